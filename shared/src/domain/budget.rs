@@ -1,0 +1,98 @@
+//! Rolling budgets: at most so many acts in so many seconds, in every span of that length, exactly.
+
+use super::time::Timestamp;
+
+/// At most `max` acts in any `seconds`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// How many.
+    pub max: usize,
+    /// In how many seconds.
+    pub seconds: u64,
+}
+
+/// Several windows that all must have room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Budget(Vec<Window>);
+
+/// There is no room; try again after so many seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exhausted {
+    /// For `Retry-After`: at this many seconds from now there is room.
+    pub retry_after: u64,
+}
+
+impl Budget {
+    /// A budget of these windows.
+    ///
+    /// # Panics
+    /// Without a window, or with one that allows nothing or lasts no time; settings are checked when they are read.
+    #[must_use]
+    pub fn new(windows: Vec<Window>) -> Self {
+        assert!(!windows.is_empty() && windows.iter().all(|w| w.max > 0 && w.seconds > 0), "a window that allows");
+        Self(windows)
+    }
+
+    /// The number of acts below which there is room whatever their times: the smallest window's.
+    #[must_use]
+    pub fn always(&self) -> usize {
+        self.0.iter().map(|window| window.max).min().expect("a budget has a window")
+    }
+
+    /// For how many seconds an act is remembered.
+    #[must_use]
+    pub fn memory(&self) -> u64 {
+        self.0.iter().map(|window| window.seconds).max().expect("a budget has a window")
+    }
+
+    /// Spends one act now. `spent` are the acts so far, oldest first; the answer is what to remember instead.
+    ///
+    /// # Errors
+    /// [`Exhausted`] when a window is full; a refused act is not remembered, so that it does not extend the wait.
+    pub fn spend(&self, spent: &[Timestamp], now: Timestamp) -> Result<Vec<Timestamp>, Exhausted> {
+        let mut retry_after = 0;
+        for window in &self.0 {
+            // The act that must leave the window before another one fits.
+            let Some(at) = spent.len().checked_sub(window.max).map(|index| spent[index]) else { continue };
+            let free = at.deadline(window.seconds);
+            if !free.is_over(now) {
+                retry_after = retry_after.max(free.seconds() - now.seconds());
+            }
+        }
+        if retry_after > 0 {
+            return Err(Exhausted { retry_after });
+        }
+        let live = spent.iter().copied().filter(|at| !at.deadline(self.memory()).is_over(now));
+        Ok(live.chain([now]).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(spent: &[u64], now: u64, expected: Result<&[u64], u64>) {
+        let budget = Budget::new(vec![Window { max: 2, seconds: 10 }, Window { max: 3, seconds: 100 }]);
+        let spent: Vec<_> = spent.iter().copied().map(Timestamp::from_seconds).collect();
+        let found = budget.spend(&spent, Timestamp::from_seconds(now));
+        let found = found.map(|list| list.into_iter().map(Timestamp::seconds).collect::<Vec<_>>());
+        assert_eq!(found, expected.map(<[u64]>::to_vec).map_err(|retry_after| Exhausted { retry_after }));
+    }
+
+    #[test]
+    fn every_window_must_have_room() {
+        check(&[], 5, Ok(&[5]));
+        check(&[5], 6, Ok(&[5, 6]));
+        check(&[5, 6], 7, Err(8));
+        check(&[5, 6], 14, Err(1));
+        check(&[5, 6], 15, Ok(&[5, 6, 15]));
+        check(&[5, 6, 15], 40, Err(65));
+        check(&[5, 6, 15], 104, Err(1));
+        check(&[5, 6, 15], 105, Ok(&[6, 15, 105]));
+    }
+
+    #[test]
+    fn acts_out_of_memory_are_dropped() {
+        check(&[5, 6, 15], 1000, Ok(&[1000]));
+    }
+}

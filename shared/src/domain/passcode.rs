@@ -1,0 +1,390 @@
+//! One-time passcodes with a purpose (seed 002).
+//!
+//! A passcode leads to its row by itself, and so does its id: the row's key is a keyed digest of the passcode, its
+//! client, username and purpose, and the same 80 bits are the random part of the id, a ULID. There is no index, no
+//! search, and no plain text anywhere.
+
+use hmac::{Hmac, KeyInit, Mac};
+use rand::TryCryptoRng;
+use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
+use ulid::Ulid;
+
+use super::{
+    budget::Budget,
+    id::ClientId,
+    key::{Key, Keyring, Passcodes},
+    secret::{NoEntropy, Secret, framed, random_text},
+    time::Timestamp,
+};
+
+/// The form of a passcode: so many characters of an alphabet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shape {
+    length: usize,
+    alphabet: Vec<u8>,
+}
+
+impl Shape {
+    /// A shape of 4 to 128 characters over 2 to 94 different visible ASCII characters, with at least a million values.
+    ///
+    /// # Errors
+    /// What is wrong, in words for the operator.
+    pub fn new(length: usize, alphabet: &str) -> Result<Self, &'static str> {
+        let mut sorted = alphabet.as_bytes().to_vec();
+        sorted.sort_unstable();
+        if !(2..=94).contains(&sorted.len()) || sorted.windows(2).any(|pair| pair[0] == pair[1]) {
+            return Err("an alphabet has 2 to 94 characters, each once");
+        }
+        if !sorted.iter().all(u8::is_ascii_graphic) {
+            return Err("an alphabet has visible ASCII characters only");
+        }
+        if !(4..=128).contains(&length) {
+            return Err("a passcode has 4 to 128 characters");
+        }
+        let shape = Self { length, alphabet: alphabet.as_bytes().to_vec() };
+        if shape.bits() < 1_000_000_f64.log2() - 1e-9 {
+            return Err("a passcode has at least a million values");
+        }
+        Ok(shape)
+    }
+
+    /// Whether so few values exist (below 2^64) that guesses must be counted.
+    #[must_use]
+    pub fn is_short(&self) -> bool {
+        self.bits() < 64.0
+    }
+
+    /// Whether a text could be a passcode of this shape. One that could not is no guess.
+    #[must_use]
+    pub fn fits(&self, text: &str) -> bool {
+        text.len() == self.length && text.bytes().all(|b| self.alphabet.contains(&b))
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "lengths and alphabets are far below 2^52")]
+    fn bits(&self) -> f64 {
+        (self.alphabet.len() as f64).log2() * self.length as f64
+    }
+}
+
+/// What the operator decides.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// The shape where no purpose has its own.
+    pub shape: Shape,
+    /// Purposes with a shape of their own.
+    pub by_purpose: BTreeMap<String, Shape>,
+    /// Life in seconds; 600 by default, and at most that while some shape is short (ASVS 6.5.5).
+    pub lifetime: u64,
+    /// For how many seconds after its life a passcode's status can still be asked.
+    pub retention: u64,
+    /// Guesses at short passcodes, for each client, username and purpose.
+    pub guesses: Budget,
+}
+
+impl Policy {
+    /// The shape of a purpose's passcodes.
+    #[must_use]
+    pub fn shape(&self, purpose: &str) -> &Shape {
+        self.by_purpose.get(purpose).unwrap_or(&self.shape)
+    }
+}
+
+/// A username or a purpose: 1 to 256 bytes of UTF-8 without control characters, compared exactly.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label(String);
+
+impl Label {
+    /// Reads a label; `None` when it is empty, too long or has a control character.
+    #[must_use]
+    pub fn parse(text: String) -> Option<Self> {
+        ((1..=256).contains(&text.len()) && !text.chars().any(char::is_control)).then_some(Self(text))
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What a passcode is bound to (ASVS 6.6.2): it is good for nothing else.
+#[derive(Clone, Debug)]
+pub struct Binding {
+    /// The client that asked for it.
+    pub client: ClientId,
+    /// The user that it is for.
+    pub username: Label,
+    /// What it is for.
+    pub purpose: Label,
+}
+
+impl Binding {
+    /// Under what the guesses at short passcodes are counted.
+    #[must_use]
+    pub fn budget_key(&self) -> [u8; 32] {
+        Sha256::digest(framed(&[b"passcode guesses", &self.bytes()])).into()
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        framed(&[
+            self.client.as_str().as_bytes(),
+            self.username.as_str().as_bytes(),
+            self.purpose.as_str().as_bytes(),
+        ])
+    }
+}
+
+/// The key of a passcode's row: 80 bits of a keyed digest, as the 16 characters that end the passcode's id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Handle(String);
+
+impl Handle {
+    /// Where this passcode would lie.
+    #[must_use]
+    pub fn of(key: &Key<Passcodes>, binding: &Binding, passcode: &Secret) -> Self {
+        Self(id_of(key, binding, passcode, 0).split_off(10))
+    }
+
+    /// The text of the key.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+fn id_of(key: &Key<Passcodes>, binding: &Binding, passcode: &Secret, millis: u64) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key.bytes()).expect("HMAC takes a key of any length");
+    mac.update(&framed(&[b"passcode", &binding.bytes(), passcode.expose().as_bytes()]));
+    let digest = mac.finalize().into_bytes();
+    let random = digest.iter().take(10).fold(0_u128, |bits, byte| bits << 8 | u128::from(*byte));
+    Ulid::from_parts(millis, random).to_string()
+}
+
+/// The id of a passcode: a ULID in its canonical form. Not a secret, and worth nothing as a passcode.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PasscodeId(String);
+
+impl PasscodeId {
+    /// Reads an id; `None` for anything but a ULID in its canonical upper-case form.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let id = Ulid::from_string(text).ok()?;
+        (id.to_string() == text).then(|| Self(text.to_owned()))
+    }
+
+    /// The 26 characters.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The key of the row.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        Handle(self.0[10..].to_owned())
+    }
+}
+
+/// How a passcode was used up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Used {
+    /// When.
+    pub at: Timestamp,
+    /// The request that did it, so that its own repetition is told so after a lost response.
+    pub by: String,
+}
+
+/// A passcode as stored. Neither the username nor the purpose stands in it: they are in the digest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Passcode {
+    /// Its id.
+    pub id: PasscodeId,
+    /// The client that may ask about it.
+    pub client: ClientId,
+    /// When it was made.
+    pub issued_at: Timestamp,
+    /// From this moment on it cannot be consumed.
+    pub expires_at: Timestamp,
+    /// From this moment on it is unknown.
+    pub forget_at: Timestamp,
+    /// Whether it was consumed or invalidated.
+    pub used: Option<Used>,
+}
+
+impl Passcode {
+    /// Makes a passcode: the row, and the text for the caller.
+    ///
+    /// # Errors
+    /// [`NoEntropy`] when the generator fails.
+    pub fn issue(
+        policy: &Policy,
+        binding: &Binding,
+        keys: &Keyring<Passcodes>,
+        rng: &mut impl TryCryptoRng,
+        now: Timestamp,
+    ) -> Result<(Self, Secret), NoEntropy> {
+        let shape = policy.shape(binding.purpose.as_str());
+        let text = random_text(rng, &shape.alphabet, shape.length)?;
+        let expires_at = now.deadline(policy.lifetime);
+        let passcode = Self {
+            id: PasscodeId(id_of(keys.newest(), binding, &text, now.millis())),
+            client: binding.client.clone(),
+            issued_at: now,
+            expires_at,
+            forget_at: expires_at.deadline(policy.retention),
+            used: None,
+        };
+        Ok((passcode, text))
+    }
+
+    /// Whether it could be consumed.
+    #[must_use]
+    pub fn is_valid(&self, now: Timestamp) -> bool {
+        self.used.is_none() && !self.expires_at.is_over(now)
+    }
+
+    /// Whether this request is the one that used it up: its first answer from the store was lost, and it asks again.
+    #[must_use]
+    pub fn was_used_by(&self, request: &str) -> bool {
+        self.used.as_ref().is_some_and(|used| used.by == request)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::rngs::SysRng;
+
+    use super::*;
+    use crate::domain::{budget::Window, key::tests::ring, secret::tests::Broken};
+
+    const ALNUM: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+
+    fn policy() -> Policy {
+        Policy {
+            shape: Shape::new(32, ALNUM).expect("the default"),
+            by_purpose: BTreeMap::from([("PHONE".into(), Shape::new(8, "0123456789").expect("fine"))]),
+            lifetime: 600,
+            retention: 86_400,
+            guesses: Budget::new(vec![Window { max: 10, seconds: 86_400 }]),
+        }
+    }
+
+    fn binding(client: &str, username: &str, purpose: &str) -> Binding {
+        Binding {
+            client: ClientId::parse(client).expect("well-formed"),
+            username: Label::parse(username.into()).expect("well-formed"),
+            purpose: Label::parse(purpose.into()).expect("well-formed"),
+        }
+    }
+
+    fn issue(binding: &Binding, keys: &Keyring<Passcodes>) -> (Passcode, Secret) {
+        Passcode::issue(&policy(), binding, keys, &mut SysRng, Timestamp::from_millis(1_600_000)).expect("entropy")
+    }
+
+    #[test]
+    fn the_passcode_and_its_id_lead_to_one_row() {
+        let keys = ring(&[1]);
+        let binding = binding("heatclinic", "test@test.com", "TEST_PURPOSE");
+        let (passcode, text) = issue(&binding, &keys);
+        assert_eq!(Handle::of(keys.newest(), &binding, &text), passcode.id.handle());
+        assert_eq!(PasscodeId::parse(passcode.id.as_str()), Some(passcode.id.clone()));
+        assert_eq!(Ulid::from_string(passcode.id.as_str()).expect("a ULID").timestamp_ms(), 1_600_000);
+        assert!(policy().shape("TEST_PURPOSE").fits(text.expose()));
+    }
+
+    #[test]
+    fn another_binding_leads_elsewhere() {
+        let keys = ring(&[1]);
+        let mine = binding("c", "user", "purpose");
+        let (passcode, text) = issue(&mine, &keys);
+        let found = |key: &Key<_>, binding: &Binding| Handle::of(key, binding, &text) == passcode.id.handle();
+        assert!(found(keys.newest(), &mine));
+        for other in [
+            binding("C", "user", "purpose"),
+            binding("c", "User", "purpose"),
+            binding("c", "user ", "purpose"),
+            binding("c", "user", "Purpose"),
+            binding("c", "user", "purpose "),
+            binding("c", "userp", "urpose"),
+        ] {
+            assert!(!found(keys.newest(), &other), "{other:?}");
+        }
+        assert!(!found(ring(&[2]).newest(), &mine), "another key");
+    }
+
+    #[test]
+    fn old_keys_still_lead_to_old_passcodes() {
+        let binding = binding("c", "user", "purpose");
+        let (passcode, text) = issue(&binding, &ring(&[1]));
+        let both = ring(&[1, 2]);
+        assert!(both.iter().any(|key| Handle::of(key, &binding, &text) == passcode.id.handle()));
+    }
+
+    #[test]
+    fn it_is_valid_until_it_is_used_or_over() {
+        let (mut passcode, _) = issue(&binding("c", "user", "purpose"), &ring(&[1]));
+        for (seconds, valid) in [(1600, true), (2199, true), (2200, false), (2201, false)] {
+            assert_eq!(passcode.is_valid(Timestamp::from_seconds(seconds)), valid, "{seconds}");
+        }
+        passcode.used = Some(Used { at: Timestamp::from_seconds(1700), by: "request".into() });
+        assert!(!passcode.is_valid(Timestamp::from_seconds(1701)));
+        assert!(passcode.was_used_by("request") && !passcode.was_used_by("another"));
+    }
+
+    #[test]
+    fn shapes_have_bounds() {
+        for (length, alphabet, good) in [
+            (32, ALNUM, true),
+            (6, "0123456789", true),
+            (5, "0123456789", false),
+            (20, "01", true),
+            (19, "01", false),
+            (32, "0", false),
+            (32, "aa", false),
+            (32, "a b", false),
+            (32, "aé", false),
+            (128, ALNUM, true),
+            (129, ALNUM, false),
+            (3, ALNUM, false),
+        ] {
+            assert_eq!(Shape::new(length, alphabet).is_ok(), good, "{length} of {alphabet}");
+        }
+        assert!(policy().shape("PHONE").is_short());
+        assert!(!policy().shape("anything else").is_short());
+        assert!(Shape::new(10, ALNUM).expect("fine").is_short(), "59.5 bits");
+        assert!(!Shape::new(11, ALNUM).expect("fine").is_short(), "65.5 bits");
+        assert!(!Shape::new(64, "01").expect("fine").is_short(), "exactly 2^64 is enough");
+    }
+
+    #[test]
+    fn only_the_alphabet_itself_fits() {
+        let shape = Shape::new(6, "0123456789").expect("fine");
+        for (text, fits) in
+            [("012345", true), ("12345", false), ("1234567", false), ("+12345", false), ("١٢٣", false), ("01234 ", false)]
+        {
+            assert_eq!(shape.fits(text), fits, "{text}");
+        }
+    }
+
+    #[test]
+    fn ids_have_one_spelling() {
+        for (text, good) in [
+            ("01FM98Y1WCT0KT0AT56TMJ1973", true),
+            ("01fm98y1wct0kt0at56tmj1973", false),
+            ("01FM98Y1WCT0KT0AT56TMJ197", false),
+            ("O1FM98Y1WCT0KT0AT56TMJ1973", false),
+            ("8ZZZZZZZZZZZZZZZZZZZZZZZZZ", false),
+            ("", false),
+        ] {
+            assert_eq!(PasscodeId::parse(text).is_some(), good, "{text}");
+        }
+    }
+
+    #[test]
+    fn without_entropy_there_is_no_passcode() {
+        let binding = binding("c", "user", "purpose");
+        let at = Timestamp::from_seconds(0);
+        assert!(Passcode::issue(&policy(), &binding, &ring(&[1]), &mut Broken, at).is_err());
+    }
+}

@@ -1,0 +1,53 @@
+//! Scopes: what a token may be used for.
+
+/// One scope of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// GitLab: everything.
+    Api,
+    /// GitLab: reading users.
+    ReadUser,
+    /// GitLab: reading everything.
+    ReadApi,
+    /// Broadleaf: the passcode endpoints.
+    Passcode,
+}
+
+impl Scope {
+    /// Every scope there is.
+    pub const ALL: [Self; 4] = [Self::Api, Self::ReadUser, Self::ReadApi, Self::Passcode];
+
+    /// The name on the wire.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::ReadUser => "read_user",
+            Self::ReadApi => "read_api",
+            Self::Passcode => "passcode",
+        }
+    }
+
+    /// The scope of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.name() == name)
+    }
+}
+
+/// The scopes that open a route, any one of them.
+#[derive(Clone, Copy, Debug)]
+pub struct Needed {
+    /// Any of these will do.
+    pub any_of: &'static [Scope],
+    /// Those of them that a refused caller is told about.
+    pub named: &'static [Scope],
+}
+
+impl Needed {
+    /// Whether a token with these scopes may pass.
+    #[must_use]
+    pub fn met_by(self, held: &[Scope]) -> bool {
+        self.any_of.iter().any(|scope| held.contains(scope))
+    }
+}

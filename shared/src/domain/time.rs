@@ -1,0 +1,85 @@
+//! Points in time, as events carry them.
+
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+/// A point in time: milliseconds since the Unix epoch, UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Timestamp(u64);
+
+/// The last millisecond of the year 9999: what ISO 8601 can still write.
+const LAST: u64 = 253_402_300_799_999;
+
+impl Timestamp {
+    /// From milliseconds since the Unix epoch. Later than the year 9999 becomes the end of that year.
+    #[must_use]
+    pub fn from_millis(millis: u64) -> Self {
+        Self(millis.min(LAST))
+    }
+
+    /// From seconds since the Unix epoch.
+    #[must_use]
+    pub fn from_seconds(seconds: u64) -> Self {
+        Self::from_millis(seconds.saturating_mul(1000))
+    }
+
+    /// Milliseconds since the Unix epoch.
+    #[must_use]
+    pub fn millis(self) -> u64 {
+        self.0
+    }
+
+    /// Whole seconds since the Unix epoch, rounded down.
+    #[must_use]
+    pub fn seconds(self) -> u64 {
+        self.0 / 1000
+    }
+
+    /// The end of a life of `seconds` that begins now. Deadlines are whole seconds, so that what a client reads is
+    /// exactly what is judged.
+    #[must_use]
+    pub fn deadline(self, seconds: u64) -> Self {
+        Self::from_seconds(self.seconds().saturating_add(seconds))
+    }
+
+    /// Whether a life that ends at `self` is over: `now >= expires_at`.
+    #[must_use]
+    pub fn is_over(self, now: Self) -> bool {
+        now >= self
+    }
+
+    /// ISO 8601, UTC, whole seconds: `2026-02-27T22:06:57Z`.
+    #[must_use]
+    pub fn iso(self) -> String {
+        let seconds = i64::try_from(self.seconds()).expect("capped at the year 9999");
+        OffsetDateTime::from_unix_timestamp(seconds)
+            .ok()
+            .and_then(|at| at.format(&Rfc3339).ok())
+            .expect("every time up to the year 9999 has an RFC 3339 form")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn iso_has_whole_seconds_and_z() {
+        for (millis, iso) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (1_772_230_017_999, "2026-02-27T22:06:57Z"),
+            (u64::MAX, "9999-12-31T23:59:59Z"),
+        ] {
+            assert_eq!(Timestamp::from_millis(millis).iso(), iso);
+        }
+    }
+
+    #[test]
+    fn a_life_is_over_at_its_deadline() {
+        let now = Timestamp::from_millis(10_900);
+        let end = now.deadline(5);
+        assert_eq!(end.millis(), 15_000, "deadlines are whole seconds");
+        for (at, over) in [(14_999, false), (15_000, true), (15_001, true)] {
+            assert_eq!(end.is_over(Timestamp::from_millis(at)), over, "{at}");
+        }
+    }
+}

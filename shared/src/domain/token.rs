@@ -1,0 +1,200 @@
+//! Bearer tokens: opaque, 256 random bits, stored as digests.
+//!
+//! A token's text names its owner before its secret (`u…​.secret` for a user, `c…​.secret` for a client), so that the
+//! token's row and its owner's can be read together, in one call. The owner's row holds the generation under which
+//! tokens are good: a block, or the end of all of an owner's tokens, is one write and is seen by the next check.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use rand::TryCryptoRng;
+
+use super::{
+    id::{ClientId, UserId},
+    scope::Scope,
+    secret::{Digest, NoEntropy, Secret, random_token},
+    time::Timestamp,
+};
+
+/// How long an expired token is remembered, in seconds, so that its holder is told `expired` and not `unknown`: 7 days.
+const MEMORY: u64 = 7 * 86_400;
+
+/// Who a token acts for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// A person.
+    User(UserId),
+    /// An application, in its own name.
+    Client(ClientId),
+}
+
+/// What a token is good for; one kind is never taken for another (ASVS 9.2.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Opens the API.
+    Access,
+}
+
+impl Kind {
+    /// The stored name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Access => "access_token",
+        }
+    }
+
+    /// The kind of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Access].into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+/// A token as stored.
+#[derive(Clone, Debug)]
+pub struct Token {
+    /// Digest of the whole text.
+    pub digest: Digest,
+    /// Who it acts for.
+    pub owner: Owner,
+    /// The client that it was issued to.
+    pub client: ClientId,
+    /// What it is.
+    pub kind: Kind,
+    /// What it opens.
+    pub scopes: Vec<Scope>,
+    /// Good while the owner's generation is this one.
+    pub generation: u64,
+    /// When it was issued.
+    pub issued_at: Timestamp,
+    /// When it ends.
+    pub expires_at: Timestamp,
+    /// When its row goes.
+    pub forget_at: Timestamp,
+    /// When it was revoked, if it was.
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// What a new token shall be.
+#[derive(Clone, Debug)]
+pub struct Grant {
+    /// Who it acts for.
+    pub owner: Owner,
+    /// The owner's generation, as read.
+    pub generation: u64,
+    /// The client that it is issued to.
+    pub client: ClientId,
+    /// What it is.
+    pub kind: Kind,
+    /// What it opens.
+    pub scopes: Vec<Scope>,
+    /// Its life, in seconds.
+    pub lifetime: u64,
+}
+
+impl Token {
+    /// Makes a token: the row to store, and the text, which is shown once.
+    ///
+    /// # Errors
+    /// [`NoEntropy`] when the generator fails.
+    pub fn issue(
+        grant: Grant,
+        rng: &mut impl TryCryptoRng,
+        now: Timestamp,
+    ) -> Result<(Self, Secret), NoEntropy> {
+        let secret = random_token(rng)?;
+        let owner = match &grant.owner {
+            Owner::User(id) => format!("u{}", URL_SAFE_NO_PAD.encode(id.as_bytes())),
+            Owner::Client(id) => format!("c{}", URL_SAFE_NO_PAD.encode(id.as_str())),
+        };
+        let text = Secret::new(format!("{owner}.{}", secret.expose()));
+        let expires_at = now.deadline(grant.lifetime);
+        let token = Self {
+            digest: Digest::of(&text),
+            owner: grant.owner,
+            client: grant.client,
+            kind: grant.kind,
+            scopes: grant.scopes,
+            generation: grant.generation,
+            issued_at: now,
+            expires_at,
+            forget_at: expires_at.deadline(MEMORY),
+            revoked_at: None,
+        };
+        Ok((token, text))
+    }
+}
+
+/// A token that a caller presented, parsed: whose it says it is, and the digest to look for.
+#[derive(Clone, Debug)]
+pub struct Presented {
+    /// The owner that the text names.
+    pub owner: Owner,
+    /// Digest of the whole text: the key of its row.
+    pub digest: Digest,
+}
+
+impl Presented {
+    /// Reads a token's text; `None` for whatever we cannot have issued.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        // The longest text names a client of 64 characters: 1 + 86 + 1 + 43.
+        if text.len() > 131 {
+            return None;
+        }
+        let (owner, secret) = text.split_once('.')?;
+        if URL_SAFE_NO_PAD.decode(secret).ok()?.len() != 32 {
+            return None;
+        }
+        let (kind, id) = owner.split_at_checked(1)?;
+        let id = URL_SAFE_NO_PAD.decode(id).ok()?;
+        let owner = match kind {
+            "u" => Owner::User(UserId::from_bytes(id.try_into().ok()?)),
+            "c" => Owner::Client(ClientId::parse(&String::from_utf8(id).ok()?)?),
+            _ => return None,
+        };
+        Some(Self { owner, digest: Digest::of(&Secret::new(text.to_owned())) })
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use rand::rngs::SysRng;
+
+    use super::*;
+
+    pub(crate) fn grant(owner: Owner) -> Grant {
+        Grant {
+            owner,
+            generation: 0,
+            client: ClientId::parse("heatclinic").expect("well-formed"),
+            kind: Kind::Access,
+            scopes: vec![Scope::Api],
+            lifetime: 60,
+        }
+    }
+
+    #[test]
+    fn a_token_leads_to_its_row_and_its_owner() {
+        let user = Owner::User(UserId::draw(&mut SysRng).expect("entropy"));
+        let client = Owner::Client(ClientId::parse(&"a".repeat(64)).expect("well-formed"));
+        for owner in [user, client] {
+            let (token, text) = Token::issue(grant(owner), &mut SysRng, Timestamp::from_seconds(100)).expect("entropy");
+            let read = Presented::parse(text.expose()).expect("our own text");
+            assert_eq!(read.owner, token.owner);
+            assert!(read.digest.matches(&token.digest));
+            assert_eq!(token.expires_at, Timestamp::from_seconds(160));
+            let secret = text.expose().split_once('.').expect("two parts").1;
+            assert_eq!(URL_SAFE_NO_PAD.decode(secret).expect("base64url").len(), 32, "256 bits");
+        }
+    }
+
+    #[test]
+    fn what_we_cannot_have_issued_is_nothing() {
+        let secret = "A".repeat(43);
+        let long = format!("c{}.{secret}", "Y".repeat(100));
+        for text in ["", ".", "glpat-XXXXXXXXXXXXXXXXX", &secret, &format!("u.{secret}"), &format!("é.{secret}"), &long]
+        {
+            assert!(Presented::parse(text).is_none(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! The shared crate of Countersign. Arrows only point down this list, and the three of floor 1 do not know each other:
+//!
+//! - floor 3: the functions, one folder each under `functions/`
+//! - floor 2: [`edge`] (environment, keys, clients), [`settings`] (policies), [`admission`] (who may pass)
+//! - floor 1: [`store`] (DynamoDB), [`http`] (calls and dialects)
+//! - floor 0: [`domain`] (the rules), [`fault`] (what broke on our side)
+//!
+//! What holds everywhere:
+//!
+//! 1. No store, mail, clock, randomness or environment access in `domain`.
+//! 2. Every decision that a race could spoil is a condition on the write that commits it.
+//! 3. An expired row is treated as absent everywhere, swept or not.
+//! 4. No usable secret lies in a table, a log, an error, a URL path that we log, or a metric.
+//! 5. There is no test hook.
+
+pub mod domain;
+pub mod fault;
