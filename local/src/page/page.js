@@ -1,0 +1,529 @@
+// The page GET /_local. It shows what the local cloud captured and offers the few things a person does to it.
+//
+// Whatever a message, a row or an answer holds is hostile. It enters this page as text alone (`textContent`, or an address that
+// `webAddress` has accepted), and a mail's HTML only through a sandboxed frame of its own. There is no innerHTML here.
+
+const AT_FIRST = 10; // entries of a list shown before "Show all"
+const AT_MOST = 1000; // and after it
+const ROWS_AT_MOST = 200;
+const LONG_TEXT = 1500; // characters from which a message's text scrolls in its own box
+
+const $ = (id) => document.getElementById(id);
+const title = document.title;
+
+/** An element with properties and children; a string child becomes text. */
+function h(tag, properties = {}, ...children) {
+  const element = Object.assign(document.createElement(tag), properties);
+  element.append(...children.filter((child) => child !== null));
+  return element;
+}
+const unseen = (text) => h("span", { className: "unseen" }, text);
+const plural = (n, one, many = `${one}s`) => `${n} ${n === 1 ? one : many}`;
+const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+
+/** Tells those who cannot see the page change. */
+function say(text) {
+  $("news").textContent = text;
+}
+
+function note(section, text, kind = "bad") {
+  const place = $(`${section}-note`);
+  place.textContent = text;
+  place.dataset.kind = kind;
+}
+
+// ---- Talking to the server ----------------------------------------------------------------------------------------------
+
+class Gone extends Error {}
+class Refused extends Error {
+  constructor(status, body) {
+    super(`The local cloud answered ${status}${body ? `: ${body.slice(0, 300)}` : "."}`);
+    this.status = status;
+  }
+}
+
+async function ask(method, path, body) {
+  const init = { method, cache: "no-store" };
+  if (body !== undefined) Object.assign(init, { body: JSON.stringify(body), headers: { "content-type": "application/json" } });
+  let answer, text;
+  try {
+    answer = await fetch(path, init);
+    text = await answer.text();
+  } catch {
+    throw new Gone("The local cloud does not answer.");
+  }
+  if (!answer.ok) throw new Refused(answer.status, text);
+  return text;
+}
+
+/**
+ * A reader of `path` that hands `show` what it holds, only when that has changed. Calls while one is under way join into one
+ * more, so that a load test does not make the page ask a thousand times.
+ */
+function feed(section, path, show, absent) {
+  let busy = false;
+  let again = false;
+  let complained = false; // a note that a person's click left there is not this reader's to remove
+  let last;
+  return async function read() {
+    again = true;
+    if (busy) return;
+    busy = true;
+    while (again) {
+      again = false;
+      const start = performance.now();
+      try {
+        const text = await ask("GET", path);
+        if (text !== last) show(JSON.parse(text), last === undefined);
+        last = text;
+        if (complained) note(section, "");
+        complained = false;
+      } catch (error) {
+        last = undefined;
+        if (error.status === 404 && absent !== undefined) show(absent);
+        else if (!(error instanceof Gone)) {
+          complained = true; // of Gone the banner speaks
+          note(section, error.message);
+        }
+      }
+      await pause(200 + 2 * (performance.now() - start));
+    }
+    busy = false;
+  };
+}
+
+/** Runs what a button asks for, once at a time, and says beside it how that went. */
+async function act(section, button, work) {
+  button.disabled = true;
+  try {
+    note(section, (await work()) ?? "", "good");
+  } catch (error) {
+    note(section, error instanceof Gone ? `${error.message} Nothing was changed.` : error.message);
+  }
+  button.disabled = false;
+  if (document.activeElement === document.body) button.focus(); // a disabled button loses the keyboard's place
+}
+
+function connected(yes) {
+  $("connection").dataset.state = yes ? "live" : "gone";
+  $("connection").textContent = yes ? "Live" : "Not connected";
+  $("gone").hidden = yes;
+  $("gone").textContent = yes ? "" : "The local cloud does not answer. Start it with “cargo local”; this page goes on by itself when it is back.";
+}
+
+function listen(readers) {
+  const everything = () => readers.forEach((read) => read());
+  const source = new EventSource("/_local/events");
+  let absence;
+  source.addEventListener("open", () => {
+    clearTimeout(absence);
+    absence = undefined;
+    connected(true);
+    everything(); // what happened while nobody listened
+  });
+  source.addEventListener("change", (event) => {
+    const { what } = JSON.parse(event.data);
+    if (what !== "invocations") return readers.get(what)?.();
+    if (document.hidden) return; // a page that nobody looks at does not slow a load test
+    readers.get("invocations")();
+    readers.get("tables")();
+  });
+  source.addEventListener("error", () => {
+    absence ??= setTimeout(() => connected(false), 700); // a restart is no news
+    if (source.readyState !== EventSource.CLOSED) return; // the browser tries again by itself
+    setTimeout(() => {
+      listen(readers);
+      everything();
+    }, 2000);
+  });
+}
+
+// ---- Copying ------------------------------------------------------------------------------------------------------------
+
+/** A button that copies `read()`. Where the clipboard is closed to pages, it selects the text in `shown` instead. */
+function copyButton(what, read, shown) {
+  const label = document.createTextNode("Copy");
+  const button = h("button", { type: "button", className: "copy" }, label, unseen(` ${what}`));
+  let back;
+  button.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(read());
+      label.data = "Copied";
+      say(`Copied ${what}.`);
+    } catch {
+      getSelection().selectAllChildren(shown);
+      label.data = "Ctrl+C";
+      say(`The ${what} is selected. Press Control or Command and C to copy it.`);
+    }
+    clearTimeout(back);
+    back = setTimeout(() => (label.data = "Copy"), 2000);
+  });
+  return button;
+}
+
+function value(tag, what, shown, text = shown.textContent) {
+  return h(tag, { className: "value" }, shown, copyButton(what, () => text, shown));
+}
+
+// ---- Messages -----------------------------------------------------------------------------------------------------------
+
+/** The address if it is a complete http or https one, else null. */
+function webAddress(text) {
+  const address = URL.canParse(text) ? new URL(text) : null;
+  return address && /^https?:$/.test(address.protocol) ? address.href : null;
+}
+
+const LINK = /https?:\/\/[^\s<>"'`\\]+/gi;
+
+// A mail's HTML is searched as the text that it is: no parser sees it outside its frame.
+const wordsOf = (html) => html.slice(0, 100_000).replace(/<(head|script|style)\b[^]*?<\/\1\s*>|<[^<>]*>/gi, " ");
+const hrefsIn = (html) =>
+  [...html.matchAll(/\bhref\s*=\s*(?:"([^"]*)"|'([^']*)')/gi)].map(([, a, b]) => (a ?? b).trim().replaceAll("&amp;", "&"));
+
+function linksIn(words, html) {
+  const written = [...words.matchAll(LINK)].map(([link]) => {
+    const bare = link.replace(/[.,;:!?]+$/, "");
+    return bare.endsWith(")") && !bare.includes("(") ? bare.slice(0, -1) : bare;
+  });
+  const found = [...written, ...hrefsIn(html)].map(webAddress);
+  return [...new Set(found)].filter((link) => link !== null);
+}
+
+/** Six to eight digits that stand alone: not in a link, a phone number, an id or a longer number. */
+function codesIn(words) {
+  const alone = /(?<![\p{L}\p{N}_+.,/-])[0-9]{6,8}(?![\p{L}\p{N}_/:-]|[.,][0-9])/gu;
+  return [...new Set([...words.replace(LINK, " ").matchAll(alone)].map(([code]) => code))];
+}
+
+function moment(at) {
+  const time = new Date(at);
+  if (Number.isNaN(time.getTime())) return h("span", {}, String(at));
+  const text = time.toISOString();
+  return h("time", { dateTime: text, title: time.toLocaleString() }, `${text.slice(0, 10)} ${text.slice(11, 19)} UTC`);
+}
+
+function messageEntry(message) {
+  const { channel, to, subject, text, html, at } = message;
+  const words = text || wordsOf(html ?? "");
+  const codes = codesIn(`${subject ?? ""}\n${words}`).map((code) => value("div", `code ${code}`, h("code", { className: "code" }, code)));
+  const links = linksIn(words, html ?? "").map((href) =>
+    value("div", "link", h("a", { href, target: "_blank", rel: "noopener noreferrer", referrerPolicy: "no-referrer" }, href)));
+  const box = h("div", { className: "text", dir: "auto" }, text ?? "");
+  if (words.length > LONG_TEXT) Object.assign(box, { tabIndex: 0, role: "region", ariaLabel: "Text of the message" });
+  return h("li", {},
+    h("h3", { dir: "auto" }, subject || (channel === "sms" ? "Text message" : "(no subject)")),
+    h("p", { className: "meta" },
+      h("span", { className: "tag" }, channel === "sms" ? "SMS" : "Email"), " to ", h("bdi", {}, to ?? ""), " · ", moment(at)),
+    codes.length + links.length ? h("div", { className: "found" }, ...codes, ...links) : null,
+    text ? box : null,
+    html ? htmlPart(message, !text) : null);
+}
+
+function htmlPart({ id, subject }, open) {
+  const part = h("details", {}, h("summary", {}, "HTML part"));
+  part.addEventListener("toggle", () => {
+    if (!part.open || part.querySelector("iframe")) return;
+    const frame = h("iframe", { title: `HTML part of “${subject ?? ""}”`, referrerPolicy: "no-referrer" });
+    frame.sandbox = "allow-popups allow-popups-to-escape-sandbox"; // before src: a frame is sandboxed as it stood when it loads
+    frame.src = `/_local/messages/${encodeURIComponent(id)}/html`;
+    part.append(frame);
+  });
+  part.open = open;
+  return part;
+}
+
+// Keyed by the whole message: a server that starts anew may give an old id to a new one.
+let known = new Set();
+let entries = new Map(); // its <li>, kept so that an open part and the keyboard's place survive the next message
+let allMessages = false;
+let unread = 0;
+
+function showMessages(messages, first) {
+  const keyed = messages.map((message) => [JSON.stringify(message), message]);
+  const arrived = keyed.filter(([key]) => !known.has(key));
+  known = new Set(keyed.map(([key]) => key));
+  const shown = keyed.slice(allMessages ? -AT_MOST : -AT_FIRST).reverse();
+  entries = new Map(shown.map(([key, message]) => [key, entries.get(key) ?? messageEntry(message)]));
+  reconcile($("message-list"), [...entries.values()]);
+  $("message-count").textContent = messages.length || "";
+  $("messages-empty").hidden = messages.length > 0;
+  $("clear-messages").hidden = messages.length === 0;
+  more($("more-messages"), messages.length, allMessages, "messages", () => ((allMessages = true), showMessages(messages, true)));
+  if (first || arrived.length === 0) return;
+  for (const [key] of arrived) entries.get(key)?.classList.add("arrived");
+  const [, { channel, to, subject }] = arrived.at(-1);
+  say(arrived.length > 1 ? `${arrived.length} new messages.` : channel === "sms" ? `New SMS to ${to}.` : `New mail to ${to}: ${subject}.`);
+  if (document.hidden) unread += arrived.length;
+  document.title = unread ? `(${unread}) ${title}` : title;
+}
+
+/** Makes `wanted` the children of `list` and leaves alone the ones already in place: to move a frame is to load it again. */
+function reconcile(list, wanted) {
+  const keep = new Set(wanted);
+  for (const child of [...list.children]) if (!keep.has(child)) child.remove();
+  wanted.forEach((child, at) => list.children[at] === child || list.insertBefore(child, list.children[at] ?? null));
+}
+
+function more(button, count, all, things, show) {
+  button.hidden = all || count <= AT_FIRST;
+  button.textContent = `Show ${count > AT_MOST ? `the last ${AT_MOST}` : `all ${count}`} ${things}`;
+  button.onclick = show;
+}
+
+// ---- Requests -----------------------------------------------------------------------------------------------------------
+
+let allRequests = false;
+
+function requestEntry({ function: name, route, status, cold, ms, calls = [], init_calls = [] }) {
+  const call = (when) => ({ service, operation, table }) => h("li", {}, [when, service, operation, table].filter(Boolean).join(" "));
+  const spent = typeof ms === "number" ? `${ms < 10 ? Math.round(ms * 10) / 10 : Math.round(ms)} ms` : "";
+  return h("li", {},
+    h("div", { className: "request" },
+      h("span", { className: `status ${status < 400 ? "good" : "bad"}` }, unseen("Status "), String(status)),
+      h("code", {}, route || name),
+      cold ? h("span", { className: "tag cold" }, "cold start") : null,
+      h("span", { className: "meta" }, `${route ? `${name} · ` : ""}${spent}`)),
+    calls.length + init_calls.length
+      ? h("ul", { className: "calls", ariaLabel: "Calls" }, ...init_calls.map(call("while starting:")), ...calls.map(call("")))
+      : h("p", { className: "calls" }, "no calls"));
+}
+
+function showRequests(requests) {
+  const newest = requests.slice(allRequests ? -AT_MOST : -AT_FIRST).reverse();
+  $("request-list").replaceChildren(...newest.map(requestEntry));
+  $("request-count").textContent = requests.length || "";
+  $("requests-empty").hidden = requests.length > 0;
+  $("clear-requests").hidden = requests.length === 0;
+  more($("more-requests"), requests.length, allRequests, "requests", () => ((allRequests = true), showRequests(requests)));
+}
+
+// ---- Tables -------------------------------------------------------------------------------------------------------------
+
+const openTables = new Map(); // table name → its reader, while it is unfolded
+
+function showTables(names) {
+  $("tables-empty").hidden = names.length > 0;
+  const there = new Map([...$("table-list").children].map((part) => [part.dataset.name, part]));
+  reconcile($("table-list"), names.map((name) => there.get(name) ?? tablePart(name)));
+}
+
+function tablePart(name) {
+  const place = h("div");
+  const part = h("details", {}, h("summary", {}, h("code", {}, name)), place);
+  part.dataset.name = name;
+  const read = feed("tables", `/_local/tables/${encodeURIComponent(name)}`, (rows) => showRows(place, name, rows));
+  part.addEventListener("toggle", () => {
+    if (!part.open) return openTables.delete(name);
+    openTables.set(name, read);
+    read();
+  });
+  return part;
+}
+
+function showRows(place, name, rows) {
+  if (rows.length === 0) return place.replaceChildren(h("p", { className: "empty" }, "No rows. A request that stores something puts them here."));
+  const columns = [...new Set(rows.flatMap(Object.keys))];
+  const scrolled = place.querySelector(".rows");
+  const box = scrolled ?? h("div", { className: "rows", tabIndex: 0, role: "region", ariaLabel: `Rows of ${name}` });
+  box.replaceChildren(h("table", {},
+    h("thead", {}, h("tr", {}, ...columns.map((column) => h("th", { scope: "col" }, column)))),
+    h("tbody", {}, ...rows.slice(0, ROWS_AT_MOST).map((row) =>
+      h("tr", {}, ...columns.map((column) => (column in row ? cell(row[column]) : h("td"))))))));
+  const shown = rows.length > ROWS_AT_MOST ? `the first ${ROWS_AT_MOST} of ${rows.length} rows` : plural(rows.length, "row");
+  const about = h("p", { className: "about-rows" }, shown, copyButton(`rows of ${name} as JSON`, () => JSON.stringify(rows, null, 2), box));
+  place.firstElementChild?.classList.contains("about-rows") ? place.firstElementChild.replaceWith(about) : place.replaceChildren(about, box);
+}
+
+function cell(attribute) {
+  const plain = unwrapped(attribute);
+  const element = h("td", {}, typeof plain === "string" ? plain : JSON.stringify(plain));
+  const seconds = Number(attribute.N);
+  if (seconds > 1e9 && seconds < 1e11) element.title = new Date(seconds * 1000).toISOString(); // epoch seconds, as TTL wants them
+  return element;
+}
+
+/** DynamoDB JSON without its type letters. */
+function unwrapped(attribute) {
+  const [[kind, inner]] = Object.entries(attribute);
+  if (kind === "NULL") return null;
+  if (kind === "L") return inner.map(unwrapped);
+  if (kind === "M") return Object.fromEntries(Object.entries(inner).map(([key, each]) => [key, unwrapped(each)]));
+  return inner;
+}
+
+// ---- Clock --------------------------------------------------------------------------------------------------------------
+
+let clock; // what the local clock was, and what this page's steady one was when it was read
+
+function showClock({ now }) {
+  clock = { then: Date.parse(now), at: performance.now() };
+  tick();
+}
+
+function tick() {
+  if (!clock) return;
+  const now = new Date(clock.then + performance.now() - clock.at);
+  $("now").textContent = `${now.toISOString().slice(0, 19).replace("T", " ")} UTC`;
+  $("now").dateTime = now.toISOString();
+  const ahead = Math.round((now - Date.now()) / 1000);
+  $("offset").textContent = Math.abs(ahead) < 3 ? "real time" : `${span(Math.abs(ahead))} ${ahead > 0 ? "ahead" : "behind"}`;
+}
+
+function span(seconds) {
+  const parts = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]].map(([unit, size]) => {
+    const n = Math.floor(seconds / size);
+    seconds -= n * size;
+    return n ? `${n} ${unit}` : "";
+  });
+  return parts.filter(Boolean).slice(0, 2).join(" ");
+}
+
+async function advance(seconds) {
+  showClock(JSON.parse(await ask("POST", "/_local/clock", { advance_seconds: seconds })));
+  return `Moved on by ${span(seconds)}.`;
+}
+
+// ---- Ready requests and identities --------------------------------------------------------------------------------------
+
+const shellQuoted = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
+
+function target({ path, query }) {
+  return query ? `${path}?${new URLSearchParams(query)}` : path;
+}
+
+function curl(request) {
+  const { method, headers, form = {} } = request;
+  return [
+    `curl -X ${method} ${shellQuoted(location.origin + target(request))}`,
+    ...Object.entries(headers).map(([name, text]) => `-H ${shellQuoted(`${name}: ${text}`)}`),
+    ...Object.entries(form).map(([name, text]) => `--data-urlencode ${shellQuoted(`${name}=${text}`)}`),
+  ].join(" \\\n  ");
+}
+
+/** One ready request: `request()` is read anew each time, since the passcode fields change it. */
+function readyRequest(name, request, then = () => {}) {
+  const line = h("code");
+  const shown = h("pre", {}, line);
+  const answer = h("output", { ariaLabel: `Answer: ${name}` });
+  const run = h("button", { type: "button" }, "Run", unseen(` ${name}`));
+  run.addEventListener("click", async () => {
+    const { method, headers, form, ...rest } = request();
+    const body = form && new URLSearchParams(form);
+    try {
+      const reply = await fetch(target(rest), { method, headers, body, cache: "no-store", credentials: "omit" });
+      const text = await reply.text();
+      answer.replaceChildren(
+        h("span", { className: `status ${reply.ok ? "good" : "bad"}` }, `${reply.status} ${reply.statusText}`), h("pre", {}, text));
+      if (reply.ok) then(text);
+    } catch {
+      answer.replaceChildren(h("span", { className: "status bad" }, "No answer: is the local cloud still running?"));
+    }
+  });
+  const part = h("div", { className: "ready" },
+    h("div", { className: "ready-head" }, h("h4", {}, name), run, copyButton(`curl line: ${name}`, () => line.textContent, shown)),
+    shown, answer);
+  part.write = () => (line.textContent = curl(request()));
+  part.write();
+  return part;
+}
+
+/** Puts what Retrieve answered into the two fields; leaves them alone if `text` is no such answer. */
+function fillPasscode(text) {
+  try {
+    const { id, token } = JSON.parse(text);
+    if (typeof token === "string") $("passcode").value = token;
+    if (typeof id === "string") $("passcode-id").value = id;
+  } catch { /* no JSON: a passcode typed by hand */ }
+  writePasscodeLines();
+}
+
+function writePasscodeLines() {
+  for (const part of $("passcode-requests").children) part.write();
+}
+
+function showReadyRequests({ client, passcode_token, admin, user }) {
+  const support = "/api/v4/user/support_pin";
+  const ofUser = `/api/v4/users/${encodeURIComponent(user.user_id)}/support_pin`;
+  const as = ({ token }) => ({ "PRIVATE-TOKEN": token });
+  $("pin-requests").replaceChildren(
+    readyRequest("Create my PIN", () => ({ method: "POST", path: support, headers: as(user) })),
+    readyRequest("Read my PIN", () => ({ method: "GET", path: support, headers: as(user) })),
+    readyRequest("Read a user’s PIN as administrator", () => ({ method: "GET", path: ofUser, headers: as(admin) })),
+    readyRequest("Revoke it as administrator", () => ({ method: "POST", path: `${ofUser}/revoke`, headers: as(admin) })));
+
+  const { client_id } = client;
+  const headers = { Authorization: `Bearer ${passcode_token}` };
+  const whose = { purpose: "TEST_PURPOSE", username: user.email };
+  const passcode = () => $("passcode").value.trim() || "PASSCODE";
+  const passcode_id = () => $("passcode-id").value.trim() || "PASSCODE_ID";
+  const post = (path, form) => ({ method: "POST", path, query: { client_id }, headers, form });
+  $("passcode-requests").replaceChildren(
+    readyRequest("Retrieve", () => ({ method: "GET", path: "/passcode/retrieve", query: { ...whose, client_id }, headers }), fillPasscode),
+    readyRequest("Status", () => ({ method: "GET", path: "/passcode/status", query: { passcode_id: passcode_id(), client_id }, headers })),
+    readyRequest("Consume", () => post("/passcode/consume", { passcode: passcode(), ...whose })),
+    readyRequest("Invalidate", () => post("/passcode/invalidate", { passcode_id: passcode_id() })));
+}
+
+function showIdentities(identities) {
+  const there = identities?.user !== undefined;
+  $("identities-empty").hidden = there;
+  $("ready-empty").hidden = there;
+  $("ready-body").hidden = !there;
+  if (!there) return $("identity-list").replaceChildren();
+  const { domain, client, passcode_token, admin, user } = identities;
+  const person = ({ user_id, email, login, password, token }) => ({ "user id": user_id, email, login, password, token });
+  const groups = [
+    ["Tenant", { domain, "client id": client.client_id, "client secret": client.client_secret, "passcode token": passcode_token }],
+    ["Administrator", person(admin)],
+    ["User", person(user)],
+  ];
+  $("identity-list").replaceChildren(...groups.map(([name, fields]) =>
+    h("div", {}, h("h3", {}, name), h("dl", {}, ...Object.entries(fields).map(([field, text]) =>
+      h("div", {}, h("dt", {}, field), value("dd", `${name} ${field}`, h("code", {}, String(text)))))))));
+  showReadyRequests(identities);
+}
+
+// ---- Start --------------------------------------------------------------------------------------------------------------
+
+const readTables = feed("tables", "/_local/tables", showTables, []);
+const readers = new Map([
+  ["messages", feed("messages", "/_local/messages", showMessages)],
+  ["invocations", feed("requests", "/_local/invocations", showRequests)],
+  ["clock", feed("clock", "/_local/clock", showClock)],
+  ["identities", feed("identities", "/_local/identities", showIdentities, null)],
+  ["tables", () => (readTables(), openTables.forEach((read) => read()))],
+]);
+
+for (const button of document.querySelectorAll("[data-advance]")) {
+  button.addEventListener("click", () => act("clock", button, () => advance(Number(button.dataset.advance))));
+}
+$("advance").addEventListener("submit", (event) => {
+  event.preventDefault();
+  act("clock", event.submitter, () => advance($("seconds").valueAsNumber));
+});
+$("sweep").addEventListener("click", () => act("clock", $("sweep"), async () => {
+  const { deleted } = JSON.parse(await ask("POST", "/_local/sweep"));
+  readers.get("tables")();
+  return `Removed ${plural(deleted, "expired row")}.`;
+}));
+for (const [button, section, path] of [["clear-messages", "messages", "/_local/messages"], ["clear-requests", "requests", "/_local/invocations"]]) {
+  $(button).addEventListener("click", () => act(section, $(button), async () => {
+    await ask("DELETE", path);
+    await readers.get(path.split("/").at(-1))();
+    $("main").focus(); // the button hides with the last entry
+    return "Cleared.";
+  }));
+}
+for (const field of [$("passcode"), $("passcode-id")]) {
+  field.addEventListener("input", () => (field.value.trim().startsWith("{") ? fillPasscode(field.value) : writePasscodeLines()));
+}
+document.addEventListener("visibilitychange", () => {
+  unread = 0;
+  document.title = title;
+  if (document.hidden) return;
+  readers.get("invocations")();
+  readers.get("tables")();
+});
+setInterval(tick, 1000);
+readers.forEach((read) => read());
+listen(readers);
