@@ -1,0 +1,547 @@
+#!/usr/bin/env python3
+"""Tries the page of a running local cloud (GET /_local) in a real Chromium.
+
+    pip install -r tests/browser/requirements.txt        # and a Chromium of the system
+    cargo local                                          # in another terminal
+    python3 tests/browser/local_page.py [http://127.0.0.1:3000 [CHECK...]]
+
+Starts no server. Exits with 0 when every check holds, 1 when one does not, and 77 when there is no browser to try it in.
+CHROMIUM names the browser where it has an unusual name. It moves the local clock on by some hours, and writes demo PINs and passcodes.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+import traceback
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from datetime import datetime
+
+SKIPPED = 77
+
+
+def skip(why):
+    print(f"SKIPPED: the local page was not tried in a browser: {why}", file=sys.stderr)
+    sys.exit(SKIPPED)
+
+
+try:
+    from playwright.sync_api import expect, sync_playwright
+except ImportError:
+    skip("no playwright; pip install -r tests/browser/requirements.txt")
+
+BASE = (sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:3000").rstrip("/")
+BROWSERS = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
+
+# ---- What every check uses ----------------------------------------------------------------------------------------------
+
+LINK = "http://127.0.0.1:3000/app-root#/self_register/3f2b8a10-5a7d-4d55-9d0e-2d1c6c1f9a77"
+SMS = {"id": "1", "channel": "sms", "to": "+380501234567", "subject": None, "html": None, "at": "2026-02-27T22:06:57Z",
+       "text": "Your code is 042317. Call +38050123456 in case of 20260227/1.\n@demo.example #042317"}
+MAIL = {"id": "2", "channel": "email", "to": "ann@demo.example", "subject": "Confirm your registration", "at": "2026-02-27T22:07:00Z",
+        "text": f"Hello Ann,\n\nopen {LINK}.", "html": f'<h1>Hello Ann</h1><a href="{LINK}">Choose a password</a>'}
+HTML_ONLY = {"id": "3", "channel": "email", "to": "ann@demo.example", "subject": "Your code", "at": "2026-02-27T22:08:00Z", "text": None,
+             "html": '<style>p { color: #123456 }</style><p>Use <b>98765432</b> or <a href="https://ok.example/?a=1&amp;b=2">go on</a>.</p>'}
+ATTACK = "<script>top.pwned = 1</script><img src='data:,' onerror='top.pwned = 1'>"
+HOSTILE = {"id": "../3?x=<b>", "channel": "email", "to": f"{ATTACK}@demo.example", "subject": ATTACK + "w" * 3000, "at": ATTACK,
+           "text": f"{ATTACK} javascript:top.pwned=1 \u202egnp.exe " + "long" * 2000,
+           "html": ATTACK + "<a href='javascript:top.pwned=1'>a</a><a href=' JaVa\tscript:top.pwned=1'>b</a><a href='data:text/html,x'>c</a>"
+                            "<a href='/_local/clock'>d</a><a href='https://ok.example/\"onmouseover=top.pwned=1'>e</a>"}
+
+# Stands in for the event stream, so that a check says when something changes.
+FAKE_STREAM = """window.EventSource = class extends EventTarget {
+  static CLOSED = 2;
+  readyState = 1;
+  constructor() { super(); window.stream = this; setTimeout(() => this.dispatchEvent(new Event("open"))); }
+}"""
+WATCH = """window.violations = [];
+document.addEventListener("securitypolicyviolation", (event) => window.violations.push(`${event.violatedDirective} ${event.blockedURI}`));"""
+
+
+def api(method, path, body=None):
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(BASE + path, data, {"content-type": "application/json"}, method=method)
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)
+
+
+def status_of(path):
+    try:
+        with urllib.request.urlopen(BASE + path, timeout=30) as answer:
+            return answer.status
+    except urllib.error.HTTPError as refused:
+        return refused.code
+
+
+@contextmanager
+def local_page(browser, *, messages=None, allowed_errors=(), **options):
+    """The page, open. With `messages`, those instead of the server's; `page.arrive(message)` brings one more."""
+    context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
+    context.grant_permissions(["clipboard-read", "clipboard-write"], origin=BASE)
+    page = context.new_page()
+    page.set_default_timeout(10_000)
+    troubles = []
+    page.on("console", lambda said: said.type in ("error", "warning") and troubles.append(f"console {said.type}: {said.text}"))
+    page.on("pageerror", lambda error: troubles.append(f"uncaught: {error}"))
+    page.on("dialog", lambda dialog: (troubles.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+    page.add_init_script(WATCH)
+    if messages is not None:
+        page.add_init_script(FAKE_STREAM)
+        page.route("**/_local/messages", lambda route: route.fulfill(json=messages))
+        # Without the server's own policy: the frame's sandbox has to be enough.
+        page.route("**/_local/messages/*/html", lambda route: route.fulfill(content_type="text/html", body=messages[-1]["html"]))
+
+        def change(what):
+            page.evaluate("(data) => stream.dispatchEvent(new MessageEvent('change', { data }))", json.dumps({"what": what}))
+
+        def arrive(message):
+            messages.append(message)
+            change("messages")
+
+        page.change, page.arrive = change, arrive
+    page.goto(f"{BASE}/_local")
+    expect(page.locator("#connection")).to_have_text("Live")
+    yield page
+    troubles += page.evaluate("violations")
+    troubles = [trouble for trouble in troubles if not any(allowed in trouble for allowed in allowed_errors)]
+    context.close()
+    assert not troubles, "the browser complained:\n  " + "\n  ".join(troubles)
+
+
+def clipboard(page):
+    return page.evaluate("navigator.clipboard.readText()")
+
+
+def clock_text(page):
+    return datetime.strptime(page.locator("#now").inner_text(), "%Y-%m-%d %H:%M:%S UTC")
+
+
+def clock_moves(page, at_least, act):
+    before = clock_text(page)
+    act()
+    deadline = time.monotonic() + 10
+    while (clock_text(page) - before).total_seconds() < at_least:
+        assert time.monotonic() < deadline, f"the clock stood at {before} and did not move on by {at_least} s"
+        page.wait_for_timeout(50)
+
+
+def copy_curl(page, name):
+    page.get_by_role("button", name=f"Copy curl line: {name}", exact=True).click()
+    line = clipboard(page)
+    assert line.startswith("curl ") and BASE in line, f"the clipboard holds no curl line of this server for {name}: {line!r}"
+    return line
+
+
+def in_a_shell(line, status):
+    """Runs a line as a person would, and gives its answer."""
+    ran = subprocess.run(["sh", "-c", f"{line} -sS -w '\\n%{{http_code}}'"], capture_output=True, text=True, timeout=60)
+    body, _, code = ran.stdout.rpartition("\n")
+    assert code == str(status), f"expected {status}, got {code or ran.stderr!r} with {body!r} from:\n{line}"
+    return json.loads(body)
+
+
+# ---- The checks ---------------------------------------------------------------------------------------------------------
+
+
+def loads_without_a_complaint_of_the_browser(browser):
+    with local_page(browser) as page:
+        expect(page.get_by_role("heading", level=1)).to_contain_text("Countersign")
+        page.wait_for_timeout(500)
+
+
+def has_landmarks_headings_and_names(browser):
+    with local_page(browser, messages=[MAIL]) as page:
+        expect(page.locator("#message-list li")).to_have_count(1)
+        for role in ("banner", "navigation", "main", "contentinfo"):
+            expect(page.get_by_role(role)).to_have_count(1)
+        problems = page.evaluate("""() => {
+          const problems = [];
+          let level = 0;
+          for (const heading of document.querySelectorAll("h1,h2,h3,h4")) {
+            if (!heading.checkVisibility()) continue;
+            const now = Number(heading.tagName[1]);
+            if (now > level + 1) problems.push(`h${level} is followed by h${now} "${heading.textContent}"`);
+            level = now;
+          }
+          for (const one of document.querySelectorAll("button,summary,a,iframe")) if (!(one.textContent.trim() || one.title)) problems.push(`no name: ${one.outerHTML}`);
+          for (const one of document.querySelectorAll("input")) if (!one.labels.length) problems.push(`no label: ${one.outerHTML}`);
+          const ids = [...document.querySelectorAll("[id]")].map((one) => one.id);
+          for (const id of ids) if (ids.filter((other) => other === id).length > 1) problems.push(`id twice: ${id}`);
+          return problems;
+        }""")
+        assert not problems, problems
+
+
+def a_message_appears_without_a_reload(browser):
+    with local_page(browser, messages=[]) as page:
+        expect(page.locator("#messages-empty")).to_be_visible()
+        page.evaluate("window.notReloaded = true")
+        page.arrive(SMS)
+        expect(page.locator("#message-list li")).to_have_count(1)
+        expect(page.locator("#messages-empty")).to_be_hidden()
+        expect(page.locator("#news")).to_have_text("New SMS to +380501234567.")
+        page.arrive(MAIL)
+        newest = page.locator("#message-list li").first
+        expect(newest.get_by_role("heading")).to_have_text("Confirm your registration")
+        expect(newest).to_contain_text("ann@demo.example")
+        expect(newest).to_contain_text("2026-02-27 22:07:00 UTC")
+        expect(newest.locator(".text")).to_have_text(MAIL["text"])
+        expect(page.locator("#news")).to_have_text("New mail to ann@demo.example: Confirm your registration.")
+        assert page.evaluate("window.notReloaded"), "the page was loaded anew"
+
+
+def an_open_part_survives_the_next_message(browser):
+    with local_page(browser, messages=[MAIL]) as page:
+        page.get_by_text("HTML part").click()
+        expect(page.frame_locator("iframe").get_by_role("heading")).to_have_text("Hello Ann")
+        page.evaluate("""document.querySelector("iframe").contentWindow.location; document.querySelector("iframe").kept = true""")
+        page.arrive(SMS)
+        expect(page.locator("#message-list li")).to_have_count(2)
+        assert page.evaluate("""document.querySelector("iframe")?.kept"""), "the open HTML part was closed by the next message"
+
+
+def codes_and_links_are_found_and_copied(browser):
+    with local_page(browser, messages=[SMS, MAIL]) as page:
+        sms, mail = page.locator("#message-list li").nth(1), page.locator("#message-list li").nth(0)
+        expect(sms.locator(".code")).to_have_text(["042317"])
+        expect(mail.locator(".code")).to_have_count(0)
+        sms.get_by_role("button", name="Copy code 042317").click()
+        expect(sms.get_by_role("button", name="Copied")).to_be_visible()
+        assert clipboard(page) == "042317"
+        link = mail.locator(".found a")
+        expect(link).to_have_count(1)
+        assert link.get_attribute("href") == LINK and link.get_attribute("rel") == "noopener noreferrer"
+        mail.get_by_role("button", name="Copy link").click()
+        expect(page.locator("#news")).to_have_text("Copied link.")
+        assert clipboard(page) == LINK
+
+
+def a_mail_with_html_alone_is_read_too(browser):
+    with local_page(browser, messages=[HTML_ONLY]) as page:
+        entry = page.locator("#message-list li")
+        expect(entry.locator(".code")).to_have_text(["98765432"])
+        expect(entry.locator(".found a")).to_have_attribute("href", "https://ok.example/?a=1&b=2")
+        expect(page.frame_locator("iframe").get_by_text("98765432")).to_be_visible()
+
+
+def without_a_clipboard_the_text_is_selected(browser):
+    with local_page(browser, messages=[SMS]) as page:
+        page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+        page.get_by_role("button", name="Copy code 042317").click()
+        expect(page.locator("#news")).to_contain_text("is selected")
+        assert page.evaluate("getSelection().toString()") == "042317"
+
+
+def a_hostile_message_is_inert(browser):
+    with local_page(browser, messages=[HOSTILE], allowed_errors=["Blocked script execution in"]) as page:
+        asked = []
+        page.on("request", lambda request: asked.append(request.url))
+        entry = page.locator("#message-list li")
+        expect(entry.get_by_role("heading")).to_have_text(HOSTILE["subject"])
+        expect(entry.locator(".text")).to_have_text(HOSTILE["text"], use_inner_text=False)
+        links = entry.locator(".found a").evaluate_all("(links) => links.map((link) => link.href)")
+        assert links == ["https://ok.example/%22onmouseover=top.pwned=1"], links
+        entry.get_by_text("HTML part").click()
+        expect(page.frame_locator("iframe").get_by_text("a", exact=True)).to_be_visible()
+        sandbox = page.locator("iframe").get_attribute("sandbox")
+        assert sandbox == "allow-popups allow-popups-to-escape-sandbox", sandbox
+        page.wait_for_timeout(500)
+        assert page.evaluate("window.pwned") is None, "a message's script ran"
+        assert entry.locator("script, img").count() == 0, "a message's markup became part of the page"
+        assert all(url.startswith(BASE) for url in asked), asked
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "a long word makes the page scroll sideways"
+
+
+def identities_are_copied_with_one_click(browser):
+    identities = api("GET", "/_local/identities")
+    client, admin, user = identities["client"], identities["admin"], identities["user"]
+    expected = {"Tenant domain": identities["domain"], "Tenant client id": client["client_id"],
+                "Tenant client secret": client["client_secret"], "Tenant passcode token": identities["passcode_token"]}
+    for name, person in (("Administrator", admin), ("User", user)):
+        for key in ("user_id", "email", "login", "password", "token"):
+            expected[f"{name} {key.replace('_', ' ')}"] = str(person[key])
+    with local_page(browser) as page:
+        for name, text in expected.items():
+            page.get_by_role("button", name=f"Copy {name}", exact=True).click()
+            expect(page.locator("#news")).to_have_text(f"Copied {name}.")
+            assert clipboard(page) == text, f"{name}: the clipboard holds {clipboard(page)!r}, not {text!r}"
+
+
+def the_support_pin_lines_run_in_a_shell(browser):
+    with local_page(browser) as page:
+        made = in_a_shell(copy_curl(page, "Create my PIN"), 201)
+        assert len(made["pin"]) == 6 and made["pin"].isdigit(), made
+        assert in_a_shell(copy_curl(page, "Read my PIN"), 200) == made
+        assert in_a_shell(copy_curl(page, "Read a user’s PIN as administrator"), 200) == made
+        assert in_a_shell(copy_curl(page, "Revoke it as administrator"), 202) == {}
+        in_a_shell(copy_curl(page, "Read my PIN"), 404)
+
+
+def the_passcode_lines_run_in_a_shell(browser):
+    with local_page(browser) as page:
+        passcode, passcode_id = page.get_by_label("Passcode", exact=True), page.get_by_label("Passcode id")
+        made = in_a_shell(copy_curl(page, "Retrieve"), 200)
+        passcode.fill(json.dumps(made))  # the whole answer
+        expect(passcode).to_have_value(made["token"])
+        expect(passcode_id).to_have_value(made["id"])
+        assert in_a_shell(copy_curl(page, "Status"), 200) == {"id": made["id"], "valid": True}
+        assert in_a_shell(copy_curl(page, "Consume"), 200) == {"id": made["id"]}
+        assert in_a_shell(copy_curl(page, "Status"), 200) == {"id": made["id"], "valid": False}
+
+        made = in_a_shell(copy_curl(page, "Retrieve"), 200)
+        passcode_id.fill(made["id"])
+        assert in_a_shell(copy_curl(page, "Invalidate"), 200) == {"id": made["id"], "valid": False}
+
+
+def ready_requests_run_from_the_page(browser):
+    with local_page(browser) as page:
+        def run(name):
+            page.get_by_role("button", name=f"Run {name}", exact=True).click()
+            return page.get_by_label(f"Answer: {name}", exact=True)
+
+        expect(run("Create my PIN")).to_contain_text("201")
+        expect(run("Read a user’s PIN as administrator")).to_contain_text("200")
+        expect(run("Retrieve")).to_contain_text("200")
+        expect(page.get_by_label("Passcode id")).not_to_have_value("")
+        expect(run("Consume")).to_contain_text("200")
+        expect(run("Status")).to_contain_text('false')
+
+
+def a_request_appears_without_a_reload(browser):
+    api("DELETE", "/_local/invocations")
+    with local_page(browser) as page:
+        expect(page.locator("#requests-empty")).to_be_visible()
+        status = status_of("/api/v4/user/support_pin")  # no token: whatever it is, it is a request
+        first = page.locator("#request-list > li").first
+        expect(first).to_contain_text(str(status))
+        expect(first).to_contain_text(" ms")
+        page.get_by_role("button", name="Clear the requests").click()
+        expect(page.locator("#requests-empty")).to_be_visible()
+
+
+def the_clock_is_shown_and_moved(browser):
+    with local_page(browser) as page:
+        expect(page.locator("#now")).to_contain_text("UTC")
+        clock_moves(page, 60, lambda: page.get_by_role("button", name="+1 min").click())
+        expect(page.locator("#clock-note")).to_have_text("Moved on by 1 min.")
+        clock_moves(page, 600, lambda: page.get_by_role("button", name="+10 min").click())
+        page.get_by_label("Seconds").fill("90")
+        clock_moves(page, 90, lambda: page.get_by_label("Seconds").press("Enter"))
+        clock_moves(page, 3600, lambda: api("POST", "/_local/clock", {"advance_seconds": 3600}))  # somebody else moves it
+        expect(page.locator("#offset")).to_contain_text("ahead")
+        server = datetime.strptime(api("GET", "/_local/clock")["now"][:19], "%Y-%m-%dT%H:%M:%S")
+        assert abs((clock_text(page) - server).total_seconds()) <= 2, f"the page shows {clock_text(page)}, the server has {server}"
+
+
+def sweep_says_what_it_removed(browser):
+    with local_page(browser) as page:
+        page.get_by_role("button", name="Sweep now").click()
+        expect(page.locator("#clock-note")).to_contain_text("Removed ")
+
+
+def tables_are_browsed(browser):
+    names = api("GET", "/_local/tables")
+    filled = {name: len(api("GET", f"/_local/tables/{name}")) for name in names}
+    assert any(filled.values()), "no table has a row: the demo identities should be there"
+    with local_page(browser) as page:
+        expect(page.locator("#table-list > details > summary")).to_have_text(names)
+        for name, rows in filled.items():
+            part = page.locator("#table-list > details", has=page.get_by_text(name, exact=True))
+            part.locator("summary").click()
+            if rows == 0:
+                expect(part.locator(".empty")).to_be_visible()
+            else:
+                expect(part.locator("tbody tr")).to_have_count(min(rows, 200))
+                part.get_by_role("button", name="Copy").click()
+                expect(page.locator("#news")).to_contain_text(f"rows of {name}")
+                assert len(json.loads(clipboard(page))) == rows
+
+
+def the_keyboard_reaches_and_works_everything(browser):
+    with local_page(browser, messages=[SMS, MAIL]) as page:
+        expect(page.locator("#ready-body")).to_be_visible()
+        page.keyboard.press("Tab")
+        expect(page.locator(".skip")).to_be_focused()
+        expect(page.locator(".skip")).to_be_in_viewport()
+        page.keyboard.press("Enter")
+        expect(page.locator("#main")).to_be_focused()
+
+        page.evaluate("""() => {
+          document.activeElement.blur();
+          getSelection().removeAllRanges();
+          scrollTo(0, 0);
+          window.wanted = [...document.querySelectorAll("a[href], button, input, summary, [tabindex='0']")]
+            .filter((one) => one.checkVisibility() && !one.closest("details:not([open]) > :not(summary)"));
+        }""")
+        missing = page.evaluate("wanted.length")
+        for _ in range(missing + 5):
+            page.keyboard.press("Tab")
+            ring = page.evaluate("""() => {
+              const at = document.activeElement, style = getComputedStyle(at);
+              window.wanted = wanted.filter((one) => one !== at);
+              return at === document.body || (style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2) ? null : at.outerHTML;
+            }""")
+            assert ring is None, f"no visible focus on {ring}"
+        left = page.evaluate("wanted.map((one) => one.outerHTML)")
+        assert not left, f"the keyboard does not reach {left}"
+
+        clock_moves(page, 60, lambda: (page.get_by_role("button", name="+1 min").focus(), page.keyboard.press("Enter")))
+        expect(page.get_by_role("button", name="+1 min")).to_be_focused()
+        page.get_by_role("button", name="Copy code 042317").focus()
+        page.keyboard.press("Space")
+        expect(page.locator("#news")).to_have_text("Copied code 042317.")
+        page.get_by_text("HTML part").focus()
+        page.keyboard.press("Enter")
+        expect(page.locator("iframe")).to_be_visible()
+
+
+def nothing_scrolls_sideways_at_320_pixels(browser):
+    with local_page(browser, messages=[SMS, MAIL, HOSTILE, HTML_ONLY], viewport={"width": 320, "height": 640}) as page:
+        expect(page.locator("#ready-body")).to_be_visible()
+        for part in page.locator("#table-list > details > summary").all():
+            part.click()
+        page.wait_for_timeout(1000)
+        wide = page.evaluate("""[...document.querySelectorAll("body *")]
+          .filter((one) => one.checkVisibility() && !one.closest(".rows, .unseen, .skip") && one.getBoundingClientRect().right > 320.5)
+          .map((one) => one.outerHTML.slice(0, 120))""")
+        assert not wide, f"wider than the screen: {wide}"
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+CONTRAST = """() => {
+  const channels = (colour) => (colour.match(/[\\d.]+/g) ?? []).map(Number);
+  const seen = (one) => {
+    for (; one; one = one.parentElement) {
+      const [r, g, b, alpha = 1] = channels(getComputedStyle(one).backgroundColor);
+      if (alpha === 1) return [r, g, b];
+      if (alpha !== 0) throw new Error("a half transparent background needs a better check than this one");
+    }
+    throw new Error("no background");
+  };
+  const light = (colour) => colour.slice(0, 3).map((c) => c / 255).map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, c, at) => sum + c * [0.2126, 0.7152, 0.0722][at], 0);
+  const ratio = (one, other) => {
+    const [less, more] = [light(one), light(other)].sort((a, b) => a - b);
+    return (more + 0.05) / (less + 0.05);
+  };
+  const weak = [];
+  for (const one of document.querySelectorAll("body *")) {
+    if (!one.checkVisibility()) continue;
+    const style = getComputedStyle(one);
+    const named = `${one.tagName}.${one.className} "${one.textContent.trim().slice(0, 40)}"`;
+    if ([...one.childNodes].some((child) => child.nodeType === 3 && child.data.trim())) {
+      const found = ratio(channels(style.color), seen(one));
+      if (found < 4.5) weak.push(`${found.toFixed(2)} text of ${named}`);
+    }
+    if (one.matches("button, input")) {
+      const found = ratio(channels(style.borderTopColor), seen(one.parentElement));
+      if (found < 3) weak.push(`${found.toFixed(2)} edge of ${named}`);
+    }
+  }
+  return weak;
+}"""
+
+
+def contrast_is_enough_in_light_and_dark(browser):
+    for scheme, ground in (("light", "rgb(243, 245, 248)"), ("dark", "rgb(17, 22, 29)")):
+        with local_page(browser, messages=[SMS, MAIL], color_scheme=scheme) as page:
+            expect(page.locator("#ready-body")).to_be_visible()
+            assert page.evaluate("getComputedStyle(document.body).backgroundColor") == ground, f"not the {scheme} colours"
+            page.get_by_role("button", name="Run Read my PIN").click()
+            expect(page.get_by_label("Answer: Read my PIN")).not_to_be_empty()
+            page.change("invocations")
+            page.get_by_role("button", name="Sweep now").click()
+            expect(page.locator("#clock-note")).to_contain_text("Removed")
+            expect(page.locator("#request-list > li").first).to_be_visible()
+            for part in page.locator("#table-list > details > summary").all():
+                part.click()
+            page.wait_for_timeout(500)
+            weak = page.evaluate(CONTRAST)
+            assert not weak, f"{scheme}: too little contrast: {weak}"
+
+
+def motion_is_left_out_when_unwanted(browser):
+    for wish, animation in (("no-preference", "arrive"), ("reduce", "none")):
+        with local_page(browser, messages=[], reduced_motion=wish) as page:
+            page.arrive(SMS)
+            arrived = page.locator("#message-list li.arrived")
+            expect(arrived).to_have_count(1)
+            assert arrived.evaluate("(one) => getComputedStyle(one).animationName") == animation
+
+
+def a_server_that_went_away_is_told_and_comes_back(browser):
+    with local_page(browser, allowed_errors=["Failed to load resource"]) as page:
+        page.route("**/_local/**", lambda route: route.abort("connectionrefused"))
+        page.goto("about:blank")
+        page.unroute("**/_local/**")
+        page.route("**/_local/*", lambda route: route.fallback() if "page." in route.request.url else route.abort("connectionrefused"))
+        page.goto(f"{BASE}/_local")
+        expect(page.locator("#gone")).to_contain_text("cargo local")
+        expect(page.locator("#connection")).to_have_text("Not connected")
+        page.get_by_role("button", name="+1 min").click()
+        expect(page.locator("#clock-note")).to_have_text("The local cloud does not answer. Nothing was changed.")
+        page.unroute("**/_local/*")
+        expect(page.locator("#connection")).to_have_text("Live")
+        expect(page.locator("#gone")).to_be_hidden()
+        expect(page.locator("#now")).to_contain_text("UTC")
+        expect(page.locator("#ready-body")).to_be_visible()
+
+
+CHECKS = [
+    loads_without_a_complaint_of_the_browser,
+    has_landmarks_headings_and_names,
+    a_message_appears_without_a_reload,
+    an_open_part_survives_the_next_message,
+    codes_and_links_are_found_and_copied,
+    a_mail_with_html_alone_is_read_too,
+    without_a_clipboard_the_text_is_selected,
+    a_hostile_message_is_inert,
+    identities_are_copied_with_one_click,
+    the_support_pin_lines_run_in_a_shell,
+    the_passcode_lines_run_in_a_shell,
+    ready_requests_run_from_the_page,
+    a_request_appears_without_a_reload,
+    the_clock_is_shown_and_moved,
+    sweep_says_what_it_removed,
+    tables_are_browsed,
+    the_keyboard_reaches_and_works_everything,
+    nothing_scrolls_sideways_at_320_pixels,
+    contrast_is_enough_in_light_and_dark,
+    motion_is_left_out_when_unwanted,
+    a_server_that_went_away_is_told_and_comes_back,
+]
+
+
+def main():
+    executable = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
+    if executable is None:
+        skip(f"none of {', '.join(BROWSERS)} is installed, and CHROMIUM is not set")
+    try:
+        api("GET", "/_local/clock")
+    except OSError as error:
+        sys.exit(f"no local cloud answers at {BASE} ({error}). Start it with `cargo local`, or give its address as the first argument.")
+    wanted = [check for check in CHECKS if not sys.argv[2:] or check.__name__ in sys.argv[2:]]
+    failed = []
+    with sync_playwright() as playwright:
+        # Chromium's own sandbox does not start for root, as in a container.
+        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"] if os.geteuid() == 0 else [])
+        for check in wanted:
+            try:
+                check(browser)
+                print(f"ok      {check.__name__}")
+            except Exception:
+                failed.append(check)
+                print(f"FAILED  {check.__name__}\n{traceback.format_exc()}")
+            for context in browser.contexts:
+                context.close()
+        browser.close()
+    print(f"{len(wanted) - len(failed)} passed, {len(failed)} failed")
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
