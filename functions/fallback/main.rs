@@ -1,1 +1,8 @@
-fn main() {}
+//! $default
+mod handler;
+
+use countersign_shared::edge;
+
+fn main() -> std::process::ExitCode {
+    edge::run(async |_| Ok(handler::Fallback {}))
+}

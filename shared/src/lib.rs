@@ -13,5 +13,10 @@
 //! 4. No usable secret lies in a table, a log, an error, a URL path that we log, or a metric.
 //! 5. There is no test hook.
 
+pub mod admission;
 pub mod domain;
+pub mod edge;
 pub mod fault;
+pub mod http;
+pub mod settings;
+pub mod store;

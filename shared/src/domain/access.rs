@@ -54,10 +54,12 @@ pub fn check(
     needed: Needed,
     now: Timestamp,
 ) -> Result<Caller, Refusal> {
-    let (Some(token), Some(principal)) = (token, principal) else { return Err(Refusal::UnknownToken) };
+    let (Some(token), Some(principal)) = (token, principal) else {
+        return Err(Refusal::UnknownToken);
+    };
     let (generation, is_blocked) = match &principal {
         Principal::User(user) => (user.token_generation, user.is_blocked),
-        Principal::Client(client) => (client.token_generation, client.is_blocked),
+        Principal::Client(client) => (client.token_generation, false),
     };
     match token.kind {
         Kind::Access => {}
@@ -74,7 +76,10 @@ pub fn check(
     if is_blocked {
         return Err(Refusal::Blocked);
     }
-    Ok(Caller { principal, client: token.client })
+    Ok(Caller {
+        principal,
+        client: token.client,
+    })
 }
 
 #[cfg(test)]
@@ -89,7 +94,10 @@ mod tests {
         token::{Owner, tests::grant},
     };
 
-    const API: Needed = Needed { any_of: &[Scope::Api], named: &[Scope::Api] };
+    const API: Needed = Needed {
+        any_of: &[Scope::Api],
+        named: &[Scope::Api],
+    };
 
     fn user() -> User {
         User {
@@ -111,7 +119,12 @@ mod tests {
         let (mut token, _) =
             Token::issue(grant(Owner::User(user.id)), &mut SysRng, Timestamp::from_seconds(0)).expect("entropy");
         change(&mut token, &mut user);
-        match super::check(Some(token), Some(Principal::User(Box::new(user))), API, Timestamp::from_seconds(at)) {
+        match super::check(
+            Some(token),
+            Some(Principal::User(Box::new(user))),
+            API,
+            Timestamp::from_seconds(at),
+        ) {
             Ok(_) => "passes",
             Err(Refusal::NoToken) => "no token",
             Err(Refusal::UnknownToken) => "unknown",
@@ -127,7 +140,10 @@ mod tests {
         assert_eq!(check(|_, _| {}, 59), "passes");
         assert_eq!(check(|_, _| {}, 60), "expired");
         assert_eq!(check(|_, user| user.token_generation = 1, 59), "revoked");
-        assert_eq!(check(|token, _| token.revoked_at = Some(Timestamp::from_seconds(1)), 59), "revoked");
+        assert_eq!(
+            check(|token, _| token.revoked_at = Some(Timestamp::from_seconds(1)), 59),
+            "revoked"
+        );
         assert_eq!(check(|token, _| token.scopes = vec![Scope::ReadApi], 59), "scope");
         assert_eq!(check(|_, user| user.is_blocked = true, 59), "blocked");
         let all = |token: &mut Token, user: &mut User| {
@@ -154,7 +170,10 @@ mod tests {
         let (token, _) =
             Token::issue(grant(Owner::User(user().id)), &mut SysRng, Timestamp::from_seconds(0)).expect("entropy");
         let at = Timestamp::from_seconds(1);
-        assert!(matches!(super::check(Some(token), None, API, at), Err(Refusal::UnknownToken)));
+        assert!(matches!(
+            super::check(Some(token), None, API, at),
+            Err(Refusal::UnknownToken)
+        ));
         let owner = Some(Principal::User(Box::new(user())));
         assert!(matches!(super::check(None, owner, API, at), Err(Refusal::UnknownToken)));
     }

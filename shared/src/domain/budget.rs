@@ -29,20 +29,41 @@ impl Budget {
     /// Without a window, or with one that allows nothing or lasts no time; settings are checked when they are read.
     #[must_use]
     pub fn new(windows: Vec<Window>) -> Self {
-        assert!(!windows.is_empty() && windows.iter().all(|w| w.max > 0 && w.seconds > 0), "a window that allows");
+        assert!(
+            !windows.is_empty() && windows.iter().all(|w| w.max > 0 && w.seconds > 0),
+            "a window that allows"
+        );
         Self(windows)
     }
 
     /// The number of acts below which there is room whatever their times: the smallest window's.
     #[must_use]
     pub fn always(&self) -> usize {
-        self.0.iter().map(|window| window.max).min().expect("a budget has a window")
+        self.0
+            .iter()
+            .map(|window| window.max)
+            .min()
+            .expect("a budget has a window")
+    }
+
+    /// The largest number of acts that is ever remembered: the largest window's.
+    #[must_use]
+    pub fn most(&self) -> usize {
+        self.0
+            .iter()
+            .map(|window| window.max)
+            .max()
+            .expect("a budget has a window")
     }
 
     /// For how many seconds an act is remembered.
     #[must_use]
     pub fn memory(&self) -> u64 {
-        self.0.iter().map(|window| window.seconds).max().expect("a budget has a window")
+        self.0
+            .iter()
+            .map(|window| window.seconds)
+            .max()
+            .expect("a budget has a window")
     }
 
     /// Spends one act now. `spent` are the acts so far, oldest first; the answer is what to remember instead.
@@ -53,7 +74,9 @@ impl Budget {
         let mut retry_after = 0;
         for window in &self.0 {
             // The act that must leave the window before another one fits.
-            let Some(at) = spent.len().checked_sub(window.max).map(|index| spent[index]) else { continue };
+            let Some(at) = spent.len().checked_sub(window.max).map(|index| spent[index]) else {
+                continue;
+            };
             let free = at.deadline(window.seconds);
             if !free.is_over(now) {
                 retry_after = retry_after.max(free.seconds() - now.seconds());
@@ -62,7 +85,10 @@ impl Budget {
         if retry_after > 0 {
             return Err(Exhausted { retry_after });
         }
-        let live = spent.iter().copied().filter(|at| !at.deadline(self.memory()).is_over(now));
+        let live = spent
+            .iter()
+            .copied()
+            .filter(|at| !at.deadline(self.memory()).is_over(now));
         Ok(live.chain([now]).collect())
     }
 }
@@ -76,7 +102,12 @@ mod tests {
         let spent: Vec<_> = spent.iter().copied().map(Timestamp::from_seconds).collect();
         let found = budget.spend(&spent, Timestamp::from_seconds(now));
         let found = found.map(|list| list.into_iter().map(Timestamp::seconds).collect::<Vec<_>>());
-        assert_eq!(found, expected.map(<[u64]>::to_vec).map_err(|retry_after| Exhausted { retry_after }));
+        assert_eq!(
+            found,
+            expected
+                .map(<[u64]>::to_vec)
+                .map_err(|retry_after| Exhausted { retry_after })
+        );
     }
 
     #[test]

@@ -11,8 +11,6 @@ pub struct Client {
     pub secret: Digest,
     /// The scopes that its tokens may have.
     pub scopes: Vec<Scope>,
-    /// May not use the API.
-    pub is_blocked: bool,
     /// A token issued under another number has ended.
     pub token_generation: u64,
     /// When it was made.

@@ -54,7 +54,9 @@ impl ClientId {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let well_formed = (1..=64).contains(&text.len())
-            && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
         well_formed.then(|| Self(text.to_owned()))
     }
 
@@ -77,7 +79,13 @@ mod tests {
         assert_eq!(UserId::parse(&id.text()), Some(id));
         assert_eq!(UserId::from_bytes(*id.as_bytes()), id);
         let simple = id.text().replace('-', "");
-        for other in [id.text().to_uppercase(), format!("{{{}}}", id.text()), simple, String::new(), "123".into()] {
+        for other in [
+            id.text().to_uppercase(),
+            format!("{{{}}}", id.text()),
+            simple,
+            String::new(),
+            "123".into(),
+        ] {
             // An id of digits only has no upper case; then the upper-case spelling is the id itself.
             if other != id.text() {
                 assert_eq!(UserId::parse(&other), None, "{other}");
@@ -87,9 +95,14 @@ mod tests {
 
     #[test]
     fn client_ids_are_plain() {
-        for (text, good) in
-            [("heatclinic", true), ("a.b_c-1", true), ("", false), ("a b", false), ("é", false), ("a/b", false)]
-        {
+        for (text, good) in [
+            ("heatclinic", true),
+            ("a.b_c-1", true),
+            ("", false),
+            ("a b", false),
+            ("é", false),
+            ("a/b", false),
+        ] {
             assert_eq!(ClientId::parse(text).is_some(), good, "{text}");
         }
         assert!(ClientId::parse(&"a".repeat(64)).is_some());

@@ -83,13 +83,21 @@ impl<P: Purpose> Keyring<P> {
             Hkdf::<Sha256>::new(None, secret.expose().as_bytes())
                 .expand(P::NAME.as_bytes(), &mut bytes)
                 .expect("HKDF-SHA-256 gives up to 8,160 bytes");
-            keys.push(Key { id, bytes, purpose: PhantomData });
+            keys.push(Key {
+                id,
+                bytes,
+                purpose: PhantomData,
+            });
         }
         keys.sort_by_key(|key: &Key<P>| std::cmp::Reverse(key.id));
         if let Some(pair) = keys.windows(2).find(|pair| pair[0].id == pair[1].id) {
             return Err(Unfit::Twice(pair[0].id));
         }
-        if keys.is_empty() { Err(Unfit::Empty) } else { Ok(Self(keys)) }
+        if keys.is_empty() {
+            Err(Unfit::Empty)
+        } else {
+            Ok(Self(keys))
+        }
     }
 }
 
@@ -141,6 +149,9 @@ pub(crate) mod tests {
 
     #[test]
     fn one_secret_gives_each_purpose_its_own_key() {
-        assert_ne!(ring::<Passcodes>(&[1]).newest().bytes(), ring::<SupportPins>(&[1]).newest().bytes());
+        assert_ne!(
+            ring::<Passcodes>(&[1]).newest().bytes(),
+            ring::<SupportPins>(&[1]).newest().bytes()
+        );
     }
 }

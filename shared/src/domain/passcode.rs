@@ -42,7 +42,10 @@ impl Shape {
         if !(4..=128).contains(&length) {
             return Err("a passcode has 4 to 128 characters");
         }
-        let shape = Self { length, alphabet: alphabet.as_bytes().to_vec() };
+        let shape = Self {
+            length,
+            alphabet: alphabet.as_bytes().to_vec(),
+        };
         if shape.bits() < 1_000_000_f64.log2() - 1e-9 {
             return Err("a passcode has at least a million values");
         }
@@ -157,7 +160,10 @@ fn id_of(key: &Key<Passcodes>, binding: &Binding, passcode: &Secret, millis: u64
     let mut mac = Hmac::<Sha256>::new_from_slice(key.bytes()).expect("HMAC takes a key of any length");
     mac.update(&framed(&[b"passcode", &binding.bytes(), passcode.expose().as_bytes()]));
     let digest = mac.finalize().into_bytes();
-    let random = digest.iter().take(10).fold(0_u128, |bits, byte| bits << 8 | u128::from(*byte));
+    let random = digest
+        .iter()
+        .take(10)
+        .fold(0_u128, |bits, byte| bits << 8 | u128::from(*byte));
     Ulid::from_parts(millis, random).to_string()
 }
 
@@ -266,7 +272,10 @@ mod tests {
             by_purpose: BTreeMap::from([("PHONE".into(), Shape::new(8, "0123456789").expect("fine"))]),
             lifetime: 600,
             retention: 86_400,
-            guesses: Budget::new(vec![Window { max: 10, seconds: 86_400 }]),
+            guesses: Budget::new(vec![Window {
+                max: 10,
+                seconds: 86_400,
+            }]),
         }
     }
 
@@ -289,7 +298,10 @@ mod tests {
         let (passcode, text) = issue(&binding, &keys);
         assert_eq!(Handle::of(keys.newest(), &binding, &text), passcode.id.handle());
         assert_eq!(PasscodeId::parse(passcode.id.as_str()), Some(passcode.id.clone()));
-        assert_eq!(Ulid::from_string(passcode.id.as_str()).expect("a ULID").timestamp_ms(), 1_600_000);
+        assert_eq!(
+            Ulid::from_string(passcode.id.as_str()).expect("a ULID").timestamp_ms(),
+            1_600_000
+        );
         assert!(policy().shape("TEST_PURPOSE").fits(text.expose()));
     }
 
@@ -318,7 +330,10 @@ mod tests {
         let binding = binding("c", "user", "purpose");
         let (passcode, text) = issue(&binding, &ring(&[1]));
         let both = ring(&[1, 2]);
-        assert!(both.iter().any(|key| Handle::of(key, &binding, &text) == passcode.id.handle()));
+        assert!(
+            both.iter()
+                .any(|key| Handle::of(key, &binding, &text) == passcode.id.handle())
+        );
     }
 
     #[test]
@@ -327,7 +342,10 @@ mod tests {
         for (seconds, valid) in [(1600, true), (2199, true), (2200, false), (2201, false)] {
             assert_eq!(passcode.is_valid(Timestamp::from_seconds(seconds)), valid, "{seconds}");
         }
-        passcode.used = Some(Used { at: Timestamp::from_seconds(1700), by: "request".into() });
+        passcode.used = Some(Used {
+            at: Timestamp::from_seconds(1700),
+            by: "request".into(),
+        });
         assert!(!passcode.is_valid(Timestamp::from_seconds(1701)));
         assert!(passcode.was_used_by("request") && !passcode.was_used_by("another"));
     }
@@ -354,15 +372,23 @@ mod tests {
         assert!(!policy().shape("anything else").is_short());
         assert!(Shape::new(10, ALNUM).expect("fine").is_short(), "59.5 bits");
         assert!(!Shape::new(11, ALNUM).expect("fine").is_short(), "65.5 bits");
-        assert!(!Shape::new(64, "01").expect("fine").is_short(), "exactly 2^64 is enough");
+        assert!(
+            !Shape::new(64, "01").expect("fine").is_short(),
+            "exactly 2^64 is enough"
+        );
     }
 
     #[test]
     fn only_the_alphabet_itself_fits() {
         let shape = Shape::new(6, "0123456789").expect("fine");
-        for (text, fits) in
-            [("012345", true), ("12345", false), ("1234567", false), ("+12345", false), ("١٢٣", false), ("01234 ", false)]
-        {
+        for (text, fits) in [
+            ("012345", true),
+            ("12345", false),
+            ("1234567", false),
+            ("+12345", false),
+            ("١٢٣", false),
+            ("01234 ", false),
+        ] {
             assert_eq!(shape.fits(text), fits, "{text}");
         }
     }

@@ -2,7 +2,7 @@
 
 use argon2::{
     Algorithm, Argon2, Params, Version,
-    password_hash::{CustomizedPasswordHasher, PasswordHasher, phc},
+    password_hash::{PasswordHasher, phc},
 };
 use rand::TryCryptoRng;
 
@@ -56,7 +56,11 @@ mod tests {
         let password = Secret::new("ew!hIb3V".into());
         let one = PasswordHash::of(&password, &mut SysRng).expect("the system has entropy");
         let two = PasswordHash::of(&password, &mut SysRng).expect("the system has entropy");
-        assert!(one.to_stored().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", one.to_stored());
+        assert!(
+            one.to_stored().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+            "{}",
+            one.to_stored()
+        );
         assert_ne!(one.to_stored(), two.to_stored());
     }
 }

@@ -97,7 +97,10 @@ pub fn random_token(rng: &mut impl TryCryptoRng) -> Result<Secret, NoEntropy> {
 /// # Panics
 /// When the alphabet is empty or longer than 256 bytes; policies are checked when they are read.
 pub fn random_text(rng: &mut impl TryCryptoRng, alphabet: &[u8], length: usize) -> Result<Secret, NoEntropy> {
-    assert!((1..=256).contains(&alphabet.len()), "an alphabet has 1 to 256 characters");
+    assert!(
+        (1..=256).contains(&alphabet.len()),
+        "an alphabet has 1 to 256 characters"
+    );
     // Bytes at or above the largest multiple of the alphabet's size are thrown away: keeping them would favour the
     // first characters.
     let fair = 256 - 256 % alphabet.len();
@@ -198,7 +201,10 @@ pub(crate) mod tests {
     fn bytes_that_would_favour_some_characters_are_thrown_away() {
         // 250 to 255 are past the last multiple of ten: only the 9 counts, then the zeros that follow.
         let mut rng = Scripted(vec![250, 251, 252, 253, 254, 255, 249]);
-        assert_eq!(random_text(&mut rng, b"0123456789", 3).expect("scripted").expose(), "900");
+        assert_eq!(
+            random_text(&mut rng, b"0123456789", 3).expect("scripted").expose(),
+            "900"
+        );
     }
 
     /// Upper bound of χ² with `k` degrees of freedom at p = 1e-6 (Wilson and Hilferty's approximation).
@@ -225,7 +231,10 @@ pub(crate) mod tests {
         }
         let check = |counts: &[u32]| {
             let expected = SAMPLES as f64 / counts.len() as f64;
-            let chi: f64 = counts.iter().map(|n| (f64::from(*n) - expected).powi(2) / expected).sum();
+            let chi: f64 = counts
+                .iter()
+                .map(|n| (f64::from(*n) - expected).powi(2) / expected)
+                .sum();
             let bound = chi_square_bound(counts.len() as f64 - 1.0);
             assert!(chi < bound, "χ² {chi} of {} cells is above {bound}", counts.len());
         };

@@ -22,23 +22,42 @@ pub struct Policy {
     pub lifetime: u64,
 }
 
-/// A support PIN as stored, one a user.
+/// A user's support PIN as stored, one a user.
 #[derive(Clone, Debug)]
 pub struct SupportPin {
     /// Whose.
     pub user: UserId,
-    /// Random: tells one PIN of a user from the next.
-    pub id: [u8; 16],
-    /// The key that it is sealed with.
-    pub key: u32,
-    /// Drawn anew for every PIN.
-    pub nonce: [u8; 12],
-    /// The digits, encrypted.
-    pub sealed: Vec<u8>,
     /// When it was made.
     pub issued_at: Timestamp,
     /// From this moment on it is absent.
     pub expires_at: Timestamp,
+    /// The digits, unless they were revoked.
+    pub content: Content,
+}
+
+/// What is left of a support PIN.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// The digits, encrypted.
+    Sealed(Sealed),
+    /// Nothing but a trace.
+    Revoked {
+        /// The request that did it, so that its own repetition is told so after a lost response.
+        by: String,
+    },
+}
+
+/// Encrypted digits.
+#[derive(Clone, Debug)]
+pub struct Sealed {
+    /// Random: tells one PIN of a user from the next.
+    pub id: [u8; 16],
+    /// The key that they are sealed with.
+    pub key: u32,
+    /// Drawn anew for every PIN.
+    pub nonce: [u8; 12],
+    /// Ciphertext and tag.
+    pub bytes: Vec<u8>,
 }
 
 /// A stored PIN that does not open: its key is gone, or somebody changed the row.
@@ -59,37 +78,73 @@ impl SupportPin {
     ) -> Result<(Self, Secret), NoEntropy> {
         let digits = random_text(rng, b"0123456789", 6)?;
         let key = keys.newest();
-        let mut pin = Self {
-            user,
+        let expires_at = now.deadline(policy.lifetime);
+        let mut sealed = Sealed {
             id: random_bytes(rng)?,
             key: key.id(),
             nonce: random_bytes(rng)?,
-            sealed: Vec::new(),
-            issued_at: now,
-            expires_at: now.deadline(policy.lifetime),
+            bytes: Vec::new(),
         };
-        let context = pin.context();
-        pin.sealed = cipher(key)
-            .encrypt(&Nonce::from(pin.nonce), Payload { msg: digits.expose().as_bytes(), aad: &context })
+        let aad = sealed.context(user, expires_at);
+        sealed.bytes = cipher(key)
+            .encrypt(
+                &Nonce::from(sealed.nonce),
+                Payload {
+                    msg: digits.expose().as_bytes(),
+                    aad: &aad,
+                },
+            )
             .expect("six bytes are below the limit of AES-GCM");
-        Ok((pin, digits))
+        Ok((
+            Self {
+                user,
+                issued_at: now,
+                expires_at,
+                content: Content::Sealed(sealed),
+            },
+            digits,
+        ))
     }
 
-    /// The digits.
+    /// The digits; `None` when they were revoked.
     ///
     /// # Errors
     /// [`Unreadable`] when the key is not live any more or the row is not as it was written.
-    pub fn open(&self, keys: &Keyring<SupportPins>) -> Result<Secret, Unreadable> {
-        let key = keys.get(self.key).ok_or(Unreadable)?;
+    pub fn open(&self, keys: &Keyring<SupportPins>) -> Result<Option<Secret>, Unreadable> {
+        let sealed = match &self.content {
+            Content::Sealed(sealed) => sealed,
+            Content::Revoked { .. } => return Ok(None),
+        };
+        let key = keys.get(sealed.key).ok_or(Unreadable)?;
+        let aad = sealed.context(self.user, self.expires_at);
         let digits = cipher(key)
-            .decrypt(&Nonce::from(self.nonce), Payload { msg: &self.sealed, aad: &self.context() })
+            .decrypt(
+                &Nonce::from(sealed.nonce),
+                Payload {
+                    msg: &sealed.bytes,
+                    aad: &aad,
+                },
+            )
             .map_err(|_| Unreadable)?;
-        String::from_utf8(digits).map(Secret::new).map_err(|_| Unreadable)
+        String::from_utf8(digits)
+            .map(|digits| Some(Secret::new(digits)))
+            .map_err(|_| Unreadable)
     }
 
-    fn context(&self) -> Vec<u8> {
-        let end = self.expires_at.seconds().to_be_bytes();
-        framed(&[self.user.as_bytes(), &self.id, &end, &self.key.to_be_bytes()])
+    /// Whether this request revoked it: its first answer from the store was lost, and it asks again.
+    #[must_use]
+    pub fn was_revoked_by(&self, request: &str) -> bool {
+        match &self.content {
+            Content::Sealed(_) => false,
+            Content::Revoked { by } => by == request,
+        }
+    }
+}
+
+impl Sealed {
+    fn context(&self, user: UserId, expires_at: Timestamp) -> Vec<u8> {
+        let end = expires_at.seconds().to_be_bytes();
+        framed(&[user.as_bytes(), &self.id, &end, &self.key.to_be_bytes()])
     }
 }
 
@@ -116,12 +171,23 @@ mod tests {
         SupportPin::issue(&POLICY, user, keys, &mut SysRng, Timestamp::from_seconds(1000)).expect("entropy")
     }
 
+    fn sealed(pin: &mut SupportPin) -> &mut Sealed {
+        match &mut pin.content {
+            Content::Sealed(sealed) => sealed,
+            Content::Revoked { .. } => panic!("just issued"),
+        }
+    }
+
+    fn digits(pin: &SupportPin, keys: &Keyring<SupportPins>) -> Option<String> {
+        pin.open(keys).ok().flatten().map(|digits| digits.expose().to_owned())
+    }
+
     #[test]
     fn a_pin_opens_to_its_six_digits() {
         let keys = ring(&[1]);
-        let (pin, digits) = issue(user(), &keys);
-        assert_eq!(pin.open(&keys).expect("as written").expose(), digits.expose());
-        assert!(digits.expose().len() == 6 && digits.expose().bytes().all(|b| b.is_ascii_digit()));
+        let (pin, issued) = issue(user(), &keys);
+        assert_eq!(digits(&pin, &keys).as_deref(), Some(issued.expose()));
+        assert!(issued.expose().len() == 6 && issued.expose().bytes().all(|b| b.is_ascii_digit()));
         assert_eq!(pin.expires_at, Timestamp::from_seconds(87_400));
     }
 
@@ -130,7 +196,8 @@ mod tests {
         let keys = ring(&[1]);
         let owner = user();
         let (good, _) = issue(owner, &keys);
-        let (earlier, _) = issue(owner, &keys);
+        let (mut earlier, _) = issue(owner, &keys);
+        let earlier = sealed(&mut earlier).clone();
         let check = |what: &str, change: &dyn Fn(&mut SupportPin)| {
             let mut pin = good.clone();
             change(&mut pin);
@@ -138,20 +205,34 @@ mod tests {
         };
         check("another owner", &|pin| pin.user = user());
         check("a later end", &|pin| pin.expires_at = pin.expires_at.deadline(1));
-        check("one bit", &|pin| pin.sealed[0] ^= 1);
-        check("one bit of the tag", &|pin| pin.sealed[21] ^= 0x80);
-        check("nothing", &|pin| pin.sealed.clear());
+        check("one bit", &|pin| sealed(pin).bytes[0] ^= 1);
+        check("one bit of the tag", &|pin| sealed(pin).bytes[21] ^= 0x80);
+        check("nothing", &|pin| sealed(pin).bytes.clear());
         check("an old ciphertext", &|pin| {
-            pin.sealed.clone_from(&earlier.sealed);
-            pin.nonce = earlier.nonce;
+            sealed(pin).bytes.clone_from(&earlier.bytes);
+            sealed(pin).nonce = earlier.nonce;
         });
     }
 
     #[test]
+    fn a_revoked_pin_has_no_digits() {
+        let keys = ring(&[1]);
+        let (mut pin, _) = issue(user(), &keys);
+        assert!(!pin.was_revoked_by("request"));
+        pin.content = Content::Revoked { by: "request".into() };
+        assert!(pin.open(&keys).expect("not an error").is_none());
+        assert!(pin.was_revoked_by("request") && !pin.was_revoked_by("another"));
+    }
+
+    #[test]
     fn keys_rotate() {
-        let (old, digits) = issue(user(), &ring(&[1]));
-        assert_eq!(old.open(&ring(&[1, 2])).expect("the old key verifies").expose(), digits.expose());
-        assert_eq!(issue(user(), &ring(&[1, 2])).0.key, 2, "the new key signs");
+        let (old, issued) = issue(user(), &ring(&[1]));
+        assert_eq!(
+            digits(&old, &ring(&[1, 2])).as_deref(),
+            Some(issued.expose()),
+            "the old key verifies"
+        );
+        assert_eq!(sealed(&mut issue(user(), &ring(&[1, 2])).0).key, 2, "the new key signs");
         assert!(old.open(&ring(&[2])).is_err(), "a key that is gone fails closed");
     }
 
@@ -161,7 +242,10 @@ mod tests {
         let owner = user();
         let mut seen = HashSet::new();
         for _ in 0..100_000 {
-            assert!(seen.insert(issue(owner, &keys).0.nonce), "a nonce came twice");
+            assert!(
+                seen.insert(sealed(&mut issue(owner, &keys).0).nonce),
+                "a nonce came twice"
+            );
         }
     }
 

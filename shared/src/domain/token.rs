@@ -1,6 +1,6 @@
 //! Bearer tokens: opaque, 256 random bits, stored as digests.
 //!
-//! A token's text names its owner before its secret (`u…​.secret` for a user, `c…​.secret` for a client), so that the
+//! A token's text names its owner before its secret (`u<user>.<secret>`, `c<client>.<secret>`), so that the
 //! token's row and its owner's can be read together, in one call. The owner's row holds the generation under which
 //! tokens are good: a block, or the end of all of an owner's tokens, is one write and is seen by the next check.
 
@@ -96,11 +96,7 @@ impl Token {
     ///
     /// # Errors
     /// [`NoEntropy`] when the generator fails.
-    pub fn issue(
-        grant: Grant,
-        rng: &mut impl TryCryptoRng,
-        now: Timestamp,
-    ) -> Result<(Self, Secret), NoEntropy> {
+    pub fn issue(grant: Grant, rng: &mut impl TryCryptoRng, now: Timestamp) -> Result<(Self, Secret), NoEntropy> {
         let secret = random_token(rng)?;
         let owner = match &grant.owner {
             Owner::User(id) => format!("u{}", URL_SAFE_NO_PAD.encode(id.as_bytes())),
@@ -152,7 +148,10 @@ impl Presented {
             "c" => Owner::Client(ClientId::parse(&String::from_utf8(id).ok()?)?),
             _ => return None,
         };
-        Some(Self { owner, digest: Digest::of(&Secret::new(text.to_owned())) })
+        Some(Self {
+            owner,
+            digest: Digest::of(&Secret::new(text.to_owned())),
+        })
     }
 }
 
@@ -192,8 +191,15 @@ pub(crate) mod tests {
     fn what_we_cannot_have_issued_is_nothing() {
         let secret = "A".repeat(43);
         let long = format!("c{}.{secret}", "Y".repeat(100));
-        for text in ["", ".", "glpat-XXXXXXXXXXXXXXXXX", &secret, &format!("u.{secret}"), &format!("é.{secret}"), &long]
-        {
+        for text in [
+            "",
+            ".",
+            "glpat-XXXXXXXXXXXXXXXXX",
+            &secret,
+            &format!("u.{secret}"),
+            &format!("é.{secret}"),
+            &long,
+        ] {
             assert!(Presented::parse(text).is_none(), "{text}");
         }
     }

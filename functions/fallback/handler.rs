@@ -1,0 +1,81 @@
+use countersign_shared::{
+    fault::Fault,
+    http::{
+        broadleaf,
+        call::Call,
+        era, gitlab, mithril, plain,
+        rejection::Rejection,
+        reply::{Answer, Dialect, Reply},
+        route::Route,
+        serve::Endpoint,
+    },
+};
+
+include!(concat!(env!("OUT_DIR"), "/routes.rs"));
+
+/// Answers what no route takes: 404, or 405 with the methods that there are, in the dialect of the path.
+pub struct Fallback {}
+
+impl Endpoint for Fallback {
+    type Error = Error;
+
+    async fn answer(&self, call: &Call) -> Result<Answer, Error> {
+        let allow: Vec<_> = ROUTES
+            .iter()
+            .filter(|route| route.takes(&call.path))
+            .map(|route| route.method)
+            .collect();
+        Err(match allow.is_empty() {
+            true => Rejection::NoRoute.into(),
+            false => Rejection::WrongMethod {
+                allow: allow.join(", "),
+            }
+            .into(),
+        })
+    }
+}
+
+/// An error whose dialect the path decides: only here, where no route has decided it.
+pub enum Error {
+    Rejected(Rejection),
+    Fault(Fault),
+}
+
+impl From<Rejection> for Error {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejected(rejection)
+    }
+}
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl Dialect for Error {
+    fn reply(self, call: &Call) -> Reply {
+        fn said<E: Dialect>(error: Error, call: &Call) -> Reply {
+            match error {
+                Error::Rejected(rejection) => E::from(rejection).reply(call),
+                Error::Fault(fault) => E::from(fault).reply(call),
+            }
+        }
+        let in_family = |prefix: &str| {
+            call.path
+                .strip_prefix(prefix)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        if in_family("/api/v4") {
+            said::<gitlab::Error>(self, call)
+        } else if in_family("/rest/v1") || in_family("/app-root") {
+            said::<era::Error>(self, call)
+        } else if in_family("/passcode") {
+            said::<broadleaf::Error>(self, call)
+        } else if in_family("/mithril/api") {
+            said::<mithril::Error>(self, call)
+        } else {
+            said::<plain::Error>(self, call)
+        }
+    }
+}

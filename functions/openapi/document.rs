@@ -1,0 +1,231 @@
+//! The description of every route: paths from template.yaml, bodies from the types that the handlers use.
+
+use countersign_shared::http::{
+    broadleaf::{
+        ClientQuery, ConsumeForm, Consumed, InvalidateForm, RetrieveQuery, Retrieved, SpringError, Status, StatusQuery,
+    },
+    gitlab::{Empty, ErrorText, Message, SupportPin, TokenError},
+    plain,
+    route::Route,
+};
+use utoipa::{
+    IntoParams, ToSchema,
+    openapi::{
+        self, ComponentsBuilder, ContentBuilder, HttpMethod, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder,
+        PathsBuilder, Ref, RefOr, Required, ResponseBuilder, SecurityRequirement,
+        path::{Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn},
+        request_body::RequestBodyBuilder,
+        schema::{ObjectBuilder, OneOfBuilder, Schema, Type},
+        security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
+    },
+};
+
+include!(concat!(env!("OUT_DIR"), "/routes.rs"));
+
+/// The document.
+pub fn document() -> OpenApi {
+    let mut paths = PathsBuilder::new();
+    for route in ROUTES {
+        if let Some(operation) = operation(route) {
+            let item = openapi::PathItem::new(method(route.method), operation);
+            paths = paths.path(route.path, item);
+        }
+    }
+    let bearer = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some("An access token"))
+        .build();
+    let private_token = ApiKey::Header(ApiKeyValue::new("PRIVATE-TOKEN"));
+    OpenApiBuilder::new()
+        .info(
+            InfoBuilder::new()
+                .title("Countersign")
+                .version(env!("CARGO_PKG_VERSION"))
+                .description(Some("Proves that a person is who they say they are."))
+                .license(Some(
+                    LicenseBuilder::new()
+                        .name("Apache-2.0")
+                        .identifier(Some("Apache-2.0"))
+                        .build(),
+                )),
+        )
+        .paths(paths)
+        .components(Some(
+            ComponentsBuilder::new()
+                .security_scheme("bearer", SecurityScheme::Http(bearer))
+                .security_scheme("private_token", SecurityScheme::ApiKey(private_token))
+                .schemas_from_iter(schemas())
+                .build(),
+        ))
+        .build()
+}
+
+fn schemas() -> Vec<(String, RefOr<Schema>)> {
+    fn named<T: ToSchema>() -> (String, RefOr<Schema>) {
+        (T::name().into_owned(), T::schema())
+    }
+    vec![
+        named::<SupportPin>(),
+        named::<Empty>(),
+        named::<Message>(),
+        named::<ErrorText>(),
+        named::<TokenError>(),
+        named::<Retrieved>(),
+        named::<Consumed>(),
+        named::<Status>(),
+        named::<SpringError>(),
+        named::<ConsumeForm>(),
+        named::<InvalidateForm>(),
+    ]
+}
+
+fn operation(route: &Route) -> Option<Operation> {
+    let operation = match route.function {
+        "support-pin-create" => gitlab("Make a support PIN", route)
+            .response("201", json::<SupportPin>("The PIN; an earlier one is gone"))
+            .response("422", json::<ErrorText>("The store failed")),
+        "support-pin-show" => gitlab("Show one's own support PIN", route)
+            .response("200", json::<SupportPin>("The PIN; reading does not use it up"))
+            .response("404", json::<Message>("There is none, or it ended")),
+        "support-pin-show-user" => gitlab("Show a user's support PIN to an administrator", route)
+            .response("200", json::<SupportPin>("The PIN; reading does not use it up"))
+            .response("404", json::<Message>("No such user, or no PIN"))
+            .response("422", json::<ErrorText>("The store failed")),
+        "support-pin-revoke" => gitlab("Revoke a user's support PIN, for an administrator", route)
+            .response("202", json::<Empty>("It is revoked"))
+            .response("404", json::<Message>("No such user, or no PIN"))
+            .response("422", json::<ErrorText>("The store failed")),
+        "passcode-retrieve" => broadleaf("Make a passcode for a user and a purpose", route)
+            .parameters(Some(parameters::<RetrieveQuery>()))
+            .response("200", json::<Retrieved>("The passcode, for the user, and its id")),
+        "passcode-consume" => broadleaf("Consume a passcode", route)
+            .request_body(Some(form::<ConsumeForm>()))
+            .response("200", json::<Consumed>("It was good, and is used up"))
+            .response("413", json::<SpringError>("The body has more than 16 KiB"))
+            .response("415", json::<SpringError>("The body is no form"))
+            .response(
+                "429",
+                json::<SpringError>("Too many guesses at short passcodes; see Retry-After"),
+            ),
+        "passcode-status" => broadleaf("Tell whether a passcode could be consumed", route)
+            .parameters(Some(parameters::<StatusQuery>()))
+            .response("200", json::<Status>("Its status"))
+            .response("404", json::<SpringError>("No such passcode of this client")),
+        "passcode-invalidate" => broadleaf("Invalidate a passcode", route)
+            .request_body(Some(form::<InvalidateForm>()))
+            .response("200", json::<Status>("It is not valid any more"))
+            .response("404", json::<SpringError>("No such passcode of this client"))
+            .response("413", json::<SpringError>("The body has more than 16 KiB"))
+            .response("415", json::<SpringError>("The body is no form")),
+        "openapi" => named("This document", route)
+            .tag("Description")
+            .response(
+                "200",
+                ResponseBuilder::new().description("OpenAPI 3.1").content(
+                    "application/json",
+                    ContentBuilder::new()
+                        .schema(Some(ObjectBuilder::new().schema_type(Type::Object)))
+                        .build(),
+                ),
+            )
+            .response("500", json_of("Ours", inline::<plain::Message>())),
+        _ => return None,
+    };
+    Some(operation.build())
+}
+
+fn gitlab(summary: &str, route: &Route) -> OperationBuilder {
+    let refused = OneOfBuilder::new()
+        .item(reference::<Message>())
+        .item(reference::<TokenError>())
+        .build();
+    let operation = named(summary, route)
+        .tag("Support PIN")
+        .security(SecurityRequirement::new("private_token", [] as [&str; 0]))
+        .security(SecurityRequirement::new("bearer", [] as [&str; 0]))
+        .response("400", json::<Message>("The query cannot be read"))
+        .response("401", json_of("No token, or one that is not good", refused.clone()))
+        .response(
+            "403",
+            json_of("Not an administrator, blocked, or the scope is too small", refused),
+        )
+        .response("413", json::<Message>("The body has more than 16 KiB"))
+        .response("415", json::<ErrorText>("There is a body of a type that is not read"))
+        .response("500", json::<Message>("Ours"));
+    match route.path.contains("{id}") {
+        true => operation.parameter(
+            ParameterBuilder::new()
+                .name("id")
+                .parameter_in(ParameterIn::Path)
+                .required(Required::True)
+                .description(Some("The user's id"))
+                .schema(Some(ObjectBuilder::new().schema_type(Type::String))),
+        ),
+        false => operation,
+    }
+}
+
+fn broadleaf(summary: &str, route: &Route) -> OperationBuilder {
+    named(summary, route)
+        .tag("Passcodes")
+        .security(SecurityRequirement::new("bearer", ["passcode"]))
+        .parameters(Some(parameters::<ClientQuery>()))
+        .response(
+            "400",
+            json::<SpringError>("The request cannot be read, or the passcode is not good for it"),
+        )
+        .response("401", json::<SpringError>("No token, or one that is not good"))
+        .response(
+            "403",
+            json::<SpringError>("The scope is too small, or the client is another"),
+        )
+        .response("500", json::<SpringError>("Ours"))
+}
+
+fn named(summary: &str, route: &Route) -> OperationBuilder {
+    OperationBuilder::new()
+        .summary(Some(summary))
+        .operation_id(Some(route.function))
+}
+
+fn parameters<T: IntoParams>() -> Vec<Parameter> {
+    T::into_params(|| None)
+}
+
+fn form<T: ToSchema>() -> openapi::RequestBody {
+    let content = ContentBuilder::new().schema(Some(reference::<T>())).build();
+    RequestBodyBuilder::new()
+        .required(Some(Required::True))
+        .content("application/x-www-form-urlencoded", content)
+        .build()
+}
+
+fn json<T: ToSchema>(description: &str) -> ResponseBuilder {
+    json_of(description, reference::<T>())
+}
+
+fn json_of(description: &str, schema: impl Into<RefOr<Schema>>) -> ResponseBuilder {
+    let content = ContentBuilder::new().schema(Some(schema)).build();
+    ResponseBuilder::new()
+        .description(description)
+        .content("application/json", content)
+}
+
+fn reference<T: ToSchema>() -> Ref {
+    Ref::from_schema_name(T::name())
+}
+
+/// For the one schema whose name another family has taken.
+fn inline<T: ToSchema>() -> RefOr<Schema> {
+    T::schema()
+}
+
+fn method(name: &str) -> HttpMethod {
+    match name {
+        "POST" => HttpMethod::Post,
+        "PUT" => HttpMethod::Put,
+        "PATCH" => HttpMethod::Patch,
+        "DELETE" => HttpMethod::Delete,
+        _ => HttpMethod::Get,
+    }
+}

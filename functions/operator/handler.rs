@@ -1,0 +1,301 @@
+use countersign_shared::{
+    domain::{
+        client::Client,
+        id::{ClientId, UserId},
+        password::PasswordHash,
+        scope::Scope,
+        secret::{Digest, Secret, random_token},
+        time::Timestamp,
+        token::{Grant, Kind, Owner, Presented, Token},
+        user::User,
+    },
+    edge::system_time,
+    fault::Fault,
+    store::{
+        rows::{client, token, user},
+        table::{Changed, Get, Put, Table, Update},
+    },
+};
+use rand::rngs::SysRng;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// Does what only the operator may: makes clients, users and tokens, blocks, unblocks, ends tokens. Whoever may invoke
+/// the function is the operator: there is no other check.
+pub struct Operator {
+    pub users: Table<User, Put>,
+    pub read_users: Table<User, Get>,
+    pub change_users: Table<User, Update>,
+    pub clients: Table<Client, Put>,
+    pub read_clients: Table<Client, Get>,
+    pub change_clients: Table<Client, Update>,
+    pub tokens: Table<Token, Put>,
+    pub change_tokens: Table<Token, Update>,
+}
+
+/// A command, and the time that it is done at: the system's, unless `at` (epoch seconds) says otherwise.
+#[derive(Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
+enum Command {
+    CreateClient {
+        client_id: String,
+        scopes: Scopes,
+    },
+    CreateUser(NewUser),
+    CreateToken(NewToken),
+    BlockUser {
+        user_id: String,
+    },
+    UnblockUser {
+        user_id: String,
+    },
+    EndTokens {
+        user_id: Option<String>,
+        client_id: Option<String>,
+    },
+    RevokeToken {
+        token: String,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewUser {
+    domain: String,
+    email: String,
+    login: String,
+    name: String,
+    password: String,
+    #[serde(default)]
+    is_admin: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewToken {
+    user_id: Option<String>,
+    owner_client_id: Option<String>,
+    client_id: String,
+    scopes: Scopes,
+    lifetime_seconds: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Scopes {
+    Word(String),
+    Names(Vec<String>),
+}
+
+/// Why a command was not done, in words for the operator.
+struct Refused(String);
+
+impl From<&str> for Refused {
+    fn from(words: &str) -> Self {
+        Self(words.to_owned())
+    }
+}
+
+impl From<Fault> for Refused {
+    fn from(fault: Fault) -> Self {
+        Self(fault.to_string())
+    }
+}
+
+/// The longest life of a token: a year, in seconds.
+const LONGEST_LIFE: u64 = 366 * 86_400;
+
+impl Operator {
+    /// The command's result, or `{"error":…}`. One log line says what was done, without any secret.
+    pub async fn answer(&self, mut event: Value) -> Value {
+        let at = event.as_object_mut().and_then(|fields| fields.remove("at"));
+        let name = event["command"]
+            .as_str()
+            .unwrap_or_default()
+            .chars()
+            .take(40)
+            .collect::<String>();
+        let now = match &at {
+            None => Some(system_time()),
+            Some(at) => at.as_u64().map(Timestamp::from_seconds),
+        };
+        let done = match (now, serde_json::from_value(event)) {
+            (None, _) => Err("at is a number of seconds since 1970".into()),
+            (_, Err(error)) => Err(Refused(format!("not a command: {error}"))),
+            (Some(now), Ok(command)) => self.run(command, now).await,
+        };
+        let outcome = if done.is_ok() { "done" } else { "refused" };
+        println!(
+            "{}",
+            json!({ "at": system_time().iso(), "level": "info", "command": name, "outcome": outcome })
+        );
+        done.unwrap_or_else(|Refused(words)| json!({ "error": words }))
+    }
+
+    async fn run(&self, command: Command, now: Timestamp) -> Result<Value, Refused> {
+        match command {
+            Command::CreateClient { client_id, scopes } => self.create_client(&client_id, scopes, now).await,
+            Command::CreateUser(new) => self.create_user(new, now).await,
+            Command::CreateToken(new) => self.create_token(new, now).await,
+            Command::BlockUser { user_id } => {
+                let id = user_id_of(&user_id)?;
+                done(
+                    self.change_users.update(&id, user::block(), now).await?,
+                    "no such user, or blocked already",
+                )
+            }
+            Command::UnblockUser { user_id } => {
+                let id = user_id_of(&user_id)?;
+                done(
+                    self.change_users.update(&id, user::unblock(), now).await?,
+                    "no such user, or not blocked",
+                )
+            }
+            Command::EndTokens {
+                user_id: Some(id),
+                client_id: None,
+            } => {
+                let id = user_id_of(&id)?;
+                done(
+                    self.change_users.update(&id, user::end_tokens(), now).await?,
+                    "no such user",
+                )
+            }
+            Command::EndTokens {
+                user_id: None,
+                client_id: Some(id),
+            } => {
+                let id = client_id_of(&id)?;
+                done(
+                    self.change_clients.update(&id, client::end_tokens(), now).await?,
+                    "no such client",
+                )
+            }
+            Command::EndTokens { .. } => Err("end_tokens takes one of user_id and client_id".into()),
+            Command::RevokeToken { token } => {
+                let presented = Presented::parse(&token).ok_or(Refused::from("not a token of ours"))?;
+                let change = token::revoke(now);
+                done(
+                    self.change_tokens.update(&presented.digest, change, now).await?,
+                    "no such token, or revoked already",
+                )
+            }
+        }
+    }
+
+    async fn create_client(&self, id: &str, scopes: Scopes, now: Timestamp) -> Result<Value, Refused> {
+        let secret = random_token(&mut SysRng).map_err(Fault::from)?;
+        let client = Client {
+            id: client_id_of(id)?,
+            secret: Digest::of(&secret),
+            scopes: scopes.read()?,
+            token_generation: 0,
+            inserted_at: now,
+        };
+        match self.clients.put_new(&client, now).await? {
+            true => Ok(json!({ "client_id": client.id.as_str(), "client_secret": secret.expose() })),
+            false => Err("there is a client of that id".into()),
+        }
+    }
+
+    async fn create_user(&self, new: NewUser, now: Timestamp) -> Result<Value, Refused> {
+        let filled = [&new.domain, &new.email, &new.login, &new.name]
+            .into_iter()
+            .all(|text| (1..=256).contains(&text.len()) && !text.chars().any(char::is_control));
+        if !filled || !new.email.contains('@') {
+            return Err("domain, email, login and name have 1 to 256 bytes, and an email has an @".into());
+        }
+        if !(8..=128).contains(&new.password.chars().count()) {
+            return Err("a password has 8 to 128 characters".into());
+        }
+        let user = User {
+            id: UserId::draw(&mut SysRng).map_err(Fault::from)?,
+            domain: new.domain,
+            email: new.email,
+            login: new.login,
+            name: new.name,
+            password: PasswordHash::of(&Secret::new(new.password), &mut SysRng).map_err(Fault::from)?,
+            is_admin: new.is_admin,
+            is_blocked: false,
+            token_generation: 0,
+            inserted_at: now,
+        };
+        match self.users.put_new(&user, now).await? {
+            true => Ok(json!({ "user_id": user.id.text() })),
+            false => Err("the random id is taken".into()),
+        }
+    }
+
+    async fn create_token(&self, new: NewToken, now: Timestamp) -> Result<Value, Refused> {
+        if !(1..=LONGEST_LIFE).contains(&new.lifetime_seconds) {
+            return Err("a token lives 1 second to 366 days".into());
+        }
+        let client = client_id_of(&new.client_id)?;
+        let client = self
+            .read_clients
+            .get(&client, now)
+            .await?
+            .ok_or(Refused::from("no such client"))?;
+        let scopes = match new.scopes {
+            Scopes::Word(word) if word == "all" => client.scopes.clone(),
+            scopes => scopes.read()?,
+        };
+        if !scopes.iter().all(|scope| client.scopes.contains(scope)) {
+            return Err("the client's tokens may not have all of these scopes".into());
+        }
+        let (owner, generation) = match (new.user_id, new.owner_client_id) {
+            (Some(id), None) => {
+                let id = user_id_of(&id)?;
+                let user = self
+                    .read_users
+                    .get(&id, now)
+                    .await?
+                    .ok_or(Refused::from("no such user"))?;
+                (Owner::User(id), user.token_generation)
+            }
+            (None, Some(id)) if id == client.id.as_str() => (Owner::Client(client.id.clone()), client.token_generation),
+            _ => return Err("a token has one owner: user_id, or owner_client_id equal to client_id".into()),
+        };
+        let grant = Grant {
+            owner,
+            generation,
+            client: client.id,
+            kind: Kind::Access,
+            scopes,
+            lifetime: new.lifetime_seconds,
+        };
+        let (token, text) = Token::issue(grant, &mut SysRng, now).map_err(Fault::from)?;
+        self.tokens.put(&token).await?;
+        Ok(json!({ "token": text.expose(), "expires_at": token.expires_at.iso() }))
+    }
+}
+
+impl Scopes {
+    fn read(self) -> Result<Vec<Scope>, Refused> {
+        let names = match self {
+            Self::Word(word) if word == "all" => return Ok(Scope::ALL.to_vec()),
+            Self::Word(word) => vec![word],
+            Self::Names(names) => names,
+        };
+        let unknown = |name: &String| Refused(format!("no scope is named {name:?}"));
+        names
+            .iter()
+            .map(|name| Scope::parse(name).ok_or_else(|| unknown(name)))
+            .collect()
+    }
+}
+
+fn user_id_of(text: &str) -> Result<UserId, Refused> {
+    UserId::parse(text).ok_or(Refused::from("user_id is a UUID in lower case"))
+}
+
+fn client_id_of(text: &str) -> Result<ClientId, Refused> {
+    ClientId::parse(text).ok_or(Refused::from("client_id has 1 to 64 characters of A-Za-z0-9._-"))
+}
+
+fn done<R>(changed: Changed<R>, otherwise: &str) -> Result<Value, Refused> {
+    match changed {
+        Changed::Yes(_) => Ok(json!({ "done": true })),
+        Changed::No(_) => Err(otherwise.into()),
+    }
+}

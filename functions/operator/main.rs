@@ -1,0 +1,27 @@
+//! Invoked by hand, with IAM: no route.
+mod handler;
+
+use countersign_shared::edge;
+use lambda_runtime::{LambdaEvent, service_fn};
+
+fn main() -> std::process::ExitCode {
+    edge::start(async |edge| {
+        let operator = handler::Operator {
+            users: edge.table(),
+            read_users: edge.table(),
+            change_users: edge.table(),
+            clients: edge.table(),
+            read_clients: edge.table(),
+            change_clients: edge.table(),
+            tokens: edge.table(),
+            change_tokens: edge.table(),
+        };
+        Ok(async move {
+            let operator = &operator;
+            lambda_runtime::run(service_fn(async |event: LambdaEvent<serde_json::Value>| {
+                Ok::<_, lambda_runtime::Error>(operator.answer(event.payload).await)
+            }))
+            .await
+        })
+    })
+}

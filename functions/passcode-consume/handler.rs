@@ -1,0 +1,76 @@
+use countersign_shared::{
+    admission,
+    domain::{
+        client::Client,
+        key::{Keyring, Passcodes},
+        passcode::{Binding, Handle, Passcode, Policy},
+        token::Token,
+        user::User,
+    },
+    http::{
+        broadleaf::{ClientQuery, ConsumeForm, Consumed, Error, PASSCODE},
+        call::Call,
+        reply::Answer,
+        serve::Endpoint,
+    },
+    store::{
+        rows::{
+            budget::{self, Spent},
+            passcode,
+        },
+        table::{BatchGet, Changed, Table, Update},
+    },
+};
+
+/// Consumes a passcode: of any number of requests with the right one, exactly one succeeds.
+pub struct Consume {
+    pub tokens: Table<Token, BatchGet>,
+    pub users: Table<User, BatchGet>,
+    pub clients: Table<Client, BatchGet>,
+    pub budgets: Table<Spent, Update>,
+    pub passcodes: Table<Passcode, Update>,
+    pub keys: Keyring<Passcodes>,
+    pub policy: Policy,
+}
+
+impl Endpoint for Consume {
+    type Error = Error;
+
+    async fn answer(&self, call: &Call) -> Result<Answer, Error> {
+        let caller = admission::caller(&self.tokens, &self.users, &self.clients, call, PASSCODE).await??;
+        let ClientQuery { client_id: client } = ClientQuery::read(call, &caller, ConsumeForm::FIELDS)?;
+        let ConsumeForm {
+            passcode: given,
+            purpose,
+            username,
+        } = ConsumeForm::read(call)?;
+        let binding = Binding {
+            client,
+            username,
+            purpose,
+        };
+        let shape = self.policy.shape(binding.purpose.as_str());
+        if !shape.fits(given.expose()) {
+            return Err(Error::Refused);
+        }
+        if shape.is_short() {
+            // The guess is counted before it is evaluated: of many at once, no more than the budget are.
+            budget::spend(&self.budgets, &self.policy.guesses, &binding.budget_key(), call.now)
+                .await?
+                .map_err(Error::Exhausted)?;
+        }
+        // While keys rotate there are two: the passcode lies where the key that made it says.
+        for key in self.keys.iter() {
+            let handle = Handle::of(key, &binding, &given);
+            let change = passcode::consume(&call.request_id, call.now);
+            let consumed = match self.passcodes.update(&handle, change, call.now).await? {
+                Changed::Yes(passcode) => passcode,
+                Changed::No(Some(passcode)) if passcode.was_used_by(&call.request_id) => passcode,
+                Changed::No(_) => continue,
+            };
+            call.note_subject(format!("passcode:{}", consumed.id.as_str()));
+            return Ok(Answer::json(200, "passcode_consumed", &Consumed::new(&consumed.id)));
+        }
+        Err(Error::Refused)
+    }
+}

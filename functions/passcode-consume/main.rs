@@ -1,0 +1,19 @@
+//! POST /passcode/consume
+mod handler;
+
+use countersign_shared::edge;
+
+fn main() -> std::process::ExitCode {
+    edge::run(async |edge| {
+        let (policy, keys) = (edge.passcode_policy(), edge.keys().await);
+        Ok(handler::Consume {
+            tokens: edge.table(),
+            users: edge.table(),
+            clients: edge.table(),
+            budgets: edge.table(),
+            passcodes: edge.table(),
+            keys: keys?,
+            policy: policy?,
+        })
+    })
+}

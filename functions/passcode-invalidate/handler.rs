@@ -1,0 +1,40 @@
+use countersign_shared::{
+    admission,
+    domain::{client::Client, passcode::Passcode, token::Token, user::User},
+    http::{
+        broadleaf::{ClientQuery, Error, InvalidateForm, PASSCODE, Status},
+        call::Call,
+        reply::Answer,
+        serve::Endpoint,
+    },
+    store::{
+        rows::passcode,
+        table::{BatchGet, Changed, Table, Update},
+    },
+};
+
+/// Marks a passcode as used, by its id. Doing it again changes nothing and answers the same.
+pub struct Invalidate {
+    pub tokens: Table<Token, BatchGet>,
+    pub users: Table<User, BatchGet>,
+    pub clients: Table<Client, BatchGet>,
+    pub passcodes: Table<Passcode, Update>,
+}
+
+impl Endpoint for Invalidate {
+    type Error = Error;
+
+    async fn answer(&self, call: &Call) -> Result<Answer, Error> {
+        let caller = admission::caller(&self.tokens, &self.users, &self.clients, call, PASSCODE).await??;
+        let ClientQuery { client_id: client } = ClientQuery::read(call, &caller, InvalidateForm::FIELDS)?;
+        let InvalidateForm { passcode_id: id } = InvalidateForm::read(call)?;
+        call.note_subject(format!("passcode:{}", id.as_str()));
+        let change = passcode::invalidate(&id, &client, &call.request_id, call.now);
+        match self.passcodes.update(&id.handle(), change, call.now).await? {
+            Changed::Yes(_) => {}
+            Changed::No(Some(found)) if found.id == id && found.client == client => {}
+            Changed::No(_) => return Err(Error::NoPasscode),
+        }
+        Ok(Answer::json(200, "passcode_invalidated", &Status::new(&id, false)))
+    }
+}

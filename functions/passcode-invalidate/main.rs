@@ -1,0 +1,15 @@
+//! POST /passcode/invalidate
+mod handler;
+
+use countersign_shared::edge;
+
+fn main() -> std::process::ExitCode {
+    edge::run(async |edge| {
+        Ok(handler::Invalidate {
+            tokens: edge.table(),
+            users: edge.table(),
+            clients: edge.table(),
+            passcodes: edge.table(),
+        })
+    })
+}

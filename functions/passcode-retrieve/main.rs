@@ -1,0 +1,18 @@
+//! GET /passcode/retrieve
+mod handler;
+
+use countersign_shared::edge;
+
+fn main() -> std::process::ExitCode {
+    edge::run(async |edge| {
+        let (policy, keys) = (edge.passcode_policy(), edge.keys().await);
+        Ok(handler::Retrieve {
+            tokens: edge.table(),
+            users: edge.table(),
+            clients: edge.table(),
+            passcodes: edge.table(),
+            keys: keys?,
+            policy: policy?,
+        })
+    })
+}

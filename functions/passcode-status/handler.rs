@@ -1,0 +1,36 @@
+use countersign_shared::{
+    admission,
+    domain::{client::Client, passcode::Passcode, token::Token, user::User},
+    http::{
+        broadleaf::{self, ClientQuery, Error, PASSCODE, StatusQuery},
+        call::Call,
+        reply::Answer,
+        serve::Endpoint,
+    },
+    store::table::{BatchGet, Get, Table},
+};
+
+/// Tells whether a passcode could be consumed. Asking changes nothing.
+pub struct Status {
+    pub tokens: Table<Token, BatchGet>,
+    pub users: Table<User, BatchGet>,
+    pub clients: Table<Client, BatchGet>,
+    pub passcodes: Table<Passcode, Get>,
+}
+
+impl Endpoint for Status {
+    type Error = Error;
+
+    async fn answer(&self, call: &Call) -> Result<Answer, Error> {
+        let caller = admission::caller(&self.tokens, &self.users, &self.clients, call, PASSCODE).await??;
+        let ClientQuery { client_id: client } = ClientQuery::read(call, &caller, &[])?;
+        let StatusQuery { passcode_id: id } = StatusQuery::read(call)?;
+        call.note_subject(format!("passcode:{}", id.as_str()));
+        let found = self.passcodes.get(&id.handle(), call.now).await?;
+        let passcode = found
+            .filter(|found| found.id == id && found.client == client)
+            .ok_or(Error::NoPasscode)?;
+        let status = broadleaf::Status::new(&id, passcode.is_valid(call.now));
+        Ok(Answer::json(200, "passcode_status_read", &status))
+    }
+}

@@ -1,0 +1,17 @@
+//! POST /api/v4/user/support_pin
+mod handler;
+
+use countersign_shared::edge;
+
+fn main() -> std::process::ExitCode {
+    edge::run(async |edge| {
+        let (policy, keys) = (edge.support_pin_policy(), edge.keys().await);
+        Ok(handler::Create {
+            tokens: edge.table(),
+            users: edge.table(),
+            pins: edge.table(),
+            keys: keys?,
+            policy: policy?,
+        })
+    })
+}

@@ -1,0 +1,14 @@
+//! POST /api/v4/users/{id}/support_pin/revoke
+mod handler;
+
+use countersign_shared::edge;
+
+fn main() -> std::process::ExitCode {
+    edge::run(async |edge| {
+        Ok(handler::Revoke {
+            tokens: edge.table(),
+            users: edge.table(),
+            pins: edge.table(),
+        })
+    })
+}

@@ -1,0 +1,40 @@
+use countersign_shared::{
+    admission,
+    domain::{
+        key::{Keyring, SupportPins},
+        support_pin::SupportPin,
+        token::Token,
+        user::User,
+    },
+    http::{
+        call::Call,
+        gitlab::{self, Error},
+        reply::Answer,
+        serve::Endpoint,
+    },
+    store::table::{BatchGet, Get, Table},
+};
+
+/// Shows the signed-in user's own support PIN. Reading does not use it up.
+pub struct Show {
+    pub tokens: Table<Token, BatchGet>,
+    pub users: Table<User, BatchGet>,
+    pub pins: Table<SupportPin, Get>,
+    pub keys: Keyring<SupportPins>,
+}
+
+impl Endpoint for Show {
+    type Error = Error;
+
+    async fn answer(&self, call: &Call) -> Result<Answer, Error> {
+        let token = gitlab::token(call)?;
+        let caller = admission::person(&self.tokens, &self.users, call, token, gitlab::READ, None).await??;
+        let pin = self.pins.get(&caller.user.id, call.now).await?.ok_or(Error::NoPin)?;
+        let digits = pin.open(&self.keys)?.ok_or(Error::NoPin)?;
+        Ok(Answer::json(
+            200,
+            "pin_read",
+            &gitlab::SupportPin::new(&digits, pin.expires_at),
+        ))
+    }
+}

@@ -1,0 +1,116 @@
+//! Floor 2: who may pass. One read for the caller's token, its owner and, where a route names one, another user.
+
+use crate::{
+    domain::{
+        access::{self, Caller, Principal, Refusal},
+        client::Client,
+        id::UserId,
+        scope::Needed,
+        token::{Owner, Presented, Token},
+        user::User,
+    },
+    fault::Fault,
+    http::call::Call,
+    store::table::{Batch, BatchGet, Table},
+};
+
+/// Whether a caller passes, or why not; [`Fault`] when the store fails.
+pub type Admission<T> = Result<Result<T, Refusal>, Fault>;
+
+/// A person who may pass.
+#[derive(Debug)]
+pub struct Person {
+    /// Who.
+    pub user: User,
+    /// The user that the route names, if there is one of that id.
+    pub named: Option<User>,
+}
+
+/// Admits a person, and reads the user that the route names in the same call.
+///
+/// # Errors
+/// [`Fault`] when the store fails.
+pub async fn person(
+    tokens: &Table<Token, BatchGet>,
+    users: &Table<User, BatchGet>,
+    call: &Call,
+    token: Option<&str>,
+    needed: Needed,
+    named: Option<UserId>,
+) -> Admission<Person> {
+    let presented = match present(token) {
+        Ok(presented) => presented,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let mut batch = Batch::default();
+    batch.want(tokens, &presented.digest);
+    let owner = match &presented.owner {
+        Owner::User(id) => Some(*id),
+        Owner::Client(_) => None,
+    };
+    for id in [owner, named].into_iter().flatten() {
+        batch.want(users, &id);
+    }
+    let found = batch.read().await?;
+    let user = |id: UserId| found.take(users, &id, call.now);
+    let named = named.map_or(Ok(None), user)?;
+    let principal = owner
+        .map_or(Ok(None), user)?
+        .map(|user| Principal::User(Box::new(user)));
+    // A client acts for nobody here: without an owner its token is unknown.
+    let token = found.take(tokens, &presented.digest, call.now)?;
+    Ok(
+        access::check(token, principal, needed, call.now).and_then(|caller| match caller.principal {
+            Principal::User(user) => {
+                call.note_actor(format!("user:{}", user.id.text()));
+                Ok(Person { user: *user, named })
+            }
+            Principal::Client(_) => Err(Refusal::UnknownToken),
+        }),
+    )
+}
+
+/// Admits a caller in a client's name: the client itself, or a person with a token that was issued to it.
+///
+/// # Errors
+/// [`Fault`] when the store fails.
+pub async fn caller(
+    tokens: &Table<Token, BatchGet>,
+    users: &Table<User, BatchGet>,
+    clients: &Table<Client, BatchGet>,
+    call: &Call,
+    needed: Needed,
+) -> Admission<Caller> {
+    let presented = match present(call.bearer()) {
+        Ok(presented) => presented,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let mut batch = Batch::default();
+    batch.want(tokens, &presented.digest);
+    match &presented.owner {
+        Owner::User(id) => batch.want(users, id),
+        Owner::Client(id) => batch.want(clients, id),
+    }
+    let found = batch.read().await?;
+    let token = found.take(tokens, &presented.digest, call.now)?;
+    let principal = match &presented.owner {
+        Owner::User(id) => found
+            .take(users, id, call.now)?
+            .map(|user| Principal::User(Box::new(user))),
+        Owner::Client(id) => found
+            .take(clients, id, call.now)?
+            .map(|client| Principal::Client(Box::new(client))),
+    };
+    let caller = access::check(token, principal, needed, call.now);
+    if let Ok(caller) = &caller {
+        call.note_actor(match &caller.principal {
+            Principal::User(user) => format!("user:{}", user.id.text()),
+            Principal::Client(client) => format!("client:{}", client.id.as_str()),
+        });
+    }
+    Ok(caller)
+}
+
+fn present(token: Option<&str>) -> Result<Presented, Refusal> {
+    Presented::parse(token.ok_or(Refusal::NoToken)?).ok_or(Refusal::UnknownToken)
+}

@@ -1,0 +1,276 @@
+//! Floor 2: where a function meets its environment. Variables, keys and clients are read and made once, while the
+//! sandbox initialises; whatever is missing or out of range is reported, all of it, and nothing is served.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the environment and the clock are read here and nowhere else"
+)]
+
+use std::{
+    cell::{OnceCell, RefCell},
+    collections::{BTreeMap, HashMap},
+    process::ExitCode,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use aws_sdk_dynamodb::config::{
+    BehaviorVersion, Credentials, Region, SharedCredentialsProvider, SharedHttpClient, StalledStreamProtectionConfig,
+    retry::RetryConfig, timeout::TimeoutConfig,
+};
+use aws_smithy_http_client::{
+    Builder,
+    tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode},
+};
+use aws_types::SdkConfig;
+use lambda_http::http::Uri;
+
+use crate::{
+    domain::{
+        key::{Keyring, Passcodes, Purpose, SupportPins},
+        secret::Secret,
+        time::Timestamp,
+    },
+    http::serve::{Endpoint, serve},
+    store::table::{Row, Table},
+};
+
+/// Keys that lie in Secrets Manager.
+pub trait Kept: Purpose {
+    /// The environment variable that holds the secret's ARN.
+    const VARIABLE: &'static str;
+}
+
+impl Kept for SupportPins {
+    const VARIABLE: &'static str = "SUPPORT_PIN_KEYS_SECRET";
+}
+
+impl Kept for Passcodes {
+    const VARIABLE: &'static str = "PASSCODE_KEYS_SECRET";
+}
+
+/// Something is missing or out of range. What it was is noted and will be reported with everything else.
+#[derive(Clone, Copy, Debug)]
+pub struct Refused;
+
+/// The environment of a function while it starts.
+#[derive(Debug)]
+pub struct Edge {
+    variables: HashMap<String, String>,
+    problems: RefCell<Vec<String>>,
+    dynamodb: OnceCell<aws_sdk_dynamodb::Client>,
+    http: OnceCell<SharedHttpClient>,
+}
+
+/// Starts a function: wires its endpoint, then serves calls until the sandbox ends. Exits with 1 after naming every
+/// problem when it cannot.
+pub fn run<E: Endpoint>(wire: impl AsyncFnOnce(&Edge) -> Result<E, Refused>) -> ExitCode {
+    start(async |edge| {
+        let endpoint = wire(edge).await?;
+        Ok(async { serve(Box::new(endpoint)).await })
+    })
+}
+
+/// Starts a function that has a loop of its own.
+pub fn start<F>(wire: impl AsyncFnOnce(&Edge) -> Result<F, Refused>) -> ExitCode
+where
+    F: Future<Output = Result<(), lambda_runtime::Error>>,
+{
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a thread and a timer");
+    runtime.block_on(async {
+        let edge = Edge::new(std::env::vars().collect());
+        let wired = wire(&edge).await;
+        match (wired, edge.problems().as_slice()) {
+            (Ok(serving), []) => match serving.await {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => report(&[format!("the runtime API failed: {error}")]),
+            },
+            (_, problems) => report(problems),
+        }
+    })
+}
+
+fn report(problems: &[String]) -> ExitCode {
+    let line = serde_json::json!({ "level": "error", "outcome": "refused_to_start", "problems": problems });
+    eprintln!("{line}");
+    ExitCode::FAILURE
+}
+
+/// The system's clock, for what has no event time: an operator's command.
+#[must_use]
+pub fn system_time() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_millis(since.as_millis().try_into().unwrap_or(u64::MAX))
+}
+
+impl Edge {
+    pub(crate) fn new(variables: HashMap<String, String>) -> Self {
+        Self {
+            variables,
+            problems: RefCell::default(),
+            dynamodb: OnceCell::new(),
+            http: OnceCell::new(),
+        }
+    }
+
+    /// A table, by the variable that names it.
+    pub fn table<R: Row, A>(&self) -> Table<R, A> {
+        let client = self.dynamodb.get_or_init(|| self.dynamodb_client()).clone();
+        Table::new(client, self.required(R::VARIABLE).unwrap_or_default())
+    }
+
+    /// The keys of one purpose, from their secret: JSON of key ids and texts, `{"1":"…","2":"…"}`.
+    ///
+    /// # Errors
+    /// [`Refused`] when the secret cannot be had or holds no fit keys.
+    pub async fn keys<P: Kept>(&self) -> Result<Keyring<P>, Refused> {
+        let id = self.required(P::VARIABLE)?;
+        let client = self.secrets_client();
+        let answer = client.get_secret_value().secret_id(id).send().await;
+        // The error may be shown: it is about the secret, and holds nothing of it.
+        let answer = answer.map_err(|error| {
+            use aws_sdk_secretsmanager::error::ProvideErrorMetadata;
+            let code = error.code().unwrap_or("no answer").to_owned();
+            self.refuse(P::VARIABLE, &format!("names a secret that cannot be read: {code}"))
+        })?;
+        let keys: BTreeMap<u32, String> = serde_json::from_str(answer.secret_string().unwrap_or_default())
+            .map_err(|_| self.refuse(P::VARIABLE, "names a secret that is not JSON like {\"1\":\"…\"}"))?;
+        Keyring::new(keys.into_iter().map(|(id, text)| (id, Secret::new(text))).collect())
+            .map_err(|unfit| self.refuse(P::VARIABLE, &format!("names a secret with unfit keys: {unfit:?}")))
+    }
+
+    /// A variable, unless it is absent or empty.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.variables
+            .get(name)
+            .map(String::as_str)
+            .filter(|text| !text.is_empty())
+    }
+
+    /// Notes a problem.
+    pub(crate) fn refuse(&self, name: &str, words: &str) -> Refused {
+        self.problems.borrow_mut().push(format!("{name} {words}"));
+        Refused
+    }
+
+    /// Every problem so far.
+    pub(crate) fn problems(&self) -> Vec<String> {
+        self.problems.borrow().clone()
+    }
+
+    fn required(&self, name: &str) -> Result<String, Refused> {
+        self.text(name)
+            .map(str::to_owned)
+            .ok_or_else(|| self.refuse(name, "is not set"))
+    }
+
+    fn dynamodb_client(&self) -> aws_sdk_dynamodb::Client {
+        let mut config = aws_sdk_dynamodb::config::Builder::from(&self.sdk_config());
+        config.set_endpoint_url(self.endpoint("AWS_ENDPOINT_URL_DYNAMODB"));
+        aws_sdk_dynamodb::Client::from_conf(config.build())
+    }
+
+    fn secrets_client(&self) -> aws_sdk_secretsmanager::Client {
+        let mut config = aws_sdk_secretsmanager::config::Builder::from(&self.sdk_config());
+        config.set_endpoint_url(self.endpoint("AWS_ENDPOINT_URL_SECRETS_MANAGER"));
+        aws_sdk_secretsmanager::Client::from_conf(config.build())
+    }
+
+    fn sdk_config(&self) -> SdkConfig {
+        SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(self.region())
+            .credentials_provider(SharedCredentialsProvider::new(self.credentials()))
+            .http_client(self.http_client())
+            .retry_config(retries())
+            .timeout_config(timeouts())
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .build()
+    }
+
+    fn region(&self) -> Region {
+        Region::new(self.required("AWS_REGION").unwrap_or_default())
+    }
+
+    /// Lambda gives a sandbox its role's credentials in the environment, and ends it before they do.
+    fn credentials(&self) -> Credentials {
+        Credentials::new(
+            self.required("AWS_ACCESS_KEY_ID").unwrap_or_default(),
+            self.required("AWS_SECRET_ACCESS_KEY").unwrap_or_default(),
+            self.text("AWS_SESSION_TOKEN").map(str::to_owned),
+            None,
+            "environment",
+        )
+    }
+
+    /// Another endpoint than AWS's own. Plain HTTP is taken only where nothing can listen in: on this machine, or in
+    /// `sam local`'s container.
+    fn endpoint(&self, variable: &'static str) -> Option<String> {
+        let name = if self.text(variable).is_some() {
+            variable
+        } else {
+            "AWS_ENDPOINT_URL"
+        };
+        let text = self.text(name)?;
+        let uri = text.parse::<Uri>().ok();
+        let (scheme, host) = uri.as_ref().map_or((None, None), |uri| (uri.scheme_str(), uri.host()));
+        let near = matches!(host, Some("127.0.0.1" | "localhost" | "[::1]")) || self.text("AWS_SAM_LOCAL").is_some();
+        match scheme {
+            Some("https") => Some(text.to_owned()),
+            Some("http") if near => Some(text.to_owned()),
+            _ => {
+                self.refuse(
+                    name,
+                    "must be an https:// address, or an http:// address of this machine",
+                );
+                None
+            }
+        }
+    }
+
+    /// One HTTP client for all services: rustls on ring, with Amazon's roots built in. ring, because aws-lc's start-up
+    /// entropy collection alone costs more than everything else here; the roots, because reading the system's takes
+    /// longer than the first call.
+    fn http_client(&self) -> SharedHttpClient {
+        let make = || {
+            let roots = [
+                include_str!("roots/amazon-root-ca-1.pem"),
+                include_str!("roots/amazon-root-ca-2.pem"),
+                include_str!("roots/amazon-root-ca-3.pem"),
+                include_str!("roots/amazon-root-ca-4.pem"),
+                include_str!("roots/starfield-services-root-g2.pem"),
+            ];
+            let store = roots
+                .into_iter()
+                .fold(TrustStore::empty(), TrustStore::with_pem_certificate);
+            let context = TlsContext::builder()
+                .with_trust_store(store)
+                .build()
+                .expect("the roots are certificates");
+            Builder::new()
+                .tls_provider(Provider::Rustls(CryptoMode::Ring))
+                .tls_context(context)
+                .build_https()
+        };
+        self.http.get_or_init(make).clone()
+    }
+}
+
+/// Three tries, close together: the caller waits.
+fn retries() -> RetryConfig {
+    RetryConfig::standard()
+        .with_max_attempts(3)
+        .with_initial_backoff(Duration::from_millis(30))
+        .with_max_backoff(Duration::from_millis(300))
+}
+
+/// A store that hangs is a clean error: an endpoint's three calls end before [`crate::http::serve::ANSWER_WITHIN`].
+fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(1))
+        .operation_attempt_timeout(Duration::from_millis(1200))
+        .operation_timeout(Duration::from_millis(2500))
+        .build()
+}

@@ -1,0 +1,340 @@
+//! Broadleaf's dialect: bare objects; errors in Spring's default JSON (contracts.md §3).
+
+use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
+
+use super::{
+    call::{Call, Parameters},
+    rejection::Rejection,
+    reply::{Dialect, Reply},
+};
+use crate::{
+    domain::{
+        access::{Caller, Refusal},
+        budget::Exhausted,
+        id::ClientId,
+        passcode::{Label, PasscodeId},
+        scope::{Needed, Scope},
+        secret::Secret,
+        time::Timestamp,
+    },
+    fault::Fault,
+};
+
+/// What opens every passcode route.
+pub const PASSCODE: Needed = Needed {
+    any_of: &[Scope::Passcode],
+    named: &[Scope::Passcode],
+};
+
+/// The parameter that every passcode route has in its query.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ClientQuery {
+    /// The client in whose name the caller acts: the token's.
+    #[param(value_type = String, pattern = "^[A-Za-z0-9._-]{1,64}$", example = "heatclinic")]
+    pub client_id: ClientId,
+}
+
+impl ClientQuery {
+    /// Reads the query of a call by this caller. `elsewhere` belongs into the body: a URL is logged.
+    ///
+    /// # Errors
+    /// [`Error::OtherClient`] when `client_id` is not the token's client; a malformed request when it is missing, or
+    /// when a token or one of `elsewhere` is in the query.
+    pub fn read(call: &Call, caller: &Caller, elsewhere: &[&str]) -> Result<Self, Error> {
+        let query = call.query()?;
+        query.refuse_any(&["access_token"])?;
+        query.refuse_any(elsewhere)?;
+        match query.required("client_id")?.expose() == caller.client.as_str() {
+            true => Ok(Self {
+                client_id: caller.client.clone(),
+            }),
+            false => Err(Error::OtherClient),
+        }
+    }
+}
+
+/// The query that makes a passcode.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct RetrieveQuery {
+    /// What the passcode is for: exactly this text must come back.
+    #[param(value_type = String, min_length = 1, max_length = 256, example = "TEST_PURPOSE")]
+    pub purpose: Label,
+    /// The user that it is for.
+    #[param(value_type = String, min_length = 1, max_length = 256, example = "test@test.com")]
+    pub username: Label,
+}
+
+impl RetrieveQuery {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// A malformed request when a label is missing, empty, longer than 256 bytes or has a control character.
+    pub fn read(call: &Call) -> Result<Self, Error> {
+        let query = call.query()?;
+        Ok(Self {
+            purpose: label(&query, "purpose")?,
+            username: label(&query, "username")?,
+        })
+    }
+}
+
+/// The form that consumes a passcode.
+#[derive(Debug, ToSchema)]
+pub struct ConsumeForm {
+    /// The passcode.
+    #[schema(value_type = String, format = Password, example = "FCobPMiwtlHtr67TM6izFOL506L6T4k5")]
+    pub passcode: Secret,
+    /// What it was made for.
+    #[schema(value_type = String, min_length = 1, max_length = 256, example = "TEST_PURPOSE")]
+    pub purpose: Label,
+    /// The user whom it was made for.
+    #[schema(value_type = String, min_length = 1, max_length = 256, example = "test@test.com")]
+    pub username: Label,
+}
+
+impl ConsumeForm {
+    /// The names of its fields.
+    pub const FIELDS: &[&str] = &["passcode", "purpose", "username"];
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// As [`RetrieveQuery::read`], or when the body is no form.
+    pub fn read(call: &Call) -> Result<Self, Error> {
+        let form = call.form()?;
+        Ok(Self {
+            passcode: form.required("passcode")?.clone(),
+            purpose: label(&form, "purpose")?,
+            username: label(&form, "username")?,
+        })
+    }
+}
+
+fn label(fields: &Parameters, name: &str) -> Result<Label, Error> {
+    Ok(Label::parse(fields.required(name)?.expose().to_owned()).ok_or(Rejection::Malformed)?)
+}
+
+/// The query that asks for a passcode's status.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct StatusQuery {
+    /// The passcode's id.
+    #[param(value_type = String, example = "01FM98Y1WCT0KT0AT56TMJ1973")]
+    pub passcode_id: PasscodeId,
+}
+
+impl StatusQuery {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// A malformed request when the id is missing; [`Error::NoPasscode`] for a text that we cannot have issued.
+    pub fn read(call: &Call) -> Result<Self, Error> {
+        Ok(Self {
+            passcode_id: passcode_id(&call.query()?)?,
+        })
+    }
+}
+
+/// The form that invalidates a passcode.
+#[derive(Debug, ToSchema)]
+pub struct InvalidateForm {
+    /// The passcode's id.
+    #[schema(value_type = String, example = "01FM98Y1WCT0KT0AT56TMJ1973")]
+    pub passcode_id: PasscodeId,
+}
+
+impl InvalidateForm {
+    /// The names of its fields.
+    pub const FIELDS: &[&str] = &["passcode_id"];
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// As [`StatusQuery::read`], or when the body is no form.
+    pub fn read(call: &Call) -> Result<Self, Error> {
+        Ok(Self {
+            passcode_id: passcode_id(&call.form()?)?,
+        })
+    }
+}
+
+fn passcode_id(fields: &Parameters) -> Result<PasscodeId, Error> {
+    PasscodeId::parse(fields.required("passcode_id")?.expose()).ok_or(Error::NoPasscode)
+}
+
+/// A new passcode.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Retrieved {
+    /// For status and invalidation; not a secret.
+    #[schema(pattern = "^[0-7][0-9A-HJKMNP-TV-Z]{25}$", example = "01FM98Y1WCT0KT0AT56TMJ1973")]
+    id: String,
+    /// For the user: the passcode itself.
+    #[schema(example = "FCobPMiwtlHtr67TM6izFOL506L6T4k5")]
+    token: String,
+}
+
+impl Retrieved {
+    /// The body that shows this passcode, once.
+    #[must_use]
+    pub fn new(id: &PasscodeId, passcode: &Secret) -> Self {
+        Self {
+            id: id.as_str().to_owned(),
+            token: passcode.expose().to_owned(),
+        }
+    }
+}
+
+/// A passcode that was consumed.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Consumed {
+    /// Its id.
+    #[schema(example = "01FM98Y1WCT0KT0AT56TMJ1973")]
+    id: String,
+}
+
+impl Consumed {
+    /// The body for this passcode.
+    #[must_use]
+    pub fn new(id: &PasscodeId) -> Self {
+        Self {
+            id: id.as_str().to_owned(),
+        }
+    }
+}
+
+/// Whether a passcode could be consumed now.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Status {
+    /// Its id.
+    #[schema(example = "01FM98Y1WCT0KT0AT56TMJ1973")]
+    id: String,
+    /// `true` while it is unused and its life is not over.
+    valid: bool,
+}
+
+impl Status {
+    /// The body for this passcode.
+    #[must_use]
+    pub fn new(id: &PasscodeId, valid: bool) -> Self {
+        Self {
+            id: id.as_str().to_owned(),
+            valid,
+        }
+    }
+}
+
+/// Spring's default error.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SpringError {
+    /// When: UTC, whole seconds.
+    #[schema(format = DateTime, example = "2026-02-27T22:06:57Z")]
+    timestamp: String,
+    /// HTTP status.
+    #[schema(example = 400)]
+    status: u16,
+    /// Its reason phrase.
+    #[schema(example = "Bad Request")]
+    error: &'static str,
+    /// The path of the request.
+    #[schema(example = "/passcode/consume")]
+    path: String,
+}
+
+/// Whatever is not a success.
+#[derive(Debug)]
+pub enum Error {
+    /// The request could not be read or admitted.
+    Rejected(Rejection),
+    /// `client_id` is not the token's client.
+    OtherClient,
+    /// The passcode is not good for this: wrong, used, over, or bound to something else. All look the same.
+    Refused,
+    /// No such passcode of this client.
+    NoPasscode,
+    /// Too many guesses.
+    Exhausted(Exhausted),
+    /// Ours.
+    Fault(Fault),
+}
+
+impl From<Rejection> for Error {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejected(rejection)
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::Rejected(refusal.into())
+    }
+}
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl Dialect for Error {
+    fn reply(self, call: &Call) -> Reply {
+        let said = |status, outcome| spring(call, status, outcome);
+        match self {
+            Self::Rejected(rejection) => rejected(rejection, call),
+            Self::OtherClient => said(403, "other_client").with_header("www-authenticate", TOO_SMALL),
+            Self::Refused => said(400, "refused"),
+            Self::NoPasscode => said(404, "no_passcode"),
+            Self::Exhausted(Exhausted { retry_after }) => {
+                said(429, "too_many_guesses").with_header("retry-after", retry_after.to_string())
+            }
+            Self::Fault(fault) => said(500, "fault").with_fault(fault),
+        }
+    }
+}
+
+const TOO_SMALL: &str = "Bearer error=\"insufficient_scope\"";
+
+fn rejected(rejection: Rejection, call: &Call) -> Reply {
+    let outcome = rejection.outcome();
+    let said = |status| spring(call, status, outcome);
+    match rejection {
+        Rejection::Malformed => said(400),
+        Rejection::TooLarge => said(413),
+        Rejection::WrongMediaType(_) => said(415),
+        Rejection::NoRoute => said(404),
+        Rejection::WrongMethod { allow } => said(405).with_header("allow", allow),
+        Rejection::Access(refusal) => match refusal {
+            Refusal::ScopeTooSmall(_) => said(403).with_header("www-authenticate", TOO_SMALL),
+            Refusal::NoToken | Refusal::UnknownToken | Refusal::Expired | Refusal::Revoked | Refusal::Blocked => {
+                said(401).with_header("www-authenticate", "Bearer error=\"invalid_token\"")
+            }
+        },
+    }
+}
+
+fn spring(call: &Call, status: u16, outcome: &'static str) -> Reply {
+    let error = match status {
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        413 => "Payload Too Large",
+        415 => "Unsupported Media Type",
+        429 => "Too Many Requests",
+        _ => "Internal Server Error",
+    };
+    let timestamp: Timestamp = call.now;
+    Reply::json(
+        status,
+        outcome,
+        &SpringError {
+            timestamp: timestamp.iso(),
+            status,
+            error,
+            path: call.path.clone(),
+        },
+    )
+}

@@ -1,0 +1,281 @@
+//! A call, as API Gateway hands it over (HTTP API, payload format 2.0).
+
+use std::{collections::HashMap, sync::OnceLock};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use lambda_http::{aws_lambda_events::apigw::ApiGatewayV2httpRequest, http::HeaderMap};
+use percent_encoding::percent_decode_str;
+
+use super::rejection::Rejection;
+use crate::domain::{secret::Secret, time::Timestamp};
+
+/// The largest body that is read, in bytes.
+pub const LARGEST_BODY: usize = 16 * 1024;
+
+/// One request.
+#[derive(Debug)]
+pub struct Call {
+    /// The method, in upper case.
+    pub method: String,
+    /// The path, percent-decoded by the gateway.
+    pub path: String,
+    /// Scheme and host, as the gateway saw them.
+    pub origin: String,
+    /// The gateway's id of this request: unique, and the same when the function repeats a write.
+    pub request_id: String,
+    /// The event's own time.
+    pub now: Timestamp,
+    headers: HeaderMap,
+    query: String,
+    path_parameters: HashMap<String, String>,
+    body: Result<Vec<u8>, Rejection>,
+    actor: OnceLock<String>,
+    subject: OnceLock<String>,
+}
+
+/// Below this a time cannot be in milliseconds (it would lie before March 1973): `sam local` sends seconds.
+const FIRST_MILLIS: u64 = 100_000_000_000;
+
+impl From<ApiGatewayV2httpRequest> for Call {
+    fn from(event: ApiGatewayV2httpRequest) -> Self {
+        let context = event.request_context;
+        let epoch = u64::try_from(context.time_epoch).unwrap_or(0);
+        let now = if epoch < FIRST_MILLIS {
+            Timestamp::from_seconds(epoch)
+        } else {
+            Timestamp::from_millis(epoch)
+        };
+        let scheme = match event.headers.get("x-forwarded-proto").map(|value| value.as_bytes()) {
+            Some(b"http") => "http",
+            _ => "https",
+        };
+        Self {
+            method: context.http.method.as_str().to_owned(),
+            path: event.raw_path.unwrap_or_default(),
+            origin: format!("{scheme}://{}", context.domain_name.unwrap_or_default()),
+            request_id: context.request_id.unwrap_or_default(),
+            now,
+            body: body(event.body.unwrap_or_default(), event.is_base64_encoded),
+            headers: event.headers,
+            query: event.raw_query_string.unwrap_or_default(),
+            path_parameters: event.path_parameters,
+            actor: OnceLock::new(),
+            subject: OnceLock::new(),
+        }
+    }
+}
+
+fn body(text: String, is_base64: bool) -> Result<Vec<u8>, Rejection> {
+    // Base64 is a third longer than what it holds.
+    if text.len() > LARGEST_BODY / 3 * 4 + 4 {
+        return Err(Rejection::TooLarge);
+    }
+    let bytes = match is_base64 {
+        true => STANDARD.decode(text).map_err(|_| Rejection::Malformed)?,
+        false => text.into_bytes(),
+    };
+    if bytes.len() > LARGEST_BODY {
+        Err(Rejection::TooLarge)
+    } else {
+        Ok(bytes)
+    }
+}
+
+impl Call {
+    /// The body; at most [`LARGEST_BODY`] bytes.
+    ///
+    /// # Errors
+    /// [`Rejection::TooLarge`], or [`Rejection::Malformed`] when the gateway's base64 is none.
+    pub fn body(&self) -> Result<&[u8], Rejection> {
+        self.body.as_deref().map_err(Rejection::clone)
+    }
+
+    /// A header, if it is there and is visible ASCII.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// A parameter of the path, percent-decoded by the gateway; empty when the route has none of that name.
+    #[must_use]
+    pub fn path_parameter(&self, name: &str) -> &str {
+        self.path_parameters.get(name).map_or("", String::as_str)
+    }
+
+    /// The token of `Authorization: Bearer …` (RFC 6750 §2.1); `None` when there is no such header or it holds
+    /// something else.
+    #[must_use]
+    pub fn bearer(&self) -> Option<&str> {
+        let (scheme, token) = self.header("authorization")?.split_once(' ')?;
+        scheme
+            .eq_ignore_ascii_case("bearer")
+            .then(|| token.trim_start_matches(' '))
+    }
+
+    /// The query, strictly parsed.
+    ///
+    /// # Errors
+    /// [`Rejection::Malformed`], see [`Parameters`].
+    pub fn query(&self) -> Result<Parameters, Rejection> {
+        Parameters::parse(self.query.as_bytes())
+    }
+
+    /// The body of a form, strictly parsed.
+    ///
+    /// # Errors
+    /// [`Rejection::WrongMediaType`] when the body does not say that it is a form; [`Rejection::Malformed`], see
+    /// [`Parameters`].
+    pub fn form(&self) -> Result<Parameters, Rejection> {
+        self.expect_media_type(&["application/x-www-form-urlencoded"])?;
+        Parameters::parse(self.body()?)
+    }
+
+    /// Refuses a body that does not say that it is of one of these types.
+    ///
+    /// # Errors
+    /// [`Rejection::WrongMediaType`].
+    pub fn expect_media_type(&self, types: &[&str]) -> Result<(), Rejection> {
+        let given = self.header("content-type").unwrap_or_default();
+        let essence = given.split(';').next().unwrap_or_default().trim();
+        if types.iter().any(|one| essence.eq_ignore_ascii_case(one)) {
+            return Ok(());
+        }
+        Err(Rejection::WrongMediaType(essence.chars().take(100).collect()))
+    }
+
+    /// Notes for the log who calls. The first note stays.
+    pub fn note_actor(&self, actor: String) {
+        self.actor.get_or_init(|| actor);
+    }
+
+    /// Notes for the log whom or what the call is about. The first note stays.
+    pub fn note_subject(&self, subject: String) {
+        self.subject.get_or_init(|| subject);
+    }
+
+    /// Who calls, as far as it was noted.
+    #[must_use]
+    pub fn actor(&self) -> Option<&str> {
+        self.actor.get().map(String::as_str)
+    }
+
+    /// Whom or what the call is about, as far as it was noted.
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        self.subject.get().map(String::as_str)
+    }
+}
+
+/// The parameters of a query or a form (`application/x-www-form-urlencoded`). Strict where the usual parsers guess: a
+/// name that comes twice, a broken percent sequence and bytes that are not UTF-8 are refused (ASVS 1.5.3, 15.3.7).
+#[derive(Debug)]
+pub struct Parameters(HashMap<String, Secret>);
+
+impl Parameters {
+    fn parse(raw: &[u8]) -> Result<Self, Rejection> {
+        let raw = std::str::from_utf8(raw).map_err(|_| Rejection::Malformed)?;
+        let mut found = HashMap::new();
+        for pair in raw.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            if found.insert(decode(name)?, Secret::new(decode(value)?)).is_some() {
+                return Err(Rejection::Malformed);
+            }
+        }
+        Ok(Self(found))
+    }
+
+    /// A parameter that must be there.
+    ///
+    /// # Errors
+    /// [`Rejection::Malformed`] when it is not.
+    pub fn required(&self, name: &str) -> Result<&Secret, Rejection> {
+        self.0.get(name).ok_or(Rejection::Malformed)
+    }
+
+    /// Refuses parameters of these names: what belongs into a body or a header has no place in a URL, which is logged.
+    ///
+    /// # Errors
+    /// [`Rejection::Malformed`] when one is there.
+    pub fn refuse_any(&self, names: &[&str]) -> Result<(), Rejection> {
+        if names.iter().any(|name| self.0.contains_key(*name)) {
+            Err(Rejection::Malformed)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+fn decode(text: &str) -> Result<String, Rejection> {
+    // The library passes broken sequences through as they are.
+    let mut rest = text.as_bytes();
+    while let Some(at) = rest.iter().position(|byte| *byte == b'%') {
+        match rest.get(at + 1..at + 3) {
+            Some(digits) if digits.iter().all(u8::is_ascii_hexdigit) => rest = &rest[at + 3..],
+            _ => return Err(Rejection::Malformed),
+        }
+    }
+    let spaced = text.replace('+', " ");
+    percent_decode_str(&spaced)
+        .decode_utf8()
+        .map(std::borrow::Cow::into_owned)
+        .map_err(|_| Rejection::Malformed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_strict() {
+        let check = |raw: &str, expected: Option<&str>| {
+            let found = Parameters::parse(raw.as_bytes());
+            let found = found
+                .and_then(|p| p.required("a").map(|value| value.expose().to_owned()))
+                .ok();
+            assert_eq!(found.as_deref(), expected, "{raw}");
+        };
+        check("a=1", Some("1"));
+        check("b=2&a=1", Some("1"));
+        check("a=", Some(""));
+        check("a", Some(""));
+        check("&a=1&&", Some("1"));
+        check("a=test%2Bme%40test.com", Some("test+me@test.com"));
+        check("a=x+y%20z", Some("x y z"));
+        check("a=%D1%84", Some("ф"));
+        check("a=ф", Some("ф"));
+        check("a=b=c", Some("b=c"));
+        check("%61=1", Some("1"));
+        for refused in [
+            "",
+            "b=1",
+            "a=1&a=1",
+            "a=1&%61=2",
+            "a=%",
+            "a=%1",
+            "a=%zz",
+            "a=%ff",
+            "a=%ff%zz",
+            "a[]=1",
+        ] {
+            check(refused, None);
+        }
+        assert!(Parameters::parse(b"a=\xff").is_err());
+    }
+
+    #[test]
+    fn a_body_has_16_kib_at_most() {
+        for (length, good) in [
+            (LARGEST_BODY, true),
+            (LARGEST_BODY + 1, false),
+            (10 * LARGEST_BODY, false),
+        ] {
+            assert_eq!(body("x".repeat(length), false).is_ok(), good, "{length}");
+            assert_eq!(
+                body(STANDARD.encode("x".repeat(length)), true).is_ok(),
+                good,
+                "{length} in base64"
+            );
+        }
+        assert!(body("%".into(), true).is_err());
+    }
+}

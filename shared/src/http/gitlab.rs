@@ -1,0 +1,268 @@
+//! GitLab's dialect: bare objects; errors as `{"message":"404 … Not Found"}` or `{"error":…}` (contracts.md §1).
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{
+    call::Call,
+    rejection::Rejection,
+    reply::{Dialect, Reply},
+};
+use crate::{
+    domain::{
+        access::Refusal,
+        scope::{Needed, Scope},
+        secret::Secret,
+        support_pin,
+        time::Timestamp,
+        user::User,
+    },
+    fault::Fault,
+};
+
+/// What opens a route that only reads.
+pub const READ: Needed = Needed {
+    any_of: &[Scope::Api, Scope::ReadUser, Scope::ReadApi],
+    named: &[Scope::Api, Scope::ReadUser],
+};
+
+/// What opens a route that changes something.
+pub const WRITE: Needed = Needed {
+    any_of: &[Scope::Api],
+    named: &[Scope::Api],
+};
+
+/// The token that a call presents: `PRIVATE-TOKEN`, or `Authorization: Bearer`.
+///
+/// # Errors
+/// No token in a query is taken, and a body of a type that GitLab does not read is refused.
+pub fn token(call: &Call) -> Result<Option<&str>, Error> {
+    if call
+        .query()?
+        .refuse_any(&["private_token", "access_token", "job_token"])
+        .is_err()
+    {
+        return Err(Refusal::NoToken.into());
+    }
+    let token = call.header("private-token").or_else(|| call.bearer());
+    if token.is_some() && !call.body()?.is_empty() {
+        call.expect_media_type(&["application/json", "application/x-www-form-urlencoded"])?;
+    }
+    Ok(token)
+}
+
+/// The user that the route names, for an administrator of the user's domain.
+///
+/// # Errors
+/// [`Error::NotAdministrator`] before anything is said about the user; [`Error::NoUser`] when there is none here.
+pub fn administered<'a>(caller: &User, named: Option<&'a User>) -> Result<&'a User, Error> {
+    if !caller.is_admin {
+        return Err(Error::NotAdministrator);
+    }
+    named.filter(|user| caller.administers(user)).ok_or(Error::NoUser)
+}
+
+/// A support PIN, to its owner and to administrators.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SupportPin {
+    /// Six ASCII digits, leading zeros kept.
+    #[schema(pattern = "^[0-9]{6}$", example = "042317")]
+    pin: String,
+    /// From this moment on the PIN is not readable: UTC, whole seconds.
+    #[schema(format = DateTime, example = "2026-02-27T22:06:57Z")]
+    expires_at: String,
+}
+
+impl SupportPin {
+    /// The body that shows these digits.
+    #[must_use]
+    pub fn new(digits: &Secret, expires_at: Timestamp) -> Self {
+        Self {
+            pin: digits.expose().to_owned(),
+            expires_at: expires_at.iso(),
+        }
+    }
+}
+
+/// An empty JSON object.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Empty {}
+
+/// An error in GitLab's first form.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Message {
+    /// Status and reason.
+    #[schema(example = "401 Unauthorized")]
+    message: &'static str,
+}
+
+/// An error in GitLab's second form.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ErrorText {
+    /// What went wrong.
+    #[schema(example = "Failed to create support PIN")]
+    error: String,
+}
+
+/// An error of the token, in the form of RFC 6750.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TokenError {
+    /// `invalid_token` or `insufficient_scope`.
+    error: &'static str,
+    /// For people.
+    error_description: &'static str,
+    /// The scopes that would do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<String>,
+}
+
+/// The sentence for a store that failed, where a route has one of its own.
+#[derive(Clone, Copy, Debug)]
+pub enum StoreFailed {
+    /// While a PIN was made.
+    Create,
+    /// While an administrator looked one up.
+    Show,
+    /// While one was revoked.
+    Revoke,
+}
+
+/// Whatever is not a success.
+#[derive(Debug)]
+pub enum Error {
+    /// The request could not be read or admitted.
+    Rejected(Rejection),
+    /// Administrators only.
+    NotAdministrator,
+    /// There is no such user.
+    NoUser,
+    /// There is no PIN, or it ended.
+    NoPin,
+    /// There is no PIN to revoke.
+    NoPinToRevoke,
+    /// The store failed on a route that says so.
+    Store(StoreFailed, Fault),
+    /// Anything else of ours.
+    Fault(Fault),
+}
+
+impl Error {
+    /// Says a fault in the route's own sentence.
+    #[must_use]
+    pub fn said_as(self, sentence: StoreFailed) -> Self {
+        match self {
+            Self::Fault(fault) => Self::Store(sentence, fault),
+            other @ (Self::Rejected(_)
+            | Self::NotAdministrator
+            | Self::NoUser
+            | Self::NoPin
+            | Self::NoPinToRevoke
+            | Self::Store(..)) => other,
+        }
+    }
+}
+
+impl From<Rejection> for Error {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejected(rejection)
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::Rejected(refusal.into())
+    }
+}
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<support_pin::Unreadable> for Error {
+    fn from(_: support_pin::Unreadable) -> Self {
+        Self::Fault(Fault::new("decrypt_fail: a support PIN's row does not open".into()))
+    }
+}
+
+impl Dialect for Error {
+    fn reply(self, _: &Call) -> Reply {
+        let message = |status, outcome, message| Reply::json(status, outcome, &Message { message });
+        let error = |status, outcome, error: &str| Reply::json(status, outcome, &ErrorText { error: error.into() });
+        match self {
+            Self::Rejected(rejection) => rejected(rejection),
+            Self::NotAdministrator => message(403, "not_administrator", "403 Forbidden"),
+            Self::NoUser => message(404, "no_user", "404 User Not Found"),
+            Self::NoPin => message(404, "no_pin", "404 Support PIN not found or expired Not Found"),
+            Self::NoPinToRevoke => message(404, "no_pin", "404 Support PIN not found or already expired Not Found"),
+            Self::Store(sentence, fault) => {
+                let sentence = match sentence {
+                    StoreFailed::Create => "Failed to create support PIN",
+                    StoreFailed::Show => "Error retrieving Support PIN for user.",
+                    StoreFailed::Revoke => "Error revoking Support PIN for user.",
+                };
+                error(422, "fault", sentence).with_fault(fault)
+            }
+            Self::Fault(fault) => message(500, "fault", "500 Internal Server Error").with_fault(fault),
+        }
+    }
+}
+
+fn rejected(rejection: Rejection) -> Reply {
+    let outcome = rejection.outcome();
+    let message = |status, message| Reply::json(status, outcome, &Message { message });
+    let error = |status, error| Reply::json(status, outcome, &ErrorText { error });
+    let token = |status, error, error_description, scope: Option<String>| {
+        let challenge = match &scope {
+            Some(scope) => format!("Bearer error=\"{error}\", scope=\"{scope}\""),
+            None => format!("Bearer error=\"{error}\""),
+        };
+        Reply::json(
+            status,
+            outcome,
+            &TokenError {
+                error,
+                error_description,
+                scope,
+            },
+        )
+        .with_header("www-authenticate", challenge)
+    };
+    match rejection {
+        Rejection::Malformed => message(400, "400 Bad request"),
+        Rejection::TooLarge => message(413, "413 Request Entity Too Large"),
+        Rejection::WrongMediaType(given) => {
+            error(415, format!("The provided content-type '{given}' is not supported."))
+        }
+        Rejection::NoRoute => error(404, "404 Not Found".into()),
+        Rejection::WrongMethod { allow } => error(405, "405 Not Allowed".into()).with_header("allow", allow),
+        Rejection::Access(refusal) => match refusal {
+            Refusal::NoToken | Refusal::UnknownToken => {
+                message(401, "401 Unauthorized").with_header("www-authenticate", "Bearer")
+            }
+            Refusal::Expired => token(
+                401,
+                "invalid_token",
+                "Token is expired. You can either do re-authorization or token refresh.",
+                None,
+            ),
+            Refusal::Revoked => token(
+                401,
+                "invalid_token",
+                "Token was revoked. You have to re-authorize from the user.",
+                None,
+            ),
+            Refusal::ScopeTooSmall(needed) => {
+                let scopes: Vec<_> = needed.named.iter().map(|scope| scope.name()).collect();
+                token(
+                    403,
+                    "insufficient_scope",
+                    "The request requires higher privileges than provided by the access token.",
+                    Some(scopes.join(" ")),
+                )
+            }
+            Refusal::Blocked => message(403, "403 Forbidden - Your account has been blocked."),
+        },
+    }
+}

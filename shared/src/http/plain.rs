@@ -1,0 +1,64 @@
+//! What is said outside the four families: `{"message":…}`, as API Gateway itself does.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{
+    call::Call,
+    rejection::Rejection,
+    reply::{Dialect, Reply},
+};
+use crate::fault::Fault;
+
+/// An error of no family.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Message {
+    /// The reason phrase of the status.
+    #[schema(example = "Not Found")]
+    message: &'static str,
+}
+
+/// Whatever is not a success.
+#[derive(Debug)]
+pub enum Error {
+    /// The request could not be read or admitted.
+    Rejected(Rejection),
+    /// Ours.
+    Fault(Fault),
+}
+
+impl From<Rejection> for Error {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejected(rejection)
+    }
+}
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl Dialect for Error {
+    fn reply(self, _: &Call) -> Reply {
+        let said = |status, outcome, message| Reply::json(status, outcome, &Message { message });
+        match self {
+            Self::Rejected(rejection) => {
+                let outcome = rejection.outcome();
+                match rejection {
+                    Rejection::Malformed => said(400, outcome, "Bad Request"),
+                    Rejection::TooLarge => said(413, outcome, "Request Too Long"),
+                    Rejection::WrongMediaType(_) => said(415, outcome, "Unsupported Media Type"),
+                    Rejection::NoRoute => said(404, outcome, "Not Found"),
+                    Rejection::WrongMethod { allow } => {
+                        said(405, outcome, "Method Not Allowed").with_header("allow", allow)
+                    }
+                    Rejection::Access(_) => {
+                        said(401, outcome, "Unauthorized").with_header("www-authenticate", "Bearer")
+                    }
+                }
+            }
+            Self::Fault(fault) => said(500, "fault", "Internal Server Error").with_fault(fault),
+        }
+    }
+}

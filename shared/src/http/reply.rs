@@ -1,0 +1,95 @@
+//! What goes back: the answer of an endpoint, and the finished reply in a dialect.
+
+use serde::Serialize;
+
+use super::{call::Call, rejection::Rejection};
+use crate::fault::Fault;
+
+/// JSON.
+pub const JSON: &str = "application/json";
+
+/// What an endpoint answers when all is well.
+#[derive(Debug)]
+pub struct Answer {
+    pub(super) status: u16,
+    pub(super) body: String,
+    pub(super) outcome: &'static str,
+}
+
+impl Answer {
+    /// A JSON body; `outcome` is the word for the log.
+    #[must_use]
+    pub fn json(status: u16, outcome: &'static str, body: &impl Serialize) -> Self {
+        Self {
+            status,
+            body: to_json(body),
+            outcome,
+        }
+    }
+}
+
+/// A dialect's error: what the neutral failures become, and how it is said.
+pub trait Dialect: From<Rejection> + From<Fault> {
+    /// The reply that says it.
+    fn reply(self, call: &Call) -> Reply;
+}
+
+/// A finished reply.
+#[derive(Debug)]
+pub struct Reply {
+    /// HTTP status.
+    pub status: u16,
+    /// Headers beyond those that every reply has.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body: JSON.
+    pub body: String,
+    /// The word for the log.
+    pub outcome: &'static str,
+    /// What broke, for the log only.
+    pub fault: Option<Fault>,
+}
+
+impl Reply {
+    /// A reply without headers of its own.
+    #[must_use]
+    pub fn json(status: u16, outcome: &'static str, body: &impl Serialize) -> Self {
+        Self {
+            status,
+            headers: Vec::new(),
+            body: to_json(body),
+            outcome,
+            fault: None,
+        }
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// Adds what broke.
+    #[must_use]
+    pub fn with_fault(mut self, fault: Fault) -> Self {
+        self.fault = Some(fault);
+        self
+    }
+}
+
+impl From<Answer> for Reply {
+    fn from(answer: Answer) -> Self {
+        let Answer { status, body, outcome } = answer;
+        Self {
+            status,
+            headers: Vec::new(),
+            body,
+            outcome,
+            fault: None,
+        }
+    }
+}
+
+fn to_json(body: &impl Serialize) -> String {
+    serde_json::to_string(body).expect("our bodies have text keys and finite numbers")
+}

@@ -1,0 +1,134 @@
+//! The loop between API Gateway and an endpoint. Nothing here is generic over the endpoint but the thin wrapper that
+//! erases it, so that twenty binaries share one copy and link in a moment.
+//!
+//! The event is taken apart here and not by `lambda_http`'s own adapter: that one panics on a Host header or a path
+//! that make no URL, before any code of ours could say so in a dialect.
+
+use std::{panic::AssertUnwindSafe, pin::Pin, time::Duration};
+
+use futures_util::FutureExt;
+use lambda_http::{
+    Body,
+    aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse},
+    http::{HeaderMap, HeaderName, HeaderValue},
+};
+use lambda_runtime::{LambdaEvent, service_fn};
+use serde::Serialize;
+
+use super::{
+    call::Call,
+    reply::{Answer, Dialect, JSON, Reply},
+};
+use crate::fault::Fault;
+
+/// For how long an endpoint may work on one request. The functions' time-out in template.yaml is longer, so that a
+/// caller gets the dialect's answer and not the gateway's.
+pub const ANSWER_WITHIN: Duration = Duration::from_secs(8);
+
+/// What a function does with a call. Its fields are all that it may touch.
+pub trait Endpoint: 'static {
+    /// The dialect that it speaks.
+    type Error: Dialect;
+
+    /// The answer.
+    fn answer(&self, call: &Call) -> impl Future<Output = Result<Answer, Self::Error>>;
+}
+
+/// An endpoint of whatever type.
+pub trait AnyEndpoint {
+    /// The reply to a call, whatever happens on the way.
+    fn reply<'a>(&'a self, call: &'a Call) -> Pin<Box<dyn Future<Output = Reply> + 'a>>;
+}
+
+impl<E: Endpoint> AnyEndpoint for E {
+    fn reply<'a>(&'a self, call: &'a Call) -> Pin<Box<dyn Future<Output = Reply> + 'a>> {
+        Box::pin(async move {
+            let answer = async {
+                call.body()?;
+                self.answer(call).await
+            };
+            // A bug in one call is that call's 500; the process goes on.
+            let answer = tokio::time::timeout(ANSWER_WITHIN, AssertUnwindSafe(answer).catch_unwind()).await;
+            let answer = match answer {
+                Ok(Ok(answer)) => answer,
+                Ok(Err(_)) => Err(Fault::new("the handler panicked".into()).into()),
+                Err(_) => Err(Fault::new("the answer took too long".into()).into()),
+            };
+            answer.map_or_else(|error| error.reply(call), Reply::from)
+        })
+    }
+}
+
+/// Serves calls until the sandbox ends.
+///
+/// # Errors
+/// When the runtime API cannot be reached.
+pub async fn serve(endpoint: Box<dyn AnyEndpoint>) -> Result<(), lambda_runtime::Error> {
+    let endpoint = &endpoint;
+    lambda_runtime::run(service_fn(async |event: LambdaEvent<ApiGatewayV2httpRequest>| {
+        let route = event.payload.route_key.clone().unwrap_or_default();
+        let call = Call::from(event.payload);
+        let reply = endpoint.reply(&call).await;
+        log(&call, &route, &reply);
+        Ok::<_, lambda_runtime::Error>(response(reply))
+    }))
+    .await
+}
+
+fn response(reply: Reply) -> ApiGatewayV2httpResponse {
+    let mut headers = HeaderMap::new();
+    for (name, value) in [
+        ("content-type", JSON),
+        ("cache-control", "no-store"),
+        ("x-content-type-options", "nosniff"),
+        ("strict-transport-security", "max-age=63072000; includeSubDomains"),
+        ("referrer-policy", "no-referrer"),
+        ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+    ] {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    for (name, value) in reply.headers {
+        let value = HeaderValue::try_from(value).expect("our header values are visible ASCII");
+        headers.insert(HeaderName::from_static(name), value);
+    }
+    let mut response = ApiGatewayV2httpResponse::default();
+    response.status_code = reply.status.into();
+    response.headers = headers;
+    response.body = Some(Body::Text(reply.body));
+    response
+}
+
+/// One line a request (ASVS 16.2.1): when, what, who, about whom, how it ended. Ids only: no path, no query, no secret.
+#[derive(Serialize)]
+struct Line<'a> {
+    at: String,
+    level: &'static str,
+    request_id: &'a str,
+    route: &'a str,
+    status: u16,
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    actor: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fault: Option<String>,
+}
+
+fn log(call: &Call, route: &str, reply: &Reply) {
+    let line = Line {
+        at: call.now.iso(),
+        level: if reply.fault.is_some() { "error" } else { "info" },
+        request_id: &call.request_id,
+        route,
+        status: reply.status,
+        outcome: reply.outcome,
+        actor: call.actor(),
+        subject: call.subject(),
+        fault: reply.fault.as_ref().map(Fault::to_string),
+    };
+    println!(
+        "{}",
+        serde_json::to_string(&line).expect("a line has text keys and finite numbers")
+    );
+}

@@ -1,0 +1,195 @@
+//! Floor 2: the operator's policies, read from the environment once, when a function starts. A number out of range
+//! refuses the start (ASVS 13.4.2): a policy is never guessed.
+
+use std::{collections::BTreeMap, fmt::Display, ops::RangeInclusive, str::FromStr};
+
+use serde::Deserialize;
+
+use crate::{
+    domain::{
+        budget::{Budget, Window},
+        passcode::{self, Shape},
+        support_pin,
+    },
+    edge::{Edge, Refused},
+};
+
+/// The longest life of a code that could be guessed, in seconds (ASVS 6.5.5).
+const SHORT_CODE_LIFETIME: u64 = 600;
+
+const DAY: u64 = 86_400;
+
+impl Edge {
+    /// The policy of support PINs.
+    ///
+    /// # Errors
+    /// [`Refused`] after every problem was noted; likewise below.
+    pub fn support_pin_policy(&self) -> Result<support_pin::Policy, Refused> {
+        Ok(support_pin::Policy {
+            lifetime: self.setting("SUPPORT_PIN_LIFETIME", DAY, 60..=7 * DAY)?,
+        })
+    }
+
+    /// The policy of passcodes.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub fn passcode_policy(&self) -> Result<passcode::Policy, Refused> {
+        let lifetime = self.setting("PASSCODE_LIFETIME", 600, 30..=DAY);
+        let retention = self.setting("PASSCODE_RETENTION", DAY, 0..=7 * DAY);
+        let per_day = self.setting("PASSCODE_GUESSES_PER_DAY", 10, 1..=10);
+        let per_month = self.setting("PASSCODE_GUESSES_PER_30_DAYS", 30, 1..=30);
+        let length = self.setting("PASSCODE_LENGTH", 32, 4..=128);
+        let alphabet = self.text("PASSCODE_ALPHABET").unwrap_or(DEFAULT_ALPHABET);
+        let shape = length.and_then(|length| self.shape("PASSCODE_LENGTH, PASSCODE_ALPHABET", length, alphabet));
+        let by_purpose = self.passcode_purposes();
+
+        let policy = passcode::Policy {
+            shape: shape?,
+            by_purpose: by_purpose?,
+            lifetime: lifetime?,
+            retention: retention?,
+            guesses: Budget::new(vec![
+                Window {
+                    max: per_day?,
+                    seconds: DAY,
+                },
+                Window {
+                    max: per_month?,
+                    seconds: 30 * DAY,
+                },
+            ]),
+        };
+        let some_are_short = [&policy.shape]
+            .into_iter()
+            .chain(policy.by_purpose.values())
+            .any(Shape::is_short);
+        if some_are_short && policy.lifetime > SHORT_CODE_LIFETIME {
+            let words =
+                format!("must be at most {SHORT_CODE_LIFETIME} while passcodes of fewer than 2^64 values exist");
+            return Err(self.refuse("PASSCODE_LIFETIME", &words));
+        }
+        Ok(policy)
+    }
+
+    fn passcode_purposes(&self) -> Result<BTreeMap<String, Shape>, Refused> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Form {
+            length: usize,
+            alphabet: String,
+        }
+        const NAME: &str = "PASSCODE_PURPOSES";
+        let Some(text) = self.text(NAME) else {
+            return Ok(BTreeMap::new());
+        };
+        let forms: BTreeMap<String, Form> = serde_json::from_str(text).map_err(|_| {
+            self.refuse(
+                NAME,
+                "must be JSON like {\"PURPOSE\":{\"length\":8,\"alphabet\":\"0123456789\"}}",
+            )
+        })?;
+        let shapes = forms.into_iter().map(|(purpose, form)| {
+            let shape = self.shape(&format!("{NAME}, {purpose}"), form.length, &form.alphabet)?;
+            Ok((purpose, shape))
+        });
+        // Every purpose is looked at before the first problem stops the reading.
+        shapes.collect::<Vec<_>>().into_iter().collect()
+    }
+
+    fn shape(&self, name: &str, length: usize, alphabet: &str) -> Result<Shape, Refused> {
+        Shape::new(length, alphabet).map_err(|words| self.refuse(name, words))
+    }
+
+    /// A number within bounds; the default where the variable is absent or empty.
+    fn setting<T: FromStr + PartialOrd + Display>(
+        &self,
+        name: &str,
+        default: T,
+        range: RangeInclusive<T>,
+    ) -> Result<T, Refused> {
+        let Some(text) = self.text(name) else {
+            return Ok(default);
+        };
+        match text.parse() {
+            Ok(value) if range.contains(&value) => Ok(value),
+            _ => Err(self.refuse(
+                name,
+                &format!("must be a number from {} to {}", range.start(), range.end()),
+            )),
+        }
+    }
+}
+
+const DEFAULT_ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn edge(variables: &[(&str, &str)]) -> Edge {
+        Edge::new(
+            variables
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+        )
+    }
+
+    #[test]
+    fn the_defaults_are_the_contracts() {
+        let edge = edge(&[("PASSCODE_LIFETIME", "")]);
+        assert_eq!(edge.support_pin_policy().expect("defaults").lifetime, 86_400);
+        let passcode = edge.passcode_policy().expect("defaults");
+        assert_eq!(passcode.lifetime, 600);
+        assert!(passcode.shape("any").fits(&"aZ09".repeat(8)) && !passcode.shape("any").is_short());
+        assert!(edge.problems().is_empty());
+    }
+
+    #[test]
+    fn numbers_out_of_range_refuse_the_start() {
+        for (value, good) in [
+            ("59", false),
+            ("60", true),
+            ("604800", true),
+            ("604801", false),
+            ("-1", false),
+            ("1h", false),
+            ("0", false),
+        ] {
+            let edge = edge(&[("SUPPORT_PIN_LIFETIME", value)]);
+            assert_eq!(edge.support_pin_policy().is_ok(), good, "{value}");
+            assert_eq!(edge.problems().is_empty(), good, "{value}");
+        }
+    }
+
+    #[test]
+    fn short_codes_live_ten_minutes_at_most() {
+        let short = r#"{"PHONE":{"length":8,"alphabet":"0123456789"}}"#;
+        for (lifetime, purposes, good) in [
+            ("600", short, true),
+            ("601", short, false),
+            ("601", "", true),
+            ("86400", "{}", true),
+            ("86401", "", false),
+        ] {
+            let edge = edge(&[("PASSCODE_LIFETIME", lifetime), ("PASSCODE_PURPOSES", purposes)]);
+            assert_eq!(edge.passcode_policy().is_ok(), good, "{lifetime} {purposes}");
+        }
+    }
+
+    #[test]
+    fn every_problem_is_reported_at_once() {
+        let edge = edge(&[
+            ("PASSCODE_LIFETIME", "x"),
+            ("PASSCODE_LENGTH", "1000"),
+            ("PASSCODE_GUESSES_PER_DAY", "11"),
+            (
+                "PASSCODE_PURPOSES",
+                r#"{"A":{"length":1,"alphabet":"ab"},"B":{"length":6,"alphabet":"aa"}}"#,
+            ),
+        ]);
+        assert!(edge.passcode_policy().is_err());
+        assert_eq!(edge.problems().len(), 5, "{:?}", edge.problems());
+    }
+}

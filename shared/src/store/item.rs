@@ -1,0 +1,136 @@
+//! Reading and writing the attributes of a row.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
+
+use crate::domain::time::Timestamp;
+
+/// A row as DynamoDB holds it.
+pub type Item = HashMap<String, AttributeValue>;
+
+/// An attribute that is missing or not of its type.
+#[derive(Debug)]
+pub struct Corrupt(pub &'static str);
+
+/// A text attribute.
+#[must_use]
+pub fn text(value: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(value.into())
+}
+
+/// A number attribute.
+#[must_use]
+pub fn number(value: u64) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+/// A binary attribute.
+#[must_use]
+pub fn bytes(value: impl Into<Vec<u8>>) -> AttributeValue {
+    AttributeValue::B(Blob::new(value))
+}
+
+/// A time attribute: whole seconds, as DynamoDB's time to live wants them.
+#[must_use]
+pub fn time(value: Timestamp) -> AttributeValue {
+    number(value.seconds())
+}
+
+/// A list of times.
+#[must_use]
+pub fn times(values: &[Timestamp]) -> AttributeValue {
+    AttributeValue::L(values.iter().copied().map(time).collect())
+}
+
+/// A row being written, attribute by attribute.
+#[derive(Debug, Default)]
+pub struct Writer(Item);
+
+impl Writer {
+    /// Adds an attribute.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: AttributeValue) -> Self {
+        self.0.insert(name.to_owned(), value);
+        self
+    }
+
+    /// The row.
+    #[must_use]
+    pub fn item(self) -> Item {
+        self.0
+    }
+}
+
+/// A row being read.
+#[derive(Clone, Copy, Debug)]
+pub struct Reader<'a>(pub &'a Item);
+
+impl<'a> Reader<'a> {
+    /// A text attribute.
+    ///
+    /// # Errors
+    /// [`Corrupt`] when it is missing or of another type; likewise below.
+    pub fn text(self, name: &'static str) -> Result<&'a str, Corrupt> {
+        self.find(name, |value| value.as_s().ok().map(String::as_str))
+    }
+
+    /// A number attribute.
+    ///
+    /// # Errors
+    /// [`Corrupt`].
+    pub fn number(self, name: &'static str) -> Result<u64, Corrupt> {
+        self.find(name, |value| value.as_n().ok()?.parse().ok())
+    }
+
+    /// A truth value.
+    ///
+    /// # Errors
+    /// [`Corrupt`].
+    pub fn flag(self, name: &'static str) -> Result<bool, Corrupt> {
+        self.find(name, |value| value.as_bool().ok().copied())
+    }
+
+    /// A binary attribute.
+    ///
+    /// # Errors
+    /// [`Corrupt`].
+    pub fn bytes(self, name: &'static str) -> Result<&'a [u8], Corrupt> {
+        self.find(name, |value| value.as_b().ok().map(Blob::as_ref))
+    }
+
+    /// A time attribute.
+    ///
+    /// # Errors
+    /// [`Corrupt`].
+    pub fn time(self, name: &'static str) -> Result<Timestamp, Corrupt> {
+        self.number(name).map(Timestamp::from_seconds)
+    }
+
+    /// A list of times.
+    ///
+    /// # Errors
+    /// [`Corrupt`].
+    pub fn times(self, name: &'static str) -> Result<Vec<Timestamp>, Corrupt> {
+        let one = |value: &AttributeValue| Some(Timestamp::from_seconds(value.as_n().ok()?.parse().ok()?));
+        self.find(name, |value| value.as_l().ok()?.iter().map(one).collect())
+    }
+
+    /// An attribute that is parsed further.
+    ///
+    /// # Errors
+    /// [`Corrupt`] also when `parse` finds nothing in it.
+    pub fn parsed<T>(self, name: &'static str, parse: impl FnOnce(&'a str) -> Option<T>) -> Result<T, Corrupt> {
+        self.text(name).and_then(|text| parse(text).ok_or(Corrupt(name)))
+    }
+
+    /// Whether the row has the attribute.
+    #[must_use]
+    pub fn has(self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    fn find<T>(self, name: &'static str, read: impl FnOnce(&'a AttributeValue) -> Option<T>) -> Result<T, Corrupt> {
+        self.0.get(name).and_then(read).ok_or(Corrupt(name))
+    }
+}

@@ -1,0 +1,76 @@
+//! Support PINs: one row a user, by user id.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use crate::{
+    domain::{
+        id::UserId,
+        support_pin::{Content, Sealed, SupportPin},
+        time::Timestamp,
+    },
+    store::{
+        item::{Corrupt, Item, Reader, Writer, bytes, number, text, time},
+        table::{Change, Row},
+    },
+};
+
+impl Row for SupportPin {
+    const VARIABLE: &'static str = "SUPPORT_PINS_TABLE";
+    const KEY: &'static str = "user_id";
+    type Id = UserId;
+
+    fn key(id: &UserId) -> AttributeValue {
+        text(id.text())
+    }
+
+    fn to_item(&self) -> Item {
+        let row = Writer::default()
+            .with(Self::KEY, Self::key(&self.user))
+            .with("issued_at", time(self.issued_at))
+            .with("ttl", time(self.expires_at));
+        match &self.content {
+            Content::Sealed(sealed) => row
+                .with("pin_id", bytes(sealed.id))
+                .with("key_id", number(sealed.key.into()))
+                .with("nonce", bytes(sealed.nonce))
+                .with("sealed", bytes(sealed.bytes.clone())),
+            Content::Revoked { by } => row.with("revoked_by", text(by)),
+        }
+        .item()
+    }
+
+    fn from_item(item: &Item) -> Result<Self, Corrupt> {
+        let row = Reader(item);
+        Ok(Self {
+            user: row.parsed(Self::KEY, UserId::parse)?,
+            issued_at: row.time("issued_at")?,
+            expires_at: row.time("ttl")?,
+            content: match row.has("revoked_by") {
+                true => Content::Revoked {
+                    by: row.text("revoked_by")?.to_owned(),
+                },
+                false => Content::Sealed(Sealed {
+                    id: row.bytes("pin_id")?.try_into().map_err(|_| Corrupt("pin_id"))?,
+                    key: row.number("key_id")?.try_into().map_err(|_| Corrupt("key_id"))?,
+                    nonce: row.bytes("nonce")?.try_into().map_err(|_| Corrupt("nonce"))?,
+                    bytes: row.bytes("sealed")?.to_owned(),
+                }),
+            },
+        })
+    }
+
+    fn ends_at(&self) -> Option<Timestamp> {
+        Some(self.expires_at)
+    }
+}
+
+/// Revokes a PIN: its ciphertext goes at once (ASVS 14.2.7), a trace of who did it stays until the PIN would have
+/// ended. Refused when there is no live PIN.
+#[must_use]
+pub fn revoke(request: &str, now: Timestamp) -> Change {
+    Change {
+        update: "SET revoked_by = :request REMOVE sealed, nonce, pin_id, key_id",
+        condition: "attribute_exists(sealed) AND #ttl > :now",
+        values: vec![(":request", text(request)), (":now", time(now))],
+    }
+}

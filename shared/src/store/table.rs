@@ -1,0 +1,297 @@
+//! The only code that talks to DynamoDB.
+//!
+//! The type of a table says what may be done with it: a `Table<Passcode, Put>` writes passcodes and cannot read them.
+//! The function's IAM policy says the same; a house test holds the two together.
+
+use std::{collections::HashMap, marker::PhantomData};
+
+use aws_sdk_dynamodb::{
+    Client,
+    error::{ProvideErrorMetadata, SdkError},
+    types::{AttributeValue, KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure},
+};
+
+use super::item::{Corrupt, Item};
+use crate::{domain::time::Timestamp, fault::Fault};
+
+/// A kind of row, and the table that it lies in.
+pub trait Row: Sized {
+    /// The environment variable that names the table.
+    const VARIABLE: &'static str;
+    /// The attribute that is the key.
+    const KEY: &'static str;
+    /// What leads to a row.
+    type Id: ?Sized;
+
+    /// The key's value.
+    fn key(id: &Self::Id) -> AttributeValue;
+    /// The row as it is stored, its key included.
+    fn to_item(&self) -> Item;
+    /// Reads a stored row.
+    ///
+    /// # Errors
+    /// [`Corrupt`] when an attribute is not as we write it.
+    fn from_item(item: &Item) -> Result<Self, Corrupt>;
+    /// From which moment on the row is absent, whether or not it still lies there; `None` for rows that stay.
+    fn ends_at(&self) -> Option<Timestamp>;
+}
+
+/// The right to read several rows at once (`dynamodb:BatchGetItem`).
+#[derive(Clone, Copy, Debug)]
+pub enum BatchGet {}
+/// The right to read one row (`dynamodb:GetItem`).
+#[derive(Clone, Copy, Debug)]
+pub enum Get {}
+/// The right to write whole rows (`dynamodb:PutItem`).
+#[derive(Clone, Copy, Debug)]
+pub enum Put {}
+/// The right to change rows (`dynamodb:UpdateItem`).
+#[derive(Clone, Copy, Debug)]
+pub enum Update {}
+
+/// A table of `R`, with the right `A`.
+#[derive(Debug)]
+pub struct Table<R, A> {
+    client: Client,
+    name: String,
+    marker: PhantomData<fn() -> (R, A)>,
+}
+
+/// A change to one row. Both expressions are written beside the row's attributes, in [`super::rows`].
+#[derive(Debug)]
+pub struct Change {
+    /// An update expression.
+    pub update: &'static str,
+    /// The condition under which it is made; DynamoDB checks it in the same step.
+    pub condition: &'static str,
+    /// What the expressions' placeholders stand for.
+    pub values: Vec<(&'static str, AttributeValue)>,
+}
+
+/// What became of a [`Change`].
+#[derive(Debug)]
+pub enum Changed<R> {
+    /// It was made; this is the row now.
+    Yes(R),
+    /// The condition did not hold; this is the row that it was checked against.
+    No(Option<R>),
+}
+
+impl<R: Row, A> Table<R, A> {
+    /// The table of that name.
+    #[must_use]
+    pub fn new(client: Client, name: String) -> Self {
+        Self {
+            client,
+            name,
+            marker: PhantomData,
+        }
+    }
+
+    fn fault<E: ProvideErrorMetadata, H>(&self, operation: &str, error: &SdkError<E, H>) -> Fault {
+        Fault::new(format!("{operation} on {} failed: {}", self.name, kind_of(error)))
+    }
+
+    fn parse(&self, item: &Item) -> Result<R, Fault> {
+        R::from_item(item)
+            .map_err(|Corrupt(attribute)| Fault::new(format!("a row of {} has no good {attribute}", self.name)))
+    }
+
+    /// The row, unless it is over.
+    fn read(&self, item: &Item, now: Timestamp) -> Result<Option<R>, Fault> {
+        let row = self.parse(item)?;
+        Ok(Some(row).filter(|row| !row.ends_at().is_some_and(|end| end.is_over(now))))
+    }
+
+    fn key(id: &R::Id) -> Item {
+        HashMap::from([(R::KEY.to_owned(), R::key(id))])
+    }
+}
+
+impl<R: Row> Table<R, Get> {
+    /// The row of that id, read consistently; an expired one is absent.
+    ///
+    /// # Errors
+    /// [`Fault`] when the store fails or the row is not as we write it.
+    pub async fn get(&self, id: &R::Id, now: Timestamp) -> Result<Option<R>, Fault> {
+        let request = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .set_key(Some(Self::key(id)));
+        let answer = request
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|e| self.fault("GetItem", &e))?;
+        answer.item().map_or(Ok(None), |item| self.read(item, now))
+    }
+}
+
+impl<R: Row> Table<R, Put> {
+    /// Writes a row over whatever was there.
+    ///
+    /// # Errors
+    /// [`Fault`] when the store fails.
+    pub async fn put(&self, row: &R) -> Result<(), Fault> {
+        let request = self
+            .client
+            .put_item()
+            .table_name(&self.name)
+            .set_item(Some(row.to_item()));
+        request.send().await.map(|_| ()).map_err(|e| self.fault("PutItem", &e))
+    }
+
+    /// Writes a row where there is none; an expired one does not count. `false` when there is one already. A row that
+    /// is equal to this one to the last attribute is our own write, whose answer was lost.
+    ///
+    /// # Errors
+    /// [`Fault`] when the store fails.
+    pub async fn put_new(&self, row: &R, now: Timestamp) -> Result<bool, Fault> {
+        let item = row.to_item();
+        let request = self
+            .client
+            .put_item()
+            .table_name(&self.name)
+            .set_item(Some(item.clone()))
+            .condition_expression("attribute_not_exists(#key) OR #ttl <= :now")
+            .expression_attribute_names("#key", R::KEY)
+            .expression_attribute_names("#ttl", "ttl")
+            .expression_attribute_values(":now", AttributeValue::N(now.seconds().to_string()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        match request.send().await {
+            Ok(_) => Ok(true),
+            Err(error) => match error.as_service_error() {
+                Some(e) if e.is_conditional_check_failed_exception() => Ok(refused_item(e) == Some(&item)),
+                _ => Err(self.fault("PutItem", &error)),
+            },
+        }
+    }
+}
+
+fn refused_item(error: &aws_sdk_dynamodb::operation::put_item::PutItemError) -> Option<&Item> {
+    use aws_sdk_dynamodb::operation::put_item::PutItemError;
+    match error {
+        PutItemError::ConditionalCheckFailedException(refused) => refused.item(),
+        _ => None,
+    }
+}
+
+impl<R: Row> Table<R, Update> {
+    /// Makes a change, if its condition holds.
+    ///
+    /// # Errors
+    /// [`Fault`] when the store fails.
+    pub async fn update(&self, id: &R::Id, change: Change, now: Timestamp) -> Result<Changed<R>, Fault> {
+        use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+        let mut request = self
+            .client
+            .update_item()
+            .table_name(&self.name)
+            .set_key(Some(Self::key(id)))
+            .update_expression(change.update)
+            .condition_expression(change.condition)
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        // A reserved word; and DynamoDB refuses names that no expression uses.
+        if change.update.contains("#ttl") || change.condition.contains("#ttl") {
+            request = request.expression_attribute_names("#ttl", "ttl");
+        }
+        for (name, value) in change.values {
+            request = request.expression_attribute_values(name, value);
+        }
+        match request.send().await {
+            Ok(answer) => {
+                let item = answer
+                    .attributes
+                    .ok_or_else(|| Fault::new("UpdateItem returned no row".into()))?;
+                Ok(Changed::Yes(self.parse(&item)?))
+            }
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(refused)) => Ok(Changed::No(
+                    refused.item().map_or(Ok(None), |item| self.read(item, now))?,
+                )),
+                _ => Err(self.fault("UpdateItem", &error)),
+            },
+        }
+    }
+}
+
+/// Several rows, of several tables, read consistently in one call.
+#[derive(Default)]
+pub struct Batch {
+    client: Option<Client>,
+    keys: HashMap<String, Vec<Item>>,
+    found: Vec<(String, Item)>,
+}
+
+impl Batch {
+    /// Adds a row to what is read.
+    pub fn want<R: Row>(&mut self, table: &Table<R, BatchGet>, id: &R::Id) {
+        let key = Table::<R, BatchGet>::key(id);
+        let keys = self.keys.entry(table.name.clone()).or_default();
+        // DynamoDB refuses a batch that names a row twice.
+        if !keys.contains(&key) {
+            keys.push(key);
+        }
+        self.client.get_or_insert_with(|| table.client.clone());
+    }
+
+    /// Reads all that was wanted.
+    ///
+    /// # Errors
+    /// [`Fault`] when the store fails, or leaves keys unprocessed three times.
+    pub async fn read(mut self) -> Result<Self, Fault> {
+        let Some(client) = self.client.clone() else {
+            return Ok(self);
+        };
+        for _ in 0..3 {
+            let wanted = self.keys.drain().map(|(table, keys)| {
+                let keys = KeysAndAttributes::builder()
+                    .set_keys(Some(keys))
+                    .consistent_read(true)
+                    .build();
+                (table, keys.expect("a batch for a table holds keys"))
+            });
+            let request = client.batch_get_item().set_request_items(Some(wanted.collect()));
+            let answer = request
+                .send()
+                .await
+                .map_err(|error| Fault::new(format!("BatchGetItem failed: {}", kind_of(&error))))?;
+            for (table, items) in answer.responses.unwrap_or_default() {
+                self.found.extend(items.into_iter().map(|item| (table.clone(), item)));
+            }
+            for (table, keys) in answer.unprocessed_keys.unwrap_or_default() {
+                self.keys.insert(table, keys.keys);
+            }
+            if self.keys.is_empty() {
+                return Ok(self);
+            }
+        }
+        Err(Fault::new("BatchGetItem left keys unprocessed three times".into()))
+    }
+
+    /// The row of that id among those read; an expired one is absent.
+    ///
+    /// # Errors
+    /// [`Fault`] when the row is not as we write it.
+    pub fn take<R: Row>(&self, table: &Table<R, BatchGet>, id: &R::Id, now: Timestamp) -> Result<Option<R>, Fault> {
+        let key = R::key(id);
+        let found = self
+            .found
+            .iter()
+            .find(|(name, item)| *name == table.name && item.get(R::KEY) == Some(&key));
+        found.map_or(Ok(None), |(_, item)| table.read(item, now))
+    }
+}
+
+/// How a call failed, without its message: messages may quote values.
+fn kind_of<E: ProvideErrorMetadata, H>(error: &SdkError<E, H>) -> String {
+    match error {
+        SdkError::ServiceError(context) => context.err().code().unwrap_or("an error without a code").to_owned(),
+        SdkError::TimeoutError(_) => "no answer in time".to_owned(),
+        SdkError::DispatchFailure(_) => "no connection".to_owned(),
+        SdkError::ResponseError(_) => "an unreadable answer".to_owned(),
+        _ => "the request could not be made".to_owned(),
+    }
+}
