@@ -1,0 +1,142 @@
+//! The function that the local cloud's own tests run: it does what the event asks for.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use serde_json::{Value, json};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    match env("FIXTURE_INIT").as_str() {
+        "exit" => std::process::exit(7),
+        "hang" => std::future::pending().await,
+        "secret" => {
+            let secret = secrets().get_secret_value().secret_id(env("SECRET_ARN")).send().await?;
+            println!(
+                "read a secret of {} characters",
+                secret.secret_string().unwrap_or_default().len()
+            );
+        }
+        _ => {}
+    }
+    println!("fixture is up");
+    lambda_runtime::run(service_fn(answer)).await
+}
+
+async fn answer(event: LambdaEvent<Value>) -> Result<Value, Error> {
+    let event = event.payload;
+    if event["Records"].is_array() {
+        return Ok(stream(&event));
+    }
+    if event["source"] == "aws.events" {
+        println!("scheduled at {}", event["time"]);
+        return Ok(Value::Null);
+    }
+    if event["command"].is_string() {
+        return Ok(operator(&event));
+    }
+    let asked = |key: &str| {
+        let query = &event["queryStringParameters"][key];
+        query.as_str().or(event[key].as_str()).unwrap_or_default().to_owned()
+    };
+    match asked("mode").as_str() {
+        "crash" => std::process::exit(9),
+        "panic" => panic!("the fixture was asked to panic"),
+        "error" => Err("the fixture was asked to fail".into()),
+        "hang" => std::future::pending().await,
+        "sleep" => {
+            tokio::time::sleep(Duration::from_millis(asked("ms").parse()?)).await;
+            Ok(json!({ "statusCode": 200, "body": format!("{} {}", std::process::id(), asked("token")) }))
+        }
+        "raw" => Ok(serde_json::from_str(&asked("answer"))?),
+        "environment" => {
+            let all: serde_json::Map<String, Value> =
+                std::env::vars().map(|(key, value)| (key, value.into())).collect();
+            Ok(
+                json!({ "statusCode": 200, "headers": { "content-type": "application/json" }, "body": Value::from(all).to_string() }),
+            )
+        }
+        "put" => {
+            let mut put = dynamodb()
+                .put_item()
+                .table_name(env("TABLE"))
+                .item("id", AttributeValue::S(asked("id")));
+            if let Ok(expires) = asked("expires").parse::<u64>() {
+                put = put.item("expires_at", AttributeValue::N(expires.to_string()));
+            }
+            put.send().await?;
+            Ok(json!({ "statusCode": 201 }))
+        }
+        _ => Ok(json!({
+            "statusCode": 200,
+            "headers": { "content-type": "application/json", "x-fixture": "echo" },
+            "cookies": ["a=1", "b=2"],
+            "body": event.to_string(),
+        })),
+    }
+}
+
+/// Tells about each record, and fails those whose key says so.
+fn stream(event: &Value) -> Value {
+    let mut failures = Vec::new();
+    for record in event["Records"].as_array().into_iter().flatten() {
+        let id = record["dynamodb"]["Keys"]["id"]["S"].as_str().unwrap_or_default();
+        let by = record["userIdentity"]["principalId"].as_str().unwrap_or("somebody");
+        println!(
+            "record {} {id} by {by}",
+            record["eventName"].as_str().unwrap_or_default()
+        );
+        if id.starts_with("poison") {
+            failures.push(json!({ "itemIdentifier": record["dynamodb"]["SequenceNumber"] }));
+        }
+    }
+    json!({ "batchItemFailures": failures })
+}
+
+fn operator(command: &Value) -> Value {
+    match command["command"].as_str().unwrap_or_default() {
+        "create_client" => json!({ "client_id": command["client_id"], "client_secret": "s3cret" }),
+        "create_user" => json!({ "user_id": format!("user-{}", command["login"].as_str().unwrap_or_default()) }),
+        "create_token" => {
+            let owner = command["user_id"]
+                .as_str()
+                .or(command["owner_client_id"].as_str())
+                .unwrap_or_default();
+            json!({ "token": format!("{owner}:{}", command["scopes"]), "expires_at": command["at"] })
+        }
+        other => json!({ "error": format!("there is no command {other}") }),
+    }
+}
+
+fn env(name: &str) -> String {
+    std::env::var(name).unwrap_or_default()
+}
+
+fn dynamodb() -> aws_sdk_dynamodb::Client {
+    aws_sdk_dynamodb::Client::from_conf(
+        aws_sdk_dynamodb::Config::builder()
+            .behavior_version_latest()
+            .region(aws_sdk_dynamodb::config::Region::new(env("AWS_REGION")))
+            .credentials_provider(aws_sdk_dynamodb::config::Credentials::new(
+                "local", "local", None, None, "env",
+            ))
+            .endpoint_url(env("AWS_ENDPOINT_URL_DYNAMODB"))
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .build(),
+    )
+}
+
+fn secrets() -> aws_sdk_secretsmanager::Client {
+    aws_sdk_secretsmanager::Client::from_conf(
+        aws_sdk_secretsmanager::Config::builder()
+            .behavior_version_latest()
+            .region(aws_sdk_secretsmanager::config::Region::new(env("AWS_REGION")))
+            .credentials_provider(aws_sdk_secretsmanager::config::Credentials::new(
+                "local", "local", None, None, "env",
+            ))
+            .endpoint_url(env("AWS_ENDPOINT_URL_SECRETS_MANAGER"))
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .build(),
+    )
+}

@@ -1,0 +1,55 @@
+//! `cargo local`: builds the workspace with cargo's own progress, then becomes the local cloud beside this program.
+//!
+//! A program without dependencies, so that it is there in a second; the whole workspace is then built as `cargo test
+//! --workspace` builds it, and nothing is compiled twice.
+
+use std::env;
+use std::io;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(code) => code,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<ExitCode, String> {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.toml");
+    let own = env::current_exe().map_err(|error| format!("cannot tell where this program is: {error}"))?;
+    let built = Command::new(&cargo)
+        .args(["build", "--workspace", "--bins", "--manifest-path"])
+        .arg(&manifest)
+        .status()
+        .map_err(|error| format!("cannot run {}: {error}", cargo.display()))?;
+    if !built.success() {
+        // Cargo has said why.
+        return Ok(ExitCode::FAILURE);
+    }
+    let cloud = own.with_file_name(format!("countersign-local{}", env::consts::EXE_SUFFIX));
+    let mut command = Command::new(&cloud);
+    command.args(env::args_os().skip(1));
+    become_it(command).map_err(|error| format!("cannot run {}: {error}", cloud.display()))
+}
+
+/// Replaces this process, so that signals reach the cloud directly.
+#[cfg(unix)]
+fn become_it(mut command: Command) -> io::Result<ExitCode> {
+    use std::os::unix::process::CommandExt as _;
+    Err(command.exec())
+}
+
+#[cfg(not(unix))]
+fn become_it(mut command: Command) -> io::Result<ExitCode> {
+    let status = command.status()?;
+    Ok(if status.success() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,211 @@
+//! Faults that people and tests ask for: which calls they hit, and how each service words them.
+
+use std::sync::Mutex;
+
+use axum::body::Body;
+use axum::http::{Response, StatusCode};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{Service, aws_json, query};
+
+/// What happens to a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Kind {
+    /// The service's own 5xx. Nothing is carried out.
+    Error,
+    /// The service's throttling error. Nothing is carried out.
+    Throttle,
+    /// No answer, until the caller goes away. Nothing is carried out.
+    Hang,
+    /// The call is carried out and the connection closed without an answer.
+    DropResponse,
+    /// DynamoDB's writes and transactions only: another transaction holds the item.
+    Conflict,
+    /// SES only: `MessageRejected`, as for a suppressed or unverified address.
+    Rejected,
+    /// SNS only: the number has opted out.
+    OptedOut,
+}
+
+/// One fault, as it is posted to `/_local/faults`.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Rule {
+    service: Service,
+    /// `null` or absent for every operation.
+    #[serde(default)]
+    operation: Option<String>,
+    kind: Kind,
+    /// So many matching calls pass first.
+    #[serde(default)]
+    skip: u64,
+    /// Then so many are hit.
+    #[serde(default = "once")]
+    times: u64,
+}
+
+fn once() -> u64 {
+    1
+}
+
+impl Rule {
+    /// Reads and checks a posted rule; the error is for the sender.
+    pub(crate) fn parse(body: &[u8]) -> Result<Self, String> {
+        let rule: Self = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+        let fits = match rule.kind {
+            Kind::Error | Kind::Throttle | Kind::Hang | Kind::DropResponse => true,
+            Kind::Conflict => rule.service == Service::DynamoDb,
+            Kind::Rejected => rule.service == Service::Ses,
+            Kind::OptedOut => rule.service == Service::Sns,
+        };
+        if !fits {
+            return Err(format!("{} has no fault of this kind", rule.service.name()));
+        }
+        Ok(rule)
+    }
+
+    fn matches(&self, service: Service, operation: &str) -> bool {
+        self.service == service
+            && self.operation.as_ref().is_none_or(|wanted| wanted == operation)
+            && (self.kind != Kind::Conflict || can_conflict(operation))
+    }
+}
+
+fn can_conflict(operation: &str) -> bool {
+    matches!(
+        operation,
+        "PutItem" | "UpdateItem" | "DeleteItem" | "TransactWriteItems" | "TransactGetItems"
+    )
+}
+
+/// The faults in force, in the order they were posted.
+#[derive(Debug, Default)]
+pub(crate) struct Faults(Mutex<Vec<Rule>>);
+
+impl Faults {
+    pub(crate) fn add(&self, rule: Rule) {
+        self.0.lock().expect("no holder of this lock panics").push(rule);
+    }
+
+    pub(crate) fn list(&self) -> Vec<Rule> {
+        self.0.lock().expect("no holder of this lock panics").clone()
+    }
+
+    pub(crate) fn clear(&self) {
+        self.0.lock().expect("no holder of this lock panics").clear();
+    }
+
+    /// What happens to this call. Every matching rule counts it towards its `skip`; the first one that is due hits it.
+    pub(super) fn hit(&self, service: Service, operation: &str) -> Option<Kind> {
+        let mut rules = self.0.lock().expect("no holder of this lock panics");
+        let mut hit = None;
+        for rule in rules.iter_mut().filter(|rule| rule.matches(service, operation)) {
+            if rule.skip > 0 {
+                rule.skip -= 1;
+            } else if hit.is_none() && rule.times > 0 {
+                rule.times -= 1;
+                hit = Some(rule.kind);
+            }
+        }
+        rules.retain(|rule| rule.times > 0);
+        hit
+    }
+}
+
+/// How the service says it.
+pub(super) fn answer(service: Service, operation: &str, kind: Kind, body: &[u8]) -> Response<Body> {
+    match service {
+        Service::DynamoDb => dynamodb(operation, kind, body),
+        Service::SecretsManager => {
+            let (status, name, message) = match kind {
+                Kind::Throttle => (StatusCode::BAD_REQUEST, "ThrottlingException", "Rate exceeded"),
+                _ => (
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "InternalServiceError",
+                    "An error occurred on the server side.",
+                ),
+            };
+            aws_json(
+                status,
+                "application/x-amz-json-1.1",
+                &json!({ "__type": name, "message": message }),
+            )
+        }
+        Service::Ses => match kind {
+            Kind::Throttle => {
+                query::SES.refusal(StatusCode::BAD_REQUEST, "Throttling", "Maximum sending rate exceeded.")
+            }
+            Kind::Rejected => query::SES.refusal(
+                StatusCode::BAD_REQUEST,
+                "MessageRejected",
+                "Email address is on the suppression list.",
+            ),
+            _ => query::SES.refusal(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "InternalFailure",
+                "An internal failure occurred.",
+            ),
+        },
+        Service::Sns => match kind {
+            Kind::Throttle => query::SNS.refusal(StatusCode::BAD_REQUEST, "Throttling", "Rate exceeded"),
+            Kind::OptedOut => query::SNS.refusal(
+                StatusCode::BAD_REQUEST,
+                "OptedOut",
+                "The phone number has opted out of receiving SMS messages.",
+            ),
+            _ => query::SNS.refusal(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "InternalError",
+                "An internal error occurred.",
+            ),
+        },
+    }
+}
+
+fn dynamodb(operation: &str, kind: Kind, body: &[u8]) -> Response<Body> {
+    const JSON: &str = "application/x-amz-json-1.0";
+    let named = |status, name: &str, message: &str| {
+        let full = format!("com.amazonaws.dynamodb.v20120810#{name}");
+        aws_json(status, JSON, &json!({ "__type": full, "message": message }))
+    };
+    match kind {
+        Kind::Throttle => {
+            let message = "Throughput exceeds the current capacity of your table or index. DynamoDB is automatically scaling \
+                           your table or index so please try again shortly.";
+            let body = json!({ "__type": "com.amazon.coral.availability#ThrottlingException", "message": message });
+            aws_json(StatusCode::BAD_REQUEST, JSON, &body)
+        }
+        Kind::Conflict if operation.starts_with("Transact") => {
+            let request: Value = serde_json::from_slice(body).unwrap_or_default();
+            let items = request["TransactItems"]
+                .as_array()
+                .map_or(1, |items| items.len().max(1));
+            let mut reasons =
+                vec![json!({ "Code": "TransactionConflict", "Message": "Transaction is ongoing for the item" })];
+            reasons.resize(items, json!({ "Code": "None" }));
+            let codes: Vec<&str> = reasons.iter().filter_map(|reason| reason["Code"].as_str()).collect();
+            let message = format!(
+                "Transaction cancelled, please refer cancellation reasons for specific reasons [{}]",
+                codes.join(", ")
+            );
+            let body = json!({
+                "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+                "Message": message,
+                "CancellationReasons": reasons,
+            });
+            aws_json(StatusCode::BAD_REQUEST, JSON, &body)
+        }
+        Kind::Conflict => named(
+            StatusCode::BAD_REQUEST,
+            "TransactionConflictException",
+            "Transaction is ongoing for the item",
+        ),
+        _ => named(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "InternalServerError",
+            "Internal server error",
+        ),
+    }
+}

@@ -1,0 +1,137 @@
+//! The AWS endpoints that functions talk to with the ordinary SDK.
+//!
+//! Each process has its own path to them, so every call is written down to the invocation that made it.
+
+mod dynamodb;
+mod fault;
+mod query;
+mod secrets;
+mod ses;
+mod sns;
+
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::http::{Request, Response, StatusCode, header};
+use serde_json::json;
+
+pub(crate) use fault::{Faults, Kind, Rule};
+pub(crate) use secrets::{SecretState, Secrets};
+
+use crate::cloud::Inner;
+use crate::http::{self, Dropped, Unread};
+use crate::invocations::Call;
+use crate::runtime::Process;
+
+/// The services that can be called, by the names that faults and invocations use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Service {
+    DynamoDb,
+    Ses,
+    Sns,
+    SecretsManager,
+}
+
+impl Service {
+    /// The service at this part of an endpoint's path.
+    fn named(name: &str) -> Option<Self> {
+        [Self::DynamoDb, Self::Ses, Self::Sns, Self::SecretsManager]
+            .into_iter()
+            .find(|service| service.name() == name)
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::DynamoDb => "dynamodb",
+            Self::Ses => "ses",
+            Self::Sns => "sns",
+            Self::SecretsManager => "secretsmanager",
+        }
+    }
+}
+
+/// DynamoDB takes 16 MB, SES 10 MB before base64.
+const LONGEST_REQUEST: usize = 17 * 1024 * 1024;
+
+/// Answers one call. `caller` is the process that made it; none for calls through [`crate::Cloud::endpoint`].
+pub(crate) async fn answer(
+    inner: &Arc<Inner>,
+    caller: Option<&Process>,
+    service: &str,
+    request: Request<Body>,
+) -> Result<Response<Body>, Dropped> {
+    let Some(service) = Service::named(service) else {
+        return Ok(http::json(
+            StatusCode::NOT_FOUND,
+            &json!({ "message": "no such service here" }),
+        ));
+    };
+    let (head, body) = request.into_parts();
+    let body = match http::read(body, LONGEST_REQUEST).await {
+        Ok(body) => body,
+        Err(Unread::TooLong) => {
+            return Ok(http::json(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                &json!({ "__type": "RequestEntityTooLargeException" }),
+            ));
+        }
+        Err(Unread::Broken) => return Err(Dropped),
+    };
+    let (operation, table) = match service {
+        Service::DynamoDb => (target(&head.headers), dynamodb::tables(&body)),
+        Service::SecretsManager => (target(&head.headers), None),
+        Service::Ses | Service::Sns => (query::action(&body), None),
+    };
+    if let Some(process) = caller {
+        process.called(Call {
+            service: service.name(),
+            operation: operation.clone(),
+            table,
+        });
+    }
+    match inner.faults.hit(service, &operation) {
+        None => Ok(carry_out(inner, service, &operation, head, body).await),
+        Some(Kind::Hang) => std::future::pending().await,
+        Some(Kind::DropResponse) => {
+            carry_out(inner, service, &operation, head, body).await;
+            Err(Dropped)
+        }
+        Some(kind) => Ok(fault::answer(service, &operation, kind, &body)),
+    }
+}
+
+async fn carry_out(
+    inner: &Arc<Inner>,
+    service: Service,
+    operation: &str,
+    head: axum::http::request::Parts,
+    body: Bytes,
+) -> Response<Body> {
+    match service {
+        Service::DynamoDb => dynamodb::forward(inner, operation, head, body).await,
+        Service::SecretsManager => inner.secrets.answer(operation, &body, inner),
+        Service::Ses => ses::answer(operation, &body, inner),
+        Service::Sns => sns::answer(operation, &body, inner),
+    }
+}
+
+/// `DynamoDB_20120810.GetItem` in `X-Amz-Target` is the operation `GetItem`.
+fn target(headers: &axum::http::HeaderMap) -> String {
+    let target = headers
+        .get("x-amz-target")
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    target
+        .rsplit_once('.')
+        .map_or(target, |(_, operation)| operation)
+        .to_owned()
+}
+
+/// An answer of the JSON protocols.
+fn aws_json(status: StatusCode, version: &'static str, body: &serde_json::Value) -> Response<Body> {
+    let mut response = http::answer(status, version, body.to_string());
+    let id = header::HeaderValue::try_from(crate::random::uuid()).expect("a UUID is visible ASCII");
+    response.headers_mut().insert("x-amzn-requestid", id);
+    response
+}

@@ -1,0 +1,73 @@
+//! The Query protocol of SES and SNS: forms in, XML out.
+
+use axum::body::Body;
+use axum::http::{Response, StatusCode};
+
+use crate::{http, random};
+
+/// A service that speaks the Query protocol.
+pub(super) struct Dialect {
+    namespace: &'static str,
+}
+
+pub(super) const SES: Dialect = Dialect {
+    namespace: "http://ses.amazonaws.com/doc/2010-12-01/",
+};
+pub(super) const SNS: Dialect = Dialect {
+    namespace: "http://sns.amazonaws.com/doc/2010-03-31/",
+};
+
+impl Dialect {
+    /// The answer of an operation; `result` is the XML inside its `…Result` element.
+    pub(super) fn result(&self, operation: &str, result: &str) -> Response<Body> {
+        let (namespace, id) = (self.namespace, random::uuid());
+        let xml = format!(
+            "<{operation}Response xmlns=\"{namespace}\"><{operation}Result>{result}</{operation}Result>\
+             <ResponseMetadata><RequestId>{id}</RequestId></ResponseMetadata></{operation}Response>"
+        );
+        http::answer(StatusCode::OK, "text/xml", xml)
+    }
+
+    /// An error of the service.
+    pub(super) fn refusal(&self, status: StatusCode, code: &str, message: &str) -> Response<Body> {
+        let kind = if status.is_server_error() { "Receiver" } else { "Sender" };
+        let (namespace, id, message) = (self.namespace, random::uuid(), escaped(message));
+        let xml = format!(
+            "<ErrorResponse xmlns=\"{namespace}\"><Error><Type>{kind}</Type><Code>{code}</Code>\
+             <Message>{message}</Message></Error><RequestId>{id}</RequestId></ErrorResponse>"
+        );
+        http::answer(status, "text/xml", xml)
+    }
+}
+
+/// The form's parameters.
+pub(super) struct Form(Vec<(String, String)>);
+
+impl Form {
+    pub(super) fn parse(body: &[u8]) -> Self {
+        Self(form_urlencoded::parse(body).into_owned().collect())
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.0
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// `name.member.1`, `name.member.2` and so on.
+    pub(super) fn list(&self, name: &str) -> Vec<String> {
+        (1..)
+            .map_while(|index| self.get(&format!("{name}.member.{index}")).map(str::to_owned))
+            .collect()
+    }
+}
+
+/// The form's `Action`.
+pub(super) fn action(body: &[u8]) -> String {
+    Form::parse(body).get("Action").unwrap_or_default().to_owned()
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}

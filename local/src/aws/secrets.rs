@@ -1,0 +1,170 @@
+//! Secrets Manager: the template's secrets, with the values that were generated for this cloud.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use axum::body::Body;
+use axum::http::{Response, StatusCode};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::aws_json;
+use crate::cloud::Inner;
+use crate::random;
+use crate::template::{Secret, SecretSource};
+
+const JSON: &str = "application/x-amz-json-1.1";
+
+/// One secret's current and previous value.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct SecretState {
+    current: Version,
+    previous: Option<Version>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Version {
+    id: String,
+    value: String,
+    created: u64,
+}
+
+/// All secrets, by name. Their Debug form would print values, so there is none.
+#[derive(Default)]
+pub(crate) struct Secrets {
+    arns: BTreeMap<String, String>,
+    states: Mutex<BTreeMap<String, SecretState>>,
+}
+
+impl Secrets {
+    /// The template's secrets: as `known` remembers them, or made now.
+    pub(crate) fn new(secrets: &[Secret], known: &BTreeMap<String, SecretState>, now: u64) -> Self {
+        let mut states = BTreeMap::new();
+        let mut arns = BTreeMap::new();
+        for secret in secrets {
+            let state = known.get(&secret.name).cloned().unwrap_or_else(|| SecretState {
+                current: Version {
+                    id: random::uuid(),
+                    value: first_value(&secret.source),
+                    created: now,
+                },
+                previous: None,
+            });
+            states.insert(secret.name.clone(), state);
+            arns.insert(secret.name.clone(), secret.arn.clone());
+        }
+        Self {
+            arns,
+            states: Mutex::new(states),
+        }
+    }
+
+    /// What a data directory keeps.
+    pub(crate) fn states(&self) -> BTreeMap<String, SecretState> {
+        self.states.lock().expect("no holder of this lock panics").clone()
+    }
+
+    pub(super) fn answer(&self, operation: &str, body: &[u8], inner: &Arc<Inner>) -> Response<Body> {
+        let Ok(Value::Object(request)) = serde_json::from_slice(body) else {
+            return refusal("SerializationException", "The request is not a JSON object.");
+        };
+        let text = |key: &str| request.get(key).and_then(Value::as_str);
+        let wanted = text("SecretId").unwrap_or_default();
+        let found = self.arns.iter().find(|(name, arn)| *name == wanted || *arn == wanted);
+        let Some((name, arn)) = found else {
+            return refusal(
+                "ResourceNotFoundException",
+                "Secrets Manager can't find the specified secret.",
+            );
+        };
+        match operation {
+            "GetSecretValue" => {
+                let states = self.states.lock().expect("no holder of this lock panics");
+                let Some(state) = states.get(name) else {
+                    return refusal(
+                        "ResourceNotFoundException",
+                        "Secrets Manager can't find the specified secret.",
+                    );
+                };
+                let current = Some((&state.current, "AWSCURRENT"));
+                let previous = state.previous.as_ref().map(|version| (version, "AWSPREVIOUS"));
+                let stage = text("VersionStage").unwrap_or("AWSCURRENT");
+                let chosen =
+                    [current, previous]
+                        .into_iter()
+                        .flatten()
+                        .find(|(version, label)| match text("VersionId") {
+                            Some(id) => version.id == id,
+                            None => *label == stage,
+                        });
+                let Some((version, label)) = chosen else {
+                    let message =
+                        format!("Secrets Manager can't find the specified secret value for staging label: {stage}");
+                    return refusal("ResourceNotFoundException", &message);
+                };
+                let answer = json!({
+                    "ARN": arn,
+                    "Name": name,
+                    "VersionId": version.id,
+                    "SecretString": version.value,
+                    "VersionStages": [label],
+                    "CreatedDate": version.created,
+                });
+                aws_json(StatusCode::OK, JSON, &answer)
+            }
+            "PutSecretValue" => {
+                let Some(value) = text("SecretString") else {
+                    return refusal("InvalidParameterException", "You must provide SecretString.");
+                };
+                let id = text("ClientRequestToken").map_or_else(random::uuid, str::to_owned);
+                let version = Version {
+                    id: id.clone(),
+                    value: value.to_owned(),
+                    created: inner.clock.seconds(),
+                };
+                {
+                    let mut states = self.states.lock().expect("no holder of this lock panics");
+                    if let Some(state) = states.get_mut(name) {
+                        state.previous = Some(std::mem::replace(&mut state.current, version));
+                    }
+                }
+                inner.save();
+                let answer = json!({ "ARN": arn, "Name": name, "VersionId": id, "VersionStages": ["AWSCURRENT"] });
+                aws_json(StatusCode::OK, JSON, &answer)
+            }
+            other => refusal(
+                "InvalidRequestException",
+                &format!("The local cloud does not know {other}."),
+            ),
+        }
+    }
+}
+
+fn refusal(name: &str, message: &str) -> Response<Body> {
+    aws_json(
+        StatusCode::BAD_REQUEST,
+        JSON,
+        &json!({ "__type": name, "message": message }),
+    )
+}
+
+fn first_value(source: &SecretSource) -> String {
+    match source {
+        SecretSource::Given(value) => value.clone(),
+        SecretSource::Generated {
+            length,
+            alphabet,
+            inside,
+        } => {
+            let drawn = random::text(alphabet.as_bytes(), *length);
+            match inside {
+                None => drawn,
+                Some((template, key)) => {
+                    let mut object = template.clone();
+                    object.insert(key.clone(), drawn.into());
+                    Value::Object(object).to_string()
+                }
+            }
+        }
+    }
+}

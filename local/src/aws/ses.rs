@@ -1,0 +1,129 @@
+//! SES, version 1: mail is captured instead of sent.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::{Response, StatusCode};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use mail_parser::{Message as Mail, MessageParser, PartType};
+
+use super::query::{Form, SES};
+use crate::cloud::Inner;
+use crate::messages::{Channel, Content};
+use crate::random;
+
+/// SES takes at most so many recipients at once.
+const MOST_RECIPIENTS: usize = 50;
+
+pub(super) fn answer(operation: &str, body: &[u8], inner: &Arc<Inner>) -> Response<Body> {
+    let form = Form::parse(body);
+    let read = match operation {
+        "SendEmail" => plain(&form),
+        "SendRawEmail" => raw(&form),
+        "GetSendQuota" => {
+            let quota = "<Max24HourSend>50000.0</Max24HourSend><MaxSendRate>14.0</MaxSendRate><SentLast24Hours>0.0</SentLast24Hours>";
+            return SES.result(operation, quota);
+        }
+        other => {
+            let message = format!("The local cloud does not know {other}.");
+            return SES.refusal(StatusCode::BAD_REQUEST, "InvalidAction", &message);
+        }
+    };
+    let (recipients, content) = match read.and_then(checked) {
+        Ok(read) => read,
+        Err(message) => return SES.refusal(StatusCode::BAD_REQUEST, "InvalidParameterValue", &message),
+    };
+    for recipient in recipients {
+        inner.captured(Channel::Email, recipient, content.clone());
+    }
+    SES.result(operation, &format!("<MessageId>{}-000000</MessageId>", random::uuid()))
+}
+
+type Read = Result<(Vec<String>, Content), String>;
+
+fn plain(form: &Form) -> Read {
+    if form.get("Source").is_none_or(str::is_empty) {
+        return Err("Missing required header 'From'.".to_owned());
+    }
+    let recipients = ["ToAddresses", "CcAddresses", "BccAddresses"]
+        .iter()
+        .flat_map(|list| form.list(&format!("Destination.{list}")))
+        .collect();
+    let part = |name: &str| form.get(name).map(str::to_owned);
+    let content = Content {
+        subject: part("Message.Subject.Data"),
+        text: part("Message.Body.Text.Data"),
+        html: part("Message.Body.Html.Data"),
+    };
+    Ok((recipients, content))
+}
+
+fn raw(form: &Form) -> Read {
+    let data = form.get("RawMessage.Data").ok_or("RawMessage.Data is missing.")?;
+    let data = STANDARD.decode(data).map_err(|_| "RawMessage.Data is not base64.")?;
+    let mail = MessageParser::default()
+        .parse(&data)
+        .ok_or("The raw message cannot be parsed.")?;
+    if form.get("Source").is_none() && mail.from().is_none() {
+        return Err("Missing required header 'From'.".to_owned());
+    }
+    let mut recipients = form.list("Destinations");
+    if recipients.is_empty() {
+        let headers = [mail.to(), mail.cc(), mail.bcc()];
+        let addresses = headers.into_iter().flatten().flat_map(|list| list.iter());
+        recipients = addresses
+            .filter_map(|address| address.address.as_deref())
+            .map(str::to_owned)
+            .collect();
+    }
+    let content = Content {
+        subject: mail.subject().map(str::to_owned),
+        text: part(&mail, &mail.text_body, |body| match body {
+            PartType::Text(text) => Some(text),
+            _ => None,
+        }),
+        html: part(&mail, &mail.html_body, |body| match body {
+            PartType::Html(html) => Some(html),
+            _ => None,
+        }),
+    };
+    Ok((recipients, content))
+}
+
+/// The first of `ids` that really is such a part: the parser also offers text for HTML and the other way round.
+fn part<'m>(
+    mail: &'m Mail<'_>,
+    ids: &[u32],
+    wanted: impl Fn(&'m PartType<'m>) -> Option<&'m std::borrow::Cow<'m, str>>,
+) -> Option<String> {
+    ids.iter()
+        .find_map(|id| wanted(&mail.part(*id)?.body))
+        .map(|text| text.to_string())
+}
+
+fn checked((recipients, content): (Vec<String>, Content)) -> Read {
+    if recipients.is_empty() {
+        return Err("Missing final recipient.".to_owned());
+    }
+    if recipients.len() > MOST_RECIPIENTS {
+        return Err(format!("Recipient count exceeds {MOST_RECIPIENTS}."));
+    }
+    for recipient in &recipients {
+        // `Name <address>` is allowed; what counts is one address in ASCII with something on both sides of the sign.
+        let address = recipient
+            .rsplit_once('<')
+            .map_or(recipient.as_str(), |(_, rest)| rest.trim_end_matches('>'));
+        let fits = address.is_ascii()
+            && !address
+                .contains(|character: char| character.is_whitespace() || character.is_control() || character == ',')
+            && matches!(address.split_once('@'), Some((local, domain)) if !local.is_empty() && !domain.is_empty() && !domain.contains('@'));
+        if !fits {
+            return Err("Illegal address".to_owned());
+        }
+    }
+    if content.subject.is_none() && content.text.is_none() && content.html.is_none() {
+        return Err("Message is empty.".to_owned());
+    }
+    Ok((recipients, content))
+}

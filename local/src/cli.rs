@@ -1,0 +1,137 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use axum::body::Bytes;
+use countersign_local::{Options, PROCESSES_PER_FUNCTION};
+use http_body_util::{BodyExt as _, Full};
+use hyper::{Method, Request, Uri};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use lexopt::{Arg, Parser, ValueExt as _};
+use serde_json::Value;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+const PORT: u16 = 3000;
+
+/// What `--help` prints.
+pub(crate) const HELP: &str = "\
+cargo local                      serve template.yaml on http://127.0.0.1:3000 with the real function binaries
+cargo local operator '<json>'    send a command to the operator's function of the local cloud that is running
+
+  --port N          another port; 0 for any that is free
+  --data DIR        keep rows, keys and demo identities in DIR; without it everything is in memory
+  --template FILE   another template than the workspace's template.yaml
+  --help            this text";
+
+/// What to do.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// Print [`HELP`].
+    Help,
+    /// Serve until a signal.
+    Serve(Options),
+    /// Send a command to the operator's function.
+    Operator {
+        /// The running cloud's port.
+        port: u16,
+        /// A JSON object.
+        command: String,
+    },
+}
+
+/// Reads the arguments.
+pub(crate) fn parse(mut arguments: Parser) -> Result<Command, lexopt::Error> {
+    let (mut port, mut data, mut template) = (PORT, None, None);
+    let mut words: Vec<String> = Vec::new();
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Arg::Long("port") => port = arguments.value()?.parse()?,
+            Arg::Long("data") => data = Some(PathBuf::from(arguments.value()?)),
+            Arg::Long("template") => template = Some(PathBuf::from(arguments.value()?)),
+            Arg::Long("help") | Arg::Short('h') => return Ok(Command::Help),
+            Arg::Value(word) => words.push(word.string()?),
+            other => return Err(other.unexpected()),
+        }
+    }
+    let mut words = words.into_iter();
+    match (words.next().as_deref(), words.next(), words.next()) {
+        (None, ..) => Ok(Command::Serve(Options {
+            template: template.unwrap_or_else(|| workspace().join("template.yaml")),
+            binaries: binaries(),
+            port,
+            data,
+            processes_per_function: PROCESSES_PER_FUNCTION,
+            check_functions: true,
+            quiet: false,
+        })),
+        (Some("operator"), Some(command), None) => Ok(Command::Operator { port, command }),
+        (Some("operator"), ..) => Err("operator takes one JSON object, in quotes".into()),
+        (Some(other), ..) => Err(format!("there is no command {other:?}").into()),
+    }
+}
+
+/// The folder of the workspace, which is this crate's parent.
+fn workspace() -> PathBuf {
+    let own = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    own.parent().map(PathBuf::from).unwrap_or(own)
+}
+
+/// The functions are built beside this program.
+fn binaries() -> PathBuf {
+    let own = std::env::current_exe().ok();
+    own.as_deref()
+        .and_then(std::path::Path::parent)
+        .map(PathBuf::from)
+        .unwrap_or_default()
+}
+
+/// Sends a command to the operator's function and prints its answer. `at` is the local clock's time unless the command says
+/// another.
+pub(crate) async fn operator(port: u16, command: String) -> Result<(), String> {
+    let Ok(Value::Object(mut command)) = serde_json::from_str(&command) else {
+        return Err("the operator's command must be a JSON object".to_owned());
+    };
+    if !command.contains_key("at") {
+        let clock = call(port, Method::GET, "/_local/clock", String::new()).await?;
+        let now = clock["now"]
+            .as_str()
+            .and_then(|now| OffsetDateTime::parse(now, &Rfc3339).ok());
+        let now = now.ok_or_else(|| format!("what answers on port {port} is no local cloud"))?;
+        command.insert("at".to_owned(), now.unix_timestamp().into());
+    }
+    let path = "/2015-03-31/functions/operator/invocations";
+    let answer = call(port, Method::POST, path, Value::Object(command).to_string()).await?;
+    println!("{answer:#}");
+    match answer
+        .get("error")
+        .or(answer.get("errorMessage"))
+        .or(answer.get("Message"))
+    {
+        Some(error) => Err(format!("the operator's function answered {error}")),
+        None => Ok(()),
+    }
+}
+
+async fn call(port: u16, method: Method, path: &str, body: String) -> Result<Value, String> {
+    let url = format!("http://127.0.0.1:{port}{path}");
+    let uri: Uri = url.parse().map_err(|_| format!("{url} is no address"))?;
+    let request = Request::builder()
+        .method(method)
+        .uri(uri)
+        .body(Full::new(Bytes::from(body)));
+    let request = request.map_err(|error| error.to_string())?;
+    let answered = Client::builder(TokioExecutor::new())
+        .build_http()
+        .request(request)
+        .await;
+    let answer = answered.map_err(|_| format!("no local cloud answers on port {port}; start one with cargo local"))?;
+    let body = answer
+        .into_body()
+        .collect()
+        .await
+        .map_err(|error| error.to_string())?
+        .to_bytes();
+    serde_json::from_slice(&body).map_err(|_| format!("what answers on port {port} is no local cloud"))
+}

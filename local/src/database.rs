@@ -1,0 +1,247 @@
+//! The embedded DynamoDB engine. Nothing outside this file knows which one it is, but for its clock's trait.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use axum::body::Bytes;
+use axum::http::Uri;
+use dynoxide::storage::Storage;
+use futures_util::FutureExt as _;
+use http_body_util::Full;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::net::TcpSocket;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::clock::LocalClock;
+use crate::template::{REGION, Table};
+
+/// The engine, its HTTP server on a port of its own, and a client to it.
+pub(crate) struct Database {
+    engine: dynoxide::Database,
+    /// A database on disk always reads real time, so its sweeps go through a second connection that has the local clock.
+    sweeper: Option<Mutex<Storage>>,
+    gate: tokio::sync::RwLock<()>,
+    /// How far a record's own time lags behind the local clock.
+    clock: Arc<LocalClock>,
+    address: Uri,
+    client: Client<HttpConnector, Full<Bytes>>,
+}
+
+impl Database {
+    /// Opens the engine: in memory, or the file at `path`.
+    pub(crate) fn open(
+        path: Option<&Path>,
+        tables: &[Table],
+        clock: Arc<LocalClock>,
+        stop: CancellationToken,
+        tasks: &TaskTracker,
+    ) -> Result<Self, String> {
+        let engine = match path {
+            None => dynoxide::Database::memory_with_clock(Arc::clone(&clock) as _),
+            Some(path) => dynoxide::Database::new(&path.to_string_lossy()),
+        };
+        let engine = engine.map_err(|error| format!("cannot open the database: {error}"))?;
+        for table in tables {
+            create(&engine, table).map_err(|error| format!("cannot create the table {}: {error}", table.logical_id))?;
+        }
+        let sweeper = match path {
+            None => None,
+            Some(path) => {
+                let storage = Storage::new(&path.to_string_lossy())
+                    .map_err(|error| format!("cannot open the database a second time: {error}"))?;
+                Some(Mutex::new(storage.with_clock(Arc::clone(&clock) as _)))
+            }
+        };
+        let address =
+            serve(engine.clone(), stop, tasks).map_err(|error| format!("cannot serve the database: {error}"))?;
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        let client = Client::builder(TokioExecutor::new()).build(connector);
+        Ok(Self {
+            engine,
+            sweeper,
+            gate: tokio::sync::RwLock::new(()),
+            clock,
+            address,
+            client,
+        })
+    }
+
+    /// Where the engine's own HTTP server listens.
+    pub(crate) fn address(&self) -> &Uri {
+        &self.address
+    }
+
+    /// A client with a pool of connections to it.
+    pub(crate) fn client(&self) -> &Client<HttpConnector, Full<Bytes>> {
+        &self.client
+    }
+
+    /// Held for reading by every call, for writing by a sweep of a database on disk.
+    pub(crate) fn gate(&self) -> &tokio::sync::RwLock<()> {
+        &self.gate
+    }
+
+    /// Deletes what has expired by the local clock; how many rows. Blocks.
+    pub(crate) fn sweep(&self) -> Result<usize, String> {
+        let swept = match &self.sweeper {
+            None => self.engine.sweep_ttl(),
+            Some(storage) => {
+                let storage = storage
+                    .lock()
+                    .map_err(|_| "an earlier sweep failed half way".to_owned())?;
+                dynoxide::ttl::sweep_expired_items(&*storage)
+                    .now_or_never()
+                    .expect("the engine's futures never wait: it is synchronous underneath")
+            }
+        };
+        swept.map_err(|error| error.to_string())
+    }
+
+    /// Whether a sweep writes beside the engine.
+    pub(crate) fn sweeps_beside(&self) -> bool {
+        self.sweeper.is_some()
+    }
+
+    /// All rows of a table as stored. Blocks.
+    pub(crate) fn rows(&self, table: &str) -> Result<Vec<Value>, String> {
+        let mut rows = Vec::new();
+        let mut start = Value::Null;
+        loop {
+            let mut request = json!({ "TableName": table, "ConsistentRead": true });
+            if !start.is_null() {
+                request["ExclusiveStartKey"] = start;
+            }
+            let answer = self.engine.scan(from(request)?).map_err(|error| error.to_string())?;
+            let mut answer = serde_json::to_value(answer).map_err(|error| error.to_string())?;
+            if let Value::Array(items) = answer["Items"].take() {
+                rows.extend(items);
+            }
+            start = answer["LastEvaluatedKey"].take();
+            if start.is_null() {
+                return Ok(rows);
+            }
+        }
+    }
+
+    /// Up to `limit` stream records of a table that come after the sequence number `after`, as a Lambda event has them.
+    /// Blocks.
+    pub(crate) fn records(&self, table: &Table, after: Option<&str>, limit: usize) -> Result<Vec<Value>, String> {
+        let streams = self.engine.list_streams(from(json!({ "TableName": table.name }))?);
+        let streams = streams.map_err(|error| error.to_string())?;
+        let Some(stream) = streams.streams.first() else {
+            return Ok(Vec::new());
+        };
+        let mut request = json!({
+            "StreamArn": stream.stream_arn,
+            "ShardId": dynoxide::streams::shard_id(&table.name),
+            "ShardIteratorType": if after.is_some() { "AFTER_SEQUENCE_NUMBER" } else { "TRIM_HORIZON" },
+        });
+        if let Some(after) = after {
+            request["SequenceNumber"] = after.into();
+        }
+        let iterator = self
+            .engine
+            .get_shard_iterator(from(request)?)
+            .map_err(|error| error.to_string())?;
+        let request = json!({ "ShardIterator": iterator.shard_iterator, "Limit": limit });
+        let answer = self
+            .engine
+            .get_records(from(request)?)
+            .map_err(|error| error.to_string())?;
+        answer
+            .records
+            .iter()
+            .map(|record| self.as_event(record, table))
+            .collect()
+    }
+
+    fn as_event(&self, record: &dynoxide::actions::get_records::Record, table: &Table) -> Result<Value, String> {
+        let mut event = serde_json::to_value(record).map_err(|error| error.to_string())?;
+        event["awsRegion"] = REGION.into();
+        event["eventSourceARN"] = table.stream_arn.clone().into();
+        let created = &mut event["dynamodb"]["ApproximateCreationDateTime"];
+        let mut seconds = created.as_f64().map_or(0, whole_seconds);
+        if self.sweeper.is_some() && record.user_identity.is_none() {
+            seconds += self.clock.offset();
+        }
+        *created = seconds.into();
+        Ok(event)
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "seconds since 1970, stored as a float"
+)]
+fn whole_seconds(seconds: f64) -> u64 {
+    seconds.max(0.0) as u64
+}
+
+fn from<T: for<'de> Deserialize<'de>>(request: Value) -> Result<T, String> {
+    serde_json::from_value(request).map_err(|error| error.to_string())
+}
+
+/// Creates the table unless the database on disk has it already.
+fn create(engine: &dynoxide::Database, table: &Table) -> Result<(), String> {
+    let existing = engine
+        .get_table_metadata(&table.name)
+        .map_err(|error| error.to_string())?;
+    if let Some(existing) = existing {
+        let keys: Value = serde_json::from_str(&existing.key_schema).unwrap_or_default();
+        if keys != table.create["KeySchema"] {
+            return Err(
+                "the data directory holds it with other keys; give another directory or delete that one".to_owned(),
+            );
+        }
+        return Ok(());
+    }
+    engine
+        .create_table(from(table.create.clone())?)
+        .map_err(|error| error.to_string())?;
+    if let Some(attribute) = &table.ttl_attribute {
+        let request = json!({
+            "TableName": table.name,
+            "TimeToLiveSpecification": { "AttributeName": attribute, "Enabled": true },
+        });
+        engine
+            .update_time_to_live(from(request)?)
+            .map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
+
+/// Serves the engine from a thread of its own, because it blocks while it works.
+fn serve(engine: dynoxide::Database, stop: CancellationToken, tasks: &TaskTracker) -> std::io::Result<Uri> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let listener = {
+        let _inside = runtime.enter();
+        let socket = TcpSocket::new_v4()?;
+        // Connections inherit it from the socket that accepts them; the engine's server does not set it.
+        socket.set_nodelay(true)?;
+        socket.bind(([127, 0, 0, 1], 0).into())?;
+        socket.listen(1024)?
+    };
+    let address = format!("http://{}/", listener.local_addr()?);
+    let (ended, end) = tokio::sync::oneshot::channel::<()>();
+    std::thread::Builder::new().name("dynamodb".to_owned()).spawn(move || {
+        // It ends by the stop signal only, and then there is nobody left to tell about an error.
+        let _ = runtime.block_on(dynoxide::server::serve_with_shutdown(
+            listener,
+            engine,
+            stop.cancelled_owned(),
+        ));
+        drop(runtime);
+        drop(ended);
+    })?;
+    tasks.spawn(async move {
+        let _ = end.await;
+    });
+    Ok(address.parse().expect("an address and a port make a URI"))
+}

@@ -1,0 +1,71 @@
+//! `cargo local`: the local cloud on the command line.
+
+mod cli;
+
+use std::process::ExitCode;
+
+use countersign_local::{Cloud, Options};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let ended = match cli::parse(lexopt::Parser::from_env()) {
+        Ok(cli::Command::Help) => {
+            println!("{}", cli::HELP);
+            Ok(())
+        }
+        Ok(cli::Command::Serve(options)) => serve(options).await,
+        Ok(cli::Command::Operator { port, command }) => cli::operator(port, command).await,
+        Err(error) => Err(format!("{error}; cargo local --help tells what there is")),
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(options: Options) -> Result<(), String> {
+    // Listened for from the start: a Ctrl-C during the start must leave nothing behind either.
+    let mut ended = std::pin::pin!(ended());
+    let cloud = tokio::select! {
+        cloud = Cloud::start(options) => cloud.map_err(|error| error.to_string())?,
+        () = &mut ended => return Ok(()),
+    };
+    println!("Ready on {0} (page: {0}/_local)", cloud.url());
+    ended.await;
+    println!();
+    cloud.stop().await;
+    Ok(())
+}
+
+/// Ctrl-C, or the signal that ends services.
+#[cfg(unix)]
+async fn ended() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let terminated = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminated) => terminated.recv().await,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    let hung_up = async {
+        match signal(SignalKind::hangup()) {
+            Ok(mut hung_up) => hung_up.recv().await,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminated => {}
+        _ = hung_up => {}
+    }
+}
+
+/// Ctrl-C.
+#[cfg(not(unix))]
+async fn ended() {
+    // Without a way to listen for it, the system ends the process by itself.
+    let _ = tokio::signal::ctrl_c().await;
+}

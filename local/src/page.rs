@@ -1,0 +1,313 @@
+//! The cloud's own routes: `/_local/…` for people and tests, and Lambda's invoke API.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::routing::{get, post};
+use futures_util::Stream;
+use serde_json::{Value, json};
+use tokio::sync::broadcast::error::RecvError;
+
+use crate::aws::Rule;
+use crate::cloud::Inner;
+use crate::http;
+
+/// Lambda takes events of at most 6 MB.
+const LONGEST_EVENT: usize = 6 * 1024 * 1024;
+
+const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; \
+                           frame-src 'self'; base-uri 'none'; form-action 'none'";
+/// A captured mail may style itself and link out, and nothing else.
+const MAIL_POLICY: &str =
+    "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:";
+
+/// Whether a path belongs to the cloud itself and not to the template.
+pub(crate) fn is_local(path: &str) -> bool {
+    path == "/_local" || path.starts_with("/_local/") || path.starts_with("/2015-03-31/functions/")
+}
+
+/// Lets in people and programs of this machine, and no web page of somebody else: neither one that posts here, nor one
+/// whose name was pointed at this address.
+///
+/// The refusal, if there is one.
+pub(crate) fn refusal(request: &Request<Body>) -> Option<Response<Body>> {
+    let host = match (request.headers().get(header::HOST), request.uri().authority()) {
+        (Some(host), _) => host.to_str().unwrap_or_default().to_owned(),
+        (None, Some(authority)) => authority.as_str().to_owned(),
+        (None, None) => String::new(),
+    };
+    let authority: Option<Uri> = host.parse().ok();
+    let name = authority
+        .as_ref()
+        .and_then(Uri::host)
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    if !matches!(name.as_str(), "localhost" | "127.0.0.1" | "[::1]") {
+        return Some(problem(StatusCode::FORBIDDEN, "ask by the name localhost or 127.0.0.1"));
+    }
+    let safe = matches!(*request.method(), Method::GET | Method::HEAD);
+    if !safe && let Some(origin) = request.headers().get(header::ORIGIN) {
+        let own = format!("http://{host}");
+        if !origin.as_bytes().eq_ignore_ascii_case(own.as_bytes()) {
+            return Some(problem(StatusCode::FORBIDDEN, "another site's page may not do this"));
+        }
+    }
+    None
+}
+
+/// The routes.
+pub(crate) fn router(inner: &Arc<Inner>) -> Router {
+    Router::new()
+        .route(
+            "/_local",
+            get(async || page("text/html; charset=utf-8", include_str!("page/index.html"))),
+        )
+        .route(
+            "/_local/",
+            get(async || page("text/html; charset=utf-8", include_str!("page/index.html"))),
+        )
+        .route(
+            "/_local/page.css",
+            get(async || page("text/css; charset=utf-8", include_str!("page/page.css"))),
+        )
+        .route(
+            "/_local/page.js",
+            get(async || page("text/javascript; charset=utf-8", include_str!("page/page.js"))),
+        )
+        .route("/_local/events", get(events))
+        .route("/_local/messages", get(messages).delete(clear_messages))
+        .route("/_local/messages/{id}/html", get(mail))
+        .route("/_local/identities", get(identities))
+        .route("/_local/clock", get(clock).post(advance))
+        .route("/_local/sweep", post(sweep))
+        .route("/_local/tables", get(tables))
+        .route("/_local/tables/{name}", get(rows))
+        .route("/_local/invocations", get(invocations).delete(clear_invocations))
+        .route("/_local/faults", get(faults).post(add_fault).delete(clear_faults))
+        .route("/2015-03-31/functions/{name}/invocations", post(invoke))
+        .fallback(async || problem(StatusCode::NOT_FOUND, "there is nothing here"))
+        .method_not_allowed_fallback(async || problem(StatusCode::METHOD_NOT_ALLOWED, "not with this method"))
+        .layer(DefaultBodyLimit::max(LONGEST_EVENT))
+        .with_state(Arc::clone(inner))
+}
+
+type Shared = State<Arc<Inner>>;
+
+fn page(media_type: &'static str, body: &'static str) -> Response<Body> {
+    let mut response = plain(http::answer(StatusCode::OK, media_type, body));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE_POLICY));
+    response
+        .headers_mut()
+        .insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    response
+}
+
+async fn mail(State(inner): Shared, Path(id): Path<String>) -> Response<Body> {
+    let Some(html) = inner.messages.html(&id) else {
+        return problem(StatusCode::NOT_FOUND, "no message of this id has HTML");
+    };
+    let mut response = plain(http::answer(StatusCode::OK, "text/html; charset=utf-8", html));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(MAIL_POLICY));
+    response
+}
+
+async fn events(State(inner): Shared) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    let changes = inner.changes.subscribe();
+    let stream = futures_util::stream::unfold(changes, |mut changes| async move {
+        let what = match changes.recv().await {
+            Ok(what) => what,
+            // Too slow to see every change: messages are the ones that nobody may miss.
+            Err(RecvError::Lagged(_)) => "messages",
+            Err(RecvError::Closed) => return None,
+        };
+        let event = Event::default()
+            .event("change")
+            .data(json!({ "what": what }).to_string());
+        Some((Ok(event), changes))
+    });
+    Sse::new(stream).keep_alive(KeepAlive::default())
+}
+
+async fn messages(State(inner): Shared) -> Response<Body> {
+    listed(&inner.messages.list())
+}
+
+async fn clear_messages(State(inner): Shared) -> Response<Body> {
+    inner.messages.clear();
+    inner.changed("messages");
+    done()
+}
+
+async fn identities(State(inner): Shared) -> Response<Body> {
+    match inner.identities.get() {
+        Some(identities) => plain(http::json(StatusCode::OK, identities)),
+        None => problem(
+            StatusCode::NOT_FOUND,
+            "there are no demo identities: the template has no OperatorFunction",
+        ),
+    }
+}
+
+async fn clock(State(inner): Shared) -> Response<Body> {
+    plain(http::json(StatusCode::OK, &json!({ "now": inner.clock.iso() })))
+}
+
+async fn advance(State(inner): Shared, body: Bytes) -> Response<Body> {
+    #[derive(serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Advance {
+        advance_seconds: u64,
+    }
+    let asked = serde_json::from_slice::<Advance>(&body).map_err(|error| error.to_string());
+    if let Err(error) = asked.and_then(|asked| inner.clock.advance(asked.advance_seconds)) {
+        return problem(StatusCode::BAD_REQUEST, &error);
+    }
+    inner.save();
+    inner.changed("clock");
+    clock(State(inner)).await
+}
+
+async fn sweep(State(inner): Shared) -> Response<Body> {
+    match inner.sweep().await {
+        Ok(deleted) => plain(http::json(StatusCode::OK, &json!({ "deleted": deleted }))),
+        Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, &error),
+    }
+}
+
+async fn tables(State(inner): Shared) -> Response<Body> {
+    let names: Vec<&str> = inner.template.tables.iter().map(|table| table.name.as_str()).collect();
+    listed(&names)
+}
+
+async fn rows(State(inner): Shared, Path(name): Path<String>) -> Response<Body> {
+    let table = inner
+        .template
+        .tables
+        .iter()
+        .find(|table| table.name == name || table.logical_id == name);
+    let Some(table) = table.map(|table| table.name.clone()) else {
+        return problem(StatusCode::NOT_FOUND, &format!("the template has no table {name}"));
+    };
+    match tokio::task::spawn_blocking(move || inner.database.rows(&table)).await {
+        Ok(Ok(rows)) => listed(&rows),
+        Ok(Err(error)) => problem(StatusCode::INTERNAL_SERVER_ERROR, &error),
+        Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    }
+}
+
+async fn invocations(State(inner): Shared) -> Response<Body> {
+    listed(&inner.invocations.list())
+}
+
+async fn clear_invocations(State(inner): Shared) -> Response<Body> {
+    inner.invocations.clear();
+    inner.changed("invocations");
+    done()
+}
+
+async fn faults(State(inner): Shared) -> Response<Body> {
+    listed(&inner.faults.list())
+}
+
+async fn add_fault(State(inner): Shared, body: Bytes) -> Response<Body> {
+    match Rule::parse(&body) {
+        Ok(rule) => {
+            inner.faults.add(rule);
+            done()
+        }
+        Err(error) => problem(StatusCode::BAD_REQUEST, &error),
+    }
+}
+
+async fn clear_faults(State(inner): Shared) -> Response<Body> {
+    inner.faults.clear();
+    done()
+}
+
+/// Lambda's invoke API, as `aws lambda invoke --endpoint-url` speaks it.
+async fn invoke(State(inner): Shared, Path(name): Path<String>, headers: HeaderMap, body: Bytes) -> Response<Body> {
+    // An ARN ends with the name; a qualifier after it says nothing here.
+    let short = name.rsplit_once(":function:").map_or(name.as_str(), |(_, rest)| rest);
+    let short = short.split(':').next().unwrap_or_default();
+    let Some(function) = inner.template.function_named(short) else {
+        let message = format!("Function not found: {name}");
+        let mut response = http::json(StatusCode::NOT_FOUND, &json!({ "Type": "User", "Message": message }));
+        response.headers_mut().insert(
+            "x-amzn-errortype",
+            HeaderValue::from_static("ResourceNotFoundException"),
+        );
+        return response;
+    };
+    let body = if body.is_empty() {
+        Bytes::from_static(b"{}")
+    } else {
+        body
+    };
+    if serde_json::from_slice::<serde::de::IgnoredAny>(&body).is_err() {
+        let message = "Could not parse request body into json";
+        let mut response = http::json(StatusCode::BAD_REQUEST, &json!({ "Type": "User", "Message": message }));
+        response.headers_mut().insert(
+            "x-amzn-errortype",
+            HeaderValue::from_static("InvalidRequestContentException"),
+        );
+        return response;
+    }
+    match headers
+        .get("x-amz-invocation-type")
+        .map_or(&b"RequestResponse"[..], HeaderValue::as_bytes)
+    {
+        b"DryRun" => return done(),
+        b"Event" => {
+            tokio::spawn(async move { inner.run(function, None, body).await });
+            return http::answer(StatusCode::ACCEPTED, "application/json", Body::empty());
+        }
+        _ => {}
+    }
+    let finished = inner.run(function, None, body).await;
+    let mut response = match &finished.result {
+        Ok(answer) => http::answer(StatusCode::OK, "application/json", answer.clone()),
+        Err(failure) => {
+            let mut response = http::answer(StatusCode::OK, "application/json", failure.document());
+            response
+                .headers_mut()
+                .insert("x-amz-function-error", HeaderValue::from_static("Unhandled"));
+            response
+        }
+    };
+    response
+        .headers_mut()
+        .insert("x-amz-executed-version", HeaderValue::from_static("$LATEST"));
+    response
+}
+
+fn listed(list: &impl serde::Serialize) -> Response<Body> {
+    let list = serde_json::to_value(list).unwrap_or(Value::Null);
+    plain(http::json(StatusCode::OK, &list))
+}
+
+fn done() -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+}
+
+fn problem(status: StatusCode, message: &str) -> Response<Body> {
+    plain(http::json(status, &json!({ "error": message })))
+}
+
+/// Answers about tokens and mail stay out of every cache, and are what they say they are.
+fn plain(mut response: Response<Body>) -> Response<Body> {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}

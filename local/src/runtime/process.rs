@@ -1,0 +1,336 @@
+//! One process of a function: started with Lambda's environment, watched, and asked for one answer at a time.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::body::Bytes;
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::invocations::{Call, Calls};
+use crate::log::Log;
+use crate::random;
+use crate::template::{ACCOUNT, Function, REGION};
+
+/// What every process of a function is started from.
+#[derive(Debug)]
+pub(crate) struct Blueprint {
+    pub(crate) function: Function,
+    pub(crate) binary: PathBuf,
+    /// Where the runtime API and the AWS endpoints listen: `http://127.0.0.1:4321`.
+    pub(crate) control_url: String,
+    pub(crate) log: Arc<Log>,
+    pub(crate) processes: Arc<Processes>,
+    pub(crate) stop: CancellationToken,
+    pub(crate) tasks: TaskTracker,
+}
+
+impl Blueprint {
+    pub(crate) fn arn(&self) -> String {
+        format!(
+            "arn:aws:lambda:{REGION}:{ACCOUNT}:function:{}",
+            self.function.physical_name
+        )
+    }
+}
+
+/// An event on its way to a process.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) request_id: String,
+    pub(super) payload: Bytes,
+    pub(super) timeout: Duration,
+    pub(super) arn: String,
+    pub(super) taken: Arc<AtomicBool>,
+}
+
+/// What a process answered.
+#[derive(Debug)]
+pub(super) enum Reply {
+    Response(Bytes),
+    Error(Bytes),
+}
+
+/// An invocation under way.
+pub(super) struct Begun {
+    pub(super) reply: oneshot::Receiver<Reply>,
+    pub(super) calls: Calls,
+    taken: Arc<AtomicBool>,
+}
+
+impl Begun {
+    /// Whether the process has fetched the event.
+    pub(super) fn taken(&self) -> bool {
+        self.taken.load(Ordering::SeqCst)
+    }
+}
+
+/// A running process.
+#[derive(Debug)]
+pub(crate) struct Process {
+    id: String,
+    pub(super) name: String,
+    seat: Mutex<Seat>,
+    jobs: mpsc::UnboundedSender<Job>,
+    waiting: tokio::sync::Mutex<mpsc::UnboundedReceiver<Job>>,
+    /// Cancelled by the first request for an event: init is over.
+    pub(super) ready: CancellationToken,
+    ended: watch::Receiver<Option<String>>,
+    kill: CancellationToken,
+    pub(super) init_calls: Calls,
+}
+
+#[derive(Debug)]
+struct Seat {
+    /// Where the next AWS call is written down: init's list first, then each invocation's.
+    calls: Calls,
+    pending: Option<(String, oneshot::Sender<Reply>)>,
+    init_error: Option<String>,
+}
+
+impl Process {
+    /// Starts the binary. It is killed with the cloud, or when `end` is called.
+    pub(super) fn spawn(blueprint: &Blueprint) -> Result<Arc<Self>, String> {
+        let id = random::hex();
+        let name = blueprint.function.name.clone();
+        let mut child = command(blueprint, &id)
+            .spawn()
+            .map_err(|error| format!("cannot start {}: {error}", blueprint.binary.display()))?;
+        let (jobs, waiting) = mpsc::unbounded_channel();
+        let (end, ended) = watch::channel(None);
+        let init_calls = Calls::default();
+        let process = Arc::new(Self {
+            id: id.clone(),
+            name: name.clone(),
+            seat: Mutex::new(Seat {
+                calls: init_calls.clone(),
+                pending: None,
+                init_error: None,
+            }),
+            jobs,
+            waiting: tokio::sync::Mutex::new(waiting),
+            ready: CancellationToken::new(),
+            ended,
+            kill: blueprint.stop.child_token(),
+            init_calls,
+        });
+        blueprint.processes.add(&process);
+        let output = [
+            capture(child.stdout.take(), &name, &blueprint.log),
+            capture(child.stderr.take(), &name, &blueprint.log),
+        ];
+        let [stdout, stderr] = output.map(|reading| {
+            let stop = blueprint.stop.clone();
+            blueprint.tasks.spawn(async move {
+                // A grandchild could hold the pipe open for ever.
+                tokio::select! { () = stop.cancelled() => {}, () = reading => {} }
+            })
+        });
+        let (kill, processes) = (process.kill.clone(), Arc::clone(&blueprint.processes));
+        blueprint.tasks.spawn(async move {
+            let status = wait(&mut child, &kill).await;
+            // What a dying process had to say should stand in the log before the line about its death.
+            let said = async { tokio::join!(stdout, stderr) };
+            let _ = tokio::time::timeout(Duration::from_millis(200), said).await;
+            processes.remove(&id);
+            let _ = end.send(Some(status));
+        });
+        Ok(process)
+    }
+
+    /// How the process ended; never, while it lives.
+    pub(super) async fn ended(&self) -> String {
+        let mut ended = self.ended.clone();
+        match ended.wait_for(Option::is_some).await {
+            Ok(status) => status.clone().unwrap_or_default(),
+            // The watcher is gone, and so is the cloud.
+            Err(_) => "stopped with the local cloud".to_owned(),
+        }
+    }
+
+    pub(super) fn is_alive(&self) -> bool {
+        self.ended.borrow().is_none() && !self.kill.is_cancelled()
+    }
+
+    /// Kills the process.
+    pub(super) fn end(&self) {
+        self.kill.cancel();
+    }
+
+    /// Puts an event on the table. The process fetches it with its next request.
+    pub(super) fn begin(&self, payload: Bytes, timeout: Duration, arn: String) -> (String, Begun) {
+        let request_id = random::uuid();
+        let (answer, reply) = oneshot::channel();
+        let (calls, taken) = (Calls::default(), Arc::new(AtomicBool::new(false)));
+        {
+            let mut seat = self.seat();
+            seat.pending = Some((request_id.clone(), answer));
+            seat.calls = calls.clone();
+        }
+        let job = Job {
+            request_id: request_id.clone(),
+            payload,
+            timeout,
+            arn,
+            taken: Arc::clone(&taken),
+        };
+        // The receiver lives in this same struct.
+        let _ = self.jobs.send(job);
+        (request_id, Begun { reply, calls, taken })
+    }
+
+    /// The next event, as soon as there is one.
+    pub(super) async fn next(&self) -> Option<Job> {
+        self.ready.cancel();
+        self.waiting.lock().await.recv().await
+    }
+
+    /// Takes the answer to `request_id`; false when nobody waits for it.
+    pub(super) fn finish(&self, request_id: &str, reply: Reply) -> bool {
+        let pending = self.seat().pending.take_if(|(pending, _)| pending == request_id);
+        pending.is_some_and(|(_, answer)| answer.send(reply).is_ok())
+    }
+
+    pub(super) fn init_failed(&self, message: String) {
+        self.seat().init_error = Some(message);
+    }
+
+    pub(super) fn init_error(&self) -> Option<String> {
+        self.seat().init_error.clone()
+    }
+
+    /// Writes an AWS call down to the invocation it belongs to.
+    pub(crate) fn called(&self, call: Call) {
+        let calls = self.seat().calls.clone();
+        calls.push(call);
+    }
+
+    fn seat(&self) -> std::sync::MutexGuard<'_, Seat> {
+        self.seat.lock().expect("no holder of this lock panics")
+    }
+}
+
+/// The running processes by the unguessable part of their addresses.
+#[derive(Debug, Default)]
+pub(crate) struct Processes(Mutex<HashMap<String, Arc<Process>>>);
+
+impl Processes {
+    pub(crate) fn get(&self, id: &str) -> Option<Arc<Process>> {
+        self.0.lock().expect("no holder of this lock panics").get(id).cloned()
+    }
+
+    fn add(&self, process: &Arc<Process>) {
+        self.0
+            .lock()
+            .expect("no holder of this lock panics")
+            .insert(process.id.clone(), Arc::clone(process));
+    }
+
+    fn remove(&self, id: &str) {
+        self.0.lock().expect("no holder of this lock panics").remove(id);
+    }
+}
+
+/// The environment that Lambda sets, the template's, and where AWS is: nothing else is passed on.
+fn command(blueprint: &Blueprint, id: &str) -> Command {
+    let Blueprint {
+        function, control_url, ..
+    } = blueprint;
+    let home = blueprint.binary.parent().map(PathBuf::from).unwrap_or_default();
+    let mut command = Command::new(&blueprint.binary);
+    command
+        .env_clear()
+        .env("AWS_LAMBDA_FUNCTION_NAME", &function.physical_name)
+        .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+        .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", function.memory_mb.to_string())
+        .env(
+            "AWS_LAMBDA_LOG_GROUP_NAME",
+            format!("/aws/lambda/{}", function.physical_name),
+        )
+        .env("AWS_LAMBDA_LOG_STREAM_NAME", format!("local/[$LATEST]{id}"))
+        .env("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand")
+        .env("AWS_EXECUTION_ENV", "AWS_Lambda_provided.al2023")
+        .env("AWS_REGION", REGION)
+        .env("AWS_DEFAULT_REGION", REGION)
+        .env("AWS_ACCESS_KEY_ID", "LOCALACCESSKEY")
+        .env("AWS_SECRET_ACCESS_KEY", "local-secret-access-key")
+        .env("AWS_SESSION_TOKEN", "local-session-token")
+        .env("_HANDLER", "bootstrap")
+        .env("LAMBDA_TASK_ROOT", &home)
+        .env("LAMBDA_RUNTIME_DIR", "/var/runtime")
+        .env("LANG", "en_US.UTF-8")
+        .env("TZ", ":UTC")
+        .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+        // The runtime takes a path here only behind an explicit scheme.
+        .env("AWS_LAMBDA_RUNTIME_API", format!("{control_url}/{id}"))
+        .envs(function.environment.iter().map(|(key, value)| (key, value)))
+        .current_dir(&home)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    for (variable, service) in [
+        ("AWS_ENDPOINT_URL_DYNAMODB", "dynamodb"),
+        ("AWS_ENDPOINT_URL_SES", "ses"),
+        ("AWS_ENDPOINT_URL_SNS", "sns"),
+        ("AWS_ENDPOINT_URL_SECRETS_MANAGER", "secretsmanager"),
+    ] {
+        command.env(variable, format!("{control_url}/{id}/aws/{service}"));
+    }
+    command
+}
+
+async fn wait(child: &mut Child, kill: &CancellationToken) -> String {
+    let status = tokio::select! {
+        status = child.wait() => status,
+        () = kill.cancelled() => {
+            // It fails only when the process has just ended by itself.
+            let _ = child.start_kill();
+            child.wait().await
+        }
+    };
+    match status {
+        Ok(status) => describe(status),
+        Err(error) => format!("was lost: {error}"),
+    }
+}
+
+#[cfg(unix)]
+fn describe(status: ExitStatus) -> String {
+    use std::os::unix::process::ExitStatusExt as _;
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exited with code {code}"),
+        (None, Some(signal)) => format!("was ended by signal {signal}"),
+        (None, None) => format!("ended: {status}"),
+    }
+}
+
+#[cfg(not(unix))]
+fn describe(status: ExitStatus) -> String {
+    format!("ended: {status}")
+}
+
+/// Passes each line on to the log, whole and as text.
+fn capture(
+    output: Option<impl AsyncRead + Unpin + Send + 'static>,
+    name: &str,
+    log: &Arc<Log>,
+) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
+    let (name, log) = (name.to_owned(), Arc::clone(log));
+    Box::pin(async move {
+        let Some(output) = output else { return };
+        let mut output = BufReader::new(output);
+        let mut line = Vec::new();
+        while matches!(output.read_until(b'\n', &mut line).await, Ok(1..)) {
+            log.function(&name, String::from_utf8_lossy(&line).trim_end());
+            line.clear();
+        }
+    })
+}

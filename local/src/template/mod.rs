@@ -1,0 +1,142 @@
+//! `template.yaml`, read: what the local cloud runs, and nothing else is written down anywhere.
+
+mod eval;
+mod read;
+mod yaml;
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+
+pub(crate) use eval::{ACCOUNT, REGION};
+
+use crate::streams::Filter;
+
+/// Everything of a template that the local cloud serves.
+#[derive(Debug, Default)]
+pub(crate) struct Template {
+    /// In the order of the template; the other parts point into this list.
+    pub(crate) functions: Vec<Function>,
+    pub(crate) routes: Vec<Route>,
+    pub(crate) tables: Vec<Table>,
+    pub(crate) secrets: Vec<Secret>,
+    pub(crate) streams: Vec<StreamMapping>,
+    pub(crate) schedules: Vec<Schedule>,
+    /// What the template asks for and the local cloud does not do.
+    pub(crate) notes: Vec<String>,
+}
+
+/// A function and the binary that it is.
+#[derive(Debug, Clone)]
+pub(crate) struct Function {
+    /// The resource's name in the template.
+    pub(crate) logical_id: String,
+    /// What people call it: its binary's name, or the logical id where two functions share a binary.
+    pub(crate) name: String,
+    /// Its name once deployed.
+    pub(crate) physical_name: String,
+    pub(crate) binary: String,
+    pub(crate) timeout: Duration,
+    pub(crate) memory_mb: u64,
+    pub(crate) environment: Vec<(String, String)>,
+    /// `ReservedConcurrentExecutions`.
+    pub(crate) reserved: Option<usize>,
+}
+
+/// One route of the HTTP API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Route {
+    /// `None` for `ANY`.
+    pub(crate) method: Option<String>,
+    /// `None` for `$default`.
+    pub(crate) path: Option<String>,
+    pub(crate) function: usize,
+}
+
+impl Route {
+    /// `GET /things/{id}`, `ANY /things`, `$default`.
+    pub(crate) fn key(&self) -> String {
+        match &self.path {
+            Some(path) => format!("{} {path}", self.method.as_deref().unwrap_or("ANY")),
+            None => "$default".to_owned(),
+        }
+    }
+}
+
+/// A table, as the request that creates it.
+#[derive(Debug, Clone)]
+pub(crate) struct Table {
+    pub(crate) logical_id: String,
+    pub(crate) name: String,
+    pub(crate) create: Value,
+    pub(crate) ttl_attribute: Option<String>,
+    pub(crate) stream_arn: Option<String>,
+}
+
+/// A secret and how its first value is made.
+#[derive(Debug, Clone)]
+pub(crate) struct Secret {
+    pub(crate) name: String,
+    pub(crate) arn: String,
+    pub(crate) source: SecretSource,
+}
+
+/// Where a secret's first value comes from.
+#[derive(Debug, Clone)]
+pub(crate) enum SecretSource {
+    /// Written in the template.
+    Given(String),
+    /// `GenerateSecretString`.
+    Generated {
+        length: usize,
+        alphabet: String,
+        /// A JSON object and the key under which the generated text goes; without it the text is the value.
+        inside: Option<(serde_json::Map<String, Value>, String)>,
+    },
+}
+
+/// A DynamoDB stream that feeds a function.
+#[derive(Debug, Clone)]
+pub(crate) struct StreamMapping {
+    pub(crate) function: usize,
+    pub(crate) table: usize,
+    pub(crate) batch_size: usize,
+    /// `None` retries as long as the real one would: until the record is a day old.
+    pub(crate) retries: Option<u32>,
+    pub(crate) bisect: bool,
+    pub(crate) reports_failures: bool,
+    /// A record is delivered when it matches one of them, or when there are none.
+    pub(crate) filters: Vec<Filter>,
+}
+
+/// A function called at a fixed rate.
+#[derive(Debug, Clone)]
+pub(crate) struct Schedule {
+    pub(crate) function: usize,
+    pub(crate) name: String,
+    pub(crate) every: Duration,
+    /// A fixed payload in place of the scheduled event.
+    pub(crate) input: Option<String>,
+}
+
+impl Template {
+    /// Reads the file. `url` is where the API answers, for `!GetAtt Api.ApiEndpoint`. The error is one line that names the
+    /// place.
+    pub(crate) fn load(path: &Path, url: &str) -> Result<Self, String> {
+        let shown = path.display();
+        let text = std::fs::read_to_string(path).map_err(|error| format!("cannot read {shown}: {error}"))?;
+        let parsed = yaml::parse(&text).map_err(|error| format!("{shown} is not a template: {error}"))?;
+        read::template(&parsed, url).map_err(|error| format!("{shown}: {error}"))
+    }
+
+    /// The function with this logical id, binary name or deployed name; `operator` finds the operator's.
+    pub(crate) fn function_named(&self, name: &str) -> Option<usize> {
+        let named = |name: &str| {
+            self.functions.iter().position(|function| {
+                function.logical_id == name || function.name == name || function.physical_name == name
+            })
+        };
+        named(name).or_else(|| (name == "operator").then(|| named("OperatorFunction")).flatten())
+    }
+}
