@@ -1,0 +1,1 @@
+//! Black-box tests: every request goes over HTTP to the real binaries.
