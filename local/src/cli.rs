@@ -23,6 +23,7 @@ cargo local operator '<json>'    send a command to the operator's function of th
   --port N          another port; 0 for any that is free
   --data DIR        keep rows, keys and demo identities in DIR; without it everything is in memory
   --template FILE   another template than the workspace's template.yaml
+  --binaries DIR    where the functions' binaries are; without it beside this program, where cargo puts them
   --help            this text";
 
 /// What to do.
@@ -43,13 +44,14 @@ pub(crate) enum Command {
 
 /// Reads the arguments.
 pub(crate) fn parse(mut arguments: Parser) -> Result<Command, lexopt::Error> {
-    let (mut port, mut data, mut template) = (PORT, None, None);
+    let (mut port, mut data, mut template, mut folder) = (PORT, None, None, None);
     let mut words: Vec<String> = Vec::new();
     while let Some(argument) = arguments.next()? {
         match argument {
             Arg::Long("port") => port = arguments.value()?.parse()?,
             Arg::Long("data") => data = Some(PathBuf::from(arguments.value()?)),
             Arg::Long("template") => template = Some(PathBuf::from(arguments.value()?)),
+            Arg::Long("binaries") => folder = Some(PathBuf::from(arguments.value()?)),
             Arg::Long("help") | Arg::Short('h') => return Ok(Command::Help),
             Arg::Value(word) => words.push(word.string()?),
             other => return Err(other.unexpected()),
@@ -59,7 +61,7 @@ pub(crate) fn parse(mut arguments: Parser) -> Result<Command, lexopt::Error> {
     match (words.next().as_deref(), words.next(), words.next()) {
         (None, ..) => Ok(Command::Serve(Options {
             template: template.unwrap_or_else(|| workspace().join("template.yaml")),
-            binaries: binaries(),
+            binaries: folder.unwrap_or_else(binaries),
             port,
             data,
             processes_per_function: PROCESSES_PER_FUNCTION,

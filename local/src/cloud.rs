@@ -159,10 +159,16 @@ impl Cloud {
     /// data directory that cannot be used.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        match Self::try_start(options, stop.clone(), tasks.clone()).await {
-            Ok(cloud) => Ok(cloud),
+        // From here on, so that a start that is given up half way leaves nothing behind either.
+        let guard = stop.clone().drop_guard();
+        match Self::try_start(options, stop, tasks.clone()).await {
+            Ok(inner) => Ok(Self {
+                inner,
+                tasks,
+                _stop_when_dropped: guard,
+            }),
             Err(message) => {
-                stop.cancel();
+                drop(guard);
                 tasks.close();
                 let _ = tokio::time::timeout(PATIENCE, tasks.wait()).await;
                 Err(StartError(message.split_whitespace().collect::<Vec<_>>().join(" ")))
@@ -194,7 +200,7 @@ impl Cloud {
         let _ = tokio::time::timeout(PATIENCE, self.tasks.wait()).await;
     }
 
-    async fn try_start(options: Options, stop: CancellationToken, tasks: TaskTracker) -> Result<Self, String> {
+    async fn try_start(options: Options, stop: CancellationToken, tasks: TaskTracker) -> Result<Arc<Inner>, String> {
         let log = Arc::new(Log::new(options.quiet));
         let listener = bind(options.port).await?;
         let port = listener.local_addr().map_err(|error| error.to_string())?.port();
@@ -248,7 +254,7 @@ impl Cloud {
             database,
             identities: state.identities.map(OnceLock::from).unwrap_or_default(),
             changes: broadcast::channel(64).0,
-            stop: stop.clone(),
+            stop,
             port,
             url,
             processes,
@@ -265,11 +271,7 @@ impl Cloud {
         inner.save();
         tasks.spawn(streams::follow(Arc::clone(&inner)));
         tasks.spawn(schedules::follow(Arc::clone(&inner)));
-        Ok(Self {
-            inner,
-            tasks,
-            _stop_when_dropped: stop.drop_guard(),
-        })
+        Ok(inner)
     }
 }
 

@@ -100,9 +100,6 @@ impl Process {
     pub(super) fn spawn(blueprint: &Blueprint) -> Result<Arc<Self>, String> {
         let id = random::hex();
         let name = blueprint.function.name.clone();
-        let mut child = command(blueprint, &id)
-            .spawn()
-            .map_err(|error| format!("cannot start {}: {error}", blueprint.binary.display()))?;
         let (jobs, waiting) = mpsc::unbounded_channel();
         let (end, ended) = watch::channel(None);
         let init_calls = Calls::default();
@@ -121,7 +118,12 @@ impl Process {
             kill: blueprint.stop.child_token(),
             init_calls,
         });
+        // Known before it runs: it may ask for its first event before this thread comes back from starting it.
         blueprint.processes.add(&process);
+        let mut child = command(blueprint, &id).spawn().map_err(|error| {
+            blueprint.processes.remove(&id);
+            format!("cannot start {}: {error}", blueprint.binary.display())
+        })?;
         let output = [
             capture(child.stdout.take(), &name, &blueprint.log),
             capture(child.stderr.take(), &name, &blueprint.log),

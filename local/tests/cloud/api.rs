@@ -1,0 +1,216 @@
+//! `/_local/…`: shapes, and who may ask.
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::support::{Local, read, send};
+
+#[tokio::test]
+async fn the_demo_identities_have_their_shape() {
+    let local = Local::start().await;
+    let mut identities = local.json("/_local/identities").await;
+    let alphabet = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~!".contains(&byte);
+    let mut passwords = Vec::new();
+    for who in ["admin", "user"] {
+        let password = identities[who]["password"].take();
+        let password = password.as_str().expect("a text").to_owned();
+        assert!(password.len() == 16 && password.bytes().all(alphabet), "{password}");
+        passwords.push(password);
+    }
+    assert_ne!(passwords[0], passwords[1]);
+    let person = |login: &str, scopes: &str| {
+        json!({
+            "user_id": format!("user-{login}"),
+            "email": format!("{login}@pbx.era-platform.ru"),
+            "login": login,
+            "password": null,
+            "token": format!("user-{login}:{scopes}"),
+        })
+    };
+    let expected = json!({
+        "domain": "pbx.era-platform.ru",
+        "client": { "client_id": "heatclinic", "client_secret": "s3cret" },
+        "passcode_token": "heatclinic:[\"passcode\"]",
+        "admin": person("admin", "\"all\""),
+        "user": person("demo", "[\"api\"]"),
+    });
+    assert_eq!(identities, expected);
+    assert_eq!(
+        local.json("/_local/invocations").await,
+        json!([]),
+        "making them is not in the list"
+    );
+}
+
+#[tokio::test]
+async fn tables_are_found_by_both_names() {
+    let local = Local::start().await;
+    assert_eq!(local.json("/_local/tables").await, json!(["countersign-ThingsTable"]));
+    for name in ["ThingsTable", "countersign-ThingsTable"] {
+        assert_eq!(local.json(&format!("/_local/tables/{name}")).await, json!([]));
+    }
+    let missing = send(local.get("/_local/tables/nothing")).await;
+    assert_eq!(missing.status(), StatusCode::NOT_FOUND);
+    assert!(read(missing).await["error"].is_string());
+}
+
+#[tokio::test]
+async fn no_other_sites_page_may_ask() {
+    let local = Local::start().await;
+    let own = local.cloud.url().to_owned();
+    let host = own.strip_prefix("http://").expect("an HTTP address").to_owned();
+    let port = host.rsplit_once(':').expect("a port").1;
+    let local_host = format!("localhost:{port}");
+    for (method, path, header, value, allowed) in [
+        (Method::GET, "/_local/identities", "host", "evil.example", false),
+        (
+            Method::GET,
+            "/_local/identities",
+            "host",
+            "127.0.0.1.evil.example",
+            false,
+        ),
+        (Method::GET, "/_local/identities", "host", local_host.as_str(), true),
+        (Method::GET, "/_local/identities", "origin", "http://evil.example", true), // the browser keeps the answer to itself
+        (
+            Method::DELETE,
+            "/_local/messages",
+            "origin",
+            "http://evil.example",
+            false,
+        ),
+        (Method::DELETE, "/_local/messages", "origin", "null", false),
+        (
+            Method::DELETE,
+            "/_local/messages",
+            "origin",
+            "http://localhost:1",
+            false,
+        ),
+        (Method::DELETE, "/_local/messages", "origin", own.as_str(), true),
+        (Method::POST, "/_local/sweep", "origin", "http://evil.example", false),
+        (Method::POST, "/_local/sweep", "host", "evil.example", false),
+        (
+            Method::POST,
+            "/2015-03-31/functions/operator/invocations",
+            "origin",
+            "http://evil.example",
+            false,
+        ),
+        (
+            Method::POST,
+            "/2015-03-31/functions/operator/invocations",
+            "host",
+            "evil.example",
+            false,
+        ),
+    ] {
+        let request = local
+            .http
+            .request(method.clone(), local.url(path))
+            .header(header, value);
+        let status = send(request).await.status();
+        assert_eq!(
+            status != StatusCode::FORBIDDEN,
+            allowed,
+            "{method} {path} with {header}: {value} got {status}"
+        );
+    }
+    let api = send(local.get("/things/1").header("host", "api.example")).await;
+    assert_eq!(api.status(), StatusCode::OK, "the API itself answers to any name");
+}
+
+#[tokio::test]
+async fn unknown_parts_and_methods_are_told_apart() {
+    let local = Local::start().await;
+    for (method, path, status) in [
+        (Method::GET, "/_local/nothing", 404),
+        (Method::PUT, "/_local/clock", 405),
+        (Method::GET, "/_local/sweep", 405),
+        (Method::GET, "/_localized", 200), // the template's own
+    ] {
+        let response = send(local.http.request(method.clone(), local.url(path))).await;
+        assert_eq!(response.status(), status, "{method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn the_page_and_a_mail_come_with_their_policies() {
+    let local = Local::start().await;
+    let policy = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; frame-src 'self'; \
+                  base-uri 'none'; form-action 'none'";
+    for (path, media_type) in [
+        ("/_local", "text/html; charset=utf-8"),
+        ("/_local/page.css", "text/css; charset=utf-8"),
+        ("/_local/page.js", "text/javascript; charset=utf-8"),
+    ] {
+        let response = send(local.get(path)).await;
+        assert_eq!(response.status(), StatusCode::OK, "{path}");
+        assert_eq!(response.headers()["content-type"], media_type, "{path}");
+        assert_eq!(response.headers()["content-security-policy"], policy, "{path}");
+    }
+    let form = "Action=SendEmail&Source=a%40b.c&Destination.ToAddresses.member.1=d%40e.f&Message.Body.Html.Data=%3Cb%3Ehi%3C%2Fb%3E";
+    send(local.http.post(local.cloud.endpoint("ses")).body(form)).await;
+    let id = local.json("/_local/messages").await[0]["id"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
+    let mail = send(local.get(&format!("/_local/messages/{id}/html"))).await;
+    let mail_policy = "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:";
+    assert_eq!(mail.headers()["content-security-policy"], mail_policy);
+    assert_eq!(mail.text().await.expect("a body"), "<b>hi</b>");
+    assert_eq!(
+        send(local.get("/_local/messages/0/html")).await.status(),
+        StatusCode::NOT_FOUND
+    );
+}
+
+#[tokio::test]
+async fn changes_are_told_as_they_happen() {
+    let local = Local::start().await;
+    let mut response = send(local.get("/_local/events")).await;
+    assert_eq!(response.headers()["content-type"], "text/event-stream");
+
+    send(local.get("/things/1")).await;
+    local.posted("/_local/clock", &json!({ "advance_seconds": 1 })).await;
+    let form = "Action=Publish&PhoneNumber=%2B15555550123&Message=hi";
+    send(local.http.post(local.cloud.endpoint("sns")).body(form)).await;
+    let mut seen = String::new();
+    let told = async {
+        while seen.matches("event: change").count() < 3 {
+            let part = response
+                .chunk()
+                .await
+                .expect("the connection holds")
+                .expect("the stream goes on");
+            seen.push_str(&String::from_utf8_lossy(&part));
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), told)
+        .await
+        .expect("three changes");
+    let data: Vec<Value> = seen
+        .lines()
+        .filter_map(|line| line.strip_prefix("data: "))
+        .map(|data| serde_json::from_str(data).expect("JSON"))
+        .collect();
+    assert_eq!(
+        data,
+        [
+            json!({ "what": "invocations" }),
+            json!({ "what": "clock" }),
+            json!({ "what": "messages" })
+        ]
+    );
+}
+
+#[tokio::test]
+async fn only_a_process_knows_its_way_behind_the_scenes() {
+    let local = Local::start().await;
+    let endpoint = local.cloud.endpoint("dynamodb");
+    let base = endpoint.split('/').take(3).collect::<Vec<_>>().join("/");
+    for path in ["/", "/x/aws/dynamodb", "/x/2018-06-01/runtime/invocation/next", "/x"] {
+        let response = local.http.get(format!("{base}{path}")).send().await.expect("an answer");
+        assert_eq!(response.status(), StatusCode::FORBIDDEN, "{path}");
+    }
+}

@@ -1,0 +1,189 @@
+//! Lambda's part: processes, their environment, and everything that can go wrong with them.
+
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+use crate::support::{Folder, Local, fixture_options, read, send};
+
+const INTERNAL: &str = "Internal Server Error";
+const UNAVAILABLE: &str = "Service Unavailable";
+
+#[tokio::test]
+async fn a_function_sees_lambdas_environment_and_nothing_else() {
+    let local = Local::start().await;
+    let environment = read(send(local.get("/things/1?mode=environment")).await).await;
+    for (name, value) in [
+        ("AWS_LAMBDA_FUNCTION_NAME", "countersign-EchoFunction"),
+        ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
+        ("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/countersign-EchoFunction"),
+        ("AWS_REGION", "us-east-1"),
+        ("TZ", ":UTC"),
+        ("TABLE", "countersign-ThingsTable"),
+        ("SHARED", "from-function"),
+        (
+            "SECRET_ARN",
+            "arn:aws:secretsmanager:us-east-1:123456789012:secret:countersign-KeySecret-L0cal0",
+        ),
+        (
+            "SECRET_ARN_AGAIN",
+            "arn:aws:secretsmanager:us-east-1:123456789012:secret:countersign-KeySecret-L0cal0",
+        ),
+        (
+            "TABLE_ARN",
+            "arn:aws:dynamodb:us-east-1:123456789012:table/countersign-ThingsTable",
+        ),
+        (
+            "SENTENCE",
+            "countersign in us-east-1: countersign-ThingsTable, plain, ${literal}",
+        ),
+        ("JOINED", "a-c-hello"),
+        ("CHOSEN", "plain"),
+        ("API", local.cloud.url()),
+    ] {
+        assert_eq!(environment[name], value, "{name}");
+    }
+    for service in ["DYNAMODB", "SES", "SNS", "SECRETS_MANAGER"] {
+        let endpoint = &environment[format!("AWS_ENDPOINT_URL_{service}")];
+        assert!(
+            endpoint
+                .as_str()
+                .is_some_and(|url| url.starts_with("http://127.0.0.1:")),
+            "{service}: {endpoint}"
+        );
+    }
+    for absent in ["LEFT_OUT", "HOME", "CARGO_MANIFEST_DIR"] {
+        assert_eq!(environment[absent], Value::Null, "{absent}");
+    }
+}
+
+#[tokio::test]
+async fn a_function_that_fails_fails_one_request_only() {
+    let local = Local::start().await;
+    for (mode, status, message, line) in [
+        ("crash", 500, INTERNAL, "FallbackFunction | exited with code 9 during"),
+        (
+            "panic",
+            500,
+            INTERNAL,
+            "FallbackFunction | the fixture was asked to panic",
+        ),
+        (
+            "error",
+            500,
+            INTERNAL,
+            "FallbackFunction | the invocation failed: the fixture was asked to fail",
+        ),
+        ("hang", 503, UNAVAILABLE, "Task timed out after 1.00 seconds"),
+    ] {
+        let response = send(local.get(&format!("/nowhere?mode={mode}"))).await;
+        assert_eq!(response.status(), status, "{mode}");
+        assert_eq!(read(response).await, json!({ "message": message }), "{mode}");
+        local.logged(line).await;
+        assert_eq!(
+            send(local.get("/nowhere")).await.status(),
+            StatusCode::OK,
+            "the next call after {mode}"
+        );
+    }
+    let listed = local.json("/_local/invocations").await;
+    let seen: Vec<(u64, bool)> = listed
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|one| (one["status"].as_u64().expect("a number"), one["cold"] == true))
+        .collect();
+    let expected = [
+        (500, true),  // crash
+        (200, true),  // a new process
+        (500, false), // a panic leaves the process alive
+        (200, false),
+        (500, false),
+        (200, false),
+        (503, false), // the process is ended
+        (200, true),
+    ];
+    assert_eq!(seen, expected);
+}
+
+#[tokio::test]
+async fn a_function_that_dies_while_it_starts_fails_the_request_at_once() {
+    let local = Local::start().await;
+    let started = std::time::Instant::now();
+    let response = send(local.get("/dying")).await;
+    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    assert!(started.elapsed().as_secs() < 3, "the death is noticed, not waited for");
+    local
+        .logged("DyingFunction | exited with code 7 while it started")
+        .await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_process_that_was_killed_while_idle_costs_nobody_a_request() {
+    let local = Local::start().await;
+    let answer = send(local.get("/things/1?mode=sleep&ms=0"))
+        .await
+        .text()
+        .await
+        .expect("a body");
+    let process = answer.split_once(' ').expect("a process id").0.to_owned();
+    let killed = std::process::Command::new("kill")
+        .args(["-9", &process])
+        .status()
+        .expect("kill is everywhere");
+    assert!(killed.success());
+    assert_eq!(send(local.get("/things/1")).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn lambdas_invoke_api_passes_events_through() {
+    let local = Local::start().await;
+    for name in [
+        "OperatorFunction",
+        "operator",
+        "arn:aws:lambda:us-east-1:123456789012:function:OperatorFunction",
+    ] {
+        let path = format!("/2015-03-31/functions/{name}/invocations");
+        let response = send(local.post(&path, &json!({ "command": "create_client", "client_id": "x" }))).await;
+        assert_eq!(response.status(), StatusCode::OK, "{name}");
+        assert!(!response.headers().contains_key("x-amz-function-error"));
+        assert_eq!(
+            read(response).await,
+            json!({ "client_id": "x", "client_secret": "s3cret" })
+        );
+    }
+    let failed = send(local.post(
+        "/2015-03-31/functions/EchoFunction/invocations",
+        &json!({ "mode": "error" }),
+    ))
+    .await;
+    assert_eq!(failed.status(), StatusCode::OK);
+    assert_eq!(failed.headers()["x-amz-function-error"], "Unhandled");
+    assert_eq!(read(failed).await["errorMessage"], "the fixture was asked to fail");
+    let died = send(local.post(
+        "/2015-03-31/functions/EchoFunction/invocations",
+        &json!({ "mode": "crash" }),
+    ))
+    .await;
+    assert_eq!(died.headers()["x-amz-function-error"], "Unhandled");
+    assert_eq!(read(died).await["errorType"], "Runtime.ExitError");
+    let unknown = send(local.post("/2015-03-31/functions/Nobody/invocations", &json!({}))).await;
+    assert_eq!(unknown.status(), StatusCode::NOT_FOUND);
+    let listed = local.json("/_local/invocations").await;
+    assert_eq!(listed[0]["route"], Value::Null, "nobody came over HTTP");
+    assert_eq!(listed[3]["status"], 500);
+}
+
+#[tokio::test]
+async fn a_template_without_an_operator_has_no_demo_identities() {
+    let folder = Folder::new();
+    let mut options = fixture_options();
+    options.template = folder.fixture_without("OperatorFunction");
+    let local = Local::start_with(options).await;
+    assert_eq!(
+        send(local.get("/_local/identities")).await.status(),
+        StatusCode::NOT_FOUND
+    );
+    assert_eq!(send(local.get("/things/1")).await.status(), StatusCode::OK);
+}

@@ -1,0 +1,10 @@
+//! The local cloud, tried from outside: real processes, the unmodified SDK, HTTP.
+
+mod api;
+mod aws;
+mod command_line;
+mod data;
+mod functions;
+mod gateway;
+mod support;
+mod time;
