@@ -9,7 +9,10 @@ use serde_json::{Value, json};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     match env("FIXTURE_INIT").as_str() {
-        "exit" => std::process::exit(7),
+        "exit" => {
+            eprintln!("the fixture lacks something");
+            std::process::exit(7)
+        }
         "hang" => std::future::pending().await,
         "secret" => {
             let secret = secrets().get_secret_value().secret_id(env("SECRET_ARN")).send().await?;

@@ -1,7 +1,6 @@
 //! The running cloud: what its parts share, and how it starts and stops.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -27,13 +26,11 @@ use crate::log::Log;
 use crate::messages::{Channel, Content, Messages};
 use crate::runtime::{self, Blueprint, Finished, Lambda, Processes};
 use crate::streams::{self, Streams};
-use crate::template::{SecretSource, Template};
-use crate::{Options, identities, page, random, schedules};
+use crate::template::Template;
+use crate::{Options, identities, page, random, schedules, start};
 
 /// When a stop has to wait for something that does not end.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// So many functions are tried at a time when all are checked at start.
-const CHECKED_AT_ONCE: usize = 4;
 
 /// What the parts of a cloud share.
 pub(crate) struct Inner {
@@ -202,14 +199,14 @@ impl Cloud {
 
     async fn try_start(options: Options, stop: CancellationToken, tasks: TaskTracker) -> Result<Arc<Inner>, String> {
         let log = Arc::new(Log::new(options.quiet));
-        let listener = bind(options.port).await?;
+        let listener = start::bind(options.port).await?;
         let port = listener.local_addr().map_err(|error| error.to_string())?.port();
         let url = format!("http://127.0.0.1:{port}");
-        let control = bind(0).await?;
+        let control = start::bind(0).await?;
         let control_url = format!("http://{}", control.local_addr().map_err(|error| error.to_string())?);
         let template = Template::load(&options.template, &url)?;
-        let binaries = binaries(&template, &options.binaries)?;
-        announce(&log, &options.template, &template);
+        let binaries = start::binaries(&template, &options.binaries)?;
+        start::announce(&log, &options.template, &template);
 
         let (data, state) = match &options.data {
             None => (None, State::default()),
@@ -265,7 +262,7 @@ impl Cloud {
         inner.save();
         open_doors(&inner, control, listener, &tasks);
         if options.check_functions {
-            check(&inner).await?;
+            start::check(&inner).await?;
         }
         identities::make(&inner).await?;
         inner.save();
@@ -273,36 +270,6 @@ impl Cloud {
         tasks.spawn(schedules::follow(Arc::clone(&inner)));
         Ok(inner)
     }
-}
-
-async fn bind(port: u16) -> Result<TcpListener, String> {
-    TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], port)))
-        .await
-        .map_err(|error| match error.kind() {
-            std::io::ErrorKind::AddrInUse => {
-                format!("port {port} is in use; stop what listens there, or choose another with --port")
-            }
-            _ => format!("cannot listen on port {port}: {error}"),
-        })
-}
-
-/// The path of each function's binary; every one must be there.
-fn binaries(template: &Template, folder: &Path) -> Result<Vec<PathBuf>, String> {
-    let paths = template.functions.iter().map(|function| {
-        let path = folder.join(format!("{}{}", function.binary, std::env::consts::EXE_SUFFIX));
-        // A function's working directory is another one than ours.
-        let path = std::path::absolute(&path).unwrap_or(path);
-        match path.is_file() {
-            true => Ok(path),
-            false => Err(format!(
-                "{} wants the binary {}, but there is no {}",
-                function.logical_id,
-                function.binary,
-                path.display()
-            )),
-        }
-    });
-    paths.collect()
 }
 
 /// Starts the gateway's server and the one that the functions talk to.
@@ -350,62 +317,4 @@ async fn behind_the_scenes(inner: &Arc<Inner>, request: Request<Body>) -> Result
         (Some(process), Some(rest)) => runtime::answer(&process, rest, request, &inner.log).await,
         _ => http::json(StatusCode::FORBIDDEN, &json!({ "message": "Forbidden" })),
     })
-}
-
-/// Starts every function once, so that one that cannot start is found now and not by a request.
-async fn check(inner: &Arc<Inner>) -> Result<(), String> {
-    let mut waiting = inner.functions.iter().cloned();
-    let mut running = tokio::task::JoinSet::new();
-    loop {
-        while running.len() < CHECKED_AT_ONCE
-            && let Some(function) = waiting.next()
-        {
-            running.spawn(async move {
-                let checked = function.check().await;
-                checked.map_err(|error| format!("the function {} {error}", function.name()))
-            });
-        }
-        match running.join_next().await {
-            None => return Ok(()),
-            Some(checked) => checked.map_err(|error| error.to_string())??,
-        }
-    }
-}
-
-fn announce(log: &Log, path: &Path, template: &Template) {
-    let count = |count: usize, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
-    log.say(&format!(
-        "{}: {}, {}, {}",
-        path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default(),
-        count(template.functions.len(), "function"),
-        count(template.tables.len(), "table"),
-        count(template.secrets.len(), "secret"),
-    ));
-    for table in &template.tables {
-        log.say(&format!("  table {}", table.name));
-    }
-    let width = template
-        .routes
-        .iter()
-        .map(|route| route.key().len())
-        .max()
-        .unwrap_or_default();
-    for route in &template.routes {
-        log.say(&format!(
-            "  {:width$}  → {}",
-            route.key(),
-            template.functions[route.function].name
-        ));
-    }
-    for note in &template.notes {
-        log.say(&format!("  note: {note}"));
-    }
-    for secret in &template.secrets {
-        if matches!(secret.source, SecretSource::Given(_)) {
-            log.say(&format!(
-                "  note: the secret {} has its value in the template",
-                secret.name
-            ));
-        }
-    }
 }

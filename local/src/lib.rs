@@ -39,6 +39,7 @@ mod page;
 mod random;
 mod runtime;
 mod schedules;
+mod start;
 mod streams;
 mod template;
 

@@ -2,6 +2,7 @@
 
 mod cli;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use countersign_local::{Cloud, Options};
@@ -10,7 +11,7 @@ use countersign_local::{Cloud, Options};
 async fn main() -> ExitCode {
     let ended = match cli::parse(lexopt::Parser::from_env()) {
         Ok(cli::Command::Help) => {
-            println!("{}", cli::HELP);
+            say(cli::HELP);
             Ok(())
         }
         Ok(cli::Command::Serve(options)) => serve(options).await,
@@ -26,6 +27,11 @@ async fn main() -> ExitCode {
     }
 }
 
+/// Prints a line. Someone who closed the pipe does not want it, and that is no error.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stdout().lock(), "{line}");
+}
+
 async fn serve(options: Options) -> Result<(), String> {
     // Listened for from the start: a Ctrl-C during the start must leave nothing behind either.
     let mut ended = std::pin::pin!(ended());
@@ -33,9 +39,10 @@ async fn serve(options: Options) -> Result<(), String> {
         cloud = Cloud::start(options) => cloud.map_err(|error| error.to_string())?,
         () = &mut ended => return Ok(()),
     };
-    println!("Ready on {0} (page: {0}/_local)", cloud.url());
+    say(&format!("Ready on {0} (page: {0}/_local)", cloud.url()));
     ended.await;
-    println!();
+    // After the ^C that the terminal shows.
+    say("");
     cloud.stop().await;
     Ok(())
 }

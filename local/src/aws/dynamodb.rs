@@ -76,7 +76,14 @@ pub(super) async fn forward(inner: &Arc<Inner>, operation: &str, head: Parts, bo
 fn is_write(operation: &str) -> bool {
     matches!(
         operation,
-        "PutItem" | "UpdateItem" | "DeleteItem" | "BatchWriteItem" | "TransactWriteItems" | "ExecuteStatement"
+        "PutItem"
+            | "UpdateItem"
+            | "DeleteItem"
+            | "BatchWriteItem"
+            | "TransactWriteItems"
+            | "ExecuteStatement"
+            | "BatchExecuteStatement"
+            | "ExecuteTransaction"
     )
 }
 

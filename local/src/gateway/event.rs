@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use crate::clock::LocalClock;
 use crate::random;
-use crate::template::ACCOUNT;
+use crate::template::{ACCOUNT, API};
 
 /// Sets the caller's address; not passed on.
 pub(super) const SOURCE_IP: &str = "x-local-source-ip";
@@ -47,7 +47,7 @@ impl Incoming<'_> {
             "headers": headers,
             "requestContext": {
                 "accountId": ACCOUNT,
-                "apiId": "local",
+                "apiId": API,
                 // Never the Host header: a caller must not be able to choose it.
                 "domainName": "localhost",
                 "domainPrefix": "localhost",

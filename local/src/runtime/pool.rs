@@ -169,7 +169,10 @@ impl Lambda {
             () = process.ready.cancelled() => return Ok(()),
             status = process.ended() => match process.init_error() {
                 Some(error) => Failure::Died(format!("failed to start: {error}")),
-                None => Failure::Died(format!("{status} while it started")),
+                None => match process.last_words().as_str() {
+                    "" => Failure::Died(format!("{status} while it started")),
+                    words => Failure::Died(format!("{status} while it started: {words}")),
+                },
             },
             () = tokio::time::sleep(INIT_TIMEOUT) => {
                 Failure::TimedOut(format!("did not start within {} seconds", INIT_TIMEOUT.as_secs()))

@@ -85,6 +85,7 @@ pub(crate) struct Process {
     ended: watch::Receiver<Option<String>>,
     kill: CancellationToken,
     pub(super) init_calls: Calls,
+    last_words: Arc<Mutex<String>>,
 }
 
 #[derive(Debug)]
@@ -103,6 +104,7 @@ impl Process {
         let (jobs, waiting) = mpsc::unbounded_channel();
         let (end, ended) = watch::channel(None);
         let init_calls = Calls::default();
+        let last_words = Arc::new(Mutex::default());
         let process = Arc::new(Self {
             id: id.clone(),
             name: name.clone(),
@@ -117,6 +119,7 @@ impl Process {
             ended,
             kill: blueprint.stop.child_token(),
             init_calls,
+            last_words: Arc::clone(&last_words),
         });
         // Known before it runs: it may ask for its first event before this thread comes back from starting it.
         blueprint.processes.add(&process);
@@ -125,8 +128,8 @@ impl Process {
             format!("cannot start {}: {error}", blueprint.binary.display())
         })?;
         let output = [
-            capture(child.stdout.take(), &name, &blueprint.log),
-            capture(child.stderr.take(), &name, &blueprint.log),
+            capture(child.stdout.take(), &name, &blueprint.log, None),
+            capture(child.stderr.take(), &name, &blueprint.log, Some(last_words)),
         ];
         let [stdout, stderr] = output.map(|reading| {
             let stop = blueprint.stop.clone();
@@ -206,6 +209,11 @@ impl Process {
 
     pub(super) fn init_error(&self) -> Option<String> {
         self.seat().init_error.clone()
+    }
+
+    /// The last line that the process wrote to stderr: why it died, more often than not.
+    pub(super) fn last_words(&self) -> String {
+        self.last_words.lock().expect("no holder of this lock panics").clone()
     }
 
     /// Writes an AWS call down to the invocation it belongs to.
@@ -324,6 +332,7 @@ fn capture(
     output: Option<impl AsyncRead + Unpin + Send + 'static>,
     name: &str,
     log: &Arc<Log>,
+    last_words: Option<Arc<Mutex<String>>>,
 ) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
     let (name, log) = (name.to_owned(), Arc::clone(log));
     Box::pin(async move {
@@ -331,7 +340,15 @@ fn capture(
         let mut output = BufReader::new(output);
         let mut line = Vec::new();
         while matches!(output.read_until(b'\n', &mut line).await, Ok(1..)) {
-            log.function(&name, String::from_utf8_lossy(&line).trim_end());
+            let said = String::from_utf8_lossy(&line);
+            let said = said.trim_end();
+            log.function(&name, said);
+            if let Some(last_words) = &last_words
+                && !said.is_empty()
+                && !said.starts_with("note: ")
+            {
+                said.clone_into(&mut last_words.lock().expect("no holder of this lock panics"));
+            }
             line.clear();
         }
     })

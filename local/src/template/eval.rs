@@ -8,12 +8,14 @@ use serde_json::{Map, Value};
 pub(crate) const ACCOUNT: &str = "123456789012";
 /// The region that every ARN names.
 pub(crate) const REGION: &str = "us-east-1";
+/// The HTTP API's id.
+pub(crate) const API: &str = "local";
 /// The stack's name, and the start of every name that the template leaves to CloudFormation.
 const STACK: &str = "countersign";
 
 /// What names stand for while a template is read.
 pub(super) struct Scope<'t> {
-    parameters: BTreeMap<&'t str, Value>,
+    parameters: BTreeMap<&'t str, Option<Value>>,
     conditions: Map<String, Value>,
     mappings: Value,
     resources: Map<String, Value>,
@@ -24,15 +26,12 @@ type Evaluated = Result<Option<Value>, String>;
 
 impl<'t> Scope<'t> {
     /// The scope of `template`, whose API answers at `url`.
-    pub(super) fn of(template: &'t Value, url: &str) -> Result<Self, String> {
-        let mut parameters = BTreeMap::new();
-        for (name, parameter) in object(template, "Parameters") {
-            let default = parameter.get("Default").ok_or_else(|| {
-                format!("Parameters.{name} has no Default, and the local cloud asks for no parameters")
-            })?;
-            parameters.insert(name.as_str(), default.clone());
-        }
-        Ok(Self {
+    pub(super) fn of(template: &'t Value, url: &str) -> Self {
+        // A parameter without a default is only an error where it is used: some matter to a deployment alone.
+        let parameters = object(template, "Parameters")
+            .map(|(name, parameter)| (name.as_str(), parameter.get("Default").cloned()))
+            .collect();
+        Self {
             parameters,
             conditions: object(template, "Conditions")
                 .map(|(name, value)| (name.clone(), value.clone()))
@@ -42,7 +41,7 @@ impl<'t> Scope<'t> {
                 .map(|(name, value)| (name.clone(), value.clone()))
                 .collect(),
             url: url.to_owned(),
-        })
+        }
     }
 
     /// The value with every intrinsic carried out; `None` for `AWS::NoValue`. `at` is where it stands, for messages.
@@ -213,11 +212,15 @@ impl<'t> Scope<'t> {
             "AWS::StackId" => format!("arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{STACK}/local").into(),
             "AWS::URLSuffix" => "amazonaws.com".into(),
             _ => {
-                if let Some(value) = self.parameters.get(target) {
-                    return Ok(Some(value.clone()));
+                if let Some(parameter) = self.parameters.get(target) {
+                    return match parameter {
+                        Some(value) => Ok(Some(value.clone())),
+                        None => Err(format!("{at} uses the parameter {target}, which has no Default")),
+                    };
                 }
                 let resource = self.resource(target, at)?;
                 match kind(resource) {
+                    "AWS::Serverless::HttpApi" => API.into(),
                     "AWS::SecretsManager::Secret" | "AWS::SNS::Topic" => return self.attribute(target, "Arn", at),
                     "AWS::SQS::Queue" => {
                         let name = self.physical_name(target, at)?;
@@ -298,7 +301,9 @@ impl<'t> Scope<'t> {
             out.push_str(&value.ok_or_else(|| format!("{at}: !Sub cannot write ${{{name}}} as text"))?);
         }
         out.push_str(rest);
-        Ok(Some(out.into()))
+        // The API's address in the form that deployments write.
+        let deployed = format!("https://{API}.execute-api.{REGION}.amazonaws.com");
+        Ok(Some(out.replace(&deployed, &self.url).into()))
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod eval;
 mod read;
+mod values;
 mod yaml;
 
 use std::path::Path;
@@ -9,14 +10,14 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-pub(crate) use eval::{ACCOUNT, REGION};
+pub(crate) use eval::{ACCOUNT, API, REGION};
 
 use crate::streams::Filter;
 
 /// Everything of a template that the local cloud serves.
 #[derive(Debug, Default)]
 pub(crate) struct Template {
-    /// In the order of the template; the other parts point into this list.
+    /// By logical id; the other parts point into this list.
     pub(crate) functions: Vec<Function>,
     pub(crate) routes: Vec<Route>,
     pub(crate) tables: Vec<Table>,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::eval::{Scope, kind, object};
+use super::values::{generated, rate};
 use super::{Function, Route, Schedule, Secret, SecretSource, StreamMapping, Table, Template};
 use crate::streams::Filter;
 
@@ -18,7 +19,7 @@ pub(super) fn template(parsed: &Value, url: &str) -> Result<Template, String> {
         return Err("it has no Resources".to_owned());
     }
     let mut reader = Reader {
-        scope: Scope::of(parsed, url)?,
+        scope: Scope::of(parsed, url),
         globals: &parsed["Globals"]["Function"],
         out: Template::default(),
     };
@@ -336,70 +337,4 @@ impl Template {
         }
         Ok(())
     }
-}
-
-fn generated(options: &Map<String, Value>, at: &str) -> Result<SecretSource, String> {
-    let flag = |key: &str| options.get(key).and_then(Value::as_bool).unwrap_or(false);
-    let excluded = options
-        .get("ExcludeCharacters")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
-    let mut alphabet = String::new();
-    for (left_out, characters) in [
-        ("ExcludeLowercase", "abcdefghijklmnopqrstuvwxyz"),
-        ("ExcludeUppercase", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"),
-        ("ExcludeNumbers", "0123456789"),
-        ("ExcludePunctuation", "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"),
-    ] {
-        if !flag(left_out) {
-            alphabet.extend(characters.chars().filter(|character| !excluded.contains(*character)));
-        }
-    }
-    if flag("IncludeSpace") {
-        alphabet.push(' ');
-    }
-    if alphabet.is_empty() {
-        return Err(format!("{at} leaves no character to draw from"));
-    }
-    let length = options.get("PasswordLength").and_then(Value::as_u64).unwrap_or(32);
-    let length = usize::try_from(length)
-        .ok()
-        .filter(|length| (1..=4096).contains(length));
-    let length = length.ok_or_else(|| format!("{at}.PasswordLength must be from 1 to 4096"))?;
-    let inside = match (options.get("SecretStringTemplate"), options.get("GenerateStringKey")) {
-        (Some(Value::String(template)), Some(Value::String(key))) => {
-            let object = serde_json::from_str(template)
-                .map_err(|error| format!("{at}.SecretStringTemplate is not a JSON object: {error}"))?;
-            Some((object, key.clone()))
-        }
-        (None, None) => None,
-        _ => {
-            return Err(format!(
-                "{at} needs SecretStringTemplate and GenerateStringKey together, as texts"
-            ));
-        }
-    };
-    Ok(SecretSource::Generated {
-        length,
-        alphabet,
-        inside,
-    })
-}
-
-/// `rate(5 minutes)`.
-fn rate(expression: &str) -> Option<Duration> {
-    let (count, unit) = expression
-        .trim()
-        .strip_prefix("rate(")?
-        .strip_suffix(')')?
-        .trim()
-        .split_once(' ')?;
-    let seconds = match unit.trim() {
-        "minute" | "minutes" => 60,
-        "hour" | "hours" => 3600,
-        "day" | "days" => 86400,
-        _ => return None,
-    };
-    let count: u64 = count.parse().ok().filter(|count| *count > 0)?;
-    Some(Duration::from_secs(count.checked_mul(seconds)?))
 }

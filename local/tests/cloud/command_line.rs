@@ -113,7 +113,7 @@ async fn a_function_that_dies_on_start_is_one_clear_line() {
     .await;
     one_line(
         &output,
-        &["the function DyingFunction exited with code 7 while it started"],
+        &["the function DyingFunction exited with code 7 while it started: the fixture lacks something"],
     );
 }
 

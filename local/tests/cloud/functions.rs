@@ -40,6 +40,7 @@ async fn a_function_sees_lambdas_environment_and_nothing_else() {
         ("JOINED", "a-c-hello"),
         ("CHOSEN", "plain"),
         ("API", local.cloud.url()),
+        ("LINK", &local.url("/start")),
     ] {
         assert_eq!(environment[name], value, "{name}");
     }
@@ -114,7 +115,7 @@ async fn a_function_that_dies_while_it_starts_fails_the_request_at_once() {
     assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
     assert!(started.elapsed().as_secs() < 3, "the death is noticed, not waited for");
     local
-        .logged("DyingFunction | exited with code 7 while it started")
+        .logged("DyingFunction | exited with code 7 while it started: the fixture lacks something")
         .await;
 }
 

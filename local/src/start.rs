@@ -1,0 +1,107 @@
+//! The steps of a start that can fail for reasons a person can mend, and what the terminal shows meanwhile.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+
+use crate::cloud::Inner;
+use crate::log::Log;
+use crate::template::{Route, SecretSource, Template};
+
+/// So many functions are tried at a time when all are checked.
+const CHECKED_AT_ONCE: usize = 4;
+
+/// A listener on loopback; port 0 for any that is free.
+pub(crate) async fn bind(port: u16) -> Result<TcpListener, String> {
+    TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], port)))
+        .await
+        .map_err(|error| match error.kind() {
+            std::io::ErrorKind::AddrInUse => {
+                format!("port {port} is in use; stop what listens there, or choose another with --port")
+            }
+            _ => format!("cannot listen on port {port}: {error}"),
+        })
+}
+
+/// The path of each function's binary; every one must be there.
+pub(crate) fn binaries(template: &Template, folder: &Path) -> Result<Vec<PathBuf>, String> {
+    let paths = template.functions.iter().map(|function| {
+        let path = folder.join(format!("{}{}", function.binary, std::env::consts::EXE_SUFFIX));
+        // A function's working directory is another one than ours.
+        let path = std::path::absolute(&path).unwrap_or(path);
+        match path.is_file() {
+            true => Ok(path),
+            false => Err(format!(
+                "{} wants the binary {}, but there is no {}",
+                function.logical_id,
+                function.binary,
+                path.display()
+            )),
+        }
+    });
+    paths.collect()
+}
+
+/// Shows what the template holds.
+pub(crate) fn announce(log: &Log, path: &Path, template: &Template) {
+    let count = |count: usize, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
+    log.say(&format!(
+        "{}: {}, {}, {}",
+        path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default(),
+        count(template.functions.len(), "function"),
+        count(template.tables.len(), "table"),
+        count(template.secrets.len(), "secret"),
+    ));
+    for table in &template.tables {
+        log.say(&format!("  table {}", table.name));
+    }
+    let mut routes: Vec<&Route> = template.routes.iter().collect();
+    // By path, with $default at the end.
+    routes.sort_by_key(|route| (route.path.is_none(), route.path.as_deref(), route.method.as_deref()));
+    let width = template
+        .routes
+        .iter()
+        .map(|route| route.key().len())
+        .max()
+        .unwrap_or_default();
+    for route in routes {
+        log.say(&format!(
+            "  {:width$}  → {}",
+            route.key(),
+            template.functions[route.function].name
+        ));
+    }
+    for note in &template.notes {
+        log.say(&format!("  note: {note}"));
+    }
+    for secret in &template.secrets {
+        if matches!(secret.source, SecretSource::Given(_)) {
+            log.say(&format!(
+                "  note: the secret {} has its value in the template",
+                secret.name
+            ));
+        }
+    }
+}
+
+/// Starts every function once, so that one that cannot start is found now and not by a request.
+pub(crate) async fn check(inner: &Arc<Inner>) -> Result<(), String> {
+    let mut waiting = inner.functions.iter().cloned();
+    let mut running = tokio::task::JoinSet::new();
+    loop {
+        while running.len() < CHECKED_AT_ONCE
+            && let Some(function) = waiting.next()
+        {
+            running.spawn(async move {
+                let checked = function.check().await;
+                checked.map_err(|error| format!("the function {} {error}", function.name()))
+            });
+        }
+        match running.join_next().await {
+            None => return Ok(()),
+            Some(checked) => checked.map_err(|error| error.to_string())??,
+        }
+    }
+}
