@@ -1,1 +1,15 @@
-//! Black-box tests: every request goes over HTTP to the real binaries.
+//! Black-box tests: the real binaries, over HTTP, in a local cloud of each test's own. No product code is imported.
+//! `house.rs` holds the rules about the repository itself.
+
+mod cost;
+mod curl;
+mod faults;
+mod openapi;
+mod operator;
+mod page;
+mod passcode;
+mod secrecy;
+mod support_pin;
+mod tokens;
+mod transport;
+mod world;

@@ -14,7 +14,7 @@ use utoipa::{
         self, ComponentsBuilder, ContentBuilder, HttpMethod, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder,
         PathsBuilder, Ref, RefOr, Required, ResponseBuilder, SecurityRequirement,
         path::{Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn},
-        request_body::RequestBodyBuilder,
+        request_body::{RequestBody, RequestBodyBuilder},
         schema::{ObjectBuilder, OneOfBuilder, Schema, Type},
         security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
@@ -135,10 +135,12 @@ fn operation(route: &Route) -> Option<Operation> {
 }
 
 fn gitlab(summary: &str, route: &Route) -> OperationBuilder {
-    let refused = OneOfBuilder::new()
-        .item(reference::<Message>())
-        .item(reference::<TokenError>())
-        .build();
+    let refused = Schema::OneOf(
+        OneOfBuilder::new()
+            .item(reference::<Message>())
+            .item(reference::<TokenError>())
+            .build(),
+    );
     let operation = named(summary, route)
         .tag("Support PIN")
         .security(SecurityRequirement::new("private_token", [] as [&str; 0]))
@@ -192,7 +194,7 @@ fn parameters<T: IntoParams>() -> Vec<Parameter> {
     T::into_params(|| None)
 }
 
-fn form<T: ToSchema>() -> openapi::RequestBody {
+fn form<T: ToSchema>() -> RequestBody {
     let content = ContentBuilder::new().schema(Some(reference::<T>())).build();
     RequestBodyBuilder::new()
         .required(Some(Required::True))

@@ -45,19 +45,19 @@ pub async fn person(
     let mut batch = Batch::default();
     batch.want(tokens, &presented.digest);
     let owner = match &presented.owner {
-        Owner::User(id) => Some(*id),
-        Owner::Client(_) => None,
+        Owner::User(id) => *id,
+        Owner::Client(_) => {
+            let token = batch.read().await?.take(tokens, &presented.digest, call.now)?;
+            return Ok(Err(access::check_ownerless(token, needed, call.now)));
+        }
     };
-    for id in [owner, named].into_iter().flatten() {
+    for id in [Some(owner), named].into_iter().flatten() {
         batch.want(users, &id);
     }
     let found = batch.read().await?;
     let user = |id: UserId| found.take(users, &id, call.now);
     let named = named.map_or(Ok(None), user)?;
-    let principal = owner
-        .map_or(Ok(None), user)?
-        .map(|user| Principal::User(Box::new(user)));
-    // A client acts for nobody here: without an owner its token is unknown.
+    let principal = user(owner)?.map(|user| Principal::User(Box::new(user)));
     let token = found.take(tokens, &presented.digest, call.now)?;
     Ok(
         access::check(token, principal, needed, call.now).and_then(|caller| match caller.principal {

@@ -31,7 +31,10 @@ use crate::{
         time::Timestamp,
     },
     http::serve::{Endpoint, serve},
-    store::table::{Row, Table},
+    store::{
+        conflict,
+        table::{Row, Table},
+    },
 };
 
 /// Keys that lie in Secrets Manager.
@@ -167,7 +170,7 @@ impl Edge {
     }
 
     fn dynamodb_client(&self) -> aws_sdk_dynamodb::Client {
-        let mut config = aws_sdk_dynamodb::config::Builder::from(&self.sdk_config());
+        let mut config = conflict::retried(aws_sdk_dynamodb::config::Builder::from(&self.sdk_config()));
         config.set_endpoint_url(self.endpoint("AWS_ENDPOINT_URL_DYNAMODB"));
         aws_sdk_dynamodb::Client::from_conf(config.build())
     }

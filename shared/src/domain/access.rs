@@ -61,18 +61,8 @@ pub fn check(
         Principal::User(user) => (user.token_generation, user.is_blocked),
         Principal::Client(client) => (client.token_generation, false),
     };
-    match token.kind {
-        Kind::Access => {}
-    }
-    if token.expires_at.is_over(now) {
-        return Err(Refusal::Expired);
-    }
-    if token.revoked_at.is_some() || token.generation != generation {
-        return Err(Refusal::Revoked);
-    }
-    if !needed.met_by(&token.scopes) {
-        return Err(Refusal::ScopeTooSmall(needed));
-    }
+    let ended = token.generation != generation;
+    check_token(&token, ended, needed, now)?;
     if is_blocked {
         return Err(Refusal::Blocked);
     }
@@ -80,6 +70,34 @@ pub fn check(
         principal,
         client: token.client,
     })
+}
+
+/// Judges a token whose owner may not pass in any case: a client's, where only people do.
+///
+/// The refusal says what is wrong with the token itself, or else that nobody is known by it.
+#[must_use]
+pub fn check_ownerless(token: Option<Token>, needed: Needed, now: Timestamp) -> Refusal {
+    match token.map(|token| check_token(&token, false, needed, now)) {
+        Some(Err(refusal)) => refusal,
+        Some(Ok(())) | None => Refusal::UnknownToken,
+    }
+}
+
+fn check_token(token: &Token, ended: bool, needed: Needed, now: Timestamp) -> Result<(), Refusal> {
+    match token.kind {
+        Kind::Access => {}
+    }
+    if token.expires_at.is_over(now) {
+        return Err(Refusal::Expired);
+    }
+    if token.revoked_at.is_some() || ended {
+        return Err(Refusal::Revoked);
+    }
+    if needed.met_by(&token.scopes) {
+        Ok(())
+    } else {
+        Err(Refusal::ScopeTooSmall(needed))
+    }
 }
 
 #[cfg(test)]

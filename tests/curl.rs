@@ -1,0 +1,90 @@
+//! The seeds' own curl lines, word for word but for the base URL, the token and the ids.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::world::World;
+
+/// Runs a shell line and gives what it printed.
+async fn shell(line: String) -> String {
+    let run = move || Command::new("sh").args(["-c", &line]).output();
+    let output = tokio::task::spawn_blocking(run)
+        .await
+        .expect("no panic")
+        .expect("sh runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn seed_000_support_pin() {
+    let world = World::new().await;
+    let seed = |line: &str, token: &str| {
+        let line = line.replace("glpat-XXXXXXXXXXXXXXXXX", token);
+        let line = line.replace("https://gitlab.example.com", world.url());
+        shell(format!("{line} -s").replace("users/123", &format!("users/{}", world.id("/user/user_id"))))
+    };
+    let created = seed(
+        r#"curl -X POST -H "PRIVATE-TOKEN: glpat-XXXXXXXXXXXXXXXXX" "https://gitlab.example.com/api/v4/user/support_pin""#,
+        world.user(),
+    )
+    .await;
+    assert!(created.starts_with(r#"{"pin":""#), "{created}");
+    for (path, token) in [("user", world.user()), ("users/123", world.admin())] {
+        let line = format!(
+            r#"curl -X GET -H "PRIVATE-TOKEN: glpat-XXXXXXXXXXXXXXXXX" "https://gitlab.example.com/api/v4/{path}/support_pin""#
+        );
+        assert_eq!(seed(&line, token).await, created);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn seed_002_passcodes() {
+    let world = World::new().await;
+    let seed = |line: &str, id: &str, token: &str| {
+        let line = line
+            .replace("eyJ...SUA", world.id("/passcode_token"))
+            .replace("https://localhost:8443", world.url())
+            .replace("01FM98Y1WCT0KT0AT56TMJ1973", id)
+            .replace("FCobPMiwtlHtr67TM6izFOL506L6T4k5", token);
+        shell(format!("{line} -s"))
+    };
+    let issued = seed(
+        "curl --location --request GET 'https://localhost:8443/passcode/retrieve?purpose=TEST_PURPOSE&username=test@test.com&client_id=heatclinic' \\\n\
+         --header 'Authorization: Bearer eyJ...SUA'",
+        "",
+        "",
+    )
+    .await;
+    let issued: Value = serde_json::from_str(&issued).expect("JSON");
+    let (id, token) = (
+        issued["id"].as_str().expect("an id"),
+        issued["token"].as_str().expect("a token"),
+    );
+    let status = "curl --location --request GET 'https://localhost:8443/passcode/status?passcode_id=01FM98Y1WCT0KT0AT56TMJ1973&client_id=heatclinic' \\\n\
+         --header 'Authorization: Bearer eyJ...SUA'";
+    assert_eq!(
+        seed(status, id, token).await,
+        format!(r#"{{"id":"{id}","valid":true}}"#)
+    );
+    let consume = "curl --location --request POST 'https://localhost:8443/passcode/consume?client_id=heatclinic' \\\n\
+         --header 'Authorization: Bearer eyJ...SUA' \\\n\
+         --header 'Content-Type: application/x-www-form-urlencoded' \\\n\
+         --data-urlencode 'passcode=FCobPMiwtlHtr67TM6izFOL506L6T4k5' \\\n\
+         --data-urlencode 'purpose=TEST_PURPOSE' \\\n\
+         --data-urlencode 'username=test@test.com'";
+    assert_eq!(seed(consume, id, token).await, format!(r#"{{"id":"{id}"}}"#));
+    assert_eq!(
+        seed(status, id, token).await,
+        format!(r#"{{"id":"{id}","valid":false}}"#)
+    );
+    let invalidate = "curl --location --request POST 'https://localhost:8443/passcode/invalidate?client_id=heatclinic' \\\n\
+         --header 'Authorization: Bearer eyJ...SUA' \\\n\
+         --header 'Content-Type: application/x-www-form-urlencoded' \\\n\
+         --data-urlencode 'passcode_id=01FM98Y1WCT0KT0AT56TMJ1973'";
+    assert_eq!(
+        seed(invalidate, id, token).await,
+        format!(r#"{{"id":"{id}","valid":false}}"#)
+    );
+}

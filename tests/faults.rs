@@ -1,0 +1,261 @@
+//! What is answered when the store is down, slow, throttling, or loses an answer: in the dialect, in time, and with
+//! the state before or after, never between (security.md R17, R63, R64).
+
+use serde_json::{Value, json};
+
+use crate::world::{Got, World};
+
+const OWN: &str = "/api/v4/user/support_pin";
+const CREATE_FAILED: &str = r#"{"error":"Failed to create support PIN"}"#;
+const SHOW_FAILED: &str = r#"{"error":"Error retrieving Support PIN for user."}"#;
+const REVOKE_FAILED: &str = r#"{"error":"Error revoking Support PIN for user."}"#;
+const OURS: &str = r#"{"message":"500 Internal Server Error"}"#;
+
+fn dynamodb(kind: &str, skip: u32, times: u32) -> Value {
+    json!({ "service": "dynamodb", "operation": null, "kind": kind, "skip": skip, "times": times })
+}
+
+#[track_caller]
+fn spring(got: &Got, status: u16) {
+    assert_eq!(got.ok(status)["status"], status);
+}
+
+/// Each route of the support PIN under a fault from its `skip`th call on, until it is cleared.
+async fn support_pin_says(world: &World, kind: &str, skip: u32) {
+    let of = format!("/api/v4/users/{}/support_pin", world.id("/user/user_id"));
+    for (method, path, token, status, body) in [
+        ("POST", OWN.to_owned(), world.user(), 422, CREATE_FAILED),
+        ("GET", OWN.to_owned(), world.user(), 500, OURS),
+        ("GET", of.clone(), world.admin(), 422, SHOW_FAILED),
+        ("POST", format!("{of}/revoke"), world.admin(), 422, REVOKE_FAILED),
+    ] {
+        world.fault(dynamodb(kind, skip, 1000)).await;
+        world
+            .ask(method, &path)
+            .private_token(token)
+            .send()
+            .await
+            .is(status, body);
+        world.clear_faults().await;
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_fails_or_throttles_is_said_in_the_routes_words() {
+    let world = World::new().await;
+    let created = world.post(OWN).private_token(world.user()).send().await;
+    for kind in ["error", "throttle"] {
+        for skip in [0, 1] {
+            support_pin_says(&world, kind, skip).await;
+        }
+    }
+    world
+        .get(OWN)
+        .private_token(world.user())
+        .send()
+        .await
+        .is(200, &created.body);
+}
+
+#[tokio::test]
+async fn a_store_that_hangs_is_said_in_time() {
+    let world = World::new().await;
+    let created = world.post(OWN).private_token(world.user()).send().await;
+    support_pin_says(&world, "hang", 1).await;
+    for invocation in world.invocations().await {
+        if invocation["status"] == 422 || invocation["status"] == 500 {
+            let ms = invocation["ms"].as_f64().expect("a number");
+            assert!(ms < 10_000.0, "the function's time-out is 10 s: {invocation}");
+        }
+    }
+    world
+        .get(OWN)
+        .private_token(world.user())
+        .send()
+        .await
+        .is(200, &created.body);
+}
+
+#[tokio::test]
+async fn passcode_routes_answer_500_and_a_retry_works() {
+    let world = World::new().await;
+    let token = world.id("/passcode_token");
+    let client = ("client_id", "heatclinic");
+    let query = [("purpose", "p"), ("username", "u"), client];
+    let retrieve = || world.get("/passcode/retrieve").query(&query).bearer(token).send();
+    let issued = retrieve().await.ok(200);
+    let (id, passcode) = (
+        issued["id"].as_str().expect("an id"),
+        issued["token"].as_str().expect("a token"),
+    );
+    let fields = [("passcode", passcode), ("purpose", "p"), ("username", "u")];
+    let consume = || {
+        world
+            .post("/passcode/consume")
+            .query(&[client])
+            .bearer(token)
+            .form(&fields)
+            .send()
+    };
+    let status = || {
+        world
+            .get("/passcode/status")
+            .query(&[("passcode_id", id), client])
+            .bearer(token)
+            .send()
+    };
+    let form = [("passcode_id", id)];
+    let invalidate = || {
+        world
+            .post("/passcode/invalidate")
+            .query(&[client])
+            .bearer(token)
+            .form(&form)
+            .send()
+    };
+    for kind in ["error", "throttle"] {
+        for skip in [0, 1] {
+            for route in 0..4 {
+                world.fault(dynamodb(kind, skip, 1000)).await;
+                let got = match route {
+                    0 => retrieve().await,
+                    1 => consume().await,
+                    2 => status().await,
+                    _ => invalidate().await,
+                };
+                spring(&got, 500);
+                world.clear_faults().await;
+            }
+        }
+    }
+    assert_eq!(world.rows("PasscodesTable").await.len(), 1, "nothing was written");
+    assert_eq!(status().await.ok(200)["valid"], true);
+    consume().await.ok(200);
+}
+
+#[tokio::test]
+async fn a_passing_fault_is_not_noticed() {
+    let world = World::new().await;
+    for kind in ["error", "throttle", "hang"] {
+        for skip in [0, 1] {
+            world.fault(dynamodb(kind, skip, 1)).await;
+            world.post(OWN).private_token(world.user()).send().await.ok(201);
+            world.clear_faults().await;
+        }
+    }
+    world.fault(dynamodb("conflict", 0, 1)).await;
+    world.post(OWN).private_token(world.user()).send().await.ok(201);
+}
+
+#[tokio::test]
+async fn the_winner_is_told_so_although_an_answer_was_lost() {
+    let world = World::new().await;
+    let token = world.id("/passcode_token");
+    let client = ("client_id", "heatclinic");
+    let query = [("purpose", "p"), ("username", "u"), client];
+    let lose = |operation: &'static str| json!({ "service": "dynamodb", "operation": operation, "kind": "drop_response", "skip": 0, "times": 1 });
+
+    world.fault(lose("PutItem")).await;
+    let issued = world
+        .get("/passcode/retrieve")
+        .query(&query)
+        .bearer(token)
+        .send()
+        .await
+        .ok(200);
+    let (id, passcode) = (
+        issued["id"].as_str().expect("an id"),
+        issued["token"].as_str().expect("a token"),
+    );
+    assert_eq!(world.rows("PasscodesTable").await.len(), 1);
+
+    world.fault(lose("UpdateItem")).await;
+    let fields = [("passcode", passcode), ("purpose", "p"), ("username", "u")];
+    let consume = || {
+        world
+            .post("/passcode/consume")
+            .query(&[client])
+            .bearer(token)
+            .form(&fields)
+            .send()
+    };
+    consume().await.is(200, &format!(r#"{{"id":"{id}"}}"#));
+    spring(&consume().await, 400);
+
+    world.fault(lose("UpdateItem")).await;
+    let form = [("passcode_id", id)];
+    let got = world
+        .post("/passcode/invalidate")
+        .query(&[client])
+        .bearer(token)
+        .form(&form)
+        .send()
+        .await;
+    got.is(200, &format!(r#"{{"id":"{id}","valid":false}}"#));
+
+    let user_id = world.id("/user/user_id");
+    world.fault(lose("PutItem")).await;
+    let created = world.post(OWN).private_token(world.user()).send().await;
+    created.ok(201);
+    world
+        .get(OWN)
+        .private_token(world.user())
+        .send()
+        .await
+        .is(200, &created.body);
+    world.fault(lose("UpdateItem")).await;
+    let revoke = format!("/api/v4/users/{user_id}/support_pin/revoke");
+    world
+        .post(&revoke)
+        .private_token(world.admin())
+        .send()
+        .await
+        .is(202, "{}");
+    world.post(&revoke).private_token(world.admin()).send().await.ok(404);
+}
+
+#[tokio::test]
+async fn a_guess_that_cannot_be_counted_is_not_evaluated() {
+    let short = r#"{"PHONE":{"length":6,"alphabet":"0123456789"}}"#;
+    let world = World::with(&[("PasscodePurposes", short)]).await;
+    let token = world.id("/passcode_token");
+    let client = ("client_id", "heatclinic");
+    let query = [("purpose", "PHONE"), ("username", "u"), client];
+    let issued = world
+        .get("/passcode/retrieve")
+        .query(&query)
+        .bearer(token)
+        .send()
+        .await
+        .ok(200);
+    let fields = [
+        ("passcode", issued["token"].as_str().expect("a token")),
+        ("purpose", "PHONE"),
+        ("username", "u"),
+    ];
+    let consume = || {
+        world
+            .post("/passcode/consume")
+            .query(&[client])
+            .bearer(token)
+            .form(&fields)
+            .send()
+    };
+    world.fault(dynamodb("error", 1, 3)).await;
+    spring(&consume().await, 500);
+    world.clear_faults().await;
+    consume().await.ok(200);
+}
+
+#[tokio::test]
+async fn a_function_without_its_keys_serves_nothing_and_recovers() {
+    let world = World::new().await;
+    world
+        .fault(json!({ "service": "secretsmanager", "operation": null, "kind": "error", "skip": 0, "times": 1000 }))
+        .await;
+    let got = world.post(OWN).private_token(world.user()).bare().await;
+    assert!(got.status >= 500, "{got:?}");
+    assert!(world.rows("SupportPinsTable").await.is_empty());
+    world.clear_faults().await;
+    world.post(OWN).private_token(world.user()).send().await.ok(201);
+}

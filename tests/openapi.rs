@@ -1,0 +1,178 @@
+//! `/openapi.json` describes what template.yaml declares, and what the functions answer.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use saphyr::{LoadableYamlNode, Yaml};
+use serde_json::{Value, json};
+
+use crate::world::{World, root};
+
+#[tokio::test]
+async fn the_document_has_exactly_the_templates_routes() {
+    let world = World::new().await;
+    let document = world.get("/openapi.json").send().await.ok(200);
+    assert_eq!(document["openapi"], "3.1.0");
+    let mut described = BTreeMap::new();
+    for (path, item) in document["paths"].as_object().expect("paths") {
+        for (method, operation) in item.as_object().expect("an item") {
+            let name = operation["operationId"].as_str().expect("an id").to_owned();
+            described.insert(format!("{} {path}", method.to_uppercase()), name);
+        }
+    }
+    assert_eq!(
+        described,
+        declared(),
+        "describe the route in functions/openapi/document.rs"
+    );
+}
+
+/// The routes of the template, and the functions behind them.
+fn declared() -> BTreeMap<String, String> {
+    let text = std::fs::read_to_string(root().join("template.yaml")).expect("template.yaml");
+    let yaml = Yaml::load_from_str(&text).expect("YAML");
+    let at = |node: &Yaml, path: &[&str]| -> Option<String> {
+        let found = path.iter().try_fold(node, |node, key| node.as_mapping_get(key))?;
+        found.as_str().map(str::to_owned)
+    };
+    let mut routes = BTreeMap::new();
+    for resource in yaml[0]
+        .as_mapping_get("Resources")
+        .and_then(Yaml::as_mapping)
+        .expect("resources")
+        .values()
+    {
+        let Some(events) = resource
+            .as_mapping_get("Properties")
+            .and_then(|p| p.as_mapping_get("Events"))
+        else {
+            continue;
+        };
+        for event in events.as_mapping().expect("events").values() {
+            let method = at(event, &["Properties", "Method"]);
+            let path = at(event, &["Properties", "Path"]);
+            if let (Some(method), Some(path)) = (method, path) {
+                let function = at(resource, &["Metadata", "BuildProperties", "Binary"]).expect("a binary");
+                routes.insert(format!("{method} {path}"), function);
+            }
+        }
+    }
+    routes
+}
+
+#[tokio::test]
+async fn every_reference_leads_somewhere() {
+    let world = World::new().await;
+    let document = world.get("/openapi.json").send().await.ok(200);
+    let schemas = document["components"]["schemas"].as_object().expect("schemas");
+    let mut used = BTreeSet::new();
+    references(&document, &mut used);
+    let have: BTreeSet<_> = schemas
+        .keys()
+        .map(|name| format!("#/components/schemas/{name}"))
+        .collect();
+    assert_eq!(used, have, "schemas that are used, and schemas that there are");
+}
+
+fn references(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(fields) => {
+            if let Some(Value::String(target)) = fields.get("$ref") {
+                found.insert(target.clone());
+            }
+            fields.values().for_each(|value| references(value, found));
+        }
+        Value::Array(items) => items.iter().for_each(|value| references(value, found)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+#[tokio::test]
+async fn answers_have_the_described_keys() {
+    let world = World::new().await;
+    let document = world.get("/openapi.json").send().await.ok(200);
+    let described = |schema: &str| -> BTreeSet<String> {
+        let properties = &document["components"]["schemas"][schema]["properties"];
+        properties
+            .as_object()
+            .unwrap_or_else(|| panic!("{schema}"))
+            .keys()
+            .cloned()
+            .collect()
+    };
+    let keys = |body: &Value| -> BTreeSet<String> { body.as_object().expect("an object").keys().cloned().collect() };
+    let own = "/api/v4/user/support_pin";
+    let created = world.post(own).private_token(world.user()).send().await.ok(201);
+    assert_eq!(keys(&created), described("SupportPin"));
+    assert_eq!(keys(&world.get(own).send().await.ok(401)), described("Message"));
+    assert_eq!(
+        keys(&world.get(own).bearer(world.id("/passcode_token")).send().await.ok(403)),
+        described("TokenError")
+    );
+    let query = [("purpose", "p"), ("username", "u"), ("client_id", "heatclinic")];
+    let issued = world
+        .get("/passcode/retrieve")
+        .query(&query)
+        .bearer(world.admin())
+        .send()
+        .await
+        .ok(200);
+    assert_eq!(keys(&issued), described("Retrieved"));
+    assert_eq!(
+        keys(&world.get("/passcode/retrieve").send().await.ok(401)),
+        described("SpringError")
+    );
+    let form = [("passcode_id", issued["id"].as_str().expect("an id"))];
+    let got = world
+        .post("/passcode/invalidate?client_id=heatclinic")
+        .bearer(world.admin())
+        .form(&form)
+        .send()
+        .await;
+    assert_eq!(keys(&got.ok(200)), described("Status"));
+}
+
+#[tokio::test]
+async fn the_forms_fields_are_those_that_are_read() {
+    let world = World::new().await;
+    let document = world.get("/openapi.json").send().await.ok(200);
+    let form = &document["components"]["schemas"]["ConsumeForm"];
+    let named: BTreeSet<_> = form["required"]
+        .as_array()
+        .expect("required")
+        .iter()
+        .filter_map(Value::as_str)
+        .map(str::to_owned)
+        .collect();
+    let fields = ["passcode", "purpose", "username"];
+    assert_eq!(named, fields.map(str::to_owned).into());
+    // Without any one of them the form is refused, and with all it is read.
+    let query = json!([("purpose", "p"), ("username", "u"), ("client_id", "heatclinic")]);
+    let query: Vec<(String, String)> = serde_json::from_value(query).expect("pairs");
+    let query: Vec<_> = query.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+    let issued = world
+        .get("/passcode/retrieve")
+        .query(&query)
+        .bearer(world.admin())
+        .send()
+        .await
+        .ok(200);
+    let all = [
+        ("passcode", issued["token"].as_str().expect("a token")),
+        ("purpose", "p"),
+        ("username", "u"),
+    ];
+    for (left_out, _) in all {
+        let some: Vec<_> = all.into_iter().filter(|(name, _)| *name != left_out).collect();
+        let ask = world
+            .post("/passcode/consume?client_id=heatclinic")
+            .bearer(world.admin());
+        ask.form(&some).send().await.ok(400);
+    }
+    world
+        .post("/passcode/consume?client_id=heatclinic")
+        .bearer(world.admin())
+        .form(&all)
+        .send()
+        .await
+        .ok(200);
+}

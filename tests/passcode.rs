@@ -1,0 +1,606 @@
+//! Passcodes: contracts.md §3, seed 002.
+
+use std::collections::BTreeSet;
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use crate::world::{Ask, Got, World};
+
+const CLIENT: (&str, &str) = ("client_id", "heatclinic");
+const USER: &str = "test@test.com";
+const PURPOSE: &str = "TEST_PURPOSE";
+const SHORT: &str = r#"{"PHONE":{"length":6,"alphabet":"0123456789"}}"#;
+
+/// A passcode as its caller got it.
+struct Issued {
+    id: String,
+    token: String,
+}
+
+impl World {
+    fn passcode_token(&self) -> &str {
+        self.id("/passcode_token")
+    }
+
+    async fn retrieve(&self, username: &str, purpose: &str) -> Issued {
+        let query = [("purpose", purpose), ("username", username), CLIENT];
+        let got = self
+            .get("/passcode/retrieve")
+            .query(&query)
+            .bearer(self.passcode_token())
+            .send()
+            .await;
+        let body = got.ok(200);
+        let text = |name: &str| body[name].as_str().expect("a text").to_owned();
+        let issued = Issued {
+            id: text("id"),
+            token: text("token"),
+        };
+        assert_eq!(
+            got.body,
+            format!(r#"{{"id":"{}","token":"{}"}}"#, issued.id, issued.token)
+        );
+        issued
+    }
+
+    fn consume(&self, passcode: &str, username: &str, purpose: &str) -> Ask<'_> {
+        self.post("/passcode/consume")
+            .query(&[CLIENT])
+            .bearer(self.passcode_token())
+            .form(&[("passcode", passcode), ("purpose", purpose), ("username", username)])
+    }
+
+    fn status(&self, id: &str) -> Ask<'_> {
+        self.get("/passcode/status")
+            .query(&[("passcode_id", id), CLIENT])
+            .bearer(self.passcode_token())
+    }
+
+    fn invalidate(&self, id: &str) -> Ask<'_> {
+        self.post("/passcode/invalidate")
+            .query(&[CLIENT])
+            .bearer(self.passcode_token())
+            .form(&[("passcode_id", id)])
+    }
+
+    async fn is_valid(&self, id: &str, valid: bool) {
+        self.status(id)
+            .send()
+            .await
+            .is(200, &format!(r#"{{"id":"{id}","valid":{valid}}}"#));
+    }
+}
+
+/// Spring's error, whole, with a time within this test.
+#[track_caller]
+fn refused(got: &Got, status: u16, error: &str, path: &str) {
+    let body: Value = serde_json::from_str(&got.body).expect("JSON");
+    let at = body["timestamp"].as_str().expect("a time");
+    assert!(at.len() == 20 && at.starts_with("20") && at.ends_with('Z'), "{at}");
+    got.is(
+        status,
+        &format!(r#"{{"timestamp":"{at}","status":{status},"error":"{error}","path":"{path}"}}"#),
+    );
+}
+
+#[track_caller]
+fn bad(got: &Got) {
+    refused(got, 400, "Bad Request", "/passcode/consume");
+}
+
+#[tokio::test]
+async fn a_passcode_is_made_consumed_once_and_known_by_its_id() {
+    let world = World::new().await;
+    let issued = world.retrieve(USER, PURPOSE).await;
+    assert!(
+        issued.token.len() == 32 && issued.token.bytes().all(|b| b.is_ascii_alphanumeric()),
+        "{}",
+        issued.token
+    );
+    assert!(issued.id.len() == 26 && issued.id.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase()));
+    world.is_valid(&issued.id, true).await;
+    world.is_valid(&issued.id, true).await;
+    let got = world.consume(&issued.token, USER, PURPOSE).send().await;
+    got.is(200, &format!(r#"{{"id":"{}"}}"#, issued.id));
+    bad(&world.consume(&issued.token, USER, PURPOSE).send().await);
+    world.is_valid(&issued.id, false).await;
+}
+
+#[tokio::test]
+async fn several_passcodes_of_one_user_and_purpose_live_side_by_side() {
+    let world = World::new().await;
+    let all = [world.retrieve(USER, PURPOSE).await, world.retrieve(USER, PURPOSE).await];
+    for issued in &all {
+        world
+            .consume(&issued.token, USER, PURPOSE)
+            .send()
+            .await
+            .is(200, &format!(r#"{{"id":"{}"}}"#, issued.id));
+    }
+    let ids: BTreeSet<_> = all.iter().map(|issued| &issued.id).collect();
+    assert_eq!(ids.len(), 2);
+}
+
+#[tokio::test]
+async fn a_passcode_is_good_for_its_own_binding_only() {
+    let world = World::new().await;
+    let made = world
+        .operator(json!({ "command": "create_client", "client_id": "other", "scopes": ["passcode"] }))
+        .await;
+    assert_eq!(made["client_id"], "other");
+    let other = json!({ "owner_client_id": "other", "client_id": "other", "scopes": ["passcode"] });
+    let other = world.token(other).await;
+    let issued = world.retrieve(USER, PURPOSE).await;
+    let token = issued.token.as_str();
+    for (passcode, username, purpose) in [
+        (token, "other@test.com", PURPOSE),
+        (token, "TEST@test.com", PURPOSE),
+        (token, "test@test.com ", PURPOSE),
+        (token, USER, "test_purpose"),
+        (token, USER, "TEST_PURPOSE "),
+        (token, USER, "TEST"),
+        (&token.to_lowercase(), USER, PURPOSE),
+        (&token[..31], USER, PURPOSE),
+        (&format!("{token}0"), USER, PURPOSE),
+        (&format!(" {token}"), USER, PURPOSE),
+        (&issued.id, USER, PURPOSE),
+        ("", USER, PURPOSE),
+        (&"x".repeat(10_000), USER, PURPOSE),
+    ] {
+        bad(&world.consume(passcode, username, purpose).send().await);
+    }
+    let fields = [("passcode", token), ("purpose", PURPOSE), ("username", USER)];
+    let theirs = world
+        .post("/passcode/consume")
+        .query(&[("client_id", "other")])
+        .bearer(&other)
+        .form(&fields);
+    bad(&theirs.send().await);
+    // Another client's passcode is as unknown as one that never was.
+    let status = [("client_id", "other"), ("passcode_id", issued.id.as_str())];
+    let asked = world.get("/passcode/status").query(&status).bearer(&other).send().await;
+    refused(&asked, 404, "Not Found", "/passcode/status");
+    let form = [("passcode_id", issued.id.as_str())];
+    let ended = world
+        .post("/passcode/invalidate")
+        .query(&status[..1])
+        .bearer(&other)
+        .form(&form)
+        .send()
+        .await;
+    refused(&ended, 404, "Not Found", "/passcode/invalidate");
+    // After all of this it is as good as new.
+    world.is_valid(&issued.id, true).await;
+    world.consume(token, USER, PURPOSE).send().await.ok(200);
+}
+
+#[tokio::test]
+async fn a_passcode_ends_after_ten_minutes() {
+    let world = World::new().await;
+    let (early, late) = (world.retrieve(USER, PURPOSE).await, world.retrieve(USER, PURPOSE).await);
+    let row = world
+        .rows("PasscodesTable")
+        .await
+        .into_iter()
+        .find(|row| row["id"]["S"] == late.id.as_str());
+    let number = |name: &str| -> u64 {
+        row.as_ref().expect("a row")[name]["N"]
+            .as_str()
+            .expect("N")
+            .parse()
+            .expect("a number")
+    };
+    assert_eq!(number("expires_at") - number("issued_at"), 600);
+    world.advance(number("expires_at") - world.now().await - 20).await;
+    world.consume(&early.token, USER, PURPOSE).send().await.ok(200);
+    world.is_valid(&late.id, true).await;
+    world.advance(number("expires_at") - world.now().await).await;
+    bad(&world.consume(&late.token, USER, PURPOSE).send().await);
+    world.is_valid(&late.id, false).await;
+    // A day later it is forgotten, swept or not.
+    world.advance(86_400).await;
+    refused(
+        &world.status(&late.id).send().await,
+        404,
+        "Not Found",
+        "/passcode/status",
+    );
+    refused(
+        &world.invalidate(&late.id).send().await,
+        404,
+        "Not Found",
+        "/passcode/invalidate",
+    );
+    assert_eq!(world.rows("PasscodesTable").await.len(), 2);
+    world.post("/_local/sweep").local().await;
+    assert!(world.rows("PasscodesTable").await.is_empty());
+}
+
+#[tokio::test]
+async fn invalidation_is_idempotent_and_final() {
+    let world = World::new().await;
+    let issued = world.retrieve(USER, PURPOSE).await;
+    for _ in 0..2 {
+        world
+            .invalidate(&issued.id)
+            .send()
+            .await
+            .is(200, &format!(r#"{{"id":"{}","valid":false}}"#, issued.id));
+    }
+    bad(&world.consume(&issued.token, USER, PURPOSE).send().await);
+    world.is_valid(&issued.id, false).await;
+    let consumed = world.retrieve(USER, PURPOSE).await;
+    world.consume(&consumed.token, USER, PURPOSE).send().await.ok(200);
+    world
+        .invalidate(&consumed.id)
+        .send()
+        .await
+        .is(200, &format!(r#"{{"id":"{}","valid":false}}"#, consumed.id));
+}
+
+#[tokio::test]
+async fn an_unknown_id_is_not_found() {
+    let world = World::new().await;
+    let issued = world.retrieve(USER, PURPOSE).await;
+    // The same row by another time: the id is not the one that was given out.
+    let shifted = format!("01FM98Y1WC{}", &issued.id[10..]);
+    for id in [
+        "01FM98Y1WCT0KT0AT56TMJ1973",
+        &shifted,
+        &issued.id.to_lowercase(),
+        &issued.token,
+        "",
+        "é",
+        "x",
+    ] {
+        refused(&world.status(id).send().await, 404, "Not Found", "/passcode/status");
+        refused(
+            &world.invalidate(id).send().await,
+            404,
+            "Not Found",
+            "/passcode/invalidate",
+        );
+    }
+    world.is_valid(&issued.id, true).await;
+}
+
+#[tokio::test]
+async fn usernames_survive_whatever_they_hold() {
+    let world = World::new().await;
+    for username in [
+        "a+b@test.com",
+        "a b@test.com",
+        "фома@test.com",
+        "a&b=c%20d",
+        "用户",
+        "a#OTP#b",
+        "'\"\\<>",
+    ] {
+        let issued = world.retrieve(username, "r&d + ü").await;
+        bad(&world
+            .consume(&issued.token, &username.replace('+', " ").replace("%20", " "), "other")
+            .send()
+            .await);
+        world.consume(&issued.token, username, "r&d + ü").send().await.ok(200);
+    }
+}
+
+#[tokio::test]
+async fn only_a_passcode_token_of_the_client_opens_the_routes() {
+    let world = World::new().await;
+    let issued = world.retrieve(USER, PURPOSE).await;
+    let before = world.all_rows().await;
+    let user_id = world.id("/user/user_id").to_owned();
+    let short = world
+        .token(json!({ "user_id": user_id, "scopes": ["passcode"], "lifetime_seconds": 1 }))
+        .await;
+    let revoked = world.token(json!({ "user_id": user_id, "scopes": ["passcode"] })).await;
+    world
+        .operator(json!({ "command": "revoke_token", "token": revoked }))
+        .await;
+    world.advance(1).await;
+    for (method, path) in [
+        (
+            "GET",
+            "/passcode/retrieve?purpose=p&username=u&client_id=heatclinic".to_owned(),
+        ),
+        ("POST", "/passcode/consume?client_id=heatclinic".to_owned()),
+        (
+            "GET",
+            format!("/passcode/status?passcode_id={}&client_id=heatclinic", issued.id),
+        ),
+        ("POST", "/passcode/invalidate?client_id=heatclinic".to_owned()),
+    ] {
+        let ask = || {
+            let ask = world.ask(method, &path);
+            match method {
+                "POST" => ask.form(&[
+                    ("passcode", issued.token.as_str()),
+                    ("purpose", PURPOSE),
+                    ("username", USER),
+                    ("passcode_id", issued.id.as_str()),
+                ]),
+                _ => ask,
+            }
+        };
+        let bare = path.split('?').next().expect("a path");
+        let in_query = format!("{path}&access_token={}", world.passcode_token());
+        for got in [
+            ask().send().await,
+            ask().bearer("eyJ...SUA").send().await,
+            ask().bearer(&short).send().await,
+            ask().bearer(&revoked).send().await,
+            ask().private_token(world.passcode_token()).send().await,
+            ask().header("authorization", world.passcode_token()).send().await,
+            world.ask(method, &in_query).send().await,
+        ] {
+            refused(&got, 401, "Unauthorized", bare);
+            assert_eq!(got.header("www-authenticate"), Some("Bearer error=\"invalid_token\""));
+        }
+        let small = ask().bearer(world.user()).send().await;
+        let elsewhere = world
+            .ask(method, &path.replace("heatclinic", "other"))
+            .bearer(world.passcode_token());
+        for got in [small, elsewhere.send().await] {
+            refused(&got, 403, "Forbidden", bare);
+            assert_eq!(
+                got.header("www-authenticate"),
+                Some("Bearer error=\"insufficient_scope\"")
+            );
+        }
+        let both = world.ask(method, &in_query).bearer(world.passcode_token()).send().await;
+        refused(&both, 400, "Bad Request", bare);
+    }
+    let after = world.all_rows().await;
+    let passcodes = |rows: &str| {
+        rows.lines()
+            .find(|line| line.contains("PasscodesTable"))
+            .map(str::to_owned)
+    };
+    assert_eq!(passcodes(&before), passcodes(&after), "nothing was written");
+    world.is_valid(&issued.id, true).await;
+}
+
+#[tokio::test]
+async fn malformed_requests_are_400_and_change_nothing() {
+    let world = World::new().await;
+    let issued = world.retrieve(USER, PURPOSE).await;
+    let good = format!("passcode={}&purpose={PURPOSE}&username=test%40test.com", issued.token);
+    let form = "application/x-www-form-urlencoded";
+    let post = |query: &str, body: String| {
+        world
+            .post(&format!("/passcode/consume?{query}"))
+            .bearer(world.passcode_token())
+            .body(form, body)
+    };
+    for (query, body) in [
+        ("", good.clone()),
+        ("client_id=heatclinic&client_id=heatclinic", good.clone()),
+        ("client_id=heatclinic&%63lient_id=heatclinic", good.clone()),
+        ("client_id=heatclinic&purpose=TEST_PURPOSE", good.clone()),
+        ("client_id=heatclinic&passcode=x", good.clone()),
+        ("client_id=heatclinic", String::new()),
+        ("client_id=heatclinic", good.replace("passcode=", "passcode[]=")),
+        ("client_id=heatclinic", good.replace("&purpose=TEST_PURPOSE", "")),
+        ("client_id=heatclinic", good.replace("&username=test%40test.com", "")),
+        ("client_id=heatclinic", format!("{good}&username=test%40test.com")),
+        ("client_id=heatclinic", format!("{good}&passcode={}", issued.token)),
+        ("client_id=heatclinic", format!("{good}&x=%")),
+        ("client_id=heatclinic", format!("{good}&x=%zz")),
+        ("client_id=heatclinic", format!("{good}&x=%ff")),
+        ("client_id=heatclinic", good.replace("test%40", "test%00%40")),
+        ("client_id=heatclinic", good.replace("test%40", "test%0a%40")),
+        ("client_id=heatclinic", good.replace("test%40test.com", "")),
+        ("client_id=heatclinic", good.replace("test%40", &"t".repeat(250))),
+    ] {
+        bad(&post(query, body).send().await);
+    }
+    let mut raw = good.clone().into_bytes();
+    raw.extend_from_slice(b"&x=\xff\xfe");
+    bad(&world
+        .post("/passcode/consume?client_id=heatclinic")
+        .bearer(world.passcode_token())
+        .body(form, raw)
+        .send()
+        .await);
+    for query in [
+        "client_id=heatclinic",
+        "client_id=heatclinic&purpose=p",
+        "client_id=heatclinic&username=u",
+        "client_id=heatclinic&purpose=&username=u",
+        "client_id=heatclinic&purpose=p&username=u&username=u",
+        "client_id=heatclinic&purpose=p&username=%00",
+        "purpose=p&username=u",
+    ] {
+        let got = world
+            .get(&format!("/passcode/retrieve?{query}"))
+            .bearer(world.passcode_token())
+            .send()
+            .await;
+        refused(&got, 400, "Bad Request", "/passcode/retrieve");
+    }
+    let got = world
+        .get("/passcode/status?client_id=heatclinic")
+        .bearer(world.passcode_token())
+        .send()
+        .await;
+    refused(&got, 400, "Bad Request", "/passcode/status");
+    assert_eq!(world.rows("PasscodesTable").await.len(), 1, "nothing was written");
+    world.is_valid(&issued.id, true).await;
+    post("client_id=heatclinic", good).send().await.ok(200);
+}
+
+#[tokio::test]
+async fn a_form_route_takes_forms_only() {
+    let world = World::new().await;
+    let issued = world.retrieve(USER, PURPOSE).await;
+    let fields = json!({ "passcode": issued.token, "purpose": PURPOSE, "username": USER, "passcode_id": issued.id });
+    let form = format!(
+        "passcode={}&purpose={PURPOSE}&username={USER}&passcode_id={}",
+        issued.token, issued.id
+    );
+    for path in ["/passcode/consume", "/passcode/invalidate"] {
+        let post = || world.post(path).query(&[CLIENT]).bearer(world.passcode_token());
+        for got in [
+            post().json(&fields).send().await,
+            post().body("text/plain", form.clone()).send().await,
+            post()
+                .body("multipart/form-data; boundary=x", form.clone())
+                .send()
+                .await,
+            post()
+                .body("application/x-www-form-urlencoded-not", form.clone())
+                .send()
+                .await,
+            post().send().await,
+        ] {
+            refused(&got, 415, "Unsupported Media Type", path);
+        }
+    }
+    world.is_valid(&issued.id, true).await;
+    let with_charset = "Application/X-WWW-Form-Urlencoded; charset=UTF-8";
+    let got = world
+        .post("/passcode/consume")
+        .query(&[CLIENT])
+        .bearer(world.passcode_token());
+    got.body(with_charset, form).send().await.ok(200);
+}
+
+#[tokio::test]
+async fn of_many_parallel_consumers_exactly_one_wins() {
+    let world = World::new().await;
+    for _ in 0..8 {
+        let issued = world.retrieve(USER, PURPOSE).await;
+        let all = join_all((0..64).map(|_| world.consume(&issued.token, USER, PURPOSE).send())).await;
+        assert_eq!(all.iter().filter(|got| got.status == 200).count(), 1);
+        all.iter().filter(|got| got.status != 200).for_each(bad);
+    }
+}
+
+#[tokio::test]
+async fn consumption_and_invalidation_race_to_one_end() {
+    let world = World::new().await;
+    for _ in 0..4 {
+        let issued = world.retrieve(USER, PURPOSE).await;
+        let consumed = join_all((0..16).map(|_| world.consume(&issued.token, USER, PURPOSE).send()));
+        let ended = join_all((0..16).map(|_| world.invalidate(&issued.id).send()));
+        let (consumed, ended) = tokio::join!(consumed, ended);
+        assert!(consumed.iter().filter(|got| got.status == 200).count() <= 1);
+        assert!(ended.iter().all(|got| got.status == 200));
+        world.is_valid(&issued.id, false).await;
+    }
+}
+
+#[tokio::test]
+async fn short_passcodes_have_a_shape_of_their_own_purpose() {
+    let world = World::with(&[("PasscodePurposes", SHORT)]).await;
+    let short = world.retrieve(USER, "PHONE").await;
+    assert!(
+        short.token.len() == 6 && short.token.bytes().all(|b| b.is_ascii_digit()),
+        "{}",
+        short.token
+    );
+    assert_eq!(world.retrieve(USER, PURPOSE).await.token.len(), 32);
+    world.consume(&short.token, USER, "PHONE").send().await.ok(200);
+}
+
+#[tokio::test]
+async fn what_could_not_be_a_passcode_is_no_guess() {
+    let world = World::with(&[("PasscodePurposes", SHORT)]).await;
+    let issued = world.retrieve(USER, "PHONE").await;
+    for text in [
+        "١٢٣٤٥٦",
+        "１２３４５６",
+        "+12345",
+        "12345",
+        "0123456",
+        "12345 ",
+        "12345\0",
+        &"1".repeat(9000),
+    ] {
+        for _ in 0..3 {
+            bad(&world.consume(text, USER, "PHONE").send().await);
+        }
+    }
+    assert!(world.rows("BudgetsTable").await.is_empty());
+    world.consume(&issued.token, USER, "PHONE").send().await.ok(200);
+}
+
+/// A code of the right shape that is not the right one.
+fn wrong(right: &str, n: u32) -> String {
+    let wrong = (right.parse::<u32>().expect("digits") + 1 + n) % 1_000_000;
+    format!("{wrong:06}")
+}
+
+#[tokio::test]
+async fn of_many_parallel_guesses_exactly_the_budget_is_evaluated() {
+    let world = World::with(&[("PasscodePurposes", SHORT), ("PasscodeGuessesPerDay", "5")]).await;
+    let issued = world.retrieve(USER, "PHONE").await;
+    let guesses = (0..64).map(|n| {
+        let guess = wrong(&issued.token, n);
+        let world = &world;
+        async move { world.consume(&guess, USER, "PHONE").send().await }
+    });
+    let all = join_all(guesses).await;
+    let (evaluated, stopped): (Vec<_>, Vec<_>) = all.iter().partition(|got| got.status == 400);
+    assert_eq!((evaluated.len(), stopped.len()), (5, 59));
+    evaluated.into_iter().for_each(bad);
+    stopped.into_iter().for_each(too_many);
+    // The right one is refused too, and nothing that others have is touched.
+    too_many(&world.consume(&issued.token, USER, "PHONE").send().await);
+    world.is_valid(&issued.id, true).await;
+    let other = world.retrieve("other@test.com", "PHONE").await;
+    world
+        .consume(&other.token, "other@test.com", "PHONE")
+        .send()
+        .await
+        .ok(200);
+    // A new passcode is no new budget.
+    let fresh = world.retrieve(USER, "PHONE").await;
+    too_many(&world.consume(&fresh.token, USER, "PHONE").send().await);
+}
+
+#[track_caller]
+fn too_many(got: &Got) {
+    refused(got, 429, "Too Many Requests", "/passcode/consume");
+    let wait: u64 = got
+        .header("retry-after")
+        .expect("Retry-After")
+        .parse()
+        .expect("seconds");
+    assert!((1..=30 * 86_400).contains(&wait), "{wait}");
+}
+
+#[tokio::test]
+async fn the_budget_is_rolling_and_success_does_not_reset_it() {
+    let world = World::with(&[
+        ("PasscodePurposes", SHORT),
+        ("PasscodeGuessesPerDay", "2"),
+        ("PasscodeGuessesPer30Days", "3"),
+    ])
+    .await;
+    let first = world.retrieve(USER, "PHONE").await;
+    bad(&world.consume(&wrong(&first.token, 0), USER, "PHONE").send().await);
+    world.consume(&first.token, USER, "PHONE").send().await.ok(200);
+    let second = world.retrieve(USER, "PHONE").await;
+    let got = world.consume(&second.token, USER, "PHONE").send().await;
+    too_many(&got);
+    let wait: u64 = got
+        .header("retry-after")
+        .expect("Retry-After")
+        .parse()
+        .expect("seconds");
+    world.advance(wait - 60).await;
+    too_many(&world.consume(&second.token, USER, "PHONE").send().await);
+    world.advance(60).await;
+    // There is room again, until the month's three are spent. (The passcode itself is over by now.)
+    bad(&world.consume(&second.token, USER, "PHONE").send().await);
+    world.advance(86_400).await;
+    too_many(&world.consume(&second.token, USER, "PHONE").send().await);
+    world.advance(30 * 86_400).await;
+    let owner = json!({ "owner_client_id": "heatclinic", "scopes": ["passcode"] });
+    let token = world.token(owner).await;
+    let fields = [("passcode", second.token.as_str()), ("purpose", "PHONE"), ("username", USER)];
+    bad(&world.post("/passcode/consume").query(&[CLIENT]).bearer(&token).form(&fields).send().await);
+}

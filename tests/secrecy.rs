@@ -1,0 +1,286 @@
+//! What lies in the tables is of no use to who reads them (security.md section B).
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::world::World;
+
+const SHORT: &str = r#"{"PHONE":{"length":6,"alphabet":"0123456789"}}"#;
+
+#[tokio::test]
+async fn no_table_holds_a_usable_secret() {
+    let world = World::with(&[("PasscodePurposes", SHORT)]).await;
+    let token = world.id("/passcode_token");
+    let mut secrets = BTreeSet::new();
+    for n in 0..50 {
+        let purpose = if n % 2 == 0 { "LINK" } else { "PHONE" };
+        let username = format!("user{n}");
+        let query = [
+            ("purpose", purpose),
+            ("username", username.as_str()),
+            ("client_id", "heatclinic"),
+        ];
+        let issued = world
+            .get("/passcode/retrieve")
+            .query(&query)
+            .bearer(token)
+            .send()
+            .await
+            .ok(200);
+        secrets.insert(issued["token"].as_str().expect("a token").to_owned());
+    }
+    let pin = world
+        .post("/api/v4/user/support_pin")
+        .private_token(world.user())
+        .send()
+        .await
+        .ok(201);
+    secrets.insert(pin["pin"].as_str().expect("a PIN").to_owned());
+    for pointer in [
+        "/user/token",
+        "/admin/token",
+        "/passcode_token",
+        "/client/client_secret",
+        "/user/password",
+    ] {
+        secrets.insert(world.id(pointer).to_owned());
+        secrets.extend(
+            world
+                .id(pointer)
+                .split('.')
+                .map(str::to_owned)
+                .filter(|part| part.len() > 30),
+        );
+    }
+    let rows = world.all_rows().await;
+    for secret in &secrets {
+        let inside = rows.match_indices(secret.as_str()).any(|(at, _)| {
+            let around = [rows[..at].chars().next_back(), rows[at + secret.len()..].chars().next()];
+            !around.into_iter().flatten().any(char::is_alphanumeric)
+        });
+        assert!(!inside, "{secret} lies in a table");
+    }
+    // Usernames and purposes are in the digests only.
+    assert!(
+        !rows.contains("user49") && !rows.contains("PHONE"),
+        "a username or purpose lies in a table"
+    );
+}
+
+/// Every text, number and binary of the rows: what somebody who reads a table could use as a salt or compare with.
+fn attributes(row: &Value, found: &mut Vec<Vec<u8>>) {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    for value in row.as_object().expect("a row").values() {
+        if let Some(text) = value["S"].as_str().or(value["N"].as_str()) {
+            found.push(text.as_bytes().to_vec());
+        }
+        if let Some(bytes) = value["B"].as_str() {
+            found.push(STANDARD.decode(bytes).expect("base64"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_million_cannot_be_searched_without_the_key() {
+    let world = World::with(&[("PasscodePurposes", SHORT)]).await;
+    let query = [("purpose", "PHONE"), ("username", "u"), ("client_id", "heatclinic")];
+    let token = world.id("/passcode_token");
+    let issued = world
+        .get("/passcode/retrieve")
+        .query(&query)
+        .bearer(token)
+        .send()
+        .await
+        .ok(200);
+    world
+        .post("/api/v4/user/support_pin")
+        .private_token(world.user())
+        .send()
+        .await
+        .ok(201);
+    let mut salts = vec![b"u".to_vec(), b"PHONE".to_vec(), b"uPHONE".to_vec(), Vec::new()];
+    let (mut passcodes, mut pins) = (Vec::new(), Vec::new());
+    attributes(&world.rows("PasscodesTable").await[0], &mut passcodes);
+    attributes(&world.rows("SupportPinsTable").await[0], &mut pins);
+    let all: Vec<_> = passcodes.into_iter().chain(pins).collect();
+    salts.extend(all.iter().cloned());
+    // Ten bytes of the digest are in the handle; in Crockford's base32 they are its sixteen characters.
+    let targets: BTreeSet<Vec<u8>> = all
+        .iter()
+        .flat_map(|bytes| [bytes.clone(), crockford(bytes)])
+        .filter(|bytes| bytes.len() >= 6)
+        .collect();
+    // The right code is enough: whoever searches the million comes by it.
+    let code = issued["token"].as_str().expect("a token").as_bytes();
+    for salt in &salts {
+        for guess in [[salt.as_slice(), code].concat(), [code, salt.as_slice()].concat()] {
+            let digest = Sha256::digest(&guess).to_vec();
+            for length in [6, 10, 16, 20, 32] {
+                assert!(
+                    !targets.contains(&digest[..length]),
+                    "a plain digest of the code lies in a table"
+                );
+            }
+        }
+    }
+}
+
+/// What a text of Crockford's base32 stands for, if it is one of 16 characters.
+fn crockford(text: &[u8]) -> Vec<u8> {
+    const ALPHABET: &[u8] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    let value = text.iter().try_fold(0_u128, |bits, c| {
+        ALPHABET
+            .iter()
+            .position(|one| one == c)
+            .map(|digit| bits << 5 | digit as u128)
+    });
+    match (text.len(), value) {
+        (16, Some(value)) => value.to_be_bytes()[6..].to_vec(),
+        _ => Vec::new(),
+    }
+}
+
+#[tokio::test]
+async fn the_same_code_looks_different_for_different_users() {
+    // Two million-value codes are equal once in a while; the ids, whose ends are the digests, never are.
+    let world = World::with(&[("PasscodePurposes", SHORT)]).await;
+    let token = world.id("/passcode_token");
+    let mut handles = BTreeSet::new();
+    for n in 0..50 {
+        let username = format!("user{n}");
+        let query = [
+            ("purpose", "PHONE"),
+            ("username", username.as_str()),
+            ("client_id", "heatclinic"),
+        ];
+        let issued = world
+            .get("/passcode/retrieve")
+            .query(&query)
+            .bearer(token)
+            .send()
+            .await
+            .ok(200);
+        assert!(handles.insert(issued["id"].as_str().expect("an id")[10..].to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn passwords_are_argon2id_with_owasps_parameters() {
+    let world = World::new().await;
+    let rows = world.rows("UsersTable").await;
+    assert_eq!(rows.len(), 2);
+    for row in rows {
+        let phc = row["password"]["S"].as_str().expect("S");
+        assert!(phc.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{phc}");
+    }
+}
+
+#[tokio::test]
+async fn every_row_with_a_secret_goes_by_itself() {
+    let world = World::with(&[("PasscodePurposes", SHORT)]).await;
+    let token = world.id("/passcode_token");
+    let query = [("purpose", "PHONE"), ("username", "u"), ("client_id", "heatclinic")];
+    world
+        .get("/passcode/retrieve")
+        .query(&query)
+        .bearer(token)
+        .send()
+        .await
+        .ok(200);
+    let fields = [("passcode", "000000"), ("purpose", "PHONE"), ("username", "u")];
+    world
+        .post("/passcode/consume?client_id=heatclinic")
+        .bearer(token)
+        .form(&fields)
+        .send()
+        .await;
+    world
+        .post("/api/v4/user/support_pin")
+        .private_token(world.user())
+        .send()
+        .await
+        .ok(201);
+    for table in ["TokensTable", "PasscodesTable", "SupportPinsTable", "BudgetsTable"] {
+        let rows = world.rows(table).await;
+        assert!(!rows.is_empty(), "{table}");
+        for row in rows {
+            let ttl: u64 = row["ttl"]["N"]
+                .as_str()
+                .expect("a number")
+                .parse()
+                .expect("whole seconds");
+            assert!((1_000_000_000..100_000_000_000).contains(&ttl), "{row}");
+        }
+    }
+}
+
+const SECRETS: [&str; 2] = ["countersign-SupportPinKeys", "countersign-PasscodeKeys"];
+
+#[tokio::test]
+async fn old_keys_verify_new_keys_sign_and_lost_keys_fail_closed() {
+    let own = "/api/v4/user/support_pin";
+    let query = [("purpose", "p"), ("username", "u"), ("client_id", "heatclinic")];
+    let retrieve = async |world: &World| {
+        world
+            .get("/passcode/retrieve")
+            .query(&query)
+            .bearer(world.id("/passcode_token"))
+            .send()
+            .await
+            .ok(200)
+    };
+    let consume = async |world: &World, issued: &Value| {
+        let fields = [
+            ("passcode", issued["token"].as_str().expect("a token")),
+            ("purpose", "p"),
+            ("username", "u"),
+        ];
+        let ask = world
+            .post("/passcode/consume?client_id=heatclinic")
+            .bearer(world.id("/passcode_token"));
+        ask.form(&fields).send().await.status
+    };
+
+    let world = World::durable().await;
+    let pin = world.post(own).private_token(world.user()).send().await;
+    pin.ok(201);
+    let (old, older) = (retrieve(&world).await, retrieve(&world).await);
+    assert_eq!(world.rows("SupportPinsTable").await[0]["key_id"]["N"], "1");
+    for secret in SECRETS {
+        let mut keys = world.keys(secret).await;
+        keys["2"] = "a second key, as a rotation would add it, 64 characters or so".into();
+        world.set_keys(secret, &keys).await;
+    }
+    let world = world.restarted().await;
+    world
+        .get(own)
+        .private_token(world.user())
+        .send()
+        .await
+        .is(200, &pin.body);
+    assert_eq!(consume(&world, &old).await, 200, "the old key verifies");
+    let newer = retrieve(&world).await;
+    let (other, _) = world.new_user("other").await;
+    let others = world.post(own).private_token(&other).send().await;
+    others.ok(201);
+    let rows = world.rows("SupportPinsTable").await;
+    let ids: BTreeSet<_> = rows.iter().filter_map(|row| row["key_id"]["N"].as_str()).collect();
+    assert_eq!(ids, BTreeSet::from(["1", "2"]), "the new key signs what is new");
+
+    for secret in SECRETS {
+        let keys = world.keys(secret).await;
+        world.set_keys(secret, &serde_json::json!({ "2": keys["2"] })).await;
+    }
+    let world = world.restarted().await;
+    world
+        .get(own)
+        .private_token(world.user())
+        .send()
+        .await
+        .is(500, r#"{"message":"500 Internal Server Error"}"#);
+    world.get(own).private_token(&other).send().await.is(200, &others.body);
+    assert_eq!(consume(&world, &older).await, 400, "its key is gone");
+    assert_eq!(consume(&world, &newer).await, 200);
+}

@@ -1,0 +1,549 @@
+//! Support PINs: contracts.md §1, seed 000.
+
+use serde_json::{Value, json};
+
+use crate::world::{Got, World};
+
+const OWN: &str = "/api/v4/user/support_pin";
+const UNAUTHORIZED: &str = r#"{"message":"401 Unauthorized"}"#;
+const FORBIDDEN: &str = r#"{"message":"403 Forbidden"}"#;
+const NO_USER: &str = r#"{"message":"404 User Not Found"}"#;
+const NO_PIN: &str = r#"{"message":"404 Support PIN not found or expired Not Found"}"#;
+const NO_PIN_TO_REVOKE: &str = r#"{"message":"404 Support PIN not found or already expired Not Found"}"#;
+const DAY: u64 = 86_400;
+
+fn of(id: &str) -> String {
+    format!("/api/v4/users/{id}/support_pin")
+}
+
+fn revoke(id: &str) -> String {
+    format!("{}/revoke", of(id))
+}
+
+/// The PIN of an answer, after a look at its form.
+#[track_caller]
+fn pin(got: &Got, status: u16) -> String {
+    let body = got.ok(status);
+    let pin = body["pin"].as_str().expect("a string").to_owned();
+    let end = body["expires_at"].as_str().expect("a string");
+    assert!(pin.len() == 6 && pin.bytes().all(|b| b.is_ascii_digit()), "{pin}");
+    assert_eq!(
+        got.body,
+        format!(r#"{{"pin":"{pin}","expires_at":"{end}"}}"#),
+        "exactly these two keys"
+    );
+    assert!(
+        end.len() == 20 && end.ends_with('Z') && !end.contains('.'),
+        "whole seconds, UTC: {end}"
+    );
+    pin
+}
+
+async fn create(world: &World, token: &str) -> String {
+    pin(&world.post(OWN).private_token(token).send().await, 201)
+}
+
+#[tokio::test]
+async fn create_gives_a_pin_that_ends_in_24_hours() {
+    let world = World::new().await;
+    let before = world.now().await;
+    let got = world.post(OWN).private_token(world.user()).send().await;
+    let after = world.now().await;
+    pin(&got, 201);
+    let end = got.ok(201)["expires_at"].as_str().expect("a time").to_owned();
+    let ends: Vec<_> = (before..=after).map(|now| iso(now + DAY)).collect();
+    assert!(ends.contains(&end), "{end} is none of {ends:?}");
+}
+
+fn iso(seconds: u64) -> String {
+    let at = time::OffsetDateTime::from_unix_timestamp(i64::try_from(seconds).expect("fits")).expect("a time");
+    at.format(&time::format_description::well_known::Rfc3339)
+        .expect("RFC 3339")
+}
+
+#[tokio::test]
+async fn owner_and_administrator_read_the_same_pin_again_and_again() {
+    let world = World::new().await;
+    let created = create(&world, world.user()).await;
+    for _ in 0..2 {
+        assert_eq!(
+            pin(&world.get(OWN).private_token(world.user()).send().await, 200),
+            created
+        );
+        assert_eq!(pin(&world.get(OWN).bearer(world.user()).send().await, 200), created);
+        let got = world
+            .get(&of(world.id("/user/user_id")))
+            .private_token(world.admin())
+            .send()
+            .await;
+        assert_eq!(pin(&got, 200), created);
+    }
+}
+
+#[tokio::test]
+async fn a_new_pin_replaces_the_old_one_and_restarts_its_life() {
+    let world = World::new().await;
+    create(&world, world.user()).await;
+    world.advance(DAY - 60).await;
+    let second = create(&world, world.user()).await;
+    world.advance(DAY - 60).await;
+    assert_eq!(
+        pin(&world.get(OWN).private_token(world.user()).send().await, 200),
+        second
+    );
+    assert_eq!(world.rows("SupportPinsTable").await.len(), 1, "one PIN per user");
+}
+
+#[tokio::test]
+async fn without_a_pin_there_is_none_to_read() {
+    let world = World::new().await;
+    world.get(OWN).private_token(world.user()).send().await.is(404, NO_PIN);
+    world
+        .get(&of(world.id("/user/user_id")))
+        .private_token(world.admin())
+        .send()
+        .await
+        .is(404, NO_PIN);
+    world
+        .post(&revoke(world.id("/user/user_id")))
+        .private_token(world.admin())
+        .send()
+        .await
+        .is(404, NO_PIN_TO_REVOKE);
+}
+
+#[tokio::test]
+async fn a_pin_is_unreadable_at_its_end_though_its_row_still_lies_there() {
+    let world = World::new().await;
+    let created = world.post(OWN).private_token(world.user()).send().await.ok(201);
+    let end = created["expires_at"].as_str().expect("a time").to_owned();
+    let id = world.id("/user/user_id");
+    // To the last second before the end, wherever in a second the PIN was made.
+    world.advance(DAY - 10).await;
+    while iso(world.now().await + 1) < end {
+        pin(&world.get(OWN).private_token(world.user()).send().await, 200);
+        world.advance(1).await;
+    }
+    world.advance(1).await;
+    world.get(OWN).private_token(world.user()).send().await.is(404, NO_PIN);
+    world
+        .get(&of(id))
+        .private_token(world.admin())
+        .send()
+        .await
+        .is(404, NO_PIN);
+    world
+        .post(&revoke(id))
+        .private_token(world.admin())
+        .send()
+        .await
+        .is(404, NO_PIN_TO_REVOKE);
+    let rows = world.rows("SupportPinsTable").await;
+    assert_eq!(rows.len(), 1, "the broom has not come yet");
+    assert_eq!(
+        iso(rows[0]["ttl"]["N"].as_str().expect("N").parse().expect("a number")),
+        end
+    );
+    let swept = world.post("/_local/sweep").local().await;
+    assert!(swept["deleted"].as_u64() >= Some(1), "{swept}");
+    assert_eq!(world.rows("SupportPinsTable").await.len(), 0);
+    world.get(OWN).private_token(world.user()).send().await.is(404, NO_PIN);
+    create(&world, world.user()).await;
+}
+
+#[tokio::test]
+async fn revoke_ends_the_pin_and_leaves_no_ciphertext() {
+    let world = World::new().await;
+    let id = world.id("/user/user_id");
+    create(&world, world.user()).await;
+    world
+        .post(&revoke(id))
+        .private_token(world.admin())
+        .send()
+        .await
+        .is(202, "{}");
+    world.get(OWN).private_token(world.user()).send().await.is(404, NO_PIN);
+    world
+        .get(&of(id))
+        .private_token(world.admin())
+        .send()
+        .await
+        .is(404, NO_PIN);
+    world
+        .post(&revoke(id))
+        .private_token(world.admin())
+        .send()
+        .await
+        .is(404, NO_PIN_TO_REVOKE);
+    for row in world.rows("SupportPinsTable").await {
+        for gone in ["sealed", "nonce", "pin_id"] {
+            assert!(row.get(gone).is_none(), "{gone} is left in {row}");
+        }
+    }
+    let again = create(&world, world.user()).await;
+    assert_eq!(
+        pin(&world.get(OWN).private_token(world.user()).send().await, 200),
+        again
+    );
+}
+
+#[tokio::test]
+async fn who_is_not_signed_in_gets_401() {
+    let world = World::new().await;
+    let id = world.id("/user/user_id");
+    for (method, path) in [
+        ("POST", OWN.into()),
+        ("GET", OWN.into()),
+        ("GET", of(id)),
+        ("POST", revoke(id)),
+    ] {
+        world.ask(method, &path).send().await.is(401, UNAUTHORIZED);
+        for token in ["glpat-XXXXXXXXXXXXXXXXX", "", "u.x", &world.user().replace('u', "v")] {
+            world
+                .ask(method, &path)
+                .private_token(token)
+                .send()
+                .await
+                .is(401, UNAUTHORIZED);
+        }
+        let got = world
+            .ask(method, &path)
+            .header("authorization", "Basic dXNlcjpwd2Q=")
+            .send()
+            .await;
+        got.is(401, UNAUTHORIZED);
+        assert_eq!(got.header("www-authenticate"), Some("Bearer"));
+    }
+    assert!(world.rows("SupportPinsTable").await.is_empty(), "nothing was written");
+}
+
+#[tokio::test]
+async fn a_token_in_the_query_is_refused() {
+    let world = World::new().await;
+    for name in ["private_token", "access_token", "job_token"] {
+        let query = [(name, world.user())];
+        world.post(OWN).query(&query).send().await.is(401, UNAUTHORIZED);
+        world
+            .post(OWN)
+            .query(&query)
+            .private_token(world.user())
+            .send()
+            .await
+            .is(401, UNAUTHORIZED);
+    }
+    assert!(world.rows("SupportPinsTable").await.is_empty());
+}
+
+#[tokio::test]
+async fn who_is_no_administrator_learns_nothing_about_others() {
+    let world = World::new().await;
+    let (other, other_id) = world.new_user("other").await;
+    create(&world, &other).await;
+    let unknown = "00000000-0000-4000-8000-000000000000";
+    let own = world.id("/user/user_id");
+    let mut answers = Vec::new();
+    for id in [other_id.as_str(), unknown, own, "123", "%20", "'"] {
+        for got in [
+            world.get(&of(id)).private_token(world.user()).send().await,
+            world.post(&revoke(id)).private_token(world.user()).send().await,
+        ] {
+            got.is(403, FORBIDDEN);
+            answers.push(got.header("content-length").map(str::to_owned));
+        }
+    }
+    answers.dedup();
+    assert_eq!(answers.len(), 1, "all answers are alike");
+}
+
+#[tokio::test]
+async fn an_owner_cannot_revoke_and_the_pin_stays_readable() {
+    let world = World::new().await;
+    let created = create(&world, world.user()).await;
+    world
+        .post(&revoke(world.id("/user/user_id")))
+        .private_token(world.user())
+        .send()
+        .await
+        .is(403, FORBIDDEN);
+    assert_eq!(
+        pin(&world.get(OWN).private_token(world.user()).send().await, 200),
+        created
+    );
+}
+
+#[tokio::test]
+async fn an_unknown_user_is_not_found_however_the_id_is_spelled() {
+    let world = World::new().await;
+    create(&world, world.user()).await;
+    let id = world.id("/user/user_id");
+    let braces = format!("%7B{id}%7D");
+    let simple = id.replace('-', "");
+    let unknown = "00000000-0000-4000-8000-000000000000";
+    for spelling in [
+        unknown,
+        "123",
+        "%F0%9F%94%91",
+        "%20",
+        &simple,
+        &braces,
+        &"a".repeat(2000),
+    ] {
+        world
+            .get(&of(spelling))
+            .private_token(world.admin())
+            .send()
+            .await
+            .is(404, NO_USER);
+        world
+            .post(&revoke(spelling))
+            .private_token(world.admin())
+            .send()
+            .await
+            .is(404, NO_USER);
+    }
+    let upper = id.to_uppercase();
+    if upper != id {
+        world
+            .get(&of(&upper))
+            .private_token(world.admin())
+            .send()
+            .await
+            .is(404, NO_USER);
+    }
+}
+
+#[tokio::test]
+async fn an_administrator_reads_own_and_is_bound_to_the_domain() {
+    let world = World::new().await;
+    let own = create(&world, world.admin()).await;
+    let got = world
+        .get(&of(world.id("/admin/user_id")))
+        .private_token(world.admin())
+        .send()
+        .await;
+    assert_eq!(pin(&got, 200), own, "one's own id names the caller's row twice");
+
+    let (foreign_admin, _) = world.new_user_in("other.example", "boss", true).await;
+    create(&world, world.user()).await;
+    let id = world.id("/user/user_id");
+    world
+        .get(&of(id))
+        .private_token(&foreign_admin)
+        .send()
+        .await
+        .is(404, NO_USER);
+    world
+        .post(&revoke(id))
+        .private_token(&foreign_admin)
+        .send()
+        .await
+        .is(404, NO_USER);
+}
+
+#[tokio::test]
+async fn there_is_no_way_from_a_pin_to_a_user() {
+    let world = World::new().await;
+    let digits = create(&world, world.user()).await;
+    world
+        .get(&of(&digits))
+        .private_token(world.admin())
+        .send()
+        .await
+        .is(404, NO_USER);
+    let got = world
+        .get(&format!("/api/v4/users/support_pin/{digits}"))
+        .private_token(world.admin())
+        .send()
+        .await;
+    got.is(404, r#"{"error":"404 Not Found"}"#);
+}
+
+#[tokio::test]
+async fn leading_zeros_are_kept() {
+    let world = World::new().await;
+    for _ in 0..200 {
+        let created = create(&world, world.user()).await;
+        if created.starts_with('0') {
+            assert_eq!(
+                pin(&world.get(OWN).private_token(world.user()).send().await, 200),
+                created
+            );
+            return;
+        }
+    }
+    panic!("200 PINs without a leading zero: the chance is 7e-10");
+}
+
+#[tokio::test]
+async fn parallel_creates_leave_one_whole_pin() {
+    let world = World::new().await;
+    let created = futures_util::future::join_all((0..32).map(|_| create(&world, world.user()))).await;
+    let left = pin(&world.get(OWN).private_token(world.user()).send().await, 200);
+    assert!(created.contains(&left), "the PIN that is left was given to somebody");
+    assert_eq!(world.rows("SupportPinsTable").await.len(), 1);
+}
+
+#[tokio::test]
+async fn parallel_revokes_have_one_winner() {
+    let world = World::new().await;
+    create(&world, world.user()).await;
+    let path = revoke(world.id("/user/user_id"));
+    let revokes = (0..32).map(|_| world.post(&path).private_token(world.admin()).send());
+    let won = futures_util::future::join_all(revokes)
+        .await
+        .iter()
+        .filter(|got| got.status == 202)
+        .count();
+    assert_eq!(won, 1);
+}
+
+#[tokio::test]
+async fn a_row_that_somebody_changed_shows_no_pin() {
+    use aws_sdk_dynamodb::types::AttributeValue as A;
+    let world = World::new().await;
+    let (other, other_id) = world.new_user("other").await;
+    let user_id = world.id("/user/user_id").to_owned();
+    let db = world.dynamodb();
+    let row = async |id: &str| {
+        let got = db
+            .get_item()
+            .table_name("countersign-SupportPinsTable")
+            .key("user_id", A::S(id.into()))
+            .send()
+            .await;
+        got.expect("the engine answers").item.expect("a row")
+    };
+    let write = async |item| {
+        db.put_item()
+            .table_name("countersign-SupportPinsTable")
+            .set_item(Some(item))
+            .send()
+            .await
+            .expect("written");
+    };
+    create(&world, world.user()).await;
+    create(&world, &other).await;
+    let (mine, theirs) = (row(&user_id).await, row(&other_id).await);
+
+    let mut swapped = mine.clone();
+    for attribute in ["sealed", "nonce", "pin_id", "ttl", "key_id"] {
+        swapped.insert(attribute.into(), theirs[attribute].clone());
+    }
+    let mut later = mine.clone();
+    let end: u64 = mine["ttl"].as_n().expect("N").parse().expect("a number");
+    later.insert("ttl".into(), A::N((end + 1000).to_string()));
+    let mut flipped = mine.clone();
+    let mut bytes = mine["sealed"].as_b().expect("B").as_ref().to_vec();
+    bytes[0] ^= 1;
+    flipped.insert("sealed".into(), A::B(aws_sdk_dynamodb::primitives::Blob::new(bytes)));
+    let mut other_key = mine.clone();
+    other_key.insert("key_id".into(), A::N("2".into()));
+
+    for (what, damaged) in [
+        ("swapped", swapped),
+        ("later", later),
+        ("flipped", flipped),
+        ("other key", other_key),
+    ] {
+        write(damaged).await;
+        let own = world.get(OWN).private_token(world.user()).send().await;
+        assert_eq!(
+            (own.status, own.body.as_str()),
+            (500, r#"{"message":"500 Internal Server Error"}"#),
+            "{what}"
+        );
+        let shown = world.get(&of(&user_id)).private_token(world.admin()).send().await;
+        shown.is(422, r#"{"error":"Error retrieving Support PIN for user."}"#);
+    }
+    let noted = world
+        .cloud()
+        .logs()
+        .iter()
+        .filter(|line| line.contains("decrypt_fail"))
+        .count();
+    assert_eq!(noted, 8, "each is one line in the log");
+    write(mine).await;
+    pin(&world.get(OWN).private_token(world.user()).send().await, 200);
+}
+
+#[tokio::test]
+async fn the_life_is_a_setting() {
+    let world = World::with(&[("SupportPinLifetime", "60")]).await;
+    create(&world, world.user()).await;
+    world.advance(30).await;
+    pin(&world.get(OWN).private_token(world.user()).send().await, 200);
+    world.advance(30).await;
+    world.get(OWN).private_token(world.user()).send().await.is(404, NO_PIN);
+}
+
+#[tokio::test]
+async fn what_was_done_is_in_the_log() {
+    let world = World::new().await;
+    let (user, admin) = (world.id("/user/user_id"), world.id("/admin/user_id"));
+    create(&world, world.user()).await;
+    world.get(&of(user)).private_token(world.admin()).send().await;
+    world.post(&revoke(user)).private_token(world.admin()).send().await;
+    world.get(&of(user)).private_token(world.user()).send().await;
+    world.get(OWN).send().await;
+    let lines: Vec<Value> = world
+        .cloud()
+        .logs()
+        .iter()
+        .filter_map(|line| line.split_once(" | "))
+        .filter(|(function, _)| function.trim().starts_with("support-pin"))
+        .map(|(_, line)| serde_json::from_str(line).expect("one JSON object a line"))
+        .collect();
+    let (user, admin) = (format!("user:{user}"), format!("user:{admin}"));
+    let event = |route: &str, status: u16, outcome: &str, actor: Value, subject: Value| {
+        let matches = |line: &&Value| {
+            line["route"] == route
+                && line["status"] == status
+                && line["outcome"] == outcome
+                && line["actor"] == actor
+                && line["subject"] == subject
+                && line["at"].as_str().is_some_and(|at| at.ends_with('Z'))
+                && line["request_id"].as_str().is_some_and(|id| !id.is_empty())
+        };
+        assert_eq!(
+            lines.iter().filter(matches).count(),
+            1,
+            "{route} {outcome} in {lines:#?}"
+        );
+    };
+    event(
+        "POST /api/v4/user/support_pin",
+        201,
+        "pin_created",
+        json!(user),
+        Value::Null,
+    );
+    event(
+        "GET /api/v4/users/{id}/support_pin",
+        200,
+        "pin_read",
+        json!(admin),
+        json!(user),
+    );
+    event(
+        "POST /api/v4/users/{id}/support_pin/revoke",
+        202,
+        "pin_revoked",
+        json!(admin),
+        json!(user),
+    );
+    event(
+        "GET /api/v4/users/{id}/support_pin",
+        403,
+        "not_administrator",
+        json!(user),
+        Value::Null,
+    );
+    event(
+        "GET /api/v4/user/support_pin",
+        401,
+        "no_token",
+        Value::Null,
+        Value::Null,
+    );
+    assert_eq!(lines.len(), 5, "one line a request");
+}

@@ -1,0 +1,214 @@
+//! What every dialect says of requests that no handler takes: contracts.md §5.
+
+use serde_json::{Value, json};
+
+use crate::world::World;
+
+#[tokio::test]
+async fn unknown_routes_are_404_in_the_dialect_of_their_path() {
+    let world = World::new().await;
+    for (path, body) in [
+        ("/", r#"{"message":"Not Found"}"#),
+        ("/nothing", r#"{"message":"Not Found"}"#),
+        ("/api/v4x", r#"{"message":"Not Found"}"#),
+        ("/passcodes", r#"{"message":"Not Found"}"#),
+        ("/api/v4", r#"{"error":"404 Not Found"}"#),
+        ("/api/v4/user/security_pin", r#"{"error":"404 Not Found"}"#),
+        ("/api/v4/user/support_pin/", r#"{"error":"404 Not Found"}"#),
+        ("/api/v4/users//support_pin", r#"{"error":"404 Not Found"}"#),
+        (
+            "/rest/v1/iam/nothing",
+            r#"{"error_code":1404,"error_message":"not found"}"#,
+        ),
+    ] {
+        for method in ["GET", "POST", "DELETE"] {
+            world.ask(method, path).send().await.is(404, body);
+        }
+    }
+    let got = world.get("/passcode/nothing").send().await;
+    let body = got.ok(404);
+    assert_eq!(
+        (&body["status"], &body["error"], &body["path"]),
+        (&json!(404), &json!("Not Found"), &json!("/passcode/nothing"))
+    );
+    let got = world.get("/mithril/api/nothing").send().await;
+    let body = got.ok(404);
+    assert_eq!(
+        body["error"],
+        json!({ "type": "not_found", "message": "Page not found." })
+    );
+    assert_eq!(body["meta"]["code"], 404);
+    assert_eq!(body["meta"]["type"], "object");
+    assert!(
+        body["meta"]["url"]
+            .as_str()
+            .is_some_and(|url| url.ends_with("/mithril/api/nothing")),
+        "{body}"
+    );
+    assert!(
+        body["meta"]["request_id"].as_str().is_some_and(|id| !id.is_empty()),
+        "{body}"
+    );
+}
+
+#[tokio::test]
+async fn wrong_methods_are_405_and_say_which_are_right() {
+    let world = World::new().await;
+    for (path, allow) in [
+        ("/api/v4/user/support_pin", "GET, POST"),
+        ("/api/v4/users/7/support_pin", "GET"),
+        ("/api/v4/users/7/support_pin/revoke", "POST"),
+        ("/passcode/retrieve", "GET"),
+        ("/passcode/consume", "POST"),
+        ("/passcode/status", "GET"),
+        ("/passcode/invalidate", "POST"),
+        ("/openapi.json", "GET"),
+    ] {
+        for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "HEAD"] {
+            if allow.split(", ").any(|one| one == method) {
+                continue;
+            }
+            let got = world.ask(method, path).bearer(world.admin()).send().await;
+            assert_eq!((got.status, got.header("allow")), (405, Some(allow)), "{method} {path}");
+            let expected = match path.split('/').nth(1) {
+                _ if method == "HEAD" => String::new(),
+                Some("api") => r#"{"error":"405 Not Allowed"}"#.into(),
+                Some("openapi.json") => r#"{"message":"Method Not Allowed"}"#.into(),
+                _ => {
+                    let at = serde_json::from_str::<Value>(&got.body).expect("JSON")["timestamp"].clone();
+                    format!(r#"{{"timestamp":{at},"status":405,"error":"Method Not Allowed","path":"{path}"}}"#)
+                }
+            };
+            assert_eq!(got.body, expected, "{method} {path}");
+        }
+    }
+    assert!(world.rows("PasscodesTable").await.is_empty(), "nothing was written");
+}
+
+#[tokio::test]
+async fn bodies_end_at_16_kib() {
+    let world = World::new().await;
+    let form = "application/x-www-form-urlencoded";
+    let token = world.id("/passcode_token");
+    let consume = |size: usize| {
+        let ask = world.post("/passcode/consume?client_id=heatclinic").bearer(token);
+        ask.body(form, format!("username=u&purpose=p&passcode={}", "x".repeat(size - 30)))
+    };
+    assert_eq!(consume(16_384 + 1).send().await.ok(413)["error"], "Payload Too Large");
+    assert_eq!(consume(1_000_000).send().await.ok(413)["error"], "Payload Too Large");
+    assert_eq!(consume(16_384).send().await.ok(400)["error"], "Bad Request");
+    let create = |size: usize| {
+        let ask = world.post("/api/v4/user/support_pin").private_token(world.user());
+        ask.body("application/json", "x".repeat(size))
+    };
+    create(16_384 + 1)
+        .send()
+        .await
+        .is(413, r#"{"message":"413 Request Entity Too Large"}"#);
+    create(16_384).send().await.ok(201);
+    // Bytes that are no text arrive in base64.
+    let binary = world.post("/api/v4/user/support_pin").private_token(world.user());
+    binary
+        .body("application/octet-stream", vec![0xff; 16_385])
+        .send()
+        .await
+        .ok(413);
+    for (path, body) in [
+        (
+            "/rest/v1/iam/x",
+            r#"{"error_code":1413,"error_message":"request body too large"}"#,
+        ),
+        ("/elsewhere", r#"{"message":"Request Too Long"}"#),
+    ] {
+        world
+            .post(path)
+            .body("application/json", "x".repeat(16_385))
+            .send()
+            .await
+            .is(413, body);
+    }
+    let got = world
+        .post("/mithril/api/x")
+        .body("application/json", "x".repeat(16_385))
+        .send()
+        .await
+        .ok(413);
+    assert_eq!(got["error"]["type"], "request_too_large");
+}
+
+#[tokio::test]
+async fn a_body_where_none_is_expected_says_what_it_is() {
+    let world = World::new().await;
+    let create = || world.post("/api/v4/user/support_pin").private_token(world.user());
+    create().body("text/plain", "{}").send().await.is(
+        415,
+        r#"{"error":"The provided content-type 'text/plain' is not supported."}"#,
+    );
+    create()
+        .body("a\"b/\u{e9}", "{}")
+        .send()
+        .await
+        .is(415, r#"{"error":"The provided content-type '' is not supported."}"#);
+    assert!(world.rows("SupportPinsTable").await.is_empty(), "nothing was written");
+    create().body("application/json", "{}").send().await.ok(201);
+    create()
+        .body("application/x-www-form-urlencoded", "a=b")
+        .send()
+        .await
+        .ok(201);
+}
+
+#[tokio::test]
+async fn malformed_queries_and_headers_are_refused_and_the_function_lives() {
+    let world = World::new().await;
+    let own = "/api/v4/user/support_pin";
+    for query in ["?a=%zz", "?a=1&a=1", "?a=%ff"] {
+        let got = world
+            .get(&format!("{own}{query}"))
+            .private_token(world.user())
+            .send()
+            .await;
+        got.is(400, r#"{"message":"400 Bad request"}"#);
+    }
+    for (name, value) in [
+        ("authorization", "Bearer"),
+        ("authorization", "Bearer \u{e9}"),
+        ("private-token", "\u{e9}"),
+    ] {
+        world
+            .get(own)
+            .header(name, value)
+            .send()
+            .await
+            .is(401, r#"{"message":"401 Unauthorized"}"#);
+    }
+    // Two headers are one list by the time that a function sees them.
+    let got = world.get(own).bearer(world.user()).bearer(world.user()).send().await;
+    got.is(401, r#"{"message":"401 Unauthorized"}"#);
+    world
+        .get(&format!("{own}?page=1&per_page=20"))
+        .private_token(world.user())
+        .send()
+        .await
+        .ok(404);
+}
+
+#[tokio::test]
+async fn hints_about_another_time_or_place_change_nothing() {
+    let world = World::new().await;
+    let got = world
+        .post("/api/v4/user/support_pin")
+        .private_token(world.user())
+        .header("date", "Wed, 01 Jan 2020 00:00:00 GMT")
+        .header("x-amzn-request-context", r#"{"timeEpoch":0}"#)
+        .header("x-amzn-trace-id", "Root=1-00000000-000000000000000000000000")
+        .header("x-forwarded-proto", "gopher")
+        .header("x-http-method-override", "GET")
+        .send()
+        .await
+        .ok(201);
+    let year: u32 = got["expires_at"].as_str().expect("a time")[..4]
+        .parse()
+        .expect("a year");
+    assert!(year >= 2025, "{got}");
+}

@@ -1,0 +1,460 @@
+//! A local cloud of one test's own, and how tests talk to it.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    sync::Mutex,
+};
+
+use countersign_local::{Cloud, Options};
+use reqwest::{
+    Method,
+    header::{HeaderMap, HeaderName, HeaderValue},
+};
+use serde_json::{Value, json};
+
+/// A running cloud with the demo tenant. It ends with the test, after a look for secrets in everything that the
+/// functions printed (security.md R57).
+pub struct World {
+    cloud: Option<Cloud>,
+    url: String,
+    http: reqwest::Client,
+    secrets: Mutex<BTreeSet<String>>,
+    template: Option<PathBuf>,
+    data: Option<PathBuf>,
+    /// The answer of `GET /_local/identities`.
+    pub ids: Value,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Got {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: String,
+}
+
+/// A request in the making.
+pub struct Ask<'a> {
+    world: &'a World,
+    request: reqwest::RequestBuilder,
+}
+
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+impl World {
+    /// With the template as it stands.
+    pub async fn new() -> Self {
+        Self::start(root().join("template.yaml"), None, None).await
+    }
+
+    /// With a folder that keeps everything, so that it can be started again.
+    pub async fn durable() -> Self {
+        let data = std::env::temp_dir().join(format!("countersign-{}", random_name()));
+        Self::start(root().join("template.yaml"), None, Some(data)).await
+    }
+
+    /// The same cloud with fresh processes: what a sandbox remembers is gone.
+    pub async fn restarted(mut self) -> Self {
+        let data = self.data.take().expect("a durable world");
+        self.cloud.take().expect("it runs").stop().await;
+        Self::start(root().join("template.yaml"), None, Some(data)).await
+    }
+
+    /// With other defaults for some of the template's parameters.
+    pub async fn with(parameters: &[(&str, &str)]) -> Self {
+        let mut text = std::fs::read_to_string(root().join("template.yaml")).expect("template.yaml");
+        for (name, value) in parameters {
+            let at = text
+                .find(&format!("\n  {name}:\n"))
+                .unwrap_or_else(|| panic!("no parameter {name}"));
+            let from = at + text[at..].find("    Default: ").expect("a parameter has a default");
+            let to = from + text[from..].find('\n').expect("a line ends");
+            text.replace_range(from..to, &format!("    Default: {}", Value::from(*value)));
+        }
+        let template = std::env::temp_dir().join(format!("countersign-{}.yaml", random_name()));
+        std::fs::write(&template, text).expect("a temporary file");
+        Self::start(template.clone(), Some(template), None).await
+    }
+
+    async fn start(path: PathBuf, template: Option<PathBuf>, data: Option<PathBuf>) -> Self {
+        let binaries = Path::new(env!("CARGO_BIN_EXE_openapi"))
+            .parent()
+            .expect("binaries lie in a folder");
+        let options = Options {
+            data: data.clone(),
+            ..Options::new(path, binaries)
+        };
+        let cloud = Cloud::start(options).await.expect("the local cloud starts");
+        let url = cloud.url().to_owned();
+        let http = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .expect("a client");
+        let ids: Value = http
+            .get(format!("{url}/_local/identities"))
+            .send()
+            .await
+            .expect("the cloud answers")
+            .json()
+            .await
+            .expect("identities are JSON");
+        let world = Self {
+            cloud: Some(cloud),
+            url,
+            http,
+            secrets: Mutex::default(),
+            template,
+            data,
+            ids,
+        };
+        for pointer in [
+            "/client/client_secret",
+            "/passcode_token",
+            "/admin/token",
+            "/admin/password",
+            "/user/token",
+            "/user/password",
+        ] {
+            world.keep_out_of_logs(world.id(pointer));
+        }
+        world
+    }
+
+    /// A value of the identities, by JSON pointer.
+    pub fn id(&self, pointer: &str) -> &str {
+        self.ids
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_else(|| panic!("no identity {pointer}"))
+    }
+
+    /// The demo user's token, scope `api`.
+    pub fn user(&self) -> &str {
+        self.id("/user/token")
+    }
+
+    /// The administrator's token, every scope.
+    pub fn admin(&self) -> &str {
+        self.id("/admin/token")
+    }
+
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub fn cloud(&self) -> &Cloud {
+        self.cloud.as_ref().expect("it runs until the world ends")
+    }
+
+    /// Remembers a secret that must not be printed by any function.
+    pub fn keep_out_of_logs(&self, secret: &str) {
+        self.secrets
+            .lock()
+            .expect("no panic while held")
+            .insert(secret.to_owned());
+    }
+
+    pub fn ask(&self, method: &str, path: &str) -> Ask<'_> {
+        let method = Method::from_bytes(method.as_bytes()).expect("a method");
+        Ask {
+            world: self,
+            request: self.http.request(method, format!("{}{path}", self.url)),
+        }
+    }
+
+    pub fn get(&self, path: &str) -> Ask<'_> {
+        self.ask("GET", path)
+    }
+
+    pub fn post(&self, path: &str) -> Ask<'_> {
+        self.ask("POST", path)
+    }
+
+    /// Runs an operator's command and gives its answer, `{"error":…}` included.
+    pub async fn operator(&self, mut command: Value) -> Value {
+        command["at"] = (self.now().await).into();
+        let answer = self
+            .post("/2015-03-31/functions/operator/invocations")
+            .json(&command)
+            .local()
+            .await;
+        for secret in ["token", "client_secret"] {
+            if let Some(text) = answer[secret].as_str() {
+                self.keep_out_of_logs(text);
+            }
+        }
+        answer
+    }
+
+    /// The token of a new user of the demo domain, and the user's id.
+    pub async fn new_user(&self, login: &str) -> (String, String) {
+        self.new_user_in(self.id("/domain"), login, false).await
+    }
+
+    pub async fn new_user_in(&self, domain: &str, login: &str, is_admin: bool) -> (String, String) {
+        let user = self
+            .operator(json!({
+                "command": "create_user", "domain": domain, "email": format!("{login}@example.org"),
+                "login": login, "name": login, "password": "correct-horse", "is_admin": is_admin,
+            }))
+            .await;
+        let id = user["user_id"].as_str().unwrap_or_else(|| panic!("{user}")).to_owned();
+        (self.token(json!({ "user_id": id, "scopes": ["api"] })).await, id)
+    }
+
+    /// A token of the demo client; `fields` say for whom, with which scopes, and for how long if not 30 days.
+    pub async fn token(&self, fields: Value) -> String {
+        let mut command =
+            json!({ "command": "create_token", "client_id": "heatclinic", "lifetime_seconds": 2_592_000 });
+        for (name, value) in fields.as_object().expect("fields") {
+            command[name] = value.clone();
+        }
+        let answer = self.operator(command).await;
+        answer["token"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{answer}"))
+            .to_owned()
+    }
+
+    /// The local clock, in epoch seconds.
+    pub async fn now(&self) -> u64 {
+        let now = self.get("/_local/clock").local().await;
+        let text = now["now"].as_str().expect("a time");
+        let at = time::OffsetDateTime::parse(text, &time::format_description::well_known::Rfc3339).expect("RFC 3339");
+        at.unix_timestamp().try_into().expect("after 1970")
+    }
+
+    pub async fn advance(&self, seconds: u64) {
+        self.post("/_local/clock")
+            .json(&json!({ "advance_seconds": seconds }))
+            .local()
+            .await;
+    }
+
+    pub async fn fault(&self, rule: Value) {
+        self.post("/_local/faults").json(&rule).local().await;
+    }
+
+    pub async fn clear_faults(&self) {
+        let got = self.ask("DELETE", "/_local/faults").bare().await;
+        assert!(got.status < 300, "{got:?}");
+    }
+
+    /// The rows of a table, as stored.
+    pub async fn rows(&self, table: &str) -> Vec<Value> {
+        let rows = self.get(&format!("/_local/tables/{table}")).local().await;
+        rows.as_array().expect("rows").clone()
+    }
+
+    /// Every row of every table.
+    pub async fn all_rows(&self) -> String {
+        let mut all = String::new();
+        for table in self.get("/_local/tables").local().await.as_array().expect("tables") {
+            let name = table.as_str().expect("a name");
+            all += &format!("{name}: {}\n", Value::from(self.rows(name).await));
+        }
+        all
+    }
+
+    /// What requests cost since the last look: for each, its function, status and calls.
+    pub async fn invocations(&self) -> Vec<Value> {
+        let list = self.get("/_local/invocations").local().await;
+        assert!(self.ask("DELETE", "/_local/invocations").bare().await.status < 300);
+        list.as_array().expect("a list").clone()
+    }
+
+    /// The keys of a secret, by their ids.
+    pub async fn keys(&self, secret: &str) -> Value {
+        let answer = self
+            .secrets_manager("GetSecretValue", json!({ "SecretId": secret }))
+            .await;
+        serde_json::from_str(answer["SecretString"].as_str().unwrap_or_else(|| panic!("{answer}"))).expect("JSON")
+    }
+
+    /// Other keys for a secret. Functions that run go on with those that they have.
+    pub async fn set_keys(&self, secret: &str, keys: &Value) {
+        let keys = keys.to_string();
+        self.secrets_manager("PutSecretValue", json!({ "SecretId": secret, "SecretString": keys }))
+            .await;
+    }
+
+    async fn secrets_manager(&self, operation: &str, body: Value) -> Value {
+        let request = self.http.post(self.cloud().endpoint("secretsmanager")).json(&body);
+        let request = request.header("x-amz-target", format!("secretsmanager.{operation}"));
+        request
+            .send()
+            .await
+            .expect("the cloud answers")
+            .json()
+            .await
+            .expect("JSON")
+    }
+
+    /// The SDK, past the functions: to look at rows and to damage them.
+    pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
+        let config = aws_sdk_dynamodb::Config::builder()
+            .behavior_version(aws_sdk_dynamodb::config::BehaviorVersion::latest())
+            .region(aws_sdk_dynamodb::config::Region::new("us-east-1"))
+            .credentials_provider(aws_sdk_dynamodb::config::Credentials::new(
+                "test", "test", None, None, "test",
+            ))
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .endpoint_url(self.cloud().endpoint("dynamodb"));
+        aws_sdk_dynamodb::Client::from_conf(config.build())
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if let Some(template) = &self.template {
+            let _ = std::fs::remove_file(template);
+        }
+        if let Some(data) = &self.data {
+            let _ = std::fs::remove_dir_all(data);
+        }
+        let Some(cloud) = &self.cloud else { return };
+        if std::thread::panicking() {
+            return;
+        }
+        let lines = cloud.logs();
+        for secret in self.secrets.lock().expect("no panic while held").iter() {
+            let seen = lines.iter().find(|line| holds(line, secret));
+            assert!(
+                seen.is_none(),
+                "a function printed the secret {secret}: {}",
+                seen.expect("just found")
+            );
+        }
+    }
+}
+
+/// Whether a text stands in a line by itself: six digits are part of many longer numbers.
+fn holds(line: &str, secret: &str) -> bool {
+    line.match_indices(secret).any(|(at, _)| {
+        let before = line[..at].chars().next_back();
+        let after = line[at + secret.len()..].chars().next();
+        ![before, after].into_iter().flatten().any(char::is_alphanumeric)
+    })
+}
+
+pub fn random_name() -> String {
+    use std::hash::{BuildHasher, Hasher};
+    format!("{:016x}", std::hash::RandomState::new().build_hasher().finish())
+}
+
+impl Ask<'_> {
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        let name = HeaderName::from_bytes(name.as_bytes()).expect("a header name");
+        self.request = self
+            .request
+            .header(name, HeaderValue::from_bytes(value.as_bytes()).expect("a header value"));
+        self
+    }
+
+    pub fn bearer(self, token: &str) -> Self {
+        self.header("authorization", &format!("Bearer {token}"))
+    }
+
+    pub fn private_token(self, token: &str) -> Self {
+        self.header("private-token", token)
+    }
+
+    pub fn query(mut self, pairs: &[(&str, &str)]) -> Self {
+        self.request = self.request.query(pairs);
+        self
+    }
+
+    pub fn form(mut self, pairs: &[(&str, &str)]) -> Self {
+        self.request = self.request.form(pairs);
+        self
+    }
+
+    pub fn json(mut self, body: &Value) -> Self {
+        self.request = self.request.json(body);
+        self
+    }
+
+    pub fn body(mut self, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
+        self.request = self.request.header("content-type", content_type).body(body.into());
+        self
+    }
+
+    /// Sends it to a function. Every answer of ours has the same headers, whatever its status (R47).
+    pub async fn send(self) -> Got {
+        let world = self.world;
+        let got = self.bare().await;
+        for (name, value) in [
+            ("content-type", "application/json"),
+            ("cache-control", "no-store"),
+            ("x-content-type-options", "nosniff"),
+            ("strict-transport-security", "max-age=63072000; includeSubDomains"),
+            ("referrer-policy", "no-referrer"),
+            ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+        ] {
+            assert_eq!(got.header(name), Some(value), "header {name} of {got:?}");
+        }
+        assert!(
+            got.header("server").is_none() && got.header("x-powered-by").is_none(),
+            "a banner: {got:?}"
+        );
+        for internal in [
+            "arn:aws",
+            "countersign-",
+            "src/",
+            "panicked",
+            "smithy",
+            "DynamoDb",
+            "Exception",
+        ] {
+            assert!(!got.body.contains(internal), "an internal word in {got:?}");
+        }
+        if got.status < 300 {
+            if let Ok(body) = serde_json::from_str::<Value>(&got.body) {
+                for secret in ["pin", "token"].iter().filter_map(|name| body[name].as_str()) {
+                    world.keep_out_of_logs(secret);
+                }
+            }
+        }
+        got
+    }
+
+    /// Sends it and takes whatever comes.
+    pub async fn bare(self) -> Got {
+        let response = self.request.send().await.expect("the cloud answers");
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Got {
+            status,
+            headers,
+            body: response.text().await.expect("a body"),
+        }
+    }
+
+    /// Sends it to `/_local` and gives the JSON of a success.
+    pub async fn local(self) -> Value {
+        let got = self.bare().await;
+        assert!(got.status < 300, "{got:?}");
+        serde_json::from_str(&got.body).unwrap_or(Value::Null)
+    }
+}
+
+impl Got {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().expect("ASCII"))
+    }
+
+    /// Status and whole body, byte for byte.
+    #[track_caller]
+    pub fn is(&self, status: u16, body: &str) {
+        assert_eq!((self.status, self.body.as_str()), (status, body));
+    }
+
+    /// The body of a success.
+    #[track_caller]
+    pub fn ok(&self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{self:?}");
+        serde_json::from_str(&self.body).expect("JSON")
+    }
+}
