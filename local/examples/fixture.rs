@@ -49,6 +49,7 @@ async fn answer(event: LambdaEvent<Value>) -> Result<Value, Error> {
         "error" => Err("the fixture was asked to fail".into()),
         "hang" => std::future::pending().await,
         "sleep" => {
+            println!("asleep");
             tokio::time::sleep(Duration::from_millis(asked("ms").parse()?)).await;
             Ok(json!({ "statusCode": 200, "body": format!("{} {}", std::process::id(), asked("token")) }))
         }

@@ -195,6 +195,9 @@ impl Cloud {
         self.inner.stop.cancel();
         self.tasks.close();
         let _ = tokio::time::timeout(PATIENCE, self.tasks.wait()).await;
+        if let Some(data) = &self.inner.data {
+            data.release();
+        }
     }
 
     async fn try_start(options: Options, stop: CancellationToken, tasks: TaskTracker) -> Result<Arc<Inner>, String> {

@@ -29,7 +29,7 @@ pub(crate) struct State {
 pub(crate) struct DataDir {
     path: PathBuf,
     writing: Mutex<()>,
-    _lock: File,
+    lock: File,
 }
 
 impl DataDir {
@@ -58,7 +58,7 @@ impl DataDir {
             Self {
                 path: path.to_owned(),
                 writing: Mutex::new(()),
-                _lock: lock,
+                lock,
             },
             state,
         ))
@@ -67,6 +67,14 @@ impl DataDir {
     /// Where the database lives.
     pub(crate) fn database(&self) -> PathBuf {
         self.path.join("dynamodb.sqlite")
+    }
+
+    /// Lets another cloud have the directory.
+    ///
+    /// Closing the file alone would not do: a process that is being started holds a copy of it for a moment.
+    pub(crate) fn release(&self) {
+        // It fails only where the lock is gone already.
+        let _ = self.lock.unlock();
     }
 
     /// Remembers `state`: written beside the old one and moved over it, so that a power cut leaves one of the two.
@@ -81,6 +89,12 @@ impl DataDir {
             fs::rename(&new, &old)
         };
         write().map_err(|error| format!("cannot write {}: {error}", old.display()))
+    }
+}
+
+impl Drop for DataDir {
+    fn drop(&mut self) {
+        self.release();
     }
 }
 

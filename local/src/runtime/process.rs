@@ -84,6 +84,8 @@ pub(crate) struct Process {
     pub(super) ready: CancellationToken,
     ended: watch::Receiver<Option<String>>,
     kill: CancellationToken,
+    /// Cancelled as soon as the process is known to have ended; how it ended is told a moment later, by `ended`.
+    gone: CancellationToken,
     pub(super) init_calls: Calls,
     last_words: Arc<Mutex<String>>,
 }
@@ -118,6 +120,7 @@ impl Process {
             ready: CancellationToken::new(),
             ended,
             kill: blueprint.stop.child_token(),
+            gone: CancellationToken::new(),
             init_calls,
             last_words: Arc::clone(&last_words),
         });
@@ -138,9 +141,14 @@ impl Process {
                 tokio::select! { () = stop.cancelled() => {}, () = reading => {} }
             })
         });
-        let (kill, processes) = (process.kill.clone(), Arc::clone(&blueprint.processes));
+        let (kill, gone, processes) = (
+            process.kill.clone(),
+            process.gone.clone(),
+            Arc::clone(&blueprint.processes),
+        );
         blueprint.tasks.spawn(async move {
             let status = wait(&mut child, &kill).await;
+            gone.cancel();
             // What a dying process had to say should stand in the log before the line about its death.
             let said = async { tokio::join!(stdout, stderr) };
             let _ = tokio::time::timeout(Duration::from_millis(200), said).await;
@@ -161,7 +169,7 @@ impl Process {
     }
 
     pub(super) fn is_alive(&self) -> bool {
-        self.ended.borrow().is_none() && !self.kill.is_cancelled()
+        !self.gone.is_cancelled() && !self.kill.is_cancelled()
     }
 
     /// Kills the process.

@@ -3,7 +3,7 @@
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::support::{Folder, Local, fixture_options, read, send};
+use crate::support::{Folder, Local, eventually, fixture_options, read, send};
 
 const INTERNAL: &str = "Internal Server Error";
 const UNAVAILABLE: &str = "Service Unavailable";
@@ -134,6 +134,14 @@ async fn a_process_that_was_killed_while_idle_costs_nobody_a_request() {
         .status()
         .expect("kill is everywhere");
     assert!(killed.success());
+    let known = async || {
+        let still = std::process::Command::new("kill")
+            .args(["-0", &process])
+            .stderr(std::process::Stdio::null())
+            .status();
+        !still.expect("kill is everywhere").success()
+    };
+    eventually("the cloud to know of the death", known).await;
     assert_eq!(send(local.get("/things/1")).await.status(), StatusCode::OK);
 }
 

@@ -274,12 +274,10 @@ async fn a_caller_who_goes_away_leaves_nothing_behind() {
     let mut options = crate::support::fixture_options();
     options.processes_per_function = 1;
     let local = Local::start_with(options).await;
-    let impatient = local
-        .get("/things/1?mode=sleep&ms=200")
-        .timeout(std::time::Duration::from_millis(50))
-        .send()
-        .await;
-    assert!(impatient.is_err_and(|error| error.is_timeout()));
+    let impatient = tokio::spawn(local.get("/things/1?mode=sleep&ms=200").send());
+    local.logged("EchoFunction | asleep").await;
+    impatient.abort();
+    assert!(impatient.await.is_err_and(|error| error.is_cancelled()));
     let next = send(local.get("/things/2")).await;
     assert_eq!(next.status(), StatusCode::OK);
     assert_eq!(
