@@ -1,1 +1,17 @@
-//! The repository's own rules.
+//! The repository's own rules: whatever must stay true and no type can say. They read files; they build and start nothing.
+//! Each rule collects all that breaks it, and every message says what to do.
+
+mod routes;
+
+mod house {
+    mod source;
+    mod template;
+
+    mod habits;
+    mod layers;
+    mod resources;
+    mod rights;
+    mod routing;
+    mod settings;
+    mod workspace;
+}

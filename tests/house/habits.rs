@@ -1,0 +1,292 @@
+//! How the code is written.
+
+use syn::visit::{self, Visit};
+
+use super::source::{Source, below, inside, read, verdict};
+
+/// The Rust of programs, with the tests that stand in the same files.
+fn programs() -> Vec<Source> {
+    [
+        "functions",
+        "shared/src",
+        "local/src",
+        "local/launch/src",
+        "local/examples",
+        "benches",
+    ]
+    .iter()
+    .flat_map(|folder| below(folder, &[".rs"]))
+    .chain([read("build.rs")])
+    .collect()
+}
+
+/// The Rust of tests that stand in files of their own.
+fn tests() -> Vec<Source> {
+    ["tests", "local/tests"]
+        .iter()
+        .flat_map(|folder| below(folder, &[".rs"]))
+        .collect()
+}
+
+#[test]
+fn nothing_is_unwrapped() {
+    struct Unwraps(usize);
+    impl<'a> Visit<'a> for Unwraps {
+        fn visit_expr_method_call(&mut self, call: &'a syn::ExprMethodCall) {
+            self.0 += usize::from(call.method == "unwrap" && call.args.is_empty());
+            visit::visit_expr_method_call(self, call);
+        }
+
+        fn visit_macro(&mut self, call: &'a syn::Macro) {
+            inside(call).iter().for_each(|expression| self.visit_expr(expression));
+        }
+    }
+    let mut broken = Vec::new();
+    for source in programs() {
+        let mut unwraps = Unwraps(0);
+        unwraps.visit_file(&source.production());
+        if unwraps.0 > 0 {
+            broken.push(format!(
+                "{} unwraps {} times: write expect(\"why this cannot fail\"), or return the error",
+                source.path, unwraps.0
+            ));
+        }
+    }
+    verdict(broken);
+}
+
+#[test]
+fn no_lint_is_silenced_for_good() {
+    struct Allows(bool);
+    impl<'a> Visit<'a> for Allows {
+        fn visit_attribute(&mut self, attribute: &'a syn::Attribute) {
+            self.0 |= attribute.path().is_ident("allow");
+        }
+    }
+    let mut broken = Vec::new();
+    for source in programs().into_iter().chain(tests()) {
+        let mut allows = Allows(false);
+        allows.visit_file(&source.whole());
+        if allows.0 {
+            broken.push(format!(
+                "{} allows a lint: write #[expect(lint, reason = \"…\")], which tells when it is not needed any more",
+                source.path
+            ));
+        }
+    }
+    verdict(broken);
+}
+
+#[test]
+fn every_test_runs() {
+    struct Ignores(bool);
+    impl<'a> Visit<'a> for Ignores {
+        fn visit_attribute(&mut self, attribute: &'a syn::Attribute) {
+            self.0 |= attribute.path().is_ident("ignore");
+        }
+    }
+    let mut broken = Vec::new();
+    for source in programs().into_iter().chain(tests()) {
+        let mut ignores = Ignores(false);
+        ignores.visit_file(&source.whole());
+        if ignores.0 {
+            broken.push(format!(
+                "{} has a test that is ignored: make it run, or remove it",
+                source.path
+            ));
+        }
+    }
+    verdict(broken);
+}
+
+/// The functions of tests that may sleep: each asks again and again until something holds, or a deadline passes.
+const POLLS: &[&str] = &["eventually"];
+
+#[test]
+fn no_test_sleeps() {
+    struct Sleeps {
+        found: bool,
+        polls: bool,
+    }
+    impl<'a> Visit<'a> for Sleeps {
+        fn visit_item_fn(&mut self, function: &'a syn::ItemFn) {
+            let before = self.polls;
+            self.polls |= POLLS.iter().any(|name| function.sig.ident == name);
+            visit::visit_item_fn(self, function);
+            self.polls = before;
+        }
+
+        fn visit_path(&mut self, path: &'a syn::Path) {
+            let sleeps = path.segments.last().is_some_and(|segment| segment.ident == "sleep");
+            self.found |= sleeps && !self.polls;
+            visit::visit_path(self, path);
+        }
+    }
+    let mut broken = Vec::new();
+    for source in tests() {
+        let mut sleeps = Sleeps {
+            found: false,
+            polls: false,
+        };
+        sleeps.visit_file(&source.whole());
+        if sleeps.found {
+            broken.push(format!(
+                "{} sleeps: move the cloud's clock, or wait for what must happen with `eventually`",
+                source.path
+            ));
+        }
+    }
+    verdict(broken);
+}
+
+#[test]
+fn nothing_is_left_for_later() {
+    // In two parts, so that this file does not find itself.
+    let words = [
+        concat!("TO", "DO"),
+        concat!("FIX", "ME"),
+        concat!("XX", "X"),
+        concat!("to", "do!("),
+        concat!("unimpl", "emented!("),
+        concat!("db", "g!("),
+    ];
+    let endings = &[".rs", ".py", ".js", ".html", ".css"];
+    let files = ["functions", "shared", "local", "benches", "tests"]
+        .into_iter()
+        .flat_map(|folder| below(folder, endings));
+    let others = [
+        "build.rs",
+        "template.yaml",
+        "Cargo.toml",
+        "README.md",
+        ".ci/run",
+        "deny.toml",
+    ];
+    let mut broken = Vec::new();
+    for source in files.chain(others.map(read)) {
+        for (number, line) in source.text.lines().enumerate() {
+            for word in words {
+                let starts = |at: usize| !line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
+                let ends = |at: usize| !line[at + word.len()..].starts_with(|c: char| c.is_alphanumeric() || c == '_');
+                if line
+                    .match_indices(word)
+                    .any(|(at, _)| starts(at) && (word.ends_with('(') || ends(at)))
+                {
+                    broken.push(format!(
+                        "{}:{} says {word}: do it now, or file an issue",
+                        source.path,
+                        number + 1
+                    ));
+                }
+            }
+        }
+    }
+    verdict(broken);
+}
+
+/// How many lines a file may have: past it, it wants to be two.
+const LONGEST: usize = 450;
+
+/// The same for tests: those of one feature are one file.
+const LONGEST_TEST: usize = 650;
+
+/// Files that are longer, and by how much they may be. This list only shrinks.
+const LONG: &[(&str, usize)] = &[("local/src/page/page.js", 540)];
+
+#[test]
+fn files_are_short() {
+    let mut broken = Vec::new();
+    let endings = &[".rs", ".py", ".js", ".html", ".css"];
+    for folder in ["functions", "shared", "local", "benches", "tests"] {
+        for source in below(folder, endings) {
+            let lines = source.text.lines().count();
+            let longest = match source.path.starts_with("tests/") {
+                true => LONGEST_TEST,
+                false => LONGEST,
+            };
+            let granted = LONG
+                .iter()
+                .find(|(path, _)| *path == source.path)
+                .map(|(_, most)| *most);
+            let path = source.path;
+            if lines > granted.unwrap_or(longest) {
+                broken.push(format!(
+                    "{path} has {lines} lines, more than {}: make two files of it",
+                    granted.unwrap_or(longest)
+                ));
+            } else if granted.is_some() && lines <= longest {
+                broken.push(format!(
+                    "{path} is short now: remove it from LONG in tests/house/habits.rs"
+                ));
+            }
+        }
+    }
+    for (path, _) in LONG {
+        read(path);
+    }
+    verdict(broken);
+}
+
+#[test]
+fn functions_have_no_test_hooks() {
+    let mut broken = Vec::new();
+    for folder in ["functions", "shared/src"] {
+        for source in below(folder, &[".rs"]) {
+            for word in [
+                "x-local",
+                "/_local",
+                "debug_assertions",
+                "countersign_local",
+                "COUNTERSIGN_TEST",
+            ] {
+                if source.text.contains(word) {
+                    broken.push(format!(
+                        "{} says {word}: a function does not know where it runs. Let the local cloud do it",
+                        source.path
+                    ));
+                }
+            }
+        }
+    }
+    verdict(broken);
+}
+
+#[test]
+fn secrets_cannot_be_shown_or_compared() {
+    const PATH: &str = "shared/src/domain/secret.rs";
+    let file = read(PATH).production();
+    let mut broken = Vec::new();
+    for secret in ["Secret", "Digest"] {
+        for item in &file.items {
+            if let syn::Item::Struct(item) = item
+                && item.ident == secret
+            {
+                for attribute in &item.attrs {
+                    if let syn::Meta::List(list) = &attribute.meta
+                        && list.path.is_ident("derive")
+                        && list.tokens.to_string() != "Clone"
+                    {
+                        broken.push(format!(
+                            "{secret} in {PATH} derives {}: derive Clone alone, write a redacted Debug, and compare in \
+                             constant time",
+                            list.tokens
+                        ));
+                    }
+                }
+            }
+            if let syn::Item::Impl(item) = item
+                && super::source::named(&item.self_ty).is_some_and(|(name, _)| name == secret)
+                && let Some(of) = item.trait_.as_ref().and_then(|of| of.0.segments.last())
+                && ["Display", "PartialEq", "Eq", "Hash", "Deref", "AsRef", "Serialize"]
+                    .iter()
+                    .any(|name| of.ident == name)
+            {
+                broken.push(format!(
+                    "{PATH} implements {} for {secret}: a secret is not shown and not compared",
+                    of.ident
+                ));
+            }
+        }
+    }
+    verdict(broken);
+}

@@ -1,0 +1,292 @@
+//! What template.yaml declares besides functions: tables, keys, logs, times.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use syn::visit::{self, Visit};
+
+use super::{
+    source::{below, constants, read, verdict},
+    template::{Template, entries},
+};
+
+/// A table as the code writes it.
+struct Written {
+    path: String,
+    variable: String,
+    key: String,
+    /// Whether its rows end, in the attribute `ttl`.
+    ends: bool,
+}
+
+fn written() -> Vec<Written> {
+    let mut tables = Vec::new();
+    for source in below("shared/src/store/rows", &[".rs"]) {
+        let file = source.production();
+        for (row, variable) in constants(&file, "Row", "VARIABLE") {
+            let keys = constants(&file, "Row", "KEY");
+            tables.push(Written {
+                path: source.path.clone(),
+                variable,
+                key: keys
+                    .into_iter()
+                    .find(|(of, _)| *of == row)
+                    .map(|(_, key)| key)
+                    .unwrap_or_default(),
+                ends: source.text.contains(".with(\"ttl\""),
+            });
+        }
+    }
+    tables
+}
+
+#[test]
+fn tables_are_as_their_rows_are_written() {
+    let template = Template::read();
+    let mut broken = Vec::new();
+    let written = written();
+    for table in &written {
+        let Some(id) = template.variable(&table.variable) else {
+            broken.push(format!(
+                "{} wants {}: add a table to template.yaml, and the variable to the functions that use it",
+                table.path, table.variable
+            ));
+            continue;
+        };
+        let resource = &template.0["Resources"][&id];
+        let properties = &resource["Properties"];
+        let key = json!([{ "AttributeName": table.key, "KeyType": "HASH" }]);
+        if properties["KeySchema"] != key {
+            broken.push(format!(
+                "{id} has another key than {}: write KeySchema {key}",
+                table.path
+            ));
+        }
+        let sweeps = json!({ "AttributeName": "ttl", "Enabled": true });
+        let recovers = json!({ "PointInTimeRecoveryEnabled": true });
+        let of = |name: &str| properties.get(name);
+        if table.ends {
+            if of("TimeToLiveSpecification") != Some(&sweeps) {
+                broken.push(format!(
+                    "{} writes ttl, and {id} sweeps nothing: add TimeToLiveSpecification {sweeps}",
+                    table.path
+                ));
+            }
+        } else {
+            if of("TimeToLiveSpecification").is_some() {
+                broken.push(format!(
+                    "{} writes no ttl: remove TimeToLiveSpecification from {id}, or write it",
+                    table.path
+                ));
+            }
+            if of("PointInTimeRecoverySpecification") != Some(&recovers) {
+                broken.push(format!(
+                    "{id} holds what cannot be made again: add PointInTimeRecoverySpecification {recovers}"
+                ));
+            }
+            if resource["DeletionPolicy"] != "Retain" || resource["UpdateReplacePolicy"] != "Retain" {
+                broken.push(format!(
+                    "{id} holds what cannot be made again: let both of its policies be Retain"
+                ));
+            }
+        }
+    }
+    for (id, resource) in template.resources("AWS::DynamoDB::Table") {
+        let properties = &resource["Properties"];
+        let of = |name: &str| &properties[name];
+        for (name, wanted) in [
+            ("BillingMode", json!("PAY_PER_REQUEST")),
+            ("SSESpecification", json!({ "SSEEnabled": true })),
+            (
+                "DeletionProtectionEnabled",
+                json!({ "!If": ["ProtectTables", true, false] }),
+            ),
+        ] {
+            if *of(name) != wanted {
+                broken.push(format!("{id} has {name} {}: write {wanted}", of(name)));
+            }
+        }
+        if !written
+            .iter()
+            .any(|table| template.variable(&table.variable).as_deref() == Some(id))
+        {
+            broken.push(format!(
+                "no row lies in {id}: add a file to shared/src/store/rows, or remove the table"
+            ));
+        }
+    }
+    verdict(broken);
+}
+
+#[test]
+fn keys_are_generated_and_kept() {
+    let template = Template::read();
+    let mut broken = Vec::new();
+    for (id, secret) in template.resources("AWS::SecretsManager::Secret") {
+        if secret["Properties"].get("SecretString").is_some() {
+            broken.push(format!(
+                "{id} is written in template.yaml: let the stack generate it, with GenerateSecretString"
+            ));
+        }
+        let generated = &secret["Properties"]["GenerateSecretString"];
+        if generated["PasswordLength"].as_u64().is_none_or(|length| length < 64) {
+            broken.push(format!(
+                "{id} is short: give GenerateSecretString a PasswordLength of 64"
+            ));
+        }
+        if secret["DeletionPolicy"] != "Retain" || secret["UpdateReplacePolicy"] != "Retain" {
+            broken.push(format!(
+                "{id} would go with the stack, and what it protects with it: let both policies be Retain"
+            ));
+        }
+    }
+    verdict(broken);
+}
+
+#[test]
+fn logs_end() {
+    let template = Template::read();
+    let mut broken = Vec::new();
+    for (id, group) in template.resources("AWS::Logs::LogGroup") {
+        if group["Properties"]["RetentionInDays"] != json!({ "!Ref": "LogRetentionDays" }) {
+            broken.push(format!(
+                "{id} is kept for ever: write RetentionInDays: !Ref LogRetentionDays"
+            ));
+        }
+    }
+    verdict(broken);
+}
+
+/// What an access log may hold: nothing that a caller chose, but for the address.
+const LOGGED: &[&str] = &[
+    "identity.sourceIp",
+    "integrationErrorMessage",
+    "integrationLatency",
+    "integrationStatus",
+    "requestId",
+    "requestTime",
+    "responseLatency",
+    "responseLength",
+    "routeKey",
+    "status",
+];
+
+#[test]
+fn the_access_log_holds_no_path_and_no_query() {
+    let template = Template::read();
+    let mut broken = Vec::new();
+    for (id, api) in template.resources("AWS::Serverless::HttpApi") {
+        let settings = &api["Properties"]["AccessLogSettings"];
+        let format = settings["Format"].as_str().unwrap_or_default();
+        for name in format.split("$context.").skip(1) {
+            let name = name
+                .split(|c: char| !c.is_alphanumeric() && c != '.')
+                .next()
+                .unwrap_or_default();
+            if !LOGGED.contains(&name) {
+                broken.push(format!(
+                    "{id} logs $context.{name}: paths and queries hold secrets; log $context.routeKey, or, if it can \
+                     hold nothing that a caller chose, add it to LOGGED in tests/house/resources.rs"
+                ));
+            }
+        }
+        if serde_json::from_str::<Value>(format).is_err() {
+            broken.push(format!("the Format of {id}'s access log is no JSON: quote each value"));
+        }
+        if settings["DestinationArn"]["!GetAtt"] != "AccessLog.Arn" {
+            broken.push(format!(
+                "{id} logs no access: write DestinationArn: !GetAtt AccessLog.Arn"
+            ));
+        }
+    }
+    verdict(broken);
+}
+
+/// The longest that an HTTP API waits for a function.
+const GATEWAY_WAITS: Duration = Duration::from_secs(30);
+
+#[test]
+fn an_endpoint_gives_up_before_lambda_does() {
+    let template = Template::read();
+    let serve = "shared/src/http/serve.rs";
+    let within = duration(serve, "ANSWER_WITHIN");
+    let globals = &template.0["Globals"]["Function"];
+    let mut broken = Vec::new();
+    for function in template.functions() {
+        let timeout = function.properties.get("Timeout").unwrap_or(&globals["Timeout"]);
+        let timeout = Duration::from_secs(timeout.as_u64().unwrap_or_default());
+        if timeout <= within {
+            broken.push(format!(
+                "{} ends after {timeout:?}, ANSWER_WITHIN in {serve} is {within:?}: a caller would get the gateway's \
+                 answer. Raise Timeout in template.yaml",
+                function.logical_id
+            ));
+        }
+        if timeout >= GATEWAY_WAITS {
+            broken.push(format!(
+                "{} may take {timeout:?}, the gateway waits 30 s: lower Timeout",
+                function.logical_id
+            ));
+        }
+    }
+    verdict(broken);
+}
+
+/// A constant `Duration::from_secs(n)`.
+fn duration(path: &str, name: &str) -> Duration {
+    struct Find<'n> {
+        name: &'n str,
+        seconds: Option<u64>,
+    }
+    impl<'a> Visit<'a> for Find<'_> {
+        fn visit_item_const(&mut self, item: &'a syn::ItemConst) {
+            if item.ident == self.name
+                && let syn::Expr::Call(call) = &*item.expr
+                && let Some(syn::Expr::Lit(syn::ExprLit {
+                    lit: syn::Lit::Int(number),
+                    ..
+                })) = call.args.first()
+            {
+                self.seconds = number.base10_parse().ok();
+            }
+            visit::visit_item_const(self, item);
+        }
+    }
+    let mut find = Find { name, seconds: None };
+    find.visit_file(&read(path).production());
+    let seconds = find.seconds;
+    Duration::from_secs(seconds.unwrap_or_else(|| panic!("{path} has no {name} = Duration::from_secs(n): put it back")))
+}
+
+#[test]
+fn functions_are_built_for_lambda() {
+    let template = Template::read();
+    let globals = &template.0["Globals"]["Function"];
+    let mut broken = Vec::new();
+    for (name, wanted) in [
+        ("Runtime", json!("provided.al2023")),
+        ("Architectures", json!(["arm64"])),
+        ("CodeUri", json!(".")),
+        ("Handler", json!("bootstrap")),
+    ] {
+        if globals[name] != wanted {
+            broken.push(format!("Globals.Function.{name} is {}: write {wanted}", globals[name]));
+        }
+    }
+    for (id, function) in template.resources("AWS::Serverless::Function") {
+        if function["Metadata"]["BuildMethod"] != "rust-cargolambda" {
+            broken.push(format!(
+                "{id} is not built by SAM: write Metadata.BuildMethod: rust-cargolambda"
+            ));
+        }
+        for (name, _) in entries(globals)
+            .into_iter()
+            .filter(|(name, _)| *name != "Timeout" && *name != "MemorySize")
+        {
+            if function["Properties"].get(name).is_some() {
+                broken.push(format!("{id} has its own {name}: it stands in Globals for all of them"));
+            }
+        }
+    }
+    verdict(broken);
+}

@@ -1,0 +1,318 @@
+//! A function may do what its role says, and its role says what it does: the fields of its struct, both directions.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use syn::visit::{self, Visit};
+
+use super::{
+    settings,
+    source::{below, compare, constants, named, read, verdict},
+    template::{Function, Template, list, texts},
+};
+
+/// What a right of a table is called in IAM.
+const RIGHTS: &[(&str, &str)] = &[
+    ("BatchGet", "dynamodb:BatchGetItem"),
+    ("Get", "dynamodb:GetItem"),
+    ("Put", "dynamodb:PutItem"),
+    ("Update", "dynamodb:UpdateItem"),
+];
+
+/// Types of fields that touch nothing.
+const HARMLESS: &[&str] = &["Policy", "OpenApi"];
+
+/// What a function needs: the actions that its role allows, and the variables that its environment holds.
+struct Needs {
+    /// `dynamodb:GetItem on UsersTable`, and the field that needs it.
+    actions: Vec<(String, String)>,
+    variables: BTreeSet<String>,
+}
+
+/// The variable of each row type and each purpose of keys.
+struct Variables {
+    rows: Vec<(String, String)>,
+    keys: Vec<(String, String)>,
+}
+
+impl Variables {
+    fn read() -> Self {
+        let rows = below("shared/src/store/rows", &[".rs"]);
+        Self {
+            rows: rows
+                .iter()
+                .flat_map(|source| constants(&source.production(), "Row", "VARIABLE"))
+                .collect(),
+            keys: constants(&read("shared/src/edge.rs").production(), "Kept", "VARIABLE"),
+        }
+    }
+}
+
+fn needs(function: &Function<'_>, template: &Template, known: &Variables, broken: &mut Vec<String>) -> Needs {
+    let path = format!("functions/{}/handler.rs", function.name);
+    let main = read(&format!("functions/{}/main.rs", function.name)).production();
+    let mut wiring = Wiring::default();
+    wiring.visit_file(&main);
+    let mut needs = Needs {
+        actions: Vec::new(),
+        variables: settings::read_by(&wiring.methods),
+    };
+    let log = function.properties["LoggingConfig"]["LogGroup"]["!Ref"]
+        .as_str()
+        .unwrap_or("its own log group");
+    for action in ["logs:CreateLogStream", "logs:PutLogEvents"] {
+        needs.actions.push((format!("{action} on {log}"), "its log".to_owned()));
+    }
+    let handler = read(&path).production();
+    let endpoint = handler.items.iter().find_map(|item| match item {
+        syn::Item::Struct(item) if wiring.made.iter().any(|made| item.ident == made) => Some(item),
+        _ => None,
+    });
+    let Some(endpoint) = endpoint else {
+        broken.push(format!(
+            "functions/{}/main.rs makes no struct of {path}: write handler::Name {{ … }}, with all that it touches",
+            function.name
+        ));
+        return needs;
+    };
+    for field in &endpoint.fields {
+        let name = field.ident.as_ref().map(ToString::to_string).unwrap_or_default();
+        let (of, arguments) = named(&field.ty).unwrap_or_default();
+        let arguments: Vec<_> = arguments.into_iter().filter_map(named).map(|(name, _)| name).collect();
+        let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+        let (action, variables, argument) = match (of.as_str(), arguments.as_slice()) {
+            ("Table", [row, right]) => match RIGHTS.iter().find(|(name, _)| name == right) {
+                Some((_, action)) => (*action, &known.rows, *row),
+                None => {
+                    broken.push(format!(
+                        "{path}: {name} has the right {right}: tell RIGHTS in tests/house/rights.rs"
+                    ));
+                    continue;
+                }
+            },
+            ("Keyring", [purpose]) => ("secretsmanager:GetSecretValue", &known.keys, *purpose),
+            (of, _) if HARMLESS.contains(&of) => continue,
+            (of, _) => {
+                broken.push(format!(
+                    "{path}: what does {name}, a {of}, touch? Tell tests/house/rights.rs: its IAM action, or HARMLESS"
+                ));
+                continue;
+            }
+        };
+        let Some((_, variable)) = variables.iter().find(|(name, _)| name == argument) else {
+            broken.push(format!(
+                "{path}: {name} is of {argument}, which has no VARIABLE: implement Row or Kept for it"
+            ));
+            continue;
+        };
+        needs.variables.insert(variable.clone());
+        match template.variable(variable) {
+            Some(resource) => needs
+                .actions
+                .push((format!("{action} on {resource}"), format!("`{name}`"))),
+            None => broken.push(format!(
+                "{path}: {name} wants {variable}: add {variable}: !Ref … to the Environment of {} in template.yaml",
+                function.logical_id
+            )),
+        }
+    }
+    needs
+}
+
+/// What `main.rs` makes of its handler, and the methods that it calls.
+#[derive(Default)]
+struct Wiring {
+    made: Vec<String>,
+    methods: Vec<String>,
+}
+
+impl<'a> Visit<'a> for Wiring {
+    fn visit_expr_struct(&mut self, made: &'a syn::ExprStruct) {
+        let names: Vec<_> = made
+            .path
+            .segments
+            .iter()
+            .map(|segment| segment.ident.to_string())
+            .collect();
+        if let [module, name] = names.as_slice()
+            && module == "handler"
+        {
+            self.made.push(name.clone());
+        }
+        visit::visit_expr_struct(self, made);
+    }
+
+    fn visit_expr_method_call(&mut self, call: &'a syn::ExprMethodCall) {
+        self.methods.push(call.method.to_string());
+        visit::visit_expr_method_call(self, call);
+    }
+}
+
+#[test]
+fn fields_are_rights() {
+    let template = Template::read();
+    let known = Variables::read();
+    let mut broken = Vec::new();
+    for function in template.functions() {
+        let needs = needs(&function, &template, &known, &mut broken);
+        let id = role_of(&function);
+        let role = &template.0["Resources"][&id]["Properties"];
+        let allowed = allowed(&id, role, &mut broken);
+        let needed: Vec<_> = needs.actions.iter().map(|(action, _)| action.clone()).collect();
+        let name = function.name;
+        let field = |action: &str| {
+            let found = needs.actions.iter().find(|(needed, _)| needed == action);
+            found.map_or("", |(_, field)| field).to_owned()
+        };
+        compare(
+            &mut broken,
+            &needed,
+            &allowed,
+            |action| {
+                let field = field(action);
+                format!("{name} does {action} ({field}), and may not: allow it in {id} of template.yaml")
+            },
+            |action| {
+                format!(
+                    "{name} may do {action}, and no field does: remove it from {id} of template.yaml, or add the field"
+                )
+            },
+        );
+    }
+    verdict(broken);
+}
+
+/// The logical id of a function's role.
+fn role_of(function: &Function<'_>) -> String {
+    let role = function.properties["Role"]["!GetAtt"].as_str().unwrap_or_default();
+    role.strip_suffix(".Arn").unwrap_or_default().to_owned()
+}
+
+/// What a role allows, as `action on resource`.
+fn allowed(id: &str, role: &Value, broken: &mut Vec<String>) -> Vec<String> {
+    let mut allowed = Vec::new();
+    for policy in list(&role["Policies"]) {
+        for statement in list(&policy["PolicyDocument"]["Statement"]) {
+            if statement["Effect"] != "Allow" {
+                broken.push(format!("{id} has a statement that allows nothing: remove it"));
+            }
+            for action in list(&statement["Action"]) {
+                for resource in list(&statement["Resource"]) {
+                    let resource = match (&resource["!GetAtt"], &resource["!Ref"]) {
+                        (Value::String(text), _) => text.strip_suffix(".Arn").unwrap_or(text),
+                        (_, Value::String(text)) => text,
+                        _ => "something that is no !GetAtt X.Arn and no !Ref X",
+                    };
+                    let action = action.as_str().unwrap_or_default();
+                    let entry = format!("{action} on {resource}");
+                    if allowed.contains(&entry) {
+                        broken.push(format!("{id} allows {entry} twice: once is enough"));
+                    }
+                    allowed.push(entry);
+                }
+            }
+        }
+    }
+    allowed
+}
+
+#[test]
+fn environments_hold_what_is_read() {
+    let template = Template::read();
+    let known = Variables::read();
+    let mut broken = Vec::new();
+    for function in template.functions() {
+        let needs = needs(&function, &template, &known, &mut broken);
+        let needed: Vec<_> = needs.variables.into_iter().collect();
+        let given: Vec<_> = function
+            .variables()
+            .iter()
+            .map(|(name, _)| (*name).to_owned())
+            .collect();
+        let id = function.logical_id;
+        compare(
+            &mut broken,
+            &needed,
+            &given,
+            |name| format!("{id} reads {name}, which its Environment in template.yaml does not hold: add it"),
+            |name| format!("{id} does not read {name}: remove it from its Environment in template.yaml"),
+        );
+        for (name, value) in function.variables() {
+            if value["!Ref"].as_str().map(str::to_owned) != template.variable(name) {
+                broken.push(format!(
+                    "{name} of {id} is something else than elsewhere: give it the same !Ref everywhere"
+                ));
+            }
+        }
+    }
+    verdict(broken);
+}
+
+#[test]
+fn nothing_is_allowed_by_a_star() {
+    let template = Template::read();
+    let mut broken = Vec::new();
+    for (id, role) in template.resources("AWS::IAM::Role") {
+        for text in texts(&role["Properties"]) {
+            if text.contains('*') {
+                broken.push(format!(
+                    "{id} allows {text}: name the actions and the resources one by one"
+                ));
+            }
+        }
+        if role["Properties"].get("ManagedPolicyArns").is_some() {
+            broken.push(format!(
+                "{id} takes a managed policy, which allows more than is used: write the statements out"
+            ));
+        }
+    }
+    verdict(broken);
+}
+
+#[test]
+fn each_function_has_its_own_role_and_log() {
+    let template = Template::read();
+    let mut broken = Vec::new();
+    let mut seen = BTreeSet::new();
+    for function in template.functions() {
+        let id = function.logical_id;
+        let stem = id.strip_suffix("Function").unwrap_or(id);
+        for (what, found, wanted) in [
+            (
+                "role",
+                &function.properties["Role"],
+                json!({ "!GetAtt": format!("{stem}Role.Arn") }),
+            ),
+            (
+                "log group",
+                &function.properties["LoggingConfig"]["LogGroup"],
+                json!({ "!Ref": format!("{stem}Log") }),
+            ),
+        ] {
+            if *found != wanted {
+                broken.push(format!("{id} has the {what} {found}: give it its own, {wanted}"));
+            }
+        }
+        if function.properties.get("Policies").is_some() {
+            broken.push(format!(
+                "{id} has Policies, which SAM widens: write the statements in {stem}Role"
+            ));
+        }
+        seen.extend([format!("{stem}Role"), format!("{stem}Log")]);
+    }
+    for (id, role) in template.resources("AWS::IAM::Role") {
+        if !seen.contains(id) {
+            broken.push(format!("no function has the role {id}: remove it"));
+        }
+        let trust = &role["Properties"]["AssumeRolePolicyDocument"]["Statement"];
+        let lambda = json!([{
+            "Effect": "Allow", "Principal": { "Service": "lambda.amazonaws.com" }, "Action": "sts:AssumeRole",
+        }]);
+        if *trust != lambda {
+            broken.push(format!(
+                "{id} can be assumed by others than Lambda: let its trust be as the other roles'"
+            ));
+        }
+    }
+    verdict(broken);
+}

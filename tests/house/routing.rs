@@ -1,0 +1,286 @@
+//! A route is written once, in template.yaml: comments, the README, the OpenAPI document and the tests follow.
+
+use syn::visit::{self, Visit};
+
+use super::{
+    super::routes::{PUBLIC, TESTED, UNAUTHENTICATED},
+    source::{compare, inside, mentions, read, root, verdict},
+    template::{Template, entries},
+};
+
+/// The function that answers what no route takes: it has no place in the README's table and the OpenAPI document.
+const FALLBACK: &str = "$default";
+
+#[test]
+fn the_first_line_of_main_names_the_route() {
+    let template = Template::read();
+    let routes = template.routes();
+    let mut broken = Vec::new();
+    for function in template.functions() {
+        let path = format!("functions/{}/main.rs", function.name);
+        let text = read(&path).text;
+        let said = text
+            .lines()
+            .next()
+            .and_then(|line| line.strip_prefix("//! "))
+            .unwrap_or_default();
+        let own: Vec<_> = routes.iter().filter(|route| route.function == function.name).collect();
+        match own.as_slice() {
+            [route] if said != route.key => broken.push(format!(
+                "{path} begins with {said:?}, template.yaml routes {:?} to it: make the first line `//! {}`",
+                route.key, route.key
+            )),
+            [_] => {}
+            [] if function.events().is_empty() && !said.starts_with("Invoked by hand") => broken.push(format!(
+                "{path} begins with {said:?}, and nothing in template.yaml invokes it: give it an event, or make the \
+                 first line `//! Invoked by hand…`"
+            )),
+            [] if said.is_empty() || said.contains(" /") => broken.push(format!(
+                "{path} begins with {said:?}, and has no route: let the first line tell in words what invokes it"
+            )),
+            [] => {}
+            [_, _, ..] => broken.push(format!("{} has several routes: one function, one route", function.name)),
+        }
+    }
+    verdict(broken);
+}
+
+#[test]
+fn events_belong_to_the_one_api() {
+    let template = Template::read();
+    let mut broken = Vec::new();
+    for function in template.functions() {
+        for event in function.events() {
+            let of = &event["Properties"];
+            if event["Type"] == "HttpApi" && of["ApiId"]["!Ref"] != "Api" {
+                broken.push(format!(
+                    "a route of {} is of another API: write ApiId: !Ref Api",
+                    function.name
+                ));
+            }
+            for (name, _) in entries(of) {
+                if event["Type"] == "HttpApi" && !["ApiId", "Method", "Path"].contains(&name) {
+                    broken.push(format!(
+                        "a route of {} sets {name}, which the local cloud does not do: leave it out, or teach local/",
+                        function.name
+                    ));
+                }
+            }
+        }
+    }
+    verdict(broken);
+}
+
+#[test]
+fn the_readme_lists_the_routes() {
+    let readme = read("README.md").text;
+    let rows = readme
+        .lines()
+        .skip_while(|line| !line.starts_with("| Route | Function | Family |"))
+        .skip(2)
+        .take_while(|line| line.starts_with('|'));
+    let rows: Vec<_> = rows
+        .map(|line| {
+            let cells: Vec<_> = line.split('|').map(|cell| cell.trim().trim_matches('`')).collect();
+            match cells.as_slice() {
+                ["", route, function, _, ""] => format!("{route} → {function}"),
+                _ => format!("{line} (not three cells)"),
+            }
+        })
+        .filter(|row| !row.starts_with(FALLBACK))
+        .collect();
+    assert!(
+        !rows.is_empty(),
+        "README.md has no table of routes: write one, with the columns | Route | Function | Family |"
+    );
+    let mut broken = Vec::new();
+    compare(
+        &mut broken,
+        &rows,
+        &routed(),
+        |row| format!("README.md lists {row}, template.yaml does not: correct the table"),
+        |row| format!("README.md does not list {row}: add a row to the table of routes"),
+    );
+    verdict(broken);
+}
+
+fn routed() -> Vec<String> {
+    let template = Template::read();
+    let routes = template.routes();
+    routes
+        .iter()
+        .filter(|route| route.key != FALLBACK)
+        .map(|route| format!("{} → {}", route.key, route.function))
+        .collect()
+}
+
+#[test]
+fn openapi_describes_the_routes() {
+    const PATH: &str = "functions/openapi/document.rs";
+    let document = read(PATH).production();
+    let mut arms = Arms::default();
+    for item in &document.items {
+        if let syn::Item::Fn(function) = item
+            && function.sig.ident == "operation"
+        {
+            arms.visit_item_fn(function);
+        }
+    }
+    let template = Template::read();
+    let functions: Vec<_> = template
+        .routes()
+        .iter()
+        .filter(|route| route.key != FALLBACK)
+        .map(|route| route.function.to_owned())
+        .collect();
+    let mut broken = Vec::new();
+    compare(
+        &mut broken,
+        &arms.names,
+        &functions,
+        |name| format!("`operation` in {PATH} describes {name}, which has no route: remove the arm"),
+        |name| format!("`operation` in {PATH} does not describe {name}: add an arm for it"),
+    );
+    let mut schemas = Schemas::default();
+    schemas.visit_file(&document);
+    for name in schemas.referred {
+        if !schemas.listed.contains(&name) {
+            broken.push(format!(
+                "{PATH} refers to {name}, which `schemas` does not list: add named::<{name}>()"
+            ));
+        }
+    }
+    verdict(broken);
+}
+
+/// The texts that arms of a `match` stand for.
+#[derive(Default)]
+struct Arms {
+    names: Vec<String>,
+}
+
+impl<'a> Visit<'a> for Arms {
+    fn visit_arm(&mut self, arm: &'a syn::Arm) {
+        collect(&arm.pat, &mut self.names);
+        visit::visit_arm(self, arm);
+    }
+}
+
+fn collect(pattern: &syn::Pat, names: &mut Vec<String>) {
+    match pattern {
+        syn::Pat::Or(patterns) => patterns.cases.iter().for_each(|case| collect(case, names)),
+        syn::Pat::Lit(syn::ExprLit {
+            lit: syn::Lit::Str(text),
+            ..
+        }) => names.push(text.value()),
+        _ => {}
+    }
+}
+
+/// The types that the document refers to by name, and those that it lists.
+#[derive(Default)]
+struct Schemas {
+    referred: Vec<String>,
+    listed: Vec<String>,
+}
+
+impl<'a> Visit<'a> for Schemas {
+    fn visit_path_segment(&mut self, segment: &'a syn::PathSegment) {
+        let to = match segment.ident.to_string().as_str() {
+            "json" | "form" | "reference" => Some(&mut self.referred),
+            "named" => Some(&mut self.listed),
+            _ => None,
+        };
+        if let (Some(to), syn::PathArguments::AngleBracketed(arguments)) = (to, &segment.arguments) {
+            for argument in &arguments.args {
+                if let syn::GenericArgument::Type(ty) = argument
+                    && let Some((name, _)) = super::source::named(ty)
+                    && name != "T"
+                {
+                    to.push(name);
+                }
+            }
+        }
+        visit::visit_path_segment(self, segment);
+    }
+
+    fn visit_macro(&mut self, call: &'a syn::Macro) {
+        inside(call).iter().for_each(|expression| self.visit_expr(expression));
+    }
+}
+
+#[test]
+fn every_route_has_tests() {
+    let template = Template::read();
+    let routes: Vec<_> = template.routes().into_iter().map(|route| route.key).collect();
+    let tested: Vec<_> = TESTED.iter().map(|(route, _)| (*route).to_owned()).collect();
+    let refused = UNAUTHENTICATED.iter().map(|(route, _)| *route);
+    let guarded: Vec<_> = refused.chain(PUBLIC.iter().copied()).map(str::to_owned).collect();
+    let mut broken = Vec::new();
+    compare(
+        &mut broken,
+        &routes,
+        &tested,
+        |route| format!("{route} has no test: write one in tests/, and name it in TESTED of tests/routes.rs"),
+        |route| format!("TESTED of tests/routes.rs names {route}, which template.yaml does not have: remove it"),
+    );
+    compare(
+        &mut broken,
+        &routes,
+        &guarded,
+        |route| {
+            format!(
+                "nothing tests {route} without a token: write a test, and name it in UNAUTHENTICATED of \
+                 tests/routes.rs; PUBLIC is for what anyone may ask"
+            )
+        },
+        |route| format!("tests/routes.rs names {route}, which template.yaml does not have: remove it"),
+    );
+    for (route, test) in TESTED.iter().chain(UNAUTHENTICATED) {
+        let (module, name) = test.rsplit_once("::").unwrap_or(("main", test));
+        let path = format!("tests/{}.rs", module.replace("::", "/"));
+        let found = root().join(&path).is_file() && has_test(&read(&path).whole().items, name);
+        if !found {
+            broken.push(format!(
+                "{path} has no test {name}, which tests/routes.rs names for {route}: write it, or name another"
+            ));
+        }
+    }
+    verdict(broken);
+}
+
+fn has_test(items: &[syn::Item], name: &str) -> bool {
+    items.iter().any(|item| match item {
+        syn::Item::Fn(function) => {
+            let is_test = |attribute: &syn::Attribute| {
+                attribute
+                    .path()
+                    .segments
+                    .last()
+                    .is_some_and(|segment| segment.ident == "test")
+            };
+            function.sig.ident == name && function.attrs.iter().any(is_test)
+        }
+        _ => false,
+    })
+}
+
+#[test]
+fn handlers_leave_words_to_their_dialect() {
+    let template = Template::read();
+    let mut broken = Vec::new();
+    for route in template.routes() {
+        let path = format!("functions/{}/handler.rs", route.function);
+        let source = read(&path);
+        if source.text.contains("json!(")
+            || mentions(&source.production(), &[])
+                .iter()
+                .any(|path| path.starts_with("serde_json"))
+        {
+            broken.push(format!(
+                "{path} writes JSON of its own: the keys and sentences that callers see stand in shared/src/http/"
+            ));
+        }
+    }
+    verdict(broken);
+}

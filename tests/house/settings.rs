@@ -1,0 +1,243 @@
+//! Numbers that stand twice, in settings.rs and in template.yaml, are equal.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+use syn::visit::{self, Visit};
+
+use super::{
+    source::{Source, read, text_of, verdict},
+    template::{Template, entries},
+};
+
+/// What settings.rs reads.
+struct Settings {
+    /// The variables and the other methods that each method of `Edge` reads and calls.
+    methods: BTreeMap<String, Method>,
+    /// The numbers, by variable.
+    numbers: Vec<Number>,
+    /// The texts with a default, by variable.
+    texts: Vec<(String, String)>,
+}
+
+#[derive(Default)]
+struct Method {
+    variables: Vec<String>,
+    calls: Vec<String>,
+}
+
+struct Number {
+    variable: String,
+    default: Option<i64>,
+    least: Option<i64>,
+    most: Option<i64>,
+}
+
+impl Settings {
+    fn read() -> Self {
+        let source: Source = read("shared/src/settings.rs");
+        let file = source.production();
+        // Constants may stand below their use.
+        let mut constants = Constants::default();
+        constants.visit_file(&file);
+        let mut reader = Reader {
+            constants: constants.0,
+            current: String::new(),
+            settings: Self {
+                methods: BTreeMap::new(),
+                numbers: Vec::new(),
+                texts: Vec::new(),
+            },
+        };
+        reader.visit_file(&file);
+        reader.settings
+    }
+
+    fn variables_of(&self, method: &str, found: &mut BTreeSet<String>) {
+        if let Some(method) = self.methods.get(method) {
+            found.extend(method.variables.iter().cloned());
+            for call in &method.calls {
+                self.variables_of(call, found);
+            }
+        }
+    }
+}
+
+/// The variables that these methods of `Edge` read.
+pub fn read_by(methods: &[String]) -> BTreeSet<String> {
+    let settings = Settings::read();
+    let mut found = BTreeSet::new();
+    for method in methods {
+        settings.variables_of(method, &mut found);
+    }
+    found
+}
+
+#[derive(Default)]
+struct Constants<'a>(BTreeMap<String, &'a syn::Expr>);
+
+impl<'a> Visit<'a> for Constants<'a> {
+    fn visit_item_const(&mut self, item: &'a syn::ItemConst) {
+        self.0.insert(item.ident.to_string(), &item.expr);
+    }
+}
+
+struct Reader<'a> {
+    constants: BTreeMap<String, &'a syn::Expr>,
+    current: String,
+    settings: Settings,
+}
+
+impl Reader<'_> {
+    fn resolve<'e>(&'e self, expression: &'e syn::Expr) -> &'e syn::Expr {
+        match expression {
+            syn::Expr::Path(path) => path
+                .path
+                .get_ident()
+                .and_then(|name| self.constants.get(&name.to_string()).copied())
+                .unwrap_or(expression),
+            _ => expression,
+        }
+    }
+
+    fn text(&self, expression: &syn::Expr) -> Option<String> {
+        text_of(self.resolve(expression))
+    }
+
+    fn number(&self, expression: &syn::Expr) -> Option<i64> {
+        match self.resolve(expression) {
+            syn::Expr::Lit(syn::ExprLit {
+                lit: syn::Lit::Int(number),
+                ..
+            }) => number.base10_parse().ok(),
+            syn::Expr::Binary(syn::ExprBinary {
+                left,
+                op: syn::BinOp::Mul(_),
+                right,
+                ..
+            }) => Some(self.number(left)? * self.number(right)?),
+            _ => None,
+        }
+    }
+}
+
+impl<'a> Visit<'a> for Reader<'_> {
+    fn visit_impl_item_fn(&mut self, function: &'a syn::ImplItemFn) {
+        self.current = function.sig.ident.to_string();
+        self.settings.methods.insert(self.current.clone(), Method::default());
+        visit::visit_impl_item_fn(self, function);
+    }
+
+    fn visit_expr_method_call(&mut self, call: &'a syn::ExprMethodCall) {
+        let name = call.method.to_string();
+        let arguments: Vec<_> = call.args.iter().collect();
+        let variable = match (name.as_str(), arguments.as_slice()) {
+            ("setting", [variable, default, syn::Expr::Range(range)]) => {
+                let variable = self.text(variable);
+                self.settings.numbers.extend(variable.clone().map(|variable| Number {
+                    variable,
+                    default: self.number(default),
+                    least: range.start.as_deref().and_then(|start| self.number(start)),
+                    most: range.end.as_deref().and_then(|end| self.number(end)),
+                }));
+                variable
+            }
+            ("text", [variable]) => self.text(variable),
+            ("unwrap_or", [default]) => {
+                if let syn::Expr::MethodCall(inner) = &*call.receiver
+                    && inner.method == "text"
+                    && let (Some(variable), Some(default)) =
+                        (inner.args.first().and_then(|x| self.text(x)), self.text(default))
+                {
+                    self.settings.texts.push((variable, default));
+                }
+                None
+            }
+            _ => None,
+        };
+        if let Some(method) = self.settings.methods.get_mut(&self.current) {
+            method.variables.extend(variable);
+            method.calls.push(name);
+        }
+        visit::visit_expr_method_call(self, call);
+    }
+}
+
+#[test]
+fn parameters_have_the_settings_numbers() {
+    let settings = Settings::read();
+    let template = Template::read();
+    let mut broken = Vec::new();
+    assert!(
+        !settings.numbers.is_empty() && !settings.texts.is_empty(),
+        "nothing is read in settings.rs: teach tests/house/settings.rs how it reads now"
+    );
+    for number in &settings.numbers {
+        let variable = &number.variable;
+        let Some((id, parameter)) = parameter(&template, variable, &mut broken) else {
+            continue;
+        };
+        let (Some(default), Some(least), Some(most)) = (number.default, number.least, number.most) else {
+            broken.push(format!(
+                "the default or the range of {variable} in settings.rs is no product of numbers and constants: write it so"
+            ));
+            continue;
+        };
+        for (key, wanted) in [
+            ("Type", json!("Number")),
+            ("Default", json!(default)),
+            ("MinValue", json!(least)),
+            ("MaxValue", json!(most)),
+        ] {
+            if parameter[key] != wanted {
+                broken.push(format!(
+                    "{key} of the parameter {id} is {}, settings.rs has {wanted} for {variable}: make them equal",
+                    parameter[key]
+                ));
+            }
+        }
+        let words = format!("({least} to {most}");
+        if !parameter["Description"].as_str().unwrap_or_default().contains(&words) {
+            broken.push(format!(
+                "the Description of the parameter {id} does not say `{words}`: let it tell the range"
+            ));
+        }
+    }
+    for (variable, default) in &settings.texts {
+        if let Some((id, parameter)) = parameter(&template, variable, &mut broken)
+            && parameter["Default"] != json!(default)
+        {
+            broken.push(format!(
+                "Default of the parameter {id} is {}, settings.rs has {default:?}: make them equal",
+                parameter["Default"]
+            ));
+        }
+    }
+    verdict(broken);
+}
+
+/// The parameter behind a variable.
+fn parameter<'a>(template: &'a Template, variable: &str, broken: &mut Vec<String>) -> Option<(String, &'a Value)> {
+    let id = template.variable(variable);
+    let found = id.and_then(|id| template.0["Parameters"].get(&id).map(|parameter| (id, parameter)));
+    if found.is_none() {
+        broken.push(format!(
+            "settings.rs reads {variable}, and an operator cannot set it: add a parameter to template.yaml, and \
+             {variable}: !Ref … to the functions that read it"
+        ));
+    }
+    found
+}
+
+#[test]
+fn every_parameter_is_used() {
+    let template = Template::read();
+    let text = read("template.yaml").text;
+    verdict(
+        entries(&template.0["Parameters"])
+            .into_iter()
+            .filter(|(id, _)| !text.contains(&format!("!Ref {id}")))
+            .map(|(id, _)| format!("nothing uses the parameter {id}: remove it from template.yaml"))
+            .collect(),
+    );
+}

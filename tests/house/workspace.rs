@@ -1,0 +1,298 @@
+//! The workspace: endpoints have one name everywhere, and versions, lints and the licence have one place.
+
+use super::{
+    source::{below, compare, folders, read, verdict},
+    template::Template,
+};
+
+/// A `Cargo.toml`, as flat lines. Ours keep to `key = value`, one a line, under plain headings.
+struct Manifest {
+    path: String,
+    lines: Vec<Line>,
+}
+
+struct Line {
+    /// `dependencies`, `[bin]` and the like.
+    table: String,
+    /// How many tables of that name came before: which `[[bin]]` it is.
+    number: usize,
+    key: String,
+    value: String,
+}
+
+impl Manifest {
+    fn read(path: &str) -> Self {
+        let mut lines: Vec<Line> = Vec::new();
+        let (mut table, mut number) = (String::new(), 0);
+        for (at, line) in read(path).text.lines().enumerate() {
+            let line = line.trim();
+            if let Some(heading) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
+                heading.clone_into(&mut table);
+                number = at;
+            } else if let Some((key, value)) = line.split_once('=').filter(|_| !line.starts_with('#')) {
+                lines.push(Line {
+                    table: table.clone(),
+                    number,
+                    key: key.trim().to_owned(),
+                    value: value.trim().to_owned(),
+                });
+            }
+        }
+        Self {
+            path: path.to_owned(),
+            lines,
+        }
+    }
+
+    fn table(&self, name: &str) -> impl Iterator<Item = &Line> {
+        self.lines.iter().filter(move |line| line.table == name)
+    }
+
+    fn value(&self, table: &str, key: &str) -> Option<&str> {
+        self.table(table)
+            .find(|line| line.key == key)
+            .map(|line| line.value.as_str())
+    }
+
+    /// The dependencies of every kind, as `(name, what is said of it)`.
+    fn dependencies(&self) -> Vec<(&str, String)> {
+        self.lines
+            .iter()
+            .filter(|line| line.table.ends_with("dependencies") && line.table != "workspace.dependencies")
+            .map(|line| match line.key.split_once('.') {
+                Some((name, key)) => (name, format!("{key} = {}", line.value)),
+                None => (line.key.as_str(), line.value.clone()),
+            })
+            .collect()
+    }
+}
+
+fn root() -> Manifest {
+    Manifest::read("Cargo.toml")
+}
+
+fn members() -> Vec<Manifest> {
+    let root = root();
+    let members = root
+        .value("workspace", "members")
+        .expect("the workspace lists its members");
+    let names = unquoted(members);
+    names
+        .iter()
+        .filter(|name| **name != ".")
+        .map(|name| Manifest::read(&format!("{name}/Cargo.toml")))
+        .collect()
+}
+
+/// The texts in quotes.
+fn unquoted(value: &str) -> Vec<&str> {
+    value.split('"').skip(1).step_by(2).collect()
+}
+
+#[test]
+fn an_endpoint_has_one_name() {
+    let mut broken = Vec::new();
+    let root = root();
+    let mut bins = Vec::new();
+    for name in root.table("[bin]").filter(|line| line.key == "name") {
+        let bin = unquoted(&name.value)[0].to_owned();
+        let says = |key: &str, value: &str| {
+            root.table("[bin]")
+                .any(|line| line.number == name.number && line.key == key && line.value == value)
+        };
+        let path = format!("\"functions/{bin}/main.rs\"");
+        if !says("path", &path) {
+            broken.push(format!(
+                "the bin {bin} lies elsewhere: write path = {path} in Cargo.toml"
+            ));
+        }
+        if !says("test", "false") {
+            broken.push(format!(
+                "the bin {bin} is built once more, for tests that it does not have: write test = false in Cargo.toml"
+            ));
+        }
+        bins.push(bin);
+    }
+    let folders = folders("functions");
+    let template = Template::read();
+    let functions: Vec<_> = template
+        .functions()
+        .iter()
+        .map(|function| function.name.to_owned())
+        .collect();
+    compare(
+        &mut broken,
+        &folders,
+        &bins,
+        |name| format!("functions/{name} is not built: add a [[bin]] of that name to Cargo.toml"),
+        |name| format!("the bin {name} has no folder: add functions/{name}, or remove the [[bin]] from Cargo.toml"),
+    );
+    compare(
+        &mut broken,
+        &folders,
+        &functions,
+        |name| format!("functions/{name} is not deployed: add a function whose Binary is {name} to template.yaml"),
+        |name| {
+            format!("template.yaml deploys {name}, which has no folder: add functions/{name}, or remove the function")
+        },
+    );
+    for name in &functions {
+        if functions.iter().filter(|other| *other == name).count() > 1 {
+            broken.push(format!(
+                "two functions of template.yaml have the Binary {name}: give each its own"
+            ));
+        }
+    }
+    for name in folders {
+        for file in ["main.rs", "handler.rs"] {
+            read(&format!("functions/{name}/{file}"));
+        }
+    }
+    verdict(broken);
+}
+
+#[test]
+fn members_inherit() {
+    let mut broken = Vec::new();
+    for member in members().iter().chain([&root()]) {
+        let path = &member.path;
+        for key in ["edition", "rust-version", "license", "publish", "version"] {
+            if member.value("package", &format!("{key}.workspace")) != Some("true") {
+                broken.push(format!("{path} sets its own {key}: write {key}.workspace = true"));
+            }
+        }
+        if member.value("lints", "workspace") != Some("true") {
+            broken.push(format!("{path} has its own lints: write [lints] workspace = true"));
+        }
+        for (name, said) in member.dependencies() {
+            if !said.contains("workspace = true") || said.contains("version") || said.contains("path") {
+                broken.push(format!(
+                    "{path} says where {name} comes from: versions stand in [workspace.dependencies] of the root \
+                     Cargo.toml, here stands {name}.workspace = true"
+                ));
+            }
+        }
+    }
+    if root().value("workspace.lints.rust", "unsafe_code") != Some("\"forbid\"") {
+        broken.push("unsafe code is possible: write unsafe_code = \"forbid\" in [workspace.lints.rust]".to_owned());
+    }
+    verdict(broken);
+}
+
+#[test]
+fn every_listed_dependency_is_used() {
+    let (root, members) = (root(), members());
+    let used: Vec<_> = members
+        .iter()
+        .chain([&root])
+        .flat_map(|member| member.dependencies().into_iter().map(|(name, _)| name))
+        .collect();
+    let unused = root
+        .table("workspace.dependencies")
+        .filter(|line| !used.contains(&line.key.as_str()));
+    verdict(
+        unused
+            .map(|line| format!("nobody uses {}: remove it from [workspace.dependencies]", line.key))
+            .collect(),
+    );
+}
+
+/// What functions may stand on: whatever else they need of the world comes through the shared crate.
+const FUNCTIONS_USE: &[&str] = &[
+    "countersign-shared",
+    "lambda_runtime",
+    "rand",
+    "serde",
+    "serde_json",
+    "utoipa",
+];
+
+#[test]
+fn functions_stand_on_the_shared_crate() {
+    let root = root();
+    verdict(
+        root.table("dependencies")
+            .map(|line| line.key.split('.').next().unwrap_or_default())
+            .filter(|name| !FUNCTIONS_USE.contains(name))
+            .map(|name| {
+                format!(
+                    "the functions depend on {name}: let a module of shared/ do it, or, if only tests need it, move it \
+                     to [dev-dependencies]"
+                )
+            })
+            .collect(),
+    );
+}
+
+#[test]
+fn one_toolchain() {
+    let toolchain = Manifest::read("rust-toolchain.toml");
+    let channel = unquoted(
+        toolchain
+            .value("toolchain", "channel")
+            .expect("the toolchain is pinned"),
+    )[0]
+    .to_owned();
+    let root = root();
+    let least = unquoted(
+        root.value("workspace.package", "rust-version")
+            .expect("the workspace has a rust-version"),
+    )[0];
+    assert!(
+        channel.starts_with(&format!("{least}.")),
+        "rust-toolchain.toml pins {channel}, Cargo.toml says rust-version {least}: raise both together"
+    );
+}
+
+#[test]
+fn the_licence_is_the_one_that_is_said() {
+    assert_eq!(root().value("workspace.package", "license"), Some("\"Apache-2.0\""));
+    let licence = read("LICENSE").text;
+    for words in [
+        "Apache License",
+        "Version 2.0, January 2004",
+        "END OF TERMS AND CONDITIONS",
+    ] {
+        assert!(
+            licence.contains(words),
+            "LICENSE has no {words:?}: put the whole text of Apache-2.0 there"
+        );
+    }
+}
+
+#[test]
+fn ci_is_one_script() {
+    let script = read(".ci/run").text;
+    for step in [
+        "cargo fmt --all --check",
+        "cargo clippy --workspace --all-targets",
+        "cargo doc --workspace --no-deps",
+        "cargo test --workspace",
+        "sam validate --lint",
+        "cargo deny",
+    ] {
+        assert!(script.contains(step), ".ci/run has no step `{step}`: put it back");
+    }
+    let mut broken = Vec::new();
+    for workflow in below(".github/workflows", &[".yml"]) {
+        let path = &workflow.path;
+        if !workflow.text.contains("permissions:") {
+            broken.push(format!(
+                "{path} takes every permission: say which, such as permissions: {{ contents: read }}"
+            ));
+        }
+        for line in workflow.text.lines().filter_map(|line| line.split_once("uses:")) {
+            let version = line.1.split_whitespace().next().unwrap_or_default();
+            let commit = version.split_once('@').map_or("", |(_, commit)| commit);
+            if commit.len() != 40 || !commit.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+                broken.push(format!(
+                    "{path} uses {version}: pin the action to a commit, with its version as a comment"
+                ));
+            }
+        }
+    }
+    if !read(".github/workflows/ci.yml").text.contains(".ci/run") {
+        broken.push(".github/workflows/ci.yml does something else than .ci/run: let it run that script".to_owned());
+    }
+    verdict(broken);
+}

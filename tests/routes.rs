@@ -1,0 +1,84 @@
+//! Which tests exercise which route. `house.rs` holds the lists to template.yaml and to the tests that there are.
+
+/// Each route, and a test that exercises it as it is meant to be used.
+pub const TESTED: &[(&str, &str)] = &[
+    (
+        "POST /api/v4/user/support_pin",
+        "support_pin::create_gives_a_pin_that_ends_in_24_hours",
+    ),
+    (
+        "GET /api/v4/user/support_pin",
+        "support_pin::owner_and_administrator_read_the_same_pin_again_and_again",
+    ),
+    (
+        "GET /api/v4/users/{id}/support_pin",
+        "support_pin::owner_and_administrator_read_the_same_pin_again_and_again",
+    ),
+    (
+        "POST /api/v4/users/{id}/support_pin/revoke",
+        "support_pin::revoke_ends_the_pin_and_leaves_no_ciphertext",
+    ),
+    (
+        "GET /passcode/retrieve",
+        "passcode::a_passcode_is_made_consumed_once_and_known_by_its_id",
+    ),
+    (
+        "POST /passcode/consume",
+        "passcode::a_passcode_is_made_consumed_once_and_known_by_its_id",
+    ),
+    (
+        "GET /passcode/status",
+        "passcode::a_passcode_is_made_consumed_once_and_known_by_its_id",
+    ),
+    (
+        "POST /passcode/invalidate",
+        "passcode::invalidation_is_idempotent_and_final",
+    ),
+    (
+        "GET /openapi.json",
+        "openapi::the_document_has_exactly_the_templates_routes",
+    ),
+    (
+        "$default",
+        "transport::unknown_routes_are_404_in_the_dialect_of_their_path",
+    ),
+];
+
+/// Each route that wants a token, and a test that asks without one.
+pub const UNAUTHENTICATED: &[(&str, &str)] = &[
+    (
+        "POST /api/v4/user/support_pin",
+        "support_pin::who_is_not_signed_in_gets_401",
+    ),
+    (
+        "GET /api/v4/user/support_pin",
+        "support_pin::who_is_not_signed_in_gets_401",
+    ),
+    (
+        "GET /api/v4/users/{id}/support_pin",
+        "support_pin::who_is_not_signed_in_gets_401",
+    ),
+    (
+        "POST /api/v4/users/{id}/support_pin/revoke",
+        "support_pin::who_is_not_signed_in_gets_401",
+    ),
+    (
+        "GET /passcode/retrieve",
+        "passcode::only_a_passcode_token_of_the_client_opens_the_routes",
+    ),
+    (
+        "POST /passcode/consume",
+        "passcode::only_a_passcode_token_of_the_client_opens_the_routes",
+    ),
+    (
+        "GET /passcode/status",
+        "passcode::only_a_passcode_token_of_the_client_opens_the_routes",
+    ),
+    (
+        "POST /passcode/invalidate",
+        "passcode::only_a_passcode_token_of_the_client_opens_the_routes",
+    ),
+];
+
+/// The routes that anyone may ask.
+pub const PUBLIC: &[&str] = &["GET /openapi.json", "$default"];
