@@ -114,14 +114,14 @@ impl Faults {
     }
 }
 
-/// How the service says it.
+/// How the service says it. Kinds that never come here, or that the service does not have, are its plain error.
 pub(super) fn answer(service: Service, operation: &str, kind: Kind, body: &[u8]) -> Response<Body> {
     match service {
         Service::DynamoDb => dynamodb(operation, kind, body),
         Service::SecretsManager => {
             let (status, name, message) = match kind {
                 Kind::Throttle => (StatusCode::BAD_REQUEST, "ThrottlingException", "Rate exceeded"),
-                _ => (
+                Kind::Error | Kind::Hang | Kind::DropResponse | Kind::Conflict | Kind::Rejected | Kind::OptedOut => (
                     StatusCode::INTERNAL_SERVER_ERROR,
                     "InternalServiceError",
                     "An error occurred on the server side.",
@@ -142,7 +142,7 @@ pub(super) fn answer(service: Service, operation: &str, kind: Kind, body: &[u8])
                 "MessageRejected",
                 "Email address is on the suppression list.",
             ),
-            _ => query::SES.refusal(
+            Kind::Error | Kind::Hang | Kind::DropResponse | Kind::Conflict | Kind::OptedOut => query::SES.refusal(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "InternalFailure",
                 "An internal failure occurred.",
@@ -155,7 +155,7 @@ pub(super) fn answer(service: Service, operation: &str, kind: Kind, body: &[u8])
                 "OptedOut",
                 "The phone number has opted out of receiving SMS messages.",
             ),
-            _ => query::SNS.refusal(
+            Kind::Error | Kind::Hang | Kind::DropResponse | Kind::Conflict | Kind::Rejected => query::SNS.refusal(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "InternalError",
                 "An internal error occurred.",
@@ -202,7 +202,7 @@ fn dynamodb(operation: &str, kind: Kind, body: &[u8]) -> Response<Body> {
             "TransactionConflictException",
             "Transaction is ongoing for the item",
         ),
-        _ => named(
+        Kind::Error | Kind::Hang | Kind::DropResponse | Kind::Rejected | Kind::OptedOut => named(
             StatusCode::INTERNAL_SERVER_ERROR,
             "InternalServerError",
             "Internal server error",
