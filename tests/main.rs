@@ -9,6 +9,7 @@ mod operator;
 mod page;
 mod passcode;
 mod secrecy;
+mod settings;
 mod support_pin;
 mod tokens;
 mod transport;

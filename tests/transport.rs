@@ -212,3 +212,26 @@ async fn hints_about_another_time_or_place_change_nothing() {
         .expect("a year");
     assert!(year >= 2025, "{got}");
 }
+
+#[tokio::test]
+async fn no_origin_is_allowed_to_read_answers() {
+    let world = World::new().await;
+    for origin in ["null", "https://evil.example", world.url()] {
+        for method in ["GET", "OPTIONS"] {
+            let ask = world
+                .ask(method, "/api/v4/user/support_pin")
+                .private_token(world.user());
+            let got = ask
+                .header("origin", origin)
+                .header("access-control-request-method", "POST")
+                .send()
+                .await;
+            assert!(
+                got.headers
+                    .keys()
+                    .all(|name| !name.as_str().starts_with("access-control")),
+                "{got:?}"
+            );
+        }
+    }
+}

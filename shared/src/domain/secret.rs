@@ -8,6 +8,15 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 
 /// A text that must not be seen: no `Display`, no `PartialEq`, a redacted `Debug` (ASVS 11.2.4, 16.2.5).
+///
+/// ```compile_fail,E0277
+/// # use countersign_shared::domain::secret::Secret;
+/// println!("{}", Secret::new("042317".into()));
+/// ```
+/// ```compile_fail,E0369
+/// # use countersign_shared::domain::secret::Secret;
+/// let _ = Secret::new("042317".into()) == Secret::new("042317".into());
+/// ```
 #[derive(Clone)]
 pub struct Secret(String);
 
@@ -32,6 +41,12 @@ impl fmt::Debug for Secret {
 }
 
 /// A SHA-256 digest of a secret with at least 122 bits of entropy. Compared in constant time only.
+///
+/// ```compile_fail,E0369
+/// # use countersign_shared::domain::secret::{Digest, Secret};
+/// let digest = Digest::of(&Secret::new("a link's 122 bits".into()));
+/// let _ = digest == digest;
+/// ```
 #[derive(Clone)]
 pub struct Digest([u8; 32]);
 

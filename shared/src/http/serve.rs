@@ -132,3 +132,78 @@ fn log(call: &Call, route: &str, reply: &Reply) {
         serde_json::to_string(&line).expect("a line has text keys and finite numbers")
     );
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::gitlab;
+
+    /// A call as API Gateway sends it.
+    fn call(body: &str) -> Call {
+        let event = serde_json::json!({
+            "version": "2.0", "routeKey": "GET /", "rawPath": "/", "rawQueryString": "",
+            "headers": { "host": "a host that makes no URL [" },
+            "requestContext": {
+                "accountId": "1", "apiId": "a", "domainName": "d", "requestId": "r", "stage": "$default",
+                "time": "t", "timeEpoch": 1_772_230_017_999_u64,
+                "http": { "method": "GET", "path": "/", "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1", "userAgent": "" },
+            },
+            "body": body, "isBase64Encoded": false,
+        });
+        Call::from(serde_json::from_value::<ApiGatewayV2httpRequest>(event).expect("an event"))
+    }
+
+    struct Panics;
+    impl Endpoint for Panics {
+        type Error = gitlab::Error;
+        async fn answer(&self, _: &Call) -> Result<Answer, gitlab::Error> {
+            panic!("a bug")
+        }
+    }
+
+    struct Hangs;
+    impl Endpoint for Hangs {
+        type Error = gitlab::Error;
+        async fn answer(&self, _: &Call) -> Result<Answer, gitlab::Error> {
+            std::future::pending().await
+        }
+    }
+
+    async fn check(endpoint: &dyn AnyEndpoint, body: &str, status: u16, text: &str) {
+        // Twice: what happened to one call happens to no other.
+        for _ in 0..2 {
+            let call = call(body);
+            let reply = endpoint.reply(&call).await;
+            assert_eq!((reply.status, reply.body.as_str()), (status, text));
+        }
+    }
+
+    const OURS: &str = r#"{"message":"500 Internal Server Error"}"#;
+
+    #[tokio::test]
+    async fn a_panic_is_a_500_in_the_dialect() {
+        check(&Panics, "", 500, OURS).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_never_comes_is_a_500_in_the_dialect() {
+        check(&Hangs, "", 500, OURS).await;
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_too_large_reaches_no_handler() {
+        let body = "x".repeat(20_000);
+        check(&Panics, &body, 413, r#"{"message":"413 Request Entity Too Large"}"#).await;
+    }
+
+    #[test]
+    fn times_in_seconds_are_told_from_milliseconds() {
+        let event = |epoch: u64| {
+            let mut event = ApiGatewayV2httpRequest::default();
+            event.request_context.time_epoch = i64::try_from(epoch).expect("fits");
+            Call::from(event).now.iso()
+        };
+        assert_eq!(event(1_772_230_017_999), "2026-02-27T22:06:57Z");
+        assert_eq!(event(1_772_230_017), "2026-02-27T22:06:57Z", "as `sam local` sends it");
+    }
+}

@@ -1,0 +1,40 @@
+//! A policy out of range refuses the start (security.md R04, R59): nothing is served with a guess.
+
+use crate::world::World;
+
+async fn refuses(parameter: &str, value: &str, variable: &str, path: &str) {
+    let world = World::with(&[(parameter, value)]).await;
+    let got = world.get(path).bearer(world.admin()).bare().await;
+    assert!(got.status >= 500, "{parameter}={value}: {got:?}");
+    let lines = world.cloud().logs();
+    let said = lines
+        .iter()
+        .any(|line| line.contains("refused_to_start") && line.contains(variable));
+    assert!(said, "{parameter}={value}: {lines:#?}");
+}
+
+#[tokio::test]
+async fn lives_and_shapes_out_of_range_refuse_the_start() {
+    let passcodes = "/passcode/retrieve?purpose=p&username=u&client_id=heatclinic";
+    for (parameter, value, variable) in [
+        ("PasscodeLifetime", "86401", "PASSCODE_LIFETIME"),
+        ("PasscodeLifetime", "ten minutes", "PASSCODE_LIFETIME"),
+        ("PasscodeLength", "3", "PASSCODE_LENGTH"),
+        ("PasscodeAlphabet", "aab", "PASSCODE_ALPHABET"),
+        ("PasscodePurposes", "{", "PASSCODE_PURPOSES"),
+        ("PasscodeGuessesPerDay", "0", "PASSCODE_GUESSES_PER_DAY"),
+    ] {
+        refuses(parameter, value, variable, passcodes).await;
+    }
+}
+
+#[tokio::test]
+async fn the_others_go_on() {
+    let world = World::with(&[("PasscodeLifetime", "86401")]).await;
+    world
+        .post("/api/v4/user/support_pin")
+        .private_token(world.user())
+        .send()
+        .await
+        .ok(201);
+}
