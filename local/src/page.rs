@@ -113,6 +113,8 @@ async fn mail(State(inner): Shared, Path(id): Path<String>) -> Response<Body> {
     let Some(html) = inner.messages.html(&id) else {
         return problem(StatusCode::NOT_FOUND, "no message of this id has HTML");
     };
+    // Links of a mail open beside the page: its own frame lets nothing else in.
+    let html = format!("<!doctype html><base target=\"_blank\">{html}");
     let mut response = plain(http::answer(StatusCode::OK, "text/html; charset=utf-8", html));
     response
         .headers_mut()
@@ -125,9 +127,8 @@ async fn events(State(inner): Shared) -> Sse<impl Stream<Item = Result<Event, In
     let stream = futures_util::stream::unfold(changes, |mut changes| async move {
         let what = match changes.recv().await {
             Ok(what) => what,
-            // Too slow to see every change: messages are the ones that nobody may miss.
-            Err(RecvError::Lagged(_)) => "messages",
-            Err(RecvError::Closed) => return None,
+            // Who was too slow to see every change connects again, and reads everything then.
+            Err(RecvError::Lagged(_) | RecvError::Closed) => return None,
         };
         let event = Event::default()
             .event("change")
