@@ -150,7 +150,7 @@ fn logs_end() {
     for (id, group) in template.resources("AWS::Logs::LogGroup") {
         if group["Properties"]["RetentionInDays"] != json!({ "!Ref": "LogRetentionDays" }) {
             broken.push(format!(
-                "{id} is kept for ever: write RetentionInDays: !Ref LogRetentionDays"
+                "{id} is not kept for as long as the operator says: write RetentionInDays: !Ref LogRetentionDays"
             ));
         }
     }
