@@ -601,6 +601,16 @@ async fn the_budget_is_rolling_and_success_does_not_reset_it() {
     world.advance(30 * 86_400).await;
     let owner = json!({ "owner_client_id": "heatclinic", "scopes": ["passcode"] });
     let token = world.token(owner).await;
-    let fields = [("passcode", second.token.as_str()), ("purpose", "PHONE"), ("username", USER)];
-    bad(&world.post("/passcode/consume").query(&[CLIENT]).bearer(&token).form(&fields).send().await);
+    let fields = [
+        ("passcode", second.token.as_str()),
+        ("purpose", "PHONE"),
+        ("username", USER),
+    ];
+    bad(&world
+        .post("/passcode/consume")
+        .query(&[CLIENT])
+        .bearer(&token)
+        .form(&fields)
+        .send()
+        .await);
 }
