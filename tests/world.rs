@@ -411,11 +411,11 @@ impl Ask<'_> {
         ] {
             assert!(!got.body.contains(internal), "an internal word in {got:?}");
         }
-        if got.status < 300 {
-            if let Ok(body) = serde_json::from_str::<Value>(&got.body) {
-                for secret in ["pin", "token"].iter().filter_map(|name| body[name].as_str()) {
-                    world.keep_out_of_logs(secret);
-                }
+        if got.status < 300
+            && let Ok(body) = serde_json::from_str::<Value>(&got.body)
+        {
+            for secret in ["pin", "token"].iter().filter_map(|name| body[name].as_str()) {
+                world.keep_out_of_logs(secret);
             }
         }
         got

@@ -2,13 +2,9 @@
 
 use std::path::PathBuf;
 
-use axum::body::Bytes;
 use countersign_local::{Options, PROCESSES_PER_FUNCTION};
-use http_body_util::{BodyExt as _, Full};
-use hyper::{Method, Request, Uri};
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
 use lexopt::{Arg, Parser, ValueExt as _};
+use reqwest::Method;
 use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -117,23 +113,13 @@ pub(crate) async fn operator(port: u16, command: String) -> Result<(), String> {
 }
 
 async fn call(port: u16, method: Method, path: &str, body: String) -> Result<Value, String> {
-    let url = format!("http://127.0.0.1:{port}{path}");
-    let uri: Uri = url.parse().map_err(|_| format!("{url} is no address"))?;
-    let request = Request::builder()
-        .method(method)
-        .uri(uri)
-        .body(Full::new(Bytes::from(body)));
-    let request = request.map_err(|error| error.to_string())?;
-    let answered = Client::builder(TokioExecutor::new())
-        .build_http()
-        .request(request)
-        .await;
-    let answer = answered.map_err(|_| format!("no local cloud answers on port {port}; start one with cargo local"))?;
-    let body = answer
-        .into_body()
-        .collect()
-        .await
-        .map_err(|error| error.to_string())?
-        .to_bytes();
-    serde_json::from_slice(&body).map_err(|_| format!("what answers on port {port} is no local cloud"))
+    let client = reqwest::Client::builder().no_proxy().build();
+    let client = client.map_err(|error| error.to_string())?;
+    let request = client
+        .request(method, format!("http://127.0.0.1:{port}{path}"))
+        .body(body);
+    let answer = request.send().await;
+    let answer = answer.map_err(|_| format!("no local cloud answers on port {port}; start one with cargo local"))?;
+    let body = answer.json().await;
+    body.map_err(|_| format!("what answers on port {port} is no local cloud"))
 }

@@ -158,7 +158,10 @@ async fn the_page_and_a_mail_come_with_their_policies() {
     let mail = send(local.get(&format!("/_local/messages/{id}/html"))).await;
     let mail_policy = "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:";
     assert_eq!(mail.headers()["content-security-policy"], mail_policy);
-    assert_eq!(mail.text().await.expect("a body"), "<!doctype html><base target=\"_blank\"><b>hi</b>");
+    assert_eq!(
+        mail.text().await.expect("a body"),
+        "<!doctype html><base target=\"_blank\"><b>hi</b>"
+    );
     assert_eq!(
         send(local.get("/_local/messages/0/html")).await.status(),
         StatusCode::NOT_FOUND
