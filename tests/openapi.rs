@@ -1,11 +1,15 @@
 //! `/openapi.json` describes what template.yaml declares, and what the functions answer.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::Write,
+    process::Command,
+};
 
 use saphyr::{LoadableYamlNode, Yaml};
 use serde_json::{Value, json};
 
-use crate::world::{World, root};
+use crate::world::{World, random_name, root};
 
 #[tokio::test]
 async fn the_document_has_exactly_the_templates_routes() {
@@ -57,6 +61,31 @@ fn declared() -> BTreeMap<String, String> {
         }
     }
     routes
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_document_is_openapi() {
+    let world = World::new().await;
+    let document = world.get("/openapi.json").send().await.body;
+    let file = std::env::temp_dir().join(format!("countersign-{}.json", random_name()));
+    std::fs::write(&file, document).expect("a temporary file");
+    let module = "openapi_spec_validator";
+    let known = Command::new("python3")
+        .args(["-c", &format!("import {module}")])
+        .output();
+    if known.is_ok_and(|output| output.status.success()) {
+        let output = Command::new("python3")
+            .args(["-m", module])
+            .arg(&file)
+            .output()
+            .expect("python3 runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    } else {
+        // Past the capture of the test's output: a skip must be seen.
+        let words = "SKIPPED: /openapi.json was NOT validated; pip install -r .ci/requirements.txt";
+        let _ = writeln!(std::io::stderr(), "\n*** {words}");
+    }
+    std::fs::remove_file(file).expect("it is there");
 }
 
 #[tokio::test]
