@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -10,6 +10,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::aws::SecretState;
+
+const STATE: &str = "state.json";
+const DATABASE: &str = "dynamodb.sqlite";
+const IGNORE_ALL: &str = "*\n";
 
 /// What is remembered beside the rows.
 #[derive(Default, Serialize, Deserialize)]
@@ -38,9 +42,16 @@ impl DataDir {
         let shown = path.display();
         let broken = |error: std::io::Error| format!("cannot use the data directory {shown}: {error}");
         private_directory().create(path).map_err(broken)?;
+        if !is_ours(path).map_err(broken)? {
+            return Err(format!("{shown} holds other things; give an empty directory"));
+        }
         // Keys and tokens must not end up in anybody's repository.
-        fs::write(path.join(".gitignore"), "*\n").map_err(broken)?;
-        let lock = File::create(path.join("lock")).map_err(broken)?;
+        match private_file().create_new(true).open(path.join(".gitignore")) {
+            Ok(mut file) => file.write_all(IGNORE_ALL.as_bytes()).map_err(broken)?,
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(broken(error)),
+        }
+        let lock = private_file().create(true).open(path.join("lock")).map_err(broken)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -48,12 +59,14 @@ impl DataDir {
             }
             Err(TryLockError::Error(error)) => return Err(broken(error)),
         }
-        let state = match fs::read(path.join("state.json")) {
+        let state = match fs::read(path.join(STATE)) {
             Ok(text) => serde_json::from_slice(&text)
-                .map_err(|error| format!("{} cannot be read: {error}", path.join("state.json").display()))?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => State::default(),
+                .map_err(|error| format!("{} cannot be read: {error}", path.join(STATE).display()))?,
+            Err(error) if error.kind() == ErrorKind::NotFound => State::default(),
             Err(error) => return Err(broken(error)),
         };
+        // The engine would make the file readable for everybody; what it puts beside the file has the file's own mode.
+        private_file().create(true).open(path.join(DATABASE)).map_err(broken)?;
         Ok((
             Self {
                 path: path.to_owned(),
@@ -66,7 +79,7 @@ impl DataDir {
 
     /// Where the database lives.
     pub(crate) fn database(&self) -> PathBuf {
-        self.path.join("dynamodb.sqlite")
+        self.path.join(DATABASE)
     }
 
     /// Lets another cloud have the directory.
@@ -80,10 +93,10 @@ impl DataDir {
     /// Remembers `state`: written beside the old one and moved over it, so that a power cut leaves one of the two.
     pub(crate) fn save(&self, state: impl FnOnce() -> State) -> Result<(), String> {
         let _turn = self.writing.lock().expect("no holder of this lock panics");
-        let (new, old) = (self.path.join("state.json.new"), self.path.join("state.json"));
+        let (new, old) = (self.path.join("state.json.new"), self.path.join(STATE));
         let text = serde_json::to_vec_pretty(&state()).map_err(|error| error.to_string())?;
         let write = || {
-            let mut file = private_file().open(&new)?;
+            let mut file = private_file().create(true).truncate(true).open(&new)?;
             file.write_all(&text)?;
             file.sync_all()?;
             fs::rename(&new, &old)
@@ -98,6 +111,26 @@ impl Drop for DataDir {
     }
 }
 
+/// Whether the directory is ours or empty: nothing of anybody else's may be written over, or hidden from their repository.
+fn is_ours(path: &Path) -> std::io::Result<bool> {
+    if path.join(STATE).exists() || path.join(DATABASE).exists() {
+        return Ok(true);
+    }
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        // A start that was interrupted before its first save leaves these two.
+        let leftover = match entry.file_name().to_str() {
+            Some(".gitignore") => fs::read(entry.path())? == IGNORE_ALL.as_bytes(),
+            Some("lock") => entry.metadata()?.len() == 0,
+            _ => false,
+        };
+        if !leftover {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 fn private_directory() -> DirBuilder {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
@@ -108,7 +141,7 @@ fn private_directory() -> DirBuilder {
 
 fn private_file() -> OpenOptions {
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+    options.write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options

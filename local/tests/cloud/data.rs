@@ -1,6 +1,6 @@
 //! `--data`: everything is there again after a restart.
 
-use countersign_local::Cloud;
+use countersign_local::{Cloud, Options};
 use serde_json::json;
 
 use crate::support::{Folder, Local, fixture_options, read, send};
@@ -18,11 +18,7 @@ async fn a_restart_finds_rows_secrets_identities_and_the_clock() {
         .await;
     let identities = local.json("/_local/identities").await;
     let before = epoch(&local).await;
-    let taken = Cloud::start(options.clone())
-        .await
-        .err()
-        .expect("one cloud at a time")
-        .to_string();
+    let taken = refusal(options.clone()).await;
     assert!(
         taken.starts_with("another local cloud uses the data directory"),
         "{taken}"
@@ -59,11 +55,57 @@ async fn a_restart_finds_rows_secrets_identities_and_the_clock() {
         "*\n"
     );
     #[cfg(unix)]
-    for (path, mode) in [(data.clone(), 0o700), (data.join("state.json"), 0o600)] {
+    for (path, mode) in [
+        (data.clone(), 0o700),
+        (data.join("state.json"), 0o600),
+        (data.join("dynamodb.sqlite"), 0o600),
+    ] {
         use std::os::unix::fs::PermissionsExt as _;
         let found = std::fs::metadata(&path).expect("written").permissions().mode() & 0o777;
         assert_eq!(found, mode, "{}", path.display());
     }
+}
+
+#[tokio::test]
+async fn a_directory_with_other_things_is_left_as_it_is() {
+    for name in [".gitignore", "lock", "notes.txt"] {
+        let folder = Folder::new();
+        std::fs::write(folder.0.join(name), "mine\n").expect("written");
+        let mut options = fixture_options();
+        options.data = Some(folder.0.clone());
+        assert_eq!(
+            refusal(options).await,
+            format!("{} holds other things; give an empty directory", folder.0.display())
+        );
+        let found = std::fs::read_to_string(folder.0.join(name)).expect("still there");
+        assert_eq!(found, "mine\n", "{name}");
+        assert_eq!(std::fs::read_dir(&folder.0).expect("a directory").count(), 1, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn files_that_were_there_keep_what_is_in_them() {
+    let folder = Folder::new();
+    let mut options = fixture_options();
+    options.data = Some(folder.0.clone());
+    Local::start_with(options.clone()).await.cloud.stop().await;
+    for name in [".gitignore", "lock"] {
+        std::fs::write(folder.0.join(name), "mine\n").expect("written");
+    }
+    Local::start_with(options).await.cloud.stop().await;
+    for name in [".gitignore", "lock"] {
+        let found = std::fs::read_to_string(folder.0.join(name)).expect("still there");
+        assert_eq!(found, "mine\n", "{name}");
+    }
+}
+
+/// Why a cloud does not start.
+async fn refusal(options: Options) -> String {
+    Cloud::start(options)
+        .await
+        .err()
+        .expect("it does not start")
+        .to_string()
 }
 
 async fn epoch(local: &Local) -> u64 {
