@@ -1,6 +1,7 @@
 //! The running cloud: what its parts share, and how it starts and stops.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -56,6 +57,7 @@ pub(crate) struct Inner {
     /// The part of an address that stands for no process: calls from outside.
     outsider: String,
     data: Option<DataDir>,
+    first_start: AtomicBool,
 }
 
 impl Inner {
@@ -118,6 +120,7 @@ impl Inner {
     pub(crate) fn save(&self) {
         let Some(data) = &self.data else { return };
         let state = || State {
+            first_start: self.first_start.load(Ordering::SeqCst),
             clock_offset: self.clock.offset(),
             secrets: self.secrets.states(),
             identities: self.identities.get().cloned(),
@@ -261,6 +264,7 @@ impl Cloud {
             control_url,
             outsider: random::hex(),
             data,
+            first_start: AtomicBool::new(state.first_start),
         });
         inner.save();
         open_doors(&inner, control, listener, &tasks);
@@ -268,6 +272,7 @@ impl Cloud {
             start::check(&inner).await?;
         }
         identities::make(&inner).await?;
+        inner.first_start.store(false, Ordering::SeqCst);
         inner.save();
         tasks.spawn(streams::follow(Arc::clone(&inner)));
         tasks.spawn(schedules::follow(Arc::clone(&inner)));

@@ -16,8 +16,14 @@ const DATABASE: &str = "dynamodb.sqlite";
 const IGNORE_ALL: &str = "*\n";
 
 /// What is remembered beside the rows.
+///
+/// A field that is not here makes the file somebody else's, and it is not written over.
 #[derive(Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct State {
+    /// Whether the directory's first start is still under way: then nobody has used anything in it yet.
+    #[serde(default)]
+    pub(crate) first_start: bool,
     #[serde(default)]
     pub(crate) clock_offset: u64,
     #[serde(default)]
@@ -59,22 +65,49 @@ impl DataDir {
             }
             Err(TryLockError::Error(error)) => return Err(broken(error)),
         }
+        let data = Self {
+            path: path.to_owned(),
+            writing: Mutex::new(()),
+            lock,
+        };
         let state = match fs::read(path.join(STATE)) {
             Ok(text) => serde_json::from_slice(&text)
                 .map_err(|error| format!("{} cannot be read: {error}", path.join(STATE).display()))?,
-            Err(error) if error.kind() == ErrorKind::NotFound => State::default(),
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                if path.join(DATABASE).exists() {
+                    return Err(format!(
+                        "{shown} has rows but no keys; delete it, or put its {STATE} back"
+                    ));
+                }
+                data.begin()?
+            }
             Err(error) => return Err(broken(error)),
+        };
+        let state = if state.first_start && state.identities.is_none() {
+            // It was interrupted: the rows of identities that nobody knows would be in the way of new ones.
+            for suffix in ["", "-wal", "-shm", "-journal"] {
+                match fs::remove_file(path.join(format!("{DATABASE}{suffix}"))) {
+                    Err(error) if error.kind() != ErrorKind::NotFound => return Err(broken(error)),
+                    _ => {}
+                }
+            }
+            data.begin()?
+        } else {
+            state
         };
         // The engine would make the file readable for everybody; what it puts beside the file has the file's own mode.
         private_file().create(true).open(path.join(DATABASE)).map_err(broken)?;
-        Ok((
-            Self {
-                path: path.to_owned(),
-                writing: Mutex::new(()),
-                lock,
-            },
-            state,
-        ))
+        Ok((data, state))
+    }
+
+    /// Remembers, before there is any row, that the first start is under way.
+    fn begin(&self) -> Result<State, String> {
+        let begun = || State {
+            first_start: true,
+            ..State::default()
+        };
+        self.save(begun)?;
+        Ok(begun())
     }
 
     /// Where the database lives.

@@ -1,7 +1,9 @@
 //! `--data`: everything is there again after a restart.
 
+use std::path::Path;
+
 use countersign_local::{Cloud, Options};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{Folder, Local, fixture_options, read, send};
 
@@ -84,6 +86,22 @@ async fn a_directory_with_other_things_is_left_as_it_is() {
 }
 
 #[tokio::test]
+async fn another_programs_state_is_left_as_it_is() {
+    let folder = Folder::new();
+    let theirs = r#"{"version":4}"#;
+    std::fs::write(folder.0.join("state.json"), theirs).expect("written");
+    let mut options = fixture_options();
+    options.data = Some(folder.0.clone());
+    let refused = refusal(options).await;
+    assert!(
+        refused.contains("state.json cannot be read: unknown field `version`"),
+        "{refused}"
+    );
+    let found = std::fs::read_to_string(folder.0.join("state.json")).expect("still there");
+    assert_eq!(found, theirs);
+}
+
+#[tokio::test]
 async fn files_that_were_there_keep_what_is_in_them() {
     let folder = Folder::new();
     let mut options = fixture_options();
@@ -97,6 +115,59 @@ async fn files_that_were_there_keep_what_is_in_them() {
         let found = std::fs::read_to_string(folder.0.join(name)).expect("still there");
         assert_eq!(found, "mine\n", "{name}");
     }
+}
+
+#[tokio::test]
+async fn an_interrupted_first_start_is_begun_anew() {
+    let folder = Folder::new();
+    let data = folder.0.join("data");
+    let mut options = fixture_options();
+    options.data = Some(data.clone());
+    // It ends where the check of the functions meets the one that dies.
+    options.check_functions = true;
+    let refused = refusal(options.clone()).await;
+    assert!(refused.contains("DyingFunction"), "{refused}");
+    assert_eq!(state(&data)["first_start"], true);
+    // A table with other keys, as nobody could have left there but the start that was interrupted.
+    let other = std::fs::read_to_string(&options.template)
+        .expect("the fixture is there")
+        .replace("AttributeName: id,", "AttributeName: number,");
+    options.template = folder.template(&other);
+    options.check_functions = false;
+    let local = Local::start_with(options.clone()).await;
+    let identities = local.json("/_local/identities").await;
+    local.cloud.stop().await;
+    assert_eq!(state(&data)["first_start"], false);
+
+    let local = Local::start_with(options).await;
+    assert_eq!(
+        local.json("/_local/identities").await,
+        identities,
+        "nothing begins anew after a start that was ready"
+    );
+    local.cloud.stop().await;
+}
+
+#[tokio::test]
+async fn rows_without_keys_are_one_clear_line() {
+    let folder = Folder::new();
+    let mut options = fixture_options();
+    options.data = Some(folder.0.clone());
+    Local::start_with(options.clone()).await.cloud.stop().await;
+    std::fs::remove_file(folder.0.join("state.json")).expect("it was there");
+    assert_eq!(
+        refusal(options).await,
+        format!(
+            "{} has rows but no keys; delete it, or put its state.json back",
+            folder.0.display()
+        )
+    );
+    assert!(folder.0.join("dynamodb.sqlite").exists());
+}
+
+fn state(data: &Path) -> Value {
+    let text = std::fs::read(data.join("state.json")).expect("written");
+    serde_json::from_slice(&text).expect("JSON")
 }
 
 /// Why a cloud does not start.
