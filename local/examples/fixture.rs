@@ -99,6 +99,9 @@ fn stream(event: &Value) -> Value {
 }
 
 fn operator(command: &Value) -> Value {
+    if !command["at"].is_null() {
+        return json!({ "error": "there is no field at" });
+    }
     match command["command"].as_str().unwrap_or_default() {
         "create_client" => json!({ "client_id": command["client_id"], "client_secret": "s3cret" }),
         "create_user" => json!({ "user_id": format!("user-{}", command["login"].as_str().unwrap_or_default()) }),
@@ -107,7 +110,8 @@ fn operator(command: &Value) -> Value {
                 .as_str()
                 .or(command["owner_client_id"].as_str())
                 .unwrap_or_default();
-            json!({ "token": format!("{owner}:{}", command["scopes"]), "expires_at": command["at"] })
+            println!("a token for {} seconds", command["lifetime_seconds"]);
+            json!({ "token": format!("{owner}:{}", command["scopes"]), "lifetime_seconds": command["lifetime_seconds"] })
         }
         other => json!({ "error": format!("there is no command {other}") }),
     }

@@ -4,10 +4,7 @@ use std::path::PathBuf;
 
 use countersign_local::{Options, PROCESSES_PER_FUNCTION};
 use lexopt::{Arg, Parser, ValueExt as _};
-use reqwest::Method;
 use serde_json::Value;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 const PORT: u16 = 3000;
 
@@ -85,22 +82,12 @@ fn binaries() -> PathBuf {
         .unwrap_or_default()
 }
 
-/// Sends a command to the operator's function and prints its answer. `at` is the local clock's time unless the command says
-/// another.
+/// Sends a command to the operator's function, as it stands, and prints its answer.
 pub(crate) async fn operator(port: u16, command: String) -> Result<(), String> {
-    let Ok(Value::Object(mut command)) = serde_json::from_str(&command) else {
+    if !matches!(serde_json::from_str(&command), Ok(Value::Object(_))) {
         return Err("the operator's command must be a JSON object".to_owned());
-    };
-    if !command.contains_key("at") {
-        let clock = call(port, Method::GET, "/_local/clock", String::new()).await?;
-        let now = clock["now"]
-            .as_str()
-            .and_then(|now| OffsetDateTime::parse(now, &Rfc3339).ok());
-        let now = now.ok_or_else(|| format!("what answers on port {port} is no local cloud"))?;
-        command.insert("at".to_owned(), now.unix_timestamp().into());
     }
-    let path = "/2015-03-31/functions/operator/invocations";
-    let answer = call(port, Method::POST, path, Value::Object(command).to_string()).await?;
+    let answer = invoke_operator(port, command).await?;
     println!("{answer:#}");
     match answer
         .get("error")
@@ -112,12 +99,14 @@ pub(crate) async fn operator(port: u16, command: String) -> Result<(), String> {
     }
 }
 
-async fn call(port: u16, method: Method, path: &str, body: String) -> Result<Value, String> {
+async fn invoke_operator(port: u16, command: String) -> Result<Value, String> {
     let client = reqwest::Client::builder().no_proxy().build();
     let client = client.map_err(|error| error.to_string())?;
     let request = client
-        .request(method, format!("http://127.0.0.1:{port}{path}"))
-        .body(body);
+        .post(format!(
+            "http://127.0.0.1:{port}/2015-03-31/functions/operator/invocations"
+        ))
+        .body(command);
     let answer = request.send().await;
     let answer = answer.map_err(|_| format!("no local cloud answers on port {port}; start one with cargo local"))?;
     let body = answer.json().await;

@@ -40,6 +40,7 @@ async fn the_demo_identities_have_their_shape() {
         json!([]),
         "making them is not in the list"
     );
+    local.logged("OperatorFunction | a token for 31622400 seconds").await;
 }
 
 #[tokio::test]
