@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures what a cold start costs: the same call, a token check (BatchGetItem) and a conditional write (PutItem), by
 
-  countersign  the real passcode-retrieve function, built with the dist profile
+  countersign  the real passcode-retrieve function, as it is deployed
   floor        a Rust loop without SDK that sends the same two requests as canned texts, signed (benches/floor)
   node         Node with the AWS SDK v3, bundled with esbuild (benches/node)
   python       Python with boto3 (benches/python)
@@ -145,8 +145,8 @@ def counted(command, calls):
 
 def countersign(target):
     """Builds as `sam build` would, but for this machine."""
-    run(["cargo", "build", "--locked", "--profile", "dist", "--bin", "passcode-retrieve"], HERE.parent)
-    return [str(target / "dist" / "passcode-retrieve")], target / "dist" / "passcode-retrieve"
+    run(["cargo", "build", "--locked", "--release", "--bin", "passcode-retrieve"], HERE.parent)
+    return [str(target / "release" / "passcode-retrieve")], target / "release" / "passcode-retrieve"
 
 
 def floor(target):

@@ -248,6 +248,55 @@ async fn a_guess_that_cannot_be_counted_is_not_evaluated() {
 }
 
 #[tokio::test]
+async fn a_guess_whose_count_was_lost_counts_once_and_is_evaluated() {
+    let short = r#"{"PHONE":{"length":6,"alphabet":"0123456789"}}"#;
+    let world = World::with(&[("PasscodePurposes", short), ("PasscodeGuessesPerDay", "2")]).await;
+    let token = world.id("/passcode_token");
+    let client = ("client_id", "heatclinic");
+    let query = [("purpose", "PHONE"), ("username", "u"), client];
+    let issued = world
+        .get("/passcode/retrieve")
+        .query(&query)
+        .bearer(token)
+        .send()
+        .await
+        .ok(200);
+    let right = issued["token"].as_str().expect("a token");
+    let wrong = if right == "000000" { "000001" } else { "000000" };
+    let consume = |passcode: &str| {
+        let fields = [("passcode", passcode), ("purpose", "PHONE"), ("username", "u")];
+        world
+            .post("/passcode/consume")
+            .query(&[client])
+            .bearer(token)
+            .form(&fields)
+            .send()
+    };
+    let lose = json!({
+        "service": "dynamodb", "operation": "UpdateItem", "kind": "drop_response", "skip": 0, "times": 1,
+    });
+    world.fault(lose.clone()).await;
+    spring(&consume(wrong).await, 400);
+    world.fault(lose).await;
+    consume(right).await.ok(200);
+    spring(&consume(right).await, 429);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_pin_does_not_come_back_with_a_late_repetition() {
+    let world = World::new().await;
+    let rule = |kind: &str, skip: u32| json!({ "service": "dynamodb", "operation": "PutItem", "kind": kind, "skip": skip, "times": 1 });
+    world.fault(rule("drop_response", 0)).await;
+    world.fault(rule("hang", 1)).await;
+    let revoke = format!("/api/v4/users/{}/support_pin/revoke", world.id("/user/user_id"));
+    // The PIN lies there long before its maker hears of it; an administrator revokes it in between.
+    let revoked = async { while world.post(&revoke).private_token(world.admin()).send().await.status != 202 {} };
+    let (created, ()) = tokio::join!(world.post(OWN).private_token(world.user()).send(), revoked);
+    created.ok(201);
+    world.get(OWN).private_token(world.user()).send().await.ok(404);
+}
+
+#[tokio::test]
 async fn a_function_without_its_keys_serves_nothing_and_recovers() {
     let world = World::new().await;
     world

@@ -10,6 +10,7 @@ mod page;
 mod passcode;
 mod secrecy;
 mod settings;
+mod short_passcode;
 mod support_pin;
 mod tokens;
 mod transport;

@@ -7,23 +7,22 @@ use serde_json::{Value, json};
 
 use crate::world::{Ask, Got, World};
 
-const CLIENT: (&str, &str) = ("client_id", "heatclinic");
-const USER: &str = "test@test.com";
-const PURPOSE: &str = "TEST_PURPOSE";
-const SHORT: &str = r#"{"PHONE":{"length":6,"alphabet":"0123456789"}}"#;
+pub const CLIENT: (&str, &str) = ("client_id", "heatclinic");
+pub const USER: &str = "test@test.com";
+pub const PURPOSE: &str = "TEST_PURPOSE";
 
 /// A passcode as its caller got it.
-struct Issued {
-    id: String,
-    token: String,
+pub struct Issued {
+    pub id: String,
+    pub token: String,
 }
 
 impl World {
-    fn passcode_token(&self) -> &str {
+    pub fn passcode_token(&self) -> &str {
         self.id("/passcode_token")
     }
 
-    async fn retrieve(&self, username: &str, purpose: &str) -> Issued {
+    pub async fn retrieve(&self, username: &str, purpose: &str) -> Issued {
         let query = [("purpose", purpose), ("username", username), CLIENT];
         let got = self
             .get("/passcode/retrieve")
@@ -44,27 +43,27 @@ impl World {
         issued
     }
 
-    fn consume(&self, passcode: &str, username: &str, purpose: &str) -> Ask<'_> {
+    pub fn consume(&self, passcode: &str, username: &str, purpose: &str) -> Ask<'_> {
         self.post("/passcode/consume")
             .query(&[CLIENT])
             .bearer(self.passcode_token())
             .form(&[("passcode", passcode), ("purpose", purpose), ("username", username)])
     }
 
-    fn status(&self, id: &str) -> Ask<'_> {
+    pub fn status(&self, id: &str) -> Ask<'_> {
         self.get("/passcode/status")
             .query(&[("passcode_id", id), CLIENT])
             .bearer(self.passcode_token())
     }
 
-    fn invalidate(&self, id: &str) -> Ask<'_> {
+    pub fn invalidate(&self, id: &str) -> Ask<'_> {
         self.post("/passcode/invalidate")
             .query(&[CLIENT])
             .bearer(self.passcode_token())
             .form(&[("passcode_id", id)])
     }
 
-    async fn is_valid(&self, id: &str, valid: bool) {
+    pub async fn is_valid(&self, id: &str, valid: bool) {
         self.status(id)
             .send()
             .await
@@ -74,7 +73,7 @@ impl World {
 
 /// Spring's error, whole, with a time within this test.
 #[track_caller]
-fn refused(got: &Got, status: u16, error: &str, path: &str) {
+pub fn refused(got: &Got, status: u16, error: &str, path: &str) {
     let body: Value = serde_json::from_str(&got.body).expect("JSON");
     let at = body["timestamp"].as_str().expect("a time");
     assert!(at.len() == 20 && at.starts_with("20") && at.ends_with('Z'), "{at}");
@@ -85,7 +84,7 @@ fn refused(got: &Got, status: u16, error: &str, path: &str) {
 }
 
 #[track_caller]
-fn bad(got: &Got) {
+pub fn bad(got: &Got) {
     refused(got, 400, "Bad Request", "/passcode/consume");
 }
 
@@ -493,124 +492,35 @@ async fn consumption_and_invalidation_race_to_one_end() {
 }
 
 #[tokio::test]
-async fn short_passcodes_have_a_shape_of_their_own_purpose() {
-    let world = World::with(&[("PasscodePurposes", SHORT)]).await;
-    let short = world.retrieve(USER, "PHONE").await;
-    assert!(
-        short.token.len() == 6 && short.token.bytes().all(|b| b.is_ascii_digit()),
-        "{}",
-        short.token
-    );
-    assert_eq!(world.retrieve(USER, PURPOSE).await.token.len(), 32);
-    world.consume(&short.token, USER, "PHONE").send().await.ok(200);
-}
-
-#[tokio::test]
-async fn what_could_not_be_a_passcode_is_no_guess() {
-    let world = World::with(&[("PasscodePurposes", SHORT)]).await;
-    let issued = world.retrieve(USER, "PHONE").await;
-    for text in [
-        "١٢٣٤٥٦",
-        "１２３４５６",
-        "+12345",
-        "12345",
-        "0123456",
-        "12345 ",
-        "12345\0",
-        &"1".repeat(9000),
-    ] {
-        for _ in 0..3 {
-            bad(&world.consume(text, USER, "PHONE").send().await);
-        }
-    }
-    assert!(world.rows("BudgetsTable").await.is_empty());
-    world.consume(&issued.token, USER, "PHONE").send().await.ok(200);
-}
-
-/// A code of the right shape that is not the right one.
-fn wrong(right: &str, n: u32) -> String {
-    let wrong = (right.parse::<u32>().expect("digits") + 1 + n) % 1_000_000;
-    format!("{wrong:06}")
-}
-
-#[tokio::test]
-async fn of_many_parallel_guesses_exactly_the_budget_is_evaluated() {
-    let world = World::with(&[("PasscodePurposes", SHORT), ("PasscodeGuessesPerDay", "5")]).await;
-    let issued = world.retrieve(USER, "PHONE").await;
-    let guesses = (0..64).map(|n| {
-        let guess = wrong(&issued.token, n);
-        let world = &world;
-        async move { world.consume(&guess, USER, "PHONE").send().await }
+async fn requests_with_one_id_of_the_gateways_are_still_two() {
+    let world = World::new().await;
+    let issued = world.retrieve(USER, PURPOSE).await;
+    // As `sam local` sends them: every request has the same id.
+    let event = json!({
+        "version": "2.0", "routeKey": "POST /passcode/consume", "rawPath": "/passcode/consume",
+        "rawQueryString": "client_id=heatclinic", "isBase64Encoded": false,
+        "headers": {
+            "authorization": format!("Bearer {}", world.passcode_token()),
+            "content-type": "application/x-www-form-urlencoded",
+        },
+        "requestContext": {
+            "accountId": "1", "apiId": "a", "domainName": "d", "requestId": "always the same", "stage": "$default",
+            "time": "t", "timeEpoch": world.now().await * 1000, "routeKey": "POST /passcode/consume",
+            "http": {
+                "method": "POST", "path": "/passcode/consume", "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1",
+                "userAgent": "",
+            },
+        },
+        "body": format!("passcode={}&purpose={PURPOSE}&username={USER}", issued.token),
     });
-    let all = join_all(guesses).await;
-    let (evaluated, stopped): (Vec<_>, Vec<_>) = all.iter().partition(|got| got.status == 400);
-    assert_eq!((evaluated.len(), stopped.len()), (5, 59));
-    evaluated.into_iter().for_each(bad);
-    stopped.into_iter().for_each(too_many);
-    // The right one is refused too, and nothing that others have is touched.
-    too_many(&world.consume(&issued.token, USER, "PHONE").send().await);
-    world.is_valid(&issued.id, true).await;
-    let other = world.retrieve("other@test.com", "PHONE").await;
-    world
-        .consume(&other.token, "other@test.com", "PHONE")
-        .send()
-        .await
-        .ok(200);
-    // A new passcode is no new budget.
-    let fresh = world.retrieve(USER, "PHONE").await;
-    too_many(&world.consume(&fresh.token, USER, "PHONE").send().await);
-}
-
-#[track_caller]
-fn too_many(got: &Got) {
-    refused(got, 429, "Too Many Requests", "/passcode/consume");
-    let wait: u64 = got
-        .header("retry-after")
-        .expect("Retry-After")
-        .parse()
-        .expect("seconds");
-    assert!((1..=30 * 86_400).contains(&wait), "{wait}");
-}
-
-#[tokio::test]
-async fn the_budget_is_rolling_and_success_does_not_reset_it() {
-    let world = World::with(&[
-        ("PasscodePurposes", SHORT),
-        ("PasscodeGuessesPerDay", "2"),
-        ("PasscodeGuessesPer30Days", "3"),
-    ])
-    .await;
-    let first = world.retrieve(USER, "PHONE").await;
-    bad(&world.consume(&wrong(&first.token, 0), USER, "PHONE").send().await);
-    world.consume(&first.token, USER, "PHONE").send().await.ok(200);
-    let second = world.retrieve(USER, "PHONE").await;
-    let got = world.consume(&second.token, USER, "PHONE").send().await;
-    too_many(&got);
-    let wait: u64 = got
-        .header("retry-after")
-        .expect("Retry-After")
-        .parse()
-        .expect("seconds");
-    world.advance(wait - 60).await;
-    too_many(&world.consume(&second.token, USER, "PHONE").send().await);
-    world.advance(60).await;
-    // There is room again, until the month's three are spent. (The passcode itself is over by now.)
-    bad(&world.consume(&second.token, USER, "PHONE").send().await);
-    world.advance(86_400).await;
-    too_many(&world.consume(&second.token, USER, "PHONE").send().await);
-    world.advance(30 * 86_400).await;
-    let owner = json!({ "owner_client_id": "heatclinic", "scopes": ["passcode"] });
-    let token = world.token(owner).await;
-    let fields = [
-        ("passcode", second.token.as_str()),
-        ("purpose", "PHONE"),
-        ("username", USER),
-    ];
-    bad(&world
-        .post("/passcode/consume")
-        .query(&[CLIENT])
-        .bearer(&token)
-        .form(&fields)
-        .send()
-        .await);
+    let mut statuses = Vec::new();
+    for _ in 0..3 {
+        let answer = world
+            .post("/2015-03-31/functions/passcode-consume/invocations")
+            .json(&event)
+            .local()
+            .await;
+        statuses.push(answer["statusCode"].as_u64().expect("a status"));
+    }
+    assert_eq!(statuses, [200, 400, 400]);
 }

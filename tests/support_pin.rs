@@ -536,7 +536,7 @@ async fn what_was_done_is_in_the_log() {
         403,
         "not_administrator",
         json!(user),
-        Value::Null,
+        json!(user),
     );
     event(
         "GET /api/v4/user/support_pin",

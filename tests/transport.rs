@@ -235,3 +235,39 @@ async fn no_origin_is_allowed_to_read_answers() {
         }
     }
 }
+
+#[tokio::test]
+async fn who_may_not_pass_learns_that_first() {
+    let world = World::new().await;
+    let own = "/api/v4/user/support_pin";
+    let revoke = format!("/api/v4/users/{}/support_pin/revoke", world.id("/user/user_id"));
+    let text = |path: &str| world.post(path).body("text/plain", "x");
+    let unauthorized = r#"{"message":"401 Unauthorized"}"#;
+    text(own).send().await.is(401, unauthorized);
+    text(own)
+        .private_token("glpat-XXXXXXXXXXXXXXXXX")
+        .send()
+        .await
+        .is(401, unauthorized);
+    text(&revoke)
+        .private_token(world.user())
+        .send()
+        .await
+        .is(403, r#"{"message":"403 Forbidden"}"#);
+    text(&revoke).private_token(world.admin()).send().await.ok(415);
+    world.get(&format!("{own}?%zz")).send().await.is(401, unauthorized);
+    world
+        .get(&format!("{own}?%zz"))
+        .private_token(world.user())
+        .send()
+        .await
+        .ok(400);
+    // An empty header is none.
+    world
+        .get(own)
+        .private_token("")
+        .bearer(world.user())
+        .send()
+        .await
+        .ok(404);
+}

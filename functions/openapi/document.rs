@@ -11,8 +11,9 @@ use countersign_shared::http::{
 use utoipa::{
     IntoParams, ToSchema,
     openapi::{
-        self, ComponentsBuilder, ContentBuilder, HttpMethod, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder,
-        PathsBuilder, Ref, RefOr, Required, ResponseBuilder, SecurityRequirement,
+        self, ComponentsBuilder, ContentBuilder, Header, HttpMethod, InfoBuilder, LicenseBuilder, OpenApi,
+        OpenApiBuilder, PathsBuilder, Ref, RefOr, Required, ResponseBuilder, SecurityRequirement,
+        header::HeaderBuilder,
         path::{Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn},
         request_body::{RequestBody, RequestBodyBuilder},
         schema::{ObjectBuilder, OneOfBuilder, Schema, Type},
@@ -97,16 +98,13 @@ fn operation(route: &Route) -> Option<Operation> {
             .response("422", json::<ErrorText>("The store failed")),
         "passcode-retrieve" => broadleaf("Make a passcode for a user and a purpose", route)
             .parameters(Some(parameters::<RetrieveQuery>()))
-            .response("200", json::<Retrieved>("The passcode, for the user, and its id")),
+            .response("200", json::<Retrieved>("The passcode, for the user, and its id"))
+            .response("429", exhausted("Too many short passcodes made")),
         "passcode-consume" => broadleaf("Consume a passcode", route)
             .request_body(Some(form::<ConsumeForm>()))
             .response("200", json::<Consumed>("It was good, and is used up"))
-            .response("413", json::<SpringError>("The body has more than 16 KiB"))
             .response("415", json::<SpringError>("The body is no form"))
-            .response(
-                "429",
-                json::<SpringError>("Too many guesses at short passcodes; see Retry-After"),
-            ),
+            .response("429", exhausted("Too many guesses at short passcodes")),
         "passcode-status" => broadleaf("Tell whether a passcode could be consumed", route)
             .parameters(Some(parameters::<StatusQuery>()))
             .response("200", json::<Status>("Its status"))
@@ -115,7 +113,6 @@ fn operation(route: &Route) -> Option<Operation> {
             .request_body(Some(form::<InvalidateForm>()))
             .response("200", json::<Status>("It is not valid any more"))
             .response("404", json::<SpringError>("No such passcode of this client"))
-            .response("413", json::<SpringError>("The body has more than 16 KiB"))
             .response("415", json::<SpringError>("The body is no form")),
         "openapi" => named("This document", route)
             .tag("Description")
@@ -127,6 +124,10 @@ fn operation(route: &Route) -> Option<Operation> {
                         .schema(Some(ObjectBuilder::new().schema_type(Type::Object)))
                         .build(),
                 ),
+            )
+            .response(
+                "413",
+                json_of("The body has more than 16 KiB", inline::<plain::Message>()),
             )
             .response("500", json_of("Ours", inline::<plain::Message>())),
         _ => return None,
@@ -146,10 +147,13 @@ fn gitlab(summary: &str, route: &Route) -> OperationBuilder {
         .security(SecurityRequirement::new("private_token", [] as [&str; 0]))
         .security(SecurityRequirement::new("bearer", [] as [&str; 0]))
         .response("400", json::<Message>("The query cannot be read"))
-        .response("401", json_of("No token, or one that is not good", refused.clone()))
+        .response(
+            "401",
+            json_of("No token, or one that is not good", refused.clone()).header(CHALLENGE, text()),
+        )
         .response(
             "403",
-            json_of("Not an administrator, blocked, or the scope is too small", refused),
+            json_of("Not an administrator, blocked, or the scope is too small", refused).header(CHALLENGE, text()),
         )
         .response("413", json::<Message>("The body has more than 16 KiB"))
         .response("415", json::<ErrorText>("There is a body of a type that is not read"))
@@ -176,12 +180,28 @@ fn broadleaf(summary: &str, route: &Route) -> OperationBuilder {
             "400",
             json::<SpringError>("The request cannot be read, or the passcode is not good for it"),
         )
-        .response("401", json::<SpringError>("No token, or one that is not good"))
+        .response(
+            "401",
+            json::<SpringError>("No token, or one that is not good").header(CHALLENGE, text()),
+        )
         .response(
             "403",
-            json::<SpringError>("The scope is too small, or the client is another"),
+            json::<SpringError>("The scope is too small, or the client is another").header(CHALLENGE, text()),
         )
+        .response("413", json::<SpringError>("The body has more than 16 KiB"))
         .response("500", json::<SpringError>("Ours"))
+}
+
+const CHALLENGE: &str = "WWW-Authenticate";
+
+fn exhausted(description: &str) -> ResponseBuilder {
+    json::<SpringError>(description).header("Retry-After", text())
+}
+
+fn text() -> Header {
+    HeaderBuilder::new()
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+        .build()
 }
 
 fn named(summary: &str, route: &Route) -> OperationBuilder {

@@ -33,7 +33,7 @@ pub struct Operator {
     pub change_tokens: Table<Token, Update>,
 }
 
-/// A command, and the time that it is done at: the system's, unless `at` (epoch seconds) says otherwise.
+/// A command.
 #[derive(Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
 enum Command {
@@ -87,18 +87,23 @@ enum Scopes {
     Names(Vec<String>),
 }
 
-/// Why a command was not done, in words for the operator.
-struct Refused(String);
+/// Why a command was not done.
+enum Failed {
+    /// The command makes no sense here; in words for the operator.
+    Refused(String),
+    /// Something of ours broke.
+    Fault(Fault),
+}
 
-impl From<&str> for Refused {
+impl From<&str> for Failed {
     fn from(words: &str) -> Self {
-        Self(words.to_owned())
+        Self::Refused(words.to_owned())
     }
 }
 
-impl From<Fault> for Refused {
+impl From<Fault> for Failed {
     fn from(fault: Fault) -> Self {
-        Self(fault.to_string())
+        Self::Fault(fault)
     }
 }
 
@@ -107,32 +112,35 @@ const LONGEST_LIFE: u64 = 366 * 86_400;
 
 impl Operator {
     /// The command's result, or `{"error":…}`. One log line says what was done, without any secret.
-    pub async fn answer(&self, mut event: Value) -> Value {
-        let at = event.as_object_mut().and_then(|fields| fields.remove("at"));
+    pub async fn answer(&self, event: Value) -> Value {
+        let now = system_time();
         let name = event["command"]
             .as_str()
             .unwrap_or_default()
             .chars()
             .take(40)
             .collect::<String>();
-        let now = match &at {
-            None => Some(system_time()),
-            Some(at) => at.as_u64().map(Timestamp::from_seconds),
+        let done = match serde_json::from_value(event) {
+            Err(error) => Err(Failed::Refused(format!("not a command: {error}"))),
+            Ok(command) => self.run(command, now).await,
         };
-        let done = match (now, serde_json::from_value(event)) {
-            (None, _) => Err("at is a number of seconds since 1970".into()),
-            (_, Err(error)) => Err(Refused(format!("not a command: {error}"))),
-            (Some(now), Ok(command)) => self.run(command, now).await,
+        let (level, outcome, words) = match &done {
+            Ok(_) => ("info", "done", None),
+            Err(Failed::Refused(_)) => ("info", "refused", None),
+            Err(Failed::Fault(fault)) => ("error", "fault", Some(fault.to_string())),
         };
-        let outcome = if done.is_ok() { "done" } else { "refused" };
         println!(
             "{}",
-            json!({ "at": system_time().iso(), "level": "info", "command": name, "outcome": outcome })
+            json!({ "at": now.iso(), "level": level, "command": name, "outcome": outcome, "fault": words })
         );
-        done.unwrap_or_else(|Refused(words)| json!({ "error": words }))
+        match done {
+            Ok(result) => result,
+            Err(Failed::Refused(words)) => json!({ "error": words }),
+            Err(Failed::Fault(fault)) => json!({ "error": fault.to_string() }),
+        }
     }
 
-    async fn run(&self, command: Command, now: Timestamp) -> Result<Value, Refused> {
+    async fn run(&self, command: Command, now: Timestamp) -> Result<Value, Failed> {
         match command {
             Command::CreateClient { client_id, scopes } => self.create_client(&client_id, scopes, now).await,
             Command::CreateUser(new) => self.create_user(new, now).await,
@@ -173,7 +181,7 @@ impl Operator {
             }
             Command::EndTokens { .. } => Err("end_tokens takes one of user_id and client_id".into()),
             Command::RevokeToken { token } => {
-                let presented = Presented::parse(&token).ok_or(Refused::from("not a token of ours"))?;
+                let presented = Presented::parse(&token).ok_or(Failed::from("not a token of ours"))?;
                 let change = token::revoke(now);
                 done(
                     self.change_tokens.update(&presented.digest, change, now).await?,
@@ -183,7 +191,7 @@ impl Operator {
         }
     }
 
-    async fn create_client(&self, id: &str, scopes: Scopes, now: Timestamp) -> Result<Value, Refused> {
+    async fn create_client(&self, id: &str, scopes: Scopes, now: Timestamp) -> Result<Value, Failed> {
         let secret = random_token(&mut SysRng).map_err(Fault::from)?;
         let client = Client {
             id: client_id_of(id)?,
@@ -198,7 +206,7 @@ impl Operator {
         }
     }
 
-    async fn create_user(&self, new: NewUser, now: Timestamp) -> Result<Value, Refused> {
+    async fn create_user(&self, new: NewUser, now: Timestamp) -> Result<Value, Failed> {
         let filled = [&new.domain, &new.email, &new.login, &new.name]
             .into_iter()
             .all(|text| (1..=256).contains(&text.len()) && !text.chars().any(char::is_control));
@@ -226,7 +234,7 @@ impl Operator {
         }
     }
 
-    async fn create_token(&self, new: NewToken, now: Timestamp) -> Result<Value, Refused> {
+    async fn create_token(&self, new: NewToken, now: Timestamp) -> Result<Value, Failed> {
         if !(1..=LONGEST_LIFE).contains(&new.lifetime_seconds) {
             return Err("a token lives 1 second to 366 days".into());
         }
@@ -235,7 +243,7 @@ impl Operator {
             .read_clients
             .get(&client, now)
             .await?
-            .ok_or(Refused::from("no such client"))?;
+            .ok_or(Failed::from("no such client"))?;
         let scopes = match new.scopes {
             Scopes::Word(word) if word == "all" => client.scopes.clone(),
             scopes => scopes.read()?,
@@ -250,7 +258,7 @@ impl Operator {
                     .read_users
                     .get(&id, now)
                     .await?
-                    .ok_or(Refused::from("no such user"))?;
+                    .ok_or(Failed::from("no such user"))?;
                 (Owner::User(id), user.token_generation)
             }
             (None, Some(id)) if id == client.id.as_str() => (Owner::Client(client.id.clone()), client.token_generation),
@@ -271,13 +279,13 @@ impl Operator {
 }
 
 impl Scopes {
-    fn read(self) -> Result<Vec<Scope>, Refused> {
+    fn read(self) -> Result<Vec<Scope>, Failed> {
         let names = match self {
             Self::Word(word) if word == "all" => return Ok(Scope::ALL.to_vec()),
             Self::Word(word) => vec![word],
             Self::Names(names) => names,
         };
-        let unknown = |name: &String| Refused(format!("no scope is named {name:?}"));
+        let unknown = |name: &String| Failed::Refused(format!("no scope is named {name:?}"));
         names
             .iter()
             .map(|name| Scope::parse(name).ok_or_else(|| unknown(name)))
@@ -285,15 +293,15 @@ impl Scopes {
     }
 }
 
-fn user_id_of(text: &str) -> Result<UserId, Refused> {
-    UserId::parse(text).ok_or(Refused::from("user_id is a UUID in lower case"))
+fn user_id_of(text: &str) -> Result<UserId, Failed> {
+    UserId::parse(text).ok_or(Failed::from("user_id is a UUID in lower case"))
 }
 
-fn client_id_of(text: &str) -> Result<ClientId, Refused> {
-    ClientId::parse(text).ok_or(Refused::from("client_id has 1 to 64 characters of A-Za-z0-9._-"))
+fn client_id_of(text: &str) -> Result<ClientId, Failed> {
+    ClientId::parse(text).ok_or(Failed::from("client_id has 1 to 64 characters of A-Za-z0-9._-"))
 }
 
-fn done<R>(changed: Changed<R>, otherwise: &str) -> Result<Value, Refused> {
+fn done<R>(changed: Changed<R>, otherwise: &str) -> Result<Value, Failed> {
     match changed {
         Changed::Yes(_) => Ok(json!({ "done": true })),
         Changed::No(_) => Err(otherwise.into()),

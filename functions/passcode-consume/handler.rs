@@ -1,6 +1,7 @@
 use countersign_shared::{
     admission,
     domain::{
+        budget::Act,
         client::Client,
         key::{Keyring, Passcodes},
         passcode::{Binding, Handle, Passcode, Policy},
@@ -55,17 +56,21 @@ impl Endpoint for Consume {
         }
         if shape.is_short() {
             // The guess is counted before it is evaluated: of many at once, no more than the budget are.
-            budget::spend(&self.budgets, &self.policy.guesses, &binding.budget_key(), call.now)
+            let act = Act {
+                at: call.now,
+                by: call.invocation.clone(),
+            };
+            budget::spend(&self.budgets, &self.policy.guesses, &binding.guesses_key(), &act)
                 .await?
                 .map_err(Error::Exhausted)?;
         }
         // While keys rotate there are two: the passcode lies where the key that made it says.
         for key in self.keys.iter() {
             let handle = Handle::of(key, &binding, &given);
-            let change = passcode::consume(&call.request_id, call.now);
+            let change = passcode::consume(&call.invocation, call.now);
             let consumed = match self.passcodes.update(&handle, change, call.now).await? {
                 Changed::Yes(passcode) => passcode,
-                Changed::No(Some(passcode)) if passcode.was_used_by(&call.request_id) => passcode,
+                Changed::No(Some(passcode)) if passcode.was_used_by(&call.invocation) => passcode,
                 Changed::No(_) => continue,
             };
             call.note_subject(format!("passcode:{}", consumed.id.as_str()));

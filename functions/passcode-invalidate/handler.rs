@@ -29,7 +29,7 @@ impl Endpoint for Invalidate {
         let ClientQuery { client_id: client } = ClientQuery::read(call, &caller, InvalidateForm::FIELDS)?;
         let InvalidateForm { passcode_id: id } = InvalidateForm::read(call)?;
         call.note_subject(format!("passcode:{}", id.as_str()));
-        let change = passcode::invalidate(&id, &client, &call.request_id, call.now);
+        let change = passcode::invalidate(&id, &client, &call.invocation, call.now);
         match self.passcodes.update(&id.handle(), change, call.now).await? {
             Changed::Yes(_) => {}
             Changed::No(Some(found)) if found.id == id && found.client == client => {}

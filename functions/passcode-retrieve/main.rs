@@ -10,6 +10,7 @@ fn main() -> std::process::ExitCode {
             tokens: edge.table(),
             users: edge.table(),
             clients: edge.table(),
+            budgets: edge.table(),
             passcodes: edge.table(),
             keys: keys?,
             policy: policy?,

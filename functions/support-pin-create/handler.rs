@@ -13,7 +13,10 @@ use countersign_shared::{
         reply::Answer,
         serve::Endpoint,
     },
-    store::table::{BatchGet, Put, Table},
+    store::{
+        rows::support_pin::ISSUED_BY,
+        table::{BatchGet, Put, Table},
+    },
 };
 use rand::rngs::SysRng;
 
@@ -40,9 +43,17 @@ impl Create {
     async fn create(&self, call: &Call) -> Result<Answer, Error> {
         let token = gitlab::token(call)?;
         let caller = admission::person(&self.tokens, &self.users, call, token, gitlab::WRITE, None).await??;
-        let (pin, digits) =
-            SupportPin::issue(&self.policy, caller.user.id, &self.keys, &mut SysRng, call.now).map_err(Fault::from)?;
-        self.pins.put(&pin).await?;
+        gitlab::expect_nothing(call)?;
+        let (pin, digits) = SupportPin::issue(
+            &self.policy,
+            caller.user.id,
+            &self.keys,
+            &mut SysRng,
+            &call.invocation,
+            call.now,
+        )
+        .map_err(Fault::from)?;
+        self.pins.put_once(&pin, ISSUED_BY).await?;
         Ok(Answer::json(
             201,
             "pin_created",

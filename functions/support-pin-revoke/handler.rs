@@ -34,13 +34,16 @@ impl Revoke {
     async fn revoke(&self, call: &Call) -> Result<Answer, Error> {
         let token = gitlab::token(call)?;
         let id = UserId::parse(call.path_parameter("id"));
+        if let Some(id) = id {
+            call.note_subject(format!("user:{}", id.text()));
+        }
         let caller = admission::person(&self.tokens, &self.users, call, token, gitlab::WRITE, id).await??;
         let user = gitlab::administered(&caller.user, caller.named.as_ref())?;
-        call.note_subject(format!("user:{}", user.id.text()));
-        let change = support_pin::revoke(&call.request_id, call.now);
+        gitlab::expect_nothing(call)?;
+        let change = support_pin::revoke(&call.invocation, call.now);
         match self.pins.update(&user.id, change, call.now).await? {
             Changed::Yes(_) => {}
-            Changed::No(Some(pin)) if pin.was_revoked_by(&call.request_id) => {}
+            Changed::No(Some(pin)) if pin.was_revoked_by(&call.invocation) => {}
             Changed::No(_) => return Err(Error::NoPinToRevoke),
         }
         Ok(Answer::json(202, "pin_revoked", &gitlab::Empty {}))

@@ -36,9 +36,12 @@ impl ShowUser {
     async fn show(&self, call: &Call) -> Result<Answer, Error> {
         let token = gitlab::token(call)?;
         let id = UserId::parse(call.path_parameter("id"));
+        if let Some(id) = id {
+            call.note_subject(format!("user:{}", id.text()));
+        }
         let caller = admission::person(&self.tokens, &self.users, call, token, gitlab::READ, id).await??;
         let user = gitlab::administered(&caller.user, caller.named.as_ref())?;
-        call.note_subject(format!("user:{}", user.id.text()));
+        gitlab::expect_nothing(call)?;
         let pin = self.pins.get(&user.id, call.now).await?.ok_or(Error::NoPin)?;
         let digits = pin.open(&self.keys)?.ok_or(Error::NoPin)?;
         Ok(Answer::json(

@@ -29,6 +29,7 @@ impl Endpoint for Show {
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
         let token = gitlab::token(call)?;
         let caller = admission::person(&self.tokens, &self.users, call, token, gitlab::READ, None).await??;
+        gitlab::expect_nothing(call)?;
         let pin = self.pins.get(&caller.user.id, call.now).await?.ok_or(Error::NoPin)?;
         let digits = pin.open(&self.keys)?.ok_or(Error::NoPin)?;
         Ok(Answer::json(

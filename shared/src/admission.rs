@@ -47,7 +47,7 @@ pub async fn person(
     let owner = match &presented.owner {
         Owner::User(id) => *id,
         Owner::Client(_) => {
-            let token = batch.read().await?.take(tokens, &presented.digest, call.now)?;
+            let token = known(&batch.read().await?, tokens, &presented, call)?;
             return Ok(Err(access::check_ownerless(token, needed, call.now)));
         }
     };
@@ -58,13 +58,10 @@ pub async fn person(
     let user = |id: UserId| found.take(users, &id, call.now);
     let named = named.map_or(Ok(None), user)?;
     let principal = user(owner)?.map(|user| Principal::User(Box::new(user)));
-    let token = found.take(tokens, &presented.digest, call.now)?;
+    let token = known(&found, tokens, &presented, call)?;
     Ok(
         access::check(token, principal, needed, call.now).and_then(|caller| match caller.principal {
-            Principal::User(user) => {
-                call.note_actor(format!("user:{}", user.id.text()));
-                Ok(Person { user: *user, named })
-            }
+            Principal::User(user) => Ok(Person { user: *user, named }),
             Principal::Client(_) => Err(Refusal::UnknownToken),
         }),
     )
@@ -92,7 +89,7 @@ pub async fn caller(
         Owner::Client(id) => batch.want(clients, id),
     }
     let found = batch.read().await?;
-    let token = found.take(tokens, &presented.digest, call.now)?;
+    let token = known(&found, tokens, &presented, call)?;
     let principal = match &presented.owner {
         Owner::User(id) => found
             .take(users, id, call.now)?
@@ -101,14 +98,24 @@ pub async fn caller(
             .take(clients, id, call.now)?
             .map(|client| Principal::Client(Box::new(client))),
     };
-    let caller = access::check(token, principal, needed, call.now);
-    if let Ok(caller) = &caller {
-        call.note_actor(match &caller.principal {
-            Principal::User(user) => format!("user:{}", user.id.text()),
-            Principal::Client(client) => format!("client:{}", client.id.as_str()),
+    Ok(access::check(token, principal, needed, call.now))
+}
+
+/// The token's row, if there is one. Whoever holds the token is then known to the log, whatever becomes of the call.
+fn known(
+    found: &Batch,
+    tokens: &Table<Token, BatchGet>,
+    presented: &Presented,
+    call: &Call,
+) -> Result<Option<Token>, Fault> {
+    let token = found.take(tokens, &presented.digest, call.now)?;
+    if token.is_some() {
+        call.note_actor(match &presented.owner {
+            Owner::User(id) => format!("user:{}", id.text()),
+            Owner::Client(id) => format!("client:{}", id.as_str()),
         });
     }
-    Ok(caller)
+    Ok(token)
 }
 
 fn present(token: Option<&str>) -> Result<Presented, Refusal> {

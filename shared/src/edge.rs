@@ -280,7 +280,8 @@ fn retries() -> RetryConfig {
         .with_max_backoff(Duration::from_millis(300))
 }
 
-/// A store that hangs is a clean error: an endpoint's three calls end before [`crate::http::serve::ANSWER_WITHIN`].
+/// A store that hangs is a clean error: the first call that hangs ends with this. Whatever an endpoint does beyond,
+/// [`crate::http::serve::ANSWER_WITHIN`] bounds it.
 fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder()
         .operation_attempt_timeout(Duration::from_millis(1200))

@@ -39,6 +39,8 @@ impl Edge {
         let retention = self.setting("PASSCODE_RETENTION", DAY, 0..=7 * DAY);
         let per_day = self.setting("PASSCODE_GUESSES_PER_DAY", 10, 1..=10);
         let per_month = self.setting("PASSCODE_GUESSES_PER_30_DAYS", 30, 1..=30);
+        let issues_per_hour = self.setting("SHORT_PASSCODES_PER_HOUR", 10, 1..=10);
+        let issues_per_day = self.setting("SHORT_PASSCODES_PER_DAY", 20, 1..=20);
         let length = self.setting("PASSCODE_LENGTH", 32, 4..=128);
         let alphabet = self.text("PASSCODE_ALPHABET").unwrap_or(DEFAULT_ALPHABET);
         let shape = length.and_then(|length| self.shape("PASSCODE_LENGTH, PASSCODE_ALPHABET", length, alphabet));
@@ -57,6 +59,16 @@ impl Edge {
                 Window {
                     max: per_month?,
                     seconds: 30 * DAY,
+                },
+            ]),
+            issues: Budget::new(vec![
+                Window {
+                    max: issues_per_hour?,
+                    seconds: 3600,
+                },
+                Window {
+                    max: issues_per_day?,
+                    seconds: DAY,
                 },
             ]),
         };

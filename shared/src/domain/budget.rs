@@ -15,6 +15,15 @@ pub struct Window {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Budget(Vec<Window>);
 
+/// One act that counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Act {
+    /// When.
+    pub at: Timestamp,
+    /// The invocation that did it: its own repetition after a lost response does not count twice.
+    pub by: String,
+}
+
 /// There is no room; try again after so many seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exhausted {
@@ -66,18 +75,19 @@ impl Budget {
             .expect("a budget has a window")
     }
 
-    /// Spends one act now. `spent` are the acts so far, oldest first; the answer is what to remember instead.
+    /// Spends one act. `spent` are the acts so far, oldest first; the answer is what to remember instead.
     ///
     /// # Errors
     /// [`Exhausted`] when a window is full; a refused act is not remembered, so that it does not extend the wait.
-    pub fn spend(&self, spent: &[Timestamp], now: Timestamp) -> Result<Vec<Timestamp>, Exhausted> {
+    pub fn spend(&self, spent: &[Act], act: &Act) -> Result<Vec<Act>, Exhausted> {
+        let now = act.at;
         let mut retry_after = 0;
         for window in &self.0 {
             // The act that must leave the window before another one fits.
-            let Some(at) = spent.len().checked_sub(window.max).map(|index| spent[index]) else {
+            let Some(first) = spent.len().checked_sub(window.max).map(|index| &spent[index]) else {
                 continue;
             };
-            let free = at.deadline(window.seconds);
+            let free = first.at.deadline(window.seconds);
             if !free.is_over(now) {
                 retry_after = retry_after.max(free.seconds() - now.seconds());
             }
@@ -85,11 +95,8 @@ impl Budget {
         if retry_after > 0 {
             return Err(Exhausted { retry_after });
         }
-        let live = spent
-            .iter()
-            .copied()
-            .filter(|at| !at.deadline(self.memory()).is_over(now));
-        Ok(live.chain([now]).collect())
+        let live = spent.iter().filter(|act| !act.at.deadline(self.memory()).is_over(now));
+        Ok(live.chain([act]).cloned().collect())
     }
 }
 
@@ -99,9 +106,13 @@ mod tests {
 
     fn check(spent: &[u64], now: u64, expected: Result<&[u64], u64>) {
         let budget = Budget::new(vec![Window { max: 2, seconds: 10 }, Window { max: 3, seconds: 100 }]);
-        let spent: Vec<_> = spent.iter().copied().map(Timestamp::from_seconds).collect();
-        let found = budget.spend(&spent, Timestamp::from_seconds(now));
-        let found = found.map(|list| list.into_iter().map(Timestamp::seconds).collect::<Vec<_>>());
+        let act = |seconds: &u64| Act {
+            at: Timestamp::from_seconds(*seconds),
+            by: "invocation".into(),
+        };
+        let spent: Vec<_> = spent.iter().map(act).collect();
+        let found = budget.spend(&spent, &act(&now));
+        let found = found.map(|list| list.into_iter().map(|act| act.at.seconds()).collect::<Vec<_>>());
         assert_eq!(
             found,
             expected

@@ -83,6 +83,8 @@ pub struct Policy {
     pub retention: u64,
     /// Guesses at short passcodes, for each client, username and purpose.
     pub guesses: Budget,
+    /// Short passcodes that are made, likewise: a guess is good against every one that lives.
+    pub issues: Budget,
 }
 
 impl Policy {
@@ -125,8 +127,14 @@ pub struct Binding {
 impl Binding {
     /// Under what the guesses at short passcodes are counted.
     #[must_use]
-    pub fn budget_key(&self) -> [u8; 32] {
+    pub fn guesses_key(&self) -> [u8; 32] {
         Sha256::digest(framed(&[b"passcode guesses", &self.bytes()])).into()
+    }
+
+    /// Under what the making of short passcodes is counted.
+    #[must_use]
+    pub fn issues_key(&self) -> [u8; 32] {
+        Sha256::digest(framed(&[b"passcode issues", &self.bytes()])).into()
     }
 
     fn bytes(&self) -> Vec<u8> {
@@ -197,7 +205,7 @@ impl PasscodeId {
 pub struct Used {
     /// When.
     pub at: Timestamp,
-    /// The request that did it, so that its own repetition is told so after a lost response.
+    /// The invocation that did it, so that its own repetition is told so after a lost response.
     pub by: String,
 }
 
@@ -250,10 +258,10 @@ impl Passcode {
         self.used.is_none() && !self.expires_at.is_over(now)
     }
 
-    /// Whether this request is the one that used it up: its first answer from the store was lost, and it asks again.
+    /// Whether this invocation is the one that used it up: its first answer from the store was lost, and it asks again.
     #[must_use]
-    pub fn was_used_by(&self, request: &str) -> bool {
-        self.used.as_ref().is_some_and(|used| used.by == request)
+    pub fn was_used_by(&self, invocation: &str) -> bool {
+        self.used.as_ref().is_some_and(|used| used.by == invocation)
     }
 }
 
@@ -276,6 +284,7 @@ mod tests {
                 max: 10,
                 seconds: 86_400,
             }]),
+            issues: Budget::new(vec![Window { max: 10, seconds: 3600 }]),
         }
     }
 

@@ -29,6 +29,8 @@ pub struct SupportPin {
     pub user: UserId,
     /// When it was made.
     pub issued_at: Timestamp,
+    /// The invocation that made it. A revocation leaves it, so that a repetition of the making is told from a new one.
+    pub issued_by: String,
     /// From this moment on it is absent.
     pub expires_at: Timestamp,
     /// The digits, unless they were revoked.
@@ -42,7 +44,7 @@ pub enum Content {
     Sealed(Sealed),
     /// Nothing but a trace.
     Revoked {
-        /// The request that did it, so that its own repetition is told so after a lost response.
+        /// The invocation that did it, so that its own repetition is told so after a lost response.
         by: String,
     },
 }
@@ -74,6 +76,7 @@ impl SupportPin {
         user: UserId,
         keys: &Keyring<SupportPins>,
         rng: &mut impl TryCryptoRng,
+        invocation: &str,
         now: Timestamp,
     ) -> Result<(Self, Secret), NoEntropy> {
         let digits = random_text(rng, b"0123456789", 6)?;
@@ -99,6 +102,7 @@ impl SupportPin {
             Self {
                 user,
                 issued_at: now,
+                issued_by: invocation.to_owned(),
                 expires_at,
                 content: Content::Sealed(sealed),
             },
@@ -131,12 +135,12 @@ impl SupportPin {
             .map_err(|_| Unreadable)
     }
 
-    /// Whether this request revoked it: its first answer from the store was lost, and it asks again.
+    /// Whether this invocation revoked it: its first answer from the store was lost, and it asks again.
     #[must_use]
-    pub fn was_revoked_by(&self, request: &str) -> bool {
+    pub fn was_revoked_by(&self, invocation: &str) -> bool {
         match &self.content {
             Content::Sealed(_) => false,
-            Content::Revoked { by } => by == request,
+            Content::Revoked { by } => by == invocation,
         }
     }
 }
@@ -168,7 +172,7 @@ mod tests {
     }
 
     fn issue(user: UserId, keys: &Keyring<SupportPins>) -> (SupportPin, Secret) {
-        SupportPin::issue(&POLICY, user, keys, &mut SysRng, Timestamp::from_seconds(1000)).expect("entropy")
+        SupportPin::issue(&POLICY, user, keys, &mut SysRng, "i", Timestamp::from_seconds(1000)).expect("entropy")
     }
 
     fn sealed(pin: &mut SupportPin) -> &mut Sealed {
@@ -251,6 +255,16 @@ mod tests {
 
     #[test]
     fn without_entropy_there_is_no_pin() {
-        assert!(SupportPin::issue(&POLICY, user(), &ring(&[1]), &mut Broken, Timestamp::from_seconds(0)).is_err());
+        assert!(
+            SupportPin::issue(
+                &POLICY,
+                user(),
+                &ring(&[1]),
+                &mut Broken,
+                "i",
+                Timestamp::from_seconds(0)
+            )
+            .is_err()
+        );
     }
 }

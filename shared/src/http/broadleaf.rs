@@ -254,7 +254,7 @@ pub enum Error {
     Refused,
     /// No such passcode of this client.
     NoPasscode,
-    /// Too many guesses.
+    /// Too many guesses at short passcodes, or too many of them made.
     Exhausted(Exhausted),
     /// Ours.
     Fault(Fault),
@@ -287,7 +287,7 @@ impl Dialect for Error {
             Self::Refused => said(400, "refused"),
             Self::NoPasscode => said(404, "no_passcode"),
             Self::Exhausted(Exhausted { retry_after }) => {
-                said(429, "too_many_guesses").with_header("retry-after", retry_after.to_string())
+                said(429, "budget_exhausted").with_header("retry-after", retry_after.to_string())
             }
             Self::Fault(fault) => said(500, "fault").with_fault(fault),
         }

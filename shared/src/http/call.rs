@@ -21,8 +21,11 @@ pub struct Call {
     pub path: String,
     /// Scheme and host, as the gateway saw them.
     pub origin: String,
-    /// The gateway's id of this request: unique, and the same when the function repeats a write.
+    /// The gateway's id of this request, for the log and for people who ask.
     pub request_id: String,
+    /// Lambda's id of this invocation: no other one has it, and a write that the SDK repeats carries it again. The
+    /// gateway's id will not do: `sam local` gives every request the same.
+    pub invocation: String,
     /// The event's own time.
     pub now: Timestamp,
     headers: HeaderMap,
@@ -36,8 +39,10 @@ pub struct Call {
 /// Below this a time cannot be in milliseconds (it would lie before March 1973): `sam local` sends seconds.
 const FIRST_MILLIS: u64 = 100_000_000_000;
 
-impl From<ApiGatewayV2httpRequest> for Call {
-    fn from(event: ApiGatewayV2httpRequest) -> Self {
+impl Call {
+    /// Takes an event apart; `invocation` is Lambda's own id.
+    #[must_use]
+    pub fn new(event: ApiGatewayV2httpRequest, invocation: String) -> Self {
         let context = event.request_context;
         let epoch = u64::try_from(context.time_epoch).unwrap_or(0);
         let now = if epoch < FIRST_MILLIS {
@@ -54,6 +59,7 @@ impl From<ApiGatewayV2httpRequest> for Call {
             path: event.raw_path.unwrap_or_default(),
             origin: format!("{scheme}://{}", context.domain_name.unwrap_or_default()),
             request_id: context.request_id.unwrap_or_default(),
+            invocation,
             now,
             body: body(event.body.unwrap_or_default(), event.is_base64_encoded),
             headers: event.headers,
@@ -141,6 +147,14 @@ impl Call {
             return Ok(());
         }
         Err(Rejection::WrongMediaType(essence.chars().take(100).collect()))
+    }
+
+    /// Whether the query has a parameter of one of these names, even in a query that cannot be parsed.
+    #[must_use]
+    pub fn query_names(&self, names: &[&str]) -> bool {
+        self.query
+            .split('&')
+            .any(|pair| names.contains(&pair.split('=').next().unwrap_or_default()))
     }
 
     /// Notes for the log who calls. The first note stays.

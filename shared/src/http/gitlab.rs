@@ -35,20 +35,28 @@ pub const WRITE: Needed = Needed {
 /// The token that a call presents: `PRIVATE-TOKEN`, or `Authorization: Bearer`.
 ///
 /// # Errors
-/// No token in a query is taken, and a body of a type that GitLab does not read is refused.
+/// A token in the query is none, and refuses the call.
 pub fn token(call: &Call) -> Result<Option<&str>, Error> {
-    if call
-        .query()?
-        .refuse_any(&["private_token", "access_token", "job_token"])
-        .is_err()
-    {
+    if call.query_names(&["private_token", "access_token", "job_token"]) {
         return Err(Refusal::NoToken.into());
     }
-    let token = call.header("private-token").or_else(|| call.bearer());
-    if token.is_some() && !call.body()?.is_empty() {
+    Ok(call
+        .header("private-token")
+        .filter(|token| !token.is_empty())
+        .or_else(|| call.bearer()))
+}
+
+/// These routes take no parameter and no body; what comes all the same must at least be readable. Asked last: who may
+/// not pass learns that first.
+///
+/// # Errors
+/// A malformed query; a body of a type that GitLab does not read.
+pub fn expect_nothing(call: &Call) -> Result<(), Error> {
+    call.query()?;
+    if !call.body()?.is_empty() {
         call.expect_media_type(&["application/json", "application/x-www-form-urlencoded"])?;
     }
-    Ok(token)
+    Ok(())
 }
 
 /// The user that the route names, for an administrator of the user's domain.

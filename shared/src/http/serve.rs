@@ -67,7 +67,7 @@ pub async fn serve(endpoint: Box<dyn AnyEndpoint>) -> Result<(), lambda_runtime:
     let endpoint = &endpoint;
     lambda_runtime::run(service_fn(async |event: LambdaEvent<ApiGatewayV2httpRequest>| {
         let route = event.payload.route_key.clone().unwrap_or_default();
-        let call = Call::from(event.payload);
+        let call = Call::new(event.payload, event.context.request_id);
         let reply = endpoint.reply(&call, ANSWER_WITHIN).await;
         log(&call, &route, &reply);
         Ok::<_, lambda_runtime::Error>(response(reply))
@@ -150,7 +150,10 @@ mod tests {
             },
             "body": body, "isBase64Encoded": false,
         });
-        Call::from(serde_json::from_value::<ApiGatewayV2httpRequest>(event).expect("an event"))
+        Call::new(
+            serde_json::from_value::<ApiGatewayV2httpRequest>(event).expect("an event"),
+            "i".into(),
+        )
     }
 
     struct Panics;
@@ -201,7 +204,7 @@ mod tests {
         let event = |epoch: u64| {
             let mut event = ApiGatewayV2httpRequest::default();
             event.request_context.time_epoch = i64::try_from(epoch).expect("fits");
-            Call::from(event).now.iso()
+            Call::new(event, "i".into()).now.iso()
         };
         assert_eq!(event(1_772_230_017_999), "2026-02-27T22:06:57Z");
         assert_eq!(event(1_772_230_017), "2026-02-27T22:06:57Z", "as `sam local` sends it");

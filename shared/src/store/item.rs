@@ -37,12 +37,6 @@ pub fn time(value: Timestamp) -> AttributeValue {
     number(value.seconds())
 }
 
-/// A list of times.
-#[must_use]
-pub fn times(values: &[Timestamp]) -> AttributeValue {
-    AttributeValue::L(values.iter().copied().map(time).collect())
-}
-
 /// A row being written, attribute by attribute.
 #[derive(Debug, Default)]
 pub struct Writer(Item);
@@ -107,12 +101,12 @@ impl<'a> Reader<'a> {
         self.number(name).map(Timestamp::from_seconds)
     }
 
-    /// A list of times.
+    /// A list of texts.
     ///
     /// # Errors
     /// [`Corrupt`].
-    pub fn times(self, name: &'static str) -> Result<Vec<Timestamp>, Corrupt> {
-        let one = |value: &AttributeValue| Some(Timestamp::from_seconds(value.as_n().ok()?.parse().ok()?));
+    pub fn texts(self, name: &'static str) -> Result<Vec<&'a str>, Corrupt> {
+        let one = |value: &'a AttributeValue| value.as_s().ok().map(String::as_str);
         self.find(name, |value| value.as_l().ok()?.iter().map(one).collect())
     }
 

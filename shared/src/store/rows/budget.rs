@@ -4,12 +4,12 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::{
     domain::{
-        budget::{Budget, Exhausted},
+        budget::{Act, Budget, Exhausted},
         time::Timestamp,
     },
     fault::Fault,
     store::{
-        item::{Corrupt, Item, Reader, Writer, bytes, number, time, times},
+        item::{Corrupt, Item, Reader, Writer, bytes, number, text, time},
         table::{Change, Changed, Row, Table, Update},
     },
 };
@@ -18,7 +18,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Spent {
     subject: [u8; 32],
-    acts: Vec<Timestamp>,
+    acts: Vec<Act>,
     forget_at: Timestamp,
 }
 
@@ -34,7 +34,7 @@ impl Row for Spent {
     fn to_item(&self) -> Item {
         Writer::default()
             .with(Self::KEY, Self::key(&self.subject))
-            .with("acts", times(&self.acts))
+            .with("acts", list(&self.acts))
             .with("ttl", time(self.forget_at))
             .item()
     }
@@ -43,7 +43,12 @@ impl Row for Spent {
         let row = Reader(item);
         Ok(Self {
             subject: row.bytes(Self::KEY)?.try_into().map_err(|_| Corrupt(Self::KEY))?,
-            acts: row.times("acts")?,
+            acts: row
+                .texts("acts")?
+                .into_iter()
+                .map(read)
+                .collect::<Option<_>>()
+                .ok_or(Corrupt("acts"))?,
             forget_at: row.time("ttl")?,
         })
     }
@@ -54,11 +59,29 @@ impl Row for Spent {
     }
 }
 
+/// An act as the row holds it: its second and its invocation.
+fn element(act: &Act) -> AttributeValue {
+    text(format!("{} {}", act.at.seconds(), act.by))
+}
+
+fn read(element: &str) -> Option<Act> {
+    let (at, by) = element.split_once(' ')?;
+    Some(Act {
+        at: Timestamp::from_seconds(at.parse().ok()?),
+        by: by.to_owned(),
+    })
+}
+
+fn list(acts: &[Act]) -> AttributeValue {
+    AttributeValue::L(acts.iter().map(element).collect())
+}
+
 /// Spends one act of a subject's budget before the act is done: however many try at once, exactly the budgeted number
 /// pass.
 ///
 /// The first write needs no earlier read: below the smallest window's number there is always room. Past it, the write
-/// puts the new list in the place of exactly the list that was judged, and begins again when somebody was faster.
+/// puts the new list in the place of exactly the list that was judged, and begins again when somebody was faster. An
+/// act that is there already is this one: the answer to its write was lost.
 ///
 /// # Errors
 /// `Err` within is [`Exhausted`]; [`Fault`] when the store fails, or when others were faster every time: then the act
@@ -67,26 +90,30 @@ pub async fn spend(
     table: &Table<Spent, Update>,
     budget: &Budget,
     subject: &[u8; 32],
-    now: Timestamp,
+    act: &Act,
 ) -> Result<Result<(), Exhausted>, Fault> {
-    let forget_at = now.deadline(budget.memory());
+    let forget_at = act.at.deadline(budget.memory());
     let mut change = Change {
-        update: "SET acts = list_append(if_not_exists(acts, :none), :this), #ttl = :ttl",
-        condition: "attribute_not_exists(acts) OR size(acts) < :always",
+        update: "SET acts = list_append(if_not_exists(acts, :none), :these), #ttl = :ttl",
+        condition: "attribute_not_exists(acts) OR (size(acts) < :always AND NOT contains(acts, :this))",
         values: vec![
-            (":none", times(&[])),
-            (":this", times(&[now])),
+            (":none", list(&[])),
+            (":these", list(std::slice::from_ref(act))),
+            (":this", element(act)),
             (":ttl", time(forget_at)),
             (":always", number(budget.always() as u64)),
         ],
     };
     // Every lost race is an act that somebody else spent, so the budget itself bounds the rounds that can be lost.
     for _ in 0..=budget.most() {
-        let found = match table.update(subject, change, now).await? {
+        let found = match table.update(subject, change, act.at).await? {
             Changed::Yes(_) => return Ok(Ok(())),
             Changed::No(found) => found.map_or_else(Vec::new, |spent| spent.acts),
         };
-        let next = match budget.spend(&found, now) {
+        if found.iter().any(|other| other.by == act.by) {
+            return Ok(Ok(()));
+        }
+        let next = match budget.spend(&found, act) {
             Ok(next) => next,
             Err(exhausted) => return Ok(Err(exhausted)),
         };
@@ -94,9 +121,9 @@ pub async fn spend(
             update: "SET acts = :next, #ttl = :ttl",
             condition: "acts = :found",
             values: vec![
-                (":next", times(&next)),
+                (":next", list(&next)),
                 (":ttl", time(forget_at)),
-                (":found", times(&found)),
+                (":found", list(&found)),
             ],
         };
     }

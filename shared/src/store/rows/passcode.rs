@@ -63,25 +63,25 @@ impl Row for Passcode {
 
 /// Uses a passcode up: of any number of requests, one. Refused when there is none, or it is used or over.
 #[must_use]
-pub fn consume(request: &str, now: Timestamp) -> Change {
+pub fn consume(invocation: &str, now: Timestamp) -> Change {
     Change {
-        update: "SET used_at = :now, used_by = :request",
+        update: "SET used_at = :now, used_by = :invocation",
         condition: "attribute_exists(handle) AND attribute_not_exists(used_at) AND expires_at > :now",
-        values: vec![(":now", time(now)), (":request", text(request))],
+        values: vec![(":now", time(now)), (":invocation", text(invocation))],
     }
 }
 
 /// Marks this client's passcode as used, by its id. Refused when there is none or it is used already.
 #[must_use]
-pub fn invalidate(id: &PasscodeId, client: &ClientId, request: &str, now: Timestamp) -> Change {
+pub fn invalidate(id: &PasscodeId, client: &ClientId, invocation: &str, now: Timestamp) -> Change {
     Change {
-        update: "SET used_at = :now, used_by = :request",
+        update: "SET used_at = :now, used_by = :invocation",
         condition: "id = :id AND client_id = :client AND attribute_not_exists(used_at) AND #ttl > :now",
         values: vec![
             (":id", text(id.as_str())),
             (":client", text(client.as_str())),
             (":now", time(now)),
-            (":request", text(request)),
+            (":invocation", text(invocation)),
         ],
     }
 }

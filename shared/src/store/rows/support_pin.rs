@@ -14,6 +14,9 @@ use crate::{
     },
 };
 
+/// The attribute that tells one making of a PIN from its own repetition.
+pub const ISSUED_BY: &str = "issued_by";
+
 impl Row for SupportPin {
     const VARIABLE: &'static str = "SUPPORT_PINS_TABLE";
     const KEY: &'static str = "user_id";
@@ -27,6 +30,7 @@ impl Row for SupportPin {
         let row = Writer::default()
             .with(Self::KEY, Self::key(&self.user))
             .with("issued_at", time(self.issued_at))
+            .with(ISSUED_BY, text(&self.issued_by))
             .with("ttl", time(self.expires_at));
         match &self.content {
             Content::Sealed(sealed) => row
@@ -44,6 +48,7 @@ impl Row for SupportPin {
         Ok(Self {
             user: row.parsed(Self::KEY, UserId::parse)?,
             issued_at: row.time("issued_at")?,
+            issued_by: row.text(ISSUED_BY)?.to_owned(),
             expires_at: row.time("ttl")?,
             content: match row.has("revoked_by") {
                 true => Content::Revoked {
@@ -67,10 +72,10 @@ impl Row for SupportPin {
 /// Revokes a PIN: its ciphertext goes at once (ASVS 14.2.7), a trace of who did it stays until the PIN would have
 /// ended. Refused when there is no live PIN.
 #[must_use]
-pub fn revoke(request: &str, now: Timestamp) -> Change {
+pub fn revoke(invocation: &str, now: Timestamp) -> Change {
     Change {
-        update: "SET revoked_by = :request REMOVE sealed, nonce, pin_id, key_id",
+        update: "SET revoked_by = :invocation REMOVE sealed, nonce, pin_id, key_id",
         condition: "attribute_exists(sealed) AND #ttl > :now",
-        values: vec![(":request", text(request)), (":now", time(now))],
+        values: vec![(":invocation", text(invocation)), (":now", time(now))],
     }
 }

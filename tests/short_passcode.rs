@@ -1,0 +1,165 @@
+//! Passcodes of fewer than 2^64 values: their shape, and the budgets that keep them from being guessed.
+
+use futures_util::future::join_all;
+use serde_json::json;
+
+use crate::{
+    passcode::{CLIENT, PURPOSE, USER, bad, refused},
+    world::{Got, World},
+};
+
+const SHORT: &str = r#"{"PHONE":{"length":6,"alphabet":"0123456789"}}"#;
+
+#[tokio::test]
+async fn short_passcodes_have_a_shape_of_their_own_purpose() {
+    let world = World::with(&[("PasscodePurposes", SHORT)]).await;
+    let short = world.retrieve(USER, "PHONE").await;
+    assert!(
+        short.token.len() == 6 && short.token.bytes().all(|b| b.is_ascii_digit()),
+        "{}",
+        short.token
+    );
+    assert_eq!(world.retrieve(USER, PURPOSE).await.token.len(), 32);
+    world.consume(&short.token, USER, "PHONE").send().await.ok(200);
+}
+
+#[tokio::test]
+async fn what_could_not_be_a_passcode_is_no_guess() {
+    let world = World::with(&[("PasscodePurposes", SHORT)]).await;
+    let issued = world.retrieve(USER, "PHONE").await;
+    let budgets = world.rows("BudgetsTable").await;
+    for text in [
+        "١٢٣٤٥٦",
+        "１２３４５６",
+        "+12345",
+        "12345",
+        "0123456",
+        "12345 ",
+        "12345\0",
+        &"1".repeat(9000),
+    ] {
+        for _ in 0..3 {
+            bad(&world.consume(text, USER, "PHONE").send().await);
+        }
+    }
+    assert_eq!(world.rows("BudgetsTable").await, budgets, "nothing was counted");
+    world.consume(&issued.token, USER, "PHONE").send().await.ok(200);
+}
+
+/// A code of the right shape that is not the right one.
+fn wrong(right: &str, n: u32) -> String {
+    let wrong = (right.parse::<u32>().expect("digits") + 1 + n) % 1_000_000;
+    format!("{wrong:06}")
+}
+
+#[tokio::test]
+async fn of_many_parallel_guesses_exactly_the_budget_is_evaluated() {
+    let world = World::with(&[("PasscodePurposes", SHORT), ("PasscodeGuessesPerDay", "5")]).await;
+    let issued = world.retrieve(USER, "PHONE").await;
+    let guesses = (0..64).map(|n| {
+        let guess = wrong(&issued.token, n);
+        let world = &world;
+        async move { world.consume(&guess, USER, "PHONE").send().await }
+    });
+    let all = join_all(guesses).await;
+    let (evaluated, stopped): (Vec<_>, Vec<_>) = all.iter().partition(|got| got.status == 400);
+    assert_eq!((evaluated.len(), stopped.len()), (5, 59));
+    evaluated.into_iter().for_each(bad);
+    stopped.into_iter().for_each(too_many);
+    // The right one is refused too, and nothing that others have is touched.
+    too_many(&world.consume(&issued.token, USER, "PHONE").send().await);
+    world.is_valid(&issued.id, true).await;
+    let other = world.retrieve("other@test.com", "PHONE").await;
+    world
+        .consume(&other.token, "other@test.com", "PHONE")
+        .send()
+        .await
+        .ok(200);
+    // A new passcode is no new budget.
+    let fresh = world.retrieve(USER, "PHONE").await;
+    too_many(&world.consume(&fresh.token, USER, "PHONE").send().await);
+}
+
+#[track_caller]
+fn too_many(got: &Got) {
+    refused(got, 429, "Too Many Requests", "/passcode/consume");
+    let wait: u64 = got
+        .header("retry-after")
+        .expect("Retry-After")
+        .parse()
+        .expect("seconds");
+    assert!((1..=30 * 86_400).contains(&wait), "{wait}");
+}
+
+#[tokio::test]
+async fn the_budget_is_rolling_and_success_does_not_reset_it() {
+    let world = World::with(&[
+        ("PasscodePurposes", SHORT),
+        ("PasscodeGuessesPerDay", "2"),
+        ("PasscodeGuessesPer30Days", "3"),
+    ])
+    .await;
+    let first = world.retrieve(USER, "PHONE").await;
+    bad(&world.consume(&wrong(&first.token, 0), USER, "PHONE").send().await);
+    world.consume(&first.token, USER, "PHONE").send().await.ok(200);
+    let second = world.retrieve(USER, "PHONE").await;
+    let got = world.consume(&second.token, USER, "PHONE").send().await;
+    too_many(&got);
+    let wait: u64 = got
+        .header("retry-after")
+        .expect("Retry-After")
+        .parse()
+        .expect("seconds");
+    world.advance(wait - 60).await;
+    too_many(&world.consume(&second.token, USER, "PHONE").send().await);
+    world.advance(60).await;
+    // There is room again, until the month's three are spent. (The passcode itself is over by now.)
+    bad(&world.consume(&second.token, USER, "PHONE").send().await);
+    world.advance(86_400).await;
+    too_many(&world.consume(&second.token, USER, "PHONE").send().await);
+    world.advance(30 * 86_400).await;
+    let owner = json!({ "owner_client_id": "heatclinic", "scopes": ["passcode"] });
+    let token = world.token(owner).await;
+    let fields = [
+        ("passcode", second.token.as_str()),
+        ("purpose", "PHONE"),
+        ("username", USER),
+    ];
+    bad(&world
+        .post("/passcode/consume")
+        .query(&[CLIENT])
+        .bearer(&token)
+        .form(&fields)
+        .send()
+        .await);
+}
+
+#[tokio::test]
+async fn short_passcodes_are_made_within_a_budget() {
+    let world = World::with(&[("PasscodePurposes", SHORT), ("ShortPasscodesPerHour", "3")]).await;
+    let query = [("purpose", "PHONE"), ("username", USER), CLIENT];
+    let retrieve = || {
+        world
+            .get("/passcode/retrieve")
+            .query(&query)
+            .bearer(world.passcode_token())
+            .send()
+    };
+    let all = join_all((0..12).map(|_| retrieve())).await;
+    assert_eq!(all.iter().filter(|got| got.status == 200).count(), 3);
+    for got in all.iter().filter(|got| got.status != 200) {
+        refused(got, 429, "Too Many Requests", "/passcode/retrieve");
+        let wait: u64 = got
+            .header("retry-after")
+            .expect("Retry-After")
+            .parse()
+            .expect("seconds");
+        assert!((1..=3600).contains(&wait), "{wait}");
+    }
+    assert_eq!(world.rows("PasscodesTable").await.len(), 3);
+    // Others, and passcodes that nobody guesses, are not touched.
+    world.retrieve("other@test.com", "PHONE").await;
+    world.retrieve(USER, PURPOSE).await;
+    world.advance(3600).await;
+    world.retrieve(USER, "PHONE").await;
+}
