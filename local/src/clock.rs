@@ -56,6 +56,11 @@ impl LocalClock {
         self.millis() / 1000
     }
 
+    /// The same by the system's clock, which nobody moves.
+    pub(crate) fn system_seconds(&self) -> u64 {
+        self.seconds().saturating_sub(self.offset())
+    }
+
     /// `2026-11-21T22:20:45Z`.
     pub(crate) fn iso(&self) -> String {
         print(self.seconds(), ISO)

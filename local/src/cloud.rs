@@ -1,8 +1,8 @@
 //! The running cloud: what its parts share, and how it starts and stops.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::Router;
@@ -10,7 +10,7 @@ use axum::body::{Body, Bytes};
 use axum::http::{Request, Response, StatusCode};
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -22,13 +22,14 @@ use crate::data::{DataDir, State};
 use crate::database::Database;
 use crate::gateway::{self, Routes};
 use crate::http::{self, Dropped};
+use crate::identities::{self, Identities};
 use crate::invocations::{Invocation, Invocations};
 use crate::log::Log;
 use crate::messages::{Channel, Content, Messages};
 use crate::runtime::{self, Blueprint, Finished, Lambda, Processes};
 use crate::streams::{self, Streams};
 use crate::template::Template;
-use crate::{Options, identities, page, random, schedules, start};
+use crate::{Options, page, random, schedules, start};
 
 /// When a stop has to wait for something that does not end.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -46,7 +47,7 @@ pub(crate) struct Inner {
     pub(crate) secrets: Secrets,
     pub(crate) database: Database,
     pub(crate) streams: Streams,
-    pub(crate) identities: OnceLock<Value>,
+    pub(crate) identities: Identities,
     /// Says what has changed: `messages`, `invocations` or `clock`.
     pub(crate) changes: broadcast::Sender<&'static str>,
     pub(crate) stop: CancellationToken,
@@ -123,7 +124,8 @@ impl Inner {
             first_start: self.first_start.load(Ordering::SeqCst),
             clock_offset: self.clock.offset(),
             secrets: self.secrets.states(),
-            identities: self.identities.get().cloned(),
+            identities: self.identities.shown(),
+            identities_made_at: self.identities.made_at(),
             streams: self.streams.reached(),
         };
         if let Err(error) = data.save(state) {
@@ -255,7 +257,7 @@ impl Cloud {
             invocations: Invocations::default(),
             messages: Messages::default(),
             database,
-            identities: state.identities.map(OnceLock::from).unwrap_or_default(),
+            identities: Identities::new(state.identities, state.identities_made_at),
             changes: broadcast::channel(64).0,
             stop,
             port,

@@ -30,6 +30,9 @@ pub(crate) struct State {
     pub(crate) secrets: BTreeMap<String, SecretState>,
     #[serde(default)]
     pub(crate) identities: Option<Value>,
+    /// When their tokens were made, by the system's clock, as the operator's function has it; 0 when nobody remembers.
+    #[serde(default)]
+    pub(crate) identities_made_at: u64,
     #[serde(default)]
     pub(crate) streams: BTreeMap<String, String>,
 }

@@ -1,6 +1,6 @@
 //! The demo tenant: made by the operator's function, as an operator would make it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
@@ -14,12 +14,53 @@ const DOMAIN: &str = "pbx.era-platform.ru";
 const CLIENT: &str = "heatclinic";
 /// Demo tokens live as long as the operator's function lets a token live.
 const LIFETIME_SECONDS: u64 = 366 * 24 * 3600;
+/// Demo tokens older than this are made again at start, so that they never expire in the middle of somebody's work.
+const OLD_SECONDS: u64 = 300 * 24 * 3600;
 /// What demo passwords are drawn from.
 const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~!";
 
-/// Makes the demo identities, unless they exist or the template has no operator's function.
+/// The demo identities, once they exist.
+#[derive(Debug)]
+pub(crate) struct Identities(Mutex<Made>);
+
+#[derive(Debug)]
+struct Made {
+    shown: Option<Value>,
+    at: u64,
+}
+
+impl Identities {
+    /// What a data directory remembers, if it does.
+    pub(crate) fn new(shown: Option<Value>, at: u64) -> Self {
+        Self(Mutex::new(Made { shown, at }))
+    }
+
+    /// What `/_local/identities` shows.
+    pub(crate) fn shown(&self) -> Option<Value> {
+        self.made().shown.clone()
+    }
+
+    /// When the tokens were made, in seconds of the system's clock.
+    pub(crate) fn made_at(&self) -> u64 {
+        self.made().at
+    }
+
+    fn set(&self, shown: Value, at: u64) {
+        *self.made() = Made { shown: Some(shown), at };
+    }
+
+    fn made(&self) -> std::sync::MutexGuard<'_, Made> {
+        self.0.lock().expect("no holder of this lock panics")
+    }
+}
+
+/// Makes the demo identities, unless they exist or the template has no operator's function. Of those that exist, old
+/// tokens are made again.
 pub(crate) async fn make(inner: &Arc<Inner>) -> Result<(), String> {
-    if inner.identities.get().is_some() {
+    let remembered = inner.identities.shown();
+    // The local clock may be ahead of the one that the tokens were made by.
+    let age = inner.clock.seconds().saturating_sub(inner.identities.made_at());
+    if remembered.is_some() && age <= OLD_SECONDS {
         return Ok(());
     }
     let Some(operator) = inner.template.function_named("operator") else {
@@ -32,22 +73,20 @@ pub(crate) async fn make(inner: &Arc<Inner>) -> Result<(), String> {
         inner,
         function: operator,
     };
-    let client = operator
-        .command(
-            json!({ "command": "create_client", "client_id": CLIENT, "scopes": "all" }),
-            &["client_id", "client_secret"],
-        )
-        .await?;
-    let owned = json!({ "owner_client_id": CLIENT, "scopes": ["passcode"] });
-    let identities = json!({
-        "domain": DOMAIN,
-        "client": { "client_id": client["client_id"], "client_secret": client["client_secret"] },
-        "passcode_token": operator.token(owned).await?,
-        "admin": operator.person("admin", "Demo Admin", true, json!("all")).await?,
-        "user": operator.person("demo", "Demo User", false, json!(["api"])).await?,
-    });
-    // Set only here, once.
-    let _ = inner.identities.set(identities);
+    let made_at = inner.clock.system_seconds();
+    let identities = match remembered {
+        Some(remembered) => match operator.renewed(remembered).await {
+            Ok(renewed) => renewed,
+            Err(error) => {
+                // Somebody may have removed the demo users since; everything else in the directory is still of use.
+                inner.log.say(&format!("  note: the demo tokens stay old: {error}"));
+                inner.invocations.clear();
+                return Ok(());
+            }
+        },
+        None => operator.all().await?,
+    };
+    inner.identities.set(identities, made_at);
     inner.invocations.clear();
     Ok(())
 }
@@ -58,7 +97,33 @@ struct Operator<'c> {
 }
 
 impl Operator<'_> {
-    async fn person(&self, login: &str, name: &str, is_admin: bool, scopes: Value) -> Result<Value, String> {
+    async fn all(&self) -> Result<Value, String> {
+        let client = self
+            .command(
+                json!({ "command": "create_client", "client_id": CLIENT, "scopes": "all" }),
+                &["client_id", "client_secret"],
+            )
+            .await?;
+        Ok(json!({
+            "domain": DOMAIN,
+            "client": { "client_id": client["client_id"], "client_secret": client["client_secret"] },
+            "passcode_token": self.passcode_token().await?,
+            "admin": self.person("admin", "Demo Admin", true).await?,
+            "user": self.person("demo", "Demo User", false).await?,
+        }))
+    }
+
+    /// The same identities with new tokens.
+    async fn renewed(&self, mut identities: Value) -> Result<Value, String> {
+        identities["passcode_token"] = self.passcode_token().await?;
+        for (who, is_admin) in [("admin", true), ("user", false)] {
+            let user_id = identities[who]["user_id"].clone();
+            identities[who]["token"] = self.user_token(&user_id, is_admin).await?;
+        }
+        Ok(identities)
+    }
+
+    async fn person(&self, login: &str, name: &str, is_admin: bool) -> Result<Value, String> {
         let (email, password) = (format!("{login}@{DOMAIN}"), random::text(ALPHABET, 16));
         let command = json!({
             "command": "create_user",
@@ -70,8 +135,18 @@ impl Operator<'_> {
             "is_admin": is_admin,
         });
         let user_id = self.command(command, &["user_id"]).await?["user_id"].take();
-        let token = self.token(json!({ "user_id": user_id, "scopes": scopes })).await?;
+        let token = self.user_token(&user_id, is_admin).await?;
         Ok(json!({ "user_id": user_id, "email": email, "login": login, "password": password, "token": token }))
+    }
+
+    async fn user_token(&self, user_id: &Value, is_admin: bool) -> Result<Value, String> {
+        let scopes = if is_admin { json!("all") } else { json!(["api"]) };
+        self.token(json!({ "user_id": user_id, "scopes": scopes })).await
+    }
+
+    async fn passcode_token(&self) -> Result<Value, String> {
+        self.token(json!({ "owner_client_id": CLIENT, "scopes": ["passcode"] }))
+            .await
     }
 
     async fn token(&self, mut command: Value) -> Result<Value, String> {

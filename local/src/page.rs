@@ -149,8 +149,8 @@ async fn clear_messages(State(inner): Shared) -> Response<Body> {
 }
 
 async fn identities(State(inner): Shared) -> Response<Body> {
-    match inner.identities.get() {
-        Some(identities) => plain(http::json(StatusCode::OK, identities)),
+    match inner.identities.shown() {
+        Some(identities) => plain(http::json(StatusCode::OK, &identities)),
         None => problem(
             StatusCode::NOT_FOUND,
             "there are no demo identities: the template has no OperatorFunction",

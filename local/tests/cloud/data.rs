@@ -165,6 +165,65 @@ async fn rows_without_keys_are_one_clear_line() {
     assert!(folder.0.join("dynamodb.sqlite").exists());
 }
 
+#[tokio::test]
+async fn old_demo_tokens_are_made_again() {
+    let folder = Folder::new();
+    let mut options = fixture_options();
+    options.data = Some(folder.0.clone());
+    let local = Local::start_with(options.clone()).await;
+    let identities = local.json("/_local/identities").await;
+    local.cloud.stop().await;
+
+    let worn = "worn-token";
+    let wear = |made_at: Option<u64>| {
+        let mut state = state(&folder.0);
+        for place in ["/passcode_token", "/admin/token", "/user/token"] {
+            *state["identities"].pointer_mut(place).expect("a token") = worn.into();
+        }
+        let fields = state.as_object_mut().expect("an object");
+        match made_at {
+            Some(at) => fields.insert("identities_made_at".to_owned(), at.into()),
+            None => fields.remove("identities_made_at"),
+        };
+        let worn = state["identities"].clone();
+        std::fs::write(folder.0.join("state.json"), state.to_string()).expect("written");
+        worn
+    };
+    let made_at = state(&folder.0)["identities_made_at"].as_u64().expect("a number");
+
+    let young = wear(Some(made_at - 299 * 86_400));
+    let local = Local::start_with(options.clone()).await;
+    assert_eq!(local.json("/_local/identities").await, young);
+    local.cloud.stop().await;
+
+    for age in [Some(301), None] {
+        wear(age.map(|days| made_at - days * 86_400));
+        let local = Local::start_with(options.clone()).await;
+        assert_eq!(
+            local.json("/_local/identities").await,
+            identities,
+            "new tokens, and everything else as it was: {age:?}"
+        );
+        assert_eq!(local.json("/_local/invocations").await, json!([]));
+        local.cloud.stop().await;
+        assert!(state(&folder.0)["identities_made_at"].as_u64() >= Some(made_at));
+    }
+
+    wear(Some(made_at));
+    let local = Local::start_with(options.clone()).await;
+    local
+        .posted("/_local/clock", &json!({ "advance_seconds": 301 * 86_400 }))
+        .await;
+    local.cloud.stop().await;
+    let local = Local::start_with(options).await;
+    assert_eq!(
+        local.json("/_local/identities").await,
+        identities,
+        "old by the local clock"
+    );
+    local.cloud.stop().await;
+}
+
 fn state(data: &Path) -> Value {
     let text = std::fs::read(data.join("state.json")).expect("written");
     serde_json::from_slice(&text).expect("JSON")
