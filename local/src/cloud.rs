@@ -85,7 +85,7 @@ impl Inner {
             cold: finished.cold,
             ms: finished.ms,
             calls: finished.calls.clone(),
-            init_calls: finished.init_calls.clone(),
+            init_calls: Some(finished.init_calls.clone()),
         });
         self.changed("invocations");
     }

@@ -50,8 +50,9 @@ pub(crate) struct Invocation {
     pub(crate) ms: f64,
     /// What the function called while it worked on this request.
     pub(crate) calls: Calls,
-    /// What its process called while it started, on a cold invocation.
-    pub(crate) init_calls: Calls,
+    /// What its process called while it started, on a cold invocation; left out for those who do not ask for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) init_calls: Option<Calls>,
 }
 
 /// The finished invocations, oldest first.

@@ -205,8 +205,14 @@ async fn rows(State(inner): Shared, Path(name): Path<String>) -> Response<Body> 
     }
 }
 
-async fn invocations(State(inner): Shared) -> Response<Body> {
-    listed(&inner.invocations.list())
+async fn invocations(State(inner): Shared, uri: Uri) -> Response<Body> {
+    let query = uri.query().unwrap_or_default().as_bytes();
+    let with_init = form_urlencoded::parse(query).any(|(key, value)| key == "init" && value == "true");
+    let mut list = inner.invocations.list();
+    if !with_init {
+        list.iter_mut().for_each(|invocation| invocation.init_calls = None);
+    }
+    listed(&list)
 }
 
 async fn clear_invocations(State(inner): Shared) -> Response<Body> {

@@ -488,7 +488,7 @@ function showIdentities(identities) {
 const readTables = feed("tables", "/_local/tables", showTables, []);
 const readers = new Map([
   ["messages", feed("messages", "/_local/messages", showMessages)],
-  ["invocations", feed("requests", "/_local/invocations", showRequests)],
+  ["invocations", feed("requests", "/_local/invocations?init=true", showRequests)],
   ["clock", feed("clock", "/_local/clock", showClock)],
   ["identities", feed("identities", "/_local/identities", showIdentities, null)],
   ["tables", () => (readTables(), openTables.forEach((read) => read()))],

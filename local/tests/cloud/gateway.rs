@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 use reqwest::{Method, StatusCode};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::support::{Local, eventually, read, send};
 
@@ -300,14 +300,19 @@ async fn what_a_request_cost_is_listed() {
             StatusCode::CREATED
         );
     }
-    let mut listed = local.json("/_local/invocations").await;
-    for invocation in listed.as_array_mut().expect("a list") {
-        let ms = invocation["ms"].take();
-        assert!(ms.as_f64().is_some_and(|ms| ms > 0.0), "{ms}");
-    }
+    let listed = async |path: &str| {
+        let mut listed = local.json(path).await;
+        for invocation in listed.as_array_mut().expect("a list") {
+            let ms = invocation["ms"].take();
+            assert!(ms.as_f64().is_some_and(|ms| ms > 0.0), "{ms}");
+            let digits = ms.to_string().split_once('.').map_or(0, |(_, digits)| digits.len());
+            assert!(digits <= 3, "{ms} has three decimals at most");
+        }
+        listed
+    };
     let call = json!({ "service": "dynamodb", "operation": "PutItem", "table": "countersign-ThingsTable" });
     let secret = json!({ "service": "secretsmanager", "operation": "GetSecretValue", "table": null });
-    let invocation = |cold: bool, init_calls: Value| {
+    let invocation = |cold: bool| {
         json!({
             "function": "EchoFunction",
             "route": "GET /things/{id}",
@@ -315,13 +320,16 @@ async fn what_a_request_cost_is_listed() {
             "cold": cold,
             "ms": null,
             "calls": [call],
-            "init_calls": init_calls,
         })
     };
     assert_eq!(
-        listed,
-        json!([invocation(true, json!([secret])), invocation(false, json!([]))])
+        listed("/_local/invocations").await,
+        json!([invocation(true), invocation(false)])
     );
+    let mut with_init = [invocation(true), invocation(false)];
+    with_init[0]["init_calls"] = json!([secret]);
+    with_init[1]["init_calls"] = json!([]);
+    assert_eq!(listed("/_local/invocations?init=true").await, json!(with_init));
     assert_eq!(
         send(local.delete("/_local/invocations")).await.status(),
         StatusCode::NO_CONTENT
