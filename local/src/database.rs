@@ -1,5 +1,6 @@
 //! The embedded DynamoDB engine. Nothing outside this file knows which one it is, but for its clock's trait.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -188,33 +189,98 @@ fn from<T: for<'de> Deserialize<'de>>(request: Value) -> Result<T, String> {
     serde_json::from_value(request).map_err(|error| error.to_string())
 }
 
-/// Creates the table unless the database on disk has it already.
+/// Creates the table, or brings the one that the database on disk has up to the template.
 fn create(engine: &dynoxide::Database, table: &Table) -> Result<(), String> {
     let existing = engine
         .get_table_metadata(&table.name)
         .map_err(|error| error.to_string())?;
-    if let Some(existing) = existing {
-        let keys: Value = serde_json::from_str(&existing.key_schema).unwrap_or_default();
-        if keys != table.create["KeySchema"] {
-            return Err(
-                "the data directory holds it with other keys; give another directory or delete that one".to_owned(),
-            );
-        }
-        return Ok(());
-    }
-    engine
-        .create_table(from(table.create.clone())?)
-        .map_err(|error| error.to_string())?;
-    if let Some(attribute) = &table.ttl_attribute {
-        let request = json!({
-            "TableName": table.name,
-            "TimeToLiveSpecification": { "AttributeName": attribute, "Enabled": true },
-        });
+    let Some(existing) = existing else {
         engine
-            .update_time_to_live(from(request)?)
+            .create_table(from(table.create.clone())?)
             .map_err(|error| error.to_string())?;
+        return match &table.ttl_attribute {
+            Some(attribute) => set_ttl(engine, table, attribute, true),
+            None => Ok(()),
+        };
+    };
+    let differs = |what: &str| {
+        Err(format!(
+            "the data directory holds it with other {what}; give another directory or delete that one"
+        ))
+    };
+    let stored = |text: Option<&str>| text.and_then(|text| serde_json::from_str::<Value>(text).ok());
+    let keys = (
+        stored(Some(&existing.key_schema)),
+        stored(Some(&existing.attribute_definitions)),
+    );
+    let wanted = (&table.create["KeySchema"], &table.create["AttributeDefinitions"]);
+    if keys.0.as_ref() != Some(wanted.0) || attributes(keys.1.as_ref()) != attributes(Some(wanted.1)) {
+        return differs("keys");
+    }
+    for (kind, found) in [
+        ("GlobalSecondaryIndexes", existing.gsi_definitions.as_deref()),
+        ("LocalSecondaryIndexes", existing.lsi_definitions.as_deref()),
+    ] {
+        if indexes(stored(found).as_ref()) != indexes(table.create.get(kind)) {
+            return differs("indexes");
+        }
+    }
+    let ttl = existing.ttl_attribute.as_deref().filter(|_| existing.ttl_enabled);
+    if ttl != table.ttl_attribute.as_deref() {
+        // The engine, like DynamoDB, does not change the attribute of a TTL that is on.
+        if let Some(attribute) = ttl {
+            set_ttl(engine, table, attribute, false)?;
+        }
+        if let Some(attribute) = &table.ttl_attribute {
+            set_ttl(engine, table, attribute, true)?;
+        }
+    }
+    let view = existing.stream_view_type.as_deref().filter(|_| existing.stream_enabled);
+    let stream = table.create.get("StreamSpecification");
+    if view != stream.and_then(|stream| stream["StreamViewType"].as_str()) {
+        let off = json!({ "StreamEnabled": false });
+        let request = json!({ "TableName": table.name, "StreamSpecification": stream.unwrap_or(&off) });
+        engine.update_table(from(request)?).map_err(|error| error.to_string())?;
     }
     Ok(())
+}
+
+fn set_ttl(engine: &dynoxide::Database, table: &Table, attribute: &str, enabled: bool) -> Result<(), String> {
+    let request = json!({
+        "TableName": table.name,
+        "TimeToLiveSpecification": { "AttributeName": attribute, "Enabled": enabled },
+    });
+    engine
+        .update_time_to_live(from(request)?)
+        .map(drop)
+        .map_err(|error| error.to_string())
+}
+
+/// The type of each key attribute by name: their order says nothing.
+fn attributes(definitions: Option<&Value>) -> BTreeMap<String, Value> {
+    list(definitions)
+        .map(|definition| (text(&definition["AttributeName"]), definition["AttributeType"].clone()))
+        .collect()
+}
+
+/// What tells indexes apart, by name: keys, the kind of projection, the attributes that it names.
+fn indexes(definitions: Option<&Value>) -> BTreeMap<String, (Value, Value, BTreeSet<String>)> {
+    list(definitions)
+        .map(|index| {
+            let projection = &index["Projection"];
+            let named = list(projection.get("NonKeyAttributes")).map(text).collect();
+            let what = (index["KeySchema"].clone(), projection["ProjectionType"].clone(), named);
+            (text(&index["IndexName"]), what)
+        })
+        .collect()
+}
+
+fn list(value: Option<&Value>) -> impl Iterator<Item = &Value> {
+    value.and_then(Value::as_array).into_iter().flatten()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
 }
 
 /// Serves the engine from a thread of its own, because it blocks while it works.

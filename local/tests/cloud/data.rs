@@ -5,7 +5,7 @@ use std::path::Path;
 use countersign_local::{Cloud, Options};
 use serde_json::{Value, json};
 
-use crate::support::{Folder, Local, fixture_options, read, send};
+use crate::support::{Folder, Local, fixture_options, fixture_template, read, send};
 
 #[tokio::test]
 async fn a_restart_finds_rows_secrets_identities_and_the_clock() {
@@ -163,6 +163,133 @@ async fn rows_without_keys_are_one_clear_line() {
         )
     );
     assert!(folder.0.join("dynamodb.sqlite").exists());
+}
+
+#[tokio::test]
+async fn a_table_that_exists_follows_the_template() {
+    let folder = Folder::new();
+    let fixture = std::fs::read_to_string(fixture_template()).expect("the fixture is there");
+    let (ttl, stream) = (
+        "      TimeToLiveSpecification: { AttributeName: expires_at, Enabled: true }\n",
+        "      StreamSpecification: { StreamViewType: NEW_AND_OLD_IMAGES }\n",
+    );
+    let start = fixture.find("  StreamFunction:").expect("it subscribes to the stream");
+    let end = fixture.find("  TimerFunction:").expect("it comes next");
+    let silent = format!("{}{}", &fixture[..start], fixture[end..].replace(stream, ""));
+    let mut options = fixture_options();
+    options.data = Some(folder.0.join("data"));
+
+    // Without TTL and stream, then with another TTL.
+    for (attribute, specification) in [
+        (None, String::new()),
+        (Some("moment"), ttl.replace("expires_at", "moment")),
+        (None, String::new()),
+    ] {
+        options.template = folder.template(&silent.replace(ttl, &specification));
+        let local = Local::start_with(options.clone()).await;
+        assert_eq!(description(&local).await, (attribute.map(str::to_owned), None));
+        local.cloud.stop().await;
+    }
+    // A stream of keys, then both as the fixture has them.
+    for (view, enabled) in [
+        ("KEYS_ONLY", fixture.replace("NEW_AND_OLD_IMAGES", "KEYS_ONLY")),
+        ("NEW_AND_OLD_IMAGES", fixture.clone()),
+    ] {
+        options.template = folder.template(&enabled);
+        let local = Local::start_with(options.clone()).await;
+        let expected = (Some("expires_at".to_owned()), Some(view.to_owned()));
+        assert_eq!(description(&local).await, expected);
+        local.cloud.stop().await;
+    }
+    // The other way round: the stream goes, and the TTL still does its work.
+    options.template = folder.template(&silent);
+    let local = Local::start_with(options).await;
+    assert_eq!(description(&local).await, (Some("expires_at".to_owned()), None));
+    let over = epoch(&local).await - 100;
+    send(local.get(&format!("/things/1?mode=put&id=over&expires={over}"))).await;
+    assert_eq!(local.posted("/_local/sweep", &json!({})).await, json!({ "deleted": 1 }));
+    local.cloud.stop().await;
+}
+
+#[tokio::test]
+async fn a_table_with_other_keys_or_indexes_is_one_clear_line() {
+    let folder = Folder::new();
+    let fixture = std::fs::read_to_string(fixture_template()).expect("the fixture is there");
+    let (id, keys) = (
+        "        - { AttributeName: id, AttributeType: S }\n",
+        "        - { AttributeName: id, KeyType: HASH }\n",
+    );
+    let index = |projection: &str| {
+        fixture
+            .replace(id, &format!("{id}        - {{ AttributeName: owner, AttributeType: S }}\n"))
+            .replace(
+                keys,
+                &format!(
+                    "{keys}      GlobalSecondaryIndexes:\n        - IndexName: by-owner\n          KeySchema: [{{ AttributeName: owner, KeyType: HASH }}]\n          Projection: {projection}\n"
+                ),
+            )
+    };
+    let two = index("{ ProjectionType: INCLUDE, NonKeyAttributes: [a, b] }");
+    for (before, after, what) in [
+        (&two, &two, None),
+        (
+            &fixture,
+            &fixture.replace("AttributeType: S", "AttributeType: N"),
+            Some("keys"),
+        ),
+        (
+            &fixture,
+            &fixture.replace("AttributeName: id,", "AttributeName: number,"),
+            Some("keys"),
+        ),
+        (&two, &index("{ ProjectionType: ALL }"), Some("indexes")),
+        (&two, &two.replace("[a, b]", "[a, c]"), Some("indexes")),
+        (&two, &two.replace("by-owner", "of-owner"), Some("indexes")),
+    ] {
+        let mut options = fixture_options();
+        let data = Folder::new();
+        options.data = Some(data.0.clone());
+        options.template = folder.template(before);
+        Local::start_with(options.clone()).await.cloud.stop().await;
+        options.template = folder.template(after);
+        match what {
+            None => Local::start_with(options).await.cloud.stop().await,
+            Some(what) => assert_eq!(
+                refusal(options).await,
+                format!(
+                    "cannot create the table ThingsTable: the data directory holds it with other {what}; give another directory or delete that one"
+                )
+            ),
+        }
+    }
+}
+
+/// The table's TTL attribute, and the view of its stream.
+async fn description(local: &Local) -> (Option<String>, Option<String>) {
+    let asked = async |operation: &str| {
+        let request = local
+            .http
+            .post(local.cloud.endpoint("dynamodb"))
+            .header("x-amz-target", format!("DynamoDB_20120810.{operation}"))
+            .header("content-type", "application/x-amz-json-1.0")
+            .header(
+                "authorization",
+                "AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/dynamodb/aws4_request, SignedHeaders=host, Signature=b",
+            )
+            .header("x-amz-date", "20260101T000000Z")
+            .body(json!({ "TableName": "countersign-ThingsTable" }).to_string());
+        read(send(request).await).await
+    };
+    let ttl = asked("DescribeTimeToLive").await;
+    assert!(ttl["TimeToLiveDescription"].is_object(), "{ttl}");
+    let table = asked("DescribeTable").await;
+    assert!(table["Table"].is_object(), "{table}");
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let stream = &table["Table"]["StreamSpecification"];
+    (
+        text(&ttl["TimeToLiveDescription"]["AttributeName"]),
+        text(&stream["StreamViewType"]).filter(|_| stream["StreamEnabled"] == true),
+    )
 }
 
 #[tokio::test]
