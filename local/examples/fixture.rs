@@ -1,10 +1,14 @@
 //! The function that the local cloud's own tests run: it does what the event asks for.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::{Value, json};
+
+/// Whether the process dies of its next event, whatever that is.
+static DOOMED: AtomicBool = AtomicBool::new(false);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -43,7 +47,23 @@ async fn answer(event: LambdaEvent<Value>) -> Result<Value, Error> {
         let query = &event["queryStringParameters"][key];
         query.as_str().or(event[key].as_str()).unwrap_or_default().to_owned()
     };
+    if DOOMED.load(Ordering::SeqCst) {
+        if !asked("call").is_empty() {
+            let item = AttributeValue::S("a call".to_owned());
+            dynamodb()
+                .put_item()
+                .table_name(env("TABLE"))
+                .item("id", item)
+                .send()
+                .await?;
+        }
+        std::process::exit(8);
+    }
     match asked("mode").as_str() {
+        "doomed" => {
+            DOOMED.store(true, Ordering::SeqCst);
+            Ok(json!({ "statusCode": 200 }))
+        }
         "crash" => std::process::exit(9),
         "panic" => panic!("the fixture was asked to panic"),
         "error" => Err("the fixture was asked to fail".into()),

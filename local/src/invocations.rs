@@ -26,6 +26,10 @@ impl Calls {
         self.0.lock().expect("no holder of this lock panics").push(call);
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.lock().expect("no holder of this lock panics").is_empty()
+    }
+
     fn list(&self) -> Vec<Call> {
         self.0.lock().expect("no holder of this lock panics").clone()
     }

@@ -14,6 +14,9 @@ const INIT_TIMEOUT: Duration = Duration::from_secs(10);
 /// An HTTP API gives up on an integration after 30 seconds, so nobody waits longer for a free process.
 const LONGEST_WAIT: Duration = Duration::from_secs(29);
 
+/// A warm process that ends this soon after it was given an event had most likely died before, and nobody had noticed yet.
+const NOTICED_LATE: Duration = Duration::from_millis(50);
+
 /// Why an invocation has no answer.
 #[derive(Debug, Clone)]
 pub(crate) enum Failure {
@@ -123,6 +126,7 @@ impl Lambda {
         let Ok(Ok(_permit)) = tokio::time::timeout(LONGEST_WAIT, self.permits.acquire()).await else {
             return nothing(Err(Failure::NoCapacity));
         };
+        let mut tried_again = false;
         loop {
             let (process, cold) = match self.idle_process() {
                 Some(process) => (process, false),
@@ -150,9 +154,20 @@ impl Lambda {
             let usable = matches!(result, Ok(_) | Err(Failure::Unhandled(_)));
             if usable {
                 self.idle().push(process);
-            } else if !cold && matches!(result, Err(Failure::Died(_))) && !begun.taken() {
-                // It had died while it was idle: this request never reached it.
-                continue;
+            } else if !cold && matches!(result, Err(Failure::Died(_))) {
+                if !begun.taken() {
+                    // It had died while it was idle: this request never reached it.
+                    continue;
+                }
+                // The event went into a connection that a dead process had left behind. Or the event itself is what kills
+                // processes; then the second one is the last.
+                let soon = process.lived_after(begun.at).is_some_and(|time| time <= NOTICED_LATE);
+                if soon && begun.calls.is_empty() && !tried_again {
+                    tried_again = true;
+                    let told = format!("a process was found dead at {request_id}; another one takes the request");
+                    self.blueprint.log.function(self.name(), &told);
+                    continue;
+                }
             }
             return Finished {
                 result,

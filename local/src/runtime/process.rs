@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
@@ -62,6 +62,8 @@ pub(super) enum Reply {
 pub(super) struct Begun {
     pub(super) reply: oneshot::Receiver<Reply>,
     pub(super) calls: Calls,
+    /// When the event was laid out for the process.
+    pub(super) at: Instant,
     taken: Arc<AtomicBool>,
 }
 
@@ -86,6 +88,7 @@ pub(crate) struct Process {
     kill: CancellationToken,
     /// Cancelled as soon as the process is known to have ended; how it ended is told a moment later, by `ended`.
     gone: CancellationToken,
+    gone_at: Arc<OnceLock<Instant>>,
     pub(super) init_calls: Calls,
     last_words: Arc<Mutex<String>>,
 }
@@ -121,6 +124,7 @@ impl Process {
             ended,
             kill: blueprint.stop.child_token(),
             gone: CancellationToken::new(),
+            gone_at: Arc::default(),
             init_calls,
             last_words: Arc::clone(&last_words),
         });
@@ -141,13 +145,16 @@ impl Process {
                 tokio::select! { () = stop.cancelled() => {}, () = reading => {} }
             })
         });
-        let (kill, gone, processes) = (
+        let (kill, gone, gone_at, processes) = (
             process.kill.clone(),
             process.gone.clone(),
+            Arc::clone(&process.gone_at),
             Arc::clone(&blueprint.processes),
         );
         blueprint.tasks.spawn(async move {
             let status = wait(&mut child, &kill).await;
+            // Set only here, once.
+            let _ = gone_at.set(Instant::now());
             gone.cancel();
             // What a dying process had to say should stand in the log before the line about its death.
             let said = async { tokio::join!(stdout, stderr) };
@@ -170,6 +177,11 @@ impl Process {
 
     pub(super) fn is_alive(&self) -> bool {
         !self.gone.is_cancelled() && !self.kill.is_cancelled()
+    }
+
+    /// How long after `moment` the process was known to have ended; `None` while it lives.
+    pub(super) fn lived_after(&self, moment: Instant) -> Option<Duration> {
+        self.gone_at.get().map(|gone| gone.saturating_duration_since(moment))
     }
 
     /// Kills the process.
@@ -196,7 +208,13 @@ impl Process {
         };
         // The receiver lives in this same struct.
         let _ = self.jobs.send(job);
-        (request_id, Begun { reply, calls, taken })
+        let begun = Begun {
+            reply,
+            calls,
+            at: Instant::now(),
+            taken,
+        };
+        (request_id, begun)
     }
 
     /// The next event, as soon as there is one.

@@ -146,6 +146,42 @@ async fn a_process_that_was_killed_while_idle_costs_nobody_a_request() {
 }
 
 #[tokio::test]
+async fn a_death_that_is_noticed_late_costs_nobody_a_request() {
+    let local = Local::start().await;
+    // Again and again, because a loaded machine may take its time to end a process.
+    eventually("the second process to take a request", async || {
+        send(local.delete("/_local/invocations")).await;
+        assert_eq!(send(local.get("/nowhere?mode=doomed")).await.status(), StatusCode::OK);
+        send(local.get("/nowhere")).await.status() == StatusCode::OK
+    })
+    .await;
+    let listed = local.json("/_local/invocations").await;
+    let seen: Vec<&Value> = listed.as_array().expect("a list").iter().collect();
+    assert_eq!(seen.len(), 2, "one invocation each: {listed}");
+    assert_eq!((&seen[1]["status"], &seen[1]["cold"]), (&json!(200), &json!(true)));
+    local.logged("FallbackFunction | a process was found dead at ").await;
+}
+
+#[tokio::test]
+async fn a_process_that_called_aws_before_it_died_is_not_followed_by_another() {
+    let local = Local::start().await;
+    send(local.get("/nowhere?mode=doomed")).await;
+    let status = send(local.get("/nowhere?call=yes")).await.status();
+    assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+}
+
+#[tokio::test]
+async fn a_request_that_kills_processes_gets_its_error() {
+    let local = Local::start().await;
+    assert_eq!(send(local.get("/nowhere")).await.status(), StatusCode::OK);
+    let status = send(local.get("/nowhere?mode=crash")).await.status();
+    assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+    let listed = local.json("/_local/invocations").await;
+    assert_eq!(listed.as_array().map(Vec::len), Some(2), "{listed}");
+    assert_eq!(send(local.get("/nowhere")).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
 async fn lambdas_invoke_api_passes_events_through() {
     let local = Local::start().await;
     for name in [
