@@ -2,7 +2,10 @@
 
 use serde_json::Value;
 
-use crate::world::World;
+use crate::{
+    passcode::{PURPOSE, USER},
+    world::World,
+};
 
 const WRITES: [&str; 4] = ["PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems"];
 
@@ -47,49 +50,15 @@ async fn every_route_keeps_to_its_number_of_calls() {
         .ok(202);
     check(&world, "revoke", 3, 1).await;
 
-    let token = world.id("/passcode_token");
-    let client = ("client_id", "heatclinic");
-    let query = [("purpose", "p"), ("username", "u"), client];
-    let issued = world
-        .get("/passcode/retrieve")
-        .query(&query)
-        .bearer(token)
-        .send()
-        .await
-        .ok(200);
+    let issued = world.retrieve(USER, PURPOSE).await;
     check(&world, "retrieve", 2, 1).await;
-    let (id, passcode) = (
-        issued["id"].as_str().expect("an id"),
-        issued["token"].as_str().expect("a token"),
-    );
-    world
-        .get("/passcode/status")
-        .query(&[("passcode_id", id), client])
-        .bearer(token)
-        .send()
-        .await
-        .ok(200);
+    world.status(&issued.id).send().await.ok(200);
     check(&world, "status", 2, 0).await;
-    let fields = [("passcode", passcode), ("purpose", "p"), ("username", "u")];
     for status in [200, 400] {
-        let got = world
-            .post("/passcode/consume")
-            .query(&[client])
-            .bearer(token)
-            .form(&fields)
-            .send()
-            .await;
-        assert_eq!(got.status, status);
+        world.consume(&issued.token, USER, PURPOSE).send().await.ok(status);
         check(&world, "consume", 2, 1).await;
     }
-    world
-        .post("/passcode/invalidate")
-        .query(&[client])
-        .bearer(token)
-        .form(&[("passcode_id", id)])
-        .send()
-        .await
-        .ok(200);
+    world.invalidate(&issued.id).send().await.ok(200);
     check(&world, "invalidate", 2, 1).await;
 }
 

@@ -3,7 +3,11 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{Got, World};
+use crate::{
+    passcode::{CLIENT, PURPOSE, USER},
+    short_passcode::SHORT,
+    world::{Got, World},
+};
 
 const OWN: &str = "/api/v4/user/support_pin";
 const CREATE_FAILED: &str = r#"{"error":"Failed to create support PIN"}"#;
@@ -13,6 +17,11 @@ const OURS: &str = r#"{"message":"500 Internal Server Error"}"#;
 
 fn dynamodb(kind: &str, skip: u32, times: u32) -> Value {
     json!({ "service": "dynamodb", "operation": null, "kind": kind, "skip": skip, "times": times })
+}
+
+/// The next call of that operation is carried out, and its answer lost.
+fn lose(operation: &str) -> Value {
+    json!({ "service": "dynamodb", "operation": operation, "kind": "drop_response", "skip": 0, "times": 1 })
 }
 
 #[track_caller]
@@ -79,58 +88,28 @@ async fn a_store_that_hangs_is_said_in_time() {
 #[tokio::test]
 async fn passcode_routes_answer_500_and_a_retry_works() {
     let world = World::new().await;
-    let token = world.id("/passcode_token");
-    let client = ("client_id", "heatclinic");
-    let query = [("purpose", "p"), ("username", "u"), client];
-    let retrieve = || world.get("/passcode/retrieve").query(&query).bearer(token).send();
-    let issued = retrieve().await.ok(200);
-    let (id, passcode) = (
-        issued["id"].as_str().expect("an id"),
-        issued["token"].as_str().expect("a token"),
-    );
-    let fields = [("passcode", passcode), ("purpose", "p"), ("username", "u")];
-    let consume = || {
-        world
-            .post("/passcode/consume")
-            .query(&[client])
-            .bearer(token)
-            .form(&fields)
-            .send()
-    };
-    let status = || {
-        world
-            .get("/passcode/status")
-            .query(&[("passcode_id", id), client])
-            .bearer(token)
-            .send()
-    };
-    let form = [("passcode_id", id)];
-    let invalidate = || {
-        world
-            .post("/passcode/invalidate")
-            .query(&[client])
-            .bearer(token)
-            .form(&form)
-            .send()
-    };
+    let issued = world.retrieve(USER, PURPOSE).await;
+    let query = [("purpose", PURPOSE), ("username", USER), CLIENT];
     for kind in ["error", "throttle"] {
         for skip in [0, 1] {
-            for route in 0..4 {
+            for ask in [
+                world
+                    .get("/passcode/retrieve")
+                    .query(&query)
+                    .bearer(world.passcode_token()),
+                world.consume(&issued.token, USER, PURPOSE),
+                world.status(&issued.id),
+                world.invalidate(&issued.id),
+            ] {
                 world.fault(dynamodb(kind, skip, 1000)).await;
-                let got = match route {
-                    0 => retrieve().await,
-                    1 => consume().await,
-                    2 => status().await,
-                    _ => invalidate().await,
-                };
-                spring(&got, 500);
+                spring(&ask.send().await, 500);
                 world.clear_faults().await;
             }
         }
     }
     assert_eq!(world.rows("PasscodesTable").await.len(), 1, "nothing was written");
-    assert_eq!(status().await.ok(200)["valid"], true);
-    consume().await.ok(200);
+    world.is_valid(&issued.id, true).await;
+    world.consume(&issued.token, USER, PURPOSE).send().await.ok(200);
 }
 
 #[tokio::test]
@@ -150,97 +129,39 @@ async fn a_passing_fault_is_not_noticed() {
 #[tokio::test]
 async fn the_winner_is_told_so_although_an_answer_was_lost() {
     let world = World::new().await;
-    let token = world.id("/passcode_token");
-    let client = ("client_id", "heatclinic");
-    let query = [("purpose", "p"), ("username", "u"), client];
-    let lose = |operation: &'static str| json!({ "service": "dynamodb", "operation": operation, "kind": "drop_response", "skip": 0, "times": 1 });
-
     world.fault(lose("PutItem")).await;
-    let issued = world
-        .get("/passcode/retrieve")
-        .query(&query)
-        .bearer(token)
-        .send()
-        .await
-        .ok(200);
-    let (id, passcode) = (
-        issued["id"].as_str().expect("an id"),
-        issued["token"].as_str().expect("a token"),
-    );
+    let issued = world.retrieve(USER, PURPOSE).await;
     assert_eq!(world.rows("PasscodesTable").await.len(), 1);
 
+    let (id, consume) = (&issued.id, || world.consume(&issued.token, USER, PURPOSE).send());
     world.fault(lose("UpdateItem")).await;
-    let fields = [("passcode", passcode), ("purpose", "p"), ("username", "u")];
-    let consume = || {
-        world
-            .post("/passcode/consume")
-            .query(&[client])
-            .bearer(token)
-            .form(&fields)
-            .send()
-    };
     consume().await.is(200, &format!(r#"{{"id":"{id}"}}"#));
     spring(&consume().await, 400);
 
     world.fault(lose("UpdateItem")).await;
-    let form = [("passcode_id", id)];
-    let got = world
-        .post("/passcode/invalidate")
-        .query(&[client])
-        .bearer(token)
-        .form(&form)
+    world
+        .invalidate(id)
         .send()
-        .await;
-    got.is(200, &format!(r#"{{"id":"{id}","valid":false}}"#));
+        .await
+        .is(200, &format!(r#"{{"id":"{id}","valid":false}}"#));
 
-    let user_id = world.id("/user/user_id");
+    let own = || world.get(OWN).private_token(world.user()).send();
+    let revoke = format!("/api/v4/users/{}/support_pin/revoke", world.id("/user/user_id"));
+    let revoke = || world.post(&revoke).private_token(world.admin()).send();
     world.fault(lose("PutItem")).await;
     let created = world.post(OWN).private_token(world.user()).send().await;
     created.ok(201);
-    world
-        .get(OWN)
-        .private_token(world.user())
-        .send()
-        .await
-        .is(200, &created.body);
+    own().await.is(200, &created.body);
     world.fault(lose("UpdateItem")).await;
-    let revoke = format!("/api/v4/users/{user_id}/support_pin/revoke");
-    world
-        .post(&revoke)
-        .private_token(world.admin())
-        .send()
-        .await
-        .is(202, "{}");
-    world.post(&revoke).private_token(world.admin()).send().await.ok(404);
+    revoke().await.is(202, "{}");
+    revoke().await.ok(404);
 }
 
 #[tokio::test]
 async fn a_guess_that_cannot_be_counted_is_not_evaluated() {
-    let short = r#"{"PHONE":{"length":6,"alphabet":"0123456789"}}"#;
-    let world = World::with(&[("PasscodePurposes", short)]).await;
-    let token = world.id("/passcode_token");
-    let client = ("client_id", "heatclinic");
-    let query = [("purpose", "PHONE"), ("username", "u"), client];
-    let issued = world
-        .get("/passcode/retrieve")
-        .query(&query)
-        .bearer(token)
-        .send()
-        .await
-        .ok(200);
-    let fields = [
-        ("passcode", issued["token"].as_str().expect("a token")),
-        ("purpose", "PHONE"),
-        ("username", "u"),
-    ];
-    let consume = || {
-        world
-            .post("/passcode/consume")
-            .query(&[client])
-            .bearer(token)
-            .form(&fields)
-            .send()
-    };
+    let world = World::with(&[("PasscodePurposes", SHORT)]).await;
+    let issued = world.retrieve(USER, "PHONE").await;
+    let consume = || world.consume(&issued.token, USER, "PHONE").send();
     world.fault(dynamodb("error", 1, 3)).await;
     spring(&consume().await, 500);
     world.clear_faults().await;
@@ -249,37 +170,14 @@ async fn a_guess_that_cannot_be_counted_is_not_evaluated() {
 
 #[tokio::test]
 async fn a_guess_whose_count_was_lost_counts_once_and_is_evaluated() {
-    let short = r#"{"PHONE":{"length":6,"alphabet":"0123456789"}}"#;
-    let world = World::with(&[("PasscodePurposes", short), ("PasscodeGuessesPerDay", "2")]).await;
-    let token = world.id("/passcode_token");
-    let client = ("client_id", "heatclinic");
-    let query = [("purpose", "PHONE"), ("username", "u"), client];
-    let issued = world
-        .get("/passcode/retrieve")
-        .query(&query)
-        .bearer(token)
-        .send()
-        .await
-        .ok(200);
-    let right = issued["token"].as_str().expect("a token");
+    let world = World::with(&[("PasscodePurposes", SHORT), ("PasscodeGuessesPerDay", "2")]).await;
+    let right = world.retrieve(USER, "PHONE").await.token;
     let wrong = if right == "000000" { "000001" } else { "000000" };
-    let consume = |passcode: &str| {
-        let fields = [("passcode", passcode), ("purpose", "PHONE"), ("username", "u")];
-        world
-            .post("/passcode/consume")
-            .query(&[client])
-            .bearer(token)
-            .form(&fields)
-            .send()
-    };
-    let lose = json!({
-        "service": "dynamodb", "operation": "UpdateItem", "kind": "drop_response", "skip": 0, "times": 1,
-    });
-    world.fault(lose.clone()).await;
-    spring(&consume(wrong).await, 400);
-    world.fault(lose).await;
-    consume(right).await.ok(200);
-    spring(&consume(right).await, 429);
+    world.fault(lose("UpdateItem")).await;
+    spring(&world.consume(wrong, USER, "PHONE").send().await, 400);
+    world.fault(lose("UpdateItem")).await;
+    world.consume(&right, USER, "PHONE").send().await.ok(200);
+    spring(&world.consume(&right, USER, "PHONE").send().await, 429);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,31 +8,20 @@ use serde_json::Value;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
-use crate::world::World;
-
-const SHORT: &str = r#"{"PHONE":{"length":6,"alphabet":"0123456789"}}"#;
+use crate::{
+    passcode::{Issued, PURPOSE, USER},
+    short_passcode::SHORT,
+    world::World,
+};
 
 #[tokio::test]
 async fn no_table_holds_a_usable_secret() {
     let world = World::with(&[("PasscodePurposes", SHORT)]).await;
-    let token = world.id("/passcode_token");
     let mut secrets = BTreeSet::new();
     for n in 0..50 {
         let purpose = if n % 2 == 0 { "LINK" } else { "PHONE" };
         let username = format!("user{n}");
-        let query = [
-            ("purpose", purpose),
-            ("username", username.as_str()),
-            ("client_id", "heatclinic"),
-        ];
-        let issued = world
-            .get("/passcode/retrieve")
-            .query(&query)
-            .bearer(token)
-            .send()
-            .await
-            .ok(200);
-        secrets.insert(issued["token"].as_str().expect("a token").to_owned());
+        secrets.insert(world.retrieve(&username, purpose).await.token);
     }
     let pin = world
         .post("/api/v4/user/support_pin")
@@ -87,15 +76,7 @@ fn attributes(row: &Value, found: &mut Vec<Vec<u8>>) {
 #[tokio::test]
 async fn the_million_cannot_be_searched_without_the_key() {
     let world = World::with(&[("PasscodePurposes", SHORT)]).await;
-    let query = [("purpose", "PHONE"), ("username", "u"), ("client_id", "heatclinic")];
-    let token = world.id("/passcode_token");
-    let issued = world
-        .get("/passcode/retrieve")
-        .query(&query)
-        .bearer(token)
-        .send()
-        .await
-        .ok(200);
+    let issued = world.retrieve("u", "PHONE").await;
     let pin = world
         .post("/api/v4/user/support_pin")
         .private_token(world.user())
@@ -119,8 +100,8 @@ async fn the_million_cannot_be_searched_without_the_key() {
         .iter()
         .flat_map(|one| salts.iter().map(move |two| [one.as_slice(), two].concat()))
         .collect();
-    for code in [&issued["token"], &pin["pin"]] {
-        let code = code.as_str().expect("a text").as_bytes();
+    for code in [issued.token.as_str(), pin["pin"].as_str().expect("a text")] {
+        let code = code.as_bytes();
         for salt in &salts {
             for guess in [[salt.as_slice(), code].concat(), [code, salt.as_slice()].concat()] {
                 let digests = [
@@ -171,22 +152,8 @@ async fn passwords_are_argon2id_with_owasps_parameters() {
 #[tokio::test]
 async fn every_row_with_a_secret_goes_by_itself() {
     let world = World::with(&[("PasscodePurposes", SHORT)]).await;
-    let token = world.id("/passcode_token");
-    let query = [("purpose", "PHONE"), ("username", "u"), ("client_id", "heatclinic")];
-    world
-        .get("/passcode/retrieve")
-        .query(&query)
-        .bearer(token)
-        .send()
-        .await
-        .ok(200);
-    let fields = [("passcode", "000000"), ("purpose", "PHONE"), ("username", "u")];
-    world
-        .post("/passcode/consume?client_id=heatclinic")
-        .bearer(token)
-        .form(&fields)
-        .send()
-        .await;
+    world.retrieve(USER, "PHONE").await;
+    world.consume("000000", USER, "PHONE").send().await;
     world
         .post("/api/v4/user/support_pin")
         .private_token(world.user())
@@ -212,32 +179,13 @@ const SECRETS: [&str; 2] = ["countersign-SupportPinKeys", "countersign-PasscodeK
 #[tokio::test]
 async fn old_keys_verify_new_keys_sign_and_lost_keys_fail_closed() {
     let own = "/api/v4/user/support_pin";
-    let query = [("purpose", "p"), ("username", "u"), ("client_id", "heatclinic")];
-    let retrieve = async |world: &World| {
-        world
-            .get("/passcode/retrieve")
-            .query(&query)
-            .bearer(world.id("/passcode_token"))
-            .send()
-            .await
-            .ok(200)
-    };
-    let consume = async |world: &World, issued: &Value| {
-        let fields = [
-            ("passcode", issued["token"].as_str().expect("a token")),
-            ("purpose", "p"),
-            ("username", "u"),
-        ];
-        let ask = world
-            .post("/passcode/consume?client_id=heatclinic")
-            .bearer(world.id("/passcode_token"));
-        ask.form(&fields).send().await.status
-    };
+    let consume =
+        async |world: &World, issued: &Issued| world.consume(&issued.token, USER, PURPOSE).send().await.status;
 
     let world = World::durable().await;
     let pin = world.post(own).private_token(world.user()).send().await;
     pin.ok(201);
-    let (old, older) = (retrieve(&world).await, retrieve(&world).await);
+    let (old, older) = (world.retrieve(USER, PURPOSE).await, world.retrieve(USER, PURPOSE).await);
     assert_eq!(world.rows("SupportPinsTable").await[0]["key_id"]["N"], "1");
     for secret in SECRETS {
         let mut keys = world.keys(secret).await;
@@ -252,7 +200,7 @@ async fn old_keys_verify_new_keys_sign_and_lost_keys_fail_closed() {
         .await
         .is(200, &pin.body);
     assert_eq!(consume(&world, &old).await, 200, "the old key verifies");
-    let newer = retrieve(&world).await;
+    let newer = world.retrieve(USER, PURPOSE).await;
     let (other, _) = world.new_user("other").await;
     let others = world.post(own).private_token(&other).send().await;
     others.ok(201);

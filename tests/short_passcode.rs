@@ -8,7 +8,8 @@ use crate::{
     world::{Got, World},
 };
 
-const SHORT: &str = r#"{"PHONE":{"length":6,"alphabet":"0123456789"}}"#;
+/// A purpose whose passcodes are six digits.
+pub const SHORT: &str = r#"{"PHONE":{"length":6,"alphabet":"0123456789"}}"#;
 
 #[tokio::test]
 async fn short_passcodes_have_a_shape_of_their_own_purpose() {
