@@ -77,10 +77,13 @@ impl Budget {
 
     /// Spends one act. `spent` are the acts so far, oldest first; the answer is what to remember instead.
     ///
+    /// Requests that arrive together carry times in another order than their writes. Time does not run backwards here:
+    /// an act counts as no earlier than those before it, so that no wait is longer than its window.
+    ///
     /// # Errors
     /// [`Exhausted`] when a window is full; a refused act is not remembered, so that it does not extend the wait.
     pub fn spend(&self, spent: &[Act], act: &Act) -> Result<Vec<Act>, Exhausted> {
-        let now = act.at;
+        let now = spent.iter().map(|act| act.at).fold(act.at, Timestamp::max);
         let mut retry_after = 0;
         for window in &self.0 {
             // The act that must leave the window before another one fits.
@@ -96,7 +99,8 @@ impl Budget {
             return Err(Exhausted { retry_after });
         }
         let live = spent.iter().filter(|act| !act.at.deadline(self.memory()).is_over(now));
-        Ok(live.chain([act]).cloned().collect())
+        let act = Act { at: now, ..act.clone() };
+        Ok(live.cloned().chain([act]).collect())
     }
 }
 
@@ -131,6 +135,12 @@ mod tests {
         check(&[5, 6, 15], 40, Err(65));
         check(&[5, 6, 15], 104, Err(1));
         check(&[5, 6, 15], 105, Ok(&[6, 15, 105]));
+    }
+
+    #[test]
+    fn a_clock_that_lags_behind_waits_no_longer_than_the_window() {
+        check(&[5, 6], 4, Err(9));
+        check(&[5], 4, Ok(&[5, 5]));
     }
 
     #[test]
