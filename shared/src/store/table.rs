@@ -3,12 +3,20 @@
 //! The type of a table says what may be done with it: a `Table<Passcode, Put>` writes passcodes and cannot read them.
 //! The function's IAM policy says the same; a house test holds the two together.
 
+mod batch;
+mod transaction;
+
 use std::{collections::HashMap, marker::PhantomData};
 
 use aws_sdk_dynamodb::{
     Client,
     error::{ProvideErrorMetadata, SdkError},
-    types::{AttributeValue, KeysAndAttributes, ReturnValue, ReturnValuesOnConditionCheckFailure},
+    types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
+};
+
+pub use self::{
+    batch::Batch,
+    transaction::{Committed, Step, Transaction},
 };
 
 use super::item::{Corrupt, Item};
@@ -48,6 +56,9 @@ pub enum Put {}
 /// The right to change rows (`dynamodb:UpdateItem`).
 #[derive(Clone, Copy, Debug)]
 pub enum Update {}
+/// The right to delete rows (`dynamodb:DeleteItem`).
+#[derive(Clone, Copy, Debug)]
+pub enum Delete {}
 
 /// A table of `R`, with the right `A`.
 #[derive(Debug)]
@@ -66,6 +77,14 @@ pub struct Change {
     pub condition: &'static str,
     /// What the expressions' placeholders stand for.
     pub values: Vec<(&'static str, AttributeValue)>,
+}
+
+impl Change {
+    /// `ttl` is a reserved word; and DynamoDB refuses names that no expression uses.
+    fn names(&self) -> Option<HashMap<String, String>> {
+        let named = self.update.contains("#ttl") || self.condition.contains("#ttl");
+        named.then(|| HashMap::from([("#ttl".to_owned(), "ttl".to_owned())]))
+    }
 }
 
 /// What became of a [`Change`].
@@ -175,6 +194,15 @@ impl<R: Row> Table<R, Put> {
     /// # Errors
     /// [`Fault`] when the store fails.
     pub async fn put_new(&self, row: &R, now: Timestamp) -> Result<bool, Fault> {
+        self.claim(row, now).await.map(|other| other.is_none())
+    }
+
+    /// Writes a row like [`Self::put_new`], and gives the row that was there already.
+    ///
+    /// # Errors
+    /// [`Fault`] when the store fails.
+    pub async fn claim(&self, row: &R, now: Timestamp) -> Result<Option<R>, Fault> {
+        use aws_sdk_dynamodb::operation::put_item::PutItemError;
         let item = row.to_item();
         let request = self
             .client
@@ -187,20 +215,35 @@ impl<R: Row> Table<R, Put> {
             .expression_attribute_values(":now", AttributeValue::N(now.seconds().to_string()))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         match request.send().await {
-            Ok(_) => Ok(true),
+            Ok(_) => Ok(None),
             Err(error) => match error.as_service_error() {
-                Some(e) if e.is_conditional_check_failed_exception() => Ok(refused_item(e) == Some(&item)),
+                Some(PutItemError::ConditionalCheckFailedException(refused)) => match refused.item() {
+                    Some(other) if *other == item => Ok(None),
+                    Some(other) => self.parse(other).map(Some),
+                    None => Err(Fault::new("PutItem named no row that it was refused for".into())),
+                },
                 _ => Err(self.fault("PutItem", &error)),
             },
         }
     }
 }
 
-fn refused_item(error: &aws_sdk_dynamodb::operation::put_item::PutItemError) -> Option<&Item> {
-    use aws_sdk_dynamodb::operation::put_item::PutItemError;
-    match error {
-        PutItemError::ConditionalCheckFailedException(refused) => refused.item(),
-        _ => None,
+impl<R: Row> Table<R, Delete> {
+    /// Deletes a row, if there is one.
+    ///
+    /// # Errors
+    /// [`Fault`] when the store fails.
+    pub async fn delete(&self, id: &R::Id) -> Result<(), Fault> {
+        let request = self
+            .client
+            .delete_item()
+            .table_name(&self.name)
+            .set_key(Some(Self::key(id)));
+        request
+            .send()
+            .await
+            .map(|_| ())
+            .map_err(|e| self.fault("DeleteItem", &e))
     }
 }
 
@@ -220,10 +263,7 @@ impl<R: Row> Table<R, Update> {
             .condition_expression(change.condition)
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        // A reserved word; and DynamoDB refuses names that no expression uses.
-        if change.update.contains("#ttl") || change.condition.contains("#ttl") {
-            request = request.expression_attribute_names("#ttl", "ttl");
-        }
+        request = request.set_expression_attribute_names(change.names());
         for (name, value) in change.values {
             request = request.expression_attribute_values(name, value);
         }
@@ -241,74 +281,6 @@ impl<R: Row> Table<R, Update> {
                 _ => Err(self.fault("UpdateItem", &error)),
             },
         }
-    }
-}
-
-/// Several rows, of several tables, read consistently in one call.
-#[derive(Default)]
-pub struct Batch {
-    client: Option<Client>,
-    keys: HashMap<String, Vec<Item>>,
-    found: Vec<(String, Item)>,
-}
-
-impl Batch {
-    /// Adds a row to what is read.
-    pub fn want<R: Row>(&mut self, table: &Table<R, BatchGet>, id: &R::Id) {
-        let key = Table::<R, BatchGet>::key(id);
-        let keys = self.keys.entry(table.name.clone()).or_default();
-        // DynamoDB refuses a batch that names a row twice.
-        if !keys.contains(&key) {
-            keys.push(key);
-        }
-        self.client.get_or_insert_with(|| table.client.clone());
-    }
-
-    /// Reads all that was wanted.
-    ///
-    /// # Errors
-    /// [`Fault`] when the store fails, or leaves keys unprocessed three times.
-    pub async fn read(mut self) -> Result<Self, Fault> {
-        let Some(client) = self.client.clone() else {
-            return Ok(self);
-        };
-        for _ in 0..3 {
-            let wanted = self.keys.drain().map(|(table, keys)| {
-                let keys = KeysAndAttributes::builder()
-                    .set_keys(Some(keys))
-                    .consistent_read(true)
-                    .build();
-                (table, keys.expect("a batch for a table holds keys"))
-            });
-            let request = client.batch_get_item().set_request_items(Some(wanted.collect()));
-            let answer = request
-                .send()
-                .await
-                .map_err(|error| Fault::new(format!("BatchGetItem failed: {}", kind_of(&error))))?;
-            for (table, items) in answer.responses.unwrap_or_default() {
-                self.found.extend(items.into_iter().map(|item| (table.clone(), item)));
-            }
-            for (table, keys) in answer.unprocessed_keys.unwrap_or_default() {
-                self.keys.insert(table, keys.keys);
-            }
-            if self.keys.is_empty() {
-                return Ok(self);
-            }
-        }
-        Err(Fault::new("BatchGetItem left keys unprocessed three times".into()))
-    }
-
-    /// The row of that id among those read; an expired one is absent.
-    ///
-    /// # Errors
-    /// [`Fault`] when the row is not as we write it.
-    pub fn take<R: Row>(&self, table: &Table<R, BatchGet>, id: &R::Id, now: Timestamp) -> Result<Option<R>, Fault> {
-        let key = R::key(id);
-        let found = self
-            .found
-            .iter()
-            .find(|(name, item)| *name == table.name && item.get(R::KEY) == Some(&key));
-        found.map_or(Ok(None), |(_, item)| table.read(item, now))
     }
 }
 

@@ -1,0 +1,76 @@
+//! Reading several rows at once.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::{Client, types::KeysAndAttributes};
+
+use super::{BatchGet, Row, Table, kind_of};
+use crate::{domain::time::Timestamp, fault::Fault, store::item::Item};
+
+/// Several rows, of several tables, read consistently in one call.
+#[derive(Default)]
+pub struct Batch {
+    client: Option<Client>,
+    keys: HashMap<String, Vec<Item>>,
+    found: Vec<(String, Item)>,
+}
+
+impl Batch {
+    /// Adds a row to what is read.
+    pub fn want<R: Row>(&mut self, table: &Table<R, BatchGet>, id: &R::Id) {
+        let key = Table::<R, BatchGet>::key(id);
+        let keys = self.keys.entry(table.name.clone()).or_default();
+        // DynamoDB refuses a batch that names a row twice.
+        if !keys.contains(&key) {
+            keys.push(key);
+        }
+        self.client.get_or_insert_with(|| table.client.clone());
+    }
+
+    /// Reads all that was wanted.
+    ///
+    /// # Errors
+    /// [`Fault`] when the store fails, or leaves keys unprocessed three times.
+    pub async fn read(mut self) -> Result<Self, Fault> {
+        let Some(client) = self.client.clone() else {
+            return Ok(self);
+        };
+        for _ in 0..3 {
+            let wanted = self.keys.drain().map(|(table, keys)| {
+                let keys = KeysAndAttributes::builder()
+                    .set_keys(Some(keys))
+                    .consistent_read(true)
+                    .build();
+                (table, keys.expect("a batch for a table holds keys"))
+            });
+            let request = client.batch_get_item().set_request_items(Some(wanted.collect()));
+            let answer = request
+                .send()
+                .await
+                .map_err(|error| Fault::new(format!("BatchGetItem failed: {}", kind_of(&error))))?;
+            for (table, items) in answer.responses.unwrap_or_default() {
+                self.found.extend(items.into_iter().map(|item| (table.clone(), item)));
+            }
+            for (table, keys) in answer.unprocessed_keys.unwrap_or_default() {
+                self.keys.insert(table, keys.keys);
+            }
+            if self.keys.is_empty() {
+                return Ok(self);
+            }
+        }
+        Err(Fault::new("BatchGetItem left keys unprocessed three times".into()))
+    }
+
+    /// The row of that id among those read; an expired one is absent.
+    ///
+    /// # Errors
+    /// [`Fault`] when the row is not as we write it.
+    pub fn take<R: Row>(&self, table: &Table<R, BatchGet>, id: &R::Id, now: Timestamp) -> Result<Option<R>, Fault> {
+        let key = R::key(id);
+        let found = self
+            .found
+            .iter()
+            .find(|(name, item)| *name == table.name && item.get(R::KEY) == Some(&key));
+        found.map_or(Ok(None), |(_, item)| table.read(item, now))
+    }
+}
