@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use countersign_local::{Options, PROCESSES_PER_FUNCTION};
@@ -17,6 +18,7 @@ cargo local operator '<json>'    send a command to the operator's function of th
   --data DIR        keep rows, keys and demo identities in DIR; without it everything is in memory
   --template FILE   another template than the workspace's template.yaml
   --binaries DIR    where the functions' binaries are; without it beside this program, where cargo puts them
+  --parameter N=V   another value of a parameter of the template; may be given for several
   --help            this text";
 
 /// What to do.
@@ -38,6 +40,7 @@ pub(crate) enum Command {
 /// Reads the arguments.
 pub(crate) fn parse(mut arguments: Parser) -> Result<Command, lexopt::Error> {
     let (mut port, mut data, mut template, mut folder) = (PORT, None, None, None);
+    let mut parameters = BTreeMap::new();
     let mut words: Vec<String> = Vec::new();
     while let Some(argument) = arguments.next()? {
         match argument {
@@ -45,6 +48,13 @@ pub(crate) fn parse(mut arguments: Parser) -> Result<Command, lexopt::Error> {
             Arg::Long("data") => data = Some(PathBuf::from(arguments.value()?)),
             Arg::Long("template") => template = Some(PathBuf::from(arguments.value()?)),
             Arg::Long("binaries") => folder = Some(PathBuf::from(arguments.value()?)),
+            Arg::Long("parameter") => {
+                let given = arguments.value()?.string()?;
+                let (name, value) = given
+                    .split_once('=')
+                    .ok_or_else(|| format!("--parameter wants NAME=VALUE, not {given:?}"))?;
+                parameters.insert(name.to_owned(), value.to_owned());
+            }
             Arg::Long("help") | Arg::Short('h') => return Ok(Command::Help),
             Arg::Value(word) => words.push(word.string()?),
             other => return Err(other.unexpected()),
@@ -58,6 +68,7 @@ pub(crate) fn parse(mut arguments: Parser) -> Result<Command, lexopt::Error> {
             port,
             data,
             processes_per_function: PROCESSES_PER_FUNCTION,
+            parameters,
             check_functions: true,
             quiet: false,
         })),

@@ -212,7 +212,7 @@ impl Cloud {
         let url = format!("http://127.0.0.1:{port}");
         let control = start::bind(0).await?;
         let control_url = format!("http://{}", control.local_addr().map_err(|error| error.to_string())?);
-        let template = Template::load(&options.template, &url)?;
+        let template = Template::load(&options.template, &url, &options.parameters)?;
         let binaries = start::binaries(&template, &options.binaries)?;
         start::announce(&log, &options.template, &template);
 

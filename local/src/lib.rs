@@ -43,6 +43,7 @@ mod start;
 mod streams;
 mod template;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub use cloud::{Cloud, StartError};
@@ -63,6 +64,9 @@ pub struct Options {
     pub data: Option<PathBuf>,
     /// The most processes of one function at a time; further requests wait for one to come free.
     pub processes_per_function: usize,
+    /// Values of the template's parameters in place of their defaults. `PublicUrl` is the cloud's own address unless it is
+    /// given here.
+    pub parameters: BTreeMap<String, String>,
     /// Whether every function is started once at start, so that one that cannot start ends the start.
     pub check_functions: bool,
     /// Whether nothing is printed. Functions' output is kept for [`Cloud::logs`] all the same.
@@ -78,6 +82,7 @@ impl Options {
             port: 0,
             data: None,
             processes_per_function: PROCESSES_PER_FUNCTION,
+            parameters: BTreeMap::new(),
             check_functions: false,
             quiet: true,
         }

@@ -34,10 +34,24 @@ pub(super) fn answer(operation: &str, body: &[u8], inner: &Arc<Inner>) -> Respon
         Ok(read) => read,
         Err(message) => return SES.refusal(StatusCode::BAD_REQUEST, "InvalidParameterValue", &message),
     };
-    for recipient in recipients {
+    for recipient in recipients.into_iter().filter(|recipient| !is_simulated(recipient)) {
         inner.captured(Channel::Email, recipient, content.clone());
     }
     SES.result(operation, &format!("<MessageId>{}-000000</MessageId>", random::uuid()))
+}
+
+/// Whether the address is one of SES's mailbox simulator: accepted, and delivered to nobody.
+fn is_simulated(recipient: &str) -> bool {
+    bare(recipient)
+        .rsplit_once('@')
+        .is_some_and(|(_, domain)| domain.eq_ignore_ascii_case("simulator.amazonses.com"))
+}
+
+/// The address in `Name <address>`, or in itself.
+fn bare(recipient: &str) -> &str {
+    recipient
+        .rsplit_once('<')
+        .map_or(recipient, |(_, rest)| rest.trim_end_matches('>'))
 }
 
 type Read = Result<(Vec<String>, Content), String>;
@@ -111,9 +125,7 @@ fn checked((recipients, content): (Vec<String>, Content)) -> Read {
     }
     for recipient in &recipients {
         // `Name <address>` is allowed; what counts is one address in ASCII with something on both sides of the sign.
-        let address = recipient
-            .rsplit_once('<')
-            .map_or(recipient.as_str(), |(_, rest)| rest.trim_end_matches('>'));
+        let address = bare(recipient);
         let fits = address.is_ascii()
             && !address
                 .contains(|character: char| character.is_whitespace() || character.is_control() || character == ',')

@@ -12,6 +12,8 @@ pub(crate) const REGION: &str = "us-east-1";
 pub(crate) const API: &str = "local";
 /// The stack's name, and the start of every name that the template leaves to CloudFormation.
 const STACK: &str = "countersign";
+/// The parameter with the address that people see, in mails for one: a deployment's domain, here the cloud's own.
+const PUBLIC_URL: &str = "PublicUrl";
 
 /// What names stand for while a template is read.
 pub(super) struct Scope<'t> {
@@ -25,13 +27,23 @@ pub(super) struct Scope<'t> {
 type Evaluated = Result<Option<Value>, String>;
 
 impl<'t> Scope<'t> {
-    /// The scope of `template`, whose API answers at `url`.
-    pub(super) fn of(template: &'t Value, url: &str) -> Self {
+    /// The scope of `template`, whose API answers at `url`, with these values of parameters. The error names one that the
+    /// template does not have.
+    pub(super) fn of(template: &'t Value, url: &str, given: &BTreeMap<String, String>) -> Result<Self, String> {
         // A parameter without a default is only an error where it is used: some matter to a deployment alone.
-        let parameters = object(template, "Parameters")
+        let mut parameters: BTreeMap<&str, Option<Value>> = object(template, "Parameters")
             .map(|(name, parameter)| (name.as_str(), parameter.get("Default").cloned()))
             .collect();
-        Self {
+        if let Some(public) = parameters.get_mut(PUBLIC_URL) {
+            *public = Some(url.into());
+        }
+        for (name, value) in given {
+            let parameter = parameters
+                .get_mut(name.as_str())
+                .ok_or_else(|| format!("it has no parameter {name}"))?;
+            *parameter = Some(value.as_str().into());
+        }
+        Ok(Self {
             parameters,
             conditions: object(template, "Conditions")
                 .map(|(name, value)| (name.clone(), value.clone()))
@@ -41,7 +53,7 @@ impl<'t> Scope<'t> {
                 .map(|(name, value)| (name.clone(), value.clone()))
                 .collect(),
             url: url.to_owned(),
-        }
+        })
     }
 
     /// The value with every intrinsic carried out; `None` for `AWS::NoValue`. `at` is where it stands, for messages.

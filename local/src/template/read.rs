@@ -1,5 +1,6 @@
 //! From the template's resources to what the local cloud runs.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -14,12 +15,12 @@ const TIMEOUT: u64 = 3;
 const MEMORY: u64 = 128;
 const BATCH: u64 = 100;
 
-pub(super) fn template(parsed: &Value, url: &str) -> Result<Template, String> {
+pub(super) fn template(parsed: &Value, url: &str, parameters: &BTreeMap<String, String>) -> Result<Template, String> {
     if !parsed.get("Resources").is_some_and(Value::is_object) {
         return Err("it has no Resources".to_owned());
     }
     let mut reader = Reader {
-        scope: Scope::of(parsed, url),
+        scope: Scope::of(parsed, url, parameters)?,
         globals: &parsed["Globals"]["Function"],
         out: Template::default(),
     };

@@ -135,7 +135,23 @@ async fn dynamodb_conflicts_hit_writes_and_transactions() {
         json!([]),
         "nothing was written"
     );
+    for (kind, code) in [("throttle", "ThrottlingException"), ("error", "InternalServerError")] {
+        fault(&local, "dynamodb", json!("TransactWriteItems"), kind, 0, 1).await;
+        let error = transact().await.expect_err("a fault").into_service_error();
+        assert_eq!(error.code(), Some(code), "{error:?}");
+    }
     assert!(transact().await.is_ok());
+    let remove = async || dynamodb.delete_item().table_name(TABLE).key("id", id("1")).send().await;
+    for (kind, code) in [
+        ("conflict", "TransactionConflictException"),
+        ("throttle", "ThrottlingException"),
+        ("error", "InternalServerError"),
+    ] {
+        fault(&local, "dynamodb", json!("DeleteItem"), kind, 0, 1).await;
+        let error = remove().await.expect_err("a fault").into_service_error();
+        assert_eq!(error.code(), Some(code), "{error:?}");
+    }
+    assert!(remove().await.is_ok());
 }
 
 #[tokio::test]
@@ -267,6 +283,7 @@ async fn mail_and_text_messages_are_captured() {
     let destination = Destination::builder()
         .to_addresses("a@example.com")
         .cc_addresses("b@example.com")
+        .bcc_addresses("Nobody <bounce+label@Simulator.AmazonSES.com>")
         .build();
     let sent = ses
         .send_email()

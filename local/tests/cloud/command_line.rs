@@ -125,6 +125,8 @@ async fn arguments_that_make_no_sense_are_one_clear_line() {
         &["dance"],
         &["operator"],
         &["operator", "not json"],
+        &["--parameter", "Mode"],
+        &["--parameter", "Nobody=1"],
     ] {
         one_line(&run(command().args(arguments)).await, &["error: "]);
     }

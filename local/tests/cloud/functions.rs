@@ -1,5 +1,6 @@
 //! Lambda's part: processes, their environment, and everything that can go wrong with them.
 
+use countersign_local::Options;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -41,6 +42,8 @@ async fn a_function_sees_lambdas_environment_and_nothing_else() {
         ("CHOSEN", "plain"),
         ("API", local.cloud.url()),
         ("LINK", &local.url("/start")),
+        ("MODE", "plain"),
+        ("PUBLIC_URL", local.cloud.url()),
     ] {
         assert_eq!(environment[name], value, "{name}");
     }
@@ -55,6 +58,20 @@ async fn a_function_sees_lambdas_environment_and_nothing_else() {
     }
     for absent in ["LEFT_OUT", "HOME", "CARGO_MANIFEST_DIR"] {
         assert_eq!(environment[absent], Value::Null, "{absent}");
+    }
+}
+
+#[tokio::test]
+async fn parameters_take_the_place_of_defaults() {
+    let given = [("Mode", "fancy"), ("PublicUrl", "https://id.example.com")];
+    let local = Local::start_with(Options {
+        parameters: given.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+        ..fixture_options()
+    })
+    .await;
+    let environment = read(send(local.get("/things/1?mode=environment")).await).await;
+    for (name, value) in [("MODE", "fancy"), ("PUBLIC_URL", "https://id.example.com")] {
+        assert_eq!(environment[name], value, "{name}");
     }
 }
 
