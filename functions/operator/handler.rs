@@ -2,7 +2,7 @@ use countersign_shared::{
     domain::{
         client::Client,
         id::{ClientId, UserId},
-        password::PasswordHash,
+        password::{Cost, Password, PasswordHash},
         scope::Scope,
         secret::{Digest, Secret, random_token},
         time::Timestamp,
@@ -222,7 +222,12 @@ impl Operator {
             email: new.email,
             login: new.login,
             name: new.name,
-            password: PasswordHash::of(&Secret::new(new.password), &mut SysRng).map_err(Fault::from)?,
+            password: PasswordHash::of(
+                &Password::given(&Secret::new(new.password)),
+                &Cost::default(),
+                &mut SysRng,
+            )
+            .map_err(Fault::from)?,
             is_admin: new.is_admin,
             is_blocked: false,
             token_generation: 0,

@@ -6,6 +6,7 @@ pub mod budget;
 pub mod client;
 pub mod id;
 pub mod key;
+pub mod name;
 pub mod passcode;
 pub mod password;
 pub mod scope;
