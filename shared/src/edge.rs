@@ -27,6 +27,7 @@ use aws_types::SdkConfig;
 use lambda_http::http::Uri;
 
 use crate::{
+    delivery::mail::Mailer,
     domain::{
         key::{Keyring, Passcodes, Purpose, SupportPins},
         secret::Secret,
@@ -126,6 +127,14 @@ impl Edge {
         Table::new(client, self.required(R::VARIABLE).unwrap_or_default())
     }
 
+    /// What sends mails, with the configuration set that `MAIL_CONFIGURATION_SET` names.
+    pub fn mailer(&self) -> Mailer {
+        Mailer::new(
+            self.ses_client(),
+            self.required("MAIL_CONFIGURATION_SET").unwrap_or_default(),
+        )
+    }
+
     /// The keys of one purpose, from their secret: JSON of key ids and texts, `{"1":"…","2":"…"}`.
     ///
     /// # Errors
@@ -181,6 +190,15 @@ impl Edge {
         let mut config = aws_sdk_secretsmanager::config::Builder::from(&self.sdk_config());
         config.set_endpoint_url(self.endpoint("AWS_ENDPOINT_URL_SECRETS_MANAGER"));
         aws_sdk_secretsmanager::Client::from_conf(config.build())
+    }
+
+    /// SES sends a mail anew for every request that it gets: a try that hangs is not repeated, since the mail may be on its
+    /// way. A try that was answered with an error is.
+    fn ses_client(&self) -> aws_sdk_ses::Client {
+        let once = TimeoutConfig::builder().operation_timeout(OPERATE_WITHIN).build();
+        let mut config = aws_sdk_ses::config::Builder::from(&self.sdk_config()).timeout_config(once);
+        config.set_endpoint_url(self.endpoint("AWS_ENDPOINT_URL_SES"));
+        aws_sdk_ses::Client::from_conf(config.build())
     }
 
     fn sdk_config(&self) -> SdkConfig {
@@ -272,6 +290,9 @@ impl Edge {
 /// For how long a connection may take.
 const CONNECT_WITHIN: Duration = Duration::from_secs(1);
 
+/// For how long an operation may take, with all its tries.
+const OPERATE_WITHIN: Duration = Duration::from_millis(2500);
+
 /// Three tries, close together: the caller waits.
 fn retries() -> RetryConfig {
     RetryConfig::standard()
@@ -285,6 +306,6 @@ fn retries() -> RetryConfig {
 fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder()
         .operation_attempt_timeout(Duration::from_millis(1200))
-        .operation_timeout(Duration::from_millis(2500))
+        .operation_timeout(OPERATE_WITHIN)
         .build()
 }

@@ -2,7 +2,7 @@
 //!
 //! - floor 3: the functions, one folder each under `functions/`
 //! - floor 2: [`edge`] (environment, keys, clients), [`settings`] (policies), [`admission`] (who may pass)
-//! - floor 1: [`store`] (DynamoDB), [`http`] (calls and dialects)
+//! - floor 1: [`store`] (DynamoDB), [`delivery`] (mail), [`http`] (calls and dialects)
 //! - floor 0: [`domain`] (the rules), [`fault`] (what broke on our side)
 //!
 //! What holds everywhere:
@@ -14,6 +14,7 @@
 //! 5. There is no test hook.
 
 pub mod admission;
+pub mod delivery;
 pub mod domain;
 pub mod edge;
 pub mod fault;

@@ -18,9 +18,10 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 /// What of the world outside may be named where: the beginning of a path, and the files that may name it.
 const DOORS: &[(&str, &[&str])] = &[
-    ("aws_", &["edge", "store"]),
+    ("aws_", &["delivery/mail", "edge", "store"]),
     ("aws_sdk_dynamodb::Client", &["edge", "store/table"]),
     ("aws_sdk_dynamodb::operation", &["store"]),
+    ("aws_sdk_ses", &["delivery/mail", "edge"]),
     ("axum", &[]),
     ("countersign_local", &[]),
     ("lambda_", &["edge", "http"]),

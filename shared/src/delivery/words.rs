@@ -1,0 +1,396 @@
+//! The words of our mails, built purely. The words of one locale are one file in `words/`, which the build script
+//! finds: a new locale is a new file and nothing else.
+//!
+//! Nothing that a requester wrote is ever in a mail: only our own words, the domain's name, the link and the time (R32).
+
+use icu_locale_core::LanguageIdentifier;
+use icu_plurals::{PluralCategory, PluralRules};
+use serde::Deserialize;
+
+use super::layout::{self, Action, Parts};
+use crate::domain::{locale::Locale, name::DomainName, secret::Secret, time::Timestamp};
+
+include!(concat!(env!("OUT_DIR"), "/locales.rs"));
+
+/// What is written to a person.
+#[derive(Clone, Copy, Debug)]
+pub enum Message<'a> {
+    /// The link that completes a registration.
+    ConfirmRegistration {
+        /// Where a password is chosen.
+        link: &'a Secret,
+        /// For how long the link is good.
+        hours: u64,
+    },
+    /// In place of [`Self::ConfirmRegistration`] where the address has an account already. Without a link.
+    AlreadyRegistered,
+    /// The link that sets a new password.
+    ResetPassword {
+        /// Where a new password is chosen.
+        link: &'a Secret,
+        /// For how long the link is good.
+        hours: u64,
+    },
+    /// In place of [`Self::ResetPassword`] where the address has no account. Without a link.
+    NoAccount,
+    /// The notice after every change of a password. Without a link (R41).
+    PasswordChanged {
+        /// When it was changed.
+        at: Timestamp,
+    },
+}
+
+/// A message in words. It may hold a link, and so has no `Debug`.
+pub struct Mail {
+    /// One line of plain text.
+    pub subject: String,
+    /// The part for programs that show plain text.
+    pub text: String,
+    /// The part for all others.
+    pub html: String,
+}
+
+/// Puts a message into words, in the domain's language; in English where we do not speak it.
+///
+/// # Panics
+/// Never: a test reads every locale's file.
+#[must_use]
+pub fn compose(locale: &Locale, domain: &DomainName, message: &Message<'_>) -> Mail {
+    let (lang, file) = file_of(locale.as_str());
+    let words: Words = serde_json::from_str(file).expect("a test reads every locale's file");
+    put(lang, &words, domain.as_str(), message)
+}
+
+/// The language that is really spoken, and its file.
+fn file_of(locale: &str) -> (&'static str, &'static str) {
+    let of = |name: &str| LOCALES.iter().find(|(locale, _)| *locale == name);
+    *of(locale)
+        .or_else(|| of(FALLBACK))
+        .expect("a test looks for the fallback")
+}
+
+/// What is spoken where we do not speak a domain's language.
+const FALLBACK: &str = "en";
+
+/// A locale's file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Words {
+    hours: Plural,
+    /// Leads to the address as text, below the button.
+    copy: String,
+    confirm_registration: Invitation,
+    already_registered: Notice,
+    reset_password: Invitation,
+    no_account: Notice,
+    password_changed: Notice,
+}
+
+/// A message with a link.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Invitation {
+    subject: String,
+    heading: String,
+    before: Vec<String>,
+    button: String,
+    after: Vec<String>,
+}
+
+/// A message without one.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Notice {
+    subject: String,
+    heading: String,
+    paragraphs: Vec<String>,
+}
+
+/// The forms of `{n} hours`, by CLDR's categories. A language has those that its grammar needs, and `other`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Plural {
+    zero: Option<String>,
+    one: Option<String>,
+    two: Option<String>,
+    few: Option<String>,
+    many: Option<String>,
+    other: String,
+}
+
+impl Plural {
+    fn form(&self, lang: &str, n: u64) -> String {
+        let form = match category(lang, n) {
+            PluralCategory::Zero => self.zero.as_ref(),
+            PluralCategory::One => self.one.as_ref(),
+            PluralCategory::Two => self.two.as_ref(),
+            PluralCategory::Few => self.few.as_ref(),
+            PluralCategory::Many => self.many.as_ref(),
+            PluralCategory::Other => None,
+        };
+        fill(form.unwrap_or(&self.other), &[("n", &n.to_string())])
+    }
+}
+
+fn category(lang: &str, n: u64) -> PluralCategory {
+    let lang: LanguageIdentifier = lang.parse().expect("a test parses every locale's name");
+    let rules = PluralRules::try_new_cardinal(lang.into()).expect("every language has rules, the root's at least");
+    rules.category_for(n)
+}
+
+fn put(lang: &str, words: &Words, domain: &str, message: &Message<'_>) -> Mail {
+    let invitation = |invitation: &Invitation, link: &Secret, hours: u64| {
+        let hours = words.hours.form(lang, hours);
+        let said = |text: &String| fill(text, &[("domain", domain), ("hours", &hours)]);
+        Parts {
+            subject: said(&invitation.subject),
+            heading: said(&invitation.heading),
+            before: invitation.before.iter().map(said).collect(),
+            action: Some(Action {
+                button: said(&invitation.button),
+                copy: said(&words.copy),
+                link: link.clone(),
+            }),
+            after: invitation.after.iter().map(said).collect(),
+        }
+    };
+    let notice = |notice: &Notice, time: &str| {
+        let said = |text: &String| fill(text, &[("domain", domain), ("time", time)]);
+        Parts {
+            subject: said(&notice.subject),
+            heading: said(&notice.heading),
+            before: notice.paragraphs.iter().map(said).collect(),
+            action: None,
+            after: Vec::new(),
+        }
+    };
+    let parts = match *message {
+        Message::ConfirmRegistration { link, hours } => invitation(&words.confirm_registration, link, hours),
+        Message::AlreadyRegistered => notice(&words.already_registered, ""),
+        Message::ResetPassword { link, hours } => invitation(&words.reset_password, link, hours),
+        Message::NoAccount => notice(&words.no_account, ""),
+        Message::PasswordChanged { at } => notice(&words.password_changed, &utc(at)),
+    };
+    Mail {
+        subject: layout::one_line(&parts.subject),
+        text: layout::text(&parts),
+        html: layout::html(lang, &parts),
+    }
+}
+
+/// As people read it: `2026-02-27 22:06:57 UTC`.
+fn utc(at: Timestamp) -> String {
+    at.iso().replace('T', " ").replace('Z', " UTC")
+}
+
+/// Puts values in the place of their `{name}`s. What was put in is not looked at again.
+fn fill(text: &str, values: &[(&str, &str)]) -> String {
+    let mut filled = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('{') {
+        let known = after.split_once('}').and_then(|(name, after)| {
+            let (_, value) = values.iter().find(|(known, _)| *known == name)?;
+            Some((value, after))
+        });
+        filled.push_str(before);
+        match known {
+            Some((value, after)) => {
+                filled.push_str(value);
+                rest = after;
+            }
+            None => {
+                filled.push('{');
+                rest = after;
+            }
+        }
+    }
+    filled + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, fs, path::Path};
+
+    use super::*;
+
+    const LINK: &str = "https://id.example.com/app-root#/self_register/1b4e28ba-2fa1-41d2-883f-0016d3cca427";
+
+    fn link() -> Secret {
+        Secret::new(LINK.into())
+    }
+
+    fn messages(link: &Secret) -> [Message<'_>; 5] {
+        [
+            Message::ConfirmRegistration { link, hours: 24 },
+            Message::AlreadyRegistered,
+            Message::ResetPassword { link, hours: 1 },
+            Message::NoAccount,
+            Message::PasswordChanged {
+                at: Timestamp::from_seconds(1_772_230_017),
+            },
+        ]
+    }
+
+    fn locale(tag: &str) -> Locale {
+        Locale::parse(tag).expect("a good tag")
+    }
+
+    fn domain() -> DomainName {
+        DomainName::parse("pbx.example.com").expect("a good name")
+    }
+
+    /// Each locale with each message, composed.
+    fn each(check: impl Fn(&str, &Message<'_>, &Mail)) {
+        let link = link();
+        for (name, _) in LOCALES {
+            for message in messages(&link) {
+                check(name, &message, &compose(&locale(name), &domain(), &message));
+            }
+        }
+    }
+
+    #[test]
+    fn every_locale_is_complete() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/delivery/words");
+        let mut found = BTreeSet::new();
+        for entry in fs::read_dir(folder).expect("the locales' folder") {
+            let path = entry.expect("a file").path();
+            let name = path.file_stem().and_then(|name| name.to_str()).expect("an ASCII name");
+            assert_eq!(locale(name).as_str(), name, "a locale's file has its language's name");
+            assert!(name.parse::<LanguageIdentifier>().is_ok(), "{name} is no language");
+            let text = fs::read_to_string(&path).expect("a text");
+            if let Err(error) = serde_json::from_str::<Words>(&text) {
+                panic!("{} is not complete: {error}", path.display());
+            }
+            found.insert(name.to_owned());
+        }
+        let known: BTreeSet<_> = LOCALES.iter().map(|(name, _)| (*name).to_owned()).collect();
+        assert_eq!(known, found, "the build script finds every file");
+        assert!(known.contains(FALLBACK));
+    }
+
+    #[test]
+    fn every_mail_has_all_parts_and_leaves_no_placeholder() {
+        each(|name, message, mail| {
+            let context = format!("{name} {message:?}");
+            for part in [&mail.subject, &mail.text, &mail.html] {
+                assert!(
+                    !part.is_empty() && part.trim_end_matches('\n') == part.trim(),
+                    "{context}"
+                );
+                assert!(!part.contains(['{', '}']), "{context}: {part}");
+                assert!(part.contains("pbx.example.com"), "{context}: {part}");
+            }
+            assert!(!mail.subject.contains(char::is_control), "{context}");
+            assert!(mail.html.contains(&format!("<html lang=\"{name}\"")), "{context}");
+            for line in mail.text.lines().filter(|line| *line != LINK) {
+                assert!(line.chars().count() <= 72, "{context}: {line}");
+            }
+        });
+    }
+
+    #[test]
+    fn a_link_stands_where_it_should_and_nowhere_else() {
+        each(|name, message, mail| {
+            let context = format!("{name} {message:?}");
+            let links = match message {
+                Message::ConfirmRegistration { .. } | Message::ResetPassword { .. } => 1,
+                Message::AlreadyRegistered | Message::NoAccount | Message::PasswordChanged { .. } => 0,
+            };
+            let lines = mail.text.lines().filter(|line| *line == LINK).count();
+            assert_eq!(lines, links, "{context}: alone on a line of the text");
+            assert_eq!(mail.text.matches("://").count(), links, "{context}");
+            assert_eq!(mail.html.matches("<a ").count(), links, "{context}");
+            assert_eq!(
+                mail.html.matches(&format!("href=\"{LINK}\"")).count(),
+                links,
+                "{context}"
+            );
+            assert_eq!(mail.html.matches(&format!(">{LINK}<")).count(), links, "{context}");
+            assert_eq!(
+                mail.html.matches("://").count(),
+                2 * links,
+                "{context}: nothing else is remote"
+            );
+            assert!(!mail.subject.contains("://"), "{context}");
+        });
+    }
+
+    #[test]
+    fn hours_are_said_as_people_say_them() {
+        for (name, forms) in [
+            ("en", ["1 hour.", "2 hours.", "5 hours.", "21 hours.", "24 hours."]),
+            ("ru", ["1 час.", "2 часа.", "5 часов.", "21 час.", "24 часа."]),
+            ("uk", ["1 годину.", "2 години.", "5 годин.", "21 годину.", "24 години."]),
+        ] {
+            for (hours, form) in [1, 2, 5, 21, 24].into_iter().zip(forms) {
+                let link = link();
+                for message in [
+                    Message::ConfirmRegistration { link: &link, hours },
+                    Message::ResetPassword { link: &link, hours },
+                ] {
+                    let mail = compose(&locale(name), &domain(), &message);
+                    for part in [&mail.text.replace('\n', " "), &mail.html] {
+                        assert!(part.contains(&format!(" {form}")), "{name} {hours}: {part}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_change_is_told_with_its_time() {
+        each(|name, message, mail| {
+            let told = matches!(message, Message::PasswordChanged { .. });
+            for part in [&mail.text.replace('\n', " "), &mail.html] {
+                assert_eq!(part.contains("2026-02-27 22:06:57 UTC"), told, "{name}: {part}");
+            }
+        });
+    }
+
+    #[test]
+    fn an_unknown_language_is_english() {
+        let said = |tag: &str| compose(&locale(tag), &domain(), &Message::NoAccount);
+        for tag in ["xx", "en-GB", "tlh"] {
+            assert_eq!(said(tag).html, said("en").html, "{tag}");
+        }
+        assert_eq!(said("uk-UA").text, said("uk").text);
+        assert_ne!(said("uk").text, said("en").text);
+    }
+
+    #[test]
+    fn what_is_put_in_stays_inert() {
+        let hostile = "{hours}<script>\"'&</title><a href=x>\r\nBcc: eve@example.org\u{2028}{domain}{{ lang }}";
+        let link = Secret::new("https://example.com/\"><a href='x'>&{domain}".into());
+        for (name, file) in LOCALES {
+            let words: Words = serde_json::from_str(file).expect("a locale");
+            for message in messages(&link) {
+                let mail = put(name, &words, hostile, &message);
+                assert!(!mail.subject.contains(['\r', '\n', '\u{2028}']), "{}", mail.subject);
+                assert!(
+                    mail.subject.contains("{domain}"),
+                    "it is not filled twice: {}",
+                    mail.subject
+                );
+                let links = mail.text.matches("https://").count();
+                assert_eq!(mail.html.matches("<a ").count(), links, "{}", mail.html);
+                assert_eq!(mail.html.matches("</title>").count(), 1, "{}", mail.html);
+                assert!(!mail.html.contains("<script"), "{}", mail.html);
+            }
+        }
+    }
+
+    #[test]
+    fn only_what_is_known_is_filled_in() {
+        let values = [("a", "{b}"), ("b", "2")];
+        for (text, filled) in [
+            ("", ""),
+            ("{a} and {b}", "{b} and 2"),
+            ("{c}{b", "{c}{b"),
+            ("{{b}}", "{2}"),
+            ("}{", "}{"),
+        ] {
+            assert_eq!(fill(text, &values), filled);
+        }
+    }
+}
