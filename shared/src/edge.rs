@@ -195,7 +195,8 @@ impl Edge {
     /// SES sends a mail anew for every request that it gets: a try that hangs is not repeated, since the mail may be on its
     /// way. A try that was answered with an error is.
     fn ses_client(&self) -> aws_sdk_ses::Client {
-        let once = TimeoutConfig::builder().operation_timeout(OPERATE_WITHIN).build();
+        // What is not said here, the operation's own timeout, stays as it is for all.
+        let once = TimeoutConfig::builder().disable_operation_attempt_timeout().build();
         let mut config = aws_sdk_ses::config::Builder::from(&self.sdk_config()).timeout_config(once);
         config.set_endpoint_url(self.endpoint("AWS_ENDPOINT_URL_SES"));
         aws_sdk_ses::Client::from_conf(config.build())
@@ -290,9 +291,6 @@ impl Edge {
 /// For how long a connection may take.
 const CONNECT_WITHIN: Duration = Duration::from_secs(1);
 
-/// For how long an operation may take, with all its tries.
-const OPERATE_WITHIN: Duration = Duration::from_millis(2500);
-
 /// Three tries, close together: the caller waits.
 fn retries() -> RetryConfig {
     RetryConfig::standard()
@@ -306,6 +304,34 @@ fn retries() -> RetryConfig {
 fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder()
         .operation_attempt_timeout(Duration::from_millis(1200))
-        .operation_timeout(OPERATE_WITHIN)
+        .operation_timeout(Duration::from_millis(2500))
         .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mail_that_hangs_is_tried_once() {
+        let edge = Edge::new(HashMap::new());
+        let client = edge.ses_client();
+        let timeouts = client.config().timeout_config().expect("there are timeouts");
+        assert_eq!(timeouts.operation_attempt_timeout(), None);
+        assert_eq!(timeouts.operation_timeout(), Some(Duration::from_millis(2500)));
+    }
+
+    #[test]
+    fn a_mailer_needs_its_configuration_set() {
+        for (given, noted) in [(None, 1), (Some(""), 1), (Some("mails"), 0)] {
+            let variables = given.map(|set| ("MAIL_CONFIGURATION_SET".to_owned(), set.to_owned()));
+            let edge = Edge::new(variables.into_iter().collect());
+            edge.mailer();
+            let problems = edge.problems();
+            let about_it = problems
+                .iter()
+                .filter(|problem| *problem == "MAIL_CONFIGURATION_SET is not set");
+            assert_eq!(about_it.count(), noted, "{given:?}");
+        }
+    }
 }

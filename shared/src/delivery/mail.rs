@@ -71,20 +71,27 @@ impl Mailer {
         mail: &Mail,
         tags: &[(&'static str, String)],
     ) -> Result<(), Unsent> {
-        let request = request(sender, to, mail, tags).configuration_set_name(&self.configuration_set);
+        let request = request(&self.configuration_set, sender, to, mail, tags);
         let sent = request.send_with(&self.client).await;
         sent.map(drop)
             .map_err(|error| Unsent(Fault::new(format!("SendEmail failed: {}", kind_of(&error)))))
     }
 }
 
-fn request(sender: &Sender, to: Recipient<'_>, mail: &Mail, tags: &[(&'static str, String)]) -> SendEmailInputBuilder {
+fn request(
+    configuration_set: &str,
+    sender: &Sender,
+    to: Recipient<'_>,
+    mail: &Mail,
+    tags: &[(&'static str, String)],
+) -> SendEmailInputBuilder {
     let body = Body::builder()
         .text(content(&mail.text))
         .html(content(&mail.html))
         .build();
     let message = Message::builder().subject(content(&mail.subject)).body(body).build();
     SendEmailInputBuilder::default()
+        .configuration_set_name(configuration_set)
         .source(mailbox(
             sender.address.as_str(),
             sender.name.as_ref().map(DisplayName::as_str),
@@ -194,7 +201,7 @@ mod tests {
             (Recipient::Person(&person), "maria@example.com"),
             (Recipient::Nobody, "success@simulator.amazonses.com"),
         ] {
-            let request = request(&sender(), to, &mail(), &[]);
+            let request = request("mails", &sender(), to, &mail(), &[]);
             let only = Destination::builder().to_addresses(expected).build();
             assert_eq!(request.get_destination(), &Some(only));
             assert_eq!(request.get_source().as_deref(), Some("no-reply@pbx.example.com"));
@@ -210,7 +217,8 @@ mod tests {
             ..sender()
         };
         let tags = [("message", "confirm_registration".into()), ("request", "01J-x".into())];
-        let request = request(&sender, Recipient::Nobody, &mail(), &tags);
+        let request = request("mails", &sender, Recipient::Nobody, &mail(), &tags);
+        assert_eq!(request.get_configuration_set_name().as_deref(), Some("mails"));
         assert_eq!(
             request.get_source().as_deref(),
             Some("\"Example PBX\" <no-reply@pbx.example.com>")
