@@ -6,14 +6,17 @@ use std::borrow::Cow;
 use icu_casemap::CaseMapper;
 use icu_normalizer::ComposingNormalizerBorrowed;
 use icu_properties::{
-    CodePointMapData,
-    props::{GeneralCategory, GeneralCategoryGroup},
+    CodePointMapData, CodePointSetData,
+    props::{DefaultIgnorableCodePoint, GeneralCategory, GeneralCategoryGroup as Group},
 };
-use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 use unicode_security::{GeneralSecurityProfile as _, MixedScript as _};
 
+mod email;
+
+pub use email::EmailAddress;
+
 /// No name that is acceptable needs more bytes than this, however it is composed: longer ones are refused unread.
-const MOST_BYTES: usize = 1024;
+const MOST_BYTES: usize = 2048;
 
 /// Why a text is no name. The words for it are the dialect's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,22 +77,24 @@ pub struct Login {
 }
 
 impl Login {
-    /// Takes 1 to 64 characters, also in the canonical form: letters, digits and marks that UTS 39 recommends for
-    /// identifiers, of one script, and `_`, `-`, `.`; at least one letter or digit.
+    /// Takes 1 to 64 characters, also in the canonical form, which has letters, digits and marks that UTS 39 recommends
+    /// for identifiers, of one script, and `_`, `-`, `.`; at least one letter or digit, and no mark in front.
     ///
     /// # Errors
     /// [`Malformed`] in every way.
     pub fn parse(text: &str) -> Result<Self, Malformed> {
         let text = normal(text, 64)?;
-        // The compatibility form is what is checked: `ａｄｍｉｎ` is a way to write `admin`, and `＠` a way to write `@`.
-        let compatible = nfkc(&text);
-        if !compatible.chars().all(is_of_logins) || !compatible.chars().any(char::is_alphanumeric) {
+        // The canonical form is what is checked: `ａｄｍｉｎ` is a way to write `admin`, and `＠` a way to write `@`.
+        let canonical = canonical(&text);
+        if !canonical.chars().all(is_of_logins)
+            || !canonical.chars().any(|symbol| is(LETTER_OR_DIGIT, symbol))
+            || canonical.starts_with(|symbol| is(Group::Mark, symbol))
+        {
             return Err(Malformed::InvalidSymbols);
         }
-        if !compatible.is_single_script() {
+        if !canonical.is_single_script() {
             return Err(Malformed::MixedScripts);
         }
-        let canonical = canonical(&compatible);
         match canonical.chars().count() > 64 {
             true => Err(Malformed::TooLong),
             false => Ok(Self { text, canonical }),
@@ -110,103 +115,12 @@ impl Login {
 }
 
 fn is_of_logins(symbol: char) -> bool {
-    let category = CodePointMapData::<GeneralCategory>::new().get(symbol);
-    let is_text = GeneralCategoryGroup::Letter
-        .union(GeneralCategoryGroup::Mark)
-        .union(GeneralCategoryGroup::Number)
-        .contains(category);
-    matches!(symbol, '_' | '-' | '.') || (is_text && symbol.identifier_allowed())
+    let is_text = is(LETTER_OR_DIGIT.union(Group::Mark), symbol) && symbol.identifier_allowed();
+    is_text || matches!(symbol, '_' | '-' | '.')
 }
 
-fn canonical(compatible: &str) -> String {
-    nfkc(&folded(compatible)).into_owned()
-}
-
-/// One bare mailbox: what a mail may be sent to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EmailAddress {
-    text: String,
-    at: usize,
-    canonical: String,
-}
-
-impl EmailAddress {
-    /// Takes a dot-atom of 1 to 64 ASCII characters (RFC 5322 §3.2.3; no `%`, which relays and decoders read as their
-    /// own), `@`, and a host name of at least two labels, in Unicode or ASCII (UTS 46); 254 in all (RFC 5321 §4.5.3).
-    /// Nothing quoted, no comment, no display name, no list, no IP address.
-    ///
-    /// # Errors
-    /// [`Malformed`] in every way but [`Malformed::MixedScripts`].
-    pub fn parse(text: &str) -> Result<Self, Malformed> {
-        if text.is_empty() {
-            return Err(Malformed::Empty);
-        }
-        if text.len() > MOST_BYTES {
-            return Err(Malformed::TooLong);
-        }
-        let (local, host) = text.split_once('@').ok_or(Malformed::InvalidSymbols)?;
-        if !local.split('.').all(is_atom) {
-            return Err(Malformed::InvalidSymbols);
-        }
-        let host = mail_host(host)?;
-        let text = format!("{local}@{}", host.as_str());
-        match local.len() > 64 || text.len() > 254 {
-            true => Err(Malformed::TooLong),
-            false => Ok(Self {
-                at: local.len(),
-                canonical: text.to_ascii_lowercase(),
-                text,
-            }),
-        }
-    }
-
-    /// The local part as given and the domain in lower-case ASCII: what a mail is sent to.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
-
-    /// The address in lower case: the key of uniqueness. No dot or `+tag` is taken away: what they mean is the
-    /// provider's business.
-    #[must_use]
-    pub fn canonical(&self) -> &str {
-        &self.canonical
-    }
-
-    /// The address for a log: `m***@yandex.ru`.
-    #[must_use]
-    pub fn masked(&self) -> String {
-        format!("{}***{}", &self.text[..1], &self.text[self.at..])
-    }
-}
-
-fn is_atom(atom: &str) -> bool {
-    let of_atoms = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&'*+-/=?^_`{|}~".contains(&byte);
-    !atom.is_empty() && atom.bytes().all(of_atoms)
-}
-
-fn mail_host(text: &str) -> Result<DomainName, Malformed> {
-    // UTS 46 would drop what cannot be seen; a person did not type it.
-    if text.chars().any(is_invisible) {
-        return Err(Malformed::InvalidSymbols);
-    }
-    let ascii = Uts46::new()
-        .to_ascii(
-            text.as_bytes(),
-            AsciiDenyList::STD3,
-            Hyphens::CheckFirstLast,
-            DnsLength::Ignore,
-        )
-        .map_err(|_| Malformed::InvalidSymbols)?;
-    let host = DomainName::parse(&ascii).map_err(|why| match why {
-        Malformed::TooLong => Malformed::TooLong,
-        Malformed::Empty | Malformed::InvalidSymbols | Malformed::MixedScripts => Malformed::InvalidSymbols,
-    })?;
-    // A top-level domain begins with a letter (RFC 3696 §2); the last part of an IP address does not.
-    match ascii.rsplit_once('.') {
-        Some((_, top)) if top.starts_with(|symbol: char| symbol.is_ascii_alphabetic()) => Ok(host),
-        Some(_) | None => Err(Malformed::InvalidSymbols),
-    }
+fn canonical(text: &str) -> String {
+    nfkc(&folded(&nfkc(text))).into_owned()
 }
 
 /// What a person is called.
@@ -215,14 +129,17 @@ pub struct DisplayName(String);
 
 impl DisplayName {
     /// Takes 1 to 128 characters (NFC, without the spaces around them); none that breaks a line, controls the terminal,
-    /// turns the direction of the text or cannot be seen.
+    /// turns the direction of the text or has no width; at least one that can be seen.
     ///
     /// # Errors
     /// [`Malformed`] in every way but [`Malformed::MixedScripts`].
     pub fn parse(text: &str) -> Result<Self, Malformed> {
         let name = normal(text.trim(), 128)?;
-        match name.chars().any(is_invisible) {
-            true => Err(Malformed::InvalidSymbols),
+        if name.chars().any(is_unwritten) {
+            return Err(Malformed::InvalidSymbols);
+        }
+        match name.chars().all(is_ignorable) {
+            true => Err(Malformed::Empty),
             false => Ok(Self(name)),
         }
     }
@@ -239,7 +156,7 @@ fn normal(text: &str, most: usize) -> Result<String, Malformed> {
     if text.is_empty() {
         return Err(Malformed::Empty);
     }
-    if text.len() > 2 * MOST_BYTES {
+    if text.len() > MOST_BYTES {
         return Err(Malformed::TooLong);
     }
     let text = nfc(text).into_owned();
@@ -249,13 +166,21 @@ fn normal(text: &str, most: usize) -> Result<String, Malformed> {
     }
 }
 
+const LETTER_OR_DIGIT: Group = Group::Letter.union(Group::Number);
+
+fn is(group: Group, symbol: char) -> bool {
+    group.contains(CodePointMapData::<GeneralCategory>::new().get(symbol))
+}
+
 /// Controls, line ends, and format characters: the zero-width ones, and those that turn the direction of the text.
-fn is_invisible(symbol: char) -> bool {
-    GeneralCategoryGroup::Control
-        .union(GeneralCategoryGroup::Format)
-        .union(GeneralCategoryGroup::LineSeparator)
-        .union(GeneralCategoryGroup::ParagraphSeparator)
-        .contains(CodePointMapData::<GeneralCategory>::new().get(symbol))
+fn is_unwritten(symbol: char) -> bool {
+    const LINE_ENDS: Group = Group::LineSeparator.union(Group::ParagraphSeparator);
+    is(Group::Control.union(Group::Format).union(LINE_ENDS), symbol)
+}
+
+/// What is drawn as nothing, also where it is a letter (U+3164) or a mark (U+FE0F).
+fn is_ignorable(symbol: char) -> bool {
+    CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(symbol)
 }
 
 /// One form for each text that is written in several (UAX 15).
@@ -270,4 +195,167 @@ fn nfkc(text: &str) -> Cow<'_, str> {
 /// Full case folding (Unicode §3.13), of no language in particular.
 pub(super) fn folded(text: &str) -> Cow<'_, str> {
     CaseMapper::new().fold_string(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use Malformed::{Empty, InvalidSymbols, MixedScripts, TooLong};
+
+    use super::*;
+
+    /// Compares what each text is parsed to.
+    pub(super) fn check<T>(
+        parse: fn(&str) -> Result<T, Malformed>,
+        show: fn(&T) -> String,
+        table: &[(&str, Result<&str, Malformed>)],
+    ) {
+        for (text, expected) in table {
+            let found = parse(text).map(|parsed| show(&parsed));
+            assert_eq!(found, expected.map(str::to_owned), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn domains_are_host_names_in_lower_case() {
+        let (long, longer) = ("a".repeat(63), "a".repeat(64));
+        let most = format!("{long}.{long}.{long}.{}", "a".repeat(61));
+        check(
+            DomainName::parse,
+            |name| name.as_str().to_owned(),
+            &[
+                ("pbx.era-platform.ru", Ok("pbx.era-platform.ru")),
+                ("PBX.Era-Platform.RU", Ok("pbx.era-platform.ru")),
+                ("other", Ok("other")),
+                ("1.2.3.4", Ok("1.2.3.4")),
+                (&long, Ok(&long)),
+                (&longer, Err(TooLong)),
+                (&most, Ok(&most)),
+                (&format!("{most}a"), Err(TooLong)),
+                ("", Err(Empty)),
+                (".", Err(InvalidSymbols)),
+                ("pbx.", Err(InvalidSymbols)),
+                (".pbx", Err(InvalidSymbols)),
+                ("pbx..ru", Err(InvalidSymbols)),
+                ("-pbx.ru", Err(InvalidSymbols)),
+                ("pbx-.ru", Err(InvalidSymbols)),
+                ("p_bx.ru", Err(InvalidSymbols)),
+                ("pbx#OTP#b", Err(InvalidSymbols)),
+                (" pbx.ru", Err(InvalidSymbols)),
+                ("pbx.ru\n", Err(InvalidSymbols)),
+                ("пример.рф", Err(InvalidSymbols)),
+            ],
+        );
+    }
+
+    #[test]
+    fn logins_that_look_alike_are_one_or_refused() {
+        check(
+            Login::parse,
+            |login| format!("{} = {}", login.as_str(), login.canonical()),
+            &[
+                ("admin", Ok("admin = admin")),
+                ("ADMIN", Ok("ADMIN = admin")),
+                ("ａｄｍｉｎ", Ok("ａｄｍｉｎ = admin")),
+                ("𝐚𝐝𝐦𝐢𝐧", Ok("𝐚𝐝𝐦𝐢𝐧 = admin")),
+                ("админ", Ok("админ = админ")),
+                ("АДМИН-1", Ok("АДМИН-1 = админ-1")),
+                ("и\u{306}од", Ok("йод = йод")),
+                ("Straße", Ok("Straße = strasse")),
+                ("ΣΊΣΥΦΟΣ", Ok("ΣΊΣΥΦΟΣ = σίσυφοσ")),
+                ("हिन्दी", Ok("हिन्दी = हिन्दी")),
+                ("山田はな子", Ok("山田はな子 = 山田はな子")),
+                ("my_login.2-b", Ok("my_login.2-b = my_login.2-b")),
+                ("0", Ok("0 = 0")),
+                // A Cyrillic а; a Greek ο; a Latin c among Cyrillic letters.
+                ("аdmin", Err(MixedScripts)),
+                ("rοot", Err(MixedScripts)),
+                ("cбер", Err(MixedScripts)),
+                ("ad\u{200b}min", Err(InvalidSymbols)),
+                ("ad\u{200c}min", Err(InvalidSymbols)),
+                ("ad\u{200d}min", Err(InvalidSymbols)),
+                ("ad\u{ad}min", Err(InvalidSymbols)),
+                ("ad\u{fe0f}min", Err(InvalidSymbols)),
+                ("ad\u{3164}min", Err(InvalidSymbols)),
+                ("\u{feff}admin", Err(InvalidSymbols)),
+                ("\u{202e}nimda", Err(InvalidSymbols)),
+                ("admin\u{200e}", Err(InvalidSymbols)),
+                ("admin\u{e0041}", Err(InvalidSymbols)),
+                ("\u{301}admin", Err(InvalidSymbols)),
+                ("admin\0", Err(InvalidSymbols)),
+                ("admin\n", Err(InvalidSymbols)),
+                ("ad min", Err(InvalidSymbols)),
+                ("ad\u{a0}min", Err(InvalidSymbols)),
+                ("a@b", Err(InvalidSymbols)),
+                ("a＠b", Err(InvalidSymbols)),
+                ("a#OTP#b", Err(InvalidSymbols)),
+                ("a/b", Err(InvalidSymbols)),
+                ("a:b", Err(InvalidSymbols)),
+                ("a'b", Err(InvalidSymbols)),
+                ("a😀", Err(InvalidSymbols)),
+                ("_.-", Err(InvalidSymbols)),
+                ("", Err(Empty)),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_login_has_64_characters_at_most() {
+        let length = |text: String| Login::parse(&text).map(|login| login.as_str().chars().count());
+        assert_eq!(length("я".repeat(64)), Ok(64));
+        assert_eq!(length("я".repeat(65)), Err(TooLong));
+        assert_eq!(length("и\u{306}".repeat(64)), Ok(64), "counted after composition");
+        assert_eq!(length("ß".repeat(32)), Ok(32));
+        assert_eq!(length("ß".repeat(33)), Err(TooLong), "its canonical form has 66");
+        assert_eq!(length("a".repeat(1_000_000)), Err(TooLong));
+    }
+
+    #[test]
+    fn every_letter_has_a_stable_form() {
+        let mut letters = 0;
+        for symbol in ('\0'..=char::MAX).filter(|symbol| symbol.is_alphanumeric()) {
+            for text in [format!("{symbol}"), format!("{symbol}\u{345}\u{301}")] {
+                let Ok(login) = Login::parse(&text) else { continue };
+                letters += 1;
+                assert_eq!(
+                    Login::parse(login.as_str()).as_ref(),
+                    Ok(&login),
+                    "{text:?} is stored as another"
+                );
+                let again = Login::parse(login.canonical()).map(|again| again.canonical().to_owned());
+                assert_eq!(again.as_deref(), Ok(login.canonical()), "{text:?} has a second form");
+                assert!(login.canonical().len() <= 1024, "{text:?} is no key");
+            }
+        }
+        assert!(letters > 30_000, "{letters}");
+    }
+
+    #[test]
+    fn display_names_have_nothing_hidden() {
+        let (most, more) = ("я".repeat(128), "я".repeat(129));
+        check(
+            DisplayName::parse,
+            |name| name.as_str().to_owned(),
+            &[
+                ("Мария O'Hara, 3-я", Ok("Мария O'Hara, 3-я")),
+                ("  Masha\u{a0}", Ok("Masha")),
+                ("И\u{306}ода", Ok("Йода")),
+                ("辻\u{e0100}", Ok("辻\u{e0100}")),
+                (&most, Ok(&most)),
+                (&format!(" {most} "), Ok(&most)),
+                (&more, Err(TooLong)),
+                ("", Err(Empty)),
+                (" \t ", Err(Empty)),
+                ("\u{3164}", Err(Empty)),
+                ("Ma\nsha", Err(InvalidSymbols)),
+                ("Ma\u{85}sha", Err(InvalidSymbols)),
+                ("Ma\u{2028}sha", Err(InvalidSymbols)),
+                ("Ma\u{1b}[31msha", Err(InvalidSymbols)),
+                ("Ma\u{200b}sha", Err(InvalidSymbols)),
+                ("Ma\u{200d}sha", Err(InvalidSymbols)),
+                ("\u{202e}ahsaM", Err(InvalidSymbols)),
+                ("\u{2066}Masha", Err(InvalidSymbols)),
+                ("\u{feff}Masha", Err(InvalidSymbols)),
+            ],
+        );
+    }
 }

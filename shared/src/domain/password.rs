@@ -1,7 +1,5 @@
 //! Passwords: what may become one, and Argon2id with OWASP's parameters (ASVS 6.2 and 11.4.2, appendix C).
 
-use std::sync::LazyLock;
-
 use argon2::{
     Algorithm, Argon2, Params, PasswordVerifier, Version,
     password_hash::{PasswordHasher, phc},
@@ -9,12 +7,13 @@ use argon2::{
 use rand::TryCryptoRng;
 
 use super::{
-    name::{folded, nfc},
+    name::nfc,
     secret::{NoEntropy, Secret, random_bytes},
 };
 
-/// No password has more bytes than this: a longer text is refused before any work is done on it.
-const MOST_BYTES: usize = 1024;
+mod policy;
+
+pub use policy::{Alphabet, Policy, Weak};
 
 /// A password whose text was normalised (NFC), so that it is the same from every keyboard. Never cut, never folded.
 #[derive(Clone, Debug)]
@@ -126,185 +125,134 @@ impl std::fmt::Debug for PasswordHash {
     }
 }
 
-/// The visible ASCII characters that a password may have, written as in `A-Za-z0-9_-.~!`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Alphabet {
-    text: String,
-    /// Bit `n` is the character of code `n`.
-    members: u128,
-}
-
-impl Alphabet {
-    /// `X-Y` is a range when both are upper-case letters, lower-case letters or digits, in this order; every other
-    /// character is itself, the hyphen too.
-    ///
-    /// # Errors
-    /// The operator's words, when a character is not visible ASCII or there are fewer than ten.
-    pub fn parse(text: &str) -> Result<Self, &'static str> {
-        if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err("a password alphabet has visible ASCII characters only");
-        }
-        let mut members = 0_u128;
-        let mut rest = text.as_bytes();
-        while let [first, after @ ..] = rest {
-            let (last, next) = match after {
-                [b'-', last, next @ ..] if is_range(*first, *last) => (last, next),
-                _ => (first, after),
-            };
-            (*first..=*last).for_each(|byte| members |= 1 << byte);
-            rest = next;
-        }
-        match members.count_ones() < 10 {
-            true => Err("a password alphabet has at least 10 characters"),
-            false => Ok(Self {
-                text: text.to_owned(),
-                members,
-            }),
-        }
-    }
-
-    /// The alphabet as it was written, for messages.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
-
-    fn has(&self, symbol: char) -> bool {
-        symbol.is_ascii() && self.members >> u32::from(symbol) & 1 == 1
-    }
-}
-
-fn is_range(first: u8, last: u8) -> bool {
-    let one_class = [u8::is_ascii_uppercase, u8::is_ascii_lowercase, u8::is_ascii_digit]
-        .iter()
-        .any(|is| is(&first) && is(&last));
-    one_class && first < last
-}
-
-/// What a password must be to be accepted (R40). Lengths are in code points, after normalisation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Policy {
-    /// The characters that it may have; without an alphabet, all of Unicode but controls.
-    pub alphabet: Option<Alphabet>,
-    /// The shortest.
-    pub min: usize,
-    /// The longest.
-    pub max: usize,
-    /// Whether those that everybody tries first are refused.
-    pub refuse_common: bool,
-}
-
-/// The contract's policy (contracts.md §2).
-impl Default for Policy {
-    fn default() -> Self {
-        Self {
-            alphabet: Some(Alphabet::parse("A-Za-z0-9_-.~!").expect("it is visible ASCII, 67 characters")),
-            min: 8,
-            max: 128,
-            refuse_common: true,
-        }
-    }
-}
-
-impl Policy {
-    /// An operator's own policy.
-    ///
-    /// # Errors
-    /// The operator's words for what is out of bounds.
-    pub fn new(alphabet: Option<&str>, min: usize, max: usize, refuse_common: bool) -> Result<Self, &'static str> {
-        if !(8..=128).contains(&min) {
-            return Err("the shortest password has 8 to 128 characters");
-        }
-        // A character has 4 bytes at most, and Argon2 is given at most so many.
-        if !(min.max(64)..=MOST_BYTES / 4).contains(&max) {
-            return Err("the longest password has 64 to 256 characters, and no fewer than the shortest");
-        }
-        Ok(Self {
-            alphabet: alphabet.map(Alphabet::parse).transpose()?,
-            min,
-            max,
-            refuse_common,
-        })
-    }
-
-    /// What somebody wants for a password.
-    ///
-    /// # Errors
-    /// The first rule that is broken, in the order too long, symbols, too short, common.
-    pub fn accept(&self, given: &Secret) -> Result<Password, Weak> {
-        if given.expose().len() > MOST_BYTES {
-            return Err(Weak::TooLong { max: self.max });
-        }
-        let password = Password::given(given);
-        let text = password.0.expose();
-        let length = text.chars().count();
-        if length > self.max {
-            return Err(Weak::TooLong { max: self.max });
-        }
-        if !text.chars().all(|symbol| self.may_have(symbol)) {
-            return Err(Weak::InvalidSymbols);
-        }
-        if length < self.min {
-            return Err(Weak::TooShort { min: self.min });
-        }
-        match self.refuse_common && is_common(text) {
-            true => Err(Weak::Common),
-            false => Ok(password),
-        }
-    }
-
-    fn may_have(&self, symbol: char) -> bool {
-        match &self.alphabet {
-            Some(alphabet) => alphabet.has(symbol),
-            None => !symbol.is_control(),
-        }
-    }
-}
-
-/// Why a text may not become a password.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Weak {
-    /// It has too few characters.
-    TooShort {
-        /// The fewest.
-        min: usize,
-    },
-    /// It has too many characters.
-    TooLong {
-        /// The most.
-        max: usize,
-    },
-    /// It has a character outside the alphabet.
-    InvalidSymbols,
-    /// It is among the passwords that everybody tries first.
-    Common,
-}
-
-/// The most used passwords of 8 characters or more, case folded and sorted. They are from Django's
-/// `common-passwords.txt.gz` (5.2; BSD-3-Clause, © Django Software Foundation and individual contributors), a list that
-/// Royce Williams made of published leaks; in its order, as many as are visible ASCII and fit in 80,000 bytes.
-static COMMON: LazyLock<Vec<&str>> = LazyLock::new(|| include_str!("common_passwords.txt").lines().collect());
-
-fn is_common(text: &str) -> bool {
-    COMMON.binary_search(&&*folded(text)).is_ok()
-}
-
 #[cfg(test)]
 mod tests {
     use rand::rngs::SysRng;
 
-    use super::*;
+    use super::{super::secret::tests::Broken, *};
+
+    /// A small cost: the rules are the same.
+    const CHEAP: Cost = Cost {
+        memory_kib: 64,
+        iterations: 2,
+    };
+
+    fn given(text: &str) -> Password {
+        Password::given(&Secret::new(text.to_owned()))
+    }
+
+    fn hash(text: &str, cost: &Cost) -> PasswordHash {
+        PasswordHash::of(&given(text), cost, &mut SysRng).expect("the system has entropy")
+    }
 
     #[test]
     fn the_hash_has_owasps_parameters_and_its_own_salt() {
-        let password = Password::given(&Secret::new("ew!hIb3V".into()));
-        let one = PasswordHash::of(&password, &Cost::default(), &mut SysRng).expect("the system has entropy");
-        let two = PasswordHash::of(&password, &Cost::default(), &mut SysRng).expect("the system has entropy");
+        let one = hash("ew!hIb3V", &Cost::default());
+        let two = hash("ew!hIb3V", &Cost::default());
         assert!(
             one.to_stored().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
             "{}",
             one.to_stored()
         );
         assert_ne!(one.to_stored(), two.to_stored());
+        assert!(PasswordHash::of(&given("ew!hIb3V"), &CHEAP, &mut Broken).is_err());
+    }
+
+    #[test]
+    fn the_same_text_is_right_and_no_other() {
+        let long = "x".repeat(100);
+        for (stored, tried, expected) in [
+            ("ew!hIb3V", "ew!hIb3V", Verdict::Right),
+            ("ew!hIb3V", "ew!hIb3v", Verdict::Wrong),
+            ("ew!hIb3V", "ew!hIb3V ", Verdict::Wrong),
+            ("ew!hIb3V", "ew!hIb3V\0", Verdict::Wrong),
+            ("ew!hIb3V", "", Verdict::Wrong),
+            // The 65th character, and the last one of a hundred.
+            (&long, &format!("{}y{}", &long[..64], &long[65..]), Verdict::Wrong),
+            (&long, &format!("{}y", &long[..99]), Verdict::Wrong),
+            (&long, &long[..64], Verdict::Wrong),
+            // Composed and decomposed are equal; case and compatibility forms are not folded.
+            ("семёрка й", "семе\u{308}рка и\u{306}", Verdict::Right),
+            ("семе\u{308}рка и\u{306}", "семёрка й", Verdict::Right),
+            ("семёрка й", "Семёрка й", Verdict::Wrong),
+            ("password", "ｐａｓｓｗｏｒｄ", Verdict::Wrong),
+        ] {
+            let found = hash(stored, &CHEAP).verify(&given(tried), &CHEAP);
+            assert_eq!(found, expected, "{tried:?} for {stored:?}");
+        }
+    }
+
+    #[test]
+    fn a_hash_below_todays_cost_is_weak() {
+        let stored = hash("ew!hIb3V", &CHEAP);
+        for (memory_kib, iterations, expected) in [
+            (64, 2, Verdict::Right),
+            (65, 2, Verdict::RightButWeak),
+            (64, 3, Verdict::RightButWeak),
+            (32, 3, Verdict::RightButWeak),
+            (32, 1, Verdict::Right),
+        ] {
+            let cost = Cost { memory_kib, iterations };
+            assert_eq!(stored.verify(&given("ew!hIb3V"), &cost), expected, "{cost:?}");
+            assert_eq!(stored.verify(&given("ew!hIb3v"), &cost), Verdict::Wrong, "{cost:?}");
+        }
+    }
+
+    #[test]
+    fn nobody_has_the_password_of_a_corrupt_hash() {
+        let good = hash("ew!hIb3V", &CHEAP).to_stored().to_owned();
+        let (head, _) = good.rsplit_once('$').expect("a PHC string");
+        for corrupt in [
+            "",
+            "ew!hIb3V",
+            "$",
+            "$argon2id$",
+            head,
+            &good[1..],
+            &good[..good.len() - 1],
+            &good[..good.len() - 20],
+            &format!("{good}A"),
+            &good.replace("argon2id", "argon2i"),
+            &good.replace("argon2id", "scrypt"),
+            &good.replace("v=19", "v=18"),
+            &good.replace("m=64", "m=63"),
+            &good.replace("m=64", "m=0"),
+            &good.replace("t=2", "t=0"),
+            &good.replace("p=1", "p=x"),
+        ] {
+            let found = PasswordHash::from_stored(corrupt.to_owned()).verify(&given("ew!hIb3V"), &CHEAP);
+            assert_eq!(found, Verdict::Wrong, "{corrupt:?}");
+        }
+    }
+
+    #[test]
+    fn the_decoy_is_a_whole_hash_at_the_cost_asked_for() {
+        let decoy = PasswordHash::decoy(&CHEAP);
+        let stored = phc::PasswordHash::new(decoy.to_stored()).expect("a PHC string");
+        let real = hash("ew!hIb3V", &CHEAP);
+        let like = phc::PasswordHash::new(real.to_stored()).expect("a PHC string");
+        assert_eq!(
+            (stored.algorithm, stored.version, &stored.params),
+            (like.algorithm, like.version, &like.params)
+        );
+        assert_eq!(stored.salt.map(|salt| salt.len()), like.salt.map(|salt| salt.len()));
+        assert_eq!(stored.hash.map(|hash| hash.len()), like.hash.map(|hash| hash.len()));
+        for text in ["", "ew!hIb3V", "\0"] {
+            assert_eq!(decoy.verify(&given(text), &CHEAP), Verdict::Wrong);
+        }
+    }
+
+    #[test]
+    fn what_is_accepted_is_what_is_verified() {
+        let policy = Policy::new(None, 8, 128, true).expect("within the bounds");
+        let accepted = policy
+            .accept(&Secret::new("семе\u{308}рка и\u{306}".into()))
+            .expect("a good password");
+        let stored = PasswordHash::of(&accepted, &CHEAP, &mut SysRng).expect("the system has entropy");
+        assert_eq!(stored.verify(&given("семёрка й"), &CHEAP), Verdict::Right);
+        assert_eq!(
+            format!("{accepted:?} {stored:?}"),
+            "Password(Secret(…)) PasswordHash(…)"
+        );
     }
 }
