@@ -30,7 +30,9 @@ use crate::{
     delivery::mail::Mailer,
     domain::{
         key::{Keyring, Passcodes, Purpose, SupportPins},
+        name::EmailAddress,
         secret::Secret,
+        sender::Sender,
         time::Timestamp,
     },
     http::serve::{Endpoint, serve},
@@ -127,12 +129,18 @@ impl Edge {
         Table::new(client, self.required(R::VARIABLE).unwrap_or_default())
     }
 
-    /// What sends mails, with the configuration set that `MAIL_CONFIGURATION_SET` names.
+    /// What sends mails: with the configuration set that `MAIL_CONFIGURATION_SET` names, and from `MAIL_SENDER` where a
+    /// domain has no sender of its own.
     pub fn mailer(&self) -> Mailer {
-        Mailer::new(
-            self.ses_client(),
-            self.required("MAIL_CONFIGURATION_SET").unwrap_or_default(),
-        )
+        let configuration_set = self.required("MAIL_CONFIGURATION_SET").unwrap_or_default();
+        // In place of none, RFC 2606's: it is never used, since nothing is served after a problem.
+        let none = || EmailAddress::parse("nobody@example.invalid").expect("it is an address");
+        let sender = Sender {
+            address: self.mail_sender().unwrap_or_else(|Refused| none()),
+            name: None,
+            reply_to: None,
+        };
+        Mailer::new(self.ses_client(), configuration_set, sender)
     }
 
     /// The keys of one purpose, from their secret: JSON of key ids and texts, `{"1":"…","2":"…"}`.
@@ -178,6 +186,11 @@ impl Edge {
         self.text(name)
             .map(str::to_owned)
             .ok_or_else(|| self.refuse(name, "is not set"))
+    }
+
+    fn mail_sender(&self) -> Result<EmailAddress, Refused> {
+        let text = self.required("MAIL_SENDER")?;
+        EmailAddress::parse(&text).map_err(|_| self.refuse("MAIL_SENDER", "must be a mail address"))
     }
 
     fn dynamodb_client(&self) -> aws_sdk_dynamodb::Client {
@@ -322,16 +335,27 @@ mod tests {
     }
 
     #[test]
-    fn a_mailer_needs_its_configuration_set() {
-        for (given, noted) in [(None, 1), (Some(""), 1), (Some("mails"), 0)] {
-            let variables = given.map(|set| ("MAIL_CONFIGURATION_SET".to_owned(), set.to_owned()));
-            let edge = Edge::new(variables.into_iter().collect());
+    fn a_mailer_needs_its_variables() {
+        const SET: &str = "MAIL_CONFIGURATION_SET is not set";
+        const SENDER: &str = "MAIL_SENDER is not set";
+        for (set, sender, noted) in [
+            ("", "", &[SET, SENDER][..]),
+            ("mails", "", &[SENDER]),
+            ("", "no-reply@example.com", &[SET]),
+            ("mails", "example.com", &["MAIL_SENDER must be a mail address"]),
+            (
+                "mails",
+                "a@example.com, b@example.com",
+                &["MAIL_SENDER must be a mail address"],
+            ),
+            ("mails", "no-reply@example.com", &[]),
+        ] {
+            let variables = [("MAIL_CONFIGURATION_SET", set), ("MAIL_SENDER", sender)];
+            let edge = Edge::new(variables.map(|(name, text)| (name.into(), text.into())).into());
             edge.mailer();
-            let problems = edge.problems();
-            let about_it = problems
-                .iter()
-                .filter(|problem| *problem == "MAIL_CONFIGURATION_SET is not set");
-            assert_eq!(about_it.count(), noted, "{given:?}");
+            let mut problems = edge.problems();
+            problems.retain(|problem| problem.starts_with("MAIL_"));
+            assert_eq!(problems, noted, "{set:?}, {sender:?}");
         }
     }
 }

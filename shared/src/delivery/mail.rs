@@ -45,19 +45,22 @@ pub struct Unsent(pub Fault);
 pub struct Mailer {
     client: Client,
     configuration_set: String,
+    sender: Sender,
 }
 
 impl Mailer {
-    /// A mailer whose mails' events go where the configuration set says.
+    /// A mailer whose mails' events go where the configuration set says, and whose mails come from `sender` where a
+    /// domain has none of its own.
     #[must_use]
-    pub fn new(client: Client, configuration_set: String) -> Self {
+    pub fn new(client: Client, configuration_set: String, sender: Sender) -> Self {
         Self {
             client,
             configuration_set,
+            sender,
         }
     }
 
-    /// Sends a mail. The tags come back in its bounce and complaint events.
+    /// Sends a mail from a domain's sender, or from the deployment's. The tags come back in its bounce and complaint events.
     ///
     /// # Errors
     /// [`Unsent`] when SES does not say that it took the mail.
@@ -66,12 +69,12 @@ impl Mailer {
     /// When a tag is not of `[A-Za-z0-9_-]`, 1 to 256 of them: tags are words and ids of ours.
     pub async fn send(
         &self,
-        sender: &Sender,
+        sender: Option<&Sender>,
         to: Recipient<'_>,
         mail: &Mail,
         tags: &[(&'static str, String)],
     ) -> Result<(), Unsent> {
-        let request = request(&self.configuration_set, sender, to, mail, tags);
+        let request = request(&self.configuration_set, sender.unwrap_or(&self.sender), to, mail, tags);
         let sent = request.send_with(&self.client).await;
         sent.map(drop)
             .map_err(|error| Unsent(Fault::new(format!("SendEmail failed: {}", kind_of(&error)))))

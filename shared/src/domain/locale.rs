@@ -25,6 +25,13 @@ impl Locale {
     }
 }
 
+impl Default for Locale {
+    /// English, which every deployment speaks.
+    fn default() -> Self {
+        Self("en".into())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
