@@ -123,6 +123,7 @@ fn operator(command: &Value) -> Value {
         return json!({ "error": "there is no field at" });
     }
     match command["command"].as_str().unwrap_or_default() {
+        "set_domain" => json!({ "domain": command["domain"] }),
         "create_client" => json!({ "client_id": command["client_id"], "client_secret": "s3cret" }),
         "create_user" => json!({ "user_id": format!("user-{}", command["login"].as_str().unwrap_or_default()) }),
         "create_token" => {

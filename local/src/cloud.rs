@@ -110,7 +110,12 @@ impl Inner {
                 false => None,
             };
             let inner = Arc::clone(self);
-            let sweep = tokio::task::spawn_blocking(move || inner.database.sweep());
+            let sweep = tokio::task::spawn_blocking(move || {
+                for (table, reached) in inner.streams.done() {
+                    inner.database.trim(&inner.template.tables[table], &reached)?;
+                }
+                inner.database.sweep()
+            });
             sweep.await.map_err(|error| error.to_string())??
         };
         streams::deliver_all(self).await;

@@ -104,6 +104,26 @@ impl Database {
         swept.map_err(|error| error.to_string())
     }
 
+    /// Forgets the stream records of a table up to the sequence number `reached`, in a database on disk: there they would
+    /// gather for as long as it lives, and every write to a table with a stream looks through them all. Blocks.
+    pub(crate) fn trim(&self, table: &Table, reached: &str) -> Result<(), String> {
+        let (Some(storage), Some(reached)) = (&self.sweeper, stored(reached)) else {
+            return Ok(());
+        };
+        let storage = storage
+            .lock()
+            .map_err(|_| "an earlier sweep failed half way".to_owned())?;
+        // A table's name has letters, digits and `_.-` only: the engine has made the table.
+        let statement = format!(
+            "DELETE FROM _stream_records WHERE table_name = '{}' AND CAST(sequence_number AS INTEGER) <= {reached}",
+            table.name
+        );
+        storage
+            .conn()
+            .execute_batch(&statement)
+            .map_err(|error| error.to_string())
+    }
+
     /// Whether a sweep writes beside the engine.
     pub(crate) fn sweeps_beside(&self) -> bool {
         self.sweeper.is_some()
@@ -174,6 +194,12 @@ impl Database {
         *created = seconds.into();
         Ok(event)
     }
+}
+
+/// The engine's own form of a sequence number: without what makes 21 digits of it.
+fn stored(sequence_number: &str) -> Option<u64> {
+    let number: u128 = sequence_number.parse().ok()?;
+    number.checked_sub(10_u128.pow(20))?.try_into().ok()
 }
 
 #[expect(

@@ -60,6 +60,25 @@ impl Streams {
         self.written.notify_one();
     }
 
+    /// How far all subscriptions of each table have come, by its place in the template.
+    pub(crate) fn done(&self) -> Vec<(usize, String)> {
+        let mut done: BTreeMap<usize, Option<String>> = BTreeMap::new();
+        for subscription in &self.subscriptions {
+            let reached = subscription
+                .reached
+                .lock()
+                .expect("no holder of this lock panics")
+                .clone();
+            // All have the same number of digits. One that has not begun needs every record.
+            done.entry(subscription.mapping.table)
+                .and_modify(|least| *least = least.take().min(reached.clone()))
+                .or_insert(reached);
+        }
+        done.into_iter()
+            .filter_map(|(table, reached)| Some((table, reached?)))
+            .collect()
+    }
+
     /// How far each subscription has come, by name.
     pub(crate) fn reached(&self) -> BTreeMap<String, String> {
         let reached = self.subscriptions.iter().filter_map(|subscription| {
@@ -155,7 +174,10 @@ async fn deliver_batch(inner: &Arc<Inner>, mapping: &StreamMapping, batch: Vec<V
             parts.push((first, tries));
         } else if tries >= allowed {
             let (count, sequence) = (failed.len(), sequence_number(&failed[0]));
-            let line = format!("a batch of {count} from {sequence} on was dropped after {allowed} retries");
+            // The resource's name is enough for a person.
+            let target = mapping.on_failure.as_deref().and_then(|arn| arn.rsplit(':').next());
+            let told = target.map_or_else(String::new, |target| format!(", and {target} is told of it"));
+            let line = format!("a batch of {count} from {sequence} on was dropped after {allowed} retries{told}");
             inner.log.function(name, &line);
         } else {
             parts.push((failed, tries + 1));

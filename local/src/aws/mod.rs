@@ -4,6 +4,7 @@
 
 mod dynamodb;
 mod fault;
+mod feedback;
 mod query;
 mod secrets;
 mod ses;

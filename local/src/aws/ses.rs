@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use mail_parser::{Message as Mail, MessageParser, PartType};
 
+use super::feedback;
 use super::query::{Form, SES};
 use crate::cloud::Inner;
 use crate::messages::{Channel, Content};
@@ -34,21 +35,18 @@ pub(super) fn answer(operation: &str, body: &[u8], inner: &Arc<Inner>) -> Respon
         Ok(read) => read,
         Err(message) => return SES.refusal(StatusCode::BAD_REQUEST, "InvalidParameterValue", &message),
     };
-    for recipient in recipients.into_iter().filter(|recipient| !is_simulated(recipient)) {
-        inner.captured(Channel::Email, recipient, content.clone());
+    let message_id = format!("{}-000000", random::uuid());
+    for recipient in recipients {
+        match feedback::simulated(&recipient) {
+            None => inner.captured(Channel::Email, recipient, content.clone()),
+            Some(mailbox) => feedback::publish(inner, &form, &message_id, bare(&recipient), &mailbox),
+        }
     }
-    SES.result(operation, &format!("<MessageId>{}-000000</MessageId>", random::uuid()))
-}
-
-/// Whether the address is one of SES's mailbox simulator: accepted, and delivered to nobody.
-fn is_simulated(recipient: &str) -> bool {
-    bare(recipient)
-        .rsplit_once('@')
-        .is_some_and(|(_, domain)| domain.eq_ignore_ascii_case("simulator.amazonses.com"))
+    SES.result(operation, &format!("<MessageId>{message_id}</MessageId>"))
 }
 
 /// The address in `Name <address>`, or in itself.
-fn bare(recipient: &str) -> &str {
+pub(super) fn bare(recipient: &str) -> &str {
     recipient
         .rsplit_once('<')
         .map_or(recipient, |(_, rest)| rest.trim_end_matches('>'))

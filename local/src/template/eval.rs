@@ -14,6 +14,8 @@ pub(crate) const API: &str = "local";
 const STACK: &str = "countersign";
 /// The parameter with the address that people see, in mails for one: a deployment's domain, here the cloud's own.
 const PUBLIC_URL: &str = "PublicUrl";
+/// The parameter with the domain that mail comes from, which a deployment has to have verified.
+const MAIL_DOMAIN: &str = "MailDomain";
 
 /// What names stand for while a template is read.
 pub(super) struct Scope<'t> {
@@ -34,8 +36,10 @@ impl<'t> Scope<'t> {
         let mut parameters: BTreeMap<&str, Option<Value>> = object(template, "Parameters")
             .map(|(name, parameter)| (name.as_str(), parameter.get("Default").cloned()))
             .collect();
-        if let Some(public) = parameters.get_mut(PUBLIC_URL) {
-            *public = Some(url.into());
+        for (name, value) in [(PUBLIC_URL, url), (MAIL_DOMAIN, crate::identities::DOMAIN)] {
+            if let Some(parameter) = parameters.get_mut(name) {
+                *parameter = Some(value.into());
+            }
         }
         for (name, value) in given {
             let parameter = parameters

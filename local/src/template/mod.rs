@@ -25,6 +25,8 @@ pub(crate) struct Template {
     pub(crate) secrets: Vec<Secret>,
     pub(crate) streams: Vec<StreamMapping>,
     pub(crate) schedules: Vec<Schedule>,
+    pub(crate) subscriptions: Vec<Subscription>,
+    pub(crate) mail_events: Vec<MailEvents>,
     /// What the template asks for and the local cloud does not do.
     pub(crate) notes: Vec<String>,
 }
@@ -110,6 +112,26 @@ pub(crate) struct StreamMapping {
     pub(crate) reports_failures: bool,
     /// A record is delivered when it matches one of them, or when there are none.
     pub(crate) filters: Vec<Filter>,
+    /// The ARN of what is told about a batch that is given up.
+    pub(crate) on_failure: Option<String>,
+}
+
+/// A function that a topic feeds.
+#[derive(Debug, Clone)]
+pub(crate) struct Subscription {
+    pub(crate) function: usize,
+    /// The topic's ARN.
+    pub(crate) topic: String,
+}
+
+/// What SES publishes about the mail of a configuration set.
+#[derive(Debug, Clone)]
+pub(crate) struct MailEvents {
+    pub(crate) configuration_set: String,
+    /// `bounce`, `complaint` and the like.
+    pub(crate) kinds: Vec<String>,
+    /// The ARN of the topic that it is published to.
+    pub(crate) topic: String,
 }
 
 /// A function called at a fixed rate.

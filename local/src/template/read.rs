@@ -7,7 +7,9 @@ use serde_json::{Map, Value, json};
 
 use super::eval::{Scope, kind, object};
 use super::values::{generated, rate};
-use super::{Function, Route, Schedule, Secret, SecretSource, StreamMapping, Table, Template};
+use super::{
+    Function, MailEvents, Route, Schedule, Secret, SecretSource, StreamMapping, Subscription, Table, Template,
+};
 use crate::streams::Filter;
 
 /// Lambda's own defaults.
@@ -36,6 +38,7 @@ pub(super) fn template(parsed: &Value, url: &str, parameters: &BTreeMap<String, 
             "AWS::DynamoDB::Table" => reader.table(name, resource)?,
             "AWS::SecretsManager::Secret" => reader.secret(name, resource)?,
             "AWS::Serverless::Function" => reader.function(name, resource)?,
+            "AWS::SES::ConfigurationSetEventDestination" => reader.mail_events(name, resource)?,
             _ => {}
         }
     }
@@ -207,6 +210,29 @@ impl Reader<'_> {
         Ok(())
     }
 
+    fn mail_events(&mut self, name: &str, resource: &Value) -> Result<(), String> {
+        let at = format!("Resources.{name}.Properties");
+        let properties = self.scope.value(&resource["Properties"], &at)?.unwrap_or_default();
+        let destination = &properties["EventDestination"];
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let kinds = destination["MatchingEventTypes"].as_array().into_iter().flatten();
+        match (
+            destination["Enabled"].as_bool(),
+            text(&properties["ConfigurationSetName"]),
+            text(&destination["SnsDestination"]["TopicARN"]),
+        ) {
+            (Some(true), Some(configuration_set), Some(topic)) => self.out.mail_events.push(MailEvents {
+                configuration_set,
+                kinds: kinds.filter_map(text).collect(),
+                topic,
+            }),
+            _ => self.out.notes.push(format!(
+                "{at}: only events that are enabled and go to a topic occur here"
+            )),
+        }
+        Ok(())
+    }
+
     fn event(&mut self, function: usize, event_name: &str, event: &Value, at: &str) -> Result<(), String> {
         let properties = event.get("Properties").cloned().unwrap_or_else(|| json!({}));
         let place = format!("{at}.Properties");
@@ -229,6 +255,12 @@ impl Reader<'_> {
                 self.out.routes.push(Route { method, path, function });
             }
             "DynamoDB" => self.stream(function, &properties, &place)?,
+            "SNS" => {
+                let topic = self
+                    .property(&properties, "Topic", &place)?
+                    .ok_or_else(|| format!("{place} names no Topic"))?;
+                self.out.subscriptions.push(Subscription { function, topic });
+            }
             "Schedule" | "ScheduleV2" => {
                 let key = if properties.get("ScheduleExpression").is_some() {
                     "ScheduleExpression"
@@ -311,6 +343,10 @@ impl Reader<'_> {
             bisect,
             reports_failures,
             filters,
+            on_failure: match properties.pointer("/DestinationConfig/OnFailure/Destination") {
+                Some(target) => self.scope.text(target, &format!("{at}.DestinationConfig"))?,
+                None => None,
+            },
         });
         Ok(())
     }

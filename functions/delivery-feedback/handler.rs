@@ -1,0 +1,105 @@
+use countersign_shared::{
+    domain::{
+        audit::{self, Event, What},
+        name::EmailAddress,
+        password_reset::PasswordResetRequest,
+        registration::RegistrationRequest,
+        secret::random_bytes,
+        suppression::{Policy, Reason, Source, Suppression, subject},
+    },
+    fault::Fault,
+    observe::{self, Metric, Told},
+    store::{
+        rows::suppression,
+        table::{Delete, Put, Table, Update},
+    },
+};
+use rand::rngs::SysRng;
+use serde_json::Value;
+
+use crate::notice::{Feedback, Notice, Request};
+
+/// Takes notice of mail that bounced and of complaints: the address is suppressed for a while, the request that the mail was
+/// about is closed, and both can be looked up. What is told again changes nothing.
+pub struct DeliveryFeedback {
+    pub suppressions: Table<Suppression, Update>,
+    pub registrations: Table<RegistrationRequest, Delete>,
+    pub resets: Table<PasswordResetRequest, Delete>,
+    pub audit: Table<Event, Put>,
+    pub source: Source,
+    pub policy: Policy,
+    pub keeping: audit::Policy,
+}
+
+impl DeliveryFeedback {
+    /// Does what SNS passes on. What is not ours or makes no sense is dropped: it would be the same the next time.
+    ///
+    /// # Errors
+    /// When the store fails: Lambda tries again, and puts the event aside when that does not help.
+    pub async fn answer(&self, event: &Value, request_id: &str) -> Result<(), lambda_runtime::Error> {
+        let records = event["Records"].as_array().map(Vec::as_slice).unwrap_or_default();
+        if records.is_empty() {
+            observe::dropped(request_id, "no records");
+        }
+        for record in records {
+            match Notice::read(record, &self.source) {
+                Ok(Notice::Feedback(feedback)) => {
+                    let done = self.take(&feedback, request_id).await;
+                    done.map_err(|fault| fault.to_string())?;
+                }
+                Ok(Notice::Counted(metric, kind, at)) => {
+                    let told = Told {
+                        request_id,
+                        at,
+                        event: None,
+                        address: None,
+                    };
+                    observe::count(metric, ("Type", kind), told);
+                }
+                Err(why) => observe::dropped(request_id, why),
+            }
+        }
+        Ok(())
+    }
+
+    async fn take(&self, feedback: &Feedback, request_id: &str) -> Result<(), Fault> {
+        for address in &feedback.addresses {
+            let row = Suppression::new(self.policy, address, feedback.reason, feedback.at);
+            self.suppressions
+                .update(&row.subject, suppression::suppress(&row), feedback.at)
+                .await?;
+        }
+        match &feedback.request {
+            Some(Request::Registration(digest)) => self.registrations.delete(digest).await?,
+            Some(Request::PasswordReset(digest)) => self.resets.delete(digest).await?,
+            None => {}
+        }
+        for address in &feedback.addresses {
+            self.tell(feedback, address, request_id).await?;
+        }
+        Ok(())
+    }
+
+    /// Last, when all is done: whoever writes the audit event prints the line, so both are there once.
+    async fn tell(&self, feedback: &Feedback, address: &EmailAddress, request_id: &str) -> Result<(), Fault> {
+        let (what, metric, kind) = match feedback.reason {
+            Reason::Bounce => (What::Bounced, Metric::Bounced, "Permanent"),
+            Reason::Complaint => (What::Complained, Metric::Complained, "Complaint"),
+        };
+        let about = subject(address);
+        let source: [&[u8]; 2] = [feedback.id.as_bytes(), &about];
+        let attempt = random_bytes(&mut SysRng)?;
+        let event = Event::new(self.keeping, what, &source, attempt, feedback.at).about("Mail", about);
+        if self.audit.put_new(&event, feedback.at).await? {
+            let address = address.masked();
+            let told = Told {
+                request_id,
+                at: feedback.at,
+                event: Some(&event),
+                address: Some(&address),
+            };
+            observe::count(metric, ("Type", kind), told);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,228 @@
+//! What SES publishes about a mail, as SNS passes it on to a function (SES Developer Guide, "Contents of event data that
+//! Amazon SES publishes to Amazon SNS").
+
+use std::collections::BTreeMap;
+
+use countersign_shared::{
+    domain::{
+        name::EmailAddress,
+        secret::Digest,
+        suppression::{Reason, Source},
+        time::Timestamp,
+    },
+    observe::Metric,
+};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// SES takes at most so many recipients for one mail.
+const MOST_RECIPIENTS: usize = 50;
+/// SNS takes no longer message.
+const LONGEST_MESSAGE: usize = 256 * 1024;
+
+/// What is to be done.
+pub enum Notice {
+    /// The addresses take no more mail.
+    Feedback(Feedback),
+    /// It is counted, as being of this type, and changes nothing: the mail may yet arrive, or was never sent.
+    Counted(Metric, &'static str, Timestamp),
+}
+
+/// A bounce for good, or a complaint.
+pub struct Feedback {
+    pub reason: Reason,
+    /// SES's name of the event.
+    pub id: String,
+    pub at: Timestamp,
+    /// Only those that the mail was sent to: at least one.
+    pub addresses: Vec<EmailAddress>,
+    /// What the mail was about.
+    pub request: Option<Request>,
+}
+
+/// A request that waits for its link to be followed.
+pub enum Request {
+    Registration(Digest),
+    PasswordReset(Digest),
+}
+
+#[derive(Deserialize)]
+struct Message {
+    // The second name is the one of notifications that are set up without a configuration set.
+    #[serde(rename = "eventType", alias = "notificationType")]
+    kind: String,
+    mail: Mail,
+    bounce: Option<Bounce>,
+    complaint: Option<Complaint>,
+}
+
+#[derive(Deserialize)]
+struct Mail {
+    timestamp: String,
+    destination: Vec<String>,
+    #[serde(default)]
+    tags: BTreeMap<String, Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Bounce {
+    bounce_type: String,
+    bounced_recipients: Vec<Recipient>,
+    timestamp: String,
+    feedback_id: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Complaint {
+    complained_recipients: Vec<Recipient>,
+    timestamp: String,
+    feedback_id: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Recipient {
+    email_address: String,
+}
+
+impl Notice {
+    /// Reads one record of what SNS delivers.
+    ///
+    /// # Errors
+    /// Why it is dropped, in words of ours.
+    pub fn read(record: &Value, source: &Source) -> Result<Self, &'static str> {
+        let sns = &record["Sns"];
+        if record["EventSource"] != "aws:sns" || sns["Type"] != "Notification" {
+            return Err("not from SNS");
+        }
+        if sns["TopicArn"] != source.topic.as_str() {
+            return Err("another topic");
+        }
+        let message = sns["Message"].as_str().unwrap_or_default();
+        if message.len() > LONGEST_MESSAGE || !message.starts_with('{') {
+            return Err("no event of SES");
+        }
+        let message: Message = serde_json::from_str(message).map_err(|_| "no event of SES")?;
+        if only(&message.mail.tags, "ses:configuration-set") != Some(source.configuration_set.as_str()) {
+            return Err("another configuration set");
+        }
+        message.notice()
+    }
+}
+
+impl Message {
+    fn notice(self) -> Result<Notice, &'static str> {
+        match (self.kind.as_str(), self.bounce, self.complaint) {
+            ("Bounce", Some(bounce), None) => match bounce.bounce_type.as_str() {
+                "Permanent" => self.mail.feedback(
+                    Reason::Bounce,
+                    &bounce.bounced_recipients,
+                    &bounce.timestamp,
+                    bounce.feedback_id,
+                ),
+                "Transient" => Ok(Notice::Counted(Metric::Bounced, "Transient", time(&bounce.timestamp)?)),
+                "Undetermined" => Ok(Notice::Counted(
+                    Metric::Bounced,
+                    "Undetermined",
+                    time(&bounce.timestamp)?,
+                )),
+                _ => Err("a bounce of no known type"),
+            },
+            ("Complaint", None, Some(complaint)) => self.mail.feedback(
+                Reason::Complaint,
+                &complaint.complained_recipients,
+                &complaint.timestamp,
+                complaint.feedback_id,
+            ),
+            ("Reject", None, None) => Ok(Notice::Counted(
+                Metric::Rejected,
+                "Content",
+                time(&self.mail.timestamp)?,
+            )),
+            _ => Err("an event of no known type"),
+        }
+    }
+}
+
+impl Mail {
+    /// The recipients come out of a message that a stranger's server wrote, so only those count that we have mailed to:
+    /// nobody can have somebody else's address suppressed.
+    fn feedback(
+        &self,
+        reason: Reason,
+        recipients: &[Recipient],
+        timestamp: &str,
+        id: String,
+    ) -> Result<Notice, &'static str> {
+        if recipients.len() > MOST_RECIPIENTS || self.destination.len() > MOST_RECIPIENTS {
+            return Err("too many recipients");
+        }
+        if id.is_empty() || id.len() > 256 {
+            return Err("no feedbackId");
+        }
+        let parse = |text: &str| EmailAddress::parse(text).map_err(|_| "a recipient that is no address");
+        let sent_to = self
+            .destination
+            .iter()
+            .map(|text| parse(text))
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut addresses: Vec<EmailAddress> = Vec::new();
+        for recipient in recipients {
+            let address = parse(&recipient.email_address)?;
+            let is_same = |other: &EmailAddress| other.canonical() == address.canonical();
+            if sent_to.iter().any(is_same) && !addresses.iter().any(is_same) {
+                addresses.push(address);
+            }
+        }
+        if addresses.is_empty() {
+            return Err("no recipient that was mailed to");
+        }
+        Ok(Notice::Feedback(Feedback {
+            reason,
+            id,
+            at: time(timestamp)?,
+            addresses,
+            request: self.request()?,
+        }))
+    }
+
+    fn request(&self) -> Result<Option<Request>, &'static str> {
+        if !self.tags.contains_key("request") {
+            return Ok(None);
+        }
+        let digest = only(&self.tags, "request").and_then(digest).ok_or("no good request")?;
+        Ok(match only(&self.tags, "kind") {
+            Some("registration") => Some(Request::Registration(digest)),
+            Some("password_reset") => Some(Request::PasswordReset(digest)),
+            _ => return Err("a request of no known kind"),
+        })
+    }
+}
+
+/// A tag that has exactly one value.
+fn only<'a>(tags: &'a BTreeMap<String, Vec<String>>, name: &str) -> Option<&'a str> {
+    match tags.get(name).map(Vec::as_slice) {
+        Some([value]) => Some(value),
+        _ => None,
+    }
+}
+
+fn time(text: &str) -> Result<Timestamp, &'static str> {
+    Timestamp::parse(text).ok_or("no good timestamp")
+}
+
+/// A digest in 64 hexadecimal digits, in lower case.
+fn digest(text: &str) -> Option<Digest> {
+    let value = |digit: u8| match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    };
+    let bytes = text.as_bytes().chunks(2).map(|pair| match pair {
+        [high, low] => Some(value(*high)? << 4 | value(*low)?),
+        _ => None,
+    });
+    Digest::from_bytes(&bytes.collect::<Option<Vec<_>>>()?)
+}

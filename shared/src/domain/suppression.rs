@@ -1,0 +1,93 @@
+//! Addresses that nothing is mailed to for a while: their mail bounced for good, or somebody complained (security.md R33).
+
+use sha2::{Digest as _, Sha256};
+
+use super::{name::EmailAddress, secret::framed, time::Timestamp};
+
+/// For how long an address is suppressed.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy {
+    /// In seconds, from the bounce or the complaint on.
+    pub lifetime: u64,
+}
+
+/// Where events about our mail come from. What comes from elsewhere is not about our mail.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// The topic's ARN.
+    pub topic: String,
+    /// The configuration set that our mail is sent with.
+    pub configuration_set: String,
+}
+
+/// Why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The address does not take mail, and never will.
+    Bounce,
+    /// Somebody reported a mail of ours as unwanted.
+    Complaint,
+}
+
+impl Reason {
+    /// Its name in rows.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bounce => "bounce",
+            Self::Complaint => "complaint",
+        }
+    }
+
+    /// The reason of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Bounce, Self::Complaint]
+            .into_iter()
+            .find(|reason| reason.name() == name)
+    }
+}
+
+/// An address that is suppressed. The row does not hold the address.
+#[derive(Clone, Debug)]
+pub struct Suppression {
+    /// [`subject`] of the address.
+    pub subject: [u8; 32],
+    /// Why.
+    pub reason: Reason,
+    /// Since when.
+    pub at: Timestamp,
+    /// From this moment on the address may be mailed to again.
+    pub ends_at: Timestamp,
+}
+
+impl Suppression {
+    /// Suppresses an address because of what happened at `at`.
+    #[must_use]
+    pub fn new(policy: Policy, address: &EmailAddress, reason: Reason, at: Timestamp) -> Self {
+        Self {
+            subject: subject(address),
+            reason,
+            at,
+            ends_at: at.deadline(policy.lifetime),
+        }
+    }
+}
+
+/// What stands for an address where it must not be read.
+#[must_use]
+pub fn subject(address: &EmailAddress) -> [u8; 32] {
+    Sha256::digest(framed(&[b"suppression", address.canonical().as_bytes()])).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_one_subject_however_it_is_written() {
+        let of = |text: &str| subject(&EmailAddress::parse(text).expect("an address"));
+        assert_eq!(of("Jane@Example.com"), of("jane@example.COM"));
+        assert_ne!(of("jane@example.com"), of("jane+x@example.com"));
+    }
+}

@@ -1,0 +1,125 @@
+//! Floor 1: lines of functions that nobody waits for. A count is a log entry and a metric in one line, in CloudWatch's
+//! embedded metric format: nothing is called for it, and nothing is counted that is not logged.
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    domain::{audit::Event, time::Timestamp},
+    fault::Fault,
+};
+
+/// Where all our metrics are.
+const NAMESPACE: &str = "Countersign";
+
+/// What is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Metric {
+    /// Rows that DynamoDB has removed.
+    Expired,
+    /// Mails that could not be delivered.
+    Bounced,
+    /// Mails that were reported as unwanted.
+    Complained,
+    /// Mails that SES did not send.
+    Rejected,
+}
+
+impl Metric {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Expired => "Expired",
+            Self::Bounced => "Bounced",
+            Self::Complained => "Complained",
+            Self::Rejected => "Rejected",
+        }
+    }
+}
+
+/// Who tells, about what, when.
+#[derive(Clone, Copy, Debug)]
+pub struct Told<'a> {
+    /// The invocation.
+    pub request_id: &'a str,
+    /// The event's own time.
+    pub at: Timestamp,
+    /// The audit event that is told, if there is one.
+    pub event: Option<&'a Event>,
+    /// A masked address, if there is one.
+    pub address: Option<&'a str>,
+}
+
+/// Counts one, by one dimension that has few values.
+pub fn count(metric: Metric, dimension: (&'static str, &str), told: Told<'_>) {
+    println!("{}", line(metric, dimension, told));
+}
+
+/// Tells of an event that was not acted on, and why: words of ours, nothing out of the event.
+pub fn dropped(request_id: &str, why: &'static str) {
+    let line = json!({ "level": "warn", "request_id": request_id, "outcome": "dropped", "why": why });
+    println!("{line}");
+}
+
+/// Tells of a record that cannot be done, and will be tried again until it is put aside.
+pub fn failed(request_id: &str, record: &str, fault: &Fault) {
+    let line = json!({
+        "level": "error", "request_id": request_id, "outcome": "failed", "record": record, "fault": fault.to_string(),
+    });
+    println!("{line}");
+}
+
+fn line(metric: Metric, (dimension, value): (&'static str, &str), told: Told<'_>) -> Value {
+    let name = metric.name();
+    let mut line = Map::new();
+    line.insert("at".into(), told.at.iso().into());
+    line.insert("level".into(), "info".into());
+    line.insert("request_id".into(), told.request_id.into());
+    line.insert("outcome".into(), name.to_lowercase().into());
+    if let Some(event) = told.event {
+        line.insert("event".into(), hex(&event.id).into());
+        line.insert("subject".into(), hex(&event.subject).into());
+    }
+    if let Some(address) = told.address {
+        line.insert("address".into(), address.into());
+    }
+    line.insert(dimension.into(), value.into());
+    line.insert(name.into(), 1.into());
+    let metrics = json!([{
+        "Namespace": NAMESPACE, "Dimensions": [[dimension]], "Metrics": [{ "Name": name, "Unit": "Count" }],
+    }]);
+    line.insert(
+        "_aws".into(),
+        json!({ "Timestamp": told.at.millis(), "CloudWatchMetrics": metrics }),
+    );
+    Value::Object(line)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_is_a_log_entry_and_a_metric() {
+        let told = Told {
+            request_id: "r",
+            at: Timestamp::from_millis(1_772_230_017_999),
+            event: None,
+            address: Some("m***@example.com"),
+        };
+        let expected = json!({
+            "at": "2026-02-27T22:06:57Z", "level": "info", "request_id": "r", "outcome": "bounced",
+            "address": "m***@example.com", "Type": "Permanent", "Bounced": 1,
+            "_aws": {
+                "Timestamp": 1_772_230_017_999_u64,
+                "CloudWatchMetrics": [{
+                    "Namespace": "Countersign", "Dimensions": [["Type"]],
+                    "Metrics": [{ "Name": "Bounced", "Unit": "Count" }],
+                }],
+            },
+        });
+        assert_eq!(line(Metric::Bounced, ("Type", "Permanent"), told), expected);
+    }
+}

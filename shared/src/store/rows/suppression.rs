@@ -1,0 +1,62 @@
+//! Suppressed addresses: one row each, by the digest of the address.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use crate::{
+    domain::{
+        suppression::{Reason, Suppression},
+        time::Timestamp,
+    },
+    store::{
+        item::{Corrupt, Item, Reader, Writer, bytes, text, time},
+        table::{Change, Row},
+    },
+};
+
+impl Row for Suppression {
+    const VARIABLE: &'static str = "SUPPRESSIONS_TABLE";
+    const KEY: &'static str = "subject";
+    type Id = [u8; 32];
+
+    fn key(id: &[u8; 32]) -> AttributeValue {
+        bytes(*id)
+    }
+
+    fn to_item(&self) -> Item {
+        Writer::default()
+            .with(Self::KEY, Self::key(&self.subject))
+            .with("reason", text(self.reason.name()))
+            .with("suppressed_at", time(self.at))
+            .with("ttl", time(self.ends_at))
+            .item()
+    }
+
+    fn from_item(item: &Item) -> Result<Self, Corrupt> {
+        let row = Reader(item);
+        Ok(Self {
+            subject: row.bytes(Self::KEY)?.try_into().map_err(|_| Corrupt(Self::KEY))?,
+            reason: row.parsed("reason", Reason::parse)?,
+            at: row.time("suppressed_at")?,
+            ends_at: row.time("ttl")?,
+        })
+    }
+
+    fn ends_at(&self) -> Option<Timestamp> {
+        Some(self.ends_at)
+    }
+}
+
+/// Suppresses an address; refused when it is suppressed for as long already. What is told again, or late, changes
+/// nothing.
+#[must_use]
+pub fn suppress(suppression: &Suppression) -> Change {
+    Change {
+        update: "SET reason = :reason, suppressed_at = :at, #ttl = :ttl",
+        condition: "attribute_not_exists(subject) OR #ttl < :ttl",
+        values: vec![
+            (":reason", text(suppression.reason.name())),
+            (":at", time(suppression.at)),
+            (":ttl", time(suppression.ends_at)),
+        ],
+    }
+}
