@@ -109,6 +109,21 @@ impl Edge {
         shapes.collect::<Vec<_>>().into_iter().collect()
     }
 
+    /// Where people log in: the page links to it.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub fn login_url(&self) -> Result<String, Refused> {
+        let text = self.text("LOGIN_URL").unwrap_or("/");
+        match is_link(text) {
+            true => Ok(text.to_owned()),
+            false => Err(self.refuse(
+                "LOGIN_URL",
+                "must be an https:// address, an http:// address of this machine, or a path that begins with /",
+            )),
+        }
+    }
+
     fn shape(&self, name: &str, length: usize, alphabet: &str) -> Result<Shape, Refused> {
         Shape::new(length, alphabet).map_err(|words| self.refuse(name, words))
     }
@@ -131,6 +146,27 @@ impl Edge {
             )),
         }
     }
+}
+
+/// Whether a browser may be sent there: by TLS, within this machine, or to another path of the same origin. What
+/// browsers drop from addresses or read as a slash (tabs, ends of lines, backslashes) could make another one of it.
+fn is_link(text: &str) -> bool {
+    let plain = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    let authority = |rest: &str| rest.split(['/', '?', '#']).next().unwrap_or_default().to_owned();
+    let good = if let Some(rest) = text.strip_prefix("https://") {
+        let authority = authority(rest);
+        !authority.is_empty() && !authority.starts_with(':') && !authority.contains('@')
+    } else if let Some(rest) = text.strip_prefix("http://") {
+        let authority = authority(rest);
+        let of_this_machine = |host: &str| {
+            let port = authority.strip_prefix(host).and_then(|rest| rest.strip_prefix(':'));
+            authority == host || port.is_some_and(|port| port.parse::<u16>().is_ok())
+        };
+        ["127.0.0.1", "localhost", "[::1]"].into_iter().any(of_this_machine)
+    } else {
+        text.starts_with('/') && !text.starts_with("//")
+    };
+    plain && good
 }
 
 const DEFAULT_ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
@@ -187,6 +223,42 @@ mod tests {
         ] {
             let edge = edge(&[("PASSCODE_LIFETIME", lifetime), ("PASSCODE_PURPOSES", purposes)]);
             assert_eq!(edge.passcode_policy().is_ok(), good, "{lifetime} {purposes}");
+        }
+    }
+
+    #[test]
+    fn links_lead_to_https_or_to_this_machine() {
+        for (value, good) in [
+            ("", true),
+            ("/", true),
+            ("/login?next=%2F#top", true),
+            ("https://pbx.example/login", true),
+            ("https://pbx.example", true),
+            ("https://pbx.example:8443/", true),
+            ("http://127.0.0.1:3000/login", true),
+            ("http://localhost", true),
+            ("http://[::1]:3000/", true),
+            ("http://pbx.example/login", false),
+            ("http://localhost.evil.example/", false),
+            ("http://localhost:3000@evil.example/", false),
+            ("http://127.0.0.1:x/", false),
+            ("https://", false),
+            ("https:///login", false),
+            ("https://:443/", false),
+            ("https://pbx.example@evil.example/", false),
+            ("//evil.example/", false),
+            ("/\\evil.example/", false),
+            ("/\t/evil.example/", false),
+            ("/lo gin", false),
+            ("/логин", false),
+            ("login", false),
+            ("javascript:alert(1)", false),
+            ("JavaScript:alert(1)", false),
+            ("data:text/html,x", false),
+        ] {
+            let edge = edge(&[("LOGIN_URL", value)]);
+            assert_eq!(edge.login_url().is_ok(), good, "{value:?}");
+            assert_eq!(edge.problems().is_empty(), good, "{value:?}");
         }
     }
 

@@ -5,6 +5,7 @@ pub mod broadleaf;
 pub mod call;
 pub mod era;
 pub mod gitlab;
+pub mod html;
 pub mod mithril;
 pub mod plain;
 pub mod rejection;

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{call::Call, rejection::Rejection};
+use super::{call::Call, html::Page, rejection::Rejection};
 use crate::fault::Fault;
 
 /// JSON.
@@ -12,6 +12,7 @@ pub const JSON: &str = "application/json";
 #[derive(Debug)]
 pub struct Answer {
     pub(super) status: u16,
+    pub(super) headers: Vec<(&'static str, String)>,
     pub(super) body: String,
     pub(super) outcome: &'static str,
 }
@@ -22,7 +23,25 @@ impl Answer {
     pub fn json(status: u16, outcome: &'static str, body: &impl Serialize) -> Self {
         Self {
             status,
+            headers: Vec::new(),
             body: to_json(body),
+            outcome,
+        }
+    }
+
+    /// A page, chosen by its language.
+    #[must_use]
+    pub fn page(outcome: &'static str, page: &Page) -> Self {
+        let headers = [
+            ("content-type", "text/html; charset=utf-8"),
+            ("content-language", page.language),
+            ("content-security-policy", &page.policy),
+            ("vary", "Accept-Language"),
+        ];
+        Self {
+            status: 200,
+            headers: headers.map(|(name, value)| (name, value.to_owned())).into(),
+            body: page.html.clone(),
             outcome,
         }
     }
@@ -39,9 +58,9 @@ pub trait Dialect: From<Rejection> + From<Fault> {
 pub struct Reply {
     /// HTTP status.
     pub status: u16,
-    /// Headers beyond those that every reply has.
+    /// Headers beyond those that every reply has, or instead of them.
     pub headers: Vec<(&'static str, String)>,
-    /// The body: JSON.
+    /// The body: JSON, unless a header says otherwise.
     pub body: String,
     /// The word for the log.
     pub outcome: &'static str,
@@ -79,10 +98,15 @@ impl Reply {
 
 impl From<Answer> for Reply {
     fn from(answer: Answer) -> Self {
-        let Answer { status, body, outcome } = answer;
+        let Answer {
+            status,
+            headers,
+            body,
+            outcome,
+        } = answer;
         Self {
             status,
-            headers: Vec::new(),
+            headers,
             body,
             outcome,
             fault: None,

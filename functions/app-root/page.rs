@@ -1,0 +1,68 @@
+//! Puts the page together, once for each language. Nothing that a caller sends becomes a part of it.
+
+use std::collections::BTreeMap;
+
+use countersign_shared::http::html::{Page, preferred_language};
+
+/// The words, by language. A new language is a file, a line here and a button in page.html.
+const WORDS: [(&str, &str); 3] = [
+    ("en", include_str!("words/en.json")),
+    ("ru", include_str!("words/ru.json")),
+    ("uk", include_str!("words/uk.json")),
+];
+
+/// The page in every language.
+pub struct Pages(BTreeMap<&'static str, Page>);
+
+impl Pages {
+    /// With a link to where people log in.
+    pub fn new(login_url: &str) -> Self {
+        let page = |(language, words): (&'static str, &str)| (language, Page::new(language, html(words, login_url)));
+        Self(WORDS.map(page).into())
+    }
+
+    /// The page in the language that the caller likes best.
+    pub fn preferred(&self, accepted: Option<&str>) -> &Page {
+        &self.0[preferred_language(accepted, &WORDS.map(|(language, _)| language))]
+    }
+}
+
+/// The page in one language. All words travel with it, so that it changes its language without being loaded again.
+fn html(words: &str, login_url: &str) -> String {
+    let words: BTreeMap<&str, String> = serde_json::from_str(words).expect("the words are texts by name");
+    let all: Vec<_> = WORDS
+        .iter()
+        .map(|(language, words)| format!("\"{language}\":{words}"))
+        .collect();
+    // Within JSON a sign and its escape are the same; within HTML only the escape cannot end the element.
+    let all = format!("{{{}}}", all.join(",")).replace('<', "\\u003c");
+    let mut html = String::new();
+    for (at, part) in include_str!("page.html").split("{{").enumerate() {
+        if at == 0 {
+            html += part;
+            continue;
+        }
+        let (name, rest) = part.split_once("}}").expect("a mark ends");
+        match name {
+            "style" => html += include_str!("page.css"),
+            "script" => html += concat!(include_str!("strength.js"), include_str!("page.js")),
+            "words" => html += &all,
+            "login_url" => html += &escaped(login_url),
+            word => html += &escaped(&words[word]),
+        }
+        html += rest;
+    }
+    html
+}
+
+fn escaped(text: &str) -> String {
+    let escape = |sign| match sign {
+        '&' => "&amp;".to_owned(),
+        '<' => "&lt;".to_owned(),
+        '>' => "&gt;".to_owned(),
+        '"' => "&quot;".to_owned(),
+        '\'' => "&#39;".to_owned(),
+        sign => sign.to_string(),
+    };
+    text.chars().map(escape).collect()
+}

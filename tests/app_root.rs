@@ -1,0 +1,338 @@
+//! The page behind mailed links: contracts.md §2. What it does in a browser is tried by `tests/browser/app_root.py`.
+
+use std::{collections::BTreeMap, process::Command};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::world::{Got, World, root};
+
+/// What the script exits with where there is no browser to try it in.
+const SKIPPED: i32 = 77;
+
+const DOMAIN: &str = "pbx.era-platform.ru";
+
+/// The inner texts of a page's elements of that name.
+fn inside<'a>(page: &'a str, start: &str, end: &str) -> Vec<&'a str> {
+    page.split(start)
+        .skip(1)
+        .map(|rest| rest.split_once(end).expect("an element ends").0)
+        .collect()
+}
+
+fn hashes(texts: &[&str]) -> String {
+    texts
+        .iter()
+        .map(|text| format!(" 'sha256-{}'", STANDARD.encode(Sha256::digest(text))))
+        .collect()
+}
+
+async fn page(world: &World, accept_language: &str) -> Got {
+    let got = world
+        .get("/app-root")
+        .header("accept-language", accept_language)
+        .bare()
+        .await;
+    assert_eq!(got.status, 200, "{got:?}");
+    got
+}
+
+#[tokio::test]
+async fn the_page_has_every_header_and_a_policy_for_its_own_bytes() {
+    let world = World::new().await;
+    let got = world.get("/app-root").bare().await;
+    let (styles, scripts) = (
+        inside(&got.body, "<style>", "</style>"),
+        inside(&got.body, "<script>", "</script>"),
+    );
+    assert_eq!((styles.len(), scripts.len()), (1, 1), "one style and one script");
+    let policy = format!(
+        "default-src 'none'; style-src{}; script-src{}; connect-src 'self'; base-uri 'none'; form-action 'none'; \
+         frame-ancestors 'none'",
+        hashes(&styles),
+        hashes(&scripts),
+    );
+    let mut headers: BTreeMap<_, _> = got
+        .headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.to_str().expect("ASCII")))
+        .collect();
+    // The gateway's own.
+    for name in ["apigw-requestid", "content-length", "date", "connection"] {
+        headers.remove(name);
+    }
+    let expected = BTreeMap::from([
+        ("cache-control", "no-store"),
+        ("content-language", "en"),
+        ("content-security-policy", &policy),
+        ("content-type", "text/html; charset=utf-8"),
+        ("referrer-policy", "no-referrer"),
+        ("strict-transport-security", "max-age=63072000; includeSubDomains"),
+        ("vary", "Accept-Language"),
+        ("x-content-type-options", "nosniff"),
+    ]);
+    assert_eq!((got.status, headers), (200, expected));
+}
+
+#[tokio::test]
+async fn the_page_needs_nothing_from_elsewhere() {
+    let world = World::new().await;
+    let body = world.get("/app-root").bare().await.body;
+    let (markup, _) = body.split_once("<script").expect("the scripts come last");
+    for word in [
+        "src=", "<link", "<img", "<iframe", "url(", "@import", "http:", "https:", " style=",
+    ] {
+        assert!(!markup.contains(word), "{word} in the page");
+    }
+    assert!(body.contains(r#"<meta name="robots" content="noindex">"#));
+    assert!(!body.contains("{{") && !body.contains("}}"), "a mark was not filled");
+}
+
+#[tokio::test]
+async fn the_language_is_the_callers() {
+    let world = World::new().await;
+    for (accepted, language) in [
+        ("ru-RU,ru;q=0.9,en;q=0.8", "ru"),
+        ("uk", "uk"),
+        ("de,uk;q=0.2,en;q=0.1", "uk"),
+        ("de", "en"),
+        ("en-GB,ru;q=0.9", "en"),
+    ] {
+        let got = page(&world, accepted).await;
+        let words = words(language);
+        assert_eq!(got.header("content-language"), Some(language), "{accepted}");
+        for part in [
+            format!("<html lang=\"{language}\">"),
+            format!("<title>{}</title>", words["title"]),
+            format!("<noscript><p class=\"notice\">{}</p></noscript>", words["noscript"]),
+        ] {
+            assert!(got.body.contains(&part), "{accepted}: no {part}");
+        }
+    }
+}
+
+fn words(language: &str) -> BTreeMap<String, String> {
+    let path = root().join(format!("functions/app-root/words/{language}.json"));
+    let text = std::fs::read_to_string(path).expect("a file of words");
+    serde_json::from_str(&text).expect("texts by name")
+}
+
+#[tokio::test]
+async fn every_language_has_every_word() {
+    let world = World::new().await;
+    let body = page(&world, "en").await.body;
+    let all = inside(&body, r#"<script type="application/json" id="words">"#, "</script>");
+    let all: BTreeMap<String, BTreeMap<String, String>> = serde_json::from_str(all[0]).expect("the words are JSON");
+    assert_eq!(all.keys().collect::<Vec<_>>(), ["en", "ru", "uk"]);
+    let english = &all["en"];
+    for (language, given) in &all {
+        assert_eq!(*given, words(language), "the page's words are the file's");
+        let (theirs, ours): (Vec<_>, Vec<_>) = (given.keys().collect(), english.keys().collect());
+        assert_eq!(theirs, ours, "{language} has the words of English");
+        for (name, text) in given {
+            let marks = |text: &str| ["{wait}", "{limit}"].map(|mark| text.contains(mark));
+            assert_eq!(marks(text), marks(&english[name]), "{language}: {name}");
+            assert!(!text.trim().is_empty() && text.trim() == text, "{language}: {name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_hostile_header_changes_nothing() {
+    let world = World::new().await;
+    let plain = page(&world, "en").await.body;
+    let long = "ru;q=0.1,".repeat(800);
+    for hostile in [
+        "\"><script>alert(1)</script>",
+        "{{words}}",
+        "ru\"onload=x",
+        "../../etc/passwd",
+        "ru;q=1e99",
+        "uk;q=NaN",
+        ";;;;,,,,q=1",
+        "",
+        "\u{e9}",
+    ] {
+        assert_eq!(page(&world, hostile).await.body, plain, "{hostile}");
+    }
+    assert_eq!(page(&world, &long).await.header("content-language"), Some("ru"));
+    // Nor do other headers and the query.
+    let got = world
+        .get("/app-root?lang=ru&uuid=%3Cscript%3E&%zz")
+        .header("x-forwarded-host", "evil.example")
+        .header("referer", "https://evil.example/<script>")
+        .header("cookie", "language=ru")
+        .bare()
+        .await;
+    assert_eq!((got.status, got.body == plain), (200, true));
+}
+
+#[tokio::test]
+async fn other_methods_are_refused() {
+    let world = World::new().await;
+    for method in ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"] {
+        let got = world.ask(method, "/app-root").send().await;
+        assert_eq!(got.header("allow"), Some("GET"), "{method}");
+        got.is(405, r#"{"error_code":1405,"error_message":"method not allowed"}"#);
+    }
+    let got = world.ask("HEAD", "/app-root").bare().await;
+    assert_eq!(
+        (got.status, got.header("allow"), got.body.as_str()),
+        (405, Some("GET"), "")
+    );
+    world.get("/app-root/").send().await.ok(404);
+    let long = world
+        .get("/app-root")
+        .body("text/plain", "x".repeat(16_385))
+        .send()
+        .await;
+    long.is(413, r#"{"error_code":1413,"error_message":"request body too large"}"#);
+}
+
+#[tokio::test]
+async fn the_login_page_is_where_the_operator_says() {
+    let world = World::with(&[("LoginUrl", "https://id.example/login?a=1&b='2'")]).await;
+    let body = world.get("/app-root").bare().await.body;
+    let link = r#"href="https://id.example/login?a=1&amp;b=&#39;2&#39;""#;
+    assert_eq!(
+        body.matches(link).count(),
+        3,
+        "after success, and where a link does not work"
+    );
+    for evil in [
+        "javascript:alert(1)",
+        "//evil.example",
+        "http://id.example/",
+        "/\\evil.example",
+    ] {
+        let world = World::with(&[("LoginUrl", evil)]).await;
+        let got = world.get("/app-root").bare().await;
+        assert!(got.status >= 500, "{evil}: {got:?}");
+        let lines = world.cloud().logs();
+        let said = lines
+            .iter()
+            .any(|line| line.contains("refused_to_start") && line.contains("LOGIN_URL"));
+        assert!(said, "{evil}: {lines:#?}");
+    }
+}
+
+/// Runs the script against the world; `false` where there is no browser.
+async fn in_a_browser(world: &World, arguments: &[&str]) -> bool {
+    let mut command = Command::new("python3");
+    command
+        .arg(root().join("tests/browser/app_root.py"))
+        .arg(world.url())
+        .args(arguments);
+    let output = tokio::task::spawn_blocking(move || command.output())
+        .await
+        .expect("no panic")
+        .expect("python3 runs");
+    let said = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    // Past the capture of the test's output: a skip must be seen.
+    if output.status.code() == Some(SKIPPED) {
+        use std::io::Write;
+        let _ = writeln!(std::io::stderr(), "\n*** SKIPPED: /app-root was NOT tried: {said}");
+        return false;
+    }
+    assert!(output.status.success(), "{said}");
+    true
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_works_in_a_browser() {
+    let world = World::new().await;
+    in_a_browser(&world, &[]).await;
+}
+
+/// The link in the newest mail to an address.
+async fn mailed_link(world: &World, to: &str) -> String {
+    let messages = world.get("/_local/messages").local().await;
+    let mails = messages.as_array().expect("messages");
+    let mail = mails
+        .iter()
+        .rev()
+        .find(|mail| {
+            mail["channel"] == "email"
+                && mail["to"] == to
+                && mail["text"].as_str().is_some_and(|text| text.contains("/app-root#/"))
+        })
+        .unwrap_or_else(|| panic!("no mail with a link to {to}: {messages}"));
+    let text = mail["text"].as_str().expect("a text part");
+    let link = text
+        .split_whitespace()
+        .find(|word| word.contains("/app-root#/"))
+        .expect("a link");
+    world.keep_out_of_logs(link.rsplit('/').next().expect("the link's secret"));
+    link.to_owned()
+}
+
+/// One check of the script, with the server's own answers.
+async fn set_password(world: &World, link: &str, password: &str) -> bool {
+    world.keep_out_of_logs(password);
+    let check = "the_link_of_a_mail_sets_the_password";
+    in_a_browser(world, &["--link", link, "--password", password, check]).await
+}
+
+/// A signed-in change of the password, which only the right one allows.
+async fn change(world: &World, token: &str, current: &str, new: &str) -> Got {
+    let ask = world.post("/rest/v1/iam/pwd_reset_requests").bearer(token);
+    ask.json(&json!({ "current_pwd": current, "new_pwd": new }))
+        .send()
+        .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn from_registration_to_a_password_that_works_and_to_a_reset_one() {
+    let world = World::new().await;
+    let (login, email) = ("journey.person", "journey@example.org");
+    let form = json!({ "domain": DOMAIN, "login": login, "name": "Ann Journey", "email": email });
+    let got = world
+        .post("/rest/v1/iam/self_register_requests")
+        .json(&form)
+        .send()
+        .await;
+    got.is(
+        200,
+        r#"{"error_code":0,"result":true,"result_msg":"Check your email box for confirmation URL"}"#,
+    );
+    let link = mailed_link(&world, email).await;
+    assert!(link.contains("/app-root#/self_register/"), "{link}");
+    if !set_password(&world, &link, "Quiet-river.73~stone").await {
+        return;
+    }
+
+    let users = world.rows("UsersTable").await;
+    let user: Vec<&Value> = users.iter().filter(|user| user["login"]["S"] == login).collect();
+    assert_eq!(user.len(), 1, "one account: {users:?}");
+    let id = user[0]["user_id"]["S"].as_str().expect("an id");
+    let token = || world.token(json!({ "user_id": id, "scopes": ["api"] }));
+    let refused = change(&world, &token().await, "Quiet-river.73~stonE", "Other_meadow!88-leaf").await;
+    assert_eq!(refused.ok(412)["error_details"]["field"], "current_pwd");
+    world.keep_out_of_logs("Other_meadow!88-leaf");
+    change(&world, &token().await, "Quiet-river.73~stone", "Other_meadow!88-leaf")
+        .await
+        .ok(200);
+
+    world.advance(121).await;
+    let key = json!({ "key": login, "domain": DOMAIN });
+    world
+        .post("/rest/v1/iam/pwd_reset_requests")
+        .json(&key)
+        .send()
+        .await
+        .ok(200);
+    let link = mailed_link(&world, email).await;
+    assert!(link.contains("/app-root#/pwd_reset/"), "{link}");
+    assert!(set_password(&world, &link, "Third.lantern_51~fox").await);
+    world.advance(121).await;
+    let refused = change(&world, &token().await, "Other_meadow!88-leaf", "Fourth!anchor_62.elm").await;
+    assert_eq!(refused.ok(412)["error_details"]["field"], "current_pwd");
+    change(&world, &token().await, "Third.lantern_51~fox", "Fourth!anchor_62.elm")
+        .await
+        .ok(200);
+}

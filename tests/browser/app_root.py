@@ -1,0 +1,606 @@
+#!/usr/bin/env python3
+"""Tries the page behind mailed links (GET /app-root) in a real Chromium.
+
+    pip install -r tests/browser/requirements.txt        # and a Chromium of the system
+    cargo local                                          # in another terminal
+    python3 tests/browser/app_root.py http://127.0.0.1:3000 [--link LINK --password PASSWORD] [CHECK...]
+
+The page is the server's own, and so is its policy; the answers to what it sends are made up here, but for those of the one
+check that needs a LINK: it uses the link up, and gives its account that password. Starts no server. Exits with 0 when every
+check holds, 1 when one does not, and 77 when there is no browser to try it in. CHROMIUM names one with an unusual name.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import traceback
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+SKIPPED = 77
+
+
+def skip(why):
+    print(f"SKIPPED: the page /app-root was not tried in a browser: {why}", file=sys.stderr)
+    sys.exit(SKIPPED)
+
+
+try:
+    from playwright.sync_api import expect, sync_playwright
+except ImportError:
+    skip("no playwright; pip install -r tests/browser/requirements.txt")
+
+BROWSERS = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
+LANGUAGES = {"en": "English", "ru": "Русский", "uk": "Українська"}
+ROOT = Path(__file__).resolve().parents[2]
+WORDS = {one: json.loads((ROOT / f"functions/app-root/words/{one}.json").read_text()) for one in LANGUAGES}
+
+# ---- What every check uses ----------------------------------------------------------------------------------------------
+
+# Not a real version digit: the seed's own example has none either.
+UUID = "3F2b8a10-5a7d-0d55-9d0e-2d1c6c1f9a77"
+REGISTER = f"#/self_register/{UUID}"
+RESET = f"#/pwd_reset/{UUID}"
+PASSWORD = "tidy.Harbour_42~owl"
+
+
+def refused(status, message, field=None, headers=None):
+    body = {"error_code": 1501 if status == 412 else 1000 + status, "error_message": message}
+    return {"status": status, "json": body | ({"error_details": {"field": field}} if field else {}), "headers": headers or {}}
+
+
+DONE = {"status": 200, "json": {"error_code": 0, "result": True, "result_msg": "Now login with new password",
+                                "user": {"domain": "pbx.era-platform.ru", "login": "my_login"}}}
+SIGNS = refused(412, "pwd contains invalid symbols. Expected: A-Za-z0-9_-.~!", "pwd")
+TAKEN = refused(412, "login already exists", "login")
+USED = refused(404, "request not found or expired")
+
+WATCH = """window.violations = [];
+document.addEventListener("securitypolicyviolation", (event) => window.violations.push(`${event.violatedDirective} ${event.blockedURI}`));"""
+
+
+@contextmanager
+def app_root(browser, fragment=REGISTER, *answers, language="en", **options):
+    """The page, open. What it sends is answered with `answers`, one after the other, and kept in `page.sent`."""
+    context = browser.new_context(**{"viewport": {"width": 1024, "height": 800}, "locale": language, **options})
+    page = context.new_page()
+    page.set_default_timeout(10_000)
+    page.sent, page.asked, troubles, left = [], [], [], list(answers)
+
+    def answer(route):
+        page.sent.append(route.request)
+        now = left.pop(0)
+        route.abort(now) if isinstance(now, str) else route.fulfill(**now)
+
+    def complain(said):
+        # Chromium tells of every answer that is no success.
+        if said.type in ("error", "warning") and not said.text.startswith("Failed to load resource"):
+            troubles.append(f"console {said.type}: {said.text}")
+
+    page.on("console", complain)
+    page.on("pageerror", lambda error: troubles.append(f"uncaught: {error}"))
+    page.on("request", lambda request: page.asked.append(f"{request.method} {request.url}"))
+    page.add_init_script(WATCH)
+    page.route("**/rest/**", answer)
+    page.goto(f"{BASE}/app-root{fragment}")
+    yield page
+    troubles += page.evaluate("violations")
+    context.close()
+    assert not troubles, "the browser complained:\n  " + "\n  ".join(troubles)
+    assert not left, f"{len(left)} requests did not come"
+
+
+def field(page):
+    return page.locator("#pwd")
+
+
+def shown(page, view):
+    """The view that is shown, and that no other one is."""
+    expect(page.locator("[data-view]:visible")).to_have_count(1)
+    expect(page.locator(f"[data-view={view}]")).to_be_visible()
+    heading = page.locator(f"[data-view={view}] h1")
+    expect(page).to_have_title(heading.inner_text())
+    return heading
+
+
+def save(page, password=PASSWORD):
+    field(page).fill(password)
+    field(page).press("Enter")
+
+
+# ---- The checks ---------------------------------------------------------------------------------------------------------
+
+
+def the_form_comes_from_the_fragment_and_nothing_is_sent(browser):
+    for fragment, heading in ((REGISTER, "register_heading"), (RESET, "reset_heading"), (f"{RESET}.", "reset_heading")):
+        with app_root(browser, fragment) as page:
+            expect(shown(page, "form")).to_have_text(WORDS["en"][heading])
+            expect(field(page)).to_have_attribute("autocomplete", "new-password")
+            expect(field(page)).to_have_attribute("type", "password")
+            page.wait_for_timeout(500)
+            assert page.asked == [f"GET {BASE}/app-root"], f"more was asked than the page: {page.asked}"
+            # The form cannot be sent by the browser itself, and so no password can get into an address.
+            assert page.locator("form [name]").count() == 0
+
+
+def the_policy_is_said_in_words_and_belongs_to_the_field(browser):
+    with app_root(browser) as page:
+        expect(page.get_by_label("Password", exact=True)).to_be_visible()
+        for words in ("8 to 128 characters", "English letters, digits and the signs _ - . ~ !"):
+            expect(page.locator("#policy")).to_contain_text(words)
+        described = field(page).get_attribute("aria-describedby").split()
+        assert described == ["pwd-problem", "policy", "strength"], described
+
+
+def the_strength_follows_what_is_typed(browser):
+    with app_root(browser) as page:
+        for typed, level in (("", 0), ("aaaaaaaa", 1), ("password1", 1), ("12345678", 1), ("qwerty2024", 1), ("abababababab", 1),
+                             ("kTr2moal", 2), ("correct-horse", 3), ("vQ8_nh3zL.wd", 4), (PASSWORD, 5), ("~" * 5000, 1)):
+            field(page).fill(typed)
+            expect(page.locator("#meter")).to_have_attribute("data-level", str(level))
+            expect(page.locator("#strength")).to_have_text(WORDS["en"].get(f"strength_{level}", ""))
+        field(page).fill("correct horse")
+        expect(page.locator("#strength")).to_contain_text("check the keyboard layout")
+        field(page).fill(PASSWORD)
+        expect(page.locator("#news")).to_have_text("Strong")  # told to who cannot see it, after a pause
+
+
+def show_and_hide_keep_the_text(browser):
+    with app_root(browser) as page:
+        field(page).fill(PASSWORD)
+        page.get_by_role("button", name="Show password").click()
+        expect(field(page)).to_have_attribute("type", "text")
+        expect(page.locator("#news")).to_have_text("The password is shown.")
+        page.get_by_role("button", name="Hide password").click()
+        expect(field(page)).to_have_attribute("type", "password")
+        expect(field(page)).to_have_value(PASSWORD)
+
+
+def a_rule_that_is_broken_is_told_next_to_the_field(browser):
+    with app_root(browser, REGISTER, SIGNS, DONE) as page:
+        save(page, "пароль-пароль")
+        told = page.locator("#pwd-problem")
+        expect(told).to_have_text(SIGNS["json"]["error_message"])
+        expect(field(page)).to_have_attribute("aria-invalid", "true")
+        expect(field(page)).to_be_focused()
+        expect(field(page)).to_have_value("пароль-пароль")
+        assert told.bounding_box()["y"] < field(page).bounding_box()["y"] < told.bounding_box()["y"] + 150, "not next to it"
+        save(page)
+        shown(page, "done")
+
+
+def rules_that_are_known_are_said_in_the_language_of_the_page_too(browser):
+    for said, word, limit in (("pwd is too short. Expected: at least 12 characters", "rule_short", "12"),
+                              ("pwd is too long. Expected: at most 64 characters", "rule_long", "64"),
+                              ("pwd is one of the most common passwords", "rule_common", ""),
+                              ("pwd is not what we like", "rule_other", "")):
+        with app_root(browser, RESET, refused(412, said, "pwd"), language="uk") as page:
+            save(page)
+            expect(page.locator("#pwd-problem p")).to_have_text([WORDS["uk"][word].replace("{limit}", limit), said])
+
+
+def an_empty_password_is_not_sent(browser):
+    with app_root(browser) as page:
+        page.get_by_role("button", name="Save password").click()
+        expect(page.locator("#pwd-problem")).to_have_text("Please enter a password.")
+        expect(field(page)).to_be_focused()
+        assert page.sent == []
+
+
+def the_server_decides_what_a_password_may_be(browser):
+    odd = " ключ\u0301 🔑 <b>&\"' "
+    with app_root(browser, RESET, DONE) as page:
+        save(page, odd)
+        shown(page, "done")
+        request = page.sent[0]
+        assert (request.method, request.url) == ("PATCH", f"{BASE}/rest/v1/iam/pwd_reset_requests/{UUID}"), request.url
+        assert request.post_data_json == {"pwd": odd}, request.post_data
+        headers = request.all_headers()
+        assert headers["content-type"] == "application/json" and "referer" not in headers and "cookie" not in headers, headers
+
+
+def the_secret_of_the_link_is_in_one_request_only(browser):
+    with app_root(browser, REGISTER, TAKEN, DONE) as page:
+        save(page)
+        expect(page.locator("#problem")).not_to_be_empty()
+        save(page)
+        shown(page, "done")
+        wanted = f"PATCH {BASE}/rest/v1/iam/self_register_requests/{UUID}"
+        assert page.asked == [f"GET {BASE}/app-root", wanted, wanted], page.asked
+        kept = page.evaluate("[document.cookie, localStorage.length, sessionStorage.length]")
+        assert kept == ["", 0, 0], kept
+
+
+def the_keyboard_alone_is_enough(browser):
+    with app_root(browser, REGISTER, SIGNS, DONE) as page:
+        reached = []
+        for _ in range(6):
+            page.keyboard.press("Tab")
+            at = page.evaluate("""() => {
+              const at = document.activeElement, style = getComputedStyle(at);
+              return [at.id || at.lang, style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2];
+            }""")
+            assert at[1], f"no visible focus on {at[0]}"
+            reached.append(at[0])
+        assert reached == ["en", "ru", "uk", "pwd", "reveal", "save"], reached
+        page.keyboard.press("Shift+Tab")
+        page.keyboard.press("Space")
+        expect(field(page)).to_have_attribute("type", "text")
+        page.keyboard.press("Shift+Tab")
+        page.keyboard.type("short")
+        page.keyboard.press("Enter")
+        expect(field(page)).to_have_attribute("aria-invalid", "true")
+        page.keyboard.type("-but-longer-now")
+        page.keyboard.press("Tab")
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        expect(shown(page, "done")).to_be_focused()
+        assert page.sent[1].post_data_json == {"pwd": "short-but-longer-now"}
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("link", name="Go to the login page")).to_be_focused()
+
+
+def success_names_the_login_and_links_to_where_it_is_used(browser):
+    with app_root(browser, REGISTER, DONE) as page:
+        save(page)
+        expect(shown(page, "done")).to_have_text("Your password is saved")
+        part = page.locator("[data-view=done]")
+        for words in ("my_login", "pbx.era-platform.ru", "Now login with new password"):
+            expect(part).to_contain_text(words)
+        link = part.get_by_role("link").get_attribute("href")
+        assert link.startswith(("/", "https://")), link
+        expect(field(page)).to_have_value("")  # it is of no use any more
+
+
+def a_used_link_says_how_to_get_another(browser):
+    for fragment, how in ((REGISTER, "used_register"), (RESET, "used_reset")):
+        with app_root(browser, fragment, USED) as page:
+            save(page)
+            expect(shown(page, "used")).to_be_focused()
+            part = page.locator("[data-view=used]")
+            for words in (WORDS["en"][how], "request not found or expired"):
+                expect(part).to_contain_text(words)
+            expect(part.get_by_role("link")).to_be_visible()
+
+
+def other_problems_are_told_above_the_form_and_lose_nothing(browser):
+    for answer, words in (
+        (TAKEN, ["Somebody else has taken this login", "login already exists"]),
+        (refused(412, "email domain is not allowed", "email"), ["This mail address cannot be used", "email domain is not allowed"]),
+        (refused(412, "something else", "name"), ["did not accept", "something else"]),
+        (refused(400, "malformed request"), ["did not accept", "malformed request"]),
+        (refused(429, "too many requests", headers={"retry-after": "42"}), ["try again in 42 seconds", "is still here", "too many requests"]),
+        (refused(429, "too many requests", headers={"retry-after": "3600"}), ["try again in 60 minutes"]),
+        (refused(429, "too many requests"), ["try again a little later"]),
+        (refused(503, "try again later", headers={"retry-after": "1"}), ["busy", "in 1 second.", "try again later"]),
+        (refused(500, "internal error"), ["our side", "internal error"]),
+        ({"status": 502, "body": "<html>Bad Gateway</html>", "content_type": "text/html"}, ["our side"]),
+        ({"status": 404, "json": {"message": "Not Found"}}, ["did not accept", "HTTP 404"]),
+        ({"status": 200, "body": "null"}, ["did not accept", "HTTP 200"]),
+        ("connectionrefused", ["cannot be reached"]),
+    ):
+        with app_root(browser, REGISTER, answer, DONE) as page:
+            field(page).fill(PASSWORD)
+            page.get_by_role("button", name="Save password").click()
+            told = page.get_by_role("alert")
+            for one in words:
+                expect(told).to_contain_text(one)
+            expect(field(page)).to_have_value(PASSWORD)
+            expect(field(page)).not_to_have_attribute("aria-invalid", "true")
+            page.get_by_role("button", name="Save password").click()
+            shown(page, "done")
+
+
+def what_the_server_says_is_text(browser):
+    attack = "<img src=x onerror='top.pwned=1'><script>top.pwned=1</script>"
+    done = {"status": 200, "json": {**DONE["json"], "result_msg": attack, "user": {"login": attack, "domain": "w" * 3000}}}
+    with app_root(browser, REGISTER, refused(412, attack, "pwd"), refused(412, attack, "login"), done) as page:
+        save(page)
+        expect(page.locator("#pwd-problem")).to_have_text(attack)
+        save(page)
+        expect(page.locator("#problem")).to_contain_text(attack)
+        save(page)
+        expect(page.locator("#login")).to_have_text(attack)
+        assert page.evaluate("window.pwned") is None and page.locator("main img, main script").count() == 0
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "a long word makes the page scroll sideways"
+
+
+def it_is_sent_once_while_an_answer_is_awaited(browser):
+    with app_root(browser) as page:
+        waiting = []
+        page.route("**/rest/**", lambda route: waiting.append(route))
+        save(page)
+        button = page.get_by_role("button", name="Saving…")
+        expect(button).to_have_attribute("aria-disabled", "true")
+        button.click(force=True)
+        field(page).press("Enter")
+        page.wait_for_timeout(300)
+        assert len(waiting) == 1, f"sent {len(waiting)} times"
+        waiting[0].fulfill(**SIGNS)
+        expect(page.get_by_role("button", name="Save password")).to_have_attribute("aria-disabled", "false")
+
+
+def a_link_that_is_not_complete_is_explained(browser):
+    for fragment in ("", "#", "#/self_register/", "#/self_register/1234", f"#/other/{UUID}", f"#/self_register/{UUID}0",
+                     "#/self_register/../../../../evil", f"#/pwd_reset/{UUID}/../x"):
+        with app_root(browser, fragment) as page:
+            expect(shown(page, "missing")).to_have_text("The link is not complete")
+            expect(page.locator("[data-view=missing]")).to_contain_text("open the link in the mail again")
+
+
+def another_link_in_the_same_tab_begins_anew(browser):
+    with app_root(browser, REGISTER, SIGNS) as page:
+        save(page)
+        expect(page.locator("#pwd-problem")).not_to_be_empty()
+        page.evaluate("(fragment) => { location.hash = fragment }", RESET)
+        expect(shown(page, "form")).to_have_text("Choose a new password")
+        expect(page.locator("#pwd-problem")).to_be_empty()
+        expect(field(page)).to_have_value("")
+        page.evaluate("location.hash = ''")
+        shown(page, "missing")
+        page.go_back()
+        expect(shown(page, "form")).to_have_text("Choose a new password")
+        # An answer about the first link is not taken for one about the second.
+        waiting = []
+        page.route("**/rest/**", lambda route: waiting.append(route))
+        save(page)
+        expect(page.get_by_role("button", name="Saving…")).to_be_visible()
+        page.evaluate("(fragment) => { location.hash = fragment }", REGISTER)
+        expect(shown(page, "form")).to_have_text("Finish your registration")
+        waiting[0].fulfill(**DONE)
+        page.wait_for_timeout(300)
+        expect(shown(page, "form")).to_have_text("Finish your registration")
+
+
+def a_reload_keeps_working(browser):
+    with app_root(browser, REGISTER, SIGNS, DONE, USED) as page:
+        save(page)
+        expect(page.locator("#pwd-problem")).not_to_be_empty()
+        page.reload()
+        shown(page, "form")
+        save(page)
+        shown(page, "done")
+        page.reload()
+        shown(page, "form")
+        save(page)
+        shown(page, "used")
+
+
+def it_speaks_three_languages(browser):
+    for language in LANGUAGES:
+        with app_root(browser, language=f"{language}-XX") as page:
+            assert page.evaluate("document.documentElement.lang") == language
+            expect(shown(page, "form")).to_have_text(WORDS[language]["register_heading"])
+    refusals = [SIGNS, refused(429, "too many requests", headers={"retry-after": "2"}), DONE]
+    with app_root(browser, REGISTER, *refusals) as page:
+        save(page, "what I typed")
+        for language, name in LANGUAGES.items():
+            button = page.get_by_role("button", name=name)
+            button.focus()
+            page.keyboard.press("Enter")
+            words = WORDS[language]
+            expect(button).to_be_focused()
+            expect(button).to_have_attribute("aria-pressed", "true")
+            assert page.evaluate("document.documentElement.lang") == language
+            expect(shown(page, "form")).to_have_text(words["register_heading"])
+            expect(field(page)).to_have_value("what I typed")
+            told = page.locator("#pwd-problem")
+            expect(told).to_contain_text(SIGNS["json"]["error_message"])
+            if language != "en":
+                expect(told).to_contain_text(words["rule_signs"])
+            expect(page.locator("#strength")).to_contain_text(words["unusual"])
+            empty = page.evaluate("[...document.querySelectorAll('[data-words]')].filter((one) => !one.textContent).map((one) => one.dataset.words)")
+            assert not empty, f"{language} has no words for {empty}"
+        save(page)
+        expect(page.get_by_role("alert")).to_contain_text("через 2 секунди")
+        save(page)
+        expect(shown(page, "done")).to_have_text("Пароль збережено")
+        page.get_by_role("button", name="Русский").click()
+        expect(shown(page, "done")).to_have_text("Пароль сохранён")
+        expect(page.locator("#login")).to_have_text("my_login")
+
+
+def has_landmarks_headings_and_names(browser):
+    with app_root(browser, REGISTER, SIGNS) as page:
+        save(page)
+        expect(page.locator("#pwd-problem")).not_to_be_empty()
+        for role in ("banner", "main"):
+            expect(page.get_by_role(role)).to_have_count(1)
+        expect(page.get_by_role("heading", level=1)).to_have_count(1)
+        expect(page.get_by_role("group", name="Language")).to_be_visible()
+        problems = page.evaluate("""() => {
+          const problems = [];
+          for (const one of document.querySelectorAll("button,a")) if (!one.textContent.trim()) problems.push(`no name: ${one.outerHTML}`);
+          for (const one of document.querySelectorAll("input")) if (!one.labels.length) problems.push(`no label: ${one.outerHTML}`);
+          const ids = [...document.querySelectorAll("[id]")].map((one) => one.id);
+          for (const id of ids) if (ids.filter((other) => other === id).length > 1) problems.push(`id twice: ${id}`);
+          for (const one of document.querySelectorAll("[aria-describedby],[aria-labelledby],[aria-controls]"))
+            for (const name of ["aria-describedby", "aria-labelledby", "aria-controls"])
+              for (const id of (one.getAttribute(name) ?? "").split(" ").filter(Boolean)) if (!ids.includes(id)) problems.push(`no ${id}`);
+          return problems;
+        }""")
+        assert not problems, problems
+        robots = page.locator("meta[name=robots]").get_attribute("content")
+        assert robots == "noindex", robots
+
+
+def without_scripts_it_says_what_is_missing(browser):
+    for language in LANGUAGES:
+        with without_scripts(browser, language) as page:
+            expect(page.locator("noscript p")).to_have_text(WORDS[language]["noscript"])
+            expect(page.locator("form:visible, #languages:visible")).to_have_count(0)
+
+
+@contextmanager
+def without_scripts(browser, language):
+    context = browser.new_context(java_script_enabled=False, locale=language)
+    page = context.new_page()
+    page.goto(f"{BASE}/app-root{REGISTER}")
+    yield page
+    context.close()
+
+
+VIEWS = [("form", []), ("form", [SIGNS]), ("form", [TAKEN]), ("done", [DONE]), ("used", [USED])]
+
+
+def nothing_scrolls_sideways_on_small_or_magnified_screens(browser):
+    # 320 px wide is also what a screen of 1280 px has at 400 %.
+    for language in LANGUAGES:
+        for view, answers in VIEWS:
+            with app_root(browser, REGISTER, *answers, language=language, viewport={"width": 320, "height": 256}) as page:
+                if answers:
+                    save(page, PASSWORD * 10)
+                    expect(page.locator("#pwd-problem > p, #problem > p, [data-view=done]:visible, [data-view=used]:visible")).not_to_have_count(0)
+                shown(page, view)
+                wide = page.evaluate("""[...document.querySelectorAll("body *")]
+                  .filter((one) => one.checkVisibility() && !one.closest(".unseen") && one.getBoundingClientRect().right > 320.5)
+                  .map((one) => one.outerHTML.slice(0, 120))""")
+                assert not wide, f"{language}, {view}: wider than the screen: {wide}"
+                assert page.evaluate("document.documentElement.scrollWidth") <= 320
+                page.evaluate("document.documentElement.style.fontSize = '200%'")  # text alone made larger
+                assert page.evaluate("document.documentElement.scrollWidth") <= 320, f"{language}, {view}: at twice the size"
+
+
+CONTRAST = """() => {
+  const channels = (colour) => (colour.match(/[\\d.]+/g) ?? []).map(Number);
+  const seen = (one) => {
+    for (; one; one = one.parentElement) {
+      const [r, g, b, alpha = 1] = channels(getComputedStyle(one).backgroundColor);
+      if (alpha === 1) return [r, g, b];
+    }
+    throw new Error("no background");
+  };
+  const light = (colour) => colour.slice(0, 3).map((c) => c / 255).map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, c, at) => sum + c * [0.2126, 0.7152, 0.0722][at], 0);
+  const ratio = (one, other) => {
+    const [less, more] = [light(one), light(other)].sort((a, b) => a - b);
+    return (more + 0.05) / (less + 0.05);
+  };
+  const weak = [];
+  for (const one of document.querySelectorAll("body *")) {
+    if (!one.checkVisibility()) continue;
+    const style = getComputedStyle(one);
+    const check = (found, least, what) => found < least && weak.push(`${found.toFixed(2)} ${what} of ${one.outerHTML.slice(0, 80)}`);
+    if ([...one.childNodes].some((child) => child.nodeType === 3 && child.data.trim())) check(ratio(channels(style.color), seen(one)), 4.5, "text");
+    if (one.matches("input, .meter, #reveal")) check(ratio(channels(style.borderTopColor), seen(one.parentElement)), 3, "edge");
+    if (one.matches("#meter")) check(ratio(channels(style.backgroundColor), seen(one.parentElement)), 3, "bar");
+  }
+  return weak;
+}"""
+
+
+def contrast_is_enough_in_light_and_dark(browser):
+    for scheme, ground in (("light", "rgb(243, 245, 248)"), ("dark", "rgb(17, 22, 29)")):
+        for view, answers in VIEWS:
+            with app_root(browser, REGISTER, *answers, color_scheme=scheme, reduced_motion="reduce") as page:
+                if answers:
+                    save(page)
+                shown(page, view)
+                assert page.evaluate("getComputedStyle(document.body).backgroundColor") == ground, f"not the {scheme} colours"
+                for typed in ("a", "correct-horse", PASSWORD) if view == "form" else ():
+                    field(page).fill(typed)
+                    weak = page.evaluate(CONTRAST)
+                    assert not weak, f"{scheme}, {view}: too little contrast: {weak}"
+                weak = page.evaluate(CONTRAST)
+                assert not weak, f"{scheme}, {view}: too little contrast: {weak}"
+
+
+def motion_is_left_out_when_unwanted(browser):
+    for wish, seconds in (("no-preference", "0.2s"), ("reduce", "0s")):
+        with app_root(browser, reduced_motion=wish) as page:
+            assert page.evaluate("getComputedStyle(document.getElementById('meter')).transitionDuration") == seconds
+
+
+def the_link_of_a_mail_sets_the_password(browser):
+    """With the server's own answers: the first password is refused, the second one is taken, and the link is used up."""
+    fragment = f"#{urlsplit(ARGUMENTS.link).fragment}"
+    with app_root(browser, fragment) as page:
+        page.unroute("**/rest/**")
+        for _ in range(2):  # what is opened is not used
+            page.reload()
+            shown(page, "form")
+        save(page, "not allowed")
+        expect(page.locator("#pwd-problem")).to_contain_text("pwd ")
+        expect(field(page)).to_be_focused()
+        expect(field(page)).to_have_value("not allowed")
+        save(page, ARGUMENTS.password)
+        shown(page, "done")
+        expect(page.locator("#login")).not_to_be_empty()
+        print(json.dumps({"login": page.locator("#login").inner_text(), "domain": page.locator("#domain").inner_text()}))
+        page.reload()
+        save(page, ARGUMENTS.password)
+        shown(page, "used")
+        expect(page.locator("#used-said")).to_have_text("request not found or expired")
+
+
+CHECKS = [
+    the_form_comes_from_the_fragment_and_nothing_is_sent,
+    the_policy_is_said_in_words_and_belongs_to_the_field,
+    the_strength_follows_what_is_typed,
+    show_and_hide_keep_the_text,
+    a_rule_that_is_broken_is_told_next_to_the_field,
+    rules_that_are_known_are_said_in_the_language_of_the_page_too,
+    an_empty_password_is_not_sent,
+    the_server_decides_what_a_password_may_be,
+    the_secret_of_the_link_is_in_one_request_only,
+    the_keyboard_alone_is_enough,
+    success_names_the_login_and_links_to_where_it_is_used,
+    a_used_link_says_how_to_get_another,
+    other_problems_are_told_above_the_form_and_lose_nothing,
+    what_the_server_says_is_text,
+    it_is_sent_once_while_an_answer_is_awaited,
+    a_link_that_is_not_complete_is_explained,
+    another_link_in_the_same_tab_begins_anew,
+    a_reload_keeps_working,
+    it_speaks_three_languages,
+    has_landmarks_headings_and_names,
+    without_scripts_it_says_what_is_missing,
+    nothing_scrolls_sideways_on_small_or_magnified_screens,
+    contrast_is_enough_in_light_and_dark,
+    motion_is_left_out_when_unwanted,
+    the_link_of_a_mail_sets_the_password,
+]
+
+
+def main():
+    executable = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
+    if executable is None:
+        skip(f"none of {', '.join(BROWSERS)} is installed, and CHROMIUM is not set")
+    try:
+        urllib.request.urlopen(f"{BASE}/app-root", timeout=30).close()
+    except OSError as error:
+        sys.exit(f"no page at {BASE}/app-root ({error}). Start it with `cargo local`, and give its address as the first argument.")
+    wanted = [check for check in CHECKS if not ARGUMENTS.checks or check.__name__ in ARGUMENTS.checks]
+    if not ARGUMENTS.link:
+        wanted = [check for check in wanted if check is not the_link_of_a_mail_sets_the_password]
+    failed = []
+    with sync_playwright() as playwright:
+        # Chromium's own sandbox does not start for root, as in a container.
+        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"] if os.geteuid() == 0 else [])
+        for check in wanted:
+            try:
+                check(browser)
+                print(f"ok      {check.__name__}")
+            except Exception:
+                failed.append(check)
+                print(f"FAILED  {check.__name__}\n{traceback.format_exc()}")
+            for context in browser.contexts:
+                context.close()
+        browser.close()
+    print(f"{len(wanted) - len(failed)} passed, {len(failed)} failed")
+    sys.exit(1 if failed or not wanted else 0)
+
+
+if __name__ == "__main__":
+    reader = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    reader.add_argument("base", metavar="BASE")
+    reader.add_argument("--link")
+    reader.add_argument("--password", default=PASSWORD)
+    reader.add_argument("checks", nargs="*", metavar="CHECK")
+    ARGUMENTS = reader.parse_args()
+    BASE = ARGUMENTS.base.rstrip("/")
+    main()
