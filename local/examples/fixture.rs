@@ -33,6 +33,13 @@ async fn main() -> Result<(), Error> {
 
 async fn answer(event: LambdaEvent<Value>) -> Result<Value, Error> {
     let event = event.payload;
+    if event["Records"][0]["EventSource"] == "aws:sns" {
+        println!(
+            "told by {}: {}",
+            event["Records"][0]["Sns"]["TopicArn"], event["Records"][0]["Sns"]["Message"]
+        );
+        return Ok(Value::Null);
+    }
     if event["Records"].is_array() {
         return Ok(stream(&event));
     }

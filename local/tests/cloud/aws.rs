@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkErro
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem, Update};
 use aws_sdk_ses::primitives::Blob;
-use aws_sdk_ses::types::{Body, Content, Destination, Message, RawMessage};
+use aws_sdk_ses::types::{Body, Content, Destination, Message, MessageTag, RawMessage};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -336,6 +336,55 @@ async fn mail_and_text_messages_are_captured() {
         send(local.delete("/_local/messages")).await.status(),
         StatusCode::NO_CONTENT
     );
+    assert_eq!(local.json("/_local/messages").await, json!([]));
+}
+
+#[tokio::test]
+async fn the_mailbox_simulator_bounces_and_complains() {
+    let local = Local::start().await;
+    let ses = client!(aws_sdk_ses, local, "ses");
+    let content = Content::builder().data("x").build().expect("complete");
+    let body = Body::builder().text(content.clone()).build();
+    let send = async |to: &str, set: &str| {
+        let tag = MessageTag::builder()
+            .name("kind")
+            .value("a-kind")
+            .build()
+            .expect("complete");
+        let sent = ses
+            .send_email()
+            .source("us@example.com")
+            .destination(Destination::builder().to_addresses(to).build())
+            .message(Message::builder().subject(content.clone()).body(body.clone()).build())
+            .configuration_set_name(set)
+            .tags(tag)
+            .send();
+        sent.await.expect("accepted");
+    };
+    // Only bounces are published, and only those of the one configuration set.
+    send("complaint@simulator.amazonses.com", "countersign-MailSet").await;
+    send("bounce@simulator.amazonses.com", "another").await;
+    send("success@simulator.amazonses.com", "countersign-MailSet").await;
+    send("bounce+here@simulator.amazonses.com", "countersign-MailSet").await;
+    local
+        .logged("TimerFunction | told by \"arn:aws:sns:us-east-1:123456789012:countersign-Topic\"")
+        .await;
+    let lines = local.cloud.logs();
+    let told: Vec<_> = lines.iter().filter(|line| line.contains("| told by")).collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    let message = told[0].split_once("countersign-Topic\": ").expect("the message").1;
+    let message: String = serde_json::from_str(message).expect("a text");
+    let message: Value = serde_json::from_str(&message).expect("JSON in it");
+    assert_eq!(message["eventType"], "Bounce");
+    assert_eq!(
+        message["bounce"]["bouncedRecipients"][0]["emailAddress"],
+        "bounce+here@simulator.amazonses.com"
+    );
+    assert_eq!(
+        message["mail"]["tags"]["ses:configuration-set"],
+        json!(["countersign-MailSet"])
+    );
+    assert_eq!(message["mail"]["tags"]["kind"], json!(["a-kind"]));
     assert_eq!(local.json("/_local/messages").await, json!([]));
 }
 

@@ -166,6 +166,33 @@ async fn rows_without_keys_are_one_clear_line() {
 }
 
 #[tokio::test]
+async fn records_that_are_done_with_are_forgotten_and_none_is_lost() {
+    let folder = Folder::new();
+    let mut options = fixture_options();
+    options.data = Some(folder.0.join("data"));
+    for round in 0..3 {
+        let local = Local::start_with(options.clone()).await;
+        for turn in 0..3 {
+            let id = format!("r{round}t{turn}");
+            send(local.get(&format!("/things/1?mode=put&id={id}&expires=1"))).await;
+            assert_eq!(
+                local.posted("/_local/sweep", &json!({})).await,
+                json!({ "deleted": 1 }),
+                "{id}"
+            );
+        }
+        let lines = local.cloud.logs();
+        let told: Vec<_> = lines
+            .iter()
+            .filter_map(|line| line.split_once("| record REMOVE "))
+            .collect();
+        let ids: Vec<_> = told.iter().map(|(_, rest)| &rest[..4]).collect();
+        assert_eq!(ids, [0, 1, 2].map(|turn| format!("r{round}t{turn}")));
+        local.cloud.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn a_table_that_exists_follows_the_template() {
     let folder = Folder::new();
     let fixture = std::fs::read_to_string(fixture_template()).expect("the fixture is there");

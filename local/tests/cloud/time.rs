@@ -81,6 +81,9 @@ async fn a_record_that_cannot_be_done_is_dropped_alone_and_loudly() {
         local.logged(&format!("record REMOVE {id} by")).await;
     }
     local.logged("StreamFunction | a batch of 1 from").await;
+    local
+        .logged("was dropped after 2 retries, and countersign-Letters is told of it")
+        .await;
     let tries = local
         .cloud
         .logs()
