@@ -6,12 +6,13 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::world::{Got, World, root};
+use crate::{
+    mail::{CHECK_MAIL, bad_value},
+    world::{Got, World, root},
+};
 
 /// What the script exits with where there is no browser to try it in.
 const SKIPPED: i32 = 77;
-
-const DOMAIN: &str = "pbx.era-platform.ru";
 
 /// The inner texts of a page's elements of that name.
 fn inside<'a>(page: &'a str, start: &str, end: &str) -> Vec<&'a str> {
@@ -250,89 +251,55 @@ async fn the_page_works_in_a_browser() {
 }
 
 /// The link in the newest mail to an address.
-async fn mailed_link(world: &World, to: &str) -> String {
-    let messages = world.get("/_local/messages").local().await;
-    let mails = messages.as_array().expect("messages");
-    let mail = mails
-        .iter()
-        .rev()
-        .find(|mail| {
-            mail["channel"] == "email"
-                && mail["to"] == to
-                && mail["text"].as_str().is_some_and(|text| text.contains("/app-root#/"))
-        })
-        .unwrap_or_else(|| panic!("no mail with a link to {to}: {messages}"));
-    let text = mail["text"].as_str().expect("a text part");
-    let link = text
-        .split_whitespace()
-        .find(|word| word.contains("/app-root#/"))
-        .expect("a link");
-    world.keep_out_of_logs(link.rsplit('/').next().expect("the link's secret"));
-    link.to_owned()
+async fn mailed_link(world: &World, view: &str, to: &str) -> String {
+    let link = format!("{}/app-root#/{view}/{}", world.url(), world.link_to(to).await);
+    let mail = world.mails_to(to).await.pop().expect("it was just read");
+    for part in ["text", "html"] {
+        assert!(
+            mail[part].as_str().is_some_and(|text| text.contains(&link)),
+            "{link}: {mail}"
+        );
+    }
+    link
 }
 
-/// One check of the script, with the server's own answers.
-async fn set_password(world: &World, link: &str, password: &str) -> bool {
+/// One check of the script, with the server's own answers; `false` where there is no browser.
+async fn choose_password(world: &World, link: &str, password: &str) -> bool {
     world.keep_out_of_logs(password);
     let check = "the_link_of_a_mail_sets_the_password";
     in_a_browser(world, &["--link", link, "--password", password, check]).await
 }
 
-/// A signed-in change of the password, which only the right one allows.
-async fn change(world: &World, token: &str, current: &str, new: &str) -> Got {
-    let ask = world.post("/rest/v1/iam/pwd_reset_requests").bearer(token);
-    ask.json(&json!({ "current_pwd": current, "new_pwd": new }))
-        .send()
-        .await
+/// Whether a password is the account's: a signed-in change to another one tells.
+async fn works(world: &World, user_id: &str, password: &str, other: &str) -> bool {
+    let token = world.token(json!({ "user_id": user_id, "scopes": ["api"] })).await;
+    let got = world.change_password(&token, password, other).await;
+    if got.status != 200 {
+        bad_value(&got, "current_pwd", "current_pwd is wrong");
+    }
+    got.status == 200
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn from_registration_to_a_password_that_works_and_to_a_reset_one() {
+async fn from_registration_to_a_password_that_works_and_to_another_one() {
     let world = World::new().await;
     let (login, email) = ("journey.person", "journey@example.org");
-    let form = json!({ "domain": DOMAIN, "login": login, "name": "Ann Journey", "email": email });
-    let got = world
-        .post("/rest/v1/iam/self_register_requests")
-        .json(&form)
-        .send()
-        .await;
-    got.is(
-        200,
-        r#"{"error_code":0,"result":true,"result_msg":"Check your email box for confirmation URL"}"#,
-    );
-    let link = mailed_link(&world, email).await;
-    assert!(link.contains("/app-root#/self_register/"), "{link}");
-    if !set_password(&world, &link, "Quiet-river.73~stone").await {
+    world.register(login, email).send().await.is(200, CHECK_MAIL);
+    let link = mailed_link(&world, "self_register", email).await;
+    if !choose_password(&world, &link, "Quiet-river.73~stone").await {
         return;
     }
-
     let users = world.rows("UsersTable").await;
     let user: Vec<&Value> = users.iter().filter(|user| user["login"]["S"] == login).collect();
     assert_eq!(user.len(), 1, "one account: {users:?}");
     let id = user[0]["user_id"]["S"].as_str().expect("an id");
-    let token = || world.token(json!({ "user_id": id, "scopes": ["api"] }));
-    let refused = change(&world, &token().await, "Quiet-river.73~stonE", "Other_meadow!88-leaf").await;
-    assert_eq!(refused.ok(412)["error_details"]["field"], "current_pwd");
-    world.keep_out_of_logs("Other_meadow!88-leaf");
-    change(&world, &token().await, "Quiet-river.73~stone", "Other_meadow!88-leaf")
-        .await
-        .ok(200);
+    assert!(!works(&world, id, "Quiet-river.73~stonE", "Other_meadow!88-leaf").await);
+    assert!(works(&world, id, "Quiet-river.73~stone", "Other_meadow!88-leaf").await);
 
     world.advance(121).await;
-    let key = json!({ "key": login, "domain": DOMAIN });
-    world
-        .post("/rest/v1/iam/pwd_reset_requests")
-        .json(&key)
-        .send()
-        .await
-        .ok(200);
-    let link = mailed_link(&world, email).await;
-    assert!(link.contains("/app-root#/pwd_reset/"), "{link}");
-    assert!(set_password(&world, &link, "Third.lantern_51~fox").await);
-    world.advance(121).await;
-    let refused = change(&world, &token().await, "Other_meadow!88-leaf", "Fourth!anchor_62.elm").await;
-    assert_eq!(refused.ok(412)["error_details"]["field"], "current_pwd");
-    change(&world, &token().await, "Third.lantern_51~fox", "Fourth!anchor_62.elm")
-        .await
-        .ok(200);
+    world.forgot(login).send().await.is(200, CHECK_MAIL);
+    let link = mailed_link(&world, "pwd_reset", email).await;
+    assert!(choose_password(&world, &link, "Third.lantern_51~fox").await);
+    assert!(!works(&world, id, "Other_meadow!88-leaf", "Fourth!anchor_62.elm").await);
+    assert!(works(&world, id, "Third.lantern_51~fox", "Fourth!anchor_62.elm").await);
 }

@@ -601,6 +601,6 @@ if __name__ == "__main__":
     reader.add_argument("--link")
     reader.add_argument("--password", default=PASSWORD)
     reader.add_argument("checks", nargs="*", metavar="CHECK")
-    ARGUMENTS = reader.parse_args()
+    ARGUMENTS = reader.parse_intermixed_args()
     BASE = ARGUMENTS.base.rstrip("/")
     main()
