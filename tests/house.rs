@@ -7,6 +7,7 @@ mod house {
     mod source;
     mod template;
 
+    mod events;
     mod habits;
     mod layers;
     mod resources;

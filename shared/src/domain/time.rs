@@ -47,6 +47,14 @@ impl Timestamp {
         now >= self
     }
 
+    /// Reads RFC 3339, such as `2026-02-27T22:06:57.999Z`; `None` for anything else and for what lies before 1970.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let at = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+        let millis = at.unix_timestamp_nanos() / 1_000_000;
+        u64::try_from(millis).ok().map(Self::from_millis)
+    }
+
     /// ISO 8601, UTC, whole seconds: `2026-02-27T22:06:57Z`.
     #[must_use]
     pub fn iso(self) -> String {
@@ -70,6 +78,19 @@ mod tests {
             (u64::MAX, "9999-12-31T23:59:59Z"),
         ] {
             assert_eq!(Timestamp::from_millis(millis).iso(), iso);
+        }
+    }
+
+    #[test]
+    fn times_of_events_are_read() {
+        for (text, millis) in [
+            ("2026-02-27T22:06:57.999Z", Some(1_772_230_017_999)),
+            ("2026-02-27T23:06:57+01:00", Some(1_772_230_017_000)),
+            ("1969-12-31T23:59:59Z", None),
+            ("2026-02-27", None),
+            ("", None),
+        ] {
+            assert_eq!(Timestamp::parse(text).map(Timestamp::millis), millis, "{text}");
         }
     }
 
