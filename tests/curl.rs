@@ -39,6 +39,40 @@ async fn seed_000_support_pin() {
     }
 }
 
+/// The seed's example of a request, but for the comma before its closing brace, which no JSON has.
+#[tokio::test(flavor = "multi_thread")]
+async fn seed_001_registration() {
+    let world = World::new().await;
+    let path = "/rest/v1/iam/self_register_requests";
+    let url = world.url();
+    let asked = shell(format!(
+        r#"curl -s -X POST {url}{path} -H 'Content-Type: application/json; charset=utf-8' -d '{{
+"domain": "pbx.era-platform.ru",
+"login": "my_login",
+"name": "My Name",
+"email": "my.address@yandex.ru"
+}}'"#
+    ))
+    .await;
+    assert_eq!(asked, crate::mail::CHECK_MAIL);
+    let link = world.link_to("my.address@yandex.ru").await;
+    let confirm = |pwd: &str| {
+        shell(format!(
+            r#"curl -s -X PATCH {url}{path}/{link} -H 'Content-Type: application/json; charset=utf-8' -d '{{
+"pwd": "{pwd}"
+}}'"#
+        ))
+    };
+    assert_eq!(
+        confirm("ew hIb3V").await,
+        r#"{"error_code":1501,"error_message":"pwd contains invalid symbols. Expected: A-Za-z0-9_-.~!","error_details":{"field":"pwd"}}"#
+    );
+    assert_eq!(
+        confirm("ew!hIb3V").await,
+        r#"{"error_code":0,"result":true,"result_msg":"Now login with new password","user":{"domain":"pbx.era-platform.ru","login":"my_login"}}"#
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn seed_002_passcodes() {
     let world = World::new().await;

@@ -19,6 +19,26 @@ pub const TESTED: &[(&str, &str)] = &[
         "support_pin::revoke_ends_the_pin_and_leaves_no_ciphertext",
     ),
     (
+        "POST /rest/v1/iam/self_register_requests",
+        "curl::seed_001_registration",
+    ),
+    (
+        "PATCH /rest/v1/iam/self_register_requests/{uuid}",
+        "curl::seed_001_registration",
+    ),
+    (
+        "POST /rest/v1/iam/pwd_reset_requests",
+        "cost::mailed_links_keep_to_their_number_of_calls",
+    ),
+    (
+        "PATCH /rest/v1/iam/pwd_reset_requests/{uuid}",
+        "cost::mailed_links_keep_to_their_number_of_calls",
+    ),
+    (
+        "GET /app-root",
+        "app_root::the_page_has_every_header_and_a_policy_for_its_own_bytes",
+    ),
+    (
         "GET /passcode/retrieve",
         "passcode::a_passcode_is_made_consumed_once_and_known_by_its_id",
     ),
@@ -81,4 +101,12 @@ pub const UNAUTHENTICATED: &[(&str, &str)] = &[
 ];
 
 /// The routes that anyone may ask.
-pub const PUBLIC: &[&str] = &["GET /openapi.json", "$default"];
+pub const PUBLIC: &[&str] = &[
+    "POST /rest/v1/iam/self_register_requests",
+    "PATCH /rest/v1/iam/self_register_requests/{uuid}",
+    "POST /rest/v1/iam/pwd_reset_requests",
+    "PATCH /rest/v1/iam/pwd_reset_requests/{uuid}",
+    "GET /app-root",
+    "GET /openapi.json",
+    "$default",
+];

@@ -4,6 +4,10 @@ use countersign_shared::http::{
     broadleaf::{
         ClientQuery, ConsumeForm, Consumed, InvalidateForm, RetrieveQuery, Retrieved, SpringError, Status, StatusQuery,
     },
+    era::{
+        Account, Details, EraDone, EraError, PasswordSet,
+        body::{ChangeForm, PasswordForm, RegistrationForm, ResetForm},
+    },
     gitlab::{Empty, ErrorText, Message, SupportPin, TokenError},
     plain,
     route::Route,
@@ -77,6 +81,15 @@ fn schemas() -> Vec<(String, RefOr<Schema>)> {
         named::<SpringError>(),
         named::<ConsumeForm>(),
         named::<InvalidateForm>(),
+        named::<RegistrationForm>(),
+        named::<PasswordForm>(),
+        named::<ResetForm>(),
+        named::<ChangeForm>(),
+        named::<EraDone>(),
+        named::<PasswordSet>(),
+        named::<EraError>(),
+        named::<Account>(),
+        named::<Details>(),
     ]
 }
 
@@ -114,6 +127,55 @@ fn operation(route: &Route) -> Option<Operation> {
             .response("200", json::<Status>("It is not valid any more"))
             .response("404", json::<SpringError>("No such passcode of this client"))
             .response("415", json::<SpringError>("The body is no form")),
+        "registration-request" => asks_for_mail("Ask to register: a link comes by mail", route)
+            .request_body(Some(object(reference::<RegistrationForm>())))
+            .response(
+                "200",
+                json::<EraDone>("A mail is on its way, as far as one may be sent"),
+            ),
+        "registration-confirm" => link("Make the account, with a password", route),
+        "password-reset-request" => asks_for_mail(
+            "Ask for a password reset, signed out: a link comes by mail; or change the password, signed in",
+            route,
+        )
+        .security(SecurityRequirement::new("bearer", ["api"]))
+        .request_body(Some(object(one_of([
+            reference::<ResetForm>(),
+            reference::<ChangeForm>(),
+        ]))))
+        .response(
+            "200",
+            json_of(
+                "A mail is on its way, as far as one may be sent; or the password is changed",
+                one_of([reference::<EraDone>(), reference::<PasswordSet>()]),
+            ),
+        )
+        .response(
+            "401",
+            json::<EraError>("Signed in: no token, or one that is not good").header(CHALLENGE, text()),
+        )
+        .response(
+            "403",
+            json::<EraError>("Signed in: blocked, or the scope is too small").header(CHALLENGE, text()),
+        ),
+        "password-reset-confirm" => link("Set a new password", route)
+            .parameter(repetition())
+            .response("409", under_way()),
+        "app-root" => named("The page behind mailed links", route)
+            .tag("Registration and password reset")
+            .response(
+                "200",
+                ResponseBuilder::new()
+                    .description("A page in the reader's language")
+                    .content(
+                        "text/html",
+                        ContentBuilder::new()
+                            .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+                            .build(),
+                    ),
+            )
+            .response("413", json::<EraError>("The body has more than 16 KiB"))
+            .response("500", json::<EraError>("Ours")),
         "openapi" => named("This document", route)
             .tag("Description")
             .response(
@@ -169,6 +231,91 @@ fn gitlab(summary: &str, route: &Route) -> OperationBuilder {
         ),
         false => operation,
     }
+}
+
+fn era(summary: &str, route: &Route) -> OperationBuilder {
+    named(summary, route)
+        .tag("Registration and password reset")
+        .response("400", json::<EraError>("The body is no JSON object"))
+        .response(
+            "412",
+            json::<EraError>("A field is missing, malformed, taken or not allowed"),
+        )
+        .response("413", json::<EraError>("The body has more than 16 KiB"))
+        .response("415", json::<EraError>("The body is no JSON"))
+        .response("500", json::<EraError>("Ours"))
+}
+
+/// What sends a mail to whoever is named: it may be asked for only so often.
+fn asks_for_mail(summary: &str, route: &Route) -> OperationBuilder {
+    era(summary, route)
+        .parameter(repetition())
+        .response("409", under_way())
+        .response(
+            "429",
+            json::<EraError>("Too many, too soon").header("Retry-After", text()),
+        )
+        .response(
+            "503",
+            json::<EraError>("The mail cannot be sent; nothing stands in the way of another try")
+                .header("Retry-After", text()),
+        )
+}
+
+/// What is behind a mailed link.
+fn link(summary: &str, route: &Route) -> OperationBuilder {
+    era(summary, route)
+        .parameter(
+            ParameterBuilder::new()
+                .name("uuid")
+                .parameter_in(ParameterIn::Path)
+                .required(Required::True)
+                .description(Some("The credential that the mail's link ends with"))
+                .schema(Some(ObjectBuilder::new().schema_type(Type::String))),
+        )
+        .request_body(Some(object(reference::<PasswordForm>())))
+        .response("200", json::<PasswordSet>("It is done"))
+        .response(
+            "404",
+            json::<EraError>("The link was used, or it is over, or never was"),
+        )
+}
+
+fn repetition() -> Parameter {
+    let length = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .min_length(Some(1))
+        .max_length(Some(255));
+    ParameterBuilder::new()
+        .name("Idempotency-Key")
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some(
+            "The same key and body within 24 hours get the same answer, and send nothing again",
+        ))
+        .schema(Some(length))
+        .build()
+}
+
+fn under_way() -> ResponseBuilder {
+    json::<EraError>("The same call, by its Idempotency-Key, is under way").header("Retry-After", text())
+}
+
+fn one_of(schemas: [Ref; 2]) -> Schema {
+    Schema::OneOf(
+        schemas
+            .into_iter()
+            .fold(OneOfBuilder::new(), OneOfBuilder::item)
+            .build(),
+    )
+}
+
+fn object(schema: impl Into<RefOr<Schema>>) -> RequestBody {
+    let content = ContentBuilder::new().schema(Some(schema)).build();
+    RequestBodyBuilder::new()
+        .required(Some(Required::True))
+        .content("application/json", content)
+        .build()
 }
 
 fn broadleaf(summary: &str, route: &Route) -> OperationBuilder {

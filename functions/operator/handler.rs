@@ -1,29 +1,34 @@
 use countersign_shared::{
     domain::{
+        claim::{self, Claim},
         client::Client,
         id::{ClientId, UserId},
+        name::{DisplayName, DomainName, EmailAddress, Login},
         password::{Cost, Password, PasswordHash},
-        scope::Scope,
         secret::{Digest, Secret, random_token},
+        tenant::{Domain, Options},
         time::Timestamp,
         token::{Grant, Kind, Owner, Presented, Token},
-        user::User,
+        user::{Block, User},
     },
     edge::system_time,
     fault::Fault,
     store::{
         rows::{client, token, user},
-        table::{Changed, Get, Put, Table, Update},
+        table::{Changed, Committed, Get, Put, Table, Transaction, Update},
     },
 };
 use rand::rngs::SysRng;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// Does what only the operator may: makes clients, users and tokens, blocks, unblocks, ends tokens. Whoever may invoke
+use crate::command::{Command, DomainForm, NewToken, NewUser, Scopes, field};
+
+/// Does what only the operator may: makes domains, clients, users and tokens, blocks, unblocks, ends tokens. Whoever may invoke
 /// the function is the operator: there is no other check.
 pub struct Operator {
+    pub domains: Table<Domain, Put>,
     pub users: Table<User, Put>,
+    pub claims: Table<Claim, Put>,
     pub read_users: Table<User, Get>,
     pub change_users: Table<User, Update>,
     pub clients: Table<Client, Put>,
@@ -31,64 +36,11 @@ pub struct Operator {
     pub change_clients: Table<Client, Update>,
     pub tokens: Table<Token, Put>,
     pub change_tokens: Table<Token, Update>,
-}
-
-/// A command.
-#[derive(Deserialize)]
-#[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
-enum Command {
-    CreateClient {
-        client_id: String,
-        scopes: Scopes,
-    },
-    CreateUser(NewUser),
-    CreateToken(NewToken),
-    BlockUser {
-        user_id: String,
-    },
-    UnblockUser {
-        user_id: String,
-    },
-    EndTokens {
-        user_id: Option<String>,
-        client_id: Option<String>,
-    },
-    RevokeToken {
-        token: String,
-    },
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NewUser {
-    domain: String,
-    email: String,
-    login: String,
-    name: String,
-    password: String,
-    #[serde(default)]
-    is_admin: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct NewToken {
-    user_id: Option<String>,
-    owner_client_id: Option<String>,
-    client_id: String,
-    scopes: Scopes,
-    lifetime_seconds: u64,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Scopes {
-    Word(String),
-    Names(Vec<String>),
+    pub cost: Cost,
 }
 
 /// Why a command was not done.
-enum Failed {
+pub enum Failed {
     /// The command makes no sense here; in words for the operator.
     Refused(String),
     /// Something of ours broke.
@@ -142,13 +94,14 @@ impl Operator {
 
     async fn run(&self, command: Command, now: Timestamp) -> Result<Value, Failed> {
         match command {
+            Command::SetDomain(form) => self.set_domain(form).await,
             Command::CreateClient { client_id, scopes } => self.create_client(&client_id, scopes, now).await,
             Command::CreateUser(new) => self.create_user(new, now).await,
             Command::CreateToken(new) => self.create_token(new, now).await,
             Command::BlockUser { user_id } => {
                 let id = user_id_of(&user_id)?;
                 done(
-                    self.change_users.update(&id, user::block(), now).await?,
+                    self.change_users.update(&id, user::block(Block::Decision), now).await?,
                     "no such user, or blocked already",
                 )
             }
@@ -206,36 +159,44 @@ impl Operator {
         }
     }
 
+    async fn set_domain(&self, form: DomainForm) -> Result<Value, Failed> {
+        let domain = form.read()?;
+        self.domains.put(&domain).await?;
+        Ok(json!({ "domain": domain.name.as_str() }))
+    }
+
+    /// The domain need not have been described; its policy for passwords is for people, and not for the operator, who
+    /// is held to a length alone.
     async fn create_user(&self, new: NewUser, now: Timestamp) -> Result<Value, Failed> {
-        let filled = [&new.domain, &new.email, &new.login, &new.name]
-            .into_iter()
-            .all(|text| (1..=256).contains(&text.len()) && !text.chars().any(char::is_control));
-        if !filled || !new.email.contains('@') {
-            return Err("domain, email, login and name have 1 to 256 bytes, and an email has an @".into());
-        }
         if !(8..=128).contains(&new.password.chars().count()) {
             return Err("a password has 8 to 128 characters".into());
         }
+        let password = Password::given(&Secret::new(new.password));
         let user = User {
             id: UserId::draw(&mut SysRng).map_err(Fault::from)?,
-            domain: new.domain,
-            email: new.email,
-            login: new.login,
-            name: new.name,
-            password: PasswordHash::of(
-                &Password::given(&Secret::new(new.password)),
-                &Cost::default(),
-                &mut SysRng,
-            )
-            .map_err(Fault::from)?,
+            domain: field("domain", DomainName::parse(&new.domain))?,
+            email: field("email", EmailAddress::parse(&new.email))?,
+            login: field("login", Login::parse(&new.login))?,
+            name: field("name", DisplayName::parse(&new.name))?,
+            password: PasswordHash::of(&password, &self.cost, &mut SysRng).map_err(Fault::from)?,
+            opts: Options::new(),
             is_admin: new.is_admin,
-            is_blocked: false,
+            block: None,
             token_generation: 0,
             inserted_at: now,
         };
-        match self.users.put_new(&user, now).await? {
-            true => Ok(json!({ "user_id": user.id.text() })),
-            false => Err("the random id is taken".into()),
+        let claim = |key| Claim { key, user: user.id };
+        let mut transaction = Transaction::default();
+        transaction.put_new(&self.users, &user, now);
+        let login = claim::login(&user.domain, &user.login);
+        let login = transaction.put_new(&self.claims, &claim(login), now);
+        let email = claim::email(&user.domain, &user.email);
+        let email = transaction.put_new(&self.claims, &claim(email), now);
+        match transaction.commit().await? {
+            Committed::Yes => Ok(json!({ "user_id": user.id.text() })),
+            Committed::No(steps) if steps.contains(&login) => Err("the login is taken in that domain".into()),
+            Committed::No(steps) if steps.contains(&email) => Err("the email is taken in that domain".into()),
+            Committed::No(_) => Err("the random id is taken".into()),
         }
     }
 
@@ -280,21 +241,6 @@ impl Operator {
         let (token, text) = Token::issue(grant, &mut SysRng, now).map_err(Fault::from)?;
         self.tokens.put(&token).await?;
         Ok(json!({ "token": text.expose(), "expires_at": token.expires_at.iso() }))
-    }
-}
-
-impl Scopes {
-    fn read(self) -> Result<Vec<Scope>, Failed> {
-        let names = match self {
-            Self::Word(word) if word == "all" => return Ok(Scope::ALL.to_vec()),
-            Self::Word(word) => vec![word],
-            Self::Names(names) => names,
-        };
-        let unknown = |name: &String| Failed::Refused(format!("no scope is named {name:?}"));
-        names
-            .iter()
-            .map(|name| Scope::parse(name).ok_or_else(|| unknown(name)))
-            .collect()
     }
 }
 

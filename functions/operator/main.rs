@@ -1,4 +1,5 @@
 //! Invoked by hand, with IAM: no route.
+mod command;
 mod handler;
 
 use countersign_shared::edge;
@@ -6,8 +7,11 @@ use lambda_runtime::{LambdaEvent, service_fn};
 
 fn main() -> std::process::ExitCode {
     edge::start(async |edge| {
+        let cost = edge.password_cost();
         let operator = handler::Operator {
+            domains: edge.table(),
             users: edge.table(),
+            claims: edge.table(),
             read_users: edge.table(),
             change_users: edge.table(),
             clients: edge.table(),
@@ -15,6 +19,7 @@ fn main() -> std::process::ExitCode {
             change_clients: edge.table(),
             tokens: edge.table(),
             change_tokens: edge.table(),
+            cost: cost?,
         };
         Ok(async move {
             let operator = &operator;

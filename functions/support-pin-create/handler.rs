@@ -46,7 +46,7 @@ impl Create {
         gitlab::expect_nothing(call)?;
         let (pin, digits) = SupportPin::issue(
             &self.policy,
-            caller.user.id,
+            &caller.user,
             &self.keys,
             &mut SysRng,
             &call.invocation,

@@ -40,7 +40,7 @@ impl Revoke {
         let caller = admission::person(&self.tokens, &self.users, call, token, gitlab::WRITE, id).await??;
         let user = gitlab::administered(&caller.user, caller.named.as_ref())?;
         gitlab::expect_nothing(call)?;
-        let change = support_pin::revoke(&call.invocation, call.now);
+        let change = support_pin::revoke(user, &call.invocation, call.now);
         match self.pins.update(&user.id, change, call.now).await? {
             Changed::Yes(_) => {}
             Changed::No(Some(pin)) if pin.was_revoked_by(&call.invocation) => {}

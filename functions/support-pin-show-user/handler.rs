@@ -43,7 +43,7 @@ impl ShowUser {
         let user = gitlab::administered(&caller.user, caller.named.as_ref())?;
         gitlab::expect_nothing(call)?;
         let pin = self.pins.get(&user.id, call.now).await?.ok_or(Error::NoPin)?;
-        let digits = pin.open(&self.keys)?.ok_or(Error::NoPin)?;
+        let digits = pin.open(user, &self.keys)?.ok_or(Error::NoPin)?;
         Ok(Answer::json(
             200,
             "pin_read",

@@ -31,7 +31,7 @@ impl Endpoint for Show {
         let caller = admission::person(&self.tokens, &self.users, call, token, gitlab::READ, None).await??;
         gitlab::expect_nothing(call)?;
         let pin = self.pins.get(&caller.user.id, call.now).await?.ok_or(Error::NoPin)?;
-        let digits = pin.open(&self.keys)?.ok_or(Error::NoPin)?;
+        let digits = pin.open(&caller.user, &self.keys)?.ok_or(Error::NoPin)?;
         Ok(Answer::json(
             200,
             "pin_read",

@@ -9,7 +9,7 @@ use crate::random;
 use crate::runtime::Failure;
 
 /// The demo tenant's domain.
-const DOMAIN: &str = "pbx.era-platform.ru";
+pub(crate) const DOMAIN: &str = "pbx.era-platform.ru";
 /// The demo tenant's client.
 const CLIENT: &str = "heatclinic";
 /// Demo tokens live as long as the operator's function lets a token live.
@@ -98,6 +98,8 @@ struct Operator<'c> {
 
 impl Operator<'_> {
     async fn all(&self) -> Result<Value, String> {
+        let domain = json!({ "command": "set_domain", "domain": DOMAIN, "self_register_allowed": true });
+        self.command(domain, &["domain"]).await?;
         let client = self
             .command(
                 json!({ "command": "create_client", "client_id": CLIENT, "scopes": "all" }),

@@ -1,8 +1,9 @@
 //! The shared crate of Countersign. Arrows only point down this list, and the three of floor 1 do not know each other:
 //!
 //! - floor 3: the functions, one folder each under `functions/`
-//! - floor 2: [`edge`] (environment, keys, clients), [`settings`] (policies), [`admission`] (who may pass)
-//! - floor 1: [`store`] (DynamoDB), [`delivery`] (mail), [`http`] (calls and dialects)
+//! - floor 2: [`edge`] (environment, keys, clients), [`settings`] (policies), [`admission`] (who may pass),
+//!   [`repetition`] (calls that come again), [`throttling`] (how often), [`passwords`] (a password that changes)
+//! - floor 1: [`store`] (DynamoDB), [`delivery`] (mail), [`http`] (calls and dialects), [`observe`] (metrics)
 //! - floor 0: [`domain`] (the rules), [`fault`] (what broke on our side)
 //!
 //! What holds everywhere:
@@ -19,5 +20,9 @@ pub mod domain;
 pub mod edge;
 pub mod fault;
 pub mod http;
+pub mod observe;
+pub mod passwords;
+pub mod repetition;
 pub mod settings;
 pub mod store;
+pub mod throttling;

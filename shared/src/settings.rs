@@ -7,9 +7,13 @@ use serde::Deserialize;
 
 use crate::{
     domain::{
+        audit,
         budget::{Budget, Window},
+        link,
         passcode::{self, Shape},
-        support_pin,
+        password::Cost,
+        support_pin, suppression,
+        throttle::Limits,
     },
     edge::{Edge, Refused},
 };
@@ -109,6 +113,40 @@ impl Edge {
         shapes.collect::<Vec<_>>().into_iter().collect()
     }
 
+    /// How audit events are kept.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub fn audit_policy(&self) -> Result<audit::Policy, Refused> {
+        let days: u64 = self.setting("AUDIT_RETENTION_DAYS", 365, 30..=3653)?;
+        Ok(audit::Policy { retention: days * DAY })
+    }
+
+    /// For how long addresses are suppressed.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub fn suppression_policy(&self) -> Result<suppression::Policy, Refused> {
+        Ok(suppression::Policy {
+            lifetime: self.setting("SUPPRESSION_LIFETIME", 30 * DAY, DAY..=365 * DAY)?,
+        })
+    }
+
+    /// Where events about our mail come from.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub fn mail_events(&self) -> Result<suppression::Source, Refused> {
+        let unset = |name| self.refuse(name, "is not set");
+        let topic = self.text("MAIL_EVENTS_TOPIC").ok_or_else(|| unset("MAIL_EVENTS_TOPIC"));
+        let set = self.text("MAIL_CONFIGURATION_SET");
+        let set = set.ok_or_else(|| unset("MAIL_CONFIGURATION_SET"));
+        Ok(suppression::Source {
+            topic: topic?.to_owned(),
+            configuration_set: set?.to_owned(),
+        })
+    }
+
     /// Where people log in: the page links to it.
     ///
     /// # Errors
@@ -122,6 +160,88 @@ impl Edge {
                 "must be an https:// address, an http:// address of this machine, or a path that begins with /",
             )),
         }
+    }
+
+    /// What is decided about registrations.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub fn registration_policy(&self) -> Result<link::Policy, Refused> {
+        self.link_policy(self.setting("REGISTRATION_LIFETIME", DAY, 300..=DAY))
+    }
+
+    /// What is decided about password resets.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub fn password_reset_policy(&self) -> Result<link::Policy, Refused> {
+        self.link_policy(self.setting("PASSWORD_RESET_LIFETIME", 3600, 300..=DAY))
+    }
+
+    fn link_policy(&self, lifetime: Result<u64, Refused>) -> Result<link::Policy, Refused> {
+        let request_wait = self.setting("REQUEST_WAIT", 120, 1..=DAY);
+        let mail_wait = self.setting("MAIL_WAIT", 120, 1..=DAY);
+        let mails_per_day = self.setting("MAILS_PER_DAY", 6, 1..=100);
+        let per_minute = self.setting("REQUESTS_PER_DOMAIN_PER_MINUTE", 60, 1..=1000);
+        let base = self.text("PUBLIC_URL").unwrap_or_default();
+        let base = match base.starts_with("http") && is_link(base) && !base.contains(['?', '#']) {
+            true => Ok(base.trim_end_matches('/').to_owned()),
+            false => Err(self.refuse(
+                "PUBLIC_URL",
+                "must be the https:// address that mailed links begin with, or an http:// address of this machine",
+            )),
+        };
+        let one = |seconds| Window { max: 1, seconds };
+        Ok(link::Policy {
+            lifetime: lifetime?,
+            limits: Limits {
+                source: Budget::new(vec![one(request_wait?)]),
+                address: Budget::new(vec![
+                    one(mail_wait?),
+                    Window {
+                        max: mails_per_day?,
+                        seconds: DAY,
+                    },
+                ]),
+                domain: Budget::new(vec![Window {
+                    max: per_minute?,
+                    seconds: 60,
+                }]),
+            },
+            base: base?,
+        })
+    }
+
+    /// What a password hash costs: OWASP's parameters at least.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub fn password_cost(&self) -> Result<Cost, Refused> {
+        let memory = self.setting("PASSWORD_MEMORY_KIB", 19_456, 19_456..=262_144);
+        let iterations = self.setting("PASSWORD_ITERATIONS", 2, 2..=10);
+        Ok(Cost {
+            memory_kib: memory?,
+            iterations: iterations?,
+        })
+    }
+
+    /// How often the current password may be guessed by whoever holds a token.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub fn password_guesses(&self) -> Result<Budget, Refused> {
+        let per_hour = self.setting("PASSWORD_GUESSES_PER_HOUR", 5, 1..=10);
+        let per_day = self.setting("PASSWORD_GUESSES_PER_DAY", 10, 1..=20);
+        Ok(Budget::new(vec![
+            Window {
+                max: per_hour?,
+                seconds: 3600,
+            },
+            Window {
+                max: per_day?,
+                seconds: DAY,
+            },
+        ]))
     }
 
     fn shape(&self, name: &str, length: usize, alphabet: &str) -> Result<Shape, Refused> {

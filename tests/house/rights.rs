@@ -17,10 +17,22 @@ const RIGHTS: &[(&str, &str)] = &[
     ("Get", "dynamodb:GetItem"),
     ("Put", "dynamodb:PutItem"),
     ("Update", "dynamodb:UpdateItem"),
+    ("Delete", "dynamodb:DeleteItem"),
 ];
 
+/// What a `Mailer` sends from, and with.
+const MAILER: &[&str] = &[
+    "ses:SendEmail on identity/${MailDomain}",
+    "ses:SendEmail on configuration-set/${MailConfiguration}",
+];
+/// The variables that a `Mailer` is made of.
+const MAILER_VARIABLES: &[&str] = &["MAIL_CONFIGURATION_SET", "MAIL_SENDER"];
+
+/// What stands before the part of an SES resource that differs.
+const SES: &str = "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:";
+
 /// Types of fields that touch nothing.
-const HARMLESS: &[&str] = &["Policy", "OpenApi"];
+const HARMLESS: &[&str] = &["Budget", "Cost", "OpenApi", "Pages", "Policy", "Source"];
 
 /// What a function needs: the actions that its role allows, and the variables that its environment holds.
 struct Needs {
@@ -63,6 +75,7 @@ fn needs(function: &Function<'_>, template: &Template, known: &Variables, broken
     for action in ["logs:CreateLogStream", "logs:PutLogEvents"] {
         needs.actions.push((format!("{action} on {log}"), "its log".to_owned()));
     }
+    needs.actions.extend(invoked(function));
     let handler = read(&path).production();
     let endpoint = handler.items.iter().find_map(|item| match item {
         syn::Item::Struct(item) if wiring.made.iter().any(|made| item.ident == made) => Some(item),
@@ -91,6 +104,14 @@ fn needs(function: &Function<'_>, template: &Template, known: &Variables, broken
                 }
             },
             ("Keyring", [purpose]) => ("secretsmanager:GetSecretValue", &known.keys, *purpose),
+            ("Mailer", _) => {
+                let actions = MAILER.iter().map(|action| ((*action).to_owned(), format!("`{name}`")));
+                needs.actions.extend(actions);
+                needs
+                    .variables
+                    .extend(MAILER_VARIABLES.iter().map(|variable| (*variable).to_owned()));
+                continue;
+            }
             (of, _) if HARMLESS.contains(&of) => continue,
             (of, _) => {
                 broken.push(format!(
@@ -117,6 +138,41 @@ fn needs(function: &Function<'_>, template: &Template, known: &Variables, broken
         }
     }
     needs
+}
+
+/// What Lambda does in the function's name: it reads the streams that feed it, and puts aside what it cannot do.
+fn invoked(function: &Function<'_>) -> Vec<(String, String)> {
+    let mut actions = Vec::new();
+    let mut targets = vec![&function.properties["EventInvokeConfig"]["DestinationConfig"]];
+    for event in function.events() {
+        let of = &event["Properties"];
+        targets.push(&of["DestinationConfig"]);
+        if let Some(stream) = of["Stream"]["!GetAtt"].as_str() {
+            let table = stream.strip_suffix(".StreamArn").unwrap_or(stream);
+            for action in ["DescribeStream", "GetRecords", "GetShardIterator"] {
+                actions.push((format!("dynamodb:{action} on {stream}"), "a stream".to_owned()));
+            }
+            actions.push((
+                format!("dynamodb:ListStreams on {}", streams(table)),
+                "a stream".to_owned(),
+            ));
+        }
+    }
+    for target in targets {
+        if let Some(queue) = target["OnFailure"]["Destination"]["!GetAtt"].as_str() {
+            let queue = queue.strip_suffix(".Arn").unwrap_or(queue);
+            let action = (format!("sqs:SendMessage on {queue}"), "a failure".to_owned());
+            if !actions.contains(&action) {
+                actions.push(action);
+            }
+        }
+    }
+    actions
+}
+
+/// All streams of a table: `ListStreams` is about no single one, so it is the one action whose resource has a star.
+fn streams(table: &str) -> String {
+    format!("${{{table}.Arn}}/stream/*")
 }
 
 /// What `main.rs` makes of its handler, and the methods that it calls.
@@ -198,10 +254,11 @@ fn allowed(id: &str, role: &Value, broken: &mut Vec<String>) -> Vec<String> {
             }
             for action in list(&statement["Action"]) {
                 for resource in list(&statement["Resource"]) {
-                    let resource = match (&resource["!GetAtt"], &resource["!Ref"]) {
-                        (Value::String(text), _) => text.strip_suffix(".Arn").unwrap_or(text),
-                        (_, Value::String(text)) => text,
-                        _ => "something that is no !GetAtt X.Arn and no !Ref X",
+                    let resource = match (&resource["!GetAtt"], &resource["!Ref"], &resource["!Sub"]) {
+                        (Value::String(text), _, _) => text.strip_suffix(".Arn").unwrap_or(text),
+                        (_, Value::String(text), _) => text,
+                        (_, _, Value::String(text)) => text.strip_prefix(SES).unwrap_or(text),
+                        _ => "something that is no !GetAtt X.Arn, no !Ref X and no !Sub",
                     };
                     let action = action.as_str().unwrap_or_default();
                     let entry = format!("{action} on {resource}");
@@ -238,7 +295,8 @@ fn environments_hold_what_is_read() {
             |name| format!("{id} does not read {name}: remove it from its Environment in template.yaml"),
         );
         for (name, value) in function.variables() {
-            if value["!Ref"].as_str().map(str::to_owned) != template.variable(name) {
+            let given = value["!Ref"].as_str().or(value["!Sub"].as_str());
+            if given.map(str::to_owned) != template.variable(name) {
                 broken.push(format!(
                     "{name} of {id} is something else than elsewhere: give it the same !Ref everywhere"
                 ));
@@ -254,7 +312,9 @@ fn nothing_is_allowed_by_a_star() {
     let mut broken = Vec::new();
     for (id, role) in template.resources("AWS::IAM::Role") {
         for text in texts(&role["Properties"]) {
-            if text.contains('*') {
+            let table = text.strip_prefix("${").and_then(|text| text.split_once(".Arn}"));
+            let lists = table.is_some_and(|(table, _)| text == streams(table));
+            if text.contains('*') && !lists {
                 broken.push(format!(
                     "{id} allows {text}: name the actions and the resources one by one"
                 ));

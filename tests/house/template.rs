@@ -73,12 +73,12 @@ impl Template {
         routes
     }
 
-    /// The logical id behind an environment variable, wherever it is used.
+    /// The logical id behind an environment variable, or the text that holds it, wherever it is used.
     pub fn variable(&self, name: &str) -> Option<String> {
         self.functions()
             .iter()
             .find_map(|function| function.variables().into_iter().find(|(variable, _)| *variable == name))
-            .and_then(|(_, value)| value["!Ref"].as_str().map(str::to_owned))
+            .and_then(|(_, value)| value["!Ref"].as_str().or(value["!Sub"].as_str()).map(str::to_owned))
     }
 }
 

@@ -58,7 +58,7 @@ pub fn check(
         return Err(Refusal::UnknownToken);
     };
     let (generation, is_blocked) = match &principal {
-        Principal::User(user) => (user.token_generation, user.is_blocked),
+        Principal::User(user) => (user.token_generation, user.block.is_some()),
         Principal::Client(client) => (client.token_generation, false),
     };
     let ended = token.generation != generation;
@@ -106,31 +106,15 @@ mod tests {
 
     use super::*;
     use crate::domain::{
-        id::UserId,
-        password::PasswordHash,
         scope::Scope,
         token::{Owner, tests::grant},
+        user::{Block, tests::user},
     };
 
     const API: Needed = Needed {
         any_of: &[Scope::Api],
         named: &[Scope::Api],
     };
-
-    fn user() -> User {
-        User {
-            id: UserId::draw(&mut SysRng).expect("entropy"),
-            domain: "d".into(),
-            email: "e".into(),
-            login: "l".into(),
-            name: "n".into(),
-            password: PasswordHash::from_stored(String::new()),
-            is_admin: false,
-            is_blocked: false,
-            token_generation: 0,
-            inserted_at: Timestamp::from_seconds(0),
-        }
-    }
 
     fn check(change: impl FnOnce(&mut Token, &mut User), at: u64) -> &'static str {
         let mut user = user();
@@ -163,9 +147,9 @@ mod tests {
             "revoked"
         );
         assert_eq!(check(|token, _| token.scopes = vec![Scope::ReadApi], 59), "scope");
-        assert_eq!(check(|_, user| user.is_blocked = true, 59), "blocked");
+        assert_eq!(check(|_, user| user.block = Some(Block::Decision), 59), "blocked");
         let all = |token: &mut Token, user: &mut User| {
-            user.is_blocked = true;
+            user.block = Some(Block::Decision);
             user.token_generation = 1;
             token.scopes.clear();
         };
@@ -174,7 +158,7 @@ mod tests {
         assert_eq!(
             check(
                 |token, user| {
-                    user.is_blocked = true;
+                    user.block = Some(Block::Decision);
                     token.scopes.clear();
                 },
                 59

@@ -2,18 +2,28 @@
 //! parameter, the time and the randomness included.
 
 pub mod access;
+pub mod audit;
 pub mod budget;
+pub mod claim;
 pub mod client;
 pub mod id;
 pub mod key;
+pub mod link;
 pub mod locale;
 pub mod name;
+pub mod network;
 pub mod passcode;
 pub mod password;
+pub mod password_reset;
+pub mod registration;
+pub mod repetition;
 pub mod scope;
 pub mod secret;
 pub mod sender;
 pub mod support_pin;
+pub mod suppression;
+pub mod tenant;
+pub mod throttle;
 pub mod time;
 pub mod token;
 pub mod user;

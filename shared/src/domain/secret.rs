@@ -69,6 +69,18 @@ impl Digest {
         &self.0
     }
 
+    /// The bytes as 64 hexadecimal digits: a name for what has no other.
+    #[must_use]
+    pub fn hex(&self) -> String {
+        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The first 16 of the digits: enough to tell rows apart in a log, and the key of none.
+    #[must_use]
+    pub fn short(&self) -> String {
+        self.hex().chars().take(16).collect()
+    }
+
     /// Whether two digests are equal, in time that does not depend on where they differ (ASVS 11.2.4).
     #[must_use]
     pub fn matches(&self, other: &Self) -> bool {

@@ -13,6 +13,7 @@ use super::{
     key::{Key, Keyring, SupportPins},
     secret::{NoEntropy, Secret, framed, random_bytes, random_text},
     time::Timestamp,
+    user::User,
 };
 
 /// What the operator decides.
@@ -27,6 +28,8 @@ pub struct Policy {
 pub struct SupportPin {
     /// Whose.
     pub user: UserId,
+    /// The user's token generation: once it is another one, the PIN has ended with the tokens.
+    pub generation: u64,
     /// When it was made.
     pub issued_at: Timestamp,
     /// The invocation that made it. A revocation leaves it, so that a repetition of the making is told from a new one.
@@ -73,7 +76,7 @@ impl SupportPin {
     /// [`NoEntropy`] when the generator fails.
     pub fn issue(
         policy: &Policy,
-        user: UserId,
+        user: &User,
         keys: &Keyring<SupportPins>,
         rng: &mut impl TryCryptoRng,
         invocation: &str,
@@ -88,7 +91,7 @@ impl SupportPin {
             nonce: random_bytes(rng)?,
             bytes: Vec::new(),
         };
-        let aad = sealed.context(user, expires_at);
+        let aad = sealed.context(user.id, user.token_generation, expires_at);
         sealed.bytes = cipher(key)
             .encrypt(
                 &Nonce::from(sealed.nonce),
@@ -100,7 +103,8 @@ impl SupportPin {
             .expect("six bytes are below the limit of AES-GCM");
         Ok((
             Self {
-                user,
+                user: user.id,
+                generation: user.token_generation,
                 issued_at: now,
                 issued_by: invocation.to_owned(),
                 expires_at,
@@ -110,17 +114,20 @@ impl SupportPin {
         ))
     }
 
-    /// The digits; `None` when they were revoked.
+    /// The digits; `None` when they were revoked, or ended with the owner's tokens.
     ///
     /// # Errors
     /// [`Unreadable`] when the key is not live any more or the row is not as it was written.
-    pub fn open(&self, keys: &Keyring<SupportPins>) -> Result<Option<Secret>, Unreadable> {
+    pub fn open(&self, owner: &User, keys: &Keyring<SupportPins>) -> Result<Option<Secret>, Unreadable> {
+        if self.generation != owner.token_generation {
+            return Ok(None);
+        }
         let sealed = match &self.content {
             Content::Sealed(sealed) => sealed,
             Content::Revoked { .. } => return Ok(None),
         };
         let key = keys.get(sealed.key).ok_or(Unreadable)?;
-        let aad = sealed.context(self.user, self.expires_at);
+        let aad = sealed.context(self.user, self.generation, self.expires_at);
         let digits = cipher(key)
             .decrypt(
                 &Nonce::from(sealed.nonce),
@@ -146,9 +153,14 @@ impl SupportPin {
 }
 
 impl Sealed {
-    fn context(&self, user: UserId, expires_at: Timestamp) -> Vec<u8> {
-        let end = expires_at.seconds().to_be_bytes();
-        framed(&[user.as_bytes(), &self.id, &end, &self.key.to_be_bytes()])
+    fn context(&self, user: UserId, generation: u64, expires_at: Timestamp) -> Vec<u8> {
+        framed(&[
+            user.as_bytes(),
+            &generation.to_be_bytes(),
+            &self.id,
+            &expires_at.seconds().to_be_bytes(),
+            &self.key.to_be_bytes(),
+        ])
     }
 }
 
@@ -163,15 +175,11 @@ mod tests {
     use rand::rngs::SysRng;
 
     use super::*;
-    use crate::domain::{key::tests::ring, secret::tests::Broken};
+    use crate::domain::{key::tests::ring, secret::tests::Broken, user::tests::user};
 
     const POLICY: Policy = Policy { lifetime: 86_400 };
 
-    fn user() -> UserId {
-        UserId::draw(&mut SysRng).expect("entropy")
-    }
-
-    fn issue(user: UserId, keys: &Keyring<SupportPins>) -> (SupportPin, Secret) {
+    fn issue(user: &User, keys: &Keyring<SupportPins>) -> (SupportPin, Secret) {
         SupportPin::issue(&POLICY, user, keys, &mut SysRng, "i", Timestamp::from_seconds(1000)).expect("entropy")
     }
 
@@ -182,15 +190,19 @@ mod tests {
         }
     }
 
-    fn digits(pin: &SupportPin, keys: &Keyring<SupportPins>) -> Option<String> {
-        pin.open(keys).ok().flatten().map(|digits| digits.expose().to_owned())
+    fn digits(pin: &SupportPin, owner: &User, keys: &Keyring<SupportPins>) -> Option<String> {
+        pin.open(owner, keys)
+            .ok()
+            .flatten()
+            .map(|digits| digits.expose().to_owned())
     }
 
     #[test]
     fn a_pin_opens_to_its_six_digits() {
         let keys = ring(&[1]);
-        let (pin, issued) = issue(user(), &keys);
-        assert_eq!(digits(&pin, &keys).as_deref(), Some(issued.expose()));
+        let owner = user();
+        let (pin, issued) = issue(&owner, &keys);
+        assert_eq!(digits(&pin, &owner, &keys).as_deref(), Some(issued.expose()));
         assert!(issued.expose().len() == 6 && issued.expose().bytes().all(|b| b.is_ascii_digit()));
         assert_eq!(pin.expires_at, Timestamp::from_seconds(87_400));
     }
@@ -199,15 +211,15 @@ mod tests {
     fn a_changed_row_opens_to_nothing() {
         let keys = ring(&[1]);
         let owner = user();
-        let (good, _) = issue(owner, &keys);
-        let (mut earlier, _) = issue(owner, &keys);
+        let (good, _) = issue(&owner, &keys);
+        let (mut earlier, _) = issue(&owner, &keys);
         let earlier = sealed(&mut earlier).clone();
         let check = |what: &str, change: &dyn Fn(&mut SupportPin)| {
             let mut pin = good.clone();
             change(&mut pin);
-            assert!(pin.open(&keys).is_err(), "{what}");
+            assert!(pin.open(&owner, &keys).is_err(), "{what}");
         };
-        check("another owner", &|pin| pin.user = user());
+        check("another owner", &|pin| pin.user = user().id);
         check("a later end", &|pin| pin.expires_at = pin.expires_at.deadline(1));
         check("one bit", &|pin| sealed(pin).bytes[0] ^= 1);
         check("one bit of the tag", &|pin| sealed(pin).bytes[21] ^= 0x80);
@@ -221,23 +233,42 @@ mod tests {
     #[test]
     fn a_revoked_pin_has_no_digits() {
         let keys = ring(&[1]);
-        let (mut pin, _) = issue(user(), &keys);
+        let owner = user();
+        let (mut pin, _) = issue(&owner, &keys);
         assert!(!pin.was_revoked_by("request"));
         pin.content = Content::Revoked { by: "request".into() };
-        assert!(pin.open(&keys).expect("not an error").is_none());
+        assert!(pin.open(&owner, &keys).expect("not an error").is_none());
         assert!(pin.was_revoked_by("request") && !pin.was_revoked_by("another"));
     }
 
     #[test]
+    fn a_pin_ends_with_its_owners_tokens() {
+        let keys = ring(&[1]);
+        let mut owner = user();
+        let (mut pin, _) = issue(&owner, &keys);
+        owner.token_generation = 1;
+        assert!(pin.open(&owner, &keys).expect("not an error").is_none());
+        pin.generation = 1;
+        assert!(
+            pin.open(&owner, &keys).is_err(),
+            "the generation is part of what is sealed"
+        );
+    }
+
+    #[test]
     fn keys_rotate() {
-        let (old, issued) = issue(user(), &ring(&[1]));
+        let owner = user();
+        let (old, issued) = issue(&owner, &ring(&[1]));
         assert_eq!(
-            digits(&old, &ring(&[1, 2])).as_deref(),
+            digits(&old, &owner, &ring(&[1, 2])).as_deref(),
             Some(issued.expose()),
             "the old key verifies"
         );
-        assert_eq!(sealed(&mut issue(user(), &ring(&[1, 2])).0).key, 2, "the new key signs");
-        assert!(old.open(&ring(&[2])).is_err(), "a key that is gone fails closed");
+        assert_eq!(sealed(&mut issue(&owner, &ring(&[1, 2])).0).key, 2, "the new key signs");
+        assert!(
+            old.open(&owner, &ring(&[2])).is_err(),
+            "a key that is gone fails closed"
+        );
     }
 
     #[test]
@@ -247,7 +278,7 @@ mod tests {
         let mut seen = HashSet::new();
         for _ in 0..100_000 {
             assert!(
-                seen.insert(sealed(&mut issue(owner, &keys).0).nonce),
+                seen.insert(sealed(&mut issue(&owner, &keys).0).nonce),
                 "a nonce came twice"
             );
         }
@@ -258,7 +289,7 @@ mod tests {
         assert!(
             SupportPin::issue(
                 &POLICY,
-                user(),
+                &user(),
                 &ring(&[1]),
                 &mut Broken,
                 "i",

@@ -6,8 +6,8 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use lambda_http::{aws_lambda_events::apigw::ApiGatewayV2httpRequest, http::HeaderMap};
 use percent_encoding::percent_decode_str;
 
-use super::rejection::Rejection;
-use crate::domain::{secret::Secret, time::Timestamp};
+use super::{json::Object, rejection::Rejection};
+use crate::domain::{network::Network, secret::Secret, time::Timestamp};
 
 /// The largest body that is read, in bytes.
 pub const LARGEST_BODY: usize = 16 * 1024;
@@ -28,6 +28,8 @@ pub struct Call {
     pub invocation: String,
     /// The event's own time.
     pub now: Timestamp,
+    /// Where it comes from, as the gateway saw it; never a header's word.
+    pub source: Network,
     headers: HeaderMap,
     query: String,
     path_parameters: HashMap<String, String>,
@@ -61,6 +63,7 @@ impl Call {
             request_id: context.request_id.unwrap_or_default(),
             invocation,
             now,
+            source: Network::of(context.http.source_ip.as_deref().unwrap_or_default()),
             body: body(event.body.unwrap_or_default(), event.is_base64_encoded),
             headers: event.headers,
             query: event.raw_query_string.unwrap_or_default(),
@@ -134,6 +137,29 @@ impl Call {
     pub fn form(&self) -> Result<Parameters, Rejection> {
         self.expect_media_type(&["application/x-www-form-urlencoded"])?;
         Parameters::parse(self.body()?)
+    }
+
+    /// The body as one JSON object, strictly parsed.
+    ///
+    /// # Errors
+    /// [`Rejection::WrongMediaType`] when the body does not say that it is JSON; [`Rejection::Malformed`] when it is no
+    /// object.
+    pub fn json(&self) -> Result<Object, Rejection> {
+        self.expect_media_type(&["application/json"])?;
+        Object::parse(self.body()?).ok_or(Rejection::Malformed)
+    }
+
+    /// What tells a repetition of this call from another one, if the caller says so: `Idempotency-Key`, 1 to 255
+    /// visible ASCII characters.
+    ///
+    /// # Errors
+    /// [`Rejection::Malformed`] for any other text.
+    pub fn idempotency_key(&self) -> Result<Option<&str>, Rejection> {
+        let Some(key) = self.headers.get("idempotency-key") else {
+            return Ok(None);
+        };
+        let key = key.to_str().ok().filter(|key| (1..=255).contains(&key.len()));
+        key.map(Some).ok_or(Rejection::Malformed)
     }
 
     /// Refuses a body that does not say that it is of one of these types.

@@ -1,18 +1,116 @@
-//! Era's dialect (contracts.md §2), as far as requests that no function takes need it.
+//! Era's dialect (contracts.md §2, seed 001). [`body`] reads what callers send.
+
+pub mod body;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{
     call::Call,
     rejection::Rejection,
-    reply::{Dialect, Reply},
+    reply::{Answer, Dialect, Reply},
 };
-use crate::fault::Fault;
+use crate::{
+    domain::{
+        access::Refusal,
+        budget::Exhausted,
+        name::{DomainName, Login, Malformed},
+        password::Weak,
+        repetition::UnderWay,
+        scope::{Needed, Scope},
+    },
+    fault::Fault,
+};
 
-#[derive(Debug, Serialize)]
-struct Body {
+/// What changes one's own password.
+pub const CHANGE_PASSWORD: Needed = Needed {
+    any_of: &[Scope::Api],
+    named: &[Scope::Api],
+};
+
+/// After how many seconds a mail that could not be sent is worth another try.
+const SEND_AGAIN: u64 = 5;
+
+/// It is done.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EraDone {
+    #[schema(example = 0)]
     error_code: u16,
-    error_message: &'static str,
+    #[schema(example = true)]
+    result: bool,
+    #[schema(example = "Check your email box for confirmation URL")]
+    result_msg: &'static str,
+}
+
+/// The password is set.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PasswordSet {
+    #[schema(example = 0)]
+    error_code: u16,
+    #[schema(example = true)]
+    result: bool,
+    #[schema(example = "Now login with new password")]
+    result_msg: &'static str,
+    user: Account,
+}
+
+/// Whose password.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Account {
+    #[schema(example = "pbx.era-platform.ru")]
+    domain: String,
+    #[schema(example = "my_login")]
+    login: String,
+}
+
+/// It is not done.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct EraError {
+    #[schema(example = 1501)]
+    error_code: u16,
+    #[schema(example = "login already exists")]
+    error_message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_details: Option<Details>,
+}
+
+/// Where.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Details {
+    #[schema(example = "login")]
+    field: String,
+}
+
+/// Look into the mail box. The same for known and unknown, whether or not there is a mail.
+#[must_use]
+pub fn check_mail(outcome: &'static str) -> Answer {
+    Answer::json(
+        200,
+        outcome,
+        &EraDone {
+            error_code: 0,
+            result: true,
+            result_msg: "Check your email box for confirmation URL",
+        },
+    )
+}
+
+/// The password is set.
+#[must_use]
+pub fn password_set(outcome: &'static str, domain: &DomainName, login: &Login) -> Answer {
+    Answer::json(
+        200,
+        outcome,
+        &PasswordSet {
+            error_code: 0,
+            result: true,
+            result_msg: "Now login with new password",
+            user: Account {
+                domain: domain.as_str().to_owned(),
+                login: login.as_str().to_owned(),
+            },
+        },
+    )
 }
 
 /// Whatever is not a success.
@@ -20,6 +118,37 @@ struct Body {
 pub enum Error {
     /// The request could not be read or admitted.
     Rejected(Rejection),
+    /// A field is absent, `null` or empty.
+    Missing(&'static str),
+    /// A field holds something else than a text.
+    NoText(&'static str),
+    /// A field that nobody asked for.
+    Unexpected(String),
+    /// The domain is unknown, or nobody may register in it.
+    RegistrationClosed,
+    /// A field's text is none of its kind.
+    Malformed(&'static str, Malformed),
+    /// Somebody has the login, or the mail address.
+    Taken(&'static str),
+    /// The domain does not take such a password.
+    Weak {
+        /// The field.
+        field: &'static str,
+        /// The rule that is broken.
+        weak: Weak,
+        /// The symbols that there may be, if not all.
+        alphabet: Option<String>,
+    },
+    /// The current password is another one.
+    WrongPassword,
+    /// The link was used, or it is over, or it never was.
+    NoRequest,
+    /// Too many, too soon.
+    Exhausted(Exhausted),
+    /// The same call is under way.
+    UnderWay,
+    /// The mail cannot be sent; nothing is left that blocks another try.
+    MailFailed(Fault),
     /// Ours.
     Fault(Fault),
 }
@@ -27,6 +156,24 @@ pub enum Error {
 impl From<Rejection> for Error {
     fn from(rejection: Rejection) -> Self {
         Self::Rejected(rejection)
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::Rejected(refusal.into())
+    }
+}
+
+impl From<Exhausted> for Error {
+    fn from(exhausted: Exhausted) -> Self {
+        Self::Exhausted(exhausted)
+    }
+}
+
+impl From<UnderWay> for Error {
+    fn from(UnderWay: UnderWay) -> Self {
+        Self::UnderWay
     }
 }
 
@@ -38,34 +185,98 @@ impl From<Fault> for Error {
 
 impl Dialect for Error {
     fn reply(self, _: &Call) -> Reply {
-        // The codes are 1000 and the HTTP status, but for the two that the original publishes.
-        let said = |status, outcome, error_message| {
-            Reply::json(
-                status,
-                outcome,
-                &Body {
-                    error_code: 1000 + status,
-                    error_message,
-                },
-            )
-        };
         match self {
-            Self::Rejected(rejection) => {
-                let outcome = rejection.outcome();
-                match rejection {
-                    Rejection::Malformed => said(400, outcome, "malformed request"),
-                    Rejection::TooLarge => said(413, outcome, "request body too large"),
-                    Rejection::WrongMediaType(_) => said(415, outcome, "unsupported media type"),
-                    Rejection::NoRoute => said(404, outcome, "not found"),
-                    Rejection::WrongMethod { allow } => {
-                        said(405, outcome, "method not allowed").with_header("allow", allow)
+            Self::Rejected(rejection) => rejected(rejection),
+            Self::Missing(field) => bad_value("missing_field", field, format!("{field} is required")),
+            Self::NoText(field) => bad_value("malformed_field", field, format!("{field} must be a string")),
+            Self::Unexpected(field) => bad_value("unexpected_field", &field, format!("{field} is not expected")),
+            Self::RegistrationClosed => bad_value(
+                "registration_closed",
+                "domain",
+                "domain does not allow self-registration".into(),
+            ),
+            Self::Malformed(field, malformed) => bad_value(
+                "malformed_field",
+                field,
+                match malformed {
+                    Malformed::Empty => format!("{field} is required"),
+                    Malformed::TooLong => format!("{field} is too long"),
+                    Malformed::InvalidSymbols => format!("{field} contains invalid symbols"),
+                    Malformed::MixedScripts => format!("{field} mixes letters of several scripts"),
+                },
+            ),
+            Self::Taken(field) => bad_value("taken", field, format!("{field} already exists")),
+            Self::Weak { field, weak, alphabet } => {
+                let words = match (weak, alphabet) {
+                    (Weak::InvalidSymbols, Some(alphabet)) => {
+                        format!("contains invalid symbols. Expected: {alphabet}")
                     }
-                    Rejection::Access(_) => {
-                        said(401, outcome, "unauthorized").with_header("www-authenticate", "Bearer")
-                    }
-                }
+                    (Weak::InvalidSymbols, None) => "contains invalid symbols".to_owned(),
+                    (Weak::TooShort { min }, _) => format!("is too short. Expected: at least {min} characters"),
+                    (Weak::TooLong { max }, _) => format!("is too long. Expected: at most {max} characters"),
+                    (Weak::Common, _) => "is one of the most common passwords".to_owned(),
+                };
+                bad_value("weak_password", field, format!("{field} {words}"))
             }
+            Self::WrongPassword => bad_value("wrong_password", "current_pwd", "current_pwd is wrong".into()),
+            Self::NoRequest => said(404, "no_request", "request not found or expired"),
+            Self::Exhausted(Exhausted { retry_after }) => said(429, "throttled", "too many requests, try again later")
+                .with_header("retry-after", retry_after.to_string()),
+            Self::UnderWay => {
+                said(409, "under_way", "the same request is being processed").with_header("retry-after", "1")
+            }
+            Self::MailFailed(fault) => said(503, "mail_failed", "mail cannot be sent, try again later")
+                .with_header("retry-after", SEND_AGAIN.to_string())
+                .with_fault(fault),
             Self::Fault(fault) => said(500, "fault", "internal error").with_fault(fault),
         }
     }
+}
+
+fn rejected(rejection: Rejection) -> Reply {
+    let outcome = rejection.outcome();
+    match rejection {
+        Rejection::Malformed => said(400, outcome, "malformed request"),
+        Rejection::TooLarge => said(413, outcome, "request body too large"),
+        Rejection::WrongMediaType(_) => said(415, outcome, "unsupported media type"),
+        Rejection::NoRoute => said(404, outcome, "not found"),
+        Rejection::WrongMethod { allow } => said(405, outcome, "method not allowed").with_header("allow", allow),
+        Rejection::Access(Refusal::NoToken) => {
+            said(401, outcome, "unauthorized").with_header("www-authenticate", "Bearer")
+        }
+        Rejection::Access(Refusal::UnknownToken | Refusal::Expired | Refusal::Revoked) => {
+            said(401, outcome, "unauthorized").with_header("www-authenticate", r#"Bearer error="invalid_token""#)
+        }
+        Rejection::Access(Refusal::ScopeTooSmall(_)) => {
+            said(403, outcome, "forbidden").with_header("www-authenticate", r#"Bearer error="insufficient_scope""#)
+        }
+        Rejection::Access(Refusal::Blocked) => said(403, outcome, "your account has been blocked"),
+    }
+}
+
+/// The codes are 1000 and the HTTP status, but for those of bad values, which the original publishes.
+fn said(status: u16, outcome: &'static str, message: &str) -> Reply {
+    Reply::json(
+        status,
+        outcome,
+        &EraError {
+            error_code: 1000 + status,
+            error_message: message.to_owned(),
+            error_details: None,
+        },
+    )
+}
+
+fn bad_value(outcome: &'static str, field: &str, error_message: String) -> Reply {
+    Reply::json(
+        412,
+        outcome,
+        &EraError {
+            error_code: 1501,
+            error_message,
+            error_details: Some(Details {
+                field: field.to_owned(),
+            }),
+        },
+    )
 }

@@ -6,6 +6,7 @@ pub mod call;
 pub mod era;
 pub mod gitlab;
 pub mod html;
+pub mod json;
 pub mod mithril;
 pub mod plain;
 pub mod rejection;

@@ -15,6 +15,7 @@ pub struct Answer {
     pub(super) headers: Vec<(&'static str, String)>,
     pub(super) body: String,
     pub(super) outcome: &'static str,
+    pub(super) fault: Option<Fault>,
 }
 
 impl Answer {
@@ -26,7 +27,33 @@ impl Answer {
             headers: Vec::new(),
             body: to_json(body),
             outcome,
+            fault: None,
         }
+    }
+
+    /// The answer of before, to a call that came again.
+    #[must_use]
+    pub fn repeated(status: u16, body: String) -> Self {
+        Self {
+            status,
+            headers: Vec::new(),
+            body,
+            outcome: "repeated",
+            fault: None,
+        }
+    }
+
+    /// Status and body, to remember.
+    #[must_use]
+    pub fn content(&self) -> (u16, &str) {
+        (self.status, &self.body)
+    }
+
+    /// Adds what broke after the deed was done: for the log, the answer stands.
+    #[must_use]
+    pub fn with_fault(mut self, fault: Fault) -> Self {
+        self.fault = Some(fault);
+        self
     }
 
     /// A page, chosen by its language.
@@ -43,6 +70,7 @@ impl Answer {
             headers: headers.map(|(name, value)| (name, value.to_owned())).into(),
             body: page.html.clone(),
             outcome,
+            fault: None,
         }
     }
 }
@@ -103,13 +131,14 @@ impl From<Answer> for Reply {
             headers,
             body,
             outcome,
+            fault,
         } = answer;
         Self {
             status,
             headers,
             body,
             outcome,
-            fault: None,
+            fault,
         }
     }
 }

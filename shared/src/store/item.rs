@@ -4,7 +4,10 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 
-use crate::domain::time::Timestamp;
+use crate::domain::{
+    tenant::{Opt, Options},
+    time::Timestamp,
+};
 
 /// A row as DynamoDB holds it.
 pub type Item = HashMap<String, AttributeValue>;
@@ -35,6 +38,29 @@ pub fn bytes(value: impl Into<Vec<u8>>) -> AttributeValue {
 #[must_use]
 pub fn time(value: Timestamp) -> AttributeValue {
     number(value.seconds())
+}
+
+/// Options, as a map.
+#[must_use]
+pub fn options(value: &Options) -> AttributeValue {
+    let entries = value.iter().map(|(name, opt)| {
+        let value = match opt {
+            Opt::Flag(flag) => AttributeValue::Bool(*flag),
+            Opt::Number(number) => AttributeValue::N(number.to_string()),
+            Opt::Text(value) => text(value),
+        };
+        (name.clone(), value)
+    });
+    AttributeValue::M(entries.collect())
+}
+
+fn option(value: &AttributeValue) -> Option<Opt> {
+    match value {
+        AttributeValue::Bool(flag) => Some(Opt::Flag(*flag)),
+        AttributeValue::N(number) => number.parse().ok().map(Opt::Number),
+        AttributeValue::S(text) => Some(Opt::Text(text.clone())),
+        _ => None,
+    }
 }
 
 /// A row being written, attribute by attribute.
@@ -108,6 +134,19 @@ impl<'a> Reader<'a> {
     pub fn texts(self, name: &'static str) -> Result<Vec<&'a str>, Corrupt> {
         let one = |value: &'a AttributeValue| value.as_s().ok().map(String::as_str);
         self.find(name, |value| value.as_l().ok()?.iter().map(one).collect())
+    }
+
+    /// Options.
+    ///
+    /// # Errors
+    /// [`Corrupt`].
+    pub fn options(self, name: &'static str) -> Result<Options, Corrupt> {
+        self.find(name, |value| {
+            let entries = value.as_m().ok()?.iter();
+            entries
+                .map(|(name, value)| Some((name.clone(), option(value)?)))
+                .collect()
+        })
     }
 
     /// An attribute that is parsed further.

@@ -80,10 +80,18 @@ pub struct Change {
 }
 
 impl Change {
-    /// `ttl` is a reserved word; and DynamoDB refuses names that no expression uses.
+    /// Attributes whose names DynamoDB reserves are written with a `#`. It refuses names that no expression uses.
     fn names(&self) -> Option<HashMap<String, String>> {
-        let named = self.update.contains("#ttl") || self.condition.contains("#ttl");
-        named.then(|| HashMap::from([("#ttl".to_owned(), "ttl".to_owned())]))
+        let used = |name: &&str| {
+            let name = format!("#{name}");
+            self.update.contains(&name) || self.condition.contains(&name)
+        };
+        let names: HashMap<_, _> = ["block", "ttl"]
+            .into_iter()
+            .filter(used)
+            .map(|name| (format!("#{name}"), name.to_owned()))
+            .collect();
+        (!names.is_empty()).then_some(names)
     }
 }
 
@@ -264,6 +272,7 @@ impl<R: Row> Table<R, Update> {
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         request = request.set_expression_attribute_names(change.names());
+        // DynamoDB refuses a set of values that is empty.
         for (name, value) in change.values {
             request = request.expression_attribute_values(name, value);
         }

@@ -76,6 +76,15 @@ fn list(acts: &[Act]) -> AttributeValue {
     AttributeValue::L(acts.iter().map(element).collect())
 }
 
+/// One act that was spent, to give it back when it comes to nothing after all.
+#[derive(Debug)]
+pub struct Receipt {
+    subject: [u8; 32],
+    acts: Vec<Act>,
+    forget_at: Timestamp,
+    by: String,
+}
+
 /// Spends one act of a subject's budget before the act is done: however many try at once, exactly the budgeted number
 /// pass.
 ///
@@ -91,8 +100,14 @@ pub async fn spend(
     budget: &Budget,
     subject: &[u8; 32],
     act: &Act,
-) -> Result<Result<(), Exhausted>, Fault> {
+) -> Result<Result<Receipt, Exhausted>, Fault> {
     let forget_at = act.at.deadline(budget.memory());
+    let receipt = |acts| Receipt {
+        subject: *subject,
+        acts,
+        forget_at,
+        by: act.by.clone(),
+    };
     let mut change = Change {
         update: "SET acts = list_append(if_not_exists(acts, :none), :these), #ttl = :ttl",
         condition: "attribute_not_exists(acts) OR (size(acts) < :always AND NOT contains(acts, :this))",
@@ -107,25 +122,53 @@ pub async fn spend(
     // Every lost race is an act that somebody else spent, so the budget itself bounds the rounds that can be lost.
     for _ in 0..=budget.most() {
         let found = match table.update(subject, change, act.at).await? {
-            Changed::Yes(_) => return Ok(Ok(())),
+            Changed::Yes(row) => return Ok(Ok(receipt(row.acts))),
             Changed::No(found) => found.map_or_else(Vec::new, |spent| spent.acts),
         };
         if found.iter().any(|other| other.by == act.by) {
-            return Ok(Ok(()));
+            return Ok(Ok(receipt(found)));
         }
         let next = match budget.spend(&found, act) {
             Ok(next) => next,
             Err(exhausted) => return Ok(Err(exhausted)),
         };
-        change = Change {
-            update: "SET acts = :next, #ttl = :ttl",
-            condition: "acts = :found",
-            values: vec![
-                (":next", list(&next)),
-                (":ttl", time(forget_at)),
-                (":found", list(&found)),
-            ],
-        };
+        change = replace(&found, &next, forget_at);
     }
     Err(Fault::new("a budget could not be spent from: too many at once".into()))
+}
+
+/// How often giving back is tried while others spend at the same time.
+const GIVING_BACK: usize = 10;
+
+/// Gives an act back: nobody will wait because of it.
+///
+/// # Errors
+/// [`Fault`] when the store fails, or when others were faster every time: then the act stays spent.
+pub async fn give_back(table: &Table<Spent, Update>, receipt: Receipt, now: Timestamp) -> Result<(), Fault> {
+    let mut found = receipt.acts;
+    for _ in 0..GIVING_BACK {
+        let next: Vec<_> = found.iter().filter(|act| act.by != receipt.by).cloned().collect();
+        if next.len() == found.len() {
+            return Ok(());
+        }
+        let change = replace(&found, &next, receipt.forget_at);
+        found = match table.update(&receipt.subject, change, now).await? {
+            Changed::Yes(_) => return Ok(()),
+            Changed::No(found) => found.map_or_else(Vec::new, |spent| spent.acts),
+        };
+    }
+    Err(Fault::new("an act could not be given back: too many at once".into()))
+}
+
+/// Puts a list in the place of exactly the one that was judged.
+fn replace(found: &[Act], next: &[Act], forget_at: Timestamp) -> Change {
+    Change {
+        update: "SET acts = :next, #ttl = :ttl",
+        condition: "acts = :found",
+        values: vec![
+            (":next", list(next)),
+            (":ttl", time(forget_at)),
+            (":found", list(found)),
+        ],
+    }
 }

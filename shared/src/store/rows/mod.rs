@@ -1,8 +1,15 @@
 //! One file for each table: its attributes, and the changes that are made to its rows.
 
+pub mod audit;
 pub mod budget;
+pub mod claim;
 pub mod client;
+pub mod domain;
 pub mod passcode;
+pub mod password_reset;
+pub mod registration;
+pub mod repetition;
 pub mod support_pin;
+pub mod suppression;
 pub mod token;
 pub mod user;

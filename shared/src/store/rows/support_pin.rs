@@ -7,6 +7,7 @@ use crate::{
         id::UserId,
         support_pin::{Content, Sealed, SupportPin},
         time::Timestamp,
+        user::User,
     },
     store::{
         item::{Corrupt, Item, Reader, Writer, bytes, number, text, time},
@@ -29,6 +30,7 @@ impl Row for SupportPin {
     fn to_item(&self) -> Item {
         let row = Writer::default()
             .with(Self::KEY, Self::key(&self.user))
+            .with("generation", number(self.generation))
             .with("issued_at", time(self.issued_at))
             .with(ISSUED_BY, text(&self.issued_by))
             .with("ttl", time(self.expires_at));
@@ -47,6 +49,7 @@ impl Row for SupportPin {
         let row = Reader(item);
         Ok(Self {
             user: row.parsed(Self::KEY, UserId::parse)?,
+            generation: row.number("generation")?,
             issued_at: row.time("issued_at")?,
             issued_by: row.text(ISSUED_BY)?.to_owned(),
             expires_at: row.time("ttl")?,
@@ -72,10 +75,14 @@ impl Row for SupportPin {
 /// Revokes a PIN: its ciphertext goes at once (ASVS 14.2.7), a trace of who did it stays until the PIN would have
 /// ended. Refused when there is no live PIN.
 #[must_use]
-pub fn revoke(invocation: &str, now: Timestamp) -> Change {
+pub fn revoke(owner: &User, invocation: &str, now: Timestamp) -> Change {
     Change {
         update: "SET revoked_by = :invocation REMOVE sealed, nonce, pin_id, key_id",
-        condition: "attribute_exists(sealed) AND #ttl > :now",
-        values: vec![(":invocation", text(invocation)), (":now", time(now))],
+        condition: "attribute_exists(sealed) AND generation = :generation AND #ttl > :now",
+        values: vec![
+            (":invocation", text(invocation)),
+            (":generation", number(owner.token_generation)),
+            (":now", time(now)),
+        ],
     }
 }

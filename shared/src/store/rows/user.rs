@@ -3,9 +3,15 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::{
-    domain::{id::UserId, password::PasswordHash, time::Timestamp, user::User},
+    domain::{
+        id::UserId,
+        name::{DisplayName, DomainName, EmailAddress, Login},
+        password::PasswordHash,
+        time::Timestamp,
+        user::{Block, User},
+    },
     store::{
-        item::{Corrupt, Item, Reader, Writer, number, text, time},
+        item::{Corrupt, Item, Reader, Writer, number, options, text, time},
         table::{Change, Row},
     },
 };
@@ -20,31 +26,39 @@ impl Row for User {
     }
 
     fn to_item(&self) -> Item {
-        Writer::default()
+        let row = Writer::default()
             .with(Self::KEY, text(self.id.text()))
-            .with("domain", text(&self.domain))
-            .with("email", text(&self.email))
-            .with("login", text(&self.login))
-            .with("name", text(&self.name))
+            .with("domain", text(self.domain.as_str()))
+            .with("email", text(self.email.as_str()))
+            .with("login", text(self.login.as_str()))
+            .with("name", text(self.name.as_str()))
             .with("password", text(self.password.to_stored()))
+            .with("opts", options(&self.opts))
             .with("is_admin", AttributeValue::Bool(self.is_admin))
-            .with("is_blocked", AttributeValue::Bool(self.is_blocked))
             .with("token_generation", number(self.token_generation))
-            .with("inserted_at", time(self.inserted_at))
-            .item()
+            .with("inserted_at", time(self.inserted_at));
+        match self.block {
+            Some(block) => row.with("block", text(block.name())),
+            None => row,
+        }
+        .item()
     }
 
     fn from_item(item: &Item) -> Result<Self, Corrupt> {
         let row = Reader(item);
         Ok(Self {
             id: row.parsed(Self::KEY, UserId::parse)?,
-            domain: row.text("domain")?.to_owned(),
-            email: row.text("email")?.to_owned(),
-            login: row.text("login")?.to_owned(),
-            name: row.text("name")?.to_owned(),
+            domain: row.parsed("domain", |text| DomainName::parse(text).ok())?,
+            email: row.parsed("email", |text| EmailAddress::parse(text).ok())?,
+            login: row.parsed("login", |text| Login::parse(text).ok())?,
+            name: row.parsed("name", |text| DisplayName::parse(text).ok())?,
             password: PasswordHash::from_stored(row.text("password")?.to_owned()),
+            opts: row.options("opts")?,
             is_admin: row.flag("is_admin")?,
-            is_blocked: row.flag("is_blocked")?,
+            block: match row.has("block") {
+                true => Some(row.parsed("block", Block::parse)?),
+                false => None,
+            },
             token_generation: row.number("token_generation")?,
             inserted_at: row.time("inserted_at")?,
         })
@@ -57,24 +71,21 @@ impl Row for User {
 
 /// Blocks a user; refused when there is none or it is blocked already.
 #[must_use]
-pub fn block() -> Change {
-    set_block(true, "is_blocked = :not")
+pub fn block(block: Block) -> Change {
+    Change {
+        update: "SET #block = :block",
+        condition: "attribute_exists(user_id) AND attribute_not_exists(#block)",
+        values: vec![(":block", text(block.name()))],
+    }
 }
 
 /// Lifts a block; refused when there is no user or no block.
 #[must_use]
 pub fn unblock() -> Change {
-    set_block(false, "is_blocked = :not")
-}
-
-fn set_block(blocked: bool, condition: &'static str) -> Change {
     Change {
-        update: "SET is_blocked = :blocked",
-        condition,
-        values: vec![
-            (":blocked", AttributeValue::Bool(blocked)),
-            (":not", AttributeValue::Bool(!blocked)),
-        ],
+        update: "REMOVE #block",
+        condition: "attribute_exists(#block)",
+        values: Vec::new(),
     }
 }
 
@@ -85,5 +96,34 @@ pub fn end_tokens() -> Change {
         update: "ADD token_generation :one",
         condition: "attribute_exists(user_id)",
         values: vec![(":one", number(1))],
+    }
+}
+
+/// Sets a new password, and ends everything that was issued under the old one; a block made by failures goes, another
+/// one stays. Refused when the generation, or the block that would go, is not what was read any more.
+#[must_use]
+pub fn set_password(read: &User, password: &PasswordHash) -> Change {
+    let mut values = vec![
+        (":new", text(password.to_stored())),
+        (":one", number(1)),
+        (":generation", number(read.token_generation)),
+    ];
+    let (update, condition) = match read.block {
+        None | Some(Block::Decision) => (
+            "SET password = :new ADD token_generation :one",
+            "token_generation = :generation",
+        ),
+        Some(Block::Failures) => {
+            values.push((":block", text(Block::Failures.name())));
+            (
+                "SET password = :new ADD token_generation :one REMOVE #block",
+                "token_generation = :generation AND #block = :block",
+            )
+        }
+    };
+    Change {
+        update,
+        condition,
+        values,
     }
 }

@@ -59,7 +59,7 @@ impl Transaction {
             .update_expression(change.update)
             .condition_expression(change.condition)
             .set_expression_attribute_names(change.names())
-            .set_expression_attribute_values(Some(values(change.values)))
+            .set_expression_attribute_values(values(change.values))
             .build()
             .expect("an update with its table, its key and its expression");
         self.add(&table.client, TransactWriteItem::builder().update(update).build())
@@ -113,9 +113,10 @@ impl Transaction {
     }
 }
 
-fn values(values: Vec<(&'static str, AttributeValue)>) -> Item {
+fn values(values: Vec<(&'static str, AttributeValue)>) -> Option<Item> {
     let values = values.into_iter().map(|(name, value)| (name.to_owned(), value));
-    values.collect::<HashMap<_, _>>()
+    let values = values.collect::<HashMap<_, _>>();
+    (!values.is_empty()).then_some(values)
 }
 
 /// The steps whose conditions did not hold, if that is why.

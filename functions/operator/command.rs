@@ -1,0 +1,192 @@
+//! What an operator can say, as JSON.
+
+use std::collections::BTreeMap;
+
+use countersign_shared::domain::{
+    locale::Locale,
+    name::{DisplayName, DomainName, EmailAddress, Malformed},
+    password::Policy,
+    scope::Scope,
+    sender::Sender,
+    tenant::{Domain, Opt, Template},
+};
+use serde::Deserialize;
+
+use crate::handler::Failed;
+
+/// A command.
+#[derive(Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Command {
+    SetDomain(DomainForm),
+    CreateClient {
+        client_id: String,
+        scopes: Scopes,
+    },
+    CreateUser(NewUser),
+    CreateToken(NewToken),
+    BlockUser {
+        user_id: String,
+    },
+    UnblockUser {
+        user_id: String,
+    },
+    EndTokens {
+        user_id: Option<String>,
+        client_id: Option<String>,
+    },
+    RevokeToken {
+        token: String,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewUser {
+    pub domain: String,
+    pub email: String,
+    pub login: String,
+    pub name: String,
+    pub password: String,
+    #[serde(default)]
+    pub is_admin: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewToken {
+    pub user_id: Option<String>,
+    pub owner_client_id: Option<String>,
+    pub client_id: String,
+    pub scopes: Scopes,
+    pub lifetime_seconds: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub enum Scopes {
+    Word(String),
+    Names(Vec<String>),
+}
+
+/// A domain as it shall be from now on; what is not said is as in one that nothing was ever said about.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DomainForm {
+    domain: String,
+    #[serde(default)]
+    self_register_allowed: bool,
+    #[serde(default)]
+    self_register_template: TemplateForm,
+    #[serde(default)]
+    password: PasswordForm,
+    sender: Option<String>,
+    sender_name: Option<String>,
+    reply_to: Option<String>,
+    locale: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TemplateForm {
+    #[serde(default)]
+    opts: BTreeMap<String, OptForm>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OptForm {
+    Flag(bool),
+    Number(i64),
+    Text(String),
+}
+
+/// `alphabet` is a text like `A-Za-z0-9_-.~!`, or `null` for any Unicode text.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct PasswordForm {
+    alphabet: Option<String>,
+    min: usize,
+    max: usize,
+    refuse_common: bool,
+}
+
+impl Default for PasswordForm {
+    fn default() -> Self {
+        let Policy {
+            alphabet,
+            min,
+            max,
+            refuse_common,
+        } = Policy::default();
+        Self {
+            alphabet: alphabet.map(|alphabet| alphabet.as_str().to_owned()),
+            min,
+            max,
+            refuse_common,
+        }
+    }
+}
+
+impl DomainForm {
+    pub fn read(self) -> Result<Domain, Failed> {
+        let PasswordForm {
+            alphabet,
+            min,
+            max,
+            refuse_common,
+        } = self.password;
+        let sender = match (self.sender, self.sender_name, self.reply_to) {
+            (None, None, None) => None,
+            (None, _, _) => return Err("sender_name and reply_to need a sender".into()),
+            (Some(address), name, reply_to) => Some(Sender {
+                address: field("sender", EmailAddress::parse(&address))?,
+                name: name
+                    .map(|name| field("sender_name", DisplayName::parse(&name)))
+                    .transpose()?,
+                reply_to: reply_to
+                    .map(|address| field("reply_to", EmailAddress::parse(&address)))
+                    .transpose()?,
+            }),
+        };
+        let opts = self.self_register_template.opts.into_iter().map(|(name, opt)| {
+            let opt = match opt {
+                OptForm::Flag(flag) => Opt::Flag(flag),
+                OptForm::Number(number) => Opt::Number(number),
+                OptForm::Text(text) => Opt::Text(text),
+            };
+            (name, opt)
+        });
+        Ok(Domain {
+            name: field("domain", DomainName::parse(&self.domain))?,
+            self_register_allowed: self.self_register_allowed,
+            self_register_template: Template { opts: opts.collect() },
+            passwords: Policy::new(alphabet.as_deref(), min, max, refuse_common)?,
+            sender,
+            locale: match self.locale {
+                Some(tag) => Locale::parse(&tag).ok_or(Failed::from("locale is a language tag such as en"))?,
+                None => Locale::default(),
+            },
+        })
+    }
+}
+
+/// A value of that field, or what is wrong with it.
+pub fn field<T>(name: &str, value: Result<T, Malformed>) -> Result<T, Failed> {
+    value.map_err(|malformed| Failed::Refused(format!("{name} is not well-formed: {malformed:?}")))
+}
+
+impl Scopes {
+    pub fn read(self) -> Result<Vec<Scope>, Failed> {
+        let names = match self {
+            Self::Word(word) if word == "all" => return Ok(Scope::ALL.to_vec()),
+            Self::Word(word) => vec![word],
+            Self::Names(names) => names,
+        };
+        let unknown = |name: &String| Failed::Refused(format!("no scope is named {name:?}"));
+        names
+            .iter()
+            .map(|name| Scope::parse(name).ok_or_else(|| unknown(name)))
+            .collect()
+    }
+}

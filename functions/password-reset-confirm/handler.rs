@@ -1,0 +1,91 @@
+use countersign_shared::{
+    delivery::mail::Mailer,
+    domain::{
+        link,
+        password::{Cost, PasswordHash},
+        password_reset::PasswordResetRequest,
+        repetition::Remembered,
+        support_pin::SupportPin,
+        tenant::Domain,
+        user::User,
+    },
+    fault::Fault,
+    http::{
+        call::Call,
+        era::{self, Error, body},
+        reply::Answer,
+        serve::Endpoint,
+    },
+    passwords, repetition,
+    store::table::{Batch, BatchGet, Committed, Delete, Get, Put, Table, Transaction, Update},
+};
+use rand::rngs::SysRng;
+
+/// Sets the password that came with the link's credential. It ends what was issued under the old one, and signs nobody
+/// in.
+pub struct Confirm {
+    pub repetitions: Table<Remembered, Put>,
+    pub requests: Table<PasswordResetRequest, Get>,
+    pub users: Table<User, BatchGet>,
+    pub domains: Table<Domain, BatchGet>,
+    pub change_users: Table<User, Update>,
+    pub pins: Table<SupportPin, Delete>,
+    pub use_up: Table<PasswordResetRequest, Delete>,
+    pub mailer: Mailer,
+    pub cost: Cost,
+}
+
+impl Endpoint for Confirm {
+    type Error = Error;
+
+    async fn answer(&self, call: &Call) -> Result<Answer, Error> {
+        let credential = call.path_parameter("uuid");
+        repetition::once(
+            &self.repetitions,
+            call,
+            "password-reset-confirm",
+            credential,
+            self.confirm(call),
+        )
+        .await
+    }
+}
+
+impl Confirm {
+    async fn confirm(&self, call: &Call) -> Result<Answer, Error> {
+        let given = body::read_password(call)?;
+        let digest = link::parse(call.path_parameter("uuid")).ok_or(Error::NoRequest)?;
+        let request = self.requests.get(&digest, call.now).await?.ok_or(Error::NoRequest)?;
+        let target = request.target;
+
+        let mut batch = Batch::default();
+        batch.want(&self.users, &target.user);
+        batch.want(&self.domains, &target.domain);
+        let found = batch.read().await?;
+        let user = found
+            .take(&self.users, &target.user, call.now)?
+            .filter(|user| user.token_generation == target.generation)
+            .ok_or(Error::NoRequest)?;
+        call.note_subject(format!("user:{}", user.id.text()));
+        let domain = found
+            .take(&self.domains, &target.domain, call.now)?
+            .unwrap_or_else(|| Domain::undescribed(target.domain));
+        let password = body::accept_password(&domain.passwords, "pwd", &given)?;
+        let password = PasswordHash::of(&password, &self.cost, &mut SysRng).map_err(Fault::from)?;
+
+        let mut transaction = Transaction::default();
+        let link = transaction.use_up(&self.use_up, &digest, call.now);
+        passwords::set(&mut transaction, &self.change_users, &self.pins, &user, &password);
+        match transaction.commit().await? {
+            Committed::Yes => {}
+            Committed::No(steps) if steps.contains(&link) => return Err(Error::NoRequest),
+            // The link stays good unless another change has voided it: the next try tells.
+            Committed::No(_) => return Err(Fault::new("the user changed meanwhile".into()).into()),
+        }
+        let answer = era::password_set("password_reset", &user.domain, &user.login);
+        Ok(match passwords::notify(&self.mailer, &domain, &user, call.now).await {
+            Ok(()) => answer,
+            Err(fault) => answer.with_fault(fault),
+        })
+    }
+}

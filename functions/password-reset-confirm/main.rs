@@ -1,0 +1,21 @@
+//! PATCH /rest/v1/iam/pwd_reset_requests/{uuid}
+mod handler;
+
+use countersign_shared::edge;
+
+fn main() -> std::process::ExitCode {
+    edge::run(async |edge| {
+        let cost = edge.password_cost();
+        Ok(handler::Confirm {
+            repetitions: edge.table(),
+            requests: edge.table(),
+            users: edge.table(),
+            domains: edge.table(),
+            change_users: edge.table(),
+            pins: edge.table(),
+            use_up: edge.table(),
+            mailer: edge.mailer(),
+            cost: cost?,
+        })
+    })
+}

@@ -1,0 +1,61 @@
+use countersign_shared::{
+    admission,
+    domain::{
+        password::{PasswordHash, Verdict},
+        tenant::Domain,
+        throttle,
+    },
+    fault::Fault,
+    http::{
+        call::Call,
+        era::{
+            self, Error,
+            body::{self, ChangeWanted},
+        },
+        reply::Answer,
+    },
+    passwords,
+    store::table::{Batch, Committed, Transaction},
+    throttling::Spending,
+};
+use rand::rngs::SysRng;
+
+use crate::handler::Request;
+
+impl Request {
+    /// Changes the password of somebody who is signed in and knows the current one. The guess at that is counted before
+    /// it is looked at: whoever finds a session open has only so many.
+    pub async fn change(&self, call: &Call, wanted: ChangeWanted) -> Result<Answer, Error> {
+        let needed = era::CHANGE_PASSWORD;
+        let person = admission::person(&self.tokens, &self.users, call, call.bearer(), needed, None).await??;
+        let user = person.user;
+        call.note_subject(format!("user:{}", user.id.text()));
+        let mut batch = Batch::default();
+        batch.want(&self.domains, &user.domain);
+        let domain = batch.read().await?.take(&self.domains, &user.domain, call.now)?;
+        let domain = domain.unwrap_or_else(|| Domain::undescribed(user.domain.clone()));
+        let password = body::accept_password(&domain.passwords, "new_pwd", &wanted.new)?;
+
+        let mut spending = Spending::new(&self.budgets, call);
+        let subject = throttle::password_guesses(user.id);
+        spending.spend(&self.guesses, &subject).await??;
+        match user.password.verify(&wanted.current, &self.cost) {
+            Verdict::Right | Verdict::RightButWeak => {}
+            Verdict::Wrong => return Err(Error::WrongPassword),
+        }
+
+        let password = PasswordHash::of(&password, &self.cost, &mut SysRng).map_err(Fault::from)?;
+        let mut transaction = Transaction::default();
+        passwords::set(&mut transaction, &self.change_users, &self.pins, &user, &password);
+        match transaction.commit().await? {
+            Committed::Yes => {}
+            // Another change was faster: what was current is not any more.
+            Committed::No(_) => return Err(Error::WrongPassword),
+        }
+        let answer = era::password_set("password_changed", &user.domain, &user.login);
+        Ok(match passwords::notify(&self.mailer, &domain, &user, call.now).await {
+            Ok(()) => answer,
+            Err(fault) => answer.with_fault(fault),
+        })
+    }
+}

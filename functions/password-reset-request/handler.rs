@@ -1,0 +1,56 @@
+use countersign_shared::{
+    delivery::mail::Mailer,
+    domain::{
+        budget::Budget, claim::Claim, link::Policy, password::Cost, password_reset::PasswordResetRequest,
+        repetition::Remembered, support_pin::SupportPin, suppression::Suppression, tenant::Domain, token::Token,
+        user::User,
+    },
+    http::{
+        call::Call,
+        era::{
+            Error,
+            body::{self, PasswordWanted},
+        },
+        reply::Answer,
+        serve::Endpoint,
+    },
+    repetition,
+    store::{
+        rows::budget::Spent,
+        table::{BatchGet, Delete, Put, Table, Update},
+    },
+};
+
+/// Mails a link to somebody who has lost the password, or changes it for somebody who has not.
+pub struct Request {
+    pub repetitions: Table<Remembered, Put>,
+    pub domains: Table<Domain, BatchGet>,
+    pub claims: Table<Claim, BatchGet>,
+    pub users: Table<User, BatchGet>,
+    pub suppressions: Table<Suppression, BatchGet>,
+    pub budgets: Table<Spent, Update>,
+    pub requests: Table<PasswordResetRequest, Put>,
+    pub take_back: Table<PasswordResetRequest, Delete>,
+    pub tokens: Table<Token, BatchGet>,
+    pub change_users: Table<User, Update>,
+    pub pins: Table<SupportPin, Delete>,
+    pub mailer: Mailer,
+    pub policy: Policy,
+    pub guesses: Budget,
+    pub cost: Cost,
+}
+
+impl Endpoint for Request {
+    type Error = Error;
+
+    async fn answer(&self, call: &Call) -> Result<Answer, Error> {
+        let credential = call.bearer().unwrap_or_default();
+        let answer = async {
+            match body::read_password_wanted(call)? {
+                PasswordWanted::Reset(wanted) => self.reset(call, wanted).await,
+                PasswordWanted::Change(wanted) => self.change(call, wanted).await,
+            }
+        };
+        repetition::once(&self.repetitions, call, "password-reset-request", credential, answer).await
+    }
+}

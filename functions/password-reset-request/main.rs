@@ -1,0 +1,30 @@
+//! POST /rest/v1/iam/pwd_reset_requests
+mod change;
+mod handler;
+mod reset;
+
+use countersign_shared::edge;
+
+fn main() -> std::process::ExitCode {
+    edge::run(async |edge| {
+        let policy = edge.password_reset_policy();
+        let (guesses, cost) = (edge.password_guesses(), edge.password_cost());
+        Ok(handler::Request {
+            repetitions: edge.table(),
+            domains: edge.table(),
+            claims: edge.table(),
+            users: edge.table(),
+            suppressions: edge.table(),
+            budgets: edge.table(),
+            requests: edge.table(),
+            take_back: edge.table(),
+            tokens: edge.table(),
+            change_users: edge.table(),
+            pins: edge.table(),
+            mailer: edge.mailer(),
+            policy: policy?,
+            guesses: guesses?,
+            cost: cost?,
+        })
+    })
+}

@@ -1,0 +1,155 @@
+use countersign_shared::{
+    delivery::{
+        mail::{Recipient, Unsent},
+        words::{Message, compose},
+    },
+    domain::{
+        claim,
+        id::UserId,
+        name::EmailAddress,
+        password_reset::{PasswordResetRequest, Target},
+        suppression,
+        tenant::Domain,
+        throttle::{self, Addressee, Asked},
+        user::User,
+    },
+    fault::Fault,
+    http::{
+        call::Call,
+        era::{
+            self, Error,
+            body::{Key, ResetWanted},
+        },
+        reply::Answer,
+    },
+    store::table::Batch,
+    throttling::Spending,
+};
+use rand::rngs::SysRng;
+
+use crate::handler::Request;
+
+/// Whom the mail is for, and what nobody may be told about it.
+struct Found {
+    domain: Domain,
+    user: Option<User>,
+    /// The account's address, or the one that was asked for; none for a login that nobody has.
+    email: Option<EmailAddress>,
+    is_suppressed: bool,
+}
+
+impl Request {
+    /// The same steps for known and unknown: only the mail differs, and its reader knows.
+    pub async fn reset(&self, call: &Call, wanted: ResetWanted) -> Result<Answer, Error> {
+        let found = self.find(call, &wanted).await?;
+        let mut spending = Spending::new(&self.budgets, call);
+        let done = self.accept(call, &wanted, found, &mut spending).await;
+        if done.is_err() {
+            // The first error is the one to tell; what cannot be given back comes back by itself.
+            let _ = spending.give_back().await;
+        }
+        done
+    }
+
+    async fn find(&self, call: &Call, wanted: &ResetWanted) -> Result<Found, Error> {
+        let claim = match &wanted.key {
+            Key::Login(login) => claim::login(&wanted.domain, login),
+            Key::Email(email) => claim::email(&wanted.domain, email),
+        };
+        let mut batch = Batch::default();
+        batch.want(&self.domains, &wanted.domain);
+        batch.want(&self.claims, &claim);
+        let found = batch.read().await?;
+        let domain = found.take(&self.domains, &wanted.domain, call.now)?;
+        let id = match found.take(&self.claims, &claim, call.now)? {
+            Some(claim) => claim.user,
+            None => UserId::draw(&mut SysRng).map_err(Fault::from)?,
+        };
+
+        let mut batch = Batch::default();
+        batch.want(&self.users, &id);
+        let user = batch.read().await?.take(&self.users, &id, call.now)?;
+        let email = match (&user, &wanted.key) {
+            (Some(user), _) => Some(user.email.clone()),
+            (None, Key::Email(email)) => Some(email.clone()),
+            (None, Key::Login(_)) => None,
+        };
+
+        let mut batch = Batch::default();
+        let subject = match &email {
+            Some(email) => suppression::subject(email),
+            None => claim,
+        };
+        batch.want(&self.suppressions, &subject);
+        let suppression = batch.read().await?.take(&self.suppressions, &subject, call.now)?;
+        Ok(Found {
+            domain: domain.unwrap_or_else(|| Domain::undescribed(wanted.domain.clone())),
+            user,
+            email,
+            is_suppressed: suppression.is_some(),
+        })
+    }
+
+    async fn accept(
+        &self,
+        call: &Call,
+        wanted: &ResetWanted,
+        found: Found,
+        spending: &mut Spending<'_>,
+    ) -> Result<Answer, Error> {
+        let limits = &self.policy.limits;
+        let subject = throttle::source(Asked::PasswordReset, &call.source);
+        spending.spend(&limits.source, &subject).await??;
+        let subject = throttle::domain(Asked::PasswordReset, &wanted.domain);
+        spending.spend(&limits.domain, &subject).await??;
+        let addressee = match (&found.email, &wanted.key) {
+            (Some(email), _) | (None, Key::Email(email)) => Addressee::Email(email),
+            (None, Key::Login(login)) => Addressee::Nobody(&wanted.domain, login),
+        };
+        let subject = throttle::address(Asked::PasswordReset, addressee);
+        let has_room = spending.spend(&limits.address, &subject).await?.is_ok();
+
+        let target = match &found.user {
+            Some(user) => Target {
+                user: user.id,
+                generation: user.token_generation,
+                domain: wanted.domain.clone(),
+            },
+            None => Target {
+                user: UserId::draw(&mut SysRng).map_err(Fault::from)?,
+                generation: 0,
+                domain: wanted.domain.clone(),
+            },
+        };
+        let (request, id) =
+            PasswordResetRequest::issue(target, self.policy.lifetime, &mut SysRng, call.now).map_err(Fault::from)?;
+        call.note_subject(format!("request:{}", request.digest.short()));
+        self.requests.put(&request).await?;
+
+        let link = self.policy.link(Asked::PasswordReset, &id);
+        let message = match found.user {
+            None => Message::NoAccount,
+            Some(_) => Message::ResetPassword {
+                link: &link,
+                hours: self.policy.hours(),
+            },
+        };
+        let domain = &found.domain;
+        let mail = compose(&domain.locale, &domain.name, &message);
+        let to = match &found.email {
+            Some(email) if has_room && !found.is_suppressed => Recipient::Person(email),
+            Some(_) | None => Recipient::Nobody,
+        };
+        let tags = [
+            ("kind", Asked::PasswordReset.name().to_owned()),
+            ("request", request.digest.hex()),
+        ];
+        match self.mailer.send(domain.sender.as_ref(), to, &mail, &tags).await {
+            Ok(()) => Ok(era::check_mail("password_reset_requested")),
+            Err(Unsent(fault)) => {
+                self.take_back.delete(&request.digest).await?;
+                Err(Error::MailFailed(fault))
+            }
+        }
+    }
+}

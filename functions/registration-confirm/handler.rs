@@ -1,0 +1,88 @@
+use countersign_shared::{
+    domain::{
+        claim::{self, Claim},
+        id::UserId,
+        link,
+        password::{Cost, PasswordHash},
+        registration::RegistrationRequest,
+        tenant::Domain,
+        user::User,
+    },
+    fault::Fault,
+    http::{
+        call::Call,
+        era::{self, Error, body},
+        reply::Answer,
+        serve::Endpoint,
+    },
+    store::table::{Batch, BatchGet, Committed, Delete, Get, Put, Table, Transaction},
+};
+use rand::rngs::SysRng;
+
+/// Makes the account that was asked for, with the password that came with the link's credential.
+pub struct Confirm {
+    pub requests: Table<RegistrationRequest, Get>,
+    pub domains: Table<Domain, BatchGet>,
+    pub read_claims: Table<Claim, BatchGet>,
+    pub users: Table<User, Put>,
+    pub claims: Table<Claim, Put>,
+    pub use_up: Table<RegistrationRequest, Delete>,
+    pub cost: Cost,
+}
+
+impl Endpoint for Confirm {
+    type Error = Error;
+
+    async fn answer(&self, call: &Call) -> Result<Answer, Error> {
+        let given = body::read_password(call)?;
+        let digest = link::parse(call.path_parameter("uuid")).ok_or(Error::NoRequest)?;
+        let request = self.requests.get(&digest, call.now).await?.ok_or(Error::NoRequest)?;
+        let wanted = request.wanted;
+        let login = claim::login(&wanted.domain, &wanted.login);
+
+        let mut batch = Batch::default();
+        batch.want(&self.domains, &wanted.domain);
+        batch.want(&self.read_claims, &login);
+        let found = batch.read().await?;
+        // A domain that was closed meanwhile has closed its open requests.
+        let domain = found
+            .take(&self.domains, &wanted.domain, call.now)?
+            .filter(|domain| domain.self_register_allowed)
+            .ok_or(Error::NoRequest)?;
+        if found.take(&self.read_claims, &login, call.now)?.is_some() {
+            return Err(Error::Taken("login"));
+        }
+        let password = body::accept_password(&domain.passwords, "pwd", &given)?;
+
+        let user = User {
+            id: UserId::draw(&mut SysRng).map_err(Fault::from)?,
+            opts: domain.self_register_template.registered(wanted.email.as_str()),
+            domain: wanted.domain,
+            email: wanted.email,
+            login: wanted.login,
+            name: wanted.name,
+            password: PasswordHash::of(&password, &self.cost, &mut SysRng).map_err(Fault::from)?,
+            is_admin: false,
+            block: None,
+            token_generation: 0,
+            inserted_at: call.now,
+        };
+        let claim = |key| Claim { key, user: user.id };
+        let mut transaction = Transaction::default();
+        let request = transaction.use_up(&self.use_up, &digest, call.now);
+        transaction.put_new(&self.users, &user, call.now);
+        let login = transaction.put_new(&self.claims, &claim(login), call.now);
+        let email = claim::email(&user.domain, &user.email);
+        let email = transaction.put_new(&self.claims, &claim(email), call.now);
+        match transaction.commit().await? {
+            Committed::Yes => {
+                call.note_subject(format!("user:{}", user.id.text()));
+                Ok(era::password_set("registered", &user.domain, &user.login))
+            }
+            Committed::No(steps) if steps.contains(&request) => Err(Error::NoRequest),
+            Committed::No(steps) if steps.contains(&login) => Err(Error::Taken("login")),
+            Committed::No(steps) if steps.contains(&email) => Err(Error::Taken("email")),
+            Committed::No(_) => Err(Fault::new("the random user id is taken".into()).into()),
+        }
+    }
+}

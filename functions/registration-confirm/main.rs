@@ -1,0 +1,19 @@
+//! PATCH /rest/v1/iam/self_register_requests/{uuid}
+mod handler;
+
+use countersign_shared::edge;
+
+fn main() -> std::process::ExitCode {
+    edge::run(async |edge| {
+        let cost = edge.password_cost();
+        Ok(handler::Confirm {
+            requests: edge.table(),
+            domains: edge.table(),
+            read_claims: edge.table(),
+            users: edge.table(),
+            claims: edge.table(),
+            use_up: edge.table(),
+            cost: cost?,
+        })
+    })
+}

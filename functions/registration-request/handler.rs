@@ -1,0 +1,142 @@
+use countersign_shared::{
+    delivery::{
+        mail::{Mailer, Recipient, Unsent},
+        words::{Message, compose},
+    },
+    domain::{
+        claim::{self, Claim},
+        link::Policy,
+        registration::{RegistrationRequest, Wanted},
+        repetition::Remembered,
+        suppression::{self, Suppression},
+        tenant::Domain,
+        throttle::{self, Addressee, Asked},
+    },
+    fault::Fault,
+    http::{
+        call::Call,
+        era::{self, Error, body},
+        reply::Answer,
+        serve::Endpoint,
+    },
+    repetition,
+    store::{
+        rows::budget::Spent,
+        table::{Batch, BatchGet, Delete, Put, Table, Update},
+    },
+    throttling::Spending,
+};
+use rand::rngs::SysRng;
+
+/// Takes a registration and mails a link. No account exists before the link was followed.
+pub struct Request {
+    pub repetitions: Table<Remembered, Put>,
+    pub domains: Table<Domain, BatchGet>,
+    pub claims: Table<Claim, BatchGet>,
+    pub suppressions: Table<Suppression, BatchGet>,
+    pub budgets: Table<Spent, Update>,
+    pub requests: Table<RegistrationRequest, Put>,
+    pub take_back: Table<RegistrationRequest, Delete>,
+    pub mailer: Mailer,
+    pub policy: Policy,
+}
+
+impl Endpoint for Request {
+    type Error = Error;
+
+    async fn answer(&self, call: &Call) -> Result<Answer, Error> {
+        repetition::once(&self.repetitions, call, "registration-request", "", self.request(call)).await
+    }
+}
+
+/// A registration that nothing speaks against, and what nobody may be told about its address.
+struct Admitted {
+    domain: Domain,
+    wanted: Wanted,
+    has_account: bool,
+    is_suppressed: bool,
+}
+
+impl Request {
+    async fn request(&self, call: &Call) -> Result<Answer, Error> {
+        let admitted = self.admit(call).await?;
+        let mut spending = Spending::new(&self.budgets, call);
+        let done = self.accept(call, admitted, &mut spending).await;
+        if done.is_err() {
+            // The first error is the one to tell; what cannot be given back comes back by itself.
+            let _ = spending.give_back().await;
+        }
+        done
+    }
+
+    async fn admit(&self, call: &Call) -> Result<Admitted, Error> {
+        let asked = body::read_registration(call)?;
+        let mut batch = Batch::default();
+        batch.want(&self.domains, &asked.domain);
+        if let Ok(wanted) = &asked.values {
+            batch.want(&self.claims, &claim::login(&wanted.domain, &wanted.login));
+            batch.want(&self.claims, &claim::email(&wanted.domain, &wanted.email));
+            batch.want(&self.suppressions, &suppression::subject(&wanted.email));
+        }
+        let found = batch.read().await?;
+        let domain = found
+            .take(&self.domains, &asked.domain, call.now)?
+            .filter(|domain| domain.self_register_allowed)
+            .ok_or(Error::RegistrationClosed)?;
+        let wanted = asked.values?;
+        let claimed = |key| found.take(&self.claims, &key, call.now);
+        if claimed(claim::login(&wanted.domain, &wanted.login))?.is_some() {
+            return Err(Error::Taken("login"));
+        }
+        let suppression = found.take(&self.suppressions, &suppression::subject(&wanted.email), call.now)?;
+        Ok(Admitted {
+            has_account: claimed(claim::email(&wanted.domain, &wanted.email))?.is_some(),
+            is_suppressed: suppression.is_some(),
+            domain,
+            wanted,
+        })
+    }
+
+    /// The same steps for every address: one that has an account gets another mail, and one that must get none gets it
+    /// at SES's own address for that.
+    async fn accept(&self, call: &Call, admitted: Admitted, spending: &mut Spending<'_>) -> Result<Answer, Error> {
+        let (limits, email) = (&self.policy.limits, admitted.wanted.email.clone());
+        let subject = throttle::source(Asked::Registration, &call.source);
+        spending.spend(&limits.source, &subject).await??;
+        let subject = throttle::domain(Asked::Registration, &admitted.domain.name);
+        spending.spend(&limits.domain, &subject).await??;
+        let subject = throttle::address(Asked::Registration, Addressee::Email(&email));
+        let has_room = spending.spend(&limits.address, &subject).await?.is_ok();
+
+        let (request, id) = RegistrationRequest::issue(admitted.wanted, self.policy.lifetime, &mut SysRng, call.now)
+            .map_err(Fault::from)?;
+        call.note_subject(format!("request:{}", request.digest.short()));
+        self.requests.put(&request).await?;
+
+        let domain = &admitted.domain;
+        let link = self.policy.link(Asked::Registration, &id);
+        let message = match admitted.has_account {
+            true => Message::AlreadyRegistered,
+            false => Message::ConfirmRegistration {
+                link: &link,
+                hours: self.policy.hours(),
+            },
+        };
+        let mail = compose(&domain.locale, &domain.name, &message);
+        let to = match has_room && !admitted.is_suppressed {
+            true => Recipient::Person(&email),
+            false => Recipient::Nobody,
+        };
+        let tags = [
+            ("kind", Asked::Registration.name().to_owned()),
+            ("request", request.digest.hex()),
+        ];
+        match self.mailer.send(domain.sender.as_ref(), to, &mail, &tags).await {
+            Ok(()) => Ok(era::check_mail("registration_requested")),
+            Err(Unsent(fault)) => {
+                self.take_back.delete(&request.digest).await?;
+                Err(Error::MailFailed(fault))
+            }
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! POST /rest/v1/iam/self_register_requests
+mod handler;
+
+use countersign_shared::edge;
+
+fn main() -> std::process::ExitCode {
+    edge::run(async |edge| {
+        let policy = edge.registration_policy();
+        Ok(handler::Request {
+            repetitions: edge.table(),
+            domains: edge.table(),
+            claims: edge.table(),
+            suppressions: edge.table(),
+            budgets: edge.table(),
+            requests: edge.table(),
+            take_back: edge.table(),
+            mailer: edge.mailer(),
+            policy: policy?,
+        })
+    })
+}

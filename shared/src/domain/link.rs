@@ -1,0 +1,92 @@
+//! Links in mails: a random UUID is the credential (contracts.md §2), and only its SHA-256 is stored.
+
+use rand::TryCryptoRng;
+use uuid::Uuid;
+
+use super::{
+    secret::{Digest, NoEntropy, Secret, random_bytes},
+    throttle::{Asked, Limits},
+};
+
+/// What the operator decides about mails with a link.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// Where the page is: `https://host`, without a slash at the end. From the configuration, never from a request.
+    pub base: String,
+    /// Life of a link, in seconds.
+    pub lifetime: u64,
+    /// How often one may be asked for.
+    pub limits: Limits,
+}
+
+impl Policy {
+    /// The link that a mail holds. The credential stands in the fragment, which browsers keep to themselves.
+    #[must_use]
+    pub fn link(&self, asked: Asked, id: &Secret) -> Secret {
+        let view = match asked {
+            Asked::Registration => "self_register",
+            Asked::PasswordReset => "pwd_reset",
+        };
+        Secret::new(format!("{}/app-root#/{view}/{}", self.base, id.expose()))
+    }
+
+    /// Life of a link in hours, rounded up.
+    #[must_use]
+    pub fn hours(&self) -> u64 {
+        self.lifetime.div_ceil(3600)
+    }
+}
+
+/// The credential of a link: a UUID, version 4, 122 random bits; and the digest to store.
+///
+/// # Errors
+/// [`NoEntropy`] when the generator fails.
+pub fn draw(rng: &mut impl TryCryptoRng) -> Result<(Secret, Digest), NoEntropy> {
+    let id = uuid::Builder::from_random_bytes(random_bytes(rng)?).into_uuid();
+    let text = Secret::new(id.hyphenated().to_string());
+    let digest = Digest::of(&text);
+    Ok((text, digest))
+}
+
+/// The digest of a presented credential; `None` for what is no UUID in its usual form, 8-4-4-4-12. Every version is
+/// one, for the original's own example has none that RFC 9562 knows; and letters of either case.
+#[must_use]
+pub fn parse(text: &str) -> Option<Digest> {
+    let id = Uuid::try_parse(text).ok()?.hyphenated().to_string();
+    id.eq_ignore_ascii_case(text).then(|| Digest::of(&Secret::new(id)))
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::rngs::SysRng;
+
+    use super::*;
+    use crate::domain::secret::tests::Broken;
+
+    #[test]
+    fn a_link_leads_to_its_digest() {
+        let (text, digest) = draw(&mut SysRng).expect("the system has entropy");
+        assert_eq!(text.expose().as_bytes()[14], b'4', "version 4");
+        for text in [text.expose().to_owned(), text.expose().to_uppercase()] {
+            assert!(parse(&text).expect("a UUID").matches(&digest), "{text}");
+        }
+        assert!(draw(&mut Broken).is_err());
+    }
+
+    #[test]
+    fn a_uuid_has_one_form() {
+        for (text, good) in [
+            ("19738eb3-0183-b148-9420-7cd30a921f58", true),
+            ("00000000-0000-0000-0000-000000000000", true),
+            ("19738eb30183b14894207cd30a921f58", false),
+            ("{19738eb3-0183-b148-9420-7cd30a921f58}", false),
+            ("urn:uuid:19738eb3-0183-b148-9420-7cd30a921f58", false),
+            ("19738eb3-0183-b148-9420-7cd30a921f5", false),
+            ("19738eb3-0183-b148-9420-7cd30a921f5g", false),
+            (" 9738eb3-0183-b148-9420-7cd30a921f58", false),
+            ("", false),
+        ] {
+            assert_eq!(parse(text).is_some(), good, "{text}");
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Where calls come from, as far as it counts.
+
+use std::net::IpAddr;
+
+/// One caller's network: an IPv4 address, or the /64 of an IPv6 address, of which one subscriber has all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Network {
+    /// An IPv4 address.
+    V4([u8; 4]),
+    /// The first half of an IPv6 address.
+    V6([u8; 8]),
+    /// The gateway did not say: all of these count as one.
+    Unknown,
+}
+
+impl Network {
+    /// The network of an address, as the gateway writes it.
+    #[must_use]
+    pub fn of(address: &str) -> Self {
+        match address.parse().map(|address: IpAddr| address.to_canonical()) {
+            Ok(IpAddr::V4(address)) => Self::V4(address.octets()),
+            Ok(IpAddr::V6(address)) => {
+                let [a, b, c, d, e, f, g, h, ..] = address.octets();
+                Self::V6([a, b, c, d, e, f, g, h])
+            }
+            Err(_) => Self::Unknown,
+        }
+    }
+
+    /// The bytes that tell it from others.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::V4(bytes) => bytes,
+            Self::V6(bytes) => bytes,
+            Self::Unknown => &[],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv6_caller_counts_as_its_64() {
+        let check = |one: &str, other: &str, same: bool| {
+            assert_eq!(Network::of(one) == Network::of(other), same, "{one} {other}");
+        };
+        check("203.0.113.7", "203.0.113.7", true);
+        check("203.0.113.7", "203.0.113.8", false);
+        check("203.0.113.7", "::ffff:203.0.113.7", true);
+        check("2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff", true);
+        check("2001:DB8:1:2::1", "2001:db8:1:2::2", true);
+        check("2001:db8:1:2::1", "2001:db8:1:3::1", false);
+        check("", "no address", true);
+        check("", "0.0.0.0", false);
+    }
+}

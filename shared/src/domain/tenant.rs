@@ -1,0 +1,69 @@
+//! Domains: the tenants that users belong to, and what each of them decides.
+
+use std::collections::BTreeMap;
+
+use super::{locale::Locale, name::DomainName, password, sender::Sender};
+
+/// A domain.
+#[derive(Clone, Debug)]
+pub struct Domain {
+    /// Its name.
+    pub name: DomainName,
+    /// Whether anybody may register.
+    pub self_register_allowed: bool,
+    /// What every account begins with that somebody registers.
+    pub self_register_template: Template,
+    /// Which passwords it takes.
+    pub passwords: password::Policy,
+    /// Who its mail comes from; the deployment's sender when it has none of its own.
+    pub sender: Option<Sender>,
+    /// The language of its mail.
+    pub locale: Locale,
+}
+
+/// What an account begins with: fields of a user.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Template {
+    /// The account's options; the registered ones are laid over them.
+    pub opts: Options,
+}
+
+/// The free fields of an account, by name.
+pub type Options = BTreeMap<String, Opt>;
+
+/// One option.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Opt {
+    /// A truth value.
+    Flag(bool),
+    /// A whole number.
+    Number(i64),
+    /// A text.
+    Text(String),
+}
+
+impl Domain {
+    /// A domain that the operator has said nothing about: closed, with the contract's password policy.
+    #[must_use]
+    pub fn undescribed(name: DomainName) -> Self {
+        Self {
+            name,
+            self_register_allowed: false,
+            self_register_template: Template::default(),
+            passwords: password::Policy::default(),
+            sender: None,
+            locale: Locale::default(),
+        }
+    }
+}
+
+impl Template {
+    /// The options of an account that was registered with this mail address.
+    #[must_use]
+    pub fn registered(&self, email: &str) -> Options {
+        let mut opts = self.opts.clone();
+        opts.insert("email".into(), Opt::Text(email.to_owned()));
+        opts.insert("self_registered".into(), Opt::Flag(true));
+        opts
+    }
+}

@@ -1,0 +1,39 @@
+//! Floor 2: a password that changes, and all that ends with the old one (R38, R39): every token, every link and the
+//! support PIN. Second factors stay.
+
+use crate::{
+    delivery::{
+        mail::{Mailer, Recipient, Unsent},
+        words::{Message, compose},
+    },
+    domain::{password::PasswordHash, support_pin::SupportPin, tenant::Domain, time::Timestamp, user::User},
+    fault::Fault,
+    store::{
+        rows::user,
+        table::{Delete, Step, Table, Transaction, Update},
+    },
+};
+
+/// Adds to a transaction what sets a user's password. The step is refused when the user is not as it was read any more.
+pub fn set(
+    transaction: &mut Transaction,
+    users: &Table<User, Update>,
+    pins: &Table<SupportPin, Delete>,
+    read: &User,
+    password: &PasswordHash,
+) -> Step {
+    // Its generation ends the PIN already; its ciphertext shall not lie there until then (ASVS 14.2.7).
+    transaction.delete(pins, &read.id);
+    transaction.update(users, &read.id, user::set_password(read, password))
+}
+
+/// Tells a user by mail that the password was changed. That stands whether or not the mail can be sent.
+///
+/// # Errors
+/// [`Fault`] for the log.
+pub async fn notify(mailer: &Mailer, domain: &Domain, user: &User, now: Timestamp) -> Result<(), Fault> {
+    let mail = compose(&domain.locale, &domain.name, &Message::PasswordChanged { at: now });
+    let tags = [("kind", "password_changed".to_owned())];
+    let sent = mailer.send(domain.sender.as_ref(), Recipient::Person(&user.email), &mail, &tags);
+    sent.await.map_err(|Unsent(fault)| fault)
+}

@@ -1,0 +1,55 @@
+//! Floor 2: what one call spends of several budgets, and gives back when it comes to nothing.
+
+use crate::{
+    domain::budget::{Act, Budget, Exhausted},
+    fault::Fault,
+    http::call::Call,
+    store::{
+        rows::budget::{self, Receipt, Spent},
+        table::{Table, Update},
+    },
+};
+
+/// What a call has spent so far.
+#[derive(Debug)]
+pub struct Spending<'a> {
+    budgets: &'a Table<Spent, Update>,
+    act: Act,
+    receipts: Vec<Receipt>,
+}
+
+impl<'a> Spending<'a> {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new(budgets: &'a Table<Spent, Update>, call: &Call) -> Self {
+        Self {
+            budgets,
+            act: Act {
+                at: call.now,
+                by: call.invocation.clone(),
+            },
+            receipts: Vec::new(),
+        }
+    }
+
+    /// Spends one act of a subject's budget, in one conditional write.
+    ///
+    /// # Errors
+    /// `Err` within when there is none left; [`Fault`] when the store fails.
+    pub async fn spend(&mut self, budget: &Budget, subject: &[u8; 32]) -> Result<Result<(), Exhausted>, Fault> {
+        let spent = budget::spend(self.budgets, budget, subject, &self.act).await?;
+        Ok(spent.map(|receipt| self.receipts.push(receipt)))
+    }
+
+    /// Gives everything back: the call came to nothing, and the next one shall not wait because of it.
+    ///
+    /// # Errors
+    /// The first [`Fault`], after everything was tried.
+    pub async fn give_back(self) -> Result<(), Fault> {
+        let mut done = Ok(());
+        for receipt in self.receipts {
+            done = done.and(budget::give_back(self.budgets, receipt, self.act.at).await);
+        }
+        done
+    }
+}
