@@ -79,11 +79,11 @@ async fn mailed_links_keep_to_their_number_of_calls() {
     let link = world.link_to(email).await;
     world.invocations().await;
     world.reset(&link, "ew!hIb3W").await.ok(200);
-    check(&world, "confirm a reset", 3, 1).await;
+    check(&world, "confirm a reset", 4, 1).await;
     let (token, _) = world.new_user("other").await;
     world.invocations().await;
     world.change_password(&token, "correct-horse", "ew!hIb3V").await.ok(200);
-    check(&world, "change a password", 4, 2).await;
+    check(&world, "change a password", 5, 2).await;
     world
         .register("third", "third@yandex.ru")
         .header("idempotency-key", "one")

@@ -6,6 +6,7 @@ use countersign_shared::{
         password_reset::PasswordResetRequest,
         repetition::Remembered,
         support_pin::SupportPin,
+        suppression::Suppression,
         tenant::Domain,
         user::User,
     },
@@ -28,6 +29,7 @@ pub struct Confirm {
     pub requests: Table<PasswordResetRequest, Get>,
     pub users: Table<User, BatchGet>,
     pub domains: Table<Domain, BatchGet>,
+    pub suppressions: Table<Suppression, BatchGet>,
     pub change_users: Table<User, Update>,
     pub pins: Table<SupportPin, Delete>,
     pub use_up: Table<PasswordResetRequest, Delete>,
@@ -82,8 +84,9 @@ impl Confirm {
             // The link stays good unless another change has voided it: the next try tells.
             Committed::No(_) => return Err(Fault::new("the user changed meanwhile".into()).into()),
         }
+        let told = passwords::notify(&self.mailer, &self.suppressions, &domain, &user, call.now).await;
         let answer = era::password_set("password_reset", &user.domain, &user.login);
-        Ok(match passwords::notify(&self.mailer, &domain, &user, call.now).await {
+        Ok(match told {
             Ok(()) => answer,
             Err(fault) => answer.with_fault(fault),
         })

@@ -11,6 +11,7 @@ fn main() -> std::process::ExitCode {
             requests: edge.table(),
             users: edge.table(),
             domains: edge.table(),
+            suppressions: edge.table(),
             change_users: edge.table(),
             pins: edge.table(),
             use_up: edge.table(),

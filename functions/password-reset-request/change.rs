@@ -52,8 +52,9 @@ impl Request {
             // Another change was faster: what was current is not any more.
             Committed::No(_) => return Err(Error::WrongPassword),
         }
+        let told = passwords::notify(&self.mailer, &self.suppressions, &domain, &user, call.now).await;
         let answer = era::password_set("password_changed", &user.domain, &user.login);
-        Ok(match passwords::notify(&self.mailer, &domain, &user, call.now).await {
+        Ok(match told {
             Ok(()) => answer,
             Err(fault) => answer.with_fault(fault),
         })

@@ -50,7 +50,12 @@ impl Endpoint for Confirm {
             .filter(|domain| domain.self_register_allowed)
             .ok_or(Error::NoRequest)?;
         if found.take(&self.read_claims, &login, call.now)?.is_some() {
-            return Err(Error::Taken("login"));
+            // Whoever was faster with this very link has the login, and has used the request up in the same step.
+            let is_used_up = self.requests.get(&digest, call.now).await?.is_none();
+            return Err(match is_used_up {
+                true => Error::NoRequest,
+                false => Error::Taken("login"),
+            });
         }
         let password = body::accept_password(&domain.passwords, "pwd", &given)?;
 

@@ -6,11 +6,18 @@ use crate::{
         mail::{Mailer, Recipient, Unsent},
         words::{Message, compose},
     },
-    domain::{password::PasswordHash, support_pin::SupportPin, tenant::Domain, time::Timestamp, user::User},
+    domain::{
+        password::PasswordHash,
+        support_pin::SupportPin,
+        suppression::{self, Suppression},
+        tenant::Domain,
+        time::Timestamp,
+        user::User,
+    },
     fault::Fault,
     store::{
         rows::user,
-        table::{Delete, Step, Table, Transaction, Update},
+        table::{Batch, BatchGet, Delete, Step, Table, Transaction, Update},
     },
 };
 
@@ -27,11 +34,24 @@ pub fn set(
     transaction.update(users, &read.id, user::set_password(read, password))
 }
 
-/// Tells a user by mail that the password was changed. That stands whether or not the mail can be sent.
+/// Tells a user by mail that the password was changed, unless the address takes no mail. The change stands whether or
+/// not the mail can be sent.
 ///
 /// # Errors
 /// [`Fault`] for the log.
-pub async fn notify(mailer: &Mailer, domain: &Domain, user: &User, now: Timestamp) -> Result<(), Fault> {
+pub async fn notify(
+    mailer: &Mailer,
+    suppressions: &Table<Suppression, BatchGet>,
+    domain: &Domain,
+    user: &User,
+    now: Timestamp,
+) -> Result<(), Fault> {
+    let subject = suppression::subject(&user.email);
+    let mut batch = Batch::default();
+    batch.want(suppressions, &subject);
+    if batch.read().await?.take(suppressions, &subject, now)?.is_some() {
+        return Ok(());
+    }
     let mail = compose(&domain.locale, &domain.name, &Message::PasswordChanged { at: now });
     let tags = [("kind", "password_changed".to_owned())];
     let sent = mailer.send(domain.sender.as_ref(), Recipient::Person(&user.email), &mail, &tags);

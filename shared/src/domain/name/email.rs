@@ -27,7 +27,8 @@ impl EmailAddress {
             return Err(Malformed::TooLong);
         }
         let (local, host) = text.split_once('@').ok_or(Malformed::InvalidSymbols)?;
-        if !local.split('.').all(is_atom) {
+        // Some programs decode an encoded word (RFC 2047) wherever it stands: one could hold another address.
+        if !local.split('.').all(is_atom) || (local.contains("=?") && local.contains("?=")) {
             return Err(Malformed::InvalidSymbols);
         }
         let host = mail_host(host)?;
@@ -121,6 +122,7 @@ mod tests {
                 ("@yandex.ru", Err(InvalidSymbols)),
                 ("masha@", Err(InvalidSymbols)),
                 ("masha@localhost", Err(InvalidSymbols)),
+                ("=?x?q?a=3e=20?=@example.com", Err(InvalidSymbols)),
                 ("masha@yandex.ru.", Err(InvalidSymbols)),
                 ("masha@yandex..ru", Err(InvalidSymbols)),
                 ("masha@-yandex.ru", Err(InvalidSymbols)),
