@@ -2,13 +2,26 @@
 //! `house.rs` holds the rules about the repository itself.
 
 mod app_root;
+mod cleanup;
 mod cost;
 mod curl;
+mod delivery_feedback;
 mod faults;
+mod mail;
+mod mail_faults;
 mod openapi;
 mod operator;
 mod page;
 mod passcode;
+mod password_change;
+mod password_ends;
+mod password_privacy;
+mod password_repetition;
+mod password_reset;
+mod registration;
+mod registration_confirm;
+mod registration_limits;
+mod registration_races;
 mod secrecy;
 mod settings;
 mod short_passcode;

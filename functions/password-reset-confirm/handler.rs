@@ -41,49 +41,55 @@ impl Endpoint for Confirm {
     type Error = Error;
 
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
+        let given = body::read_password(call)?;
         let credential = call.path_parameter("uuid");
-        repetition::once(
-            &self.repetitions,
-            call,
-            "password-reset-confirm",
-            credential,
-            self.confirm(call),
-        )
-        .await
+        // A body with a password is remembered only together with what may be a link's secret.
+        let digest = link::parse(credential).ok_or(Error::NoRequest)?;
+        let answer = self.confirm(call, &digest, &given);
+        repetition::once(&self.repetitions, call, "password-reset-confirm", credential, answer).await
     }
 }
 
-impl Confirm {
-    async fn confirm(&self, call: &Call) -> Result<Answer, Error> {
-        let given = body::read_password(call)?;
-        let digest = link::parse(call.path_parameter("uuid")).ok_or(Error::NoRequest)?;
-        let request = self.requests.get(&digest, call.now).await?.ok_or(Error::NoRequest)?;
-        let target = request.target;
+/// How often the password is tried to be set while others block the user, or lift the block.
+const TRIES: usize = 3;
 
+impl Confirm {
+    async fn confirm(&self, call: &Call, digest: &Digest, given: &Secret) -> Result<Answer, Error> {
+        let request = self.requests.get(digest, call.now).await?.ok_or(Error::NoRequest)?;
+        let (mut user, domain) = self.find(call, &request.target).await?;
+        call.note_subject(format!("user:{}", user.id.text()));
+        let password = body::accept_password(&domain.passwords, "pwd", given)?;
+        let password = PasswordHash::of(&password, &self.cost, &mut SysRng).map_err(Fault::from)?;
+        for _ in 0..TRIES {
+            let mut transaction = Transaction::default();
+            let link = transaction.use_up(&self.use_up, digest, call.now);
+            passwords::set(&mut transaction, &self.change_users, &self.pins, &user, &password);
+            match transaction.commit().await? {
+                Committed::Yes => return Ok(self.tell(call, &domain, &user).await),
+                Committed::No(steps) if steps.contains(&link) => return Err(Error::NoRequest),
+                // The user is another one now; if by another change of the password, the link is void.
+                Committed::No(_) => user = self.find(call, &request.target).await?.0,
+            }
+        }
+        Err(Fault::new("the user changed every time".into()).into())
+    }
+
+    /// The user, unless the link is void, and the domain.
+    async fn find(&self, call: &Call, target: &Target) -> Result<(User, Domain), Error> {
         let mut batch = Batch::default();
         batch.want(&self.users, &target.user);
         batch.want(&self.domains, &target.domain);
         let found = batch.read().await?;
-        let user = found
-            .take(&self.users, &target.user, call.now)?
-            .filter(|user| user.token_generation == target.generation)
-            .ok_or(Error::NoRequest)?;
-        call.note_subject(format!("user:{}", user.id.text()));
-        let domain = found
-            .take(&self.domains, &target.domain, call.now)?
-            .unwrap_or_else(|| Domain::undescribed(target.domain));
-        let password = body::accept_password(&domain.passwords, "pwd", &given)?;
-        let password = PasswordHash::of(&password, &self.cost, &mut SysRng).map_err(Fault::from)?;
+        let user = found.take(&self.users, &target.user, call.now)?;
+        let user = user.filter(|user| user.token_generation == target.generation);
+        let domain = found.take(&self.domains, &target.domain, call.now)?;
+        Ok((
+            user.ok_or(Error::NoRequest)?,
+            domain.unwrap_or_else(|| Domain::undescribed(target.domain.clone())),
+        ))
+    }
 
-        let mut transaction = Transaction::default();
-        let link = transaction.use_up(&self.use_up, &digest, call.now);
-        passwords::set(&mut transaction, &self.change_users, &self.pins, &user, &password);
-        match transaction.commit().await? {
-            Committed::Yes => {}
-            Committed::No(steps) if steps.contains(&link) => return Err(Error::NoRequest),
-            // The link stays good unless another change has voided it: the next try tells.
-            Committed::No(_) => return Err(Fault::new("the user changed meanwhile".into()).into()),
-        }
+    async fn tell(&self, call: &Call, domain: &Domain, user: &User) -> Answer {
         let told = passwords::notify(&self.mailer, &self.suppressions, &domain, &user, call.now).await;
         let answer = era::password_set("password_reset", &user.domain, &user.login);
         Ok(match told {

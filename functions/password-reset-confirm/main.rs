@@ -5,6 +5,7 @@ use countersign_shared::edge;
 
 fn main() -> std::process::ExitCode {
     edge::run(async |edge| {
+        let mailer = edge.mailer();
         let cost = edge.password_cost();
         Ok(handler::Confirm {
             repetitions: edge.table(),
@@ -15,7 +16,7 @@ fn main() -> std::process::ExitCode {
             change_users: edge.table(),
             pins: edge.table(),
             use_up: edge.table(),
-            mailer: edge.mailer(),
+            mailer: mailer?,
             cost: cost?,
         })
     })

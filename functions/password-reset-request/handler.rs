@@ -1,8 +1,17 @@
 use countersign_shared::{
     delivery::mail::Mailer,
     domain::{
-        budget::Budget, claim::Claim, link::Policy, password::Cost, password_reset::PasswordResetRequest,
-        repetition::Remembered, support_pin::SupportPin, suppression::Suppression, tenant::Domain, token::Token,
+        access::Refusal,
+        budget::Budget,
+        claim::Claim,
+        link::Policy,
+        password::Cost,
+        password_reset::PasswordResetRequest,
+        repetition::Remembered,
+        support_pin::SupportPin,
+        suppression::Suppression,
+        tenant::Domain,
+        token::{Presented, Token},
         user::User,
     },
     http::{
@@ -44,13 +53,24 @@ impl Endpoint for Request {
     type Error = Error;
 
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
-        let credential = call.bearer().unwrap_or_default();
+        let wanted = body::read_password_wanted(call)?;
+        let credential = match &wanted {
+            PasswordWanted::Reset(_) => call.bearer().unwrap_or_default(),
+            PasswordWanted::Change(_) => token(call)?,
+        };
         let answer = async {
-            match body::read_password_wanted(call)? {
+            match wanted {
                 PasswordWanted::Reset(wanted) => self.reset(call, wanted).await,
                 PasswordWanted::Change(wanted) => self.change(call, wanted).await,
             }
         };
         repetition::once(&self.repetitions, call, "password-reset-request", credential, answer).await
     }
+}
+
+/// The caller's token, if it may be one of ours: a body with passwords is remembered only together with a secret that
+/// nobody guesses.
+fn token(call: &Call) -> Result<&str, Refusal> {
+    let token = call.bearer().ok_or(Refusal::NoToken)?;
+    Presented::parse(token).map(|_| token).ok_or(Refusal::UnknownToken)
 }

@@ -7,6 +7,7 @@ use countersign_shared::edge;
 
 fn main() -> std::process::ExitCode {
     edge::run(async |edge| {
+        let mailer = edge.mailer();
         let policy = edge.password_reset_policy();
         let (guesses, cost) = (edge.password_guesses(), edge.password_cost());
         Ok(handler::Request {
@@ -21,7 +22,7 @@ fn main() -> std::process::ExitCode {
             tokens: edge.table(),
             change_users: edge.table(),
             pins: edge.table(),
-            mailer: edge.mailer(),
+            mailer: mailer?,
             policy: policy?,
             guesses: guesses?,
             cost: cost?,

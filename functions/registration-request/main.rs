@@ -5,6 +5,7 @@ use countersign_shared::edge;
 
 fn main() -> std::process::ExitCode {
     edge::run(async |edge| {
+        let mailer = edge.mailer();
         let policy = edge.registration_policy();
         Ok(handler::Request {
             repetitions: edge.table(),
@@ -14,7 +15,7 @@ fn main() -> std::process::ExitCode {
             budgets: edge.table(),
             requests: edge.table(),
             take_back: edge.table(),
-            mailer: edge.mailer(),
+            mailer: mailer?,
             policy: policy?,
         })
     })

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -33,6 +34,10 @@ struct Subscription {
     position: Mutex<Option<String>>,
     /// The same, readable at any time, for the data directory.
     reached: std::sync::Mutex<Option<String>>,
+    /// Its table's name, and whether that was written to since the stream was last read: to read one means to look through
+    /// all there are.
+    table: String,
+    written: AtomicBool,
 }
 
 impl Streams {
@@ -47,6 +52,8 @@ impl Streams {
                 name,
                 position: Mutex::new(position.clone()),
                 reached: std::sync::Mutex::new(position),
+                table: table.name.clone(),
+                written: AtomicBool::new(true),
             }
         });
         Self {
@@ -55,9 +62,19 @@ impl Streams {
         }
     }
 
-    /// Something was written.
-    pub(crate) fn wake(&self) {
-        self.written.notify_one();
+    /// Something was written to these tables, with commas between them; to any when it is not known to which.
+    pub(crate) fn wake(&self, tables: Option<&str>) {
+        let mut any = false;
+        for subscription in &self.subscriptions {
+            let named = |tables: &str| tables.split(',').any(|table| table == subscription.table);
+            if tables.is_none_or(named) {
+                subscription.written.store(true, Ordering::SeqCst);
+                any = true;
+            }
+        }
+        if any {
+            self.written.notify_one();
+        }
     }
 
     /// How far all subscriptions of each table have come, by its place in the template.
@@ -99,7 +116,7 @@ pub(crate) async fn follow(inner: Arc<Inner>) {
         return;
     }
     loop {
-        deliver_all(&inner).await;
+        deliver_where(&inner, |subscription| subscription.written.load(Ordering::SeqCst)).await;
         tokio::select! {
             () = inner.stop.cancelled() => return,
             () = inner.streams.written.notified() => {}
@@ -110,7 +127,16 @@ pub(crate) async fn follow(inner: Arc<Inner>) {
 
 /// Delivers every record that there is now.
 pub(crate) async fn deliver_all(inner: &Arc<Inner>) {
-    for (index, _) in inner.streams.subscriptions.iter().enumerate() {
+    deliver_where(inner, |_| true).await;
+}
+
+async fn deliver_where(inner: &Arc<Inner>, wanted: impl Fn(&Subscription) -> bool) {
+    for (index, subscription) in inner.streams.subscriptions.iter().enumerate() {
+        if !wanted(subscription) {
+            continue;
+        }
+        // Before it is read: what is written meanwhile may be missed, and is looked for again.
+        subscription.written.store(false, Ordering::SeqCst);
         if let Err(error) = deliver(inner, index).await {
             inner.log.function(
                 &inner.streams.subscriptions[index].name,

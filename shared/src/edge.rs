@@ -131,16 +131,17 @@ impl Edge {
 
     /// What sends mails: with the configuration set that `MAIL_CONFIGURATION_SET` names, and from `MAIL_SENDER` where a
     /// domain has no sender of its own.
-    pub fn mailer(&self) -> Mailer {
-        let configuration_set = self.required("MAIL_CONFIGURATION_SET").unwrap_or_default();
-        // In place of none, RFC 2606's: it is never used, since nothing is served after a problem.
-        let none = || EmailAddress::parse("nobody@example.invalid").expect("it is an address");
+    ///
+    /// # Errors
+    /// [`Refused`] when one of them is absent, or the sender is no mail address.
+    pub fn mailer(&self) -> Result<Mailer, Refused> {
+        let configuration_set = self.required("MAIL_CONFIGURATION_SET");
         let sender = Sender {
-            address: self.mail_sender().unwrap_or_else(|Refused| none()),
+            address: self.mail_sender()?,
             name: None,
             reply_to: None,
         };
-        Mailer::new(self.ses_client(), configuration_set, sender)
+        Ok(Mailer::new(self.ses_client(), configuration_set?, sender))
     }
 
     /// The keys of one purpose, from their secret: JSON of key ids and texts, `{"1":"…","2":"…"}`.
@@ -352,7 +353,7 @@ mod tests {
         ] {
             let variables = [("MAIL_CONFIGURATION_SET", set), ("MAIL_SENDER", sender)];
             let edge = Edge::new(variables.map(|(name, text)| (name.into(), text.into())).into());
-            edge.mailer();
+            assert_eq!(edge.mailer().is_ok(), noted.is_empty(), "{set:?}, {sender:?}");
             let mut problems = edge.problems();
             problems.retain(|problem| problem.starts_with("MAIL_"));
             assert_eq!(problems, noted, "{set:?}, {sender:?}");

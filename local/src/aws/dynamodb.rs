@@ -47,6 +47,7 @@ pub(super) fn tables(body: &[u8]) -> Option<String> {
 
 /// Passes the call on to the engine.
 pub(super) async fn forward(inner: &Arc<Inner>, operation: &str, head: Parts, body: Bytes) -> Response<Body> {
+    let written = is_write(operation).then(|| tables(&body));
     let mut request = Request::new(http_body_util::Full::new(body));
     *request.method_mut() = head.method;
     *request.uri_mut() = inner.database.address().clone();
@@ -58,8 +59,8 @@ pub(super) async fn forward(inner: &Arc<Inner>, operation: &str, head: Parts, bo
     // A sweep of a database on disk writes through a second connection and must not meet a write half way.
     let _open = inner.database.gate().read().await;
     let answered = inner.database.client().request(request).await;
-    if is_write(operation) {
-        inner.streams.wake();
+    if let Some(tables) = written {
+        inner.streams.wake(tables.as_deref());
     }
     match answered {
         Ok(response) => response.map(Body::new),
