@@ -6,5 +6,6 @@ mod command_line;
 mod data;
 mod functions;
 mod gateway;
+mod mail;
 mod support;
 mod time;

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use countersign_local::{Cloud, Options};
-use reqwest::{Client, RequestBuilder, Response};
-use serde_json::Value;
+use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use serde_json::{Value, json};
 
 /// Long enough for a loaded machine; reached only by a test that fails.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -159,3 +159,28 @@ impl Drop for Folder {
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }
+
+/// Has calls fail, as `/_local/faults` takes it.
+pub(crate) async fn fault(local: &Local, service: &str, operation: Value, kind: &str, skip: u32, times: u32) {
+    let rule = json!({ "service": service, "operation": operation, "kind": kind, "skip": skip, "times": times });
+    let response = send(local.post("/_local/faults", &rule)).await;
+    assert_eq!(response.status(), StatusCode::NO_CONTENT, "{rule}");
+}
+
+/// The service's client as a function would make it, but with one attempt, so that faults show.
+macro_rules! client {
+    ($sdk:ident, $local:expr, $service:literal) => {
+        $sdk::Client::from_conf(
+            $sdk::Config::builder()
+                .behavior_version_latest()
+                .region($sdk::config::Region::new("us-east-1"))
+                .credentials_provider($sdk::config::Credentials::new("a", "b", None, None, "test"))
+                .retry_config($sdk::config::retry::RetryConfig::disabled())
+                .endpoint_url($local.cloud.endpoint($service))
+                .http_client(aws_smithy_http_client::Builder::new().build_http())
+                .build(),
+        )
+    };
+}
+
+pub(crate) use client;
