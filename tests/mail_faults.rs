@@ -1,0 +1,244 @@
+//! Registration while the store or SES is down, slow, throttling, or loses an answer: never a success without its
+//! effect, never two accounts, and a healthy retry gets through (security.md R17, R63 to R65).
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    mail::{CHECK_MAIL, DOMAIN, REGISTER, said},
+    registration::{NO_REQUEST, PASSWORD, made},
+    world::{Ask, Got, World},
+};
+
+const OURS: &str = "internal error";
+const UNSENT: &str = "mail cannot be sent, try again later";
+
+fn fault(service: &str, kind: &str, skip: u32, times: u32) -> Value {
+    json!({ "service": service, "operation": null, "kind": kind, "skip": skip, "times": times })
+}
+
+/// A request of its own login and mail address, from this source.
+fn ask<'a>(world: &'a World, source: &str, login: &str) -> Ask<'a> {
+    let body = json!({ "domain": DOMAIN, "login": login, "name": "My Name", "email": format!("{login}@yandex.ru") });
+    world.post(REGISTER).json(&body).header("x-local-source-ip", source)
+}
+
+/// That a mail cannot be sent, within the time that there is.
+async fn unsent(world: &World, ask: Ask<'_>) {
+    world.invocations().await;
+    let got = ask.send().await;
+    said(&got, 503, UNSENT);
+    assert_eq!(got.header("retry-after"), Some("5"));
+    for invocation in world.invocations().await {
+        let ms = invocation["ms"].as_f64().expect("a number");
+        assert!(ms < 8_000.0, "{invocation}");
+    }
+}
+
+#[tokio::test]
+async fn a_mail_that_cannot_be_sent_leaves_nothing_behind() {
+    let world = World::with(&[("RequestsPerDomainPerMinute", "2"), ("MailsPerDay", "1")]).await;
+    let again = || ask(&world, "203.0.113.7", "someone");
+    for (kind, times) in [("rejected", 1), ("error", 3), ("throttle", 3), ("rejected", 1)] {
+        world.fault(fault("ses", kind, 0, times)).await;
+        unsent(&world, again()).await;
+        world.clear_faults().await;
+        assert_eq!((world.requests().await, world.mails().await.len()), (0, 0), "{kind}");
+    }
+    // Nothing of the source's, the address's and the domain's budgets is gone.
+    again().send().await.is(200, CHECK_MAIL);
+    assert_eq!(
+        (world.requests().await, world.mails_to("someone@yandex.ru").await.len()),
+        (1, 1)
+    );
+    ask(&world, "203.0.113.8", "second").send().await.is(200, CHECK_MAIL);
+    assert_eq!(ask(&world, "203.0.113.9", "third").send().await.status, 429);
+    let id = world.link_to("someone@yandex.ru").await;
+    made(&world.confirm(&id, PASSWORD).await, "someone");
+}
+
+#[tokio::test]
+async fn a_mail_service_that_hangs_is_said_in_time() {
+    let world = World::new().await;
+    let again = || ask(&world, "203.0.113.7", "someone").header("idempotency-key", "key");
+    world.fault(fault("ses", "hang", 0, 1)).await;
+    unsent(&world, again()).await;
+    assert_eq!((world.requests().await, world.mails().await.len()), (0, 0));
+    // With the same key, too; and then it is done.
+    for _ in 0..2 {
+        again().send().await.is(200, CHECK_MAIL);
+    }
+    assert_eq!((world.requests().await, world.mails().await.len()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_passing_fault_of_the_mail_service_is_not_noticed() {
+    let world = World::new().await;
+    for (kind, login) in [("error", "one"), ("throttle", "two"), ("drop_response", "three")] {
+        world.fault(fault("ses", kind, 0, 1)).await;
+        world
+            .register(login, &format!("{login}@yandex.ru"))
+            .send()
+            .await
+            .is(200, CHECK_MAIL);
+        let mails = world.mails_to(&format!("{login}@yandex.ru")).await;
+        let most = if kind == "drop_response" { 2 } else { 1 };
+        assert!((1..=most).contains(&mails.len()), "{kind}: {}", mails.len());
+        assert!(
+            mails.iter().all(|mail| mail["text"] == mails[0]["text"]),
+            "the same mail, should it come twice"
+        );
+        let id = world.link_to(&format!("{login}@yandex.ru")).await;
+        made(&world.confirm(&id, PASSWORD).await, login);
+    }
+}
+
+#[tokio::test]
+async fn nobody_learns_whose_address_is_known_from_a_failure() {
+    let world = World::new().await;
+    let mut found = Vec::new();
+    for (n, email) in ["demo@pbx.era-platform.ru", "none@pbx.era-platform.ru"]
+        .into_iter()
+        .enumerate()
+    {
+        world.fault(fault("ses", "rejected", 0, 1)).await;
+        world.invocations().await;
+        let got = world.register(&format!("login{n}"), email).send().await;
+        said(&got, 503, UNSENT);
+        let mut cost = world.invocations().await;
+        cost.retain(|invocation| !invocation["route"].is_null());
+        found.push(cost[0]["calls"].clone());
+    }
+    assert_eq!(found[0], found[1]);
+    assert!(world.mails().await.is_empty());
+}
+
+/// What a link's credential is stored as.
+fn digest(id: &str) -> String {
+    STANDARD.encode(Sha256::digest(id))
+}
+
+/// One request while a fault lasts, and then a healthy one; `login` is the only one of its name.
+async fn request_converges(world: &World, rule: Value, source: &str, login: &str) {
+    let what = format!("{rule}");
+    let email = format!("{login}@yandex.ru");
+    world.fault(rule.clone()).await;
+    let got = ask(world, source, login).header("idempotency-key", login).send().await;
+    world.clear_faults().await;
+    let mails = world.mails_to(&email).await.len();
+    if got.status == 200 {
+        got.is(200, CHECK_MAIL);
+        assert_eq!(mails, 1, "{what}");
+    } else {
+        assert_eq!((got.status, mails), (500, 0), "{what}: {got:?}");
+        said(&got, 500, OURS);
+        // What was surely not written is given back at once; the rest comes back by itself.
+        if rule["kind"] == "drop_response" || rule["times"] != 3 {
+            world.advance(120).await;
+        }
+    }
+    let again = ask(world, source, login).header("idempotency-key", login).send().await;
+    if got.status == 200 && again.status == 409 {
+        // It is done, and only that could not be written down.
+        said(&again, 409, "the same request is being processed");
+    } else {
+        assert_eq!((again.status, again.body.as_str()), (200, CHECK_MAIL), "{what}, then");
+    }
+    assert_eq!(world.mails_to(&email).await.len(), 1, "{what}");
+    let id = world.link_to(&email).await;
+    let mut known = world.rows("RegistrationRequestsTable").await;
+    known.retain(|row| row["digest"]["B"] == digest(&id));
+    assert_eq!(known.len(), 1, "the link leads somewhere: {what}");
+}
+
+#[tokio::test]
+async fn a_request_converges_whatever_fails_on_the_way() {
+    let world = World::new().await;
+    let mut n = 0;
+    // The claim of the key, the batch, three budgets, the request, the answer to remember.
+    for skip in 0..7 {
+        for (kind, times) in [
+            ("error", 3),
+            ("error", 1000),
+            ("throttle", 1),
+            ("drop_response", 1),
+            ("drop_response", 3),
+            ("conflict", 1),
+        ] {
+            n += 1;
+            let rule = fault("dynamodb", kind, skip, times);
+            request_converges(&world, rule, &format!("203.0.113.{n}"), &format!("login{n}")).await;
+            world.advance(60).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_request_converges_when_the_store_hangs() {
+    let world = World::new().await;
+    for (n, (skip, times)) in [(1, 1), (2, 3), (5, 3)].into_iter().enumerate() {
+        let rule = fault("dynamodb", "hang", skip, times);
+        request_converges(&world, rule, &format!("203.0.113.{n}"), &format!("login{n}")).await;
+    }
+}
+
+/// One confirmation while a fault lasts, and then a healthy one.
+async fn confirmation_converges(world: &World, rule: Value, login: &str) {
+    let what = format!("{rule}");
+    let id = world.link_in(DOMAIN, login, &format!("{login}@yandex.ru")).await;
+    world.fault(rule).await;
+    let got: Got = world.confirm(&id, PASSWORD).await;
+    world.clear_faults().await;
+    let accounts = world.accounts(login).await.len();
+    if got.status == 200 {
+        made(&got, login);
+        assert_eq!(accounts, 1, "{what}");
+    } else {
+        assert_eq!(got.status, 500, "{what}: {got:?}");
+        said(&got, 500, OURS);
+    }
+    assert_eq!(
+        world.requests().await,
+        1 - accounts,
+        "before or after, never between: {what}"
+    );
+    let again = world.confirm(&id, PASSWORD).await;
+    match accounts {
+        0 => made(&again, login),
+        _ => said(&again, 404, NO_REQUEST),
+    }
+    assert_eq!(
+        (world.accounts(login).await.len(), world.requests().await),
+        (1, 0),
+        "{what}"
+    );
+}
+
+#[tokio::test]
+async fn a_confirmation_converges_whatever_fails_on_the_way() {
+    let world = World::new().await;
+    let mut n = 0;
+    // The request, the batch, the transaction.
+    let everywhere = (0..3).flat_map(|skip| {
+        let kinds = [
+            ("error", 3),
+            ("throttle", 1),
+            ("drop_response", 1),
+            ("drop_response", 3),
+        ];
+        kinds.map(|(kind, times)| (kind, skip, times))
+    });
+    for (kind, skip, times) in everywhere.chain([("conflict", 0, 1), ("conflict", 0, 3)]) {
+        n += 1;
+        confirmation_converges(&world, fault("dynamodb", kind, skip, times), &format!("login{n}")).await;
+    }
+}
+
+#[tokio::test]
+async fn a_confirmation_converges_when_the_store_hangs() {
+    let world = World::new().await;
+    for (n, (skip, times)) in [(1, 1), (2, 1), (2, 3)].into_iter().enumerate() {
+        confirmation_converges(&world, fault("dynamodb", "hang", skip, times), &format!("login{n}")).await;
+    }
+}

@@ -1,0 +1,422 @@
+//! Self-registration, its first step: contracts.md §2, seed 001. The second step is tried in `registration_confirm.rs`,
+//! limits in `registration_limits.rs`, races in `registration_races.rs`, faults in `mail_faults.rs`.
+
+use serde_json::{Value, json};
+
+use crate::{
+    mail::{CHECK_MAIL, DOMAIN, REGISTER, bad_value, said},
+    world::{Ask, Got, World},
+};
+
+pub const NO_REQUEST: &str = "request not found or expired";
+pub const PASSWORD: &str = "ew!hIb3V";
+
+impl World {
+    /// The accounts of a login, in every domain, as stored.
+    pub async fn accounts(&self, login: &str) -> Vec<Value> {
+        let mut users = self.rows("UsersTable").await;
+        users.retain(|user| user["login"]["S"] == login);
+        users
+    }
+
+    /// How many requests wait for their links to be followed, or lie there still.
+    pub async fn requests(&self) -> usize {
+        self.rows("RegistrationRequestsTable").await.len()
+    }
+
+    /// A link to a registration in any domain.
+    pub async fn link_in(&self, domain: &str, login: &str, email: &str) -> String {
+        let body = json!({ "domain": domain, "login": login, "name": "My Name", "email": email });
+        let got = self.post(REGISTER).json(&body).of_a_new_source().send().await;
+        got.is(200, CHECK_MAIL);
+        self.link_to(email).await
+    }
+
+    /// Describes a domain that allows registration; `fields` say more about it.
+    pub async fn open_domain(&self, domain: &str, fields: Value) {
+        let mut command = json!({ "command": "set_domain", "domain": domain, "self_register_allowed": true });
+        for (name, value) in fields.as_object().expect("fields") {
+            command[name] = value.clone();
+        }
+        assert_eq!(self.operator(command).await, json!({ "domain": domain }));
+    }
+
+    /// Follows a link with whatever body.
+    pub fn patch(&self, id: &str) -> Ask<'_> {
+        self.ask("PATCH", &format!("{REGISTER}/{id}"))
+    }
+}
+
+/// The success of a confirmation.
+#[track_caller]
+pub fn made(got: &Got, login: &str) {
+    let body = format!(
+        r#"{{"error_code":0,"result":true,"result_msg":"Now login with new password","user":{{"domain":"{DOMAIN}","login":"{login}"}}}}"#
+    );
+    got.is(200, &body);
+}
+
+/// The seed's request with these fields instead; `null` leaves one out.
+pub fn form(changes: &[(&str, Value)]) -> Value {
+    let mut form = json!({
+        "domain": DOMAIN, "login": "my_login", "name": "My Name", "email": "my.address@yandex.ru",
+    });
+    for (name, value) in changes {
+        form[*name] = value.clone();
+    }
+    form
+}
+
+#[tokio::test]
+async fn a_registration_is_mailed_confirmed_and_made() {
+    let world = World::new().await;
+    let ask = world.post(REGISTER).header("host", "evil.example");
+    let ask = ask.header("x-forwarded-host", "evil.example");
+    let ask = ask.header("forwarded", "host=evil.example;proto=https");
+    ask.json(&form(&[])).send().await.is(200, CHECK_MAIL);
+
+    let mails = world.mails().await;
+    assert_eq!(mails.len(), 1, "one mail, to one recipient: {mails:?}");
+    assert_eq!(mails[0]["to"], "my.address@yandex.ru");
+    assert_eq!(mails[0]["subject"], format!("Confirm your registration at {DOMAIN}"));
+    let id = world.link_to("my.address@yandex.ru").await;
+    let link = format!("{}/app-root#/self_register/{id}", world.url());
+    let words: Vec<_> = mails[0]["text"].as_str().expect("a text").split_whitespace().collect();
+    assert_eq!(
+        words.join(" "),
+        format!(
+            "Somebody, hopefully you, asked to register this mail address at {DOMAIN}. To complete the registration, \
+             choose a password. The link is good for 24 hours. Choose a password: {link} If it was not you, please \
+             ignore this message: no account is created unless a password is chosen."
+        )
+    );
+    let html = mails[0]["html"].as_str().expect("an HTML part");
+    assert!(
+        html.starts_with("<!doctype html>\n<html lang=\"en\"") && html.contains("no account is created"),
+        "{html}"
+    );
+    for (part, times) in [
+        ("<a ", 1),
+        (&*format!("<a href=\"{link}\""), 1),
+        (&*format!(">{link}<"), 1),
+        ("://", 2),
+        ("evil", 0),
+        ("My Name", 0),
+        ("my_login", 0),
+    ] {
+        assert_eq!(html.matches(part).count(), times, "{part} in {html}");
+    }
+    assert_eq!(id.as_bytes()[14], b'4', "a random UUID: {id}");
+    assert!(!world.all_rows().await.contains(&id), "the credential lies in no table");
+
+    assert_eq!(world.accounts("my_login").await.len(), 0, "no account before the link");
+    made(&world.confirm(&id, PASSWORD).await, "my_login");
+    assert_eq!(world.accounts("my_login").await.len(), 1);
+    assert_eq!(world.requests().await, 0, "the request is used up");
+    said(&world.confirm(&id, PASSWORD).await, 404, NO_REQUEST);
+    assert_eq!(world.mails().await.len(), 1, "no further mail");
+    let rows = world.all_rows().await;
+    assert!(!rows.contains(&id) && !rows.contains(PASSWORD));
+}
+
+#[tokio::test]
+async fn the_first_thing_that_is_wrong_is_said_and_costs_nothing() {
+    let world = World::new().await;
+    world
+        .operator(json!({ "command": "set_domain", "domain": "closed.example" }))
+        .await;
+    world.new_user_in("other.example", "my_login", false).await;
+    world.invocations().await;
+    let closed = "domain does not allow self-registration";
+    let no = |name: &'static str| (name, Value::Null);
+    let is = |name: &'static str, value: &str| (name, json!(value));
+    let long = "a".repeat(10_240);
+    for (changes, field, message) in [
+        // Fields present, in the contract's order, before everything else.
+        (
+            vec![no("domain"), no("login"), no("name"), no("email")],
+            "domain",
+            "domain is required",
+        ),
+        (vec![no("login"), no("name"), no("email")], "login", "login is required"),
+        (vec![no("name"), no("email")], "name", "name is required"),
+        (
+            vec![is("domain", "nowhere"), is("login", "a b"), no("email")],
+            "email",
+            "email is required",
+        ),
+        (vec![is("domain", "")], "domain", "domain is required"),
+        (vec![is("email", "")], "email", "email is required"),
+        (vec![("domain", json!(1))], "domain", "domain must be a string"),
+        (vec![("login", json!(["a"]))], "login", "login must be a string"),
+        (vec![("name", json!({ "S": "a" }))], "name", "name must be a string"),
+        (vec![("email", json!(true))], "email", "email must be a string"),
+        (
+            vec![is("domain", "nowhere"), ("is_admin", json!(true))],
+            "is_admin",
+            "is_admin is not expected",
+        ),
+        (vec![("opts", Value::Null)], "opts", "opts is not expected"),
+        (vec![("Domain", json!(DOMAIN))], "Domain", "Domain is not expected"),
+        // Then the domain.
+        (
+            vec![is("domain", "nowhere.example"), is("login", "a b")],
+            "domain",
+            closed,
+        ),
+        (vec![is("domain", "closed.example"), is("email", "x")], "domain", closed),
+        (vec![is("domain", "other.example")], "domain", closed),
+        (
+            vec![is("domain", "pbx.era-platform.ru#OTP"), is("name", "\n")],
+            "domain",
+            closed,
+        ),
+        (vec![is("domain", &long)], "domain", closed),
+        // Then the values, in their order.
+        (
+            vec![is("login", "a b"), is("name", "\n"), is("email", "x")],
+            "login",
+            "login contains invalid symbols",
+        ),
+        (
+            vec![is("name", "a\nb"), is("email", "x")],
+            "name",
+            "name contains invalid symbols",
+        ),
+        (
+            vec![is("login", "demo"), is("email", "x")],
+            "email",
+            "email contains invalid symbols",
+        ),
+        (
+            vec![is("login", "аdmin2")],
+            "login",
+            "login mixes letters of several scripts",
+        ),
+        (
+            vec![is("login", "ad\u{200b}min2")],
+            "login",
+            "login contains invalid symbols",
+        ),
+        (
+            vec![is("login", "\u{202e}nimda")],
+            "login",
+            "login contains invalid symbols",
+        ),
+        (vec![is("login", "a#OTP#b")], "login", "login contains invalid symbols"),
+        (vec![is("login", &long)], "login", "login is too long"),
+        (vec![is("name", " \t ")], "name", "name is required"),
+        (
+            vec![is("name", "x\r\nBcc: eve@evil.example")],
+            "name",
+            "name contains invalid symbols",
+        ),
+        (
+            vec![is("name", "\u{202e}ahsaM")],
+            "name",
+            "name contains invalid symbols",
+        ),
+        (vec![is("name", "\u{1b}[2J")], "name", "name contains invalid symbols"),
+        (vec![is("name", &long)], "name", "name is too long"),
+        (vec![is("email", &format!("{long}@a.io"))], "email", "email is too long"),
+        // Then whether the login is free, however it is written.
+        (vec![is("login", "demo")], "login", "login already exists"),
+        (vec![is("login", "DeMo")], "login", "login already exists"),
+        (
+            vec![is("login", "ｄｅｍｏ"), is("email", "demo@pbx.era-platform.ru")],
+            "login",
+            "login already exists",
+        ),
+    ] {
+        let mut body = form(&changes);
+        // A field that is `null` and one that is not there are the same.
+        bad_value(&world.post(REGISTER).json(&body).send().await, field, message);
+        if body["opts"].is_null() && field != "opts" {
+            body.as_object_mut()
+                .expect("an object")
+                .retain(|_, value| !value.is_null());
+            bad_value(&world.post(REGISTER).json(&body).send().await, field, message);
+        }
+    }
+    for address in [
+        "my.address",
+        "a@x.ru\r\nBcc: eve@evil.example",
+        "a@x%0d%0aBcc:eve@evil.example",
+        "a@x.ru,eve@evil.example",
+        "a@x.ru;eve@evil.example",
+        "a@x.ru eve@evil.example",
+        "Masha <a@x.ru>",
+        "\"a\"@x.ru",
+        "a@x.ru(x)",
+        "a@@x.ru",
+        "a@[127.0.0.1]",
+        "a@localhost",
+        "a@x\u{200b}x.ru",
+        "\u{202e}a@x.ru",
+        " a@x.ru",
+        "{{email}}@x.ru\0",
+    ] {
+        let got = world
+            .post(REGISTER)
+            .json(&form(&[("email", json!(address))]))
+            .send()
+            .await;
+        bad_value(&got, "email", "email contains invalid symbols");
+    }
+    let name = "x\"y\u{202e}\n".repeat(20);
+    let got = world.post(REGISTER).json(&form(&[(&name, json!(1))])).send().await;
+    let field = name.chars().take(64).collect::<String>();
+    assert_eq!(
+        (got.status, serde_json::from_str::<Value>(&got.body).expect("JSON")),
+        (
+            412,
+            json!({ "error_code": 1501, "error_message": format!("{field} is not expected"), "error_details": { "field": field } })
+        )
+    );
+
+    assert_eq!(world.requests().await, 0);
+    assert!(world.mails().await.is_empty());
+    let wrote = |call: &Value| call["operation"] != "BatchGetItem";
+    for invocation in world.invocations().await {
+        let calls = invocation["calls"].as_array().expect("calls");
+        assert!(
+            calls.len() <= 1 && !calls.iter().any(wrote),
+            "it is read at most: {invocation}"
+        );
+    }
+    // The same source, at once.
+    world.post(REGISTER).json(&form(&[])).send().await.is(200, CHECK_MAIL);
+}
+
+/// What is no JSON object, by strict reading (R52).
+fn no_objects() -> Vec<Vec<u8>> {
+    let good = form(&[]).to_string();
+    let fields = &good[1..good.len() - 1];
+    let deep = format!("{{{fields},\"x\":{}1{}}}", "[".repeat(200), "]".repeat(200));
+    let texts = [
+        "",
+        "null",
+        "1",
+        "\"text\"",
+        "[]",
+        "{",
+        "domain=pbx",
+        "{'pwd':'x'}",
+        r#"{"pwd":"x","pwd":"x"}"#,
+        r#"{"pwd":"x","\u0070wd":"y"}"#,
+        r#"{"pwd":"\ud800"}"#,
+        r#"{"pwd":1e999}"#,
+        "{\"pwd\":\"a\tb\"}",
+        r#"{"pwd":"ew!hIb3V"}{}"#,
+        r#"{"pwd":"ew!hIb3V",}"#,
+        r#"{"pwd":{"a":1,"a":2}}"#,
+        &format!("[{good}]"),
+        &format!("{good} x"),
+        &format!("\u{feff}{good}"),
+        &format!("{{{fields},{fields}}}"),
+        &format!("{{{fields},\"login\":\"other\"}}"),
+        &good.replace("My Name", "\\udc00"),
+        &deep,
+    ];
+    let mut bodies: Vec<Vec<u8>> = texts.iter().map(|text| text.as_bytes().to_vec()).collect();
+    bodies.push(b"{\"pwd\":\"\xff\xfe\"}".to_vec());
+    bodies.push(good.replace("My Name", "\0").into_bytes());
+    bodies
+}
+
+#[tokio::test]
+async fn a_body_is_one_json_object() {
+    let world = World::new().await;
+    let id = world.link_in(DOMAIN, "someone", "someone@yandex.ru").await;
+    let confirm = format!("{REGISTER}/{id}");
+    let (malformed, media, large) = ("malformed request", "unsupported media type", "request body too large");
+    for (method, path, good) in [
+        ("POST", REGISTER, form(&[]).to_string()),
+        ("PATCH", &confirm, json!({ "pwd": PASSWORD }).to_string()),
+    ] {
+        let ask = |content_type: &str, body: Vec<u8>| world.ask(method, path).body(content_type, body).send();
+        for body in no_objects() {
+            let shown = String::from_utf8_lossy(&body).chars().take(80).collect::<String>();
+            let got = ask("application/json", body).await;
+            assert_eq!(got.status, 400, "{method} {shown}: {}", got.body);
+            said(&got, 400, malformed);
+        }
+        for content_type in [
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "application/jsonp",
+            "application/vnd.api+json",
+            "multipart/form-data; boundary=x",
+            "text/html; application/json",
+        ] {
+            said(&ask(content_type, good.clone().into_bytes()).await, 415, media);
+        }
+        said(&world.ask(method, path).send().await, 415, media);
+        said(&ask("application/json", vec![b' '; 16_385]).await, 413, large);
+        let mut most = good.clone().into_bytes();
+        most.resize(16_384, b' ');
+        let got = ask("Application/JSON ; charset=utf-8", most).await;
+        assert_eq!(got.status, 200, "16 KiB are read: {got:?}");
+    }
+    assert_eq!(world.requests().await, 1, "the second of the two");
+    assert_eq!(world.mails().await.len(), 2);
+    world.keep_out_of_logs(PASSWORD);
+}
+
+#[tokio::test]
+async fn nothing_that_a_stranger_writes_is_mailed() {
+    let world = World::new().await;
+    let long = "ж".repeat(128);
+    for (n, name) in [
+        "https://evil.example/win",
+        "<a href=\"//evil.example\">Click</a><script>",
+        "{{domain}} {domain} {link} ${x} %s",
+        "Bcc: eve@evil.example",
+        "O'Hara \"&amp;\" =?utf-8?q?evil?=",
+        &long,
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let email = format!("evil{n}{{{{x}}}}@yandex.ru");
+        let body = form(&[
+            ("login", json!(format!("evil{n}"))),
+            ("name", json!(name)),
+            ("email", json!(email)),
+        ]);
+        world
+            .post(REGISTER)
+            .json(&body)
+            .of_a_new_source()
+            .send()
+            .await
+            .is(200, CHECK_MAIL);
+        let mails = world.mails().await;
+        assert_eq!((mails.len(), &mails[n]["to"]), (n + 1, &json!(email)), "one recipient");
+        for part in ["subject", "text", "html"] {
+            let text = mails[n][part].as_str().expect("a part");
+            for given in ["evil", "script", "{", "Bcc", "Hara", "жж"] {
+                assert!(!text.contains(given), "{given} in {text}");
+            }
+        }
+        // Where it belongs, it stands as it was given.
+        let id = world.link_to(&email).await;
+        world.confirm(&id, PASSWORD).await.ok(200);
+        assert_eq!(world.accounts(&format!("evil{n}")).await[0]["name"]["S"], name);
+    }
+}
+
+#[tokio::test]
+async fn a_mail_is_in_the_domains_language() {
+    let world = World::new().await;
+    for (locale, subject) in [
+        ("ru", "Подтвердите регистрацию на club.example"),
+        ("uk-UA", "Підтвердьте реєстрацію на club.example"),
+        ("tlh", "Confirm your registration at club.example"),
+    ] {
+        world.open_domain("club.example", json!({ "locale": locale })).await;
+        let email = format!("{locale}@yandex.ru");
+        world.link_in("club.example", locale, &email).await;
+        assert_eq!(world.mails_to(&email).await[0]["subject"], subject);
+    }
+}

@@ -1,0 +1,299 @@
+//! Following a registration's link: the account, the password, the link's end (contracts.md §2, seed 001).
+
+use serde_json::{Value, json};
+
+use crate::{
+    mail::{CHECK_MAIL, DOMAIN, REGISTER, bad_value, said},
+    registration::{NO_REQUEST, PASSWORD, form, made},
+    world::World,
+};
+
+const DAY: u64 = 86_400;
+
+#[tokio::test]
+async fn an_account_is_the_domains_template_and_what_was_registered() {
+    let world = World::new().await;
+    let opts =
+        json!({ "plan": "trial", "quota": -5, "vip": false, "email": "x@evil.example", "self_registered": false });
+    let template = json!({ "self_register_template": { "opts": opts } });
+    world.open_domain("club.example", template).await;
+    let body = form(&[
+        ("domain", json!("Club.Example")),
+        ("login", json!("Masha")),
+        ("email", json!("Masha.I@Пример.рф")),
+    ]);
+    world.post(REGISTER).json(&body).send().await.is(200, CHECK_MAIL);
+    let id = world.link_to("Masha.I@xn--e1afmkfd.xn--p1ai").await;
+    let before = world.now().await;
+    let got = world.confirm(&id, PASSWORD).await;
+    let after = world.now().await;
+    got.is(
+        200,
+        r#"{"error_code":0,"result":true,"result_msg":"Now login with new password","user":{"domain":"club.example","login":"Masha"}}"#,
+    );
+    let accounts = world.accounts("Masha").await;
+    let [account] = accounts.as_slice() else {
+        panic!("one account: {accounts:?}")
+    };
+    let mut account = account.clone();
+    let password = account["password"]["S"].take();
+    let password = password.as_str().expect("a text");
+    assert!(password.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{password}");
+    let id = account["user_id"]["S"].take();
+    let id = id.as_str().expect("a text");
+    assert!(id.len() == 36 && id.as_bytes()[14] == b'4', "a random id: {id}");
+    let at: u64 = account["inserted_at"]["N"]
+        .as_str()
+        .expect("N")
+        .parse()
+        .expect("a number");
+    assert!((before..=after).contains(&at), "{at}");
+    account["inserted_at"] = Value::Null;
+    assert_eq!(
+        account,
+        json!({
+            "user_id": { "S": null },
+            "domain": { "S": "club.example" },
+            "login": { "S": "Masha" },
+            "name": { "S": "My Name" },
+            "email": { "S": "Masha.I@xn--e1afmkfd.xn--p1ai" },
+            "password": { "S": null },
+            "opts": { "M": {
+                "plan": { "S": "trial" }, "quota": { "N": "-5" }, "vip": { "BOOL": false },
+                "email": { "S": "Masha.I@xn--e1afmkfd.xn--p1ai" }, "self_registered": { "BOOL": true },
+            } },
+            "is_admin": { "BOOL": false },
+            "token_generation": { "N": "0" },
+            "inserted_at": null,
+        })
+    );
+}
+
+#[tokio::test]
+async fn a_link_that_leads_nowhere_is_not_found() {
+    let world = World::new().await;
+    let id = world.link_in(DOMAIN, "someone", "someone@yandex.ru").await;
+    let seed = "19738eb3-0183-b148-9420-7cd30a921f58";
+    for (name, message) in [
+        (seed.to_owned(), "a version that there is not"),
+        ("00000000-0000-0000-0000-000000000000".into(), "nil"),
+        ("ffffffff-ffff-ffff-ffff-ffffffffffff".into(), "max"),
+        (id.replace('-', ""), "another form"),
+        (format!("%7B{id}%7D"), "another form"),
+        (format!("urn:uuid:{id}"), "another form"),
+        (format!("{id}0"), "longer"),
+        (id[1..].to_owned(), "shorter"),
+        (format!("%20{id}"), "a space"),
+        (format!("{id}%00"), "NUL"),
+        (format!("{id}%0A"), "a line's end"),
+        (
+            id.replacen(|c: char| c.is_ascii_digit(), "%D9%A1", 1),
+            "an Arabic digit",
+        ),
+        ("%F0%9F%94%91".into(), "a key"),
+        ("x".repeat(2000), "long"),
+    ] {
+        let got = world.confirm(&name, PASSWORD).await;
+        assert_eq!(got.status, 404, "{message}: {got:?}");
+        said(&got, 404, NO_REQUEST);
+    }
+    // What is wrong with the body is said first.
+    bad_value(
+        &world.patch(seed).json(&json!({})).send().await,
+        "pwd",
+        "pwd is required",
+    );
+    assert_eq!(world.requests().await, 1);
+    made(&world.confirm(&id.to_uppercase(), PASSWORD).await, "someone");
+}
+
+#[tokio::test]
+async fn only_a_patch_uses_a_link_up() {
+    let world = World::new().await;
+    let id = world.link_in(DOMAIN, "someone", "someone@yandex.ru").await;
+    let api = format!("{REGISTER}/{id}");
+    for path in [api.as_str(), "/app-root"] {
+        for method in ["GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "TRACE"] {
+            for _ in 0..3 {
+                let ask = world.ask(method, path).json(&json!({ "pwd": PASSWORD }));
+                let got = ask.header("x-http-method-override", "PATCH").bare().await;
+                assert!(path != api || got.status == 405, "{method} {got:?}");
+            }
+        }
+    }
+    said(&world.get(&api).send().await, 405, "method not allowed");
+    for query in ["?pwd=ew!hIb3V", "?_method=PATCH"] {
+        let got = world.post(&format!("{api}{query}")).send().await;
+        assert_eq!((got.status, got.header("allow")), (405, Some("PATCH")));
+    }
+    made(&world.confirm(&id, PASSWORD).await, "someone");
+}
+
+#[tokio::test]
+async fn a_link_ends_after_24_hours_though_its_row_still_lies_there() {
+    let world = World::new().await;
+    let before = world.now().await;
+    let id = world.link_in(DOMAIN, "someone", "someone@yandex.ru").await;
+    let after = world.now().await;
+    let end: u64 = world.rows("RegistrationRequestsTable").await[0]["ttl"]["N"]
+        .as_str()
+        .expect("N")
+        .parse()
+        .expect("a number");
+    assert!((before + DAY..=after + DAY).contains(&end), "{end}");
+    // A password that will not do leaves the request, to the last second.
+    world.advance(DAY - 10).await;
+    loop {
+        let begun = world.now().await;
+        let got = world.confirm(&id, "short").await;
+        let done = world.now().await;
+        assert!(got.status == 412 || done >= end, "{begun} {done} {end} {got:?}");
+        assert!(got.status == 404 || begun < end, "{begun} {done} {end} {got:?}");
+        if begun >= end {
+            break;
+        }
+        world.advance(1).await;
+    }
+    said(&world.confirm(&id, PASSWORD).await, 404, NO_REQUEST);
+    assert_eq!(world.requests().await, 1, "the broom has not come yet");
+    world.post("/_local/sweep").local().await;
+    assert_eq!(world.requests().await, 0);
+    said(&world.confirm(&id, PASSWORD).await, 404, NO_REQUEST);
+    assert_eq!(world.accounts("someone").await.len(), 0);
+}
+
+#[tokio::test]
+async fn a_request_stays_until_it_succeeds() {
+    let world = World::new().await;
+    let id = world.link_in(DOMAIN, "someone", "someone@yandex.ru").await;
+    for (body, field, message) in [
+        (json!({}), "pwd", "pwd is required"),
+        (json!({ "pwd": null }), "pwd", "pwd is required"),
+        (json!({ "pwd": "" }), "pwd", "pwd is required"),
+        (json!({ "pwd": 12_345_678 }), "pwd", "pwd must be a string"),
+        (json!({ "pwd": [PASSWORD] }), "pwd", "pwd must be a string"),
+        (
+            json!({ "pwd": PASSWORD, "login": "admin" }),
+            "login",
+            "login is not expected",
+        ),
+        (
+            json!({ "pwd": PASSWORD, "opts": { "is_admin": true } }),
+            "opts",
+            "opts is not expected",
+        ),
+    ] {
+        bad_value(&world.patch(&id).json(&body).send().await, field, message);
+    }
+    // The login goes to somebody else.
+    world.registered("SOMEONE", "other@yandex.ru", PASSWORD).await;
+    for pwd in [PASSWORD, "short"] {
+        bad_value(&world.confirm(&id, pwd).await, "login", "login already exists");
+    }
+    assert_eq!(world.requests().await, 1);
+    // A domain that closes closes its requests; they are there again when it opens again.
+    let third = world.link_in(DOMAIN, "third", "third@yandex.ru").await;
+    world
+        .operator(json!({ "command": "set_domain", "domain": DOMAIN }))
+        .await;
+    for id in [&id, &third] {
+        said(&world.confirm(id, PASSWORD).await, 404, NO_REQUEST);
+    }
+    assert_eq!(world.requests().await, 2);
+    world.open_domain(DOMAIN, json!({})).await;
+    made(&world.confirm(&third, PASSWORD).await, "third");
+    assert_eq!(world.accounts("someone").await.len(), 0);
+}
+
+#[tokio::test]
+async fn a_mail_address_has_one_account_in_a_domain() {
+    let world = World::new().await;
+    let first = world.link_in(DOMAIN, "first", "same@yandex.ru").await;
+    world.advance(120).await;
+    let second = world.link_in(DOMAIN, "second", "Same@yandex.ru").await;
+    made(&world.confirm(&first, PASSWORD).await, "first");
+    bad_value(&world.confirm(&second, PASSWORD).await, "email", "email already exists");
+    assert_eq!((world.requests().await, world.accounts("second").await.len()), (1, 0));
+    // In another domain it is another person's business.
+    world.open_domain("club.example", json!({})).await;
+    world.advance(120).await;
+    let other = world.link_in("club.example", "first", "same@yandex.ru").await;
+    world.confirm(&other, PASSWORD).await.ok(200);
+    assert_eq!(world.accounts("first").await.len(), 2);
+}
+
+/// The passwords in turn on one link of a domain: each is refused with its message, the last is taken.
+async fn weigh(world: &World, domain: &str, refused: &[(&str, &str)], taken: &str) {
+    let id = world.link_in(domain, "someone", &format!("someone@{domain}")).await;
+    for (pwd, message) in refused {
+        bad_value(&world.confirm(&id, pwd).await, "pwd", message);
+    }
+    world.confirm(&id, taken).await.ok(200);
+    let rows = world.all_rows().await;
+    assert!(!rows.contains(taken), "{taken} is stored");
+}
+
+#[tokio::test]
+async fn a_domain_says_which_passwords_it_takes() {
+    let world = World::new().await;
+    let symbols = "pwd contains invalid symbols. Expected: A-Za-z0-9_-.~!";
+    let (short, long) = (
+        "pwd is too short. Expected: at least 8 characters",
+        "pwd is too long. Expected: at most 128 characters",
+    );
+    let common = "pwd is one of the most common passwords";
+    let most = "xY".repeat(64);
+    weigh(
+        &world,
+        DOMAIN,
+        &[
+            ("ew!hIb3", short),
+            ("ew!hIb3V@", symbols),
+            ("ew!hIb3V ", symbols),
+            ("ew!hIb3й", symbols),
+            ("ｅw!hIb3V", symbols),
+            ("ew!hIb3V\0", symbols),
+            ("a b", symbols),
+            (&format!("{most}z"), long),
+            (&"ж".repeat(2000), long),
+            ("password1", common),
+            ("PassWord1", common),
+            ("1q2w3e4r5t", common),
+        ],
+        &most,
+    )
+    .await;
+
+    let digits = json!({ "password": { "alphabet": "0-9", "min": 8, "max": 64, "refuse_common": false } });
+    world.open_domain("digits.example", digits).await;
+    let symbols = "pwd contains invalid symbols. Expected: 0-9";
+    let long = "pwd is too long. Expected: at most 64 characters";
+    let refused = [("ew!hIb3V", symbols), ("1234567", short), (&*"1".repeat(65), long)];
+    weigh(&world, "digits.example", &refused, "1234567890").await;
+
+    let any = json!({ "password": { "alphabet": null, "min": 15, "max": 256, "refuse_common": true } });
+    world.open_domain("any.example", any).await;
+    let symbols = "pwd contains invalid symbols";
+    let short = "pwd is too short. Expected: at least 15 characters";
+    let long = "pwd is too long. Expected: at most 256 characters";
+    let refused = [
+        ("correct\thorse battery", symbols),
+        ("верные лошади", short),
+        // 15 code points as they are sent, 14 as they are composed.
+        ("верные лошадии\u{306}", short),
+        (&*"😀".repeat(257), long),
+        ("123456789123456789", common),
+    ];
+    weigh(&world, "any.example", &refused, "верные лошади 🐎 и\u{306}").await;
+    // However it is composed, it is the same password; in other letters, it is another one.
+    let accounts = world.accounts("someone").await;
+    let account = accounts.iter().find(|account| account["domain"]["S"] == "any.example");
+    let token = json!({ "user_id": account.expect("just made")["user_id"]["S"], "scopes": ["api"] });
+    let token = world.token(token).await;
+    let next = "correct horse battery";
+    for wrong in ["Верные лошади 🐎 й", "верные лошади 🐎 и"] {
+        let got = world.change_password(&token, wrong, next).await;
+        bad_value(&got, "current_pwd", "current_pwd is wrong");
+    }
+    world.change_password(&token, "верные лошади 🐎 й", next).await.ok(200);
+}

@@ -1,0 +1,313 @@
+//! How often a registration may be asked for, and that nobody learns from it who has an account (security.md R24, R25,
+//! R27).
+
+use futures_util::future::join_all;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    mail::{CHECK_MAIL, DOMAIN, REGISTER, said},
+    world::{Ask, Got, World},
+};
+
+const DAY: u64 = 86_400;
+
+/// A request of its own login and mail address, from this source.
+pub fn from<'a>(world: &'a World, source: &str, login: &str) -> Ask<'a> {
+    let body = json!({ "domain": DOMAIN, "login": login, "name": "My Name", "email": format!("{login}@yandex.ru") });
+    world.post(REGISTER).json(&body).header("x-local-source-ip", source)
+}
+
+/// After how many seconds a refused call may come again.
+#[track_caller]
+pub fn too_soon(got: &Got, most: u64) -> u64 {
+    said(got, 429, "too many requests, try again later");
+    let wait = got
+        .header("retry-after")
+        .expect("Retry-After")
+        .parse()
+        .expect("seconds");
+    assert!((1..=most).contains(&wait), "{wait}");
+    wait
+}
+
+#[tokio::test]
+async fn one_source_may_ask_every_two_minutes() {
+    let world = World::new().await;
+    from(&world, "203.0.113.7", "first").send().await.is(200, CHECK_MAIL);
+    let asked = world.now().await;
+    let headers = [
+        "x-forwarded-for",
+        "forwarded",
+        "x-real-ip",
+        "true-client-ip",
+        "cf-connecting-ip",
+    ];
+    for n in 0..20 {
+        let mut ask = from(&world, "203.0.113.7", "second");
+        for name in headers {
+            ask = ask.header(name, &format!("198.51.100.{n}"));
+        }
+        too_soon(&ask.send().await, 120);
+    }
+    too_soon(&from(&world, "::ffff:203.0.113.7", "second").send().await, 120);
+
+    // Those that were refused did not extend the wait, which ends at its second.
+    world.advance(110).await;
+    loop {
+        let before = world.now().await;
+        let got = from(&world, "203.0.113.7", "second").send().await;
+        let after = world.now().await;
+        if got.status == 200 {
+            // The first was asked within the second before `asked`, or in it.
+            assert!(after + 1 >= asked + 120, "{asked} {after}");
+            break;
+        }
+        let wait = too_soon(&got, 10);
+        assert!(before < asked + 120, "{asked} {before}");
+        assert!(
+            before + wait <= asked + 120,
+            "a promise that holds: {wait} at {before}, {asked}"
+        );
+        world.advance(1).await;
+    }
+    assert_eq!(world.mails_to("second@yandex.ru").await.len(), 1);
+    too_soon(&from(&world, "203.0.113.7", "third").send().await, 120);
+    from(&world, "203.0.113.8", "third").send().await.is(200, CHECK_MAIL);
+}
+
+#[tokio::test]
+async fn what_retry_after_promises_holds() {
+    let world = World::new().await;
+    from(&world, "203.0.113.7", "first").send().await.is(200, CHECK_MAIL);
+    world.advance(60).await;
+    let wait = too_soon(&from(&world, "203.0.113.7", "second").send().await, 60);
+    world.advance(wait).await;
+    from(&world, "203.0.113.7", "second").send().await.is(200, CHECK_MAIL);
+}
+
+#[tokio::test]
+async fn an_ipv6_caller_counts_as_its_64() {
+    let world = World::new().await;
+    from(&world, "2001:db8:1:2::1", "first")
+        .send()
+        .await
+        .is(200, CHECK_MAIL);
+    for source in ["2001:db8:1:2::2", "2001:DB8:1:2:ffff:ffff:ffff:ffff", "2001:db8:1:2::"] {
+        too_soon(&from(&world, source, "second").send().await, 120);
+    }
+    from(&world, "2001:db8:1:3::1", "second")
+        .send()
+        .await
+        .is(200, CHECK_MAIL);
+    // One who is refused for another reason keeps the slot.
+    for login in ["demo", "a b"] {
+        assert_eq!(from(&world, "2001:db8:1:4::1", login).send().await.status, 412);
+    }
+    from(&world, "2001:db8:1:4::2", "third")
+        .send()
+        .await
+        .is(200, CHECK_MAIL);
+}
+
+#[tokio::test]
+async fn one_address_gets_a_mail_in_two_minutes_and_six_a_day() {
+    let world = World::new().await;
+    world.open_domain("club.example", json!({})).await;
+    let mails = async || {
+        let all = world.mails().await;
+        all.iter()
+            .filter(|mail| {
+                mail["to"]
+                    .as_str()
+                    .expect("an address")
+                    .eq_ignore_ascii_case("me@yandex.ru")
+            })
+            .count()
+    };
+    let ask = async |domain: &str, n: usize, email: &str| {
+        let body = json!({ "domain": domain, "login": format!("me{n}"), "name": "My Name", "email": email });
+        let got = world.post(REGISTER).json(&body).of_a_new_source().send().await;
+        got.is(200, CHECK_MAIL);
+    };
+    let begun = world.now().await;
+    for n in 0..6 {
+        ask(DOMAIN, n, "me@yandex.ru").await;
+        assert_eq!(mails().await, n + 1);
+        // Whoever asks, wherever, however it is written.
+        ask("club.example", n, "ME@Yandex.RU").await;
+        world.advance(60).await;
+        ask(DOMAIN, n, "Me@yandex.ru").await;
+        assert_eq!(mails().await, n + 1, "too soon");
+        world.advance(60).await;
+    }
+    for n in 6..9 {
+        ask(DOMAIN, n, "me@yandex.ru").await;
+        world.advance(3600).await;
+    }
+    assert_eq!(mails().await, 6, "enough for a day");
+    assert_eq!(world.requests().await, 21, "a request each, mailed or not");
+    // A day after the first there is room for one, and two minutes later for another.
+    world.advance(begun + DAY - world.now().await).await;
+    world.advance(2).await;
+    for more in [7, 7, 8] {
+        ask(DOMAIN, more + 10, "me@yandex.ru").await;
+        assert_eq!(mails().await, more);
+        world.advance(60).await;
+    }
+}
+
+#[tokio::test]
+async fn a_domain_takes_so_many_a_minute() {
+    let world = World::with(&[("RequestsPerDomainPerMinute", "3")]).await;
+    world.open_domain("club.example", json!({})).await;
+    for round in 0..2 {
+        let burst = (0..32).map(|n| from(&world, &format!("203.0.113.{n}"), &format!("login{round}x{n}")).send());
+        let got = join_all(burst).await;
+        let taken: Vec<_> = (0..32).filter(|n| got[*n].status == 200).collect();
+        assert_eq!(
+            taken.len(),
+            3,
+            "round {round}: {:?}",
+            got.iter().map(|got| got.status).collect::<Vec<_>>()
+        );
+        assert_eq!(world.mails().await.len(), 3);
+        for got in got.iter().filter(|got| got.status != 200) {
+            too_soon(got, 60);
+        }
+        // Whom the domain turned away has used nothing up: another domain takes it at once.
+        let turned_away = (0..32).find(|n| !taken.contains(n)).expect("29 of them");
+        let login = format!("elsewhere{round}");
+        let body = json!({ "domain": "club.example", "login": login, "name": "My Name", "email": "x@yandex.ru" });
+        let ask = world.post(REGISTER).json(&body);
+        let ask = ask.header("x-local-source-ip", &format!("203.0.113.{turned_away}"));
+        ask.send().await.is(200, CHECK_MAIL);
+        world.ask("DELETE", "/_local/messages").bare().await;
+        world.advance(120).await;
+    }
+}
+
+#[tokio::test]
+async fn limits_are_exact_however_many_ask_at_once() {
+    let world = World::new().await;
+    // From one source, for 32 addresses: twice, for the second time the row lies there already.
+    for round in 0..2 {
+        let burst = (0..32).map(|n| from(&world, "203.0.113.7", &format!("login{round}x{n}")).send());
+        let got = join_all(burst).await;
+        assert_eq!(got.iter().filter(|got| got.status == 200).count(), 1);
+        for got in got.iter().filter(|got| got.status != 200) {
+            too_soon(got, 120);
+        }
+        assert_eq!(
+            (world.mails().await.len(), world.requests().await),
+            (round + 1, round + 1)
+        );
+        world.advance(120).await;
+    }
+    // From 32 sources, for one address.
+    for round in 0..2 {
+        let burst = (0..32).map(|n| world.register(&format!("me{round}x{n}"), "me@yandex.ru").send());
+        for got in join_all(burst).await {
+            got.is(200, CHECK_MAIL);
+        }
+        assert_eq!(world.mails_to("me@yandex.ru").await.len(), round + 1);
+        world.advance(120).await;
+    }
+}
+
+/// All that a caller sees of an answer, but for what differs between any two.
+pub fn seen(got: &Got) -> (u16, Vec<(String, String)>, String) {
+    let headers = got
+        .headers
+        .iter()
+        .filter(|(name, _)| *name != "date" && *name != "apigw-requestid");
+    let mut headers: Vec<_> = headers
+        .map(|(name, value)| (name.to_string(), value.to_str().expect("ASCII").to_owned()))
+        .collect();
+    headers.sort();
+    (got.status, headers, got.body.clone())
+}
+
+/// The row by which nothing is mailed to an address.
+async fn suppress(world: &World, address: &str) {
+    use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue as A};
+    let mut digest = Sha256::new();
+    for part in ["suppression", address] {
+        digest.update((part.len() as u64).to_be_bytes());
+        digest.update(part);
+    }
+    let now = world.now().await;
+    let put = world.dynamodb().put_item().table_name("countersign-SuppressionsTable");
+    let put = put.item("subject", A::B(Blob::new(digest.finalize().to_vec())));
+    let put = put.item("reason", A::S("bounce".into()));
+    let put = put.item("suppressed_at", A::N(now.to_string()));
+    put.item("ttl", A::N((now + DAY).to_string()))
+        .send()
+        .await
+        .expect("written");
+}
+
+#[tokio::test]
+async fn nobody_learns_whose_address_is_known() {
+    let world = World::new().await;
+    let (known, unknown) = ("demo@pbx.era-platform.ru", "nobody@pbx.era-platform.ru");
+    let (throttled, suppressed) = ("often@pbx.era-platform.ru", "bounced@pbx.era-platform.ru");
+    suppress(&world, suppressed).await;
+    world.register("login-0", throttled).send().await.is(200, CHECK_MAIL);
+    world.invocations().await;
+    let mut found = Vec::new();
+    for (n, email) in [known, unknown, throttled, suppressed].into_iter().enumerate() {
+        let got = world.register(&format!("login-{}", n + 1), email).send().await;
+        got.is(200, CHECK_MAIL);
+        let mut cost = world.invocations().await;
+        cost.retain(|invocation| !invocation["route"].is_null());
+        assert_eq!(cost.len(), 1);
+        let calls = cost[0]["calls"].clone();
+        assert!(
+            calls
+                .as_array()
+                .expect("calls")
+                .iter()
+                .any(|call| call["service"] == "ses"),
+            "{calls}"
+        );
+        found.push((seen(&got), calls));
+    }
+    for (n, what) in found.iter().enumerate() {
+        assert_eq!(what, &found[0], "{n}");
+    }
+    assert_eq!(world.requests().await, 5, "a request each");
+    let mails = world.mails_to(known).await;
+    assert_eq!(mails.len(), 1);
+    assert_eq!(mails[0]["subject"], format!("You already have an account at {DOMAIN}"));
+    for part in ["text", "html"] {
+        let part = mails[0][part].as_str().expect("a part");
+        assert!(
+            !part.contains("://") && !part.contains("app-root") && !part.contains("<a "),
+            "{part}"
+        );
+        assert!(part.contains("already an account with this"), "{part}");
+    }
+    world.link_to(unknown).await;
+    assert_eq!(world.mails_to(throttled).await.len(), 1, "the first only");
+    assert_eq!(world.mails_to(suppressed).await.len(), 0);
+    assert_eq!(world.mails().await.len(), 3);
+
+    // Too soon is too soon for all of them; and so is a login that is taken.
+    let mut refused = Vec::new();
+    for email in [known, unknown, throttled, suppressed] {
+        let ask = |login: &str| {
+            let body = json!({ "domain": DOMAIN, "login": login, "name": "My Name", "email": email });
+            world
+                .post(REGISTER)
+                .json(&body)
+                .header("x-local-source-ip", "203.0.113.7")
+        };
+        refused.push(seen(&ask("demo").send().await));
+        assert_eq!(refused.last().expect("one"), &refused[0]);
+    }
+    // Suppressed addresses are mailed to again once that is over.
+    world.advance(DAY).await;
+    world.register("login-9", suppressed).send().await.is(200, CHECK_MAIL);
+    assert_eq!(world.mails_to(suppressed).await.len(), 1);
+}

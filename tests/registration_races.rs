@@ -1,0 +1,194 @@
+//! However many confirm at once, one account is made (security.md R11, R55); and calls that come again are one.
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use crate::{
+    mail::{CHECK_MAIL, DOMAIN, bad_value, said},
+    registration::{NO_REQUEST, PASSWORD},
+    registration_limits::{from, seen, too_soon},
+    world::{Ask, World},
+};
+
+const DAY: u64 = 86_400;
+
+#[tokio::test]
+async fn a_link_has_one_winner() {
+    let world = World::new().await;
+    for round in 0..3 {
+        let login = format!("someone{round}");
+        let id = world.link_in(DOMAIN, &login, &format!("{login}@yandex.ru")).await;
+        let got = join_all((0..32).map(|_| world.confirm(&id, PASSWORD))).await;
+        assert_eq!(got.iter().filter(|got| got.status == 200).count(), 1, "round {round}");
+        for got in got.iter().filter(|got| got.status != 200) {
+            said(got, 404, NO_REQUEST);
+        }
+        assert_eq!((world.accounts(&login).await.len(), world.requests().await), (1, 0));
+    }
+}
+
+#[tokio::test]
+async fn who_was_slower_with_a_link_is_told_that_it_was_used() {
+    let world = World::new().await;
+    let id = world.link_in(DOMAIN, "someone", "someone@yandex.ru").await;
+    // The slower one has read the request when the faster one uses it up.
+    world
+        .fault(json!({ "service": "dynamodb", "operation": "BatchGetItem", "kind": "hang", "skip": 0, "times": 1 }))
+        .await;
+    let (one, other) = tokio::join!(world.confirm(&id, PASSWORD), world.confirm(&id, PASSWORD));
+    let slower = if one.status == 200 { other } else { one };
+    said(&slower, 404, NO_REQUEST);
+    assert_eq!(world.accounts("someone").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_login_has_one_winner_however_it_is_written() {
+    let world = World::new().await;
+    for logins in [
+        vec!["same"; 8],
+        vec!["chief", "CHIEF", "Chief", "ｃｈｉｅｆ", "ＣＨＩＥＦ", "𝐜𝐡𝐢𝐞𝐟", "ⓒⓗⓘⓔⓕ"],
+        vec!["straße", "STRASSE", "Strasse"],
+        vec!["йод", "и\u{306}од", "ЙОД"],
+    ] {
+        let users = world.rows("UsersTable").await.len();
+        let mut links = Vec::new();
+        for (n, login) in logins.iter().enumerate() {
+            let email = format!("{}{n}@yandex.ru", logins[0].len());
+            let got = world.register(login, &email).send().await;
+            // Circled letters are symbols, and no letters.
+            if got.status == 200 {
+                links.push(world.link_to(&email).await);
+            }
+        }
+        assert!(links.len() >= 3, "{logins:?}");
+        let got = join_all(links.iter().map(|id| world.confirm(id, PASSWORD))).await;
+        assert_eq!(got.iter().filter(|got| got.status == 200).count(), 1, "{logins:?}");
+        for got in got.iter().filter(|got| got.status != 200) {
+            bad_value(got, "login", "login already exists");
+        }
+        assert_eq!(world.rows("UsersTable").await.len(), users + 1, "{logins:?}");
+        assert_eq!(world.requests().await, links.len() - 1, "theirs stay: {logins:?}");
+        world.advance(DAY).await;
+        world.post("/_local/sweep").local().await;
+    }
+}
+
+#[tokio::test]
+async fn an_address_has_one_winner() {
+    let world = World::new().await;
+    let mut links = Vec::new();
+    for (n, email) in ["me@yandex.ru", "ME@yandex.ru", "Me@yandex.ru", "mE@yandex.ru"]
+        .into_iter()
+        .enumerate()
+    {
+        links.push(world.link_in(DOMAIN, &format!("me{n}"), email).await);
+        world.advance(120).await;
+    }
+    let got = join_all(links.iter().map(|id| world.confirm(id, PASSWORD))).await;
+    assert_eq!(got.iter().filter(|got| got.status == 200).count(), 1);
+    for got in got.iter().filter(|got| got.status != 200) {
+        bad_value(got, "email", "email already exists");
+    }
+    assert_eq!((world.rows("UsersTable").await.len(), world.requests().await), (3, 3));
+}
+
+/// A request with an `Idempotency-Key`, from anywhere.
+fn keyed<'a>(world: &'a World, key: &str, login: &str) -> Ask<'a> {
+    let email = format!("{login}@yandex.ru");
+    world.register(login, &email).header("idempotency-key", key)
+}
+
+#[tokio::test]
+async fn a_call_that_comes_again_is_answered_again() {
+    let world = World::new().await;
+    let first = keyed(&world, "key", "first").send().await;
+    first.is(200, CHECK_MAIL);
+    for _ in 0..3 {
+        let again = keyed(&world, "key", "first").send().await;
+        assert_eq!(seen(&again), seen(&first));
+    }
+    assert_eq!((world.mails().await.len(), world.requests().await), (1, 1));
+    // Another body, another key or none is another call.
+    keyed(&world, "key", "second").send().await.is(200, CHECK_MAIL);
+    keyed(&world, "KEY", "third").send().await.is(200, CHECK_MAIL);
+    assert_eq!((world.mails().await.len(), world.requests().await), (3, 3));
+    let id = world.link_to("first@yandex.ru").await;
+    let rows = world.all_rows().await;
+    assert!(!rows.contains(&id) && !rows.contains("\"key\""), "{rows}");
+    // Once it is answered it is answered, whatever became of the login.
+    world.confirm(&id, PASSWORD).await.ok(200);
+    keyed(&world, "key", "first").send().await.is(200, CHECK_MAIL);
+    bad_value(
+        &keyed(&world, "other", "first").send().await,
+        "login",
+        "login already exists",
+    );
+
+    // After a day nobody remembers.
+    let ends = |rows: Vec<Value>| {
+        rows.iter()
+            .filter_map(|row| row["ttl"]["N"].as_str()?.parse::<u64>().ok())
+            .max()
+    };
+    let ends = ends(world.rows("RepetitionsTable").await).expect("rows");
+    world.advance(ends - world.now().await - 10).await;
+    keyed(&world, "KEY", "third").send().await.is(200, CHECK_MAIL);
+    assert_eq!(world.mails().await.len(), 3);
+    world.advance(10).await;
+    keyed(&world, "KEY", "third").send().await.is(200, CHECK_MAIL);
+    assert_eq!(world.mails().await.len(), 4);
+}
+
+#[tokio::test]
+async fn calls_that_come_together_are_one() {
+    let world = World::new().await;
+    for round in 1..=2 {
+        let login = format!("someone{round}");
+        let got = join_all((0..32).map(|_| keyed(&world, "key", &login).send())).await;
+        assert!(got.iter().any(|got| got.status == 200));
+        for got in &got {
+            if got.status == 200 {
+                got.is(200, CHECK_MAIL);
+            } else {
+                said(got, 409, "the same request is being processed");
+                assert_eq!(got.header("retry-after"), Some("1"));
+            }
+        }
+        assert_eq!((world.mails().await.len(), world.requests().await), (round, round));
+        keyed(&world, "key", &login).send().await.is(200, CHECK_MAIL);
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_good_again_after_a_refusal() {
+    let world = World::new().await;
+    let ask = |login: &str| from(&world, "203.0.113.7", login).header("idempotency-key", "key");
+    bad_value(&ask("a b").send().await, "login", "login contains invalid symbols");
+    let other = world.link_in(DOMAIN, "taken", "other@yandex.ru").await;
+    from(&world, "203.0.113.7", "first").send().await.is(200, CHECK_MAIL);
+    too_soon(&ask("taken").send().await, 120);
+    let wait = too_soon(&ask("taken").send().await, 120);
+    world.advance(wait).await;
+    ask("taken").send().await.is(200, CHECK_MAIL);
+    ask("taken").send().await.is(200, CHECK_MAIL);
+    assert_eq!(world.mails_to("taken@yandex.ru").await.len(), 1);
+    world.confirm(&other, PASSWORD).await.ok(200);
+
+    world.advance(120).await;
+    let ask = |login: &str| from(&world, "203.0.113.9", login).header("idempotency-key", "other key");
+    for _ in 0..2 {
+        bad_value(&ask("taken").send().await, "login", "login already exists");
+    }
+    let long = "k".repeat(256);
+    for key in ["", " ", &long, "ключ"] {
+        let got = world
+            .register("second", "second@yandex.ru")
+            .header("idempotency-key", key)
+            .bare()
+            .await;
+        assert!(got.status == 400, "{key:?}: {got:?}");
+        said(&got, 400, "malformed request");
+    }
+    assert!(world.mails_to("second@yandex.ru").await.is_empty());
+    keyed(&world, &long[1..], "second").send().await.is(200, CHECK_MAIL);
+}
