@@ -15,6 +15,8 @@ mod page;
 mod passcode;
 mod password_change;
 mod password_ends;
+mod password_faults;
+mod password_form;
 mod password_privacy;
 mod password_repetition;
 mod password_reset;

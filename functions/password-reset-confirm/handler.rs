@@ -3,8 +3,9 @@ use countersign_shared::{
     domain::{
         link,
         password::{Cost, PasswordHash},
-        password_reset::PasswordResetRequest,
+        password_reset::{PasswordResetRequest, Target},
         repetition::Remembered,
+        secret::{Digest, Secret},
         support_pin::SupportPin,
         suppression::Suppression,
         tenant::Domain,
@@ -90,11 +91,10 @@ impl Confirm {
     }
 
     async fn tell(&self, call: &Call, domain: &Domain, user: &User) -> Answer {
-        let told = passwords::notify(&self.mailer, &self.suppressions, &domain, &user, call.now).await;
         let answer = era::password_set("password_reset", &user.domain, &user.login);
-        Ok(match told {
+        match passwords::notify(&self.mailer, &self.suppressions, domain, user, call.now).await {
             Ok(()) => answer,
             Err(fault) => answer.with_fault(fault),
-        })
+        }
     }
 }

@@ -1,0 +1,378 @@
+//! A password that is changed by somebody who is signed in and knows it: contracts.md §2.
+
+use futures_util::future::join_all;
+use serde_json::json;
+
+use crate::{
+    mail::{DOMAIN, RESET, bad_value, said},
+    password_reset::{NEW, OLD, faults, is_set, notices},
+    world::{Got, World},
+};
+
+pub const WRONG: &str = "current_pwd is wrong";
+const OWN: &str = "/api/v4/user/support_pin";
+
+/// The refusal of whoever spends too much, and for how many seconds.
+#[track_caller]
+pub fn wait_of(got: &Got) -> u64 {
+    said(got, 429, "too many requests, try again later");
+    let wait = got.header("retry-after").expect("a Retry-After");
+    wait.parse().expect("whole seconds")
+}
+
+#[tokio::test]
+async fn a_change_is_one_step_and_ends_the_session_too() {
+    let world = World::new().await;
+    let (token, id) = world.new_user("Maria_K").await;
+    is_set(&world.change_password(&token, OLD, NEW).await, "Maria_K");
+    said(&world.change_password(&token, NEW, OLD).await, 401, "unauthorized");
+    assert_eq!(world.get(OWN).private_token(&token).send().await.status, 401);
+    assert!(!world.opens(&id, OLD).await);
+    assert!(world.opens(&id, NEW).await);
+}
+
+#[tokio::test]
+async fn a_wrong_current_password_changes_nothing() {
+    let world = World::new().await;
+    let (token, id) = world.new_user("maria").await;
+    let before = world.user_row(&id).await;
+    for wrong in [
+        NEW,
+        "Correct-horse",
+        "correct-horse ",
+        "correct-hors",
+        "correct-horse\0",
+        world.id("/user/password"),
+    ] {
+        if wrong == world.id("/user/password") {
+            world.advance(3600).await;
+        }
+        bad_value(&world.change_password(&token, wrong, NEW).await, "current_pwd", WRONG);
+    }
+    assert_eq!(world.user_row(&id).await, before);
+    assert!(world.mails().await.is_empty());
+    is_set(&world.change_password(&token, OLD, NEW).await, "maria");
+}
+
+#[tokio::test]
+async fn a_change_is_read_strictly_and_costs_no_guess_until_it_is_one() {
+    let world = World::new().await;
+    let (token, _) = world.new_user("maria").await;
+    let long = "xY0!".repeat(33);
+    for (body, field, message) in [
+        (json!({}), "current_pwd", "current_pwd is required"),
+        (json!({ "current_pwd": OLD }), "new_pwd", "new_pwd is required"),
+        (json!({ "new_pwd": NEW }), "current_pwd", "current_pwd is required"),
+        (
+            json!({ "current_pwd": OLD, "new_pwd": "" }),
+            "new_pwd",
+            "new_pwd is required",
+        ),
+        (
+            json!({ "current_pwd": null, "new_pwd": NEW }),
+            "current_pwd",
+            "current_pwd is required",
+        ),
+        (
+            json!({ "current_pwd": OLD, "new_pwd": 12_345_678 }),
+            "new_pwd",
+            "new_pwd must be a string",
+        ),
+        (
+            json!({ "current_pwd": [OLD], "new_pwd": NEW }),
+            "current_pwd",
+            "current_pwd must be a string",
+        ),
+        (
+            json!({ "current_pwd": OLD, "new_pwd": NEW, "user_id": world.id("/admin/user_id") }),
+            "user_id",
+            "user_id is not expected",
+        ),
+        (
+            json!({ "current_pwd": OLD, "new_pwd": NEW, "key": "demo", "domain": DOMAIN }),
+            "domain",
+            "domain is not expected",
+        ),
+        (
+            json!({ "current_pwd": OLD, "new_pwd": "ew!hIb3" }),
+            "new_pwd",
+            "new_pwd is too short. Expected: at least 8 characters",
+        ),
+        (
+            json!({ "current_pwd": "wrong", "new_pwd": long }),
+            "new_pwd",
+            "new_pwd is too long. Expected: at most 128 characters",
+        ),
+        (
+            json!({ "current_pwd": OLD, "new_pwd": "ew hIb3V" }),
+            "new_pwd",
+            "new_pwd contains invalid symbols. Expected: A-Za-z0-9_-.~!",
+        ),
+        (
+            json!({ "current_pwd": OLD, "new_pwd": "Password" }),
+            "new_pwd",
+            "new_pwd is one of the most common passwords",
+        ),
+    ] {
+        let got = world.post(RESET).bearer(&token).json(&body).send().await;
+        assert_eq!(got.status, 412, "{body}: {got:?}");
+        bad_value(&got, field, message);
+    }
+    assert!(world.rows("BudgetsTable").await.is_empty(), "nothing was counted");
+    let send = async |kind: &str, body: &str| world.post(RESET).bearer(&token).body(kind, body).send().await;
+    said(&send("application/json", "[]").await, 400, "malformed request");
+    said(&send("text/plain", "{}").await, 415, "unsupported media type");
+    let large = format!("{{}}{}", " ".repeat(16 * 1024));
+    said(&send("application/json", &large).await, 413, "request body too large");
+    is_set(&world.change_password(&token, OLD, NEW).await, "maria");
+}
+
+#[tokio::test]
+async fn who_is_not_signed_in_changes_nothing() {
+    let world = World::new().await;
+    let (token, id) = world.new_user("maria").await;
+    let short = world
+        .token(json!({ "user_id": id, "scopes": ["api"], "lifetime_seconds": 100 }))
+        .await;
+    let revoked = world.token(json!({ "user_id": id, "scopes": ["api"] })).await;
+    let done = world
+        .operator(json!({ "command": "revoke_token", "token": revoked }))
+        .await;
+    assert_eq!(done, json!({ "done": true }));
+    let clients = world
+        .token(json!({ "owner_client_id": "heatclinic", "scopes": ["api"] }))
+        .await;
+    world.advance(101).await;
+    let before = world.user_row(&id).await;
+
+    let body = json!({ "current_pwd": OLD, "new_pwd": NEW });
+    let unknown = r#"Bearer error="invalid_token""#;
+    let bearer = |token: &str| format!("Bearer {token}");
+    let (other_secret, shortened) = (format!("{token}x"), token[..token.len() - 1].to_owned());
+    for (authorization, challenge) in [
+        (None, "Bearer"),
+        (Some("Basic bWFyaWE6Y29ycmVjdC1ob3JzZQ==".to_owned()), "Bearer"),
+        (Some(token.clone()), "Bearer"),
+        (Some(bearer("")), "Bearer"),
+        (Some(bearer("x")), unknown),
+        (Some(bearer(&other_secret)), unknown),
+        (Some(bearer(&shortened)), unknown),
+        (Some(bearer(&short)), unknown),
+        (Some(bearer(&revoked)), unknown),
+        (Some(bearer(&clients)), unknown),
+    ] {
+        let mut ask = world.post(RESET).json(&body);
+        if let Some(authorization) = &authorization {
+            ask = ask.header("authorization", authorization);
+        }
+        let got = ask.send().await;
+        assert_eq!(got.status, 401, "{authorization:?}: {got:?}");
+        said(&got, 401, "unauthorized");
+        assert_eq!(got.header("www-authenticate"), Some(challenge), "{authorization:?}");
+    }
+    // A token has one place: not the query, not another dialect's header.
+    for name in ["access_token", "private_token"] {
+        let got = world
+            .post(RESET)
+            .query(&[(name, token.as_str())])
+            .json(&body)
+            .send()
+            .await;
+        said(&got, 401, "unauthorized");
+    }
+    let got = world.post(RESET).private_token(&token).json(&body).send().await;
+    said(&got, 401, "unauthorized");
+
+    for scopes in [
+        json!(["read_user"]),
+        json!(["read_api"]),
+        json!(["passcode"]),
+        json!(["read_user", "passcode"]),
+    ] {
+        let small = world.token(json!({ "user_id": id, "scopes": scopes })).await;
+        let got = world.change_password(&small, OLD, NEW).await;
+        said(&got, 403, "forbidden");
+        assert_eq!(
+            got.header("www-authenticate"),
+            Some(r#"Bearer error="insufficient_scope""#)
+        );
+    }
+    assert_eq!(world.user_row(&id).await, before);
+    world.operator(json!({ "command": "block_user", "user_id": id })).await;
+    said(
+        &world.change_password(&token, OLD, NEW).await,
+        403,
+        "your account has been blocked",
+    );
+    assert!(world.rows("BudgetsTable").await.is_empty(), "nobody guessed");
+    world
+        .operator(json!({ "command": "unblock_user", "user_id": id }))
+        .await;
+    assert_eq!(world.user_row(&id).await, before);
+    is_set(&world.change_password(&token, OLD, NEW).await, "maria");
+}
+
+#[tokio::test]
+async fn parallel_guesses_are_counted_before_they_are_looked_at() {
+    let world = World::new().await;
+    let (token, id) = world.new_user("maria").await;
+    // Another session of the same user has the same few guesses.
+    let second = world.token(json!({ "user_id": id, "scopes": ["api"] })).await;
+    let (other, _) = world.new_user("other").await;
+    let tokens = [&token, &second].into_iter().cycle().take(32);
+    let guesses = join_all(
+        tokens
+            .enumerate()
+            .map(async |(n, token)| world.change_password(token, &format!("wrong-guess-{n}"), NEW).await),
+    )
+    .await;
+    let (evaluated, refused): (Vec<_>, Vec<_>) = guesses.iter().partition(|got| got.status == 412);
+    assert_eq!(evaluated.len(), 5, "{guesses:?}");
+    for got in evaluated {
+        bad_value(got, "current_pwd", WRONG);
+    }
+    let mut wait = 0;
+    for got in refused {
+        wait = wait.max(wait_of(got));
+        assert!((1..=3600).contains(&wait), "{wait}");
+    }
+    // The right one is not looked at either, by whichever session; nobody else waits.
+    for token in [&token, &second] {
+        wait_of(&world.change_password(token, OLD, NEW).await);
+    }
+    is_set(&world.change_password(&other, OLD, NEW).await, "other");
+    world.advance(wait).await;
+    is_set(&world.change_password(&token, OLD, NEW).await, "maria");
+}
+
+#[tokio::test]
+async fn a_day_has_its_own_limit_and_a_reset_is_always_open() {
+    let world = World::new().await;
+    let (token, id) = world.new_user("maria").await;
+    for _ in 0..2 {
+        for _ in 0..5 {
+            bad_value(&world.change_password(&token, NEW, OLD).await, "current_pwd", WRONG);
+        }
+        let wait = wait_of(&world.change_password(&token, OLD, NEW).await);
+        assert!((1..=86_400).contains(&wait), "{wait}");
+        world.advance(3600).await;
+    }
+    // Ten in two hours: the hour has room, the day has none.
+    let wait = wait_of(&world.change_password(&token, OLD, NEW).await);
+    assert!(wait > 3600, "{wait}");
+    // Whoever sits in a session that was left open cannot keep the owner from a new password.
+    let link = world.reset_link("maria", "maria@example.org").await;
+    is_set(&world.reset(&link, NEW).await, "maria");
+    said(&world.change_password(&token, OLD, NEW).await, 401, "unauthorized");
+    world.advance(wait).await;
+    assert!(world.opens(&id, NEW).await);
+}
+
+#[tokio::test]
+async fn parallel_changes_have_one_winner() {
+    let world = World::new().await;
+    let (token, id) = world.new_user("maria").await;
+    let changes =
+        join_all((0..8).map(async |n| world.change_password(&token, OLD, &format!("new-password-{n}")).await)).await;
+    let winners: Vec<_> = (0..8).filter(|n| changes[*n].status == 200).collect();
+    assert_eq!(winners.len(), 1, "{changes:?}");
+    for got in &changes {
+        match got.status {
+            200 => is_set(got, "maria"),
+            401 => said(got, 401, "unauthorized"),
+            412 => bad_value(got, "current_pwd", WRONG),
+            _ => assert!(wait_of(got) > 0),
+        }
+    }
+    notices(&world, "maria@example.org", 1).await;
+    world.advance(3600).await;
+    assert!(world.opens(&id, &format!("new-password-{}", winners[0])).await);
+}
+
+#[tokio::test]
+async fn a_password_counts_to_its_last_character() {
+    let world = World::new().await;
+    let (token, id) = world.new_user("maria").await;
+    let long: String = "aB3-".repeat(32);
+    is_set(&world.change_password(&token, OLD, &long).await, "maria");
+    for at in [64, 71, 72, 127] {
+        let mut wrong = long.clone();
+        wrong.replace_range(at..=at, "!");
+        assert!(!world.opens(&id, &wrong).await, "character {at}");
+    }
+    world.advance(3600).await;
+    assert!(!world.opens(&id, &long[..64]).await && !world.opens(&id, &long[..127]).await);
+    let token = world.token(json!({ "user_id": id, "scopes": ["api"] })).await;
+    let longer = world.change_password(&token, &format!("{long}a"), NEW).await;
+    bad_value(&longer, "current_pwd", WRONG);
+    assert!(world.opens(&id, &long).await);
+}
+
+#[tokio::test]
+async fn a_password_is_the_same_from_every_keyboard() {
+    let world = World::new().await;
+    let policy = json!({ "alphabet": null, "min": 8, "max": 128, "refuse_common": true });
+    let command = json!({ "command": "set_domain", "domain": "any.example", "password": policy });
+    assert_eq!(world.operator(command).await, json!({ "domain": "any.example" }));
+    let (token, id) = world.new_user_in("any.example", "maria", false).await;
+    let (composed, decomposed) = ("семёрка й", "семе\u{308}рка и\u{306}");
+    let set = world.change_password(&token, OLD, decomposed).await;
+    assert_eq!(set.status, 200, "{set:?}");
+    assert!(!world.opens(&id, "Семёрка й").await, "case is not folded");
+    assert!(!world.opens(&id, "семерка и").await, "a mark is part of its letter");
+    assert!(world.opens(&id, composed).await);
+    assert!(world.opens(&id, decomposed).await);
+    world.advance(3600).await;
+    let token = world.token(json!({ "user_id": id, "scopes": ["api"] })).await;
+    let got = world
+        .change_password(&token, composed, "и\u{306}и\u{306}и\u{306}и\u{306}")
+        .await;
+    bad_value(&got, "new_pwd", "new_pwd is too short. Expected: at least 8 characters");
+    let long = "й🔑".repeat(64);
+    assert_eq!(
+        world.change_password(&token, composed, &long).await.status,
+        200,
+        "128 of any characters"
+    );
+    assert!(
+        !world
+            .opens(&id, &format!("{}й", &long[..long.len() - "🔑".len()]))
+            .await
+    );
+    assert!(world.opens(&id, &long).await);
+}
+
+#[tokio::test]
+async fn a_notice_follows_a_change_and_its_failure_undoes_nothing() {
+    let world = World::new().await;
+    for (login, ses_is_up) in [("maria", true), ("marek", false)] {
+        let (token, id) = world.new_user(login).await;
+        if !ses_is_up {
+            world
+                .fault(json!({ "service": "ses", "operation": null, "kind": "throttle", "skip": 0, "times": 1000 }))
+                .await;
+        }
+        is_set(&world.change_password(&token, OLD, NEW).await, login);
+        world.clear_faults().await;
+        notices(&world, &format!("{login}@example.org"), usize::from(ses_is_up)).await;
+        assert!(world.opens(&id, NEW).await);
+    }
+    assert_eq!(
+        faults(&world, "password_changed").len(),
+        1,
+        "one line for the notice that was not sent"
+    );
+}
+
+#[tokio::test]
+async fn a_token_with_the_fields_of_a_reset_asks_for_one() {
+    let world = World::new().await;
+    let (token, _) = world.new_user("maria").await;
+    for token in [token.as_str(), "nonsense"] {
+        let ask = world.forgot("maria").bearer(token);
+        ask.send().await.is(200, crate::mail::CHECK_MAIL);
+        let link = world.link_to("maria@example.org").await;
+        assert_eq!(world.reset(&link, NEW).await.status, 200);
+        world.advance(121).await;
+    }
+}

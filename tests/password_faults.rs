@@ -1,0 +1,308 @@
+//! Passwords while many act at once, and while what they need fails, hangs or loses its answers (security.md R11, R17,
+//! R63 to R65).
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use crate::{
+    mail::{CHECK_MAIL, DOMAIN, RESET, bad_value, said},
+    password_change::WRONG,
+    password_reset::{NEW, NO_REQUEST, OLD, is_set, notices},
+    world::{Got, World},
+};
+
+const EMAIL: &str = "maria@example.org";
+const DAY: u64 = 86_400;
+
+fn fault(service: &str, kind: &str, skip: u32, times: u32) -> Value {
+    json!({ "service": service, "operation": null, "kind": kind, "skip": skip, "times": times })
+}
+
+fn won(answers: &[Got]) -> Vec<usize> {
+    (0..answers.len()).filter(|n| answers[*n].status == 200).collect()
+}
+
+#[tokio::test]
+async fn one_of_many_uses_a_link() {
+    let world = World::new().await;
+    let (_, id) = world.new_user("maria").await;
+    let link = world.reset_link("maria", EMAIL).await;
+    let passwords: Vec<_> = (0..32).map(|n| format!("new-password-{n}")).collect();
+    let answers = join_all(passwords.iter().map(|pwd| world.reset(&link, pwd))).await;
+    let winners = won(&answers);
+    assert_eq!(winners.len(), 1, "{answers:?}");
+    for got in answers.iter().filter(|got| got.status != 200) {
+        said(got, 404, NO_REQUEST);
+    }
+    notices(&world, EMAIL, 1).await;
+    assert!(world.opens(&id, &passwords[winners[0]]).await);
+}
+
+#[tokio::test]
+async fn one_of_several_links_changes_the_password() {
+    let world = World::new().await;
+    let (_, id) = world.new_user("maria").await;
+    for _ in 0..4 {
+        let mut links = Vec::new();
+        for _ in 0..2 {
+            links.push(world.reset_link("maria", EMAIL).await);
+            world.advance(121).await;
+        }
+        let passwords = ["new-password-0", "new-password-1"];
+        let answers = join_all((0..2).map(|n| world.reset(&links[n], passwords[n]))).await;
+        let winners = won(&answers);
+        assert_eq!(winners.len(), 1, "{answers:?}");
+        said(&answers[1 - winners[0]], 404, NO_REQUEST);
+        assert!(world.opens(&id, passwords[winners[0]]).await);
+        world.advance(DAY).await;
+    }
+}
+
+#[tokio::test]
+async fn a_reset_and_a_change_have_one_winner() {
+    let world = World::new().await;
+    let (_, id) = world.new_user("maria").await;
+    let (mut current, mut wins) = (OLD, [0, 0]);
+    for round in 0..6 {
+        let token = world.token(json!({ "user_id": id, "scopes": ["api"] })).await;
+        let link = world.reset_link("maria", EMAIL).await;
+        let passwords = match round % 2 {
+            0 => ["by-reset-even", "by-change-even"],
+            _ => ["by-reset-odd", "by-change-odd"],
+        };
+        let change = world.change_password(&token, current, passwords[1]);
+        let (reset, change) = tokio::join!(world.reset(&link, passwords[0]), change);
+        let answers = [reset, change];
+        let winners = won(&answers);
+        assert_eq!(winners.len(), 1, "{answers:?}");
+        match (winners[0], answers[1].status) {
+            (0, 401) => said(&answers[1], 401, "unauthorized"),
+            (0, _) => bad_value(&answers[1], "current_pwd", WRONG),
+            _ => said(&answers[0], 404, NO_REQUEST),
+        }
+        current = passwords[winners[0]];
+        wins[winners[0]] += 1;
+        world.advance(DAY).await;
+    }
+    assert!(world.opens(&id, current).await, "{wins:?}");
+}
+
+#[tokio::test]
+async fn a_block_that_comes_and_goes_does_not_void_a_link() {
+    let world = World::new().await;
+    let (_, id) = world.new_user("maria").await;
+    for round in 0..4 {
+        let link = world.reset_link("maria", EMAIL).await;
+        let block = async {
+            for command in ["block_user", "unblock_user", "block_user", "unblock_user"] {
+                world.operator(json!({ "command": command, "user_id": id })).await;
+            }
+        };
+        let (got, ()) = tokio::join!(world.reset(&link, NEW), block);
+        assert_eq!(got.status, 200, "round {round}: {got:?}");
+        assert!(world.user_row(&id).await.get("block").is_none());
+        world.advance(DAY).await;
+    }
+}
+
+#[tokio::test]
+async fn a_mail_that_cannot_be_sent_leaves_nothing_that_blocks_another_try() {
+    let world = World::new().await;
+    world.new_user("maria").await;
+    let from = "203.0.113.7";
+    let ask = async |key: &str| {
+        let ask = world.post(RESET).header("x-local-source-ip", from);
+        ask.json(&json!({ "key": key, "domain": DOMAIN })).send().await
+    };
+    for kind in ["error", "throttle", "rejected"] {
+        for (key, mails) in [("maria", 1), (EMAIL, 1), ("stranger@example.org", 1), ("nobody", 0)] {
+            world.fault(fault("ses", kind, 0, 1000)).await;
+            for _ in 0..2 {
+                let got = ask(key).await;
+                said(&got, 503, "mail cannot be sent, try again later");
+                assert_eq!(got.header("retry-after"), Some("5"), "{kind} {key}");
+                assert!(
+                    world.rows("PasswordResetRequestsTable").await.is_empty(),
+                    "{kind} {key}"
+                );
+            }
+            world.clear_faults().await;
+            // From the same place, for the same account, at once.
+            ask(key).await.is(200, CHECK_MAIL);
+            assert_eq!(world.mails().await.len(), mails, "{kind} {key}");
+            if mails > 0 && !key.starts_with("stranger") {
+                is_set(&world.reset(&world.link_to(EMAIL).await, NEW).await, "maria");
+            }
+            world.post("/_local/sweep").local().await;
+            world.ask("DELETE", "/_local/messages").bare().await;
+            world.advance(DAY).await;
+            world.post("/_local/sweep").local().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_mail_whose_answer_was_lost_has_a_good_link() {
+    let world = World::new().await;
+    world.new_user("maria").await;
+    world.fault(fault("ses", "drop_response", 0, 1)).await;
+    world.forgot("maria").send().await.is(200, CHECK_MAIL);
+    // The SDK may have sent it again; it is the same mail then, with the same link.
+    let mut texts: Vec<_> = world
+        .mails_to(EMAIL)
+        .await
+        .iter()
+        .map(|mail| mail["text"].clone())
+        .collect();
+    texts.dedup();
+    assert_eq!(texts.len(), 1);
+    assert_eq!(world.rows("PasswordResetRequestsTable").await.len(), 1);
+    is_set(&world.reset(&world.link_to(EMAIL).await, NEW).await, "maria");
+}
+
+#[tokio::test]
+async fn what_hangs_is_said_in_time() {
+    let world = World::new().await;
+    let (token, id) = world.new_user("maria").await;
+    world.fault(fault("ses", "hang", 0, 1)).await;
+    said(
+        &world.forgot("maria").send().await,
+        503,
+        "mail cannot be sent, try again later",
+    );
+    assert!(world.rows("PasswordResetRequestsTable").await.is_empty());
+    let link = world.reset_link("maria", EMAIL).await;
+    assert_eq!(world.mails().await.len(), 1);
+    // The store hangs for good: nothing was done, and the same call is good afterwards.
+    world.fault(fault("dynamodb", "hang", 1, 1000)).await;
+    said(&world.reset(&link, NEW).await, 500, "internal error");
+    world.clear_faults().await;
+    // It hangs once, on the very write: nobody notices.
+    world
+        .fault(
+            json!({ "service": "dynamodb", "operation": "TransactWriteItems", "kind": "hang", "skip": 0, "times": 1 }),
+        )
+        .await;
+    is_set(&world.change_password(&token, OLD, NEW).await, "maria");
+    said(&world.reset(&link, OLD).await, 404, NO_REQUEST);
+    assert!(world.opens(&id, NEW).await);
+    for invocation in world.invocations().await {
+        let ms = invocation["ms"].as_f64().expect("a number");
+        assert!(ms < 10_000.0, "the function's time-out is 10 s: {invocation}");
+    }
+}
+
+/// What may go wrong with a call of the store: how often in a row, and how.
+const FAULTS: [(&str, u32); 6] = [
+    ("error", 3),
+    ("error", 1000),
+    ("throttle", 3),
+    ("drop_response", 1),
+    ("drop_response", 3),
+    ("conflict", 3),
+];
+
+/// Every fault in every step: `calls` of the store, of which `writes` can conflict with others.
+fn each_step(calls: u32, writes: u32) -> impl Iterator<Item = (String, Value)> {
+    FAULTS.into_iter().flat_map(move |(kind, times)| {
+        let steps = if kind == "conflict" { writes } else { calls };
+        (0..steps).map(move |skip| {
+            (
+                format!("{kind} x{times} after {skip}"),
+                fault("dynamodb", kind, skip, times),
+            )
+        })
+    })
+}
+
+#[tokio::test]
+async fn an_ask_survives_a_fault_in_any_step() {
+    let world = World::new().await;
+    world.new_user("maria").await;
+    for (what, rule) in each_step(7, 4) {
+        world.fault(rule).await;
+        let got = world.forgot("maria").send().await;
+        world.clear_faults().await;
+        match got.status {
+            200 => got.is(200, CHECK_MAIL),
+            _ => {
+                said(&got, 500, "internal error");
+                assert!(world.mails().await.is_empty(), "{what}: nothing was promised");
+                world.advance(121).await;
+                world.forgot("maria").send().await.is(200, CHECK_MAIL);
+            }
+        }
+        assert_eq!(world.mails().await.len(), 1, "{what}");
+        // A password that is refused tells that the link is a good one.
+        let link = world.link_to(EMAIL).await;
+        assert_eq!(world.reset(&link, "short").await.status, 412, "{what}");
+        let is_passing = what.starts_with("drop_response x1 ");
+        assert!(!is_passing || got.status == 200, "{what}: it was done, and is said so");
+        world.ask("DELETE", "/_local/messages").bare().await;
+        world.advance(DAY).await;
+    }
+}
+
+#[tokio::test]
+async fn a_reset_survives_a_fault_in_any_step() {
+    let world = World::new().await;
+    let (_, id) = world.new_user("maria").await;
+    let mut n = 0;
+    for (what, rule) in each_step(4, 1) {
+        n += 1;
+        let pwd = format!("new-password-{n}");
+        let link = world.reset_link("maria", EMAIL).await;
+        let before = world.user_row(&id).await;
+        world.fault(rule).await;
+        let got = world.reset(&link, &pwd).await;
+        world.clear_faults().await;
+        let is_done = world.user_row(&id).await != before;
+        match got.status {
+            200 => is_set(&got, "maria"),
+            _ => said(&got, 500, "internal error"),
+        }
+        assert!(is_done || got.status != 200, "{what}: a success that is none");
+        let again = world.reset(&link, &pwd).await;
+        match is_done {
+            true => said(&again, 404, NO_REQUEST),
+            false => is_set(&again, "maria"),
+        }
+        if got.status != 200 {
+            assert!(
+                world.opens(&id, &pwd).await,
+                "{what}: a link that is used up has set the password"
+            );
+        }
+        world.advance(DAY).await;
+    }
+}
+
+#[tokio::test]
+async fn a_change_survives_a_fault_in_any_step() {
+    let world = World::new().await;
+    let (_, id) = world.new_user("maria").await;
+    let (mut current, mut n) = (OLD.to_owned(), 0);
+    for (what, rule) in each_step(5, 2) {
+        n += 1;
+        let pwd = format!("new-password-{n}");
+        let token = world.token(json!({ "user_id": id, "scopes": ["api"] })).await;
+        let before = world.user_row(&id).await;
+        world.fault(rule).await;
+        let got = world.change_password(&token, &current, &pwd).await;
+        world.clear_faults().await;
+        let is_done = world.user_row(&id).await != before;
+        match got.status {
+            200 => is_set(&got, "maria"),
+            _ => said(&got, 500, "internal error"),
+        }
+        assert!(is_done || got.status != 200, "{what}: a success that is none");
+        let again = world.change_password(&token, &current, &pwd).await;
+        match is_done {
+            true => said(&again, 401, "unauthorized"),
+            false => is_set(&again, "maria"),
+        }
+        current = pwd;
+        world.advance(DAY).await;
+    }
+    assert!(world.opens(&id, &current).await);
+}

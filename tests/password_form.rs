@@ -1,0 +1,220 @@
+//! What a password reset reads, and which passwords it takes: contracts.md §2.
+
+use serde_json::json;
+
+use crate::{
+    mail::{CHECK_MAIL, DOMAIN, RESET, bad_value, said},
+    password_reset::{NEW, NO_REQUEST, UNKNOWN, is_set, set_body},
+    world::World,
+};
+
+#[tokio::test]
+async fn what_is_asked_is_read_strictly() {
+    let world = World::new().await;
+    world.new_user("maria").await;
+    let long = "a".repeat(65);
+    let longer = format!("{}@example.org", "a".repeat(300));
+    for (body, field, message) in [
+        (json!({}), "key", "key is required"),
+        (json!({ "key": "maria" }), "domain", "domain is required"),
+        (json!({ "domain": DOMAIN }), "key", "key is required"),
+        (json!({ "key": null, "domain": DOMAIN }), "key", "key is required"),
+        (json!({ "key": "", "domain": DOMAIN }), "key", "key is required"),
+        (
+            json!({ "key": "maria", "domain": null }),
+            "domain",
+            "domain is required",
+        ),
+        (json!({ "key": "maria", "domain": "" }), "domain", "domain is required"),
+        (json!({ "key": 1, "domain": DOMAIN }), "key", "key must be a string"),
+        (
+            json!({ "key": ["maria"], "domain": DOMAIN }),
+            "key",
+            "key must be a string",
+        ),
+        (
+            json!({ "key": { "S": "maria" }, "domain": DOMAIN }),
+            "key",
+            "key must be a string",
+        ),
+        (
+            json!({ "key": "maria", "domain": true }),
+            "domain",
+            "domain must be a string",
+        ),
+        (
+            json!({ "key": "ma ria", "domain": DOMAIN }),
+            "key",
+            "key contains invalid symbols",
+        ),
+        (
+            json!({ "key": "mаria", "domain": DOMAIN }),
+            "key",
+            "key mixes letters of several scripts",
+        ),
+        (json!({ "key": long, "domain": DOMAIN }), "key", "key is too long"),
+        (json!({ "key": longer, "domain": DOMAIN }), "key", "key is too long"),
+        (
+            json!({ "key": "@", "domain": DOMAIN }),
+            "key",
+            "key contains invalid symbols",
+        ),
+        (
+            json!({ "key": "a@b@c", "domain": DOMAIN }),
+            "key",
+            "key contains invalid symbols",
+        ),
+        (
+            json!({ "key": "a@b.c,d@e.f", "domain": DOMAIN }),
+            "key",
+            "key contains invalid symbols",
+        ),
+        (
+            json!({ "key": "a@b.c\r\nBcc: d@e.f", "domain": DOMAIN }),
+            "key",
+            "key contains invalid symbols",
+        ),
+        (
+            json!({ "key": "мария@example.org", "domain": DOMAIN }),
+            "key",
+            "key contains invalid symbols",
+        ),
+        (
+            json!({ "key": "maria", "domain": "-" }),
+            "domain",
+            "domain contains invalid symbols",
+        ),
+        (
+            json!({ "key": "maria", "domain": "a b" }),
+            "domain",
+            "domain contains invalid symbols",
+        ),
+        (
+            json!({ "key": "maria", "domain": DOMAIN, "login": "maria" }),
+            "login",
+            "login is not expected",
+        ),
+        (
+            json!({ "key": "maria", "domain": DOMAIN, "email": null }),
+            "email",
+            "email is not expected",
+        ),
+    ] {
+        let got = world.post(RESET).json(&body).send().await;
+        assert_eq!(got.status, 412, "{body}: {got:?}");
+        bad_value(&got, field, message);
+    }
+    let link = world.reset_link("maria", "maria@example.org").await;
+    for (body, field, message) in [
+        (json!({}), "pwd", "pwd is required"),
+        (json!({ "pwd": null }), "pwd", "pwd is required"),
+        (json!({ "pwd": "" }), "pwd", "pwd is required"),
+        (json!({ "pwd": 12_345_678 }), "pwd", "pwd must be a string"),
+        (json!({ "pwd": NEW, "login": "demo" }), "login", "login is not expected"),
+        (
+            json!({ "pwd": NEW, "is_admin": true }),
+            "is_admin",
+            "is_admin is not expected",
+        ),
+    ] {
+        for id in [link.as_str(), UNKNOWN] {
+            let got = world.ask("PATCH", &format!("{RESET}/{id}")).json(&body).send().await;
+            bad_value(&got, field, message);
+        }
+    }
+    assert!(
+        world.rows("PasswordResetRequestsTable").await.len() == 1,
+        "the link is still good"
+    );
+    // What was refused has not used the caller's slot up: this one comes from where all of them came from.
+    let ask = world.post(RESET).json(&json!({ "key": "demo", "domain": DOMAIN }));
+    ask.send().await.is(200, CHECK_MAIL);
+    is_set(&world.reset(&link, NEW).await, "maria");
+}
+
+#[tokio::test]
+async fn what_is_no_json_object_is_refused() {
+    let world = World::new().await;
+    world.new_user("maria").await;
+    let link = world.reset_link("maria", "maria@example.org").await;
+    let patch = format!("{RESET}/{link}");
+    let large = format!(r#"{{"pwd":"{}"}}"#, "x".repeat(16 * 1024));
+    for (method, path) in [("POST", RESET), ("PATCH", patch.as_str())] {
+        let send = async |kind: &str, body: &str| world.ask(method, path).body(kind, body).send().await;
+        for body in [
+            "",
+            "{",
+            "[]",
+            "null",
+            r#""pwd""#,
+            r#"{"pwd":"ew!hIb3V","pwd":"correct-horse"}"#,
+            "{} x",
+        ] {
+            said(&send("application/json", body).await, 400, "malformed request");
+        }
+        for kind in ["text/plain", "application/x-www-form-urlencoded", "application/jsonx"] {
+            said(
+                &send(kind, r#"{"pwd":"ew!hIb3V"}"#).await,
+                415,
+                "unsupported media type",
+            );
+        }
+        said(&send("application/json", &large).await, 413, "request body too large");
+    }
+    is_set(&world.reset(&link, NEW).await, "maria");
+}
+
+#[tokio::test]
+async fn a_weak_password_leaves_the_link_good() {
+    let world = World::new().await;
+    let (_, id) = world.new_user("maria").await;
+    let before = world.user_row(&id).await;
+    let link = world.reset_link("maria", "maria@example.org").await;
+    for (pwd, message) in [
+        ("ew!hIb3", "pwd is too short. Expected: at least 8 characters"),
+        (&"xY0!".repeat(33), "pwd is too long. Expected: at most 128 characters"),
+        ("ew!hIb3 V", "pwd contains invalid symbols. Expected: A-Za-z0-9_-.~!"),
+        (
+            "пароль-пароль",
+            "pwd contains invalid symbols. Expected: A-Za-z0-9_-.~!",
+        ),
+    ] {
+        bad_value(&world.reset(&link, pwd).await, "pwd", message);
+    }
+    for common in ["password", "PassWord"] {
+        // Not by way of `reset`: the word is in the log's own vocabulary.
+        let ask = world
+            .ask("PATCH", &format!("{RESET}/{link}"))
+            .json(&json!({ "pwd": common }));
+        bad_value(&ask.send().await, "pwd", "pwd is one of the most common passwords");
+    }
+    assert_eq!(world.user_row(&id).await, before);
+    // Nobody learns from the policy's words whether a link is good.
+    said(&world.reset(UNKNOWN, "short").await, 404, NO_REQUEST);
+    is_set(&world.reset(&link, &"xY0!".repeat(32)).await, "maria");
+}
+
+#[tokio::test]
+async fn the_domain_decides_what_a_password_may_be() {
+    let world = World::new().await;
+    let policy = json!({ "alphabet": "0-9", "min": 12, "max": 64, "refuse_common": false });
+    let command = json!({ "command": "set_domain", "domain": "digits.example", "password": policy });
+    assert_eq!(world.operator(command).await, json!({ "domain": "digits.example" }));
+    let (_, id) = world.new_user_in("digits.example", "maria", false).await;
+    let ask = world.post(RESET).of_a_new_source();
+    let ask = ask.json(&json!({ "key": "maria", "domain": "digits.example" }));
+    ask.send().await.is(200, CHECK_MAIL);
+    let link = world.link_to("maria@example.org").await;
+    for (pwd, message) in [
+        (NEW, "pwd contains invalid symbols. Expected: 0-9"),
+        ("31415926535", "pwd is too short. Expected: at least 12 characters"),
+        (&"1".repeat(65), "pwd is too long. Expected: at most 64 characters"),
+    ] {
+        bad_value(&world.reset(&link, pwd).await, "pwd", message);
+    }
+    world
+        .reset(&link, "111111111111")
+        .await
+        .is(200, &set_body("digits.example", "maria"));
+    assert!(world.opens(&id, "111111111111").await);
+}

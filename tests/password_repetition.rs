@@ -1,0 +1,236 @@
+//! `Idempotency-Key` on what resets and changes passwords (contracts.md §5).
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    mail::{CHECK_MAIL, DOMAIN, RESET, bad_value, said},
+    password_change::WRONG,
+    password_reset::{NEW, NO_REQUEST, OLD, is_set, notices},
+    world::{Ask, World},
+};
+
+const KEY: &str = "5b9b0ea7-3d25-4d7c-8b5b-3a6c0f6d9f11";
+
+fn keyed(ask: Ask<'_>) -> Ask<'_> {
+    ask.header("idempotency-key", KEY)
+}
+
+fn change<'a>(world: &'a World, token: &str) -> Ask<'a> {
+    let body = json!({ "current_pwd": OLD, "new_pwd": NEW });
+    keyed(world.post(RESET).bearer(token).json(&body))
+}
+
+fn patch<'a>(world: &'a World, link: &str, pwd: &str) -> Ask<'a> {
+    keyed(
+        world
+            .ask("PATCH", &format!("{RESET}/{link}"))
+            .json(&json!({ "pwd": pwd })),
+    )
+}
+
+#[tokio::test]
+async fn an_ask_that_comes_again_sends_no_second_mail() {
+    let world = World::new().await;
+    world.new_user("maria").await;
+    let count = async || world.mails_to("maria@example.org").await.len();
+    for _ in 0..3 {
+        keyed(world.forgot("maria")).send().await.is(200, CHECK_MAIL);
+        world.advance(600).await;
+        assert_eq!(count().await, 1, "long after the throttles have room again");
+    }
+    keyed(world.forgot("maria@example.org"))
+        .send()
+        .await
+        .is(200, CHECK_MAIL);
+    assert_eq!(count().await, 2, "another body is another call");
+    world.advance(86_400).await;
+    keyed(world.forgot("maria")).send().await.is(200, CHECK_MAIL);
+    assert_eq!(count().await, 3, "after a day it is forgotten");
+
+    for bad in ["", "schlüssel", &"k".repeat(256)] {
+        let got = world.forgot("maria").header("idempotency-key", bad).send().await;
+        said(&got, 400, "malformed request");
+    }
+}
+
+#[tokio::test]
+async fn asks_that_come_at_once_are_one() {
+    let world = World::new().await;
+    world.new_user("maria").await;
+    let answers = join_all((0..16).map(|_| keyed(world.forgot("maria")).send())).await;
+    for got in &answers {
+        match got.status {
+            200 => got.is(200, CHECK_MAIL),
+            _ => {
+                said(got, 409, "the same request is being processed");
+                assert_eq!(got.header("retry-after"), Some("1"));
+            }
+        }
+    }
+    assert!(answers.iter().any(|got| got.status == 200));
+    assert_eq!(world.mails().await.len(), 1);
+}
+
+#[tokio::test]
+async fn what_failed_may_be_tried_again_with_its_key() {
+    let world = World::new().await;
+    let (token, _) = world.new_user("maria").await;
+    let down = json!({ "service": "ses", "operation": null, "kind": "error", "skip": 0, "times": 1000 });
+    world.fault(down).await;
+    let got = keyed(world.forgot("maria")).send().await;
+    said(&got, 503, "mail cannot be sent, try again later");
+    world.clear_faults().await;
+    keyed(world.forgot("maria")).send().await.is(200, CHECK_MAIL);
+    assert_eq!(world.mails().await.len(), 1);
+    // A refusal is not remembered either: a wrong guess that comes again is another guess.
+    for _ in 0..5 {
+        let body = json!({ "current_pwd": NEW, "new_pwd": NEW });
+        let got = keyed(world.post(RESET).bearer(&token).json(&body)).send().await;
+        bad_value(&got, "current_pwd", WRONG);
+    }
+    assert_eq!(change(&world, &token).send().await.status, 429);
+    world.advance(3600).await;
+    is_set(&change(&world, &token).send().await, "maria");
+}
+
+#[tokio::test]
+async fn a_reset_that_comes_again_is_answered_again() {
+    let world = World::new().await;
+    let (_, id) = world.new_user("maria").await;
+    let link = world.reset_link("maria", "maria@example.org").await;
+    bad_value(
+        &patch(&world, &link, "short").send().await,
+        "pwd",
+        "pwd is too short. Expected: at least 8 characters",
+    );
+    is_set(&patch(&world, &link, NEW).send().await, "maria");
+    let row = world.user_row(&id).await;
+    is_set(&patch(&world, &link, NEW).send().await, "maria");
+    said(&patch(&world, &link, "another-horse").send().await, 404, NO_REQUEST);
+    said(&world.reset(&link, NEW).await, 404, NO_REQUEST);
+    let unknown = "19738eb3-0183-b148-9420-7cd30a921f58";
+    said(&patch(&world, unknown, NEW).send().await, 404, NO_REQUEST);
+    assert_eq!(world.user_row(&id).await, row);
+    notices(&world, "maria@example.org", 1).await;
+}
+
+#[tokio::test]
+async fn a_change_that_comes_again_is_answered_again_to_the_same_person() {
+    let world = World::new().await;
+    let (token, id) = world.new_user("maria").await;
+    let (other, other_id) = world.new_user("other").await;
+    is_set(&change(&world, &token).send().await, "maria");
+    let row = world.user_row(&id).await;
+    is_set(&change(&world, &token).send().await, "maria");
+    assert_eq!(world.user_row(&id).await, row);
+    notices(&world, "maria@example.org", 1).await;
+    // The same key and body of another person is that person's own call.
+    assert!(world.mails_to("other@example.org").await.is_empty());
+    is_set(&change(&world, &other).send().await, "other");
+    assert!(world.opens(&other_id, NEW).await);
+    // Without a token, or with one that never was, there is nothing to hear.
+    for token in ["", "x", "u.x"] {
+        said(&change(&world, token).send().await, 401, "unauthorized");
+    }
+}
+
+fn framed(parts: &[&[u8]]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for part in parts {
+        bytes.extend((part.len() as u64).to_be_bytes());
+        bytes.extend(*part);
+    }
+    bytes
+}
+
+#[tokio::test]
+async fn no_password_can_be_guessed_from_what_is_remembered() {
+    let world = World::new().await;
+    let (token, id) = world.new_user("maria").await;
+    let link = world.reset_link("maria", "maria@example.org").await;
+    let rows = async || world.rows("RepetitionsTable").await;
+
+    // What comes without a credential has nothing that could hide the password in its body.
+    let body = json!({ "current_pwd": OLD, "new_pwd": NEW });
+    said(&keyed(world.post(RESET).json(&body)).send().await, 401, "unauthorized");
+    for authorization in ["Basic bWFyaWE6eA==", "Bearer undefined", "Bearer null", "Bearer maria"] {
+        let ask = keyed(world.post(RESET).json(&body)).header("authorization", authorization);
+        said(&ask.send().await, 401, "unauthorized");
+    }
+    for (body, field) in [
+        (json!({ "current_pwd": OLD, "new_pwd": NEW, "login": "maria" }), "login"),
+        (json!({ "current_pwd": OLD, "new_password": NEW }), "new_pwd"),
+        (json!({ "pwd": NEW }), "key"),
+        (json!({ "key": "maria", "domain": DOMAIN, "pwd": NEW }), "pwd"),
+    ] {
+        let got = keyed(world.post(RESET).json(&body)).send().await;
+        assert_eq!(got.ok(412)["error_details"]["field"], field);
+    }
+    for id in ["123", "%20", "maria"] {
+        said(&patch(&world, id, NEW).send().await, 404, NO_REQUEST);
+    }
+    assert!(
+        rows().await.is_empty(),
+        "nothing is remembered without a credential: {:?}",
+        rows().await
+    );
+
+    is_set(&patch(&world, &link, NEW).send().await, "maria");
+    said(&change(&world, &token).send().await, 401, "unauthorized");
+    let token = world.token(json!({ "user_id": id, "scopes": ["api"] })).await;
+    let body = json!({ "current_pwd": NEW, "new_pwd": OLD });
+    is_set(
+        &keyed(world.post(RESET).bearer(&token).json(&body)).send().await,
+        "maria",
+    );
+    let rows = rows().await;
+    assert_eq!(rows.len(), 3);
+    let stored: Vec<_> = rows
+        .iter()
+        .map(|row| STANDARD.decode(row["call"]["B"].as_str().expect("B")).expect("base64"))
+        .collect();
+    let bodies = [
+        json!({ "pwd": NEW }),
+        json!({ "current_pwd": OLD, "new_pwd": NEW }),
+        json!({ "current_pwd": NEW, "new_pwd": OLD }),
+        Value::from(NEW),
+    ];
+    for body in bodies.map(|body| body.to_string()) {
+        for function in ["", "password-reset-request", "password-reset-confirm"] {
+            for credential in ["", "maria", "maria@example.org", id.as_str(), DOMAIN, KEY] {
+                for parts in [
+                    &[
+                        &b"repetition"[..],
+                        function.as_bytes(),
+                        credential.as_bytes(),
+                        KEY.as_bytes(),
+                        body.as_bytes(),
+                    ][..],
+                    &[
+                        function.as_bytes(),
+                        credential.as_bytes(),
+                        KEY.as_bytes(),
+                        body.as_bytes(),
+                    ],
+                    &[credential.as_bytes(), KEY.as_bytes(), body.as_bytes()],
+                    &[KEY.as_bytes(), body.as_bytes()],
+                    &[body.as_bytes()],
+                ] {
+                    for guess in [Sha256::digest(framed(parts)), Sha256::digest(parts.concat())] {
+                        assert!(
+                            stored.iter().all(|key| key[..] != guess[..]),
+                            "{function} {credential} {body}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+    let text = Value::from(rows).to_string();
+    for secret in [OLD, NEW, &token, &link] {
+        assert!(!text.contains(secret));
+    }
+}
