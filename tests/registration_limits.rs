@@ -252,11 +252,15 @@ async fn nobody_learns_whose_address_is_known() {
     let world = World::new().await;
     let (known, unknown) = ("demo@pbx.era-platform.ru", "nobody@pbx.era-platform.ru");
     let (throttled, suppressed) = ("often@pbx.era-platform.ru", "bounced@pbx.era-platform.ru");
+    // Mailed to before, and rested since.
+    let rested = "again@pbx.era-platform.ru";
     suppress(&world, suppressed).await;
+    world.register("login-r", rested).send().await.is(200, CHECK_MAIL);
+    world.advance(130).await;
     world.register("login-0", throttled).send().await.is(200, CHECK_MAIL);
     world.invocations().await;
     let mut found = Vec::new();
-    for (n, email) in [known, unknown, throttled, suppressed].into_iter().enumerate() {
+    for (n, email) in [known, unknown, throttled, suppressed, rested].into_iter().enumerate() {
         let got = world.register(&format!("login-{}", n + 1), email).send().await;
         got.is(200, CHECK_MAIL);
         let mut cost = world.invocations().await;
@@ -276,7 +280,7 @@ async fn nobody_learns_whose_address_is_known() {
     for (n, what) in found.iter().enumerate() {
         assert_eq!(what, &found[0], "{n}");
     }
-    assert_eq!(world.requests().await, 5, "a request each");
+    assert_eq!(world.requests().await, 7, "a request each");
     let mails = world.mails_to(known).await;
     assert_eq!(mails.len(), 1);
     assert_eq!(mails[0]["subject"], format!("You already have an account at {DOMAIN}"));
@@ -291,7 +295,8 @@ async fn nobody_learns_whose_address_is_known() {
     world.link_to(unknown).await;
     assert_eq!(world.mails_to(throttled).await.len(), 1, "the first only");
     assert_eq!(world.mails_to(suppressed).await.len(), 0);
-    assert_eq!(world.mails().await.len(), 3);
+    assert_eq!(world.mails_to(rested).await.len(), 2);
+    assert_eq!(world.mails().await.len(), 5);
 
     // Too soon is too soon for all of them; and so is a login that is taken.
     let mut refused = Vec::new();

@@ -1,5 +1,7 @@
 //! Floor 2: what one call spends of several budgets, and gives back when it comes to nothing.
 
+use futures_util::future::join_all;
+
 use crate::{
     domain::budget::{Act, Budget, Exhausted},
     fault::Fault,
@@ -41,15 +43,16 @@ impl<'a> Spending<'a> {
         Ok(spent.map(|receipt| self.receipts.push(receipt)))
     }
 
-    /// Gives everything back: the call came to nothing, and the next one shall not wait because of it.
+    /// Gives everything back, all of it at once: the call came to nothing, and the next one shall not wait because of it.
     ///
     /// # Errors
     /// The first [`Fault`], after everything was tried.
     pub async fn give_back(self) -> Result<(), Fault> {
-        let mut done = Ok(());
-        for receipt in self.receipts {
-            done = done.and(budget::give_back(self.budgets, receipt, self.act.at).await);
-        }
-        done
+        let (budgets, at) = (self.budgets, self.act.at);
+        let all = self
+            .receipts
+            .into_iter()
+            .map(|receipt| budget::give_back(budgets, receipt, at));
+        join_all(all).await.into_iter().collect()
     }
 }

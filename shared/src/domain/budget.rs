@@ -55,7 +55,26 @@ impl Budget {
             .expect("a budget has a window")
     }
 
-    /// The largest number of acts that is ever remembered: the largest window's.
+    /// There is room, too, when the last act is at least so many seconds ago, and there were fewer than so many: then the
+    /// windows that are the first to be full are empty, and no other one can be full.
+    #[must_use]
+    pub fn after_a_pause(&self) -> (u64, usize) {
+        let first = self.always();
+        let seconds = self
+            .0
+            .iter()
+            .filter(|window| window.max == first)
+            .map(|window| window.seconds);
+        let others = self
+            .0
+            .iter()
+            .filter(|window| window.max > first)
+            .map(|window| window.max);
+        // Without another window, acts that do not count any more may gather for a while.
+        (seconds.max().unwrap_or_default(), others.min().unwrap_or(first + 8))
+    }
+
+    /// The largest number of acts that can be live at once: the largest window's.
     #[must_use]
     pub fn most(&self) -> usize {
         self.0
@@ -141,6 +160,20 @@ mod tests {
     fn a_clock_that_lags_behind_waits_no_longer_than_the_window() {
         check(&[5, 6], 4, Err(9));
         check(&[5], 4, Ok(&[5, 5]));
+    }
+
+    #[test]
+    fn a_pause_empties_the_smallest_windows() {
+        let check = |windows: &[(usize, u64)], expected| {
+            let windows = windows.iter().map(|(max, seconds)| Window {
+                max: *max,
+                seconds: *seconds,
+            });
+            assert_eq!(Budget::new(windows.collect()).after_a_pause(), expected);
+        };
+        check(&[(1, 120), (6, 86_400)], (120, 6));
+        check(&[(6, 86_400), (1, 120), (1, 60), (20, 90_000)], (120, 6));
+        check(&[(1, 120)], (120, 9));
     }
 
     #[test]

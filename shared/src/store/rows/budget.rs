@@ -35,6 +35,7 @@ impl Row for Spent {
         Writer::default()
             .with(Self::KEY, Self::key(&self.subject))
             .with("acts", list(&self.acts))
+            .with("last_at", last(&self.acts))
             .with("ttl", time(self.forget_at))
             .item()
     }
@@ -81,16 +82,16 @@ fn list(acts: &[Act]) -> AttributeValue {
 pub struct Receipt {
     subject: [u8; 32],
     acts: Vec<Act>,
-    forget_at: Timestamp,
     by: String,
 }
 
 /// Spends one act of a subject's budget before the act is done: however many try at once, exactly the budgeted number
 /// pass.
 ///
-/// The first write needs no earlier read: below the smallest window's number there is always room. Past it, the write
-/// puts the new list in the place of exactly the list that was judged, and begins again when somebody was faster. An
-/// act that is there already is this one: the answer to its write was lost.
+/// The first write needs no earlier read: below the smallest window's number there is always room, and so there is after
+/// a pause, so that what was spent once and what never was cost the same. Otherwise the write puts the new list in the
+/// place of exactly the list that was judged, and begins again when somebody was faster. An act that is there already
+/// is this one: the answer to its write was lost.
 ///
 /// # Errors
 /// `Err` within is [`Exhausted`]; [`Fault`] when the store fails, or when others were faster every time: then the act
@@ -105,18 +106,22 @@ pub async fn spend(
     let receipt = |acts| Receipt {
         subject: *subject,
         acts,
-        forget_at,
         by: act.by.clone(),
     };
+    let (pause, after) = budget.after_a_pause();
     let mut change = Change {
-        update: "SET acts = list_append(if_not_exists(acts, :none), :these), #ttl = :ttl",
-        condition: "attribute_not_exists(acts) OR (size(acts) < :always AND NOT contains(acts, :this))",
+        update: "SET acts = list_append(if_not_exists(acts, :none), :these), last_at = :at, #ttl = :ttl",
+        condition: "attribute_not_exists(acts) OR (NOT contains(acts, :this) \
+                    AND (size(acts) < :always OR (size(acts) < :after AND last_at <= :paused)))",
         values: vec![
             (":none", list(&[])),
             (":these", list(std::slice::from_ref(act))),
             (":this", element(act)),
             (":ttl", time(forget_at)),
+            (":at", time(act.at)),
             (":always", number(budget.always() as u64)),
+            (":after", number(after as u64)),
+            (":paused", number(act.at.seconds().saturating_sub(pause))),
         ],
     };
     // Every lost race is an act that somebody else spent, so the budget itself bounds the rounds that can be lost.
@@ -132,7 +137,9 @@ pub async fn spend(
             Ok(next) => next,
             Err(exhausted) => return Ok(Err(exhausted)),
         };
-        change = replace(&found, &next, forget_at);
+        change = replace(&found, &next);
+        change.values.push((":ttl", time(forget_at)));
+        change.update = "SET acts = :next, last_at = :last, #ttl = :ttl";
     }
     Err(Fault::new("a budget could not be spent from: too many at once".into()))
 }
@@ -151,7 +158,7 @@ pub async fn give_back(table: &Table<Spent, Update>, receipt: Receipt, now: Time
         if next.len() == found.len() {
             return Ok(());
         }
-        let change = replace(&found, &next, receipt.forget_at);
+        let change = replace(&found, &next);
         found = match table.update(&receipt.subject, change, now).await? {
             Changed::Yes(_) => return Ok(()),
             Changed::No(found) => found.map_or_else(Vec::new, |spent| spent.acts),
@@ -161,14 +168,15 @@ pub async fn give_back(table: &Table<Spent, Update>, receipt: Receipt, now: Time
 }
 
 /// Puts a list in the place of exactly the one that was judged.
-fn replace(found: &[Act], next: &[Act], forget_at: Timestamp) -> Change {
+fn replace(found: &[Act], next: &[Act]) -> Change {
     Change {
-        update: "SET acts = :next, #ttl = :ttl",
+        update: "SET acts = :next, last_at = :last",
         condition: "acts = :found",
-        values: vec![
-            (":next", list(next)),
-            (":ttl", time(forget_at)),
-            (":found", list(found)),
-        ],
+        values: vec![(":next", list(next)), (":last", last(next)), (":found", list(found))],
     }
+}
+
+/// When the last act was; long ago where there is none.
+fn last(acts: &[Act]) -> AttributeValue {
+    number(acts.iter().map(|act| act.at.seconds()).max().unwrap_or_default())
 }
