@@ -1,6 +1,6 @@
 //! The page behind mailed links: contracts.md §2. What it does in a browser is tried by `tests/browser/app_root.py`.
 
-use std::{collections::BTreeMap, process::Command};
+use std::collections::BTreeMap;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
@@ -10,9 +10,6 @@ use crate::{
     mail::{CHECK_MAIL, bad_value},
     world::{Got, World, root},
 };
-
-/// What the script exits with where there is no browser to try it in.
-const SKIPPED: i32 = 77;
 
 /// The inner texts of a page's elements of that name.
 fn inside<'a>(page: &'a str, start: &str, end: &str) -> Vec<&'a str> {
@@ -218,36 +215,10 @@ async fn the_login_page_is_where_the_operator_says() {
     }
 }
 
-/// Runs the script against the world; `false` where there is no browser.
-async fn in_a_browser(world: &World, arguments: &[&str]) -> bool {
-    let mut command = Command::new("python3");
-    command
-        .arg(root().join("tests/browser/app_root.py"))
-        .arg(world.url())
-        .args(arguments);
-    let output = tokio::task::spawn_blocking(move || command.output())
-        .await
-        .expect("no panic")
-        .expect("python3 runs");
-    let said = format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    // Past the capture of the test's output: a skip must be seen.
-    if output.status.code() == Some(SKIPPED) {
-        use std::io::Write;
-        let _ = writeln!(std::io::stderr(), "\n*** SKIPPED: /app-root was NOT tried: {said}");
-        return false;
-    }
-    assert!(output.status.success(), "{said}");
-    true
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_works_in_a_browser() {
     let world = World::new().await;
-    in_a_browser(&world, &[]).await;
+    world.in_a_browser("app_root.py", &[]).await;
 }
 
 /// The link in the newest mail to an address.
@@ -267,7 +238,9 @@ async fn mailed_link(world: &World, view: &str, to: &str) -> String {
 async fn choose_password(world: &World, link: &str, password: &str) -> bool {
     world.keep_out_of_logs(password);
     let check = "the_link_of_a_mail_sets_the_password";
-    in_a_browser(world, &["--link", link, "--password", password, check]).await
+    world
+        .in_a_browser("app_root.py", &["--link", link, "--password", password, check])
+        .await
 }
 
 /// Whether a password is the account's: a signed-in change to another one tells.

@@ -34,6 +34,9 @@ try:
 except ImportError:
     skip("no playwright; pip install -r tests/browser/requirements.txt")
 
+# A busy machine is slow; what never comes is what fails.
+expect.set_options(timeout=30_000)
+
 BROWSERS = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
 LANGUAGES = {"en": "English", "ru": "Русский", "uk": "Українська"}
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,7 +71,7 @@ def app_root(browser, fragment=REGISTER, *answers, language="en", **options):
     """The page, open. What it sends is answered with `answers`, one after the other, and kept in `page.sent`."""
     context = browser.new_context(**{"viewport": {"width": 1024, "height": 800}, "locale": language, **options})
     page = context.new_page()
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(30_000)
     page.sent, page.asked, troubles, left = [], [], [], list(answers)
 
     def answer(route):

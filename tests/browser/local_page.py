@@ -34,6 +34,9 @@ try:
 except ImportError:
     skip("no playwright; pip install -r tests/browser/requirements.txt")
 
+# A busy machine is slow; what never comes is what fails.
+expect.set_options(timeout=30_000)
+
 BASE = (sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:3000").rstrip("/")
 BROWSERS = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
 
@@ -83,7 +86,7 @@ def local_page(browser, *, messages=None, allowed_errors=(), **options):
     context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
     context.grant_permissions(["clipboard-read", "clipboard-write"], origin=BASE)
     page = context.new_page()
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(30_000)
     troubles = []
     page.on("console", lambda said: said.type in ("error", "warning") and troubles.append(f"console {said.type}: {said.text}"))
     page.on("pageerror", lambda error: troubles.append(f"uncaught: {error}"))
