@@ -131,7 +131,7 @@ impl Request {
             None => Message::NoAccount,
             Some(_) => Message::ResetPassword {
                 link: &link,
-                hours: self.policy.hours(),
+                life: self.policy.life(),
             },
         };
         let domain = &found.domain;

@@ -119,7 +119,7 @@ impl Request {
             true => Message::AlreadyRegistered,
             false => Message::ConfirmRegistration {
                 link: &link,
-                hours: self.policy.hours(),
+                life: self.policy.life(),
             },
         };
         let mail = compose(&domain.locale, &domain.name, &message);

@@ -8,7 +8,7 @@ use icu_plurals::{PluralCategory, PluralRules};
 use serde::Deserialize;
 
 use super::layout::{self, Action, Parts};
-use crate::domain::{locale::Locale, name::DomainName, secret::Secret, time::Timestamp};
+use crate::domain::{link::Life, locale::Locale, name::DomainName, secret::Secret, time::Timestamp};
 
 include!(concat!(env!("OUT_DIR"), "/locales.rs"));
 
@@ -20,7 +20,7 @@ pub enum Message<'a> {
         /// Where a password is chosen.
         link: &'a Secret,
         /// For how long the link is good.
-        hours: u64,
+        life: Life,
     },
     /// In place of [`Self::ConfirmRegistration`] where the address has an account already. Without a link.
     AlreadyRegistered,
@@ -29,7 +29,7 @@ pub enum Message<'a> {
         /// Where a new password is chosen.
         link: &'a Secret,
         /// For how long the link is good.
-        hours: u64,
+        life: Life,
     },
     /// In place of [`Self::ResetPassword`] where the address has no account. Without a link.
     NoAccount,
@@ -74,6 +74,7 @@ fn file_of(locale: &str) -> (&'static str, &'static str) {
 #[serde(deny_unknown_fields)]
 struct Words {
     hours: Plural,
+    minutes: Plural,
     /// Leads to the address as text, below the button.
     copy: String,
     confirm_registration: Invitation,
@@ -103,7 +104,7 @@ struct Notice {
     paragraphs: Vec<String>,
 }
 
-/// The forms of `{n} hours`, by CLDR's categories. A language has those that its grammar needs, and `other`.
+/// The forms of `{n} hours` and the like, by CLDR's categories. A language has those that its grammar needs, and `other`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Plural {
@@ -136,9 +137,12 @@ fn category(lang: &str, n: u64) -> PluralCategory {
 }
 
 fn put(lang: &str, words: &Words, domain: &str, message: &Message<'_>) -> Mail {
-    let invitation = |invitation: &Invitation, link: &Secret, hours: u64| {
-        let hours = words.hours.form(lang, hours);
-        let said = |text: &String| fill(text, &[("domain", domain), ("hours", &hours)]);
+    let invitation = |invitation: &Invitation, link: &Secret, life: Life| {
+        let life = match life {
+            Life::Hours(n) => words.hours.form(lang, n),
+            Life::Minutes(n) => words.minutes.form(lang, n),
+        };
+        let said = |text: &String| fill(text, &[("domain", domain), ("life", &life)]);
         Parts {
             subject: said(&invitation.subject),
             heading: said(&invitation.heading),
@@ -162,9 +166,9 @@ fn put(lang: &str, words: &Words, domain: &str, message: &Message<'_>) -> Mail {
         }
     };
     let parts = match *message {
-        Message::ConfirmRegistration { link, hours } => invitation(&words.confirm_registration, link, hours),
+        Message::ConfirmRegistration { link, life } => invitation(&words.confirm_registration, link, life),
         Message::AlreadyRegistered => notice(&words.already_registered, ""),
-        Message::ResetPassword { link, hours } => invitation(&words.reset_password, link, hours),
+        Message::ResetPassword { link, life } => invitation(&words.reset_password, link, life),
         Message::NoAccount => notice(&words.no_account, ""),
         Message::PasswordChanged { at } => notice(&words.password_changed, &utc(at)),
     };
@@ -218,9 +222,15 @@ mod tests {
 
     fn messages(link: &Secret) -> [Message<'_>; 5] {
         [
-            Message::ConfirmRegistration { link, hours: 24 },
+            Message::ConfirmRegistration {
+                link,
+                life: Life::Hours(24),
+            },
             Message::AlreadyRegistered,
-            Message::ResetPassword { link, hours: 1 },
+            Message::ResetPassword {
+                link,
+                life: Life::Minutes(5),
+            },
             Message::NoAccount,
             Message::PasswordChanged {
                 at: Timestamp::from_seconds(1_772_230_017),
@@ -314,21 +324,46 @@ mod tests {
     }
 
     #[test]
-    fn hours_are_said_as_people_say_them() {
-        for (name, forms) in [
-            ("en", ["1 hour.", "2 hours.", "5 hours.", "21 hours.", "24 hours."]),
-            ("ru", ["1 час.", "2 часа.", "5 часов.", "21 час.", "24 часа."]),
-            ("uk", ["1 годину.", "2 години.", "5 годин.", "21 годину.", "24 години."]),
+    fn a_life_is_said_as_people_say_it() {
+        let hours = [1, 2, 5, 21, 24].map(Life::Hours);
+        let minutes = [5, 21, 42, 61, 90].map(Life::Minutes);
+        for (name, lives, forms) in [
+            (
+                "en",
+                hours,
+                ["1 hour.", "2 hours.", "5 hours.", "21 hours.", "24 hours."],
+            ),
+            ("ru", hours, ["1 час.", "2 часа.", "5 часов.", "21 час.", "24 часа."]),
+            (
+                "uk",
+                hours,
+                ["1 годину.", "2 години.", "5 годин.", "21 годину.", "24 години."],
+            ),
+            (
+                "en",
+                minutes,
+                ["5 minutes.", "21 minutes.", "42 minutes.", "61 minutes.", "90 minutes."],
+            ),
+            (
+                "ru",
+                minutes,
+                ["5 минут.", "21 минуту.", "42 минуты.", "61 минуту.", "90 минут."],
+            ),
+            (
+                "uk",
+                minutes,
+                ["5 хвилин.", "21 хвилину.", "42 хвилини.", "61 хвилину.", "90 хвилин."],
+            ),
         ] {
-            for (hours, form) in [1, 2, 5, 21, 24].into_iter().zip(forms) {
+            for (life, form) in lives.into_iter().zip(forms) {
                 let link = link();
                 for message in [
-                    Message::ConfirmRegistration { link: &link, hours },
-                    Message::ResetPassword { link: &link, hours },
+                    Message::ConfirmRegistration { link: &link, life },
+                    Message::ResetPassword { link: &link, life },
                 ] {
                     let mail = compose(&locale(name), &domain(), &message);
                     for part in [&mail.text.replace('\n', " "), &mail.html] {
-                        assert!(part.contains(&format!(" {form}")), "{name} {hours}: {part}");
+                        assert!(part.contains(&format!(" {form}")), "{name} {life:?}: {part}");
                     }
                 }
             }
@@ -357,7 +392,7 @@ mod tests {
 
     #[test]
     fn what_is_put_in_stays_inert() {
-        let hostile = "{hours}<script>\"'&</title><a href=x>\r\nBcc: eve@example.org\u{2028}{domain}{{ lang }}";
+        let hostile = "{life}<script>\"'&</title><a href=x>\r\nBcc: eve@example.org\u{2028}{domain}{{ lang }}";
         let link = Secret::new("https://example.com/\"><a href='x'>&{domain}".into());
         for (name, file) in LOCALES {
             let words: Words = serde_json::from_str(file).expect("a locale");

@@ -8,6 +8,24 @@ use super::{
     throttle::{Asked, Limits},
 };
 
+/// For how long a link is good, as people say it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// Where it is whole hours.
+    Hours(u64),
+    /// Where it is not. Seconds that make no whole minute are left out: nobody is promised more than there is.
+    Minutes(u64),
+}
+
+impl Life {
+    fn of(seconds: u64) -> Self {
+        match seconds / 60 {
+            minutes if minutes % 60 == 0 => Self::Hours(minutes / 60),
+            minutes => Self::Minutes(minutes),
+        }
+    }
+}
+
 /// What the operator decides about mails with a link.
 #[derive(Clone, Debug)]
 pub struct Policy {
@@ -30,10 +48,10 @@ impl Policy {
         Secret::new(format!("{}/app-root#/{view}/{}", self.base, id.expose()))
     }
 
-    /// Life of a link in hours, rounded up.
+    /// Life of a link, for its mail.
     #[must_use]
-    pub fn hours(&self) -> u64 {
-        self.lifetime.div_ceil(3600)
+    pub fn life(&self) -> Life {
+        Life::of(self.lifetime)
     }
 }
 
@@ -71,6 +89,24 @@ mod tests {
             assert!(parse(&text).expect("a UUID").matches(&digest), "{text}");
         }
         assert!(draw(&mut Broken).is_err());
+    }
+
+    #[test]
+    fn a_life_is_said_in_hours_or_minutes_and_never_longer_than_it_is() {
+        for (lifetime, life) in [
+            (300, Life::Minutes(5)),
+            (359, Life::Minutes(5)),
+            (3599, Life::Minutes(59)),
+            (3600, Life::Hours(1)),
+            (3659, Life::Hours(1)),
+            (3660, Life::Minutes(61)),
+            (5400, Life::Minutes(90)),
+            (7200, Life::Hours(2)),
+            (86_399, Life::Minutes(1439)),
+            (86_400, Life::Hours(24)),
+        ] {
+            assert_eq!(Life::of(lifetime), life, "{lifetime}");
+        }
     }
 
     #[test]
