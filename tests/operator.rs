@@ -114,3 +114,73 @@ async fn the_log_names_the_command_and_no_secret() {
         "{lines:?}"
     );
 }
+
+#[tokio::test]
+async fn the_log_says_about_whom() {
+    let world = World::new().await;
+    let user = world.id("/user/user_id").to_owned();
+    world
+        .operator(json!({ "command": "block_user", "user_id": user }))
+        .await;
+    world
+        .operator(json!({ "command": "block_user", "user_id": user }))
+        .await;
+    let blocks: Vec<Value> = world
+        .cloud()
+        .logs()
+        .iter()
+        .filter_map(|line| serde_json::from_str(line.split_once(" | ")?.1).ok())
+        .filter(|line: &Value| line["command"] == "block_user")
+        .collect();
+    let outcomes: Vec<_> = blocks.iter().map(|line| line["outcome"].clone()).collect();
+    assert_eq!(outcomes, ["done", "refused"]);
+    for line in blocks {
+        assert_eq!(line["subject"], format!("user:{user}"));
+        assert!(line["request_id"].as_str().is_some_and(|id| !id.is_empty()), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn a_domain_is_answered_as_it_is_stored_and_refused_in_words() {
+    let world = World::new().await;
+    let domain = json!({
+        "domain": "shop.example", "self_register_allowed": true,
+        "self_register_template": { "opts": { "plan": "free", "seats": 1, "trial": true } },
+        "password": { "alphabet": null, "min": 15, "max": 64, "refuse_common": false },
+        "sender": "hello@mail.pbx.era-platform.ru", "sender_name": "Магазин", "reply_to": "help@shop.example",
+        "locale": "uk",
+    });
+    let mut command = domain.clone();
+    command["command"] = "set_domain".into();
+    assert_eq!(world.operator(command.clone()).await, domain);
+    for (field, value, words) in [
+        (
+            "domain",
+            json!("http://x.org"),
+            "domain holds symbols that it may not, or has not its form",
+        ),
+        (
+            "sender",
+            json!("no-reply@other.example"),
+            "sender must be an address at pbx.era-platform.ru or below it",
+        ),
+        (
+            "sender",
+            json!("a@evilpbx.era-platform.ru"),
+            "sender must be an address at pbx.era-platform.ru or below it",
+        ),
+        ("sender_name", json!(""), "sender_name is empty"),
+        ("locale", json!("english!"), "locale is a language tag such as en"),
+        (
+            "self_register_template",
+            json!({ "opts": { "a": 1.5 } }),
+            "not a command: an option is true, false, a whole number or a text",
+        ),
+    ] {
+        let mut wrong = command.clone();
+        wrong[field] = value;
+        let answer = world.operator(wrong).await;
+        assert_eq!(answer["error"], words, "{field}");
+    }
+    assert_eq!(world.rows("DomainsTable").await.len(), 2);
+}

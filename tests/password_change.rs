@@ -313,7 +313,7 @@ async fn a_password_is_the_same_from_every_keyboard() {
     let world = World::new().await;
     let policy = json!({ "alphabet": null, "min": 8, "max": 128, "refuse_common": true });
     let command = json!({ "command": "set_domain", "domain": "any.example", "password": policy });
-    assert_eq!(world.operator(command).await, json!({ "domain": "any.example" }));
+    assert_eq!(world.operator(command).await["domain"], "any.example");
     let (token, id) = world.new_user_in("any.example", "maria", false).await;
     let (composed, decomposed) = ("семёрка й", "семе\u{308}рка и\u{306}");
     let set = world.change_password(&token, OLD, decomposed).await;

@@ -199,7 +199,7 @@ async fn the_domain_decides_what_a_password_may_be() {
     let world = World::new().await;
     let policy = json!({ "alphabet": "0-9", "min": 12, "max": 64, "refuse_common": false });
     let command = json!({ "command": "set_domain", "domain": "digits.example", "password": policy });
-    assert_eq!(world.operator(command).await, json!({ "domain": "digits.example" }));
+    assert_eq!(world.operator(command).await["domain"], "digits.example");
     let (_, id) = world.new_user_in("digits.example", "maria", false).await;
     let ask = world.post(RESET).of_a_new_source();
     let ask = ask.json(&json!({ "key": "maria", "domain": "digits.example" }));

@@ -287,3 +287,19 @@ async fn one_domain_has_its_own_limit() {
     world.advance(121).await;
     ask(DOMAIN).await.is(200, CHECK_MAIL);
 }
+
+/// The name of a domain that the operator has never heard of is a stranger's text: it gets into nobody's mail (R32).
+#[tokio::test]
+async fn a_domain_that_nobody_described_mails_nobody() {
+    let world = World::new().await;
+    let ask = |domain: &str| {
+        let body = json!({ "key": "victim@example.com", "domain": domain });
+        world.post(RESET).json(&body).of_a_new_source()
+    };
+    world.invocations().await;
+    ask("claim-your-prize.example").send().await.is(200, CHECK_MAIL);
+    let undescribed = calls(&world).await;
+    assert_eq!(world.mails().await.len(), 0);
+    ask(DOMAIN).send().await.is(200, CHECK_MAIL);
+    assert_eq!(calls(&world).await, undescribed);
+}

@@ -138,6 +138,8 @@ fn operation(route: &Route) -> Option<Operation> {
             "Ask for a password reset, signed out: a link comes by mail; or change the password, signed in",
             route,
         )
+        // Signed out is one way, signed in the other.
+        .security(SecurityRequirement::default())
         .security(SecurityRequirement::new("bearer", ["api"]))
         .request_body(Some(object(one_of([
             reference::<ResetForm>(),
@@ -156,7 +158,8 @@ fn operation(route: &Route) -> Option<Operation> {
         )
         .response(
             "403",
-            json::<EraError>("Signed in: blocked, or the scope is too small").header(CHALLENGE, text()),
+            json::<EraError>("Signed in: blocked, or the scope is too small; the latter has a challenge")
+                .header(CHALLENGE, text()),
         ),
         "password-reset-confirm" => link("Set a new password", route)
             .parameter(repetition())

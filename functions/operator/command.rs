@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use countersign_shared::domain::{
     locale::Locale,
     name::{DisplayName, DomainName, EmailAddress, Malformed},
-    password::Policy,
+    password::{Alphabet, Policy},
     scope::Scope,
     sender::Sender,
     tenant::{Domain, Opt, Template},
 };
 use serde::Deserialize;
+use serde_json::{Map, Value, json};
 
 use crate::handler::Failed;
 
@@ -63,7 +64,7 @@ pub struct NewToken {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "scopes is a list of names, or \"all\"")]
 pub enum Scopes {
     Word(String),
     Names(Vec<String>),
@@ -94,7 +95,7 @@ struct TemplateForm {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "an option is true, false, a whole number or a text")]
 enum OptForm {
     Flag(bool),
     Number(i64),
@@ -129,7 +130,8 @@ impl Default for PasswordForm {
 }
 
 impl DomainForm {
-    pub fn read(self) -> Result<Domain, Failed> {
+    /// The domain, whose mail comes from `mail_domain` or below it: from elsewhere, SES would take none.
+    pub fn read(self, mail_domain: &DomainName) -> Result<Domain, Failed> {
         let PasswordForm {
             alphabet,
             min,
@@ -140,7 +142,7 @@ impl DomainForm {
             (None, None, None) => None,
             (None, _, _) => return Err("sender_name and reply_to need a sender".into()),
             (Some(address), name, reply_to) => Some(Sender {
-                address: field("sender", EmailAddress::parse(&address))?,
+                address: sender(&address, mail_domain)?,
                 name: name
                     .map(|name| field("sender_name", DisplayName::parse(&name)))
                     .transpose()?,
@@ -171,9 +173,60 @@ impl DomainForm {
     }
 }
 
+fn sender(address: &str, mail_domain: &DomainName) -> Result<EmailAddress, Failed> {
+    let address = field("sender", EmailAddress::parse(address))?;
+    let below = address
+        .domain()
+        .strip_suffix(mail_domain.as_str())
+        .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+    match below {
+        true => Ok(address),
+        false => Err(Failed::Refused(format!(
+            "sender must be an address at {} or below it",
+            mail_domain.as_str()
+        ))),
+    }
+}
+
 /// A value of that field, or what is wrong with it.
 pub fn field<T>(name: &str, value: Result<T, Malformed>) -> Result<T, Failed> {
-    value.map_err(|malformed| Failed::Refused(format!("{name} is not well-formed: {malformed:?}")))
+    value.map_err(|malformed| {
+        let words = match malformed {
+            Malformed::Empty => "is empty",
+            Malformed::TooLong => "is too long",
+            Malformed::InvalidSymbols => "holds symbols that it may not, or has not its form",
+            Malformed::MixedScripts => "mixes letters of several scripts",
+        };
+        Failed::Refused(format!("{name} {words}"))
+    })
+}
+
+/// A domain as it is stored, in the operator's words.
+pub fn shown(domain: &Domain) -> Value {
+    let opts = domain.self_register_template.opts.iter().map(|(name, opt)| {
+        let value = match opt {
+            Opt::Flag(flag) => json!(flag),
+            Opt::Number(number) => json!(number),
+            Opt::Text(text) => json!(text),
+        };
+        (name.clone(), value)
+    });
+    let sender = domain.sender.as_ref();
+    json!({
+        "domain": domain.name.as_str(),
+        "self_register_allowed": domain.self_register_allowed,
+        "self_register_template": { "opts": opts.collect::<Map<_, _>>() },
+        "password": {
+            "alphabet": domain.passwords.alphabet.as_ref().map(Alphabet::as_str),
+            "min": domain.passwords.min,
+            "max": domain.passwords.max,
+            "refuse_common": domain.passwords.refuse_common,
+        },
+        "sender": sender.map(|sender| sender.address.as_str()),
+        "sender_name": sender.and_then(|sender| sender.name.as_ref()).map(DisplayName::as_str),
+        "reply_to": sender.and_then(|sender| sender.reply_to.as_ref()).map(EmailAddress::as_str),
+        "locale": domain.locale.as_str(),
+    })
 }
 
 impl Scopes {

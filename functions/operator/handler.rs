@@ -21,7 +21,7 @@ use countersign_shared::{
 use rand::rngs::SysRng;
 use serde_json::{Value, json};
 
-use crate::command::{Command, DomainForm, NewToken, NewUser, Scopes, field};
+use crate::command::{Command, DomainForm, NewToken, NewUser, Scopes, field, shown};
 
 /// Does what only the operator may: makes domains, clients, users and tokens, blocks, unblocks, ends tokens. Whoever may invoke
 /// the function is the operator: there is no other check.
@@ -37,6 +37,7 @@ pub struct Operator {
     pub tokens: Table<Token, Put>,
     pub change_tokens: Table<Token, Update>,
     pub cost: Cost,
+    pub mail_domain: DomainName,
 }
 
 /// Why a command was not done.
@@ -63,33 +64,32 @@ impl From<Fault> for Failed {
 const LONGEST_LIFE: u64 = 366 * 86_400;
 
 impl Operator {
-    /// The command's result, or `{"error":…}`. One log line says what was done, without any secret.
-    pub async fn answer(&self, event: Value) -> Value {
+    /// The command's result, or `{"error":…}`. One log line says what was done, about whom, and why not, without any
+    /// secret: the request's id leads to the caller, in CloudTrail.
+    pub async fn answer(&self, event: Value, request_id: &str) -> Value {
         let now = system_time();
-        let name = event["command"]
-            .as_str()
-            .unwrap_or_default()
-            .chars()
-            .take(40)
-            .collect::<String>();
+        let name = event["command"].as_str().unwrap_or_default();
+        let name: String = name.chars().take(40).collect();
+        let about = about(&event);
         let done = match serde_json::from_value(event) {
             Err(error) => Err(Failed::Refused(format!("not a command: {error}"))),
             Ok(command) => self.run(command, now).await,
         };
-        let (level, outcome, words) = match &done {
-            Ok(_) => ("info", "done", None),
-            Err(Failed::Refused(_)) => ("info", "refused", None),
-            Err(Failed::Fault(fault)) => ("error", "fault", Some(fault.to_string())),
+        let (level, outcome, answer) = match done {
+            Ok(result) => ("info", "done", result),
+            Err(Failed::Refused(words)) => ("info", "refused", json!({ "error": words })),
+            Err(Failed::Fault(fault)) => ("error", "fault", json!({ "error": fault.to_string() })),
         };
+        let made = answer["user_id"].as_str().map(|id| format!("user:{id}"));
+        let fault = (outcome == "fault").then(|| answer["error"].clone());
         println!(
             "{}",
-            json!({ "at": now.iso(), "level": level, "command": name, "outcome": outcome, "fault": words })
+            json!({
+                "at": now.iso(), "level": level, "request_id": request_id, "command": name, "outcome": outcome,
+                "subject": made.or(about), "fault": fault,
+            })
         );
-        match done {
-            Ok(result) => result,
-            Err(Failed::Refused(words)) => json!({ "error": words }),
-            Err(Failed::Fault(fault)) => json!({ "error": fault.to_string() }),
-        }
+        answer
     }
 
     async fn run(&self, command: Command, now: Timestamp) -> Result<Value, Failed> {
@@ -160,9 +160,9 @@ impl Operator {
     }
 
     async fn set_domain(&self, form: DomainForm) -> Result<Value, Failed> {
-        let domain = form.read()?;
+        let domain = form.read(&self.mail_domain)?;
         self.domains.put(&domain).await?;
-        Ok(json!({ "domain": domain.name.as_str() }))
+        Ok(shown(&domain))
     }
 
     /// The domain need not have been described; its policy for passwords is for people, and not for the operator, who
@@ -242,6 +242,18 @@ impl Operator {
         self.tokens.put(&token).await?;
         Ok(json!({ "token": text.expose(), "expires_at": token.expires_at.iso() }))
     }
+}
+
+/// Whom or what a command is about, as far as it says: ids, never a secret. What is no id is not logged.
+fn about(event: &Value) -> Option<String> {
+    let text = |field: &str| event[field].as_str();
+    let user = text("user_id")
+        .and_then(UserId::parse)
+        .map(|id| format!("user:{}", id.text()));
+    let client = text("client_id").and_then(ClientId::parse);
+    let domain = text("domain").and_then(|text| DomainName::parse(text).ok());
+    user.or_else(|| client.map(|id| format!("client:{}", id.as_str())))
+        .or_else(|| domain.map(|name| format!("domain:{}", name.as_str())))
 }
 
 fn user_id_of(text: &str) -> Result<UserId, Failed> {

@@ -7,7 +7,7 @@ use lambda_runtime::{LambdaEvent, service_fn};
 
 fn main() -> std::process::ExitCode {
     edge::start(async |edge| {
-        let cost = edge.password_cost();
+        let (cost, mail_domain) = (edge.password_cost(), edge.mail_domain());
         let operator = handler::Operator {
             domains: edge.table(),
             users: edge.table(),
@@ -20,11 +20,12 @@ fn main() -> std::process::ExitCode {
             tokens: edge.table(),
             change_tokens: edge.table(),
             cost: cost?,
+            mail_domain: mail_domain?,
         };
         Ok(async move {
             let operator = &operator;
             lambda_runtime::run(service_fn(async |event: LambdaEvent<serde_json::Value>| {
-                Ok::<_, lambda_runtime::Error>(operator.answer(event.payload).await)
+                Ok::<_, lambda_runtime::Error>(operator.answer(event.payload, &event.context.request_id).await)
             }))
             .await
         })

@@ -58,7 +58,7 @@ impl Confirm {
     async fn confirm(&self, call: &Call, digest: &Digest, given: &Secret) -> Result<Answer, Error> {
         let request = self.requests.get(digest, call.now).await?.ok_or(Error::NoRequest)?;
         let (mut user, domain) = self.find(call, &request.target).await?;
-        call.note_subject(format!("user:{}", user.id.text()));
+        call.note_subject(format!("request:{} user:{}", digest.short(), user.id.text()));
         let password = body::accept_password(&domain.passwords, "pwd", given)?;
         let password = PasswordHash::of(&password, &self.cost, &mut SysRng).map_err(Fault::from)?;
         for _ in 0..TRIES {

@@ -35,7 +35,9 @@ struct Found {
     user: Option<User>,
     /// The account's address, or the one that was asked for; none for a login that nobody has.
     email: Option<EmailAddress>,
-    is_suppressed: bool,
+    /// No mail may go out: the address takes none, or the operator has never heard of the domain, whose name would
+    /// be a stranger's text in our mail.
+    is_silent: bool,
 }
 
 impl Request {
@@ -82,11 +84,12 @@ impl Request {
         };
         batch.want(&self.suppressions, &subject);
         let suppression = batch.read().await?.take(&self.suppressions, &subject, call.now)?;
+        let is_silent = suppression.is_some() || (domain.is_none() && user.is_none());
         Ok(Found {
             domain: domain.unwrap_or_else(|| Domain::undescribed(wanted.domain.clone())),
             user,
             email,
-            is_suppressed: suppression.is_some(),
+            is_silent,
         })
     }
 
@@ -123,7 +126,11 @@ impl Request {
         };
         let (request, id) =
             PasswordResetRequest::issue(target, self.policy.lifetime, &mut SysRng, call.now).map_err(Fault::from)?;
-        call.note_subject(format!("request:{}", request.digest.short()));
+        let asked = format!("request:{}", request.digest.short());
+        call.note_subject(match &found.user {
+            Some(user) => format!("{asked} user:{}", user.id.text()),
+            None => asked,
+        });
         self.requests.put(&request).await?;
 
         let link = self.policy.link(Asked::PasswordReset, &id);
@@ -136,16 +143,20 @@ impl Request {
         };
         let domain = &found.domain;
         let mail = compose(&domain.locale, &domain.name, &message);
-        let to = match &found.email {
-            Some(email) if has_room && !found.is_suppressed => Recipient::Person(email),
-            Some(_) | None => Recipient::Nobody,
+        // What the log may tell and the answer may not.
+        let (to, outcome) = match &found.email {
+            Some(_) if found.is_silent => (Recipient::Nobody, "password_reset_silent"),
+            Some(_) if !has_room => (Recipient::Nobody, "password_reset_mail_throttled"),
+            Some(email) if found.user.is_some() => (Recipient::Person(email), "password_reset_requested"),
+            Some(email) => (Recipient::Person(email), "password_reset_of_unknown"),
+            None => (Recipient::Nobody, "password_reset_of_unknown"),
         };
         let tags = [
             ("kind", Asked::PasswordReset.name().to_owned()),
             ("request", request.digest.hex()),
         ];
         match self.mailer.send(domain.sender.as_ref(), to, &mail, &tags).await {
-            Ok(()) => Ok(era::check_mail("password_reset_requested")),
+            Ok(()) => Ok(era::check_mail(outcome)),
             Err(Unsent(fault)) => {
                 // Nobody has the link; if it cannot be taken back now, it ends by itself.
                 let _ = self.take_back.delete(&request.digest).await;

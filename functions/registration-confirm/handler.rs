@@ -81,7 +81,7 @@ impl Endpoint for Confirm {
         let email = transaction.put_new(&self.claims, &claim(email), call.now);
         match transaction.commit().await? {
             Committed::Yes => {
-                call.note_subject(format!("user:{}", user.id.text()));
+                call.note_subject(format!("request:{} user:{}", digest.short(), user.id.text()));
                 Ok(era::password_set("registered", &user.domain, &user.login))
             }
             Committed::No(steps) if steps.contains(&request) => Err(Error::NoRequest),

@@ -123,16 +123,19 @@ impl Request {
             },
         };
         let mail = compose(&domain.locale, &domain.name, &message);
-        let to = match has_room && !admitted.is_suppressed {
-            true => Recipient::Person(&email),
-            false => Recipient::Nobody,
+        // What the log may tell and the answer may not.
+        let (to, outcome) = match (admitted.is_suppressed, has_room, admitted.has_account) {
+            (true, _, _) => (Recipient::Nobody, "registration_silent"),
+            (false, false, _) => (Recipient::Nobody, "registration_mail_throttled"),
+            (false, true, true) => (Recipient::Person(&email), "registration_of_known_address"),
+            (false, true, false) => (Recipient::Person(&email), "registration_requested"),
         };
         let tags = [
             ("kind", Asked::Registration.name().to_owned()),
             ("request", request.digest.hex()),
         ];
         match self.mailer.send(domain.sender.as_ref(), to, &mail, &tags).await {
-            Ok(()) => Ok(era::check_mail("registration_requested")),
+            Ok(()) => Ok(era::check_mail(outcome)),
             Err(Unsent(fault)) => {
                 // Nobody has the link; if it cannot be taken back now, it ends by itself.
                 let _ = self.take_back.delete(&request.digest).await;

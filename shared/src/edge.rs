@@ -129,15 +129,17 @@ impl Edge {
         Table::new(client, self.required(R::VARIABLE).unwrap_or_default())
     }
 
-    /// What sends mails: with the configuration set that `MAIL_CONFIGURATION_SET` names, and from `MAIL_SENDER` where a
-    /// domain has no sender of its own.
+    /// What sends mails: with the configuration set that `MAIL_CONFIGURATION_SET` names, and from `no-reply` at
+    /// `MAIL_DOMAIN` where a domain has no sender of its own.
     ///
     /// # Errors
-    /// [`Refused`] when one of them is absent, or the sender is no mail address.
+    /// [`Refused`] when one of them is absent, or mail cannot come from there.
     pub fn mailer(&self) -> Result<Mailer, Refused> {
         let configuration_set = self.required("MAIL_CONFIGURATION_SET");
+        let domain = self.mail_domain()?;
+        let address = format!("no-reply@{}", domain.as_str());
         let sender = Sender {
-            address: self.mail_sender()?,
+            address: EmailAddress::parse(&address).expect("a mail domain makes addresses"),
             name: None,
             reply_to: None,
         };
@@ -187,11 +189,6 @@ impl Edge {
         self.text(name)
             .map(str::to_owned)
             .ok_or_else(|| self.refuse(name, "is not set"))
-    }
-
-    fn mail_sender(&self) -> Result<EmailAddress, Refused> {
-        let text = self.required("MAIL_SENDER")?;
-        EmailAddress::parse(&text).map_err(|_| self.refuse("MAIL_SENDER", "must be a mail address"))
     }
 
     fn dynamodb_client(&self) -> aws_sdk_dynamodb::Client {
@@ -338,25 +335,22 @@ mod tests {
     #[test]
     fn a_mailer_needs_its_variables() {
         const SET: &str = "MAIL_CONFIGURATION_SET is not set";
-        const SENDER: &str = "MAIL_SENDER is not set";
-        for (set, sender, noted) in [
-            ("", "", &[SET, SENDER][..]),
-            ("mails", "", &[SENDER]),
-            ("", "no-reply@example.com", &[SET]),
-            ("mails", "example.com", &["MAIL_SENDER must be a mail address"]),
-            (
-                "mails",
-                "a@example.com, b@example.com",
-                &["MAIL_SENDER must be a mail address"],
-            ),
-            ("mails", "no-reply@example.com", &[]),
+        const DOMAIN: &str = "MAIL_DOMAIN (the parameter MailDomain) must be a domain that is verified in SES";
+        for (set, domain, noted) in [
+            ("", "", &[SET, DOMAIN][..]),
+            ("mails", "", &[DOMAIN]),
+            ("", "example.com", &[SET]),
+            ("mails", "no-reply@example.com", &[DOMAIN]),
+            ("mails", "localhost", &[DOMAIN]),
+            ("mails", "example.com, b", &[DOMAIN]),
+            ("mails", "example.com", &[]),
         ] {
-            let variables = [("MAIL_CONFIGURATION_SET", set), ("MAIL_SENDER", sender)];
+            let variables = [("MAIL_CONFIGURATION_SET", set), ("MAIL_DOMAIN", domain)];
             let edge = Edge::new(variables.map(|(name, text)| (name.into(), text.into())).into());
-            assert_eq!(edge.mailer().is_ok(), noted.is_empty(), "{set:?}, {sender:?}");
+            assert_eq!(edge.mailer().is_ok(), noted.is_empty(), "{set:?}, {domain:?}");
             let mut problems = edge.problems();
             problems.retain(|problem| problem.starts_with("MAIL_"));
-            assert_eq!(problems, noted, "{set:?}, {sender:?}");
+            assert_eq!(problems, noted, "{set:?}, {domain:?}");
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::{
         audit,
         budget::{Budget, Window},
         link,
+        name::{DomainName, EmailAddress},
         passcode::{self, Shape},
         password::Cost,
         support_pin, suppression,
@@ -188,7 +189,8 @@ impl Edge {
             true => Ok(base.trim_end_matches('/').to_owned()),
             false => Err(self.refuse(
                 "PUBLIC_URL",
-                "must be the https:// address that mailed links begin with, or an http:// address of this machine",
+                "(the parameter PublicUrl) must be the https:// address that mailed links begin with, or an http:// address of \
+                 this machine",
             )),
         };
         let one = |seconds| Window { max: 1, seconds };
@@ -209,6 +211,23 @@ impl Edge {
                 }]),
             },
             base: base?,
+        })
+    }
+
+    /// The domain, verified in SES, that all mail comes from.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub fn mail_domain(&self) -> Result<DomainName, Refused> {
+        let text = self.text("MAIL_DOMAIN").unwrap_or_default();
+        // What makes no mail address is no domain for mail.
+        let address = EmailAddress::parse(&format!("no-reply@{text}"));
+        let domain = address.and_then(|address| DomainName::parse(address.domain()));
+        domain.map_err(|_| {
+            self.refuse(
+                "MAIL_DOMAIN",
+                "(the parameter MailDomain) must be a domain that is verified in SES",
+            )
         })
     }
 

@@ -26,13 +26,13 @@ const MAILER: &[&str] = &[
     "ses:SendEmail on configuration-set/${MailConfiguration}",
 ];
 /// The variables that a `Mailer` is made of.
-const MAILER_VARIABLES: &[&str] = &["MAIL_CONFIGURATION_SET", "MAIL_SENDER"];
+const MAILER_VARIABLES: &[&str] = &["MAIL_CONFIGURATION_SET", "MAIL_DOMAIN"];
 
 /// What stands before the part of an SES resource that differs.
 const SES: &str = "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:";
 
 /// Types of fields that touch nothing.
-const HARMLESS: &[&str] = &["Budget", "Cost", "OpenApi", "Pages", "Policy", "Source"];
+const HARMLESS: &[&str] = &["Budget", "Cost", "DomainName", "OpenApi", "Pages", "Policy", "Source"];
 
 /// What a function needs: the actions that its role allows, and the variables that its environment holds.
 struct Needs {

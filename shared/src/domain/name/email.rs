@@ -49,6 +49,12 @@ impl EmailAddress {
         &self.text
     }
 
+    /// The domain, in lower-case ASCII.
+    #[must_use]
+    pub fn domain(&self) -> &str {
+        &self.text[self.at + 1..]
+    }
+
     /// The address in lower case: the key of uniqueness. No dot or `+tag` is taken away: what they mean is the
     /// provider's business.
     #[must_use]
