@@ -189,6 +189,18 @@ async fn other_methods_are_refused() {
 }
 
 #[tokio::test]
+async fn without_a_login_page_no_link_is_shown() {
+    let world = World::new().await;
+    let body = world.get("/app-root").bare().await.body;
+    let (markup, _) = body.split_once("<script").expect("the scripts come last");
+    assert!(!markup.contains("<a ") && !markup.contains("href="), "{markup}");
+    for (words, count) in [("close_done", 1), ("close", 2), ("to_login", 0)] {
+        let mark = format!("data-words=\"{words}\"");
+        assert_eq!(markup.matches(&mark).count(), count, "{words}");
+    }
+}
+
+#[tokio::test]
 async fn the_login_page_is_where_the_operator_says() {
     let world = World::with(&[("LoginUrl", "https://id.example/login?a=1&b='2'")]).await;
     let body = world.get("/app-root").bare().await.body;
@@ -217,8 +229,19 @@ async fn the_login_page_is_where_the_operator_says() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_works_in_a_browser() {
+    let world = World::with(&[("LoginUrl", "/login")]).await;
+    world.in_a_browser("app_root.py", &["--login-url", "/login"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_without_a_login_page_works_in_a_browser() {
     let world = World::new().await;
-    world.in_a_browser("app_root.py", &[]).await;
+    let checks = [
+        "success_names_the_login_and_links_to_where_it_is_used",
+        "a_used_link_says_how_to_get_another",
+        "a_link_that_is_not_complete_is_explained",
+    ];
+    world.in_a_browser("app_root.py", &checks).await;
 }
 
 /// The link in the newest mail to an address.

@@ -82,21 +82,25 @@ function drawProblem() {
   if (problem) {
     const wait = problem.wait ? waitWords(problem.wait) : "";
     const known = words(problem.word).replace("{wait}", wait).replace("{limit}", problem.limit);
-    // Next to the field one sentence is enough where it is in the page's language already.
-    const enough = ofField && problem.said && state.language === "en";
     // Who has to register anew has nothing to keep.
     const again = !ofField && !problem.word.startsWith("field_");
-    if (!enough) lines.push(line(again ? `${known} ${words("kept")}` : known));
-    if (problem.said) lines.push(line(ofField ? "" : `${words("server_said")} `, problem.said));
+    lines.push(line(again ? `${known} ${words("kept")}` : known));
+    if (problem.said) lines.push(line(`${words("server_said")} `, problem.said));
   }
-  part("pwd-problem").replaceChildren(...(ofField ? lines : []));
-  part("problem").replaceChildren(...(ofField ? [] : lines));
+  put(part("pwd-problem"), ofField ? lines : []);
+  put(part("problem"), ofField ? [] : lines);
   if (ofField) field.setAttribute("aria-invalid", "true");
   else field.removeAttribute("aria-invalid");
 }
 
+// What stays the same is left alone: a live region that is written anew is read out anew.
+function put(place, lines) {
+  if (place.textContent !== lines.map((one) => one.textContent).join("")) place.replaceChildren(...lines);
+}
+
 function line(text, english = "") {
   const made = document.createElement("p");
+  if (english) made.className = "said";
   const rest = document.createElement("span");
   rest.lang = "en";
   rest.textContent = english;
@@ -109,10 +113,21 @@ function waitWords(seconds) {
   return new Intl.NumberFormat(state.language, { style: "unit", unit, unitDisplay: "long" }).format(count);
 }
 
-// Says it to who cannot see it.
+// Says it to who cannot see it. The place is empty before: the same words twice are to be heard twice.
+let saying;
 function announce(text) {
-  part("news").textContent = text;
+  clearTimeout(saying);
+  part("news").textContent = "";
+  if (text) saying = setTimeout(() => (part("news").textContent = text), 100);
 }
+
+// A problem of the field. Who is in it already, as after Enter, hears nothing of the focus, which does not move.
+function tell() {
+  field.focus();
+  announce([...part("pwd-problem").children].map((one) => one.textContent).join(" "));
+}
+
+let pause; // until the strength is told
 
 // ---- The request --------------------------------------------------------------------------------------------------------
 
@@ -160,11 +175,12 @@ function refusal(name, said) {
 async function submit(event) {
   event.preventDefault();
   if (state.sending) return;
+  clearTimeout(pause); // how strong it is would talk over what becomes of it
   const { link } = state;
   const pwd = field.value;
   if (pwd === "") {
     update({ problem: { field: "pwd", word: "empty" } });
-    field.focus();
+    tell();
     return;
   }
   update({ sending: true, problem: null });
@@ -176,7 +192,7 @@ async function submit(event) {
   if (outcome.view) field.value = "";
   update({ sending: false, ...outcome });
   if (outcome.view) heading().focus();
-  else if (state.problem.field === "pwd") field.focus();
+  else if (state.problem.field === "pwd") tell();
 }
 
 // ---- What happens -------------------------------------------------------------------------------------------------------
@@ -185,11 +201,11 @@ function readLink() {
   const found = LINK.exec(location.hash);
   const link = found && { kind: found[1].toLowerCase(), uuid: found[2] };
   field.value = "";
+  clearTimeout(pause);
   announce("");
   update({ link, view: link ? "form" : "missing", sending: false, revealed: false, problem: null, user: {}, said: "" });
 }
 
-let pause;
 field.addEventListener("input", () => {
   drawStrength();
   // Not at every key: who listens wants to hear what is typed.

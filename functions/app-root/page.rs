@@ -15,8 +15,8 @@ const WORDS: [(&str, &str); 3] = [
 pub struct Pages(BTreeMap<&'static str, Page>);
 
 impl Pages {
-    /// With a link to where people log in.
-    pub fn new(login_url: &str) -> Self {
+    /// With a link to where people log in, if that is known.
+    pub fn new(login_url: Option<&str>) -> Self {
         let page = |(language, words): (&'static str, &str)| (language, Page::new(language, html(words, login_url)));
         Self(WORDS.map(page).into())
     }
@@ -28,7 +28,7 @@ impl Pages {
 }
 
 /// The page in one language. All words travel with it, so that it changes its language without being loaded again.
-fn html(words: &str, login_url: &str) -> String {
+fn html(words: &str, login_url: Option<&str>) -> String {
     let words: BTreeMap<&str, String> = serde_json::from_str(words).expect("the words are texts by name");
     let all: Vec<_> = WORDS
         .iter()
@@ -47,12 +47,21 @@ fn html(words: &str, login_url: &str) -> String {
             "style" => html += include_str!("page.css"),
             "script" => html += concat!(include_str!("strength.js"), include_str!("page.js")),
             "words" => html += &all,
-            "login_url" => html += &escaped(login_url),
+            "way_on_done" => html += &way_on(login_url, "close_done"),
+            "way_on" => html += &way_on(login_url, "close"),
             word => html += &escaped(&words[word]),
         }
         html += rest;
     }
     html
+}
+
+/// The link to where people log in; without one, the words that take its place.
+fn way_on(login_url: Option<&str>, otherwise: &str) -> String {
+    match login_url {
+        Some(url) => format!("<a href=\"{}\" data-words=\"to_login\"></a>", escaped(url)),
+        None => format!("<span data-words=\"{otherwise}\"></span>"),
+    }
 }
 
 fn escaped(text: &str) -> String {

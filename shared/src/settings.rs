@@ -148,15 +148,15 @@ impl Edge {
         })
     }
 
-    /// Where people log in: the page links to it.
+    /// Where people log in: the page links to it. `None` where that is not known.
     ///
     /// # Errors
     /// [`Refused`].
-    pub fn login_url(&self) -> Result<String, Refused> {
-        let text = self.text("LOGIN_URL").unwrap_or("/");
-        match is_link(text) {
-            true => Ok(text.to_owned()),
-            false => Err(self.refuse(
+    pub fn login_url(&self) -> Result<Option<String>, Refused> {
+        match self.text("LOGIN_URL") {
+            None => Ok(None),
+            Some(text) if is_link(text) => Ok(Some(text.to_owned())),
+            Some(_) => Err(self.refuse(
                 "LOGIN_URL",
                 "must be an https:// address, an http:// address of this machine, or a path that begins with /",
             )),
@@ -371,6 +371,7 @@ mod tests {
             ("", true),
             ("/", true),
             ("/login?next=%2F#top", true),
+            ("", true),
             ("https://pbx.example/login", true),
             ("https://pbx.example", true),
             ("https://pbx.example:8443/", true),
@@ -396,7 +397,10 @@ mod tests {
             ("data:text/html,x", false),
         ] {
             let edge = edge(&[("LOGIN_URL", value)]);
-            assert_eq!(edge.login_url().is_ok(), good, "{value:?}");
+            match edge.login_url() {
+                Ok(link) => assert_eq!(link.unwrap_or_default(), if good { value } else { "refused" }),
+                Err(_) => assert!(!good, "{value:?}"),
+            }
             assert_eq!(edge.problems().is_empty(), good, "{value:?}");
         }
     }
