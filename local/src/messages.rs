@@ -24,6 +24,11 @@ pub(crate) struct Message {
     pub(crate) html: Option<String>,
     /// The local clock's time, ISO 8601.
     pub(crate) at: String,
+    /// These two are in no list that did not ask for them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) from: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reply_to: Option<String>,
 }
 
 /// What a message says.
@@ -32,6 +37,8 @@ pub(crate) struct Content {
     pub(crate) subject: Option<String>,
     pub(crate) text: Option<String>,
     pub(crate) html: Option<String>,
+    pub(crate) from: Option<String>,
+    pub(crate) reply_to: Option<String>,
 }
 
 /// All messages since the last clearing, oldest first.
@@ -44,7 +51,13 @@ pub(crate) struct Messages {
 impl Messages {
     pub(crate) fn capture(&self, channel: Channel, to: String, content: Content, at: String) {
         let id = (self.last_id.fetch_add(1, Ordering::SeqCst) + 1).to_string();
-        let Content { subject, text, html } = content;
+        let Content {
+            subject,
+            text,
+            html,
+            from,
+            reply_to,
+        } = content;
         self.all().push(Message {
             id,
             channel,
@@ -53,6 +66,8 @@ impl Messages {
             text,
             html,
             at,
+            from,
+            reply_to,
         });
     }
 

@@ -138,8 +138,20 @@ async fn events(State(inner): Shared) -> Sse<impl Stream<Item = Result<Event, In
     Sse::new(stream).keep_alive(KeepAlive::default())
 }
 
-async fn messages(State(inner): Shared) -> Response<Body> {
-    listed(&inner.messages.list())
+async fn messages(State(inner): Shared, uri: Uri) -> Response<Body> {
+    let mut list = inner.messages.list();
+    if !is_asked(&uri, "full") {
+        for message in &mut list {
+            (message.from, message.reply_to) = (None, None);
+        }
+    }
+    listed(&list)
+}
+
+/// Whether a query says so: `?name=true`.
+fn is_asked(uri: &Uri, name: &str) -> bool {
+    let query = uri.query().unwrap_or_default().as_bytes();
+    form_urlencoded::parse(query).any(|(key, value)| key == name && value == "true")
 }
 
 async fn clear_messages(State(inner): Shared) -> Response<Body> {
@@ -206,10 +218,8 @@ async fn rows(State(inner): Shared, Path(name): Path<String>) -> Response<Body> 
 }
 
 async fn invocations(State(inner): Shared, uri: Uri) -> Response<Body> {
-    let query = uri.query().unwrap_or_default().as_bytes();
-    let with_init = form_urlencoded::parse(query).any(|(key, value)| key == "init" && value == "true");
     let mut list = inner.invocations.list();
-    if !with_init {
+    if !is_asked(&uri, "init") {
         list.iter_mut().for_each(|invocation| invocation.init_calls = None);
     }
     listed(&list)

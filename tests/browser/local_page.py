@@ -11,6 +11,7 @@ CHROMIUM names the browser where it has an unusual name. It moves the local cloc
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -50,7 +51,7 @@ MAIL = {"id": "2", "channel": "email", "to": "ann@demo.example", "subject": "Con
 HTML_ONLY = {"id": "3", "channel": "email", "to": "ann@demo.example", "subject": "Your code", "at": "2026-02-27T22:08:00Z", "text": None,
              "html": '<style>p { color: #123456 }</style><p>Use <b>98765432</b> or <a href="https://ok.example/?a=1&amp;b=2">go on</a>.</p>'}
 ATTACK = "<script>top.pwned = 1</script><img src='data:,' onerror='top.pwned = 1'>"
-HOSTILE = {"id": "../3?x=<b>", "channel": "email", "to": f"{ATTACK}@demo.example", "subject": ATTACK + "w" * 3000, "at": ATTACK,
+HOSTILE = {"id": "../3?x=<b>", "channel": "email", "to": f"{ATTACK}@demo.example", "from": ATTACK + "f" * 3000, "reply_to": ATTACK, "subject": ATTACK + "w" * 3000, "at": ATTACK,
            "text": f"{ATTACK} javascript:top.pwned=1 \u202egnp.exe " + "long" * 2000,
            "html": ATTACK + "<a href='javascript:top.pwned=1'>a</a><a href=' JaVa\tscript:top.pwned=1'>b</a><a href='data:text/html,x'>c</a>"
                             "<a href='/_local/clock'>d</a><a href='https://ok.example/\"onmouseover=top.pwned=1'>e</a>"}
@@ -94,7 +95,7 @@ def local_page(browser, *, messages=None, allowed_errors=(), **options):
     page.add_init_script(WATCH)
     if messages is not None:
         page.add_init_script(FAKE_STREAM)
-        page.route("**/_local/messages", lambda route: route.fulfill(json=messages))
+        page.route(f"{BASE}/_local/messages?full=true", lambda route: route.fulfill(json=messages))
         # Without the server's own policy: the frame's sandbox has to be enough.
         page.route("**/_local/messages/*/html", lambda route: route.fulfill(content_type="text/html", body=messages[-1]["html"]))
 
@@ -298,6 +299,43 @@ def the_passcode_lines_run_in_a_shell(browser):
         made = in_a_shell(copy_curl(page, "Retrieve"), 200)
         passcode_id.fill(made["id"])
         assert in_a_shell(copy_curl(page, "Invalidate"), 200) == {"id": made["id"], "valid": False}
+
+
+def the_account_lines_run_in_a_shell(browser):
+    api("POST", "/_local/clock", {"advance_seconds": 121})  # one registration and one reset in two minutes
+    user = api("GET", "/_local/identities")["user"]
+    login = f"person{time.time_ns()}"
+    with local_page(browser, allowed_errors=["Failed to load resource"]) as page:
+        link = page.get_by_label("Link", exact=True)
+        page.get_by_label("Login", exact=True).fill(login)
+        page.get_by_label("Password", exact=True).fill("Other-meadow.88~l'eaf")
+        for ask, view in (("Register", "self_register"), ("Ask for a password reset", "pwd_reset")):
+            assert in_a_shell(copy_curl(page, ask), 200)["result"] is True
+            expect(link).to_have_value(re.compile(rf"/app-root#/{view}/[0-9a-f-]{{36}}$"))
+            refused = in_a_shell(copy_curl(page, "Set the password by the link"), 412)  # the quotation mark arrived
+            assert refused["error_details"] == {"field": "pwd"}, refused
+            page.get_by_label("Password", exact=True).fill("Other-meadow.88~leaf")
+            done = in_a_shell(copy_curl(page, "Set the password by the link"), 200)
+            assert done["user"]["login"] == login, done
+            in_a_shell(copy_curl(page, "Set the password by the link"), 404)
+            page.get_by_label("Password", exact=True).fill("Third'lantern.51~fox")
+        page.get_by_label("Password", exact=True).fill("Fourth-anchor.62~elm")
+        # A real change would end the demo user's tokens, which other checks need.
+        line = copy_curl(page, "Change the demo user’s password")
+        assert user["password"] in line and user["token"] in line, line
+        refused = in_a_shell(line.replace(user["password"], "not-" + user["password"]), 412)
+        assert refused["error_details"] == {"field": "current_pwd"}, refused
+        page.get_by_label("Password", exact=True).fill("short")
+        page.get_by_role("button", name="Run Change the demo user’s password").click()
+        expect(page.get_by_label("Answer: Change the demo user’s password")).to_contain_text("412")
+
+
+def a_mail_says_whom_it_is_from(browser):
+    full = {**MAIL, "from": "Example PBX <no-reply@demo.example>", "reply_to": "help@demo.example"}
+    with local_page(browser, messages=[SMS, full]) as page:
+        told = page.locator("#message-list li .meta")
+        expect(told.nth(0)).to_contain_text("to ann@demo.example from Example PBX <no-reply@demo.example>, replies to help@demo.example · 2026")
+        expect(told.nth(1)).to_contain_text("to +380501234567 · 2026")
 
 
 def ready_requests_run_from_the_page(browser):
@@ -506,6 +544,8 @@ CHECKS = [
     identities_are_copied_with_one_click,
     the_support_pin_lines_run_in_a_shell,
     the_passcode_lines_run_in_a_shell,
+    the_account_lines_run_in_a_shell,
+    a_mail_says_whom_it_is_from,
     ready_requests_run_from_the_page,
     a_request_appears_without_a_reload,
     the_clock_is_shown_and_moved,

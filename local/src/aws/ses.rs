@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::http::{Response, StatusCode};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use mail_parser::{Message as Mail, MessageParser, PartType};
+use mail_parser::{Address, Message as Mail, MessageParser, PartType};
 
 use super::feedback;
 use super::query::{Form, SES};
@@ -63,7 +63,10 @@ fn plain(form: &Form) -> Read {
         .flat_map(|list| form.list(&format!("Destination.{list}")))
         .collect();
     let part = |name: &str| form.get(name).map(str::to_owned);
+    let reply_to = form.list("ReplyToAddresses");
     let content = Content {
+        from: part("Source"),
+        reply_to: (!reply_to.is_empty()).then(|| reply_to.join(", ")),
         subject: part("Message.Subject.Data"),
         text: part("Message.Body.Text.Data"),
         html: part("Message.Body.Html.Data"),
@@ -90,6 +93,8 @@ fn raw(form: &Form) -> Read {
             .collect();
     }
     let content = Content {
+        from: mail.from().map(shown).or_else(|| form.get("Source").map(str::to_owned)),
+        reply_to: mail.reply_to().map(shown),
         subject: mail.subject().map(str::to_owned),
         text: part(&mail, &mail.text_body, |body| match body {
             PartType::Text(text) => Some(text),
@@ -101,6 +106,15 @@ fn raw(form: &Form) -> Read {
         }),
     };
     Ok((recipients, content))
+}
+
+/// `Name <address>`, or the bare address where there is no name.
+fn shown(list: &Address<'_>) -> String {
+    let one = |address: &mail_parser::Addr<'_>| match (address.name(), address.address().unwrap_or_default()) {
+        (Some(name), address) => format!("{name} <{address}>"),
+        (None, address) => address.to_owned(),
+    };
+    list.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 /// The first of `ids` that really is such a part: the parser also offers text for HTML and the other way round.

@@ -203,7 +203,8 @@ function moment(at) {
 }
 
 function messageEntry(message) {
-  const { channel, to, subject, text, html, at } = message;
+  const { channel, to, from, reply_to, subject, text, html, at } = message;
+  const who = (said, address) => (address ? [said, h("bdi", {}, address)] : []);
   const words = text || wordsOf(html ?? "");
   const codes = codesIn(`${subject ?? ""}\n${words}`).map((code) => value("div", `code ${code}`, h("code", { className: "code" }, code)));
   const links = linksIn(words, html ?? "").map((href) =>
@@ -213,7 +214,8 @@ function messageEntry(message) {
   return h("li", {},
     h("h3", { dir: "auto" }, subject || (channel === "sms" ? "Text message" : "(no subject)")),
     h("p", { className: "meta" },
-      h("span", { className: "tag" }, channel === "sms" ? "SMS" : "Email"), " to ", h("bdi", {}, to ?? ""), " · ", moment(at)),
+      h("span", { className: "tag" }, channel === "sms" ? "SMS" : "Email"), " to ", h("bdi", {}, to ?? ""),
+      ...who(" from ", from), ...who(", replies to ", reply_to), " · ", moment(at)),
     codes.length + links.length ? h("div", { className: "found" }, ...codes, ...links) : null,
     text ? box : null,
     html ? htmlPart(message, !text) : null);
@@ -248,6 +250,7 @@ function showMessages(messages, first) {
   $("message-count").textContent = messages.length || "";
   $("messages-empty").hidden = messages.length > 0;
   $("clear-messages").hidden = messages.length === 0;
+  fillLink(messages);
   more($("more-messages"), messages.length, allMessages, "messages", () => ((allMessages = true), showMessages(messages, true)));
   if (first || arrived.length === 0) return;
   for (const [key] of arrived) entries.get(key)?.classList.add("arrived");
@@ -392,23 +395,24 @@ function target({ path, query }) {
 }
 
 function curl(request) {
-  const { method, headers, form = {} } = request;
+  const { method, headers, form = {}, json } = request;
   return [
     `curl -X ${method} ${shellQuoted(location.origin + target(request))}`,
     ...Object.entries(headers).map(([name, text]) => `-H ${shellQuoted(`${name}: ${text}`)}`),
     ...Object.entries(form).map(([name, text]) => `--data-urlencode ${shellQuoted(`${name}=${text}`)}`),
+    ...(json ? [`-d ${shellQuoted(JSON.stringify(json))}`] : []),
   ].join(" \\\n  ");
 }
 
-/** One ready request: `request()` is read anew each time, since the passcode fields change it. */
+/** One ready request: `request()` is read anew each time, since the fields above it change it. */
 function readyRequest(name, request, then = () => {}) {
   const line = h("code");
   const shown = h("pre", {}, line);
   const answer = h("output", { ariaLabel: `Answer: ${name}` });
   const run = h("button", { type: "button" }, "Run", unseen(` ${name}`));
   run.addEventListener("click", async () => {
-    const { method, headers, form, ...rest } = request();
-    const body = form && new URLSearchParams(form);
+    const { method, headers, form, json, ...rest } = request();
+    const body = json ? JSON.stringify(json) : form && new URLSearchParams(form);
     try {
       const reply = await fetch(target(rest), { method, headers, body, cache: "no-store", credentials: "omit" });
       const text = await reply.text();
@@ -439,6 +443,41 @@ function fillPasscode(text) {
 
 function writePasscodeLines() {
   for (const part of $("passcode-requests").children) part.write();
+}
+
+const MAILED = /https?:\/\/[^\s"'<>]*\/app-root#\/(self_register|pwd_reset)\/([0-9a-f-]{36})/i;
+let newestLink;
+
+/** Puts the newest mail's link into its field, once: what a person writes there stays until the next mail. */
+function fillLink(messages) {
+  const linkOf = ({ text, html }) => MAILED.exec(text || html || "")?.[0];
+  const link = linkOf(messages.findLast(linkOf) ?? {});
+  if (link === undefined || link === newestLink) return;
+  newestLink = link;
+  $("link").value = link;
+  writeAccountLines();
+}
+
+function writeAccountLines() {
+  for (const part of $("account-requests").children) part.write();
+}
+
+function showAccountRequests({ domain, user }) {
+  const to = (path) => `/rest/v1/iam/${path}`;
+  const headers = { "Content-Type": "application/json" };
+  const login = () => $("login").value.trim() || "LOGIN";
+  const pwd = () => $("password").value || "PASSWORD";
+  const linked = () => {
+    const [, view, id] = MAILED.exec($("link").value) ?? [null, "self_register", "LINK_ID"];
+    return to(`${view}_requests/${id}`);
+  };
+  $("account-requests").replaceChildren(
+    readyRequest("Register", () => ({ method: "POST", path: to("self_register_requests"), headers,
+      json: { domain, login: login(), name: "My Name", email: `${login()}@example.org` } })),
+    readyRequest("Ask for a password reset", () => ({ method: "POST", path: to("pwd_reset_requests"), headers, json: { key: login(), domain } })),
+    readyRequest("Set the password by the link", () => ({ method: "PATCH", path: linked(), headers, json: { pwd: pwd() } })),
+    readyRequest("Change the demo user’s password", () => ({ method: "POST", path: to("pwd_reset_requests"),
+      headers: { ...headers, Authorization: `Bearer ${user.token}` }, json: { current_pwd: user.password, new_pwd: pwd() } })));
 }
 
 function showReadyRequests({ client, passcode_token, admin, user }) {
@@ -481,13 +520,14 @@ function showIdentities(identities) {
     h("div", {}, h("h3", {}, name), h("dl", {}, ...Object.entries(fields).map(([field, text]) =>
       h("div", {}, h("dt", {}, field), value("dd", `${name} ${field}`, h("code", {}, String(text)))))))));
   showReadyRequests(identities);
+  showAccountRequests(identities);
 }
 
 // ---- Start --------------------------------------------------------------------------------------------------------------
 
 const readTables = feed("tables", "/_local/tables", showTables, []);
 const readers = new Map([
-  ["messages", feed("messages", "/_local/messages", showMessages)],
+  ["messages", feed("messages", "/_local/messages?full=true", showMessages)],
   ["invocations", feed("requests", "/_local/invocations?init=true", showRequests)],
   ["clock", feed("clock", "/_local/clock", showClock)],
   ["identities", feed("identities", "/_local/identities", showIdentities, null)],
@@ -517,6 +557,7 @@ for (const [button, section, path] of [["clear-messages", "messages", "/_local/m
 for (const field of [$("passcode"), $("passcode-id")]) {
   field.addEventListener("input", () => (field.value.trim().startsWith("{") ? fillPasscode(field.value) : writePasscodeLines()));
 }
+for (const field of [$("login"), $("password"), $("link")]) field.addEventListener("input", writeAccountLines);
 document.addEventListener("visibilitychange", () => {
   unread = 0;
   document.title = title;

@@ -26,13 +26,15 @@ async fn mail_and_text_messages_are_captured() {
         .build();
     let sent = ses
         .send_email()
-        .source("us@example.com")
+        .source("Us <us@example.com>")
+        .reply_to_addresses("help@example.com")
+        .reply_to_addresses("more@example.com")
         .destination(destination)
         .message(message.clone())
         .send()
         .await;
     assert!(!sent.expect("captured").message_id().is_empty());
-    let raw = "From: us@example.com\r\nTo: Someone <c@example.com>\r\nSubject: =?utf-8?q?r=C3=A4w?=\r\nMIME-Version: 1.0\r\n\
+    let raw = "From: =?utf-8?q?=C3=9Cs?= <us@example.com>\r\nReply-To: help@example.com\r\nTo: Someone <c@example.com>\r\nSubject: =?utf-8?q?r=C3=A4w?=\r\nMIME-Version: 1.0\r\n\
                Content-Type: multipart/alternative; boundary=x\r\n\r\n--x\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n\
                plain\r\n--x\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<i>html</i>\r\n--x--\r\n";
     let raw_message = RawMessage::builder().data(Blob::new(raw)).build().expect("complete");
@@ -71,6 +73,28 @@ async fn mail_and_text_messages_are_captured() {
         { "id": null, "channel": "sms", "to": "+15555550123", "subject": null, "text": "123456 is your code", "html": null, "at": null },
     ]);
     assert_eq!(messages, expected);
+    // Who asks gets more; the list that everybody reads stays as it is.
+    let full = local.json("/_local/messages?full=true").await;
+    let senders: Vec<_> = full
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|one| (&one["from"], &one["reply_to"]))
+        .collect();
+    let (ours, plain) = (
+        json!("Us <us@example.com>"),
+        json!("help@example.com, more@example.com"),
+    );
+    let (raw, one) = (json!("Üs <us@example.com>"), json!("help@example.com"));
+    assert_eq!(
+        senders,
+        [
+            (&ours, &plain),
+            (&ours, &plain),
+            (&raw, &one),
+            (&Value::Null, &Value::Null)
+        ]
+    );
     assert_eq!(
         send(local.delete("/_local/messages")).await.status(),
         StatusCode::NO_CONTENT
