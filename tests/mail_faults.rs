@@ -64,12 +64,22 @@ async fn a_mail_service_that_hangs_is_said_in_time() {
     let again = || ask(&world, "203.0.113.7", "someone").header("idempotency-key", "key");
     world.fault(fault("ses", "hang", 0, 1)).await;
     unsent(&world, again()).await;
-    assert_eq!((world.requests().await, world.mails().await.len()), (0, 0));
+    // The mail may be on its way: its link must be good then.
+    assert_eq!((world.requests().await, world.mails().await.len()), (1, 0));
     // With the same key, too; and then it is done.
     for _ in 0..2 {
         again().send().await.is(200, CHECK_MAIL);
     }
-    assert_eq!((world.requests().await, world.mails().await.len()), (1, 1));
+    assert_eq!((world.requests().await, world.mails().await.len()), (2, 1));
+}
+
+#[tokio::test]
+async fn a_mail_whose_answer_is_lost_holds_a_good_link() {
+    let world = World::new().await;
+    world.fault(fault("ses", "drop_response", 0, 3)).await;
+    unsent(&world, ask(&world, "203.0.113.7", "someone")).await;
+    let id = world.link_to("someone@yandex.ru").await;
+    made(&world.confirm(&id, PASSWORD).await, "someone");
 }
 
 #[tokio::test]

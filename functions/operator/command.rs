@@ -7,7 +7,7 @@ use countersign_shared::domain::{
     name::{DisplayName, DomainName, EmailAddress, Malformed},
     password::{Alphabet, Policy},
     scope::Scope,
-    sender::Sender,
+    sender::{MailDomain, Sender},
     tenant::{Domain, Opt, Template},
 };
 use serde::Deserialize;
@@ -131,7 +131,7 @@ impl Default for PasswordForm {
 
 impl DomainForm {
     /// The domain, whose mail comes from `mail_domain` or below it: from elsewhere, SES would take none.
-    pub fn read(self, mail_domain: &DomainName) -> Result<Domain, Failed> {
+    pub fn read(self, mail_domain: &MailDomain) -> Result<Domain, Failed> {
         let PasswordForm {
             alphabet,
             min,
@@ -173,18 +173,14 @@ impl DomainForm {
     }
 }
 
-fn sender(address: &str, mail_domain: &DomainName) -> Result<EmailAddress, Failed> {
+fn sender(address: &str, mail_domain: &MailDomain) -> Result<EmailAddress, Failed> {
     let address = field("sender", EmailAddress::parse(address))?;
-    let below = address
-        .domain()
-        .strip_suffix(mail_domain.as_str())
-        .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
-    match below {
-        true => Ok(address),
-        false => Err(Failed::Refused(format!(
-            "sender must be an address at {} or below it",
-            mail_domain.as_str()
+    match (mail_domain.sends_for(&address), mail_domain.name()) {
+        (true, _) => Ok(address),
+        (false, Some(name)) => Err(Failed::Refused(format!(
+            "sender must be an address at {name} or below it"
         ))),
+        (false, None) => Err("a sender needs the parameter MailDomain".into()),
     }
 }
 

@@ -6,6 +6,7 @@ use countersign_shared::{
         name::{DisplayName, DomainName, EmailAddress, Login},
         password::{Cost, Password, PasswordHash},
         secret::{Digest, Secret, random_token},
+        sender::MailDomain,
         tenant::{Domain, Options},
         time::Timestamp,
         token::{Grant, Kind, Owner, Presented, Token},
@@ -37,7 +38,7 @@ pub struct Operator {
     pub tokens: Table<Token, Put>,
     pub change_tokens: Table<Token, Update>,
     pub cost: Cost,
-    pub mail_domain: DomainName,
+    pub mail_domain: MailDomain,
 }
 
 /// Why a command was not done.

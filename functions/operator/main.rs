@@ -7,7 +7,7 @@ use lambda_runtime::{LambdaEvent, service_fn};
 
 fn main() -> std::process::ExitCode {
     edge::start(async |edge| {
-        let (cost, mail_domain) = (edge.password_cost(), edge.mail_domain());
+        let (cost, mail_domain) = (edge.password_cost(), edge.mail_domain_if_any());
         let operator = handler::Operator {
             domains: edge.table(),
             users: edge.table(),

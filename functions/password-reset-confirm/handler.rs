@@ -27,6 +27,7 @@ use rand::rngs::SysRng;
 /// in.
 pub struct Confirm {
     pub repetitions: Table<Remembered, Put>,
+    pub forget: Table<Remembered, Delete>,
     pub requests: Table<PasswordResetRequest, Get>,
     pub users: Table<User, BatchGet>,
     pub domains: Table<Domain, BatchGet>,
@@ -47,7 +48,15 @@ impl Endpoint for Confirm {
         // A body with a password is remembered only together with what may be a link's secret.
         let digest = link::parse(credential).ok_or(Error::NoRequest)?;
         let answer = self.confirm(call, &digest, &given);
-        repetition::once(&self.repetitions, call, "password-reset-confirm", credential, answer).await
+        repetition::once(
+            &self.repetitions,
+            &self.forget,
+            call,
+            "password-reset-confirm",
+            credential,
+            answer,
+        )
+        .await
     }
 }
 

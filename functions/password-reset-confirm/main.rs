@@ -9,6 +9,7 @@ fn main() -> std::process::ExitCode {
         let cost = edge.password_cost();
         Ok(handler::Confirm {
             repetitions: edge.table(),
+            forget: edge.table(),
             requests: edge.table(),
             users: edge.table(),
             domains: edge.table(),

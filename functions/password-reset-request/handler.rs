@@ -33,6 +33,7 @@ use countersign_shared::{
 /// Mails a link to somebody who has lost the password, or changes it for somebody who has not.
 pub struct Request {
     pub repetitions: Table<Remembered, Put>,
+    pub forget: Table<Remembered, Delete>,
     pub domains: Table<Domain, BatchGet>,
     pub claims: Table<Claim, BatchGet>,
     pub users: Table<User, BatchGet>,
@@ -64,7 +65,15 @@ impl Endpoint for Request {
                 PasswordWanted::Change(wanted) => self.change(call, wanted).await,
             }
         };
-        repetition::once(&self.repetitions, call, "password-reset-request", credential, answer).await
+        repetition::once(
+            &self.repetitions,
+            &self.forget,
+            call,
+            "password-reset-request",
+            credential,
+            answer,
+        )
+        .await
     }
 }
 

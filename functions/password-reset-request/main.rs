@@ -12,6 +12,7 @@ fn main() -> std::process::ExitCode {
         let (guesses, cost) = (edge.password_guesses(), edge.password_cost());
         Ok(handler::Request {
             repetitions: edge.table(),
+            forget: edge.table(),
             domains: edge.table(),
             claims: edge.table(),
             users: edge.table(),

@@ -21,6 +21,7 @@ use countersign_shared::{
             body::{Key, ResetWanted},
         },
         reply::Answer,
+        serve::in_time,
     },
     store::table::Batch,
     throttling::Spending,
@@ -32,6 +33,8 @@ use crate::handler::Request;
 /// Whom the mail is for, and what nobody may be told about it.
 struct Found {
     domain: Domain,
+    /// The operator has described the domain.
+    is_described: bool,
     user: Option<User>,
     /// The account's address, or the one that was asked for; none for a login that nobody has.
     email: Option<EmailAddress>,
@@ -45,7 +48,7 @@ impl Request {
     pub async fn reset(&self, call: &Call, wanted: ResetWanted) -> Result<Answer, Error> {
         let found = self.find(call, &wanted).await?;
         let mut spending = Spending::new(&self.budgets, call);
-        let done = self.accept(call, &wanted, found, &mut spending).await;
+        let done = in_time(self.accept(call, &wanted, found, &mut spending)).await;
         if done.is_err() {
             // The first error is the one to tell; what cannot be given back comes back by itself.
             let _ = spending.give_back().await;
@@ -84,11 +87,13 @@ impl Request {
         };
         batch.want(&self.suppressions, &subject);
         let suppression = batch.read().await?.take(&self.suppressions, &subject, call.now)?;
-        let is_silent = suppression.is_some() || (domain.is_none() && user.is_none());
+        let is_described = domain.is_some();
+        let is_silent = suppression.is_some() || (!is_described && user.is_none());
         Ok(Found {
             domain: domain.unwrap_or_else(|| Domain::undescribed(wanted.domain.clone())),
             user,
             email,
+            is_described,
             is_silent,
         })
     }
@@ -103,7 +108,7 @@ impl Request {
         let limits = &self.policy.limits;
         let subject = throttle::source(Asked::PasswordReset, &call.source);
         spending.spend(&limits.source, &subject).await??;
-        let subject = throttle::domain(Asked::PasswordReset, &wanted.domain);
+        let subject = throttle::domain(Asked::PasswordReset, found.is_described.then_some(&wanted.domain));
         spending.spend(&limits.domain, &subject).await??;
         let addressee = match (&found.email, &wanted.key) {
             (Some(email), _) | (None, Key::Email(email)) => Addressee::Email(email),
@@ -157,9 +162,11 @@ impl Request {
         ];
         match self.mailer.send(domain.sender.as_ref(), to, &mail, &tags).await {
             Ok(()) => Ok(era::check_mail(outcome)),
-            Err(Unsent(fault)) => {
-                // Nobody has the link; if it cannot be taken back now, it ends by itself.
-                let _ = self.take_back.delete(&request.digest).await;
+            Err(Unsent { fault, perhaps_sent }) => {
+                // Nobody has the link, or somebody perhaps has. If it cannot be taken back now, it ends by itself.
+                if !perhaps_sent {
+                    let _ = self.take_back.delete(&request.digest).await;
+                }
                 Err(Error::MailFailed(fault))
             }
         }

@@ -15,9 +15,12 @@ use countersign_shared::{
     fault::Fault,
     http::{
         call::Call,
-        era::{self, Error, body},
+        era::{
+            self, Error,
+            body::{self, RegistrationWanted},
+        },
         reply::Answer,
-        serve::Endpoint,
+        serve::{Endpoint, in_time},
     },
     repetition,
     store::{
@@ -31,6 +34,7 @@ use rand::rngs::SysRng;
 /// Takes a registration and mails a link. No account exists before the link was followed.
 pub struct Request {
     pub repetitions: Table<Remembered, Put>,
+    pub forget: Table<Remembered, Delete>,
     pub domains: Table<Domain, BatchGet>,
     pub claims: Table<Claim, BatchGet>,
     pub suppressions: Table<Suppression, BatchGet>,
@@ -45,7 +49,17 @@ impl Endpoint for Request {
     type Error = Error;
 
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
-        repetition::once(&self.repetitions, call, "registration-request", "", self.request(call)).await
+        let wanted = body::read_registration(call)?;
+        let answer = self.request(call, wanted);
+        repetition::once(
+            &self.repetitions,
+            &self.forget,
+            call,
+            "registration-request",
+            "",
+            answer,
+        )
+        .await
     }
 }
 
@@ -58,10 +72,10 @@ struct Admitted {
 }
 
 impl Request {
-    async fn request(&self, call: &Call) -> Result<Answer, Error> {
-        let admitted = self.admit(call).await?;
+    async fn request(&self, call: &Call, wanted: RegistrationWanted) -> Result<Answer, Error> {
+        let admitted = self.admit(call, wanted).await?;
         let mut spending = Spending::new(&self.budgets, call);
-        let done = self.accept(call, admitted, &mut spending).await;
+        let done = in_time(self.accept(call, admitted, &mut spending)).await;
         if done.is_err() {
             // The first error is the one to tell; what cannot be given back comes back by itself.
             let _ = spending.give_back().await;
@@ -69,8 +83,7 @@ impl Request {
         done
     }
 
-    async fn admit(&self, call: &Call) -> Result<Admitted, Error> {
-        let asked = body::read_registration(call)?;
+    async fn admit(&self, call: &Call, asked: RegistrationWanted) -> Result<Admitted, Error> {
         let mut batch = Batch::default();
         batch.want(&self.domains, &asked.domain);
         if let Ok(wanted) = &asked.values {
@@ -103,7 +116,7 @@ impl Request {
         let (limits, email) = (&self.policy.limits, admitted.wanted.email.clone());
         let subject = throttle::source(Asked::Registration, &call.source);
         spending.spend(&limits.source, &subject).await??;
-        let subject = throttle::domain(Asked::Registration, &admitted.domain.name);
+        let subject = throttle::domain(Asked::Registration, Some(&admitted.domain.name));
         spending.spend(&limits.domain, &subject).await??;
         let subject = throttle::address(Asked::Registration, Addressee::Email(&email));
         let has_room = spending.spend(&limits.address, &subject).await?.is_ok();
@@ -136,9 +149,11 @@ impl Request {
         ];
         match self.mailer.send(domain.sender.as_ref(), to, &mail, &tags).await {
             Ok(()) => Ok(era::check_mail(outcome)),
-            Err(Unsent(fault)) => {
-                // Nobody has the link; if it cannot be taken back now, it ends by itself.
-                let _ = self.take_back.delete(&request.digest).await;
+            Err(Unsent { fault, perhaps_sent }) => {
+                // Nobody has the link, or somebody perhaps has. If it cannot be taken back now, it ends by itself.
+                if !perhaps_sent {
+                    let _ = self.take_back.delete(&request.digest).await;
+                }
                 Err(Error::MailFailed(fault))
             }
         }

@@ -9,6 +9,7 @@ fn main() -> std::process::ExitCode {
         let policy = edge.registration_policy();
         Ok(handler::Request {
             repetitions: edge.table(),
+            forget: edge.table(),
             domains: edge.table(),
             claims: edge.table(),
             suppressions: edge.table(),

@@ -55,5 +55,5 @@ pub async fn notify(
     let mail = compose(&domain.locale, &domain.name, &Message::PasswordChanged { at: now });
     let tags = [("kind", "password_changed".to_owned())];
     let sent = mailer.send(domain.sender.as_ref(), Recipient::Person(&user.email), &mail, &tags);
-    sent.await.map_err(|Unsent(fault)| fault)
+    sent.await.map_err(|Unsent { fault, .. }| fault)
 }

@@ -4,7 +4,7 @@ use crate::{
     domain::repetition::{Remembered, State, UnderWay, key},
     fault::Fault,
     http::{call::Call, rejection::Rejection, reply::Answer},
-    store::table::{Put, Table},
+    store::table::{Delete, Put, Table},
 };
 
 /// Answers a call once. One with the same key, credential and body gets the same answer again for a day, and nothing is
@@ -17,6 +17,7 @@ use crate::{
 /// Those of `answer`, and the three named.
 pub async fn once<E>(
     calls: &Table<Remembered, Put>,
+    forget: &Table<Remembered, Delete>,
     call: &Call,
     function: &'static str,
     credential: &str,
@@ -51,7 +52,7 @@ where
         }
         Err(error) => {
             // The first error is the one to tell; a claim that stays ends by itself.
-            let _ = calls.put(&begun.forgotten(call.now)).await;
+            let _ = forget.delete(&begun.key).await;
             Err(error)
         }
     }

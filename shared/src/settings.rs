@@ -13,6 +13,7 @@ use crate::{
         name::{DomainName, EmailAddress},
         passcode::{self, Shape},
         password::Cost,
+        sender::MailDomain,
         support_pin, suppression,
         throttle::Limits,
     },
@@ -231,13 +232,25 @@ impl Edge {
         })
     }
 
-    /// What a password hash costs: OWASP's parameters at least.
+    /// The same, for what sends nothing itself: there may be none.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub fn mail_domain_if_any(&self) -> Result<MailDomain, Refused> {
+        match self.text("MAIL_DOMAIN") {
+            None => Ok(MailDomain::new(None)),
+            Some(_) => self.mail_domain().map(|domain| MailDomain::new(Some(domain))),
+        }
+    }
+
+    /// What a password hash costs: OWASP's parameters at least, and at most what a function of 128 MB has the memory
+    /// for, and does in time with its share of a processor.
     ///
     /// # Errors
     /// [`Refused`].
     pub fn password_cost(&self) -> Result<Cost, Refused> {
-        let memory = self.setting("PASSWORD_MEMORY_KIB", 19_456, 19_456..=262_144);
-        let iterations = self.setting("PASSWORD_ITERATIONS", 2, 2..=10);
+        let memory = self.setting("PASSWORD_MEMORY_KIB", 19_456, 19_456..=65_536);
+        let iterations = self.setting("PASSWORD_ITERATIONS", 2, 2..=4);
         Ok(Cost {
             memory_kib: memory?,
             iterations: iterations?,

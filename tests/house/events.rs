@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     source::verdict,
-    template::{Template, entries, list, texts},
+    template::{Template, list, texts},
 };
 
 /// A removal by time, and nothing else.
@@ -139,13 +139,16 @@ fn topics_and_queues_take_from_one_source_each() {
             if !["ses.amazonaws.com", "sns.amazonaws.com"].contains(&service) {
                 broken.push(format!("{id} lets others in than SES and SNS: name the one service"));
             }
-            let condition = entries(&statement["Condition"]["StringEquals"]);
-            for name in ["aws:SourceAccount", "aws:SourceArn"] {
-                if !condition.iter().any(|(key, _)| *key == name) {
-                    broken.push(format!(
-                        "{id} lets anybody's {service} in: add {name} to Condition.StringEquals"
-                    ));
-                }
+            // The ARN names the account, too.
+            let condition = &statement["Condition"];
+            let by_arn = !condition["ArnEquals"]["aws:SourceArn"].is_null();
+            let by_both = ["aws:SourceAccount", "aws:SourceArn"]
+                .iter()
+                .all(|name| !condition["StringEquals"][name].is_null());
+            if !by_arn && !by_both {
+                broken.push(format!(
+                    "{id} lets anybody's {service} in: let Condition.ArnEquals name the one aws:SourceArn"
+                ));
             }
             if texts(statement).iter().any(|text| text.contains('*')) {
                 broken.push(format!("{id} has a star: name the action and the resource"));

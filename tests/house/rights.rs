@@ -32,7 +32,7 @@ const MAILER_VARIABLES: &[&str] = &["MAIL_CONFIGURATION_SET", "MAIL_DOMAIN"];
 const SES: &str = "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:";
 
 /// Types of fields that touch nothing.
-const HARMLESS: &[&str] = &["Budget", "Cost", "DomainName", "OpenApi", "Pages", "Policy", "Source"];
+const HARMLESS: &[&str] = &["Budget", "Cost", "MailDomain", "OpenApi", "Pages", "Policy", "Source"];
 
 /// What a function needs: the actions that its role allows, and the variables that its environment holds.
 struct Needs {

@@ -36,9 +36,14 @@ impl<'a> Recipient<'a> {
     }
 }
 
-/// A mail could not be sent: SES failed, throttled, refused or hung. When it hung, the mail may be on its way.
+/// SES did not say that it took a mail.
 #[derive(Debug)]
-pub struct Unsent(pub Fault);
+pub struct Unsent {
+    /// How it failed.
+    pub fault: Fault,
+    /// It hung, or its answer was lost: the mail may be on its way, and what it says must stay true.
+    pub perhaps_sent: bool,
+}
 
 /// Sends mails (`ses:SendEmail`).
 #[derive(Debug)]
@@ -76,8 +81,10 @@ impl Mailer {
     ) -> Result<(), Unsent> {
         let request = request(&self.configuration_set, sender.unwrap_or(&self.sender), to, mail, tags);
         let sent = request.send_with(&self.client).await;
-        sent.map(drop)
-            .map_err(|error| Unsent(Fault::new(format!("SendEmail failed: {}", kind_of(&error)))))
+        sent.map(drop).map_err(|error| Unsent {
+            fault: Fault::new(format!("SendEmail failed: {}", kind_of(&error))),
+            perhaps_sent: !matches!(error, SdkError::ServiceError(_) | SdkError::ConstructionFailure(_)),
+        })
     }
 }
 

@@ -63,12 +63,6 @@ impl Remembered {
             ..self
         }
     }
-
-    /// The same call as if it had never been: it was refused or it failed, and may be tried again.
-    #[must_use]
-    pub fn forgotten(self, now: Timestamp) -> Self {
-        Self { ends_at: now, ..self }
-    }
 }
 
 /// What makes two calls the same: the function, the caller's credential (empty for the public), the caller's key and

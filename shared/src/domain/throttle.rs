@@ -70,10 +70,10 @@ pub fn address(asked: Asked, addressee: Addressee<'_>) -> [u8; 32] {
     }
 }
 
-/// The subject of [`Limits::domain`].
+/// The subject of [`Limits::domain`]; all names that are no domain of ours count as one.
 #[must_use]
-pub fn domain(asked: Asked, domain: &DomainName) -> [u8; 32] {
-    subject("domain", asked, &[domain.as_str().as_bytes()])
+pub fn domain(asked: Asked, domain: Option<&DomainName>) -> [u8; 32] {
+    subject("domain", asked, &[domain.map_or("", DomainName::as_str).as_bytes()])
 }
 
 /// The subject of the guesses at a user's current password, by whoever holds one of the user's tokens.

@@ -25,6 +25,18 @@ use crate::fault::Fault;
 /// caller gets the dialect's answer and not the gateway's.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(8);
 
+/// For how long an endpoint may work on what it would have to take back if it failed: the rest of the time is for that.
+const ACT_WITHIN: Duration = Duration::from_secs(5);
+
+/// Does work that has to be taken back when it fails, and fails it in time for that.
+///
+/// # Errors
+/// Those of the work; a [`Fault`] when it takes too long.
+pub async fn in_time<T, E: From<Fault>>(work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    let done = tokio::time::timeout(ACT_WITHIN, work).await;
+    done.unwrap_or_else(|_| Err(Fault::new("the work took too long".into()).into()))
+}
+
 /// What a function does with a call. Its fields are all that it may touch.
 pub trait Endpoint: 'static {
     /// The dialect that it speaks.

@@ -114,16 +114,14 @@ pub struct RegistrationWanted {
 /// 400 when the body is no object; 412 naming the field.
 pub fn read_registration(call: &Call) -> Result<RegistrationWanted, Error> {
     let body = Body::read(call, &["domain", "login", "name", "email"])?;
-    let (domain, login) = (body.text("domain")?, body.text("login")?);
-    let (name, email) = (body.text("name")?, body.text("email")?);
     // A domain that is none is one that nobody may register in.
-    let domain = DomainName::parse(domain.expose()).map_err(|_| Error::RegistrationClosed)?;
+    let domain = DomainName::parse(body.text("domain")?.expose()).map_err(|_| Error::RegistrationClosed)?;
     let values = || {
         Ok(Wanted {
             domain: domain.clone(),
-            login: Login::parse(login.expose()).map_err(malformed("login"))?,
-            name: DisplayName::parse(name.expose()).map_err(malformed("name"))?,
-            email: EmailAddress::parse(email.expose()).map_err(malformed("email"))?,
+            login: Login::parse(body.text("login")?.expose()).map_err(malformed("login"))?,
+            name: DisplayName::parse(body.text("name")?.expose()).map_err(malformed("name"))?,
+            email: EmailAddress::parse(body.text("email")?.expose()).map_err(malformed("email"))?,
         })
     };
     let values = values();
@@ -187,9 +185,14 @@ impl Body {
         Self::of(call.json()?, fields)
     }
 
-    /// Every field must be there, and no other.
+    /// Every field must be there, and no other. An empty text is none.
     fn of(object: Object, fields: &'static [&'static str]) -> Result<Self, Error> {
-        if let Some(field) = fields.iter().find(|field| object.get(field).is_none()) {
+        let is_missing = |field: &&&str| match object.get(field) {
+            None => true,
+            Some(Json::Text(text)) => text.expose().is_empty(),
+            Some(Json::Null | Json::Object(_) | Json::Other) => false,
+        };
+        if let Some(field) = fields.iter().find(is_missing) {
             return Err(Error::Missing(field));
         }
         let unexpected = object.names().find(|name| !fields.contains(name));
@@ -201,7 +204,6 @@ impl Body {
 
     fn text(&self, field: &'static str) -> Result<&Secret, Error> {
         match self.0.get(field) {
-            Some(Json::Text(text)) if text.expose().is_empty() => Err(Error::Missing(field)),
             Some(Json::Text(text)) => Ok(text),
             Some(Json::Object(_) | Json::Other) => Err(Error::NoText(field)),
             Some(Json::Null) | None => Err(Error::Missing(field)),

@@ -109,7 +109,7 @@ pub async fn spend(
         by: act.by.clone(),
     };
     let (pause, after) = budget.after_a_pause();
-    let mut change = Change {
+    let first = || Change {
         update: "SET acts = list_append(if_not_exists(acts, :none), :these), last_at = :at, #ttl = :ttl",
         condition: "attribute_not_exists(acts) OR (NOT contains(acts, :this) \
                     AND (size(acts) < :always OR (size(acts) < :after AND last_at <= :paused)))",
@@ -124,11 +124,17 @@ pub async fn spend(
             (":paused", number(act.at.seconds().saturating_sub(pause))),
         ],
     };
+    let mut change = first();
     // Every lost race is an act that somebody else spent, so the budget itself bounds the rounds that can be lost.
     for _ in 0..=budget.most() {
         let found = match table.update(subject, change, act.at).await? {
             Changed::Yes(row) => return Ok(Ok(receipt(row.acts))),
-            Changed::No(found) => found.map_or_else(Vec::new, |spent| spent.acts),
+            Changed::No(Some(spent)) => spent.acts,
+            // It was swept meanwhile.
+            Changed::No(None) => {
+                change = first();
+                continue;
+            }
         };
         if found.iter().any(|other| other.by == act.by) {
             return Ok(Ok(receipt(found)));
