@@ -79,6 +79,14 @@ pub(crate) fn router(inner: &Arc<Inner>) -> Router {
             "/_local/page.js",
             get(async || page("text/javascript; charset=utf-8", include_str!("page/page.js"))),
         )
+        .route(
+            "/_local/base.js",
+            get(async || page("text/javascript; charset=utf-8", include_str!("page/base.js"))),
+        )
+        .route(
+            "/_local/requests.js",
+            get(async || page("text/javascript; charset=utf-8", include_str!("page/requests.js"))),
+        )
         .route("/_local/events", get(events))
         .route("/_local/messages", get(messages).delete(clear_messages))
         .route("/_local/messages/{id}/html", get(mail))

@@ -13,33 +13,15 @@ check holds, 1 when one does not, and 77 when there is no browser to try it in. 
 
 import argparse
 import json
-import os
-import shutil
 import sys
-import traceback
 import urllib.request
 from collections import defaultdict
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-SKIPPED = 77
+from chromium import WATCH, expect, run
 
-
-def skip(why):
-    print(f"SKIPPED: the page /app-root was not tried in a browser: {why}", file=sys.stderr)
-    sys.exit(SKIPPED)
-
-
-try:
-    from playwright.sync_api import expect, sync_playwright
-except ImportError:
-    skip("no playwright; pip install -r tests/browser/requirements.txt")
-
-# A busy machine is slow; what never comes is what fails.
-expect.set_options(timeout=30_000)
-
-BROWSERS = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
 LANGUAGES = {"en": "English", "ru": "Русский", "uk": "Українська"}
 ROOT = Path(__file__).resolve().parents[2]
 WORDS = {one: json.loads((ROOT / f"functions/app-root/words/{one}.json").read_text()) for one in LANGUAGES}
@@ -64,8 +46,6 @@ SIGNS = refused(412, "pwd contains invalid symbols. Expected: A-Za-z0-9_-.~!", "
 TAKEN = refused(412, "login already exists", "login")
 USED = refused(404, "request not found or expired")
 
-WATCH = """window.violations = [];
-document.addEventListener("securitypolicyviolation", (event) => window.violations.push(`${event.violatedDirective} ${event.blockedURI}`));"""
 
 
 PAGES = defaultdict(list)  # those that nobody uses now, by what they were opened with: to open one takes longer than most checks
@@ -646,9 +626,6 @@ CHECKS = [
 
 
 def main():
-    executable = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
-    if executable is None:
-        skip(f"none of {', '.join(BROWSERS)} is installed, and CHROMIUM is not set")
     try:
         urllib.request.urlopen(f"{BASE}/app-root", timeout=30).close()
     except OSError as error:
@@ -656,23 +633,7 @@ def main():
     wanted = [check for check in CHECKS if not ARGUMENTS.checks or check.__name__ in ARGUMENTS.checks]
     if not ARGUMENTS.link:
         wanted = [check for check in wanted if check is not the_link_of_a_mail_sets_the_password]
-    failed = []
-    with sync_playwright() as playwright:
-        # Chromium's own sandbox does not start for root, as in a container.
-        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"] if os.geteuid() == 0 else [])
-        for check in wanted:
-            try:
-                check(browser)
-                print(f"ok      {check.__name__}")
-            except Exception:
-                failed.append(check)
-                print(f"FAILED  {check.__name__}\n{traceback.format_exc()}")
-                PAGES.clear()
-                for context in browser.contexts:
-                    context.close()
-        browser.close()
-    print(f"{len(wanted) - len(failed)} passed, {len(failed)} failed")
-    sys.exit(1 if failed or not wanted else 0)
+    run(wanted, PAGES.clear)
 
 
 if __name__ == "__main__":

@@ -190,9 +190,6 @@ const LONGEST: usize = 450;
 /// The same for tests: those of one feature are one file.
 const LONGEST_TEST: usize = 650;
 
-/// Files that are longer, and by how much they may be. This list only shrinks.
-const LONG: &[(&str, usize)] = &[("local/src/page/page.js", 540)];
-
 #[test]
 fn files_are_short() {
     let mut broken = Vec::new();
@@ -204,25 +201,13 @@ fn files_are_short() {
                 true => LONGEST_TEST,
                 false => LONGEST,
             };
-            let granted = LONG
-                .iter()
-                .find(|(path, _)| *path == source.path)
-                .map(|(_, most)| *most);
-            let path = source.path;
-            if lines > granted.unwrap_or(longest) {
+            if lines > longest {
                 broken.push(format!(
-                    "{path} has {lines} lines, more than {}: make two files of it",
-                    granted.unwrap_or(longest)
-                ));
-            } else if granted.is_some() && lines <= longest {
-                broken.push(format!(
-                    "{path} is short now: remove it from LONG in tests/house/habits.rs"
+                    "{} has {lines} lines, more than {longest}: make two files of it",
+                    source.path
                 ));
             }
         }
-    }
-    for (path, _) in LONG {
-        read(path);
     }
     verdict(broken);
 }

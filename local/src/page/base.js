@@ -1,0 +1,158 @@
+// What every part of the page GET /_local uses: elements, the server, the clipboard.
+
+export const $ = (id) => document.getElementById(id);
+export const title = document.title;
+
+/** An element with properties and children; a string child becomes text. */
+export function h(tag, properties = {}, ...children) {
+  const element = Object.assign(document.createElement(tag), properties);
+  element.append(...children.filter((child) => child !== null));
+  return element;
+}
+export const unseen = (text) => h("span", { className: "unseen" }, text);
+export const plural = (n, one, many = `${one}s`) => `${n} ${n === 1 ? one : many}`;
+export const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+
+/** Tells those who cannot see the page change. */
+export function say(text) {
+  $("news").textContent = text;
+}
+
+export function note(section, text, kind = "bad") {
+  const place = $(`${section}-note`);
+  place.textContent = text;
+  place.dataset.kind = kind;
+}
+
+// ---- Talking to the server ----------------------------------------------------------------------------------------------
+
+class Gone extends Error {}
+class Refused extends Error {
+  constructor(status, body) {
+    super(`The local cloud answered ${status}${body ? `: ${body.slice(0, 300)}` : "."}`);
+    this.status = status;
+  }
+}
+
+export async function ask(method, path, body) {
+  const init = { method, cache: "no-store" };
+  if (body !== undefined) Object.assign(init, { body: JSON.stringify(body), headers: { "content-type": "application/json" } });
+  let answer, text;
+  try {
+    answer = await fetch(path, init);
+    text = await answer.text();
+  } catch {
+    throw new Gone("The local cloud does not answer.");
+  }
+  if (!answer.ok) throw new Refused(answer.status, text);
+  return text;
+}
+
+/**
+ * A reader of `path` that hands `show` what it holds, only when that has changed. Calls while one is under way join into one
+ * more, so that a load test does not make the page ask a thousand times.
+ */
+export function feed(section, path, show, absent) {
+  let busy = false;
+  let again = false;
+  let complained = false; // a note that a person's click left there is not this reader's to remove
+  let last;
+  return async function read() {
+    again = true;
+    if (busy) return;
+    busy = true;
+    while (again) {
+      again = false;
+      const start = performance.now();
+      try {
+        const text = await ask("GET", path);
+        if (text !== last) show(JSON.parse(text), last === undefined);
+        last = text;
+        if (complained) note(section, "");
+        complained = false;
+      } catch (error) {
+        last = undefined;
+        if (error.status === 404 && absent !== undefined) show(absent);
+        else if (!(error instanceof Gone)) {
+          complained = true; // of Gone the banner speaks
+          note(section, error.message);
+        }
+      }
+      await pause(200 + 2 * (performance.now() - start));
+    }
+    busy = false;
+  };
+}
+
+/** Runs what a button asks for, once at a time, and says beside it how that went. */
+export async function act(section, button, work) {
+  button.disabled = true;
+  try {
+    note(section, (await work()) ?? "", "good");
+  } catch (error) {
+    note(section, error instanceof Gone ? `${error.message} Nothing was changed.` : error.message);
+  }
+  button.disabled = false;
+  if (document.activeElement === document.body) button.focus(); // a disabled button loses the keyboard's place
+}
+
+export function connected(yes) {
+  $("connection").dataset.state = yes ? "live" : "gone";
+  $("connection").textContent = yes ? "Live" : "Not connected";
+  $("gone").hidden = yes;
+  $("gone").textContent = yes ? "" : "The local cloud does not answer. Start it with “cargo local”; this page goes on by itself when it is back.";
+}
+
+export function listen(readers) {
+  const everything = () => readers.forEach((read) => read());
+  const source = new EventSource("/_local/events");
+  let absence;
+  source.addEventListener("open", () => {
+    clearTimeout(absence);
+    absence = undefined;
+    connected(true);
+    everything(); // what happened while nobody listened
+  });
+  source.addEventListener("change", (event) => {
+    const { what } = JSON.parse(event.data);
+    if (what !== "invocations") return readers.get(what)?.();
+    if (document.hidden) return; // a page that nobody looks at does not slow a load test
+    readers.get("invocations")();
+    readers.get("tables")();
+  });
+  source.addEventListener("error", () => {
+    absence ??= setTimeout(() => connected(false), 700); // a restart is no news
+    if (source.readyState !== EventSource.CLOSED) return; // the browser tries again by itself
+    setTimeout(() => {
+      listen(readers);
+      everything();
+    }, 2000);
+  });
+}
+
+// ---- Copying ------------------------------------------------------------------------------------------------------------
+
+/** A button that copies `read()`. Where the clipboard is closed to pages, it selects the text in `shown` instead. */
+export function copyButton(what, read, shown) {
+  const label = document.createTextNode("Copy");
+  const button = h("button", { type: "button", className: "copy" }, label, unseen(` ${what}`));
+  let back;
+  button.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(read());
+      label.data = "Copied";
+      say(`Copied ${what}.`);
+    } catch {
+      getSelection().selectAllChildren(shown);
+      label.data = "Ctrl+C";
+      say(`The ${what} is selected. Press Control or Command and C to copy it.`);
+    }
+    clearTimeout(back);
+    back = setTimeout(() => (label.data = "Copy"), 2000);
+  });
+  return button;
+}
+
+export function value(tag, what, shown, text = shown.textContent) {
+  return h(tag, { className: "value" }, shown, copyButton(what, () => text, shown));
+}

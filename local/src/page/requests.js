@@ -1,0 +1,138 @@
+// The ready requests and the demo identities of the page GET /_local.
+
+import { $, copyButton, h, unseen, value } from "./base.js";
+
+const shellQuoted = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
+
+function target({ path, query }) {
+  return query ? `${path}?${new URLSearchParams(query)}` : path;
+}
+
+function curl(request) {
+  const { method, headers, form = {}, json } = request;
+  return [
+    `curl -X ${method} ${shellQuoted(location.origin + target(request))}`,
+    ...Object.entries(headers).map(([name, text]) => `-H ${shellQuoted(`${name}: ${text}`)}`),
+    ...Object.entries(form).map(([name, text]) => `--data-urlencode ${shellQuoted(`${name}=${text}`)}`),
+    ...(json ? [`-d ${shellQuoted(JSON.stringify(json))}`] : []),
+  ].join(" \\\n  ");
+}
+
+/** One ready request: `request()` is read anew each time, since the fields above it change it. */
+function readyRequest(name, request, then = () => {}) {
+  const line = h("code");
+  const shown = h("pre", {}, line);
+  const answer = h("output", { ariaLabel: `Answer: ${name}` });
+  const run = h("button", { type: "button" }, "Run", unseen(` ${name}`));
+  run.addEventListener("click", async () => {
+    const { method, headers, form, json, ...rest } = request();
+    const body = json ? JSON.stringify(json) : form && new URLSearchParams(form);
+    try {
+      const reply = await fetch(target(rest), { method, headers, body, cache: "no-store", credentials: "omit" });
+      const text = await reply.text();
+      answer.replaceChildren(
+        h("span", { className: `status ${reply.ok ? "good" : "bad"}` }, `${reply.status} ${reply.statusText}`), h("pre", {}, text));
+      if (reply.ok) then(text);
+    } catch {
+      answer.replaceChildren(h("span", { className: "status bad" }, "No answer: is the local cloud still running?"));
+    }
+  });
+  const part = h("div", { className: "ready" },
+    h("div", { className: "ready-head" }, h("h4", {}, name), run, copyButton(`curl line: ${name}`, () => line.textContent, shown)),
+    shown, answer);
+  part.write = () => (line.textContent = curl(request()));
+  part.write();
+  return part;
+}
+
+/** Puts what Retrieve answered into the two fields; leaves them alone if `text` is no such answer. */
+export function fillPasscode(text) {
+  try {
+    const { id, token } = JSON.parse(text);
+    if (typeof token === "string") $("passcode").value = token;
+    if (typeof id === "string") $("passcode-id").value = id;
+  } catch { /* no JSON: a passcode typed by hand */ }
+  writePasscodeLines();
+}
+
+export function writePasscodeLines() {
+  for (const part of $("passcode-requests").children) part.write();
+}
+
+const MAILED = /https?:\/\/[^\s"'<>]*\/app-root#\/(self_register|pwd_reset)\/([0-9a-f-]{36})/i;
+let newestLink;
+
+/** Puts the newest mail's link into its field, once: what a person writes there stays until the next mail. */
+export function fillLink(messages) {
+  const linkOf = ({ text, html }) => MAILED.exec(text || html || "")?.[0];
+  const link = linkOf(messages.findLast(linkOf) ?? {});
+  if (link === undefined || link === newestLink) return;
+  newestLink = link;
+  $("link").value = link;
+  writeAccountLines();
+}
+
+export function writeAccountLines() {
+  for (const part of $("account-requests").children) part.write();
+}
+
+function showAccountRequests({ domain, user }) {
+  const to = (path) => `/rest/v1/iam/${path}`;
+  const headers = { "Content-Type": "application/json" };
+  const login = () => $("login").value.trim() || "LOGIN";
+  const pwd = () => $("password").value || "PASSWORD";
+  const linked = () => {
+    const [, view, id] = MAILED.exec($("link").value) ?? [null, "self_register", "LINK_ID"];
+    return to(`${view}_requests/${id}`);
+  };
+  $("account-requests").replaceChildren(
+    readyRequest("Register", () => ({ method: "POST", path: to("self_register_requests"), headers,
+      json: { domain, login: login(), name: "My Name", email: `${login()}@example.org` } })),
+    readyRequest("Ask for a password reset", () => ({ method: "POST", path: to("pwd_reset_requests"), headers, json: { key: login(), domain } })),
+    readyRequest("Set the password by the link", () => ({ method: "PATCH", path: linked(), headers, json: { pwd: pwd() } })),
+    readyRequest("Change the demo user’s password", () => ({ method: "POST", path: to("pwd_reset_requests"),
+      headers: { ...headers, Authorization: `Bearer ${user.token}` }, json: { current_pwd: user.password, new_pwd: pwd() } })));
+}
+
+function showReadyRequests({ client, passcode_token, admin, user }) {
+  const support = "/api/v4/user/support_pin";
+  const ofUser = `/api/v4/users/${encodeURIComponent(user.user_id)}/support_pin`;
+  const as = ({ token }) => ({ "PRIVATE-TOKEN": token });
+  $("pin-requests").replaceChildren(
+    readyRequest("Create my PIN", () => ({ method: "POST", path: support, headers: as(user) })),
+    readyRequest("Read my PIN", () => ({ method: "GET", path: support, headers: as(user) })),
+    readyRequest("Read a user’s PIN as administrator", () => ({ method: "GET", path: ofUser, headers: as(admin) })),
+    readyRequest("Revoke it as administrator", () => ({ method: "POST", path: `${ofUser}/revoke`, headers: as(admin) })));
+
+  const { client_id } = client;
+  const headers = { Authorization: `Bearer ${passcode_token}` };
+  const whose = { purpose: "TEST_PURPOSE", username: user.email };
+  const passcode = () => $("passcode").value.trim() || "PASSCODE";
+  const passcode_id = () => $("passcode-id").value.trim() || "PASSCODE_ID";
+  const post = (path, form) => ({ method: "POST", path, query: { client_id }, headers, form });
+  $("passcode-requests").replaceChildren(
+    readyRequest("Retrieve", () => ({ method: "GET", path: "/passcode/retrieve", query: { ...whose, client_id }, headers }), fillPasscode),
+    readyRequest("Status", () => ({ method: "GET", path: "/passcode/status", query: { passcode_id: passcode_id(), client_id }, headers })),
+    readyRequest("Consume", () => post("/passcode/consume", { passcode: passcode(), ...whose })),
+    readyRequest("Invalidate", () => post("/passcode/invalidate", { passcode_id: passcode_id() })));
+}
+
+export function showIdentities(identities) {
+  const there = identities?.user !== undefined;
+  $("identities-empty").hidden = there;
+  $("ready-empty").hidden = there;
+  $("ready-body").hidden = !there;
+  if (!there) return $("identity-list").replaceChildren();
+  const { domain, client, passcode_token, admin, user } = identities;
+  const person = ({ user_id, email, login, password, token }) => ({ "user id": user_id, email, login, password, token });
+  const groups = [
+    ["Tenant", { domain, "client id": client.client_id, "client secret": client.client_secret, "passcode token": passcode_token }],
+    ["Administrator", person(admin)],
+    ["User", person(user)],
+  ];
+  $("identity-list").replaceChildren(...groups.map(([name, fields]) =>
+    h("div", {}, h("h3", {}, name), h("dl", {}, ...Object.entries(fields).map(([field, text]) =>
+      h("div", {}, h("dt", {}, field), value("dd", `${name} ${field}`, h("code", {}, String(text)))))))));
+  showReadyRequests(identities);
+  showAccountRequests(identities);
+}

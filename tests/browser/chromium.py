@@ -1,0 +1,51 @@
+"""What the scripts beside this one have in common: a Chromium of the system, or a skip, and checks run one by one."""
+
+import os
+import shutil
+import sys
+import traceback
+
+SKIPPED = 77
+BROWSERS = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
+
+# Notes what a page's policy has stopped.
+WATCH = """window.violations = [];
+document.addEventListener("securitypolicyviolation", (event) => window.violations.push(`${event.violatedDirective} ${event.blockedURI}`));"""
+
+
+def skip(why):
+    print(f"SKIPPED: nothing was tried in a browser: {why}", file=sys.stderr)
+    sys.exit(SKIPPED)
+
+
+try:
+    from playwright.sync_api import expect, sync_playwright
+except ImportError:
+    skip("no playwright; pip install -r tests/browser/requirements.txt")
+
+# A busy machine is slow; what never comes is what fails.
+expect.set_options(timeout=30_000)
+
+
+def run(checks, clean_up=lambda: None):
+    """Runs checks, each with the browser, and exits with 0 when every one holds; `clean_up` after one that does not."""
+    executable = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
+    if executable is None:
+        skip(f"none of {', '.join(BROWSERS)} is installed, and CHROMIUM is not set")
+    failed = []
+    with sync_playwright() as playwright:
+        # Chromium's own sandbox does not start for root, as in a container.
+        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"] if os.geteuid() == 0 else [])
+        for check in checks:
+            try:
+                check(browser)
+                print(f"ok      {check.__name__}")
+            except Exception:
+                failed.append(check)
+                print(f"FAILED  {check.__name__}\n{traceback.format_exc()}")
+                clean_up()
+                for context in browser.contexts:
+                    context.close()
+        browser.close()
+    print(f"{len(checks) - len(failed)} passed, {len(failed)} failed")
+    sys.exit(1 if failed or not checks else 0)
