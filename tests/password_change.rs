@@ -1,7 +1,7 @@
 //! A password that is changed by somebody who is signed in and knows it: contracts.md §2.
 
 use futures_util::future::join_all;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     mail::{DOMAIN, RESET, bad_value, said},
@@ -374,5 +374,33 @@ async fn a_token_with_the_fields_of_a_reset_asks_for_one() {
         let link = world.link_to("maria@example.org").await;
         assert_eq!(world.reset(&link, NEW).await.status, 200);
         world.advance(121).await;
+    }
+}
+
+/// Answers go where the domain says, but not those to a notice: that asks for none.
+#[tokio::test]
+async fn a_notice_takes_no_answers() {
+    let world = World::new().await;
+    let command = json!({
+        "command": "set_domain", "domain": "any.example", "sender": "hello@pbx.era-platform.ru", "sender_name": "Any",
+        "reply_to": "help@any.example",
+    });
+    assert_eq!(world.operator(command).await["reply_to"], "help@any.example");
+    let (token, _) = world.new_user_in("any.example", "maria", false).await;
+    let ask = world
+        .post(RESET)
+        .json(&json!({ "key": "maria", "domain": "any.example" }));
+    ask.of_a_new_source().send().await.ok(200);
+    world.change_password(&token, OLD, NEW).await.ok(200);
+    let mails = world.get("/_local/messages?full=true").local().await;
+    let replies: Vec<_> = mails
+        .as_array()
+        .expect("mails")
+        .iter()
+        .map(|mail| &mail["reply_to"])
+        .collect();
+    assert_eq!(replies, [&json!("help@any.example"), &Value::Null]);
+    for mail in mails.as_array().expect("mails") {
+        assert_eq!(mail["from"], r#""Any" <hello@pbx.era-platform.ru>"#);
     }
 }

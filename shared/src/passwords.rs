@@ -8,6 +8,7 @@ use crate::{
     },
     domain::{
         password::PasswordHash,
+        sender::Sender,
         support_pin::SupportPin,
         suppression::{self, Suppression},
         tenant::Domain,
@@ -54,6 +55,11 @@ pub async fn notify(
     }
     let mail = compose(&domain.locale, &domain.name, &Message::PasswordChanged { at: now });
     let tags = [("kind", "password_changed".to_owned())];
-    let sent = mailer.send(domain.sender.as_ref(), Recipient::Person(&user.email), &mail, &tags);
+    // Nobody reads what comes back: who did not do it has to be told where to go by somebody else than this mail.
+    let sender = domain.sender.clone().map(|sender| Sender {
+        reply_to: None,
+        ..sender
+    });
+    let sent = mailer.send(sender.as_ref(), Recipient::Person(&user.email), &mail, &tags);
     sent.await.map_err(|Unsent { fault, .. }| fault)
 }
