@@ -1,6 +1,6 @@
 use countersign_shared::{
     delivery::{
-        mail::{Recipient, Unsent},
+        mail::Recipient,
         words::{Message, compose},
     },
     domain::{
@@ -23,6 +23,7 @@ use countersign_shared::{
         reply::Answer,
         serve::in_time,
     },
+    mailing::{self, Letter},
     store::table::Batch,
     throttling::Spending,
 };
@@ -156,19 +157,14 @@ impl Request {
             Some(email) => (Recipient::Person(email), "password_reset_of_unknown"),
             None => (Recipient::Nobody, "password_reset_of_unknown"),
         };
-        let tags = [
-            ("kind", Asked::PasswordReset.name().to_owned()),
-            ("request", request.digest.hex()),
-        ];
-        match self.mailer.send(domain.sender.as_ref(), to, &mail, &tags).await {
-            Ok(()) => Ok(era::check_mail(outcome)),
-            Err(Unsent { fault, perhaps_sent }) => {
-                // Nobody has the link, or somebody perhaps has. If it cannot be taken back now, it ends by itself.
-                if !perhaps_sent {
-                    let _ = self.take_back.delete(&request.digest).await;
-                }
-                Err(Error::MailFailed(fault))
-            }
-        }
+        let letter = Letter {
+            sender: domain.sender.as_ref(),
+            to,
+            mail: &mail,
+            asked: Asked::PasswordReset,
+            request: &request.digest,
+        };
+        let sent = mailing::send(&self.mailer, &self.take_back, letter).await;
+        sent.map(|()| era::check_mail(outcome)).map_err(Error::MailFailed)
     }
 }

@@ -1,6 +1,6 @@
 use countersign_shared::{
     delivery::{
-        mail::{Mailer, Recipient, Unsent},
+        mail::{Mailer, Recipient},
         words::{Message, compose},
     },
     domain::{
@@ -22,6 +22,7 @@ use countersign_shared::{
         reply::Answer,
         serve::{Endpoint, in_time},
     },
+    mailing::{self, Letter},
     repetition,
     store::{
         rows::budget::Spent,
@@ -143,19 +144,14 @@ impl Request {
             (false, true, true) => (Recipient::Person(&email), "registration_of_known_address"),
             (false, true, false) => (Recipient::Person(&email), "registration_requested"),
         };
-        let tags = [
-            ("kind", Asked::Registration.name().to_owned()),
-            ("request", request.digest.hex()),
-        ];
-        match self.mailer.send(domain.sender.as_ref(), to, &mail, &tags).await {
-            Ok(()) => Ok(era::check_mail(outcome)),
-            Err(Unsent { fault, perhaps_sent }) => {
-                // Nobody has the link, or somebody perhaps has. If it cannot be taken back now, it ends by itself.
-                if !perhaps_sent {
-                    let _ = self.take_back.delete(&request.digest).await;
-                }
-                Err(Error::MailFailed(fault))
-            }
-        }
+        let letter = Letter {
+            sender: domain.sender.as_ref(),
+            to,
+            mail: &mail,
+            asked: Asked::Registration,
+            request: &request.digest,
+        };
+        let sent = mailing::send(&self.mailer, &self.take_back, letter).await;
+        sent.map(|()| era::check_mail(outcome)).map_err(Error::MailFailed)
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! - floor 3: the functions, one folder each under `functions/`
 //! - floor 2: [`edge`] (environment, keys, clients), [`settings`] (policies), [`admission`] (who may pass),
-//!   [`repetition`] (calls that come again), [`throttling`] (how often), [`passwords`] (a password that changes)
+//!   [`repetition`] (calls that come again), [`throttling`] (how often), [`passwords`] (a password that changes), [`mailing`] (a mail
+//!   with a link)
 //! - floor 1: [`store`] (DynamoDB), [`delivery`] (mail), [`http`] (calls and dialects), [`observe`] (metrics)
 //! - floor 0: [`domain`] (the rules), [`fault`] (what broke on our side)
 //!
@@ -20,6 +21,7 @@ pub mod domain;
 pub mod edge;
 pub mod fault;
 pub mod http;
+pub mod mailing;
 pub mod observe;
 pub mod passwords;
 pub mod repetition;

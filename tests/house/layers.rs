@@ -15,6 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("edge", &["domain", "fault", "store", "delivery", "http"]),
     ("settings", &["domain", "fault", "store", "delivery", "http", "edge"]),
     ("admission", &["domain", "fault", "store", "delivery", "http"]),
+    ("mailing", &["domain", "fault", "store", "delivery", "http"]),
     ("passwords", &["domain", "fault", "store", "delivery", "http"]),
     ("repetition", &["domain", "fault", "store", "delivery", "http"]),
     ("throttling", &["domain", "fault", "store", "delivery", "http"]),

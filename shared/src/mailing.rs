@@ -1,0 +1,51 @@
+//! Floor 2: a mail with a link, and the request that makes the link good.
+
+use crate::{
+    delivery::{
+        mail::{Mailer, Recipient, Unsent},
+        words::Mail,
+    },
+    domain::{secret::Digest, sender::Sender, throttle::Asked},
+    fault::Fault,
+    store::table::{Delete, Row, Table},
+};
+
+/// A mail about a request that is stored.
+pub struct Letter<'a> {
+    /// The domain's sender, if it has one of its own.
+    pub sender: Option<&'a Sender>,
+    /// Who gets it.
+    pub to: Recipient<'a>,
+    /// What it says.
+    pub mail: &'a Mail,
+    /// What was asked for.
+    pub asked: Asked,
+    /// The key of the request: the events of the mail lead back to it.
+    pub request: &'a Digest,
+}
+
+/// Sends the mail, or takes the request back.
+///
+/// # Errors
+/// [`Fault`] when SES did not take the mail.
+pub async fn send<R: Row<Id = Digest>>(
+    mailer: &Mailer,
+    requests: &Table<R, Delete>,
+    letter: Letter<'_>,
+) -> Result<(), Fault> {
+    let tags = [
+        ("kind", letter.asked.name().to_owned()),
+        ("request", letter.request.hex()),
+    ];
+    let sent = mailer.send(letter.sender, letter.to, letter.mail, &tags).await;
+    match sent {
+        Ok(()) => Ok(()),
+        Err(Unsent { fault, perhaps_sent }) => {
+            // Nobody has the link, or somebody perhaps has. If it cannot be taken back now, it ends by itself.
+            if !perhaps_sent {
+                let _ = requests.delete(letter.request).await;
+            }
+            Err(fault)
+        }
+    }
+}
