@@ -1,6 +1,7 @@
 //! Captured mail, and the links in it.
 
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::world::{Ask, Got, World};
 
@@ -104,4 +105,36 @@ pub fn bad_value(got: &Got, field: &str, message: &str) {
 pub fn said(got: &Got, status: u16, message: &str) {
     let body = format!(r#"{{"error_code":{},"error_message":"{message}"}}"#, 1000 + status);
     assert_eq!((got.status, got.body.as_str()), (status, body.as_str()));
+}
+
+/// All that a caller sees of an answer, but for what differs between any two.
+pub fn seen(got: &Got) -> (u16, Vec<(String, String)>, String) {
+    let headers = got
+        .headers
+        .iter()
+        .filter(|(name, _)| *name != "date" && *name != "apigw-requestid");
+    let mut headers: Vec<_> = headers
+        .map(|(name, value)| (name.to_string(), value.to_str().expect("ASCII").to_owned()))
+        .collect();
+    headers.sort();
+    (got.status, headers, got.body.clone())
+}
+
+/// The row by which nothing is mailed to an address.
+pub async fn suppress(world: &World, address: &str) {
+    use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue as A};
+    let mut digest = Sha256::new();
+    for part in ["suppression", address] {
+        digest.update((part.len() as u64).to_be_bytes());
+        digest.update(part);
+    }
+    let now = world.now().await;
+    let put = world.dynamodb().put_item().table_name("countersign-SuppressionsTable");
+    let put = put.item("subject", A::B(Blob::new(digest.finalize().to_vec())));
+    let put = put.item("reason", A::S("bounce".into()));
+    let put = put.item("suppressed_at", A::N(now.to_string()));
+    put.item("ttl", A::N((now + 86_400).to_string()))
+        .send()
+        .await
+        .expect("written");
 }

@@ -1,28 +1,14 @@
 //! Nobody learns from a password reset who has an account (security.md R27), and nobody is flooded with mail (R24, R30).
 
-use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue as A};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use crate::{
-    mail::{CHECK_MAIL, DOMAIN, RESET, credential, said},
+    mail::{CHECK_MAIL, DOMAIN, RESET, credential, said, seen, suppress},
     password_change::wait_of,
     password_reset::{NEW, OLD, is_set},
-    world::{Got, World},
+    world::World,
 };
-
-/// All that a caller sees, but for what no two answers share.
-fn seen(got: &Got) -> (u16, Vec<(String, Vec<u8>)>, String) {
-    let mut headers: Vec<_> = got
-        .headers
-        .iter()
-        .filter(|(name, _)| !["date", "apigw-requestid"].contains(&name.as_str()))
-        .map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()))
-        .collect();
-    headers.sort();
-    (got.status, headers, got.body.clone())
-}
 
 /// What the newest ask for a reset called.
 async fn calls(world: &World) -> Value {
@@ -33,23 +19,6 @@ async fn calls(world: &World) -> Value {
     let calls = own.next().expect("an invocation")["calls"].take();
     assert!(own.next().is_none());
     calls
-}
-
-async fn suppress(world: &World, email: &str) {
-    let mut framed = Vec::new();
-    for part in ["suppression", email] {
-        framed.extend((part.len() as u64).to_be_bytes());
-        framed.extend(part.as_bytes());
-    }
-    let now = world.now().await;
-    let put = world.dynamodb().put_item().table_name("countersign-SuppressionsTable");
-    let put = put.item("subject", A::B(Blob::new(Sha256::digest(framed).to_vec())));
-    let put = put.item("reason", A::S("bounce".into()));
-    let put = put.item("suppressed_at", A::N(now.to_string()));
-    put.item("ttl", A::N((now + 86_400).to_string()))
-        .send()
-        .await
-        .expect("written");
 }
 
 #[tokio::test]

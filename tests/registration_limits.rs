@@ -3,10 +3,9 @@
 
 use futures_util::future::join_all;
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
 use crate::{
-    mail::{CHECK_MAIL, DOMAIN, REGISTER, said},
+    mail::{CHECK_MAIL, DOMAIN, REGISTER, said, seen, suppress},
     world::{Ask, Got, World},
 };
 
@@ -213,38 +212,6 @@ async fn limits_are_exact_however_many_ask_at_once() {
         assert_eq!(world.mails_to("me@yandex.ru").await.len(), round + 1);
         world.advance(120).await;
     }
-}
-
-/// All that a caller sees of an answer, but for what differs between any two.
-pub fn seen(got: &Got) -> (u16, Vec<(String, String)>, String) {
-    let headers = got
-        .headers
-        .iter()
-        .filter(|(name, _)| *name != "date" && *name != "apigw-requestid");
-    let mut headers: Vec<_> = headers
-        .map(|(name, value)| (name.to_string(), value.to_str().expect("ASCII").to_owned()))
-        .collect();
-    headers.sort();
-    (got.status, headers, got.body.clone())
-}
-
-/// The row by which nothing is mailed to an address.
-async fn suppress(world: &World, address: &str) {
-    use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue as A};
-    let mut digest = Sha256::new();
-    for part in ["suppression", address] {
-        digest.update((part.len() as u64).to_be_bytes());
-        digest.update(part);
-    }
-    let now = world.now().await;
-    let put = world.dynamodb().put_item().table_name("countersign-SuppressionsTable");
-    let put = put.item("subject", A::B(Blob::new(digest.finalize().to_vec())));
-    let put = put.item("reason", A::S("bounce".into()));
-    let put = put.item("suppressed_at", A::N(now.to_string()));
-    put.item("ttl", A::N((now + DAY).to_string()))
-        .send()
-        .await
-        .expect("written");
 }
 
 #[tokio::test]

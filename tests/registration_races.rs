@@ -4,9 +4,9 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::{
-    mail::{CHECK_MAIL, DOMAIN, bad_value, said},
+    mail::{CHECK_MAIL, DOMAIN, bad_value, said, seen},
     registration::{NO_REQUEST, PASSWORD},
-    registration_limits::{from, seen, too_soon},
+    registration_limits::{from, too_soon},
     world::{Ask, World},
 };
 

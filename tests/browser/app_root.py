@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from chromium import WATCH, expect, run
+from chromium import COLOURS, WATCH, expect, run
 
 LANGUAGES = {"en": "English", "ru": "Русский", "uk": "Українська"}
 ROOT = Path(__file__).resolve().parents[2]
@@ -524,21 +524,7 @@ def nothing_scrolls_sideways_on_small_or_magnified_screens(browser):
 
 
 CONTRAST = """() => {
-  const channels = (colour) => (colour.match(/[\\d.]+/g) ?? []).map(Number);
-  const seen = (one) => {
-    for (; one; one = one.parentElement) {
-      const [r, g, b, alpha = 1] = channels(getComputedStyle(one).backgroundColor);
-      if (alpha === 1) return [r, g, b];
-    }
-    throw new Error("no background");
-  };
-  const light = (colour) => colour.slice(0, 3).map((c) => c / 255).map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
-    .reduce((sum, c, at) => sum + c * [0.2126, 0.7152, 0.0722][at], 0);
-  const ratio = (one, other) => {
-    const [less, more] = [light(one), light(other)].sort((a, b) => a - b);
-    return (more + 0.05) / (less + 0.05);
-  };
-  const weak = [];
+""" + COLOURS + """  const weak = [];
   for (const one of document.querySelectorAll("body *")) {
     if (!one.checkVisibility()) continue;
     const style = getComputedStyle(one);

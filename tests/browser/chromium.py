@@ -13,6 +13,25 @@ WATCH = """window.violations = [];
 document.addEventListener("securitypolicyviolation", (event) => window.violations.push(`${event.violatedDirective} ${event.blockedURI}`));"""
 
 
+# What tells how well a colour is seen: WCAG 2.2, contrast (minimum).
+COLOURS = """  const channels = (colour) => (colour.match(/[\\d.]+/g) ?? []).map(Number);
+  const seen = (one) => {
+    for (; one; one = one.parentElement) {
+      const [r, g, b, alpha = 1] = channels(getComputedStyle(one).backgroundColor);
+      if (alpha === 1) return [r, g, b];
+      if (alpha !== 0) throw new Error("a half transparent background needs a better check than this one");
+    }
+    throw new Error("no background");
+  };
+  const light = (colour) => colour.slice(0, 3).map((c) => c / 255).map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, c, at) => sum + c * [0.2126, 0.7152, 0.0722][at], 0);
+  const ratio = (one, other) => {
+    const [less, more] = [light(one), light(other)].sort((a, b) => a - b);
+    return (more + 0.05) / (less + 0.05);
+  };
+"""
+
+
 def skip(why):
     print(f"SKIPPED: nothing was tried in a browser: {why}", file=sys.stderr)
     sys.exit(SKIPPED)

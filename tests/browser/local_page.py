@@ -19,7 +19,7 @@ import urllib.request
 from contextlib import contextmanager
 from datetime import datetime
 
-from chromium import WATCH, expect, run
+from chromium import COLOURS, WATCH, expect, run
 
 BASE = (sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:3000").rstrip("/")
 
@@ -434,22 +434,7 @@ def nothing_scrolls_sideways_at_320_pixels(browser):
 
 
 CONTRAST = """() => {
-  const channels = (colour) => (colour.match(/[\\d.]+/g) ?? []).map(Number);
-  const seen = (one) => {
-    for (; one; one = one.parentElement) {
-      const [r, g, b, alpha = 1] = channels(getComputedStyle(one).backgroundColor);
-      if (alpha === 1) return [r, g, b];
-      if (alpha !== 0) throw new Error("a half transparent background needs a better check than this one");
-    }
-    throw new Error("no background");
-  };
-  const light = (colour) => colour.slice(0, 3).map((c) => c / 255).map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
-    .reduce((sum, c, at) => sum + c * [0.2126, 0.7152, 0.0722][at], 0);
-  const ratio = (one, other) => {
-    const [less, more] = [light(one), light(other)].sort((a, b) => a - b);
-    return (more + 0.05) / (less + 0.05);
-  };
-  const weak = [];
+""" + COLOURS + """  const weak = [];
   for (const one of document.querySelectorAll("body *")) {
     if (!one.checkVisibility()) continue;
     const style = getComputedStyle(one);
