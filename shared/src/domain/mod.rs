@@ -10,6 +10,7 @@ pub mod id;
 pub mod key;
 pub mod link;
 pub mod locale;
+pub mod lockout;
 pub mod name;
 pub mod network;
 pub mod passcode;

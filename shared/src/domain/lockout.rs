@@ -1,0 +1,227 @@
+//! Lockout (contracts.md §4, seed 004): wrong passwords and wrong codes are counted on the account, and too many block it.
+//!
+//! A block ends every token of the user as long as it stands. Whoever lifts it raises the user's generation, so that none
+//! of them comes back; one that ends by itself leaves the tokens that are older than it dead.
+
+use super::time::Timestamp;
+
+/// What the operator decides.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy {
+    /// So many wrong passwords in a row are forgiven (USER_LOGIN_ERROR_MAX).
+    pub passwords: u64,
+    /// So many failed codes in a row are forgiven (USER_OTP_ERROR_MAX).
+    pub otps: u64,
+    /// For how many seconds such a block stands (BLOCK_SECONDS); `None` until somebody lifts it.
+    pub seconds: Option<u64>,
+}
+
+/// Why a user is blocked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Why {
+    /// Somebody who may decided so; nothing but such a decision lifts it.
+    Decision,
+    /// Too many wrong passwords; a password reset lifts it.
+    Passwords,
+    /// Too many failed codes; a password reset lifts it.
+    Otps,
+}
+
+impl Why {
+    /// The stored name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Decision => "decision",
+            Self::Passwords => "passwords",
+            Self::Otps => "otps",
+        }
+    }
+
+    /// The reason of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Decision, Self::Passwords, Self::Otps]
+            .into_iter()
+            .find(|why| why.name() == name)
+    }
+
+    /// Whether failed attempts did it, and not somebody's decision.
+    #[must_use]
+    pub fn is_failures(self) -> bool {
+        match self {
+            Self::Decision => false,
+            Self::Passwords | Self::Otps => true,
+        }
+    }
+}
+
+/// A block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Block {
+    /// Why.
+    pub why: Why,
+    /// Since when. Tokens that were issued until then have ended.
+    pub at: Timestamp,
+    /// From this moment on it is over; `None`: until somebody lifts it.
+    pub until: Option<Timestamp>,
+}
+
+/// Where a user stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Lockout {
+    /// Wrong passwords since the last right one (`login_error_counter`).
+    pub passwords: u64,
+    /// Failed codes since the last right one (`otp_error_counter`).
+    pub otps: u64,
+    /// The block, if there is one; it may be over.
+    pub block: Option<Block>,
+}
+
+/// What failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Failed {
+    /// A password.
+    Password,
+    /// A code: wrong, over, or past its attempts.
+    Otp,
+}
+
+impl Lockout {
+    /// The block that stands now.
+    #[must_use]
+    pub fn standing(&self, now: Timestamp) -> Option<Block> {
+        self.block
+            .filter(|block| !block.until.is_some_and(|until| until.is_over(now)))
+    }
+
+    /// Whether a block that is over has ended what was issued then.
+    #[must_use]
+    pub fn has_ended(&self, issued_at: Timestamp) -> bool {
+        self.block.is_some_and(|block| issued_at <= block.at)
+    }
+
+    /// The same without a block that is over: what was counted until then does not count any more.
+    #[must_use]
+    pub fn current(self, now: Timestamp) -> Self {
+        if self.block.is_some() && self.standing(now).is_none() {
+            Self::default()
+        } else {
+            self
+        }
+    }
+
+    /// After one more failure: when there are more than the policy forgives, the user is blocked.
+    #[must_use]
+    pub fn failed(self, policy: &Policy, what: Failed, now: Timestamp) -> Self {
+        let mut next = self.current(now);
+        let (counter, forgiven, why) = match what {
+            Failed::Password => (&mut next.passwords, policy.passwords, Why::Passwords),
+            Failed::Otp => (&mut next.otps, policy.otps, Why::Otps),
+        };
+        *counter += 1;
+        if *counter > forgiven && next.block.is_none() {
+            next.block = Some(Block {
+                why,
+                // Whole seconds, as it is stored.
+                at: now.deadline(0),
+                until: policy.seconds.map(|seconds| now.deadline(seconds)),
+            });
+        }
+        next
+    }
+
+    /// After the right password: codes still count.
+    #[must_use]
+    pub fn knew_password(self, now: Timestamp) -> Self {
+        Self {
+            passwords: 0,
+            ..self.current(now)
+        }
+    }
+
+    /// After the right code.
+    #[must_use]
+    pub fn knew_otp(self, now: Timestamp) -> Self {
+        Self {
+            block: self.current(now).block,
+            ..Self::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POLICY: Policy = Policy {
+        passwords: 3,
+        otps: 3,
+        seconds: Some(100),
+    };
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_seconds(seconds)
+    }
+
+    fn check(what: &[(Failed, u64)], expected: (u64, u64, Option<(Why, u64)>)) {
+        let lockout = what.iter().fold(Lockout::default(), |lockout, (what, seconds)| {
+            lockout.failed(&POLICY, *what, at(*seconds))
+        });
+        let block = lockout.block.map(|block| (block.why, block.at.seconds()));
+        assert_eq!((lockout.passwords, lockout.otps, block), expected, "{what:?}");
+    }
+
+    #[test]
+    fn one_more_than_is_forgiven_blocks() {
+        use Failed::{Otp, Password};
+        check(&[(Password, 1), (Password, 2), (Password, 3)], (3, 0, None));
+        check(
+            &[(Password, 1), (Password, 2), (Password, 3), (Password, 4)],
+            (4, 0, Some((Why::Passwords, 4))),
+        );
+        check(
+            &[(Otp, 1), (Otp, 2), (Password, 3), (Otp, 4), (Otp, 5)],
+            (1, 4, Some((Why::Otps, 5))),
+        );
+        // After a block that is over the count begins anew.
+        let four = [(Otp, 1), (Otp, 2), (Otp, 3), (Otp, 4)];
+        check(&[&four[..], &[(Otp, 103)]].concat(), (0, 5, Some((Why::Otps, 4))));
+        check(&[&four[..], &[(Otp, 104)]].concat(), (0, 1, None));
+    }
+
+    #[test]
+    fn a_block_stands_until_its_end() {
+        let blocked = (0..4).fold(Lockout::default(), |lockout, _| {
+            lockout.failed(&POLICY, Failed::Password, at(10))
+        });
+        assert!(blocked.standing(at(109)).is_some() && blocked.standing(at(110)).is_none());
+        assert!(blocked.has_ended(at(10)) && !blocked.has_ended(at(11)));
+        assert_eq!(blocked.current(at(110)), Lockout::default());
+        let forever = Policy {
+            seconds: None,
+            ..POLICY
+        };
+        let blocked = (0..4).fold(Lockout::default(), |lockout, _| {
+            lockout.failed(&forever, Failed::Password, at(10))
+        });
+        assert!(blocked.standing(at(1_000_000_000)).is_some());
+    }
+
+    #[test]
+    fn a_right_password_forgives_no_codes() {
+        let lockout = Lockout {
+            passwords: 2,
+            otps: 3,
+            block: None,
+        };
+        assert_eq!(
+            lockout.knew_password(at(1)),
+            Lockout {
+                passwords: 0,
+                ..lockout
+            }
+        );
+        assert_eq!(lockout.knew_otp(at(1)), Lockout::default());
+    }
+}
