@@ -208,7 +208,8 @@ async fn who_is_not_signed_in_changes_nothing() {
     world
         .operator(json!({ "command": "unblock_user", "user_id": id }))
         .await;
-    assert_eq!(world.user_row(&id).await, before);
+    said(&world.change_password(&token, OLD, NEW).await, 401, "unauthorized");
+    let token = world.token(json!({ "user_id": id, "scopes": ["api"] })).await;
     is_set(&world.change_password(&token, OLD, NEW).await, "maria");
 }
 

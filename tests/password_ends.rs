@@ -181,17 +181,21 @@ async fn a_pin_of_an_old_token_is_not_readable_after_the_change() {
 async fn a_reset_lifts_what_failures_did_and_not_what_somebody_decided() {
     let world = World::new().await;
     let (token, id) = world.new_user("maria").await;
-    let (email, block) = ("maria@example.org", "block");
-    let set_block = async |value: &str| {
-        let update = world.dynamodb().update_item().table_name("countersign-UsersTable");
-        let update = update
-            .key("user_id", A::S(id.clone()))
-            .update_expression("SET #block = :block");
-        let update = update.expression_attribute_names("#block", block);
-        let update = update.expression_attribute_values(":block", A::S(value.into()));
-        update.send().await.expect("written");
-    };
-    set_block("failures").await;
+    let email = "maria@example.org";
+    let number = |value: &str| A::N(value.into());
+    let failures = [
+        ("passwords", number("4")),
+        ("otps", number("2")),
+        ("why", A::S("passwords".into())),
+        ("at", number("1")),
+    ];
+    let failures = failures.map(|(name, value)| (name.to_owned(), value));
+    let update = world.dynamodb().update_item().table_name("countersign-UsersTable");
+    let update = update
+        .key("user_id", A::S(id.clone()))
+        .update_expression("SET lockout = :lockout");
+    let update = update.expression_attribute_values(":lockout", A::M(failures.into()));
+    update.send().await.expect("written");
     said(
         &world.change_password(&token, OLD, NEW).await,
         403,
@@ -199,14 +203,15 @@ async fn a_reset_lifts_what_failures_did_and_not_what_somebody_decided() {
     );
     let link = world.reset_link("maria", email).await;
     is_set(&world.reset(&link, NEW).await, "maria");
-    assert!(world.user_row(&id).await.get(block).is_none());
+    let nothing = json!({ "M": { "passwords": { "N": "0" }, "otps": { "N": "0" } } });
+    assert_eq!(world.user_row(&id).await["lockout"], nothing);
     assert!(world.opens(&id, NEW).await);
 
     world.advance(121).await;
     let link = world.reset_link("maria", email).await;
     world.operator(json!({ "command": "block_user", "user_id": id })).await;
     is_set(&world.reset(&link, OLD).await, "maria");
-    assert_eq!(world.user_row(&id).await[block]["S"], "decision");
+    assert_eq!(world.user_row(&id).await["lockout"]["M"]["why"]["S"], "decision");
     let token = world.token(json!({ "user_id": id, "scopes": ["api"] })).await;
     said(
         &world.change_password(&token, OLD, NEW).await,

@@ -103,7 +103,7 @@ async fn ending_all_tokens_of_a_user_is_one_write_and_is_seen_at_once() {
 }
 
 #[tokio::test]
-async fn a_block_is_seen_at_once_and_lifted_at_once() {
+async fn a_block_is_seen_at_once_and_what_it_ended_does_not_come_back() {
     let world = World::new().await;
     let user = world.id("/user/user_id").to_owned();
     let passcodes = world.token(json!({ "user_id": user, "scopes": ["passcode"] })).await;
@@ -122,7 +122,10 @@ async fn a_block_is_seen_at_once_and_lifted_at_once() {
     world
         .operator(json!({ "command": "unblock_user", "user_id": user }))
         .await;
-    world.get(OWN).private_token(world.user()).send().await.ok(404);
+    let revoked = world.get(OWN).private_token(world.user()).send().await;
+    revoked.is(401, REVOKED);
+    let token = world.token(json!({ "user_id": user, "scopes": ["api"] })).await;
+    world.get(OWN).private_token(&token).send().await.ok(404);
 }
 
 #[tokio::test]

@@ -20,10 +20,7 @@ use crate::handler::Failed;
 #[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Command {
     SetDomain(DomainForm),
-    CreateClient {
-        client_id: String,
-        scopes: Scopes,
-    },
+    CreateClient(NewClient),
     CreateUser(NewUser),
     CreateToken(NewToken),
     BlockUser {
@@ -39,6 +36,15 @@ pub enum Command {
     RevokeToken {
         token: String,
     },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewClient {
+    pub client_id: String,
+    pub scopes: Scopes,
+    pub grants: Option<Vec<String>>,
+    pub domain: Option<String>,
 }
 
 #[derive(Deserialize)]

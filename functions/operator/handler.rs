@@ -1,8 +1,10 @@
 use countersign_shared::{
+    accounts,
     domain::{
-        claim::{self, Claim},
-        client::Client,
+        claim::Claim,
+        client::{Client, Granting},
         id::{ClientId, UserId},
+        locale::Locale,
         name::{DisplayName, DomainName, EmailAddress, Login},
         password::{Cost, Password, PasswordHash},
         secret::{Digest, Secret, random_token},
@@ -10,19 +12,20 @@ use countersign_shared::{
         tenant::{Domain, Options},
         time::Timestamp,
         token::{Grant, Kind, Owner, Presented, Token},
-        user::{Block, User},
+        user::{self, User},
     },
     edge::system_time,
     fault::Fault,
+    lockouts,
     store::{
-        rows::{client, token, user},
+        rows::{self, client, token},
         table::{Changed, Committed, Get, Put, Table, Transaction, Update},
     },
 };
 use rand::rngs::SysRng;
 use serde_json::{Value, json};
 
-use crate::command::{Command, DomainForm, NewToken, NewUser, Scopes, field, shown};
+use crate::command::{Command, DomainForm, NewClient, NewToken, NewUser, Scopes, field, shown};
 
 /// Does what only the operator may: makes domains, clients, users and tokens, blocks, unblocks, ends tokens. Whoever may invoke
 /// the function is the operator: there is no other check.
@@ -74,7 +77,7 @@ impl Operator {
         let about = about(&event);
         let done = match serde_json::from_value(event) {
             Err(error) => Err(Failed::Refused(format!("not a command: {error}"))),
-            Ok(command) => self.run(command, now).await,
+            Ok(command) => self.run(command, request_id, now).await,
         };
         let (level, outcome, answer) = match done {
             Ok(result) => ("info", "done", result),
@@ -93,33 +96,21 @@ impl Operator {
         answer
     }
 
-    async fn run(&self, command: Command, now: Timestamp) -> Result<Value, Failed> {
+    async fn run(&self, command: Command, by: &str, now: Timestamp) -> Result<Value, Failed> {
         match command {
             Command::SetDomain(form) => self.set_domain(form).await,
-            Command::CreateClient { client_id, scopes } => self.create_client(&client_id, scopes, now).await,
+            Command::CreateClient(new) => self.create_client(new, now).await,
             Command::CreateUser(new) => self.create_user(new, now).await,
             Command::CreateToken(new) => self.create_token(new, now).await,
-            Command::BlockUser { user_id } => {
-                let id = user_id_of(&user_id)?;
-                done(
-                    self.change_users.update(&id, user::block(Block::Decision), now).await?,
-                    "no such user, or blocked already",
-                )
-            }
-            Command::UnblockUser { user_id } => {
-                let id = user_id_of(&user_id)?;
-                done(
-                    self.change_users.update(&id, user::unblock(), now).await?,
-                    "no such user, or not blocked",
-                )
-            }
+            Command::BlockUser { user_id } => self.block(&user_id, by, now).await,
+            Command::UnblockUser { user_id } => self.unblock(&user_id, by, now).await,
             Command::EndTokens {
                 user_id: Some(id),
                 client_id: None,
             } => {
                 let id = user_id_of(&id)?;
                 done(
-                    self.change_users.update(&id, user::end_tokens(), now).await?,
+                    self.change_users.update(&id, rows::user::end_tokens(), now).await?,
                     "no such user",
                 )
             }
@@ -145,12 +136,48 @@ impl Operator {
         }
     }
 
-    async fn create_client(&self, id: &str, scopes: Scopes, now: Timestamp) -> Result<Value, Failed> {
+    async fn block(&self, user_id: &str, by: &str, now: Timestamp) -> Result<Value, Failed> {
+        let decided = |user: &User| user.lockout.decided(now);
+        match lockouts::change(&self.change_users, self.user(user_id, now).await?, decided, by, now).await? {
+            Some(_) => Ok(json!({ "done": true })),
+            None => Err("the user is blocked already".into()),
+        }
+    }
+
+    async fn unblock(&self, user_id: &str, by: &str, now: Timestamp) -> Result<Value, Failed> {
+        let lifted = |user: &User| user.lockout.lifted(now);
+        match lockouts::change(&self.change_users, self.user(user_id, now).await?, lifted, by, now).await? {
+            Some(_) => Ok(json!({ "done": true })),
+            None => Err("the user is not blocked".into()),
+        }
+    }
+
+    async fn user(&self, id: &str, now: Timestamp) -> Result<User, Failed> {
+        let user = self.read_users.get(&user_id_of(id)?, now).await?;
+        user.ok_or(Failed::from("no such user"))
+    }
+
+    async fn create_client(&self, new: NewClient, now: Timestamp) -> Result<Value, Failed> {
         let secret = random_token(&mut SysRng).map_err(Fault::from)?;
+        let domain = new
+            .domain
+            .map(|name| field("domain", DomainName::parse(&name)))
+            .transpose()?;
+        let grant =
+            |name: &String| Granting::parse(name).ok_or(Failed::from("grants are password, client_credentials"));
+        let grants = match &new.grants {
+            Some(names) => names.iter().map(grant).collect::<Result<Vec<_>, _>>()?,
+            None => vec![Granting::ClientCredentials],
+        };
+        if grants.contains(&Granting::Password) && domain.is_none() {
+            return Err("the grant password needs the domain whose users log in".into());
+        }
         let client = Client {
-            id: client_id_of(id)?,
+            id: client_id_of(&new.client_id)?,
             secret: Digest::of(&secret),
-            scopes: scopes.read()?,
+            domain,
+            grants,
+            scopes: new.scopes.read()?,
             token_generation: 0,
             inserted_at: now,
         };
@@ -173,30 +200,23 @@ impl Operator {
             return Err("a password has 8 to 128 characters".into());
         }
         let password = Password::given(&Secret::new(new.password));
-        let user = User {
-            id: UserId::draw(&mut SysRng).map_err(Fault::from)?,
+        let password = PasswordHash::of(&password, &self.cost, &mut SysRng).map_err(Fault::from)?;
+        let new = user::NewUser {
             domain: field("domain", DomainName::parse(&new.domain))?,
             email: field("email", EmailAddress::parse(&new.email))?,
             login: field("login", Login::parse(&new.login))?,
             name: field("name", DisplayName::parse(&new.name))?,
-            password: PasswordHash::of(&password, &self.cost, &mut SysRng).map_err(Fault::from)?,
+            password,
             opts: Options::new(),
             is_admin: new.is_admin,
-            block: None,
-            token_generation: 0,
-            inserted_at: now,
         };
-        let claim = |key| Claim { key, user: user.id };
+        let user = User::new(new, &mut SysRng, now).map_err(Fault::from)?;
         let mut transaction = Transaction::default();
-        transaction.put_new(&self.users, &user, now);
-        let login = claim::login(&user.domain, &user.login);
-        let login = transaction.put_new(&self.claims, &claim(login), now);
-        let email = claim::email(&user.domain, &user.email);
-        let email = transaction.put_new(&self.claims, &claim(email), now);
+        let names = accounts::make(&mut transaction, &self.users, &self.claims, &user, now);
         match transaction.commit().await? {
             Committed::Yes => Ok(json!({ "user_id": user.id.text() })),
-            Committed::No(steps) if steps.contains(&login) => Err("the login is taken in that domain".into()),
-            Committed::No(steps) if steps.contains(&email) => Err("the email is taken in that domain".into()),
+            Committed::No(steps) if steps.contains(&names.login) => Err("the login is taken in that domain".into()),
+            Committed::No(steps) if steps.contains(&names.email) => Err("the email is taken in that domain".into()),
             Committed::No(_) => Err("the random id is taken".into()),
         }
     }
@@ -220,13 +240,8 @@ impl Operator {
         }
         let (owner, generation) = match (new.user_id, new.owner_client_id) {
             (Some(id), None) => {
-                let id = user_id_of(&id)?;
-                let user = self
-                    .read_users
-                    .get(&id, now)
-                    .await?
-                    .ok_or(Failed::from("no such user"))?;
-                (Owner::User(id), user.token_generation)
+                let user = self.user(&id, now).await?;
+                (Owner::User(user.id), user.token_generation)
             }
             (None, Some(id)) if id == client.id.as_str() => (Owner::Client(client.id.clone()), client.token_generation),
             _ => return Err("a token has one owner: user_id, or owner_client_id equal to client_id".into()),
@@ -234,10 +249,12 @@ impl Operator {
         let grant = Grant {
             owner,
             generation,
+            session: None,
+            locale: Locale::default(),
             client: client.id,
             kind: Kind::Access,
             scopes,
-            lifetime: new.lifetime_seconds,
+            expires_at: now.deadline(new.lifetime_seconds),
         };
         let (token, text) = Token::issue(grant, &mut SysRng, now).map_err(Fault::from)?;
         self.tokens.put(&token).await?;

@@ -73,7 +73,14 @@ impl Confirm {
         for _ in 0..TRIES {
             let mut transaction = Transaction::default();
             let link = transaction.use_up(&self.use_up, digest, call.now);
-            passwords::set(&mut transaction, &self.change_users, &self.pins, &user, &password);
+            passwords::set(
+                &mut transaction,
+                &self.change_users,
+                &self.pins,
+                &user,
+                &password,
+                call.now,
+            );
             match transaction.commit().await? {
                 Committed::Yes => return Ok(self.tell(call, &domain, &user).await),
                 Committed::No(steps) if steps.contains(&link) => return Err(Error::NoRequest),

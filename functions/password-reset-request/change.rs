@@ -46,7 +46,14 @@ impl Request {
 
         let password = PasswordHash::of(&password, &self.cost, &mut SysRng).map_err(Fault::from)?;
         let mut transaction = Transaction::default();
-        passwords::set(&mut transaction, &self.change_users, &self.pins, &user, &password);
+        passwords::set(
+            &mut transaction,
+            &self.change_users,
+            &self.pins,
+            &user,
+            &password,
+            call.now,
+        );
         match transaction.commit().await? {
             Committed::Yes => {}
             // Another change was faster: what was current is not any more.

@@ -1,12 +1,12 @@
 use countersign_shared::{
+    accounts,
     domain::{
         claim::{self, Claim},
-        id::UserId,
         link,
         password::{Cost, PasswordHash},
         registration::RegistrationRequest,
         tenant::Domain,
-        user::User,
+        user::{NewUser, User},
     },
     fault::Fault,
     http::{
@@ -59,8 +59,7 @@ impl Endpoint for Confirm {
         }
         let password = body::accept_password(&domain.passwords, "pwd", &given)?;
 
-        let user = User {
-            id: UserId::draw(&mut SysRng).map_err(Fault::from)?,
+        let new = NewUser {
             opts: domain.self_register_template.registered(wanted.email.as_str()),
             domain: wanted.domain,
             email: wanted.email,
@@ -68,25 +67,19 @@ impl Endpoint for Confirm {
             name: wanted.name,
             password: PasswordHash::of(&password, &self.cost, &mut SysRng).map_err(Fault::from)?,
             is_admin: false,
-            block: None,
-            token_generation: 0,
-            inserted_at: call.now,
         };
-        let claim = |key| Claim { key, user: user.id };
+        let user = User::new(new, &mut SysRng, call.now).map_err(Fault::from)?;
         let mut transaction = Transaction::default();
         let request = transaction.use_up(&self.use_up, &digest, call.now);
-        transaction.put_new(&self.users, &user, call.now);
-        let login = transaction.put_new(&self.claims, &claim(login), call.now);
-        let email = claim::email(&user.domain, &user.email);
-        let email = transaction.put_new(&self.claims, &claim(email), call.now);
+        let names = accounts::make(&mut transaction, &self.users, &self.claims, &user, call.now);
         match transaction.commit().await? {
             Committed::Yes => {
                 call.note_subject(format!("request:{} user:{}", digest.short(), user.id.text()));
                 Ok(era::password_set("registered", &user.domain, &user.login))
             }
             Committed::No(steps) if steps.contains(&request) => Err(Error::NoRequest),
-            Committed::No(steps) if steps.contains(&login) => Err(Error::Taken("login")),
-            Committed::No(steps) if steps.contains(&email) => Err(Error::Taken("email")),
+            Committed::No(steps) if steps.contains(&names.login) => Err(Error::Taken("login")),
+            Committed::No(steps) if steps.contains(&names.email) => Err(Error::Taken("email")),
             Committed::No(_) => Err(Fault::new("the random user id is taken".into()).into()),
         }
     }

@@ -2,8 +2,9 @@
 //!
 //! - floor 3: the functions, one folder each under `functions/`
 //! - floor 2: [`edge`] (environment, keys, clients), [`settings`] (policies), [`admission`] (who may pass),
-//!   [`repetition`] (calls that come again), [`throttling`] (how often), [`passwords`] (a password that changes), [`mailing`] (a mail
-//!   with a link)
+//!   [`accounts`] (accounts that are made), [`repetition`] (calls that come again), [`throttling`] (how often), [`passwords`]
+//!   (a password that changes), [`lockouts`] (who is blocked),
+//!   [`mailing`] (a mail with a link)
 //! - floor 1: [`store`] (DynamoDB), [`delivery`] (mail), [`http`] (calls and dialects), [`observe`] (metrics)
 //! - floor 0: [`domain`] (the rules), [`fault`] (what broke on our side)
 //!
@@ -15,12 +16,14 @@
 //! 4. No usable secret lies in a table, a log, an error, a URL path that we log, or a metric.
 //! 5. There is no test hook.
 
+pub mod accounts;
 pub mod admission;
 pub mod delivery;
 pub mod domain;
 pub mod edge;
 pub mod fault;
 pub mod http;
+pub mod lockouts;
 pub mod mailing;
 pub mod observe;
 pub mod passwords;

@@ -29,10 +29,11 @@ pub fn set(
     pins: &Table<SupportPin, Delete>,
     read: &User,
     password: &PasswordHash,
+    now: Timestamp,
 ) -> Step {
     // Its generation ends the PIN already; its ciphertext shall not lie there until then (ASVS 14.2.7).
     transaction.delete(pins, &read.id);
-    transaction.update(users, &read.id, user::set_password(read, password))
+    transaction.update(users, &read.id, user::set_password(read, password, now))
 }
 
 /// Tells a user by mail that the password was changed, unless the address takes no mail. The change stands whether or

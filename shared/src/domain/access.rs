@@ -57,11 +57,10 @@ pub fn check(
     let (Some(token), Some(principal)) = (token, principal) else {
         return Err(Refusal::UnknownToken);
     };
-    let (generation, is_blocked) = match &principal {
-        Principal::User(user) => (user.token_generation, user.block.is_some()),
-        Principal::Client(client) => (client.token_generation, false),
+    let (ended, is_blocked) = match &principal {
+        Principal::User(user) => (user.has_ended(&token, now), user.lockout.standing(now).is_some()),
+        Principal::Client(client) => (client.has_ended(&token), false),
     };
-    let ended = token.generation != generation;
     check_token(&token, ended, needed, now)?;
     if is_blocked {
         return Err(Refusal::Blocked);
@@ -77,20 +76,70 @@ pub fn check(
 /// The refusal says what is wrong with the token itself, or else that nobody is known by it.
 #[must_use]
 pub fn check_ownerless(token: Option<Token>, needed: Needed, now: Timestamp) -> Refusal {
-    match token.map(|token| check_token(&token, false, needed, now)) {
+    match token.map(|token| check_token(&token, token.revoked_at.is_some(), needed, now)) {
         Some(Err(refusal)) => refusal,
         Some(Ok(())) | None => Refusal::UnknownToken,
     }
 }
 
+/// Why a token does not carry a login on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Broken {
+    /// No token of ours, or no longer.
+    Unknown,
+    /// It was given back for another one, and comes again: somebody else may hold it (RFC 9700 §4.14.2).
+    Reused,
+    /// Its owner is blocked.
+    Blocked,
+    /// It is of another kind.
+    OtherKind,
+    /// Its life is over.
+    Expired,
+}
+
+/// For so many seconds after a token was given back its holder may simply not know yet: two requests at once, or an answer
+/// that was lost.
+const MERCY: u64 = 10;
+
+/// Judges a token that carries a login on, in the order of contracts.md §4: known, owner not blocked, kind, not expired.
+///
+/// # Errors
+/// The first [`Broken`] that applies.
+pub fn check_login(token: &Token, owner: &User, kind: fn(&Kind) -> bool, now: Timestamp) -> Result<(), Broken> {
+    if owner.has_ended(token, now) {
+        let carried_on = Token {
+            revoked_at: None,
+            ..token.clone()
+        };
+        let late = token.revoked_at.is_some_and(|at| at.deadline(MERCY).is_over(now));
+        return Err(
+            match late && !owner.has_ended(&carried_on, now) && token.kind != Kind::Access {
+                true => Broken::Reused,
+                false => Broken::Unknown,
+            },
+        );
+    }
+    if owner.lockout.standing(now).is_some() {
+        return Err(Broken::Blocked);
+    }
+    if !kind(&token.kind) {
+        return Err(Broken::OtherKind);
+    }
+    if token.expires_at.is_over(now) {
+        return Err(Broken::Expired);
+    }
+    Ok(())
+}
+
 fn check_token(token: &Token, ended: bool, needed: Needed, now: Timestamp) -> Result<(), Refusal> {
     match token.kind {
         Kind::Access => {}
+        Kind::SecondFactor { .. } | Kind::Approval { .. } => return Err(Refusal::UnknownToken),
     }
     if token.expires_at.is_over(now) {
         return Err(Refusal::Expired);
     }
-    if token.revoked_at.is_some() || ended {
+    if ended {
         return Err(Refusal::Revoked);
     }
     if needed.met_by(&token.scopes) {
@@ -106,15 +155,28 @@ mod tests {
 
     use super::*;
     use crate::domain::{
+        lockout::{Block, Lockout, Why},
         scope::Scope,
-        token::{Owner, tests::grant},
-        user::{Block, tests::user},
+        token::{Owner, Session, tests::grant},
+        user::tests::user,
     };
 
     const API: Needed = Needed {
         any_of: &[Scope::Api],
         named: &[Scope::Api],
     };
+
+    fn blocked(at: u64, until: Option<u64>) -> Lockout {
+        let block = Block {
+            why: Why::Decision,
+            at: Timestamp::from_seconds(at),
+            until: until.map(Timestamp::from_seconds),
+        };
+        Lockout {
+            block: Some(block),
+            ..Lockout::default()
+        }
+    }
 
     fn check(change: impl FnOnce(&mut Token, &mut User), at: u64) -> &'static str {
         let mut user = user();
@@ -147,9 +209,30 @@ mod tests {
             "revoked"
         );
         assert_eq!(check(|token, _| token.scopes = vec![Scope::ReadApi], 59), "scope");
-        assert_eq!(check(|_, user| user.block = Some(Block::Decision), 59), "blocked");
+        assert_eq!(check(|_, user| user.lockout = blocked(1, None), 59), "blocked");
+        // A block that is over leaves what is older than it dead.
+        assert_eq!(check(|_, user| user.lockout = blocked(0, Some(9)), 8), "blocked");
+        assert_eq!(check(|_, user| user.lockout = blocked(0, Some(9)), 9), "revoked");
+        assert_eq!(check(|token, _| token.session = Some(session()), 59), "revoked");
+        assert_eq!(
+            check(
+                |token, user| {
+                    token.session = Some(session());
+                    user.sessions.insert(token.client.clone(), session());
+                },
+                59
+            ),
+            "passes"
+        );
+        let wanted = Vec::new;
+        let second_factor = |token: &mut Token, _: &mut User| token.kind = Kind::SecondFactor { wanted: wanted() };
+        assert_eq!(
+            check(second_factor, 60),
+            "unknown",
+            "another kind is no access token at all"
+        );
         let all = |token: &mut Token, user: &mut User| {
-            user.block = Some(Block::Decision);
+            user.lockout = blocked(1, None);
             user.token_generation = 1;
             token.scopes.clear();
         };
@@ -158,12 +241,54 @@ mod tests {
         assert_eq!(
             check(
                 |token, user| {
-                    user.block = Some(Block::Decision);
+                    user.lockout = blocked(1, None);
                     token.scopes.clear();
                 },
                 59
             ),
             "scope"
+        );
+    }
+
+    fn session() -> Session {
+        Session::from_bytes(&[7; 16]).expect("16 bytes")
+    }
+
+    #[test]
+    fn a_login_is_carried_on_by_its_own_token_alone() {
+        let check = |change: fn(&mut Token, &mut User), at, expected: Result<(), Broken>| {
+            let mut user = user();
+            let grant = grant(Owner::User(user.id));
+            let (mut token, _) = Token::issue(grant, &mut SysRng, Timestamp::from_seconds(1)).expect("entropy");
+            token.kind = Kind::SecondFactor { wanted: Vec::new() };
+            token.session = Some(session());
+            user.sessions.insert(token.client.clone(), session());
+            change(&mut token, &mut user);
+            let found = check_login(
+                &token,
+                &user,
+                |kind| matches!(kind, Kind::SecondFactor { .. }),
+                Timestamp::from_seconds(at),
+            );
+            assert_eq!(found, expected);
+        };
+        let revoked = |token: &mut Token, _: &mut User| token.revoked_at = Some(Timestamp::from_seconds(20));
+        check(|_, _| {}, 59, Ok(()));
+        check(|_, _| {}, 60, Err(Broken::Expired));
+        check(|token, _| token.kind = Kind::Access, 60, Err(Broken::OtherKind));
+        check(|_, user| user.lockout = blocked(5, None), 60, Err(Broken::Blocked));
+        check(|_, user| user.lockout = blocked(5, Some(9)), 60, Err(Broken::Unknown));
+        check(|_, user| user.token_generation = 1, 59, Err(Broken::Unknown));
+        check(|_, user| user.sessions.clear(), 59, Err(Broken::Unknown));
+        check(revoked, 29, Err(Broken::Unknown));
+        check(revoked, 30, Err(Broken::Reused));
+        check(
+            |token, user| {
+                token.revoked_at = Some(Timestamp::from_seconds(20));
+                user.sessions.clear();
+            },
+            30,
+            Err(Broken::Unknown),
         );
     }
 

@@ -46,7 +46,7 @@ impl UserId {
 }
 
 /// A client of the API: 1 to 64 characters of `A-Za-z0-9._-`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientId(String);
 
 impl ClientId {

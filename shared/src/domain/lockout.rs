@@ -131,6 +131,26 @@ impl Lockout {
         next
     }
 
+    /// After somebody decided on a block; `None` when one stands.
+    #[must_use]
+    pub fn decided(self, now: Timestamp) -> Option<Self> {
+        let block = Block {
+            why: Why::Decision,
+            at: now.deadline(0),
+            until: None,
+        };
+        self.standing(now).is_none().then(|| Self {
+            block: Some(block),
+            ..self.current(now)
+        })
+    }
+
+    /// After somebody lifted the block; `None` when none stands.
+    #[must_use]
+    pub fn lifted(self, now: Timestamp) -> Option<Self> {
+        self.standing(now).map(|_| Self::default())
+    }
+
     /// After the right password: codes still count.
     #[must_use]
     pub fn knew_password(self, now: Timestamp) -> Self {

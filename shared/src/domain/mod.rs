@@ -16,6 +16,7 @@ pub mod network;
 pub mod passcode;
 pub mod password;
 pub mod password_reset;
+pub mod phone;
 pub mod registration;
 pub mod repetition;
 pub mod scope;

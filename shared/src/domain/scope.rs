@@ -11,11 +11,37 @@ pub enum Scope {
     ReadApi,
     /// Broadleaf: the passcode endpoints.
     Passcode,
+    /// Mithril: what its clients ask for at login. It opens no route of ours.
+    AppAuthorize,
+    /// Mithril: reading second factors.
+    FactorRead,
+    /// Mithril: making second factors, turning them off and on.
+    FactorWrite,
+    /// Mithril: emptying second factors.
+    FactorReset,
+    /// Mithril: making users.
+    UserWrite,
+    /// Mithril: blocking users.
+    UserBlock,
+    /// Mithril: lifting blocks.
+    UserUnblock,
 }
 
 impl Scope {
     /// Every scope there is.
-    pub const ALL: [Self; 4] = [Self::Api, Self::ReadUser, Self::ReadApi, Self::Passcode];
+    pub const ALL: [Self; 11] = [
+        Self::Api,
+        Self::ReadUser,
+        Self::ReadApi,
+        Self::Passcode,
+        Self::AppAuthorize,
+        Self::FactorRead,
+        Self::FactorWrite,
+        Self::FactorReset,
+        Self::UserWrite,
+        Self::UserBlock,
+        Self::UserUnblock,
+    ];
 
     /// The name on the wire.
     #[must_use]
@@ -25,6 +51,13 @@ impl Scope {
             Self::ReadUser => "read_user",
             Self::ReadApi => "read_api",
             Self::Passcode => "passcode",
+            Self::AppAuthorize => "app:authorize",
+            Self::FactorRead => "authentication_factor:read",
+            Self::FactorWrite => "authentication_factor:write",
+            Self::FactorReset => "authentication_factor:reset",
+            Self::UserWrite => "user:write",
+            Self::UserBlock => "user:block",
+            Self::UserUnblock => "user:unblock",
         }
     }
 

@@ -6,11 +6,14 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use rand::TryCryptoRng;
+use uuid::Uuid;
 
 use super::{
     id::{ClientId, UserId},
+    locale::Locale,
+    phone::Phone,
     scope::Scope,
-    secret::{Digest, NoEntropy, Secret, random_token},
+    secret::{Digest, NoEntropy, Secret, random_bytes, random_token},
     time::Timestamp,
 };
 
@@ -27,25 +30,61 @@ pub enum Owner {
 }
 
 /// What a token is good for; one kind is never taken for another (ASVS 9.2.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Opens the API.
     Access,
+    /// Says that its holder knew the password: the second factor is what is missing.
+    SecondFactor {
+        /// The scopes that were asked for at login.
+        wanted: Vec<Scope>,
+    },
+    /// Says that its holder shall prove to have this number: then it becomes the second factor.
+    Approval {
+        /// The scopes of the access token that follows.
+        wanted: Vec<Scope>,
+        /// The number.
+        phone: Phone,
+        /// Whether the factor had another number then: who sets the first one has shown nothing but a password.
+        replaces: bool,
+    },
 }
 
 impl Kind {
-    /// The stored name.
+    /// The name on the wire (Mithril's).
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub fn name(&self) -> &'static str {
         match self {
             Self::Access => "access_token",
+            Self::SecondFactor { .. } | Self::Approval { .. } => "2fa_access_token",
         }
     }
+}
 
-    /// The kind of that name.
+/// What holds the tokens together that one login gave to one client. Another login, or the code that ends this one, begins
+/// another session: the earlier tokens end with that one write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Session([u8; 16]);
+
+impl Session {
+    /// A new one.
+    ///
+    /// # Errors
+    /// [`NoEntropy`] when the generator fails.
+    pub fn draw(rng: &mut impl TryCryptoRng) -> Result<Self, NoEntropy> {
+        random_bytes(rng).map(Self)
+    }
+
+    /// From 16 stored bytes; `None` for any other number.
     #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        [Self::Access].into_iter().find(|kind| kind.name() == name)
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+
+    /// The bytes to store.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
     }
 }
 
@@ -64,6 +103,11 @@ pub struct Token {
     pub scopes: Vec<Scope>,
     /// Good while the owner's generation is this one.
     pub generation: u64,
+    /// Good while this is the owner's session with the client; `None` for what no login gave: an operator's tokens, and
+    /// a client's own.
+    pub session: Option<Session>,
+    /// The language in which its holder is written to.
+    pub locale: Locale,
     /// When it was issued.
     pub issued_at: Timestamp,
     /// When it ends.
@@ -81,14 +125,18 @@ pub struct Grant {
     pub owner: Owner,
     /// The owner's generation, as read.
     pub generation: u64,
+    /// The session that it belongs to, if a login gave it.
+    pub session: Option<Session>,
+    /// The language in which its holder is written to.
+    pub locale: Locale,
     /// The client that it is issued to.
     pub client: ClientId,
     /// What it is.
     pub kind: Kind,
     /// What it opens.
     pub scopes: Vec<Scope>,
-    /// Its life, in seconds.
-    pub lifetime: u64,
+    /// When it ends.
+    pub expires_at: Timestamp,
 }
 
 impl Token {
@@ -103,7 +151,6 @@ impl Token {
             Owner::Client(id) => format!("c{}", URL_SAFE_NO_PAD.encode(id.as_str())),
         };
         let text = Secret::new(format!("{owner}.{}", secret.expose()));
-        let expires_at = now.deadline(grant.lifetime);
         let token = Self {
             digest: Digest::of(&text),
             owner: grant.owner,
@@ -111,12 +158,22 @@ impl Token {
             kind: grant.kind,
             scopes: grant.scopes,
             generation: grant.generation,
-            issued_at: now,
-            expires_at,
-            forget_at: expires_at.deadline(MEMORY),
+            session: grant.session,
+            locale: grant.locale,
+            // Whole seconds, as it is stored.
+            issued_at: now.deadline(0),
+            expires_at: grant.expires_at,
+            forget_at: grant.expires_at.deadline(MEMORY),
             revoked_at: None,
         };
         Ok((token, text))
+    }
+
+    /// A name for it, which may be shown: half of its digest, in the form of a UUID.
+    #[must_use]
+    pub fn id(&self) -> String {
+        let half = self.digest.as_bytes().first_chunk().expect("a digest has 32 bytes");
+        Uuid::from_bytes(*half).hyphenated().to_string()
     }
 }
 
@@ -168,7 +225,9 @@ pub(crate) mod tests {
             client: ClientId::parse("heatclinic").expect("well-formed"),
             kind: Kind::Access,
             scopes: vec![Scope::Api],
-            lifetime: 60,
+            session: None,
+            locale: Locale::default(),
+            expires_at: Timestamp::from_seconds(60),
         }
     }
 
@@ -181,7 +240,7 @@ pub(crate) mod tests {
             let read = Presented::parse(text.expose()).expect("our own text");
             assert_eq!(read.owner, token.owner);
             assert!(read.digest.matches(&token.digest));
-            assert_eq!(token.expires_at, Timestamp::from_seconds(160));
+            assert_eq!(token.expires_at, Timestamp::from_seconds(60));
             let secret = text.expose().split_once('.').expect("two parts").1;
             assert_eq!(URL_SAFE_NO_PAD.decode(secret).expect("base64url").len(), 32, "256 bits");
         }

@@ -1,11 +1,18 @@
 //! Users: people with an account in one domain.
 
+use std::collections::BTreeMap;
+
+use rand::TryCryptoRng;
+
 use super::{
-    id::UserId,
+    id::{ClientId, UserId},
+    lockout::Lockout,
     name::{DisplayName, DomainName, EmailAddress, Login},
     password::PasswordHash,
+    secret::NoEntropy,
     tenant::Options,
     time::Timestamp,
+    token::{Session, Token},
 };
 
 /// A person with an account in one domain.
@@ -27,48 +34,100 @@ pub struct User {
     pub opts: Options,
     /// May look up and revoke the support PINs of the domain's users.
     pub is_admin: bool,
-    /// Why the user may not use the API, if so.
-    pub block: Option<Block>,
+    /// What failed, and whether the user is blocked.
+    pub lockout: Lockout,
+    /// The session of each client that the user has signed in to: a token of another session has ended.
+    pub sessions: Sessions,
     /// A token, a link or a support PIN issued under another number has ended: raising it ends all of a user's in one
     /// write.
     pub token_generation: u64,
     /// When the account was made.
     pub inserted_at: Timestamp,
+    /// When it was changed last.
+    pub updated_at: Timestamp,
+    /// The invocation that changed where the user stands last: its own repetition, after an answer that was lost, is told so.
+    pub changed_by: String,
 }
 
-/// Why a user is blocked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Block {
-    /// Somebody who may decided so; nothing but such a decision lifts it.
-    Decision,
-    /// Too many failed attempts; a password reset lifts it.
-    Failures,
-}
+/// Sessions, by the client that they were begun with.
+pub type Sessions = BTreeMap<ClientId, Session>;
 
-impl Block {
-    /// The stored name.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Decision => "decision",
-            Self::Failures => "failures",
-        }
-    }
-
-    /// The block of that name.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        [Self::Decision, Self::Failures]
-            .into_iter()
-            .find(|block| block.name() == name)
-    }
+/// What a new account is made of.
+#[derive(Clone, Debug)]
+pub struct NewUser {
+    /// The domain (tenant) of the account.
+    pub domain: DomainName,
+    /// Mail address.
+    pub email: EmailAddress,
+    /// Login name.
+    pub login: Login,
+    /// Display name.
+    pub name: DisplayName,
+    /// Password, hashed.
+    pub password: PasswordHash,
+    /// Free fields.
+    pub opts: Options,
+    /// May look up and revoke the support PINs of the domain's users, and act upon the users themselves.
+    pub is_admin: bool,
 }
 
 impl User {
+    /// Makes an account with a random id.
+    ///
+    /// # Errors
+    /// [`NoEntropy`] when the generator fails.
+    pub fn new(new: NewUser, rng: &mut impl TryCryptoRng, now: Timestamp) -> Result<Self, NoEntropy> {
+        let NewUser {
+            domain,
+            email,
+            login,
+            name,
+            password,
+            opts,
+            is_admin,
+        } = new;
+        Ok(Self {
+            id: UserId::draw(rng)?,
+            domain,
+            email,
+            login,
+            name,
+            password,
+            opts,
+            is_admin,
+            lockout: Lockout::default(),
+            sessions: Sessions::new(),
+            token_generation: 0,
+            inserted_at: now,
+            updated_at: now,
+            changed_by: String::new(),
+        })
+    }
+
     /// Whether this administrator's word reaches `other`: only within one domain.
     #[must_use]
     pub fn administers(&self, other: &Self) -> bool {
         self.is_admin && self.domain == other.domain
+    }
+
+    /// Whether a token that was issued to this user has ended: with all others (a reset, the operator's word), by another
+    /// session with its client, by its own revocation, or by a block that is over itself.
+    #[must_use]
+    pub fn has_ended(&self, token: &Token, now: Timestamp) -> bool {
+        let outlived_by_block = self.lockout.standing(now).is_none() && self.lockout.has_ended(token.issued_at);
+        let other_session = match token.session {
+            None => false,
+            Some(session) => self.sessions.get(&token.client) != Some(&session),
+        };
+        token.revoked_at.is_some() || token.generation != self.token_generation || other_session || outlived_by_block
+    }
+
+    /// The generation under which tokens are good once the lockout is `next`: what ended with a block that goes does not
+    /// come back.
+    #[must_use]
+    pub fn generation_after(&self, next: &Lockout) -> u64 {
+        let goes = self.lockout.block.is_some() && self.lockout.block != next.block;
+        self.token_generation + u64::from(goes)
     }
 }
 
@@ -89,9 +148,12 @@ pub(crate) mod tests {
             password: PasswordHash::from_stored(String::new()),
             opts: Options::new(),
             is_admin: false,
-            block: None,
+            lockout: Lockout::default(),
+            sessions: Sessions::new(),
             token_generation: 0,
             inserted_at: Timestamp::from_seconds(0),
+            updated_at: Timestamp::from_seconds(0),
+            changed_by: String::new(),
         }
     }
 }

@@ -136,17 +136,25 @@ impl<'a> Reader<'a> {
         self.find(name, |value| value.as_l().ok()?.iter().map(one).collect())
     }
 
+    /// A map.
+    ///
+    /// # Errors
+    /// [`Corrupt`].
+    pub fn map(self, name: &'static str) -> Result<&'a Item, Corrupt> {
+        self.find(name, |value| value.as_m().ok())
+    }
+
     /// Options.
     ///
     /// # Errors
     /// [`Corrupt`].
     pub fn options(self, name: &'static str) -> Result<Options, Corrupt> {
-        self.find(name, |value| {
-            let entries = value.as_m().ok()?.iter();
-            entries
-                .map(|(name, value)| Some((name.clone(), option(value)?)))
-                .collect()
-        })
+        let entry = |(name, value): (&String, &AttributeValue)| Some((name.clone(), option(value)?));
+        self.map(name)?
+            .iter()
+            .map(entry)
+            .collect::<Option<_>>()
+            .ok_or(Corrupt(name))
     }
 
     /// An attribute that is parsed further.

@@ -5,16 +5,23 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use crate::{
     domain::{
         id::{ClientId, UserId},
+        locale::Locale,
+        phone::Phone,
         scope::Scope,
         secret::Digest,
         time::Timestamp,
-        token::{Kind, Owner, Token},
+        token::{Kind, Owner, Session, Token},
     },
     store::{
         item::{Corrupt, Item, Reader, Writer, bytes, number, text, time},
         table::{Change, Row},
     },
 };
+
+/// The stored names of kinds.
+const ACCESS: &str = "access";
+const SECOND_FACTOR: &str = "second_factor";
+const APPROVAL: &str = "approval";
 
 impl Row for Token {
     const VARIABLE: &'static str = "TOKENS_TABLE";
@@ -29,7 +36,7 @@ impl Row for Token {
         let row = Writer::default()
             .with(Self::KEY, Self::key(&self.digest))
             .with("client_id", text(self.client.as_str()))
-            .with("kind", text(self.kind.name()))
+            .with("locale", text(self.locale.as_str()))
             .with("scopes", scopes(&self.scopes))
             .with("generation", number(self.generation))
             .with("issued_at", time(self.issued_at))
@@ -39,6 +46,23 @@ impl Row for Token {
             Owner::User(id) => row.with("user_id", text(id.text())),
             // A client's own token needs no second name.
             Owner::Client(_) => row,
+        };
+        let row = match &self.session {
+            Some(session) => row.with("session", bytes(*session.as_bytes())),
+            None => row,
+        };
+        let row = match &self.kind {
+            Kind::Access => row.with("kind", text(ACCESS)),
+            Kind::SecondFactor { wanted } => row.with("kind", text(SECOND_FACTOR)).with("wanted", scopes(wanted)),
+            Kind::Approval {
+                wanted,
+                phone,
+                replaces,
+            } => row
+                .with("kind", text(APPROVAL))
+                .with("wanted", scopes(wanted))
+                .with("phone", text(phone.as_str()))
+                .with("replaces", AttributeValue::Bool(*replaces)),
         };
         match self.revoked_at {
             Some(at) => row.with("revoked_at", time(at)),
@@ -57,9 +81,25 @@ impl Row for Token {
                 false => Owner::Client(client.clone()),
             },
             client,
-            kind: row.parsed("kind", Kind::parse)?,
-            scopes: read_scopes(row)?,
+            kind: match row.text("kind")? {
+                ACCESS => Kind::Access,
+                SECOND_FACTOR => Kind::SecondFactor {
+                    wanted: read_scopes(row, "wanted")?,
+                },
+                APPROVAL => Kind::Approval {
+                    wanted: read_scopes(row, "wanted")?,
+                    phone: row.parsed("phone", Phone::parse)?,
+                    replaces: row.flag("replaces")?,
+                },
+                _ => return Err(Corrupt("kind")),
+            },
+            scopes: read_scopes(row, "scopes")?,
             generation: row.number("generation")?,
+            session: match row.has("session") {
+                true => Some(Session::from_bytes(row.bytes("session")?).ok_or(Corrupt("session"))?),
+                false => None,
+            },
+            locale: row.parsed("locale", Locale::parse)?,
             issued_at: row.time("issued_at")?,
             expires_at: row.time("expires_at")?,
             forget_at: row.time("ttl")?,
@@ -90,6 +130,6 @@ pub(super) fn scopes(scopes: &[Scope]) -> AttributeValue {
     text(scopes.iter().map(|scope| scope.name()).collect::<Vec<_>>().join(" "))
 }
 
-pub(super) fn read_scopes(row: Reader<'_>) -> Result<Vec<Scope>, Corrupt> {
-    row.parsed("scopes", |text| text.split_whitespace().map(Scope::parse).collect())
+pub(super) fn read_scopes(row: Reader<'_>, name: &'static str) -> Result<Vec<Scope>, Corrupt> {
+    row.parsed(name, |text| text.split_whitespace().map(Scope::parse).collect())
 }

@@ -4,14 +4,16 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::{
     domain::{
-        id::UserId,
+        id::{ClientId, UserId},
+        lockout::{Block, Lockout, Why},
         name::{DisplayName, DomainName, EmailAddress, Login},
         password::PasswordHash,
         time::Timestamp,
-        user::{Block, User},
+        token::Session,
+        user::{Sessions, User},
     },
     store::{
-        item::{Corrupt, Item, Reader, Writer, number, options, text, time},
+        item::{Corrupt, Item, Reader, Writer, bytes, number, options, text, time},
         table::{Change, Row},
     },
 };
@@ -26,7 +28,7 @@ impl Row for User {
     }
 
     fn to_item(&self) -> Item {
-        let row = Writer::default()
+        Writer::default()
             .with(Self::KEY, text(self.id.text()))
             .with("domain", text(self.domain.as_str()))
             .with("email", text(self.email.as_str()))
@@ -36,12 +38,12 @@ impl Row for User {
             .with("opts", options(&self.opts))
             .with("is_admin", AttributeValue::Bool(self.is_admin))
             .with("token_generation", number(self.token_generation))
-            .with("inserted_at", time(self.inserted_at));
-        match self.block {
-            Some(block) => row.with("block", text(block.name())),
-            None => row,
-        }
-        .item()
+            .with("lockout", lockout(&self.lockout))
+            .with("client_sessions", sessions_of(&self.sessions))
+            .with("inserted_at", time(self.inserted_at))
+            .with("updated_at", time(self.updated_at))
+            .with("changed_by", text(&self.changed_by))
+            .item()
     }
 
     fn from_item(item: &Item) -> Result<Self, Corrupt> {
@@ -55,12 +57,12 @@ impl Row for User {
             password: PasswordHash::from_stored(row.text("password")?.to_owned()),
             opts: row.options("opts")?,
             is_admin: row.flag("is_admin")?,
-            block: match row.has("block") {
-                true => Some(row.parsed("block", Block::parse)?),
-                false => None,
-            },
+            lockout: read_lockout(row.map("lockout")?)?,
+            sessions: read_sessions(row.map("client_sessions")?).ok_or(Corrupt("client_sessions"))?,
             token_generation: row.number("token_generation")?,
             inserted_at: row.time("inserted_at")?,
+            updated_at: row.time("updated_at")?,
+            changed_by: row.text("changed_by")?.to_owned(),
         })
     }
 
@@ -69,23 +71,57 @@ impl Row for User {
     }
 }
 
-/// Blocks a user; refused when there is none or it is blocked already.
+/// Sets where a user stands: the lockout, and with it the generation (see [`User::generation_after`]). Refused when the
+/// user is not as it was read any more, in what this is judged by.
 #[must_use]
-pub fn block(block: Block) -> Change {
+pub fn stand(read: &User, next: &Lockout, by: &str, now: Timestamp) -> Change {
+    let mut values = standing(read, next, now);
+    values.push((":by", text(by)));
     Change {
-        update: "SET #block = :block",
-        condition: "attribute_exists(user_id) AND attribute_not_exists(#block)",
-        values: vec![(":block", text(block.name()))],
+        update: "SET lockout = :lockout, token_generation = :generation, updated_at = :now, changed_by = :by",
+        condition: "lockout = :read AND token_generation = :issued",
+        values,
     }
 }
 
-/// Lifts a block; refused when there is no user or no block.
+/// The same for a user who begins a session with a client, and whose password may have been hashed anew. The sessions
+/// that were read make way.
 #[must_use]
-pub fn unblock() -> Change {
+pub fn sign_in(read: &User, next: &Lockout, sessions: &Sessions, password: &PasswordHash, now: Timestamp) -> Change {
+    let mut values = standing(read, next, now);
+    values.push((":sessions", sessions_of(sessions)));
+    values.push((":before", sessions_of(&read.sessions)));
+    values.push((":password", text(password.to_stored())));
     Change {
-        update: "REMOVE #block",
-        condition: "attribute_exists(#block)",
-        values: Vec::new(),
+        update: "SET lockout = :lockout, token_generation = :generation, updated_at = :now, client_sessions = :sessions, \
+                 password = :password",
+        condition: "lockout = :read AND token_generation = :issued AND client_sessions = :before",
+        values,
+    }
+}
+
+fn standing(read: &User, next: &Lockout, now: Timestamp) -> Vec<(&'static str, AttributeValue)> {
+    vec![
+        (":lockout", lockout(next)),
+        (":generation", number(read.generation_after(next))),
+        (":now", time(now)),
+        (":read", lockout(&read.lockout)),
+        (":issued", number(read.token_generation)),
+    ]
+}
+
+/// Ends the tokens of one session; refused when it has ended already.
+#[must_use]
+pub fn end_session(read: &User, client: &ClientId) -> Change {
+    let mut sessions = read.sessions.clone();
+    sessions.remove(client);
+    Change {
+        update: "SET client_sessions = :sessions",
+        condition: "client_sessions = :before",
+        values: vec![
+            (":sessions", sessions_of(&sessions)),
+            (":before", sessions_of(&read.sessions)),
+        ],
     }
 }
 
@@ -99,31 +135,82 @@ pub fn end_tokens() -> Change {
     }
 }
 
-/// Sets a new password, and ends everything that was issued under the old one; a block made by failures goes, another
-/// one stays. Refused when the generation, or the block that would go, is not what was read any more.
+/// Sets a new password, and ends everything that was issued under the old one; what failed is forgiven. A block made by
+/// failures goes, another one stays. Refused when the generation is not what was read any more, or when somebody decided on
+/// a block since then.
 #[must_use]
-pub fn set_password(read: &User, password: &PasswordHash) -> Change {
-    let mut values = vec![
-        (":new", text(password.to_stored())),
-        (":one", number(1)),
-        (":generation", number(read.token_generation)),
-    ];
-    let (update, condition) = match read.block {
-        None | Some(Block::Decision) => (
-            "SET password = :new ADD token_generation :one",
-            "token_generation = :generation",
-        ),
-        Some(Block::Failures) => {
-            values.push((":block", text(Block::Failures.name())));
-            (
-                "SET password = :new ADD token_generation :one REMOVE #block",
-                "token_generation = :generation AND #block = :block",
-            )
-        }
+pub fn set_password(read: &User, password: &PasswordHash, now: Timestamp) -> Change {
+    let next = Lockout {
+        block: read.lockout.block.filter(|block| !block.why.is_failures()),
+        ..Lockout::default()
     };
     Change {
-        update,
-        condition,
-        values,
+        update: "SET password = :new, lockout = :lockout, updated_at = :now ADD token_generation :one",
+        // However many guess at the old password meanwhile, the new one is set.
+        condition: match next.block {
+            Some(_) => "token_generation = :generation AND lockout.why = :decision",
+            None => {
+                "token_generation = :generation AND (attribute_not_exists(lockout.why) OR lockout.why <> :decision)"
+            }
+        },
+        values: vec![
+            (":new", text(password.to_stored())),
+            (":lockout", lockout(&next)),
+            (":now", time(now)),
+            (":one", number(1)),
+            (":generation", number(read.token_generation)),
+            (":decision", text(Why::Decision.name())),
+        ],
     }
+}
+
+fn lockout(lockout: &Lockout) -> AttributeValue {
+    let row = Writer::default()
+        .with("passwords", number(lockout.passwords))
+        .with("otps", number(lockout.otps));
+    let row = match &lockout.block {
+        None => row,
+        Some(block) => {
+            let row = row.with("why", text(block.why.name())).with("at", time(block.at));
+            match block.until {
+                Some(until) => row.with("until", time(until)),
+                None => row,
+            }
+        }
+    };
+    AttributeValue::M(row.item())
+}
+
+fn read_lockout(item: &Item) -> Result<Lockout, Corrupt> {
+    let row = Reader(item);
+    let block = match row.has("why") {
+        false => None,
+        true => Some(Block {
+            why: row.parsed("why", Why::parse)?,
+            at: row.time("at")?,
+            until: match row.has("until") {
+                true => Some(row.time("until")?),
+                false => None,
+            },
+        }),
+    };
+    Ok(Lockout {
+        passwords: row.number("passwords")?,
+        otps: row.number("otps")?,
+        block,
+    })
+}
+
+fn sessions_of(sessions: &Sessions) -> AttributeValue {
+    let entries = sessions.iter();
+    let entries = entries.map(|(client, session)| (client.as_str().to_owned(), bytes(*session.as_bytes())));
+    AttributeValue::M(entries.collect())
+}
+
+fn read_sessions(item: &Item) -> Option<Sessions> {
+    let entry = |(client, session): (&String, &AttributeValue)| {
+        let session = session.as_b().ok()?;
+        Some((ClientId::parse(client)?, Session::from_bytes(session.as_ref())?))
+    };
+    item.iter().map(entry).collect()
 }

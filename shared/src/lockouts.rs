@@ -1,0 +1,42 @@
+//! Floor 2: where a user stands, changed by somebody who may: exactly one of any number of requests does it.
+//! `by` is the invocation.
+
+use crate::{
+    domain::{lockout::Lockout, time::Timestamp, user::User},
+    fault::Fault,
+    store::{
+        rows::user,
+        table::{Changed, Table, Update},
+    },
+};
+
+/// How often a user is judged anew while others change it at the same time.
+const ROUNDS: usize = 16;
+
+/// Makes a change to a user's lockout, as judged on the user that was read; on another one, judged again. `None` when there
+/// is nothing to change.
+///
+/// # Errors
+/// [`Fault`] when the store fails, or when others were faster every time.
+pub async fn change(
+    users: &Table<User, Update>,
+    read: User,
+    judge: impl Fn(&User) -> Option<Lockout>,
+    by: &str,
+    now: Timestamp,
+) -> Result<Option<User>, Fault> {
+    let mut user = read;
+    for _ in 0..ROUNDS {
+        let Some(next) = judge(&user) else {
+            return Ok(None);
+        };
+        user = match users.update(&user.id, user::stand(&user, &next, by, now), now).await? {
+            Changed::Yes(user) => return Ok(Some(user)),
+            // Our own write, whose answer was lost.
+            Changed::No(Some(other)) if other.changed_by == by => return Ok(Some(other)),
+            Changed::No(Some(other)) => other,
+            Changed::No(None) => return Err(Fault::new("the user is gone".into())),
+        };
+    }
+    Err(Fault::new("the user changed every time".into()))
+}
