@@ -15,15 +15,13 @@ impl UserId {
     /// # Errors
     /// [`NoEntropy`] when the generator fails.
     pub fn draw(rng: &mut impl TryCryptoRng) -> Result<Self, NoEntropy> {
-        Ok(Self(uuid::Builder::from_random_bytes(random_bytes(rng)?).into_uuid()))
+        random(rng).map(Self)
     }
 
     /// Reads the canonical form; anything else names nobody.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let id = Uuid::try_parse(text).ok()?;
-        // The parser also takes upper case, braces and URNs: a second spelling of an id would be a second key.
-        (id.hyphenated().to_string() == text).then_some(Self(id))
+        canonical(text).map(Self)
     }
 
     /// From its 16 bytes.
@@ -43,6 +41,42 @@ impl UserId {
     pub fn text(&self) -> String {
         self.0.hyphenated().to_string()
     }
+}
+
+/// A second factor: a random UUID like a user's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FactorId(Uuid);
+
+impl FactorId {
+    /// A new random id.
+    ///
+    /// # Errors
+    /// [`NoEntropy`] when the generator fails.
+    pub fn draw(rng: &mut impl TryCryptoRng) -> Result<Self, NoEntropy> {
+        random(rng).map(Self)
+    }
+
+    /// Reads the canonical form; anything else names no factor.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        canonical(text).map(Self)
+    }
+
+    /// The canonical form.
+    #[must_use]
+    pub fn text(&self) -> String {
+        self.0.hyphenated().to_string()
+    }
+}
+
+fn random(rng: &mut impl TryCryptoRng) -> Result<Uuid, NoEntropy> {
+    Ok(uuid::Builder::from_random_bytes(random_bytes(rng)?).into_uuid())
+}
+
+fn canonical(text: &str) -> Option<Uuid> {
+    let id = Uuid::try_parse(text).ok()?;
+    // The parser also takes upper case, braces and URNs: a second spelling of an id would be a second key.
+    (id.hyphenated().to_string() == text).then_some(id)
 }
 
 /// A client of the API: 1 to 64 characters of `A-Za-z0-9._-`.
@@ -89,8 +123,15 @@ mod tests {
             // An id of digits only has no upper case; then the upper-case spelling is the id itself.
             if other != id.text() {
                 assert_eq!(UserId::parse(&other), None, "{other}");
+                assert_eq!(FactorId::parse(&other), None, "{other}");
             }
         }
+    }
+
+    #[test]
+    fn a_factor_id_is_read_as_it_is_written() {
+        let id = FactorId::draw(&mut SysRng).expect("the system has entropy");
+        assert_eq!(FactorId::parse(&id.text()), Some(id));
     }
 
     #[test]

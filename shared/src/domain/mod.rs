@@ -6,6 +6,7 @@ pub mod audit;
 pub mod budget;
 pub mod claim;
 pub mod client;
+pub mod factor;
 pub mod id;
 pub mod key;
 pub mod link;

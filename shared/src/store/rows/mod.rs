@@ -5,6 +5,7 @@ pub mod budget;
 pub mod claim;
 pub mod client;
 pub mod domain;
+pub mod factor;
 pub mod passcode;
 pub mod password_reset;
 pub mod registration;
