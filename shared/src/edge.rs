@@ -29,7 +29,7 @@ use lambda_http::http::Uri;
 use crate::{
     delivery::mail::Mailer,
     domain::{
-        key::{Keyring, Passcodes, Purpose, SupportPins},
+        key::{Keyring, OtpCodes, Passcodes, Purpose, SupportPins},
         name::EmailAddress,
         secret::Secret,
         sender::Sender,
@@ -54,6 +54,10 @@ impl Kept for SupportPins {
 
 impl Kept for Passcodes {
     const VARIABLE: &'static str = "PASSCODE_KEYS_SECRET";
+}
+
+impl Kept for OtpCodes {
+    const VARIABLE: &'static str = "OTP_KEYS_SECRET";
 }
 
 /// Something is missing or out of range. What it was is noted and will be reported with everything else.

@@ -28,6 +28,13 @@ impl Purpose for Passcodes {
     const NAME: &'static str = "countersign passcodes";
 }
 
+/// Makes the keyed digests of codes by text message.
+#[derive(Clone, Copy, Debug)]
+pub enum OtpCodes {}
+impl Purpose for OtpCodes {
+    const NAME: &'static str = "countersign otps";
+}
+
 /// 256 bits for one purpose, and the id that rows name it by.
 pub struct Key<P> {
     id: u32,
