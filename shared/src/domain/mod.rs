@@ -14,6 +14,7 @@ pub mod locale;
 pub mod lockout;
 pub mod name;
 pub mod network;
+pub mod otp;
 pub mod passcode;
 pub mod password;
 pub mod password_reset;

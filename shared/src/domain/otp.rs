@@ -1,0 +1,212 @@
+//! One-time codes by text message (seeds 003 and 004, contracts.md §4).
+//!
+//! All that is known of a user's factor is one record: the code that lives, and what was sent and guessed. A rule judges
+//! what was read and says what to store instead. The store takes that only while the version is still the one that was
+//! read, in one transaction with whatever follows from the judgement, and nothing is told before. So each of the guesses
+//! that arrive together is judged on what the others left, and none is judged without being counted.
+//!
+//! What counts guesses and sends stands beside the code: neither a new code nor a new login resets it.
+
+mod code;
+#[cfg(test)]
+mod tests;
+
+use rand::TryCryptoRng;
+
+pub use self::code::{Binding, Code, End, Otp, Purpose, Seal, Status};
+use super::{
+    budget::{Act, Budget, Exhausted},
+    factor::{FactorKey, FactorType},
+    id::UserId,
+    key::{Keyring, OtpCodes},
+    secret::{NoEntropy, Secret},
+    time::Timestamp,
+};
+
+/// What the operator decides.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// Digits of a code (OTP_LENGTH).
+    pub length: usize,
+    /// Life of a code, in seconds (OTP_LIFETIME); at most 600 (ASVS 6.5.5).
+    pub lifetime: u64,
+    /// So many guesses at one code are compared (OTP_MAX_ATTEMPTS).
+    pub max_attempts: u64,
+    /// Messages for one factor, whoever asks.
+    pub sends: Budget,
+    /// Guesses at all codes of one factor, right or wrong.
+    pub guesses: Budget,
+}
+
+/// All that is known of the codes of one user's factor.
+#[derive(Clone, Debug)]
+pub struct Otps {
+    /// Whose.
+    pub user: UserId,
+    /// Of which kind of factor.
+    pub factor_type: FactorType,
+    /// Which record this is: each one that is put in the place of another has the next number. 0: nothing is stored yet.
+    pub version: u64,
+    /// The newest code. One that it replaced is good for nothing any more, as if it had been canceled.
+    pub code: Option<Otp>,
+    /// The guesses that were compared, oldest first.
+    pub guesses: Vec<Act>,
+    /// The messages that were sent, oldest first.
+    pub sends: Vec<Act>,
+    /// When the row goes: not before everything in it has ceased to count.
+    pub forget_at: Timestamp,
+}
+
+/// Why a guess failed. Each counts against the account, too (see [`super::lockout`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// It is not the code, or there is none that it could be: never sent, used, taken back, or another login's.
+    Invalid,
+    /// The code is over.
+    Expired,
+    /// The code was guessed at too often.
+    ReachedMaxAttempts,
+}
+
+/// What to store and what to answer. The answer is given once the record is stored, and not before.
+#[derive(Clone, Debug)]
+pub enum Judged {
+    /// There were too many guesses of late: this one was not compared, and there is nothing to store.
+    Limited(Exhausted),
+    /// The guess failed.
+    Failed {
+        /// The record to store.
+        next: Otps,
+        /// Why.
+        why: Failure,
+    },
+    /// The guess was right, and the code is used up.
+    Right {
+        /// The record to store, together with what the code is good for.
+        next: Otps,
+    },
+}
+
+impl Otps {
+    /// What is known where nothing is stored.
+    #[must_use]
+    pub fn none(user: UserId, factor_type: FactorType) -> Self {
+        Self {
+            user,
+            factor_type,
+            version: 0,
+            code: None,
+            guesses: Vec::new(),
+            sends: Vec::new(),
+            forget_at: Timestamp::from_seconds(0),
+        }
+    }
+
+    /// What leads to it.
+    #[must_use]
+    pub fn owner(&self) -> FactorKey {
+        FactorKey {
+            user: self.user,
+            factor_type: self.factor_type,
+        }
+    }
+
+    /// Makes a code in the place of the earlier one: the record to store, and the code to send once it is stored. What was
+    /// guessed stays counted (NIST SP 800-63B-4, 3.1.3.2).
+    ///
+    /// # Errors
+    /// [`NoEntropy`] when the generator fails; `Err` within is [`Exhausted`]: too much was sent of late, and the earlier
+    /// code stays.
+    pub fn issue(
+        self,
+        policy: &Policy,
+        binding: &Binding<'_>,
+        keys: &Keyring<OtpCodes>,
+        act: &Act,
+        rng: &mut impl TryCryptoRng,
+    ) -> Result<Result<(Self, Secret), Exhausted>, NoEntropy> {
+        let sends = match policy.sends.spend(&self.sends, act) {
+            Ok(sends) => sends,
+            Err(exhausted) => return Ok(Err(exhausted)),
+        };
+        let (otp, code) = Otp::draw(policy, binding, keys.newest(), rng, act.at)?;
+        let next = Self {
+            code: Some(otp),
+            sends,
+            ..self.following(policy, act.at)
+        };
+        Ok(Ok((next, code)))
+    }
+
+    /// After a message that could not be sent: nobody waits because of it, and its code is canceled unless a newer one has
+    /// replaced it.
+    #[must_use]
+    pub fn take_back(self, code: &[u8; 16], act: &Act) -> Self {
+        let cancel = |otp: Otp| if otp.id == *code { otp.cancel() } else { otp };
+        Self {
+            version: self.version + 1,
+            code: self.code.map(cancel),
+            sends: self.sends.into_iter().filter(|sent| sent.by != act.by).collect(),
+            ..self
+        }
+    }
+
+    /// Judges a guess. One that could not be right in any case (no code, another login's, over, or past its attempts) is
+    /// not compared and costs none of the rolling budget; one that is right does.
+    #[must_use]
+    pub fn judge(
+        self,
+        policy: &Policy,
+        binding: &Binding<'_>,
+        keys: &Keyring<OtpCodes>,
+        given: &Code,
+        act: &Act,
+    ) -> Judged {
+        let next = self.following(policy, act.at);
+        let failed = |next, why| Judged::Failed { next, why };
+        let Some(otp) = next.code.clone().filter(|otp| otp.flow == *binding.flow) else {
+            return failed(next, Failure::Invalid);
+        };
+        let seal = match &otp.status {
+            Status::New(seal) => seal.clone(),
+            Status::Ended(End::Verified | End::Canceled) => return failed(next, Failure::Invalid),
+            Status::Ended(End::Expired) => return failed(next, Failure::Expired),
+            Status::Ended(End::Unverified) => return failed(next, Failure::ReachedMaxAttempts),
+        };
+        if otp.expires_at.is_over(act.at) {
+            return failed(next.with(otp.expire()), Failure::Expired);
+        }
+        if otp.attempts >= policy.max_attempts {
+            return failed(next.with(otp.exhaust()), Failure::ReachedMaxAttempts);
+        }
+        let guesses = match policy.guesses.spend(&next.guesses, act) {
+            Ok(guesses) => guesses,
+            Err(exhausted) => return Judged::Limited(exhausted),
+        };
+        let next = Self { guesses, ..next };
+        if seal.fits(keys, binding, &otp.id, given) {
+            Judged::Right {
+                next: next.with(otp.verify()),
+            }
+        } else {
+            failed(next.with(otp.fail()), Failure::Invalid)
+        }
+    }
+
+    /// The record that may take this one's place.
+    fn following(self, policy: &Policy, now: Timestamp) -> Self {
+        let memory = policy.lifetime.max(policy.sends.memory()).max(policy.guesses.memory());
+        Self {
+            version: self.version + 1,
+            forget_at: self.forget_at.max(now.deadline(memory)),
+            ..self
+        }
+    }
+
+    fn with(self, otp: Otp) -> Self {
+        Self {
+            code: Some(otp),
+            ..self
+        }
+    }
+}

@@ -1,0 +1,336 @@
+//! One code: what it is bound to, how it is stored, and how it ends.
+
+use std::fmt;
+
+use hmac::{Hmac, KeyInit, Mac};
+use rand::TryCryptoRng;
+use sha2::Sha256;
+
+use super::Policy;
+use crate::domain::{
+    factor::FactorType,
+    id::UserId,
+    key::{Key, Keyring, OtpCodes},
+    phone::Phone,
+    secret::{NoEntropy, Secret, framed, random_bytes, random_text},
+    time::Timestamp,
+};
+
+/// What a code is for; one for the other is no code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Ends a login.
+    SignIn,
+    /// Shows that codes arrive at a phone, before it becomes the factor's.
+    Approval,
+}
+
+impl Purpose {
+    fn name(self) -> &'static str {
+        match self {
+            Self::SignIn => "sign_in",
+            Self::Approval => "approval",
+        }
+    }
+}
+
+/// What a code is bound to (ASVS 6.6.2): it is good for nothing else.
+#[derive(Clone, Copy, Debug)]
+pub struct Binding<'a> {
+    /// Whose.
+    pub user: UserId,
+    /// Of which kind of factor.
+    pub factor_type: FactorType,
+    /// Where it is sent.
+    pub phone: &'a Phone,
+    /// The login that it belongs to: the same for all 2FA tokens that came of one password.
+    pub flow: &'a [u8; 16],
+    /// What it is for.
+    pub purpose: Purpose,
+}
+
+/// A guess: as many ASCII digits as a code has.
+#[derive(Clone, Debug)]
+pub struct Code(Secret);
+
+impl Code {
+    /// Reads a guess. `None` for whatever cannot be a code, and so is no guess.
+    #[must_use]
+    pub fn parse(text: &str, length: usize) -> Option<Self> {
+        let fits = text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit());
+        fits.then(|| Self(Secret::new(text.to_owned())))
+    }
+}
+
+/// A code as it is stored: a digest under a key that lies elsewhere, since a million codes are soon tried (ASVS 6.5.2).
+#[derive(Clone)]
+pub struct Seal {
+    /// Id of the key.
+    pub key: u32,
+    /// HMAC-SHA-256 of the code and of all that it is bound to.
+    pub mac: [u8; 32],
+}
+
+impl Seal {
+    fn of(key: &Key<OtpCodes>, binding: &Binding<'_>, id: &[u8; 16], code: &Secret) -> Self {
+        Self {
+            key: key.id(),
+            mac: mac(key, binding, id, code).finalize().into_bytes().into(),
+        }
+    }
+
+    /// Whether it is this guess's, in time that does not depend on where they differ (ASVS 11.2.4). Nothing fits a key
+    /// that is gone.
+    pub(super) fn fits(&self, keys: &Keyring<OtpCodes>, binding: &Binding<'_>, id: &[u8; 16], given: &Code) -> bool {
+        keys.get(self.key)
+            .is_some_and(|key| mac(key, binding, id, &given.0).verify_slice(&self.mac).is_ok())
+    }
+}
+
+impl fmt::Debug for Seal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Seal({}, …)", self.key)
+    }
+}
+
+fn mac(key: &Key<OtpCodes>, binding: &Binding<'_>, id: &[u8; 16], code: &Secret) -> Hmac<Sha256> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key.bytes()).expect("HMAC takes a key of any length");
+    mac.update(&framed(&[
+        b"otp",
+        binding.user.as_bytes(),
+        binding.factor_type.name().as_bytes(),
+        binding.phone.as_str().as_bytes(),
+        binding.flow,
+        binding.purpose.name().as_bytes(),
+        id,
+        code.expose().as_bytes(),
+    ]));
+    mac
+}
+
+/// How a code came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The right code was given.
+    Verified,
+    /// It was guessed at too often.
+    Unverified,
+    /// It was taken back.
+    Canceled,
+    /// Its life was over when it was tried.
+    Expired,
+}
+
+impl End {
+    /// The stored name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Verified => "VERIFIED",
+            Self::Unverified => "UNVERIFIED",
+            Self::Canceled => "CANCELED",
+            Self::Expired => "EXPIRED",
+        }
+    }
+
+    /// The end of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Verified, Self::Unverified, Self::Canceled, Self::Expired]
+            .into_iter()
+            .find(|end| end.name() == name)
+    }
+}
+
+/// Where a code stands. Only one that can still be right has a seal (ASVS 14.2.7).
+#[derive(Clone, Debug)]
+pub enum Status {
+    /// It can be guessed at.
+    New(Seal),
+    /// It came to its end.
+    Ended(End),
+}
+
+impl Status {
+    /// The stored name.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::New(_) => "NEW",
+            Self::Ended(end) => end.name(),
+        }
+    }
+}
+
+/// One code. What has ended stays as it ended, whatever happens to it.
+#[derive(Clone, Debug)]
+pub struct Otp {
+    /// Tells it from the codes before and after it.
+    pub id: [u8; 16],
+    /// The login that it belongs to.
+    pub flow: [u8; 16],
+    /// When it was made.
+    pub issued_at: Timestamp,
+    /// From this moment on it is over.
+    pub expires_at: Timestamp,
+    /// How often it was compared with a guess.
+    pub attempts: u64,
+    /// Where it stands.
+    pub status: Status,
+}
+
+impl Otp {
+    pub(super) fn draw(
+        policy: &Policy,
+        binding: &Binding<'_>,
+        key: &Key<OtpCodes>,
+        rng: &mut impl TryCryptoRng,
+        now: Timestamp,
+    ) -> Result<(Self, Secret), NoEntropy> {
+        let id = random_bytes(rng)?;
+        let code = random_text(rng, b"0123456789", policy.length)?;
+        let otp = Self {
+            id,
+            flow: *binding.flow,
+            issued_at: now,
+            expires_at: now.deadline(policy.lifetime),
+            attempts: 0,
+            status: Status::New(Seal::of(key, binding, &id, &code)),
+        };
+        Ok((otp, code))
+    }
+
+    /// After its message could not be sent.
+    #[must_use]
+    pub fn cancel(self) -> Self {
+        self.end(End::Canceled)
+    }
+
+    /// After a try past its life.
+    #[must_use]
+    pub fn expire(self) -> Self {
+        self.end(End::Expired)
+    }
+
+    /// After a try past its attempts.
+    #[must_use]
+    pub fn exhaust(self) -> Self {
+        self.end(End::Unverified)
+    }
+
+    /// After a wrong guess.
+    #[must_use]
+    pub fn fail(self) -> Self {
+        match self.status {
+            Status::New(_) => Self {
+                attempts: self.attempts + 1,
+                ..self
+            },
+            Status::Ended(_) => self,
+        }
+    }
+
+    /// After the right guess, which counts like any other.
+    #[must_use]
+    pub fn verify(self) -> Self {
+        self.fail().end(End::Verified)
+    }
+
+    fn end(self, end: End) -> Self {
+        match self.status {
+            Status::New(_) => Self {
+                status: Status::Ended(end),
+                ..self
+            },
+            Status::Ended(_) => self,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn otp(status: Status) -> Otp {
+        Otp {
+            id: [1; 16],
+            flow: [2; 16],
+            issued_at: Timestamp::from_seconds(0),
+            expires_at: Timestamp::from_seconds(300),
+            attempts: 1,
+            status,
+        }
+    }
+
+    fn check(transition: fn(Otp) -> Otp, status: &str, attempts: u64) {
+        let next = transition(otp(Status::New(Seal { key: 1, mac: [3; 32] })));
+        assert_eq!((next.status.name(), next.attempts), (status, attempts));
+        for end in [End::Verified, End::Unverified, End::Canceled, End::Expired] {
+            let next = transition(otp(Status::Ended(end)));
+            assert_eq!(
+                (next.status.name(), next.attempts),
+                (end.name(), 1),
+                "it has ended already"
+            );
+        }
+    }
+
+    #[test]
+    fn a_code_is_canceled() {
+        check(Otp::cancel, "CANCELED", 1);
+    }
+
+    #[test]
+    fn a_code_expires() {
+        check(Otp::expire, "EXPIRED", 1);
+    }
+
+    #[test]
+    fn a_code_is_guessed_at_too_often() {
+        check(Otp::exhaust, "UNVERIFIED", 1);
+    }
+
+    #[test]
+    fn a_code_is_verified() {
+        check(Otp::verify, "VERIFIED", 2);
+    }
+
+    #[test]
+    fn a_wrong_guess_counts() {
+        check(Otp::fail, "NEW", 2);
+    }
+
+    #[test]
+    fn ends_have_one_name() {
+        for end in [End::Verified, End::Unverified, End::Canceled, End::Expired] {
+            assert_eq!(End::parse(end.name()), Some(end));
+        }
+        for name in ["NEW", "verified", ""] {
+            assert_eq!(End::parse(name), None, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_guess_is_exactly_so_many_ascii_digits() {
+        for (text, length, good) in [
+            ("042317", 6, true),
+            ("000000", 6, true),
+            ("0423", 4, true),
+            ("42317", 6, false),
+            ("0423170", 6, false),
+            ("+42317", 6, false),
+            (" 42317", 6, false),
+            ("04231\n", 6, false),
+            ("0x2317", 6, false),
+            ("٠٤٢", 6, false),
+            ("", 6, false),
+        ] {
+            assert_eq!(Code::parse(text, length).is_some(), good, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_seal_shows_nothing() {
+        assert_eq!(format!("{:?}", Seal { key: 7, mac: [3; 32] }), "Seal(7, …)");
+    }
+}

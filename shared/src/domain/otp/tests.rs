@@ -1,0 +1,311 @@
+//! The rules on codes, at their boundaries.
+
+use rand::rngs::SysRng;
+
+use super::*;
+use crate::domain::{budget::Window, key::tests::ring, phone::Phone, secret::tests::Broken};
+
+const FLOW: [u8; 16] = [1; 16];
+const USER: [u8; 16] = [9; 16];
+
+fn policy() -> Policy {
+    let window = |max, seconds| Budget::new(vec![Window { max, seconds }]);
+    Policy {
+        length: 6,
+        lifetime: 300,
+        max_attempts: 3,
+        sends: window(3, 60),
+        guesses: window(5, 1000),
+    }
+}
+
+fn phone(text: &str) -> Phone {
+    Phone::parse(text).expect("a phone")
+}
+
+fn binding<'a>(phone: &'a Phone, flow: &'a [u8; 16]) -> Binding<'a> {
+    Binding {
+        user: UserId::from_bytes(USER),
+        factor_type: FactorType::Sms,
+        phone,
+        flow,
+        purpose: Purpose::SignIn,
+    }
+}
+
+fn act(seconds: u64) -> Act {
+    Act {
+        at: Timestamp::from_seconds(seconds),
+        by: format!("invocation {seconds}"),
+    }
+}
+
+fn none() -> Otps {
+    Otps::none(UserId::from_bytes(USER), FactorType::Sms)
+}
+
+fn issue(otps: Otps, binding: &Binding<'_>, keys: &Keyring<OtpCodes>, at: u64) -> (Otps, Secret) {
+    otps.issue(&policy(), binding, keys, &act(at), &mut SysRng)
+        .expect("the system has entropy")
+        .expect("there is room")
+}
+
+fn guess(text: &str) -> Code {
+    Code::parse(text, 6).expect("six digits")
+}
+
+/// The same digits, but for the last.
+fn wrong(code: &Secret) -> Code {
+    let (first, last) = code.expose().split_at(5);
+    guess(&format!("{first}{}", if last == "0" { "1" } else { "0" }))
+}
+
+#[derive(Clone, Copy)]
+enum Step {
+    Issue,
+    TakeBack,
+    Right,
+    Wrong,
+    Stranger,
+}
+
+/// Does what the steps say, each at its second. What came of them: an answer each, then the code's status and
+/// attempts, and how many guesses and sends count.
+fn check(steps: &[(Step, u64)], answers: &[&str], left: (&str, u64, usize, usize)) {
+    let (keys, phone) = (ring(&[1]), phone("+380885550130"));
+    let (own, other) = (binding(&phone, &FLOW), binding(&phone, &[2; 16]));
+    let (mut otps, mut code) = (none(), Secret::new("000000".into()));
+    let mut found = Vec::new();
+    let mut sent_at = 0;
+    for (step, at) in steps {
+        let (before, act) = (otps.clone(), act(*at));
+        let judge = |binding, guess| before.clone().judge(&policy(), binding, &keys, &guess, &act);
+        let judged = match step {
+            Step::Issue => {
+                match before
+                    .clone()
+                    .issue(&policy(), &own, &keys, &act, &mut SysRng)
+                    .expect("the system has entropy")
+                {
+                    Ok((next, secret)) => {
+                        (otps, code, sent_at) = (next, secret, *at);
+                        found.push("sent".to_owned());
+                    }
+                    Err(Exhausted { retry_after }) => found.push(format!("wait {retry_after}")),
+                }
+                continue;
+            }
+            Step::TakeBack => {
+                let id = before.code.as_ref().expect("a code was sent").id;
+                otps = before.clone().take_back(&id, &self::act(sent_at));
+                found.push("taken back".to_owned());
+                continue;
+            }
+            Step::Right => judge(&own, guess(code.expose())),
+            Step::Wrong => judge(&own, wrong(&code)),
+            Step::Stranger => judge(&other, guess(code.expose())),
+        };
+        found.push(match judged {
+            Judged::Limited(Exhausted { retry_after }) => format!("wait {retry_after}"),
+            Judged::Failed { next, why } => {
+                otps = next;
+                match why {
+                    Failure::Invalid => "invalid",
+                    Failure::Expired => "expired",
+                    Failure::ReachedMaxAttempts => "too many",
+                }
+                .to_owned()
+            }
+            Judged::Right { next } => {
+                otps = next;
+                "right".to_owned()
+            }
+        });
+    }
+    assert_eq!(found, answers);
+    let changes = answers.iter().filter(|answer| !answer.starts_with("wait"));
+    assert_eq!(otps.version, changes.count() as u64, "each change is a new version");
+    assert!(
+        otps.guesses
+            .iter()
+            .chain(&otps.sends)
+            .all(|act| otps.forget_at >= act.at.deadline(1000)),
+        "what counts is not forgotten"
+    );
+    let status = otps
+        .code
+        .as_ref()
+        .map_or(("none", 0), |otp| (otp.status.name(), otp.attempts));
+    assert_eq!((status.0, status.1, otps.guesses.len(), otps.sends.len()), left);
+}
+
+#[test]
+fn a_code_is_good_once_and_until_it_is_over() {
+    use Step::{Issue, Right};
+    check(&[(Issue, 0), (Right, 299)], &["sent", "right"], ("VERIFIED", 1, 1, 1));
+    check(&[(Issue, 0), (Right, 300)], &["sent", "expired"], ("EXPIRED", 0, 0, 1));
+    check(
+        &[(Issue, 0), (Right, 1), (Right, 2), (Right, 301)],
+        &["sent", "right", "invalid", "invalid"],
+        ("VERIFIED", 1, 1, 1),
+    );
+    check(
+        &[(Issue, 0), (Right, 300), (Right, 299)],
+        &["sent", "expired", "expired"],
+        ("EXPIRED", 0, 0, 1),
+    );
+    check(&[(Right, 0)], &["invalid"], ("none", 0, 0, 0));
+}
+
+#[test]
+fn three_guesses_are_compared_and_a_fourth_is_not() {
+    use Step::{Issue, Right, Wrong};
+    check(
+        &[(Issue, 0), (Wrong, 1), (Wrong, 2), (Right, 3)],
+        &["sent", "invalid", "invalid", "right"],
+        ("VERIFIED", 3, 3, 1),
+    );
+    check(
+        &[(Issue, 0), (Wrong, 1), (Wrong, 2), (Wrong, 3), (Right, 4), (Right, 400)],
+        &["sent", "invalid", "invalid", "invalid", "too many", "too many"],
+        ("UNVERIFIED", 3, 3, 1),
+    );
+    check(
+        &[(Issue, 0), (Wrong, 1), (Wrong, 2), (Wrong, 3), (Right, 300)],
+        &["sent", "invalid", "invalid", "invalid", "expired"],
+        ("EXPIRED", 3, 3, 1),
+    );
+}
+
+#[test]
+fn neither_a_new_code_nor_a_right_one_resets_the_guesses() {
+    use Step::{Issue, Right, Wrong};
+    check(
+        &[
+            (Issue, 0),
+            (Wrong, 1),
+            (Wrong, 2),
+            (Issue, 3),
+            (Wrong, 4),
+            (Right, 5),
+            (Issue, 6),
+            (Wrong, 7),
+            (Right, 8),
+        ],
+        &[
+            "sent", "invalid", "invalid", "sent", "invalid", "right", "sent", "invalid", "wait 993",
+        ],
+        ("NEW", 1, 5, 3),
+    );
+    check(
+        &[
+            (Issue, 0),
+            (Wrong, 1),
+            (Wrong, 2),
+            (Issue, 3),
+            (Wrong, 4),
+            (Wrong, 5),
+            (Wrong, 6),
+            (Right, 7),
+        ],
+        &[
+            "sent", "invalid", "invalid", "sent", "invalid", "invalid", "invalid", "too many",
+        ],
+        ("UNVERIFIED", 3, 5, 2),
+    );
+}
+
+#[test]
+fn another_login_neither_uses_nor_harms_a_code() {
+    use Step::{Issue, Right, Stranger};
+    check(
+        &[(Issue, 0), (Stranger, 1), (Stranger, 2), (Stranger, 3), (Right, 4)],
+        &["sent", "invalid", "invalid", "invalid", "right"],
+        ("VERIFIED", 1, 1, 1),
+    );
+}
+
+#[test]
+fn sends_are_limited_and_what_was_not_sent_is_given_back() {
+    use Step::{Issue, Right, TakeBack};
+    check(
+        &[(Issue, 0), (Issue, 1), (Issue, 2), (Issue, 59), (Issue, 60)],
+        &["sent", "sent", "sent", "wait 1", "sent"],
+        ("NEW", 0, 0, 3),
+    );
+    check(
+        &[(Issue, 0), (TakeBack, 1), (Issue, 2), (Issue, 3), (Issue, 4)],
+        &["sent", "taken back", "sent", "sent", "sent"],
+        ("NEW", 0, 0, 3),
+    );
+    check(
+        &[(Issue, 0), (TakeBack, 1), (Right, 2), (TakeBack, 3)],
+        &["sent", "taken back", "invalid", "taken back"],
+        ("CANCELED", 0, 0, 0),
+    );
+    check(
+        &[(Issue, 0), (Right, 1), (TakeBack, 2)],
+        &["sent", "right", "taken back"],
+        ("VERIFIED", 1, 1, 0),
+    );
+}
+
+#[test]
+fn a_newer_code_is_not_taken_back() {
+    let (keys, phone) = (ring(&[1]), phone("+380885550130"));
+    let binding = binding(&phone, &FLOW);
+    let (first, _) = issue(none(), &binding, &keys, 0);
+    let id = first.code.as_ref().expect("a code was made").id;
+    let (second, new) = issue(first, &binding, &keys, 1);
+    let after = second.take_back(&id, &act(0));
+    assert_eq!(after.sends, [act(1)]);
+    let judged = after.judge(&policy(), &binding, &keys, &guess(new.expose()), &act(2));
+    assert!(matches!(judged, Judged::Right { .. }));
+}
+
+#[test]
+fn a_code_is_good_for_nothing_that_it_is_not_bound_to() {
+    let keys = ring(&[1]);
+    let (mine, other) = (phone("+380885550130"), phone("+380885550131"));
+    let own = binding(&mine, &FLOW);
+    let (otps, code) = issue(none(), &own, &keys, 0);
+    let check = |otps: &Otps, binding: &Binding<'_>, keys: &Keyring<OtpCodes>, right: bool| {
+        let judged = otps
+            .clone()
+            .judge(&policy(), binding, keys, &guess(code.expose()), &act(1));
+        let (next, found) = match judged {
+            Judged::Right { next } => (next, true),
+            Judged::Failed { next, why } => (next, why != Failure::Invalid),
+            Judged::Limited(_) => panic!("there is room"),
+        };
+        assert_eq!(found, right, "{binding:?}");
+        assert_eq!(next.guesses.len(), 1, "it was compared, and it counts");
+    };
+    check(&otps, &own, &keys, true);
+    let user = UserId::from_bytes([8; 16]);
+    check(&otps, &Binding { user, ..own }, &keys, false);
+    check(&otps, &Binding { phone: &other, ..own }, &keys, false);
+    let purpose = Purpose::Approval;
+    check(&otps, &Binding { purpose, ..own }, &keys, false);
+    check(&otps, &own, &ring(&[1, 2]), true);
+    check(&otps, &own, &ring(&[2]), false);
+    let mut moved = otps.clone();
+    moved.code.as_mut().expect("a code was made").id = [0; 16];
+    check(&moved, &own, &keys, false);
+}
+
+#[test]
+fn the_newest_key_seals() {
+    let phone = phone("+380885550130");
+    let (otps, code) = issue(none(), &binding(&phone, &FLOW), &ring(&[1, 2]), 0);
+    let status = otps.code.expect("a code was made").status;
+    assert!(matches!(status, Status::New(Seal { key: 2, .. })));
+    assert!(Code::parse(code.expose(), 6).is_some(), "six digits");
+}
+
+#[test]
+fn without_entropy_there_is_no_code() {
+    let phone = phone("+380885550130");
+    let made = none().issue(&policy(), &binding(&phone, &FLOW), &ring(&[1]), &act(0), &mut Broken);
+    assert!(made.is_err());
+}
