@@ -86,7 +86,7 @@ impl Change {
             let name = format!("#{name}");
             self.update.contains(&name) || self.condition.contains(&name)
         };
-        let names: HashMap<_, _> = ["ttl", "value"]
+        let names: HashMap<_, _> = ["owner", "ttl", "value"]
             .into_iter()
             .filter(used)
             .map(|name| (format!("#{name}"), name.to_owned()))

@@ -44,12 +44,7 @@ impl Row for Spent {
         let row = Reader(item);
         Ok(Self {
             subject: row.bytes(Self::KEY)?.try_into().map_err(|_| Corrupt(Self::KEY))?,
-            acts: row
-                .texts("acts")?
-                .into_iter()
-                .map(read)
-                .collect::<Option<_>>()
-                .ok_or(Corrupt("acts"))?,
+            acts: acts(row, "acts")?,
             forget_at: row.time("ttl")?,
         })
     }
@@ -73,8 +68,13 @@ fn read(element: &str) -> Option<Act> {
     })
 }
 
-fn list(acts: &[Act]) -> AttributeValue {
+pub(super) fn list(acts: &[Act]) -> AttributeValue {
     AttributeValue::L(acts.iter().map(element).collect())
+}
+
+pub(super) fn acts(row: Reader<'_>, name: &'static str) -> Result<Vec<Act>, Corrupt> {
+    let acts: Option<_> = row.texts(name)?.into_iter().map(read).collect();
+    acts.ok_or(Corrupt(name))
 }
 
 /// One act that was spent, to give it back when it comes to nothing after all.

@@ -6,6 +6,7 @@ pub mod claim;
 pub mod client;
 pub mod domain;
 pub mod factor;
+pub mod otp;
 pub mod passcode;
 pub mod password_reset;
 pub mod registration;

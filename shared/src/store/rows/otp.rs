@@ -1,0 +1,208 @@
+//! Codes by text message: one row for each user's factor, with the newest code and all that was sent and guessed.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use super::budget::{acts, list};
+use crate::{
+    domain::{
+        factor::FactorKey,
+        otp::{End, Otp, Otps, Seal, Status},
+        time::Timestamp,
+    },
+    store::{
+        item::{Corrupt, Item, Reader, Writer, bytes, number, text, time},
+        table::{Change, Row},
+    },
+};
+
+impl Row for Otps {
+    const VARIABLE: &'static str = "OTPS_TABLE";
+    const KEY: &'static str = "owner";
+    type Id = FactorKey;
+
+    fn key(id: &FactorKey) -> AttributeValue {
+        text(id.text())
+    }
+
+    fn to_item(&self) -> Item {
+        let row = Writer::default()
+            .with(Self::KEY, Self::key(&self.owner()))
+            .with("version", number(self.version))
+            .with("guesses", list(&self.guesses))
+            .with("sends", list(&self.sends))
+            .with("ttl", time(self.forget_at));
+        match &self.code {
+            Some(otp) => row.with("code", code(otp)),
+            None => row,
+        }
+        .item()
+    }
+
+    fn from_item(item: &Item) -> Result<Self, Corrupt> {
+        let row = Reader(item);
+        let FactorKey { user, factor_type } = row.parsed(Self::KEY, FactorKey::parse)?;
+        Ok(Self {
+            user,
+            factor_type,
+            version: row.number("version")?,
+            code: item.get("code").map(read_code).transpose()?,
+            guesses: acts(row, "guesses")?,
+            sends: acts(row, "sends")?,
+            forget_at: row.time("ttl")?,
+        })
+    }
+
+    fn ends_at(&self) -> Option<Timestamp> {
+        // The rules judge the age of everything in it, so that they see the same row as the condition.
+        None
+    }
+}
+
+fn code(otp: &Otp) -> AttributeValue {
+    let code = Writer::default()
+        .with("id", bytes(otp.id))
+        .with("flow", bytes(otp.flow))
+        .with("issued_at", time(otp.issued_at))
+        .with("expires_at", time(otp.expires_at))
+        .with("attempts", number(otp.attempts))
+        .with("status", text(otp.status.name()));
+    let code = match &otp.status {
+        Status::New(seal) => code
+            .with("key_id", number(seal.key.into()))
+            .with("mac", bytes(seal.mac)),
+        Status::Ended(_) => code,
+    };
+    AttributeValue::M(code.item())
+}
+
+fn read_code(value: &AttributeValue) -> Result<Otp, Corrupt> {
+    let code = Reader(value.as_m().map_err(|_| Corrupt("code"))?);
+    Ok(Otp {
+        id: code.bytes("id")?.try_into().map_err(|_| Corrupt("id"))?,
+        flow: code.bytes("flow")?.try_into().map_err(|_| Corrupt("flow"))?,
+        issued_at: code.time("issued_at")?,
+        expires_at: code.time("expires_at")?,
+        attempts: code.number("attempts")?,
+        status: match code.has("mac") {
+            true => Status::New(Seal {
+                key: code.number("key_id")?.try_into().map_err(|_| Corrupt("key_id"))?,
+                mac: code.bytes("mac")?.try_into().map_err(|_| Corrupt("mac"))?,
+            }),
+            false => Status::Ended(code.parsed("status", End::parse)?),
+        },
+    })
+}
+
+/// Puts a record in the place of exactly the one that was judged, which is named by its version. Refused when somebody
+/// was faster, or when there is a row though none was read.
+#[must_use]
+pub fn replace(read: u64, next: &Otps) -> Change {
+    let mut values = vec![
+        (":version", number(next.version)),
+        (":guesses", list(&next.guesses)),
+        (":sends", list(&next.sends)),
+        (":ttl", time(next.forget_at)),
+    ];
+    let update = match &next.code {
+        Some(otp) => {
+            values.push((":code", code(otp)));
+            "SET version = :version, guesses = :guesses, sends = :sends, #ttl = :ttl, code = :code"
+        }
+        None => "SET version = :version, guesses = :guesses, sends = :sends, #ttl = :ttl REMOVE code",
+    };
+    let condition = match read {
+        0 => "attribute_not_exists(#owner)",
+        _ => {
+            values.push((":read", number(read)));
+            "version = :read"
+        }
+    };
+    Change {
+        update,
+        condition,
+        values,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{budget::Act, factor::FactorType, id::UserId};
+
+    /// Without a code, with one that lives, and with one that has ended.
+    fn records() -> [Otps; 3] {
+        let act = |seconds| Act {
+            at: Timestamp::from_seconds(seconds),
+            by: "invocation".into(),
+        };
+        let with = |status| {
+            let at = Timestamp::from_seconds;
+            Otps {
+                version: 3,
+                code: Some(Otp {
+                    id: [1; 16],
+                    flow: [2; 16],
+                    issued_at: at(10),
+                    expires_at: at(310),
+                    attempts: 1,
+                    status,
+                }),
+                guesses: vec![act(11), act(12)],
+                sends: vec![act(10)],
+                forget_at: at(1000),
+                ..Otps::none(UserId::from_bytes([9; 16]), FactorType::Sms)
+            }
+        };
+        let none = Otps {
+            code: None,
+            ..with(Status::Ended(End::Expired))
+        };
+        let live = with(Status::New(Seal { key: 4, mac: [5; 32] }));
+        [none, live, with(Status::Ended(End::Canceled))]
+    }
+
+    #[test]
+    fn a_record_is_read_as_it_is_written() {
+        for otps in records() {
+            let item = otps.to_item();
+            assert_eq!(Otps::from_item(&item).expect("our own row").to_item(), item);
+        }
+    }
+
+    #[test]
+    fn a_replacement_writes_the_whole_row() {
+        for next in records() {
+            let change = replace(2, &next);
+            for name in ["version", "guesses", "sends", "ttl", "code"] {
+                let placeholder = format!(":{name}");
+                let written = change.values.iter().find(|(name, _)| *name == placeholder);
+                assert_eq!(written.map(|(_, value)| value), next.to_item().get(name), "{name}");
+                assert_eq!(
+                    change.update.contains(&format!("{name} = {placeholder}")),
+                    written.is_some(),
+                    "{name}"
+                );
+            }
+            assert_eq!(
+                next.to_item().len(),
+                if next.code.is_some() { 6 } else { 5 },
+                "nothing is left out"
+            );
+        }
+    }
+
+    #[test]
+    fn a_replacement_needs_the_record_that_was_judged() {
+        let next = &records()[0];
+        for (read, condition, value) in [
+            (0, "attribute_not_exists(#owner)", None),
+            (1, "version = :read", Some(number(1))),
+            (7, "version = :read", Some(number(7))),
+        ] {
+            let change = replace(read, next);
+            assert_eq!(change.condition, condition);
+            let found = change.values.into_iter().find(|(name, _)| *name == ":read");
+            assert_eq!(found.map(|(_, value)| value), value);
+        }
+    }
+}
