@@ -12,6 +12,7 @@ pub mod key;
 pub mod link;
 pub mod locale;
 pub mod lockout;
+pub mod meter;
 pub mod name;
 pub mod network;
 pub mod otp;

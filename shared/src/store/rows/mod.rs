@@ -7,6 +7,7 @@ pub mod client;
 pub mod domain;
 pub mod factor;
 pub mod otp;
+pub mod meter;
 pub mod passcode;
 pub mod password_reset;
 pub mod registration;
