@@ -4,7 +4,7 @@ use countersign_shared::{
         link,
         password::{Cost, PasswordHash},
         password_reset::{PasswordResetRequest, Target},
-        repetition::Remembered,
+        repetition::{Keeping, Remembered},
         secret::{Digest, Secret},
         support_pin::SupportPin,
         suppression::Suppression,
@@ -51,9 +51,12 @@ impl Endpoint for Confirm {
         repetition::once(
             &self.repetitions,
             &self.forget,
+            Keeping::Plain,
             call,
-            "password-reset-confirm",
-            credential,
+            Caller {
+                function: "password-reset-confirm",
+                credential,
+            },
             answer,
         )
         .await

@@ -7,7 +7,7 @@ use countersign_shared::{
         link::Policy,
         password::Cost,
         password_reset::PasswordResetRequest,
-        repetition::Remembered,
+        repetition::{Keeping, Remembered},
         support_pin::SupportPin,
         suppression::Suppression,
         tenant::Domain,
@@ -23,7 +23,7 @@ use countersign_shared::{
         reply::Answer,
         serve::Endpoint,
     },
-    repetition,
+    repetition::{self, Caller},
     store::{
         rows::budget::Spent,
         table::{BatchGet, Delete, Put, Table, Update},
@@ -68,9 +68,12 @@ impl Endpoint for Request {
         repetition::once(
             &self.repetitions,
             &self.forget,
+            Keeping::Plain,
             call,
-            "password-reset-request",
-            credential,
+            Caller {
+                function: "password-reset-request",
+                credential,
+            },
             answer,
         )
         .await

@@ -7,7 +7,7 @@ use countersign_shared::{
         claim::{self, Claim},
         link::Policy,
         registration::{RegistrationRequest, Wanted},
-        repetition::Remembered,
+        repetition::{Keeping, Remembered},
         suppression::{self, Suppression},
         tenant::Domain,
         throttle::{self, Addressee, Asked},
@@ -23,7 +23,7 @@ use countersign_shared::{
         serve::{Endpoint, in_time},
     },
     mailing::{self, Letter},
-    repetition,
+    repetition::{self, Caller},
     store::{
         rows::budget::Spent,
         table::{Batch, BatchGet, Delete, Put, Table, Update},
@@ -55,9 +55,12 @@ impl Endpoint for Request {
         repetition::once(
             &self.repetitions,
             &self.forget,
+            Keeping::Plain,
             call,
-            "registration-request",
-            "",
+            Caller {
+                function: "registration-request",
+                credential: "",
+            },
             answer,
         )
         .await

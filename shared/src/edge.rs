@@ -29,7 +29,7 @@ use lambda_http::http::Uri;
 use crate::{
     delivery::mail::Mailer,
     domain::{
-        key::{Keyring, OtpCodes, Passcodes, Purpose, SupportPins},
+        key::{Answers, Keyring, OtpCodes, Passcodes, Purpose, SupportPins},
         name::EmailAddress,
         secret::Secret,
         sender::Sender,
@@ -58,6 +58,10 @@ impl Kept for Passcodes {
 
 impl Kept for OtpCodes {
     const VARIABLE: &'static str = "OTP_KEYS_SECRET";
+}
+
+impl Kept for Answers {
+    const VARIABLE: &'static str = "ANSWER_KEYS_SECRET";
 }
 
 /// Something is missing or out of range. What it was is noted and will be reported with everything else.

@@ -1,26 +1,40 @@
 //! Floor 2: calls that come again, told by their `Idempotency-Key` (contracts.md §5).
 
+use rand::rngs::SysRng;
+
 use crate::{
-    domain::repetition::{Remembered, State, UnderWay, key},
+    domain::{
+        repetition::{Keeping, Remembered, State, UnderWay},
+        seal::Unreadable,
+    },
     fault::Fault,
     http::{call::Call, rejection::Rejection, reply::Answer},
     store::table::{Delete, Put, Table},
 };
 
+/// Who calls what.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller<'a> {
+    /// The function.
+    pub function: &'static str,
+    /// What the caller proves who it is with; empty for the public.
+    pub credential: &'a str,
+}
+
 /// Answers a call once. One with the same key, credential and body gets the same answer again for a day, and nothing is
 /// done; while the first one is under way, [`UnderWay`]. A call that was refused or failed may be tried again at once.
 /// Without a key, every call is another one.
 ///
-/// `credential` is what the caller proves who it is with: nobody gets an answer that was another one's.
+/// `keeping` says how the answer is remembered. `credential` is what the caller proves who it is with: nobody gets an answer that was another one's.
 ///
 /// # Errors
 /// Those of `answer`, and the three named.
 pub async fn once<E>(
     calls: &Table<Remembered, Put>,
     forget: &Table<Remembered, Delete>,
+    keeping: Keeping<'_>,
     call: &Call,
-    function: &'static str,
-    credential: &str,
+    Caller { function, credential }: Caller<'_>,
     answer: impl Future<Output = Result<Answer, E>>,
 ) -> Result<Answer, E>
 where
@@ -30,22 +44,28 @@ where
         return answer.await;
     };
     let begun = Remembered::begun(
-        key(function, credential, given, call.body()?),
+        keeping.key(function, credential, given, call.body()?),
         &call.invocation,
         call.now,
     );
     if let Some(other) = calls.claim(&begun, call.now).await? {
         return match other.state {
             State::UnderWay => Err(UnderWay.into()),
-            State::Answered { status, body } => Ok(Answer::repeated(status, body)),
+            State::Answered { status, body } => match keeping.open(&begun.key, &body) {
+                Ok(body) => Ok(Answer::repeated(status, body)),
+                Err(Unreadable) => Err(Fault::new("a remembered answer does not open".into()).into()),
+            },
         };
     }
     match answer.await {
         Ok(answer) => {
             let (status, body) = answer.content();
-            let answered = begun.answered(status, body.to_owned(), call.now);
+            let remembered = async {
+                let body = keeping.close(&begun.key, body, &mut SysRng)?;
+                calls.put(&begun.answered(status, body, call.now)).await
+            };
             // What was done is done: that it could not be remembered is for the log.
-            Ok(match calls.put(&answered).await {
+            Ok(match remembered.await {
                 Ok(()) => answer,
                 Err(fault) => answer.with_fault(fault),
             })

@@ -35,6 +35,13 @@ impl Purpose for OtpCodes {
     const NAME: &'static str = "countersign otps";
 }
 
+/// Encrypts answers that are remembered for a call that comes again.
+#[derive(Clone, Copy, Debug)]
+pub enum Answers {}
+impl Purpose for Answers {
+    const NAME: &'static str = "countersign answers";
+}
+
 /// 256 bits for one purpose, and the id that rows name it by.
 pub struct Key<P> {
     id: u32,

@@ -23,6 +23,7 @@ pub mod phone;
 pub mod registration;
 pub mod repetition;
 pub mod scope;
+pub mod seal;
 pub mod secret;
 pub mod sender;
 pub mod support_pin;

@@ -2,16 +2,13 @@
 //! and not hashed: AES-256-GCM, with the owner, the end and the key as associated data (ASVS 11.3.2 to 11.3.4), so that
 //! a ciphertext moved to another row, or a row whose end was moved, opens to nothing.
 
-use aes_gcm::{
-    Aes256Gcm, KeyInit, Nonce,
-    aead::{Aead, Payload},
-};
 use rand::TryCryptoRng;
 
 use super::{
     id::UserId,
-    key::{Key, Keyring, SupportPins},
-    secret::{NoEntropy, Secret, framed, random_bytes, random_text},
+    key::{Keyring, SupportPins},
+    seal::{Sealed, Unreadable},
+    secret::{NoEntropy, Secret, random_bytes, random_text},
     time::Timestamp,
     user::User,
 };
@@ -44,7 +41,7 @@ pub struct SupportPin {
 #[derive(Clone, Debug)]
 pub enum Content {
     /// The digits, encrypted.
-    Sealed(Sealed),
+    Sealed(Digits),
     /// Nothing but a trace.
     Revoked {
         /// The invocation that did it, so that its own repetition is told so after a lost response.
@@ -54,20 +51,12 @@ pub enum Content {
 
 /// Encrypted digits.
 #[derive(Clone, Debug)]
-pub struct Sealed {
+pub struct Digits {
     /// Random: tells one PIN of a user from the next.
     pub id: [u8; 16],
-    /// The key that they are sealed with.
-    pub key: u32,
-    /// Drawn anew for every PIN.
-    pub nonce: [u8; 12],
-    /// Ciphertext and tag.
-    pub bytes: Vec<u8>,
+    /// What they are sealed into.
+    pub sealed: Sealed,
 }
-
-/// A stored PIN that does not open: its key is gone, or somebody changed the row.
-#[derive(Debug)]
-pub struct Unreadable;
 
 impl SupportPin {
     /// Makes a PIN: the row, which replaces the user's earlier one, and the digits.
@@ -83,24 +72,10 @@ impl SupportPin {
         now: Timestamp,
     ) -> Result<(Self, Secret), NoEntropy> {
         let digits = random_text(rng, b"0123456789", 6)?;
-        let key = keys.newest();
         let expires_at = now.deadline(policy.lifetime);
-        let mut sealed = Sealed {
-            id: random_bytes(rng)?,
-            key: key.id(),
-            nonce: random_bytes(rng)?,
-            bytes: Vec::new(),
-        };
-        let aad = sealed.context(user.id, user.token_generation, expires_at);
-        sealed.bytes = cipher(key)
-            .encrypt(
-                &Nonce::from(sealed.nonce),
-                Payload {
-                    msg: digits.expose().as_bytes(),
-                    aad: &aad,
-                },
-            )
-            .expect("six bytes are below the limit of AES-GCM");
+        let id = random_bytes(rng)?;
+        let context = context(user.id, user.token_generation, &id, expires_at);
+        let sealed = Sealed::close(keys, &context.each_ref().map(Vec::as_slice), &digits, rng)?;
         Ok((
             Self {
                 user: user.id,
@@ -108,7 +83,7 @@ impl SupportPin {
                 issued_at: now,
                 issued_by: invocation.to_owned(),
                 expires_at,
-                content: Content::Sealed(sealed),
+                content: Content::Sealed(Digits { id, sealed }),
             },
             digits,
         ))
@@ -122,24 +97,13 @@ impl SupportPin {
         if self.generation != owner.token_generation {
             return Ok(None);
         }
-        let sealed = match &self.content {
-            Content::Sealed(sealed) => sealed,
-            Content::Revoked { .. } => return Ok(None),
-        };
-        let key = keys.get(sealed.key).ok_or(Unreadable)?;
-        let aad = sealed.context(self.user, self.generation, self.expires_at);
-        let digits = cipher(key)
-            .decrypt(
-                &Nonce::from(sealed.nonce),
-                Payload {
-                    msg: &sealed.bytes,
-                    aad: &aad,
-                },
-            )
-            .map_err(|_| Unreadable)?;
-        String::from_utf8(digits)
-            .map(|digits| Some(Secret::new(digits)))
-            .map_err(|_| Unreadable)
+        match &self.content {
+            Content::Sealed(Digits { id, sealed }) => {
+                let context = context(self.user, self.generation, id, self.expires_at);
+                sealed.open(keys, &context.each_ref().map(Vec::as_slice)).map(Some)
+            }
+            Content::Revoked { .. } => Ok(None),
+        }
     }
 
     /// Whether this invocation revoked it: its first answer from the store was lost, and it asks again.
@@ -152,20 +116,14 @@ impl SupportPin {
     }
 }
 
-impl Sealed {
-    fn context(&self, user: UserId, generation: u64, expires_at: Timestamp) -> Vec<u8> {
-        framed(&[
-            user.as_bytes(),
-            &generation.to_be_bytes(),
-            &self.id,
-            &expires_at.seconds().to_be_bytes(),
-            &self.key.to_be_bytes(),
-        ])
-    }
-}
-
-fn cipher(key: &Key<SupportPins>) -> Aes256Gcm {
-    Aes256Gcm::new(&(*key.bytes()).into())
+/// What the digits belong to.
+fn context(user: UserId, generation: u64, id: &[u8; 16], expires_at: Timestamp) -> [Vec<u8>; 4] {
+    [
+        user.as_bytes().to_vec(),
+        generation.to_be_bytes().to_vec(),
+        id.to_vec(),
+        expires_at.seconds().to_be_bytes().to_vec(),
+    ]
 }
 
 #[cfg(test)]
@@ -185,7 +143,7 @@ mod tests {
 
     fn sealed(pin: &mut SupportPin) -> &mut Sealed {
         match &mut pin.content {
-            Content::Sealed(sealed) => sealed,
+            Content::Sealed(digits) => &mut digits.sealed,
             Content::Revoked { .. } => panic!("just issued"),
         }
     }

@@ -12,8 +12,8 @@ use crate::{
     domain::{
         access::Refusal,
         scope::{Needed, Scope},
+        seal,
         secret::Secret,
-        support_pin,
         time::Timestamp,
         user::User,
     },
@@ -188,8 +188,8 @@ impl From<Fault> for Error {
     }
 }
 
-impl From<support_pin::Unreadable> for Error {
-    fn from(_: support_pin::Unreadable) -> Self {
+impl From<seal::Unreadable> for Error {
+    fn from(_: seal::Unreadable) -> Self {
         Self::Fault(Fault::new("decrypt_fail: a support PIN's row does not open".into()))
     }
 }

@@ -2,9 +2,10 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
+use super::support_pin::{read_sealed, with_sealed};
 use crate::{
     domain::{
-        repetition::{Remembered, State},
+        repetition::{Body, Remembered, State},
         time::Timestamp,
     },
     store::{
@@ -29,9 +30,13 @@ impl Row for Remembered {
             .with("ttl", time(self.ends_at));
         match &self.state {
             State::UnderWay => row,
-            State::Answered { status, body } => row
-                .with("answer_status", number((*status).into()))
-                .with("answer_body", text(body)),
+            State::Answered { status, body } => {
+                let row = row.with("answer_status", number((*status).into()));
+                match body {
+                    Body::Plain(body) => row.with("answer_body", text(body)),
+                    Body::Sealed(sealed) => with_sealed(row, sealed),
+                }
+            }
         }
         .item()
     }
@@ -48,7 +53,10 @@ impl Row for Remembered {
                         .number("answer_status")?
                         .try_into()
                         .map_err(|_| Corrupt("answer_status"))?,
-                    body: row.text("answer_body")?.to_owned(),
+                    body: match row.has("answer_body") {
+                        true => Body::Plain(row.text("answer_body")?.to_owned()),
+                        false => Body::Sealed(read_sealed(row)?),
+                    },
                 },
             },
             ends_at: row.time("ttl")?,

@@ -5,7 +5,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use crate::{
     domain::{
         id::UserId,
-        support_pin::{Content, Sealed, SupportPin},
+        seal::Sealed,
+        support_pin::{Content, Digits, SupportPin},
         time::Timestamp,
         user::User,
     },
@@ -35,11 +36,7 @@ impl Row for SupportPin {
             .with(ISSUED_BY, text(&self.issued_by))
             .with("ttl", time(self.expires_at));
         match &self.content {
-            Content::Sealed(sealed) => row
-                .with("pin_id", bytes(sealed.id))
-                .with("key_id", number(sealed.key.into()))
-                .with("nonce", bytes(sealed.nonce))
-                .with("sealed", bytes(sealed.bytes.clone())),
+            Content::Sealed(digits) => with_sealed(row.with("pin_id", bytes(digits.id)), &digits.sealed),
             Content::Revoked { by } => row.with("revoked_by", text(by)),
         }
         .item()
@@ -57,11 +54,9 @@ impl Row for SupportPin {
                 true => Content::Revoked {
                     by: row.text("revoked_by")?.to_owned(),
                 },
-                false => Content::Sealed(Sealed {
+                false => Content::Sealed(Digits {
                     id: row.bytes("pin_id")?.try_into().map_err(|_| Corrupt("pin_id"))?,
-                    key: row.number("key_id")?.try_into().map_err(|_| Corrupt("key_id"))?,
-                    nonce: row.bytes("nonce")?.try_into().map_err(|_| Corrupt("nonce"))?,
-                    bytes: row.bytes("sealed")?.to_owned(),
+                    sealed: read_sealed(row)?,
                 }),
             },
         })
@@ -70,6 +65,21 @@ impl Row for SupportPin {
     fn ends_at(&self) -> Option<Timestamp> {
         Some(self.expires_at)
     }
+}
+
+/// Adds the attributes of a sealed text.
+pub(super) fn with_sealed(row: Writer, sealed: &Sealed) -> Writer {
+    row.with("key_id", number(sealed.key.into()))
+        .with("nonce", bytes(sealed.nonce))
+        .with("sealed", bytes(sealed.bytes.clone()))
+}
+
+pub(super) fn read_sealed(row: Reader<'_>) -> Result<Sealed, Corrupt> {
+    Ok(Sealed {
+        key: row.number("key_id")?.try_into().map_err(|_| Corrupt("key_id"))?,
+        nonce: row.bytes("nonce")?.try_into().map_err(|_| Corrupt("nonce"))?,
+        bytes: row.bytes("sealed")?.to_owned(),
+    })
 }
 
 /// Revokes a PIN: its ciphertext goes at once (ASVS 14.2.7), a trace of who did it stays until the PIN would have

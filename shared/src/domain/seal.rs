@@ -1,0 +1,81 @@
+//! Texts that must be read again, encrypted: AES-256-GCM, with whatever they belong to as associated data (ASVS 11.3.2 to
+//! 11.3.4), so that one that was moved elsewhere opens to nothing.
+
+use aes_gcm::{
+    Aes256Gcm, KeyInit, Nonce,
+    aead::{Aead, Payload},
+};
+use rand::TryCryptoRng;
+
+use super::{
+    key::{Key, Keyring},
+    secret::{NoEntropy, Secret, framed, random_bytes},
+};
+
+/// An encrypted text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sealed {
+    /// The key that it is sealed with.
+    pub key: u32,
+    /// Drawn anew for every text.
+    pub nonce: [u8; 12],
+    /// Ciphertext and tag.
+    pub bytes: Vec<u8>,
+}
+
+/// A sealed text that does not open: its key is gone, or somebody changed what is stored.
+#[derive(Debug)]
+pub struct Unreadable;
+
+impl Sealed {
+    /// Encrypts a text with the newest key, bound to its context.
+    ///
+    /// # Errors
+    /// [`NoEntropy`] when the generator fails.
+    pub fn close<P>(
+        keys: &Keyring<P>,
+        context: &[&[u8]],
+        text: &Secret,
+        rng: &mut impl TryCryptoRng,
+    ) -> Result<Self, NoEntropy> {
+        let key = keys.newest();
+        let nonce = random_bytes(rng)?;
+        let sealed = cipher(key).encrypt(
+            &Nonce::from(nonce),
+            Payload {
+                msg: text.expose().as_bytes(),
+                aad: &associated(context, key.id()),
+            },
+        );
+        Ok(Self {
+            key: key.id(),
+            nonce,
+            bytes: sealed.expect("our texts are below the limit of AES-GCM"),
+        })
+    }
+
+    /// The text, in the context that it was sealed in.
+    ///
+    /// # Errors
+    /// [`Unreadable`].
+    pub fn open<P>(&self, keys: &Keyring<P>, context: &[&[u8]]) -> Result<Secret, Unreadable> {
+        let key = keys.get(self.key).ok_or(Unreadable)?;
+        let text = cipher(key).decrypt(
+            &Nonce::from(self.nonce),
+            Payload {
+                msg: &self.bytes,
+                aad: &associated(context, key.id()),
+            },
+        );
+        let text = String::from_utf8(text.map_err(|_| Unreadable)?);
+        text.map(Secret::new).map_err(|_| Unreadable)
+    }
+}
+
+fn associated(context: &[&[u8]], key: u32) -> Vec<u8> {
+    framed(&[context, &[&key.to_be_bytes()]].concat())
+}
+
+fn cipher<P>(key: &Key<P>) -> Aes256Gcm {
+    Aes256Gcm::new(&(*key.bytes()).into())
+}
