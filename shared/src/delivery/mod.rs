@@ -1,5 +1,6 @@
-//! Floor 1: what is sent to people. [`words`] builds a message purely, [`mail`] only sends it.
+//! Floor 1: what is sent to people. [`words`] and [`code`] build a message purely, [`mail`] only sends it.
 
+pub mod code;
 mod layout;
 pub mod mail;
 pub mod words;

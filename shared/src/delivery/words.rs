@@ -1,14 +1,15 @@
 //! The words of our mails, built purely. The words of one locale are one file in `words/`, which the build script
 //! finds: a new locale is a new file and nothing else.
 //!
-//! Nothing that a requester wrote is ever in a mail: only our own words, the domain's name, the link and the time (R32).
+//! Nothing that a requester wrote is ever in a mail: only our own words, the domain's name, the link, the time
+//! and a masked phone number (R32).
 
 use icu_locale_core::LanguageIdentifier;
 use icu_plurals::{PluralCategory, PluralRules};
 use serde::Deserialize;
 
 use super::layout::{self, Action, Parts};
-use crate::domain::{link::Life, locale::Locale, name::DomainName, secret::Secret, time::Timestamp};
+use crate::domain::{link::Life, locale::Locale, name::DomainName, phone::Phone, secret::Secret, time::Timestamp};
 
 include!(concat!(env!("OUT_DIR"), "/locales.rs"));
 
@@ -38,6 +39,33 @@ pub enum Message<'a> {
         /// When it was changed.
         at: Timestamp,
     },
+    /// The notice after a second factor was set. Without a link; likewise below.
+    FactorChanged {
+        /// When it was set.
+        at: Timestamp,
+        /// The new number; it is shown masked.
+        phone: &'a Phone,
+    },
+    /// The notice after an administrator emptied a second factor.
+    FactorReset {
+        /// When it was emptied.
+        at: Timestamp,
+    },
+    /// The notice after an administrator turned a second factor off.
+    FactorDisabled {
+        /// When it was turned off.
+        at: Timestamp,
+    },
+    /// The notice after too many failed attempts blocked an account.
+    Locked {
+        /// Since when.
+        at: Timestamp,
+    },
+    /// The notice after somebody knew the password, and gave a wrong code.
+    CodeFailed {
+        /// When the code was given.
+        at: Timestamp,
+    },
 }
 
 /// A message in words. It may hold a link, and so has no `Debug`.
@@ -56,9 +84,15 @@ pub struct Mail {
 /// Never: a test reads every locale's file.
 #[must_use]
 pub fn compose(locale: &Locale, domain: &DomainName, message: &Message<'_>) -> Mail {
-    let (lang, file) = file_of(locale.as_str());
-    let words: Words = serde_json::from_str(file).expect("a test reads every locale's file");
+    let (lang, words) = words_of(locale);
     put(lang, &words, domain.as_str(), message)
+}
+
+/// The language that is really spoken, and its words.
+pub(super) fn words_of(locale: &Locale) -> (&'static str, Words) {
+    let (lang, file) = file_of(locale.as_str());
+    let words = serde_json::from_str(file).expect("a test reads every locale's file");
+    (lang, words)
 }
 
 /// The language that is really spoken, and its file.
@@ -72,7 +106,8 @@ fn file_of(locale: &str) -> (&'static str, &'static str) {
 /// A locale's file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Words {
+pub(super) struct Words {
+    pub code: Code,
     hours: Plural,
     minutes: Plural,
     /// Leads to the address as text, below the button.
@@ -82,6 +117,19 @@ struct Words {
     reset_password: Invitation,
     no_account: Notice,
     password_changed: Notice,
+    factor_changed: Notice,
+    factor_reset: Notice,
+    factor_disabled: Notice,
+    locked: Notice,
+    code_failed: Notice,
+}
+
+/// A code by text message.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Code {
+    pub sign_in: String,
+    pub confirm_number: String,
 }
 
 /// A message with a link.
@@ -155,8 +203,9 @@ fn put(lang: &str, words: &Words, domain: &str, message: &Message<'_>) -> Mail {
             after: invitation.after.iter().map(said).collect(),
         }
     };
-    let notice = |notice: &Notice, time: &str| {
-        let said = |text: &String| fill(text, &[("domain", domain), ("time", time)]);
+    let notice = |notice: &Notice, values: &[(&str, &str)]| {
+        let values = [&[("domain", domain)], values].concat();
+        let said = |text: &String| fill(text, &values);
         Parts {
             subject: said(&notice.subject),
             heading: said(&notice.heading),
@@ -165,12 +214,24 @@ fn put(lang: &str, words: &Words, domain: &str, message: &Message<'_>) -> Mail {
             after: Vec::new(),
         }
     };
+    let told = |told: &Notice, at| notice(told, &[("time", &utc(at))]);
     let parts = match *message {
         Message::ConfirmRegistration { link, life } => invitation(&words.confirm_registration, link, life),
-        Message::AlreadyRegistered => notice(&words.already_registered, ""),
+        Message::AlreadyRegistered => notice(&words.already_registered, &[]),
         Message::ResetPassword { link, life } => invitation(&words.reset_password, link, life),
-        Message::NoAccount => notice(&words.no_account, ""),
-        Message::PasswordChanged { at } => notice(&words.password_changed, &utc(at)),
+        Message::NoAccount => notice(&words.no_account, &[]),
+        Message::PasswordChanged { at } => told(&words.password_changed, at),
+        Message::FactorChanged { at, phone } => {
+            let values = [("time", utc(at)), ("phone", phone.masked())];
+            notice(
+                &words.factor_changed,
+                &values.each_ref().map(|(name, value)| (*name, value.as_str())),
+            )
+        }
+        Message::FactorReset { at } => told(&words.factor_reset, at),
+        Message::FactorDisabled { at } => told(&words.factor_disabled, at),
+        Message::Locked { at } => told(&words.locked, at),
+        Message::CodeFailed { at } => told(&words.code_failed, at),
     };
     Mail {
         subject: layout::one_line(&parts.subject),
@@ -185,7 +246,7 @@ fn utc(at: Timestamp) -> String {
 }
 
 /// Puts values in the place of their `{name}`s. What was put in is not looked at again.
-fn fill(text: &str, values: &[(&str, &str)]) -> String {
+pub(super) fn fill(text: &str, values: &[(&str, &str)]) -> String {
     let mut filled = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('{') {
@@ -220,7 +281,12 @@ mod tests {
         Secret::new(LINK.into())
     }
 
-    fn messages(link: &Secret) -> [Message<'_>; 5] {
+    fn phone() -> Phone {
+        Phone::parse("+380885550130").expect("a good number")
+    }
+
+    fn messages<'a>(link: &'a Secret, phone: &'a Phone) -> [Message<'a>; 10] {
+        let at = Timestamp::from_seconds(1_772_230_017);
         [
             Message::ConfirmRegistration {
                 link,
@@ -232,9 +298,12 @@ mod tests {
                 life: Life::Minutes(5),
             },
             Message::NoAccount,
-            Message::PasswordChanged {
-                at: Timestamp::from_seconds(1_772_230_017),
-            },
+            Message::PasswordChanged { at },
+            Message::FactorChanged { at, phone },
+            Message::FactorReset { at },
+            Message::FactorDisabled { at },
+            Message::Locked { at },
+            Message::CodeFailed { at },
         ]
     }
 
@@ -248,9 +317,9 @@ mod tests {
 
     /// Each locale with each message, composed.
     fn each(check: impl Fn(&str, &Message<'_>, &Mail)) {
-        let link = link();
+        let (link, phone) = (link(), phone());
         for (name, _) in LOCALES {
-            for message in messages(&link) {
+            for message in messages(&link, &phone) {
                 check(name, &message, &compose(&locale(name), &domain(), &message));
             }
         }
@@ -302,7 +371,14 @@ mod tests {
             let context = format!("{name} {message:?}");
             let links = match message {
                 Message::ConfirmRegistration { .. } | Message::ResetPassword { .. } => 1,
-                Message::AlreadyRegistered | Message::NoAccount | Message::PasswordChanged { .. } => 0,
+                Message::AlreadyRegistered
+                | Message::NoAccount
+                | Message::PasswordChanged { .. }
+                | Message::FactorChanged { .. }
+                | Message::FactorReset { .. }
+                | Message::FactorDisabled { .. }
+                | Message::Locked { .. }
+                | Message::CodeFailed { .. } => 0,
             };
             let lines = mail.text.lines().filter(|line| *line == LINK).count();
             assert_eq!(lines, links, "{context}: alone on a line of the text");
@@ -373,9 +449,23 @@ mod tests {
     #[test]
     fn a_change_is_told_with_its_time() {
         each(|name, message, mail| {
-            let told = matches!(message, Message::PasswordChanged { .. });
+            let told = match message {
+                Message::ConfirmRegistration { .. }
+                | Message::AlreadyRegistered
+                | Message::ResetPassword { .. }
+                | Message::NoAccount => false,
+                Message::PasswordChanged { .. }
+                | Message::FactorChanged { .. }
+                | Message::FactorReset { .. }
+                | Message::FactorDisabled { .. }
+                | Message::Locked { .. }
+                | Message::CodeFailed { .. } => true,
+            };
+            let number = matches!(message, Message::FactorChanged { .. });
             for part in [&mail.text.replace('\n', " "), &mail.html] {
                 assert_eq!(part.contains("2026-02-27 22:06:57 UTC"), told, "{name}: {part}");
+                assert_eq!(part.contains("+38088*****30"), number, "{name}: {part}");
+                assert!(!part.contains("555"), "{name}: {part}");
             }
         });
     }
@@ -396,7 +486,7 @@ mod tests {
         let link = Secret::new("https://example.com/\"><a href='x'>&{domain}".into());
         for (name, file) in LOCALES {
             let words: Words = serde_json::from_str(file).expect("a locale");
-            for message in messages(&link) {
+            for message in messages(&link, &phone()) {
                 let mail = put(name, &words, hostile, &message);
                 assert!(!mail.subject.contains(['\r', '\n', '\u{2028}']), "{}", mail.subject);
                 assert!(

@@ -1,0 +1,155 @@
+//! The words of the text messages that bring codes, built purely: the code, what it is for, and the origin that may take
+//! it. Nothing that a requester wrote is in them (R32), and nothing that could be opened.
+
+use std::collections::BTreeMap;
+
+use super::words::{fill, words_of};
+use crate::domain::{locale::Locale, name::DomainName, secret::Secret};
+
+/// What a code is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// The second step of signing in.
+    SignIn,
+    /// To show that the number is the user's.
+    ConfirmNumber,
+}
+
+/// The operator's own words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Templates {
+    /// There are none: ours are used.
+    Ours,
+    /// One text for all.
+    One(String),
+    /// Texts by the code of their language. In other languages ours are used.
+    ByLanguage(BTreeMap<String, String>),
+}
+
+impl Templates {
+    /// The one for a language.
+    #[must_use]
+    pub fn of(&self, locale: &Locale) -> Option<&str> {
+        match self {
+            Self::Ours => None,
+            Self::One(text) => Some(text),
+            Self::ByLanguage(texts) => texts.get(locale.as_str()).map(String::as_str),
+        }
+    }
+}
+
+/// What stands for the code in a template.
+const MARK: &str = "<otp.code>";
+
+/// A code in words: the operator's template, or our own in the domain's language, and then the line by which browsers
+/// know the only origin that the code is for (WICG, "Origin-bound one-time codes delivered via SMS"). A template without
+/// the mark is the original's way to ask for the bare code and nothing else.
+#[must_use]
+pub fn code_text(
+    locale: &Locale,
+    template: Option<&str>,
+    purpose: Purpose,
+    domain: &DomainName,
+    code: &Secret,
+) -> Secret {
+    let digits = code.expose();
+    let said = match template {
+        Some(text) if !text.contains(MARK) => return code.clone(),
+        Some(text) => text.replace(MARK, digits),
+        None => {
+            let (_, words) = words_of(locale);
+            let text = match purpose {
+                Purpose::SignIn => &words.code.sign_in,
+                Purpose::ConfirmNumber => &words.code.confirm_number,
+            };
+            fill(text, &[("code", digits)])
+        }
+    };
+    Secret::new(format!("{said}\n\n@{} #{digits}", domain.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The characters that take one place in the default alphabet (3GPP TS 23.038 §6.2.1) and are in ASCII.
+    const GSM_7: &str = "@$_ \n\r!\"#%&'()*+,-./0123456789:;<=>?ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+    fn check(locale: &str, template: Option<&str>, purpose: Purpose, expected: &str) {
+        let locale = Locale::parse(locale).expect("a good tag");
+        let domain = DomainName::parse("pbx.era-platform.ru").expect("a good name");
+        let said = code_text(&locale, template, purpose, &domain, &Secret::new("042317".into()));
+        assert_eq!(said.expose(), expected);
+        // One segment: 160 of GSM's characters, and 70 units of UTF-16 where there are others.
+        let most = if expected.is_ascii() { 160 } else { 70 };
+        assert!(said.expose().encode_utf16().count() <= most, "{expected}");
+    }
+
+    #[test]
+    fn a_code_says_what_it_is_for_and_where() {
+        for (locale, sign_in, confirm_number) in [
+            (
+                "en",
+                "042317 is your code to sign in.",
+                "042317 is your code to confirm this number.",
+            ),
+            ("ru", "042317 — код для входа.", "042317 — код подтверждения номера."),
+            ("uk", "042317 — код для входу.", "042317 — код підтвердження номера."),
+            (
+                "tlh",
+                "042317 is your code to sign in.",
+                "042317 is your code to confirm this number.",
+            ),
+        ] {
+            for (purpose, said) in [(Purpose::SignIn, sign_in), (Purpose::ConfirmNumber, confirm_number)] {
+                check(
+                    locale,
+                    None,
+                    purpose,
+                    &format!("{said}\n\n@pbx.era-platform.ru #042317"),
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn english_is_one_segment_for_long_names_and_codes() {
+        let domain = DomainName::parse(&format!("{}.{}.ru", "a".repeat(48), "b".repeat(48))).expect("a good name");
+        assert_eq!(domain.as_str().len(), 100);
+        for purpose in [Purpose::SignIn, Purpose::ConfirmNumber] {
+            let code = Secret::new("01234567".into());
+            let said = code_text(&Locale::default(), None, purpose, &domain, &code);
+            assert!(said.expose().chars().all(|c| GSM_7.contains(c)), "{}", said.expose());
+            assert!(said.expose().len() <= 160, "{}", said.expose());
+        }
+    }
+
+    #[test]
+    fn a_template_is_the_operators() {
+        for (template, expected) in [
+            ("Code: <otp.code>", "Code: 042317\n\n@pbx.era-platform.ru #042317"),
+            ("<otp.code>,<otp.code>", "042317,042317\n\n@pbx.era-platform.ru #042317"),
+            ("{code} <otp.code>", "{code} 042317\n\n@pbx.era-platform.ru #042317"),
+            ("Hello", "042317"),
+            ("<otp.CODE>", "042317"),
+        ] {
+            for locale in ["en", "uk"] {
+                check(locale, Some(template), Purpose::SignIn, expected);
+            }
+        }
+    }
+
+    #[test]
+    fn a_language_without_a_template_has_our_words() {
+        let texts = BTreeMap::from([("uk".to_owned(), "Код: <otp.code>".to_owned())]);
+        for (templates, locale, expected) in [
+            (Templates::Ours, "uk", None),
+            (Templates::One("x".into()), "uk", Some("x")),
+            (Templates::ByLanguage(texts.clone()), "uk-UA", Some("Код: <otp.code>")),
+            (Templates::ByLanguage(texts), "en", None),
+        ] {
+            let locale = Locale::parse(locale).expect("a good tag");
+            assert_eq!(templates.of(&locale), expected, "{templates:?}");
+        }
+    }
+}
