@@ -27,7 +27,7 @@ use aws_types::SdkConfig;
 use lambda_http::http::Uri;
 
 use crate::{
-    delivery::mail::Mailer,
+    delivery::{mail::Mailer, text::Texter},
     domain::{
         key::{Answers, Keyring, OtpCodes, Passcodes, Purpose, SupportPins},
         name::EmailAddress,
@@ -154,6 +154,14 @@ impl Edge {
         Ok(Mailer::new(self.ses_client(), configuration_set?, sender))
     }
 
+    /// What sends text messages.
+    ///
+    /// # Errors
+    /// [`Refused`] when a setting is not as SNS takes it.
+    pub fn texter(&self) -> Result<Texter, Refused> {
+        Ok(Texter::new(self.sns_client(), self.sms_terms()?))
+    }
+
     /// The keys of one purpose, from their secret: JSON of key ids and texts, `{"1":"…","2":"…"}`.
     ///
     /// # Errors
@@ -211,14 +219,16 @@ impl Edge {
         aws_sdk_secretsmanager::Client::from_conf(config.build())
     }
 
-    /// SES sends a mail anew for every request that it gets: a try that hangs is not repeated, since the mail may be on its
-    /// way. A try that was answered with an error is.
     fn ses_client(&self) -> aws_sdk_ses::Client {
-        // What is not said here, the operation's own timeout, stays as it is for all.
-        let once = TimeoutConfig::builder().disable_operation_attempt_timeout().build();
-        let mut config = aws_sdk_ses::config::Builder::from(&self.sdk_config()).timeout_config(once);
+        let mut config = aws_sdk_ses::config::Builder::from(&self.sdk_config()).timeout_config(hanging_once());
         config.set_endpoint_url(self.endpoint("AWS_ENDPOINT_URL_SES"));
         aws_sdk_ses::Client::from_conf(config.build())
+    }
+
+    fn sns_client(&self) -> aws_sdk_sns::Client {
+        let mut config = aws_sdk_sns::config::Builder::from(&self.sdk_config()).timeout_config(hanging_once());
+        config.set_endpoint_url(self.endpoint("AWS_ENDPOINT_URL_SNS"));
+        aws_sdk_sns::Client::from_conf(config.build())
     }
 
     fn sdk_config(&self) -> SdkConfig {
@@ -327,17 +337,26 @@ fn timeouts() -> TimeoutConfig {
         .build()
 }
 
+/// SES and SNS send a message anew for every request that they get: a try that hangs is not repeated, since the message may
+/// be on its way. A try that was answered with an error is.
+fn hanging_once() -> TimeoutConfig {
+    // What is not said here, the operation's own timeout, stays as it is for all.
+    TimeoutConfig::builder().disable_operation_attempt_timeout().build()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_mail_that_hangs_is_tried_once() {
+    fn a_message_that_hangs_is_tried_once() {
         let edge = Edge::new(HashMap::new());
-        let client = edge.ses_client();
-        let timeouts = client.config().timeout_config().expect("there are timeouts");
-        assert_eq!(timeouts.operation_attempt_timeout(), None);
-        assert_eq!(timeouts.operation_timeout(), Some(Duration::from_millis(2500)));
+        let (mails, texts) = (edge.ses_client(), edge.sns_client());
+        for timeouts in [mails.config().timeout_config(), texts.config().timeout_config()] {
+            let timeouts = timeouts.expect("there are timeouts");
+            assert_eq!(timeouts.operation_attempt_timeout(), None);
+            assert_eq!(timeouts.operation_timeout(), Some(Duration::from_millis(2500)));
+        }
     }
 
     #[test]

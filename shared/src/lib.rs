@@ -5,7 +5,7 @@
 //!   [`accounts`] (accounts that are made), [`repetition`] (calls that come again), [`throttling`] (how often), [`passwords`]
 //!   (a password that changes), [`lockouts`] (who is blocked),
 //!   [`mailing`] (a mail with a link)
-//! - floor 1: [`store`] (DynamoDB), [`delivery`] (mail), [`http`] (calls and dialects), [`observe`] (metrics)
+//! - floor 1: [`store`] (DynamoDB), [`delivery`] (mails and text messages), [`http`] (calls and dialects), [`observe`] (metrics)
 //! - floor 0: [`domain`] (the rules), [`fault`] (what broke on our side)
 //!
 //! What holds everywhere:

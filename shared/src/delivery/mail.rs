@@ -168,7 +168,7 @@ fn encoded_words(text: &str) -> String {
 }
 
 /// How a call failed, without its message: messages may quote addresses.
-fn kind_of<E: ProvideErrorMetadata, H>(error: &SdkError<E, H>) -> String {
+pub(super) fn kind_of<E: ProvideErrorMetadata, H>(error: &SdkError<E, H>) -> String {
     match error {
         SdkError::ServiceError(context) => context.err().code().unwrap_or("an error without a code").to_owned(),
         SdkError::TimeoutError(_) => "no answer in time".to_owned(),

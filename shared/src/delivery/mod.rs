@@ -1,6 +1,7 @@
-//! Floor 1: what is sent to people. [`words`] and [`code`] build a message purely, [`mail`] only sends it.
+//! Floor 1: what is sent to people. [`words`] and [`code`] build a message purely, [`mail`] and [`text`] only send it.
 
 pub mod code;
 mod layout;
 pub mod mail;
+pub mod text;
 pub mod words;

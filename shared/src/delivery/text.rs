@@ -1,0 +1,161 @@
+//! The only code that talks to SNS.
+
+use aws_sdk_sns::{
+    Client,
+    error::{ProvideErrorMetadata, SdkError},
+    operation::publish::builders::PublishInputBuilder,
+    types::MessageAttributeValue,
+};
+
+use super::mail::kind_of;
+use crate::{
+    domain::{phone::Phone, secret::Secret},
+    fault::Fault,
+};
+
+/// What all text messages have in common; settings are checked when they are read.
+#[derive(Clone, Debug, Default)]
+pub struct Terms {
+    /// The name that the message comes from, in countries that have such names.
+    pub sender_id: Option<String>,
+    /// What one message may cost at most, in US dollars. SNS does not deliver one that costs more.
+    pub max_price: Option<String>,
+}
+
+/// Why a message was not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// SNS or the way to it failed.
+    Failed,
+    /// The number's owner takes no messages from us; another try changes nothing.
+    OptedOut,
+}
+
+/// SNS did not say that it took a message.
+#[derive(Debug)]
+pub struct Unsent {
+    /// How it failed, without the number or a word of SNS's, which may quote it.
+    pub fault: Fault,
+    /// Why.
+    pub why: Why,
+    /// It hung, or its answer was lost: the message may be on its way, and be paid for.
+    pub perhaps_sent: bool,
+}
+
+/// Sends text messages (`sns:Publish`).
+#[derive(Debug)]
+pub struct Texter {
+    client: Client,
+    terms: Terms,
+}
+
+impl Texter {
+    /// A texter on these terms.
+    #[must_use]
+    pub fn new(client: Client, terms: Terms) -> Self {
+        Self { client, terms }
+    }
+
+    /// Sends a message. That SNS took it does not mean that it arrives.
+    ///
+    /// # Errors
+    /// [`Unsent`] when SNS does not say that it took the message.
+    pub async fn send(&self, to: &Phone, text: &Secret) -> Result<(), Unsent> {
+        let sent = request(&self.terms, to, text).send_with(&self.client).await;
+        sent.map(drop).map_err(|error| Unsent {
+            fault: Fault::new(format!("Publish failed: {}", kind_of(&error))),
+            why: why(error.code(), error.message()),
+            perhaps_sent: !matches!(error, SdkError::ServiceError(_) | SdkError::ConstructionFailure(_)),
+        })
+    }
+}
+
+fn request(terms: &Terms, to: &Phone, text: &Secret) -> PublishInputBuilder {
+    let attribute = |name: &str, kind: &str, value: &str| {
+        let value = MessageAttributeValue::builder().data_type(kind).string_value(value);
+        (format!("AWS.SNS.SMS.{name}"), value.build().expect("it has a type"))
+    };
+    // Codes are worth more than marketing: SNS sends them first, and over the more reliable routes.
+    let kind = attribute("SMSType", "String", "Transactional");
+    let sender = terms.sender_id.as_ref().map(|id| attribute("SenderID", "String", id));
+    let price = terms.max_price.as_ref().map(|usd| attribute("MaxPrice", "Number", usd));
+    let attributes = [Some(kind), sender, price].into_iter().flatten().collect();
+    PublishInputBuilder::default()
+        .phone_number(to.as_str())
+        .message(text.expose())
+        .set_message_attributes(Some(attributes))
+}
+
+/// Publish's reference has no error for a number that has opted out, and SNS often takes the message and tells only its
+/// delivery log. Where it does refuse, its code says so, or the words after the code of any bad parameter.
+fn why(code: Option<&str>, message: Option<&str>) -> Why {
+    let said = || message.unwrap_or_default().to_ascii_lowercase().contains("opted out");
+    match code {
+        Some("OptedOut") => Why::OptedOut,
+        Some("InvalidParameter") if said() => Why::OptedOut,
+        Some(_) | None => Why::Failed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(terms: Terms, expected: &[(&str, &str, &str)]) {
+        let to = Phone::parse("+380885550130").expect("a good number");
+        let request = request(&terms, &to, &Secret::new("the text".into()));
+        assert_eq!(request.get_phone_number().as_deref(), Some("+380885550130"));
+        assert_eq!(request.get_message().as_deref(), Some("the text"));
+        assert_eq!((request.get_topic_arn(), request.get_target_arn()), (&None, &None));
+        let attributes = request.get_message_attributes().iter().flatten();
+        let mut attributes: Vec<_> = attributes
+            .map(|(name, value)| {
+                (
+                    name.as_str(),
+                    value.data_type(),
+                    value.string_value().unwrap_or_default(),
+                )
+            })
+            .collect();
+        attributes.sort_unstable();
+        assert_eq!(attributes, expected);
+    }
+
+    #[test]
+    fn a_message_is_transactional_and_on_our_terms() {
+        let kind = ("AWS.SNS.SMS.SMSType", "String", "Transactional");
+        check(Terms::default(), &[kind]);
+        let terms = Terms {
+            sender_id: Some("Example".into()),
+            max_price: Some("0.50".into()),
+        };
+        check(
+            terms,
+            &[
+                ("AWS.SNS.SMS.MaxPrice", "Number", "0.50"),
+                kind,
+                ("AWS.SNS.SMS.SenderID", "String", "Example"),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_number_that_has_opted_out_is_told_from_a_failure() {
+        const OUT: &str = "Invalid parameter: PhoneNumber Reason: Phone number is opted out";
+        for (code, message, expected) in [
+            (Some("OptedOut"), None, Why::OptedOut),
+            (Some("InvalidParameter"), Some(OUT), Why::OptedOut),
+            (
+                Some("InvalidParameter"),
+                Some("+1 is not valid to publish to"),
+                Why::Failed,
+            ),
+            (Some("InvalidParameter"), None, Why::Failed),
+            (Some("InternalError"), Some(OUT), Why::Failed),
+            (Some("Throttling"), None, Why::Failed),
+            (None, None, Why::Failed),
+        ] {
+            assert_eq!(why(code, message), expected, "{code:?} {message:?}");
+        }
+    }
+}
