@@ -1,4 +1,4 @@
-//! Floor 1: lines of functions that nobody waits for. A count is a log entry and a metric in one line, in CloudWatch's
+//! Floor 1: lines beside those that end a request, and of functions that nobody waits for. A count is a log entry and a metric in one line, in CloudWatch's
 //! embedded metric format: nothing is called for it, and nothing is counted that is not logged.
 
 use serde_json::{Map, Value, json};
@@ -22,6 +22,10 @@ pub enum Metric {
     Complained,
     /// Mails that SES did not send.
     Rejected,
+    /// Text messages that SNS took, by the country's prefix.
+    SmsSent,
+    /// Text messages that were not sent, by the reason.
+    SmsFailed,
 }
 
 impl Metric {
@@ -31,6 +35,44 @@ impl Metric {
             Self::Bounced => "Bounced",
             Self::Complained => "Complained",
             Self::Rejected => "Rejected",
+            Self::SmsSent => "SmsSent",
+            Self::SmsFailed => "SmsFailed",
+        }
+    }
+
+    /// Its word in the log.
+    fn outcome(self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::Bounced => "bounced",
+            Self::Complained => "complained",
+            Self::Rejected => "rejected",
+            Self::SmsSent => "sms_sent",
+            Self::SmsFailed => "sms_failed",
+        }
+    }
+}
+
+/// Why a text message was not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// SNS or the way to it failed.
+    Failed,
+    /// The number has opted out.
+    OptedOut,
+    /// Its country is not among those that are sent to.
+    Country,
+    /// There were too many: to the user, the number, the country or in all.
+    Throttled,
+}
+
+impl Reason {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::OptedOut => "opted_out",
+            Self::Country => "country",
+            Self::Throttled => "throttled",
         }
     }
 }
@@ -44,13 +86,23 @@ pub struct Told<'a> {
     pub at: Timestamp,
     /// The audit event that is told, if there is one.
     pub event: Option<&'a Event>,
-    /// A masked address, if there is one.
+    /// A masked mail address or phone number, if there is one.
     pub address: Option<&'a str>,
 }
 
 /// Counts one, by one dimension that has few values.
 pub fn count(metric: Metric, dimension: (&'static str, &str), told: Told<'_>) {
     println!("{}", line(metric, dimension, told));
+}
+
+/// Counts a text message that SNS took, to a country by its prefix.
+pub fn sms_sent(country: &str, told: Told<'_>) {
+    count(Metric::SmsSent, ("Country", country), told);
+}
+
+/// Counts a text message that was not sent.
+pub fn sms_failed(why: Reason, told: Told<'_>) {
+    count(Metric::SmsFailed, ("Reason", why.name()), told);
 }
 
 /// Tells of an event that was not acted on, and why: words of ours, nothing out of the event.
@@ -73,7 +125,7 @@ fn line(metric: Metric, (dimension, value): (&'static str, &str), told: Told<'_>
     line.insert("at".into(), told.at.iso().into());
     line.insert("level".into(), "info".into());
     line.insert("request_id".into(), told.request_id.into());
-    line.insert("outcome".into(), name.to_lowercase().into());
+    line.insert("outcome".into(), metric.outcome().into());
     if let Some(event) = told.event {
         line.insert("event".into(), hex(&event.id).into());
         line.insert("subject".into(), hex(&event.subject).into());
@@ -121,5 +173,30 @@ mod tests {
             },
         });
         assert_eq!(line(Metric::Bounced, ("Type", "Permanent"), told), expected);
+    }
+
+    #[test]
+    fn a_text_message_is_counted_by_why_it_was_not_sent() {
+        for (why, name) in [
+            (Reason::Failed, "failed"),
+            (Reason::OptedOut, "opted_out"),
+            (Reason::Country, "country"),
+            (Reason::Throttled, "throttled"),
+        ] {
+            let told = Told {
+                request_id: "r",
+                at: Timestamp::from_seconds(1_772_230_017),
+                event: None,
+                address: Some("+38088*****30"),
+            };
+            let line = line(Metric::SmsFailed, ("Reason", why.name()), told);
+            assert_eq!(
+                (&line["outcome"], &line["address"]),
+                (&json!("sms_failed"), &json!("+38088*****30"))
+            );
+            assert_eq!((&line["Reason"], &line["SmsFailed"]), (&json!(name), &json!(1)));
+            let metrics = &line["_aws"]["CloudWatchMetrics"][0];
+            assert_eq!(metrics["Dimensions"], json!([["Reason"]]));
+        }
     }
 }
