@@ -9,13 +9,14 @@ use super::{
     call::Call,
     rejection::Rejection,
     reply::{Answer, Dialect, Reply},
+    sentences,
 };
 use crate::{
     domain::{
         access::Refusal,
         budget::Exhausted,
         name::{DomainName, Login, Malformed},
-        password::Weak,
+        password::{Alphabet, Weak},
         repetition::UnderWay,
         scope::{Needed, Scope},
     },
@@ -137,7 +138,7 @@ pub enum Error {
         /// The rule that is broken.
         weak: Weak,
         /// The symbols that there may be, if not all.
-        alphabet: Option<String>,
+        alphabet: Option<Alphabet>,
     },
     /// The current password is another one.
     WrongPassword,
@@ -198,24 +199,11 @@ impl Dialect for Error {
             Self::Malformed(field, malformed) => bad_value(
                 "malformed_field",
                 field,
-                match malformed {
-                    Malformed::Empty => format!("{field} is required"),
-                    Malformed::TooLong => format!("{field} is too long"),
-                    Malformed::InvalidSymbols => format!("{field} contains invalid symbols"),
-                    Malformed::MixedScripts => format!("{field} mixes letters of several scripts"),
-                },
+                format!("{field} {}", sentences::malformed(malformed)),
             ),
             Self::Taken(field) => bad_value("taken", field, format!("{field} already exists")),
             Self::Weak { field, weak, alphabet } => {
-                let words = match (weak, alphabet) {
-                    (Weak::InvalidSymbols, Some(alphabet)) => {
-                        format!("contains invalid symbols. Expected: {alphabet}")
-                    }
-                    (Weak::InvalidSymbols, None) => "contains invalid symbols".to_owned(),
-                    (Weak::TooShort { min }, _) => format!("is too short. Expected: at least {min} characters"),
-                    (Weak::TooLong { max }, _) => format!("is too long. Expected: at most {max} characters"),
-                    (Weak::Common, _) => "is one of the most common passwords".to_owned(),
-                };
+                let words = sentences::weak(weak, alphabet.as_ref());
                 bad_value("weak_password", field, format!("{field} {words}"))
             }
             Self::WrongPassword => bad_value("wrong_password", "current_pwd", "current_pwd is wrong".into()),

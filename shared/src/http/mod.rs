@@ -12,4 +12,5 @@ pub mod plain;
 pub mod rejection;
 pub mod reply;
 pub mod route;
+pub mod sentences;
 pub mod serve;

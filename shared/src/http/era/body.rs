@@ -169,7 +169,7 @@ pub fn read_password_wanted(call: &Call) -> Result<PasswordWanted, Error> {
 /// 412 naming `field` and the rule that is broken.
 pub fn accept_password(policy: &Policy, field: &'static str, given: &Secret) -> Result<Password, Error> {
     policy.accept(given).map_err(|weak| {
-        let alphabet = policy.alphabet.as_ref().map(|alphabet| alphabet.as_str().to_owned());
+        let alphabet = policy.alphabet.clone();
         Error::Weak { field, weak, alphabet }
     })
 }
