@@ -262,8 +262,27 @@ fn decode(text: &str) -> Result<String, Rejection> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
+
+    /// A call as API Gateway sends it, but for these fields of the event.
+    pub(crate) fn call(changed: &Value) -> Call {
+        let mut event = json!({
+            "version": "2.0", "routeKey": "GET /", "rawPath": "/", "rawQueryString": "", "headers": {},
+            "requestContext": {
+                "accountId": "1", "apiId": "a", "domainName": "d", "requestId": "r", "stage": "$default",
+                "time": "t", "timeEpoch": 1_772_230_017_999_u64,
+                "http": { "method": "GET", "path": "/", "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1", "userAgent": "" },
+            },
+            "isBase64Encoded": false,
+        });
+        for (name, value) in changed.as_object().expect("fields") {
+            event[name] = value.clone();
+        }
+        Call::new(serde_json::from_value(event).expect("an event"), "i".into())
+    }
 
     #[test]
     fn parameters_are_strict() {

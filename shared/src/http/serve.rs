@@ -147,26 +147,10 @@ fn log(call: &Call, route: &str, reply: &Reply) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::http::gitlab;
+    use serde_json::json;
 
-    /// A call as API Gateway sends it.
-    fn call(body: &str) -> Call {
-        let event = serde_json::json!({
-            "version": "2.0", "routeKey": "GET /", "rawPath": "/", "rawQueryString": "",
-            "headers": { "host": "a host that makes no URL [" },
-            "requestContext": {
-                "accountId": "1", "apiId": "a", "domainName": "d", "requestId": "r", "stage": "$default",
-                "time": "t", "timeEpoch": 1_772_230_017_999_u64,
-                "http": { "method": "GET", "path": "/", "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1", "userAgent": "" },
-            },
-            "body": body, "isBase64Encoded": false,
-        });
-        Call::new(
-            serde_json::from_value::<ApiGatewayV2httpRequest>(event).expect("an event"),
-            "i".into(),
-        )
-    }
+    use super::*;
+    use crate::http::{call::tests::call, gitlab};
 
     struct Panics;
     impl Endpoint for Panics {
@@ -187,7 +171,7 @@ mod tests {
     async fn check(endpoint: &dyn AnyEndpoint, body: &str, status: u16, text: &str) {
         // Twice: what happened to one call happens to no other.
         for _ in 0..2 {
-            let call = call(body);
+            let call = call(&json!({ "body": body, "headers": { "host": "a host that makes no URL [" } }));
             let reply = endpoint.reply(&call, Duration::from_millis(5)).await;
             assert_eq!((reply.status, reply.body.as_str()), (status, text));
         }
