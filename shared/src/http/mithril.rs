@@ -1,39 +1,97 @@
-//! Mithril's dialect (contracts.md §4), as far as requests that no function takes need it.
+//! Mithril's dialect (contracts.md §4, seeds 003 and 004). [`envelope`] is what every answer is wrapped in, [`invalid`]
+//! what is wrong with a value.
 
-use serde::Serialize;
+pub mod envelope;
+pub mod invalid;
 
+use self::{
+    envelope::{invalid_values, said},
+    invalid::Invalid,
+};
 use super::{
     call::Call,
     rejection::Rejection,
     reply::{Dialect, Reply},
 };
-use crate::fault::Fault;
+use crate::{
+    domain::{
+        access::Refusal,
+        budget::Exhausted,
+        otp::Failure,
+        repetition::UnderWay,
+        scope::{Needed, Scope},
+    },
+    fault::Fault,
+};
 
-#[derive(Debug, Serialize)]
-struct Body<'a> {
-    meta: Meta<'a>,
-    error: Said,
-}
+/// After how many seconds a message that could not be sent is worth another try.
+const SEND_AGAIN: u64 = 5;
 
-#[derive(Debug, Serialize)]
-struct Meta<'a> {
-    code: u16,
-    url: String,
-    r#type: &'static str,
-    request_id: &'a str,
-}
-
-#[derive(Debug, Serialize)]
-struct Said {
-    r#type: &'static str,
-    message: &'static str,
-}
+const CHALLENGE: &str = "www-authenticate";
 
 /// Whatever is not a success.
 #[derive(Debug)]
 pub enum Error {
     /// The request could not be read or admitted.
     Rejected(Rejection),
+    /// Fields or parameters that cannot be taken: all of them.
+    Invalid(Vec<Invalid>),
+    /// There is no `grant_type`, or none that we know.
+    NoGrantType,
+    /// There is no such client.
+    ClientUnknown,
+    /// The client gets no tokens of people.
+    ClientNotAllowed,
+    /// The client's secret is another one.
+    WrongSecret,
+    /// Nobody has this address and this password.
+    WrongIdentity,
+    /// The user is blocked, and learns it from a token of the user's own or from a login.
+    UserBlocked,
+    /// The client may have these scopes, and asked for another one.
+    ScopeNotAllowed(Vec<Scope>),
+    /// No second-factor token came.
+    NoToken,
+    /// The second-factor token is none of ours, or has ended.
+    TokenInvalid,
+    /// The second-factor token's life is over.
+    TokenExpired,
+    /// The token is good for something else.
+    WrongTokenType,
+    /// No factor waits for an approval with this token.
+    NotInitiated,
+    /// The user has no active factor.
+    NoFactor,
+    /// The user's factor has no value yet.
+    FactorNotSet,
+    /// The user has no active factor with a value: what a new code would need.
+    No2faData,
+    /// The code is not taken.
+    Otp(Failure),
+    /// Too many codes sent, too soon.
+    SendTimeout(Exhausted),
+    /// Too many codes tried, too soon.
+    GuessTimeout(Exhausted),
+    /// The text message could not be sent; nothing is left that blocks another try.
+    SmsFailed(Fault),
+    /// The user has a factor of this type already.
+    FactorExists,
+    /// The user whom the route names is blocked.
+    OwnerBlocked,
+    /// The factor is disabled already.
+    AlreadyDisabled,
+    /// The factor is enabled already.
+    AlreadyEnabled,
+    /// The user is blocked already.
+    UserAlreadyBlocked,
+    /// The user is not blocked.
+    UserAlreadyUnblocked,
+    /// The same call is under way.
+    UnderWay,
+    /// What the route names is not there, or is not the caller's to see.
+    NotFound,
+    /// The token is another user's.
+    Forbidden,
     /// Ours.
     Fault(Fault),
 }
@@ -41,6 +99,24 @@ pub enum Error {
 impl From<Rejection> for Error {
     fn from(rejection: Rejection) -> Self {
         Self::Rejected(rejection)
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::Rejected(refusal.into())
+    }
+}
+
+impl From<Invalid> for Error {
+    fn from(invalid: Invalid) -> Self {
+        Self::Invalid(vec![invalid])
+    }
+}
+
+impl From<UnderWay> for Error {
+    fn from(UnderWay: UnderWay) -> Self {
+        Self::UnderWay
     }
 }
 
@@ -52,43 +128,264 @@ impl From<Fault> for Error {
 
 impl Dialect for Error {
     fn reply(self, call: &Call) -> Reply {
-        let said = |status, outcome, r#type, message| {
-            let url = format!("{}{}", call.origin, call.path);
-            let meta = Meta {
-                code: status,
-                url,
-                r#type: "object",
-                request_id: &call.request_id,
-            };
-            Reply::json(
-                status,
-                outcome,
-                &Body {
-                    meta,
-                    error: Said { r#type, message },
-                },
-            )
+        let said = |status, outcome, r#type, message: &str| said(call, status, outcome, r#type, message);
+        let denied = |outcome, message| said(401, outcome, "access_denied", message).with_header(CHALLENGE, "Bearer");
+        let conflict = |outcome, message| said(409, outcome, "request_conflict", message);
+        let wrong_code = |r#type, message| said(401, r#type, r#type, message).with_header(CHALLENGE, "Bearer");
+        let too_soon = |outcome, message, Exhausted { retry_after }| {
+            said(429, outcome, "otp_timeout", message).with_header("retry-after", retry_after.to_string())
         };
         match self {
-            Self::Rejected(rejection) => {
-                let outcome = rejection.outcome();
-                match rejection {
-                    Rejection::Malformed => said(400, outcome, "request_malformed", "Malformed request."),
-                    Rejection::TooLarge => said(413, outcome, "request_too_large", "Request body is too large."),
-                    Rejection::WrongMediaType(_) => {
-                        said(415, outcome, "content_type_invalid", "Invalid Content-Type header.")
-                    }
-                    Rejection::NoRoute => said(404, outcome, "not_found", "Page not found."),
-                    Rejection::WrongMethod { allow } => {
-                        said(405, outcome, "method_not_allowed", "Method not allowed.").with_header("allow", allow)
-                    }
-                    Rejection::Access(_) => {
-                        let denied = said(401, outcome, "access_denied", "Invalid access token.");
-                        denied.with_header("www-authenticate", "Bearer")
-                    }
-                }
+            Self::Rejected(rejection) => rejected(rejection, call),
+            Self::Invalid(invalid) => invalid_values(call, invalid),
+            Self::NoGrantType => said(
+                422,
+                "no_grant_type",
+                "request_malformed",
+                "Request must include grant_type.",
+            ),
+            Self::ClientUnknown => denied("unknown_client", "Invalid client id."),
+            Self::ClientNotAllowed => denied("client_not_allowed", "Client is not allowed to issue login token."),
+            Self::WrongSecret => denied("wrong_secret", "Invalid client secret."),
+            Self::WrongIdentity => denied("wrong_identity", "Identity, password combination is wrong."),
+            Self::UserBlocked => rejected(Refusal::Blocked.into(), call),
+            Self::ScopeNotAllowed(allowed) => {
+                let names = named(&allowed, ", ");
+                denied(
+                    "scope_not_allowed",
+                    &format!("Allowed scopes for the token are {names}."),
+                )
             }
+            Self::NoToken => rejected(Refusal::NoToken.into(), call),
+            Self::TokenInvalid => rejected(Refusal::UnknownToken.into(), call),
+            Self::TokenExpired => rejected(Refusal::Expired.into(), call),
+            Self::WrongTokenType => said(401, "wrong_token_type", "token_invalid_type", "Invalid token type")
+                .with_header(CHALLENGE, BAD_TOKEN),
+            Self::NotInitiated => said(
+                401,
+                "factor_not_initiated",
+                "token_invalid_type",
+                "Invalid token type. Init factor at first",
+            )
+            .with_header(CHALLENGE, BAD_TOKEN),
+            Self::NoFactor => conflict("no_factor", "Not found authentication factor for user."),
+            Self::FactorNotSet => conflict("factor_not_set", "Factor not set"),
+            Self::No2faData => conflict("no_2fa_data", "Not found 2FA data for user"),
+            Self::Otp(Failure::Invalid) => wrong_code("otp_invalid", "Invalid OTP code."),
+            Self::Otp(Failure::Expired) => wrong_code("otp_expired", "OTP expired."),
+            Self::Otp(Failure::ReachedMaxAttempts) => {
+                wrong_code("otp_reached_max_attempts", "Reached max OTP verify attempts")
+            }
+            Self::SendTimeout(exhausted) => {
+                too_soon("otp_sends_exhausted", "Sending OTP timeout. Try later.", exhausted)
+            }
+            Self::GuessTimeout(exhausted) => {
+                too_soon("otp_guesses_exhausted", "Too many OTP attempts. Try later.", exhausted)
+            }
+            Self::SmsFailed(fault) => said(503, "sms_failed", "internal_error", "SMS not sent. Try later")
+                .with_header("retry-after", SEND_AGAIN.to_string())
+                .with_fault(fault),
+            Self::FactorExists => conflict("factor_exists", "authentication_factor with such type are exist"),
+            Self::OwnerBlocked => conflict("owner_blocked", "User blocked"),
+            Self::AlreadyDisabled => conflict("already_disabled", "user authentication factor already disabled"),
+            Self::AlreadyEnabled => conflict("already_enabled", "user authentication factor already enabled"),
+            Self::UserAlreadyBlocked => conflict("already_blocked", "user already blocked"),
+            Self::UserAlreadyUnblocked => conflict("already_unblocked", "user already unblocked"),
+            Self::UnderWay => {
+                conflict("under_way", "The same request is being processed.").with_header("retry-after", "1")
+            }
+            Self::NotFound => said(404, "not_found", "not_found", "Not found."),
+            Self::Forbidden => said(403, "forbidden", "forbidden", "Forbidden."),
             Self::Fault(fault) => said(500, "fault", "internal_error", "Internal server error.").with_fault(fault),
         }
+    }
+}
+
+const BAD_TOKEN: &str = r#"Bearer error="invalid_token""#;
+
+fn rejected(rejection: Rejection, call: &Call) -> Reply {
+    let outcome = rejection.outcome();
+    let said = |status, r#type, message: &str| said(call, status, outcome, r#type, message);
+    match rejection {
+        Rejection::Malformed => said(400, "request_malformed", "Malformed request."),
+        Rejection::TooLarge => said(413, "request_too_large", "Request body is too large."),
+        Rejection::WrongMediaType(_) => said(415, "content_type_invalid", "Invalid Content-Type header."),
+        Rejection::NoRoute => said(404, "not_found", "Page not found."),
+        Rejection::WrongMethod { allow } => {
+            said(405, "method_not_allowed", "Method not allowed.").with_header("allow", allow)
+        }
+        Rejection::Access(Refusal::NoToken) => {
+            said(401, "access_denied", "Authorization header required.").with_header(CHALLENGE, "Bearer")
+        }
+        Rejection::Access(Refusal::UnknownToken | Refusal::Revoked) => {
+            said(401, "token_invalid", "Invalid token.").with_header(CHALLENGE, BAD_TOKEN)
+        }
+        Rejection::Access(Refusal::Expired) => {
+            said(401, "token_expired", "Token expired.").with_header(CHALLENGE, BAD_TOKEN)
+        }
+        Rejection::Access(Refusal::ScopeTooSmall(Needed { named: needed, .. })) => {
+            let missing = format!(
+                "Your scope does not allow to access this resource. Missing allowances: {}",
+                named(needed, ", ")
+            );
+            let challenge = format!(r#"Bearer error="insufficient_scope", scope="{}""#, named(needed, " "));
+            said(403, "forbidden", &missing).with_header(CHALLENGE, challenge)
+        }
+        Rejection::Access(Refusal::Blocked) => {
+            said(401, "user_blocked", "User blocked.").with_header(CHALLENGE, "Bearer")
+        }
+    }
+}
+
+fn named(scopes: &[Scope], between: &str) -> String {
+    let names: Vec<_> = scopes.iter().map(|scope| scope.name()).collect();
+    names.join(between)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::http::call::tests::call;
+
+    const BARE: &[(&str, &str)] = &[(CHALLENGE, "Bearer")];
+
+    const INVALID: &[(&str, &str)] = &[(CHALLENGE, BAD_TOKEN)];
+
+    fn check(error: impl Into<Error>, status: u16, r#type: &str, message: &str, headers: &[(&str, &str)]) {
+        let reply = error.into().reply(&call(&json!({ "rawPath": "/mithril/api/tokens" })));
+        let body: Value = serde_json::from_str(&reply.body).expect("JSON");
+        let meta = json!({
+            "code": status, "url": "https://d/mithril/api/tokens", "type": "object", "request_id": "r",
+        });
+        let error = json!({ "type": r#type, "message": message });
+        assert_eq!(body, json!({ "meta": meta, "error": error }));
+        let found: Vec<_> = reply
+            .headers
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        assert_eq!((reply.status, found.as_slice()), (status, headers), "{message}");
+    }
+
+    #[test]
+    fn rejections_have_their_sentences() {
+        check(
+            Rejection::Malformed,
+            400,
+            "request_malformed",
+            "Malformed request.",
+            &[],
+        );
+        check(
+            Rejection::TooLarge,
+            413,
+            "request_too_large",
+            "Request body is too large.",
+            &[],
+        );
+        let given = Rejection::WrongMediaType("text/plain".into());
+        check(given, 415, "content_type_invalid", "Invalid Content-Type header.", &[]);
+        check(Rejection::NoRoute, 404, "not_found", "Page not found.", &[]);
+        let wrong = Rejection::WrongMethod { allow: "POST".into() };
+        check(
+            wrong,
+            405,
+            "method_not_allowed",
+            "Method not allowed.",
+            &[("allow", "POST")],
+        );
+        check(
+            Refusal::NoToken,
+            401,
+            "access_denied",
+            "Authorization header required.",
+            BARE,
+        );
+        check(Refusal::UnknownToken, 401, "token_invalid", "Invalid token.", INVALID);
+        check(Refusal::Revoked, 401, "token_invalid", "Invalid token.", INVALID);
+        check(Refusal::Expired, 401, "token_expired", "Token expired.", INVALID);
+        check(Refusal::Blocked, 401, "user_blocked", "User blocked.", BARE);
+        let needed = Needed {
+            any_of: &[Scope::Api],
+            named: &[Scope::ReadUser, Scope::ReadApi],
+        };
+        let missing = "Your scope does not allow to access this resource. Missing allowances: read_user, read_api";
+        let challenge = r#"Bearer error="insufficient_scope", scope="read_user read_api""#;
+        check(
+            Refusal::ScopeTooSmall(needed),
+            403,
+            "forbidden",
+            missing,
+            &[(CHALLENGE, challenge)],
+        );
+    }
+
+    #[test]
+    fn errors_have_their_sentences() {
+        use Error as E;
+        let denied = |error, message| check(error, 401, "access_denied", message, BARE);
+        denied(E::ClientUnknown, "Invalid client id.");
+        denied(E::ClientNotAllowed, "Client is not allowed to issue login token.");
+        denied(E::WrongSecret, "Invalid client secret.");
+        denied(E::WrongIdentity, "Identity, password combination is wrong.");
+        let allowed = vec![Scope::Api, Scope::Passcode];
+        denied(
+            E::ScopeNotAllowed(allowed),
+            "Allowed scopes for the token are api, passcode.",
+        );
+        denied(E::NoToken, "Authorization header required.");
+        check(E::UserBlocked, 401, "user_blocked", "User blocked.", BARE);
+        check(E::TokenInvalid, 401, "token_invalid", "Invalid token.", INVALID);
+        check(E::TokenExpired, 401, "token_expired", "Token expired.", INVALID);
+        let wrong_type = |error, message| check(error, 401, "token_invalid_type", message, INVALID);
+        wrong_type(E::WrongTokenType, "Invalid token type");
+        wrong_type(E::NotInitiated, "Invalid token type. Init factor at first");
+        check(E::Otp(Failure::Invalid), 401, "otp_invalid", "Invalid OTP code.", BARE);
+        check(E::Otp(Failure::Expired), 401, "otp_expired", "OTP expired.", BARE);
+        let most = "Reached max OTP verify attempts";
+        check(
+            E::Otp(Failure::ReachedMaxAttempts),
+            401,
+            "otp_reached_max_attempts",
+            most,
+            BARE,
+        );
+        check(E::Forbidden, 403, "forbidden", "Forbidden.", &[]);
+        check(E::NotFound, 404, "not_found", "Not found.", &[]);
+        let conflict = |error, message| check(error, 409, "request_conflict", message, &[]);
+        conflict(E::NoFactor, "Not found authentication factor for user.");
+        conflict(E::FactorNotSet, "Factor not set");
+        conflict(E::No2faData, "Not found 2FA data for user");
+        conflict(E::FactorExists, "authentication_factor with such type are exist");
+        conflict(E::OwnerBlocked, "User blocked");
+        conflict(E::AlreadyDisabled, "user authentication factor already disabled");
+        conflict(E::AlreadyEnabled, "user authentication factor already enabled");
+        conflict(E::UserAlreadyBlocked, "user already blocked");
+        conflict(E::UserAlreadyUnblocked, "user already unblocked");
+        let (words, soon) = ("The same request is being processed.", [("retry-after", "1")]);
+        check(E::UnderWay, 409, "request_conflict", words, &soon);
+        check(
+            E::NoGrantType,
+            422,
+            "request_malformed",
+            "Request must include grant_type.",
+            &[],
+        );
+        let too_soon = |error, message| check(error, 429, "otp_timeout", message, &[("retry-after", "7")]);
+        let exhausted = Exhausted { retry_after: 7 };
+        too_soon(E::SendTimeout(exhausted), "Sending OTP timeout. Try later.");
+        too_soon(E::GuessTimeout(exhausted), "Too many OTP attempts. Try later.");
+        let fault = || Fault::new("it broke".into());
+        check(fault(), 500, "internal_error", "Internal server error.", &[]);
+        let failed = E::SmsFailed(fault());
+        check(
+            failed,
+            503,
+            "internal_error",
+            "SMS not sent. Try later",
+            &[("retry-after", "5")],
+        );
     }
 }
