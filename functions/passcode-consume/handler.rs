@@ -1,5 +1,5 @@
 use countersign_shared::{
-    admission,
+    admission::{self, Doors},
     domain::{
         budget::Act,
         client::Client,
@@ -38,7 +38,12 @@ impl Endpoint for Consume {
     type Error = Error;
 
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
-        let caller = admission::caller(&self.tokens, &self.users, &self.clients, call, PASSCODE).await??;
+        let doors = Doors {
+            tokens: &self.tokens,
+            users: &self.users,
+            clients: &self.clients,
+        };
+        let (caller, _) = admission::caller(doors, call, PASSCODE, |_| {}).await??;
         let ClientQuery { client_id: client } = ClientQuery::read(call, &caller, ConsumeForm::FIELDS)?;
         let ConsumeForm {
             passcode: given,

@@ -1,5 +1,5 @@
 use countersign_shared::{
-    admission,
+    admission::{self, Doors},
     domain::{client::Client, passcode::Passcode, token::Token, user::User},
     http::{
         broadleaf::{self, ClientQuery, Error, PASSCODE, StatusQuery},
@@ -22,7 +22,12 @@ impl Endpoint for Status {
     type Error = Error;
 
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
-        let caller = admission::caller(&self.tokens, &self.users, &self.clients, call, PASSCODE).await??;
+        let doors = Doors {
+            tokens: &self.tokens,
+            users: &self.users,
+            clients: &self.clients,
+        };
+        let (caller, _) = admission::caller(doors, call, PASSCODE, |_| {}).await??;
         let ClientQuery { client_id: client } = ClientQuery::read(call, &caller, &[])?;
         let StatusQuery { passcode_id: id } = StatusQuery::read(call)?;
         call.note_subject(format!("passcode:{}", id.as_str()));

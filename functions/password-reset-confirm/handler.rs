@@ -1,5 +1,5 @@
 use countersign_shared::{
-    delivery::mail::Mailer,
+    delivery::{mail::Mailer, words::Message},
     domain::{
         link,
         password::{Cost, PasswordHash},
@@ -18,7 +18,9 @@ use countersign_shared::{
         reply::Answer,
         serve::Endpoint,
     },
-    passwords, repetition,
+    notices::Notices,
+    passwords,
+    repetition::{self, Caller},
     store::table::{Batch, BatchGet, Committed, Delete, Get, Put, Table, Transaction, Update},
 };
 use rand::rngs::SysRng;
@@ -85,7 +87,7 @@ impl Confirm {
                 call.now,
             );
             match transaction.commit().await? {
-                Committed::Yes => return Ok(self.tell(call, &domain, &user).await),
+                Committed::Yes => return Ok(self.tell(call, &user).await),
                 Committed::No(steps) if steps.contains(&link) => return Err(Error::NoRequest),
                 // The user is another one now; if by another change of the password, the link is void.
                 Committed::No(_) => user = self.find(call, &request.target).await?.0,
@@ -109,9 +111,15 @@ impl Confirm {
         ))
     }
 
-    async fn tell(&self, call: &Call, domain: &Domain, user: &User) -> Answer {
+    async fn tell(&self, call: &Call, user: &User) -> Answer {
         let answer = era::password_set("password_reset", &user.domain, &user.login);
-        match passwords::notify(&self.mailer, &self.suppressions, domain, user, call.now).await {
+        let notices = Notices {
+            mailer: &self.mailer,
+            domains: &self.domains,
+            suppressions: &self.suppressions,
+        };
+        let message = Message::PasswordChanged { at: call.now };
+        match notices.tell(user, &message, "password_changed", call.now).await {
             Ok(()) => answer,
             Err(fault) => answer.with_fault(fault),
         }

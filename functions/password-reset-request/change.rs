@@ -1,5 +1,6 @@
 use countersign_shared::{
     admission,
+    delivery::words::Message,
     domain::{
         password::{PasswordHash, Verdict},
         tenant::Domain,
@@ -14,6 +15,7 @@ use countersign_shared::{
         },
         reply::Answer,
     },
+    notices::Notices,
     passwords,
     store::table::{Batch, Committed, Transaction},
     throttling::Spending,
@@ -59,7 +61,13 @@ impl Request {
             // Another change was faster: what was current is not any more.
             Committed::No(_) => return Err(Error::WrongPassword),
         }
-        let told = passwords::notify(&self.mailer, &self.suppressions, &domain, &user, call.now).await;
+        let notices = Notices {
+            mailer: &self.mailer,
+            domains: &self.domains,
+            suppressions: &self.suppressions,
+        };
+        let message = Message::PasswordChanged { at: call.now };
+        let told = notices.tell(&user, &message, "password_changed", call.now).await;
         let answer = era::password_set("password_changed", &user.domain, &user.login);
         Ok(match told {
             Ok(()) => answer,

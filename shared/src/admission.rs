@@ -67,38 +67,50 @@ pub async fn person(
     )
 }
 
-/// Admits a caller in a client's name: the client itself, or a person with a token that was issued to it.
+/// Where callers are looked up.
+#[derive(Clone, Copy)]
+pub struct Doors<'a> {
+    /// Tokens.
+    pub tokens: &'a Table<Token, BatchGet>,
+    /// People.
+    pub users: &'a Table<User, BatchGet>,
+    /// Applications.
+    pub clients: &'a Table<Client, BatchGet>,
+}
+
+/// Admits a caller in a client's name: the client itself, or a person with a token that was issued to it. What is wanted
+/// besides is read in the same call.
 ///
 /// # Errors
 /// [`Fault`] when the store fails.
 pub async fn caller(
-    tokens: &Table<Token, BatchGet>,
-    users: &Table<User, BatchGet>,
-    clients: &Table<Client, BatchGet>,
+    doors: Doors<'_>,
     call: &Call,
     needed: Needed,
-) -> Admission<Caller> {
+    want: impl FnOnce(&mut Batch),
+) -> Admission<(Caller, Batch)> {
     let presented = match present(call.bearer()) {
         Ok(presented) => presented,
         Err(refusal) => return Ok(Err(refusal)),
     };
     let mut batch = Batch::default();
-    batch.want(tokens, &presented.digest);
+    batch.want(doors.tokens, &presented.digest);
     match &presented.owner {
-        Owner::User(id) => batch.want(users, id),
-        Owner::Client(id) => batch.want(clients, id),
+        Owner::User(id) => batch.want(doors.users, id),
+        Owner::Client(id) => batch.want(doors.clients, id),
     }
+    want(&mut batch);
     let found = batch.read().await?;
-    let token = known(&found, tokens, &presented, call)?;
+    let token = known(&found, doors.tokens, &presented, call)?;
     let principal = match &presented.owner {
         Owner::User(id) => found
-            .take(users, id, call.now)?
+            .take(doors.users, id, call.now)?
             .map(|user| Principal::User(Box::new(user))),
         Owner::Client(id) => found
-            .take(clients, id, call.now)?
+            .take(doors.clients, id, call.now)?
             .map(|client| Principal::Client(Box::new(client))),
     };
-    Ok(access::check(token, principal, needed, call.now))
+    Ok(access::check(token, principal, needed, call.now).map(|caller| (caller, found)))
 }
 
 /// The token's row, if there is one. Whoever holds the token is then known to the log, whatever becomes of the call.

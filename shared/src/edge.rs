@@ -192,7 +192,11 @@ impl Edge {
 
     /// Notes a problem.
     pub(crate) fn refuse(&self, name: &str, words: &str) -> Refused {
-        self.problems.borrow_mut().push(format!("{name} {words}"));
+        let problem = format!("{name} {words}");
+        let mut problems = self.problems.borrow_mut();
+        if !problems.contains(&problem) {
+            problems.push(problem);
+        }
         Refused
     }
 

@@ -2,10 +2,11 @@
 //!
 //! - floor 3: the functions, one folder each under `functions/`
 //! - floor 2: [`edge`] (environment, keys, clients), [`settings`] (policies), [`admission`] (who may pass),
-//!   [`accounts`] (accounts that are made), [`repetition`] (calls that come again), [`throttling`] (how often), [`passwords`]
-//!   (a password that changes), [`lockouts`] (who is blocked),
-//!   [`mailing`] (a mail with a link)
+//!   [`second_factor`] (a login that waits for a code), [`accounts`] (accounts that are made), [`lockouts`] (who is blocked),
+//!   [`repetition`] (calls that come again), [`throttling`] (how often), [`passwords`] (a password that changes), [`mailing`]
+//!   (a mail with a link), [`sending`] (a code by text message), [`notices`] (what a user is told of)
 //! - floor 1: [`store`] (DynamoDB), [`delivery`] (mails and text messages), [`http`] (calls and dialects), [`observe`] (metrics)
+//!   [`mailing`] (a mail with a link), [`sending`] (a code by text message), [`notices`] (what a user is told of)
 //! - floor 0: [`domain`] (the rules), [`fault`] (what broke on our side)
 //!
 //! What holds everywhere:
@@ -25,9 +26,12 @@ pub mod fault;
 pub mod http;
 pub mod lockouts;
 pub mod mailing;
+pub mod notices;
 pub mod observe;
 pub mod passwords;
 pub mod repetition;
+pub mod second_factor;
+pub mod sending;
 pub mod settings;
 pub mod store;
 pub mod throttling;

@@ -1,7 +1,10 @@
 //! Floor 2: the operator's policies, read from the environment once, when a function starts. A number out of range
 //! refuses the start (ASVS 13.4.2): a policy is never guessed.
 
+mod second_factor;
 mod sms;
+
+pub use second_factor::Lifetimes;
 
 use std::{collections::BTreeMap, fmt::Display, ops::RangeInclusive, str::FromStr};
 

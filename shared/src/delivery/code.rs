@@ -4,16 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::words::{fill, words_of};
-use crate::domain::{locale::Locale, name::DomainName, secret::Secret};
-
-/// What a code is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    /// The second step of signing in.
-    SignIn,
-    /// To show that the number is the user's.
-    ConfirmNumber,
-}
+use crate::domain::{locale::Locale, name::DomainName, otp::Purpose, secret::Secret};
 
 /// The operator's own words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +51,7 @@ pub fn code_text(
             let (_, words) = words_of(locale);
             let text = match purpose {
                 Purpose::SignIn => &words.code.sign_in,
-                Purpose::ConfirmNumber => &words.code.confirm_number,
+                Purpose::Approval => &words.code.confirm_number,
             };
             fill(text, &[("code", digits)])
         }
@@ -101,7 +92,7 @@ mod tests {
                 "042317 is your code to confirm this number.",
             ),
         ] {
-            for (purpose, said) in [(Purpose::SignIn, sign_in), (Purpose::ConfirmNumber, confirm_number)] {
+            for (purpose, said) in [(Purpose::SignIn, sign_in), (Purpose::Approval, confirm_number)] {
                 check(
                     locale,
                     None,
@@ -116,7 +107,7 @@ mod tests {
     fn english_is_one_segment_for_long_names_and_codes() {
         let domain = DomainName::parse(&format!("{}.{}.ru", "a".repeat(48), "b".repeat(48))).expect("a good name");
         assert_eq!(domain.as_str().len(), 100);
-        for purpose in [Purpose::SignIn, Purpose::ConfirmNumber] {
+        for purpose in [Purpose::SignIn, Purpose::Approval] {
             let code = Secret::new("01234567".into());
             let said = code_text(&Locale::default(), None, purpose, &domain, &code);
             assert!(said.expose().chars().all(|c| GSM_7.contains(c)), "{}", said.expose());

@@ -3,6 +3,7 @@
 use super::{
     client::Client,
     id::ClientId,
+    name::DomainName,
     scope::Needed,
     time::Timestamp,
     token::{Kind, Token},
@@ -79,6 +80,46 @@ pub fn check_ownerless(token: Option<Token>, needed: Needed, now: Timestamp) -> 
     match token.map(|token| check_token(&token, token.revoked_at.is_some(), needed, now)) {
         Some(Err(refusal)) => refusal,
         Some(Ok(())) | None => Refusal::UnknownToken,
+    }
+}
+
+/// Why a caller may not act upon a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutOfReach {
+    /// The caller acts upon nobody, or upon nobody else.
+    Forbidden,
+    /// There is no such user in the caller's domain: another domain's user is none.
+    Unknown,
+}
+
+impl Caller {
+    /// The domain whose users the caller may act upon: an administrator's own, or the one that a client was made for.
+    #[must_use]
+    pub fn reach(&self) -> Option<&DomainName> {
+        match &self.principal {
+            Principal::User(user) => user.is_admin.then_some(&user.domain),
+            Principal::Client(client) => client.domain.as_ref(),
+        }
+    }
+
+    /// The user that a route names, if the caller may act upon it. Who reaches nobody learns nothing about the id.
+    ///
+    /// # Errors
+    /// [`OutOfReach`].
+    pub fn act_upon(&self, named: Option<User>) -> Result<User, OutOfReach> {
+        let domain = self.reach().ok_or(OutOfReach::Forbidden)?;
+        named.filter(|user| user.domain == *domain).ok_or(OutOfReach::Unknown)
+    }
+
+    /// The same, but anybody may look after the own account.
+    ///
+    /// # Errors
+    /// [`OutOfReach`].
+    pub fn look_after(&self, named: Option<User>) -> Result<User, OutOfReach> {
+        match (&self.principal, named) {
+            (Principal::User(user), Some(named)) if user.id == named.id => Ok(named),
+            (Principal::User(_) | Principal::Client(_), named) => self.act_upon(named),
+        }
     }
 }
 
@@ -290,6 +331,34 @@ mod tests {
             30,
             Err(Broken::Unknown),
         );
+    }
+
+    #[test]
+    fn callers_act_upon_the_users_of_their_domain() {
+        let own = |is_admin| {
+            let user = User { is_admin, ..user() };
+            Caller {
+                principal: Principal::User(Box::new(user)),
+                client: ClientId::parse("heatclinic").expect("well-formed"),
+            }
+        };
+        let other = || User {
+            domain: DomainName::parse("other.example").expect("a domain"),
+            ..user()
+        };
+        let found = |caller: &Caller, named| caller.act_upon(named).map(|_| ());
+        for named in [None, Some(user()), Some(other())] {
+            assert_eq!(found(&own(false), named), Err(OutOfReach::Forbidden));
+        }
+        assert_eq!(found(&own(true), Some(user())), Ok(()));
+        assert_eq!(found(&own(true), Some(other())), Err(OutOfReach::Unknown));
+        assert_eq!(found(&own(true), None), Err(OutOfReach::Unknown));
+        let caller = own(false);
+        let Principal::User(me) = &caller.principal else {
+            panic!("a user")
+        };
+        assert!(caller.look_after(Some((**me).clone())).is_ok());
+        assert_eq!(caller.look_after(Some(user())).map(|_| ()), Err(OutOfReach::Forbidden));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::{
     id::UserId,
     name::{DomainName, EmailAddress, Login},
     network::Network,
+    phone::Phone,
     secret::framed,
 };
 
@@ -80,6 +81,12 @@ pub fn domain(asked: Asked, domain: Option<&DomainName>) -> [u8; 32] {
 #[must_use]
 pub fn password_guesses(user: UserId) -> [u8; 32] {
     Sha256::digest(framed(&[b"password guesses", user.as_bytes()])).into()
+}
+
+/// The subject of the messages to one number, whoever asks.
+#[must_use]
+pub fn sms(phone: &Phone) -> [u8; 32] {
+    Sha256::digest(framed(&[b"text messages", phone.as_str().as_bytes()])).into()
 }
 
 fn subject(what: &str, asked: Asked, parts: &[&[u8]]) -> [u8; 32] {

@@ -172,8 +172,13 @@ impl Token {
     /// A name for it, which may be shown: half of its digest, in the form of a UUID.
     #[must_use]
     pub fn id(&self) -> String {
-        let half = self.digest.as_bytes().first_chunk().expect("a digest has 32 bytes");
-        Uuid::from_bytes(*half).hyphenated().to_string()
+        Uuid::from_bytes(*self.flow()).hyphenated().to_string()
+    }
+
+    /// What the codes that are sent for it are bound to.
+    #[must_use]
+    pub fn flow(&self) -> &[u8; 16] {
+        self.digest.as_bytes().first_chunk().expect("a digest has 32 bytes")
     }
 }
 

@@ -43,7 +43,7 @@ pub struct Binding<'a> {
     pub factor_type: FactorType,
     /// Where it is sent.
     pub phone: &'a Phone,
-    /// The login that it belongs to: the same for all 2FA tokens that came of one password.
+    /// The token that it goes with (see `Token::flow`): a code that was sent for another one is another login's.
     pub flow: &'a [u8; 16],
     /// What it is for.
     pub purpose: Purpose,

@@ -85,6 +85,18 @@ pub struct Receipt {
     by: String,
 }
 
+impl Receipt {
+    /// The receipt of an act that was spent by [`first`], in a transaction: what was spent before it is not known.
+    #[must_use]
+    pub fn of_first(subject: [u8; 32], act: Act) -> Self {
+        Self {
+            subject,
+            by: act.by.clone(),
+            acts: vec![act],
+        }
+    }
+}
+
 /// Spends one act of a subject's budget before the act is done: however many try at once, exactly the budgeted number
 /// pass.
 ///
@@ -108,22 +120,7 @@ pub async fn spend(
         acts,
         by: act.by.clone(),
     };
-    let (pause, after) = budget.after_a_pause();
-    let first = || Change {
-        update: "SET acts = list_append(if_not_exists(acts, :none), :these), last_at = :at, #ttl = :ttl",
-        condition: "attribute_not_exists(acts) OR (NOT contains(acts, :this) \
-                    AND (size(acts) < :always OR (size(acts) < :after AND last_at <= :paused)))",
-        values: vec![
-            (":none", list(&[])),
-            (":these", list(std::slice::from_ref(act))),
-            (":this", element(act)),
-            (":ttl", time(forget_at)),
-            (":at", time(act.at)),
-            (":always", number(budget.always() as u64)),
-            (":after", number(after as u64)),
-            (":paused", number(act.at.seconds().saturating_sub(pause))),
-        ],
-    };
+    let first = || first(budget, act);
     let mut change = first();
     // Every lost race is an act that somebody else spent, so the budget itself bounds the rounds that can be lost.
     for _ in 0..=budget.most() {
@@ -148,6 +145,28 @@ pub async fn spend(
         change.update = "SET acts = :next, last_at = :last, #ttl = :ttl";
     }
     Err(Fault::new("a budget could not be spent from: too many at once".into()))
+}
+
+/// Spends one act where there is room whatever was spent before: below the smallest window's number, and after a pause. It
+/// needs no earlier read. Refused when there is perhaps no room: then [`spend`] knows.
+#[must_use]
+pub fn first(budget: &Budget, act: &Act) -> Change {
+    let (pause, after) = budget.after_a_pause();
+    Change {
+        update: "SET acts = list_append(if_not_exists(acts, :none), :these), last_at = :at, #ttl = :ttl",
+        condition: "attribute_not_exists(acts) OR (NOT contains(acts, :this) \
+                    AND (size(acts) < :always OR (size(acts) < :after AND last_at <= :paused)))",
+        values: vec![
+            (":none", list(&[])),
+            (":these", list(std::slice::from_ref(act))),
+            (":this", element(act)),
+            (":ttl", time(act.at.deadline(budget.memory()))),
+            (":at", time(act.at)),
+            (":always", number(budget.always() as u64)),
+            (":after", number(after as u64)),
+            (":paused", number(act.at.seconds().saturating_sub(pause))),
+        ],
+    }
 }
 
 /// How often giving back is tried while others spend at the same time.

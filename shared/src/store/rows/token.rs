@@ -125,6 +125,26 @@ pub fn revoke(now: Timestamp) -> Change {
     }
 }
 
+/// Ends one token because another one takes its place: of any number of requests, one does it.
+#[must_use]
+pub fn replace(by: &str, now: Timestamp) -> Change {
+    Change {
+        update: "SET revoked_at = :now, replaced_by = :by",
+        condition: "attribute_exists(digest) AND attribute_not_exists(revoked_at)",
+        values: vec![(":now", time(now)), (":by", text(by))],
+    }
+}
+
+/// Has a token live on that this invocation was to replace.
+#[must_use]
+pub fn restore(by: &str) -> Change {
+    Change {
+        update: "REMOVE revoked_at, replaced_by",
+        condition: "replaced_by = :by",
+        values: vec![(":by", text(by))],
+    }
+}
+
 /// Scopes in one text, as OAuth writes them (RFC 6749 §3.3): DynamoDB has no empty sets.
 pub(super) fn scopes(scopes: &[Scope]) -> AttributeValue {
     text(scopes.iter().map(|scope| scope.name()).collect::<Vec<_>>().join(" "))

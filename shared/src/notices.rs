@@ -1,0 +1,65 @@
+//! Floor 2: what a user is told of by mail, because somebody else may have done it (R41). What is told of stands, whether
+//! or not the mail can be sent.
+
+use crate::{
+    delivery::{
+        mail::{Mailer, Recipient, Unsent},
+        words::{Message, compose},
+    },
+    domain::{
+        sender::Sender,
+        suppression::{self, Suppression},
+        tenant::Domain,
+        time::Timestamp,
+        user::User,
+    },
+    fault::Fault,
+    store::table::{Batch, BatchGet, Table},
+};
+
+/// Tells users.
+#[derive(Clone, Copy)]
+pub struct Notices<'a> {
+    /// SES.
+    pub mailer: &'a Mailer,
+    /// The domains, whose language and sender the mails have.
+    pub domains: &'a Table<Domain, BatchGet>,
+    /// The addresses that take no mail.
+    pub suppressions: &'a Table<Suppression, BatchGet>,
+}
+
+impl Notices<'_> {
+    /// Tells a user, unless the address takes no mail. `kind` is the mail's tag, a word.
+    ///
+    /// # Errors
+    /// [`Fault`] for the log.
+    pub async fn tell(
+        self,
+        user: &User,
+        message: &Message<'_>,
+        kind: &'static str,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
+        let subject = suppression::subject(&user.email);
+        let mut batch = Batch::default();
+        batch.want(self.suppressions, &subject);
+        batch.want(self.domains, &user.domain);
+        let found = batch.read().await?;
+        if found.take(self.suppressions, &subject, now)?.is_some() {
+            return Ok(());
+        }
+        let domain = found.take(self.domains, &user.domain, now)?;
+        let domain = domain.unwrap_or_else(|| Domain::undescribed(user.domain.clone()));
+        let mail = compose(&domain.locale, &domain.name, message);
+        // Nobody reads what comes back: who did not do it has to be told where to go by somebody else than this mail.
+        let sender = domain.sender.map(|sender| Sender {
+            reply_to: None,
+            ..sender
+        });
+        let tags = [("kind", kind.to_owned())];
+        let sent = self
+            .mailer
+            .send(sender.as_ref(), Recipient::Person(&user.email), &mail, &tags);
+        sent.await.map_err(|Unsent { fault, .. }| fault)
+    }
+}

@@ -1,0 +1,162 @@
+//! Floor 2: a login that waits for its second factor. What it is judged by is read in one call; what a guess does is written
+//! in one transaction, on condition that all of it is still as it was read.
+
+use crate::{
+    domain::{
+        access::{self, Broken},
+        factor::{Factor, FactorKey, FactorType},
+        lockout::{self, Failed},
+        meter::Meter,
+        otp::{Failure, Otps},
+        token::{Kind, Owner, Presented, Token},
+        user::User,
+    },
+    fault::Fault,
+    http::{call::Call, mithril::Error},
+    store::{
+        rows,
+        table::{Batch, BatchGet, Committed, Table, Transaction, Update},
+    },
+};
+
+/// How often a login is judged anew while others change it at the same time. Each lost round is a guess, a message or a
+/// login of somebody else, and there are budgets of all of them.
+pub const ROUNDS: usize = 16;
+
+/// What a login is read from.
+#[derive(Clone, Copy)]
+pub struct Doors<'a> {
+    /// Tokens.
+    pub tokens: &'a Table<Token, BatchGet>,
+    /// Users.
+    pub users: &'a Table<User, BatchGet>,
+    /// Their second factors.
+    pub factors: &'a Table<Factor, BatchGet>,
+    /// The codes of those.
+    pub otps: &'a Table<Otps, BatchGet>,
+    /// What was sent, where something shall be sent.
+    pub meters: Option<&'a Table<Meter, BatchGet>>,
+    /// Ends the session of a token that is used twice.
+    pub change_users: &'a Table<User, Update>,
+}
+
+/// A login, as it was read.
+#[derive(Debug)]
+pub struct Login {
+    /// The token that carries it on.
+    pub token: Token,
+    /// Whose.
+    pub user: User,
+    /// The user's second factor.
+    pub factor: Option<Factor>,
+    /// Its codes.
+    pub otps: Otps,
+    /// What the deployment has sent.
+    pub meter: Option<Meter>,
+}
+
+impl Login {
+    /// The user's factor, if a login asks for it.
+    #[must_use]
+    pub fn active_factor(&self) -> Option<&Factor> {
+        self.factor.as_ref().filter(|factor| factor.is_active)
+    }
+}
+
+/// Reads the login that a token carries on, and judges the token.
+///
+/// # Errors
+/// What is wrong with the token; [`Fault`] when the store fails.
+pub async fn read(
+    doors: Doors<'_>,
+    call: &Call,
+    presented: &Presented,
+    kind: fn(&Kind) -> bool,
+) -> Result<Result<Login, Broken>, Fault> {
+    let Owner::User(id) = presented.owner else {
+        return Ok(Err(Broken::Unknown));
+    };
+    let factor = FactorKey {
+        user: id,
+        factor_type: FactorType::Sms,
+    };
+    let mut batch = Batch::default();
+    batch.want(doors.tokens, &presented.digest);
+    batch.want(doors.users, &id);
+    batch.want(doors.factors, &factor);
+    batch.want(doors.otps, &factor);
+    if let Some(meters) = doors.meters {
+        batch.want(meters, &());
+    }
+    let found = batch.read().await?;
+    let token = found.take(doors.tokens, &presented.digest, call.now)?;
+    let (Some(token), Some(user)) = (token, found.take(doors.users, &id, call.now)?) else {
+        return Ok(Err(Broken::Unknown));
+    };
+    call.note_actor(format!("user:{}", id.text()));
+    if let Err(broken) = access::check_login(&token, &user, kind, call.now) {
+        if broken == Broken::Reused {
+            let change = rows::user::end_session(&user, &token.client);
+            doors.change_users.update(&id, change, call.now).await?;
+        }
+        return Ok(Err(broken));
+    }
+    let otps = found.take(doors.otps, &factor, call.now)?;
+    let meter = doors
+        .meters
+        .map_or(Ok(None), |meters| found.take(meters, &(), call.now))?;
+    Ok(Ok(Login {
+        factor: found.take(doors.factors, &factor, call.now)?,
+        otps: otps.unwrap_or_else(|| Otps::none(id, FactorType::Sms)),
+        meter,
+        token,
+        user,
+    }))
+}
+
+/// What a failed guess comes to.
+#[derive(Debug)]
+pub enum Counted {
+    /// It was counted, and this is the answer.
+    Yes {
+        /// The answer.
+        answer: Error,
+        /// The guess has blocked the user.
+        blocked: bool,
+    },
+    /// Something has changed since it was judged: read and judge again.
+    Changed,
+}
+
+/// Counts a guess that failed, on its code and on its user.
+///
+/// # Errors
+/// [`Fault`] when the store fails.
+pub async fn count(
+    otps: &Table<Otps, Update>,
+    users: &Table<User, Update>,
+    policy: &lockout::Policy,
+    call: &Call,
+    login: &Login,
+    next: &Otps,
+    why: Failure,
+) -> Result<Counted, Fault> {
+    let user = &login.user;
+    let lockout = user.lockout.failed(policy, Failed::Otp, call.now);
+    let mut transaction = Transaction::default();
+    transaction.update(otps, &next.owner(), rows::otp::replace(login.otps.version, next));
+    let change = rows::user::stand(user, &lockout, &call.invocation, call.now);
+    transaction.update(users, &user.id, change);
+    match transaction.commit().await? {
+        Committed::No(_) => Ok(Counted::Changed),
+        Committed::Yes => {
+            let blocked = lockout.standing(call.now).is_some();
+            // Whoever guesses is told of the block by the next answer only.
+            let why = if blocked { Failure::Invalid } else { why };
+            Ok(Counted::Yes {
+                answer: Error::Otp(why),
+                blocked,
+            })
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! Floor 2: a code by text message, and whatever becomes good with it. The code and what goes with it are written in one
+//! transaction before the message is sent; where it cannot be sent, nothing is left that could be guessed, or that the next
+//! try would have to wait for (R65).
+
+use futures_util::future::join;
+use rand::rngs::SysRng;
+
+use crate::{
+    delivery::{
+        code::{Templates, code_text},
+        text::{Texter, Unsent, Why},
+    },
+    domain::{
+        budget::{Act, Budget, Exhausted},
+        key::{Keyring, OtpCodes},
+        locale::Locale,
+        meter::{self, Meter},
+        name::DomainName,
+        otp::{self, Binding, Otps},
+        phone::Countries,
+        throttle,
+    },
+    fault::Fault,
+    http::{call::Call, mithril},
+    observe::{self, Reason, Told},
+    store::{
+        rows::{
+            self,
+            budget::{self as budgets, Receipt, Spent},
+        },
+        table::{Changed, Committed, Table, Transaction, Update},
+    },
+};
+
+/// What the operator decides.
+#[derive(Debug)]
+pub struct Policy {
+    /// Codes.
+    pub otp: otp::Policy,
+    /// Where messages may go.
+    pub countries: Countries,
+    /// Messages of the deployment.
+    pub meter: meter::Policy,
+    /// Messages to one number, whoever asks.
+    pub number: Budget,
+    /// Their words.
+    pub templates: Templates,
+}
+
+/// What sending may touch.
+#[derive(Clone, Copy)]
+pub struct Doors<'a> {
+    /// Codes.
+    pub otps: &'a Table<Otps, Update>,
+    /// What each number was sent.
+    pub budgets: &'a Table<Spent, Update>,
+    /// What all numbers were sent.
+    pub meters: &'a Table<Meter, Update>,
+    /// SNS.
+    pub texter: &'a Texter,
+    /// The keys of codes.
+    pub keys: &'a Keyring<OtpCodes>,
+    /// The policy.
+    pub policy: &'a Policy,
+}
+
+/// A message that is wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// What its code is bound to.
+    pub binding: Binding<'a>,
+    /// Its language.
+    pub locale: &'a Locale,
+    /// The domain whose pages may take the code.
+    pub domain: &'a DomainName,
+}
+
+/// What became of it.
+#[derive(Debug)]
+pub enum Sent {
+    /// SNS took it.
+    Yes,
+    /// What the transaction relied on is not as it was read any more: read and judge again.
+    Changed,
+}
+
+/// Why it was not sent.
+#[derive(Debug)]
+pub enum NotSent {
+    /// Too many of late.
+    Exhausted(Exhausted),
+    /// The message could not be sent, or may not go there.
+    Failed(Fault),
+    /// Something else of ours.
+    Fault(Fault),
+}
+
+impl From<NotSent> for mithril::Error {
+    fn from(why: NotSent) -> Self {
+        match why {
+            NotSent::Exhausted(exhausted) => Self::SendTimeout(exhausted),
+            NotSent::Failed(fault) => Self::SmsFailed(fault),
+            NotSent::Fault(fault) => Self::Fault(fault),
+        }
+    }
+}
+
+impl From<Fault> for NotSent {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// The sending of one call, over as many rounds as it takes.
+pub struct Sending<'a> {
+    doors: Doors<'a>,
+    call: &'a Call,
+    act: Act,
+    meter: Option<rows::meter::Receipt>,
+    number: Option<Receipt>,
+    /// The last record that was to be stored, and its code.
+    code: Option<Otps>,
+}
+
+impl<'a> Sending<'a> {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new(doors: Doors<'a>, call: &'a Call) -> Self {
+        let act = Act {
+            at: call.now,
+            by: call.invocation.clone(),
+        };
+        Self {
+            doors,
+            call,
+            act,
+            meter: None,
+            number: None,
+            code: None,
+        }
+    }
+
+    /// Makes a code on what was read, writes it together with what `also` adds, and sends it.
+    ///
+    /// # Errors
+    /// [`NotSent`]: what was spent is to be taken back.
+    pub async fn send(
+        &mut self,
+        wanted: Wanted<'_>,
+        otps: Otps,
+        meter: Option<Meter>,
+        also: impl Fn(&mut Transaction),
+    ) -> Result<Sent, NotSent> {
+        let done = self.attempt(&wanted, otps, meter, also).await;
+        if let Err(why) = &done {
+            self.tell(&wanted, why);
+        }
+        done
+    }
+
+    async fn attempt(
+        &mut self,
+        wanted: &Wanted<'_>,
+        read: Otps,
+        meter: Option<Meter>,
+        also: impl Fn(&mut Transaction),
+    ) -> Result<Sent, NotSent> {
+        let Doors { policy, keys, .. } = self.doors;
+        let country = policy
+            .countries
+            .of(wanted.binding.phone)
+            .ok_or_else(|| NotSent::Failed(Fault::new("no text messages go to that country".into())))?;
+        let version = read.version;
+        let (next, code) = read
+            .issue(&policy.otp, &wanted.binding, keys, &self.act, &mut SysRng)
+            .map_err(Fault::from)?
+            .map_err(NotSent::Exhausted)?;
+        if self.meter.is_none() {
+            let spent = rows::meter::spend(self.doors.meters, &policy.meter, country, meter, &self.act).await?;
+            self.meter = Some(spent.map_err(NotSent::Exhausted)?);
+        }
+        if let Sent::Changed = self.commit(wanted, version, &next, also).await? {
+            return Ok(Sent::Changed);
+        }
+        let template = policy.templates.of(wanted.locale);
+        let text = code_text(wanted.locale, template, wanted.binding.purpose, wanted.domain, &code);
+        match self.doors.texter.send(wanted.binding.phone, &text).await {
+            Ok(()) => {
+                observe::sms_sent(country, self.told(&wanted.binding.phone.masked()));
+                Ok(Sent::Yes)
+            }
+            Err(Unsent { fault, why, .. }) => {
+                let reason = match why {
+                    Why::Failed => Reason::Failed,
+                    Why::OptedOut => Reason::OptedOut,
+                };
+                observe::sms_failed(reason, self.told(&wanted.binding.phone.masked()));
+                Err(NotSent::Failed(fault))
+            }
+        }
+    }
+
+    /// Writes the code, the number's budget and the rest, together.
+    async fn commit(
+        &mut self,
+        wanted: &Wanted<'_>,
+        version: u64,
+        next: &Otps,
+        also: impl Fn(&mut Transaction),
+    ) -> Result<Sent, NotSent> {
+        let Doors { policy, .. } = self.doors;
+        let subject = throttle::sms(wanted.binding.phone);
+        // The second time the number's budget is spent already, or there is none left.
+        for _ in 0..2 {
+            let mut transaction = Transaction::default();
+            transaction.update(self.doors.otps, &next.owner(), rows::otp::replace(version, next));
+            let number = self.number.is_none().then(|| {
+                let change = budgets::first(&policy.number, &self.act);
+                transaction.update(self.doors.budgets, &subject, change)
+            });
+            also(&mut transaction);
+            // If its answer is lost, it may have been written all the same.
+            self.code = Some(next.clone());
+            match (transaction.commit().await?, number) {
+                (Committed::Yes, Some(_)) => {
+                    self.number = Some(Receipt::of_first(subject, self.act.clone()));
+                    return Ok(Sent::Yes);
+                }
+                (Committed::Yes, None) => return Ok(Sent::Yes),
+                (Committed::No(steps), Some(number)) if steps.contains(&number) => {
+                    self.code = None;
+                    let spent = budgets::spend(self.doors.budgets, &policy.number, &subject, &self.act).await?;
+                    self.number = Some(spent.map_err(NotSent::Exhausted)?);
+                }
+                (Committed::No(_), _) => {
+                    self.code = None;
+                    return Ok(Sent::Changed);
+                }
+            }
+        }
+        Ok(Sent::Changed)
+    }
+
+    /// Gives back what was spent, and cancels the code. The first error is the one to tell: what cannot be given back comes
+    /// back by itself.
+    pub async fn take_back(&mut self) {
+        let now = self.call.now;
+        let meter = async {
+            match self.meter.take() {
+                Some(receipt) => rows::meter::give_back(self.doors.meters, receipt, now).await,
+                None => Ok(()),
+            }
+        };
+        let number = async {
+            match self.number.take() {
+                Some(receipt) => budgets::give_back(self.doors.budgets, receipt, now).await,
+                None => Ok(()),
+            }
+        };
+        let code = async {
+            match self.code.take() {
+                Some(stored) => cancel(self.doors.otps, stored, &self.act).await,
+                None => Ok(()),
+            }
+        };
+        let _ = join(join(meter, number), code).await;
+    }
+
+    fn tell(&self, wanted: &Wanted<'_>, why: &NotSent) {
+        let address = wanted.binding.phone.masked();
+        match why {
+            NotSent::Exhausted(_) => observe::sms_failed(Reason::Throttled, self.told(&address)),
+            NotSent::Failed(_) if self.doors.policy.countries.of(wanted.binding.phone).is_none() => {
+                observe::sms_failed(Reason::Country, self.told(&address));
+            }
+            // Counted where it failed, or no message at all.
+            NotSent::Failed(_) | NotSent::Fault(_) => {}
+        }
+    }
+
+    fn told<'t>(&'t self, address: &'t str) -> Told<'t> {
+        Told {
+            request_id: &self.call.request_id,
+            at: self.call.now,
+            event: None,
+            address: Some(address),
+        }
+    }
+}
+
+/// How often a code is taken back while others write the record at the same time.
+const TAKING_BACK: usize = 10;
+
+/// Cancels the code of a record that was to be stored, if it was.
+async fn cancel(table: &Table<Otps, Update>, stored: Otps, act: &Act) -> Result<(), Fault> {
+    let Some(code) = stored.code.as_ref().map(|otp| otp.id) else {
+        return Ok(());
+    };
+    let mut found = stored;
+    for _ in 0..TAKING_BACK {
+        let (owner, version) = (found.owner(), found.version);
+        let next = found.take_back(&code, act);
+        found = match table.update(&owner, rows::otp::replace(version, &next), act.at).await? {
+            Changed::Yes(_) | Changed::No(None) => return Ok(()),
+            Changed::No(Some(other)) if !other.sends.iter().any(|sent| sent.by == act.by) => return Ok(()),
+            Changed::No(Some(other)) => other,
+        };
+    }
+    Err(Fault::new("a code could not be taken back: too many at once".into()))
+}
