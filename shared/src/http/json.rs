@@ -13,16 +13,20 @@ use crate::domain::secret::Secret;
 #[derive(Debug)]
 pub struct Object(BTreeMap<String, Json>);
 
-/// A value. Numbers and lists are told from the rest, and not kept: no route of ours reads one yet.
+/// A value. Lists and other numbers are told from the rest, and not kept: no route of ours reads one.
 #[derive(Debug)]
 pub enum Json {
     /// `null`.
     Null,
     /// A text.
     Text(Secret),
+    /// A whole number below 2^64 without sign, fraction and exponent, by its digits: a code may be written so.
+    Integer(Secret),
+    /// A truth value.
+    Flag(bool),
     /// An object.
     Object(Object),
-    /// A number, a truth value or a list.
+    /// Another number, or a list.
     Other,
 }
 
@@ -32,7 +36,7 @@ impl Object {
     pub fn parse(body: &[u8]) -> Option<Self> {
         match serde_json::from_slice(body).ok()? {
             Json::Object(object) => Some(object),
-            Json::Null | Json::Text(_) | Json::Other => None,
+            Json::Null | Json::Text(_) | Json::Integer(_) | Json::Flag(_) | Json::Other => None,
         }
     }
 
@@ -70,16 +74,16 @@ impl<'de> Visitor<'de> for Reader {
         Ok(Json::Null)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Json, E> {
-        Ok(Json::Other)
+    fn visit_bool<E>(self, flag: bool) -> Result<Json, E> {
+        Ok(Json::Flag(flag))
     }
 
     fn visit_i64<E>(self, _: i64) -> Result<Json, E> {
         Ok(Json::Other)
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<Json, E> {
-        Ok(Json::Other)
+    fn visit_u64<E>(self, number: u64) -> Result<Json, E> {
+        Ok(Json::Integer(Secret::new(number.to_string())))
     }
 
     fn visit_f64<E>(self, _: f64) -> Result<Json, E> {
@@ -153,5 +157,38 @@ mod tests {
         assert!(object.get("a").is_none() && object.get("c").is_none());
         assert!(matches!(object.get("b"), Some(Json::Text(text)) if text.expose() == "x"));
         assert_eq!(object.names().collect::<Vec<_>>(), ["a", "b"]);
+    }
+
+    #[test]
+    fn only_plain_whole_numbers_are_kept() {
+        let kept = |number: &str| {
+            let object = Object::parse(format!(r#"{{"a":{number}}}"#).as_bytes())?;
+            match object.get("a") {
+                Some(Json::Integer(digits)) => Some(digits.expose().to_owned()),
+                other => {
+                    assert!(matches!(other, Some(Json::Other)), "{number} is {other:?}");
+                    None
+                }
+            }
+        };
+        for number in ["0", "42317", "18446744073709551615"] {
+            assert_eq!(kept(number).as_deref(), Some(number));
+        }
+        // The last of these are no JSON.
+        for number in [
+            "18446744073709551616",
+            "-0",
+            "-1",
+            "1.0",
+            "1e5",
+            "042317",
+            "+42317",
+            "٤٢",
+        ] {
+            assert_eq!(kept(number), None, "{number}");
+        }
+        let object = Object::parse(br#"{"a":true,"b":false}"#).expect("an object");
+        assert!(matches!(object.get("a"), Some(Json::Flag(true))));
+        assert!(matches!(object.get("b"), Some(Json::Flag(false))));
     }
 }

@@ -190,7 +190,7 @@ impl Body {
         let is_missing = |field: &&&str| match object.get(field) {
             None => true,
             Some(Json::Text(text)) => text.expose().is_empty(),
-            Some(Json::Null | Json::Object(_) | Json::Other) => false,
+            Some(Json::Null | Json::Integer(_) | Json::Flag(_) | Json::Object(_) | Json::Other) => false,
         };
         if let Some(field) = fields.iter().find(is_missing) {
             return Err(Error::Missing(field));
@@ -205,7 +205,7 @@ impl Body {
     fn text(&self, field: &'static str) -> Result<&Secret, Error> {
         match self.0.get(field) {
             Some(Json::Text(text)) => Ok(text),
-            Some(Json::Object(_) | Json::Other) => Err(Error::NoText(field)),
+            Some(Json::Integer(_) | Json::Flag(_) | Json::Object(_) | Json::Other) => Err(Error::NoText(field)),
             Some(Json::Null) | None => Err(Error::Missing(field)),
         }
     }
