@@ -232,6 +232,12 @@ impl Parameters {
         self.0.get(name).ok_or(Rejection::Malformed)
     }
 
+    /// A parameter that may be left out.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Secret> {
+        self.0.get(name)
+    }
+
     /// Refuses parameters of these names: what belongs into a body or a header has no place in a URL, which is logged.
     ///
     /// # Errors

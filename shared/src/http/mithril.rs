@@ -1,6 +1,7 @@
-//! Mithril's dialect (contracts.md §4, seeds 003 and 004). [`envelope`] is what every answer is wrapped in, [`invalid`]
-//! what is wrong with a value.
+//! Mithril's dialect (contracts.md §4, seeds 003 and 004). [`body`] reads what callers send, [`invalid`] says what is
+//! wrong with it, [`envelope`] is what every answer is wrapped in.
 
+pub mod body;
 pub mod envelope;
 pub mod invalid;
 

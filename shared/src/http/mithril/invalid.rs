@@ -133,6 +133,14 @@ mod tests {
     use super::*;
     use crate::http::{call::tests::call, mithril::Error, reply::Dialect};
 
+    impl Invalid {
+        /// The entry and the rule.
+        pub(in crate::http::mithril) fn short(&self) -> String {
+            let [Rule { rule, .. }] = &self.rules;
+            format!("{} {rule}", self.entry)
+        }
+    }
+
     #[test]
     fn all_that_is_wrong_is_in_one_answer() {
         let reply = Error::Invalid(vec![

@@ -1,0 +1,187 @@
+//! An object, read field by field: what is wrong is collected in the order of reading, and said at the end.
+
+use crate::{
+    domain::{factor::FactorType, name::Malformed, otp::Code, phone::Phone, secret::Secret},
+    http::{
+        json::{Json, Object},
+        mithril::{Error, invalid::Invalid},
+    },
+};
+
+/// An object that is being read. A field that nobody asked for is refused.
+pub(super) struct Fields<'a> {
+    object: &'a Object,
+    known: Vec<&'static str>,
+    beside: Vec<&'a str>,
+    wrong: Vec<Invalid>,
+}
+
+impl<'a> Fields<'a> {
+    /// The fields of this object.
+    pub(super) fn of(object: &'a Object) -> Self {
+        Self {
+            object,
+            known: Vec::new(),
+            beside: Vec::new(),
+            wrong: Vec::new(),
+        }
+    }
+
+    /// The fields of the object that has this name in the body, as the original's clients write it; nothing may stand
+    /// beside it. Without such an object, the fields of the body itself.
+    pub(super) fn wrapped(body: &'a Object, name: &str) -> Self {
+        match body.get(name) {
+            Some(Json::Object(object)) => Self {
+                beside: body.names().filter(|other| *other != name).collect(),
+                ..Self::of(object)
+            },
+            Some(Json::Null | Json::Text(_) | Json::Integer(_) | Json::Flag(_) | Json::Other) | None => Self::of(body),
+        }
+    }
+
+    /// A text, if it is one: what it means that it is none, the caller knows.
+    pub(super) fn word(&mut self, field: &'static str) -> Option<&'a str> {
+        match self.get(field)? {
+            Json::Text(text) => Some(text.expose()),
+            Json::Null | Json::Integer(_) | Json::Flag(_) | Json::Object(_) | Json::Other => None,
+        }
+    }
+
+    /// A text that must be there.
+    pub(super) fn text(&mut self, field: &'static str) -> Option<&'a Secret> {
+        let given = self.get(field);
+        self.text_of(field, given.unwrap_or(&Json::Null))
+    }
+
+    /// A text that may be left out; an empty one is none.
+    pub(super) fn given(&mut self, field: &'static str) -> Option<&'a Secret> {
+        match self.get(field)? {
+            Json::Text(text) if text.expose().is_empty() => None,
+            json => self.text_of(field, json),
+        }
+    }
+
+    /// A name that must be there.
+    pub(super) fn parsed<T>(&mut self, field: &'static str, parse: impl Fn(&str) -> Result<T, Malformed>) -> Option<T> {
+        let text = self.text(field)?;
+        self.well_formed(field, parse(text.expose()))
+    }
+
+    /// A name that may be left out; an empty one is malformed.
+    pub(super) fn optional<T>(
+        &mut self,
+        field: &'static str,
+        parse: impl Fn(&str) -> Result<T, Malformed>,
+    ) -> Option<T> {
+        let given = self.get(field)?;
+        let text = self.text_of(field, given)?;
+        self.well_formed(field, parse(text.expose()))
+    }
+
+    /// A truth value that may be left out; then it is false.
+    pub(super) fn flag(&mut self, field: &'static str) -> bool {
+        match self.get(field) {
+            None => false,
+            Some(Json::Flag(flag)) => *flag,
+            Some(Json::Null | Json::Text(_) | Json::Integer(_) | Json::Object(_) | Json::Other) => {
+                self.wrong.push(Invalid::cast(field, "boolean"));
+                false
+            }
+        }
+    }
+
+    /// A code of so many digits: a text, or a whole number, which has lost its leading zeros.
+    pub(super) fn code(&mut self, field: &'static str, length: usize) -> Option<Code> {
+        let code = match self.get(field) {
+            Some(Json::Text(text)) if text.expose().is_empty() => return self.refuse(Invalid::required(field)),
+            Some(Json::Text(text)) => Code::parse(text.expose(), length),
+            Some(Json::Integer(digits)) => Code::parse(&padded(digits.expose(), length), length),
+            Some(Json::Flag(_) | Json::Object(_) | Json::Other) => None,
+            Some(Json::Null) | None => return self.refuse(Invalid::required(field)),
+        };
+        code.or_else(|| self.refuse(Invalid::format(field, &format!("^[0-9]{{{length}}}$"))))
+    }
+
+    /// A kind of factor.
+    pub(super) fn factor_type(&mut self, field: &'static str) -> Option<FactorType> {
+        let text = self.text(field)?;
+        FactorType::parse(text.expose()).or_else(|| self.refuse(no_factor_type(field)))
+    }
+
+    /// A phone number, in the form of E.164.
+    pub(super) fn phone(&mut self, field: &'static str) -> Option<Phone> {
+        let text = self.text(field)?;
+        Phone::parse(text.expose()).or_else(|| self.refuse(Invalid::format(field, r"^\+[1-9][0-9]{6,14}$")))
+    }
+
+    /// A field that may be there, whatever it holds.
+    pub(super) fn ignore(&mut self, field: &'static str) {
+        self.known.push(field);
+    }
+
+    /// What was read. `whole` puts it together, and has all of its parts when nothing is wrong.
+    pub(super) fn end<T>(mut self, whole: impl FnOnce() -> Option<T>) -> Result<T, Error> {
+        let unknown = self.object.names().filter(|name| !self.known.contains(name));
+        let unknown = unknown.chain(self.beside).map(Invalid::unknown);
+        self.wrong.extend(unknown);
+        match whole() {
+            Some(whole) if self.wrong.is_empty() => Ok(whole),
+            Some(_) | None => Err(Error::Invalid(self.wrong)),
+        }
+    }
+
+    fn get(&mut self, field: &'static str) -> Option<&'a Json> {
+        self.known.push(field);
+        self.object.get(field)
+    }
+
+    fn text_of(&mut self, field: &str, json: &'a Json) -> Option<&'a Secret> {
+        match json {
+            Json::Text(text) if !text.expose().is_empty() => Some(text),
+            Json::Text(_) | Json::Null => self.refuse(Invalid::required(field)),
+            Json::Integer(_) | Json::Flag(_) | Json::Object(_) | Json::Other => {
+                self.refuse(Invalid::cast(field, "string"))
+            }
+        }
+    }
+
+    fn well_formed<T>(&mut self, field: &str, parsed: Result<T, Malformed>) -> Option<T> {
+        match parsed {
+            Ok(value) => Some(value),
+            Err(malformed) => self.refuse(Invalid::malformed(field, malformed)),
+        }
+    }
+
+    fn refuse<T>(&mut self, invalid: Invalid) -> Option<T> {
+        self.wrong.push(invalid);
+        None
+    }
+}
+
+/// As many digits as a code has, or more.
+fn padded(digits: &str, length: usize) -> String {
+    format!("{digits:0>length$}")
+}
+
+/// A text that names no kind of factor.
+pub(super) fn no_factor_type(field: &str) -> Invalid {
+    let names: Vec<_> = FactorType::ALL.iter().map(|factor_type| factor_type.name()).collect();
+    Invalid::inclusion(field, &names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_gets_its_leading_zeros_back() {
+        for (digits, expected) in [
+            ("0", "000000"),
+            ("42317", "042317"),
+            ("999999", "999999"),
+            ("1000000", "1000000"),
+        ] {
+            assert_eq!(padded(digits, 6), expected);
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! What a new token is asked for with.
+
+use super::fields::Fields;
+use crate::{
+    domain::{otp::Code, password::Password, secret::Secret},
+    http::{call::Call, mithril::Error},
+};
+
+/// What a new token is asked for with: the ways of `POST /mithril/api/tokens`.
+#[derive(Debug)]
+pub enum GrantWanted {
+    /// `password`: a person signs in.
+    Password {
+        /// The mail address, as given: one that is none belongs to nobody.
+        email: String,
+        /// The password.
+        password: Password,
+        /// The client that the token is for, as given.
+        client_id: String,
+        /// Names of scopes, separated by spaces.
+        scope: String,
+    },
+    /// `authorize_2fa_access_token`: a person who signed in shows the code, too.
+    Authorize {
+        /// The second-factor token, if one came.
+        token: Option<Secret>,
+        /// The code.
+        otp: Code,
+    },
+    /// `refresh_2fa_access_token`: a person who signed in wants another code.
+    Refresh {
+        /// The second-factor token, if one came.
+        token: Option<Secret>,
+    },
+    /// `client_credentials`: an application, in its own name.
+    ClientCredentials {
+        /// The client, as given.
+        client_id: String,
+        /// Its secret.
+        client_secret: Secret,
+        /// Names of scopes, separated by spaces.
+        scope: String,
+    },
+}
+
+/// Reads what a new token is asked for with; `otp_length` is how many digits a code has. The second-factor token is the
+/// one of `Authorization: Bearer`, or else the field's.
+///
+/// # Errors
+/// 400 when the body is no object; [`Error::NoGrantType`]; 422 naming the fields.
+pub fn read_grant(call: &Call, otp_length: usize) -> Result<GrantWanted, Error> {
+    let body = call.json()?;
+    let mut fields = Fields::wrapped(&body, "token");
+    match fields.word("grant_type").unwrap_or_default() {
+        "password" => {
+            let (email, password) = (fields.text("email"), fields.text("password"));
+            let (client_id, scope) = (fields.text("client_id"), fields.text("scope"));
+            fields.end(|| {
+                Some(GrantWanted::Password {
+                    email: email?.expose().to_owned(),
+                    password: Password::given(password?),
+                    client_id: client_id?.expose().to_owned(),
+                    scope: scope?.expose().to_owned(),
+                })
+            })
+        }
+        "authorize_2fa_access_token" => {
+            let (given, otp) = (fields.given("token"), fields.code("otp", otp_length));
+            fields.end(|| {
+                Some(GrantWanted::Authorize {
+                    token: presented(call, given),
+                    otp: otp?,
+                })
+            })
+        }
+        "refresh_2fa_access_token" => {
+            let given = fields.given("token");
+            fields.end(|| {
+                Some(GrantWanted::Refresh {
+                    token: presented(call, given),
+                })
+            })
+        }
+        "client_credentials" => {
+            let (client_id, client_secret) = (fields.text("client_id"), fields.text("client_secret"));
+            let scope = fields.text("scope");
+            fields.end(|| {
+                Some(GrantWanted::ClientCredentials {
+                    client_id: client_id?.expose().to_owned(),
+                    client_secret: client_secret?.clone(),
+                    scope: scope?.expose().to_owned(),
+                })
+            })
+        }
+        _ => Err(Error::NoGrantType),
+    }
+}
+
+fn presented(call: &Call, given: Option<&Secret>) -> Option<Secret> {
+    let bearer = call.bearer().map(|token| Secret::new(token.to_owned()));
+    bearer.or_else(|| given.cloned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::tests::{check, post, refused},
+        *,
+    };
+
+    fn show_grant(wanted: GrantWanted) -> String {
+        let text = |token: Option<Secret>| token.map_or("none".to_owned(), |token| token.expose().to_owned());
+        match wanted {
+            GrantWanted::Password {
+                email,
+                client_id,
+                scope,
+                ..
+            } => format!("password {email} {client_id} {scope}"),
+            GrantWanted::Authorize { token, .. } => format!("authorize {}", text(token)),
+            GrantWanted::Refresh { token } => format!("refresh {}", text(token)),
+            GrantWanted::ClientCredentials {
+                client_id,
+                client_secret,
+                scope,
+            } => format!("client {client_id} {} {scope}", client_secret.expose()),
+        }
+    }
+
+    #[test]
+    fn grants_are_read_flat_and_wrapped() {
+        let password = r#""grant_type":"password","email":"a@b.c","password":"x","client_id":"app","scope":"a b""#;
+        let client = r#""grant_type":"client_credentials","client_id":"app","client_secret":"s","scope":"passcode""#;
+        let authorize = r#""grant_type":"authorize_2fa_access_token""#;
+        let refresh = r#""grant_type":"refresh_2fa_access_token""#;
+        check(
+            |call| read_grant(call, 6),
+            show_grant,
+            &[
+                (&format!("{{{password}}}"), Ok("password a@b.c app a b")),
+                (&format!(r#"{{"token":{{{password}}}}}"#), Ok("password a@b.c app a b")),
+                (&format!("{{{client}}}"), Ok("client app s passcode")),
+                (&format!(r#"{{{refresh},"token":"t"}}"#), Ok("refresh t")),
+                (&format!(r#"{{"token":{{{refresh},"token":"t"}}}}"#), Ok("refresh t")),
+                (&format!("{{{refresh}}}"), Ok("refresh none")),
+                (
+                    &format!(r#"{{{authorize},"token":"t","otp":"042317"}}"#),
+                    Ok("authorize t"),
+                ),
+                (&format!(r#"{{{authorize},"otp":42317}}"#), Ok("authorize none")),
+                (&format!("{{{authorize}}}"), Err("$.otp required")),
+                (&format!(r#"{{{refresh},"token":""}}"#), Ok("refresh none")),
+                (&format!(r#"{{{refresh},"token":null}}"#), Ok("refresh none")),
+                (&format!(r#"{{{refresh},"token":7}}"#), Err("$.token cast")),
+                (
+                    &format!(r#"{{{password},"is_admin":true}}"#),
+                    Err("$.is_admin additionalProperties"),
+                ),
+                (
+                    &format!(r#"{{"token":{{{refresh},"token":{{}}}},"otp":"1","a":1}}"#),
+                    Err("$.token cast, $.a additionalProperties, $.otp additionalProperties"),
+                ),
+                (
+                    r#"{"grant_type":"password","email":"","password":null,"client_id":7}"#,
+                    Err("$.email required, $.password required, $.client_id cast, $.scope required"),
+                ),
+                (r#"{"grant_type":"resend_otp"}"#, Err("NoGrantType")),
+                (r#"{"grant_type":["password"]}"#, Err("NoGrantType")),
+                (r#"{"grant_type":"Password"}"#, Err("NoGrantType")),
+                (r#"{"grant_type":"password","token":{}}"#, Err("NoGrantType")),
+                ("{}", Err("NoGrantType")),
+                ("[]", Err("Rejected(Malformed)")),
+                (r#"{"otp":"1","otp":"2"}"#, Err("Rejected(Malformed)")),
+                ("", Err("Rejected(Malformed)")),
+            ],
+        );
+    }
+
+    #[test]
+    fn the_token_of_the_header_comes_first() {
+        let body = r#"{"grant_type":"refresh_2fa_access_token","token":"field"}"#;
+        let read = |bearer| read_grant(&post(body, bearer), 6).map(show_grant).map_err(refused);
+        assert_eq!(read(Some("header")).as_deref(), Ok("refresh header"));
+        assert_eq!(read(None).as_deref(), Ok("refresh field"));
+    }
+}
