@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     domain::{
-        access::Refusal,
+        access::{Broken, Refusal},
         budget::Exhausted,
         otp::Failure,
         repetition::UnderWay,
@@ -24,6 +24,28 @@ use crate::{
     },
     fault::Fault,
 };
+
+/// What opens the list of a user's factors, and each of them.
+pub const FACTOR_READ: Needed = only(&[Scope::FactorRead]);
+
+/// What makes a factor, and turns it off and on.
+pub const FACTOR_WRITE: Needed = only(&[Scope::FactorWrite]);
+
+/// What empties a factor.
+pub const FACTOR_RESET: Needed = only(&[Scope::FactorReset]);
+
+/// What makes a user.
+pub const USER_WRITE: Needed = only(&[Scope::UserWrite]);
+
+/// What blocks a user.
+pub const USER_BLOCK: Needed = only(&[Scope::UserBlock]);
+
+/// What lifts a user's block.
+pub const USER_UNBLOCK: Needed = only(&[Scope::UserUnblock]);
+
+const fn only(any_of: &'static [Scope]) -> Needed {
+    Needed { any_of, named: any_of }
+}
 
 /// After how many seconds a message that could not be sent is worth another try.
 const SEND_AGAIN: u64 = 5;
@@ -106,6 +128,17 @@ impl From<Rejection> for Error {
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         Self::Rejected(refusal.into())
+    }
+}
+
+impl From<Broken> for Error {
+    fn from(broken: Broken) -> Self {
+        match broken {
+            Broken::Unknown | Broken::Reused => Self::TokenInvalid,
+            Broken::Blocked => Self::UserBlocked,
+            Broken::OtherKind => Self::WrongTokenType,
+            Broken::Expired => Self::TokenExpired,
+        }
     }
 }
 
@@ -340,6 +373,16 @@ mod tests {
         check(E::UserBlocked, 401, "user_blocked", "User blocked.", BARE);
         check(E::TokenInvalid, 401, "token_invalid", "Invalid token.", INVALID);
         check(E::TokenExpired, 401, "token_expired", "Token expired.", INVALID);
+        check(Broken::Reused, 401, "token_invalid", "Invalid token.", INVALID);
+        check(Broken::Blocked, 401, "user_blocked", "User blocked.", BARE);
+        check(Broken::Expired, 401, "token_expired", "Token expired.", INVALID);
+        check(
+            Broken::OtherKind,
+            401,
+            "token_invalid_type",
+            "Invalid token type",
+            INVALID,
+        );
         let wrong_type = |error, message| check(error, 401, "token_invalid_type", message, INVALID);
         wrong_type(E::WrongTokenType, "Invalid token type");
         wrong_type(E::NotInitiated, "Invalid token type. Init factor at first");
