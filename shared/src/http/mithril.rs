@@ -1,9 +1,10 @@
 //! Mithril's dialect (contracts.md §4, seeds 003 and 004). [`body`] reads what callers send, [`invalid`] says what is
-//! wrong with it, [`envelope`] is what every answer is wrapped in.
+//! wrong with it, [`view`] is what they get, and [`envelope`] what every answer is wrapped in.
 
 pub mod body;
 pub mod envelope;
 pub mod invalid;
+pub mod view;
 
 use self::{
     envelope::{invalid_values, said},

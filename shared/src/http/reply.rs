@@ -43,6 +43,13 @@ impl Answer {
         }
     }
 
+    /// Adds a header.
+    #[must_use]
+    pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
     /// Status and body, to remember.
     #[must_use]
     pub fn content(&self) -> (u16, &str) {

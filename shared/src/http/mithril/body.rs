@@ -3,7 +3,7 @@
 mod fields;
 mod grant;
 
-pub use self::grant::{GrantWanted, read_grant};
+pub use self::grant::{GrantType, GrantWanted, read_grant};
 
 use self::fields::Fields;
 use super::{Error, invalid::Invalid};

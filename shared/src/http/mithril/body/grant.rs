@@ -43,6 +43,51 @@ pub enum GrantWanted {
     },
 }
 
+impl GrantWanted {
+    /// Which way it is.
+    #[must_use]
+    pub fn grant_type(&self) -> GrantType {
+        match self {
+            Self::Password { .. } => GrantType::Password,
+            Self::Authorize { .. } => GrantType::Authorize,
+            Self::Refresh { .. } => GrantType::Refresh,
+            Self::ClientCredentials { .. } => GrantType::ClientCredentials,
+        }
+    }
+}
+
+/// The ways to a token, by the names that callers write.
+#[derive(Clone, Copy, Debug)]
+pub enum GrantType {
+    /// A person signs in.
+    Password,
+    /// A person who signed in shows the code, too.
+    Authorize,
+    /// A person who signed in wants another code.
+    Refresh,
+    /// An application, in its own name.
+    ClientCredentials,
+}
+
+impl GrantType {
+    const ALL: [Self; 4] = [Self::Password, Self::Authorize, Self::Refresh, Self::ClientCredentials];
+
+    /// The name on the wire.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+            Self::Authorize => "authorize_2fa_access_token",
+            Self::Refresh => "refresh_2fa_access_token",
+            Self::ClientCredentials => "client_credentials",
+        }
+    }
+
+    fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|grant_type| grant_type.name() == name)
+    }
+}
+
 /// Reads what a new token is asked for with; `otp_length` is how many digits a code has. The second-factor token is the
 /// one of `Authorization: Bearer`, or else the field's.
 ///
@@ -51,8 +96,9 @@ pub enum GrantWanted {
 pub fn read_grant(call: &Call, otp_length: usize) -> Result<GrantWanted, Error> {
     let body = call.json()?;
     let mut fields = Fields::wrapped(&body, "token");
-    match fields.word("grant_type").unwrap_or_default() {
-        "password" => {
+    let grant_type = fields.word("grant_type").and_then(GrantType::parse);
+    match grant_type.ok_or(Error::NoGrantType)? {
+        GrantType::Password => {
             let (email, password) = (fields.text("email"), fields.text("password"));
             let (client_id, scope) = (fields.text("client_id"), fields.text("scope"));
             fields.end(|| {
@@ -64,7 +110,7 @@ pub fn read_grant(call: &Call, otp_length: usize) -> Result<GrantWanted, Error> 
                 })
             })
         }
-        "authorize_2fa_access_token" => {
+        GrantType::Authorize => {
             let (given, otp) = (fields.given("token"), fields.code("otp", otp_length));
             fields.end(|| {
                 Some(GrantWanted::Authorize {
@@ -73,7 +119,7 @@ pub fn read_grant(call: &Call, otp_length: usize) -> Result<GrantWanted, Error> 
                 })
             })
         }
-        "refresh_2fa_access_token" => {
+        GrantType::Refresh => {
             let given = fields.given("token");
             fields.end(|| {
                 Some(GrantWanted::Refresh {
@@ -81,7 +127,7 @@ pub fn read_grant(call: &Call, otp_length: usize) -> Result<GrantWanted, Error> 
                 })
             })
         }
-        "client_credentials" => {
+        GrantType::ClientCredentials => {
             let (client_id, client_secret) = (fields.text("client_id"), fields.text("client_secret"));
             let scope = fields.text("scope");
             fields.end(|| {
@@ -92,7 +138,6 @@ pub fn read_grant(call: &Call, otp_length: usize) -> Result<GrantWanted, Error> 
                 })
             })
         }
-        _ => Err(Error::NoGrantType),
     }
 }
 

@@ -1,0 +1,38 @@
+//! What callers get: tokens, users and factors, as the original shows them. `outcome` is the word for the log.
+
+mod factor;
+mod token;
+mod user;
+
+pub use self::{
+    factor::{FactorAnswer, FactorList, FactorShown, Paging, factor_answer, factor_list, factor_made},
+    token::{NextStep, TokenAnswer, TokenDetails, TokenShown, Urgent, token_answer},
+    user::{UserAnswer, UserShown, user_answer, user_made},
+};
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::http::{
+        call::{Call, tests::call},
+        reply::Answer,
+    };
+
+    pub(super) const PATH: &str = "/mithril/api/users/u/authentication_factors";
+
+    /// What every answer begins with, and the rest of it.
+    pub(super) fn whole(code: u16, r#type: &str, rest: Value) -> Value {
+        let mut body = rest;
+        body["meta"] = json!({ "code": code, "url": format!("https://d{PATH}"), "type": r#type, "request_id": "r" });
+        body
+    }
+
+    /// Compares the whole answer, but for its headers.
+    pub(super) fn check(answer: impl FnOnce(&Call) -> Answer, status: u16, expected: &Value) -> Answer {
+        let answer = answer(&call(&json!({ "rawPath": PATH })));
+        let body: Value = serde_json::from_str(&answer.body).expect("JSON");
+        assert_eq!((answer.status, &body), (status, expected));
+        answer
+    }
+}

@@ -1,0 +1,189 @@
+//! Tokens.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    domain::{
+        secret::Secret,
+        token::{Owner, Token},
+    },
+    http::{
+        call::Call,
+        mithril::{body::GrantType, envelope::Meta, named},
+        reply::Answer,
+    },
+};
+
+/// A new token.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TokenAnswer {
+    meta: Meta,
+    data: TokenShown,
+    urgent: Urgent,
+}
+
+/// A token.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TokenShown {
+    /// Its id: not a secret.
+    id: String,
+    /// What it is: `access_token`, or `2fa_access_token`.
+    #[schema(example = "2fa_access_token")]
+    name: &'static str,
+    /// The token itself. It is shown here, and never again.
+    #[schema(format = Password)]
+    value: String,
+    /// When it ends, in seconds since the Unix epoch.
+    #[schema(example = 1_772_230_017)]
+    expires_at: u64,
+    /// Whose it is; `null` for a client's own.
+    #[schema(required = true)]
+    user_id: Option<String>,
+    details: TokenDetails,
+}
+
+/// What a token was given for.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TokenDetails {
+    /// How it was asked for.
+    #[schema(example = "password")]
+    grant_type: &'static str,
+    /// The client that it was issued to.
+    client_id: String,
+    /// Names of scopes, separated by spaces; empty for a `2fa_access_token`.
+    #[schema(example = "app:authorize")]
+    scope: String,
+}
+
+/// What must not wait.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Urgent {
+    /// What the holder of the token does next: `REQUEST_OTP` (give the code), `REQUEST_APPS` (go on), `REQUEST_FACTOR`
+    /// (set a phone), `APPROVE_FACTOR` (give the code that the new phone got).
+    #[schema(example = "REQUEST_OTP")]
+    next_step: &'static str,
+}
+
+/// What the holder of a new token does next.
+#[derive(Clone, Copy, Debug)]
+pub enum NextStep {
+    /// Gives the code that was sent.
+    RequestOtp,
+    /// Uses the token.
+    RequestApps,
+    /// Sets a phone.
+    RequestFactor,
+    /// Gives the code that was sent to the new phone.
+    ApproveFactor,
+}
+
+impl NextStep {
+    fn name(self) -> &'static str {
+        match self {
+            Self::RequestOtp => "REQUEST_OTP",
+            Self::RequestApps => "REQUEST_APPS",
+            Self::RequestFactor => "REQUEST_FACTOR",
+            Self::ApproveFactor => "APPROVE_FACTOR",
+        }
+    }
+}
+
+/// 201: a new token. Its text is shown once, here; `outcome` is the word for the log.
+#[must_use]
+pub fn token_answer(
+    call: &Call,
+    outcome: &'static str,
+    token: &Token,
+    text: &Secret,
+    grant_type: GrantType,
+    next: NextStep,
+) -> Answer {
+    let data = TokenShown {
+        id: token.id(),
+        name: token.kind.name(),
+        value: text.expose().to_owned(),
+        expires_at: token.expires_at.seconds(),
+        user_id: match &token.owner {
+            Owner::User(id) => Some(id.text()),
+            Owner::Client(_) => None,
+        },
+        details: TokenDetails {
+            grant_type: grant_type.name(),
+            client_id: token.client.as_str().to_owned(),
+            scope: named(&token.scopes, " "),
+        },
+    };
+    let urgent = Urgent { next_step: next.name() };
+    let meta = Meta::new(call, 201, "object");
+    Answer::json(201, outcome, &TokenAnswer { meta, data, urgent })
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::rngs::SysRng;
+    use serde_json::json;
+
+    use super::{
+        super::tests::{check, whole},
+        *,
+    };
+    use crate::domain::{
+        id::ClientId,
+        scope::Scope,
+        time::Timestamp,
+        token::{Grant, Kind, tests::grant},
+        user::tests::user,
+    };
+
+    #[test]
+    fn a_token_is_shown_with_what_to_do_next() {
+        let (user, client) = (user(), ClientId::parse("heatclinic").expect("well-formed"));
+        let second = Kind::SecondFactor {
+            wanted: vec![Scope::AppAuthorize],
+        };
+        for (owner, kind, scopes, grant_type, next, expected) in [
+            (
+                Owner::User(user.id),
+                second,
+                vec![],
+                GrantType::Password,
+                NextStep::RequestOtp,
+                ["2fa_access_token", "password", "", "REQUEST_OTP"],
+            ),
+            (
+                Owner::Client(client),
+                Kind::Access,
+                vec![Scope::Passcode, Scope::UserBlock],
+                GrantType::ClientCredentials,
+                NextStep::RequestApps,
+                [
+                    "access_token",
+                    "client_credentials",
+                    "passcode user:block",
+                    "REQUEST_APPS",
+                ],
+            ),
+        ] {
+            let user_id = (owner == Owner::User(user.id)).then(|| user.id.text());
+            let grant = Grant {
+                kind,
+                scopes,
+                ..grant(owner)
+            };
+            let (token, text) = Token::issue(grant, &mut SysRng, Timestamp::from_seconds(0)).expect("entropy");
+            let [name, grant_type_name, scope, next_step] = expected;
+            let details = json!({ "grant_type": grant_type_name, "client_id": "heatclinic", "scope": scope });
+            let data = json!({
+                "id": token.id(), "name": name, "value": text.expose(), "expires_at": 60, "user_id": user_id,
+                "details": details,
+            });
+            let rest = json!({ "data": data, "urgent": { "next_step": next_step } });
+            check(
+                |call| token_answer(call, "o", &token, &text, grant_type, next),
+                201,
+                &whole(201, "object", rest),
+            );
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! Users.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    domain::{lockout::Why, tenant::Opt, time::Timestamp, user::User},
+    http::{call::Call, mithril::envelope::Meta, reply::Answer},
+};
+
+/// A user.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct UserAnswer {
+    meta: Meta,
+    data: UserShown,
+}
+
+/// A person with an account in one domain.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct UserShown {
+    /// Who.
+    id: String,
+    /// Mail address.
+    email: String,
+    /// The domain of the account.
+    domain: String,
+    /// Login name.
+    login: String,
+    /// Display name.
+    name: String,
+    /// Whether it is an administrator of the domain.
+    is_admin: bool,
+    /// Whether the user may not sign in now.
+    is_blocked: bool,
+    /// Why, when failed attempts did it.
+    #[schema(required = true)]
+    block_reason: Option<&'static str>,
+    /// The account's free fields.
+    #[schema(value_type = Object)]
+    settings: BTreeMap<String, Setting>,
+    /// When the account was made: UTC, whole seconds.
+    #[schema(format = DateTime)]
+    inserted_at: String,
+    /// When it was changed last: UTC, whole seconds.
+    #[schema(format = DateTime)]
+    updated_at: String,
+}
+
+/// A free field of an account.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Setting {
+    Flag(bool),
+    Number(i64),
+    Text(String),
+}
+
+/// 200: a user.
+#[must_use]
+pub fn user_answer(call: &Call, outcome: &'static str, user: &User) -> Answer {
+    user_with(200, call, outcome, user)
+}
+
+/// 201: a user that was just made.
+#[must_use]
+pub fn user_made(call: &Call, outcome: &'static str, user: &User) -> Answer {
+    user_with(201, call, outcome, user)
+}
+
+fn user_with(status: u16, call: &Call, outcome: &'static str, user: &User) -> Answer {
+    let (meta, data) = (Meta::new(call, status, "object"), UserShown::new(user, call.now));
+    Answer::json(status, outcome, &UserAnswer { meta, data })
+}
+
+impl UserShown {
+    /// A user, blocked or not as of now.
+    pub(super) fn new(user: &User, now: Timestamp) -> Self {
+        let block = user.lockout.standing(now);
+        let setting = |opt: &Opt| match opt {
+            Opt::Flag(flag) => Setting::Flag(*flag),
+            Opt::Number(number) => Setting::Number(*number),
+            Opt::Text(text) => Setting::Text(text.clone()),
+        };
+        let settings = user.opts.iter().map(|(name, opt)| (name.clone(), setting(opt)));
+        Self {
+            id: user.id.text(),
+            email: user.email.as_str().to_owned(),
+            domain: user.domain.as_str().to_owned(),
+            login: user.login.as_str().to_owned(),
+            name: user.name.as_str().to_owned(),
+            is_admin: user.is_admin,
+            is_blocked: block.is_some(),
+            block_reason: block.and_then(|block| match block.why {
+                Why::Passwords => Some("Passed invalid password more than USER_LOGIN_ERROR_MAX"),
+                Why::Otps => Some("Passed invalid OTP more than USER_OTP_ERROR_MAX"),
+                Why::Decision => None,
+            }),
+            settings: settings.collect(),
+            inserted_at: user.inserted_at.iso(),
+            updated_at: user.updated_at.iso(),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use serde_json::{Value, json};
+
+    use super::{
+        super::tests::{check, whole},
+        *,
+    };
+    use crate::{
+        domain::{
+            lockout::{Block, Lockout},
+            user::tests::user,
+        },
+        http::call::tests::call,
+    };
+
+    /// What is shown of somebody.
+    pub(in super::super) fn shown(user: &User, block_reason: Option<&str>, is_blocked: bool) -> Value {
+        json!({
+            "id": user.id.text(), "email": "my.address@yandex.ru", "domain": "pbx.era-platform.ru",
+            "login": "my_login", "name": "My Name", "is_admin": false, "is_blocked": is_blocked,
+            "block_reason": block_reason, "settings": { "a": true, "b": -1, "c": "x" },
+            "inserted_at": "1970-01-01T00:00:00Z", "updated_at": "1970-01-01T00:00:00Z",
+        })
+    }
+
+    /// Somebody with free fields of every kind.
+    pub(in super::super) fn somebody() -> User {
+        let opts = [
+            ("a", Opt::Flag(true)),
+            ("b", Opt::Number(-1)),
+            ("c", Opt::Text("x".into())),
+        ];
+        User {
+            opts: opts.map(|(name, opt)| (name.to_owned(), opt)).into(),
+            ..user()
+        }
+    }
+
+    #[test]
+    fn a_user_is_shown_with_the_block_that_stands() {
+        let now = call(&json!({})).now;
+        let (soon, already) = (now.deadline(1), now.deadline(0));
+        for (block, expected) in [
+            (None, (None, false)),
+            (Some((Why::Decision, None)), (None, true)),
+            (
+                Some((Why::Passwords, Some(soon))),
+                (Some("Passed invalid password more than USER_LOGIN_ERROR_MAX"), true),
+            ),
+            (
+                Some((Why::Otps, Some(soon))),
+                (Some("Passed invalid OTP more than USER_OTP_ERROR_MAX"), true),
+            ),
+            (Some((Why::Otps, Some(already))), (None, false)),
+        ] {
+            let block = block.map(|(why, until)| Block {
+                why,
+                at: already,
+                until,
+            });
+            let lockout = Lockout {
+                block,
+                ..Lockout::default()
+            };
+            let user = User { lockout, ..somebody() };
+            let data = json!({ "data": shown(&user, expected.0, expected.1) });
+            check(
+                |call| user_answer(call, "o", &user),
+                200,
+                &whole(200, "object", data.clone()),
+            );
+            check(|call| user_made(call, "o", &user), 201, &whole(201, "object", data));
+        }
+    }
+}
