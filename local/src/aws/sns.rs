@@ -1,5 +1,6 @@
 //! SNS: text messages are captured instead of sent; what goes to a topic is accepted and dropped.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -12,6 +13,11 @@ use crate::random;
 
 /// SNS takes at most so many characters in one text message.
 const LONGEST: usize = 1600;
+
+/// The attributes of text messages; SNS ignores all others that are not its own.
+const SMS_TYPE: &str = "AWS.SNS.SMS.SMSType";
+const SENDER_ID: &str = "AWS.SNS.SMS.SenderID";
+const MAX_PRICE: &str = "AWS.SNS.SMS.MaxPrice";
 
 pub(super) fn answer(operation: &str, body: &[u8], inner: &Arc<Inner>) -> Response<Body> {
     if operation != "Publish" {
@@ -26,6 +32,10 @@ pub(super) fn answer(operation: &str, body: &[u8], inner: &Arc<Inner>) -> Respon
             &format!("Invalid parameter: {message}"),
         )
     };
+    let attributes = match attributes(&form) {
+        Ok(attributes) => attributes,
+        Err(message) => return SNS.refusal(StatusCode::BAD_REQUEST, "ParameterValueInvalid", &message),
+    };
     let message = form.get("Message").unwrap_or_default();
     if message.is_empty() {
         return invalid("Empty message");
@@ -38,8 +48,20 @@ pub(super) fn answer(operation: &str, body: &[u8], inner: &Arc<Inner>) -> Respon
             if message.chars().count() > LONGEST {
                 return invalid("Message Reason: the message is too long for SMS");
             }
+            for (name, is_good) in [
+                (SMS_TYPE, is_sms_type as fn(&str) -> bool),
+                (SENDER_ID, is_sender_id),
+                (MAX_PRICE, is_price),
+            ] {
+                if let Some(value) = attributes.get(name)
+                    && !is_good(value)
+                {
+                    return invalid(&format!("MessageAttributes Reason: {value} is no {name}"));
+                }
+            }
             let content = Content {
                 text: Some(message.to_owned()),
+                from: attributes.get(SENDER_ID).cloned(),
                 ..Content::default()
             };
             inner.captured(Channel::Sms, number.to_owned(), content);
@@ -49,6 +71,61 @@ pub(super) fn answer(operation: &str, body: &[u8], inner: &Arc<Inner>) -> Respon
         (Some(_), Some(_)) => return invalid("Only one of PhoneNumber and TopicArn may be given"),
     }
     SNS.result(operation, &format!("<MessageId>{}</MessageId>", random::uuid()))
+}
+
+/// The attributes of a message: the name and the value of each.
+fn attributes(form: &Form) -> Result<BTreeMap<String, String>, String> {
+    let mut attributes = BTreeMap::new();
+    for index in 1.. {
+        let part = |part: &str| form.get(&format!("MessageAttributes.entry.{index}.{part}"));
+        let Some(name) = part("Name") else {
+            break;
+        };
+        let reserved = name.starts_with("AWS.") || name.starts_with("Amazon.");
+        if reserved && ![SMS_TYPE, SENDER_ID, MAX_PRICE].contains(&name) {
+            return Err(
+                "Message attribute names starting with 'AWS.' or 'Amazon.' are reserved for use by Amazon.".into(),
+            );
+        }
+        let kind = part("Value.DataType").unwrap_or_default();
+        let value = match kind.split('.').next().unwrap_or_default() {
+            "Binary" => part("Value.BinaryValue"),
+            "Number" | "String" => part("Value.StringValue"),
+            _ => {
+                return Err(format!(
+                    "The message attribute '{name}' has an invalid message attribute type, the set of supported \
+                     type prefixes is Binary, Number, and String."
+                ));
+            }
+        };
+        let value = value.filter(|value| !value.is_empty()).ok_or_else(|| {
+            format!(
+                "The message attribute '{name}' must contain non-empty message attribute value for message \
+                 attribute type '{kind}'."
+            )
+        })?;
+        if kind.starts_with("Number") && value.parse::<f64>().is_err() {
+            return Err(format!("Could not cast message attribute '{name}' value to number."));
+        }
+        attributes.insert(name.to_owned(), value.to_owned());
+    }
+    Ok(attributes)
+}
+
+fn is_sms_type(value: &str) -> bool {
+    matches!(value, "Promotional" | "Transactional")
+}
+
+/// 1 to 11 letters and digits, at least one of them a letter.
+fn is_sender_id(value: &str) -> bool {
+    (1..=11).contains(&value.len())
+        && value.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        && value.bytes().any(|byte| byte.is_ascii_alphabetic())
+}
+
+/// US dollars, in a Number or a String.
+fn is_price(value: &str) -> bool {
+    value.parse::<f64>().is_ok_and(|usd| usd.is_finite() && usd > 0.0)
 }
 
 /// A plus sign and 2 to 15 digits, the first of them not zero.

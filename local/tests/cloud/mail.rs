@@ -3,6 +3,7 @@
 use aws_sdk_ses::error::ProvideErrorMetadata;
 use aws_sdk_ses::primitives::Blob;
 use aws_sdk_ses::types::{Body, Content, Destination, Message, MessageTag, RawMessage};
+use aws_sdk_sns::types::MessageAttributeValue;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -236,4 +237,55 @@ async fn mail_and_text_messages_are_refused_as_aws_refuses_them() {
         "a@example.com",
         "this one was, and nobody was told"
     );
+}
+
+#[tokio::test]
+async fn attributes_of_text_messages_are_checked() {
+    let local = Local::start().await;
+    let sns = client!(aws_sdk_sns, local, "sns");
+    let publish = async |attributes: &[(&str, &str, &str)]| {
+        let value = |kind: &str, value: &str| {
+            let value = MessageAttributeValue::builder().data_type(kind).string_value(value);
+            value.build().expect("complete")
+        };
+        let attributes = attributes
+            .iter()
+            .map(|(name, kind, text)| ((*name).to_owned(), value(kind, text)));
+        let request = sns.publish().phone_number("+15555550123").message("x");
+        request.set_message_attributes(Some(attributes.collect())).send().await
+    };
+    const KIND: (&str, &str, &str) = ("AWS.SNS.SMS.SMSType", "String", "Transactional");
+    const SENDER: (&str, &str, &str) = ("AWS.SNS.SMS.SenderID", "String", "Example1");
+    for good in [
+        &[KIND][..],
+        &[KIND, SENDER, ("AWS.SNS.SMS.MaxPrice", "Number", "0.50")],
+        &[("AWS.SNS.SMS.MaxPrice", "String", "1"), ("Another", "String", "x")],
+    ] {
+        publish(good).await.expect("captured");
+    }
+    let full = local.json("/_local/messages?full=true").await;
+    let senders: Vec<_> = full
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|one| &one["from"])
+        .collect();
+    assert_eq!(senders, [&Value::Null, &json!("Example1"), &Value::Null]);
+    for (attribute, code) in [
+        (("AWS.SNS.SMS.SMSType", "String", "transactional"), "InvalidParameter"),
+        (("AWS.SNS.SMS.SenderID", "String", "Twelve12char"), "InvalidParameter"),
+        (("AWS.SNS.SMS.SenderID", "String", "12345"), "InvalidParameter"),
+        (("AWS.SNS.SMS.SenderID", "String", "a b"), "InvalidParameter"),
+        (("AWS.SNS.SMS.MaxPrice", "Number", "0"), "InvalidParameter"),
+        (("AWS.SNS.SMS.MaxPrice", "String", "cheap"), "InvalidParameter"),
+        (("AWS.SNS.SMS.MaxPrice", "Number", "cheap"), "ParameterValueInvalid"),
+        (("AWS.SNS.SMS.SenderId", "String", "Example"), "ParameterValueInvalid"),
+        (("AWS.SNS.SMS.SenderID", "Text", "Example"), "ParameterValueInvalid"),
+        (("AWS.SNS.SMS.SenderID", "String", ""), "ParameterValueInvalid"),
+    ] {
+        let error = publish(&[KIND, attribute]).await.expect_err("refused");
+        assert_eq!(error.code(), Some(code), "{attribute:?}");
+    }
+    let messages = local.json("/_local/messages").await;
+    assert_eq!(messages.as_array().map(Vec::len), Some(3), "nothing of it was sent");
 }
