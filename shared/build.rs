@@ -17,7 +17,7 @@ fn main() {
         .map(|name| name.into_string().expect("our names are ASCII"))
         .collect();
     names.sort();
-    let mut code = String::from("const LOCALES: &[(&str, &str)] = &[\n");
+    let mut code = String::from("pub(super) const LOCALES: &[(&str, &str)] = &[\n");
     for name in names {
         let locale = name.strip_suffix(".json").expect("a locale is a JSON file");
         let file = format!("/{FOLDER}/{name}");

@@ -1,9 +1,9 @@
-//! The words of the text messages that bring codes, built purely: the code, what it is for, and the origin that may take
-//! it. Nothing that a requester wrote is in them (R32), and nothing that could be opened.
+//! The words of the text messages that bring codes, built purely: the code, what it is for, and the origin that may
+//! take it. Nothing that a requester wrote is in them (R32), and nothing that could be opened.
 
 use std::collections::BTreeMap;
 
-use super::words::{fill, words_of};
+use super::vocabulary::{fill, words_of};
 use crate::domain::{locale::Locale, name::DomainName, otp::Purpose, secret::Secret};
 
 /// The operator's own words.
@@ -33,8 +33,8 @@ impl Templates {
 const MARK: &str = "<otp.code>";
 
 /// A code in words: the operator's template, or our own in the domain's language, and then the line by which browsers
-/// know the only origin that the code is for (WICG, "Origin-bound one-time codes delivered via SMS"). A template without
-/// the mark is the original's way to ask for the bare code and nothing else.
+/// know the only origin that the code is for (WICG, "Origin-bound one-time codes delivered via SMS"). A template
+/// without the mark is the original's way to ask for the bare code and nothing else.
 #[must_use]
 pub fn code_text(
     locale: &Locale,

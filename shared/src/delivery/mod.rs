@@ -4,4 +4,5 @@ pub mod code;
 mod layout;
 pub mod mail;
 pub mod text;
+mod vocabulary;
 pub mod words;

@@ -1,17 +1,13 @@
-//! The words of our mails, built purely. The words of one locale are one file in `words/`, which the build script
-//! finds: a new locale is a new file and nothing else.
+//! Mails in words, built purely.
 //!
 //! Nothing that a requester wrote is ever in a mail: only our own words, the domain's name, the link, the time
 //! and a masked phone number (R32).
 
-use icu_locale_core::LanguageIdentifier;
-use icu_plurals::{PluralCategory, PluralRules};
-use serde::Deserialize;
-
-use super::layout::{self, Action, Parts};
+use super::{
+    layout::{self, Action, Parts},
+    vocabulary::{Invitation, Notice, Words, fill, words_of},
+};
 use crate::domain::{link::Life, locale::Locale, name::DomainName, phone::Phone, secret::Secret, time::Timestamp};
-
-include!(concat!(env!("OUT_DIR"), "/locales.rs"));
 
 /// What is written to a person.
 #[derive(Clone, Copy, Debug)]
@@ -88,102 +84,6 @@ pub fn compose(locale: &Locale, domain: &DomainName, message: &Message<'_>) -> M
     put(lang, &words, domain.as_str(), message)
 }
 
-/// The language that is really spoken, and its words.
-pub(super) fn words_of(locale: &Locale) -> (&'static str, Words) {
-    let (lang, file) = file_of(locale.as_str());
-    let words = serde_json::from_str(file).expect("a test reads every locale's file");
-    (lang, words)
-}
-
-/// The language that is really spoken, and its file.
-fn file_of(locale: &str) -> (&'static str, &'static str) {
-    let of = |name: &str| LOCALES.iter().find(|(locale, _)| *locale == name);
-    *of(locale)
-        .or_else(|| of(Locale::default().as_str()))
-        .expect("a test looks for the fallback")
-}
-
-/// A locale's file.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Words {
-    pub code: Code,
-    hours: Plural,
-    minutes: Plural,
-    /// Leads to the address as text, below the button.
-    copy: String,
-    confirm_registration: Invitation,
-    already_registered: Notice,
-    reset_password: Invitation,
-    no_account: Notice,
-    password_changed: Notice,
-    factor_changed: Notice,
-    factor_reset: Notice,
-    factor_disabled: Notice,
-    locked: Notice,
-    code_failed: Notice,
-}
-
-/// A code by text message.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Code {
-    pub sign_in: String,
-    pub confirm_number: String,
-}
-
-/// A message with a link.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Invitation {
-    subject: String,
-    heading: String,
-    before: Vec<String>,
-    button: String,
-    after: Vec<String>,
-}
-
-/// A message without one.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Notice {
-    subject: String,
-    heading: String,
-    paragraphs: Vec<String>,
-}
-
-/// The forms of `{n} hours` and the like, by CLDR's categories. A language has those that its grammar needs, and `other`.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Plural {
-    zero: Option<String>,
-    one: Option<String>,
-    two: Option<String>,
-    few: Option<String>,
-    many: Option<String>,
-    other: String,
-}
-
-impl Plural {
-    fn form(&self, lang: &str, n: u64) -> String {
-        let form = match category(lang, n) {
-            PluralCategory::Zero => self.zero.as_ref(),
-            PluralCategory::One => self.one.as_ref(),
-            PluralCategory::Two => self.two.as_ref(),
-            PluralCategory::Few => self.few.as_ref(),
-            PluralCategory::Many => self.many.as_ref(),
-            PluralCategory::Other => None,
-        };
-        fill(form.unwrap_or(&self.other), &[("n", &n.to_string())])
-    }
-}
-
-fn category(lang: &str, n: u64) -> PluralCategory {
-    let lang: LanguageIdentifier = lang.parse().expect("a test parses every locale's name");
-    let rules = PluralRules::try_new_cardinal(lang.into()).expect("every language has rules, the root's at least");
-    rules.category_for(n)
-}
-
 fn put(lang: &str, words: &Words, domain: &str, message: &Message<'_>) -> Mail {
     let invitation = |invitation: &Invitation, link: &Secret, life: Life| {
         let life = match life {
@@ -245,35 +145,9 @@ fn utc(at: Timestamp) -> String {
     at.iso().replace('T', " ").replace('Z', " UTC")
 }
 
-/// Puts values in the place of their `{name}`s. What was put in is not looked at again.
-pub(super) fn fill(text: &str, values: &[(&str, &str)]) -> String {
-    let mut filled = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once('{') {
-        let known = after.split_once('}').and_then(|(name, after)| {
-            let (_, value) = values.iter().find(|(known, _)| *known == name)?;
-            Some((value, after))
-        });
-        filled.push_str(before);
-        match known {
-            Some((value, after)) => {
-                filled.push_str(value);
-                rest = after;
-            }
-            None => {
-                filled.push('{');
-                rest = after;
-            }
-        }
-    }
-    filled + rest
-}
-
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeSet, fs, path::Path};
-
-    use super::*;
+    use super::{super::vocabulary::LOCALES, *};
 
     const LINK: &str = "https://id.example.com/app-root#/self_register/1b4e28ba-2fa1-41d2-883f-0016d3cca427";
 
@@ -323,26 +197,6 @@ mod tests {
                 check(name, &message, &compose(&locale(name), &domain(), &message));
             }
         }
-    }
-
-    #[test]
-    fn every_locale_is_complete() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/delivery/words");
-        let mut found = BTreeSet::new();
-        for entry in fs::read_dir(folder).expect("the locales' folder") {
-            let path = entry.expect("a file").path();
-            let name = path.file_stem().and_then(|name| name.to_str()).expect("an ASCII name");
-            assert_eq!(locale(name).as_str(), name, "a locale's file has its language's name");
-            assert!(name.parse::<LanguageIdentifier>().is_ok(), "{name} is no language");
-            let text = fs::read_to_string(&path).expect("a text");
-            if let Err(error) = serde_json::from_str::<Words>(&text) {
-                panic!("{} is not complete: {error}", path.display());
-            }
-            found.insert(name.to_owned());
-        }
-        let known: BTreeSet<_> = LOCALES.iter().map(|(name, _)| (*name).to_owned()).collect();
-        assert_eq!(known, found, "the build script finds every file");
-        assert!(known.contains(Locale::default().as_str()), "a fallback");
     }
 
     #[test]
@@ -484,8 +338,8 @@ mod tests {
     fn what_is_put_in_stays_inert() {
         let hostile = "{life}<script>\"'&</title><a href=x>\r\nBcc: eve@example.org\u{2028}{domain}{{ lang }}";
         let link = Secret::new("https://example.com/\"><a href='x'>&{domain}".into());
-        for (name, file) in LOCALES {
-            let words: Words = serde_json::from_str(file).expect("a locale");
+        for (name, _) in LOCALES {
+            let (_, words) = words_of(&locale(name));
             for message in messages(&link, &phone()) {
                 let mail = put(name, &words, hostile, &message);
                 assert!(!mail.subject.contains(['\r', '\n', '\u{2028}']), "{}", mail.subject);
@@ -499,20 +353,6 @@ mod tests {
                 assert_eq!(mail.html.matches("</title>").count(), 1, "{}", mail.html);
                 assert!(!mail.html.contains("<script"), "{}", mail.html);
             }
-        }
-    }
-
-    #[test]
-    fn only_what_is_known_is_filled_in() {
-        let values = [("a", "{b}"), ("b", "2")];
-        for (text, filled) in [
-            ("", ""),
-            ("{a} and {b}", "{b} and 2"),
-            ("{c}{b", "{c}{b"),
-            ("{{b}}", "{2}"),
-            ("}{", "}{"),
-        ] {
-            assert_eq!(fill(text, &values), filled);
         }
     }
 }

@@ -1,0 +1,177 @@
+//! Our words, by language. Those of one locale are one file in `words/`, which the build script finds: a new locale is
+//! a new file and nothing else.
+
+use icu_locale_core::LanguageIdentifier;
+use icu_plurals::{PluralCategory, PluralRules};
+use serde::Deserialize;
+
+use crate::domain::locale::Locale;
+
+include!(concat!(env!("OUT_DIR"), "/locales.rs"));
+
+/// The language that is really spoken, and its words.
+pub(super) fn words_of(locale: &Locale) -> (&'static str, Words) {
+    let (lang, file) = file_of(locale.as_str());
+    let words = serde_json::from_str(file).expect("a test reads every locale's file");
+    (lang, words)
+}
+
+/// The language that is really spoken, and its file.
+fn file_of(locale: &str) -> (&'static str, &'static str) {
+    let of = |name: &str| LOCALES.iter().find(|(locale, _)| *locale == name);
+    *of(locale)
+        .or_else(|| of(Locale::default().as_str()))
+        .expect("a test looks for the fallback")
+}
+
+/// A locale's file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Words {
+    pub code: Code,
+    pub hours: Plural,
+    pub minutes: Plural,
+    /// Leads to the address as text, below the button.
+    pub copy: String,
+    pub confirm_registration: Invitation,
+    pub already_registered: Notice,
+    pub reset_password: Invitation,
+    pub no_account: Notice,
+    pub password_changed: Notice,
+    pub factor_changed: Notice,
+    pub factor_reset: Notice,
+    pub factor_disabled: Notice,
+    pub locked: Notice,
+    pub code_failed: Notice,
+}
+
+/// A code by text message.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Code {
+    pub sign_in: String,
+    pub confirm_number: String,
+}
+
+/// A message with a link.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Invitation {
+    pub subject: String,
+    pub heading: String,
+    pub before: Vec<String>,
+    pub button: String,
+    pub after: Vec<String>,
+}
+
+/// A message without one.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Notice {
+    pub subject: String,
+    pub heading: String,
+    pub paragraphs: Vec<String>,
+}
+
+/// The forms of `{n} hours` and the like, by CLDR's categories. A language has those that its grammar needs, and
+/// `other`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Plural {
+    zero: Option<String>,
+    one: Option<String>,
+    two: Option<String>,
+    few: Option<String>,
+    many: Option<String>,
+    other: String,
+}
+
+impl Plural {
+    /// The form for a number, in a language.
+    pub fn form(&self, lang: &str, n: u64) -> String {
+        let form = match category(lang, n) {
+            PluralCategory::Zero => self.zero.as_ref(),
+            PluralCategory::One => self.one.as_ref(),
+            PluralCategory::Two => self.two.as_ref(),
+            PluralCategory::Few => self.few.as_ref(),
+            PluralCategory::Many => self.many.as_ref(),
+            PluralCategory::Other => None,
+        };
+        fill(form.unwrap_or(&self.other), &[("n", &n.to_string())])
+    }
+}
+
+fn category(lang: &str, n: u64) -> PluralCategory {
+    let lang: LanguageIdentifier = lang.parse().expect("a test parses every locale's name");
+    let rules = PluralRules::try_new_cardinal(lang.into()).expect("every language has rules, the root's at least");
+    rules.category_for(n)
+}
+
+/// Puts values in the place of their `{name}`s. What was put in is not looked at again.
+pub(super) fn fill(text: &str, values: &[(&str, &str)]) -> String {
+    let mut filled = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('{') {
+        let known = after.split_once('}').and_then(|(name, after)| {
+            let (_, value) = values.iter().find(|(known, _)| *known == name)?;
+            Some((value, after))
+        });
+        filled.push_str(before);
+        match known {
+            Some((value, after)) => {
+                filled.push_str(value);
+                rest = after;
+            }
+            None => {
+                filled.push('{');
+                rest = after;
+            }
+        }
+    }
+    filled + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, fs, path::Path};
+
+    use super::*;
+
+    #[test]
+    fn every_locale_is_complete() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/delivery/words");
+        let mut found = BTreeSet::new();
+        for entry in fs::read_dir(folder).expect("the locales' folder") {
+            let path = entry.expect("a file").path();
+            let name = path.file_stem().and_then(|name| name.to_str()).expect("an ASCII name");
+            assert_eq!(
+                Locale::parse(name).as_ref().map(Locale::as_str),
+                Some(name),
+                "a locale's file has its language's name"
+            );
+            assert!(name.parse::<LanguageIdentifier>().is_ok(), "{name} is no language");
+            let text = fs::read_to_string(&path).expect("a text");
+            if let Err(error) = serde_json::from_str::<Words>(&text) {
+                panic!("{} is not complete: {error}", path.display());
+            }
+            found.insert(name.to_owned());
+        }
+        let known: BTreeSet<_> = LOCALES.iter().map(|(name, _)| (*name).to_owned()).collect();
+        assert_eq!(known, found, "the build script finds every file");
+        assert!(known.contains(Locale::default().as_str()), "a fallback");
+    }
+
+    #[test]
+    fn only_what_is_known_is_filled_in() {
+        let values = [("a", "{b}"), ("b", "2")];
+        for (text, filled) in [
+            ("", ""),
+            ("{a} and {b}", "{b} and 2"),
+            ("{c}{b", "{c}{b"),
+            ("{{b}}", "{2}"),
+            ("}{", "}{"),
+        ] {
+            assert_eq!(fill(text, &values), filled);
+        }
+    }
+}
