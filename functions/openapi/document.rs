@@ -1,5 +1,7 @@
 //! The description of every route: paths from template.yaml, bodies from the types that the handlers use.
 
+mod mithril;
+
 use countersign_shared::http::{
     broadleaf::{
         ClientQuery, ConsumeForm, Consumed, InvalidateForm, RetrieveQuery, Retrieved, SpringError, Status, StatusQuery,
@@ -17,6 +19,7 @@ use utoipa::{
     openapi::{
         self, ComponentsBuilder, ContentBuilder, Header, HttpMethod, InfoBuilder, LicenseBuilder, OpenApi,
         OpenApiBuilder, PathsBuilder, Ref, RefOr, Required, ResponseBuilder, SecurityRequirement,
+        extensions::{Extensions, ExtensionsBuilder},
         header::HeaderBuilder,
         path::{Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn},
         request_body::{RequestBody, RequestBodyBuilder},
@@ -59,7 +62,7 @@ pub fn document() -> OpenApi {
             ComponentsBuilder::new()
                 .security_scheme("bearer", SecurityScheme::Http(bearer))
                 .security_scheme("private_token", SecurityScheme::ApiKey(private_token))
-                .schemas_from_iter(schemas())
+                .schemas_from_iter(schemas().into_iter().chain(mithril::schemas()))
                 .build(),
         ))
         .build()
@@ -114,6 +117,7 @@ fn operation(route: &Route) -> Option<Operation> {
             .response("200", json::<Retrieved>("The passcode, for the user, and its id"))
             .response("429", exhausted("Too many short passcodes made")),
         "passcode-consume" => broadleaf("Consume a passcode", route)
+            .extensions(Some(verifies()))
             .request_body(Some(form::<ConsumeForm>()))
             .response("200", json::<Consumed>("It was good, and is used up"))
             .response("415", json::<SpringError>("The body is no form"))
@@ -164,6 +168,19 @@ fn operation(route: &Route) -> Option<Operation> {
         "password-reset-confirm" => link("Set a new password", route)
             .parameter(repetition())
             .response("409", under_way()),
+        "token-create" => mithril::token_create(route),
+        "factor-create" => mithril::factor_create(route),
+        "factor-list" => mithril::factor_list(route),
+        "factor-show" => mithril::factor_show(route),
+        "factor-reset" => mithril::factor_reset(route),
+        "factor-disable" => mithril::factor_disable(route),
+        "factor-enable" => mithril::factor_enable(route),
+        "otp-create" => mithril::otp_create(route),
+        "factor-init" => mithril::factor_init(route),
+        "factor-approve" => mithril::factor_approve(route),
+        "user-block" => mithril::user_block(route),
+        "user-unblock" => mithril::user_unblock(route),
+        "user-create" => mithril::user_create(route),
         "app-root" => named("The page behind mailed links", route)
             .tag("Registration and password reset")
             .response(
@@ -304,7 +321,12 @@ fn under_way() -> ResponseBuilder {
     json::<EraError>("The same call, by its Idempotency-Key, is under way").header("Retry-After", text())
 }
 
-fn one_of(schemas: [Ref; 2]) -> Schema {
+/// Of a route that checks codes or passcodes: what holds for one of them (R11 to R13) holds for all (R26).
+fn verifies() -> Extensions {
+    ExtensionsBuilder::new().add("x-verifies", true).build()
+}
+
+fn one_of<const N: usize>(schemas: [Ref; N]) -> Schema {
     Schema::OneOf(
         schemas
             .into_iter()

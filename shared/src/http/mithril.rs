@@ -1,8 +1,9 @@
 //! Mithril's dialect (contracts.md §4, seeds 003 and 004). [`body`] reads what callers send, [`invalid`] says what is
-//! wrong with it, [`view`] is what they get, and [`envelope`] what every answer is wrapped in.
+//! wrong with it, [`form`] describes it; [`view`] is what they get, and [`envelope`] what every answer is wrapped in.
 
 pub mod body;
 pub mod envelope;
+pub mod form;
 pub mod invalid;
 pub mod view;
 

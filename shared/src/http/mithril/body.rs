@@ -3,6 +3,8 @@
 mod fields;
 mod grant;
 
+use utoipa::IntoParams;
+
 pub use self::grant::{GrantType, GrantWanted, read_grant};
 
 use self::fields::Fields;
@@ -48,9 +50,11 @@ pub struct NewUser {
 }
 
 /// Which factors of a user are asked for: those that are like all that is said here.
-#[derive(Debug)]
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub struct FactorFilter {
     /// Of this kind.
+    #[param(rename = "type", value_type = Option<String>, pattern = "^SMS$", example = "SMS")]
     pub factor_type: Option<FactorType>,
     /// Active, or not.
     pub is_active: Option<bool>,
