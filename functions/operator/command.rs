@@ -22,6 +22,7 @@ pub enum Command {
     SetDomain(DomainForm),
     CreateClient(NewClient),
     CreateUser(NewUser),
+    SetFactor(NewFactor),
     CreateToken(NewToken),
     BlockUser {
         user_id: String,
@@ -45,6 +46,15 @@ pub struct NewClient {
     pub scopes: Scopes,
     pub grants: Option<Vec<String>>,
     pub domain: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewFactor {
+    pub user_id: String,
+    #[serde(rename = "type")]
+    pub factor_type: String,
+    pub factor: String,
 }
 
 #[derive(Deserialize)]

@@ -3,10 +3,12 @@ use countersign_shared::{
     domain::{
         claim::Claim,
         client::{Client, Granting},
+        factor::{Factor, FactorType},
         id::{ClientId, UserId},
         locale::Locale,
         name::{DisplayName, DomainName, EmailAddress, Login},
         password::{Cost, Password, PasswordHash},
+        phone::Phone,
         secret::{Digest, Secret, random_token},
         sender::MailDomain,
         tenant::{Domain, Options},
@@ -25,7 +27,7 @@ use countersign_shared::{
 use rand::rngs::SysRng;
 use serde_json::{Value, json};
 
-use crate::command::{Command, DomainForm, NewClient, NewToken, NewUser, Scopes, field, shown};
+use crate::command::{Command, DomainForm, NewClient, NewFactor, NewToken, NewUser, Scopes, field, shown};
 
 /// Does what only the operator may: makes domains, clients, users and tokens, blocks, unblocks, ends tokens. Whoever may invoke
 /// the function is the operator: there is no other check.
@@ -35,6 +37,7 @@ pub struct Operator {
     pub claims: Table<Claim, Put>,
     pub read_users: Table<User, Get>,
     pub change_users: Table<User, Update>,
+    pub factors: Table<Factor, Put>,
     pub clients: Table<Client, Put>,
     pub read_clients: Table<Client, Get>,
     pub change_clients: Table<Client, Update>,
@@ -100,6 +103,7 @@ impl Operator {
         match command {
             Command::SetDomain(form) => self.set_domain(form).await,
             Command::CreateClient(new) => self.create_client(new, now).await,
+            Command::SetFactor(new) => self.set_factor(new, now).await,
             Command::CreateUser(new) => self.create_user(new, now).await,
             Command::CreateToken(new) => self.create_token(new, now).await,
             Command::BlockUser { user_id } => self.block(&user_id, by, now).await,
@@ -155,6 +159,19 @@ impl Operator {
     async fn user(&self, id: &str, now: Timestamp) -> Result<User, Failed> {
         let user = self.read_users.get(&user_id_of(id)?, now).await?;
         user.ok_or(Failed::from("no such user"))
+    }
+
+    /// Gives a user a number to which codes are sent, as it is known from elsewhere: nobody is asked to prove it.
+    async fn set_factor(&self, new: NewFactor, now: Timestamp) -> Result<Value, Failed> {
+        let user = self.user(&new.user_id, now).await?;
+        let factor_type = FactorType::parse(&new.factor_type).ok_or(Failed::from("type is SMS"))?;
+        let phone = Phone::parse(&new.factor).ok_or(Failed::from("factor is a number like +380881234567"))?;
+        let mut factor = Factor::new(user.id, factor_type, &mut SysRng, now).map_err(Fault::from)?;
+        factor.value = Some(phone);
+        match self.factors.put_new(&factor, now).await? {
+            true => Ok(json!({ "factor_id": factor.id.text() })),
+            false => Err("the user has a factor of that type".into()),
+        }
     }
 
     async fn create_client(&self, new: NewClient, now: Timestamp) -> Result<Value, Failed> {

@@ -14,6 +14,7 @@ fn main() -> std::process::ExitCode {
             claims: edge.table(),
             read_users: edge.table(),
             change_users: edge.table(),
+            factors: edge.table(),
             clients: edge.table(),
             read_clients: edge.table(),
             change_clients: edge.table(),

@@ -112,16 +112,13 @@ impl Confirm {
     }
 
     async fn tell(&self, call: &Call, user: &User) -> Answer {
-        let answer = era::password_set("password_reset", &user.domain, &user.login);
         let notices = Notices {
             mailer: &self.mailer,
             domains: &self.domains,
             suppressions: &self.suppressions,
         };
         let message = Message::PasswordChanged { at: call.now };
-        match notices.tell(user, &message, "password_changed", call.now).await {
-            Ok(()) => answer,
-            Err(fault) => answer.with_fault(fault),
-        }
+        notices.tell(call, user, &message, "password_changed").await;
+        era::password_set("password_reset", &user.domain, &user.login)
     }
 }

@@ -67,11 +67,7 @@ impl Request {
             suppressions: &self.suppressions,
         };
         let message = Message::PasswordChanged { at: call.now };
-        let told = notices.tell(&user, &message, "password_changed", call.now).await;
-        let answer = era::password_set("password_changed", &user.domain, &user.login);
-        Ok(match told {
-            Ok(()) => answer,
-            Err(fault) => answer.with_fault(fault),
-        })
+        notices.tell(call, &user, &message, "password_changed").await;
+        Ok(era::password_set("password_changed", &user.domain, &user.login))
     }
 }

@@ -12,6 +12,8 @@ use crate::runtime::Failure;
 pub(crate) const DOMAIN: &str = "pbx.era-platform.ru";
 /// The demo tenant's client.
 const CLIENT: &str = "heatclinic";
+/// The demo user's phone, to which codes are sent.
+const PHONE: &str = "+380881234530";
 /// Demo tokens live as long as the operator's function lets a token live.
 const LIFETIME_SECONDS: u64 = 366 * 24 * 3600;
 /// Demo tokens older than this are made again at start, so that they never expire in the middle of somebody's work.
@@ -102,16 +104,26 @@ impl Operator<'_> {
         self.command(domain, &["domain"]).await?;
         let client = self
             .command(
-                json!({ "command": "create_client", "client_id": CLIENT, "scopes": "all" }),
+                json!({
+                    "command": "create_client",
+                    "client_id": CLIENT,
+                    "scopes": "all",
+                    "grants": ["password", "client_credentials"],
+                    "domain": DOMAIN,
+                }),
                 &["client_id", "client_secret"],
             )
             .await?;
+        let mut user = self.person("demo", "Demo User", false).await?;
+        let factor = json!({ "command": "set_factor", "user_id": user["user_id"], "type": "SMS", "factor": PHONE });
+        self.command(factor, &["factor_id"]).await?;
+        user["phone"] = PHONE.into();
         Ok(json!({
             "domain": DOMAIN,
             "client": { "client_id": client["client_id"], "client_secret": client["client_secret"] },
             "passcode_token": self.passcode_token().await?,
             "admin": self.person("admin", "Demo Admin", true).await?,
-            "user": self.person("demo", "Demo User", false).await?,
+            "user": user,
         }))
     }
 

@@ -14,6 +14,8 @@ use crate::{
         user::User,
     },
     fault::Fault,
+    http::call::Call,
+    observe,
     store::table::{Batch, BatchGet, Table},
 };
 
@@ -29,17 +31,15 @@ pub struct Notices<'a> {
 }
 
 impl Notices<'_> {
-    /// Tells a user, unless the address takes no mail. `kind` is the mail's tag, a word.
-    ///
-    /// # Errors
-    /// [`Fault`] for the log.
-    pub async fn tell(
-        self,
-        user: &User,
-        message: &Message<'_>,
-        kind: &'static str,
-        now: Timestamp,
-    ) -> Result<(), Fault> {
+    /// Tells a user, unless the address takes no mail. `kind` is the mail's tag, a word. That it could not be sent is for the
+    /// log.
+    pub async fn tell(self, call: &Call, user: &User, message: &Message<'_>, kind: &'static str) {
+        if let Err(fault) = self.send(user, message, kind, call.now).await {
+            observe::failed(&call.request_id, kind, &fault);
+        }
+    }
+
+    async fn send(self, user: &User, message: &Message<'_>, kind: &str, now: Timestamp) -> Result<(), Fault> {
         let subject = suppression::subject(&user.email);
         let mut batch = Batch::default();
         batch.want(self.suppressions, &subject);

@@ -1,6 +1,8 @@
 //! Floor 2: a login that waits for its second factor. What it is judged by is read in one call; what a guess does is written
 //! in one transaction, on condition that all of it is still as it was read.
 
+use rand::rngs::SysRng;
+
 use crate::{
     domain::{
         access::{self, Broken},
@@ -8,14 +10,16 @@ use crate::{
         lockout::{self, Failed},
         meter::Meter,
         otp::{Failure, Otps},
-        token::{Kind, Owner, Presented, Token},
+        scope::Scope,
+        secret::Secret,
+        token::{Grant, Kind, Owner, Presented, Session, Token},
         user::User,
     },
     fault::Fault,
     http::{call::Call, mithril::Error},
     store::{
         rows,
-        table::{Batch, BatchGet, Committed, Table, Transaction, Update},
+        table::{Batch, BatchGet, Committed, Put, Table, Transaction, Update},
     },
 };
 
@@ -158,5 +162,56 @@ pub async fn count(
                 blocked,
             })
         }
+    }
+}
+
+/// What lets somebody in.
+#[derive(Clone, Copy)]
+pub struct LetIn<'a> {
+    /// The code is used up.
+    pub otps: &'a Table<Otps, Update>,
+    /// What failed is forgiven, and the session begins anew: the tokens of the earlier one end.
+    pub users: &'a Table<User, Update>,
+    /// The access token is written.
+    pub tokens: &'a Table<Token, Put>,
+    /// Its life, in seconds.
+    pub lifetime: u64,
+}
+
+impl LetIn<'_> {
+    /// Adds to a transaction what the right code is good for, and gives the access token of these scopes. `next` is the
+    /// record of codes that takes the place of the login's.
+    ///
+    /// # Errors
+    /// [`Fault`] when the generator fails.
+    pub fn add(
+        self,
+        transaction: &mut Transaction,
+        call: &Call,
+        login: &Login,
+        next: &Otps,
+        scopes: &[Scope],
+    ) -> Result<(Token, Secret), Fault> {
+        let Login { token, user, otps, .. } = login;
+        let lockout = user.lockout.knew_otp(call.now);
+        let session = Session::draw(&mut SysRng)?;
+        let grant = Grant {
+            owner: Owner::User(user.id),
+            generation: user.generation_after(&lockout),
+            session: Some(session),
+            locale: token.locale.clone(),
+            client: token.client.clone(),
+            kind: Kind::Access,
+            scopes: scopes.to_vec(),
+            expires_at: call.now.deadline(self.lifetime),
+        };
+        let (access, text) = Token::issue(grant, &mut SysRng, call.now)?;
+        let mut sessions = user.sessions.clone();
+        sessions.insert(token.client.clone(), session);
+        transaction.update(self.otps, &next.owner(), rows::otp::replace(otps.version, next));
+        let sign_in = rows::user::sign_in(user, &lockout, &sessions, &user.password, call.now);
+        transaction.update(self.users, &user.id, sign_in);
+        transaction.put_new(self.tokens, &access, call.now);
+        Ok((access, text))
     }
 }

@@ -16,6 +16,8 @@ const STACK: &str = "countersign";
 const PUBLIC_URL: &str = "PublicUrl";
 /// The parameter with the domain that mail comes from, which a deployment has to have verified.
 const MAIL_DOMAIN: &str = "MailDomain";
+/// The parameter with the countries that text messages go to: here the demo user's and a few more.
+const SMS_COUNTRIES: (&str, &str) = ("SmsCountries", "380,44,49,7,1");
 
 /// What names stand for while a template is read.
 pub(super) struct Scope<'t> {
@@ -36,7 +38,11 @@ impl<'t> Scope<'t> {
         let mut parameters: BTreeMap<&str, Option<Value>> = object(template, "Parameters")
             .map(|(name, parameter)| (name.as_str(), parameter.get("Default").cloned()))
             .collect();
-        for (name, value) in [(PUBLIC_URL, url), (MAIL_DOMAIN, crate::identities::DOMAIN)] {
+        for (name, value) in [
+            (PUBLIC_URL, url),
+            (MAIL_DOMAIN, crate::identities::DOMAIN),
+            SMS_COUNTRIES,
+        ] {
             if let Some(parameter) = parameters.get_mut(name) {
                 *parameter = Some(value.into());
             }

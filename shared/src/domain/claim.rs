@@ -29,6 +29,12 @@ pub fn email(domain: &DomainName, email: &EmailAddress) -> [u8; 32] {
     key(b"email", domain, email.canonical())
 }
 
+/// A key that is nobody's: what cannot be a name is looked up like one.
+#[must_use]
+pub fn nobody(random: &UserId) -> [u8; 32] {
+    Sha256::digest(framed(&[b"claim", b"nobody", random.as_bytes()])).into()
+}
+
 fn key(kind: &[u8], domain: &DomainName, name: &str) -> [u8; 32] {
     Sha256::digest(framed(&[b"claim", kind, domain.as_str().as_bytes(), name.as_bytes()])).into()
 }

@@ -23,6 +23,15 @@ pub struct Client {
 }
 
 impl Client {
+    /// The scopes of these names, separated by spaces, if the client's tokens may have them all.
+    #[must_use]
+    pub fn allowed(&self, names: &str) -> Option<Vec<Scope>> {
+        let scopes = names.split_whitespace().map(Scope::parse);
+        scopes
+            .map(|scope| scope.filter(|scope| self.scopes.contains(scope)))
+            .collect()
+    }
+
     /// Whether a token of the client's own has ended.
     #[must_use]
     pub fn has_ended(&self, token: &Token) -> bool {

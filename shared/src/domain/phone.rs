@@ -24,15 +24,12 @@ impl Phone {
         &self.0
     }
 
-    /// The number for answers, mails and logs: `+38088*****30`. Of a number with fewer than ten digits five stay hidden,
-    /// and the first ones are shown less.
+    /// The number for answers, mails and logs: `+38088*****30`. Of a shorter number less is shown, so that five digits stay
+    /// hidden.
     #[must_use]
     pub fn masked(&self) -> String {
         let digits = &self.0[1..];
-        let first = match digits.len() {
-            10.. => 5,
-            length => length - 5 - 2,
-        };
+        let first = (digits.len() - 7).min(5);
         let last = digits.len() - 2;
         format!("+{}{}{}", &digits[..first], "*".repeat(last - first), &digits[last..])
     }
@@ -114,7 +111,8 @@ mod tests {
         for (text, masked) in [
             ("+380885550130", "+38088*****30"),
             ("+123456789012345", "+12345********45"),
-            ("+1234567890", "+12345***90"),
+            ("+12345678901", "+1234*****01"),
+            ("+1234567890", "+123*****90"),
             ("+123456789", "+12*****89"),
             ("+12345678", "+1*****78"),
             ("+1234567", "+*****67"),

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     domain::{
-        access::{Broken, Refusal},
+        access::{Broken, OutOfReach, Refusal},
         budget::Exhausted,
         otp::Failure,
         repetition::UnderWay,
@@ -130,6 +130,15 @@ impl From<Rejection> for Error {
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         Self::Rejected(refusal.into())
+    }
+}
+
+impl From<OutOfReach> for Error {
+    fn from(refusal: OutOfReach) -> Self {
+        match refusal {
+            OutOfReach::Forbidden => Self::Forbidden,
+            OutOfReach::Unknown => Self::NotFound,
+        }
     }
 }
 

@@ -34,6 +34,7 @@ impl Row for Meter {
             .with("version", number(self.version))
             .with("last_by", text(&self.last_by))
             .with("last_at", time(self.last_at))
+            .with("ttl", ttl(self))
             .with("countries", countries(&self.countries))
             .item()
     }
@@ -54,6 +55,11 @@ impl Row for Meter {
     fn ends_at(&self) -> Option<Timestamp> {
         None
     }
+}
+
+/// When nothing of it counts any more: a day and its slot after the last message.
+fn ttl(meter: &Meter) -> AttributeValue {
+    time(meter.last_at.deadline(2 * 86_400))
 }
 
 /// Each country's slots, as `slot:count` with a space between: a map of maps would be three times as large.
@@ -100,6 +106,7 @@ pub fn replace(read: u64, next: &Meter) -> Change {
         (":version", number(next.version)),
         (":by", text(&next.last_by)),
         (":at", time(next.last_at)),
+        (":ttl", ttl(next)),
         (":countries", countries(&next.countries)),
     ];
     // DynamoDB refuses a value that no expression uses.
@@ -107,7 +114,7 @@ pub fn replace(read: u64, next: &Meter) -> Change {
         values.push((":read", number(read)));
     }
     Change {
-        update: "SET version = :version, last_by = :by, last_at = :at, countries = :countries",
+        update: "SET version = :version, last_by = :by, last_at = :at, #ttl = :ttl, countries = :countries",
         condition,
         values,
     }

@@ -110,6 +110,16 @@ fn standing(read: &User, next: &Lockout, now: Timestamp) -> Vec<(&'static str, A
     ]
 }
 
+/// Changes nobody: costs what a failure costs that is counted, and is refused for an id that was drawn for it.
+#[must_use]
+pub fn nobody(by: &str) -> Change {
+    Change {
+        update: "SET changed_by = :by",
+        condition: "attribute_exists(user_id)",
+        values: vec![(":by", text(by))],
+    }
+}
+
 /// Ends the tokens of one session; refused when it has ended already.
 #[must_use]
 pub fn end_session(read: &User, client: &ClientId) -> Change {

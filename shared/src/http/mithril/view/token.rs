@@ -10,7 +10,7 @@ use crate::{
     },
     http::{
         call::Call,
-        mithril::{body::GrantType, envelope::Meta, named},
+        mithril::{envelope::Meta, named},
         reply::Answer,
     },
 };
@@ -96,7 +96,7 @@ pub fn token_answer(
     outcome: &'static str,
     token: &Token,
     text: &Secret,
-    grant_type: GrantType,
+    grant_type: &'static str,
     next: NextStep,
 ) -> Answer {
     let data = TokenShown {
@@ -109,7 +109,7 @@ pub fn token_answer(
             Owner::Client(_) => None,
         },
         details: TokenDetails {
-            grant_type: grant_type.name(),
+            grant_type,
             client_id: token.client.as_str().to_owned(),
             scope: named(&token.scopes, " "),
         },
@@ -128,12 +128,15 @@ mod tests {
         super::tests::{check, whole},
         *,
     };
-    use crate::domain::{
-        id::ClientId,
-        scope::Scope,
-        time::Timestamp,
-        token::{Grant, Kind, tests::grant},
-        user::tests::user,
+    use crate::{
+        domain::{
+            id::ClientId,
+            scope::Scope,
+            time::Timestamp,
+            token::{Grant, Kind, tests::grant},
+            user::tests::user,
+        },
+        http::mithril::body::GrantType,
     };
 
     #[test]
@@ -180,7 +183,7 @@ mod tests {
             });
             let rest = json!({ "data": data, "urgent": { "next_step": next_step } });
             check(
-                |call| token_answer(call, "o", &token, &text, grant_type, next),
+                |call| token_answer(call, "o", &token, &text, grant_type.name(), next),
                 201,
                 &whole(201, "object", rest),
             );

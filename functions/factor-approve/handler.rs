@@ -1,0 +1,183 @@
+use countersign_shared::{
+    delivery::{mail::Mailer, words::Message},
+    domain::{
+        access::{Broken, Refusal},
+        budget::Act,
+        factor::{Factor, FactorType},
+        key::{Keyring, OtpCodes},
+        lockout,
+        otp::{Binding, Code, Judged, Otps, Policy, Purpose},
+        phone::Phone,
+        scope::Scope,
+        suppression::Suppression,
+        tenant::Domain,
+        token::{Kind, Presented, Token},
+        user::User,
+    },
+    fault::Fault,
+    http::{
+        call::Call,
+        mithril::{
+            Error,
+            body::read_otp,
+            view::{NextStep, token_answer},
+        },
+        reply::Answer,
+        serve::Endpoint,
+    },
+    notices::Notices,
+    second_factor::{self, Counted, Login, ROUNDS},
+    settings::Lifetimes,
+    store::{
+        rows,
+        table::{BatchGet, Committed, Put, Table, Transaction, Update},
+    },
+};
+/// Makes a phone a second factor once its code has come back, and signs its owner in.
+pub struct Approve {
+    pub tokens: Table<Token, BatchGet>,
+    pub users: Table<User, BatchGet>,
+    pub factors: Table<Factor, BatchGet>,
+    pub otps: Table<Otps, BatchGet>,
+    pub domains: Table<Domain, BatchGet>,
+    pub suppressions: Table<Suppression, BatchGet>,
+    pub new_tokens: Table<Token, Put>,
+    pub change_users: Table<User, Update>,
+    pub change_factors: Table<Factor, Update>,
+    pub change_otps: Table<Otps, Update>,
+    pub keys: Keyring<OtpCodes>,
+    pub mailer: Mailer,
+    pub policy: Policy,
+    pub lockout: lockout::Policy,
+    pub lifetimes: Lifetimes,
+}
+
+/// A phone that has been shown to be its owner's.
+struct Shown<'a> {
+    login: &'a Login,
+    factor: &'a Factor,
+    phone: &'a Phone,
+    wanted: &'a [Scope],
+}
+
+impl Endpoint for Approve {
+    type Error = Error;
+
+    async fn answer(&self, call: &Call) -> Result<Answer, Error> {
+        let token = call.bearer().ok_or(Refusal::NoToken)?;
+        let presented = Presented::parse(token).ok_or(Error::TokenInvalid)?;
+        let doors = second_factor::Doors {
+            tokens: &self.tokens,
+            users: &self.users,
+            factors: &self.factors,
+            otps: &self.otps,
+            meters: None,
+            change_users: &self.change_users,
+        };
+        let approves = |kind: &Kind| matches!(kind, Kind::Approval { .. });
+        for _ in 0..ROUNDS {
+            let login = second_factor::read(doors, call, &presented, approves).await?;
+            let login = login.map_err(|broken| match broken {
+                Broken::OtherKind => Error::NotInitiated,
+                Broken::Unknown | Broken::Reused | Broken::Blocked | Broken::Expired => broken.into(),
+            })?;
+            call.note_subject(format!("user:{}", login.user.id.text()));
+            let otp = read_otp(call, self.policy.length)?;
+            if let Some(answer) = self.judge(call, &login, &otp).await? {
+                return Ok(answer);
+            }
+        }
+        Err(Fault::new("the login changed every time".into()).into())
+    }
+}
+
+impl Approve {
+    /// `None` when something has changed since it was read.
+    async fn judge(&self, call: &Call, login: &Login, otp: &Code) -> Result<Option<Answer>, Error> {
+        let Kind::Approval {
+            wanted,
+            phone,
+            replaces,
+        } = &login.token.kind
+        else {
+            return Err(Error::NotInitiated);
+        };
+        let factor = login.active_factor().ok_or(Error::NoFactor)?;
+        // Who could set the first value may not replace one that came meanwhile.
+        if factor.value.is_some() != *replaces {
+            return Err(Error::TokenInvalid);
+        }
+        let binding = Binding {
+            user: login.user.id,
+            factor_type: FactorType::Sms,
+            phone,
+            flow: login.token.flow(),
+            purpose: Purpose::Approval,
+        };
+        let act = Act {
+            at: call.now,
+            by: call.invocation.clone(),
+        };
+        match login.otps.clone().judge(&self.policy, &binding, &self.keys, otp, &act) {
+            Judged::Limited(exhausted) => Err(Error::GuessTimeout(exhausted)),
+            Judged::Failed { next, why } => {
+                let (otps, users) = (&self.change_otps, &self.change_users);
+                match second_factor::count(otps, users, &self.lockout, call, login, &next, why).await? {
+                    Counted::Changed => Ok(None),
+                    Counted::Yes { answer, blocked } => {
+                        if blocked {
+                            let message = Message::Locked { at: call.now };
+                            self.tell(call, &login.user, &message, "locked").await;
+                        }
+                        Err(answer)
+                    }
+                }
+            }
+            Judged::Right { next } => {
+                let shown = Shown {
+                    login,
+                    factor,
+                    phone,
+                    wanted,
+                };
+                self.approve(call, &shown, &next).await
+            }
+        }
+    }
+
+    /// The code is used, the phone is the factor's, and its owner has a session: all of it, or nothing.
+    async fn approve(&self, call: &Call, shown: &Shown<'_>, next: &Otps) -> Result<Option<Answer>, Error> {
+        let user = &shown.login.user;
+        let mut transaction = Transaction::default();
+        let doors = second_factor::LetIn {
+            otps: &self.change_otps,
+            users: &self.change_users,
+            tokens: &self.new_tokens,
+            lifetime: self.lifetimes.access,
+        };
+        let (access, text) = doors.add(&mut transaction, call, shown.login, next, shown.wanted)?;
+        let approve = rows::factor::approve(&shown.factor.id, shown.phone, shown.factor, call.now);
+        transaction.update(&self.change_factors, &shown.factor.owner(), approve);
+        match transaction.commit().await? {
+            Committed::No(_) => return Ok(None),
+            Committed::Yes => {}
+        }
+        let message = Message::FactorChanged {
+            at: call.now,
+            phone: shown.phone,
+        };
+        self.tell(call, user, &message, "factor_changed").await;
+        let next = NextStep::RequestApps;
+        let answer = token_answer(call, "factor_approved", &access, &text, "approve_factor", next);
+        Ok(Some(answer))
+    }
+
+    async fn tell(&self, call: &Call, user: &User, message: &Message<'_>, kind: &'static str) {
+        let notices = Notices {
+            mailer: &self.mailer,
+            domains: &self.domains,
+            suppressions: &self.suppressions,
+        };
+        notices.tell(call, user, message, kind).await;
+    }
+}

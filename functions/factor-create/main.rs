@@ -1,0 +1,15 @@
+//! POST /mithril/api/users/{user_id}/authentication_factors
+mod handler;
+
+use countersign_shared::edge;
+
+fn main() -> std::process::ExitCode {
+    edge::run(async |edge| {
+        Ok(handler::Create {
+            tokens: edge.table(),
+            users: edge.table(),
+            clients: edge.table(),
+            factors: edge.table(),
+        })
+    })
+}

@@ -1,0 +1,184 @@
+use countersign_shared::{
+    delivery::text::Texter,
+    domain::{
+        access::Refusal,
+        factor::Factor,
+        key::{Answers, Keyring, OtpCodes},
+        meter::Meter,
+        otp::{Binding, Otps, Purpose},
+        repetition::{Keeping, Remembered},
+        scope::Scope,
+        token::{Grant, Kind, Owner, Presented, Token},
+        user::User,
+    },
+    fault::Fault,
+    http::{
+        call::Call,
+        mithril::{
+            Error,
+            body::{FactorWanted, read_factor},
+            invalid::Invalid,
+            view::{NextStep, token_answer},
+        },
+        reply::Answer,
+        serve::{Endpoint, in_time},
+    },
+    repetition::{self, Caller},
+    second_factor::{self, Login, ROUNDS},
+    sending::{self, Policy, Sending, Sent, Wanted},
+    settings::Lifetimes,
+    store::{
+        rows::budget::Spent,
+        table::{BatchGet, Delete, Put, Table, Transaction, Update},
+    },
+};
+use rand::rngs::SysRng;
+
+/// Sends a code to the phone that a user wants as second factor. Nothing changes before the code comes back.
+pub struct Init {
+    pub repetitions: Table<Remembered, Put>,
+    pub forget: Table<Remembered, Delete>,
+    pub tokens: Table<Token, BatchGet>,
+    pub users: Table<User, BatchGet>,
+    pub factors: Table<Factor, BatchGet>,
+    pub otps: Table<Otps, BatchGet>,
+    pub meters: Table<Meter, BatchGet>,
+    pub change_users: Table<User, Update>,
+    pub change_otps: Table<Otps, Update>,
+    pub change_meters: Table<Meter, Update>,
+    pub new_tokens: Table<Token, Put>,
+    pub budgets: Table<Spent, Update>,
+    pub answers: Keyring<Answers>,
+    pub keys: Keyring<OtpCodes>,
+    pub texter: Texter,
+    pub policy: Policy,
+    pub lifetimes: Lifetimes,
+}
+
+impl Endpoint for Init {
+    type Error = Error;
+
+    async fn answer(&self, call: &Call) -> Result<Answer, Error> {
+        let token = call.bearer().ok_or(Refusal::NoToken)?;
+        let presented = Presented::parse(token).ok_or(Error::TokenInvalid)?;
+        let answer = async {
+            let mut sending = Sending::new(self.doors(), call);
+            let done = in_time(self.init(call, &presented, &mut sending)).await;
+            if done.is_err() {
+                sending.take_back().await;
+            }
+            done
+        };
+        let caller = Caller {
+            function: "factor-init",
+            credential: token,
+        };
+        let keeping = Keeping::Sealed(&self.answers);
+        repetition::once(&self.repetitions, &self.forget, keeping, call, caller, answer).await
+    }
+}
+
+/// What the token lets its holder do: the scopes of the access token that follows, and whether it replaces a value.
+fn permitted(kind: &Kind, scopes: &[Scope]) -> (Vec<Scope>, bool) {
+    match kind {
+        Kind::Access => (scopes.to_vec(), true),
+        Kind::SecondFactor { wanted } => (wanted.clone(), false),
+        Kind::Approval { wanted, replaces, .. } => (wanted.clone(), *replaces),
+    }
+}
+
+impl Init {
+    async fn init(&self, call: &Call, presented: &Presented, sending: &mut Sending<'_>) -> Result<Answer, Error> {
+        let doors = second_factor::Doors {
+            tokens: &self.tokens,
+            users: &self.users,
+            factors: &self.factors,
+            otps: &self.otps,
+            meters: Some(&self.meters),
+            change_users: &self.change_users,
+        };
+        for _ in 0..ROUNDS {
+            let login = second_factor::read(doors, call, presented, |_| true).await??;
+            call.note_subject(format!("user:{}", login.user.id.text()));
+            let FactorWanted { factor_type, phone } = read_factor(call)?;
+            if self.policy.countries.of(&phone).is_none() {
+                return Err(Invalid::inclusion("factor", &[]).into());
+            }
+            let factor = login.active_factor().ok_or(Error::NoFactor)?;
+            let (wanted, replaces) = permitted(&login.token.kind, &login.token.scopes);
+            if factor.value.is_some() != replaces {
+                return Err(Error::WrongTokenType);
+            }
+            let kind = Kind::Approval {
+                wanted,
+                phone: phone.clone(),
+                replaces,
+            };
+            let (token, text) = self.token(call, &login, kind)?;
+            let wanted = Wanted {
+                binding: Binding {
+                    user: login.user.id,
+                    factor_type,
+                    phone: &phone,
+                    flow: token.flow(),
+                    purpose: Purpose::Approval,
+                },
+                locale: &login.token.locale,
+                domain: &login.user.domain,
+            };
+            let also = |transaction: &mut Transaction| {
+                transaction.put_new(&self.new_tokens, &token, call.now);
+            };
+            match sending
+                .send(wanted, login.otps.clone(), login.meter.clone(), also)
+                .await?
+            {
+                Sent::Yes => {
+                    let next = NextStep::ApproveFactor;
+                    return Ok(token_answer(
+                        call,
+                        "factor_initiated",
+                        &token,
+                        &text,
+                        "init_factor",
+                        next,
+                    ));
+                }
+                Sent::Changed => {}
+            }
+        }
+        Err(Fault::new("the login changed every time".into()).into())
+    }
+
+    /// A token of the same session, which ends no later than the one that it comes of.
+    fn token(
+        &self,
+        call: &Call,
+        login: &Login,
+        kind: Kind,
+    ) -> Result<(Token, countersign_shared::domain::secret::Secret), Fault> {
+        let base = &login.token;
+        let grant = Grant {
+            owner: Owner::User(login.user.id),
+            generation: login.user.token_generation,
+            session: base.session,
+            locale: base.locale.clone(),
+            client: base.client.clone(),
+            kind,
+            scopes: Vec::new(),
+            expires_at: base.expires_at.min(call.now.deadline(self.lifetimes.login)),
+        };
+        Ok(Token::issue(grant, &mut SysRng, call.now)?)
+    }
+
+    fn doors(&self) -> sending::Doors<'_> {
+        sending::Doors {
+            otps: &self.change_otps,
+            budgets: &self.budgets,
+            meters: &self.change_meters,
+            texter: &self.texter,
+            keys: &self.keys,
+            policy: &self.policy,
+        }
+    }
+}

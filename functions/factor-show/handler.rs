@@ -1,0 +1,35 @@
+use countersign_shared::{
+    admission::{self, Doors},
+    domain::{client::Client, factor::Factor, token::Token, user::User},
+    http::{
+        call::Call,
+        mithril::{Error, FACTOR_READ, view::factor_answer},
+        reply::Answer,
+        serve::Endpoint,
+    },
+    store::table::{BatchGet, Table},
+};
+
+/// Shows one of a user's second factors, its value masked.
+pub struct Show {
+    pub tokens: Table<Token, BatchGet>,
+    pub users: Table<User, BatchGet>,
+    pub clients: Table<Client, BatchGet>,
+    pub factors: Table<Factor, BatchGet>,
+}
+
+impl Endpoint for Show {
+    type Error = Error;
+
+    async fn answer(&self, call: &Call) -> Result<Answer, Error> {
+        let doors = Doors {
+            tokens: &self.tokens,
+            users: &self.users,
+            clients: &self.clients,
+        };
+        let (caller, named) = admission::factor(doors, &self.factors, call, FACTOR_READ).await??;
+        caller.look_after(named.user)?;
+        let factor = named.factor.ok_or(Error::NotFound)?;
+        Ok(factor_answer(call, "factor_shown", &factor))
+    }
+}

@@ -1,0 +1,123 @@
+use countersign_shared::{
+    delivery::text::Texter,
+    domain::{
+        access::Refusal,
+        factor::{Factor, FactorType},
+        key::{Answers, Keyring, OtpCodes},
+        meter::Meter,
+        otp::{Binding, Otps, Purpose},
+        repetition::{Keeping, Remembered},
+        token::{Kind, Presented, Token},
+        user::User,
+    },
+    fault::Fault,
+    http::{
+        call::Call,
+        mithril::{Error, body::read_nothing, view::user_answer},
+        reply::Answer,
+        serve::{Endpoint, in_time},
+    },
+    repetition::{self, Caller},
+    second_factor::{self, ROUNDS},
+    sending::{self, Policy, Sending, Sent, Wanted},
+    store::{
+        rows::budget::Spent,
+        table::{BatchGet, Delete, Put, Table, Update},
+    },
+};
+
+/// Sends another code for the login that the caller has begun, and cancels the earlier one.
+pub struct Create {
+    pub repetitions: Table<Remembered, Put>,
+    pub forget: Table<Remembered, Delete>,
+    pub tokens: Table<Token, BatchGet>,
+    pub users: Table<User, BatchGet>,
+    pub factors: Table<Factor, BatchGet>,
+    pub otps: Table<Otps, BatchGet>,
+    pub meters: Table<Meter, BatchGet>,
+    pub change_users: Table<User, Update>,
+    pub change_otps: Table<Otps, Update>,
+    pub change_meters: Table<Meter, Update>,
+    pub budgets: Table<Spent, Update>,
+    pub answers: Keyring<Answers>,
+    pub keys: Keyring<OtpCodes>,
+    pub texter: Texter,
+    pub policy: Policy,
+}
+
+impl Endpoint for Create {
+    type Error = Error;
+
+    async fn answer(&self, call: &Call) -> Result<Answer, Error> {
+        let token = call.bearer().ok_or(Refusal::NoToken)?;
+        let presented = Presented::parse(token).ok_or(Error::TokenInvalid)?;
+        let answer = async {
+            read_nothing(call)?;
+            let mut sending = Sending::new(self.doors(), call);
+            let done = in_time(self.send(call, &presented, &mut sending)).await;
+            if done.is_err() {
+                sending.take_back().await;
+            }
+            done
+        };
+        let caller = Caller {
+            // What the path names is part of the call.
+            function: "otp-create",
+            credential: &format!("{} {token}", call.path),
+        };
+        let keeping = Keeping::Sealed(&self.answers);
+        repetition::once(&self.repetitions, &self.forget, keeping, call, caller, answer).await
+    }
+}
+
+impl Create {
+    async fn send(&self, call: &Call, presented: &Presented, sending: &mut Sending<'_>) -> Result<Answer, Error> {
+        let doors = second_factor::Doors {
+            tokens: &self.tokens,
+            users: &self.users,
+            factors: &self.factors,
+            otps: &self.otps,
+            meters: Some(&self.meters),
+            change_users: &self.change_users,
+        };
+        let waits = |kind: &Kind| matches!(kind, Kind::SecondFactor { .. });
+        for _ in 0..ROUNDS {
+            let login = second_factor::read(doors, call, presented, waits).await??;
+            if login.user.id.text() != call.path_parameter("user_id") {
+                return Err(Error::Forbidden);
+            }
+            call.note_subject(format!("user:{}", login.user.id.text()));
+            let phone = login.active_factor().and_then(|factor| factor.value.as_ref());
+            let wanted = Wanted {
+                binding: Binding {
+                    user: login.user.id,
+                    factor_type: FactorType::Sms,
+                    phone: phone.ok_or(Error::No2faData)?,
+                    flow: login.token.flow(),
+                    purpose: Purpose::SignIn,
+                },
+                locale: &login.token.locale,
+                domain: &login.user.domain,
+            };
+            match sending
+                .send(wanted, login.otps.clone(), login.meter.clone(), |_| {})
+                .await?
+            {
+                Sent::Yes => return Ok(user_answer(call, "otp_sent", &login.user)),
+                Sent::Changed => {}
+            }
+        }
+        Err(Fault::new("the login changed every time".into()).into())
+    }
+
+    fn doors(&self) -> sending::Doors<'_> {
+        sending::Doors {
+            otps: &self.change_otps,
+            budgets: &self.budgets,
+            meters: &self.change_meters,
+            texter: &self.texter,
+            keys: &self.keys,
+            policy: &self.policy,
+        }
+    }
+}

@@ -1,0 +1,105 @@
+use countersign_shared::{
+    delivery::words::Message,
+    domain::{
+        budget::Act,
+        factor::FactorType,
+        otp::{Binding, Code, Judged, Otps, Purpose},
+        secret::Secret,
+        token::Kind,
+    },
+    fault::Fault,
+    http::{
+        call::Call,
+        mithril::{
+            Error,
+            body::GrantType,
+            view::{NextStep, token_answer},
+        },
+        reply::Answer,
+    },
+    second_factor::{self, Counted, Login, ROUNDS},
+    store::table::{Committed, Transaction},
+};
+
+use crate::handler::Create;
+
+impl Create {
+    /// Judges a code on what was read, and writes what follows on condition that nothing has changed: a guess that lost
+    /// the race is judged anew, on what the winner left.
+    pub async fn authorize(&self, call: &Call, token: Option<Secret>, otp: &Code) -> Result<Answer, Error> {
+        for _ in 0..ROUNDS {
+            let login = self.login(call, token.clone()).await?;
+            call.note_subject(format!("user:{}", login.user.id.text()));
+            let factor = login.active_factor().ok_or(Error::NoFactor)?;
+            let binding = Binding {
+                user: login.user.id,
+                factor_type: FactorType::Sms,
+                phone: factor.value.as_ref().ok_or(Error::FactorNotSet)?,
+                flow: login.token.flow(),
+                purpose: Purpose::SignIn,
+            };
+            let act = Act {
+                at: call.now,
+                by: call.invocation.clone(),
+            };
+            let judged = login
+                .otps
+                .clone()
+                .judge(&self.policy.otp, &binding, &self.keys, otp, &act);
+            match judged {
+                Judged::Limited(exhausted) => return Err(Error::GuessTimeout(exhausted)),
+                Judged::Failed { next, why } => {
+                    let (otps, users) = (&self.change_otps, &self.change_users);
+                    match second_factor::count(otps, users, &self.lockout, call, &login, &next, why).await? {
+                        Counted::Changed => {}
+                        Counted::Yes { answer, blocked } => {
+                            self.tell_failed(call, &login, &next, blocked).await;
+                            return Err(answer);
+                        }
+                    }
+                }
+                Judged::Right { next } => {
+                    if let Some(answer) = self.let_in(call, &login, &next).await? {
+                        return Ok(answer);
+                    }
+                }
+            }
+        }
+        Err(Fault::new("the login changed every time".into()).into())
+    }
+
+    /// The code is used, what failed is forgiven, the session begins anew and has its access token: all of it, or nothing.
+    async fn let_in(&self, call: &Call, login: &Login, next: &Otps) -> Result<Option<Answer>, Error> {
+        let Kind::SecondFactor { wanted } = &login.token.kind else {
+            return Err(Error::WrongTokenType);
+        };
+        let mut transaction = Transaction::default();
+        let doors = second_factor::LetIn {
+            otps: &self.change_otps,
+            users: &self.change_users,
+            tokens: &self.new_tokens,
+            lifetime: self.lifetimes.access,
+        };
+        let (access, text) = doors.add(&mut transaction, call, login, next, wanted)?;
+        let grant_type = GrantType::Authorize.name();
+        Ok(match transaction.commit().await? {
+            Committed::No(_) => None,
+            Committed::Yes => {
+                let next = NextStep::RequestApps;
+                Some(token_answer(call, "otp_verified", &access, &text, grant_type, next))
+            }
+        })
+    }
+
+    /// Somebody knows the password and has not the phone: the user shall know, once a code (ASVS 6.3.5).
+    async fn tell_failed(&self, call: &Call, login: &Login, next: &Otps, blocked: bool) {
+        let attempts = |otps: &Otps| otps.code.as_ref().map_or(0, |otp| otp.attempts);
+        let is_last = attempts(next) > attempts(&login.otps) && attempts(next) == self.policy.otp.max_attempts;
+        if blocked {
+            self.tell_locked(call, &login.user).await;
+        } else if is_last {
+            let message = Message::CodeFailed { at: call.now };
+            self.tell(call, &login.user, &message, "code_failed").await;
+        }
+    }
+}

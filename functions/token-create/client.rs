@@ -1,0 +1,61 @@
+use countersign_shared::{
+    domain::{
+        client::Granting,
+        id::ClientId,
+        locale::Locale,
+        secret::{Digest, Secret},
+        token::{Grant, Kind, Owner, Token},
+    },
+    fault::Fault,
+    http::{
+        call::Call,
+        mithril::{
+            Error,
+            body::GrantType,
+            view::{NextStep, token_answer},
+        },
+        reply::Answer,
+    },
+};
+use rand::rngs::SysRng;
+
+use crate::handler::Create;
+
+impl Create {
+    /// A client that shows its own secret gets a token in its own name.
+    pub async fn client_credentials(
+        &self,
+        call: &Call,
+        client_id: &str,
+        secret: &Secret,
+        scope: &str,
+    ) -> Result<Answer, Error> {
+        let id = ClientId::parse(client_id).ok_or(Error::ClientUnknown)?;
+        let client = self.clients.get(&id, call.now).await?.ok_or(Error::ClientUnknown)?;
+        if !client.grants.contains(&Granting::ClientCredentials) {
+            return Err(Error::ClientNotAllowed);
+        }
+        if !client.secret.matches(&Digest::of(secret)) {
+            return Err(Error::WrongSecret);
+        }
+        call.note_actor(format!("client:{}", id.as_str()));
+        let scopes = client
+            .allowed(scope)
+            .ok_or_else(|| Error::ScopeNotAllowed(client.scopes.clone()))?;
+        let grant = Grant {
+            owner: Owner::Client(id.clone()),
+            generation: client.token_generation,
+            session: None,
+            locale: Locale::default(),
+            client: id,
+            kind: Kind::Access,
+            scopes,
+            expires_at: call.now.deadline(self.lifetimes.access),
+        };
+        let (token, text) = Token::issue(grant, &mut SysRng, call.now).map_err(Fault::from)?;
+        self.new_tokens.put(&token).await?;
+        let grant_type = GrantType::ClientCredentials.name();
+        let next = NextStep::RequestApps;
+        Ok(token_answer(call, "client_signed_in", &token, &text, grant_type, next))
+    }
+}

@@ -1,0 +1,143 @@
+use countersign_shared::{
+    delivery::{mail::Mailer, text::Texter, words::Message},
+    domain::{
+        claim::Claim,
+        client::Client,
+        factor::Factor,
+        key::{Answers, Keyring, OtpCodes},
+        lockout,
+        meter::Meter,
+        otp::Otps,
+        password::Cost,
+        repetition::{Keeping, Remembered},
+        secret::Secret,
+        suppression::Suppression,
+        tenant::Domain,
+        token::{Kind, Presented, Token},
+        user::User,
+    },
+    http::{
+        call::Call,
+        mithril::{
+            Error,
+            body::{GrantWanted, read_grant},
+        },
+        reply::Answer,
+        serve::Endpoint,
+    },
+    notices::Notices,
+    repetition::{self, Caller},
+    second_factor::{self, Login},
+    sending::{self, Policy},
+    settings::Lifetimes,
+    store::{
+        rows::budget::Spent,
+        table::{BatchGet, Delete, Get, Put, Table, Update},
+    },
+};
+
+/// Gives tokens: for a password, for a code, for another code, for a client's secret.
+pub struct Create {
+    pub repetitions: Table<Remembered, Put>,
+    pub forget: Table<Remembered, Delete>,
+    pub clients: Table<Client, Get>,
+    pub claims: Table<Claim, Get>,
+    pub tokens: Table<Token, BatchGet>,
+    pub users: Table<User, BatchGet>,
+    pub factors: Table<Factor, BatchGet>,
+    pub otps: Table<Otps, BatchGet>,
+    pub meters: Table<Meter, BatchGet>,
+    pub domains: Table<Domain, BatchGet>,
+    pub suppressions: Table<Suppression, BatchGet>,
+    pub new_tokens: Table<Token, Put>,
+    pub change_tokens: Table<Token, Update>,
+    pub change_users: Table<User, Update>,
+    pub change_otps: Table<Otps, Update>,
+    pub change_meters: Table<Meter, Update>,
+    pub budgets: Table<Spent, Update>,
+    pub answers: Keyring<Answers>,
+    pub keys: Keyring<OtpCodes>,
+    pub mailer: Mailer,
+    pub texter: Texter,
+    pub policy: Policy,
+    pub lockout: lockout::Policy,
+    pub lifetimes: Lifetimes,
+    pub cost: Cost,
+}
+
+impl Endpoint for Create {
+    type Error = Error;
+
+    async fn answer(&self, call: &Call) -> Result<Answer, Error> {
+        let wanted = read_grant(call, self.policy.otp.length)?;
+        let caller = Caller {
+            function: "token-create",
+            credential: call.bearer().unwrap_or_default(),
+        };
+        let answer = async {
+            match wanted {
+                GrantWanted::Password {
+                    email,
+                    password,
+                    client_id,
+                    scope,
+                } => self.password(call, &email, &password, &client_id, &scope).await,
+                GrantWanted::Authorize { token, otp } => self.authorize(call, token, &otp).await,
+                GrantWanted::Refresh { token } => self.refresh(call, token).await,
+                GrantWanted::ClientCredentials {
+                    client_id,
+                    client_secret,
+                    scope,
+                } => self.client_credentials(call, &client_id, &client_secret, &scope).await,
+            }
+        };
+        let keeping = Keeping::Sealed(&self.answers);
+        repetition::once(&self.repetitions, &self.forget, keeping, call, caller, answer).await
+    }
+}
+
+impl Create {
+    /// The login that a token carries on, if it waits for a code.
+    pub async fn login(&self, call: &Call, token: Option<Secret>) -> Result<Login, Error> {
+        let token = token.ok_or(Error::NoToken)?;
+        let presented = Presented::parse(token.expose()).ok_or(Error::TokenInvalid)?;
+        let doors = second_factor::Doors {
+            tokens: &self.tokens,
+            users: &self.users,
+            factors: &self.factors,
+            otps: &self.otps,
+            meters: Some(&self.meters),
+            change_users: &self.change_users,
+        };
+        let waits = |kind: &Kind| matches!(kind, Kind::SecondFactor { .. });
+        Ok(second_factor::read(doors, call, &presented, waits).await??)
+    }
+
+    /// What sending a code may touch.
+    pub fn doors(&self) -> sending::Doors<'_> {
+        sending::Doors {
+            otps: &self.change_otps,
+            budgets: &self.budgets,
+            meters: &self.change_meters,
+            texter: &self.texter,
+            keys: &self.keys,
+            policy: &self.policy,
+        }
+    }
+
+    /// Tells a user that the account was locked.
+    pub async fn tell_locked(&self, call: &Call, user: &User) {
+        let message = Message::Locked { at: call.now };
+        self.tell(call, user, &message, "locked").await;
+    }
+
+    /// Tells a user something.
+    pub async fn tell(&self, call: &Call, user: &User, message: &Message<'_>, kind: &'static str) {
+        let notices = Notices {
+            mailer: &self.mailer,
+            domains: &self.domains,
+            suppressions: &self.suppressions,
+        };
+        notices.tell(call, user, message, kind).await;
+    }
+}

@@ -1,0 +1,44 @@
+//! POST /mithril/api/tokens
+mod authorize;
+mod client;
+mod handler;
+mod password;
+mod refresh;
+
+use countersign_shared::edge;
+
+fn main() -> std::process::ExitCode {
+    edge::run(async |edge| {
+        let (mailer, texter) = (edge.mailer(), edge.texter());
+        let (answers, keys) = (edge.keys().await, edge.keys().await);
+        let (policy, lockout) = (edge.sending_policy(), edge.lockout_policy());
+        let (lifetimes, cost) = (edge.token_lifetimes(), edge.password_cost());
+        Ok(handler::Create {
+            repetitions: edge.table(),
+            forget: edge.table(),
+            clients: edge.table(),
+            claims: edge.table(),
+            tokens: edge.table(),
+            users: edge.table(),
+            factors: edge.table(),
+            otps: edge.table(),
+            meters: edge.table(),
+            domains: edge.table(),
+            suppressions: edge.table(),
+            new_tokens: edge.table(),
+            change_tokens: edge.table(),
+            change_users: edge.table(),
+            change_otps: edge.table(),
+            change_meters: edge.table(),
+            budgets: edge.table(),
+            answers: answers?,
+            keys: keys?,
+            mailer: mailer?,
+            texter: texter?,
+            policy: policy?,
+            lockout: lockout?,
+            lifetimes: lifetimes?,
+            cost: cost?,
+        })
+    })
+}

@@ -1,0 +1,304 @@
+use countersign_shared::{
+    domain::{
+        claim,
+        client::{Client, Granting},
+        factor::{Factor, FactorKey, FactorType},
+        id::{ClientId, UserId},
+        lockout::Failed,
+        meter::Meter,
+        name::{DomainName, EmailAddress},
+        otp::{Binding, Otps, Purpose},
+        password::{Password, PasswordHash, Verdict},
+        scope::Scope,
+        tenant::Domain,
+        token::{Grant, Kind, Owner, Session, Token},
+        user::User,
+    },
+    fault::Fault,
+    http::{
+        call::Call,
+        mithril::{
+            Error,
+            body::GrantType,
+            view::{NextStep, token_answer},
+        },
+        reply::Answer,
+        serve::in_time,
+    },
+    second_factor::ROUNDS,
+    sending::{Sending, Sent, Wanted},
+    store::{
+        rows,
+        table::{Batch, Committed, Transaction},
+    },
+};
+use rand::rngs::SysRng;
+
+use crate::handler::Create;
+
+/// Who wants to sign in where, as far as it is known.
+struct Found {
+    user: Option<User>,
+    factor: Option<Factor>,
+    otps: Otps,
+    meter: Option<Meter>,
+    domain: Domain,
+}
+
+/// A sign-in that nothing speaks against.
+struct SignIn<'a> {
+    client: &'a Client,
+    user: &'a User,
+    wanted: Vec<Scope>,
+    password: PasswordHash,
+}
+
+impl Create {
+    /// The same work for whoever it is: one hash, and one write, whether the user is known, blocked, or wrong (R27, R28).
+    pub async fn password(
+        &self,
+        call: &Call,
+        email: &str,
+        password: &Password,
+        client_id: &str,
+        scope: &str,
+    ) -> Result<Answer, Error> {
+        let (client, domain) = self.login_client(call, client_id).await?;
+        let id = self.user_of(call, &domain, email).await?;
+        let mut sending = Sending::new(self.doors(), call);
+        let done = in_time(self.sign_in(call, &client, &domain, id, password, scope, &mut sending)).await;
+        if done.is_err() {
+            sending.take_back().await;
+        }
+        done
+    }
+
+    /// The client, and the domain whose users log in with it.
+    async fn login_client(&self, call: &Call, client_id: &str) -> Result<(Client, DomainName), Error> {
+        let id = ClientId::parse(client_id).ok_or(Error::ClientUnknown)?;
+        let client = self.clients.get(&id, call.now).await?.ok_or(Error::ClientUnknown)?;
+        let domain = client.domain.clone().ok_or(Error::ClientNotAllowed)?;
+        match client.grants.contains(&Granting::Password) {
+            true => Ok((client, domain)),
+            false => Err(Error::ClientNotAllowed),
+        }
+    }
+
+    /// The user of that address, or an id that nobody has.
+    async fn user_of(&self, call: &Call, domain: &DomainName, email: &str) -> Result<UserId, Fault> {
+        let nobody = UserId::draw(&mut SysRng)?;
+        let key = match EmailAddress::parse(email) {
+            Ok(email) => claim::email(domain, &email),
+            // What is no address belongs to nobody, and is looked up all the same.
+            Err(_) => claim::nobody(&nobody),
+        };
+        Ok(self
+            .claims
+            .get(&key, call.now)
+            .await?
+            .map_or(nobody, |claim| claim.user))
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "they are what a sign-in is made of, and are used once"
+    )]
+    async fn sign_in(
+        &self,
+        call: &Call,
+        client: &Client,
+        domain: &DomainName,
+        id: UserId,
+        password: &Password,
+        scope: &str,
+        sending: &mut Sending<'_>,
+    ) -> Result<Answer, Error> {
+        let mut verified: Option<(PasswordHash, Verdict)> = None;
+        for _ in 0..ROUNDS {
+            let found = self.find(call, domain, id).await?;
+            let stored = match &found.user {
+                Some(user) => user.password.clone(),
+                None => PasswordHash::decoy(&self.cost),
+            };
+            let verdict = match &verified {
+                Some((hash, verdict)) if hash.to_stored() == stored.to_stored() => *verdict,
+                Some(_) | None => stored.verify(password, &self.cost),
+            };
+            verified = Some((stored.clone(), verdict));
+            let Some(user) = found.user.as_ref() else {
+                return self.refuse(call, Error::WrongIdentity).await;
+            };
+            call.note_subject(format!("user:{}", user.id.text()));
+            if user.lockout.standing(call.now).is_some() {
+                return self.refuse(call, Error::UserBlocked).await;
+            }
+            let rehashed = match verdict {
+                Verdict::Wrong => match self.count_wrong(call, user).await? {
+                    Some(refusal) => return Err(refusal),
+                    None => continue,
+                },
+                Verdict::Right => stored,
+                Verdict::RightButWeak => PasswordHash::of(password, &self.cost, &mut SysRng).map_err(Fault::from)?,
+            };
+            let Some(wanted) = client.allowed(scope) else {
+                self.forgive(call, user).await?;
+                return Err(Error::ScopeNotAllowed(client.scopes.clone()));
+            };
+            let sign_in = SignIn {
+                client,
+                user,
+                wanted,
+                password: rehashed,
+            };
+            if let Some(answer) = self.admit(call, &sign_in, &found, sending).await? {
+                return Ok(answer);
+            }
+        }
+        Err(Fault::new("the user changed every time".into()).into())
+    }
+
+    async fn find(&self, call: &Call, domain: &DomainName, id: UserId) -> Result<Found, Fault> {
+        let factor = FactorKey {
+            user: id,
+            factor_type: FactorType::Sms,
+        };
+        let mut batch = Batch::default();
+        batch.want(&self.users, &id);
+        batch.want(&self.factors, &factor);
+        batch.want(&self.otps, &factor);
+        batch.want(&self.meters, &());
+        batch.want(&self.domains, domain);
+        let found = batch.read().await?;
+        let otps = found.take(&self.otps, &factor, call.now)?;
+        let described = found.take(&self.domains, domain, call.now)?;
+        Ok(Found {
+            user: found.take(&self.users, &id, call.now)?,
+            factor: found.take(&self.factors, &factor, call.now)?,
+            otps: otps.unwrap_or_else(|| Otps::none(id, FactorType::Sms)),
+            meter: found.take(&self.meters, &(), call.now)?,
+            domain: described.unwrap_or_else(|| Domain::undescribed(domain.clone())),
+        })
+    }
+
+    /// Refuses what no failure is counted of, after a write like that of one.
+    async fn refuse(&self, call: &Call, why: Error) -> Result<Answer, Error> {
+        let nobody = UserId::draw(&mut SysRng).map_err(Fault::from)?;
+        let mut transaction = Transaction::default();
+        transaction.update(&self.change_users, &nobody, rows::user::nobody(&call.invocation));
+        transaction.commit().await?;
+        Err(why)
+    }
+
+    /// Counts a wrong password; `None` when the user has changed since it was judged.
+    async fn count_wrong(&self, call: &Call, user: &User) -> Result<Option<Error>, Fault> {
+        let next = user.lockout.failed(&self.lockout, Failed::Password, call.now);
+        let change = rows::user::stand(user, &next, &call.invocation, call.now);
+        let mut transaction = Transaction::default();
+        transaction.update(&self.change_users, &user.id, change);
+        match transaction.commit().await? {
+            Committed::No(_) => return Ok(None),
+            Committed::Yes => {}
+        }
+        if next.standing(call.now).is_some() {
+            self.tell_locked(call, user).await;
+        }
+        Ok(Some(Error::WrongIdentity))
+    }
+
+    /// The password was right, though nothing follows from it: the wrong ones before it do not count any more.
+    async fn forgive(&self, call: &Call, user: &User) -> Result<(), Fault> {
+        let next = user.lockout.knew_password(call.now);
+        if next == user.lockout {
+            return Ok(());
+        }
+        let change = rows::user::stand(user, &next, &call.invocation, call.now);
+        let mut transaction = Transaction::default();
+        transaction.update(&self.change_users, &user.id, change);
+        // Somebody else changed the user: then it is theirs to count.
+        transaction.commit().await.map(drop)
+    }
+
+    /// Begins a session: with everything, or with what the second factor is asked by. `None` when the user has changed.
+    async fn admit(
+        &self,
+        call: &Call,
+        sign_in: &SignIn<'_>,
+        found: &Found,
+        sending: &mut Sending<'_>,
+    ) -> Result<Option<Answer>, Error> {
+        let user = sign_in.user;
+        let active = found.factor.as_ref().filter(|factor| factor.is_active);
+        let session = Session::draw(&mut SysRng).map_err(Fault::from)?;
+        let lockout = user.lockout.knew_password(call.now);
+        let (kind, scopes, lifetime) = match active {
+            None => (Kind::Access, sign_in.wanted.clone(), self.lifetimes.access),
+            Some(_) => {
+                let wanted = sign_in.wanted.clone();
+                (Kind::SecondFactor { wanted }, Vec::new(), self.lifetimes.login)
+            }
+        };
+        let grant = Grant {
+            owner: Owner::User(user.id),
+            generation: user.generation_after(&lockout),
+            session: Some(session),
+            locale: found.domain.locale.clone(),
+            client: sign_in.client.id.clone(),
+            kind,
+            scopes,
+            expires_at: call.now.deadline(lifetime),
+        };
+        let (token, text) = Token::issue(grant, &mut SysRng, call.now).map_err(Fault::from)?;
+        let mut sessions = user.sessions.clone();
+        sessions.insert(sign_in.client.id.clone(), session);
+        let also = |transaction: &mut Transaction| {
+            let change = rows::user::sign_in(user, &lockout, &sessions, &sign_in.password, call.now);
+            transaction.update(&self.change_users, &user.id, change);
+            transaction.put_new(&self.new_tokens, &token, call.now);
+        };
+        let answer = |outcome, next| {
+            let grant_type = GrantType::Password.name();
+            Some(token_answer(call, outcome, &token, &text, grant_type, next))
+        };
+        let Some(phone) = active.map(|factor| &factor.value) else {
+            return Ok(match self.commit(also).await? {
+                true => answer("signed_in", NextStep::RequestApps),
+                false => None,
+            });
+        };
+        let Some(phone) = phone else {
+            return Ok(match self.commit(also).await? {
+                true => answer("factor_requested", NextStep::RequestFactor),
+                false => None,
+            });
+        };
+        let wanted = Wanted {
+            binding: Binding {
+                user: user.id,
+                factor_type: FactorType::Sms,
+                phone,
+                flow: token.flow(),
+                purpose: Purpose::SignIn,
+            },
+            locale: &found.domain.locale,
+            domain: &found.domain.name,
+        };
+        match sending
+            .send(wanted, found.otps.clone(), found.meter.clone(), also)
+            .await
+        {
+            Ok(Sent::Yes) => Ok(answer("otp_requested", NextStep::RequestOtp)),
+            Ok(Sent::Changed) => Ok(None),
+            Err(why) => {
+                self.forgive(call, user).await?;
+                Err(why.into())
+            }
+        }
+    }
+
+    /// Writes what was added to a transaction; `false` when a condition does not hold any more.
+    async fn commit(&self, add: impl Fn(&mut Transaction)) -> Result<bool, Fault> {
+        let mut transaction = Transaction::default();
+        add(&mut transaction);
+        Ok(matches!(transaction.commit().await?, Committed::Yes))
+    }
+}

@@ -1,0 +1,99 @@
+use countersign_shared::{
+    domain::{
+        factor::FactorType,
+        otp::{Binding, Purpose},
+        secret::Secret,
+        token::{Grant, Owner, Token},
+    },
+    fault::Fault,
+    http::{
+        call::Call,
+        mithril::{
+            Error,
+            body::GrantType,
+            view::{NextStep, token_answer},
+        },
+        reply::Answer,
+        serve::in_time,
+    },
+    second_factor::ROUNDS,
+    sending::{Sending, Sent, Wanted},
+    store::{rows, table::Transaction},
+};
+use rand::rngs::SysRng;
+
+use crate::handler::Create;
+
+impl Create {
+    /// Sends another code, for another token: the earlier one ends, unless nothing could be sent.
+    pub async fn refresh(&self, call: &Call, token: Option<Secret>) -> Result<Answer, Error> {
+        let mut sending = Sending::new(self.doors(), call);
+        let mut replaced = None;
+        let done = in_time(self.send_again(call, token, &mut sending, &mut replaced)).await;
+        if done.is_err() {
+            sending.take_back().await;
+            if let Some(token) = replaced {
+                let change = rows::token::restore(&call.invocation);
+                // The first error is the one to tell.
+                let _ = self.change_tokens.update(&token, change, call.now).await;
+            }
+        }
+        done
+    }
+
+    async fn send_again(
+        &self,
+        call: &Call,
+        token: Option<Secret>,
+        sending: &mut Sending<'_>,
+        replaced: &mut Option<countersign_shared::domain::secret::Digest>,
+    ) -> Result<Answer, Error> {
+        for _ in 0..ROUNDS {
+            let login = self.login(call, token.clone()).await?;
+            let (old, user) = (&login.token, &login.user);
+            call.note_subject(format!("user:{}", user.id.text()));
+            let factor = login.active_factor().ok_or(Error::NoFactor)?;
+            let phone = factor.value.as_ref().ok_or(Error::FactorNotSet)?;
+            let grant = Grant {
+                owner: Owner::User(user.id),
+                generation: user.token_generation,
+                session: old.session,
+                locale: old.locale.clone(),
+                client: old.client.clone(),
+                kind: old.kind.clone(),
+                scopes: Vec::new(),
+                // However often it is renewed, the login does not live longer (R37).
+                expires_at: old.expires_at,
+            };
+            let (renewed, text) = Token::issue(grant, &mut SysRng, call.now).map_err(Fault::from)?;
+            let wanted = Wanted {
+                binding: Binding {
+                    user: user.id,
+                    factor_type: FactorType::Sms,
+                    phone,
+                    flow: renewed.flow(),
+                    purpose: Purpose::SignIn,
+                },
+                locale: &old.locale,
+                domain: &user.domain,
+            };
+            let also = |transaction: &mut Transaction| {
+                let replace = rows::token::replace(&call.invocation, call.now);
+                transaction.update(&self.change_tokens, &old.digest, replace);
+                transaction.put_new(&self.new_tokens, &renewed, call.now);
+            };
+            *replaced = Some(old.digest.clone());
+            match sending
+                .send(wanted, login.otps.clone(), login.meter.clone(), also)
+                .await?
+            {
+                Sent::Yes => {
+                    let (grant_type, next) = (GrantType::Refresh.name(), NextStep::RequestOtp);
+                    return Ok(token_answer(call, "otp_requested", &renewed, &text, grant_type, next));
+                }
+                Sent::Changed => {}
+            }
+        }
+        Err(Fault::new("the login changed every time".into()).into())
+    }
+}

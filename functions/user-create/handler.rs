@@ -1,0 +1,108 @@
+use countersign_shared::{
+    accounts,
+    admission::{self, Doors},
+    domain::{
+        claim::Claim,
+        client::Client,
+        factor::{Factor, FactorType},
+        name::{DisplayName, Login},
+        password::{Cost, PasswordHash},
+        tenant::{Domain, Options},
+        token::Token,
+        user::{NewUser, User},
+    },
+    fault::Fault,
+    http::{
+        call::Call,
+        mithril::{
+            Error, USER_WRITE,
+            body::{accept_password, read_user},
+            invalid::Invalid,
+            view::user_made,
+        },
+        reply::Answer,
+        serve::Endpoint,
+    },
+    store::table::{Batch, BatchGet, Committed, Put, Table, Transaction},
+};
+use rand::rngs::SysRng;
+
+/// Makes an account in the caller's domain.
+pub struct Create {
+    pub tokens: Table<Token, BatchGet>,
+    pub users: Table<User, BatchGet>,
+    pub clients: Table<Client, BatchGet>,
+    pub domains: Table<Domain, BatchGet>,
+    pub new_users: Table<User, Put>,
+    pub claims: Table<Claim, Put>,
+    pub factors: Table<Factor, Put>,
+    pub cost: Cost,
+}
+
+impl Endpoint for Create {
+    type Error = Error;
+
+    async fn answer(&self, call: &Call) -> Result<Answer, Error> {
+        let doors = Doors {
+            tokens: &self.tokens,
+            users: &self.users,
+            clients: &self.clients,
+        };
+        let (caller, _) = admission::caller(doors, call, USER_WRITE, |_| {}).await??;
+        let own = caller.reach().ok_or(Error::Forbidden)?;
+        let wanted = read_user(call)?;
+        // Another domain is not this caller's to know anything about.
+        if wanted.domain.as_ref().is_some_and(|domain| domain != own) {
+            return Err(Error::Forbidden);
+        }
+        let mut batch = Batch::default();
+        batch.want(&self.domains, own);
+        let domain = batch.read().await?.take(&self.domains, own, call.now)?;
+        let domain = domain.unwrap_or_else(|| Domain::undescribed(own.clone()));
+        let password = accept_password(&domain.passwords, &wanted.password)?;
+
+        // Who says no more than an address is called by it.
+        let local = wanted.email.as_str().split('@').next().unwrap_or_default();
+        let login = match wanted.login {
+            Some(login) => login,
+            None => Login::parse(local).map_err(|malformed| Invalid::malformed("login", malformed))?,
+        };
+        let name = match wanted.name {
+            Some(name) => name,
+            None => DisplayName::parse(login.as_str()).map_err(|malformed| Invalid::malformed("name", malformed))?,
+        };
+        let new = NewUser {
+            domain: domain.name,
+            email: wanted.email,
+            login,
+            name,
+            password: PasswordHash::of(&password, &self.cost, &mut SysRng).map_err(Fault::from)?,
+            opts: Options::new(),
+            is_admin: wanted.is_admin,
+        };
+        let user = User::new(new, &mut SysRng, call.now).map_err(Fault::from)?;
+        let mut transaction = Transaction::default();
+        let names = accounts::make(&mut transaction, &self.new_users, &self.claims, &user, call.now);
+        if wanted.second_factor {
+            let factor = Factor::new(user.id, FactorType::Sms, &mut SysRng, call.now).map_err(Fault::from)?;
+            transaction.put_new(&self.factors, &factor, call.now);
+        }
+        match transaction.commit().await? {
+            Committed::Yes => {
+                call.note_subject(format!("user:{}", user.id.text()));
+                Ok(user_made(call, "user_created", &user))
+            }
+            Committed::No(steps) => {
+                let taken = [(names.email, "email"), (names.login, "login")].into_iter();
+                let taken: Vec<_> = taken
+                    .filter(|(step, _)| steps.contains(step))
+                    .map(|(_, field)| Invalid::taken(field))
+                    .collect();
+                Err(match taken.is_empty() {
+                    true => Fault::new("the random user id is taken".into()).into(),
+                    false => Error::Invalid(taken),
+                })
+            }
+        }
+    }
+}
