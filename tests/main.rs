@@ -9,6 +9,7 @@ mod delivery_feedback;
 mod faults;
 mod mail;
 mod mail_faults;
+mod mithril;
 mod openapi;
 mod operator;
 mod page;

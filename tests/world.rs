@@ -483,10 +483,16 @@ impl Got {
         assert_eq!((self.status, self.body.as_str()), (status, body));
     }
 
+    /// The body.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
+    }
+
     /// The body of a success.
     #[track_caller]
     pub fn ok(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{self:?}");
-        serde_json::from_str(&self.body).expect("JSON")
+        self.json()
     }
 }

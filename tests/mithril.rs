@@ -1,0 +1,154 @@
+//! Logins: passwords, codes, tokens.
+
+use serde_json::{Value, json};
+
+use crate::world::{Got, World};
+
+pub const API: &str = "/mithril/api";
+pub const TOKENS: &str = "/mithril/api/tokens";
+
+/// The demo user's phone.
+pub const PHONE: &str = "+380881234530";
+
+/// A user of the demo domain, and the phone if there is one.
+#[derive(Clone, Debug)]
+pub struct Person {
+    pub id: String,
+    pub email: String,
+    pub password: String,
+    pub phone: Option<String>,
+}
+
+impl World {
+    /// The demo user, whose logins ask for a code.
+    pub fn demo(&self) -> Person {
+        self.demo_person("user", Some(PHONE))
+    }
+
+    /// The demo administrator, whose logins ask for none.
+    pub fn demo_admin(&self) -> Person {
+        self.demo_person("admin", None)
+    }
+
+    fn demo_person(&self, who: &str, phone: Option<&str>) -> Person {
+        let text = |field: &str| self.id(&format!("/{who}/{field}")).to_owned();
+        Person {
+            id: text("user_id"),
+            email: text("email"),
+            password: text("password"),
+            phone: phone.map(str::to_owned),
+        }
+    }
+
+    /// A new user of the demo domain, with a phone.
+    pub async fn person_with(&self, login: &str, phone: &str) -> Person {
+        let person = self.person(login).await;
+        self.operator(json!({ "command": "set_factor", "user_id": person.id, "type": "SMS", "factor": phone }))
+            .await;
+        Person {
+            phone: Some(phone.to_owned()),
+            ..person
+        }
+    }
+
+    /// A new user of the demo domain, without a second factor.
+    pub async fn person(&self, login: &str) -> Person {
+        let (email, password) = (format!("{login}@example.org"), format!("pass-of-{login}~1"));
+        self.keep_out_of_logs(&password);
+        let command = json!({
+            "command": "create_user", "domain": self.id("/domain"), "email": email, "login": login, "name": login,
+            "password": password,
+        });
+        let id = self.operator(command).await["user_id"]
+            .as_str()
+            .expect("an id")
+            .to_owned();
+        Person {
+            id,
+            email,
+            password,
+            phone: None,
+        }
+    }
+
+    /// Asks for a token.
+    pub async fn grant(&self, body: Value) -> Got {
+        let got = self.post(TOKENS).json(&body).send().await;
+        if let Some(value) = got.json()["data"]["value"].as_str() {
+            self.keep_out_of_logs(value);
+        }
+        got
+    }
+
+    /// Logs a person in with a password.
+    pub async fn sign_in(&self, person: &Person, password: &str) -> Got {
+        self.grant(password_grant(&person.email, password)).await
+    }
+
+    /// Gives a code.
+    pub async fn authorize(&self, token: &str, otp: &str) -> Got {
+        let body = json!({ "grant_type": "authorize_2fa_access_token", "token": token, "otp": otp });
+        self.grant(body).await
+    }
+
+    /// Asks for another code.
+    pub async fn refresh(&self, token: &str) -> Got {
+        self.grant(json!({ "grant_type": "refresh_2fa_access_token", "token": token }))
+            .await
+    }
+
+    /// A login that waits for its code: the token, and the code.
+    pub async fn waiting(&self, person: &Person) -> (String, String) {
+        let got = self.sign_in(person, &person.password).await;
+        assert_eq!(got.ok(201)["urgent"]["next_step"], "REQUEST_OTP");
+        let phone = person.phone.as_deref().expect("a person with a phone");
+        (value(&got), self.code_to(phone).await)
+    }
+
+    /// The text messages to a number so far, oldest first.
+    pub async fn sms_to(&self, phone: &str) -> Vec<String> {
+        let messages = self.mails().await;
+        let to = messages.iter().filter(|message| message["to"] == phone);
+        to.map(|message| message["text"].as_str().expect("a text").to_owned())
+            .collect()
+    }
+
+    /// The code in the newest message to a number.
+    pub async fn code_to(&self, phone: &str) -> String {
+        let texts = self.sms_to(phone).await;
+        let text = texts.last().unwrap_or_else(|| panic!("no message to {phone}"));
+        let (_, code) = text.rsplit_once('#').expect("an origin-bound line");
+        code.to_owned()
+    }
+}
+
+/// The body of a login with a password.
+pub fn password_grant(email: &str, password: &str) -> Value {
+    json!({
+        "grant_type": "password", "email": email, "password": password, "client_id": "heatclinic",
+        "scope": "app:authorize",
+    })
+}
+
+/// The token in an answer.
+pub fn value(got: &Got) -> String {
+    got.ok(201)["data"]["value"].as_str().expect("a token").to_owned()
+}
+
+/// Another code than this one.
+pub fn other_than(code: &str) -> String {
+    let number: u32 = code.parse().expect("digits");
+    format!("{:06}", (number + 1) % 1_000_000)
+}
+
+/// Compares a whole refusal.
+pub fn refused(got: &Got, status: u16, r#type: &str, message: &str) {
+    let body = got.json();
+    assert_eq!(got.status, status, "{got:?}");
+    assert_eq!(body["error"], json!({ "type": r#type, "message": message }), "{got:?}");
+    let meta = &body["meta"];
+    assert_eq!((&meta["code"], &meta["type"]), (&json!(status), &json!("object")));
+    assert!(meta["url"].as_str().is_some_and(|url| url.contains(API)), "{got:?}");
+    assert!(meta["request_id"].as_str().is_some_and(|id| !id.is_empty()), "{got:?}");
+    assert_eq!(body.as_object().map(|body| body.len()), Some(2), "{got:?}");
+}
