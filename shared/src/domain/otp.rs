@@ -9,6 +9,8 @@
 
 mod code;
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;
 
 use rand::TryCryptoRng;

@@ -1,0 +1,133 @@
+//! What a call does with what it has read.
+
+use std::convert::Infallible;
+
+use rand::{TryCryptoRng, TryRng};
+
+use super::{Answer, Call, Client, Scenario, User, Verdict};
+use crate::domain::{
+    budget::Act,
+    lockout::Failed,
+    otp::{Binding, Code, Judged, Otps, Purpose},
+    time::Timestamp,
+};
+
+/// What to tell, and what to store before that, if anything.
+pub(super) type Said = (Verdict, Option<(Otps, User)>);
+
+const REFUSED: Said = (Verdict::of(Answer::Refused), None);
+
+impl Scenario {
+    /// Judges a client's call on the two rows that it has read. `number` is that of the code that it would make.
+    pub(super) fn judge(&self, client: &Client, user: User, otps: Otps, number: u8) -> Said {
+        let at = Timestamp::from_seconds(client.at);
+        let call = client.call.expect("a call is under way");
+        let has_token = user.is_open && user.logins == client.login;
+        let is_blocked = user.lockout.standing(at).is_some();
+        let (login, may) = match call {
+            Call::Login => (user.logins + 1, !is_blocked),
+            Call::Resend | Call::Give(_) => (client.login, has_token && !is_blocked),
+            // It undoes what the same call did.
+            Call::TakeBack => (client.login, true),
+        };
+        if !may {
+            return REFUSED;
+        }
+        let binding = Binding {
+            user: otps.user,
+            factor_type: otps.factor_type,
+            phone: &self.phone,
+            flow: &[login; 16],
+            purpose: Purpose::SignIn,
+        };
+        let act = Act {
+            at,
+            by: client.who.to_string(),
+        };
+        match call {
+            Call::Login => {
+                let user = User {
+                    lockout: user.lockout.knew_password(at),
+                    logins: login,
+                    is_open: true,
+                };
+                self.issue(user, otps, &binding, &act, number, Answer::LoggedIn(login))
+            }
+            Call::Resend => self.issue(user, otps, &binding, &act, number, Answer::Done),
+            Call::TakeBack => {
+                let next = otps.take_back(&[client.made; 16], &act);
+                (Verdict::of(Answer::Done), Some((next, user)))
+            }
+            Call::Give(_) => self.guess(user, otps, &binding, &act, client.given),
+        }
+    }
+
+    fn issue(&self, user: User, otps: Otps, binding: &Binding<'_>, act: &Act, number: u8, answer: Answer) -> Said {
+        let issued = otps.issue(&self.policy, binding, &self.keys, act, &mut Nth(number));
+        match issued.expect("numbers do not run out") {
+            Ok((next, _)) => (Verdict::of(answer), Some((next, user))),
+            Err(_) => REFUSED,
+        }
+    }
+
+    fn guess(&self, user: User, otps: Otps, binding: &Binding<'_>, act: &Act, given: u8) -> Said {
+        let given = Code::parse(&given.to_string().repeat(6), 6).expect("numbers have one digit");
+        let attempts = |otps: &Otps| otps.code.as_ref().map_or(0, |otp| otp.attempts);
+        let before = attempts(&otps);
+        let (answer, next, user) = match otps.judge(&self.policy, binding, &self.keys, &given, act) {
+            Judged::Limited(_) => return REFUSED,
+            Judged::Failed { next, .. } => (Answer::Failed, next, user.failed(self, act.at)),
+            Judged::Right { next } => (Answer::Right, next, user.knew_otp(act.at)),
+        };
+        let compared = next
+            .code
+            .as_ref()
+            .filter(|otp| otp.attempts > before)
+            .map(|otp| otp.id[0]);
+        (Verdict { answer, compared }, Some((next, user)))
+    }
+}
+
+impl User {
+    fn failed(self, scenario: &Scenario, at: Timestamp) -> Self {
+        let lockout = self.lockout.failed(&scenario.lockout, Failed::Otp, at);
+        Self {
+            lockout,
+            is_open: lockout.standing(at).is_none(),
+            ..self
+        }
+    }
+
+    fn knew_otp(self, at: Timestamp) -> Self {
+        Self {
+            lockout: self.lockout.knew_otp(at),
+            is_open: false,
+            ..self
+        }
+    }
+}
+
+impl Verdict {
+    /// A verdict for which nothing was compared.
+    pub(super) const fn of(answer: Answer) -> Self {
+        Self { answer, compared: None }
+    }
+}
+
+/// Draws the code of that number: its id is the number, and so is every digit.
+struct Nth(u8);
+
+impl TryRng for Nth {
+    type Error = Infallible;
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        Ok(self.0.into())
+    }
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        Ok(self.0.into())
+    }
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+        bytes.fill(self.0);
+        Ok(())
+    }
+}
+impl TryCryptoRng for Nth {}

@@ -1,0 +1,224 @@
+//! Who does what: each scenario holds in our design, and breaks others.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use stateright::{Checker, HasDiscoveries, Model};
+
+use super::{
+    Call::{Give, Login, Resend, TakeBack},
+    Design, Program, Scenario,
+    Which::{Earlier, Newest, Wrong},
+    properties::{
+        ATTEMPTS, BLOCKED, BUDGET, COUNTED, LIVE, ONE_TOKEN, ONE_WINNER, OWNER, SHUT, TOLD_LAST, TOLD_SO, WHOLE,
+    },
+};
+use crate::domain::{
+    budget::{Budget, Window},
+    key::tests::ring,
+    lockout,
+    otp::Policy,
+    phone::Phone,
+};
+
+/// These clients, and limits so wide that their few calls do not come near.
+fn scenario(programs: &[Program]) -> Scenario {
+    Scenario {
+        design: Design::Ours,
+        policy: policy(),
+        lockout: lockout::Policy {
+            passwords: 20,
+            otps: 20,
+            seconds: None,
+        },
+        programs: programs.to_vec(),
+        faults: 0,
+        lives: 0,
+        compared: None,
+        keys: Arc::new(ring(&[1])),
+        phone: Phone::parse("+380885550130").expect("a phone"),
+    }
+}
+
+fn policy() -> Policy {
+    Policy {
+        length: 6,
+        lifetime: 300,
+        max_attempts: 20,
+        sends: budget(20),
+        guesses: budget(20),
+    }
+}
+
+fn budget(max: usize) -> Budget {
+    Budget::new(vec![Window { max, seconds: 86_400 }])
+}
+
+/// Every property holds in our design; in each of the others the one that is named does not.
+fn check(scenario: &Scenario, others: &[(Design, &'static str)]) {
+    let ours = scenario.clone().checker().spawn_bfs().join();
+    ours.assert_properties();
+    for (design, property) in others {
+        let design = *design;
+        breaks(
+            Scenario {
+                design,
+                ..scenario.clone()
+            },
+            property,
+        );
+    }
+}
+
+/// The checker finds how the property does not hold.
+fn breaks(scenario: Scenario, property: &'static str) {
+    let design = scenario.design;
+    let enough = HasDiscoveries::AnyOf(BTreeSet::from([property]));
+    let found = scenario.checker().finish_when(enough).spawn_bfs().join();
+    assert!(
+        found.discovery(property).is_some(),
+        "{design:?} keeps this: {property}. Either the model overlooks something, or the scenario does not lead there"
+    );
+}
+
+const RIGHT: Program = Program::Calls(&[Give(Newest)]);
+const WRONG: Program = Program::Calls(&[Give(Wrong)]);
+const TWO_WRONG: Program = Program::Calls(&[Give(Wrong), Give(Wrong)]);
+
+#[test]
+fn a_code_is_guessed_at_as_often_as_it_has_attempts() {
+    let scenario = Scenario {
+        policy: Policy {
+            max_attempts: 2,
+            ..policy()
+        },
+        compared: Some(2),
+        ..scenario(&[TWO_WRONG; 3])
+    };
+    check(
+        &scenario,
+        &[
+            (Design::Unconditional, ATTEMPTS),
+            (Design::TellsFirst, ATTEMPTS),
+            (Design::TellsFirst, TOLD_LAST),
+        ],
+    );
+}
+
+#[test]
+fn an_account_is_blocked_after_as_many_failures_as_are_forgiven() {
+    let scenario = Scenario {
+        lockout: lockout::Policy {
+            passwords: 20,
+            otps: 2,
+            seconds: None,
+        },
+        compared: Some(3),
+        ..scenario(&[TWO_WRONG; 3])
+    };
+    check(
+        &scenario,
+        &[
+            (Design::Unconditional, BLOCKED),
+            (Design::OneCondition, BLOCKED),
+            (Design::OneCondition, COUNTED),
+        ],
+    );
+}
+
+#[test]
+fn nobody_gets_past_a_block() {
+    let scenario = Scenario {
+        lockout: lockout::Policy {
+            passwords: 20,
+            otps: 1,
+            seconds: None,
+        },
+        ..scenario(&[WRONG, WRONG, RIGHT])
+    };
+    check(&scenario, &[(Design::OneCondition, SHUT)]);
+}
+
+#[test]
+fn an_account_is_guessed_at_as_often_as_its_budget_allows() {
+    let resends = Program::Calls(&[Resend, Give(Wrong)]);
+    let scenario = Scenario {
+        policy: Policy {
+            guesses: budget(3),
+            ..policy()
+        },
+        compared: Some(3),
+        ..scenario(&[TWO_WRONG, TWO_WRONG, resends])
+    };
+    check(
+        &scenario,
+        &[
+            (Design::Unconditional, BUDGET),
+            (Design::TellsFirst, BUDGET),
+            (Design::CountsOnCode, BUDGET),
+            (Design::CountsOnCode, COUNTED),
+        ],
+    );
+}
+
+#[test]
+fn a_guess_is_counted_whatever_breaks() {
+    let scenario = Scenario {
+        policy: Policy {
+            guesses: budget(3),
+            ..policy()
+        },
+        faults: 2,
+        ..scenario(&[TWO_WRONG; 2])
+    };
+    check(&scenario, &[(Design::TellsFirst, BUDGET)]);
+}
+
+#[test]
+fn a_code_is_right_once() {
+    let another = Program::Calls(&[Resend, Give(Newest)]);
+    let scenario = Scenario {
+        faults: 1,
+        lives: 1,
+        ..scenario(&[RIGHT, RIGHT, another])
+    };
+    check(
+        &scenario,
+        &[
+            (Design::Unconditional, ONE_WINNER),
+            (Design::Unconditional, LIVE),
+            (Design::Unconditional, ONE_TOKEN),
+            (Design::NoRequestToken, TOLD_SO),
+            (Design::TwoWrites, WHOLE),
+        ],
+    );
+}
+
+#[test]
+fn the_owner_gets_in() {
+    let check = |others: &[&'static [super::Call]], faults, lives| {
+        let others = others.iter().map(|calls| Program::Calls(calls));
+        let programs: Vec<_> = [Program::Owner].into_iter().chain(others).collect();
+        let scenario = Scenario {
+            faults,
+            lives,
+            ..scenario(&programs)
+        };
+        check(&scenario, &[]);
+    };
+    // Alone with what breaks.
+    check(&[], 3, 2);
+    // Beside somebody who uses his code, and one whose message could not be sent.
+    check(&[&[Give(Newest)], &[Resend, TakeBack]], 1, 0);
+    // Beside somebody who guesses, and one who logs in and guesses at what was before.
+    check(&[&[Give(Wrong)], &[Login, Give(Earlier)]], 0, 1);
+    // Without room for another message nothing helps.
+    let scenario = Scenario {
+        policy: Policy {
+            sends: budget(1),
+            ..policy()
+        },
+        lives: 1,
+        ..scenario(&[Program::Owner])
+    };
+    breaks(scenario, OWNER);
+}
