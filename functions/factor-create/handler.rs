@@ -1,6 +1,6 @@
 use countersign_shared::{
     admission::{self, Doors},
-    domain::{client::Client, factor::Factor, id::UserId, token::Token, user::User},
+    domain::{client::Client, factor::Factor, token::Token, user::User},
     fault::Fault,
     http::{
         call::Call,
@@ -24,16 +24,13 @@ impl Endpoint for Create {
     type Error = Error;
 
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
-        let id = UserId::parse(call.path_parameter("user_id"));
         let doors = Doors {
             tokens: &self.tokens,
             users: &self.users,
             clients: &self.clients,
         };
-        let named = admission::named(&self.users, id);
-        let (caller, found) = admission::caller(doors, call, FACTOR_WRITE, named).await??;
-        let user = caller.look_after(admission::take(&found, &self.users, id, call)?)?;
-        call.note_subject(format!("user:{}", user.id.text()));
+        let (caller, user) = admission::upon_user(doors, call, FACTOR_WRITE).await??;
+        let user = caller.look_after(user)?;
         let factor_type = read_factor_type(call)?;
         if user.lockout.standing(call.now).is_some() {
             return Err(Error::OwnerBlocked);

@@ -1,17 +1,18 @@
 use countersign_shared::{
-    admission::{self, Doors},
+    admission::Doors,
     delivery::{mail::Mailer, words::Message},
     domain::{client::Client, factor::Factor, suppression::Suppression, tenant::Domain, token::Token, user::User},
+    factors::Factors,
     http::{
         call::Call,
-        mithril::{Error, FACTOR_WRITE, body::read_nothing, view::factor_answer},
+        mithril::{Error, FACTOR_WRITE, view::factor_answer},
         reply::Answer,
         serve::Endpoint,
     },
     notices::Notices,
     store::{
         rows,
-        table::{BatchGet, Committed, Table, Transaction, Update},
+        table::{BatchGet, Table, Update},
     },
 };
 
@@ -31,23 +32,19 @@ impl Endpoint for Disable {
     type Error = Error;
 
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
-        let doors = Doors {
-            tokens: &self.tokens,
-            users: &self.users,
-            clients: &self.clients,
+        let factors = Factors {
+            doors: Doors {
+                tokens: &self.tokens,
+                users: &self.users,
+                clients: &self.clients,
+            },
+            factors: &self.factors,
+            change_factors: &self.change_factors,
         };
-        let (caller, named) = admission::factor(doors, &self.factors, call, FACTOR_WRITE).await??;
-        let user = caller.act_upon(named.user)?;
-        let factor = named.factor.ok_or(Error::NotFound)?;
-        read_nothing(call)?;
-        // A transaction of one write: its own repetition, after an answer that was lost, is told that it was made.
-        let mut transaction = Transaction::default();
-        let change = rows::factor::disable(&factor.id, call.now);
-        transaction.update(&self.change_factors, &factor.owner(), change);
-        match transaction.commit().await? {
-            Committed::Yes => {}
-            Committed::No(_) => return Err(Error::AlreadyDisabled),
-        }
+        let changed = factors
+            .change(call, FACTOR_WRITE, rows::factor::disable, Error::AlreadyDisabled)
+            .await?;
+        let (user, factor) = changed;
         let factor = Factor {
             is_active: false,
             updated_at: call.now,

@@ -1,15 +1,16 @@
 use countersign_shared::{
-    admission::{self, Doors},
+    admission::Doors,
     domain::{client::Client, factor::Factor, token::Token, user::User},
+    factors::Factors,
     http::{
         call::Call,
-        mithril::{Error, FACTOR_WRITE, body::read_nothing, view::factor_answer},
+        mithril::{Error, FACTOR_WRITE, view::factor_answer},
         reply::Answer,
         serve::Endpoint,
     },
     store::{
         rows,
-        table::{BatchGet, Committed, Table, Transaction, Update},
+        table::{BatchGet, Table, Update},
     },
 };
 
@@ -26,23 +27,19 @@ impl Endpoint for Enable {
     type Error = Error;
 
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
-        let doors = Doors {
-            tokens: &self.tokens,
-            users: &self.users,
-            clients: &self.clients,
+        let factors = Factors {
+            doors: Doors {
+                tokens: &self.tokens,
+                users: &self.users,
+                clients: &self.clients,
+            },
+            factors: &self.factors,
+            change_factors: &self.change_factors,
         };
-        let (caller, named) = admission::factor(doors, &self.factors, call, FACTOR_WRITE).await??;
-        caller.act_upon(named.user)?;
-        let factor = named.factor.ok_or(Error::NotFound)?;
-        read_nothing(call)?;
-        // A transaction of one write: its own repetition, after an answer that was lost, is told that it was made.
-        let mut transaction = Transaction::default();
-        let change = rows::factor::enable(&factor.id, call.now);
-        transaction.update(&self.change_factors, &factor.owner(), change);
-        match transaction.commit().await? {
-            Committed::Yes => {}
-            Committed::No(_) => return Err(Error::AlreadyEnabled),
-        }
+        let changed = factors
+            .change(call, FACTOR_WRITE, rows::factor::enable, Error::AlreadyEnabled)
+            .await?;
+        let (_, factor) = changed;
         let factor = Factor {
             is_active: true,
             updated_at: call.now,

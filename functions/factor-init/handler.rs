@@ -8,6 +8,7 @@ use countersign_shared::{
         otp::{Binding, Otps, Purpose},
         repetition::{Keeping, Remembered},
         scope::Scope,
+        secret::Secret,
         token::{Grant, Kind, Owner, Presented, Token},
         user::User,
     },
@@ -21,7 +22,7 @@ use countersign_shared::{
             view::{NextStep, token_answer},
         },
         reply::Answer,
-        serve::{Endpoint, in_time},
+        serve::Endpoint,
     },
     repetition::{self, Caller},
     second_factor::{self, Login, ROUNDS},
@@ -61,14 +62,9 @@ impl Endpoint for Init {
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
         let token = call.bearer().ok_or(Refusal::NoToken)?;
         let presented = Presented::parse(token).ok_or(Error::TokenInvalid)?;
-        let answer = async {
-            let mut sending = Sending::new(self.doors(), call);
-            let done = in_time(self.init(call, &presented, &mut sending)).await;
-            if done.is_err() {
-                sending.take_back().await;
-            }
-            done
-        };
+        let answer = sending::with(self.doors(), call, async |sending| {
+            self.init(call, &presented, sending).await
+        });
         let caller = Caller {
             function: "factor-init",
             credential: token,
@@ -151,12 +147,7 @@ impl Init {
     }
 
     /// A token of the same session, which ends no later than the one that it comes of.
-    fn token(
-        &self,
-        call: &Call,
-        login: &Login,
-        kind: Kind,
-    ) -> Result<(Token, countersign_shared::domain::secret::Secret), Fault> {
+    fn token(&self, call: &Call, login: &Login, kind: Kind) -> Result<(Token, Secret), Fault> {
         let base = &login.token;
         let grant = Grant {
             owner: Owner::User(login.user.id),

@@ -1,6 +1,7 @@
 use countersign_shared::{
     admission::{self, Doors},
     domain::{client::Client, factor::Factor, token::Token, user::User},
+    factors,
     http::{
         call::Call,
         mithril::{Error, FACTOR_READ, view::factor_answer},
@@ -27,9 +28,9 @@ impl Endpoint for Show {
             users: &self.users,
             clients: &self.clients,
         };
-        let (caller, named) = admission::factor(doors, &self.factors, call, FACTOR_READ).await??;
-        caller.look_after(named.user)?;
-        let factor = named.factor.ok_or(Error::NotFound)?;
-        Ok(factor_answer(call, "factor_shown", &factor))
+        let admitted = admission::upon_factors(doors, &self.factors, call, FACTOR_READ).await??;
+        let (caller, user, factors) = admitted;
+        caller.look_after(user)?;
+        Ok(factor_answer(call, "factor_shown", &factors::of_id(call, factors)?))
     }
 }

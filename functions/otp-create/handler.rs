@@ -15,7 +15,7 @@ use countersign_shared::{
         call::Call,
         mithril::{Error, body::read_nothing, view::user_answer},
         reply::Answer,
-        serve::{Endpoint, in_time},
+        serve::Endpoint,
     },
     repetition::{self, Caller},
     second_factor::{self, ROUNDS},
@@ -53,12 +53,10 @@ impl Endpoint for Create {
         let presented = Presented::parse(token).ok_or(Error::TokenInvalid)?;
         let answer = async {
             read_nothing(call)?;
-            let mut sending = Sending::new(self.doors(), call);
-            let done = in_time(self.send(call, &presented, &mut sending)).await;
-            if done.is_err() {
-                sending.take_back().await;
-            }
-            done
+            sending::with(self.doors(), call, async |sending| {
+                self.send(call, &presented, sending).await
+            })
+            .await
         };
         let caller = Caller {
             // What the path names is part of the call.

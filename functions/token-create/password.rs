@@ -23,10 +23,9 @@ use countersign_shared::{
             view::{NextStep, token_answer},
         },
         reply::Answer,
-        serve::in_time,
     },
     second_factor::ROUNDS,
-    sending::{Sending, Sent, Wanted},
+    sending::{self, Sending, Sent, Wanted},
     store::{
         rows,
         table::{Batch, Committed, Transaction},
@@ -65,12 +64,10 @@ impl Create {
     ) -> Result<Answer, Error> {
         let (client, domain) = self.login_client(call, client_id).await?;
         let id = self.user_of(call, &domain, email).await?;
-        let mut sending = Sending::new(self.doors(), call);
-        let done = in_time(self.sign_in(call, &client, &domain, id, password, scope, &mut sending)).await;
-        if done.is_err() {
-            sending.take_back().await;
-        }
-        done
+        sending::with(self.doors(), call, async |sending| {
+            self.sign_in(call, &client, &domain, id, password, scope, sending).await
+        })
+        .await
     }
 
     /// The client, and the domain whose users log in with it.

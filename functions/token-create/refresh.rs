@@ -2,7 +2,7 @@ use countersign_shared::{
     domain::{
         factor::FactorType,
         otp::{Binding, Purpose},
-        secret::Secret,
+        secret::{Digest, Secret},
         token::{Grant, Owner, Token},
     },
     fault::Fault,
@@ -14,10 +14,9 @@ use countersign_shared::{
             view::{NextStep, token_answer},
         },
         reply::Answer,
-        serve::in_time,
     },
     second_factor::ROUNDS,
-    sending::{Sending, Sent, Wanted},
+    sending::{self, Sending, Sent, Wanted},
     store::{rows, table::Transaction},
 };
 use rand::rngs::SysRng;
@@ -27,16 +26,15 @@ use crate::handler::Create;
 impl Create {
     /// Sends another code, for another token: the earlier one ends, unless nothing could be sent.
     pub async fn refresh(&self, call: &Call, token: Option<Secret>) -> Result<Answer, Error> {
-        let mut sending = Sending::new(self.doors(), call);
         let mut replaced = None;
-        let done = in_time(self.send_again(call, token, &mut sending, &mut replaced)).await;
-        if done.is_err() {
-            sending.take_back().await;
-            if let Some(token) = replaced {
-                let change = rows::token::restore(&call.invocation);
-                // The first error is the one to tell.
-                let _ = self.change_tokens.update(&token, change, call.now).await;
-            }
+        let done = sending::with(self.doors(), call, async |sending| {
+            self.send_again(call, token, sending, &mut replaced).await
+        })
+        .await;
+        if let (Err(_), Some(token)) = (&done, replaced) {
+            let change = rows::token::restore(&call.invocation);
+            // The first error is the one to tell.
+            let _ = self.change_tokens.update(&token, change, call.now).await;
         }
         done
     }
@@ -46,7 +44,7 @@ impl Create {
         call: &Call,
         token: Option<Secret>,
         sending: &mut Sending<'_>,
-        replaced: &mut Option<countersign_shared::domain::secret::Digest>,
+        replaced: &mut Option<Digest>,
     ) -> Result<Answer, Error> {
         for _ in 0..ROUNDS {
             let login = self.login(call, token.clone()).await?;

@@ -1,6 +1,6 @@
 use countersign_shared::{
     admission::{self, Doors},
-    domain::{client::Client, id::UserId, token::Token, user::User},
+    domain::{client::Client, token::Token, user::User},
     http::{
         call::Call,
         mithril::{Error, USER_UNBLOCK, body::read_nothing, view::user_answer},
@@ -23,16 +23,13 @@ impl Endpoint for Unblock {
     type Error = Error;
 
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
-        let id = UserId::parse(call.path_parameter("user_id"));
         let doors = Doors {
             tokens: &self.tokens,
             users: &self.users,
             clients: &self.clients,
         };
-        let named = admission::named(&self.users, id);
-        let (caller, found) = admission::caller(doors, call, USER_UNBLOCK, named).await??;
-        let user = caller.act_upon(admission::take(&found, &self.users, id, call)?)?;
-        call.note_subject(format!("user:{}", user.id.text()));
+        let (caller, user) = admission::upon_user(doors, call, USER_UNBLOCK).await??;
+        let user = caller.act_upon(user)?;
         read_nothing(call)?;
         let judge = |user: &User| user.lockout.lifted(call.now);
         let changed = lockouts::change(&self.change_users, user, judge, &call.invocation, call.now).await?;

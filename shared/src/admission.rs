@@ -5,7 +5,7 @@ use crate::{
         access::{self, Caller, Principal, Refusal},
         client::Client,
         factor::{Factor, FactorKey, FactorType},
-        id::{FactorId, UserId},
+        id::UserId,
         scope::Needed,
         token::{Owner, Presented, Token},
         user::User,
@@ -135,71 +135,59 @@ fn present(token: Option<&str>) -> Result<Presented, Refusal> {
     Presented::parse(token.ok_or(Refusal::NoToken)?).ok_or(Refusal::UnknownToken)
 }
 
-/// Reads the user that a route names, if its text can be an id.
-pub fn named(users: &Table<User, BatchGet>, id: Option<UserId>) -> impl FnOnce(&mut Batch) {
-    move |batch| {
-        if let Some(id) = id {
-            batch.want(users, &id);
-        }
-    }
-}
-
-/// The user that a route names, if there is one.
-///
-/// # Errors
-/// [`Fault`] when the row is not as we write it.
-pub fn take(
-    found: &Batch,
-    users: &Table<User, BatchGet>,
-    id: Option<UserId>,
-    call: &Call,
-) -> Result<Option<User>, Fault> {
-    id.map_or(Ok(None), |id| found.take(users, &id, call.now))
-}
-
-/// What a route names that ends in a factor's id.
-#[derive(Debug)]
-pub struct NamedFactor {
-    /// The user, if there is one of that id.
-    pub user: Option<User>,
-    /// The user's factor, if it has that id.
-    pub factor: Option<Factor>,
-}
-
-/// Admits a caller as [`caller`] does, and reads the user and the factor that the route names (`user_id` and `id`).
+/// Admits a caller as [`caller`] does, and reads the user that the route names (`user_id`), if there is one.
 ///
 /// # Errors
 /// [`Fault`] when the store fails.
-pub async fn factor(
+pub async fn upon_user(doors: Doors<'_>, call: &Call, needed: Needed) -> Admission<(Caller, Option<User>)> {
+    let id = UserId::parse(call.path_parameter("user_id"));
+    let admitted = caller(doors, call, needed, |batch| {
+        id.iter().for_each(|id| batch.want(doors.users, id));
+    });
+    let (caller, found) = match admitted.await? {
+        Ok(admitted) => admitted,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let user = named(&found, doors.users, id, call)?;
+    Ok(Ok((caller, user)))
+}
+
+/// The same, and reads the user's second factors.
+///
+/// # Errors
+/// [`Fault`] when the store fails.
+pub async fn upon_factors(
     doors: Doors<'_>,
     factors: &Table<Factor, BatchGet>,
     call: &Call,
     needed: Needed,
-) -> Admission<(Caller, NamedFactor)> {
-    let user = UserId::parse(call.path_parameter("user_id"));
-    let id = FactorId::parse(call.path_parameter("id"));
-    // A user has one factor of each kind: they are read, and the one of that id is taken.
-    let keys: Vec<_> = user
-        .into_iter()
-        .flat_map(|user| FactorType::ALL.iter().map(move |factor_type| (user, *factor_type)))
-        .map(|(user, factor_type)| FactorKey { user, factor_type })
-        .collect();
+) -> Admission<(Caller, Option<User>, Vec<Factor>)> {
+    let id = UserId::parse(call.path_parameter("user_id"));
+    let key = |user| {
+        FactorType::ALL.iter().map(move |factor_type| FactorKey {
+            user,
+            factor_type: *factor_type,
+        })
+    };
+    let keys: Vec<_> = id.into_iter().flat_map(key).collect();
     let admitted = caller(doors, call, needed, |batch| {
-        named(doors.users, user)(batch);
+        id.iter().for_each(|id| batch.want(doors.users, id));
         keys.iter().for_each(|key| batch.want(factors, key));
     });
     let (caller, found) = match admitted.await? {
         Ok(admitted) => admitted,
         Err(refusal) => return Ok(Err(refusal)),
     };
-    if let Some(user) = user {
-        call.note_subject(format!("user:{}", user.text()));
+    let user = named(&found, doors.users, id, call)?;
+    let read = keys.iter().map(|key| found.take(factors, key, call.now));
+    let factors: Result<Vec<_>, _> = read.collect();
+    Ok(Ok((caller, user, factors?.into_iter().flatten().collect())))
+}
+
+fn named(found: &Batch, users: &Table<User, BatchGet>, id: Option<UserId>, call: &Call) -> Result<Option<User>, Fault> {
+    let user = id.map_or(Ok(None), |id| found.take(users, &id, call.now))?;
+    if let Some(user) = &user {
+        call.note_subject(format!("user:{}", user.id.text()));
     }
-    let mut factor = None;
-    for key in &keys {
-        let one = found.take(factors, key, call.now)?;
-        factor = factor.or(one.filter(|one| Some(one.id) == id));
-    }
-    let user = take(&found, doors.users, user, call)?;
-    Ok(Ok((caller, NamedFactor { user, factor })))
+    Ok(user)
 }

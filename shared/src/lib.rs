@@ -2,7 +2,7 @@
 //!
 //! - floor 3: the functions, one folder each under `functions/`
 //! - floor 2: [`edge`] (environment, keys, clients), [`settings`] (policies), [`admission`] (who may pass),
-//!   [`second_factor`] (a login that waits for a code), [`accounts`] (accounts that are made), [`lockouts`] (who is blocked),
+//!   [`second_factor`] (a login that waits for a code), [`accounts`] (accounts that are made), [`factors`] (second factors), [`lockouts`] (who is blocked),
 //!   [`repetition`] (calls that come again), [`throttling`] (how often), [`passwords`] (a password that changes), [`mailing`]
 //!   (a mail with a link), [`sending`] (a code by text message), [`notices`] (what a user is told of)
 //! - floor 1: [`store`] (DynamoDB), [`delivery`] (mails and text messages), [`http`] (calls and dialects), [`observe`] (metrics)
@@ -22,6 +22,7 @@ pub mod admission;
 pub mod delivery;
 pub mod domain;
 pub mod edge;
+pub mod factors;
 pub mod fault;
 pub mod http;
 pub mod lockouts;

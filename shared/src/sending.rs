@@ -21,7 +21,7 @@ use crate::{
         throttle,
     },
     fault::Fault,
-    http::{call::Call, mithril},
+    http::{call::Call, mithril, serve::in_time},
     observe::{self, Reason, Told},
     store::{
         rows::{
@@ -111,6 +111,23 @@ impl From<Fault> for NotSent {
     }
 }
 
+/// Does what a message is a part of, in time; where it comes to nothing, everything that was spent is given back.
+///
+/// # Errors
+/// Those of the work; a [`Fault`] when it takes too long.
+pub async fn with<'a, T, E: From<Fault>>(
+    doors: Doors<'a>,
+    call: &'a Call,
+    work: impl AsyncFnOnce(&mut Sending<'a>) -> Result<T, E>,
+) -> Result<T, E> {
+    let mut sending = Sending::new(doors, call);
+    let done = in_time(work(&mut sending)).await;
+    if done.is_err() {
+        sending.take_back().await;
+    }
+    done
+}
+
 /// The sending of one call, over as many rounds as it takes.
 pub struct Sending<'a> {
     doors: Doors<'a>,
@@ -124,8 +141,7 @@ pub struct Sending<'a> {
 
 impl<'a> Sending<'a> {
     /// Nothing yet.
-    #[must_use]
-    pub fn new(doors: Doors<'a>, call: &'a Call) -> Self {
+    fn new(doors: Doors<'a>, call: &'a Call) -> Self {
         let act = Act {
             at: call.now,
             by: call.invocation.clone(),
@@ -243,7 +259,7 @@ impl<'a> Sending<'a> {
 
     /// Gives back what was spent, and cancels the code. The first error is the one to tell: what cannot be given back comes
     /// back by itself.
-    pub async fn take_back(&mut self) {
+    async fn take_back(&mut self) {
         let now = self.call.now;
         let meter = async {
             match self.meter.take() {
