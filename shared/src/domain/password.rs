@@ -13,7 +13,7 @@ use super::{
 
 mod policy;
 
-pub use policy::{Alphabet, Policy, Weak};
+pub use policy::{Alphabet, MOST_BYTES, Policy, Weak};
 
 /// A password whose text was normalised (NFC), so that it is the same from every keyboard. Never cut, never folded.
 #[derive(Clone, Debug)]

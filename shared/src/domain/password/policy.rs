@@ -8,7 +8,7 @@ use super::{
 };
 
 /// No password has more bytes than this: a longer text is refused before any work is done on it.
-const MOST_BYTES: usize = 1024;
+pub const MOST_BYTES: usize = 1024;
 
 /// The visible ASCII characters that a password may have, written as in `A-Za-z0-9_-.~!`.
 #[derive(Clone, Debug, PartialEq, Eq)]

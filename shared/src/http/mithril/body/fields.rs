@@ -1,7 +1,14 @@
 //! An object, read field by field: what is wrong is collected in the order of reading, and said at the end.
 
 use crate::{
-    domain::{factor::FactorType, name::Malformed, otp::Code, phone::Phone, secret::Secret},
+    domain::{
+        factor::FactorType,
+        name::Malformed,
+        otp::Code,
+        password::{MOST_BYTES, Password},
+        phone::Phone,
+        secret::Secret,
+    },
     http::{
         json::{Json, Object},
         mithril::{Error, invalid::Invalid},
@@ -51,6 +58,15 @@ impl<'a> Fields<'a> {
     pub(super) fn text(&mut self, field: &'static str) -> Option<&'a Secret> {
         let given = self.get(field);
         self.text_of(field, given.unwrap_or(&Json::Null))
+    }
+
+    /// A password to be verified. One that is longer than any can be is not worth a hash (security.md R51).
+    pub(super) fn password(&mut self, field: &'static str) -> Option<Password> {
+        let text = self.text(field)?;
+        match text.expose().len() <= MOST_BYTES {
+            true => Some(Password::given(text)),
+            false => self.refuse(Invalid::malformed(field, Malformed::TooLong)),
+        }
     }
 
     /// A text that may be left out; an empty one is none.

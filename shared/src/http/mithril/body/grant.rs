@@ -99,12 +99,12 @@ pub fn read_grant(call: &Call, otp_length: usize) -> Result<GrantWanted, Error> 
     let grant_type = fields.word("grant_type").and_then(GrantType::parse);
     match grant_type.ok_or(Error::NoGrantType)? {
         GrantType::Password => {
-            let (email, password) = (fields.text("email"), fields.text("password"));
+            let (email, password) = (fields.text("email"), fields.password("password"));
             let (client_id, scope) = (fields.text("client_id"), fields.text("scope"));
             fields.end(|| {
                 Some(GrantWanted::Password {
                     email: email?.expose().to_owned(),
-                    password: Password::given(password?),
+                    password: password?,
                     client_id: client_id?.expose().to_owned(),
                     scope: scope?.expose().to_owned(),
                 })
@@ -178,6 +178,7 @@ mod tests {
         let client = r#""grant_type":"client_credentials","client_id":"app","client_secret":"s","scope":"passcode""#;
         let authorize = r#""grant_type":"authorize_2fa_access_token""#;
         let refresh = r#""grant_type":"refresh_2fa_access_token""#;
+        let long = |length| format!("\"{}\"", "x".repeat(length));
         check(
             |call| read_grant(call, 6),
             show_grant,
@@ -208,6 +209,14 @@ mod tests {
                 (
                     r#"{"grant_type":"password","email":"","password":null,"client_id":7}"#,
                     Err("$.email required, $.password required, $.client_id cast, $.scope required"),
+                ),
+                (
+                    &format!("{{{}}}", password.replace(r#""x""#, &long(1024))),
+                    Ok("password a@b.c app a b"),
+                ),
+                (
+                    &format!("{{{}}}", password.replace(r#""x""#, &long(1025))),
+                    Err("$.password format"),
                 ),
                 (r#"{"grant_type":"resend_otp"}"#, Err("NoGrantType")),
                 (r#"{"grant_type":["password"]}"#, Err("NoGrantType")),
