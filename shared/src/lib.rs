@@ -1,12 +1,12 @@
-//! The shared crate of Countersign. Arrows only point down this list, and the three of floor 1 do not know each other:
+//! The shared crate of Countersign. Arrows only point down this list, and the four of floor 1 do not know each other:
 //!
 //! - floor 3: the functions, one folder each under `functions/`
 //! - floor 2: [`edge`] (environment, keys, clients), [`settings`] (policies), [`admission`] (who may pass),
-//!   [`second_factor`] (a login that waits for a code), [`accounts`] (accounts that are made), [`factors`] (second factors), [`lockouts`] (who is blocked),
-//!   [`repetition`] (calls that come again), [`throttling`] (how often), [`passwords`] (a password that changes), [`mailing`]
-//!   (a mail with a link), [`sending`] (a code by text message), [`notices`] (what a user is told of)
+//!   [`second_factor`] (a login that waits for a code), [`accounts`] (accounts that are made), [`factors`] (second factors),
+//!   [`lockouts`] (who is blocked), [`repetition`] (calls that come again), [`throttling`] (how often), [`passwords`] (a
+//!   password that changes), [`mailing`] (a mail with a link), [`sending`] (a code by text message), [`notices`] (what a
+//!   user is told of)
 //! - floor 1: [`store`] (DynamoDB), [`delivery`] (mails and text messages), [`http`] (calls and dialects), [`observe`] (metrics)
-//!   [`mailing`] (a mail with a link), [`sending`] (a code by text message), [`notices`] (what a user is told of)
 //! - floor 0: [`domain`] (the rules), [`fault`] (what broke on our side)
 //!
 //! What holds everywhere:
