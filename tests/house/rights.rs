@@ -8,7 +8,7 @@ use syn::visit::{self, Visit};
 use super::{
     settings,
     source::{below, compare, constants, named, read, verdict},
-    template::{Function, Template, list, texts},
+    template::{Function, Template, entries, list, texts},
 };
 
 /// What a right of a table is called in IAM.
@@ -25,14 +25,24 @@ const MAILER: &[&str] = &[
     "ses:SendEmail on identity/${MailDomain}",
     "ses:SendEmail on configuration-set/${MailConfiguration}",
 ];
-/// The variables that a `Mailer` is made of.
-const MAILER_VARIABLES: &[&str] = &["MAIL_CONFIGURATION_SET", "MAIL_DOMAIN"];
+
+/// All topics. A phone number is no resource that a statement could name: what may be published on is all but these.
+const TOPICS: &str = "arn:${AWS::Partition}:sns:*:*:*";
 
 /// What stands before the part of an SES resource that differs.
 const SES: &str = "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:";
 
 /// Types of fields that touch nothing.
-const HARMLESS: &[&str] = &["Budget", "Cost", "MailDomain", "OpenApi", "Pages", "Policy", "Source"];
+const HARMLESS: &[&str] = &[
+    "Budget",
+    "Cost",
+    "Lifetimes",
+    "MailDomain",
+    "OpenApi",
+    "Pages",
+    "Policy",
+    "Source",
+];
 
 /// What a function needs: the actions that its role allows, and the variables that its environment holds.
 struct Needs {
@@ -107,9 +117,11 @@ fn needs(function: &Function<'_>, template: &Template, known: &Variables, broken
             ("Mailer", _) => {
                 let actions = MAILER.iter().map(|action| ((*action).to_owned(), format!("`{name}`")));
                 needs.actions.extend(actions);
-                needs
-                    .variables
-                    .extend(MAILER_VARIABLES.iter().map(|variable| (*variable).to_owned()));
+                continue;
+            }
+            ("Texter", _) => {
+                let action = format!("sns:Publish on all but {TOPICS}");
+                needs.actions.push((action, format!("`{name}`")));
                 continue;
             }
             (of, _) if HARMLESS.contains(&of) => continue,
@@ -252,8 +264,18 @@ fn allowed(id: &str, role: &Value, broken: &mut Vec<String>) -> Vec<String> {
             if statement["Effect"] != "Allow" {
                 broken.push(format!("{id} has a statement that allows nothing: remove it"));
             }
+            for (key, _) in entries(statement) {
+                if !["Effect", "Action", "Resource", "NotResource"].contains(&key) {
+                    broken.push(format!(
+                        "{id} has a statement with {key}, which nothing here reads: leave it out"
+                    ));
+                }
+            }
+            let named = list(&statement["Resource"]).into_iter().map(|resource| ("", resource));
+            let others = list(&statement["NotResource"]).into_iter();
+            let resources: Vec<_> = named.chain(others.map(|resource| ("all but ", resource))).collect();
             for action in list(&statement["Action"]) {
-                for resource in list(&statement["Resource"]) {
+                for (but, resource) in &resources {
                     let resource = match (&resource["!GetAtt"], &resource["!Ref"], &resource["!Sub"]) {
                         (Value::String(text), _, _) => text.strip_suffix(".Arn").unwrap_or(text),
                         (_, Value::String(text), _) => text,
@@ -261,7 +283,7 @@ fn allowed(id: &str, role: &Value, broken: &mut Vec<String>) -> Vec<String> {
                         _ => "something that is no !GetAtt X.Arn, no !Ref X and no !Sub",
                     };
                     let action = action.as_str().unwrap_or_default();
-                    let entry = format!("{action} on {resource}");
+                    let entry = format!("{action} on {but}{resource}");
                     if allowed.contains(&entry) {
                         broken.push(format!("{id} allows {entry} twice: once is enough"));
                     }
@@ -311,7 +333,7 @@ fn nothing_is_allowed_by_a_star() {
     let template = Template::read();
     let mut broken = Vec::new();
     for (id, role) in template.resources("AWS::IAM::Role") {
-        for text in texts(&role["Properties"]) {
+        for text in texts(&without_phones(&role["Properties"])) {
             let table = text.strip_prefix("${").and_then(|text| text.split_once(".Arn}"));
             let lists = table.is_some_and(|(table, _)| text == streams(table));
             if text.contains('*') && !lists {
@@ -327,6 +349,18 @@ fn nothing_is_allowed_by_a_star() {
         }
     }
     verdict(broken);
+}
+
+/// A role's properties without what lets it send to phones: the one statement that says what it does not allow.
+fn without_phones(properties: &Value) -> Value {
+    let mut properties = properties.clone();
+    let phones = json!({ "Effect": "Allow", "Action": "sns:Publish", "NotResource": { "!Sub": TOPICS } });
+    for policy in properties["Policies"].as_array_mut().into_iter().flatten() {
+        if let Some(statements) = policy["PolicyDocument"]["Statement"].as_array_mut() {
+            statements.retain(|statement| *statement != phones);
+        }
+    }
+    properties
 }
 
 #[test]

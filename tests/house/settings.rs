@@ -1,4 +1,4 @@
-//! Numbers that stand twice, in settings.rs and in template.yaml, are equal.
+//! Numbers that stand twice, in the settings and in template.yaml, are equal.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,11 +6,12 @@ use serde_json::{Value, json};
 use syn::visit::{self, Visit};
 
 use super::{
-    source::{Source, read, text_of, verdict},
+    source::{Source, below, read, text_of, verdict},
     template::{Template, entries},
 };
 
-/// What settings.rs reads.
+/// What the settings and the edge read.
+#[derive(Default)]
 struct Settings {
     /// The variables and the other methods that each method of `Edge` reads and calls.
     methods: BTreeMap<String, Method>,
@@ -35,7 +36,12 @@ struct Number {
 
 impl Settings {
     fn read() -> Self {
-        let source: Source = read("shared/src/settings.rs");
+        let files = ["shared/src/edge.rs", "shared/src/settings.rs"].map(read);
+        let more = below("shared/src/settings", &[".rs"]);
+        files.iter().chain(&more).fold(Self::default(), Self::with)
+    }
+
+    fn with(self, source: &Source) -> Self {
         let file = source.production();
         // Constants may stand below their use.
         let mut constants = Constants::default();
@@ -43,33 +49,26 @@ impl Settings {
         let mut reader = Reader {
             constants: constants.0,
             current: String::new(),
-            settings: Self {
-                methods: BTreeMap::new(),
-                numbers: Vec::new(),
-                texts: Vec::new(),
-            },
+            settings: self,
         };
         reader.visit_file(&file);
         reader.settings
     }
-
-    fn variables_of(&self, method: &str, found: &mut BTreeSet<String>) {
-        if let Some(method) = self.methods.get(method) {
-            found.extend(method.variables.iter().cloned());
-            for call in &method.calls {
-                self.variables_of(call, found);
-            }
-        }
-    }
 }
 
-/// The variables that these methods of `Edge` read.
+/// The variables that these methods of `Edge` read, and the methods that they call. Lambda's own are nobody's to give.
 pub fn read_by(methods: &[String]) -> BTreeSet<String> {
     let settings = Settings::read();
-    let mut found = BTreeSet::new();
-    for method in methods {
-        settings.variables_of(method, &mut found);
+    let (mut waiting, mut seen, mut found) = (methods.to_vec(), BTreeSet::new(), BTreeSet::new());
+    while let Some(name) = waiting.pop() {
+        if let Some(method) = settings.methods.get(&name)
+            && seen.insert(name)
+        {
+            found.extend(method.variables.iter().cloned());
+            waiting.extend(method.calls.iter().cloned());
+        }
     }
+    found.retain(|variable| !variable.starts_with("AWS_"));
     found
 }
 
@@ -142,7 +141,7 @@ impl<'a> Visit<'a> for Reader<'_> {
                 }));
                 variable
             }
-            ("text", [variable]) => self.text(variable),
+            ("text" | "required", [variable]) => self.text(variable),
             ("unwrap_or", [default]) => {
                 if let syn::Expr::MethodCall(inner) = &*call.receiver
                     && inner.method == "text"
@@ -170,7 +169,7 @@ fn parameters_have_the_settings_numbers() {
     let mut broken = Vec::new();
     assert!(
         !settings.numbers.is_empty() && !settings.texts.is_empty(),
-        "nothing is read in settings.rs: teach tests/house/settings.rs how it reads now"
+        "nothing is read in the settings: teach tests/house/settings.rs how they read now"
     );
     for number in &settings.numbers {
         let variable = &number.variable;
@@ -179,7 +178,7 @@ fn parameters_have_the_settings_numbers() {
         };
         let (Some(default), Some(least), Some(most)) = (number.default, number.least, number.most) else {
             broken.push(format!(
-                "the default or the range of {variable} in settings.rs is no product of numbers and constants: write it so"
+                "the default or the range of {variable} in the settings is no product of numbers and constants: write it so"
             ));
             continue;
         };
@@ -191,7 +190,7 @@ fn parameters_have_the_settings_numbers() {
         ] {
             if parameter[key] != wanted {
                 broken.push(format!(
-                    "{key} of the parameter {id} is {}, settings.rs has {wanted} for {variable}: make them equal",
+                    "{key} of the parameter {id} is {}, the settings have {wanted} for {variable}: make them equal",
                     parameter[key]
                 ));
             }
@@ -208,7 +207,7 @@ fn parameters_have_the_settings_numbers() {
             && parameter["Default"] != json!(default)
         {
             broken.push(format!(
-                "Default of the parameter {id} is {}, settings.rs has {default:?}: make them equal",
+                "Default of the parameter {id} is {}, the settings have {default:?}: make them equal",
                 parameter["Default"]
             ));
         }
@@ -222,7 +221,7 @@ fn parameter<'a>(template: &'a Template, variable: &str, broken: &mut Vec<String
     let found = id.and_then(|id| template.0["Parameters"].get(&id).map(|parameter| (id, parameter)));
     if found.is_none() {
         broken.push(format!(
-            "settings.rs reads {variable}, and an operator cannot set it: add a parameter to template.yaml, and \
+            "the settings read {variable}, and an operator cannot set it: add a parameter to template.yaml, and \
              {variable}: !Ref … to the functions that read it"
         ));
     }
