@@ -8,6 +8,7 @@ mod house {
     mod template;
 
     mod events;
+    mod expressions;
     mod habits;
     mod layers;
     mod resources;
