@@ -248,6 +248,7 @@ def identities_are_copied_with_one_click(browser):
     for name, person in (("Administrator", admin), ("User", user)):
         for key in ("user_id", "email", "login", "password", "token"):
             expected[f"{name} {key.replace('_', ' ')}"] = str(person[key])
+    expected["User phone"] = user["phone"]
     with local_page(browser) as page:
         for name, text in expected.items():
             page.get_by_role("button", name=f"Copy {name}", exact=True).click()
@@ -310,6 +311,36 @@ def the_account_lines_run_in_a_shell(browser):
         expect(page.get_by_label("Answer: Change the demo user’s password")).to_contain_text("412")
 
 
+def the_second_factor_lines_run_in_a_shell(browser):
+    user = api("GET", "/_local/identities")["user"]
+    with local_page(browser, allowed_errors=["Failed to load resource"]) as page:
+        token, otp, phone = (page.get_by_label(name, exact=True) for name in ("Token", "Code", "Phone"))
+
+        def does(name, next_step):
+            # Three messages a minute go to a user, and to a number.
+            api("POST", "/_local/clock", {"advance_seconds": 61})
+            sent = next_step in ("REQUEST_OTP", "APPROVE_FACTOR")
+            known = len(api("GET", "/_local/messages"))
+            answer = in_a_shell(copy_curl(page, name), 201)
+            assert answer["urgent"] == {"next_step": next_step}, answer
+            if sent:
+                message = api("GET", "/_local/messages")[known]
+                expect(otp).to_have_value(message["text"].rpartition("#")[2])
+            token.fill(json.dumps(answer))  # the whole answer
+            expect(token).to_have_value(answer["data"]["value"])
+            return message["to"] if sent else answer["data"]["name"]
+
+        before = does("Log in with the password", "REQUEST_OTP")
+        assert does("Send another code", "REQUEST_OTP") == before
+        assert does("Give the code", "REQUEST_APPS") == "access_token"
+        for other in ("+380509876543", user["phone"]):
+            phone.fill(other)
+            assert does("Ask for another phone", "APPROVE_FACTOR") == other
+            assert does("Approve it by its code", "REQUEST_APPS") == "access_token"
+        refused = in_a_shell(copy_curl(page, "Give the code"), 401)
+        assert refused["error"]["message"] == "Invalid token type", refused
+
+
 def a_mail_says_whom_it_is_from(browser):
     full = {**MAIL, "from": "Example PBX <no-reply@demo.example>", "reply_to": "help@demo.example"}
     with local_page(browser, messages=[SMS, full]) as page:
@@ -330,6 +361,10 @@ def ready_requests_run_from_the_page(browser):
         expect(page.get_by_label("Passcode id")).not_to_have_value("")
         expect(run("Consume")).to_contain_text("200")
         expect(run("Status")).to_contain_text('false')
+        api("POST", "/_local/clock", {"advance_seconds": 61})
+        expect(run("Log in with the password")).to_contain_text("REQUEST_OTP")
+        expect(page.get_by_label("Token", exact=True)).not_to_have_value("")
+        expect(page.get_by_label("Code", exact=True)).to_have_value(re.compile(r"^\d{6}$"))
 
 
 def a_request_appears_without_a_reload(browser):
@@ -510,6 +545,7 @@ CHECKS = [
     the_support_pin_lines_run_in_a_shell,
     the_passcode_lines_run_in_a_shell,
     the_account_lines_run_in_a_shell,
+    the_second_factor_lines_run_in_a_shell,
     a_mail_says_whom_it_is_from,
     ready_requests_run_from_the_page,
     a_request_appears_without_a_reload,

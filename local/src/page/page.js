@@ -4,7 +4,9 @@
 // `webAddress` has accepted), and a mail's HTML only through a sandboxed frame of its own. There is no innerHTML here.
 
 import { $, act, ask, copyButton, feed, h, listen, plural, say, title, unseen, value } from "./base.js";
-import { fillLink, fillPasscode, showIdentities, writeAccountLines, writePasscodeLines } from "./requests.js";
+import {
+  fillCode, fillLink, fillPasscode, fillToken, showIdentities, writeAccountLines, writeFactorLines, writePasscodeLines,
+} from "./requests.js";
 
 const AT_FIRST = 10; // entries of a list shown before "Show all"
 const AT_MOST = 1000; // and after it
@@ -97,6 +99,7 @@ function showMessages(messages, first) {
   $("messages-empty").hidden = messages.length > 0;
   $("clear-messages").hidden = messages.length === 0;
   fillLink(messages);
+  fillCode(messages);
   more($("more-messages"), messages.length, allMessages, "messages", () => ((allMessages = true), showMessages(messages, true)));
   if (first || arrived.length === 0) return;
   for (const [key] of arrived) entries.get(key)?.classList.add("arrived");
@@ -267,6 +270,8 @@ for (const field of [$("passcode"), $("passcode-id")]) {
   field.addEventListener("input", () => (field.value.trim().startsWith("{") ? fillPasscode(field.value) : writePasscodeLines()));
 }
 for (const field of [$("login"), $("password"), $("link")]) field.addEventListener("input", writeAccountLines);
+$("token").addEventListener("input", () => fillToken($("token").value));
+for (const field of [$("otp"), $("phone")]) field.addEventListener("input", writeFactorLines);
 document.addEventListener("visibilitychange", () => {
   unread = 0;
   document.title = title;

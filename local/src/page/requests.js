@@ -60,20 +60,38 @@ export function writePasscodeLines() {
 }
 
 const MAILED = /https?:\/\/[^\s"'<>]*\/app-root#\/(self_register|pwd_reset)\/([0-9a-f-]{36})/i;
-let newestLink;
+const BOUND = /^@\S+ #(\d{6,8})$/m; // the line of an SMS that binds its code to a domain
 
-/** Puts the newest mail's link into its field, once: what a person writes there stays until the next mail. */
-export function fillLink(messages) {
-  const linkOf = ({ text, html }) => MAILED.exec(text || html || "")?.[0];
-  const link = linkOf(messages.findLast(linkOf) ?? {});
-  if (link === undefined || link === newestLink) return;
-  newestLink = link;
-  $("link").value = link;
-  writeAccountLines();
+/** Puts what `find` finds in the newest message into its field, once: what a person writes there stays until the next message. */
+function filler(field, find, write) {
+  let newest;
+  return (messages) => {
+    const found = find(messages.findLast(find) ?? {});
+    if (found === undefined || found === newest) return;
+    newest = found;
+    $(field).value = found;
+    write();
+  };
+}
+
+export const fillLink = filler("link", ({ text, html }) => MAILED.exec(text || html || "")?.[0], writeAccountLines);
+export const fillCode = filler("otp", ({ channel, text }) => (channel === "sms" ? BOUND.exec(text)?.[1] : undefined), writeFactorLines);
+
+/** Puts the token of an answer into its field; leaves it alone if `text` is no such answer. */
+export function fillToken(text) {
+  try {
+    const { value } = JSON.parse(text).data;
+    if (typeof value === "string") $("token").value = value;
+  } catch { /* no JSON: a token typed by hand */ }
+  writeFactorLines();
 }
 
 export function writeAccountLines() {
   for (const part of $("account-requests").children) part.write();
+}
+
+export function writeFactorLines() {
+  for (const part of $("factor-requests").children) part.write();
 }
 
 function showAccountRequests({ domain, user }) {
@@ -92,6 +110,24 @@ function showAccountRequests({ domain, user }) {
     readyRequest("Set the password by the link", () => ({ method: "PATCH", path: linked(), headers, json: { pwd: pwd() } })),
     readyRequest("Change the demo user’s password", () => ({ method: "POST", path: to("pwd_reset_requests"),
       headers: { ...headers, Authorization: `Bearer ${user.token}` }, json: { current_pwd: user.password, new_pwd: pwd() } })));
+}
+
+function showFactorRequests({ client, user }) {
+  const api = "/mithril/api";
+  const headers = { "Content-Type": "application/json" };
+  const token = () => $("token").value.trim() || "TOKEN";
+  const otp = () => $("otp").value.trim() || "CODE";
+  const grant = (grant_type, fields) => ({ method: "POST", path: `${api}/tokens`, headers, json: { grant_type, ...fields } });
+  const change = (action, json) => ({ method: "PATCH", path: `${api}/users/actions/${action}`,
+    headers: { ...headers, Authorization: `Bearer ${token()}` }, json });
+  const { email, password } = user;
+  const { client_id } = client;
+  $("factor-requests").replaceChildren(
+    readyRequest("Log in with the password", () => grant("password", { email, password, client_id, scope: "app:authorize" }), fillToken),
+    readyRequest("Give the code", () => grant("authorize_2fa_access_token", { token: token(), otp: otp() }), fillToken),
+    readyRequest("Send another code", () => grant("refresh_2fa_access_token", { token: token() }), fillToken),
+    readyRequest("Ask for another phone", () => change("init_factor", { type: "SMS", factor: $("phone").value.trim() || "PHONE" }), fillToken),
+    readyRequest("Approve it by its code", () => change("approve_factor", { otp: otp() }), fillToken));
 }
 
 function showReadyRequests({ client, passcode_token, admin, user }) {
@@ -124,7 +160,8 @@ export function showIdentities(identities) {
   $("ready-body").hidden = !there;
   if (!there) return $("identity-list").replaceChildren();
   const { domain, client, passcode_token, admin, user } = identities;
-  const person = ({ user_id, email, login, password, token }) => ({ "user id": user_id, email, login, password, token });
+  const person = ({ user_id, email, login, password, phone, token }) =>
+    ({ "user id": user_id, email, login, password, ...(phone && { phone }), token });
   const groups = [
     ["Tenant", { domain, "client id": client.client_id, "client secret": client.client_secret, "passcode token": passcode_token }],
     ["Administrator", person(admin)],
@@ -135,4 +172,5 @@ export function showIdentities(identities) {
       h("div", {}, h("dt", {}, field), value("dd", `${name} ${field}`, h("code", {}, String(text)))))))));
   showReadyRequests(identities);
   showAccountRequests(identities);
+  showFactorRequests(identities);
 }
