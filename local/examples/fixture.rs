@@ -133,6 +133,13 @@ fn operator(command: &Value) -> Value {
         "set_domain" => json!({ "domain": command["domain"] }),
         "create_client" => json!({ "client_id": command["client_id"], "client_secret": "s3cret" }),
         "create_user" => json!({ "user_id": format!("user-{}", command["login"].as_str().unwrap_or_default()) }),
+        "set_factor" => {
+            println!(
+                "a factor of {}: {} {}",
+                command["user_id"], command["type"], command["factor"]
+            );
+            json!({ "factor_id": "factor" })
+        }
         "create_token" => {
             let owner = command["user_id"]
                 .as_str()

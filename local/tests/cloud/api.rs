@@ -27,12 +27,14 @@ async fn the_demo_identities_have_their_shape() {
             "token": format!("user-{login}:{scopes}"),
         })
     };
+    let mut user = person("demo", "[\"api\"]");
+    user["phone"] = "+380881234530".into();
     let expected = json!({
         "domain": "pbx.era-platform.ru",
         "client": { "client_id": "heatclinic", "client_secret": "s3cret" },
         "passcode_token": "heatclinic:[\"passcode\"]",
         "admin": person("admin", "\"all\""),
-        "user": person("demo", "[\"api\"]"),
+        "user": user,
     });
     assert_eq!(identities, expected);
     assert_eq!(
@@ -41,6 +43,8 @@ async fn the_demo_identities_have_their_shape() {
         "making them is not in the list"
     );
     local.logged("OperatorFunction | a token for 31622400 seconds").await;
+    let factor = r#"OperatorFunction | a factor of "user-demo": "SMS" "+380881234530""#;
+    local.logged(factor).await;
 }
 
 #[tokio::test]
