@@ -11,6 +11,7 @@ use countersign_shared::{
         scope::Scope,
         suppression::Suppression,
         tenant::Domain,
+        time::Timestamp,
         token::{Kind, Presented, Token},
         user::User,
     },
@@ -58,6 +59,7 @@ struct Shown<'a> {
     factor: &'a Factor,
     phone: &'a Phone,
     wanted: &'a [Scope],
+    expires_at: Timestamp,
 }
 
 impl Endpoint for Approve {
@@ -104,12 +106,13 @@ impl Approve {
         };
         let factor = login.active_factor().ok_or(Error::NoFactor)?;
         // Who could set the first value may not replace one that came meanwhile.
-        if factor.value.is_some() != *replaces {
+        if factor.value.is_some() != replaces.is_some() {
             return Err(Error::TokenInvalid);
         }
         let binding = Binding {
             user: login.user.id,
             factor_type: FactorType::Sms,
+            factor_at: factor.updated_at,
             phone,
             flow: login.token.flow(),
             purpose: Purpose::Approval,
@@ -124,8 +127,8 @@ impl Approve {
                 let (otps, users) = (&self.change_otps, &self.change_users);
                 match second_factor::count(otps, users, &self.lockout, call, login, &next, why).await? {
                     Counted::Changed => Ok(None),
-                    Counted::Yes { answer, blocked } => {
-                        if blocked {
+                    Counted::Yes { answer, locked } => {
+                        if locked {
                             let message = Message::Locked { at: call.now };
                             self.tell(call, &login.user, &message, "locked").await;
                         }
@@ -139,6 +142,8 @@ impl Approve {
                     factor,
                     phone,
                     wanted,
+                    // A change of the phone makes no token live longer than the one that allowed it.
+                    expires_at: replaces.unwrap_or_else(|| call.now.deadline(self.lifetimes.access)),
                 };
                 self.approve(call, &shown, &next).await
             }
@@ -153,7 +158,7 @@ impl Approve {
             otps: &self.change_otps,
             users: &self.change_users,
             tokens: &self.new_tokens,
-            lifetime: self.lifetimes.access,
+            expires_at: shown.expires_at,
         };
         let (access, text) = doors.add(&mut transaction, call, shown.login, next, shown.wanted)?;
         let approve = rows::factor::approve(&shown.factor.id, shown.phone, shown.factor, call.now);

@@ -9,6 +9,7 @@ use countersign_shared::{
         repetition::{Keeping, Remembered},
         scope::Scope,
         secret::Secret,
+        time::Timestamp,
         token::{Grant, Kind, Owner, Presented, Token},
         user::User,
     },
@@ -74,11 +75,12 @@ impl Endpoint for Init {
     }
 }
 
-/// What the token lets its holder do: the scopes of the access token that follows, and whether it replaces a value.
-fn permitted(kind: &Kind, scopes: &[Scope]) -> (Vec<Scope>, bool) {
-    match kind {
-        Kind::Access => (scopes.to_vec(), true),
-        Kind::SecondFactor { wanted } => (wanted.clone(), false),
+/// What the token lets its holder do: the scopes of the access token that follows, and when that ends if it follows another
+/// one, whose holder replaces a value.
+fn permitted(token: &Token) -> (Vec<Scope>, Option<Timestamp>) {
+    match &token.kind {
+        Kind::Access => (token.scopes.clone(), Some(token.expires_at)),
+        Kind::SecondFactor { wanted } => (wanted.clone(), None),
         Kind::Approval { wanted, replaces, .. } => (wanted.clone(), *replaces),
     }
 }
@@ -101,8 +103,8 @@ impl Init {
                 return Err(Invalid::inclusion("factor", &[]).into());
             }
             let factor = login.active_factor().ok_or(Error::NoFactor)?;
-            let (wanted, replaces) = permitted(&login.token.kind, &login.token.scopes);
-            if factor.value.is_some() != replaces {
+            let (wanted, replaces) = permitted(&login.token);
+            if factor.value.is_some() != replaces.is_some() {
                 return Err(Error::WrongTokenType);
             }
             let kind = Kind::Approval {
@@ -115,6 +117,7 @@ impl Init {
                 binding: Binding {
                     user: login.user.id,
                     factor_type,
+                    factor_at: factor.updated_at,
                     phone: &phone,
                     flow: token.flow(),
                     purpose: Purpose::Approval,

@@ -85,12 +85,13 @@ impl Create {
                 return Err(Error::Forbidden);
             }
             call.note_subject(format!("user:{}", login.user.id.text()));
-            let phone = login.active_factor().and_then(|factor| factor.value.as_ref());
+            let factor = login.active_factor().ok_or(Error::No2faData)?;
             let wanted = Wanted {
                 binding: Binding {
                     user: login.user.id,
                     factor_type: FactorType::Sms,
-                    phone: phone.ok_or(Error::No2faData)?,
+                    factor_at: factor.updated_at,
+                    phone: factor.value.as_ref().ok_or(Error::No2faData)?,
                     flow: login.token.flow(),
                     purpose: Purpose::SignIn,
                 },

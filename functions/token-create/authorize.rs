@@ -34,6 +34,7 @@ impl Create {
             let binding = Binding {
                 user: login.user.id,
                 factor_type: FactorType::Sms,
+                factor_at: factor.updated_at,
                 phone: factor.value.as_ref().ok_or(Error::FactorNotSet)?,
                 flow: login.token.flow(),
                 purpose: Purpose::SignIn,
@@ -52,8 +53,8 @@ impl Create {
                     let (otps, users) = (&self.change_otps, &self.change_users);
                     match second_factor::count(otps, users, &self.lockout, call, &login, &next, why).await? {
                         Counted::Changed => {}
-                        Counted::Yes { answer, blocked } => {
-                            self.tell_failed(call, &login, &next, blocked).await;
+                        Counted::Yes { answer, locked } => {
+                            self.tell_failed(call, &login, &next, locked).await;
                             return Err(answer);
                         }
                     }
@@ -78,7 +79,7 @@ impl Create {
             otps: &self.change_otps,
             users: &self.change_users,
             tokens: &self.new_tokens,
-            lifetime: self.lifetimes.access,
+            expires_at: call.now.deadline(self.lifetimes.access),
         };
         let (access, text) = doors.add(&mut transaction, call, login, next, wanted)?;
         let grant_type = GrantType::Authorize.name();
@@ -92,10 +93,10 @@ impl Create {
     }
 
     /// Somebody knows the password and has not the phone: the user shall know, once a code (ASVS 6.3.5).
-    async fn tell_failed(&self, call: &Call, login: &Login, next: &Otps, blocked: bool) {
+    async fn tell_failed(&self, call: &Call, login: &Login, next: &Otps, locked: bool) {
         let attempts = |otps: &Otps| otps.code.as_ref().map_or(0, |otp| otp.attempts);
         let is_last = attempts(next) > attempts(&login.otps) && attempts(next) == self.policy.otp.max_attempts;
-        if blocked {
+        if locked {
             self.tell_locked(call, &login.user).await;
         } else if is_last {
             let message = Message::CodeFailed { at: call.now };

@@ -40,8 +40,8 @@ impl Create {
         }
         call.note_actor(format!("client:{}", id.as_str()));
         let scopes = client
-            .allowed(scope)
-            .ok_or_else(|| Error::ScopeNotAllowed(client.scopes.clone()))?;
+            .allow(Granting::ClientCredentials, scope)
+            .map_err(Error::ScopeNotAllowed)?;
         let grant = Grant {
             owner: Owner::Client(id.clone()),
             generation: client.token_generation,

@@ -12,7 +12,7 @@ use countersign_shared::{
         scope::Scope,
         tenant::Domain,
         token::{Grant, Kind, Owner, Session, Token},
-        user::User,
+        user::{Sessions, User},
     },
     fault::Fault,
     http::{
@@ -52,6 +52,18 @@ struct SignIn<'a> {
     password: PasswordHash,
 }
 
+/// A session that is begun while its code is sent.
+struct Begun {
+    user: User,
+    sessions: Sessions,
+}
+
+/// What has to be taken back if no code can be sent.
+struct Attempt<'s, 'c> {
+    sending: &'s mut Sending<'c>,
+    begun: &'s mut Option<Begun>,
+}
+
 impl Create {
     /// The same work for whoever it is: one hash, and one write, whether the user is known, blocked, or wrong (R27, R28).
     pub async fn password(
@@ -64,10 +76,22 @@ impl Create {
     ) -> Result<Answer, Error> {
         let (client, domain) = self.login_client(call, client_id).await?;
         let id = self.user_of(call, &domain, email).await?;
-        sending::with(self.doors(), call, async |sending| {
-            self.sign_in(call, &client, &domain, id, password, scope, sending).await
+        let mut begun = None;
+        let done = sending::with(self.doors(), call, async |sending| {
+            let mut attempt = Attempt {
+                sending,
+                begun: &mut begun,
+            };
+            self.sign_in(call, &client, &domain, id, password, scope, &mut attempt)
+                .await
         })
-        .await
+        .await;
+        if let (Err(_), Some(Begun { user, sessions })) = (&done, begun) {
+            // Nothing was sent, so nothing has begun: the earlier session lives on. The first error is the one to tell.
+            let change = rows::user::resume(&sessions, &user.sessions);
+            let _ = self.change_users.update(&user.id, change, call.now).await;
+        }
+        done
     }
 
     /// The client, and the domain whose users log in with it.
@@ -108,7 +132,7 @@ impl Create {
         id: UserId,
         password: &Password,
         scope: &str,
-        sending: &mut Sending<'_>,
+        attempt: &mut Attempt<'_, '_>,
     ) -> Result<Answer, Error> {
         let mut verified: Option<(PasswordHash, Verdict)> = None;
         for _ in 0..ROUNDS {
@@ -137,9 +161,12 @@ impl Create {
                 Verdict::Right => stored,
                 Verdict::RightButWeak => PasswordHash::of(password, &self.cost, &mut SysRng).map_err(Fault::from)?,
             };
-            let Some(wanted) = client.allowed(scope) else {
-                self.forgive(call, user).await?;
-                return Err(Error::ScopeNotAllowed(client.scopes.clone()));
+            let wanted = match client.allow(Granting::Password, scope) {
+                Ok(wanted) => wanted,
+                Err(allowed) => {
+                    self.forgive(call, user).await;
+                    return Err(Error::ScopeNotAllowed(allowed));
+                }
             };
             let sign_in = SignIn {
                 client,
@@ -147,7 +174,7 @@ impl Create {
                 wanted,
                 password: rehashed,
             };
-            if let Some(answer) = self.admit(call, &sign_in, &found, sending).await? {
+            if let Some(answer) = self.admit(call, &sign_in, &found, attempt).await? {
                 return Ok(answer);
             }
         }
@@ -196,23 +223,23 @@ impl Create {
             Committed::No(_) => return Ok(None),
             Committed::Yes => {}
         }
-        if next.standing(call.now).is_some() {
+        if next.standing(call.now).is_some() && next.is_news(&user.lockout) {
             self.tell_locked(call, user).await;
         }
         Ok(Some(Error::WrongIdentity))
     }
 
-    /// The password was right, though nothing follows from it: the wrong ones before it do not count any more.
-    async fn forgive(&self, call: &Call, user: &User) -> Result<(), Fault> {
-        let next = user.lockout.knew_password(call.now);
+    /// The password was right, though nothing follows from it: the wrong ones before it do not count any more. If that
+    /// cannot be written, or somebody else changed the user, there is another time.
+    async fn forgive(&self, call: &Call, user: &User) {
+        let next = user.lockout.knew_password();
         if next == user.lockout {
-            return Ok(());
+            return;
         }
         let change = rows::user::stand(user, &next, &call.invocation, call.now);
         let mut transaction = Transaction::default();
         transaction.update(&self.change_users, &user.id, change);
-        // Somebody else changed the user: then it is theirs to count.
-        transaction.commit().await.map(drop)
+        let _ = transaction.commit().await;
     }
 
     /// Begins a session: with everything, or with what the second factor is asked by. `None` when the user has changed.
@@ -221,12 +248,12 @@ impl Create {
         call: &Call,
         sign_in: &SignIn<'_>,
         found: &Found,
-        sending: &mut Sending<'_>,
+        attempt: &mut Attempt<'_, '_>,
     ) -> Result<Option<Answer>, Error> {
         let user = sign_in.user;
         let active = found.factor.as_ref().filter(|factor| factor.is_active);
         let session = Session::draw(&mut SysRng).map_err(Fault::from)?;
-        let lockout = user.lockout.knew_password(call.now);
+        let lockout = user.lockout.knew_password();
         let (kind, scopes, lifetime) = match active {
             None => (Kind::Access, sign_in.wanted.clone(), self.lifetimes.access),
             Some(_) => {
@@ -256,15 +283,14 @@ impl Create {
             let grant_type = GrantType::Password.name();
             Some(token_answer(call, outcome, &token, &text, grant_type, next))
         };
-        let Some(phone) = active.map(|factor| &factor.value) else {
-            return Ok(match self.commit(also).await? {
-                true => answer("signed_in", NextStep::RequestApps),
-                false => None,
-            });
+        let (outcome, next) = match active {
+            None => ("signed_in", NextStep::RequestApps),
+            Some(_) => ("factor_requested", NextStep::RequestFactor),
         };
-        let Some(phone) = phone else {
+        let set = active.and_then(|factor| Some((factor, factor.value.as_ref()?)));
+        let Some((factor, phone)) = set else {
             return Ok(match self.commit(also).await? {
-                true => answer("factor_requested", NextStep::RequestFactor),
+                true => answer(outcome, next),
                 false => None,
             });
         };
@@ -272,6 +298,7 @@ impl Create {
             binding: Binding {
                 user: user.id,
                 factor_type: FactorType::Sms,
+                factor_at: factor.updated_at,
                 phone,
                 flow: token.flow(),
                 purpose: Purpose::SignIn,
@@ -279,14 +306,16 @@ impl Create {
             locale: &found.domain.locale,
             domain: &found.domain.name,
         };
-        match sending
-            .send(wanted, found.otps.clone(), found.meter.clone(), also)
-            .await
-        {
+        *attempt.begun = Some(Begun {
+            user: user.clone(),
+            sessions: sessions.clone(),
+        });
+        let (otps, meter) = (found.otps.clone(), found.meter.clone());
+        match attempt.sending.send(wanted, otps, meter, also).await {
             Ok(Sent::Yes) => Ok(answer("otp_requested", NextStep::RequestOtp)),
             Ok(Sent::Changed) => Ok(None),
             Err(why) => {
-                self.forgive(call, user).await?;
+                self.forgive(call, user).await;
                 Err(why.into())
             }
         }

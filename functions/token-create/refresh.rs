@@ -68,6 +68,7 @@ impl Create {
                 binding: Binding {
                     user: user.id,
                     factor_type: FactorType::Sms,
+                    factor_at: factor.updated_at,
                     phone,
                     flow: renewed.flow(),
                     purpose: Purpose::SignIn,

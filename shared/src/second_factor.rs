@@ -12,6 +12,7 @@ use crate::{
         otp::{Failure, Otps},
         scope::Scope,
         secret::Secret,
+        time::Timestamp,
         token::{Grant, Kind, Owner, Presented, Session, Token},
         user::User,
     },
@@ -125,8 +126,8 @@ pub enum Counted {
     Yes {
         /// The answer.
         answer: Error,
-        /// The guess has blocked the user.
-        blocked: bool,
+        /// The guess has blocked the user, who has to be told.
+        locked: bool,
     },
     /// Something has changed since it was judged: read and judge again.
     Changed,
@@ -159,7 +160,7 @@ pub async fn count(
             let why = if blocked { Failure::Invalid } else { why };
             Ok(Counted::Yes {
                 answer: Error::Otp(why),
-                blocked,
+                locked: blocked && lockout.is_news(&user.lockout),
             })
         }
     }
@@ -174,8 +175,8 @@ pub struct LetIn<'a> {
     pub users: &'a Table<User, Update>,
     /// The access token is written.
     pub tokens: &'a Table<Token, Put>,
-    /// Its life, in seconds.
-    pub lifetime: u64,
+    /// When that ends.
+    pub expires_at: Timestamp,
 }
 
 impl LetIn<'_> {
@@ -193,7 +194,7 @@ impl LetIn<'_> {
         scopes: &[Scope],
     ) -> Result<(Token, Secret), Fault> {
         let Login { token, user, otps, .. } = login;
-        let lockout = user.lockout.knew_otp(call.now);
+        let lockout = user.lockout.knew_otp();
         let session = Session::draw(&mut SysRng)?;
         let grant = Grant {
             owner: Owner::User(user.id),
@@ -203,7 +204,7 @@ impl LetIn<'_> {
             client: token.client.clone(),
             kind: Kind::Access,
             scopes: scopes.to_vec(),
-            expires_at: call.now.deadline(self.lifetime),
+            expires_at: self.expires_at,
         };
         let (access, text) = Token::issue(grant, &mut SysRng, call.now)?;
         let mut sessions = user.sessions.clone();

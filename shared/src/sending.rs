@@ -16,8 +16,8 @@ use crate::{
         locale::Locale,
         meter::{self, Meter},
         name::DomainName,
-        otp::{self, Binding, Otps},
-        phone::Countries,
+        otp::{self, Binding, Otps, Purpose},
+        phone::{Countries, Phone},
         throttle,
     },
     fault::Fault,
@@ -137,6 +137,8 @@ pub struct Sending<'a> {
     number: Option<Receipt>,
     /// The last record that was to be stored, and its code.
     code: Option<Otps>,
+    /// What was spent was spent for this number.
+    to: Option<Phone>,
 }
 
 impl<'a> Sending<'a> {
@@ -153,6 +155,7 @@ impl<'a> Sending<'a> {
             meter: None,
             number: None,
             code: None,
+            to: None,
         }
     }
 
@@ -167,6 +170,10 @@ impl<'a> Sending<'a> {
         meter: Option<Meter>,
         also: impl Fn(&mut Transaction),
     ) -> Result<Sent, NotSent> {
+        if self.to.as_ref().is_some_and(|to| to != wanted.binding.phone) {
+            self.take_back().await;
+        }
+        self.to = Some(wanted.binding.phone.clone());
         let done = self.attempt(&wanted, otps, meter, also).await;
         if let Err(why) = &done {
             self.tell(&wanted, why);
@@ -192,7 +199,11 @@ impl<'a> Sending<'a> {
             .map_err(Fault::from)?
             .map_err(NotSent::Exhausted)?;
         if self.meter.is_none() {
-            let spent = rows::meter::spend(self.doors.meters, &policy.meter, country, meter, &self.act).await?;
+            let policy = match wanted.binding.purpose {
+                Purpose::SignIn => policy.meter,
+                Purpose::Approval => policy.meter.half(),
+            };
+            let spent = rows::meter::spend(self.doors.meters, &policy, country, meter, &self.act).await?;
             self.meter = Some(spent.map_err(NotSent::Exhausted)?);
         }
         if let Sent::Changed = self.commit(wanted, version, &next, also).await? {
@@ -224,35 +235,40 @@ impl<'a> Sending<'a> {
         next: &Otps,
         also: impl Fn(&mut Transaction),
     ) -> Result<Sent, NotSent> {
-        let Doors { policy, .. } = self.doors;
+        let budget = match wanted.binding.purpose {
+            Purpose::SignIn => self.doors.policy.number.clone(),
+            // Anybody may name any number as theirs: its owner's sign-ins keep half of what it gets.
+            Purpose::Approval => self.doors.policy.number.half(),
+        };
         let subject = throttle::sms(wanted.binding.phone);
         // The second time the number's budget is spent already, or there is none left.
         for _ in 0..2 {
             let mut transaction = Transaction::default();
             transaction.update(self.doors.otps, &next.owner(), rows::otp::replace(version, next));
             let number = self.number.is_none().then(|| {
-                let change = budgets::first(&policy.number, &self.act);
+                let change = budgets::first(&budget, &self.act);
                 transaction.update(self.doors.budgets, &subject, change)
             });
             also(&mut transaction);
-            // If its answer is lost, it may have been written all the same.
+            // If the answer is lost, all of it may have been written.
             self.code = Some(next.clone());
-            match (transaction.commit().await?, number) {
-                (Committed::Yes, Some(_)) => {
-                    self.number = Some(Receipt::of_first(subject, self.act.clone()));
-                    return Ok(Sent::Yes);
-                }
-                (Committed::Yes, None) => return Ok(Sent::Yes),
-                (Committed::No(steps), Some(number)) if steps.contains(&number) => {
-                    self.code = None;
-                    let spent = budgets::spend(self.doors.budgets, &policy.number, &subject, &self.act).await?;
-                    self.number = Some(spent.map_err(NotSent::Exhausted)?);
-                }
-                (Committed::No(_), _) => {
-                    self.code = None;
-                    return Ok(Sent::Changed);
-                }
+            if number.is_some() {
+                self.number = Some(Receipt::of_first(subject, self.act.clone()));
             }
+            let steps = match transaction.commit().await? {
+                Committed::Yes => return Ok(Sent::Yes),
+                Committed::No(steps) => steps,
+            };
+            self.code = None;
+            let Some(number) = number else {
+                return Ok(Sent::Changed);
+            };
+            self.number = None;
+            if !steps.contains(&number) {
+                return Ok(Sent::Changed);
+            }
+            let spent = budgets::spend(self.doors.budgets, &budget, &subject, &self.act).await?;
+            self.number = Some(spent.map_err(NotSent::Exhausted)?);
         }
         Ok(Sent::Changed)
     }

@@ -45,6 +45,17 @@ impl Budget {
         Self(windows)
     }
 
+    /// The same windows for half as many acts, rounded up: for what shall leave the other half to others. Both are spent
+    /// from one list.
+    #[must_use]
+    pub fn half(&self) -> Self {
+        let half = |window: &Window| Window {
+            max: window.max.div_ceil(2),
+            ..*window
+        };
+        Self(self.0.iter().map(half).collect())
+    }
+
     /// The number of acts below which there is room whatever their times: the smallest window's.
     #[must_use]
     pub fn always(&self) -> usize {

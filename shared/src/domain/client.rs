@@ -23,13 +23,32 @@ pub struct Client {
 }
 
 impl Client {
-    /// The scopes of these names, separated by spaces, if the client's tokens may have them all.
+    /// The scopes that it may give by this grant. Whoever logs in gets none that lets a client act in the names of all:
+    /// one user would consume another one's passcodes.
     #[must_use]
-    pub fn allowed(&self, names: &str) -> Option<Vec<Scope>> {
-        let scopes = names.split_whitespace().map(Scope::parse);
-        scopes
-            .map(|scope| scope.filter(|scope| self.scopes.contains(scope)))
-            .collect()
+    pub fn scopes_by(&self, grant: Granting) -> Vec<Scope> {
+        let people = |scope: &Scope| match grant {
+            Granting::ClientCredentials => true,
+            Granting::Password => *scope != Scope::Passcode,
+        };
+        self.scopes.iter().copied().filter(people).collect()
+    }
+
+    /// The scopes of these names, separated by spaces, each once, if there are any and all may be given.
+    ///
+    /// # Errors
+    /// Those that may be given.
+    pub fn allow(&self, grant: Granting, names: &str) -> Result<Vec<Scope>, Vec<Scope>> {
+        let allowed = self.scopes_by(grant);
+        let mut scopes = Vec::new();
+        for name in names.split_whitespace() {
+            match Scope::parse(name).filter(|scope| allowed.contains(scope)) {
+                Some(scope) if scopes.contains(&scope) => {}
+                Some(scope) => scopes.push(scope),
+                None => return Err(allowed),
+            }
+        }
+        if scopes.is_empty() { Err(allowed) } else { Ok(scopes) }
     }
 
     /// Whether a token of the client's own has ended.
@@ -65,5 +84,40 @@ impl Granting {
         [Self::Password, Self::ClientCredentials]
             .into_iter()
             .find(|grant| grant.name() == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::secret::Secret;
+
+    #[test]
+    fn people_get_no_scope_of_clients() {
+        let client = Client {
+            id: ClientId::parse("heatclinic").expect("well-formed"),
+            secret: Digest::of(&Secret::new("secret".into())),
+            domain: None,
+            grants: Vec::new(),
+            scopes: vec![Scope::Api, Scope::Passcode],
+            token_generation: 0,
+            inserted_at: Timestamp::from_seconds(0),
+        };
+        let all = Err(vec![Scope::Api, Scope::Passcode]);
+        for (names, of_people, of_client) in [
+            ("api", Ok(vec![Scope::Api]), Ok(vec![Scope::Api])),
+            (" api  api ", Ok(vec![Scope::Api]), Ok(vec![Scope::Api])),
+            (
+                "passcode api",
+                Err(vec![Scope::Api]),
+                Ok(vec![Scope::Passcode, Scope::Api]),
+            ),
+            ("read_user", Err(vec![Scope::Api]), all.clone()),
+            ("api everything", Err(vec![Scope::Api]), all.clone()),
+            (" ", Err(vec![Scope::Api]), all.clone()),
+        ] {
+            assert_eq!(client.allow(Granting::Password, names), of_people, "{names:?}");
+            assert_eq!(client.allow(Granting::ClientCredentials, names), of_client, "{names:?}");
+        }
     }
 }

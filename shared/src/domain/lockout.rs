@@ -1,7 +1,7 @@
 //! Lockout (contracts.md §4, seed 004): wrong passwords and wrong codes are counted on the account, and too many block it.
 //!
 //! A block ends every token of the user as long as it stands. Whoever lifts it raises the user's generation, so that none
-//! of them comes back; one that ends by itself leaves the tokens that are older than it dead.
+//! of them comes back; one that ends by itself is still remembered, and leaves the tokens that are older than it dead.
 
 use super::time::Timestamp;
 
@@ -101,37 +101,45 @@ impl Lockout {
         self.block.is_some_and(|block| issued_at <= block.at)
     }
 
-    /// The same without a block that is over: what was counted until then does not count any more.
-    #[must_use]
-    pub fn current(self, now: Timestamp) -> Self {
-        if self.block.is_some() && self.standing(now).is_none() {
-            Self::default()
-        } else {
-            self
-        }
-    }
-
-    /// After one more failure: when there are more than the policy forgives, the user is blocked.
+    /// After one more failure: when there are more than the policy forgives, the user is blocked. Once that is over by itself,
+    /// counting begins anew, and the block stays where it is: what it has ended does not come back.
     #[must_use]
     pub fn failed(self, policy: &Policy, what: Failed, now: Timestamp) -> Self {
-        let mut next = self.current(now);
+        let mut next = self;
         let (counter, forgiven, why) = match what {
             Failed::Password => (&mut next.passwords, policy.passwords, Why::Passwords),
             Failed::Otp => (&mut next.otps, policy.otps, Why::Otps),
         };
         *counter += 1;
-        if *counter > forgiven && next.block.is_none() {
-            next.block = Some(Block {
+        if *counter > forgiven && self.standing(now).is_none() {
+            // Whole seconds, as it is stored.
+            let block = Block {
                 why,
-                // Whole seconds, as it is stored.
                 at: now.deadline(0),
                 until: policy.seconds.map(|seconds| now.deadline(seconds)),
-            });
+            };
+            // What ends by itself is forgiven with its end.
+            let counted = if block.until.is_some() { Self::default() } else { next };
+            return Self {
+                block: Some(block),
+                ..counted
+            };
         }
         next
     }
 
-    /// After somebody decided on a block; `None` when one stands.
+    /// Whether its owner shall be told of this block, which took the place of `before`: once a day, however often time
+    /// lifts it and somebody guesses on.
+    #[must_use]
+    pub fn is_news(&self, before: &Self) -> bool {
+        match (self.block, before.block) {
+            (Some(block), Some(earlier)) => earlier.at.deadline(86_400).is_over(block.at),
+            (Some(_), None) => true,
+            (None, _) => false,
+        }
+    }
+
+    /// After somebody decided on a block, whatever failures had done; `None` when such a decision stands.
     #[must_use]
     pub fn decided(self, now: Timestamp) -> Option<Self> {
         let block = Block {
@@ -139,9 +147,10 @@ impl Lockout {
             at: now.deadline(0),
             until: None,
         };
-        self.standing(now).is_none().then(|| Self {
+        let stands = self.standing(now).is_some_and(|block| block.why == Why::Decision);
+        (!stands).then_some(Self {
             block: Some(block),
-            ..self.current(now)
+            ..self
         })
     }
 
@@ -153,18 +162,15 @@ impl Lockout {
 
     /// After the right password: codes still count.
     #[must_use]
-    pub fn knew_password(self, now: Timestamp) -> Self {
-        Self {
-            passwords: 0,
-            ..self.current(now)
-        }
+    pub fn knew_password(self) -> Self {
+        Self { passwords: 0, ..self }
     }
 
     /// After the right code.
     #[must_use]
-    pub fn knew_otp(self, now: Timestamp) -> Self {
+    pub fn knew_otp(self) -> Self {
         Self {
-            block: self.current(now).block,
+            block: self.block,
             ..Self::default()
         }
     }
@@ -198,34 +204,61 @@ mod tests {
         check(&[(Password, 1), (Password, 2), (Password, 3)], (3, 0, None));
         check(
             &[(Password, 1), (Password, 2), (Password, 3), (Password, 4)],
-            (4, 0, Some((Why::Passwords, 4))),
+            (0, 0, Some((Why::Passwords, 4))),
         );
         check(
             &[(Otp, 1), (Otp, 2), (Password, 3), (Otp, 4), (Otp, 5)],
-            (1, 4, Some((Why::Otps, 5))),
+            (0, 0, Some((Why::Otps, 5))),
         );
-        // After a block that is over the count begins anew.
+        // After a block that is over the count begins anew, and the block is still remembered.
         let four = [(Otp, 1), (Otp, 2), (Otp, 3), (Otp, 4)];
-        check(&[&four[..], &[(Otp, 103)]].concat(), (0, 5, Some((Why::Otps, 4))));
-        check(&[&four[..], &[(Otp, 104)]].concat(), (0, 1, None));
+        check(&[&four[..], &[(Otp, 104)]].concat(), (0, 1, Some((Why::Otps, 4))));
+        let again = [(Otp, 104), (Otp, 105), (Otp, 106), (Otp, 107)];
+        check(&[four, again].concat(), (0, 0, Some((Why::Otps, 107))));
+    }
+
+    fn blocked(policy: &Policy) -> Lockout {
+        (0..4).fold(Lockout::default(), |lockout, _| {
+            lockout.failed(policy, Failed::Password, at(10))
+        })
     }
 
     #[test]
     fn a_block_stands_until_its_end() {
-        let blocked = (0..4).fold(Lockout::default(), |lockout, _| {
-            lockout.failed(&POLICY, Failed::Password, at(10))
-        });
-        assert!(blocked.standing(at(109)).is_some() && blocked.standing(at(110)).is_none());
-        assert!(blocked.has_ended(at(10)) && !blocked.has_ended(at(11)));
-        assert_eq!(blocked.current(at(110)), Lockout::default());
+        let lockout = blocked(&POLICY);
+        assert!(lockout.standing(at(109)).is_some() && lockout.standing(at(110)).is_none());
+        assert!(lockout.has_ended(at(10)) && !lockout.has_ended(at(11)));
+        assert!(lockout.knew_otp().has_ended(at(10)), "what it has ended stays dead");
         let forever = Policy {
             seconds: None,
             ..POLICY
         };
-        let blocked = (0..4).fold(Lockout::default(), |lockout, _| {
-            lockout.failed(&forever, Failed::Password, at(10))
-        });
-        assert!(blocked.standing(at(1_000_000_000)).is_some());
+        assert!(blocked(&forever).standing(at(1_000_000_000)).is_some());
+    }
+
+    #[test]
+    fn a_decision_is_above_failures_and_once_is_enough() {
+        let decided = blocked(&POLICY).decided(at(20)).expect("failures are no decision");
+        assert_eq!(
+            decided.block.map(|block| (block.why, block.until)),
+            Some((Why::Decision, None))
+        );
+        assert_eq!(decided.decided(at(30)), None);
+        assert_eq!(decided.lifted(at(30)), Some(Lockout::default()));
+        assert_eq!(Lockout::default().lifted(at(30)), None);
+        assert_eq!(blocked(&POLICY).lifted(at(110)), None, "it is over by itself");
+    }
+
+    #[test]
+    fn its_owner_is_told_once_a_day() {
+        let first = blocked(&POLICY);
+        assert!(first.is_news(&Lockout::default()));
+        let again = |seconds| {
+            (0..4).fold(first, |lockout, _| {
+                lockout.failed(&POLICY, Failed::Password, at(seconds))
+            })
+        };
+        assert!(!again(86_409).is_news(&first) && again(86_410).is_news(&first));
     }
 
     #[test]
@@ -236,12 +269,12 @@ mod tests {
             block: None,
         };
         assert_eq!(
-            lockout.knew_password(at(1)),
+            lockout.knew_password(),
             Lockout {
                 passwords: 0,
                 ..lockout
             }
         );
-        assert_eq!(lockout.knew_otp(at(1)), Lockout::default());
+        assert_eq!(lockout.knew_otp(), Lockout::default());
     }
 }

@@ -25,6 +25,19 @@ pub struct Policy {
     pub country_per_day: u64,
 }
 
+impl Policy {
+    /// Half of it, rounded up: for what shall leave the other half to others.
+    #[must_use]
+    pub fn half(self) -> Self {
+        Self {
+            per_minute: self.per_minute.div_ceil(2),
+            per_day: self.per_day.div_ceil(2),
+            country_per_minute: self.country_per_minute.div_ceil(2),
+            country_per_day: self.country_per_day.div_ceil(2),
+        }
+    }
+}
+
 /// How many messages, by the slot in which they were sent: its number since the epoch.
 pub type Slots = BTreeMap<u64, u64>;
 

@@ -43,32 +43,51 @@ impl fmt::Debug for Phone {
 
 /// The countries that text messages may go to, by the first digits of their numbers. None listed: none are sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Countries(Vec<String>);
+pub struct Countries {
+    allowed: Vec<String>,
+    denied: Vec<String>,
+}
 
 impl Countries {
-    /// Reads a list such as `380,44,1`: each with 1 to 7 digits, the first not zero, no plus sign. `None` for anything
-    /// else.
+    /// Reads a list such as `380,44,1,!1268`: each with 1 to 7 digits, the first not zero, no plus sign; one with `!` before
+    /// it takes what begins with it from a shorter one. `None` for anything else.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        if text.is_empty() {
-            return Some(Self(Vec::new()));
-        }
-        let read = |prefix: &str| {
+        let mut countries = Self {
+            allowed: Vec::new(),
+            denied: Vec::new(),
+        };
+        for entry in text.split(',').filter(|_| !text.is_empty()) {
+            let (list, prefix) = match entry.strip_prefix('!') {
+                Some(prefix) => (&mut countries.denied, prefix),
+                None => (&mut countries.allowed, entry),
+            };
             let good = (1..=7).contains(&prefix.len())
                 && prefix.bytes().all(|byte| byte.is_ascii_digit())
                 && !prefix.starts_with('0');
-            good.then(|| prefix.to_owned())
-        };
-        text.split(',').map(read).collect::<Option<_>>().map(Self)
+            if !good {
+                return None;
+            }
+            list.push(prefix.to_owned());
+        }
+        Some(countries)
     }
 
     /// The country of a number: the longest of those listed that it begins with; `None` where none may be sent to.
     #[must_use]
     pub fn of(&self, phone: &Phone) -> Option<&str> {
-        let prefixes = self.0.iter().map(String::as_str);
-        prefixes
-            .filter(|prefix| phone.0[1..].starts_with(prefix))
-            .max_by_key(|prefix| prefix.len())
+        let longest = |prefixes: &'_ [String]| {
+            let found = prefixes
+                .iter()
+                .filter(|prefix| phone.0[1..].starts_with(prefix.as_str()));
+            found.map(String::len).max().unwrap_or_default()
+        };
+        let (allowed, denied) = (longest(&self.allowed), longest(&self.denied));
+        let found = self
+            .allowed
+            .iter()
+            .find(|prefix| phone.0[1..].starts_with(prefix.as_str()) && prefix.len() == allowed);
+        found.filter(|_| allowed > denied).map(String::as_str)
     }
 }
 

@@ -45,8 +45,9 @@ pub enum Kind {
         wanted: Vec<Scope>,
         /// The number.
         phone: Phone,
-        /// Whether the factor had another number then: who sets the first one has shown nothing but a password.
-        replaces: bool,
+        /// When the access token ends that it came of, if the factor had another number then. Who sets the first one has
+        /// shown nothing but a password.
+        replaces: Option<Timestamp>,
     },
 }
 

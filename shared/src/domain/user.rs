@@ -126,7 +126,7 @@ impl User {
     /// come back.
     #[must_use]
     pub fn generation_after(&self, next: &Lockout) -> u64 {
-        let goes = self.lockout.block.is_some() && self.lockout.block != next.block;
+        let goes = self.lockout.block.is_some() && next.block.is_none();
         self.token_generation + u64::from(goes)
     }
 }

@@ -41,6 +41,8 @@ pub struct Binding<'a> {
     pub user: UserId,
     /// Of which kind of factor.
     pub factor_type: FactorType,
+    /// When the factor was changed last: a code that was sent before is another factor's.
+    pub factor_at: Timestamp,
     /// Where it is sent.
     pub phone: &'a Phone,
     /// The token that it goes with (see `Token::flow`): a code that was sent for another one is another login's.
@@ -100,6 +102,7 @@ fn mac(key: &Key<OtpCodes>, binding: &Binding<'_>, id: &[u8; 16], code: &Secret)
         binding.user.as_bytes(),
         binding.factor_type.name().as_bytes(),
         binding.phone.as_str().as_bytes(),
+        &binding.factor_at.seconds().to_be_bytes(),
         binding.flow,
         binding.purpose.name().as_bytes(),
         id,

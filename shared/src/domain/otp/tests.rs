@@ -27,6 +27,7 @@ fn binding<'a>(phone: &'a Phone, flow: &'a [u8; 16]) -> Binding<'a> {
     Binding {
         user: UserId::from_bytes(USER),
         factor_type: FactorType::Sms,
+        factor_at: Timestamp::from_seconds(0),
         phone,
         flow,
         purpose: Purpose::SignIn,
@@ -285,6 +286,8 @@ fn a_code_is_good_for_nothing_that_it_is_not_bound_to() {
     let user = UserId::from_bytes([8; 16]);
     check(&otps, &Binding { user, ..own }, &keys, false);
     check(&otps, &Binding { phone: &other, ..own }, &keys, false);
+    let factor_at = Timestamp::from_seconds(1);
+    check(&otps, &Binding { factor_at, ..own }, &keys, false);
     let purpose = Purpose::Approval;
     check(&otps, &Binding { purpose, ..own }, &keys, false);
     check(&otps, &own, &ring(&[1, 2]), true);

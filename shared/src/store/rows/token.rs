@@ -58,11 +58,16 @@ impl Row for Token {
                 wanted,
                 phone,
                 replaces,
-            } => row
-                .with("kind", text(APPROVAL))
-                .with("wanted", scopes(wanted))
-                .with("phone", text(phone.as_str()))
-                .with("replaces", AttributeValue::Bool(*replaces)),
+            } => {
+                let row = row
+                    .with("kind", text(APPROVAL))
+                    .with("wanted", scopes(wanted))
+                    .with("phone", text(phone.as_str()));
+                match replaces {
+                    Some(until) => row.with("replaces", time(*until)),
+                    None => row,
+                }
+            }
         };
         match self.revoked_at {
             Some(at) => row.with("revoked_at", time(at)),
@@ -89,7 +94,10 @@ impl Row for Token {
                 APPROVAL => Kind::Approval {
                     wanted: read_scopes(row, "wanted")?,
                     phone: row.parsed("phone", Phone::parse)?,
-                    replaces: row.flag("replaces")?,
+                    replaces: match row.has("replaces") {
+                        true => Some(row.time("replaces")?),
+                        false => None,
+                    },
                 },
                 _ => return Err(Corrupt("kind")),
             },

@@ -120,6 +120,16 @@ pub fn nobody(by: &str) -> Change {
     }
 }
 
+/// Goes back to the sessions of before, if those that were to take their place do stand.
+#[must_use]
+pub fn resume(begun: &Sessions, before: &Sessions) -> Change {
+    Change {
+        update: "SET client_sessions = :before",
+        condition: "client_sessions = :begun",
+        values: vec![(":begun", sessions_of(begun)), (":before", sessions_of(before))],
+    }
+}
+
 /// Ends the tokens of one session; refused when it has ended already.
 #[must_use]
 pub fn end_session(read: &User, client: &ClientId) -> Change {

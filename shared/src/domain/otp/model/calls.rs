@@ -36,6 +36,7 @@ impl Scenario {
         let binding = Binding {
             user: otps.user,
             factor_type: otps.factor_type,
+            factor_at: Timestamp::from_seconds(0),
             phone: &self.phone,
             flow: &[login; 16],
             purpose: Purpose::SignIn,
@@ -47,7 +48,7 @@ impl Scenario {
         match call {
             Call::Login => {
                 let user = User {
-                    lockout: user.lockout.knew_password(at),
+                    lockout: user.lockout.knew_password(),
                     logins: login,
                     is_open: true,
                 };
@@ -77,7 +78,7 @@ impl Scenario {
         let (answer, next, user) = match otps.judge(&self.policy, binding, &self.keys, &given, act) {
             Judged::Limited(_) => return REFUSED,
             Judged::Failed { next, .. } => (Answer::Failed, next, user.failed(self, act.at)),
-            Judged::Right { next } => (Answer::Right, next, user.knew_otp(act.at)),
+            Judged::Right { next } => (Answer::Right, next, user.knew_otp()),
         };
         let compared = next
             .code
@@ -98,9 +99,9 @@ impl User {
         }
     }
 
-    fn knew_otp(self, at: Timestamp) -> Self {
+    fn knew_otp(self) -> Self {
         Self {
-            lockout: self.lockout.knew_otp(at),
+            lockout: self.lockout.knew_otp(),
             is_open: false,
             ..self
         }
