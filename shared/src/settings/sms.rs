@@ -44,7 +44,7 @@ impl Edge {
     /// # Errors
     /// [`Refused`].
     pub fn sms_countries(&self) -> Result<Countries, Refused> {
-        let words = "must be country prefixes of 1 to 7 digits with commas between, such as 380,44,1";
+        let words = "must be country prefixes of 1 to 7 digits with commas between, such as 380,44,1,!1268";
         Countries::parse(self.text("SMS_COUNTRIES").unwrap_or_default())
             .ok_or_else(|| self.refuse("SMS_COUNTRIES", words))
     }
