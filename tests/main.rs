@@ -7,6 +7,8 @@ mod cost;
 mod curl;
 mod delivery_feedback;
 mod faults;
+mod login;
+mod login_codes;
 mod mail;
 mod mail_faults;
 mod mithril;

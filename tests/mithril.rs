@@ -105,6 +105,25 @@ impl World {
         (value(&got), self.code_to(phone).await)
     }
 
+    /// The newest code of a person, as stored.
+    pub async fn code_row(&self, person: &Person) -> Value {
+        let rows = self.rows("OtpsTable").await;
+        let mut own = rows
+            .into_iter()
+            .filter(|row| row["owner"]["S"].as_str().is_some_and(|id| id.contains(&person.id)));
+        own.next().expect("the user's codes")["code"]["M"].take()
+    }
+
+    /// Whether an access token of the scope `api` opens anything.
+    pub async fn is_open(&self, token: &str) -> bool {
+        let got = self.get("/api/v4/user/support_pin").bearer(token).send().await;
+        match got.status {
+            404 => true,
+            401 | 403 => false,
+            _ => panic!("{got:?}"),
+        }
+    }
+
     /// The text messages to a number so far, oldest first.
     pub async fn sms_to(&self, phone: &str) -> Vec<String> {
         let messages = self.mails().await;
@@ -131,6 +150,7 @@ pub fn password_grant(email: &str, password: &str) -> Value {
 }
 
 /// The token in an answer.
+#[track_caller]
 pub fn value(got: &Got) -> String {
     got.ok(201)["data"]["value"].as_str().expect("a token").to_owned()
 }
@@ -141,7 +161,48 @@ pub fn other_than(code: &str) -> String {
     format!("{:06}", (number + 1) % 1_000_000)
 }
 
+/// That somebody is not known by this address and password.
+#[track_caller]
+pub fn wrong_identity(got: &Got) {
+    refused(got, 401, "access_denied", "Identity, password combination is wrong.");
+}
+
+/// That a code is not the right one.
+#[track_caller]
+pub fn wrong_code(got: &Got) {
+    refused(got, 401, "otp_invalid", "Invalid OTP code.");
+}
+
+/// That a token is none, or none any more.
+#[track_caller]
+pub fn wrong_token(got: &Got) {
+    refused(got, 401, "token_invalid", "Invalid token.");
+}
+
+/// That a user is blocked.
+#[track_caller]
+pub fn user_blocked(got: &Got) {
+    refused(got, 401, "user_blocked", "User blocked.");
+}
+
+/// For how many seconds a refusal asks to wait; at most so many.
+#[track_caller]
+pub fn wait_of(got: &Got, most: u64) -> u64 {
+    let wait = got.header("retry-after").and_then(|wait| wait.parse().ok());
+    let wait = wait.unwrap_or_else(|| panic!("no Retry-After: {got:?}"));
+    assert!((1..=most).contains(&wait), "{got:?}");
+    wait
+}
+
+/// That too many codes were sent; gives for how many seconds, at most so many, none is sent.
+#[track_caller]
+pub fn too_many_sends(got: &Got, most: u64) -> u64 {
+    refused(got, 429, "otp_timeout", "Sending OTP timeout. Try later.");
+    wait_of(got, most)
+}
+
 /// Compares a whole refusal.
+#[track_caller]
 pub fn refused(got: &Got, status: u16, r#type: &str, message: &str) {
     let body = got.json();
     assert_eq!(got.status, status, "{got:?}");

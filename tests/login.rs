@@ -1,0 +1,457 @@
+//! `grant_type=password` of `POST /mithril/api/tokens` (contracts.md §4, seed 004): in which order it is refused, and what
+//! it gives.
+
+use serde_json::{Value, json};
+
+use crate::{
+    mail::{DOMAIN, seen},
+    mithril::{Person, TOKENS, other_than, password_grant, refused, user_blocked, value, wrong_identity, wrong_token},
+    world::{Got, World},
+};
+
+/// The same login with another field.
+fn with(mut body: Value, field: &str, value: &str) -> Value {
+    body[field] = value.into();
+    body
+}
+
+/// A login for an access token that opens something: see [`World::is_open`].
+pub fn api_grant(person: &Person) -> Value {
+    with(
+        password_grant(&person.email, &person.password),
+        "scope",
+        "api app:authorize",
+    )
+}
+
+impl World {
+    /// A client of the demo domain that people log in with, beside the demo client.
+    pub async fn client(&self, id: &str, scopes: Value) {
+        let command = json!({
+            "command": "create_client", "client_id": id, "scopes": scopes, "grants": ["password"], "domain": DOMAIN,
+        });
+        let made = self.operator(command).await;
+        assert_eq!(made["client_id"], id, "{made}");
+    }
+
+    /// A user's counters: wrong passwords, failed codes.
+    pub async fn failures(&self, person: &Person) -> (String, String) {
+        let lockout = &self.user_row(&person.id).await["lockout"]["M"];
+        let count = |name: &str| lockout[name]["N"].as_str().expect("a number").to_owned();
+        (count("passwords"), count("otps"))
+    }
+}
+
+/// What a token answer must say, besides the token and its id.
+struct Expected<'a> {
+    name: &'a str,
+    grant_type: &'a str,
+    scope: &'a str,
+    user_id: Value,
+    next_step: &'a str,
+    life: u64,
+}
+
+/// Compares a whole token answer, and gives the token.
+async fn check(world: &World, got: &Got, expected: Expected<'_>) -> String {
+    let Expected {
+        name,
+        grant_type,
+        scope,
+        user_id,
+        next_step,
+        life,
+    } = expected;
+    let (body, now) = (got.ok(201), world.now().await);
+    let (meta, data) = (&body["meta"], &body["data"]);
+    let (id, text) = (data["id"].as_str().expect("an id"), value(got));
+    assert!(id.len() == 36 && !text.contains(id), "{got:?}");
+    let (_, secret) = text.split_once('.').expect("an owner and a secret");
+    assert_eq!(secret.len(), 43, "256 bits in base64");
+    let ends = data["expires_at"].as_u64().expect("epoch seconds");
+    assert!((now + life - 5..=now + life).contains(&ends), "{ends} at {now}");
+    let whole = json!({
+        "meta": { "code": 201, "url": meta["url"], "type": "object", "request_id": meta["request_id"] },
+        "data": {
+            "id": id, "name": name, "value": text, "expires_at": ends, "user_id": user_id,
+            "details": { "grant_type": grant_type, "client_id": "heatclinic", "scope": scope },
+        },
+        "urgent": { "next_step": next_step },
+    });
+    assert_eq!(body, whole);
+    assert!(meta["url"].as_str().is_some_and(|url| url.ends_with(TOKENS)), "{got:?}");
+    text
+}
+
+const MONTH: u64 = 30 * 86_400;
+
+#[tokio::test]
+async fn a_login_says_what_comes_next() {
+    let world = World::new().await;
+    let (demo, admin) = (world.demo(), world.demo_admin());
+    let got = world.sign_in(&admin, &admin.password).await;
+    let expected = |grant_type, user_id: &str| Expected {
+        name: "access_token",
+        grant_type,
+        scope: "app:authorize",
+        user_id: user_id.into(),
+        next_step: "REQUEST_APPS",
+        life: MONTH,
+    };
+    check(&world, &got, expected("password", &admin.id)).await;
+
+    let waits = |grant_type, next_step, user_id: &str| Expected {
+        name: "2fa_access_token",
+        scope: "",
+        next_step,
+        life: 600,
+        ..expected(grant_type, user_id)
+    };
+    let got = world.sign_in(&demo, &demo.password).await;
+    let token = check(&world, &got, waits("password", "REQUEST_OTP", &demo.id)).await;
+    let got = world.refresh(&token).await;
+    let token = check(&world, &got, waits("refresh_2fa_access_token", "REQUEST_OTP", &demo.id)).await;
+    assert_eq!(world.sms_to("+380881234530").await.len(), 2);
+    let got = world.authorize(&token, &world.code_to("+380881234530").await).await;
+    check(&world, &got, expected("authorize_2fa_access_token", &demo.id)).await;
+
+    let person = world.person("maria").await;
+    let path = format!("/mithril/api/users/{}/authentication_factors", person.id);
+    let made = world.post(&path).bearer(world.admin()).json(&json!({ "type": "SMS" }));
+    made.send().await.ok(201);
+    let before = world.mails().await.len();
+    let got = world.sign_in(&person, &person.password).await;
+    let token = check(&world, &got, waits("password", "REQUEST_FACTOR", &person.id)).await;
+    assert_eq!(world.mails().await.len(), before, "nothing is sent");
+    let not_set = |got: &Got| refused(got, 409, "request_conflict", "Factor not set");
+    not_set(&world.authorize(&token, "000000").await);
+    not_set(&world.refresh(&token).await);
+    assert_eq!(world.mails().await.len(), before, "nothing is sent");
+}
+
+/// What a 422 names: each entry, and the rule that it breaks.
+#[track_caller]
+fn invalid(got: &Got) -> Vec<(String, String)> {
+    let body = got.ok(422);
+    assert_eq!(body["error"]["type"], "validation_failed");
+    assert_eq!(body["error"]["message"], "Validation failed.");
+    let text = |value: &Value| value.as_str().expect("a text").to_owned();
+    let entries = body["error"]["invalid"].as_array().expect("a list").iter();
+    entries
+        .map(|entry| (text(&entry["entry"]), text(&entry["rules"][0]["rule"])))
+        .collect()
+}
+
+#[tokio::test]
+async fn what_is_missing_is_said_at_once() {
+    let world = World::new().await;
+    world.invocations().await;
+    for body in [
+        json!({}),
+        json!({ "grant_type": "magic" }),
+        json!({ "grant_type": 7 }),
+        json!({ "token": {} }),
+    ] {
+        let got = world.grant(body).await;
+        refused(&got, 422, "request_malformed", "Request must include grant_type.");
+    }
+    let password = ["$.email", "$.password", "$.client_id", "$.scope"];
+    for (grant_type, missing) in [
+        ("password", &password[..]),
+        ("client_credentials", &["$.client_id", "$.client_secret", "$.scope"]),
+        ("authorize_2fa_access_token", &["$.otp"]),
+    ] {
+        let blank = json!({
+            "grant_type": grant_type, "email": "", "password": null, "client_id": "", "client_secret": "", "scope": null,
+            "otp": "",
+        });
+        let named = |body: &Value| {
+            let mut body = body.clone();
+            let fields = body.as_object_mut().expect("an object");
+            fields.retain(|name, _| name == "grant_type" || missing.contains(&format!("$.{name}").as_str()));
+            body
+        };
+        let expected: Vec<_> = missing
+            .iter()
+            .map(|entry| ((*entry).to_owned(), "required".to_owned()))
+            .collect();
+        for body in [json!({ "grant_type": grant_type }), named(&blank)] {
+            assert_eq!(invalid(&world.grant(body.clone()).await), expected, "{body}");
+            let wrapped = world.grant(json!({ "token": body })).await;
+            assert_eq!(invalid(&wrapped), expected, "{body} wrapped");
+        }
+    }
+    let demo = world.demo();
+    let mut body = password_grant(&demo.email, &demo.password);
+    body["email"] = json!(["a@b.cd"]);
+    body["remember_me"] = json!(true);
+    let pair = |entry: &str, rule: &str| (entry.to_owned(), rule.to_owned());
+    assert_eq!(
+        invalid(&world.grant(body).await),
+        [pair("$.email", "cast"), pair("$.remember_me", "additionalProperties")]
+    );
+    for invocation in world.invocations().await {
+        assert_eq!(invocation["calls"], json!([]), "refused at the door: {invocation}");
+    }
+    // The original's clients wrap it; it is the same login.
+    let got = world
+        .grant(json!({ "token": password_grant(&demo.email, &demo.password) }))
+        .await;
+    let (token, code) = (value(&got), world.code_to("+380881234530").await);
+    let wrapped = json!({ "token": { "grant_type": "authorize_2fa_access_token", "token": token, "otp": code } });
+    assert_eq!(
+        world.grant(wrapped).await.ok(201)["urgent"]["next_step"],
+        "REQUEST_APPS"
+    );
+}
+
+#[tokio::test]
+async fn each_refusal_has_its_place_in_the_order() {
+    let world = World::new().await;
+    let demo = world.demo();
+    world.client("narrow", json!(["app:authorize", "api"])).await;
+    for (id, domain) in [("no-grant", json!(DOMAIN)), ("no-domain", Value::Null)] {
+        let command = json!({
+            "command": "create_client", "client_id": id, "scopes": "all", "grants": ["client_credentials"], "domain": domain,
+        });
+        assert_eq!(world.operator(command).await["client_id"], id);
+    }
+    // Everything after what is wrong is wrong, too.
+    let wrong = |client: &str, email: &str, password: &str, scope: &str| json!({ "grant_type": "password", "email": email, "password": password, "client_id": client, "scope": scope });
+    for client in ["nobody", "a b", "HEATCLINIC"] {
+        let got = world.grant(wrong(client, "nobody@example.org", "x", "no such")).await;
+        refused(&got, 401, "access_denied", "Invalid client id.");
+    }
+    for client in ["no-grant", "no-domain"] {
+        let got = world.grant(wrong(client, "nobody@example.org", "x", "no such")).await;
+        refused(
+            &got,
+            401,
+            "access_denied",
+            "Client is not allowed to issue login token.",
+        );
+    }
+    wrong_identity(&world.grant(wrong("narrow", "nobody@example.org", "x", "no such")).await);
+    wrong_identity(&world.grant(wrong("narrow", &demo.email, "x", "no such")).await);
+    assert_eq!(world.failures(&demo).await, ("1".into(), "0".into()));
+    // The right password zeroes what the wrong ones counted, whatever becomes of the rest.
+    for scope in ["no such", "app:authorize passcode", "APP:AUTHORIZE"] {
+        wrong_identity(&world.sign_in(&demo, "wrong").await);
+        let got = world.grant(wrong("narrow", &demo.email, &demo.password, scope)).await;
+        refused(
+            &got,
+            401,
+            "access_denied",
+            "Allowed scopes for the token are app:authorize, api.",
+        );
+        assert_eq!(world.failures(&demo).await, ("0".into(), "0".into()), "{scope}");
+    }
+    assert!(world.mails().await.is_empty(), "nothing was sent");
+    world
+        .operator(json!({ "command": "block_user", "user_id": demo.id }))
+        .await;
+    for password in ["x", &demo.password] {
+        user_blocked(&world.grant(wrong("narrow", &demo.email, password, "no such")).await);
+    }
+    let refresh = json!({ "grant_type": "refresh_2fa_access_token" });
+    refused(
+        &world.grant(refresh).await,
+        401,
+        "access_denied",
+        "Authorization header required.",
+    );
+}
+
+/// What the newest login called.
+async fn calls(world: &World) -> Value {
+    let all = world.invocations().await;
+    let mut own = all.into_iter().filter(|one| one["function"] == "token-create");
+    let calls = own.next().expect("an invocation")["calls"].take();
+    assert!(own.next().is_none());
+    calls
+}
+
+/// An answer as everybody sees it, without the id of its request.
+fn shown(got: &Got) -> (u16, Vec<(String, String)>, Value) {
+    let (status, headers, body) = seen(got);
+    let mut body: Value = serde_json::from_str(&body).expect("JSON");
+    body["meta"]["request_id"].take();
+    (status, headers, body)
+}
+
+#[tokio::test]
+async fn nobody_learns_from_a_login_who_has_an_account() {
+    let world = World::new().await;
+    let person = world.person("maria").await;
+    let (_, _) = world.new_user_in("other.example", "other", false).await;
+    let blocked = world.person("blocked").await;
+    world.invocations().await;
+    let expected = shown(&world.sign_in(&person, "wrong").await);
+    let cost = calls(&world).await;
+    assert_eq!(
+        cost.as_array().map(Vec::len),
+        Some(4),
+        "client, address, user, count: {cost}"
+    );
+    let long = format!("{}@example.org", "x".repeat(300));
+    for (email, password) in [
+        (person.email.as_str(), "another"),
+        ("nobody@example.org", "wrong"),
+        // Another domain's user, with the right password.
+        ("other@example.org", "correct-horse"),
+        ("no address", "wrong"),
+        (&long, "wrong"),
+        ("a@b@c", "wrong"),
+        ("nobody@example.org", "a"),
+    ] {
+        let got = world.grant(password_grant(email, password)).await;
+        assert_eq!(shown(&got), expected, "{email}");
+        assert_eq!(calls(&world).await, cost, "{email}");
+    }
+    // A blocked user learns that; the way to the answer is the same.
+    for _ in 0..4 {
+        wrong_identity(&world.sign_in(&blocked, "wrong").await);
+    }
+    world.invocations().await;
+    for password in ["wrong", &blocked.password] {
+        user_blocked(&world.sign_in(&blocked, password).await);
+        assert_eq!(calls(&world).await, cost, "blocked");
+    }
+}
+
+#[tokio::test]
+async fn a_login_ends_the_one_before_with_the_same_client() {
+    let world = World::new().await;
+    world.client("shop", json!("all")).await;
+    let admin = world.demo_admin();
+    let by = async |client: &str| value(&world.grant(with(api_grant(&admin), "client_id", client)).await);
+    let (first, shop) = (by("heatclinic").await, by("shop").await);
+    let second = by("heatclinic").await;
+    assert!(!world.is_open(&first).await, "its place was taken");
+    for token in [&second, &shop, world.admin()] {
+        assert!(world.is_open(token).await, "another client's, and an operator's, stay");
+    }
+
+    // The same where a code is asked for; and the code ends what there was before.
+    let maria = world.person("maria").await;
+    let opened = value(&world.grant(api_grant(&maria)).await);
+    let phone = "+380881234531";
+    world
+        .operator(json!({ "command": "set_factor", "user_id": maria.id, "type": "SMS", "factor": phone }))
+        .await;
+    let first = value(&world.grant(api_grant(&maria)).await);
+    assert!(
+        !world.is_open(&opened).await,
+        "logging in ends what the last login gave"
+    );
+    let first_code = world.code_to(phone).await;
+    let shop = value(&world.grant(with(api_grant(&maria), "client_id", "shop")).await);
+    let shop_code = world.code_to(phone).await;
+    let second = value(&world.grant(api_grant(&maria)).await);
+    let code = world.code_to(phone).await;
+    for given in [&first_code, &code] {
+        wrong_token(&world.authorize(&first, given).await);
+    }
+    wrong_token(&world.refresh(&first).await);
+    // R15: the code of one login is none for another one. That it was sent first does not matter.
+    let others = [&first_code, &shop_code].into_iter().find(|other| **other != code);
+    for (token, given) in [(&shop, &code), (&second, others.expect("another code"))] {
+        crate::mithril::wrong_code(&world.authorize(token, given).await);
+    }
+    let got = world.authorize(&second, &code).await;
+    assert_eq!(got.ok(201)["data"]["details"]["scope"], "api app:authorize");
+    assert!(world.is_open(&value(&got)).await);
+    wrong_token(&world.authorize(&second, &code).await);
+    wrong_token(&world.refresh(&second).await);
+    let maria_shop = world.refresh(&shop).await;
+    refused(&maria_shop, 429, "otp_timeout", "Sending OTP timeout. Try later.");
+    assert!(
+        !world.is_open(&shop).await,
+        "a token that waits for a code opens nothing"
+    );
+}
+
+#[tokio::test]
+async fn a_weaker_hash_is_replaced_when_its_password_is_given() {
+    let weak = World::new().await;
+    let person = weak.person("maria").await;
+    let hash = weak.user_row(&person.id).await["password"]["S"]
+        .as_str()
+        .expect("S")
+        .to_owned();
+    drop(weak);
+    let world = World::with(&[("PasswordIterations", "3")]).await;
+    let Person { id, .. } = world.person("maria").await;
+    let person = Person { id, ..person };
+    use aws_sdk_dynamodb::types::AttributeValue as A;
+    let update = world.dynamodb().update_item().table_name("countersign-UsersTable");
+    let update = update.key("user_id", A::S(person.id.clone()));
+    let update = update
+        .update_expression("SET #p = :hash")
+        .expression_attribute_names("#p", "password");
+    let update = update.expression_attribute_values(":hash", A::S(hash.clone()));
+    update.send().await.expect("written");
+    let stored = async || {
+        world.user_row(&person.id).await["password"]["S"]
+            .as_str()
+            .expect("S")
+            .to_owned()
+    };
+
+    wrong_identity(&world.sign_in(&person, "wrong").await);
+    assert_eq!(stored().await, hash, "a wrong password changes nothing");
+    value(&world.sign_in(&person, &person.password).await);
+    let fresh = stored().await;
+    assert!(fresh.starts_with("$argon2id$v=19$m=19456,t=3,p=1$"), "{fresh}");
+    value(&world.sign_in(&person, &person.password).await);
+    assert_eq!(stored().await, fresh, "a good hash stays");
+    wrong_identity(&world.sign_in(&person, &other_than("000001")).await);
+}
+
+#[tokio::test]
+async fn a_client_gets_a_token_in_its_own_name() {
+    let world = World::new().await;
+    let grant = |client: &str, secret: &str, scope: &str| json!({ "grant_type": "client_credentials", "client_id": client, "client_secret": secret, "scope": scope });
+    let secret = world.id("/client/client_secret").to_owned();
+    let got = world.grant(grant("heatclinic", &secret, "passcode")).await;
+    let expected = Expected {
+        name: "access_token",
+        grant_type: "client_credentials",
+        scope: "passcode",
+        user_id: Value::Null,
+        next_step: "REQUEST_APPS",
+        life: MONTH,
+    };
+    let token = check(&world, &got, expected).await;
+    let path = "/passcode/retrieve?purpose=TEST&username=maria&client_id=heatclinic";
+    world.get(path).bearer(&token).send().await.ok(200);
+    let again = value(&world.grant(grant("heatclinic", &secret, "passcode")).await);
+    for token in [&token, &again] {
+        world.get(path).bearer(token).send().await.ok(200);
+        wrong_token(&world.authorize(token, "000000").await);
+        wrong_token(&world.refresh(token).await);
+    }
+
+    let narrow = json!({ "command": "create_client", "client_id": "narrow", "scopes": ["passcode"] });
+    let narrow = world.operator(narrow).await["client_secret"]
+        .as_str()
+        .expect("a secret")
+        .to_owned();
+    world.client("shop", json!("all")).await;
+    let denied = async |body: Value, message: &str| refused(&world.grant(body).await, 401, "access_denied", message);
+    denied(grant("nobody", &secret, "passcode"), "Invalid client id.").await;
+    denied(
+        grant("shop", &secret, "passcode"),
+        "Client is not allowed to issue login token.",
+    )
+    .await;
+    for wrong in [narrow.as_str(), "x", &secret[1..], &secret.to_lowercase()] {
+        denied(grant("heatclinic", wrong, "no such"), "Invalid client secret.").await;
+    }
+    denied(
+        grant("narrow", &narrow, "passcode api"),
+        "Allowed scopes for the token are passcode.",
+    )
+    .await;
+    value(&world.grant(grant("narrow", &narrow, "passcode")).await);
+}

@@ -1,0 +1,367 @@
+//! `grant_type=authorize_2fa_access_token` and `refresh_2fa_access_token` of `POST /mithril/api/tokens` (contracts.md §4,
+//! seed 004): the code ends a login, and another code takes its place.
+
+use serde_json::{Value, json};
+
+use crate::{
+    login::api_grant,
+    mithril::{
+        API, Person, other_than, password_grant, refused, too_many_sends, user_blocked, value, wrong_code, wrong_token,
+    },
+    world::{Got, World},
+};
+
+#[track_caller]
+fn expired(got: &Got) {
+    refused(got, 401, "token_expired", "Token expired.");
+}
+
+#[track_caller]
+fn wrong_kind(got: &Got) {
+    refused(got, 401, "token_invalid_type", "Invalid token type");
+}
+
+fn count(row: &Value, name: &str) -> u64 {
+    row[name]["N"]
+        .as_str()
+        .and_then(|text| text.parse().ok())
+        .expect("a number")
+}
+
+impl World {
+    /// An administrator's act upon the person's one factor.
+    async fn act_upon_factor(&self, person: &Person, action: &str) {
+        let list = format!("{API}/users/{}/authentication_factors", person.id);
+        let factors = self.get(&list).bearer(self.admin()).send().await.ok(200);
+        let id = factors["data"][0]["id"].as_str().expect("a factor");
+        let path = format!("{list}/{id}/actions/{action}");
+        self.ask("PATCH", &path).bearer(self.admin()).send().await.ok(200);
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_a_code_is_no_attempt() {
+    let world = World::new().await;
+    let demo = world.demo();
+    let (token, code) = world.waiting(&demo).await;
+    let before = world.all_rows().await;
+    world.invocations().await;
+    let spaced = format!("{code} ");
+    for (otp, rule) in [
+        (json!("12345"), "format"),
+        (json!("1234567"), "format"),
+        (json!(1_000_000), "format"),
+        (json!(-1), "format"),
+        (json!(12345.5), "format"),
+        (json!(spaced), "format"),
+        (json!("+12345"), "format"),
+        (json!("0x1234"), "format"),
+        (json!("١٢٣٤٥٦"), "format"),
+        (json!("１２３４５６"), "format"),
+        (json!([code]), "format"),
+        (json!({ "otp": code }), "format"),
+        (json!(true), "format"),
+        (json!("9".repeat(10_000)), "format"),
+        (json!(""), "required"),
+        (Value::Null, "required"),
+    ] {
+        let body = json!({ "grant_type": "authorize_2fa_access_token", "token": token, "otp": otp });
+        let invalid = world.grant(body).await.ok(422)["error"]["invalid"].take();
+        let described = match rule {
+            "format" => json!({ "rule": rule, "params": ["^[0-9]{6}$"], "description": "has invalid format" }),
+            _ => json!({ "rule": rule, "params": [], "description": "can't be blank" }),
+        };
+        let entry = json!({ "entry_type": "json_data_property", "entry": "$.otp", "rules": [described] });
+        assert_eq!(invalid, json!([entry]), "{otp}");
+    }
+    for invocation in world.invocations().await {
+        assert_eq!(invocation["calls"], json!([]), "refused at the door: {invocation}");
+    }
+    assert_eq!(world.all_rows().await, before);
+    value(&world.authorize(&token, &code).await);
+}
+
+#[tokio::test]
+async fn a_code_keeps_its_leading_zeros_and_may_come_as_a_number() {
+    let world = World::new().await;
+    let demo = world.demo();
+    let (token, code) = loop {
+        let (token, code) = world.waiting(&demo).await;
+        if code.starts_with('0') {
+            break (token, code);
+        }
+        // Not more often than the day's twenty.
+        world.advance(86_400 / 20 + 10).await;
+    };
+    let stripped = code.trim_start_matches('0');
+    assert_eq!(world.authorize(&token, stripped).await.status, 422);
+    let number: u32 = code.parse().expect("digits");
+    let body = json!({ "grant_type": "authorize_2fa_access_token", "otp": number });
+    // A token of the header goes before one of the body.
+    let ask = |body: &Value, token: &str| world.post(crate::mithril::TOKENS).bearer(token).json(body).send();
+    let mut beside = body.clone();
+    beside["token"] = token.clone().into();
+    wrong_token(&ask(&beside, "none").await);
+    let got = ask(&body, &token).await;
+    assert_eq!(got.ok(201)["urgent"]["next_step"], "REQUEST_APPS");
+    world.keep_out_of_logs(&value(&got));
+    let row = world.code_row(&demo).await;
+    assert_eq!(
+        (row["status"]["S"].as_str(), &row["mac"]),
+        (Some("VERIFIED"), &Value::Null)
+    );
+    wrong_token(&world.authorize(&token, &code).await);
+}
+
+#[tokio::test]
+async fn only_a_token_that_waits_for_a_code_carries_a_login_on() {
+    let world = World::new().await;
+    let (demo, admin) = (world.demo(), world.demo_admin());
+    let empty = world.person("empty").await;
+    let path = format!("{API}/users/{}/authentication_factors", empty.id);
+    let made = world.post(&path).bearer(world.admin()).json(&json!({ "type": "SMS" }));
+    made.send().await.ok(201);
+    let token = value(&world.sign_in(&empty, &empty.password).await);
+    let phone = json!({ "type": "SMS", "factor": "+380881234539" });
+    let init = world
+        .ask("PATCH", &format!("{API}/users/actions/init_factor"))
+        .bearer(&token);
+    let approval = value(&init.json(&phone).send().await);
+    world.keep_out_of_logs(&approval);
+    let access = value(&world.grant(api_grant(&admin)).await);
+    let (old, _) = world.waiting(&demo).await;
+    let (token, code) = world.waiting(&demo).await;
+    let unknown = format!("{}x", &token[..token.len() - 1]);
+    type Check = fn(&Got);
+    let cases: [(&str, Check); 9] = [
+        ("", |got| {
+            refused(got, 401, "access_denied", "Authorization header required.")
+        }),
+        ("none", |got| wrong_token(got)),
+        (&token[1..], |got| wrong_token(got)),
+        (&unknown, |got| wrong_token(got)),
+        (world.passcode_token(), |got| wrong_token(got)),
+        (&old, |got| wrong_token(got)),
+        (&access, |got| wrong_kind(got)),
+        (world.user(), |got| wrong_kind(got)),
+        (&approval, |got| wrong_kind(got)),
+    ];
+    for (given, check) in cases {
+        check(&world.authorize(given, &code).await);
+        check(&world.refresh(given).await);
+    }
+    assert_eq!(
+        world.failures(&demo).await,
+        ("0".into(), "0".into()),
+        "none of them was a guess"
+    );
+    // And neither opens what an access token opens (R35).
+    for given in [&token, &approval] {
+        assert!(!world.is_open(given).await);
+    }
+    value(&world.authorize(&token, &code).await);
+}
+
+#[tokio::test]
+async fn codes_and_logins_end_in_time() {
+    let world = World::new().await;
+    let demo = world.demo();
+    let before = world.now().await;
+    let (token, code) = world.waiting(&demo).await;
+    let ends = count(&world.code_row(&demo).await, "expires_at");
+    assert!((before + 300..=before + 305).contains(&ends), "{ends} at {before}");
+    world.advance(ends - 10 - world.now().await).await;
+    wrong_code(&world.authorize(&token, &other_than(&code)).await);
+    world.advance(ends - world.now().await).await;
+    let too_late = |got: &Got| refused(got, 401, "otp_expired", "OTP expired.");
+    too_late(&world.authorize(&token, &code).await);
+    let row = world.code_row(&demo).await;
+    assert_eq!(
+        (row["status"]["S"].as_str(), &row["mac"]),
+        (Some("EXPIRED"), &Value::Null)
+    );
+    assert_eq!(count(&row, "attempts"), 1, "what is over is not compared");
+    too_late(&world.authorize(&token, &other_than(&code)).await);
+    assert_eq!(
+        world.failures(&demo).await,
+        ("0".into(), "3".into()),
+        "each is a failure"
+    );
+
+    // The login goes on with another code until its own end, however often it is renewed (R37).
+    let got = world.refresh(&token).await;
+    let (token, code) = (value(&got), world.code_to("+380881234530").await);
+    let login_ends = got.json()["data"]["expires_at"].as_u64().expect("epoch seconds");
+    assert!(
+        (ends + 298..=ends + 302).contains(&login_ends),
+        "{login_ends}, code {ends}"
+    );
+    world.advance(login_ends - world.now().await).await;
+    expired(&world.authorize(&token, &code).await);
+    expired(&world.refresh(&token).await);
+    assert_eq!(
+        world.failures(&demo).await,
+        ("0".into(), "3".into()),
+        "that was no guess"
+    );
+    // A block is said first.
+    world
+        .operator(json!({ "command": "block_user", "user_id": demo.id }))
+        .await;
+    user_blocked(&world.authorize(&token, &code).await);
+    user_blocked(&world.refresh(&token).await);
+}
+
+#[tokio::test]
+async fn renewing_a_login_every_minute_does_not_prolong_it() {
+    let world = World::new().await;
+    let demo = world.demo();
+    let got = world.sign_in(&demo, &demo.password).await;
+    let (mut token, ends) = (value(&got), got.json()["data"]["expires_at"].clone());
+    for _ in 0..9 {
+        world.advance(60).await;
+        let got = world.refresh(&token).await;
+        assert_eq!(got.ok(201)["data"]["expires_at"], ends);
+        token = value(&got);
+    }
+    world.advance(60).await;
+    expired(&world.authorize(&token, &world.code_to("+380881234530").await).await);
+    expired(&world.refresh(&token).await);
+}
+
+#[tokio::test]
+async fn a_factor_that_changes_in_between_is_judged_as_it_is() {
+    let world = World::new().await;
+    let demo = world.demo();
+    let (token, code) = world.waiting(&demo).await;
+    for (action, message) in [
+        ("disable", "Not found authentication factor for user."),
+        ("enable", ""),
+        ("reset", "Factor not set"),
+    ] {
+        world.act_upon_factor(&demo, action).await;
+        if message.is_empty() {
+            continue;
+        }
+        let sent = world.sms_to("+380881234530").await.len();
+        refused(&world.authorize(&token, &code).await, 409, "request_conflict", message);
+        refused(&world.refresh(&token).await, 409, "request_conflict", message);
+        assert_eq!(world.sms_to("+380881234530").await.len(), sent);
+    }
+    assert_eq!(world.failures(&demo).await, ("0".into(), "0".into()));
+}
+
+#[tokio::test]
+async fn wrong_codes_before_the_right_one_are_forgiven() {
+    let world = World::new().await;
+    let demo = world.demo();
+    for _ in 0..2 {
+        let (token, code) = world.waiting(&demo).await;
+        for _ in 0..2 {
+            wrong_code(&world.authorize(&token, &other_than(&code)).await);
+        }
+        assert_eq!(world.failures(&demo).await, ("0".into(), "2".into()));
+        assert_eq!(count(&world.code_row(&demo).await, "attempts"), 2);
+        value(&world.authorize(&token, &code).await);
+        assert_eq!(world.failures(&demo).await, ("0".into(), "0".into()));
+    }
+}
+
+#[tokio::test]
+async fn a_code_is_compared_three_times() {
+    let world = World::with(&[("UserOtpErrorMax", "50")]).await;
+    let demo = world.demo();
+    let (token, code) = world.waiting(&demo).await;
+    for _ in 0..3 {
+        wrong_code(&world.authorize(&token, &other_than(&code)).await);
+    }
+    for given in [&code, &other_than(&code), &code] {
+        let got = world.authorize(&token, given).await;
+        refused(&got, 401, "otp_reached_max_attempts", "Reached max OTP verify attempts");
+    }
+    let row = world.code_row(&demo).await;
+    assert_eq!(
+        (row["status"]["S"].as_str(), &row["mac"]),
+        (Some("UNVERIFIED"), &Value::Null)
+    );
+    assert_eq!(count(&row, "attempts"), 3);
+    assert_eq!(world.failures(&demo).await, ("0".into(), "6".into()));
+    // Another code has its own three.
+    let token = value(&world.refresh(&token).await);
+    let code = world.code_to("+380881234530").await;
+    wrong_code(&world.authorize(&token, &other_than(&code)).await);
+    value(&world.authorize(&token, &code).await);
+}
+
+#[tokio::test]
+async fn another_code_takes_the_place_of_the_earlier_one() {
+    let world = World::new().await;
+    let demo = world.demo();
+    let (first, old) = world.waiting(&demo).await;
+    let got = world.refresh(&first).await;
+    let (second, code) = (value(&got), world.code_to("+380881234530").await);
+    assert_ne!(old, code);
+    for given in [&old, &code] {
+        wrong_token(&world.authorize(&first, given).await);
+    }
+    wrong_token(&world.refresh(&first).await);
+    wrong_code(&world.authorize(&second, &old).await);
+    value(&world.authorize(&second, &code).await);
+}
+
+#[tokio::test]
+async fn a_token_that_was_replaced_and_comes_late_ends_the_login() {
+    let world = World::new().await;
+    let person = world.demo();
+    for use_it in ["authorize", "refresh"] {
+        for (later, is_theft) in [(0, false), (11, true)] {
+            let (first, _) = world.waiting(&person).await;
+            let second = value(&world.refresh(&first).await);
+            let code = world.code_to("+380881234530").await;
+            world.advance(later).await;
+            wrong_token(&match use_it {
+                "authorize" => world.authorize(&first, &code).await,
+                _ => world.refresh(&first).await,
+            });
+            let got = world.authorize(&second, &code).await;
+            match is_theft {
+                true => wrong_token(&got),
+                false => drop(value(&got)),
+            }
+            world.advance(120).await;
+        }
+    }
+    // A login that was ended by another login is no theft.
+    let (first, _) = world.waiting(&person).await;
+    let (second, code) = world.waiting(&person).await;
+    world.advance(11).await;
+    wrong_token(&world.refresh(&first).await);
+    value(&world.authorize(&second, &code).await);
+}
+
+#[tokio::test]
+async fn a_token_outlives_what_could_not_be_sent() {
+    let world = World::new().await;
+    let demo = world.demo();
+    let (token, code) = world.waiting(&demo).await;
+    world
+        .fault(json!({ "service": "sns", "operation": null, "kind": "error", "skip": 0, "times": 1000 }))
+        .await;
+    for _ in 0..3 {
+        let got = world.refresh(&token).await;
+        refused(&got, 503, "internal_error", "SMS not sent. Try later");
+    }
+    world.clear_faults().await;
+    // The sends that failed are given back; the code that they replaced is gone.
+    wrong_code(&world.authorize(&token, &code).await);
+    let second = value(&world.refresh(&token).await);
+    wrong_token(&world.authorize(&token, &code).await);
+    let third = value(&world.refresh(&second).await);
+    let code = world.code_to("+380881234530").await;
+    for _ in 0..2 {
+        too_many_sends(&world.refresh(&third).await, 60);
+    }
+    assert_eq!(world.sms_to("+380881234530").await.len(), 3);
+    too_many_sends(&world.grant(password_grant(&demo.email, &demo.password)).await, 60);
+    value(&world.authorize(&third, &code).await);
+}
