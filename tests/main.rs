@@ -9,6 +9,8 @@ mod delivery_feedback;
 mod faults;
 mod login;
 mod login_codes;
+mod login_limits;
+mod login_lockout;
 mod mail;
 mod mail_faults;
 mod mithril;

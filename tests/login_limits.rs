@@ -1,0 +1,167 @@
+//! How often codes are sent and tried (contracts.md §4; security.md R20, R22, R25, R30).
+
+use serde_json::Value;
+
+use crate::{
+    mithril::{other_than, refused, too_many_sends, value, wait_of, wrong_code},
+    world::{Got, World},
+};
+
+const HOUR: u64 = 3600;
+const DAY: u64 = 86_400;
+const MONTH: u64 = 30 * DAY;
+const PHONE: &str = "+380881234530";
+
+/// That too many codes were tried; gives for how many seconds, at most so many, none is.
+#[track_caller]
+fn too_many_guesses(got: &Got, most: u64) -> u64 {
+    refused(got, 429, "otp_timeout", "Too many OTP attempts. Try later.");
+    wait_of(got, most)
+}
+
+/// What was counted so far of a user's codes and failures.
+async fn counted(world: &World) -> (Vec<Value>, Value) {
+    let user = world.user_row(&world.demo().id).await;
+    (world.rows("OtpsTable").await, user["lockout"].clone())
+}
+
+#[tokio::test]
+async fn three_codes_are_sent_in_a_minute() {
+    let world = World::new().await;
+    let demo = world.demo();
+    let (token, _) = world.waiting(&demo).await;
+    world.advance(30).await;
+    let token = value(&world.refresh(&token).await);
+    let (token, code) = {
+        let third = value(&world.refresh(&token).await);
+        (third, world.code_to(PHONE).await)
+    };
+    let before = counted(&world).await;
+    world.invocations().await;
+    let mut wait = 60;
+    for _ in 0..2 {
+        wait = too_many_sends(&world.sign_in(&demo, &demo.password).await, wait);
+        wait = too_many_sends(&world.refresh(&token).await, wait);
+    }
+    assert!(wait <= 31, "the first one was 30 seconds ago: {wait}");
+    for invocation in world.invocations().await {
+        let calls = invocation["calls"].as_array().expect("calls");
+        assert!(calls.iter().all(|call| call["service"] != "sns"), "{invocation}");
+    }
+    assert_eq!(world.sms_to(PHONE).await.len(), 3);
+    assert_eq!(counted(&world).await, before, "nothing counts, and the code stays");
+    world.advance(wait).await;
+    // The two of half a minute ago count still: there is room for one.
+    let token = value(&world.refresh(&token).await);
+    too_many_sends(&world.refresh(&token).await, 60);
+    assert_ne!(world.code_to(PHONE).await, code);
+    value(&world.authorize(&token, &world.code_to(PHONE).await).await);
+    // What was sent counts on after the login.
+    too_many_sends(&world.sign_in(&demo, &demo.password).await, 60);
+}
+
+#[tokio::test]
+async fn ten_codes_are_sent_in_an_hour_and_twenty_in_a_day() {
+    let world = World::new().await;
+    let demo = world.demo();
+    let started = world.now().await;
+    let sent = async || world.sms_to(PHONE).await.len();
+    for n in 1..=10 {
+        world.waiting(&demo).await;
+        assert_eq!(sent().await, n);
+        world.advance(21).await;
+    }
+    let wait = too_many_sends(&world.sign_in(&demo, &demo.password).await, HOUR);
+    let first_ends = started + HOUR;
+    let now = world.now().await;
+    assert!(
+        (first_ends - 5..=first_ends + 5).contains(&(now + wait)),
+        "{now} + {wait}"
+    );
+    world.advance(wait - 10).await;
+    too_many_sends(&world.sign_in(&demo, &demo.password).await, 10);
+    world.advance(10).await;
+    world.waiting(&demo).await;
+    world.advance(HOUR).await;
+    for _ in 12..=20 {
+        world.waiting(&demo).await;
+        world.advance(21).await;
+    }
+    world.advance(HOUR).await;
+    let wait = too_many_sends(&world.sign_in(&demo, &demo.password).await, DAY);
+    let now = world.now().await;
+    let day_ends = started + DAY;
+    assert!((day_ends - 5..=day_ends + 5).contains(&(now + wait)), "{now} + {wait}");
+    world.advance(wait).await;
+    let (token, code) = world.waiting(&demo).await;
+    value(&world.authorize(&token, &code).await);
+    assert_eq!(sent().await, 21);
+}
+
+#[tokio::test]
+async fn ten_guesses_are_compared_in_a_day_whatever_becomes_of_them() {
+    let world = World::with(&[
+        ("UserOtpErrorMax", "50"),
+        ("OtpMaxAttempts", "10"),
+        ("OtpSendCounterMax", "10"),
+    ])
+    .await;
+    let demo = world.demo();
+    let started = world.now().await;
+    let (token, code) = world.waiting(&demo).await;
+    for _ in 0..3 {
+        wrong_code(&world.authorize(&token, &other_than(&code)).await);
+    }
+    // The right one is a guess, too, and forgives no other.
+    value(&world.authorize(&token, &code).await);
+    let (token, code) = world.waiting(&demo).await;
+    for _ in 0..6 {
+        wrong_code(&world.authorize(&token, &other_than(&code)).await);
+    }
+    let before = counted(&world).await;
+    for given in [&code, &other_than(&code)] {
+        too_many_guesses(&world.authorize(&token, given).await, DAY);
+    }
+    assert_eq!(
+        counted(&world).await,
+        before,
+        "what is not compared does not count, and does not extend the wait"
+    );
+    // Neither another code nor another login is another budget.
+    let token = value(&world.refresh(&token).await);
+    too_many_guesses(&world.authorize(&token, &world.code_to(PHONE).await).await, DAY);
+    let (token, code) = world.waiting(&demo).await;
+    let wait = too_many_guesses(&world.authorize(&token, &code).await, DAY);
+    let now = world.now().await;
+    assert!(
+        (started + DAY - 5..=started + DAY + 10).contains(&(now + wait)),
+        "{now} + {wait}"
+    );
+    world.advance(wait - 60).await;
+    let (token, code) = world.waiting(&demo).await;
+    too_many_guesses(&world.authorize(&token, &code).await, 60);
+    world.advance(60).await;
+    value(&world.authorize(&token, &code).await);
+}
+
+#[tokio::test]
+async fn a_month_has_its_own_budget_of_guesses() {
+    let world = World::with(&[("OtpGuessesPerDay", "2"), ("OtpGuessesPer30Days", "3")]).await;
+    let demo = world.demo();
+    for _ in 0..2 {
+        let (token, code) = world.waiting(&demo).await;
+        value(&world.authorize(&token, &code).await);
+    }
+    let (token, code) = world.waiting(&demo).await;
+    let wait = too_many_guesses(&world.authorize(&token, &code).await, DAY);
+    world.advance(wait).await;
+    let (token, code) = world.waiting(&demo).await;
+    value(&world.authorize(&token, &code).await);
+    world.advance(DAY).await;
+    let (token, code) = world.waiting(&demo).await;
+    let wait = too_many_guesses(&world.authorize(&token, &code).await, MONTH);
+    assert!(wait > 27 * DAY, "{wait}");
+    world.advance(wait).await;
+    let (token, code) = world.waiting(&demo).await;
+    value(&world.authorize(&token, &code).await);
+}

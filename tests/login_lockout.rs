@@ -1,0 +1,273 @@
+//! Too many wrong passwords or codes block a user, and what lifts the block (contracts.md §4; security.md R13, R38, R39,
+//! R41).
+
+use serde_json::{Value, json};
+
+use crate::{
+    login::api_grant,
+    mail::said,
+    mithril::{API, Person, other_than, refused, user_blocked, value, wrong_code, wrong_identity, wrong_token},
+    password_reset::{NEW, is_set},
+    world::World,
+};
+
+const LOCKED: &str = "Your account at pbx.era-platform.ru was locked";
+const CODE_FAILED: &str = "A wrong code was given for your account at pbx.era-platform.ru";
+
+impl World {
+    /// The subjects of all mails to a person, none of which has a link (R41).
+    async fn notices(&self, person: &Person) -> Vec<String> {
+        let mails = self.mails_to(&person.email).await;
+        assert!(mails.iter().all(|mail| !mail.to_string().contains("://")), "{mails:?}");
+        mails
+            .iter()
+            .map(|mail| mail["subject"].as_str().expect("a subject").to_owned())
+            .collect()
+    }
+
+    /// Why a user is blocked, as stored.
+    async fn why_blocked(&self, person: &Person) -> Value {
+        self.user_row(&person.id).await["lockout"]["M"]["why"]["S"].take()
+    }
+
+    /// An administrator blocks or unblocks a person; gives the user.
+    async fn decide(&self, person: &Person, action: &str) -> Value {
+        let path = format!("{API}/users/{}/actions/{action}", person.id);
+        let got = self.ask("PATCH", &path).bearer(self.admin()).send().await;
+        got.ok(200)["data"].take()
+    }
+
+    /// Blocks a person by wrong codes; gives the token that was used.
+    async fn block_by_codes(&self, person: &Person) -> String {
+        let (token, code) = self.waiting(person).await;
+        for _ in 0..4 {
+            wrong_code(&self.authorize(&token, &other_than(&code)).await);
+        }
+        token
+    }
+
+    /// Blocks a person by wrong passwords.
+    pub async fn block_by_passwords(&self, person: &Person) {
+        for _ in 0..4 {
+            wrong_identity(&self.sign_in(person, "wrong").await);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_fourth_wrong_password_in_a_row_blocks() {
+    let world = World::new().await;
+    let demo = world.demo();
+    let mut right = String::new();
+    for _ in 0..2 {
+        for n in 1..=3 {
+            wrong_identity(&world.sign_in(&demo, "wrong").await);
+            assert_eq!(world.failures(&demo).await, (n.to_string(), "0".into()));
+        }
+        right = value(&world.sign_in(&demo, &demo.password).await);
+        assert_eq!(world.failures(&demo).await, ("0".into(), "0".into()), "forgiven");
+    }
+    let code = world.code_to("+380881234530").await;
+    assert!(world.notices(&demo).await.is_empty());
+    world.block_by_passwords(&demo).await;
+    assert_eq!(world.why_blocked(&demo).await, "passwords");
+    for password in [demo.password.as_str(), "wrong"] {
+        user_blocked(&world.sign_in(&demo, password).await);
+    }
+    user_blocked(&world.authorize(&right, &code).await);
+    user_blocked(&world.refresh(&right).await);
+    assert!(!world.is_open(world.user()).await, "every token ends");
+    assert_eq!(
+        world.failures(&demo).await,
+        ("4".into(), "0".into()),
+        "nothing counts while it stands"
+    );
+    assert_eq!(world.notices(&demo).await, [LOCKED], "once");
+
+    let user = world.decide(&demo, "unblock").await;
+    assert_eq!(
+        (&user["is_blocked"], &user["block_reason"]),
+        (&json!(false), &Value::Null)
+    );
+    assert_eq!(world.failures(&demo).await, ("0".into(), "0".into()));
+    wrong_token(&world.authorize(&right, &code).await);
+    wrong_token(&world.refresh(&right).await);
+    assert!(!world.is_open(world.user()).await, "and does not come back");
+    for _ in 0..3 {
+        wrong_identity(&world.sign_in(&demo, "wrong").await);
+    }
+    world.advance(60).await;
+    value(&world.sign_in(&demo, &demo.password).await);
+}
+
+#[tokio::test]
+async fn the_fourth_failed_code_blocks_and_does_not_say_so() {
+    let world = World::new().await;
+    let demo = world.demo();
+    let (token, code) = world.waiting(&demo).await;
+    for n in 1..=3 {
+        wrong_code(&world.authorize(&token, &other_than(&code)).await);
+        assert_eq!(world.failures(&demo).await, ("0".into(), n.to_string()));
+        let told = world.notices(&demo).await;
+        assert_eq!(
+            told,
+            vec![CODE_FAILED; usize::from(n == 3)],
+            "when the code is past its attempts, {n}"
+        );
+    }
+    // It is past its attempts, and the answer to what blocks is the same as ever.
+    wrong_code(&world.authorize(&token, &code).await);
+    assert_eq!(world.why_blocked(&demo).await, "otps");
+    assert_eq!(world.notices(&demo).await, [CODE_FAILED, LOCKED]);
+    user_blocked(&world.authorize(&token, &code).await);
+    user_blocked(&world.refresh(&token).await);
+    user_blocked(&world.sign_in(&demo, &demo.password).await);
+    assert!(!world.is_open(world.user()).await, "every token ends");
+    assert_eq!(world.failures(&demo).await, ("0".into(), "4".into()));
+    assert_eq!(world.notices(&demo).await.len(), 2);
+
+    world.decide(&demo, "unblock").await;
+    assert_eq!(world.failures(&demo).await, ("0".into(), "0".into()));
+    wrong_token(&world.authorize(&token, &code).await);
+    let (token, code) = world.waiting(&demo).await;
+    wrong_code(&world.authorize(&token, &other_than(&code)).await);
+    value(&world.authorize(&token, &code).await);
+}
+
+#[tokio::test]
+async fn neither_another_code_nor_another_login_resets_what_failed() {
+    let world = World::new().await;
+    let demo = world.demo();
+    let (token, code) = world.waiting(&demo).await;
+    for _ in 0..2 {
+        wrong_code(&world.authorize(&token, &other_than(&code)).await);
+    }
+    let token = value(&world.refresh(&token).await);
+    let code = world.code_to("+380881234530").await;
+    wrong_code(&world.authorize(&token, &other_than(&code)).await);
+    let (token, code) = world.waiting(&demo).await;
+    assert_eq!(world.failures(&demo).await, ("0".into(), "3".into()));
+    wrong_code(&world.authorize(&token, &other_than(&code)).await);
+    user_blocked(&world.authorize(&token, &code).await);
+    assert_eq!(world.notices(&demo).await, [LOCKED], "no code was tried three times");
+}
+
+#[tokio::test]
+async fn a_code_that_is_over_counts_like_a_wrong_one() {
+    let world = World::new().await;
+    let demo = world.demo();
+    let (token, code) = world.waiting(&demo).await;
+    world.advance(300).await;
+    for _ in 0..3 {
+        refused(
+            &world.authorize(&token, &code).await,
+            401,
+            "otp_expired",
+            "OTP expired.",
+        );
+    }
+    wrong_code(&world.authorize(&token, &code).await);
+    user_blocked(&world.authorize(&token, &code).await);
+    assert_eq!(
+        world.notices(&demo).await,
+        [LOCKED],
+        "what is over was no guess at a code"
+    );
+}
+
+#[tokio::test]
+async fn a_password_reset_lifts_the_block_and_keeps_the_second_factor() {
+    let world = World::new().await;
+    let (maria, olga) = (
+        world.person_with("maria", "+380881234531").await,
+        world.person_with("olga", "+380881234532").await,
+    );
+    let token = world.block_by_codes(&maria).await;
+    world.block_by_passwords(&olga).await;
+    for person in [&maria, &olga] {
+        user_blocked(&world.sign_in(person, &person.password).await);
+        let link = world.reset_link(&person.email, &person.email).await;
+        user_blocked(&world.sign_in(person, &person.password).await);
+        is_set(
+            &world.reset(&link, NEW).await,
+            person.email.split('@').next().expect("a login"),
+        );
+        assert_eq!(world.failures(person).await, ("0".into(), "0".into()));
+        wrong_identity(&world.sign_in(person, &person.password).await);
+        let person = Person {
+            password: NEW.into(),
+            ..person.clone()
+        };
+        // R39: it asks for the code, of the same phone.
+        let (token, code) = world.waiting(&person).await;
+        value(&world.authorize(&token, &code).await);
+    }
+    wrong_token(&world.authorize(&token, "000000").await);
+    // What somebody decided is not lifted by a mail.
+    world.decide(&maria, "block").await;
+    world.advance(600).await;
+    let link = world.reset_link(&maria.email, &maria.email).await;
+    is_set(&world.reset(&link, "another-horse").await, "maria");
+    user_blocked(&world.sign_in(&maria, "another-horse").await);
+    said(&world.reset(&link, NEW).await, 404, "request not found or expired");
+}
+
+#[tokio::test]
+async fn a_block_may_end_by_itself() {
+    let world = World::with(&[("BlockSeconds", "60")]).await;
+    let (maria, olga) = (
+        world.person_with("maria", "+380881234531").await,
+        world.person("olga").await,
+    );
+    let opened = value(&world.grant(api_grant(&olga)).await);
+    let token = world.block_by_codes(&maria).await;
+    world.block_by_passwords(&olga).await;
+    assert!(!world.is_open(&opened).await);
+    world.advance(50).await;
+    for person in [&maria, &olga] {
+        user_blocked(&world.sign_in(person, &person.password).await);
+    }
+    world.advance(10).await;
+    // What was issued until the block stays dead; what failed before it is forgotten.
+    wrong_token(&world.authorize(&token, "000000").await);
+    wrong_token(&world.refresh(&token).await);
+    assert!(!world.is_open(&opened).await);
+    let (token, code) = world.waiting(&maria).await;
+    for _ in 0..3 {
+        wrong_identity(&world.sign_in(&olga, "wrong").await);
+        wrong_code(&world.authorize(&token, &other_than(&code)).await);
+    }
+    assert!(world.is_open(&value(&world.grant(api_grant(&olga)).await)).await);
+    // The next block is another one, for as long.
+    wrong_code(&world.authorize(&token, &code).await);
+    user_blocked(&world.authorize(&token, &code).await);
+    world.advance(60).await;
+    let (token, code) = world.waiting(&maria).await;
+    value(&world.authorize(&token, &code).await);
+    let locked: Vec<_> = world
+        .notices(&maria)
+        .await
+        .into_iter()
+        .filter(|subject| subject == LOCKED)
+        .collect();
+    assert_eq!(locked.len(), 2);
+    // Somebody's decision does not end by itself.
+    world.decide(&olga, "block").await;
+    world.advance(3600).await;
+    user_blocked(&world.sign_in(&olga, &olga.password).await);
+}
+
+#[tokio::test]
+async fn an_operator_may_forgive_more_or_less() {
+    let world = World::with(&[("UserLoginErrorMax", "1"), ("UserOtpErrorMax", "1")]).await;
+    let (demo, maria) = (world.demo(), world.person("maria").await);
+    for _ in 0..2 {
+        wrong_identity(&world.sign_in(&maria, "wrong").await);
+    }
+    user_blocked(&world.sign_in(&maria, &maria.password).await);
+    let (token, code) = world.waiting(&demo).await;
+    for _ in 0..2 {
+        wrong_code(&world.authorize(&token, &other_than(&code)).await);
+    }
+    user_blocked(&world.authorize(&token, &code).await);
+}
