@@ -11,6 +11,7 @@ mod login;
 mod login_codes;
 mod login_limits;
 mod login_lockout;
+mod login_races;
 mod mail;
 mod mail_faults;
 mod mithril;

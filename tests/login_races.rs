@@ -1,0 +1,239 @@
+//! Logins while many act at once (security.md R11, R12, R14, R21): one code lets in once, and each guess is counted before
+//! it is compared.
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use crate::{
+    login::api_grant,
+    mithril::{
+        Person, other_than, password_grant, refused, too_many_sends, user_blocked, value, wrong_code, wrong_identity,
+        wrong_token,
+    },
+    world::{Got, World},
+};
+
+impl World {
+    /// A login that waits for its code, whose access token will open something: see [`World::is_open`].
+    pub async fn waiting_for_api(&self, person: &Person) -> (String, String) {
+        let token = value(&self.grant(api_grant(person)).await);
+        (token, self.code_to(person.phone.as_deref().expect("a phone")).await)
+    }
+
+    /// How many access tokens were given to a person, ever.
+    pub async fn access_tokens(&self, person: &Person) -> usize {
+        let rows = self.rows("TokensTable").await;
+        let own = rows.iter().filter(|row| row["user_id"]["S"] == person.id.as_str());
+        own.filter(|row| row["kind"]["S"] == "access" && row["session"].is_object())
+            .count()
+    }
+}
+
+/// Those that were let in; all others must be refused like that.
+#[track_caller]
+fn winners(answers: &[Got], refused: fn(&Got)) -> Vec<&Got> {
+    let (won, lost): (Vec<_>, Vec<_>) = answers.iter().partition(|got| got.status == 201);
+    lost.into_iter().for_each(refused);
+    won
+}
+
+#[tokio::test]
+async fn a_code_lets_in_once() {
+    let world = World::new().await;
+    let mut open = Vec::new();
+    for round in 0..6 {
+        let person = world
+            .person_with(&format!("someone{round}"), &format!("+38088123456{round}"))
+            .await;
+        let (token, code) = world.waiting_for_api(&person).await;
+        let answers = join_all((0..64).map(|_| world.authorize(&token, &code))).await;
+        let won = winners(&answers, wrong_token);
+        assert_eq!((won.len(), world.access_tokens(&person).await), (1, 1), "round {round}");
+        open.push(value(won[0]));
+        assert_eq!(
+            world.failures(&person).await,
+            ("0".into(), "0".into()),
+            "who was slower has not guessed"
+        );
+    }
+    for token in open {
+        assert!(world.is_open(&token).await);
+    }
+}
+
+#[tokio::test]
+async fn of_many_wrong_codes_exactly_three_are_compared_and_the_fourth_blocks() {
+    let world = World::new().await;
+    for round in 0..4 {
+        let person = world
+            .person_with(&format!("someone{round}"), &format!("+38088123456{round}"))
+            .await;
+        let (token, code) = world.waiting(&person).await;
+        let mut guesses = vec![code.clone()];
+        while guesses.len() <= 64 {
+            guesses.push(other_than(&guesses[guesses.len() - 1]));
+        }
+        let answers = join_all(guesses[1..].iter().map(|guess| world.authorize(&token, guess))).await;
+        let (failed, blocked): (Vec<_>, Vec<_>) = answers
+            .iter()
+            .partition(|got| got.json()["error"]["type"] == "otp_invalid");
+        assert_eq!((failed.len(), blocked.len()), (4, 60), "round {round}");
+        failed.into_iter().for_each(wrong_code);
+        blocked.into_iter().for_each(user_blocked);
+        let row = world.code_row(&person).await;
+        assert_eq!(
+            (row["attempts"]["N"].as_str(), row["status"]["S"].as_str()),
+            (Some("3"), Some("UNVERIFIED"))
+        );
+        assert_eq!(world.failures(&person).await, ("0".into(), "4".into()));
+        user_blocked(&world.authorize(&token, &code).await);
+        assert_eq!(world.access_tokens(&person).await, 0);
+    }
+}
+
+#[tokio::test]
+async fn the_right_code_wins_among_wrong_ones_while_there_are_attempts() {
+    let world = World::new().await;
+    for round in 0..8 {
+        let person = world
+            .person_with(&format!("someone{round}"), &format!("+38088123456{round}"))
+            .await;
+        let (token, code) = world.waiting(&person).await;
+        let wrong = [other_than(&code), other_than(&other_than(&code))];
+        let mut guesses = vec![&code; 6];
+        guesses.splice(0..0, wrong.iter());
+        guesses.rotate_left(round % 3);
+        let answers = join_all(guesses.iter().map(|guess| world.authorize(&token, guess))).await;
+        let won = winners(&answers, |got| match got.json()["error"]["type"].as_str() {
+            Some("otp_invalid") => wrong_code(got),
+            _ => wrong_token(got),
+        });
+        assert_eq!((won.len(), world.access_tokens(&person).await), (1, 1), "round {round}");
+        assert_eq!(world.failures(&person).await, ("0".into(), "0".into()));
+    }
+}
+
+#[tokio::test]
+async fn of_many_wrong_passwords_exactly_four_count() {
+    let world = World::new().await;
+    for round in 0..2 {
+        let person = world.person(&format!("someone{round}")).await;
+        let answers = join_all((0..64).map(|_| world.sign_in(&person, "wrong"))).await;
+        let (wrong, blocked): (Vec<_>, Vec<_>) = answers
+            .iter()
+            .partition(|got| got.json()["error"]["type"] == "access_denied");
+        assert_eq!((wrong.len(), blocked.len()), (4, 60), "round {round}");
+        wrong.into_iter().for_each(wrong_identity);
+        blocked.into_iter().for_each(user_blocked);
+        assert_eq!(world.failures(&person).await, ("4".into(), "0".into()));
+        assert_eq!(world.mails_to(&person.email).await.len(), 1, "one of them has blocked");
+        user_blocked(&world.sign_in(&person, &person.password).await);
+    }
+}
+
+#[tokio::test]
+async fn no_failure_is_lost() {
+    let world = World::with(&[("UserLoginErrorMax", "50")]).await;
+    let person = world.person("maria").await;
+    let answers = join_all((0..32).map(|_| world.sign_in(&person, "wrong"))).await;
+    answers.iter().for_each(wrong_identity);
+    assert_eq!(world.failures(&person).await, ("32".into(), "0".into()));
+}
+
+#[tokio::test]
+async fn a_token_is_renewed_once() {
+    let world = World::new().await;
+    for round in 0..4 {
+        let phone = format!("+38088123456{round}");
+        let person = world.person_with(&format!("someone{round}"), &phone).await;
+        let (token, _) = world.waiting(&person).await;
+        let answers = join_all((0..64).map(|_| world.refresh(&token))).await;
+        let won = winners(&answers, |got| match got.status {
+            // All of them want to send, and there is a limit for the country.
+            429 => drop(too_many_sends(got, 70)),
+            _ => wrong_token(got),
+        });
+        assert_eq!((won.len(), world.sms_to(&phone).await.len()), (1, 2), "round {round}");
+        value(&world.authorize(&value(won[0]), &world.code_to(&phone).await).await);
+        world.advance(70).await;
+    }
+}
+
+#[tokio::test]
+async fn of_many_logins_one_stays_and_one_code_is_good() {
+    let world = World::with(&[
+        ("OtpSendCounterMax", "10"),
+        ("OtpMaxAttempts", "10"),
+        ("UserOtpErrorMax", "50"),
+    ])
+    .await;
+    for round in 0..3 {
+        let phone = format!("+38088123456{round}");
+        let person = world.person_with(&format!("someone{round}"), &phone).await;
+        let answers = join_all((0..16).map(|_| world.sign_in(&person, &person.password))).await;
+        let won = winners(&answers, |got| drop(too_many_sends(got, 3600)));
+        let texts = world.sms_to(&phone).await;
+        assert_eq!(
+            (won.len(), texts.len()),
+            (10, 10),
+            "as many as may be sent, round {round}"
+        );
+        let codes = texts
+            .iter()
+            .map(|text| text.rsplit_once('#').expect("an origin-bound line").1);
+        let codes: Vec<_> = codes.collect();
+        let mut good = Vec::new();
+        for token in won.into_iter().map(value) {
+            let first = world.authorize(&token, codes[0]).await;
+            if first.json()["error"]["type"] == "token_invalid" {
+                continue;
+            }
+            let mut opened = usize::from(first.status == 201);
+            for code in &codes[1..] {
+                opened += usize::from(world.authorize(&token, code).await.status == 201);
+            }
+            good.push(opened);
+        }
+        assert_eq!(good, [1], "round {round}");
+        assert_eq!(world.access_tokens(&person).await, 1);
+    }
+}
+
+#[tokio::test]
+async fn of_many_logins_without_a_second_factor_the_last_one_stays() {
+    let world = World::new().await;
+    let admin = world.demo_admin();
+    for _ in 0..2 {
+        let answers = join_all((0..16).map(|_| world.grant(api_grant(&admin)))).await;
+        let mut open = 0;
+        for got in &answers {
+            open += usize::from(world.is_open(&value(got)).await);
+        }
+        assert_eq!(open, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_login_that_meets_a_block_is_before_or_after_it() {
+    let world = World::new().await;
+    let admin = world.demo_admin();
+    let mut first = Vec::new();
+    for _ in 0..6 {
+        let block = world.operator(json!({ "command": "block_user", "user_id": admin.id }));
+        let (got, _) = tokio::join!(world.grant(api_grant(&admin)), block);
+        match got.status {
+            201 => assert!(!world.is_open(&value(&got)).await, "the block has ended it"),
+            _ => user_blocked(&got),
+        }
+        first.push(got.status);
+        let lifted: Value = world
+            .operator(json!({ "command": "unblock_user", "user_id": admin.id }))
+            .await;
+        assert!(lifted["error"].is_null(), "{lifted}");
+        if got.status == 201 {
+            assert!(!world.is_open(&value(&got)).await, "for good");
+        }
+    }
+    let got = world.grant(password_grant(&admin.email, "wrong")).await;
+    refused(&got, 401, "access_denied", "Identity, password combination is wrong.");
+}
