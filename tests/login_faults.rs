@@ -1,0 +1,290 @@
+//! Logins while the store is down, throttling, or loses an answer: never a success without its effect, never two sessions,
+//! and a healthy retry gets through (security.md R17, R64).
+
+use serde_json::{Value, json};
+
+use crate::{
+    login::api_grant,
+    mithril::{Person, other_than, refused, value, wrong_code, wrong_token},
+    world::{Got, World},
+};
+
+const DAY: u64 = 86_400;
+
+/// What may go wrong with a call of the store: how, and how often in a row. The SDK tries three times.
+const FAULTS: [(&str, u32); 7] = [
+    ("error", 1),
+    ("error", 3),
+    ("error", 1000),
+    ("throttle", 3),
+    ("drop_response", 1),
+    ("drop_response", 3),
+    ("conflict", 1),
+];
+
+/// One fault after so many calls of the store.
+struct Fault {
+    kind: &'static str,
+    times: u32,
+    skip: u32,
+}
+
+impl Fault {
+    /// Whether the SDK's own tries are enough: then nobody must notice.
+    fn passes(&self) -> bool {
+        self.times == 1
+    }
+
+    /// Whether it outlasts them, and leaves nothing done.
+    fn lasts(&self) -> bool {
+        self.kind == "error" && self.times > 1
+    }
+
+    fn words(&self) -> String {
+        format!("{} x{} after {}", self.kind, self.times, self.skip)
+    }
+
+    async fn begin(&self, world: &World) {
+        let Self { kind, times, skip } = self;
+        world
+            .fault(json!({ "service": "dynamodb", "operation": null, "kind": kind, "skip": skip, "times": times }))
+            .await;
+    }
+}
+
+/// Every fault in every of so many calls, each with a person of its own.
+async fn each(world: &World, calls: u32, mut check: impl AsyncFnMut(&Fault, &Person)) {
+    for (n, (kind, times)) in FAULTS.into_iter().enumerate() {
+        let person = world
+            .person_with(&format!("someone{n}"), &format!("+38088123456{n}"))
+            .await;
+        // A conflict waits for the writes among the calls, of which there are fewer.
+        let calls = if kind == "conflict" { 1 } else { calls };
+        for skip in 0..calls {
+            check(&Fault { kind, times, skip }, &person).await;
+            world.clear_faults().await;
+            world.advance(DAY).await;
+        }
+    }
+}
+
+#[track_caller]
+fn ours(got: &Got, what: &str) {
+    assert_eq!(got.status, 500, "{what}: {got:?}");
+    refused(got, 500, "internal_error", "Internal server error.");
+}
+
+/// Ends a login with its code, and looks at what that gave.
+async fn let_in(world: &World, person: &Person, token: &str, code: &str, what: &str) {
+    let before = world.access_tokens(person).await;
+    let got = world.authorize(token, code).await;
+    assert_eq!(got.status, 201, "{what}: {got:?}");
+    assert!(world.is_open(&value(&got)).await, "{what}");
+    assert_eq!(world.access_tokens(person).await, before + 1, "{what}");
+}
+
+#[tokio::test]
+async fn a_login_survives_a_fault_in_any_step() {
+    let world = World::new().await;
+    // The client, the address, what a login is judged by, the meter of messages, the transaction.
+    each(&world, 5, async |fault, person| {
+        let what = fault.words();
+        let phone = person.phone.as_deref().expect("a phone");
+        let before = world.sms_to(phone).await.len();
+        fault.begin(&world).await;
+        let mut got = world.grant(api_grant(person)).await;
+        world.clear_faults().await;
+        assert!(got.status != 201 || !fault.lasts(), "{what}: a success that is none");
+        if got.status != 201 {
+            assert!(!fault.passes(), "{what}: {got:?}");
+            ours(&got, &what);
+            assert_eq!(world.sms_to(phone).await.len(), before, "{what}: nothing was promised");
+            got = world.grant(api_grant(person)).await;
+        }
+        let token = value(&got);
+        assert_eq!(world.sms_to(phone).await.len(), before + 1, "{what}");
+        let_in(&world, person, &token, &world.code_to(phone).await, &what).await;
+        assert_eq!(world.failures(person).await, ("0".into(), "0".into()), "{what}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_right_code_survives_a_fault_in_any_step() {
+    let world = World::new().await;
+    each(&world, 2, async |fault, person| {
+        let what = fault.words();
+        let (token, code) = world.waiting_for_api(person).await;
+        let before = world.access_tokens(person).await;
+        fault.begin(&world).await;
+        let got = world.authorize(&token, &code).await;
+        world.clear_faults().await;
+        let is_done = world.access_tokens(person).await > before;
+        match got.status {
+            201 => {
+                assert!(
+                    is_done && world.is_open(&value(&got)).await,
+                    "{what}: a success that is none"
+                );
+                wrong_token(&world.authorize(&token, &code).await);
+            }
+            _ => {
+                assert!(!fault.passes(), "{what}: {got:?}");
+                ours(&got, &what);
+                match is_done {
+                    // It was done, and nobody holds the token: it takes another login.
+                    true => wrong_token(&world.authorize(&token, &code).await),
+                    false => let_in(&world, person, &token, &code, &what).await,
+                }
+            }
+        }
+        assert_eq!(world.access_tokens(person).await, before + 1, "{what}");
+        let (token, code) = world.waiting_for_api(person).await;
+        let_in(&world, person, &token, &code, &what).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_wrong_code_is_never_right_and_counts_once_at_most() {
+    let world = World::new().await;
+    each(&world, 2, async |fault, person| {
+        let what = fault.words();
+        let (token, code) = world.waiting_for_api(person).await;
+        fault.begin(&world).await;
+        let got = world.authorize(&token, &other_than(&code)).await;
+        world.clear_faults().await;
+        let (_, failed) = world.failures(person).await;
+        match got.status {
+            401 => {
+                wrong_code(&got);
+                assert_eq!(failed, "1", "{what}: what is told is counted");
+            }
+            _ => {
+                assert!(!fault.passes(), "{what}: {got:?}");
+                ours(&got, &what);
+                assert!(
+                    failed == "0" || failed == "1" && fault.kind == "drop_response",
+                    "{what}: {failed}"
+                );
+            }
+        }
+        let attempts = world.code_row(person).await["attempts"]["N"].clone();
+        assert_eq!(attempts, failed, "{what}: both, or neither");
+        let_in(&world, person, &token, &code, &what).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_never_right_and_counts_once_at_most() {
+    let world = World::new().await;
+    each(&world, 4, async |fault, person| {
+        let what = fault.words();
+        fault.begin(&world).await;
+        let got = world.sign_in(person, "wrong").await;
+        world.clear_faults().await;
+        let (failed, _) = world.failures(person).await;
+        match got.status {
+            401 => assert_eq!(failed, "1", "{what}: what is told is counted"),
+            _ => {
+                assert!(!fault.passes(), "{what}: {got:?}");
+                ours(&got, &what);
+                assert!(
+                    failed == "0" || failed == "1" && fault.kind == "drop_response",
+                    "{what}: {failed}"
+                );
+            }
+        }
+        value(&world.sign_in(person, &person.password).await);
+        assert_eq!(world.failures(person).await, ("0".into(), "0".into()), "{what}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn another_code_survives_a_fault_in_any_step() {
+    let world = World::new().await;
+    // What the login is judged by, the meter of messages, the transaction.
+    each(&world, 3, async |fault, person| {
+        let what = fault.words();
+        let phone = person.phone.as_deref().expect("a phone");
+        let (old, _) = world.waiting_for_api(person).await;
+        let before = world.sms_to(phone).await.len();
+        fault.begin(&world).await;
+        let mut got = world.refresh(&old).await;
+        world.clear_faults().await;
+        assert!(got.status != 201 || !fault.lasts(), "{what}: a success that is none");
+        if got.status != 201 {
+            assert!(!fault.passes(), "{what}: {got:?}");
+            ours(&got, &what);
+            assert_eq!(world.sms_to(phone).await.len(), before, "{what}: nothing was promised");
+            got = world.refresh(&old).await;
+            assert_eq!(got.status, 201, "{what}: the earlier token is as good as ever: {got:?}");
+        }
+        assert_eq!(world.sms_to(phone).await.len(), before + 1, "{what}");
+        let code = world.code_to(phone).await;
+        wrong_token(&world.authorize(&old, &code).await);
+        let_in(&world, person, &value(&got), &code, &what).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_store_that_hangs_is_said_in_time() {
+    let world = World::new().await;
+    let person = world.demo();
+    let hang = |skip: u32, times: u32| json!({ "service": "dynamodb", "operation": null, "kind": "hang", "skip": skip, "times": times });
+    // Once: nobody notices.
+    world.fault(hang(4, 1)).await;
+    let token = value(&world.grant(api_grant(&person)).await);
+    world.fault(hang(1, 1)).await;
+    let_in(
+        &world,
+        &person,
+        &token,
+        &world.code_to("+380881234530").await,
+        "hangs once",
+    )
+    .await;
+    // For good: nothing was done.
+    let before = world.all_rows().await;
+    world.fault(hang(2, 1000)).await;
+    ours(&world.grant(api_grant(&person)).await, "hangs for good");
+    world.clear_faults().await;
+    assert_eq!(world.all_rows().await, before);
+    let (token, code) = world.waiting_for_api(&person).await;
+    world.fault(hang(1, 1000)).await;
+    ours(&world.authorize(&token, &code).await, "hangs for good");
+    world.clear_faults().await;
+    let_in(&world, &person, &token, &code, "afterwards").await;
+    for invocation in world.invocations().await {
+        let ms = invocation["ms"].as_f64().expect("a number");
+        assert!(ms < 10_000.0, "the function's time-out is 10 s: {invocation}");
+    }
+}
+
+#[tokio::test]
+async fn a_clients_token_survives_a_fault_in_any_step() {
+    let world = World::new().await;
+    let body = json!({
+        "grant_type": "client_credentials", "client_id": "heatclinic", "scope": "passcode",
+        "client_secret": world.id("/client/client_secret"),
+    });
+    for (kind, times) in FAULTS {
+        for skip in 0..2 {
+            let fault = Fault { kind, times, skip };
+            fault.begin(&world).await;
+            let mut got = world.grant(body.clone()).await;
+            world.clear_faults().await;
+            if got.status != 201 {
+                assert!(!fault.passes(), "{}: {got:?}", fault.words());
+                ours(&got, &fault.words());
+                got = world.grant(body.clone()).await;
+            }
+            let path = "/passcode/retrieve?purpose=TEST&username=maria&client_id=heatclinic";
+            let made: Value = world.get(path).bearer(&value(&got)).send().await.ok(200);
+            assert!(made["id"].is_string(), "{}", fault.words());
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! `Idempotency-Key` on logins (contracts.md §5), and what may lie in the tables of an answer that holds a token
+//! (security.md R05).
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use futures_util::future::join_all;
+use md5::Md5;
+use serde_json::{Value, json};
+use sha1::Sha1;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    login::api_grant,
+    mithril::{PHONE, TOKENS, other_than, password_grant, refused, value, wrong_code, wrong_identity, wrong_token},
+    world::{Ask, Got, World},
+};
+
+const KEY: &str = "5b9b0ea7-3d25-4d7c-8b5b-3a6c0f6d9f11";
+
+fn keyed<'a>(world: &'a World, key: &str, body: &Value) -> Ask<'a> {
+    world.post(TOKENS).json(body).header("idempotency-key", key)
+}
+
+/// Sends it, and keeps the token of its answer out of the logs.
+async fn sent(world: &World, ask: Ask<'_>) -> Got {
+    let got = ask.send().await;
+    if got.status == 201 {
+        world.keep_out_of_logs(&value(&got));
+    }
+    got
+}
+
+fn refresh(token: &str) -> Value {
+    json!({ "grant_type": "refresh_2fa_access_token", "token": token })
+}
+
+#[tokio::test]
+async fn a_login_that_comes_again_is_answered_again_and_sends_nothing() {
+    let world = World::new().await;
+    let demo = world.demo();
+    let count = async || world.sms_to(PHONE).await.len();
+    let login = api_grant(&demo);
+    let first = sent(&world, keyed(&world, KEY, &login)).await;
+    let token = value(&first);
+    for _ in 0..4 {
+        let again = sent(&world, keyed(&world, KEY, &login)).await;
+        assert_eq!((again.status, &again.body), (201, &first.body));
+    }
+    assert_eq!(count().await, 1);
+
+    let renewed = sent(&world, keyed(&world, KEY, &refresh(&token))).await;
+    let again = sent(&world, keyed(&world, KEY, &refresh(&token))).await;
+    assert_eq!(
+        (again.status, &again.body),
+        (201, &renewed.body),
+        "though that token has ended"
+    );
+    assert_eq!(count().await, 2);
+    wrong_token(&world.refresh(&token).await);
+    // The token of the header is a part of what was asked.
+    let bare = json!({ "grant_type": "refresh_2fa_access_token" });
+    let by_header = |token: &str| keyed(&world, KEY, &bare).bearer(token);
+    let third = sent(&world, by_header(&value(&renewed))).await;
+    let again = sent(&world, by_header(&value(&renewed))).await;
+    assert_eq!((again.status, &again.body), (201, &third.body));
+    wrong_token(&by_header(&token).send().await);
+    assert_eq!(count().await, 3);
+
+    let code = world.code_to(PHONE).await;
+    let body = json!({ "grant_type": "authorize_2fa_access_token", "token": value(&third), "otp": code });
+    let opened = sent(&world, keyed(&world, KEY, &body)).await;
+    let again = sent(&world, keyed(&world, KEY, &body)).await;
+    assert_eq!((again.status, &again.body), (201, &opened.body));
+    assert!(
+        world.is_open(&value(&opened)).await,
+        "the owner of a lost answer has it"
+    );
+    assert_eq!(world.access_tokens(&demo).await, 1);
+    wrong_token(&world.authorize(&value(&third), &code).await);
+
+    // Another key, or another body, is another login; and after a day nobody remembers.
+    world.advance(60).await;
+    assert_ne!(sent(&world, keyed(&world, "other", &login)).await.body, first.body);
+    assert_ne!(
+        sent(&world, keyed(&world, KEY, &password_grant(&demo.email, &demo.password)))
+            .await
+            .body,
+        first.body
+    );
+    assert_eq!(count().await, 5);
+    world.advance(86_400).await;
+    assert_ne!(sent(&world, keyed(&world, KEY, &login)).await.body, first.body);
+    assert_eq!(count().await, 6);
+}
+
+#[tokio::test]
+async fn what_was_refused_is_judged_anew() {
+    let world = World::new().await;
+    let demo = world.demo();
+    for n in 1..=3 {
+        let body = password_grant(&demo.email, "wrong");
+        wrong_identity(&keyed(&world, KEY, &body).send().await);
+        assert_eq!(world.failures(&demo).await.0, n.to_string(), "it is another guess");
+    }
+    let (token, code) = world.waiting(&demo).await;
+    for n in 1..=2 {
+        let body = json!({ "grant_type": "authorize_2fa_access_token", "token": token, "otp": other_than(&code) });
+        wrong_code(&keyed(&world, KEY, &body).send().await);
+        assert_eq!(world.failures(&demo).await.1, n.to_string(), "it is another guess");
+    }
+    assert!(world.rows("RepetitionsTable").await.is_empty());
+    let down = json!({ "service": "sns", "operation": null, "kind": "error", "skip": 0, "times": 1000 });
+    world.fault(down).await;
+    let got = keyed(&world, KEY, &refresh(&token)).send().await;
+    refused(&got, 503, "internal_error", "SMS not sent. Try later");
+    world.clear_faults().await;
+    let renewed = sent(&world, keyed(&world, KEY, &refresh(&token))).await;
+    value(&renewed);
+    assert_eq!(world.sms_to(PHONE).await.len(), 2);
+    for key in ["", "schlüssel", &"k".repeat(256)] {
+        let got = keyed(&world, key, &refresh(&value(&renewed))).send().await;
+        refused(&got, 400, "request_malformed", "Malformed request.");
+    }
+    assert_eq!(world.sms_to(PHONE).await.len(), 2);
+}
+
+#[tokio::test]
+async fn logins_that_come_together_are_one() {
+    let world = World::new().await;
+    let login = api_grant(&world.demo());
+    let answers = join_all((0..16).map(|_| keyed(&world, KEY, &login).send())).await;
+    let (done, waiting): (Vec<_>, Vec<_>) = answers.iter().partition(|got| got.status == 201);
+    let token = value(done.first().expect("one of them"));
+    world.keep_out_of_logs(&token);
+    assert!(done.iter().all(|got| got.body == done[0].body));
+    for got in waiting {
+        refused(got, 409, "request_conflict", "The same request is being processed.");
+        assert_eq!(got.header("retry-after"), Some("1"));
+    }
+    assert_eq!(world.sms_to(PHONE).await.len(), 1);
+    value(&world.authorize(&token, &world.code_to(PHONE).await).await);
+}
+
+#[tokio::test]
+async fn an_answer_is_remembered_so_that_nobody_can_read_it() {
+    let world = World::new().await;
+    let demo = world.demo();
+    let login = api_grant(&demo);
+    let waits = sent(&world, keyed(&world, KEY, &login)).await;
+    let (token, code) = (value(&waits), world.code_to(PHONE).await);
+    let waiting = world.all_rows().await;
+    let body = json!({ "grant_type": "authorize_2fa_access_token", "token": token, "otp": code });
+    let opened = sent(&world, keyed(&world, KEY, &body)).await;
+    let rows = world.all_rows().await;
+    assert_eq!(world.rows("RepetitionsTable").await.len(), 2);
+    for rows in [&waiting, &rows] {
+        for secret in [value(&waits), value(&opened), demo.password.clone(), KEY.to_owned()] {
+            let (_, tail) = secret.split_once('.').unwrap_or(("", &secret));
+            assert!(!rows.contains(tail), "a secret in {rows}");
+        }
+        // Six digits are in longer numbers; the code is none of the values.
+        for form in [format!("\"{code}\""), STANDARD.encode(&code)] {
+            assert!(!rows.contains(&form), "the code in {rows}");
+        }
+        let user = demo.id.as_str();
+        for said in [
+            code.clone(),
+            format!("{user}{code}"),
+            format!("{code}{user}"),
+            format!("{PHONE}{code}"),
+        ] {
+            let digests = [
+                Sha256::digest(&said).to_vec(),
+                Sha1::digest(&said).to_vec(),
+                Md5::digest(&said).to_vec(),
+            ];
+            for digest in digests {
+                let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+                assert!(
+                    !rows.contains(&hex) && !rows.contains(&STANDARD.encode(&digest)),
+                    "a digest of the code"
+                );
+            }
+        }
+    }
+    // Whoever reads the table and knows the key and the address searches passwords in vain: the digest has a key, too.
+    let stored = world.rows("RepetitionsTable").await;
+    for text in [login.to_string(), body.to_string()] {
+        for credential in ["", demo.email.as_str(), &demo.id] {
+            let mut parts = Vec::new();
+            for part in ["repetition", "token-create", credential, KEY, &text] {
+                parts.extend((part.len() as u64).to_be_bytes());
+                parts.extend(part.as_bytes());
+            }
+            let digest = STANDARD.encode(Sha256::digest(&parts));
+            assert!(
+                stored.iter().all(|row| row["call"]["B"] != digest.as_str()),
+                "{credential}"
+            );
+        }
+    }
+    // Who has another key of the caller's own gets nothing of it.
+    wrong_token(&keyed(&world, "another", &body).send().await);
+}

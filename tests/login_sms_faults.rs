@@ -1,0 +1,151 @@
+//! Logins while text messages cannot be sent (security.md R65): it is said, nothing is left that could be guessed or that
+//! blocks another try, and another try sends one message.
+
+use serde_json::{Value, json};
+
+use crate::{
+    login::api_grant,
+    mithril::{PHONE, Person, TOKENS, refused, value, wrong_code, wrong_token},
+    world::{Got, World},
+};
+
+fn sns(kind: &str, times: u32) -> Value {
+    json!({ "service": "sns", "operation": null, "kind": kind, "skip": 0, "times": times })
+}
+
+#[track_caller]
+fn unsent(got: &Got) {
+    refused(got, 503, "internal_error", "SMS not sent. Try later");
+    assert_eq!(got.header("retry-after"), Some("5"));
+}
+
+impl World {
+    /// What is left of messages and codes to a person: messages that count for the person, for all numbers and for the
+    /// deployment, and whether there is a code that could be guessed.
+    async fn left(&self, person: &Person) -> (usize, usize, u64, bool) {
+        let acts = |row: &Value, name: &str| row[name]["L"].as_array().map_or(0, Vec::len);
+        let otps = self.rows("OtpsTable").await;
+        let own = otps.iter().find(|row| {
+            row["owner"]["S"]
+                .as_str()
+                .is_some_and(|owner| owner.contains(&person.id))
+        });
+        let budgets = self.rows("BudgetsTable").await;
+        let numbers = budgets.iter().map(|row| acts(row, "acts")).sum();
+        // One of them is the meter of all messages: for each country the minute's slots and the day's, each `slot:count`.
+        let countries = budgets
+            .iter()
+            .filter_map(|row| row["countries"]["M"].as_object())
+            .flat_map(|row| row.values());
+        let slots = countries
+            .filter_map(|country| country["L"][1]["S"].as_str())
+            .flat_map(str::split_whitespace);
+        let counts = slots.filter_map(|slot| slot.split_once(':')?.1.parse::<u64>().ok());
+        let sends = own.map_or(0, |row| acts(row, "sends"));
+        (
+            sends,
+            numbers,
+            counts.sum(),
+            own.is_some_and(|row| row["code"]["M"]["mac"].is_object()),
+        )
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_sent_leaves_nothing_behind() {
+    let world = World::new().await;
+    for (n, kind) in ["error", "throttle", "opted_out"].into_iter().enumerate() {
+        let phone = format!("+38088123456{n}");
+        let person = world.person_with(&format!("someone{n}"), &phone).await;
+        world.fault(sns(kind, 1000)).await;
+        // More often than may be sent.
+        for _ in 0..4 {
+            unsent(&world.grant(api_grant(&person)).await);
+            assert_eq!(world.left(&person).await, (0, 0, 0, false), "{kind}");
+        }
+        world.clear_faults().await;
+        let (token, code) = world.waiting_for_api(&person).await;
+        assert_eq!(world.left(&person).await, (1, 1, 1, true), "{kind}");
+        world.fault(sns(kind, 1000)).await;
+        for _ in 0..4 {
+            unsent(&world.refresh(&token).await);
+            assert_eq!(world.left(&person).await, (1, 1, 1, false), "{kind}");
+        }
+        world.clear_faults().await;
+        wrong_code(&world.authorize(&token, &code).await);
+        let got = world.refresh(&token).await;
+        assert_eq!(world.sms_to(&phone).await.len(), 2, "{kind}");
+        assert_eq!(world.left(&person).await, (2, 2, 2, true), "{kind}");
+        let got = world.authorize(&value(&got), &world.code_to(&phone).await).await;
+        assert!(world.is_open(&value(&got)).await, "{kind}");
+        // Nothing of this one counts for the next.
+        world.advance(86_400 * 30).await;
+        world.post("/_local/sweep").local().await;
+    }
+}
+
+#[tokio::test]
+async fn a_passing_fault_is_not_noticed() {
+    let world = World::new().await;
+    for (kind, most) in [("error", 1), ("throttle", 1), ("drop_response", 2)] {
+        let before = world.sms_to(PHONE).await.len();
+        world.fault(sns(kind, 1)).await;
+        let token = value(&world.grant(api_grant(&world.demo())).await);
+        let texts = world.sms_to(PHONE).await.split_off(before);
+        assert!((1..=most).contains(&texts.len()), "{kind}: {texts:?}");
+        assert!(
+            texts.iter().all(|text| *text == texts[0]),
+            "the same code, should it come twice"
+        );
+        value(&world.authorize(&token, &world.code_to(PHONE).await).await);
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_may_be_on_its_way_has_a_code_that_is_none() {
+    let world = World::new().await;
+    let demo = world.demo();
+    world.fault(sns("drop_response", 1000)).await;
+    unsent(&world.grant(api_grant(&demo)).await);
+    world.clear_faults().await;
+    let lost = world.code_to(PHONE).await;
+    assert_eq!(world.left(&demo).await, (0, 0, 0, false));
+    let (token, _) = world.waiting_for_api(&demo).await;
+    wrong_code(&world.authorize(&token, &lost).await);
+    world.fault(sns("drop_response", 1000)).await;
+    unsent(&world.refresh(&token).await);
+    world.clear_faults().await;
+    wrong_code(&world.authorize(&token, &world.code_to(PHONE).await).await);
+    let renewed = value(&world.refresh(&token).await);
+    wrong_token(&world.refresh(&token).await);
+    value(&world.authorize(&renewed, &world.code_to(PHONE).await).await);
+}
+
+#[tokio::test]
+async fn a_message_service_that_hangs_is_said_in_time() {
+    let world = World::new().await;
+    let demo = world.demo();
+    let ask = || {
+        world
+            .post(TOKENS)
+            .json(&api_grant(&demo))
+            .header("idempotency-key", "key")
+    };
+    world.fault(sns("hang", 1)).await;
+    unsent(&ask().send().await);
+    assert_eq!(world.left(&demo).await, (0, 0, 0, false));
+    // With the same key, too; and then it is done.
+    let got = ask().send().await;
+    let token = value(&got);
+    world.keep_out_of_logs(&token);
+    assert_eq!(ask().send().await.body, got.body);
+    assert_eq!(world.sms_to(PHONE).await.len(), 1);
+    world.fault(sns("hang", 1)).await;
+    unsent(&world.refresh(&token).await);
+    let renewed = value(&world.refresh(&token).await);
+    value(&world.authorize(&renewed, &world.code_to(PHONE).await).await);
+    for invocation in world.invocations().await {
+        let ms = invocation["ms"].as_f64().expect("a number");
+        assert!(ms < 8_000.0, "{invocation}");
+    }
+}
