@@ -1,8 +1,9 @@
 //! What a request costs in DynamoDB calls, as the local cloud counts them: the README's cost table stands on this.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
+    mithril::{API, value},
     passcode::{PURPOSE, USER},
     world::World,
 };
@@ -93,6 +94,133 @@ async fn mailed_links_keep_to_their_number_of_calls() {
     check(&world, "ask to register, once", 7, 6).await;
 }
 
+/// What one request called, in this order; whom it told by mail is beside the point.
+async fn check_calls(world: &World, what: &str, expected: &[&str]) {
+    let list = world.invocations().await;
+    assert_eq!(list.len(), 1, "{what}: {list:?}");
+    let calls = list[0]["calls"].as_array().expect("calls").iter();
+    let made: Vec<&str> = calls
+        .filter(|call| call["service"] != "ses")
+        .filter_map(|call| call["operation"].as_str())
+        .collect();
+    assert_eq!(made, expected, "{what}");
+}
+
+const READ: &str = "BatchGetItem";
+const UPDATE: &str = "UpdateItem";
+const TOGETHER: &str = "TransactWriteItems";
+
+#[tokio::test]
+async fn logins_make_no_more_calls_than_these() {
+    let world = World::new().await;
+    let (demo, admin) = (world.demo(), world.demo_admin());
+    world.invocations().await;
+    // The client, the address, and all that a login is judged by.
+    let found = ["GetItem", "GetItem", READ];
+    value(&world.sign_in(&admin, &admin.password).await);
+    check_calls(&world, "log in without a factor", &[&found[..], &[TOGETHER]].concat()).await;
+    world.sign_in(&admin, "wrong").await.ok(401);
+    check_calls(&world, "a wrong password", &[&found[..], &[TOGETHER]].concat()).await;
+    let token = value(&world.sign_in(&demo, &demo.password).await);
+    check_calls(
+        &world,
+        "log in with a code",
+        &[&found[..], &[UPDATE, TOGETHER, "Publish"]].concat(),
+    )
+    .await;
+    world.authorize(&token, "000000").await;
+    check_calls(&world, "a wrong code", &[READ, TOGETHER]).await;
+    let token = value(&world.refresh(&token).await);
+    check_calls(&world, "another code", &[READ, UPDATE, TOGETHER, "Publish"]).await;
+    let code = world.code_to("+380881234530").await;
+    world.invocations().await;
+    value(&world.authorize(&token, &code).await);
+    check_calls(&world, "the right code", &[READ, TOGETHER]).await;
+    let client = json!({
+        "grant_type": "client_credentials", "client_id": "heatclinic", "scope": "passcode",
+        "client_secret": world.id("/client/client_secret"),
+    });
+    value(&world.grant(client).await);
+    check_calls(&world, "a client's token", &["GetItem", "PutItem"]).await;
+    let once = world.post(crate::mithril::TOKENS).header("idempotency-key", "one");
+    let got = once
+        .json(&crate::mithril::password_grant(&demo.email, &demo.password))
+        .send()
+        .await;
+    world.keep_out_of_logs(&value(&got));
+    let calls = [&["PutItem"], &found[..], &[UPDATE, TOGETHER, "Publish", "PutItem"]].concat();
+    check_calls(&world, "log in with a code, once", &calls).await;
+}
+
+#[tokio::test]
+async fn factors_and_users_make_no_more_calls_than_these() {
+    let world = World::new().await;
+    let maria = world.person("maria").await;
+    let of = format!("{API}/users/{}", maria.id);
+    let factors = format!("{of}/authentication_factors");
+    let send = async |method: &str, path: &str, body: Value| {
+        let ask = world.ask(method, path).bearer(world.admin());
+        let got = match body {
+            Value::Null => ask.send().await,
+            body => ask.json(&body).send().await,
+        };
+        assert!(got.status < 300, "{got:?}");
+        got
+    };
+    world.invocations().await;
+    let made = send("POST", &factors, json!({ "type": "SMS" })).await;
+    check_calls(&world, "make a factor", &[READ, "PutItem"]).await;
+    let factor = format!("{factors}/{}", made.json()["data"]["id"].as_str().expect("an id"));
+    send("GET", &factors, Value::Null).await;
+    check_calls(&world, "list factors", &[READ]).await;
+    send("GET", &factor, Value::Null).await;
+    check_calls(&world, "read a factor", &[READ]).await;
+
+    let token = value(&world.sign_in(&maria, &maria.password).await);
+    world.invocations().await;
+    let (phone, users) = ("+380881234531", format!("{API}/users/actions"));
+    let body = json!({ "type": "SMS", "factor": phone });
+    let init = world
+        .ask("PATCH", &format!("{users}/init_factor"))
+        .bearer(&token)
+        .json(&body);
+    let token = value(&init.send().await);
+    check_calls(&world, "begin to set a phone", &[READ, UPDATE, TOGETHER, "Publish"]).await;
+    let body = json!({ "otp": world.code_to(phone).await });
+    world.invocations().await;
+    let approve = world
+        .ask("PATCH", &format!("{users}/approve_factor"))
+        .bearer(&token)
+        .json(&body);
+    let access = value(&approve.send().await);
+    check_calls(&world, "set a phone", &[READ, TOGETHER, READ]).await;
+    for secret in [token, access] {
+        world.keep_out_of_logs(&secret);
+    }
+    let token = value(&world.sign_in(&maria, &maria.password).await);
+    world.invocations().await;
+    let otp = world.ask("PATCH", &format!("{of}/actions/create_otp")).bearer(&token);
+    otp.send().await.ok(200);
+    check_calls(&world, "send a code", &[READ, UPDATE, TOGETHER, "Publish"]).await;
+
+    for action in ["disable", "enable", "reset"] {
+        send("PATCH", &format!("{factor}/actions/{action}"), Value::Null).await;
+        let told: &[&str] = if action == "enable" { &[] } else { &[READ] };
+        check_calls(&world, action, &[&[READ, TOGETHER], told].concat()).await;
+    }
+    for action in ["block", "unblock"] {
+        send("PATCH", &format!("{of}/actions/{action}"), Value::Null).await;
+        check_calls(&world, action, &[READ, UPDATE]).await;
+    }
+    send(
+        "POST",
+        &format!("{API}/users"),
+        json!({ "email": "olga@example.org", "password": "ew!hIb3V" }),
+    )
+    .await;
+    check_calls(&world, "make a user", &[READ, READ, TOGETHER]).await;
+}
+
 #[tokio::test]
 async fn who_is_turned_away_at_the_door_costs_no_call() {
     let world = World::new().await;
@@ -105,6 +233,14 @@ async fn who_is_turned_away_at_the_door_costs_no_call() {
         ("PATCH", "/rest/v1/iam/self_register_requests/1"),
         ("POST", "/rest/v1/iam/pwd_reset_requests"),
         ("PATCH", "/rest/v1/iam/pwd_reset_requests/1"),
+        ("POST", "/mithril/api/tokens"),
+        ("POST", "/mithril/api/users"),
+        ("PATCH", "/mithril/api/users/actions/init_factor"),
+        ("PATCH", "/mithril/api/users/actions/approve_factor"),
+        ("PATCH", "/mithril/api/users/1/actions/create_otp"),
+        ("PATCH", "/mithril/api/users/1/actions/block"),
+        ("POST", "/mithril/api/users/1/authentication_factors"),
+        ("GET", "/mithril/api/users/1/authentication_factors"),
     ] {
         world.invocations().await;
         world.ask(method, path).send().await;

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::world::World;
 
@@ -121,4 +121,62 @@ async fn seed_002_passcodes() {
         seed(invalidate, id, token).await,
         format!(r#"{{"id":"{id}","valid":false}}"#)
     );
+}
+
+/// The seed has no curl line; it has the parameters of each request, and that they lie flat in the body. The administrator
+/// makes the factor as seed 003 says.
+#[tokio::test(flavor = "multi_thread")]
+async fn seeds_003_and_004_a_login_with_a_code() {
+    let world = World::new().await;
+    let url = world.url();
+    let post = async |path: &str, token: &str, body: Value| -> Value {
+        let line = format!(
+            "curl -s -X POST {url}/mithril/api{path} -H 'Content-Type: application/json' -H 'Authorization: Bearer {token}' \
+             -d '{body}'"
+        );
+        serde_json::from_str(&shell(line.replace(" -H 'Authorization: Bearer '", "")).await).expect("JSON")
+    };
+    let text = |answer: &Value, pointer: &str| {
+        let text = answer.pointer(pointer).and_then(Value::as_str);
+        text.unwrap_or_else(|| panic!("no {pointer} in {answer}")).to_owned()
+    };
+    let (demo, phone) = (world.demo(), crate::mithril::PHONE);
+    let made = post(
+        &format!("/users/{}/authentication_factors", demo.id),
+        world.admin(),
+        json!({ "type": "SMS" }),
+    )
+    .await;
+    assert_eq!(
+        text(&made, "/error/message"),
+        "authentication_factor with such type are exist"
+    );
+
+    let login = crate::mithril::password_grant(&demo.email, &demo.password);
+    let waits = post("/tokens", "", login).await;
+    assert_eq!(
+        (text(&waits, "/data/name"), text(&waits, "/urgent/next_step")),
+        ("2fa_access_token".into(), "REQUEST_OTP".into())
+    );
+    let resend = json!({ "grant_type": "refresh_2fa_access_token", "token": text(&waits, "/data/value") });
+    let waits = post("/tokens", "", resend).await;
+    assert_eq!(text(&waits, "/urgent/next_step"), "REQUEST_OTP");
+    let mut code = json!({
+        "grant_type": "authorize_2fa_access_token", "token": text(&waits, "/data/value"), "otp": "",
+    });
+    assert_eq!(
+        text(&post("/tokens", "", code.clone()).await, "/error/type"),
+        "validation_failed"
+    );
+    code["otp"] = world.code_to(phone).await.into();
+    let done = post("/tokens", "", code.clone()).await;
+    assert_eq!(
+        (
+            text(&done, "/data/name"),
+            text(&done, "/data/details/scope"),
+            text(&done, "/urgent/next_step")
+        ),
+        ("access_token".into(), "app:authorize".into(), "REQUEST_APPS".into())
+    );
+    assert_eq!(text(&post("/tokens", "", code).await, "/error/type"), "token_invalid");
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     login::api_grant,
-    mail::said,
+    mail::{said, suppress},
     mithril::{API, Person, other_than, refused, user_blocked, value, wrong_code, wrong_identity, wrong_token},
     password_reset::{NEW, is_set},
     world::World,
@@ -255,6 +255,43 @@ async fn a_block_may_end_by_itself() {
     world.decide(&olga, "block").await;
     world.advance(3600).await;
     user_blocked(&world.sign_in(&olga, &olga.password).await);
+}
+
+#[tokio::test]
+async fn a_notice_that_cannot_be_sent_changes_no_answer() {
+    let world = World::new().await;
+    let (demo, maria) = (world.demo(), world.person("maria").await);
+    world
+        .fault(json!({ "service": "ses", "operation": null, "kind": "error", "skip": 0, "times": 1000 }))
+        .await;
+    let token = world.block_by_codes(&demo).await;
+    user_blocked(&world.authorize(&token, "000000").await);
+    world.clear_faults().await;
+    suppress(&world, &maria.email).await;
+    world.block_by_passwords(&maria).await;
+    user_blocked(&world.sign_in(&maria, &maria.password).await);
+    for person in [&demo, &maria] {
+        assert!(world.notices(person).await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_new_password_ends_logins_that_wait_for_their_code() {
+    let world = World::new().await;
+    let maria = world.person_with("maria", "+380881234531").await;
+    let (token, code) = world.waiting(&maria).await;
+    let link = world.reset_link(&maria.email, &maria.email).await;
+    is_set(&world.reset(&link, NEW).await, "maria");
+    wrong_token(&world.authorize(&token, &code).await);
+    let maria = Person {
+        password: NEW.into(),
+        ..maria
+    };
+    let (token, code) = world.waiting(&maria).await;
+    let own = world.token(json!({ "user_id": maria.id, "scopes": ["api"] })).await;
+    is_set(&world.change_password(&own, NEW, "another-horse").await, "maria");
+    wrong_token(&world.authorize(&token, &code).await);
+    wrong_token(&world.refresh(&token).await);
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ mod login_codes;
 mod login_faults;
 mod login_limits;
 mod login_lockout;
+mod login_privacy;
 mod login_races;
 mod login_repetition;
 mod login_sms_faults;

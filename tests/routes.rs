@@ -54,6 +54,7 @@ pub const TESTED: &[(&str, &str)] = &[
         "POST /passcode/invalidate",
         "passcode::invalidation_is_idempotent_and_final",
     ),
+    ("POST /mithril/api/tokens", "login::a_login_says_what_comes_next"),
     (
         "GET /openapi.json",
         "openapi::the_document_has_exactly_the_templates_routes",
@@ -107,6 +108,7 @@ pub const PUBLIC: &[&str] = &[
     "POST /rest/v1/iam/pwd_reset_requests",
     "PATCH /rest/v1/iam/pwd_reset_requests/{uuid}",
     "GET /app-root",
+    "POST /mithril/api/tokens",
     "GET /openapi.json",
     "$default",
 ];
