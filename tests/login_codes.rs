@@ -230,6 +230,60 @@ async fn renewing_a_login_every_minute_does_not_prolong_it() {
 }
 
 #[tokio::test]
+async fn an_operator_may_want_longer_codes_and_shorter_lives() {
+    let world = World::with(&[
+        ("OtpLength", "8"),
+        ("OtpLifetime", "30"),
+        ("SecondFactorTokenLifetime", "60"),
+        ("AccessTokenLifetime", "300"),
+    ])
+    .await;
+    let demo = world.demo();
+    let (token, code) = world.waiting_for_api(&demo).await;
+    assert!(
+        code.len() == 8 && code.bytes().all(|byte| byte.is_ascii_digit()),
+        "{code}"
+    );
+    assert_eq!(world.authorize(&token, &code[..6]).await.status, 422);
+    let opened = value(&world.authorize(&token, &code).await);
+    world.advance(290).await;
+    assert!(world.is_open(&opened).await);
+    world.advance(10).await;
+    assert!(!world.is_open(&opened).await);
+    let (token, code) = world.waiting_for_api(&demo).await;
+    world.advance(30).await;
+    let got = world.authorize(&token, &code).await;
+    refused(&got, 401, "otp_expired", "OTP expired.");
+    world.advance(30).await;
+    expired(&world.authorize(&token, &code).await);
+}
+
+#[tokio::test]
+async fn old_keys_verify_codes_new_keys_sign_them_and_lost_keys_fail_closed() {
+    let secret = "countersign-OtpKeys";
+    let world = World::durable().await;
+    let (demo, maria) = (world.demo(), world.person_with("maria", "+380881234531").await);
+    let (token, code) = world.waiting(&demo).await;
+    let (other, other_code) = world.waiting(&maria).await;
+    let mut keys = world.keys(secret).await;
+    keys["2"] = "a second key, as a rotation would add it, 64 characters or so".into();
+    world.set_keys(secret, &keys).await;
+    let world = world.restarted().await;
+    assert_eq!(world.code_row(&demo).await["key_id"]["N"], "1");
+    value(&world.authorize(&token, &code).await);
+    let (token, code) = world.waiting(&demo).await;
+    assert_eq!(
+        world.code_row(&demo).await["key_id"]["N"],
+        "2",
+        "the new key signs what is new"
+    );
+    world.set_keys(secret, &json!({ "2": keys["2"] })).await;
+    let world = world.restarted().await;
+    wrong_code(&world.authorize(&other, &other_code).await);
+    value(&world.authorize(&token, &code).await);
+}
+
+#[tokio::test]
 async fn a_factor_that_changes_in_between_is_judged_as_it_is() {
     let world = World::new().await;
     let demo = world.demo();

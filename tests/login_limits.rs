@@ -1,9 +1,9 @@
 //! How often codes are sent and tried (contracts.md §4; security.md R20, R22, R25, R30).
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
-    mithril::{other_than, refused, too_many_sends, value, wait_of, wrong_code},
+    mithril::{other_than, password_grant, refused, too_many_sends, value, wait_of, wrong_code},
     world::{Got, World},
 };
 
@@ -29,9 +29,13 @@ async fn counted(world: &World) -> (Vec<Value>, Value) {
 async fn three_codes_are_sent_in_a_minute() {
     let world = World::new().await;
     let demo = world.demo();
-    let (token, _) = world.waiting(&demo).await;
+    let (token, code) = world.waiting_for_api(&demo).await;
+    let open = value(&world.authorize(&token, &code).await);
+    world.client("shop", json!("all")).await;
     world.advance(30).await;
-    let token = value(&world.refresh(&token).await);
+    let mut login = password_grant(&demo.email, &demo.password);
+    login["client_id"] = "shop".into();
+    let token = value(&world.grant(login).await);
     let (token, code) = {
         let third = value(&world.refresh(&token).await);
         (third, world.code_to(PHONE).await)
@@ -50,6 +54,7 @@ async fn three_codes_are_sent_in_a_minute() {
     }
     assert_eq!(world.sms_to(PHONE).await.len(), 3);
     assert_eq!(counted(&world).await, before, "nothing counts, and the code stays");
+    assert!(world.is_open(&open).await, "a login that came to nothing ends no other");
     world.advance(wait).await;
     // The two of half a minute ago count still: there is room for one.
     let token = value(&world.refresh(&token).await);
