@@ -70,30 +70,23 @@ impl Endpoint for Create {
 
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
         let wanted = read_grant(call, self.policy.otp.length)?;
-        match wanted {
-            GrantWanted::Password {
-                email,
-                password,
-                client_id,
-                scope,
-            } => {
-                let answer = self.password(call, &email, &password, &client_id, &scope);
-                self.once(call, answer).await
+        let answer = async {
+            match wanted {
+                GrantWanted::Password {
+                    email,
+                    password,
+                    client_id,
+                    scope,
+                } => self.password(call, &email, &password, &client_id, &scope).await,
+                GrantWanted::Authorize { token, otp } => self.authorize(call, token, &otp).await,
+                GrantWanted::Refresh { token } => self.refresh(call, token).await,
+                GrantWanted::ClientCredentials {
+                    client_id,
+                    client_secret,
+                    scope,
+                } => self.client_credentials(call, &client_id, &client_secret, &scope).await,
             }
-            GrantWanted::Refresh { token } => self.once(call, self.refresh(call, token)).await,
-            GrantWanted::Authorize { token, otp } => self.authorize(call, token, &otp).await,
-            GrantWanted::ClientCredentials {
-                client_id,
-                client_secret,
-                scope,
-            } => self.client_credentials(call, &client_id, &client_secret, &scope).await,
-        }
-    }
-}
-
-impl Create {
-    /// What sends a message is done once, however often it comes.
-    async fn once(&self, call: &Call, answer: impl Future<Output = Result<Answer, Error>>) -> Result<Answer, Error> {
+        };
         let keeping = Keeping::Sealed(&self.answers);
         let caller = Caller {
             function: "token-create",
@@ -101,7 +94,9 @@ impl Create {
         };
         repetition::once(&self.repetitions, &self.forget, keeping, call, caller, answer).await
     }
+}
 
+impl Create {
     /// The login that a token carries on, if it waits for a code.
     pub async fn login(&self, call: &Call, token: Option<Secret>) -> Result<Login, Error> {
         let token = token.ok_or(Error::NoToken)?;

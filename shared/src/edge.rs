@@ -27,7 +27,7 @@ use aws_types::SdkConfig;
 use lambda_http::http::Uri;
 
 use crate::{
-    delivery::{mail::Mailer, text::Texter, unanswered::Unanswered},
+    delivery::{mail::Mailer, text::Texter},
     domain::{
         key::{Answers, Keyring, OtpCodes, Passcodes, Purpose, SupportPins},
         name::EmailAddress,
@@ -224,15 +224,13 @@ impl Edge {
     }
 
     fn ses_client(&self) -> aws_sdk_ses::Client {
-        let config = aws_sdk_ses::config::Builder::from(&self.sdk_config()).timeout_config(hanging_once());
-        let mut config = config.retry_classifier(Unanswered);
+        let mut config = aws_sdk_ses::config::Builder::from(&self.sdk_config()).timeout_config(hanging_once());
         config.set_endpoint_url(self.endpoint("AWS_ENDPOINT_URL_SES"));
         aws_sdk_ses::Client::from_conf(config.build())
     }
 
     fn sns_client(&self) -> aws_sdk_sns::Client {
-        let config = aws_sdk_sns::config::Builder::from(&self.sdk_config()).timeout_config(hanging_once());
-        let mut config = config.retry_classifier(Unanswered);
+        let mut config = aws_sdk_sns::config::Builder::from(&self.sdk_config()).timeout_config(hanging_once());
         config.set_endpoint_url(self.endpoint("AWS_ENDPOINT_URL_SNS"));
         aws_sdk_sns::Client::from_conf(config.build())
     }

@@ -4,6 +4,5 @@ pub mod code;
 mod layout;
 pub mod mail;
 pub mod text;
-pub mod unanswered;
 mod vocabulary;
 pub mod words;
