@@ -277,7 +277,7 @@ async fn a_notice_follows_a_reset_and_its_failure_undoes_nothing() {
         assert!(world.opens(&id, NEW).await);
     }
     assert_eq!(
-        faults(&world, "password_reset").len(),
+        faults(&world, "password_changed").len(),
         1,
         "one line for the notice that was not sent"
     );
@@ -304,12 +304,12 @@ pub async fn notices(world: &World, email: &str, count: usize) {
     }
 }
 
-/// The lines of the log that tell of a fault, of that outcome.
-pub fn faults(world: &World, outcome: &str) -> Vec<Value> {
+/// The lines of the log that tell of something that failed.
+pub fn faults(world: &World, record: &str) -> Vec<Value> {
     let lines = world.cloud().logs();
     let lines = lines.iter().filter_map(|line| line.split_once(" | "));
     let lines = lines.filter_map(|(_, line)| serde_json::from_str::<Value>(line).ok());
     lines
-        .filter(|line| line["outcome"] == outcome && line["level"] == "error" && line["fault"].is_string())
+        .filter(|line| line["record"] == record && line["level"] == "error" && line["fault"].is_string())
         .collect()
 }

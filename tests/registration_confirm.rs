@@ -48,7 +48,10 @@ async fn an_account_is_the_domains_template_and_what_was_registered() {
         .parse()
         .expect("a number");
     assert!((before..=after).contains(&at), "{at}");
-    account["inserted_at"] = Value::Null;
+    assert_eq!(account["updated_at"], account["inserted_at"]);
+    for time in ["inserted_at", "updated_at"] {
+        account[time] = Value::Null;
+    }
     assert_eq!(
         account,
         json!({
@@ -65,6 +68,10 @@ async fn an_account_is_the_domains_template_and_what_was_registered() {
             "is_admin": { "BOOL": false },
             "token_generation": { "N": "0" },
             "inserted_at": null,
+            "updated_at": null,
+            "changed_by": { "S": "" },
+            "lockout": { "M": { "passwords": { "N": "0" }, "otps": { "N": "0" } } },
+            "client_sessions": { "M": {} },
         })
     );
 }
