@@ -180,3 +180,43 @@ async fn seeds_003_and_004_a_login_with_a_code() {
     );
     assert_eq!(text(&post("/tokens", "", code).await, "/error/type"), "token_invalid");
 }
+
+/// A line as two runs have it in common: words with a digit, and long ones, are of this run alone.
+fn outline(line: &str) -> String {
+    let is_of_word = |c: char| c.is_ascii_alphanumeric() || "-_+/=:.*#".contains(c);
+    let mut outline = String::new();
+    let mut rest = line;
+    while !rest.is_empty() {
+        let (word, other) = rest.split_at(rest.find(|c| !is_of_word(c)).unwrap_or(rest.len()));
+        let is_own = word.len() >= 15 || word.contains(|c: char| c.is_ascii_digit());
+        outline += if is_own { "…" } else { word };
+        let gap = other.find(is_of_word).unwrap_or(other.len());
+        outline += &other[..gap];
+        rest = &other[gap..];
+    }
+    outline
+}
+
+/// Everything that the README's chapter says to try, in one shell, gives what stands there.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_readme_says_to_try_answers_as_it_says() {
+    let world = World::new().await;
+    let readme = std::fs::read_to_string(crate::world::root().join("README.md")).expect("README.md");
+    let (_, chapter) = readme.split_once("\n## Try it\n").expect("a chapter");
+    let (chapter, _) = chapter.split_once("\n## ").expect("another chapter");
+    let blocks = chapter.split("```sh\n").skip(1);
+    let script: String = blocks.map(|block| block.split("```").next().expect("an end")).collect();
+    let (promised, commands): (Vec<_>, Vec<_>) = script.lines().partition(|line| line.starts_with("# "));
+    // Each answer on a line of its own, as in a terminal.
+    let commands = format!("curl() {{ command curl -s \"$@\" && echo; }}\n{}", commands.join("\n"));
+    let printed = shell(commands.replace("http://127.0.0.1:3000", world.url())).await;
+    let printed: Vec<_> = printed.lines().filter(|line| !line.is_empty()).map(outline).collect();
+    let promised: Vec<_> = promised
+        .iter()
+        .map(|line| outline(line.trim_start_matches("# ")))
+        .collect();
+    assert!(
+        promised.len() > 20 && printed == promised,
+        "{printed:#?}\n{promised:#?}"
+    );
+}
