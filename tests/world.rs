@@ -21,7 +21,6 @@ pub struct World {
     url: String,
     http: reqwest::Client,
     secrets: Mutex<BTreeSet<String>>,
-    template: Option<PathBuf>,
     data: Option<PathBuf>,
     /// The answer of `GET /_local/identities`.
     pub ids: Value,
@@ -48,45 +47,36 @@ pub fn root() -> &'static Path {
 impl World {
     /// With the template as it stands.
     pub async fn new() -> Self {
-        Self::start(root().join("template.yaml"), None, None).await
+        Self::start(&[], None).await
     }
 
     /// With a folder that keeps everything, so that it can be started again.
     pub async fn durable() -> Self {
         let data = std::env::temp_dir().join(format!("countersign-{}", random_name()));
-        Self::start(root().join("template.yaml"), None, Some(data)).await
+        Self::start(&[], Some(data)).await
     }
 
     /// The same cloud with fresh processes: what a sandbox remembers is gone.
     pub async fn restarted(mut self) -> Self {
         let data = self.data.take().expect("a durable world");
         self.cloud.take().expect("it runs").stop().await;
-        Self::start(root().join("template.yaml"), None, Some(data)).await
+        Self::start(&[], Some(data)).await
     }
 
-    /// With other defaults for some of the template's parameters.
+    /// With other values for some of the template's parameters.
     pub async fn with(parameters: &[(&str, &str)]) -> Self {
-        let mut text = std::fs::read_to_string(root().join("template.yaml")).expect("template.yaml");
-        for (name, value) in parameters {
-            let at = text
-                .find(&format!("\n  {name}:\n"))
-                .unwrap_or_else(|| panic!("no parameter {name}"));
-            let from = at + text[at..].find("    Default: ").expect("a parameter has a default");
-            let to = from + text[from..].find('\n').expect("a line ends");
-            text.replace_range(from..to, &format!("    Default: {}", Value::from(*value)));
-        }
-        let template = std::env::temp_dir().join(format!("countersign-{}.yaml", random_name()));
-        std::fs::write(&template, text).expect("a temporary file");
-        Self::start(template.clone(), Some(template), None).await
+        Self::start(parameters, None).await
     }
 
-    async fn start(path: PathBuf, template: Option<PathBuf>, data: Option<PathBuf>) -> Self {
+    async fn start(parameters: &[(&str, &str)], data: Option<PathBuf>) -> Self {
         let binaries = Path::new(env!("CARGO_BIN_EXE_openapi"))
             .parent()
             .expect("binaries lie in a folder");
+        let given = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let options = Options {
             data: data.clone(),
-            ..Options::new(path, binaries)
+            parameters: parameters.iter().map(given).collect(),
+            ..Options::new(root().join("template.yaml"), binaries)
         };
         let cloud = Cloud::start(options).await.expect("the local cloud starts");
         let url = cloud.url().to_owned();
@@ -107,7 +97,6 @@ impl World {
             url,
             http,
             secrets: Mutex::default(),
-            template,
             data,
             ids,
         };
@@ -310,9 +299,6 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        if let Some(template) = &self.template {
-            let _ = std::fs::remove_file(template);
-        }
         if let Some(data) = &self.data {
             let _ = std::fs::remove_dir_all(data);
         }
