@@ -2,10 +2,15 @@
 //! `house.rs` holds the rules about the repository itself.
 
 mod app_root;
+mod blocks;
 mod cleanup;
 mod cost;
 mod curl;
 mod delivery_feedback;
+mod factor_phone;
+mod factor_races;
+mod factor_switches;
+mod factors;
 mod faults;
 mod login;
 mod login_codes;
@@ -21,6 +26,7 @@ mod mail_faults;
 mod mithril;
 mod openapi;
 mod operator;
+mod otp_create;
 mod page;
 mod passcode;
 mod password_change;
@@ -40,4 +46,5 @@ mod short_passcode;
 mod support_pin;
 mod tokens;
 mod transport;
+mod users;
 mod world;

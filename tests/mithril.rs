@@ -7,6 +7,10 @@ use crate::world::{Got, World};
 pub const API: &str = "/mithril/api";
 pub const TOKENS: &str = "/mithril/api/tokens";
 
+pub const USERS: &str = "/mithril/api/users";
+pub const INIT: &str = "/mithril/api/users/actions/init_factor";
+pub const APPROVE: &str = "/mithril/api/users/actions/approve_factor";
+
 /// The demo user's phone.
 pub const PHONE: &str = "+380881234530";
 
@@ -17,6 +21,18 @@ pub struct Person {
     pub email: String,
     pub password: String,
     pub phone: Option<String>,
+}
+
+impl Person {
+    /// The path of one of the things that are done with this user: `block`, `unblock`, `create_otp`.
+    pub fn action(&self, name: &str) -> String {
+        format!("{USERS}/{}/actions/{name}", self.id)
+    }
+
+    /// The path of this user's second factors.
+    pub fn factors(&self) -> String {
+        format!("{USERS}/{}/authentication_factors", self.id)
+    }
 }
 
 impl World {
@@ -43,6 +59,7 @@ impl World {
     /// A new user of the demo domain, with a phone.
     pub async fn person_with(&self, login: &str, phone: &str) -> Person {
         let person = self.person(login).await;
+        self.keep_phone_out_of_logs(phone);
         self.operator(json!({ "command": "set_factor", "user_id": person.id, "type": "SMS", "factor": phone }))
             .await;
         Person {
@@ -114,6 +131,46 @@ impl World {
         own.next().expect("the user's codes")["code"]["M"].take()
     }
 
+    /// The one factor of a person.
+    pub async fn factor_of(&self, person: &Person) -> Value {
+        let got = self.get(&person.factors()).bearer(self.admin()).send().await;
+        let [factor] = serde_json::from_value::<[Value; 1]>(got.ok(200)["data"].take()).expect("one factor");
+        factor
+    }
+
+    /// Asks for a code to a phone that shall be a factor.
+    pub async fn init(&self, token: &str, phone: &str) -> Got {
+        self.keep_phone_out_of_logs(phone);
+        let body = json!({ "type": "SMS", "factor": phone });
+        let got = self.ask("PATCH", INIT).bearer(token).json(&body).send().await;
+        if let Some(value) = got.json()["data"]["value"].as_str() {
+            self.keep_out_of_logs(value);
+        }
+        got
+    }
+
+    /// Gives the code that came to that phone.
+    pub async fn approve(&self, token: &str, otp: &str) -> Got {
+        let got = self
+            .ask("PATCH", APPROVE)
+            .bearer(token)
+            .json(&json!({ "otp": otp }))
+            .send()
+            .await;
+        if let Some(value) = got.json()["data"]["value"].as_str() {
+            self.keep_out_of_logs(value);
+        }
+        got
+    }
+
+    /// Asks for another code for a login.
+    pub async fn another_code(&self, person: &Person, token: &str) -> Got {
+        self.ask("PATCH", &person.action("create_otp"))
+            .bearer(token)
+            .send()
+            .await
+    }
+
     /// Whether an access token of the scope `api` opens anything.
     pub async fn is_open(&self, token: &str) -> bool {
         let got = self.get("/api/v4/user/support_pin").bearer(token).send().await;
@@ -137,7 +194,14 @@ impl World {
         let texts = self.sms_to(phone).await;
         let text = texts.last().unwrap_or_else(|| panic!("no message to {phone}"));
         let (_, code) = text.rsplit_once('#').expect("an origin-bound line");
+        self.keep_out_of_logs(code);
         code.to_owned()
+    }
+
+    /// Remembers that no function may print a phone number, with a plus sign or without.
+    pub fn keep_phone_out_of_logs(&self, phone: &str) {
+        self.keep_out_of_logs(phone);
+        self.keep_out_of_logs(phone.trim_start_matches('+'));
     }
 }
 
@@ -212,4 +276,33 @@ pub fn refused(got: &Got, status: u16, r#type: &str, message: &str) {
     assert!(meta["url"].as_str().is_some_and(|url| url.contains(API)), "{got:?}");
     assert!(meta["request_id"].as_str().is_some_and(|id| !id.is_empty()), "{got:?}");
     assert_eq!(body.as_object().map(|body| body.len()), Some(2), "{got:?}");
+}
+
+/// The data of a success, in an answer that holds nothing else.
+#[track_caller]
+pub fn data(got: &Got, status: u16) -> Value {
+    let mut body = got.ok(status);
+    let meta = &body["meta"];
+    assert_eq!((&meta["code"], &meta["type"]), (&json!(status), &json!("object")));
+    assert!(meta["url"].as_str().is_some_and(|url| url.contains(API)), "{got:?}");
+    assert!(meta["request_id"].as_str().is_some_and(|id| !id.is_empty()), "{got:?}");
+    assert_eq!(body.as_object().map(|body| body.len()), Some(2), "{got:?}");
+    body["data"].take()
+}
+
+/// Compares what is said of values that were not taken: of each the place, the rule and the words.
+#[track_caller]
+pub fn not_taken(got: &Got, expected: &[[&str; 3]]) {
+    let mut body = got.json();
+    let invalid = body["error"]["invalid"].take();
+    let error = json!({ "type": "validation_failed", "message": "Validation failed.", "invalid": null });
+    assert_eq!((got.status, &body["error"]), (422, &error), "{got:?}");
+    let invalid = invalid.as_array().expect("a list").iter();
+    let said: Vec<_> = invalid
+        .map(|invalid| {
+            let rule = &invalid["rules"][0];
+            [&invalid["entry"], &rule["rule"], &rule["description"]].map(|text| text.as_str().expect("a text"))
+        })
+        .collect();
+    assert_eq!(said, expected, "{got:?}");
 }

@@ -56,6 +56,51 @@ pub const TESTED: &[(&str, &str)] = &[
     ),
     ("POST /mithril/api/tokens", "login::a_login_says_what_comes_next"),
     (
+        "PATCH /mithril/api/users/{user_id}/actions/create_otp",
+        "otp_create::another_code_takes_the_place_of_the_earlier_one",
+    ),
+    (
+        "PATCH /mithril/api/users/actions/init_factor",
+        "factor_phone::the_first_phone_is_set_by_who_knows_the_password",
+    ),
+    (
+        "PATCH /mithril/api/users/actions/approve_factor",
+        "factor_phone::the_first_phone_is_set_by_who_knows_the_password",
+    ),
+    ("POST /mithril/api/users", "users::a_user_is_made_whole_and_can_sign_in"),
+    (
+        "PATCH /mithril/api/users/{user_id}/actions/block",
+        "blocks::a_block_stands_until_it_is_lifted",
+    ),
+    (
+        "PATCH /mithril/api/users/{user_id}/actions/unblock",
+        "blocks::a_block_stands_until_it_is_lifted",
+    ),
+    (
+        "POST /mithril/api/users/{user_id}/authentication_factors",
+        "factors::a_factor_is_made_active_and_empty",
+    ),
+    (
+        "GET /mithril/api/users/{user_id}/authentication_factors",
+        "factors::a_list_holds_what_was_asked_for",
+    ),
+    (
+        "GET /mithril/api/users/{user_id}/authentication_factors/{id}",
+        "factors::a_factor_is_made_active_and_empty",
+    ),
+    (
+        "PATCH /mithril/api/users/{user_id}/authentication_factors/{id}/actions/reset",
+        "factor_switches::logins_go_by_what_was_switched_last",
+    ),
+    (
+        "PATCH /mithril/api/users/{user_id}/authentication_factors/{id}/actions/disable",
+        "factor_switches::logins_go_by_what_was_switched_last",
+    ),
+    (
+        "PATCH /mithril/api/users/{user_id}/authentication_factors/{id}/actions/enable",
+        "factor_switches::logins_go_by_what_was_switched_last",
+    ),
+    (
         "GET /openapi.json",
         "openapi::the_document_has_exactly_the_templates_routes",
     ),

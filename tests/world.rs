@@ -110,6 +110,7 @@ impl World {
         ] {
             world.keep_out_of_logs(world.id(pointer));
         }
+        world.keep_phone_out_of_logs(world.id("/user/phone"));
         world
     }
 

@@ -1,0 +1,226 @@
+//! Users that are blocked and unblocked, and what ends with a block (contracts.md §4; security.md R38).
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use crate::{
+    factors::scope_too_small,
+    mail::{CHECK_MAIL, said},
+    mithril::{PHONE, Person, data, not_taken, other_than, refused, user_blocked, value, wrong_code, wrong_token},
+    world::{Got, World},
+};
+
+impl World {
+    /// Blocks or unblocks in the administrator's name.
+    async fn stand(&self, person: &Person, action: &str) -> Got {
+        self.ask("PATCH", &person.action(action))
+            .bearer(self.admin())
+            .send()
+            .await
+    }
+}
+
+#[track_caller]
+fn already(got: &Got, what: &str) {
+    refused(got, 409, "request_conflict", &format!("user already {what}"));
+}
+
+#[tokio::test]
+async fn a_block_stands_until_it_is_lifted() {
+    let world = World::new().await;
+    let demo = world.demo();
+    let shown = |is_blocked: bool, updated_at: &Value, inserted_at: &Value| {
+        json!({
+            "id": demo.id, "email": demo.email, "domain": world.id("/domain"), "login": "demo", "name": "Demo User",
+            "is_admin": false, "is_blocked": is_blocked, "block_reason": null, "settings": {},
+            "inserted_at": inserted_at, "updated_at": updated_at,
+        })
+    };
+    already(&world.stand(&demo, "unblock").await, "unblocked");
+    let blocked = data(&world.stand(&demo, "block").await, 200);
+    assert_eq!(blocked, shown(true, &blocked["updated_at"], &blocked["inserted_at"]));
+    already(&world.stand(&demo, "block").await, "blocked");
+    user_blocked(&world.sign_in(&demo, &demo.password).await);
+    world.advance(100 * 86_400).await;
+    user_blocked(&world.sign_in(&demo, &demo.password).await);
+    let open = data(&world.stand(&demo, "unblock").await, 200);
+    assert_eq!(open, shown(false, &open["updated_at"], &blocked["inserted_at"]));
+    assert_ne!(open["updated_at"], blocked["updated_at"]);
+    already(&world.stand(&demo, "unblock").await, "unblocked");
+    world.waiting(&demo).await;
+}
+
+#[tokio::test]
+async fn everything_that_was_issued_ends_with_a_block() {
+    let world = World::new().await;
+    let demo = world.demo();
+    let (login, code) = world.waiting(&demo).await;
+    let access = value(&world.authorize(&login, &code).await);
+    world.advance(60).await;
+    let approval = value(&world.init(world.user(), "+380881234599").await);
+    let (login, code) = world.waiting(&demo).await;
+    let own = "/api/v4/user/support_pin";
+    let pin = world.post(own).bearer(world.user()).send().await.ok(201);
+    world.forgot(&demo.email).send().await.is(200, CHECK_MAIL);
+    let link = world.link_to(&demo.email).await;
+    let of = format!("/api/v4/users/{}/support_pin", demo.id);
+    assert_eq!(
+        world.get(&of).bearer(world.admin()).send().await.ok(200)["pin"],
+        pin["pin"]
+    );
+
+    data(&world.stand(&demo, "block").await, 200);
+    for got in [
+        world.authorize(&login, &code).await,
+        world.refresh(&login).await,
+        world.another_code(&demo, &login).await,
+        world.approve(&approval, &code).await,
+        world.init(world.user(), "+380881234599").await,
+    ] {
+        user_blocked(&got);
+    }
+    assert!(!world.is_open(world.user()).await);
+    data(&world.stand(&demo, "unblock").await, 200);
+    // What has ended does not come back.
+    for token in [&login, &approval, &access, world.user()] {
+        wrong_token(&world.authorize(token, &code).await);
+        wrong_token(&world.refresh(token).await);
+        wrong_token(&world.another_code(&demo, token).await);
+        wrong_token(&world.init(token, "+380881234599").await);
+        wrong_token(&world.approve(token, &code).await);
+        assert!(!world.is_open(token).await);
+    }
+    let gone = r#"{"message":"404 Support PIN not found or expired Not Found"}"#;
+    world.get(&of).bearer(world.admin()).send().await.is(404, gone);
+    said(
+        &world.reset(&link, "another-horse").await,
+        404,
+        "request not found or expired",
+    );
+    // What comes after is as good as ever; the code that was sent before it is not.
+    let (fresh, new) = world.waiting(&demo).await;
+    if new != code {
+        wrong_code(&world.authorize(&fresh, &code).await);
+    }
+    world.authorize(&fresh, &new).await.ok(201);
+}
+
+#[tokio::test]
+async fn lifting_a_block_forgives_what_led_to_it() {
+    let world = World::new().await;
+    let demo = world.demo();
+    let (token, code) = world.waiting(&demo).await;
+    for _ in 0..3 {
+        wrong_code(&world.authorize(&token, &other_than(&code)).await);
+    }
+    // One more, of a spent code, and the user is blocked.
+    wrong_code(&world.authorize(&token, &code).await);
+    user_blocked(&world.authorize(&token, &code).await);
+    for (round, why) in ["passwords", "otps", "passwords"].into_iter().enumerate() {
+        let open = data(&world.stand(&demo, "unblock").await, 200);
+        assert_eq!(
+            (&open["is_blocked"], &open["block_reason"]),
+            (&json!(false), &Value::Null)
+        );
+        world.advance(3600).await;
+        if round % 2 == 0 {
+            for _ in 0..3 {
+                let got = world.sign_in(&demo, "wrong").await;
+                refused(&got, 401, "access_denied", "Identity, password combination is wrong.");
+            }
+            // Three were forgiven: the counter had begun at zero.
+            world.waiting(&demo).await;
+            for _ in 0..4 {
+                let got = world.sign_in(&demo, "wrong").await;
+                refused(&got, 401, "access_denied", "Identity, password combination is wrong.");
+            }
+        } else {
+            let (token, code) = world.waiting(&demo).await;
+            for _ in 0..4 {
+                wrong_code(&world.authorize(&token, &other_than(&code)).await);
+            }
+        }
+        user_blocked(&world.sign_in(&demo, &demo.password).await);
+        already(&world.stand(&demo, "block").await, "blocked");
+        assert_eq!(
+            world.user_row(&demo.id).await["lockout"]["M"]["why"]["S"],
+            why,
+            "round {round}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn of_parallel_requests_one_changes_it() {
+    let world = World::new().await;
+    let demo = world.demo();
+    for round in 0..4 {
+        let action = if round % 2 == 0 { "block" } else { "unblock" };
+        let got = join_all((0..32).map(|_| world.stand(&demo, action))).await;
+        assert_eq!(got.iter().filter(|got| got.status == 200).count(), 1, "{action}");
+        for got in got.iter().filter(|got| got.status != 200) {
+            already(got, &format!("{action}ed"));
+        }
+        // A lost answer is given all the same.
+        let back = if round % 2 == 0 { "unblock" } else { "block" };
+        for action in [back, action] {
+            let lost = json!({ "service": "dynamodb", "operation": "UpdateItem", "kind": "drop_response", "times": 1 });
+            world.fault(lost).await;
+            let user = data(&world.stand(&demo, action).await, 200);
+            assert_eq!(user["is_blocked"], action == "block");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_block_wants_its_scope_and_no_words() {
+    let world = World::new().await;
+    let demo = world.demo();
+    let admin = world.demo_admin();
+    for (action, scope, other) in [
+        ("block", "user:block", "user:unblock"),
+        ("unblock", "user:unblock", "user:block"),
+    ] {
+        let token = async |scope: &str| world.token(json!({ "user_id": admin.id, "scopes": [scope] })).await;
+        let path = demo.action(action);
+        let got = world.ask("PATCH", &path).bearer(&token(other).await).send().await;
+        scope_too_small(&got, scope);
+        let got = world
+            .ask("PATCH", &path)
+            .bearer(world.admin())
+            .json(&json!({ "reason": "x" }))
+            .send()
+            .await;
+        not_taken(
+            &got,
+            &[[
+                "$.reason",
+                "additionalProperties",
+                "schema does not allow additional properties",
+            ]],
+        );
+        data(&world.ask("PATCH", &path).bearer(&token(scope).await).send().await, 200);
+    }
+    // A client may, in its domain; and an administrator may shut the own door.
+    let client = world
+        .token(json!({ "owner_client_id": "heatclinic", "scopes": ["user:block", "user:unblock"] }))
+        .await;
+    for action in ["block", "unblock"] {
+        data(
+            &world.ask("PATCH", &demo.action(action)).bearer(&client).send().await,
+            200,
+        );
+    }
+    data(&world.stand(&admin, "block").await, 200);
+    user_blocked(&world.stand(&admin, "unblock").await);
+    data(
+        &world
+            .ask("PATCH", &admin.action("unblock"))
+            .bearer(&client)
+            .send()
+            .await,
+        200,
+    );
+    wrong_token(&world.stand(&demo, "block").await);
+    assert_eq!(world.sms_to(PHONE).await.len(), 0);
+}

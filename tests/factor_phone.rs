@@ -1,0 +1,353 @@
+//! Phones that their owners set themselves (contracts.md §4, init_factor and approve_factor; security.md R15, R38, R41,
+//! R42).
+
+use serde_json::{Value, json};
+
+use crate::{
+    mithril::{
+        APPROVE, INIT, PHONE, Person, not_taken, other_than, refused, too_many_sends, user_blocked, value, wrong_code,
+        wrong_token,
+    },
+    world::{Got, World},
+};
+
+pub const NEW: &str = "+380881234599";
+const OTHER: &str = "+380881234588";
+
+/// A user with an empty factor, and the token of a login that waits for its phone.
+pub async fn empty_handed(world: &World, login: &str) -> (Person, String) {
+    let person = world.person(login).await;
+    let got = world
+        .post(&person.factors())
+        .bearer(world.admin())
+        .json(&json!({ "type": "SMS" }))
+        .send()
+        .await;
+    got.ok(201);
+    let got = world.sign_in(&person, &person.password).await;
+    assert_eq!(got.ok(201)["urgent"]["next_step"], "REQUEST_FACTOR");
+    let token = value(&got);
+    (person, token)
+}
+
+#[track_caller]
+pub fn wrong_kind(got: &Got) {
+    refused(got, 401, "token_invalid_type", "Invalid token type");
+}
+
+#[track_caller]
+fn not_initiated(got: &Got) {
+    refused(
+        got,
+        401,
+        "token_invalid_type",
+        "Invalid token type. Init factor at first",
+    );
+}
+
+#[track_caller]
+fn expired(got: &Got) {
+    refused(got, 401, "otp_expired", "OTP expired.");
+}
+
+/// A whole answer with a token.
+fn token_answer(got: &Got, person: &Person, name: &str, grant_type: &str, scope: &str, next_step: &str) -> u64 {
+    let body = got.ok(201);
+    let token = &body["data"];
+    let expected = json!({
+        "meta": body["meta"],
+        "data": {
+            "id": token["id"], "name": name, "value": token["value"], "expires_at": token["expires_at"],
+            "user_id": person.id,
+            "details": { "grant_type": grant_type, "client_id": "heatclinic", "scope": scope },
+        },
+        "urgent": { "next_step": next_step },
+    });
+    assert_eq!(body, expected);
+    assert_eq!(
+        (&body["meta"]["code"], &body["meta"]["type"]),
+        (&json!(201), &json!("object"))
+    );
+    token["expires_at"].as_u64().expect("epoch seconds")
+}
+
+#[tokio::test]
+async fn the_first_phone_is_set_by_who_knows_the_password() {
+    let world = World::new().await;
+    let (maria, login) = empty_handed(&world, "maria").await;
+    world.advance(100).await;
+    let got = world.init(&login, NEW).await;
+    let ends = token_answer(&got, &maria, "2fa_access_token", "init_factor", "", "APPROVE_FACTOR");
+    let left = ends - world.now().await;
+    assert!((495..=500).contains(&left), "no longer than the login: {left}");
+    let approval = value(&got);
+    assert_eq!(
+        world.factor_of(&maria).await["factor"],
+        Value::Null,
+        "nothing changes before the code comes back"
+    );
+    let sent = world.mails().await;
+    assert_eq!((sent.len(), &sent[0]["to"]), (1, &json!(NEW)));
+    let code = world.code_to(NEW).await;
+    let got = world.approve(&approval, &code).await;
+    let ends = token_answer(
+        &got,
+        &maria,
+        "access_token",
+        "approve_factor",
+        "app:authorize",
+        "REQUEST_APPS",
+    );
+    let left = ends - world.now().await;
+    assert!((30 * 86_400 - 5..=30 * 86_400).contains(&left), "{left}");
+    let factor = world.factor_of(&maria).await;
+    assert_eq!(
+        (&factor["factor"], &factor["is_active"]),
+        (&json!("+38088*****99"), &json!(true))
+    );
+
+    // What led to it is over, and the code is used up.
+    for token in [&login, &approval] {
+        wrong_token(&world.approve(token, &code).await);
+        wrong_token(&world.init(token, OTHER).await);
+        wrong_token(&world.authorize(token, &code).await);
+        wrong_token(&world.refresh(token).await);
+    }
+    // The owner hears of it where no thief of the phone reads it, without a link (R41).
+    let mails = world.mails_to(&maria.email).await;
+    assert_eq!(mails.len(), 1);
+    let mail = mails[0].to_string();
+    assert!(
+        mail.contains("+38088*****99") && !mail.contains("://") && !mail.contains(NEW),
+        "{mail}"
+    );
+    // And the next login sends its code there.
+    let maria = Person {
+        phone: Some(NEW.into()),
+        ..maria
+    };
+    let (login, code) = world.waiting(&maria).await;
+    world.authorize(&login, &code).await.ok(201);
+}
+
+#[tokio::test]
+async fn a_phone_is_changed_by_who_is_signed_in() {
+    let world = World::new().await;
+    let demo = world.demo();
+    let (login, code) = world.waiting(&demo).await;
+    // Half signed in is not enough to change what the other half is.
+    wrong_kind(&world.init(&login, NEW).await);
+    let access = value(&world.authorize(&login, &code).await);
+    let approval = value(&world.init(&access, NEW).await);
+    assert_eq!(world.factor_of(&demo).await["factor"], "+38088*****30");
+    let code = world.code_to(NEW).await;
+    let changed = value(&world.approve(&approval, &code).await);
+    assert_eq!(world.factor_of(&demo).await["factor"], "+38088*****99");
+    // What the earlier login gave has ended; what an operator made has not.
+    wrong_token(&world.init(&access, OTHER).await);
+    assert!(world.is_open(world.user()).await);
+    assert_eq!(world.init(&changed, OTHER).await.status, 201);
+    world.advance(61).await;
+    let before = world.sms_to(PHONE).await.len();
+    world.sign_in(&demo, &demo.password).await.ok(201);
+    assert_eq!(world.sms_to(PHONE).await.len(), before);
+    assert_eq!(world.sms_to(NEW).await.len(), 2);
+    // The domain's own administrator has no factor, and is told so.
+    let no_factor = "Not found authentication factor for user.";
+    refused(
+        &world.init(world.admin(), OTHER).await,
+        409,
+        "request_conflict",
+        no_factor,
+    );
+    // With an empty one an access token is of the wrong kind: the next login sets it.
+    let (maria, _) = empty_handed(&world, "maria").await;
+    let token = world.token(json!({ "user_id": maria.id, "scopes": ["api"] })).await;
+    wrong_kind(&world.init(&token, OTHER).await);
+}
+
+#[tokio::test]
+async fn what_is_no_phone_or_not_in_a_country_of_ours_is_refused() {
+    let world = World::new().await;
+    let (_, login) = empty_handed(&world, "maria").await;
+    let before = world.rows("OtpsTable").await;
+    let format = ["$.factor", "format", "has invalid format"];
+    let (blank, cast) = (
+        ["$.factor", "required", "can't be blank"],
+        ["$.factor", "cast", "is invalid"],
+    );
+    let country = ["$.factor", "inclusion", "is invalid"];
+    let no_type = ["$.type", "required", "can't be blank"];
+    let ask = |body: &Value| world.ask("PATCH", INIT).bearer(&login).json(body).send();
+    for (factor, expected) in [
+        (json!("380881234599"), format),
+        (json!("0881234599"), format),
+        (json!("+380 88 1234599"), format),
+        (json!("+3808812345990000"), format),
+        (json!("+0380881234599"), format),
+        (json!("+380881234599\n"), format),
+        (json!("+٣٨٠٨٨١٢٣٤٥٩٩"), format),
+        (json!("tel:+380881234599"), format),
+        (json!("+883510000000"), country),
+        (json!("+979123456789"), country),
+        (json!("+33612345678"), country),
+        (json!(""), blank),
+        (Value::Null, blank),
+        (json!(380_881_234_599_u64), cast),
+        (json!({}), cast),
+    ] {
+        not_taken(&ask(&json!({ "type": "SMS", "factor": factor })).await, &[expected]);
+    }
+    not_taken(&ask(&json!({ "factor": "x" })).await, &[no_type, format]);
+    let otp = [
+        "$.otp",
+        "additionalProperties",
+        "schema does not allow additional properties",
+    ];
+    not_taken(&ask(&json!({ "type": "SMS", "factor": NEW, "otp": "1" })).await, &[otp]);
+    assert_eq!(world.rows("OtpsTable").await, before);
+    assert_eq!(world.mails().await, [] as [Value; 0]);
+    // No try was spent: the send limit is as it was.
+    for _ in 0..3 {
+        ask(&json!({ "type": "SMS", "factor": NEW })).await.ok(201);
+        world.advance(1).await;
+    }
+    too_many_sends(&ask(&json!({ "type": "SMS", "factor": NEW })).await, 60);
+}
+
+#[tokio::test]
+async fn a_code_is_for_its_own_token_phone_and_purpose() {
+    let world = World::new().await;
+    let (demo, (maria, first)) = (world.demo(), empty_handed(&world, "maria").await);
+    // A typo is put right by asking again: the code of the wrong number is dead then (R14), on either token.
+    let typo = value(&world.init(&first, OTHER).await);
+    let wrong = world.code_to(OTHER).await;
+    let approval = value(&world.init(&typo, NEW).await);
+    let right = world.code_to(NEW).await;
+    for (token, code) in [(&typo, &wrong), (&typo, &right), (&approval, &wrong)] {
+        wrong_code(&world.approve(token, code).await);
+    }
+    // Not initiated, not approved; the code of an initiation is no login's.
+    not_initiated(&world.approve(&first, &right).await);
+    wrong_kind(&world.authorize(&approval, &right).await);
+    wrong_kind(&world.refresh(&approval).await);
+    wrong_kind(&world.another_code(&maria, &approval).await);
+    world.approve(&approval, &right).await.ok(201);
+    assert_eq!(world.factor_of(&maria).await["factor"], "+38088*****99");
+
+    // Nor is a login's code an initiation's, or another user's token good for it.
+    let (login, code) = world.waiting(&demo).await;
+    not_initiated(&world.approve(&login, &code).await);
+    not_initiated(&world.approve(world.user(), &code).await);
+    let approval = value(&world.init(world.user(), OTHER).await);
+    let new = world.code_to(OTHER).await;
+    for (token, code) in [(&login, &new), (&login, &code)] {
+        wrong_code(&world.authorize(token, code).await);
+    }
+    let (_, theirs) = empty_handed(&world, "other").await;
+    let theirs = value(&world.init(&theirs, "+380881234577").await);
+    wrong_code(&world.approve(&theirs, &new).await);
+    let (header, unknown) = ("Authorization header required.", other_than("000000"));
+    let bare = world
+        .ask("PATCH", APPROVE)
+        .json(&json!({ "otp": unknown }))
+        .send()
+        .await;
+    refused(&bare, 401, "access_denied", header);
+    // The body holds no token here.
+    let named = json!({ "otp": new, "token": approval });
+    refused(
+        &world.ask("PATCH", APPROVE).json(&named).send().await,
+        401,
+        "access_denied",
+        header,
+    );
+    world.approve(&approval, &new).await.ok(201);
+}
+
+#[tokio::test]
+async fn failed_codes_count_and_block_as_those_of_logins_do() {
+    let world = World::new().await;
+    let demo = world.demo();
+    // Two of a login, two of an approval: the fourth blocks, and says no more than that it is wrong.
+    let (login, code) = world.waiting(&demo).await;
+    for _ in 0..2 {
+        wrong_code(&world.authorize(&login, &other_than(&code)).await);
+    }
+    let approval = value(&world.init(world.user(), NEW).await);
+    let code = world.code_to(NEW).await;
+    for _ in 0..2 {
+        wrong_code(&world.approve(&approval, &other_than(&code)).await);
+    }
+    user_blocked(&world.approve(&approval, &code).await);
+    user_blocked(&world.init(world.user(), NEW).await);
+    let mails = world.mails_to(&demo.email).await;
+    assert_eq!(mails.len(), 1, "the notice of the block");
+    assert_eq!(world.factor_of(&demo).await["factor"], "+38088*****30");
+    let unblock = world
+        .ask("PATCH", &demo.action("unblock"))
+        .bearer(world.admin())
+        .send()
+        .await;
+    assert_eq!(unblock.ok(200)["data"]["is_blocked"], false);
+    wrong_token(&world.approve(&approval, &code).await);
+
+    // Three tries of one code, forms of none: those are no tries.
+    let (_, login) = empty_handed(&world, "maria").await;
+    let approval = value(&world.init(&login, OTHER).await);
+    let code = world.code_to(OTHER).await;
+    for otp in ["", "12345", "1234567", "abcdef", "١٢٣٤٥٦", "+12345", "12345 "] {
+        assert_eq!(world.approve(&approval, otp).await.status, 422, "{otp:?}");
+    }
+    for _ in 0..3 {
+        wrong_code(&world.approve(&approval, &other_than(&code)).await);
+    }
+    wrong_code(&world.approve(&approval, &code).await);
+    user_blocked(&world.approve(&approval, &code).await);
+}
+
+#[tokio::test]
+async fn tries_and_tokens_end() {
+    let world = World::new().await;
+    let (maria, login) = empty_handed(&world, "maria").await;
+    let approval = value(&world.init(&login, NEW).await);
+    let code = world.code_to(NEW).await;
+    world.advance(300).await;
+    expired(&world.approve(&approval, &code).await);
+    // Another one, and the number as JSON's integer.
+    let approval = value(&world.init(&approval, NEW).await);
+    world.advance(200).await;
+    let number: u32 = world.code_to(NEW).await.parse().expect("digits");
+    let body = json!({ "otp": number });
+    world
+        .ask("PATCH", APPROVE)
+        .bearer(&approval)
+        .json(&body)
+        .send()
+        .await
+        .ok(201);
+    // However often it is initiated, the login does not live longer (R37).
+    let person = Person {
+        phone: Some(NEW.into()),
+        ..maria
+    };
+    let (login, _) = world.waiting(&person).await;
+    world.advance(600).await;
+    for got in [
+        world.init(&login, OTHER).await,
+        world.another_code(&person, &login).await,
+    ] {
+        refused(&got, 401, "token_expired", "Token expired.");
+    }
+    let (_, login) = empty_handed(&world, "late").await;
+    world.advance(590).await;
+    let approval = value(&world.init(&login, OTHER).await);
+    let code = world.code_to(OTHER).await;
+    world.advance(10).await;
+    refused(
+        &world.approve(&approval, &code).await,
+        401,
+        "token_expired",
+        "Token expired.",
+    );
+}

@@ -1,0 +1,220 @@
+//! However many set a phone at once, one does it; and a message that could not be sent leaves nothing behind (security.md
+//! R11, R12, R17, R65).
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use crate::{
+    factor_phone::{NEW, empty_handed, wrong_kind},
+    mithril::{INIT, Person, other_than, password_grant, refused, user_blocked, value, wrong_code, wrong_token},
+    world::World,
+};
+
+/// The newest access tokens that there are, of people.
+async fn access_tokens(world: &World) -> usize {
+    let rows = world.rows("TokensTable").await;
+    rows.iter().filter(|row| row["kind"]["S"] == "access").count()
+}
+
+#[tokio::test]
+async fn a_right_code_has_one_winner() {
+    let world = World::new().await;
+    for round in 0..5 {
+        let (maria, login) = empty_handed(&world, &format!("maria{round}")).await;
+        let phone = format!("+38088123450{round}");
+        let approval = value(&world.init(&login, &phone).await);
+        let code = world.code_to(&phone).await;
+        let before = access_tokens(&world).await;
+        let got = join_all((0..64).map(|_| world.approve(&approval, &code))).await;
+        assert_eq!(got.iter().filter(|got| got.status == 201).count(), 1, "round {round}");
+        for got in got.iter().filter(|got| got.status != 201) {
+            wrong_token(got);
+        }
+        assert_eq!(access_tokens(&world).await, before + 1);
+        assert_eq!(world.mails_to(&maria.email).await.len(), 1);
+        world.advance(60).await;
+    }
+}
+
+#[tokio::test]
+async fn no_more_wrong_codes_are_compared_than_there_are_tries() {
+    let world = World::new().await;
+    for round in 0..5 {
+        let (maria, login) = empty_handed(&world, &format!("maria{round}")).await;
+        let phone = format!("+38088123450{round}");
+        let approval = value(&world.init(&login, &phone).await);
+        let code = world.code_to(&phone).await;
+        let wrong = other_than(&code);
+        let got = join_all((0..64).map(|_| world.approve(&approval, &wrong))).await;
+        assert_eq!(
+            got.iter()
+                .filter(|got| got.json()["error"]["type"] == "otp_invalid")
+                .count(),
+            4
+        );
+        got.iter()
+            .filter(|got| got.json()["error"]["type"] != "otp_invalid")
+            .for_each(user_blocked);
+        user_blocked(&world.approve(&approval, &code).await);
+        assert_eq!(world.factor_of(&maria).await["factor"], Value::Null);
+        world.advance(60).await;
+    }
+}
+
+#[tokio::test]
+async fn of_two_phones_that_are_approved_at_once_one_is_set() {
+    let world = World::new().await;
+    for round in 0..3 {
+        let phone = format!("+38088123450{round}");
+        let person = world.person_with(&format!("maria{round}"), &phone).await;
+        let (one, other) = (format!("+38088123460{round}"), format!("+38088123470{round}"));
+        let token = world.token(json!({ "user_id": person.id, "scopes": ["api"] })).await;
+        // A code replaces the one before it, whichever phone that went to.
+        let first = value(&world.init(&token, &one).await);
+        let first_code = world.code_to(&one).await;
+        let second = value(&world.init(&token, &other).await);
+        let second_code = world.code_to(&other).await;
+        let (slow, quick) = tokio::join!(world.approve(&first, &first_code), world.approve(&second, &second_code));
+        assert_eq!(quick.status, 201, "{quick:?}");
+        assert!(slow.status == 401, "{slow:?}");
+        let set = world.factor_of(&person).await["factor"].clone();
+        assert_eq!(set, format!("+38088*****0{round}"));
+        let person = Person {
+            phone: Some(other.clone()),
+            ..person
+        };
+        world.advance(60).await;
+        world.waiting(&person).await;
+    }
+    // Both initiated at once: one code lives.
+    let (_, login) = empty_handed(&world, "twice").await;
+    let numbers = ["+380881234801", "+380881234802"];
+    let got = join_all(numbers.map(|phone| world.init(&login, phone))).await;
+    let mut set = 0;
+    for (got, phone) in got.iter().zip(numbers) {
+        let code = world.code_to(phone).await;
+        set += usize::from(world.approve(&value(got), &code).await.status == 201);
+    }
+    assert_eq!(set, 1);
+}
+
+#[tokio::test]
+async fn who_could_set_a_first_phone_replaces_none_that_came_meanwhile() {
+    let world = World::new().await;
+    let client = json!({
+        "command": "create_client", "client_id": "second", "scopes": "all", "grants": ["password"],
+        "domain": world.id("/domain"),
+    });
+    assert_eq!(world.operator(client).await["client_id"], "second");
+    let (person, login) = empty_handed(&world, "maria").await;
+    let mut elsewhere = password_grant(&person.email, &person.password);
+    elsewhere["client_id"] = "second".into();
+    let other = value(&world.grant(elsewhere).await);
+    // Both clients' logins may set the first phone, each with a code of its own.
+    let late = value(&world.init(&login, NEW).await);
+    let approval = value(&world.init(&other, "+380881234577").await);
+    let code = world.code_to("+380881234577").await;
+    world.approve(&approval, &code).await.ok(201);
+    wrong_token(&world.approve(&late, &code).await);
+    wrong_kind(&world.init(&login, NEW).await);
+    assert_eq!(world.factor_of(&person).await["factor"], "+38088*****77");
+}
+
+#[tokio::test]
+async fn a_message_that_was_not_sent_leaves_nothing_behind() {
+    let world = World::new().await;
+    let (person, login) = empty_handed(&world, "maria").await;
+    for kind in ["error", "throttle", "opted_out"] {
+        for _ in 0..2 {
+            world
+                .fault(json!({ "service": "sns", "operation": null, "kind": kind, "times": 99 }))
+                .await;
+            let got = world.init(&login, NEW).await;
+            refused(&got, 503, "internal_error", "SMS not sent. Try later");
+            assert!(got.header("retry-after").is_some(), "{got:?}");
+            world.clear_faults().await;
+        }
+        let otps = world.rows("OtpsTable").await;
+        let own = otps.iter().find(|row| {
+            row["owner"]["S"]
+                .as_str()
+                .is_some_and(|owner| owner.contains(&person.id))
+        });
+        let own = own.expect("the user's row").to_string();
+        assert!(
+            own.contains("CANCELED") && !own.contains("NEW"),
+            "{kind}: no code is left that could be guessed: {own}"
+        );
+    }
+    // Six tries were given back: three are sent.
+    let mut approvals = Vec::new();
+    for _ in 0..3 {
+        approvals.push(value(&world.init(&login, NEW).await));
+    }
+    assert_eq!(world.init(&login, NEW).await.status, 429);
+    assert_eq!(world.sms_to(NEW).await.len(), 3);
+    let code = world.code_to(NEW).await;
+    wrong_code(&world.approve(&approvals[0], &code).await);
+    world.approve(&approvals[2], &code).await.ok(201);
+}
+
+#[tokio::test]
+async fn an_initiation_that_comes_again_is_answered_again() {
+    let world = World::new().await;
+    let (person, login) = empty_handed(&world, "maria").await;
+    world.keep_phone_out_of_logs(NEW);
+    let ask = |phone: &str, key: &str| {
+        let ask = world.ask("PATCH", INIT).bearer(&login).header("idempotency-key", key);
+        ask.json(&json!({ "type": "SMS", "factor": phone })).send()
+    };
+    let first = ask(NEW, "one").await;
+    for _ in 0..2 {
+        assert_eq!(ask(NEW, "one").await.body, first.body);
+    }
+    assert_eq!(world.sms_to(NEW).await.len(), 1);
+    let code = world.code_to(NEW).await;
+    let rows = world.all_rows().await;
+    assert!(
+        !rows.contains(&value(&first)) && !rows.contains(&format!("\"{code}\"")),
+        "R05"
+    );
+    ask(NEW, "two").await.ok(201);
+    ask("+380881234588", "one").await.ok(201);
+    assert_eq!(world.mails().await.len(), 3);
+    assert_eq!(world.factor_of(&person).await["factor"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_given_all_the_same() {
+    let world = World::new().await;
+    let (person, login) = empty_handed(&world, "maria").await;
+    let lose = json!({ "service": "dynamodb", "operation": "TransactWriteItems", "kind": "drop_response", "times": 1 });
+    world.fault(lose.clone()).await;
+    let approval = value(&world.init(&login, NEW).await);
+    assert_eq!(world.sms_to(NEW).await.len(), 1);
+    let code = world.code_to(NEW).await;
+    world.fault(lose).await;
+    let before = access_tokens(&world).await;
+    world.approve(&approval, &code).await.ok(201);
+    assert_eq!(access_tokens(&world).await, before + 1);
+    assert_eq!(world.factor_of(&person).await["factor"], "+38088*****99");
+    // And where nothing could be written, nothing was: the code is as good as before.
+    let (other, login) = empty_handed(&world, "other").await;
+    let approval = value(&world.init(&login, "+380881234588").await);
+    let code = world.code_to("+380881234588").await;
+    for kind in ["error", "throttle"] {
+        for skip in [0, 1] {
+            let fault = json!({ "service": "dynamodb", "operation": null, "kind": kind, "skip": skip, "times": 99 });
+            world.fault(fault).await;
+            refused(
+                &world.approve(&approval, &code).await,
+                500,
+                "internal_error",
+                "Internal server error.",
+            );
+            world.clear_faults().await;
+        }
+    }
+    assert_eq!(world.factor_of(&other).await["factor"], Value::Null);
+    world.approve(&approval, &code).await.ok(201);
+}

@@ -1,0 +1,206 @@
+//! Second factors that are emptied, turned off and on again (contracts.md §4; security.md R38, R41, R42).
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use crate::{
+    factors::{not_found, scope_too_small},
+    mithril::{Person, data, not_taken, refused, value, wrong_token},
+    world::{Got, World},
+};
+
+impl World {
+    /// Does something with the one factor of a person.
+    async fn switch(&self, person: &Person, action: &str, token: &str) -> Got {
+        let id = self.factor_of(person).await["id"].as_str().expect("an id").to_owned();
+        let path = format!("{}/{id}/actions/{action}", person.factors());
+        self.ask("PATCH", &path).bearer(token).send().await
+    }
+
+    /// What the next login asks for; and what it was sent.
+    async fn next_step(&self, person: &Person) -> (String, usize) {
+        let before = self.mails().await.len();
+        let got = self.sign_in(person, &person.password).await.ok(201);
+        let step = got["urgent"]["next_step"].as_str().expect("a step").to_owned();
+        (step, self.mails().await.len() - before)
+    }
+}
+
+#[track_caller]
+fn conflict(got: &Got, words: &str) {
+    refused(got, 409, "request_conflict", words);
+}
+
+#[tokio::test]
+async fn logins_go_by_what_was_switched_last() {
+    let world = World::new().await;
+    let demo = world.demo();
+    let before = world.factor_of(&demo).await;
+    assert_eq!(world.next_step(&demo).await, ("REQUEST_OTP".into(), 1));
+    for (action, is_active, again, next) in [
+        (
+            "disable",
+            false,
+            "user authentication factor already disabled",
+            ("REQUEST_APPS", 0),
+        ),
+        (
+            "enable",
+            true,
+            "user authentication factor already enabled",
+            ("REQUEST_OTP", 1),
+        ),
+    ] {
+        world.advance(60).await;
+        let done = data(&world.switch(&demo, action, world.admin()).await, 200);
+        let mut expected = before.clone();
+        expected["is_active"] = is_active.into();
+        expected["updated_at"] = done["updated_at"].clone();
+        assert_eq!(
+            (&done, &world.factor_of(&demo).await),
+            (&expected, &expected),
+            "{action}"
+        );
+        assert_ne!(done["updated_at"], before["updated_at"]);
+        conflict(&world.switch(&demo, action, world.admin()).await, again);
+        assert_eq!(world.next_step(&demo).await, (next.0.into(), next.1), "{action}");
+    }
+    // Reset may be said twice, and leaves the factor as active as it was.
+    for (disabled, next) in [(false, "REQUEST_FACTOR"), (true, "REQUEST_APPS")] {
+        for _ in 0..2 {
+            let done = data(&world.switch(&demo, "reset", world.admin()).await, 200);
+            let mut expected = before.clone();
+            expected["is_active"] = (!disabled).into();
+            expected["factor"] = Value::Null;
+            expected["updated_at"] = done["updated_at"].clone();
+            assert_eq!(done, expected);
+        }
+        assert_eq!(world.next_step(&demo).await, (next.into(), 0));
+        if !disabled {
+            data(&world.switch(&demo, "disable", world.admin()).await, 200);
+        }
+    }
+    // Without a phone, enabled again: it is asked for.
+    data(&world.switch(&demo, "enable", world.admin()).await, 200);
+    assert_eq!(world.next_step(&demo).await, ("REQUEST_FACTOR".into(), 0));
+}
+
+#[tokio::test]
+async fn the_owner_is_told_by_mail() {
+    let world = World::new().await;
+    let demo = world.demo();
+    for (action, subject) in [("reset", "phone number"), ("disable", "turned off")] {
+        data(&world.switch(&demo, action, world.admin()).await, 200);
+        let mails = world.mails_to(&demo.email).await;
+        let mail = mails.last().expect("a notice").to_string();
+        assert!(!mail.contains("://") && !mail.contains("<a "), "R41: no link in {mail}");
+        assert!(mail.contains(subject), "{action}: {mail}");
+    }
+    data(&world.switch(&demo, "enable", world.admin()).await, 200);
+    conflict(
+        &world.switch(&demo, "enable", world.admin()).await,
+        "user authentication factor already enabled",
+    );
+    assert_eq!(
+        world.mails().await.len(),
+        2,
+        "one of each, and none of what made the account safer"
+    );
+    // That no mail can be sent undoes nothing.
+    world
+        .fault(json!({ "service": "ses", "operation": null, "kind": "error", "times": 99 }))
+        .await;
+    assert_eq!(
+        data(&world.switch(&demo, "disable", world.admin()).await, 200)["is_active"],
+        false
+    );
+    assert_eq!(world.factor_of(&demo).await["is_active"], false);
+}
+
+#[tokio::test]
+async fn a_login_under_way_notices() {
+    let world = World::new().await;
+    let demo = world.demo();
+    let no_factor = "Not found authentication factor for user.";
+    let no_data = "Not found 2FA data for user";
+    let (token, code) = world.waiting(&demo).await;
+    data(&world.switch(&demo, "disable", world.admin()).await, 200);
+    conflict(&world.authorize(&token, &code).await, no_factor);
+    conflict(&world.refresh(&token).await, no_factor);
+    conflict(&world.another_code(&demo, &token).await, no_data);
+    conflict(&world.init(&token, "+380881234588").await, no_factor);
+    data(&world.switch(&demo, "enable", world.admin()).await, 200);
+    data(&world.switch(&demo, "reset", world.admin()).await, 200);
+    conflict(&world.authorize(&token, &code).await, "Factor not set");
+    conflict(&world.refresh(&token).await, "Factor not set");
+    conflict(&world.another_code(&demo, &token).await, no_data);
+    let sent = world.sms_to("+380881234530").await;
+    assert_eq!(sent.len(), 1);
+    // The phone that was set anew ends what began with the old one.
+    let got = world.init(&token, "+380881234588").await;
+    let code_of_new = world.code_to("+380881234588").await;
+    world.approve(&value(&got), &code_of_new).await.ok(201);
+    wrong_token(&world.authorize(&token, &code).await);
+}
+
+#[tokio::test]
+async fn of_parallel_switches_one_does_it() {
+    let world = World::new().await;
+    let demo = world.demo();
+    for round in 0..4 {
+        let action = if round % 2 == 0 { "disable" } else { "enable" };
+        let got = join_all((0..16).map(|_| world.switch(&demo, action, world.admin()))).await;
+        assert_eq!(got.iter().filter(|got| got.status == 200).count(), 1, "{action}");
+        assert!(got.iter().all(|got| matches!(got.status, 200 | 409)), "{got:?}");
+    }
+    assert_eq!(world.mails().await.len(), 2, "as many notices as there is to tell");
+}
+
+#[tokio::test]
+async fn an_answer_that_was_lost_is_given_all_the_same() {
+    let world = World::new().await;
+    let demo = world.demo();
+    for action in ["disable", "enable", "reset"] {
+        let lost =
+            json!({ "service": "dynamodb", "operation": "TransactWriteItems", "kind": "drop_response", "times": 1 });
+        world.fault(lost).await;
+        data(&world.switch(&demo, action, world.admin()).await, 200);
+    }
+    let factor = world.factor_of(&demo).await;
+    assert_eq!((&factor["factor"], &factor["is_active"]), (&Value::Null, &json!(true)));
+}
+
+#[tokio::test]
+async fn a_switch_wants_its_scope_its_factor_and_nothing_else() {
+    let world = World::new().await;
+    let (demo, maria) = (world.demo(), world.person("maria").await);
+    let admin = world.demo_admin().id;
+    for (action, scope, other) in [
+        ("reset", "authentication_factor:reset", "authentication_factor:write"),
+        ("disable", "authentication_factor:write", "authentication_factor:reset"),
+        ("enable", "authentication_factor:write", "authentication_factor:read"),
+    ] {
+        let token = async |scope: &str| world.token(json!({ "user_id": admin, "scopes": [scope] })).await;
+        scope_too_small(&world.switch(&demo, action, &token(other).await).await, scope);
+        data(&world.switch(&demo, action, &token(scope).await).await, 200);
+        // Nothing is a body, too; something is not.
+        let id = world.factor_of(&demo).await["id"].as_str().expect("an id").to_owned();
+        let patch = |person: &Person| {
+            let path = format!("{}/{id}/actions/{action}", person.factors());
+            world.ask("PATCH", &path).bearer(world.admin())
+        };
+        let got = patch(&demo).json(&json!({ "factor": "+380881234599" })).send().await;
+        let unknown = [
+            "$.factor",
+            "additionalProperties",
+            "schema does not allow additional properties",
+        ];
+        not_taken(&got, &[unknown]);
+        assert_eq!(patch(&demo).body("application/json", "[]").send().await.status, 400);
+        assert_eq!(patch(&demo).body("text/plain", "{}").send().await.status, 415);
+        let again = if action == "reset" { 200 } else { 409 };
+        assert_eq!(patch(&demo).json(&json!({})).send().await.status, again);
+        // One user's factor is no other's.
+        not_found(&patch(&maria).send().await);
+    }
+}

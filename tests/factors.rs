@@ -1,0 +1,405 @@
+//! Second factors: how they are made, listed and shown (contracts.md §4; security.md R29, R42, R44).
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use crate::{
+    mithril::{PHONE, Person, USERS, data, not_taken, refused, user_blocked, wrong_token},
+    world::{Ask, Got, World},
+};
+
+/// Nobody's id, and no factor's.
+pub const NOBODY: &str = "00000000-0000-4000-8000-000000000000";
+
+/// Asks for a factor of this user.
+fn create<'a>(world: &'a World, person: &Person, token: &str) -> Ask<'a> {
+    world
+        .post(&person.factors())
+        .bearer(token)
+        .json(&json!({ "type": "SMS" }))
+}
+
+/// What a scope is missing for.
+#[track_caller]
+pub fn scope_too_small(got: &Got, scope: &str) {
+    let words = format!("Your scope does not allow to access this resource. Missing allowances: {scope}");
+    refused(got, 403, "forbidden", &words);
+    let challenge = format!(r#"Bearer error="insufficient_scope", scope="{scope}""#);
+    assert_eq!(got.header("www-authenticate"), Some(challenge.as_str()));
+}
+
+/// That there is no such user or factor.
+#[track_caller]
+pub fn not_found(got: &Got) {
+    refused(got, 404, "not_found", "Not found.");
+}
+
+/// That it is not the caller's to do.
+#[track_caller]
+pub fn forbidden(got: &Got) {
+    refused(got, 403, "forbidden", "Forbidden.");
+}
+
+#[tokio::test]
+async fn a_factor_is_made_active_and_empty() {
+    let world = World::new().await;
+    let maria = world.person("maria").await;
+    let body = json!({ "type": "SMS", "factor": "+380881234599" });
+    let got = world
+        .post(&maria.factors())
+        .bearer(world.admin())
+        .json(&body)
+        .send()
+        .await;
+    let made = data(&got, 201);
+    let (id, at) = (made["id"].as_str().expect("an id"), &made["inserted_at"]);
+    let user = &made["user"];
+    let expected = json!({
+        "id": id, "type": "SMS", "factor": null, "is_active": true, "user_id": maria.id,
+        "inserted_at": at, "updated_at": at,
+        "user": {
+            "id": maria.id, "email": "maria@example.org", "domain": world.id("/domain"), "login": "maria",
+            "name": "maria", "is_admin": false, "is_blocked": false, "block_reason": null, "settings": {},
+            "inserted_at": user["inserted_at"], "updated_at": user["updated_at"],
+        },
+    });
+    assert_eq!(made, expected);
+    assert_eq!(at.as_str().map(|at| (at.len(), at.ends_with('Z'))), Some((20, true)));
+    let location = format!("{}/{id}", maria.factors());
+    assert_eq!(got.header("location"), Some(location.as_str()));
+
+    // What is listed and what is shown is the same, without the user.
+    let mut shown = expected;
+    shown.as_object_mut().expect("an object").remove("user");
+    let ask = |path: &str| world.get(path).bearer(world.admin());
+    assert_eq!(data(&ask(&location).send().await, 200), shown);
+    assert_eq!(world.factor_of(&maria).await, shown);
+    // Until its owner has set a phone, the next login asks for one (R42).
+    let login = world.sign_in(&maria, &maria.password).await.ok(201);
+    assert_eq!(login["urgent"]["next_step"], "REQUEST_FACTOR");
+    assert_eq!(world.mails().await, [] as [Value; 0]);
+}
+
+#[tokio::test]
+async fn what_speaks_against_a_factor_is_said() {
+    let world = World::new().await;
+    let maria = world.person("maria").await;
+    let of = maria.factors();
+    let ask = |body: Value| world.post(&of).bearer(world.admin()).json(&body).send();
+    let blank = ["$.type", "required", "can't be blank"];
+    let unknown = ["$.type", "inclusion", "is invalid"];
+    let cast = ["$.type", "cast", "is invalid"];
+    let beside = |name| {
+        [
+            name,
+            "additionalProperties",
+            "schema does not allow additional properties",
+        ]
+    };
+    for (body, expected) in [
+        (json!({}), vec![blank]),
+        (json!({ "type": null }), vec![blank]),
+        (json!({ "type": "" }), vec![blank]),
+        (json!({ "type": "sms" }), vec![unknown]),
+        (json!({ "type": "TOTP", "factor": 5 }), vec![unknown]),
+        (json!({ "type": 1 }), vec![cast]),
+        (json!({ "type": ["SMS"] }), vec![cast]),
+        (
+            json!({ "type": "SMS", "is_active": false }),
+            vec![beside("$.is_active")],
+        ),
+        (json!({ "user_id": NOBODY }), vec![blank, beside("$.user_id")]),
+    ] {
+        not_taken(&ask(body).await, &expected);
+    }
+    let got = ask(json!({ "type": "TOTP" })).await.json();
+    let rules = json!([{ "rule": "inclusion", "params": ["SMS"], "description": "is invalid" }]);
+    let invalid = json!([{ "entry_type": "json_data_property", "entry": "$.type", "rules": rules }]);
+    assert_eq!(got["error"]["invalid"], invalid);
+    let nobody = Person {
+        id: NOBODY.into(),
+        ..maria.clone()
+    };
+    not_found(&create(&world, &nobody, world.admin()).send().await);
+    assert_eq!(world.rows("FactorsTable").await.len(), 1, "the demo user's");
+
+    data(&create(&world, &maria, world.admin()).send().await, 201);
+    let twice = "authentication_factor with such type are exist";
+    for person in [&maria, &world.demo()] {
+        refused(
+            &create(&world, person, world.admin()).send().await,
+            409,
+            "request_conflict",
+            twice,
+        );
+    }
+    let before = world.rows("FactorsTable").await;
+    let other = world.person("other").await;
+    world
+        .operator(json!({ "command": "block_user", "user_id": other.id }))
+        .await;
+    refused(
+        &create(&world, &other, world.admin()).send().await,
+        409,
+        "request_conflict",
+        "User blocked",
+    );
+    assert_eq!(world.rows("FactorsTable").await, before);
+}
+
+#[tokio::test]
+async fn of_parallel_requests_one_makes_a_factor() {
+    let world = World::new().await;
+    for round in 0..5 {
+        let person = world.person(&format!("person{round}")).await;
+        let got = join_all((0..16).map(|_| create(&world, &person, world.admin()).send())).await;
+        assert_eq!(got.iter().filter(|got| got.status == 201).count(), 1, "round {round}");
+        assert!(got.iter().all(|got| matches!(got.status, 201 | 409)), "{got:?}");
+        // The owner is told what there is.
+        let made = got.iter().find(|got| got.status == 201).expect("one");
+        assert_eq!(world.factor_of(&person).await["id"], data(made, 201)["id"]);
+    }
+}
+
+#[tokio::test]
+async fn a_factor_whose_answer_was_lost_is_made_all_the_same() {
+    let world = World::new().await;
+    let maria = world.person("maria").await;
+    let lost = json!({ "service": "dynamodb", "operation": "PutItem", "kind": "drop_response", "times": 1 });
+    world.fault(lost).await;
+    let made = data(&create(&world, &maria, world.admin()).send().await, 201);
+    assert_eq!(world.factor_of(&maria).await["id"], made["id"]);
+}
+
+#[tokio::test]
+async fn a_list_holds_what_was_asked_for() {
+    let world = World::new().await;
+    let (demo, maria) = (world.demo(), world.person("maria").await);
+    let list = async |person: &Person, query: &str| {
+        let path = format!("{}{query}", person.factors());
+        world.get(&path).bearer(world.admin()).send().await
+    };
+    for (query, found) in [
+        ("", 1),
+        ("?type=SMS", 1),
+        ("?is_active=true", 1),
+        ("?is_active=false", 0),
+        ("?type=SMS&is_active=true&page=2&page_size=1", 1),
+        ("?type=SMS&is_active=false", 0),
+    ] {
+        for (person, found) in [(&demo, found), (&maria, 0)] {
+            let body = list(person, query).await.ok(200);
+            assert_eq!(body.as_object().map(|body| body.len()), Some(3), "{query}: {body}");
+            assert_eq!(
+                (&body["meta"]["code"], &body["meta"]["type"]),
+                (&json!(200), &json!("list"))
+            );
+            let paging = json!({ "page_number": 1, "page_size": 50, "total_pages": 1, "total_entries": found });
+            assert_eq!(body["paging"], paging, "{query}");
+            let factors = body["data"].as_array().expect("a list");
+            assert_eq!(factors.len(), found, "{query}");
+            for factor in factors {
+                assert_eq!(
+                    (&factor["factor"], &factor["user_id"]),
+                    (&json!("+38088*****30"), &json!(demo.id))
+                );
+            }
+        }
+    }
+    not_taken(
+        &list(&demo, "?type=sms&is_active=1").await,
+        &[["type", "inclusion", "is invalid"], ["is_active", "cast", "is invalid"]],
+    );
+    refused(
+        &list(&demo, "?type=SMS&type=SMS").await,
+        400,
+        "request_malformed",
+        "Malformed request.",
+    );
+}
+
+#[tokio::test]
+async fn a_number_is_shown_to_nobody() {
+    let world = World::new().await;
+    let maria = world.person_with("maria", "+4915112345678").await;
+    let short = world.person_with("short", "+4912345").await;
+    for (person, mask) in [
+        (&maria, "+49151******78"),
+        (&short, "+*****45"),
+        (&world.demo(), "+38088*****30"),
+    ] {
+        let id = world.factor_of(person).await["id"].as_str().expect("an id").to_owned();
+        let one = format!("{}/{id}", person.factors());
+        let own = world
+            .token(json!({ "user_id": person.id, "scopes": ["authentication_factor:read"] }))
+            .await;
+        for (path, token) in [(&one, &own), (&person.factors(), &own)] {
+            let got = world.get(path).bearer(token).send().await;
+            got.ok(200);
+            assert!(got.body.contains(&format!(r#""factor":"{mask}""#)), "{got:?}");
+        }
+        for action in ["disable", "enable"] {
+            let path = format!("{one}/actions/{action}");
+            let got = world.ask("PATCH", &path).bearer(world.admin()).send().await;
+            assert_eq!(data(&got, 200)["factor"], mask);
+        }
+    }
+    // Nor in a mail: the world looks into the log itself.
+    for mail in world.mails().await {
+        for phone in ["15112345678", "12345", &PHONE[1..]] {
+            assert!(!mail.to_string().contains(phone), "{mail}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn everybody_looks_after_the_own_account_with_the_scope() {
+    let world = World::new().await;
+    let (maria, other) = (
+        world.person("maria").await,
+        world.person_with("other", "+380881234531").await,
+    );
+    let token =
+        async |person: &Person, scope: &str| world.token(json!({ "user_id": person.id, "scopes": [scope] })).await;
+    let (read, write) = ("authentication_factor:read", "authentication_factor:write");
+    let (reads, writes) = (token(&maria, read).await, token(&maria, write).await);
+    scope_too_small(&create(&world, &maria, &reads).send().await, write);
+    scope_too_small(&world.get(&maria.factors()).bearer(&writes).send().await, read);
+    let made = data(&create(&world, &maria, &writes).send().await, 201);
+    let one = format!("{}/{}", maria.factors(), made["id"].as_str().expect("an id"));
+    world.get(&maria.factors()).bearer(&reads).send().await.ok(200);
+    world.get(&one).bearer(&reads).send().await.ok(200);
+    // Nothing but the own, and not to turn it off; who else there is, nobody learns (R29).
+    let theirs = world.factor_of(&other).await["id"].as_str().expect("an id").to_owned();
+    let unknown = format!("{USERS}/{NOBODY}/authentication_factors");
+    let mut seen = Vec::new();
+    for user in [&other.factors(), &unknown, &format!("{USERS}/x/authentication_factors")] {
+        for got in [
+            world.get(user).bearer(&reads).send().await,
+            world.get(&format!("{user}/{theirs}")).bearer(&reads).send().await,
+            world.get(&format!("{user}/{NOBODY}")).bearer(&reads).send().await,
+            world
+                .post(user)
+                .bearer(&writes)
+                .json(&json!({ "type": "SMS" }))
+                .send()
+                .await,
+            world.post(user).bearer(&writes).json(&json!({})).send().await,
+            world
+                .ask("PATCH", &format!("{user}/{theirs}/actions/disable"))
+                .bearer(&writes)
+                .send()
+                .await,
+            world
+                .ask("PATCH", &format!("{one}/actions/disable"))
+                .bearer(&writes)
+                .send()
+                .await,
+            world
+                .ask("PATCH", &format!("{one}/actions/enable"))
+                .bearer(&writes)
+                .send()
+                .await,
+        ] {
+            forbidden(&got);
+            seen.push(got.json()["error"].clone());
+        }
+    }
+    assert!(seen.iter().all(|one| *one == seen[0]));
+    world
+        .operator(json!({ "command": "block_user", "user_id": maria.id }))
+        .await;
+    user_blocked(&world.get(&one).bearer(&reads).send().await);
+    world
+        .operator(json!({ "command": "unblock_user", "user_id": maria.id }))
+        .await;
+    wrong_token(&world.get(&one).bearer(&reads).send().await);
+}
+
+#[tokio::test]
+async fn another_domains_users_are_unknown() {
+    let world = World::new().await;
+    let (maria, demo) = (world.person("maria").await, world.demo());
+    let factor = world.factor_of(&demo).await["id"].as_str().expect("an id").to_owned();
+    let (_, boss) = world.new_user_in("other.example", "boss", true).await;
+    let (_, foreign) = world.new_user_in("other.example", "maria", false).await;
+    let boss = world.token(json!({ "user_id": boss, "scopes": "all" })).await;
+    let create_client = async |id: &str, domain: Option<&str>| {
+        let mut command = json!({ "command": "create_client", "client_id": id, "scopes": "all" });
+        if let Some(domain) = domain {
+            command["domain"] = domain.into();
+        }
+        assert_eq!(world.operator(command).await["client_id"], id);
+        let token = json!({ "owner_client_id": id, "client_id": id, "scopes": "all" });
+        world.token(token).await
+    };
+    let elsewhere = create_client("elsewhere", Some("other.example")).await;
+    let nowhere = create_client("nowhere", None).await;
+    let own = world
+        .token(json!({ "owner_client_id": "heatclinic", "scopes": "all" }))
+        .await;
+    let of_factor = async |user: &str, factor: &str, token: &str| {
+        let one = format!("{USERS}/{user}/authentication_factors/{factor}");
+        let patch = |action: &str| {
+            world
+                .ask("PATCH", &format!("{one}/actions/{action}"))
+                .bearer(token)
+                .send()
+        };
+        let shown = world.get(&one).bearer(token).send().await;
+        [
+            shown,
+            patch("reset").await,
+            patch("disable").await,
+            patch("enable").await,
+        ]
+    };
+    let of_user = async |user: &str, token: &str| {
+        let list = format!("{USERS}/{user}/authentication_factors");
+        let patch = |action: &str| {
+            world
+                .ask("PATCH", &format!("{USERS}/{user}/actions/{action}"))
+                .bearer(token)
+                .send()
+        };
+        let listed = world.get(&list).bearer(token).send().await;
+        let made = world
+            .post(&list)
+            .bearer(token)
+            .json(&json!({ "type": "SMS" }))
+            .send()
+            .await;
+        [listed, made, patch("block").await, patch("unblock").await]
+    };
+    let before = world.all_rows().await;
+    for user in [demo.id.as_str(), &maria.id, NOBODY] {
+        for token in [&boss, &elsewhere] {
+            of_user(user, token).await.iter().for_each(not_found);
+            of_factor(user, &factor, token).await.iter().for_each(not_found);
+        }
+        of_user(user, &nowhere).await.iter().for_each(forbidden);
+        of_factor(user, &factor, &nowhere).await.iter().for_each(forbidden);
+    }
+    // An id is the text that was given, and no other way to write it; nor is somebody else's factor one's own.
+    let (upper, wide, longer) = (
+        demo.id.to_uppercase(),
+        "%EF%BC%91".repeat(36),
+        format!("{}%20", demo.id),
+    );
+    for token in [world.admin(), &own] {
+        for user in [foreign.as_str(), NOBODY, &upper, &wide, &longer, "%2520", "me"] {
+            of_user(user, token).await.iter().for_each(not_found);
+            of_factor(user, &factor, token).await.iter().for_each(not_found);
+        }
+        for one in [factor.to_uppercase().as_str(), "x", &demo.id, NOBODY, "%20"] {
+            of_factor(&demo.id, one, token).await.iter().for_each(not_found);
+        }
+        of_factor(&maria.id, &factor, token).await.iter().for_each(not_found);
+    }
+    assert_eq!(world.all_rows().await, before, "nothing was changed");
+    // Whoever may act upon a domain's users may do so upon all of them.
+    for (user, token) in [(&foreign, &boss), (&foreign, &elsewhere), (&maria.id, &own)] {
+        let path = format!("{USERS}/{user}/authentication_factors");
+        world.get(&path).bearer(token).send().await.ok(200);
+    }
+}

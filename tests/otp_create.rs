@@ -1,0 +1,197 @@
+//! Another code for a login (contracts.md §4, create_otp; security.md R13, R14, R26).
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use crate::{
+    factor_phone::{empty_handed, wrong_kind},
+    factors::{NOBODY, forbidden},
+    mithril::{
+        PHONE, Person, USERS, data, not_taken, other_than, refused, too_many_sends, user_blocked, value, wrong_code,
+        wrong_token,
+    },
+    world::World,
+};
+
+#[tokio::test]
+async fn another_code_takes_the_place_of_the_earlier_one() {
+    let world = World::new().await;
+    let demo = world.demo();
+    let (token, first) = world.waiting(&demo).await;
+    let got = world.another_code(&demo, &token).await;
+    let user = data(&got, 200);
+    let expected = json!({
+        "id": demo.id, "email": demo.email, "domain": world.id("/domain"), "login": "demo", "name": "Demo User",
+        "is_admin": false, "is_blocked": false, "block_reason": null, "settings": {},
+        "inserted_at": user["inserted_at"], "updated_at": user["updated_at"],
+    });
+    assert_eq!(user, expected);
+    let second = world.code_to(PHONE).await;
+    assert_eq!(world.sms_to(PHONE).await.len(), 2);
+    if first != second {
+        wrong_code(&world.authorize(&token, &first).await);
+    }
+    world.authorize(&token, &second).await.ok(201);
+    // The token is as good as the login, and no better.
+    wrong_token(&world.another_code(&demo, &token).await);
+}
+
+#[tokio::test]
+async fn only_the_users_own_login_gets_one() {
+    let world = World::new().await;
+    let (demo, maria) = (world.demo(), world.person_with("maria", "+380881234531").await);
+    let (token, _) = world.waiting(&demo).await;
+    let (theirs, _) = world.waiting(&maria).await;
+    let before = world.mails().await.len();
+    forbidden(&world.another_code(&maria, &token).await);
+    forbidden(&world.another_code(&demo, &theirs).await);
+    for id in [NOBODY, &demo.id.to_uppercase(), "me", "%20", "%EF%BC%91"] {
+        let path = format!("{USERS}/{id}/actions/create_otp");
+        forbidden(&world.ask("PATCH", &path).bearer(&token).send().await);
+    }
+    for access in [world.user(), world.admin()] {
+        wrong_kind(&world.another_code(&demo, access).await);
+    }
+    wrong_token(&world.another_code(&demo, "no token of ours").await);
+    wrong_token(&world.another_code(&demo, world.id("/passcode_token")).await);
+    let path = demo.action("create_otp");
+    let header = "Authorization header required.";
+    refused(&world.ask("PATCH", &path).send().await, 401, "access_denied", header);
+    let in_body = json!({ "token": token });
+    let got = world.ask("PATCH", &path).json(&in_body).send().await;
+    refused(&got, 401, "access_denied", header);
+    let unknown = [
+        "$.token",
+        "additionalProperties",
+        "schema does not allow additional properties",
+    ];
+    not_taken(
+        &world.ask("PATCH", &path).bearer(&token).json(&in_body).send().await,
+        &[unknown],
+    );
+    world
+        .operator(json!({ "command": "block_user", "user_id": demo.id }))
+        .await;
+    user_blocked(&world.another_code(&demo, &token).await);
+    // A factor without a phone, and none.
+    let no_data = "Not found 2FA data for user";
+    let (empty, login) = empty_handed(&world, "empty").await;
+    refused(
+        &world.another_code(&empty, &login).await,
+        409,
+        "request_conflict",
+        no_data,
+    );
+    assert_eq!(world.mails().await.len(), before, "nothing was sent");
+}
+
+#[tokio::test]
+async fn one_limit_is_for_all_ways_to_be_sent_a_code() {
+    let world = World::new().await;
+    let demo = world.demo();
+    let (token, _) = world.waiting(&demo).await;
+    data(&world.another_code(&demo, &token).await, 200);
+    let token = value(&world.refresh(&token).await);
+    let wait = too_many_sends(&world.another_code(&demo, &token).await, 60);
+    too_many_sends(&world.refresh(&token).await, 60);
+    too_many_sends(&world.sign_in(&demo, &demo.password).await, 60);
+    // The code that was sent last is none the worse for it, nor is the token.
+    assert_eq!(world.sms_to(PHONE).await.len(), 3);
+    world.advance(wait).await;
+    data(&world.another_code(&demo, &token).await, 200);
+    let code = world.code_to(PHONE).await;
+    world.authorize(&token, &code).await.ok(201);
+}
+
+#[tokio::test]
+async fn another_code_forgives_no_failure() {
+    let world = World::new().await;
+    let demo = world.demo();
+    let (token, mut code) = world.waiting(&demo).await;
+    for n in 0..4 {
+        wrong_code(&world.authorize(&token, &other_than(&code)).await);
+        if n < 3 {
+            world.advance(30).await;
+            data(&world.another_code(&demo, &token).await, 200);
+            code = world.code_to(PHONE).await;
+        }
+    }
+    user_blocked(&world.authorize(&token, &code).await);
+    user_blocked(&world.another_code(&demo, &token).await);
+}
+
+#[tokio::test]
+async fn a_call_that_comes_again_sends_nothing_again() {
+    let world = World::new().await;
+    let (demo, maria) = (world.demo(), world.person_with("maria", "+380881234531").await);
+    let (token, _) = world.waiting(&demo).await;
+    let ask = |person: &Person, key: &str| {
+        let ask = world.ask("PATCH", &person.action("create_otp")).bearer(&token);
+        ask.header("idempotency-key", key).send()
+    };
+    let first = ask(&demo, "one").await;
+    for _ in 0..2 {
+        assert_eq!(ask(&demo, "one").await.body, first.body);
+    }
+    assert_eq!(world.sms_to(PHONE).await.len(), 2);
+    // The path is part of the call.
+    forbidden(&ask(&maria, "one").await);
+    data(&ask(&demo, "two").await, 200);
+    assert_eq!(world.sms_to(PHONE).await.len(), 3);
+}
+
+#[tokio::test]
+async fn of_codes_that_are_sent_at_once_one_is_good() {
+    let world = World::with(&[
+        ("OtpSendCounterMax", "10"),
+        ("OtpMaxAttempts", "10"),
+        ("UserOtpErrorMax", "50"),
+    ])
+    .await;
+    let demo = world.demo();
+    for _ in 0..3 {
+        let (token, _) = world.waiting(&demo).await;
+        let earlier = world.sms_to(PHONE).await.len();
+        let got = join_all((0..8).map(|_| world.another_code(&demo, &token))).await;
+        assert!(got.iter().all(|got| got.status == 200), "{got:?}");
+        let texts = world.sms_to(PHONE).await;
+        let codes = texts[earlier..]
+            .iter()
+            .map(|text| text.rsplit_once('#').expect("a code").1);
+        let mut good = 0;
+        for code in codes {
+            good += usize::from(world.authorize(&token, code).await.status == 201);
+        }
+        assert_eq!((texts.len() - earlier, good), (8, 1));
+        // A day's guesses and an hour's messages are over.
+        world.advance(86_400).await;
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_was_not_sent_is_sent_by_the_next_try() {
+    let world = World::new().await;
+    let demo = world.demo();
+    let (token, first) = world.waiting(&demo).await;
+    for kind in ["error", "opted_out", "drop_response"] {
+        let sent = world.sms_to(PHONE).await.len();
+        world
+            .fault(json!({ "service": "sns", "operation": null, "kind": kind, "times": 99 }))
+            .await;
+        let got = world.another_code(&demo, &token).await;
+        refused(&got, 503, "internal_error", "SMS not sent. Try later");
+        assert!(got.header("retry-after").is_some(), "{got:?}");
+        world.clear_faults().await;
+        if kind == "drop_response" {
+            assert!(world.sms_to(PHONE).await.len() > sent, "it arrived, and nobody knew");
+        }
+    }
+    // The first is canceled; the budget is as it was.
+    wrong_code(&world.authorize(&token, &first).await);
+    for _ in 0..2 {
+        data(&world.another_code(&demo, &token).await, 200);
+    }
+    let code = world.code_to(PHONE).await;
+    world.authorize(&token, &code).await.ok(201);
+    assert_eq!(world.rows("FactorsTable").await[0]["value"]["S"], Value::from(PHONE));
+}

@@ -1,0 +1,302 @@
+//! Users that administrators make (contracts.md §4, `POST /users`).
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use crate::{
+    factors::{forbidden, scope_too_small},
+    mithril::{Person, USERS, data, not_taken, password_grant, refused},
+    world::{Got, World},
+};
+
+const PASSWORD: &str = "ew!hIb3V-x";
+
+impl World {
+    /// Makes a user in an administrator's name.
+    pub async fn make_user(&self, token: &str, body: &Value) -> Got {
+        self.keep_out_of_logs(PASSWORD);
+        self.post(USERS).bearer(token).json(body).send().await
+    }
+}
+
+/// A form with a mail address, a password, and more.
+fn form(email: &str, more: Value) -> Value {
+    let mut form = json!({ "email": email, "password": PASSWORD });
+    for (name, value) in more.as_object().expect("fields") {
+        form[name] = value.clone();
+    }
+    form
+}
+
+#[tokio::test]
+async fn a_user_is_made_whole_and_can_sign_in() {
+    let world = World::new().await;
+    let domain = world.id("/domain").to_owned();
+    let all = json!({
+        "domain": domain, "login": "my_login", "name": "My Name", "is_admin": false, "2fa_enable": true,
+    });
+    for (body, login, name, is_admin, step) in [
+        (
+            form("my.address@yandex.ru", all.clone()),
+            "my_login",
+            "My Name",
+            false,
+            "REQUEST_FACTOR",
+        ),
+        (
+            json!({ "user": form("second@yandex.ru", json!({})) }),
+            "second",
+            "second",
+            false,
+            "REQUEST_APPS",
+        ),
+        (
+            form("third@yandex.ru", json!({ "login": "number3" })),
+            "number3",
+            "number3",
+            false,
+            "REQUEST_APPS",
+        ),
+        (
+            form("boss@yandex.ru", json!({ "name": "Ім'я", "is_admin": true })),
+            "boss",
+            "Ім'я",
+            true,
+            "REQUEST_APPS",
+        ),
+    ] {
+        let user = data(&world.make_user(world.admin(), &body).await, 201);
+        let (id, at) = (user["id"].as_str().expect("an id"), &user["inserted_at"]);
+        let email = body["email"]
+            .as_str()
+            .or(body["user"]["email"].as_str())
+            .expect("an address");
+        let expected = json!({
+            "id": id, "email": email, "domain": domain, "login": login, "name": name, "is_admin": is_admin,
+            "is_blocked": false, "block_reason": null, "settings": {}, "inserted_at": at, "updated_at": at,
+        });
+        assert_eq!(user, expected);
+        let got = world.grant(password_grant(email, PASSWORD)).await.ok(201);
+        assert_eq!(
+            (&got["urgent"]["next_step"], &got["data"]["user_id"]),
+            (&json!(step), &json!(id))
+        );
+        let person = Person {
+            id: id.into(),
+            email: email.into(),
+            password: PASSWORD.into(),
+            phone: None,
+        };
+        if step == "REQUEST_FACTOR" {
+            let factor = world.factor_of(&person).await;
+            assert_eq!((&factor["factor"], &factor["is_active"]), (&Value::Null, &json!(true)));
+        }
+        // Who is an administrator may do the same.
+        let token = world.token(json!({ "user_id": id, "scopes": ["user:write"] })).await;
+        let got = world.make_user(&token, &form(&format!("of.{email}"), json!({}))).await;
+        if is_admin {
+            drop(data(&got, 201))
+        } else {
+            forbidden(&got)
+        }
+    }
+    assert_eq!(world.mails().await, [] as [Value; 0]);
+}
+
+#[tokio::test]
+async fn everything_that_is_wrong_is_said_at_once() {
+    let world = World::new().await;
+    let before = world.all_rows().await;
+    let blank = |entry: &'static str| [entry, "required", "can't be blank"];
+    let cast = |entry: &'static str| [entry, "cast", "is invalid"];
+    let symbols = |entry: &'static str| [entry, "format", "contains invalid symbols"];
+    let beside = |entry: &'static str| {
+        [
+            entry,
+            "additionalProperties",
+            "schema does not allow additional properties",
+        ]
+    };
+    for (body, expected) in [
+        (json!({}), vec![blank("$.email"), blank("$.password")]),
+        (json!({ "user": {} }), vec![blank("$.email"), blank("$.password")]),
+        (
+            json!({ "user": { "email": "a@b.c" }, "id": 1 }),
+            vec![blank("$.password"), beside("$.id")],
+        ),
+        (form("a@yandex.ru", json!({ "role": "root" })), vec![beside("$.role")]),
+        (
+            form("a@yandex.ru", json!({ "is_admin": "true", "2fa_enable": 1 })),
+            vec![cast("$.is_admin"), cast("$.2fa_enable")],
+        ),
+        (
+            json!({ "email": 1, "password": null }),
+            vec![cast("$.email"), blank("$.password")],
+        ),
+        (
+            form("a@yandex.ru", json!({ "login": "", "name": "" })),
+            vec![blank("$.login"), blank("$.name")],
+        ),
+        (
+            form("nowhere", json!({ "login": "a b" })),
+            vec![symbols("$.email"), symbols("$.login")],
+        ),
+        (
+            form("a@yandex.ru\r\nBcc: b@yandex.ru", json!({})),
+            vec![symbols("$.email")],
+        ),
+        (
+            form("a@yandex.ru", json!({ "name": "{{7*7}}\r\nx" })),
+            vec![symbols("$.name")],
+        ),
+    ] {
+        not_taken(&world.make_user(world.admin(), &body).await, &expected);
+    }
+    assert_eq!(world.all_rows().await, before);
+}
+
+#[tokio::test]
+async fn what_somebody_has_is_taken() {
+    let world = World::new().await;
+    let make = async |email: &str, login: &str| world.make_user_of(email, login).await;
+    data(&make("first@yandex.ru", "first").await, 201);
+    let (mail, login) = (
+        ["$.email", "unique", "has already been taken"],
+        ["$.login", "unique", "has already been taken"],
+    );
+    let users = world.rows("UsersTable").await.len();
+    not_taken(&make("first@yandex.ru", "second").await, &[mail]);
+    not_taken(&make("FIRST@yandex.ru", "second").await, &[mail]);
+    not_taken(&make("second@yandex.ru", "first").await, &[login]);
+    not_taken(&make("second@yandex.ru", "ＦＩＲＳＴ").await, &[login]);
+    not_taken(&make("first@yandex.ru", "First").await, &[mail, login]);
+    assert_eq!(world.rows("UsersTable").await.len(), users);
+    // A login that follows from the address may be taken, too.
+    let body = json!({ "email": "first@example.org", "password": PASSWORD });
+    not_taken(&world.make_user(world.admin(), &body).await, &[login]);
+    for round in 0..3 {
+        let email = format!("all{round}@yandex.ru");
+        let got = join_all((0..8).map(|_| make(&email, "same"))).await;
+        let won = got.iter().filter(|got| got.status == 201).count();
+        assert_eq!(won, usize::from(round == 0), "{got:?}");
+        assert!(got.iter().all(|got| matches!(got.status, 201 | 422)));
+    }
+}
+
+impl World {
+    async fn make_user_of(&self, email: &str, login: &str) -> Got {
+        let body = form(email, json!({ "login": login, "2fa_enable": true }));
+        self.make_user(self.admin(), &body).await
+    }
+}
+
+#[tokio::test]
+async fn a_domain_has_its_own_rules_and_administrators() {
+    let world = World::new().await;
+    let (_, boss) = world.new_user_in("other.example", "boss", true).await;
+    let policy = json!({ "alphabet": null, "min": 15, "max": 64, "refuse_common": true });
+    let set = json!({ "command": "set_domain", "domain": "other.example", "password": policy });
+    assert_eq!(world.operator(set).await["domain"], "other.example");
+    let token = world.token(json!({ "user_id": boss, "scopes": ["user:write"] })).await;
+    for (token, password, rule, words) in [
+        (
+            world.admin(),
+            "x-y-z-1",
+            "length",
+            "is too short. Expected: at least 8 characters",
+        ),
+        (
+            world.admin(),
+            "пароль-пароль",
+            "format",
+            "contains invalid symbols. Expected: A-Za-z0-9_-.~!",
+        ),
+        (
+            world.admin(),
+            "password1",
+            "exclusion",
+            "is one of the most common passwords",
+        ),
+        (
+            &token,
+            "fourteen-chars",
+            "length",
+            "is too short. Expected: at least 15 characters",
+        ),
+    ] {
+        let body = form("a@yandex.ru", json!({ "password": password }));
+        not_taken(&world.make_user(token, &body).await, &[["$.password", rule, words]]);
+    }
+    let body = form(
+        "a@yandex.ru",
+        json!({ "password": "пароль из многих слов", "login": "demo" }),
+    );
+    assert_eq!(
+        data(&world.make_user(&token, &body).await, 201)["domain"],
+        "other.example"
+    );
+    // Nobody makes users anywhere else, or learns whether there is such a place.
+    for (token, domain) in [
+        (world.admin(), "other.example"),
+        (world.admin(), "nowhere.example"),
+        (&token, world.id("/domain")),
+    ] {
+        forbidden(
+            &world
+                .make_user(token, &form("b@yandex.ru", json!({ "domain": domain })))
+                .await,
+        );
+    }
+    let admin = world.id("/admin/user_id").to_owned();
+    let small = world
+        .token(json!({ "user_id": admin, "scopes": ["user:block", "api"] }))
+        .await;
+    scope_too_small(
+        &world.make_user(&small, &form("b@yandex.ru", json!({}))).await,
+        "user:write",
+    );
+    forbidden(
+        &world
+            .make_user(
+                &world
+                    .token(json!({ "user_id": world.id("/user/user_id"), "scopes": "all" }))
+                    .await,
+                &json!({}),
+            )
+            .await,
+    );
+    // A client acts in the domain that it was made for.
+    let client = world
+        .token(json!({ "owner_client_id": "heatclinic", "scopes": ["user:write"] }))
+        .await;
+    assert_eq!(
+        data(&world.make_user(&client, &form("b@yandex.ru", json!({}))).await, 201)["domain"],
+        world.id("/domain")
+    );
+    let made = json!({ "command": "create_client", "client_id": "nowhere", "scopes": "all" });
+    assert_eq!(world.operator(made).await["client_id"], "nowhere");
+    let nowhere = json!({ "owner_client_id": "nowhere", "client_id": "nowhere", "scopes": ["user:write"] });
+    let nowhere = world.token(nowhere).await;
+    forbidden(&world.make_user(&nowhere, &form("c@yandex.ru", json!({}))).await);
+}
+
+#[tokio::test]
+async fn a_user_whose_answer_was_lost_is_made_once() {
+    let world = World::new().await;
+    let users = world.rows("UsersTable").await.len();
+    let lost = json!({ "service": "dynamodb", "operation": "TransactWriteItems", "kind": "drop_response", "times": 1 });
+    world.fault(lost).await;
+    data(&world.make_user_of("first@yandex.ru", "first").await, 201);
+    assert_eq!(world.rows("UsersTable").await.len(), users + 1);
+    for kind in ["error", "throttle"] {
+        for skip in 0..3 {
+            let fault = json!({ "service": "dynamodb", "operation": null, "kind": kind, "skip": skip, "times": 99 });
+            world.fault(fault).await;
+            let got = world.make_user_of("second@yandex.ru", "second").await;
+            refused(&got, 500, "internal_error", "Internal server error.");
+            world.clear_faults().await;
+        }
+    }
+    assert_eq!(world.rows("UsersTable").await.len(), users + 1);
+    data(&world.make_user_of("second@yandex.ru", "second").await, 201);
+}
