@@ -40,6 +40,7 @@ mod registration;
 mod registration_confirm;
 mod registration_limits;
 mod registration_races;
+mod roles;
 mod secrecy;
 mod settings;
 mod short_passcode;

@@ -144,6 +144,54 @@ pub const UNAUTHENTICATED: &[(&str, &str)] = &[
         "POST /passcode/invalidate",
         "passcode::only_a_passcode_token_of_the_client_opens_the_routes",
     ),
+    (
+        "PATCH /mithril/api/users/{user_id}/actions/create_otp",
+        "roles::every_route_is_open_to_those_it_is_for_and_to_nobody_else",
+    ),
+    (
+        "PATCH /mithril/api/users/actions/init_factor",
+        "roles::every_route_is_open_to_those_it_is_for_and_to_nobody_else",
+    ),
+    (
+        "PATCH /mithril/api/users/actions/approve_factor",
+        "roles::every_route_is_open_to_those_it_is_for_and_to_nobody_else",
+    ),
+    (
+        "POST /mithril/api/users",
+        "roles::every_route_is_open_to_those_it_is_for_and_to_nobody_else",
+    ),
+    (
+        "PATCH /mithril/api/users/{user_id}/actions/block",
+        "roles::every_route_is_open_to_those_it_is_for_and_to_nobody_else",
+    ),
+    (
+        "PATCH /mithril/api/users/{user_id}/actions/unblock",
+        "roles::every_route_is_open_to_those_it_is_for_and_to_nobody_else",
+    ),
+    (
+        "POST /mithril/api/users/{user_id}/authentication_factors",
+        "roles::every_route_is_open_to_those_it_is_for_and_to_nobody_else",
+    ),
+    (
+        "GET /mithril/api/users/{user_id}/authentication_factors",
+        "roles::every_route_is_open_to_those_it_is_for_and_to_nobody_else",
+    ),
+    (
+        "GET /mithril/api/users/{user_id}/authentication_factors/{id}",
+        "roles::every_route_is_open_to_those_it_is_for_and_to_nobody_else",
+    ),
+    (
+        "PATCH /mithril/api/users/{user_id}/authentication_factors/{id}/actions/reset",
+        "roles::every_route_is_open_to_those_it_is_for_and_to_nobody_else",
+    ),
+    (
+        "PATCH /mithril/api/users/{user_id}/authentication_factors/{id}/actions/disable",
+        "roles::every_route_is_open_to_those_it_is_for_and_to_nobody_else",
+    ),
+    (
+        "PATCH /mithril/api/users/{user_id}/authentication_factors/{id}/actions/enable",
+        "roles::every_route_is_open_to_those_it_is_for_and_to_nobody_else",
+    ),
 ];
 
 /// The routes that anyone may ask.

@@ -1,0 +1,276 @@
+//! Who may do what: each route that wants a token, for everybody who could come (security.md R29, R35, R43, R44). What they
+//! ask is malformed, where a route reads a body: whoever is told so has passed, and nothing is changed.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::{
+    factor_phone::empty_handed,
+    mithril::{Person, value},
+    world::World,
+};
+
+/// Everybody who could come, in the order of the table's letters. Without another word a token has every scope.
+const ROLES: [&str; 15] = [
+    "nobody",
+    "the user",
+    "another user",
+    "an administrator",
+    "the user, of another scope",
+    "an administrator, of another scope",
+    "an administrator of another domain",
+    "a login that waits for its code",
+    "a phone that waits for its code",
+    "an expired token",
+    "a revoked token",
+    "a blocked administrator",
+    "the domain's client",
+    "another domain's client",
+    "no domain's client",
+];
+
+/// A route, and how it is asked: the query, or what stands in the body.
+struct Row {
+    route: &'static str,
+    query: &'static str,
+    body: Option<(&'static str, &'static str)>,
+    /// What somebody gets who passes.
+    passes: u16,
+    /// For each role, whether it passes: `y`, or not: `u` for 401, `f` for 403, `m` for 404.
+    who: &'static str,
+}
+
+const fn row(
+    route: &'static str,
+    query: &'static str,
+    body: Option<(&'static str, &'static str)>,
+    passes: u16,
+    who: &'static str,
+) -> Row {
+    Row {
+        route,
+        query,
+        body,
+        passes,
+        who,
+    }
+}
+
+const TEXT: Option<(&str, &str)> = Some(("text/plain", "x"));
+const FORM: Option<(&str, &str)> = Some(("application/x-www-form-urlencoded", ""));
+const JSON: Option<(&str, &str)> = Some(("application/json", r#"{"no":"such field"}"#));
+const CLIENT: &str = "?client_id=heatclinic";
+
+const TABLE: [Row; 20] = [
+    row("POST /api/v4/user/support_pin", "", TEXT, 415, "uyyyffyuuuufuuu"),
+    row("GET /api/v4/user/support_pin", "?%zz", None, 400, "uyyyffyuuuufuuu"),
+    row("GET /api/v4/users/{id}/support_pin", "", None, 200, "uffyffmuuuufuuu"),
+    row(
+        "POST /api/v4/users/{id}/support_pin/revoke",
+        "",
+        TEXT,
+        415,
+        "uffyffmuuuufuuu",
+    ),
+    row("GET /passcode/retrieve", CLIENT, None, 400, "uyyyffyuuuuuyff"),
+    row("POST /passcode/consume", CLIENT, FORM, 400, "uyyyffyuuuuuyff"),
+    row("GET /passcode/status", CLIENT, None, 400, "uyyyffyuuuuuyff"),
+    row("POST /passcode/invalidate", CLIENT, FORM, 400, "uyyyffyuuuuuyff"),
+    row("POST /mithril/api/users", "", JSON, 422, "uffyffyuuuuuyyf"),
+    row(
+        "PATCH /mithril/api/users/{user_id}/actions/block",
+        "",
+        JSON,
+        422,
+        "uffyffmuuuuuymf",
+    ),
+    row(
+        "PATCH /mithril/api/users/{user_id}/actions/unblock",
+        "",
+        JSON,
+        422,
+        "uffyffmuuuuuymf",
+    ),
+    row(
+        "PATCH /mithril/api/users/{user_id}/actions/create_otp",
+        "",
+        None,
+        429,
+        "uuuuuuuyuuuuuuu",
+    ),
+    row(
+        "PATCH /mithril/api/users/actions/init_factor",
+        "",
+        JSON,
+        422,
+        "uyyyyyyyyuuuuuu",
+    ),
+    row(
+        "PATCH /mithril/api/users/actions/approve_factor",
+        "",
+        JSON,
+        422,
+        "uuuuuuuuyuuuuuu",
+    ),
+    row(
+        "GET /mithril/api/users/{user_id}/authentication_factors",
+        "?type=x",
+        None,
+        422,
+        "uyfyffmuuuuuymf",
+    ),
+    row(
+        "POST /mithril/api/users/{user_id}/authentication_factors",
+        "",
+        JSON,
+        422,
+        "uyfyffmuuuuuymf",
+    ),
+    row(
+        "GET /mithril/api/users/{user_id}/authentication_factors/{id}",
+        "",
+        None,
+        200,
+        "uyfyffmuuuuuymf",
+    ),
+    row(
+        "PATCH /mithril/api/users/{user_id}/authentication_factors/{id}/actions/reset",
+        "",
+        JSON,
+        422,
+        "uffyffmuuuuuymf",
+    ),
+    row(
+        "PATCH /mithril/api/users/{user_id}/authentication_factors/{id}/actions/disable",
+        "",
+        JSON,
+        422,
+        "uffyffmuuuuuymf",
+    ),
+    row(
+        "PATCH /mithril/api/users/{user_id}/authentication_factors/{id}/actions/enable",
+        "",
+        JSON,
+        422,
+        "uffyffmuuuuuymf",
+    ),
+];
+
+/// The tokens of all roles, and whom the routes name: a user with a factor, of whose login all three codes were sent.
+async fn tokens(world: &World) -> (Vec<Option<String>>, Person) {
+    let user = world.person_with("user", "+380881234531").await;
+    let (other, boss) = (world.person("other").await, world.demo_admin());
+    let of = async |id: &str, scopes: Value| world.token(json!({ "user_id": id, "scopes": scopes })).await;
+    let all = || json!("all");
+    let another = || json!(["app:authorize"]);
+    let (login, _) = world.waiting(&user).await;
+    for _ in 0..2 {
+        world.another_code(&user, &login).await.ok(200);
+    }
+    let (_, empty) = empty_handed(world, "empty").await;
+    let approval = value(&world.init(&empty, "+380881234532").await);
+    let expired = json!({ "user_id": boss.id, "scopes": "all", "lifetime_seconds": 1 });
+    let expired = world.token(expired).await;
+    let revoked = of(&boss.id, all()).await;
+    world
+        .operator(json!({ "command": "revoke_token", "token": revoked }))
+        .await;
+    let (_, blocked) = world.new_user_in(world.id("/domain"), "blocked", true).await;
+    world
+        .operator(json!({ "command": "block_user", "user_id": blocked }))
+        .await;
+    let (_, elsewhere) = world.new_user_in("other.example", "boss", true).await;
+    for (id, domain) in [("elsewhere", Some("other.example")), ("nowhere", None)] {
+        let command = json!({ "command": "create_client", "client_id": id, "scopes": "all", "domain": domain });
+        assert_eq!(world.operator(command).await["client_id"], id);
+    }
+    let client = async |id: &str| {
+        let token = json!({ "owner_client_id": id, "client_id": id, "scopes": "all" });
+        world.token(token).await
+    };
+    world.advance(1).await;
+    let tokens = vec![
+        None,
+        Some(of(&user.id, all()).await),
+        Some(of(&other.id, all()).await),
+        Some(of(&boss.id, all()).await),
+        Some(of(&user.id, another()).await),
+        Some(of(&boss.id, another()).await),
+        Some(of(&elsewhere, all()).await),
+        Some(login),
+        Some(approval),
+        Some(expired),
+        Some(revoked),
+        Some(of(&blocked, all()).await),
+        Some(client("heatclinic").await),
+        Some(client("elsewhere").await),
+        Some(client("nowhere").await),
+    ];
+    (tokens, user)
+}
+
+#[tokio::test]
+async fn every_route_is_open_to_those_it_is_for_and_to_nobody_else() {
+    let world = World::new().await;
+    let document = world.get("/openapi.json").send().await.ok(200);
+    let rows: BTreeSet<_> = TABLE.iter().map(|row| row.route.to_owned()).collect();
+    assert_eq!(
+        rows,
+        protected(&document),
+        "give each route that wants a token a row in the table"
+    );
+
+    let (tokens, user) = tokens(&world).await;
+    let pin = world
+        .post("/api/v4/user/support_pin")
+        .bearer(tokens[1].as_ref().expect("a token"))
+        .send()
+        .await;
+    pin.ok(201);
+    let factor = world.factor_of(&user).await["id"].as_str().expect("an id").to_owned();
+    let before = world.all_rows().await;
+    for row in &TABLE {
+        let (method, path) = row.route.split_once(' ').expect("a method and a path");
+        let path = match path.contains("{user_id}") {
+            true => path.replace("{user_id}", &user.id).replace("{id}", &factor),
+            false => path.replace("{id}", &user.id),
+        };
+        let path = format!("{path}{}", row.query);
+        assert_eq!(row.who.len(), ROLES.len(), "{}", row.route);
+        for ((role, token), expected) in ROLES.iter().zip(&tokens).zip(row.who.chars()) {
+            let mut ask = world.ask(method, &path);
+            if let Some((content_type, body)) = row.body {
+                ask = ask.body(content_type, body);
+            }
+            if let Some(token) = token {
+                ask = ask.bearer(token);
+            }
+            let got = ask.send().await;
+            let status = match expected {
+                'y' => row.passes,
+                'u' => 401,
+                'f' => 403,
+                'm' => 404,
+                other => panic!("{other}"),
+            };
+            assert_eq!(got.status, status, "{} for {role}: {got:?}", row.route);
+        }
+    }
+    assert_eq!(world.all_rows().await, before, "nothing was changed");
+}
+
+/// The routes that want a token, as the description has them.
+fn protected(document: &Value) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for (path, item) in document["paths"].as_object().expect("paths") {
+        for (method, operation) in item.as_object().expect("an item") {
+            let security = operation["security"].as_array();
+            let wanted = security.is_some_and(|ways| !ways.is_empty() && !ways.contains(&json!({})));
+            if wanted {
+                found.insert(format!("{} {path}", method.to_uppercase()));
+            }
+        }
+    }
+    found
+}
