@@ -44,6 +44,8 @@ mod roles;
 mod secrecy;
 mod settings;
 mod short_passcode;
+mod sms_limits;
+mod sms_words;
 mod support_pin;
 mod tokens;
 mod transport;

@@ -1,0 +1,249 @@
+//! How many text messages go where (security.md R30, R31), whoever asks for them.
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use crate::{
+    mithril::{PHONE, Person, data, refused, too_many_sends, value},
+    world::{Got, World},
+};
+
+const DAY: u64 = 86_400;
+
+/// So many users, each with its own number or all with one.
+async fn people(world: &World, count: usize, phone: impl Fn(usize) -> String) -> Vec<Person> {
+    let mut people = Vec::new();
+    for n in 0..count {
+        people.push(world.person_with(&format!("person{n}"), &phone(n)).await);
+    }
+    people
+}
+
+/// A login with the right password, whatever comes of it.
+async fn sign_in(world: &World, person: &Person) -> Got {
+    world.sign_in(person, &person.password).await
+}
+
+#[track_caller]
+fn not_sent(got: &Got) {
+    refused(got, 503, "internal_error", "SMS not sent. Try later");
+    assert!(got.header("retry-after").is_some(), "{got:?}");
+}
+
+#[tokio::test]
+async fn a_number_gets_three_a_minute_over_however_many_accounts() {
+    let world = World::new().await;
+    let shared = "+380881234540";
+    let people = people(&world, 20, |_| shared.into()).await;
+    for (round, asked) in [(1, 40), (2, 20)] {
+        let all = people.iter().cycle().take(asked);
+        let got = join_all(all.map(|person| sign_in(&world, person))).await;
+        let sent = got.iter().filter(|got| got.status == 201).count();
+        assert_eq!((sent, world.sms_to(shared).await.len()), (3, 3 * round));
+        for got in got.iter().filter(|got| got.status != 201) {
+            too_many_sends(got, 60);
+        }
+        // Nobody whose message did not go has lost anything of the own budget, or of other numbers'.
+        world.waiting(&world.demo()).await;
+        world.advance(61).await;
+    }
+}
+
+#[tokio::test]
+async fn a_number_gets_so_many_an_hour_and_a_day() {
+    let world = World::with(&[
+        ("SmsPerNumberPerHour", "4"),
+        ("SmsPerNumberPerDay", "6"),
+        ("SmsPerMinute", "100"),
+    ])
+    .await;
+    let shared = "+380881234540";
+    let people = people(&world, 3, |_| shared.into()).await;
+    let mut turn = people.iter().cycle();
+    let mut next = async || sign_in(&world, turn.next().expect("endless")).await;
+    for _ in 0..4 {
+        value(&next().await);
+        world.advance(60).await;
+    }
+    // The first of the four leaves the hour, and the window rolls: one for one.
+    let wait = too_many_sends(&next().await, 3600);
+    assert!(wait > 3600 - 300, "{wait}");
+    world.advance(wait).await;
+    value(&next().await);
+    let wait = too_many_sends(&next().await, 70);
+    world.advance(wait).await;
+    value(&next().await);
+    // Six in a day.
+    world.advance(3600).await;
+    let wait = too_many_sends(&next().await, DAY);
+    world.advance(wait).await;
+    value(&next().await);
+    assert_eq!(world.sms_to(shared).await.len(), 7);
+}
+
+#[tokio::test]
+async fn a_user_gets_ten_an_hour_and_twenty_a_day() {
+    let world = World::with(&[("OtpSendsPerHour", "4"), ("OtpSendsPerDay", "5")]).await;
+    let demo = world.demo();
+    for _ in 0..4 {
+        value(&sign_in(&world, &demo).await);
+        world.advance(60).await;
+    }
+    // A change of the phone is no way around it: the budget is the user's.
+    let first = too_many_sends(&world.init(world.user(), "+380881234599").await, 3600);
+    world.advance(first).await;
+    value(&world.init(world.user(), "+380881234599").await);
+    world.advance(3600).await;
+    let wait = too_many_sends(&sign_in(&world, &demo).await, DAY);
+    world.advance(wait).await;
+    value(&sign_in(&world, &demo).await);
+    assert_eq!(
+        (
+            world.sms_to(PHONE).await.len(),
+            world.sms_to("+380881234599").await.len()
+        ),
+        (5, 1)
+    );
+}
+
+#[tokio::test]
+async fn the_deployment_sends_so_many_a_minute_and_a_day() {
+    let world = World::with(&[("SmsPerMinute", "5"), ("SmsPerDay", "8")]).await;
+    let people = people(&world, 20, |n| format!("+38088123454{}{}", n / 10, n % 10)).await;
+    let got = join_all(people.iter().map(|person| sign_in(&world, person))).await;
+    let sent = got.iter().filter(|got| got.status == 201).count();
+    assert_eq!(
+        (sent, world.mails().await.len()),
+        (5, 5),
+        "R31: not one over it, however many at once"
+    );
+    let waits: Vec<_> = got
+        .iter()
+        .filter(|got| got.status != 201)
+        .map(|got| too_many_sends(got, 70))
+        .collect();
+    assert_eq!(waits.len(), 15);
+    // Whatever a caller was told holds, if nobody else was faster.
+    world.advance(*waits.iter().max().expect("some")).await;
+    let got = join_all(people.iter().map(|person| sign_in(&world, person))).await;
+    assert_eq!(
+        got.iter().filter(|got| got.status == 201).count(),
+        3,
+        "the day's are over"
+    );
+    let refused: Vec<_> = got.iter().filter(|got| got.status != 201).collect();
+    let wait = refused
+        .iter()
+        .map(|got| too_many_sends(got, DAY + 3600))
+        .max()
+        .expect("some");
+    assert!(wait > 3600, "{wait}");
+    world.advance(wait).await;
+    assert_eq!(sign_in(&world, &people[0]).await.status, 201);
+    // Refusals are counted, by their reason and no number.
+    let told = world.metrics("token-create", "SmsFailed");
+    assert_eq!(told.len(), 32);
+    assert!(told.iter().all(|line| line["Reason"] == "throttled"), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_country_gets_so_many_and_others_go_on() {
+    let world = World::with(&[("SmsPerCountryPerMinute", "2"), ("SmsPerCountryPerDay", "3")]).await;
+    let ukraine = people(&world, 6, |n| format!("+38088123454{n}")).await;
+    let got = join_all(ukraine.iter().map(|person| sign_in(&world, person))).await;
+    assert_eq!(got.iter().filter(|got| got.status == 201).count(), 2);
+    let german = world.person_with("german", "+4915112345678").await;
+    value(&sign_in(&world, &german).await);
+    world.advance(70).await;
+    let got = join_all(ukraine.iter().map(|person| sign_in(&world, person))).await;
+    assert_eq!(got.iter().filter(|got| got.status == 201).count(), 1, "the day's");
+    value(&sign_in(&world, &german).await);
+    world.advance(DAY + 3600).await;
+    value(&sign_in(&world, &ukraine[0]).await);
+    let sent: Vec<Value> = world
+        .metrics("token-create", "SmsSent")
+        .iter()
+        .map(|line| line["Country"].clone())
+        .collect();
+    assert_eq!(sent.iter().filter(|country| *country == "49").count(), 2, "{sent:?}");
+    assert_eq!(sent.iter().filter(|country| *country == "380").count(), 4, "{sent:?}");
+}
+
+#[tokio::test]
+async fn where_no_country_is_listed_nothing_is_sent() {
+    let world = World::with(&[("SmsCountries", "")]).await;
+    let demo = world.demo();
+    let (codes, before) = (world.rows("OtpsTable").await, world.rows("TokensTable").await.len());
+    for _ in 0..5 {
+        not_sent(&sign_in(&world, &demo).await);
+    }
+    assert_eq!(world.mails().await, [] as [Value; 0]);
+    assert_eq!(
+        (world.rows("OtpsTable").await, world.rows("TokensTable").await.len()),
+        (codes, before)
+    );
+    // Who needs no message signs in as ever.
+    assert_eq!(
+        sign_in(&world, &world.demo_admin()).await.ok(201)["urgent"]["next_step"],
+        "REQUEST_APPS"
+    );
+    let told = world.metrics("token-create", "SmsFailed");
+    assert_eq!(
+        (told.len(), &told[0]["Reason"], &told[0]["address"]),
+        (5, &json!("country"), &json!("+38088*****30"))
+    );
+}
+
+#[tokio::test]
+async fn numbers_of_other_countries_are_sent_nothing() {
+    let world = World::with(&[("SmsCountries", "380,4915,1")]).await;
+    for (n, phone) in [
+        "+883510000000",
+        "+979123456789",
+        "+4917612345678",
+        "+33612345678",
+        "+3812345678",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let person = world.person_with(&format!("person{n}"), phone).await;
+        not_sent(&sign_in(&world, &person).await);
+        // Nothing was counted: a refused country uses nobody's budget up.
+        not_sent(&sign_in(&world, &person).await);
+    }
+    assert_eq!(world.mails().await, [] as [Value; 0]);
+    for (n, phone) in ["+380881234541", "+4915112345678", "+12025550123"].iter().enumerate() {
+        let person = world.person_with(&format!("near{n}"), phone).await;
+        let (token, _) = world.waiting(&person).await;
+        data(&world.another_code(&person, &token).await, 200);
+    }
+}
+
+#[tokio::test]
+async fn who_opted_out_is_told_nothing_else() {
+    let world = World::new().await;
+    let demo = world.demo();
+    world
+        .fault(json!({ "service": "sns", "operation": null, "kind": "opted_out", "times": 99 }))
+        .await;
+    not_sent(&sign_in(&world, &demo).await);
+    world.clear_faults().await;
+    let told = world.metrics("token-create", "SmsFailed");
+    assert_eq!(
+        (told.len(), &told[0]["Reason"], &told[0]["address"]),
+        (1, &json!("opted_out"), &json!("+38088*****30"))
+    );
+    world
+        .fault(json!({ "service": "sns", "operation": null, "kind": "error", "times": 99 }))
+        .await;
+    not_sent(&sign_in(&world, &demo).await);
+    world.clear_faults().await;
+    assert_eq!(world.metrics("token-create", "SmsFailed")[1]["Reason"], "failed");
+    world.waiting(&demo).await;
+    let [sent] = world.metrics("token-create", "SmsSent").try_into().expect("one");
+    assert_eq!(
+        (&sent["Country"], &sent["outcome"], &sent["address"]),
+        (&json!("380"), &json!("sms_sent"), &json!("+38088*****30"))
+    );
+}
