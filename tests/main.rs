@@ -4,6 +4,7 @@
 mod app_root;
 mod blocks;
 mod cleanup;
+mod code_secrecy;
 mod cost;
 mod curl;
 mod delivery_feedback;

@@ -343,7 +343,7 @@ fn forms(secret: &str) -> [String; 5] {
 }
 
 /// Whether a text stands in a line by itself: six digits are part of many longer numbers.
-fn holds(line: &str, secret: &str) -> bool {
+pub fn holds(line: &str, secret: &str) -> bool {
     line.match_indices(secret).any(|(at, _)| {
         let before = line[..at].chars().next_back();
         let after = line[at + secret.len()..].chars().next();
