@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::{
+    mithril::refused,
+    world::{Ask, World},
+};
 
 #[tokio::test]
 async fn unknown_routes_are_404_in_the_dialect_of_their_path() {
@@ -31,24 +34,22 @@ async fn unknown_routes_are_404_in_the_dialect_of_their_path() {
         (&body["status"], &body["error"], &body["path"]),
         (&json!(404), &json!("Not Found"), &json!("/passcode/nothing"))
     );
-    let got = world.get("/mithril/api/nothing").send().await;
-    let body = got.ok(404);
-    assert_eq!(
-        body["error"],
-        json!({ "type": "not_found", "message": "Page not found." })
-    );
-    assert_eq!(body["meta"]["code"], 404);
-    assert_eq!(body["meta"]["type"], "object");
-    assert!(
-        body["meta"]["url"]
-            .as_str()
-            .is_some_and(|url| url.ends_with("/mithril/api/nothing")),
-        "{body}"
-    );
-    assert!(
-        body["meta"]["request_id"].as_str().is_some_and(|id| !id.is_empty()),
-        "{body}"
-    );
+    for path in [
+        "/mithril/api",
+        "/mithril/api/nothing",
+        "/mithril/api/token",
+        "/mithril/api/tokens/",
+        "/mithril/api/users/7",
+        "/mithril/api/users//authentication_factors",
+        "/mithril/api/users/7/actions/nothing",
+    ] {
+        for method in ["GET", "POST", "DELETE"] {
+            let got = world.ask(method, path).send().await;
+            refused(&got, 404, "not_found", "Page not found.");
+            let url = got.json()["meta"]["url"].clone();
+            assert!(url.as_str().is_some_and(|url| url.ends_with(path)), "{url}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -63,6 +64,18 @@ async fn wrong_methods_are_405_and_say_which_are_right() {
         ("/passcode/status", "GET"),
         ("/passcode/invalidate", "POST"),
         ("/openapi.json", "GET"),
+        ("/mithril/api/tokens", "POST"),
+        ("/mithril/api/users", "POST"),
+        ("/mithril/api/users/actions/init_factor", "PATCH"),
+        ("/mithril/api/users/actions/approve_factor", "PATCH"),
+        ("/mithril/api/users/7/actions/block", "PATCH"),
+        ("/mithril/api/users/7/actions/unblock", "PATCH"),
+        ("/mithril/api/users/7/actions/create_otp", "PATCH"),
+        ("/mithril/api/users/7/authentication_factors", "GET, POST"),
+        ("/mithril/api/users/7/authentication_factors/7", "GET"),
+        ("/mithril/api/users/7/authentication_factors/7/actions/reset", "PATCH"),
+        ("/mithril/api/users/7/authentication_factors/7/actions/disable", "PATCH"),
+        ("/mithril/api/users/7/authentication_factors/7/actions/enable", "PATCH"),
     ] {
         for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "HEAD"] {
             if allow.split(", ").any(|one| one == method) {
@@ -72,6 +85,10 @@ async fn wrong_methods_are_405_and_say_which_are_right() {
             assert_eq!((got.status, got.header("allow")), (405, Some(allow)), "{method} {path}");
             let expected = match path.split('/').nth(1) {
                 _ if method == "HEAD" => String::new(),
+                Some("mithril") => {
+                    refused(&got, 405, "method_not_allowed", "Method not allowed.");
+                    continue;
+                }
                 Some("api") => r#"{"error":"405 Not Allowed"}"#.into(),
                 Some("openapi.json") => r#"{"message":"Method Not Allowed"}"#.into(),
                 _ => {
@@ -127,13 +144,67 @@ async fn bodies_end_at_16_kib() {
             .await
             .is(413, body);
     }
-    let got = world
-        .post("/mithril/api/x")
-        .body("application/json", "x".repeat(16_385))
-        .send()
-        .await
-        .ok(413);
-    assert_eq!(got["error"]["type"], "request_too_large");
+    for path in ["/mithril/api/x", "/mithril/api/tokens", "/mithril/api/users"] {
+        let body = format!(r#"{{"email":"{}"}}"#, "x".repeat(16_385 - 12));
+        let got = world
+            .post(path)
+            .bearer(world.admin())
+            .body("application/json", body)
+            .send()
+            .await;
+        refused(&got, 413, "request_too_large", "Request body is too large.");
+    }
+}
+
+/// Each route of Mithril's that reads a body, and a token that it takes.
+fn readers(world: &World) -> Vec<(&'static str, String, Option<&str>)> {
+    let user = format!("/mithril/api/users/{}", world.id("/user/user_id"));
+    vec![
+        ("POST", "/mithril/api/tokens".to_owned(), None),
+        ("POST", "/mithril/api/users".to_owned(), Some(world.admin())),
+        ("POST", format!("{user}/authentication_factors"), Some(world.admin())),
+        (
+            "PATCH",
+            "/mithril/api/users/actions/init_factor".to_owned(),
+            Some(world.user()),
+        ),
+        ("PATCH", format!("{user}/actions/block"), Some(world.admin())),
+    ]
+}
+
+#[tokio::test]
+async fn what_is_no_object_of_json_is_refused() {
+    let world = World::new().await;
+    let before = world.all_rows().await;
+    for (method, path, token) in readers(&world) {
+        let ask = || token.into_iter().fold(world.ask(method, &path), Ask::bearer);
+        let deep = format!(r#"{{"type":{}{}}}"#, "[".repeat(5000), "]".repeat(5000));
+        for body in [
+            "[]",
+            r#"["SMS"]"#,
+            "null",
+            r#""SMS""#,
+            "{",
+            r#"{"type":"SMS"} x"#,
+            r#"{"type":"SMS","type":"SMS"}"#,
+            r#"{"type":"\ud800"}"#,
+            r#"{"type":1e999}"#,
+            "{'type':'SMS'}",
+            &deep,
+        ] {
+            let got = ask().body("application/json", body).send().await;
+            refused(&got, 400, "request_malformed", "Malformed request.");
+        }
+        let got = ask().body("application/json", &b"{\"type\":\"\xff\"}"[..]).send().await;
+        refused(&got, 400, "request_malformed", "Malformed request.");
+        for content_type in ["text/plain", "application/x-www-form-urlencoded", "application/jsonx"] {
+            let got = ask().body(content_type, "{}").send().await;
+            refused(&got, 415, "content_type_invalid", "Invalid Content-Type header.");
+        }
+        let got = ask().body("application/json", "x".repeat(16_385)).send().await;
+        refused(&got, 413, "request_too_large", "Request body is too large.");
+    }
+    assert_eq!(world.all_rows().await, before);
 }
 
 #[tokio::test]
