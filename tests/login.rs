@@ -246,6 +246,19 @@ async fn each_refusal_has_its_place_in_the_order() {
         );
         assert_eq!(world.failures(&demo).await, ("0".into(), "0".into()), "{scope}");
     }
+    // What lets a client act in everybody's name is for the client alone, whatever it may have.
+    for scope in ["passcode", "app:authorize passcode"] {
+        let got = world
+            .grant(wrong("heatclinic", &demo.email, &demo.password, scope))
+            .await;
+        let message = got.ok(401)["error"]["message"].take();
+        let message = message.as_str().expect("a message");
+        assert!(message.starts_with("Allowed scopes for the token are "), "{message}");
+        assert!(
+            !message.contains("passcode") && message.contains("app:authorize"),
+            "{message}"
+        );
+    }
     assert!(world.mails().await.is_empty(), "nothing was sent");
     world
         .operator(json!({ "command": "block_user", "user_id": demo.id }))

@@ -244,14 +244,14 @@ async fn a_block_may_end_by_itself() {
     world.advance(60).await;
     let (token, code) = world.waiting(&maria).await;
     value(&world.authorize(&token, &code).await);
-    let locked: Vec<_> = world
-        .notices(&maria)
-        .await
-        .into_iter()
-        .filter(|subject| subject == LOCKED)
-        .collect();
-    assert_eq!(locked.len(), 1, "once a day, however often time lifts it");
-    // Somebody's decision does not end by itself.
+    // Its owner is told once a day, however often somebody guesses on.
+    let told = async || world.notices(&olga).await.len();
+    world.block_by_passwords(&olga).await;
+    assert_eq!(told().await, 1);
+    world.advance(86_400).await;
+    world.block_by_passwords(&olga).await;
+    assert_eq!(told().await, 2);
+    // Somebody's decision takes its place, and does not end by itself.
     world.decide(&olga, "block").await;
     world.advance(3600).await;
     user_blocked(&world.sign_in(&olga, &olga.password).await);
