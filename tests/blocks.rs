@@ -141,13 +141,33 @@ async fn lifting_a_block_forgives_what_led_to_it() {
             }
         }
         user_blocked(&world.sign_in(&demo, &demo.password).await);
-        already(&world.stand(&demo, "block").await, "blocked");
         assert_eq!(
             world.user_row(&demo.id).await["lockout"]["M"]["why"]["S"],
             why,
             "round {round}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_decision_takes_the_place_of_what_failures_did() {
+    let world = World::with(&[("BlockSeconds", "60")]).await;
+    let demo = world.demo();
+    for _ in 0..4 {
+        world.sign_in(&demo, "wrong").await.ok(401);
+    }
+    user_blocked(&world.sign_in(&demo, &demo.password).await);
+    assert_eq!(data(&world.stand(&demo, "block").await, 200)["is_blocked"], true);
+    already(&world.stand(&demo, "block").await, "blocked");
+    // Neither time nor a new password lifts it.
+    world.advance(3600).await;
+    user_blocked(&world.sign_in(&demo, &demo.password).await);
+    world.forgot(&demo.email).send().await.is(200, CHECK_MAIL);
+    let link = world.link_to(&demo.email).await;
+    assert_eq!(world.reset(&link, "another-horse").await.status, 200);
+    user_blocked(&world.sign_in(&demo, "another-horse").await);
+    data(&world.stand(&demo, "unblock").await, 200);
+    world.sign_in(&demo, "another-horse").await.ok(201);
 }
 
 #[tokio::test]

@@ -137,11 +137,16 @@ async fn a_phone_is_changed_by_who_is_signed_in() {
     let (login, code) = world.waiting(&demo).await;
     // Half signed in is not enough to change what the other half is.
     wrong_kind(&world.init(&login, NEW).await);
-    let access = value(&world.authorize(&login, &code).await);
+    let got = world.authorize(&login, &code).await;
+    let (access, ends) = (value(&got), got.ok(201)["data"]["expires_at"].clone());
+    world.advance(10).await;
     let approval = value(&world.init(&access, NEW).await);
     assert_eq!(world.factor_of(&demo).await["factor"], "+38088*****30");
     let code = world.code_to(NEW).await;
-    let changed = value(&world.approve(&approval, &code).await);
+    let got = world.approve(&approval, &code).await;
+    let changed = value(&got);
+    // A change makes nothing live longer than what allowed it.
+    assert_eq!(got.ok(201)["data"]["expires_at"], ends);
     assert_eq!(world.factor_of(&demo).await["factor"], "+38088*****99");
     // What the earlier login gave has ended; what an operator made has not.
     wrong_token(&world.init(&access, OTHER).await);
@@ -208,11 +213,11 @@ async fn what_is_no_phone_or_not_in_a_country_of_ours_is_refused() {
     assert_eq!(world.rows("OtpsTable").await, before);
     assert_eq!(world.mails().await, [] as [Value; 0]);
     // No try was spent: the send limit is as it was.
-    for _ in 0..3 {
-        ask(&json!({ "type": "SMS", "factor": NEW })).await.ok(201);
+    for phone in [NEW, NEW, OTHER] {
+        world.init(&login, phone).await.ok(201);
         world.advance(1).await;
     }
-    too_many_sends(&ask(&json!({ "type": "SMS", "factor": NEW })).await, 60);
+    too_many_sends(&world.init(&login, OTHER).await, 60);
 }
 
 #[tokio::test]

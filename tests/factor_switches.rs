@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     factors::{not_found, scope_too_small},
-    mithril::{Person, data, not_taken, refused, value, wrong_token},
+    mithril::{Person, data, not_taken, refused, value, wrong_code, wrong_token},
     world::{Got, World},
 };
 
@@ -124,12 +124,16 @@ async fn a_login_under_way_notices() {
     let no_factor = "Not found authentication factor for user.";
     let no_data = "Not found 2FA data for user";
     let (token, code) = world.waiting(&demo).await;
+    // Changes are told apart by their second.
+    world.advance(1).await;
     data(&world.switch(&demo, "disable", world.admin()).await, 200);
     conflict(&world.authorize(&token, &code).await, no_factor);
     conflict(&world.refresh(&token).await, no_factor);
     conflict(&world.another_code(&demo, &token).await, no_data);
     conflict(&world.init(&token, "+380881234588").await, no_factor);
     data(&world.switch(&demo, "enable", world.admin()).await, 200);
+    // The code was one of the factor as it was.
+    wrong_code(&world.authorize(&token, &code).await);
     data(&world.switch(&demo, "reset", world.admin()).await, 200);
     conflict(&world.authorize(&token, &code).await, "Factor not set");
     conflict(&world.refresh(&token).await, "Factor not set");

@@ -4,6 +4,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::{
+    factor_phone::empty_handed,
     mithril::{PHONE, Person, data, refused, too_many_sends, value},
     world::{Got, World},
 };
@@ -47,6 +48,36 @@ async fn a_number_gets_three_a_minute_over_however_many_accounts() {
         world.waiting(&world.demo()).await;
         world.advance(61).await;
     }
+}
+
+#[tokio::test]
+async fn who_names_a_strangers_number_takes_no_more_than_half_of_what_it_gets() {
+    let world = World::with(&[("SmsPerMinute", "8"), ("SmsPerCountryPerMinute", "8")]).await;
+    let demo = world.demo();
+    let (_, login) = empty_handed(&world, "mallory").await;
+    for _ in 0..2 {
+        value(&world.init(&login, PHONE).await);
+    }
+    too_many_sends(&world.init(&login, PHONE).await, 60);
+    // Its owner is still sent a code, though no more than a number gets.
+    value(&sign_in(&world, &demo).await);
+    too_many_sends(&sign_in(&world, &demo).await, 60);
+    // Of all messages, too, half is left to those who sign in.
+    let mut sent = 3;
+    for n in 0..3 {
+        let (_, login) = empty_handed(&world, &format!("mallory{n}")).await;
+        let got = world.init(&login, &format!("+38088123454{n}")).await;
+        sent += usize::from(got.status == 201);
+    }
+    assert_eq!((sent, world.mails().await.len()), (4, 4));
+    for n in 0..4 {
+        let person = world
+            .person_with(&format!("person{n}"), &format!("+38088123455{n}"))
+            .await;
+        value(&sign_in(&world, &person).await);
+    }
+    let one_more = world.person_with("person9", "+380881234559").await;
+    too_many_sends(&sign_in(&world, &one_more).await, 70);
 }
 
 #[tokio::test]
@@ -196,13 +227,14 @@ async fn where_no_country_is_listed_nothing_is_sent() {
 
 #[tokio::test]
 async fn numbers_of_other_countries_are_sent_nothing() {
-    let world = World::with(&[("SmsCountries", "380,4915,1")]).await;
+    let world = World::with(&[("SmsCountries", "380,4915,1,!1268")]).await;
     for (n, phone) in [
         "+883510000000",
         "+979123456789",
         "+4917612345678",
         "+33612345678",
         "+3812345678",
+        "+12685550123",
     ]
     .iter()
     .enumerate()
