@@ -125,13 +125,13 @@ async fn logins_make_no_more_calls_than_these() {
     check_calls(
         &world,
         "log in with a code",
-        &[&found[..], &[UPDATE, TOGETHER, "Publish"]].concat(),
+        &[&found[..], &[TOGETHER, UPDATE, "Publish"]].concat(),
     )
     .await;
     world.authorize(&token, "000000").await;
     check_calls(&world, "a wrong code", &[READ, TOGETHER]).await;
     let token = value(&world.refresh(&token).await);
-    check_calls(&world, "another code", &[READ, UPDATE, TOGETHER, "Publish"]).await;
+    check_calls(&world, "another code", &[READ, TOGETHER, UPDATE, "Publish"]).await;
     let code = world.code_to("+380881234530").await;
     world.invocations().await;
     value(&world.authorize(&token, &code).await);
@@ -148,7 +148,7 @@ async fn logins_make_no_more_calls_than_these() {
         .send()
         .await;
     world.keep_out_of_logs(&value(&got));
-    let calls = [&["PutItem"], &found[..], &[UPDATE, TOGETHER, "Publish", "PutItem"]].concat();
+    let calls = [&["PutItem"], &found[..], &[TOGETHER, UPDATE, "Publish", "PutItem"]].concat();
     check_calls(&world, "log in with a code, once", &calls).await;
 }
 
@@ -185,7 +185,7 @@ async fn factors_and_users_make_no_more_calls_than_these() {
         .bearer(&token)
         .json(&body);
     let token = value(&init.send().await);
-    check_calls(&world, "begin to set a phone", &[READ, UPDATE, TOGETHER, "Publish"]).await;
+    check_calls(&world, "begin to set a phone", &[READ, TOGETHER, UPDATE, "Publish"]).await;
     let body = json!({ "otp": world.code_to(phone).await });
     world.invocations().await;
     let approve = world
@@ -201,7 +201,7 @@ async fn factors_and_users_make_no_more_calls_than_these() {
     world.invocations().await;
     let otp = world.ask("PATCH", &format!("{of}/actions/create_otp")).bearer(&token);
     otp.send().await.ok(200);
-    check_calls(&world, "send a code", &[READ, UPDATE, TOGETHER, "Publish"]).await;
+    check_calls(&world, "send a code", &[READ, TOGETHER, UPDATE, "Publish"]).await;
 
     for action in ["disable", "enable", "reset"] {
         send("PATCH", &format!("{factor}/actions/{action}"), Value::Null).await;

@@ -216,7 +216,10 @@ impl Create {
     /// Counts a wrong password; `None` when the user has changed since it was judged.
     async fn count_wrong(&self, call: &Call, user: &User) -> Result<Option<Error>, Fault> {
         let next = user.lockout.failed(&self.lockout, Failed::Password, call.now);
-        let change = rows::user::stand(user, &next, &call.invocation, call.now);
+        let change = match next.block {
+            None => rows::user::wrong_password(user, self.lockout.passwords, call.now),
+            Some(_) => rows::user::stand(user, &next, &call.invocation, call.now),
+        };
         let mut transaction = Transaction::default();
         transaction.update(&self.change_users, &user.id, change);
         match transaction.commit().await? {

@@ -198,17 +198,21 @@ impl<'a> Sending<'a> {
             .issue(&policy.otp, &wanted.binding, keys, &self.act, &mut SysRng)
             .map_err(Fault::from)?
             .map_err(NotSent::Exhausted)?;
-        if self.meter.is_none() {
-            let policy = match wanted.binding.purpose {
-                Purpose::SignIn => policy.meter,
-                Purpose::Approval => policy.meter.half(),
-            };
-            let spent = rows::meter::spend(self.doors.meters, &policy, country, meter, &self.act).await?;
-            self.meter = Some(spent.map_err(NotSent::Exhausted)?);
-        }
+        let of_all = match wanted.binding.purpose {
+            Purpose::SignIn => policy.meter,
+            Purpose::Approval => policy.meter.half(),
+        };
+        let meter = meter.unwrap_or_else(Meter::none);
+        meter
+            .clone()
+            .spend(&of_all, country, &self.act)
+            .map_err(NotSent::Exhausted)?;
         if let Sent::Changed = self.commit(wanted, version, &next, also).await? {
             return Ok(Sent::Changed);
         }
+        // All share the meter: whoever has lost the race for the account shall not stand in the way of others there.
+        let spent = rows::meter::spend(self.doors.meters, &of_all, country, Some(meter), &self.act).await?;
+        self.meter = Some(spent.map_err(NotSent::Exhausted)?);
         let template = policy.templates.of(wanted.locale);
         let text = code_text(wanted.locale, template, wanted.binding.purpose, wanted.domain, &code);
         match self.doors.texter.send(wanted.binding.phone, &text).await {

@@ -84,7 +84,24 @@ pub fn stand(read: &User, next: &Lockout, by: &str, now: Timestamp) -> Change {
     }
 }
 
-/// The same for a user who begins a session with a client, and whose password may have been hashed anew. The sessions
+/// Counts one wrong password that is forgiven, of a user whom nothing blocks: of any number of them none is lost, and none
+/// has to wait for another one. Refused when so many have failed that the next one is not forgiven, or when the user is
+/// blocked or has another password since.
+#[must_use]
+pub fn wrong_password(read: &User, forgiven: u64, now: Timestamp) -> Change {
+    Change {
+        update: "SET lockout.passwords = lockout.passwords + :one, updated_at = :now",
+        condition: "lockout.passwords < :forgiven AND attribute_not_exists(lockout.why) AND token_generation = :issued",
+        values: vec![
+            (":one", number(1)),
+            (":now", time(now)),
+            (":forgiven", number(forgiven)),
+            (":issued", number(read.token_generation)),
+        ],
+    }
+}
+
+/// The same as [`stand`] for a user who begins a session with a client, and whose password may have been hashed anew. The sessions
 /// that were read make way.
 #[must_use]
 pub fn sign_in(read: &User, next: &Lockout, sessions: &Sessions, password: &PasswordHash, now: Timestamp) -> Change {
