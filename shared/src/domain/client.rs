@@ -25,8 +25,7 @@ pub struct Client {
 impl Client {
     /// The scopes that it may give by this grant. Whoever logs in gets none that lets a client act in the names of all:
     /// one user would consume another one's passcodes.
-    #[must_use]
-    pub fn scopes_by(&self, grant: Granting) -> Vec<Scope> {
+    fn scopes_by(&self, grant: Granting) -> Vec<Scope> {
         let people = |scope: &Scope| match grant {
             Granting::ClientCredentials => true,
             Granting::Password => *scope != Scope::Passcode,
