@@ -13,6 +13,7 @@ mod factor_races;
 mod factor_switches;
 mod factors;
 mod faults;
+mod key_rotation;
 mod login;
 mod login_codes;
 mod login_faults;

@@ -4,7 +4,7 @@ use countersign_shared::{
         access::{Broken, Refusal},
         budget::Act,
         factor::{Factor, FactorType},
-        key::{Keyring, OtpCodes},
+        key::OtpCodes,
         lockout,
         otp::{Binding, Code, Judged, Otps, Policy, Purpose},
         phone::Phone,
@@ -26,6 +26,7 @@ use countersign_shared::{
         reply::Answer,
         serve::Endpoint,
     },
+    keys::Keys,
     notices::Notices,
     second_factor::{self, Counted, Login, ROUNDS},
     settings::Lifetimes,
@@ -46,7 +47,7 @@ pub struct Approve {
     pub change_users: Table<User, Update>,
     pub change_factors: Table<Factor, Update>,
     pub change_otps: Table<Otps, Update>,
-    pub keys: Keyring<OtpCodes>,
+    pub keys: Keys<OtpCodes>,
     pub mailer: Mailer,
     pub policy: Policy,
     pub lockout: lockout::Policy,
@@ -121,7 +122,8 @@ impl Approve {
             at: call.now,
             by: call.invocation.clone(),
         };
-        match login.otps.clone().judge(&self.policy, &binding, &self.keys, otp, &act) {
+        let keys = self.keys.at(call.now).await;
+        match login.otps.clone().judge(&self.policy, &binding, &keys, otp, &act) {
             Judged::Limited(exhausted) => Err(Error::GuessTimeout(exhausted)),
             Judged::Failed { next, why } => {
                 let (otps, users) = (&self.change_otps, &self.change_users);

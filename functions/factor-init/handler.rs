@@ -25,6 +25,7 @@ use countersign_shared::{
         reply::Answer,
         serve::Endpoint,
     },
+    keys::Keys,
     repetition::{self, Caller},
     second_factor::{self, Login, ROUNDS},
     sending::{self, Policy, Sending, Sent, Wanted},
@@ -50,8 +51,8 @@ pub struct Init {
     pub change_meters: Table<Meter, Update>,
     pub new_tokens: Table<Token, Put>,
     pub budgets: Table<Spent, Update>,
-    pub answers: Keyring<Answers>,
-    pub keys: Keyring<OtpCodes>,
+    pub answers: Keys<Answers>,
+    pub keys: Keys<OtpCodes>,
     pub texter: Texter,
     pub policy: Policy,
     pub lifetimes: Lifetimes,
@@ -63,14 +64,16 @@ impl Endpoint for Init {
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
         let token = call.bearer().ok_or(Refusal::NoToken)?;
         let presented = Presented::parse(token).ok_or(Error::TokenInvalid)?;
-        let answer = sending::with(self.doors(), call, async |sending| {
+        let keys = self.keys.at(call.now).await;
+        let answer = sending::with(self.doors(&keys), call, async |sending| {
             self.init(call, &presented, sending).await
         });
         let caller = Caller {
             function: "factor-init",
             credential: token,
         };
-        let keeping = Keeping::Sealed(&self.answers);
+        let answers = self.answers.at(call.now).await;
+        let keeping = Keeping::Sealed(&answers);
         repetition::once(&self.repetitions, &self.forget, keeping, call, caller, answer).await
     }
 }
@@ -165,13 +168,13 @@ impl Init {
         Ok(Token::issue(grant, &mut SysRng, call.now)?)
     }
 
-    fn doors(&self) -> sending::Doors<'_> {
+    fn doors<'a>(&'a self, keys: &'a Keyring<OtpCodes>) -> sending::Doors<'a> {
         sending::Doors {
             otps: &self.change_otps,
             budgets: &self.budgets,
             meters: &self.change_meters,
             texter: &self.texter,
-            keys: &self.keys,
+            keys,
             policy: &self.policy,
         }
     }

@@ -17,6 +17,7 @@ use countersign_shared::{
         reply::Answer,
         serve::Endpoint,
     },
+    keys::Keys,
     repetition::{self, Caller},
     second_factor::{self, ROUNDS},
     sending::{self, Policy, Sending, Sent, Wanted},
@@ -39,8 +40,8 @@ pub struct Create {
     pub change_otps: Table<Otps, Update>,
     pub change_meters: Table<Meter, Update>,
     pub budgets: Table<Spent, Update>,
-    pub answers: Keyring<Answers>,
-    pub keys: Keyring<OtpCodes>,
+    pub answers: Keys<Answers>,
+    pub keys: Keys<OtpCodes>,
     pub texter: Texter,
     pub policy: Policy,
 }
@@ -53,7 +54,8 @@ impl Endpoint for Create {
         let presented = Presented::parse(token).ok_or(Error::TokenInvalid)?;
         let answer = async {
             read_nothing(call)?;
-            sending::with(self.doors(), call, async |sending| {
+            let keys = self.keys.at(call.now).await;
+            sending::with(self.doors(&keys), call, async |sending| {
                 self.send(call, &presented, sending).await
             })
             .await
@@ -63,7 +65,8 @@ impl Endpoint for Create {
             function: "otp-create",
             credential: &format!("{} {token}", call.path),
         };
-        let keeping = Keeping::Sealed(&self.answers);
+        let answers = self.answers.at(call.now).await;
+        let keeping = Keeping::Sealed(&answers);
         repetition::once(&self.repetitions, &self.forget, keeping, call, caller, answer).await
     }
 }
@@ -109,13 +112,13 @@ impl Create {
         Err(Fault::new("the login changed every time".into()).into())
     }
 
-    fn doors(&self) -> sending::Doors<'_> {
+    fn doors<'a>(&'a self, keys: &'a Keyring<OtpCodes>) -> sending::Doors<'a> {
         sending::Doors {
             otps: &self.change_otps,
             budgets: &self.budgets,
             meters: &self.change_meters,
             texter: &self.texter,
-            keys: &self.keys,
+            keys,
             policy: &self.policy,
         }
     }

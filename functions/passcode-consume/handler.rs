@@ -3,7 +3,7 @@ use countersign_shared::{
     domain::{
         budget::Act,
         client::Client,
-        key::{Keyring, Passcodes},
+        key::Passcodes,
         passcode::{Binding, Handle, Passcode, Policy},
         token::Token,
         user::User,
@@ -14,6 +14,7 @@ use countersign_shared::{
         reply::Answer,
         serve::Endpoint,
     },
+    keys::Keys,
     store::{
         rows::{
             budget::{self, Spent},
@@ -30,7 +31,7 @@ pub struct Consume {
     pub clients: Table<Client, BatchGet>,
     pub budgets: Table<Spent, Update>,
     pub passcodes: Table<Passcode, Update>,
-    pub keys: Keyring<Passcodes>,
+    pub keys: Keys<Passcodes>,
     pub policy: Policy,
 }
 
@@ -70,7 +71,7 @@ impl Endpoint for Consume {
                 .map_err(Error::Exhausted)?;
         }
         // While keys rotate there are two: the passcode lies where the key that made it says.
-        for key in self.keys.iter() {
+        for key in self.keys.at(call.now).await.iter() {
             let handle = Handle::of(key, &binding, &given);
             let change = passcode::consume(&call.invocation, call.now);
             let consumed = match self.passcodes.update(&handle, change, call.now).await? {

@@ -3,7 +3,7 @@ use countersign_shared::{
     domain::{
         budget::Act,
         client::Client,
-        key::{Keyring, Passcodes},
+        key::Passcodes,
         passcode::{Binding, Passcode, Policy},
         secret::Secret,
         token::Token,
@@ -16,6 +16,7 @@ use countersign_shared::{
         reply::Answer,
         serve::Endpoint,
     },
+    keys::Keys,
     store::{
         rows::budget::{self, Spent},
         table::{BatchGet, Put, Table, Update},
@@ -30,7 +31,7 @@ pub struct Retrieve {
     pub clients: Table<Client, BatchGet>,
     pub budgets: Table<Spent, Update>,
     pub passcodes: Table<Passcode, Put>,
-    pub keys: Keyring<Passcodes>,
+    pub keys: Keys<Passcodes>,
     pub policy: Policy,
 }
 
@@ -77,8 +78,9 @@ const DRAWS: usize = 5;
 
 impl Retrieve {
     async fn issue(&self, binding: &Binding, call: &Call) -> Result<(Passcode, Secret), Fault> {
+        let keys = self.keys.at(call.now).await;
         for _ in 0..DRAWS {
-            let (passcode, text) = Passcode::issue(&self.policy, binding, &self.keys, &mut SysRng, call.now)?;
+            let (passcode, text) = Passcode::issue(&self.policy, binding, &keys, &mut SysRng, call.now)?;
             if self.passcodes.put_new(&passcode, call.now).await? {
                 return Ok((passcode, text));
             }

@@ -1,7 +1,7 @@
 use countersign_shared::{
     admission,
     domain::{
-        key::{Keyring, SupportPins},
+        key::SupportPins,
         support_pin::{Policy, SupportPin},
         token::Token,
         user::User,
@@ -13,6 +13,7 @@ use countersign_shared::{
         reply::Answer,
         serve::Endpoint,
     },
+    keys::Keys,
     store::{
         rows::support_pin::ISSUED_BY,
         table::{BatchGet, Put, Table},
@@ -25,7 +26,7 @@ pub struct Create {
     pub tokens: Table<Token, BatchGet>,
     pub users: Table<User, BatchGet>,
     pub pins: Table<SupportPin, Put>,
-    pub keys: Keyring<SupportPins>,
+    pub keys: Keys<SupportPins>,
     pub policy: Policy,
 }
 
@@ -47,7 +48,7 @@ impl Create {
         let (pin, digits) = SupportPin::issue(
             &self.policy,
             &caller.user,
-            &self.keys,
+            &self.keys.at(call.now).await,
             &mut SysRng,
             &call.invocation,
             call.now,

@@ -1,18 +1,13 @@
 use countersign_shared::{
     admission,
-    domain::{
-        id::UserId,
-        key::{Keyring, SupportPins},
-        support_pin::SupportPin,
-        token::Token,
-        user::User,
-    },
+    domain::{id::UserId, key::SupportPins, support_pin::SupportPin, token::Token, user::User},
     http::{
         call::Call,
         gitlab::{self, Error, StoreFailed},
         reply::Answer,
         serve::Endpoint,
     },
+    keys::Keys,
     store::table::{BatchGet, Get, Table},
 };
 
@@ -21,7 +16,7 @@ pub struct ShowUser {
     pub tokens: Table<Token, BatchGet>,
     pub users: Table<User, BatchGet>,
     pub pins: Table<SupportPin, Get>,
-    pub keys: Keyring<SupportPins>,
+    pub keys: Keys<SupportPins>,
 }
 
 impl Endpoint for ShowUser {
@@ -43,7 +38,7 @@ impl ShowUser {
         let user = gitlab::administered(&caller.user, caller.named.as_ref())?;
         gitlab::expect_nothing(call)?;
         let pin = self.pins.get(&user.id, call.now).await?.ok_or(Error::NoPin)?;
-        let digits = pin.open(user, &self.keys)?.ok_or(Error::NoPin)?;
+        let digits = pin.open(user, &self.keys.at(call.now).await)?.ok_or(Error::NoPin)?;
         Ok(Answer::json(
             200,
             "pin_read",

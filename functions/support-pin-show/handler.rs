@@ -1,17 +1,13 @@
 use countersign_shared::{
     admission,
-    domain::{
-        key::{Keyring, SupportPins},
-        support_pin::SupportPin,
-        token::Token,
-        user::User,
-    },
+    domain::{key::SupportPins, support_pin::SupportPin, token::Token, user::User},
     http::{
         call::Call,
         gitlab::{self, Error},
         reply::Answer,
         serve::Endpoint,
     },
+    keys::Keys,
     store::table::{BatchGet, Get, Table},
 };
 
@@ -20,7 +16,7 @@ pub struct Show {
     pub tokens: Table<Token, BatchGet>,
     pub users: Table<User, BatchGet>,
     pub pins: Table<SupportPin, Get>,
-    pub keys: Keyring<SupportPins>,
+    pub keys: Keys<SupportPins>,
 }
 
 impl Endpoint for Show {
@@ -31,7 +27,9 @@ impl Endpoint for Show {
         let caller = admission::person(&self.tokens, &self.users, call, token, gitlab::READ, None).await??;
         gitlab::expect_nothing(call)?;
         let pin = self.pins.get(&caller.user.id, call.now).await?.ok_or(Error::NoPin)?;
-        let digits = pin.open(&caller.user, &self.keys)?.ok_or(Error::NoPin)?;
+        let digits = pin
+            .open(&caller.user, &self.keys.at(call.now).await)?
+            .ok_or(Error::NoPin)?;
         Ok(Answer::json(
             200,
             "pin_read",

@@ -27,6 +27,7 @@ impl Create {
     /// Judges a code on what was read, and writes what follows on condition that nothing has changed: a guess that lost
     /// the race is judged anew, on what the winner left.
     pub async fn authorize(&self, call: &Call, token: Option<Secret>, otp: &Code) -> Result<Answer, Error> {
+        let keys = self.keys.at(call.now).await;
         for _ in 0..ROUNDS {
             let login = self.login(call, token.clone()).await?;
             call.note_subject(format!("user:{}", login.user.id.text()));
@@ -43,10 +44,7 @@ impl Create {
                 at: call.now,
                 by: call.invocation.clone(),
             };
-            let judged = login
-                .otps
-                .clone()
-                .judge(&self.policy.otp, &binding, &self.keys, otp, &act);
+            let judged = login.otps.clone().judge(&self.policy.otp, &binding, &keys, otp, &act);
             match judged {
                 Judged::Limited(exhausted) => return Err(Error::GuessTimeout(exhausted)),
                 Judged::Failed { next, why } => {

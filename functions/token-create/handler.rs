@@ -25,6 +25,7 @@ use countersign_shared::{
         reply::Answer,
         serve::Endpoint,
     },
+    keys::Keys,
     notices::Notices,
     repetition::{self, Caller},
     second_factor::{self, Login},
@@ -55,8 +56,8 @@ pub struct Create {
     pub change_otps: Table<Otps, Update>,
     pub change_meters: Table<Meter, Update>,
     pub budgets: Table<Spent, Update>,
-    pub answers: Keyring<Answers>,
-    pub keys: Keyring<OtpCodes>,
+    pub answers: Keys<Answers>,
+    pub keys: Keys<OtpCodes>,
     pub mailer: Mailer,
     pub texter: Texter,
     pub policy: Policy,
@@ -87,7 +88,8 @@ impl Endpoint for Create {
                 } => self.client_credentials(call, &client_id, &client_secret, &scope).await,
             }
         };
-        let keeping = Keeping::Sealed(&self.answers);
+        let answers = self.answers.at(call.now).await;
+        let keeping = Keeping::Sealed(&answers);
         let caller = Caller {
             function: "token-create",
             credential: call.bearer().unwrap_or_default(),
@@ -114,13 +116,13 @@ impl Create {
     }
 
     /// What sending a code may touch.
-    pub fn doors(&self) -> sending::Doors<'_> {
+    pub fn doors<'a>(&'a self, keys: &'a Keyring<OtpCodes>) -> sending::Doors<'a> {
         sending::Doors {
             otps: &self.change_otps,
             budgets: &self.budgets,
             meters: &self.change_meters,
             texter: &self.texter,
-            keys: &self.keys,
+            keys,
             policy: &self.policy,
         }
     }

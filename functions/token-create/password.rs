@@ -77,7 +77,8 @@ impl Create {
         let (client, domain) = self.login_client(call, client_id).await?;
         let id = self.user_of(call, &domain, email).await?;
         let mut begun = None;
-        let done = sending::with(self.doors(), call, async |sending| {
+        let keys = self.keys.at(call.now).await;
+        let done = sending::with(self.doors(&keys), call, async |sending| {
             let mut attempt = Attempt {
                 sending,
                 begun: &mut begun,

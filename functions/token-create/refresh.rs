@@ -27,7 +27,8 @@ impl Create {
     /// Sends another code, for another token: the earlier one ends, unless nothing could be sent.
     pub async fn refresh(&self, call: &Call, token: Option<Secret>) -> Result<Answer, Error> {
         let mut replaced = None;
-        let done = sending::with(self.doors(), call, async |sending| {
+        let keys = self.keys.at(call.now).await;
+        let done = sending::with(self.doors(&keys), call, async |sending| {
             self.send_again(call, token, sending, &mut replaced).await
         })
         .await;

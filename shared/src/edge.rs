@@ -8,7 +8,7 @@
 
 use std::{
     cell::{OnceCell, RefCell},
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     process::ExitCode,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -29,13 +29,13 @@ use lambda_http::http::Uri;
 use crate::{
     delivery::{mail::Mailer, text::Texter},
     domain::{
-        key::{Answers, Keyring, OtpCodes, Passcodes, Purpose, SupportPins},
+        key::{Answers, OtpCodes, Passcodes, Purpose, SupportPins},
         name::EmailAddress,
-        secret::Secret,
         sender::Sender,
         time::Timestamp,
     },
     http::serve::{Endpoint, serve},
+    keys::Keys,
     store::{
         conflict,
         table::{Row, Table},
@@ -162,24 +162,14 @@ impl Edge {
         Ok(Texter::new(self.sns_client(), self.sms_terms()?))
     }
 
-    /// The keys of one purpose, from their secret: JSON of key ids and texts, `{"1":"…","2":"…"}`.
+    /// The keys of one purpose, from their secret: JSON of key ids and texts, `{"1":"…","2":{"key":"…","signs_from":1795325548}}`.
     ///
     /// # Errors
     /// [`Refused`] when the secret cannot be had or holds no fit keys.
-    pub async fn keys<P: Kept>(&self) -> Result<Keyring<P>, Refused> {
-        let id = self.required(P::VARIABLE)?;
-        let client = self.secrets_client();
-        let answer = client.get_secret_value().secret_id(id).send().await;
-        // The error may be shown: it is about the secret, and holds nothing of it.
-        let answer = answer.map_err(|error| {
-            use aws_sdk_secretsmanager::error::ProvideErrorMetadata;
-            let code = error.code().unwrap_or("no answer").to_owned();
-            self.refuse(P::VARIABLE, &format!("names a secret that cannot be read: {code}"))
-        })?;
-        let keys: BTreeMap<u32, String> = serde_json::from_str(answer.secret_string().unwrap_or_default())
-            .map_err(|_| self.refuse(P::VARIABLE, "names a secret that is not JSON like {\"1\":\"…\"}"))?;
-        Keyring::new(keys.into_iter().map(|(id, text)| (id, Secret::new(text))).collect())
-            .map_err(|unfit| self.refuse(P::VARIABLE, &format!("names a secret with unfit keys: {unfit:?}")))
+    pub async fn keys<P: Kept>(&self) -> Result<Keys<P>, Refused> {
+        let secret = self.required(P::VARIABLE)?;
+        let keys = Keys::read(self.secrets_client(), secret, system_time()).await;
+        keys.map_err(|why| self.refuse(P::VARIABLE, &format!("names a secret that {why}")))
     }
 
     /// A variable, unless it is absent or empty.

@@ -1,7 +1,7 @@
 //! The shared crate of Countersign. Arrows only point down this list, and the four of floor 1 do not know each other:
 //!
 //! - floor 3: the functions, one folder each under `functions/`
-//! - floor 2: [`edge`] (environment, keys, clients), [`settings`] (policies), [`admission`] (who may pass),
+//! - floor 2: [`edge`] (environment, clients), [`settings`] (policies), [`keys`] (what signs and encrypts), [`admission`] (who may pass),
 //!   [`second_factor`] (a login that waits for a code), [`accounts`] (accounts that are made), [`factors`] (second factors),
 //!   [`lockouts`] (who is blocked), [`repetition`] (calls that come again), [`throttling`] (how often), [`passwords`] (a
 //!   password that changes), [`mailing`] (a mail with a link), [`sending`] (a code by text message), [`notices`] (what a
@@ -25,6 +25,7 @@ pub mod edge;
 pub mod factors;
 pub mod fault;
 pub mod http;
+pub mod keys;
 pub mod lockouts;
 pub mod mailing;
 pub mod notices;

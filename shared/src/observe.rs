@@ -111,6 +111,11 @@ pub fn dropped(request_id: &str, why: &'static str) {
     println!("{line}");
 }
 
+/// Tells of something that fails now, and that work goes on without.
+pub fn degraded(why: &str) {
+    println!("{}", json!({ "level": "warn", "outcome": "degraded", "why": why }));
+}
+
 /// Tells of a record that cannot be done, and will be tried again until it is put aside.
 pub fn failed(request_id: &str, record: &str, fault: &Fault) {
     let line = json!({

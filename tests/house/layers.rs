@@ -13,7 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("delivery", &["domain", "fault"]),
     ("http", &["domain", "fault"]),
     ("observe", &["domain", "fault"]),
-    ("edge", &["domain", "fault", "store", "delivery", "http"]),
+    ("edge", &["domain", "fault", "store", "delivery", "http", "keys"]),
     // It makes the policies of all that is above floor 1, too.
     (
         "settings",
@@ -25,6 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "factors",
         &["domain", "fault", "store", "delivery", "http", "admission"],
     ),
+    ("keys", &["domain", "fault", "observe"]),
     ("lockouts", &["domain", "fault", "store", "delivery", "http"]),
     ("mailing", &["domain", "fault", "store", "delivery", "http"]),
     ("notices", &["domain", "fault", "store", "delivery", "http", "observe"]),
@@ -37,7 +38,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 /// What of the world outside may be named where: the beginning of a path, and the files that may name it.
 const DOORS: &[(&str, &[&str])] = &[
-    ("aws_", &["delivery/mail", "delivery/text", "edge", "store"]),
+    ("aws_", &["delivery/mail", "delivery/text", "edge", "keys", "store"]),
     ("aws_sdk_dynamodb::Client", &["edge", "store/table"]),
     ("aws_sdk_dynamodb::operation", &["store"]),
     ("aws_sdk_ses", &["delivery/mail", "edge"]),

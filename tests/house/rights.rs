@@ -113,7 +113,7 @@ fn needs(function: &Function<'_>, template: &Template, known: &Variables, broken
                     continue;
                 }
             },
-            ("Keyring", [purpose]) => ("secretsmanager:GetSecretValue", &known.keys, *purpose),
+            ("Keys", [purpose]) => ("secretsmanager:GetSecretValue", &known.keys, *purpose),
             ("Mailer", _) => {
                 let actions = MAILER.iter().map(|action| ((*action).to_owned(), format!("`{name}`")));
                 needs.actions.extend(actions);

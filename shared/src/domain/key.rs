@@ -1,12 +1,15 @@
 //! Keys with ids, one ring for each purpose: the newest signs and encrypts, every live one verifies and decrypts
 //! (ASVS 11.1.1, 11.2.2, 13.3.4). A key of one purpose does not fit another: the types differ.
+//!
+//! A new key is known before it signs: functions learn of it at different moments, and whatever one of them signs all of
+//! them must be able to verify.
 
 use std::{fmt, marker::PhantomData};
 
 use hkdf::Hkdf;
 use sha2::Sha256;
 
-use super::secret::Secret;
+use super::{secret::Secret, time::Timestamp};
 
 /// What a key is for.
 pub trait Purpose {
@@ -42,11 +45,29 @@ impl Purpose for Answers {
     const NAME: &'static str = "countersign answers";
 }
 
+/// A key as it is kept outside.
+#[derive(Debug)]
+pub struct Stored {
+    /// The id under which rows refer to it.
+    pub id: u32,
+    /// What it is derived from: 32 characters or more.
+    pub text: Secret,
+    /// From when on it signs; `None` for one that always did.
+    pub signs_from: Option<Timestamp>,
+}
+
 /// 256 bits for one purpose, and the id that rows name it by.
 pub struct Key<P> {
     id: u32,
     bytes: [u8; 32],
+    signs_from: Option<Timestamp>,
     purpose: PhantomData<P>,
+}
+
+impl<P> Clone for Key<P> {
+    fn clone(&self) -> Self {
+        Self { ..*self }
+    }
 }
 
 impl<P> Key<P> {
@@ -76,7 +97,10 @@ impl<P> fmt::Debug for Key<P> {
 /// }
 /// ```
 #[derive(Debug)]
-pub struct Keyring<P>(Vec<Key<P>>);
+pub struct Keyring<P> {
+    keys: Vec<Key<P>>,
+    signing: usize,
+}
 
 /// Why a set of key secrets is refused.
 #[derive(Debug, PartialEq, Eq)]
@@ -90,23 +114,24 @@ pub enum Unfit {
 }
 
 impl<P: Purpose> Keyring<P> {
-    /// Derives the keys (HKDF-SHA-256, RFC 5869) from their ids and secret texts.
+    /// Derives the keys (HKDF-SHA-256, RFC 5869), as they are at that moment.
     ///
     /// # Errors
     /// [`Unfit`] when there is none, one is short, or an id comes twice.
-    pub fn new(secrets: Vec<(u32, Secret)>) -> Result<Self, Unfit> {
-        let mut keys = Vec::with_capacity(secrets.len());
-        for (id, secret) in secrets {
-            if secret.expose().len() < 32 {
+    pub fn new(stored: Vec<Stored>, now: Timestamp) -> Result<Self, Unfit> {
+        let mut keys = Vec::with_capacity(stored.len());
+        for Stored { id, text, signs_from } in stored {
+            if text.expose().len() < 32 {
                 return Err(Unfit::TooShort(id));
             }
             let mut bytes = [0; 32];
-            Hkdf::<Sha256>::new(None, secret.expose().as_bytes())
+            Hkdf::<Sha256>::new(None, text.expose().as_bytes())
                 .expand(P::NAME.as_bytes(), &mut bytes)
                 .expect("HKDF-SHA-256 gives up to 8,160 bytes");
             keys.push(Key {
                 id,
                 bytes,
+                signs_from,
                 purpose: PhantomData,
             });
         }
@@ -117,27 +142,37 @@ impl<P: Purpose> Keyring<P> {
         if keys.is_empty() {
             Err(Unfit::Empty)
         } else {
-            Ok(Self(keys))
+            Ok(Self { keys, signing: 0 }.at(now))
         }
     }
 }
 
 impl<P> Keyring<P> {
+    /// The same keys at another moment. Where none signs yet, the oldest does.
+    #[must_use]
+    pub fn at(&self, now: Timestamp) -> Self {
+        let signs = |key: &Key<P>| key.signs_from.is_none_or(|from| from <= now);
+        Self {
+            keys: self.keys.clone(),
+            signing: self.keys.iter().position(signs).unwrap_or(self.keys.len() - 1),
+        }
+    }
+
     /// The key for everything new.
     #[must_use]
-    pub fn newest(&self) -> &Key<P> {
-        self.0.first().expect("a keyring holds at least one key")
+    pub fn signing(&self) -> &Key<P> {
+        &self.keys[self.signing]
     }
 
     /// The key of that id, if it is still live.
     #[must_use]
     pub fn get(&self, id: u32) -> Option<&Key<P>> {
-        self.0.iter().find(|key| key.id == id)
+        self.keys.iter().find(|key| key.id == id)
     }
 
     /// Every live key, newest first.
     pub fn iter(&self) -> impl Iterator<Item = &Key<P>> {
-        self.0.iter()
+        self.keys.iter()
     }
 }
 
@@ -145,34 +180,62 @@ impl<P> Keyring<P> {
 pub(crate) mod tests {
     use super::*;
 
+    fn stored(id: u32, signs_from: Option<u64>) -> Stored {
+        Stored {
+            id,
+            text: Secret::new(format!("key {id} of a test, long enough to be taken")),
+            signs_from: signs_from.map(Timestamp::from_seconds),
+        }
+    }
+
     pub(crate) fn ring<P: Purpose>(ids: &[u32]) -> Keyring<P> {
-        let secret = |id: &u32| (*id, Secret::new(format!("key {id} of a test, long enough to be taken")));
-        Keyring::new(ids.iter().map(secret).collect()).expect("fit keys")
+        let stored = ids.iter().map(|id| stored(*id, None)).collect();
+        Keyring::new(stored, Timestamp::from_seconds(0)).expect("fit keys")
     }
 
     #[test]
     fn the_highest_id_signs_and_all_verify() {
         let ring = ring::<Passcodes>(&[1, 3, 2]);
-        assert_eq!(ring.newest().id(), 3);
+        assert_eq!(ring.signing().id(), 3);
         assert_eq!(ring.iter().map(Key::id).collect::<Vec<_>>(), [3, 2, 1]);
         assert!(ring.get(2).is_some() && ring.get(4).is_none());
     }
 
     #[test]
+    fn a_key_verifies_before_it_signs() {
+        let check = |from: &[(u32, Option<u64>)], at: u64, signing: u32| {
+            let keys = from.iter().map(|(id, from)| stored(*id, *from)).collect();
+            let ring = Keyring::<Passcodes>::new(keys, Timestamp::from_seconds(0)).expect("fit keys");
+            let ring = ring.at(Timestamp::from_seconds(at));
+            assert_eq!(ring.signing().id(), signing, "{from:?} at {at}");
+            assert!(from.iter().all(|(id, _)| ring.get(*id).is_some()));
+        };
+        let two = [(1, None), (2, Some(100))];
+        check(&two, 99, 1);
+        check(&two, 100, 2);
+        check(&[(1, None), (2, Some(100)), (3, Some(200))], 150, 2);
+        check(&[(1, Some(100)), (2, Some(200))], 50, 1);
+    }
+
+    #[test]
     fn unfit_keys_are_refused() {
-        let long = || Secret::new("x".repeat(32));
-        let check = |secrets, expected| assert_eq!(Keyring::<Passcodes>::new(secrets).map(|_| ()), expected);
+        let of_length = |id, length| Stored {
+            text: Secret::new("x".repeat(length)),
+            ..stored(id, None)
+        };
+        let now = Timestamp::from_seconds(0);
+        let check = |keys, expected| assert_eq!(Keyring::<Passcodes>::new(keys, now).map(|_| ()), expected);
         check(vec![], Err(Unfit::Empty));
-        check(vec![(1, Secret::new("x".repeat(31)))], Err(Unfit::TooShort(1)));
-        check(vec![(1, long()), (1, long())], Err(Unfit::Twice(1)));
-        check(vec![(1, long())], Ok(()));
+        check(vec![of_length(1, 31)], Err(Unfit::TooShort(1)));
+        check(vec![of_length(1, 32), of_length(1, 32)], Err(Unfit::Twice(1)));
+        check(vec![of_length(1, 32)], Ok(()));
     }
 
     #[test]
     fn one_secret_gives_each_purpose_its_own_key() {
         assert_ne!(
-            ring::<Passcodes>(&[1]).newest().bytes(),
-            ring::<SupportPins>(&[1]).newest().bytes()
+            ring::<Passcodes>(&[1]).signing().bytes(),
+            ring::<SupportPins>(&[1]).signing().bytes()
         );
     }
 }

@@ -131,7 +131,7 @@ impl Otps {
             Ok(sends) => sends,
             Err(exhausted) => return Ok(Err(exhausted)),
         };
-        let (otp, code) = Otp::draw(policy, binding, keys.newest(), rng, act.at)?;
+        let (otp, code) = Otp::draw(policy, binding, keys.signing(), rng, act.at)?;
         let next = Self {
             code: Some(otp),
             sends,

@@ -242,7 +242,7 @@ impl Passcode {
         let text = random_text(rng, &shape.alphabet, shape.length)?;
         let expires_at = now.deadline(policy.lifetime);
         let passcode = Self {
-            id: PasscodeId(id_of(keys.newest(), binding, &text, now.millis())),
+            id: PasscodeId(id_of(keys.signing(), binding, &text, now.millis())),
             client: binding.client.clone(),
             issued_at: now,
             expires_at,
@@ -305,7 +305,7 @@ mod tests {
         let keys = ring(&[1]);
         let binding = binding("heatclinic", "test@test.com", "TEST_PURPOSE");
         let (passcode, text) = issue(&binding, &keys);
-        assert_eq!(Handle::of(keys.newest(), &binding, &text), passcode.id.handle());
+        assert_eq!(Handle::of(keys.signing(), &binding, &text), passcode.id.handle());
         assert_eq!(PasscodeId::parse(passcode.id.as_str()), Some(passcode.id.clone()));
         assert_eq!(
             Ulid::from_string(passcode.id.as_str()).expect("a ULID").timestamp_ms(),
@@ -320,7 +320,7 @@ mod tests {
         let mine = binding("c", "user", "purpose");
         let (passcode, text) = issue(&mine, &keys);
         let found = |key: &Key<_>, binding: &Binding| Handle::of(key, binding, &text) == passcode.id.handle();
-        assert!(found(keys.newest(), &mine));
+        assert!(found(keys.signing(), &mine));
         for other in [
             binding("C", "user", "purpose"),
             binding("c", "User", "purpose"),
@@ -329,9 +329,9 @@ mod tests {
             binding("c", "user", "purpose "),
             binding("c", "userp", "urpose"),
         ] {
-            assert!(!found(keys.newest(), &other), "{other:?}");
+            assert!(!found(keys.signing(), &other), "{other:?}");
         }
-        assert!(!found(ring(&[2]).newest(), &mine), "another key");
+        assert!(!found(ring(&[2]).signing(), &mine), "another key");
     }
 
     #[test]

@@ -83,7 +83,7 @@ impl Keeping<'_> {
             Self::Plain => Sha256::digest(parts).into(),
             Self::Sealed(keys) => {
                 let mut mac =
-                    Hmac::<Sha256>::new_from_slice(keys.newest().bytes()).expect("HMAC takes a key of any length");
+                    Hmac::<Sha256>::new_from_slice(keys.signing().bytes()).expect("HMAC takes a key of any length");
                 mac.update(&parts);
                 mac.finalize().into_bytes().into()
             }

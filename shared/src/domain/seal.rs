@@ -28,7 +28,7 @@ pub struct Sealed {
 pub struct Unreadable;
 
 impl Sealed {
-    /// Encrypts a text with the newest key, bound to its context.
+    /// Encrypts a text with the signing key, bound to its context.
     ///
     /// # Errors
     /// [`NoEntropy`] when the generator fails.
@@ -38,7 +38,7 @@ impl Sealed {
         text: &Secret,
         rng: &mut impl TryCryptoRng,
     ) -> Result<Self, NoEntropy> {
-        let key = keys.newest();
+        let key = keys.signing();
         let nonce = random_bytes(rng)?;
         let sealed = cipher(key).encrypt(
             &Nonce::from(nonce),

@@ -1,0 +1,107 @@
+//! Floor 2: keys from Secrets Manager, read again now and then, so that they rotate without a deployment.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+};
+
+use aws_sdk_secretsmanager::{Client, error::ProvideErrorMetadata};
+use serde::Deserialize;
+
+use crate::{
+    domain::{
+        key::{Keyring, Purpose, Stored},
+        secret::Secret,
+        time::Timestamp,
+    },
+    observe,
+};
+
+/// After so many seconds keys are read again. A new key must not sign before every function has read it: see `signs_from`.
+pub const FRESH_FOR: u64 = 300;
+
+/// After so many seconds the reading is tried again when it failed.
+const TRY_AGAIN_AFTER: u64 = 30;
+
+/// A key in its secret: the text alone, or with the time from which on it signs, in seconds since 1970.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Form {
+    Text(String),
+    Dated(Dated),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Dated {
+    key: String,
+    signs_from: u64,
+}
+
+/// The live keys of one purpose.
+#[derive(Debug)]
+pub struct Keys<P> {
+    client: Client,
+    secret: String,
+    ring: RefCell<Keyring<P>>,
+    stale_at: Cell<Timestamp>,
+}
+
+impl<P: Purpose> Keys<P> {
+    /// Reads the keys for the first time.
+    ///
+    /// # Errors
+    /// What is wrong with the secret, in words that hold nothing of it.
+    pub async fn read(client: Client, secret: String, now: Timestamp) -> Result<Self, String> {
+        let ring = read(&client, &secret, now).await?;
+        Ok(Self {
+            client,
+            secret,
+            ring: RefCell::new(ring),
+            stale_at: Cell::new(now.deadline(FRESH_FOR)),
+        })
+    }
+
+    /// The keys as they are now. Ones that cannot be read again are as good as they were: what was signed with a key that
+    /// is not known yet is refused, and nothing else changes.
+    pub async fn at(&self, now: Timestamp) -> Keyring<P> {
+        if self.stale_at.get().is_over(now) {
+            let fresh_for = match read(&self.client, &self.secret, now).await {
+                Ok(ring) => {
+                    self.ring.replace(ring);
+                    FRESH_FOR
+                }
+                Err(why) => {
+                    observe::degraded(&format!(
+                        "{} goes on with the keys that it had: their secret {why}",
+                        P::NAME
+                    ));
+                    TRY_AGAIN_AFTER
+                }
+            };
+            self.stale_at.set(now.deadline(fresh_for));
+        }
+        self.ring.borrow().at(now)
+    }
+}
+
+async fn read<P: Purpose>(client: &Client, secret: &str, now: Timestamp) -> Result<Keyring<P>, String> {
+    let answer = client.get_secret_value().secret_id(secret).send().await;
+    // The error may be shown: it is about the secret, and holds nothing of it.
+    let answer = answer.map_err(|error| format!("cannot be read: {}", error.code().unwrap_or("no answer")))?;
+    let forms: BTreeMap<u32, Form> = serde_json::from_str(answer.secret_string().unwrap_or_default())
+        .map_err(|_| "is not JSON like {\"1\":\"…\"}".to_owned())?;
+    let stored = forms.into_iter().map(|(id, form)| match form {
+        Form::Text(text) => Stored {
+            id,
+            text: Secret::new(text),
+            signs_from: None,
+        },
+        Form::Dated(Dated { key, signs_from }) => Stored {
+            id,
+            text: Secret::new(key),
+            signs_from: Some(Timestamp::from_seconds(signs_from)),
+        },
+    });
+    Keyring::new(stored.collect(), now).map_err(|unfit| format!("has unfit keys: {unfit:?}"))
+}
