@@ -6,14 +6,13 @@ use serde_json::{Value, json};
 use crate::{
     passcode::{CLIENT, PURPOSE, USER},
     short_passcode::SHORT,
-    world::{Got, World},
+    world::{Got, World, status_of},
 };
 
 const OWN: &str = "/api/v4/user/support_pin";
 const CREATE_FAILED: &str = r#"{"error":"Failed to create support PIN"}"#;
 const SHOW_FAILED: &str = r#"{"error":"Error retrieving Support PIN for user."}"#;
 const REVOKE_FAILED: &str = r#"{"error":"Error revoking Support PIN for user."}"#;
-const OURS: &str = r#"{"message":"500 Internal Server Error"}"#;
 
 fn dynamodb(kind: &str, skip: u32, times: u32) -> Value {
     json!({ "service": "dynamodb", "operation": null, "kind": kind, "skip": skip, "times": times })
@@ -32,9 +31,14 @@ fn spring(got: &Got, status: u16) {
 /// Each route of the support PIN under a fault from its `skip`th call on, until it is cleared.
 async fn support_pin_says(world: &World, kind: &str, skip: u32) {
     let of = format!("/api/v4/users/{}/support_pin", world.id("/user/user_id"));
+    let ours = status_of(kind);
+    let words = match ours {
+        503 => r#"{"message":"503 Service Unavailable"}"#,
+        _ => r#"{"message":"500 Internal Server Error"}"#,
+    };
     for (method, path, token, status, body) in [
         ("POST", OWN.to_owned(), world.user(), 422, CREATE_FAILED),
-        ("GET", OWN.to_owned(), world.user(), 500, OURS),
+        ("GET", OWN.to_owned(), world.user(), ours, words),
         ("GET", of.clone(), world.admin(), 422, SHOW_FAILED),
         ("POST", format!("{of}/revoke"), world.admin(), 422, REVOKE_FAILED),
     ] {
@@ -72,7 +76,7 @@ async fn a_store_that_hangs_is_said_in_time() {
     let created = world.post(OWN).private_token(world.user()).send().await;
     support_pin_says(&world, "hang", 1).await;
     for invocation in world.invocations().await {
-        if invocation["status"] == 422 || invocation["status"] == 500 {
+        if invocation["status"] == 422 || invocation["status"] == 503 {
             let ms = invocation["ms"].as_f64().expect("a number");
             assert!(ms < 10_000.0, "the function's time-out is 10 s: {invocation}");
         }
@@ -205,4 +209,48 @@ async fn a_function_without_its_keys_serves_nothing_and_recovers() {
     assert!(world.rows("SupportPinsTable").await.is_empty());
     world.clear_faults().await;
     world.post(OWN).private_token(world.user()).send().await.ok(201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_hangs_is_a_503_in_every_dialect() {
+    let world = World::new().await;
+    let issued = world.retrieve(USER, PURPOSE).await;
+    world.get(OWN).private_token(world.user()).send().await.ok(404);
+    let unavailable = |got: &Got, body: &str| {
+        assert_eq!((got.status, got.header("retry-after")), (503, Some("5")), "{got:?}");
+        assert!(got.body.contains(body), "{got:?}");
+    };
+    let uuid = "0bc71658-f3d6-4b81-a418-52f8f610eac8";
+    world.fault(dynamodb("hang", 0, 1000)).await;
+    let asked = [
+        (
+            world.get(OWN).private_token(world.user()),
+            r#"{"message":"503 Service Unavailable"}"#,
+        ),
+        (
+            world.consume(&issued.token, USER, PURPOSE),
+            r#","status":503,"error":"Service Unavailable","path":"/passcode/consume"}"#,
+        ),
+        (
+            world
+                .ask("PATCH", &format!("/rest/v1/iam/self_register_requests/{uuid}"))
+                .json(&json!({ "pwd": "ew!hIb3V" })),
+            r#"{"error_code":1503,"error_message":"temporarily unavailable, try again later"}"#,
+        ),
+        (
+            world
+                .post("/mithril/api/tokens")
+                .json(&json!({ "grant_type": "authorize_2fa_access_token", "token": world.user(), "otp": "123456" })),
+            r#""error":{"type":"internal_error","message":"Service unavailable. Try later."}}"#,
+        ),
+    ];
+    for (ask, body) in asked {
+        unavailable(&ask.send().await, body);
+    }
+    for invocation in world.invocations().await {
+        let ms = invocation["ms"].as_f64().expect("a number");
+        assert!(ms < 10_000.0, "the function's time-out is 10 s: {invocation}");
+    }
+    world.clear_faults().await;
+    world.consume(&issued.token, USER, PURPOSE).send().await.ok(200);
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::{
     login::api_grant,
     mithril::{Person, other_than, refused, value, wrong_code, wrong_token},
-    world::{Got, World},
+    world::{Got, World, status_of},
 };
 
 const DAY: u64 = 86_400;
@@ -69,9 +69,13 @@ async fn each(world: &World, calls: u32, mut check: impl AsyncFnMut(&Fault, &Per
 }
 
 #[track_caller]
-fn ours(got: &Got, what: &str) {
-    assert_eq!(got.status, 500, "{what}: {got:?}");
-    refused(got, 500, "internal_error", "Internal server error.");
+fn ours(got: &Got, kind: &str, what: &str) {
+    let words = match status_of(kind) {
+        503 => "Service unavailable. Try later.",
+        _ => "Internal server error.",
+    };
+    assert_eq!(got.status, status_of(kind), "{what}: {got:?}");
+    refused(got, status_of(kind), "internal_error", words);
 }
 
 /// Ends a login with its code, and looks at what that gave.
@@ -97,7 +101,7 @@ async fn a_login_survives_a_fault_in_any_step() {
         assert!(got.status != 201 || !fault.lasts(), "{what}: a success that is none");
         if got.status != 201 {
             assert!(!fault.passes(), "{what}: {got:?}");
-            ours(&got, &what);
+            ours(&got, fault.kind, &what);
             assert_eq!(world.sms_to(phone).await.len(), before, "{what}: nothing was promised");
             got = world.grant(api_grant(person)).await;
         }
@@ -130,7 +134,7 @@ async fn the_right_code_survives_a_fault_in_any_step() {
             }
             _ => {
                 assert!(!fault.passes(), "{what}: {got:?}");
-                ours(&got, &what);
+                ours(&got, fault.kind, &what);
                 match is_done {
                     // It was done, and nobody holds the token: it takes another login.
                     true => wrong_token(&world.authorize(&token, &code).await),
@@ -162,7 +166,7 @@ async fn a_wrong_code_is_never_right_and_counts_once_at_most() {
             }
             _ => {
                 assert!(!fault.passes(), "{what}: {got:?}");
-                ours(&got, &what);
+                ours(&got, fault.kind, &what);
                 assert!(
                     failed == "0" || failed == "1" && fault.kind == "drop_response",
                     "{what}: {failed}"
@@ -189,7 +193,7 @@ async fn a_wrong_password_is_never_right_and_counts_once_at_most() {
             401 => assert_eq!(failed, "1", "{what}: what is told is counted"),
             _ => {
                 assert!(!fault.passes(), "{what}: {got:?}");
-                ours(&got, &what);
+                ours(&got, fault.kind, &what);
                 assert!(
                     failed == "0" || failed == "1" && fault.kind == "drop_response",
                     "{what}: {failed}"
@@ -217,7 +221,7 @@ async fn another_code_survives_a_fault_in_any_step() {
         assert!(got.status != 201 || !fault.lasts(), "{what}: a success that is none");
         if got.status != 201 {
             assert!(!fault.passes(), "{what}: {got:?}");
-            ours(&got, &what);
+            ours(&got, fault.kind, &what);
             assert_eq!(world.sms_to(phone).await.len(), before, "{what}: nothing was promised");
             got = world.refresh(&old).await;
             assert_eq!(got.status, 201, "{what}: the earlier token is as good as ever: {got:?}");
@@ -250,12 +254,12 @@ async fn a_store_that_hangs_is_said_in_time() {
     // For good: nothing was done.
     let before = world.all_rows().await;
     world.fault(hang(2, 1000)).await;
-    ours(&world.grant(api_grant(&person)).await, "hangs for good");
+    ours(&world.grant(api_grant(&person)).await, "hang", "hangs for good");
     world.clear_faults().await;
     assert_eq!(world.all_rows().await, before);
     let (token, code) = world.waiting_for_api(&person).await;
     world.fault(hang(1, 1000)).await;
-    ours(&world.authorize(&token, &code).await, "hangs for good");
+    ours(&world.authorize(&token, &code).await, "hang", "hangs for good");
     world.clear_faults().await;
     let_in(&world, &person, &token, &code, "afterwards").await;
     for invocation in world.invocations().await {
@@ -279,7 +283,7 @@ async fn a_clients_token_survives_a_fault_in_any_step() {
             world.clear_faults().await;
             if got.status != 201 {
                 assert!(!fault.passes(), "{}: {got:?}", fault.words());
-                ours(&got, &fault.words());
+                ours(&got, fault.kind, &fault.words());
                 got = world.grant(body.clone()).await;
             }
             let path = "/passcode/retrieve?purpose=TEST&username=maria&client_id=heatclinic";

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::world::{Ask, Got, World};
+use crate::world::{Ask, Got, World, status_of};
 
 /// The demo domain, where everybody may register.
 pub const DOMAIN: &str = "pbx.era-platform.ru";
@@ -105,6 +105,16 @@ pub fn bad_value(got: &Got, field: &str, message: &str) {
 pub fn said(got: &Got, status: u16, message: &str) {
     let body = format!(r#"{{"error_code":{},"error_message":"{message}"}}"#, 1000 + status);
     assert_eq!((got.status, got.body.as_str()), (status, body.as_str()));
+}
+
+/// The dialect's word for a store that failed in that way.
+#[track_caller]
+pub fn ours(got: &Got, kind: &str) {
+    let words = match status_of(kind) {
+        503 => "temporarily unavailable, try again later",
+        _ => "internal error",
+    };
+    said(got, status_of(kind), words);
 }
 
 /// All that a caller sees of an answer, but for what differs between any two.

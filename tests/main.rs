@@ -42,6 +42,7 @@ mod registration;
 mod registration_confirm;
 mod registration_limits;
 mod registration_races;
+mod request_log;
 mod roles;
 mod secrecy;
 mod settings;

@@ -5,7 +5,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::{
-    mail::{CHECK_MAIL, DOMAIN, RESET, bad_value, said},
+    mail::{CHECK_MAIL, DOMAIN, RESET, bad_value, ours, said},
     password_change::WRONG,
     password_reset::{NEW, NO_REQUEST, OLD, is_set, notices},
     world::{Got, World},
@@ -181,7 +181,7 @@ async fn what_hangs_is_said_in_time() {
     assert_eq!(world.mails().await.len(), 1);
     // The store hangs for good: nothing was done, and the same call is good afterwards.
     world.fault(fault("dynamodb", "hang", 1, 1000)).await;
-    said(&world.reset(&link, NEW).await, 500, "internal error");
+    ours(&world.reset(&link, NEW).await, "hang");
     world.clear_faults().await;
     // It hangs once, on the very write: nobody notices.
     world
@@ -226,13 +226,14 @@ async fn an_ask_survives_a_fault_in_any_step() {
     let world = World::new().await;
     world.new_user("maria").await;
     for (what, rule) in each_step(7, 4) {
+        let kind = rule["kind"].as_str().expect("a kind").to_owned();
         world.fault(rule).await;
         let got = world.forgot("maria").send().await;
         world.clear_faults().await;
         match got.status {
             200 => got.is(200, CHECK_MAIL),
             _ => {
-                said(&got, 500, "internal error");
+                ours(&got, &kind);
                 assert!(world.mails().await.is_empty(), "{what}: nothing was promised");
                 world.advance(121).await;
                 world.forgot("maria").send().await.is(200, CHECK_MAIL);
@@ -259,13 +260,14 @@ async fn a_reset_survives_a_fault_in_any_step() {
         let pwd = format!("new-password-{n}");
         let link = world.reset_link("maria", EMAIL).await;
         let before = world.user_row(&id).await;
+        let kind = rule["kind"].as_str().expect("a kind").to_owned();
         world.fault(rule).await;
         let got = world.reset(&link, &pwd).await;
         world.clear_faults().await;
         let is_done = world.user_row(&id).await != before;
         match got.status {
             200 => is_set(&got, "maria"),
-            _ => said(&got, 500, "internal error"),
+            _ => ours(&got, &kind),
         }
         assert!(is_done || got.status != 200, "{what}: a success that is none");
         let again = world.reset(&link, &pwd).await;
@@ -293,13 +295,14 @@ async fn a_change_survives_a_fault_in_any_step() {
         let pwd = format!("new-password-{n}");
         let token = world.token(json!({ "user_id": id, "scopes": ["api"] })).await;
         let before = world.user_row(&id).await;
+        let kind = rule["kind"].as_str().expect("a kind").to_owned();
         world.fault(rule).await;
         let got = world.change_password(&token, &current, &pwd).await;
         world.clear_faults().await;
         let is_done = world.user_row(&id).await != before;
         match got.status {
             200 => is_set(&got, "maria"),
-            _ => said(&got, 500, "internal error"),
+            _ => ours(&got, &kind),
         }
         assert!(is_done || got.status != 200, "{what}: a success that is none");
         let again = world.change_password(&token, &current, &pwd).await;

@@ -351,6 +351,15 @@ pub fn holds(line: &str, secret: &str) -> bool {
     })
 }
 
+/// The status of an answer that a fault of that kind spoils for good: 503 where the store gave no answer, and 500 where it gave
+/// a bad one.
+pub fn status_of(kind: &str) -> u16 {
+    match kind {
+        "hang" | "drop_response" => 503,
+        _ => 500,
+    }
+}
+
 pub fn random_name() -> String {
     use std::hash::{BuildHasher, Hasher};
     format!("{:016x}", std::hash::RandomState::new().build_hasher().finish())

@@ -28,6 +28,7 @@ use countersign_shared::{
     },
     keys::Keys,
     notices::Notices,
+    observe::Step,
     second_factor::{self, Counted, Login, ROUNDS},
     settings::Lifetimes,
     store::{
@@ -176,7 +177,7 @@ impl Approve {
         self.tell(call, user, &message, "factor_changed").await;
         let next = NextStep::RequestApps;
         let answer = token_answer(call, "factor_approved", &access, &text, "approve_factor", next);
-        Ok(Some(answer))
+        Ok(Some(answer.as_step(Step::Verified)))
     }
 
     async fn tell(&self, call: &Call, user: &User, message: &Message<'_>, kind: &'static str) {

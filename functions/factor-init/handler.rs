@@ -26,6 +26,7 @@ use countersign_shared::{
         serve::Endpoint,
     },
     keys::Keys,
+    observe::Step,
     repetition::{self, Caller},
     second_factor::{self, Login, ROUNDS},
     sending::{self, Policy, Sending, Sent, Wanted},
@@ -137,14 +138,10 @@ impl Init {
             {
                 Sent::Yes => {
                     let next = NextStep::ApproveFactor;
-                    return Ok(token_answer(
-                        call,
-                        "factor_initiated",
-                        &token,
-                        &text,
-                        "init_factor",
-                        next,
-                    ));
+                    return Ok(
+                        token_answer(call, "factor_initiated", &token, &text, "init_factor", next)
+                            .as_step(Step::Issued),
+                    );
                 }
                 Sent::Changed => {}
             }

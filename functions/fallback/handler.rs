@@ -9,6 +9,7 @@ use countersign_shared::{
         route::Route,
         serve::Endpoint,
     },
+    observe::Family,
 };
 
 include!(concat!(env!("OUT_DIR"), "/routes.rs"));
@@ -54,6 +55,8 @@ impl From<Fault> for Error {
 }
 
 impl Dialect for Error {
+    const FAMILY: Option<Family> = None;
+
     fn reply(self, call: &Call) -> Reply {
         fn said<E: Dialect>(error: Error, call: &Call) -> Reply {
             match error {

@@ -195,7 +195,8 @@ fn operation(route: &Route) -> Option<Operation> {
                     ),
             )
             .response("413", json::<EraError>("The body has more than 16 KiB"))
-            .response("500", json::<EraError>("Ours")),
+            .response("500", json::<EraError>("Ours"))
+            .response("503", unavailable(reference::<EraError>())),
         "openapi" => named("This document", route)
             .tag("Description")
             .response(
@@ -211,7 +212,8 @@ fn operation(route: &Route) -> Option<Operation> {
                 "413",
                 json_of("The body has more than 16 KiB", inline::<plain::Message>()),
             )
-            .response("500", json_of("Ours", inline::<plain::Message>())),
+            .response("500", json_of("Ours", inline::<plain::Message>()))
+            .response("503", unavailable(inline::<plain::Message>())),
         _ => return None,
     };
     Some(operation.build())
@@ -239,7 +241,8 @@ fn gitlab(summary: &str, route: &Route) -> OperationBuilder {
         )
         .response("413", json::<Message>("The body has more than 16 KiB"))
         .response("415", json::<ErrorText>("There is a body of a type that is not read"))
-        .response("500", json::<Message>("Ours"));
+        .response("500", json::<Message>("Ours"))
+        .response("503", unavailable(reference::<Message>()));
     match route.path.contains("{id}") {
         true => operation.parameter(
             ParameterBuilder::new()
@@ -264,6 +267,7 @@ fn era(summary: &str, route: &Route) -> OperationBuilder {
         .response("413", json::<EraError>("The body has more than 16 KiB"))
         .response("415", json::<EraError>("The body is no JSON"))
         .response("500", json::<EraError>("Ours"))
+        .response("503", unavailable(reference::<EraError>()))
 }
 
 /// What sends a mail to whoever is named: it may be asked for only so often.
@@ -277,7 +281,7 @@ fn asks_for_mail(summary: &str, route: &Route) -> OperationBuilder {
         )
         .response(
             "503",
-            json::<EraError>("The mail cannot be sent; nothing stands in the way of another try")
+            json::<EraError>("The mail cannot be sent, or something of ours gave no answer; nothing stands in the way of another try")
                 .header("Retry-After", text()),
         )
 }
@@ -362,6 +366,7 @@ fn broadleaf(summary: &str, route: &Route) -> OperationBuilder {
         )
         .response("413", json::<SpringError>("The body has more than 16 KiB"))
         .response("500", json::<SpringError>("Ours"))
+        .response("503", unavailable(reference::<SpringError>()))
 }
 
 const CHALLENGE: &str = "WWW-Authenticate";
@@ -396,6 +401,11 @@ fn form<T: ToSchema>() -> RequestBody {
 
 fn json<T: ToSchema>(description: &str) -> ResponseBuilder {
     json_of(description, reference::<T>())
+}
+
+/// Something of ours gave no answer in time.
+fn unavailable(schema: impl Into<RefOr<Schema>>) -> ResponseBuilder {
+    json_of("Ours, and passing", schema).header("Retry-After", text())
 }
 
 fn json_of(description: &str, schema: impl Into<RefOr<Schema>>) -> ResponseBuilder {

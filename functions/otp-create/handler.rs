@@ -18,6 +18,7 @@ use countersign_shared::{
         serve::Endpoint,
     },
     keys::Keys,
+    observe::Step,
     repetition::{self, Caller},
     second_factor::{self, ROUNDS},
     sending::{self, Policy, Sending, Sent, Wanted},
@@ -105,7 +106,7 @@ impl Create {
                 .send(wanted, login.otps.clone(), login.meter.clone(), |_| {})
                 .await?
             {
-                Sent::Yes => return Ok(user_answer(call, "otp_sent", &login.user)),
+                Sent::Yes => return Ok(user_answer(call, "otp_sent", &login.user).as_step(Step::Issued)),
                 Sent::Changed => {}
             }
         }

@@ -15,6 +15,7 @@ use countersign_shared::{
         serve::Endpoint,
     },
     keys::Keys,
+    observe::Step,
     store::{
         rows::{
             budget::{self, Spent},
@@ -80,7 +81,8 @@ impl Endpoint for Consume {
                 Changed::No(_) => continue,
             };
             call.note_subject(format!("passcode:{}", consumed.id.as_str()));
-            return Ok(Answer::json(200, "passcode_consumed", &Consumed::new(&consumed.id)));
+            let answer = Answer::json(200, "passcode_consumed", &Consumed::new(&consumed.id));
+            return Ok(answer.as_step(Step::Verified));
         }
         Err(Error::Refused)
     }

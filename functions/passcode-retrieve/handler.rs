@@ -17,6 +17,7 @@ use countersign_shared::{
         serve::Endpoint,
     },
     keys::Keys,
+    observe::Step,
     store::{
         rows::budget::{self, Spent},
         table::{BatchGet, Put, Table, Update},
@@ -64,11 +65,7 @@ impl Endpoint for Retrieve {
         }
         let (passcode, text) = self.issue(&binding, call).await?;
         call.note_subject(format!("passcode:{}", passcode.id.as_str()));
-        Ok(Answer::json(
-            200,
-            "passcode_issued",
-            &Retrieved::new(&passcode.id, &text),
-        ))
+        Ok(Answer::json(200, "passcode_issued", &Retrieved::new(&passcode.id, &text)).as_step(Step::Issued))
     }
 }
 

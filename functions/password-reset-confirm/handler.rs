@@ -19,6 +19,7 @@ use countersign_shared::{
         serve::Endpoint,
     },
     notices::Notices,
+    observe::Step,
     passwords,
     repetition::{self, Caller},
     store::table::{Batch, BatchGet, Committed, Delete, Get, Put, Table, Transaction, Update},
@@ -119,6 +120,6 @@ impl Confirm {
         };
         let message = Message::PasswordChanged { at: call.now };
         notices.tell(call, user, &message, "password_changed").await;
-        era::password_set("password_reset", &user.domain, &user.login)
+        era::password_set("password_reset", &user.domain, &user.login).as_step(Step::Verified)
     }
 }

@@ -24,6 +24,7 @@ use countersign_shared::{
         serve::in_time,
     },
     mailing::{self, Letter},
+    observe::Step,
     store::table::Batch,
     throttling::Spending,
 };
@@ -164,7 +165,8 @@ impl Request {
             asked: Asked::PasswordReset,
             request: &request.digest,
         };
-        let sent = mailing::send(&self.mailer, &self.take_back, letter).await;
-        sent.map(|()| era::check_mail(outcome)).map_err(Error::MailFailed)
+        let sent = mailing::send(&self.mailer, &self.take_back, call, letter).await;
+        sent.map(|()| era::check_mail(outcome).as_step(Step::Issued))
+            .map_err(Error::MailFailed)
     }
 }

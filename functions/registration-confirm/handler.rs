@@ -15,6 +15,7 @@ use countersign_shared::{
         reply::Answer,
         serve::Endpoint,
     },
+    observe::Step,
     store::table::{Batch, BatchGet, Committed, Delete, Get, Put, Table, Transaction},
 };
 use rand::rngs::SysRng;
@@ -75,7 +76,7 @@ impl Endpoint for Confirm {
         match transaction.commit().await? {
             Committed::Yes => {
                 call.note_subject(format!("request:{} user:{}", digest.short(), user.id.text()));
-                Ok(era::password_set("registered", &user.domain, &user.login))
+                Ok(era::password_set("registered", &user.domain, &user.login).as_step(Step::Verified))
             }
             Committed::No(steps) if steps.contains(&request) => Err(Error::NoRequest),
             Committed::No(steps) if steps.contains(&names.login) => Err(Error::Taken("login")),

@@ -23,6 +23,7 @@ use countersign_shared::{
         serve::{Endpoint, in_time},
     },
     mailing::{self, Letter},
+    observe::Step,
     repetition::{self, Caller},
     store::{
         rows::budget::Spent,
@@ -154,7 +155,8 @@ impl Request {
             asked: Asked::Registration,
             request: &request.digest,
         };
-        let sent = mailing::send(&self.mailer, &self.take_back, letter).await;
-        sent.map(|()| era::check_mail(outcome)).map_err(Error::MailFailed)
+        let sent = mailing::send(&self.mailer, &self.take_back, call, letter).await;
+        sent.map(|()| era::check_mail(outcome).as_step(Step::Issued))
+            .map_err(Error::MailFailed)
     }
 }

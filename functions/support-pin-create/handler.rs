@@ -14,6 +14,7 @@ use countersign_shared::{
         serve::Endpoint,
     },
     keys::Keys,
+    observe::Step,
     store::{
         rows::support_pin::ISSUED_BY,
         table::{BatchGet, Put, Table},
@@ -55,10 +56,6 @@ impl Create {
         )
         .map_err(Fault::from)?;
         self.pins.put_once(&pin, ISSUED_BY).await?;
-        Ok(Answer::json(
-            201,
-            "pin_created",
-            &gitlab::SupportPin::new(&digits, pin.expires_at),
-        ))
+        Ok(Answer::json(201, "pin_created", &gitlab::SupportPin::new(&digits, pin.expires_at)).as_step(Step::Issued))
     }
 }

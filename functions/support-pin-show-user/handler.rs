@@ -8,6 +8,7 @@ use countersign_shared::{
         serve::Endpoint,
     },
     keys::Keys,
+    observe::Step,
     store::table::{BatchGet, Get, Table},
 };
 
@@ -39,10 +40,6 @@ impl ShowUser {
         gitlab::expect_nothing(call)?;
         let pin = self.pins.get(&user.id, call.now).await?.ok_or(Error::NoPin)?;
         let digits = pin.open(user, &self.keys.at(call.now).await)?.ok_or(Error::NoPin)?;
-        Ok(Answer::json(
-            200,
-            "pin_read",
-            &gitlab::SupportPin::new(&digits, pin.expires_at),
-        ))
+        Ok(Answer::json(200, "pin_read", &gitlab::SupportPin::new(&digits, pin.expires_at)).as_step(Step::Verified))
     }
 }

@@ -17,6 +17,7 @@ use countersign_shared::{
         },
         reply::Answer,
     },
+    observe::Step,
     second_factor::{self, Counted, Login, ROUNDS},
     store::table::{Committed, Transaction},
 };
@@ -85,7 +86,7 @@ impl Create {
             Committed::No(_) => None,
             Committed::Yes => {
                 let next = NextStep::RequestApps;
-                Some(token_answer(call, "otp_verified", &access, &text, grant_type, next))
+                Some(token_answer(call, "otp_verified", &access, &text, grant_type, next).as_step(Step::Verified))
             }
         })
     }

@@ -24,6 +24,7 @@ use countersign_shared::{
         },
         reply::Answer,
     },
+    observe::Step,
     second_factor::ROUNDS,
     sending::{self, Sending, Sent, Wanted},
     store::{
@@ -316,7 +317,10 @@ impl Create {
         });
         let (otps, meter) = (found.otps.clone(), found.meter.clone());
         match attempt.sending.send(wanted, otps, meter, also).await {
-            Ok(Sent::Yes) => Ok(answer("otp_requested", NextStep::RequestOtp)),
+            Ok(Sent::Yes) => {
+                let answer = answer("otp_requested", NextStep::RequestOtp);
+                Ok(answer.map(|answer| answer.as_step(Step::Issued)))
+            }
             Ok(Sent::Changed) => Ok(None),
             Err(why) => {
                 self.forgive(call, user).await;

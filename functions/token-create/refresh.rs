@@ -15,6 +15,7 @@ use countersign_shared::{
         },
         reply::Answer,
     },
+    observe::Step,
     second_factor::ROUNDS,
     sending::{self, Sending, Sent, Wanted},
     store::{rows, table::Transaction},
@@ -89,7 +90,8 @@ impl Create {
             {
                 Sent::Yes => {
                     let (grant_type, next) = (GrantType::Refresh.name(), NextStep::RequestOtp);
-                    return Ok(token_answer(call, "otp_requested", &renewed, &text, grant_type, next));
+                    let answer = token_answer(call, "otp_requested", &renewed, &text, grant_type, next);
+                    return Ok(answer.as_step(Step::Issued));
                 }
                 Sent::Changed => {}
             }

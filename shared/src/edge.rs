@@ -36,6 +36,7 @@ use crate::{
     },
     http::serve::{Endpoint, serve},
     keys::Keys,
+    observe,
     store::{
         conflict,
         table::{Row, Table},
@@ -97,6 +98,9 @@ where
         .expect("a thread and a timer");
     runtime.block_on(async {
         let edge = Edge::new(std::env::vars().collect());
+        edge.text("METRICS_NAMESPACE")
+            .iter()
+            .for_each(|name| observe::count_in(name));
         let wired = wire(&edge).await;
         match (wired, edge.problems().as_slice()) {
             (Ok(serving), []) => match serving.await {

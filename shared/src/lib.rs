@@ -1,4 +1,4 @@
-//! The shared crate of Countersign. Arrows only point down this list, and the four of floor 1 do not know each other:
+//! The shared crate of Countersign. Arrows only point down this list, and the first three of floor 1 do not know each other:
 //!
 //! - floor 3: the functions, one folder each under `functions/`
 //! - floor 2: [`edge`] (environment, clients), [`settings`] (policies), [`keys`] (what signs and encrypts), [`admission`] (who may pass),
@@ -6,7 +6,8 @@
 //!   [`lockouts`] (who is blocked), [`repetition`] (calls that come again), [`throttling`] (how often), [`passwords`] (a
 //!   password that changes), [`mailing`] (a mail with a link), [`sending`] (a code by text message), [`notices`] (what a
 //!   user is told of)
-//! - floor 1: [`store`] (DynamoDB), [`delivery`] (mails and text messages), [`http`] (calls and dialects), [`observe`] (metrics)
+//! - floor 1: [`store`] (DynamoDB), [`delivery`] (mails and text messages), [`http`] (calls and dialects), [`observe`] (what is
+//!   printed: lines and metrics)
 //! - floor 0: [`domain`] (the rules), [`fault`] (what broke on our side)
 //!
 //! What holds everywhere:

@@ -7,6 +7,8 @@ use crate::{
     },
     domain::{secret::Digest, sender::Sender, throttle::Asked},
     fault::Fault,
+    http::call::Call,
+    observe,
     store::table::{Delete, Row, Table},
 };
 
@@ -31,6 +33,7 @@ pub struct Letter<'a> {
 pub async fn send<R: Row<Id = Digest>>(
     mailer: &Mailer,
     requests: &Table<R, Delete>,
+    call: &Call,
     letter: Letter<'_>,
 ) -> Result<(), Fault> {
     let tags = [
@@ -38,6 +41,7 @@ pub async fn send<R: Row<Id = Digest>>(
         ("request", letter.request.hex()),
     ];
     let sent = mailer.send(letter.sender, letter.to, letter.mail, &tags).await;
+    observe::mail(letter.asked.name(), sent.is_ok(), call.told(None));
     match sent {
         Ok(()) => Ok(()),
         Err(Unsent { fault, perhaps_sent }) => {

@@ -10,7 +10,6 @@ use crate::{
         sender::Sender,
         suppression::{self, Suppression},
         tenant::Domain,
-        time::Timestamp,
         user::User,
     },
     fault::Fault,
@@ -34,21 +33,21 @@ impl Notices<'_> {
     /// Tells a user, unless the address takes no mail. `kind` is the mail's tag, a word. That it could not be sent is for the
     /// log.
     pub async fn tell(self, call: &Call, user: &User, message: &Message<'_>, kind: &'static str) {
-        if let Err(fault) = self.send(user, message, kind, call.now).await {
+        if let Err(fault) = self.send(call, user, message, kind).await {
             observe::failed(&call.request_id, kind, &fault);
         }
     }
 
-    async fn send(self, user: &User, message: &Message<'_>, kind: &str, now: Timestamp) -> Result<(), Fault> {
+    async fn send(self, call: &Call, user: &User, message: &Message<'_>, kind: &str) -> Result<(), Fault> {
         let subject = suppression::subject(&user.email);
         let mut batch = Batch::default();
         batch.want(self.suppressions, &subject);
         batch.want(self.domains, &user.domain);
         let found = batch.read().await?;
-        if found.take(self.suppressions, &subject, now)?.is_some() {
+        if found.take(self.suppressions, &subject, call.now)?.is_some() {
             return Ok(());
         }
-        let domain = found.take(self.domains, &user.domain, now)?;
+        let domain = found.take(self.domains, &user.domain, call.now)?;
         let domain = domain.unwrap_or_else(|| Domain::undescribed(user.domain.clone()));
         let mail = compose(&domain.locale, &domain.name, message);
         // Nobody reads what comes back: who did not do it has to be told where to go by somebody else than this mail.
@@ -59,7 +58,9 @@ impl Notices<'_> {
         let tags = [("kind", kind.to_owned())];
         let sent = self
             .mailer
-            .send(sender.as_ref(), Recipient::Person(&user.email), &mail, &tags);
-        sent.await.map_err(|Unsent { fault, .. }| fault)
+            .send(sender.as_ref(), Recipient::Person(&user.email), &mail, &tags)
+            .await;
+        observe::mail(kind, sent.is_ok(), call.told(None));
+        sent.map_err(|Unsent { fault, .. }| fault)
     }
 }

@@ -1,6 +1,11 @@
-//! Floor 1: lines beside those that end a request, and of functions that nobody waits for. A count is a log entry and a metric in one line, in CloudWatch's
-//! embedded metric format: nothing is called for it, and nothing is counted that is not logged.
+//! Floor 1: what functions print. A line is JSON, and holds ids and masks, never a secret. A count is a log entry and a metric in one line, in
+//! CloudWatch's embedded metric format: nothing is called for it, and nothing is counted that is not logged.
 
+mod request;
+
+use std::sync::OnceLock;
+
+pub use request::{End, Family, Request, Step, request};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -8,8 +13,32 @@ use crate::{
     fault::Fault,
 };
 
-/// Where all our metrics are.
-const NAMESPACE: &str = "Countersign";
+/// Where all metrics of this deployment are, if the environment says so.
+static NAMESPACE: OnceLock<String> = OnceLock::new();
+
+/// Says once, while the function starts, where its metrics are.
+pub fn count_in(namespace: &str) {
+    NAMESPACE.get_or_init(|| namespace.to_owned());
+}
+
+/// A metric of one, by its dimensions together, and by the first of them alone or by none if there is only one. The line that
+/// it is part of is its log entry.
+fn metric(at: Timestamp, name: &str, dimensions: &[(&str, &str)]) -> Map<String, Value> {
+    let names: Vec<_> = dimensions.iter().map(|(name, _)| *name).collect();
+    let wider = &names[..names.len() - 1];
+    let namespace = NAMESPACE.get().map_or("Countersign", String::as_str);
+    let metrics = json!([{
+        "Namespace": namespace, "Dimensions": [wider, names], "Metrics": [{ "Name": name, "Unit": "Count" }],
+    }]);
+    let mut fields = Map::new();
+    for (name, value) in dimensions {
+        fields.insert((*name).into(), (*value).into());
+    }
+    fields.insert(name.into(), 1.into());
+    let head = json!({ "Timestamp": at.millis(), "CloudWatchMetrics": metrics });
+    fields.insert("_aws".into(), head);
+    fields
+}
 
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +55,12 @@ pub enum Metric {
     SmsSent,
     /// Text messages that were not sent, by the reason.
     SmsFailed,
+    /// Mails that SES took, by what they are about.
+    MailSent,
+    /// Mails that SES did not say that it took, likewise.
+    MailFailed,
+    /// Audit events that could not be written, by what they are about: the log has them.
+    AuditFailed,
 }
 
 impl Metric {
@@ -37,6 +72,9 @@ impl Metric {
             Self::Rejected => "Rejected",
             Self::SmsSent => "SmsSent",
             Self::SmsFailed => "SmsFailed",
+            Self::MailSent => "MailSent",
+            Self::MailFailed => "MailFailed",
+            Self::AuditFailed => "AuditFailed",
         }
     }
 
@@ -49,6 +87,9 @@ impl Metric {
             Self::Rejected => "rejected",
             Self::SmsSent => "sms_sent",
             Self::SmsFailed => "sms_failed",
+            Self::MailSent => "mail_sent",
+            Self::MailFailed => "mail_failed",
+            Self::AuditFailed => "audit_failed",
         }
     }
 }
@@ -105,6 +146,12 @@ pub fn sms_failed(why: Reason, told: Told<'_>) {
     count(Metric::SmsFailed, ("Reason", why.name()), told);
 }
 
+/// Counts a mail, by the word for what it is about, and whether SES took it.
+pub fn mail(kind: &str, sent: bool, told: Told<'_>) {
+    let metric = if sent { Metric::MailSent } else { Metric::MailFailed };
+    count(metric, ("Message", kind), told);
+}
+
 /// Tells of an event that was not acted on, and why: words of ours, nothing out of the event.
 pub fn dropped(request_id: &str, why: &'static str) {
     let line = json!({ "level": "warn", "request_id": request_id, "outcome": "dropped", "why": why });
@@ -124,8 +171,7 @@ pub fn failed(request_id: &str, record: &str, fault: &Fault) {
     println!("{line}");
 }
 
-fn line(metric: Metric, (dimension, value): (&'static str, &str), told: Told<'_>) -> Value {
-    let name = metric.name();
+fn line(metric: Metric, dimension: (&'static str, &str), told: Told<'_>) -> Value {
     let mut line = Map::new();
     line.insert("at".into(), told.at.iso().into());
     line.insert("level".into(), "info".into());
@@ -138,15 +184,7 @@ fn line(metric: Metric, (dimension, value): (&'static str, &str), told: Told<'_>
     if let Some(address) = told.address {
         line.insert("address".into(), address.into());
     }
-    line.insert(dimension.into(), value.into());
-    line.insert(name.into(), 1.into());
-    let metrics = json!([{
-        "Namespace": NAMESPACE, "Dimensions": [[dimension]], "Metrics": [{ "Name": name, "Unit": "Count" }],
-    }]);
-    line.insert(
-        "_aws".into(),
-        json!({ "Timestamp": told.at.millis(), "CloudWatchMetrics": metrics }),
-    );
+    line.append(&mut self::metric(told.at, metric.name(), &[dimension]));
     Value::Object(line)
 }
 
@@ -172,7 +210,7 @@ mod tests {
             "_aws": {
                 "Timestamp": 1_772_230_017_999_u64,
                 "CloudWatchMetrics": [{
-                    "Namespace": "Countersign", "Dimensions": [["Type"]],
+                    "Namespace": "Countersign", "Dimensions": [[], ["Type"]],
                     "Metrics": [{ "Name": "Bounced", "Unit": "Count" }],
                 }],
             },
@@ -201,7 +239,7 @@ mod tests {
             );
             assert_eq!((&line["Reason"], &line["SmsFailed"]), (&json!(name), &json!(1)));
             let metrics = &line["_aws"]["CloudWatchMetrics"][0];
-            assert_eq!(metrics["Dimensions"], json!([["Reason"]]));
+            assert_eq!(metrics["Dimensions"], json!([[], ["Reason"]]));
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::{
     },
     fault::Fault,
     http::{call::Call, mithril, serve::in_time},
-    observe::{self, Reason, Told},
+    observe::{self, Reason},
     store::{
         rows::{
             self,
@@ -217,7 +217,7 @@ impl<'a> Sending<'a> {
         let text = code_text(wanted.locale, template, wanted.binding.purpose, wanted.domain, &code);
         match self.doors.texter.send(wanted.binding.phone, &text).await {
             Ok(()) => {
-                observe::sms_sent(country, self.told(&wanted.binding.phone.masked()));
+                observe::sms_sent(country, self.call.told(Some(&wanted.binding.phone.masked())));
                 Ok(Sent::Yes)
             }
             Err(Unsent { fault, why, .. }) => {
@@ -225,7 +225,7 @@ impl<'a> Sending<'a> {
                     Why::Failed => Reason::Failed,
                     Why::OptedOut => Reason::OptedOut,
                 };
-                observe::sms_failed(reason, self.told(&wanted.binding.phone.masked()));
+                observe::sms_failed(reason, self.call.told(Some(&wanted.binding.phone.masked())));
                 Err(NotSent::Failed(fault))
             }
         }
@@ -305,21 +305,12 @@ impl<'a> Sending<'a> {
     fn tell(&self, wanted: &Wanted<'_>, why: &NotSent) {
         let address = wanted.binding.phone.masked();
         match why {
-            NotSent::Exhausted(_) => observe::sms_failed(Reason::Throttled, self.told(&address)),
+            NotSent::Exhausted(_) => observe::sms_failed(Reason::Throttled, self.call.told(Some(&address))),
             NotSent::Failed(_) if self.doors.policy.countries.of(wanted.binding.phone).is_none() => {
-                observe::sms_failed(Reason::Country, self.told(&address));
+                observe::sms_failed(Reason::Country, self.call.told(Some(&address)));
             }
             // Counted where it failed, or no message at all.
             NotSent::Failed(_) | NotSent::Fault(_) => {}
-        }
-    }
-
-    fn told<'t>(&'t self, address: &'t str) -> Told<'t> {
-        Told {
-            request_id: &self.call.request_id,
-            at: self.call.now,
-            event: None,
-            address: Some(address),
         }
     }
 }

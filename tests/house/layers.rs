@@ -11,9 +11,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("fault", &["domain"]),
     ("store", &["domain", "fault"]),
     ("delivery", &["domain", "fault"]),
-    ("http", &["domain", "fault"]),
+    ("http", &["domain", "fault", "observe"]),
     ("observe", &["domain", "fault"]),
-    ("edge", &["domain", "fault", "store", "delivery", "http", "keys"]),
+    (
+        "edge",
+        &["domain", "fault", "store", "delivery", "http", "keys", "observe"],
+    ),
     // It makes the policies of all that is above floor 1, too.
     (
         "settings",
@@ -27,7 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("keys", &["domain", "fault", "observe"]),
     ("lockouts", &["domain", "fault", "store", "delivery", "http"]),
-    ("mailing", &["domain", "fault", "store", "delivery", "http"]),
+    ("mailing", &["domain", "fault", "store", "delivery", "http", "observe"]),
     ("notices", &["domain", "fault", "store", "delivery", "http", "observe"]),
     ("passwords", &["domain", "fault", "store", "delivery", "http"]),
     ("repetition", &["domain", "fault", "store", "delivery", "http"]),
@@ -57,7 +60,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("std::net", &["domain/network"]),
     ("std::process", &["edge"]),
     ("std::thread", &[]),
-    ("std::time::Instant", &[]),
+    ("std::time::Instant", &["http/serve"]),
     ("std::time::SystemTime", &["edge"]),
     ("tokio", &["edge", "http"]),
 ];

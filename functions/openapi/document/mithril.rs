@@ -30,7 +30,7 @@ use utoipa::{
     },
 };
 
-use super::{CHALLENGE, json, named, object, one_of, parameters, reference, repetition, text, verifies};
+use super::{CHALLENGE, json, named, object, one_of, parameters, reference, repetition, text, unavailable, verifies};
 
 /// The types that the other functions here refer to.
 pub fn schemas() -> Vec<(String, RefOr<Schema>)> {
@@ -215,7 +215,8 @@ fn mithril(summary: &str, route: &Route) -> OperationBuilder {
         .tag("Tokens and second factors")
         .response("400", json::<MithrilError>("The request cannot be read"))
         .response("413", json::<MithrilError>("The body has more than 16 KiB"))
-        .response("500", json::<MithrilError>("Ours"));
+        .response("500", json::<MithrilError>("Ours"))
+        .response("503", unavailable(reference::<MithrilError>()));
     let of_path = [("user_id", "The user's id"), ("id", "The factor's id")];
     of_path
         .iter()
@@ -284,7 +285,7 @@ fn sends_text(operation: OperationBuilder) -> OperationBuilder {
         .response("429", too_soon("Too many codes sent or tried"))
         .response(
             "503",
-            json::<MithrilError>("The text message cannot be sent; nothing stands in the way of another try")
+            json::<MithrilError>("The text message cannot be sent, or something of ours gave no answer; nothing stands in the way of another try")
                 .header("Retry-After", text()),
         )
 }

@@ -19,6 +19,7 @@ use crate::{
         time::Timestamp,
     },
     fault::Fault,
+    observe::Family,
 };
 
 /// What opens every passcode route.
@@ -279,6 +280,8 @@ impl From<Fault> for Error {
 }
 
 impl Dialect for Error {
+    const FAMILY: Option<Family> = Some(Family::Passcode);
+
     fn reply(self, call: &Call) -> Reply {
         let said = |status, outcome| spring(call, status, outcome);
         match self {
@@ -289,7 +292,7 @@ impl Dialect for Error {
             Self::Exhausted(Exhausted { retry_after }) => {
                 said(429, "budget_exhausted").with_header("retry-after", retry_after.to_string())
             }
-            Self::Fault(fault) => said(500, "fault").with_fault(fault),
+            Self::Fault(fault) => Reply::of_fault(fault, |status| said(status, "fault")),
         }
     }
 }
@@ -324,6 +327,7 @@ fn spring(call: &Call, status: u16, outcome: &'static str) -> Reply {
         413 => "Payload Too Large",
         415 => "Unsupported Media Type",
         429 => "Too Many Requests",
+        503 => "Service Unavailable",
         _ => "Internal Server Error",
     };
     let timestamp: Timestamp = call.now;

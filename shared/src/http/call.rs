@@ -7,7 +7,10 @@ use lambda_http::{aws_lambda_events::apigw::ApiGatewayV2httpRequest, http::Heade
 use percent_encoding::percent_decode_str;
 
 use super::{json::Object, rejection::Rejection};
-use crate::domain::{network::Network, secret::Secret, time::Timestamp};
+use crate::{
+    domain::{network::Network, secret::Secret, time::Timestamp},
+    observe::Told,
+};
 
 /// The largest body that is read, in bytes.
 pub const LARGEST_BODY: usize = 16 * 1024;
@@ -181,6 +184,17 @@ impl Call {
         self.query
             .split('&')
             .any(|pair| names.contains(&pair.split('=').next().unwrap_or_default()))
+    }
+
+    /// Who tells of what happens while this call is answered, about that masked address.
+    #[must_use]
+    pub fn told<'a>(&'a self, address: Option<&'a str>) -> Told<'a> {
+        Told {
+            request_id: &self.request_id,
+            at: self.now,
+            event: None,
+            address,
+        }
     }
 
     /// Notes for the log who calls. The first note stays.

@@ -20,7 +20,8 @@ use crate::{
         repetition::UnderWay,
         scope::{Needed, Scope},
     },
-    fault::Fault,
+    fault::{Fault, TRY_AGAIN_AFTER},
+    observe::Family,
 };
 
 /// What changes one's own password.
@@ -28,9 +29,6 @@ pub const CHANGE_PASSWORD: Needed = Needed {
     any_of: &[Scope::Api],
     named: &[Scope::Api],
 };
-
-/// After how many seconds a mail that could not be sent is worth another try.
-const SEND_AGAIN: u64 = 5;
 
 /// It is done.
 #[derive(Debug, Serialize, ToSchema)]
@@ -185,6 +183,8 @@ impl From<Fault> for Error {
 }
 
 impl Dialect for Error {
+    const FAMILY: Option<Family> = Some(Family::Registration);
+
     fn reply(self, _: &Call) -> Reply {
         match self {
             Self::Rejected(rejection) => rejected(rejection),
@@ -214,9 +214,12 @@ impl Dialect for Error {
                 said(409, "under_way", "the same request is being processed").with_header("retry-after", "1")
             }
             Self::MailFailed(fault) => said(503, "mail_failed", "mail cannot be sent, try again later")
-                .with_header("retry-after", SEND_AGAIN.to_string())
+                .with_header("retry-after", TRY_AGAIN_AFTER.to_string())
                 .with_fault(fault),
-            Self::Fault(fault) => said(500, "fault", "internal error").with_fault(fault),
+            Self::Fault(fault) => Reply::of_fault(fault, |status| match status {
+                503 => said(status, "fault", "temporarily unavailable, try again later"),
+                _ => said(status, "fault", "internal error"),
+            }),
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::{
         user::User,
     },
     fault::Fault,
+    observe::Family,
 };
 
 /// What opens a route that only reads.
@@ -195,6 +196,8 @@ impl From<seal::Unreadable> for Error {
 }
 
 impl Dialect for Error {
+    const FAMILY: Option<Family> = Some(Family::SupportPin);
+
     fn reply(self, _: &Call) -> Reply {
         let message = |status, outcome, message| Reply::json(status, outcome, &Message { message });
         let error = |status, outcome, error: &str| Reply::json(status, outcome, &ErrorText { error: error.into() });
@@ -212,7 +215,10 @@ impl Dialect for Error {
                 };
                 error(422, "fault", sentence).with_fault(fault)
             }
-            Self::Fault(fault) => message(500, "fault", "500 Internal Server Error").with_fault(fault),
+            Self::Fault(fault) => Reply::of_fault(fault, |status| match status {
+                503 => message(status, "fault", "503 Service Unavailable"),
+                _ => message(status, "fault", "500 Internal Server Error"),
+            }),
         }
     }
 }

@@ -24,7 +24,8 @@ use crate::{
         repetition::UnderWay,
         scope::{Needed, Scope},
     },
-    fault::Fault,
+    fault::{Fault, TRY_AGAIN_AFTER},
+    observe::Family,
 };
 
 /// What opens the list of a user's factors, and each of them.
@@ -48,9 +49,6 @@ pub const USER_UNBLOCK: Needed = only(&[Scope::UserUnblock]);
 const fn only(any_of: &'static [Scope]) -> Needed {
     Needed { any_of, named: any_of }
 }
-
-/// After how many seconds a message that could not be sent is worth another try.
-const SEND_AGAIN: u64 = 5;
 
 const CHALLENGE: &str = "www-authenticate";
 
@@ -172,6 +170,8 @@ impl From<Fault> for Error {
 }
 
 impl Dialect for Error {
+    const FAMILY: Option<Family> = Some(Family::SecondFactor);
+
     fn reply(self, call: &Call) -> Reply {
         let said = |status, outcome, r#type, message: &str| said(call, status, outcome, r#type, message);
         let denied = |outcome, message| said(401, outcome, "access_denied", message).with_header(CHALLENGE, "Bearer");
@@ -228,7 +228,7 @@ impl Dialect for Error {
                 too_soon("otp_guesses_exhausted", "Too many OTP attempts. Try later.", exhausted)
             }
             Self::SmsFailed(fault) => said(503, "sms_failed", "internal_error", "SMS not sent. Try later")
-                .with_header("retry-after", SEND_AGAIN.to_string())
+                .with_header("retry-after", TRY_AGAIN_AFTER.to_string())
                 .with_fault(fault),
             Self::FactorExists => conflict("factor_exists", "authentication_factor with such type are exist"),
             Self::OwnerBlocked => conflict("owner_blocked", "User blocked"),
@@ -241,7 +241,10 @@ impl Dialect for Error {
             }
             Self::NotFound => said(404, "not_found", "not_found", "Not found."),
             Self::Forbidden => said(403, "forbidden", "forbidden", "Forbidden."),
-            Self::Fault(fault) => said(500, "fault", "internal_error", "Internal server error.").with_fault(fault),
+            Self::Fault(fault) => Reply::of_fault(fault, |status| match status {
+                503 => said(status, "fault", "internal_error", "Service unavailable. Try later."),
+                _ => said(status, "fault", "internal_error", "Internal server error."),
+            }),
         }
     }
 }

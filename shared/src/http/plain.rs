@@ -8,7 +8,7 @@ use super::{
     rejection::Rejection,
     reply::{Dialect, Reply},
 };
-use crate::fault::Fault;
+use crate::{fault::Fault, observe::Family};
 
 /// An error of no family.
 #[derive(Debug, Serialize, ToSchema)]
@@ -40,6 +40,8 @@ impl From<Fault> for Error {
 }
 
 impl Dialect for Error {
+    const FAMILY: Option<Family> = None;
+
     fn reply(self, _: &Call) -> Reply {
         let said = |status, outcome, message| Reply::json(status, outcome, &Message { message });
         match self {
@@ -58,7 +60,10 @@ impl Dialect for Error {
                     }
                 }
             }
-            Self::Fault(fault) => said(500, "fault", "Internal Server Error").with_fault(fault),
+            Self::Fault(fault) => Reply::of_fault(fault, |status| match status {
+                503 => said(status, "fault", "Service Unavailable"),
+                _ => said(status, "fault", "Internal Server Error"),
+            }),
         }
     }
 }

@@ -3,7 +3,10 @@
 use serde::Serialize;
 
 use super::{call::Call, html::Page, rejection::Rejection};
-use crate::fault::Fault;
+use crate::{
+    fault::{Fault, TRY_AGAIN_AFTER},
+    observe::{Family, Step},
+};
 
 /// JSON.
 pub const JSON: &str = "application/json";
@@ -16,6 +19,7 @@ pub struct Answer {
     pub(super) body: String,
     pub(super) outcome: &'static str,
     pub(super) fault: Option<Fault>,
+    pub(super) step: Option<Step>,
 }
 
 impl Answer {
@@ -28,7 +32,15 @@ impl Answer {
             body: to_json(body),
             outcome,
             fault: None,
+            step: None,
         }
+    }
+
+    /// The same, counted as that step.
+    #[must_use]
+    pub fn as_step(mut self, step: Step) -> Self {
+        self.step = Some(step);
+        self
     }
 
     /// The answer of before, to a call that came again.
@@ -40,6 +52,7 @@ impl Answer {
             body,
             outcome: "repeated",
             fault: None,
+            step: None,
         }
     }
 
@@ -78,12 +91,16 @@ impl Answer {
             body: page.html.clone(),
             outcome,
             fault: None,
+            step: None,
         }
     }
 }
 
 /// A dialect's error: what the neutral failures become, and how it is said.
 pub trait Dialect: From<Rejection> + From<Fault> {
+    /// Whose metrics its routes count in, if any.
+    const FAMILY: Option<Family>;
+
     /// The reply that says it.
     fn reply(self, call: &Call) -> Reply;
 }
@@ -101,6 +118,8 @@ pub struct Reply {
     pub outcome: &'static str,
     /// What broke, for the log only.
     pub fault: Option<Fault>,
+    /// What was done, for the metrics only.
+    pub step: Option<Step>,
 }
 
 impl Reply {
@@ -113,6 +132,7 @@ impl Reply {
             body: to_json(body),
             outcome,
             fault: None,
+            step: None,
         }
     }
 
@@ -121,6 +141,17 @@ impl Reply {
     pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
+    }
+
+    /// What says that something of ours broke, by its status: 503 with `Retry-After` where it gave no answer in time, and
+    /// 500 otherwise (ASVS 16.5.2).
+    #[must_use]
+    pub fn of_fault(fault: Fault, say: impl FnOnce(u16) -> Self) -> Self {
+        let reply = match fault.is_passing() {
+            true => say(503).with_header("retry-after", TRY_AGAIN_AFTER.to_string()),
+            false => say(500),
+        };
+        reply.with_fault(fault)
     }
 
     /// Adds what broke.
@@ -139,6 +170,7 @@ impl From<Answer> for Reply {
             body,
             outcome,
             fault,
+            step,
         } = answer;
         Self {
             status,
@@ -146,6 +178,7 @@ impl From<Answer> for Reply {
             body,
             outcome,
             fault,
+            step,
         }
     }
 }

@@ -4,7 +4,12 @@
 //! The event is taken apart here and not by `lambda_http`'s own adapter: that one panics on a Host header or a path
 //! that make no URL, before any code of ours could say so in a dialect.
 
-use std::{panic::AssertUnwindSafe, pin::Pin, time::Duration};
+use std::{
+    cell::Cell,
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    time::{Duration, Instant},
+};
 
 use futures_util::FutureExt;
 use lambda_http::{
@@ -12,14 +17,16 @@ use lambda_http::{
     aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse},
     http::{HeaderMap, HeaderName, HeaderValue},
 };
-use lambda_runtime::{LambdaEvent, service_fn};
-use serde::Serialize;
+use lambda_runtime::{Context, LambdaEvent, service_fn};
 
 use super::{
     call::Call,
     reply::{Answer, Dialect, JSON, Reply},
 };
-use crate::fault::Fault;
+use crate::{
+    fault::Fault,
+    observe::{self, End, Family, Request},
+};
 
 /// For how long an endpoint may work on one request. The functions' time-out in template.yaml is longer, so that a
 /// caller gets the dialect's answer and not the gateway's.
@@ -34,7 +41,7 @@ const ACT_WITHIN: Duration = Duration::from_secs(5);
 /// Those of the work; a [`Fault`] when it takes too long.
 pub async fn in_time<T, E: From<Fault>>(work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
     let done = tokio::time::timeout(ACT_WITHIN, work).await;
-    done.unwrap_or_else(|_| Err(Fault::new("the work took too long".into()).into()))
+    done.unwrap_or_else(|_| Err(Fault::passing("the work took too long".into()).into()))
 }
 
 /// What a function does with a call. Its fields are all that it may touch.
@@ -50,6 +57,9 @@ pub trait Endpoint: 'static {
 pub trait AnyEndpoint {
     /// The reply to a call, whatever happens on the way, within that time.
     fn reply<'a>(&'a self, call: &'a Call, within: Duration) -> Pin<Box<dyn Future<Output = Reply> + 'a>>;
+
+    /// Whose metrics its calls count in.
+    fn family(&self) -> Option<Family>;
 }
 
 impl<E: Endpoint> AnyEndpoint for E {
@@ -64,10 +74,14 @@ impl<E: Endpoint> AnyEndpoint for E {
             let answer = match answer {
                 Ok(Ok(answer)) => answer,
                 Ok(Err(_)) => Err(Fault::new("the handler panicked".into()).into()),
-                Err(_) => Err(Fault::new("the answer took too long".into()).into()),
+                Err(_) => Err(Fault::passing("the answer took too long".into()).into()),
             };
             answer.map_or_else(|error| error.reply(call), Reply::from)
         })
+    }
+
+    fn family(&self) -> Option<Family> {
+        E::Error::FAMILY
     }
 }
 
@@ -77,14 +91,26 @@ impl<E: Endpoint> AnyEndpoint for E {
 /// When the runtime API cannot be reached.
 pub async fn serve(endpoint: Box<dyn AnyEndpoint>) -> Result<(), lambda_runtime::Error> {
     let endpoint = &endpoint;
+    let served = &Cell::new(false);
     lambda_runtime::run(service_fn(async |event: LambdaEvent<ApiGatewayV2httpRequest>| {
-        let route = event.payload.route_key.clone().unwrap_or_default();
-        let call = Call::new(event.payload, event.context.request_id);
+        let LambdaEvent { payload, context } = event;
+        let began = now();
+        let route = payload.route_key.clone().unwrap_or_default();
+        let call = Call::new(payload, context.request_id.clone());
         let reply = endpoint.reply(&call, ANSWER_WITHIN).await;
-        log(&call, &route, &reply);
+        let (took, cold) = (began.elapsed(), !served.replace(true));
+        tell(&call, &route, endpoint.family(), &reply, &context, took, cold);
         Ok::<_, lambda_runtime::Error>(response(reply))
     }))
     .await
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how long it took is for the log; nothing is decided by it"
+)]
+fn now() -> Instant {
+    Instant::now()
 }
 
 fn response(reply: Reply) -> ApiGatewayV2httpResponse {
@@ -110,39 +136,40 @@ fn response(reply: Reply) -> ApiGatewayV2httpResponse {
     response
 }
 
-/// One line a request (ASVS 16.2.1): when, what, who, about whom, how it ended. Ids only: no path, no query, no secret.
-#[derive(Serialize)]
-struct Line<'a> {
-    at: String,
-    level: &'static str,
-    request_id: &'a str,
-    route: &'a str,
-    status: u16,
-    outcome: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    actor: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    subject: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    fault: Option<String>,
-}
-
-fn log(call: &Call, route: &str, reply: &Reply) {
-    let line = Line {
-        at: call.now.iso(),
-        level: if reply.fault.is_some() { "error" } else { "info" },
+fn tell(
+    call: &Call,
+    route: &str,
+    family: Option<Family>,
+    reply: &Reply,
+    context: &Context,
+    took: Duration,
+    cold: bool,
+) {
+    let end = match (&reply.fault, reply.status) {
+        (_, ..400) => End::Done(reply.step),
+        (None, 429) => End::Refused { throttled: true },
+        (None, ..500) => End::Refused { throttled: false },
+        (Some(_), _) | (None, _) => End::Faulty,
+    };
+    // `Root=1-…;Parent=…;Sampled=1`
+    let trace = context.xray_trace_id.as_deref().unwrap_or_default();
+    let trace_id = trace.split(';').find_map(|part| part.strip_prefix("Root="));
+    observe::request(&Request {
+        at: call.now,
+        function: &context.env_config.function_name,
         request_id: &call.request_id,
+        trace_id,
         route,
+        family,
         status: reply.status,
         outcome: reply.outcome,
+        end,
+        took,
+        cold,
         actor: call.actor(),
         subject: call.subject(),
-        fault: reply.fault.as_ref().map(Fault::to_string),
-    };
-    println!(
-        "{}",
-        serde_json::to_string(&line).expect("a line has text keys and finite numbers")
-    );
+        fault: reply.fault.as_ref(),
+    });
 }
 
 #[cfg(test)]

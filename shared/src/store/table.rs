@@ -116,7 +116,7 @@ impl<R: Row, A> Table<R, A> {
     }
 
     fn fault<E: ProvideErrorMetadata, H>(&self, operation: &str, error: &SdkError<E, H>) -> Fault {
-        Fault::new(format!("{operation} on {} failed: {}", self.name, kind_of(error)))
+        failed(&format!("{operation} on {}", self.name), error)
     }
 
     fn parse(&self, item: &Item) -> Result<R, Fault> {
@@ -290,6 +290,15 @@ impl<R: Row> Table<R, Update> {
                 _ => Err(self.fault("UpdateItem", &error)),
             },
         }
+    }
+}
+
+/// A call that failed, and whether the store gave an answer at all.
+fn failed<E: ProvideErrorMetadata, H>(what: &str, error: &SdkError<E, H>) -> Fault {
+    let words = format!("{what} failed: {}", kind_of(error));
+    match error {
+        SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) => Fault::passing(words),
+        _ => Fault::new(words),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::{Client, types::KeysAndAttributes};
 
-use super::{BatchGet, Row, Table, kind_of};
+use super::{BatchGet, Row, Table, failed};
 use crate::{domain::time::Timestamp, fault::Fault, store::item::Item};
 
 /// Several rows, of several tables, read consistently in one call.
@@ -44,10 +44,7 @@ impl Batch {
                 (table, keys.expect("a batch for a table holds keys"))
             });
             let request = client.batch_get_item().set_request_items(Some(wanted.collect()));
-            let answer = request
-                .send()
-                .await
-                .map_err(|error| Fault::new(format!("BatchGetItem failed: {}", kind_of(&error))))?;
+            let answer = request.send().await.map_err(|error| failed("BatchGetItem", &error))?;
             for (table, items) in answer.responses.unwrap_or_default() {
                 self.found.extend(items.into_iter().map(|item| (table.clone(), item)));
             }
@@ -58,7 +55,7 @@ impl Batch {
                 return Ok(self);
             }
         }
-        Err(Fault::new("BatchGetItem left keys unprocessed three times".into()))
+        Err(Fault::passing("BatchGetItem left keys unprocessed three times".into()))
     }
 
     /// The row of that id among those read; an expired one is absent.

@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::{
     types::{self, AttributeValue, TransactWriteItem},
 };
 
-use super::{Change, Put, Row, Table, Update, kind_of};
+use super::{Change, Put, Row, Table, Update, failed};
 use crate::{
     domain::time::Timestamp,
     fault::Fault,
@@ -108,7 +108,7 @@ impl Transaction {
             Ok(_) => Ok(Committed::Yes),
             Err(error) => refused(&error)
                 .map(Committed::No)
-                .ok_or_else(|| Fault::new(format!("TransactWriteItems failed: {}", kind_of(&error)))),
+                .ok_or_else(|| failed("TransactWriteItems", &error)),
         }
     }
 }
