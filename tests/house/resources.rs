@@ -265,7 +265,7 @@ fn functions_are_built_for_lambda() {
     let mut broken = Vec::new();
     for (name, wanted) in [
         ("Runtime", json!("provided.al2023")),
-        ("Architectures", json!(["arm64"])),
+        ("Architectures", json!([{ "!Ref": "Architecture" }])),
         ("CodeUri", json!(".")),
         ("Handler", json!("bootstrap")),
     ] {
