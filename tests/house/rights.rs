@@ -378,6 +378,68 @@ fn nothing_is_allowed_by_a_star() {
     verdict(broken);
 }
 
+/// Whatever gives a right besides a role's own statements.
+const POLICIES: &[&str] = &[
+    "AWS::IAM::GroupPolicy",
+    "AWS::IAM::ManagedPolicy",
+    "AWS::IAM::Policy",
+    "AWS::IAM::RolePolicy",
+    "AWS::IAM::UserPolicy",
+];
+
+#[test]
+fn nothing_but_tracing_is_allowed_outside_of_roles() {
+    let template = Template::read();
+    let roles = template.resources("AWS::IAM::Role").into_iter();
+    let roles: Vec<_> = roles.map(|(id, _)| json!({ "!Ref": id })).collect();
+    // X-Ray knows no resource, so this is the one star; it is there while functions are traced, and for all of them.
+    let tracing = json!({
+        "Type": "AWS::IAM::ManagedPolicy",
+        "Condition": "Traced",
+        "Properties": {
+            "PolicyDocument": {
+                "Version": "2012-10-17",
+                "Statement": [{
+                    "Effect": "Allow",
+                    "Action": ["xray:PutTraceSegments", "xray:PutTelemetryRecords"],
+                    "Resource": "*",
+                }],
+            },
+            "Roles": roles,
+        },
+    });
+    let mut broken = Vec::new();
+    for (id, policy) in POLICIES.iter().flat_map(|of_type| template.resources(of_type)) {
+        if id != "TracingPolicy" {
+            broken.push(format!(
+                "{id} allows something outside of roles: write its statements in the roles of those who need them"
+            ));
+        } else if *policy != tracing {
+            broken.push(format!("{id} is {policy}: write {tracing}"));
+        }
+    }
+    let globals = &template.0["Globals"]["Function"];
+    for (given, wanted) in [
+        (
+            &template.0["Conditions"]["Traced"],
+            json!({ "!Equals": [{ "!Ref": "Tracing" }, "Active"] }),
+        ),
+        (&globals["Tracing"], json!({ "!Ref": "Tracing" })),
+        (
+            &globals["Tags"]["countersign:tracing"],
+            json!({ "!If": ["Traced", { "!Ref": "TracingPolicy" }, "none"] }),
+        ),
+    ] {
+        if *given != wanted {
+            broken.push(format!(
+                "functions are traced, or may be, by {given}: write {wanted}, so that the right is there while, and \
+                 before, it is needed"
+            ));
+        }
+    }
+    verdict(broken);
+}
+
 /// A role's properties without what lets it send to phones: the one statement that says what it does not allow.
 fn without_phones(properties: &Value) -> Value {
     let mut properties = properties.clone();
