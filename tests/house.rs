@@ -15,5 +15,6 @@ mod house {
     mod rights;
     mod routing;
     mod settings;
+    mod watch;
     mod workspace;
 }
