@@ -1,10 +1,11 @@
 //! A route is written once, in template.yaml: comments, the README, the OpenAPI document and the tests follow.
 
+use serde_json::json;
 use syn::visit::{self, Visit};
 
 use super::{
     super::routes::{PUBLIC, TESTED, UNAUTHENTICATED},
-    source::{compare, inside, mentions, read, root, verdict},
+    source::{compare, inside, mentions, named, read, root, verdict},
     template::{Template, entries},
 };
 
@@ -68,6 +69,58 @@ fn events_belong_to_the_one_api() {
             }
         }
     }
+    verdict(broken);
+}
+
+/// Types of fields that make each call cost, or be a guess: what sends, and what hashes passwords.
+const SENSITIVE: &[&str] = &["Cost", "Mailer", "Texter"];
+
+/// Functions that compare what could be guessed, and neither send nor hash.
+const COMPARING: &[&str] = &["passcode-consume"];
+
+#[test]
+fn routes_that_send_or_compare_are_throttled_more() {
+    let template = Template::read();
+    let api = &template.0["Resources"]["Api"]["Properties"];
+    let limits = |rate: &str, burst: &str| json!({ "ThrottlingRateLimit": { "!Ref": rate }, "ThrottlingBurstLimit": { "!Ref": burst } });
+    let mut broken = Vec::new();
+    let all = limits("RequestsPerSecond", "RequestsBurst");
+    if api["DefaultRouteSettings"] != all {
+        broken.push(format!(
+            "routes have no limit of their own: write DefaultRouteSettings {all}"
+        ));
+    }
+    let strict = limits("SensitiveRequestsPerSecond", "SensitiveRequestsBurst");
+    for (key, settings) in entries(&api["RouteSettings"]) {
+        if *settings != strict {
+            broken.push(format!("RouteSettings of {key} is {settings}: write {strict}"));
+        }
+    }
+    let is_sensitive = |function: &str| {
+        let handler = read(&format!("functions/{function}/handler.rs")).production();
+        let fields = handler.items.iter().flat_map(|item| match item {
+            syn::Item::Struct(item) => item.fields.iter().filter_map(|field| named(&field.ty)).collect(),
+            _ => Vec::new(),
+        });
+        let mut names = fields.map(|(name, _)| name);
+        COMPARING.contains(&function) || names.any(|name| SENSITIVE.contains(&name.as_str()))
+    };
+    let routes = template.routes().into_iter();
+    let wanted: Vec<_> = routes
+        .filter(|route| is_sensitive(route.function))
+        .map(|route| route.key)
+        .collect();
+    let given: Vec<_> = entries(&api["RouteSettings"])
+        .into_iter()
+        .map(|(key, _)| key.to_owned())
+        .collect();
+    compare(
+        &mut broken,
+        &wanted,
+        &given,
+        |key| format!("{key} sends, compares or hashes: add it to RouteSettings of Api in template.yaml"),
+        |key| format!("{key} is no route that sends, compares or hashes: remove it from RouteSettings of Api"),
+    );
     verdict(broken);
 }
 
