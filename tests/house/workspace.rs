@@ -244,6 +244,16 @@ fn one_toolchain() {
     );
 }
 
+/// Where this is not said, cargo-lambda builds functions that end their sandbox at a panic, instead of answering 500.
+#[test]
+fn a_panic_is_an_answer() {
+    assert_eq!(
+        root().value("profile.release", "panic"),
+        Some("\"unwind\""),
+        "write panic = \"unwind\" in [profile.release] of Cargo.toml"
+    );
+}
+
 #[test]
 fn the_licence_is_the_one_that_is_said() {
     assert_eq!(root().value("workspace.package", "license"), Some("\"Apache-2.0\""));
