@@ -16,6 +16,7 @@ use tokio::sync::broadcast::error::RecvError;
 use crate::aws::Rule;
 use crate::cloud::Inner;
 use crate::http;
+use crate::runtime::Process;
 
 /// Lambda takes events of at most 6 MB.
 const LONGEST_EVENT: usize = 6 * 1024 * 1024;
@@ -97,6 +98,7 @@ pub(crate) fn router(inner: &Arc<Inner>) -> Router {
         .route("/_local/tables/{name}", get(rows))
         .route("/_local/invocations", get(invocations).delete(clear_invocations))
         .route("/_local/faults", get(faults).post(add_fault).delete(clear_faults))
+        .route("/_local/functions/{name}/environment", post(environment))
         .route("/2015-03-31/functions/{name}/invocations", post(invoke))
         .fallback(async || problem(StatusCode::NOT_FOUND, "there is nothing here"))
         .method_not_allowed_fallback(async || problem(StatusCode::METHOD_NOT_ALLOWED, "not with this method"))
@@ -256,6 +258,17 @@ async fn add_fault(State(inner): Shared, body: Bytes) -> Response<Body> {
 async fn clear_faults(State(inner): Shared) -> Response<Body> {
     inner.faults.clear();
     done()
+}
+
+/// The environment for a process of the function that is started by somebody else. Each has its own.
+async fn environment(State(inner): Shared, Path(name): Path<String>) -> Response<Body> {
+    match inner.template.function_named(&name) {
+        Some(function) => {
+            let environment = Process::elsewhere(&inner.functions[function].blueprint);
+            plain(http::json(StatusCode::OK, &json!(environment)))
+        }
+        None => problem(StatusCode::NOT_FOUND, &format!("the template has no function {name}")),
+    }
 }
 
 /// Lambda's invoke API, as `aws lambda invoke --endpoint-url` speaks it.

@@ -1,6 +1,6 @@
 //! One process of a function: started with Lambda's environment, watched, and asked for one answer at a time.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -104,30 +104,10 @@ struct Seat {
 impl Process {
     /// Starts the binary. It is killed with the cloud, or when `end` is called.
     pub(super) fn spawn(blueprint: &Blueprint) -> Result<Arc<Self>, String> {
-        let id = random::hex();
-        let name = blueprint.function.name.clone();
-        let (jobs, waiting) = mpsc::unbounded_channel();
         let (end, ended) = watch::channel(None);
-        let init_calls = Calls::default();
-        let last_words = Arc::new(Mutex::default());
-        let process = Arc::new(Self {
-            id: id.clone(),
-            name: name.clone(),
-            seat: Mutex::new(Seat {
-                calls: init_calls.clone(),
-                pending: None,
-                init_error: None,
-            }),
-            jobs,
-            waiting: tokio::sync::Mutex::new(waiting),
-            ready: CancellationToken::new(),
-            ended,
-            kill: blueprint.stop.child_token(),
-            gone: CancellationToken::new(),
-            gone_at: Arc::default(),
-            init_calls,
-            last_words: Arc::clone(&last_words),
-        });
+        let process = Arc::new(Self::new(blueprint, ended));
+        let (id, name) = (process.id.clone(), process.name.clone());
+        let last_words = Arc::clone(&process.last_words);
         // Known before it runs: it may ask for its first event before this thread comes back from starting it.
         blueprint.processes.add(&process);
         let mut child = command(blueprint, &id).spawn().map_err(|error| {
@@ -163,6 +143,38 @@ impl Process {
             let _ = end.send(Some(status));
         });
         Ok(process)
+    }
+
+    /// The environment of a process that somebody else starts, AWS's own emulator for one. Its way to the AWS endpoints is
+    /// its own, and stays open as long as the cloud; events are not for the cloud to give it.
+    pub(crate) fn elsewhere(blueprint: &Blueprint) -> BTreeMap<String, String> {
+        let (_, ended) = watch::channel(None);
+        let process = Arc::new(Self::new(blueprint, ended));
+        blueprint.processes.add(&process);
+        environment(blueprint, &process.id)
+    }
+
+    fn new(blueprint: &Blueprint, ended: watch::Receiver<Option<String>>) -> Self {
+        let (jobs, waiting) = mpsc::unbounded_channel();
+        let init_calls = Calls::default();
+        Self {
+            id: random::hex(),
+            name: blueprint.function.name.clone(),
+            seat: Mutex::new(Seat {
+                calls: init_calls.clone(),
+                pending: None,
+                init_error: None,
+            }),
+            jobs,
+            waiting: tokio::sync::Mutex::new(waiting),
+            ready: CancellationToken::new(),
+            ended,
+            kill: blueprint.stop.child_token(),
+            gone: CancellationToken::new(),
+            gone_at: Arc::default(),
+            init_calls,
+            last_words: Arc::default(),
+        }
     }
 
     /// How the process ended; never, while it lives.
@@ -276,28 +288,10 @@ impl Processes {
 
 /// The environment that Lambda sets, the template's, and where AWS is: nothing else is passed on.
 fn command(blueprint: &Blueprint, id: &str) -> Command {
-    let Blueprint {
-        function, control_url, ..
-    } = blueprint;
     let home = blueprint.binary.parent().map(PathBuf::from).unwrap_or_default();
     let mut command = Command::new(&blueprint.binary);
     command
         .env_clear()
-        .env("AWS_LAMBDA_FUNCTION_NAME", &function.physical_name)
-        .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
-        .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", function.memory_mb.to_string())
-        .env(
-            "AWS_LAMBDA_LOG_GROUP_NAME",
-            format!("/aws/lambda/{}", function.physical_name),
-        )
-        .env("AWS_LAMBDA_LOG_STREAM_NAME", format!("local/[$LATEST]{id}"))
-        .env("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand")
-        .env("AWS_EXECUTION_ENV", "AWS_Lambda_provided.al2023")
-        .env("AWS_REGION", REGION)
-        .env("AWS_DEFAULT_REGION", REGION)
-        .env("AWS_ACCESS_KEY_ID", "LOCALACCESSKEY")
-        .env("AWS_SECRET_ACCESS_KEY", "local-secret-access-key")
-        .env("AWS_SESSION_TOKEN", "local-session-token")
         .env("_HANDLER", "bootstrap")
         .env("LAMBDA_TASK_ROOT", &home)
         .env("LAMBDA_RUNTIME_DIR", "/var/runtime")
@@ -305,22 +299,54 @@ fn command(blueprint: &Blueprint, id: &str) -> Command {
         .env("TZ", ":UTC")
         .env("PATH", "/usr/local/bin:/usr/bin:/bin")
         // The runtime takes a path here only behind an explicit scheme.
-        .env("AWS_LAMBDA_RUNTIME_API", format!("{control_url}/{id}"))
-        .envs(function.environment.iter().map(|(key, value)| (key, value)))
+        .env("AWS_LAMBDA_RUNTIME_API", format!("{}/{id}", blueprint.control_url))
+        .envs(environment(blueprint, id))
         .current_dir(&home)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true);
-    for (variable, service) in [
+    command
+}
+
+/// Those parts of it that do not depend on where the process runs.
+fn environment(blueprint: &Blueprint, id: &str) -> BTreeMap<String, String> {
+    let Blueprint {
+        function, control_url, ..
+    } = blueprint;
+    let name = &function.physical_name;
+    let (memory, group) = (function.memory_mb.to_string(), format!("/aws/lambda/{name}"));
+    let stream = format!("local/[$LATEST]{id}");
+    let fixed = [
+        ("AWS_LAMBDA_FUNCTION_NAME", name.as_str()),
+        ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", &memory),
+        ("AWS_LAMBDA_LOG_GROUP_NAME", &group),
+        ("AWS_LAMBDA_LOG_STREAM_NAME", &stream),
+        ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"),
+        ("AWS_EXECUTION_ENV", "AWS_Lambda_provided.al2023"),
+        ("AWS_REGION", REGION),
+        ("AWS_DEFAULT_REGION", REGION),
+        ("AWS_ACCESS_KEY_ID", "LOCALACCESSKEY"),
+        ("AWS_SECRET_ACCESS_KEY", "local-secret-access-key"),
+        ("AWS_SESSION_TOKEN", "local-session-token"),
+    ];
+    let fixed = fixed.map(|(variable, value)| (variable.to_owned(), value.to_owned()));
+    let endpoints = [
         ("AWS_ENDPOINT_URL_DYNAMODB", "dynamodb"),
         ("AWS_ENDPOINT_URL_SES", "ses"),
         ("AWS_ENDPOINT_URL_SNS", "sns"),
         ("AWS_ENDPOINT_URL_SECRETS_MANAGER", "secretsmanager"),
-    ] {
-        command.env(variable, format!("{control_url}/{id}/aws/{service}"));
-    }
-    command
+    ];
+    let endpoints = endpoints.map(|(variable, service)| {
+        let endpoint = format!("{control_url}/{id}/aws/{service}");
+        (variable.to_owned(), endpoint)
+    });
+    fixed
+        .into_iter()
+        .chain(function.environment.clone())
+        .chain(endpoints)
+        .collect()
 }
 
 async fn wait(child: &mut Child, kill: &CancellationToken) -> String {

@@ -62,6 +62,50 @@ async fn a_function_sees_lambdas_environment_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_process_that_is_started_elsewhere_has_the_same_environment_and_a_way_of_its_own() {
+    let local = Local::start().await;
+    let asked = async |name: &str| {
+        let path = format!("/_local/functions/{name}/environment");
+        send(local.http.post(local.url(&path))).await
+    };
+    let mut ours = read(send(local.get("/things/1?mode=environment")).await).await;
+    let (mut first, second) = (
+        read(asked("EchoFunction").await).await,
+        read(asked("EchoFunction").await).await,
+    );
+    const WAY: &str = "AWS_ENDPOINT_URL_SECRETS_MANAGER";
+    assert_ne!(first[WAY], second[WAY]);
+
+    let secret = json!({ "SecretId": first["SECRET_ARN"] });
+    let request = local.http.post(first[WAY].as_str().expect("an address")).json(&secret);
+    let answer = read(send(request.header("x-amz-target", "secretsmanager.GetSecretValue")).await).await;
+    assert_eq!(answer["ARN"], first["SECRET_ARN"], "{answer}");
+
+    // What depends on where it runs, on which process it is, and on the event that it has.
+    let own = |name: &String| {
+        name.starts_with("AWS_ENDPOINT_URL_")
+            || name == "AWS_LAMBDA_LOG_STREAM_NAME"
+            || name == "AWS_LAMBDA_RUNTIME_API"
+    };
+    let sandbox = [
+        "_X_AMZN_TRACE_ID",
+        "_HANDLER",
+        "LAMBDA_TASK_ROOT",
+        "LAMBDA_RUNTIME_DIR",
+        "LANG",
+        "TZ",
+        "PATH",
+    ];
+    for environment in [&mut ours, &mut first] {
+        let environment = environment.as_object_mut().expect("an object");
+        environment.retain(|name, _| !own(name) && !sandbox.contains(&name.as_str()));
+    }
+    assert_eq!(first, ours);
+
+    assert_eq!(asked("nobody").await.status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
 async fn parameters_take_the_place_of_defaults() {
     let given = [("Mode", "fancy"), ("PublicUrl", "https://id.example.com")];
     let local = Local::start_with(Options {
