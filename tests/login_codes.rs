@@ -30,7 +30,7 @@ fn count(row: &Value, name: &str) -> u64 {
 
 impl World {
     /// An administrator's act upon the person's one factor.
-    async fn act_upon_factor(&self, person: &Person, action: &str) {
+    pub async fn act_upon_factor(&self, person: &Person, action: &str) {
         let list = format!("{API}/users/{}/authentication_factors", person.id);
         let factors = self.get(&list).bearer(self.admin()).send().await.ok(200);
         let id = factors["data"][0]["id"].as_str().expect("a factor");

@@ -2,6 +2,7 @@
 //! `house.rs` holds the rules about the repository itself.
 
 mod app_root;
+mod audit;
 mod blocks;
 mod cleanup;
 mod code_secrecy;

@@ -49,8 +49,8 @@ async fn every_answer_is_the_same_and_costs_the_same() {
         .collect();
     assert_eq!(
         operations.len(),
-        8,
-        "three reads, three budgets, the request and the mail: {operations:?}"
+        9,
+        "three reads, three budgets, the request, the mail, and the audit event: {operations:?}"
     );
     let expected = seen(&world.forgot("mailed@example.org").send().await);
     assert_eq!(calls(&world).await, cost);

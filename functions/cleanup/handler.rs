@@ -58,10 +58,16 @@ impl Cleanup {
     /// The row is the proof that a removal was told: only who writes it prints the line. A process that dies between the two
     /// leaves the event without its metric, never with two.
     async fn tell(&self, removal: &Removal<'_>, request_id: &str) -> Result<(), Fault> {
-        let subject = audit::subject(removal.kind, &removal.key);
+        let subject = audit::pseudonym(removal.kind, &audit::subject(removal.kind, &removal.key));
         let attempt = random_bytes(&mut SysRng)?;
-        let event = Event::new(self.policy, What::Expired, &removal.source(), attempt, removal.at);
-        let event = event.about(removal.kind, subject);
+        let event = Event::new(
+            self.policy,
+            What::Expired,
+            &removal.source(),
+            subject,
+            attempt,
+            removal.at,
+        );
         if self.audit.put_new(&event, removal.at).await? {
             let line = Told {
                 request_id,

@@ -89,7 +89,8 @@ impl DeliveryFeedback {
         let about = subject(address);
         let source: [&[u8]; 2] = [feedback.id.as_bytes(), &about];
         let attempt = random_bytes(&mut SysRng)?;
-        let event = Event::new(self.keeping, what, &source, attempt, feedback.at).about("Mail", about);
+        let mail = audit::pseudonym("Mail", &about);
+        let event = Event::new(self.keeping, what, &source, mail, attempt, feedback.at);
         if self.audit.put_new(&event, feedback.at).await? {
             let address = address.masked();
             let told = Told {

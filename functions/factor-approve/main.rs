@@ -4,7 +4,7 @@ mod handler;
 use countersign_shared::edge;
 
 fn main() -> std::process::ExitCode {
-    edge::run(async |edge| {
+    edge::run_recorded(async |edge| {
         let (mailer, keys) = (edge.mailer(), edge.keys().await);
         let (policy, lockout, lifetimes) = (edge.otp_policy(), edge.lockout_policy(), edge.token_lifetimes());
         Ok(handler::Approve {

@@ -4,7 +4,7 @@ mod handler;
 use countersign_shared::edge;
 
 fn main() -> std::process::ExitCode {
-    edge::run(async |edge| {
+    edge::run_recorded(async |edge| {
         let (answers, keys) = (edge.keys().await, edge.keys().await);
         let (texter, policy) = (edge.texter(), edge.sending_policy());
         Ok(handler::Create {

@@ -4,7 +4,7 @@ mod handler;
 use countersign_shared::edge;
 
 fn main() -> std::process::ExitCode {
-    edge::run(async |edge| {
+    edge::run_recorded(async |edge| {
         let (policy, keys) = (edge.passcode_policy(), edge.keys().await);
         Ok(handler::Retrieve {
             tokens: edge.table(),

@@ -72,8 +72,9 @@ const TRIES: usize = 3;
 impl Confirm {
     async fn confirm(&self, call: &Call, digest: &Digest, given: &Secret) -> Result<Answer, Error> {
         let request = self.requests.get(digest, call.now).await?.ok_or(Error::NoRequest)?;
+        call.note_link(digest.short());
         let (mut user, domain) = self.find(call, &request.target).await?;
-        call.note_subject(format!("request:{} user:{}", digest.short(), user.id.text()));
+        call.note_subject(format!("user:{}", user.id.text()));
         let password = body::accept_password(&domain.passwords, "pwd", given)?;
         let password = PasswordHash::of(&password, &self.cost, &mut SysRng).map_err(Fault::from)?;
         for _ in 0..TRIES {

@@ -4,7 +4,7 @@ mod handler;
 use countersign_shared::edge;
 
 fn main() -> std::process::ExitCode {
-    edge::run(async |edge| {
+    edge::run_recorded(async |edge| {
         let mailer = edge.mailer();
         let cost = edge.password_cost();
         Ok(handler::Confirm {

@@ -6,7 +6,7 @@ mod reset;
 use countersign_shared::edge;
 
 fn main() -> std::process::ExitCode {
-    edge::run(async |edge| {
+    edge::run_recorded(async |edge| {
         let mailer = edge.mailer();
         let policy = edge.password_reset_policy();
         let (guesses, cost) = (edge.password_guesses(), edge.password_cost());

@@ -133,11 +133,10 @@ impl Request {
         };
         let (request, id) =
             PasswordResetRequest::issue(target, self.policy.lifetime, &mut SysRng, call.now).map_err(Fault::from)?;
-        let asked = format!("request:{}", request.digest.short());
-        call.note_subject(match &found.user {
-            Some(user) => format!("{asked} user:{}", user.id.text()),
-            None => asked,
-        });
+        call.note_link(request.digest.short());
+        if let Some(user) = &found.user {
+            call.note_subject(format!("user:{}", user.id.text()));
+        }
         self.requests.put(&request).await?;
 
         let link = self.policy.link(Asked::PasswordReset, &id);

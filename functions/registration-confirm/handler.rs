@@ -38,6 +38,7 @@ impl Endpoint for Confirm {
         let given = body::read_password(call)?;
         let digest = link::parse(call.path_parameter("uuid")).ok_or(Error::NoRequest)?;
         let request = self.requests.get(&digest, call.now).await?.ok_or(Error::NoRequest)?;
+        call.note_link(digest.short());
         let wanted = request.wanted;
         let login = claim::login(&wanted.domain, &wanted.login);
 
@@ -75,7 +76,7 @@ impl Endpoint for Confirm {
         let names = accounts::make(&mut transaction, &self.users, &self.claims, &user, call.now);
         match transaction.commit().await? {
             Committed::Yes => {
-                call.note_subject(format!("request:{} user:{}", digest.short(), user.id.text()));
+                call.note_subject(format!("user:{}", user.id.text()));
                 Ok(era::password_set("registered", &user.domain, &user.login).as_step(Step::Verified))
             }
             Committed::No(steps) if steps.contains(&request) => Err(Error::NoRequest),

@@ -128,7 +128,7 @@ impl Request {
 
         let (request, id) = RegistrationRequest::issue(admitted.wanted, self.policy.lifetime, &mut SysRng, call.now)
             .map_err(Fault::from)?;
-        call.note_subject(format!("request:{}", request.digest.short()));
+        call.note_link(request.digest.short());
         self.requests.put(&request).await?;
 
         let domain = &admitted.domain;

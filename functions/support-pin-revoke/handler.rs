@@ -34,10 +34,10 @@ impl Revoke {
     async fn revoke(&self, call: &Call) -> Result<Answer, Error> {
         let token = gitlab::token(call)?;
         let id = UserId::parse(call.path_parameter("id"));
+        let caller = admission::person(&self.tokens, &self.users, call, token, gitlab::WRITE, id).await??;
         if let Some(id) = id {
             call.note_subject(format!("user:{}", id.text()));
         }
-        let caller = admission::person(&self.tokens, &self.users, call, token, gitlab::WRITE, id).await??;
         let user = gitlab::administered(&caller.user, caller.named.as_ref())?;
         gitlab::expect_nothing(call)?;
         let change = support_pin::revoke(user, &call.invocation, call.now);

@@ -1,16 +1,17 @@
 //! GET /api/v4/users/{id}/support_pin
 mod handler;
 
-use countersign_shared::edge;
+use countersign_shared::{edge, trail::Trail};
 
 fn main() -> std::process::ExitCode {
-    edge::run(async |edge| {
-        let keys = edge.keys().await;
+    edge::run_recorded(async |edge| {
+        let (keys, policy) = (edge.keys().await, edge.audit_policy());
         Ok(handler::ShowUser {
             tokens: edge.table(),
             users: edge.table(),
             pins: edge.table(),
             keys: keys?,
+            trail: Trail::new(edge.table(), policy?),
         })
     })
 }

@@ -32,6 +32,7 @@ impl Create {
     ) -> Result<Answer, Error> {
         let id = ClientId::parse(client_id).ok_or(Error::ClientUnknown)?;
         let client = self.clients.get(&id, call.now).await?.ok_or(Error::ClientUnknown)?;
+        call.note_subject(format!("client:{}", id.as_str()));
         if !client.grants.contains(&Granting::ClientCredentials) {
             return Err(Error::ClientNotAllowed);
         }

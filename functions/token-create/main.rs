@@ -8,7 +8,7 @@ mod refresh;
 use countersign_shared::edge;
 
 fn main() -> std::process::ExitCode {
-    edge::run(async |edge| {
+    edge::run_recorded(async |edge| {
         let (mailer, texter) = (edge.mailer(), edge.texter());
         let (answers, keys) = (edge.keys().await, edge.keys().await);
         let (policy, lockout) = (edge.sending_policy(), edge.lockout_policy());

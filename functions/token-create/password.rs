@@ -149,6 +149,8 @@ impl Create {
             };
             verified = Some((stored.clone(), verdict));
             let Some(user) = found.user.as_ref() else {
+                // Written down like a user's, so that it takes as long.
+                call.note_subject(format!("nobody:{}", id.text()));
                 return self.refuse(call, Error::WrongIdentity).await;
             };
             call.note_subject(format!("user:{}", user.id.text()));

@@ -4,7 +4,7 @@ mod handler;
 use countersign_shared::edge;
 
 fn main() -> std::process::ExitCode {
-    edge::run(async |edge| {
+    edge::run_recorded(async |edge| {
         Ok(handler::Unblock {
             tokens: edge.table(),
             users: edge.table(),

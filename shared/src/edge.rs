@@ -41,6 +41,7 @@ use crate::{
         conflict,
         table::{Row, Table},
     },
+    trail::{Recorded, Trail},
 };
 
 /// Keys that lie in Secrets Manager.
@@ -84,6 +85,15 @@ pub fn run<E: Endpoint>(wire: impl AsyncFnOnce(&Edge) -> Result<E, Refused>) -> 
     start(async |edge| {
         let endpoint = wire(edge).await?;
         Ok(async { serve(Box::new(endpoint)).await })
+    })
+}
+
+/// Starts a function whose calls are written down in the audit trail.
+pub fn run_recorded<E: Endpoint>(wire: impl AsyncFnOnce(&Edge) -> Result<E, Refused>) -> ExitCode {
+    start(async |edge| {
+        let (endpoint, policy) = (wire(edge).await, edge.audit_policy());
+        let (endpoint, trail) = (endpoint?, Trail::new(edge.table(), policy?));
+        Ok(async { serve(Box::new(Recorded { endpoint, trail })).await })
     })
 }
 

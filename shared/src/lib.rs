@@ -5,7 +5,7 @@
 //!   [`second_factor`] (a login that waits for a code), [`accounts`] (accounts that are made), [`factors`] (second factors),
 //!   [`lockouts`] (who is blocked), [`repetition`] (calls that come again), [`throttling`] (how often), [`passwords`] (a
 //!   password that changes), [`mailing`] (a mail with a link), [`sending`] (a code by text message), [`notices`] (what a
-//!   user is told of)
+//!   user is told of), [`trail`] (what is written down of requests)
 //! - floor 1: [`store`] (DynamoDB), [`delivery`] (mails and text messages), [`http`] (calls and dialects), [`observe`] (what is
 //!   printed: lines and metrics)
 //! - floor 0: [`domain`] (the rules), [`fault`] (what broke on our side)
@@ -38,3 +38,4 @@ pub mod sending;
 pub mod settings;
 pub mod store;
 pub mod throttling;
+pub mod trail;

@@ -152,6 +152,23 @@ pub fn mail(kind: &str, sent: bool, told: Told<'_>) {
     count(metric, ("Message", kind), told);
 }
 
+/// Tells of an audit event that could not be written: the log is where it is instead.
+pub fn audit_failed(event: &Event, fault: &Fault, request_id: &str) {
+    let told = Told {
+        request_id,
+        at: event.at,
+        event: Some(event),
+        address: None,
+    };
+    let mut line = line(Metric::AuditFailed, ("What", &event.what), told);
+    let asked = event.asked.as_ref();
+    line["level"] = "error".into();
+    line["actor"] = asked.and_then(|asked| asked.actor.as_deref()).into();
+    line["route"] = asked.map(|asked| asked.route.as_str()).into();
+    line["fault"] = fault.to_string().into();
+    println!("{line}");
+}
+
 /// Tells of an event that was not acted on, and why: words of ours, nothing out of the event.
 pub fn dropped(request_id: &str, why: &'static str) {
     let line = json!({ "level": "warn", "request_id": request_id, "outcome": "dropped", "why": why });
@@ -178,18 +195,14 @@ fn line(metric: Metric, dimension: (&'static str, &str), told: Told<'_>) -> Valu
     line.insert("request_id".into(), told.request_id.into());
     line.insert("outcome".into(), metric.outcome().into());
     if let Some(event) = told.event {
-        line.insert("event".into(), hex(&event.id).into());
-        line.insert("subject".into(), hex(&event.subject).into());
+        line.insert("subject".into(), event.subject.as_str().into());
+        line.insert("event".into(), event.order().into());
     }
     if let Some(address) = told.address {
         line.insert("address".into(), address.into());
     }
     line.append(&mut self::metric(told.at, metric.name(), &[dimension]));
     Value::Object(line)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

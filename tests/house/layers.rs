@@ -15,7 +15,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("observe", &["domain", "fault"]),
     (
         "edge",
-        &["domain", "fault", "store", "delivery", "http", "keys", "observe"],
+        &[
+            "domain", "fault", "store", "delivery", "http", "keys", "observe", "trail",
+        ],
     ),
     // It makes the policies of all that is above floor 1, too.
     (
@@ -37,6 +39,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("second_factor", &["domain", "fault", "store", "delivery", "http"]),
     ("sending", &["domain", "fault", "store", "delivery", "http", "observe"]),
     ("throttling", &["domain", "fault", "store", "delivery", "http"]),
+    ("trail", &["domain", "fault", "store", "http", "observe"]),
 ];
 
 /// What of the world outside may be named where: the beginning of a path, and the files that may name it.
@@ -62,7 +65,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("std::thread", &[]),
     ("std::time::Instant", &["http/serve"]),
     ("std::time::SystemTime", &["edge"]),
-    ("tokio", &["edge", "http"]),
+    ("tokio", &["edge", "http", "trail"]),
 ];
 
 /// What floor 0 must not name at all, besides what has a door elsewhere.

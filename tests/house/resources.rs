@@ -15,6 +15,8 @@ struct Written {
     path: String,
     variable: String,
     key: String,
+    /// What sorts the rows of one key, if there are many.
+    sort: Option<String>,
     /// Whether its rows end, in the attribute `ttl`.
     ends: bool,
 }
@@ -24,15 +26,15 @@ fn written() -> Vec<Written> {
     for source in below("shared/src/store/rows", &[".rs"]) {
         let file = source.production();
         for (row, variable) in constants(&file, "Row", "VARIABLE") {
-            let keys = constants(&file, "Row", "KEY");
+            let constant = |name| {
+                let found = constants(&file, "Row", name).into_iter();
+                found.filter(|(of, _)| *of == row).map(|(_, text)| text).next()
+            };
             tables.push(Written {
                 path: source.path.clone(),
                 variable,
-                key: keys
-                    .into_iter()
-                    .find(|(of, _)| *of == row)
-                    .map(|(_, key)| key)
-                    .unwrap_or_default(),
+                key: constant("KEY").unwrap_or_default(),
+                sort: constant("SORT"),
                 ends: source.text.contains(".with(\"ttl\""),
             });
         }
@@ -55,7 +57,10 @@ fn tables_are_as_their_rows_are_written() {
         };
         let resource = &template.0["Resources"][&id];
         let properties = &resource["Properties"];
-        let key = json!([{ "AttributeName": table.key, "KeyType": "HASH" }]);
+        let mut key = json!([{ "AttributeName": table.key, "KeyType": "HASH" }]);
+        if let (Some(sort), Value::Array(key)) = (&table.sort, &mut key) {
+            key.push(json!({ "AttributeName": sort, "KeyType": "RANGE" }));
+        }
         if properties["KeySchema"] != key {
             broken.push(format!(
                 "{id} has another key than {}: write KeySchema {key}",

@@ -89,6 +89,11 @@ fn needs(function: &Function<'_>, template: &Template, known: &Variables, broken
         needs.actions.push((format!("{action} on {log}"), "its log".to_owned()));
     }
     needs.actions.extend(invoked(function));
+    if wiring.is_recorded {
+        needs.actions.push((RECORDS.to_owned(), "run_recorded".to_owned()));
+        needs.variables.insert("AUDIT_TABLE".to_owned());
+        needs.variables.extend(settings::read_by(&["audit_policy".to_owned()]));
+    }
     let handler = read(&path).production();
     let endpoint = handler.items.iter().find_map(|item| match item {
         syn::Item::Struct(item) if wiring.made.iter().any(|made| item.ident == made) => Some(item),
@@ -127,6 +132,7 @@ fn needs(function: &Function<'_>, template: &Template, known: &Variables, broken
                 needs.actions.push((action, format!("`{name}`")));
                 continue;
             }
+            ("Trail", _) => continue,
             (of, _) if HARMLESS.contains(&of) => continue,
             (of, _) => {
                 broken.push(format!(
@@ -154,6 +160,9 @@ fn needs(function: &Function<'_>, template: &Template, known: &Variables, broken
     }
     needs
 }
+
+/// What writing a call down takes. A handler that does so before it shows something has a `Trail`, which is the same.
+const RECORDS: &str = "dynamodb:PutItem on AuditTable";
 
 /// What Lambda does in the function's name: it reads the streams that feed it, and puts aside what it cannot do.
 fn invoked(function: &Function<'_>) -> Vec<(String, String)> {
@@ -195,6 +204,8 @@ fn streams(table: &str) -> String {
 struct Wiring {
     made: Vec<String>,
     methods: Vec<String>,
+    /// Whether every call is written down.
+    is_recorded: bool,
 }
 
 impl<'a> Visit<'a> for Wiring {
@@ -211,6 +222,13 @@ impl<'a> Visit<'a> for Wiring {
             self.made.push(name.clone());
         }
         visit::visit_expr_struct(self, made);
+    }
+
+    fn visit_expr_call(&mut self, call: &'a syn::ExprCall) {
+        if let syn::Expr::Path(of) = &*call.func {
+            self.is_recorded |= of.path.segments.last().is_some_and(|name| name.ident == "run_recorded");
+        }
+        visit::visit_expr_call(self, call);
     }
 
     fn visit_expr_method_call(&mut self, call: &'a syn::ExprMethodCall) {

@@ -1,5 +1,5 @@
-//! Audit events: what happened without anybody asking for it, and may have to be looked up later. Each is told once, however
-//! often those who tell it come.
+//! Audit events: who did what to whom, and what happened without anybody asking for it (ASVS 16.3). They are only added, and looked up
+//! by whom they are about. Each is told once, however often those who tell it come.
 
 use sha2::{Digest as _, Sha256};
 
@@ -12,7 +12,7 @@ pub struct Policy {
     pub retention: u64,
 }
 
-/// What happened.
+/// What happened without anybody asking for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
     /// A row was over, and DynamoDB has removed it.
@@ -24,9 +24,6 @@ pub enum What {
 }
 
 impl What {
-    /// Every one.
-    pub const ALL: [Self; 3] = [Self::Expired, Self::Bounced, Self::Complained];
-
     /// Its name in rows and logs.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -38,47 +35,100 @@ impl What {
     }
 }
 
-/// An event as stored.
+/// An event as stored: under whom or what it is about, in the order of time.
 #[derive(Clone, Debug)]
 pub struct Event {
+    /// Whom or what it is about: `user:…`, `client:…`, or a kind of row and a pseudonym.
+    pub subject: String,
     /// Digest of where it was told: what is told again has the same one.
     pub id: [u8; 32],
-    /// What happened.
-    pub what: What,
-    /// To which kind of thing, such as `SupportPins`.
-    pub kind: String,
-    /// To which one: a pseudonym, the same for everything that happens to it.
-    pub subject: [u8; 32],
+    /// The word for what happened.
+    pub what: String,
     /// When.
     pub at: Timestamp,
+    /// Who asked for it, and how, if somebody did.
+    pub asked: Option<Asked>,
     /// Drawn for the attempt to write this row: one whose answer was lost is known by it from one that somebody else made.
     pub attempt: [u8; 16],
     /// When it is forgotten.
     pub forget_at: Timestamp,
 }
 
+/// A request, or an operator's command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// Who, if that was shown: `user:…`, `client:…`.
+    pub actor: Option<String>,
+    /// The route's pattern, or the command's name.
+    pub route: String,
+    /// The id that leads to the log, and from there to the address that it came from.
+    pub request_id: String,
+}
+
 impl Event {
-    /// An event that was told by what `source` identifies.
+    /// An event that was told by what `source` identifies, about that subject.
     #[must_use]
-    pub fn new(policy: Policy, what: What, source: &[&[u8]], attempt: [u8; 16], at: Timestamp) -> Self {
-        let framed_source = framed(source);
+    pub fn new(
+        policy: Policy,
+        what: What,
+        source: &[&[u8]],
+        subject: String,
+        attempt: [u8; 16],
+        at: Timestamp,
+    ) -> Self {
+        Self::of(policy, what.name(), source, subject, None, attempt, at)
+    }
+
+    /// What a request came to, by the word for it. One invocation tells of each word once.
+    #[must_use]
+    pub fn asked(
+        policy: Policy,
+        what: &str,
+        invocation: &str,
+        subject: String,
+        asked: Asked,
+        attempt: [u8; 16],
+        at: Timestamp,
+    ) -> Self {
+        let source: [&[u8]; 2] = [b"invocation", invocation.as_bytes()];
+        Self::of(policy, what, &source, subject, Some(asked), attempt, at)
+    }
+
+    fn of(
+        policy: Policy,
+        what: &str,
+        source: &[&[u8]],
+        subject: String,
+        asked: Option<Asked>,
+        attempt: [u8; 16],
+        at: Timestamp,
+    ) -> Self {
         Self {
-            id: Sha256::digest(framed(&[what.name().as_bytes(), &framed_source])).into(),
-            what,
-            kind: String::new(),
-            subject: [0; 32],
+            id: Sha256::digest(framed(&[what.as_bytes(), &framed(source)])).into(),
+            what: what.to_owned(),
+            subject,
             at,
+            asked,
             attempt,
             forget_at: at.deadline(policy.retention),
         }
     }
 
-    /// The same, about this subject.
+    /// What sorts the events of a subject: their time, and what tells those of one second from each other.
     #[must_use]
-    pub fn about(self, kind: impl Into<String>, subject: [u8; 32]) -> Self {
-        let kind = kind.into();
-        Self { kind, subject, ..self }
+    pub fn order(&self) -> String {
+        format!("{} {}", self.at.iso(), hex(&self.id[..16]))
     }
+}
+
+/// Whom or what an event is about, where only a digest may say it.
+#[must_use]
+pub fn pseudonym(kind: &str, digest: &[u8; 32]) -> String {
+    format!("{kind}:{}", hex(digest))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The pseudonym of a row: whoever knows its key can find what happened to it, nobody can find the key.
@@ -91,23 +141,19 @@ pub fn subject(kind: &str, key: &str) -> [u8; 32] {
 mod tests {
     use super::*;
 
+    const POLICY: Policy = Policy { retention: 10 };
+
     #[test]
     fn an_event_is_known_again_by_its_source() {
         let event = |what, source: &[&[u8]], attempt, at| {
-            let event = Event::new(
-                Policy { retention: 10 },
-                what,
-                source,
-                [attempt; 16],
-                Timestamp::from_seconds(at),
-            );
-            event.about("Pins", [7; 32])
+            let at = Timestamp::from_seconds(at);
+            Event::new(POLICY, what, source, pseudonym("Pins", &[7; 32]), [attempt; 16], at)
         };
         let first = event(What::Expired, &[b"ab", b"c"], 1, 5);
         assert_eq!(first.id, event(What::Expired, &[b"ab", b"c"], 2, 6).id);
         assert_eq!(
-            (first.kind.as_str(), first.subject, first.forget_at.seconds()),
-            ("Pins", [7; 32], 15)
+            (first.subject, first.forget_at.seconds()),
+            (format!("Pins:{}", "07".repeat(32)), 15)
         );
         for other in [
             event(What::Bounced, &[b"ab", b"c"], 1, 5),
@@ -116,5 +162,22 @@ mod tests {
         ] {
             assert_ne!(first.id, other.id);
         }
+    }
+
+    #[test]
+    fn the_events_of_a_subject_are_in_the_order_of_time() {
+        let event = |what, invocation, at| {
+            let asked = Asked {
+                actor: None,
+                route: "GET /".into(),
+                request_id: "r".into(),
+            };
+            let at = Timestamp::from_seconds(at);
+            Event::asked(POLICY, what, invocation, "user:1".into(), asked, [1; 16], at).order()
+        };
+        assert!(event("read", "a", 9) < event("read", "b", 10));
+        assert_ne!(event("read", "a", 9), event("read", "b", 9));
+        assert_ne!(event("read", "a", 9), event("told", "a", 9));
+        assert_eq!(event("read", "a", 9), event("read", "a", 9));
     }
 }

@@ -20,6 +20,8 @@ pub const LARGEST_BODY: usize = 16 * 1024;
 pub struct Call {
     /// The method, in upper case.
     pub method: String,
+    /// The route's pattern.
+    pub route: String,
     /// The path, percent-decoded by the gateway.
     pub path: String,
     /// Scheme and host, as the gateway saw them.
@@ -39,6 +41,8 @@ pub struct Call {
     body: Result<Vec<u8>, Rejection>,
     actor: OnceLock<String>,
     subject: OnceLock<String>,
+    link: OnceLock<String>,
+    recorded: OnceLock<()>,
 }
 
 /// Below this a time cannot be in milliseconds (it would lie before March 1973): `sam local` sends seconds.
@@ -61,6 +65,7 @@ impl Call {
         };
         Self {
             method: context.http.method.as_str().to_owned(),
+            route: event.route_key.unwrap_or_default(),
             path: event.raw_path.unwrap_or_default(),
             origin: format!("{scheme}://{}", context.domain_name.unwrap_or_default()),
             request_id: context.request_id.unwrap_or_default(),
@@ -73,6 +78,8 @@ impl Call {
             path_parameters: event.path_parameters,
             actor: OnceLock::new(),
             subject: OnceLock::new(),
+            link: OnceLock::new(),
+            recorded: OnceLock::new(),
         }
     }
 }
@@ -205,6 +212,28 @@ impl Call {
     /// Notes for the log whom or what the call is about. The first note stays.
     pub fn note_subject(&self, subject: String) {
         self.subject.get_or_init(|| subject);
+    }
+
+    /// Notes for the log which mailed link the call is about, by the beginning of its digest.
+    pub fn note_link(&self, digest: String) {
+        self.link.get_or_init(|| digest);
+    }
+
+    /// Which mailed link the call is about, as far as it was noted.
+    #[must_use]
+    pub fn link(&self) -> Option<&str> {
+        self.link.get().map(String::as_str)
+    }
+
+    /// Notes that the audit trail has the call.
+    pub fn note_recorded(&self) {
+        self.recorded.get_or_init(|| ());
+    }
+
+    /// Whether the audit trail has the call already.
+    #[must_use]
+    pub fn is_recorded(&self) -> bool {
+        self.recorded.get().is_some()
     }
 
     /// Who calls, as far as it was noted.

@@ -17,7 +17,7 @@ use crate::{
         time::Timestamp,
         user::User,
     },
-    fault::Fault,
+    fault::{Fault, TRY_AGAIN_AFTER},
     observe::Family,
 };
 
@@ -151,6 +151,8 @@ pub enum Error {
     NoPinToRevoke,
     /// The store failed on a route that says so.
     Store(StoreFailed, Fault),
+    /// What would have been shown could not be written down before.
+    NotRecorded(Fault),
     /// Anything else of ours.
     Fault(Fault),
 }
@@ -166,6 +168,7 @@ impl Error {
             | Self::NoUser
             | Self::NoPin
             | Self::NoPinToRevoke
+            | Self::NotRecorded(_)
             | Self::Store(..)) => other,
         }
     }
@@ -215,6 +218,9 @@ impl Dialect for Error {
                 };
                 error(422, "fault", sentence).with_fault(fault)
             }
+            Self::NotRecorded(fault) => message(503, "not_recorded", "503 Service Unavailable")
+                .with_header("retry-after", TRY_AGAIN_AFTER.to_string())
+                .with_fault(fault),
             Self::Fault(fault) => Reply::of_fault(fault, |status| match status {
                 503 => message(status, "fault", "503 Service Unavailable"),
                 _ => message(status, "fault", "500 Internal Server Error"),

@@ -95,11 +95,10 @@ pub async fn serve(endpoint: Box<dyn AnyEndpoint>) -> Result<(), lambda_runtime:
     lambda_runtime::run(service_fn(async |event: LambdaEvent<ApiGatewayV2httpRequest>| {
         let LambdaEvent { payload, context } = event;
         let began = now();
-        let route = payload.route_key.clone().unwrap_or_default();
         let call = Call::new(payload, context.request_id.clone());
         let reply = endpoint.reply(&call, ANSWER_WITHIN).await;
         let (took, cold) = (began.elapsed(), !served.replace(true));
-        tell(&call, &route, endpoint.family(), &reply, &context, took, cold);
+        tell(&call, endpoint.family(), &reply, &context, took, cold);
         Ok::<_, lambda_runtime::Error>(response(reply))
     }))
     .await
@@ -136,15 +135,7 @@ fn response(reply: Reply) -> ApiGatewayV2httpResponse {
     response
 }
 
-fn tell(
-    call: &Call,
-    route: &str,
-    family: Option<Family>,
-    reply: &Reply,
-    context: &Context,
-    took: Duration,
-    cold: bool,
-) {
+fn tell(call: &Call, family: Option<Family>, reply: &Reply, context: &Context, took: Duration, cold: bool) {
     let end = match (&reply.fault, reply.status) {
         (_, ..400) => End::Done(reply.step),
         (None, 429) => End::Refused { throttled: true },
@@ -159,7 +150,7 @@ fn tell(
         function: &context.env_config.function_name,
         request_id: &call.request_id,
         trace_id,
-        route,
+        route: &call.route,
         family,
         status: reply.status,
         outcome: reply.outcome,
@@ -168,6 +159,7 @@ fn tell(
         cold,
         actor: call.actor(),
         subject: call.subject(),
+        link: call.link(),
         fault: reply.fault.as_ref(),
     });
 }

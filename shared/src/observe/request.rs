@@ -84,6 +84,8 @@ pub struct Request<'a> {
     pub actor: Option<&'a str>,
     /// Whom or what it was about.
     pub subject: Option<&'a str>,
+    /// The mailed link that it was about, by the beginning of its digest.
+    pub link: Option<&'a str>,
     /// What broke.
     pub fault: Option<&'a Fault>,
 }
@@ -112,6 +114,8 @@ fn line(request: &Request<'_>) -> String {
         #[serde(skip_serializing_if = "Option::is_none")]
         subject: Option<&'a str>,
         #[serde(skip_serializing_if = "Option::is_none")]
+        link: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
         fault: Option<String>,
         #[serde(flatten)]
         metric: Map<String, Value>,
@@ -130,6 +134,7 @@ fn line(request: &Request<'_>) -> String {
         cold: request.cold,
         actor: request.actor,
         subject: request.subject,
+        link: request.link,
         fault: request.fault.map(Fault::to_string),
         metric: counted(request),
     };
@@ -175,6 +180,7 @@ mod tests {
             cold: true,
             actor: Some("user:1"),
             subject: None,
+            link: None,
             fault,
         });
         serde_json::from_str(&line).expect("JSON")

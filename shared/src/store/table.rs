@@ -28,6 +28,8 @@ pub trait Row: Sized {
     const VARIABLE: &'static str;
     /// The attribute that is the key.
     const KEY: &'static str;
+    /// The attribute that sorts the rows of one key, in a table that has many; such rows are only ever written.
+    const SORT: &'static str = "";
     /// What leads to a row.
     type Id: ?Sized;
 

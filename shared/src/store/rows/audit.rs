@@ -1,10 +1,10 @@
-//! Audit events: one row each, by the digest of where it was told.
+//! Audit events: one row each, under whom they are about and in the order of time. Written, and never changed.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::{
     domain::{
-        audit::{Event, What},
+        audit::{Asked, Event},
         time::Timestamp,
     },
     store::{
@@ -15,33 +15,57 @@ use crate::{
 
 impl Row for Event {
     const VARIABLE: &'static str = "AUDIT_TABLE";
-    const KEY: &'static str = "id";
-    type Id = [u8; 32];
+    const KEY: &'static str = "subject";
+    const SORT: &'static str = "event";
+    type Id = str;
 
-    fn key(id: &[u8; 32]) -> AttributeValue {
-        bytes(*id)
+    fn key(id: &str) -> AttributeValue {
+        text(id)
     }
 
     fn to_item(&self) -> Item {
-        Writer::default()
-            .with(Self::KEY, Self::key(&self.id))
-            .with("what", text(self.what.name()))
-            .with("kind", text(self.kind.as_str()))
-            .with("subject", bytes(self.subject))
+        let mut row = Writer::default()
+            .with(Self::KEY, Self::key(&self.subject))
+            .with(Self::SORT, text(self.order()))
+            .with("id", bytes(self.id))
+            .with("what", text(self.what.as_str()))
             .with("at", time(self.at))
             .with("attempt", bytes(self.attempt))
-            .with("ttl", time(self.forget_at))
-            .item()
+            .with("ttl", time(self.forget_at));
+        if let Some(Asked {
+            actor,
+            route,
+            request_id,
+        }) = &self.asked
+        {
+            row = row.with("route", text(route.as_str()));
+            row = row.with("request_id", text(request_id.as_str()));
+            if let Some(actor) = actor {
+                row = row.with("actor", text(actor.as_str()));
+            }
+        }
+        row.item()
     }
 
     fn from_item(item: &Item) -> Result<Self, Corrupt> {
         let row = Reader(item);
+        let asked = match item.contains_key("route") {
+            true => Some(Asked {
+                actor: match item.contains_key("actor") {
+                    true => Some(row.text("actor")?.to_owned()),
+                    false => None,
+                },
+                route: row.text("route")?.to_owned(),
+                request_id: row.text("request_id")?.to_owned(),
+            }),
+            false => None,
+        };
         Ok(Self {
-            id: row.bytes(Self::KEY)?.try_into().map_err(|_| Corrupt(Self::KEY))?,
-            what: row.parsed("what", |name| What::ALL.into_iter().find(|what| what.name() == name))?,
-            kind: row.text("kind")?.to_owned(),
-            subject: row.bytes("subject")?.try_into().map_err(|_| Corrupt("subject"))?,
+            subject: row.text(Self::KEY)?.to_owned(),
+            id: row.bytes("id")?.try_into().map_err(|_| Corrupt("id"))?,
+            what: row.text("what")?.to_owned(),
             at: row.time("at")?,
+            asked,
             attempt: row.bytes("attempt")?.try_into().map_err(|_| Corrupt("attempt"))?,
             forget_at: row.time("ttl")?,
         })

@@ -1,0 +1,122 @@
+//! Floor 2: the audit trail of requests (ASVS 16.3): what somebody did, or tried, to whom.
+
+use std::{pin::Pin, time::Duration};
+
+use rand::rngs::SysRng;
+
+use crate::{
+    domain::{
+        audit::{Asked, Event, Policy},
+        secret::random_bytes,
+    },
+    fault::Fault,
+    http::{
+        call::Call,
+        reply::Reply,
+        serve::{AnyEndpoint, Endpoint},
+    },
+    observe::{self, Family},
+    store::table::{Put, Table},
+};
+
+/// For how long an answer waits for its event to be written. What is then left of the function's time is little.
+const WRITTEN_WITHIN: Duration = Duration::from_millis(1500);
+
+/// Where events are written.
+#[derive(Debug)]
+pub struct Trail {
+    events: Table<Event, Put>,
+    policy: Policy,
+}
+
+impl Trail {
+    /// A trail in that table.
+    #[must_use]
+    pub fn new(events: Table<Event, Put>, policy: Policy) -> Self {
+        Self { events, policy }
+    }
+
+    /// Writes down what is about to be shown: whoever cannot write it down does not show it (ASVS 16.2.1, R46 of ours).
+    ///
+    /// # Errors
+    /// [`Fault`] when it could not be written.
+    pub async fn before(&self, call: &Call, what: &'static str) -> Result<(), Fault> {
+        let Some(event) = self.event(call, what)? else {
+            return Err(Fault::new("nobody is known who could be shown something".into()));
+        };
+        self.write(&event).await?;
+        call.note_recorded();
+        Ok(())
+    }
+
+    /// Writes down what was done, before the answer goes out. It stands, whatever becomes of this: an event that cannot be
+    /// written is in the log.
+    async fn after(&self, call: &Call, reply: &Reply) {
+        if call.is_recorded() {
+            return;
+        }
+        match self.event(call, reply.outcome) {
+            Ok(None) => {}
+            Ok(Some(event)) => {
+                if let Err(fault) = self.write(&event).await {
+                    observe::audit_failed(&event, &fault, &call.request_id);
+                }
+            }
+            Err(fault) => observe::failed(&call.request_id, "audit", &fault),
+        }
+    }
+
+    /// The event, unless nobody is known whom the call comes from or is about: such calls change nothing.
+    fn event(&self, call: &Call, what: &'static str) -> Result<Option<Event>, Fault> {
+        let link = || call.link().map(|link| format!("link:{link}"));
+        let known = call.subject().or(call.actor()).map(str::to_owned);
+        let Some(subject) = known.or_else(link) else {
+            return Ok(None);
+        };
+        let asked = Asked {
+            actor: call.actor().map(str::to_owned),
+            route: call.route.clone(),
+            request_id: call.request_id.clone(),
+        };
+        let attempt = random_bytes(&mut SysRng)?;
+        let by = &call.invocation;
+        Ok(Some(Event::asked(
+            self.policy,
+            what,
+            by,
+            subject,
+            asked,
+            attempt,
+            call.now,
+        )))
+    }
+
+    async fn write(&self, event: &Event) -> Result<(), Fault> {
+        let written = tokio::time::timeout(WRITTEN_WITHIN, self.events.put_new(event, event.at)).await;
+        let written = written.map_err(|_| Fault::passing("the audit event took too long".into()))?;
+        written.map(drop)
+    }
+}
+
+/// An endpoint whose calls are written down.
+#[derive(Debug)]
+pub struct Recorded<E> {
+    /// The endpoint.
+    pub endpoint: E,
+    /// Where its calls are written down.
+    pub trail: Trail,
+}
+
+impl<E: Endpoint> AnyEndpoint for Recorded<E> {
+    fn reply<'a>(&'a self, call: &'a Call, within: Duration) -> Pin<Box<dyn Future<Output = Reply> + 'a>> {
+        Box::pin(async move {
+            let reply = self.endpoint.reply(call, within).await;
+            self.trail.after(call, &reply).await;
+            reply
+        })
+    }
+
+    fn family(&self) -> Option<Family> {
+        self.endpoint.family()
+    }
+}

@@ -1,0 +1,192 @@
+//! The audit trail: who did what to whom, one event each, and none that tells a secret (security.md R46, R58).
+
+use serde_json::{Value, json};
+
+use crate::{
+    mithril::{other_than, value},
+    passcode::{PURPOSE, USER},
+    world::World,
+};
+
+const PIN: &str = "/api/v4/user/support_pin";
+
+impl World {
+    /// What the trail has on somebody, in the order of time: the word, the route, and who it was.
+    pub async fn trail_of(&self, subject: &str) -> Vec<(String, String, String)> {
+        let rows = self.rows("AuditTable").await;
+        let mut own: Vec<&Value> = rows.iter().filter(|row| row["subject"]["S"] == subject).collect();
+        own.sort_by_key(|row| (row["at"]["N"].to_string(), row["event"]["S"].to_string()));
+        let text = |row: &Value, name: &str| row[name]["S"].as_str().unwrap_or_default().to_owned();
+        own.iter()
+            .map(|row| (text(row, "what"), text(row, "route"), text(row, "actor")))
+            .collect()
+    }
+}
+
+#[tokio::test]
+async fn an_event_says_who_did_what_to_whom_and_when() {
+    let world = World::new().await;
+    let (user, admin) = (
+        world.id("/user/user_id").to_owned(),
+        world.id("/admin/user_id").to_owned(),
+    );
+    let of = format!("/api/v4/users/{user}/support_pin");
+    world.post(PIN).private_token(world.user()).send().await.ok(201);
+    world.advance(1).await;
+    let got = world.get(&of).private_token(world.admin()).send().await;
+    let request_id = got.header("apigw-requestid").expect("an id").to_owned();
+    let pin = got.ok(200)["pin"].as_str().expect("a PIN").to_owned();
+    let now = world.now().await;
+
+    let rows = world.rows("AuditTable").await;
+    let [row] = rows
+        .iter()
+        .filter(|row| row["what"]["S"] == "pin_read")
+        .collect::<Vec<_>>()
+        .try_into()
+        .expect("one event");
+    let at: u64 = row["at"]["N"].as_str().expect("a number").parse().expect("seconds");
+    assert!(at <= now && now - at < 60, "{row}");
+    let expected = json!({
+        "subject": { "S": format!("user:{user}") }, "event": row["event"], "id": row["id"], "attempt": row["attempt"],
+        "what": { "S": "pin_read" }, "at": { "N": at.to_string() }, "ttl": { "N": (at + 365 * 86_400).to_string() },
+        "actor": { "S": format!("user:{admin}") }, "route": { "S": "GET /api/v4/users/{id}/support_pin" },
+        "request_id": { "S": request_id },
+    });
+    assert_eq!(row, &expected);
+    assert!(!Value::from(rows).to_string().contains(&format!("\"{pin}\"")));
+}
+
+#[tokio::test]
+async fn each_step_of_a_login_is_written_down() {
+    let world = World::new().await;
+    let demo = world.demo();
+    let subject = format!("user:{}", world.id("/user/user_id"));
+    world.sign_in(&demo, "wrong").await;
+    world.advance(1).await;
+    let (token, code) = world.waiting(&demo).await;
+    world.advance(1).await;
+    world.authorize(&token, &other_than(&code)).await;
+    world.advance(1).await;
+    let access = value(&world.authorize(&token, &code).await);
+    world.advance(1).await;
+    world.act_upon_factor(&demo, "disable").await;
+    let trail = world.trail_of(&subject).await;
+    let words: Vec<_> = trail
+        .iter()
+        .map(|(what, route, _)| (what.as_str(), route.as_str()))
+        .collect();
+    let tokens = "POST /mithril/api/tokens";
+    let [wrong, ..] = words.as_slice() else {
+        panic!("{words:?}")
+    };
+    let expected = [
+        (wrong.0, tokens),
+        ("otp_requested", tokens),
+        (words[2].0, tokens),
+        ("otp_verified", tokens),
+        (
+            "factor_disabled",
+            "PATCH /mithril/api/users/{user_id}/authentication_factors/{id}/actions/disable",
+        ),
+    ];
+    assert_eq!(words, expected);
+    assert!(
+        wrong.0.contains("identity") || wrong.0.contains("password"),
+        "{wrong:?}"
+    );
+    assert!(words[2].0.contains("otp"), "{words:?}");
+    let all = world.all_rows().await;
+    for secret in [&token, &access] {
+        assert!(!all.contains(secret.as_str()), "a token lies in a table");
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_name_leaves_as_much_as_a_known_one() {
+    let world = World::new().await;
+    let demo = world.demo();
+    for (email, password) in [(demo.email.as_str(), "wrong"), ("nobody@example.org", "wrong")] {
+        world.invocations().await;
+        let body = json!({
+            "grant_type": "password", "client_id": "heatclinic", "scope": "app:authorize", "email": email, "password": password,
+        });
+        assert_eq!(world.grant(body).await.status, 401);
+        let [one] = world.invocations().await.try_into().expect("one invocation");
+        let calls = one["calls"].as_array().expect("calls").clone();
+        let last = calls.last().expect("a call");
+        assert_eq!(
+            (&last["operation"], &last["table"]),
+            (&json!("PutItem"), &json!("countersign-AuditTable")),
+            "{email}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn nobodys_calls_leave_nothing() {
+    let world = World::new().await;
+    let of = format!("/api/v4/users/{}/support_pin", world.id("/user/user_id"));
+    world.get(&of).send().await.ok(401);
+    world
+        .post(&format!("{of}/revoke"))
+        .private_token("unknown")
+        .send()
+        .await
+        .ok(401);
+    world.post("/passcode/consume").send().await.ok(401);
+    assert_eq!(world.rows("AuditTable").await, Vec::<Value>::new());
+    // Whoever is known and may not leaves something.
+    world.get(&of).private_token(world.user()).send().await.ok(403);
+    let trail = world.trail_of(&format!("user:{}", world.id("/user/user_id"))).await;
+    assert_eq!(trail.len(), 1, "{trail:?}");
+    assert_eq!(trail[0].0, "not_administrator");
+}
+
+#[tokio::test]
+async fn a_pin_that_cannot_be_written_down_is_not_shown() {
+    let world = World::new().await;
+    let of = format!("/api/v4/users/{}/support_pin", world.id("/user/user_id"));
+    let created = world.post(PIN).private_token(world.user()).send().await;
+    world.get(&of).private_token(world.admin()).send().await.ok(200);
+    for kind in ["error", "throttle", "hang", "drop_response"] {
+        world.clear_faults().await;
+        let rule = json!({ "service": "dynamodb", "operation": "PutItem", "kind": kind, "skip": 0, "times": 1000 });
+        world.fault(rule).await;
+        let got = world.get(&of).private_token(world.admin()).send().await;
+        got.is(503, r#"{"message":"503 Service Unavailable"}"#);
+        assert_eq!(got.header("retry-after"), Some("5"), "{kind}");
+    }
+    world.clear_faults().await;
+    world
+        .get(&of)
+        .private_token(world.admin())
+        .send()
+        .await
+        .is(200, &created.body);
+}
+
+#[tokio::test]
+async fn what_was_done_stands_although_it_could_not_be_written_down() {
+    let world = World::new().await;
+    let issued = world.retrieve(USER, PURPOSE).await;
+    world
+        .fault(json!({ "service": "dynamodb", "operation": "PutItem", "kind": "error", "skip": 0, "times": 1000 }))
+        .await;
+    world.consume(&issued.token, USER, PURPOSE).send().await.ok(200);
+    world.clear_faults().await;
+    world.is_valid(&issued.id, false).await;
+    let [line] = world
+        .metrics("passcode-consume", "AuditFailed")
+        .try_into()
+        .expect("one line");
+    assert_eq!(
+        (&line["What"], &line["level"]),
+        (&json!("passcode_consumed"), &json!("error"))
+    );
+    assert_eq!(line["subject"], format!("passcode:{}", issued.id));
+    assert!(
+        line["actor"].as_str().expect("an actor").starts_with("client:"),
+        "{line}"
+    );
+}
