@@ -7,7 +7,7 @@ use syn::visit::{self, Visit};
 
 use super::{
     source::{below, constants, read, verdict},
-    template::{Template, entries},
+    template::{Template, entries, list},
 };
 
 /// A table as the code writes it.
@@ -201,6 +201,26 @@ fn the_access_log_holds_no_path_and_no_query() {
         if settings["DestinationArn"]["!GetAtt"] != "AccessLog.Arn" {
             broken.push(format!(
                 "{id} logs no access: write DestinationArn: !GetAtt AccessLog.Arn"
+            ));
+        }
+    }
+    verdict(broken);
+}
+
+#[test]
+fn the_outside_speaks_tls() {
+    let template = Template::read();
+    let mut broken = Vec::new();
+    for (id, domain) in template.resources("AWS::ApiGatewayV2::DomainName") {
+        let configurations = list(&domain["Properties"]["DomainNameConfigurations"]);
+        if configurations.iter().any(|one| one["SecurityPolicy"] != "TLS_1_2") {
+            broken.push(format!("{id} takes older TLS: write SecurityPolicy: TLS_1_2"));
+        }
+    }
+    for (id, set) in template.resources("AWS::SES::ConfigurationSet") {
+        if set["Properties"]["DeliveryOptions"]["TlsPolicy"] != "REQUIRE" {
+            broken.push(format!(
+                "{id} sends links in the clear where it must: write DeliveryOptions: TlsPolicy: REQUIRE"
             ));
         }
     }
