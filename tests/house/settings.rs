@@ -121,6 +121,13 @@ impl Reader<'_> {
 }
 
 impl<'a> Visit<'a> for Reader<'_> {
+    // What is free, such as `start`, reads and calls like a method.
+    fn visit_item_fn(&mut self, function: &'a syn::ItemFn) {
+        self.current = function.sig.ident.to_string();
+        self.settings.methods.insert(self.current.clone(), Method::default());
+        visit::visit_item_fn(self, function);
+    }
+
     fn visit_impl_item_fn(&mut self, function: &'a syn::ImplItemFn) {
         self.current = function.sig.ident.to_string();
         self.settings.methods.insert(self.current.clone(), Method::default());

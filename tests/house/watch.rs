@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use syn::visit::{self, Visit};
 
 use super::{
-    source::{compare, read, verdict},
+    source::{below, compare, named, read, verdict},
     template::{Template, list},
 };
 
@@ -176,38 +176,93 @@ fn what_is_watched_is_counted() {
     verdict(broken);
 }
 
+/// Where functions count.
+const COUNTS: &str = "shared/src/observe";
+
+/// The texts in functions of one of these names.
+struct Texts<'n> {
+    within: &'n [&'n str],
+    found: BTreeSet<String>,
+}
+
+impl<'a> Visit<'a> for Texts<'_> {
+    // Comments are texts, too.
+    fn visit_attribute(&mut self, _: &'a syn::Attribute) {}
+
+    fn visit_impl_item_fn(&mut self, function: &'a syn::ImplItemFn) {
+        if self.within.iter().any(|name| function.sig.ident == name) {
+            visit::visit_impl_item_fn(self, function);
+        }
+    }
+
+    fn visit_item_fn(&mut self, function: &'a syn::ItemFn) {
+        if self.within.iter().any(|name| function.sig.ident == name) {
+            visit::visit_item_fn(self, function);
+        }
+    }
+
+    fn visit_lit_str(&mut self, text: &'a syn::LitStr) {
+        self.found.insert(text.value());
+    }
+}
+
 #[test]
 fn counted_is_what_the_code_prints() {
-    /// The texts of `fn name`.
-    #[derive(Default)]
-    struct Names(Vec<String>);
-    impl<'a> Visit<'a> for Names {
-        fn visit_impl_item_fn(&mut self, function: &'a syn::ImplItemFn) {
-            if function.sig.ident == "name" {
-                visit::visit_impl_item_fn(self, function);
+    let mut texts = Texts {
+        within: &["counted", "name"],
+        found: BTreeSet::new(),
+    };
+    for source in below(COUNTS, &[".rs"]).iter().chain([&read(&format!("{COUNTS}.rs"))]) {
+        for item in source.production().items {
+            // A metric's name, and not that of a reason or a family.
+            let other = match &item {
+                syn::Item::Impl(item) => named(&item.self_ty).is_some_and(|(name, _)| name != "Metric"),
+                _ => false,
+            };
+            if !other {
+                texts.visit_item(&item);
             }
         }
-
-        fn visit_lit_str(&mut self, text: &'a syn::LitStr) {
-            self.0.push(text.value());
-        }
     }
-    let mut names = Names::default();
-    for item in &read("shared/src/observe.rs").production().items {
-        if let syn::Item::Impl(item) = item
-            && super::source::named(&item.self_ty).is_some_and(|(name, _)| name == "Metric")
-        {
-            names.visit_item_impl(item);
-        }
-    }
-    verdict(
-        names
-            .0
-            .iter()
-            .filter(|name| !COUNTED.iter().any(|(counted, _)| counted == name))
-            .map(|name| format!("shared/src/observe.rs counts {name}: add it to COUNTED in tests/house/watch.rs"))
-            .collect(),
+    let dimensions = ["Family", "Reason"];
+    let printed: Vec<_> = texts
+        .found
+        .into_iter()
+        .filter(|text| !dimensions.contains(&text.as_str()))
+        .collect();
+    let counted: Vec<_> = COUNTED.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let mut broken = Vec::new();
+    compare(
+        &mut broken,
+        &printed,
+        &counted,
+        |name| format!("{COUNTS} counts {name}: add it to COUNTED in tests/house/watch.rs"),
+        |name| format!("{COUNTS} does not count {name}: take it out of COUNTED in tests/house/watch.rs"),
     );
+    verdict(broken);
+}
+
+#[test]
+fn what_is_watched_is_said() {
+    let template = Template::read();
+    let said = below("shared/src", &[".rs"]);
+    let mut broken = Vec::new();
+    for (id, alarm) in template.resources("AWS::CloudWatch::Alarm") {
+        let properties = &alarm["Properties"];
+        let inner = list(&properties["Metrics"]);
+        let metrics = inner.iter().map(|metric| &metric["MetricStat"]["Metric"]);
+        let dimensions = metrics
+            .chain([properties])
+            .flat_map(|metric| list(&metric["Dimensions"]));
+        for value in dimensions.filter_map(|dimension| dimension["Value"].as_str()) {
+            if !said.iter().any(|source| source.text.contains(&format!("\"{value}\""))) {
+                broken.push(format!(
+                    "{id} waits for {value:?}, which nothing says: write a word of shared/src/http or {COUNTS}"
+                ));
+            }
+        }
+    }
+    verdict(broken);
 }
 
 #[test]
