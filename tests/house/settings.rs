@@ -7,7 +7,7 @@ use syn::visit::{self, Visit};
 
 use super::{
     source::{Source, below, read, text_of, verdict},
-    template::{Template, entries},
+    template::{Template, entries, list},
 };
 
 /// What the settings and the edge read.
@@ -246,4 +246,96 @@ fn every_parameter_is_used() {
             .map(|(id, _)| format!("nothing uses the parameter {id}: remove it from template.yaml"))
             .collect(),
     );
+}
+
+/// Where an operator reads what can be set.
+const SETTINGS: &str = "docs/settings.md";
+
+#[test]
+fn every_parameter_is_told_of() {
+    let template = Template::read();
+    let mut table = "| Parameter | Default | Range | What it is |\n|---|---|---|---|\n".to_owned();
+    for (id, parameter) in entries(&template.0["Parameters"]) {
+        let description = parameter["Description"].as_str().unwrap_or_default();
+        let what = description.replace('|', "\\|").replace('<', "\\<");
+        table.push_str(&format!(
+            "| `{id}` | {} | {} | {what} |\n",
+            default(parameter),
+            range(parameter)
+        ));
+    }
+    assert!(
+        read(SETTINGS).text.contains(&table),
+        "\n\n{SETTINGS} has another table than template.yaml has parameters: write\n\n{table}"
+    );
+}
+
+fn default(parameter: &Value) -> String {
+    match &parameter["Default"] {
+        Value::String(text) if text.is_empty() => "empty".to_owned(),
+        Value::String(text) => format!("`{text}`"),
+        other => format!("`{other}`"),
+    }
+}
+
+fn range(parameter: &Value) -> String {
+    let words = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let allowed: Vec<_> = list(&parameter["AllowedValues"]).into_iter().map(words).collect();
+    match (&parameter["MinValue"], &parameter["MaxValue"]) {
+        (Value::Number(least), Value::Number(most)) => format!("{least} to {most}"),
+        (Value::Number(least), _) => format!("from {least}"),
+        _ if allowed.is_empty() => "–".to_owned(),
+        _ => allowed.join(", "),
+    }
+}
+
+/// The environments that an operator can deploy by their names.
+const ENVIRONMENTS: &[&str] = &["dev", "staging", "prod"];
+
+#[test]
+fn environments_set_what_there_is() {
+    const PATH: &str = "samconfig.toml";
+    let template = Template::read();
+    let text = read(PATH).text;
+    let mut broken = Vec::new();
+    for environment in ENVIRONMENTS {
+        let heading = format!("[{environment}.deploy.parameters]\n");
+        let own = text.split(&heading).nth(1).unwrap_or_default();
+        let own = own.split("\n[").next().unwrap_or_default();
+        for wanted in [
+            format!("stack_name = \"countersign-{environment}\""),
+            "resolve_s3 = true".to_owned(),
+            "capabilities = \"CAPABILITY_IAM\"".to_owned(),
+            format!("tags = \"application=countersign environment={environment}\""),
+        ] {
+            if !own.lines().any(|line| line == wanted) {
+                broken.push(format!(
+                    "{PATH} cannot deploy {environment} without questions: write {wanted} under {heading}"
+                ));
+            }
+        }
+        // What is commented out is there to be filled in, so it is looked at, too.
+        let lines = own.lines().map(|line| line.trim().trim_start_matches("# "));
+        for given in lines.filter_map(|line| line.strip_prefix('"')?.strip_suffix("\",")) {
+            let (name, value) = given.split_once('=').unwrap_or((given, ""));
+            let parameter = &template.0["Parameters"][name];
+            let allowed = list(&parameter["AllowedValues"]);
+            let number = |key: &str| parameter[key].as_i64();
+            let fits = match (number("MinValue"), value.parse::<i64>()) {
+                (Some(least), Ok(value)) => (least..=number("MaxValue").unwrap_or(i64::MAX)).contains(&value),
+                (Some(_), Err(_)) => false,
+                (None, number) => {
+                    let is = |one: &Value| one == value || number.as_ref().is_ok_and(|number| *one == json!(number));
+                    allowed.is_empty() || allowed.into_iter().any(is)
+                }
+            };
+            if parameter.is_null() || !fits {
+                broken.push(format!(
+                    "{PATH} gives {environment} {given:?}, which template.yaml does not take: give a parameter of it a \
+                     value that it allows"
+                ));
+            }
+        }
+    }
+    verdict(broken);
 }
