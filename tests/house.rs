@@ -11,6 +11,7 @@ mod house {
     mod expressions;
     mod habits;
     mod layers;
+    mod payloads;
     mod resources;
     mod rights;
     mod routing;

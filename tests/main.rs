@@ -39,6 +39,7 @@ mod password_form;
 mod password_privacy;
 mod password_repetition;
 mod password_reset;
+mod payloads;
 mod registration;
 mod registration_confirm;
 mod registration_limits;

@@ -1,0 +1,214 @@
+//! `events/` has one payload a function, as AWS sends it: for `sam local invoke`, AWS's emulator, and people.
+
+use serde_json::{Value, json};
+
+use super::{
+    source::{Source, below, compare, read, verdict},
+    template::{Function, Template, entries, list},
+};
+
+/// What API Gateway writes into every event of format 2.0.
+const FIELDS: &[&str] = &[
+    "/version",
+    "/routeKey",
+    "/rawPath",
+    "/rawQueryString",
+    "/headers/host",
+    "/headers/x-amzn-trace-id",
+    "/headers/x-forwarded-for",
+    "/headers/x-forwarded-port",
+    "/headers/x-forwarded-proto",
+    "/requestContext/accountId",
+    "/requestContext/apiId",
+    "/requestContext/domainName",
+    "/requestContext/domainPrefix",
+    "/requestContext/http/method",
+    "/requestContext/http/path",
+    "/requestContext/http/protocol",
+    "/requestContext/http/sourceIp",
+    "/requestContext/http/userAgent",
+    "/requestContext/requestId",
+    "/requestContext/routeKey",
+    "/requestContext/stage",
+    "/requestContext/time",
+    "/requestContext/timeEpoch",
+    "/isBase64Encoded",
+];
+
+#[test]
+fn each_function_has_a_payload_and_an_answer() {
+    let template = Template::read();
+    let named = |name: &str| name.to_owned();
+    let functions: Vec<String> = template.functions().iter().map(|one| named(one.name)).collect();
+    let payloads: Vec<String> = below("events", &[""]).iter().map(|one| named(name(one))).collect();
+    let answers = parsed(&read("tests/aws/answers.json").text).expect("the answers are JSON");
+    let answered = list(&answers)
+        .into_iter()
+        .filter_map(|answer| answer["function"].as_str());
+    let answered: Vec<String> = answered.map(named).collect();
+    let mut broken = Vec::new();
+    compare(
+        &mut broken,
+        &functions,
+        &payloads,
+        |function| format!("{function} has no payload: write events/{function}.json"),
+        |payload| format!("events/{payload} is for no function: remove it, or name it <function>.json"),
+    );
+    compare(
+        &mut broken,
+        &functions,
+        &answered,
+        |function| format!("nobody says what {function} answers to its payload: add it to tests/aws/answers.json"),
+        |function| format!("tests/aws/answers.json has {function}, and there is no such function: remove it"),
+    );
+    verdict(broken);
+}
+
+#[test]
+fn a_payload_is_what_its_function_is_sent() {
+    let template = Template::read();
+    let mut broken = Vec::new();
+    for function in template.functions() {
+        let path = format!("events/{}.json", function.name);
+        let Some(payload) = parsed(&read(&path).text) else {
+            broken.push(format!("{path} is not JSON: make it JSON"));
+            continue;
+        };
+        let route = template
+            .routes()
+            .into_iter()
+            .find(|route| route.function == function.name);
+        let wrong = match (route, function.events().first()) {
+            (Some(route), _) => request(&payload, &route.key),
+            (None, Some(event)) if event["Type"] == "DynamoDB" => removals(&payload, &template),
+            (None, Some(event)) if event["Type"] == "SNS" => notifications(&payload),
+            (None, Some(_)) => vec!["is of a kind that this rule does not know: teach it".to_owned()],
+            (None, None) => command(&payload, &function),
+        };
+        broken.extend(wrong.into_iter().map(|wrong| format!("{path} {wrong}")));
+    }
+    verdict(broken);
+}
+
+/// What is wrong with an event of the HTTP API.
+fn request(event: &Value, key: &str) -> Vec<String> {
+    let missing = FIELDS.iter().filter(|field| event.pointer(field).is_none());
+    let mut wrong: Vec<String> = missing
+        .map(|field| format!("has no {field}: API Gateway sends it"))
+        .collect();
+    let context = &event["requestContext"];
+    let path = event["rawPath"].as_str().unwrap_or_default();
+    let (method, said) = key
+        .split_once(' ')
+        .unwrap_or((context["http"]["method"].as_str().unwrap_or_default(), path));
+    let parameters = entries(&event["pathParameters"]);
+    let meant = parameters.iter().fold(said.to_owned(), |path, (name, value)| {
+        path.replace(&format!("{{{name}}}"), value.as_str().unwrap_or_default())
+    });
+    for (field, is, should_be) in [
+        ("version", &event["version"], "2.0"),
+        ("routeKey", &event["routeKey"], key),
+        ("requestContext.routeKey", &context["routeKey"], key),
+        ("requestContext.http.method", &context["http"]["method"], method),
+        ("requestContext.http.path", &context["http"]["path"], path),
+        ("rawPath", &event["rawPath"], &meant),
+    ] {
+        if is != should_be {
+            wrong.push(format!(
+                "has the {field} {is}: write {should_be:?}, as its route is in template.yaml"
+            ));
+        }
+    }
+    let query = event["rawQueryString"]
+        .as_str()
+        .unwrap_or_default()
+        .split('&')
+        .filter(|pair| !pair.is_empty());
+    let named: Vec<_> = query.filter_map(|pair| pair.split('=').next()).collect();
+    let listed: Vec<_> = entries(&event["queryStringParameters"])
+        .into_iter()
+        .map(|(name, _)| name)
+        .collect();
+    if !named.iter().all(|name| listed.contains(name)) || named.len() != listed.len() {
+        wrong.push("has a rawQueryString that queryStringParameters does not follow: let it".to_owned());
+    }
+    if let Some(name) = entries(&event["headers"])
+        .iter()
+        .find(|(name, _)| name.to_lowercase() != *name)
+    {
+        wrong.push(format!(
+            "has the header {}: API Gateway writes names in lower case",
+            name.0
+        ));
+    }
+    let kind = event["headers"]["content-type"].as_str().unwrap_or_default();
+    let (body, encoded) = (event["body"].as_str(), &event["isBase64Encoded"]);
+    if kind.starts_with("application/json") && (body.and_then(parsed).is_none() || *encoded != false) {
+        wrong.push("says that its body is JSON: let it be, as text".to_owned());
+    }
+    if kind == "application/x-www-form-urlencoded" && *encoded != true {
+        wrong.push("has a form as text: API Gateway writes forms in base64".to_owned());
+    }
+    wrong
+}
+
+/// What is wrong with a batch of a stream.
+fn removals(batch: &Value, template: &Template) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let records = list(&batch["Records"]);
+    for record in &records {
+        let by_time = json!({ "type": "Service", "principalId": "dynamodb.amazonaws.com" });
+        if record["eventName"] != "REMOVE" || record["userIdentity"] != by_time {
+            wrong.push("has a record that the template's filter keeps out: let all be removals by time".to_owned());
+        }
+        let inside = &record["dynamodb"];
+        if inside["StreamViewType"] != "KEYS_ONLY" || entries(&inside["Keys"]).is_empty() {
+            wrong.push("has a record without keys: the streams hold keys, and nothing else".to_owned());
+        }
+        let source = record["eventSourceARN"].as_str().unwrap_or_default();
+        let tables = template.resources("AWS::DynamoDB::Table");
+        let table = tables
+            .iter()
+            .find(|(id, _)| source.contains(&format!("table/countersign-{id}-")));
+        if table.is_none_or(|(_, table)| table["Properties"].get("StreamSpecification").is_none()) {
+            wrong.push(format!(
+                "has a record of {source}: let it be the stream of a table of the template"
+            ));
+        }
+    }
+    if records.is_empty() {
+        wrong.push("holds no record: write some".to_owned());
+    }
+    wrong
+}
+
+/// What is wrong with a delivery of SNS.
+fn notifications(delivery: &Value) -> Vec<String> {
+    let records = list(&delivery["Records"]);
+    let is_ours = |record: &&Value| {
+        let message = record["Sns"]["Message"].as_str().and_then(parsed);
+        record["EventSource"] == "aws:sns" && message.is_some_and(|message| message["eventType"].is_string())
+    };
+    match records.iter().all(is_ours) && !records.is_empty() {
+        true => Vec::new(),
+        false => vec!["holds no event of SES: let each record's Sns.Message be one, as JSON in a text".to_owned()],
+    }
+}
+
+/// What is wrong with what is invoked by hand.
+fn command(payload: &Value, function: &Function<'_>) -> Vec<String> {
+    match payload["command"].is_string() {
+        true => Vec::new(),
+        false => vec![format!("names no command: {} takes one", function.name)],
+    }
+}
+
+fn parsed(text: &str) -> Option<Value> {
+    serde_json::from_str(text).ok()
+}
+
+/// The function that a file in `events/` is for.
+fn name(file: &Source) -> &str {
+    let name = file.path.trim_start_matches("events/");
+    name.strip_suffix(".json").unwrap_or(name)
+}
