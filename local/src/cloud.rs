@@ -24,6 +24,7 @@ use crate::gateway::{self, Routes};
 use crate::http::{self, Dropped};
 use crate::identities::{self, Identities};
 use crate::invocations::{Invocation, Invocations};
+use crate::issuer::Issuer;
 use crate::log::Log;
 use crate::messages::{Channel, Content, Messages};
 use crate::runtime::{self, Blueprint, Finished, Lambda, Processes};
@@ -48,6 +49,7 @@ pub(crate) struct Inner {
     pub(crate) database: Database,
     pub(crate) streams: Streams,
     pub(crate) identities: Identities,
+    pub(crate) issuer: Issuer,
     /// Says what has changed: `messages`, `invocations` or `clock`.
     pub(crate) changes: broadcast::Sender<&'static str>,
     pub(crate) stop: CancellationToken,
@@ -263,6 +265,7 @@ impl Cloud {
             messages: Messages::default(),
             database,
             identities: Identities::new(state.identities, state.identities_made_at),
+            issuer: Issuer::default(),
             changes: broadcast::channel(64).0,
             stop,
             port,

@@ -13,11 +13,12 @@
 //! | Module | What |
 //! |---|---|
 //! | `template` | reads `template.yaml`; the only source of functions, routes, tables, secrets |
-//! | `gateway` | API Gateway: routes, the event of payload format 2.0, the answer |
+//! | `gateway` | API Gateway: routes, the JWT authoriser, the event of payload format 2.0, the answer, CORS |
 //! | `runtime` | Lambda: one invocation at a time per process, time-outs, crashes, the runtime API |
 //! | `aws` | what functions call: recorded, and broken on demand (faults) |
 //! | `database`, `streams`, `schedules` | the engine, its stream records, TTL, timers |
 //! | `page` | `/_local/…` and Lambda's invoke API |
+//! | `issuer` | an identity provider, for tries without one |
 //! | `data` | the `--data` directory |
 //!
 //! Invariants: nothing in a function knows that it runs here. A process serves one invocation at a time, and every AWS call
@@ -33,6 +34,7 @@ mod gateway;
 mod http;
 mod identities;
 mod invocations;
+mod issuer;
 mod log;
 mod messages;
 mod page;

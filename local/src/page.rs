@@ -16,6 +16,7 @@ use tokio::sync::broadcast::error::RecvError;
 use crate::aws::Rule;
 use crate::cloud::Inner;
 use crate::http;
+use crate::issuer::Issuer;
 use crate::runtime::Process;
 
 /// Lambda takes events of at most 6 MB.
@@ -92,6 +93,9 @@ pub(crate) fn router(inner: &Arc<Inner>) -> Router {
         .route("/_local/messages", get(messages).delete(clear_messages))
         .route("/_local/messages/{id}/html", get(mail))
         .route("/_local/identities", get(identities))
+        .route("/_local/issuer/.well-known/openid-configuration", get(issuer))
+        .route("/_local/issuer/jwks.json", get(issuer_keys))
+        .route("/_local/issuer/token", post(issue))
         .route("/_local/clock", get(clock).post(advance))
         .route("/_local/sweep", post(sweep))
         .route("/_local/tables", get(tables))
@@ -176,6 +180,28 @@ async fn identities(State(inner): Shared) -> Response<Body> {
         None => problem(
             StatusCode::NOT_FOUND,
             "there are no demo identities: the template has no OperatorFunction",
+        ),
+    }
+}
+
+async fn issuer(State(inner): Shared) -> Response<Body> {
+    plain(http::json(StatusCode::OK, &Issuer::configuration(&inner.url)))
+}
+
+async fn issuer_keys(State(inner): Shared) -> Response<Body> {
+    plain(http::json(StatusCode::OK, &inner.issuer.keys()))
+}
+
+async fn issue(State(inner): Shared, body: Bytes) -> Response<Body> {
+    match serde_json::from_slice(&body) {
+        Ok(claims) => {
+            let token = inner.issuer.token(claims, &inner.url, inner.clock.seconds());
+            let answer = json!({ "access_token": token, "token_type": "Bearer" });
+            plain(http::json(StatusCode::OK, &answer))
+        }
+        Err(error) => problem(
+            StatusCode::BAD_REQUEST,
+            &format!("the claims must be a JSON object: {error}"),
         ),
     }
 }

@@ -31,6 +31,8 @@ pub(super) struct Incoming<'r> {
     pub(super) port: u16,
     /// The local clock's.
     pub(super) millis: u64,
+    /// What an authoriser says of the caller.
+    pub(super) authorizer: Option<Value>,
 }
 
 impl Incoming<'_> {
@@ -66,6 +68,9 @@ impl Incoming<'_> {
             },
             "isBase64Encoded": false,
         });
+        if let Some(authorizer) = &self.authorizer {
+            event["requestContext"]["authorizer"] = authorizer.clone();
+        }
         let cookies = cookies(&self.head.headers);
         if !cookies.is_empty() {
             event["cookies"] = cookies.into();

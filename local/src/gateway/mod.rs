@@ -1,6 +1,8 @@
 //! API Gateway: an HTTP request becomes an event, a function's answer becomes a response.
 
 mod answer;
+mod authorizer;
+mod cors;
 mod event;
 mod routes;
 
@@ -91,17 +93,36 @@ async fn run(
     request_id: &str,
     started: Instant,
 ) -> Response<Body> {
-    let Some(found) = inner.routes.find(head.method.as_str(), path) else {
+    let refused = |route_key, response: Response<Body>| {
         let seen = Seen {
             started,
-            what: shown(head, None),
+            what: shown(head, route_key),
             cold: false,
         };
-        inner.log.say(&seen.line(StatusCode::NOT_FOUND));
-        return message(StatusCode::NOT_FOUND);
+        inner.log.say(&seen.line(response.status()));
+        response
+    };
+    let Some(found) = inner.routes.find(head.method.as_str(), path) else {
+        return match &inner.template.cors {
+            // Only where no route takes it: `ANY` and `$default` do.
+            Some(cors) if cors::is_preflight(head) => {
+                let mut response = Response::new(Body::empty());
+                *response.status_mut() = StatusCode::NO_CONTENT;
+                cors::add(cors, head, &mut response);
+                refused(None, response)
+            }
+            _ => refused(None, message(StatusCode::NOT_FOUND)),
+        };
     };
     let route = &inner.template.routes[found.route];
     let route_key = route.key();
+    let authorizer = match &route.authorizer {
+        None => None,
+        Some(authorizer) => match authorizer::authorize(authorizer, head, inner.clock.seconds()).await {
+            Ok(authorizer) => Some(authorizer),
+            Err(unauthorized) => return refused(Some(&route_key), unauthorized.response()),
+        },
+    };
     let source_ip = match head
         .headers
         .get(event::SOURCE_IP)
@@ -120,11 +141,12 @@ async fn run(
         source_ip: &source_ip,
         port: inner.port,
         millis: inner.clock.millis(),
+        authorizer,
     };
     let payload = incoming.event().to_string();
     let lambda = &inner.functions[route.function];
     let finished = lambda.invoke(payload.into()).await;
-    let response = match &finished.result {
+    let mut response = match &finished.result {
         Ok(answer) => answer::response(answer).unwrap_or_else(|wrong| {
             inner
                 .log
@@ -134,6 +156,9 @@ async fn run(
         Err(Failure::Unhandled(_) | Failure::Died(_)) => message(StatusCode::INTERNAL_SERVER_ERROR),
         Err(Failure::TimedOut(_) | Failure::NoCapacity) => message(StatusCode::SERVICE_UNAVAILABLE),
     };
+    if let Some(cors) = &inner.template.cors {
+        cors::add(cors, head, &mut response);
+    }
     let seen = Seen {
         started,
         what: shown(head, Some(&route_key)),

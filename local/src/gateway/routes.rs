@@ -140,6 +140,7 @@ mod tests {
                 method: (*method != "ANY" && !method.is_empty()).then(|| (*method).to_owned()),
                 path: (*path != "$default").then(|| (*path).to_owned()),
                 function: 0,
+                authorizer: None,
             })
             .collect();
         let table = Routes::new(&routes);
@@ -172,6 +173,7 @@ mod tests {
             method: Some("GET".into()),
             path: Some("/a".into()),
             function: 0,
+            authorizer: None,
         }];
         let table = Routes::new(&routes);
         assert!(table.find("GET", "/a").is_some());

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use crate::issuer;
+
 /// The account that every ARN names.
 pub(crate) const ACCOUNT: &str = "123456789012";
 /// The region that every ARN names.
@@ -16,6 +18,8 @@ const STACK: &str = "countersign";
 const PUBLIC_URL: &str = "PublicUrl";
 /// The parameter with the domain that mail comes from, which a deployment has to have verified.
 const MAIL_DOMAIN: &str = "MailDomain";
+/// The parameter with the identity provider's address. Here `local` is the cloud's own, whose port nobody knows before.
+const JWT_ISSUER: &str = "JwtIssuer";
 /// The parameter with the countries that text messages go to: here the demo user's and a few more.
 const SMS_COUNTRIES: (&str, &str) = ("SmsCountries", "380,44,49,7,1");
 
@@ -51,7 +55,10 @@ impl<'t> Scope<'t> {
             let parameter = parameters
                 .get_mut(name.as_str())
                 .ok_or_else(|| format!("it has no parameter {name}"))?;
-            *parameter = Some(value.as_str().into());
+            *parameter = Some(match (name.as_str(), value.as_str()) {
+                (JWT_ISSUER, "local") => issuer::address(url).into(),
+                (_, value) => value.into(),
+            });
         }
         Ok(Self {
             parameters,

@@ -1,5 +1,6 @@
 //! `template.yaml`, read: what the local cloud runs, and nothing else is written down anywhere.
 
+mod document;
 mod eval;
 mod read;
 mod values;
@@ -27,6 +28,8 @@ pub(crate) struct Template {
     pub(crate) schedules: Vec<Schedule>,
     pub(crate) subscriptions: Vec<Subscription>,
     pub(crate) mail_events: Vec<MailEvents>,
+    /// Which other origins' pages may call the API; none without it.
+    pub(crate) cors: Option<Cors>,
     /// What the template asks for and the local cloud does not do.
     pub(crate) notes: Vec<String>,
 }
@@ -56,6 +59,26 @@ pub(crate) struct Route {
     /// `None` for `$default`.
     pub(crate) path: Option<String>,
     pub(crate) function: usize,
+    /// Who judges the caller's token before the function is asked, if somebody does.
+    pub(crate) authorizer: Option<Authorizer>,
+}
+
+/// A JWT authoriser: tokens of this issuer pass, if they are meant for one of this audience.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Authorizer {
+    /// As tokens name it in `iss`; its keys are found from there.
+    pub(crate) issuer: String,
+    pub(crate) audience: Vec<String>,
+}
+
+/// What an API tells browsers about other origins, each header's value ready to be sent.
+#[derive(Debug)]
+pub(crate) struct Cors {
+    pub(crate) origins: Vec<String>,
+    pub(crate) methods: String,
+    pub(crate) headers: String,
+    pub(crate) exposed: String,
+    pub(crate) max_age: u64,
 }
 
 impl Route {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::document;
 use super::eval::{Scope, kind, object};
 use super::values::{generated, rate};
 use super::{
@@ -57,6 +58,17 @@ pub(super) fn template(parsed: &Value, url: &str, parameters: &BTreeMap<String, 
         }
     }
     reader.out.check_routes()?;
+    for (name, resource) in &included {
+        if kind(resource) == "AWS::Serverless::HttpApi" {
+            let at = format!("Resources.{name}.Properties.DefinitionBody");
+            document::read(
+                &reader.scope,
+                &resource["Properties"]["DefinitionBody"],
+                &at,
+                &mut reader.out,
+            )?;
+        }
+    }
     Ok(reader.out)
 }
 
@@ -252,7 +264,12 @@ impl Reader<'_> {
                     return Err(format!("{place}.Path must start with a slash, not be {path}"));
                 }
                 let method = path.as_ref().and(method);
-                self.out.routes.push(Route { method, path, function });
+                self.out.routes.push(Route {
+                    method,
+                    path,
+                    function,
+                    authorizer: None,
+                });
             }
             "DynamoDB" => self.stream(function, &properties, &place)?,
             "SNS" => {

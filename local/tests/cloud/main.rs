@@ -2,6 +2,7 @@
 
 mod api;
 mod aws;
+mod callers;
 mod command_line;
 mod data;
 mod functions;
