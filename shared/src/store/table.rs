@@ -4,6 +4,7 @@
 //! The function's IAM policy says the same; a house test holds the two together.
 
 mod batch;
+mod scan;
 mod transaction;
 
 use std::{collections::HashMap, marker::PhantomData};
@@ -16,6 +17,7 @@ use aws_sdk_dynamodb::{
 
 pub use self::{
     batch::Batch,
+    scan::{Cursor, Page},
     transaction::{Committed, Step, Transaction},
 };
 
@@ -61,6 +63,12 @@ pub enum Update {}
 /// The right to delete rows (`dynamodb:DeleteItem`).
 #[derive(Clone, Copy, Debug)]
 pub enum Delete {}
+/// The right to have a transaction depend on rows that it does not write (`dynamodb:ConditionCheckItem`).
+#[derive(Clone, Copy, Debug)]
+pub enum Check {}
+/// The right to read a table through (`dynamodb:Scan`): for what an operator does by hand. No route needs it.
+#[derive(Clone, Copy, Debug)]
+pub enum Scan {}
 
 /// A table of `R`, with the right `A`.
 #[derive(Debug)]
@@ -81,20 +89,23 @@ pub struct Change {
     pub values: Vec<(&'static str, AttributeValue)>,
 }
 
-impl Change {
-    /// Attributes whose names DynamoDB reserves are written with a `#`. It refuses names that no expression uses.
-    fn names(&self) -> Option<HashMap<String, String>> {
-        let used = |name: &&str| {
-            let name = format!("#{name}");
-            self.update.contains(&name) || self.condition.contains(&name)
-        };
-        let names: HashMap<_, _> = ["owner", "ttl", "value"]
-            .into_iter()
-            .filter(used)
-            .map(|name| (format!("#{name}"), name.to_owned()))
-            .collect();
-        (!names.is_empty()).then_some(names)
-    }
+/// What must hold of a row. The expression is written beside the row's attributes, in [`super::rows`].
+#[derive(Debug)]
+pub struct Condition {
+    /// A condition expression.
+    pub expression: &'static str,
+    /// What its placeholders stand for.
+    pub values: Vec<(&'static str, AttributeValue)>,
+}
+
+/// Attributes whose names DynamoDB reserves are written with a `#`. It refuses names that no expression uses.
+fn names(expressions: &[&str]) -> Option<HashMap<String, String>> {
+    let names: HashMap<_, _> = ["domain", "owner", "ttl", "value"]
+        .into_iter()
+        .map(|name| (format!("#{name}"), name.to_owned()))
+        .filter(|(placeholder, _)| expressions.iter().any(|text| text.contains(placeholder)))
+        .collect();
+    (!names.is_empty()).then_some(names)
 }
 
 /// What became of a [`Change`].
@@ -273,7 +284,7 @@ impl<R: Row> Table<R, Update> {
             .condition_expression(change.condition)
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        request = request.set_expression_attribute_names(change.names());
+        request = request.set_expression_attribute_names(names(&[change.update, change.condition]));
         // DynamoDB refuses a set of values that is empty.
         for (name, value) in change.values {
             request = request.expression_attribute_values(name, value);

@@ -27,11 +27,10 @@ impl Row for Client {
     }
 
     fn to_item(&self) -> Item {
-        let grants: Vec<_> = self.grants.iter().map(|grant| grant.name()).collect();
         let row = Writer::default()
             .with(Self::KEY, text(self.id.as_str()))
             .with("secret_digest", bytes(*self.secret.as_bytes()))
-            .with("grants", text(grants.join(" ")))
+            .with("grants", grants(&self.grants))
             .with("scopes", scopes(&self.scopes))
             .with("token_generation", number(self.token_generation))
             .with("inserted_at", time(self.inserted_at));
@@ -63,6 +62,46 @@ impl Row for Client {
     }
 }
 
+/// Sets what a client may do. Refused when that is not as it was read any more.
+#[must_use]
+pub fn set(read: &Client, next: &Client) -> Change {
+    let mut values = vec![
+        (":scopes", scopes(&next.scopes)),
+        (":grants", grants(&next.grants)),
+        (":scopes_read", scopes(&read.scopes)),
+        (":grants_read", grants(&read.grants)),
+    ];
+    let update = match &next.domain {
+        Some(domain) => {
+            values.push((":domain", text(domain.as_str())));
+            "SET scopes = :scopes, grants = :grants, #domain = :domain"
+        }
+        None => "SET scopes = :scopes, grants = :grants REMOVE #domain",
+    };
+    let condition = match &read.domain {
+        Some(domain) => {
+            values.push((":domain_read", text(domain.as_str())));
+            "scopes = :scopes_read AND grants = :grants_read AND #domain = :domain_read"
+        }
+        None => "scopes = :scopes_read AND grants = :grants_read AND attribute_not_exists(#domain)",
+    };
+    Change {
+        update,
+        condition,
+        values,
+    }
+}
+
+/// Gives a client another secret: the old one is good for nothing any more. Refused when there is no such client.
+#[must_use]
+pub fn set_secret(secret: &Digest) -> Change {
+    Change {
+        update: "SET secret_digest = :secret",
+        condition: "attribute_exists(client_id)",
+        values: vec![(":secret", bytes(*secret.as_bytes()))],
+    }
+}
+
 /// Ends every token of a client's own, in one write; refused when there is no such client.
 #[must_use]
 pub fn end_tokens() -> Change {
@@ -71,4 +110,8 @@ pub fn end_tokens() -> Change {
         condition: "attribute_exists(client_id)",
         values: vec![(":one", number(1))],
     }
+}
+
+fn grants(grants: &[Granting]) -> AttributeValue {
+    text(grants.iter().map(|grant| grant.name()).collect::<Vec<_>>().join(" "))
 }

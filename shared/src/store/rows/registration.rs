@@ -11,7 +11,7 @@ use crate::{
     },
     store::{
         item::{Corrupt, Item, Reader, Writer, bytes, text, time},
-        table::Row,
+        table::{Condition, Row},
     },
 };
 
@@ -53,5 +53,14 @@ impl Row for RegistrationRequest {
 
     fn ends_at(&self) -> Option<Timestamp> {
         Some(self.expires_at)
+    }
+}
+
+/// The request is for that domain.
+#[must_use]
+pub fn is_for(domain: &DomainName) -> Condition {
+    Condition {
+        expression: "#domain = :domain",
+        values: vec![(":domain", text(domain.as_str()))],
     }
 }

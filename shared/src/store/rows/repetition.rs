@@ -10,7 +10,7 @@ use crate::{
     },
     store::{
         item::{Corrupt, Item, Reader, Writer, bytes, number, text, time},
-        table::Row,
+        table::{Condition, Row},
     },
 };
 
@@ -65,5 +65,14 @@ impl Row for Remembered {
 
     fn ends_at(&self) -> Option<Timestamp> {
         Some(self.ends_at)
+    }
+}
+
+/// The answer is not encrypted, and that text stands in it.
+#[must_use]
+pub fn holds(part: &str) -> Condition {
+    Condition {
+        expression: "contains(answer_body, :part)",
+        values: vec![(":part", text(part))],
     }
 }

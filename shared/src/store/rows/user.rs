@@ -14,7 +14,7 @@ use crate::{
     },
     store::{
         item::{Corrupt, Item, Reader, Writer, bytes, number, options, text, time},
-        table::{Change, Row},
+        table::{Change, Condition, Row},
     },
 };
 
@@ -169,6 +169,76 @@ pub fn end_tokens() -> Change {
         update: "ADD token_generation :one",
         condition: "attribute_exists(user_id)",
         values: vec![(":one", number(1))],
+    }
+}
+
+/// Makes a user an administrator, or not any more; refused when there is no such user.
+#[must_use]
+pub fn set_admin(is_admin: bool, now: Timestamp) -> Change {
+    Change {
+        update: "SET is_admin = :next, updated_at = :now",
+        condition: "attribute_exists(user_id)",
+        values: vec![(":next", AttributeValue::Bool(is_admin)), (":now", time(now))],
+    }
+}
+
+/// Shuts a user out who is about to be erased, in one write: nobody signs in, and nothing counts any more that was issued.
+/// Whatever was judged on the row as it was before is refused when it is written. Refused when the user is not as it was
+/// read any more.
+#[must_use]
+pub fn shut_out(read: &User, by: &str, now: Timestamp) -> Change {
+    let decided = read.lockout.decided(now).unwrap_or(read.lockout);
+    Change {
+        update: "SET lockout = :decided, updated_at = :now, changed_by = :by ADD token_generation :one",
+        condition: "lockout = :read AND token_generation = :issued",
+        values: vec![
+            (":decided", lockout(&decided)),
+            (":now", time(now)),
+            (":by", text(by)),
+            (":one", number(1)),
+            (":read", lockout(&read.lockout)),
+            (":issued", number(read.token_generation)),
+        ],
+    }
+}
+
+/// The user is there, and nothing has ended what was issued to it since it was read: what is written about a user in another
+/// table depends on that, so that nothing comes back once a user is erased.
+#[must_use]
+pub fn is_there(read: &User) -> Condition {
+    Condition {
+        expression: "token_generation = :issued",
+        values: vec![(":issued", number(read.token_generation))],
+    }
+}
+
+/// The same, and the user stands where it stood.
+#[must_use]
+pub fn stands(read: &User) -> Condition {
+    Condition {
+        expression: "token_generation = :issued AND lockout = :read",
+        values: vec![
+            (":issued", number(read.token_generation)),
+            (":read", lockout(&read.lockout)),
+        ],
+    }
+}
+
+/// A row is that user's: claims, tokens and password reset requests name theirs alike.
+#[must_use]
+pub fn owns(user: UserId) -> Condition {
+    Condition {
+        expression: "user_id = :user",
+        values: vec![(":user", text(user.text()))],
+    }
+}
+
+/// Nobody has that id.
+#[must_use]
+pub fn is_nobody() -> Condition {
+    Condition {
+        expression: "attribute_not_exists(user_id)",
+        values: Vec::new(),
     }
 }
 

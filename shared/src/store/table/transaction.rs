@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::{
     types::{self, AttributeValue, TransactWriteItem},
 };
 
-use super::{Change, Put, Row, Table, Update, failed};
+use super::{Change, Check, Condition, Put, Row, Table, Update, failed, names};
 use crate::{
     domain::time::Timestamp,
     fault::Fault,
@@ -58,7 +58,7 @@ impl Transaction {
             .set_key(Some(Table::<R, Update>::key(id)))
             .update_expression(change.update)
             .condition_expression(change.condition)
-            .set_expression_attribute_names(change.names())
+            .set_expression_attribute_names(names(&[change.update, change.condition]))
             .set_expression_attribute_values(values(change.values))
             .build()
             .expect("an update with its table, its key and its expression");
@@ -73,6 +73,35 @@ impl Transaction {
             .build()
             .expect("a delete with its table and its key");
         self.add(&table.client, TransactWriteItem::builder().delete(delete).build())
+    }
+
+    /// Deletes a row of which that holds.
+    pub fn delete_if<R: Row>(&mut self, table: &Table<R, Delete>, id: &R::Id, condition: Condition) -> Step {
+        let delete = types::Delete::builder()
+            .table_name(&table.name)
+            .set_key(Some(Table::<R, Delete>::key(id)))
+            .condition_expression(condition.expression)
+            .set_expression_attribute_names(names(&[condition.expression]))
+            .set_expression_attribute_values(values(condition.values))
+            .build()
+            .expect("a delete with its table and its key");
+        self.add(&table.client, TransactWriteItem::builder().delete(delete).build())
+    }
+
+    /// Has everything depend on what holds of a row that is not written.
+    pub fn check<R: Row>(&mut self, table: &Table<R, Check>, id: &R::Id, condition: Condition) -> Step {
+        let check = types::ConditionCheck::builder()
+            .table_name(&table.name)
+            .set_key(Some(Table::<R, Check>::key(id)))
+            .condition_expression(condition.expression)
+            .set_expression_attribute_names(names(&[condition.expression]))
+            .set_expression_attribute_values(values(condition.values))
+            .build()
+            .expect("a check with its table, its key and its condition");
+        self.add(
+            &table.client,
+            TransactWriteItem::builder().condition_check(check).build(),
+        )
     }
 
     /// Deletes a row that must be there, and not be over.

@@ -1,0 +1,175 @@
+//! Domains (tenants): what is described of them.
+
+use std::collections::BTreeMap;
+
+use countersign_shared::domain::{
+    locale::Locale,
+    name::{DisplayName, DomainName, EmailAddress},
+    password::{Alphabet, Policy},
+    sender::{MailDomain, Sender},
+    tenant::{Domain, Opt, Template},
+};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    command::{field, object},
+    handler::{Failed, Operator, Run},
+};
+
+impl Operator {
+    /// What is described already as it shall be is not written again.
+    pub async fn set_domain(&self, form: DomainForm, run: Run<'_>) -> Result<Value, Failed> {
+        let domain = form.read(&self.mail_domain)?;
+        let mut answer = shown(&domain);
+        let found = self.read_domains.get(&domain.name, run.now).await?;
+        let changed = found.is_none_or(|found| shown(&found) != answer);
+        if changed && !run.dry {
+            self.domains.put(&domain).await?;
+        }
+        answer["changed"] = changed.into();
+        Ok(answer)
+    }
+}
+
+/// A domain as it shall be from now on; what is not said is as in one that nothing was ever said about.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DomainForm {
+    domain: String,
+    #[serde(default)]
+    self_register_allowed: bool,
+    #[serde(default, deserialize_with = "object")]
+    self_register_template: TemplateForm,
+    #[serde(default, deserialize_with = "object")]
+    password: PasswordForm,
+    sender: Option<String>,
+    sender_name: Option<String>,
+    reply_to: Option<String>,
+    locale: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TemplateForm {
+    #[serde(default)]
+    opts: BTreeMap<String, OptForm>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "an option is true, false, a whole number or a text")]
+enum OptForm {
+    Flag(bool),
+    Number(i64),
+    Text(String),
+}
+
+/// `alphabet` is a text like `A-Za-z0-9_-.~!`, or `null` for any Unicode text.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct PasswordForm {
+    alphabet: Option<String>,
+    min: usize,
+    max: usize,
+    refuse_common: bool,
+}
+
+impl Default for PasswordForm {
+    fn default() -> Self {
+        let Policy {
+            alphabet,
+            min,
+            max,
+            refuse_common,
+        } = Policy::default();
+        Self {
+            alphabet: alphabet.map(|alphabet| alphabet.as_str().to_owned()),
+            min,
+            max,
+            refuse_common,
+        }
+    }
+}
+
+impl DomainForm {
+    /// The domain, whose mail comes from `mail_domain` or below it: from elsewhere, SES would take none.
+    fn read(self, mail_domain: &MailDomain) -> Result<Domain, Failed> {
+        let PasswordForm {
+            alphabet,
+            min,
+            max,
+            refuse_common,
+        } = self.password;
+        let sender = match (self.sender, self.sender_name, self.reply_to) {
+            (None, None, None) => None,
+            (None, _, _) => return Err("sender_name and reply_to need a sender".into()),
+            (Some(address), name, reply_to) => Some(Sender {
+                address: sender(&address, mail_domain)?,
+                name: name
+                    .map(|name| field("sender_name", DisplayName::parse(&name)))
+                    .transpose()?,
+                reply_to: reply_to
+                    .map(|address| field("reply_to", EmailAddress::parse(&address)))
+                    .transpose()?,
+            }),
+        };
+        let opts = self.self_register_template.opts.into_iter().map(|(name, opt)| {
+            let opt = match opt {
+                OptForm::Flag(flag) => Opt::Flag(flag),
+                OptForm::Number(number) => Opt::Number(number),
+                OptForm::Text(text) => Opt::Text(text),
+            };
+            (name, opt)
+        });
+        Ok(Domain {
+            name: field("domain", DomainName::parse(&self.domain))?,
+            self_register_allowed: self.self_register_allowed,
+            self_register_template: Template { opts: opts.collect() },
+            passwords: Policy::new(alphabet.as_deref(), min, max, refuse_common)?,
+            sender,
+            locale: match self.locale {
+                Some(tag) => Locale::parse(&tag).ok_or(Failed::from("locale is a language tag such as en"))?,
+                None => Locale::default(),
+            },
+        })
+    }
+}
+
+fn sender(address: &str, mail_domain: &MailDomain) -> Result<EmailAddress, Failed> {
+    let address = field("sender", EmailAddress::parse(address))?;
+    match (mail_domain.sends_for(&address), mail_domain.name()) {
+        (true, _) => Ok(address),
+        (false, Some(name)) => Err(Failed::Refused(format!(
+            "sender must be an address at {name} or below it"
+        ))),
+        (false, None) => Err("a sender needs the parameter MailDomain".into()),
+    }
+}
+
+/// A domain as it is stored, in the operator's words.
+fn shown(domain: &Domain) -> Value {
+    let opts = domain.self_register_template.opts.iter().map(|(name, opt)| {
+        let value = match opt {
+            Opt::Flag(flag) => json!(flag),
+            Opt::Number(number) => json!(number),
+            Opt::Text(text) => json!(text),
+        };
+        (name.clone(), value)
+    });
+    let sender = domain.sender.as_ref();
+    json!({
+        "domain": domain.name.as_str(),
+        "self_register_allowed": domain.self_register_allowed,
+        "self_register_template": { "opts": opts.collect::<Map<_, _>>() },
+        "password": {
+            "alphabet": domain.passwords.alphabet.as_ref().map(Alphabet::as_str),
+            "min": domain.passwords.min,
+            "max": domain.passwords.max,
+            "refuse_common": domain.passwords.refuse_common,
+        },
+        "sender": sender.map(|sender| sender.address.as_str()),
+        "sender_name": sender.and_then(|sender| sender.name.as_ref()).map(DisplayName::as_str),
+        "reply_to": sender.and_then(|sender| sender.reply_to.as_ref()).map(EmailAddress::as_str),
+        "locale": domain.locale.as_str(),
+    })
+}
