@@ -172,7 +172,7 @@ async fn factors_and_users_make_no_more_calls_than_these() {
     };
     world.invocations().await;
     let made = send("POST", &factors, json!({ "type": "SMS" })).await;
-    check_calls(&world, "make a factor", &[READ, "PutItem"]).await;
+    check_calls(&world, "make a factor", &[READ, TOGETHER]).await;
     let factor = format!("{factors}/{}", made.json()["data"]["id"].as_str().expect("an id"));
     send("GET", &factors, Value::Null).await;
     check_calls(&world, "list factors", &[READ]).await;

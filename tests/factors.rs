@@ -165,7 +165,7 @@ async fn of_parallel_requests_one_makes_a_factor() {
 async fn a_factor_whose_answer_was_lost_is_made_all_the_same() {
     let world = World::new().await;
     let maria = world.person("maria").await;
-    let lost = json!({ "service": "dynamodb", "operation": "PutItem", "kind": "drop_response", "times": 1 });
+    let lost = json!({ "service": "dynamodb", "operation": "TransactWriteItems", "kind": "drop_response", "times": 1 });
     world.fault(lost).await;
     let made = data(&create(&world, &maria, world.admin()).send().await, 201);
     assert_eq!(world.factor_of(&maria).await["id"], made["id"]);

@@ -152,7 +152,7 @@ async fn the_winner_is_told_so_although_an_answer_was_lost() {
     let own = || world.get(OWN).private_token(world.user()).send();
     let revoke = format!("/api/v4/users/{}/support_pin/revoke", world.id("/user/user_id"));
     let revoke = || world.post(&revoke).private_token(world.admin()).send();
-    world.fault(lose("PutItem")).await;
+    world.fault(lose("TransactWriteItems")).await;
     let created = world.post(OWN).private_token(world.user()).send().await;
     created.ok(201);
     own().await.is(200, &created.body);
@@ -187,7 +187,7 @@ async fn a_guess_whose_count_was_lost_counts_once_and_is_evaluated() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_revoked_pin_does_not_come_back_with_a_late_repetition() {
     let world = World::new().await;
-    let rule = |kind: &str, skip: u32| json!({ "service": "dynamodb", "operation": "PutItem", "kind": kind, "skip": skip, "times": 1 });
+    let rule = |kind: &str, skip: u32| json!({ "service": "dynamodb", "operation": "TransactWriteItems", "kind": kind, "skip": skip, "times": 1 });
     world.fault(rule("drop_response", 0)).await;
     world.fault(rule("hang", 1)).await;
     let revoke = format!("/api/v4/users/{}/support_pin/revoke", world.id("/user/user_id"));

@@ -8,15 +8,22 @@ use countersign_shared::{
         reply::Answer,
         serve::Endpoint,
     },
-    store::table::{BatchGet, Put, Table},
+    store::{
+        rows,
+        table::{BatchGet, Check, Committed, Put, Table, Transaction},
+    },
 };
 use rand::rngs::SysRng;
+
+/// How often the user is judged anew who has changed meanwhile.
+const TRIES: usize = 3;
 
 /// Makes a second factor for a user, without a value: the user sets it at the next login.
 pub struct Create {
     pub tokens: Table<Token, BatchGet>,
     pub users: Table<User, BatchGet>,
     pub clients: Table<Client, BatchGet>,
+    pub depend_on_users: Table<User, Check>,
     pub factors: Table<Factor, Put>,
 }
 
@@ -29,16 +36,23 @@ impl Endpoint for Create {
             users: &self.users,
             clients: &self.clients,
         };
-        let (caller, user) = admission::upon_user(doors, call, FACTOR_WRITE).await??;
-        let user = caller.look_after(user)?;
-        let factor_type = read_factor_type(call)?;
-        if user.lockout.standing(call.now).is_some() {
-            return Err(Error::OwnerBlocked);
+        for _ in 0..TRIES {
+            let (caller, user) = admission::upon_user(doors, call, FACTOR_WRITE).await??;
+            let user = caller.look_after(user)?;
+            let factor_type = read_factor_type(call)?;
+            if user.lockout.standing(call.now).is_some() {
+                return Err(Error::OwnerBlocked);
+            }
+            let factor = Factor::new(user.id, factor_type, &mut SysRng, call.now).map_err(Fault::from)?;
+            let mut transaction = Transaction::default();
+            transaction.put_new(&self.factors, &factor, call.now);
+            let owner = transaction.check(&self.depend_on_users, &user.id, rows::user::is_there(&user));
+            match transaction.commit().await? {
+                Committed::Yes => return Ok(factor_made(call, "factor_created", &factor, &user)),
+                Committed::No(steps) if steps.contains(&owner) => {}
+                Committed::No(_) => return Err(Error::FactorExists),
+            }
         }
-        let factor = Factor::new(user.id, factor_type, &mut SysRng, call.now).map_err(Fault::from)?;
-        match self.factors.put_new(&factor, call.now).await? {
-            true => Ok(factor_made(call, "factor_created", &factor, &user)),
-            false => Err(Error::FactorExists),
-        }
+        Err(Fault::new("the user changed every time".into()).into())
     }
 }

@@ -8,6 +8,7 @@ fn main() -> std::process::ExitCode {
         Ok(handler::Create {
             tokens: edge.table(),
             users: edge.table(),
+            depend_on_users: edge.table(),
             clients: edge.table(),
             factors: edge.table(),
         })

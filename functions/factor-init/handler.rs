@@ -32,8 +32,8 @@ use countersign_shared::{
     sending::{self, Policy, Sending, Sent, Wanted},
     settings::Lifetimes,
     store::{
-        rows::budget::Spent,
-        table::{BatchGet, Delete, Put, Table, Transaction, Update},
+        rows::{self, budget::Spent},
+        table::{BatchGet, Check, Delete, Put, Table, Transaction, Update},
     },
 };
 use rand::rngs::SysRng;
@@ -44,6 +44,7 @@ pub struct Init {
     pub forget: Table<Remembered, Delete>,
     pub tokens: Table<Token, BatchGet>,
     pub users: Table<User, BatchGet>,
+    pub depend_on_users: Table<User, Check>,
     pub factors: Table<Factor, BatchGet>,
     pub otps: Table<Otps, BatchGet>,
     pub meters: Table<Meter, BatchGet>,
@@ -131,6 +132,8 @@ impl Init {
             };
             let also = |transaction: &mut Transaction| {
                 transaction.put_new(&self.new_tokens, &token, call.now);
+                let user = &login.user;
+                transaction.check(&self.depend_on_users, &user.id, rows::user::is_there(user));
             };
             match sending
                 .send(wanted, login.otps.clone(), login.meter.clone(), also)

@@ -12,6 +12,7 @@ fn main() -> std::process::ExitCode {
             forget: edge.table(),
             tokens: edge.table(),
             users: edge.table(),
+            depend_on_users: edge.table(),
             factors: edge.table(),
             otps: edge.table(),
             meters: edge.table(),

@@ -23,8 +23,8 @@ use countersign_shared::{
     second_factor::{self, ROUNDS},
     sending::{self, Policy, Sending, Sent, Wanted},
     store::{
-        rows::budget::Spent,
-        table::{BatchGet, Delete, Put, Table, Update},
+        rows::{self, budget::Spent},
+        table::{BatchGet, Check, Delete, Put, Table, Transaction, Update},
     },
 };
 
@@ -34,6 +34,7 @@ pub struct Create {
     pub forget: Table<Remembered, Delete>,
     pub tokens: Table<Token, BatchGet>,
     pub users: Table<User, BatchGet>,
+    pub depend_on_users: Table<User, Check>,
     pub factors: Table<Factor, BatchGet>,
     pub otps: Table<Otps, BatchGet>,
     pub meters: Table<Meter, BatchGet>,
@@ -102,8 +103,12 @@ impl Create {
                 locale: &login.token.locale,
                 domain: &login.user.domain,
             };
+            let also = |transaction: &mut Transaction| {
+                let user = &login.user;
+                transaction.check(&self.depend_on_users, &user.id, rows::user::is_there(user));
+            };
             match sending
-                .send(wanted, login.otps.clone(), login.meter.clone(), |_| {})
+                .send(wanted, login.otps.clone(), login.meter.clone(), also)
                 .await?
             {
                 Sent::Yes => return Ok(user_answer(call, "otp_sent", &login.user).as_step(Step::Issued)),

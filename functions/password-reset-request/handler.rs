@@ -26,7 +26,7 @@ use countersign_shared::{
     repetition::{self, Caller},
     store::{
         rows::budget::Spent,
-        table::{BatchGet, Delete, Put, Table, Update},
+        table::{BatchGet, Check, Delete, Put, Table, Update},
     },
 };
 
@@ -37,6 +37,7 @@ pub struct Request {
     pub domains: Table<Domain, BatchGet>,
     pub claims: Table<Claim, BatchGet>,
     pub users: Table<User, BatchGet>,
+    pub depend_on_users: Table<User, Check>,
     pub suppressions: Table<Suppression, BatchGet>,
     pub budgets: Table<Spent, Update>,
     pub requests: Table<PasswordResetRequest, Put>,

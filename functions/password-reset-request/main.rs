@@ -16,6 +16,7 @@ fn main() -> std::process::ExitCode {
             domains: edge.table(),
             claims: edge.table(),
             users: edge.table(),
+            depend_on_users: edge.table(),
             suppressions: edge.table(),
             budgets: edge.table(),
             requests: edge.table(),

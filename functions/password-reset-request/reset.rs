@@ -25,7 +25,10 @@ use countersign_shared::{
     },
     mailing::{self, Letter},
     observe::Step,
-    store::table::Batch,
+    store::{
+        rows,
+        table::{Batch, Committed, Transaction},
+    },
     throttling::Spending,
 };
 use rand::rngs::SysRng;
@@ -137,7 +140,18 @@ impl Request {
         if let Some(user) = &found.user {
             call.note_subject(format!("user:{}", user.id.text()));
         }
-        self.requests.put(&request).await?;
+        // A link to nobody depends on there being nobody: the same call for known and unknown.
+        let stands = match &found.user {
+            Some(user) => rows::user::is_there(user),
+            None => rows::user::is_nobody(),
+        };
+        let mut transaction = Transaction::default();
+        transaction.put_new(&self.requests, &request, call.now);
+        transaction.check(&self.depend_on_users, &request.target.user, stands);
+        match transaction.commit().await? {
+            Committed::Yes => {}
+            Committed::No(_) => return Err(Fault::new("the user changed meanwhile".into()).into()),
+        }
 
         let link = self.policy.link(Asked::PasswordReset, &id);
         let message = match found.user {

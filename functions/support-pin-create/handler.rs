@@ -16,16 +16,20 @@ use countersign_shared::{
     keys::Keys,
     observe::Step,
     store::{
-        rows::support_pin::ISSUED_BY,
-        table::{BatchGet, Put, Table},
+        rows,
+        table::{BatchGet, Check, Committed, Put, Table, Transaction},
     },
 };
 use rand::rngs::SysRng;
+
+/// How often the caller is judged anew who has changed meanwhile.
+const TRIES: usize = 3;
 
 /// Makes a support PIN for the signed-in user, in the place of an earlier one.
 pub struct Create {
     pub tokens: Table<Token, BatchGet>,
     pub users: Table<User, BatchGet>,
+    pub depend_on_users: Table<User, Check>,
     pub pins: Table<SupportPin, Put>,
     pub keys: Keys<SupportPins>,
     pub policy: Policy,
@@ -44,18 +48,27 @@ impl Endpoint for Create {
 impl Create {
     async fn create(&self, call: &Call) -> Result<Answer, Error> {
         let token = gitlab::token(call)?;
-        let caller = admission::person(&self.tokens, &self.users, call, token, gitlab::WRITE, None).await??;
-        gitlab::expect_nothing(call)?;
-        let (pin, digits) = SupportPin::issue(
-            &self.policy,
-            &caller.user,
-            &self.keys.at(call.now).await,
-            &mut SysRng,
-            &call.invocation,
-            call.now,
-        )
-        .map_err(Fault::from)?;
-        self.pins.put_once(&pin, ISSUED_BY).await?;
-        Ok(Answer::json(201, "pin_created", &gitlab::SupportPin::new(&digits, pin.expires_at)).as_step(Step::Issued))
+        for _ in 0..TRIES {
+            let caller = admission::person(&self.tokens, &self.users, call, token, gitlab::WRITE, None).await??;
+            gitlab::expect_nothing(call)?;
+            if let Some(answer) = self.issue(call, &caller.user).await? {
+                return Ok(answer);
+            }
+        }
+        Err(Fault::new("the user changed every time".into()).into())
+    }
+
+    /// `None` when the user's tokens have ended since the user was read: what was to be written would have ended with them.
+    async fn issue(&self, call: &Call, user: &User) -> Result<Option<Answer>, Fault> {
+        let (pin, digits) = SupportPin::issue(&self.policy, user, &self.keys.at(call.now).await, &mut SysRng, call.now)
+            .map_err(Fault::from)?;
+        let mut transaction = Transaction::default();
+        transaction.put(&self.pins, &pin);
+        transaction.check(&self.depend_on_users, &user.id, rows::user::is_there(user));
+        let shown = gitlab::SupportPin::new(&digits, pin.expires_at);
+        Ok(match transaction.commit().await? {
+            Committed::Yes => Some(Answer::json(201, "pin_created", &shown).as_step(Step::Issued)),
+            Committed::No(_) => None,
+        })
     }
 }

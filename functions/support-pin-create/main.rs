@@ -9,6 +9,7 @@ fn main() -> std::process::ExitCode {
         Ok(handler::Create {
             tokens: edge.table(),
             users: edge.table(),
+            depend_on_users: edge.table(),
             pins: edge.table(),
             keys: keys?,
             policy: policy?,

@@ -33,7 +33,7 @@ use countersign_shared::{
     settings::Lifetimes,
     store::{
         rows::budget::Spent,
-        table::{BatchGet, Delete, Get, Put, Table, Update},
+        table::{BatchGet, Check, Delete, Get, Put, Table, Update},
     },
 };
 
@@ -45,6 +45,7 @@ pub struct Create {
     pub claims: Table<Claim, Get>,
     pub tokens: Table<Token, BatchGet>,
     pub users: Table<User, BatchGet>,
+    pub depend_on_users: Table<User, Check>,
     pub factors: Table<Factor, BatchGet>,
     pub otps: Table<Otps, BatchGet>,
     pub meters: Table<Meter, BatchGet>,

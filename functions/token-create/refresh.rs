@@ -82,6 +82,7 @@ impl Create {
                 let replace = rows::token::replace(&call.invocation, call.now);
                 transaction.update(&self.change_tokens, &old.digest, replace);
                 transaction.put_new(&self.new_tokens, &renewed, call.now);
+                transaction.check(&self.depend_on_users, &user.id, rows::user::is_there(user));
             };
             *replaced = Some(old.digest.clone());
             match sending

@@ -14,6 +14,7 @@ use super::{
 /// What a right of a table is called in IAM.
 const RIGHTS: &[(&str, &str)] = &[
     ("BatchGet", "dynamodb:BatchGetItem"),
+    ("Check", "dynamodb:ConditionCheckItem"),
     ("Get", "dynamodb:GetItem"),
     ("Put", "dynamodb:PutItem"),
     ("Update", "dynamodb:UpdateItem"),

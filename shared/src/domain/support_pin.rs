@@ -29,8 +29,6 @@ pub struct SupportPin {
     pub generation: u64,
     /// When it was made.
     pub issued_at: Timestamp,
-    /// The invocation that made it. A revocation leaves it, so that a repetition of the making is told from a new one.
-    pub issued_by: String,
     /// From this moment on it is absent.
     pub expires_at: Timestamp,
     /// The digits, unless they were revoked.
@@ -68,7 +66,6 @@ impl SupportPin {
         user: &User,
         keys: &Keyring<SupportPins>,
         rng: &mut impl TryCryptoRng,
-        invocation: &str,
         now: Timestamp,
     ) -> Result<(Self, Secret), NoEntropy> {
         let digits = random_text(rng, b"0123456789", 6)?;
@@ -81,7 +78,6 @@ impl SupportPin {
                 user: user.id,
                 generation: user.token_generation,
                 issued_at: now,
-                issued_by: invocation.to_owned(),
                 expires_at,
                 content: Content::Sealed(Digits { id, sealed }),
             },
@@ -138,7 +134,7 @@ mod tests {
     const POLICY: Policy = Policy { lifetime: 86_400 };
 
     fn issue(user: &User, keys: &Keyring<SupportPins>) -> (SupportPin, Secret) {
-        SupportPin::issue(&POLICY, user, keys, &mut SysRng, "i", Timestamp::from_seconds(1000)).expect("entropy")
+        SupportPin::issue(&POLICY, user, keys, &mut SysRng, Timestamp::from_seconds(1000)).expect("entropy")
     }
 
     fn sealed(pin: &mut SupportPin) -> &mut Sealed {

@@ -182,33 +182,6 @@ impl<R: Row> Table<R, Put> {
         request.send().await.map(|_| ()).map_err(|e| self.fault("PutItem", &e))
     }
 
-    /// Writes a row over whatever was there, but for a row with the same text in `marker`: that is our own write, whose
-    /// answer was lost, and what became of the row since then stays.
-    ///
-    /// # Errors
-    /// [`Fault`] when the store fails.
-    pub async fn put_once(&self, row: &R, marker: &'static str) -> Result<(), Fault> {
-        let item = row.to_item();
-        let request = self
-            .client
-            .put_item()
-            .table_name(&self.name)
-            .set_expression_attribute_values(
-                item.get(marker)
-                    .map(|own| HashMap::from([(":own".into(), own.clone())])),
-            )
-            .set_item(Some(item))
-            .condition_expression("attribute_not_exists(#marker) OR #marker <> :own")
-            .expression_attribute_names("#marker", marker);
-        match request.send().await {
-            Ok(_) => Ok(()),
-            Err(error) => match error.as_service_error() {
-                Some(e) if e.is_conditional_check_failed_exception() => Ok(()),
-                _ => Err(self.fault("PutItem", &error)),
-            },
-        }
-    }
-
     /// Writes a row where there is none; an expired one does not count. `false` when there is one already. A row that
     /// is equal to this one to the last attribute is our own write, whose answer was lost.
     ///

@@ -16,9 +16,6 @@ use crate::{
     },
 };
 
-/// The attribute that tells one making of a PIN from its own repetition.
-pub const ISSUED_BY: &str = "issued_by";
-
 impl Row for SupportPin {
     const VARIABLE: &'static str = "SUPPORT_PINS_TABLE";
     const KEY: &'static str = "user_id";
@@ -33,7 +30,6 @@ impl Row for SupportPin {
             .with(Self::KEY, Self::key(&self.user))
             .with("generation", number(self.generation))
             .with("issued_at", time(self.issued_at))
-            .with(ISSUED_BY, text(&self.issued_by))
             .with("ttl", time(self.expires_at));
         match &self.content {
             Content::Sealed(digits) => with_sealed(row.with("pin_id", bytes(digits.id)), &digits.sealed),
@@ -48,7 +44,6 @@ impl Row for SupportPin {
             user: row.parsed(Self::KEY, UserId::parse)?,
             generation: row.number("generation")?,
             issued_at: row.time("issued_at")?,
-            issued_by: row.text(ISSUED_BY)?.to_owned(),
             expires_at: row.time("ttl")?,
             content: match row.has("revoked_by") {
                 true => Content::Revoked {

@@ -51,6 +51,16 @@ impl Transaction {
         self.add(&table.client, TransactWriteItem::builder().put(put).build())
     }
 
+    /// Writes a row over whatever was there.
+    pub fn put<R: Row>(&mut self, table: &Table<R, Put>, row: &R) -> Step {
+        let put = types::Put::builder()
+            .table_name(&table.name)
+            .set_item(Some(row.to_item()))
+            .build()
+            .expect("a put with its table and its row");
+        self.add(&table.client, TransactWriteItem::builder().put(put).build())
+    }
+
     /// Makes a change, if its condition holds.
     pub fn update<R: Row>(&mut self, table: &Table<R, Update>, id: &R::Id, change: Change) -> Step {
         let update = types::Update::builder()
