@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::{
-    mithril::{other_than, password_grant, refused, too_many_sends, value, wait_of, wrong_code},
+    mithril::{
+        other_than, password_grant, refused, too_many_sends, user_blocked, value, wait_of, wrong_code, wrong_identity,
+    },
     world::{Got, World},
 };
 
@@ -169,4 +171,56 @@ async fn a_month_has_its_own_budget_of_guesses() {
     world.advance(wait).await;
     let (token, code) = world.waiting(&demo).await;
     value(&world.authorize(&token, &code).await);
+}
+
+#[tokio::test]
+async fn passwords_tried_over_many_names_are_bounded_by_where_they_come_from() {
+    let world = World::with(&[("FailedLoginsPerSourcePerHour", "6"), ("UserLoginErrorMax", "1")]).await;
+    let demo = world.demo();
+    let tries = std::cell::Cell::new(0_u32);
+    // Headers that a caller writes say nothing, and all of a /64 is one.
+    let ask = |email: &str, password: &str| {
+        tries.set(tries.get() + 1);
+        let n = tries.get();
+        let asked = world.post("/mithril/api/tokens").json(&password_grant(email, password));
+        asked
+            .header("x-local-source-ip", &format!("2001:db8:1:2::{n:x}"))
+            .header("x-forwarded-for", &format!("198.51.100.{n}"))
+            .header("x-real-ip", &format!("198.51.100.{n}"))
+    };
+    for n in 0..3 {
+        wrong_identity(&ask(&format!("nobody{n}@example.org"), "one-password").send().await);
+    }
+    wrong_identity(&ask(&demo.email, "one-password").send().await);
+    wrong_identity(&ask(&demo.email, "one-password").send().await);
+    user_blocked(&ask(&demo.email, &demo.password).send().await);
+    let (nobody, admin) = (
+        ask("nobody@example.org", "one-password").send().await,
+        world.demo_admin(),
+    );
+    refused(&nobody, 429, "login_timeout", "Too many failed logins. Try later.");
+    // Not even a right password is compared there; elsewhere it is.
+    world.invocations().await;
+    let right = ask(&admin.email, &admin.password).send().await;
+    refused(&right, 429, "login_timeout", "Too many failed logins. Try later.");
+    assert_eq!(
+        (&nobody.headers["retry-after"].len() > &0, nobody.status),
+        (true, right.status)
+    );
+    value(&world.grant(password_grant(&admin.email, &admin.password)).await);
+    world.advance(wait_of(&right, HOUR)).await;
+    value(&ask(&admin.email, &admin.password).send().await);
+}
+
+#[tokio::test]
+async fn of_many_wrong_logins_at_once_no_more_than_the_number_are_told_so() {
+    let world = World::with(&[("FailedLoginsPerSourcePerHour", "10")]).await;
+    let tries = (0..64).map(|n| {
+        let body = password_grant(&format!("nobody{n}@example.org"), "wrong");
+        world.grant(body)
+    });
+    let got = futures_util::future::join_all(tries).await;
+    let (told, late): (Vec<_>, Vec<_>) = got.iter().partition(|got| got.status == 401);
+    assert_eq!(told.len(), 10);
+    assert!(late.iter().all(|got| got.status == 429), "{late:?}");
 }

@@ -1,6 +1,7 @@
 use countersign_shared::{
     delivery::{mail::Mailer, text::Texter, words::Message},
     domain::{
+        budget::Budget,
         claim::Claim,
         client::Client,
         factor::Factor,
@@ -56,6 +57,7 @@ pub struct Create {
     pub change_users: Table<User, Update>,
     pub change_otps: Table<Otps, Update>,
     pub change_meters: Table<Meter, Update>,
+    pub read_budgets: Table<Spent, BatchGet>,
     pub budgets: Table<Spent, Update>,
     pub answers: Keys<Answers>,
     pub keys: Keys<OtpCodes>,
@@ -64,6 +66,7 @@ pub struct Create {
     pub policy: Policy,
     pub lockout: lockout::Policy,
     pub lifetimes: Lifetimes,
+    pub failed_logins: Budget,
     pub cost: Cost,
 }
 

@@ -12,7 +12,8 @@ fn main() -> std::process::ExitCode {
         let (mailer, texter) = (edge.mailer(), edge.texter());
         let (answers, keys) = (edge.keys().await, edge.keys().await);
         let (policy, lockout) = (edge.sending_policy(), edge.lockout_policy());
-        let (lifetimes, cost) = (edge.token_lifetimes(), edge.password_cost());
+        let (lifetimes, failed_logins) = (edge.token_lifetimes(), edge.failed_logins());
+        let cost = edge.password_cost();
         Ok(handler::Create {
             repetitions: edge.table(),
             forget: edge.table(),
@@ -31,6 +32,7 @@ fn main() -> std::process::ExitCode {
             change_users: edge.table(),
             change_otps: edge.table(),
             change_meters: edge.table(),
+            read_budgets: edge.table(),
             budgets: edge.table(),
             answers: answers?,
             keys: keys?,
@@ -39,6 +41,7 @@ fn main() -> std::process::ExitCode {
             policy: policy?,
             lockout: lockout?,
             lifetimes: lifetimes?,
+            failed_logins: failed_logins?,
             cost: cost?,
         })
     })

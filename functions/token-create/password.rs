@@ -1,5 +1,6 @@
 use countersign_shared::{
     domain::{
+        budget::Act,
         claim,
         client::{Client, Granting},
         factor::{Factor, FactorKey, FactorType},
@@ -11,6 +12,7 @@ use countersign_shared::{
         password::{Password, PasswordHash, Verdict},
         scope::Scope,
         tenant::Domain,
+        throttle,
         token::{Grant, Kind, Owner, Session, Token},
         user::{Sessions, User},
     },
@@ -28,7 +30,7 @@ use countersign_shared::{
     second_factor::ROUNDS,
     sending::{self, Sending, Sent, Wanted},
     store::{
-        rows,
+        rows::{self, budget},
         table::{Batch, Committed, Transaction},
     },
 };
@@ -39,6 +41,7 @@ use crate::handler::Create;
 /// Who wants to sign in where, as far as it is known.
 struct Found {
     user: Option<User>,
+    failures: Vec<Act>,
     factor: Option<Factor>,
     otps: Otps,
     meter: Option<Meter>,
@@ -63,6 +66,14 @@ struct Begun {
 struct Attempt<'s, 'c> {
     sending: &'s mut Sending<'c>,
     begun: &'s mut Option<Begun>,
+}
+
+/// A login that fails, if it does.
+fn failed(call: &Call) -> Act {
+    Act {
+        at: call.now,
+        by: call.invocation.clone(),
+    }
 }
 
 impl Create {
@@ -139,6 +150,9 @@ impl Create {
         let mut verified: Option<(PasswordHash, Verdict)> = None;
         for _ in 0..ROUNDS {
             let found = self.find(call, domain, id).await?;
+            self.failed_logins
+                .spend(&found.failures, &failed(call))
+                .map_err(Error::LoginTimeout)?;
             let stored = match &found.user {
                 Some(user) => user.password.clone(),
                 None => PasswordHash::decoy(&self.cost),
@@ -196,11 +210,15 @@ impl Create {
         batch.want(&self.otps, &factor);
         batch.want(&self.meters, &());
         batch.want(&self.domains, domain);
+        let failures = throttle::failed_logins(&call.source);
+        batch.want(&self.read_budgets, &failures);
         let found = batch.read().await?;
+        let failures = found.take(&self.read_budgets, &failures, call.now)?;
         let otps = found.take(&self.otps, &factor, call.now)?;
         let described = found.take(&self.domains, domain, call.now)?;
         Ok(Found {
             user: found.take(&self.users, &id, call.now)?,
+            failures: failures.map_or_else(Vec::new, |spent| spent.acts),
             factor: found.take(&self.factors, &factor, call.now)?,
             otps: otps.unwrap_or_else(|| Otps::none(id, FactorType::Sms)),
             meter: found.take(&self.meters, &(), call.now)?,
@@ -214,11 +232,19 @@ impl Create {
         let mut transaction = Transaction::default();
         transaction.update(&self.change_users, &nobody, rows::user::nobody(&call.invocation));
         transaction.commit().await?;
+        self.count_failed(call).await?;
         Err(why)
     }
 
+    /// Counts a login that failed, where it came from.
+    async fn count_failed(&self, call: &Call) -> Result<(), Error> {
+        let subject = throttle::failed_logins(&call.source);
+        let counted = budget::spend(&self.budgets, &self.failed_logins, &subject, &failed(call)).await?;
+        counted.map(drop).map_err(Error::LoginTimeout)
+    }
+
     /// Counts a wrong password; `None` when the user has changed since it was judged.
-    async fn count_wrong(&self, call: &Call, user: &User) -> Result<Option<Error>, Fault> {
+    async fn count_wrong(&self, call: &Call, user: &User) -> Result<Option<Error>, Error> {
         let next = user.lockout.failed(&self.lockout, Failed::Password, call.now);
         let change = match next.block {
             None => rows::user::wrong_password(user, self.lockout.passwords, call.now),
@@ -230,10 +256,11 @@ impl Create {
             Committed::No(_) => return Ok(None),
             Committed::Yes => {}
         }
+        let counted = self.count_failed(call).await;
         if next.standing(call.now).is_some() && next.is_news(&user.lockout) {
             self.tell_locked(call, user).await;
         }
-        Ok(Some(Error::WrongIdentity))
+        counted.map(|()| Some(Error::WrongIdentity))
     }
 
     /// The password was right, though nothing follows from it: the wrong ones before it do not count any more. If that

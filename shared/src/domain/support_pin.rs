@@ -246,7 +246,6 @@ mod tests {
                 &user(),
                 &ring(&[1]),
                 &mut Broken,
-                "i",
                 Timestamp::from_seconds(0)
             )
             .is_err()

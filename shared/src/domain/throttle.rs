@@ -83,6 +83,13 @@ pub fn password_guesses(user: UserId) -> [u8; 32] {
     Sha256::digest(framed(&[b"password guesses", user.as_bytes()])).into()
 }
 
+/// The subject of the logins that failed from one network, whoever they were about: who tries one password with many names is
+/// stopped by no lockout.
+#[must_use]
+pub fn failed_logins(network: &Network) -> [u8; 32] {
+    Sha256::digest(framed(&[b"failed logins", network.as_bytes()])).into()
+}
+
 /// The subject of the messages to one number, whoever asks.
 #[must_use]
 pub fn sms(phone: &Phone) -> [u8; 32] {

@@ -95,6 +95,8 @@ pub enum Error {
     SendTimeout(Exhausted),
     /// Too many codes tried, too soon.
     GuessTimeout(Exhausted),
+    /// Too many logins failed from where the caller is.
+    LoginTimeout(Exhausted),
     /// The text message could not be sent; nothing is left that blocks another try.
     SmsFailed(Fault),
     /// The user has a factor of this type already.
@@ -177,8 +179,8 @@ impl Dialect for Error {
         let denied = |outcome, message| said(401, outcome, "access_denied", message).with_header(CHALLENGE, "Bearer");
         let conflict = |outcome, message| said(409, outcome, "request_conflict", message);
         let wrong_code = |r#type, message| said(401, r#type, r#type, message).with_header(CHALLENGE, "Bearer");
-        let too_soon = |outcome, message, Exhausted { retry_after }| {
-            said(429, outcome, "otp_timeout", message).with_header("retry-after", retry_after.to_string())
+        let too_soon = |outcome, kind, message, Exhausted { retry_after }| {
+            said(429, outcome, kind, message).with_header("retry-after", retry_after.to_string())
         };
         match self {
             Self::Rejected(rejection) => rejected(rejection, call),
@@ -221,12 +223,24 @@ impl Dialect for Error {
             Self::Otp(Failure::ReachedMaxAttempts) => {
                 wrong_code("otp_reached_max_attempts", "Reached max OTP verify attempts")
             }
-            Self::SendTimeout(exhausted) => {
-                too_soon("otp_sends_exhausted", "Sending OTP timeout. Try later.", exhausted)
-            }
-            Self::GuessTimeout(exhausted) => {
-                too_soon("otp_guesses_exhausted", "Too many OTP attempts. Try later.", exhausted)
-            }
+            Self::SendTimeout(exhausted) => too_soon(
+                "otp_sends_exhausted",
+                "otp_timeout",
+                "Sending OTP timeout. Try later.",
+                exhausted,
+            ),
+            Self::GuessTimeout(exhausted) => too_soon(
+                "otp_guesses_exhausted",
+                "otp_timeout",
+                "Too many OTP attempts. Try later.",
+                exhausted,
+            ),
+            Self::LoginTimeout(exhausted) => too_soon(
+                "failed_logins_exhausted",
+                "login_timeout",
+                "Too many failed logins. Try later.",
+                exhausted,
+            ),
             Self::SmsFailed(fault) => said(503, "sms_failed", "internal_error", "SMS not sent. Try later")
                 .with_header("retry-after", TRY_AGAIN_AFTER.to_string())
                 .with_fault(fault),
@@ -291,159 +305,4 @@ fn named(scopes: &[Scope], between: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
-
-    use super::*;
-    use crate::http::call::tests::call;
-
-    const BARE: &[(&str, &str)] = &[(CHALLENGE, "Bearer")];
-
-    const INVALID: &[(&str, &str)] = &[(CHALLENGE, BAD_TOKEN)];
-
-    fn check(error: impl Into<Error>, status: u16, r#type: &str, message: &str, headers: &[(&str, &str)]) {
-        let reply = error.into().reply(&call(&json!({ "rawPath": "/mithril/api/tokens" })));
-        let body: Value = serde_json::from_str(&reply.body).expect("JSON");
-        let meta = json!({
-            "code": status, "url": "https://d/mithril/api/tokens", "type": "object", "request_id": "r",
-        });
-        let error = json!({ "type": r#type, "message": message });
-        assert_eq!(body, json!({ "meta": meta, "error": error }));
-        let found: Vec<_> = reply
-            .headers
-            .iter()
-            .map(|(name, value)| (*name, value.as_str()))
-            .collect();
-        assert_eq!((reply.status, found.as_slice()), (status, headers), "{message}");
-    }
-
-    #[test]
-    fn rejections_have_their_sentences() {
-        check(
-            Rejection::Malformed,
-            400,
-            "request_malformed",
-            "Malformed request.",
-            &[],
-        );
-        check(
-            Rejection::TooLarge,
-            413,
-            "request_too_large",
-            "Request body is too large.",
-            &[],
-        );
-        let given = Rejection::WrongMediaType("text/plain".into());
-        check(given, 415, "content_type_invalid", "Invalid Content-Type header.", &[]);
-        check(Rejection::NoRoute, 404, "not_found", "Page not found.", &[]);
-        let wrong = Rejection::WrongMethod { allow: "POST".into() };
-        check(
-            wrong,
-            405,
-            "method_not_allowed",
-            "Method not allowed.",
-            &[("allow", "POST")],
-        );
-        check(
-            Refusal::NoToken,
-            401,
-            "access_denied",
-            "Authorization header required.",
-            BARE,
-        );
-        check(Refusal::UnknownToken, 401, "token_invalid", "Invalid token.", INVALID);
-        check(Refusal::Revoked, 401, "token_invalid", "Invalid token.", INVALID);
-        check(Refusal::Expired, 401, "token_expired", "Token expired.", INVALID);
-        check(Refusal::Blocked, 401, "user_blocked", "User blocked.", BARE);
-        let needed = Needed {
-            any_of: &[Scope::Api],
-            named: &[Scope::ReadUser, Scope::ReadApi],
-        };
-        let missing = "Your scope does not allow to access this resource. Missing allowances: read_user, read_api";
-        let challenge = r#"Bearer error="insufficient_scope", scope="read_user read_api""#;
-        check(
-            Refusal::ScopeTooSmall(needed),
-            403,
-            "forbidden",
-            missing,
-            &[(CHALLENGE, challenge)],
-        );
-    }
-
-    #[test]
-    fn errors_have_their_sentences() {
-        use Error as E;
-        let denied = |error, message| check(error, 401, "access_denied", message, BARE);
-        denied(E::ClientUnknown, "Invalid client id.");
-        denied(E::ClientNotAllowed, "Client is not allowed to issue login token.");
-        denied(E::WrongSecret, "Invalid client secret.");
-        denied(E::WrongIdentity, "Identity, password combination is wrong.");
-        let allowed = vec![Scope::Api, Scope::Passcode];
-        denied(
-            E::ScopeNotAllowed(allowed),
-            "Allowed scopes for the token are api, passcode.",
-        );
-        denied(E::NoToken, "Authorization header required.");
-        check(E::UserBlocked, 401, "user_blocked", "User blocked.", BARE);
-        check(E::TokenInvalid, 401, "token_invalid", "Invalid token.", INVALID);
-        check(E::TokenExpired, 401, "token_expired", "Token expired.", INVALID);
-        check(Broken::Reused, 401, "token_invalid", "Invalid token.", INVALID);
-        check(Broken::Blocked, 401, "user_blocked", "User blocked.", BARE);
-        check(Broken::Expired, 401, "token_expired", "Token expired.", INVALID);
-        check(
-            Broken::OtherKind,
-            401,
-            "token_invalid_type",
-            "Invalid token type",
-            INVALID,
-        );
-        let wrong_type = |error, message| check(error, 401, "token_invalid_type", message, INVALID);
-        wrong_type(E::WrongTokenType, "Invalid token type");
-        wrong_type(E::NotInitiated, "Invalid token type. Init factor at first");
-        check(E::Otp(Failure::Invalid), 401, "otp_invalid", "Invalid OTP code.", BARE);
-        check(E::Otp(Failure::Expired), 401, "otp_expired", "OTP expired.", BARE);
-        let most = "Reached max OTP verify attempts";
-        check(
-            E::Otp(Failure::ReachedMaxAttempts),
-            401,
-            "otp_reached_max_attempts",
-            most,
-            BARE,
-        );
-        check(E::Forbidden, 403, "forbidden", "Forbidden.", &[]);
-        check(E::NotFound, 404, "not_found", "Not found.", &[]);
-        let conflict = |error, message| check(error, 409, "request_conflict", message, &[]);
-        conflict(E::NoFactor, "Not found authentication factor for user.");
-        conflict(E::FactorNotSet, "Factor not set");
-        conflict(E::No2faData, "Not found 2FA data for user");
-        conflict(E::FactorExists, "authentication_factor with such type are exist");
-        conflict(E::OwnerBlocked, "User blocked");
-        conflict(E::AlreadyDisabled, "user authentication factor already disabled");
-        conflict(E::AlreadyEnabled, "user authentication factor already enabled");
-        conflict(E::UserAlreadyBlocked, "user already blocked");
-        conflict(E::UserAlreadyUnblocked, "user already unblocked");
-        let (words, soon) = ("The same request is being processed.", [("retry-after", "1")]);
-        check(E::UnderWay, 409, "request_conflict", words, &soon);
-        check(
-            E::NoGrantType,
-            422,
-            "request_malformed",
-            "Request must include grant_type.",
-            &[],
-        );
-        let too_soon = |error, message| check(error, 429, "otp_timeout", message, &[("retry-after", "7")]);
-        let exhausted = Exhausted { retry_after: 7 };
-        too_soon(E::SendTimeout(exhausted), "Sending OTP timeout. Try later.");
-        too_soon(E::GuessTimeout(exhausted), "Too many OTP attempts. Try later.");
-        let fault = || Fault::new("it broke".into());
-        check(fault(), 500, "internal_error", "Internal server error.", &[]);
-        let failed = E::SmsFailed(fault());
-        check(
-            failed,
-            503,
-            "internal_error",
-            "SMS not sent. Try later",
-            &[("retry-after", "5")],
-        );
-    }
-}
+mod tests;

@@ -49,6 +49,18 @@ impl Edge {
         })
     }
 
+    /// How many logins may fail from one network.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub fn failed_logins(&self) -> Result<Budget, Refused> {
+        let max = self.setting("FAILED_LOGINS_PER_SOURCE_PER_HOUR", 100, 1..=300);
+        Ok(Budget::new(vec![Window {
+            max: max?,
+            seconds: 3600,
+        }]))
+    }
+
     /// What is decided about codes.
     ///
     /// # Errors

@@ -18,7 +18,8 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Spent {
     subject: [u8; 32],
-    acts: Vec<Act>,
+    /// What was spent, oldest first.
+    pub acts: Vec<Act>,
     forget_at: Timestamp,
 }
 
