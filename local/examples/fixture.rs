@@ -1,9 +1,12 @@
 //! The function that the local cloud's own tests run: it does what the event asks for.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Put, TransactWriteItem};
+use aws_sdk_ses::types::{Body, Content, Destination, Message};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::{Value, json};
 
@@ -72,6 +75,7 @@ async fn answer(event: LambdaEvent<Value>) -> Result<Value, Error> {
             Ok(json!({ "statusCode": 200 }))
         }
         "crash" => std::process::exit(9),
+        "aws" => Ok(call(&asked("call"), &asked("of")).await),
         "panic" => panic!("the fixture was asked to panic"),
         "error" => Err("the fixture was asked to fail".into()),
         "hang" => std::future::pending().await,
@@ -156,30 +160,83 @@ fn env(name: &str) -> String {
     std::env::var(name).unwrap_or_default()
 }
 
+/// A service's client, as a function makes it; with one attempt, so that refusals show at once.
+macro_rules! client {
+    ($sdk:ident, $variable:literal) => {
+        $sdk::Client::from_conf(
+            $sdk::Config::builder()
+                .behavior_version_latest()
+                .region($sdk::config::Region::new(env("AWS_REGION")))
+                .credentials_provider($sdk::config::Credentials::new("local", "local", None, None, "env"))
+                .retry_config($sdk::config::retry::RetryConfig::disabled())
+                .endpoint_url(env($variable))
+                .http_client(aws_smithy_http_client::Builder::new().build_http())
+                .build(),
+        )
+    };
+}
+
 fn dynamodb() -> aws_sdk_dynamodb::Client {
-    aws_sdk_dynamodb::Client::from_conf(
-        aws_sdk_dynamodb::Config::builder()
-            .behavior_version_latest()
-            .region(aws_sdk_dynamodb::config::Region::new(env("AWS_REGION")))
-            .credentials_provider(aws_sdk_dynamodb::config::Credentials::new(
-                "local", "local", None, None, "env",
-            ))
-            .endpoint_url(env("AWS_ENDPOINT_URL_DYNAMODB"))
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
-            .build(),
-    )
+    client!(aws_sdk_dynamodb, "AWS_ENDPOINT_URL_DYNAMODB")
 }
 
 fn secrets() -> aws_sdk_secretsmanager::Client {
-    aws_sdk_secretsmanager::Client::from_conf(
-        aws_sdk_secretsmanager::Config::builder()
-            .behavior_version_latest()
-            .region(aws_sdk_secretsmanager::config::Region::new(env("AWS_REGION")))
-            .credentials_provider(aws_sdk_secretsmanager::config::Credentials::new(
-                "local", "local", None, None, "env",
-            ))
-            .endpoint_url(env("AWS_ENDPOINT_URL_SECRETS_MANAGER"))
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
-            .build(),
-    )
+    client!(aws_sdk_secretsmanager, "AWS_ENDPOINT_URL_SECRETS_MANAGER")
+}
+
+/// Calls a service about something, and tells the code of its refusal.
+async fn call(what: &str, of: &str) -> Value {
+    let item = || HashMap::from([("id".to_owned(), AttributeValue::S("called".to_owned()))]);
+    let called = match what {
+        "put" => code(dynamodb().put_item().table_name(of).set_item(Some(item())).send().await),
+        "get" => code(dynamodb().get_item().table_name(of).set_key(Some(item())).send().await),
+        "transact" => {
+            let put = Put::builder().table_name(of).set_item(Some(item())).build();
+            let put = put.expect("complete");
+            let check = ConditionCheck::builder()
+                .table_name(of)
+                .set_key(Some(item()))
+                .condition_expression("attribute_not_exists(id)");
+            let check = check.build().expect("complete");
+            let items = [
+                TransactWriteItem::builder().put(put).build(),
+                TransactWriteItem::builder().condition_check(check).build(),
+            ];
+            let transaction = dynamodb().transact_write_items();
+            code(transaction.set_transact_items(Some(items.into())).send().await)
+        }
+        "secret" => code(secrets().get_secret_value().secret_id(of).send().await),
+        "mail" => {
+            let content = |text: &str| Content::builder().data(text).build().expect("complete");
+            let body = Body::builder().text(content("text")).build();
+            let message = Message::builder().subject(content("subject")).body(body).build();
+            let mail = client!(aws_sdk_ses, "AWS_ENDPOINT_URL_SES")
+                .send_email()
+                .source(of)
+                .destination(Destination::builder().to_addresses("to@example.org").build())
+                .message(message)
+                .configuration_set_name("countersign-MailSet");
+            code(mail.send().await)
+        }
+        "publish" => {
+            let message = client!(aws_sdk_sns, "AWS_ENDPOINT_URL_SNS").publish().message("text");
+            let message = match of.starts_with('+') {
+                true => message.phone_number(of),
+                false => message.topic_arn(of),
+            };
+            code(message.send().await)
+        }
+        other => format!("there is no call {other}"),
+    };
+    json!({ "code": called })
+}
+
+fn code<T, E>(called: Result<T, SdkError<E>>) -> String
+where
+    E: ProvideErrorMetadata,
+{
+    match called {
+        Ok(_) => String::new(),
+        Err(error) => error.code().unwrap_or("no code").to_owned(),
+    }
 }

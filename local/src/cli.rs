@@ -1,7 +1,7 @@
 //! The command line.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use countersign_local::{Options, PROCESSES_PER_FUNCTION};
 use lexopt::{Arg, Parser, ValueExt as _};
@@ -13,6 +13,7 @@ const PORT: u16 = 3000;
 pub(crate) const HELP: &str = "\
 cargo local                      serve template.yaml on http://127.0.0.1:3000 with the real function binaries
 cargo local operator '<json>'    send a command to the operator's function of the local cloud that is running
+cargo local rights DIR           tell which rights of the template nobody used, of those who ran with COUNTERSIGN_RIGHTS=DIR
 
   --port N          another port; 0 for any that is free
   --data DIR        keep rows, keys and demo identities in DIR; without it everything is in memory
@@ -34,6 +35,13 @@ pub(crate) enum Command {
         port: u16,
         /// A JSON object.
         command: String,
+    },
+    /// Tell what no cloud used that wrote to the folder.
+    Rights {
+        /// The template whose roles they are.
+        template: PathBuf,
+        /// What [`Options::rights`] was.
+        folder: PathBuf,
     },
 }
 
@@ -60,19 +68,26 @@ pub(crate) fn parse(mut arguments: Parser) -> Result<Command, lexopt::Error> {
             other => return Err(other.unexpected()),
         }
     }
+    let template = template.unwrap_or_else(|| workspace().join("template.yaml"));
     let mut words = words.into_iter();
     match (words.next().as_deref(), words.next(), words.next()) {
         (None, ..) => Ok(Command::Serve(Options {
-            template: template.unwrap_or_else(|| workspace().join("template.yaml")),
+            template,
             binaries: folder.unwrap_or_else(binaries),
             port,
             data,
             processes_per_function: PROCESSES_PER_FUNCTION,
+            rights: std::env::var_os("COUNTERSIGN_RIGHTS").map(PathBuf::from),
             parameters,
             check_functions: true,
             quiet: false,
         })),
         (Some("operator"), Some(command), None) => Ok(Command::Operator { port, command }),
+        (Some("rights"), Some(folder), None) => Ok(Command::Rights {
+            template,
+            folder: folder.into(),
+        }),
+        (Some("rights"), ..) => Err("rights takes one folder".into()),
         (Some("operator"), ..) => Err("operator takes one JSON object, in quotes".into()),
         (Some(other), ..) => Err(format!("there is no command {other:?}").into()),
     }
@@ -88,9 +103,19 @@ fn workspace() -> PathBuf {
 fn binaries() -> PathBuf {
     let own = std::env::current_exe().ok();
     own.as_deref()
-        .and_then(std::path::Path::parent)
+        .and_then(Path::parent)
         .map(PathBuf::from)
         .unwrap_or_default()
+}
+
+/// Prints what the template allows and nobody used; an error if there is something.
+pub(crate) fn rights(template: &Path, folder: &Path) -> Result<(), String> {
+    let unused = countersign_local::unused_rights(template, folder)?;
+    unused.iter().for_each(|right| println!("{right}"));
+    match unused.len() {
+        0 => Ok(()),
+        count => Err(format!("{count} rights of {} were not used", template.display())),
+    }
 }
 
 /// Sends a command to the operator's function, as it stands, and prints its answer.

@@ -27,6 +27,7 @@ use crate::invocations::{Invocation, Invocations};
 use crate::issuer::Issuer;
 use crate::log::Log;
 use crate::messages::{Channel, Content, Messages};
+use crate::rights::Used;
 use crate::runtime::{self, Blueprint, Finished, Lambda, Processes};
 use crate::streams::{self, Streams};
 use crate::template::Template;
@@ -43,6 +44,7 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<LocalClock>,
     pub(crate) log: Arc<Log>,
     pub(crate) faults: Faults,
+    pub(crate) used: Used,
     pub(crate) invocations: Invocations,
     pub(crate) messages: Messages,
     pub(crate) secrets: Secrets,
@@ -242,7 +244,7 @@ impl Cloud {
         let processes = Arc::new(Processes::default());
         let functions = template.functions.iter().zip(binaries).map(|(function, binary)| {
             let blueprint = Blueprint {
-                function: function.clone(),
+                function: Arc::new(function.clone()),
                 binary,
                 control_url: control_url.clone(),
                 log: Arc::clone(&log),
@@ -261,6 +263,7 @@ impl Cloud {
             clock,
             log,
             faults: Faults::default(),
+            used: Used::new(options.rights.as_deref())?,
             invocations: Invocations::default(),
             messages: Messages::default(),
             database,

@@ -16,13 +16,14 @@
 //! | `gateway` | API Gateway: routes, the JWT authoriser, the event of payload format 2.0, the answer, CORS |
 //! | `runtime` | Lambda: one invocation at a time per process, time-outs, crashes, the runtime API |
 //! | `aws` | what functions call: recorded, and broken on demand (faults) |
+//! | `rights` | IAM: whether a function's role allows what it calls |
 //! | `database`, `streams`, `schedules` | the engine, its stream records, TTL, timers |
 //! | `page` | `/_local/…` and Lambda's invoke API |
 //! | `issuer` | an identity provider, for tries without one |
 //! | `data` | the `--data` directory |
 //!
 //! Invariants: nothing in a function knows that it runs here. A process serves one invocation at a time, and every AWS call
-//! is written down to the invocation that made it. Only loopback is listened on. No path or query that somebody sent is
+//! is written down to the invocation that made it, and carried out only if the function's role allows it. Only loopback is listened on. No path or query that somebody sent is
 //! printed as it came. When a cloud ends, so do its processes.
 
 mod aws;
@@ -39,6 +40,7 @@ mod log;
 mod messages;
 mod page;
 mod random;
+mod rights;
 mod runtime;
 mod schedules;
 mod start;
@@ -49,6 +51,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub use cloud::{Cloud, StartError};
+pub use rights::unused_rights;
 
 /// How many processes of one function run at a time, unless an option says otherwise.
 pub const PROCESSES_PER_FUNCTION: usize = 10;
@@ -66,6 +69,8 @@ pub struct Options {
     pub data: Option<PathBuf>,
     /// The most processes of one function at a time; further requests wait for one to come free.
     pub processes_per_function: usize,
+    /// Where the rights are written down that functions use, for [`unused_rights`]; nowhere without it.
+    pub rights: Option<PathBuf>,
     /// Values of the template's parameters in place of their defaults. `PublicUrl` is the cloud's own address unless it is
     /// given here.
     pub parameters: BTreeMap<String, String>,
@@ -84,6 +89,7 @@ impl Options {
             port: 0,
             data: None,
             processes_per_function: PROCESSES_PER_FUNCTION,
+            rights: None,
             parameters: BTreeMap::new(),
             check_functions: false,
             quiet: true,

@@ -11,13 +11,18 @@ use serde::de::IgnoredAny;
 use serde_json::json;
 
 use super::aws_json;
+use super::permission::NOTHING;
 use crate::cloud::Inner;
+use crate::rights::Need;
+use crate::template::{ACCOUNT, REGION};
 
 /// The parts of a request that name tables.
 #[derive(Deserialize)]
 struct Named {
     #[serde(rename = "TableName")]
     table: Option<String>,
+    #[serde(rename = "IndexName")]
+    index: Option<String>,
     #[serde(rename = "RequestItems", default)]
     batch: std::collections::BTreeMap<String, IgnoredAny>,
     #[serde(rename = "TransactItems", default)]
@@ -43,6 +48,35 @@ pub(super) fn tables(body: &[u8]) -> Option<String> {
             .filter_map(|(_, target)| target.table),
     );
     (!tables.is_empty()).then(|| tables.into_iter().collect::<Vec<_>>().join(","))
+}
+
+/// What a call has to be allowed. A transaction needs for each of its items what the item by itself would.
+pub(super) fn needs(operation: &str, body: &[u8]) -> Vec<Need> {
+    let need = |operation: &str, resource| Need::new(format!("dynamodb:{operation}"), resource);
+    let Ok(named) = serde_json::from_slice::<Named>(body) else {
+        return vec![need(operation, NOTHING.to_owned())];
+    };
+    let index = named.index.map(|index| format!("/index/{index}")).unwrap_or_default();
+    let tables = named.table.into_iter().chain(named.batch.into_keys());
+    let of_tables = tables.map(|table| need(operation, arn(&table) + &index));
+    let items = named.transaction.into_iter().flatten();
+    let of_items = items.map(|(what, target)| {
+        let resource = target.table.as_deref().map_or_else(|| NOTHING.to_owned(), arn);
+        need(&format!("{what}Item"), resource)
+    });
+    let needs: Vec<_> = of_tables.chain(of_items).collect();
+    match needs.is_empty() {
+        true => vec![need(operation, NOTHING.to_owned())],
+        false => needs,
+    }
+}
+
+/// A table may be named by its ARN, too.
+fn arn(table: &str) -> String {
+    match table.starts_with("arn:") {
+        true => table.to_owned(),
+        false => format!("arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{table}"),
+    }
 }
 
 /// Passes the call on to the engine.
@@ -105,6 +139,39 @@ mod tests {
             ("not json", None),
         ] {
             assert_eq!(tables(body.as_bytes()).as_deref(), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn what_every_shape_of_request_needs() {
+        for (operation, body, expected) in [
+            ("GetItem", r#"{"TableName":"users"}"#, &["GetItem table/users"][..]),
+            (
+                "Query",
+                r#"{"TableName":"users","IndexName":"mail"}"#,
+                &["Query table/users/index/mail"],
+            ),
+            (
+                "BatchGetItem",
+                r#"{"RequestItems":{"b":{},"a":{}}}"#,
+                &["BatchGetItem table/a", "BatchGetItem table/b"],
+            ),
+            (
+                "TransactWriteItems",
+                r#"{"TransactItems":[{"Put":{"TableName":"b"}},{"ConditionCheck":{"TableName":"a"}},{"Delete":{}}]}"#,
+                &["PutItem table/b", "ConditionCheckItem table/a", "DeleteItem *"],
+            ),
+            ("ListTables", r#"{"Limit":1}"#, &["ListTables *"]),
+            ("GetItem", "not json", &["GetItem *"]),
+        ] {
+            let arn = format!("arn:aws:dynamodb:{REGION}:{ACCOUNT}:");
+            let needs = needs(operation, body.as_bytes());
+            let shown: Vec<_> = needs
+                .iter()
+                .map(|need| format!("{} {}", need.action, need.resources.join(" ")))
+                .map(|need| need.replace("dynamodb:", "").replace(&arn.replace("dynamodb:", ""), ""))
+                .collect();
+            assert_eq!(shown, expected, "{operation} {body}");
         }
     }
 }

@@ -5,6 +5,7 @@
 mod dynamodb;
 mod fault;
 mod feedback;
+mod permission;
 mod query;
 mod secrets;
 mod ses;
@@ -90,6 +91,12 @@ pub(crate) async fn answer(
             operation: operation.clone(),
             table,
         });
+        let (function, role) = (&process.function, &process.function.role);
+        let needs = permission::needs(service, &operation, &body, &inner.secrets);
+        if let Err(need) = inner.used.check(&function.name, role, &needs) {
+            inner.log.function(&function.name, &permission::told(&role.name, need));
+            return Ok(permission::denial(service, &role.name, &function.physical_name, need));
+        }
     }
     match inner.faults.hit(service, &operation) {
         None => Ok(carry_out(inner, service, &operation, head, body).await),

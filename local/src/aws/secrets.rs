@@ -59,6 +59,18 @@ impl Secrets {
         }
     }
 
+    /// The ARN of the secret that is named so, or has this ARN.
+    pub(super) fn arn(&self, wanted: &str) -> Option<&str> {
+        self.found(wanted).map(|(_, arn)| arn)
+    }
+
+    fn found(&self, wanted: &str) -> Option<(&str, &str)> {
+        self.arns
+            .iter()
+            .find(|(name, arn)| *name == wanted || *arn == wanted)
+            .map(|(name, arn)| (name.as_str(), arn.as_str()))
+    }
+
     /// What a data directory keeps.
     pub(crate) fn states(&self) -> BTreeMap<String, SecretState> {
         self.states.lock().expect("no holder of this lock panics").clone()
@@ -69,9 +81,7 @@ impl Secrets {
             return refusal("SerializationException", "The request is not a JSON object.");
         };
         let text = |key: &str| request.get(key).and_then(Value::as_str);
-        let wanted = text("SecretId").unwrap_or_default();
-        let found = self.arns.iter().find(|(name, arn)| *name == wanted || *arn == wanted);
-        let Some((name, arn)) = found else {
+        let Some((name, arn)) = self.found(text("SecretId").unwrap_or_default()) else {
             return refusal(
                 "ResourceNotFoundException",
                 "Secrets Manager can't find the specified secret.",

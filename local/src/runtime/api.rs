@@ -54,7 +54,7 @@ pub(crate) async fn answer(process: &Process, path: &str, request: Request<Body>
                 .as_str()
                 .unwrap_or("it reported an init error")
                 .to_owned();
-            log.function(&process.name, &format!("init error: {message}"));
+            log.function(&process.function.name, &format!("init error: {message}"));
             process.init_failed(message);
             accepted()
         }

@@ -22,7 +22,7 @@ use crate::template::{ACCOUNT, Function, REGION};
 /// What every process of a function is started from.
 #[derive(Debug)]
 pub(crate) struct Blueprint {
-    pub(crate) function: Function,
+    pub(crate) function: Arc<Function>,
     pub(crate) binary: PathBuf,
     /// Where the runtime API and the AWS endpoints listen: `http://127.0.0.1:4321`.
     pub(crate) control_url: String,
@@ -78,7 +78,7 @@ impl Begun {
 #[derive(Debug)]
 pub(crate) struct Process {
     id: String,
-    pub(super) name: String,
+    pub(crate) function: Arc<Function>,
     seat: Mutex<Seat>,
     jobs: mpsc::UnboundedSender<Job>,
     waiting: tokio::sync::Mutex<mpsc::UnboundedReceiver<Job>>,
@@ -106,7 +106,7 @@ impl Process {
     pub(super) fn spawn(blueprint: &Blueprint) -> Result<Arc<Self>, String> {
         let (end, ended) = watch::channel(None);
         let process = Arc::new(Self::new(blueprint, ended));
-        let (id, name) = (process.id.clone(), process.name.clone());
+        let (id, name) = (process.id.clone(), process.function.name.clone());
         let last_words = Arc::clone(&process.last_words);
         // Known before it runs: it may ask for its first event before this thread comes back from starting it.
         blueprint.processes.add(&process);
@@ -159,7 +159,7 @@ impl Process {
         let init_calls = Calls::default();
         Self {
             id: random::hex(),
-            name: blueprint.function.name.clone(),
+            function: Arc::clone(&blueprint.function),
             seat: Mutex::new(Seat {
                 calls: init_calls.clone(),
                 pending: None,

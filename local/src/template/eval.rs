@@ -273,6 +273,7 @@ impl<'t> Scope<'t> {
                 ("AWS::SNS::Topic", "Arn" | "TopicArn") => arn("sns", name),
                 ("AWS::SQS::Queue", "Arn") => arn("sqs", name),
                 ("AWS::Serverless::Function", "Arn") => arn("lambda", format!("function:{name}")),
+                ("AWS::IAM::Role", "Arn") => format!("arn:aws:iam::{ACCOUNT}:role/{name}"),
                 ("AWS::Logs::LogGroup", "Arn") => arn("logs", format!("log-group:{name}:*")),
                 ("AWS::Serverless::HttpApi", "ApiEndpoint") => self.url.clone(),
                 (_, "Arn") => arn("local", name),
@@ -298,6 +299,7 @@ impl<'t> Scope<'t> {
             "TopicName",
             "QueueName",
             "LogGroupName",
+            "RoleName",
         ] {
             if let Some(given) = properties.get(key) {
                 let given = self.text(given, &format!("Resources.{target}.Properties.{key}"))?;

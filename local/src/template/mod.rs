@@ -3,17 +3,20 @@
 mod document;
 mod eval;
 mod read;
+mod roles;
 mod values;
 mod yaml;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 
 pub(crate) use eval::{ACCOUNT, API, REGION};
 
+use crate::rights::Role;
 use crate::streams::Filter;
 
 /// Everything of a template that the local cloud serves.
@@ -47,6 +50,8 @@ pub(crate) struct Function {
     pub(crate) timeout: Duration,
     pub(crate) memory_mb: u64,
     pub(crate) environment: Vec<(String, String)>,
+    /// What it may do.
+    pub(crate) role: Arc<Role>,
     /// `ReservedConcurrentExecutions`.
     pub(crate) reserved: Option<usize>,
 }

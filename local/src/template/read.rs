@@ -1,16 +1,19 @@
 //! From the template's resources to what the local cloud runs.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
 use super::document;
 use super::eval::{Scope, kind, object};
+use super::roles::rights;
 use super::values::{generated, rate};
 use super::{
     Function, MailEvents, Route, Schedule, Secret, SecretSource, StreamMapping, Subscription, Table, Template,
 };
+use crate::rights::Role;
 use crate::streams::Filter;
 
 /// Lambda's own defaults.
@@ -38,7 +41,7 @@ pub(super) fn template(parsed: &Value, url: &str, parameters: &BTreeMap<String, 
         match kind(resource) {
             "AWS::DynamoDB::Table" => reader.table(name, resource)?,
             "AWS::SecretsManager::Secret" => reader.secret(name, resource)?,
-            "AWS::Serverless::Function" => reader.function(name, resource)?,
+            "AWS::Serverless::Function" => reader.function(name, resource, &included)?,
             "AWS::SES::ConfigurationSetEventDestination" => reader.mail_events(name, resource)?,
             _ => {}
         }
@@ -79,7 +82,7 @@ struct Reader<'t> {
 }
 
 impl Reader<'_> {
-    fn function(&mut self, name: &str, resource: &Value) -> Result<(), String> {
+    fn function(&mut self, name: &str, resource: &Value, all: &[(&str, &Value)]) -> Result<(), String> {
         let at = format!("Resources.{name}");
         let properties = &resource["Properties"];
         let build = &resource["Metadata"]["BuildProperties"]["Binary"];
@@ -115,9 +118,28 @@ impl Reader<'_> {
             timeout: Duration::from_secs(timeout),
             memory_mb,
             environment,
+            role: self.role(properties, all, &at)?,
             reserved: reserved.and_then(|count| usize::try_from(count).ok()),
         });
         Ok(())
+    }
+
+    /// The role that the function names, one of the template's.
+    fn role(&self, properties: &Value, all: &[(&str, &Value)], at: &str) -> Result<Arc<Role>, String> {
+        let wanted = self.property(properties, "Role", &format!("{at}.Properties"))?;
+        for (name, resource) in all.iter().filter(|(_, resource)| kind(resource) == "AWS::IAM::Role") {
+            let at = format!("Resources.{name}.Properties");
+            let arn = self.scope.text(&json!({ "Fn::GetAtt": [name, "Arn"] }), &at)?;
+            if arn.is_some() && arn == wanted {
+                return Ok(Arc::new(Role {
+                    name: self.scope.physical_name(name, &at)?,
+                    rights: rights(&self.scope, resource, &at)?,
+                }));
+            }
+        }
+        Err(format!(
+            "{at}.Properties.Role must be !GetAtt of a role of the template: without it the function may do nothing"
+        ))
     }
 
     /// A whole number of the function's own, or of the globals.

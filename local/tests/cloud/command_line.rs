@@ -14,6 +14,7 @@ fn command() -> Command {
     command
         .arg("--binaries")
         .arg(binaries())
+        .env_remove("COUNTERSIGN_RIGHTS")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -53,8 +54,8 @@ async fn a_broken_template_is_one_clear_line() {
     let folder = Folder::new();
     let function = |rest: &str| {
         format!(
-            "Resources:\n  F:\n    Type: AWS::Serverless::Function\n    Metadata: {{BuildProperties: {{Binary: fixture}}}}\n    \
-             Properties:\n{rest}"
+            "Resources:\n  R:\n    Type: AWS::IAM::Role\n  F:\n    Type: AWS::Serverless::Function\n    \
+             Metadata: {{BuildProperties: {{Binary: fixture}}}}\n    Properties:\n      Role: !GetAtt R.Arn\n{rest}"
         )
     };
     for (text, parts) in [
@@ -79,8 +80,7 @@ async fn a_broken_template_is_one_clear_line() {
             &["the route GET /a is given twice"],
         ),
         (
-            "Resources:\n  F:\n    Type: AWS::Serverless::Function\n    Metadata: {BuildProperties: {Binary: nothing}}"
-                .to_owned(),
+            function("").replace("fixture", "nothing"),
             &["F wants the binary nothing"],
         ),
         (

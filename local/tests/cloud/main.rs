@@ -8,5 +8,6 @@ mod data;
 mod functions;
 mod gateway;
 mod mail;
+mod rights;
 mod support;
 mod time;

@@ -1,0 +1,86 @@
+//! What a call has to be allowed, and what AWS answers when it is not.
+
+use axum::body::Body;
+use axum::http::{Response, StatusCode};
+use serde_json::{Value, json};
+
+use super::query::{self, Form};
+use super::{Secrets, Service, aws_json, dynamodb, ses};
+use crate::rights::Need;
+use crate::template::{ACCOUNT, REGION};
+
+/// Stands where a call names nothing that rights could be about: only a right on everything allows it.
+pub(super) const NOTHING: &str = "*";
+
+/// All that the role has to allow.
+pub(super) fn needs(service: Service, operation: &str, body: &[u8], secrets: &Secrets) -> Vec<Need> {
+    let action = format!("{}:{operation}", service.name());
+    match service {
+        Service::DynamoDb => dynamodb::needs(operation, body),
+        Service::SecretsManager => {
+            let request: Value = serde_json::from_slice(body).unwrap_or_default();
+            let wanted = request["SecretId"].as_str().unwrap_or(NOTHING);
+            vec![Need::new(action, secrets.arn(wanted).unwrap_or(wanted).to_owned())]
+        }
+        Service::Ses => {
+            let form = Form::parse(body);
+            let arn = |what: &str, name: &str| format!("arn:aws:ses:{REGION}:{ACCOUNT}:{what}/{name}");
+            let sender = ses::bare(form.get("Source").unwrap_or(NOTHING));
+            // Sent is by the narrowest identity that is verified: the address, its domain or one above that. Here those
+            // are verified that the template lets somebody send from.
+            let domain = sender.rsplit_once('@').map_or(sender, |(_, domain)| domain);
+            let above = domain.match_indices('.').map(|(dot, _)| &domain[dot + 1..]);
+            let identities = [sender, domain].into_iter().chain(above);
+            let mut needs = vec![Need {
+                action: action.clone(),
+                resources: identities.map(|name| arn("identity", name)).collect(),
+            }];
+            if let Some(set) = form.get("ConfigurationSetName") {
+                needs.push(Need::new(action, arn("configuration-set", set)));
+            }
+            needs
+        }
+        Service::Sns => {
+            let form = Form::parse(body);
+            let target = ["PhoneNumber", "TopicArn", "TargetArn"]
+                .iter()
+                .find_map(|name| form.get(name));
+            vec![Need::new(action, target.unwrap_or(NOTHING).to_owned())]
+        }
+    }
+}
+
+/// What the log says of a call that is not allowed. A phone number has no place in it.
+pub(super) fn told(role: &str, need: &Need) -> String {
+    let resource = need.resources.first().map_or(NOTHING, String::as_str);
+    let shown = if resource.starts_with('+') {
+        "a phone number"
+    } else {
+        resource
+    };
+    format!("{role} {DENIED}: {} on resource: {shown}", need.action)
+}
+
+const DENIED: &str = "is not authorized to perform";
+
+/// The service's own refusal.
+pub(super) fn denial(service: Service, role: &str, function: &str, need: &Need) -> Response<Body> {
+    let user = format!("User: arn:aws:sts::{ACCOUNT}:assumed-role/{role}/{function}");
+    let (action, resource) = (&need.action, need.resources.first().map_or(NOTHING, String::as_str));
+    let message = format!(
+        "{user} {DENIED}: {action} on resource: {resource} because no identity-based policy allows the {action} action"
+    );
+    let json = |version, name: &str| {
+        let body = json!({ "__type": name, "Message": message });
+        aws_json(StatusCode::BAD_REQUEST, version, &body)
+    };
+    match service {
+        Service::DynamoDb => json(
+            "application/x-amz-json-1.0",
+            "com.amazon.coral.service#AccessDeniedException",
+        ),
+        Service::SecretsManager => json("application/x-amz-json-1.1", "AccessDeniedException"),
+        Service::Ses => query::SES.refusal(StatusCode::FORBIDDEN, "AccessDenied", &message),
+        Service::Sns => query::SNS.refusal(StatusCode::FORBIDDEN, "AuthorizationError", &message),
+    }
+}

@@ -1,0 +1,234 @@
+//! IAM: what a role allows, what a call needs, and which rights anybody has ever used (security.md R60).
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::Mutex;
+
+use crate::random;
+use crate::template::{Function, Template};
+
+/// What a role allows: one action on one resource, both of which may have stars. Nothing is allowed but by such a right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Right {
+    pub(crate) action: String,
+    pub(crate) resource: Resource,
+}
+
+/// What a right is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Resource {
+    /// `Resource`: an ARN.
+    Like(String),
+    /// `NotResource`: whatever is none of these.
+    AllBut(Vec<String>),
+}
+
+/// A role of the template.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Role {
+    /// Its name once deployed.
+    pub(crate) name: String,
+    pub(crate) rights: Vec<Right>,
+}
+
+/// An action that a call wants to do. A right on one of the resources is enough.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Need {
+    pub(crate) action: String,
+    pub(crate) resources: Vec<String>,
+}
+
+impl Need {
+    /// An action on one resource.
+    pub(crate) fn new(action: String, resource: String) -> Self {
+        Self {
+            action,
+            resources: vec![resource],
+        }
+    }
+}
+
+impl fmt::Display for Right {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.resource {
+            Resource::Like(resource) => write!(f, "{} on {resource}", self.action),
+            Resource::AllBut(resources) => write!(f, "{} on all but {}", self.action, resources.join(" and ")),
+        }
+    }
+}
+
+impl Right {
+    fn allows(&self, need: &Need) -> bool {
+        let fits = |resource: &String| match &self.resource {
+            Resource::Like(pattern) => is_like(pattern.as_bytes(), resource.as_bytes()),
+            Resource::AllBut(patterns) => !patterns
+                .iter()
+                .any(|pattern| is_like(pattern.as_bytes(), resource.as_bytes())),
+        };
+        let (pattern, action) = (self.action.to_ascii_lowercase(), need.action.to_ascii_lowercase());
+        is_like(pattern.as_bytes(), action.as_bytes()) && need.resources.iter().any(fits)
+    }
+
+    /// Whether the right is used by Lambda in the function's name, and no call of the function shows that it is: the
+    /// function's log, the stream that feeds it, the queue for what it cannot do, traces.
+    fn is_lambdas_own(&self) -> bool {
+        self.action.starts_with("logs:")
+            || self.action.starts_with("xray:")
+            || [
+                "dynamodb:DescribeStream",
+                "dynamodb:GetRecords",
+                "dynamodb:GetShardIterator",
+                "dynamodb:ListStreams",
+                "sqs:SendMessage",
+            ]
+            .contains(&self.action.as_str())
+    }
+}
+
+/// Whether a text is as IAM's pattern says: `*` stands for any characters, `?` for one.
+fn is_like(pattern: &[u8], text: &[u8]) -> bool {
+    match (pattern, text) {
+        ([], []) => true,
+        ([b'*', rest @ ..], _) => is_like(rest, text) || (!text.is_empty() && is_like(pattern, &text[1..])),
+        ([b'?', rest @ ..], [_, others @ ..]) => is_like(rest, others),
+        ([one, rest @ ..], [other, others @ ..]) => one == other && is_like(rest, others),
+        ([_, ..], []) | ([], [_, ..]) => false,
+    }
+}
+
+/// The rights that this cloud's functions have used. They are written down as they are used for the first time, so that
+/// no way to end loses one.
+#[derive(Debug, Default)]
+pub(crate) struct Used {
+    file: Option<File>,
+    known: Mutex<BTreeSet<String>>,
+}
+
+impl Used {
+    /// Writes into a file of its own in `folder`; nowhere without one.
+    pub(crate) fn new(folder: Option<&Path>) -> Result<Self, String> {
+        let open = |folder: &Path| {
+            fs::create_dir_all(folder)?;
+            let path = folder.join(random::hex());
+            OpenOptions::new().create_new(true).append(true).open(path)
+        };
+        let file = folder
+            .map(|folder| open(folder).map_err(|error| format!("cannot write to {}: {error}", folder.display())))
+            .transpose()?;
+        Ok(Self {
+            file,
+            known: Mutex::default(),
+        })
+    }
+
+    /// Checks a call's needs against the role of the function that makes it. The error is the first need that the role
+    /// does not allow.
+    pub(crate) fn check<'n>(&self, function: &str, role: &Role, needs: &'n [Need]) -> Result<(), &'n Need> {
+        for need in needs {
+            let mut allowed = role.rights.iter().filter(|right| right.allows(need)).peekable();
+            if allowed.peek().is_none() {
+                return Err(need);
+            }
+            allowed.for_each(|right| self.note(line(function, right)));
+        }
+        Ok(())
+    }
+
+    fn note(&self, line: String) {
+        let Some(mut file) = self.file.as_ref() else { return };
+        let mut known = self.known.lock().expect("no holder of this lock panics");
+        if !known.contains(&line) {
+            // What cannot be written is reported as unused, so an error does not go unnoticed.
+            let _ = file.write_all(format!("{line}\n").as_bytes());
+            known.insert(line);
+        }
+    }
+}
+
+/// A function's right, as it is written down and reported.
+fn line(function: &str, right: &Right) -> String {
+    format!("{function} may {right}")
+}
+
+/// What the template allows and no cloud that wrote to `folder` has used, one line each.
+///
+/// # Errors
+/// A template or a folder that cannot be read.
+pub fn unused_rights(template: &Path, folder: &Path) -> Result<Vec<String>, String> {
+    let template = Template::load(template, "http://127.0.0.1", &Default::default())?;
+    let read = || {
+        let mut used = BTreeSet::new();
+        for entry in fs::read_dir(folder)? {
+            used.extend(fs::read_to_string(entry?.path())?.lines().map(str::to_owned));
+        }
+        Ok(used)
+    };
+    let used = read().map_err(|error: std::io::Error| format!("cannot read {}: {error}", folder.display()))?;
+    Ok(of_calls(&template.functions)
+        .filter(|line| !used.contains(line))
+        .collect())
+}
+
+fn of_calls(functions: &[Function]) -> impl Iterator<Item = String> {
+    functions.iter().flat_map(|function| {
+        let rights = function.role.rights.iter().filter(|right| !right.is_lambdas_own());
+        rights.map(|right| line(&function.name, right))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stars_stand_for_anything_and_all_else_for_itself() {
+        for (pattern, text, expected) in [
+            ("table/a", "table/a", true),
+            ("table/a", "table/ab", false),
+            ("table/a", "table/", false),
+            ("table/a/stream/*", "table/a/stream/local", true),
+            ("table/a/stream/*", "table/b/stream/local", false),
+            ("*", "", true),
+            ("a*c*", "abcd", true),
+            ("a*c", "abcd", false),
+            ("a?c", "abc", true),
+            ("a?c", "ac", false),
+        ] {
+            assert_eq!(
+                is_like(pattern.as_bytes(), text.as_bytes()),
+                expected,
+                "{pattern} {text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_right_is_about_its_action_and_its_resources() {
+        let like = |resource: &str| Resource::Like(resource.to_owned());
+        let all_but = Resource::AllBut(vec!["arn:aws:sns:*".to_owned()]);
+        for (action, resource, needed, resources, expected) in [
+            ("s:Get", like("a"), "s:Get", &["a"][..], true),
+            ("s:get", like("a"), "S:Get", &["a"], true),
+            ("s:*", like("a"), "s:Get", &["a"], true),
+            ("s:Get", like("a"), "s:Put", &["a"], false),
+            ("s:Get", like("a"), "s:Get", &["b"], false),
+            ("s:Get", like("a"), "s:Get", &["b", "a"], true),
+            ("s:Get", like("a"), "s:Get", &[], false),
+            ("sns:Publish", all_but.clone(), "sns:Publish", &["+1"], true),
+            ("sns:Publish", all_but, "sns:Publish", &["arn:aws:sns:x"], false),
+        ] {
+            let right = Right {
+                action: action.to_owned(),
+                resource,
+            };
+            let need = Need {
+                action: needed.to_owned(),
+                resources: resources.iter().map(|&resource| resource.to_owned()).collect(),
+            };
+            assert_eq!(right.allows(&need), expected, "{right} for {need:?}");
+        }
+    }
+}

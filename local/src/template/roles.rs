@@ -1,0 +1,71 @@
+//! From a role's policies to the rights that they are.
+
+use serde_json::Value;
+
+use super::eval::Scope;
+use crate::rights::{Resource, Right};
+
+/// What a role allows. What cannot be read here is refused, not left out: a cloud that allows less than AWS would, or more,
+/// says nothing about either.
+pub(super) fn rights(scope: &Scope<'_>, role: &Value, at: &str) -> Result<Vec<Right>, String> {
+    let properties = &role["Properties"];
+    for key in ["ManagedPolicyArns", "PermissionsBoundary"] {
+        if properties.get(key).is_some() {
+            return Err(format!(
+                "{at} has {key}, which cannot be read here: write its statements out"
+            ));
+        }
+    }
+    let policies = scope
+        .value(&properties["Policies"], &format!("{at}.Policies"))?
+        .unwrap_or_default();
+    let mut rights = Vec::new();
+    for policy in list(&policies) {
+        for statement in list(&policy["PolicyDocument"]["Statement"]) {
+            read(statement, at, &mut rights)?;
+        }
+    }
+    Ok(rights)
+}
+
+fn read(statement: &Value, at: &str, rights: &mut Vec<Right>) -> Result<(), String> {
+    if statement["Effect"] != "Allow" {
+        return Err(format!(
+            "{at} has a statement that does not allow: only Allow is known here"
+        ));
+    }
+    for key in statement.as_object().into_iter().flat_map(|entries| entries.keys()) {
+        if !["Sid", "Effect", "Action", "Resource", "NotResource"].contains(&key.as_str()) {
+            return Err(format!("{at} has a statement with {key}, which is not known here"));
+        }
+    }
+    let texts = |value: &Value| -> Result<Vec<String>, String> {
+        let text = |one: &Value| match one.as_str() {
+            Some(text) => Ok(text.to_owned()),
+            None => Err(format!("{at} has a statement about {one}, which is no text")),
+        };
+        list(value).iter().map(text).collect()
+    };
+    let resources = match (&statement["Resource"], &statement["NotResource"]) {
+        (Value::Null, Value::Null) => return Err(format!("{at} has a statement without a Resource")),
+        (resource, Value::Null) => texts(resource)?.into_iter().map(Resource::Like).collect(),
+        (Value::Null, others) => vec![Resource::AllBut(texts(others)?)],
+        (_, _) => return Err(format!("{at} has a statement with both Resource and NotResource")),
+    };
+    for action in texts(&statement["Action"])? {
+        rights.extend(resources.iter().map(|resource| Right {
+            action: action.clone(),
+            resource: resource.clone(),
+        }));
+    }
+    Ok(())
+}
+
+/// Where IAM takes a list, it takes its one element, too.
+fn list(value: &Value) -> &[Value] {
+    match value {
+        Value::Null => &[],
+        Value::Array(items) => items,
+        one @ (Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_)) => std::slice::from_ref(one),
+    }
+}

@@ -1,0 +1,169 @@
+//! IAM's part: a call that the function's role does not allow reaches nothing, and what is never used is known.
+
+use std::process::Command;
+
+use countersign_local::{Cloud, Options, unused_rights};
+use serde_json::json;
+
+use crate::support::{Folder, Local, binaries, fixture_options, fixture_template};
+
+const THINGS: &str = "countersign-ThingsTable";
+const KEYS: &str = "countersign-KeySecret";
+const TOPIC: &str = "arn:aws:sns:us-east-1:123456789012:countersign-Topic";
+
+async fn call(local: &Local, function: &str, what: &str, of: &str) -> String {
+    let path = format!("/2015-03-31/functions/{function}/invocations");
+    let answer = local
+        .posted(&path, &json!({ "mode": "aws", "call": what, "of": of }))
+        .await;
+    answer["code"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
+}
+
+#[tokio::test]
+async fn a_call_is_carried_out_if_the_role_allows_it() {
+    let local = Local::start().await;
+    for (what, of, code) in [
+        ("get", THINGS, "AccessDeniedException"),
+        ("put", "countersign-OthersTable", "AccessDeniedException"),
+        // It may put, and not check.
+        ("transact", THINGS, "AccessDeniedException"),
+        ("secret", "countersign-Others", "AccessDeniedException"),
+        ("mail", "a@example.org", "AccessDenied"),
+        ("mail", "a@ample.com", "AccessDenied"),
+        ("publish", TOPIC, "AuthorizationError"),
+    ] {
+        assert_eq!(call(&local, "EchoFunction", what, of).await, code, "{what} {of}");
+    }
+    for (what, of, code) in [
+        ("secret", KEYS, "AccessDeniedException"),
+        ("mail", "a@example.com", "AccessDenied"),
+        ("publish", "+380881234567", "AuthorizationError"),
+    ] {
+        assert_eq!(call(&local, "FallbackFunction", what, of).await, code, "{what} {of}");
+    }
+    assert_eq!(call(&local, "OperatorFunction", "put", THINGS).await, "");
+    local
+        .logged("FallbackFunction | countersign-ThingsRole is not authorized to perform: sns:Publish on resource: a phone number")
+        .await;
+    assert_eq!(local.json("/_local/messages").await, json!([]));
+    for (what, of) in [
+        ("put", THINGS),
+        ("secret", KEYS),
+        ("mail", "a@example.com"),
+        ("mail", "b@below.example.com"),
+        ("publish", "+380881234567"),
+    ] {
+        assert_eq!(call(&local, "EchoFunction", what, of).await, "", "{what} {of}");
+    }
+    assert_eq!(local.json("/_local/messages").await.as_array().map(Vec::len), Some(3));
+    let made = local.json("/_local/invocations").await;
+    assert_eq!(
+        made[0]["calls"][0]["operation"], "GetItem",
+        "what was refused is written down, too"
+    );
+}
+
+#[tokio::test]
+async fn what_nobody_used_is_told() {
+    let folder = Folder::new();
+    let local = Local::start_with(Options {
+        rights: Some(folder.0.clone()),
+        ..fixture_options()
+    })
+    .await;
+    for what in ["put", "get"] {
+        call(&local, "EchoFunction", what, THINGS).await;
+        call(&local, "FallbackFunction", what, THINGS).await;
+    }
+    local.cloud.stop().await;
+    // Another cloud's file counts as well.
+    let arn = "arn:aws:ses:us-east-1:123456789012:identity/example.com";
+    let line = format!("EchoFunction may ses:SendEmail on {arn}\n");
+    std::fs::write(folder.0.join("another"), line).expect("a file");
+    let table = "dynamodb:PutItem on arn:aws:dynamodb:us-east-1:123456789012:table/countersign-ThingsTable";
+    let unused = [
+        "EchoFunction may ses:SendEmail on arn:aws:ses:us-east-1:123456789012:configuration-set/countersign-MailSet"
+            .to_owned(),
+        "EchoFunction may sns:Publish on all but arn:aws:sns:*:*:*".to_owned(),
+        format!("OperatorFunction may {table}"),
+        format!("StreamFunction may {table}"),
+        format!("TimerFunction may {table}"),
+    ];
+    assert_eq!(unused_rights(&fixture_template(), &folder.0), Ok(unused.to_vec()));
+
+    let output = Command::new(env!("CARGO_BIN_EXE_countersign-local"))
+        .arg("--template")
+        .arg(fixture_template())
+        .arg("rights")
+        .arg(&folder.0)
+        .output()
+        .expect("it starts");
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(String::from_utf8_lossy(&output.stdout), unused.join("\n") + "\n");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("5 rights of"));
+    let missing = unused_rights(&fixture_template(), &folder.0.join("nowhere"));
+    assert!(missing.is_err_and(|error| error.contains("nowhere")));
+}
+
+#[tokio::test]
+async fn a_role_that_cannot_be_read_ends_the_start() {
+    let folder = Folder::new();
+    let with = |role: &str, properties: &str| {
+        format!(
+            "Resources:\n  R: {{Type: AWS::IAM::Role, Properties: {properties}}}\n  F:\n    \
+             Type: AWS::Serverless::Function\n    Metadata: {{BuildProperties: {{Binary: fixture}}}}\n    \
+             Properties: {{Timeout: 3{role}}}"
+        )
+    };
+    let own = ", Role: !GetAtt R.Arn";
+    let stating = |statement: &str| {
+        with(
+            own,
+            &format!("{{Policies: [{{PolicyDocument: {{Statement: [{statement}]}}}}]}}"),
+        )
+    };
+    for (template, part) in [
+        (with("", "{}"), "Resources.F.Properties.Role must be !GetAtt of a role"),
+        (
+            with(", Role: 'arn:aws:iam::123456789012:role/elsewhere'", "{}"),
+            "Resources.F.Properties.Role must be !GetAtt of a role",
+        ),
+        (
+            with(own, "{ManagedPolicyArns: [a]}"),
+            "Resources.R.Properties has ManagedPolicyArns",
+        ),
+        (
+            with(own, "{PermissionsBoundary: a}"),
+            "Resources.R.Properties has PermissionsBoundary",
+        ),
+        (
+            stating("{Effect: Deny, Action: a, Resource: b}"),
+            "a statement that does not allow",
+        ),
+        (
+            stating("{Effect: Allow, NotAction: a, Resource: b}"),
+            "a statement with NotAction",
+        ),
+        (
+            stating("{Effect: Allow, Action: a, Resource: b, Condition: {}}"),
+            "a statement with Condition",
+        ),
+        (stating("{Effect: Allow, Action: a}"), "a statement without a Resource"),
+        (
+            stating("{Effect: Allow, Action: a, Resource: b, NotResource: c}"),
+            "a statement with both Resource and NotResource",
+        ),
+        (
+            stating("{Effect: Allow, Action: a, Resource: [1]}"),
+            "a statement about 1",
+        ),
+        (
+            stating("{Effect: Allow, Action: a, Resource: !ImportValue b}"),
+            "Fn::ImportValue",
+        ),
+    ] {
+        let started = Cloud::start(Options::new(folder.template(&template), binaries())).await;
+        let error = started.err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(error.contains(part), "{template}: {error:?}");
+    }
+}
