@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 /// A running cloud with the demo tenant. It ends with the test, after a look for secrets in everything that the
-/// functions printed (security.md R57).
+/// functions printed (security.md R57), and for calls that a role does not allow (R60).
 pub struct World {
     cloud: Option<Cloud>,
     url: String,
@@ -38,6 +38,15 @@ pub struct Got {
 pub struct Ask<'a> {
     world: &'a World,
     request: reqwest::RequestBuilder,
+}
+
+/// What whoever runs the tests asks of all worlds.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the suite is told by its environment what to write down; functions are told by the template"
+)]
+fn asked_for(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 pub fn root() -> &'static Path {
@@ -75,6 +84,7 @@ impl World {
         let given = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let options = Options {
             data: data.clone(),
+            rights: asked_for("COUNTERSIGN_RIGHTS").map(PathBuf::from),
             parameters: parameters.iter().map(given).collect(),
             ..Options::new(root().join("template.yaml"), binaries)
         };
@@ -308,6 +318,12 @@ impl Drop for World {
             return;
         }
         let lines = cloud.logs();
+        let denied = lines.iter().find(|line| line.contains("is not authorized to perform"));
+        assert!(
+            denied.is_none(),
+            "a function did what its role does not allow, {}: allow it in template.yaml, or leave it",
+            denied.expect("just found")
+        );
         for secret in self.secrets.lock().expect("no panic while held").iter() {
             for form in forms(secret) {
                 let seen = lines.iter().find(|line| holds(line, &form));
