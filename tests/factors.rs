@@ -371,7 +371,7 @@ async fn another_domains_users_are_unknown() {
             .await;
         [listed, made, patch("block").await, patch("unblock").await]
     };
-    let before = world.all_rows().await;
+    let before = world.state().await;
     for user in [demo.id.as_str(), &maria.id, NOBODY] {
         for token in [&boss, &elsewhere] {
             of_user(user, token).await.iter().for_each(not_found);
@@ -396,7 +396,7 @@ async fn another_domains_users_are_unknown() {
         }
         of_factor(&maria.id, &factor, token).await.iter().for_each(not_found);
     }
-    assert_eq!(world.all_rows().await, before, "nothing was changed");
+    assert_eq!(world.state().await, before, "nothing was changed");
     // Whoever may act upon a domain's users may do so upon all of them.
     for (user, token) in [(&foreign, &boss), (&foreign, &elsewhere), (&maria.id, &own)] {
         let path = format!("{USERS}/{user}/authentication_factors");

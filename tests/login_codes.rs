@@ -44,7 +44,7 @@ async fn what_cannot_be_a_code_is_no_attempt() {
     let world = World::new().await;
     let demo = world.demo();
     let (token, code) = world.waiting(&demo).await;
-    let before = world.all_rows().await;
+    let before = world.state().await;
     world.invocations().await;
     let spaced = format!("{code} ");
     for (otp, rule) in [
@@ -77,7 +77,7 @@ async fn what_cannot_be_a_code_is_no_attempt() {
     for invocation in world.invocations().await {
         assert_eq!(invocation["calls"], json!([]), "refused at the door: {invocation}");
     }
-    assert_eq!(world.all_rows().await, before);
+    assert_eq!(world.state().await, before);
     value(&world.authorize(&token, &code).await);
 }
 

@@ -252,11 +252,11 @@ async fn a_store_that_hangs_is_said_in_time() {
     )
     .await;
     // For good: nothing was done.
-    let before = world.all_rows().await;
+    let before = world.state().await;
     world.fault(hang(2, 1000)).await;
     ours(&world.grant(api_grant(&person)).await, "hang", "hangs for good");
     world.clear_faults().await;
-    assert_eq!(world.all_rows().await, before);
+    assert_eq!(world.state().await, before);
     let (token, code) = world.waiting_for_api(&person).await;
     world.fault(hang(1, 1000)).await;
     ours(&world.authorize(&token, &code).await, "hang", "hangs for good");

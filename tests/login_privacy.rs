@@ -36,8 +36,8 @@ async fn nobody_learns_from_a_login_who_has_an_account() {
     let cost = calls(&world).await;
     assert_eq!(
         cost.as_array().map(Vec::len),
-        Some(4),
-        "client, address, user, count: {cost}"
+        Some(6),
+        "client, address, user, count, count of the source, audit event: {cost}"
     );
     let long = format!("{}@example.org", "x".repeat(300));
     for (email, password) in [

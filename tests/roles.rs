@@ -229,7 +229,7 @@ async fn every_route_is_open_to_those_it_is_for_and_to_nobody_else() {
         .await;
     pin.ok(201);
     let factor = world.factor_of(&user).await["id"].as_str().expect("an id").to_owned();
-    let before = world.all_rows().await;
+    let before = world.state().await;
     for row in &TABLE {
         let (method, path) = row.route.split_once(' ').expect("a method and a path");
         let path = match path.contains("{user_id}") {
@@ -257,7 +257,7 @@ async fn every_route_is_open_to_those_it_is_for_and_to_nobody_else() {
             assert_eq!(got.status, status, "{} for {role}: {got:?}", row.route);
         }
     }
-    assert_eq!(world.all_rows().await, before, "nothing was changed");
+    assert_eq!(world.state().await, before, "nothing was changed");
 }
 
 /// The routes that want a token, as the description has them.

@@ -175,7 +175,7 @@ fn readers(world: &World) -> Vec<(&'static str, String, Option<&str>)> {
 #[tokio::test]
 async fn what_is_no_object_of_json_is_refused() {
     let world = World::new().await;
-    let before = world.all_rows().await;
+    let before = world.state().await;
     for (method, path, token) in readers(&world) {
         let ask = || token.into_iter().fold(world.ask(method, &path), Ask::bearer);
         let deep = format!(r#"{{"type":{}{}}}"#, "[".repeat(5000), "]".repeat(5000));
@@ -204,7 +204,7 @@ async fn what_is_no_object_of_json_is_refused() {
         let got = ask().body("application/json", "x".repeat(16_385)).send().await;
         refused(&got, 413, "request_too_large", "Request body is too large.");
     }
-    assert_eq!(world.all_rows().await, before);
+    assert_eq!(world.state().await, before);
 }
 
 #[tokio::test]

@@ -106,7 +106,7 @@ async fn a_user_is_made_whole_and_can_sign_in() {
 #[tokio::test]
 async fn everything_that_is_wrong_is_said_at_once() {
     let world = World::new().await;
-    let before = world.all_rows().await;
+    let before = world.state().await;
     let blank = |entry: &'static str| [entry, "required", "can't be blank"];
     let cast = |entry: &'static str| [entry, "cast", "is invalid"];
     let symbols = |entry: &'static str| [entry, "format", "contains invalid symbols"];
@@ -152,7 +152,7 @@ async fn everything_that_is_wrong_is_said_at_once() {
     ] {
         not_taken(&world.make_user(world.admin(), &body).await, &expected);
     }
-    assert_eq!(world.all_rows().await, before);
+    assert_eq!(world.state().await, before);
 }
 
 #[tokio::test]

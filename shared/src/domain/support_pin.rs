@@ -240,15 +240,6 @@ mod tests {
 
     #[test]
     fn without_entropy_there_is_no_pin() {
-        assert!(
-            SupportPin::issue(
-                &POLICY,
-                &user(),
-                &ring(&[1]),
-                &mut Broken,
-                Timestamp::from_seconds(0)
-            )
-            .is_err()
-        );
+        assert!(SupportPin::issue(&POLICY, &user(), &ring(&[1]), &mut Broken, Timestamp::from_seconds(0)).is_err());
     }
 }
