@@ -167,6 +167,13 @@ async fn an_initiation_that_comes_again_is_answered_again() {
         let ask = world.ask("PATCH", INIT).bearer(&login).header("idempotency-key", key);
         ask.json(&json!({ "type": "SMS", "factor": phone })).send()
     };
+    // What was refused is judged anew.
+    world
+        .fault(json!({ "service": "sns", "operation": null, "kind": "error", "times": 1000 }))
+        .await;
+    assert_eq!(ask(NEW, "one").await.status, 503);
+    world.clear_faults().await;
+    assert!(world.rows("RepetitionsTable").await.is_empty());
     let first = ask(NEW, "one").await;
     for _ in 0..2 {
         assert_eq!(ask(NEW, "one").await.body, first.body);

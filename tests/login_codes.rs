@@ -370,7 +370,7 @@ async fn another_code_takes_the_place_of_the_earlier_one() {
 async fn a_token_that_was_replaced_and_comes_late_ends_the_login() {
     let world = World::new().await;
     let person = world.demo();
-    for use_it in ["authorize", "refresh"] {
+    for use_it in ["authorize", "refresh", "create_otp", "init_factor"] {
         for (later, is_theft) in [(0, false), (11, true)] {
             let (first, _) = world.waiting(&person).await;
             let second = value(&world.refresh(&first).await);
@@ -378,6 +378,8 @@ async fn a_token_that_was_replaced_and_comes_late_ends_the_login() {
             world.advance(later).await;
             wrong_token(&match use_it {
                 "authorize" => world.authorize(&first, &code).await,
+                "create_otp" => world.another_code(&person, &first).await,
+                "init_factor" => world.init(&first, "+380881234599").await,
                 _ => world.refresh(&first).await,
             });
             let got = world.authorize(&second, &code).await;
@@ -385,7 +387,7 @@ async fn a_token_that_was_replaced_and_comes_late_ends_the_login() {
                 true => wrong_token(&got),
                 false => drop(value(&got)),
             }
-            world.advance(120).await;
+            world.advance(3_600).await;
         }
     }
     // A login that was ended by another login is no theft.
