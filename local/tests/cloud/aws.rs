@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem, Up
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::support::{Local, client, fault, read, send};
+use crate::support::{Local, client, eventually, fault, read, send};
 
 const TABLE: &str = "countersign-ThingsTable";
 
@@ -143,11 +143,16 @@ async fn a_dropped_response_is_applied_and_a_hanging_call_is_not() {
         DisplayErrorContext(lost)
     );
     fault(&local, "dynamodb", json!("PutItem"), "hang", 0, 1).await;
-    assert!(
-        tokio::time::timeout(Duration::from_millis(100), put("hung"))
-            .await
-            .is_err()
-    );
+    let mut hung = std::pin::pin!(put("hung"));
+    // On a loaded machine the call may take its time to arrive; the fault would then wait for the next one.
+    let arrived = eventually("the call to arrive", async || {
+        local.json("/_local/faults").await == json!([])
+    });
+    tokio::select! {
+        answer = &mut hung => panic!("it hangs, and does not answer {answer:?}"),
+        () = arrived => {}
+    }
+    assert!(tokio::time::timeout(Duration::from_millis(100), hung).await.is_err());
     assert!(put("fine").await.is_ok());
     let rows = local.json("/_local/tables/countersign-ThingsTable").await;
     let mut ids: Vec<&str> = rows
