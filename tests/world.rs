@@ -1,7 +1,7 @@
 //! A local cloud of one test's own, and how tests talk to it.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     sync::Mutex,
 };
@@ -38,6 +38,19 @@ pub struct Got {
 pub struct Ask<'a> {
     world: &'a World,
     request: reqwest::RequestBuilder,
+}
+
+/// What makes functions print as much as they ever do, the SDK's wire logs included, so that the look at the end sees it.
+/// It prints no more than without: nothing in a function subscribes to what libraries tell (house rules hold it to
+/// that), and an operator cannot turn on what is not there.
+fn talkative() -> BTreeMap<String, String> {
+    [
+        ("RUST_LOG", "trace"),
+        ("AWS_LAMBDA_LOG_LEVEL", "TRACE"),
+        ("AWS_LAMBDA_LOG_FORMAT", "JSON"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into()
 }
 
 /// What whoever runs the tests asks of all worlds.
@@ -84,6 +97,7 @@ impl World {
         let given = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let options = Options {
             data: data.clone(),
+            environment: talkative(),
             rights: asked_for("COUNTERSIGN_RIGHTS").map(PathBuf::from),
             parameters: parameters.iter().map(given).collect(),
             ..Options::new(root().join("template.yaml"), binaries)

@@ -77,6 +77,7 @@ pub(crate) fn parse(mut arguments: Parser) -> Result<Command, lexopt::Error> {
             port,
             data,
             processes_per_function: PROCESSES_PER_FUNCTION,
+            environment: BTreeMap::new(),
             rights: std::env::var_os("COUNTERSIGN_RIGHTS").map(PathBuf::from),
             parameters,
             check_functions: true,

@@ -246,6 +246,7 @@ impl Cloud {
             let blueprint = Blueprint {
                 function: Arc::new(function.clone()),
                 binary,
+                environment: options.environment.clone(),
                 control_url: control_url.clone(),
                 log: Arc::clone(&log),
                 processes: Arc::clone(&processes),

@@ -71,6 +71,8 @@ pub struct Options {
     pub processes_per_function: usize,
     /// Where the rights are written down that functions use, for [`unused_rights`]; nowhere without it.
     pub rights: Option<PathBuf>,
+    /// Variables of every function's process besides those that Lambda and the template set.
+    pub environment: BTreeMap<String, String>,
     /// Values of the template's parameters in place of their defaults. `PublicUrl` is the cloud's own address unless it is
     /// given here.
     pub parameters: BTreeMap<String, String>,
@@ -90,6 +92,7 @@ impl Options {
             data: None,
             processes_per_function: PROCESSES_PER_FUNCTION,
             rights: None,
+            environment: BTreeMap::new(),
             parameters: BTreeMap::new(),
             check_functions: false,
             quiet: true,

@@ -224,6 +224,50 @@ fn functions_stand_on_the_shared_crate() {
     );
 }
 
+/// Crates that print what libraries tell `tracing` and `log`: the SDK tells whole requests and answers, secrets included.
+const SUBSCRIBERS: &[&str] = &[
+    "android_logger",
+    "env_logger",
+    "fern",
+    "flexi_logger",
+    "log4rs",
+    "logforth",
+    "pretty_env_logger",
+    "simple_logger",
+    "simplelog",
+    "slog",
+    "stderrlog",
+    "tracing-subscriber",
+];
+
+#[test]
+fn nothing_prints_what_libraries_tell() {
+    let lock = read("Cargo.lock").text;
+    let packages = lock
+        .lines()
+        .filter_map(|line| line.strip_prefix("name = \"")?.strip_suffix('"'));
+    let mut broken: Vec<_> = packages
+        .filter(|name| SUBSCRIBERS.contains(name))
+        .map(|name| {
+            format!(
+                "{name} is in Cargo.lock: leave out the dependency or feature that brings it (cargo tree -i {name})"
+            )
+        })
+        .collect();
+    let sources = ["functions", "shared/src"].map(|folder| below(folder, &[".rs"]));
+    for source in sources.iter().flatten() {
+        for word in ["set_logger", "set_boxed_logger", "set_global_default", "set_default"] {
+            if source.text.contains(word) {
+                broken.push(format!(
+                    "{} calls {word}: print the line of a request and nothing that libraries tell",
+                    source.path
+                ));
+            }
+        }
+    }
+    verdict(broken);
+}
+
 #[test]
 fn one_toolchain() {
     let toolchain = Manifest::read("rust-toolchain.toml");
@@ -278,6 +322,7 @@ fn ci_is_one_script() {
         "step cargo clippy --workspace --all-targets",
         "step cargo doc --workspace --no-deps",
         "step cargo test --workspace",
+        "step cargo local rights",
         "step sam validate --lint",
         "step cargo deny --log-level error check bans licenses sources",
     ] {

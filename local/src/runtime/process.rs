@@ -24,6 +24,8 @@ use crate::template::{ACCOUNT, Function, REGION};
 pub(crate) struct Blueprint {
     pub(crate) function: Arc<Function>,
     pub(crate) binary: PathBuf,
+    /// Variables besides the template's.
+    pub(crate) environment: BTreeMap<String, String>,
     /// Where the runtime API and the AWS endpoints listen: `http://127.0.0.1:4321`.
     pub(crate) control_url: String,
     pub(crate) log: Arc<Log>,
@@ -342,8 +344,9 @@ fn environment(blueprint: &Blueprint, id: &str) -> BTreeMap<String, String> {
         let endpoint = format!("{control_url}/{id}/aws/{service}");
         (variable.to_owned(), endpoint)
     });
-    fixed
-        .into_iter()
+    let given = blueprint.environment.clone().into_iter();
+    given
+        .chain(fixed)
         .chain(function.environment.clone())
         .chain(endpoints)
         .collect()

@@ -120,6 +120,20 @@ async fn parameters_take_the_place_of_defaults() {
 }
 
 #[tokio::test]
+async fn more_variables_are_given_and_take_the_place_of_none() {
+    let more = [("RUST_LOG", "trace"), ("MODE", "more"), ("AWS_REGION", "elsewhere")];
+    let local = Local::start_with(Options {
+        environment: more.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+        ..fixture_options()
+    })
+    .await;
+    let environment = read(send(local.get("/things/1?mode=environment")).await).await;
+    for (name, value) in [("RUST_LOG", "trace"), ("MODE", "plain"), ("AWS_REGION", "us-east-1")] {
+        assert_eq!(environment[name], value, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn a_function_that_fails_fails_one_request_only() {
     let local = Local::start().await;
     for (mode, status, message, line) in [
