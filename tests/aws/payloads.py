@@ -12,18 +12,18 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 
+# No proxy: all of it is on this machine.
+HTTP = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
 def post(url, payload):
     """The JSON that answers to a POST of JSON."""
-    # No proxy: all of it is on this machine.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    data = None if payload is None else json.dumps(payload).encode()
-    return json.load(opener.open(urllib.request.Request(url, data), timeout=60))
+    return json.load(HTTP.open(url, json.dumps(payload).encode(), timeout=60))
 
 
 def identities(port):
     """The demo tenant of the local cloud on this port, each text by its path: user.token."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    return dict(leaves("", json.load(opener.open(f"http://127.0.0.1:{port}/_local/identities", timeout=60))))
+    return dict(leaves("", json.load(HTTP.open(f"http://127.0.0.1:{port}/_local/identities", timeout=60))))
 
 
 def leaves(path, value):
