@@ -7,6 +7,7 @@ mod house {
     mod source;
     mod template;
 
+    mod docs;
     mod events;
     mod expressions;
     mod habits;

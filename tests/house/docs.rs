@@ -1,0 +1,99 @@
+//! What documents say of this repository is so: tests that they name are there.
+
+use std::collections::BTreeSet;
+
+use super::source::{below, read, verdict};
+
+/// Where the requirements are, and the tests that show them.
+const SECURITY: &str = "docs/security.md";
+
+/// How many requirements there are: R01, R02, and so on.
+const REQUIREMENTS: usize = 69;
+
+#[test]
+fn each_requirement_names_tests_that_exist() {
+    let text = read(SECURITY).text;
+    let rows: Vec<&str> = text.lines().filter(|line| is_requirement(line)).collect();
+    let ids = rows.iter().map(|row| row[2..5].to_owned());
+    let wanted: Vec<String> = (1..=REQUIREMENTS).map(|number| format!("R{number:02}")).collect();
+    let mut broken = Vec::new();
+    if ids.collect::<Vec<_>>() != wanted {
+        broken.push(format!(
+            "{SECURITY} must have one row for each of R01 to R{REQUIREMENTS}, in this order"
+        ));
+    }
+    let tests = tests();
+    for row in rows {
+        let shown = row
+            .trim_end_matches([' ', '|'])
+            .rsplit_once(" | ")
+            .unwrap_or_default()
+            .1;
+        let named: Vec<&str> = quoted(shown).into_iter().filter(|word| is_name(word)).collect();
+        for name in &named {
+            if !tests.contains(*name) {
+                broken.push(format!(
+                    "{SECURITY} shows {} by {name}, which is no test here: name the one that shows it, or say that there is none",
+                    &row[2..5]
+                ));
+            }
+        }
+        if named.is_empty() && !shown.contains("Not built") && !shown.contains("No test") {
+            broken.push(format!(
+                "{SECURITY} shows {} by nothing: name a test, or say \"No test\" or \"Not built\"",
+                &row[2..5]
+            ));
+        }
+    }
+    verdict(broken);
+}
+
+/// `| R01 | …`
+fn is_requirement(line: &str) -> bool {
+    let id = line.strip_prefix("| R").and_then(|rest| rest.split_once(" |"));
+    id.is_some_and(|(digits, _)| digits.len() == 2 && digits.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// What stands between backticks.
+fn quoted(text: &str) -> Vec<&str> {
+    text.split('`').skip(1).step_by(2).collect()
+}
+
+/// The names of tests are sentences with `_` between their words.
+fn is_name(word: &str) -> bool {
+    word.matches('_').count() >= 2
+        && word
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte.is_ascii_digit())
+}
+
+fn tests() -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for folder in ["functions", "local", "shared", "tests"] {
+        for source in below(folder, &[".rs"]) {
+            collect(&source.whole().items, &mut names);
+        }
+    }
+    names
+}
+
+fn collect(items: &[syn::Item], names: &mut BTreeSet<String>) {
+    for item in items {
+        match item {
+            syn::Item::Fn(function) if function.attrs.iter().any(is_test) => {
+                names.insert(function.sig.ident.to_string());
+            }
+            syn::Item::Mod(syn::ItemMod {
+                content: Some((_, items)),
+                ..
+            }) => collect(items, names),
+            _ => {}
+        }
+    }
+}
+
+/// `#[test]`, `#[tokio::test]`
+fn is_test(attribute: &syn::Attribute) -> bool {
+    let segments = &attribute.path().segments;
+    segments.last().is_some_and(|segment| segment.ident == "test")
+}
