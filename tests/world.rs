@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 /// A running cloud with the demo tenant. It ends with the test, after a look for secrets in everything that the
-/// functions printed (security.md R57), and for calls that a role does not allow (R60).
+/// functions printed and in the audit rows (security.md R57), and for calls that a role does not allow (R60).
 pub struct World {
     cloud: Option<Cloud>,
     url: String,
@@ -343,19 +343,21 @@ impl Drop for World {
         if std::thread::panicking() {
             return;
         }
-        let lines = cloud.logs();
+        let mut lines = cloud.logs();
         let denied = lines.iter().find(|line| line.contains("is not authorized to perform"));
         assert!(
             denied.is_none(),
             "a function did what its role does not allow, {}: allow it in template.yaml, or leave it",
             denied.expect("just found")
         );
+        let audited = cloud.rows_at_once("AuditTable").unwrap_or_default();
+        lines.extend(audited.iter().map(|row| format!("AuditTable | {row}")));
         for secret in self.secrets.lock().expect("no panic while held").iter() {
             for form in forms(secret) {
                 let seen = lines.iter().find(|line| holds(line, &form));
                 assert!(
                     seen.is_none(),
-                    "a function printed {secret} as {form}: {}",
+                    "a function printed {secret} as {form}, or put it into an audit row: {}",
                     seen.expect("just found")
                 );
             }
