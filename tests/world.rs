@@ -99,6 +99,7 @@ impl World {
             data: data.clone(),
             environment: talkative(),
             rights: asked_for("COUNTERSIGN_RIGHTS").map(PathBuf::from),
+            aws: asked_for("COUNTERSIGN_AWS"),
             parameters: parameters.iter().map(given).collect(),
             ..Options::new(root().join("template.yaml"), binaries)
         };

@@ -19,6 +19,7 @@ cargo local rights DIR           tell which rights of the template nobody used, 
   --data DIR        keep rows, keys and demo identities in DIR; without it everything is in memory
   --template FILE   another template than the workspace's template.yaml
   --binaries DIR    where the functions' binaries are; without it beside this program, where cargo puts them
+  --aws URL         use DynamoDB, SES and SNS of another server that speaks AWS's protocols; without it they are built in
   --parameter N=V   another value of a parameter of the template; may be given for several
   --help            this text";
 
@@ -47,7 +48,7 @@ pub(crate) enum Command {
 
 /// Reads the arguments.
 pub(crate) fn parse(mut arguments: Parser) -> Result<Command, lexopt::Error> {
-    let (mut port, mut data, mut template, mut folder) = (PORT, None, None, None);
+    let (mut port, mut data, mut template, mut folder, mut aws) = (PORT, None, None, None, None);
     let mut parameters = BTreeMap::new();
     let mut words: Vec<String> = Vec::new();
     while let Some(argument) = arguments.next()? {
@@ -63,6 +64,7 @@ pub(crate) fn parse(mut arguments: Parser) -> Result<Command, lexopt::Error> {
                     .ok_or_else(|| format!("--parameter wants NAME=VALUE, not {given:?}"))?;
                 parameters.insert(name.to_owned(), value.to_owned());
             }
+            Arg::Long("aws") => aws = Some(arguments.value()?.string()?),
             Arg::Long("help") | Arg::Short('h') => return Ok(Command::Help),
             Arg::Value(word) => words.push(word.string()?),
             other => return Err(other.unexpected()),
@@ -78,6 +80,7 @@ pub(crate) fn parse(mut arguments: Parser) -> Result<Command, lexopt::Error> {
             data,
             processes_per_function: PROCESSES_PER_FUNCTION,
             environment: BTreeMap::new(),
+            aws,
             rights: std::env::var_os("COUNTERSIGN_RIGHTS").map(PathBuf::from),
             parameters,
             check_functions: true,

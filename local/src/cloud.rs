@@ -29,6 +29,7 @@ use crate::log::Log;
 use crate::messages::{Channel, Content, Messages};
 use crate::rights::Used;
 use crate::runtime::{self, Blueprint, Finished, Lambda, Processes};
+use crate::server::Server;
 use crate::streams::{self, Streams};
 use crate::template::Template;
 use crate::{Options, page, random, schedules, start};
@@ -49,6 +50,8 @@ pub(crate) struct Inner {
     pub(crate) messages: Messages,
     pub(crate) secrets: Secrets,
     pub(crate) database: Database,
+    /// Where DynamoDB, SES and SNS are, if they are not here.
+    pub(crate) server: Option<Arc<Server>>,
     pub(crate) streams: Streams,
     pub(crate) identities: Identities,
     pub(crate) issuer: Issuer,
@@ -108,20 +111,9 @@ impl Inner {
 
     /// Deletes expired rows and delivers what that leaves in the streams; how many rows.
     pub(crate) async fn sweep(self: &Arc<Self>) -> Result<usize, String> {
-        let deleted = {
-            let _closed = match self.database.sweeps_beside() {
-                true => Some(self.database.gate().write().await),
-                false => None,
-            };
-            let inner = Arc::clone(self);
-            let sweep = tokio::task::spawn_blocking(move || {
-                for (table, reached) in inner.streams.done() {
-                    inner.database.trim(&inner.template.tables[table], &reached)?;
-                }
-                inner.database.sweep()
-            });
-            sweep.await.map_err(|error| error.to_string())??
-        };
+        let done = self.streams.done().into_iter();
+        let done = done.map(|(table, reached)| (self.template.tables[table].clone(), reached));
+        let deleted = self.database.sweep(done.collect()).await?;
         streams::deliver_all(self).await;
         Ok(deleted)
     }
@@ -136,6 +128,7 @@ impl Inner {
             identities: self.identities.shown(),
             identities_made_at: self.identities.made_at(),
             streams: self.streams.reached(),
+            account: self.server.as_ref().map(|server| server.account().to_owned()),
         };
         if let Err(error) = data.save(state) {
             self.log.function("local", &error);
@@ -204,13 +197,26 @@ impl Cloud {
         format!("{}/{}/aws/{service}", self.inner.control_url, self.inner.outsider)
     }
 
+    /// All rows of a table, by its name in the template, for those who can only block: a test that ends. `None` where
+    /// another server has them, or there is no such table.
+    pub fn rows_at_once(&self, table: &str) -> Option<Vec<serde_json::Value>> {
+        let table = self.inner.template.tables.iter().find(|one| one.logical_id == table)?;
+        self.inner.database.rows_at_once(table)?.ok()
+    }
+
+    /// The account on the server of [`Options::aws`], for those who look there by themselves.
+    pub fn account(&self) -> Option<&str> {
+        self.inner.server.as_deref().map(Server::account)
+    }
+
     /// Stops the cloud and returns when all its processes have ended.
     pub async fn stop(self) {
         self.inner.stop.cancel();
         self.tasks.close();
         let _ = tokio::time::timeout(PATIENCE, self.tasks.wait()).await;
-        if let Some(data) = &self.inner.data {
-            data.release();
+        match &self.inner.data {
+            Some(data) => data.release(),
+            None => self.inner.database.clear().await,
         }
     }
 
@@ -233,14 +239,18 @@ impl Cloud {
             }
         };
         let clock = Arc::new(LocalClock::ahead_by(state.clock_offset));
-        let file = data.as_ref().map(DataDir::database);
-        let database = Database::open(
-            file.as_deref(),
-            &template.tables,
-            Arc::clone(&clock),
-            stop.clone(),
-            &tasks,
-        )?;
+        let server = start::server(&options, &state)?;
+        let database = match &server {
+            Some(server) => {
+                server.introduce(&template).await?;
+                Database::remote(Arc::clone(server), &template.tables, Arc::clone(&clock)).await?
+            }
+            None => {
+                let file = data.as_ref().map(DataDir::database);
+                let (clock, stop) = (Arc::clone(&clock), stop.clone());
+                Database::embedded(file.as_deref(), &template.tables, clock, stop, &tasks)?
+            }
+        };
         let processes = Arc::new(Processes::default());
         let functions = template.functions.iter().zip(binaries).map(|(function, binary)| {
             let blueprint = Blueprint {
@@ -268,6 +278,7 @@ impl Cloud {
             invocations: Invocations::default(),
             messages: Messages::default(),
             database,
+            server,
             identities: Identities::new(state.identities, state.identities_made_at),
             issuer: Issuer::default(),
             changes: broadcast::channel(64).0,

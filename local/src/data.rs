@@ -35,6 +35,9 @@ pub(crate) struct State {
     pub(crate) identities_made_at: u64,
     #[serde(default)]
     pub(crate) streams: BTreeMap<String, String>,
+    /// The account on another server, where that has the rows.
+    #[serde(default)]
+    pub(crate) account: Option<String>,
 }
 
 /// An open data directory. Only one cloud at a time may have it.

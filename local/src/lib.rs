@@ -18,6 +18,7 @@
 //! | `aws` | what functions call: recorded, and broken on demand (faults) |
 //! | `rights` | IAM: whether a function's role allows what it calls |
 //! | `database`, `streams`, `schedules` | the engine, its stream records, TTL, timers |
+//! | `server` | another server's DynamoDB, SES and SNS in their place |
 //! | `page` | `/_local/…` and Lambda's invoke API |
 //! | `issuer` | an identity provider, for tries without one |
 //! | `data` | the `--data` directory |
@@ -43,6 +44,7 @@ mod random;
 mod rights;
 mod runtime;
 mod schedules;
+mod server;
 mod start;
 mod streams;
 mod template;
@@ -73,6 +75,8 @@ pub struct Options {
     pub rights: Option<PathBuf>,
     /// Variables of every function's process besides those that Lambda and the template set.
     pub environment: BTreeMap<String, String>,
+    /// Another server whose DynamoDB, SES and SNS are used in place of what is built in: `http://127.0.0.1:4566`.
+    pub aws: Option<String>,
     /// Values of the template's parameters in place of their defaults. `PublicUrl` is the cloud's own address unless it is
     /// given here.
     pub parameters: BTreeMap<String, String>,
@@ -93,6 +97,7 @@ impl Options {
             processes_per_function: PROCESSES_PER_FUNCTION,
             rights: None,
             environment: BTreeMap::new(),
+            aws: None,
             parameters: BTreeMap::new(),
             check_functions: false,
             quiet: true,

@@ -243,13 +243,12 @@ async fn rows(State(inner): Shared, Path(name): Path<String>) -> Response<Body> 
         .tables
         .iter()
         .find(|table| table.name == name || table.logical_id == name);
-    let Some(table) = table.map(|table| table.name.clone()) else {
+    let Some(table) = table else {
         return problem(StatusCode::NOT_FOUND, &format!("the template has no table {name}"));
     };
-    match tokio::task::spawn_blocking(move || inner.database.rows(&table)).await {
-        Ok(Ok(rows)) => listed(&rows),
-        Ok(Err(error)) => problem(StatusCode::INTERNAL_SERVER_ERROR, &error),
-        Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    match inner.database.rows(table).await {
+        Ok(rows) => listed(&rows),
+        Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, &error),
     }
 }
 

@@ -6,8 +6,11 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
+use crate::Options;
 use crate::cloud::Inner;
+use crate::data::State;
 use crate::log::Log;
+use crate::server::Server;
 use crate::template::{Route, SecretSource, Template};
 
 /// So many functions are tried at a time when all are checked.
@@ -42,6 +45,22 @@ pub(crate) fn binaries(template: &Template, folder: &Path) -> Result<Vec<PathBuf
         }
     });
     paths.collect()
+}
+
+/// The server that takes the place of what is built in, if one is given. A data directory's rows stay where they are.
+pub(crate) fn server(options: &Options, state: &State) -> Result<Option<Arc<Server>>, String> {
+    let is_new = state.identities.is_none();
+    if !is_new && state.account.is_some() != options.aws.is_some() {
+        let before = if state.account.is_some() { "with" } else { "without" };
+        return Err(format!(
+            "the data directory was begun {before} --aws, and its rows are there"
+        ));
+    }
+    let server = options
+        .aws
+        .as_deref()
+        .map(|address| Server::new(address, state.account.clone()));
+    Ok(server.transpose()?.map(Arc::new))
 }
 
 /// Shows what the template holds.

@@ -152,16 +152,9 @@ async fn deliver(inner: &Arc<Inner>, index: usize) -> Result<(), String> {
     while !inner.stop.is_cancelled() {
         let mapping = &subscription.mapping;
         let records = {
-            let (inner, after) = (Arc::clone(inner), position.clone());
-            let (table, limit) = (mapping.table, mapping.batch_size);
-            let read = move || {
-                inner
-                    .database
-                    .records(&inner.template.tables[table], after.as_deref(), limit)
-            };
-            tokio::task::spawn_blocking(read)
-                .await
-                .map_err(|error| error.to_string())??
+            let table = &inner.template.tables[mapping.table];
+            let read = inner.database.records(table, position.clone(), mapping.batch_size);
+            read.await?
         };
         let Some(last) = records.last().map(sequence_number) else {
             return Ok(());

@@ -1,11 +1,11 @@
-//! DynamoDB: bytes pass through to the embedded engine, unchanged.
+//! DynamoDB: bytes pass through to the engine, unchanged.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::http::request::Parts;
-use axum::http::{Request, Response, StatusCode, header};
+use axum::http::{Response, StatusCode};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::json;
@@ -82,26 +82,14 @@ fn arn(table: &str) -> String {
 /// Passes the call on to the engine.
 pub(super) async fn forward(inner: &Arc<Inner>, operation: &str, head: Parts, body: Bytes) -> Response<Body> {
     let written = is_write(operation).then(|| tables(&body));
-    let mut request = Request::new(http_body_util::Full::new(body));
-    *request.method_mut() = head.method;
-    *request.uri_mut() = inner.database.address().clone();
-    *request.headers_mut() = head.headers;
-    // The connection to the engine is another one.
-    for name in [header::CONNECTION, header::TRANSFER_ENCODING, header::HOST] {
-        request.headers_mut().remove(name);
-    }
-    // A sweep of a database on disk writes through a second connection and must not meet a write half way.
-    let _open = inner.database.gate().read().await;
-    let answered = inner.database.client().request(request).await;
+    let answered = inner.database.forward(head, body).await;
     if let Some(tables) = written {
         inner.streams.wake(tables.as_deref());
     }
     match answered {
-        Ok(response) => response.map(Body::new),
+        Ok(response) => response,
         Err(error) => {
-            inner
-                .log
-                .function("dynamodb", &format!("the embedded engine did not answer: {error}"));
+            inner.log.function("dynamodb", &error);
             let body = json!({ "__type": "com.amazonaws.dynamodb.v20120810#InternalServerError" });
             aws_json(StatusCode::INTERNAL_SERVER_ERROR, "application/x-amz-json-1.0", &body)
         }

@@ -43,7 +43,7 @@ impl Service {
             .find(|service| service.name() == name)
     }
 
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::DynamoDb => "dynamodb",
             Self::Ses => "ses",
@@ -119,8 +119,8 @@ async fn carry_out(
     match service {
         Service::DynamoDb => dynamodb::forward(inner, operation, head, body).await,
         Service::SecretsManager => inner.secrets.answer(operation, &body, inner),
-        Service::Ses => ses::answer(operation, &body, inner),
-        Service::Sns => sns::answer(operation, &body, inner),
+        Service::Ses => ses::answer(operation, head, body, inner).await,
+        Service::Sns => sns::answer(operation, head, body, inner).await,
     }
 }
 

@@ -1,8 +1,12 @@
 //! The Query protocol of SES and SNS: forms in, XML out.
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
+use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
+use http_body_util::BodyExt as _;
 
+use super::Service;
+use crate::server::Server;
 use crate::{http, random};
 
 /// A service that speaks the Query protocol.
@@ -60,6 +64,32 @@ impl Form {
         (1..)
             .map_while(|index| self.get(&format!("{name}.member.{index}")).map(str::to_owned))
             .collect()
+    }
+}
+
+/// Has another server take a message: its answer, and the id that it gave the message; the error is its refusal.
+pub(super) async fn elsewhere(
+    server: &Server,
+    service: Service,
+    head: Parts,
+    body: Bytes,
+    dialect: &Dialect,
+) -> Result<(Response<Body>, String), Response<Body>> {
+    let failed = |error: String| dialect.refusal(StatusCode::INTERNAL_SERVER_ERROR, "InternalFailure", &error);
+    let answered = server.pass(service, head, body).await.map_err(failed)?;
+    let (head, body) = answered.into_parts();
+    let body = body.collect().await.map_err(|error| failed(error.to_string()))?;
+    let body = body.to_bytes();
+    let text = String::from_utf8_lossy(&body);
+    let id = text
+        .split_once("<MessageId>")
+        .and_then(|(_, rest)| rest.split_once("</MessageId>"))
+        .map(|(id, _)| id.to_owned());
+    let is_taken = head.status.is_success();
+    let response = Response::from_parts(head, Body::from(body.clone()));
+    match (is_taken, id) {
+        (true, Some(id)) => Ok((response, id)),
+        (true, None) | (false, _) => Err(response),
     }
 }
 

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
+use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use mail_parser::{Address, Message as Mail, MessageParser, PartType};
 
+use super::Service;
 use super::feedback;
-use super::query::{Form, SES};
+use super::query::{Form, SES, elsewhere};
 use crate::cloud::Inner;
 use crate::messages::{Channel, Content};
 use crate::random;
@@ -17,8 +19,8 @@ use crate::random;
 /// SES takes at most so many recipients at once.
 const MOST_RECIPIENTS: usize = 50;
 
-pub(super) fn answer(operation: &str, body: &[u8], inner: &Arc<Inner>) -> Response<Body> {
-    let form = Form::parse(body);
+pub(super) async fn answer(operation: &str, head: Parts, body: Bytes, inner: &Arc<Inner>) -> Response<Body> {
+    let form = Form::parse(&body);
     let read = match operation {
         "SendEmail" => plain(&form),
         "SendRawEmail" => raw(&form),
@@ -35,14 +37,24 @@ pub(super) fn answer(operation: &str, body: &[u8], inner: &Arc<Inner>) -> Respon
         Ok(read) => read,
         Err(message) => return SES.refusal(StatusCode::BAD_REQUEST, "InvalidParameterValue", &message),
     };
-    let message_id = format!("{}-000000", random::uuid());
+    let (response, message_id) = match &inner.server {
+        Some(server) => match elsewhere(server, Service::Ses, head, body, &SES).await {
+            Ok(taken) => taken,
+            Err(refusal) => return refusal,
+        },
+        None => {
+            let message_id = format!("{}-000000", random::uuid());
+            let result = format!("<MessageId>{message_id}</MessageId>");
+            (SES.result(operation, &result), message_id)
+        }
+    };
     for recipient in recipients {
         match feedback::simulated(&recipient) {
             None => inner.captured(Channel::Email, recipient, content.clone()),
             Some(mailbox) => feedback::publish(inner, &form, &message_id, bare(&recipient), &mailbox),
         }
     }
-    SES.result(operation, &format!("<MessageId>{message_id}</MessageId>"))
+    response
 }
 
 /// The address in `Name <address>`, or in itself.

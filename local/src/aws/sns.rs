@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
+use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
 
-use super::query::{Form, SNS};
+use super::Service;
+use super::query::{Form, SNS, elsewhere};
 use crate::cloud::Inner;
 use crate::messages::{Channel, Content};
 use crate::random;
@@ -19,12 +21,12 @@ const SMS_TYPE: &str = "AWS.SNS.SMS.SMSType";
 const SENDER_ID: &str = "AWS.SNS.SMS.SenderID";
 const MAX_PRICE: &str = "AWS.SNS.SMS.MaxPrice";
 
-pub(super) fn answer(operation: &str, body: &[u8], inner: &Arc<Inner>) -> Response<Body> {
+pub(super) async fn answer(operation: &str, head: Parts, body: Bytes, inner: &Arc<Inner>) -> Response<Body> {
     if operation != "Publish" {
         let message = format!("The local cloud does not know {operation}.");
         return SNS.refusal(StatusCode::BAD_REQUEST, "InvalidAction", &message);
     }
-    let form = Form::parse(body);
+    let form = Form::parse(&body);
     let invalid = |message: &str| {
         SNS.refusal(
             StatusCode::BAD_REQUEST,
@@ -40,7 +42,7 @@ pub(super) fn answer(operation: &str, body: &[u8], inner: &Arc<Inner>) -> Respon
     if message.is_empty() {
         return invalid("Empty message");
     }
-    match (form.get("PhoneNumber"), form.get("TopicArn").or(form.get("TargetArn"))) {
+    let captured = match (form.get("PhoneNumber"), form.get("TopicArn").or(form.get("TargetArn"))) {
         (Some(number), None) => {
             if !is_e164(number) {
                 return invalid(&format!("PhoneNumber Reason: {number} is not valid to publish to"));
@@ -64,13 +66,24 @@ pub(super) fn answer(operation: &str, body: &[u8], inner: &Arc<Inner>) -> Respon
                 from: attributes.get(SENDER_ID).cloned(),
                 ..Content::default()
             };
-            inner.captured(Channel::Sms, number.to_owned(), content);
+            Some((number.to_owned(), content))
         }
-        (None, Some(_)) => {}
+        (None, Some(_)) => None,
         (None, None) => return invalid("TopicArn or TargetArn Reason: no value for required parameter"),
         (Some(_), Some(_)) => return invalid("Only one of PhoneNumber and TopicArn may be given"),
-    }
-    SNS.result(operation, &format!("<MessageId>{}</MessageId>", random::uuid()))
+    };
+    let Some((number, content)) = captured else {
+        return SNS.result(operation, &format!("<MessageId>{}</MessageId>", random::uuid()));
+    };
+    let response = match &inner.server {
+        Some(server) => match elsewhere(server, Service::Sns, head, body, &SNS).await {
+            Ok((response, _)) => response,
+            Err(refusal) => return refusal,
+        },
+        None => SNS.result(operation, &format!("<MessageId>{}</MessageId>", random::uuid())),
+    };
+    inner.captured(Channel::Sms, number, content);
+    response
 }
 
 /// The attributes of a message: the name and the value of each.

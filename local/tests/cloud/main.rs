@@ -5,6 +5,7 @@ mod aws;
 mod callers;
 mod command_line;
 mod data;
+mod elsewhere;
 mod functions;
 mod gateway;
 mod mail;

@@ -1,11 +1,13 @@
-//! The embedded DynamoDB engine. Nothing outside this file knows which one it is, but for its clock's trait.
+//! The embedded DynamoDB engine. Nothing outside this file knows which one it is, but for its clock's trait. What is not
+//! asynchronous blocks.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use axum::body::Bytes;
-use axum::http::Uri;
+use axum::body::{Body, Bytes};
+use axum::http::request::Parts;
+use axum::http::{Request, Response, Uri, header};
 use dynoxide::storage::Storage;
 use futures_util::FutureExt as _;
 use http_body_util::Full;
@@ -22,10 +24,11 @@ use crate::clock::LocalClock;
 use crate::template::{REGION, Table};
 
 /// The engine, its HTTP server on a port of its own, and a client to it.
-pub(crate) struct Database {
+pub(crate) struct Embedded {
     engine: dynoxide::Database,
     /// A database on disk always reads real time, so its sweeps go through a second connection that has the local clock.
     sweeper: Option<Mutex<Storage>>,
+    /// Held for reading by every call, for writing by a sweep of a database on disk.
     gate: tokio::sync::RwLock<()>,
     /// How far a record's own time lags behind the local clock.
     clock: Arc<LocalClock>,
@@ -33,9 +36,9 @@ pub(crate) struct Database {
     client: Client<HttpConnector, Full<Bytes>>,
 }
 
-impl Database {
+impl Embedded {
     /// Opens the engine: in memory, or the file at `path`.
-    pub(crate) fn open(
+    pub(super) fn open(
         path: Option<&Path>,
         tables: &[Table],
         clock: Arc<LocalClock>,
@@ -73,23 +76,33 @@ impl Database {
         })
     }
 
-    /// Where the engine's own HTTP server listens.
-    pub(crate) fn address(&self) -> &Uri {
-        &self.address
+    /// Passes a request on to the engine's own HTTP server.
+    pub(super) async fn forward(&self, head: Parts, body: Bytes) -> Result<Response<Body>, String> {
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = head.method;
+        *request.uri_mut() = self.address.clone();
+        *request.headers_mut() = head.headers;
+        // The connection to the engine is another one.
+        for name in [header::CONNECTION, header::TRANSFER_ENCODING, header::HOST] {
+            request.headers_mut().remove(name);
+        }
+        // A sweep of a database on disk writes through a second connection and must not meet a write half way.
+        let _open = self.gate.read().await;
+        let answered = self.client.request(request).await;
+        let answered = answered.map_err(|error| format!("the embedded engine did not answer: {error}"))?;
+        Ok(answered.map(Body::new))
     }
 
-    /// A client with a pool of connections to it.
-    pub(crate) fn client(&self) -> &Client<HttpConnector, Full<Bytes>> {
-        &self.client
+    /// Keeps calls out while a sweep writes beside the engine.
+    pub(super) async fn closed(&self) -> Option<tokio::sync::RwLockWriteGuard<'_, ()>> {
+        match &self.sweeper {
+            Some(_) => Some(self.gate.write().await),
+            None => None,
+        }
     }
 
-    /// Held for reading by every call, for writing by a sweep of a database on disk.
-    pub(crate) fn gate(&self) -> &tokio::sync::RwLock<()> {
-        &self.gate
-    }
-
-    /// Deletes what has expired by the local clock; how many rows. Blocks.
-    pub(crate) fn sweep(&self) -> Result<usize, String> {
+    /// Deletes what has expired by the local clock; how many rows.
+    pub(super) fn sweep(&self) -> Result<usize, String> {
         let swept = match &self.sweeper {
             None => self.engine.sweep_ttl(),
             Some(storage) => {
@@ -105,8 +118,8 @@ impl Database {
     }
 
     /// Forgets the stream records of a table up to the sequence number `reached`, in a database on disk: there they would
-    /// gather for as long as it lives, and every write to a table with a stream looks through them all. Blocks.
-    pub(crate) fn trim(&self, table: &Table, reached: &str) -> Result<(), String> {
+    /// gather for as long as it lives, and every write to a table with a stream looks through them all.
+    pub(super) fn trim(&self, table: &Table, reached: &str) -> Result<(), String> {
         let (Some(storage), Some(reached)) = (&self.sweeper, stored(reached)) else {
             return Ok(());
         };
@@ -124,13 +137,7 @@ impl Database {
             .map_err(|error| error.to_string())
     }
 
-    /// Whether a sweep writes beside the engine.
-    pub(crate) fn sweeps_beside(&self) -> bool {
-        self.sweeper.is_some()
-    }
-
-    /// All rows of a table as stored. Blocks.
-    pub(crate) fn rows(&self, table: &str) -> Result<Vec<Value>, String> {
+    pub(super) fn rows(&self, table: &str) -> Result<Vec<Value>, String> {
         let mut rows = Vec::new();
         let mut start = Value::Null;
         loop {
@@ -150,9 +157,7 @@ impl Database {
         }
     }
 
-    /// Up to `limit` stream records of a table that come after the sequence number `after`, as a Lambda event has them.
-    /// Blocks.
-    pub(crate) fn records(&self, table: &Table, after: Option<&str>, limit: usize) -> Result<Vec<Value>, String> {
+    pub(super) fn records(&self, table: &Table, after: Option<&str>, limit: usize) -> Result<Vec<Value>, String> {
         let streams = self.engine.list_streams(from(json!({ "TableName": table.name }))?);
         let streams = streams.map_err(|error| error.to_string())?;
         let Some(stream) = streams.streams.first() else {
