@@ -197,14 +197,16 @@ fn outline(line: &str) -> String {
     outline
 }
 
-/// Everything that the README's chapter says to try, in one shell, gives what stands there.
+/// Everything that the README's chapters say to try, in one shell, gives what stands there.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_readme_says_to_try_answers_as_it_says() {
     let world = World::new().await;
     let readme = std::fs::read_to_string(crate::world::root().join("README.md")).expect("README.md");
-    let (_, chapter) = readme.split_once("\n## Try it\n").expect("a chapter");
-    let (chapter, _) = chapter.split_once("\n## ").expect("another chapter");
-    let blocks = chapter.split("```sh\n").skip(1);
+    let blocks = ["Five minutes", "Try it"].into_iter().flat_map(|name| {
+        let (_, chapter) = readme.split_once(&format!("\n## {name}\n")).expect("a chapter");
+        let (chapter, _) = chapter.split_once("\n## ").expect("another chapter");
+        chapter.split("```sh\n").skip(1)
+    });
     let script: String = blocks.map(|block| block.split("```").next().expect("an end")).collect();
     let (promised, commands): (Vec<_>, Vec<_>) = script.lines().partition(|line| line.starts_with("# "));
     // Each answer on a line of its own, as in a terminal.
