@@ -1,5 +1,7 @@
 //! A policy out of range refuses the start (security.md R04, R59): nothing is served with a guess.
 
+use serde_json::json;
+
 use crate::world::World;
 
 async fn refuses(parameter: &str, value: &str, variable: &str, path: &str) {
@@ -25,6 +27,30 @@ async fn lives_and_shapes_out_of_range_refuse_the_start() {
         ("PasscodeGuessesPerDay", "0", "PASSCODE_GUESSES_PER_DAY"),
     ] {
         refuses(parameter, value, variable, passcodes).await;
+    }
+}
+
+#[tokio::test]
+async fn administrators_are_marked_by_a_claim_and_its_value() {
+    let provider = [("JwtIssuer", "local"), ("JwtAudience", "a")];
+    for (parameter, variable) in [
+        ("JwtAdminClaim", "JWT_ADMIN_VALUE"),
+        ("JwtAdminValue", "JWT_ADMIN_CLAIM"),
+    ] {
+        let world = World::with(&[provider[0], provider[1], (parameter, "x")]).await;
+        let issued = world
+            .post("/_local/issuer/token")
+            .json(&json!({ "aud": "a" }))
+            .local()
+            .await;
+        let token = issued["access_token"].as_str().expect("a token");
+        let got = world.get("/api/v4/user/support_pin").bearer(token).bare().await;
+        assert!(got.status >= 500, "{parameter}: {got:?}");
+        let lines = world.cloud().logs();
+        let said = lines
+            .iter()
+            .any(|line| line.contains("refused_to_start") && line.contains(variable));
+        assert!(said, "{parameter}: {lines:#?}");
     }
 }
 

@@ -14,8 +14,12 @@ use countersign_shared::{
 
 include!(concat!(env!("OUT_DIR"), "/routes.rs"));
 
-/// Answers what no route takes: 404, or 405 with the methods that there are, in the dialect of the path.
-pub struct Fallback {}
+/// Answers what no route takes: 404, or 405 with the methods that there are, in the dialect of the path. Where pages of other
+/// origins may call, it is asked about that, too: the gateway gives `$default` every `OPTIONS`. It adds the headers that decide;
+/// what a browser wants besides is a status that is no error.
+pub struct Fallback {
+    pub has_cors: bool,
+}
 
 impl Endpoint for Fallback {
     type Error = Error;
@@ -26,6 +30,10 @@ impl Endpoint for Fallback {
             .filter(|route| route.takes(&call.path))
             .map(|route| route.method)
             .collect();
+        let is_preflight = call.method == "OPTIONS" && call.header("access-control-request-method").is_some();
+        if self.has_cors && is_preflight && !allow.is_empty() {
+            return Ok(Answer::empty("preflight"));
+        }
         Err(match allow.is_empty() {
             true => Rejection::NoRoute.into(),
             false => Rejection::WrongMethod {

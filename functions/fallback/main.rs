@@ -4,5 +4,9 @@ mod handler;
 use countersign_shared::edge;
 
 fn main() -> std::process::ExitCode {
-    edge::run(async |_| Ok(handler::Fallback {}))
+    edge::run(async |edge| {
+        Ok(handler::Fallback {
+            has_cors: edge.has_cors(),
+        })
+    })
 }

@@ -5,6 +5,7 @@ use countersign_shared::{
         client::Client,
         key::Passcodes,
         passcode::{Binding, Handle, Passcode, Policy},
+        provider::Provider,
         token::Token,
         user::User,
     },
@@ -34,6 +35,7 @@ pub struct Consume {
     pub passcodes: Table<Passcode, Update>,
     pub keys: Keys<Passcodes>,
     pub policy: Policy,
+    pub provider: Option<Provider>,
 }
 
 impl Endpoint for Consume {
@@ -45,8 +47,8 @@ impl Endpoint for Consume {
             users: &self.users,
             clients: &self.clients,
         };
-        let (caller, _) = admission::caller(doors, call, PASSCODE, |_| {}).await??;
-        let ClientQuery { client_id: client } = ClientQuery::read(call, &caller, ConsumeForm::FIELDS)?;
+        let client = admission::client(self.provider.as_ref(), doors, call, PASSCODE).await??;
+        let ClientQuery { client_id: client } = ClientQuery::read(call, client, ConsumeForm::FIELDS)?;
         let ConsumeForm {
             passcode: given,
             purpose,

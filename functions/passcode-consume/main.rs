@@ -5,7 +5,7 @@ use countersign_shared::edge;
 
 fn main() -> std::process::ExitCode {
     edge::run_recorded(async |edge| {
-        let (policy, keys) = (edge.passcode_policy(), edge.keys().await);
+        let (policy, keys, provider) = (edge.passcode_policy(), edge.keys().await, edge.identity_provider());
         Ok(handler::Consume {
             tokens: edge.table(),
             users: edge.table(),
@@ -14,6 +14,7 @@ fn main() -> std::process::ExitCode {
             passcodes: edge.table(),
             keys: keys?,
             policy: policy?,
+            provider: provider?,
         })
     })
 }

@@ -1,6 +1,6 @@
 use countersign_shared::{
     admission::{self, Doors},
-    domain::{client::Client, passcode::Passcode, token::Token, user::User},
+    domain::{client::Client, passcode::Passcode, provider::Provider, token::Token, user::User},
     http::{
         broadleaf::{ClientQuery, Error, InvalidateForm, PASSCODE, Status},
         call::Call,
@@ -19,6 +19,7 @@ pub struct Invalidate {
     pub users: Table<User, BatchGet>,
     pub clients: Table<Client, BatchGet>,
     pub passcodes: Table<Passcode, Update>,
+    pub provider: Option<Provider>,
 }
 
 impl Endpoint for Invalidate {
@@ -30,8 +31,8 @@ impl Endpoint for Invalidate {
             users: &self.users,
             clients: &self.clients,
         };
-        let (caller, _) = admission::caller(doors, call, PASSCODE, |_| {}).await??;
-        let ClientQuery { client_id: client } = ClientQuery::read(call, &caller, InvalidateForm::FIELDS)?;
+        let client = admission::client(self.provider.as_ref(), doors, call, PASSCODE).await??;
+        let ClientQuery { client_id: client } = ClientQuery::read(call, client, InvalidateForm::FIELDS)?;
         let InvalidateForm { passcode_id: id } = InvalidateForm::read(call)?;
         call.note_subject(format!("passcode:{}", id.as_str()));
         let change = passcode::invalidate(&id, &client, &call.invocation, call.now);

@@ -5,6 +5,7 @@ use countersign_shared::{
         client::Client,
         key::Passcodes,
         passcode::{Binding, Passcode, Policy},
+        provider::Provider,
         secret::Secret,
         token::Token,
         user::User,
@@ -34,6 +35,7 @@ pub struct Retrieve {
     pub passcodes: Table<Passcode, Put>,
     pub keys: Keys<Passcodes>,
     pub policy: Policy,
+    pub provider: Option<Provider>,
 }
 
 impl Endpoint for Retrieve {
@@ -45,8 +47,8 @@ impl Endpoint for Retrieve {
             users: &self.users,
             clients: &self.clients,
         };
-        let (caller, _) = admission::caller(doors, call, PASSCODE, |_| {}).await??;
-        let ClientQuery { client_id: client } = ClientQuery::read(call, &caller, &[])?;
+        let client = admission::client(self.provider.as_ref(), doors, call, PASSCODE).await??;
+        let ClientQuery { client_id: client } = ClientQuery::read(call, client, &[])?;
         let RetrieveQuery { purpose, username } = RetrieveQuery::read(call)?;
         let binding = Binding {
             client,

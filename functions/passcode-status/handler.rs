@@ -1,6 +1,6 @@
 use countersign_shared::{
     admission::{self, Doors},
-    domain::{client::Client, passcode::Passcode, token::Token, user::User},
+    domain::{client::Client, passcode::Passcode, provider::Provider, token::Token, user::User},
     http::{
         broadleaf::{self, ClientQuery, Error, PASSCODE, StatusQuery},
         call::Call,
@@ -16,6 +16,7 @@ pub struct Status {
     pub users: Table<User, BatchGet>,
     pub clients: Table<Client, BatchGet>,
     pub passcodes: Table<Passcode, Get>,
+    pub provider: Option<Provider>,
 }
 
 impl Endpoint for Status {
@@ -27,8 +28,8 @@ impl Endpoint for Status {
             users: &self.users,
             clients: &self.clients,
         };
-        let (caller, _) = admission::caller(doors, call, PASSCODE, |_| {}).await??;
-        let ClientQuery { client_id: client } = ClientQuery::read(call, &caller, &[])?;
+        let client = admission::client(self.provider.as_ref(), doors, call, PASSCODE).await??;
+        let ClientQuery { client_id: client } = ClientQuery::read(call, client, &[])?;
         let StatusQuery { passcode_id: id } = StatusQuery::read(call)?;
         call.note_subject(format!("passcode:{}", id.as_str()));
         let found = self.passcodes.get(&id.handle(), call.now).await?;

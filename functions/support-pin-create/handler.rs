@@ -1,8 +1,9 @@
 use countersign_shared::{
-    admission,
+    admission::{self, People},
     domain::{
         key::SupportPins,
-        support_pin::{Policy, SupportPin},
+        provider::Provider,
+        support_pin::{Owner, Policy, SupportPin},
         token::Token,
         user::User,
     },
@@ -33,6 +34,7 @@ pub struct Create {
     pub pins: Table<SupportPin, Put>,
     pub keys: Keys<SupportPins>,
     pub policy: Policy,
+    pub provider: Option<Provider>,
 }
 
 impl Endpoint for Create {
@@ -48,10 +50,15 @@ impl Endpoint for Create {
 impl Create {
     async fn create(&self, call: &Call) -> Result<Answer, Error> {
         let token = gitlab::token(call)?;
+        let people = People {
+            provider: self.provider.as_ref(),
+            tokens: &self.tokens,
+            users: &self.users,
+        };
         for _ in 0..TRIES {
-            let caller = admission::person(&self.tokens, &self.users, call, token, gitlab::WRITE, None).await??;
+            let caller = admission::holder(people, call, token, gitlab::WRITE, None).await??;
             gitlab::expect_nothing(call)?;
-            if let Some(answer) = self.issue(call, &caller.user).await? {
+            if let Some(answer) = self.issue(call, &caller.own).await? {
                 return Ok(answer);
             }
         }
@@ -59,12 +66,23 @@ impl Create {
     }
 
     /// `None` when the user's tokens have ended since the user was read: what was to be written would have ended with them.
-    async fn issue(&self, call: &Call, user: &User) -> Result<Option<Answer>, Fault> {
-        let (pin, digits) = SupportPin::issue(&self.policy, user, &self.keys.at(call.now).await, &mut SysRng, call.now)
-            .map_err(Fault::from)?;
+    async fn issue(&self, call: &Call, owner: &Owner) -> Result<Option<Answer>, Fault> {
+        let (pin, digits) = SupportPin::issue(
+            &self.policy,
+            owner,
+            &self.keys.at(call.now).await,
+            &mut SysRng,
+            call.now,
+        )
+        .map_err(Fault::from)?;
         let mut transaction = Transaction::default();
         transaction.put(&self.pins, &pin);
-        transaction.check(&self.depend_on_users, &user.id, rows::user::is_there(user));
+        match owner {
+            Owner::Ours(user) => {
+                transaction.check(&self.depend_on_users, &user.id, rows::user::is_there(user));
+            }
+            Owner::Provided(_) => {}
+        }
         let shown = gitlab::SupportPin::new(&digits, pin.expires_at);
         Ok(match transaction.commit().await? {
             Committed::Yes => Some(Answer::json(201, "pin_created", &shown).as_step(Step::Issued)),

@@ -5,7 +5,7 @@ use countersign_shared::edge;
 
 fn main() -> std::process::ExitCode {
     edge::run_recorded(async |edge| {
-        let (policy, keys) = (edge.support_pin_policy(), edge.keys().await);
+        let (policy, keys, provider) = (edge.support_pin_policy(), edge.keys().await, edge.identity_provider());
         Ok(handler::Create {
             tokens: edge.table(),
             users: edge.table(),
@@ -13,6 +13,7 @@ fn main() -> std::process::ExitCode {
             pins: edge.table(),
             keys: keys?,
             policy: policy?,
+            provider: provider?,
         })
     })
 }

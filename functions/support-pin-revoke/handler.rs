@@ -1,6 +1,6 @@
 use countersign_shared::{
-    admission,
-    domain::{id::UserId, support_pin::SupportPin, token::Token, user::User},
+    admission::{self, People},
+    domain::{provider::Provider, support_pin::SupportPin, token::Token, user::User},
     http::{
         call::Call,
         gitlab::{self, Error, StoreFailed},
@@ -18,6 +18,7 @@ pub struct Revoke {
     pub tokens: Table<Token, BatchGet>,
     pub users: Table<User, BatchGet>,
     pub pins: Table<SupportPin, Update>,
+    pub provider: Option<Provider>,
 }
 
 impl Endpoint for Revoke {
@@ -32,16 +33,18 @@ impl Endpoint for Revoke {
 
 impl Revoke {
     async fn revoke(&self, call: &Call) -> Result<Answer, Error> {
+        let people = People {
+            provider: self.provider.as_ref(),
+            tokens: &self.tokens,
+            users: &self.users,
+        };
         let token = gitlab::token(call)?;
-        let id = UserId::parse(call.path_parameter("id"));
-        let caller = admission::person(&self.tokens, &self.users, call, token, gitlab::WRITE, id).await??;
-        if let Some(id) = id {
-            call.note_subject(format!("user:{}", id.text()));
-        }
-        let user = gitlab::administered(&caller.user, caller.named.as_ref())?;
+        let named = Some(call.path_parameter("id"));
+        let caller = admission::holder(people, call, token, gitlab::WRITE, named).await??;
+        let owner = gitlab::administered(&caller)?;
         gitlab::expect_nothing(call)?;
-        let change = support_pin::revoke(user, &call.invocation, call.now);
-        match self.pins.update(&user.id, change, call.now).await? {
+        let change = support_pin::revoke(owner, &call.invocation, call.now);
+        match self.pins.update(&owner.id(), change, call.now).await? {
             Changed::Yes(_) => {}
             Changed::No(Some(pin)) if pin.was_revoked_by(&call.invocation) => {}
             Changed::No(_) => return Err(Error::NoPinToRevoke),

@@ -1,6 +1,6 @@
 use countersign_shared::{
-    admission,
-    domain::{id::UserId, key::SupportPins, support_pin::SupportPin, token::Token, user::User},
+    admission::{self, People},
+    domain::{key::SupportPins, provider::Provider, support_pin::SupportPin, token::Token, user::User},
     http::{
         call::Call,
         gitlab::{self, Error, StoreFailed},
@@ -21,6 +21,7 @@ pub struct ShowUser {
     pub pins: Table<SupportPin, Get>,
     pub keys: Keys<SupportPins>,
     pub trail: Trail,
+    pub provider: Option<Provider>,
 }
 
 impl Endpoint for ShowUser {
@@ -33,16 +34,18 @@ impl Endpoint for ShowUser {
 
 impl ShowUser {
     async fn show(&self, call: &Call) -> Result<Answer, Error> {
+        let people = People {
+            provider: self.provider.as_ref(),
+            tokens: &self.tokens,
+            users: &self.users,
+        };
         let token = gitlab::token(call)?;
-        let id = UserId::parse(call.path_parameter("id"));
-        let caller = admission::person(&self.tokens, &self.users, call, token, gitlab::READ, id).await??;
-        if let Some(id) = id {
-            call.note_subject(format!("user:{}", id.text()));
-        }
-        let user = gitlab::administered(&caller.user, caller.named.as_ref())?;
+        let named = Some(call.path_parameter("id"));
+        let caller = admission::holder(people, call, token, gitlab::READ, named).await??;
+        let owner = gitlab::administered(&caller)?;
         gitlab::expect_nothing(call)?;
-        let pin = self.pins.get(&user.id, call.now).await?.ok_or(Error::NoPin)?;
-        let digits = pin.open(user, &self.keys.at(call.now).await)?.ok_or(Error::NoPin)?;
+        let pin = self.pins.get(&owner.id(), call.now).await?.ok_or(Error::NoPin)?;
+        let digits = pin.open(owner, &self.keys.at(call.now).await)?.ok_or(Error::NoPin)?;
         let noted = self.trail.before(call, "pin_read").await;
         noted.map_err(Error::NotRecorded)?;
         Ok(Answer::json(200, "pin_read", &gitlab::SupportPin::new(&digits, pin.expires_at)).as_step(Step::Verified))

@@ -5,13 +5,14 @@ use countersign_shared::{edge, trail::Trail};
 
 fn main() -> std::process::ExitCode {
     edge::run_recorded(async |edge| {
-        let (keys, policy) = (edge.keys().await, edge.audit_policy());
+        let (keys, policy, provider) = (edge.keys().await, edge.audit_policy(), edge.identity_provider());
         Ok(handler::ShowUser {
             tokens: edge.table(),
             users: edge.table(),
             pins: edge.table(),
             keys: keys?,
             trail: Trail::new(edge.table(), policy?),
+            provider: provider?,
         })
     })
 }

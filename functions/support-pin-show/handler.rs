@@ -1,6 +1,6 @@
 use countersign_shared::{
-    admission,
-    domain::{key::SupportPins, support_pin::SupportPin, token::Token, user::User},
+    admission::{self, People},
+    domain::{key::SupportPins, provider::Provider, support_pin::SupportPin, token::Token, user::User},
     http::{
         call::Call,
         gitlab::{self, Error},
@@ -17,6 +17,7 @@ pub struct Show {
     pub users: Table<User, BatchGet>,
     pub pins: Table<SupportPin, Get>,
     pub keys: Keys<SupportPins>,
+    pub provider: Option<Provider>,
 }
 
 impl Endpoint for Show {
@@ -24,11 +25,16 @@ impl Endpoint for Show {
 
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
         let token = gitlab::token(call)?;
-        let caller = admission::person(&self.tokens, &self.users, call, token, gitlab::READ, None).await??;
+        let people = People {
+            provider: self.provider.as_ref(),
+            tokens: &self.tokens,
+            users: &self.users,
+        };
+        let caller = admission::holder(people, call, token, gitlab::READ, None).await??;
         gitlab::expect_nothing(call)?;
-        let pin = self.pins.get(&caller.user.id, call.now).await?.ok_or(Error::NoPin)?;
+        let pin = self.pins.get(&caller.own.id(), call.now).await?.ok_or(Error::NoPin)?;
         let digits = pin
-            .open(&caller.user, &self.keys.at(call.now).await)?
+            .open(&caller.own, &self.keys.at(call.now).await)?
             .ok_or(Error::NoPin)?;
         Ok(Answer::json(
             200,

@@ -5,12 +5,13 @@ use countersign_shared::edge;
 
 fn main() -> std::process::ExitCode {
     edge::run_recorded(async |edge| {
-        let keys = edge.keys().await;
+        let (keys, provider) = (edge.keys().await, edge.identity_provider());
         Ok(handler::Show {
             tokens: edge.table(),
             users: edge.table(),
             pins: edge.table(),
             keys: keys?,
+            provider: provider?,
         })
     })
 }

@@ -5,8 +5,10 @@ use crate::{
         access::{self, Caller, Principal, Refusal},
         client::Client,
         factor::{Factor, FactorKey, FactorType},
-        id::UserId,
+        id::{ClientId, UserId},
+        provider::Provider,
         scope::Needed,
+        support_pin::{Holder, Owner as PinOwner},
         token::{Owner, Presented, Token},
         user::User,
     },
@@ -66,6 +68,87 @@ pub async fn person(
             Principal::Client(_) => Err(Refusal::UnknownToken),
         }),
     )
+}
+
+/// Where people are looked up, unless an identity provider vouches for them: then nothing is read.
+#[derive(Clone, Copy)]
+pub struct People<'a> {
+    /// The provider, if there is one.
+    pub provider: Option<&'a Provider>,
+    /// Tokens.
+    pub tokens: &'a Table<Token, BatchGet>,
+    /// People.
+    pub users: &'a Table<User, BatchGet>,
+}
+
+/// Admits somebody to support PINs. `token` counts where there is no provider; `named` is the user that the route names.
+///
+/// # Errors
+/// [`Fault`] when the store fails.
+pub async fn holder(
+    people: People<'_>,
+    call: &Call,
+    token: Option<&str>,
+    needed: Needed,
+    named: Option<&str>,
+) -> Admission<Holder> {
+    if let Some(provider) = people.provider {
+        return Ok(vouched_holder(provider, call, needed, named));
+    }
+    let id = named.and_then(UserId::parse);
+    let person = match person(people.tokens, people.users, call, token, needed, id).await? {
+        Ok(person) => person,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    if let Some(id) = id {
+        call.note_subject(format!("user:{}", id.text()));
+    }
+    let Person { user, named } = person;
+    let named = named.filter(|named| user.administers(named));
+    Ok(Ok(Holder {
+        is_admin: user.is_admin,
+        own: PinOwner::Ours(Box::new(user)),
+        named: named.map(|named| PinOwner::Ours(Box::new(named))),
+    }))
+}
+
+/// All users of a provider are one tenant, and whom it names is there: only it knows.
+fn vouched_holder(provider: &Provider, call: &Call, needed: Needed, named: Option<&str>) -> Result<Holder, Refusal> {
+    let claims = call.claims.as_ref().ok_or(Refusal::NoToken)?;
+    let id = provider.user(claims)?;
+    call.note_actor(format!("user:{}", id.text()));
+    provider.check(claims, needed)?;
+    let named = named.map(|name| provider.user_named(name));
+    if let Some(id) = named {
+        call.note_subject(format!("user:{}", id.text()));
+    }
+    Ok(Holder {
+        own: PinOwner::Provided(id),
+        is_admin: provider.is_admin(claims),
+        named: named.map(PinOwner::Provided),
+    })
+}
+
+/// Admits a caller in a client's name as [`caller`] does, or as the identity provider says, if there is one.
+///
+/// # Errors
+/// [`Fault`] when the store fails.
+pub async fn client(provider: Option<&Provider>, doors: Doors<'_>, call: &Call, needed: Needed) -> Admission<ClientId> {
+    match provider {
+        Some(provider) => Ok(vouched_client(provider, call, needed)),
+        None => {
+            let admitted = caller(doors, call, needed, |_| {}).await?;
+            Ok(admitted.map(|(caller, _)| caller.client))
+        }
+    }
+}
+
+fn vouched_client(provider: &Provider, call: &Call, needed: Needed) -> Result<ClientId, Refusal> {
+    let claims = call.claims.as_ref().ok_or(Refusal::NoToken)?;
+    let client = provider.client(claims)?;
+    call.note_actor(format!("client:{}", client.as_str()));
+    provider.check(claims, needed)?;
+    Ok(client)
 }
 
 /// Where callers are looked up.

@@ -1,6 +1,7 @@
 //! Floor 2: the operator's policies, read from the environment once, when a function starts. A number out of range
 //! refuses the start (ASVS 13.4.2): a policy is never guessed.
 
+mod provider;
 mod second_factor;
 mod sms;
 

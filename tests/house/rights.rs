@@ -42,7 +42,9 @@ const HARMLESS: &[&str] = &[
     "OpenApi",
     "Pages",
     "Policy",
+    "Provider",
     "Source",
+    "bool",
 ];
 
 /// What a function needs: the actions that its role allows, and the variables that its environment holds.
@@ -131,6 +133,7 @@ fn needs(function: &Function<'_>, template: &Template, known: &Variables, broken
                 continue;
             }
             ("Trail", _) => continue,
+            ("Option", [of]) if HARMLESS.contains(of) => continue,
             (of, _) if HARMLESS.contains(&of) => continue,
             (of, _) => {
                 broken.push(format!(

@@ -1,6 +1,8 @@
 //! A route is written once, in template.yaml: comments, the README, the OpenAPI document and the tests follow.
 
-use serde_json::json;
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
 use syn::visit::{self, Visit};
 
 use super::{
@@ -122,6 +124,90 @@ fn routes_that_send_or_compare_are_throttled_more() {
         |key| format!("{key} is no route that sends, compares or hashes: remove it from RouteSettings of Api"),
     );
     verdict(broken);
+}
+
+/// The families whose callers an identity provider may vouch for.
+const VOUCHED: &[&str] = &["/api/v4/", "/passcode/"];
+
+#[test]
+fn the_apis_own_document_only_says_who_may_call() {
+    let template = Template::read();
+    let [(_, api)] = template.resources("AWS::Serverless::HttpApi")[..] else {
+        panic!("there is one API");
+    };
+    let document = &api["Properties"]["DefinitionBody"];
+    let mut broken = Vec::new();
+    let mut secured = Vec::new();
+    for (path, methods) in entries(&document["paths"]) {
+        for (method, operation) in entries(methods) {
+            let key = format!("{} {path}", method.to_uppercase());
+            let security = json!({ "!If": ["HasJwt", [{ "Jwt": [] }], { "!Ref": "AWS::NoValue" }] });
+            if *operation != json!({ "security": security }) {
+                broken.push(format!(
+                    "the DefinitionBody has {operation} for {key}: write {security} as its security, and nothing else"
+                ));
+            }
+            secured.push(key);
+        }
+    }
+    let routes: Vec<_> = template.routes().into_iter().map(|route| route.key).collect();
+    let vouched: Vec<_> = routes
+        .into_iter()
+        .filter(|key| VOUCHED.iter().any(|family| key.contains(&format!(" {family}"))))
+        .collect();
+    compare(
+        &mut broken,
+        &secured,
+        &vouched,
+        |route| format!("the DefinitionBody of the API secures {route}, whose function reads no claims: remove it"),
+        |route| format!("the DefinitionBody of the API does not secure {route}: without it JwtIssuer leaves it shut"),
+    );
+    for route in template.routes() {
+        let reads = read(&format!("functions/{}/main.rs", route.function))
+            .text
+            .contains("edge.identity_provider()");
+        if reads != vouched.contains(&route.key) {
+            broken.push(format!(
+                "{} must read claims if it is of {VOUCHED:?}, and must not otherwise: look at edge.identity_provider()",
+                route.function
+            ));
+        }
+    }
+    let cors = &document["x-amazon-apigateway-cors"]["!If"][1];
+    let known = [
+        ("allowOrigins", json!({ "!Split": [",", { "!Ref": "CorsOrigins" }] })),
+        ("allowMethods", methods(&template)),
+        (
+            "allowHeaders",
+            json!(["authorization", "content-type", "idempotency-key", "private-token"]),
+        ),
+        (
+            "exposeHeaders",
+            json!(["apigw-requestid", "location", "retry-after", "www-authenticate"]),
+        ),
+        ("maxAge", json!(600)),
+    ];
+    // Never credentials: a browser would then send cookies along, and nothing here wants one.
+    let wanted = Value::Object(
+        known
+            .map(|(name, value)| (name.to_owned(), value))
+            .into_iter()
+            .collect(),
+    );
+    if *cors != wanted {
+        broken.push(format!("the API's CORS is {cors}: make it {wanted}"));
+    }
+    verdict(broken);
+}
+
+/// The methods of all routes.
+fn methods(template: &Template) -> Value {
+    let methods: BTreeSet<_> = template
+        .routes()
+        .iter()
+        .filter_map(|route| Some(route.key.split_once(' ')?.0.to_owned()))
+        .collect();
+    json!(methods)
 }
 
 #[test]

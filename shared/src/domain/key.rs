@@ -91,9 +91,9 @@ impl<P> fmt::Debug for Key<P> {
 /// The live keys of one purpose, newest first. They fit no other purpose:
 ///
 /// ```compile_fail,E0308
-/// # use countersign_shared::domain::{key::{Keyring, Passcodes}, support_pin::SupportPin};
-/// fn open(pin: &SupportPin, keys: &Keyring<Passcodes>) {
-///     let _ = pin.open(keys);
+/// # use countersign_shared::domain::{key::{Keyring, Passcodes}, support_pin::{Owner, SupportPin}};
+/// fn open(pin: &SupportPin, owner: &Owner, keys: &Keyring<Passcodes>) {
+///     let _ = pin.open(owner, keys);
 /// }
 /// ```
 #[derive(Debug)]

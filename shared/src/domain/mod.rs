@@ -20,6 +20,7 @@ pub mod passcode;
 pub mod password;
 pub mod password_reset;
 pub mod phone;
+pub mod provider;
 pub mod registration;
 pub mod repetition;
 pub mod scope;

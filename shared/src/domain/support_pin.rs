@@ -35,6 +35,46 @@ pub struct SupportPin {
     pub content: Content,
 }
 
+/// Whose support PIN it is.
+#[derive(Clone, Debug)]
+pub enum Owner {
+    /// A user of ours.
+    Ours(Box<User>),
+    /// A user of the operator's identity provider. Nothing is stored of such.
+    Provided(UserId),
+}
+
+impl Owner {
+    /// The id.
+    #[must_use]
+    pub fn id(&self) -> UserId {
+        match self {
+            Self::Ours(user) => user.id,
+            Self::Provided(id) => *id,
+        }
+    }
+
+    /// The token generation that the PIN ends with. The provider's users have none: what ends their tokens is not known here.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        match self {
+            Self::Ours(user) => user.token_generation,
+            Self::Provided(_) => 0,
+        }
+    }
+}
+
+/// Somebody who may pass where support PINs are kept.
+#[derive(Clone, Debug)]
+pub struct Holder {
+    /// The own PIN's owner.
+    pub own: Owner,
+    /// Whether other users' PINs are this one's business.
+    pub is_admin: bool,
+    /// The owner whom the route names, if there is one within reach.
+    pub named: Option<Owner>,
+}
+
 /// What is left of a support PIN.
 #[derive(Clone, Debug)]
 pub enum Content {
@@ -63,7 +103,7 @@ impl SupportPin {
     /// [`NoEntropy`] when the generator fails.
     pub fn issue(
         policy: &Policy,
-        user: &User,
+        owner: &Owner,
         keys: &Keyring<SupportPins>,
         rng: &mut impl TryCryptoRng,
         now: Timestamp,
@@ -71,12 +111,13 @@ impl SupportPin {
         let digits = random_text(rng, b"0123456789", 6)?;
         let expires_at = now.deadline(policy.lifetime);
         let id = random_bytes(rng)?;
-        let context = context(user.id, user.token_generation, &id, expires_at);
+        let (user, generation) = (owner.id(), owner.generation());
+        let context = context(user, generation, &id, expires_at);
         let sealed = Sealed::close(keys, &context.each_ref().map(Vec::as_slice), &digits, rng)?;
         Ok((
             Self {
-                user: user.id,
-                generation: user.token_generation,
+                user,
+                generation,
                 issued_at: now,
                 expires_at,
                 content: Content::Sealed(Digits { id, sealed }),
@@ -89,8 +130,8 @@ impl SupportPin {
     ///
     /// # Errors
     /// [`Unreadable`] when the key is not live any more or the row is not as it was written.
-    pub fn open(&self, owner: &User, keys: &Keyring<SupportPins>) -> Result<Option<Secret>, Unreadable> {
-        if self.generation != owner.token_generation {
+    pub fn open(&self, owner: &Owner, keys: &Keyring<SupportPins>) -> Result<Option<Secret>, Unreadable> {
+        if self.generation != owner.generation() {
             return Ok(None);
         }
         match &self.content {
@@ -133,8 +174,12 @@ mod tests {
 
     const POLICY: Policy = Policy { lifetime: 86_400 };
 
-    fn issue(user: &User, keys: &Keyring<SupportPins>) -> (SupportPin, Secret) {
-        SupportPin::issue(&POLICY, user, keys, &mut SysRng, Timestamp::from_seconds(1000)).expect("entropy")
+    fn owner() -> Owner {
+        Owner::Ours(Box::new(user()))
+    }
+
+    fn issue(owner: &Owner, keys: &Keyring<SupportPins>) -> (SupportPin, Secret) {
+        SupportPin::issue(&POLICY, owner, keys, &mut SysRng, Timestamp::from_seconds(1000)).expect("entropy")
     }
 
     fn sealed(pin: &mut SupportPin) -> &mut Sealed {
@@ -144,7 +189,7 @@ mod tests {
         }
     }
 
-    fn digits(pin: &SupportPin, owner: &User, keys: &Keyring<SupportPins>) -> Option<String> {
+    fn digits(pin: &SupportPin, owner: &Owner, keys: &Keyring<SupportPins>) -> Option<String> {
         pin.open(owner, keys)
             .ok()
             .flatten()
@@ -154,7 +199,7 @@ mod tests {
     #[test]
     fn a_pin_opens_to_its_six_digits() {
         let keys = ring(&[1]);
-        let owner = user();
+        let owner = owner();
         let (pin, issued) = issue(&owner, &keys);
         assert_eq!(digits(&pin, &owner, &keys).as_deref(), Some(issued.expose()));
         assert!(issued.expose().len() == 6 && issued.expose().bytes().all(|b| b.is_ascii_digit()));
@@ -164,7 +209,7 @@ mod tests {
     #[test]
     fn a_changed_row_opens_to_nothing() {
         let keys = ring(&[1]);
-        let owner = user();
+        let owner = owner();
         let (good, _) = issue(&owner, &keys);
         let (mut earlier, _) = issue(&owner, &keys);
         let earlier = sealed(&mut earlier).clone();
@@ -187,7 +232,7 @@ mod tests {
     #[test]
     fn a_revoked_pin_has_no_digits() {
         let keys = ring(&[1]);
-        let owner = user();
+        let owner = owner();
         let (mut pin, _) = issue(&owner, &keys);
         assert!(!pin.was_revoked_by("request"));
         pin.content = Content::Revoked { by: "request".into() };
@@ -198,9 +243,10 @@ mod tests {
     #[test]
     fn a_pin_ends_with_its_owners_tokens() {
         let keys = ring(&[1]);
-        let mut owner = user();
-        let (mut pin, _) = issue(&owner, &keys);
-        owner.token_generation = 1;
+        let mut user = user();
+        let (mut pin, _) = issue(&Owner::Ours(Box::new(user.clone())), &keys);
+        user.token_generation = 1;
+        let owner = Owner::Ours(Box::new(user));
         assert!(pin.open(&owner, &keys).expect("not an error").is_none());
         pin.generation = 1;
         assert!(
@@ -210,8 +256,17 @@ mod tests {
     }
 
     #[test]
+    fn a_pin_of_the_providers_user_is_its_own_alone() {
+        let keys = ring(&[1]);
+        let provided = Owner::Provided(user().id);
+        let (pin, issued) = issue(&provided, &keys);
+        assert_eq!(digits(&pin, &provided, &keys).as_deref(), Some(issued.expose()));
+        assert!(pin.user == provided.id() && pin.generation == 0);
+    }
+
+    #[test]
     fn keys_rotate() {
-        let owner = user();
+        let owner = owner();
         let (old, issued) = issue(&owner, &ring(&[1]));
         assert_eq!(
             digits(&old, &owner, &ring(&[1, 2])).as_deref(),
@@ -228,7 +283,7 @@ mod tests {
     #[test]
     fn nonces_do_not_repeat() {
         let keys = ring(&[1]);
-        let owner = user();
+        let owner = owner();
         let mut seen = HashSet::new();
         for _ in 0..100_000 {
             assert!(
@@ -240,6 +295,6 @@ mod tests {
 
     #[test]
     fn without_entropy_there_is_no_pin() {
-        assert!(SupportPin::issue(&POLICY, &user(), &ring(&[1]), &mut Broken, Timestamp::from_seconds(0)).is_err());
+        assert!(SupportPin::issue(&POLICY, &owner(), &ring(&[1]), &mut Broken, Timestamp::from_seconds(0)).is_err());
     }
 }

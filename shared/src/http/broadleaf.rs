@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     domain::{
-        access::{Caller, Refusal},
+        access::Refusal,
         budget::Exhausted,
         id::ClientId,
         passcode::{Label, PasscodeId},
@@ -38,19 +38,17 @@ pub struct ClientQuery {
 }
 
 impl ClientQuery {
-    /// Reads the query of a call by this caller. `elsewhere` belongs into the body: a URL is logged.
+    /// Reads the query of a call in this client's name. `elsewhere` belongs into the body: a URL is logged.
     ///
     /// # Errors
     /// [`Error::OtherClient`] when `client_id` is not the token's client; a malformed request when it is missing, or
     /// when a token or one of `elsewhere` is in the query.
-    pub fn read(call: &Call, caller: &Caller, elsewhere: &[&str]) -> Result<Self, Error> {
+    pub fn read(call: &Call, client: ClientId, elsewhere: &[&str]) -> Result<Self, Error> {
         let query = call.query()?;
         query.refuse_any(&["access_token"])?;
         query.refuse_any(elsewhere)?;
-        match query.required("client_id")?.expose() == caller.client.as_str() {
-            true => Ok(Self {
-                client_id: caller.client.clone(),
-            }),
+        match query.required("client_id")?.expose() == client.as_str() {
+            true => Ok(Self { client_id: client }),
             false => Err(Error::OtherClient),
         }
     }

@@ -8,7 +8,7 @@ use percent_encoding::percent_decode_str;
 
 use super::{json::Object, rejection::Rejection};
 use crate::{
-    domain::{network::Network, secret::Secret, time::Timestamp},
+    domain::{network::Network, provider::Claims, secret::Secret, time::Timestamp},
     observe::Told,
 };
 
@@ -35,6 +35,8 @@ pub struct Call {
     pub now: Timestamp,
     /// Where it comes from, as the gateway saw it; never a header's word.
     pub source: Network,
+    /// What an identity provider says of the caller, if the gateway has verified its token. No caller can write this.
+    pub claims: Option<Claims>,
     headers: HeaderMap,
     query: String,
     path_parameters: HashMap<String, String>,
@@ -72,6 +74,7 @@ impl Call {
             invocation,
             now,
             source: Network::of(context.http.source_ip.as_deref().unwrap_or_default()),
+            claims: context.authorizer.and_then(|found| found.jwt).map(|jwt| jwt.claims),
             body: body(event.body.unwrap_or_default(), event.is_base64_encoded),
             headers: event.headers,
             query: event.raw_query_string.unwrap_or_default(),

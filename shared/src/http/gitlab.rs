@@ -14,8 +14,8 @@ use crate::{
         scope::{Needed, Scope},
         seal,
         secret::Secret,
+        support_pin::{Holder, Owner},
         time::Timestamp,
-        user::User,
     },
     fault::{Fault, TRY_AGAIN_AFTER},
     observe::Family,
@@ -60,15 +60,15 @@ pub fn expect_nothing(call: &Call) -> Result<(), Error> {
     Ok(())
 }
 
-/// The user that the route names, for an administrator of the user's domain.
+/// The user that the route names, for an administrator.
 ///
 /// # Errors
-/// [`Error::NotAdministrator`] before anything is said about the user; [`Error::NoUser`] when there is none here.
-pub fn administered<'a>(caller: &User, named: Option<&'a User>) -> Result<&'a User, Error> {
+/// [`Error::NotAdministrator`] before anything is said about the user; [`Error::NoUser`] when there is none within reach.
+pub fn administered(caller: &Holder) -> Result<&Owner, Error> {
     if !caller.is_admin {
         return Err(Error::NotAdministrator);
     }
-    named.filter(|user| caller.administers(user)).ok_or(Error::NoUser)
+    caller.named.as_ref().ok_or(Error::NoUser)
 }
 
 /// A support PIN, to its owner and to administrators.

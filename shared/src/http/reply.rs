@@ -43,6 +43,19 @@ impl Answer {
         self
     }
 
+    /// No body, and nothing to say but that all is well.
+    #[must_use]
+    pub fn empty(outcome: &'static str) -> Self {
+        Self {
+            status: 204,
+            headers: Vec::new(),
+            body: String::new(),
+            outcome,
+            fault: None,
+            step: None,
+        }
+    }
+
     /// The answer of before, to a call that came again.
     #[must_use]
     pub fn repeated(status: u16, body: String) -> Self {

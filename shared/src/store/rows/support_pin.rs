@@ -6,9 +6,8 @@ use crate::{
     domain::{
         id::UserId,
         seal::Sealed,
-        support_pin::{Content, Digits, SupportPin},
+        support_pin::{Content, Digits, Owner, SupportPin},
         time::Timestamp,
-        user::User,
     },
     store::{
         item::{Corrupt, Item, Reader, Writer, bytes, number, text, time},
@@ -80,13 +79,13 @@ pub(super) fn read_sealed(row: Reader<'_>) -> Result<Sealed, Corrupt> {
 /// Revokes a PIN: its ciphertext goes at once (ASVS 14.2.7), a trace of who did it stays until the PIN would have
 /// ended. Refused when there is no live PIN.
 #[must_use]
-pub fn revoke(owner: &User, invocation: &str, now: Timestamp) -> Change {
+pub fn revoke(owner: &Owner, invocation: &str, now: Timestamp) -> Change {
     Change {
         update: "SET revoked_by = :invocation REMOVE sealed, nonce, pin_id, key_id",
         condition: "attribute_exists(sealed) AND generation = :generation AND #ttl > :now",
         values: vec![
             (":invocation", text(invocation)),
-            (":generation", number(owner.token_generation)),
+            (":generation", number(owner.generation())),
             (":now", time(now)),
         ],
     }

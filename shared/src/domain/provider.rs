@@ -1,0 +1,250 @@
+//! The operator's own identity provider: whom its claims stand for. The gateway has verified the token before a function runs;
+//! here the claims are only read, as the gateway writes them: every one a text, a list as `[a b]`.
+
+use std::collections::HashMap;
+
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use super::{
+    access::Refusal,
+    id::{ClientId, UserId},
+    scope::{Needed, Scope},
+    secret::framed,
+};
+
+/// The claims of a verified token.
+pub type Claims = HashMap<String, String>;
+
+/// An identity provider, and which of its claims say what.
+#[derive(Clone, Debug)]
+pub struct Provider {
+    /// Its address, as its tokens name it.
+    pub issuer: String,
+    /// The claim that names the user.
+    pub user: String,
+    /// The claim that names the client.
+    pub client: String,
+    /// The claim that names the scopes: one text with spaces between them (RFC 8693 §4.2), or a list.
+    pub scopes: String,
+    /// What stands before the name of each scope; empty for nothing.
+    pub scope_prefix: String,
+    /// What makes a user an administrator; without it nobody is one.
+    pub admin: Option<Mark>,
+}
+
+/// A claim that is this, or is a list that names it.
+#[derive(Clone, Debug)]
+pub struct Mark {
+    /// Its name.
+    pub claim: String,
+    /// What it must be.
+    pub value: String,
+}
+
+impl Provider {
+    /// The user whom the claims name.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownToken`] when they name none.
+    pub fn user(&self, claims: &Claims) -> Result<UserId, Refusal> {
+        let name = claims.get(&self.user).filter(|name| !name.is_empty());
+        name.map(|name| self.user_named(name)).ok_or(Refusal::UnknownToken)
+    }
+
+    /// The id of the user whom the provider calls that. Its own word where that is a UUID as we write it; else a UUID (version 8,
+    /// RFC 9562 §5.8) derived from it. A name that looks like a derived one is derived again: nobody can choose to be called as
+    /// somebody else is mapped.
+    #[must_use]
+    pub fn user_named(&self, name: &str) -> UserId {
+        match UserId::parse(name) {
+            Some(id) if Uuid::from_bytes(*id.as_bytes()).get_version_num() != 8 => id,
+            _ => {
+                let digest = Sha256::digest(framed(&[
+                    b"identity provider's user",
+                    self.issuer.as_bytes(),
+                    name.as_bytes(),
+                ]));
+                let half = *digest.first_chunk().expect("a digest has 32 bytes");
+                UserId::from_bytes(*uuid::Builder::from_custom_bytes(half).as_uuid().as_bytes())
+            }
+        }
+    }
+
+    /// The client whom the claims name.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownToken`] when they name none, or one that cannot be a client's id here.
+    pub fn client(&self, claims: &Claims) -> Result<ClientId, Refusal> {
+        let name = claims.get(&self.client).and_then(|name| ClientId::parse(name));
+        name.ok_or(Refusal::UnknownToken)
+    }
+
+    /// Whether the claims hold a scope that opens the route.
+    ///
+    /// # Errors
+    /// [`Refusal::ScopeTooSmall`].
+    pub fn check(&self, claims: &Claims, needed: Needed) -> Result<(), Refusal> {
+        let named = claims.get(&self.scopes).map_or("", String::as_str);
+        let named = listed(named).unwrap_or(named).split_whitespace();
+        let held: Vec<_> = named
+            .filter_map(|name| Scope::parse(name.strip_prefix(&self.scope_prefix)?))
+            .collect();
+        match needed.met_by(&held) {
+            true => Ok(()),
+            false => Err(Refusal::ScopeTooSmall(needed)),
+        }
+    }
+
+    /// Whether the claims make their user an administrator.
+    #[must_use]
+    pub fn is_admin(&self, claims: &Claims) -> bool {
+        self.admin.as_ref().is_some_and(|mark| {
+            claims.get(&mark.claim).is_some_and(|claim| {
+                let listed = listed(claim).is_some_and(|list| list.split(' ').any(|one| one == mark.value));
+                listed || *claim == mark.value
+            })
+        })
+    }
+}
+
+/// What is between the brackets of a list.
+fn listed(claim: &str) -> Option<&str> {
+    claim.strip_prefix('[')?.strip_suffix(']')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn provider() -> Provider {
+        Provider {
+            issuer: "https://idp.example.com".into(),
+            user: "sub".into(),
+            client: "client_id".into(),
+            scopes: "scope".into(),
+            scope_prefix: String::new(),
+            admin: Some(Mark {
+                claim: "cognito:groups".into(),
+                value: "support".into(),
+            }),
+        }
+    }
+
+    fn claims(pairs: &[(&str, &str)]) -> Claims {
+        let own = |(name, claim): &(&str, &str)| ((*name).to_owned(), (*claim).to_owned());
+        pairs.iter().map(own).collect()
+    }
+
+    #[test]
+    fn a_user_is_who_the_provider_says() {
+        const OWN: &str = "5ad61494-b10b-4f7f-90e4-6d2792e4c2e6";
+        let found = |name: &str| provider().user(&claims(&[("sub", name)])).expect("a name").text();
+        assert_eq!(found(OWN), OWN);
+        // From an independent implementation: SHA-256 over the three parts, each behind its length in eight bytes.
+        assert_eq!(found("auth0|anna"), "8e09fc51-3a69-85ca-9e04-4e059257c52a");
+        let mut seen = vec![found("auth0|anna")];
+        for name in [
+            "Auth0|anna",
+            " auth0|anna",
+            "анна",
+            &OWN.to_uppercase(),
+            &found("auth0|anna"),
+        ] {
+            let id = found(name);
+            assert_ne!(id, *name);
+            assert_eq!(&id[14..15], "8", "{name}: {id}");
+            assert!(!seen.contains(&id), "{name}: {id}");
+            seen.push(id);
+        }
+        let other = Provider {
+            issuer: "https://idp.example.org".into(),
+            ..provider()
+        };
+        assert_ne!(other.user_named("auth0|anna").text(), found("auth0|anna"));
+        for nobody in [&[][..], &[("sub", "")], &[("email", "anna@example.com")]] {
+            assert!(matches!(provider().user(&claims(nobody)), Err(Refusal::UnknownToken)));
+        }
+    }
+
+    #[test]
+    fn a_client_is_who_the_provider_says() {
+        for (claim, expected) in [
+            (Some("heatclinic"), true),
+            (Some("2kqhbl5s7f0v8ff3qnb5b5e2ab"), true),
+            (Some(""), false),
+            (Some("a b"), false),
+            (Some("[a]"), false),
+            (None, false),
+        ] {
+            let claims: Claims = claim
+                .map(|claim| ("client_id".into(), claim.into()))
+                .into_iter()
+                .collect();
+            let found = provider().client(&claims);
+            let found = found.as_ref().map(ClientId::as_str).ok();
+            assert_eq!(found, claim.filter(|_| expected));
+        }
+    }
+
+    #[test]
+    fn scopes_are_one_text_or_a_list() {
+        const NEEDED: Needed = Needed {
+            any_of: &[Scope::Api],
+            named: &[Scope::Api],
+        };
+        for (prefix, claim, expected) in [
+            ("", "api", true),
+            ("", "openid api profile", true),
+            ("", "[openid api]", true),
+            ("", "[api]", true),
+            ("", "", false),
+            ("", "[]", false),
+            ("", "read_api", false),
+            ("", "apis", false),
+            ("", "API", false),
+            ("", "countersign/api", false),
+            ("countersign/", "openid countersign/api", true),
+            ("countersign/", "[countersign/api]", true),
+            ("countersign/", "api", false),
+            ("countersign/", "other/api", false),
+            ("countersign/", "countersign/countersign/api", false),
+        ] {
+            let provider = Provider {
+                scope_prefix: prefix.into(),
+                ..provider()
+            };
+            let found = provider.check(&claims(&[("scope", claim)]), NEEDED).is_ok();
+            assert_eq!(found, expected, "{claim} with {prefix:?}");
+            assert!(
+                provider.check(&claims(&[("scp", claim)]), NEEDED).is_err(),
+                "another claim"
+            );
+        }
+    }
+
+    #[test]
+    fn an_administrator_is_marked() {
+        for (claim, expected) in [
+            ("support", true),
+            ("[support]", true),
+            ("[sales support]", true),
+            ("sales support", false),
+            ("[sales]", false),
+            ("[]", false),
+            ("", false),
+            ("supporter", false),
+            ("[supporter]", false),
+            ("Support", false),
+        ] {
+            let claims = claims(&[("cognito:groups", claim)]);
+            assert_eq!(provider().is_admin(&claims), expected, "{claim}");
+            let nobody = Provider {
+                admin: None,
+                ..provider()
+            };
+            assert!(!nobody.is_admin(&claims), "{claim} without a mark");
+        }
+        assert!(!provider().is_admin(&claims(&[("groups", "support")])), "another claim");
+    }
+}
