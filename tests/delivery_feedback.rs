@@ -394,7 +394,7 @@ async fn a_mail_to_the_simulator_comes_back_as_an_event() {
             .post(world.cloud().endpoint("ses"))
             .form(&[
                 ("Action", "SendEmail"),
-                ("Source", "Us <us@example.com>"),
+                ("Source", "Us <us@pbx.era-platform.ru>"),
                 ("ConfigurationSetName", "countersign-MailConfiguration"),
                 ("Destination.ToAddresses.member.1", address),
                 ("Message.Subject.Data", "subject"),
