@@ -48,6 +48,7 @@ mod registration_limits;
 mod registration_races;
 mod request_log;
 mod roles;
+mod second_engine;
 mod secrecy;
 mod settings;
 mod short_passcode;

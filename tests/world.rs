@@ -62,6 +62,11 @@ fn asked_for(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
+/// The server whose DynamoDB, SES and SNS the suite is to run against, if not the ones that are built in.
+pub fn second_engine() -> Option<String> {
+    asked_for("COUNTERSIGN_AWS")
+}
+
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -99,7 +104,7 @@ impl World {
             data: data.clone(),
             environment: talkative(),
             rights: asked_for("COUNTERSIGN_RIGHTS").map(PathBuf::from),
-            aws: asked_for("COUNTERSIGN_AWS"),
+            aws: second_engine(),
             parameters: parameters.iter().map(given).collect(),
             ..Options::new(root().join("template.yaml"), binaries)
         };

@@ -323,6 +323,7 @@ fn ci_is_one_script() {
         "step cargo doc --workspace --no-deps",
         "step cargo test --workspace",
         "step cargo local rights",
+        "step tests/aws/second-engine",
         "step sam validate --lint",
         "step cargo deny --log-level error check bans licenses sources",
     ] {
