@@ -170,6 +170,12 @@ impl Edge {
         }
     }
 
+    /// Whether pages of other origins may call the API.
+    #[must_use]
+    pub fn has_cors(&self) -> bool {
+        self.text("CORS_ORIGINS").is_some()
+    }
+
     /// What is decided about registrations.
     ///
     /// # Errors

@@ -33,10 +33,4 @@ impl Edge {
             admin,
         }))
     }
-
-    /// Whether pages of other origins may call the API.
-    #[must_use]
-    pub fn has_cors(&self) -> bool {
-        self.text("CORS_ORIGINS").is_some()
-    }
 }
