@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use syn::visit::{self, Visit};
 
 use super::{
-    source::{below, constants, read, verdict},
+    source::{below, constants, field_types, read, verdict},
     template::{Template, entries, list},
 };
 
@@ -281,6 +281,29 @@ fn duration(path: &str, name: &str) -> Duration {
     find.visit_file(&read(path).production());
     let seconds = find.seconds;
     Duration::from_secs(seconds.unwrap_or_else(|| panic!("{path} has no {name} = Duration::from_secs(n): put it back")))
+}
+
+#[test]
+fn who_hashes_passwords_has_a_share_of_a_processor() {
+    let template = Template::read();
+    let mut broken = Vec::new();
+    for function in template.functions() {
+        let handler = read(&format!("functions/{}/handler.rs", function.name)).production();
+        // Nobody waits for what is invoked by hand.
+        let hashes = !function.events().is_empty() && field_types(&handler).iter().any(|name| name == "Cost");
+        let wanted = hashes.then(|| json!(512));
+        if function.properties.get("MemorySize") != wanted.as_ref() {
+            broken.push(match wanted {
+                Some(wanted) => format!("{} hashes passwords: give it MemorySize {wanted}", function.logical_id),
+                None => format!(
+                    "{} has a MemorySize of its own: remove it, or measure with benches/functions.py and tell why in \
+                     docs/operations.md",
+                    function.logical_id
+                ),
+            });
+        }
+    }
+    verdict(broken);
 }
 
 #[test]

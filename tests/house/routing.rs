@@ -7,7 +7,7 @@ use syn::visit::{self, Visit};
 
 use super::{
     super::routes::{PUBLIC, TESTED, UNAUTHENTICATED},
-    source::{compare, inside, mentions, named, read, root, verdict},
+    source::{compare, field_types, inside, mentions, read, root, verdict},
     template::{Template, entries},
 };
 
@@ -100,12 +100,10 @@ fn routes_that_send_or_compare_are_throttled_more() {
     }
     let is_sensitive = |function: &str| {
         let handler = read(&format!("functions/{function}/handler.rs")).production();
-        let fields = handler.items.iter().flat_map(|item| match item {
-            syn::Item::Struct(item) => item.fields.iter().filter_map(|field| named(&field.ty)).collect(),
-            _ => Vec::new(),
-        });
-        let mut names = fields.map(|(name, _)| name);
-        COMPARING.contains(&function) || names.any(|name| SENSITIVE.contains(&name.as_str()))
+        COMPARING.contains(&function)
+            || field_types(&handler)
+                .iter()
+                .any(|name| SENSITIVE.contains(&name.as_str()))
     };
     let routes = template.routes().into_iter();
     let wanted: Vec<_> = routes

@@ -228,6 +228,16 @@ pub fn named(ty: &syn::Type) -> Option<(String, Vec<&syn::Type>)> {
     Some((last.ident.to_string(), arguments))
 }
 
+/// The names of the types of a file's fields: what its structs may touch.
+pub fn field_types(file: &syn::File) -> Vec<String> {
+    let structs = file.items.iter().filter_map(|item| match item {
+        syn::Item::Struct(item) => Some(item),
+        _ => None,
+    });
+    let types = structs.flat_map(|item| item.fields.iter().filter_map(|field| named(&field.ty)));
+    types.map(|(name, _)| name).collect()
+}
+
 /// The text constants of the implementations of a trait, by type: `impl Row for User { const VARIABLE: &str = "…" }`.
 pub fn constants(file: &syn::File, of_trait: &str, constant: &str) -> Vec<(String, String)> {
     let implementations = file.items.iter().filter_map(|item| match item {

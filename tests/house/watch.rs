@@ -18,7 +18,7 @@ const OURS: &str = "Countersign/${AWS::StackName}";
 
 /// What the functions count, and by which dimensions. `""` is the sum of all.
 const COUNTED: &[(&str, &[&str])] = &[
-    ("AuditFailed", &[""]),
+    ("AuditFailed", &["What", ""]),
     ("Bounced", &["Type", ""]),
     ("Complained", &["Type", ""]),
     ("Expired", &["Table", ""]),

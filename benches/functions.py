@@ -1,0 +1,275 @@
+#!/usr/bin/env python3
+"""Measures what one call of each function costs: CPU time of the first call, from exec on, and of a warm one, and the most memory
+that its process ever held. The real functions run in the local cloud, and people register, log in and change phones in it.
+From that and MemorySize in template.yaml follows how long Lambda would work on it: a vCPU comes with 1,769 MB, and less memory is
+less of one. Plain HTTP on loopback, so TLS is in none of these numbers; neither is what is waited for.
+
+  python3 benches/functions.py                     builds, measures, prints a table
+  python3 benches/functions.py --binaries DIR      measures what is there
+
+Needs Linux and cargo."""
+
+import argparse
+import itertools
+import json
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+VCPU = 1769
+"""Megabytes that come with one vCPU: "Configure Lambda function memory" in AWS's guide."""
+
+PASSWORD = "correct-horse-Battery-9"
+DOMAIN = "pbx.era-platform.ru"
+OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("-n", type=int, default=7, metavar="N", help="rounds; the first is cold, medians of the others are warm (default 7)")
+    parser.add_argument("--binaries", type=Path, metavar="DIR", help="where the functions are, instead of building them")
+    parser.add_argument("--cloud", type=Path, metavar="FILE", help="the local cloud's program, instead of building it")
+    options = parser.parse_args()
+
+    binaries = options.binaries or built("--release", "--bins") / "release"
+    cloud = options.cloud or built("--package", "countersign-local") / "debug" / "countersign-local"
+    with tempfile.TemporaryFile("w+") as log:
+        command = [cloud, "--port", "0", "--template", ROOT / "template.yaml", "--binaries", binaries, *parameters()]
+        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            bench = Bench(address(process, log), process.pid)
+            for number in range(options.n):
+                bench.round(number)
+        finally:
+            process.terminate()
+            process.wait()
+    show(bench.costs, memory_sizes())
+
+
+def built(*what):
+    """Cargo's target directory, after it was asked to build."""
+    subprocess.run(["cargo", "build", "--quiet", *what], cwd=ROOT, check=True)
+    metadata = subprocess.run(
+        ["cargo", "metadata", "--no-deps", "--format-version", "1"], cwd=ROOT, check=True, capture_output=True
+    )
+    return Path(json.loads(metadata.stdout)["target_directory"])
+
+
+def parameters():
+    """Whoever measures asks more often than people do."""
+    for setting in ["RequestWait=1", "MailWait=1", "RequestsPerDomainPerMinute=1000"]:
+        yield from ("--parameter", setting)
+
+
+def address(process, log):
+    """Where the local cloud answers, once it says so."""
+    for _ in range(600):
+        log.seek(0)
+        found = re.search(r"http://127\.0\.0\.1:\d+", log.read())
+        if found:
+            return found[0]
+        if process.poll() is not None:
+            log.seek(0)
+            sys.exit(f"the local cloud did not start:\n{log.read()}")
+        time.sleep(0.1)
+    sys.exit("the local cloud does not say where it is")
+
+
+@dataclass
+class Cost:
+    """CPU time in milliseconds, memory in MB."""
+
+    first: float | None
+    """Nothing where the process had done something else before."""
+    warm: list[float] = field(default_factory=list)
+    peak: float = 0.0
+
+
+class Bench:
+    def __init__(self, url, pid):
+        self.url, self.pid = url, pid
+        self.costs = {}
+        self.ids = self.local("/_local/identities")
+
+    def local(self, path, body=None):
+        """What the cloud itself answers."""
+        data = None if body is None else json.dumps(body).encode()
+        with OPENER.open(urllib.request.Request(self.url + path, data), timeout=60) as answer:
+            return json.loads(answer.read() or b"null")
+
+    def call(self, function, method, path, status, headers=None, json_body=None, form=None, what=""):
+        """One measured call over HTTP, and its body. A function that does two things says which one it is."""
+        data = None if json_body is None else json.dumps(json_body).encode()
+        headers = {"content-type": "application/json", **(headers or {})}
+        if form is not None:
+            data = urllib.parse.urlencode(form).encode()
+            headers["content-type"] = "application/x-www-form-urlencoded"
+        request = urllib.request.Request(self.url + path, data, headers, method=method)
+        with Measured(self, function, what):
+            try:
+                answer = OPENER.open(request, timeout=60)
+            except urllib.error.HTTPError as error:
+                answer = error
+            with answer:
+                text = answer.read().decode()
+        if answer.status != status:
+            sys.exit(f"{function}: {method} {path} was answered {answer.status}, not {status}: {text}")
+        return json.loads(text) if text.startswith(("{", "[")) else text
+
+    def invoke(self, function, payload):
+        with Measured(self, function):
+            answer = self.local(f"/2015-03-31/functions/{function}/invocations", payload)
+        if isinstance(answer, dict) and "errorMessage" in answer:
+            sys.exit(f"{function}: {answer}")
+
+    def advance(self, seconds):
+        self.local("/_local/clock", {"advance_seconds": seconds})
+
+    def said(self, pattern):
+        """What the last message says."""
+        found = re.findall(pattern, json.dumps(self.local("/_local/messages")))
+        if not found:
+            sys.exit(f"no message has {pattern}")
+        return found[-1]
+
+    def round(self, number):
+        """Every function once, all that succeed."""
+        self.advance(300)
+        self.pins()
+        self.passcodes()
+        self.registration(f"person{number}")
+        self.second_factor(f"member{number}", f"+38050{1_000_000 + number}")
+        self.call("app-root", "GET", "/app-root", 200)
+        self.call("openapi", "GET", "/openapi.json", 200)
+        self.call("fallback", "GET", "/nowhere", 404)
+        for function in ["cleanup", "delivery-feedback"]:
+            self.invoke(function, json.loads((ROOT / f"events/{function}.json").read_text()))
+        self.invoke("operator", {
+            "command": "create_user", "domain": DOMAIN, "email": f"made{number}@example.com", "login": f"made{number}",
+            "name": "Made", "password": PASSWORD, "is_admin": False,
+        })
+
+    def pins(self):
+        user, admin = ({"private-token": self.ids[who]["token"]} for who in ("user", "admin"))
+        other = f"/api/v4/users/{self.ids['user']['user_id']}/support_pin"
+        self.call("support-pin-create", "POST", "/api/v4/user/support_pin", 201, user)
+        self.call("support-pin-show", "GET", "/api/v4/user/support_pin", 200, user)
+        self.call("support-pin-show-user", "GET", other, 200, admin)
+        self.call("support-pin-revoke", "POST", f"{other}/revoke", 202, admin)
+
+    def passcodes(self):
+        client = {"authorization": f"Bearer {self.ids['passcode_token']}"}
+        query, what = "client_id=heatclinic", {"purpose": "TEST_PURPOSE", "username": "test@test.com"}
+        retrieve = f"/passcode/retrieve?{query}&{urllib.parse.urlencode(what)}"
+        made = self.call("passcode-retrieve", "GET", retrieve, 200, client)
+        self.call("passcode-status", "GET", f"/passcode/status?passcode_id={made['id']}&{query}", 200, client)
+        consumed = {"passcode": made["token"], **what}
+        self.call("passcode-consume", "POST", f"/passcode/consume?{query}", 200, client, form=consumed)
+        made = self.call("passcode-retrieve", "GET", retrieve, 200, client)
+        self.call("passcode-invalidate", "POST", f"/passcode/invalidate?{query}", 200, client, form={"passcode_id": made["id"]})
+
+    def registration(self, login):
+        base, json_body = "/rest/v1/iam", {"domain": DOMAIN, "login": login, "name": "Person", "email": f"{login}@example.com"}
+        self.call("registration-request", "POST", f"{base}/self_register_requests", 200, json_body=json_body)
+        uuid = self.said(r"/self_register/([0-9a-f-]{36})")
+        self.call("registration-confirm", "PATCH", f"{base}/self_register_requests/{uuid}", 200, json_body={"pwd": PASSWORD})
+        self.call("password-reset-request", "POST", f"{base}/pwd_reset_requests", 200, json_body={"key": login, "domain": DOMAIN})
+        uuid = self.said(r"/pwd_reset/([0-9a-f-]{36})")
+        self.call("password-reset-confirm", "PATCH", f"{base}/pwd_reset_requests/{uuid}", 200, json_body={"pwd": PASSWORD + "0"})
+        password = {"grant_type": "password", "client_id": "heatclinic", "scope": "api", "email": f"{login}@example.com", "password": PASSWORD + "0"}
+        passwords = {"current_pwd": PASSWORD + "0", "new_pwd": PASSWORD}
+        self.call("password-reset-request", "POST", f"{base}/pwd_reset_requests", 200, self.token(password), passwords, what="a change")
+
+    def second_factor(self, login, phone):
+        users, admin = "/mithril/api/users", {"authorization": f"Bearer {self.ids['admin']['token']}"}
+        email = f"{login}@example.com"
+        made = self.call("user-create", "POST", users, 201, admin, {"email": email, "password": PASSWORD, "login": login, "name": "Member"})
+        own = f"{users}/{made['data']['id']}"
+        factor = self.call("factor-create", "POST", f"{own}/authentication_factors", 201, admin, {"type": "SMS"})
+        one = f"{own}/authentication_factors/{factor['data']['id']}"
+        password = {"grant_type": "password", "client_id": "heatclinic", "scope": "app:authorize", "email": email, "password": PASSWORD}
+        login = self.token(password)
+        approval = self.call("factor-init", "PATCH", f"{users}/actions/init_factor", 201, login, {"type": "SMS", "factor": phone})
+        approval = {"authorization": f"Bearer {approval['data']['value']}"}
+        self.call("factor-approve", "PATCH", f"{users}/actions/approve_factor", 201, approval, {"otp": self.code()})
+        login = self.token(password)
+        self.call("otp-create", "PATCH", f"{own}/actions/create_otp", 200, login)
+        self.call("factor-list", "GET", f"{own}/authentication_factors", 200, admin)
+        self.call("factor-show", "GET", one, 200, admin)
+        for act in ["disable", "enable", "reset"]:
+            self.call(f"factor-{act}", "PATCH", f"{one}/actions/{act}", 200, admin)
+        for act in ["block", "unblock"]:
+            self.call(f"user-{act}", "PATCH", f"{own}/actions/{act}", 200, admin)
+
+    def token(self, grant):
+        answer = self.call("token-create", "POST", "/mithril/api/tokens", 201, json_body=grant)
+        return {"authorization": f"Bearer {answer['data']['value']}"}
+
+    def code(self):
+        return self.said(rf"@{re.escape(DOMAIN)} #(\d+)")
+
+
+class Measured:
+    """What the processes of one function use meanwhile."""
+
+    def __init__(self, bench, function, what=""):
+        self.bench, self.function, self.what = bench, function, what
+
+    def __enter__(self):
+        self.before = dict(self.used())
+
+    def __exit__(self, *_):
+        spent = sum(cpu - self.before.get(pid, 0.0) for pid, cpu in self.used())
+        cost = self.bench.costs.setdefault((self.function, self.what), Cost(first=None if self.before else spent))
+        if self.before:
+            cost.warm.append(spent)
+        for pid, _ in self.used():
+            peak = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+            cost.peak = max(cost.peak, int(peak[1]) / 1024)
+
+    def used(self):
+        """The CPU milliseconds of each process of the function so far."""
+        children = Path(f"/proc/{self.bench.pid}/task").glob("*/children")
+        for pid in itertools.chain.from_iterable(map(int, path.read_text().split()) for path in children):
+            if Path(f"/proc/{pid}/exe").readlink().name == self.function:
+                # The clock of another process: clock_getcpuclockid(3), as the kernel encodes it.
+                yield pid, time.clock_gettime(~pid << 3 | 2) * 1000
+
+
+def memory_sizes():
+    """MemorySize of each function, by its binary's name."""
+    text = (ROOT / "template.yaml").read_text()
+    default = int(re.search(r"^    MemorySize: (\d+)$", text, re.MULTILINE)[1])
+    sizes = {}
+    for block in re.split(r"^  (?=\w+:$)", text, flags=re.MULTILINE):
+        binary = re.search(r"^        Binary: (\S+)$", block, re.MULTILINE)
+        own = re.search(r"^      MemorySize: (\d+)$", block, re.MULTILINE)
+        if binary:
+            sizes[binary[1]] = int(own[1]) if own else default
+    return sizes
+
+
+def show(costs, sizes):
+    missing = sizes.keys() - {function for function, _ in costs}
+    if missing:
+        sys.exit(f"nobody called {', '.join(sorted(missing))}: add them to round()")
+    print("| Function | CPU ms, first call | CPU ms, warm | peak MB | MemorySize | ms, first call | ms, warm |")
+    print("|---|---|---|---|---|---|---|")
+    for (function, what), cost in sorted(costs.items(), key=lambda one: -statistics.median(one[1].warm)):
+        name = f"`{function}`, {what}" if what else f"`{function}`"
+        share, warm = sizes[function] / VCPU, statistics.median(cost.warm)
+        first = ("", "") if cost.first is None else (f"{cost.first:.1f}", f"{cost.first / share:.0f}")
+        print(f"| {name} | {first[0]} | {warm:.1f} | {cost.peak:.0f} | {sizes[function]} | {first[1]} | {warm / share:.0f} |")
+
+
+if __name__ == "__main__":
+    main()
