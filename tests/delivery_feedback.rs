@@ -136,7 +136,7 @@ async fn a_hard_bounce_suppresses_closes_and_is_told_once() {
     assert_eq!(Value::from(world.rows("SuppressionsTable").await), expected);
     assert_eq!(world.rows("RegistrationRequestsTable").await, Vec::<Value>::new());
 
-    let [row] = world.rows("AuditTable").await.try_into().expect("one row");
+    let [row] = world.events().await.try_into().expect("one row");
     let hex: String = subject(RECIPIENT).iter().map(|byte| format!("{byte:02x}")).collect();
     let expected = json!({
         "id": row["id"], "event": row["event"], "attempt": row["attempt"], "subject": { "S": format!("Mail:{hex}") },
@@ -178,7 +178,7 @@ async fn a_complaint_suppresses_and_closes_too() {
     assert_eq!(world.rows("PasswordResetRequestsTable").await, Vec::<Value>::new());
     assert_eq!(world.rows("RegistrationRequestsTable").await.len(), 1, "another one's");
     assert_eq!(world.metrics("delivery-feedback", "Complained").len(), 1);
-    assert_eq!(world.rows("AuditTable").await.len(), 1);
+    assert_eq!(world.events().await.len(), 1);
 }
 
 #[tokio::test]
@@ -225,7 +225,7 @@ async fn a_suppression_is_never_shortened() {
         assert!(world.feed_back(&event.delivered()).await);
         assert_eq!(ends().await, end);
     }
-    assert_eq!(world.rows("AuditTable").await.len(), 4, "four different bounces");
+    assert_eq!(world.events().await.len(), 4, "four different bounces");
 }
 
 #[tokio::test]
@@ -367,7 +367,7 @@ async fn while_the_store_fails_the_event_is_wanted_again() {
     assert!(world.feed_back(&event).await);
     assert_eq!(world.rows("SuppressionsTable").await.len(), 1);
     assert_eq!(world.rows("RegistrationRequestsTable").await.len(), 0);
-    assert_eq!(world.rows("AuditTable").await.len(), 1);
+    assert_eq!(world.events().await.len(), 1);
     assert_eq!(world.metrics("delivery-feedback", "Bounced").len(), 1);
 }
 
@@ -408,7 +408,7 @@ async fn a_mail_to_the_simulator_comes_back_as_an_event() {
             .await
             .expect("SES answers");
         assert_eq!(sent.status(), 200);
-        eventually(async || world.rows("AuditTable").await.len() == count).await;
+        eventually(async || world.events().await.len() == count).await;
         let rows = world.rows("SuppressionsTable").await;
         let own = json!({ "B": base64(&subject(address)) });
         assert!(rows.iter().any(|row| row["subject"] == own), "{address} in {rows:?}");

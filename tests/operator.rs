@@ -4,19 +4,30 @@ use serde_json::{Value, json};
 
 use crate::world::World;
 
-async fn refuses(world: &World, command: Value) {
-    let before = world.all_rows().await;
-    let answer = world.operator(command.clone()).await;
+/// Every table and every key.
+pub async fn state(world: &World) -> String {
+    let mut all = world.all_rows().await;
+    for secret in ["SupportPinKeys", "PasscodeKeys", "OtpKeys", "AnswerKeys"] {
+        all += &format!("{secret}: {}\n", world.keys(&format!("countersign-{secret}")).await);
+    }
+    all
+}
+
+/// A command that is refused in words, and changes nothing.
+pub async fn refuses(world: &World, command: Value) -> Value {
+    let before = state(world).await;
+    let mut answer = world.operator(command.clone()).await;
     assert!(
         answer["error"].as_str().is_some_and(|words| !words.is_empty()),
         "{command}: {answer}"
     );
     assert_eq!(answer.as_object().expect("an object").len(), 1, "{answer}");
     assert_eq!(
-        world.all_rows().await,
+        state(world).await,
         before,
         "{command} was refused and changed something"
     );
+    answer["error"].take()
 }
 
 #[tokio::test]
@@ -45,13 +56,38 @@ async fn commands_that_make_no_sense_change_nothing() {
         json!({ "command": "block_user" }),
         json!({ "command": "block_user", "user_id": "nobody" }),
         json!({ "command": "block_user", "user_id": "00000000-0000-4000-8000-000000000000" }),
-        json!({ "command": "unblock_user", "user_id": user }),
+        json!({ "command": "unblock_user", "user_id": "00000000-0000-4000-8000-000000000000" }),
         json!({ "command": "block_user", "user_id": user, "reason": "an unknown field" }),
         json!({ "command": "end_tokens" }),
         json!({ "command": "end_tokens", "user_id": user, "client_id": "heatclinic" }),
         json!({ "command": "end_tokens", "client_id": "nobody" }),
         json!({ "command": "revoke_token", "token": "glpat-XXXXXXXXXXXXXXXXX" }),
+        json!({ "command": "block_user", "user_id": user, "dry_run": "yes" }),
+        json!({ "command": "set_admin", "user_id": user }),
+        json!({ "command": "set_admin", "user_id": "00000000-0000-4000-8000-000000000000", "is_admin": true }),
+        json!({ "command": "set_factor", "user_id": user, "type": "SMS", "factor": "0881234530" }),
+        json!({ "command": "set_factor", "user_id": user, "type": "TOTP", "factor": "+380881234530" }),
+        json!({ "command": "set_factor", "user_id": user, "type": "SMS", "factor": "+380881234531" }),
+        json!({ "command": "show_user" }),
+        json!({ "command": "show_user", "domain": world.id("/domain") }),
+        json!({ "command": "show_user", "domain": world.id("/domain"), "login": "nobody" }),
+        json!({ "command": "show_user", "domain": world.id("/domain"), "login": "demo", "email": "demo@d.example" }),
+        json!({ "command": "show_user", "user_id": user, "domain": world.id("/domain"), "login": "demo" }),
+        json!({ "command": "list_suppressions", "limit": 0 }),
+        json!({ "command": "list_suppressions", "limit": 1001 }),
+        json!({ "command": "list_suppressions", "after": "?" }),
+        json!({ "command": "suppression", "email": "nowhere" }),
+        json!({ "command": "lift_suppression", "email": "nowhere" }),
+        json!({ "command": "erase_user", "user_id": "nobody" }),
+        json!({ "command": "erase_user", "user_id": user, "within_seconds": 41 }),
+        json!({ "command": "erase_user", "user_id": user, "continue": "0 UsersTable " }),
+        json!({ "command": "erase_user", "user_id": user, "continue": "0 TokensTable  " }),
+        json!({ "command": "set_client", "client_id": "nobody", "scopes": "all" }),
+        json!({ "command": "set_client", "client_id": "heatclinic", "grants": ["implicit"] }),
+        json!({ "command": "set_client", "client_id": "heatclinic", "scopes": ["everything"] }),
+        json!({ "command": "set_client_secret", "client_id": "nobody" }),
         json!({ "command": "create_client", "client_id": "heatclinic", "scopes": "all" }),
+        json!({ "command": "create_client", "client_id": "new", "scopes": "all", "grants": ["password"] }),
         json!({ "command": "create_client", "client_id": "a b", "scopes": "all" }),
         json!({ "command": "create_client", "client_id": "new", "scopes": ["everything"] }),
         new_user("email", json!("nowhere")),
@@ -60,6 +96,7 @@ async fn commands_that_make_no_sense_change_nothing() {
         new_user("password", json!("short")),
         new_user("password", json!("x".repeat(129))),
         new_user("is_god", json!(true)),
+        new_user("domain", json!("")),
         new_token("client_id", json!("nobody")),
         new_token("user_id", json!("00000000-0000-4000-8000-000000000000")),
         new_token("owner_client_id", json!("heatclinic")),
@@ -133,7 +170,9 @@ async fn the_log_says_about_whom() {
         .filter(|line: &Value| line["command"] == "block_user")
         .collect();
     let outcomes: Vec<_> = blocks.iter().map(|line| line["outcome"].clone()).collect();
-    assert_eq!(outcomes, ["done", "refused"]);
+    assert_eq!(outcomes, ["done", "done"]);
+    let changed: Vec<_> = blocks.iter().map(|line| line["changed"].clone()).collect();
+    assert_eq!(changed, [true, false]);
     for line in blocks {
         assert_eq!(line["subject"], format!("user:{user}"));
         assert!(line["request_id"].as_str().is_some_and(|id| !id.is_empty()), "{line}");
@@ -152,7 +191,9 @@ async fn a_domain_is_answered_as_it_is_stored_and_refused_in_words() {
     });
     let mut command = domain.clone();
     command["command"] = "set_domain".into();
-    assert_eq!(world.operator(command.clone()).await, domain);
+    let mut answer = domain.clone();
+    answer["changed"] = true.into();
+    assert_eq!(world.operator(command.clone()).await, answer);
     for (field, value, words) in [
         (
             "domain",
@@ -183,4 +224,124 @@ async fn a_domain_is_answered_as_it_is_stored_and_refused_in_words() {
         assert_eq!(answer["error"], words, "{field}");
     }
     assert_eq!(world.rows("DomainsTable").await.len(), 2);
+}
+
+/// What the command as it stands is answered.
+async fn raw(world: &World, body: &str) -> Value {
+    let request = world.post("/2015-03-31/functions/operator/invocations");
+    request.body("application/json", body).local().await
+}
+
+#[tokio::test]
+async fn what_usual_parsers_let_pass_is_refused() {
+    let world = World::new().await;
+    let user = world.id("/user/user_id").to_owned();
+    let before = state(&world).await;
+    for (body, words) in [
+        (
+            format!(r#"{{"command":"block_user","user_id":"{user}","user_id":"{user}"}}"#),
+            r#"not a command: "user_id" stands in it twice"#,
+        ),
+        (
+            format!(r#"{{"command":"unblock_user","command":"block_user","user_id":"{user}"}}"#),
+            r#"not a command: "command" stands in it twice"#,
+        ),
+        (
+            format!(r#"{{"command":"block_user","user_id":"{user}","dry_run":true,"dry_run":false}}"#),
+            r#"not a command: "dry_run" stands in it twice"#,
+        ),
+        (
+            r#"{"command":"set_domain","domain":"d.example","password":{"min":8,"min":9}}"#.to_owned(),
+            r#"not a command: "min" stands in it twice"#,
+        ),
+        (
+            r#"{"command":"set_domain","domain":"d.example","self_register_template":{"opts":{"a":1,"a":2}}}"#
+                .to_owned(),
+            r#"not a command: "a" stands in it twice"#,
+        ),
+        (
+            r#"{"command":"set_domain","domain":"d.example","password":[null,8,64,true]}"#.to_owned(),
+            "not a command: invalid type: sequence, expected a map",
+        ),
+        (
+            format!(r#"["block_user","{user}"]"#),
+            "not a command: it is not a JSON object",
+        ),
+        (r#""block_user""#.to_owned(), "not a command: it is not a JSON object"),
+        ("null".to_owned(), "not a command: it is not a JSON object"),
+    ] {
+        assert_eq!(raw(&world, &body).await, json!({ "error": words }), "{body}");
+    }
+    assert_eq!(state(&world).await, before);
+}
+
+/// One command of each name, as it is understood.
+fn commands(user: &str, token: &str) -> Vec<Value> {
+    vec![
+        json!({ "command": "set_domain", "domain": "d.example" }),
+        json!({ "command": "create_client", "client_id": "new", "scopes": [] }),
+        json!({ "command": "set_client", "client_id": "heatclinic", "scopes": ["api"] }),
+        json!({ "command": "set_client_secret", "client_id": "heatclinic" }),
+        json!({
+            "command": "create_user", "domain": "d.example", "email": "a@d.example", "login": "a", "name": "A",
+            "password": "correct-horse",
+        }),
+        json!({ "command": "show_user", "user_id": user }),
+        json!({ "command": "set_admin", "user_id": user, "is_admin": true }),
+        json!({ "command": "set_factor", "user_id": user, "type": "SMS", "factor": "+380881234530" }),
+        json!({ "command": "block_user", "user_id": user }),
+        json!({ "command": "unblock_user", "user_id": user }),
+        json!({ "command": "erase_user", "user_id": user }),
+        json!({
+            "command": "create_token", "user_id": user, "client_id": "heatclinic", "scopes": [], "lifetime_seconds": 60,
+        }),
+        json!({ "command": "end_tokens", "user_id": user }),
+        json!({ "command": "revoke_token", "token": token }),
+        json!({ "command": "list_suppressions" }),
+        json!({ "command": "suppression", "email": "a@d.example" }),
+        json!({ "command": "lift_suppression", "email": "a@d.example" }),
+        json!({ "command": "rotate_key", "keys": "otp", "new_id": 2 }),
+        json!({ "command": "retire_key", "keys": "otp", "id": 9 }),
+    ]
+}
+
+#[tokio::test]
+async fn whoever_asks_for_help_is_told_every_command_and_each_takes_its_own_fields_only() {
+    let world = World::new().await;
+    let user = world.id("/user/user_id").to_owned();
+    let all = commands(&user, world.user());
+    let listed: Vec<_> = all
+        .iter()
+        .map(|one| format!("`{}`", one["command"].as_str().expect("a name")))
+        .collect();
+    for (command, name) in [
+        (json!({ "command": "help" }), "help"),
+        (json!({}), ""),
+        (json!({ "dry_run": true }), ""),
+        (json!({ "user_id": user }), ""),
+    ] {
+        let words = refuses(&world, command).await;
+        let expected = format!(
+            "not a command: unknown variant `{name}`, expected one of {}",
+            listed.join(", ")
+        );
+        assert_eq!(words, expected.as_str());
+    }
+    let before = state(&world).await;
+    for mut command in all {
+        command["dry_run"] = true.into();
+        let understood = world.operator(command.clone()).await;
+        assert!(
+            understood["error"].is_null() && understood["dry_run"] == true,
+            "{command}: {understood}"
+        );
+        command["a_field_that_nobody_knows"] = true.into();
+        let words = refuses(&world, command.clone()).await;
+        let words = words.as_str().expect("words");
+        assert!(
+            words.contains("unknown field `a_field_that_nobody_knows`"),
+            "{command}: {words}"
+        );
+    }
+    assert_eq!(state(&world).await, before, "nothing is done for a try");
 }

@@ -176,9 +176,10 @@ async fn tokens(world: &World) -> (Vec<Option<String>>, Person) {
     world
         .operator(json!({ "command": "revoke_token", "token": revoked }))
         .await;
-    let (_, blocked) = world.new_user_in(world.id("/domain"), "blocked", true).await;
+    let (_, blocked_id) = world.new_user_in(world.id("/domain"), "blocked", true).await;
+    let blocked = of(&blocked_id, all()).await;
     world
-        .operator(json!({ "command": "block_user", "user_id": blocked }))
+        .operator(json!({ "command": "block_user", "user_id": blocked_id }))
         .await;
     let (_, elsewhere) = world.new_user_in("other.example", "boss", true).await;
     for (id, domain) in [("elsewhere", Some("other.example")), ("nowhere", None)] {
@@ -202,7 +203,7 @@ async fn tokens(world: &World) -> (Vec<Option<String>>, Person) {
         Some(approval),
         Some(expired),
         Some(revoked),
-        Some(of(&blocked, all()).await),
+        Some(blocked),
         Some(client("heatclinic").await),
         Some(client("elsewhere").await),
         Some(client("nowhere").await),

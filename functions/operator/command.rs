@@ -1,35 +1,42 @@
 //! What an operator can say, as JSON.
 
-use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use countersign_shared::domain::{
-    locale::Locale,
-    name::{DisplayName, DomainName, EmailAddress, Malformed},
-    password::{Alphabet, Policy},
+    name::{EmailAddress, Malformed},
     scope::Scope,
-    sender::{MailDomain, Sender},
-    tenant::{Domain, Opt, Template},
 };
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde::{Deserialize, Deserializer, de::DeserializeOwned, de::Error as _};
+use serde_json::{Map, Value};
 
-use crate::handler::Failed;
+use crate::{domains::DomainForm, handler::Failed, keys::Which};
 
-/// A command.
+/// A command. Every one may also have `dry_run`, which is taken off before: serde would let everything pass beside a
+/// field that is flattened.
 #[derive(Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Command {
     SetDomain(DomainForm),
     CreateClient(NewClient),
+    SetClient(OtherClient),
+    SetClientSecret {
+        client_id: String,
+    },
     CreateUser(NewUser),
+    ShowUser(Who),
+    SetAdmin {
+        user_id: String,
+        is_admin: bool,
+    },
     SetFactor(NewFactor),
-    CreateToken(NewToken),
     BlockUser {
         user_id: String,
     },
     UnblockUser {
         user_id: String,
     },
+    EraseUser(Erasure),
+    CreateToken(NewToken),
     EndTokens {
         user_id: Option<String>,
         client_id: Option<String>,
@@ -37,6 +44,18 @@ pub enum Command {
     RevokeToken {
         token: String,
     },
+    ListSuppressions {
+        limit: Option<i32>,
+        after: Option<String>,
+    },
+    Suppression {
+        email: String,
+    },
+    LiftSuppression {
+        email: String,
+    },
+    RotateKey(NewKey),
+    RetireKey(OldKey),
 }
 
 #[derive(Deserialize)]
@@ -48,13 +67,14 @@ pub struct NewClient {
     pub domain: Option<String>,
 }
 
+/// A client as it shall be; what is not said stays.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct NewFactor {
-    pub user_id: String,
-    #[serde(rename = "type")]
-    pub factor_type: String,
-    pub factor: String,
+pub struct OtherClient {
+    pub client_id: String,
+    pub scopes: Option<Scopes>,
+    pub grants: Option<Vec<String>>,
+    pub domain: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -69,6 +89,36 @@ pub struct NewUser {
     pub is_admin: bool,
 }
 
+/// A user, by the id or by a name in a domain.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Who {
+    pub user_id: Option<String>,
+    pub domain: Option<String>,
+    pub login: Option<String>,
+    pub email: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewFactor {
+    pub user_id: String,
+    #[serde(rename = "type")]
+    pub factor_type: String,
+    pub factor: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Erasure {
+    pub user_id: String,
+    /// For how long tables are read through, in seconds, before the rest is left to the next command.
+    pub within_seconds: Option<u64>,
+    /// Where the command before this one stopped, in its own words.
+    #[serde(rename = "continue")]
+    pub from: Option<String>,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewToken {
@@ -80,165 +130,29 @@ pub struct NewToken {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewKey {
+    pub keys: Which,
+    pub new_id: u32,
+    pub signs_after_seconds: Option<u64>,
+    #[serde(default)]
+    pub at_once: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OldKey {
+    pub keys: Which,
+    pub id: u32,
+    #[serde(default)]
+    pub force: bool,
+}
+
+#[derive(Deserialize)]
 #[serde(untagged, expecting = "scopes is a list of names, or \"all\"")]
 pub enum Scopes {
     Word(String),
     Names(Vec<String>),
-}
-
-/// A domain as it shall be from now on; what is not said is as in one that nothing was ever said about.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DomainForm {
-    domain: String,
-    #[serde(default)]
-    self_register_allowed: bool,
-    #[serde(default)]
-    self_register_template: TemplateForm,
-    #[serde(default)]
-    password: PasswordForm,
-    sender: Option<String>,
-    sender_name: Option<String>,
-    reply_to: Option<String>,
-    locale: Option<String>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct TemplateForm {
-    #[serde(default)]
-    opts: BTreeMap<String, OptForm>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged, expecting = "an option is true, false, a whole number or a text")]
-enum OptForm {
-    Flag(bool),
-    Number(i64),
-    Text(String),
-}
-
-/// `alphabet` is a text like `A-Za-z0-9_-.~!`, or `null` for any Unicode text.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct PasswordForm {
-    alphabet: Option<String>,
-    min: usize,
-    max: usize,
-    refuse_common: bool,
-}
-
-impl Default for PasswordForm {
-    fn default() -> Self {
-        let Policy {
-            alphabet,
-            min,
-            max,
-            refuse_common,
-        } = Policy::default();
-        Self {
-            alphabet: alphabet.map(|alphabet| alphabet.as_str().to_owned()),
-            min,
-            max,
-            refuse_common,
-        }
-    }
-}
-
-impl DomainForm {
-    /// The domain, whose mail comes from `mail_domain` or below it: from elsewhere, SES would take none.
-    pub fn read(self, mail_domain: &MailDomain) -> Result<Domain, Failed> {
-        let PasswordForm {
-            alphabet,
-            min,
-            max,
-            refuse_common,
-        } = self.password;
-        let sender = match (self.sender, self.sender_name, self.reply_to) {
-            (None, None, None) => None,
-            (None, _, _) => return Err("sender_name and reply_to need a sender".into()),
-            (Some(address), name, reply_to) => Some(Sender {
-                address: sender(&address, mail_domain)?,
-                name: name
-                    .map(|name| field("sender_name", DisplayName::parse(&name)))
-                    .transpose()?,
-                reply_to: reply_to
-                    .map(|address| field("reply_to", EmailAddress::parse(&address)))
-                    .transpose()?,
-            }),
-        };
-        let opts = self.self_register_template.opts.into_iter().map(|(name, opt)| {
-            let opt = match opt {
-                OptForm::Flag(flag) => Opt::Flag(flag),
-                OptForm::Number(number) => Opt::Number(number),
-                OptForm::Text(text) => Opt::Text(text),
-            };
-            (name, opt)
-        });
-        Ok(Domain {
-            name: field("domain", DomainName::parse(&self.domain))?,
-            self_register_allowed: self.self_register_allowed,
-            self_register_template: Template { opts: opts.collect() },
-            passwords: Policy::new(alphabet.as_deref(), min, max, refuse_common)?,
-            sender,
-            locale: match self.locale {
-                Some(tag) => Locale::parse(&tag).ok_or(Failed::from("locale is a language tag such as en"))?,
-                None => Locale::default(),
-            },
-        })
-    }
-}
-
-fn sender(address: &str, mail_domain: &MailDomain) -> Result<EmailAddress, Failed> {
-    let address = field("sender", EmailAddress::parse(address))?;
-    match (mail_domain.sends_for(&address), mail_domain.name()) {
-        (true, _) => Ok(address),
-        (false, Some(name)) => Err(Failed::Refused(format!(
-            "sender must be an address at {name} or below it"
-        ))),
-        (false, None) => Err("a sender needs the parameter MailDomain".into()),
-    }
-}
-
-/// A value of that field, or what is wrong with it.
-pub fn field<T>(name: &str, value: Result<T, Malformed>) -> Result<T, Failed> {
-    value.map_err(|malformed| {
-        let words = match malformed {
-            Malformed::Empty => "is empty",
-            Malformed::TooLong => "is too long",
-            Malformed::InvalidSymbols => "holds symbols that it may not, or has not its form",
-            Malformed::MixedScripts => "mixes letters of several scripts",
-        };
-        Failed::Refused(format!("{name} {words}"))
-    })
-}
-
-/// A domain as it is stored, in the operator's words.
-pub fn shown(domain: &Domain) -> Value {
-    let opts = domain.self_register_template.opts.iter().map(|(name, opt)| {
-        let value = match opt {
-            Opt::Flag(flag) => json!(flag),
-            Opt::Number(number) => json!(number),
-            Opt::Text(text) => json!(text),
-        };
-        (name.clone(), value)
-    });
-    let sender = domain.sender.as_ref();
-    json!({
-        "domain": domain.name.as_str(),
-        "self_register_allowed": domain.self_register_allowed,
-        "self_register_template": { "opts": opts.collect::<Map<_, _>>() },
-        "password": {
-            "alphabet": domain.passwords.alphabet.as_ref().map(Alphabet::as_str),
-            "min": domain.passwords.min,
-            "max": domain.passwords.max,
-            "refuse_common": domain.passwords.refuse_common,
-        },
-        "sender": sender.map(|sender| sender.address.as_str()),
-        "sender_name": sender.and_then(|sender| sender.name.as_ref()).map(DisplayName::as_str),
-        "reply_to": sender.and_then(|sender| sender.reply_to.as_ref()).map(EmailAddress::as_str),
-        "locale": domain.locale.as_str(),
-    })
 }
 
 impl Scopes {
@@ -254,4 +168,54 @@ impl Scopes {
             .map(|name| Scope::parse(name).ok_or_else(|| unknown(name)))
             .collect()
     }
+}
+
+impl Command {
+    /// Reads a command, and whether it is only to be tried.
+    ///
+    /// # Errors
+    /// In words for the operator. They name what commands there are where it is none of them.
+    pub fn read(event: Value) -> Result<(Self, bool), Failed> {
+        let Value::Object(mut event) = event else {
+            return Err("not a command: it is not a JSON object".into());
+        };
+        let dry = match event.remove("dry_run") {
+            None => false,
+            Some(Value::Bool(dry)) => dry,
+            Some(_) => return Err("dry_run is true or false".into()),
+        };
+        event.entry("command").or_insert_with(|| "".into());
+        match serde_json::from_value(event.into()) {
+            Ok(command) => Ok((command, dry)),
+            Err(error) => Err(not_a_command(error)),
+        }
+    }
+}
+
+pub fn not_a_command(why: impl Display) -> Failed {
+    Failed::Refused(format!("not a command: {why}"))
+}
+
+/// Reads a struct from an object only: serde takes a list of its fields for one, too.
+pub fn object<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<T, D::Error> {
+    let object = Map::<String, Value>::deserialize(deserializer)?;
+    T::deserialize(Value::Object(object)).map_err(D::Error::custom)
+}
+
+/// A value of that field, or what is wrong with it.
+pub fn field<T>(name: &str, value: Result<T, Malformed>) -> Result<T, Failed> {
+    value.map_err(|malformed| {
+        let words = match malformed {
+            Malformed::Empty => "is empty",
+            Malformed::TooLong => "is too long",
+            Malformed::InvalidSymbols => "holds symbols that it may not, or has not its form",
+            Malformed::MixedScripts => "mixes letters of several scripts",
+        };
+        Failed::Refused(format!("{name} {words}"))
+    })
+}
+
+/// A mail address.
+pub fn email_of(text: &str) -> Result<EmailAddress, Failed> {
+    field("email", EmailAddress::parse(text))
 }

@@ -1,6 +1,15 @@
 //! Invoked by hand, with IAM: no route.
+mod clients;
 mod command;
+mod domains;
+mod erase;
+mod given;
 mod handler;
+mod keys;
+mod suppressions;
+mod sweep;
+mod tokens;
+mod users;
 
 use countersign_shared::edge;
 use lambda_runtime::{LambdaEvent, service_fn};
@@ -8,24 +17,56 @@ use lambda_runtime::{LambdaEvent, service_fn};
 fn main() -> std::process::ExitCode {
     edge::start(async |edge| {
         let (cost, mail_domain) = (edge.password_cost(), edge.mail_domain_if_any());
+        let keeping = edge.audit_policy();
         let operator = handler::Operator {
+            read_domains: edge.table(),
             domains: edge.table(),
-            users: edge.table(),
-            claims: edge.table(),
             read_users: edge.table(),
+            users: edge.table(),
             change_users: edge.table(),
+            depend_on_users: edge.table(),
+            erase_users: edge.table(),
+            read_claims: edge.table(),
+            claims: edge.table(),
+            erase_claims: edge.table(),
+            read_factors: edge.table(),
             factors: edge.table(),
-            clients: edge.table(),
+            erase_factors: edge.table(),
             read_clients: edge.table(),
+            clients: edge.table(),
             change_clients: edge.table(),
+            read_tokens: edge.table(),
             tokens: edge.table(),
             change_tokens: edge.table(),
+            find_tokens: edge.table(),
+            erase_tokens: edge.table(),
+            read_suppressions: edge.table(),
+            find_suppressions: edge.table(),
+            lift: edge.table(),
+            read_otps: edge.table(),
+            erase_otps: edge.table(),
+            read_pins: edge.table(),
+            erase_pins: edge.table(),
+            read_budgets: edge.table(),
+            erase_budgets: edge.table(),
+            find_resets: edge.table(),
+            erase_resets: edge.table(),
+            find_registrations: edge.table(),
+            erase_registrations: edge.table(),
+            find_repetitions: edge.table(),
+            erase_repetitions: edge.table(),
+            support_pin_keys: edge.key_shelf()?,
+            passcode_keys: edge.key_shelf()?,
+            otp_keys: edge.key_shelf()?,
+            answer_keys: edge.key_shelf()?,
+            events: edge.table(),
+            keeping: keeping?,
             cost: cost?,
             mail_domain: mail_domain?,
         };
         Ok(async move {
             let operator = &operator;
-            lambda_runtime::run(service_fn(async |event: LambdaEvent<serde_json::Value>| {
+            lambda_runtime::run(service_fn(async |event: LambdaEvent<given::Given>| {
                 Ok::<_, lambda_runtime::Error>(operator.answer(event.payload, &event.context.request_id).await)
             }))
             .await

@@ -35,7 +35,7 @@ use crate::{
         time::Timestamp,
     },
     http::serve::{Endpoint, serve},
-    keys::Keys,
+    keys::{KeyShelf, Keys},
     observe,
     store::{
         conflict,
@@ -184,6 +184,14 @@ impl Edge {
         let secret = self.required(P::VARIABLE)?;
         let keys = Keys::read(self.secrets_client(), secret, system_time()).await;
         keys.map_err(|why| self.refuse(P::VARIABLE, &format!("names a secret that {why}")))
+    }
+
+    /// The secret of one purpose's keys, to be changed.
+    ///
+    /// # Errors
+    /// [`Refused`] when nobody says which it is.
+    pub fn key_shelf<P: Kept>(&self) -> Result<KeyShelf<P>, Refused> {
+        Ok(KeyShelf::new(self.secrets_client(), self.required(P::VARIABLE)?))
     }
 
     /// A variable, unless it is absent or empty.

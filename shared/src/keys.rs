@@ -1,12 +1,16 @@
 //! Floor 2: keys from Secrets Manager, read again now and then, so that they rotate without a deployment.
 
+mod shelf;
+
 use std::{
     cell::{Cell, RefCell},
     collections::BTreeMap,
 };
 
 use aws_sdk_secretsmanager::{Client, error::ProvideErrorMetadata};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+
+pub use self::shelf::{Contents, KeyShelf};
 
 use crate::{
     domain::{
@@ -24,14 +28,14 @@ pub const FRESH_FOR: u64 = 300;
 const TRY_AGAIN_AFTER: u64 = 30;
 
 /// A key in its secret: the text alone, or with the time from which on it signs, in seconds since 1970.
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 #[serde(untagged)]
 enum Form {
     Text(String),
     Dated(Dated),
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Dated {
     key: String,
@@ -89,8 +93,14 @@ async fn read<P: Purpose>(client: &Client, secret: &str, now: Timestamp) -> Resu
     let answer = client.get_secret_value().secret_id(secret).send().await;
     // The error may be shown: it is about the secret, and holds nothing of it.
     let answer = answer.map_err(|error| format!("cannot be read: {}", error.code().unwrap_or("no answer")))?;
-    let forms: BTreeMap<u32, Form> = serde_json::from_str(answer.secret_string().unwrap_or_default())
-        .map_err(|_| "is not JSON like {\"1\":\"…\"}".to_owned())?;
+    let stored = stored(answer.secret_string().unwrap_or_default())?;
+    Keyring::new(stored, now).map_err(|unfit| format!("has unfit keys: {unfit:?}"))
+}
+
+/// The keys that a secret holds; `Err` says what is wrong with it.
+fn stored(text: &str) -> Result<Vec<Stored>, String> {
+    let forms: BTreeMap<u32, Form> =
+        serde_json::from_str(text).map_err(|_| "is not JSON like {\"1\":\"…\"}".to_owned())?;
     let stored = forms.into_iter().map(|(id, form)| match form {
         Form::Text(text) => Stored {
             id,
@@ -103,5 +113,37 @@ async fn read<P: Purpose>(client: &Client, secret: &str, now: Timestamp) -> Resu
             signs_from: Some(Timestamp::from_seconds(signs_from)),
         },
     });
-    Keyring::new(stored.collect(), now).map_err(|unfit| format!("has unfit keys: {unfit:?}"))
+    Ok(stored.collect())
+}
+
+/// The same keys as the text of a secret.
+fn written(keys: &[Stored]) -> Secret {
+    let form = |key: &Stored| {
+        let text = key.text.expose().to_owned();
+        let form = match key.signs_from {
+            None => Form::Text(text),
+            Some(from) => Form::Dated(Dated {
+                key: text,
+                signs_from: from.seconds(),
+            }),
+        };
+        (key.id, form)
+    };
+    let forms: BTreeMap<u32, Form> = keys.iter().map(form).collect();
+    Secret::new(serde_json::to_string(&forms).expect("numbers and texts make JSON"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_written_as_they_are_read() {
+        let text = r#"{"1":"a text","2":{"key":"another","signs_from":1795325548}}"#;
+        let keys = stored(text).expect("keys");
+        assert_eq!(written(&keys).expose(), text);
+        for text in ["", "[]", r#"{"x":"a"}"#, r#"{"1":{"key":"a"}}"#, r#"{"1":2}"#] {
+            assert!(stored(text).is_err(), "{text}");
+        }
+    }
 }

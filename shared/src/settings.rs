@@ -391,6 +391,16 @@ mod tests {
     }
 
     #[test]
+    fn nothing_outlives_what_its_key_is_kept_for() {
+        use crate::domain::key::{OtpCodes, Passcodes, Purpose, SupportPins};
+        let longer = |name, life: u64| edge(&[(name, &(life + 1).to_string())]);
+        let (pin, passcode) = (SupportPins::LONGEST_LIFE, Passcodes::LONGEST_LIFE);
+        assert!(longer("SUPPORT_PIN_LIFETIME", pin).support_pin_policy().is_err());
+        assert!(longer("PASSCODE_LIFETIME", passcode).passcode_policy().is_err());
+        assert!(longer("OTP_LIFETIME", OtpCodes::LONGEST_LIFE).otp_policy().is_err());
+    }
+
+    #[test]
     fn links_lead_to_https_or_to_this_machine() {
         for (value, good) in [
             ("", true),

@@ -262,8 +262,9 @@ fn functions_open_no_other_doors() {
     verdict(broken);
 }
 
-/// How many lines a `main.rs` may have besides those that fill one field each: what an endpoint touches has no measure.
-const WIRING: usize = 22;
+/// How many lines a `main.rs` may have besides those that fill one field or name one module each: what an endpoint touches,
+/// and into how many files it is divided, has no measure.
+const WIRING: usize = 21;
 
 #[test]
 fn main_wires_and_does_nothing_else() {
@@ -301,10 +302,11 @@ fn main_wires_and_does_nothing_else() {
             syn::Item::Fn(function) => function.sig.ident != "main",
             _ => true,
         });
-        let lines = source.text.lines().count() - does.fields;
+        let modules = file.items.iter().filter(|item| matches!(item, syn::Item::Mod(_)));
+        let lines = source.text.lines().count() - does.fields - modules.count();
         if does.decides || other || lines > WIRING {
             broken.push(format!(
-                "{} does more than wiring ({lines} lines besides its fields): move it to its handler.rs",
+                "{} does more than wiring ({lines} lines besides its fields and modules): move it to its handler.rs",
                 source.path
             ));
         }

@@ -247,7 +247,8 @@ fn an_endpoint_gives_up_before_lambda_does() {
                 function.logical_id
             ));
         }
-        if timeout >= GATEWAY_WAITS {
+        let has_route = function.events().iter().any(|event| event["Type"] == "HttpApi");
+        if has_route && timeout >= GATEWAY_WAITS {
             broken.push(format!(
                 "{} may take {timeout:?}, the gateway waits 30 s: lower Timeout",
                 function.logical_id
@@ -257,7 +258,21 @@ fn an_endpoint_gives_up_before_lambda_does() {
     verdict(broken);
 }
 
-/// A constant `Duration::from_secs(n)`.
+#[test]
+fn the_operator_stops_before_lambda_does() {
+    let template = Template::read();
+    let reads = "functions/operator/erase.rs";
+    let longest = duration(reads, "LONGEST");
+    let timeout = &template.0["Resources"]["OperatorFunction"]["Properties"]["Timeout"];
+    let timeout = Duration::from_secs(timeout.as_u64().unwrap_or_default());
+    // A page that is begun is done: each of its rows is a write, and DynamoDB may take its time.
+    assert!(
+        timeout >= longest + Duration::from_secs(15),
+        "OperatorFunction ends after {timeout:?}, and LONGEST in {reads} is {longest:?}: raise Timeout in template.yaml"
+    );
+}
+
+/// A constant `Duration::from_secs(n)`, or a number of seconds.
 fn duration(path: &str, name: &str) -> Duration {
     struct Find<'n> {
         name: &'n str,
@@ -265,12 +280,15 @@ fn duration(path: &str, name: &str) -> Duration {
     }
     impl<'a> Visit<'a> for Find<'_> {
         fn visit_item_const(&mut self, item: &'a syn::ItemConst) {
+            let value = match &*item.expr {
+                syn::Expr::Call(call) => call.args.first(),
+                expression => Some(expression),
+            };
             if item.ident == self.name
-                && let syn::Expr::Call(call) = &*item.expr
                 && let Some(syn::Expr::Lit(syn::ExprLit {
                     lit: syn::Lit::Int(number),
                     ..
-                })) = call.args.first()
+                })) = value
             {
                 self.seconds = number.base10_parse().ok();
             }
@@ -280,7 +298,9 @@ fn duration(path: &str, name: &str) -> Duration {
     let mut find = Find { name, seconds: None };
     find.visit_file(&read(path).production());
     let seconds = find.seconds;
-    Duration::from_secs(seconds.unwrap_or_else(|| panic!("{path} has no {name} = Duration::from_secs(n): put it back")))
+    Duration::from_secs(
+        seconds.unwrap_or_else(|| panic!("{path} has no {name} = n or Duration::from_secs(n): put it back")),
+    )
 }
 
 #[test]

@@ -17,9 +17,13 @@ const RIGHTS: &[(&str, &str)] = &[
     ("Check", "dynamodb:ConditionCheckItem"),
     ("Get", "dynamodb:GetItem"),
     ("Put", "dynamodb:PutItem"),
+    ("Scan", "dynamodb:Scan"),
     ("Update", "dynamodb:UpdateItem"),
     ("Delete", "dynamodb:DeleteItem"),
 ];
+
+/// What a `KeyShelf` does; `Keys` are only read.
+const SHELF: &[&str] = &["secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"];
 
 /// What a `Mailer` sends from, and with.
 const MAILER: &[&str] = &[
@@ -111,9 +115,9 @@ fn needs(function: &Function<'_>, template: &Template, known: &Variables, broken
         let (of, arguments) = named(&field.ty).unwrap_or_default();
         let arguments: Vec<_> = arguments.into_iter().filter_map(named).map(|(name, _)| name).collect();
         let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
-        let (action, variables, argument) = match (of.as_str(), arguments.as_slice()) {
+        let (actions, variables, argument) = match (of.as_str(), arguments.as_slice()) {
             ("Table", [row, right]) => match RIGHTS.iter().find(|(name, _)| name == right) {
-                Some((_, action)) => (*action, &known.rows, *row),
+                Some((_, action)) => (std::slice::from_ref(action), &known.rows, *row),
                 None => {
                     broken.push(format!(
                         "{path}: {name} has the right {right}: tell RIGHTS in tests/house/rights.rs"
@@ -121,7 +125,8 @@ fn needs(function: &Function<'_>, template: &Template, known: &Variables, broken
                     continue;
                 }
             },
-            ("Keys", [purpose]) => ("secretsmanager:GetSecretValue", &known.keys, *purpose),
+            ("Keys", [purpose]) => (&SHELF[..1], &known.keys, *purpose),
+            ("KeyShelf", [purpose]) => (SHELF, &known.keys, *purpose),
             ("Mailer", _) => {
                 let actions = MAILER.iter().map(|action| ((*action).to_owned(), format!("`{name}`")));
                 needs.actions.extend(actions);
@@ -150,9 +155,11 @@ fn needs(function: &Function<'_>, template: &Template, known: &Variables, broken
         };
         needs.variables.insert(variable.clone());
         match template.variable(variable) {
-            Some(resource) => needs
-                .actions
-                .push((format!("{action} on {resource}"), format!("`{name}`"))),
+            Some(resource) => needs.actions.extend(
+                actions
+                    .iter()
+                    .map(|action| (format!("{action} on {resource}"), format!("`{name}`"))),
+            ),
             None => broken.push(format!(
                 "{path}: {name} wants {variable}: add {variable}: !Ref … to the Environment of {} in template.yaml",
                 function.logical_id

@@ -135,7 +135,20 @@ impl Secrets {
                 {
                     let mut states = self.states.lock().expect("no holder of this lock panics");
                     if let Some(state) = states.get_mut(name) {
-                        state.previous = Some(std::mem::replace(&mut state.current, version));
+                        // A version cannot be changed; making it again as it is changes nothing.
+                        let known = [Some(&state.current), state.previous.as_ref()].into_iter().flatten();
+                        let same = known
+                            .filter(|known| known.id == id)
+                            .map(|known| known.value == value)
+                            .next();
+                        match same {
+                            Some(true) => {}
+                            Some(false) => {
+                                let message = "You can't use ClientRequestToken for another value: its version exists.";
+                                return refusal("ResourceExistsException", message);
+                            }
+                            None => state.previous = Some(std::mem::replace(&mut state.current, version)),
+                        }
                     }
                 }
                 inner.save();

@@ -9,12 +9,15 @@ use std::{fmt, marker::PhantomData};
 use hkdf::Hkdf;
 use sha2::Sha256;
 
-use super::{secret::Secret, time::Timestamp};
+use super::{repetition::MEMORY, secret::Secret, time::Timestamp};
 
 /// What a key is for.
 pub trait Purpose {
     /// Goes into the derivation, so that one secret used twice by mistake still gives two keys.
     const NAME: &'static str;
+    /// For how many seconds at most, whatever the settings, something is good that such a key has made: as long, an old
+    /// key is needed.
+    const LONGEST_LIFE: u64;
 }
 
 /// Encrypts support PINs.
@@ -22,6 +25,7 @@ pub trait Purpose {
 pub enum SupportPins {}
 impl Purpose for SupportPins {
     const NAME: &'static str = "countersign support pins";
+    const LONGEST_LIFE: u64 = 7 * 86_400;
 }
 
 /// Makes the keyed digests of passcodes.
@@ -29,6 +33,7 @@ impl Purpose for SupportPins {
 pub enum Passcodes {}
 impl Purpose for Passcodes {
     const NAME: &'static str = "countersign passcodes";
+    const LONGEST_LIFE: u64 = 86_400;
 }
 
 /// Makes the keyed digests of codes by text message.
@@ -36,6 +41,7 @@ impl Purpose for Passcodes {
 pub enum OtpCodes {}
 impl Purpose for OtpCodes {
     const NAME: &'static str = "countersign otps";
+    const LONGEST_LIFE: u64 = 600;
 }
 
 /// Encrypts answers that are remembered for a call that comes again.
@@ -43,10 +49,11 @@ impl Purpose for OtpCodes {
 pub enum Answers {}
 impl Purpose for Answers {
     const NAME: &'static str = "countersign answers";
+    const LONGEST_LIFE: u64 = MEMORY;
 }
 
 /// A key as it is kept outside.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Stored {
     /// The id under which rows refer to it.
     pub id: u32,

@@ -23,6 +23,7 @@ pub mod phone;
 pub mod provider;
 pub mod registration;
 pub mod repetition;
+pub mod rotation;
 pub mod scope;
 pub mod seal;
 pub mod secret;

@@ -1,0 +1,154 @@
+//! Clients: applications that hold a secret.
+
+use countersign_shared::{
+    domain::{
+        client::{Client, Granting},
+        id::ClientId,
+        name::DomainName,
+        secret::{Digest, Secret, random_token},
+    },
+    fault::Fault,
+    store::{rows::client, table::Changed},
+};
+use rand::rngs::SysRng;
+use serde_json::{Value, json};
+
+use crate::{
+    command::{NewClient, OtherClient, field},
+    handler::{Failed, Operator, Run, done},
+};
+
+impl Operator {
+    /// A client that is there already as it is wanted stays, with its secret, which nobody can be shown again.
+    pub async fn create_client(&self, new: NewClient, run: Run<'_>) -> Result<Value, Failed> {
+        let id = client_id_of(&new.client_id)?;
+        let secret = random_token(&mut SysRng).map_err(Fault::from)?;
+        let client = Client {
+            id: id.clone(),
+            secret: Digest::of(&secret),
+            domain: domain_of(new.domain.as_deref())?,
+            grants: match &new.grants {
+                Some(names) => grants_of(names)?,
+                None => vec![Granting::ClientCredentials],
+            },
+            scopes: new.scopes.read()?,
+            token_generation: 0,
+            inserted_at: run.now,
+        };
+        check(&client)?;
+        let found = match self.read_clients.get(&id, run.now).await? {
+            None if run.dry => return Ok(made(&client, None, true)),
+            None if self.clients.put_new(&client, run.now).await? => return Ok(made(&client, Some(&secret), true)),
+            None => self.read_clients.get(&id, run.now).await?,
+            Some(found) => Some(found),
+        };
+        match found.is_some_and(|found| may_the_same(&found, &client)) {
+            true => Ok(made(&client, None, false)),
+            false => Err("there is a client of that id, which may something else: set_client changes that".into()),
+        }
+    }
+
+    /// Changes what a client may. Tokens that it has given keep their scopes until they end.
+    pub async fn set_client(&self, other: OtherClient, run: Run<'_>) -> Result<Value, Failed> {
+        let found = self.client(&other.client_id, run).await?;
+        let mut next = found.clone();
+        if let Some(domain) = domain_of(other.domain.as_deref())? {
+            next.domain = Some(domain);
+        }
+        if let Some(names) = &other.grants {
+            next.grants = grants_of(names)?;
+        }
+        if let Some(scopes) = other.scopes {
+            next.scopes = scopes.read()?;
+        }
+        check(&next)?;
+        let changed = !may_the_same(&found, &next);
+        if changed && !run.dry {
+            let change = client::set(&found, &next);
+            match self.change_clients.update(&found.id, change, run.now).await? {
+                Changed::Yes(_) => {}
+                // Our own write, whose answer was lost.
+                Changed::No(Some(other)) if may_the_same(&other, &next) => {}
+                Changed::No(_) => return Err("the client was changed meanwhile: send the command again".into()),
+            }
+        }
+        let grants: Vec<_> = next.grants.iter().map(|grant| grant.name()).collect();
+        let scopes: Vec<_> = next.scopes.iter().map(|scope| scope.name()).collect();
+        let domain = next.domain.as_ref().map(DomainName::as_str);
+        let id = next.id.as_str();
+        Ok(json!({ "client_id": id, "scopes": scopes, "grants": grants, "domain": domain, "changed": changed }))
+    }
+
+    /// Each time another one: it is shown once, so a repetition could not answer with the one before.
+    pub async fn set_client_secret(&self, id: &str, run: Run<'_>) -> Result<Value, Failed> {
+        let client = self.client(id, run).await?;
+        if run.dry {
+            return Ok(made(&client, None, true));
+        }
+        let secret = random_token(&mut SysRng).map_err(Fault::from)?;
+        let change = client::set_secret(&Digest::of(&secret));
+        match self.change_clients.update(&client.id, change, run.now).await? {
+            Changed::Yes(_) => Ok(made(&client, Some(&secret), true)),
+            Changed::No(_) => Err("no such client".into()),
+        }
+    }
+
+    /// It ends what was issued until now, however often it is sent.
+    pub async fn end_tokens_of_client(&self, id: &str, run: Run<'_>) -> Result<Value, Failed> {
+        if run.dry {
+            self.client(id, run).await?;
+            return Ok(done(true));
+        }
+        let change = client::end_tokens();
+        match self.change_clients.update(&client_id_of(id)?, change, run.now).await? {
+            Changed::Yes(_) => Ok(done(true)),
+            Changed::No(_) => Err("no such client".into()),
+        }
+    }
+
+    pub async fn client(&self, id: &str, run: Run<'_>) -> Result<Client, Failed> {
+        let client = self.read_clients.get(&client_id_of(id)?, run.now).await?;
+        client.ok_or(Failed::from("no such client"))
+    }
+}
+
+/// The secret is `null` where none was made.
+fn made(client: &Client, secret: Option<&Secret>, changed: bool) -> Value {
+    let secret = secret.map(Secret::expose);
+    json!({ "client_id": client.id.as_str(), "client_secret": secret, "changed": changed })
+}
+
+fn check(client: &Client) -> Result<(), Failed> {
+    match client.grants.contains(&Granting::Password) && client.domain.is_none() {
+        true => Err("the grant password needs the domain whose users log in".into()),
+        false => Ok(()),
+    }
+}
+
+fn may_the_same(one: &Client, other: &Client) -> bool {
+    let scopes = |client: &Client| {
+        let mut scopes = client.scopes.clone();
+        scopes.sort();
+        scopes.dedup();
+        scopes
+    };
+    let may = |client: &Client, grant| client.grants.contains(&grant);
+    one.domain == other.domain
+        && scopes(one) == scopes(other)
+        && [Granting::Password, Granting::ClientCredentials]
+            .into_iter()
+            .all(|grant| may(one, grant) == may(other, grant))
+}
+
+pub fn client_id_of(text: &str) -> Result<ClientId, Failed> {
+    ClientId::parse(text).ok_or(Failed::from("client_id has 1 to 64 characters of A-Za-z0-9._-"))
+}
+
+fn domain_of(text: Option<&str>) -> Result<Option<DomainName>, Failed> {
+    text.map(|name| field("domain", DomainName::parse(name))).transpose()
+}
+
+fn grants_of(names: &[String]) -> Result<Vec<Granting>, Failed> {
+    let grant = |name: &String| Granting::parse(name).ok_or(Failed::from("grants are password, client_credentials"));
+    names.iter().map(grant).collect()
+}

@@ -1,0 +1,299 @@
+//! A person who is erased: every row that says something about them, and a receipt.
+//!
+//! One write shuts the user out first: nobody signs in, and nothing counts any more that was issued. Whatever was under way
+//! then depends on the user as it was before, and is refused when it is written. So what is deleted does not come back.
+//! What leads to other rows goes after them, and the user's own row and names after all but the links, which are
+//! found by the id alone: the command can be sent again at any time, and finds everything that is left.
+
+use std::collections::BTreeMap;
+
+use countersign_shared::{
+    domain::{
+        claim,
+        id::UserId,
+        phone::Phone,
+        registration::RegistrationRequest,
+        repetition::{Body, Remembered, State},
+        suppression,
+        throttle::{self, Addressee, Asked},
+        token::{Kind, Token},
+        user::User,
+    },
+    fault::Fault,
+    store::{
+        rows,
+        table::{Changed, Committed, Cursor, Transaction},
+    },
+};
+use serde_json::{Value, json};
+
+use crate::{
+    command::Erasure,
+    handler::{Failed, Operator, Run},
+    sweep::{Came, Part, Place, Sweep, Work},
+    users::{factors_of, user_id_of},
+};
+
+/// For how many seconds tables are read through at most. The function's time-out in template.yaml is longer.
+const LONGEST: u64 = 40;
+
+/// How often a user is shut out anew while others change it at the same time.
+const ROUNDS: usize = 16;
+
+/// What stays, and why.
+const STAYS: &[&str] = &[
+    "AuditTable: what was done to the user's id, and what became of mail to a pseudonym, for AuditRetentionDays; neither leads to \
+     the person any more",
+    "PasscodesTable: passcodes say to nobody whose they are, and end by themselves",
+    "RepetitionsTable: answers to calls with an Idempotency-Key that are encrypted, for 24 hours",
+    "BudgetsTable: what is counted of networks, domains and the usernames of passcodes, as digests, for 30 days at most; and of \
+     the mail address and the numbers, for calls that were under way or come from now on",
+    "logs: the user's id, and masked addresses and numbers, for LogRetentionDays",
+    "backups: what UsersTable, ClaimsTable and FactorsTable held within the last 35 days (point-in-time recovery)",
+    "accounts and registrations of the same mail address in other domains: erase those by themselves",
+];
+
+impl Operator {
+    /// Deletes all rows of a person, or as many as there is time for: then the answer says how to go on. Sent again, it finds
+    /// what is left; once all is gone, nothing.
+    pub async fn erase_user(&self, erasure: Erasure, run: Run<'_>) -> Result<Value, Failed> {
+        let id = user_id_of(&erasure.user_id)?;
+        let within = erasure.within_seconds.unwrap_or(LONGEST);
+        if within > LONGEST {
+            return Err(Failed::Refused(format!("within_seconds is 0 to {LONGEST}")));
+        }
+        let from = match &erasure.from {
+            Some(text) => Some(Place::parse(text).ok_or(Failed::from("continue is what the answer before said"))?),
+            None => None,
+        };
+        let mut work = Work {
+            run,
+            generation: 0,
+            until: run.now.deadline(within),
+            counts: BTreeMap::new(),
+            phones: Vec::new(),
+        };
+        let (came, links_from) = match self.read_users.get(&id, run.now).await? {
+            Some(user) => (self.erase_known(user, from, &mut work).await?, None),
+            None => {
+                let from = from.filter(|from| from.part == Part::PasswordResets);
+                (Came::Through, from.and_then(|from| from.after))
+            }
+        };
+        let came = match came {
+            Came::Through => self.sweep_links(id, links_from, &mut work).await?,
+            Came::To(_) | Came::Nowhere => came,
+        };
+        Ok(receipt(id, work, &came))
+    }
+
+    /// Everything but links, from there on.
+    async fn erase_known(&self, user: User, from: Option<Place>, work: &mut Work<'_>) -> Result<Came, Failed> {
+        let is_out = user.lockout.decided(work.run.now).is_none();
+        let from = from
+            .filter(|from| from.generation == user.token_generation && (is_out || work.run.dry))
+            .filter(|from| from.part != Part::PasswordResets);
+        let user = match from.is_some() || work.run.dry {
+            true => user,
+            false => self.shut_out(user, work.run).await?,
+        };
+        work.generation = user.token_generation;
+        self.erase_codes(&user, work).await?;
+        let (mut part, mut after) = from.map_or((Some(Part::Tokens), None), |from| (Some(from.part), from.after));
+        while let Some(now) = part {
+            match self.sweep(now, after.take(), &user, work).await? {
+                Came::Through => part = now.next(),
+                came @ (Came::To(_) | Came::Nowhere) => return Ok(came),
+            }
+        }
+        self.erase_counters(&user, work).await?;
+        Ok(match self.erase_account(&user, work).await? {
+            true => Came::Through,
+            false => Came::Nowhere,
+        })
+    }
+
+    async fn shut_out(&self, mut user: User, run: Run<'_>) -> Result<User, Failed> {
+        for _ in 0..ROUNDS {
+            let change = rows::user::shut_out(&user, run.by, run.now);
+            user = match self.change_users.update(&user.id, change, run.now).await? {
+                Changed::Yes(user) => return Ok(user),
+                // Our own write, whose answer was lost.
+                Changed::No(Some(other)) if other.changed_by == run.by => return Ok(other),
+                Changed::No(Some(other)) => other,
+                Changed::No(None) => return Err("the user is gone: send the command again".into()),
+            };
+        }
+        Err(Fault::new("the user changed every time".into()).into())
+    }
+
+    /// What lies under the user's id, and could be shown or guessed.
+    async fn erase_codes(&self, user: &User, work: &mut Work<'_>) -> Result<(), Fault> {
+        let (read, erase) = (&self.read_pins, &self.erase_pins);
+        work.row("SupportPinsTable", read, erase, &user.id).await?;
+        for key in factors_of(user.id) {
+            work.row("OtpsTable", &self.read_otps, &self.erase_otps, &key).await?;
+            let factor = self.read_factors.get(&key, work.run.now).await?;
+            // What leads to a counter goes after it.
+            if let Some(phone) = factor.and_then(|factor| factor.value) {
+                self.erase_sms_counter(&phone, work).await?;
+            }
+            let (read, erase) = (&self.read_factors, &self.erase_factors);
+            work.row("FactorsTable", read, erase, &key).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads one table through whose keys lead to nobody.
+    async fn sweep(&self, part: Part, after: Option<Cursor>, user: &User, work: &mut Work<'_>) -> Result<Came, Fault> {
+        match part {
+            Part::Tokens => {
+                let tokens = Sweep {
+                    part,
+                    find: &self.find_tokens,
+                    erase: &self.erase_tokens,
+                    id: |token| &token.digest,
+                    phone: |token: &Token| match &token.kind {
+                        Kind::Approval { phone, .. } => Some(phone),
+                        Kind::Access | Kind::SecondFactor { .. } => None,
+                    },
+                };
+                tokens
+                    .all(self, work, after, || rows::user::owns(user.id), |_| true)
+                    .await
+            }
+            Part::Registrations => {
+                let registrations = Sweep {
+                    part,
+                    find: &self.find_registrations,
+                    erase: &self.erase_registrations,
+                    id: |request| &request.digest,
+                    phone: |_| None,
+                };
+                let wanted = || rows::registration::is_for(&user.domain);
+                let is_theirs =
+                    |request: &RegistrationRequest| request.wanted.email.canonical() == user.email.canonical();
+                registrations.all(self, work, after, wanted, is_theirs).await
+            }
+            Part::Repetitions => {
+                let repetitions = Sweep {
+                    part,
+                    find: &self.find_repetitions,
+                    erase: &self.erase_repetitions,
+                    id: |call| &call.key,
+                    phone: |_| None,
+                };
+                let wanted = || rows::repetition::holds(user.login.as_str());
+                repetitions
+                    .all(self, work, after, wanted, |call| names(call, user))
+                    .await
+            }
+            Part::PasswordResets => self.sweep_links(user.id, after, work).await,
+        }
+    }
+
+    async fn sweep_links(&self, user: UserId, after: Option<Cursor>, work: &mut Work<'_>) -> Result<Came, Fault> {
+        let links = Sweep {
+            part: Part::PasswordResets,
+            find: &self.find_resets,
+            erase: &self.erase_resets,
+            id: |request| &request.digest,
+            phone: |_| None,
+        };
+        links.all(self, work, after, || rows::user::owns(user), |_| true).await
+    }
+
+    /// What is counted of the person, and the mail that goes to nobody.
+    async fn erase_counters(&self, user: &User, work: &mut Work<'_>) -> Result<(), Fault> {
+        let mut subjects = vec![throttle::password_guesses(user.id)];
+        for asked in [Asked::Registration, Asked::PasswordReset] {
+            subjects.push(throttle::address(asked, Addressee::Email(&user.email)));
+            subjects.push(throttle::address(asked, Addressee::Nobody(&user.domain, &user.login)));
+        }
+        for subject in subjects {
+            self.erase_counter(&subject, work).await?;
+        }
+        let subject = suppression::subject(&user.email);
+        let (read, erase) = (&self.read_suppressions, &self.lift);
+        work.row("SuppressionsTable", read, erase, &subject).await?;
+        Ok(())
+    }
+
+    pub async fn erase_sms_counter(&self, phone: &Phone, work: &mut Work<'_>) -> Result<(), Fault> {
+        if !work.phones.contains(phone) {
+            self.erase_counter(&throttle::sms(phone), work).await?;
+            work.phones.push(phone.clone());
+        }
+        Ok(())
+    }
+
+    async fn erase_counter(&self, subject: &[u8; 32], work: &mut Work<'_>) -> Result<(), Fault> {
+        let (read, erase) = (&self.read_budgets, &self.erase_budgets);
+        work.row("BudgetsTable", read, erase, subject).await
+    }
+
+    /// The user and both names, together; `false` when somebody has changed the user since it was shut out.
+    async fn erase_account(&self, user: &User, work: &mut Work<'_>) -> Result<bool, Fault> {
+        let mut transaction = Transaction::default();
+        transaction.delete_if(&self.erase_users, &user.id, rows::user::is_there(user));
+        let mut claims = 0;
+        for name in [
+            claim::login(&user.domain, &user.login),
+            claim::email(&user.domain, &user.email),
+        ] {
+            let found = self.read_claims.get(&name, work.run.now).await?;
+            if found.is_some_and(|claim| claim.user == user.id) {
+                transaction.delete_if(&self.erase_claims, &name, rows::user::owns(user.id));
+                claims += 1;
+            }
+        }
+        let done = work.run.dry || matches!(transaction.commit().await?, Committed::Yes);
+        if done {
+            work.counts.insert("UsersTable", 1);
+            work.counts.insert("ClaimsTable", claims);
+        }
+        Ok(done)
+    }
+}
+
+/// Whether an answer that is not encrypted names the user, as those about passwords do.
+fn names(call: &Remembered, user: &User) -> bool {
+    let State::Answered {
+        body: Body::Plain(body),
+        ..
+    } = &call.state
+    else {
+        return false;
+    };
+    let body: Value = serde_json::from_str(body).unwrap_or_default();
+    body["user"]["domain"] == user.domain.as_str() && body["user"]["login"] == user.login.as_str()
+}
+
+/// The answer: what this command has deleted, table by table.
+fn receipt(user: UserId, work: Work<'_>, came: &Came) -> Value {
+    let Work { run, counts, .. } = work;
+    let all = [
+        "UsersTable",
+        "ClaimsTable",
+        "FactorsTable",
+        "OtpsTable",
+        "SupportPinsTable",
+        "BudgetsTable",
+        "SuppressionsTable",
+    ];
+    let all = all.into_iter().chain(Part::ALL.map(Part::table));
+    let tables: BTreeMap<_, _> = all.map(|table| (table, counts.get(table).unwrap_or(&0))).collect();
+    let (is_complete, place) = match came {
+        Came::Through => (true, None),
+        Came::To(place) => (false, Some(place.text())),
+        Came::Nowhere => (false, None),
+    };
+    json!({
+        "receipt": {
+            "user_id": user.text(), "at": run.now.iso(), "request_id": run.by, "tables": tables, "stays": STAYS,
+        },
+        "complete": is_complete,
+        "continue": place,
+        "changed": !counts.is_empty() || !is_complete,
+    })
+}

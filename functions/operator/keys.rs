@@ -1,0 +1,155 @@
+//! Keys that come and go. Their texts stand in no answer and no log.
+
+use countersign_shared::{
+    domain::{
+        key::{Purpose, Stored},
+        rotation::{self, Refusal, Terms},
+        secret::random_text,
+        time::Timestamp,
+    },
+    fault::Fault,
+    keys::{FRESH_FOR, KeyShelf},
+};
+use rand::rngs::SysRng;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{
+    command::{NewKey, OldKey},
+    handler::{Failed, Operator, Run},
+};
+
+/// What keys are for.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+pub enum Which {
+    SupportPin,
+    Passcode,
+    Otp,
+    Answer,
+}
+
+impl Which {
+    const ALL: [Self; 4] = [Self::SupportPin, Self::Passcode, Self::Otp, Self::Answer];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::SupportPin => "support_pin",
+            Self::Passcode => "passcode",
+            Self::Otp => "otp",
+            Self::Answer => "answer",
+        }
+    }
+
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|which| which.name() == name)
+    }
+}
+
+impl TryFrom<String> for Which {
+    type Error = &'static str;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        Self::named(&name).ok_or("keys is support_pin, passcode, otp or answer")
+    }
+}
+
+/// A new key signs no earlier than so many seconds after it was made: functions read keys again every five minutes, and may
+/// fail to once.
+const SOONEST: u64 = 2 * FRESH_FOR;
+
+/// It signs no later than so many seconds after it was made: 30 days.
+const LATEST: u64 = 30 * 86_400;
+
+/// What a key is made of, and of how many of them, as the template's own are.
+const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+const LENGTH: usize = 64;
+
+impl Operator {
+    /// Adds a key that will sign. One of that id stays as it is.
+    pub async fn rotate_key(&self, new: &NewKey, run: Run<'_>) -> Result<Value, Failed> {
+        match new.keys {
+            Which::SupportPin => rotate(&self.support_pin_keys, new, run).await,
+            Which::Passcode => rotate(&self.passcode_keys, new, run).await,
+            Which::Otp => rotate(&self.otp_keys, new, run).await,
+            Which::Answer => rotate(&self.answer_keys, new, run).await,
+        }
+    }
+
+    /// Takes a key out that is not needed any more, or that must not be used any more, whatever still needs it.
+    pub async fn retire_key(&self, old: &OldKey, run: Run<'_>) -> Result<Value, Failed> {
+        match old.keys {
+            Which::SupportPin => retire(&self.support_pin_keys, old, run).await,
+            Which::Passcode => retire(&self.passcode_keys, old, run).await,
+            Which::Otp => retire(&self.otp_keys, old, run).await,
+            Which::Answer => retire(&self.answer_keys, old, run).await,
+        }
+    }
+}
+
+async fn rotate<P: Purpose>(shelf: &KeyShelf<P>, new: &NewKey, run: Run<'_>) -> Result<Value, Failed> {
+    let wait = match (new.at_once, new.signs_after_seconds) {
+        (true, None) => 0,
+        (true, Some(_)) => return Err("at_once and signs_after_seconds say two different things".into()),
+        (false, seconds) => seconds.unwrap_or(SOONEST),
+    };
+    if !new.at_once && !(SOONEST..=LATEST).contains(&wait) {
+        let words =
+            format!("signs_after_seconds is {SOONEST} to {LATEST}; a key that signs sooner is made \"at_once\"");
+        return Err(Failed::Refused(words));
+    }
+    let found = shelf.read().await?;
+    let changed = rotation::is_to_be_added(&found.keys, new.new_id).map_err(words)?;
+    let mut keys = found.keys.clone();
+    if changed {
+        keys.push(Stored {
+            id: new.new_id,
+            text: random_text(&mut SysRng, ALPHABET, LENGTH).map_err(Fault::from)?,
+            signs_from: Some(run.now.deadline(wait)),
+        });
+        if !run.dry && !shelf.replace(&found, &keys).await? {
+            return Err(MEANWHILE.into());
+        }
+    }
+    Ok(shown(new.keys, new.new_id, &keys, changed))
+}
+
+async fn retire<P: Purpose>(shelf: &KeyShelf<P>, old: &OldKey, run: Run<'_>) -> Result<Value, Failed> {
+    let found = shelf.read().await?;
+    let terms = Terms {
+        life: P::LONGEST_LIFE,
+        reread: FRESH_FOR,
+        changed_at: found.changed_at,
+    };
+    let changed = match rotation::is_to_be_retired(&found.keys, old.id, terms, run.now) {
+        Err(Refusal::NeededUntil(_)) if old.force => true,
+        judged => judged.map_err(words)?,
+    };
+    let mut keys = found.keys.clone();
+    keys.retain(|key| key.id != old.id);
+    if changed && !run.dry && !shelf.replace(&found, &keys).await? {
+        return Err(MEANWHILE.into());
+    }
+    Ok(shown(old.keys, old.id, &keys, changed))
+}
+
+const MEANWHILE: &str = "the keys were changed meanwhile: send the command again";
+
+fn words(refusal: Refusal) -> Failed {
+    Failed::Refused(match refusal {
+        Refusal::NotHighest(highest) => format!("the highest id signs: new_id must be above {highest}"),
+        Refusal::Newest => "it is the newest key, which signs or will: rotate_key makes another one first".into(),
+        Refusal::NeededUntil(end) => format!(
+            "what it made may be good until {}; with \"force\":true it goes at once, and all of that with it",
+            end.iso()
+        ),
+    })
+}
+
+/// The key that the command was about, and all that there are now.
+fn shown(which: Which, id: u32, keys: &[Stored], changed: bool) -> Value {
+    let found = keys.iter().find(|key| key.id == id);
+    let signs_from = found.and_then(|key| key.signs_from).map(Timestamp::iso);
+    let ids: Vec<_> = keys.iter().map(|key| key.id).collect();
+    json!({ "keys": which.name(), "id": id, "signs_from": signs_from, "ids": ids, "changed": changed })
+}

@@ -1,0 +1,169 @@
+//! Tables that are read through, and what an erasure has done of it.
+
+use std::collections::BTreeMap;
+
+use countersign_shared::{
+    domain::{phone::Phone, time::Timestamp},
+    edge::system_time,
+    fault::Fault,
+    store::table::{Condition, Cursor, Delete, Get, Row, Scan, Table},
+};
+
+use crate::handler::{Operator, Run};
+
+/// The tables that are read through, in this order. Links come last: somebody may ask for one as long as there is a user,
+/// and nobody can any more after that.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    Tokens,
+    Registrations,
+    Repetitions,
+    PasswordResets,
+}
+
+impl Part {
+    pub const ALL: [Self; 4] = [
+        Self::Tokens,
+        Self::Registrations,
+        Self::Repetitions,
+        Self::PasswordResets,
+    ];
+
+    pub fn table(self) -> &'static str {
+        match self {
+            Self::Tokens => "TokensTable",
+            Self::Registrations => "RegistrationRequestsTable",
+            Self::Repetitions => "RepetitionsTable",
+            Self::PasswordResets => "PasswordResetRequestsTable",
+        }
+    }
+
+    /// What is read through next, while the user is there.
+    pub fn next(self) -> Option<Self> {
+        match self {
+            Self::Tokens => Some(Self::Registrations),
+            Self::Registrations => Some(Self::Repetitions),
+            Self::Repetitions | Self::PasswordResets => None,
+        }
+    }
+}
+
+/// Where one command stops and the next one goes on: good while the user is as that one left it.
+pub struct Place {
+    pub generation: u64,
+    pub part: Part,
+    pub after: Option<Cursor>,
+}
+
+impl Place {
+    /// The generation, the table and the last row, with spaces between.
+    pub fn text(&self) -> String {
+        let after = self.after.as_ref().map(Cursor::text).unwrap_or_default();
+        format!("{} {} {after}", self.generation, self.part.table())
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut words = text.split(' ');
+        let (generation, table, after) = (words.next()?, words.next()?, words.next()?);
+        let place = Self {
+            generation: generation.parse().ok()?,
+            part: Part::ALL.into_iter().find(|part| part.table() == table)?,
+            after: match after {
+                "" => None,
+                text => Some(Cursor::parse(text)?),
+            },
+        };
+        words.next().is_none().then_some(place)
+    }
+}
+
+/// How far a command came.
+pub enum Came {
+    /// To the end of what it was to do.
+    Through,
+    /// To where time was over.
+    To(Place),
+    /// To a user who has changed since it was shut out: all of it is to be done again.
+    Nowhere,
+}
+
+/// What one command does, and has done so far.
+pub struct Work<'a> {
+    pub run: Run<'a>,
+    pub generation: u64,
+    pub until: Timestamp,
+    pub counts: BTreeMap<&'static str, u64>,
+    /// Numbers whose counters are gone.
+    pub phones: Vec<Phone>,
+}
+
+/// One table that is read through, and how the rows in it are known.
+pub struct Sweep<'a, R: Row> {
+    pub part: Part,
+    pub find: &'a Table<R, Scan>,
+    pub erase: &'a Table<R, Delete>,
+    pub id: fn(&R) -> &R::Id,
+    pub phone: fn(&R) -> Option<&Phone>,
+}
+
+impl Work<'_> {
+    /// Deletes one row, if it lies there: also one that is over.
+    pub async fn row<R: Row>(
+        &mut self,
+        table: &'static str,
+        read: &Table<R, Get>,
+        erase: &Table<R, Delete>,
+        id: &R::Id,
+    ) -> Result<(), Fault> {
+        if read.get(id, Timestamp::from_seconds(0)).await?.is_some() {
+            if !self.run.dry {
+                erase.delete(id).await?;
+            }
+            self.count(table);
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, table: &'static str) {
+        *self.counts.entry(table).or_default() += 1;
+    }
+}
+
+impl<R: Row> Sweep<'_, R> {
+    /// Deletes every row that is theirs, page by page, at least one.
+    pub async fn all(
+        &self,
+        operator: &Operator,
+        work: &mut Work<'_>,
+        mut after: Option<Cursor>,
+        wanted: impl Fn() -> Condition,
+        is_theirs: impl Fn(&R) -> bool,
+    ) -> Result<Came, Fault> {
+        loop {
+            let page = self.find.page(Some(wanted()), after.as_ref(), None).await?;
+            for row in page.rows.iter().filter(|row| is_theirs(row)) {
+                if let Some(phone) = (self.phone)(row) {
+                    operator.erase_sms_counter(phone, work).await?;
+                }
+                if !work.run.dry {
+                    self.erase.delete((self.id)(row)).await?;
+                }
+                work.count(self.part.table());
+            }
+            let Some(part) = page.next.as_ref().map_or(self.part.next(), |_| Some(self.part)) else {
+                return Ok(Came::Through);
+            };
+            if work.until.is_over(system_time()) {
+                return Ok(Came::To(Place {
+                    generation: work.generation,
+                    part,
+                    after: page.next,
+                }));
+            }
+            match page.next {
+                Some(cursor) => after = Some(cursor),
+                None => return Ok(Came::Through),
+            }
+        }
+    }
+}

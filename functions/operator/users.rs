@@ -1,0 +1,258 @@
+//! People: made, shown, blocked, and what may be done with their accounts.
+
+use countersign_shared::{
+    accounts,
+    domain::{
+        claim,
+        factor::{Factor, FactorKey, FactorType},
+        id::UserId,
+        name::{DisplayName, DomainName, EmailAddress, Login},
+        password::{Password, PasswordHash},
+        phone::Phone,
+        secret::Secret,
+        tenant::Options,
+        time::Timestamp,
+        user::{self, User},
+    },
+    fault::Fault,
+    lockouts,
+    store::{
+        rows,
+        table::{Changed, Committed, Transaction},
+    },
+};
+use rand::rngs::SysRng;
+use serde_json::{Value, json};
+
+use crate::{
+    command::{NewFactor, NewUser, Who, email_of, field},
+    handler::{Failed, Operator, Run, done},
+};
+
+/// Who an account is to be for.
+struct Wanted {
+    domain: DomainName,
+    email: EmailAddress,
+    login: Login,
+    name: DisplayName,
+    is_admin: bool,
+}
+
+impl Operator {
+    /// The domain need not have been described; its policy for passwords is for people, and not for the operator, who
+    /// is held to a length alone. Somebody who has the login and the address already stays as they are: the password, which
+    /// may have been changed since, is not looked at.
+    pub async fn create_user(&self, new: NewUser, run: Run<'_>) -> Result<Value, Failed> {
+        if !(8..=128).contains(&new.password.chars().count()) {
+            return Err("a password has 8 to 128 characters".into());
+        }
+        let wanted = Wanted {
+            domain: field("domain", DomainName::parse(&new.domain))?,
+            email: email_of(&new.email)?,
+            login: field("login", Login::parse(&new.login))?,
+            name: field("name", DisplayName::parse(&new.name))?,
+            is_admin: new.is_admin,
+        };
+        let made = |id: Option<UserId>, changed| {
+            let id = id.map(|id| id.text());
+            Ok(json!({ "user_id": id, "changed": changed }))
+        };
+        if let Some(id) = self.user_like(&wanted, run).await? {
+            return made(Some(id), false);
+        }
+        if run.dry {
+            return made(None, true);
+        }
+        let password = Password::given(&Secret::new(new.password));
+        let new = user::NewUser {
+            domain: wanted.domain.clone(),
+            email: wanted.email.clone(),
+            login: wanted.login.clone(),
+            name: wanted.name.clone(),
+            password: PasswordHash::of(&password, &self.cost, &mut SysRng).map_err(Fault::from)?,
+            opts: Options::new(),
+            is_admin: wanted.is_admin,
+        };
+        let user = User::new(new, &mut SysRng, run.now).map_err(Fault::from)?;
+        let mut transaction = Transaction::default();
+        accounts::make(&mut transaction, &self.users, &self.claims, &user, run.now);
+        match transaction.commit().await? {
+            Committed::Yes => made(Some(user.id), true),
+            // Somebody was faster; perhaps with the same command.
+            Committed::No(_) => match self.user_like(&wanted, run).await? {
+                Some(id) => made(Some(id), false),
+                None => Err("the names were taken and given up meanwhile: send the command again".into()),
+            },
+        }
+    }
+
+    /// Who is what is wanted already; `None` when nobody has either name.
+    async fn user_like(&self, wanted: &Wanted, run: Run<'_>) -> Result<Option<UserId>, Failed> {
+        let names = (
+            claim::login(&wanted.domain, &wanted.login),
+            claim::email(&wanted.domain, &wanted.email),
+        );
+        let mut login = self.read_claims.get(&names.0, run.now).await?;
+        let email = self.read_claims.get(&names.1, run.now).await?;
+        if login.is_none() && email.is_some() {
+            // Both are taken in one step: perhaps just now.
+            login = self.read_claims.get(&names.0, run.now).await?;
+        }
+        let id = match (login, email) {
+            (None, None) => return Ok(None),
+            (Some(login), Some(email)) if login.user == email.user => login.user,
+            (Some(_), _) => return Err("the login is taken in that domain".into()),
+            (None, Some(_)) => return Err("the email is taken in that domain".into()),
+        };
+        let found = self.read_users.get(&id, run.now).await?;
+        match found.ok_or(Failed::from("no such user"))? {
+            user if user.is_admin != wanted.is_admin => {
+                Err("there is such a user, with another is_admin: set_admin changes that".into())
+            }
+            user if user.name.as_str() != wanted.name.as_str() => Err("there is such a user, with another name".into()),
+            user => Ok(Some(user.id)),
+        }
+    }
+
+    pub async fn show_user(&self, who: Who, run: Run<'_>) -> Result<Value, Failed> {
+        let named = "show_user takes user_id, or domain with one of login and email";
+        let id = match (who.user_id, who.domain, who.login, who.email) {
+            (Some(id), None, None, None) => user_id_of(&id)?,
+            (None, Some(domain), login, email) => {
+                let domain = field("domain", DomainName::parse(&domain))?;
+                let claim = match (login, email) {
+                    (Some(login), None) => claim::login(&domain, &field("login", Login::parse(&login))?),
+                    (None, Some(email)) => claim::email(&domain, &email_of(&email)?),
+                    _ => return Err(named.into()),
+                };
+                let claim = self.read_claims.get(&claim, run.now).await?;
+                claim.ok_or(Failed::from("no such user"))?.user
+            }
+            _ => return Err(named.into()),
+        };
+        let user = self.read_users.get(&id, run.now).await?;
+        let user = user.ok_or(Failed::from("no such user"))?;
+        let mut factors = Vec::new();
+        for key in factors_of(id) {
+            factors.extend(self.read_factors.get(&key, run.now).await?.as_ref().map(shown_factor));
+        }
+        let block = user.lockout.standing(run.now);
+        Ok(json!({
+            "user_id": user.id.text(),
+            "domain": user.domain.as_str(),
+            "login": user.login.as_str(),
+            "email": user.email.masked(),
+            "is_admin": user.is_admin,
+            "is_blocked": block.is_some(),
+            "block": block.map(|block| json!({
+                "why": block.why.name(), "since": block.at.iso(), "until": block.until.map(Timestamp::iso),
+            })),
+            "factors": factors,
+            "inserted_at": user.inserted_at.iso(),
+        }))
+    }
+
+    pub async fn set_admin(&self, id: &str, is_admin: bool, run: Run<'_>) -> Result<Value, Failed> {
+        let user = self.user(id, run).await?;
+        let changed = user.is_admin != is_admin;
+        if changed && !run.dry {
+            let change = rows::user::set_admin(is_admin, run.now);
+            if let Changed::No(_) = self.change_users.update(&user.id, change, run.now).await? {
+                return Err("no such user".into());
+            }
+        }
+        Ok(done(changed))
+    }
+
+    /// Gives a user a number to which codes are sent, as it is known from elsewhere: nobody is asked to prove it.
+    pub async fn set_factor(&self, new: NewFactor, run: Run<'_>) -> Result<Value, Failed> {
+        let user = self.user_at_large(&new.user_id, run).await?;
+        let factor_type = FactorType::parse(&new.factor_type).ok_or(Failed::from("type is SMS"))?;
+        let phone = Phone::parse(&new.factor).ok_or(Failed::from("factor is a number like +380881234567"))?;
+        let made = |factor: Option<&Factor>, changed| {
+            let id = factor.map(|factor| factor.id.text());
+            Ok(json!({ "factor_id": id, "changed": changed }))
+        };
+        let mut factor = Factor::new(user.id, factor_type, &mut SysRng, run.now).map_err(Fault::from)?;
+        factor.value = Some(phone);
+        match self.read_factors.get(&factor.owner(), run.now).await? {
+            Some(found) if found.is_active && found.value == factor.value => return made(Some(&found), false),
+            Some(_) => return Err("the user has another factor of that type, or a disabled one".into()),
+            None if run.dry => return made(None, true),
+            None => {}
+        }
+        let mut transaction = Transaction::default();
+        transaction.put_new(&self.factors, &factor, run.now);
+        transaction.check(&self.depend_on_users, &user.id, rows::user::stands(&user));
+        match transaction.commit().await? {
+            Committed::Yes => made(Some(&factor), true),
+            Committed::No(_) => Err("the user was changed meanwhile: send the command again".into()),
+        }
+    }
+
+    pub async fn block(&self, id: &str, run: Run<'_>) -> Result<Value, Failed> {
+        let user = self.user(id, run).await?;
+        let decided = |user: &User| user.lockout.decided(run.now);
+        if run.dry {
+            return Ok(done(decided(&user).is_some()));
+        }
+        let changed = lockouts::change(&self.change_users, user, decided, run.by, run.now).await?;
+        Ok(done(changed.is_some()))
+    }
+
+    pub async fn unblock(&self, id: &str, run: Run<'_>) -> Result<Value, Failed> {
+        let user = self.user(id, run).await?;
+        let lifted = |user: &User| user.lockout.lifted(run.now);
+        if run.dry {
+            return Ok(done(lifted(&user).is_some()));
+        }
+        let changed = lockouts::change(&self.change_users, user, lifted, run.by, run.now).await?;
+        Ok(done(changed.is_some()))
+    }
+
+    /// It ends what was issued until now, however often it is sent.
+    pub async fn end_tokens_of_user(&self, id: &str, run: Run<'_>) -> Result<Value, Failed> {
+        if run.dry {
+            self.user(id, run).await?;
+            return Ok(done(true));
+        }
+        let change = rows::user::end_tokens();
+        match self.change_users.update(&user_id_of(id)?, change, run.now).await? {
+            Changed::Yes(_) => Ok(done(true)),
+            Changed::No(_) => Err("no such user".into()),
+        }
+    }
+
+    async fn user(&self, id: &str, run: Run<'_>) -> Result<User, Failed> {
+        let user = self.read_users.get(&user_id_of(id)?, run.now).await?;
+        user.ok_or(Failed::from("no such user"))
+    }
+
+    /// A user who may be given something: whoever is blocked, or being erased, gets nothing.
+    pub async fn user_at_large(&self, id: &str, run: Run<'_>) -> Result<User, Failed> {
+        let user = self.user(id, run).await?;
+        match user.lockout.standing(run.now) {
+            None => Ok(user),
+            Some(_) => Err("the user is blocked".into()),
+        }
+    }
+}
+
+/// What leads to each factor that a user can have.
+pub fn factors_of(user: UserId) -> impl Iterator<Item = FactorKey> {
+    FactorType::ALL.iter().map(move |factor_type| FactorKey {
+        user,
+        factor_type: *factor_type,
+    })
+}
+
+fn shown_factor(factor: &Factor) -> Value {
+    json!({
+        "factor_id": factor.id.text(), "type": factor.factor_type.name(),
+        "factor": factor.value.as_ref().map(Phone::masked), "is_active": factor.is_active,
+    })
+}
+
+pub fn user_id_of(text: &str) -> Result<UserId, Failed> {
+    UserId::parse(text).ok_or(Failed::from("user_id is a UUID in lower case"))
+}

@@ -1,0 +1,91 @@
+//! Keys where they are kept, for whoever changes them.
+
+use std::marker::PhantomData;
+
+use aws_sdk_secretsmanager::{Client, error::ProvideErrorMetadata, operation::put_secret_value::PutSecretValueError};
+use sha2::{Digest, Sha256};
+
+use super::{stored, written};
+use crate::{
+    domain::{
+        key::{Purpose, Stored},
+        secret::framed,
+        time::Timestamp,
+    },
+    fault::Fault,
+};
+
+/// The secret that holds the keys of one purpose, to be read and changed: the operator's.
+#[derive(Debug)]
+pub struct KeyShelf<P> {
+    client: Client,
+    secret: String,
+    purpose: PhantomData<fn() -> P>,
+}
+
+/// What lies there.
+#[derive(Debug)]
+pub struct Contents {
+    /// The keys.
+    pub keys: Vec<Stored>,
+    /// When they were changed last.
+    pub changed_at: Timestamp,
+    version: String,
+}
+
+impl<P: Purpose> KeyShelf<P> {
+    /// The secret of that ARN.
+    #[must_use]
+    pub fn new(client: Client, secret: String) -> Self {
+        Self {
+            client,
+            secret,
+            purpose: PhantomData,
+        }
+    }
+
+    /// The keys as they are.
+    ///
+    /// # Errors
+    /// [`Fault`] when the secret cannot be had, or holds no keys.
+    pub async fn read(&self) -> Result<Contents, Fault> {
+        let answer = self.client.get_secret_value().secret_id(&self.secret).send().await;
+        let answer = answer.map_err(|error| fault::<P>("GetSecretValue", error.code()))?;
+        let (Some(version), Some(created)) = (answer.version_id(), answer.created_date()) else {
+            return Err(Fault::new(format!("the secret of {} says not of when it is", P::NAME)));
+        };
+        let keys = stored(answer.secret_string().unwrap_or_default());
+        Ok(Contents {
+            keys: keys.map_err(|why| Fault::new(format!("the secret of {} {why}", P::NAME)))?,
+            changed_at: Timestamp::from_seconds(created.secs().try_into().unwrap_or_default()),
+            version: version.to_owned(),
+        })
+    }
+
+    /// Puts keys in the place of exactly those that were read; `false` when somebody was faster.
+    ///
+    /// Secrets Manager knows no conditions, but a version's id can be chosen, and a version cannot be changed: all who
+    /// follow the same version choose the same id, so that one of them succeeds, as often as its answer is lost.
+    ///
+    /// # Errors
+    /// [`Fault`] when Secrets Manager fails.
+    pub async fn replace(&self, read: &Contents, keys: &[Stored]) -> Result<bool, Fault> {
+        let next = Sha256::digest(framed(&[b"keys after", read.version.as_bytes()]));
+        let next: String = next.iter().map(|byte| format!("{byte:02x}")).collect();
+        let request = self.client.put_secret_value().secret_id(&self.secret);
+        let request = request.client_request_token(next).secret_string(written(keys).expose());
+        match request.send().await {
+            Ok(_) => Ok(true),
+            Err(error) => match error.as_service_error() {
+                Some(PutSecretValueError::ResourceExistsException(_)) => Ok(false),
+                _ => Err(fault::<P>("PutSecretValue", error.code())),
+            },
+        }
+    }
+}
+
+/// The error's code may be shown: it is about the secret, and holds nothing of it.
+fn fault<P: Purpose>(operation: &str, code: Option<&str>) -> Fault {
+    let code = code.unwrap_or("no answer");
+    Fault::new(format!("{operation} of {} failed: {code}", P::NAME))
+}

@@ -1,0 +1,277 @@
+//! Commands that are tried, done, and sent again: a try changes nothing and is answered alike; once it is so, it stays so.
+
+use serde_json::{Value, json};
+
+use crate::{
+    mail::suppress,
+    operator::{refuses, state},
+    world::World,
+};
+
+/// What a command that is sent again does.
+#[derive(Clone, Copy, PartialEq)]
+enum Again {
+    /// Nothing: it is so.
+    Nothing,
+    /// Another one of what it makes.
+    Another,
+}
+
+/// Tries a command, does it, tries and sends it again; the answer to the first.
+async fn check(world: &World, command: Value, again: Again) -> Value {
+    let mut dry = command.clone();
+    dry["dry_run"] = true.into();
+    let names = |answer: &Value| {
+        let answer = answer.as_object().unwrap_or_else(|| panic!("{command}: {answer}"));
+        let names = answer.keys().filter(|name| *name != "dry_run");
+        names.cloned().collect::<Vec<_>>()
+    };
+
+    let before = state(world).await;
+    let tried = world.operator(dry.clone()).await;
+    assert_eq!(state(world).await, before, "{command} was only tried");
+    assert_eq!(
+        (&tried["dry_run"], &tried["changed"]),
+        (&json!(true), &json!(true)),
+        "{command}: {tried}"
+    );
+    let first = world.operator(command.clone()).await;
+    assert_eq!(
+        (&first["dry_run"], &first["changed"]),
+        (&Value::Null, &json!(true)),
+        "{command}: {first}"
+    );
+    assert_eq!(names(&tried), names(&first), "{command}");
+    let done = state(world).await;
+    assert_ne!(done, before, "{command} did nothing");
+
+    let changes = again == Again::Another;
+    for command in [dry, command.clone()] {
+        let answer = world.operator(command.clone()).await;
+        assert_eq!(answer["changed"], changes, "{command}: {answer}");
+        assert_eq!(names(&answer), names(&first), "{command}");
+        let is_try = command["dry_run"] == true;
+        assert_eq!(state(world).await == done, is_try || !changes, "{command}");
+    }
+    first
+}
+
+#[tokio::test]
+async fn commands_can_be_sent_again() {
+    let world = World::new().await;
+    let user = world.id("/user/user_id").to_owned();
+    let token = world.token(json!({ "user_id": user, "scopes": ["api"] })).await;
+    suppress(&world, "lost@example.org").await;
+    let ask = async |command: Value| check(&world, command, Again::Nothing).await;
+    let domain = "d.example";
+
+    ask(json!({ "command": "set_domain", "domain": domain, "self_register_allowed": true })).await;
+    ask(json!({ "command": "set_domain", "domain": domain, "locale": "uk" })).await;
+    let client = ask(json!({ "command": "create_client", "client_id": "new", "scopes": ["passcode", "api"] })).await;
+    assert_eq!(client["client_secret"].as_str().map(str::len), Some(43), "{client}");
+    let set = ask(json!({ "command": "set_client", "client_id": "new", "domain": domain, "scopes": ["api"] })).await;
+    assert_eq!(
+        set,
+        json!({
+            "client_id": "new", "domain": domain, "scopes": ["api"], "grants": ["client_credentials"], "changed": true,
+        })
+    );
+    ask(json!({ "command": "set_client", "client_id": "new", "grants": ["password"] })).await;
+    ask(json!({
+        "command": "create_user", "domain": domain, "email": "Maria@d.example", "login": "maria", "name": "Maria",
+        "password": "correct-horse",
+    }))
+    .await;
+    ask(json!({ "command": "set_admin", "user_id": user, "is_admin": true })).await;
+    ask(json!({ "command": "set_admin", "user_id": user, "is_admin": false })).await;
+    let admin = world.id("/admin/user_id");
+    ask(json!({ "command": "set_factor", "user_id": admin, "type": "SMS", "factor": "+380881234531" })).await;
+    ask(json!({ "command": "revoke_token", "token": token })).await;
+    let done = ask(json!({ "command": "block_user", "user_id": user })).await;
+    assert_eq!(done, json!({ "done": true, "changed": true }));
+    ask(json!({ "command": "unblock_user", "user_id": user })).await;
+    ask(json!({ "command": "lift_suppression", "email": "Lost@Example.org" })).await;
+}
+
+#[tokio::test]
+async fn what_is_shown_once_is_another_one_each_time() {
+    let world = World::new().await;
+    let user = world.id("/user/user_id").to_owned();
+    let secret = json!({ "command": "set_client_secret", "client_id": "heatclinic" });
+    check(&world, secret, Again::Another).await;
+    let token = json!({
+        "command": "create_token", "user_id": user, "client_id": "heatclinic", "scopes": ["api"], "lifetime_seconds": 60,
+    });
+    check(&world, token, Again::Another).await;
+    for owner in [json!({ "user_id": user }), json!({ "client_id": "heatclinic" })] {
+        let mut command = owner;
+        command["command"] = "end_tokens".into();
+        check(&world, command, Again::Another).await;
+    }
+}
+
+#[tokio::test]
+async fn another_secret_ends_the_one_before() {
+    let world = World::new().await;
+    let grant = |secret: &str| {
+        json!({
+            "grant_type": "client_credentials", "client_id": "heatclinic", "scope": "passcode", "client_secret": secret,
+        })
+    };
+    let before = world.id("/client/client_secret").to_owned();
+    world.grant(grant(&before)).await.ok(201);
+    let answer = world
+        .operator(json!({ "command": "set_client_secret", "client_id": "heatclinic" }))
+        .await;
+    world.grant(grant(&before)).await.ok(401);
+    world
+        .grant(grant(answer["client_secret"].as_str().expect("a secret")))
+        .await
+        .ok(201);
+}
+
+#[tokio::test]
+async fn what_is_there_is_not_taken_for_something_else() {
+    let world = World::new().await;
+    let maria = |changes: Value| {
+        let mut command = json!({
+            "command": "create_user", "domain": "d.example", "email": "maria@d.example", "login": "maria", "name": "Maria",
+            "password": "correct-horse",
+        });
+        for (name, value) in changes.as_object().expect("changes") {
+            command[name] = value.clone();
+        }
+        command
+    };
+    let made = world.operator(maria(json!({}))).await;
+    let again = world
+        .operator(maria(json!({ "login": "MARIA", "password": "another-horse" })))
+        .await;
+    assert_eq!(again, json!({ "user_id": made["user_id"], "changed": false }));
+    let taken = "the login is taken in that domain";
+    for (changes, words) in [
+        (json!({ "email": "other@d.example" }), taken),
+        (json!({ "login": "other" }), "the email is taken in that domain"),
+        (
+            json!({ "is_admin": true }),
+            "there is such a user, with another is_admin: set_admin changes that",
+        ),
+        (json!({ "name": "Mary" }), "there is such a user, with another name"),
+    ] {
+        assert_eq!(refuses(&world, maria(changes)).await, words);
+    }
+    world
+        .operator(maria(json!({ "email": "b@d.example", "login": "b" })))
+        .await;
+    assert_eq!(
+        refuses(&world, maria(json!({ "email": "b@d.example" }))).await,
+        taken,
+        "two people"
+    );
+
+    let client = json!({ "command": "create_client", "client_id": "new", "scopes": ["api", "passcode"] });
+    world.operator(client.clone()).await;
+    let mut other = client.clone();
+    other["scopes"] = json!(["passcode", "api"]);
+    let same = world.operator(other.clone()).await;
+    assert_eq!(
+        same,
+        json!({ "client_id": "new", "client_secret": null, "changed": false })
+    );
+    other["scopes"] = json!(["passcode"]);
+    refuses(&world, other).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_the_same_command_sent_at_once_one_makes_it() {
+    let world = World::new().await;
+    let user = json!({
+        "command": "create_user", "domain": "d.example", "email": "maria@d.example", "login": "maria", "name": "Maria",
+        "password": "correct-horse",
+    });
+    let client = json!({ "command": "create_client", "client_id": "new", "scopes": ["api"] });
+    for command in [user, client] {
+        let answers = futures_util::future::join_all((0..8).map(|_| world.operator(command.clone()))).await;
+        let made = answers.iter().filter(|answer| answer["changed"] == true).count();
+        assert!(
+            made == 1 && answers.iter().all(|answer| answer["error"].is_null()),
+            "{answers:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_user_is_shown_to_whoever_helps() {
+    let world = World::new().await;
+    let (user, email) = (world.id("/user/user_id").to_owned(), world.id("/user/email").to_owned());
+    let by_id = world.operator(json!({ "command": "show_user", "user_id": user })).await;
+    for (name, value) in [("login", "Demo"), ("email", &email)] {
+        let mut command = json!({ "command": "show_user", "domain": world.id("/domain") });
+        command[name] = value.into();
+        assert_eq!(world.operator(command).await, by_id);
+    }
+    let factor = &by_id["factors"][0];
+    let expected = json!({
+        "user_id": user, "domain": "pbx.era-platform.ru", "login": "demo", "email": "d***@pbx.era-platform.ru",
+        "is_admin": false, "is_blocked": false, "block": null,
+        "factors": [{
+            "factor_id": factor["factor_id"], "type": "SMS", "factor": "+38088*****30", "is_active": true,
+        }],
+        "inserted_at": by_id["inserted_at"],
+    });
+    assert_eq!(by_id, expected);
+    world
+        .operator(json!({ "command": "block_user", "user_id": user }))
+        .await;
+    let blocked = world.operator(json!({ "command": "show_user", "user_id": user })).await;
+    assert_eq!(
+        (
+            &blocked["is_blocked"],
+            &blocked["block"]["why"],
+            &blocked["block"]["until"]
+        ),
+        (&json!(true), &json!("decision"), &Value::Null)
+    );
+    let token = json!({
+        "command": "create_token", "user_id": user, "client_id": "heatclinic", "scopes": ["api"], "lifetime_seconds": 60,
+    });
+    assert_eq!(refuses(&world, token).await, "the user is blocked");
+}
+
+#[tokio::test]
+async fn suppressions_are_listed_page_by_page_and_lifted() {
+    let world = World::new().await;
+    let addresses = ["a@example.org", "b@example.org", "c@example.org"];
+    for address in addresses {
+        suppress(&world, address).await;
+    }
+    let (mut listed, mut after) = (Vec::new(), Value::Null);
+    for _ in 0..addresses.len() + 1 {
+        let command = json!({ "command": "list_suppressions", "limit": 1, "after": after });
+        let page = world.operator(command).await;
+        listed.extend(page["suppressions"].as_array().expect("a list").clone());
+        after = page["next"].clone();
+        if after.is_null() {
+            break;
+        }
+    }
+    assert_eq!((listed.len(), &after), (3, &Value::Null));
+    for address in addresses {
+        let answer = world
+            .operator(json!({ "command": "suppression", "email": address }))
+            .await;
+        let found = &answer["suppression"];
+        assert!(listed.contains(found), "{address}: {found}");
+        assert_eq!(found["reason"], "bounce");
+    }
+    world
+        .operator(json!({ "command": "lift_suppression", "email": addresses[1] }))
+        .await;
+    let answer = world
+        .operator(json!({ "command": "suppression", "email": addresses[1] }))
+        .await;
+    assert_eq!(answer, json!({ "suppression": null }));
+    let page = world.operator(json!({ "command": "list_suppressions" })).await;
+    assert_eq!(page["suppressions"].as_array().map(Vec::len), Some(2), "{page}");
+    assert!(!page.to_string().contains('@'), "rows hold digests: {page}");
+}

@@ -1,0 +1,411 @@
+//! A person who is erased: nothing of them is left but what the receipt says, and nothing comes back.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use futures_util::future::{join, join_all};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    mail::{CHECK_MAIL, DOMAIN, suppress},
+    mithril::{Person, user_blocked, value, wrong_identity},
+    operator::state,
+    world::World,
+};
+
+const PIN: &str = "/api/v4/user/support_pin";
+const PHONE: &str = "+380881234577";
+const OTHER_PHONE: &str = "+380881234588";
+
+/// `SHA-256(framed(parts))` as rows show it: each part stands behind its length in eight bytes.
+fn digest(parts: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    STANDARD.encode(hash.finalize())
+}
+
+/// The same of a user's id, which is hashed by its bytes.
+fn digest_of_id(what: &str, id: &str) -> String {
+    let bytes = u128::from_str_radix(&id.replace('-', ""), 16)
+        .expect("a UUID")
+        .to_be_bytes();
+    let mut hash = Sha256::new();
+    for part in [what.as_bytes(), &bytes] {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    STANDARD.encode(hash.finalize())
+}
+
+/// All that names a person: as it is, or as a digest.
+fn names(person: &Person, login: &str) -> Vec<String> {
+    let email = person.email.as_str();
+    vec![
+        person.id.clone(),
+        email.to_owned(),
+        format!("{login:?}"),
+        PHONE.to_owned(),
+        OTHER_PHONE.to_owned(),
+        digest(&["claim", "login", DOMAIN, login]),
+        digest(&["claim", "email", DOMAIN, email]),
+        digest(&["throttle", "address", "registration", email]),
+        digest(&["throttle", "address", "password_reset", email]),
+        digest(&["throttle", "nobody", "password_reset", DOMAIN, login]),
+        digest(&["text messages", PHONE]),
+        digest(&["text messages", OTHER_PHONE]),
+        digest_of_id("password guesses", &person.id),
+        digest(&["suppression", email]),
+    ]
+}
+
+/// That no table holds any of the names, but the audit trail the id.
+#[track_caller]
+fn is_gone(rows: &str, person: &Person, login: &str) {
+    for name in names(person, login).iter().filter(|name| **name != person.id) {
+        assert!(!rows.contains(name), "{name} is left");
+    }
+    is_only_told(rows, person);
+}
+
+/// That the id, which leads to nobody any more, stands in the audit trail only.
+#[track_caller]
+fn is_only_told(rows: &str, person: &Person) {
+    let mut tables = rows.lines().filter(|table| table.contains(&person.id));
+    let told = tables.all(|table| table.starts_with("countersign-AuditTable"));
+    assert!(told, "{} is left", person.id);
+}
+
+/// How many rows a table has.
+async fn size(world: &World, table: &str) -> u64 {
+    world.rows(table).await.len().try_into().expect("few")
+}
+
+/// Somebody of whom every table knows something.
+async fn known_everywhere(world: &World, login: &str) -> Person {
+    world.forgot(login).send().await.is(200, CHECK_MAIL);
+    let person = world.person_with(login, PHONE).await;
+    world.forgot(login).send().await.is(200, CHECK_MAIL);
+    let api = world.token(json!({ "user_id": person.id, "scopes": ["api"] })).await;
+    world.change_password(&api, "a-wrong-one", "ew!hIb3V").await;
+    let changed = world
+        .post("/rest/v1/iam/pwd_reset_requests")
+        .bearer(&api)
+        .header("idempotency-key", "once")
+        .json(&json!({ "current_pwd": person.password, "new_pwd": "pass-of-somebody~2" }))
+        .send()
+        .await;
+    changed.ok(200);
+    let person = Person {
+        password: "pass-of-somebody~2".into(),
+        ..person
+    };
+    world.keep_out_of_logs(&person.password);
+    world
+        .register("another", &person.email)
+        .send()
+        .await
+        .is(200, CHECK_MAIL);
+    let (token, code) = world.waiting(&person).await;
+    let access = value(&world.authorize(&token, &code).await);
+    world.init(&access, OTHER_PHONE).await.ok(201);
+    let api = world.token(json!({ "user_id": person.id, "scopes": ["api"] })).await;
+    world.post(PIN).private_token(&api).send().await.ok(201);
+    suppress(world, &person.email).await;
+    person
+}
+
+/// Erases a person, as often as it takes while the machine is busy.
+async fn erased(world: &World, person: &Person) {
+    for _ in 0..9 {
+        let answer = world.operator(erasure(person)).await;
+        if answer["complete"] == true {
+            return;
+        }
+    }
+    panic!("{} cannot be erased", person.id);
+}
+
+fn erasure(person: &Person) -> Value {
+    json!({ "command": "erase_user", "user_id": person.id })
+}
+
+#[tokio::test]
+async fn nothing_is_left_of_a_person_but_what_the_receipt_says() {
+    let world = World::new().await;
+    let others = world.person_with("others", "+380881234599").await;
+    let login = "quitemaria";
+    let person = known_everywhere(&world, login).await;
+    let rows = world.all_rows().await;
+    for name in names(&person, login) {
+        assert!(rows.contains(&name), "{name} is not there to be erased");
+    }
+
+    let mut tried = erasure(&person);
+    tried["dry_run"] = true.into();
+    let before = state(&world).await;
+    let tried = world.operator(tried).await;
+    assert_eq!(state(&world).await, before, "it was only tried");
+    let tables = tried["receipt"]["tables"].as_object().expect("tables").clone();
+    let mut sizes = Vec::new();
+    for table in tables.keys() {
+        sizes.push(size(&world, table).await);
+    }
+
+    let answer = world.operator(erasure(&person)).await;
+    assert_eq!(
+        answer["receipt"]["tables"], tried["receipt"]["tables"],
+        "a try counts the same"
+    );
+    for (table, size_before) in tables.keys().zip(sizes) {
+        let gone = size_before - size(&world, table).await;
+        assert_eq!(tables[table], gone, "{table}");
+        assert!(gone > 0, "{table} held nothing of the person");
+    }
+    let stays = answer["receipt"]["stays"].as_array().expect("a list");
+    assert!(stays.len() > 3 && stays.iter().all(Value::is_string), "{answer}");
+    let expected = json!({
+        "receipt": {
+            "user_id": person.id, "at": answer["receipt"]["at"], "request_id": answer["receipt"]["request_id"],
+            "tables": tables, "stays": stays,
+        },
+        "complete": true, "continue": null, "changed": true,
+    });
+    assert_eq!(answer, expected);
+
+    is_gone(&world.all_rows().await, &person, login);
+    let mut trail = world.rows("AuditTable").await;
+    trail.retain(|row| row["subject"]["S"] == format!("user:{}", person.id) && row["route"]["S"] == "erase_user");
+    let [event] = trail.as_slice() else {
+        panic!("one event tells of it: {trail:?}");
+    };
+    assert_eq!(
+        (&event["what"]["S"], &event["actor"]["S"]),
+        (&json!("done"), &json!("operator"))
+    );
+    assert_eq!(event["request_id"]["S"], answer["receipt"]["request_id"]);
+    wrong_identity(&world.sign_in(&person, &person.password).await);
+    world.sign_in(&others, &others.password).await.ok(201);
+
+    let done = state(&world).await;
+    let again = world.operator(erasure(&person)).await;
+    assert_eq!((&again["changed"], &again["complete"]), (&json!(false), &json!(true)));
+    let zeros = again["receipt"]["tables"]
+        .as_object()
+        .expect("tables")
+        .values()
+        .all(|count| *count == 0);
+    assert!(zeros, "{again}");
+    assert_eq!(state(&world).await, done);
+}
+
+#[tokio::test]
+async fn somebody_may_take_the_names_again() {
+    let world = World::new().await;
+    let maria = world.person("maria").await;
+    world.operator(erasure(&maria)).await;
+    let again = world.person("maria").await;
+    assert_ne!(again.id, maria.id);
+    world.sign_in(&again, &again.password).await.ok(201);
+}
+
+#[tokio::test]
+async fn an_erasure_goes_on_where_it_stopped_and_nobody_gets_in_between() {
+    let world = World::new().await;
+    let login = "quitemaria";
+    let person = known_everywhere(&world, login).await;
+    let token = world.token(json!({ "user_id": person.id, "scopes": ["api"] })).await;
+    let mut tried = erasure(&person);
+    tried["dry_run"] = true.into();
+    let tried = world.operator(tried).await["receipt"]["tables"].take();
+
+    let mut sums = serde_json::Map::new();
+    let mut place = Value::Null;
+    let mut commands = 0;
+    loop {
+        let mut command = erasure(&person);
+        command["within_seconds"] = 0.into();
+        command["continue"] = place;
+        let answer = world.operator(command).await;
+        for (table, count) in answer["receipt"]["tables"].as_object().expect("tables") {
+            let sum = sums.get(table).and_then(Value::as_u64).unwrap_or_default();
+            sums.insert(table.clone(), (sum + count.as_u64().expect("a number")).into());
+        }
+        commands += 1;
+        place = answer["continue"].clone();
+        if answer["complete"] == true {
+            break;
+        }
+        assert!(commands < 10 && place.is_string(), "{answer}");
+        user_blocked(&world.sign_in(&person, &person.password).await);
+        assert!(!world.is_open(&token).await);
+    }
+    assert_eq!(commands, 3, "a table each, and the links with the last one");
+    assert_eq!(Value::from(sums), tried);
+    is_gone(&world.all_rows().await, &person, login);
+}
+
+#[tokio::test]
+async fn an_erasure_begins_anew_when_the_user_was_let_in_meanwhile() {
+    let world = World::new().await;
+    let person = world.person("maria").await;
+    let stopped = world
+        .operator(json!({ "command": "erase_user", "user_id": person.id, "within_seconds": 0 }))
+        .await;
+    assert_eq!(stopped["complete"], false);
+    world
+        .operator(json!({ "command": "unblock_user", "user_id": person.id }))
+        .await;
+    value(&world.sign_in(&person, &person.password).await);
+    let mut command = erasure(&person);
+    command["continue"] = stopped["continue"].clone();
+    let answer = world.operator(command).await;
+    assert_eq!(
+        (&answer["complete"], &answer["receipt"]["tables"]["TokensTable"]),
+        (&json!(true), &json!(1))
+    );
+    is_gone(&world.all_rows().await, &person, "maria");
+}
+
+#[tokio::test]
+async fn an_erasure_that_fails_half_way_can_be_sent_again() {
+    let world = World::new().await;
+    let login = "quitemaria";
+    let person = known_everywhere(&world, login).await;
+    let mut failed = 0;
+    for skip in (0..60).step_by(4) {
+        let rule = json!({ "service": "dynamodb", "operation": null, "kind": "error", "skip": skip, "times": 1000 });
+        world.fault(rule).await;
+        let answer = world.operator(erasure(&person)).await;
+        world.clear_faults().await;
+        if answer["error"].is_null() {
+            break;
+        }
+        failed += 1;
+        // Before anything is deleted, nothing is decided either.
+        let got = world.sign_in(&person, &person.password).await;
+        if skip > 1 {
+            user_blocked(&got);
+        }
+    }
+    assert!(failed > 5, "{failed}");
+    world.operator(erasure(&person)).await;
+    is_gone(&world.all_rows().await, &person, login);
+}
+
+/// Somebody who could do everything that writes about a user.
+struct Busy {
+    person: Person,
+    waiting: String,
+    api: String,
+}
+
+impl Busy {
+    async fn new(world: &World, n: usize) -> Self {
+        let person = world
+            .person_with(&format!("someone{n}"), &format!("+38088123456{n}"))
+            .await;
+        let (waiting, _) = world.waiting(&person).await;
+        let api = world.token(json!({ "user_id": person.id, "scopes": ["api"] })).await;
+        Self { person, waiting, api }
+    }
+
+    /// One of the things that write about a user, whatever comes of it.
+    async fn does(&self, world: &World, n: usize) {
+        let Self { person, waiting, api } = self;
+        let operator = async |mut command: Value| {
+            command["user_id"] = person.id.as_str().into();
+            world.operator(command).await;
+        };
+        match n % ACTS {
+            0 => drop(world.sign_in(person, &person.password).await),
+            1 => drop(world.refresh(waiting).await),
+            2 => drop(world.another_code(person, waiting).await),
+            3 => drop(world.init(api, OTHER_PHONE).await),
+            4 => drop(world.post(PIN).private_token(api).send().await),
+            5 => drop(world.forgot(&person.email).send().await),
+            6 => {
+                let factors = world.post(&person.factors()).bearer(world.admin());
+                drop(factors.json(&json!({ "type": "SMS" })).send().await);
+            }
+            7 => {
+                let command = json!({ "command": "create_token", "client_id": "heatclinic" });
+                let life = json!({ "scopes": ["api"], "lifetime_seconds": 60 });
+                operator(with(command, &life)).await;
+            }
+            _ => {
+                let command = json!({ "command": "set_factor", "type": "SMS" });
+                operator(with(command, &json!({ "factor": OTHER_PHONE }))).await;
+            }
+        }
+    }
+}
+
+/// How many things [`Busy::does`] knows.
+const ACTS: usize = 9;
+
+fn with(mut command: Value, fields: &Value) -> Value {
+    for (name, value) in fields.as_object().expect("fields") {
+        command[name] = value.clone();
+    }
+    command
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_judged_before_is_not_written_after() {
+    let world = World::new().await;
+    for n in 0..ACTS {
+        let busy = Busy::new(&world, n).await;
+        // Nothing else stands in the way of what is written: there is no code yet, and who shall get a factor has none.
+        let table = if n < 6 {
+            "countersign-OtpsTable"
+        } else {
+            "countersign-FactorsTable"
+        };
+        let key = aws_sdk_dynamodb::types::AttributeValue::S(format!("{} SMS", busy.person.id));
+        let delete = world.dynamodb().delete_item().table_name(table);
+        delete.key("owner", key).send().await.expect("deleted");
+        // Everything is read, and the write is on its way for more than a second: meanwhile the user goes.
+        let hangs = json!({ "service": "dynamodb", "operation": "TransactWriteItems", "kind": "hang", "times": 1 });
+        world.fault(hangs).await;
+        let erasure = async {
+            for _ in 0..1000 {
+                if world.get("/_local/faults").local().await == json!([]) {
+                    return erased(&world, &busy.person).await;
+                }
+            }
+            panic!("{n} writes nothing in a transaction");
+        };
+        join(busy.does(&world, n), erasure).await;
+        is_only_told(&world.all_rows().await, &busy.person);
+        assert!(!world.is_open(&busy.api).await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_that_is_under_way_brings_a_person_back() {
+    let world = World::new().await;
+    for round in 0..4 {
+        let busy = Busy::new(&world, round).await;
+        let all = join_all((0..64).map(|n| busy.does(&world, n)));
+        join(erased(&world, &busy.person), all).await;
+        is_only_told(&world.all_rows().await, &busy.person);
+        assert!(!world.is_open(&busy.api).await);
+        wrong_identity(&world.sign_in(&busy.person, &busy.person.password).await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_login_that_is_under_way_outlives_its_user() {
+    let world = World::new().await;
+    for round in 0..4 {
+        let person = world.person(&format!("someone{round}")).await;
+        let logins = join_all((0..64).map(|_| world.sign_in(&person, &person.password)));
+        let ((), logins) = join(erased(&world, &person), logins).await;
+        for got in logins.iter().filter(|got| got.status == 201) {
+            assert!(!world.is_open(&value(got)).await);
+        }
+        is_only_told(&world.all_rows().await, &person);
+    }
+}
