@@ -1,4 +1,4 @@
-//! What a request costs in DynamoDB calls, as the local cloud counts them: the README's cost table stands on this.
+//! What a request costs in DynamoDB calls, as the local cloud counts them: the tables of docs/cost.md stand on this.
 
 use serde_json::{Value, json};
 
@@ -252,4 +252,20 @@ async fn who_is_turned_away_at_the_door_costs_no_call() {
             assert_eq!(invocation["calls"].as_array().expect("calls").len(), 0, "{invocation}");
         }
     }
+}
+
+/// docs/cost.md says in dollars what these calls come to: its tables are computed, and stand there as they are computed.
+#[test]
+fn what_documents_say_of_cost_is_computed() {
+    let bench = std::process::Command::new("python3")
+        .args(["benches/cost.py", "--check"])
+        .current_dir(crate::world::root())
+        .output()
+        .expect("python3 is on this machine");
+    assert!(
+        bench.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&bench.stdout),
+        String::from_utf8_lossy(&bench.stderr)
+    );
 }

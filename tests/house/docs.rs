@@ -1,8 +1,8 @@
-//! What documents say of this repository is so: tests that they name are there.
+//! What documents say of this repository is so: tests that they name are there, and so is whatever they link to.
 
 use std::collections::BTreeSet;
 
-use super::source::{below, read, verdict};
+use super::source::{below, read, root, verdict};
 
 /// Where the requirements are, and the tests that show them.
 const SECURITY: &str = "docs/security.md";
@@ -96,4 +96,82 @@ fn collect(items: &[syn::Item], names: &mut BTreeSet<String>) {
 fn is_test(attribute: &syn::Attribute) -> bool {
     let segments = &attribute.path().segments;
     segments.last().is_some_and(|segment| segment.ident == "test")
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let mut broken = Vec::new();
+    let mut count = 0;
+    for document in below("", &[".md"]) {
+        let folder = document.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        for target in links(&document.text) {
+            if target.contains("://") || target.starts_with("mailto:") {
+                continue;
+            }
+            count += 1;
+            let (path, heading) = target.split_once('#').unwrap_or((target, ""));
+            let at = match path {
+                "" => root().join(&document.path),
+                path => root().join(folder).join(path),
+            };
+            let found = match heading {
+                "" => at.exists(),
+                heading => std::fs::read_to_string(at).is_ok_and(|text| headings(&text).contains(heading)),
+            };
+            if !found {
+                broken.push(format!(
+                    "{} links to {target}, which is not there: correct the link, or write what it promises",
+                    document.path
+                ));
+            }
+        }
+    }
+    assert!(
+        count > 0,
+        "no document links to another one: this rule reads links as ](target)"
+    );
+    verdict(broken);
+}
+
+/// The targets of links, outside of code.
+fn links(text: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    for line in prose(text) {
+        for part in line.split('`').step_by(2) {
+            let targets = part.split("](").skip(1);
+            found.extend(
+                targets
+                    .filter_map(|rest| rest.split_once(')'))
+                    .map(|(target, _)| target),
+            );
+        }
+    }
+    found
+}
+
+/// The headings, as GitHub makes anchors of them.
+fn headings(text: &str) -> BTreeSet<String> {
+    let headings = prose(text).into_iter().filter(|line| line.starts_with('#'));
+    let anchor = |line: &str| -> String {
+        let words = line.trim_start_matches('#').trim().to_lowercase();
+        let kept = words
+            .chars()
+            .filter(|letter| letter.is_alphanumeric() || "-_ ".contains(*letter));
+        kept.map(|letter| if letter == ' ' { '-' } else { letter }).collect()
+    };
+    headings.map(anchor).collect()
+}
+
+/// The lines that stand in no block of code.
+fn prose(text: &str) -> Vec<&str> {
+    let mut in_code = false;
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        match line.trim_start().starts_with("```") {
+            true => in_code = !in_code,
+            false if !in_code => lines.push(line),
+            false => {}
+        }
+    }
+    lines
 }

@@ -1,0 +1,245 @@
+#!/usr/bin/env python3
+"""Computes what operations cost, and prints the tables of docs/cost.md. With --check it says whether they stand there.
+
+  python3 benches/cost.py                       with the prices of docs/prices.json
+  python3 benches/cost.py --prices FILE         with yours
+
+What an operation needs is measured: units of DynamoDB as an engine that counts like it told them (ConsumedCapacity of every call,
+the audit event and writes that a condition refuses included), bytes of log lines as functions print them, milliseconds by
+benches/functions.py, whose table stands in docs/operations.md. What is assumed is in capitals below."""
+
+import argparse
+import json
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENT = ROOT / "docs/cost.md"
+
+WAIT_MS = 5
+"""For one call to DynamoDB, SES or SNS, within a region."""
+LAMBDA_LOG_BYTES = 300
+"""START, END and REPORT."""
+ACCESS_LOG_BYTES = 200
+"""The gateway's line."""
+ENDED_LOG_BYTES = 420
+"""The line of a row that ended, which cleanup prints."""
+ENDED_A_BATCH = 10
+"""Rows that ended which cleanup is given at once, on average: at least one, at most a hundred."""
+MONTH_HOURS = 730
+
+
+@dataclass(frozen=True)
+class Operation:
+    """`timed` is its row in docs/operations.md; `ended` says how many rows of it end later, at most."""
+
+    name: str
+    timed: str
+    calls: int
+    reads: int
+    writes: int
+    ended: int
+    lines: int
+    mails: int = 0
+    texts: int = 0
+
+
+OPERATIONS = [
+    Operation("support PIN: create", "support-pin-create", 3, 2, 5, 1, 554),
+    Operation("support PIN: read one's own", "support-pin-show", 3, 3, 1, 0, 342),
+    Operation("support PIN: read a user's", "support-pin-show-user", 3, 4, 1, 0, 617),
+    Operation("support PIN: revoke", "support-pin-revoke", 3, 3, 2, 0, 416),
+    Operation("registration: ask", "registration-request", 7, 4, 5, 4, 889, mails=1),
+    Operation("registration: confirm", "registration-confirm", 4, 3, 9, 0, 611),
+    Operation("password reset: ask", "password-reset-request", 9, 4, 8, 4, 949, mails=1),
+    Operation("password reset: confirm", "password-reset-confirm", 6, 5, 7, 0, 953, mails=1),
+    Operation("passcode: retrieve", "passcode-retrieve", 3, 2, 2, 1, 571),
+    Operation("passcode: consume", "passcode-consume", 3, 2, 2, 0, 574),
+    Operation("passcode: status", "passcode-status", 2, 3, 0, 0, 367),
+    Operation("passcode: invalidate", "passcode-invalidate", 3, 2, 2, 0, 381),
+    Operation("login: password, no second factor", "token-create, password", 5, 8, 5, 1, 334),
+    Operation("login: password, and a code is sent", "token-create, password", 7, 8, 10, 3, 883, texts=1),
+    Operation("login: wrong password", "token-create, password", 6, 8, 4, 1, 591),
+    Operation("login: code", "token-create, code", 3, 5, 7, 1, 599),
+    Operation("login: wrong code", "token-create, code", 3, 5, 5, 0, 636),
+    Operation("login: another token and code", "token-create, another code", 5, 5, 12, 2, 936, texts=1),
+    Operation("code: another one", "otp-create", 5, 5, 7, 1, 953, texts=1),
+    Operation("token for a client's secret", "token-create, client", 3, 1, 2, 1, 343),
+    Operation("second factor: init", "factor-init", 5, 5, 10, 3, 955, texts=1),
+    Operation("second factor: approve", "factor-approve", 5, 6, 9, 1, 958, mails=1),
+    Operation("a call without a token", "support-pin-create", 0, 0, 0, 0, 537),
+]
+
+MONTH = {
+    "login: password, and a code is sent": 100_000,
+    "login: code": 95_000,
+    "login: wrong code": 5_000,
+    "login: another token and code": 5_000,
+    "login: wrong password": 5_000,
+    "password reset: ask": 2_000,
+    "password reset: confirm": 1_500,
+    "registration: ask": 1_000,
+    "registration: confirm": 800,
+}
+"""A month of a hundred thousand logins, as somebody could have it."""
+
+BUSY_SERIES = 30
+"""Metrics that such a month has in most of its hours."""
+
+
+def timings():
+    """Memory in MB and milliseconds of a warm call, by the first column of "Why these sizes"."""
+    text = (ROOT / "docs/operations.md").read_text()
+    rows = re.findall(r"^\| `([a-z-]+)`(, [a-z ]+)? \|(.+)\|$", text, re.MULTILINE)
+    found = {}
+    for function, what, cells in rows:
+        cells = [cell.strip() for cell in cells.split("|")]
+        found[function + what] = (int(cells[3]), float(cells[5]))
+    return found
+
+
+def parts(operation, timed, price):
+    """Dollars of a thousand, by who is paid, without messages."""
+    memory, cpu_ms = timed[operation.timed]
+    seconds = (cpu_ms + WAIT_MS * operation.calls) / 1000
+    logs = operation.lines + LAMBDA_LOG_BYTES + ACCESS_LOG_BYTES
+    # A row that ends is an audit event and a line, and its part of an invocation of cleanup.
+    swept = operation.ended / ENDED_A_BATCH
+    swept_seconds = swept * (timed["cleanup"][1] + WAIT_MS * ENDED_A_BATCH) / 1000
+    logs += operation.ended * ENDED_LOG_BYTES + swept * LAMBDA_LOG_BYTES
+    gb = memory / 1024 * seconds + timed["cleanup"][0] / 1024 * swept_seconds
+    return {
+        "gateway": price["http_api_million_requests"] / 1e3,
+        "Lambda": (1 + swept) * price["lambda_million_requests"] / 1e3 + gb * 1e3 * price["lambda_gb_second"],
+        "DynamoDB": (
+            operation.reads * price["dynamodb_million_read_units"]
+            + (operation.writes + operation.ended) * price["dynamodb_million_write_units"]
+        )
+        / 1e3,
+        "logs": logs * 1e3 / 1e9 * price["logs_gb"],
+    }
+
+
+def messages(operation, price):
+    return operation.mails * price["mail_thousand"] + operation.texts * 1e3 * price["text_message"]
+
+
+def table(head, rows):
+    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
+
+
+def a_thousand(timed, price):
+    rows = []
+    for one in OPERATIONS:
+        paid = parts(one, timed, price)
+        sent = [f"{one.mails} mail"] * bool(one.mails) + [f"{one.texts} SMS"] * bool(one.texts)
+        units = [str(one.reads), str(one.writes), str(one.ended), ", ".join(sent) or "–"]
+        rows.append([one.name, *units, *(f"{part:.4f}" for part in paid.values()), f"**{sum(paid.values()):.4f}**"])
+    return table(
+        ["Operation", "read units", "write units", "rows that end", "sends", "gateway", "Lambda", "DynamoDB", "logs", "$ per 1,000"], rows
+    )
+
+
+def a_month(timed, price):
+    rows, whole, sent = [], 0, 0
+    by_name = {one.name: one for one in OPERATIONS}
+    for name, count in MONTH.items():
+        cost = sum(parts(by_name[name], timed, price).values()) * count / 1e3
+        rows.append([name, f"{count:,}", f"{cost:.2f}", f"{messages(by_name[name], price) * count / 1e3:,.2f}"])
+        whole, sent = whole + cost, sent + messages(by_name[name], price) * count / 1e3
+    metrics = BUSY_SERIES * price["metric_month"]
+    rows.append([f"{BUSY_SERIES} metrics", "", f"{metrics:.2f}", ""])
+    rows.append(["idle, see below", "", f"{idle(price):.2f}", ""])
+    rows.append(["**in all**", "", f"**{whole + metrics + idle(price):.2f}**", f"**{sent:,.2f}**"])
+    return table(["What", "how often", "$", "$ for messages"], rows)
+
+
+def template():
+    return (ROOT / "template.yaml").read_text()
+
+
+def alarmed():
+    """The metrics that alarms look at: of an alarm without a list of them, one."""
+    alarms = re.findall(r"Type: AWS::CloudWatch::Alarm\n(.*?)(?=\n  \w)", template(), re.DOTALL)
+    return sum(alarm.count("MetricStat:") or 1 for alarm in alarms)
+
+
+def secrets():
+    return template().count("Type: AWS::SecretsManager::Secret")
+
+
+def idle(price):
+    return secrets() * price["secret_month"] + alarmed() * price["alarm_metric_month"] + price["dashboard_month"]
+
+
+def a_month_of_nothing(price):
+    rows = [
+        [f"{secrets()} secrets", f"{secrets() * price['secret_month']:.2f}", "always"],
+        [f"{alarmed()} metrics that alarms look at", f"{alarmed() * price['alarm_metric_month']:.2f}", "`Alarms=false` spares it"],
+        ["a dashboard", f"{price['dashboard_month']:.2f}", "`Dashboard=false` spares it; an account's first three are free"],
+        ["**in all**", f"**{idle(price):.2f}**", ""],
+    ]
+    return table(["What", "$ a month", ""], rows)
+
+
+def default(parameter):
+    return int(re.search(rf"^  {parameter}:\n(?:    .*\n)*?    Default: (\d+)", template(), re.MULTILINE).group(1))
+
+
+def a_day_of_an_attack(timed, price):
+    by_name = {one.name: one for one in OPERATIONS}
+    routes = template().count("Type: HttpApi")
+    strict = template().count("ThrottlingRateLimit: !Ref SensitiveRequestsPerSecond")
+    day = 86_400
+
+    def flood(name, rate, routes):
+        return sum(parts(by_name[name], timed, price).values()) / 1e3 * rate * day * routes
+
+    open_rate, strict_rate = default("RequestsPerSecond"), default("SensitiveRequestsPerSecond")
+    mails = default("RequestsPerDomainPerMinute") * 60 * 24
+    texts = default("SmsPerDay")
+    rows = [
+        [
+            f"floods {routes - strict} routes, with no token",
+            f"`RequestsPerSecond` {open_rate}, each",
+            f"{flood('a call without a token', open_rate, routes - strict):,.0f}",
+        ],
+        [
+            "floods logins with wrong passwords, from very many addresses",
+            f"`SensitiveRequestsPerSecond` {strict_rate}",
+            f"{flood('login: wrong password', strict_rate, 1):,.0f}",
+        ],
+        [
+            "asks for links, for one domain, from very many addresses",
+            f"`RequestsPerDomainPerMinute` {default('RequestsPerDomainPerMinute')}, of registrations and of resets",
+            f"{2 * mails * price['mail_thousand'] / 1e3:,.0f}",
+        ],
+        [
+            "has codes sent, with passwords that are right",
+            f"`SmsPerDay` {texts:,}",
+            f"{texts * price['text_message']:,.0f}",
+        ],
+    ]
+    return table(["Who", "what bounds it", "$ a day at most"], rows)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--prices", type=Path, default=ROOT / "docs/prices.json", metavar="FILE")
+    parser.add_argument("--check", action="store_true", help="print what docs/cost.md lacks, and fail if it lacks something")
+    options = parser.parse_args()
+    price, timed = json.loads(options.prices.read_text()), timings()
+    tables = [a_thousand(timed, price), a_month(timed, price), a_month_of_nothing(price), a_day_of_an_attack(timed, price)]
+    if options.check:
+        text = DOCUMENT.read_text()
+        tables = [table for table in tables if table not in text]
+    print("\n\n".join(tables))
+    if options.check and tables:
+        sys.exit("docs/cost.md has not these tables: put them in the place of the old ones")
+
+
+if __name__ == "__main__":
+    main()
