@@ -1,0 +1,117 @@
+use super::*;
+
+fn edge(variables: &[(&str, &str)]) -> Edge {
+    Edge::new(
+        variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect(),
+    )
+}
+
+#[test]
+fn the_defaults_are_the_contracts() {
+    let edge = edge(&[("PASSCODE_LIFETIME", "")]);
+    assert_eq!(edge.support_pin_policy().expect("defaults").lifetime, 86_400);
+    let passcode = edge.passcode_policy().expect("defaults");
+    assert_eq!(passcode.lifetime, 600);
+    assert!(passcode.shape("any").fits(&"aZ09".repeat(8)) && !passcode.shape("any").is_short());
+    assert!(edge.problems().is_empty());
+}
+
+#[test]
+fn numbers_out_of_range_refuse_the_start() {
+    for (value, good) in [
+        ("59", false),
+        ("60", true),
+        ("604800", true),
+        ("604801", false),
+        ("-1", false),
+        ("1h", false),
+        ("0", false),
+    ] {
+        let edge = edge(&[("SUPPORT_PIN_LIFETIME", value)]);
+        assert_eq!(edge.support_pin_policy().is_ok(), good, "{value}");
+        assert_eq!(edge.problems().is_empty(), good, "{value}");
+    }
+}
+
+#[test]
+fn short_codes_live_ten_minutes_at_most() {
+    let short = r#"{"PHONE":{"length":8,"alphabet":"0123456789"}}"#;
+    for (lifetime, purposes, good) in [
+        ("600", short, true),
+        ("601", short, false),
+        ("601", "", true),
+        ("86400", "{}", true),
+        ("86401", "", false),
+    ] {
+        let edge = edge(&[("PASSCODE_LIFETIME", lifetime), ("PASSCODE_PURPOSES", purposes)]);
+        assert_eq!(edge.passcode_policy().is_ok(), good, "{lifetime} {purposes}");
+    }
+}
+
+#[test]
+fn nothing_outlives_what_its_key_is_kept_for() {
+    use crate::domain::key::{OtpCodes, Passcodes, Purpose, SupportPins};
+    let longer = |name, life: u64| edge(&[(name, &(life + 1).to_string())]);
+    let (pin, passcode) = (SupportPins::LONGEST_LIFE, Passcodes::LONGEST_LIFE);
+    assert!(longer("SUPPORT_PIN_LIFETIME", pin).support_pin_policy().is_err());
+    assert!(longer("PASSCODE_LIFETIME", passcode).passcode_policy().is_err());
+    assert!(longer("OTP_LIFETIME", OtpCodes::LONGEST_LIFE).otp_policy().is_err());
+}
+
+#[test]
+fn links_lead_to_https_or_to_this_machine() {
+    for (value, good) in [
+        ("", true),
+        ("/", true),
+        ("/login?next=%2F#top", true),
+        ("", true),
+        ("https://pbx.example/login", true),
+        ("https://pbx.example", true),
+        ("https://pbx.example:8443/", true),
+        ("http://127.0.0.1:3000/login", true),
+        ("http://localhost", true),
+        ("http://[::1]:3000/", true),
+        ("http://pbx.example/login", false),
+        ("http://localhost.evil.example/", false),
+        ("http://localhost:3000@evil.example/", false),
+        ("http://127.0.0.1:x/", false),
+        ("https://", false),
+        ("https:///login", false),
+        ("https://:443/", false),
+        ("https://pbx.example@evil.example/", false),
+        ("//evil.example/", false),
+        ("/\\evil.example/", false),
+        ("/\t/evil.example/", false),
+        ("/lo gin", false),
+        ("/логин", false),
+        ("login", false),
+        ("javascript:alert(1)", false),
+        ("JavaScript:alert(1)", false),
+        ("data:text/html,x", false),
+    ] {
+        let edge = edge(&[("LOGIN_URL", value)]);
+        match edge.login_url() {
+            Ok(link) => assert_eq!(link.unwrap_or_default(), if good { value } else { "refused" }),
+            Err(_) => assert!(!good, "{value:?}"),
+        }
+        assert_eq!(edge.problems().is_empty(), good, "{value:?}");
+    }
+}
+
+#[test]
+fn every_problem_is_reported_at_once() {
+    let edge = edge(&[
+        ("PASSCODE_LIFETIME", "x"),
+        ("PASSCODE_LENGTH", "1000"),
+        ("PASSCODE_GUESSES_PER_DAY", "11"),
+        (
+            "PASSCODE_PURPOSES",
+            r#"{"A":{"length":1,"alphabet":"ab"},"B":{"length":6,"alphabet":"aa"}}"#,
+        ),
+    ]);
+    assert!(edge.passcode_policy().is_err());
+    assert_eq!(edge.problems().len(), 5, "{:?}", edge.problems());
+}
