@@ -5,8 +5,8 @@
   python3 benches/cost.py --prices FILE         with yours
 
 What an operation needs is measured: units of DynamoDB as an engine that counts like it told them (ConsumedCapacity of every call,
-the audit event and writes that a condition refuses included), bytes of log lines as functions print them, milliseconds by
-benches/functions.py, whose table stands in docs/operations.md. What is assumed is in capitals below."""
+the audit event and writes that a condition refuses included), bytes of log lines as functions print them, CPU time by
+benches/functions.py. What is assumed is in capitals below."""
 
 import argparse
 import json
@@ -18,6 +18,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENT = ROOT / "docs/cost.md"
 
+CPU_MS = 0.6
+"""Of a warm call."""
+HASH_CPU_MS = 30
+"""Of a warm call that hashes a password."""
+VCPU_MB = 1769
+"""Memory that comes with a whole processor: "Configure Lambda function memory" in AWS's guide."""
 WAIT_MS = 5
 """For one call to DynamoDB, SES or SNS, within a region."""
 LAMBDA_LOG_BYTES = 300
@@ -33,10 +39,10 @@ MONTH_HOURS = 730
 
 @dataclass(frozen=True)
 class Operation:
-    """`timed` is its row in docs/operations.md; `ended` says how many rows of it end later, at most."""
+    """`ended` says how many rows of it end later, at most."""
 
     name: str
-    timed: str
+    function: str
     calls: int
     reads: int
     writes: int
@@ -44,6 +50,7 @@ class Operation:
     lines: int
     mails: int = 0
     texts: int = 0
+    hashes: bool = False
 
 
 OPERATIONS = [
@@ -52,21 +59,21 @@ OPERATIONS = [
     Operation("support PIN: read a user's", "support-pin-show-user", 3, 4, 1, 0, 617),
     Operation("support PIN: revoke", "support-pin-revoke", 3, 3, 2, 0, 416),
     Operation("registration: ask", "registration-request", 7, 4, 5, 4, 889, mails=1),
-    Operation("registration: confirm", "registration-confirm", 4, 3, 9, 0, 611),
+    Operation("registration: confirm", "registration-confirm", 4, 3, 9, 0, 611, hashes=True),
     Operation("password reset: ask", "password-reset-request", 9, 4, 8, 4, 949, mails=1),
-    Operation("password reset: confirm", "password-reset-confirm", 6, 5, 7, 0, 953, mails=1),
+    Operation("password reset: confirm", "password-reset-confirm", 6, 5, 7, 0, 953, mails=1, hashes=True),
     Operation("passcode: retrieve", "passcode-retrieve", 3, 2, 2, 1, 571),
     Operation("passcode: consume", "passcode-consume", 3, 2, 2, 0, 574),
     Operation("passcode: status", "passcode-status", 2, 3, 0, 0, 367),
     Operation("passcode: invalidate", "passcode-invalidate", 3, 2, 2, 0, 381),
-    Operation("login: password, no second factor", "token-create, password", 5, 8, 5, 1, 334),
-    Operation("login: password, and a code is sent", "token-create, password", 7, 8, 10, 3, 883, texts=1),
-    Operation("login: wrong password", "token-create, password", 6, 8, 4, 1, 591),
-    Operation("login: code", "token-create, code", 3, 5, 7, 1, 599),
-    Operation("login: wrong code", "token-create, code", 3, 5, 5, 0, 636),
-    Operation("login: another token and code", "token-create, another code", 5, 5, 12, 2, 936, texts=1),
+    Operation("login: password, no second factor", "token-create", 5, 8, 5, 1, 334, hashes=True),
+    Operation("login: password, and a code is sent", "token-create", 7, 8, 10, 3, 883, texts=1, hashes=True),
+    Operation("login: wrong password", "token-create", 6, 8, 4, 1, 591, hashes=True),
+    Operation("login: code", "token-create", 3, 5, 7, 1, 599),
+    Operation("login: wrong code", "token-create", 3, 5, 5, 0, 636),
+    Operation("login: another token and code", "token-create", 5, 5, 12, 2, 936, texts=1),
     Operation("code: another one", "otp-create", 5, 5, 7, 1, 953, texts=1),
-    Operation("token for a client's secret", "token-create, client", 3, 1, 2, 1, 343),
+    Operation("token for a client's secret", "token-create", 3, 1, 2, 1, 343),
     Operation("second factor: init", "factor-init", 5, 5, 10, 3, 955, texts=1),
     Operation("second factor: approve", "factor-approve", 5, 6, 9, 1, 958, mails=1),
     Operation("a call without a token", "support-pin-create", 0, 0, 0, 0, 537),
@@ -89,35 +96,33 @@ BUSY_SERIES = 30
 """Metrics that such a month has in most of its hours."""
 
 
-def timings():
-    """Memory in MB and milliseconds of a warm call, by the first column of "Why these sizes"."""
-    text = (ROOT / "docs/operations.md").read_text()
-    rows = re.findall(r"^\| `([a-z-]+)`(, [a-z ]+)? \|(.+)\|$", text, re.MULTILINE)
-    found = {}
-    for function, what, cells in rows:
-        cells = [cell.strip() for cell in cells.split("|")]
-        found[function + what] = (int(cells[3]), float(cells[5]))
-    return found
+def memory(function):
+    """Of a function, in MB: its own, or what all have."""
+    id = "".join(word.capitalize() for word in function.split("-")) + "Function"
+    own = re.search(rf"^  {id}:\n((?:    .*\n|\n)+)", template(), re.MULTILINE).group(1)
+    found = re.search(r"^ +MemorySize: (\d+)", own, re.MULTILINE) or re.search(r"^    MemorySize: (\d+)", template(), re.MULTILINE)
+    return int(found.group(1))
 
 
-def parts(operation, timed, price):
+def worked(function, cpu_ms, calls):
+    """GB-seconds of one call: less memory is less of a processor."""
+    mb = memory(function)
+    return mb / 1024 * (cpu_ms * VCPU_MB / mb + WAIT_MS * calls) / 1000
+
+
+def parts(operation, price):
     """Dollars of a thousand, by who is paid, without messages."""
-    memory, cpu_ms = timed[operation.timed]
-    seconds = (cpu_ms + WAIT_MS * operation.calls) / 1000
     logs = operation.lines + LAMBDA_LOG_BYTES + ACCESS_LOG_BYTES
     # A row that ends is an audit event and a line, and its part of an invocation of cleanup.
     swept = operation.ended / ENDED_A_BATCH
-    swept_seconds = swept * (timed["cleanup"][1] + WAIT_MS * ENDED_A_BATCH) / 1000
     logs += operation.ended * ENDED_LOG_BYTES + swept * LAMBDA_LOG_BYTES
-    gb = memory / 1024 * seconds + timed["cleanup"][0] / 1024 * swept_seconds
+    gb_seconds = worked(operation.function, HASH_CPU_MS if operation.hashes else CPU_MS, operation.calls)
+    gb_seconds += swept * worked("cleanup", CPU_MS * ENDED_A_BATCH, ENDED_A_BATCH)
+    reads, writes = operation.reads, operation.writes + operation.ended
     return {
         "gateway": price["http_api_million_requests"] / 1e3,
-        "Lambda": (1 + swept) * price["lambda_million_requests"] / 1e3 + gb * 1e3 * price["lambda_gb_second"],
-        "DynamoDB": (
-            operation.reads * price["dynamodb_million_read_units"]
-            + (operation.writes + operation.ended) * price["dynamodb_million_write_units"]
-        )
-        / 1e3,
+        "Lambda": (1 + swept) * price["lambda_million_requests"] / 1e3 + gb_seconds * 1e3 * price["lambda_gb_second"],
+        "DynamoDB": (reads * price["dynamodb_million_read_units"] + writes * price["dynamodb_million_write_units"]) / 1e3,
         "logs": logs * 1e3 / 1e9 * price["logs_gb"],
     }
 
@@ -131,10 +136,10 @@ def table(head, rows):
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
 
 
-def a_thousand(timed, price):
+def a_thousand(price):
     rows = []
     for one in OPERATIONS:
-        paid = parts(one, timed, price)
+        paid = parts(one, price)
         sent = [f"{one.mails} mail"] * bool(one.mails) + [f"{one.texts} SMS"] * bool(one.texts)
         units = [str(one.reads), str(one.writes), str(one.ended), ", ".join(sent) or "–"]
         rows.append([one.name, *units, *(f"{part:.4f}" for part in paid.values()), f"**{sum(paid.values()):.4f}**"])
@@ -143,11 +148,11 @@ def a_thousand(timed, price):
     )
 
 
-def a_month(timed, price):
+def a_month(price):
     rows, whole, sent = [], 0, 0
     by_name = {one.name: one for one in OPERATIONS}
     for name, count in MONTH.items():
-        cost = sum(parts(by_name[name], timed, price).values()) * count / 1e3
+        cost = sum(parts(by_name[name], price).values()) * count / 1e3
         rows.append([name, f"{count:,}", f"{cost:.2f}", f"{messages(by_name[name], price) * count / 1e3:,.2f}"])
         whole, sent = whole + cost, sent + messages(by_name[name], price) * count / 1e3
     metrics = BUSY_SERIES * price["metric_month"]
@@ -189,14 +194,14 @@ def default(parameter):
     return int(re.search(rf"^  {parameter}:\n(?:    .*\n)*?    Default: (\d+)", template(), re.MULTILINE).group(1))
 
 
-def a_day_of_an_attack(timed, price):
+def a_day_of_an_attack(price):
     by_name = {one.name: one for one in OPERATIONS}
     routes = template().count("Type: HttpApi")
     strict = template().count("ThrottlingRateLimit: !Ref SensitiveRequestsPerSecond")
     day = 86_400
 
     def flood(name, rate, routes):
-        return sum(parts(by_name[name], timed, price).values()) / 1e3 * rate * day * routes
+        return sum(parts(by_name[name], price).values()) / 1e3 * rate * day * routes
 
     open_rate, strict_rate = default("RequestsPerSecond"), default("SensitiveRequestsPerSecond")
     mails = default("RequestsPerDomainPerMinute") * 60 * 24
@@ -211,6 +216,11 @@ def a_day_of_an_attack(timed, price):
             "floods logins with wrong passwords, from very many addresses",
             f"`SensitiveRequestsPerSecond` {strict_rate}",
             f"{flood('login: wrong password', strict_rate, 1):,.0f}",
+        ],
+        [
+            "makes passcodes, with the token of a client of yours",
+            f"`RequestsPerSecond` {open_rate}",
+            f"{flood('passcode: retrieve', open_rate, 1):,.0f}",
         ],
         [
             "asks for links, for one domain, from very many addresses",
@@ -231,8 +241,8 @@ def main():
     parser.add_argument("--prices", type=Path, default=ROOT / "docs/prices.json", metavar="FILE")
     parser.add_argument("--check", action="store_true", help="print what docs/cost.md lacks, and fail if it lacks something")
     options = parser.parse_args()
-    price, timed = json.loads(options.prices.read_text()), timings()
-    tables = [a_thousand(timed, price), a_month(timed, price), a_month_of_nothing(price), a_day_of_an_attack(timed, price)]
+    price = json.loads(options.prices.read_text())
+    tables = [a_thousand(price), a_month(price), a_month_of_nothing(price), a_day_of_an_attack(price)]
     if options.check:
         text = DOCUMENT.read_text()
         tables = [table for table in tables if table not in text]
