@@ -116,7 +116,7 @@ async fn the_right_code_wins_among_wrong_ones_while_there_are_attempts() {
 
 #[tokio::test]
 async fn of_many_wrong_passwords_exactly_four_count() {
-    let world = World::new().await;
+    let world = World::with(&[("FailedLoginsPerSourcePerHour", "300")]).await;
     for round in 0..2 {
         let person = world.person(&format!("someone{round}")).await;
         let answers = join_all((0..64).map(|_| world.sign_in(&person, "wrong"))).await;

@@ -138,7 +138,7 @@ async fn who_is_not_signed_in_changes_nothing() {
     let done = world
         .operator(json!({ "command": "revoke_token", "token": revoked }))
         .await;
-    assert_eq!(done, json!({ "done": true }));
+    assert_eq!(done, json!({ "done": true, "changed": true }));
     let clients = world
         .token(json!({ "owner_client_id": "heatclinic", "scopes": ["api"] }))
         .await;

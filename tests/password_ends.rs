@@ -212,12 +212,11 @@ async fn a_reset_lifts_what_failures_did_and_not_what_somebody_decided() {
     world.operator(json!({ "command": "block_user", "user_id": id })).await;
     is_set(&world.reset(&link, OLD).await, "maria");
     assert_eq!(world.user_row(&id).await["lockout"]["M"]["why"]["S"], "decision");
-    let token = world.token(json!({ "user_id": id, "scopes": ["api"] })).await;
-    said(
-        &world.change_password(&token, OLD, NEW).await,
-        403,
-        "your account has been blocked",
-    );
+    let token = json!({
+        "command": "create_token", "client_id": "heatclinic", "user_id": id, "scopes": ["api"], "lifetime_seconds": 60,
+    });
+    let refused = world.operator(token).await;
+    assert_eq!(refused, json!({ "error": "the user is blocked" }));
     world
         .operator(json!({ "command": "unblock_user", "user_id": id }))
         .await;
