@@ -325,7 +325,14 @@ fn ci_is_one_script() {
         "step cargo local rights",
         "step tests/aws/second-engine",
         "step sam validate --lint",
+        "step cfn-lint",
+        "step bill_of_materials",
         "step cargo deny --log-level error check bans licenses sources",
+        "step .ci/reproducibly cargo lambda build --quiet --release --locked --x86-64",
+        "step .ci/reproducibly cargo lambda build --quiet --release --locked --arm64",
+        "step .ci/reproducibly sam build",
+        "step tests/aws/rie",
+        "step reproduced",
     ] {
         assert!(script.contains(step), ".ci/run has no `{step}`: put it back");
     }

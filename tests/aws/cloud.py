@@ -1,15 +1,25 @@
 #!/usr/bin/env python3
-"""Prints a payload of events/ with the identities of a local cloud that runs: payloads.py FUNCTION [PORT]
+"""A local cloud, the payloads of events/, and what functions answer to them. By itself it prints a payload with the
+identities of a local cloud that runs: cloud.py FUNCTION [PORT]
 
-  python3 tests/aws/payloads.py passcode-retrieve | sam local invoke PasscodeRetrieveFunction --event -"""
+  python3 tests/aws/cloud.py passcode-retrieve | sam local invoke PasscodeRetrieveFunction --event -"""
 
 import json
+import re
+import socket
+import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 30
+"""Seconds after which a function that does not start is given up."""
+PATIENCE_TO_BUILD = 1800
+"""The same for the cloud, which may have to be built."""
 
 
 # No proxy: all of it is on this machine.
@@ -70,6 +80,41 @@ def fits(said, value):
 def answers():
     """What functions answer to their payloads, in the order in which they are sent."""
     return json.loads((ROOT / "tests/aws/answers.json").read_text())
+
+
+@contextmanager
+def local_cloud():
+    """The local cloud, on a port of its own; what is not built is built."""
+    command = ["cargo", "local", "--port", "0"]
+    with tempfile.NamedTemporaryFile() as output:
+        said = lambda: re.search(r"^Ready on http://127\.0\.0\.1:(\d+)", Path(output.name).read_text(), re.MULTILINE)
+        process = subprocess.Popen(command, cwd=ROOT, stdout=output, stdin=subprocess.DEVNULL)
+        try:
+            eventually(said, process, PATIENCE_TO_BUILD)
+            yield int(said()[1])
+        finally:
+            process.terminate()
+            process.wait(PATIENCE)
+
+
+def eventually(holds, process, seconds):
+    end = time.monotonic() + seconds
+    while not holds():
+        if process.poll() is not None:
+            raise RuntimeError(f"it ended with {process.returncode} before it listened")
+        if time.monotonic() > end:
+            raise RuntimeError(f"it does not listen after {seconds} seconds")
+        time.sleep(0.02)
+
+
+def listens(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def target():
+    metadata = ["cargo", "metadata", "--no-deps", "--format-version", "1"]
+    return Path(json.loads(subprocess.run(metadata, cwd=ROOT, check=True, capture_output=True).stdout)["target_directory"])
 
 
 if __name__ == "__main__":
