@@ -418,7 +418,7 @@ async fn a_mail_to_the_simulator_comes_back_as_an_event() {
 }
 
 /// Asks again and again until `truth` holds.
-async fn eventually(truth: impl AsyncFn() -> bool) {
+pub async fn eventually(truth: impl AsyncFn() -> bool) {
     let asked = async {
         let mut turns = tokio::time::interval(Duration::from_millis(5));
         while !truth().await {

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::{
+    delivery_feedback::eventually,
     mail::{CHECK_MAIL, DOMAIN, suppress},
     mithril::{Person, user_blocked, value, wrong_identity},
     operator::state,
@@ -370,12 +371,8 @@ async fn what_was_judged_before_is_not_written_after() {
         let hangs = json!({ "service": "dynamodb", "operation": "TransactWriteItems", "kind": "hang", "times": 1 });
         world.fault(hangs).await;
         let erasure = async {
-            for _ in 0..1000 {
-                if world.get("/_local/faults").local().await == json!([]) {
-                    return erased(&world, &busy.person).await;
-                }
-            }
-            panic!("{n} writes nothing in a transaction");
+            eventually(async || world.get("/_local/faults").local().await == json!([])).await;
+            erased(&world, &busy.person).await;
         };
         join(busy.does(&world, n), erasure).await;
         is_only_told(&world.all_rows().await, &busy.person);
