@@ -4,6 +4,7 @@
 //! --workspace` builds it, and nothing is compiled twice.
 
 use std::env;
+use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -22,9 +23,16 @@ fn run() -> Result<ExitCode, String> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.toml");
     let own = env::current_exe().map_err(|error| format!("cannot tell where this program is: {error}"))?;
-    let built = Command::new(&cargo)
+    let mut build = Command::new(&cargo);
+    build
         .args(["build", "--workspace", "--bins", "--manifest-path"])
-        .arg(&manifest)
+        .arg(&manifest);
+    // `cargo run` describes this package in the environment. Build scripts that look at these variables (ring's does) would
+    // run again, and everything that depends on them would be compiled again, here and by the next `cargo test`.
+    for (name, _) in env::vars_os().filter(|(name, _)| describes_a_package(name)) {
+        build.env_remove(name);
+    }
+    let built = build
         .status()
         .map_err(|error| format!("cannot run {}: {error}", cargo.display()))?;
     if !built.success() {
@@ -35,6 +43,12 @@ fn run() -> Result<ExitCode, String> {
     let mut command = Command::new(&cloud);
     command.args(env::args_os().skip(1));
     become_it(command).map_err(|error| format!("cannot run {}: {error}", cloud.display()))
+}
+
+/// Whether `cargo run` sets this variable for the program that it runs.
+fn describes_a_package(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    name == "CARGO_MANIFEST_DIR" || name == "CARGO_MANIFEST_PATH" || name.starts_with("CARGO_PKG_")
 }
 
 /// Replaces this process, so that signals reach the cloud directly.
