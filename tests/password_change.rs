@@ -55,6 +55,19 @@ async fn a_wrong_current_password_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_current_password_that_is_longer_than_any_is_no_guess() {
+    let world = World::new().await;
+    let (token, _) = world.new_user("maria").await;
+    for _ in 0..6 {
+        let got = world.change_password(&token, &"x".repeat(1025), NEW).await;
+        bad_value(&got, "current_pwd", "current_pwd is too long");
+    }
+    let longest = world.change_password(&token, &"x".repeat(1024), NEW).await;
+    bad_value(&longest, "current_pwd", WRONG);
+    is_set(&world.change_password(&token, OLD, NEW).await, "maria");
+}
+
+#[tokio::test]
 async fn a_change_is_read_strictly_and_costs_no_guess_until_it_is_one() {
     let world = World::new().await;
     let (token, _) = world.new_user("maria").await;

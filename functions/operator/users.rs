@@ -63,7 +63,8 @@ impl Operator {
         if run.dry {
             return made(None, true);
         }
-        let password = Password::given(&Secret::new(new.password));
+        let password =
+            Password::given(&Secret::new(new.password)).expect("128 characters are no longer than any password");
         let new = user::NewUser {
             domain: wanted.domain.clone(),
             email: wanted.email.clone(),

@@ -7,7 +7,7 @@ use argon2::{
 use rand::TryCryptoRng;
 
 use super::{
-    name::nfc,
+    name::{Malformed, nfc},
     secret::{NoEntropy, Secret, random_bytes},
 };
 
@@ -20,10 +20,15 @@ pub use policy::{Alphabet, MOST_BYTES, Policy, Weak};
 pub struct Password(Secret);
 
 impl Password {
-    /// What somebody gave, to be verified: whether it may become a password is [`Policy::accept`]'s question.
-    #[must_use]
-    pub fn given(text: &Secret) -> Self {
-        Self(Secret::new(nfc(text.expose()).into_owned()))
+    /// What a caller gave, to be verified: whether it may become a password is [`Policy::accept`]'s question.
+    ///
+    /// # Errors
+    /// [`Malformed::TooLong`] for a text that is longer than any password can be: it is not worth a hash (R51).
+    pub fn given(text: &Secret) -> Result<Self, Malformed> {
+        match text.expose().len() > MOST_BYTES {
+            true => Err(Malformed::TooLong),
+            false => Ok(Self(Secret::new(nfc(text.expose()).into_owned()))),
+        }
     }
 }
 
@@ -138,11 +143,24 @@ mod tests {
     };
 
     fn given(text: &str) -> Password {
-        Password::given(&Secret::new(text.to_owned()))
+        Password::given(&Secret::new(text.to_owned())).expect("it is short")
     }
 
     fn hash(text: &str, cost: &Cost) -> PasswordHash {
         PasswordHash::of(&given(text), cost, &mut SysRng).expect("the system has entropy")
+    }
+
+    #[test]
+    fn what_is_longer_than_any_password_is_not_hashed() {
+        for (length, good) in [
+            (0, true),
+            (MOST_BYTES, true),
+            (MOST_BYTES + 1, false),
+            (1_000_000, false),
+        ] {
+            let found = Password::given(&Secret::new("x".repeat(length)));
+            assert_eq!(found.is_ok(), good, "{length}");
+        }
     }
 
     #[test]

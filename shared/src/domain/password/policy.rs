@@ -116,10 +116,7 @@ impl Policy {
     /// # Errors
     /// The first rule that is broken, in the order too long, symbols, too short, common.
     pub fn accept(&self, given: &Secret) -> Result<Password, Weak> {
-        if given.expose().len() > MOST_BYTES {
-            return Err(Weak::TooLong { max: self.max });
-        }
-        let password = Password::given(given);
+        let password = Password::given(given).map_err(|_| Weak::TooLong { max: self.max })?;
         let text = password.0.expose();
         let length = text.chars().count();
         if length > self.max {

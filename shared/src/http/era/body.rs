@@ -148,7 +148,7 @@ pub fn read_password_wanted(call: &Call) -> Result<PasswordWanted, Error> {
     if changes || (call.bearer().is_some() && !names(["key", "domain"])) {
         let body = Body::of(object, &["current_pwd", "new_pwd"])?;
         return Ok(PasswordWanted::Change(ChangeWanted {
-            current: Password::given(body.text("current_pwd")?),
+            current: Password::given(body.text("current_pwd")?).map_err(malformed("current_pwd"))?,
             new: body.text("new_pwd")?.clone(),
         }));
     }

@@ -1,14 +1,7 @@
 //! An object, read field by field: what is wrong is collected in the order of reading, and said at the end.
 
 use crate::{
-    domain::{
-        factor::FactorType,
-        name::Malformed,
-        otp::Code,
-        password::{MOST_BYTES, Password},
-        phone::Phone,
-        secret::Secret,
-    },
+    domain::{factor::FactorType, name::Malformed, otp::Code, password::Password, phone::Phone, secret::Secret},
     http::{
         json::{Json, Object},
         mithril::{Error, invalid::Invalid},
@@ -60,13 +53,10 @@ impl<'a> Fields<'a> {
         self.text_of(field, given.unwrap_or(&Json::Null))
     }
 
-    /// A password to be verified. One that is longer than any can be is not worth a hash (security.md R51).
+    /// A password to be verified.
     pub(super) fn password(&mut self, field: &'static str) -> Option<Password> {
         let text = self.text(field)?;
-        match text.expose().len() <= MOST_BYTES {
-            true => Some(Password::given(text)),
-            false => self.refuse(Invalid::malformed(field, Malformed::TooLong)),
-        }
+        self.well_formed(field, Password::given(text))
     }
 
     /// A text that may be left out; an empty one is none.
