@@ -134,7 +134,7 @@ async fn logins_that_come_together_are_one() {
     assert!(done.iter().all(|got| got.body == done[0].body));
     for got in waiting {
         refused(got, 409, "request_conflict", "The same request is being processed.");
-        assert_eq!(got.header("retry-after"), Some("1"));
+        assert!((1..=15).contains(&got.retry_after()), "{got:?}");
     }
     assert_eq!(world.sms_to(PHONE).await.len(), 1);
     value(&world.authorize(&token, &world.code_to(PHONE).await).await);

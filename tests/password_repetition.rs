@@ -9,7 +9,7 @@ use crate::{
     mail::{CHECK_MAIL, DOMAIN, RESET, bad_value, said},
     password_change::WRONG,
     password_reset::{NEW, NO_REQUEST, OLD, is_set, notices},
-    world::{Ask, World},
+    world::{Ask, Got, World},
 };
 
 const KEY: &str = "5b9b0ea7-3d25-4d7c-8b5b-3a6c0f6d9f11";
@@ -65,12 +65,87 @@ async fn asks_that_come_at_once_are_one() {
         match got.status {
             200 => got.is(200, CHECK_MAIL),
             _ => {
-                said(got, 409, "the same request is being processed");
-                assert_eq!(got.header("retry-after"), Some("1"));
+                under_way(got);
             }
         }
     }
     assert!(answers.iter().any(|got| got.status == 200));
+    assert_eq!(world.mails().await.len(), 1);
+}
+
+/// That the same call is under way, and for how many seconds at most.
+#[track_caller]
+fn under_way(got: &Got) -> u64 {
+    said(got, 409, "the same request is being processed");
+    assert!((1..=15).contains(&got.retry_after()), "{got:?}");
+    got.retry_after()
+}
+
+/// A process that dies leaves its claim behind, and so does one that cannot reach the store any more.
+async fn left_behind(world: &World) {
+    let down = json!({ "service": "dynamodb", "operation": null, "kind": "error", "skip": 1, "times": 1000 });
+    world.fault(down).await;
+    let got = keyed(world.forgot("maria")).send().await;
+    said(&got, 500, "internal error");
+    world.clear_faults().await;
+    assert_eq!(world.rows("RepetitionsTable").await.len(), 1);
+}
+
+#[tokio::test]
+async fn the_claim_of_a_dead_process_is_taken_over_when_retry_after_says() {
+    let world = World::new().await;
+    world.new_user("maria").await;
+    left_behind(&world).await;
+    let mut wait = under_way(&keyed(world.forgot("maria")).send().await);
+    assert!(wait >= 13, "{wait}");
+    world.advance(10).await;
+    let left = under_way(&keyed(world.forgot("maria")).send().await);
+    assert!(left + 10 <= wait, "{left} of {wait}");
+    wait = left;
+    world.advance(wait).await;
+    // However many come at that moment, one of them takes it over.
+    let answers = join_all((0..16).map(|_| keyed(world.forgot("maria")).send())).await;
+    for got in &answers {
+        match got.status {
+            200 => got.is(200, CHECK_MAIL),
+            _ => drop(under_way(got)),
+        }
+    }
+    assert!(answers.iter().any(|got| got.status == 200));
+    assert_eq!(world.mails().await.len(), 1);
+    keyed(world.forgot("maria")).send().await.is(200, CHECK_MAIL);
+    assert_eq!(world.mails().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_process_that_is_late_leaves_the_claim_of_another_one_alone() {
+    let world = World::new().await;
+    world.new_user("maria").await;
+    let hang = json!({ "service": "ses", "operation": null, "kind": "hang", "skip": 0, "times": 1 });
+    world.fault(hang).await;
+    let late = async { keyed(world.forgot("maria")).send().await };
+    let taken_over = async {
+        while world.rows("PasswordResetRequestsTable").await.is_empty() {}
+        world.advance(135).await;
+        keyed(world.forgot("maria")).send().await.is(200, CHECK_MAIL);
+    };
+    let (late, ()) = tokio::join!(late, taken_over);
+    said(&late, 503, "mail cannot be sent, try again later");
+    world.advance(3600).await;
+    keyed(world.forgot("maria")).send().await.is(200, CHECK_MAIL);
+    assert_eq!(world.mails().await.len(), 1, "the answer is remembered still");
+}
+
+#[tokio::test]
+async fn a_claim_whose_answer_is_lost_does_not_stop_the_retry() {
+    let world = World::new().await;
+    world.new_user("maria").await;
+    let lost = json!({ "service": "dynamodb", "operation": "PutItem", "kind": "drop_response", "skip": 0, "times": 3 });
+    world.fault(lost).await;
+    let got = keyed(world.forgot("maria")).send().await;
+    said(&got, 503, "temporarily unavailable, try again later");
+    world.clear_faults().await;
+    keyed(world.forgot("maria")).send().await.is(200, CHECK_MAIL);
     assert_eq!(world.mails().await.len(), 1);
 }
 

@@ -151,7 +151,7 @@ async fn calls_that_come_together_are_one() {
                 got.is(200, CHECK_MAIL);
             } else {
                 said(got, 409, "the same request is being processed");
-                assert_eq!(got.header("retry-after"), Some("1"));
+                assert!((1..=15).contains(&got.retry_after()), "{got:?}");
             }
         }
         assert_eq!((world.mails().await.len(), world.requests().await), (round, round));

@@ -529,6 +529,13 @@ impl Got {
         assert_eq!((self.status, self.body.as_str()), (status, body));
     }
 
+    /// After how many seconds it says that the call may come again.
+    #[track_caller]
+    pub fn retry_after(&self) -> u64 {
+        let wait = self.header("retry-after").expect("Retry-After");
+        wait.parse().expect("whole seconds")
+    }
+
     /// The body.
     #[track_caller]
     pub fn json(&self) -> Value {

@@ -9,7 +9,10 @@ use crate::{
     },
     fault::Fault,
     http::{call::Call, rejection::Rejection, reply::Answer},
-    store::table::{Delete, Put, Table},
+    store::{
+        rows::repetition::is_taken_by,
+        table::{Delete, Put, Table},
+    },
 };
 
 /// Who calls what.
@@ -22,8 +25,9 @@ pub struct Caller<'a> {
 }
 
 /// Answers a call once. One with the same key, credential and body gets the same answer again for a day, and nothing is
-/// done; while the first one is under way, [`UnderWay`]. A call that was refused or failed may be tried again at once.
-/// Without a key, every call is another one.
+/// done; while the first one is under way, [`UnderWay`]. A call that was refused or failed may be tried again at once. The
+/// claim of a call whose process died expires, and the next repetition takes it over; a process that is only late then
+/// neither overwrites nor deletes what belongs to the other one. Without a key, every call is another one.
 ///
 /// `keeping` says how the answer is remembered. `credential` is what the caller proves who it is with: nobody gets an answer that was another one's.
 ///
@@ -48,9 +52,18 @@ where
         &call.invocation,
         call.now,
     );
-    if let Some(other) = calls.claim(&begun, call.now).await? {
+    let release = || forget.delete_if(&begun.key, is_taken_by(&call.invocation));
+    let other = match calls.claim(&begun, call.now).await {
+        Ok(other) => other,
+        Err(fault) => {
+            // The claim may have been written and only the answer lost: a healthy retry shall not wait for it.
+            let _ = release().await;
+            return Err(fault.into());
+        }
+    };
+    if let Some(other) = other {
         return match other.state {
-            State::UnderWay => Err(UnderWay.into()),
+            State::UnderWay => Err(other.under_way(call.now).into()),
             State::Answered { status, body } => match keeping.open(&begun.key, &body) {
                 Ok(body) => Ok(Answer::repeated(status, body)),
                 Err(Unreadable) => Err(Fault::new("a remembered answer does not open".into()).into()),
@@ -62,17 +75,18 @@ where
             let (status, body) = answer.content();
             let remembered = async {
                 let body = keeping.close(&begun.key, body, &mut SysRng)?;
-                calls.put(&begun.answered(status, body, call.now)).await
+                let answered = begun.clone().answered(status, body, call.now);
+                calls.put_if(&answered, is_taken_by(&call.invocation)).await
             };
             // What was done is done: that it could not be remembered is for the log.
             Ok(match remembered.await {
-                Ok(()) => answer,
+                Ok(_) => answer,
                 Err(fault) => answer.with_fault(fault),
             })
         }
         Err(error) => {
             // The first error is the one to tell; a claim that stays ends by itself.
-            let _ = forget.delete(&begun.key).await;
+            let _ = release().await;
             Err(error)
         }
     }

@@ -19,8 +19,11 @@ pub const MEMORY: u64 = 86_400;
 pub const UNDER_WAY: u64 = 15;
 
 /// The same call is under way: its answer is not known yet.
-#[derive(Clone, Copy, Debug)]
-pub struct UnderWay;
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnderWay {
+    /// For `Retry-After`: after this many seconds the call is answered, or its claim has expired.
+    pub retry_after: u64,
+}
 
 /// What is known of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,6 +131,15 @@ impl Remembered {
         }
     }
 
+    /// What a repetition at `now` is told while this call is under way. An expired claim is taken over, so the time that is
+    /// left of it is the longest wait.
+    #[must_use]
+    pub fn under_way(&self, now: Timestamp) -> UnderWay {
+        UnderWay {
+            retry_after: self.ends_at.seconds().saturating_sub(now.seconds()).max(1),
+        }
+    }
+
     /// The same call, answered.
     #[must_use]
     pub fn answered(self, status: u16, body: Body, now: Timestamp) -> Self {
@@ -160,6 +172,25 @@ mod tests {
         assert!(keeping.open(&[0; 32], &body).is_err(), "another row");
         assert!(Keeping::Plain.open(&key, &body).is_err());
         assert!(!format!("{body:?}").contains("a token"));
+    }
+
+    #[test]
+    fn the_wait_for_a_call_under_way_ends_with_its_claim() {
+        let claim = Remembered::begun([0; 32], "i", Timestamp::from_millis(100_900));
+        for (millis, retry_after) in [
+            (100_900, 15),
+            (101_000, 14),
+            (113_999, 2),
+            (114_000, 1),
+            (114_999, 1),
+            // A clock that is ahead.
+            (120_000, 1),
+            // A clock that is behind.
+            (99_999, 16),
+        ] {
+            let now = Timestamp::from_millis(millis);
+            assert_eq!(claim.under_way(now), UnderWay { retry_after }, "{millis}");
+        }
     }
 
     #[test]

@@ -145,7 +145,7 @@ pub enum Error {
     /// Too many, too soon.
     Exhausted(Exhausted),
     /// The same call is under way.
-    UnderWay,
+    UnderWay(UnderWay),
     /// The mail cannot be sent; nothing is left that blocks another try.
     MailFailed(Fault),
     /// Ours.
@@ -171,8 +171,8 @@ impl From<Exhausted> for Error {
 }
 
 impl From<UnderWay> for Error {
-    fn from(UnderWay: UnderWay) -> Self {
-        Self::UnderWay
+    fn from(under_way: UnderWay) -> Self {
+        Self::UnderWay(under_way)
     }
 }
 
@@ -210,9 +210,8 @@ impl Dialect for Error {
             Self::NoRequest => said(404, "no_request", "request not found or expired"),
             Self::Exhausted(Exhausted { retry_after }) => said(429, "throttled", "too many requests, try again later")
                 .with_header("retry-after", retry_after.to_string()),
-            Self::UnderWay => {
-                said(409, "under_way", "the same request is being processed").with_header("retry-after", "1")
-            }
+            Self::UnderWay(UnderWay { retry_after }) => said(409, "under_way", "the same request is being processed")
+                .with_header("retry-after", retry_after.to_string()),
             Self::MailFailed(fault) => said(503, "mail_failed", "mail cannot be sent, try again later")
                 .with_header("retry-after", TRY_AGAIN_AFTER.to_string())
                 .with_fault(fault),

@@ -112,7 +112,7 @@ pub enum Error {
     /// The user is not blocked.
     UserAlreadyUnblocked,
     /// The same call is under way.
-    UnderWay,
+    UnderWay(UnderWay),
     /// What the route names is not there, or is not the caller's to see.
     NotFound,
     /// The token is another user's.
@@ -160,8 +160,8 @@ impl From<Invalid> for Error {
 }
 
 impl From<UnderWay> for Error {
-    fn from(UnderWay: UnderWay) -> Self {
-        Self::UnderWay
+    fn from(under_way: UnderWay) -> Self {
+        Self::UnderWay(under_way)
     }
 }
 
@@ -250,9 +250,8 @@ impl Dialect for Error {
             Self::AlreadyEnabled => conflict("already_enabled", "user authentication factor already enabled"),
             Self::UserAlreadyBlocked => conflict("already_blocked", "user already blocked"),
             Self::UserAlreadyUnblocked => conflict("already_unblocked", "user already unblocked"),
-            Self::UnderWay => {
-                conflict("under_way", "The same request is being processed.").with_header("retry-after", "1")
-            }
+            Self::UnderWay(UnderWay { retry_after }) => conflict("under_way", "The same request is being processed.")
+                .with_header("retry-after", retry_after.to_string()),
             Self::NotFound => said(404, "not_found", "not_found", "Not found."),
             Self::Forbidden => said(403, "forbidden", "forbidden", "Forbidden."),
             Self::Fault(fault) => Reply::of_fault(fault, |status| match status {

@@ -108,6 +108,13 @@ fn names(expressions: &[&str]) -> Option<HashMap<String, String>> {
     (!names.is_empty()).then_some(names)
 }
 
+/// DynamoDB refuses a set of values that is empty.
+fn values(values: Vec<(&'static str, AttributeValue)>) -> Option<Item> {
+    let values = values.into_iter().map(|(name, value)| (name.to_owned(), value));
+    let values = values.collect::<HashMap<_, _>>();
+    (!values.is_empty()).then_some(values)
+}
+
 /// What became of a [`Change`].
 #[derive(Debug)]
 pub enum Changed<R> {
@@ -182,6 +189,29 @@ impl<R: Row> Table<R, Put> {
         request.send().await.map(|_| ()).map_err(|e| self.fault("PutItem", &e))
     }
 
+    /// Writes a row over one of which that holds; `false` when it does not hold.
+    ///
+    /// # Errors
+    /// [`Fault`] when the store fails.
+    pub async fn put_if(&self, row: &R, condition: Condition) -> Result<bool, Fault> {
+        use aws_sdk_dynamodb::operation::put_item::PutItemError;
+        let request = self
+            .client
+            .put_item()
+            .table_name(&self.name)
+            .set_item(Some(row.to_item()))
+            .condition_expression(condition.expression)
+            .set_expression_attribute_names(names(&[condition.expression]))
+            .set_expression_attribute_values(values(condition.values));
+        match request.send().await {
+            Ok(_) => Ok(true),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(false),
+                _ => Err(self.fault("PutItem", &error)),
+            },
+        }
+    }
+
     /// Writes a row where there is none; an expired one does not count. `false` when there is one already. A row that
     /// is equal to this one to the last attribute is our own write, whose answer was lost.
     ///
@@ -238,6 +268,29 @@ impl<R: Row> Table<R, Delete> {
             .await
             .map(|_| ())
             .map_err(|e| self.fault("DeleteItem", &e))
+    }
+
+    /// Deletes a row of which that holds; otherwise nothing happens.
+    ///
+    /// # Errors
+    /// [`Fault`] when the store fails.
+    pub async fn delete_if(&self, id: &R::Id, condition: Condition) -> Result<(), Fault> {
+        use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
+        let request = self
+            .client
+            .delete_item()
+            .table_name(&self.name)
+            .set_key(Some(Self::key(id)))
+            .condition_expression(condition.expression)
+            .set_expression_attribute_names(names(&[condition.expression]))
+            .set_expression_attribute_values(values(condition.values));
+        match request.send().await {
+            Ok(_) => Ok(()),
+            Err(error) => match error.as_service_error() {
+                Some(DeleteItemError::ConditionalCheckFailedException(_)) => Ok(()),
+                _ => Err(self.fault("DeleteItem", &error)),
+            },
+        }
     }
 }
 

@@ -130,8 +130,14 @@ fn errors_have_their_sentences() {
     conflict(E::AlreadyEnabled, "user authentication factor already enabled");
     conflict(E::UserAlreadyBlocked, "user already blocked");
     conflict(E::UserAlreadyUnblocked, "user already unblocked");
-    let (words, soon) = ("The same request is being processed.", [("retry-after", "1")]);
-    check(E::UnderWay, 409, "request_conflict", words, &soon);
+    let (words, soon) = ("The same request is being processed.", [("retry-after", "7")]);
+    check(
+        E::UnderWay(UnderWay { retry_after: 7 }),
+        409,
+        "request_conflict",
+        words,
+        &soon,
+    );
     check(
         E::NoGrantType,
         422,

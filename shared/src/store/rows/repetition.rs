@@ -68,6 +68,15 @@ impl Row for Remembered {
     }
 }
 
+/// The invocation still owns the claim: no other one has taken it over.
+#[must_use]
+pub fn is_taken_by(invocation: &str) -> Condition {
+    Condition {
+        expression: "taken_by = :by",
+        values: vec![(":by", text(invocation))],
+    }
+}
+
 /// The answer is not encrypted, and that text stands in it.
 #[must_use]
 pub fn holds(part: &str) -> Condition {

@@ -1,7 +1,5 @@
 //! Writing several rows, of several tables: all of it or nothing.
 
-use std::collections::HashMap;
-
 use aws_sdk_dynamodb::{
     Client,
     error::SdkError,
@@ -9,12 +7,8 @@ use aws_sdk_dynamodb::{
     types::{self, AttributeValue, TransactWriteItem},
 };
 
-use super::{Change, Check, Condition, Put, Row, Table, Update, failed, names};
-use crate::{
-    domain::time::Timestamp,
-    fault::Fault,
-    store::{item::Item, table::Delete},
-};
+use super::{Change, Check, Condition, Put, Row, Table, Update, failed, names, values};
+use crate::{domain::time::Timestamp, fault::Fault, store::table::Delete};
 
 /// Writes that are made together or not at all.
 #[derive(Debug, Default)]
@@ -150,12 +144,6 @@ impl Transaction {
                 .ok_or_else(|| failed("TransactWriteItems", &error)),
         }
     }
-}
-
-fn values(values: Vec<(&'static str, AttributeValue)>) -> Option<Item> {
-    let values = values.into_iter().map(|(name, value)| (name.to_owned(), value));
-    let values = values.collect::<HashMap<_, _>>();
-    (!values.is_empty()).then_some(values)
 }
 
 /// The steps whose conditions did not hold, if that is why.
