@@ -34,12 +34,15 @@ impl<'a> Spending<'a> {
         }
     }
 
-    /// Spends one act of a subject's budget, in one conditional write.
+    /// Spends one act of a subject's budget, in one conditional write. It is noted before it is written: where the answer is
+    /// lost, it may have been spent, and is given back with the rest.
     ///
     /// # Errors
     /// `Err` within when there is none left; [`Fault`] when the store fails.
     pub async fn spend(&mut self, budget: &Budget, subject: &[u8; 32]) -> Result<Result<(), Exhausted>, Fault> {
+        self.receipts.push(Receipt::of_first(*subject, self.act.clone()));
         let spent = budget::spend(self.budgets, budget, subject, &self.act).await?;
+        self.receipts.pop();
         Ok(spent.map(|receipt| self.receipts.push(receipt)))
     }
 

@@ -87,7 +87,7 @@ pub struct Receipt {
 }
 
 impl Receipt {
-    /// The receipt of an act that was spent by [`first`], in a transaction: what was spent before it is not known.
+    /// The receipt of an act that was perhaps spent: what was spent before it is not known.
     #[must_use]
     pub fn of_first(subject: [u8; 32], act: Act) -> Self {
         Self {
