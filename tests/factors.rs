@@ -44,7 +44,7 @@ pub fn forbidden(got: &Got) {
 async fn a_factor_is_made_active_and_empty() {
     let world = World::new().await;
     let maria = world.person("maria").await;
-    let body = json!({ "type": "SMS", "factor": "+380881234599" });
+    let body = json!({ "type": "SMS", "factor": "+380881234599", "user_id": maria.id });
     let got = world
         .post(&maria.factors())
         .bearer(world.admin())
@@ -108,7 +108,16 @@ async fn what_speaks_against_a_factor_is_said() {
             json!({ "type": "SMS", "is_active": false }),
             vec![beside("$.is_active")],
         ),
-        (json!({ "user_id": NOBODY }), vec![blank, beside("$.user_id")]),
+        // The user of the path may be named once more, and no other.
+        (json!({ "user_id": maria.id }), vec![blank]),
+        (
+            json!({ "type": "SMS", "user_id": NOBODY }),
+            vec![["$.user_id", "inclusion", "is invalid"]],
+        ),
+        (
+            json!({ "type": "SMS", "user_id": 5 }),
+            vec![["$.user_id", "inclusion", "is invalid"]],
+        ),
     ] {
         not_taken(&ask(body).await, &expected);
     }

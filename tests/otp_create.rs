@@ -57,18 +57,20 @@ async fn only_the_users_own_login_gets_one() {
     let path = demo.action("create_otp");
     let header = "Authorization header required.";
     refused(&world.ask("PATCH", &path).send().await, 401, "access_denied", header);
-    let in_body = json!({ "token": token });
-    let got = world.ask("PATCH", &path).json(&in_body).send().await;
-    refused(&got, 401, "access_denied", header);
+    let ask = |body: Value| world.ask("PATCH", &path).json(&body).send();
+    refused(&ask(json!({ "user_id": demo.id })).await, 401, "access_denied", header);
     let unknown = [
-        "$.token",
+        "$.otp",
         "additionalProperties",
         "schema does not allow additional properties",
     ];
-    not_taken(
-        &world.ask("PATCH", &path).bearer(&token).json(&in_body).send().await,
-        &[unknown],
-    );
+    not_taken(&ask(json!({ "token": token, "otp": "1" })).await, &[unknown]);
+    let other = ["$.user_id", "inclusion", "is invalid"];
+    not_taken(&ask(json!({ "token": token, "user_id": maria.id })).await, &[other]);
+    not_taken(&ask(json!({ "token": 7 })).await, &[["$.token", "cast", "is invalid"]]);
+    forbidden(&ask(json!({ "token": theirs })).await);
+    wrong_kind(&ask(json!({ "token": world.user() })).await);
+    wrong_token(&ask(json!({ "token": "no token of ours" })).await);
     world
         .operator(json!({ "command": "block_user", "user_id": demo.id }))
         .await;
@@ -83,6 +85,26 @@ async fn only_the_users_own_login_gets_one() {
         no_data,
     );
     assert_eq!(world.mails().await.len(), before, "nothing was sent");
+}
+
+#[tokio::test]
+async fn the_token_may_be_in_the_body() {
+    let world = World::new().await;
+    let demo = world.demo();
+    let (token, _) = world.waiting(&demo).await;
+    let ask = |body: Value| world.ask("PATCH", &demo.action("create_otp")).json(&body);
+    data(&ask(json!({ "token": token, "user_id": demo.id })).send().await, 200);
+    // With a key of its own, a repetition sends no second message.
+    let keyed = |body: Value| ask(body).header("idempotency-key", "one").send();
+    let first = keyed(json!({ "token": token })).await;
+    data(&first, 200);
+    assert_eq!(keyed(json!({ "token": token })).await.body, first.body);
+    assert_eq!(world.sms_to(PHONE).await.len(), 3);
+    // The header's comes first.
+    let body = json!({ "token": "no token of ours" });
+    too_many_sends(&ask(body.clone()).bearer(&token).send().await, 60);
+    wrong_token(&ask(body).send().await);
+    world.authorize(&token, &world.code_to(PHONE).await).await.ok(201);
 }
 
 #[tokio::test]

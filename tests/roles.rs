@@ -216,11 +216,10 @@ async fn every_route_is_open_to_those_it_is_for_and_to_nobody_else() {
     let world = World::new().await;
     let document = world.get("/openapi.json").send().await.ok(200);
     let rows: BTreeSet<_> = TABLE.iter().map(|row| row.route.to_owned()).collect();
-    assert_eq!(
-        rows,
-        protected(&document),
-        "give each route that wants a token a row in the table"
-    );
+    let mut wanted = protected(&document);
+    // Its token may be in the body, too.
+    wanted.insert("PATCH /mithril/api/users/{user_id}/actions/create_otp".to_owned());
+    assert_eq!(rows, wanted, "give each route that wants a token a row in the table");
 
     let (tokens, user) = tokens(&world).await;
     let pin = world

@@ -13,7 +13,7 @@ use countersign_shared::{
     fault::Fault,
     http::{
         call::Call,
-        mithril::{Error, body::read_nothing, view::user_answer},
+        mithril::{Error, body::read_token, view::user_answer},
         reply::Answer,
         serve::Endpoint,
     },
@@ -52,20 +52,16 @@ impl Endpoint for Create {
     type Error = Error;
 
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
-        let token = call.bearer().ok_or(Refusal::NoToken)?;
-        let presented = Presented::parse(token).ok_or(Error::TokenInvalid)?;
-        let answer = async {
-            read_nothing(call)?;
-            let keys = self.keys.at(call.now).await;
-            sending::with(self.doors(&keys), call, async |sending| {
-                self.send(call, &presented, sending).await
-            })
-            .await
-        };
+        let token = read_token(call)?.ok_or(Refusal::NoToken)?;
+        let presented = Presented::parse(token.expose()).ok_or(Error::TokenInvalid)?;
+        let keys = self.keys.at(call.now).await;
+        let answer = sending::with(self.doors(&keys), call, async |sending| {
+            self.send(call, &presented, sending).await
+        });
         let caller = Caller {
             // What the path names is part of the call.
             function: "otp-create",
-            credential: &format!("{} {token}", call.path),
+            credential: &format!("{} {}", call.path, token.expose()),
         };
         let answers = self.answers.at(call.now).await;
         let keeping = Keeping::Sealed(&answers);

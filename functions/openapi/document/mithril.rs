@@ -8,8 +8,8 @@ use countersign_shared::{
             body::FactorFilter,
             envelope::{Meta, MithrilError, Problem},
             form::{
-                AuthorizeGrant, ClientGrant, FactorForm, NewFactorForm, OtpForm, OtpText, PasswordGrant, RefreshGrant,
-                UserForm,
+                AuthorizeGrant, ClientGrant, CodeForm, FactorForm, NewFactorForm, OtpForm, OtpText, PasswordGrant,
+                RefreshGrant, UserForm,
             },
             invalid::{Invalid, Rule},
             view::{
@@ -44,6 +44,7 @@ pub fn schemas() -> Vec<(String, RefOr<Schema>)> {
         of::<ClientGrant>(),
         of::<OtpText>(),
         of::<OtpForm>(),
+        of::<CodeForm>(),
         of::<NewFactorForm>(),
         of::<FactorForm>(),
         of::<UserForm>(),
@@ -145,6 +146,8 @@ pub fn factor_enable(route: &Route) -> OperationBuilder {
 
 pub fn otp_create(route: &Route) -> OperationBuilder {
     let operation = mithril("Send another code, to the holder of a 2fa_access_token", route)
+        // The token may be in the header or in the body.
+        .security(SecurityRequirement::default())
         .security(any_token())
         .response(
             "200",
@@ -152,7 +155,7 @@ pub fn otp_create(route: &Route) -> OperationBuilder {
         )
         .response("401", denied("No token, one that is not good, or the user is blocked"))
         .response("403", json::<MithrilError>("The token is another user's"));
-    sends_text(takes_nothing(operation))
+    sends_text(may_take(operation, object(reference::<CodeForm>())))
 }
 
 pub fn factor_init(route: &Route) -> OperationBuilder {
@@ -262,6 +265,12 @@ fn takes(operation: OperationBuilder, body: RequestBody) -> OperationBuilder {
             "422",
             json::<MithrilError>("Fields are missing, malformed, unknown or taken: all of them are named"),
         )
+}
+
+/// A route whose body may be left out.
+fn may_take(operation: OperationBuilder, mut body: RequestBody) -> OperationBuilder {
+    body.required = Some(Required::False);
+    takes(operation, body)
 }
 
 /// A route whose body, if there is one, is an object without fields.

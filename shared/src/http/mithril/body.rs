@@ -18,7 +18,7 @@ use crate::{
         phone::Phone,
         secret::Secret,
     },
-    http::call::Call,
+    http::{call::Call, json::Object},
 };
 
 /// A phone for a second factor.
@@ -60,15 +60,42 @@ pub struct FactorFilter {
     pub is_active: Option<bool>,
 }
 
-/// Reads that nothing is said: no body, or an object without fields.
+/// Reads that nothing is said: no body, or an object without fields of its own.
 ///
 /// # Errors
 /// 400 when the body is no object; 422 naming the fields.
 pub fn read_nothing(call: &Call) -> Result<(), Error> {
-    match call.body()?.is_empty() {
-        true => Ok(()),
-        false => Fields::of(&call.json()?).end(|| Some(())),
+    if call.body()?.is_empty() {
+        return Ok(());
     }
+    let body = call.json()?;
+    upon_user(&body, call).end(|| Some(()))
+}
+
+/// Reads the token with which a code is asked for: the one of `Authorization: Bearer`, or else the field's, if one came.
+///
+/// # Errors
+/// 400 when the body is no object; 422 naming the fields.
+pub fn read_token(call: &Call) -> Result<Option<Secret>, Error> {
+    if call.body()?.is_empty() {
+        return Ok(presented(call, None));
+    }
+    let body = call.json()?;
+    let mut fields = upon_user(&body, call);
+    let given = fields.given("token");
+    fields.end(|| Some(presented(call, given)))
+}
+
+/// The fields of a route whose path names a user: the originals' clients send `user_id` in the body, too.
+fn upon_user<'a>(body: &'a Object, call: &Call) -> Fields<'a> {
+    let mut fields = Fields::of(body);
+    fields.repeats("user_id", call.path_parameter("user_id"));
+    fields
+}
+
+fn presented(call: &Call, given: Option<&Secret>) -> Option<Secret> {
+    let bearer = call.bearer().map(|token| Secret::new(token.to_owned()));
+    bearer.or_else(|| given.cloned())
 }
 
 /// Reads which kind of factor shall be made. It begins without a value: `factor` is not looked at.
@@ -77,7 +104,7 @@ pub fn read_nothing(call: &Call) -> Result<(), Error> {
 /// 400 when the body is no object; 422 naming the fields.
 pub fn read_factor_type(call: &Call) -> Result<FactorType, Error> {
     let body = call.json()?;
-    let mut fields = Fields::of(&body);
+    let mut fields = upon_user(&body, call);
     fields.ignore("factor");
     let factor_type = fields.factor_type("type");
     fields.end(|| factor_type)
@@ -173,7 +200,7 @@ pub fn read_factor_filter(call: &Call) -> Result<FactorFilter, Error> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::http::{call::tests::call, rejection::Rejection};
@@ -269,6 +296,57 @@ mod tests {
     }
 
     #[test]
+    fn a_body_may_name_the_user_of_the_path_and_no_other() {
+        let read = |user_id: Value| {
+            let body = json!({ "user_id": user_id, "type": "SMS" }).to_string();
+            let call = call(&json!({
+                "body": body, "headers": { "content-type": "application/json" },
+                "pathParameters": { "user_id": "5ad61494-b10b-4f7f-90e4-6d2792e4c2e6" },
+            }));
+            read_factor_type(&call).map(|_| ()).map_err(refused)
+        };
+        let other = Err("$.user_id inclusion".to_owned());
+        for (user_id, expected) in [
+            (json!("5ad61494-b10b-4f7f-90e4-6d2792e4c2e6"), Ok(())),
+            (json!("5AD61494-B10B-4F7F-90E4-6D2792E4C2E6"), Ok(())),
+            (json!("5ad61494-b10b-4f7f-90e4-6d2792e4c2e7"), other.clone()),
+            (json!(""), other.clone()),
+            (Value::Null, Ok(())),
+            (json!(5), other.clone()),
+        ] {
+            assert_eq!(read(user_id.clone()), expected, "{user_id}");
+        }
+    }
+
+    #[test]
+    fn the_token_for_a_code_is_the_headers_or_the_bodys() {
+        for (body, bearer, expected) in [
+            ("", None, Ok(None)),
+            ("", Some("header"), Ok(Some("header"))),
+            ("{}", None, Ok(None)),
+            (r#"{"token":"field"}"#, None, Ok(Some("field"))),
+            (r#"{"token":"field"}"#, Some("header"), Ok(Some("header"))),
+            (r#"{"token":""}"#, None, Ok(None)),
+            (r#"{"token":7}"#, Some("header"), Err("$.token cast")),
+            (
+                r#"{"token":"field","otp":"1"}"#,
+                None,
+                Err("$.otp additionalProperties"),
+            ),
+            ("[]", Some("header"), Err("Rejected(Malformed)")),
+        ] {
+            let found = read_token(&post(body, bearer)).map_err(refused);
+            let found = found.map(|token| token.map(|token| token.expose().to_owned()));
+            let expected: Result<Option<&str>, &str> = expected;
+            assert_eq!(
+                found,
+                expected.map(|token| token.map(str::to_owned)).map_err(str::to_owned),
+                "{body}"
+            );
+        }
+    }
+
+    #[test]
     fn a_factor_is_made_without_a_value_and_given_a_phone() {
         check(
             read_factor_type,
@@ -280,7 +358,7 @@ mod tests {
                 (r#"{"type":7}"#, Err("$.type cast")),
                 (
                     r#"{"type":"","user_id":"x"}"#,
-                    Err("$.type required, $.user_id additionalProperties"),
+                    Err("$.user_id inclusion, $.type required"),
                 ),
                 ("{}", Err("$.type required")),
                 (r#"{"authentication_factor":{"type":"SMS"}}"#, Err(WRAPPED)),

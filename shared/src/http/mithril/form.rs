@@ -39,7 +39,10 @@ pub struct AuthorizeGrant {
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "read field by field; the type is the description's")]
 pub struct RefreshGrant {
-    #[schema(pattern = "^refresh_2fa_access_token$", example = "refresh_2fa_access_token")]
+    #[schema(
+        pattern = "^(refresh_2fa_access_token|resend_otp)$",
+        example = "refresh_2fa_access_token"
+    )]
     grant_type: String,
     /// The `2fa_access_token`, unless it is in the header.
     token: Option<String>,
@@ -69,6 +72,16 @@ pub struct ClientGrant {
 #[expect(dead_code, reason = "read field by field; the type is the description's")]
 pub struct OtpText(String);
 
+/// Another code is wanted for a login.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "read field by field; the type is the description's")]
+pub struct CodeForm {
+    /// The `2fa_access_token`, unless it is in the header.
+    token: Option<String>,
+    /// The user of the path, once more.
+    user_id: Option<String>,
+}
+
 /// A code alone.
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "read field by field; the type is the description's")]
@@ -83,6 +96,8 @@ pub struct OtpForm {
 pub struct NewFactorForm {
     #[schema(pattern = "^SMS$", example = "SMS")]
     r#type: String,
+    /// The user of the path, once more.
+    user_id: Option<String>,
 }
 
 /// A phone for a factor.

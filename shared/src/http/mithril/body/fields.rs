@@ -125,6 +125,18 @@ impl<'a> Fields<'a> {
         self.known.push(field);
     }
 
+    /// A field that repeats a parameter of the path: it may be left out. With another value the caller means somebody else than
+    /// the path does.
+    pub(super) fn repeats(&mut self, field: &'static str, of_path: &str) {
+        match self.get(field) {
+            None => {}
+            Some(Json::Text(text)) if text.expose().eq_ignore_ascii_case(of_path) => {}
+            Some(Json::Null | Json::Text(_) | Json::Integer(_) | Json::Flag(_) | Json::Object(_) | Json::Other) => {
+                self.wrong.push(Invalid::inclusion(field, &[of_path]));
+            }
+        }
+    }
+
     /// What was read. `whole` puts it together, and has all of its parts when nothing is wrong.
     pub(super) fn end<T>(mut self, whole: impl FnOnce() -> Option<T>) -> Result<T, Error> {
         let unknown = self.object.names().filter(|name| !self.known.contains(name));

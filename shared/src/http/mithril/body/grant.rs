@@ -1,6 +1,6 @@
 //! What a new token is asked for with.
 
-use super::fields::Fields;
+use super::{fields::Fields, presented};
 use crate::{
     domain::{otp::Code, password::Password, secret::Secret},
     http::{call::Call, mithril::Error},
@@ -84,7 +84,11 @@ impl GrantType {
     }
 
     fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|grant_type| grant_type.name() == name)
+        match name {
+            // The original's documents have two names for one grant.
+            "resend_otp" => Some(Self::Refresh),
+            name => Self::ALL.into_iter().find(|grant_type| grant_type.name() == name),
+        }
     }
 }
 
@@ -139,11 +143,6 @@ pub fn read_grant(call: &Call, otp_length: usize) -> Result<GrantWanted, Error> 
             })
         }
     }
-}
-
-fn presented(call: &Call, given: Option<&Secret>) -> Option<Secret> {
-    let bearer = call.bearer().map(|token| Secret::new(token.to_owned()));
-    bearer.or_else(|| given.cloned())
 }
 
 #[cfg(test)]
@@ -218,7 +217,9 @@ mod tests {
                     &format!("{{{}}}", password.replace(r#""x""#, &long(1025))),
                     Err("$.password format"),
                 ),
-                (r#"{"grant_type":"resend_otp"}"#, Err("NoGrantType")),
+                (r#"{"grant_type":"resend_otp","token":"t"}"#, Ok("refresh t")),
+                (r#"{"token":{"grant_type":"resend_otp","token":"t"}}"#, Ok("refresh t")),
+                (r#"{"grant_type":"RESEND_OTP"}"#, Err("NoGrantType")),
                 (r#"{"grant_type":["password"]}"#, Err("NoGrantType")),
                 (r#"{"grant_type":"Password"}"#, Err("NoGrantType")),
                 (r#"{"grant_type":"password","token":{}}"#, Err("NoGrantType")),
