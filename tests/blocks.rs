@@ -18,6 +18,12 @@ impl World {
             .send()
             .await
     }
+
+    /// Blocks in the administrator's name, even one whom failures have blocked.
+    async fn replace_block(&self, person: &Person) -> Got {
+        let ask = self.ask("PATCH", &person.action("block")).bearer(self.admin());
+        ask.json(&json!({ "replace": true })).send().await
+    }
 }
 
 #[track_caller]
@@ -30,9 +36,10 @@ async fn a_block_stands_until_it_is_lifted() {
     let world = World::new().await;
     let demo = world.demo();
     let shown = |is_blocked: bool, updated_at: &Value, inserted_at: &Value| {
+        let block_reason = is_blocked.then_some("Blocked by an administrator");
         json!({
             "id": demo.id, "email": demo.email, "domain": world.id("/domain"), "login": "demo", "name": "Demo User",
-            "is_admin": false, "is_blocked": is_blocked, "block_reason": null, "settings": {},
+            "is_admin": false, "is_blocked": is_blocked, "block_reason": block_reason, "settings": {},
             "inserted_at": inserted_at, "updated_at": updated_at,
         })
     };
@@ -150,15 +157,31 @@ async fn lifting_a_block_forgives_what_led_to_it() {
 }
 
 #[tokio::test]
-async fn a_decision_takes_the_place_of_what_failures_did() {
+async fn an_administrators_block_replaces_one_by_failures_on_request() {
     let world = World::with(&[("BlockSeconds", "60")]).await;
     let demo = world.demo();
     for _ in 0..4 {
         world.sign_in(&demo, "wrong").await.ok(401);
     }
     user_blocked(&world.sign_in(&demo, &demo.password).await);
-    assert_eq!(data(&world.stand(&demo, "block").await, 200)["is_blocked"], true);
+    let before = world.user_row(&demo.id).await;
     already(&world.stand(&demo, "block").await, "blocked");
+    for body in [json!({}), json!({ "replace": false })] {
+        let ask = world.ask("PATCH", &demo.action("block")).bearer(world.admin());
+        already(&ask.json(&body).send().await, "blocked");
+    }
+    assert_eq!(
+        world.user_row(&demo.id).await,
+        before,
+        "the block expires as it would have"
+    );
+    let blocked = data(&world.replace_block(&demo).await, 200);
+    assert_eq!(
+        (&blocked["is_blocked"], &blocked["block_reason"]),
+        (&json!(true), &json!("Blocked by an administrator"))
+    );
+    already(&world.stand(&demo, "block").await, "blocked");
+    already(&world.replace_block(&demo).await, "blocked");
     // Neither time nor a new password lifts it.
     world.advance(3600).await;
     user_blocked(&world.sign_in(&demo, &demo.password).await);
@@ -168,6 +191,14 @@ async fn a_decision_takes_the_place_of_what_failures_did() {
     user_blocked(&world.sign_in(&demo, "another-horse").await);
     data(&world.stand(&demo, "unblock").await, 200);
     world.sign_in(&demo, "another-horse").await.ok(201);
+    // Where there is nothing to replace, a user is blocked all the same; and once a block has expired, without the wish.
+    data(&world.replace_block(&demo).await, 200);
+    data(&world.stand(&demo, "unblock").await, 200);
+    for _ in 0..4 {
+        world.sign_in(&demo, "wrong").await.ok(401);
+    }
+    world.advance(60).await;
+    data(&world.stand(&demo, "block").await, 200);
 }
 
 #[tokio::test]
@@ -208,7 +239,7 @@ async fn a_block_wants_its_scope_and_no_words() {
         let got = world
             .ask("PATCH", &path)
             .bearer(world.admin())
-            .json(&json!({ "reason": "x" }))
+            .json(&json!({ "reason": "x", "user_id": demo.id }))
             .send()
             .await;
         not_taken(

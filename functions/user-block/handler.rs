@@ -3,7 +3,7 @@ use countersign_shared::{
     domain::{client::Client, token::Token, user::User},
     http::{
         call::Call,
-        mithril::{Error, USER_BLOCK, body::read_nothing, view::user_answer},
+        mithril::{Error, USER_BLOCK, body::read_block, view::user_answer},
         reply::Answer,
         serve::Endpoint,
     },
@@ -30,8 +30,11 @@ impl Endpoint for Block {
         };
         let (caller, user) = admission::upon_user(doors, call, USER_BLOCK).await??;
         let user = caller.act_upon(user)?;
-        read_nothing(call)?;
-        let judge = |user: &User| user.lockout.decided(call.now);
+        let replaces = read_block(call)?;
+        let judge = |user: &User| match replaces {
+            true => user.lockout.decided(call.now),
+            false => user.lockout.blocked(call.now),
+        };
         let changed = lockouts::change(&self.change_users, user, judge, &call.invocation, call.now).await?;
         let user = changed.ok_or(Error::UserAlreadyBlocked)?;
         Ok(user_answer(call, "user_blocked_by_decision", &user))

@@ -8,8 +8,8 @@ use countersign_shared::{
             body::FactorFilter,
             envelope::{Meta, MithrilError, Problem},
             form::{
-                AuthorizeGrant, ClientGrant, CodeForm, FactorForm, NewFactorForm, OtpForm, OtpText, PasswordGrant,
-                RefreshGrant, UserForm,
+                AuthorizeGrant, BlockForm, ClientGrant, CodeForm, FactorForm, NewFactorForm, OtpForm, OtpText,
+                PasswordGrant, RefreshGrant, UserForm,
             },
             invalid::{Invalid, Rule},
             view::{
@@ -47,6 +47,7 @@ pub fn schemas() -> Vec<(String, RefOr<Schema>)> {
         of::<CodeForm>(),
         of::<NewFactorForm>(),
         of::<FactorForm>(),
+        of::<BlockForm>(),
         of::<UserForm>(),
         of::<TokenAnswer>(),
         of::<TokenShown>(),
@@ -190,10 +191,14 @@ pub fn factor_approve(route: &Route) -> OperationBuilder {
 }
 
 pub fn user_block(route: &Route) -> OperationBuilder {
-    takes_nothing(scoped("Block a user", route, USER_BLOCK))
+    let operation = scoped("Block a user", route, USER_BLOCK)
         .response("200", json::<UserAnswer>("The user; all tokens have ended"))
         .response("404", json::<MithrilError>("No such user"))
-        .response("409", json::<MithrilError>("The user is blocked already"))
+        .response(
+            "409",
+            json::<MithrilError>("The user is blocked already, by an administrator or by failed attempts"),
+        );
+    may_take(operation, object(reference::<BlockForm>()))
 }
 
 pub fn user_unblock(route: &Route) -> OperationBuilder {

@@ -139,7 +139,16 @@ impl Lockout {
         }
     }
 
-    /// After somebody decided on a block, whatever failures had done; `None` when such a decision stands.
+    /// After an administrator's block; `None` when the user is blocked already, whatever the cause.
+    #[must_use]
+    pub fn blocked(self, now: Timestamp) -> Option<Self> {
+        match self.standing(now) {
+            Some(_) => None,
+            None => self.decided(now),
+        }
+    }
+
+    /// The same, and it also takes the place of a block by failures; `None` when an administrator's block stands.
     #[must_use]
     pub fn decided(self, now: Timestamp) -> Option<Self> {
         let block = Block {
@@ -244,6 +253,15 @@ mod tests {
             Some((Why::Decision, None))
         );
         assert_eq!(decided.decided(at(30)), None);
+        // Without the wish to replace it, a block by failures is a block like any other, until it expires.
+        assert_eq!(blocked(&POLICY).blocked(at(109)), None);
+        let renewed = blocked(&POLICY).blocked(at(110)).and_then(|lockout| lockout.block);
+        assert_eq!(
+            renewed.map(|block| (block.why, block.at)),
+            Some((Why::Decision, at(110)))
+        );
+        assert_eq!(decided.blocked(at(30)), None);
+        assert_eq!(Lockout::default().blocked(at(20)), Lockout::default().decided(at(20)));
         assert_eq!(decided.lifted(at(30)), Some(Lockout::default()));
         assert_eq!(Lockout::default().lifted(at(30)), None);
         assert_eq!(blocked(&POLICY).lifted(at(110)), None, "it is over by itself");

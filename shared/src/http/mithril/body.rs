@@ -98,6 +98,20 @@ fn presented(call: &Call, given: Option<&Secret>) -> Option<Secret> {
     bearer.or_else(|| given.cloned())
 }
 
+/// Reads whether a block by failures is to be replaced: `{"replace":true}`. Without a body, it is not.
+///
+/// # Errors
+/// 400 when the body is no object; 422 naming the fields.
+pub fn read_block(call: &Call) -> Result<bool, Error> {
+    if call.body()?.is_empty() {
+        return Ok(false);
+    }
+    let body = call.json()?;
+    let mut fields = upon_user(&body, call);
+    let replaces = fields.flag("replace");
+    fields.end(|| Some(replaces))
+}
+
 /// Reads which kind of factor shall be made. It begins without a value: `factor` is not looked at.
 ///
 /// # Errors
@@ -344,6 +358,24 @@ mod tests {
                 "{body}"
             );
         }
+    }
+
+    #[test]
+    fn a_block_by_failures_is_replaced_on_request_only() {
+        check(
+            read_block,
+            |replaces| replaces.to_string(),
+            &[
+                ("", Ok("false")),
+                ("{}", Ok("false")),
+                (r#"{"replace":false}"#, Ok("false")),
+                (r#"{"replace":true}"#, Ok("true")),
+                (r#"{"replace":"true"}"#, Err("$.replace cast")),
+                (r#"{"replace":null}"#, Ok("false")),
+                (r#"{"replace":true,"why":"x"}"#, Err("$.why additionalProperties")),
+                ("[]", Err("Rejected(Malformed)")),
+            ],
+        );
     }
 
     #[test]

@@ -111,6 +111,14 @@ pub struct FactorForm {
     factor: String,
 }
 
+/// A block.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "read field by field; the type is the description's")]
+pub struct BlockForm {
+    /// Whether it takes the place of a block by failed attempts.
+    replace: Option<bool>,
+}
+
 /// A user to be made.
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "read field by field; the type is the description's")]

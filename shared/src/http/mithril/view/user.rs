@@ -34,7 +34,7 @@ pub struct UserShown {
     is_admin: bool,
     /// Whether the user may not sign in now.
     is_blocked: bool,
-    /// Why, when failed attempts did it.
+    /// Why; `null` for a user who is not blocked.
     #[schema(required = true)]
     block_reason: Option<&'static str>,
     /// The account's free fields.
@@ -92,10 +92,10 @@ impl UserShown {
             name: user.name.as_str().to_owned(),
             is_admin: user.is_admin,
             is_blocked: block.is_some(),
-            block_reason: block.and_then(|block| match block.why {
-                Why::Passwords => Some("Passed invalid password more than USER_LOGIN_ERROR_MAX"),
-                Why::Otps => Some("Passed invalid OTP more than USER_OTP_ERROR_MAX"),
-                Why::Decision => None,
+            block_reason: block.map(|block| match block.why {
+                Why::Passwords => "Passed invalid password more than USER_LOGIN_ERROR_MAX",
+                Why::Otps => "Passed invalid OTP more than USER_OTP_ERROR_MAX",
+                Why::Decision => "Blocked by an administrator",
             }),
             settings: settings.collect(),
             inserted_at: user.inserted_at.iso(),
@@ -149,7 +149,7 @@ pub(super) mod tests {
         let (soon, already) = (now.deadline(1), now.deadline(0));
         for (block, expected) in [
             (None, (None, false)),
-            (Some((Why::Decision, None)), (None, true)),
+            (Some((Why::Decision, None)), (Some("Blocked by an administrator"), true)),
             (
                 Some((Why::Passwords, Some(soon))),
                 (Some("Passed invalid password more than USER_LOGIN_ERROR_MAX"), true),
