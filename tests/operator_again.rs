@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::{
+    factor_phone::{NEW, empty_handed, wrong_kind},
     mail::suppress,
+    mithril::Person,
     operator::{refuses, state},
     world::World,
 };
@@ -91,6 +93,43 @@ async fn commands_can_be_sent_again() {
     assert_eq!(done, json!({ "done": true, "changed": true }));
     ask(json!({ "command": "unblock_user", "user_id": user })).await;
     ask(json!({ "command": "lift_suppression", "email": "Lost@Example.org" })).await;
+}
+
+#[tokio::test]
+async fn an_empty_factor_gets_its_phone_and_a_set_or_disabled_one_is_left_alone() {
+    let world = World::new().await;
+    let (maria, login) = empty_handed(&world, "maria").await;
+    let set = |phone: &str| json!({ "command": "set_factor", "user_id": maria.id, "type": "SMS", "factor": phone });
+    let before = world.factor_of(&maria).await;
+    let done = check(&world, set(NEW), Again::Nothing).await;
+    assert_eq!(done, json!({ "factor_id": before["id"], "changed": true }));
+    let factor = world.factor_of(&maria).await;
+    let expected = json!({
+        "id": before["id"], "type": "SMS", "factor": "+38088*****99", "is_active": true, "user_id": maria.id,
+        "inserted_at": before["inserted_at"], "updated_at": factor["updated_at"],
+    });
+    assert_eq!(factor, expected);
+    // The login that was to set the first phone sets none any more; the next one sends its code there.
+    wrong_kind(&world.init(&login, "+380881234577").await);
+    world.keep_phone_out_of_logs(NEW);
+    let person = Person {
+        phone: Some(NEW.into()),
+        ..maria.clone()
+    };
+    let (login, code) = world.waiting(&person).await;
+    world.authorize(&login, &code).await.ok(201);
+
+    let words = refuses(&world, set("+380881234577")).await;
+    assert_eq!(words, "the user has another factor of that type");
+    world.act_upon_factor(&maria, "disable").await;
+    for phone in [NEW, "+380881234577"] {
+        let words = refuses(&world, set(phone)).await;
+        assert_eq!(words, "the user has a disabled factor of that type");
+    }
+    world.act_upon_factor(&maria, "enable").await;
+    world.act_upon_factor(&maria, "reset").await;
+    check(&world, set("+380881234577"), Again::Nothing).await;
+    assert_eq!(world.factor_of(&maria).await["factor"], "+38088*****77");
 }
 
 #[tokio::test]

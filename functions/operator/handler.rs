@@ -54,6 +54,7 @@ pub struct Operator {
     pub erase_claims: Table<Claim, Delete>,
     pub read_factors: Table<Factor, Get>,
     pub factors: Table<Factor, Put>,
+    pub change_factors: Table<Factor, Update>,
     pub erase_factors: Table<Factor, Delete>,
     pub read_clients: Table<Client, Get>,
     pub clients: Table<Client, Put>,

@@ -31,6 +31,7 @@ fn main() -> std::process::ExitCode {
             erase_claims: edge.table(),
             read_factors: edge.table(),
             factors: edge.table(),
+            change_factors: edge.table(),
             erase_factors: edge.table(),
             read_clients: edge.table(),
             clients: edge.table(),

@@ -5,7 +5,7 @@ use countersign_shared::{
     domain::{
         claim,
         factor::{Factor, FactorKey, FactorType},
-        id::UserId,
+        id::{FactorId, UserId},
         name::{DisplayName, DomainName, EmailAddress, Login},
         password::{Password, PasswordHash},
         phone::Phone,
@@ -165,29 +165,44 @@ impl Operator {
         Ok(done(changed))
     }
 
-    /// Gives a user a number to which codes are sent, as it is known from elsewhere: nobody is asked to prove it.
+    /// Gives a user a number to which codes are sent, as it is known from elsewhere: nobody is asked to prove it. A factor that
+    /// waits for its number gets it; one that has another number is left alone, as is a disabled one.
     pub async fn set_factor(&self, new: NewFactor, run: Run<'_>) -> Result<Value, Failed> {
         let user = self.user_at_large(&new.user_id, run).await?;
         let factor_type = FactorType::parse(&new.factor_type).ok_or(Failed::from("type is SMS"))?;
         let phone = Phone::parse(&new.factor).ok_or(Failed::from("factor is a number like +380881234567"))?;
-        let made = |factor: Option<&Factor>, changed| {
-            let id = factor.map(|factor| factor.id.text());
+        let made = |factor: Option<FactorId>, changed| {
+            let id = factor.map(|id| id.text());
             Ok(json!({ "factor_id": id, "changed": changed }))
         };
-        let mut factor = Factor::new(user.id, factor_type, &mut SysRng, run.now).map_err(Fault::from)?;
-        factor.value = Some(phone);
-        match self.read_factors.get(&factor.owner(), run.now).await? {
-            Some(found) if found.is_active && found.value == factor.value => return made(Some(&found), false),
-            Some(_) => return Err("the user has another factor of that type, or a disabled one".into()),
-            None if run.dry => return made(None, true),
-            None => {}
-        }
+        let new = Factor::new(user.id, factor_type, &mut SysRng, run.now).map_err(Fault::from)?;
+        let found = self.read_factors.get(&new.owner(), run.now).await?;
         let mut transaction = Transaction::default();
-        transaction.put_new(&self.factors, &factor, run.now);
+        let id = match found {
+            Some(found) if !found.is_active => return Err("the user has a disabled factor of that type".into()),
+            Some(found) => match &found.value {
+                Some(value) if *value == phone => return made(Some(found.id), false),
+                Some(_) => return Err("the user has another factor of that type".into()),
+                None => {
+                    let set = rows::factor::approve(&found.id, &phone, &found, run.now);
+                    transaction.update(&self.change_factors, &found.owner(), set);
+                    found.id
+                }
+            },
+            None if run.dry => return made(None, true),
+            None => {
+                let value = Some(phone);
+                transaction.put_new(&self.factors, &Factor { value, ..new.clone() }, run.now);
+                new.id
+            }
+        };
+        if run.dry {
+            return made(Some(id), true);
+        }
         transaction.check(&self.depend_on_users, &user.id, rows::user::stands(&user));
         match transaction.commit().await? {
-            Committed::Yes => made(Some(&factor), true),
-            Committed::No(_) => Err("the user was changed meanwhile: send the command again".into()),
+            Committed::Yes => made(Some(id), true),
+            Committed::No(_) => Err("the user or the factor was changed meanwhile: send the command again".into()),
         }
     }
 

@@ -96,7 +96,7 @@ fn activity(id: &FactorId, is_active: bool, now: Timestamp) -> Change {
     }
 }
 
-/// Gives a factor the phone that its owner has shown to have. Refused when it is another one, gone or disabled, or when
+/// Gives a factor the phone that its owner has shown to have, or that the operator knows. Refused when it is another one, gone or disabled, or when
 /// its phone is not what was read any more: of two phones that are shown at once, one is taken.
 #[must_use]
 pub fn approve(id: &FactorId, phone: &Phone, read: &Factor, now: Timestamp) -> Change {
