@@ -281,6 +281,71 @@ async fn a_domain_has_its_own_rules_and_administrators() {
 }
 
 #[tokio::test]
+async fn an_administrator_is_made_by_an_administrator_or_with_the_scope_for_that() {
+    let world = World::new().await;
+    let (_, elsewhere) = world.new_user_in("other.example", "boss", true).await;
+    let (_, user) = world.new_user("nobody_special").await;
+    let admin = world.id("/admin/user_id").to_owned();
+    let client = |scopes: Value| json!({ "owner_client_id": "heatclinic", "scopes": scopes });
+    let person = |id: &str, scopes: Value| json!({ "user_id": id, "scopes": scopes });
+    let (write, all) = (json!(["user:write"]), json!(["user:write", "user:admin"]));
+    let made = |n: usize| form(&format!("boss{n}@yandex.ru"), json!({ "is_admin": true }));
+    let before = world.rows("UsersTable").await;
+
+    // A client that may make users makes no administrator; nor does what comes wrapped, or for its own domain by name.
+    let token = world.token(client(write.clone())).await;
+    let named = form(
+        "boss@yandex.ru",
+        json!({ "is_admin": true, "domain": world.id("/domain") }),
+    );
+    for body in [made(0), json!({ "user": made(0) }), named] {
+        scope_too_small(&world.make_user(&token, &body).await, "user:admin");
+    }
+    // Every other scope together is not enough, and the scope alone makes no users.
+    let others = json!([
+        "api",
+        "read_user",
+        "read_api",
+        "passcode",
+        "app:authorize",
+        "authentication_factor:read",
+        "authentication_factor:write",
+        "authentication_factor:reset",
+        "user:write",
+        "user:block",
+        "user:unblock",
+    ]);
+    let token = world.token(client(others)).await;
+    scope_too_small(&world.make_user(&token, &made(0)).await, "user:admin");
+    let token = world.token(client(json!(["user:admin"]))).await;
+    scope_too_small(&world.make_user(&token, &made(0)).await, "user:write");
+    // Whoever is no administrator gets nothing by the scope; another domain's makes none here.
+    let token = world.token(person(&user, all.clone())).await;
+    forbidden(&world.make_user(&token, &made(0)).await);
+    let token = world.token(person(&elsewhere, all.clone())).await;
+    let here = form(
+        "boss@yandex.ru",
+        json!({ "is_admin": true, "domain": world.id("/domain") }),
+    );
+    forbidden(&world.make_user(&token, &here).await);
+    assert_eq!(world.rows("UsersTable").await, before);
+
+    for (n, fields) in [client(all), person(&admin, write.clone())].into_iter().enumerate() {
+        let token = world.token(fields).await;
+        let user = data(&world.make_user(&token, &made(n)).await, 201);
+        assert_eq!(
+            (&user["is_admin"], &user["domain"]),
+            (&json!(true), &json!(world.id("/domain")))
+        );
+    }
+    // Who is no longer an administrator makes none any more, with a token from before.
+    let token = world.token(person(&admin, write)).await;
+    let set = json!({ "command": "set_admin", "user_id": admin, "is_admin": false });
+    assert_eq!(world.operator(set).await["changed"], true);
+    forbidden(&world.make_user(&token, &made(9)).await);
+}
+
+#[tokio::test]
 async fn a_user_whose_answer_was_lost_is_made_once() {
     let world = World::new().await;
     let users = world.rows("UsersTable").await.len();

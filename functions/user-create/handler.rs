@@ -2,6 +2,7 @@ use countersign_shared::{
     accounts,
     admission::{self, Doors},
     domain::{
+        access::Refusal,
         claim::Claim,
         client::Client,
         factor::{Factor, FactorType},
@@ -15,7 +16,7 @@ use countersign_shared::{
     http::{
         call::Call,
         mithril::{
-            Error, USER_WRITE,
+            Error, USER_ADMIN, USER_WRITE,
             body::{accept_password, read_user},
             invalid::Invalid,
             view::user_made,
@@ -54,6 +55,9 @@ impl Endpoint for Create {
         // Another domain is not this caller's to know anything about.
         if wanted.domain.as_ref().is_some_and(|domain| domain != own) {
             return Err(Error::Forbidden);
+        }
+        if wanted.is_admin && !caller.makes_administrators(own) {
+            return Err(Refusal::ScopeTooSmall(USER_ADMIN).into());
         }
         let mut batch = Batch::default();
         batch.want(&self.domains, own);

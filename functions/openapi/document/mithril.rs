@@ -211,7 +211,8 @@ pub fn user_unblock(route: &Route) -> OperationBuilder {
 pub fn user_create(route: &Route) -> OperationBuilder {
     let operation = scoped("Make a user", route, USER_WRITE)
         .description(Some(
-            "The body may also be wrapped: `{\"user\": {…}}`, and nothing beside it",
+            "The body may also be wrapped: `{\"user\": {…}}`, and nothing beside it. An administrator is made by an administrator \
+             of the domain, or with the scope `user:admin`",
         ))
         .response("201", json::<UserAnswer>("The user"));
     takes(operation, object(reference::<UserForm>()))

@@ -4,7 +4,7 @@ use super::{
     client::Client,
     id::ClientId,
     name::DomainName,
-    scope::Needed,
+    scope::{Needed, Scope},
     time::Timestamp,
     token::{Kind, Token},
     user::User,
@@ -43,6 +43,8 @@ pub struct Caller {
     pub principal: Principal,
     /// The client that the token was issued to.
     pub client: ClientId,
+    /// The scopes of the token.
+    pub scopes: Vec<Scope>,
 }
 
 /// Judges a token's row and its owner's.
@@ -69,6 +71,7 @@ pub fn check(
     Ok(Caller {
         principal,
         client: token.client,
+        scopes: token.scopes,
     })
 }
 
@@ -100,6 +103,16 @@ impl Caller {
             Principal::User(user) => user.is_admin.then_some(&user.domain),
             Principal::Client(client) => client.domain.as_ref(),
         }
+    }
+
+    /// Whether the caller may make somebody an administrator of that domain: nobody grants what they do not hold (R73).
+    #[must_use]
+    pub fn makes_administrators(&self, domain: &DomainName) -> bool {
+        let is_one = match &self.principal {
+            Principal::User(user) => user.is_admin && user.domain == *domain,
+            Principal::Client(_) => false,
+        };
+        is_one || self.scopes.contains(&Scope::UserAdmin)
     }
 
     /// The user that a route names, if the caller may act upon it. Who reaches nobody learns nothing about the id.
@@ -197,7 +210,7 @@ mod tests {
     use super::*;
     use crate::domain::{
         lockout::{Block, Lockout, Why},
-        scope::Scope,
+        secret::{Digest, Secret},
         token::{Owner, Session, tests::grant},
         user::tests::user,
     };
@@ -340,6 +353,7 @@ mod tests {
             Caller {
                 principal: Principal::User(Box::new(user)),
                 client: ClientId::parse("heatclinic").expect("well-formed"),
+                scopes: vec![Scope::UserWrite],
             }
         };
         let other = || User {
@@ -359,6 +373,40 @@ mod tests {
         };
         assert!(caller.look_after(Some((**me).clone())).is_ok());
         assert_eq!(caller.look_after(Some(user())).map(|_| ()), Err(OutOfReach::Forbidden));
+    }
+
+    #[test]
+    fn administrators_are_made_by_administrators_of_the_domain_and_by_a_scope() {
+        let id = ClientId::parse("heatclinic").expect("well-formed");
+        let client = Client {
+            id: id.clone(),
+            secret: Digest::of(&Secret::new("secret".into())),
+            domain: Some(user().domain),
+            grants: Vec::new(),
+            scopes: Scope::ALL.to_vec(),
+            token_generation: 0,
+            inserted_at: Timestamp::from_seconds(0),
+        };
+        let person = |is_admin| Principal::User(Box::new(User { is_admin, ..user() }));
+        let other = DomainName::parse("other.example").expect("a domain");
+        let rest: Vec<_> = Scope::ALL
+            .into_iter()
+            .filter(|scope| *scope != Scope::UserAdmin)
+            .collect();
+        for (principal, scopes, own, elsewhere) in [
+            (person(true), vec![], true, false),
+            (person(false), rest.clone(), false, false),
+            (Principal::Client(Box::new(client.clone())), rest, false, false),
+            (Principal::Client(Box::new(client)), vec![Scope::UserAdmin], true, true),
+        ] {
+            let caller = Caller {
+                principal,
+                client: id.clone(),
+                scopes,
+            };
+            let makes = |domain| caller.makes_administrators(domain);
+            assert_eq!((makes(&user().domain), makes(&other)), (own, elsewhere));
+        }
     }
 
     #[test]

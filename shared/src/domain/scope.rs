@@ -21,6 +21,8 @@ pub enum Scope {
     FactorReset,
     /// Mithril: making users.
     UserWrite,
+    /// Mithril: making users administrators of their domain, which a client may then do as an administrator may.
+    UserAdmin,
     /// Mithril: blocking users.
     UserBlock,
     /// Mithril: lifting blocks.
@@ -29,7 +31,7 @@ pub enum Scope {
 
 impl Scope {
     /// Every scope there is.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Api,
         Self::ReadUser,
         Self::ReadApi,
@@ -39,6 +41,7 @@ impl Scope {
         Self::FactorWrite,
         Self::FactorReset,
         Self::UserWrite,
+        Self::UserAdmin,
         Self::UserBlock,
         Self::UserUnblock,
     ];
@@ -56,6 +59,7 @@ impl Scope {
             Self::FactorWrite => "authentication_factor:write",
             Self::FactorReset => "authentication_factor:reset",
             Self::UserWrite => "user:write",
+            Self::UserAdmin => "user:admin",
             Self::UserBlock => "user:block",
             Self::UserUnblock => "user:unblock",
         }

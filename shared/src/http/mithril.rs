@@ -40,6 +40,9 @@ pub const FACTOR_RESET: Needed = only(&[Scope::FactorReset]);
 /// What makes a user.
 pub const USER_WRITE: Needed = only(&[Scope::UserWrite]);
 
+/// What makes a user an administrator, besides [`USER_WRITE`], for whoever is none.
+pub const USER_ADMIN: Needed = only(&[Scope::UserAdmin]);
+
 /// What blocks a user.
 pub const USER_BLOCK: Needed = only(&[Scope::UserBlock]);
 
