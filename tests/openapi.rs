@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{
     mithril::value,
-    world::{World, random_name, root},
+    world::{World, media_type_of, random_name, root},
 };
 
 #[tokio::test]
@@ -89,6 +89,27 @@ async fn the_document_is_openapi() {
         let _ = writeln!(std::io::stderr(), "\n*** {words}");
     }
     std::fs::remove_file(file).expect("it is there");
+}
+
+#[tokio::test]
+async fn answers_have_the_described_media_types() {
+    let world = World::new().await;
+    let document = world.get("/openapi.json").send().await.ok(200);
+    for (path, item) in document["paths"].as_object().expect("paths") {
+        for (method, operation) in item.as_object().expect("an item") {
+            for (status, response) in operation["responses"].as_object().expect("responses") {
+                let Some(content) = response["content"].as_object() else {
+                    continue;
+                };
+                let kinds: Vec<_> = content.keys().map(String::as_str).collect();
+                let expected = match (path.as_str(), status.as_str()) {
+                    ("/app-root", "200") => "text/html",
+                    _ => media_type_of(path),
+                };
+                assert_eq!(kinds, [expected], "{method} {path}: {status}");
+            }
+        }
+    }
 }
 
 #[tokio::test]

@@ -410,6 +410,18 @@ pub fn status_of(kind: &str) -> u16 {
     }
 }
 
+/// What the JSON answers of a path say that they are: the Era dialect names the charset.
+pub fn media_type_of(path: &str) -> &'static str {
+    let is_below = |prefix: &str| {
+        path.strip_prefix(prefix)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    match is_below("/rest/v1") || is_below("/app-root") {
+        true => "application/json; charset=utf-8",
+        false => "application/json",
+    }
+}
+
 pub fn random_name() -> String {
     use std::hash::{BuildHasher, Hasher};
     format!("{:016x}", std::hash::RandomState::new().build_hasher().finish())
@@ -463,9 +475,17 @@ impl Ask<'_> {
     /// Sends it to a function. Every answer of ours has the same headers, whatever its status (R47).
     pub async fn send(self) -> Got {
         let world = self.world;
+        let built = self.request.try_clone().expect("a body in memory").build();
+        let media_type = media_type_of(built.expect("a good request").url().path());
         let got = self.bare().await;
+        // An answer without a body is of no dialect.
+        let media_type = if got.status == 204 {
+            "application/json"
+        } else {
+            media_type
+        };
         for (name, value) in [
-            ("content-type", "application/json"),
+            ("content-type", media_type),
             ("cache-control", "no-store"),
             ("x-content-type-options", "nosniff"),
             ("strict-transport-security", "max-age=63072000; includeSubDomains"),

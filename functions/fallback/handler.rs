@@ -67,10 +67,11 @@ impl Dialect for Error {
 
     fn reply(self, call: &Call) -> Reply {
         fn said<E: Dialect>(error: Error, call: &Call) -> Reply {
-            match error {
+            let reply = match error {
                 Error::Rejected(rejection) => E::from(rejection).reply(call),
                 Error::Fault(fault) => E::from(fault).reply(call),
-            }
+            };
+            reply.with_media_type(E::MEDIA_TYPE)
         }
         let in_family = |prefix: &str| {
             call.path

@@ -7,11 +7,12 @@ use countersign_shared::http::{
         ClientQuery, ConsumeForm, Consumed, InvalidateForm, RetrieveQuery, Retrieved, SpringError, Status, StatusQuery,
     },
     era::{
-        Account, Details, EraDone, EraError, PasswordSet,
+        self, Account, Details, EraDone, EraError, PasswordSet,
         body::{ChangeForm, PasswordForm, RegistrationForm, ResetForm},
     },
     gitlab::{Empty, ErrorText, Message, SupportPin, TokenError},
     plain,
+    reply::{Dialect, JSON},
     route::Route,
 };
 use utoipa::{
@@ -34,7 +35,10 @@ include!(concat!(env!("OUT_DIR"), "/routes.rs"));
 pub fn document() -> OpenApi {
     let mut paths = PathsBuilder::new();
     for route in ROUTES {
-        if let Some(operation) = operation(route) {
+        if let Some(mut operation) = operation(route) {
+            if route.path.starts_with("/rest/v1/") || route.path == "/app-root" {
+                name_charset(&mut operation);
+            }
             let item = openapi::PathItem::new(method(route.method), operation);
             paths = paths.path(route.path, item);
         }
@@ -66,6 +70,17 @@ pub fn document() -> OpenApi {
                 .build(),
         ))
         .build()
+}
+
+/// Gives the JSON answers of an operation the media type that the Era dialect gives them.
+fn name_charset(operation: &mut Operation) {
+    for response in operation.responses.responses.values_mut() {
+        if let RefOr::T(response) = response
+            && let Some(content) = response.content.shift_remove(JSON)
+        {
+            response.content.insert(era::Error::MEDIA_TYPE.to_owned(), content);
+        }
+    }
 }
 
 fn schemas() -> Vec<(String, RefOr<Schema>)> {

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::{
     call::Call,
     rejection::Rejection,
-    reply::{Answer, Dialect, Reply},
+    reply::{Answer, Dialect, JSON_UTF_8, Reply},
     sentences,
 };
 use crate::{
@@ -184,6 +184,7 @@ impl From<Fault> for Error {
 
 impl Dialect for Error {
     const FAMILY: Option<Family> = Some(Family::Registration);
+    const MEDIA_TYPE: &'static str = JSON_UTF_8;
 
     fn reply(self, _: &Call) -> Reply {
         match self {

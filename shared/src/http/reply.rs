@@ -11,6 +11,9 @@ use crate::{
 /// JSON.
 pub const JSON: &str = "application/json";
 
+/// JSON that names its charset.
+pub const JSON_UTF_8: &str = "application/json; charset=utf-8";
+
 /// What an endpoint answers when all is well.
 #[derive(Debug)]
 pub struct Answer {
@@ -114,6 +117,9 @@ pub trait Dialect: From<Rejection> + From<Fault> {
     /// Whose metrics its routes count in, if any.
     const FAMILY: Option<Family>;
 
+    /// What its answers say that they are.
+    const MEDIA_TYPE: &'static str = JSON;
+
     /// The reply that says it.
     fn reply(self, call: &Call) -> Reply;
 }
@@ -172,6 +178,15 @@ impl Reply {
     pub fn with_fault(mut self, fault: Fault) -> Self {
         self.fault = Some(fault);
         self
+    }
+
+    /// Says what the body is, unless the reply already says so itself.
+    #[must_use]
+    pub fn with_media_type(self, media_type: &'static str) -> Self {
+        match self.headers.iter().any(|(name, _)| *name == "content-type") {
+            true => self,
+            false => self.with_header("content-type", media_type),
+        }
     }
 }
 

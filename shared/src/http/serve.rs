@@ -21,7 +21,7 @@ use lambda_runtime::{Context, LambdaEvent, service_fn};
 
 use super::{
     call::Call,
-    reply::{Answer, Dialect, JSON, Reply},
+    reply::{Answer, Dialect, Reply},
 };
 use crate::{
     fault::Fault,
@@ -76,7 +76,8 @@ impl<E: Endpoint> AnyEndpoint for E {
                 Ok(Err(_)) => Err(Fault::new("the handler panicked".into()).into()),
                 Err(_) => Err(Fault::passing("the answer took too long".into()).into()),
             };
-            answer.map_or_else(|error| error.reply(call), Reply::from)
+            let reply = answer.map_or_else(|error| error.reply(call), Reply::from);
+            reply.with_media_type(E::Error::MEDIA_TYPE)
         })
     }
 
@@ -115,7 +116,6 @@ fn now() -> Instant {
 fn response(reply: Reply) -> ApiGatewayV2httpResponse {
     let mut headers = HeaderMap::new();
     for (name, value) in [
-        ("content-type", JSON),
         ("cache-control", "no-store"),
         ("x-content-type-options", "nosniff"),
         ("strict-transport-security", "max-age=63072000; includeSubDomains"),
