@@ -10,6 +10,7 @@ use std::{
     cell::{OnceCell, RefCell},
     collections::HashMap,
     process::ExitCode,
+    sync::OnceLock,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -27,7 +28,7 @@ use aws_types::SdkConfig;
 use lambda_http::http::Uri;
 
 use crate::{
-    delivery::{mail::Mailer, text::Texter},
+    delivery::{attempt::AtMostOnce, mail::Mailer, text::Texter},
     domain::{
         key::{Answers, OtpCodes, Passcodes, Purpose, SupportPins},
         name::EmailAddress,
@@ -77,6 +78,7 @@ pub struct Edge {
     problems: RefCell<Vec<String>>,
     dynamodb: OnceCell<aws_sdk_dynamodb::Client>,
     http: OnceCell<SharedHttpClient>,
+    unpooled_http: OnceCell<SharedHttpClient>,
 }
 
 /// Starts a function: wires its endpoint, then serves calls until the sandbox ends. Exits with 1 after naming every
@@ -142,6 +144,7 @@ impl Edge {
             problems: RefCell::default(),
             dynamodb: OnceCell::new(),
             http: OnceCell::new(),
+            unpooled_http: OnceCell::new(),
         }
     }
 
@@ -236,13 +239,19 @@ impl Edge {
     }
 
     fn ses_client(&self) -> aws_sdk_ses::Client {
-        let mut config = aws_sdk_ses::config::Builder::from(&self.sdk_config()).timeout_config(hanging_once());
+        let mut config = aws_sdk_ses::config::Builder::from(&self.sdk_config())
+            .http_client(self.unpooled_http_client())
+            .timeout_config(hanging_once())
+            .retry_classifier(AtMostOnce::<aws_sdk_ses::operation::send_email::SendEmailError>::default());
         config.set_endpoint_url(self.endpoint("AWS_ENDPOINT_URL_SES"));
         aws_sdk_ses::Client::from_conf(config.build())
     }
 
     fn sns_client(&self) -> aws_sdk_sns::Client {
-        let mut config = aws_sdk_sns::config::Builder::from(&self.sdk_config()).timeout_config(hanging_once());
+        let mut config = aws_sdk_sns::config::Builder::from(&self.sdk_config())
+            .http_client(self.unpooled_http_client())
+            .timeout_config(hanging_once())
+            .retry_classifier(AtMostOnce::<aws_sdk_sns::operation::publish::PublishError>::default());
         config.set_endpoint_url(self.endpoint("AWS_ENDPOINT_URL_SNS"));
         aws_sdk_sns::Client::from_conf(config.build())
     }
@@ -305,32 +314,48 @@ impl Edge {
     /// every client, an eighth of all that a start costs.
     fn http_client(&self) -> SharedHttpClient {
         let make = || {
-            let roots = [
-                include_str!("roots/amazon-root-ca-1.pem"),
-                include_str!("roots/amazon-root-ca-2.pem"),
-                include_str!("roots/amazon-root-ca-3.pem"),
-                include_str!("roots/amazon-root-ca-4.pem"),
-                include_str!("roots/starfield-services-root-g2.pem"),
-            ];
-            let store = roots
-                .into_iter()
-                .fold(TrustStore::empty(), TrustStore::with_pem_certificate);
-            let context = TlsContext::builder()
-                .with_trust_store(store)
-                .build()
-                .expect("the roots are certificates");
-            let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_WITHIN).build();
-            let connector = Connector::builder()
-                .tls_provider(Provider::Rustls(CryptoMode::Ring))
-                .tls_context(context)
-                .connector_settings(settings)
-                .sleep_impl(TokioSleep::new())
-                .build();
-            let connector = SharedHttpConnector::new(connector);
+            let connector = connector(None);
             http_client_fn(move |_, _| connector.clone())
         };
         self.http.get_or_init(make).clone()
     }
+
+    /// The same with a connection of its own for every request. Idle connections die unnoticed while a sandbox is frozen, and
+    /// a message that was written to a dead one must not be written again: it would be lost. The connector is made by the
+    /// first message, not at start: it decodes the roots anew.
+    fn unpooled_http_client(&self) -> SharedHttpClient {
+        let make = || {
+            let unpooled = OnceLock::new();
+            http_client_fn(move |_, _| unpooled.get_or_init(|| connector(Some(0))).clone())
+        };
+        self.unpooled_http.get_or_init(make).clone()
+    }
+}
+
+/// A connector that keeps at most so many idle connections to a host, if there is a limit.
+fn connector(max_idle: Option<usize>) -> SharedHttpConnector {
+    let roots = [
+        include_str!("roots/amazon-root-ca-1.pem"),
+        include_str!("roots/amazon-root-ca-2.pem"),
+        include_str!("roots/amazon-root-ca-3.pem"),
+        include_str!("roots/amazon-root-ca-4.pem"),
+        include_str!("roots/starfield-services-root-g2.pem"),
+    ];
+    let store = roots
+        .into_iter()
+        .fold(TrustStore::empty(), TrustStore::with_pem_certificate);
+    let context = TlsContext::builder()
+        .with_trust_store(store)
+        .build()
+        .expect("the roots are certificates");
+    let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_WITHIN).build();
+    let mut builder = Connector::builder()
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .tls_context(context)
+        .connector_settings(settings)
+        .sleep_impl(TokioSleep::new());
+    builder.set_pool_max_idle_per_host(max_idle);
+    SharedHttpConnector::new(builder.build())
 }
 
 /// For how long a connection may take.
@@ -354,46 +379,11 @@ fn timeouts() -> TimeoutConfig {
 }
 
 /// SES and SNS send a message anew for every request that they get: a try that hangs is not repeated, since the message may
-/// be on its way. A try that was answered with an error is.
+/// be on its way ([`AtMostOnce`]). A try that was refused is.
 fn hanging_once() -> TimeoutConfig {
     // What is not said here, the operation's own timeout, stays as it is for all.
     TimeoutConfig::builder().disable_operation_attempt_timeout().build()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_message_that_hangs_is_tried_once() {
-        let edge = Edge::new(HashMap::new());
-        let (mails, texts) = (edge.ses_client(), edge.sns_client());
-        for timeouts in [mails.config().timeout_config(), texts.config().timeout_config()] {
-            let timeouts = timeouts.expect("there are timeouts");
-            assert_eq!(timeouts.operation_attempt_timeout(), None);
-            assert_eq!(timeouts.operation_timeout(), Some(Duration::from_millis(2500)));
-        }
-    }
-
-    #[test]
-    fn a_mailer_needs_its_variables() {
-        const SET: &str = "MAIL_CONFIGURATION_SET is not set";
-        const DOMAIN: &str = "MAIL_DOMAIN (the parameter MailDomain) must be a domain that is verified in SES";
-        for (set, domain, noted) in [
-            ("", "", &[SET, DOMAIN][..]),
-            ("mails", "", &[DOMAIN]),
-            ("", "example.com", &[SET]),
-            ("mails", "no-reply@example.com", &[DOMAIN]),
-            ("mails", "localhost", &[DOMAIN]),
-            ("mails", "example.com, b", &[DOMAIN]),
-            ("mails", "example.com", &[]),
-        ] {
-            let variables = [("MAIL_CONFIGURATION_SET", set), ("MAIL_DOMAIN", domain)];
-            let edge = Edge::new(variables.map(|(name, text)| (name.into(), text.into())).into());
-            assert_eq!(edge.mailer().is_ok(), noted.is_empty(), "{set:?}, {domain:?}");
-            let mut problems = edge.problems();
-            problems.retain(|problem| problem.starts_with("MAIL_"));
-            assert_eq!(problems, noted, "{set:?}, {domain:?}");
-        }
-    }
-}
+mod tests;

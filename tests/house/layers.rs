@@ -44,10 +44,20 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 /// What of the world outside may be named where: the beginning of a path, and the files that may name it.
 const DOORS: &[(&str, &[&str])] = &[
-    ("aws_", &["delivery/mail", "delivery/text", "edge", "keys", "store"]),
+    (
+        "aws_",
+        &[
+            "delivery/attempt",
+            "delivery/mail",
+            "delivery/text",
+            "edge",
+            "keys",
+            "store",
+        ],
+    ),
     ("aws_sdk_dynamodb::Client", &["edge", "store/table"]),
     ("aws_sdk_dynamodb::operation", &["store"]),
-    ("aws_sdk_ses", &["delivery/mail", "edge"]),
+    ("aws_sdk_ses", &["delivery/attempt", "delivery/mail", "edge"]),
     ("aws_sdk_sns", &["delivery/text", "edge"]),
     ("axum", &[]),
     ("countersign_local", &[]),

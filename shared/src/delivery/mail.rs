@@ -8,7 +8,7 @@ use aws_sdk_ses::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 
-use super::words::Mail;
+use super::{attempt::may_be_sent, words::Mail};
 use crate::{
     domain::{
         name::{DisplayName, EmailAddress},
@@ -83,7 +83,7 @@ impl Mailer {
         let sent = request.send_with(&self.client).await;
         sent.map(drop).map_err(|error| Unsent {
             fault: Fault::new(format!("SendEmail failed: {}", kind_of(&error))),
-            perhaps_sent: !matches!(error, SdkError::ServiceError(_) | SdkError::ConstructionFailure(_)),
+            perhaps_sent: may_be_sent(&error),
         })
     }
 }

@@ -1,5 +1,6 @@
 //! Floor 1: what is sent to people. [`words`] and [`code`] build a message purely, [`mail`] and [`text`] only send it.
 
+pub mod attempt;
 pub mod code;
 mod layout;
 pub mod mail;

@@ -1,13 +1,11 @@
 //! The only code that talks to SNS.
 
 use aws_sdk_sns::{
-    Client,
-    error::{ProvideErrorMetadata, SdkError},
-    operation::publish::builders::PublishInputBuilder,
+    Client, error::ProvideErrorMetadata, operation::publish::builders::PublishInputBuilder,
     types::MessageAttributeValue,
 };
 
-use super::mail::kind_of;
+use super::{attempt::may_be_sent, mail::kind_of};
 use crate::{
     domain::{phone::Phone, secret::Secret},
     fault::Fault,
@@ -65,7 +63,7 @@ impl Texter {
         sent.map(drop).map_err(|error| Unsent {
             fault: Fault::new(format!("Publish failed: {}", kind_of(&error))),
             why: why(error.code(), error.message()),
-            perhaps_sent: !matches!(error, SdkError::ServiceError(_) | SdkError::ConstructionFailure(_)),
+            perhaps_sent: may_be_sent(&error),
         })
     }
 }

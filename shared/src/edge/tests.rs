@@ -1,0 +1,170 @@
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+
+use super::*;
+use crate::{
+    delivery::{mail::Recipient, text::Terms, words::Mail},
+    domain::{phone::Phone, secret::Secret},
+};
+
+#[test]
+fn a_message_that_hangs_is_tried_once() {
+    let edge = Edge::new(HashMap::new());
+    let (mails, texts) = (edge.ses_client(), edge.sns_client());
+    for timeouts in [mails.config().timeout_config(), texts.config().timeout_config()] {
+        let timeouts = timeouts.expect("there are timeouts");
+        assert_eq!(timeouts.operation_attempt_timeout(), None);
+        assert_eq!(timeouts.operation_timeout(), Some(Duration::from_millis(2500)));
+    }
+}
+
+/// A service that does the same with every request: it answers with this, or breaks the connection.
+struct Service {
+    address: String,
+    requests: Arc<AtomicUsize>,
+    connections: Arc<AtomicUsize>,
+}
+
+impl Service {
+    async fn that_answers(answer: Option<(u16, &'static str)>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let service = Self {
+            address: format!("http://{}", listener.local_addr().expect("it is bound")),
+            requests: Arc::default(),
+            connections: Arc::default(),
+        };
+        let (requests, connections) = (Arc::clone(&service.requests), Arc::clone(&service.connections));
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                connections.fetch_add(1, Ordering::SeqCst);
+                while read_request(&mut stream).await {
+                    requests.fetch_add(1, Ordering::SeqCst);
+                    let Some((status, body)) = answer else { break };
+                    let length = body.len();
+                    let text = format!("HTTP/1.1 {status} Said\r\ncontent-length: {length}\r\n\r\n{body}");
+                    stream.write_all(text.as_bytes()).await.expect("it is open");
+                }
+            }
+        });
+        service
+    }
+
+    fn edge(&self) -> Edge {
+        let variables = [
+            ("AWS_ENDPOINT_URL", self.address.as_str()),
+            ("AWS_REGION", "us-east-1"),
+            ("AWS_ACCESS_KEY_ID", "id"),
+            ("AWS_SECRET_ACCESS_KEY", "secret"),
+            ("MAIL_CONFIGURATION_SET", "mails"),
+            ("MAIL_DOMAIN", "example.com"),
+        ];
+        Edge::new(variables.map(|(name, text)| (name.into(), text.into())).into())
+    }
+}
+
+/// Reads a request to its end; `false` where there is none.
+async fn read_request(stream: &mut TcpStream) -> bool {
+    let (mut read, mut buffer) = (Vec::new(), [0; 4096]);
+    loop {
+        let text = String::from_utf8_lossy(&read);
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+            if Some(body.len()) == length.and_then(|length| length.parse().ok()) {
+                return true;
+            }
+        }
+        match stream.read(&mut buffer).await {
+            Ok(0) | Err(_) => return false,
+            Ok(count) => read.extend_from_slice(&buffer[..count]),
+        }
+    }
+}
+
+/// Sends a mail and a text message; whether each may be on its way, if it is not known to be sent.
+async fn send_both(edge: &Edge) -> [Option<bool>; 2] {
+    let mail = Mail {
+        subject: "subject".into(),
+        text: "text".into(),
+        html: "html".into(),
+    };
+    let mailer = edge.mailer().expect("all that it needs");
+    let mailed = mailer.send(None, Recipient::Nobody, &mail, &[]).await;
+    let texter = Texter::new(edge.sns_client(), Terms::default());
+    let phone = Phone::parse("+380885550130").expect("a good number");
+    let texted = texter.send(&phone, &Secret::new("text".into())).await;
+    [
+        mailed.err().map(|unsent| unsent.perhaps_sent),
+        texted.err().map(|unsent| unsent.perhaps_sent),
+    ]
+}
+
+#[tokio::test]
+async fn a_message_whose_fate_is_unknown_is_not_sent_again() {
+    const FAILURE: &str = "<ErrorResponse><Error><Code>InternalFailure</Code></Error></ErrorResponse>";
+    const THROTTLED: &str = "<ErrorResponse><Error><Code>Throttling</Code></Error></ErrorResponse>";
+    const REJECTED: &str = "<ErrorResponse><Error><Code>InvalidParameter</Code></Error></ErrorResponse>";
+    for (answer, attempts, may_be_sent) in [
+        (None, 1, true),
+        (Some((502, "<html>Bad Gateway</html>")), 1, true),
+        (Some((504, "")), 1, true),
+        (Some((200, "no XML")), 1, true),
+        (Some((500, FAILURE)), 3, false),
+        (Some((400, THROTTLED)), 3, false),
+        (Some((400, REJECTED)), 1, false),
+    ] {
+        let service = Service::that_answers(answer).await;
+        assert_eq!(send_both(&service.edge()).await, [Some(may_be_sent); 2], "{answer:?}");
+        assert_eq!(service.requests.load(Ordering::SeqCst), 2 * attempts, "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_reached_nobody_was_not_sent() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let service = Service {
+        address: format!("http://{}", listener.local_addr().expect("it is bound")),
+        requests: Arc::default(),
+        connections: Arc::default(),
+    };
+    drop(listener);
+    assert_eq!(send_both(&service.edge()).await, [Some(false); 2]);
+}
+
+#[tokio::test]
+async fn no_message_is_written_to_a_connection_that_may_be_dead() {
+    let service = Service::that_answers(Some((400, ""))).await;
+    let edge = service.edge();
+    for _ in 0..2 {
+        send_both(&edge).await;
+    }
+    assert_eq!(service.connections.load(Ordering::SeqCst), 4);
+}
+
+#[test]
+fn a_mailer_needs_its_variables() {
+    const SET: &str = "MAIL_CONFIGURATION_SET is not set";
+    const DOMAIN: &str = "MAIL_DOMAIN (the parameter MailDomain) must be a domain that is verified in SES";
+    for (set, domain, noted) in [
+        ("", "", &[SET, DOMAIN][..]),
+        ("mails", "", &[DOMAIN]),
+        ("", "example.com", &[SET]),
+        ("mails", "no-reply@example.com", &[DOMAIN]),
+        ("mails", "localhost", &[DOMAIN]),
+        ("mails", "example.com, b", &[DOMAIN]),
+        ("mails", "example.com", &[]),
+    ] {
+        let variables = [("MAIL_CONFIGURATION_SET", set), ("MAIL_DOMAIN", domain)];
+        let edge = Edge::new(variables.map(|(name, text)| (name.into(), text.into())).into());
+        assert_eq!(edge.mailer().is_ok(), noted.is_empty(), "{set:?}, {domain:?}");
+        let mut problems = edge.problems();
+        problems.retain(|problem| problem.starts_with("MAIL_"));
+        assert_eq!(problems, noted, "{set:?}, {domain:?}");
+    }
+}
