@@ -182,6 +182,7 @@ async fn what_is_no_phone_or_not_in_a_country_of_ours_is_refused() {
         ["$.factor", "cast", "is invalid"],
     );
     let country = ["$.factor", "inclusion", "is invalid"];
+    let impossible = ["$.factor", "format", "is not a possible phone number"];
     let no_type = ["$.type", "required", "can't be blank"];
     let ask = |body: &Value| world.ask("PATCH", INIT).bearer(&login).json(body).send();
     for (factor, expected) in [
@@ -193,6 +194,12 @@ async fn what_is_no_phone_or_not_in_a_country_of_ours_is_refused() {
         (json!("+380881234599\n"), format),
         (json!("+٣٨٠٨٨١٢٣٤٥٩٩"), format),
         (json!("tel:+380881234599"), format),
+        (json!("+38088123459"), impossible),
+        (json!("+3808812345990"), impossible),
+        (json!("+3800881234599"), impossible),
+        (json!("+380088123459"), impossible),
+        (json!("+3361234567"), impossible),
+        (json!("+999881234599"), impossible),
         (json!("+883510000000"), country),
         (json!("+979123456789"), country),
         (json!("+33612345678"), country),

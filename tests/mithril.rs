@@ -60,8 +60,9 @@ impl World {
     pub async fn person_with(&self, login: &str, phone: &str) -> Person {
         let person = self.person(login).await;
         self.keep_phone_out_of_logs(phone);
-        self.operator(json!({ "command": "set_factor", "user_id": person.id, "type": "SMS", "factor": phone }))
-            .await;
+        let set = json!({ "command": "set_factor", "user_id": person.id, "type": "SMS", "factor": phone });
+        let set = self.operator(set).await;
+        assert_eq!(set["changed"], true, "{set}");
         Person {
             phone: Some(phone.to_owned()),
             ..person

@@ -140,7 +140,7 @@ async fn a_user_gets_ten_an_hour_and_twenty_a_day() {
 #[tokio::test]
 async fn the_deployment_sends_so_many_a_minute_and_a_day() {
     let world = World::with(&[("SmsPerMinute", "5"), ("SmsPerDay", "8")]).await;
-    let people = people(&world, 20, |n| format!("+38088123454{}{}", n / 10, n % 10)).await;
+    let people = people(&world, 20, |n| format!("+3808812345{}{}", n / 10, n % 10)).await;
     let got = join_all(people.iter().map(|person| sign_in(&world, person))).await;
     let sent = got.iter().filter(|got| got.status == 201).count();
     assert_eq!(

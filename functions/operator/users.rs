@@ -8,7 +8,7 @@ use countersign_shared::{
         id::{FactorId, UserId},
         name::{DisplayName, DomainName, EmailAddress, Login},
         password::{Password, PasswordHash},
-        phone::Phone,
+        phone::{NotAPhone, Phone},
         secret::Secret,
         tenant::Options,
         time::Timestamp,
@@ -170,7 +170,12 @@ impl Operator {
     pub async fn set_factor(&self, new: NewFactor, run: Run<'_>) -> Result<Value, Failed> {
         let user = self.user_at_large(&new.user_id, run).await?;
         let factor_type = FactorType::parse(&new.factor_type).ok_or(Failed::from("type is SMS"))?;
-        let phone = Phone::parse(&new.factor).ok_or(Failed::from("factor is a number like +380881234567"))?;
+        let phone = Phone::parse(&new.factor).map_err(|why| match why {
+            NotAPhone::Malformed => Failed::from("factor is a number like +380881234567"),
+            NotAPhone::Impossible => Failed::from(
+                "no phone can have that factor: its country code, its length, or a zero behind the country code is wrong",
+            ),
+        })?;
         let made = |factor: Option<FactorId>, changed| {
             let id = factor.map(|id| id.text());
             Ok(json!({ "factor_id": id, "changed": changed }))

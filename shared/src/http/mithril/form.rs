@@ -106,7 +106,7 @@ pub struct NewFactorForm {
 pub struct FactorForm {
     #[schema(pattern = "^SMS$", example = "SMS")]
     r#type: String,
-    /// In the form of E.164.
+    /// In the form of E.164, and possible in the numbering plan of its country.
     #[schema(pattern = r"^\+[1-9][0-9]{6,14}$", example = "+380881234530")]
     factor: String,
 }

@@ -47,7 +47,7 @@ impl Row for Factor {
             user: row.parsed("user_id", UserId::parse)?,
             factor_type: row.parsed("type", FactorType::parse)?,
             value: match row.has("value") {
-                true => Some(row.parsed("value", Phone::parse)?),
+                true => Some(row.parsed("value", Phone::from_stored)?),
                 false => None,
             },
             is_active: row.flag("is_active")?,
@@ -132,7 +132,7 @@ mod tests {
         let now = Timestamp::from_seconds(7);
         let empty = Factor::new(user, FactorType::Sms, &mut SysRng, now).expect("the system has entropy");
         let set = Factor {
-            value: Phone::parse("+380885550130"),
+            value: Phone::from_stored("+380885550130"),
             is_active: false,
             updated_at: Timestamp::from_seconds(8),
             ..empty.clone()
