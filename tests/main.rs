@@ -29,6 +29,7 @@ mod login_sms_faults;
 mod mail;
 mod mail_faults;
 mod mithril;
+mod names;
 mod openapi;
 mod operator;
 mod operator_again;
