@@ -100,7 +100,7 @@ impl Operator {
             login = self.read_claims.get(&names.0, run.now).await?;
         }
         let id = match (login, email) {
-            (None, None) => return Ok(None),
+            (None, None) => return self.no_look_alike(wanted, run).await.map(|()| None),
             (Some(login), Some(email)) if login.user == email.user => login.user,
             (Some(_), _) => return Err("the login is taken in that domain".into()),
             (None, Some(_)) => return Err("the email is taken in that domain".into()),
@@ -113,6 +113,15 @@ impl Operator {
             user if user.name.as_str() != wanted.name.as_str() => Err("there is such a user, with another name".into()),
             user => Ok(Some(user.id)),
         }
+    }
+
+    async fn no_look_alike(&self, wanted: &Wanted, run: Run<'_>) -> Result<(), Failed> {
+        for look in claim::looks(&wanted.domain, &wanted.login) {
+            if self.read_claims.get(&look, run.now).await?.is_some() {
+                return Err("the login looks like one that is taken in that domain".into());
+            }
+        }
+        Ok(())
     }
 
     pub async fn show_user(&self, who: Who, run: Run<'_>) -> Result<Value, Failed> {

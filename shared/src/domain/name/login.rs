@@ -1,13 +1,19 @@
-//! Logins: what may be one, and what is the same one.
+//! Logins: what may be one, what is the same one, and what can be taken for it.
 
+use std::collections::BTreeSet;
+
+use icu_casemap::CaseMapper;
+use icu_locale_core::LanguageIdentifier;
 use icu_properties::props::GeneralCategoryGroup as Group;
-use unicode_security::{GeneralSecurityProfile as _, MixedScript as _};
+use rand::TryCryptoRng;
+use unicode_security::{GeneralSecurityProfile as _, MixedScript as _, skeleton};
 
 use super::{
-    Malformed, folded, is,
+    EmailAddress, Malformed, folded, is,
     joiners::{self, is_joiner},
     nfkc, normal, trimmed,
 };
+use crate::domain::secret::{NoEntropy, random_text};
 
 /// What a person signs in with. Two logins with one [`canonical`](Self::canonical) form are the same login.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +60,46 @@ impl Login {
     pub fn canonical(&self) -> &str {
         &self.canonical
     }
+
+    /// What the login looks like: the skeletons (UTS 39 §4) of how it is shown, of its small letters and of its capitals.
+    /// Logins that share one can be taken for each other, also where each is of one script: `сосо` for `coco`, `ВОСК` for
+    /// `BOCK`, `lan` for `Ian`. One form is not enough: `в` looks like no Latin letter, and `В` does.
+    #[must_use]
+    pub fn looks(&self) -> BTreeSet<String> {
+        let capitals = CaseMapper::new().uppercase_to_string(&self.canonical, &LanguageIdentifier::UNKNOWN);
+        let shapes = [&self.text, &self.canonical, &*capitals];
+        shapes.map(|shape| skeleton(shape).collect()).into()
+    }
+
+    /// A login for the owner of a mail address who did not choose one: the local part, with `-` for each symbol that a login
+    /// may not have.
+    #[must_use]
+    pub fn derived(email: &EmailAddress) -> Self {
+        let text = derivable(email);
+        Self::parse(&text).unwrap_or_else(|_| Self::parse(ANYBODY).expect("a word is a login"))
+    }
+
+    /// The same with six random characters behind it, for when that is taken: of 27 characters none of which looks like
+    /// another, so one of 387 million.
+    ///
+    /// # Errors
+    /// [`NoEntropy`] when the generator fails.
+    pub fn derived_at_random(email: &EmailAddress, rng: &mut impl TryCryptoRng) -> Result<Self, NoEntropy> {
+        const LENGTH: usize = 6;
+        let suffix = random_text(rng, b"bcdfghjknpqrstvwxyz23456789", LENGTH)?;
+        let beginning: String = Self::derived(email).text.chars().take(64 - 1 - LENGTH).collect();
+        let text = format!("{beginning}-{}", suffix.expose());
+        Ok(Self::parse(&text).expect("64 symbols of logins at most, some of them letters or digits"))
+    }
+}
+
+/// What a login is derived from where an address has no letter or digit.
+const ANYBODY: &str = "user";
+
+fn derivable(email: &EmailAddress) -> String {
+    let (local, _) = email.as_str().split_once('@').expect("an address has a local part");
+    let symbol = |symbol: char| if is_of_logins(symbol) { symbol } else { '-' };
+    local.chars().map(symbol).collect()
 }
 
 const LETTER_OR_DIGIT: Group = Group::Letter.union(Group::Number);
@@ -71,8 +117,10 @@ fn canonical(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use Malformed::{Empty, InvalidSymbols, MixedScripts, TooLong};
+    use rand::rngs::SysRng;
 
     use super::{super::tests::check, *};
+    use crate::domain::secret::tests::Broken;
 
     #[test]
     fn logins_that_look_alike_are_one_or_refused() {
@@ -130,6 +178,83 @@ mod tests {
                 ("", Err(Empty)),
             ],
         );
+    }
+
+    #[test]
+    fn logins_that_look_alike_share_a_look() {
+        let login = |text| Login::parse(text).expect(text);
+        for (one, other, alike) in [
+            ("admin", "admin", true),
+            ("admin", "ADMIN", true),
+            // Of one script each: Cyrillic, Greek.
+            ("coco", "сосо", true),
+            ("scope", "ѕсоре", true),
+            ("BOCK", "ВОСК", true),
+            ("bock", "ВОСК", true),
+            ("bock", "воск", true),
+            ("Max", "МАХ", true),
+            ("kiki", "κικι", true),
+            ("coco", "ϲοϲο", true),
+            ("coco", "ｃｏｃｏ", true),
+            // Of the same script.
+            ("admin", "adrnin", true),
+            ("paypal", "paypa1", true),
+            ("root", "r00t", true),
+            ("Ian", "lan", true),
+            ("ian", "IAN", true),
+            ("ADMIN", "ADMlN", true),
+            ("modern", "modem", true),
+            ("user-1", "user-l", true),
+            ("ニ", "二", true),
+            ("علی\u{200c}رضا", "علیرضا", true),
+            ("straße", "STRASSE", true),
+            ("admin", "admins", false),
+            ("anna", "anne", false),
+            ("ali", "all", false),
+            ("van", "nan", false),
+            ("buy", "byu", false),
+            ("user1", "user2", false),
+            ("a.b", "a-b", false),
+            ("a_b", "a-b", false),
+            ("masha", "маша", false),
+            ("йод", "иод", false),
+            ("josé", "jose", false),
+            ("101", "110", false),
+        ] {
+            let (one, other) = (login(one), login(other));
+            let found = !one.looks().is_disjoint(&other.looks());
+            assert_eq!(found, alike, "{one:?} {:?} {other:?} {:?}", one.looks(), other.looks());
+        }
+        assert!((1..=3).contains(&login("Мария-1").looks().len()));
+    }
+
+    #[test]
+    fn a_login_is_derived_from_any_address() {
+        let (long, dashes) = ("a".repeat(64), "-".repeat(64));
+        for (local, expected) in [
+            ("anna", "anna"),
+            ("Anna.K", "Anna.K"),
+            ("anna+test", "anna-test"),
+            ("o'brien_2", "o-brien_2"),
+            ("!#$&'*+-/=?^_`{|}~a", "------------_-----a"),
+            (&long, &long),
+            ("+", "user"),
+            ("__", "user"),
+            (&dashes, "user"),
+        ] {
+            let email = EmailAddress::parse(&format!("{local}@example.com")).expect("an address");
+            assert_eq!(Login::derived(&email).as_str(), expected, "{local}");
+            let other = Login::derived_at_random(&email, &mut SysRng).expect("the system has entropy");
+            let begins: String = expected.chars().take(57).collect();
+            let rest = other
+                .as_str()
+                .strip_prefix(&format!("{begins}-"))
+                .expect("it begins alike");
+            assert_eq!(rest.len(), 6, "{other:?}");
+            let again = Login::derived_at_random(&email, &mut SysRng).expect("the system has entropy");
+            assert!(again != other && again.looks().is_disjoint(&other.looks()), "{again:?}");
+            assert!(Login::derived_at_random(&email, &mut Broken).is_err());
+        }
     }
 
     #[test]
