@@ -61,6 +61,7 @@ impl Operator {
             return made(Some(id), false);
         }
         if run.dry {
+            self.no_look_alike(&wanted, run).await?;
             return made(None, true);
         }
         let password =
@@ -82,7 +83,10 @@ impl Operator {
             // Somebody was faster; perhaps with the same command.
             Committed::No(_) => match self.user_like(&wanted, run).await? {
                 Some(id) => made(Some(id), false),
-                None => Err("the names were taken and given up meanwhile: send the command again".into()),
+                None => {
+                    self.no_look_alike(&wanted, run).await?;
+                    Err("the names were taken and given up meanwhile: send the command again".into())
+                }
             },
         }
     }
@@ -100,7 +104,7 @@ impl Operator {
             login = self.read_claims.get(&names.0, run.now).await?;
         }
         let id = match (login, email) {
-            (None, None) => return self.no_look_alike(wanted, run).await.map(|()| None),
+            (None, None) => return Ok(None),
             (Some(login), Some(email)) if login.user == email.user => login.user,
             (Some(_), _) => return Err("the login is taken in that domain".into()),
             (None, Some(_)) => return Err("the email is taken in that domain".into()),
@@ -115,6 +119,7 @@ impl Operator {
         }
     }
 
+    /// Of a login that nobody has: the claims of somebody who has it are to its looks, too.
     async fn no_look_alike(&self, wanted: &Wanted, run: Run<'_>) -> Result<(), Failed> {
         for look in claim::looks(&wanted.domain, &wanted.login) {
             if self.read_claims.get(&look, run.now).await?.is_some() {

@@ -132,10 +132,10 @@ pub struct UserForm {
     /// The caller's, when it is left out.
     #[schema(example = "pbx.era-platform.ru")]
     domain: Option<String>,
-    /// Login name, once in the domain.
+    /// Login name, once in the domain. One that is left out is derived from the address, and is never taken.
     #[schema(example = "my_login")]
     login: Option<String>,
-    /// Display name.
+    /// Display name: the login or what it is derived from, when it is left out.
     #[schema(example = "My Name")]
     name: Option<String>,
     /// Whether it is an administrator of the domain.
