@@ -52,6 +52,7 @@ mod registration_limits;
 mod registration_races;
 mod request_log;
 mod roles;
+mod scopes;
 mod second_engine;
 mod secrecy;
 mod settings;

@@ -61,13 +61,17 @@ impl Row for Factor {
     }
 }
 
-/// Empties a factor, active or not: its owner has to show a phone anew. Refused when it is another one or gone.
+/// Empties a factor: its owner has to show a phone anew. Refused when it is another one, gone, or disabled.
 #[must_use]
 pub fn reset(id: &FactorId, now: Timestamp) -> Change {
     Change {
         update: "SET updated_at = :now REMOVE #value",
-        condition: "id = :id",
-        values: vec![(":id", text(id.text())), (":now", time(now))],
+        condition: "id = :id AND is_active = :true",
+        values: vec![
+            (":id", text(id.text())),
+            (":true", AttributeValue::Bool(true)),
+            (":now", time(now)),
+        ],
     }
 }
 
