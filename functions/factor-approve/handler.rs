@@ -106,7 +106,7 @@ impl Approve {
         else {
             return Err(Error::NotInitiated);
         };
-        let factor = login.active_factor().ok_or(Error::NotFound)?;
+        let factor = login.active_factor().ok_or(Error::NoFactor)?;
         // Who could set the first value may not replace one that came meanwhile.
         if factor.value.is_some() != replaces.is_some() {
             return Err(Error::TokenInvalid);

@@ -1,31 +1,42 @@
-//! The description of every route: paths from template.yaml, bodies from the types that the handlers use.
+//! The description of every route: paths from template.yaml, answers from the types that become their bodies. Requests are
+//! read field by field, so that all that is wrong with one can be said at once: their types are made for this description.
+//! `tests/openapi` holds both to what the routes take and answer.
 
+mod gateway;
 mod mithril;
+mod parts;
 
 use countersign_shared::http::{
     broadleaf::{
         ClientQuery, ConsumeForm, Consumed, InvalidateForm, RetrieveQuery, Retrieved, SpringError, Status, StatusQuery,
     },
     era::{
-        self, Account, Details, EraDone, EraError, PasswordSet,
+        Account, Details, EraDone, EraError, PasswordSet,
         body::{ChangeForm, PasswordForm, RegistrationForm, ResetForm},
     },
     gitlab::{Empty, ErrorText, Message, SupportPin, TokenError},
     plain,
-    reply::{Dialect, JSON},
     route::Route,
 };
 use utoipa::{
-    IntoParams, ToSchema,
+    ToSchema,
     openapi::{
-        self, ComponentsBuilder, ContentBuilder, Header, HttpMethod, InfoBuilder, LicenseBuilder, OpenApi,
-        OpenApiBuilder, PathsBuilder, Ref, RefOr, Required, ResponseBuilder, SecurityRequirement,
-        extensions::{Extensions, ExtensionsBuilder},
+        self, ComponentsBuilder, ContentBuilder, HttpMethod, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder,
+        PathsBuilder, RefOr, Required, ResponseBuilder, SecurityRequirement,
         header::HeaderBuilder,
-        path::{Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn},
-        request_body::{RequestBody, RequestBodyBuilder},
+        path::{Operation, OperationBuilder, ParameterBuilder, ParameterIn},
         schema::{ObjectBuilder, OneOfBuilder, Schema, Type},
         security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
+        server::Server,
+        tag::TagBuilder,
+    },
+};
+
+use self::{
+    gateway::{ON_EVERY_ANSWER, name_charset, with_gateway},
+    parts::{
+        CHALLENGE, any_of, closed, form, json, json_of, named, object, one_of, parameters, reference, repetition,
+        seconds, text, unavailable, uuid, verifies,
     },
 };
 
@@ -39,7 +50,7 @@ pub fn document() -> OpenApi {
             if route.path.starts_with("/rest/v1/") || route.path == "/app-root" {
                 name_charset(&mut operation);
             }
-            let item = openapi::PathItem::new(method(route.method), operation);
+            let item = openapi::PathItem::new(method(route.method), with_gateway(operation));
             paths = paths.path(route.path, item);
         }
     }
@@ -48,6 +59,17 @@ pub fn document() -> OpenApi {
         .description(Some("An access token"))
         .build();
     let private_token = ApiKey::Header(ApiKeyValue::new("PRIVATE-TOKEN"));
+    let components = ComponentsBuilder::new()
+        .security_scheme("bearer", SecurityScheme::Http(bearer))
+        .security_scheme("private_token", SecurityScheme::ApiKey(private_token))
+        .schemas_from_iter(schemas().into_iter().chain(mithril::schemas()));
+    let components = ON_EVERY_ANSWER
+        .iter()
+        .fold(components, |components, (name, description)| {
+            let text = ObjectBuilder::new().schema_type(Type::String);
+            let header = HeaderBuilder::new().description(Some(*description)).schema(Some(text));
+            components.header(*name, header.build())
+        });
     OpenApiBuilder::new()
         .info(
             InfoBuilder::new()
@@ -61,27 +83,28 @@ pub fn document() -> OpenApi {
                         .build(),
                 )),
         )
+        // Wherever this document was read.
+        .servers(Some([Server::new("/")]))
+        .tags(Some(TAGS.map(|(name, description)| {
+            TagBuilder::new().name(name).description(Some(description)).build()
+        })))
         .paths(paths)
-        .components(Some(
-            ComponentsBuilder::new()
-                .security_scheme("bearer", SecurityScheme::Http(bearer))
-                .security_scheme("private_token", SecurityScheme::ApiKey(private_token))
-                .schemas_from_iter(schemas().into_iter().chain(mithril::schemas()))
-                .build(),
-        ))
+        .components(Some(components.build()))
         .build()
 }
 
-/// Gives the JSON answers of an operation the media type that the Era dialect gives them.
-fn name_charset(operation: &mut Operation) {
-    for response in operation.responses.responses.values_mut() {
-        if let RefOr::T(response) = response
-            && let Some(content) = response.content.shift_remove(JSON)
-        {
-            response.content.insert(era::Error::MEDIA_TYPE.to_owned(), content);
-        }
-    }
-}
+const PIN: &str = "Support PIN";
+const ACCOUNT: &str = "Registration and password reset";
+const PASSCODE: &str = "Passcodes";
+const FACTOR: &str = "Tokens and second factors";
+const DESCRIPTION: &str = "Description";
+const TAGS: [(&str, &str); 5] = [
+    (PIN, "A temporary PIN, which a user reads to support. Like GitLab."),
+    (ACCOUNT, "A mailed link, then a password. Like Era."),
+    (PASSCODE, "One-time passcodes with a purpose. Like Broadleaf."),
+    (FACTOR, "A login with a password, then a code by SMS. Like Mithril."),
+    (DESCRIPTION, "This document."),
+];
 
 fn schemas() -> Vec<(String, RefOr<Schema>)> {
     fn named<T: ToSchema>() -> (String, RefOr<Schema>) {
@@ -99,15 +122,16 @@ fn schemas() -> Vec<(String, RefOr<Schema>)> {
         named::<SpringError>(),
         named::<ConsumeForm>(),
         named::<InvalidateForm>(),
-        named::<RegistrationForm>(),
-        named::<PasswordForm>(),
-        named::<ResetForm>(),
-        named::<ChangeForm>(),
+        closed::<RegistrationForm>(),
+        closed::<PasswordForm>(),
+        closed::<ResetForm>(),
+        closed::<ChangeForm>(),
         named::<EraDone>(),
         named::<PasswordSet>(),
         named::<EraError>(),
         named::<Account>(),
         named::<Details>(),
+        named::<plain::Message>(),
     ]
 }
 
@@ -197,11 +221,13 @@ fn operation(route: &Route) -> Option<Operation> {
         "user-unblock" => mithril::user_unblock(route),
         "user-create" => mithril::user_create(route),
         "app-root" => named("The page behind mailed links", route)
-            .tag("Registration and password reset")
+            .tag(ACCOUNT)
             .response(
                 "200",
                 ResponseBuilder::new()
                     .description("A page in the reader's language")
+                    .header("Content-Language", text())
+                    .header("Vary", text())
                     .content(
                         "text/html",
                         ContentBuilder::new()
@@ -213,7 +239,7 @@ fn operation(route: &Route) -> Option<Operation> {
             .response("500", json::<EraError>("Ours"))
             .response("503", unavailable(reference::<EraError>())),
         "openapi" => named("This document", route)
-            .tag("Description")
+            .tag(DESCRIPTION)
             .response(
                 "200",
                 ResponseBuilder::new().description("OpenAPI 3.1").content(
@@ -223,12 +249,9 @@ fn operation(route: &Route) -> Option<Operation> {
                         .build(),
                 ),
             )
-            .response(
-                "413",
-                json_of("The body has more than 16 KiB", inline::<plain::Message>()),
-            )
-            .response("500", json_of("Ours", inline::<plain::Message>()))
-            .response("503", unavailable(inline::<plain::Message>())),
+            .response("413", json::<plain::Message>("The body has more than 16 KiB"))
+            .response("500", json::<plain::Message>("Ours"))
+            .response("503", unavailable(reference::<plain::Message>())),
         _ => return None,
     };
     Some(operation.build())
@@ -242,7 +265,7 @@ fn gitlab(summary: &str, route: &Route) -> OperationBuilder {
             .build(),
     );
     let operation = named(summary, route)
-        .tag("Support PIN")
+        .tag(PIN)
         .security(SecurityRequirement::new("private_token", [] as [&str; 0]))
         .security(SecurityRequirement::new("bearer", [] as [&str; 0]))
         .response("400", json::<Message>("The query cannot be read"))
@@ -265,7 +288,7 @@ fn gitlab(summary: &str, route: &Route) -> OperationBuilder {
                 .parameter_in(ParameterIn::Path)
                 .required(Required::True)
                 .description(Some("The user's id"))
-                .schema(Some(ObjectBuilder::new().schema_type(Type::String))),
+                .schema(Some(uuid())),
         ),
         false => operation,
     }
@@ -273,7 +296,7 @@ fn gitlab(summary: &str, route: &Route) -> OperationBuilder {
 
 fn era(summary: &str, route: &Route) -> OperationBuilder {
     named(summary, route)
-        .tag("Registration and password reset")
+        .tag(ACCOUNT)
         .response("400", json::<EraError>("The body is no JSON object"))
         .response(
             "412",
@@ -292,12 +315,12 @@ fn asks_for_mail(summary: &str, route: &Route) -> OperationBuilder {
         .response("409", under_way())
         .response(
             "429",
-            json::<EraError>("Too many, too soon").header("Retry-After", text()),
+            json::<EraError>("Too many, too soon").header("Retry-After", seconds()),
         )
         .response(
             "503",
             json::<EraError>("The mail cannot be sent, or something of ours gave no answer; nothing stands in the way of another try")
-                .header("Retry-After", text()),
+                .header("Retry-After", seconds()),
         )
 }
 
@@ -310,7 +333,7 @@ fn link(summary: &str, route: &Route) -> OperationBuilder {
                 .parameter_in(ParameterIn::Path)
                 .required(Required::True)
                 .description(Some("The credential that the mail's link ends with"))
-                .schema(Some(ObjectBuilder::new().schema_type(Type::String))),
+                .schema(Some(uuid())),
         )
         .request_body(Some(object(reference::<PasswordForm>())))
         .response("200", json::<PasswordSet>("It is done"))
@@ -320,60 +343,31 @@ fn link(summary: &str, route: &Route) -> OperationBuilder {
         )
 }
 
-fn repetition() -> Parameter {
-    let length = ObjectBuilder::new()
-        .schema_type(Type::String)
-        .min_length(Some(1))
-        .max_length(Some(255));
-    ParameterBuilder::new()
-        .name("Idempotency-Key")
-        .parameter_in(ParameterIn::Header)
-        .required(Required::False)
-        .description(Some(
-            "The same key and body within 24 hours get the same answer, and send nothing again",
-        ))
-        .schema(Some(length))
-        .build()
+fn exhausted(description: &str) -> ResponseBuilder {
+    json::<SpringError>(description).header("Retry-After", seconds())
 }
 
 fn under_way() -> ResponseBuilder {
-    json::<EraError>("The same call, by its Idempotency-Key, is under way").header("Retry-After", text())
-}
-
-/// Of a route that checks codes or passcodes: what holds for one of them (R11 to R13) holds for all (R26).
-fn verifies() -> Extensions {
-    ExtensionsBuilder::new().add("x-verifies", true).build()
-}
-
-fn one_of<const N: usize>(schemas: [Ref; N]) -> Schema {
-    Schema::OneOf(
-        schemas
-            .into_iter()
-            .fold(OneOfBuilder::new(), OneOfBuilder::item)
-            .build(),
-    )
-}
-
-fn object(schema: impl Into<RefOr<Schema>>) -> RequestBody {
-    let content = ContentBuilder::new().schema(Some(schema)).build();
-    RequestBodyBuilder::new()
-        .required(Some(Required::True))
-        .content("application/json", content)
-        .build()
+    json::<EraError>("The same call, by its Idempotency-Key, is under way").header("Retry-After", seconds())
 }
 
 fn broadleaf(summary: &str, route: &Route) -> OperationBuilder {
     named(summary, route)
-        .tag("Passcodes")
+        .tag(PASSCODE)
         .security(SecurityRequirement::new("bearer", ["passcode"]))
         .parameters(Some(parameters::<ClientQuery>()))
         .response(
             "400",
             json::<SpringError>("The request cannot be read, or the passcode is not good for it"),
         )
+        // The second form is the gateway's, where it verifies an identity provider's tokens.
         .response(
             "401",
-            json::<SpringError>("No token, or one that is not good").header(CHALLENGE, text()),
+            json_of(
+                "No token, or one that is not good",
+                any_of([reference::<SpringError>().into(), reference::<plain::Message>().into()]),
+            )
+            .header(CHALLENGE, text()),
         )
         .response(
             "403",
@@ -382,61 +376,6 @@ fn broadleaf(summary: &str, route: &Route) -> OperationBuilder {
         .response("413", json::<SpringError>("The body has more than 16 KiB"))
         .response("500", json::<SpringError>("Ours"))
         .response("503", unavailable(reference::<SpringError>()))
-}
-
-const CHALLENGE: &str = "WWW-Authenticate";
-
-fn exhausted(description: &str) -> ResponseBuilder {
-    json::<SpringError>(description).header("Retry-After", text())
-}
-
-fn text() -> Header {
-    HeaderBuilder::new()
-        .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
-        .build()
-}
-
-fn named(summary: &str, route: &Route) -> OperationBuilder {
-    OperationBuilder::new()
-        .summary(Some(summary))
-        .operation_id(Some(route.function))
-}
-
-fn parameters<T: IntoParams>() -> Vec<Parameter> {
-    T::into_params(|| None)
-}
-
-fn form<T: ToSchema>() -> RequestBody {
-    let content = ContentBuilder::new().schema(Some(reference::<T>())).build();
-    RequestBodyBuilder::new()
-        .required(Some(Required::True))
-        .content("application/x-www-form-urlencoded", content)
-        .build()
-}
-
-fn json<T: ToSchema>(description: &str) -> ResponseBuilder {
-    json_of(description, reference::<T>())
-}
-
-/// Something of ours gave no answer in time.
-fn unavailable(schema: impl Into<RefOr<Schema>>) -> ResponseBuilder {
-    json_of("Ours, and passing", schema).header("Retry-After", text())
-}
-
-fn json_of(description: &str, schema: impl Into<RefOr<Schema>>) -> ResponseBuilder {
-    let content = ContentBuilder::new().schema(Some(schema)).build();
-    ResponseBuilder::new()
-        .description(description)
-        .content("application/json", content)
-}
-
-fn reference<T: ToSchema>() -> Ref {
-    Ref::from_schema_name(T::name())
-}
-
-/// For the one schema whose name another family has taken.
-fn inline<T: ToSchema>() -> RefOr<Schema> {
-    T::schema()
 }
 
 fn method(name: &str) -> HttpMethod {

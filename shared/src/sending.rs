@@ -21,11 +21,7 @@ use crate::{
         throttle,
     },
     fault::Fault,
-    http::{
-        call::Call,
-        mithril::{self, invalid::Invalid},
-        serve::in_time,
-    },
+    http::{call::Call, mithril, serve::in_time},
     observe::{self, Reason},
     store::{
         rows::{
@@ -95,8 +91,6 @@ pub enum NotSent {
     Exhausted(Exhausted),
     /// The message could not be sent, or may not go there.
     Failed(Fault),
-    /// SNS takes the number for none: another try changes nothing.
-    NotAPhone,
     /// Something else of ours.
     Fault(Fault),
 }
@@ -106,7 +100,6 @@ impl From<NotSent> for mithril::Error {
         match why {
             NotSent::Exhausted(exhausted) => Self::SendTimeout(exhausted),
             NotSent::Failed(fault) => Self::SmsFailed(fault),
-            NotSent::NotAPhone => Invalid::impossible_phone("factor").into(),
             NotSent::Fault(fault) => Self::Fault(fault),
         }
     }
@@ -231,13 +224,9 @@ impl<'a> Sending<'a> {
                 let reason = match why {
                     Why::Failed => Reason::Failed,
                     Why::OptedOut => Reason::OptedOut,
-                    Why::NotAPhone => Reason::NotAPhone,
                 };
                 observe::sms_failed(reason, self.call.told(Some(&wanted.binding.phone.masked())));
-                Err(match why {
-                    Why::NotAPhone => NotSent::NotAPhone,
-                    Why::Failed | Why::OptedOut => NotSent::Failed(fault),
-                })
+                Err(NotSent::Failed(fault))
             }
         }
     }
@@ -321,7 +310,7 @@ impl<'a> Sending<'a> {
                 observe::sms_failed(Reason::Country, self.call.told(Some(&address)));
             }
             // Counted where it failed, or no message at all.
-            NotSent::Failed(_) | NotSent::NotAPhone | NotSent::Fault(_) => {}
+            NotSent::Failed(_) | NotSent::Fault(_) => {}
         }
     }
 }

@@ -281,7 +281,7 @@ fn openapi_describes_the_routes() {
     for name in schemas.referred {
         if !schemas.listed.contains(&name) {
             broken.push(format!(
-                "{PATH} refers to {name}, which `schemas` does not list: add named::<{name}>()"
+                "{PATH} refers to {name}, which `schemas` does not list: add named::<{name}>(), or closed::<{name}>() for a request's object"
             ));
         }
     }
@@ -323,7 +323,7 @@ impl<'a> Visit<'a> for Schemas {
     fn visit_path_segment(&mut self, segment: &'a syn::PathSegment) {
         let to = match segment.ident.to_string().as_str() {
             "json" | "form" | "reference" => Some(&mut self.referred),
-            "named" => Some(&mut self.listed),
+            "named" | "closed" => Some(&mut self.listed),
             _ => None,
         };
         if let (Some(to), syn::PathArguments::AngleBracketed(arguments)) = (to, &segment.arguments) {

@@ -8,8 +8,8 @@ use countersign_shared::{
             body::FactorFilter,
             envelope::{Meta, MithrilError, Problem},
             form::{
-                AuthorizeGrant, BlockForm, ClientGrant, CodeForm, FactorForm, NewFactorForm, OtpForm, OtpText,
-                PasswordGrant, RefreshGrant, UserForm,
+                AuthorizeGrant, BlockForm, ClientGrant, CodeForm, FactorForm, NewFactorForm, Nothing, OtpForm,
+                PasswordGrant, RefreshGrant, UserForm, WrappedGrant, WrappedUser,
             },
             invalid::{Invalid, Rule},
             view::{
@@ -26,11 +26,17 @@ use utoipa::{
         RefOr, Required, ResponseBuilder, SecurityRequirement,
         path::{OperationBuilder, ParameterBuilder, ParameterIn},
         request_body::RequestBody,
-        schema::{ObjectBuilder, Schema, Type},
+        schema::Schema,
     },
 };
 
-use super::{CHALLENGE, json, named, object, one_of, parameters, reference, repetition, text, unavailable, verifies};
+use super::{
+    FACTOR,
+    parts::{
+        CHALLENGE, closed, json, named, object, one_of, parameters, reference, repetition, seconds, text, unavailable,
+        uuid, verifies,
+    },
+};
 
 /// The types that the other functions here refer to.
 pub fn schemas() -> Vec<(String, RefOr<Schema>)> {
@@ -38,17 +44,19 @@ pub fn schemas() -> Vec<(String, RefOr<Schema>)> {
         (T::name().into_owned(), T::schema())
     }
     vec![
-        of::<PasswordGrant>(),
-        of::<AuthorizeGrant>(),
-        of::<RefreshGrant>(),
-        of::<ClientGrant>(),
-        of::<OtpText>(),
-        of::<OtpForm>(),
-        of::<CodeForm>(),
-        of::<NewFactorForm>(),
-        of::<FactorForm>(),
-        of::<BlockForm>(),
-        of::<UserForm>(),
+        closed::<PasswordGrant>(),
+        closed::<AuthorizeGrant>(),
+        closed::<RefreshGrant>(),
+        closed::<ClientGrant>(),
+        closed::<WrappedGrant>(),
+        closed::<OtpForm>(),
+        closed::<CodeForm>(),
+        closed::<NewFactorForm>(),
+        closed::<FactorForm>(),
+        closed::<BlockForm>(),
+        closed::<UserForm>(),
+        closed::<WrappedUser>(),
+        closed::<Nothing>(),
         of::<TokenAnswer>(),
         of::<TokenShown>(),
         of::<TokenDetails>(),
@@ -73,11 +81,9 @@ pub fn token_create(route: &Route) -> OperationBuilder {
         reference::<AuthorizeGrant>(),
         reference::<RefreshGrant>(),
         reference::<ClientGrant>(),
+        reference::<WrappedGrant>(),
     ]);
     let operation = mithril("Give a token: for a password, a code, or a client's secret", route)
-        .description(Some(
-            "The body may also be wrapped: `{\"token\": {…}}`, and nothing beside it",
-        ))
         // The 2FA token may be in the header or in the body.
         .security(SecurityRequirement::default())
         .security(any_token())
@@ -172,13 +178,7 @@ pub fn factor_init(route: &Route) -> OperationBuilder {
     .response(
         "401",
         denied("No token, one that is not good for this, or the user is blocked"),
-    )
-    .response(
-        "403",
-        json::<MithrilError>("An access token needs the scope `app:authorize` or `authentication_factor:write`")
-            .header(CHALLENGE, text()),
-    )
-    .response("404", json::<MithrilError>("The user has no active factor"));
+    );
     sends_text(takes(operation, object(reference::<FactorForm>())))
 }
 
@@ -191,7 +191,7 @@ pub fn factor_approve(route: &Route) -> OperationBuilder {
             "401",
             denied("No token, one that is not good for this, a wrong code, or the user is blocked"),
         )
-        .response("404", json::<MithrilError>("The factor is gone, or disabled"))
+        .response("409", json::<MithrilError>("The factor is gone, or was changed"))
         .response("429", too_soon("Too many codes tried"));
     takes(operation, object(reference::<OtpForm>()))
 }
@@ -217,17 +217,19 @@ pub fn user_unblock(route: &Route) -> OperationBuilder {
 pub fn user_create(route: &Route) -> OperationBuilder {
     let operation = scoped("Make a user", route, USER_WRITE)
         .description(Some(
-            "The body may also be wrapped: `{\"user\": {…}}`, and nothing beside it. An administrator is made by an administrator \
-             of the domain, or with the scope `user:admin`",
+            "An administrator is made by an administrator of the domain, or with the scope `user:admin`",
         ))
         .response("201", json::<UserAnswer>("The user"));
-    takes(operation, object(reference::<UserForm>()))
+    takes(
+        operation,
+        object(one_of([reference::<UserForm>(), reference::<WrappedUser>()])),
+    )
 }
 
 /// What every route of the family has.
 fn mithril(summary: &str, route: &Route) -> OperationBuilder {
     let operation = named(summary, route)
-        .tag("Tokens and second factors")
+        .tag(FACTOR)
         .response("400", json::<MithrilError>("The request cannot be read"))
         .response("413", json::<MithrilError>("The body has more than 16 KiB"))
         .response("500", json::<MithrilError>("Ours"))
@@ -243,7 +245,7 @@ fn mithril(summary: &str, route: &Route) -> OperationBuilder {
                     .parameter_in(ParameterIn::Path)
                     .required(Required::True)
                     .description(Some(*description))
-                    .schema(Some(ObjectBuilder::new().schema_type(Type::String))),
+                    .schema(Some(uuid())),
             )
         })
 }
@@ -287,7 +289,10 @@ fn may_take(operation: OperationBuilder, mut body: RequestBody) -> OperationBuil
 
 /// A route whose body, if there is one, is an object without fields.
 fn takes_nothing(operation: OperationBuilder) -> OperationBuilder {
+    let mut body = object(reference::<Nothing>());
+    body.required = Some(Required::False);
     operation
+        .request_body(Some(body))
         .response("415", json::<MithrilError>("There is a body, and it is no JSON"))
         .response("422", json::<MithrilError>("There is a field, where none is known"))
 }
@@ -301,13 +306,13 @@ fn sends_text(operation: OperationBuilder) -> OperationBuilder {
             json::<MithrilError>(
                 "There is no factor that a code could be sent for, or the same call, by its Idempotency-Key, is under way",
             )
-            .header("Retry-After", text()),
+            .header("Retry-After", seconds()),
         )
         .response("429", too_soon("Too many codes sent or tried"))
         .response(
             "503",
             json::<MithrilError>("The text message cannot be sent, or something of ours gave no answer; nothing stands in the way of another try")
-                .header("Retry-After", text()),
+                .header("Retry-After", seconds()),
         )
 }
 
@@ -320,5 +325,5 @@ fn denied(description: &str) -> ResponseBuilder {
 }
 
 fn too_soon(description: &str) -> ResponseBuilder {
-    json::<MithrilError>(description).header("Retry-After", text())
+    json::<MithrilError>(description).header("Retry-After", seconds())
 }

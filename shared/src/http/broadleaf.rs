@@ -59,10 +59,10 @@ impl ClientQuery {
 #[into_params(parameter_in = Query)]
 pub struct RetrieveQuery {
     /// What the passcode is for: exactly this text must come back.
-    #[param(value_type = String, min_length = 1, max_length = 256, example = "TEST_PURPOSE")]
+    #[param(value_type = String, min_length = 1, max_length = 256, pattern = r"^[^\x00-\x1F\x7F-\x9F]+$", example = "TEST_PURPOSE")]
     pub purpose: Label,
     /// The user that it is for.
-    #[param(value_type = String, min_length = 1, max_length = 256, example = "test@test.com")]
+    #[param(value_type = String, min_length = 1, max_length = 256, pattern = r"^[^\x00-\x1F\x7F-\x9F]+$", example = "test@test.com")]
     pub username: Label,
 }
 
@@ -84,13 +84,13 @@ impl RetrieveQuery {
 #[derive(Debug, ToSchema)]
 pub struct ConsumeForm {
     /// The passcode.
-    #[schema(value_type = String, format = Password, example = "FCobPMiwtlHtr67TM6izFOL506L6T4k5")]
+    #[schema(value_type = String, format = Password, min_length = 1, example = "FCobPMiwtlHtr67TM6izFOL506L6T4k5")]
     pub passcode: Secret,
     /// What it was made for.
-    #[schema(value_type = String, min_length = 1, max_length = 256, example = "TEST_PURPOSE")]
+    #[schema(value_type = String, min_length = 1, max_length = 256, pattern = r"^[^\x00-\x1F\x7F-\x9F]+$", example = "TEST_PURPOSE")]
     pub purpose: Label,
     /// The user whom it was made for.
-    #[schema(value_type = String, min_length = 1, max_length = 256, example = "test@test.com")]
+    #[schema(value_type = String, min_length = 1, max_length = 256, pattern = r"^[^\x00-\x1F\x7F-\x9F]+$", example = "test@test.com")]
     pub username: Label,
 }
 
@@ -121,7 +121,7 @@ fn label(fields: &Parameters, name: &str) -> Result<Label, Error> {
 #[into_params(parameter_in = Query)]
 pub struct StatusQuery {
     /// The passcode's id.
-    #[param(value_type = String, example = "01FM98Y1WCT0KT0AT56TMJ1973")]
+    #[param(value_type = String, min_length = 1, example = "01FM98Y1WCT0KT0AT56TMJ1973")]
     pub passcode_id: PasscodeId,
 }
 
@@ -141,7 +141,7 @@ impl StatusQuery {
 #[derive(Debug, ToSchema)]
 pub struct InvalidateForm {
     /// The passcode's id.
-    #[schema(value_type = String, example = "01FM98Y1WCT0KT0AT56TMJ1973")]
+    #[schema(value_type = String, min_length = 1, example = "01FM98Y1WCT0KT0AT56TMJ1973")]
     pub passcode_id: PasscodeId,
 }
 
@@ -190,7 +190,7 @@ impl Retrieved {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Consumed {
     /// Its id.
-    #[schema(example = "01FM98Y1WCT0KT0AT56TMJ1973")]
+    #[schema(pattern = "^[0-7][0-9A-HJKMNP-TV-Z]{25}$", example = "01FM98Y1WCT0KT0AT56TMJ1973")]
     id: String,
 }
 
@@ -208,7 +208,7 @@ impl Consumed {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Status {
     /// Its id.
-    #[schema(example = "01FM98Y1WCT0KT0AT56TMJ1973")]
+    #[schema(pattern = "^[0-7][0-9A-HJKMNP-TV-Z]{25}$", example = "01FM98Y1WCT0KT0AT56TMJ1973")]
     id: String,
     /// `true` while it is unused and its life is not over.
     valid: bool,

@@ -3,12 +3,19 @@
 pub mod body;
 
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{
+    ToSchema,
+    openapi::{
+        Object, ObjectBuilder,
+        schema::{SchemaType, Type},
+    },
+};
 
 use super::{
     call::Call,
     rejection::Rejection,
     reply::{Answer, Dialect, JSON_UTF_8, Reply},
+    schema::one_of,
     sentences,
 };
 use crate::{
@@ -30,25 +37,46 @@ pub const CHANGE_PASSWORD: Needed = Needed {
     named: &[Scope::Api],
 };
 
+const CHECK_YOUR_MAIL: &str = "Check your email box for confirmation URL";
+const NOW_LOGIN: &str = "Now login with new password";
+
+fn no_error() -> Object {
+    let number = SchemaType::Type(Type::Integer);
+    ObjectBuilder::new().schema_type(number).enum_values(Some([0])).build()
+}
+
+fn success() -> Object {
+    let flag = SchemaType::Type(Type::Boolean);
+    ObjectBuilder::new().schema_type(flag).enum_values(Some([true])).build()
+}
+
+fn check_your_mail() -> Object {
+    one_of([CHECK_YOUR_MAIL])
+}
+
+fn now_login() -> Object {
+    one_of([NOW_LOGIN])
+}
+
 /// It is done.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct EraDone {
-    #[schema(example = 0)]
+    #[schema(schema_with = no_error)]
     error_code: u16,
-    #[schema(example = true)]
+    #[schema(schema_with = success)]
     result: bool,
-    #[schema(example = "Check your email box for confirmation URL")]
+    #[schema(schema_with = check_your_mail)]
     result_msg: &'static str,
 }
 
 /// The password is set.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PasswordSet {
-    #[schema(example = 0)]
+    #[schema(schema_with = no_error)]
     error_code: u16,
-    #[schema(example = true)]
+    #[schema(schema_with = success)]
     result: bool,
-    #[schema(example = "Now login with new password")]
+    #[schema(schema_with = now_login)]
     result_msg: &'static str,
     user: Account,
 }
@@ -89,7 +117,7 @@ pub fn check_mail(outcome: &'static str) -> Answer {
         &EraDone {
             error_code: 0,
             result: true,
-            result_msg: "Check your email box for confirmation URL",
+            result_msg: CHECK_YOUR_MAIL,
         },
     )
 }
@@ -103,7 +131,7 @@ pub fn password_set(outcome: &'static str, domain: &DomainName, login: &Login) -
         &PasswordSet {
             error_code: 0,
             result: true,
-            result_msg: "Now login with new password",
+            result_msg: NOW_LOGIN,
             user: Account {
                 domain: domain.as_str().to_owned(),
                 login: login.as_str().to_owned(),

@@ -1,12 +1,13 @@
 //! GitLab's dialect: bare objects; errors as `{"message":"404 … Not Found"}` or `{"error":…}` (contracts.md §1).
 
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{ToSchema, openapi::Object};
 
 use super::{
     call::Call,
     rejection::Rejection,
     reply::{Dialect, Reply},
+    schema::one_of,
 };
 use crate::{
     domain::{
@@ -32,6 +33,9 @@ pub const WRITE: Needed = Needed {
     any_of: &[Scope::Api],
     named: &[Scope::Api],
 };
+
+const INVALID_TOKEN: &str = "invalid_token";
+const INSUFFICIENT_SCOPE: &str = "insufficient_scope";
 
 /// The token that a call presents: `PRIVATE-TOKEN`, or `Authorization: Bearer`.
 ///
@@ -113,10 +117,15 @@ pub struct ErrorText {
     error: String,
 }
 
+fn token_errors() -> Object {
+    one_of([INVALID_TOKEN, INSUFFICIENT_SCOPE])
+}
+
 /// An error of the token, in the form of RFC 6750.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TokenError {
-    /// `invalid_token` or `insufficient_scope`.
+    /// For programs.
+    #[schema(schema_with = token_errors)]
     error: &'static str,
     /// For people.
     error_description: &'static str,
@@ -263,13 +272,13 @@ fn rejected(rejection: Rejection) -> Reply {
             }
             Refusal::Expired => token(
                 401,
-                "invalid_token",
+                INVALID_TOKEN,
                 "Token is expired. You can either do re-authorization or token refresh.",
                 None,
             ),
             Refusal::Revoked => token(
                 401,
-                "invalid_token",
+                INVALID_TOKEN,
                 "Token was revoked. You have to re-authorize from the user.",
                 None,
             ),
@@ -277,7 +286,7 @@ fn rejected(rejection: Rejection) -> Reply {
                 let scopes: Vec<_> = needed.named.iter().map(|scope| scope.name()).collect();
                 token(
                     403,
-                    "insufficient_scope",
+                    INSUFFICIENT_SCOPE,
                     "The request requires higher privileges than provided by the access token.",
                     Some(scopes.join(" ")),
                 )

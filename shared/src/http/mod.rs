@@ -12,5 +12,6 @@ pub mod plain;
 pub mod rejection;
 pub mod reply;
 pub mod route;
+mod schema;
 pub mod sentences;
 pub mod serve;

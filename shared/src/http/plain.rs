@@ -12,6 +12,7 @@ use crate::{fault::Fault, observe::Family};
 
 /// An error of no family.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PlainMessage)]
 pub struct Message {
     /// The reason phrase of the status.
     #[schema(example = "Not Found")]

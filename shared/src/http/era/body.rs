@@ -21,16 +21,21 @@ use crate::{
 #[expect(dead_code, reason = "read field by field; the type is the description's")]
 pub struct RegistrationForm {
     /// A domain that allows it.
-    #[schema(example = "pbx.era-platform.ru")]
+    #[schema(min_length = 1, max_length = 253, example = "pbx.era-platform.ru")]
     domain: String,
     /// The login name.
-    #[schema(example = "my_login")]
+    #[schema(min_length = 1, max_length = 64, example = "my_login")]
     login: String,
     /// The display name.
-    #[schema(example = "My Name")]
+    #[schema(min_length = 1, max_length = 128, example = "My Name")]
     name: String,
     /// The address that the link is mailed to.
-    #[schema(example = "my.address@yandex.ru")]
+    #[schema(
+        format = "idn-email",
+        min_length = 1,
+        max_length = 254,
+        example = "my.address@yandex.ru"
+    )]
     email: String,
 }
 
@@ -39,7 +44,7 @@ pub struct RegistrationForm {
 #[expect(dead_code, reason = "read field by field; the type is the description's")]
 pub struct PasswordForm {
     /// 8 to 128 characters of `A-Za-z0-9_-.~!`, unless the domain has another policy.
-    #[schema(example = "ew!hIb3V")]
+    #[schema(format = Password, min_length = 1, max_length = 1024, example = "ew!hIb3V")]
     pwd: String,
 }
 
@@ -48,8 +53,10 @@ pub struct PasswordForm {
 #[expect(dead_code, reason = "read field by field; the type is the description's")]
 pub struct ResetForm {
     /// The login name or the mail address.
+    #[schema(min_length = 1, max_length = 254, example = "my_login")]
     key: String,
     /// The domain.
+    #[schema(min_length = 1, max_length = 253, example = "pbx.era-platform.ru")]
     domain: String,
 }
 
@@ -58,8 +65,10 @@ pub struct ResetForm {
 #[expect(dead_code, reason = "read field by field; the type is the description's")]
 pub struct ChangeForm {
     /// The password until now.
+    #[schema(format = Password, min_length = 1, max_length = 1024, example = "ew!hIb3V")]
     current_pwd: String,
     /// The password from now on.
+    #[schema(format = Password, min_length = 1, max_length = 1024, example = "qW-9.tR_2")]
     new_pwd: String,
 }
 

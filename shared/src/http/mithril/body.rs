@@ -3,7 +3,7 @@
 mod fields;
 mod grant;
 
-use utoipa::IntoParams;
+use utoipa::{IntoParams, openapi};
 
 pub use self::grant::{GrantType, GrantWanted, read_grant};
 
@@ -18,7 +18,7 @@ use crate::{
         phone::Phone,
         secret::Secret,
     },
-    http::{call::Call, json::Object},
+    http::{call::Call, json::Object, schema::one_of},
 };
 
 /// A phone for a second factor.
@@ -49,12 +49,17 @@ pub struct NewUser {
     pub second_factor: bool,
 }
 
+/// The names of all kinds of factors.
+pub(super) fn factor_types() -> openapi::Object {
+    one_of(FactorType::ALL.iter().map(|factor_type| factor_type.name()))
+}
+
 /// Which factors of a user are asked for: those that are like all that is said here.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct FactorFilter {
     /// Of this kind.
-    #[param(rename = "type", value_type = Option<String>, pattern = "^SMS$", example = "SMS")]
+    #[param(rename = "type", schema_with = factor_types, required = false)]
     pub factor_type: Option<FactorType>,
     /// Active, or not.
     pub is_active: Option<bool>,

@@ -1,10 +1,14 @@
 //! What every answer of this dialect is wrapped in.
 
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{ToSchema, openapi::Object};
 
 use super::invalid::Invalid;
-use crate::http::{call::Call, reply::Reply};
+use crate::http::{call::Call, reply::Reply, schema::one_of};
+
+fn data_types() -> Object {
+    one_of(["object", "list"])
+}
 
 /// What every answer begins with.
 #[derive(Debug, Serialize, ToSchema)]
@@ -15,8 +19,8 @@ pub struct Meta {
     /// What was asked for.
     #[schema(example = "https://example.com/mithril/api/tokens")]
     url: String,
-    /// What the data is: `object`, or `list`.
-    #[schema(example = "object")]
+    /// What the data is.
+    #[schema(schema_with = data_types)]
     r#type: &'static str,
     /// The id of this request, for the log and for people who ask.
     request_id: String,

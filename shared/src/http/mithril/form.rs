@@ -1,24 +1,64 @@
 //! How the description shows what callers send; [`super::body`] reads it field by field.
 
-use utoipa::ToSchema;
+use serde_json::json;
+use utoipa::{
+    ToSchema,
+    openapi::{
+        Object, ObjectBuilder, OneOfBuilder, Ref,
+        schema::{Schema, SchemaType, Type},
+    },
+};
+
+use super::body::{GrantType, factor_types};
+use crate::http::schema::{anything, one_of};
+
+fn password_grant() -> Object {
+    one_of([GrantType::Password.name()])
+}
+
+fn authorize_grant() -> Object {
+    one_of([GrantType::Authorize.name()])
+}
+
+fn refresh_grant() -> Object {
+    one_of([GrantType::Refresh.name(), "resend_otp"])
+}
+
+fn client_grant() -> Object {
+    one_of([GrantType::ClientCredentials.name()])
+}
+
+fn code() -> Object {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::Array(vec![Type::String, Type::Integer]))
+        .pattern(Some("^[0-9]{6,8}$"))
+        .minimum(Some(0))
+        .maximum(Some(99_999_999))
+        .examples([json!("042317")])
+        .description(Some(
+            "The code: six digits, unless the operator wants another number of them. A whole number is taken, too, and gets \
+             its leading zeros back.",
+        ))
+        .build()
+}
 
 /// A person signs in.
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "read field by field; the type is the description's")]
 pub struct PasswordGrant {
-    #[schema(pattern = "^password$", example = "password")]
+    #[schema(schema_with = password_grant)]
     grant_type: String,
     /// Mail address.
-    #[schema(example = "my.address@yandex.ru")]
+    #[schema(min_length = 1, example = "my.address@yandex.ru")]
     email: String,
     /// Password.
-    #[schema(format = Password)]
+    #[schema(format = Password, min_length = 1, max_length = 1024)]
     password: String,
     /// A client that may sign people in.
-    #[schema(example = "heatclinic")]
+    #[schema(min_length = 1, example = "heatclinic")]
     client_id: String,
     /// Names of scopes, separated by spaces.
-    #[schema(example = "app:authorize")]
+    #[schema(min_length = 1, example = "app:authorize")]
     scope: String,
 }
 
@@ -26,12 +66,11 @@ pub struct PasswordGrant {
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "read field by field; the type is the description's")]
 pub struct AuthorizeGrant {
-    #[schema(pattern = "^authorize_2fa_access_token$", example = "authorize_2fa_access_token")]
+    #[schema(schema_with = authorize_grant)]
     grant_type: String,
     /// The `2fa_access_token`, unless it is in the header.
     token: Option<String>,
-    /// The code.
-    #[schema(value_type = OtpText)]
+    #[schema(schema_with = code)]
     otp: String,
 }
 
@@ -39,10 +78,7 @@ pub struct AuthorizeGrant {
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "read field by field; the type is the description's")]
 pub struct RefreshGrant {
-    #[schema(
-        pattern = "^(refresh_2fa_access_token|resend_otp)$",
-        example = "refresh_2fa_access_token"
-    )]
+    #[schema(schema_with = refresh_grant)]
     grant_type: String,
     /// The `2fa_access_token`, unless it is in the header.
     token: Option<String>,
@@ -52,25 +88,35 @@ pub struct RefreshGrant {
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "read field by field; the type is the description's")]
 pub struct ClientGrant {
-    #[schema(pattern = "^client_credentials$", example = "client_credentials")]
+    #[schema(schema_with = client_grant)]
     grant_type: String,
     /// The client.
-    #[schema(example = "heatclinic")]
+    #[schema(min_length = 1, example = "heatclinic")]
     client_id: String,
     /// Its secret.
-    #[schema(format = Password)]
+    #[schema(format = Password, min_length = 1)]
     client_secret: String,
     /// Names of scopes, separated by spaces.
-    #[schema(example = "passcode")]
+    #[schema(min_length = 1, example = "passcode")]
     scope: String,
 }
 
-/// A code: six digits, unless the operator wants another number of them. A whole number is taken, too, and gets its
-/// leading zeros back.
+/// The same as the original's clients send it, and nothing beside it.
 #[derive(Debug, ToSchema)]
-#[schema(pattern = "^[0-9]+$", example = "042317")]
 #[expect(dead_code, reason = "read field by field; the type is the description's")]
-pub struct OtpText(String);
+pub struct WrappedGrant {
+    #[schema(schema_with = grants)]
+    token: (),
+}
+
+fn grants() -> Schema {
+    let grants = OneOfBuilder::new()
+        .item(Ref::from_schema_name(PasswordGrant::name()))
+        .item(Ref::from_schema_name(AuthorizeGrant::name()))
+        .item(Ref::from_schema_name(RefreshGrant::name()))
+        .item(Ref::from_schema_name(ClientGrant::name()));
+    Schema::OneOf(grants.build())
+}
 
 /// Another code is wanted for a login.
 #[derive(Debug, ToSchema)]
@@ -86,7 +132,7 @@ pub struct CodeForm {
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "read field by field; the type is the description's")]
 pub struct OtpForm {
-    #[schema(value_type = OtpText)]
+    #[schema(schema_with = code)]
     otp: String,
 }
 
@@ -94,19 +140,21 @@ pub struct OtpForm {
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "read field by field; the type is the description's")]
 pub struct NewFactorForm {
-    #[schema(pattern = "^SMS$", example = "SMS")]
+    #[schema(schema_with = factor_types)]
     r#type: String,
     /// The user of the path, once more.
     user_id: Option<String>,
+    #[schema(required = false, schema_with = anything)]
+    factor: Option<String>,
 }
 
 /// A phone for a factor.
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "read field by field; the type is the description's")]
 pub struct FactorForm {
-    #[schema(pattern = "^SMS$", example = "SMS")]
+    #[schema(schema_with = factor_types)]
     r#type: String,
-    /// In the form of E.164, and possible in the numbering plan of its country.
+    /// In the form of E.164.
     #[schema(pattern = r"^\+[1-9][0-9]{6,14}$", example = "+380881234530")]
     factor: String,
 }
@@ -124,19 +172,24 @@ pub struct BlockForm {
 #[expect(dead_code, reason = "read field by field; the type is the description's")]
 pub struct UserForm {
     /// Mail address, once in the domain.
-    #[schema(example = "my.address@yandex.ru")]
+    #[schema(
+        format = "idn-email",
+        min_length = 1,
+        max_length = 254,
+        example = "my.address@yandex.ru"
+    )]
     email: String,
     /// 8 to 128 characters of `A-Za-z0-9_-.~!`, unless the domain has another policy.
-    #[schema(format = Password, example = "ew!hIb3V")]
+    #[schema(format = Password, min_length = 1, max_length = 1024, example = "ew!hIb3V")]
     password: String,
     /// The caller's, when it is left out.
-    #[schema(example = "pbx.era-platform.ru")]
+    #[schema(min_length = 1, max_length = 253, example = "pbx.era-platform.ru")]
     domain: Option<String>,
-    /// Login name, once in the domain. One that is left out is derived from the address, and is never taken.
-    #[schema(example = "my_login")]
+    /// Login name, once in the domain.
+    #[schema(min_length = 1, max_length = 64, example = "my_login")]
     login: Option<String>,
-    /// Display name: the login or what it is derived from, when it is left out.
-    #[schema(example = "My Name")]
+    /// Display name.
+    #[schema(min_length = 1, max_length = 128, example = "My Name")]
     name: Option<String>,
     /// Whether it is an administrator of the domain.
     is_admin: Option<bool>,
@@ -144,3 +197,14 @@ pub struct UserForm {
     #[schema(rename = "2fa_enable")]
     second_factor: Option<bool>,
 }
+
+/// The same as the original's clients send it, and nothing beside it.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "read field by field; the type is the description's")]
+pub struct WrappedUser {
+    user: UserForm,
+}
+
+/// An object without fields.
+#[derive(Debug, ToSchema)]
+pub struct Nothing {}

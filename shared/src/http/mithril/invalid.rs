@@ -1,21 +1,28 @@
 //! What is wrong with a value that a caller sent.
 
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{ToSchema, openapi::Object};
 
 use crate::{
     domain::{
         name::Malformed,
         password::{Policy, Weak},
     },
-    http::sentences,
+    http::{schema::one_of, sentences},
 };
+
+const IN_BODY: &str = "json_data_property";
+const IN_QUERY: &str = "query_parameter";
+
+fn entry_types() -> Object {
+    one_of([IN_BODY, IN_QUERY])
+}
 
 /// A value that was not taken, and the rule that it breaks.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Invalid {
-    /// Where it stood: `json_data_property`, or `query_parameter`.
-    #[schema(example = "json_data_property")]
+    /// Where it stood.
+    #[schema(schema_with = entry_types)]
     entry_type: &'static str,
     /// Which: a field of the body, wrapped or not, or a parameter of the query.
     #[schema(example = "$.type")]
@@ -63,12 +70,6 @@ impl Invalid {
         Self::new(field, "format", &[pattern], "has invalid format")
     }
 
-    /// A phone number that its country's numbering plan cannot hold, or that SNS takes for none.
-    #[must_use]
-    pub fn impossible_phone(field: &str) -> Self {
-        Self::new(field, "format", &[], "is not a possible phone number")
-    }
-
     /// A field whose text is no name of its kind.
     #[must_use]
     pub fn malformed(field: &str, malformed: Malformed) -> Self {
@@ -113,7 +114,7 @@ impl Invalid {
     #[must_use]
     pub fn in_query(self) -> Self {
         Self {
-            entry_type: "query_parameter",
+            entry_type: IN_QUERY,
             entry: self.entry.trim_start_matches("$.").to_owned(),
             rules: self.rules,
         }
@@ -121,7 +122,7 @@ impl Invalid {
 
     fn new(field: &str, rule: &'static str, params: &[&str], description: &str) -> Self {
         Self {
-            entry_type: "json_data_property",
+            entry_type: IN_BODY,
             entry: format!("$.{field}"),
             rules: [Rule {
                 rule,
@@ -218,8 +219,6 @@ mod tests {
             &[],
             "is too long",
         );
-        let words = "is not a possible phone number";
-        check(Invalid::impossible_phone("factor"), "$.factor", "format", &[], words);
         check(
             Invalid::taken("email"),
             "$.email",

@@ -6,7 +6,11 @@ use utoipa::ToSchema;
 use super::user::UserShown;
 use crate::{
     domain::{factor::Factor, user::User},
-    http::{call::Call, mithril::envelope::Meta, reply::Answer},
+    http::{
+        call::Call,
+        mithril::{body::factor_types, envelope::Meta},
+        reply::Answer,
+    },
 };
 
 /// A factor.
@@ -30,7 +34,7 @@ pub struct FactorShown {
     /// Its id.
     id: String,
     /// What kind it is of.
-    #[schema(example = "SMS")]
+    #[schema(schema_with = factor_types)]
     r#type: &'static str,
     /// The phone, masked; `null` until its owner has set one.
     #[schema(required = true, example = "+38088*****30")]
@@ -126,7 +130,7 @@ mod tests {
         let user = somebody();
         let made = Factor::new(user.id, FactorType::Sms, &mut SysRng, Timestamp::from_seconds(0)).expect("entropy");
         let set = Factor {
-            value: Phone::from_stored("+380881234530"),
+            value: Phone::parse("+380881234530"),
             is_active: false,
             ..made.clone()
         };

@@ -1,17 +1,18 @@
 //! Tokens.
 
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{ToSchema, openapi::Object};
 
 use crate::{
     domain::{
         secret::Secret,
-        token::{Owner, Token},
+        token::{Kind, Owner, Token},
     },
     http::{
         call::Call,
         mithril::{envelope::Meta, named},
         reply::Answer,
+        schema::one_of,
     },
 };
 
@@ -23,13 +24,21 @@ pub struct TokenAnswer {
     urgent: Urgent,
 }
 
+fn names() -> Object {
+    one_of([Kind::Access.name(), Kind::SecondFactor { wanted: Vec::new() }.name()])
+}
+
+fn next_steps() -> Object {
+    one_of(NextStep::ALL.map(NextStep::name))
+}
+
 /// A token.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TokenShown {
     /// Its id: not a secret.
     id: String,
-    /// What it is: `access_token`, or `2fa_access_token`.
-    #[schema(example = "2fa_access_token")]
+    /// What it is.
+    #[schema(schema_with = names)]
     name: &'static str,
     /// The token itself. It is shown here, and never again.
     #[schema(format = Password)]
@@ -61,7 +70,7 @@ pub struct TokenDetails {
 pub struct Urgent {
     /// What the holder of the token does next: `REQUEST_OTP` (give the code), `REQUEST_APPS` (go on), `REQUEST_FACTOR`
     /// (set a phone), `APPROVE_FACTOR` (give the code that the new phone got).
-    #[schema(example = "REQUEST_OTP")]
+    #[schema(schema_with = next_steps)]
     next_step: &'static str,
 }
 
@@ -79,6 +88,13 @@ pub enum NextStep {
 }
 
 impl NextStep {
+    const ALL: [Self; 4] = [
+        Self::RequestOtp,
+        Self::RequestApps,
+        Self::RequestFactor,
+        Self::ApproveFactor,
+    ];
+
     fn name(self) -> &'static str {
         match self {
             Self::RequestOtp => "REQUEST_OTP",

@@ -1,0 +1,84 @@
+//! What is said of all answers, the gateway's own included.
+
+use countersign_shared::http::{
+    era,
+    gitlab::Message,
+    plain,
+    reply::{Dialect, JSON},
+};
+use utoipa::openapi::{Content, Ref, RefOr, ResponseBuilder, path::Operation, schema::Schema};
+
+use super::parts::{any_of, reference};
+
+/// The headers of every answer of a function. Those of the gateway's own answers are the gateway's.
+pub(super) const ON_EVERY_ANSWER: [(&str, &str); 6] = [
+    ("Cache-Control", "`no-store`"),
+    ("X-Content-Type-Options", "`nosniff`"),
+    ("Strict-Transport-Security", "HTTPS only, for two years"),
+    ("Referrer-Policy", "`no-referrer`"),
+    (
+        "Content-Security-Policy",
+        "Nothing may be loaded; on a page, what it needs",
+    ),
+    ("Apigw-Requestid", "The gateway's id of the request"),
+];
+
+/// Gives the JSON answers of an operation the media type that the Era dialect gives them.
+pub(super) fn name_charset(operation: &mut Operation) {
+    for response in operation.responses.responses.values_mut() {
+        if let RefOr::T(response) = response
+            && let Some(content) = response.content.shift_remove(JSON)
+        {
+            response.content.insert(era::Error::MEDIA_TYPE.to_owned(), content);
+        }
+    }
+}
+
+/// Adds what the gateway answers by itself, whatever the route, and what is true of all operations.
+pub(super) fn with_gateway(mut operation: Operation) -> Operation {
+    let plain = RefOr::Ref(reference::<plain::Message>());
+    let responses = &mut operation.responses.responses;
+    for (status, description) in [
+        ("413", "The body is too large"),
+        (
+            "429",
+            "The route has more calls in this second than the operator lets through",
+        ),
+        ("500", "A fault of ours"),
+        ("503", "A fault of ours that passes: try again later"),
+    ] {
+        let new = || ResponseBuilder::new().description(description).build().into();
+        let RefOr::T(response) = responses.entry(status.to_owned()).or_insert_with(new) else {
+            continue;
+        };
+        let RefOr::T(content) = response
+            .content
+            .entry(JSON.to_owned())
+            .or_insert_with(|| Content::default().into())
+        else {
+            continue;
+        };
+        content.schema = match content.schema.take() {
+            None => Some(plain.clone()),
+            Some(schema) if has_its_form(&schema) => Some(schema),
+            Some(schema) => Some(any_of([schema, plain.clone()]).into()),
+        };
+    }
+    for response in responses.values_mut() {
+        if let RefOr::T(response) = response {
+            for (name, _) in ON_EVERY_ANSWER {
+                let header = Ref::new(format!("#/components/headers/{name}"));
+                response.headers.insert(name.to_owned(), RefOr::Ref(header));
+            }
+        }
+    }
+    // Without a word on it an operation would have the document's security, and no one could tell that it is public.
+    operation.security.get_or_insert_default();
+    operation
+}
+
+/// Whether it is what the gateway answers, or GitLab's message, which has the same form.
+fn has_its_form(schema: &RefOr<Schema>) -> bool {
+    let same = [reference::<plain::Message>(), reference::<Message>()];
+    matches!(schema, RefOr::Ref(reference) if same.contains(reference))
+}

@@ -1,0 +1,263 @@
+"""What schemathesis cannot know of a local cloud: a token for each family, and people, links, passcodes and codes that are there.
+Every call comes from an address of its own, so that limits per address do not answer all of them. COUNTERSIGN_URL says where
+the cloud is."""
+
+import itertools
+import json
+import os
+import re
+import urllib.parse
+import urllib.request
+
+import schemathesis
+
+URL = os.environ["COUNTERSIGN_URL"]
+HTTP = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+ADDRESSES = (f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}" for number in itertools.count(1))
+TURNS = itertools.count()
+PASSWORD = "correct-horse-Battery-9"
+
+
+def exchange(path, body=None, token=None, method=None):
+    headers = {"content-type": "application/json", "x-local-source-ip": next(ADDRESSES)}
+    if token:
+        headers["authorization"] = f"Bearer {token}"
+    data = None if body is None else json.dumps(body).encode()
+    with HTTP.open(urllib.request.Request(URL + path, data, headers, method=method), timeout=60) as answer:
+        return json.loads(answer.read() or b"null")
+
+
+def operator(command, **fields):
+    answer = exchange("/2015-03-31/functions/operator/invocations", {"command": command, **fields})
+    if "error" in answer or "errorMessage" in answer:
+        raise RuntimeError(f"{command}: {answer}")
+    return answer
+
+
+def last_message(pattern):
+    return re.findall(pattern, json.dumps(exchange("/_local/messages")))[-1]
+
+
+IDS = exchange("/_local/identities")
+CLIENT = IDS["client"]["client_id"]
+OF_ADMIN, OF_CLIENT = f"Bearer {IDS['admin']['token']}", f"Bearer {IDS['passcode_token']}"
+
+
+class Guest:
+    """A person with a phone and with both kinds of token. Each call that needs one gets another: wrong codes block people, and
+    what ends a token must not end the next call's."""
+
+    numbers = itertools.count()
+
+    def __init__(self):
+        number = next(self.numbers)
+        self.email, self.phone, self.next_phone = f"guest{number}@example.com", f"+38088{2_000_000 + number}", f"+38088{3_000_000 + number}"
+        self.user_id = operator(
+            "create_user", domain=IDS["domain"], email=self.email, login=f"guest{number}", name="Guest", password=PASSWORD
+        )["user_id"]
+        self.factor_id = operator("set_factor", user_id=self.user_id, type="SMS", factor=self.phone)["factor_id"]
+        # The operator's function goes by the system's clock, which stands still beside the cloud's.
+        self.access_token = operator(
+            "create_token", user_id=self.user_id, client_id=CLIENT, scopes=["api", "app:authorize"], lifetime_seconds=31_000_000
+        )["token"]
+
+    def logged_in(self):
+        """A `2fa_access_token`; its code is in the last message."""
+        grant = {"grant_type": "password", "client_id": CLIENT, "scope": "app:authorize", "email": self.email, "password": PASSWORD}
+        return exchange("/mithril/api/tokens", grant)["data"]["value"]
+
+
+READ = Guest()
+
+
+@schemathesis.hook
+def before_load_schema(context, raw_schema):
+    """Answers have the described fields and no other. The document does not say so: fields may be added to them one day."""
+    for schema in raw_schema["components"]["schemas"].values():
+        if "properties" in schema:
+            schema.setdefault("additionalProperties", False)
+
+
+@schemathesis.auth(refresh_interval=None)
+class Tokens:
+    """The token of somebody who may call the operation. In their place, before_call puts a guest's where one is due."""
+
+    def get(self, case, context):
+        path = case.operation.path
+        if path.startswith("/api/v4/"):
+            return "PRIVATE-TOKEN", IDS["user" if path.startswith("/api/v4/user/") else "admin"]["token"]
+        if path.startswith("/passcode/"):
+            return "Authorization", OF_CLIENT
+        if path.startswith("/mithril/api/users"):
+            return "Authorization", OF_ADMIN
+        return None
+
+    def set(self, case, data, context):
+        name, value = data
+        case.headers[name] = value
+
+
+@schemathesis.hook
+def before_call(context, case, kwargs):
+    case.headers["x-local-source-ip"] = next(ADDRESSES)
+    # A token that schemathesis made up is a test of its own.
+    made_up = case.headers.get("Authorization", OF_ADMIN) not in (OF_ADMIN, OF_CLIENT)
+    # Half of the calls that the document allows are about something that is there.
+    if case.meta is not None and case.meta.generation.mode.is_positive and not made_up and next(TURNS) % 2:
+        real = REAL.get((case.operation.method.upper(), case.operation.path))
+        if real:
+            # What may be sent in an hour and a minute begins anew.
+            exchange("/_local/clock", {"advance_seconds": 3601})
+            real(case)
+
+
+def bearer(case, token):
+    case.headers["Authorization"] = f"Bearer {token}"
+
+
+def own_pin(case):
+    exchange("/api/v4/user/support_pin", {}, IDS["user"]["token"])
+
+
+def users_pin(case):
+    own_pin(case)
+    case.path_parameters["id"] = IDS["user"]["user_id"]
+
+
+def passcode(purpose="p", username="u"):
+    query = urllib.parse.urlencode({"purpose": purpose, "username": username, "client_id": CLIENT})
+    return exchange(f"/passcode/retrieve?{query}", token=IDS["passcode_token"])
+
+
+def consumed(case):
+    case.query["client_id"] = CLIENT
+    case.body = {"passcode": passcode()["token"], "purpose": "p", "username": "u"}
+
+
+def known_passcode(case):
+    case.query.update({"client_id": CLIENT, "passcode_id": passcode()["id"]})
+
+
+def invalidated(case):
+    case.query["client_id"] = CLIENT
+    case.body = {"passcode_id": passcode()["id"]}
+
+
+def own_client(case):
+    case.query["client_id"] = CLIENT
+
+
+def registration(case):
+    number = next(Guest.numbers)
+    case.body = {"domain": IDS["domain"], "login": f"visitor{number}", "name": "Visitor", "email": f"visitor{number}@example.com"}
+
+
+def registration_link(case):
+    number = next(Guest.numbers)
+    form = {"domain": IDS["domain"], "login": f"visitor{number}", "name": "Visitor", "email": f"visitor{number}@example.com"}
+    exchange("/rest/v1/iam/self_register_requests", form)
+    case.path_parameters["uuid"] = last_message(r"/self_register/([0-9a-f-]{36})")
+    case.body = {"pwd": PASSWORD}
+
+
+def reset_link(case):
+    exchange("/rest/v1/iam/pwd_reset_requests", {"key": Guest().email, "domain": IDS["domain"]})
+    case.path_parameters["uuid"] = last_message(r"/pwd_reset/([0-9a-f-]{36})")
+    case.body = {"pwd": PASSWORD}
+
+
+def changed_password(case):
+    bearer(case, Guest().access_token)
+    case.body = {"current_pwd": PASSWORD, "new_pwd": PASSWORD + "9"}
+
+
+def of_guest(case):
+    # A call that changes nothing needs no guest of its own.
+    guest = READ if case.operation.method.upper() == "GET" else Guest()
+    case.path_parameters["user_id"] = guest.user_id
+    if "id" in case.path_parameters:
+        case.path_parameters["id"] = guest.factor_id
+    return guest
+
+
+def disabled_factor(case):
+    guest = of_guest(case)
+    disable = f"/mithril/api/users/{guest.user_id}/authentication_factors/{guest.factor_id}/actions/disable"
+    exchange(disable, {}, IDS["admin"]["token"], "PATCH")
+
+
+def blocked_guest(case):
+    operator("block_user", user_id=of_guest(case).user_id)
+
+
+def without_factor(case):
+    number = next(Guest.numbers)
+    case.path_parameters["user_id"] = operator(
+        "create_user", domain=IDS["domain"], email=f"plain{number}@example.com", login=f"plain{number}", name="Plain", password=PASSWORD
+    )["user_id"]
+
+
+def new_code(case):
+    guest = of_guest(case)
+    bearer(case, guest.logged_in())
+
+
+def new_phone(case):
+    guest = Guest()
+    bearer(case, guest.access_token)
+    case.body = {"type": "SMS", "factor": guest.next_phone}
+
+
+def approved_phone(case):
+    guest = Guest()
+    form = {"type": "SMS", "factor": guest.next_phone}
+    bearer(case, exchange("/mithril/api/users/actions/init_factor", form, guest.access_token, "PATCH")["data"]["value"])
+    case.body = {"otp": last_message(r"#(\d{6})")}
+
+
+def granted(case):
+    """One of the ways to a token, in turn; every other time as the original's clients write it."""
+    turn = next(TURNS)
+    guest = Guest()
+    ways = [
+        lambda: {"grant_type": "password", "client_id": CLIENT, "scope": "app:authorize", "email": guest.email, "password": PASSWORD},
+        lambda: {"grant_type": "authorize_2fa_access_token", "token": guest.logged_in(), "otp": last_message(r"#(\d{6})")},
+        lambda: {"grant_type": "refresh_2fa_access_token", "token": guest.logged_in()},
+        lambda: {"grant_type": "client_credentials", "scope": "passcode", **IDS["client"]},
+    ]
+    body = ways[turn // 2 % len(ways)]()
+    case.body = {"token": body} if turn % 2 else body
+
+
+def new_user(case):
+    number = next(Guest.numbers)
+    case.body = {"email": f"member{number}@example.com", "password": PASSWORD, "2fa_enable": True}
+
+
+FACTOR = "/mithril/api/users/{user_id}/authentication_factors/{id}"
+REAL = {
+    ("GET", "/api/v4/user/support_pin"): own_pin,
+    ("GET", "/api/v4/users/{id}/support_pin"): users_pin,
+    ("POST", "/api/v4/users/{id}/support_pin/revoke"): users_pin,
+    ("GET", "/passcode/retrieve"): own_client,
+    ("GET", "/passcode/status"): known_passcode,
+    ("POST", "/passcode/consume"): consumed,
+    ("POST", "/passcode/invalidate"): invalidated,
+    ("POST", "/rest/v1/iam/self_register_requests"): registration,
+    ("PATCH", "/rest/v1/iam/self_register_requests/{uuid}"): registration_link,
+    ("POST", "/rest/v1/iam/pwd_reset_requests"): changed_password,
+    ("PATCH", "/rest/v1/iam/pwd_reset_requests/{uuid}"): reset_link,
+    ("POST", "/mithril/api/tokens"): granted,
+    ("POST", "/mithril/api/users"): new_user,
+    ("PATCH", "/mithril/api/users/{user_id}/actions/block"): of_guest,
+    ("PATCH", "/mithril/api/users/{user_id}/actions/unblock"): blocked_guest,
+    ("PATCH", "/mithril/api/users/{user_id}/actions/create_otp"): new_code,
+    ("PATCH", "/mithril/api/users/actions/init_factor"): new_phone,
+    ("PATCH", "/mithril/api/users/actions/approve_factor"): approved_phone,
+    ("POST", "/mithril/api/users/{user_id}/authentication_factors"): without_factor,
+    ("GET", "/mithril/api/users/{user_id}/authentication_factors"): of_guest,
+    ("GET", FACTOR): of_guest,
+    ("PATCH", f"{FACTOR}/actions/reset"): of_guest,
+    ("PATCH", f"{FACTOR}/actions/disable"): of_guest,
+    ("PATCH", f"{FACTOR}/actions/enable"): disabled_factor,
+}
