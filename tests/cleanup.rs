@@ -108,24 +108,29 @@ async fn what_is_told_again_in_any_order_and_among_others_is_told_once() {
         "/dynamodb/SequenceNumber",
         sequence(9).into(),
     );
-    let mut others = vec![
-        with(&a, "/eventName", "INSERT".into()),
-        with(&a, "/eventName", "MODIFY".into()),
-        with(&a, "/userIdentity", Value::Null),
-        with(&a, "/userIdentity/type", "AssumedRole".into()),
-        with(&a, "/userIdentity/principalId", "lambda.amazonaws.com".into()),
-        with(&a, "/userIdentity/principalId", json!(["dynamodb.amazonaws.com"])),
-    ];
+    // Each of another row, so that a repetition is not what keeps it from being told.
+    let mut others = Vec::new();
+    for (n, (pointer, value)) in (20..).zip([
+        ("/eventName", "INSERT".into()),
+        ("/eventName", "MODIFY".into()),
+        ("/userIdentity", Value::Null),
+        ("/userIdentity", json!({})),
+        ("/userIdentity/type", "AssumedRole".into()),
+        ("/userIdentity/principalId", "lambda.amazonaws.com".into()),
+        ("/userIdentity/principalId", json!(["dynamodb.amazonaws.com"])),
+    ]) {
+        others.push(with(&removal(&world, n).await, pointer, value));
+    }
     // A person's delete has no identity at all.
-    others.push(a.clone());
-    let by_hand = others.last_mut().and_then(Value::as_object_mut).expect("a record");
-    by_hand.remove("userIdentity");
+    let mut by_hand = removal(&world, 40).await;
+    by_hand.as_object_mut().expect("a record").remove("userIdentity");
+    others.push(by_hand);
 
     let batch = [
         a.clone(),
         others[0].clone(),
         b.clone(),
-        others[6].clone(),
+        others[7].clone(),
         c.clone(),
         again.clone(),
     ];
