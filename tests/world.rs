@@ -13,17 +13,44 @@ use reqwest::{
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use tokio::runtime::Runtime;
 
 /// A running cloud with the demo tenant. It ends with the test, after a look for secrets in everything that the
 /// functions printed and in the audit rows (security.md R57), and for calls that a role does not allow (R60).
 pub struct World {
     cloud: Option<Cloud>,
+    _threads: Threads,
     url: String,
     http: reqwest::Client,
     secrets: Mutex<BTreeSet<String>>,
     data: Option<PathBuf>,
     /// The answer of `GET /_local/identities`.
     pub ids: Value,
+}
+
+/// The threads that a cloud runs on: its own, so that it keeps up with all the processes that call it at once, and does not wait
+/// for its test.
+struct Threads(Option<Runtime>);
+
+impl Threads {
+    fn new() -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(4)
+            .enable_all()
+            .build();
+        Self(Some(runtime.expect("threads")))
+    }
+
+    async fn run<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
+        let runtime = self.0.as_ref().expect("there until they are dropped");
+        runtime.spawn(work).await.expect("no panic")
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        self.0.take().expect("dropped once").shutdown_background();
+    }
 }
 
 /// What came back.
@@ -108,7 +135,11 @@ impl World {
             parameters: parameters.iter().map(given).collect(),
             ..Options::new(root().join("template.yaml"), binaries)
         };
-        let cloud = Cloud::start(options).await.expect("the local cloud starts");
+        let threads = Threads::new();
+        let cloud = threads
+            .run(Cloud::start(options))
+            .await
+            .expect("the local cloud starts");
         let url = cloud.url().to_owned();
         let http = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
@@ -124,6 +155,7 @@ impl World {
             .expect("identities are JSON");
         let world = Self {
             cloud: Some(cloud),
+            _threads: threads,
             url,
             http,
             secrets: Mutex::default(),
