@@ -15,7 +15,6 @@ use countersign_shared::{
         token::{Kind, Presented, Token},
         user::User,
     },
-    fault::Fault,
     http::{
         call::Call,
         mithril::{
@@ -32,6 +31,7 @@ use countersign_shared::{
     second_factor::{self, Counted, Login, ROUNDS},
     settings::Lifetimes,
     store::{
+        rounds::Rounds,
         rows,
         table::{BatchGet, Committed, Put, Table, Transaction, Update},
     },
@@ -79,7 +79,8 @@ impl Endpoint for Approve {
             change_users: &self.change_users,
         };
         let approves = |kind: &Kind| matches!(kind, Kind::Approval { .. });
-        for _ in 0..ROUNDS {
+        let mut rounds = Rounds::new(ROUNDS);
+        while rounds.begin().await {
             let login = second_factor::read(doors, call, &presented, approves).await?;
             let login = login.map_err(|broken| match broken {
                 Broken::OtherKind => Error::NotInitiated,
@@ -91,7 +92,7 @@ impl Endpoint for Approve {
                 return Ok(answer);
             }
         }
-        Err(Fault::new("the login changed every time".into()).into())
+        Err(Rounds::lost("the login").into())
     }
 }
 

@@ -9,6 +9,7 @@ use countersign_shared::{
         serve::Endpoint,
     },
     store::{
+        rounds::Rounds,
         rows,
         table::{BatchGet, Check, Committed, Put, Table, Transaction},
     },
@@ -16,7 +17,7 @@ use countersign_shared::{
 use rand::rngs::SysRng;
 
 /// How often the user is judged anew who has changed meanwhile.
-const TRIES: usize = 3;
+const TRIES: u32 = 3;
 
 /// Makes a second factor for a user, without a value: the user sets it at the next login.
 pub struct Create {
@@ -36,7 +37,8 @@ impl Endpoint for Create {
             users: &self.users,
             clients: &self.clients,
         };
-        for _ in 0..TRIES {
+        let mut rounds = Rounds::new(TRIES);
+        while rounds.begin().await {
             let (caller, user) = admission::upon_user(doors, call, FACTOR_WRITE).await??;
             let user = caller.look_after(user)?;
             let factor_type = read_factor_type(call)?;
@@ -53,6 +55,6 @@ impl Endpoint for Create {
                 Committed::No(_) => return Err(Error::FactorExists),
             }
         }
-        Err(Fault::new("the user changed every time".into()).into())
+        Err(Rounds::lost("the user").into())
     }
 }

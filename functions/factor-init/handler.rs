@@ -32,6 +32,7 @@ use countersign_shared::{
     sending::{self, Policy, Sending, Sent, Wanted},
     settings::Lifetimes,
     store::{
+        rounds::Rounds,
         rows::{self, budget::Spent},
         table::{BatchGet, Check, Delete, Put, Table, Transaction, Update},
     },
@@ -100,7 +101,8 @@ impl Init {
             meters: Some(&self.meters),
             change_users: &self.change_users,
         };
-        for _ in 0..ROUNDS {
+        let mut rounds = Rounds::new(ROUNDS);
+        while rounds.begin().await {
             let login = second_factor::read(doors, call, presented, |_| true).await??;
             call.note_subject(format!("user:{}", login.user.id.text()));
             let FactorWanted { factor_type, phone } = read_factor(call)?;
@@ -149,7 +151,7 @@ impl Init {
                 Sent::Changed => {}
             }
         }
-        Err(Fault::new("the login changed every time".into()).into())
+        Err(Rounds::lost("the login").into())
     }
 
     /// A token of the same session, which ends no later than the one that it comes of.

@@ -21,6 +21,7 @@ use countersign_shared::{
     },
     fault::Fault,
     store::{
+        rounds::Rounds,
         rows,
         table::{Changed, Committed, Cursor, Transaction},
     },
@@ -38,7 +39,7 @@ use crate::{
 const LONGEST: u64 = 40;
 
 /// How often a user is shut out anew while others change it at the same time.
-const ROUNDS: usize = 16;
+const ROUNDS: u32 = 16;
 
 /// What stays, and why.
 const STAYS: &[&str] = &[
@@ -114,7 +115,8 @@ impl Operator {
     }
 
     async fn shut_out(&self, mut user: User, run: Run<'_>) -> Result<User, Failed> {
-        for _ in 0..ROUNDS {
+        let mut rounds = Rounds::new(ROUNDS);
+        while rounds.begin().await {
             let change = rows::user::shut_out(&user, run.by, run.now);
             user = match self.change_users.update(&user.id, change, run.now).await? {
                 Changed::Yes(user) => return Ok(user),
@@ -124,7 +126,7 @@ impl Operator {
                 Changed::No(None) => return Err("the user is gone: send the command again".into()),
             };
         }
-        Err(Fault::new("the user changed every time".into()).into())
+        Err(Rounds::lost("the user").into())
     }
 
     /// What lies under the user's id, and could be shown or guessed.

@@ -10,7 +10,6 @@ use countersign_shared::{
         token::{Kind, Presented, Token},
         user::User,
     },
-    fault::Fault,
     http::{
         call::Call,
         mithril::{Error, body::read_token, view::user_answer},
@@ -23,6 +22,7 @@ use countersign_shared::{
     second_factor::{self, ROUNDS},
     sending::{self, Policy, Sending, Sent, Wanted},
     store::{
+        rounds::Rounds,
         rows::{self, budget::Spent},
         table::{BatchGet, Check, Delete, Put, Table, Transaction, Update},
     },
@@ -80,7 +80,8 @@ impl Create {
             change_users: &self.change_users,
         };
         let waits = |kind: &Kind| matches!(kind, Kind::SecondFactor { .. });
-        for _ in 0..ROUNDS {
+        let mut rounds = Rounds::new(ROUNDS);
+        while rounds.begin().await {
             let login = second_factor::read(doors, call, presented, waits).await??;
             if login.user.id.text() != call.path_parameter("user_id") {
                 return Err(Error::Forbidden);
@@ -111,7 +112,7 @@ impl Create {
                 Sent::Changed => {}
             }
         }
-        Err(Fault::new("the login changed every time".into()).into())
+        Err(Rounds::lost("the login").into())
     }
 
     fn doors<'a>(&'a self, keys: &'a Keyring<OtpCodes>) -> sending::Doors<'a> {

@@ -22,7 +22,10 @@ use countersign_shared::{
     observe::Step,
     passwords,
     repetition::{self, Caller},
-    store::table::{Batch, BatchGet, Committed, Delete, Get, Put, Table, Transaction, Update},
+    store::{
+        rounds::Rounds,
+        table::{Batch, BatchGet, Committed, Delete, Get, Put, Table, Transaction, Update},
+    },
 };
 use rand::rngs::SysRng;
 
@@ -67,7 +70,7 @@ impl Endpoint for Confirm {
 }
 
 /// How often the password is tried to be set while others block the user, or lift the block.
-const TRIES: usize = 3;
+const TRIES: u32 = 3;
 
 impl Confirm {
     async fn confirm(&self, call: &Call, digest: &Digest, given: &Secret) -> Result<Answer, Error> {
@@ -77,7 +80,8 @@ impl Confirm {
         call.note_subject(format!("user:{}", user.id.text()));
         let password = body::accept_password(&domain.passwords, "pwd", given)?;
         let password = PasswordHash::of(&password, &self.cost, &mut SysRng).map_err(Fault::from)?;
-        for _ in 0..TRIES {
+        let mut rounds = Rounds::new(TRIES);
+        while rounds.begin().await {
             let mut transaction = Transaction::default();
             let link = transaction.use_up(&self.use_up, digest, call.now);
             passwords::set(
@@ -95,7 +99,7 @@ impl Confirm {
                 Committed::No(_) => user = self.find(call, &request.target).await?.0,
             }
         }
-        Err(Fault::new("the user changed every time".into()).into())
+        Err(Rounds::lost("the user").into())
     }
 
     /// The user, unless the link is void, and the domain.

@@ -17,6 +17,7 @@ use countersign_shared::{
     keys::Keys,
     observe::Step,
     store::{
+        rounds::Rounds,
         rows,
         table::{BatchGet, Check, Committed, Put, Table, Transaction},
     },
@@ -24,7 +25,7 @@ use countersign_shared::{
 use rand::rngs::SysRng;
 
 /// How often the caller is judged anew who has changed meanwhile.
-const TRIES: usize = 3;
+const TRIES: u32 = 3;
 
 /// Makes a support PIN for the signed-in user, in the place of an earlier one.
 pub struct Create {
@@ -55,14 +56,15 @@ impl Create {
             tokens: &self.tokens,
             users: &self.users,
         };
-        for _ in 0..TRIES {
+        let mut rounds = Rounds::new(TRIES);
+        while rounds.begin().await {
             let caller = admission::holder(people, call, token, gitlab::WRITE, None).await??;
             gitlab::expect_nothing(call)?;
             if let Some(answer) = self.issue(call, &caller.own).await? {
                 return Ok(answer);
             }
         }
-        Err(Fault::new("the user changed every time".into()).into())
+        Err(Rounds::lost("the user").into())
     }
 
     /// `None` when the user's tokens have ended since the user was read: what was to be written would have ended with them.

@@ -7,7 +7,6 @@ use countersign_shared::{
         secret::Secret,
         token::Kind,
     },
-    fault::Fault,
     http::{
         call::Call,
         mithril::{
@@ -19,7 +18,10 @@ use countersign_shared::{
     },
     observe::Step,
     second_factor::{self, Counted, Login, ROUNDS},
-    store::table::{Committed, Transaction},
+    store::{
+        rounds::Rounds,
+        table::{Committed, Transaction},
+    },
 };
 
 use crate::handler::Create;
@@ -29,7 +31,8 @@ impl Create {
     /// the race is judged anew, on what the winner left.
     pub async fn authorize(&self, call: &Call, token: Option<Secret>, otp: &Code) -> Result<Answer, Error> {
         let keys = self.keys.at(call.now).await;
-        for _ in 0..ROUNDS {
+        let mut rounds = Rounds::new(ROUNDS);
+        while rounds.begin().await {
             let login = self.login(call, token.clone()).await?;
             call.note_subject(format!("user:{}", login.user.id.text()));
             let factor = login.active_factor().ok_or(Error::NoFactor)?;
@@ -65,7 +68,7 @@ impl Create {
                 }
             }
         }
-        Err(Fault::new("the login changed every time".into()).into())
+        Err(Rounds::lost("the login").into())
     }
 
     /// The code is used, what failed is forgiven, the session begins anew and has its access token: all of it, or nothing.

@@ -30,6 +30,7 @@ use countersign_shared::{
     second_factor::ROUNDS,
     sending::{self, Sending, Sent, Wanted},
     store::{
+        rounds::Rounds,
         rows::{self, budget},
         table::{Batch, Committed, Transaction},
     },
@@ -148,7 +149,8 @@ impl Create {
         attempt: &mut Attempt<'_, '_>,
     ) -> Result<Answer, Error> {
         let mut verified: Option<(PasswordHash, Verdict)> = None;
-        for _ in 0..ROUNDS {
+        let mut rounds = Rounds::new(ROUNDS);
+        while rounds.begin().await {
             let found = self.find(call, domain, id).await?;
             self.failed_logins
                 .spend(&found.failures, &failed(call))
@@ -196,7 +198,7 @@ impl Create {
                 return Ok(answer);
             }
         }
-        Err(Fault::new("the user changed every time".into()).into())
+        Err(Rounds::lost("the user").into())
     }
 
     async fn find(&self, call: &Call, domain: &DomainName, id: UserId) -> Result<Found, Fault> {

@@ -18,7 +18,7 @@ use countersign_shared::{
     observe::Step,
     second_factor::ROUNDS,
     sending::{self, Sending, Sent, Wanted},
-    store::{rows, table::Transaction},
+    store::{rounds::Rounds, rows, table::Transaction},
 };
 use rand::rngs::SysRng;
 
@@ -48,7 +48,8 @@ impl Create {
         sending: &mut Sending<'_>,
         replaced: &mut Option<Digest>,
     ) -> Result<Answer, Error> {
-        for _ in 0..ROUNDS {
+        let mut rounds = Rounds::new(ROUNDS);
+        while rounds.begin().await {
             let login = self.login(call, token.clone()).await?;
             let (old, user) = (&login.token, &login.user);
             call.note_subject(format!("user:{}", user.id.text()));
@@ -97,6 +98,6 @@ impl Create {
                 Sent::Changed => {}
             }
         }
-        Err(Fault::new("the login changed every time".into()).into())
+        Err(Rounds::lost("the login").into())
     }
 }

@@ -5,13 +5,14 @@ use crate::{
     domain::{lockout::Lockout, time::Timestamp, user::User},
     fault::Fault,
     store::{
+        rounds::Rounds,
         rows::user,
         table::{Changed, Table, Update},
     },
 };
 
 /// How often a user is judged anew while others change it at the same time.
-const ROUNDS: usize = 16;
+const ROUNDS: u32 = 16;
 
 /// Makes a change to a user's lockout, as judged on the user that was read; on another one, judged again. `None` when there
 /// is nothing to change.
@@ -26,7 +27,8 @@ pub async fn change(
     now: Timestamp,
 ) -> Result<Option<User>, Fault> {
     let mut user = read;
-    for _ in 0..ROUNDS {
+    let mut rounds = Rounds::new(ROUNDS);
+    while rounds.begin().await {
         let Some(next) = judge(&user) else {
             return Ok(None);
         };
@@ -35,8 +37,8 @@ pub async fn change(
             // Our own write, whose answer was lost.
             Changed::No(Some(other)) if other.changed_by == by => return Ok(Some(other)),
             Changed::No(Some(other)) => other,
-            Changed::No(None) => return Err(Fault::new("the user is gone".into())),
+            Changed::No(None) => return Err(Fault::passing("the user is gone".into())),
         };
     }
-    Err(Fault::new("the user changed every time".into()))
+    Err(Rounds::lost("the user"))
 }

@@ -26,7 +26,7 @@ use crate::{
 
 /// How often a login is judged anew while others change it at the same time. Each lost round is a guess, a message or a
 /// login of somebody else, and no policy forgives more than 50 guesses: whoever is late has an answer, and was counted.
-pub const ROUNDS: usize = 64;
+pub const ROUNDS: u32 = 64;
 
 /// What a login is read from.
 #[derive(Clone, Copy)]

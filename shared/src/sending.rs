@@ -24,6 +24,7 @@ use crate::{
     http::{call::Call, mithril, serve::in_time},
     observe::{self, Reason},
     store::{
+        rounds::Rounds,
         rows::{
             self,
             budget::{self as budgets, Receipt, Spent},
@@ -316,7 +317,7 @@ impl<'a> Sending<'a> {
 }
 
 /// How often a code is taken back while others write the record at the same time.
-const TAKING_BACK: usize = 10;
+const TAKING_BACK: u32 = 10;
 
 /// Cancels the code of a record that was to be stored, if it was.
 async fn cancel(table: &Table<Otps, Update>, stored: Otps, act: &Act) -> Result<(), Fault> {
@@ -324,7 +325,8 @@ async fn cancel(table: &Table<Otps, Update>, stored: Otps, act: &Act) -> Result<
         return Ok(());
     };
     let mut found = stored;
-    for _ in 0..TAKING_BACK {
+    let mut rounds = Rounds::new(TAKING_BACK);
+    while rounds.begin().await {
         let (owner, version) = (found.owner(), found.version);
         let next = found.take_back(&code, act);
         found = match table.update(&owner, rows::otp::replace(version, &next), act.at).await? {
@@ -333,5 +335,5 @@ async fn cancel(table: &Table<Otps, Update>, stored: Otps, act: &Act) -> Result<
             Changed::No(Some(other)) => other,
         };
     }
-    Err(Fault::new("a code could not be taken back: too many at once".into()))
+    Err(Rounds::lost("the codes"))
 }

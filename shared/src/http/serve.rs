@@ -33,7 +33,7 @@ use crate::{
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(8);
 
 /// For how long an endpoint may work on what it would have to take back if it failed: the rest of the time is for that.
-const ACT_WITHIN: Duration = Duration::from_secs(5);
+const ACT_WITHIN: Duration = Duration::from_secs(6);
 
 /// Does work that has to be taken back when it fails, and fails it in time for that.
 ///

@@ -2,5 +2,6 @@
 
 pub mod conflict;
 pub mod item;
+pub mod rounds;
 pub mod rows;
 pub mod table;

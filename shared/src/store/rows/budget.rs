@@ -10,6 +10,7 @@ use crate::{
     fault::Fault,
     store::{
         item::{Corrupt, Item, Reader, Writer, bytes, number, text, time},
+        rounds::Rounds,
         table::{Change, Changed, Row, Table, Update},
     },
 };
@@ -124,7 +125,8 @@ pub async fn spend(
     let first = || first(budget, act);
     let mut change = first();
     // Every lost race is an act that somebody else spent, so the budget itself bounds the rounds that can be lost.
-    for _ in 0..=budget.most() {
+    let mut rounds = Rounds::new(u32::try_from(budget.most()).map_or(u32::MAX, |most| most.saturating_add(1)));
+    while rounds.begin().await {
         let found = match table.update(subject, change, act.at).await? {
             Changed::Yes(row) => return Ok(Ok(receipt(row.acts))),
             Changed::No(Some(spent)) => spent.acts,
@@ -145,7 +147,7 @@ pub async fn spend(
         change.values.push((":ttl", time(forget_at)));
         change.update = "SET acts = :next, last_at = :last, #ttl = :ttl";
     }
-    Err(Fault::new("a budget could not be spent from: too many at once".into()))
+    Err(Rounds::lost("a budget"))
 }
 
 /// Spends one act where there is room whatever was spent before: below the smallest window's number, and after a pause. It
@@ -171,7 +173,7 @@ pub fn first(budget: &Budget, act: &Act) -> Change {
 }
 
 /// How often giving back is tried while others spend at the same time.
-const GIVING_BACK: usize = 10;
+const GIVING_BACK: u32 = 10;
 
 /// Gives an act back: nobody will wait because of it.
 ///
@@ -179,7 +181,8 @@ const GIVING_BACK: usize = 10;
 /// [`Fault`] when the store fails, or when others were faster every time: then the act stays spent.
 pub async fn give_back(table: &Table<Spent, Update>, receipt: Receipt, now: Timestamp) -> Result<(), Fault> {
     let mut found = receipt.acts;
-    for _ in 0..GIVING_BACK {
+    let mut rounds = Rounds::new(GIVING_BACK);
+    while rounds.begin().await {
         let next: Vec<_> = found.iter().filter(|act| act.by != receipt.by).cloned().collect();
         if next.len() == found.len() {
             return Ok(());
@@ -190,7 +193,7 @@ pub async fn give_back(table: &Table<Spent, Update>, receipt: Receipt, now: Time
             Changed::No(found) => found.map_or_else(Vec::new, |spent| spent.acts),
         };
     }
-    Err(Fault::new("an act could not be given back: too many at once".into()))
+    Err(Rounds::lost("a budget"))
 }
 
 /// Puts a list in the place of exactly the one that was judged.

@@ -15,6 +15,7 @@ use crate::{
     fault::Fault,
     store::{
         item::{Corrupt, Item, Reader, Writer, bytes, number, text, time},
+        rounds::Rounds,
         table::{Change, Changed, Row, Table, Update},
     },
 };
@@ -156,7 +157,8 @@ pub async fn spend(
     };
     let mut found = read.unwrap_or_else(Meter::none);
     // Every lost race is a message of somebody else, and a minute holds no more of them.
-    for _ in 0..=policy.per_minute {
+    let mut rounds = Rounds::new(u32::try_from(policy.per_minute).map_or(u32::MAX, |most| most.saturating_add(1)));
+    while rounds.begin().await {
         let version = found.version;
         let next = match found.spend(policy, country, act) {
             Ok(next) => next,
@@ -169,13 +171,11 @@ pub async fn spend(
             Changed::No(None) => Meter::none(),
         };
     }
-    Err(Fault::new(
-        "a text message could not be counted: too many at once".into(),
-    ))
+    Err(Rounds::lost("the meter of text messages"))
 }
 
 /// How often giving back is tried while others send at the same time.
-const GIVING_BACK: usize = 10;
+const GIVING_BACK: u32 = 10;
 
 /// Gives a message back: nobody will wait because of it.
 ///
@@ -187,7 +187,8 @@ pub async fn give_back(table: &Table<Meter, Update>, receipt: Receipt, now: Time
         country,
         act,
     } = receipt;
-    for _ in 0..GIVING_BACK {
+    let mut rounds = Rounds::new(GIVING_BACK);
+    while rounds.begin().await {
         let version = found.version;
         let next = found.give_back(&country, &act, now);
         found = match table.update(&(), replace(version, &next), now).await? {
@@ -197,9 +198,7 @@ pub async fn give_back(table: &Table<Meter, Update>, receipt: Receipt, now: Time
             Changed::No(None) => return Ok(()),
         };
     }
-    Err(Fault::new(
-        "a text message could not be given back: too many at once".into(),
-    ))
+    Err(Rounds::lost("the meter of text messages"))
 }
 
 #[cfg(test)]

@@ -5,7 +5,14 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::{Client, types::KeysAndAttributes};
 
 use super::{BatchGet, Row, Table, failed};
-use crate::{domain::time::Timestamp, fault::Fault, store::item::Item};
+use crate::{
+    domain::time::Timestamp,
+    fault::Fault,
+    store::{item::Item, rounds::Rounds},
+};
+
+/// How often what was left unprocessed is asked for again: DynamoDB does so when it is overloaded.
+const READS: u32 = 5;
 
 /// Several rows, of several tables, read consistently in one call.
 #[derive(Default)]
@@ -30,12 +37,13 @@ impl Batch {
     /// Reads all that was wanted.
     ///
     /// # Errors
-    /// [`Fault`] when the store fails, or leaves keys unprocessed three times.
+    /// [`Fault`] when the store fails, or leaves keys unprocessed every time.
     pub async fn read(mut self) -> Result<Self, Fault> {
         let Some(client) = self.client.clone() else {
             return Ok(self);
         };
-        for _ in 0..3 {
+        let mut rounds = Rounds::new(READS);
+        while rounds.begin().await {
             let wanted = self.keys.drain().map(|(table, keys)| {
                 let keys = KeysAndAttributes::builder()
                     .set_keys(Some(keys))
@@ -55,7 +63,7 @@ impl Batch {
                 return Ok(self);
             }
         }
-        Err(Fault::passing("BatchGetItem left keys unprocessed three times".into()))
+        Err(Fault::passing("BatchGetItem left keys unprocessed every time".into()))
     }
 
     /// The row of that id among those read; an expired one is absent.

@@ -2,13 +2,17 @@
 
 use aws_sdk_dynamodb::{
     Client,
-    error::SdkError,
     operation::transact_write_items::TransactWriteItemsError,
     types::{self, AttributeValue, TransactWriteItem},
 };
+use rand::rngs::SysRng;
 
 use super::{Change, Check, Condition, Put, Row, Table, Update, failed, names, values};
-use crate::{domain::time::Timestamp, fault::Fault, store::table::Delete};
+use crate::{
+    domain::{secret::random_bytes, time::Timestamp},
+    fault::Fault,
+    store::{rounds::Rounds, table::Delete},
+};
 
 /// Writes that are made together or not at all.
 #[derive(Debug, Default)]
@@ -127,34 +131,105 @@ impl Transaction {
         Step(self.items.len() - 1)
     }
 
-    /// Writes. The SDK gives the transaction a token of its own, so that its repetition after a lost answer is told
-    /// that it was made, and is not made twice.
+    /// Writes. The transaction has a token of its own, so that its repetition after a lost answer is told that it was
+    /// made, and is not made twice. While other transactions hold its rows, it is tried again.
     ///
     /// # Errors
-    /// [`Fault`] when the store fails.
+    /// [`Fault`] when the store fails, or others were in the way every time.
     pub async fn commit(self) -> Result<Committed, Fault> {
         let Some(client) = self.client else {
             return Ok(Committed::Yes);
         };
-        let request = client.transact_write_items().set_transact_items(Some(self.items));
-        match request.send().await {
-            Ok(_) => Ok(Committed::Yes),
-            Err(error) => refused(&error)
-                .map(Committed::No)
-                .ok_or_else(|| failed("TransactWriteItems", &error)),
+        let token = random_bytes::<16>(&mut SysRng)?;
+        let token: String = token.iter().map(|byte| format!("{byte:02x}")).collect();
+        let request = client.transact_write_items().client_request_token(token);
+        let request = request.set_transact_items(Some(self.items));
+        let mut rounds = Rounds::new(TRIES);
+        while rounds.begin().await {
+            let error = match request.clone().send().await {
+                Ok(_) => return Ok(Committed::Yes),
+                Err(error) => error,
+            };
+            match error.as_service_error().map(why) {
+                Some(Cancelled::Refused(steps)) => return Ok(Committed::No(steps)),
+                Some(Cancelled::InTheWay) => {}
+                Some(Cancelled::Failed) | None => return Err(failed("TransactWriteItems", &error)),
+            }
         }
+        Err(Fault::passing(
+            "TransactWriteItems met other transactions every time".into(),
+        ))
     }
 }
 
-/// The steps whose conditions did not hold, if that is why.
-fn refused<H>(error: &SdkError<TransactWriteItemsError, H>) -> Option<Vec<Step>> {
-    let TransactWriteItemsError::TransactionCanceledException(cancelled) = error.as_service_error()? else {
-        return None;
+/// How often a transaction is tried while others hold its rows.
+const TRIES: u32 = 9;
+
+/// Why a transaction was not made.
+#[derive(Debug, PartialEq, Eq)]
+enum Cancelled {
+    /// The conditions of these steps did not hold.
+    Refused(Vec<Step>),
+    /// Others hold its rows, or there are too many of them: nothing is decided.
+    InTheWay,
+    /// Something else.
+    Failed,
+}
+
+fn why(error: &TransactWriteItemsError) -> Cancelled {
+    let TransactWriteItemsError::TransactionCanceledException(cancelled) = error else {
+        return Cancelled::Failed;
     };
-    let reasons = cancelled.cancellation_reasons().iter().enumerate();
-    let steps: Vec<_> = reasons
-        .filter(|(_, reason)| reason.code() == Some("ConditionalCheckFailed"))
-        .map(|(index, _)| Step(index))
-        .collect();
-    (!steps.is_empty()).then_some(steps)
+    let codes = cancelled.cancellation_reasons().iter();
+    let codes: Vec<_> = codes.map(|reason| reason.code().unwrap_or("None")).collect();
+    // What a condition decided stays decided.
+    let refused = codes
+        .iter()
+        .enumerate()
+        .filter(|(_, code)| **code == "ConditionalCheckFailed");
+    let refused: Vec<_> = refused.map(|(index, _)| Step(index)).collect();
+    let is_passing = |code: &&str| IN_THE_WAY.contains(code) || *code == "None";
+    match refused.is_empty() {
+        false => Cancelled::Refused(refused),
+        true if !codes.is_empty() && codes.iter().all(is_passing) => Cancelled::InTheWay,
+        true => Cancelled::Failed,
+    }
+}
+
+/// Reasons that have nothing to do with what was to be written.
+const IN_THE_WAY: &[&str] = &[
+    "TransactionConflict",
+    "ProvisionedThroughputExceeded",
+    "ThrottlingError",
+];
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::types::{CancellationReason, error::TransactionCanceledException};
+
+    use super::*;
+
+    #[test]
+    fn a_transaction_is_tried_again_unless_a_condition_decided() {
+        for (codes, expected) in [
+            (&["None", "ConditionalCheckFailed"][..], Cancelled::Refused(vec![Step(1)])),
+            (
+                &["ConditionalCheckFailed", "TransactionConflict", "ConditionalCheckFailed"],
+                Cancelled::Refused(vec![Step(0), Step(2)]),
+            ),
+            (&["TransactionConflict", "None"], Cancelled::InTheWay),
+            (
+                &["ThrottlingError", "ProvisionedThroughputExceeded"],
+                Cancelled::InTheWay,
+            ),
+            (&["TransactionConflict", "ValidationError"], Cancelled::Failed),
+            (&["AccessDenied"], Cancelled::Failed),
+            (&[], Cancelled::Failed),
+        ] {
+            let reasons = codes.iter().map(|code| CancellationReason::builder().code(*code).build());
+            let cancelled = TransactionCanceledException::builder().set_cancellation_reasons(Some(reasons.collect()));
+            let error = TransactWriteItemsError::TransactionCanceledException(cancelled.build());
+            assert_eq!(why(&error), expected, "{codes:?}");
+        }
+    }
 }
