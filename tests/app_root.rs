@@ -189,6 +189,78 @@ async fn other_methods_are_refused() {
     long.is(413, r#"{"error_code":1413,"error_message":"request body too large"}"#);
 }
 
+const ID: &str = "19738eb3-0183-b148-9420-7cd30a921f58";
+
+#[tokio::test]
+async fn a_link_whose_sign_was_escaped_leads_to_the_page() {
+    let world = World::new().await;
+    for (path, view) in [
+        (format!("/app-root%23/self_register/{ID}"), "self_register"),
+        (format!("/app-root%2523/pwd_reset/{ID}"), "pwd_reset"),
+        (format!("/app-root%23%2Fpwd_reset%2F{ID}"), "pwd_reset"),
+        (format!("/app-root%23/pwd_reset/{ID}%3E%0D%0Ax:%20y"), "pwd_reset"),
+        (
+            format!("/app-root%23/pwd_reset/{ID}?utm_source=evil.example&x=%0d%0a"),
+            "pwd_reset",
+        ),
+    ] {
+        for method in ["GET", "HEAD"] {
+            let ask = world.ask(method, &path).header("host", "evil.example");
+            let got = ask.header("x-forwarded-host", "evil.example").bare().await;
+            let mut headers: BTreeMap<_, _> = got
+                .headers
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.to_str().expect("ASCII")))
+                .collect();
+            for name in ["apigw-requestid", "content-length", "date", "connection"] {
+                headers.remove(name);
+            }
+            let location = format!("{}/app-root#/{view}/{ID}", world.url());
+            let expected = BTreeMap::from([
+                ("cache-control", "no-store"),
+                ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+                ("content-type", "text/html; charset=utf-8"),
+                ("location", &location),
+                ("referrer-policy", "no-referrer"),
+                ("strict-transport-security", "max-age=63072000; includeSubDomains"),
+                ("x-content-type-options", "nosniff"),
+            ]);
+            assert_eq!(
+                (got.status, got.body.as_str(), headers),
+                (302, "", expected),
+                "{method} {path}"
+            );
+        }
+    }
+    let lines = world.cloud().logs();
+    let shown = lines.iter().find(|line| line.contains(ID));
+    assert_eq!(shown, None, "the credential of a link is in no log");
+}
+
+#[tokio::test]
+async fn nothing_else_is_redirected() {
+    let world = World::new().await;
+    for path in [
+        "/app-root%23".into(),
+        "/app-root%23/".into(),
+        "/app-root%23//evil.example".into(),
+        format!("/app-root%23//evil.example/self_register/{ID}"),
+        format!("/app-root%23/https:%2F%2Fevil.example/{ID}"),
+        format!("/app-root%23/other/{ID}"),
+        format!("/app-root%23/pwd_reset/{ID}0"),
+        format!("/app-root%23/pwd_reset/{}", &ID[1..]),
+        format!("/app-root/pwd_reset/{ID}"),
+    ] {
+        let got = world.get(&path).bare().await;
+        assert_eq!((got.status, got.header("location")), (404, None), "{path}: {got:?}");
+    }
+    let path = format!("/app-root%23/pwd_reset/{ID}");
+    for method in ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
+        let got = world.ask(method, &path).bare().await;
+        assert_eq!((got.status, got.header("location")), (404, None), "{method}: {got:?}");
+    }
+}
+
 #[tokio::test]
 async fn without_a_login_page_no_link_is_shown() {
     let world = World::new().await;

@@ -2,7 +2,8 @@
 // The page behind mailed links. The link's secret stands in the fragment, which no browser sends. It goes into one
 // request, and that only when a person submits the form: programs that read mail open links and run scripts.
 
-const LINK = /^#\/(self_register|pwd_reset)\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})[\/.,;:)>\]]*$/i;
+// Mail programs take what follows for a part of the link, raw or escaped. It is ignored, unless it could belong to the UUID.
+const LINK = /^#\/(self_register|pwd_reset)\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?![0-9a-z_-])/i;
 // What usual rules accept. A domain may have other ones: this only hints, the server decides.
 const USUAL = /^[A-Za-z0-9_\-.~!]*$/;
 // The server's messages are English by contract. The rules that are known are said in the page's language too.

@@ -1,4 +1,5 @@
 use countersign_shared::{
+    domain::link,
     fault::Fault,
     http::{
         broadleaf,
@@ -16,15 +17,22 @@ include!(concat!(env!("OUT_DIR"), "/routes.rs"));
 
 /// Answers what no route takes: 404, or 405 with the methods that there are, in the dialect of the path. Where pages of other
 /// origins may call, it is asked about that, too: the gateway gives `$default` every `OPTIONS`. It adds the headers that decide;
-/// what a browser wants besides is a status that is no error.
+/// what a browser wants besides is a status that is no error. A mailed link whose `#` was escaped on its way is a path that no
+/// route has, and leads to the page nonetheless.
 pub struct Fallback {
     pub has_cors: bool,
+    pub public_url: Option<String>,
 }
 
 impl Endpoint for Fallback {
     type Error = Error;
 
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
+        if matches!(call.method.as_str(), "GET" | "HEAD")
+            && let Some(link) = link::unescaped(&call.path, self.public_url.as_deref())
+        {
+            return Ok(Answer::redirect("link_unescaped", &link));
+        }
         let allow: Vec<_> = ROUTES
             .iter()
             .filter(|route| route.takes(&call.path))

@@ -33,6 +33,8 @@ const SHORT_CODE_LIFETIME: u64 = 600;
 
 const DAY: u64 = 86_400;
 
+const PUBLIC_URL_IS: &str = "(the parameter PublicUrl) must be the https:// address that mailed links begin with, or an http:// address of this machine";
+
 impl Edge {
     /// The policy of support PINs.
     ///
@@ -172,6 +174,20 @@ impl Edge {
         }
     }
 
+    /// The address that mailed links begin with, without a slash at its end, if it is known.
+    ///
+    /// # Errors
+    /// [`Refused`] when it is no such address.
+    pub fn public_url(&self) -> Result<Option<String>, Refused> {
+        match self.text("PUBLIC_URL") {
+            None => Ok(None),
+            Some(base) if base.starts_with("http") && is_link(base) && !base.contains(['?', '#']) => {
+                Ok(Some(base.trim_end_matches('/').to_owned()))
+            }
+            Some(_) => Err(self.refuse("PUBLIC_URL", PUBLIC_URL_IS)),
+        }
+    }
+
     /// Whether pages of other origins may call the API.
     #[must_use]
     pub fn has_cors(&self) -> bool {
@@ -199,14 +215,10 @@ impl Edge {
         let mail_wait = self.setting("MAIL_WAIT", 120, 1..=DAY);
         let mails_per_day = self.setting("MAILS_PER_DAY", 6, 1..=100);
         let per_minute = self.setting("REQUESTS_PER_DOMAIN_PER_MINUTE", 60, 1..=1000);
-        let base = self.text("PUBLIC_URL").unwrap_or_default();
-        let base = match base.starts_with("http") && is_link(base) && !base.contains(['?', '#']) {
-            true => Ok(base.trim_end_matches('/').to_owned()),
-            false => Err(self.refuse(
-                "PUBLIC_URL",
-                "(the parameter PublicUrl) must be the https:// address that mailed links begin with, or an http:// address of \
-                 this machine",
-            )),
+        let base = match self.public_url() {
+            Ok(None) => Err(self.refuse("PUBLIC_URL", PUBLIC_URL_IS)),
+            Ok(Some(base)) => Ok(base),
+            Err(refused) => Err(refused),
         };
         let one = |seconds| Window { max: 1, seconds };
         Ok(link::Policy {

@@ -12,9 +12,9 @@ BROWSERS = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 WATCH = """window.violations = [];
 document.addEventListener("securitypolicyviolation", (event) => window.violations.push(`${event.violatedDirective} ${event.blockedURI}`));"""
 
-
-# What tells how well a colour is seen: WCAG 2.2, contrast (minimum).
-COLOURS = """  const channels = (colour) => (colour.match(/[\\d.]+/g) ?? []).map(Number);
+# How well colours are seen: WCAG 2.2, contrast (minimum).
+CONTRAST = """(marks) => {
+  const channels = (colour) => (colour.match(/[\\d.]+/g) ?? []).map(Number);
   const seen = (one) => {
     for (; one; one = one.parentElement) {
       const [r, g, b, alpha = 1] = channels(getComputedStyle(one).backgroundColor);
@@ -29,7 +29,22 @@ COLOURS = """  const channels = (colour) => (colour.match(/[\\d.]+/g) ?? []).map
     const [less, more] = [light(one), light(other)].sort((a, b) => a - b);
     return (more + 0.05) / (less + 0.05);
   };
-"""
+  const weak = [];
+  for (const one of document.querySelectorAll("body *")) {
+    if (!one.checkVisibility()) continue;
+    const style = getComputedStyle(one);
+    const check = (found, least, what) => found < least && weak.push(`${found.toFixed(2)} ${what} of ${one.outerHTML.slice(0, 80)}`);
+    if ([...one.childNodes].some((child) => child.nodeType === 3 && child.data.trim())) check(ratio(channels(style.color), seen(one)), 4.5, "text");
+    for (const [selector, property] of marks)
+      if (one.matches(selector)) check(ratio(channels(style[property]), seen(one.parentElement)), 3, property);
+  }
+  return weak;
+}"""
+
+
+def weak_contrast(page, marks):
+    """What of a page is hard to see: its texts, and `marks`, selectors with the property whose colour shows them."""
+    return page.evaluate(CONTRAST, list(marks.items()))
 
 
 def skip(why):
@@ -38,9 +53,20 @@ def skip(why):
 
 
 try:
+    from axe_playwright_python.sync_playwright import Axe
     from playwright.sync_api import expect, sync_playwright
-except ImportError:
-    skip("no playwright; pip install -r tests/browser/requirements.txt")
+except ImportError as missing:
+    skip(f"no {missing.name}; pip install -r tests/browser/requirements.txt")
+
+# The rules that tell an error, and those that tell what is seldom right.
+AXE = {"resultTypes": ["violations"], "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+
+
+def accessibility(page):
+    """What axe-core finds wrong with a page as it is now: the rules that are broken, and where."""
+    found = Axe().run(page, options=AXE).response["violations"]
+    return [f"{rule['id']}: {node['html'][:120]}" for rule in found for node in rule["nodes"]]
+
 
 # A busy machine is slow; what never comes is what fails.
 expect.set_options(timeout=30_000)

@@ -48,6 +48,7 @@ const HARMLESS: &[&str] = &[
     "Policy",
     "Provider",
     "Source",
+    "String",
     "bool",
 ];
 

@@ -45,7 +45,7 @@ impl Policy {
             Asked::Registration => "self_register",
             Asked::PasswordReset => "pwd_reset",
         };
-        Secret::new(format!("{}/app-root#/{view}/{}", self.base, id.expose()))
+        Secret::new(page(&self.base, &format!("/{view}/{}", id.expose())))
     }
 
     /// Life of a link, for its mail.
@@ -53,6 +53,33 @@ impl Policy {
     pub fn life(&self) -> Life {
         Life::of(self.lifetime)
     }
+}
+
+/// The page behind links, and what it is to show.
+fn page(base: &str, fragment: &str) -> String {
+    format!("{base}/app-root#{fragment}")
+}
+
+/// The link that a path was, before a mail program escaped its `#`; `None` for every other path. Nothing of the path but the
+/// view and the credential is in it. Without a base it is one of the same host.
+#[must_use]
+pub fn unescaped(path: &str, base: Option<&str>) -> Option<Secret> {
+    let rest = path.strip_prefix("/app-root")?;
+    // Escaped twice, it is still escaped once after the gateway has decoded the path.
+    let rest = rest.strip_prefix('#').or_else(|| rest.strip_prefix("%23"))?;
+    fragment(rest).map(|fragment| Secret::new(page(base.unwrap_or_default(), fragment)))
+}
+
+/// The view and the credential that a text begins with: `/self_register/<uuid>`. What follows is left out, as mail programs
+/// take the end of a sentence for a part of the link; it must not be able to belong to the UUID.
+fn fragment(text: &str) -> Option<&str> {
+    let view = ["/self_register/", "/pwd_reset/"]
+        .into_iter()
+        .find(|view| text.starts_with(view))?;
+    let end = view.len() + Uuid::nil().hyphenated().to_string().len();
+    let (fragment, rest) = text.split_at_checked(end)?;
+    let goes_on = rest.starts_with(|sign: char| sign.is_ascii_alphanumeric() || matches!(sign, '-' | '_'));
+    (!goes_on && parse(&fragment[view.len()..]).is_some()).then_some(fragment)
 }
 
 /// The credential of a link: a UUID, version 4, 122 random bits; and the digest to store.
@@ -89,6 +116,48 @@ mod tests {
             assert!(parse(&text).expect("a UUID").matches(&digest), "{text}");
         }
         assert!(draw(&mut Broken).is_err());
+    }
+
+    #[test]
+    fn a_link_with_an_escaped_sign_is_found_again_and_nothing_else() {
+        const ID: &str = "19738eb3-0183-b148-9420-7cd30a921f58";
+        let upper = ID.to_uppercase();
+        for (path, fragment) in [
+            (format!("/app-root#/self_register/{ID}"), format!("/self_register/{ID}")),
+            (format!("/app-root#/pwd_reset/{upper}"), format!("/pwd_reset/{upper}")),
+            (format!("/app-root%23/pwd_reset/{ID}"), format!("/pwd_reset/{ID}")),
+            (format!("/app-root#/pwd_reset/{ID}>"), format!("/pwd_reset/{ID}")),
+            (format!("/app-root#/pwd_reset/{ID}%3E"), format!("/pwd_reset/{ID}")),
+            (format!("/app-root#/pwd_reset/{ID}\r\nx: y"), format!("/pwd_reset/{ID}")),
+            (format!("/app-root#/pwd_reset/{ID}/../.."), format!("/pwd_reset/{ID}")),
+            (format!("/app-root#/pwd_reset/{ID}ё"), format!("/pwd_reset/{ID}")),
+        ] {
+            for base in [None, Some("https://id.example/base")] {
+                let found = unescaped(&path, base).expect("a link");
+                let expected = format!("{}/app-root#{fragment}", base.unwrap_or_default());
+                assert_eq!(found.expose(), expected, "{path}");
+            }
+        }
+        for path in [
+            "/app-root".into(),
+            "/app-root#".into(),
+            "/app-root#/self_register/".into(),
+            format!("/app-root/self_register/{ID}"),
+            format!("/app-root#//evil.example/self_register/{ID}"),
+            format!("/app-root#self_register/{ID}"),
+            format!("/app-root#/other/{ID}"),
+            format!("/app-root##/pwd_reset/{ID}"),
+            format!("/app-root?#/pwd_reset/{ID}"),
+            format!("/app-root#/pwd_reset/{ID}0"),
+            format!("/app-root#/pwd_reset/{ID}-"),
+            format!("/app-root#/pwd_reset/{ID}x"),
+            format!("/app-root#/pwd_reset/{}", &ID[1..]),
+            format!("/app-root#/pwd_reset/{}", ID.replace('-', "0")),
+            format!("/app-root#/pwd_reset/{}ё", &ID[1..]),
+            format!("//evil.example/app-root#/pwd_reset/{ID}"),
+        ] {
+            assert!(unescaped(&path, None).is_none(), "{path}");
+        }
     }
 
     #[test]

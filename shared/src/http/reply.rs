@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::{call::Call, html::Page, rejection::Rejection};
 use crate::{
+    domain::secret::Secret,
     fault::{Fault, TRY_AGAIN_AFTER},
     observe::{Family, Step},
 };
@@ -13,6 +14,8 @@ pub const JSON: &str = "application/json";
 
 /// JSON that names its charset.
 pub const JSON_UTF_8: &str = "application/json; charset=utf-8";
+
+const HTML: &str = "text/html; charset=utf-8";
 
 /// What an endpoint answers when all is well.
 #[derive(Debug)]
@@ -92,11 +95,22 @@ impl Answer {
         self
     }
 
+    /// Sends a browser to another address, for this time.
+    #[must_use]
+    pub fn redirect(outcome: &'static str, location: &Secret) -> Self {
+        Self {
+            status: 302,
+            ..Self::empty(outcome)
+        }
+        .with_header("content-type", HTML)
+        .with_header("location", location.expose())
+    }
+
     /// A page, chosen by its language.
     #[must_use]
     pub fn page(outcome: &'static str, page: &Page) -> Self {
         let headers = [
-            ("content-type", "text/html; charset=utf-8"),
+            ("content-type", HTML),
             ("content-language", page.language),
             ("content-security-policy", &page.policy),
             ("vary", "Accept-Language"),
