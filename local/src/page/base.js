@@ -13,6 +13,20 @@ export const unseen = (text) => h("span", { className: "unseen" }, text);
 export const plural = (n, one, many = `${one}s`) => `${n} ${n === 1 ? one : many}`;
 export const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
+/** Lets the keyboard reach a box for as long as it scrolls: how much fits in it depends on the width of the screen. */
+export function scrolling(box, name) {
+  sizes.observe(box);
+  box.dataset.scrolled = name;
+  return box;
+}
+const sizes = new ResizeObserver((changes) => {
+  for (const { target: box } of changes) {
+    const scrolls = box.scrollHeight > box.clientHeight || box.scrollWidth > box.clientWidth;
+    if (scrolls) Object.assign(box, { tabIndex: 0, role: "region", ariaLabel: box.dataset.scrolled });
+    else for (const name of ["tabindex", "role", "aria-label"]) box.removeAttribute(name);
+  }
+});
+
 /** Tells those who cannot see the page change. */
 export function say(text) {
   $("news").textContent = text;

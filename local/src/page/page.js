@@ -3,7 +3,7 @@
 // Whatever a message, a row or an answer holds is hostile. It enters this page as text alone (`textContent`, or an address that
 // `webAddress` has accepted), and a mail's HTML only through a sandboxed frame of its own. There is no innerHTML here.
 
-import { $, act, ask, copyButton, feed, h, listen, plural, say, title, unseen, value } from "./base.js";
+import { $, act, ask, copyButton, feed, h, listen, plural, say, scrolling, title, unseen, value } from "./base.js";
 import {
   fillCode, fillLink, fillPasscode, fillToken, showIdentities, writeAccountLines, writeFactorLines, writePasscodeLines,
 } from "./requests.js";
@@ -11,7 +11,6 @@ import {
 const AT_FIRST = 10; // entries of a list shown before "Show all"
 const AT_MOST = 1000; // and after it
 const ROWS_AT_MOST = 200;
-const LONG_TEXT = 1500; // characters from which a message's text scrolls in its own box
 
 // ---- Messages -----------------------------------------------------------------------------------------------------------
 
@@ -57,8 +56,7 @@ function messageEntry(message) {
   const codes = codesIn(`${subject ?? ""}\n${words}`).map((code) => value("div", `code ${code}`, h("code", { className: "code" }, code)));
   const links = linksIn(words, html ?? "").map((href) =>
     value("div", "link", h("a", { href, target: "_blank", rel: "noopener noreferrer", referrerPolicy: "no-referrer" }, href)));
-  const box = h("div", { className: "text", dir: "auto" }, text ?? "");
-  if (words.length > LONG_TEXT) Object.assign(box, { tabIndex: 0, role: "region", ariaLabel: "Text of the message" });
+  const box = scrolling(h("div", { className: "text", dir: "auto" }, text ?? ""), "Text of the message");
   return h("li", {},
     h("h3", { dir: "auto" }, subject || (channel === "sms" ? "Text message" : "(no subject)")),
     h("p", { className: "meta" },
