@@ -1,6 +1,9 @@
 //! The seeds' own curl lines, word for word but for the base URL, the token and the ids.
 
-use std::process::Command;
+use std::{
+    io::Write,
+    process::{Command, Output, Stdio},
+};
 
 use serde_json::{Value, json};
 
@@ -197,28 +200,73 @@ fn outline(line: &str) -> String {
     outline
 }
 
-/// Everything that the README's chapters say to try, in one shell, gives what stands there.
-#[tokio::test(flavor = "multi_thread")]
-async fn what_the_readme_says_to_try_answers_as_it_says() {
+/// Everything that the README's chapters say to try, pasted into one shell, prints what stands there. The shell takes it for
+/// typed: what is a comment in a script is none in zsh then.
+async fn the_readme_holds_in(shell: &str, options: &[&str]) {
+    if !has(shell) {
+        // Past the capture of the test's output: a skip must be seen.
+        let words = format!("SKIPPED: the README was NOT tried in {shell}; apt-get install {shell}");
+        let _ = writeln!(std::io::stderr(), "\n*** {words}");
+        return;
+    }
     let world = World::new().await;
     let readme = std::fs::read_to_string(crate::world::root().join("README.md")).expect("README.md");
-    let blocks = ["Five minutes", "Try it"].into_iter().flat_map(|name| {
+    let chapters = ["Five minutes", "Try it"].map(|name| {
         let (_, chapter) = readme.split_once(&format!("\n## {name}\n")).expect("a chapter");
-        let (chapter, _) = chapter.split_once("\n## ").expect("another chapter");
-        chapter.split("```sh\n").skip(1)
+        chapter.split_once("\n## ").expect("another chapter").0
     });
-    let script: String = blocks.map(|block| block.split("```").next().expect("an end")).collect();
-    let (promised, commands): (Vec<_>, Vec<_>) = script.lines().partition(|line| line.starts_with("# "));
+    let blocks = |language: &str| -> String {
+        let start = format!("```{language}\n");
+        let blocks = chapters.iter().flat_map(|chapter| chapter.split(&start).skip(1));
+        blocks
+            .filter_map(|block| block.split("```").next())
+            // It is running.
+            .filter(|block| *block != "cargo local\n")
+            .collect()
+    };
     // Each answer on a line of its own, as in a terminal.
-    let commands = format!("curl() {{ command curl -s \"$@\" && echo; }}\n{}", commands.join("\n"));
-    let printed = shell(commands.replace("http://127.0.0.1:3000", world.url())).await;
-    let printed: Vec<_> = printed.lines().filter(|line| !line.is_empty()).map(outline).collect();
-    let promised: Vec<_> = promised
-        .iter()
-        .map(|line| outline(line.trim_start_matches("# ")))
-        .collect();
+    let commands = format!("curl() {{ command curl -s \"$@\" && echo; }}\n{}", blocks("sh"));
+    let commands = commands.replace("http://127.0.0.1:3000", world.url());
+    let mut typed = Command::new(shell);
+    // No line editor, and no history.
+    typed.args(options).env("TERM", "dumb").env("HISTFILE", "");
+    let output = tokio::task::spawn_blocking(move || given(typed, &commands))
+        .await
+        .expect("no panic");
+    let lines = |text: &str| -> Vec<String> { text.lines().filter(|line| !line.is_empty()).map(outline).collect() };
+    let (printed, promised) = (lines(&String::from_utf8_lossy(&output.stdout)), lines(&blocks("text")));
     assert!(
         promised.len() > 15 && printed == promised,
-        "{printed:#?}\n{promised:#?}"
+        "{printed:#?}\n{promised:#?}\n{}",
+        String::from_utf8_lossy(&output.stderr)
     );
+}
+
+fn has(shell: &str) -> bool {
+    Command::new(shell).args(["-c", "true"]).output().is_ok()
+}
+
+/// What a program says to this input.
+fn given(mut command: Command, input: &str) -> Output {
+    let pipes = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = pipes.spawn().expect("it runs");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    // What it prints meanwhile is less than a pipe holds.
+    stdin.write_all(input.as_bytes()).expect("it reads");
+    drop(stdin);
+    child.wait_with_output().expect("it ends")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_readme_says_to_try_answers_as_it_says_in_bash() {
+    the_readme_holds_in("bash", &["--norc", "--noprofile", "--noediting", "-i"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_readme_says_to_try_answers_as_it_says_in_zsh() {
+    // Without its start-up files, and without the line editor, which would print what is typed.
+    the_readme_holds_in("zsh", &["-f", "-i", "+Z"]).await;
 }

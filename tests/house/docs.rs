@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::source::{below, read, root, verdict};
+use super::source::{Source, below, read, root, verdict};
 
 /// Where the requirements are, and the tests that show them.
 const SECURITY: &str = "docs/security.md";
@@ -147,6 +147,44 @@ fn links(text: &str) -> Vec<&str> {
         }
     }
     found
+}
+
+/// zsh takes no `#` for a comment where it is typed, and no shell takes `<a name>` for anything but a redirection.
+#[test]
+fn commands_can_be_pasted() {
+    let mut broken = Vec::new();
+    let documents = below("docs", &["md"]).into_iter().chain([read("README.md")]);
+    for Source { path, text } in documents {
+        for block in text
+            .split("\n```sh\n")
+            .skip(1)
+            .filter_map(|rest| rest.split("\n```").next())
+        {
+            for line in block.lines() {
+                if line.starts_with('#') || line.contains(" # ") {
+                    broken.push(format!(
+                        "{path} has a comment in a block of commands, which zsh would run: say it in the text, and what is \
+                         printed in a block ```text: {line}"
+                    ));
+                }
+                if line
+                    .split('<')
+                    .skip(1)
+                    .any(|rest| rest.starts_with(|letter: char| letter.is_alphabetic()))
+                {
+                    broken.push(format!(
+                        "{path} has a placeholder in a block of commands, which a shell takes for a redirection: {line}"
+                    ));
+                }
+            }
+        }
+        if text.contains("```bash") || text.contains("```zsh") {
+            broken.push(format!(
+                "{path} has a block of one shell's commands: write ```sh, and what every shell takes"
+            ));
+        }
+    }
+    verdict(broken);
 }
 
 /// The headings, as GitHub makes anchors of them.

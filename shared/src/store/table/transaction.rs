@@ -212,9 +212,16 @@ mod tests {
     #[test]
     fn a_transaction_is_tried_again_unless_a_condition_decided() {
         for (codes, expected) in [
-            (&["None", "ConditionalCheckFailed"][..], Cancelled::Refused(vec![Step(1)])),
             (
-                &["ConditionalCheckFailed", "TransactionConflict", "ConditionalCheckFailed"],
+                &["None", "ConditionalCheckFailed"][..],
+                Cancelled::Refused(vec![Step(1)]),
+            ),
+            (
+                &[
+                    "ConditionalCheckFailed",
+                    "TransactionConflict",
+                    "ConditionalCheckFailed",
+                ],
                 Cancelled::Refused(vec![Step(0), Step(2)]),
             ),
             (&["TransactionConflict", "None"], Cancelled::InTheWay),
@@ -226,7 +233,9 @@ mod tests {
             (&["AccessDenied"], Cancelled::Failed),
             (&[], Cancelled::Failed),
         ] {
-            let reasons = codes.iter().map(|code| CancellationReason::builder().code(*code).build());
+            let reasons = codes
+                .iter()
+                .map(|code| CancellationReason::builder().code(*code).build());
             let cancelled = TransactionCanceledException::builder().set_cancellation_reasons(Some(reasons.collect()));
             let error = TransactWriteItemsError::TransactionCanceledException(cancelled.build());
             assert_eq!(why(&error), expected, "{codes:?}");
