@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 use crate::{
     login::api_grant,
     mithril::{Person, other_than, refused, value, wrong_code, wrong_token},
-    world::{Got, World, status_of},
+    world::{Got, World},
 };
 
 const DAY: u64 = 86_400;
 
 /// What may go wrong with a call of the store: how, and how often in a row. The SDK tries three times.
-const FAULTS: [(&str, u32); 7] = [
+const FAULTS: [(&str, u32); 8] = [
     ("error", 1),
     ("error", 3),
     ("error", 1000),
@@ -20,6 +20,7 @@ const FAULTS: [(&str, u32); 7] = [
     ("drop_response", 1),
     ("drop_response", 3),
     ("conflict", 1),
+    ("conflict", 1000),
 ];
 
 /// One fault after so many calls of the store.
@@ -37,7 +38,7 @@ impl Fault {
 
     /// Whether it outlasts them, and leaves nothing done.
     fn lasts(&self) -> bool {
-        self.kind == "error" && self.times > 1
+        matches!(self.kind, "error" | "conflict") && self.times > 1
     }
 
     fn words(&self) -> String {
@@ -69,13 +70,13 @@ async fn each(world: &World, calls: u32, mut check: impl AsyncFnMut(&Fault, &Per
 }
 
 #[track_caller]
-fn ours(got: &Got, kind: &str, what: &str) {
-    let words = match status_of(kind) {
-        503 => "Service unavailable. Try later.",
-        _ => "Internal server error.",
-    };
-    assert_eq!(got.status, status_of(kind), "{what}: {got:?}");
-    refused(got, status_of(kind), "internal_error", words);
+fn ours(got: &Got, what: &str) {
+    assert_eq!(
+        (got.status, got.header("retry-after")),
+        (503, Some("5")),
+        "{what}: {got:?}"
+    );
+    refused(got, 503, "internal_error", "Service unavailable. Try later.");
 }
 
 /// Ends a login with its code, and looks at what that gave.
@@ -101,7 +102,7 @@ async fn a_login_survives_a_fault_in_any_step() {
         assert!(got.status != 201 || !fault.lasts(), "{what}: a success that is none");
         if got.status != 201 {
             assert!(!fault.passes(), "{what}: {got:?}");
-            ours(&got, fault.kind, &what);
+            ours(&got, &what);
             assert_eq!(world.sms_to(phone).await.len(), before, "{what}: nothing was promised");
             got = world.grant(api_grant(person)).await;
         }
@@ -134,7 +135,7 @@ async fn the_right_code_survives_a_fault_in_any_step() {
             }
             _ => {
                 assert!(!fault.passes(), "{what}: {got:?}");
-                ours(&got, fault.kind, &what);
+                ours(&got, &what);
                 match is_done {
                     // It was done, and nobody holds the token: it takes another login.
                     true => wrong_token(&world.authorize(&token, &code).await),
@@ -166,7 +167,7 @@ async fn a_wrong_code_is_never_right_and_counts_once_at_most() {
             }
             _ => {
                 assert!(!fault.passes(), "{what}: {got:?}");
-                ours(&got, fault.kind, &what);
+                ours(&got, &what);
                 assert!(
                     failed == "0" || failed == "1" && fault.kind == "drop_response",
                     "{what}: {failed}"
@@ -193,7 +194,7 @@ async fn a_wrong_password_is_never_right_and_counts_once_at_most() {
             401 => assert_eq!(failed, "1", "{what}: what is told is counted"),
             _ => {
                 assert!(!fault.passes(), "{what}: {got:?}");
-                ours(&got, fault.kind, &what);
+                ours(&got, &what);
                 assert!(
                     failed == "0" || failed == "1" && fault.kind == "drop_response",
                     "{what}: {failed}"
@@ -221,7 +222,7 @@ async fn another_code_survives_a_fault_in_any_step() {
         assert!(got.status != 201 || !fault.lasts(), "{what}: a success that is none");
         if got.status != 201 {
             assert!(!fault.passes(), "{what}: {got:?}");
-            ours(&got, fault.kind, &what);
+            ours(&got, &what);
             assert_eq!(world.sms_to(phone).await.len(), before, "{what}: nothing was promised");
             got = world.refresh(&old).await;
             assert_eq!(got.status, 201, "{what}: the earlier token is as good as ever: {got:?}");
@@ -254,12 +255,12 @@ async fn a_store_that_hangs_is_said_in_time() {
     // For good: nothing was done.
     let before = world.state().await;
     world.fault(hang(2, 1000)).await;
-    ours(&world.grant(api_grant(&person)).await, "hang", "hangs for good");
+    ours(&world.grant(api_grant(&person)).await, "hangs for good");
     world.clear_faults().await;
     assert_eq!(world.state().await, before);
     let (token, code) = world.waiting_for_api(&person).await;
     world.fault(hang(1, 1000)).await;
-    ours(&world.authorize(&token, &code).await, "hang", "hangs for good");
+    ours(&world.authorize(&token, &code).await, "hangs for good");
     world.clear_faults().await;
     let_in(&world, &person, &token, &code, "afterwards").await;
     for invocation in world.invocations().await {
@@ -283,7 +284,7 @@ async fn a_clients_token_survives_a_fault_in_any_step() {
             world.clear_faults().await;
             if got.status != 201 {
                 assert!(!fault.passes(), "{}: {got:?}", fault.words());
-                ours(&got, fault.kind, &fault.words());
+                ours(&got, &fault.words());
                 got = world.grant(body.clone()).await;
             }
             let path = "/passcode/retrieve?purpose=TEST&username=maria&client_id=heatclinic";

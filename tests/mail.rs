@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::world::{Ask, Got, World, status_of};
+use crate::world::{Ask, Got, World};
 
 /// The demo domain, where everybody may register.
 pub const DOMAIN: &str = "pbx.era-platform.ru";
@@ -107,14 +107,11 @@ pub fn said(got: &Got, status: u16, message: &str) {
     assert_eq!((got.status, got.body.as_str()), (status, body.as_str()));
 }
 
-/// The dialect's word for a store that failed in that way.
+/// The dialect's word for a store that failed.
 #[track_caller]
-pub fn ours(got: &Got, kind: &str) {
-    let words = match status_of(kind) {
-        503 => "temporarily unavailable, try again later",
-        _ => "internal error",
-    };
-    said(got, status_of(kind), words);
+pub fn ours(got: &Got) {
+    said(got, 503, "temporarily unavailable, try again later");
+    assert_eq!(got.header("retry-after"), Some("5"));
 }
 
 /// All that a caller sees of an answer, but for what differs between any two.

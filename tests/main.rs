@@ -35,6 +35,7 @@ mod operator_again;
 mod operator_erase;
 mod operator_keys;
 mod otp_create;
+mod outages;
 mod page;
 mod passcode;
 mod password_change;

@@ -433,15 +433,6 @@ pub fn holds(line: &str, secret: &str) -> bool {
     })
 }
 
-/// The status of an answer that a fault of that kind spoils for good: 503 where the store gave no answer, and 500 where it gave
-/// a bad one.
-pub fn status_of(kind: &str) -> u16 {
-    match kind {
-        "hang" | "drop_response" => 503,
-        _ => 500,
-    }
-}
-
 /// What the JSON answers of a path say that they are: the Era dialect names the charset.
 pub fn media_type_of(path: &str) -> &'static str {
     let is_below = |prefix: &str| {

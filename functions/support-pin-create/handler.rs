@@ -7,7 +7,6 @@ use countersign_shared::{
         token::Token,
         user::User,
     },
-    fault::Fault,
     http::{
         call::Call,
         gitlab::{self, Error, StoreFailed},
@@ -68,15 +67,9 @@ impl Create {
     }
 
     /// `None` when the user's tokens have ended since the user was read: what was to be written would have ended with them.
-    async fn issue(&self, call: &Call, owner: &Owner) -> Result<Option<Answer>, Fault> {
-        let (pin, digits) = SupportPin::issue(
-            &self.policy,
-            owner,
-            &self.keys.at(call.now).await,
-            &mut SysRng,
-            call.now,
-        )
-        .map_err(Fault::from)?;
+    async fn issue(&self, call: &Call, owner: &Owner) -> Result<Option<Answer>, Error> {
+        let keys = self.keys.at(call.now).await;
+        let (pin, digits) = SupportPin::issue(&self.policy, owner, &keys, &mut SysRng, call.now)?;
         let mut transaction = Transaction::default();
         transaction.put(&self.pins, &pin);
         match owner {

@@ -11,7 +11,7 @@ pub struct Fault {
     passing: bool,
 }
 
-/// After how many seconds another try is worth it when something gave no answer, or a message could not be sent.
+/// After how many seconds another try is worth it when a dependency failed, or a message could not be sent.
 pub const TRY_AGAIN_AFTER: u64 = 5;
 
 impl Fault {
@@ -22,13 +22,14 @@ impl Fault {
         Self { words, passing: false }
     }
 
-    /// The same for what gave no answer in time, or could not be reached: the caller may try again.
+    /// The same for a dependency that failed: it could not be reached, gave no answer in time, was overloaded, or others were
+    /// in the way every time. The request was a good one, and the caller may try again.
     #[must_use]
     pub fn passing(words: String) -> Self {
         Self { words, passing: true }
     }
 
-    /// Whether something gave no answer: outside that is a 503 with `Retry-After`, and a 500 otherwise (ASVS 16.5.2).
+    /// Whether a dependency failed: outside that is a 503 with `Retry-After`, and a 500 otherwise (ASVS 16.5.2).
     #[must_use]
     pub fn is_passing(&self) -> bool {
         self.passing
@@ -43,6 +44,6 @@ impl fmt::Display for Fault {
 
 impl From<NoEntropy> for Fault {
     fn from(_: NoEntropy) -> Self {
-        Self::new("the random generator failed".into())
+        Self::passing("the random generator failed".into())
     }
 }

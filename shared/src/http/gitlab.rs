@@ -14,7 +14,7 @@ use crate::{
         access::Refusal,
         scope::{Needed, Scope},
         seal,
-        secret::Secret,
+        secret::{NoEntropy, Secret},
         support_pin::{Holder, Owner},
         time::Timestamp,
     },
@@ -162,6 +162,8 @@ pub enum Error {
     Store(StoreFailed, Fault),
     /// What would have been shown could not be written down before.
     NotRecorded(Fault),
+    /// The random generator failed, which is not the store's failure that a route has a sentence for.
+    NoEntropy(Fault),
     /// Anything else of ours.
     Fault(Fault),
 }
@@ -178,6 +180,7 @@ impl Error {
             | Self::NoPin
             | Self::NoPinToRevoke
             | Self::NotRecorded(_)
+            | Self::NoEntropy(_)
             | Self::Store(..)) => other,
         }
     }
@@ -198,6 +201,12 @@ impl From<Refusal> for Error {
 impl From<Fault> for Error {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault)
+    }
+}
+
+impl From<NoEntropy> for Error {
+    fn from(why: NoEntropy) -> Self {
+        Self::NoEntropy(why.into())
     }
 }
 
@@ -230,7 +239,7 @@ impl Dialect for Error {
             Self::NotRecorded(fault) => message(503, "not_recorded", "503 Service Unavailable")
                 .with_header("retry-after", TRY_AGAIN_AFTER.to_string())
                 .with_fault(fault),
-            Self::Fault(fault) => Reply::of_fault(fault, |status| match status {
+            Self::NoEntropy(fault) | Self::Fault(fault) => Reply::of_fault(fault, |status| match status {
                 503 => message(status, "fault", "503 Service Unavailable"),
                 _ => message(status, "fault", "500 Internal Server Error"),
             }),

@@ -176,8 +176,8 @@ impl Reply {
         self
     }
 
-    /// What says that something of ours broke, by its status: 503 with `Retry-After` where it gave no answer in time, and
-    /// 500 otherwise (ASVS 16.5.2).
+    /// What says that something of ours broke, by its status: 503 with `Retry-After` where a dependency failed, and 500
+    /// otherwise (ASVS 16.5.2).
     #[must_use]
     pub fn of_fault(fault: Fault, say: impl FnOnce(u16) -> Self) -> Self {
         let reply = match fault.is_passing() {

@@ -169,7 +169,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::http::{call::tests::call, gitlab};
+    use crate::{
+        domain::secret::NoEntropy,
+        http::{broadleaf, call::tests::call, era, gitlab, mithril, plain},
+    };
 
     struct Panics;
     impl Endpoint for Panics {
@@ -206,6 +209,25 @@ mod tests {
     #[tokio::test]
     async fn an_answer_that_never_comes_is_a_503_in_the_dialect() {
         check(&Hangs, "", 503, r#"{"message":"503 Service Unavailable"}"#).await;
+    }
+
+    #[test]
+    fn a_generator_that_fails_is_a_503_in_every_dialect() {
+        let call = call(&json!({}));
+        let fault = || Fault::from(NoEntropy);
+        for reply in [
+            gitlab::Error::from(NoEntropy)
+                .said_as(gitlab::StoreFailed::Create)
+                .reply(&call),
+            era::Error::from(fault()).reply(&call),
+            broadleaf::Error::from(fault()).reply(&call),
+            mithril::Error::from(fault()).reply(&call),
+            plain::Error::from(fault()).reply(&call),
+        ] {
+            assert_eq!(reply.status, 503, "{reply:?}");
+            assert!(reply.headers.contains(&("retry-after", "5".to_owned())), "{reply:?}");
+            assert!(reply.fault.is_some(), "{reply:?}");
+        }
     }
 
     #[tokio::test]

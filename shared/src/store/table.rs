@@ -135,7 +135,7 @@ impl<R: Row, A> Table<R, A> {
         }
     }
 
-    fn fault<E: ProvideErrorMetadata, H>(&self, operation: &str, error: &SdkError<E, H>) -> Fault {
+    fn fault<E: ProvideErrorMetadata>(&self, operation: &str, error: &SdkError<E>) -> Fault {
         failed(&format!("{operation} on {}", self.name), error)
     }
 
@@ -332,17 +332,41 @@ impl<R: Row> Table<R, Update> {
     }
 }
 
-/// A call that failed, and whether the store gave an answer at all.
-fn failed<E: ProvideErrorMetadata, H>(what: &str, error: &SdkError<E, H>) -> Fault {
+/// A call that failed, and whether another try is worth it.
+fn failed<E: ProvideErrorMetadata>(what: &str, error: &SdkError<E>) -> Fault {
     let words = format!("{what} failed: {}", kind_of(error));
+    match is_passing(error) {
+        true => Fault::passing(words),
+        false => Fault::new(words),
+    }
+}
+
+/// Errors with a 4xx status that are not about the request: there is too much of them, or others are in the way.
+const OVERLOADED: &[&str] = &[
+    "ProvisionedThroughputExceededException",
+    "ReplicatedWriteConflictException",
+    "RequestLimitExceeded",
+    "Throttling",
+    "ThrottlingException",
+    "TransactionConflictException",
+    "TransactionInProgressException",
+];
+
+/// Whether the store failed: it gave no answer or an unreadable one, an error of its own, or was overloaded. What is left is a
+/// request that should not have been made, or that the role does not allow: a bug, which no other try mends.
+fn is_passing<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
     match error {
-        SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) => Fault::passing(words),
-        _ => Fault::new(words),
+        SdkError::ServiceError(context) => {
+            let code = context.err().code().unwrap_or_default();
+            context.raw().status().is_server_error() || OVERLOADED.contains(&code)
+        }
+        SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => true,
+        _ => false,
     }
 }
 
 /// How a call failed, without its message: messages may quote values.
-fn kind_of<E: ProvideErrorMetadata, H>(error: &SdkError<E, H>) -> String {
+fn kind_of<E: ProvideErrorMetadata>(error: &SdkError<E>) -> String {
     match error {
         SdkError::ServiceError(context) => context.err().code().unwrap_or("an error without a code").to_owned(),
         SdkError::TimeoutError(_) => "no answer in time".to_owned(),

@@ -1,0 +1,292 @@
+//! Every route while the store is out of order for good, at each of its calls: said in the dialect, with `Retry-After`, and never
+//! as a bug of ours (security.md R63, R64; ASVS 16.5.2).
+
+use serde_json::{Value, json};
+
+use crate::{
+    factor_phone::empty_handed,
+    login::api_grant,
+    mail::{REGISTER, RESET},
+    mithril::{APPROVE, INIT, TOKENS, USERS, value},
+    passcode::{CLIENT, PURPOSE, USER},
+    world::{Ask, World},
+};
+
+const DAY: u64 = 86_400;
+
+/// The kinds of failure that an answer of the store names; what gives no answer is in `faults.rs`.
+const KINDS: [&str; 3] = ["error", "throttle", "conflict"];
+
+/// Asks with an outage from the first call on, from the second one, and so on, until what is left of the calls is not needed. Each
+/// time the answer is one of `said`.
+async fn sweep<'a>(world: &'a World, what: &str, said: &[(u16, &str)], prepared: impl AsyncFn() -> Ask<'a>) {
+    for kind in KINDS {
+        let mut failed = 0;
+        loop {
+            let ask = prepared().await;
+            world
+                .fault(json!({ "service": "dynamodb", "operation": null, "kind": kind, "skip": failed, "times": 1000 }))
+                .await;
+            let got = ask.send().await;
+            world.clear_faults().await;
+            world.advance(DAY).await;
+            if got.status < 300 {
+                break;
+            }
+            let told = said
+                .iter()
+                .any(|(status, words)| got.status == *status && got.body.contains(words));
+            assert!(told, "{what}, {kind} after {failed}: {got:?}");
+            if got.status == 503 {
+                assert_eq!(got.header("retry-after"), Some("5"), "{what}, {kind} after {failed}");
+            }
+            failed += 1;
+            assert!(failed < 16, "{what}, {kind}: healthy at last");
+        }
+        assert!(failed > 0 || kind == "conflict", "{what} calls the store");
+    }
+}
+
+#[tokio::test]
+async fn an_outage_is_said_by_every_route_of_support_pins() {
+    const UNAVAILABLE: (u16, &str) = (503, r#"{"message":"503 Service Unavailable"}"#);
+    let world = World::new().await;
+    let own = "/api/v4/user/support_pin";
+    let of = format!("/api/v4/users/{}/support_pin", world.id("/user/user_id"));
+    let make = async || world.post(own).private_token(world.user()).send().await.ok(201);
+    let failed = (422, r#"{"error":"Failed to create support PIN"}"#);
+    sweep(&world, "create", &[failed], async || {
+        world.post(own).private_token(world.user())
+    })
+    .await;
+    sweep(&world, "show", &[UNAVAILABLE], async || {
+        make().await;
+        world.get(own).private_token(world.user())
+    })
+    .await;
+    // What is shown to an administrator is written down before.
+    let failed = (422, r#"{"error":"Error retrieving Support PIN for user."}"#);
+    sweep(&world, "show a user's", &[failed, UNAVAILABLE], async || {
+        make().await;
+        world.get(&of).private_token(world.admin())
+    })
+    .await;
+    let failed = (422, r#"{"error":"Error revoking Support PIN for user."}"#);
+    sweep(&world, "revoke", &[failed], async || {
+        make().await;
+        world.post(&format!("{of}/revoke")).private_token(world.admin())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_outage_is_said_by_every_route_of_passcodes() {
+    const SAID: &[(u16, &str)] = &[(503, r#","status":503,"error":"Service Unavailable","path":"/passcode/"#)];
+    let world = World::with(&[("PasscodePurposes", crate::short_passcode::SHORT)]).await;
+    let query = [("purpose", PURPOSE), ("username", USER), CLIENT];
+    sweep(&world, "retrieve", SAID, async || {
+        let ask = world.get("/passcode/retrieve").query(&query);
+        ask.bearer(world.passcode_token())
+    })
+    .await;
+    for purpose in [PURPOSE, "PHONE"] {
+        sweep(&world, "consume", SAID, async || {
+            let issued = world.retrieve(USER, purpose).await;
+            world.consume(&issued.token, USER, purpose)
+        })
+        .await;
+    }
+    sweep(&world, "status", SAID, async || {
+        world.status(&world.retrieve(USER, PURPOSE).await.id)
+    })
+    .await;
+    sweep(&world, "invalidate", SAID, async || {
+        world.invalidate(&world.retrieve(USER, PURPOSE).await.id)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_outage_is_said_by_every_route_of_registration_and_reset() {
+    const SAID: &[(u16, &str)] = &[(
+        503,
+        r#"{"error_code":1503,"error_message":"temporarily unavailable, try again later"}"#,
+    )];
+    let world = World::new().await;
+    let n = std::cell::Cell::new(0);
+    let name = || {
+        n.set(n.get() + 1);
+        format!("login{}", n.get())
+    };
+    sweep(&world, "ask to register", SAID, async || {
+        let login = name();
+        world.register(&login, &format!("{login}@yandex.ru"))
+    })
+    .await;
+    sweep(&world, "register", SAID, async || {
+        let login = name();
+        let email = format!("{login}@yandex.ru");
+        world.register(&login, &email).send().await.ok(200);
+        let link = world.link_to(&email).await;
+        let ask = world.ask("PATCH", &format!("{REGISTER}/{link}"));
+        ask.json(&json!({ "pwd": "ew!hIb3V" }))
+    })
+    .await;
+    world.new_user("maria").await;
+    sweep(&world, "ask for a reset", SAID, async || world.forgot("maria")).await;
+    sweep(&world, "reset", SAID, async || {
+        let link = world.reset_link("maria", "maria@example.org").await;
+        let ask = world.ask("PATCH", &format!("{RESET}/{link}"));
+        ask.json(&json!({ "pwd": "ew!hIb3V" }))
+    })
+    .await;
+    sweep(&world, "change", SAID, async || {
+        let login = name();
+        let (token, _) = world.new_user(&login).await;
+        let body = json!({ "current_pwd": "correct-horse", "new_pwd": "ew!hIb3V" });
+        world.post(RESET).bearer(&token).json(&body)
+    })
+    .await;
+}
+
+/// What Mithril's routes say.
+const MITHRIL: &[(u16, &str)] = &[(
+    503,
+    r#""error":{"type":"internal_error","message":"Service unavailable. Try later."}}"#,
+)];
+
+#[tokio::test]
+async fn an_outage_is_said_by_every_grant() {
+    let world = World::new().await;
+    let (demo, admin) = (world.demo(), world.demo_admin());
+    for person in [&demo, &admin] {
+        sweep(&world, "log in", MITHRIL, async || {
+            world.post(TOKENS).json(&api_grant(person))
+        })
+        .await;
+    }
+    // A failure of the caller's is said only once it is written, too.
+    for (what, email) in [
+        ("a wrong password", demo.email.as_str()),
+        ("nobody", "nobody@example.org"),
+    ] {
+        let said = [MITHRIL, &[(401, "Identity, password combination is wrong.")]].concat();
+        let body = crate::mithril::password_grant(email, "wrong");
+        for kind in KINDS {
+            for skip in 0..5 {
+                world
+                    .fault(
+                        json!({ "service": "dynamodb", "operation": null, "kind": kind, "skip": skip, "times": 1000 }),
+                    )
+                    .await;
+                let got = world.grant(body.clone()).await;
+                world.clear_faults().await;
+                let told = said
+                    .iter()
+                    .any(|(status, words)| got.status == *status && got.body.contains(words));
+                assert!(
+                    told && (got.status == 503 || kind == "conflict"),
+                    "{what}, {kind} after {skip}: {got:?}"
+                );
+                value(&world.grant(api_grant(&demo)).await);
+                world.advance(DAY).await;
+            }
+        }
+    }
+    sweep(&world, "the code", MITHRIL, async || {
+        let (token, code) = world.waiting(&demo).await;
+        let body = json!({ "grant_type": "authorize_2fa_access_token", "token": token, "otp": code });
+        world.post(TOKENS).json(&body)
+    })
+    .await;
+    sweep(&world, "another code", MITHRIL, async || {
+        let (token, _) = world.waiting(&demo).await;
+        let body = json!({ "grant_type": "refresh_2fa_access_token", "token": token });
+        world.post(TOKENS).json(&body)
+    })
+    .await;
+    sweep(&world, "a client's token", MITHRIL, async || {
+        let secret = world.id("/client/client_secret");
+        let body = json!({
+            "grant_type": "client_credentials", "client_id": "heatclinic", "client_secret": secret, "scope": "passcode",
+        });
+        world.post(TOKENS).json(&body)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_outage_is_said_by_every_route_of_factors_and_users() {
+    let world = World::new().await;
+    let n = std::cell::Cell::new(0);
+    let name = || {
+        n.set(n.get() + 1);
+        (format!("person{}", n.get()), format!("+38088123{:04}", n.get()))
+    };
+    let as_admin = |method: &str, path: &str, body: Value| {
+        let ask = world.ask(method, path).bearer(world.admin());
+        match body {
+            Value::Null => ask,
+            body => ask.json(&body),
+        }
+    };
+    sweep(&world, "make a factor", MITHRIL, async || {
+        let person = world.person(&name().0).await;
+        as_admin("POST", &person.factors(), json!({ "type": "SMS" }))
+    })
+    .await;
+    let demo = world.demo();
+    let factor = format!(
+        "{}/{}",
+        demo.factors(),
+        world.factor_of(&demo).await["id"].as_str().expect("an id")
+    );
+    for path in [&demo.factors(), &factor] {
+        sweep(&world, "read", MITHRIL, async || as_admin("GET", path, Value::Null)).await;
+    }
+    for (action, before) in [("disable", "enable"), ("enable", "disable")] {
+        sweep(&world, action, MITHRIL, async || {
+            let before = format!("{factor}/actions/{before}");
+            as_admin("PATCH", &before, Value::Null).send().await;
+            as_admin("PATCH", &format!("{factor}/actions/{action}"), Value::Null)
+        })
+        .await;
+    }
+    sweep(&world, "create_otp", MITHRIL, async || {
+        let (token, _) = world.waiting(&demo).await;
+        world.ask("PATCH", &demo.action("create_otp")).bearer(&token)
+    })
+    .await;
+    sweep(&world, "reset", MITHRIL, async || {
+        as_admin("PATCH", &format!("{factor}/actions/reset"), Value::Null)
+    })
+    .await;
+    sweep(&world, "init", MITHRIL, async || {
+        let (login, phone) = name();
+        let (_, token) = empty_handed(&world, &login).await;
+        world.keep_phone_out_of_logs(&phone);
+        let body = json!({ "type": "SMS", "factor": phone });
+        world.ask("PATCH", INIT).bearer(&token).json(&body)
+    })
+    .await;
+    sweep(&world, "approve", MITHRIL, async || {
+        let (login, phone) = name();
+        let (_, token) = empty_handed(&world, &login).await;
+        let token = value(&world.init(&token, &phone).await);
+        let body = json!({ "otp": world.code_to(&phone).await });
+        world.ask("PATCH", APPROVE).bearer(&token).json(&body)
+    })
+    .await;
+    for (action, before) in [("block", "unblock"), ("unblock", "block")] {
+        sweep(&world, action, MITHRIL, async || {
+            as_admin("PATCH", &demo.action(before), Value::Null).send().await;
+            as_admin("PATCH", &demo.action(action), Value::Null)
+        })
+        .await;
+    }
+    sweep(&world, "make a user", MITHRIL, async || {
+        let email = format!("{}@example.org", name().0);
+        as_admin("POST", USERS, json!({ "email": email, "password": "ew!hIb3V" }))
+    })
+    .await;
+}
