@@ -64,7 +64,8 @@ async fn everything_that_was_issued_ends_with_a_block() {
     let (login, code) = world.waiting(&demo).await;
     let access = value(&world.authorize(&login, &code).await);
     world.advance(60).await;
-    let approval = value(&world.init(world.user(), "+380881234599").await);
+    let app = world.app_token(&demo).await;
+    let approval = value(&world.init(&app, "+380881234599").await);
     let (login, code) = world.waiting(&demo).await;
     let own = "/api/v4/user/support_pin";
     let pin = world.post(own).bearer(world.user()).send().await.ok(201);
@@ -82,14 +83,14 @@ async fn everything_that_was_issued_ends_with_a_block() {
         world.refresh(&login).await,
         world.another_code(&demo, &login).await,
         world.approve(&approval, &code).await,
-        world.init(world.user(), "+380881234599").await,
+        world.init(&app, "+380881234599").await,
     ] {
         user_blocked(&got);
     }
     assert!(!world.is_open(world.user()).await);
     data(&world.stand(&demo, "unblock").await, 200);
     // What has ended does not come back.
-    for token in [&login, &approval, &access, world.user()] {
+    for token in [&login, &approval, &access, &app, world.user()] {
         wrong_token(&world.authorize(token, &code).await);
         wrong_token(&world.refresh(token).await);
         wrong_token(&world.another_code(&demo, token).await);

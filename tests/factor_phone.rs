@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::{
+    factors::not_found,
     mithril::{
         APPROVE, INIT, PHONE, Person, not_taken, other_than, refused, too_many_sends, user_blocked, value, wrong_code,
         wrong_token,
@@ -158,17 +159,51 @@ async fn a_phone_is_changed_by_who_is_signed_in() {
     assert_eq!(world.sms_to(PHONE).await.len(), before);
     assert_eq!(world.sms_to(NEW).await.len(), 2);
     // The domain's own administrator has no factor, and is told so.
-    let no_factor = "Not found authentication factor for user.";
-    refused(
-        &world.init(world.admin(), OTHER).await,
-        409,
-        "request_conflict",
-        no_factor,
-    );
+    not_found(&world.init(world.admin(), OTHER).await);
     // With an empty one an access token is of the wrong kind: the next login sets it.
     let (maria, _) = empty_handed(&world, "maria").await;
-    let token = world.token(json!({ "user_id": maria.id, "scopes": ["api"] })).await;
+    let token = world.app_token(&maria).await;
     wrong_kind(&world.init(&token, OTHER).await);
+}
+
+#[tokio::test]
+async fn an_access_token_needs_a_scope_to_change_a_phone() {
+    let world = World::new().await;
+    let (demo, admin) = (world.demo(), world.demo_admin());
+    let (maria, _) = empty_handed(&world, "maria").await;
+    let before = world.factor_of(&demo).await;
+    for name in world.scopes().await {
+        let name = name.as_str();
+        let token = async |person: &Person| world.token(json!({ "user_id": person.id, "scopes": [name] })).await;
+        let got = world.init(&token(&demo).await, NEW).await;
+        if matches!(name, "app:authorize" | "authentication_factor:write") {
+            let approval = value(&got);
+            world.approve(&approval, &world.code_to(NEW).await).await.ok(201);
+            world
+                .operator(json!({ "command": "end_tokens", "user_id": demo.id }))
+                .await;
+            world.advance(61).await;
+            continue;
+        }
+        // Neither the number's form nor the factor's state is told.
+        let body = json!({ "factor": "x" });
+        let malformed = world.ask("PATCH", INIT).bearer(&token(&demo).await).json(&body);
+        for got in [
+            got,
+            malformed.send().await,
+            world.init(&token(&maria).await, NEW).await,
+            world.init(&token(&admin).await, NEW).await,
+        ] {
+            let words = "Your scope does not allow to access this resource. Missing allowances: app:authorize, \
+                         authentication_factor:write";
+            refused(&got, 403, "forbidden", words);
+            let challenge = r#"Bearer error="insufficient_scope", scope="app:authorize authentication_factor:write""#;
+            assert_eq!(got.header("www-authenticate"), Some(challenge), "{name}");
+        }
+    }
+    assert_eq!(world.sms_to(NEW).await.len(), 2);
+    assert_eq!(world.factor_of(&maria).await["factor"], Value::Null);
+    assert_ne!(world.factor_of(&demo).await, before);
 }
 
 #[tokio::test]
@@ -182,6 +217,7 @@ async fn what_is_no_phone_or_not_in_a_country_of_ours_is_refused() {
         ["$.factor", "cast", "is invalid"],
     );
     let country = ["$.factor", "inclusion", "is invalid"];
+    let impossible = ["$.factor", "format", "is not a possible phone number"];
     let no_type = ["$.type", "required", "can't be blank"];
     let ask = |body: &Value| world.ask("PATCH", INIT).bearer(&login).json(body).send();
     for (factor, expected) in [
@@ -193,6 +229,12 @@ async fn what_is_no_phone_or_not_in_a_country_of_ours_is_refused() {
         (json!("+380881234599\n"), format),
         (json!("+٣٨٠٨٨١٢٣٤٥٩٩"), format),
         (json!("tel:+380881234599"), format),
+        (json!("+38088123459"), impossible),
+        (json!("+3808812345990"), impossible),
+        (json!("+3800881234599"), impossible),
+        (json!("+380088123459"), impossible),
+        (json!("+3361234567"), impossible),
+        (json!("+999881234599"), impossible),
         (json!("+883510000000"), country),
         (json!("+979123456789"), country),
         (json!("+33612345678"), country),
@@ -244,7 +286,7 @@ async fn a_code_is_for_its_own_token_phone_and_purpose() {
     let (login, code) = world.waiting(&demo).await;
     not_initiated(&world.approve(&login, &code).await);
     not_initiated(&world.approve(world.user(), &code).await);
-    let approval = value(&world.init(world.user(), OTHER).await);
+    let approval = value(&world.init(&world.app_token(&demo).await, OTHER).await);
     let new = world.code_to(OTHER).await;
     for (token, code) in [(&login, &new), (&login, &code)] {
         wrong_code(&world.authorize(token, code).await);
@@ -279,13 +321,14 @@ async fn failed_codes_count_and_block_as_those_of_logins_do() {
     for _ in 0..2 {
         wrong_code(&world.authorize(&login, &other_than(&code)).await);
     }
-    let approval = value(&world.init(world.user(), NEW).await);
+    let token = world.app_token(&demo).await;
+    let approval = value(&world.init(&token, NEW).await);
     let code = world.code_to(NEW).await;
     for _ in 0..2 {
         wrong_code(&world.approve(&approval, &other_than(&code)).await);
     }
     user_blocked(&world.approve(&approval, &code).await);
-    user_blocked(&world.init(world.user(), NEW).await);
+    user_blocked(&world.init(&token, NEW).await);
     let mails = world.mails_to(&demo.email).await;
     assert_eq!(mails.len(), 1, "the notice of the block");
     assert_eq!(world.factor_of(&demo).await["factor"], "+38088*****30");

@@ -70,7 +70,7 @@ async fn of_two_phones_that_are_approved_at_once_one_is_set() {
         let phone = format!("+38088123450{round}");
         let person = world.person_with(&format!("maria{round}"), &phone).await;
         let (one, other) = (format!("+38088123460{round}"), format!("+38088123470{round}"));
-        let token = world.token(json!({ "user_id": person.id, "scopes": ["api"] })).await;
+        let token = world.app_token(&person).await;
         // A code replaces the one before it, whichever phone that went to.
         let first = value(&world.init(&token, &one).await);
         let first_code = world.code_to(&one).await;

@@ -65,21 +65,25 @@ async fn logins_go_by_what_was_switched_last() {
         conflict(&world.switch(&demo, action, world.admin()).await, again);
         assert_eq!(world.next_step(&demo).await, (next.0.into(), next.1), "{action}");
     }
-    // Reset may be said twice, and leaves the factor as active as it was.
-    for (disabled, next) in [(false, "REQUEST_FACTOR"), (true, "REQUEST_APPS")] {
-        for _ in 0..2 {
-            let done = data(&world.switch(&demo, "reset", world.admin()).await, 200);
-            let mut expected = before.clone();
-            expected["is_active"] = (!disabled).into();
-            expected["factor"] = Value::Null;
-            expected["updated_at"] = done["updated_at"].clone();
-            assert_eq!(done, expected);
-        }
-        assert_eq!(world.next_step(&demo).await, (next.into(), 0));
-        if !disabled {
-            data(&world.switch(&demo, "disable", world.admin()).await, 200);
-        }
+    // A disabled factor is not there to be reset, and keeps its phone.
+    data(&world.switch(&demo, "disable", world.admin()).await, 200);
+    let disabled = world.factor_of(&demo).await;
+    not_found(&world.switch(&demo, "reset", world.admin()).await);
+    assert_eq!(world.factor_of(&demo).await, disabled);
+    assert_eq!(world.next_step(&demo).await, ("REQUEST_APPS".into(), 0));
+    data(&world.switch(&demo, "enable", world.admin()).await, 200);
+    // Reset may be said twice.
+    for _ in 0..2 {
+        let done = data(&world.switch(&demo, "reset", world.admin()).await, 200);
+        let mut expected = before.clone();
+        expected["factor"] = Value::Null;
+        expected["updated_at"] = done["updated_at"].clone();
+        assert_eq!(done, expected);
     }
+    assert_eq!(world.next_step(&demo).await, ("REQUEST_FACTOR".into(), 0));
+    data(&world.switch(&demo, "disable", world.admin()).await, 200);
+    not_found(&world.switch(&demo, "reset", world.admin()).await);
+    assert_eq!(world.next_step(&demo).await, ("REQUEST_APPS".into(), 0));
     // Without a phone, enabled again: it is asked for.
     data(&world.switch(&demo, "enable", world.admin()).await, 200);
     assert_eq!(world.next_step(&demo).await, ("REQUEST_FACTOR".into(), 0));
@@ -130,7 +134,7 @@ async fn a_login_under_way_notices() {
     conflict(&world.authorize(&token, &code).await, no_factor);
     conflict(&world.refresh(&token).await, no_factor);
     conflict(&world.another_code(&demo, &token).await, no_data);
-    conflict(&world.init(&token, "+380881234588").await, no_factor);
+    not_found(&world.init(&token, "+380881234588").await);
     data(&world.switch(&demo, "enable", world.admin()).await, 200);
     // The code was one of the factor as it was.
     wrong_code(&world.authorize(&token, &code).await);

@@ -4,8 +4,9 @@
 use serde_json::{Value, json};
 
 use crate::{
+    factor_phone::NEW,
     login::api_grant,
-    mithril::{PHONE, Person, TOKENS, refused, value, wrong_code, wrong_token},
+    mithril::{PHONE, Person, TOKENS, not_taken, refused, value, wrong_code, wrong_token},
     world::{Got, World},
 };
 
@@ -93,6 +94,36 @@ async fn what_cannot_be_sent_leaves_nothing_behind() {
         assert!(world.is_open(&value(&got)).await, "{kind}");
         forget(&world).await;
     }
+}
+
+#[tokio::test]
+async fn a_number_that_sns_takes_for_none_is_said_and_leaves_nothing_behind() {
+    let world = World::new().await;
+    let demo = world.demo();
+    let impossible = |got: &Got| {
+        not_taken(got, &[["$.factor", "format", "is not a possible phone number"]]);
+        assert_eq!(got.header("retry-after"), None, "{got:?}");
+    };
+    let rejected = sns("rejected", 1000);
+    world.fault(rejected.clone()).await;
+    impossible(&world.grant(api_grant(&demo)).await);
+    assert_eq!(world.left(&demo).await, (0, 0, 0, false));
+    let told = world.metrics("token-create", "SmsFailed");
+    assert_eq!((told.len(), &told[0]["Reason"]), (1, &json!("not_a_phone")));
+    world.clear_faults().await;
+    let (token, code) = world.waiting_for_api(&demo).await;
+    world.fault(rejected.clone()).await;
+    impossible(&world.refresh(&token).await);
+    impossible(&world.another_code(&demo, &token).await);
+    assert_eq!(world.left(&demo).await, (1, 1, 1, false));
+    world.clear_faults().await;
+    wrong_code(&world.authorize(&token, &code).await);
+    let token = value(&world.refresh(&token).await);
+    value(&world.authorize(&token, &world.code_to(PHONE).await).await);
+    world.fault(rejected).await;
+    impossible(&world.init(world.user(), NEW).await);
+    world.clear_faults().await;
+    value(&world.init(world.user(), NEW).await);
 }
 
 #[tokio::test]

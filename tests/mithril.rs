@@ -60,8 +60,9 @@ impl World {
     pub async fn person_with(&self, login: &str, phone: &str) -> Person {
         let person = self.person(login).await;
         self.keep_phone_out_of_logs(phone);
-        self.operator(json!({ "command": "set_factor", "user_id": person.id, "type": "SMS", "factor": phone }))
-            .await;
+        let set = json!({ "command": "set_factor", "user_id": person.id, "type": "SMS", "factor": phone });
+        let set = self.operator(set).await;
+        assert_eq!(set["changed"], true, "{set}");
         Person {
             phone: Some(phone.to_owned()),
             ..person
@@ -136,6 +137,12 @@ impl World {
         let got = self.get(&person.factors()).bearer(self.admin()).send().await;
         let [factor] = serde_json::from_value::<[Value; 1]>(got.ok(200)["data"].take()).expect("one factor");
         factor
+    }
+
+    /// An access token that may change the phone of its owner's factor, and opens what [`World::is_open`] asks for.
+    pub async fn app_token(&self, person: &Person) -> String {
+        self.token(json!({ "user_id": person.id, "scopes": ["api", "app:authorize"] }))
+            .await
     }
 
     /// Asks for a code to a phone that shall be a factor.

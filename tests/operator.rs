@@ -66,6 +66,7 @@ async fn commands_that_make_no_sense_change_nothing() {
         json!({ "command": "set_admin", "user_id": user }),
         json!({ "command": "set_admin", "user_id": "00000000-0000-4000-8000-000000000000", "is_admin": true }),
         json!({ "command": "set_factor", "user_id": user, "type": "SMS", "factor": "0881234530" }),
+        json!({ "command": "set_factor", "user_id": user, "type": "SMS", "factor": "+3800881234530" }),
         json!({ "command": "set_factor", "user_id": user, "type": "TOTP", "factor": "+380881234530" }),
         json!({ "command": "set_factor", "user_id": user, "type": "SMS", "factor": "+380881234531" }),
         json!({ "command": "show_user" }),

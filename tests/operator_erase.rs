@@ -308,7 +308,7 @@ impl Busy {
             .person_with(&format!("someone{n}"), &format!("+38088123456{n}"))
             .await;
         let (waiting, _) = world.waiting(&person).await;
-        let api = world.token(json!({ "user_id": person.id, "scopes": ["api"] })).await;
+        let api = world.app_token(&person).await;
         Self { person, waiting, api }
     }
 

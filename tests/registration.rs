@@ -253,7 +253,6 @@ async fn the_first_thing_that_is_wrong_is_said_and_costs_nothing() {
         "a@localhost",
         "a@x\u{200b}x.ru",
         "\u{202e}a@x.ru",
-        " a@x.ru",
         "{{email}}@x.ru\0",
     ] {
         let got = world

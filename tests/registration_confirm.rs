@@ -36,6 +36,12 @@ async fn an_account_is_the_domains_template_and_what_was_registered() {
         panic!("one account: {accounts:?}")
     };
     let mut account = account.clone();
+    let looks = account["looks"]["L"].take();
+    assert_eq!(
+        looks.as_array().map(Vec::len),
+        Some(3),
+        "as it is shown, small and in capitals"
+    );
     let password = account["password"]["S"].take();
     let password = password.as_str().expect("a text");
     assert!(password.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{password}");
@@ -58,6 +64,7 @@ async fn an_account_is_the_domains_template_and_what_was_registered() {
             "user_id": { "S": null },
             "domain": { "S": "club.example" },
             "login": { "S": "Masha" },
+            "looks": { "L": null },
             "name": { "S": "My Name" },
             "email": { "S": "Masha.I@xn--e1afmkfd.xn--p1ai" },
             "password": { "S": null },

@@ -31,17 +31,17 @@ const ROLES: [&str; 15] = [
 ];
 
 /// A route, and how it is asked: the query, or what stands in the body.
-struct Row {
-    route: &'static str,
-    query: &'static str,
-    body: Option<(&'static str, &'static str)>,
+pub struct Row {
+    pub route: &'static str,
+    pub query: &'static str,
+    pub body: Option<(&'static str, &'static str)>,
     /// What somebody gets who passes.
-    passes: u16,
+    pub passes: u16,
     /// For each role, whether it passes: `y`, or not: `u` for 401, `f` for 403, `m` for 404.
     who: &'static str,
 }
 
-const fn row(
+pub const fn row(
     route: &'static str,
     query: &'static str,
     body: Option<(&'static str, &'static str)>,
@@ -62,7 +62,7 @@ const FORM: Option<(&str, &str)> = Some(("application/x-www-form-urlencoded", ""
 const JSON: Option<(&str, &str)> = Some(("application/json", r#"{"no":"such field"}"#));
 const CLIENT: &str = "?client_id=heatclinic";
 
-const TABLE: [Row; 20] = [
+pub const TABLE: [Row; 20] = [
     row("POST /api/v4/user/support_pin", "", TEXT, 415, "uyyyffyuuuufuuu"),
     row("GET /api/v4/user/support_pin", "?%zz", None, 400, "uyyyffyuuuufuuu"),
     row("GET /api/v4/users/{id}/support_pin", "", None, 200, "uffyffmuuuufuuu"),

@@ -121,9 +121,10 @@ async fn a_user_gets_ten_an_hour_and_twenty_a_day() {
         world.advance(60).await;
     }
     // A change of the phone is no way around it: the budget is the user's.
-    let first = too_many_sends(&world.init(world.user(), "+380881234599").await, 3600);
+    let token = world.app_token(&demo).await;
+    let first = too_many_sends(&world.init(&token, "+380881234599").await, 3600);
     world.advance(first).await;
-    value(&world.init(world.user(), "+380881234599").await);
+    value(&world.init(&token, "+380881234599").await);
     world.advance(3600).await;
     let wait = too_many_sends(&sign_in(&world, &demo).await, DAY);
     world.advance(wait).await;
@@ -140,7 +141,7 @@ async fn a_user_gets_ten_an_hour_and_twenty_a_day() {
 #[tokio::test]
 async fn the_deployment_sends_so_many_a_minute_and_a_day() {
     let world = World::with(&[("SmsPerMinute", "5"), ("SmsPerDay", "8")]).await;
-    let people = people(&world, 20, |n| format!("+38088123454{}{}", n / 10, n % 10)).await;
+    let people = people(&world, 20, |n| format!("+3808812345{}{}", n / 10, n % 10)).await;
     let got = join_all(people.iter().map(|person| sign_in(&world, person))).await;
     let sent = got.iter().filter(|got| got.status == 201).count();
     assert_eq!(

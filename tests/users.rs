@@ -171,9 +171,6 @@ async fn what_somebody_has_is_taken() {
     not_taken(&make("second@yandex.ru", "ＦＩＲＳＴ").await, &[login]);
     not_taken(&make("first@yandex.ru", "First").await, &[mail, login]);
     assert_eq!(world.rows("UsersTable").await.len(), users);
-    // A login that follows from the address may be taken, too.
-    let body = json!({ "email": "first@example.org", "password": PASSWORD });
-    not_taken(&world.make_user(world.admin(), &body).await, &[login]);
     for round in 0..3 {
         let email = format!("all{round}@yandex.ru");
         let got = join_all((0..8).map(|_| make(&email, "same"))).await;
@@ -181,6 +178,87 @@ async fn what_somebody_has_is_taken() {
         assert_eq!(won, usize::from(round == 0), "{got:?}");
         assert!(got.iter().all(|got| matches!(got.status, 201 | 422)));
     }
+}
+
+/// The login of a user that was made without one.
+#[track_caller]
+fn derived(got: &Got, begins: &str) -> String {
+    let login = data(got, 201)["login"].as_str().expect("a login").to_owned();
+    let rest = login.strip_prefix(begins).unwrap_or_else(|| panic!("{login}"));
+    let is_drawn = rest.len() == 7 && rest.starts_with('-');
+    assert!(rest.is_empty() || is_drawn, "{login}");
+    login
+}
+
+#[tokio::test]
+async fn a_login_that_was_not_sent_refuses_nobody() {
+    let world = World::new().await;
+    let make = async |email: &str| {
+        world
+            .make_user(world.admin(), &json!({ "email": email, "password": PASSWORD }))
+            .await
+    };
+    for (email, begins) in [
+        ("anna@example.com", "anna"),
+        ("anna+test@example.com", "anna-test"),
+        ("anna@example.org", "anna"),
+        ("ANNA@example.net", "ANNA"),
+        ("o'brien@example.com", "o-brien"),
+        ("__@example.com", "user"),
+        ("++@example.com", "user"),
+        // Its look is taken.
+        ("arnna@example.com", "arnna"),
+        ("amna@example.com", "amna"),
+    ] {
+        let got = make(email).await;
+        derived(&got, begins);
+        let user = data(&got, 201);
+        assert_eq!(
+            (&user["email"], &user["name"]),
+            (&json!(email), &json!(begins)),
+            "{email}"
+        );
+        let got = world.grant(password_grant(email, PASSWORD)).await;
+        assert_eq!(got.ok(201)["data"]["user_id"], user["id"], "{email}");
+        not_taken(&make(email).await, &[["$.email", "unique", "has already been taken"]]);
+    }
+    let longest = "a".repeat(64);
+    assert_eq!(
+        derived(&make(&format!("{longest}@example.com")).await, &longest),
+        longest
+    );
+    let again = derived(&make(&format!("{longest}@example.org")).await, &longest[..57]);
+    assert_eq!(again.len(), 64);
+    // One that was sent is the caller's to choose.
+    let sent = form("bob@example.com", json!({ "login": "anna" }));
+    let login = ["$.login", "unique", "has already been taken"];
+    not_taken(&world.make_user(world.admin(), &sent).await, &[login]);
+    let sent = form("bob@example.com", json!({ "login": "anna+test" }));
+    let login = ["$.login", "format", "contains invalid symbols"];
+    not_taken(&world.make_user(world.admin(), &sent).await, &[login]);
+}
+
+#[tokio::test]
+async fn users_of_one_local_part_are_all_made_at_once() {
+    let world = World::new().await;
+    let users = world.rows("UsersTable").await.len();
+    let make = async |email: String| {
+        let body = json!({ "email": email, "password": PASSWORD, "2fa_enable": true });
+        world.make_user(world.admin(), &body).await
+    };
+    let made = join_all((0..32).map(|n| make(format!("info@shop{n}.example")))).await;
+    let logins: Vec<_> = made.iter().map(|got| derived(got, "info")).collect();
+    let distinct: std::collections::BTreeSet<_> = logins.iter().collect();
+    let plain = logins.iter().filter(|login| *login == "info").count();
+    assert_eq!((distinct.len(), plain), (32, 1), "{logins:?}");
+    // The same address, at once: one.
+    let got = join_all((0..8).map(|_| make("info@example.org".to_owned()))).await;
+    let (won, lost): (Vec<_>, Vec<_>) = got.iter().partition(|got| got.status == 201);
+    assert_eq!(won.len(), 1, "{got:?}");
+    for got in lost {
+        not_taken(got, &[["$.email", "unique", "has already been taken"]]);
+    }
+    assert_eq!(world.rows("UsersTable").await.len(), users + 33);
 }
 
 impl World {

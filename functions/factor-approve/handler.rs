@@ -107,7 +107,7 @@ impl Approve {
         else {
             return Err(Error::NotInitiated);
         };
-        let factor = login.active_factor().ok_or(Error::NoFactor)?;
+        let factor = login.active_factor().ok_or(Error::NotFound)?;
         // Who could set the first value may not replace one that came meanwhile.
         if factor.value.is_some() != replaces.is_some() {
             return Err(Error::TokenInvalid);

@@ -17,7 +17,7 @@ use countersign_shared::{
     http::{
         call::Call,
         mithril::{
-            Error,
+            Error, FACTOR_INIT,
             body::{FactorWanted, read_factor},
             invalid::Invalid,
             view::{NextStep, token_answer},
@@ -82,12 +82,14 @@ impl Endpoint for Init {
 }
 
 /// What the token lets its holder do: the scopes of the access token that follows, and when that ends if it follows another
-/// one, whose holder replaces a value.
-fn permitted(token: &Token) -> (Vec<Scope>, Option<Timestamp>) {
+/// one, whose holder replaces a value. An access token needs a scope for that; a login does not know its scopes yet, and an
+/// approval comes of one or the other.
+fn permitted(token: &Token) -> Result<(Vec<Scope>, Option<Timestamp>), Refusal> {
     match &token.kind {
-        Kind::Access => (token.scopes.clone(), Some(token.expires_at)),
-        Kind::SecondFactor { wanted } => (wanted.clone(), None),
-        Kind::Approval { wanted, replaces, .. } => (wanted.clone(), *replaces),
+        Kind::Access if FACTOR_INIT.met_by(&token.scopes) => Ok((token.scopes.clone(), Some(token.expires_at))),
+        Kind::Access => Err(Refusal::ScopeTooSmall(FACTOR_INIT)),
+        Kind::SecondFactor { wanted } => Ok((wanted.clone(), None)),
+        Kind::Approval { wanted, replaces, .. } => Ok((wanted.clone(), *replaces)),
     }
 }
 
@@ -105,12 +107,12 @@ impl Init {
         while rounds.begin().await {
             let login = second_factor::read(doors, call, presented, |_| true).await??;
             call.note_subject(format!("user:{}", login.user.id.text()));
+            let (wanted, replaces) = permitted(&login.token)?;
             let FactorWanted { factor_type, phone } = read_factor(call)?;
             if self.policy.countries.of(&phone).is_none() {
                 return Err(Invalid::inclusion("factor", &[]).into());
             }
-            let factor = login.active_factor().ok_or(Error::NoFactor)?;
-            let (wanted, replaces) = permitted(&login.token);
+            let factor = login.active_factor().ok_or(Error::NotFound)?;
             if factor.value.is_some() != replaces.is_some() {
                 return Err(Error::WrongTokenType);
             }

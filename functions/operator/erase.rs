@@ -234,15 +234,16 @@ impl Operator {
         work.row("BudgetsTable", read, erase, subject).await
     }
 
-    /// The user and both names, together; `false` when somebody has changed the user since it was shut out.
+    /// The user, both names and what the login looks like, together; `false` when somebody has changed the user since it was shut out.
     async fn erase_account(&self, user: &User, work: &mut Work<'_>) -> Result<bool, Fault> {
         let mut transaction = Transaction::default();
         transaction.delete_if(&self.erase_users, &user.id, rows::user::is_there(user));
         let mut claims = 0;
-        for name in [
+        let names = [
             claim::login(&user.domain, &user.login),
             claim::email(&user.domain, &user.email),
-        ] {
+        ];
+        for name in names.into_iter().chain(user.looks.iter().copied()) {
             let found = self.read_claims.get(&name, work.run.now).await?;
             if found.is_some_and(|claim| claim.user == user.id) {
                 transaction.delete_if(&self.erase_claims, &name, rows::user::owns(user.id));

@@ -8,7 +8,7 @@ use countersign_shared::{
         id::{FactorId, UserId},
         name::{DisplayName, DomainName, EmailAddress, Login},
         password::{Password, PasswordHash},
-        phone::Phone,
+        phone::{NotAPhone, Phone},
         secret::Secret,
         tenant::Options,
         time::Timestamp,
@@ -61,6 +61,7 @@ impl Operator {
             return made(Some(id), false);
         }
         if run.dry {
+            self.no_look_alike(&wanted, run).await?;
             return made(None, true);
         }
         let password =
@@ -82,7 +83,10 @@ impl Operator {
             // Somebody was faster; perhaps with the same command.
             Committed::No(_) => match self.user_like(&wanted, run).await? {
                 Some(id) => made(Some(id), false),
-                None => Err("the names were taken and given up meanwhile: send the command again".into()),
+                None => {
+                    self.no_look_alike(&wanted, run).await?;
+                    Err("the names were taken and given up meanwhile: send the command again".into())
+                }
             },
         }
     }
@@ -113,6 +117,16 @@ impl Operator {
             user if user.name.as_str() != wanted.name.as_str() => Err("there is such a user, with another name".into()),
             user => Ok(Some(user.id)),
         }
+    }
+
+    /// Of a login that nobody has: the claims of somebody who has it are to its looks, too.
+    async fn no_look_alike(&self, wanted: &Wanted, run: Run<'_>) -> Result<(), Failed> {
+        for look in claim::looks(&wanted.domain, &wanted.login) {
+            if self.read_claims.get(&look, run.now).await?.is_some() {
+                return Err("the login looks like one that is taken in that domain".into());
+            }
+        }
+        Ok(())
     }
 
     pub async fn show_user(&self, who: Who, run: Run<'_>) -> Result<Value, Failed> {
@@ -170,7 +184,12 @@ impl Operator {
     pub async fn set_factor(&self, new: NewFactor, run: Run<'_>) -> Result<Value, Failed> {
         let user = self.user_at_large(&new.user_id, run).await?;
         let factor_type = FactorType::parse(&new.factor_type).ok_or(Failed::from("type is SMS"))?;
-        let phone = Phone::parse(&new.factor).ok_or(Failed::from("factor is a number like +380881234567"))?;
+        let phone = Phone::parse(&new.factor).map_err(|why| match why {
+            NotAPhone::Malformed => Failed::from("factor is a number like +380881234567"),
+            NotAPhone::Impossible => Failed::from(
+                "no phone can have that factor: its country code, its length, or a zero behind the country code is wrong",
+            ),
+        })?;
         let made = |factor: Option<FactorId>, changed| {
             let id = factor.map(|id| id.text());
             Ok(json!({ "factor_id": id, "changed": changed }))

@@ -40,18 +40,24 @@ impl Endpoint for Confirm {
         let request = self.requests.get(&digest, call.now).await?.ok_or(Error::NoRequest)?;
         call.note_link(digest.short());
         let wanted = request.wanted;
-        let login = claim::login(&wanted.domain, &wanted.login);
+        let logins = claim::logins(&wanted.domain, &wanted.login);
 
         let mut batch = Batch::default();
         batch.want(&self.domains, &wanted.domain);
-        batch.want(&self.read_claims, &login);
+        for login in &logins {
+            batch.want(&self.read_claims, login);
+        }
         let found = batch.read().await?;
         // A domain that was closed meanwhile has closed its open requests.
         let domain = found
             .take(&self.domains, &wanted.domain, call.now)?
             .filter(|domain| domain.self_register_allowed)
             .ok_or(Error::NoRequest)?;
-        if found.take(&self.read_claims, &login, call.now)?.is_some() {
+        let mut is_taken = false;
+        for login in &logins {
+            is_taken |= found.take(&self.read_claims, login, call.now)?.is_some();
+        }
+        if is_taken {
             // Whoever was faster with this very link has the login, and has used the request up in the same step.
             let is_used_up = self.requests.get(&digest, call.now).await?.is_none();
             return Err(match is_used_up {
@@ -80,8 +86,8 @@ impl Endpoint for Confirm {
                 Ok(era::password_set("registered", &user.domain, &user.login).as_step(Step::Verified))
             }
             Committed::No(steps) if steps.contains(&request) => Err(Error::NoRequest),
-            Committed::No(steps) if steps.contains(&names.login) => Err(Error::Taken("login")),
-            Committed::No(steps) if steps.contains(&names.email) => Err(Error::Taken("email")),
+            Committed::No(steps) if names.login_is_taken(&steps) => Err(Error::Taken("login")),
+            Committed::No(steps) if names.email_is_taken(&steps) => Err(Error::Taken("email")),
             Committed::No(_) => Err(Fault::new("the random user id is taken".into()).into()),
         }
     }

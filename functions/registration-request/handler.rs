@@ -92,7 +92,9 @@ impl Request {
         let mut batch = Batch::default();
         batch.want(&self.domains, &asked.domain);
         if let Ok(wanted) = &asked.values {
-            batch.want(&self.claims, &claim::login(&wanted.domain, &wanted.login));
+            for login in claim::logins(&wanted.domain, &wanted.login) {
+                batch.want(&self.claims, &login);
+            }
             batch.want(&self.claims, &claim::email(&wanted.domain, &wanted.email));
             batch.want(&self.suppressions, &suppression::subject(&wanted.email));
         }
@@ -103,8 +105,10 @@ impl Request {
             .ok_or(Error::RegistrationClosed)?;
         let wanted = asked.values?;
         let claimed = |key| found.take(&self.claims, &key, call.now);
-        if claimed(claim::login(&wanted.domain, &wanted.login))?.is_some() {
-            return Err(Error::Taken("login"));
+        for login in claim::logins(&wanted.domain, &wanted.login) {
+            if claimed(login)?.is_some() {
+                return Err(Error::Taken("login"));
+            }
         }
         let suppression = found.take(&self.suppressions, &suppression::subject(&wanted.email), call.now)?;
         Ok(Admitted {

@@ -28,6 +28,9 @@ use countersign_shared::{
 };
 use rand::rngs::SysRng;
 
+/// How many logins are drawn for an account that was asked for without one. Each is one of hundreds of millions.
+const ROUNDS: usize = 8;
+
 /// Makes an account in the caller's domain.
 pub struct Create {
     pub tokens: Table<Token, BatchGet>,
@@ -65,17 +68,15 @@ impl Endpoint for Create {
         let domain = domain.unwrap_or_else(|| Domain::undescribed(own.clone()));
         let password = accept_password(&domain.passwords, &wanted.password)?;
 
-        // Who says no more than an address is called by it.
-        let local = wanted.email.as_str().split('@').next().unwrap_or_default();
-        let login = match wanted.login {
-            Some(login) => login,
-            None => Login::parse(local).map_err(|malformed| Invalid::malformed("login", malformed))?,
+        let login = match &wanted.login {
+            Some(login) => login.clone(),
+            None => Login::derived(&wanted.email),
         };
         let name = match wanted.name {
             Some(name) => name,
             None => DisplayName::parse(login.as_str()).map_err(|malformed| Invalid::malformed("name", malformed))?,
         };
-        let new = NewUser {
+        let mut new = NewUser {
             domain: domain.name,
             email: wanted.email,
             login,
@@ -84,29 +85,35 @@ impl Endpoint for Create {
             opts: Options::new(),
             is_admin: wanted.is_admin,
         };
-        let user = User::new(new, &mut SysRng, call.now).map_err(Fault::from)?;
-        let mut transaction = Transaction::default();
-        let names = accounts::make(&mut transaction, &self.new_users, &self.claims, &user, call.now);
-        if wanted.second_factor {
-            let factor = Factor::new(user.id, FactorType::Sms, &mut SysRng, call.now).map_err(Fault::from)?;
-            transaction.put_new(&self.factors, &factor, call.now);
-        }
-        match transaction.commit().await? {
-            Committed::Yes => {
-                call.note_subject(format!("user:{}", user.id.text()));
-                Ok(user_made(call, "user_created", &user))
+        for _ in 0..ROUNDS {
+            let user = User::new(new.clone(), &mut SysRng, call.now).map_err(Fault::from)?;
+            let mut transaction = Transaction::default();
+            let names = accounts::make(&mut transaction, &self.new_users, &self.claims, &user, call.now);
+            if wanted.second_factor {
+                let factor = Factor::new(user.id, FactorType::Sms, &mut SysRng, call.now).map_err(Fault::from)?;
+                transaction.put_new(&self.factors, &factor, call.now);
             }
-            Committed::No(steps) => {
-                let taken = [(names.email, "email"), (names.login, "login")].into_iter();
-                let taken: Vec<_> = taken
-                    .filter(|(step, _)| steps.contains(step))
-                    .map(|(_, field)| Invalid::taken(field))
-                    .collect();
-                Err(match taken.is_empty() {
-                    true => Fault::new("the random user id is taken".into()).into(),
-                    false => Error::Invalid(taken),
-                })
+            let refused = match transaction.commit().await? {
+                Committed::Yes => {
+                    call.note_subject(format!("user:{}", user.id.text()));
+                    return Ok(user_made(call, "user_created", &user));
+                }
+                Committed::No(steps) => steps,
+            };
+            let (email, login) = (names.email_is_taken(&refused), names.login_is_taken(&refused));
+            match (email, login, &wanted.login) {
+                (true, true, Some(_)) => {
+                    return Err(Error::Invalid(vec![Invalid::taken("email"), Invalid::taken("login")]));
+                }
+                (true, _, _) => return Err(Invalid::taken("email").into()),
+                (false, true, Some(_)) => return Err(Invalid::taken("login").into()),
+                // Nobody asked for this login.
+                (false, true, None) => {
+                    new.login = Login::derived_at_random(&new.email, &mut SysRng).map_err(Fault::from)?;
+                }
+                (false, false, _) => return Err(Fault::new("the random user id is taken".into()).into()),
             }
         }
+        Err(Fault::passing("every login that was drawn is taken".into()).into())
     }
 }

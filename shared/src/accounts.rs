@@ -1,4 +1,5 @@
-//! Floor 2: accounts that are made: the user, and the claims to the two names, together or not at all.
+//! Floor 2: accounts that are made: the user, and the claims to the two names and to what the login looks like, together or
+//! not at all.
 
 use crate::{
     domain::{
@@ -10,12 +11,24 @@ use crate::{
 };
 
 /// What a name that is taken refuses.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Names {
-    /// The login is taken.
-    pub login: Step,
-    /// The mail address is taken.
-    pub email: Step,
+    login: Vec<Step>,
+    email: Step,
+}
+
+impl Names {
+    /// Whether the login is taken, or looks like one that is.
+    #[must_use]
+    pub fn login_is_taken(&self, refused: &[Step]) -> bool {
+        self.login.iter().any(|step| refused.contains(step))
+    }
+
+    /// Whether the mail address is taken.
+    #[must_use]
+    pub fn email_is_taken(&self, refused: &[Step]) -> bool {
+        refused.contains(&self.email)
+    }
 }
 
 /// Adds to a transaction what makes an account.
@@ -28,8 +41,12 @@ pub fn make(
 ) -> Names {
     transaction.put_new(users, user, now);
     let mut claim = |key| transaction.put_new(claims, &Claim { key, user: user.id }, now);
+    let login = claim::login(&user.domain, &user.login);
     Names {
-        login: claim(claim::login(&user.domain, &user.login)),
+        login: std::iter::once(&login)
+            .chain(&user.looks)
+            .map(|key| claim(*key))
+            .collect(),
         email: claim(claim::email(&user.domain, &user.email)),
     }
 }

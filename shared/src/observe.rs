@@ -101,6 +101,8 @@ pub enum Reason {
     Failed,
     /// The number has opted out.
     OptedOut,
+    /// SNS takes the number for none.
+    NotAPhone,
     /// Its country is not among those that are sent to.
     Country,
     /// There were too many: to the user, the number, the country or in all.
@@ -112,6 +114,7 @@ impl Reason {
         match self {
             Self::Failed => "failed",
             Self::OptedOut => "opted_out",
+            Self::NotAPhone => "not_a_phone",
             Self::Country => "country",
             Self::Throttled => "throttled",
         }
@@ -236,6 +239,7 @@ mod tests {
         for (why, name) in [
             (Reason::Failed, "failed"),
             (Reason::OptedOut, "opted_out"),
+            (Reason::NotAPhone, "not_a_phone"),
             (Reason::Country, "country"),
             (Reason::Throttled, "throttled"),
         ] {

@@ -21,7 +21,11 @@ use crate::{
         throttle,
     },
     fault::Fault,
-    http::{call::Call, mithril, serve::in_time},
+    http::{
+        call::Call,
+        mithril::{self, invalid::Invalid},
+        serve::in_time,
+    },
     observe::{self, Reason},
     store::{
         rounds::Rounds,
@@ -92,6 +96,8 @@ pub enum NotSent {
     Exhausted(Exhausted),
     /// The message could not be sent, or may not go there.
     Failed(Fault),
+    /// SNS takes the number for none: another try changes nothing.
+    NotAPhone,
     /// Something else of ours.
     Fault(Fault),
 }
@@ -101,6 +107,7 @@ impl From<NotSent> for mithril::Error {
         match why {
             NotSent::Exhausted(exhausted) => Self::SendTimeout(exhausted),
             NotSent::Failed(fault) => Self::SmsFailed(fault),
+            NotSent::NotAPhone => Invalid::impossible_phone("factor").into(),
             NotSent::Fault(fault) => Self::Fault(fault),
         }
     }
@@ -225,9 +232,13 @@ impl<'a> Sending<'a> {
                 let reason = match why {
                     Why::Failed => Reason::Failed,
                     Why::OptedOut => Reason::OptedOut,
+                    Why::NotAPhone => Reason::NotAPhone,
                 };
                 observe::sms_failed(reason, self.call.told(Some(&wanted.binding.phone.masked())));
-                Err(NotSent::Failed(fault))
+                Err(match why {
+                    Why::NotAPhone => NotSent::NotAPhone,
+                    Why::Failed | Why::OptedOut => NotSent::Failed(fault),
+                })
             }
         }
     }
@@ -311,7 +322,7 @@ impl<'a> Sending<'a> {
                 observe::sms_failed(Reason::Country, self.call.told(Some(&address)));
             }
             // Counted where it failed, or no message at all.
-            NotSent::Failed(_) | NotSent::Fault(_) => {}
+            NotSent::Failed(_) | NotSent::NotAPhone | NotSent::Fault(_) => {}
         }
     }
 }

@@ -7,19 +7,29 @@ use super::source::{Source, below, read, root, verdict};
 /// Where the requirements are, and the tests that show them.
 const SECURITY: &str = "docs/security.md";
 
-/// How many requirements there are: R01, R02, and so on.
+/// How many requirements there must be rows for: R01, R02, and so on.
 const REQUIREMENTS: usize = 69;
+
+/// How many there are, with those that came of attacking it. They have rows once they are met.
+const WITH_NEWER: usize = 80;
 
 #[test]
 fn each_requirement_names_tests_that_exist() {
     let text = read(SECURITY).text;
     let rows: Vec<&str> = text.lines().filter(|line| is_requirement(line)).collect();
     let ids = rows.iter().map(|row| row[2..5].to_owned());
-    let wanted: Vec<String> = (1..=REQUIREMENTS).map(|number| format!("R{number:02}")).collect();
+    let ids: Vec<String> = ids.collect();
+    let id = |number| format!("R{number:02}");
+    let wanted: Vec<String> = (1..=REQUIREMENTS).map(id).collect();
+    let newer: Vec<String> = (REQUIREMENTS + 1..=WITH_NEWER).map(id).collect();
     let mut broken = Vec::new();
-    if ids.collect::<Vec<_>>() != wanted {
+    let (older, rest) = ids.split_at(ids.len().min(REQUIREMENTS));
+    let is_ordered = rest.is_sorted() && rest.iter().all(|id| newer.contains(id));
+    if older != wanted || !is_ordered {
         broken.push(format!(
-            "{SECURITY} must have one row for each of R01 to R{REQUIREMENTS}, in this order"
+            "{SECURITY} must have one row for each of R01 to R{REQUIREMENTS}, in this order, and after them rows of R{} to \
+             R{WITH_NEWER}, in theirs",
+            REQUIREMENTS + 1
         ));
     }
     let tests = tests();

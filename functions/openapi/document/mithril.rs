@@ -178,7 +178,13 @@ pub fn factor_init(route: &Route) -> OperationBuilder {
     .response(
         "401",
         denied("No token, one that is not good for this, or the user is blocked"),
-    );
+    )
+    .response(
+        "403",
+        json::<MithrilError>("An access token needs the scope `app:authorize` or `authentication_factor:write`")
+            .header(CHALLENGE, text()),
+    )
+    .response("404", json::<MithrilError>("The user has no active factor"));
     sends_text(takes(operation, object(reference::<FactorForm>())))
 }
 
@@ -191,7 +197,7 @@ pub fn factor_approve(route: &Route) -> OperationBuilder {
             "401",
             denied("No token, one that is not good for this, a wrong code, or the user is blocked"),
         )
-        .response("409", json::<MithrilError>("The factor is gone, or was changed"))
+        .response("404", json::<MithrilError>("The factor is gone, or disabled"))
         .response("429", too_soon("Too many codes tried"));
     takes(operation, object(reference::<OtpForm>()))
 }

@@ -23,7 +23,7 @@ pub(crate) enum Kind {
     DropResponse,
     /// DynamoDB's writes and transactions only: another transaction holds the item.
     Conflict,
-    /// SES only: `MessageRejected`, as for a suppressed or unverified address.
+    /// SES: `MessageRejected`, as for a suppressed or unverified address. SNS: `InvalidParameter`, as for a number that is none.
     Rejected,
     /// SNS only: the number has opted out.
     OptedOut,
@@ -57,7 +57,7 @@ impl Rule {
         let fits = match rule.kind {
             Kind::Error | Kind::Throttle | Kind::Hang | Kind::DropResponse => true,
             Kind::Conflict => rule.service == Service::DynamoDb,
-            Kind::Rejected => rule.service == Service::Ses,
+            Kind::Rejected => matches!(rule.service, Service::Ses | Service::Sns),
             Kind::OptedOut => rule.service == Service::Sns,
         };
         if !fits {
@@ -155,7 +155,12 @@ pub(super) fn answer(service: Service, operation: &str, kind: Kind, body: &[u8])
                 "OptedOut",
                 "The phone number has opted out of receiving SMS messages.",
             ),
-            Kind::Error | Kind::Hang | Kind::DropResponse | Kind::Conflict | Kind::Rejected => query::SNS.refusal(
+            Kind::Rejected => query::SNS.refusal(
+                StatusCode::BAD_REQUEST,
+                "InvalidParameter",
+                "Invalid parameter: PhoneNumber Reason: it is not valid to publish to",
+            ),
+            Kind::Error | Kind::Hang | Kind::DropResponse | Kind::Conflict => query::SNS.refusal(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "InternalError",
                 "An internal error occurred.",

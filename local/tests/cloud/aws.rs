@@ -260,7 +260,7 @@ async fn a_fault_that_makes_no_sense_is_refused() {
         json!({ "service": "dynamodb", "kind": "error", "times": -1 }),
         json!({ "service": "dynamodb", "kind": "error", "extra": 1 }),
         json!({ "service": "ses", "kind": "conflict" }),
-        json!({ "service": "sns", "kind": "rejected" }),
+        json!({ "service": "dynamodb", "kind": "rejected" }),
         json!([]),
     ] {
         let response = send(local.post("/_local/faults", &body)).await;

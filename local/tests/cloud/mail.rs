@@ -212,6 +212,14 @@ async fn mail_and_text_messages_are_refused_as_aws_refuses_them() {
         text("+15555550123").await.expect_err("opted out").code(),
         Some("OptedOut")
     );
+    fault(&local, "sns", json!("Publish"), "rejected", 0, 1).await;
+    assert!(
+        text("+15555550123")
+            .await
+            .expect_err("rejected")
+            .into_service_error()
+            .is_invalid_parameter_exception()
+    );
     fault(&local, "sns", Value::Null, "throttle", 0, 1).await;
     assert_eq!(
         text("+15555550123").await.expect_err("throttled").code(),

@@ -27,6 +27,8 @@ pub enum Why {
     Failed,
     /// The number's owner takes no messages from us; another try changes nothing.
     OptedOut,
+    /// SNS takes the number for none; another try changes nothing.
+    NotAPhone,
 }
 
 /// SNS did not say that it took a message.
@@ -85,12 +87,15 @@ fn request(terms: &Terms, to: &Phone, text: &Secret) -> PublishInputBuilder {
 }
 
 /// Publish's reference has no error for a number that has opted out, and SNS often takes the message and tells only its
-/// delivery log. Where it does refuse, its code says so, or the words after the code of any bad parameter.
+/// delivery log. Where it does refuse, its code says so, or the words after the code of any bad parameter. Those name the
+/// parameter: what is wrong with ours, such as the sender's name, is no fault of the number.
 fn why(code: Option<&str>, message: Option<&str>) -> Why {
-    let said = || message.unwrap_or_default().to_ascii_lowercase().contains("opted out");
+    let message = message.unwrap_or_default().to_ascii_lowercase();
+    let said = |words: &[&str]| words.iter().any(|words| message.contains(words));
     match code {
         Some("OptedOut") => Why::OptedOut,
-        Some("InvalidParameter") if said() => Why::OptedOut,
+        Some("InvalidParameter") if said(&["opted out"]) => Why::OptedOut,
+        Some("InvalidParameter") if said(&["phonenumber", "phone number", "not valid to publish to"]) => Why::NotAPhone,
         Some(_) | None => Why::Failed,
     }
 }
@@ -138,16 +143,27 @@ mod tests {
     }
 
     #[test]
-    fn a_number_that_has_opted_out_is_told_from_a_failure() {
+    fn a_number_that_gets_no_messages_is_told_from_a_failure() {
         const OUT: &str = "Invalid parameter: PhoneNumber Reason: Phone number is opted out";
         for (code, message, expected) in [
             (Some("OptedOut"), None, Why::OptedOut),
             (Some("InvalidParameter"), Some(OUT), Why::OptedOut),
             (
                 Some("InvalidParameter"),
+                Some("Invalid parameter: PhoneNumber Reason: +1 is not valid to publish to"),
+                Why::NotAPhone,
+            ),
+            (
+                Some("InvalidParameter"),
                 Some("+1 is not valid to publish to"),
+                Why::NotAPhone,
+            ),
+            (
+                Some("InvalidParameter"),
+                Some("Invalid parameter: MessageAttributes Reason: x is no AWS.SNS.SMS.SenderID"),
                 Why::Failed,
             ),
+            (Some("InternalError"), Some("PhoneNumber"), Why::Failed),
             (Some("InvalidParameter"), None, Why::Failed),
             (Some("InternalError"), Some(OUT), Why::Failed),
             (Some("Throttling"), None, Why::Failed),

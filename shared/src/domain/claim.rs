@@ -1,4 +1,5 @@
-//! Who has a name: the login and the mail address of a user, each once in a domain, without regard to case.
+//! Who has a name: the login and the mail address of a user, each once in a domain, without regard to case, and what the
+//! login looks like.
 
 use sha2::{Digest, Sha256};
 
@@ -11,7 +12,7 @@ use super::{
 /// A name that is taken.
 #[derive(Clone, Copy, Debug)]
 pub struct Claim {
-    /// Which: see [`login`] and [`email`].
+    /// Which: see [`login`], [`email`] and [`looks`].
     pub key: [u8; 32],
     /// Whose.
     pub user: UserId,
@@ -27,6 +28,21 @@ pub fn login(domain: &DomainName, login: &Login) -> [u8; 32] {
 #[must_use]
 pub fn email(domain: &DomainName, email: &EmailAddress) -> [u8; 32] {
     key(b"email", domain, email.canonical())
+}
+
+/// The keys that a new login needs in a domain: its own, and those of what it looks like.
+#[must_use]
+pub fn logins(domain: &DomainName, login: &Login) -> Vec<[u8; 32]> {
+    let mut keys = looks(domain, login);
+    keys.push(self::login(domain, login));
+    keys
+}
+
+/// The keys of what a login looks like in a domain: two logins that share one can be taken for each other.
+#[must_use]
+pub fn looks(domain: &DomainName, login: &Login) -> Vec<[u8; 32]> {
+    let looks = login.looks();
+    looks.iter().map(|look| key(b"look", domain, look)).collect()
 }
 
 /// A key that is nobody's: what cannot be a name is looked up like one.

@@ -11,11 +11,11 @@ pub enum Scope {
     ReadApi,
     /// Broadleaf: the passcode endpoints.
     Passcode,
-    /// Mithril: what its clients ask for at login. It opens no route of ours.
+    /// Mithril: what its clients ask for at login. It changes the phone of one's own factor, and opens nothing else.
     AppAuthorize,
     /// Mithril: reading second factors.
     FactorRead,
-    /// Mithril: making second factors, turning them off and on.
+    /// Mithril: making second factors, turning them off and on, and changing the phone of one's own.
     FactorWrite,
     /// Mithril: emptying second factors.
     FactorReset,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rand::TryCryptoRng;
 
 use super::{
+    claim,
     id::{ClientId, UserId},
     lockout::Lockout,
     name::{DisplayName, DomainName, EmailAddress, Login},
@@ -26,6 +27,9 @@ pub struct User {
     pub email: EmailAddress,
     /// Login name, once in the domain.
     pub login: Login,
+    /// The claims to what the login looks like, as they were made: another version of Unicode may find others. A user of before
+    /// there were such claims has none, and is not protected from look-alikes.
+    pub looks: Vec<[u8; 32]>,
     /// Display name.
     pub name: DisplayName,
     /// Password, hashed.
@@ -88,6 +92,7 @@ impl User {
         } = new;
         Ok(Self {
             id: UserId::draw(rng)?,
+            looks: claim::looks(&domain, &login),
             domain,
             email,
             login,
@@ -144,6 +149,7 @@ pub(crate) mod tests {
             domain: DomainName::parse("pbx.era-platform.ru").expect("a domain"),
             email: EmailAddress::parse("my.address@yandex.ru").expect("an address"),
             login: Login::parse("my_login").expect("a login"),
+            looks: Vec::new(),
             name: DisplayName::parse("My Name").expect("a name"),
             password: PasswordHash::from_stored(String::new()),
             opts: Options::new(),

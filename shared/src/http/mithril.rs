@@ -37,6 +37,9 @@ pub const FACTOR_WRITE: Needed = only(&[Scope::FactorWrite]);
 /// What empties a factor.
 pub const FACTOR_RESET: Needed = only(&[Scope::FactorReset]);
 
+/// What changes the phone of one's own factor.
+pub const FACTOR_INIT: Needed = only(&[Scope::AppAuthorize, Scope::FactorWrite]);
+
 /// What makes a user.
 pub const USER_WRITE: Needed = only(&[Scope::UserWrite]);
 

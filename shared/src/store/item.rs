@@ -34,6 +34,12 @@ pub fn bytes(value: impl Into<Vec<u8>>) -> AttributeValue {
     AttributeValue::B(Blob::new(value))
 }
 
+/// A list of keys.
+#[must_use]
+pub fn keys(values: &[[u8; 32]]) -> AttributeValue {
+    AttributeValue::L(values.iter().map(|key| bytes(*key)).collect())
+}
+
 /// A time attribute: whole seconds, as DynamoDB's time to live wants them.
 #[must_use]
 pub fn time(value: Timestamp) -> AttributeValue {
@@ -133,6 +139,15 @@ impl<'a> Reader<'a> {
     /// [`Corrupt`].
     pub fn texts(self, name: &'static str) -> Result<Vec<&'a str>, Corrupt> {
         let one = |value: &'a AttributeValue| value.as_s().ok().map(String::as_str);
+        self.find(name, |value| value.as_l().ok()?.iter().map(one).collect())
+    }
+
+    /// A list of keys.
+    ///
+    /// # Errors
+    /// [`Corrupt`].
+    pub fn keys(self, name: &'static str) -> Result<Vec<[u8; 32]>, Corrupt> {
+        let one = |value: &AttributeValue| value.as_b().ok()?.as_ref().try_into().ok();
         self.find(name, |value| value.as_l().ok()?.iter().map(one).collect())
     }
 

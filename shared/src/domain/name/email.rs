@@ -2,7 +2,7 @@
 
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 
-use super::{DomainName, MOST_BYTES, Malformed, is_ignorable, is_unwritten};
+use super::{DomainName, MOST_BYTES, Malformed, is_ignorable, is_joiner, is_unwritten, trimmed};
 
 /// One bare mailbox: what a mail may be sent to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,11 +15,12 @@ pub struct EmailAddress {
 impl EmailAddress {
     /// Takes a dot-atom of 1 to 64 ASCII characters (RFC 5322 §3.2.3; no `%`, which relays and decoders read as their
     /// own), `@`, and a host name of at least two labels, in Unicode or ASCII (UTS 46); 254 in all (RFC 5321 §4.5.3).
-    /// Nothing quoted, no comment, no display name, no list, no IP address.
+    /// Nothing quoted, no comment, no display name, no list, no IP address. Blanks around it are trimmed.
     ///
     /// # Errors
     /// [`Malformed`] in every way but [`Malformed::MixedScripts`].
     pub fn parse(text: &str) -> Result<Self, Malformed> {
+        let text = trimmed(text);
         if text.is_empty() {
             return Err(Malformed::Empty);
         }
@@ -75,8 +76,9 @@ fn is_atom(atom: &str) -> bool {
 }
 
 fn mail_host(text: &str) -> Result<DomainName, Malformed> {
-    // UTS 46 would drop what cannot be seen; a person did not type it.
-    if text.chars().any(|symbol| is_unwritten(symbol) || is_ignorable(symbol)) {
+    // UTS 46 would drop what cannot be seen; a person did not type it. It drops no joiner: those must be in place.
+    let is_hidden = |symbol| (is_unwritten(symbol) || is_ignorable(symbol)) && !is_joiner(symbol);
+    if text.chars().any(is_hidden) {
         return Err(Malformed::InvalidSymbols);
     }
     let ascii = Uts46::new()
@@ -118,6 +120,14 @@ mod tests {
                 ("masha@пример.рф", Ok("masha@xn--e1afmkfd.xn--p1ai")),
                 ("masha@ПРИМЕР。РФ", Ok("masha@xn--e1afmkfd.xn--p1ai")),
                 ("masha@xn--e1afmkfd.xn--p1ai", Ok("masha@xn--e1afmkfd.xn--p1ai")),
+                ("ali@نامه\u{200c}ای.com", Ok("ali@xn--mgba3gch31f060k.com")),
+                ("ali@xn--mgba3gch31f060k.com", Ok("ali@xn--mgba3gch31f060k.com")),
+                ("sri@ශ්\u{200d}රී.com", Ok("sri@xn--10cl1a0b660p.com")),
+                (" masha@yandex.ru ", Ok("masha@yandex.ru")),
+                ("\tmasha@yandex.ru\u{a0}\u{2009}", Ok("masha@yandex.ru")),
+                (" ", Err(Empty)),
+                ("masha @yandex.ru", Err(InvalidSymbols)),
+                ("masha@ yandex.ru", Err(InvalidSymbols)),
                 (&most, Ok(&most)),
                 (&most.replace(".ru", "d.ru"), Err(TooLong)),
                 (&format!("{local}l@a.io"), Err(TooLong)),
@@ -137,6 +147,11 @@ mod tests {
                 ("masha@[127.0.0.1]", Err(InvalidSymbols)),
                 ("masha@xn--a.ru", Err(InvalidSymbols)),
                 ("masha@yan\u{200b}dex.ru", Err(InvalidSymbols)),
+                ("masha@yan\u{200c}dex.ru", Err(InvalidSymbols)),
+                ("masha@yan\u{200d}dex.ru", Err(InvalidSymbols)),
+                ("ali@نامه\u{200c}.com", Err(InvalidSymbols)),
+                // The same in ASCII: `a`, a joiner, `b`.
+                ("masha@xn--ab-m1t.ru", Err(InvalidSymbols)),
                 ("masha@yan\u{ad}dex.ru", Err(InvalidSymbols)),
                 ("masha@yan\u{fe0f}dex.ru", Err(InvalidSymbols)),
                 (".masha@yandex.ru", Err(InvalidSymbols)),

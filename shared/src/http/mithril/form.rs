@@ -154,7 +154,7 @@ pub struct NewFactorForm {
 pub struct FactorForm {
     #[schema(schema_with = factor_types)]
     r#type: String,
-    /// In the form of E.164.
+    /// In the form of E.164, and possible in the numbering plan of its country.
     #[schema(pattern = r"^\+[1-9][0-9]{6,14}$", example = "+380881234530")]
     factor: String,
 }
@@ -185,10 +185,10 @@ pub struct UserForm {
     /// The caller's, when it is left out.
     #[schema(min_length = 1, max_length = 253, example = "pbx.era-platform.ru")]
     domain: Option<String>,
-    /// Login name, once in the domain.
+    /// Login name, once in the domain. One that is left out is derived from the address, and is never taken.
     #[schema(min_length = 1, max_length = 64, example = "my_login")]
     login: Option<String>,
-    /// Display name.
+    /// Display name: the login or what it is derived from, when it is left out.
     #[schema(min_length = 1, max_length = 128, example = "My Name")]
     name: Option<String>,
     /// Whether it is an administrator of the domain.

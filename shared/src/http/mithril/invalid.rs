@@ -70,6 +70,12 @@ impl Invalid {
         Self::new(field, "format", &[pattern], "has invalid format")
     }
 
+    /// A phone number that its country's numbering plan cannot hold, or that SNS takes for none.
+    #[must_use]
+    pub fn impossible_phone(field: &str) -> Self {
+        Self::new(field, "format", &[], "is not a possible phone number")
+    }
+
     /// A field whose text is no name of its kind.
     #[must_use]
     pub fn malformed(field: &str, malformed: Malformed) -> Self {
@@ -219,6 +225,8 @@ mod tests {
             &[],
             "is too long",
         );
+        let words = "is not a possible phone number";
+        check(Invalid::impossible_phone("factor"), "$.factor", "format", &[], words);
         check(
             Invalid::taken("email"),
             "$.email",

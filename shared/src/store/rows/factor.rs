@@ -47,7 +47,7 @@ impl Row for Factor {
             user: row.parsed("user_id", UserId::parse)?,
             factor_type: row.parsed("type", FactorType::parse)?,
             value: match row.has("value") {
-                true => Some(row.parsed("value", Phone::parse)?),
+                true => Some(row.parsed("value", Phone::from_stored)?),
                 false => None,
             },
             is_active: row.flag("is_active")?,
@@ -61,13 +61,17 @@ impl Row for Factor {
     }
 }
 
-/// Empties a factor, active or not: its owner has to show a phone anew. Refused when it is another one or gone.
+/// Empties a factor: its owner has to show a phone anew. Refused when it is another one, gone, or disabled.
 #[must_use]
 pub fn reset(id: &FactorId, now: Timestamp) -> Change {
     Change {
         update: "SET updated_at = :now REMOVE #value",
-        condition: "id = :id",
-        values: vec![(":id", text(id.text())), (":now", time(now))],
+        condition: "id = :id AND is_active = :true",
+        values: vec![
+            (":id", text(id.text())),
+            (":true", AttributeValue::Bool(true)),
+            (":now", time(now)),
+        ],
     }
 }
 
@@ -132,7 +136,7 @@ mod tests {
         let now = Timestamp::from_seconds(7);
         let empty = Factor::new(user, FactorType::Sms, &mut SysRng, now).expect("the system has entropy");
         let set = Factor {
-            value: Phone::parse("+380885550130"),
+            value: Phone::from_stored("+380885550130"),
             is_active: false,
             updated_at: Timestamp::from_seconds(8),
             ..empty.clone()

@@ -93,7 +93,7 @@ impl Row for Token {
                 },
                 APPROVAL => Kind::Approval {
                     wanted: read_scopes(row, "wanted")?,
-                    phone: row.parsed("phone", Phone::parse)?,
+                    phone: row.parsed("phone", Phone::from_stored)?,
                     replaces: match row.has("replaces") {
                         true => Some(row.time("replaces")?),
                         false => None,

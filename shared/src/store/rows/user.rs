@@ -13,7 +13,7 @@ use crate::{
         user::{Sessions, User},
     },
     store::{
-        item::{Corrupt, Item, Reader, Writer, bytes, number, options, text, time},
+        item::{Corrupt, Item, Reader, Writer, bytes, keys, number, options, text, time},
         table::{Change, Condition, Row},
     },
 };
@@ -33,6 +33,7 @@ impl Row for User {
             .with("domain", text(self.domain.as_str()))
             .with("email", text(self.email.as_str()))
             .with("login", text(self.login.as_str()))
+            .with("looks", keys(&self.looks))
             .with("name", text(self.name.as_str()))
             .with("password", text(self.password.to_stored()))
             .with("opts", options(&self.opts))
@@ -53,6 +54,10 @@ impl Row for User {
             domain: row.parsed("domain", |text| DomainName::parse(text).ok())?,
             email: row.parsed("email", |text| EmailAddress::parse(text).ok())?,
             login: row.parsed("login", |text| Login::parse(text).ok())?,
+            looks: match row.has("looks") {
+                true => row.keys("looks")?,
+                false => Vec::new(),
+            },
             name: row.parsed("name", |text| DisplayName::parse(text).ok())?,
             password: PasswordHash::from_stored(row.text("password")?.to_owned()),
             opts: row.options("opts")?,

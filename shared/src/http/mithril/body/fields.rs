@@ -1,7 +1,14 @@
 //! An object, read field by field: what is wrong is collected in the order of reading, and said at the end.
 
 use crate::{
-    domain::{factor::FactorType, name::Malformed, otp::Code, password::Password, phone::Phone, secret::Secret},
+    domain::{
+        factor::FactorType,
+        name::Malformed,
+        otp::Code,
+        password::Password,
+        phone::{NotAPhone, Phone},
+        secret::Secret,
+    },
     http::{
         json::{Json, Object},
         mithril::{Error, invalid::Invalid},
@@ -117,7 +124,11 @@ impl<'a> Fields<'a> {
     /// A phone number, in the form of E.164.
     pub(super) fn phone(&mut self, field: &'static str) -> Option<Phone> {
         let text = self.text(field)?;
-        Phone::parse(text.expose()).or_else(|| self.refuse(Invalid::format(field, r"^\+[1-9][0-9]{6,14}$")))
+        match Phone::parse(text.expose()) {
+            Ok(phone) => Some(phone),
+            Err(NotAPhone::Malformed) => self.refuse(Invalid::format(field, r"^\+[1-9][0-9]{6,14}$")),
+            Err(NotAPhone::Impossible) => self.refuse(Invalid::impossible_phone(field)),
+        }
     }
 
     /// A field that may be there, whatever it holds.

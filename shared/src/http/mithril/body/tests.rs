@@ -188,6 +188,7 @@ fn a_factor_is_made_without_a_value_and_given_a_phone() {
         &[
             (r#"{"type":"SMS","factor":"+380881234530"}"#, Ok("SMS +380881234530")),
             (r#"{"type":"SMS","factor":"380881234530"}"#, Err("$.factor format")),
+            (r#"{"type":"SMS","factor":"+3800881234530"}"#, Err("$.factor format")),
             (r#"{"type":"SMS","factor":380881234530}"#, Err("$.factor cast")),
             (r#"{"type":"TOTP"}"#, Err("$.type inclusion, $.factor required")),
         ],

@@ -1,0 +1,251 @@
+//! Names on every route and operator's command that takes one: mail addresses, logins and keys. Their rules are in tables
+//! beside `domain::name`; here is what callers see of them.
+
+use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use futures_util::future::{join, join_all};
+use serde_json::{Value, json};
+
+use crate::{
+    mail::{CHECK_MAIL, DOMAIN, REGISTER, RESET, bad_value},
+    mithril::{USERS, data, not_taken, password_grant},
+    registration::{PASSWORD, form, made},
+    world::World,
+};
+
+/// A name with blanks around it, as keyboards and clipboards leave them.
+fn blanks(name: &str) -> String {
+    format!(" \t{name}\u{a0} ")
+}
+
+#[tokio::test]
+async fn blanks_around_a_mail_address_login_or_key_are_trimmed() {
+    let world = World::with(&[("MailDomain", "shop.example")]).await;
+    let (login, email) = ("masha", "masha@yandex.ru");
+    let body = form(&[("login", json!(blanks(login))), ("email", json!(blanks(email)))]);
+    let got = world.post(REGISTER).json(&body).send().await;
+    got.is(200, CHECK_MAIL);
+    let link = world.link_to(email).await;
+    made(&world.confirm(&link, PASSWORD).await, login);
+    let [account] = world.accounts(login).await.try_into().expect("one account");
+    assert_eq!(account["email"]["S"], email);
+
+    for key in [login, email] {
+        let body = json!({ "key": blanks(key), "domain": DOMAIN });
+        let got = world.post(RESET).json(&body).of_a_new_source().send().await;
+        got.is(200, CHECK_MAIL);
+        world.advance(121).await;
+    }
+    assert_eq!(world.mails_to(email).await.len(), 3);
+
+    let got = world.grant(password_grant(&blanks(email), PASSWORD)).await;
+    assert_eq!(got.ok(201)["data"]["user_id"], account["user_id"]["S"]);
+
+    let body = json!({ "email": blanks("olga@yandex.ru"), "password": PASSWORD, "login": blanks("olga") });
+    let user = data(&world.post(USERS).bearer(world.admin()).json(&body).send().await, 201);
+    assert_eq!(
+        (&user["email"], &user["login"]),
+        (&json!("olga@yandex.ru"), &json!("olga"))
+    );
+
+    let made = json!({
+        "command": "create_user", "domain": DOMAIN, "email": blanks("ivan@yandex.ru"), "login": blanks("ivan"),
+        "name": "Ivan", "password": PASSWORD,
+    });
+    let made = world.operator(made).await;
+    for (name, value) in [("email", "ivan@yandex.ru"), ("login", "ivan")] {
+        let shown = world
+            .operator(json!({ "command": "show_user", "domain": DOMAIN, name: blanks(value) }))
+            .await;
+        assert_eq!(
+            (&shown["user_id"], &shown["login"]),
+            (&made["user_id"], &json!("ivan")),
+            "{shown}"
+        );
+    }
+    for command in ["suppression", "lift_suppression"] {
+        let told = |email: String| world.operator(json!({ "command": command, "email": email }));
+        assert_eq!(
+            told(blanks("ivan@yandex.ru")).await,
+            told("ivan@yandex.ru".to_owned()).await
+        );
+    }
+    let set = json!({
+        "command": "set_domain", "domain": "other.example", "sender": blanks("no-reply@shop.example"),
+        "reply_to": blanks("help@other.example"),
+    });
+    let set = world.operator(set).await;
+    assert_eq!(
+        (&set["sender"], &set["reply_to"]),
+        (&json!("no-reply@shop.example"), &json!("help@other.example")),
+        "{set}"
+    );
+}
+
+/// Logins of one script each that look like `coco`, which is one of them.
+const ALIKE: [&str; 4] = ["coco", "сосо", "ϲοϲο", "COCO"];
+
+/// A login that is taken, or looks like one that is, in the words of each family.
+async fn taken(world: &World, login: &str) {
+    let got = world.register(login, "other@yandex.ru").send().await;
+    bad_value(&got, "login", "login already exists");
+    let body = json!({ "email": "other@yandex.ru", "password": PASSWORD, "login": login });
+    let got = world.post(USERS).bearer(world.admin()).json(&body).send().await;
+    not_taken(&got, &[["$.login", "unique", "has already been taken"]]);
+    for dry_run in [true, false] {
+        let mut command = create(login, "other@yandex.ru");
+        command["dry_run"] = dry_run.into();
+        let told = world.operator(command).await;
+        let words = told["error"].as_str().unwrap_or_else(|| panic!("{login}: {told}"));
+        assert!(
+            [
+                "the login is taken in that domain",
+                "the login looks like one that is taken in that domain"
+            ]
+            .contains(&words),
+            "{words}"
+        );
+    }
+}
+
+fn create(login: &str, email: &str) -> Value {
+    json!({
+        "command": "create_user", "domain": DOMAIN, "email": email, "login": login, "name": "My Name", "password": PASSWORD,
+    })
+}
+
+#[tokio::test]
+async fn a_login_that_looks_like_anothers_is_taken() {
+    let world = World::new().await;
+    let before = world.rows("ClaimsTable").await.len();
+    world.registered("coco", "one@yandex.ru", PASSWORD).await;
+    for login in ALIKE {
+        taken(&world, login).await;
+    }
+    // In another domain nobody has it.
+    world.open_domain("other.example", json!({})).await;
+    world.link_in("other.example", ALIKE[1], "one@yandex.ru").await;
+    // With its user goes what it looks like, and then anybody may look so.
+    let [user] = world.accounts("coco").await.try_into().expect("one account");
+    let erase = json!({ "command": "erase_user", "user_id": user["user_id"]["S"] });
+    let receipt = world.operator(erase).await;
+    assert_eq!(receipt["receipt"]["tables"]["ClaimsTable"], 4, "{receipt}");
+    assert_eq!(world.rows("ClaimsTable").await.len(), before);
+
+    let body = json!({ "email": "two@yandex.ru", "password": PASSWORD, "login": ALIKE[1] });
+    let user = data(&world.post(USERS).bearer(world.admin()).json(&body).send().await, 201);
+    for login in ALIKE {
+        taken(&world, login).await;
+    }
+    let erase = json!({ "command": "erase_user", "user_id": user["id"] });
+    assert_eq!(world.operator(erase).await["complete"], true);
+    let made = world.operator(create(ALIKE[2], "three@yandex.ru")).await;
+    assert_eq!(made["changed"], true, "{made}");
+    // The same command again is the same user.
+    let again = world.operator(create(ALIKE[2], "three@yandex.ru")).await;
+    assert_eq!(
+        (&again["user_id"], &again["changed"]),
+        (&made["user_id"], &json!(false))
+    );
+    for login in [ALIKE[0], ALIKE[1]] {
+        taken(&world, login).await;
+    }
+}
+
+#[tokio::test]
+async fn of_logins_that_look_alike_one_wins() {
+    let world = World::new().await;
+    let mut links = Vec::new();
+    for (n, login) in ALIKE.iter().enumerate() {
+        links.push(world.link_in(DOMAIN, login, &format!("a{n}@yandex.ru")).await);
+    }
+    let confirmed = links
+        .iter()
+        .map(async |link| world.confirm(link, PASSWORD).await.status);
+    let made = ALIKE.iter().enumerate().map(async |(n, login)| {
+        let body = json!({ "email": format!("b{n}@yandex.ru"), "password": PASSWORD, "login": login });
+        world.post(USERS).bearer(world.admin()).json(&body).send().await.status
+    });
+    let (confirmed, made) = join(join_all(confirmed), join_all(made)).await;
+    let won = [&confirmed[..], &made].concat();
+    assert_eq!(
+        won.iter().filter(|status| matches!(status, 200 | 201)).count(),
+        1,
+        "{won:?}"
+    );
+    assert!(
+        won.iter().all(|status| matches!(status, 200 | 201 | 412 | 422)),
+        "{won:?}"
+    );
+}
+
+/// As a version wrote them that knew no looks.
+#[tokio::test]
+async fn a_user_without_claims_to_looks_is_kept_and_erased() {
+    let world = World::new().await;
+    world.registered("coco", "one@yandex.ru", PASSWORD).await;
+    let [user] = world.accounts("coco").await.try_into().expect("one account");
+    let id = user["user_id"]["S"].as_str().expect("an id");
+    let store = world.dynamodb();
+    let key = AttributeValue::S(id.to_owned());
+    let forget = store
+        .update_item()
+        .table_name("countersign-UsersTable")
+        .key("user_id", key);
+    forget
+        .update_expression("REMOVE looks")
+        .send()
+        .await
+        .expect("it is there");
+    for look in user["looks"]["L"].as_array().expect("looks") {
+        let name = STANDARD.decode(look["B"].as_str().expect("bytes")).expect("base64");
+        let key = AttributeValue::B(Blob::new(name));
+        let claim = store
+            .delete_item()
+            .table_name("countersign-ClaimsTable")
+            .key("name", key);
+        claim.send().await.expect("it is there");
+    }
+    world.grant(password_grant("one@yandex.ru", PASSWORD)).await.ok(201);
+    // Nobody knows of a look that was never claimed; who claims it keeps it when the other goes.
+    let made = world.operator(create(ALIKE[1], "two@yandex.ru")).await;
+    assert_eq!(made["changed"], true, "{made}");
+    let receipt = world.operator(json!({ "command": "erase_user", "user_id": id })).await;
+    assert_eq!(
+        (&receipt["complete"], &receipt["receipt"]["tables"]["ClaimsTable"]),
+        (&json!(true), &json!(2)),
+        "{receipt}"
+    );
+    taken(&world, "coco").await;
+}
+
+#[tokio::test]
+async fn joiners_are_taken_where_a_script_needs_them() {
+    let world = World::new().await;
+    let (login, name, email) = ("علی\u{200c}رضا", "ශ්\u{200d}රී 👩🏽\u{200d}🚀", "ali@نامه\u{200c}ای.com");
+    let ascii = "ali@xn--mgba3gch31f060k.com";
+    let body = form(&[("login", json!(login)), ("name", json!(name)), ("email", json!(email))]);
+    world.post(REGISTER).json(&body).send().await.is(200, CHECK_MAIL);
+    made(&world.confirm(&world.link_to(ascii).await, PASSWORD).await, login);
+    let [account] = world.accounts(login).await.try_into().expect("one account");
+    assert_eq!(
+        (&account["name"]["S"], &account["email"]["S"]),
+        (&json!(name), &json!(ascii))
+    );
+    // Without the joiner it is the same login.
+    let plain = login.replace('\u{200c}', "");
+    taken(&world, &plain).await;
+    world.forgot(&plain).send().await.is(200, CHECK_MAIL);
+    assert_eq!(world.mails_to(ascii).await.len(), 2);
+    world.grant(password_grant(email, PASSWORD)).await.ok(201);
+    for (field, value) in [
+        ("login", "ad\u{200d}min"),
+        ("name", "Ma\u{200c}sha"),
+        ("name", "Masha\u{200d}"),
+        ("email", "a@yan\u{200d}dex.ru"),
+    ] {
+        let body = form(&[(field, json!(value))]);
+        let got = world.post(REGISTER).json(&body).of_a_new_source().send().await;
+        bad_value(&got, field, &format!("{field} contains invalid symbols"));
+    }
+}
