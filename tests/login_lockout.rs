@@ -251,8 +251,10 @@ async fn a_block_may_end_by_itself() {
     world.advance(86_400).await;
     world.block_by_passwords(&olga).await;
     assert_eq!(told().await, 2);
-    // Somebody's decision takes its place, and does not end by itself.
-    world.decide(&olga, "block").await;
+    // An administrator's block takes its place on request, and does not expire.
+    let path = format!("{API}/users/{}/actions/block", olga.id);
+    let replaced = world.ask("PATCH", &path).bearer(world.admin());
+    replaced.json(&json!({ "replace": true })).send().await.ok(200);
     world.advance(3600).await;
     user_blocked(&world.sign_in(&olga, &olga.password).await);
 }
