@@ -30,11 +30,15 @@ impl World {
         self.user_row(&person.id).await["lockout"]["M"]["why"]["S"].take()
     }
 
-    /// An administrator blocks or unblocks a person; gives the user.
+    /// An administrator blocks a person, whatever failures have done, or unblocks one; gives the user.
     async fn decide(&self, person: &Person, action: &str) -> Value {
         let path = format!("{API}/users/{}/actions/{action}", person.id);
-        let got = self.ask("PATCH", &path).bearer(self.admin()).send().await;
-        got.ok(200)["data"].take()
+        let ask = self.ask("PATCH", &path).bearer(self.admin());
+        let ask = match action {
+            "block" => ask.json(&json!({ "replace": true })),
+            _ => ask,
+        };
+        ask.send().await.ok(200)["data"].take()
     }
 
     /// Blocks a person by wrong codes; gives the token that was used.
