@@ -123,6 +123,11 @@ async fn a_user_whose_name_is_an_id_keeps_it_unless_it_could_be_somebody_elses()
     let id = "5ad61494-b10b-4f7f-90e4-6d2792e4c2e6";
     let ids = made(id).await;
     assert!(ids[0].contains(id), "{ids:?}");
+    assert_eq!(
+        made(&id.to_uppercase()).await,
+        ids,
+        "a subject's UUID is one in any letter case"
+    );
     let ids = made("anna").await;
     let of_anna = ids.iter().find(|found| !found.contains(id)).expect("another row");
     // Somebody who calls himself as anna is mapped is not her.

@@ -15,6 +15,7 @@ mod factor_races;
 mod factor_switches;
 mod factors;
 mod faults;
+mod ids;
 mod jwt;
 mod key_rotation;
 mod login;

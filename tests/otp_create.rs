@@ -45,7 +45,7 @@ async fn only_the_users_own_login_gets_one() {
     let before = world.mails().await.len();
     forbidden(&world.another_code(&maria, &token).await);
     forbidden(&world.another_code(&demo, &theirs).await);
-    for id in [NOBODY, &demo.id.to_uppercase(), "me", "%20", "%EF%BC%91"] {
+    for id in [NOBODY, &maria.id.to_uppercase(), "me", "%20", "%EF%BC%91"] {
         let path = format!("{USERS}/{id}/actions/create_otp");
         forbidden(&world.ask("PATCH", &path).bearer(&token).send().await);
     }

@@ -301,15 +301,18 @@ async fn an_unknown_user_is_not_found_however_the_id_is_spelled() {
             .await
             .is(404, NO_USER);
     }
-    let upper = id.to_uppercase();
-    if upper != id {
-        world
-            .get(&of(&upper))
-            .private_token(world.admin())
-            .send()
-            .await
-            .is(404, NO_USER);
-    }
+}
+
+#[tokio::test]
+async fn an_id_is_read_in_any_letter_case() {
+    let world = World::new().await;
+    let created = create(&world, world.user()).await;
+    let upper = world.id("/user/user_id").to_uppercase();
+    let ask = || world.get(&of(&upper)).private_token(world.admin());
+    assert_eq!(pin(&ask().send().await, 200), created);
+    let revocation = world.post(&revoke(&upper)).private_token(world.admin());
+    revocation.send().await.is(202, "{}");
+    ask().send().await.is(404, NO_PIN);
 }
 
 #[tokio::test]

@@ -289,5 +289,5 @@ fn shown_factor(factor: &Factor) -> Value {
 }
 
 pub fn user_id_of(text: &str) -> Result<UserId, Failed> {
-    UserId::parse(text).ok_or(Failed::from("user_id is a UUID in lower case"))
+    UserId::parse(text).ok_or(Failed::from("user_id is a UUID"))
 }

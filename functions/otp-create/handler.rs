@@ -3,6 +3,7 @@ use countersign_shared::{
     domain::{
         access::Refusal,
         factor::{Factor, FactorType},
+        id::UserId,
         key::{Answers, Keyring, OtpCodes},
         meter::Meter,
         otp::{Binding, Otps, Purpose},
@@ -83,7 +84,7 @@ impl Create {
         let mut rounds = Rounds::new(ROUNDS);
         while rounds.begin().await {
             let login = second_factor::read(doors, call, presented, waits).await??;
-            if login.user.id.text() != call.path_parameter("user_id") {
+            if UserId::parse(call.path_parameter("user_id")) != Some(login.user.id) {
                 return Err(Error::Forbidden);
             }
             call.note_subject(format!("user:{}", login.user.id.text()));

@@ -18,10 +18,10 @@ impl UserId {
         random(rng).map(Self)
     }
 
-    /// Reads the canonical form; anything else names nobody.
+    /// Reads the form 8-4-4-4-12 in any letter case; anything else names nobody.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        canonical(text).map(Self)
+        read(text).map(Self)
     }
 
     /// From its 16 bytes.
@@ -56,10 +56,10 @@ impl FactorId {
         random(rng).map(Self)
     }
 
-    /// Reads the canonical form; anything else names no factor.
+    /// Reads the form 8-4-4-4-12 in any letter case; anything else names no factor.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        canonical(text).map(Self)
+        read(text).map(Self)
     }
 
     /// The canonical form.
@@ -73,10 +73,10 @@ fn random(rng: &mut impl TryCryptoRng) -> Result<Uuid, NoEntropy> {
     Ok(uuid::Builder::from_random_bytes(random_bytes(rng)?).into_uuid())
 }
 
-fn canonical(text: &str) -> Option<Uuid> {
+fn read(text: &str) -> Option<Uuid> {
     let id = Uuid::try_parse(text).ok()?;
-    // The parser also takes upper case, braces and URNs: a second spelling of an id would be a second key.
-    (id.hyphenated().to_string() == text).then_some(id)
+    // RFC 9562 §4 reads letters of either case. The parser also takes braces, URNs and no hyphens at all, which are not ids here.
+    id.hyphenated().to_string().eq_ignore_ascii_case(text).then_some(id)
 }
 
 /// A client of the API: 1 to 64 characters of `A-Za-z0-9._-`.
@@ -108,23 +108,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_user_id_has_one_spelling() {
+    fn an_id_is_read_in_any_letter_case_and_written_in_lower_case() {
         let id = UserId::draw(&mut SysRng).expect("the system has entropy");
-        assert_eq!(UserId::parse(&id.text()), Some(id));
         assert_eq!(UserId::from_bytes(*id.as_bytes()), id);
+        assert_eq!(id.text(), id.text().to_lowercase());
+        let mixed = format!("{}{}", id.text()[..18].to_uppercase(), &id.text()[18..]);
+        for text in [id.text(), id.text().to_uppercase(), mixed] {
+            assert_eq!(UserId::parse(&text), Some(id), "{text}");
+            assert_eq!(FactorId::parse(&text).map(|id| id.text()), Some(id.text()), "{text}");
+        }
         let simple = id.text().replace('-', "");
         for other in [
-            id.text().to_uppercase(),
             format!("{{{}}}", id.text()),
+            format!("urn:uuid:{}", id.text()),
+            format!("{} ", id.text()),
             simple,
             String::new(),
             "123".into(),
         ] {
-            // An id of digits only has no upper case; then the upper-case spelling is the id itself.
-            if other != id.text() {
-                assert_eq!(UserId::parse(&other), None, "{other}");
-                assert_eq!(FactorId::parse(&other), None, "{other}");
-            }
+            assert_eq!(UserId::parse(&other), None, "{other}");
+            assert_eq!(FactorId::parse(&other), None, "{other}");
         }
     }
 

@@ -180,11 +180,11 @@ fn id_of(key: &Key<Passcodes>, binding: &Binding, passcode: &Secret, millis: u64
 pub struct PasscodeId(String);
 
 impl PasscodeId {
-    /// Reads an id; `None` for anything but a ULID in its canonical upper-case form.
+    /// Reads an id in any letter case; `None` for anything but a ULID of the canonical alphabet.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let id = Ulid::from_string(text).ok()?;
-        (id.to_string() == text).then(|| Self(text.to_owned()))
+        let id = Ulid::from_string(text).ok()?.to_string();
+        id.eq_ignore_ascii_case(text).then_some(Self(id))
     }
 
     /// The 26 characters.
@@ -403,16 +403,20 @@ mod tests {
     }
 
     #[test]
-    fn ids_have_one_spelling() {
+    fn ids_are_read_in_any_letter_case_and_written_in_upper_case() {
+        const ID: &str = "01FM98Y1WCT0KT0AT56TMJ1973";
         for (text, good) in [
-            ("01FM98Y1WCT0KT0AT56TMJ1973", true),
-            ("01fm98y1wct0kt0at56tmj1973", false),
+            (ID, true),
+            ("01fm98y1wct0kt0at56tmj1973", true),
+            ("01FM98Y1WCT0kt0at56tmj1973", true),
             ("01FM98Y1WCT0KT0AT56TMJ197", false),
             ("O1FM98Y1WCT0KT0AT56TMJ1973", false),
+            ("01FM98Y1WCT0KT0AT56TMJ197l", false),
             ("8ZZZZZZZZZZZZZZZZZZZZZZZZZ", false),
             ("", false),
         ] {
-            assert_eq!(PasscodeId::parse(text).is_some(), good, "{text}");
+            let read = PasscodeId::parse(text);
+            assert_eq!(read.as_ref().map(PasscodeId::as_str), good.then_some(ID), "{text}");
         }
     }
 

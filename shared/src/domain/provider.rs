@@ -52,12 +52,15 @@ impl Provider {
         name.map(|name| self.user_named(name)).ok_or(Refusal::UnknownToken)
     }
 
-    /// The id of the user whom the provider calls that. Its own word where that is a UUID as we write it; else a UUID (version 8,
-    /// RFC 9562 §5.8) derived from it. A name that looks like a derived one is derived again: nobody can choose to be called as
-    /// somebody else is mapped.
+    /// The id of the user whom the provider calls that. Its own word where that is a UUID; else a UUID (version 8, RFC 9562 §5.8)
+    /// derived from it. A name that looks like a derived one is derived again: nobody can choose to be called as somebody else is
+    /// mapped. For the same reason a UUID is read in any letter case only where the name is the subject, which the provider assigns
+    /// (RFC 7519 §4.1.2): two users may choose names that differ in nothing else.
     #[must_use]
     pub fn user_named(&self, name: &str) -> UserId {
-        match UserId::parse(name) {
+        let is_assigned = self.user == "sub";
+        let id = UserId::parse(name).filter(|id| is_assigned || id.text() == name);
+        match id {
             Some(id) if Uuid::from_bytes(*id.as_bytes()).get_version_num() != 8 => id,
             _ => {
                 let digest = Sha256::digest(framed(&[
@@ -141,6 +144,7 @@ mod tests {
         const OWN: &str = "5ad61494-b10b-4f7f-90e4-6d2792e4c2e6";
         let found = |name: &str| provider().user(&claims(&[("sub", name)])).expect("a name").text();
         assert_eq!(found(OWN), OWN);
+        assert_eq!(found(&OWN.to_uppercase()), OWN, "the provider assigns subjects");
         // From an independent implementation: SHA-256 over the three parts, each behind its length in eight bytes.
         assert_eq!(found("auth0|anna"), "8e09fc51-3a69-85ca-9e04-4e059257c52a");
         let mut seen = vec![found("auth0|anna")];
@@ -148,8 +152,8 @@ mod tests {
             "Auth0|anna",
             " auth0|anna",
             "анна",
-            &OWN.to_uppercase(),
             &found("auth0|anna"),
+            &found("auth0|anna").to_uppercase(),
         ] {
             let id = found(name);
             assert_ne!(id, *name);
@@ -162,7 +166,22 @@ mod tests {
             ..provider()
         };
         assert_ne!(other.user_named("auth0|anna").text(), found("auth0|anna"));
-        for nobody in [&[][..], &[("sub", "")], &[("email", "anna@example.com")]] {
+        let chosen = Provider {
+            user: "preferred_username".into(),
+            ..provider()
+        };
+        assert_eq!(chosen.user_named(OWN).text(), OWN);
+        assert_ne!(
+            chosen.user_named(&OWN.to_uppercase()).text(),
+            OWN,
+            "users may choose other names"
+        );
+        for nobody in [
+            &[][..],
+            &[("sub", text(""))],
+            &[("sub", list(&["anna"]))],
+            &[("email", text("anna@example.com"))],
+        ] {
             assert!(matches!(provider().user(&claims(nobody)), Err(Refusal::UnknownToken)));
         }
     }
