@@ -3,6 +3,7 @@
 
 mod app_root;
 mod audit;
+mod block_ends;
 mod blocks;
 mod cleanup;
 mod code_secrecy;

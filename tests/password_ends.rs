@@ -208,8 +208,8 @@ async fn a_reset_lifts_what_failures_did_and_not_what_somebody_decided() {
     assert!(world.opens(&id, NEW).await);
 
     world.advance(121).await;
-    let link = world.reset_link("maria", email).await;
     world.operator(json!({ "command": "block_user", "user_id": id })).await;
+    let link = world.reset_link("maria", email).await;
     is_set(&world.reset(&link, OLD).await, "maria");
     assert_eq!(world.user_row(&id).await["lockout"]["M"]["why"]["S"], "decision");
     let token = json!({

@@ -188,6 +188,22 @@ async fn revoke_ends_the_pin_and_leaves_no_ciphertext() {
 }
 
 #[tokio::test]
+async fn a_pin_that_ended_with_its_owners_tokens_cannot_be_revoked() {
+    let world = World::new().await;
+    let id = world.id("/user/user_id");
+    create(&world, world.user()).await;
+    let row = world.rows("SupportPinsTable").await;
+    world.operator(json!({ "command": "end_tokens", "user_id": id })).await;
+    world
+        .post(&revoke(id))
+        .private_token(world.admin())
+        .send()
+        .await
+        .is(404, NO_PIN_TO_REVOKE);
+    assert_eq!(world.rows("SupportPinsTable").await, row, "nothing was changed");
+}
+
+#[tokio::test]
 async fn who_is_not_signed_in_gets_401() {
     let world = World::new().await;
     let id = world.id("/user/user_id");

@@ -3,7 +3,7 @@ use countersign_shared::{
     domain::{
         link,
         password::{Cost, PasswordHash},
-        password_reset::{PasswordResetRequest, Target},
+        password_reset::PasswordResetRequest,
         repetition::{Keeping, Remembered},
         secret::{Digest, Secret},
         support_pin::SupportPin,
@@ -76,7 +76,7 @@ impl Confirm {
     async fn confirm(&self, call: &Call, digest: &Digest, given: &Secret) -> Result<Answer, Error> {
         let request = self.requests.get(digest, call.now).await?.ok_or(Error::NoRequest)?;
         call.note_link(digest.short());
-        let (mut user, domain) = self.find(call, &request.target).await?;
+        let (mut user, domain) = self.find(call, &request).await?;
         call.note_subject(format!("user:{}", user.id.text()));
         let password = body::accept_password(&domain.passwords, "pwd", given)?;
         let password = PasswordHash::of(&password, &self.cost, &mut SysRng).map_err(Fault::from)?;
@@ -95,21 +95,22 @@ impl Confirm {
             match transaction.commit().await? {
                 Committed::Yes => return Ok(self.tell(call, &user).await),
                 Committed::No(steps) if steps.contains(&link) => return Err(Error::NoRequest),
-                // The user is another one now; if by another change of the password, the link is void.
-                Committed::No(_) => user = self.find(call, &request.target).await?.0,
+                // The user is another one now; if by another change of the password or by a block, the link may be void.
+                Committed::No(_) => user = self.find(call, &request).await?.0,
             }
         }
         Err(Rounds::lost("the user").into())
     }
 
     /// The user, unless the link is void, and the domain.
-    async fn find(&self, call: &Call, target: &Target) -> Result<(User, Domain), Error> {
+    async fn find(&self, call: &Call, request: &PasswordResetRequest) -> Result<(User, Domain), Error> {
+        let target = &request.target;
         let mut batch = Batch::default();
         batch.want(&self.users, &target.user);
         batch.want(&self.domains, &target.domain);
         let found = batch.read().await?;
         let user = found.take(&self.users, &target.user, call.now)?;
-        let user = user.filter(|user| user.token_generation == target.generation);
+        let user = user.filter(|user| !request.is_void(user));
         let domain = found.take(&self.domains, &target.domain, call.now)?;
         Ok((
             user.ok_or(Error::NoRequest)?,

@@ -127,11 +127,18 @@ impl Request {
                 user: user.id,
                 generation: user.token_generation,
                 domain: wanted.domain.clone(),
+                blocked_at: user.lockout.block.map(|block| block.at),
+                recovers: user
+                    .lockout
+                    .standing(call.now)
+                    .is_some_and(|block| block.why.is_failures()),
             },
             None => Target {
                 user: UserId::draw(&mut SysRng).map_err(Fault::from)?,
                 generation: 0,
                 domain: wanted.domain.clone(),
+                blocked_at: None,
+                recovers: false,
             },
         };
         let (request, id) =

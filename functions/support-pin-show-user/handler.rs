@@ -45,7 +45,9 @@ impl ShowUser {
         let owner = gitlab::administered(&caller)?;
         gitlab::expect_nothing(call)?;
         let pin = self.pins.get(&owner.id(), call.now).await?.ok_or(Error::NoPin)?;
-        let digits = pin.open(owner, &self.keys.at(call.now).await)?.ok_or(Error::NoPin)?;
+        let digits = pin
+            .open(owner, &self.keys.at(call.now).await, call.now)?
+            .ok_or(Error::NoPin)?;
         let noted = self.trail.before(call, "pin_read").await;
         noted.map_err(Error::NotRecorded)?;
         Ok(Answer::json(200, "pin_read", &gitlab::SupportPin::new(&digits, pin.expires_at)).as_step(Step::Verified))

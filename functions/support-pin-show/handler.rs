@@ -34,7 +34,7 @@ impl Endpoint for Show {
         gitlab::expect_nothing(call)?;
         let pin = self.pins.get(&caller.own.id(), call.now).await?.ok_or(Error::NoPin)?;
         let digits = pin
-            .open(&caller.own, &self.keys.at(call.now).await)?
+            .open(&caller.own, &self.keys.at(call.now).await, call.now)?
             .ok_or(Error::NoPin)?;
         Ok(Answer::json(
             200,

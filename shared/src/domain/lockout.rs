@@ -95,7 +95,7 @@ impl Lockout {
             .filter(|block| !block.until.is_some_and(|until| until.is_over(now)))
     }
 
-    /// Whether a block that is over has ended what was issued then.
+    /// Whether the last block, active or expired, has ended what was issued then.
     #[must_use]
     pub fn has_ended(&self, issued_at: Timestamp) -> bool {
         self.block.is_some_and(|block| issued_at <= block.at)

@@ -8,6 +8,7 @@ use super::{
     name::DomainName,
     secret::{Digest, NoEntropy, Secret},
     time::Timestamp,
+    user::User,
 };
 
 /// Whose password is to be reset.
@@ -20,6 +21,10 @@ pub struct Target {
     pub generation: u64,
     /// The domain.
     pub domain: DomainName,
+    /// When the user had been blocked last, if ever.
+    pub blocked_at: Option<Timestamp>,
+    /// It was asked for while failed attempts blocked the user: it is the way out of such blocks.
+    pub recovers: bool,
 }
 
 /// A request as stored, until it is used or over.
@@ -54,5 +59,78 @@ impl PasswordResetRequest {
             expires_at: now.deadline(lifetime),
         };
         Ok((request, text))
+    }
+
+    /// Whether the link is good for nothing any more. It ends with the user's tokens, and with a block that came after it; it does
+    /// not come back when the block expires. Failed attempts are within any stranger's power: so that they cannot void one link
+    /// after the other, they do not void one that was asked for while they blocked the user already.
+    #[must_use]
+    pub fn is_void(&self, user: &User) -> bool {
+        let ended_by_block = user.lockout.block.is_some_and(|block| {
+            let survives = self.target.recovers && block.why.is_failures();
+            self.target.blocked_at != Some(block.at) && !survives
+        });
+        self.target.generation != user.token_generation || ended_by_block
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::rngs::SysRng;
+
+    use super::*;
+    use crate::domain::{
+        lockout::{Block, Why},
+        user::tests::user,
+    };
+
+    #[test]
+    fn a_link_ends_with_tokens_and_with_a_later_block() {
+        use Why::{Decision, Otps, Passwords};
+        let (first, later) = (Some(1000), Some(2000));
+        for (blocked_at, recovers, generation, block, void) in [
+            (None, false, 0, None, false),
+            (None, false, 1, None, true),
+            (None, false, 0, Some((Passwords, first)), true),
+            (None, false, 0, Some((Otps, first)), true),
+            (None, false, 0, Some((Decision, first)), true),
+            // After a block that had expired.
+            (first, false, 0, Some((Passwords, first)), false),
+            (first, false, 0, Some((Passwords, later)), true),
+            // During a block by failures.
+            (first, true, 0, Some((Passwords, first)), false),
+            (first, true, 1, Some((Passwords, first)), true),
+            (first, true, 0, Some((Otps, later)), false),
+            (first, true, 0, Some((Decision, later)), true),
+            // During an administrator's block: the password is set, and the block stays.
+            (first, false, 0, Some((Decision, first)), false),
+            (first, false, 1, None, true),
+        ] {
+            let at = Timestamp::from_seconds;
+            let mut user = user();
+            let target = Target {
+                user: user.id,
+                generation: user.token_generation,
+                domain: user.domain.clone(),
+                blocked_at: blocked_at.map(at),
+                recovers,
+            };
+            let (request, _) = PasswordResetRequest::issue(target, 60, &mut SysRng, at(1500)).expect("entropy");
+            user.token_generation = generation;
+            user.lockout.block = block.and_then(|(why, since)| {
+                // Whether it has expired makes no difference.
+                let at = at(since?);
+                Some(Block {
+                    why,
+                    at,
+                    until: Some(at),
+                })
+            });
+            assert_eq!(
+                request.is_void(&user),
+                void,
+                "{blocked_at:?}, {recovers}, {generation}, {block:?}"
+            );
+        }
     }
 }

@@ -27,6 +27,9 @@ pub struct SupportPin {
     pub user: UserId,
     /// The user's token generation: once it is another one, the PIN has ended with the tokens.
     pub generation: u64,
+    /// When the user had been blocked last, if ever: once it is another time, the PIN has ended with that block, and stays so when
+    /// the block expires.
+    pub blocked_at: Option<Timestamp>,
     /// When it was made.
     pub issued_at: Timestamp,
     /// From this moment on it is absent.
@@ -60,6 +63,22 @@ impl Owner {
         match self {
             Self::Ours(user) => user.token_generation,
             Self::Provided(_) => 0,
+        }
+    }
+
+    /// When the owner was blocked last. Users of the provider are not blocked here.
+    #[must_use]
+    pub fn blocked_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Ours(user) => user.lockout.block.map(|block| block.at),
+            Self::Provided(_) => None,
+        }
+    }
+
+    fn is_blocked(&self, now: Timestamp) -> bool {
+        match self {
+            Self::Ours(user) => user.lockout.standing(now).is_some(),
+            Self::Provided(_) => false,
         }
     }
 }
@@ -111,36 +130,49 @@ impl SupportPin {
         let digits = random_text(rng, b"0123456789", 6)?;
         let expires_at = now.deadline(policy.lifetime);
         let id = random_bytes(rng)?;
-        let (user, generation) = (owner.id(), owner.generation());
-        let context = context(user, generation, &id, expires_at);
-        let sealed = Sealed::close(keys, &context.each_ref().map(Vec::as_slice), &digits, rng)?;
-        Ok((
-            Self {
-                user,
-                generation,
-                issued_at: now,
-                expires_at,
-                content: Content::Sealed(Digits { id, sealed }),
-            },
-            digits,
-        ))
+        let mut pin = Self {
+            user: owner.id(),
+            generation: owner.generation(),
+            blocked_at: owner.blocked_at(),
+            issued_at: now,
+            expires_at,
+            content: Content::Revoked { by: String::new() },
+        };
+        let sealed = Sealed::close(keys, &slices(&pin.context(&id)), &digits, rng)?;
+        pin.content = Content::Sealed(Digits { id, sealed });
+        Ok((pin, digits))
     }
 
-    /// The digits; `None` when they were revoked, or ended with the owner's tokens.
+    /// The digits; `None` when they were revoked, ended with the owner's tokens or with a block, or while the owner is blocked.
     ///
     /// # Errors
     /// [`Unreadable`] when the key is not live any more or the row is not as it was written.
-    pub fn open(&self, owner: &Owner, keys: &Keyring<SupportPins>) -> Result<Option<Secret>, Unreadable> {
-        if self.generation != owner.generation() {
+    pub fn open(
+        &self,
+        owner: &Owner,
+        keys: &Keyring<SupportPins>,
+        now: Timestamp,
+    ) -> Result<Option<Secret>, Unreadable> {
+        let has_ended = self.generation != owner.generation() || self.blocked_at != owner.blocked_at();
+        if has_ended || owner.is_blocked(now) {
             return Ok(None);
         }
         match &self.content {
-            Content::Sealed(Digits { id, sealed }) => {
-                let context = context(self.user, self.generation, id, self.expires_at);
-                sealed.open(keys, &context.each_ref().map(Vec::as_slice)).map(Some)
-            }
+            Content::Sealed(Digits { id, sealed }) => sealed.open(keys, &slices(&self.context(id))).map(Some),
             Content::Revoked { .. } => Ok(None),
         }
+    }
+
+    /// What the digits belong to.
+    fn context(&self, id: &[u8; 16]) -> Vec<Vec<u8>> {
+        let mut context = vec![
+            self.user.as_bytes().to_vec(),
+            self.generation.to_be_bytes().to_vec(),
+            id.to_vec(),
+            self.expires_at.seconds().to_be_bytes().to_vec(),
+        ];
+        context.extend(self.blocked_at.map(|at| at.seconds().to_be_bytes().to_vec()));
+        context
     }
 
     /// Whether this invocation revoked it: its first answer from the store was lost, and it asks again.
@@ -153,14 +185,8 @@ impl SupportPin {
     }
 }
 
-/// What the digits belong to.
-fn context(user: UserId, generation: u64, id: &[u8; 16], expires_at: Timestamp) -> [Vec<u8>; 4] {
-    [
-        user.as_bytes().to_vec(),
-        generation.to_be_bytes().to_vec(),
-        id.to_vec(),
-        expires_at.seconds().to_be_bytes().to_vec(),
-    ]
+fn slices(context: &[Vec<u8>]) -> Vec<&[u8]> {
+    context.iter().map(Vec::as_slice).collect()
 }
 
 #[cfg(test)]
@@ -170,12 +196,21 @@ mod tests {
     use rand::rngs::SysRng;
 
     use super::*;
-    use crate::domain::{key::tests::ring, secret::tests::Broken, user::tests::user};
+    use crate::domain::{
+        key::tests::ring,
+        lockout::{Block, Lockout, Why},
+        secret::tests::Broken,
+        user::tests::user,
+    };
 
     const POLICY: Policy = Policy { lifetime: 86_400 };
 
     fn owner() -> Owner {
         Owner::Ours(Box::new(user()))
+    }
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_seconds(seconds)
     }
 
     fn issue(owner: &Owner, keys: &Keyring<SupportPins>) -> (SupportPin, Secret) {
@@ -190,7 +225,7 @@ mod tests {
     }
 
     fn digits(pin: &SupportPin, owner: &Owner, keys: &Keyring<SupportPins>) -> Option<String> {
-        pin.open(owner, keys)
+        pin.open(owner, keys, at(1001))
             .ok()
             .flatten()
             .map(|digits| digits.expose().to_owned())
@@ -216,7 +251,7 @@ mod tests {
         let check = |what: &str, change: &dyn Fn(&mut SupportPin)| {
             let mut pin = good.clone();
             change(&mut pin);
-            assert!(pin.open(&owner, &keys).is_err(), "{what}");
+            assert!(pin.open(&owner, &keys, at(1001)).is_err(), "{what}");
         };
         check("another owner", &|pin| pin.user = user().id);
         check("a later end", &|pin| pin.expires_at = pin.expires_at.deadline(1));
@@ -236,7 +271,7 @@ mod tests {
         let (mut pin, _) = issue(&owner, &keys);
         assert!(!pin.was_revoked_by("request"));
         pin.content = Content::Revoked { by: "request".into() };
-        assert!(pin.open(&owner, &keys).expect("not an error").is_none());
+        assert!(pin.open(&owner, &keys, at(1001)).expect("not an error").is_none());
         assert!(pin.was_revoked_by("request") && !pin.was_revoked_by("another"));
     }
 
@@ -247,12 +282,53 @@ mod tests {
         let (mut pin, _) = issue(&Owner::Ours(Box::new(user.clone())), &keys);
         user.token_generation = 1;
         let owner = Owner::Ours(Box::new(user));
-        assert!(pin.open(&owner, &keys).expect("not an error").is_none());
+        assert!(pin.open(&owner, &keys, at(1001)).expect("not an error").is_none());
         pin.generation = 1;
         assert!(
-            pin.open(&owner, &keys).is_err(),
+            pin.open(&owner, &keys, at(1001)).is_err(),
             "the generation is part of what is sealed"
         );
+    }
+
+    #[test]
+    fn a_pin_ends_with_a_block_and_stays_ended() {
+        let keys = ring(&[1]);
+        let user = user();
+        let owner = |block: Option<(u64, Option<u64>)>| {
+            let block = block.map(|(since, until)| Block {
+                why: Why::Passwords,
+                at: at(since),
+                until: until.map(at),
+            });
+            let lockout = Lockout {
+                block,
+                ..Lockout::default()
+            };
+            Owner::Ours(Box::new(User {
+                lockout,
+                ..user.clone()
+            }))
+        };
+        let earlier = Some((900, Some(950)));
+        for (made_after, block, now, readable) in [
+            (None, None, 1001, true),
+            (None, Some((1000, None)), 1001, false),
+            (None, Some((1000, Some(1002))), 1001, false),
+            (None, Some((1000, Some(1002))), 1002, false),
+            // Whatever the clocks say: it came after the PIN was made.
+            (None, Some((999, Some(1001))), 1001, false),
+            (earlier, earlier, 949, false),
+            (earlier, earlier, 950, true),
+            (earlier, Some((1000, Some(1002))), 1002, false),
+        ] {
+            let (pin, _) = issue(&owner(made_after), &keys);
+            let shown = pin.open(&owner(block), &keys, at(now)).expect("not an error");
+            assert_eq!(shown.is_some(), readable, "{made_after:?}, {block:?} at {now}");
+        }
+        let (mut pin, _) = issue(&owner(None), &keys);
+        pin.blocked_at = Some(at(900));
+        let moved = pin.open(&owner(earlier), &keys, at(1001));
+        assert!(moved.is_err(), "the block is part of what is sealed");
     }
 
     #[test]
@@ -275,7 +351,7 @@ mod tests {
         );
         assert_eq!(sealed(&mut issue(&owner, &ring(&[1, 2])).0).key, 2, "the new key signs");
         assert!(
-            old.open(&owner, &ring(&[2])).is_err(),
+            old.open(&owner, &ring(&[2]), at(1001)).is_err(),
             "a key that is gone fails closed"
         );
     }

@@ -100,7 +100,7 @@ pub struct Condition {
 
 /// Attributes whose names DynamoDB reserves are written with a `#`. It refuses names that no expression uses.
 fn names(expressions: &[&str]) -> Option<HashMap<String, String>> {
-    let names: HashMap<_, _> = ["domain", "owner", "ttl", "value"]
+    let names: HashMap<_, _> = ["at", "domain", "owner", "ttl", "value"]
         .into_iter()
         .map(|name| (format!("#{name}"), name.to_owned()))
         .filter(|(placeholder, _)| expressions.iter().any(|text| text.contains(placeholder)))

@@ -26,14 +26,19 @@ impl Row for PasswordResetRequest {
     }
 
     fn to_item(&self) -> Item {
-        Writer::default()
+        let row = Writer::default()
             .with(Self::KEY, Self::key(&self.digest))
             .with("user_id", text(self.target.user.text()))
             .with("generation", number(self.target.generation))
             .with("domain", text(self.target.domain.as_str()))
+            .with("recovers", AttributeValue::Bool(self.target.recovers))
             .with("requested_at", time(self.requested_at))
-            .with("ttl", time(self.expires_at))
-            .item()
+            .with("ttl", time(self.expires_at));
+        match self.target.blocked_at {
+            Some(at) => row.with("blocked_at", time(at)),
+            None => row,
+        }
+        .item()
     }
 
     fn from_item(item: &Item) -> Result<Self, Corrupt> {
@@ -44,6 +49,11 @@ impl Row for PasswordResetRequest {
                 user: row.parsed("user_id", UserId::parse)?,
                 generation: row.number("generation")?,
                 domain: row.parsed("domain", |text| DomainName::parse(text).ok())?,
+                blocked_at: match row.has("blocked_at") {
+                    true => Some(row.time("blocked_at")?),
+                    false => None,
+                },
+                recovers: row.flag("recovers")?,
             },
             requested_at: row.time("requested_at")?,
             expires_at: row.time("ttl")?,

@@ -30,6 +30,10 @@ impl Row for SupportPin {
             .with("generation", number(self.generation))
             .with("issued_at", time(self.issued_at))
             .with("ttl", time(self.expires_at));
+        let row = match self.blocked_at {
+            Some(at) => row.with("blocked_at", time(at)),
+            None => row,
+        };
         match &self.content {
             Content::Sealed(digits) => with_sealed(row.with("pin_id", bytes(digits.id)), &digits.sealed),
             Content::Revoked { by } => row.with("revoked_by", text(by)),
@@ -42,6 +46,10 @@ impl Row for SupportPin {
         Ok(Self {
             user: row.parsed(Self::KEY, UserId::parse)?,
             generation: row.number("generation")?,
+            blocked_at: match row.has("blocked_at") {
+                true => Some(row.time("blocked_at")?),
+                false => None,
+            },
             issued_at: row.time("issued_at")?,
             expires_at: row.time("ttl")?,
             content: match row.has("revoked_by") {
@@ -77,16 +85,26 @@ pub(super) fn read_sealed(row: Reader<'_>) -> Result<Sealed, Corrupt> {
 }
 
 /// Revokes a PIN: its ciphertext goes at once (ASVS 14.2.7), a trace of who did it stays until the PIN would have
-/// ended. Refused when there is no live PIN.
+/// ended. Refused when there is no live PIN: one that ended with the owner's tokens or with a block is none.
 #[must_use]
 pub fn revoke(owner: &Owner, invocation: &str, now: Timestamp) -> Change {
+    let mut values = vec![
+        (":invocation", text(invocation)),
+        (":generation", number(owner.generation())),
+        (":now", time(now)),
+    ];
+    let condition = match owner.blocked_at() {
+        None => {
+            "attribute_exists(sealed) AND generation = :generation AND #ttl > :now AND attribute_not_exists(blocked_at)"
+        }
+        Some(at) => {
+            values.push((":blocked_at", time(at)));
+            "attribute_exists(sealed) AND generation = :generation AND #ttl > :now AND blocked_at = :blocked_at"
+        }
+    };
     Change {
         update: "SET revoked_by = :invocation REMOVE sealed, nonce, pin_id, key_id",
-        condition: "attribute_exists(sealed) AND generation = :generation AND #ttl > :now",
-        values: vec![
-            (":invocation", text(invocation)),
-            (":generation", number(owner.generation())),
-            (":now", time(now)),
-        ],
+        condition,
+        values,
     }
 }

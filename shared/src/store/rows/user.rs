@@ -248,31 +248,33 @@ pub fn is_nobody() -> Condition {
 }
 
 /// Sets a new password, and ends everything that was issued under the old one; what failed is forgiven. A block made by
-/// failures goes, another one stays. Refused when the generation is not what was read any more, or when somebody decided on
-/// a block since then.
+/// failures goes, another one stays. Refused when the generation is not what was read any more, or when the user was blocked
+/// since then.
 #[must_use]
 pub fn set_password(read: &User, password: &PasswordHash, now: Timestamp) -> Change {
     let next = Lockout {
         block: read.lockout.block.filter(|block| !block.why.is_failures()),
         ..Lockout::default()
     };
+    let mut values = vec![
+        (":new", text(password.to_stored())),
+        (":lockout", lockout(&next)),
+        (":now", time(now)),
+        (":one", number(1)),
+        (":generation", number(read.token_generation)),
+    ];
+    // However many guess at the old password meanwhile, the new one is set.
+    let condition = match read.lockout.block {
+        None => "token_generation = :generation AND attribute_not_exists(lockout.why)",
+        Some(block) => {
+            values.extend([(":why", text(block.why.name())), (":since", time(block.at))]);
+            "token_generation = :generation AND lockout.why = :why AND lockout.#at = :since"
+        }
+    };
     Change {
         update: "SET password = :new, lockout = :lockout, updated_at = :now ADD token_generation :one",
-        // However many guess at the old password meanwhile, the new one is set.
-        condition: match next.block {
-            Some(_) => "token_generation = :generation AND lockout.why = :decision",
-            None => {
-                "token_generation = :generation AND (attribute_not_exists(lockout.why) OR lockout.why <> :decision)"
-            }
-        },
-        values: vec![
-            (":new", text(password.to_stored())),
-            (":lockout", lockout(&next)),
-            (":now", time(now)),
-            (":one", number(1)),
-            (":generation", number(read.token_generation)),
-            (":decision", text(Why::Decision.name())),
-        ],
+        condition,
+        values,
     }
 }
 
