@@ -77,3 +77,53 @@ async fn every_payload_is_answered_as_it_is_said() {
     }
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
+
+#[tokio::test]
+async fn an_event_without_a_time_is_refused_and_judged_by_none() {
+    let world = World::new().await;
+    let before = world.all_rows().await;
+    let list: Vec<Value> = serde_json::from_str(include_str!("aws/answers.json")).expect("JSON");
+    let mut seen = 0;
+    for function in list.iter().filter_map(|said| said["function"].as_str()) {
+        let mut payload = filled(&world, function, 0);
+        if payload.get("requestContext").is_none() {
+            continue;
+        }
+        let invoke = format!("/2015-03-31/functions/{function}/invocations");
+        for time in [None, Some(json!(0)), Some(json!(-1)), Some(json!(1))] {
+            let context = payload["requestContext"].as_object_mut().expect("an object");
+            context.remove("timeEpoch");
+            context.extend(time.map(|time| ("timeEpoch".to_owned(), time)));
+            let answer = answered(world.post(&invoke).json(&payload).local().await);
+            let path = payload["rawPath"].as_str().expect("a path");
+            let words = match path.split('/').nth(1) {
+                Some("api") => json!({ "message": "500 Internal Server Error" }),
+                Some("rest" | "app-root") => json!({ "error_code": 1500, "error_message": "internal error" }),
+                Some("passcode") => {
+                    json!({ "timestamp": "*", "status": 500, "error": "Internal Server Error", "path": path })
+                }
+                Some("mithril") => json!({
+                    "meta": { "code": 500, "url": "*", "type": "object", "request_id": "*" },
+                    "error": { "type": "internal_error", "message": "*" },
+                }),
+                _ => json!({ "message": "Internal Server Error" }),
+            };
+            let said = json!({ "status": 500, "body": words });
+            assert!(fits(&said, &answer), "{function} answered {answer}");
+            assert!(!answer.to_string().contains("1970-"), "{answer}");
+        }
+        seen += 1;
+    }
+    assert!(seen > 20, "every function with a route was asked");
+    assert_eq!(world.all_rows().await, before, "nothing was written");
+    let lines = world.cloud().logs();
+    let told = lines
+        .iter()
+        .filter(|line| line.contains("the event has no requestContext.timeEpoch"));
+    assert_eq!(told.clone().count(), 4 * seen);
+    assert!(
+        told.clone().all(|line| !line.contains("1970-")),
+        "{:?}",
+        told.clone().next()
+    );
+}

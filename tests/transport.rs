@@ -56,14 +56,14 @@ async fn unknown_routes_are_404_in_the_dialect_of_their_path() {
 async fn wrong_methods_are_405_and_say_which_are_right() {
     let world = World::new().await;
     for (path, allow) in [
-        ("/api/v4/user/support_pin", "GET, POST"),
-        ("/api/v4/users/7/support_pin", "GET"),
+        ("/api/v4/user/support_pin", "GET, HEAD, POST"),
+        ("/api/v4/users/7/support_pin", "GET, HEAD"),
         ("/api/v4/users/7/support_pin/revoke", "POST"),
         ("/passcode/retrieve", "GET"),
         ("/passcode/consume", "POST"),
-        ("/passcode/status", "GET"),
+        ("/passcode/status", "GET, HEAD"),
         ("/passcode/invalidate", "POST"),
-        ("/openapi.json", "GET"),
+        ("/openapi.json", "GET, HEAD"),
         ("/mithril/api/tokens", "POST"),
         ("/mithril/api/users", "POST"),
         ("/mithril/api/users/actions/init_factor", "PATCH"),
@@ -71,8 +71,8 @@ async fn wrong_methods_are_405_and_say_which_are_right() {
         ("/mithril/api/users/7/actions/block", "PATCH"),
         ("/mithril/api/users/7/actions/unblock", "PATCH"),
         ("/mithril/api/users/7/actions/create_otp", "PATCH"),
-        ("/mithril/api/users/7/authentication_factors", "GET, POST"),
-        ("/mithril/api/users/7/authentication_factors/7", "GET"),
+        ("/mithril/api/users/7/authentication_factors", "GET, HEAD, POST"),
+        ("/mithril/api/users/7/authentication_factors/7", "GET, HEAD"),
         ("/mithril/api/users/7/authentication_factors/7/actions/reset", "PATCH"),
         ("/mithril/api/users/7/authentication_factors/7/actions/disable", "PATCH"),
         ("/mithril/api/users/7/authentication_factors/7/actions/enable", "PATCH"),
@@ -100,6 +100,66 @@ async fn wrong_methods_are_405_and_say_which_are_right() {
         }
     }
     assert!(world.rows("PasscodesTable").await.is_empty(), "nothing was written");
+}
+
+#[tokio::test]
+async fn a_body_that_is_encoded_is_415_in_every_dialect() {
+    let world = World::new().await;
+    let demo = format!("/mithril/api/users/{}", world.id("/user/user_id"));
+    let before = world.state().await;
+    let gitlab = r#"{"error":"The provided content-encoding 'gzip' is not supported."}"#;
+    let era = r#"{"error_code":1415,"error_message":"unsupported content encoding"}"#;
+    let plain = r#"{"message":"Unsupported Media Type"}"#;
+    let gzip = include_bytes!("fixtures/empty-object.json.gz");
+    for (method, path, body) in [
+        ("POST", "/api/v4/user/support_pin", gitlab),
+        ("GET", "/api/v4/user/support_pin", gitlab),
+        ("POST", "/api/v4/nothing", gitlab),
+        ("POST", "/rest/v1/iam/self_register_requests", era),
+        (
+            "PATCH",
+            "/rest/v1/iam/self_register_requests/19738eb3-0183-b148-9420-7cd30a921f58",
+            era,
+        ),
+        ("POST", "/rest/v1/iam/pwd_reset_requests", era),
+        (
+            "PATCH",
+            "/rest/v1/iam/pwd_reset_requests/19738eb3-0183-b148-9420-7cd30a921f58",
+            era,
+        ),
+        ("GET", "/app-root", era),
+        ("GET", "/passcode/retrieve", ""),
+        ("POST", "/passcode/consume", ""),
+        ("POST", "/passcode/invalidate", ""),
+        ("POST", "/mithril/api/tokens", ""),
+        ("POST", "/mithril/api/users", ""),
+        ("PATCH", &format!("{demo}/actions/block"), ""),
+        ("POST", &format!("{demo}/authentication_factors"), ""),
+        ("PATCH", "/mithril/api/users/actions/init_factor", ""),
+        ("GET", "/openapi.json", plain),
+        ("POST", "/elsewhere", plain),
+    ] {
+        let ask = || world.ask(method, path).bearer(world.admin());
+        for coding in ["gzip", "GZIP", "identity, gzip", "gzip, identity"] {
+            let got = ask().header("content-encoding", coding).body("application/json", gzip);
+            let got = got.send().await;
+            assert_eq!(
+                (got.status, got.header("accept-encoding")),
+                (415, Some("identity")),
+                "{path}"
+            );
+            match path {
+                _ if path.starts_with("/mithril") => {
+                    refused(&got, 415, "content_type_invalid", "Invalid Content-Encoding header.");
+                }
+                _ if path.starts_with("/passcode") => assert_eq!(got.json()["error"], "Unsupported Media Type"),
+                _ => assert_eq!(got.body.to_lowercase(), body.to_lowercase()),
+            }
+        }
+    }
+    assert_eq!(world.state().await, before, "nothing was changed");
+    let create = world.post("/api/v4/user/support_pin").private_token(world.user());
+    create.header("content-encoding", "identity").send().await.ok(201);
 }
 
 #[tokio::test]

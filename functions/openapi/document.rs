@@ -75,7 +75,10 @@ pub fn document() -> OpenApi {
             InfoBuilder::new()
                 .title("Countersign")
                 .version(env!("CARGO_PKG_VERSION"))
-                .description(Some("Proves that a person is who they say they are."))
+                .description(Some(
+                    "Proves that a person is who they say they are. HEAD answers as GET does, without a body, on every route but \
+                     /passcode/retrieve. A request whose Content-Encoding is not identity is a 415 on all routes.",
+                ))
                 .license(Some(
                     LicenseBuilder::new()
                         .name("Apache-2.0")
@@ -159,7 +162,7 @@ fn operation(route: &Route) -> Option<Operation> {
             .extensions(Some(verifies()))
             .request_body(Some(form::<ConsumeForm>()))
             .response("200", json::<Consumed>("It was good, and is used up"))
-            .response("415", json::<SpringError>("The body is no form"))
+            .response("415", json::<SpringError>("The body is no form, or it is encoded"))
             .response("429", exhausted("Too many guesses at short passcodes")),
         "passcode-status" => broadleaf("Tell whether a passcode could be consumed", route)
             .parameters(Some(parameters::<StatusQuery>()))
@@ -169,7 +172,7 @@ fn operation(route: &Route) -> Option<Operation> {
             .request_body(Some(form::<InvalidateForm>()))
             .response("200", json::<Status>("It is not valid any more"))
             .response("404", json::<SpringError>("No such passcode of this client"))
-            .response("415", json::<SpringError>("The body is no form")),
+            .response("415", json::<SpringError>("The body is no form, or it is encoded")),
         "registration-request" => asks_for_mail("Ask to register: a link comes by mail", route)
             .request_body(Some(object(reference::<RegistrationForm>())))
             .response(
@@ -236,6 +239,7 @@ fn operation(route: &Route) -> Option<Operation> {
                     ),
             )
             .response("413", json::<EraError>("The body has more than 16 KiB"))
+            .response("415", json::<EraError>("The body is encoded"))
             .response("500", json::<EraError>("Ours"))
             .response("503", unavailable(reference::<EraError>())),
         "openapi" => named("This document", route)
@@ -250,6 +254,7 @@ fn operation(route: &Route) -> Option<Operation> {
                 ),
             )
             .response("413", json::<plain::Message>("The body has more than 16 KiB"))
+            .response("415", json::<plain::Message>("The body is encoded"))
             .response("500", json::<plain::Message>("Ours"))
             .response("503", unavailable(reference::<plain::Message>())),
         _ => return None,
@@ -278,7 +283,10 @@ fn gitlab(summary: &str, route: &Route) -> OperationBuilder {
             json_of("Not an administrator, blocked, or the scope is too small", refused).header(CHALLENGE, text()),
         )
         .response("413", json::<Message>("The body has more than 16 KiB"))
-        .response("415", json::<ErrorText>("There is a body of a type that is not read"))
+        .response(
+            "415",
+            json::<ErrorText>("There is a body of a type that is not read, or one that is encoded"),
+        )
         .response("500", json::<Message>("Ours"))
         .response("503", unavailable(reference::<Message>()));
     match route.path.contains("{id}") {
@@ -303,7 +311,7 @@ fn era(summary: &str, route: &Route) -> OperationBuilder {
             json::<EraError>("A field is missing, malformed, taken or not allowed"),
         )
         .response("413", json::<EraError>("The body has more than 16 KiB"))
-        .response("415", json::<EraError>("The body is no JSON"))
+        .response("415", json::<EraError>("The body is no JSON, or it is encoded"))
         .response("500", json::<EraError>("Ours"))
         .response("503", unavailable(reference::<EraError>()))
 }
@@ -374,6 +382,7 @@ fn broadleaf(summary: &str, route: &Route) -> OperationBuilder {
             json::<SpringError>("The scope is too small, or the client is another").header(CHALLENGE, text()),
         )
         .response("413", json::<SpringError>("The body has more than 16 KiB"))
+        .response("415", json::<SpringError>("The body is encoded"))
         .response("500", json::<SpringError>("Ours"))
         .response("503", unavailable(reference::<SpringError>()))
 }

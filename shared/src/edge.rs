@@ -86,7 +86,7 @@ pub struct Edge {
 pub fn run<E: Endpoint>(wire: impl AsyncFnOnce(&Edge) -> Result<E, Refused>) -> ExitCode {
     start(async |edge| {
         let endpoint = wire(edge).await?;
-        Ok(async { serve(Box::new(endpoint)).await })
+        Ok(async { serve(Box::new(endpoint), system_time).await })
     })
 }
 
@@ -95,7 +95,7 @@ pub fn run_recorded<E: Endpoint>(wire: impl AsyncFnOnce(&Edge) -> Result<E, Refu
     start(async |edge| {
         let (endpoint, policy) = (wire(edge).await, edge.audit_policy());
         let (endpoint, trail) = (endpoint?, Trail::new(edge.table(), policy?));
-        Ok(async { serve(Box::new(Recorded { endpoint, trail })).await })
+        Ok(async { serve(Box::new(Recorded { endpoint, trail }), system_time).await })
     })
 }
 
@@ -130,7 +130,7 @@ fn report(problems: &[String]) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// The system's clock, for what has no event time: an operator's command.
+/// The system's clock, for what has no event time: an operator's command, and the answer to an event that lacks it.
 #[must_use]
 pub fn system_time() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -238,6 +238,7 @@ fn mithril(summary: &str, route: &Route) -> OperationBuilder {
         .tag(FACTOR)
         .response("400", json::<MithrilError>("The request cannot be read"))
         .response("413", json::<MithrilError>("The body has more than 16 KiB"))
+        .response("415", json::<MithrilError>("The body is encoded"))
         .response("500", json::<MithrilError>("Ours"))
         .response("503", unavailable(reference::<MithrilError>()));
     let of_path = [("user_id", "The user's id"), ("id", "The factor's id")];
@@ -280,7 +281,7 @@ fn any_token() -> SecurityRequirement {
 fn takes(operation: OperationBuilder, body: RequestBody) -> OperationBuilder {
     operation
         .request_body(Some(body))
-        .response("415", json::<MithrilError>("The body is no JSON"))
+        .response("415", json::<MithrilError>("The body is no JSON, or it is encoded"))
         .response(
             "422",
             json::<MithrilError>("Fields are missing, malformed, unknown or taken: all of them are named"),
@@ -299,7 +300,10 @@ fn takes_nothing(operation: OperationBuilder) -> OperationBuilder {
     body.required = Some(Required::False);
     operation
         .request_body(Some(body))
-        .response("415", json::<MithrilError>("There is a body, and it is no JSON"))
+        .response(
+            "415",
+            json::<MithrilError>("There is a body, and it is no JSON, or it is encoded"),
+        )
         .response("422", json::<MithrilError>("There is a field, where none is known"))
 }
 

@@ -304,6 +304,7 @@ fn rejected(rejection: Rejection, call: &Call) -> Reply {
         Rejection::Malformed => said(400),
         Rejection::TooLarge => said(413),
         Rejection::WrongMediaType(_) => said(415),
+        Rejection::WrongEncoding(_) => said(415).with_header("accept-encoding", "identity"),
         Rejection::NoRoute => said(404),
         Rejection::WrongMethod { allow } => said(405).with_header("allow", allow),
         Rejection::Access(refusal) => match refusal {

@@ -9,6 +9,7 @@ use percent_encoding::percent_decode_str;
 use super::{json::Object, rejection::Rejection};
 use crate::{
     domain::{network::Network, provider::Claims, secret::Secret, time::Timestamp},
+    fault::Fault,
     observe::Told,
 };
 
@@ -31,12 +32,13 @@ pub struct Call {
     /// Lambda's id of this invocation: no other one has it, and a write that the SDK repeats carries it again. The
     /// gateway's id will not do: `sam local` gives every request the same.
     pub invocation: String,
-    /// The event's own time.
+    /// The event's own time; the system's where it has none, for the answer that says so.
     pub now: Timestamp,
     /// Where it comes from, as the gateway saw it; never a header's word.
     pub source: Network,
     /// What an identity provider says of the caller, if the gateway has verified its token. No caller can write this.
     pub claims: Option<Claims>,
+    has_time: bool,
     headers: HeaderMap,
     query: String,
     path_parameters: HashMap<String, String>,
@@ -50,17 +52,23 @@ pub struct Call {
 /// Below this a time cannot be in milliseconds (it would lie before March 1973): `sam local` sends seconds.
 const FIRST_MILLIS: u64 = 100_000_000_000;
 
+/// Below this a time cannot be in seconds either (it would lie before September 2001): the event has none.
+const FIRST_SECONDS: u64 = 1_000_000_000;
+
+fn event_time(epoch: i64) -> Option<Timestamp> {
+    match u64::try_from(epoch).ok()? {
+        ..FIRST_SECONDS => None,
+        seconds @ ..FIRST_MILLIS => Some(Timestamp::from_seconds(seconds)),
+        millis => Some(Timestamp::from_millis(millis)),
+    }
+}
+
 impl Call {
-    /// Takes an event apart; `invocation` is Lambda's own id.
+    /// Takes an event apart; `invocation` is Lambda's own id, `clock` the system's.
     #[must_use]
-    pub fn new(event: ApiGatewayV2httpRequest, invocation: String) -> Self {
+    pub fn new(event: ApiGatewayV2httpRequest, invocation: String, clock: fn() -> Timestamp) -> Self {
         let context = event.request_context;
-        let epoch = u64::try_from(context.time_epoch).unwrap_or(0);
-        let now = if epoch < FIRST_MILLIS {
-            Timestamp::from_seconds(epoch)
-        } else {
-            Timestamp::from_millis(epoch)
-        };
+        let time = event_time(context.time_epoch);
         let scheme = match event.headers.get("x-forwarded-proto").map(|value| value.as_bytes()) {
             Some(b"http") => "http",
             _ => "https",
@@ -72,7 +80,8 @@ impl Call {
             origin: format!("{scheme}://{}", context.domain_name.unwrap_or_default()),
             request_id: context.request_id.unwrap_or_default(),
             invocation,
-            now,
+            now: time.unwrap_or_else(clock),
+            has_time: time.is_some(),
             source: Network::of(context.http.source_ip.as_deref().unwrap_or_default()),
             claims: context.authorizer.and_then(|found| found.jwt).map(|jwt| jwt.claims),
             body: body(event.body.unwrap_or_default(), event.is_base64_encoded),
@@ -104,6 +113,35 @@ fn body(text: String, is_base64: bool) -> Result<Vec<u8>, Rejection> {
 }
 
 impl Call {
+    /// Refuses an event without a time: nothing could be judged by it.
+    ///
+    /// # Errors
+    /// [`Fault`].
+    pub(super) fn expect_time(&self) -> Result<(), Fault> {
+        match self.has_time {
+            true => Ok(()),
+            false => Err(Fault::new("the event has no requestContext.timeEpoch".into())),
+        }
+    }
+
+    /// Refuses a body that is encoded: none is decoded here.
+    ///
+    /// # Errors
+    /// [`Rejection::WrongEncoding`].
+    pub(super) fn expect_no_encoding(&self) -> Result<(), Rejection> {
+        let given = self.headers.get_all("content-encoding").into_iter();
+        for coding in given
+            .map(|value| value.to_str().unwrap_or("?"))
+            .flat_map(|list| list.split(','))
+        {
+            let coding = coding.trim();
+            if !coding.is_empty() && !coding.eq_ignore_ascii_case("identity") {
+                return Err(Rejection::WrongEncoding(coding.chars().take(100).collect()));
+            }
+        }
+        Ok(())
+    }
+
     /// The body; at most [`LARGEST_BODY`] bytes.
     ///
     /// # Errors
@@ -314,79 +352,4 @@ fn decode(text: &str) -> Result<String, Rejection> {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use serde_json::{Value, json};
-
-    use super::*;
-
-    /// A call as API Gateway sends it, but for these fields of the event.
-    pub(crate) fn call(changed: &Value) -> Call {
-        let mut event = json!({
-            "version": "2.0", "routeKey": "GET /", "rawPath": "/", "rawQueryString": "", "headers": {},
-            "requestContext": {
-                "accountId": "1", "apiId": "a", "domainName": "d", "requestId": "r", "stage": "$default",
-                "time": "t", "timeEpoch": 1_772_230_017_999_u64,
-                "http": { "method": "GET", "path": "/", "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1", "userAgent": "" },
-            },
-            "isBase64Encoded": false,
-        });
-        for (name, value) in changed.as_object().expect("fields") {
-            event[name] = value.clone();
-        }
-        Call::new(serde_json::from_value(event).expect("an event"), "i".into())
-    }
-
-    #[test]
-    fn parameters_are_strict() {
-        let check = |raw: &str, expected: Option<&str>| {
-            let found = Parameters::parse(raw.as_bytes());
-            let found = found
-                .and_then(|p| p.required("a").map(|value| value.expose().to_owned()))
-                .ok();
-            assert_eq!(found.as_deref(), expected, "{raw}");
-        };
-        check("a=1", Some("1"));
-        check("b=2&a=1", Some("1"));
-        check("a=", Some(""));
-        check("a", Some(""));
-        check("&a=1&&", Some("1"));
-        check("a=test%2Bme%40test.com", Some("test+me@test.com"));
-        check("a=x+y%20z", Some("x y z"));
-        check("a=%D1%84", Some("ф"));
-        check("a=ф", Some("ф"));
-        check("a=b=c", Some("b=c"));
-        check("%61=1", Some("1"));
-        for refused in [
-            "",
-            "b=1",
-            "a=1&a=1",
-            "a=1&%61=2",
-            "a=%",
-            "a=%1",
-            "a=%zz",
-            "a=%ff",
-            "a=%ff%zz",
-            "a[]=1",
-        ] {
-            check(refused, None);
-        }
-        assert!(Parameters::parse(b"a=\xff").is_err());
-    }
-
-    #[test]
-    fn a_body_has_16_kib_at_most() {
-        for (length, good) in [
-            (LARGEST_BODY, true),
-            (LARGEST_BODY + 1, false),
-            (10 * LARGEST_BODY, false),
-        ] {
-            assert_eq!(body("x".repeat(length), false).is_ok(), good, "{length}");
-            assert_eq!(
-                body(STANDARD.encode("x".repeat(length)), true).is_ok(),
-                good,
-                "{length} in base64"
-            );
-        }
-        assert!(body("%".into(), true).is_err());
-    }
-}
+pub(crate) mod tests;

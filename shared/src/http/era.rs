@@ -258,6 +258,9 @@ fn rejected(rejection: Rejection) -> Reply {
         Rejection::Malformed => said(400, outcome, "malformed request"),
         Rejection::TooLarge => said(413, outcome, "request body too large"),
         Rejection::WrongMediaType(_) => said(415, outcome, "unsupported media type"),
+        Rejection::WrongEncoding(_) => {
+            said(415, outcome, "unsupported content encoding").with_header("accept-encoding", "identity")
+        }
         Rejection::NoRoute => said(404, outcome, "not found"),
         Rejection::WrongMethod { allow } => said(405, outcome, "method not allowed").with_header("allow", allow),
         Rejection::Access(Refusal::NoToken) => {

@@ -273,6 +273,11 @@ fn rejected(rejection: Rejection) -> Reply {
         Rejection::WrongMediaType(given) => {
             error(415, format!("The provided content-type '{given}' is not supported."))
         }
+        Rejection::WrongEncoding(given) => error(
+            415,
+            format!("The provided content-encoding '{given}' is not supported."),
+        )
+        .with_header("accept-encoding", "identity"),
         Rejection::NoRoute => error(404, "404 Not Found".into()),
         Rejection::WrongMethod { allow } => error(405, "405 Not Allowed".into()).with_header("allow", allow),
         Rejection::Access(refusal) => match refusal {

@@ -277,6 +277,8 @@ fn rejected(rejection: Rejection, call: &Call) -> Reply {
         Rejection::Malformed => said(400, "request_malformed", "Malformed request."),
         Rejection::TooLarge => said(413, "request_too_large", "Request body is too large."),
         Rejection::WrongMediaType(_) => said(415, "content_type_invalid", "Invalid Content-Type header."),
+        Rejection::WrongEncoding(_) => said(415, "content_type_invalid", "Invalid Content-Encoding header.")
+            .with_header("accept-encoding", "identity"),
         Rejection::NoRoute => said(404, "not_found", "Page not found."),
         Rejection::WrongMethod { allow } => {
             said(405, "method_not_allowed", "Method not allowed.").with_header("allow", allow)

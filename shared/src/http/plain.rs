@@ -52,6 +52,9 @@ impl Dialect for Error {
                     Rejection::Malformed => said(400, outcome, "Bad Request"),
                     Rejection::TooLarge => said(413, outcome, "Request Too Long"),
                     Rejection::WrongMediaType(_) => said(415, outcome, "Unsupported Media Type"),
+                    Rejection::WrongEncoding(_) => {
+                        said(415, outcome, "Unsupported Media Type").with_header("accept-encoding", "identity")
+                    }
                     Rejection::NoRoute => said(404, outcome, "Not Found"),
                     Rejection::WrongMethod { allow } => {
                         said(405, outcome, "Method Not Allowed").with_header("allow", allow)

@@ -11,6 +11,8 @@ pub enum Rejection {
     TooLarge,
     /// The body is of this type, which the route does not take.
     WrongMediaType(String),
+    /// The body is encoded like this, and only `identity` is taken.
+    WrongEncoding(String),
     /// No route has this path.
     NoRoute,
     /// The path has a route, for these methods only.
@@ -36,6 +38,7 @@ impl Rejection {
             Self::Malformed => "malformed",
             Self::TooLarge => "too_large",
             Self::WrongMediaType(_) => "wrong_media_type",
+            Self::WrongEncoding(_) => "wrong_encoding",
             Self::NoRoute => "no_route",
             Self::WrongMethod { .. } => "wrong_method",
             Self::Access(Refusal::NoToken) => "no_token",

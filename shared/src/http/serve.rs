@@ -24,6 +24,7 @@ use super::{
     reply::{Answer, Dialect, Reply},
 };
 use crate::{
+    domain::time::Timestamp,
     fault::Fault,
     observe::{self, End, Family, Request},
 };
@@ -66,7 +67,9 @@ impl<E: Endpoint> AnyEndpoint for E {
     fn reply<'a>(&'a self, call: &'a Call, within: Duration) -> Pin<Box<dyn Future<Output = Reply> + 'a>> {
         Box::pin(async move {
             let answer = async {
+                call.expect_time()?;
                 call.body()?;
+                call.expect_no_encoding()?;
                 self.answer(call).await
             };
             // A bug in one call is that call's 500; the process goes on.
@@ -86,17 +89,17 @@ impl<E: Endpoint> AnyEndpoint for E {
     }
 }
 
-/// Serves calls until the sandbox ends.
+/// Serves calls until the sandbox ends; `clock` is the system's.
 ///
 /// # Errors
 /// When the runtime API cannot be reached.
-pub async fn serve(endpoint: Box<dyn AnyEndpoint>) -> Result<(), lambda_runtime::Error> {
+pub async fn serve(endpoint: Box<dyn AnyEndpoint>, clock: fn() -> Timestamp) -> Result<(), lambda_runtime::Error> {
     let endpoint = &endpoint;
     let served = &Cell::new(false);
     lambda_runtime::run(service_fn(async |event: LambdaEvent<ApiGatewayV2httpRequest>| {
         let LambdaEvent { payload, context } = event;
         let began = now();
-        let call = Call::new(payload, context.request_id.clone());
+        let call = Call::new(payload, context.request_id.clone(), clock);
         let reply = endpoint.reply(&call, ANSWER_WITHIN).await;
         let (took, cold) = (began.elapsed(), !served.replace(true));
         tell(&call, endpoint.family(), &reply, &context, took, cold);
@@ -236,14 +239,14 @@ mod tests {
         check(&Panics, &body, 413, r#"{"message":"413 Request Entity Too Large"}"#).await;
     }
 
-    #[test]
-    fn times_in_seconds_are_told_from_milliseconds() {
-        let event = |epoch: u64| {
-            let mut event = ApiGatewayV2httpRequest::default();
-            event.request_context.time_epoch = i64::try_from(epoch).expect("fits");
-            Call::new(event, "i".into()).now.iso()
-        };
-        assert_eq!(event(1_772_230_017_999), "2026-02-27T22:06:57Z");
-        assert_eq!(event(1_772_230_017), "2026-02-27T22:06:57Z", "as `sam local` sends it");
+    #[tokio::test]
+    async fn an_event_without_a_time_reaches_no_handler() {
+        let event = ApiGatewayV2httpRequest::default();
+        let call = Call::new(event, "i".into(), || Timestamp::from_seconds(1_700_000_000));
+        let reply = Panics.reply(&call, Duration::from_millis(5)).await;
+        assert_eq!((reply.status, reply.body.as_str()), (500, OURS));
+        let fault = reply.fault.expect("it is logged").to_string();
+        assert!(fault.contains("timeEpoch"), "{fault}");
+        assert_eq!(call.now, Timestamp::from_seconds(1_700_000_000), "for the log");
     }
 }

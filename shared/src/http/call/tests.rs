@@ -1,0 +1,113 @@
+use serde_json::{Value, json};
+
+use super::*;
+
+/// A call as API Gateway sends it, but for these fields of the event.
+pub(crate) fn call(changed: &Value) -> Call {
+    let mut event = json!({
+        "version": "2.0", "routeKey": "GET /", "rawPath": "/", "rawQueryString": "", "headers": {},
+        "requestContext": {
+            "accountId": "1", "apiId": "a", "domainName": "d", "requestId": "r", "stage": "$default",
+            "time": "t", "timeEpoch": 1_772_230_017_999_u64,
+            "http": { "method": "GET", "path": "/", "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1", "userAgent": "" },
+        },
+        "isBase64Encoded": false,
+    });
+    for (name, value) in changed.as_object().expect("fields") {
+        event[name] = value.clone();
+    }
+    let clock = || Timestamp::from_seconds(1_700_000_000);
+    Call::new(serde_json::from_value(event).expect("an event"), "i".into(), clock)
+}
+
+#[test]
+fn parameters_are_strict() {
+    let check = |raw: &str, expected: Option<&str>| {
+        let found = Parameters::parse(raw.as_bytes());
+        let found = found
+            .and_then(|p| p.required("a").map(|value| value.expose().to_owned()))
+            .ok();
+        assert_eq!(found.as_deref(), expected, "{raw}");
+    };
+    check("a=1", Some("1"));
+    check("b=2&a=1", Some("1"));
+    check("a=", Some(""));
+    check("a", Some(""));
+    check("&a=1&&", Some("1"));
+    check("a=test%2Bme%40test.com", Some("test+me@test.com"));
+    check("a=x+y%20z", Some("x y z"));
+    check("a=%D1%84", Some("ф"));
+    check("a=ф", Some("ф"));
+    check("a=b=c", Some("b=c"));
+    check("%61=1", Some("1"));
+    for refused in [
+        "",
+        "b=1",
+        "a=1&a=1",
+        "a=1&%61=2",
+        "a=%",
+        "a=%1",
+        "a=%zz",
+        "a=%ff",
+        "a=%ff%zz",
+        "a[]=1",
+    ] {
+        check(refused, None);
+    }
+    assert!(Parameters::parse(b"a=\xff").is_err());
+}
+
+#[test]
+fn a_time_is_one_of_this_century() {
+    for (epoch, iso) in [
+        (1_772_230_017_999, Some("2026-02-27T22:06:57Z")),
+        // As `sam local` sends it.
+        (1_772_230_017, Some("2026-02-27T22:06:57Z")),
+        (1_000_000_000, Some("2001-09-09T01:46:40Z")),
+        (99_999_999_999, Some("5138-11-16T09:46:39Z")),
+        (100_000_000_000, Some("1973-03-03T09:46:40Z")),
+        (999_999_999, None),
+        (0, None),
+        (-1_772_230_017_999, None),
+    ] {
+        let time = event_time(epoch);
+        assert_eq!(time.map(Timestamp::iso).as_deref(), iso, "{epoch}");
+    }
+}
+
+#[test]
+fn no_encoding_but_identity_is_taken() {
+    for (given, refused) in [
+        (None, None),
+        (Some(""), None),
+        (Some("identity"), None),
+        (Some("Identity, identity"), None),
+        (Some("gzip"), Some("gzip")),
+        (Some("identity, br"), Some("br")),
+        (Some("x-gzip"), Some("x-gzip")),
+    ] {
+        let headers = given.map_or(json!({}), |given| json!({ "content-encoding": given }));
+        let found = match call(&json!({ "headers": headers })).expect_no_encoding() {
+            Err(Rejection::WrongEncoding(coding)) => Some(coding),
+            _ => None,
+        };
+        assert_eq!(found.as_deref(), refused, "{given:?}");
+    }
+}
+
+#[test]
+fn a_body_has_16_kib_at_most() {
+    for (length, good) in [
+        (LARGEST_BODY, true),
+        (LARGEST_BODY + 1, false),
+        (10 * LARGEST_BODY, false),
+    ] {
+        assert_eq!(body("x".repeat(length), false).is_ok(), good, "{length}");
+        assert_eq!(
+            body(STANDARD.encode("x".repeat(length)), true).is_ok(),
+            good,
+            "{length} in base64"
+        );
+    }
+    assert!(body("%".into(), true).is_err());
+}
