@@ -137,6 +137,58 @@ async fn a_user_whose_name_is_an_id_keeps_it_unless_it_could_be_somebody_elses()
 }
 
 #[tokio::test]
+async fn a_member_of_a_list_is_a_whole_text() {
+    let world = world().await;
+    let status = async |claims: Value| {
+        let token = token(&world, claims).await;
+        world.get(&of("nobody")).bearer(&token).send().await.status
+    };
+    let groups = async |groups: Value| status(json!({ "sub": "bob", "scope": "api", "groups": groups })).await;
+    for (given, is_admin) in [
+        (json!("support"), true),
+        (json!(["support"]), true),
+        (json!(["sales", "support"]), true),
+        (json!(["not support"]), false),
+        (json!(["support not"]), false),
+        (json!([" support"]), false),
+        (json!(["sales support", "support sales"]), false),
+        (json!([["support"]]), false),
+        (json!({ "support": true }), false),
+        (json!("[support]"), false),
+        (json!("[sales support]"), false),
+        (json!("sales support"), false),
+    ] {
+        let expected = if is_admin { 404 } else { 403 };
+        assert_eq!(groups(given.clone()).await, expected, "{given}");
+    }
+    for (scope, status_of_own) in [
+        (json!(["openid", "read_api"]), 404),
+        (json!("openid read_api"), 404),
+        (json!(["openid read_api"]), 403),
+        (json!("[openid read_api]"), 403),
+        (json!("[read_api]"), 403),
+    ] {
+        let token = token(&world, json!({ "sub": "anna", "scope": scope })).await;
+        let got = world.get(OWN).bearer(&token).send().await;
+        assert_eq!(got.status, status_of_own, "{scope}");
+    }
+    for sub in [json!(["anna"]), json!({ "name": "anna" }), json!("")] {
+        let claims = json!({ "sub": sub, "scope": "api", "groups": "support" });
+        assert_eq!(status(claims).await, 401, "{sub}");
+    }
+    let shop = token(&world, json!({ "client_id": ["shop"], "scope": "passcode" })).await;
+    assert_eq!(world.get(RETRIEVE).bearer(&shop).send().await.status, 401);
+    // Two tokens are none, whichever of them the gateway verified.
+    let anna = token(&world, json!({ "sub": "anna", "scope": "api" })).await;
+    let bob = token(&world, json!({ "sub": "bob", "scope": "api", "groups": "support" })).await;
+    let forged = Parts::of(&bob).with(1, "sub", json!("boss"));
+    for (first, second) in [(&anna, &bob), (&anna, &forged), (&forged, &anna)] {
+        let got = world.get(&of("nobody")).bearer(first).bearer(second).bare().await;
+        assert_eq!(got.status, 401);
+    }
+}
+
+#[tokio::test]
 async fn passcodes_are_of_the_client_that_the_provider_names() {
     let world = world().await;
     let shop = token(&world, json!({ "client_id": "shop", "scope": "passcode" })).await;

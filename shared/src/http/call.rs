@@ -1,5 +1,7 @@
 //! A call, as API Gateway hands it over (HTTP API, payload format 2.0).
 
+mod claims;
+
 use std::{collections::HashMap, sync::OnceLock};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -83,7 +85,10 @@ impl Call {
             now: time.unwrap_or_else(clock),
             has_time: time.is_some(),
             source: Network::of(context.http.source_ip.as_deref().unwrap_or_default()),
-            claims: context.authorizer.and_then(|found| found.jwt).map(|jwt| jwt.claims),
+            claims: context
+                .authorizer
+                .and_then(|found| found.jwt)
+                .map(|_| claims::of_token(&event.headers).unwrap_or_default()),
             body: body(event.body.unwrap_or_default(), event.is_base64_encoded),
             headers: event.headers,
             query: event.raw_query_string.unwrap_or_default(),
