@@ -234,6 +234,58 @@ async fn who_is_not_signed_in_gets_401() {
 }
 
 #[tokio::test]
+async fn nobody_acts_as_another_user() {
+    const SUDO: &str = r#"{"message":"403 Forbidden - Sudo is not supported"}"#;
+    let world = World::new().await;
+    let (user, admin) = (world.id("/user/user_id"), world.id("/admin/user_id"));
+    let theirs = create(&world, world.user()).await;
+    let own = create(&world, world.admin()).await;
+    let reading = world.token(json!({ "user_id": admin, "scopes": ["read_api"] })).await;
+    let before = world.state().await;
+    let (shown, revocation) = (of(user), revoke(user));
+    let unknown = of("00000000-0000-4000-8000-000000000000");
+    for (method, path) in [
+        ("POST", OWN),
+        ("GET", OWN),
+        ("GET", &shown),
+        ("GET", &unknown),
+        ("POST", &revocation),
+    ] {
+        for token in [world.admin(), world.user(), &reading] {
+            let ask = || world.ask(method, path).private_token(token);
+            for value in [user, admin, "root", "", "\u{e9}"] {
+                ask().header("sudo", value).send().await.is(403, SUDO);
+            }
+            ask().query(&[("sudo", "root")]).send().await.is(403, SUDO);
+            ask().form(&[("sudo", user)]).send().await.is(403, SUDO);
+            ask().json(&json!({ "sudo": user })).send().await.is(403, SUDO);
+        }
+        let query = format!("{path}?a=%zz&%73udo=root");
+        let got = world.ask(method, &query).bearer(world.admin()).send().await;
+        got.is(403, SUDO);
+        // Who is not signed in learns that, and nothing else.
+        let ask = || world.ask(method, path).header("sudo", "root");
+        ask().send().await.is(401, UNAUTHORIZED);
+        ask()
+            .private_token("glpat-XXXXXXXXXXXXXXXXX")
+            .send()
+            .await
+            .is(401, UNAUTHORIZED);
+    }
+    assert_eq!(world.state().await, before, "nothing was changed");
+    assert_eq!(
+        pin(&world.get(OWN).private_token(world.user()).send().await, 200),
+        theirs
+    );
+    assert_eq!(pin(&world.get(OWN).private_token(world.admin()).send().await, 200), own);
+    world
+        .operator(json!({ "command": "block_user", "user_id": user }))
+        .await;
+    let blocked = world.get(OWN).private_token(world.user()).header("sudo", "root");
+    blocked.send().await.is(403, SUDO);
+}
+
+#[tokio::test]
 async fn a_token_in_the_query_is_refused() {
     let world = World::new().await;
     for name in ["private_token", "access_token", "job_token"] {

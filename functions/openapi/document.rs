@@ -280,7 +280,11 @@ fn gitlab(summary: &str, route: &Route) -> OperationBuilder {
         )
         .response(
             "403",
-            json_of("Not an administrator, blocked, or the scope is too small", refused).header(CHALLENGE, text()),
+            json_of(
+                "Not an administrator, blocked, the scope is too small, or `Sudo` was sent",
+                refused,
+            )
+            .header(CHALLENGE, text()),
         )
         .response("413", json::<Message>("The body has more than 16 KiB"))
         .response(

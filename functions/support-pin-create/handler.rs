@@ -57,7 +57,7 @@ impl Create {
         };
         let mut rounds = Rounds::new(TRIES);
         while rounds.begin().await {
-            let caller = admission::holder(people, call, token, gitlab::WRITE, None).await??;
+            let caller = gitlab::in_own_name(call, admission::holder(people, call, token, gitlab::WRITE, None).await?)?;
             gitlab::expect_nothing(call)?;
             if let Some(answer) = self.issue(call, &caller.own).await? {
                 return Ok(answer);

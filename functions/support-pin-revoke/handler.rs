@@ -40,7 +40,10 @@ impl Revoke {
         };
         let token = gitlab::token(call)?;
         let named = Some(call.path_parameter("id"));
-        let caller = admission::holder(people, call, token, gitlab::WRITE, named).await??;
+        let caller = gitlab::in_own_name(
+            call,
+            admission::holder(people, call, token, gitlab::WRITE, named).await?,
+        )?;
         let owner = gitlab::administered(&caller)?;
         gitlab::expect_nothing(call)?;
         let change = support_pin::revoke(owner, &call.invocation, call.now);

@@ -41,7 +41,7 @@ impl ShowUser {
         };
         let token = gitlab::token(call)?;
         let named = Some(call.path_parameter("id"));
-        let caller = admission::holder(people, call, token, gitlab::READ, named).await??;
+        let caller = gitlab::in_own_name(call, admission::holder(people, call, token, gitlab::READ, named).await?)?;
         let owner = gitlab::administered(&caller)?;
         gitlab::expect_nothing(call)?;
         let pin = self.pins.get(&owner.id(), call.now).await?.ok_or(Error::NoPin)?;

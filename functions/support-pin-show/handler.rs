@@ -30,7 +30,7 @@ impl Endpoint for Show {
             tokens: &self.tokens,
             users: &self.users,
         };
-        let caller = admission::holder(people, call, token, gitlab::READ, None).await??;
+        let caller = gitlab::in_own_name(call, admission::holder(people, call, token, gitlab::READ, None).await?)?;
         gitlab::expect_nothing(call)?;
         let pin = self.pins.get(&caller.own.id(), call.now).await?.ok_or(Error::NoPin)?;
         let digits = pin

@@ -7,6 +7,7 @@ use std::{collections::HashMap, sync::OnceLock};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use lambda_http::{aws_lambda_events::apigw::ApiGatewayV2httpRequest, http::HeaderMap};
 use percent_encoding::percent_decode_str;
+use serde::de::IgnoredAny;
 
 use super::{json::Object, rejection::Rejection};
 use crate::{
@@ -239,6 +240,21 @@ impl Call {
             .any(|pair| names.contains(&pair.split('=').next().unwrap_or_default()))
     }
 
+    /// Whether a parameter of that name comes in the query or in the body, however it is encoded: for what must not be overlooked
+    /// where parameters are not read otherwise.
+    #[must_use]
+    pub fn brings(&self, name: &str) -> bool {
+        let body = self.body().unwrap_or_default();
+        let fields = serde_json::from_slice::<HashMap<String, IgnoredAny>>(body).unwrap_or_default();
+        fields.contains_key(name) || is_named(self.query.as_bytes(), name) || is_named(body, name)
+    }
+
+    /// Whether there is a header of that name, whatever it holds.
+    #[must_use]
+    pub fn has_header(&self, name: &str) -> bool {
+        self.headers.contains_key(name)
+    }
+
     /// Who tells of what happens while this call is answered, about that masked address.
     #[must_use]
     pub fn told<'a>(&'a self, address: Option<&'a str>) -> Told<'a> {
@@ -338,6 +354,15 @@ impl Parameters {
             Ok(())
         }
     }
+}
+
+/// Whether one of the parameters has that name, or is an entry of a list or map of that name (`name[]`, `name[key]`).
+fn is_named(parameters: &[u8], name: &str) -> bool {
+    String::from_utf8_lossy(parameters).split(['&', ';']).any(|pair| {
+        let given = pair.split('=').next().unwrap_or_default().replace('+', " ");
+        let given = percent_decode_str(&given).decode_utf8_lossy();
+        given.split('[').next().unwrap_or_default().trim() == name
+    })
 }
 
 fn decode(text: &str) -> Result<String, Rejection> {

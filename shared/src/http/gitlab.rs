@@ -51,6 +51,22 @@ pub fn token(call: &Call) -> Result<Option<&str>, Error> {
         .or_else(|| call.bearer()))
 }
 
+/// The caller, in the own name. GitLab lets administrators act as another user, by a header or a parameter `sudo`; here that is
+/// refused: ignoring it would act on the wrong person. Whoever is not signed in learns that first, and nothing else.
+///
+/// # Errors
+/// What the caller is refused for; [`Error::Sudo`].
+pub fn in_own_name(call: &Call, admitted: Result<Holder, Refusal>) -> Result<Holder, Error> {
+    let is_signed_in = match &admitted {
+        Ok(_) | Err(Refusal::ScopeTooSmall(_) | Refusal::Blocked) => true,
+        Err(Refusal::NoToken | Refusal::UnknownToken | Refusal::Expired | Refusal::Revoked) => false,
+    };
+    if is_signed_in && (call.has_header("sudo") || call.brings("sudo")) {
+        return Err(Error::Sudo);
+    }
+    Ok(admitted?)
+}
+
 /// These routes take no parameter and no body; what comes all the same must at least be readable. Asked last: who may
 /// not pass learns that first.
 ///
@@ -150,6 +166,8 @@ pub enum StoreFailed {
 pub enum Error {
     /// The request could not be read or admitted.
     Rejected(Rejection),
+    /// The caller wants to act as somebody else.
+    Sudo,
     /// Administrators only.
     NotAdministrator,
     /// There is no such user.
@@ -175,6 +193,7 @@ impl Error {
         match self {
             Self::Fault(fault) => Self::Store(sentence, fault),
             other @ (Self::Rejected(_)
+            | Self::Sudo
             | Self::NotAdministrator
             | Self::NoUser
             | Self::NoPin
@@ -224,6 +243,7 @@ impl Dialect for Error {
         let error = |status, outcome, error: &str| Reply::json(status, outcome, &ErrorText { error: error.into() });
         match self {
             Self::Rejected(rejection) => rejected(rejection),
+            Self::Sudo => message(403, "sudo", "403 Forbidden - Sudo is not supported"),
             Self::NotAdministrator => message(403, "not_administrator", "403 Forbidden"),
             Self::NoUser => message(404, "no_user", "404 User Not Found"),
             Self::NoPin => message(404, "no_pin", "404 Support PIN not found or expired Not Found"),

@@ -96,6 +96,43 @@ fn no_encoding_but_identity_is_taken() {
 }
 
 #[test]
+fn a_parameter_is_noticed_wherever_it_stands() {
+    let check = |query: &str, body: &str, expected: bool| {
+        let call = call(&json!({ "rawQueryString": query, "body": body }));
+        assert_eq!(call.brings("sudo"), expected, "{query:?}, {body:?}");
+    };
+    for named in [
+        "sudo=root",
+        "sudo",
+        "sudo=",
+        "a=1&sudo=2",
+        "a=1;sudo=2",
+        "%73udo=root",
+        "sud%6F[]=1",
+        "sudo%5Bid%5D=1",
+        "+sudo=1",
+        "a=%zz&sudo=1",
+    ] {
+        check(named, "", true);
+        check("", named, true);
+    }
+    for other in ["", "a=sudo", "pseudo=1", "sudoer=1", "SUDO=1", "sudo.x=1", "a[sudo]=1"] {
+        check(other, "", false);
+        check("", other, false);
+    }
+    for (body, expected) in [
+        (r#"{"sudo":1}"#, true),
+        (r#"{"a":1,"sudo":null,"sudo":2}"#, true),
+        (r#"{"\u0073udo":"root"}"#, true),
+        (r#"{"a":{"sudo":1}}"#, false),
+        (r#"["sudo"]"#, false),
+        (r#"{"sudo":"#, false),
+    ] {
+        check("", body, expected);
+    }
+}
+
+#[test]
 fn a_body_has_16_kib_at_most() {
     for (length, good) in [
         (LARGEST_BODY, true),
