@@ -16,6 +16,7 @@ mod factor_races;
 mod factor_switches;
 mod factors;
 mod faults;
+mod head;
 mod ids;
 mod jwt;
 mod key_rotation;

@@ -57,7 +57,10 @@ fn declared() -> BTreeMap<String, String> {
         for event in events.as_mapping().expect("events").values() {
             let method = at(event, &["Properties", "Method"]);
             let path = at(event, &["Properties", "Path"]);
-            if let (Some(method), Some(path)) = (method, path) {
+            // The description says in a sentence where HEAD is answered.
+            if let (Some(method), Some(path)) = (method, path)
+                && method != "HEAD"
+            {
                 let function = at(resource, &["Metadata", "BuildProperties", "Binary"]).expect("a binary");
                 routes.insert(format!("{method} {path}"), function);
             }

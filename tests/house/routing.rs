@@ -48,6 +48,31 @@ fn the_first_line_of_main_names_the_route() {
     verdict(broken);
 }
 
+/// Routes that change something although their method is `GET`, as their contract has it.
+const UNSAFE: &[&str] = &["GET /passcode/retrieve"];
+
+#[test]
+fn head_is_routed_to_what_reads() {
+    let template = Template::read();
+    let said = |method: &str| -> Vec<_> {
+        let routes = template.all_routes().into_iter();
+        routes
+            .filter_map(|route| Some(format!("{} → {}", route.key.strip_prefix(method)?, route.function)))
+            .collect()
+    };
+    let is_safe = |route: &String| !UNSAFE.iter().any(|key| route.starts_with(&key[4..]));
+    let wanted: Vec<_> = said("GET ").into_iter().filter(is_safe).collect();
+    let mut broken = Vec::new();
+    compare(
+        &mut broken,
+        &wanted,
+        &said("HEAD "),
+        |route| format!("{route} answers GET and not HEAD: give its function an event with Method: HEAD and this path"),
+        |route| format!("{route} answers HEAD and has no GET that only reads: remove the event"),
+    );
+    verdict(broken);
+}
+
 #[test]
 fn events_belong_to_the_one_api() {
     let template = Template::read();
@@ -148,7 +173,7 @@ fn the_apis_own_document_only_says_who_may_call() {
             secured.push(key);
         }
     }
-    let routes: Vec<_> = template.routes().into_iter().map(|route| route.key).collect();
+    let routes: Vec<_> = template.all_routes().into_iter().map(|route| route.key).collect();
     let vouched: Vec<_> = routes
         .into_iter()
         .filter(|key| VOUCHED.iter().any(|family| key.contains(&format!(" {family}"))))
@@ -198,7 +223,7 @@ fn the_apis_own_document_only_says_who_may_call() {
     verdict(broken);
 }
 
-/// The methods of all routes.
+/// The methods of all routes. Browsers ask about none of `HEAD`.
 fn methods(template: &Template) -> Value {
     let methods: BTreeSet<_> = template
         .routes()

@@ -55,7 +55,15 @@ impl Template {
             .collect()
     }
 
+    /// The routes, but for `HEAD`, which goes with `GET`.
     pub fn routes(&self) -> Vec<Route<'_>> {
+        let mut routes = self.all_routes();
+        routes.retain(|route| !route.key.starts_with("HEAD "));
+        routes
+    }
+
+    /// The routes, `HEAD` included.
+    pub fn all_routes(&self) -> Vec<Route<'_>> {
         let mut routes = Vec::new();
         for function in self.functions() {
             for event in function.events() {
