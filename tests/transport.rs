@@ -163,6 +163,28 @@ async fn a_body_that_is_encoded_is_415_in_every_dialect() {
 }
 
 #[tokio::test]
+async fn urls_name_the_host_and_the_port_that_were_called() {
+    let world = World::new().await;
+    let port = world.url().rsplit_once(':').expect("a port").1;
+    let (by_name, path) = (format!("localhost:{port}"), "/mithril/api/tokens");
+    for (host, named) in [
+        (&by_name, &by_name),
+        (&format!("127.0.0.1:{port}"), &format!("127.0.0.1:{port}")),
+        // No caller chooses what answers say.
+        (&"evil.example".to_owned(), &format!("127.0.0.1:{port}")),
+        (&"localhost:1".to_owned(), &format!("127.0.0.1:{port}")),
+        (&format!("localhost:{port}.evil.example"), &format!("127.0.0.1:{port}")),
+    ] {
+        let ask = world
+            .post(path)
+            .header("host", host)
+            .header("x-forwarded-host", "evil.example");
+        let got = ask.json(&json!({})).send().await;
+        assert_eq!(got.json()["meta"]["url"], format!("http://{named}{path}"), "{host}");
+    }
+}
+
+#[tokio::test]
 async fn bodies_end_at_16_kib() {
     let world = World::new().await;
     let form = "application/x-www-form-urlencoded";

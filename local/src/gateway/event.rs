@@ -50,8 +50,7 @@ impl Incoming<'_> {
             "requestContext": {
                 "accountId": ACCOUNT,
                 "apiId": API,
-                // Never the Host header: a caller must not be able to choose it.
-                "domainName": "localhost",
+                "domainName": self.domain_name(),
                 "domainPrefix": "localhost",
                 "http": {
                     "method": self.head.method.as_str(),
@@ -92,6 +91,18 @@ impl Incoming<'_> {
             }
         }
         event
+    }
+
+    /// The name and the port that were called, as far as they are this machine's. A Host header that says anything else is not
+    /// believed: a caller must not be able to choose what the function is told.
+    fn domain_name(&self) -> String {
+        let called = self.head.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let own = ["127.0.0.1", "localhost"].map(|name| format!("{name}:{}", self.port));
+        let [fallback, _] = &own;
+        let known = own
+            .iter()
+            .find(|own| called.is_some_and(|called| called.eq_ignore_ascii_case(own)));
+        known.unwrap_or(fallback).clone()
     }
 
     /// Lower-case names, several values joined with commas, and what the gateway adds.

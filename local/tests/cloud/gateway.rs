@@ -64,7 +64,7 @@ async fn the_event_is_api_gateways_own() {
         "requestContext": {
             "accountId": "123456789012",
             "apiId": "local",
-            "domainName": "localhost",
+            "domainName": authority,
             "domainPrefix": "localhost",
             "http": {
                 "method": "GET",
