@@ -58,9 +58,9 @@ OPERATIONS = [
     Operation("support PIN: read one's own", "support-pin-show", 3, 3, 1, 0, 342),
     Operation("support PIN: read a user's", "support-pin-show-user", 3, 4, 1, 0, 617),
     Operation("support PIN: revoke", "support-pin-revoke", 3, 3, 2, 0, 416),
-    Operation("registration: ask", "registration-request", 7, 6, 5, 4, 889, mails=1),
-    Operation("registration: confirm", "registration-confirm", 4, 5, 13, 0, 611, hashes=True),
-    Operation("password reset: ask", "password-reset-request", 9, 4, 8, 4, 949, mails=1),
+    Operation("registration: ask", "registration-request", 11, 10, 9, 9, 889, mails=1),
+    Operation("registration: confirm", "registration-confirm", 5, 5, 14, 0, 611, hashes=True),
+    Operation("password reset: ask", "password-reset-request", 12, 8, 11, 7, 949, mails=1),
     Operation("password reset: confirm", "password-reset-confirm", 6, 5, 7, 0, 953, mails=1, hashes=True),
     Operation("passcode: retrieve", "passcode-retrieve", 3, 2, 2, 1, 571),
     Operation("passcode: consume", "passcode-consume", 3, 2, 2, 0, 574),
@@ -204,7 +204,8 @@ def a_day_of_an_attack(price):
         return sum(parts(by_name[name], price).values()) / 1e3 * rate * day * routes
 
     open_rate, strict_rate = default("RequestsPerSecond"), default("SensitiveRequestsPerSecond")
-    mails = default("RequestsPerDomainPerMinute") * 60 * 24
+    registrations = default("MailsPerDomainPerHour") * 24 * price["mail_thousand"] / 1e3
+    resets = strict_rate * day * price["mail_thousand"] / 1e3
     texts = default("SmsPerDay")
     rows = [
         [
@@ -223,9 +224,14 @@ def a_day_of_an_attack(price):
             f"{flood('passcode: retrieve', open_rate, 1):,.0f}",
         ],
         [
-            "asks for links, for one domain, from very many addresses",
-            f"`RequestsPerDomainPerMinute` {default('RequestsPerDomainPerMinute')}, of registrations and of resets",
-            f"{2 * mails * price['mail_thousand'] / 1e3:,.0f}",
+            "registers in one domain, from very many addresses",
+            f"`MailsPerDomainPerHour` {default('MailsPerDomainPerHour')}",
+            f"{registrations + flood('registration: ask', default('MailsPerDomainPerHour') / 3600, 1):,.0f}",
+        ],
+        [
+            "asks for resets, from very many addresses",
+            f"`SensitiveRequestsPerSecond` {strict_rate}",
+            f"{resets + flood('password reset: ask', strict_rate, 1):,.0f}",
         ],
         [
             "has codes sent, with passwords that are right",

@@ -66,7 +66,7 @@ def built(*what):
 
 def parameters():
     """Whoever measures asks more often than people do."""
-    for setting in ["RequestWait=1", "MailWait=1", "RequestsPerDomainPerMinute=1000"]:
+    for setting in ["RequestWait=1", "MailWaits=1", "RequestsPerDomainPerMinute=1000"]:
         yield from ("--parameter", setting)
 
 

@@ -23,6 +23,17 @@ impl World {
         mails
     }
 
+    /// Every mail so far to a mailbox: to an address with or without a `+tag`, in any letter case.
+    pub async fn mails_in(&self, mailbox: &str) -> Vec<Value> {
+        let mut mails = self.mails().await;
+        mails.retain(|mail| {
+            let to = mail["to"].as_str().expect("an address").to_ascii_lowercase();
+            let (local, domain) = to.split_once('@').expect("an address");
+            format!("{}@{domain}", local.split('+').next().expect("a part")) == mailbox
+        });
+        mails
+    }
+
     /// Every mail so far, oldest first.
     pub async fn mails(&self) -> Vec<Value> {
         let messages = self.get("/_local/messages").local().await;
@@ -127,8 +138,13 @@ pub fn seen(got: &Got) -> (u16, Vec<(String, String)>, String) {
     (got.status, headers, got.body.clone())
 }
 
-/// The row by which nothing is mailed to an address.
+/// The row of an address whose mail bounced.
 pub async fn suppress(world: &World, address: &str) {
+    suppress_for(world, address, "bounce").await;
+}
+
+/// The row by which nothing is mailed to an address, for that reason.
+pub async fn suppress_for(world: &World, address: &str, reason: &str) {
     use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue as A};
     let mut digest = Sha256::new();
     for part in ["suppression", address] {
@@ -138,7 +154,7 @@ pub async fn suppress(world: &World, address: &str) {
     let now = world.now().await;
     let put = world.dynamodb().put_item().table_name("countersign-SuppressionsTable");
     let put = put.item("subject", A::B(Blob::new(digest.finalize().to_vec())));
-    let put = put.item("reason", A::S("bounce".into()));
+    let put = put.item("reason", A::S(reason.into()));
     let put = put.item("suppressed_at", A::N(now.to_string()));
     put.item("ttl", A::N((now + 86_400).to_string()))
         .send()

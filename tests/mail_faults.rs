@@ -37,7 +37,7 @@ async fn unsent(world: &World, ask: Ask<'_>) {
 
 #[tokio::test]
 async fn a_mail_that_cannot_be_sent_leaves_nothing_behind() {
-    let world = World::with(&[("RequestsPerDomainPerMinute", "2"), ("MailsPerDay", "1")]).await;
+    let world = World::with(&[("RequestsPerDomainPerMinute", "2"), ("MailWaits", "14400")]).await;
     let again = || ask(&world, "203.0.113.7", "someone");
     for (kind, times) in [("rejected", 1), ("error", 3), ("throttle", 3), ("rejected", 1)] {
         world.fault(fault("ses", kind, 0, times)).await;
@@ -163,8 +163,8 @@ async fn request_converges(world: &World, rule: Value, source: &str, login: &str
 async fn a_request_converges_whatever_fails_on_the_way() {
     let world = World::new().await;
     let mut n = 0;
-    // The claim of the key, the batch, three budgets, the request, the answer to remember.
-    for skip in 0..7 {
+    // The claim of the key, the batch, seven limits, the request, the answer to remember.
+    for skip in 0..11 {
         for (kind, times) in [
             ("error", 3),
             ("error", 1000),
@@ -226,8 +226,8 @@ async fn confirmation_converges(world: &World, rule: Value, login: &str) {
 async fn a_confirmation_converges_whatever_fails_on_the_way() {
     let world = World::new().await;
     let mut n = 0;
-    // The request, the batch, the transaction.
-    let everywhere = (0..3).flat_map(|skip| {
+    // The request, the batch, the transaction, the domain's registrations that are not confirmed.
+    let everywhere = (0..4).flat_map(|skip| {
         let kinds = [
             ("error", 3),
             ("throttle", 1),

@@ -51,9 +51,9 @@ fn names(person: &Person, login: &str) -> Vec<String> {
         OTHER_PHONE.to_owned(),
         digest(&["claim", "login", DOMAIN, login]),
         digest(&["claim", "email", DOMAIN, email]),
-        digest(&["throttle", "address", "registration", email]),
-        digest(&["throttle", "address", "password_reset", email]),
-        digest(&["throttle", "nobody", "password_reset", DOMAIN, login]),
+        digest(&["throttle", "mailbox", "registration", email]),
+        digest(&["throttle", "mailbox", "recovery", email]),
+        digest(&["throttle", "elsewhere", "password_reset", DOMAIN, login]),
         digest(&["text messages", PHONE]),
         digest(&["text messages", OTHER_PHONE]),
         digest_of_id("password guesses", &person.id),
@@ -286,7 +286,8 @@ async fn an_erasure_that_fails_half_way_can_be_sent_again() {
         failed += 1;
         // Before anything is deleted, nothing is decided either.
         let got = world.sign_in(&person, &person.password).await;
-        if skip > 1 {
+        let users = Value::from(world.rows("UsersTable").await).to_string();
+        if skip > 1 && users.contains(&person.id) {
             user_blocked(&got);
         }
     }

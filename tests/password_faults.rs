@@ -230,7 +230,7 @@ fn each_step(calls: u32, writes: u32) -> impl Iterator<Item = (String, Value)> {
 async fn an_ask_survives_a_fault_in_any_step() {
     let world = World::new().await;
     world.new_user("maria").await;
-    for (what, rule) in each_step(7, 4) {
+    for (what, rule) in each_step(10, 7) {
         world.fault(rule).await;
         let got = world.forgot("maria").send().await;
         world.clear_faults().await;

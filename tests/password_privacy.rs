@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::{
-    mail::{CHECK_MAIL, DOMAIN, RESET, credential, said, seen, suppress},
+    mail::{CHECK_MAIL, DOMAIN, RESET, credential, seen, suppress, suppress_for},
     password_change::wait_of,
     password_reset::{NEW, OLD, is_set},
     world::World,
@@ -24,7 +24,7 @@ async fn calls(world: &World) -> Value {
 #[tokio::test]
 async fn every_answer_is_the_same_and_costs_the_same() {
     let world = World::new().await;
-    for login in ["known", "mailed", "bounced", "asked"] {
+    for login in ["known", "mailed", "bounced", "asked", "complained"] {
         world.new_user(login).await;
     }
     let (_, blocked) = world.new_user("blocked").await;
@@ -33,6 +33,8 @@ async fn every_answer_is_the_same_and_costs_the_same() {
         .await;
     suppress(&world, "bounced@example.org").await;
     suppress(&world, "stranger-bounced@example.org").await;
+    suppress_for(&world, "complained@example.org", "complaint").await;
+    suppress_for(&world, "stranger-complained@example.org", "complaint").await;
     for key in ["asked", "nobody-asked", "stranger-asked@example.org"] {
         world.forgot(key).send().await.is(200, CHECK_MAIL);
     }
@@ -49,8 +51,8 @@ async fn every_answer_is_the_same_and_costs_the_same() {
         .collect();
     assert_eq!(
         operations.len(),
-        9,
-        "three reads, three budgets, the request, the mail, and the audit event: {operations:?}"
+        12,
+        "three reads, six limits, the request, the mail, and the audit event: {operations:?}"
     );
     let expected = seen(&world.forgot("mailed@example.org").send().await);
     assert_eq!(calls(&world).await, cost);
@@ -60,6 +62,9 @@ async fn every_answer_is_the_same_and_costs_the_same() {
         "blocked",
         "bounced",
         "stranger-bounced@example.org",
+        "complained",
+        "complained@example.org",
+        "stranger-complained@example.org",
         "asked",
         "asked@example.org",
         "nobody-asked",
@@ -88,7 +93,8 @@ async fn every_answer_is_the_same_and_costs_the_same() {
             "known@example.org",
             "mailed@example.org",
             "stranger@example.org",
-            "blocked@example.org"
+            "blocked@example.org",
+            "complained@example.org"
         ]
     );
     for mail in &mails {
@@ -177,39 +183,6 @@ async fn one_network_asks_once_in_two_minutes() {
 }
 
 #[tokio::test]
-async fn one_address_gets_one_mail_in_two_minutes_and_six_a_day() {
-    let world = World::new().await;
-    let email = "maria@example.org";
-    world.new_user("maria").await;
-    world.new_user_in("other.example", "maria", false).await;
-    let count = async || world.mails_to(email).await.len();
-    let started = world.now().await;
-    for n in 1..=6 {
-        // By login and by address, in any domain: it is one mailbox.
-        for key in ["maria", email, "MARIA@example.org"] {
-            world.forgot(key).send().await.is(200, CHECK_MAIL);
-        }
-        let elsewhere = json!({ "key": email, "domain": "other.example" });
-        world
-            .post(RESET)
-            .of_a_new_source()
-            .json(&elsewhere)
-            .send()
-            .await
-            .is(200, CHECK_MAIL);
-        assert_eq!(count().await, n, "one mail at a time");
-        world.advance(121).await;
-    }
-    world.forgot("maria").send().await.is(200, CHECK_MAIL);
-    assert_eq!(count().await, 6, "six a day");
-    world.advance(started + 86_400 - world.now().await).await;
-    // The first one may have come a little later than we looked at the clock.
-    world.advance(60).await;
-    world.forgot("maria").send().await.is(200, CHECK_MAIL);
-    assert_eq!(count().await, 7);
-}
-
-#[tokio::test]
 async fn parallel_asks_for_one_address_send_one_mail() {
     let world = World::new().await;
     world.new_user("maria").await;
@@ -236,25 +209,53 @@ async fn parallel_asks_for_one_address_send_one_mail() {
     );
 }
 
+/// A flood stops what strangers are sent, in the same words and calls as ever, and no owner's mail.
 #[tokio::test]
-async fn one_domain_has_its_own_limit() {
-    let world = World::with(&[("RequestsPerDomainPerMinute", "2")]).await;
-    for key in ["one", "two@example.org"] {
-        world.forgot(key).send().await.is(200, CHECK_MAIL);
+async fn a_flood_stops_no_owners_mail_and_tells_nothing() {
+    let world = World::with(&[("RequestsPerDomainPerMinute", "2"), ("MailsPerDomainPerHour", "10")]).await;
+    for login in ["maria", "olga"] {
+        world.new_user(login).await;
     }
-    let from = "203.0.113.7";
-    let ask = async |domain: &str| {
-        let ask = world.post(RESET).header("x-local-source-ip", from);
-        ask.json(&json!({ "key": "three", "domain": domain })).send().await
-    };
-    let got = ask(DOMAIN).await;
-    let wait = wait_of(&got);
-    assert!((1..=60).contains(&wait));
-    // What was refused has not used the caller's own slot up.
-    ask("other.example").await.is(200, CHECK_MAIL);
-    said(&ask("other.example").await, 429, "too many requests, try again later");
-    world.advance(121).await;
-    ask(DOMAIN).await.is(200, CHECK_MAIL);
+    for flood in 0..2 {
+        // First the minute is used up, then the hour.
+        for n in 0..[2, 10][flood] {
+            world
+                .forgot(&format!("flood{flood}x{n}"))
+                .send()
+                .await
+                .is(200, CHECK_MAIL);
+            if flood == 1 {
+                world.advance(31).await;
+            }
+        }
+        // Nothing comes back in between: what was used up stays so.
+        for n in 0..3 {
+            world
+                .forgot(&format!("more{flood}x{n}"))
+                .send()
+                .await
+                .is(200, CHECK_MAIL);
+        }
+        let before = world.mails().await.len();
+        world.invocations().await;
+        let owner = ["maria", "olga@example.org"][flood];
+        let known = seen(&world.forgot(owner).send().await);
+        let cost = calls(&world).await;
+        for key in ["nobody", "stranger@example.org", "maria@example.org"] {
+            assert_eq!(seen(&world.forgot(key).send().await), known, "{key}");
+            assert_eq!(calls(&world).await, cost, "{key}");
+        }
+        let to: Vec<_> = world.mails().await.split_off(before);
+        let to: Vec<_> = to.iter().map(|mail| mail["to"].as_str().expect("an address")).collect();
+        match flood {
+            0 => assert_eq!(to, ["maria@example.org"]),
+            // The wait of two minutes is over, and the one of four.
+            _ => assert_eq!(to, ["olga@example.org", "maria@example.org"]),
+        }
+        world.advance(61).await;
+    }
+    let lines = world.cloud().logs();
+    assert!(lines.iter().any(|line| line.contains("\"MailOverBudget\":1")));
 }
 
 /// The name of a domain that the operator has never heard of is a stranger's text: it gets into nobody's mail (R32).

@@ -110,53 +110,6 @@ async fn an_ipv6_caller_counts_as_its_64() {
 }
 
 #[tokio::test]
-async fn one_address_gets_a_mail_in_two_minutes_and_six_a_day() {
-    let world = World::new().await;
-    world.open_domain("club.example", json!({})).await;
-    let mails = async || {
-        let all = world.mails().await;
-        all.iter()
-            .filter(|mail| {
-                mail["to"]
-                    .as_str()
-                    .expect("an address")
-                    .eq_ignore_ascii_case("me@yandex.ru")
-            })
-            .count()
-    };
-    let ask = async |domain: &str, n: usize, email: &str| {
-        let body = json!({ "domain": domain, "login": format!("me{n}"), "name": "My Name", "email": email });
-        let got = world.post(REGISTER).json(&body).of_a_new_source().send().await;
-        got.is(200, CHECK_MAIL);
-    };
-    let begun = world.now().await;
-    for n in 0..6 {
-        ask(DOMAIN, n, "me@yandex.ru").await;
-        assert_eq!(mails().await, n + 1);
-        // Whoever asks, wherever, however it is written.
-        ask("club.example", n, "ME@Yandex.RU").await;
-        world.advance(60).await;
-        ask(DOMAIN, n, "Me@yandex.ru").await;
-        assert_eq!(mails().await, n + 1, "too soon");
-        world.advance(60).await;
-    }
-    for n in 6..9 {
-        ask(DOMAIN, n, "me@yandex.ru").await;
-        world.advance(3600).await;
-    }
-    assert_eq!(mails().await, 6, "enough for a day");
-    assert_eq!(world.requests().await, 21, "a request each, mailed or not");
-    // A day after the first there is room for one, and two minutes later for another.
-    world.advance(begun + DAY - world.now().await).await;
-    world.advance(2).await;
-    for more in [7, 7, 8] {
-        ask(DOMAIN, more + 10, "me@yandex.ru").await;
-        assert_eq!(mails().await, more);
-        world.advance(60).await;
-    }
-}
-
-#[tokio::test]
 async fn a_domain_takes_so_many_a_minute() {
     let world = World::with(&[("RequestsPerDomainPerMinute", "3")]).await;
     world.open_domain("club.example", json!({})).await;

@@ -15,7 +15,7 @@ use countersign_shared::{
         registration::RegistrationRequest,
         repetition::{Body, Remembered, State},
         suppression,
-        throttle::{self, Addressee, Asked},
+        throttle::{self, Addressee, Asked, MailKind},
         token::{Kind, Token},
         user::User,
     },
@@ -208,9 +208,11 @@ impl Operator {
     /// What is counted of the person, and the mail that goes to nobody.
     async fn erase_counters(&self, user: &User, work: &mut Work<'_>) -> Result<(), Fault> {
         let mut subjects = vec![throttle::password_guesses(user.id)];
+        subjects.extend(MailKind::ALL.map(|kind| throttle::mailbox(kind, Addressee::Email(&user.email))));
         for asked in [Asked::Registration, Asked::PasswordReset] {
-            subjects.push(throttle::address(asked, Addressee::Email(&user.email)));
-            subjects.push(throttle::address(asked, Addressee::Nobody(&user.domain, &user.login)));
+            for key in [user.email.canonical(), user.login.canonical()] {
+                subjects.push(throttle::elsewhere(asked, &user.domain, key));
+            }
         }
         for subject in subjects {
             self.erase_counter(&subject, work).await?;

@@ -25,7 +25,7 @@ use countersign_shared::{
     },
     repetition::{self, Caller},
     store::{
-        rows::budget::Spent,
+        rows::{bucket::Level, budget::Spent},
         table::{BatchGet, Check, Delete, Put, Table, Update},
     },
 };
@@ -39,7 +39,10 @@ pub struct Request {
     pub users: Table<User, BatchGet>,
     pub depend_on_users: Table<User, Check>,
     pub suppressions: Table<Suppression, BatchGet>,
+    pub read_budgets: Table<Spent, BatchGet>,
     pub budgets: Table<Spent, Update>,
+    pub read_levels: Table<Level, BatchGet>,
+    pub levels: Table<Level, Update>,
     pub requests: Table<PasswordResetRequest, Put>,
     pub take_back: Table<PasswordResetRequest, Delete>,
     pub tokens: Table<Token, BatchGet>,

@@ -4,13 +4,14 @@ use countersign_shared::{
         words::{Message, compose},
     },
     domain::{
+        budget::Exhausted,
         claim,
         id::UserId,
-        name::EmailAddress,
+        name::{DomainName, EmailAddress},
         password_reset::{PasswordResetRequest, Target},
-        suppression,
+        suppression::{self, Reason},
         tenant::Domain,
-        throttle::{self, Addressee, Asked},
+        throttle::{self, Addressee, Asked, AskedFor, MailKind},
         user::User,
     },
     fault::Fault,
@@ -26,10 +27,10 @@ use countersign_shared::{
     mailing::{self, Letter},
     observe::Step,
     store::{
-        rows,
+        rows::{self, bucket::Level, budget::Spent},
         table::{Batch, Committed, Transaction},
     },
-    throttling::Spending,
+    throttling::{MailBudget, Planned, Spending},
 };
 use rand::rngs::SysRng;
 
@@ -43,9 +44,41 @@ struct Found {
     user: Option<User>,
     /// The account's address, or the one that was asked for; none for a login that nobody has.
     email: Option<EmailAddress>,
-    /// No mail may go out: the address takes none, or the operator has never heard of the domain, whose name would
-    /// be a stranger's text in our mail.
-    is_silent: bool,
+    suppressed: Option<Reason>,
+    /// What was mailed to the mailbox lately, of the kinds of mail that there may be.
+    mails: [Mails; 2],
+    levels: Levels,
+}
+
+/// The mails of one kind to one mailbox.
+struct Mails {
+    kind: MailKind,
+    subject: [u8; 32],
+    sent: Option<Spent>,
+}
+
+/// What was taken from the budgets of mails.
+#[derive(Default)]
+struct Levels {
+    domain: Option<Level>,
+    deployment: Option<Level>,
+}
+
+const ASKED: Asked = Asked::PasswordReset;
+
+impl Found {
+    fn asked_for(&self) -> AskedFor {
+        match (&self.user, &self.email) {
+            (Some(_), _) => AskedFor::Account,
+            (None, Some(_)) if self.is_described => AskedFor::Address,
+            (None, Some(_) | None) => AskedFor::Nothing,
+        }
+    }
+
+    /// The domain whose budgets are spent.
+    fn described(&self) -> Option<&DomainName> {
+        self.is_described.then_some(&self.domain.name)
+    }
 }
 
 impl Request {
@@ -85,42 +118,116 @@ impl Request {
             (None, Key::Login(_)) => None,
         };
 
-        let mut batch = Batch::default();
+        let is_described = domain.is_some();
         let subject = match &email {
             Some(email) => suppression::subject(email),
             None => claim,
         };
-        batch.want(&self.suppressions, &subject);
-        let suppression = batch.read().await?.take(&self.suppressions, &subject, call.now)?;
-        let is_described = domain.is_some();
-        let is_silent = suppression.is_some() || (!is_described && user.is_none());
-        Ok(Found {
-            domain: domain.unwrap_or_else(|| Domain::undescribed(wanted.domain.clone())),
-            user,
-            email,
-            is_described,
-            is_silent,
-        })
-    }
-
-    async fn accept(
-        &self,
-        call: &Call,
-        wanted: &ResetWanted,
-        found: Found,
-        spending: &mut Spending<'_>,
-    ) -> Result<Answer, Error> {
-        let limits = &self.policy.limits;
-        let subject = throttle::source(Asked::PasswordReset, &call.source);
-        spending.spend(&limits.source, &subject).await??;
-        let subject = throttle::domain(Asked::PasswordReset, found.is_described.then_some(&wanted.domain));
-        spending.spend(&limits.domain, &subject).await??;
-        let addressee = match (&found.email, &wanted.key) {
+        // A login that nobody has leads to as many rows, which nobody has either.
+        let addressee = match (&email, &wanted.key) {
             (Some(email), _) | (None, Key::Email(email)) => Addressee::Email(email),
             (None, Key::Login(login)) => Addressee::Nobody(&wanted.domain, login),
         };
-        let subject = throttle::address(Asked::PasswordReset, addressee);
-        let has_room = spending.spend(&limits.address, &subject).await?.is_ok();
+        let kinds = match user {
+            Some(_) => [MailKind::Recovery, MailKind::RecoveryAfterComplaint],
+            None => [MailKind::NoAccount, MailKind::RecoveryAfterComplaint],
+        };
+        let mailboxes = kinds.map(|kind| throttle::mailbox(kind, addressee));
+        let of_domain = throttle::domain_mails(ASKED, is_described.then_some(&wanted.domain));
+        let of_all = throttle::mails(ASKED);
+        let mut batch = Batch::default();
+        batch.want(&self.suppressions, &subject);
+        for mailbox in &mailboxes {
+            batch.want(&self.read_budgets, mailbox);
+        }
+        for level in [&of_domain, &of_all] {
+            batch.want(&self.read_levels, level);
+        }
+        let found = batch.read().await?;
+        let mails = |at: usize| {
+            Ok::<_, Fault>(Mails {
+                kind: kinds[at],
+                subject: mailboxes[at],
+                sent: found.take(&self.read_budgets, &mailboxes[at], call.now)?,
+            })
+        };
+        let suppression = found.take(&self.suppressions, &subject, call.now)?;
+        Ok(Found {
+            domain: domain.unwrap_or_else(|| Domain::undescribed(wanted.domain.clone())),
+            suppressed: suppression.map(|row| row.reason),
+            mails: [mails(0)?, mails(1)?],
+            levels: Levels {
+                domain: found.take(&self.read_levels, &of_domain, call.now)?,
+                deployment: found.take(&self.read_levels, &of_all, call.now)?,
+            },
+            user,
+            email,
+            is_described,
+        })
+    }
+
+    /// Spends what a request costs, whomever it is about. `Ok(Ok(false))` is that the domain or the deployment has had too
+    /// many: what a stranger can ask for must keep no owner of an account out, and an answer that says so would tell who
+    /// has one, so it only stops the mails to those who have none.
+    async fn spend<'a>(
+        &'a self,
+        call: &Call,
+        found: &Found,
+        levels: Levels,
+        spending: &mut Spending<'a>,
+    ) -> Result<Result<bool, Exhausted>, Fault> {
+        let (limits, domain) = (&self.policy.limits, found.described());
+        for (budget, subject) in [
+            (&limits.source, throttle::source(ASKED, &call.source)),
+            (&limits.share, throttle::share(ASKED, &call.source, domain)),
+        ] {
+            if let Err(exhausted) = spending.spend(budget, &subject).await? {
+                return Ok(Err(exhausted));
+            }
+        }
+        let subject = throttle::domain(ASKED, domain);
+        let in_minute = spending.spend(&limits.domain, &subject).await?;
+        let budgets = [
+            MailBudget {
+                name: "domain",
+                bucket: &limits.domain_mails,
+                subject: throttle::domain_mails(ASKED, domain),
+                level: levels.domain,
+            },
+            MailBudget {
+                name: "deployment",
+                bucket: &limits.mails,
+                subject: throttle::mails(ASKED),
+                level: levels.deployment,
+            },
+        ];
+        let in_hour = spending.take_mails(call, &self.levels, budgets).await?;
+        Ok(Ok(in_minute.is_ok() && in_hour.is_ok()))
+    }
+
+    async fn accept<'a>(
+        &'a self,
+        call: &Call,
+        wanted: &ResetWanted,
+        mut found: Found,
+        spending: &mut Spending<'a>,
+    ) -> Result<Answer, Error> {
+        let limits = &self.policy.limits;
+        let levels = std::mem::take(&mut found.levels);
+        let is_within_budgets = self.spend(call, &found, levels, spending).await??;
+        let kind = MailKind::of_reset(found.asked_for(), found.suppressed, is_within_budgets);
+        let planned = found.mails.iter_mut().find(|mails| Some(mails.kind) == kind);
+        let planned = planned.map(|mails| Planned {
+            waits: limits.waits(mails.kind),
+            subject: mails.subject,
+            sent: mails.sent.take(),
+        });
+        let key = match &wanted.key {
+            Key::Login(login) => login.canonical(),
+            Key::Email(email) => email.canonical(),
+        };
+        let elsewhere = throttle::elsewhere(ASKED, &wanted.domain, key);
+        let is_sent = spending.mail(planned, (&elsewhere, &limits.mailbox)).await?;
 
         let target = match &found.user {
             Some(user) => Target {
@@ -160,7 +267,7 @@ impl Request {
             Committed::No(_) => return Err(Fault::passing("the user changed meanwhile".into()).into()),
         }
 
-        let link = self.policy.link(Asked::PasswordReset, &id);
+        let link = self.policy.link(ASKED, &id);
         let message = match found.user {
             None => Message::NoAccount,
             Some(_) => Message::ResetPassword {
@@ -171,18 +278,18 @@ impl Request {
         let domain = &found.domain;
         let mail = compose(&domain.locale, &domain.name, &message);
         // What the log may tell and the answer may not.
-        let (to, outcome) = match &found.email {
-            Some(_) if found.is_silent => (Recipient::Nobody, "password_reset_silent"),
-            Some(_) if !has_room => (Recipient::Nobody, "password_reset_mail_throttled"),
-            Some(email) if found.user.is_some() => (Recipient::Person(email), "password_reset_requested"),
-            Some(email) => (Recipient::Person(email), "password_reset_of_unknown"),
-            None => (Recipient::Nobody, "password_reset_of_unknown"),
+        let (to, outcome) = match (&found.email, kind) {
+            (Some(_), None) => (Recipient::Nobody, "password_reset_silent"),
+            (Some(_), Some(_)) if !is_sent => (Recipient::Nobody, "password_reset_mail_throttled"),
+            (Some(email), Some(MailKind::NoAccount)) => (Recipient::Person(email), "password_reset_of_unknown"),
+            (Some(email), Some(_)) => (Recipient::Person(email), "password_reset_requested"),
+            (None, _) => (Recipient::Nobody, "password_reset_of_unknown"),
         };
         let letter = Letter {
             sender: domain.sender.as_ref(),
             to,
             mail: &mail,
-            asked: Asked::PasswordReset,
+            asked: ASKED,
             request: &request.digest,
         };
         let sent = mailing::send(&self.mailer, &self.take_back, call, letter).await;

@@ -1,11 +1,15 @@
 use countersign_shared::{
     accounts,
     domain::{
+        bucket::Bucket,
+        budget::Act,
         claim::{self, Claim},
         link,
+        name::DomainName,
         password::{Cost, PasswordHash},
         registration::RegistrationRequest,
         tenant::Domain,
+        throttle,
         user::{NewUser, User},
     },
     fault::Fault,
@@ -16,7 +20,10 @@ use countersign_shared::{
         serve::Endpoint,
     },
     observe::Step,
-    store::table::{Batch, BatchGet, Committed, Delete, Get, Put, Table, Transaction},
+    store::{
+        rows::bucket::{self, Level},
+        table::{Batch, BatchGet, Committed, Delete, Get, Put, Table, Transaction, Update},
+    },
 };
 use rand::rngs::SysRng;
 
@@ -28,6 +35,8 @@ pub struct Confirm {
     pub users: Table<User, Put>,
     pub claims: Table<Claim, Put>,
     pub use_up: Table<RegistrationRequest, Delete>,
+    pub levels: Table<Level, Update>,
+    pub unconfirmed: Bucket,
     pub cost: Cost,
 }
 
@@ -83,12 +92,29 @@ impl Endpoint for Confirm {
         match transaction.commit().await? {
             Committed::Yes => {
                 call.note_subject(format!("user:{}", user.id.text()));
-                Ok(era::password_set("registered", &user.domain, &user.login).as_step(Step::Verified))
+                let answer = era::password_set("registered", &user.domain, &user.login).as_step(Step::Verified);
+                // What was done is done: that it could not be counted is for the log.
+                Ok(match self.count(call, &user.domain).await {
+                    Ok(()) => answer,
+                    Err(fault) => answer.with_fault(fault),
+                })
             }
             Committed::No(steps) if steps.contains(&request) => Err(Error::NoRequest),
             Committed::No(steps) if names.login_is_taken(&steps) => Err(Error::Taken("login")),
             Committed::No(steps) if names.email_is_taken(&steps) => Err(Error::Taken("email")),
             Committed::No(_) => Err(Fault::new("the random user id is taken".into()).into()),
         }
+    }
+}
+
+impl Confirm {
+    /// Counts a registration that was confirmed: its domain may have more.
+    async fn count(&self, call: &Call, domain: &DomainName) -> Result<(), Fault> {
+        let act = Act {
+            at: call.now,
+            by: call.invocation.clone(),
+        };
+        let subject = throttle::unconfirmed(domain);
+        bucket::refill(&self.levels, &self.unconfirmed, &subject, throttle::CONFIRMED, &act).await
     }
 }

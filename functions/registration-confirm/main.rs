@@ -5,7 +5,7 @@ use countersign_shared::edge;
 
 fn main() -> std::process::ExitCode {
     edge::run_recorded(async |edge| {
-        let cost = edge.password_cost();
+        let (cost, unconfirmed) = (edge.password_cost(), edge.unconfirmed_mails());
         Ok(handler::Confirm {
             requests: edge.table(),
             domains: edge.table(),
@@ -13,6 +13,8 @@ fn main() -> std::process::ExitCode {
             users: edge.table(),
             claims: edge.table(),
             use_up: edge.table(),
+            levels: edge.table(),
+            unconfirmed: unconfirmed?,
             cost: cost?,
         })
     })

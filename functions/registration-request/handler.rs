@@ -4,13 +4,15 @@ use countersign_shared::{
         words::{Message, compose},
     },
     domain::{
+        budget::Exhausted,
         claim::{self, Claim},
         link::Policy,
+        name::{DomainName, EmailAddress},
         registration::{RegistrationRequest, Wanted},
         repetition::{Keeping, Remembered},
-        suppression::{self, Suppression},
+        suppression::{self, Reason, Suppression},
         tenant::Domain,
-        throttle::{self, Addressee, Asked},
+        throttle::{self, Addressee, Asked, MailKind},
     },
     fault::Fault,
     http::{
@@ -26,10 +28,10 @@ use countersign_shared::{
     observe::Step,
     repetition::{self, Caller},
     store::{
-        rows::budget::Spent,
+        rows::{bucket::Level, budget::Spent},
         table::{Batch, BatchGet, Delete, Put, Table, Update},
     },
-    throttling::Spending,
+    throttling::{MailBudget, Planned, Spending},
 };
 use rand::rngs::SysRng;
 
@@ -40,7 +42,10 @@ pub struct Request {
     pub domains: Table<Domain, BatchGet>,
     pub claims: Table<Claim, BatchGet>,
     pub suppressions: Table<Suppression, BatchGet>,
+    pub read_budgets: Table<Spent, BatchGet>,
     pub budgets: Table<Spent, Update>,
+    pub read_levels: Table<Level, BatchGet>,
+    pub levels: Table<Level, Update>,
     pub requests: Table<RegistrationRequest, Put>,
     pub take_back: Table<RegistrationRequest, Delete>,
     pub mailer: Mailer,
@@ -68,12 +73,29 @@ impl Endpoint for Request {
     }
 }
 
+const ASKED: Asked = Asked::Registration;
+
+/// The subject of the mails of this kind to a mailbox.
+fn mailbox(email: &EmailAddress) -> [u8; 32] {
+    throttle::mailbox(MailKind::Registration, Addressee::Email(email))
+}
+
 /// A registration that nothing speaks against, and what nobody may be told about its address.
 struct Admitted {
     domain: Domain,
     wanted: Wanted,
     has_account: bool,
-    is_suppressed: bool,
+    suppressed: Option<Reason>,
+    /// What was mailed to the mailbox lately.
+    sent: Option<Spent>,
+    levels: Levels,
+}
+
+/// What was taken from the budgets of mails.
+struct Levels {
+    unconfirmed: Option<Level>,
+    domain: Option<Level>,
+    deployment: Option<Level>,
 }
 
 impl Request {
@@ -97,6 +119,14 @@ impl Request {
             }
             batch.want(&self.claims, &claim::email(&wanted.domain, &wanted.email));
             batch.want(&self.suppressions, &suppression::subject(&wanted.email));
+            batch.want(&self.read_budgets, &mailbox(&wanted.email));
+            for subject in [
+                throttle::unconfirmed(&wanted.domain),
+                throttle::domain_mails(ASKED, Some(&wanted.domain)),
+                throttle::mails(ASKED),
+            ] {
+                batch.want(&self.read_levels, &subject);
+            }
         }
         let found = batch.read().await?;
         let domain = found
@@ -111,9 +141,16 @@ impl Request {
             }
         }
         let suppression = found.take(&self.suppressions, &suppression::subject(&wanted.email), call.now)?;
+        let level = |subject| found.take(&self.read_levels, &subject, call.now);
         Ok(Admitted {
             has_account: claimed(claim::email(&wanted.domain, &wanted.email))?.is_some(),
-            is_suppressed: suppression.is_some(),
+            suppressed: suppression.map(|row| row.reason),
+            sent: found.take(&self.read_budgets, &mailbox(&wanted.email), call.now)?,
+            levels: Levels {
+                unconfirmed: level(throttle::unconfirmed(&wanted.domain))?,
+                domain: level(throttle::domain_mails(ASKED, Some(&wanted.domain)))?,
+                deployment: level(throttle::mails(ASKED))?,
+            },
             domain,
             wanted,
         })
@@ -121,14 +158,23 @@ impl Request {
 
     /// The same steps for every address: one that has an account gets another mail, and one that must get none gets it
     /// at SES's own address for that.
-    async fn accept(&self, call: &Call, admitted: Admitted, spending: &mut Spending<'_>) -> Result<Answer, Error> {
+    async fn accept<'a>(
+        &'a self,
+        call: &Call,
+        admitted: Admitted,
+        spending: &mut Spending<'a>,
+    ) -> Result<Answer, Error> {
         let (limits, email) = (&self.policy.limits, admitted.wanted.email.clone());
-        let subject = throttle::source(Asked::Registration, &call.source);
-        spending.spend(&limits.source, &subject).await??;
-        let subject = throttle::domain(Asked::Registration, Some(&admitted.domain.name));
-        spending.spend(&limits.domain, &subject).await??;
-        let subject = throttle::address(Asked::Registration, Addressee::Email(&email));
-        let has_room = spending.spend(&limits.address, &subject).await?.is_ok();
+        self.spend(call, &admitted.domain.name, admitted.levels, spending)
+            .await??;
+        let kind = MailKind::of_registration(admitted.suppressed);
+        let planned = kind.map(|kind| Planned {
+            waits: limits.waits(kind),
+            subject: mailbox(&email),
+            sent: admitted.sent,
+        });
+        let elsewhere = throttle::elsewhere(ASKED, &admitted.domain.name, email.canonical());
+        let is_sent = spending.mail(planned, (&elsewhere, &limits.mailbox)).await?;
 
         let (request, id) = RegistrationRequest::issue(admitted.wanted, self.policy.lifetime, &mut SysRng, call.now)
             .map_err(Fault::from)?;
@@ -136,7 +182,7 @@ impl Request {
         self.requests.put(&request).await?;
 
         let domain = &admitted.domain;
-        let link = self.policy.link(Asked::Registration, &id);
+        let link = self.policy.link(ASKED, &id);
         let message = match admitted.has_account {
             true => Message::AlreadyRegistered,
             false => Message::ConfirmRegistration {
@@ -146,21 +192,67 @@ impl Request {
         };
         let mail = compose(&domain.locale, &domain.name, &message);
         // What the log may tell and the answer may not.
-        let (to, outcome) = match (admitted.is_suppressed, has_room, admitted.has_account) {
-            (true, _, _) => (Recipient::Nobody, "registration_silent"),
-            (false, false, _) => (Recipient::Nobody, "registration_mail_throttled"),
-            (false, true, true) => (Recipient::Person(&email), "registration_of_known_address"),
-            (false, true, false) => (Recipient::Person(&email), "registration_requested"),
+        let (to, outcome) = match (kind, is_sent, admitted.has_account) {
+            (None, _, _) => (Recipient::Nobody, "registration_silent"),
+            (Some(_), false, _) => (Recipient::Nobody, "registration_mail_throttled"),
+            (Some(_), true, true) => (Recipient::Person(&email), "registration_of_known_address"),
+            (Some(_), true, false) => (Recipient::Person(&email), "registration_requested"),
         };
         let letter = Letter {
             sender: domain.sender.as_ref(),
             to,
             mail: &mail,
-            asked: Asked::Registration,
+            asked: ASKED,
             request: &request.digest,
         };
         let sent = mailing::send(&self.mailer, &self.take_back, call, letter).await;
         sent.map(|()| era::check_mail(outcome).as_step(Step::Issued))
             .map_err(Error::MailFailed)
+    }
+
+    /// Spends what a request in this domain costs, whatever address it is for.
+    async fn spend<'a>(
+        &'a self,
+        call: &Call,
+        domain: &DomainName,
+        levels: Levels,
+        spending: &mut Spending<'a>,
+    ) -> Result<Result<(), Exhausted>, Fault> {
+        let limits = &self.policy.limits;
+        let is_slow = |level: &Level| limits.unconfirmed.is_low(level.full_at, call.now);
+        let share = match levels.unconfirmed.as_ref().is_some_and(is_slow) {
+            true => &limits.share_of_unconfirmed,
+            false => &limits.share,
+        };
+        for (budget, subject) in [
+            (&limits.source, throttle::source(ASKED, &call.source)),
+            (share, throttle::share(ASKED, &call.source, Some(domain))),
+            (&limits.domain, throttle::domain(ASKED, Some(domain))),
+        ] {
+            if let Err(exhausted) = spending.spend(budget, &subject).await? {
+                return Ok(Err(exhausted));
+            }
+        }
+        let budgets = [
+            MailBudget {
+                name: "unconfirmed",
+                bucket: &limits.unconfirmed,
+                subject: throttle::unconfirmed(domain),
+                level: levels.unconfirmed,
+            },
+            MailBudget {
+                name: "domain",
+                bucket: &limits.domain_mails,
+                subject: throttle::domain_mails(ASKED, Some(domain)),
+                level: levels.domain,
+            },
+            MailBudget {
+                name: "deployment",
+                bucket: &limits.mails,
+                subject: throttle::mails(ASKED),
+                level: levels.deployment,
+            },
+        ];
+        spending.take_mails(call, &self.levels, budgets).await
     }
 }

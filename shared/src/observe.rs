@@ -59,6 +59,8 @@ pub enum Metric {
     MailSent,
     /// Mails that SES did not say that it took, likewise.
     MailFailed,
+    /// Requests for mails when a budget of all mails was used up, by the budget.
+    MailOverBudget,
     /// Audit events that could not be written, by what they are about: the log has them.
     AuditFailed,
 }
@@ -74,6 +76,7 @@ impl Metric {
             Self::SmsFailed => "SmsFailed",
             Self::MailSent => "MailSent",
             Self::MailFailed => "MailFailed",
+            Self::MailOverBudget => "MailOverBudget",
             Self::AuditFailed => "AuditFailed",
         }
     }
@@ -89,6 +92,7 @@ impl Metric {
             Self::SmsFailed => "sms_failed",
             Self::MailSent => "mail_sent",
             Self::MailFailed => "mail_failed",
+            Self::MailOverBudget => "mail_over_budget",
             Self::AuditFailed => "audit_failed",
         }
     }

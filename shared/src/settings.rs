@@ -16,6 +16,7 @@ use serde::Deserialize;
 use crate::{
     domain::{
         audit,
+        bucket::Bucket,
         budget::{Budget, Window},
         link,
         name::{DomainName, EmailAddress},
@@ -24,6 +25,7 @@ use crate::{
         sender::MailDomain,
         support_pin, suppression,
         throttle::Limits,
+        waits::Waits,
     },
     edge::{Edge, Refused},
 };
@@ -34,6 +36,9 @@ const SHORT_CODE_LIFETIME: u64 = 600;
 const DAY: u64 = 86_400;
 
 const PUBLIC_URL_IS: &str = "(the parameter PublicUrl) must be the https:// address that mailed links begin with, or an http:// address of this machine";
+
+/// No mailbox waits longer than this for the next mail of a kind, in seconds.
+const LONGEST_WAIT: u64 = 14_400;
 
 impl Edge {
     /// The policy of support PINs.
@@ -211,34 +216,77 @@ impl Edge {
     }
 
     fn link_policy(&self, lifetime: Result<u64, Refused>) -> Result<link::Policy, Refused> {
-        let request_wait = self.setting("REQUEST_WAIT", 120, 1..=DAY);
-        let mail_wait = self.setting("MAIL_WAIT", 120, 1..=DAY);
-        let mails_per_day = self.setting("MAILS_PER_DAY", 6, 1..=100);
-        let per_minute = self.setting("REQUESTS_PER_DOMAIN_PER_MINUTE", 60, 1..=1000);
+        let limits = self.mail_limits();
         let base = match self.public_url() {
             Ok(None) => Err(self.refuse("PUBLIC_URL", PUBLIC_URL_IS)),
             Ok(Some(base)) => Ok(base),
             Err(refused) => Err(refused),
         };
-        let one = |seconds| Window { max: 1, seconds };
         Ok(link::Policy {
             lifetime: lifetime?,
-            limits: Limits {
-                source: Budget::new(vec![one(request_wait?)]),
-                address: Budget::new(vec![
-                    one(mail_wait?),
-                    Window {
-                        max: mails_per_day?,
-                        seconds: DAY,
-                    },
-                ]),
-                domain: Budget::new(vec![Window {
-                    max: per_minute?,
-                    seconds: 60,
-                }]),
-            },
+            limits: limits?,
             base: base?,
         })
+    }
+
+    /// How often links may be asked for.
+    fn mail_limits(&self) -> Result<Limits, Refused> {
+        let request_wait = self.setting("REQUEST_WAIT", 120, 1..=DAY);
+        let per_minute = self.setting("REQUESTS_PER_DOMAIN_PER_MINUTE", 60, 1..=1000);
+        let share = self.setting("NETWORK_SHARE", 10, 1..=100);
+        let domain_mails = self.setting("MAILS_PER_DOMAIN_PER_HOUR", 600, 10..=100_000);
+        let mails = self.setting("MAILS_PER_HOUR", 3000, 10..=100_000);
+        let unconfirmed = self.unconfirmed_mails();
+        let mailbox = self.mail_waits();
+        let minute = |max| Window { max, seconds: 60 };
+        let hour = |max| Window { max, seconds: 3600 };
+        let (per_minute, domain_mails, mails, share): (usize, u64, u64, usize) =
+            (per_minute?, domain_mails?, mails?, share?);
+        let unconfirmed = unconfirmed?;
+        let part = |of: usize| (of * share).div_ceil(100);
+        let share = |per_hour: u64| {
+            let per_hour = usize::try_from(per_hour).expect("settings are small");
+            Budget::new(vec![minute(part(per_minute)), hour(part(per_hour))])
+        };
+        Ok(Limits {
+            source: Budget::new(vec![Window {
+                max: 1,
+                seconds: request_wait?,
+            }]),
+            share: share(domain_mails),
+            share_of_unconfirmed: share(unconfirmed.per_hour().min(domain_mails)),
+            domain: Budget::new(vec![minute(per_minute)]),
+            domain_mails: Bucket::new(domain_mails, domain_mails),
+            mails: Bucket::new(mails, mails),
+            unconfirmed,
+            mailbox: mailbox?,
+            after_complaint: Waits::new(vec![DAY], DAY),
+        })
+    }
+
+    /// The registrations of a domain that need not be confirmed: three hours of them, and then so many an hour.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub fn unconfirmed_mails(&self) -> Result<Bucket, Refused> {
+        let per_hour = self.setting("UNCONFIRMED_MAILS_PER_HOUR", 60, 1..=100_000)?;
+        Ok(Bucket::new(3 * per_hour, per_hour))
+    }
+
+    /// The waits between mails of one kind to one mailbox. None is longer than four hours: nobody is shut out for longer.
+    fn mail_waits(&self) -> Result<Waits, Refused> {
+        let memory = self.setting("MAIL_WAITS_MEMORY", DAY, LONGEST_WAIT..=7 * DAY);
+        let text = self.text("MAIL_WAITS").unwrap_or("120,240,900,3600,14400");
+        let steps: Option<Vec<u64>> = text.split(',').map(|step| step.parse().ok()).collect();
+        let steps = steps.filter(|steps| {
+            let in_range = steps.iter().all(|step| (1..=LONGEST_WAIT).contains(step));
+            steps.len() <= 10 && in_range && steps.is_sorted()
+        });
+        let words = format!(
+            "must be 1 to 10 numbers from 1 to {LONGEST_WAIT} with commas between them, none smaller than the one before it"
+        );
+        let steps = steps.ok_or_else(|| self.refuse("MAIL_WAITS", &words));
+        Ok(Waits::new(steps?, memory?))
     }
 
     /// The domain, verified in SES, that all mail comes from.

@@ -1,23 +1,57 @@
-//! Floor 2: what one call spends of several budgets, and gives back when it comes to nothing.
+//! Floor 2: what one call spends of several limits, and gives back when it comes to nothing.
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 
 use crate::{
-    domain::budget::{Act, Budget, Exhausted},
+    domain::{
+        bucket::Bucket,
+        budget::{Act, Budget, Exhausted},
+        waits::Waits,
+    },
     fault::Fault,
     http::call::Call,
+    observe::{self, Metric},
     store::{
-        rows::budget::{self, Receipt, Spent},
+        rows::{
+            bucket::{self, Level},
+            budget::{self, Receipt, Spent},
+        },
         table::{Table, Update},
     },
 };
 
-/// What a call has spent so far.
+/// What a call has spent so far. Whatever it spends is noted before it is written: where the answer is lost, it may have been
+/// spent, and is given back with the rest.
 #[derive(Debug)]
 pub struct Spending<'a> {
     budgets: &'a Table<Spent, Update>,
     act: Act,
     receipts: Vec<Receipt>,
+    tokens: Vec<(&'a Table<Level, Update>, bucket::Receipt)>,
+}
+
+/// A budget of all mails of a domain or of the deployment.
+#[derive(Debug)]
+pub struct MailBudget<'a> {
+    /// Its word in the log.
+    pub name: &'static str,
+    /// How much there is.
+    pub bucket: &'a Bucket,
+    /// Whose.
+    pub subject: [u8; 32],
+    /// What was taken lately, as it was read.
+    pub level: Option<Level>,
+}
+
+/// A mail to a mailbox, as far as it was judged before.
+#[derive(Debug)]
+pub struct Planned<'a> {
+    /// The waits between such mails.
+    pub waits: &'a Waits,
+    /// The mails of that kind to that mailbox.
+    pub subject: [u8; 32],
+    /// Those that were sent lately, as they were read.
+    pub sent: Option<Spent>,
 }
 
 impl<'a> Spending<'a> {
@@ -31,11 +65,11 @@ impl<'a> Spending<'a> {
                 by: call.invocation.clone(),
             },
             receipts: Vec::new(),
+            tokens: Vec::new(),
         }
     }
 
-    /// Spends one act of a subject's budget, in one conditional write. It is noted before it is written: where the answer is
-    /// lost, it may have been spent, and is given back with the rest.
+    /// Spends one act of a subject's budget, in one conditional write.
     ///
     /// # Errors
     /// `Err` within when there is none left; [`Fault`] when the store fails.
@@ -46,16 +80,88 @@ impl<'a> Spending<'a> {
         Ok(spent.map(|receipt| self.receipts.push(receipt)))
     }
 
+    /// Takes a token from a subject's bucket, on what was read of it.
+    ///
+    /// # Errors
+    /// `Err` within when there is none left; [`Fault`] when the store fails.
+    async fn take(
+        &mut self,
+        levels: &'a Table<Level, Update>,
+        bucket: &Bucket,
+        subject: &[u8; 32],
+        read: Option<Level>,
+    ) -> Result<Result<(), Exhausted>, Fault> {
+        let uncertain = bucket::Receipt::uncertain(bucket, *subject, &self.act);
+        self.tokens.push((levels, uncertain));
+        let taken = bucket::take(levels, bucket, subject, read, &self.act).await?;
+        self.tokens.pop();
+        Ok(taken.map(|receipt| self.tokens.push((levels, receipt))))
+    }
+
+    /// Takes a token from each budget of mails. The first one that has none left is counted, for the operator.
+    ///
+    /// # Errors
+    /// `Err` within when there is none left; [`Fault`] when the store fails.
+    pub async fn take_mails(
+        &mut self,
+        call: &Call,
+        levels: &'a Table<Level, Update>,
+        budgets: impl IntoIterator<Item = MailBudget<'_>>,
+    ) -> Result<Result<(), Exhausted>, Fault> {
+        for MailBudget {
+            name,
+            bucket,
+            subject,
+            level,
+        } in budgets
+        {
+            if let Err(exhausted) = self.take(levels, bucket, &subject, level).await? {
+                observe::count(Metric::MailOverBudget, ("Budget", name), call.told(None));
+                return Ok(Err(exhausted));
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    /// Whether a mail goes out now: it does where one is planned and the mailbox has waited for long enough. One write in any
+    /// case: where no mail goes out, the request is counted elsewhere.
+    ///
+    /// # Errors
+    /// [`Fault`] when the store fails.
+    pub async fn mail(&mut self, planned: Option<Planned<'_>>, elsewhere: (&[u8; 32], &Waits)) -> Result<bool, Fault> {
+        let judged = planned.and_then(|Planned { waits, subject, sent }| {
+            let sent = sent.map(|sent| sent.acts);
+            let next = waits.send(sent.as_deref().unwrap_or_default(), &self.act)?;
+            Some((subject, sent, next, waits.memory()))
+        });
+        let Some((subject, sent, next, memory)) = judged else {
+            let (subject, waits) = elsewhere;
+            budget::note(self.budgets, subject, &self.act, waits.memory()).await?;
+            return Ok(false);
+        };
+        self.receipts.push(Receipt::of(subject, next.clone(), &self.act));
+        let is_sent = budget::send(self.budgets, &subject, sent.as_deref(), &next, (&self.act, memory)).await?;
+        if !is_sent {
+            self.receipts.pop();
+        }
+        Ok(is_sent)
+    }
+
     /// Gives everything back, all of it at once: the call came to nothing, and the next one shall not wait because of it.
     ///
     /// # Errors
     /// The first [`Fault`], after everything was tried.
     pub async fn give_back(self) -> Result<(), Fault> {
         let (budgets, at) = (self.budgets, self.act.at);
-        let all = self
+        let acts = self
             .receipts
             .into_iter()
             .map(|receipt| budget::give_back(budgets, receipt, at));
-        join_all(all).await.into_iter().collect()
+        let tokens = self
+            .tokens
+            .into_iter()
+            .map(|(levels, receipt)| bucket::give_back(levels, receipt, at));
+        let (acts, tokens) = join(join_all(acts), join_all(tokens)).await;
+        acts.into_iter().chain(tokens).collect()
     }
 }

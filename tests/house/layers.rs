@@ -38,7 +38,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("repetition", &["domain", "fault", "store", "delivery", "http"]),
     ("second_factor", &["domain", "fault", "store", "delivery", "http"]),
     ("sending", &["domain", "fault", "store", "delivery", "http", "observe"]),
-    ("throttling", &["domain", "fault", "store", "delivery", "http"]),
+    (
+        "throttling",
+        &["domain", "fault", "store", "delivery", "http", "observe"],
+    ),
     ("trail", &["domain", "fault", "store", "http", "observe"]),
 ];
 

@@ -39,6 +39,7 @@ const SES: &str = "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:";
 
 /// Types of fields that touch nothing.
 const HARMLESS: &[&str] = &[
+    "Bucket",
     "Budget",
     "Cost",
     "Lifetimes",

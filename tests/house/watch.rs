@@ -25,6 +25,7 @@ const COUNTED: &[(&str, &[&str])] = &[
     ("Faults", &["Family"]),
     ("Issued", &["Family"]),
     ("MailFailed", &["Message", ""]),
+    ("MailOverBudget", &["Budget", ""]),
     ("MailSent", &["Message", ""]),
     ("Refused", &["Family", "Family,Reason"]),
     ("Rejected", &["Type", ""]),

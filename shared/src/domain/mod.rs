@@ -3,6 +3,7 @@
 
 pub mod access;
 pub mod audit;
+pub mod bucket;
 pub mod budget;
 pub mod claim;
 pub mod client;
@@ -35,3 +36,4 @@ pub mod throttle;
 pub mod time;
 pub mod token;
 pub mod user;
+pub mod waits;

@@ -27,6 +27,16 @@ impl Network {
         }
     }
 
+    /// The bytes of the wider network that one customer of a provider may have: an IPv6 /48, or the IPv4 address.
+    #[must_use]
+    pub fn wide(&self) -> &[u8] {
+        match self {
+            Self::V4(bytes) => bytes,
+            Self::V6(bytes) => &bytes[..6],
+            Self::Unknown => &[],
+        }
+    }
+
     /// The bytes that tell it from others.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
@@ -53,6 +63,21 @@ mod tests {
         check("2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff", true);
         check("2001:DB8:1:2::1", "2001:db8:1:2::2", true);
         check("2001:db8:1:2::1", "2001:db8:1:3::1", false);
+        check("", "no address", true);
+        check("", "0.0.0.0", false);
+    }
+
+    #[test]
+    fn a_wide_network_is_a_48_or_an_ipv4_address() {
+        let check = |one: &str, other: &str, same: bool| {
+            let (one, other) = (Network::of(one), Network::of(other));
+            assert_eq!(one.wide() == other.wide(), same, "{one:?} {other:?}");
+        };
+        check("2001:db8:1:2::1", "2001:db8:1:3::1", true);
+        check("2001:db8:1::", "2001:db8:1:ffff:ffff:ffff:ffff:ffff", true);
+        check("2001:db8:1:2::1", "2001:db8:2:2::1", false);
+        check("203.0.113.7", "203.0.113.8", false);
+        check("203.0.113.7", "::ffff:203.0.113.7", true);
         check("", "no address", true);
         check("", "0.0.0.0", false);
     }

@@ -88,6 +88,16 @@ pub struct Receipt {
 }
 
 impl Receipt {
+    /// The receipt of an act that is the last one of a list.
+    #[must_use]
+    pub fn of(subject: [u8; 32], acts: Vec<Act>, act: &Act) -> Self {
+        Self {
+            subject,
+            by: act.by.clone(),
+            acts,
+        }
+    }
+
     /// The receipt of an act that was perhaps spent: what was spent before it is not known.
     #[must_use]
     pub fn of_first(subject: [u8; 32], act: Act) -> Self {
@@ -170,6 +180,61 @@ pub fn first(budget: &Budget, act: &Act) -> Change {
             (":paused", number(act.at.seconds().saturating_sub(pause))),
         ],
     }
+}
+
+/// Sends one more mail of a kind to a mailbox, on what was read of those before it: `true` when it may be sent. It is one
+/// write, whatever it finds: when somebody else was faster, that mail is the one that is sent. A mail that is there already
+/// is this one: the answer to its write was lost.
+///
+/// # Errors
+/// [`Fault`] when the store fails.
+pub async fn send(
+    table: &Table<Spent, Update>,
+    subject: &[u8; 32],
+    sent: Option<&[Act]>,
+    next: &[Act],
+    (act, memory): (&Act, u64),
+) -> Result<bool, Fault> {
+    let mut values = vec![
+        (":next", list(next)),
+        (":last", last(next)),
+        (":ttl", time(act.at.deadline(memory))),
+    ];
+    // DynamoDB refuses a value that no expression uses.
+    let condition = match sent {
+        None => "attribute_not_exists(acts)",
+        Some(sent) => {
+            values.push((":sent", list(sent)));
+            // What was swept meanwhile did not count any more.
+            "attribute_not_exists(acts) OR acts = :sent"
+        }
+    };
+    let change = Change {
+        update: "SET acts = :next, last_at = :last, #ttl = :ttl",
+        condition,
+        values,
+    };
+    Ok(match table.update(subject, change, act.at).await? {
+        Changed::Yes(_) => true,
+        Changed::No(found) => found.is_some_and(|spent| spent.acts.iter().any(|other| other.by == act.by)),
+    })
+}
+
+/// Notes an act where nothing is decided by it: what is not sent costs what costs a mail that is (R27).
+///
+/// # Errors
+/// [`Fault`] when the store fails.
+pub async fn note(table: &Table<Spent, Update>, subject: &[u8; 32], act: &Act, memory: u64) -> Result<(), Fault> {
+    let change = Change {
+        update: "SET acts = :these, last_at = :last, #ttl = :ttl",
+        condition: "attribute_not_exists(acts) OR acts <> :these",
+        values: vec![
+            (":these", list(std::slice::from_ref(act))),
+            (":last", time(act.at)),
+            (":ttl", time(act.at.deadline(memory))),
+        ],
+    };
+    table.update(subject, change, act.at).await.map(drop)
 }
 
 /// How often giving back is tried while others spend at the same time.

@@ -1,6 +1,7 @@
 //! One file for each table: its attributes, and the changes that are made to its rows.
 
 pub mod audit;
+pub mod bucket;
 pub mod budget;
 pub mod claim;
 pub mod client;

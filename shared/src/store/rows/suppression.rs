@@ -47,16 +47,26 @@ impl Row for Suppression {
 }
 
 /// Suppresses an address; refused when it is suppressed for as long already. What is told again, or late, changes
-/// nothing.
+/// nothing. A complaint does not take the place of a bounce that still counts: an address that takes no mail gets none, and
+/// one that complained still gets the mail by which its owner gets in.
 #[must_use]
 pub fn suppress(suppression: &Suppression) -> Change {
+    let mut values = vec![
+        (":reason", text(suppression.reason.name())),
+        (":at", time(suppression.at)),
+        (":ttl", time(suppression.ends_at)),
+    ];
+    // DynamoDB refuses a value that no expression uses.
+    let condition = match suppression.reason {
+        Reason::Bounce => "attribute_not_exists(subject) OR #ttl < :ttl",
+        Reason::Complaint => {
+            values.push((":bounce", text(Reason::Bounce.name())));
+            "attribute_not_exists(subject) OR (#ttl < :ttl AND (reason <> :bounce OR #ttl <= :at))"
+        }
+    };
     Change {
         update: "SET reason = :reason, suppressed_at = :at, #ttl = :ttl",
-        condition: "attribute_not_exists(subject) OR #ttl < :ttl",
-        values: vec![
-            (":reason", text(suppression.reason.name())),
-            (":at", time(suppression.at)),
-            (":ttl", time(suppression.ends_at)),
-        ],
+        condition,
+        values,
     }
 }

@@ -1,0 +1,136 @@
+//! Waits that grow: each mail of one kind to one mailbox makes the wait for the next one longer, and quiet time makes it
+//! shorter again. Nobody is flooded, and nobody has to wait for longer than the last step.
+
+use super::{budget::Act, time::Timestamp};
+
+/// What the operator decides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waits {
+    steps: Vec<u64>,
+    memory: u64,
+}
+
+impl Waits {
+    /// The waits after the first, second, … mail, in seconds; the last one holds for all that follow. A mail counts for
+    /// `memory` seconds.
+    ///
+    /// # Panics
+    /// Without a step, with one of no time, or with one that the memory does not reach; settings are checked when they are
+    /// read.
+    #[must_use]
+    pub fn new(steps: Vec<u64>, memory: u64) -> Self {
+        assert!(
+            !steps.is_empty() && steps.iter().all(|step| (1..=memory).contains(step)),
+            "steps within the memory"
+        );
+        Self { steps, memory }
+    }
+
+    /// For how many seconds a mail is remembered.
+    #[must_use]
+    pub fn memory(&self) -> u64 {
+        self.memory
+    }
+
+    /// Sends one more mail. `sent` are the mails so far, oldest first; the answer is what to remember instead, or `None`
+    /// while the wait lasts. A mail that is not sent is not remembered, so that it does not extend the wait.
+    ///
+    /// Time does not run backwards here: see [`super::budget::Budget::spend`].
+    #[must_use]
+    pub fn send(&self, sent: &[Act], act: &Act) -> Option<Vec<Act>> {
+        let now = sent.iter().map(|act| act.at).fold(act.at, Timestamp::max);
+        let counts = |act: &&Act| !act.at.deadline(self.memory).is_over(now);
+        let mut live: Vec<_> = sent.iter().filter(counts).cloned().collect();
+        if let Some(last) = live.last() {
+            let step = self.steps[live.len().min(self.steps.len()) - 1];
+            if !last.at.deadline(step).is_over(now) {
+                return None;
+            }
+        }
+        live.push(Act { at: now, ..act.clone() });
+        // More than there are steps make no difference.
+        live.drain(..live.len().saturating_sub(self.steps.len()));
+        Some(live)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: u64 = 86_400;
+    const MINUTE: u64 = 60;
+
+    fn ours() -> Waits {
+        Waits::new([2, 4, 15, 60, 240].map(|minutes| minutes * MINUTE).to_vec(), DAY)
+    }
+
+    fn act(seconds: u64) -> Act {
+        Act {
+            at: Timestamp::from_seconds(seconds),
+            by: format!("at {seconds}"),
+        }
+    }
+
+    fn times(sent: &[Act]) -> Vec<u64> {
+        sent.iter().map(|act| act.at.seconds()).collect()
+    }
+
+    #[test]
+    fn each_mail_makes_the_next_wait_longer() {
+        let (waits, mut sent, mut now) = (ours(), Vec::new(), 1_000_000);
+        for wait in [0, 2, 4, 15, 60, 240, 240, 240, 240, 240, 240, 240, 240] {
+            let wait = wait * MINUTE;
+            if wait > 0 {
+                assert_eq!(waits.send(&sent, &act(now + wait - 1)), None, "{wait} s after {now}");
+            }
+            now += wait;
+            sent = waits.send(&sent, &act(now)).expect("the wait is over");
+            assert!(sent.len() <= 5);
+        }
+    }
+
+    #[test]
+    fn quiet_time_makes_it_shorter_again() {
+        let check = |sent: &[u64], now: u64, expected: Option<&[u64]>| {
+            let sent: Vec<_> = sent.iter().map(|at| act(*at)).collect();
+            let found = ours().send(&sent, &act(now));
+            assert_eq!(
+                found.as_deref().map(times).as_deref(),
+                expected,
+                "{:?} at {now}",
+                times(&sent)
+            );
+        };
+        // Two within a day: four minutes. When the first one is a day old, two.
+        check(&[0, DAY - 120], DAY - 1, None);
+        check(&[0, DAY - 120], DAY, Some(&[DAY - 120, DAY]));
+        check(&[1, DAY - 119], DAY, None);
+        check(&[1, DAY - 119], DAY + 1, Some(&[DAY - 119, DAY + 1]));
+        // Five within a day: four hours. They are forgotten one by one.
+        let five = [0, 120, 360, 1260, 4860];
+        check(&five, 4860 + 240 * MINUTE - 1, None);
+        check(&five, 4860 + 240 * MINUTE, Some(&[120, 360, 1260, 4860, 19_260]));
+        check(&five, DAY + 360, Some(&[1260, 4860, DAY + 360]));
+        check(&five, DAY + 4860, Some(&[DAY + 4860]));
+    }
+
+    #[test]
+    fn a_clock_that_lags_behind_waits_no_longer() {
+        let waits = ours();
+        assert_eq!(waits.send(&[act(1000)], &act(900)), None);
+        let sent = waits.send(&[act(1000), act(2000)], &act(2240)).expect("240 s later");
+        assert_eq!(times(&sent), [1000, 2000, 2240]);
+    }
+
+    #[test]
+    fn one_a_day_is_one_step() {
+        let waits = Waits::new(vec![DAY], DAY);
+        let sent = waits.send(&[], &act(5)).expect("the first");
+        assert_eq!(waits.send(&sent, &act(DAY + 4)), None);
+        assert_eq!(
+            waits.send(&sent, &act(DAY + 5)).as_deref().map(times),
+            Some(vec![DAY + 5])
+        );
+    }
+}

@@ -1,0 +1,219 @@
+//! Token buckets: one row for each subject, in the table of budgets.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use crate::{
+    domain::{
+        bucket::Bucket,
+        budget::{Act, Exhausted},
+        time::Timestamp,
+    },
+    fault::Fault,
+    store::{
+        item::{Corrupt, Item, Reader, Writer, bytes, number, text, time},
+        table::{Change, Changed, Row, Table, Update},
+    },
+};
+
+/// How much of one subject's bucket was taken.
+#[derive(Clone, Debug)]
+pub struct Level {
+    subject: [u8; 32],
+    /// When it is full again.
+    pub full_at: Timestamp,
+    last_by: String,
+    forget_at: Timestamp,
+}
+
+impl Row for Level {
+    const VARIABLE: &'static str = "BUDGETS_TABLE";
+    const KEY: &'static str = "subject";
+    type Id = [u8; 32];
+
+    fn key(id: &[u8; 32]) -> AttributeValue {
+        bytes(*id)
+    }
+
+    fn to_item(&self) -> Item {
+        Writer::default()
+            .with(Self::KEY, Self::key(&self.subject))
+            .with("full_at", millis(self.full_at))
+            .with("last_by", text(&self.last_by))
+            .with("ttl", time(self.forget_at))
+            .item()
+    }
+
+    fn from_item(item: &Item) -> Result<Self, Corrupt> {
+        let row = Reader(item);
+        Ok(Self {
+            subject: row.bytes(Self::KEY)?.try_into().map_err(|_| Corrupt(Self::KEY))?,
+            full_at: Timestamp::from_millis(row.number("full_at")?),
+            last_by: row.text("last_by")?.to_owned(),
+            forget_at: row.time("ttl")?,
+        })
+    }
+
+    fn ends_at(&self) -> Option<Timestamp> {
+        // A bucket that is full is as one that was never there: the rule says so.
+        None
+    }
+}
+
+fn millis(at: Timestamp) -> AttributeValue {
+    number(at.millis())
+}
+
+/// One token that was taken, or perhaps was, to give it back when it comes to nothing after all.
+#[derive(Debug)]
+pub struct Receipt {
+    subject: [u8; 32],
+    weight: u64,
+    by: String,
+    is_certain: bool,
+}
+
+impl Receipt {
+    /// The receipt of a token that was perhaps taken.
+    #[must_use]
+    pub fn uncertain(bucket: &Bucket, subject: [u8; 32], act: &Act) -> Self {
+        Self {
+            subject,
+            weight: bucket.weight(1),
+            by: act.by.clone(),
+            is_certain: false,
+        }
+    }
+
+    fn certain(self) -> Self {
+        Self {
+            is_certain: true,
+            ..self
+        }
+    }
+}
+
+/// How often taking is tried while others fill and empty the bucket at the same time.
+const ROUNDS: usize = 16;
+
+/// Takes a token, on what was read of the bucket. From one that others take from at this moment the write takes by an
+/// addition, under the condition that there is a token left: no number of others makes it begin again. Exactly those pass
+/// for whom there is one.
+///
+/// A bucket that this invocation took from last was taken from by this write, whose answer was lost; one whose answer was
+/// lost while another one took, too, gives two.
+///
+/// # Errors
+/// `Err` within is [`Exhausted`]; [`Fault`] when the store fails.
+pub async fn take(
+    table: &Table<Level, Update>,
+    bucket: &Bucket,
+    subject: &[u8; 32],
+    read: Option<Level>,
+    act: &Act,
+) -> Result<Result<Receipt, Exhausted>, Fault> {
+    let receipt = Receipt::uncertain(bucket, *subject, act).certain();
+    let mut found = read;
+    for _ in 0..ROUNDS {
+        let full_at = found.as_ref().map_or(Timestamp::from_seconds(0), |level| level.full_at);
+        let next = match bucket.take(full_at, act.at) {
+            Ok(next) => next,
+            Err(exhausted) => return Ok(Err(exhausted)),
+        };
+        let change = match full_at.is_over(act.at) {
+            true => begin(next, act),
+            false => add(bucket, act),
+        };
+        found = match table.update(subject, change, act.at).await? {
+            Changed::Yes(_) => return Ok(Ok(receipt)),
+            Changed::No(Some(level)) if level.last_by == act.by => return Ok(Ok(receipt)),
+            Changed::No(found) => found,
+        };
+    }
+    Err(Fault::passing("a token could not be taken: too many at once".into()))
+}
+
+/// For how many seconds a row is kept after the last token: no bucket takes longer to fill.
+const MEMORY: u64 = 86_400;
+
+/// Takes the first token from a full bucket.
+fn begin(next: Timestamp, act: &Act) -> Change {
+    Change {
+        update: "SET full_at = :next, last_by = :by, #ttl = :ttl",
+        condition: "attribute_not_exists(full_at) OR full_at <= :now",
+        values: vec![
+            (":next", millis(next)),
+            (":now", millis(act.at)),
+            (":by", text(&act.by)),
+            (":ttl", time(act.at.deadline(MEMORY))),
+        ],
+    }
+}
+
+/// Takes one more token from a bucket that is not full.
+fn add(bucket: &Bucket, act: &Act) -> Change {
+    Change {
+        update: "SET full_at = full_at + :weight, last_by = :by, #ttl = :ttl",
+        condition: "full_at > :now AND full_at <= :most AND last_by <> :by",
+        values: vec![
+            (":weight", number(bucket.weight(1))),
+            (":now", millis(act.at)),
+            (":most", millis(bucket.most(act.at))),
+            (":by", text(&act.by)),
+            (":ttl", time(act.at.deadline(MEMORY))),
+        ],
+    }
+}
+
+/// Gives a token back. What was perhaps not taken is given back if this invocation took last.
+///
+/// # Errors
+/// [`Fault`] when the store fails: then the token comes back by itself.
+pub async fn give_back(table: &Table<Level, Update>, receipt: Receipt, now: Timestamp) -> Result<(), Fault> {
+    let by = receipt.by;
+    let back = text(format!("{by} gives back"));
+    let change = match receipt.is_certain {
+        true => Change {
+            update: "SET full_at = full_at - :weight, last_by = :back",
+            condition: "full_at > :now AND last_by <> :back",
+            values: vec![
+                (":weight", number(receipt.weight)),
+                (":now", millis(now)),
+                (":back", back),
+            ],
+        },
+        false => Change {
+            update: "SET full_at = full_at - :weight, last_by = :back",
+            condition: "full_at > :now AND last_by = :by",
+            values: vec![
+                (":weight", number(receipt.weight)),
+                (":now", millis(now)),
+                (":back", back),
+                (":by", text(by)),
+            ],
+        },
+    };
+    table.update(&receipt.subject, change, now).await.map(drop)
+}
+
+/// Gives so many tokens, that nobody in particular took. A bucket that is full stays full.
+///
+/// # Errors
+/// [`Fault`] when the store fails.
+pub async fn refill(
+    table: &Table<Level, Update>,
+    bucket: &Bucket,
+    subject: &[u8; 32],
+    tokens: u64,
+    act: &Act,
+) -> Result<(), Fault> {
+    let change = Change {
+        update: "SET full_at = full_at - :weight, last_by = :by",
+        condition: "full_at > :now AND last_by <> :by",
+        values: vec![
+            (":weight", number(bucket.weight(tokens))),
+            (":now", millis(act.at)),
+            (":by", text(&act.by)),
+        ],
+    };
+    table.update(subject, change, act.at).await.map(drop)
+}

@@ -1,0 +1,337 @@
+//! How much mail goes to one mailbox, for one domain and from the deployment (security.md R24, R30, R74): nobody is flooded,
+//! and nobody is shut out for long.
+
+use futures_util::future::join_all;
+use serde_json::json;
+
+use crate::{
+    mail::{CHECK_MAIL, DOMAIN, REGISTER, RESET, said, suppress, suppress_for},
+    password_change::wait_of,
+    password_reset::{NEW, is_set},
+    registration::{PASSWORD, made},
+    world::{Ask, World},
+};
+
+const MINUTE: u64 = 60;
+const HOUR: u64 = 3600;
+const DAY: u64 = 86_400;
+
+/// Mails of one kind to one mailbox, whoever asks, wherever, and however the address is written.
+enum Kind {
+    Registration,
+    Reset,
+}
+
+impl Kind {
+    /// Asks in many ways at once.
+    async fn ask(&self, world: &World, n: usize) {
+        let spellings = ["maria@example.org", "MARIA@Example.ORG", "maria+shop@example.org"];
+        for (m, email) in spellings.into_iter().enumerate() {
+            for domain in [DOMAIN, "club.example"] {
+                let ask = match self {
+                    Self::Registration => {
+                        let login = format!("maria{n}x{m}");
+                        let body = json!({ "domain": domain, "login": login, "name": "Maria", "email": email });
+                        world.post(REGISTER).json(&body)
+                    }
+                    Self::Reset => world.post(RESET).json(&json!({ "key": email, "domain": domain })),
+                };
+                ask.of_a_new_source().send().await.is(200, CHECK_MAIL);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_wait_for_the_next_mail_to_a_mailbox_grows_and_shrinks_again() {
+    for kind in [Kind::Registration, Kind::Reset] {
+        let world = World::new().await;
+        world.open_domain("club.example", json!({})).await;
+        for (domain, email) in [
+            (DOMAIN, "maria@example.org"),
+            ("club.example", "maria@example.org"),
+            (DOMAIN, "maria+shop@example.org"),
+            ("club.example", "maria+shop@example.org"),
+        ] {
+            let login = email.replace(['@', '+'], ".");
+            world
+                .operator(json!({
+                    "command": "create_user", "domain": domain, "email": email, "login": login, "name": "Maria",
+                    "password": "correct-horse",
+                }))
+                .await;
+        }
+        let count = async || world.mails_in("maria@example.org").await.len();
+        let (mut mails, mut n) = (0, 0);
+        let mut ask = async || {
+            n += 1;
+            kind.ask(&world, n).await;
+        };
+        for wait in [0, 2, 4, 15, 60, 240, 240] {
+            if wait > 0 {
+                // A few seconds go by while it is asked.
+                world.advance(wait * MINUTE - 30).await;
+                ask().await;
+                assert_eq!(count().await, mails, "before {wait} minutes have gone by");
+                world.advance(30).await;
+            }
+            ask().await;
+            mails += 1;
+            assert_eq!(count().await, mails, "after {wait} minutes");
+        }
+        // What was not sent did not extend the wait. After a day without mail it begins anew.
+        world.advance(DAY).await;
+        for wait in [0, 2, 4] {
+            world.advance(wait * MINUTE).await;
+            ask().await;
+            mails += 1;
+            assert_eq!(count().await, mails, "after a day, and {wait} minutes");
+        }
+    }
+}
+
+#[tokio::test]
+async fn asking_where_no_mail_goes_costs_the_mailbox_nothing() {
+    let world = World::new().await;
+    let maria = world.person("maria").await;
+    let count = async || world.mails_in("maria@example.org").await.len();
+    let ask = async |key: &str, domain: &str| {
+        let body = json!({ "key": key, "domain": domain });
+        let got = world.post(RESET).json(&body).of_a_new_source().send().await;
+        got.is(200, CHECK_MAIL);
+    };
+    for n in 0..10 {
+        ask(&maria.email, &format!("nowhere{n}.example")).await;
+        ask("maria", "nowhere.example").await;
+    }
+    assert_eq!(count().await, 0);
+    // Nor does the mail that there is no account: another kind.
+    for n in 0..4 {
+        ask(&format!("maria+{n}@example.org"), DOMAIN).await;
+    }
+    assert_eq!(count().await, 1);
+    for n in 0..4 {
+        let body = json!({ "domain": DOMAIN, "login": format!("other{n}"), "name": "x", "email": maria.email });
+        let got = world.post(REGISTER).json(&body).of_a_new_source().send().await;
+        got.is(200, CHECK_MAIL);
+    }
+    assert_eq!(count().await, 2);
+    world.block_by_passwords(&maria).await;
+    let link = world.reset_link("maria", &maria.email).await;
+    is_set(&world.reset(&link, NEW).await, "maria");
+    assert_eq!(world.sign_in(&maria, NEW).await.status, 201);
+}
+
+#[tokio::test]
+async fn who_complained_gets_one_recovery_mail_a_day() {
+    let world = World::new().await;
+    for login in ["maria", "olga"] {
+        world.new_user(login).await;
+    }
+    suppress_for(&world, "maria@example.org", "complaint").await;
+    suppress(&world, "olga@example.org").await;
+    suppress_for(&world, "stranger@example.org", "complaint").await;
+    let count = async |email: &str| world.mails_to(email).await.len();
+    let mut links = Vec::new();
+    for day in 1..=2 {
+        for hours in [0, 4, 4] {
+            world.advance(hours * HOUR).await;
+            for key in ["maria", "maria@example.org", "olga", "stranger@example.org"] {
+                world.forgot(key).send().await.is(200, CHECK_MAIL);
+            }
+            assert_eq!(count("maria@example.org").await, day);
+        }
+        links.push(world.link_to("maria@example.org").await);
+        // It lasts for a day from the bounce or complaint on.
+        world.advance(16 * HOUR).await;
+        suppress_for(&world, "maria@example.org", "complaint").await;
+        suppress(&world, "olga@example.org").await;
+        suppress_for(&world, "stranger@example.org", "complaint").await;
+    }
+    // Only what its owner asked for: nothing by which a stranger could go on.
+    world
+        .register("other", "maria@example.org")
+        .send()
+        .await
+        .is(200, CHECK_MAIL);
+    assert_eq!(count("maria@example.org").await, 2);
+    for email in ["olga@example.org", "stranger@example.org"] {
+        assert_eq!(count(email).await, 0, "{email}");
+    }
+    world.forgot("maria").send().await.is(200, CHECK_MAIL);
+    is_set(
+        &world.reset(&world.link_to("maria@example.org").await, NEW).await,
+        "maria",
+    );
+    assert_ne!(links[0], links[1]);
+}
+
+#[tokio::test]
+async fn of_many_that_ask_at_once_one_mails_a_mailbox() {
+    let world = World::new().await;
+    for n in 0..16 {
+        let email = format!("maria+{n}@example.org");
+        let command = json!({
+            "command": "create_user", "domain": DOMAIN, "email": email, "login": format!("maria{n}"), "name": "Maria",
+            "password": "correct-horse",
+        });
+        world.operator(command).await;
+    }
+    for round in 1..=2 {
+        let logins: Vec<_> = (0..16).map(|n| format!("maria{n}")).collect();
+        for got in join_all(logins.iter().map(|login| world.forgot(login).send())).await {
+            got.is(200, CHECK_MAIL);
+        }
+        assert_eq!(world.mails_in("maria@example.org").await.len(), round);
+        world.advance(2 * MINUTE).await;
+    }
+}
+
+/// A registration of its own login and mail address, from an address of its own.
+fn from<'a>(world: &'a World, domain: &str, n: usize) -> Ask<'a> {
+    from_source(world, domain, n, n)
+}
+
+fn from_source<'a>(world: &'a World, domain: &str, n: usize, source: usize) -> Ask<'a> {
+    let login = format!("{}-{n}", domain.replace('.', "-"));
+    let body = json!({ "domain": domain, "login": login, "name": "My Name", "email": format!("{login}@yandex.ru") });
+    let source = format!("198.51.{}.{}", source / 250, source % 250);
+    world.post(REGISTER).json(&body).header("x-local-source-ip", &source)
+}
+
+#[tokio::test]
+async fn a_domain_and_the_deployment_have_budgets_of_mails() {
+    let world = World::with(&[("MailsPerDomainPerHour", "10"), ("MailsPerHour", "15")]).await;
+    world.open_domain("club.example", json!({})).await;
+    for n in 0..10 {
+        from(&world, DOMAIN, n).send().await.is(200, CHECK_MAIL);
+    }
+    let wait = wait_of(&from(&world, DOMAIN, 10).send().await);
+    assert!((300..=360).contains(&wait), "one comes back in six minutes: {wait}");
+    for n in 20..25 {
+        from(&world, "club.example", n).send().await.is(200, CHECK_MAIL);
+    }
+    let shorter = wait_of(&from(&world, "club.example", 25).send().await);
+    assert!(
+        (180..=240).contains(&shorter),
+        "one comes back in four minutes: {shorter}"
+    );
+    assert_eq!(world.mails().await.len(), 15);
+    let over = |budget: &str| {
+        let lines = world.cloud().logs();
+        let told = format!("\"Budget\":\"{budget}\"");
+        lines.iter().filter(|line| line.contains(&told)).count()
+    };
+    assert_eq!((over("domain"), over("deployment"), over("unconfirmed")), (1, 1, 0));
+
+    // What was refused has used nothing up, and the promise holds.
+    world.advance(wait).await;
+    from(&world, DOMAIN, 10).send().await.is(200, CHECK_MAIL);
+    wait_of(&from(&world, DOMAIN, 11).send().await);
+    // However many come at once, no more pass than there is room for.
+    world.advance(HOUR).await;
+    let all = join_all((100..132).map(|n| from(&world, DOMAIN, n).send())).await;
+    assert_eq!(all.iter().filter(|got| got.status == 200).count(), 10);
+}
+
+#[tokio::test]
+async fn registrations_that_are_not_confirmed_slow_their_domain_down() {
+    let world = World::with(&[("UnconfirmedMailsPerHour", "4")]).await;
+    world.open_domain("club.example", json!({})).await;
+    // Three hours' worth.
+    for n in 0..12 {
+        from(&world, DOMAIN, n).send().await.is(200, CHECK_MAIL);
+    }
+    let wait = wait_of(&from(&world, DOMAIN, 12).send().await);
+    assert!((800..=900).contains(&wait), "four an hour: {wait}");
+    from(&world, "club.example", 13).send().await.is(200, CHECK_MAIL);
+    world.advance(wait).await;
+    from(&world, DOMAIN, 12).send().await.is(200, CHECK_MAIL);
+    wait_of(&from(&world, DOMAIN, 14).send().await);
+    // One network is given a tenth of that, too.
+    world.advance(HOUR).await;
+    from(&world, DOMAIN, 14).send().await.is(200, CHECK_MAIL);
+    world.advance(5 * MINUTE).await;
+    let again = from_source(&world, DOMAIN, 15, 14);
+    assert!(wait_of(&again.send().await) > 50 * MINUTE);
+
+    // A confirmation makes room for ten.
+    let login = "pbx-era-platform-ru-0";
+    let id = world.link_to(&format!("{login}@yandex.ru")).await;
+    made(&world.confirm(&id, PASSWORD).await, login);
+    for n in 20..30 {
+        from(&world, DOMAIN, n).send().await.is(200, CHECK_MAIL);
+    }
+}
+
+#[tokio::test]
+async fn one_48_has_a_tenth_of_a_domains_budget() {
+    let world = World::new().await;
+    world.new_user("maria").await;
+    for (path, body) in [
+        (REGISTER, json!({ "domain": DOMAIN, "name": "My Name" })),
+        (RESET, json!({ "domain": DOMAIN })),
+    ] {
+        let ask = |source: &str, n: usize| {
+            let mut body = body.clone();
+            match path {
+                RESET => body["key"] = format!("n{n}").into(),
+                _ => {
+                    body["login"] = format!("n{n}").into();
+                    body["email"] = format!("n{n}@yandex.ru").into();
+                }
+            }
+            world.post(path).json(&body).header("x-local-source-ip", source)
+        };
+        let sources: Vec<_> = (0..60).map(|n| format!("2001:db8:7:{n:x}::1")).collect();
+        let asks = sources.iter().enumerate().map(|(n, source)| ask(source, n).send());
+        let all = join_all(asks).await;
+        assert_eq!(all.iter().filter(|got| got.status == 200).count(), 6, "{path}");
+        let waits: Vec<_> = all.iter().filter(|got| got.status != 200).map(wait_of).collect();
+        assert!(waits.iter().all(|wait| (1..=60).contains(wait)), "{waits:?}");
+        // Others are let in.
+        for (n, source) in ["2001:db8:8:1::1", "203.0.113.7", "2001:db8:6:ffff::1"]
+            .into_iter()
+            .enumerate()
+        {
+            ask(source, 100 + n).send().await.is(200, CHECK_MAIL);
+        }
+        // The promise holds, and an hour holds a tenth of an hour's.
+        let mut taken = 6;
+        for minute in 1..12 {
+            world.advance(MINUTE).await;
+            for n in 0..7 {
+                let source = format!("2001:db8:7:{minute:x}{n:02x}::1");
+                taken += usize::from(ask(&source, 1000 + 10 * minute + n).send().await.status == 200);
+            }
+        }
+        assert_eq!(taken, 60, "{path}");
+        world.advance(HOUR).await;
+    }
+    world.forgot("maria").send().await.is(200, CHECK_MAIL);
+    assert_eq!(world.mails_to("maria@example.org").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_limit_whose_answer_is_lost_is_given_back() {
+    let world = World::with(&[
+        ("MailsPerDomainPerHour", "10"),
+        ("RequestWait", "86400"),
+        ("MailWaits", "14400"),
+    ])
+    .await;
+    // The source, its share, the domain's minute, its confirmations, its mails, all mails, the mailbox.
+    for skip in 0..7 {
+        let lost = json!({
+            "service": "dynamodb", "operation": "UpdateItem", "kind": "drop_response", "skip": skip, "times": 3,
+        });
+        world.fault(lost).await;
+        let got = from(&world, DOMAIN, 0).send().await;
+        said(&got, 503, "temporarily unavailable, try again later");
+        world.clear_faults().await;
+    }
+    for n in 0..10 {
+        from(&world, DOMAIN, n).send().await.is(200, CHECK_MAIL);
+    }
+    assert_eq!(world.mails().await.len(), 10);
+}
