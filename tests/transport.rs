@@ -248,7 +248,7 @@ fn readers(world: &World) -> Vec<(&'static str, String, Option<&str>)> {
         (
             "PATCH",
             "/mithril/api/users/actions/init_factor".to_owned(),
-            Some(world.user()),
+            Some(world.admin()),
         ),
         ("PATCH", format!("{user}/actions/block"), Some(world.admin())),
     ]
