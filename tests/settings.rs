@@ -1,8 +1,10 @@
 //! A policy out of range refuses the start (security.md R04, R59): nothing is served with a guess.
 
+use std::process::Command;
+
 use serde_json::json;
 
-use crate::world::World;
+use crate::world::{World, binaries, root};
 
 async fn refuses(parameter: &str, value: &str, variable: &str, path: &str) {
     let world = World::with(&[(parameter, value)]).await;
@@ -52,6 +54,41 @@ async fn administrators_are_marked_by_a_claim_and_its_value() {
             .any(|line| line.contains("refused_to_start") && line.contains(variable));
         assert!(said, "{parameter}: {lines:#?}");
     }
+}
+
+/// Whoever mends what is missing one by one waits for a deployment each time.
+#[tokio::test]
+async fn every_missing_name_of_a_secret_or_table_is_said_at_once() {
+    let world = World::new().await;
+    let template = std::fs::read_to_string(root().join("template.yaml")).expect("template.yaml");
+    let functions: Vec<_> = template
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("Binary: "))
+        .collect();
+    assert!(functions.contains(&"operator"), "{functions:?}");
+    let mut broken = Vec::new();
+    for function in functions {
+        let environment = world
+            .post(&format!("/_local/functions/{function}/environment"))
+            .local()
+            .await;
+        let names: Vec<_> = environment
+            .as_object()
+            .expect("variables")
+            .keys()
+            .filter(|name| name.ends_with("_SECRET") || name.ends_with("_TABLE"))
+            .collect();
+        let output = Command::new(binaries().join(function))
+            .env_clear()
+            .output()
+            .expect("it starts");
+        let said = String::from_utf8_lossy(&output.stderr);
+        let unsaid: Vec<_> = names.into_iter().filter(|name| !said.contains(name.as_str())).collect();
+        if !unsaid.is_empty() {
+            broken.push(format!("{function} does not name {unsaid:?}: {said}"));
+        }
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
 }
 
 #[tokio::test]

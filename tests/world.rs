@@ -98,6 +98,13 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// Where the functions' binaries are.
+pub fn binaries() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_openapi"))
+        .parent()
+        .expect("binaries lie in a folder")
+}
+
 impl World {
     /// With the template as it stands.
     pub async fn new() -> Self {
@@ -123,9 +130,6 @@ impl World {
     }
 
     async fn start(parameters: &[(&str, &str)], data: Option<PathBuf>) -> Self {
-        let binaries = Path::new(env!("CARGO_BIN_EXE_openapi"))
-            .parent()
-            .expect("binaries lie in a folder");
         let given = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let options = Options {
             data: data.clone(),
@@ -133,7 +137,7 @@ impl World {
             rights: asked_for("COUNTERSIGN_RIGHTS").map(PathBuf::from),
             aws: second_engine(),
             parameters: parameters.iter().map(given).collect(),
-            ..Options::new(root().join("template.yaml"), binaries)
+            ..Options::new(root().join("template.yaml"), binaries())
         };
         let threads = Threads::new();
         let cloud = threads

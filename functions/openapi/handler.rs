@@ -1,4 +1,9 @@
-use countersign_shared::http::{call::Call, plain::Error, reply::Answer, serve::Endpoint};
+use countersign_shared::http::{
+    call::Call,
+    plain::{Error, described},
+    reply::Answer,
+    serve::Endpoint,
+};
 
 /// Describes every route.
 pub struct OpenApi {
@@ -9,6 +14,6 @@ impl Endpoint for OpenApi {
     type Error = Error;
 
     async fn answer(&self, _: &Call) -> Result<Answer, Error> {
-        Ok(Answer::json(200, "described", &self.document))
+        Ok(described(&self.document))
     }
 }

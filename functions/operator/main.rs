@@ -17,6 +17,7 @@ use lambda_runtime::{LambdaEvent, service_fn};
 fn main() -> std::process::ExitCode {
     edge::start(async |edge| {
         let (cost, mail_domain) = (edge.password_cost(), edge.mail_domain_if_any());
+        let (pins, passcodes, otps, answers) = (edge.key_shelf(), edge.key_shelf(), edge.key_shelf(), edge.key_shelf());
         let keeping = edge.audit_policy();
         let operator = handler::Operator {
             read_domains: edge.table(),
@@ -56,11 +57,11 @@ fn main() -> std::process::ExitCode {
             erase_registrations: edge.table(),
             find_repetitions: edge.table(),
             erase_repetitions: edge.table(),
-            support_pin_keys: edge.key_shelf()?,
-            passcode_keys: edge.key_shelf()?,
-            otp_keys: edge.key_shelf()?,
-            answer_keys: edge.key_shelf()?,
             events: edge.table(),
+            support_pin_keys: pins?,
+            passcode_keys: passcodes?,
+            otp_keys: otps?,
+            answer_keys: answers?,
             keeping: keeping?,
             cost: cost?,
             mail_domain: mail_domain?,

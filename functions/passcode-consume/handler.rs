@@ -10,7 +10,7 @@ use countersign_shared::{
         user::User,
     },
     http::{
-        broadleaf::{ClientQuery, ConsumeForm, Consumed, Error, PASSCODE},
+        broadleaf::{self, ClientQuery, ConsumeForm, Error, PASSCODE},
         call::Call,
         reply::Answer,
         serve::Endpoint,
@@ -83,8 +83,7 @@ impl Endpoint for Consume {
                 Changed::No(_) => continue,
             };
             call.note_subject(format!("passcode:{}", consumed.id.as_str()));
-            let answer = Answer::json(200, "passcode_consumed", &Consumed::new(&consumed.id));
-            return Ok(answer.as_step(Step::Verified));
+            return Ok(broadleaf::consumed(&consumed.id).as_step(Step::Verified));
         }
         Err(Error::Refused)
     }

@@ -2,7 +2,7 @@ use countersign_shared::{
     admission::{self, Doors},
     domain::{client::Client, passcode::Passcode, provider::Provider, token::Token, user::User},
     http::{
-        broadleaf::{ClientQuery, Error, InvalidateForm, PASSCODE, Status},
+        broadleaf::{self, ClientQuery, Error, InvalidateForm, PASSCODE},
         call::Call,
         reply::Answer,
         serve::Endpoint,
@@ -41,6 +41,6 @@ impl Endpoint for Invalidate {
             Changed::No(Some(found)) if found.id == id && found.client == client => {}
             Changed::No(_) => return Err(Error::NoPasscode),
         }
-        Ok(Answer::json(200, "passcode_invalidated", &Status::new(&id, false)))
+        Ok(broadleaf::invalidated(&id))
     }
 }

@@ -12,7 +12,7 @@ use countersign_shared::{
     },
     fault::Fault,
     http::{
-        broadleaf::{ClientQuery, Error, PASSCODE, RetrieveQuery, Retrieved},
+        broadleaf::{self, ClientQuery, Error, PASSCODE, RetrieveQuery},
         call::Call,
         reply::Answer,
         serve::Endpoint,
@@ -67,7 +67,7 @@ impl Endpoint for Retrieve {
         }
         let (passcode, text) = self.issue(&binding, call).await?;
         call.note_subject(format!("passcode:{}", passcode.id.as_str()));
-        Ok(Answer::json(200, "passcode_issued", &Retrieved::new(&passcode.id, &text)).as_step(Step::Issued))
+        Ok(broadleaf::issued(&passcode.id, &text).as_step(Step::Issued))
     }
 }
 

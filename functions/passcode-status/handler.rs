@@ -36,7 +36,6 @@ impl Endpoint for Status {
         let passcode = found
             .filter(|found| found.id == id && found.client == client)
             .ok_or(Error::NoPasscode)?;
-        let status = broadleaf::Status::new(&id, passcode.is_valid(call.now));
-        Ok(Answer::json(200, "passcode_status_read", &status))
+        Ok(broadleaf::status_read(&id, passcode.is_valid(call.now)))
     }
 }

@@ -78,9 +78,8 @@ impl Create {
             }
             Owner::Provided(_) => {}
         }
-        let shown = gitlab::SupportPin::new(&digits, pin.expires_at);
         Ok(match transaction.commit().await? {
-            Committed::Yes => Some(Answer::json(201, "pin_created", &shown).as_step(Step::Issued)),
+            Committed::Yes => Some(gitlab::pin_created(&digits, pin.expires_at).as_step(Step::Issued)),
             Committed::No(_) => None,
         })
     }

@@ -52,6 +52,6 @@ impl Revoke {
             Changed::No(Some(pin)) if pin.was_revoked_by(&call.invocation) => {}
             Changed::No(_) => return Err(Error::NoPinToRevoke),
         }
-        Ok(Answer::json(202, "pin_revoked", &gitlab::Empty {}))
+        Ok(gitlab::pin_revoked())
     }
 }

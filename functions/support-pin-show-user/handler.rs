@@ -50,6 +50,6 @@ impl ShowUser {
             .ok_or(Error::NoPin)?;
         let noted = self.trail.before(call, "pin_read").await;
         noted.map_err(Error::NotRecorded)?;
-        Ok(Answer::json(200, "pin_read", &gitlab::SupportPin::new(&digits, pin.expires_at)).as_step(Step::Verified))
+        Ok(gitlab::pin_read(&digits, pin.expires_at).as_step(Step::Verified))
     }
 }

@@ -36,10 +36,6 @@ impl Endpoint for Show {
         let digits = pin
             .open(&caller.own, &self.keys.at(call.now).await, call.now)?
             .ok_or(Error::NoPin)?;
-        Ok(Answer::json(
-            200,
-            "pin_read",
-            &gitlab::SupportPin::new(&digits, pin.expires_at),
-        ))
+        Ok(gitlab::pin_read(&digits, pin.expires_at))
     }
 }

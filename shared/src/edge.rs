@@ -93,8 +93,8 @@ pub fn run<E: Endpoint>(wire: impl AsyncFnOnce(&Edge) -> Result<E, Refused>) -> 
 /// Starts a function whose calls are written down in the audit trail.
 pub fn run_recorded<E: Endpoint>(wire: impl AsyncFnOnce(&Edge) -> Result<E, Refused>) -> ExitCode {
     start(async |edge| {
-        let (endpoint, policy) = (wire(edge).await, edge.audit_policy());
-        let (endpoint, trail) = (endpoint?, Trail::new(edge.table(), policy?));
+        let (endpoint, events, policy) = (wire(edge).await, edge.table(), edge.audit_policy());
+        let (endpoint, trail) = (endpoint?, Trail::new(events, policy?));
         Ok(async { serve(Box::new(Recorded { endpoint, trail }), system_time).await })
     })
 }

@@ -139,6 +139,39 @@ fn no_test_sleeps() {
     verdict(broken);
 }
 
+/// Mails and text messages have words of their own, and so has the page behind mailed links.
+#[test]
+fn mails_and_the_page_speak_the_same_languages() {
+    let languages = |folder: &str| -> Vec<String> {
+        let files = below(folder, &[".json"]).into_iter();
+        files
+            .filter_map(|file| {
+                let name = file.path.rsplit('/').next()?;
+                name.strip_suffix(".json").map(str::to_owned)
+            })
+            .collect()
+    };
+    let (words, page) = ("shared/src/delivery/words", "functions/app-root/words");
+    let mut broken = Vec::new();
+    if languages(words) != languages(page) {
+        broken.push(format!(
+            "{words} and {page} have different languages: write the file that is missing"
+        ));
+    }
+    for language in languages(page) {
+        for (path, mark) in [
+            ("functions/app-root/page.rs", format!("words/{language}.json")),
+            ("functions/app-root/page.html", format!("lang=\"{language}\"")),
+            ("docs/operator.md", format!("`{language}`")),
+        ] {
+            if !read(path).text.contains(&mark) {
+                broken.push(format!("{path} does not have {mark}, a language of {page}: add it"));
+            }
+        }
+    }
+    verdict(broken);
+}
+
 #[test]
 fn nothing_is_left_for_later() {
     // In two parts, so that this file does not find itself.

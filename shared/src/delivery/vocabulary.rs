@@ -1,5 +1,6 @@
-//! Our words, by language. Those of one locale are one file in `words/`, which the build script finds: a new locale is
-//! a new file and nothing else.
+//! The words of mails and text messages, by language. Those of one locale are one file in `words/`, which the build script
+//! finds: a new locale is a new file here, and one for the page behind mailed links, which has words of its own
+//! (`functions/app-root/words/`, `page.rs`, `page.html`). A test holds the languages of the two to each other.
 
 use icu_locale_core::LanguageIdentifier;
 use icu_plurals::{PluralCategory, PluralRules};

@@ -6,7 +6,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{
     call::{Call, Parameters},
     rejection::Rejection,
-    reply::{Dialect, Reply},
+    reply::{Answer, Dialect, Reply},
 };
 use crate::{
     domain::{
@@ -175,15 +175,14 @@ pub struct Retrieved {
     token: String,
 }
 
-impl Retrieved {
-    /// The body that shows this passcode, once.
-    #[must_use]
-    pub fn new(id: &PasscodeId, passcode: &Secret) -> Self {
-        Self {
-            id: id.as_str().to_owned(),
-            token: passcode.expose().to_owned(),
-        }
-    }
+/// 200: a new passcode. It is shown once, here.
+#[must_use]
+pub fn issued(id: &PasscodeId, passcode: &Secret) -> Answer {
+    let body = Retrieved {
+        id: id.as_str().to_owned(),
+        token: passcode.expose().to_owned(),
+    };
+    Answer::json(200, "passcode_issued", &body)
 }
 
 /// A passcode that was consumed.
@@ -194,14 +193,11 @@ pub struct Consumed {
     id: String,
 }
 
-impl Consumed {
-    /// The body for this passcode.
-    #[must_use]
-    pub fn new(id: &PasscodeId) -> Self {
-        Self {
-            id: id.as_str().to_owned(),
-        }
-    }
+/// 200: a passcode that was consumed.
+#[must_use]
+pub fn consumed(id: &PasscodeId) -> Answer {
+    let id = id.as_str().to_owned();
+    Answer::json(200, "passcode_consumed", &Consumed { id })
 }
 
 /// Whether a passcode could be consumed now.
@@ -214,15 +210,18 @@ pub struct Status {
     valid: bool,
 }
 
-impl Status {
-    /// The body for this passcode.
-    #[must_use]
-    pub fn new(id: &PasscodeId, valid: bool) -> Self {
-        Self {
-            id: id.as_str().to_owned(),
-            valid,
-        }
-    }
+/// 200: whether a passcode could be consumed now.
+#[must_use]
+pub fn status_read(id: &PasscodeId, valid: bool) -> Answer {
+    let id = id.as_str().to_owned();
+    Answer::json(200, "passcode_status_read", &Status { id, valid })
+}
+
+/// 200: a passcode that could not be consumed any more.
+#[must_use]
+pub fn invalidated(id: &PasscodeId) -> Answer {
+    let id = id.as_str().to_owned();
+    Answer::json(200, "passcode_invalidated", &Status { id, valid: false })
 }
 
 /// Spring's default error.

@@ -6,7 +6,7 @@ use utoipa::{ToSchema, openapi::Object};
 use super::{
     call::Call,
     rejection::Rejection,
-    reply::{Dialect, Reply},
+    reply::{Answer, Dialect, Reply},
     schema::one_of,
 };
 use crate::{
@@ -103,9 +103,7 @@ pub struct SupportPin {
 }
 
 impl SupportPin {
-    /// The body that shows these digits.
-    #[must_use]
-    pub fn new(digits: &Secret, expires_at: Timestamp) -> Self {
+    fn new(digits: &Secret, expires_at: Timestamp) -> Self {
         Self {
             pin: digits.expose().to_owned(),
             expires_at: expires_at.iso(),
@@ -113,9 +111,27 @@ impl SupportPin {
     }
 }
 
+/// 201: a PIN that was just made.
+#[must_use]
+pub fn pin_created(digits: &Secret, expires_at: Timestamp) -> Answer {
+    Answer::json(201, "pin_created", &SupportPin::new(digits, expires_at))
+}
+
+/// 200: a PIN.
+#[must_use]
+pub fn pin_read(digits: &Secret, expires_at: Timestamp) -> Answer {
+    Answer::json(200, "pin_read", &SupportPin::new(digits, expires_at))
+}
+
 /// An empty JSON object.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Empty {}
+
+/// 202: a PIN is revoked.
+#[must_use]
+pub fn pin_revoked() -> Answer {
+    Answer::json(202, "pin_revoked", &Empty {})
+}
 
 /// An error in GitLab's first form.
 #[derive(Debug, Serialize, ToSchema)]

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use super::{
     call::Call,
     rejection::Rejection,
-    reply::{Dialect, Reply},
+    reply::{Answer, Dialect, Reply},
 };
 use crate::{fault::Fault, observe::Family};
 
@@ -17,6 +17,12 @@ pub struct Message {
     /// The reason phrase of the status.
     #[schema(example = "Not Found")]
     message: &'static str,
+}
+
+/// 200: the description of the API.
+#[must_use]
+pub fn described(document: &impl Serialize) -> Answer {
+    Answer::json(200, "described", document)
 }
 
 /// Whatever is not a success.

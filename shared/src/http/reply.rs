@@ -31,7 +31,7 @@ pub struct Answer {
 impl Answer {
     /// A JSON body; `outcome` is the word for the log.
     #[must_use]
-    pub fn json(status: u16, outcome: &'static str, body: &impl Serialize) -> Self {
+    pub(super) fn json(status: u16, outcome: &'static str, body: &impl Serialize) -> Self {
         Self {
             status,
             headers: Vec::new(),
