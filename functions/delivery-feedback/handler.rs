@@ -1,7 +1,6 @@
 use countersign_shared::{
     domain::{
         audit::{self, Event, What},
-        name::EmailAddress,
         password_reset::PasswordResetRequest,
         registration::RegistrationRequest,
         secret::random_bytes,
@@ -63,36 +62,31 @@ impl DeliveryFeedback {
     }
 
     async fn take(&self, feedback: &Feedback, request_id: &str) -> Result<(), Fault> {
-        for address in &feedback.addresses {
-            let row = Suppression::new(self.policy, address, feedback.reason, feedback.at);
-            self.suppressions
-                .update(&row.subject, suppression::suppress(&row), feedback.at)
-                .await?;
-        }
+        let row = Suppression::new(self.policy, &feedback.address, feedback.reason, feedback.at);
+        self.suppressions
+            .update(&row.subject, suppression::suppress(&row), feedback.at)
+            .await?;
         match &feedback.request {
             Some(Request::Registration(digest)) => self.registrations.delete(digest).await?,
             Some(Request::PasswordReset(digest)) => self.resets.delete(digest).await?,
             None => {}
         }
-        for address in &feedback.addresses {
-            self.tell(feedback, address, request_id).await?;
-        }
-        Ok(())
+        self.tell(feedback, request_id).await
     }
 
     /// Last, when all is done: whoever writes the audit event prints the line, so both are there once.
-    async fn tell(&self, feedback: &Feedback, address: &EmailAddress, request_id: &str) -> Result<(), Fault> {
+    async fn tell(&self, feedback: &Feedback, request_id: &str) -> Result<(), Fault> {
         let (what, metric, kind) = match feedback.reason {
             Reason::Bounce => (What::Bounced, Metric::Bounced, "Permanent"),
             Reason::Complaint => (What::Complained, Metric::Complained, "Complaint"),
         };
-        let about = subject(address);
+        let about = subject(&feedback.address);
         let source: [&[u8]; 2] = [feedback.id.as_bytes(), &about];
         let attempt = random_bytes(&mut SysRng)?;
         let mail = audit::pseudonym("Mail", &about);
         let event = Event::new(self.keeping, what, &source, mail, attempt, feedback.at);
         if self.audit.put_new(&event, feedback.at).await? {
-            let address = address.masked();
+            let address = feedback.address.masked();
             let told = Told {
                 request_id,
                 at: feedback.at,

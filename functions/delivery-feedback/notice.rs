@@ -7,7 +7,7 @@ use countersign_shared::{
     domain::{
         name::EmailAddress,
         secret::Digest,
-        suppression::{Reason, Source},
+        suppression::{self, Reason, Source},
         time::Timestamp,
     },
     observe::Metric,
@@ -34,8 +34,8 @@ pub struct Feedback {
     /// SES's name of the event.
     pub id: String,
     pub at: Timestamp,
-    /// Only those that the mail was sent to: at least one.
-    pub addresses: Vec<EmailAddress>,
+    /// The address that the mail was sent to.
+    pub address: EmailAddress,
     /// What the mail was about.
     pub request: Option<Request>,
 }
@@ -68,7 +68,7 @@ struct Mail {
 #[serde(rename_all = "camelCase")]
 struct Bounce {
     bounce_type: String,
-    bounced_recipients: Vec<Recipient>,
+    bounced_recipients: Vec<Value>,
     timestamp: String,
     feedback_id: String,
 }
@@ -76,15 +76,18 @@ struct Bounce {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Complaint {
-    complained_recipients: Vec<Recipient>,
+    complained_recipients: Vec<Value>,
+    complaint_feedback_type: Option<String>,
     timestamp: String,
     feedback_id: String,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Recipient {
-    email_address: String,
+impl Complaint {
+    /// Whether its reader took the mail out of the junk folder (RFC 6430): the opposite of a complaint.
+    fn is_praise(&self) -> bool {
+        let kind = self.complaint_feedback_type.as_deref().unwrap_or_default();
+        kind.trim().eq_ignore_ascii_case("not-spam")
+    }
 }
 
 impl Notice {
@@ -130,6 +133,11 @@ impl Message {
                 )),
                 _ => Err("a bounce of no known type"),
             },
+            ("Complaint", None, Some(complaint)) if complaint.is_praise() => Ok(Notice::Counted(
+                Metric::Complained,
+                "NotSpam",
+                time(&complaint.timestamp)?,
+            )),
             ("Complaint", None, Some(complaint)) => self.mail.feedback(
                 Reason::Complaint,
                 &complaint.complained_recipients,
@@ -147,43 +155,38 @@ impl Message {
 }
 
 impl Mail {
-    /// The recipients come out of a message that a stranger's server wrote, so only those count that we have mailed to:
-    /// nobody can have somebody else's address suppressed.
+    /// The recipients come out of a message that a stranger's server wrote, so only the one counts that we have mailed to:
+    /// nobody can have somebody else's address suppressed. One that cannot be read is none.
     fn feedback(
         &self,
         reason: Reason,
-        recipients: &[Recipient],
+        recipients: &[Value],
         timestamp: &str,
         id: String,
     ) -> Result<Notice, &'static str> {
-        if recipients.len() > MOST_RECIPIENTS || self.destination.len() > MOST_RECIPIENTS {
+        if recipients.len() > MOST_RECIPIENTS {
             return Err("too many recipients");
         }
         if id.is_empty() || id.len() > 256 {
             return Err("no feedbackId");
         }
-        let parse = |text: &str| EmailAddress::parse(text).map_err(|_| "a recipient that is no address");
-        let sent_to = self
-            .destination
+        let parse = |text: &str| EmailAddress::parse(suppression::address_in(text)).ok();
+        let [destination] = self.destination.as_slice() else {
+            return Err("not one destination");
+        };
+        let address = parse(destination).ok_or("a destination that is no address")?;
+        let is_named = recipients
             .iter()
-            .map(|text| parse(text))
-            .collect::<Result<Vec<_>, _>>()?;
-        let mut addresses: Vec<EmailAddress> = Vec::new();
-        for recipient in recipients {
-            let address = parse(&recipient.email_address)?;
-            let is_same = |other: &EmailAddress| other.canonical() == address.canonical();
-            if sent_to.iter().any(is_same) && !addresses.iter().any(is_same) {
-                addresses.push(address);
-            }
-        }
-        if addresses.is_empty() {
+            .filter_map(|recipient| parse(recipient["emailAddress"].as_str()?))
+            .any(|recipient| recipient.canonical() == address.canonical());
+        if !is_named {
             return Err("no recipient that was mailed to");
         }
         Ok(Notice::Feedback(Feedback {
             reason,
             id,
             at: time(timestamp)?,
-            addresses,
+            address,
             request: self.request()?,
         }))
     }

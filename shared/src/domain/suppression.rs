@@ -74,6 +74,33 @@ impl Suppression {
     }
 }
 
+/// The address within a recipient as mail servers write it into their reports: with a display name or a comment, in angle
+/// brackets, behind its type (`rfc822;`, RFC 3464 §2.3.2), among blanks. What is none of these stays as it is.
+#[must_use]
+pub fn address_in(recipient: &str) -> &str {
+    let mut rest = recipient.trim();
+    loop {
+        let inner = if let Some(before) = rest.strip_suffix('>') {
+            before.rsplit_once('<').map(|(_, inner)| inner)
+        } else if let Some(before) = rest.strip_suffix(')') {
+            before.rsplit_once('(').map(|(inner, _)| inner)
+        } else {
+            let typed = rest.split_once(';');
+            typed
+                .filter(|(kind, _)| {
+                    ["rfc822", "utf-8"]
+                        .iter()
+                        .any(|known| known.eq_ignore_ascii_case(kind.trim()))
+                })
+                .map(|(_, inner)| inner)
+        };
+        match inner {
+            Some(inner) => rest = inner.trim(),
+            None => return rest,
+        }
+    }
+}
+
 /// What stands for an address where it must not be read.
 #[must_use]
 pub fn subject(address: &EmailAddress) -> [u8; 32] {
