@@ -1,9 +1,9 @@
-//! Nobody learns from a login who has an account (security.md R27).
+//! Nobody learns from a login who has an account (security.md R27, R71).
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
-    mail::seen,
+    mail::{seen, suppress},
     mithril::{password_grant, user_blocked, wrong_identity},
     world::{Got, World},
 };
@@ -25,42 +25,161 @@ fn shown(got: &Got) -> (u16, Vec<(String, String)>, Value) {
     (status, headers, body)
 }
 
+/// Who could be asked about: a mail address, and a password that is not the right one there.
+struct Asked {
+    email: String,
+    password: &'static str,
+}
+
+fn asked(email: &str, password: &'static str) -> Asked {
+    let email = email.to_owned();
+    Asked { email, password }
+}
+
+/// One wrong password after another for each of them: all see the same at every count, for the same calls. Gives what each of the
+/// attempts called.
+async fn same_for_all(world: &World, all: &[Asked], attempts: usize, said: &[fn(&Got)]) -> Vec<Value> {
+    let mut costs = Vec::new();
+    for n in 0..attempts {
+        let mut expected = None;
+        for Asked { email, password } in all {
+            world.invocations().await;
+            let got = world.grant(password_grant(email, password)).await;
+            said[n.min(said.len() - 1)](&got);
+            let found = (shown(&got), calls(world).await);
+            let expected = expected.get_or_insert_with(|| found.clone());
+            assert_eq!(found, *expected, "{email}, attempt {n}");
+        }
+        costs.push(expected.expect("there are some").1);
+    }
+    costs
+}
+
 #[tokio::test]
-async fn nobody_learns_from_a_login_who_has_an_account() {
+async fn nobody_learns_from_a_lockout_who_has_an_account() {
+    for seconds in ["0", "3600"] {
+        let world = World::with(&[("BlockSeconds", seconds), ("FailedLoginsPerSourcePerHour", "300")]).await;
+        let (known, silent) = (world.person("maria").await, world.person("olga").await);
+        suppress(&world, &silent.email).await;
+        world.new_user_in("other.example", "other", false).await;
+        let all = [
+            asked(&known.email, "wrong"),
+            asked(&silent.email, "wrong"),
+            asked("nobody@example.org", "wrong"),
+            // Another domain's user, with the right password.
+            asked("other@example.org", "correct-horse"),
+            asked("no address", "wrong"),
+            asked(&format!("{}@example.org", "x".repeat(300)), "wrong"),
+            asked("a@b@c", "wrong"),
+            asked("another@example.org", "a"),
+        ];
+        let four_and_blocked: [fn(&Got); 5] = [
+            wrong_identity,
+            wrong_identity,
+            wrong_identity,
+            wrong_identity,
+            user_blocked,
+        ];
+        let costs = same_for_all(&world, &all, 6, &four_and_blocked).await;
+        let lengths: Vec<_> = costs.iter().map(|calls| calls.as_array().map_or(0, Vec::len)).collect();
+        assert_eq!(
+            lengths,
+            [6, 6, 6, 8, 6, 6],
+            "client, address, user, count, count of the source, audit event; and for the block the notice: {costs:?}"
+        );
+        assert_eq!(costs[0], costs[5], "counted or not");
+        // The right password changes nothing, and so does the case of the letters.
+        user_blocked(&world.sign_in(&known, &known.password).await);
+        user_blocked(&world.grant(password_grant("NOBODY@Example.org", "wrong")).await);
+        world.advance(3000).await;
+        same_for_all(&world, &all, 1, &[user_blocked]).await;
+        world.advance(600).await;
+        match seconds {
+            "0" => {
+                same_for_all(&world, &all, 1, &[user_blocked]).await;
+            }
+            _ => {
+                // Who was told of one block is not told of the next one on the same day.
+                let again = same_for_all(&world, &all, 5, &four_and_blocked).await;
+                assert_eq!(again, vec![costs[0].clone(); 5]);
+                world.advance(86_400).await;
+                let again = same_for_all(&world, &all, 5, &four_and_blocked).await;
+                assert_eq!(again, costs[..5]);
+            }
+        }
+        let mails = world.mails().await;
+        assert!(mails.iter().all(|mail| mail["to"] == known.email.as_str()), "{mails:?}");
+        assert_eq!(mails.len(), if seconds == "0" { 1 } else { 2 });
+        // Strangers do not fill the audit trail.
+        let users = [&known.id, &silent.id].map(|id| json!(format!("user:{id}")));
+        let events = world.events().await;
+        assert!(events.len() >= 14, "{events:?}");
+        assert!(
+            events.iter().all(|row| users.contains(&row["subject"]["S"])),
+            "{events:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn failures_of_an_address_do_not_meet_the_account_that_it_gets() {
     let world = World::new().await;
-    let person = world.person("maria").await;
-    let (_, _) = world.new_user_in("other.example", "other", false).await;
-    let blocked = world.person("blocked").await;
-    world.invocations().await;
-    let expected = shown(&world.sign_in(&person, "wrong").await);
-    let cost = calls(&world).await;
-    assert_eq!(
-        cost.as_array().map(Vec::len),
-        Some(6),
-        "client, address, user, count, count of the source, audit event: {cost}"
-    );
-    let long = format!("{}@example.org", "x".repeat(300));
-    for (email, password) in [
-        (person.email.as_str(), "another"),
-        ("nobody@example.org", "wrong"),
-        // Another domain's user, with the right password.
-        ("other@example.org", "correct-horse"),
-        ("no address", "wrong"),
-        (&long, "wrong"),
-        ("a@b@c", "wrong"),
-        ("nobody@example.org", "a"),
-    ] {
-        let got = world.grant(password_grant(email, password)).await;
-        assert_eq!(shown(&got), expected, "{email}");
-        assert_eq!(calls(&world).await, cost, "{email}");
-    }
-    // A blocked user learns that; the way to the answer is the same.
     for _ in 0..4 {
-        wrong_identity(&world.sign_in(&blocked, "wrong").await);
+        wrong_identity(&world.grant(password_grant("maria@example.org", "wrong")).await);
     }
-    world.invocations().await;
-    for password in ["wrong", &blocked.password] {
-        user_blocked(&world.sign_in(&blocked, password).await);
-        assert_eq!(calls(&world).await, cost, "blocked");
+    let maria = world.person("maria").await;
+    assert_eq!(world.sign_in(&maria, &maria.password).await.status, 201);
+    wrong_identity(&world.sign_in(&maria, "wrong").await);
+    assert_eq!(world.failures(&maria).await, ("1".into(), "0".into()));
+    // And go with it.
+    world
+        .operator(json!({ "command": "erase_user", "user_id": maria.id }))
+        .await;
+    wrong_identity(&world.sign_in(&maria, &maria.password).await);
+}
+
+#[tokio::test]
+async fn of_many_wrong_passwords_for_nobody_as_many_are_told_so_as_for_a_user() {
+    let world = World::with(&[("FailedLoginsPerSourcePerHour", "300")]).await;
+    let maria = world.person("maria").await;
+    for email in ["nobody@example.org", "no address", maria.email.as_str()] {
+        let tries = (0..32).map(|_| world.grant(password_grant(email, "wrong")));
+        let got = futures_util::future::join_all(tries).await;
+        let (wrong, blocked): (Vec<_>, Vec<_>) = got
+            .iter()
+            .partition(|got| got.json()["error"]["type"] == "access_denied");
+        assert_eq!((wrong.len(), blocked.len()), (4, 28), "{email}");
+        wrong.into_iter().for_each(wrong_identity);
+        blocked.into_iter().for_each(user_blocked);
+    }
+    assert_eq!(world.mails().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_right_password_with_a_scope_that_is_not_allowed_forgives_nothing() {
+    let world = World::with(&[("FailedLoginsPerSourcePerHour", "8")]).await;
+    let maria = world.person("maria").await;
+    for _ in 0..3 {
+        wrong_identity(&world.sign_in(&maria, "wrong").await);
+    }
+    let mut scope = password_grant(&maria.email, &maria.password);
+    scope["scope"] = "passcode".into();
+    let source = async || {
+        let rows = world.rows("BudgetsTable").await;
+        let acts = rows.iter().filter_map(|row| row["acts"]["L"].as_array());
+        acts.map(Vec::len).max().unwrap_or_default()
+    };
+    for n in 1..=2 {
+        let got = world.grant(scope.clone()).await;
+        assert_eq!(got.status, 401, "{got:?}");
+        let message = got.json()["error"]["message"].as_str().expect("words").to_owned();
+        assert!(message.starts_with("Allowed scopes for the token are "), "{message}");
+        assert_eq!(world.failures(&maria).await, ("3".into(), "0".into()));
+        assert_eq!(source().await, 3 + n);
+    }
+    wrong_identity(&world.sign_in(&maria, "wrong").await);
+    user_blocked(&world.grant(scope.clone()).await);
+    for status in [401, 429] {
+        assert_eq!(world.grant(scope.clone()).await.status, status);
     }
 }

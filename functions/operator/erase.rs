@@ -17,6 +17,7 @@ use countersign_shared::{
         suppression,
         throttle::{self, Addressee, Asked, MailKind},
         token::{Kind, Token},
+        unknown,
         user::User,
     },
     fault::Fault,
@@ -48,7 +49,7 @@ const STAYS: &[&str] = &[
     "PasscodesTable: passcodes say to nobody whose they are, and end by themselves",
     "RepetitionsTable: answers to calls with an Idempotency-Key that are encrypted, for 24 hours",
     "BudgetsTable: what is counted of networks, domains and the usernames of passcodes, as digests, for 30 days at most; and of \
-     the mail address and the numbers, for calls that were under way or come from now on",
+     the mail address and the numbers, for calls that were under way or come from now on, for a year at most",
     "logs: the user's id, and masked addresses and numbers, for LogRetentionDays",
     "backups: what UsersTable, ClaimsTable and FactorsTable held within the last 35 days (point-in-time recovery)",
     "accounts and registrations of the same mail address in other domains: erase those by themselves",
@@ -217,6 +218,10 @@ impl Operator {
         for subject in subjects {
             self.erase_counter(&subject, work).await?;
         }
+        // What failed before the address had an account.
+        let subject = unknown::subject(&user.domain, user.email.as_str());
+        let (read, erase) = (&self.read_unknown, &self.erase_unknown);
+        work.row("BudgetsTable", read, erase, &subject).await?;
         let subject = suppression::subject(&user.email);
         let (read, erase) = (&self.read_suppressions, &self.lift);
         work.row("SuppressionsTable", read, erase, &subject).await?;

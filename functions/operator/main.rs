@@ -51,6 +51,8 @@ fn main() -> std::process::ExitCode {
             erase_pins: edge.table(),
             read_budgets: edge.table(),
             erase_budgets: edge.table(),
+            read_unknown: edge.table(),
+            erase_unknown: edge.table(),
             find_resets: edge.table(),
             erase_resets: edge.table(),
             find_registrations: edge.table(),

@@ -8,6 +8,7 @@ use countersign_shared::{
         key::{Answers, Keyring, OtpCodes},
         lockout,
         meter::Meter,
+        name::DomainName,
         otp::Otps,
         password::Cost,
         repetition::{Keeping, Remembered},
@@ -15,6 +16,7 @@ use countersign_shared::{
         suppression::Suppression,
         tenant::Domain,
         token::{Kind, Presented, Token},
+        unknown::UnknownIdentity,
         user::User,
     },
     http::{
@@ -59,6 +61,9 @@ pub struct Create {
     pub change_meters: Table<Meter, Update>,
     pub read_budgets: Table<Spent, BatchGet>,
     pub budgets: Table<Spent, Update>,
+    pub read_unknown: Table<UnknownIdentity, BatchGet>,
+    pub change_unknown: Table<UnknownIdentity, Update>,
+    pub depend_on_unknown: Table<UnknownIdentity, Check>,
     pub answers: Keys<Answers>,
     pub keys: Keys<OtpCodes>,
     pub mailer: Mailer,
@@ -137,13 +142,23 @@ impl Create {
         self.tell(call, user, &message, "locked").await;
     }
 
+    /// Does the same work when an address was locked that has no account.
+    pub async fn tell_nobody_locked(&self, call: &Call, domain: &DomainName, identity: &[u8; 32]) {
+        let message = Message::Locked { at: call.now };
+        let notices = self.notices();
+        notices.tell_nobody(call, domain, *identity, &message, "locked").await;
+    }
+
     /// Tells a user something.
     pub async fn tell(&self, call: &Call, user: &User, message: &Message<'_>, kind: &'static str) {
-        let notices = Notices {
+        self.notices().tell(call, user, message, kind).await;
+    }
+
+    fn notices(&self) -> Notices<'_> {
+        Notices {
             mailer: &self.mailer,
             domains: &self.domains,
             suppressions: &self.suppressions,
-        };
-        notices.tell(call, user, message, kind).await;
+        }
     }
 }

@@ -1,11 +1,12 @@
 use countersign_shared::{
     domain::{
+        audit,
         budget::Act,
         claim,
         client::{Client, Granting},
         factor::{Factor, FactorKey, FactorType},
         id::{ClientId, UserId},
-        lockout::Failed,
+        lockout::{Failed, Lockout},
         meter::Meter,
         name::{DomainName, EmailAddress},
         otp::{Binding, Otps, Purpose},
@@ -14,6 +15,7 @@ use countersign_shared::{
         tenant::Domain,
         throttle,
         token::{Grant, Kind, Owner, Session, Token},
+        unknown::{self, UnknownIdentity},
         user::{Sessions, User},
     },
     fault::Fault,
@@ -42,6 +44,8 @@ use crate::handler::Create;
 /// Who wants to sign in where, as far as it is known.
 struct Found {
     user: Option<User>,
+    /// What is counted for the address if there is no such user.
+    unknown: UnknownIdentity,
     failures: Vec<Act>,
     factor: Option<Factor>,
     otps: Otps,
@@ -55,6 +59,13 @@ struct SignIn<'a> {
     user: &'a User,
     wanted: Vec<Scope>,
     password: PasswordHash,
+}
+
+/// Whose failure is counted.
+#[derive(Clone, Copy)]
+enum Whose<'a> {
+    User(&'a User),
+    Unknown(&'a UnknownIdentity),
 }
 
 /// A session that is begun while its code is sent.
@@ -78,7 +89,7 @@ fn failed(call: &Call) -> Act {
 }
 
 impl Create {
-    /// The same work for whoever it is: one hash, and one write, whether the user is known, blocked, or wrong (R27, R28).
+    /// The same work for whoever it is: one hash, and the same calls, whether the user is known, blocked, or wrong (R27, R28, R71).
     pub async fn password(
         &self,
         call: &Call,
@@ -89,6 +100,7 @@ impl Create {
     ) -> Result<Answer, Error> {
         let (client, domain) = self.login_client(call, client_id).await?;
         let id = self.user_of(call, &domain, email).await?;
+        let identity = unknown::subject(&domain, email);
         let mut begun = None;
         let keys = self.keys.at(call.now).await;
         let done = sending::with(self.doors(&keys), call, async |sending| {
@@ -96,7 +108,7 @@ impl Create {
                 sending,
                 begun: &mut begun,
             };
-            self.sign_in(call, &client, &domain, id, password, scope, &mut attempt)
+            self.sign_in(call, &client, &domain, id, &identity, password, scope, &mut attempt)
                 .await
         })
         .await;
@@ -144,6 +156,7 @@ impl Create {
         client: &Client,
         domain: &DomainName,
         id: UserId,
+        identity: &[u8; 32],
         password: &Password,
         scope: &str,
         attempt: &mut Attempt<'_, '_>,
@@ -151,7 +164,7 @@ impl Create {
         let mut verified: Option<(PasswordHash, Verdict)> = None;
         let mut rounds = Rounds::new(ROUNDS);
         while rounds.begin().await {
-            let found = self.find(call, domain, id).await?;
+            let found = self.find(call, domain, id, identity).await?;
             self.failed_logins
                 .spend(&found.failures, &failed(call))
                 .map_err(Error::LoginTimeout)?;
@@ -164,29 +177,33 @@ impl Create {
                 Some(_) | None => stored.verify(password, &self.cost),
             };
             verified = Some((stored.clone(), verdict));
-            let Some(user) = found.user.as_ref() else {
-                // Written down like a user's, so that it takes as long.
-                call.note_subject(format!("nobody:{}", id.text()));
-                return self.refuse(call, Error::WrongIdentity).await;
+            let (whose, lockout) = match &found.user {
+                Some(user) => {
+                    call.note_subject(format!("user:{}", user.id.text()));
+                    (Whose::User(user), user.lockout)
+                }
+                None => {
+                    call.note_unknown(audit::pseudonym("unknown", identity));
+                    (Whose::Unknown(&found.unknown), found.unknown.lockout(call.now))
+                }
             };
-            call.note_subject(format!("user:{}", user.id.text()));
-            if user.lockout.standing(call.now).is_some() {
-                return self.refuse(call, Error::UserBlocked).await;
+            if lockout.standing(call.now).is_some() {
+                return self.refuse(call, identity, Error::UserBlocked).await;
             }
-            let rehashed = match verdict {
-                Verdict::Wrong => match self.count_wrong(call, user).await? {
+            let (Whose::User(user), Verdict::Right | Verdict::RightButWeak) = (whose, verdict) else {
+                match self.count_wrong(call, domain, identity, whose, &lockout).await? {
                     Some(refusal) => return Err(refusal),
                     None => continue,
-                },
-                Verdict::Right => stored,
-                Verdict::RightButWeak => PasswordHash::of(password, &self.cost, &mut SysRng).map_err(Fault::from)?,
+                }
             };
             let wanted = match client.allow(Granting::Password, scope) {
                 Ok(wanted) => wanted,
-                Err(allowed) => {
-                    self.forgive(call, user).await;
-                    return Err(Error::ScopeNotAllowed(allowed));
-                }
+                // Nobody has signed in: no failure is forgiven, and it is one for where it comes from.
+                Err(allowed) => return self.refuse(call, identity, Error::ScopeNotAllowed(allowed)).await,
+            };
+            let rehashed = match verdict {
+                Verdict::RightButWeak => PasswordHash::of(password, &self.cost, &mut SysRng).map_err(Fault::from)?,
+                Verdict::Right | Verdict::Wrong => stored,
             };
             let sign_in = SignIn {
                 client,
@@ -201,7 +218,7 @@ impl Create {
         Err(Rounds::lost("the user").into())
     }
 
-    async fn find(&self, call: &Call, domain: &DomainName, id: UserId) -> Result<Found, Fault> {
+    async fn find(&self, call: &Call, domain: &DomainName, id: UserId, identity: &[u8; 32]) -> Result<Found, Fault> {
         let factor = FactorKey {
             user: id,
             factor_type: FactorType::Sms,
@@ -214,12 +231,15 @@ impl Create {
         batch.want(&self.domains, domain);
         let failures = throttle::failed_logins(&call.source);
         batch.want(&self.read_budgets, &failures);
+        batch.want(&self.read_unknown, identity);
         let found = batch.read().await?;
         let failures = found.take(&self.read_budgets, &failures, call.now)?;
         let otps = found.take(&self.otps, &factor, call.now)?;
         let described = found.take(&self.domains, domain, call.now)?;
+        let unknown = found.take(&self.read_unknown, identity, call.now)?;
         Ok(Found {
             user: found.take(&self.users, &id, call.now)?,
+            unknown: unknown.unwrap_or_else(|| UnknownIdentity::none(*identity)),
             failures: failures.map_or_else(Vec::new, |spent| spent.acts),
             factor: found.take(&self.factors, &factor, call.now)?,
             otps: otps.unwrap_or_else(|| Otps::none(id, FactorType::Sms)),
@@ -229,10 +249,11 @@ impl Create {
     }
 
     /// Refuses what no failure is counted of, after a write like that of one.
-    async fn refuse(&self, call: &Call, why: Error) -> Result<Answer, Error> {
+    async fn refuse(&self, call: &Call, identity: &[u8; 32], why: Error) -> Result<Answer, Error> {
         let nobody = UserId::draw(&mut SysRng).map_err(Fault::from)?;
         let mut transaction = Transaction::default();
         transaction.update(&self.change_users, &nobody, rows::user::nobody(&call.invocation));
+        transaction.check(&self.depend_on_unknown, identity, rows::unknown::any());
         transaction.commit().await?;
         self.count_failed(call).await?;
         Err(why)
@@ -245,27 +266,50 @@ impl Create {
         counted.map(drop).map_err(Error::LoginTimeout)
     }
 
-    /// Counts a wrong password; `None` when the user has changed since it was judged.
-    async fn count_wrong(&self, call: &Call, user: &User) -> Result<Option<Error>, Error> {
-        let next = user.lockout.failed(&self.lockout, Failed::Password, call.now);
-        let change = match next.block {
-            None => rows::user::wrong_password(user, self.lockout.passwords, call.now),
-            Some(_) => rows::user::stand(user, &next, &call.invocation, call.now),
-        };
+    /// Counts a wrong password, in a transaction on the same tables for users and others; `None` when what it was judged by has
+    /// changed since.
+    async fn count_wrong(
+        &self,
+        call: &Call,
+        domain: &DomainName,
+        identity: &[u8; 32],
+        whose: Whose<'_>,
+        lockout: &Lockout,
+    ) -> Result<Option<Error>, Error> {
+        let (policy, now) = (&self.lockout, call.now);
+        let next = lockout.failed(policy, Failed::Password, now);
         let mut transaction = Transaction::default();
-        transaction.update(&self.change_users, &user.id, change);
+        match whose {
+            Whose::User(user) => {
+                let change = match next.block {
+                    None => rows::user::wrong_password(user, policy.passwords, now),
+                    Some(_) => rows::user::stand(user, &next, &call.invocation, now),
+                };
+                transaction.update(&self.change_users, &user.id, change);
+                transaction.check(&self.depend_on_unknown, identity, rows::unknown::any());
+            }
+            Whose::Unknown(unknown) => {
+                let nobody = UserId::draw(&mut SysRng).map_err(Fault::from)?;
+                transaction.check(&self.depend_on_users, &nobody, rows::user::is_nobody());
+                let change = rows::unknown::failed(unknown, &next, policy.passwords, now);
+                transaction.update(&self.change_unknown, identity, change);
+            }
+        }
         match transaction.commit().await? {
             Committed::No(_) => return Ok(None),
             Committed::Yes => {}
         }
         let counted = self.count_failed(call).await;
-        if next.standing(call.now).is_some() && next.is_news(&user.lockout) {
-            self.tell_locked(call, user).await;
+        if next.standing(now).is_some() && next.is_news(lockout) {
+            match whose {
+                Whose::User(user) => self.tell_locked(call, user).await,
+                Whose::Unknown(_) => self.tell_nobody_locked(call, domain, identity).await,
+            }
         }
         counted.map(|()| Some(Error::WrongIdentity))
     }
 
-    /// The password was right, though nothing follows from it: the wrong ones before it do not count any more. If that
+    /// The password was right, though no code could be sent: the wrong ones before it do not count any more. If that
     /// cannot be written, or somebody else changed the user, there is another time.
     async fn forgive(&self, call: &Call, user: &User) {
         let next = user.lockout.knew_password();

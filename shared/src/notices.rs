@@ -7,6 +7,7 @@ use crate::{
         words::{Message, compose},
     },
     domain::{
+        name::DomainName,
         sender::Sender,
         suppression::{self, Suppression},
         tenant::Domain,
@@ -33,22 +34,50 @@ impl Notices<'_> {
     /// Tells a user, unless the address takes no mail. `kind` is the mail's tag, a word. That it could not be sent is for the
     /// log.
     pub async fn tell(self, call: &Call, user: &User, message: &Message<'_>, kind: &'static str) {
-        if let Err(fault) = self.send(call, user, message, kind).await {
+        let subject = suppression::subject(&user.email);
+        let to = Recipient::Person(&user.email);
+        if let Err(fault) = self.send(call, &user.domain, subject, to, message, kind).await {
             observe::failed(&call.request_id, kind, &fault);
         }
     }
 
-    async fn send(self, call: &Call, user: &User, message: &Message<'_>, kind: &str) -> Result<(), Fault> {
-        let subject = suppression::subject(&user.email);
+    /// Does the same work for an identity that is not known, and mails to nobody. `pseudonym` is looked up like an address.
+    pub async fn tell_nobody(
+        self,
+        call: &Call,
+        domain: &DomainName,
+        pseudonym: [u8; 32],
+        message: &Message<'_>,
+        kind: &'static str,
+    ) {
+        if let Err(fault) = self
+            .send(call, domain, pseudonym, Recipient::Nobody, message, kind)
+            .await
+        {
+            observe::failed(&call.request_id, kind, &fault);
+        }
+    }
+
+    async fn send(
+        self,
+        call: &Call,
+        domain: &DomainName,
+        subject: [u8; 32],
+        to: Recipient<'_>,
+        message: &Message<'_>,
+        kind: &str,
+    ) -> Result<(), Fault> {
         let mut batch = Batch::default();
         batch.want(self.suppressions, &subject);
-        batch.want(self.domains, &user.domain);
+        batch.want(self.domains, domain);
         let found = batch.read().await?;
-        if found.take(self.suppressions, &subject, call.now)?.is_some() {
-            return Ok(());
-        }
-        let domain = found.take(self.domains, &user.domain, call.now)?;
-        let domain = domain.unwrap_or_else(|| Domain::undescribed(user.domain.clone()));
+        // Whether an address takes mail must not show either.
+        let to = match found.take(self.suppressions, &subject, call.now)? {
+            Some(_) => Recipient::Nobody,
+            None => to,
+        };
+        let described = found.take(self.domains, domain, call.now)?;
+        let domain = described.unwrap_or_else(|| Domain::undescribed(domain.clone()));
         let mail = compose(&domain.locale, &domain.name, message);
         // Nobody reads what comes back: who did not do it has to be told where to go by somebody else than this mail.
         let sender = domain.sender.map(|sender| Sender {
@@ -56,10 +85,7 @@ impl Notices<'_> {
             ..sender
         });
         let tags = [("kind", kind.to_owned())];
-        let sent = self
-            .mailer
-            .send(sender.as_ref(), Recipient::Person(&user.email), &mail, &tags)
-            .await;
+        let sent = self.mailer.send(sender.as_ref(), to, &mail, &tags).await;
         observe::mail(kind, sent.is_ok(), call.told(None));
         sent.map_err(|Unsent { fault, .. }| fault)
     }

@@ -57,6 +57,12 @@ impl Trail {
         }
         match self.event(call, reply.outcome) {
             Ok(None) => {}
+            // As long as writing it down would take, so that the time does not tell who is known.
+            Ok(Some(event)) if call.is_about_unknown() => {
+                if let Err(fault) = in_time(self.events.put_never(&event)).await {
+                    observe::failed(&call.request_id, "audit", &fault);
+                }
+            }
             Ok(Some(event)) => {
                 if let Err(fault) = self.write(&event).await {
                     observe::audit_failed(&event, &fault, &call.request_id);
@@ -92,10 +98,13 @@ impl Trail {
     }
 
     async fn write(&self, event: &Event) -> Result<(), Fault> {
-        let written = tokio::time::timeout(WRITTEN_WITHIN, self.events.put_new(event, event.at)).await;
-        let written = written.map_err(|_| Fault::passing("the audit event took too long".into()))?;
-        written.map(drop)
+        in_time(self.events.put_new(event, event.at)).await.map(drop)
     }
+}
+
+async fn in_time<T>(written: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+    let written = tokio::time::timeout(WRITTEN_WITHIN, written).await;
+    written.unwrap_or_else(|_| Err(Fault::passing("the audit event took too long".into())))
 }
 
 /// An endpoint whose calls are written down.

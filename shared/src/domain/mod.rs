@@ -35,5 +35,6 @@ pub mod tenant;
 pub mod throttle;
 pub mod time;
 pub mod token;
+pub mod unknown;
 pub mod user;
 pub mod waits;

@@ -50,6 +50,7 @@ pub struct Call {
     subject: OnceLock<String>,
     link: OnceLock<String>,
     recorded: OnceLock<()>,
+    unknown: OnceLock<()>,
 }
 
 /// Below this a time cannot be in milliseconds (it would lie before March 1973): `sam local` sends seconds.
@@ -98,6 +99,7 @@ impl Call {
             subject: OnceLock::new(),
             link: OnceLock::new(),
             recorded: OnceLock::new(),
+            unknown: OnceLock::new(),
         }
     }
 }
@@ -274,6 +276,19 @@ impl Call {
     /// Notes for the log whom or what the call is about. The first note stays.
     pub fn note_subject(&self, subject: String) {
         self.subject.get_or_init(|| subject);
+    }
+
+    /// Notes for the log that the call is about an identity that is not known, by its pseudonym. The audit trail gets no event, and
+    /// a caller must not be able to tell.
+    pub fn note_unknown(&self, pseudonym: String) {
+        self.note_subject(pseudonym);
+        self.unknown.get_or_init(|| ());
+    }
+
+    /// Whether the call is about an identity that is not known.
+    #[must_use]
+    pub fn is_about_unknown(&self) -> bool {
+        self.unknown.get().is_some()
     }
 
     /// Notes for the log which mailed link the call is about, by the beginning of its digest.

@@ -212,6 +212,29 @@ impl<R: Row> Table<R, Put> {
         }
     }
 
+    /// A write that always fails its condition. It takes as long as writing the row, so timing does not reveal that nothing is
+    /// written.
+    ///
+    /// # Errors
+    /// [`Fault`] when the store fails.
+    pub async fn put_never(&self, row: &R) -> Result<(), Fault> {
+        use aws_sdk_dynamodb::operation::put_item::PutItemError;
+        let request = self
+            .client
+            .put_item()
+            .table_name(&self.name)
+            .set_item(Some(row.to_item()))
+            .condition_expression("attribute_exists(#key) AND attribute_not_exists(#key)")
+            .expression_attribute_names("#key", R::KEY);
+        match request.send().await {
+            Ok(_) => Err(Fault::new("PutItem wrote what must not be written".into())),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(()),
+                _ => Err(self.fault("PutItem", &error)),
+            },
+        }
+    }
+
     /// Writes a row where there is none; an expired one does not count. `false` when there is one already. A row that
     /// is equal to this one to the last attribute is our own write, whose answer was lost.
     ///

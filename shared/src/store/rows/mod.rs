@@ -16,4 +16,5 @@ pub mod repetition;
 pub mod support_pin;
 pub mod suppression;
 pub mod token;
+pub mod unknown;
 pub mod user;
