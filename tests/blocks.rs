@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::{
     factors::scope_too_small,
     mail::{CHECK_MAIL, said},
-    mithril::{PHONE, Person, data, not_taken, other_than, refused, user_blocked, value, wrong_code, wrong_token},
+    mithril::{PHONE, Person, data, not_taken, other_than, refused, token_expired, user_blocked, value, wrong_code},
     world::{Got, World},
 };
 
@@ -90,12 +90,12 @@ async fn everything_that_was_issued_ends_with_a_block() {
     assert!(!world.is_open(world.user()).await);
     data(&world.stand(&demo, "unblock").await, 200);
     // What has ended does not come back.
+    token_expired(&world.authorize(&login, &code).await);
+    token_expired(&world.refresh(&login).await);
+    token_expired(&world.another_code(&demo, &login).await);
+    token_expired(&world.approve(&approval, &code).await);
     for token in [&login, &approval, &access, &app, world.user()] {
-        wrong_token(&world.authorize(token, &code).await);
-        wrong_token(&world.refresh(token).await);
-        wrong_token(&world.another_code(&demo, token).await);
-        wrong_token(&world.init(token, "+380881234599").await);
-        wrong_token(&world.approve(token, &code).await);
+        token_expired(&world.init(token, "+380881234599").await);
         assert!(!world.is_open(token).await);
     }
     let gone = r#"{"message":"404 Support PIN not found or expired Not Found"}"#;
@@ -273,6 +273,6 @@ async fn a_block_wants_its_scope_and_no_words() {
             .await,
         200,
     );
-    wrong_token(&world.stand(&demo, "block").await);
+    token_expired(&world.stand(&demo, "block").await);
     assert_eq!(world.sms_to(PHONE).await.len(), 0);
 }

@@ -181,7 +181,7 @@ async fn seeds_003_and_004_a_login_with_a_code() {
         ),
         ("access_token".into(), "app:authorize".into(), "REQUEST_APPS".into())
     );
-    assert_eq!(text(&post("/tokens", "", code).await, "/error/type"), "token_invalid");
+    assert_eq!(text(&post("/tokens", "", code).await, "/error/type"), "token_expired");
 }
 
 /// A line as two runs have it in common: words with a digit, and long ones, are of this run alone.

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use crate::{
     factors::not_found,
     mithril::{
-        APPROVE, INIT, PHONE, Person, not_taken, other_than, refused, too_many_sends, user_blocked, value, wrong_code,
-        wrong_token,
+        APPROVE, INIT, PHONE, Person, not_taken, other_than, refused, token_expired, too_many_sends, user_blocked,
+        value, wrong_code,
     },
     world::{Got, World},
 };
@@ -109,11 +109,12 @@ async fn the_first_phone_is_set_by_who_knows_the_password() {
 
     // What led to it is over, and the code is used up.
     for token in [&login, &approval] {
-        wrong_token(&world.approve(token, &code).await);
-        wrong_token(&world.init(token, OTHER).await);
-        wrong_token(&world.authorize(token, &code).await);
-        wrong_token(&world.refresh(token).await);
+        token_expired(&world.init(token, OTHER).await);
     }
+    token_expired(&world.approve(&approval, &code).await);
+    token_expired(&world.authorize(&login, &code).await);
+    token_expired(&world.refresh(&login).await);
+    token_expired(&world.another_code(&maria, &login).await);
     // The owner hears of it where no thief of the phone reads it, without a link (R41).
     let mails = world.mails_to(&maria.email).await;
     assert_eq!(mails.len(), 1);
@@ -150,7 +151,7 @@ async fn a_phone_is_changed_by_who_is_signed_in() {
     assert_eq!(got.ok(201)["data"]["expires_at"], ends);
     assert_eq!(world.factor_of(&demo).await["factor"], "+38088*****99");
     // What the earlier login gave has ended; what an operator made has not.
-    wrong_token(&world.init(&access, OTHER).await);
+    token_expired(&world.init(&access, OTHER).await);
     assert!(world.is_open(world.user()).await);
     assert_eq!(world.init(&changed, OTHER).await.status, 201);
     world.advance(61).await;
@@ -254,26 +255,28 @@ async fn what_is_no_phone_or_not_in_a_country_of_ours_is_refused() {
     not_taken(&ask(&json!({ "type": "SMS", "factor": NEW, "otp": "1" })).await, &[otp]);
     assert_eq!(world.rows("OtpsTable").await, before);
     assert_eq!(world.mails().await, [] as [Value; 0]);
-    // No try was spent: the send limit is as it was.
+    // No try was spent: the send limit is as it was. Each answer has the token for the next try.
+    let mut token = login;
     for phone in [NEW, NEW, OTHER] {
-        world.init(&login, phone).await.ok(201);
+        token = value(&world.init(&token, phone).await);
         world.advance(1).await;
     }
-    too_many_sends(&world.init(&login, OTHER).await, 60);
+    too_many_sends(&world.init(&token, OTHER).await, 60);
 }
 
 #[tokio::test]
 async fn a_code_is_for_its_own_token_phone_and_purpose() {
     let world = World::new().await;
     let (demo, (maria, first)) = (world.demo(), empty_handed(&world, "maria").await);
-    // A typo is put right by asking again: the code of the wrong number is dead then (R14), on either token.
+    // A typo is put right by asking again with the token of the answer: the code of the wrong number is dead then (R14).
     let typo = value(&world.init(&first, OTHER).await);
     let wrong = world.code_to(OTHER).await;
     let approval = value(&world.init(&typo, NEW).await);
     let right = world.code_to(NEW).await;
-    for (token, code) in [(&typo, &wrong), (&typo, &right), (&approval, &wrong)] {
-        wrong_code(&world.approve(token, code).await);
+    for code in [&wrong, &right] {
+        token_expired(&world.approve(&typo, code).await);
     }
+    wrong_code(&world.approve(&approval, &wrong).await);
     // Not initiated, not approved; the code of an initiation is no login's.
     not_initiated(&world.approve(&first, &right).await);
     wrong_kind(&world.authorize(&approval, &right).await);
@@ -313,6 +316,42 @@ async fn a_code_is_for_its_own_token_phone_and_purpose() {
 }
 
 #[tokio::test]
+async fn a_login_that_begins_to_set_a_phone_goes_on_with_another_token() {
+    let world = World::new().await;
+    let (maria, login) = empty_handed(&world, "maria").await;
+    let approval = value(&world.init(&login, NEW).await);
+    let code = world.code_to(NEW).await;
+    // A button that is pressed again, at once, and after the time in which a token that was renewed would be forgiven: nothing is
+    // sent, and the first code stays good.
+    for seconds in [0, 9, 60] {
+        world.advance(seconds).await;
+        token_expired(&world.init(&login, NEW).await);
+        token_expired(&world.init(&login, OTHER).await);
+        token_expired(&world.authorize(&login, &code).await);
+        token_expired(&world.refresh(&login).await);
+        token_expired(&world.another_code(&maria, &login).await);
+        not_initiated(&world.approve(&login, &code).await);
+    }
+    assert_eq!(world.mails().await.len(), 1);
+    world.approve(&approval, &code).await.ok(201);
+    assert_eq!(world.factor_of(&maria).await["factor"], "+38088*****99");
+
+    // Whoever is signed in stays so: the access token that began it is good until the approval.
+    let demo = world.demo();
+    let app = world.app_token(&demo).await;
+    let first = value(&world.init(&app, OTHER).await);
+    let second = value(&world.init(&app, OTHER).await);
+    world.advance(60).await;
+    let third = value(&world.init(&second, OTHER).await);
+    token_expired(&world.init(&second, OTHER).await);
+    token_expired(&world.approve(&second, "000000").await);
+    let code = world.code_to(OTHER).await;
+    wrong_code(&world.approve(&first, &code).await);
+    assert!(world.is_open(&app).await);
+    world.approve(&third, &code).await.ok(201);
+}
+
+#[tokio::test]
 async fn failed_codes_count_and_block_as_those_of_logins_do() {
     let world = World::new().await;
     let demo = world.demo();
@@ -338,7 +377,7 @@ async fn failed_codes_count_and_block_as_those_of_logins_do() {
         .send()
         .await;
     assert_eq!(unblock.ok(200)["data"]["is_blocked"], false);
-    wrong_token(&world.approve(&approval, &code).await);
+    token_expired(&world.approve(&approval, &code).await);
 
     // Three tries of one code, forms of none: those are no tries.
     let (_, login) = empty_handed(&world, "maria").await;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     factors::{not_found, scope_too_small},
-    mithril::{Person, data, not_taken, refused, value, wrong_code, wrong_token},
+    mithril::{Person, data, not_taken, refused, token_expired, value, wrong_code},
     world::{Got, World},
 };
 
@@ -148,7 +148,7 @@ async fn a_login_under_way_notices() {
     let got = world.init(&token, "+380881234588").await;
     let code_of_new = world.code_to("+380881234588").await;
     world.approve(&value(&got), &code_of_new).await.ok(201);
-    wrong_token(&world.authorize(&token, &code).await);
+    token_expired(&world.authorize(&token, &code).await);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::{
-    mithril::{PHONE, Person, USERS, data, not_taken, refused, user_blocked, wrong_token},
+    mithril::{PHONE, Person, USERS, data, not_taken, refused, token_expired, user_blocked},
     world::{Ask, Got, World},
 };
 
@@ -322,7 +322,7 @@ async fn everybody_looks_after_the_own_account_with_the_scope() {
     world
         .operator(json!({ "command": "unblock_user", "user_id": maria.id }))
         .await;
-    wrong_token(&world.get(&one).bearer(&reads).send().await);
+    token_expired(&world.get(&one).bearer(&reads).send().await);
 }
 
 #[tokio::test]

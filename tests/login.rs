@@ -4,8 +4,11 @@
 use serde_json::{Value, json};
 
 use crate::{
+    factor_phone::wrong_kind,
     mail::DOMAIN,
-    mithril::{Person, TOKENS, other_than, password_grant, refused, user_blocked, value, wrong_identity, wrong_token},
+    mithril::{
+        Person, TOKENS, other_than, password_grant, refused, token_expired, user_blocked, value, wrong_identity,
+    },
     world::{Got, World},
 };
 
@@ -306,9 +309,9 @@ async fn a_login_ends_the_one_before_with_the_same_client() {
     let second = value(&world.grant(api_grant(&maria)).await);
     let code = world.code_to(phone).await;
     for given in [&first_code, &code] {
-        wrong_token(&world.authorize(&first, given).await);
+        token_expired(&world.authorize(&first, given).await);
     }
-    wrong_token(&world.refresh(&first).await);
+    token_expired(&world.refresh(&first).await);
     // R15: the code of one login is none for another one. That it was sent first does not matter.
     let others = [&first_code, &shop_code].into_iter().find(|other| **other != code);
     for (token, given) in [(&shop, &code), (&second, others.expect("another code"))] {
@@ -317,8 +320,8 @@ async fn a_login_ends_the_one_before_with_the_same_client() {
     let got = world.authorize(&second, &code).await;
     assert_eq!(got.ok(201)["data"]["details"]["scope"], "api app:authorize");
     assert!(world.is_open(&value(&got)).await);
-    wrong_token(&world.authorize(&second, &code).await);
-    wrong_token(&world.refresh(&second).await);
+    token_expired(&world.authorize(&second, &code).await);
+    token_expired(&world.refresh(&second).await);
     let maria_shop = world.refresh(&shop).await;
     refused(&maria_shop, 429, "otp_timeout", "Sending OTP timeout. Try later.");
     assert!(
@@ -408,8 +411,8 @@ async fn a_client_gets_a_token_in_its_own_name() {
     let again = value(&world.grant(grant("heatclinic", &secret, "passcode")).await);
     for token in [&token, &again] {
         world.get(path).bearer(token).send().await.ok(200);
-        wrong_token(&world.authorize(token, "000000").await);
-        wrong_token(&world.refresh(token).await);
+        wrong_kind(&world.authorize(token, "000000").await);
+        wrong_kind(&world.refresh(token).await);
     }
 
     let narrow = json!({ "command": "create_client", "client_id": "narrow", "scopes": ["passcode"] });

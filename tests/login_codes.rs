@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use crate::{
     login::api_grant,
     mithril::{
-        API, Person, other_than, password_grant, refused, too_many_sends, user_blocked, value, wrong_code, wrong_token,
+        API, Person, other_than, password_grant, refused, token_expired, token_invalid, too_many_sends, user_blocked,
+        value, wrong_code,
     },
     world::{Got, World},
 };
@@ -101,7 +102,7 @@ async fn a_code_keeps_its_leading_zeros_and_may_come_as_a_number() {
     let ask = |body: &Value, token: &str| world.post(crate::mithril::TOKENS).bearer(token).json(body).send();
     let mut beside = body.clone();
     beside["token"] = token.clone().into();
-    wrong_token(&ask(&beside, "none").await);
+    token_invalid(&ask(&beside, "none").await);
     let got = ask(&body, &token).await;
     assert_eq!(got.ok(201)["urgent"]["next_step"], "REQUEST_APPS");
     world.keep_out_of_logs(&value(&got));
@@ -110,7 +111,7 @@ async fn a_code_keeps_its_leading_zeros_and_may_come_as_a_number() {
         (row["status"]["S"].as_str(), &row["mac"]),
         (Some("VERIFIED"), &Value::Null)
     );
-    wrong_token(&world.authorize(&token, &code).await);
+    token_expired(&world.authorize(&token, &code).await);
 }
 
 #[tokio::test]
@@ -137,11 +138,11 @@ async fn only_a_token_that_waits_for_a_code_carries_a_login_on() {
         ("", |got| {
             refused(got, 401, "access_denied", "Authorization header required.")
         }),
-        ("none", |got| wrong_token(got)),
-        (&token[1..], |got| wrong_token(got)),
-        (&unknown, |got| wrong_token(got)),
-        (world.passcode_token(), |got| wrong_token(got)),
-        (&old, |got| wrong_token(got)),
+        ("none", |got| token_invalid(got)),
+        (&token[1..], |got| token_invalid(got)),
+        (&unknown, |got| token_invalid(got)),
+        (world.passcode_token(), |got| wrong_kind(got)),
+        (&old, |got| token_expired(got)),
         (&access, |got| wrong_kind(got)),
         (world.user(), |got| wrong_kind(got)),
         (&approval, |got| wrong_kind(got)),
@@ -359,9 +360,9 @@ async fn another_code_takes_the_place_of_the_earlier_one() {
     let (second, code) = (value(&got), world.code_to("+380881234530").await);
     assert_ne!(old, code);
     for given in [&old, &code] {
-        wrong_token(&world.authorize(&first, given).await);
+        token_expired(&world.authorize(&first, given).await);
     }
-    wrong_token(&world.refresh(&first).await);
+    token_expired(&world.refresh(&first).await);
     wrong_code(&world.authorize(&second, &old).await);
     // The grant has another name, too.
     let got = world
@@ -395,7 +396,7 @@ async fn a_token_that_was_replaced_and_comes_late_ends_the_login() {
             let second = value(&world.refresh(&first).await);
             let code = world.code_to("+380881234530").await;
             world.advance(later).await;
-            wrong_token(&match use_it {
+            token_expired(&match use_it {
                 "authorize" => world.authorize(&first, &code).await,
                 "create_otp" => world.another_code(&person, &first).await,
                 "init_factor" => world.init(&first, "+380881234599").await,
@@ -403,7 +404,7 @@ async fn a_token_that_was_replaced_and_comes_late_ends_the_login() {
             });
             let got = world.authorize(&second, &code).await;
             match is_theft {
-                true => wrong_token(&got),
+                true => token_expired(&got),
                 false => drop(value(&got)),
             }
             world.advance(3_600).await;
@@ -413,7 +414,7 @@ async fn a_token_that_was_replaced_and_comes_late_ends_the_login() {
     let (first, _) = world.waiting(&person).await;
     let (second, code) = world.waiting(&person).await;
     world.advance(11).await;
-    wrong_token(&world.refresh(&first).await);
+    token_expired(&world.refresh(&first).await);
     value(&world.authorize(&second, &code).await);
 }
 
@@ -433,7 +434,7 @@ async fn a_token_outlives_what_could_not_be_sent() {
     // The sends that failed are given back; the code that they replaced is gone.
     wrong_code(&world.authorize(&token, &code).await);
     let second = value(&world.refresh(&token).await);
-    wrong_token(&world.authorize(&token, &code).await);
+    token_expired(&world.authorize(&token, &code).await);
     let third = value(&world.refresh(&second).await);
     let code = world.code_to("+380881234530").await;
     for _ in 0..2 {

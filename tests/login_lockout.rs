@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::{
     login::api_grant,
     mail::{said, suppress},
-    mithril::{API, Person, other_than, refused, user_blocked, value, wrong_code, wrong_identity, wrong_token},
+    mithril::{API, Person, other_than, refused, token_expired, user_blocked, value, wrong_code, wrong_identity},
     password_reset::{NEW, is_set},
     world::World,
 };
@@ -94,8 +94,8 @@ async fn the_fourth_wrong_password_in_a_row_blocks() {
         (&json!(false), &Value::Null)
     );
     assert_eq!(world.failures(&demo).await, ("0".into(), "0".into()));
-    wrong_token(&world.authorize(&right, &code).await);
-    wrong_token(&world.refresh(&right).await);
+    token_expired(&world.authorize(&right, &code).await);
+    token_expired(&world.refresh(&right).await);
     assert!(!world.is_open(world.user()).await, "and does not come back");
     for _ in 0..3 {
         wrong_identity(&world.sign_in(&demo, "wrong").await);
@@ -132,7 +132,7 @@ async fn the_fourth_failed_code_blocks_and_does_not_say_so() {
 
     world.decide(&demo, "unblock").await;
     assert_eq!(world.failures(&demo).await, ("0".into(), "0".into()));
-    wrong_token(&world.authorize(&token, &code).await);
+    token_expired(&world.authorize(&token, &code).await);
     let (token, code) = world.waiting(&demo).await;
     wrong_code(&world.authorize(&token, &other_than(&code)).await);
     value(&world.authorize(&token, &code).await);
@@ -206,7 +206,7 @@ async fn a_password_reset_lifts_the_block_and_keeps_the_second_factor() {
         let (token, code) = world.waiting(&person).await;
         value(&world.authorize(&token, &code).await);
     }
-    wrong_token(&world.authorize(&token, "000000").await);
+    token_expired(&world.authorize(&token, "000000").await);
     // What somebody decided is not lifted by a mail.
     world.decide(&maria, "block").await;
     world.advance(600).await;
@@ -233,8 +233,8 @@ async fn a_block_may_end_by_itself() {
     }
     world.advance(10).await;
     // What was issued until the block stays dead; what failed before it is forgotten.
-    wrong_token(&world.authorize(&token, "000000").await);
-    wrong_token(&world.refresh(&token).await);
+    token_expired(&world.authorize(&token, "000000").await);
+    token_expired(&world.refresh(&token).await);
     assert!(!world.is_open(&opened).await);
     let (token, code) = world.waiting(&maria).await;
     for _ in 0..3 {
@@ -288,7 +288,7 @@ async fn a_new_password_ends_logins_that_wait_for_their_code() {
     let (token, code) = world.waiting(&maria).await;
     let link = world.reset_link(&maria.email, &maria.email).await;
     is_set(&world.reset(&link, NEW).await, "maria");
-    wrong_token(&world.authorize(&token, &code).await);
+    token_expired(&world.authorize(&token, &code).await);
     let maria = Person {
         password: NEW.into(),
         ..maria
@@ -296,8 +296,8 @@ async fn a_new_password_ends_logins_that_wait_for_their_code() {
     let (token, code) = world.waiting(&maria).await;
     let own = world.token(json!({ "user_id": maria.id, "scopes": ["api"] })).await;
     is_set(&world.change_password(&own, NEW, "another-horse").await, "maria");
-    wrong_token(&world.authorize(&token, &code).await);
-    wrong_token(&world.refresh(&token).await);
+    token_expired(&world.authorize(&token, &code).await);
+    token_expired(&world.refresh(&token).await);
 }
 
 #[tokio::test]

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use crate::{
     login::api_grant,
     mithril::{
-        Person, other_than, password_grant, refused, too_many_sends, user_blocked, value, wrong_code, wrong_identity,
-        wrong_token,
+        Person, other_than, password_grant, refused, token_expired, too_many_sends, user_blocked, value, wrong_code,
+        wrong_identity,
     },
     password_reset::{NEW, is_set},
     world::{Got, World},
@@ -48,7 +48,7 @@ async fn a_code_lets_in_once() {
             .await;
         let (token, code) = world.waiting_for_api(&person).await;
         let answers = join_all((0..64).map(|_| world.authorize(&token, &code))).await;
-        let won = winners(&answers, wrong_token);
+        let won = winners(&answers, token_expired);
         assert_eq!((won.len(), world.access_tokens(&person).await), (1, 1), "round {round}");
         open.push(value(won[0]));
         assert_eq!(
@@ -107,7 +107,7 @@ async fn the_right_code_wins_among_wrong_ones_while_there_are_attempts() {
         let answers = join_all(guesses.iter().map(|guess| world.authorize(&token, guess))).await;
         let won = winners(&answers, |got| match got.json()["error"]["type"].as_str() {
             Some("otp_invalid") => wrong_code(got),
-            _ => wrong_token(got),
+            _ => token_expired(got),
         });
         assert_eq!((won.len(), world.access_tokens(&person).await), (1, 1), "round {round}");
         assert_eq!(world.failures(&person).await, ("0".into(), "0".into()));
@@ -154,7 +154,7 @@ async fn a_token_is_renewed_once() {
             429 => {
                 too_many_sends(got, 70);
             }
-            _ => wrong_token(got),
+            _ => token_expired(got),
         });
         assert_eq!((won.len(), world.sms_to(&phone).await.len()), (1, 2), "round {round}");
         value(&world.authorize(&value(won[0]), &world.code_to(&phone).await).await);
@@ -190,7 +190,7 @@ async fn of_many_logins_one_stays_and_one_code_is_good() {
         let mut good = Vec::new();
         for token in won.into_iter().map(value) {
             let first = world.authorize(&token, codes[0]).await;
-            if first.json()["error"]["type"] == "token_invalid" {
+            if first.json()["error"]["type"] == "token_expired" {
                 continue;
             }
             let mut opened = usize::from(first.status == 201);
@@ -227,7 +227,7 @@ async fn a_code_and_its_renewal_have_one_winner() {
             .await;
         let (token, code) = world.waiting(&person).await;
         let (by_code, renewed) = tokio::join!(world.authorize(&token, &code), world.refresh(&token));
-        let won = winners(&[by_code, renewed], wrong_token).len();
+        let won = winners(&[by_code, renewed], token_expired).len();
         assert_eq!(won, 1, "round {round}");
     }
 }

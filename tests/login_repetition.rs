@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     login::api_grant,
-    mithril::{PHONE, TOKENS, other_than, password_grant, refused, value, wrong_code, wrong_identity, wrong_token},
+    mithril::{PHONE, TOKENS, other_than, password_grant, refused, token_expired, value, wrong_code, wrong_identity},
     world::{Ask, Got, World},
 };
 
@@ -55,14 +55,14 @@ async fn a_login_that_comes_again_is_answered_again_and_sends_nothing() {
         "though that token has ended"
     );
     assert_eq!(count().await, 2);
-    wrong_token(&world.refresh(&token).await);
+    token_expired(&world.refresh(&token).await);
     // The token of the header is a part of what was asked.
     let bare = json!({ "grant_type": "refresh_2fa_access_token" });
     let by_header = |token: &str| keyed(&world, KEY, &bare).bearer(token);
     let third = sent(&world, by_header(&value(&renewed))).await;
     let again = sent(&world, by_header(&value(&renewed))).await;
     assert_eq!((again.status, &again.body), (201, &third.body));
-    wrong_token(&by_header(&token).send().await);
+    token_expired(&by_header(&token).send().await);
     assert_eq!(count().await, 3);
 
     let code = world.code_to(PHONE).await;
@@ -75,7 +75,7 @@ async fn a_login_that_comes_again_is_answered_again_and_sends_nothing() {
         "the owner of a lost answer has it"
     );
     assert_eq!(world.access_tokens(&demo).await, 1);
-    wrong_token(&world.authorize(&value(&third), &code).await);
+    token_expired(&world.authorize(&value(&third), &code).await);
 
     // Another key, or another body, is another login; and after a day nobody remembers.
     world.advance(60).await;
@@ -202,5 +202,5 @@ async fn an_answer_is_remembered_so_that_nobody_can_read_it() {
         }
     }
     // Who has another key of the caller's own gets nothing of it.
-    wrong_token(&keyed(&world, "another", &body).send().await);
+    token_expired(&keyed(&world, "another", &body).send().await);
 }

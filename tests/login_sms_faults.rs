@@ -4,9 +4,9 @@
 use serde_json::{Value, json};
 
 use crate::{
-    factor_phone::NEW,
+    factor_phone::{NEW, empty_handed},
     login::api_grant,
-    mithril::{PHONE, Person, TOKENS, not_taken, refused, value, wrong_code, wrong_token},
+    mithril::{PHONE, Person, TOKENS, not_taken, refused, token_expired, value, wrong_code},
     world::{Got, World},
 };
 
@@ -155,7 +155,7 @@ async fn a_message_that_may_be_on_its_way_has_a_code_that_is_none() {
     world.clear_faults().await;
     wrong_code(&world.authorize(&token, &world.code_to(PHONE).await).await);
     let renewed = value(&world.refresh(&token).await);
-    wrong_token(&world.refresh(&token).await);
+    token_expired(&world.refresh(&token).await);
     value(&world.authorize(&renewed, &world.code_to(PHONE).await).await);
 }
 
@@ -186,4 +186,65 @@ async fn a_message_service_that_hangs_is_said_in_time() {
         let ms = invocation["ms"].as_f64().expect("a number");
         assert!(ms < 8_000.0, "{invocation}");
     }
+}
+
+/// Ends all processes while one is sending the code of the token that takes this one's place.
+async fn killed_while_sending(world: World, sends: impl AsyncFn(&World) -> Got) -> World {
+    world.fault(sns("hang", 1000)).await;
+    let is_sending = async || {
+        let tokens = world.rows("TokensTable").await;
+        tokens.iter().any(|row| row["replacing_since"].is_object())
+    };
+    let begun = async { while !is_sending().await {} };
+    tokio::select! {
+        got = sends(&world) => panic!("it hangs: {got:?}"),
+        () = begun => {}
+    }
+    world.restarted().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_outlives_the_process_that_was_to_replace_it() {
+    let world = World::durable().await;
+    let (token, code) = world.waiting_for_api(&world.demo()).await;
+    let world = killed_while_sending(world, async |world| world.refresh(&token).await).await;
+    // The code is gone, and the token is not: it gets another one at once.
+    let renewed = value(&world.refresh(&token).await);
+    token_expired(&world.refresh(&token).await);
+    wrong_code(&world.authorize(&renewed, &code).await);
+    value(&world.authorize(&renewed, &world.code_to(PHONE).await).await);
+
+    let (maria, login) = empty_handed(&world, "maria").await;
+    let world = killed_while_sending(world, async |world| world.init(&login, NEW).await).await;
+    let approval = value(&world.init(&login, NEW).await);
+    token_expired(&world.init(&login, NEW).await);
+    value(&world.approve(&approval, &world.code_to(NEW).await).await);
+    assert_eq!(world.factor_of(&maria).await["factor"], "+38088*****99");
+}
+
+#[tokio::test]
+async fn a_token_outlives_a_store_that_fails_after_its_code_was_written() {
+    let world = World::new().await;
+    let demo = world.demo();
+    let (token, _) = world.waiting_for_api(&demo).await;
+    let sent = world.sms_to(PHONE).await.len();
+    // The transaction is written; nothing after it is, not even what would take it back.
+    let down = json!({ "service": "dynamodb", "operation": null, "kind": "error", "skip": 2, "times": 1000 });
+    world.fault(down.clone()).await;
+    let got = world.refresh(&token).await;
+    refused(&got, 503, "internal_error", "Service unavailable. Try later.");
+    world.clear_faults().await;
+    assert_eq!(world.sms_to(PHONE).await.len(), sent);
+    let renewed = value(&world.refresh(&token).await);
+    token_expired(&world.refresh(&token).await);
+    // Once whoever was to send must have died, nobody waits for it any more.
+    world.fault(down).await;
+    assert_eq!(world.refresh(&renewed).await.status, 503);
+    world.clear_faults().await;
+    world.advance(10).await;
+    world.invocations().await;
+    let again = value(&world.refresh(&renewed).await);
+    let calls = world.invocations().await[0]["calls"].as_array().expect("calls").len();
+    assert!(calls <= 7, "it looked once: {calls}");
+    value(&world.authorize(&again, &world.code_to(PHONE).await).await);
 }

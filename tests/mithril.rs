@@ -244,10 +244,16 @@ pub fn wrong_code(got: &Got) {
     refused(got, 401, "otp_invalid", "Invalid OTP code.");
 }
 
-/// That a token is none, or none any more.
+/// That a text is no token, and never was.
 #[track_caller]
-pub fn wrong_token(got: &Got) {
+pub fn token_invalid(got: &Got) {
     refused(got, 401, "token_invalid", "Invalid token.");
+}
+
+/// That a token has ended: by its time, by another one in its place, or with all of its owner's.
+#[track_caller]
+pub fn token_expired(got: &Got) {
+    refused(got, 401, "token_expired", "Token expired.");
 }
 
 /// That a user is blocked.

@@ -7,8 +7,8 @@ use crate::{
     factor_phone::{empty_handed, wrong_kind},
     factors::{NOBODY, forbidden},
     mithril::{
-        PHONE, Person, USERS, data, not_taken, other_than, refused, too_many_sends, user_blocked, value, wrong_code,
-        wrong_token,
+        PHONE, Person, USERS, data, not_taken, other_than, refused, token_expired, token_invalid, too_many_sends,
+        user_blocked, value, wrong_code,
     },
     world::World,
 };
@@ -33,7 +33,7 @@ async fn another_code_takes_the_place_of_the_earlier_one() {
     }
     world.authorize(&token, &second).await.ok(201);
     // The token is as good as the login, and no better.
-    wrong_token(&world.another_code(&demo, &token).await);
+    token_expired(&world.another_code(&demo, &token).await);
 }
 
 #[tokio::test]
@@ -52,8 +52,8 @@ async fn only_the_users_own_login_gets_one() {
     for access in [world.user(), world.admin()] {
         wrong_kind(&world.another_code(&demo, access).await);
     }
-    wrong_token(&world.another_code(&demo, "no token of ours").await);
-    wrong_token(&world.another_code(&demo, world.id("/passcode_token")).await);
+    token_invalid(&world.another_code(&demo, "no token of ours").await);
+    wrong_kind(&world.another_code(&demo, world.id("/passcode_token")).await);
     let path = demo.action("create_otp");
     let header = "Authorization header required.";
     refused(&world.ask("PATCH", &path).send().await, 401, "access_denied", header);
@@ -70,7 +70,7 @@ async fn only_the_users_own_login_gets_one() {
     not_taken(&ask(json!({ "token": 7 })).await, &[["$.token", "cast", "is invalid"]]);
     forbidden(&ask(json!({ "token": theirs })).await);
     wrong_kind(&ask(json!({ "token": world.user() })).await);
-    wrong_token(&ask(json!({ "token": "no token of ours" })).await);
+    token_invalid(&ask(json!({ "token": "no token of ours" })).await);
     world
         .operator(json!({ "command": "block_user", "user_id": demo.id }))
         .await;
@@ -103,7 +103,7 @@ async fn the_token_may_be_in_the_body() {
     // The header's comes first.
     let body = json!({ "token": "no token of ours" });
     too_many_sends(&ask(body.clone()).bearer(&token).send().await, 60);
-    wrong_token(&ask(body).send().await);
+    token_invalid(&ask(body).send().await);
     world.authorize(&token, &world.code_to(PHONE).await).await.ok(201);
 }
 

@@ -110,7 +110,7 @@ impl Approve {
         let factor = login.active_factor().ok_or(Error::NotFound)?;
         // Who could set the first value may not replace one that came meanwhile.
         if factor.value.is_some() != replaces.is_some() {
-            return Err(Error::TokenInvalid);
+            return Err(Error::TokenExpired);
         }
         let binding = Binding {
             user: login.user.id,

@@ -28,7 +28,7 @@ use countersign_shared::{
     keys::Keys,
     observe::Step,
     repetition::{self, Caller},
-    second_factor::{self, Login, ROUNDS},
+    second_factor::{self, Login, ROUNDS, Replacing},
     sending::{self, Policy, Sending, Sent, Wanted},
     settings::Lifetimes,
     store::{
@@ -53,6 +53,7 @@ pub struct Init {
     pub change_otps: Table<Otps, Update>,
     pub change_meters: Table<Meter, Update>,
     pub new_tokens: Table<Token, Put>,
+    pub change_tokens: Table<Token, Update>,
     pub budgets: Table<Spent, Update>,
     pub answers: Keys<Answers>,
     pub keys: Keys<OtpCodes>,
@@ -68,9 +69,14 @@ impl Endpoint for Init {
         let token = call.bearer().ok_or(Refusal::NoToken)?;
         let presented = Presented::parse(token).ok_or(Error::TokenInvalid)?;
         let keys = self.keys.at(call.now).await;
-        let answer = sending::with(self.doors(&keys), call, async |sending| {
-            self.init(call, &presented, sending).await
-        });
+        let answer = async {
+            let mut replacing = Replacing::new(&self.change_tokens, call, rows::token::replace);
+            let done = sending::with(self.doors(&keys), call, async |sending| {
+                self.init(call, &presented, sending, &mut replacing).await
+            })
+            .await;
+            replacing.end(done).await
+        };
         let caller = Caller {
             function: "factor-init",
             credential: token,
@@ -94,7 +100,13 @@ fn permitted(token: &Token) -> Result<(Vec<Scope>, Option<Timestamp>), Refusal> 
 }
 
 impl Init {
-    async fn init(&self, call: &Call, presented: &Presented, sending: &mut Sending<'_>) -> Result<Answer, Error> {
+    async fn init(
+        &self,
+        call: &Call,
+        presented: &Presented,
+        sending: &mut Sending<'_>,
+        replacing: &mut Replacing<'_>,
+    ) -> Result<Answer, Error> {
         let doors = second_factor::Doors {
             tokens: &self.tokens,
             users: &self.users,
@@ -134,7 +146,11 @@ impl Init {
                 locale: &login.token.locale,
                 domain: &login.user.domain,
             };
+            // A login goes on with one token. Whoever is signed in stays so, whatever becomes of the new phone.
+            let old = Some(&login.token).filter(|token| token.kind != Kind::Access);
+            old.inspect(|old| replacing.remember(old));
             let also = |transaction: &mut Transaction| {
+                old.inspect(|old| replacing.begin(transaction, old));
                 transaction.put_new(&self.new_tokens, &token, call.now);
                 let user = &login.user;
                 transaction.check(&self.depend_on_users, &user.id, rows::user::is_there(user));

@@ -20,6 +20,7 @@ fn main() -> std::process::ExitCode {
             change_otps: edge.table(),
             change_meters: edge.table(),
             new_tokens: edge.table(),
+            change_tokens: edge.table(),
             budgets: edge.table(),
             answers: answers?,
             keys: keys?,

@@ -2,7 +2,7 @@ use countersign_shared::{
     domain::{
         factor::FactorType,
         otp::{Binding, Purpose},
-        secret::{Digest, Secret},
+        secret::Secret,
         token::{Grant, Owner, Token},
     },
     fault::Fault,
@@ -16,7 +16,7 @@ use countersign_shared::{
         reply::Answer,
     },
     observe::Step,
-    second_factor::ROUNDS,
+    second_factor::{ROUNDS, Replacing},
     sending::{self, Sending, Sent, Wanted},
     store::{rounds::Rounds, rows, table::Transaction},
 };
@@ -27,18 +27,13 @@ use crate::handler::Create;
 impl Create {
     /// Sends another code, for another token: the earlier one ends, unless nothing could be sent.
     pub async fn refresh(&self, call: &Call, token: Option<Secret>) -> Result<Answer, Error> {
-        let mut replaced = None;
+        let mut replacing = Replacing::new(&self.change_tokens, call, rows::token::renew);
         let keys = self.keys.at(call.now).await;
         let done = sending::with(self.doors(&keys), call, async |sending| {
-            self.send_again(call, token, sending, &mut replaced).await
+            self.send_again(call, token, sending, &mut replacing).await
         })
         .await;
-        if let (Err(_), Some(token)) = (&done, replaced) {
-            let change = rows::token::restore(&call.invocation);
-            // The first error is the one to tell.
-            let _ = self.change_tokens.update(&token, change, call.now).await;
-        }
-        done
+        replacing.end(done).await
     }
 
     async fn send_again(
@@ -46,7 +41,7 @@ impl Create {
         call: &Call,
         token: Option<Secret>,
         sending: &mut Sending<'_>,
-        replaced: &mut Option<Digest>,
+        replacing: &mut Replacing<'_>,
     ) -> Result<Answer, Error> {
         let mut rounds = Rounds::new(ROUNDS);
         while rounds.begin().await {
@@ -79,13 +74,12 @@ impl Create {
                 locale: &old.locale,
                 domain: &user.domain,
             };
+            replacing.remember(old);
             let also = |transaction: &mut Transaction| {
-                let replace = rows::token::replace(&call.invocation, call.now);
-                transaction.update(&self.change_tokens, &old.digest, replace);
+                replacing.begin(transaction, old);
                 transaction.put_new(&self.new_tokens, &renewed, call.now);
                 transaction.check(&self.depend_on_users, &user.id, rows::user::is_there(user));
             };
-            *replaced = Some(old.digest.clone());
             match sending
                 .send(wanted, login.otps.clone(), login.meter.clone(), also)
                 .await?

@@ -17,6 +17,8 @@ pub enum Refusal {
     NoToken,
     /// A text that is no token of ours, or no longer.
     UnknownToken,
+    /// A token that carries a login on, and opens nothing else.
+    OtherKind,
     /// Its life is over.
     Expired,
     /// It was revoked, alone or with all of its owner's.
@@ -141,43 +143,41 @@ impl Caller {
 pub enum Broken {
     /// No token of ours, or no longer.
     Unknown,
-    /// It was given back for another one, and comes again: somebody else may hold it (RFC 9700 §4.14.2).
+    /// It was renewed, and comes again: somebody else may hold it (RFC 9700 §4.14.2).
     Reused,
     /// Its owner is blocked.
     Blocked,
     /// It is of another kind.
     OtherKind,
-    /// Its life is over.
+    /// Its life is over, or it was ended: another token took its place, or all of its owner's have ended.
     Expired,
 }
 
-/// For so many seconds after a token was given back its holder may simply not know yet: two requests at once, or an answer
+/// For so many seconds after a token was renewed its holder may simply not know yet: two requests at once, or an answer
 /// that was lost.
 const MERCY: u64 = 10;
 
-/// Judges a token that carries a login on, in the order of contracts.md §4: known, owner not blocked, kind, not expired.
+/// Judges a token that carries a login on, in the order of contracts.md §4: owner not blocked, kind, not expired.
 ///
 /// # Errors
 /// The first [`Broken`] that applies.
 pub fn check_login(token: &Token, owner: &User, kind: fn(&Kind) -> bool, now: Timestamp) -> Result<(), Broken> {
+    if owner.lockout.standing(now).is_some() {
+        return Err(Broken::Blocked);
+    }
+    if !kind(&token.kind) {
+        return Err(Broken::OtherKind);
+    }
     if owner.has_ended(token, now) {
         let carried_on = Token {
             revoked_at: None,
             ..token.clone()
         };
         let late = token.revoked_at.is_some_and(|at| at.deadline(MERCY).is_over(now));
-        return Err(
-            match late && !owner.has_ended(&carried_on, now) && token.kind != Kind::Access {
-                true => Broken::Reused,
-                false => Broken::Unknown,
-            },
-        );
-    }
-    if owner.lockout.standing(now).is_some() {
-        return Err(Broken::Blocked);
-    }
-    if !kind(&token.kind) {
-        return Err(Broken::OtherKind);
+        return Err(match token.is_renewed && late && !owner.has_ended(&carried_on, now) {
+            true => Broken::Reused,
+            false => Broken::Expired,
+        });
     }
     if token.expires_at.is_over(now) {
         return Err(Broken::Expired);
@@ -188,7 +188,7 @@ pub fn check_login(token: &Token, owner: &User, kind: fn(&Kind) -> bool, now: Ti
 fn check_token(token: &Token, ended: bool, needed: Needed, now: Timestamp) -> Result<(), Refusal> {
     match token.kind {
         Kind::Access => {}
-        Kind::SecondFactor { .. } | Kind::Approval { .. } => return Err(Refusal::UnknownToken),
+        Kind::SecondFactor { .. } | Kind::Approval { .. } => return Err(Refusal::OtherKind),
     }
     if token.expires_at.is_over(now) {
         return Err(Refusal::Expired);
@@ -246,6 +246,7 @@ mod tests {
             Ok(_) => "passes",
             Err(Refusal::NoToken) => "no token",
             Err(Refusal::UnknownToken) => "unknown",
+            Err(Refusal::OtherKind) => "kind",
             Err(Refusal::Expired) => "expired",
             Err(Refusal::Revoked) => "revoked",
             Err(Refusal::ScopeTooSmall(_)) => "scope",
@@ -282,7 +283,7 @@ mod tests {
         let second_factor = |token: &mut Token, _: &mut User| token.kind = Kind::SecondFactor { wanted: wanted() };
         assert_eq!(
             check(second_factor, 60),
-            "unknown",
+            "kind",
             "another kind is no access token at all"
         );
         let all = |token: &mut Token, user: &mut User| {
@@ -327,22 +328,41 @@ mod tests {
             assert_eq!(found, expected);
         };
         let revoked = |token: &mut Token, _: &mut User| token.revoked_at = Some(Timestamp::from_seconds(20));
+        let renewed = |token: &mut Token, _: &mut User| {
+            token.revoked_at = Some(Timestamp::from_seconds(20));
+            token.is_renewed = true;
+        };
         check(|_, _| {}, 59, Ok(()));
         check(|_, _| {}, 60, Err(Broken::Expired));
         check(|token, _| token.kind = Kind::Access, 60, Err(Broken::OtherKind));
         check(|_, user| user.lockout = blocked(5, None), 60, Err(Broken::Blocked));
-        check(|_, user| user.lockout = blocked(5, Some(9)), 60, Err(Broken::Unknown));
-        check(|_, user| user.token_generation = 1, 59, Err(Broken::Unknown));
-        check(|_, user| user.sessions.clear(), 59, Err(Broken::Unknown));
-        check(revoked, 29, Err(Broken::Unknown));
-        check(revoked, 30, Err(Broken::Reused));
+        // The owner comes first, then the kind, then what has become of the token.
+        let all = |token: &mut Token, user: &mut User| {
+            token.kind = Kind::Access;
+            user.lockout = blocked(5, None);
+            user.sessions.clear();
+        };
+        check(all, 60, Err(Broken::Blocked));
+        let ended = |token: &mut Token, user: &mut User| {
+            token.kind = Kind::Access;
+            user.token_generation = 1;
+        };
+        check(ended, 59, Err(Broken::OtherKind));
+        check(|_, user| user.lockout = blocked(5, Some(9)), 59, Err(Broken::Expired));
+        check(|_, user| user.token_generation = 1, 59, Err(Broken::Expired));
+        check(|_, user| user.sessions.clear(), 59, Err(Broken::Expired));
+        check(revoked, 29, Err(Broken::Expired));
+        check(revoked, 30, Err(Broken::Expired));
+        check(renewed, 29, Err(Broken::Expired));
+        check(renewed, 30, Err(Broken::Reused));
         check(
             |token, user| {
                 token.revoked_at = Some(Timestamp::from_seconds(20));
+                token.is_renewed = true;
                 user.sessions.clear();
             },
             30,
-            Err(Broken::Unknown),
+            Err(Broken::Expired),
         );
     }
 

@@ -20,6 +20,9 @@ use super::{
 /// How long an expired token is remembered, in seconds, so that its holder is told `expired` and not `unknown`: 7 days.
 const MEMORY: u64 = 7 * 86_400;
 
+/// For how many seconds a token may be about to be replaced: longer than any function may run.
+const REPLACING: u64 = 10;
+
 /// Who a token acts for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Owner {
@@ -117,6 +120,12 @@ pub struct Token {
     pub forget_at: Timestamp,
     /// When it was revoked, if it was.
     pub revoked_at: Option<Timestamp>,
+    /// The invocation that gives another token for it, or has given it.
+    pub replaced_by: Option<String>,
+    /// Since when that invocation has been sending the code of the other token; `None` once it has ended this one.
+    pub replacing_since: Option<Timestamp>,
+    /// A refresh has ended it: when it comes again later, somebody else may hold it.
+    pub is_renewed: bool,
 }
 
 /// What a new token shall be.
@@ -166,6 +175,9 @@ impl Token {
             expires_at: grant.expires_at,
             forget_at: grant.expires_at.deadline(MEMORY),
             revoked_at: None,
+            replaced_by: None,
+            replacing_since: None,
+            is_renewed: false,
         };
         Ok((token, text))
     }
@@ -174,6 +186,14 @@ impl Token {
     #[must_use]
     pub fn id(&self) -> String {
         Uuid::from_bytes(*self.flow()).hyphenated().to_string()
+    }
+
+    /// Whether another token is about to take its place. It stays good if that comes to nothing; an invocation that began so long
+    /// ago has died.
+    #[must_use]
+    pub fn is_being_replaced(&self, now: Timestamp) -> bool {
+        self.replacing_since
+            .is_some_and(|since| !since.deadline(REPLACING).is_over(now))
     }
 
     /// What the codes that are sent for it are bound to.

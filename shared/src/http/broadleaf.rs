@@ -308,9 +308,12 @@ fn rejected(rejection: Rejection, call: &Call) -> Reply {
         Rejection::WrongMethod { allow } => said(405).with_header("allow", allow),
         Rejection::Access(refusal) => match refusal {
             Refusal::ScopeTooSmall(_) => said(403).with_header("www-authenticate", TOO_SMALL),
-            Refusal::NoToken | Refusal::UnknownToken | Refusal::Expired | Refusal::Revoked | Refusal::Blocked => {
-                said(401).with_header("www-authenticate", "Bearer error=\"invalid_token\"")
-            }
+            Refusal::NoToken
+            | Refusal::UnknownToken
+            | Refusal::OtherKind
+            | Refusal::Expired
+            | Refusal::Revoked
+            | Refusal::Blocked => said(401).with_header("www-authenticate", "Bearer error=\"invalid_token\""),
         },
     }
 }

@@ -266,7 +266,7 @@ fn rejected(rejection: Rejection) -> Reply {
         Rejection::Access(Refusal::NoToken) => {
             said(401, outcome, "unauthorized").with_header("www-authenticate", "Bearer")
         }
-        Rejection::Access(Refusal::UnknownToken | Refusal::Expired | Refusal::Revoked) => {
+        Rejection::Access(Refusal::UnknownToken | Refusal::OtherKind | Refusal::Expired | Refusal::Revoked) => {
             said(401, outcome, "unauthorized").with_header("www-authenticate", r#"Bearer error="invalid_token""#)
         }
         Rejection::Access(Refusal::ScopeTooSmall(_)) => {

@@ -59,7 +59,9 @@ pub fn token(call: &Call) -> Result<Option<&str>, Error> {
 pub fn in_own_name(call: &Call, admitted: Result<Holder, Refusal>) -> Result<Holder, Error> {
     let is_signed_in = match &admitted {
         Ok(_) | Err(Refusal::ScopeTooSmall(_) | Refusal::Blocked) => true,
-        Err(Refusal::NoToken | Refusal::UnknownToken | Refusal::Expired | Refusal::Revoked) => false,
+        Err(Refusal::NoToken | Refusal::UnknownToken | Refusal::OtherKind | Refusal::Expired | Refusal::Revoked) => {
+            false
+        }
     };
     if is_signed_in && (call.has_header("sudo") || call.brings("sudo")) {
         return Err(Error::Sudo);
@@ -317,7 +319,7 @@ fn rejected(rejection: Rejection) -> Reply {
         Rejection::NoRoute => error(404, "404 Not Found".into()),
         Rejection::WrongMethod { allow } => error(405, "405 Not Allowed".into()).with_header("allow", allow),
         Rejection::Access(refusal) => match refusal {
-            Refusal::NoToken | Refusal::UnknownToken => {
+            Refusal::NoToken | Refusal::UnknownToken | Refusal::OtherKind => {
                 message(401, "401 Unauthorized").with_header("www-authenticate", "Bearer")
             }
             Refusal::Expired => token(

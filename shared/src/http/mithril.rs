@@ -81,9 +81,9 @@ pub enum Error {
     ScopeNotAllowed(Vec<Scope>),
     /// No second-factor token came.
     NoToken,
-    /// The second-factor token is none of ours, or has ended.
+    /// The second-factor token is none of ours.
     TokenInvalid,
-    /// The second-factor token's life is over.
+    /// The second-factor token has ended: by its time, by another one in its place, or with all of its owner's.
     TokenExpired,
     /// The token is good for something else.
     WrongTokenType,
@@ -151,10 +151,10 @@ impl From<OutOfReach> for Error {
 impl From<Broken> for Error {
     fn from(broken: Broken) -> Self {
         match broken {
-            Broken::Unknown | Broken::Reused => Self::TokenInvalid,
+            Broken::Unknown => Self::TokenInvalid,
             Broken::Blocked => Self::UserBlocked,
             Broken::OtherKind => Self::WrongTokenType,
-            Broken::Expired => Self::TokenExpired,
+            Broken::Reused | Broken::Expired => Self::TokenExpired,
         }
     }
 }
@@ -212,8 +212,7 @@ impl Dialect for Error {
             Self::NoToken => rejected(Refusal::NoToken.into(), call),
             Self::TokenInvalid => rejected(Refusal::UnknownToken.into(), call),
             Self::TokenExpired => rejected(Refusal::Expired.into(), call),
-            Self::WrongTokenType => said(401, "wrong_token_type", "token_invalid_type", "Invalid token type")
-                .with_header(CHALLENGE, BAD_TOKEN),
+            Self::WrongTokenType => rejected(Refusal::OtherKind.into(), call),
             Self::NotInitiated => said(
                 401,
                 "factor_not_initiated",
@@ -286,10 +285,13 @@ fn rejected(rejection: Rejection, call: &Call) -> Reply {
         Rejection::Access(Refusal::NoToken) => {
             said(401, "access_denied", "Authorization header required.").with_header(CHALLENGE, "Bearer")
         }
-        Rejection::Access(Refusal::UnknownToken | Refusal::Revoked) => {
+        Rejection::Access(Refusal::UnknownToken) => {
             said(401, "token_invalid", "Invalid token.").with_header(CHALLENGE, BAD_TOKEN)
         }
-        Rejection::Access(Refusal::Expired) => {
+        Rejection::Access(Refusal::OtherKind) => {
+            said(401, "token_invalid_type", "Invalid token type").with_header(CHALLENGE, BAD_TOKEN)
+        }
+        Rejection::Access(Refusal::Expired | Refusal::Revoked) => {
             said(401, "token_expired", "Token expired.").with_header(CHALLENGE, BAD_TOKEN)
         }
         Rejection::Access(Refusal::ScopeTooSmall(Needed { named: needed, .. })) => {

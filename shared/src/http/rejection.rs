@@ -43,6 +43,7 @@ impl Rejection {
             Self::WrongMethod { .. } => "wrong_method",
             Self::Access(Refusal::NoToken) => "no_token",
             Self::Access(Refusal::UnknownToken) => "unknown_token",
+            Self::Access(Refusal::OtherKind) => "wrong_token_type",
             Self::Access(Refusal::Expired) => "expired_token",
             Self::Access(Refusal::Revoked) => "revoked_token",
             Self::Access(Refusal::ScopeTooSmall(_)) => "scope_too_small",

@@ -45,6 +45,15 @@ pub async fn in_time<T, E: From<Fault>>(work: impl Future<Output = Result<T, E>>
     done.unwrap_or_else(|_| Err(Fault::passing("the work took too long".into()).into()))
 }
 
+/// Waits for what another request is about to do: a quarter of a second.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "another request decides within that time, and nothing tells of it"
+)]
+pub async fn pause() {
+    tokio::time::sleep(Duration::from_millis(250)).await;
+}
+
 /// What a function does with a call. Its fields are all that it may touch.
 pub trait Endpoint: 'static {
     /// The dialect that it speaks.

@@ -60,7 +60,14 @@ fn rejections_have_their_sentences() {
         BARE,
     );
     check(Refusal::UnknownToken, 401, "token_invalid", "Invalid token.", INVALID);
-    check(Refusal::Revoked, 401, "token_invalid", "Invalid token.", INVALID);
+    check(
+        Refusal::OtherKind,
+        401,
+        "token_invalid_type",
+        "Invalid token type",
+        INVALID,
+    );
+    check(Refusal::Revoked, 401, "token_expired", "Token expired.", INVALID);
     check(Refusal::Expired, 401, "token_expired", "Token expired.", INVALID);
     check(Refusal::Blocked, 401, "user_blocked", "User blocked.", BARE);
     let needed = Needed {
@@ -95,7 +102,8 @@ fn errors_have_their_sentences() {
     check(E::UserBlocked, 401, "user_blocked", "User blocked.", BARE);
     check(E::TokenInvalid, 401, "token_invalid", "Invalid token.", INVALID);
     check(E::TokenExpired, 401, "token_expired", "Token expired.", INVALID);
-    check(Broken::Reused, 401, "token_invalid", "Invalid token.", INVALID);
+    check(Broken::Unknown, 401, "token_invalid", "Invalid token.", INVALID);
+    check(Broken::Reused, 401, "token_expired", "Token expired.", INVALID);
     check(Broken::Blocked, 401, "user_blocked", "User blocked.", BARE);
     check(Broken::Expired, 401, "token_expired", "Token expired.", INVALID);
     check(

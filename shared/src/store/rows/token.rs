@@ -69,9 +69,21 @@ impl Row for Token {
                 }
             }
         };
-        match self.revoked_at {
+        let row = match self.revoked_at {
             Some(at) => row.with("revoked_at", time(at)),
             None => row,
+        };
+        let row = match &self.replaced_by {
+            Some(by) => row.with("replaced_by", text(by)),
+            None => row,
+        };
+        let row = match self.replacing_since {
+            Some(since) => row.with("replacing_since", time(since)),
+            None => row,
+        };
+        match self.is_renewed {
+            true => row.with("is_renewed", AttributeValue::Bool(true)),
+            false => row,
         }
         .item()
     }
@@ -115,6 +127,15 @@ impl Row for Token {
                 true => Some(row.time("revoked_at")?),
                 false => None,
             },
+            replaced_by: match row.has("replaced_by") {
+                true => Some(row.text("replaced_by")?.to_owned()),
+                false => None,
+            },
+            replacing_since: match row.has("replacing_since") {
+                true => Some(row.time("replacing_since")?),
+                false => None,
+            },
+            is_renewed: row.has("is_renewed"),
         })
     }
 
@@ -133,22 +154,56 @@ pub fn revoke(now: Timestamp) -> Change {
     }
 }
 
-/// Ends one token because another one takes its place: of any number of requests, one does it.
+/// Says that another token is about to take this one's place: of any number of requests, one does it. Refused when the token
+/// was revoked, or when another request was faster.
+#[must_use]
+pub fn begin_replacing(read: &Token, by: &str, now: Timestamp) -> Change {
+    let mut values = vec![(":now", time(now)), (":by", text(by))];
+    let condition = match &read.replaced_by {
+        None => "attribute_exists(digest) AND attribute_not_exists(revoked_at) AND attribute_not_exists(replaced_by)",
+        // Its process died, or takes too long.
+        Some(other) => {
+            values.push((":other", text(other)));
+            "attribute_not_exists(revoked_at) AND replaced_by = :other"
+        }
+    };
+    Change {
+        update: "SET replaced_by = :by, replacing_since = :now",
+        condition,
+        values,
+    }
+}
+
+/// Ends a token that this invocation gives another one for. Refused when another invocation has taken that over.
 #[must_use]
 pub fn replace(by: &str, now: Timestamp) -> Change {
     Change {
-        update: "SET revoked_at = :now, replaced_by = :by",
-        condition: "attribute_exists(digest) AND attribute_not_exists(revoked_at)",
-        values: vec![(":now", time(now)), (":by", text(by))],
+        update: "SET revoked_at = :now REMOVE replacing_since",
+        condition: "replaced_by = :by AND attribute_not_exists(revoked_at)",
+        values: vec![(":by", text(by)), (":now", time(now))],
+    }
+}
+
+/// The same for a refresh: whoever brings the token later may have stolen it.
+#[must_use]
+pub fn renew(by: &str, now: Timestamp) -> Change {
+    Change {
+        update: "SET revoked_at = :now, is_renewed = :true REMOVE replacing_since",
+        condition: "replaced_by = :by AND attribute_not_exists(revoked_at)",
+        values: vec![
+            (":by", text(by)),
+            (":now", time(now)),
+            (":true", AttributeValue::Bool(true)),
+        ],
     }
 }
 
 /// Has a token live on that this invocation was to replace.
 #[must_use]
-pub fn restore(by: &str) -> Change {
+pub fn keep(by: &str) -> Change {
     Change {
-        update: "REMOVE revoked_at, replaced_by",
-        condition: "replaced_by = :by",
+        update: "REMOVE replaced_by, replacing_since",
+        condition: "replaced_by = :by AND attribute_not_exists(revoked_at)",
         values: vec![(":by", text(by))],
     }
 }
