@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
-"""Measures what a cold start costs: the same call, a token check (BatchGetItem) and a conditional write (PutItem), by
+"""Measures what a cold start costs: the same calls to DynamoDB (a token check, a conditional write, its audit event), by
 
   countersign  the real passcode-retrieve function, as it is deployed
-  floor        a Rust loop without SDK that sends the same two requests as canned texts, signed (benches/floor)
-  node         Node with the AWS SDK v3, bundled with esbuild (benches/node)
-  python       Python with boto3 (benches/python)
+  floor        a Rust loop without SDK that sends the function's requests as canned texts, signed (benches/floor)
+  node         Node with the AWS SDK v3, bundled with esbuild (benches/node), which sends them, too
+  python       Python with boto3 (benches/python), which does the same
 
-in one run, in turns, each in a fresh process behind a fake runtime API, against canned answers on loopback. Plain HTTP
+in one run, in turns, each in a fresh process behind a fake runtime API, against canned answers on loopback. Requests, answers
+and environment are recorded first: the function answers its payload of events/ in the local cloud. Plain HTTP
 for all four: the function trusts Amazon's roots only, so that no local server can speak TLS with it. Only the function
 reads a key from Secrets Manager while it starts, parses every answer strictly and renders its errors; the others are
-as small as they can be, and run on a bare loop instead of Lambda's own runtime. Whatever is missing on this machine is
+as small as they can be, and run on a bare loop instead of Lambda's own runtime. What is missing on this machine is
 left out, with a line that says so. Needs Linux, cargo and CPython 3.10; the SDKs are installed below the target
 directory, at the versions that benches/ pins."""
 
@@ -31,6 +32,7 @@ import sandbox
 
 HERE = Path(__file__).resolve().parent
 OURS = "countersign"
+FUNCTION = "passcode-retrieve"
 COLUMNS = [
     ("wall ms", 1, lambda s: s.wall),
     ("CPU ms", 2, lambda s: s.cpu),
@@ -50,15 +52,17 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-n", type=int, default=15, metavar="N", help="cold starts of each (default 15); medians are shown")
     parser.add_argument("--warm", type=int, default=1000, metavar="N", help="warm calls that are measured, after 200 that are not (default 1000)")
+    parser.add_argument("--binaries", type=Path, metavar="DIR", help="where the functions are, instead of building one: NAME, or NAME/bootstrap")
     parser.add_argument("--also", action="append", default=[], metavar="NAME=BINARY", help="measure another build of the function too")
     parser.add_argument("--only", metavar="NAMES", help="leave out all but these, separated by commas")
     parser.add_argument("--instructions", action="store_true", help="count instructions of the Rust programs too (valgrind)")
     options = parser.parse_args()
 
     target = target_directory()
-    makers = {OURS: countersign, "floor": floor, "node": node, "python": python}
+    makers = {OURS: lambda target: countersign(target, options.binaries), "floor": floor, "node": node, "python": python}
     for name, _, path in (one.partition("=") for one in options.also):
         makers[name] = lambda _, path=path: ([str(Path(path).resolve())], path)
+    recording = sandbox.record(FUNCTION, makers[OURS](target)[0])
     if options.only:
         makers = {name: make for name, make in makers.items() if name in options.only.split(",")}
     commands, sizes = {}, {}
@@ -66,32 +70,34 @@ def main():
         try:
             commands[name], files = make(target)
             sizes[name] = zipped(files)
-            sandbox.run(commands[name])  # Warms the page cache, and shows that it works at all.
-        except (Missing, sandbox.Failed) as why:
+            sandbox.run(recording, commands[name])  # Warms the page cache, and shows that it works at all.
+        except sandbox.Failed as why:
+            sys.exit(f"{name}: {why}")
+        except Missing as why:
             if name == OURS:
                 sys.exit(f"{name}: {why}")
-            commands.pop(name, None)
             print(f"!!! {name} is LEFT OUT: {why}", flush=True)
 
-    cold, warm = measure(commands, options.n, options.warm)
+    cold, warm = measure(recording, commands, options.n, options.warm)
     print(f"\nExec to first answer, medians of {options.n} in turns; a warm call, mean of {options.warm}, median of 3 processes.")
-    print("BatchGetItem and PutItem against canned answers, plain HTTP on loopback: no TLS in any of these numbers.\n")
+    asked = ", ".join(one.target.rpartition(".")[2] for one in recording.call)
+    print(f"{asked} against canned answers, plain HTTP on loopback: no TLS in any of these numbers.\n")
     show(cold, warm, sizes)
     if options.instructions:
-        instructions(commands)
+        instructions(recording, commands)
 
 
-def measure(commands, rounds, calls):
+def measure(recording, commands, rounds, calls):
     cold, warm = {name: [] for name in commands}, {name: [] for name in commands}
     for turn in range(rounds):
         print(f"\rcold starts: {turn + 1} of {rounds}", end="", file=sys.stderr, flush=True)
         for name, command in commands.items():
-            cold[name].append(sandbox.run(command))
+            cold[name].append(sandbox.run(recording, command))
     print(file=sys.stderr)
     for turn in range(3):
         print(f"\rwarm calls: {turn + 1} of 3", end="", file=sys.stderr, flush=True)
         for name, command in commands.items():
-            warm[name].append(sandbox.run(command, calls, settle=200))
+            warm[name].append(sandbox.run(recording, command, calls, settle=200))
     print(file=sys.stderr)
     return cold, warm
 
@@ -121,32 +127,37 @@ def show(cold, warm, sizes):
         print(f"{name:{width}}" + "".join(f"{cell:>13}" for cell in cells))
 
 
-def instructions(commands):
+def instructions(recording, commands):
     if not shutil.which("valgrind"):
         print("!!! instructions are LEFT OUT: there is no valgrind")
         return
     print("\nInstructions (callgrind): exec to first answer, and a warm call.")
     for name, command in commands.items():
         if name not in ("node", "python"):
-            first, many = (counted(command, calls) for calls in (1, 101))
+            first, many = (counted(recording, command, calls) for calls in (1, 101))
             print(f"{name:14}{first / 1e6:9.2f} M {(many - first) / 100 / 1e3:9.0f} k")
 
 
-def counted(command, calls):
+def counted(recording, command, calls):
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder, "out")
         valgrind = [shutil.which("valgrind"), "--tool=callgrind", f"--callgrind-out-file={out}"]
-        sandbox.run([*valgrind, *command], calls)
+        sandbox.run(recording, [*valgrind, *command], calls)
         return int(re.search(r"^(?:summary|totals): (\d+)", out.read_text(), re.MULTILINE)[1])
 
 
 # The four
 
 
-def countersign(target):
+def countersign(target, binaries):
     """Builds as `sam build` would, but for this machine."""
-    run(["cargo", "build", "--locked", "--release", "--bin", "passcode-retrieve"], HERE.parent)
-    return [str(target / "release" / "passcode-retrieve")], target / "release" / "passcode-retrieve"
+    if not binaries:
+        run(["cargo", "build", "--locked", "--release", "--bin", FUNCTION], HERE.parent)
+        binaries = target / "release"
+    found = next((path for path in [binaries / FUNCTION / "bootstrap", binaries / FUNCTION] if path.is_file()), None)
+    if not found:
+        raise Missing(f"there is no {FUNCTION} in {binaries}")
+    return [str(found.resolve())], found
 
 
 def floor(target):

@@ -1,102 +1,65 @@
 """A Lambda sandbox for one process: the runtime API, DynamoDB and Secrets Manager with canned answers, and the
-process's own CPU time and memory as the kernel counts them. Linux, CPython 3.10 or later."""
+process's own CPU time and memory as the kernel counts them. Nothing canned is written down: the function is called once in the
+local cloud, and what it asks for and is answered there is what it is answered here. Linux, CPython 3.10 or later."""
 
-import base64
-import hashlib
+import http.client
 import json
 import os
 import selectors
 import signal
 import socket
+import sys
 import tempfile
 import time
+import urllib.parse
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "aws"))
+
+from cloud import filled, identities, local_cloud, post
 
 PATIENCE = 60
 """Seconds after which a process that says nothing is given up."""
 
-CLIENT = "heatclinic"
-TOKEN = "c" + base64.urlsafe_b64encode(CLIENT.encode()).decode().rstrip("=") + "." + "A" * 43
-DIGEST = base64.b64encode(hashlib.sha256(TOKEN.encode()).digest()).decode()
-NOW = 1_772_230_017
-"""The event's time, in seconds. Functions judge by it, so canned rows stay good for ever."""
+ENDPOINTS = ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SECRETS_MANAGER"]
+"""Where a function of this bench may call."""
 
-EVENT = json.dumps({
-    "version": "2.0",
-    "routeKey": "GET /passcode/retrieve",
-    "rawPath": "/passcode/retrieve",
-    "rawQueryString": f"client_id={CLIENT}&purpose=TEST_PURPOSE&username=test%40test.com",
-    "headers": {
-        "accept": "*/*",
-        "authorization": f"Bearer {TOKEN}",
-        "content-length": "0",
-        "host": "api.example.com",
-        "user-agent": "curl/8.5.0",
-        "x-amzn-trace-id": "Root=1-69a21501-0123456789abcdef01234567",
-        "x-forwarded-for": "192.0.2.1",
-        "x-forwarded-port": "443",
-        "x-forwarded-proto": "https",
-    },
-    "queryStringParameters": {"client_id": CLIENT, "purpose": "TEST_PURPOSE", "username": "test@test.com"},
-    "requestContext": {
-        "accountId": "123456789012",
-        "apiId": "abcdefghij",
-        "domainName": "api.example.com",
-        "domainPrefix": "api",
-        "http": {
-            "method": "GET",
-            "path": "/passcode/retrieve",
-            "protocol": "HTTP/1.1",
-            "sourceIp": "192.0.2.1",
-            "userAgent": "curl/8.5.0",
-        },
-        "requestId": "JKJaXmPLvHcESHA=",
-        "routeKey": "GET /passcode/retrieve",
-        "stage": "$default",
-        "time": "27/Feb/2026:22:06:57 +0000",
-        "timeEpoch": NOW * 1000,
-    },
-    "isBase64Encoded": False,
-}).encode()
 
-CANNED = {
-    "DynamoDB_20120810.BatchGetItem": {
-        "Responses": {
-            "tokens": [{
-                "digest": {"B": DIGEST},
-                "client_id": {"S": CLIENT},
-                "kind": {"S": "access_token"},
-                "scopes": {"S": "passcode"},
-                "generation": {"N": "0"},
-                "issued_at": {"N": str(NOW - 60)},
-                "expires_at": {"N": str(NOW + 86_400)},
-                "ttl": {"N": str(NOW + 8 * 86_400)},
-            }],
-            "clients": [{
-                "client_id": {"S": CLIENT},
-                "secret_digest": {"B": DIGEST},
-                "scopes": {"S": "passcode"},
-                "token_generation": {"N": "0"},
-                "inserted_at": {"N": str(NOW - 3600)},
-            }],
-        },
-        "UnprocessedKeys": {},
-    },
-    "DynamoDB_20120810.PutItem": {},
-    "secretsmanager.GetSecretValue": {
-        "ARN": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:passcodes-AbCdEf",
-        "Name": "passcodes",
-        "VersionId": "00000000-0000-4000-8000-000000000000",
-        "SecretString": json.dumps({"1": "0123456789abcdefghijklmnopqrstuvwxyz"}),
-        "VersionStages": ["AWSCURRENT"],
-        "CreatedDate": NOW - 3600,
-    },
-}
+@dataclass
+class Exchange:
+    """One call to AWS, and its answer."""
 
-CALLS = ["DynamoDB_20120810.BatchGetItem", "DynamoDB_20120810.PutItem"]
-"""What everybody has to ask for in one call, in this order."""
+    target: str
+    request: bytes
+    answer: bytes
+    content_type: str
+
+
+@dataclass
+class Recording:
+    """What a function was told and asked for: while it started, and for one call."""
+
+    environment: dict
+    event: bytes
+    init: list = field(default_factory=list)
+    call: list = field(default_factory=list)
+
+    def requests(self):
+        """The requests of the call, a line each: the operation, and what it is asked for."""
+        return b"".join(one.target.rpartition(".")[2].encode() + b"\t" + one.request + b"\n" for one in self.call)
+
+
+def record(function, command):
+    """Has the function answer its payload of events/ in a local cloud of its own."""
+    with local_cloud() as port:
+        environment = post(f"http://127.0.0.1:{port}/_local/functions/{function}/environment", {})
+        recording = Recording(environment, json.dumps(filled(function, identities(port))).encode())
+        run(recording, command, elsewhere={name: environment[name] for name in ENDPOINTS if name in environment})
+    if not recording.call:
+        raise Failed(f"{function} called nothing")
+    return recording
 
 
 class Failed(Exception):
@@ -116,10 +79,11 @@ class Sample:
     """CPU of one warm call, in microseconds."""
 
 
-def environment(port):
-    """The variables that Lambda and the template would set, and nothing of the caller's own."""
+def variables(recording, port, requests):
+    """The variables that Lambda and the template set, and nothing of the caller's own. Credentials are as long as Lambda's."""
     at = f"127.0.0.1:{port}"
     return {
+        **recording.environment,
         "PATH": os.environ.get("PATH", ""),
         "AWS_LAMBDA_RUNTIME_API": at,
         "AWS_LAMBDA_FUNCTION_NAME": "bench",
@@ -127,34 +91,33 @@ def environment(port):
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",
         "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/bench",
         "AWS_LAMBDA_LOG_STREAM_NAME": "bench",
-        "AWS_REGION": "eu-central-1",
-        "AWS_DEFAULT_REGION": "eu-central-1",
-        "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
-        "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
-        "AWS_SESSION_TOKEN": "x" * 400,
-        "AWS_ENDPOINT_URL_DYNAMODB": f"http://{at}",
-        "AWS_ENDPOINT_URL_SECRETS_MANAGER": f"http://{at}",
-        "TOKENS_TABLE": "tokens",
-        "USERS_TABLE": "users",
-        "CLIENTS_TABLE": "clients",
-        "PASSCODES_TABLE": "passcodes",
-        "PASSCODE_KEYS_SECRET": "passcodes",
+        **{name: f"http://{at}" for name in ENDPOINTS},
+        # What the programs beside the function send in its place.
+        "BENCH_REQUESTS": requests,
     }
 
 
-def run(command, calls=1, settle=0):
+def run(recording, command, calls=1, settle=0, elsewhere=None):
     """Starts `command`, lets it answer `settle + calls` calls, ends it. With several calls, the CPU time of those after
-    the first `settle` is taken too."""
-    with socket.create_server(("127.0.0.1", 0), backlog=16) as listener, tempfile.TemporaryFile() as errors:
-        sandbox = Sandbox(listener, settle + calls, settle)
+    the first `settle` is taken too. What it asks for is asked `elsewhere` and recorded, where that is given."""
+    with (
+        socket.create_server(("127.0.0.1", 0), backlog=16) as listener,
+        tempfile.TemporaryFile() as errors,
+        tempfile.NamedTemporaryFile() as requests,
+    ):
+        requests.write(recording.requests())
+        requests.flush()
+        sandbox = Sandbox(recording, listener, settle + calls, settle, elsewhere)
         actions = [
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
             (os.POSIX_SPAWN_DUP2, errors.fileno(), 2),
         ]
-        variables = environment(listener.getsockname()[1])
+        environment = variables(recording, listener.getsockname()[1], requests.name)
+        if not elsewhere:
+            environment["AWS_SESSION_TOKEN"] = "x" * 400
         sandbox.begin = time.perf_counter()
-        sandbox.process = os.posix_spawn(command[0], command, variables, file_actions=actions)
+        sandbox.process = os.posix_spawn(command[0], command, environment, file_actions=actions)
         try:
             return sandbox.serve()
         except Failed as failure:
@@ -170,12 +133,12 @@ def run(command, calls=1, settle=0):
 class Sandbox:
     """The other side of a process's sockets."""
 
-    def __init__(self, listener, calls, settle):
-        self.listener, self.calls, self.settle = listener, calls, settle
+    def __init__(self, recording, listener, calls, settle, elsewhere):
+        self.recording, self.listener, self.calls, self.settle, self.elsewhere = recording, listener, calls, settle, elsewhere
         self.selector = selectors.DefaultSelector()
         self.selector.register(listener, selectors.EVENT_READ)
         self.buffers = {}
-        self.asked = []
+        self.expected = list(recording.init)
         self.answered = 0
         self.init_cpu = self.sample = self.settled = self.failure = None
 
@@ -233,22 +196,42 @@ class Sandbox:
 
     def answer(self, method, path, headers, body):
         target = headers.get("x-amz-target")
-        if target in CANNED:
+        if target:
             if not headers.get("authorization", "").startswith("AWS4-HMAC-SHA256 "):
                 raise Failed(f"did not sign {target}")
-            self.asked.append(target)
-            return aws(CANNED[target])
+            return self.recorded(path, target, headers, body) if self.elsewhere else self.canned(target)
         if method == "GET" and path.endswith("/invocation/next"):
             return self.next()
         if method == "POST" and path.endswith("/response"):
             self.first_or_later_answer(json.loads(body))
-            return http(202, b'{"status":"OK"}', {})
+            return http_answer(202, b'{"status":"OK"}', {})
         raise Failed(f"asked for {method} {path}: {body[:400].decode(errors='replace')}")
+
+    def canned(self, target):
+        for at, one in enumerate(self.expected):
+            if one.target == target:
+                del self.expected[at]
+                return aws(one)
+        raise Failed(f"asked for {target}, which the function did not ask for when it was recorded")
+
+    def recorded(self, path, target, headers, body):
+        """Asks the local cloud, which knows the caller by its credentials."""
+        service = "SECRETS_MANAGER" if target.startswith("secretsmanager.") else "DYNAMODB"
+        url = urllib.parse.urlsplit(self.elsewhere[f"AWS_ENDPOINT_URL_{service}"])
+        connection = http.client.HTTPConnection(url.netloc, timeout=PATIENCE)
+        passed = {name: value for name, value in headers.items() if name not in ("host", "content-length")}
+        connection.request("POST", url.path.rstrip("/") + path, body, passed)
+        response = connection.getresponse()
+        one = Exchange(target, body, response.read(), response.headers.get("content-type", "application/x-amz-json-1.0"))
+        connection.close()
+        if response.status != 200:
+            raise Failed(f"{target} was answered {response.status}: {one.answer.decode(errors='replace')}")
+        (self.recording.init if self.init_cpu is None else self.recording.call).append(one)
+        return aws(one)
 
     def next(self):
         if self.init_cpu is None:
             self.init_cpu = self.cpu()
-            self.asked.clear()
         # Between two calls the process sleeps, so its clock stands still here.
         if self.calls > 1 and self.answered == self.settle:
             self.settled = self.cpu()
@@ -258,7 +241,8 @@ class Sandbox:
                 self.sample.peak = self.memory("VmHWM:", "status")
             self.settled = None
             return None
-        return http(200, EVENT, {
+        self.expected = list(self.recording.call)
+        return http_answer(200, self.recording.event, {
             "Content-Type": "application/json",
             "Lambda-Runtime-Aws-Request-Id": f"8476a536-e9f4-11e8-9739-{self.answered:012}",
             "Lambda-Runtime-Deadline-Ms": str(int(time.time() * 1000) + 10_000),
@@ -271,9 +255,9 @@ class Sandbox:
             wall, cpu = time.perf_counter() - self.begin, self.cpu()
             resident, peak = self.memory("Rss:", "smaps_rollup"), self.memory("VmHWM:", "status")
             self.sample = Sample(wall * 1000, cpu, self.init_cpu, resident, max(resident, peak))
-        if answer.get("statusCode") != 200 or self.asked != CALLS:
-            raise Failed(f"answered {answer} after {self.asked}")
-        self.asked.clear()
+        unasked = [] if self.elsewhere else [one.target for one in self.expected]
+        if answer.get("statusCode") != 200 or unasked:
+            raise Failed(f"answered {answer}, and did not ask for {unasked}")
         self.answered += 1
 
     def cpu(self):
@@ -288,18 +272,17 @@ class Sandbox:
         raise Failed(f"/proc/{self.process}/{file} has no {name}")
 
 
-def aws(document):
-    body = json.dumps(document, separators=(",", ":")).encode()
-    return http(200, body, {
+def aws(one):
+    return http_answer(200, one.answer, {
         "Server": "Server",
         "Date": time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime()),
-        "Content-Type": "application/x-amz-json-1.0",
+        "Content-Type": one.content_type,
         "Connection": "keep-alive",
         "x-amzn-RequestId": "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789ABCDEFGHIJKLMNOP",
-        "x-amz-crc32": str(zlib.crc32(body)),
+        "x-amz-crc32": str(zlib.crc32(one.answer)),
     })
 
 
-def http(status, body, headers):
+def http_answer(status, body, headers):
     lines = [f"HTTP/1.1 {status} OK", *(f"{name}: {value}" for name, value in headers.items())]
     return "\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""]).encode() + body

@@ -1,11 +1,12 @@
-//! The floor under every Rust function: sockets, signature version 4, and the two calls as canned texts. It reads no
-//! event, checks no token, parses no answer and retries nothing, so no real function can be below it.
+//! The floor under every Rust function: sockets, signature version 4, and the function's own requests as canned texts. It
+//! reads no event, checks no token, parses no answer and retries nothing, so no real function can be below it.
 
 #![expect(clippy::disallowed_methods, reason = "there is nothing here but the edge")]
 
 use std::{
     env,
     fmt::Write as _,
+    fs,
     io::{self, Read, Write as _},
     net::TcpStream,
     time::{SystemTime, UNIX_EPOCH},
@@ -14,12 +15,13 @@ use std::{
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
-const BATCH: &str = r#"{"RequestItems":{"tokens":{"Keys":[{"digest":{"B":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}}],"ConsistentRead":true},"clients":{"Keys":[{"client_id":{"S":"heatclinic"}}],"ConsistentRead":true}}}"#;
-const PUT: &str = r##"{"TableName":"passcodes","Item":{"handle":{"S":"0123456789ABCDEF"},"id":{"S":"01KJG000000123456789ABCDEF"},"client_id":{"S":"heatclinic"},"issued_at":{"N":"1772230017"},"expires_at":{"N":"1772230617"},"ttl":{"N":"1772317017"}},"ConditionExpression":"attribute_not_exists(#key) OR #ttl <= :now","ExpressionAttributeNames":{"#key":"handle","#ttl":"ttl"},"ExpressionAttributeValues":{":now":{"N":"1772230017"}}}"##;
 const ANSWER: &str = r#"{"statusCode":200,"headers":{"content-type":"application/json"},"isBase64Encoded":false,"body":"{\"id\":\"01KJG000000123456789ABCDEF\",\"token\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}"}"#;
 
 fn main() -> io::Result<()> {
     let variable = |name| env::var(name).map_err(|_| io::Error::other(name));
+    // A line each: the operation, and what it is asked for.
+    let requests = fs::read_to_string(variable("BENCH_REQUESTS")?)?;
+    let requests: Vec<_> = requests.lines().filter_map(|line| line.split_once('\t')).collect();
     let store = variable("AWS_ENDPOINT_URL_DYNAMODB")?;
     let store = store.trim_start_matches("http://");
     let signer = Signer {
@@ -36,8 +38,9 @@ fn main() -> io::Result<()> {
         let next = format!("GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nhost: {api}\r\n\r\n");
         let head = runtime.exchange(&next)?;
         let id = header(&head, "lambda-runtime-aws-request-id").ok_or(io::ErrorKind::InvalidData)?;
-        dynamodb.exchange(&signer.request("BatchGetItem", BATCH))?;
-        dynamodb.exchange(&signer.request("PutItem", PUT))?;
+        for (operation, body) in &requests {
+            dynamodb.exchange(&signer.request(operation, body))?;
+        }
         let length = ANSWER.len();
         runtime.exchange(&format!(
             "POST /2018-06-01/runtime/invocation/{id}/response HTTP/1.1\r\nhost: {api}\r\ncontent-length: {length}\r\n\r\n{ANSWER}"
