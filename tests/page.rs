@@ -2,7 +2,15 @@
 
 use std::process::Command;
 
-use crate::world::{World, root};
+use serde_json::{Value, json};
+
+use crate::{
+    login::api_grant,
+    mail::DOMAIN,
+    mithril::{PHONE, password_grant, value},
+    password_reset::is_set,
+    world::{World, root},
+};
 
 /// What a script exits with where there is no browser to try a page in.
 const SKIPPED: i32 = 77;
@@ -38,4 +46,96 @@ impl World {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_local_page_works_in_a_browser() {
     World::new().await.in_a_browser("local_page.py", &[]).await;
+}
+
+impl World {
+    /// The demo identities as they are shown now.
+    async fn identities(&self) -> Value {
+        let ids = self.get("/_local/identities").local().await;
+        for pointer in ["/admin/token", "/user/token", "/user/password"] {
+            self.keep_out_of_logs(ids.pointer(pointer).and_then(Value::as_str).expect("a text"));
+        }
+        ids
+    }
+}
+
+#[tokio::test]
+async fn the_demo_identities_follow_a_change_of_their_password() {
+    const CHANGED: &str = "Quiet-river.73~stone";
+    const RESET: &str = "Third.lantern_51~fox";
+    let world = World::new().await;
+    let support_pin = async |ids: &Value| {
+        let ask = world.post("/api/v4/user/support_pin");
+        ask.private_token(ids["user"]["token"].as_str().expect("a text"))
+            .send()
+            .await
+            .status
+    };
+    let first = world.identities().await;
+    assert_eq!(first, world.ids, "nothing has changed yet");
+    let current = world.id("/user/password");
+    // What is refused changes nothing.
+    let refused = world
+        .change_password(world.user(), "not-the-current-one", CHANGED)
+        .await;
+    assert_eq!(refused.status, 412);
+    assert_eq!(world.identities().await, first);
+
+    is_set(&world.change_password(world.user(), current, CHANGED).await, "demo");
+    assert_eq!(support_pin(&first).await, 401, "the shown token has ended");
+    let second = world.identities().await;
+    let mut expected = first.clone();
+    expected["user"]["password"] = CHANGED.into();
+    expected["user"]["token"] = second["user"]["token"].clone();
+    assert_eq!(second, expected);
+    assert_eq!(support_pin(&second).await, 201);
+    assert_eq!(world.identities().await, second, "once is enough");
+
+    world.forgot("demo").send().await.ok(200);
+    let link = world.link_to(&format!("demo@{DOMAIN}")).await;
+    is_set(&world.reset(&link, RESET).await, "demo");
+    let third = world.identities().await;
+    assert_eq!(third["user"]["password"], RESET);
+    assert_eq!((support_pin(&second).await, support_pin(&third).await), (401, 201));
+    let email = third["user"]["email"].as_str().expect("a text");
+    world.grant(password_grant(email, RESET)).await.ok(201);
+
+    // Another user's password is another user's.
+    let (token, _) = world.new_user("maria").await;
+    is_set(&world.change_password(&token, "correct-horse", CHANGED).await, "maria");
+    assert_eq!(world.identities().await, third);
+}
+
+#[tokio::test]
+async fn the_demo_identities_follow_a_change_of_the_phone() {
+    const OTHER: &str = "+380501234567";
+    let world = World::new().await;
+    let token = value(&world.grant(api_grant(&world.demo())).await);
+    let access = value(&world.authorize(&token, &world.code_to(PHONE).await).await);
+    let approval = value(&world.init(&access, OTHER).await);
+    assert_eq!(
+        world.identities().await,
+        world.ids,
+        "nothing changes before the code is back"
+    );
+    world.approve(&approval, &world.code_to(OTHER).await).await.ok(201);
+    let mut expected = world.ids.clone();
+    expected["user"]["phone"] = json!(OTHER);
+    assert_eq!(world.identities().await, expected);
+}
+
+#[tokio::test]
+async fn the_demo_identities_follow_across_a_restart() {
+    let world = World::durable().await;
+    is_set(
+        &world
+            .change_password(world.user(), world.id("/user/password"), "Quiet-river.73~stone")
+            .await,
+        "demo",
+    );
+    // Nobody has looked at them in between.
+    let world = world.restarted().await;
+    assert_eq!(world.id("/user/password"), "Quiet-river.73~stone");
+    let ask = world.post("/api/v4/user/support_pin").private_token(world.user());
+    ask.send().await.ok(201);
 }

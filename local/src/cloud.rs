@@ -55,7 +55,7 @@ pub(crate) struct Inner {
     pub(crate) streams: Streams,
     pub(crate) identities: Identities,
     pub(crate) issuer: Issuer,
-    /// Says what has changed: `messages`, `invocations` or `clock`.
+    /// Says what has changed: `messages`, `invocations`, `identities` or `clock`.
     pub(crate) changes: broadcast::Sender<&'static str>,
     pub(crate) stop: CancellationToken,
     pub(crate) port: u16,

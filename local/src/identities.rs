@@ -1,5 +1,7 @@
-//! The demo tenant: made by the operator's function, as an operator would make it.
+//! The demo tenant: made by the operator's function, as an operator would make it. What its users do to their own passwords
+//! and phones is noticed as it passes through the gateway, so that what is shown of them stays true.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
@@ -23,21 +25,37 @@ const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01
 
 /// The demo identities, once they exist.
 #[derive(Debug)]
-pub(crate) struct Identities(Mutex<Made>);
+pub(crate) struct Identities {
+    made: Mutex<Made>,
+    /// Held while tokens are made anew.
+    renewing: tokio::sync::Mutex<()>,
+}
 
 #[derive(Debug)]
 struct Made {
     shown: Option<Value>,
     at: u64,
+    /// Whose tokens have ended since they were made: keys of `shown`.
+    ended: BTreeSet<&'static str>,
+    /// The phone that the demo user has asked for last, until its code comes back.
+    wanted_phone: Option<Value>,
 }
 
 impl Identities {
     /// What a data directory remembers, if it does.
     pub(crate) fn new(shown: Option<Value>, at: u64) -> Self {
-        Self(Mutex::new(Made { shown, at }))
+        Self {
+            made: Mutex::new(Made {
+                shown,
+                at,
+                ended: BTreeSet::new(),
+                wanted_phone: None,
+            }),
+            renewing: tokio::sync::Mutex::default(),
+        }
     }
 
-    /// What `/_local/identities` shows.
+    /// What is known of them.
     pub(crate) fn shown(&self) -> Option<Value> {
         self.made().shown.clone()
     }
@@ -48,12 +66,111 @@ impl Identities {
     }
 
     fn set(&self, shown: Value, at: u64) {
-        *self.made() = Made { shown: Some(shown), at };
+        let mut made = self.made();
+        (made.shown, made.at) = (Some(shown), at);
     }
 
     fn made(&self) -> std::sync::MutexGuard<'_, Made> {
-        self.0.lock().expect("no holder of this lock panics")
+        self.made.lock().expect("no holder of this lock panics")
     }
+}
+
+impl Made {
+    /// Notices a new password, if it is a demo user's: the user's tokens have ended with the old one.
+    fn has_password(&mut self, user: &Value, password: &Value) -> bool {
+        let Some(shown) = &mut self.shown else { return false };
+        if shown["domain"] != user["domain"] {
+            return false;
+        }
+        let Some(who) = PEOPLE.into_iter().find(|who| shown[*who]["login"] == user["login"]) else {
+            return false;
+        };
+        shown[who]["password"] = password.clone();
+        self.ended.insert(who);
+        // Should nobody look before the next start, that one makes all tokens anew.
+        self.at = 0;
+        true
+    }
+
+    /// Notices that the code to the phone that was asked for last came back, if it is the demo user's.
+    fn has_phone(&mut self, user_id: &Value) -> bool {
+        match &mut self.shown {
+            Some(shown) if shown["user"]["user_id"] == *user_id => match self.wanted_phone.take() {
+                Some(phone) => {
+                    shown["user"]["phone"] = phone;
+                    true
+                }
+                None => false,
+            },
+            _ => false,
+        }
+    }
+}
+
+/// The users among the identities.
+const PEOPLE: [&str; 2] = ["admin", "user"];
+
+/// Looks at an answer of a function to a call of a route, and at the body of the call.
+pub(crate) fn notice(inner: &Inner, route: &str, body: &[u8], answer: &[u8]) {
+    const PASSWORDS: &str = "/rest/v1/iam/pwd_reset_requests";
+    const FACTORS: &str = "/mithril/api/users/actions";
+    let Some((method, path)) = route.split_once(' ') else {
+        return;
+    };
+    if !path.starts_with(PASSWORDS) && !path.starts_with(FACTORS) {
+        return;
+    }
+    let json = |text: &[u8]| serde_json::from_slice::<Value>(text).unwrap_or_default();
+    let (asked, answer) = (json(body), json(answer));
+    if !matches!(answer["statusCode"].as_u64(), Some(200 | 201)) {
+        return;
+    }
+    let told = json(answer["body"].as_str().unwrap_or_default().as_bytes());
+    let mut made = inner.identities.made();
+    let is_news = match (method, path.trim_start_matches(PASSWORDS).trim_start_matches(FACTORS)) {
+        ("POST", "") if told["user"].is_object() => made.has_password(&told["user"], &asked["new_pwd"]),
+        ("PATCH", "/{uuid}") => made.has_password(&told["user"], &asked["pwd"]),
+        ("PATCH", "/init_factor") => {
+            let is_own = made
+                .shown
+                .as_ref()
+                .is_some_and(|shown| shown["user"]["user_id"] == told["data"]["user_id"]);
+            if is_own {
+                made.wanted_phone = Some(asked["factor"].clone());
+            }
+            false
+        }
+        ("PATCH", "/approve_factor") => made.has_phone(&told["data"]["user_id"]),
+        _ => false,
+    };
+    drop(made);
+    if is_news {
+        inner.save();
+        inner.changed("identities");
+    }
+}
+
+/// What `/_local/identities` shows, with new tokens in the place of those that have ended.
+pub(crate) async fn current(inner: &Arc<Inner>) -> Option<Value> {
+    let _guard = inner.identities.renewing.lock().await;
+    let ended = inner.identities.made().ended.clone();
+    if let (false, Some(operator)) = (ended.is_empty(), Operator::of(inner)) {
+        for who in ended {
+            let user_id = inner.identities.shown()?[who]["user_id"].take();
+            match operator.user_token(&user_id, who == "admin").await {
+                Ok(token) => {
+                    let mut made = inner.identities.made();
+                    if let Some(shown) = &mut made.shown {
+                        shown[who]["token"] = token;
+                    }
+                    made.ended.remove(who);
+                }
+                Err(error) => inner.log.say(&format!("  note: a demo token has ended: {error}")),
+            }
+        }
+        inner.save();
+    }
+    inner.identities.shown()
 }
 
 /// Makes the demo identities, unless they exist or the template has no operator's function. Of those that exist, old
@@ -65,15 +182,11 @@ pub(crate) async fn make(inner: &Arc<Inner>) -> Result<(), String> {
     if remembered.is_some() && age <= OLD_SECONDS {
         return Ok(());
     }
-    let Some(operator) = inner.template.function_named("operator") else {
+    let Some(operator) = Operator::of(inner) else {
         inner
             .log
             .say("  note: the template has no OperatorFunction, so there are no demo identities");
         return Ok(());
-    };
-    let operator = Operator {
-        inner,
-        function: operator,
     };
     let made_at = inner.clock.system_seconds();
     let identities = match remembered {
@@ -90,6 +203,7 @@ pub(crate) async fn make(inner: &Arc<Inner>) -> Result<(), String> {
     };
     inner.identities.set(identities, made_at);
     inner.invocations.clear();
+    inner.changed("identities");
     Ok(())
 }
 
@@ -98,7 +212,12 @@ struct Operator<'c> {
     function: usize,
 }
 
-impl Operator<'_> {
+impl<'c> Operator<'c> {
+    fn of(inner: &'c Arc<Inner>) -> Option<Self> {
+        let function = inner.template.function_named("operator")?;
+        Some(Self { inner, function })
+    }
+
     async fn all(&self) -> Result<Value, String> {
         let domain = json!({ "command": "set_domain", "domain": DOMAIN, "self_register_allowed": true });
         self.command(domain, &["domain"]).await?;
@@ -130,9 +249,9 @@ impl Operator<'_> {
     /// The same identities with new tokens.
     async fn renewed(&self, mut identities: Value) -> Result<Value, String> {
         identities["passcode_token"] = self.passcode_token().await?;
-        for (who, is_admin) in [("admin", true), ("user", false)] {
+        for who in PEOPLE {
             let user_id = identities[who]["user_id"].clone();
-            identities[who]["token"] = self.user_token(&user_id, is_admin).await?;
+            identities[who]["token"] = self.user_token(&user_id, who == "admin").await?;
         }
         Ok(identities)
     }
@@ -174,7 +293,10 @@ impl Operator<'_> {
     async fn command(&self, command: Value, expected: &[&str]) -> Result<Value, String> {
         let name = command["command"].as_str().unwrap_or_default().to_owned();
         let failed = |why: &str| format!("the demo identities cannot be made: {} {why}", self.name());
-        let finished = self.inner.run(self.function, None, command.to_string().into()).await;
+        let function = Arc::clone(&self.inner.functions[self.function]);
+        // In a task of its own: a caller who goes away leaves no process half way. Nobody asked for it, so it is not listed.
+        let task = tokio::spawn(async move { function.invoke(command.to_string().into()).await });
+        let finished = task.await.map_err(|error| failed(&error.to_string()))?;
         let answer: Value = match &finished.result {
             Ok(answer) => serde_json::from_slice(answer).unwrap_or_default(),
             Err(Failure::TimedOut(message) | Failure::Died(message)) => return Err(failed(message)),

@@ -16,6 +16,7 @@ use tokio::sync::broadcast::error::RecvError;
 use crate::aws::Rule;
 use crate::cloud::Inner;
 use crate::http;
+use crate::identities;
 use crate::issuer::Issuer;
 use crate::runtime::Process;
 
@@ -92,7 +93,7 @@ pub(crate) fn router(inner: &Arc<Inner>) -> Router {
         .route("/_local/events", get(events))
         .route("/_local/messages", get(messages).delete(clear_messages))
         .route("/_local/messages/{id}/html", get(mail))
-        .route("/_local/identities", get(identities))
+        .route("/_local/identities", get(shown_identities))
         .route("/_local/issuer/.well-known/openid-configuration", get(issuer))
         .route("/_local/issuer/jwks.json", get(issuer_keys))
         .route("/_local/issuer/token", post(issue))
@@ -174,9 +175,12 @@ async fn clear_messages(State(inner): Shared) -> Response<Body> {
     done()
 }
 
-async fn identities(State(inner): Shared) -> Response<Body> {
-    match inner.identities.shown() {
+async fn shown_identities(State(inner): Shared) -> Response<Body> {
+    match identities::current(&inner).await {
         Some(identities) => plain(http::json(StatusCode::OK, &identities)),
+        None if inner.template.function_named("operator").is_some() => {
+            problem(StatusCode::NOT_FOUND, "the demo identities are being made")
+        }
         None => problem(
             StatusCode::NOT_FOUND,
             "there are no demo identities: the template has no OperatorFunction",

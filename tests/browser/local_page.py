@@ -314,7 +314,6 @@ def the_account_lines_run_in_a_shell(browser):
             in_a_shell(copy_curl(page, "Set the password by the link"), 404)
             page.get_by_label("Password", exact=True).fill("Third'lantern.51~fox")
         page.get_by_label("Password", exact=True).fill("Fourth-anchor.62~elm")
-        # A real change would end the demo user's tokens, which other checks need.
         line = copy_curl(page, "Change the demo user’s password")
         assert user["password"] in line and user["token"] in line, line
         refused = in_a_shell(line.replace(user["password"], "not-" + user["password"]), 412)
@@ -322,6 +321,37 @@ def the_account_lines_run_in_a_shell(browser):
         page.get_by_label("Password", exact=True).fill("short")
         page.get_by_role("button", name="Run Change the demo user’s password").click()
         expect(page.get_by_label("Answer: Change the demo user’s password")).to_contain_text("412")
+
+
+def the_requests_go_on_after_the_demo_user_has_another_password(browser):
+    before = api("GET", "/_local/identities")["user"]
+    with local_page(browser) as page:
+        answer = page.get_by_label("Answer: Change the demo user’s password")
+        for password in ("Fourth-anchor.62~elm", f"Fifth-harbour.{time.time_ns()}"):
+            page.get_by_label("Password", exact=True).fill(password)
+            page.get_by_role("button", name="Run Change the demo user’s password").click()
+            shown = page.locator("#identity-list dd", has=page.get_by_role("button", name="Copy User password", exact=True))
+            expect(shown.locator("code")).to_have_text(password)
+            expect(answer).to_contain_text("200")  # it stays where it is
+        page.get_by_role("button", name="Run Create my PIN", exact=True).click()
+        expect(page.get_by_label("Answer: Create my PIN", exact=True)).to_contain_text("201")
+        api("POST", "/_local/clock", {"advance_seconds": 61})
+        page.get_by_role("button", name="Run Log in with the password", exact=True).click()
+        expect(page.get_by_label("Answer: Log in with the password", exact=True)).to_contain_text("REQUEST_OTP")
+        assert api("GET", "/_local/identities")["user"]["token"] != before["token"]
+
+
+def identities_that_come_late_are_shown(browser):
+    with local_page(browser, messages=[], allowed_errors=["Failed to load resource"]) as page:
+        expect(page.locator("#ready-body")).to_be_visible()
+        page.route("**/_local/identities", lambda route: route.fulfill(status=404, json={"error": "the demo identities are being made"}))
+        page.evaluate("stream.dispatchEvent(new Event('open'))")  # the server has started anew
+        expect(page.locator("#identities-empty")).to_be_visible()
+        expect(page.locator("#ready-body")).to_be_hidden()
+        page.unroute("**/_local/identities")
+        page.change("identities")
+        expect(page.locator("#identity-list h3")).to_have_text(["Tenant", "Administrator", "User"])
+        expect(page.locator("#ready-body")).to_be_visible()
 
 
 def the_second_factor_lines_run_in_a_shell(browser):
@@ -350,6 +380,8 @@ def the_second_factor_lines_run_in_a_shell(browser):
             phone.fill(other)
             assert does("Ask for another phone", "APPROVE_FACTOR") == other
             assert does("Approve it by its code", "REQUEST_APPS") == "access_token"
+            shown = page.locator("#identity-list dd", has=page.get_by_role("button", name="Copy User phone", exact=True))
+            expect(shown.locator("code")).to_have_text(other)
         refused = in_a_shell(copy_curl(page, "Give the code"), 401)
         assert refused["error"]["message"] == "Invalid token type", refused
 
@@ -540,6 +572,8 @@ CHECKS = [
     the_support_pin_lines_run_in_a_shell,
     the_passcode_lines_run_in_a_shell,
     the_account_lines_run_in_a_shell,
+    the_requests_go_on_after_the_demo_user_has_another_password,
+    identities_that_come_late_are_shown,
     the_second_factor_lines_run_in_a_shell,
     a_mail_says_whom_it_is_from,
     ready_requests_run_from_the_page,

@@ -20,6 +20,7 @@ pub(crate) use routes::Routes;
 
 use crate::cloud::Inner;
 use crate::http::{self, Unread};
+use crate::identities;
 use crate::random;
 use crate::runtime::Failure;
 
@@ -146,6 +147,9 @@ async fn run(
     let payload = incoming.event().to_string();
     let lambda = &inner.functions[route.function];
     let finished = lambda.invoke(payload.into()).await;
+    if let Ok(answer) = &finished.result {
+        identities::notice(inner, &route_key, &body, answer);
+    }
     let mut response = match &finished.result {
         Ok(answer) => answer::response(answer).unwrap_or_else(|wrong| {
             inner

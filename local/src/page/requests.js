@@ -94,7 +94,9 @@ export function writeFactorLines() {
   for (const part of $("factor-requests").children) part.write();
 }
 
-function showAccountRequests({ domain, user }) {
+let ids; // the identities that the requests use: they change with what the requests do
+
+function makeAccountRequests() {
   const to = (path) => `/rest/v1/iam/${path}`;
   const headers = { "Content-Type": "application/json" };
   const login = () => $("login").value.trim() || "LOGIN";
@@ -105,14 +107,14 @@ function showAccountRequests({ domain, user }) {
   };
   $("account-requests").replaceChildren(
     readyRequest("Register", () => ({ method: "POST", path: to("self_register_requests"), headers,
-      json: { domain, login: login(), name: "My Name", email: `${login()}@example.org` } })),
-    readyRequest("Ask for a password reset", () => ({ method: "POST", path: to("pwd_reset_requests"), headers, json: { key: login(), domain } })),
+      json: { domain: ids.domain, login: login(), name: "My Name", email: `${login()}@example.org` } })),
+    readyRequest("Ask for a password reset", () => ({ method: "POST", path: to("pwd_reset_requests"), headers, json: { key: login(), domain: ids.domain } })),
     readyRequest("Set the password by the link", () => ({ method: "PATCH", path: linked(), headers, json: { pwd: pwd() } })),
     readyRequest("Change the demo user’s password", () => ({ method: "POST", path: to("pwd_reset_requests"),
-      headers: { ...headers, Authorization: `Bearer ${user.token}` }, json: { current_pwd: user.password, new_pwd: pwd() } })));
+      headers: { ...headers, Authorization: `Bearer ${ids.user.token}` }, json: { current_pwd: ids.user.password, new_pwd: pwd() } })));
 }
 
-function showFactorRequests({ client, user }) {
+function makeFactorRequests() {
   const api = "/mithril/api";
   const headers = { "Content-Type": "application/json" };
   const token = () => $("token").value.trim() || "TOKEN";
@@ -120,37 +122,50 @@ function showFactorRequests({ client, user }) {
   const grant = (grant_type, fields) => ({ method: "POST", path: `${api}/tokens`, headers, json: { grant_type, ...fields } });
   const change = (action, json) => ({ method: "PATCH", path: `${api}/users/actions/${action}`,
     headers: { ...headers, Authorization: `Bearer ${token()}` }, json });
-  const { email, password } = user;
-  const { client_id } = client;
+  const login = ({ client: { client_id }, user: { email, password } }) =>
+    grant("password", { email, password, client_id, scope: "app:authorize" });
   $("factor-requests").replaceChildren(
-    readyRequest("Log in with the password", () => grant("password", { email, password, client_id, scope: "app:authorize" }), fillToken),
+    readyRequest("Log in with the password", () => login(ids), fillToken),
     readyRequest("Give the code", () => grant("authorize_2fa_access_token", { token: token(), otp: otp() }), fillToken),
     readyRequest("Send another code", () => grant("refresh_2fa_access_token", { token: token() }), fillToken),
     readyRequest("Ask for another phone", () => change("init_factor", { type: "SMS", factor: $("phone").value.trim() || "PHONE" }), fillToken),
     readyRequest("Approve it by its code", () => change("approve_factor", { otp: otp() }), fillToken));
 }
 
-function showReadyRequests({ client, passcode_token, admin, user }) {
+function makePinRequests() {
   const support = "/api/v4/user/support_pin";
-  const ofUser = `/api/v4/users/${encodeURIComponent(user.user_id)}/support_pin`;
+  const ofUser = () => `/api/v4/users/${encodeURIComponent(ids.user.user_id)}/support_pin`;
   const as = ({ token }) => ({ "PRIVATE-TOKEN": token });
   $("pin-requests").replaceChildren(
-    readyRequest("Create my PIN", () => ({ method: "POST", path: support, headers: as(user) })),
-    readyRequest("Read my PIN", () => ({ method: "GET", path: support, headers: as(user) })),
-    readyRequest("Read a user’s PIN as administrator", () => ({ method: "GET", path: ofUser, headers: as(admin) })),
-    readyRequest("Revoke it as administrator", () => ({ method: "POST", path: `${ofUser}/revoke`, headers: as(admin) })));
+    readyRequest("Create my PIN", () => ({ method: "POST", path: support, headers: as(ids.user) })),
+    readyRequest("Read my PIN", () => ({ method: "GET", path: support, headers: as(ids.user) })),
+    readyRequest("Read a user’s PIN as administrator", () => ({ method: "GET", path: ofUser(), headers: as(ids.admin) })),
+    readyRequest("Revoke it as administrator", () => ({ method: "POST", path: `${ofUser()}/revoke`, headers: as(ids.admin) })));
+}
 
-  const { client_id } = client;
-  const headers = { Authorization: `Bearer ${passcode_token}` };
-  const whose = { purpose: "TEST_PURPOSE", username: user.email };
+function makePasscodeRequests() {
+  const headers = () => ({ Authorization: `Bearer ${ids.passcode_token}` });
+  const client = () => ({ client_id: ids.client.client_id });
+  const whose = () => ({ purpose: "TEST_PURPOSE", username: ids.user.email });
   const passcode = () => $("passcode").value.trim() || "PASSCODE";
   const passcode_id = () => $("passcode-id").value.trim() || "PASSCODE_ID";
-  const post = (path, form) => ({ method: "POST", path, query: { client_id }, headers, form });
+  const get = (path, query) => ({ method: "GET", path, query: { ...query, ...client() }, headers: headers() });
+  const post = (path, form) => ({ method: "POST", path, query: client(), headers: headers(), form });
   $("passcode-requests").replaceChildren(
-    readyRequest("Retrieve", () => ({ method: "GET", path: "/passcode/retrieve", query: { ...whose, client_id }, headers }), fillPasscode),
-    readyRequest("Status", () => ({ method: "GET", path: "/passcode/status", query: { passcode_id: passcode_id(), client_id }, headers })),
-    readyRequest("Consume", () => post("/passcode/consume", { passcode: passcode(), ...whose })),
+    readyRequest("Retrieve", () => get("/passcode/retrieve", whose()), fillPasscode),
+    readyRequest("Status", () => get("/passcode/status", { passcode_id: passcode_id() })),
+    readyRequest("Consume", () => post("/passcode/consume", { passcode: passcode(), ...whose() })),
     readyRequest("Invalidate", () => post("/passcode/invalidate", { passcode_id: passcode_id() })));
+}
+
+/** The requests, made once: what they answered stays when the identities change. */
+function showReadyRequests() {
+  const places = [["pin", makePinRequests], ["passcode", makePasscodeRequests], ["account", makeAccountRequests], ["factor", makeFactorRequests]];
+  for (const [name, make] of places) {
+    const { children } = $(`${name}-requests`);
+    if (children.length === 0) make();
+    else for (const part of children) part.write();
+  }
 }
 
 export function showIdentities(identities) {
@@ -159,6 +174,7 @@ export function showIdentities(identities) {
   $("ready-empty").hidden = there;
   $("ready-body").hidden = !there;
   if (!there) return $("identity-list").replaceChildren();
+  ids = identities;
   const { domain, client, passcode_token, admin, user } = identities;
   const person = ({ user_id, email, login, password, phone, token }) =>
     ({ "user id": user_id, email, login, password, ...(phone && { phone }), token });
@@ -170,7 +186,5 @@ export function showIdentities(identities) {
   $("identity-list").replaceChildren(...groups.map(([name, fields]) =>
     h("div", {}, h("h3", {}, name), h("dl", {}, ...Object.entries(fields).map(([field, text]) =>
       h("div", {}, h("dt", {}, field), value("dd", `${name} ${field}`, h("code", {}, String(text)))))))));
-  showReadyRequests(identities);
-  showAccountRequests(identities);
-  showFactorRequests(identities);
+  showReadyRequests();
 }

@@ -3,7 +3,7 @@
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::support::{Local, read, send};
+use crate::support::{Local, fixture_options, read, send};
 
 #[tokio::test]
 async fn the_demo_identities_have_their_shape() {
@@ -171,6 +171,44 @@ async fn the_page_and_a_mail_come_with_their_policies() {
         send(local.get("/_local/messages/0/html")).await.status(),
         StatusCode::NOT_FOUND
     );
+}
+
+/// An open page goes on when the cloud starts anew under it: it reads what is there, and what is not there yet is announced.
+#[tokio::test]
+async fn identities_are_there_or_announced() {
+    for _ in 0..12 {
+        let mut options = fixture_options();
+        options.port = free_port().await;
+        let url = format!("http://127.0.0.1:{}", options.port);
+        let start = tokio::spawn(Local::start_with(options));
+        let http = reqwest::Client::new();
+        let mut stream = loop {
+            match http.get(format!("{url}/_local/events")).send().await {
+                Ok(response) => break response,
+                Err(_) => tokio::task::yield_now().await,
+            }
+        };
+        let there = async || send(http.get(format!("{url}/_local/identities"))).await.status() == StatusCode::OK;
+        if !there().await {
+            let mut seen = String::new();
+            let announced = async {
+                while !seen.contains(r#"{"what":"identities"}"#) {
+                    let part = stream.chunk().await.expect("the connection holds");
+                    seen.push_str(&String::from_utf8_lossy(&part.expect("the stream goes on")));
+                }
+            };
+            tokio::time::timeout(std::time::Duration::from_secs(20), announced)
+                .await
+                .expect("they are announced");
+            assert!(there().await, "what is announced is there");
+        }
+        start.await.expect("it starts").cloud.stop().await;
+    }
+}
+
+async fn free_port() -> u16 {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    listener.local_addr().expect("it is bound").port()
 }
 
 #[tokio::test]
