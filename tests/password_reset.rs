@@ -119,7 +119,8 @@ async fn login_and_mail_address_are_one_in_any_spelling() {
             "the registered address, not the given one"
         );
         credential(mails[so_far]["text"].as_str().expect("text"));
-        world.advance(121).await;
+        // The longest wait between two mails to one mailbox.
+        world.advance(14_400).await;
     }
     let ask = world.post(RESET).of_a_new_source();
     let ask = ask.json(&json!({ "key": "maria_k", "domain": DOMAIN.to_uppercase() }));

@@ -230,7 +230,7 @@ async fn a_mail_address_has_one_account_in_a_domain() {
     assert_eq!((world.requests().await, world.accounts("second").await.len()), (1, 0));
     // In another domain it is another person's business.
     world.open_domain("club.example", json!({})).await;
-    world.advance(120).await;
+    world.advance(240).await;
     let other = world.link_in("club.example", "first", "same@yandex.ru").await;
     world.confirm(&other, PASSWORD).await.ok(200);
     assert_eq!(world.accounts("first").await.len(), 2);

@@ -436,7 +436,7 @@ async fn a_user_whose_answer_was_lost_is_made_once() {
             let fault = json!({ "service": "dynamodb", "operation": null, "kind": kind, "skip": skip, "times": 99 });
             world.fault(fault).await;
             let got = world.make_user_of("second@yandex.ru", "second").await;
-            refused(&got, 500, "internal_error", "Internal server error.");
+            refused(&got, 503, "internal_error", "Service unavailable. Try later.");
             world.clear_faults().await;
         }
     }
