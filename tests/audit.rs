@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    mithril::{other_than, value},
+    mithril::{other_than, password_grant, value},
     passcode::{PURPOSE, USER},
     world::World,
 };
@@ -110,15 +110,13 @@ async fn each_step_of_a_login_is_written_down() {
 }
 
 #[tokio::test]
-async fn an_unknown_name_leaves_as_much_as_a_known_one() {
+async fn an_unknown_name_costs_as_much_as_a_known_one_and_leaves_no_event() {
     let world = World::new().await;
     let demo = world.demo();
-    for (email, password) in [(demo.email.as_str(), "wrong"), ("nobody@example.org", "wrong")] {
+    for (email, events) in [(demo.email.as_str(), 1), ("nobody@example.org", 0), ("no address", 0)] {
+        let before = world.events().await.len();
         world.invocations().await;
-        let body = json!({
-            "grant_type": "password", "client_id": "heatclinic", "scope": "app:authorize", "email": email, "password": password,
-        });
-        assert_eq!(world.grant(body).await.status, 401);
+        assert_eq!(world.grant(password_grant(email, "wrong")).await.status, 401);
         let [one] = world.invocations().await.try_into().expect("one invocation");
         let calls = one["calls"].as_array().expect("calls").clone();
         let last = calls.last().expect("a call");
@@ -127,6 +125,13 @@ async fn an_unknown_name_leaves_as_much_as_a_known_one() {
             (&json!("PutItem"), &json!("countersign-AuditTable")),
             "{email}"
         );
+        assert_eq!(world.events().await.len(), before + events, "{email}");
+    }
+    // What breaks there is not told either.
+    let rule = json!({ "service": "dynamodb", "operation": "PutItem", "kind": "error", "skip": 0, "times": 1000 });
+    world.fault(rule).await;
+    for email in [demo.email.as_str(), "nobody@example.org"] {
+        assert_eq!(world.grant(password_grant(email, "wrong")).await.status, 401, "{email}");
     }
 }
 

@@ -1,6 +1,7 @@
 //! Functions as Lambda runs them: real processes behind the runtime API, one invocation at a time each.
 
 mod api;
+mod output;
 mod pool;
 mod process;
 

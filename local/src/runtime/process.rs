@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::output::Output;
 use crate::invocations::{Call, Calls};
 use crate::log::Log;
 use crate::random;
@@ -93,6 +93,7 @@ pub(crate) struct Process {
     gone_at: Arc<OnceLock<Instant>>,
     pub(super) init_calls: Calls,
     last_words: Arc<Mutex<String>>,
+    outputs: OnceLock<Vec<Arc<Output>>>,
 }
 
 #[derive(Debug)]
@@ -116,17 +117,24 @@ impl Process {
             blueprint.processes.remove(&id);
             format!("cannot start {}: {error}", blueprint.binary.display())
         })?;
-        let output = [
-            capture(child.stdout.take(), &name, &blueprint.log, None),
-            capture(child.stderr.take(), &name, &blueprint.log, Some(last_words)),
-        ];
-        let [stdout, stderr] = output.map(|reading| {
-            let stop = blueprint.stop.clone();
+        let stdout = child.stdout.take().map(ChildStdout::into_owned_fd);
+        let stderr = child.stderr.take().map(ChildStderr::into_owned_fd);
+        let outputs = [(stdout, None), (stderr, Some(last_words))].map(|(pipe, last_words)| {
+            let pipe = pipe.transpose().ok().flatten()?;
+            Output::new(pipe, name.clone(), Arc::clone(&blueprint.log), last_words)
+                .ok()
+                .map(Arc::new)
+        });
+        let [stdout, stderr] = outputs.each_ref().map(|output| {
+            let (stop, output) = (blueprint.stop.clone(), output.clone());
             blueprint.tasks.spawn(async move {
+                let Some(output) = output else { return };
                 // A grandchild could hold the pipe open for ever.
-                tokio::select! { () = stop.cancelled() => {}, () = reading => {} }
+                tokio::select! { () = stop.cancelled() => {}, () = output.follow() => {} }
             })
         });
+        // Set only here, once.
+        let _ = process.outputs.set(outputs.into_iter().flatten().collect());
         let (kill, gone, gone_at, processes) = (
             process.kill.clone(),
             process.gone.clone(),
@@ -176,6 +184,7 @@ impl Process {
             gone_at: Arc::default(),
             init_calls,
             last_words: Arc::default(),
+            outputs: OnceLock::new(),
         }
     }
 
@@ -237,8 +246,14 @@ impl Process {
         self.waiting.lock().await.recv().await
     }
 
-    /// Takes the answer to `request_id`; false when nobody waits for it.
+    /// Takes the answer to `request_id`; false when nobody waits for it. What the process printed before it answered is in the log
+    /// before anybody has the answer.
     pub(super) fn finish(&self, request_id: &str, reply: Reply) -> bool {
+        self.outputs
+            .get()
+            .into_iter()
+            .flatten()
+            .for_each(|output| output.catch_up());
         let pending = self.seat().pending.take_if(|(pending, _)| pending == request_id);
         pending.is_some_and(|(_, answer)| answer.send(reply).is_ok())
     }
@@ -380,31 +395,4 @@ fn describe(status: ExitStatus) -> String {
 #[cfg(not(unix))]
 fn describe(status: ExitStatus) -> String {
     format!("ended: {status}")
-}
-
-/// Passes each line on to the log, whole and as text.
-fn capture(
-    output: Option<impl AsyncRead + Unpin + Send + 'static>,
-    name: &str,
-    log: &Arc<Log>,
-    last_words: Option<Arc<Mutex<String>>>,
-) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send>> {
-    let (name, log) = (name.to_owned(), Arc::clone(log));
-    Box::pin(async move {
-        let Some(output) = output else { return };
-        let mut output = BufReader::new(output);
-        let mut line = Vec::new();
-        while matches!(output.read_until(b'\n', &mut line).await, Ok(1..)) {
-            let said = String::from_utf8_lossy(&line);
-            let said = said.trim_end();
-            log.function(&name, said);
-            if let Some(last_words) = &last_words
-                && !said.is_empty()
-                && !said.starts_with("note: ")
-            {
-                said.clone_into(&mut last_words.lock().expect("no holder of this lock panics"));
-            }
-            line.clear();
-        }
-    })
 }
