@@ -1,8 +1,12 @@
 //! Ids as callers write them: UUIDs and ULIDs in any letter case, on every route and in every command (contracts.md §5).
 
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
 
 use crate::{
+    mail::said,
     mithril::{USERS, data},
     passcode::{PURPOSE, USER},
     world::World,
@@ -82,4 +86,129 @@ async fn commands_read_ids_in_any_letter_case() {
         .operator(json!({ "command": "show_user", "user_id": maria.id }))
         .await;
     assert_eq!(none, json!({ "error": "no such user" }));
+}
+
+/// Makes a user of the demo domain, of that number.
+async fn create(world: &World, login: &str, number: u64) -> Value {
+    let command = json!({
+        "command": "create_user", "domain": world.id("/domain"), "email": format!("{login}@example.org"), "login": login,
+        "name": login, "password": "correct-horse", "number": number,
+    });
+    world.operator(command).await
+}
+
+#[tokio::test]
+async fn a_number_is_given_once_in_a_domain_and_stays() {
+    let world = World::new().await;
+    let made = create(&world, "maria", u64::MAX).await;
+    let id = made["user_id"].as_str().expect("an id").to_owned();
+    assert_eq!(made["changed"], true);
+    let again = create(&world, "maria", u64::MAX).await;
+    assert_eq!(again, json!({ "user_id": id, "changed": false }));
+    let taken = json!({ "error": "the number is taken in that domain" });
+    assert_eq!(create(&world, "olga", u64::MAX).await, taken);
+    assert_eq!(create(&world, "olga", 123).await, taken, "the demo user's");
+    let other = create(&world, "maria", 7).await;
+    assert!(
+        other["error"]
+            .as_str()
+            .is_some_and(|words| words.contains("another number")),
+        "{other}"
+    );
+    let mut tried = json!({
+        "command": "create_user", "domain": world.id("/domain"), "email": "olga@example.org", "login": "olga", "name": "olga",
+        "password": "correct-horse", "number": 123, "dry_run": true,
+    });
+    assert_eq!(world.operator(tried.clone()).await, taken);
+    tried["number"] = 7.into();
+    assert_eq!(
+        world.operator(tried).await,
+        json!({ "user_id": null, "changed": true, "dry_run": true })
+    );
+
+    let shown = |number: u64| {
+        let command = json!({ "command": "show_user", "domain": world.id("/domain"), "number": number });
+        world.operator(command)
+    };
+    assert_eq!(shown(u64::MAX).await["user_id"], id.as_str());
+    assert_eq!(shown(u64::MAX).await["number"], u64::MAX);
+    let demo = shown(123).await;
+    assert_eq!(
+        (&demo["login"], &demo["user_id"]),
+        (&json!("demo"), &world.ids["user"]["user_id"])
+    );
+    let admin = world
+        .operator(json!({ "command": "show_user", "user_id": world.id("/admin/user_id") }))
+        .await;
+    assert_eq!(admin["number"], Value::Null);
+}
+
+#[tokio::test]
+async fn of_many_who_want_a_number_one_gets_it() {
+    let world = World::new().await;
+    let logins: Vec<_> = (0..8).map(|n| format!("user{n}")).collect();
+    let made = futures_util::future::join_all(logins.iter().map(|login| create(&world, login, 7))).await;
+    let winners: Vec<_> = made.iter().filter(|answer| answer["changed"] == true).collect();
+    assert_eq!(winners.len(), 1, "{made:?}");
+    let taken = json!({ "error": "the number is taken in that domain" });
+    assert_eq!(made.iter().filter(|answer| **answer == taken).count(), 7, "{made:?}");
+    let users = world.rows("UsersTable").await;
+    let holders = users.iter().filter(|row| row["number"]["N"] == "7");
+    assert_eq!(holders.count(), 1);
+    let logins: Vec<_> = users.iter().map(|row| &row["login"]["S"]).collect();
+    assert_eq!(logins.len(), 3, "nothing is left of the others: {logins:?}");
+}
+
+#[tokio::test]
+async fn nothing_of_a_user_who_was_erased_is_good_for_the_next_of_that_number() {
+    let world = World::new().await;
+    let old = create(&world, "maria", 7).await["user_id"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
+    let token = world.token(json!({ "user_id": old, "scopes": ["api"] })).await;
+    let pin = world
+        .post("/api/v4/user/support_pin")
+        .private_token(&token)
+        .send()
+        .await;
+    pin.ok(201);
+    let link = world.reset_link("maria", "maria@example.org").await;
+    // What an erasure that stops half way, or a backup, may leave.
+    let db = world.dynamodb();
+    let mut rows = Vec::new();
+    for table in
+        ["TokensTable", "SupportPinsTable", "PasswordResetRequestsTable"].map(|name| format!("countersign-{name}"))
+    {
+        let found = db.scan().table_name(&table).send().await.expect("the engine answers");
+        let of_user = |row: &HashMap<_, _>| row.get("user_id") == Some(&AttributeValue::S(old.clone()));
+        let found = found.items.unwrap_or_default().into_iter().filter(of_user);
+        rows.extend(found.map(|row| (table.clone(), row)));
+    }
+    assert_eq!(rows.len(), 3, "a token, a PIN and a link: {rows:?}");
+    let erased = world.operator(json!({ "command": "erase_user", "user_id": old })).await;
+    assert_eq!(erased["complete"], true);
+    for (table, row) in rows {
+        let put = db.put_item().table_name(table).set_item(Some(row)).send().await;
+        put.expect("written");
+    }
+    let next = create(&world, "olga", 7).await;
+    assert_eq!(next["user_id"], old.as_str(), "the number leads to the same id");
+    let own = world.get("/api/v4/user/support_pin").private_token(&token).send().await;
+    assert_eq!(own.status, 401);
+    let gone = r#"{"message":"404 Support PIN not found or expired Not Found"}"#;
+    let shown = world.get("/api/v4/users/7/support_pin").private_token(world.admin());
+    shown.send().await.is(404, gone);
+    said(
+        &world.reset(&link, "another-horse").await,
+        404,
+        "request not found or expired",
+    );
+    let fresh = world.token(json!({ "user_id": old, "scopes": ["api"] })).await;
+    world
+        .get("/api/v4/user/support_pin")
+        .private_token(&fresh)
+        .send()
+        .await
+        .is(404, gone);
 }

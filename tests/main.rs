@@ -66,6 +66,7 @@ mod short_passcode;
 mod sms_limits;
 mod sms_words;
 mod support_pin;
+mod support_pin_reach;
 mod tokens;
 mod transport;
 mod users;

@@ -244,14 +244,18 @@ async fn a_user_is_shown_to_whoever_helps() {
     let world = World::new().await;
     let (user, email) = (world.id("/user/user_id").to_owned(), world.id("/user/email").to_owned());
     let by_id = world.operator(json!({ "command": "show_user", "user_id": user })).await;
-    for (name, value) in [("login", "Demo"), ("email", &email)] {
+    for (name, value) in [
+        ("login", json!("Demo")),
+        ("email", json!(email)),
+        ("number", json!(123)),
+    ] {
         let mut command = json!({ "command": "show_user", "domain": world.id("/domain") });
-        command[name] = value.into();
+        command[name] = value;
         assert_eq!(world.operator(command).await, by_id);
     }
     let factor = &by_id["factors"][0];
     let expected = json!({
-        "user_id": user, "domain": "pbx.era-platform.ru", "login": "demo", "email": "d***@pbx.era-platform.ru",
+        "user_id": user, "number": 123, "domain": "pbx.era-platform.ru", "login": "demo", "email": "d***@pbx.era-platform.ru",
         "is_admin": false, "is_blocked": false, "block": null,
         "factors": [{
             "factor_id": factor["factor_id"], "type": "SMS", "factor": "+38088*****30", "is_active": true,

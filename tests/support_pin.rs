@@ -4,25 +4,25 @@ use serde_json::{Value, json};
 
 use crate::world::{Got, World};
 
-const OWN: &str = "/api/v4/user/support_pin";
-const UNAUTHORIZED: &str = r#"{"message":"401 Unauthorized"}"#;
-const FORBIDDEN: &str = r#"{"message":"403 Forbidden"}"#;
-const NO_USER: &str = r#"{"message":"404 User Not Found"}"#;
-const NO_PIN: &str = r#"{"message":"404 Support PIN not found or expired Not Found"}"#;
+pub const OWN: &str = "/api/v4/user/support_pin";
+pub const UNAUTHORIZED: &str = r#"{"message":"401 Unauthorized"}"#;
+pub const FORBIDDEN: &str = r#"{"message":"403 Forbidden"}"#;
+pub const NO_USER: &str = r#"{"message":"404 User Not Found"}"#;
+pub const NO_PIN: &str = r#"{"message":"404 Support PIN not found or expired Not Found"}"#;
 const NO_PIN_TO_REVOKE: &str = r#"{"message":"404 Support PIN not found or already expired Not Found"}"#;
 const DAY: u64 = 86_400;
 
-fn of(id: &str) -> String {
+pub fn of(id: &str) -> String {
     format!("/api/v4/users/{id}/support_pin")
 }
 
-fn revoke(id: &str) -> String {
+pub fn revoke(id: &str) -> String {
     format!("{}/revoke", of(id))
 }
 
 /// The PIN of an answer, after a look at its form.
 #[track_caller]
-fn pin(got: &Got, status: u16) -> String {
+pub fn pin(got: &Got, status: u16) -> String {
     let body = got.ok(status);
     let pin = body["pin"].as_str().expect("a string").to_owned();
     let end = body["expires_at"].as_str().expect("a string");
@@ -39,7 +39,7 @@ fn pin(got: &Got, status: u16) -> String {
     pin
 }
 
-async fn create(world: &World, token: &str) -> String {
+pub async fn create(world: &World, token: &str) -> String {
     pin(&world.post(OWN).private_token(token).send().await, 201)
 }
 
@@ -231,202 +231,6 @@ async fn who_is_not_signed_in_gets_401() {
         assert_eq!(got.header("www-authenticate"), Some("Bearer"));
     }
     assert!(world.rows("SupportPinsTable").await.is_empty(), "nothing was written");
-}
-
-#[tokio::test]
-async fn nobody_acts_as_another_user() {
-    const SUDO: &str = r#"{"message":"403 Forbidden - Sudo is not supported"}"#;
-    let world = World::new().await;
-    let (user, admin) = (world.id("/user/user_id"), world.id("/admin/user_id"));
-    let theirs = create(&world, world.user()).await;
-    let own = create(&world, world.admin()).await;
-    let reading = world.token(json!({ "user_id": admin, "scopes": ["read_api"] })).await;
-    let before = world.state().await;
-    let (shown, revocation) = (of(user), revoke(user));
-    let unknown = of("00000000-0000-4000-8000-000000000000");
-    for (method, path) in [
-        ("POST", OWN),
-        ("GET", OWN),
-        ("GET", &shown),
-        ("GET", &unknown),
-        ("POST", &revocation),
-    ] {
-        for token in [world.admin(), world.user(), &reading] {
-            let ask = || world.ask(method, path).private_token(token);
-            for value in [user, admin, "root", "", "\u{e9}"] {
-                ask().header("sudo", value).send().await.is(403, SUDO);
-            }
-            ask().query(&[("sudo", "root")]).send().await.is(403, SUDO);
-            ask().form(&[("sudo", user)]).send().await.is(403, SUDO);
-            ask().json(&json!({ "sudo": user })).send().await.is(403, SUDO);
-        }
-        let query = format!("{path}?a=%zz&%73udo=root");
-        let got = world.ask(method, &query).bearer(world.admin()).send().await;
-        got.is(403, SUDO);
-        // Who is not signed in learns that, and nothing else.
-        let ask = || world.ask(method, path).header("sudo", "root");
-        ask().send().await.is(401, UNAUTHORIZED);
-        ask()
-            .private_token("glpat-XXXXXXXXXXXXXXXXX")
-            .send()
-            .await
-            .is(401, UNAUTHORIZED);
-    }
-    assert_eq!(world.state().await, before, "nothing was changed");
-    assert_eq!(
-        pin(&world.get(OWN).private_token(world.user()).send().await, 200),
-        theirs
-    );
-    assert_eq!(pin(&world.get(OWN).private_token(world.admin()).send().await, 200), own);
-    world
-        .operator(json!({ "command": "block_user", "user_id": user }))
-        .await;
-    let blocked = world.get(OWN).private_token(world.user()).header("sudo", "root");
-    blocked.send().await.is(403, SUDO);
-}
-
-#[tokio::test]
-async fn a_token_in_the_query_is_refused() {
-    let world = World::new().await;
-    for name in ["private_token", "access_token", "job_token"] {
-        let query = [(name, world.user())];
-        world.post(OWN).query(&query).send().await.is(401, UNAUTHORIZED);
-        world
-            .post(OWN)
-            .query(&query)
-            .private_token(world.user())
-            .send()
-            .await
-            .is(401, UNAUTHORIZED);
-    }
-    assert!(world.rows("SupportPinsTable").await.is_empty());
-}
-
-#[tokio::test]
-async fn who_is_no_administrator_learns_nothing_about_others() {
-    let world = World::new().await;
-    let (other, other_id) = world.new_user("other").await;
-    create(&world, &other).await;
-    let unknown = "00000000-0000-4000-8000-000000000000";
-    let own = world.id("/user/user_id");
-    let mut answers = Vec::new();
-    for id in [other_id.as_str(), unknown, own, "123", "%20", "'"] {
-        for got in [
-            world.get(&of(id)).private_token(world.user()).send().await,
-            world.post(&revoke(id)).private_token(world.user()).send().await,
-        ] {
-            got.is(403, FORBIDDEN);
-            answers.push(got.header("content-length").map(str::to_owned));
-        }
-    }
-    answers.dedup();
-    assert_eq!(answers.len(), 1, "all answers are alike");
-}
-
-#[tokio::test]
-async fn an_owner_cannot_revoke_and_the_pin_stays_readable() {
-    let world = World::new().await;
-    let created = create(&world, world.user()).await;
-    world
-        .post(&revoke(world.id("/user/user_id")))
-        .private_token(world.user())
-        .send()
-        .await
-        .is(403, FORBIDDEN);
-    assert_eq!(
-        pin(&world.get(OWN).private_token(world.user()).send().await, 200),
-        created
-    );
-}
-
-#[tokio::test]
-async fn an_unknown_user_is_not_found_however_the_id_is_spelled() {
-    let world = World::new().await;
-    create(&world, world.user()).await;
-    let id = world.id("/user/user_id");
-    let braces = format!("%7B{id}%7D");
-    let simple = id.replace('-', "");
-    let unknown = "00000000-0000-4000-8000-000000000000";
-    for spelling in [
-        unknown,
-        "123",
-        "%F0%9F%94%91",
-        "%20",
-        &simple,
-        &braces,
-        &"a".repeat(2000),
-    ] {
-        world
-            .get(&of(spelling))
-            .private_token(world.admin())
-            .send()
-            .await
-            .is(404, NO_USER);
-        world
-            .post(&revoke(spelling))
-            .private_token(world.admin())
-            .send()
-            .await
-            .is(404, NO_USER);
-    }
-}
-
-#[tokio::test]
-async fn an_id_is_read_in_any_letter_case() {
-    let world = World::new().await;
-    let created = create(&world, world.user()).await;
-    let upper = world.id("/user/user_id").to_uppercase();
-    let ask = || world.get(&of(&upper)).private_token(world.admin());
-    assert_eq!(pin(&ask().send().await, 200), created);
-    let revocation = world.post(&revoke(&upper)).private_token(world.admin());
-    revocation.send().await.is(202, "{}");
-    ask().send().await.is(404, NO_PIN);
-}
-
-#[tokio::test]
-async fn an_administrator_reads_own_and_is_bound_to_the_domain() {
-    let world = World::new().await;
-    let own = create(&world, world.admin()).await;
-    let got = world
-        .get(&of(world.id("/admin/user_id")))
-        .private_token(world.admin())
-        .send()
-        .await;
-    assert_eq!(pin(&got, 200), own, "one's own id names the caller's row twice");
-
-    let (foreign_admin, _) = world.new_user_in("other.example", "boss", true).await;
-    create(&world, world.user()).await;
-    let id = world.id("/user/user_id");
-    world
-        .get(&of(id))
-        .private_token(&foreign_admin)
-        .send()
-        .await
-        .is(404, NO_USER);
-    world
-        .post(&revoke(id))
-        .private_token(&foreign_admin)
-        .send()
-        .await
-        .is(404, NO_USER);
-}
-
-#[tokio::test]
-async fn there_is_no_way_from_a_pin_to_a_user() {
-    let world = World::new().await;
-    let digits = create(&world, world.user()).await;
-    world
-        .get(&of(&digits))
-        .private_token(world.admin())
-        .send()
-        .await
-        .is(404, NO_USER);
-    let got = world
-        .get(&format!("/api/v4/users/support_pin/{digits}"))
-        .private_token(world.admin())
-        .send()
-        .await;
-    got.is(404, r#"{"error":"404 Not Found"}"#);
 }
 
 #[tokio::test]

@@ -177,6 +177,7 @@ impl Init {
         let base = &login.token;
         let grant = Grant {
             owner: Owner::User(login.user.id),
+            domain: Some(login.user.domain_key()),
             generation: login.user.token_generation,
             session: base.session,
             locale: base.locale.clone(),

@@ -35,8 +35,8 @@ use utoipa::{
 use self::{
     gateway::{ON_EVERY_ANSWER, name_charset, with_gateway},
     parts::{
-        CHALLENGE, any_of, closed, form, json, json_of, named, object, one_of, parameters, reference, repetition,
-        seconds, text, unavailable, uuid, verifies,
+        CHALLENGE, any_of, closed, form, json, json_of, named, number, object, one_of, parameters, reference,
+        repetition, seconds, text, unavailable, uuid, verifies,
     },
 };
 
@@ -300,8 +300,8 @@ fn gitlab(summary: &str, route: &Route) -> OperationBuilder {
                 .name("id")
                 .parameter_in(ParameterIn::Path)
                 .required(Required::True)
-                .description(Some("The user's id"))
-                .schema(Some(uuid())),
+                .description(Some("The user's id, or the number that the operator gave the user"))
+                .schema(Some(OneOfBuilder::new().item(uuid()).item(number()))),
         ),
         false => operation,
     }

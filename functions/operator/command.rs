@@ -87,6 +87,7 @@ pub struct NewUser {
     pub password: String,
     #[serde(default)]
     pub is_admin: bool,
+    pub number: Option<u64>,
 }
 
 /// A user, by the id or by a name in a domain.
@@ -97,6 +98,7 @@ pub struct Who {
     pub domain: Option<String>,
     pub login: Option<String>,
     pub email: Option<String>,
+    pub number: Option<u64>,
 }
 
 #[derive(Deserialize)]

@@ -48,6 +48,7 @@ impl Operator {
         };
         let grant = Grant {
             owner,
+            domain: user.as_ref().map(|user| user.domain_key()),
             generation,
             session: None,
             locale: Locale::default(),

@@ -5,7 +5,7 @@ use countersign_shared::{
     domain::{
         claim,
         factor::{Factor, FactorKey, FactorType},
-        id::{FactorId, UserId},
+        id::{DomainKey, FactorId, UserId, UserNumber},
         name::{DisplayName, DomainName, EmailAddress, Login},
         password::{Password, PasswordHash},
         phone::{NotAPhone, Phone},
@@ -36,6 +36,7 @@ struct Wanted {
     login: Login,
     name: DisplayName,
     is_admin: bool,
+    number: Option<UserNumber>,
 }
 
 impl Operator {
@@ -52,6 +53,7 @@ impl Operator {
             login: field("login", Login::parse(&new.login))?,
             name: field("name", DisplayName::parse(&new.name))?,
             is_admin: new.is_admin,
+            number: new.number.map(number_of).transpose()?,
         };
         let made = |id: Option<UserId>, changed| {
             let id = id.map(|id| id.text());
@@ -60,6 +62,7 @@ impl Operator {
         if let Some(id) = self.user_like(&wanted, run).await? {
             return made(Some(id), false);
         }
+        self.number_is_free(&wanted, run).await?;
         if run.dry {
             self.no_look_alike(&wanted, run).await?;
             return made(None, true);
@@ -67,6 +70,7 @@ impl Operator {
         let password =
             Password::given(&Secret::new(new.password)).expect("128 characters are no longer than any password");
         let new = user::NewUser {
+            number: wanted.number,
             domain: wanted.domain.clone(),
             email: wanted.email.clone(),
             login: wanted.login.clone(),
@@ -84,6 +88,7 @@ impl Operator {
             Committed::No(_) => match self.user_like(&wanted, run).await? {
                 Some(id) => made(Some(id), false),
                 None => {
+                    self.number_is_free(&wanted, run).await?;
                     self.no_look_alike(&wanted, run).await?;
                     Err("the names were taken and given up meanwhile: send the command again".into())
                 }
@@ -115,7 +120,19 @@ impl Operator {
                 Err("there is such a user, with another is_admin: set_admin changes that".into())
             }
             user if user.name.as_str() != wanted.name.as_str() => Err("there is such a user, with another name".into()),
+            user if wanted.number.is_some() && user.number != wanted.number => {
+                Err("there is such a user, with another number or none: a user gets a number when it is made".into())
+            }
             user => Ok(Some(user.id)),
+        }
+    }
+
+    async fn number_is_free(&self, wanted: &Wanted, run: Run<'_>) -> Result<(), Failed> {
+        let Some(number) = wanted.number else { return Ok(()) };
+        let id = UserId::of_number(DomainKey::of(&wanted.domain), number);
+        match self.read_users.get(&id, run.now).await? {
+            None => Ok(()),
+            Some(_) => Err("the number is taken in that domain".into()),
         }
     }
 
@@ -130,10 +147,14 @@ impl Operator {
     }
 
     pub async fn show_user(&self, who: Who, run: Run<'_>) -> Result<Value, Failed> {
-        let named = "show_user takes user_id, or domain with one of login and email";
-        let id = match (who.user_id, who.domain, who.login, who.email) {
-            (Some(id), None, None, None) => user_id_of(&id)?,
-            (None, Some(domain), login, email) => {
+        let named = "show_user takes user_id, or domain with one of login, email and number";
+        let id = match (who.user_id, who.domain, who.login, who.email, who.number) {
+            (Some(id), None, None, None, None) => user_id_of(&id)?,
+            (None, Some(domain), None, None, Some(number)) => {
+                let domain = field("domain", DomainName::parse(&domain))?;
+                UserId::of_number(DomainKey::of(&domain), number_of(number)?)
+            }
+            (None, Some(domain), login, email, None) => {
                 let domain = field("domain", DomainName::parse(&domain))?;
                 let claim = match (login, email) {
                     (Some(login), None) => claim::login(&domain, &field("login", Login::parse(&login))?),
@@ -154,6 +175,7 @@ impl Operator {
         let block = user.lockout.standing(run.now);
         Ok(json!({
             "user_id": user.id.text(),
+            "number": user.number.map(UserNumber::get),
             "domain": user.domain.as_str(),
             "login": user.login.as_str(),
             "email": user.email.masked(),
@@ -286,6 +308,10 @@ fn shown_factor(factor: &Factor) -> Value {
         "factor_id": factor.id.text(), "type": factor.factor_type.name(),
         "factor": factor.value.as_ref().map(Phone::masked), "is_active": factor.is_active,
     })
+}
+
+fn number_of(number: u64) -> Result<UserNumber, Failed> {
+    UserNumber::new(number).ok_or(Failed::from("number is 1 or more"))
 }
 
 pub fn user_id_of(text: &str) -> Result<UserId, Failed> {

@@ -77,6 +77,7 @@ impl Endpoint for Confirm {
         let password = body::accept_password(&domain.passwords, "pwd", &given)?;
 
         let new = NewUser {
+            number: None,
             opts: domain.self_register_template.registered(wanted.email.as_str()),
             domain: wanted.domain,
             email: wanted.email,

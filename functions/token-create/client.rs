@@ -45,6 +45,7 @@ impl Create {
             .map_err(Error::ScopeNotAllowed)?;
         let grant = Grant {
             owner: Owner::Client(id.clone()),
+            domain: None,
             generation: client.token_generation,
             session: None,
             locale: Locale::default(),

@@ -343,6 +343,7 @@ impl Create {
         };
         let grant = Grant {
             owner: Owner::User(user.id),
+            domain: Some(user.domain_key()),
             generation: user.generation_after(&lockout),
             session: Some(session),
             locale: found.domain.locale.clone(),

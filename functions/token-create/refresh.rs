@@ -52,6 +52,7 @@ impl Create {
             let phone = factor.value.as_ref().ok_or(Error::FactorNotSet)?;
             let grant = Grant {
                 owner: Owner::User(user.id),
+                domain: Some(user.domain_key()),
                 generation: user.token_generation,
                 session: old.session,
                 locale: old.locale.clone(),

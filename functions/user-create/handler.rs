@@ -77,6 +77,7 @@ impl Endpoint for Create {
             None => DisplayName::parse(login.as_str()).map_err(|malformed| Invalid::malformed("name", malformed))?,
         };
         let mut new = NewUser {
+            number: None,
             domain: domain.name,
             email: wanted.email,
             login,

@@ -14,6 +14,8 @@ use crate::runtime::Failure;
 pub(crate) const DOMAIN: &str = "pbx.era-platform.ru";
 /// The demo tenant's client.
 const CLIENT: &str = "heatclinic";
+/// The demo user's number, by which administrators may name the user (`/api/v4/users/123/support_pin`).
+const NUMBER: u64 = 123;
 /// The demo user's phone, to which codes are sent.
 const PHONE: &str = "+380881234530";
 /// Demo tokens live as long as the operator's function lets a token live.
@@ -233,7 +235,7 @@ impl<'c> Operator<'c> {
                 &["client_id", "client_secret"],
             )
             .await?;
-        let mut user = self.person("demo", "Demo User", false).await?;
+        let mut user = self.person("demo", "Demo User", false, Some(NUMBER)).await?;
         let factor = json!({ "command": "set_factor", "user_id": user["user_id"], "type": "SMS", "factor": PHONE });
         self.command(factor, &["factor_id"]).await?;
         user["phone"] = PHONE.into();
@@ -241,7 +243,7 @@ impl<'c> Operator<'c> {
             "domain": DOMAIN,
             "client": { "client_id": client["client_id"], "client_secret": client["client_secret"] },
             "passcode_token": self.passcode_token().await?,
-            "admin": self.person("admin", "Demo Admin", true).await?,
+            "admin": self.person("admin", "Demo Admin", true, None).await?,
             "user": user,
         }))
     }
@@ -256,7 +258,7 @@ impl<'c> Operator<'c> {
         Ok(identities)
     }
 
-    async fn person(&self, login: &str, name: &str, is_admin: bool) -> Result<Value, String> {
+    async fn person(&self, login: &str, name: &str, is_admin: bool, number: Option<u64>) -> Result<Value, String> {
         let (email, password) = (format!("{login}@{DOMAIN}"), random::text(ALPHABET, 16));
         let command = json!({
             "command": "create_user",
@@ -266,6 +268,7 @@ impl<'c> Operator<'c> {
             "name": name,
             "password": password,
             "is_admin": is_admin,
+            "number": number,
         });
         let user_id = self.command(command, &["user_id"]).await?["user_id"].take();
         let token = self.user_token(&user_id, is_admin).await?;

@@ -284,6 +284,7 @@ impl LetIn<'_> {
         let session = Session::draw(&mut SysRng)?;
         let grant = Grant {
             owner: Owner::User(user.id),
+            domain: Some(user.domain_key()),
             generation: user.generation_after(&lockout),
             session: Some(session),
             locale: token.locale.clone(),

@@ -29,6 +29,14 @@ pub(super) fn uuid() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String).format(Some(format))
 }
 
+/// A user's number, in a path.
+pub(super) fn number() -> ObjectBuilder {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .pattern(Some("^[1-9][0-9]{0,19}$"))
+        .examples(["123"])
+}
+
 /// Seconds, in `Retry-After`.
 pub(super) fn seconds() -> Header {
     let seconds = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0));

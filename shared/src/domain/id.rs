@@ -1,11 +1,16 @@
 //! Identifiers. None of them is a secret; each is parsed at the door and trusted afterwards.
 
 use rand::TryCryptoRng;
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::secret::{NoEntropy, random_bytes};
+use super::{
+    name::DomainName,
+    secret::{NoEntropy, framed, random_bytes},
+};
 
-/// A user: a random UUID (version 4), in its canonical lower-case text form.
+/// A user: a random UUID (version 4), or one that is derived from a number (version 8, RFC 9562 §5.8), in its canonical
+/// lower-case text form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct UserId(Uuid);
 
@@ -16,6 +21,14 @@ impl UserId {
     /// [`NoEntropy`] when the generator fails.
     pub fn draw(rng: &mut impl TryCryptoRng) -> Result<Self, NoEntropy> {
         random(rng).map(Self)
+    }
+
+    /// The id of the user who has that number in that domain. Another domain's user of the same number has another id.
+    #[must_use]
+    pub fn of_number(domain: DomainKey, number: UserNumber) -> Self {
+        let digest = Sha256::digest(framed(&[b"user's number", &domain.0, &number.0.to_be_bytes()]));
+        let half = *digest.first_chunk().expect("a digest has 32 bytes");
+        Self(uuid::Builder::from_custom_bytes(half).into_uuid())
     }
 
     /// Reads the form 8-4-4-4-12 in any letter case; anything else names nobody.
@@ -40,6 +53,56 @@ impl UserId {
     #[must_use]
     pub fn text(&self) -> String {
         self.0.hyphenated().to_string()
+    }
+}
+
+/// A number by which GitLab's callers know a user: once in a domain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UserNumber(u64);
+
+impl UserNumber {
+    /// A number above zero.
+    #[must_use]
+    pub fn new(number: u64) -> Option<Self> {
+        (number > 0).then_some(Self(number))
+    }
+
+    /// Reads decimal digits without leading zeros; `None` for anything else and for what has more than 64 bits.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let well_formed = text.bytes().all(|b| b.is_ascii_digit()) && !text.starts_with('0');
+        Self::new(text.parse().ok().filter(|_| well_formed)?)
+    }
+
+    /// The number.
+    #[must_use]
+    pub fn get(self) -> u64 {
+        self.0
+    }
+}
+
+/// A domain, as the tokens of its users carry it: half of a digest of its name. Not a secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DomainKey([u8; 16]);
+
+impl DomainKey {
+    /// That of a domain.
+    #[must_use]
+    pub fn of(domain: &DomainName) -> Self {
+        let digest = Sha256::digest(framed(&[b"domain", domain.as_str().as_bytes()]));
+        Self(*digest.first_chunk().expect("a digest has 32 bytes"))
+    }
+
+    /// From its 16 bytes.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// Its 16 bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
     }
 }
 
@@ -128,6 +191,46 @@ mod tests {
         ] {
             assert_eq!(UserId::parse(&other), None, "{other}");
             assert_eq!(FactorId::parse(&other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_number_is_written_in_one_way() {
+        for (text, number) in [
+            ("1", Some(1)),
+            ("123", Some(123)),
+            ("18446744073709551615", Some(u64::MAX)),
+            ("18446744073709551616", None),
+            ("0", None),
+            ("0123", None),
+            ("+123", None),
+            ("-1", None),
+            ("1.0", None),
+            ("1e3", None),
+            ("123 ", None),
+            ("١٢٣", None),
+            ("１２３", None),
+            ("", None),
+        ] {
+            assert_eq!(UserNumber::parse(text).map(UserNumber::get), number, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_number_leads_to_one_id_in_each_domain() {
+        let domain = |name: &str| DomainKey::of(&DomainName::parse(name).expect("a domain"));
+        let id =
+            |name: &str, number| UserId::of_number(domain(name), UserNumber::new(number).expect("above zero")).text();
+        // From an independent implementation: SHA-256 over the parts, each behind its length in eight bytes.
+        assert_eq!(id("pbx.era-platform.ru", 123), "7b7634c6-dbfb-8937-8cf2-f631cc7ff576");
+        let ids = [
+            id("pbx.era-platform.ru", 123),
+            id("pbx.era-platform.ru", 124),
+            id("other.example", 123),
+        ];
+        for (at, one) in ids.iter().enumerate() {
+            assert_eq!(&one[14..15], "8", "{one}");
+            assert!(!ids[..at].contains(one), "{one}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! Bearer tokens: opaque, 256 random bits, stored as digests.
 //!
-//! A token's text names its owner before its secret (`u<user>.<secret>`, `c<client>.<secret>`), so that the
-//! token's row and its owner's can be read together, in one call. The owner's row holds the generation under which
+//! A token's text names its owner before its secret (`u<user><domain>.<secret>`, `c<client>.<secret>`), so that the
+//! token's row, its owner's and that of a user whom the call names by a number can be read together, in one call. The owner's row holds the generation under which
 //! tokens are good: a block, or the end of all of an owner's tokens, is one write and is seen by the next check.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -9,7 +9,7 @@ use rand::TryCryptoRng;
 use uuid::Uuid;
 
 use super::{
-    id::{ClientId, UserId},
+    id::{ClientId, DomainKey, UserId},
     locale::Locale,
     phone::Phone,
     scope::Scope,
@@ -133,6 +133,8 @@ pub struct Token {
 pub struct Grant {
     /// Who it acts for.
     pub owner: Owner,
+    /// The domain of the user that it acts for.
+    pub domain: Option<DomainKey>,
     /// The owner's generation, as read.
     pub generation: u64,
     /// The session that it belongs to, if a login gave it.
@@ -157,7 +159,10 @@ impl Token {
     pub fn issue(grant: Grant, rng: &mut impl TryCryptoRng, now: Timestamp) -> Result<(Self, Secret), NoEntropy> {
         let secret = random_token(rng)?;
         let owner = match &grant.owner {
-            Owner::User(id) => format!("u{}", URL_SAFE_NO_PAD.encode(id.as_bytes())),
+            Owner::User(id) => {
+                let domain = grant.domain.as_ref().map_or(&[][..], |domain| domain.as_bytes());
+                format!("u{}", URL_SAFE_NO_PAD.encode([id.as_bytes(), domain].concat()))
+            }
             Owner::Client(id) => format!("c{}", URL_SAFE_NO_PAD.encode(id.as_str())),
         };
         let text = Secret::new(format!("{owner}.{}", secret.expose()));
@@ -208,6 +213,8 @@ impl Token {
 pub struct Presented {
     /// The owner that the text names.
     pub owner: Owner,
+    /// The domain that the text names: the owner's, if the token's row is there.
+    pub domain: Option<DomainKey>,
     /// Digest of the whole text: the key of its row.
     pub digest: Digest,
 }
@@ -226,13 +233,21 @@ impl Presented {
         }
         let (kind, id) = owner.split_at_checked(1)?;
         let id = URL_SAFE_NO_PAD.decode(id).ok()?;
-        let owner = match kind {
-            "u" => Owner::User(UserId::from_bytes(id.try_into().ok()?)),
-            "c" => Owner::Client(ClientId::parse(&String::from_utf8(id).ok()?)?),
+        let (owner, domain) = match kind {
+            "u" => {
+                let (id, domain) = id.split_first_chunk()?;
+                let domain = match domain {
+                    [] => None,
+                    domain => Some(DomainKey::from_bytes(domain.try_into().ok()?)),
+                };
+                (Owner::User(UserId::from_bytes(*id)), domain)
+            }
+            "c" => (Owner::Client(ClientId::parse(&String::from_utf8(id).ok()?)?), None),
             _ => return None,
         };
         Some(Self {
             owner,
+            domain,
             digest: Digest::of(&Secret::new(text.to_owned())),
         })
     }
@@ -243,10 +258,12 @@ pub(crate) mod tests {
     use rand::rngs::SysRng;
 
     use super::*;
+    use crate::domain::user::tests::user;
 
     pub(crate) fn grant(owner: Owner) -> Grant {
         Grant {
             owner,
+            domain: None,
             generation: 0,
             client: ClientId::parse("heatclinic").expect("well-formed"),
             kind: Kind::Access,
@@ -267,14 +284,36 @@ pub(crate) mod tests {
             assert_eq!(read.owner, token.owner);
             assert!(read.digest.matches(&token.digest));
             assert_eq!(token.expires_at, Timestamp::from_seconds(60));
+            assert_eq!(read.domain, None);
             let secret = text.expose().split_once('.').expect("two parts").1;
             assert_eq!(URL_SAFE_NO_PAD.decode(secret).expect("base64url").len(), 32, "256 bits");
         }
     }
 
     #[test]
+    fn a_users_token_leads_to_the_users_domain() {
+        let user = user();
+        let domain = DomainKey::of(&user.domain);
+        let grant = Grant {
+            domain: Some(domain),
+            ..grant(Owner::User(user.id))
+        };
+        let (token, text) = Token::issue(grant, &mut SysRng, Timestamp::from_seconds(100)).expect("entropy");
+        let read = Presented::parse(text.expose()).expect("our own text");
+        assert_eq!((&read.owner, read.domain), (&token.owner, Some(domain)));
+        // Whoever writes another domain into a token has another token.
+        let other = DomainKey::from_bytes([7; 16]);
+        let owner = URL_SAFE_NO_PAD.encode([&user.id.as_bytes()[..], other.as_bytes()].concat());
+        let secret = text.expose().split_once('.').expect("two parts").1;
+        let forged = Presented::parse(&format!("u{owner}.{secret}")).expect("well-formed");
+        assert_eq!(forged.domain, Some(other));
+        assert!(!forged.digest.matches(&token.digest));
+    }
+
+    #[test]
     fn what_we_cannot_have_issued_is_nothing() {
         let secret = "A".repeat(43);
+        let (short, between) = (URL_SAFE_NO_PAD.encode([1; 15]), URL_SAFE_NO_PAD.encode([1; 24]));
         let long = format!("c{}.{secret}", "Y".repeat(100));
         for text in [
             "",
@@ -282,6 +321,8 @@ pub(crate) mod tests {
             "glpat-XXXXXXXXXXXXXXXXX",
             &secret,
             &format!("u.{secret}"),
+            &format!("u{short}.{secret}"),
+            &format!("u{between}.{secret}"),
             &format!("é.{secret}"),
             &long,
         ] {

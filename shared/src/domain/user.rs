@@ -6,11 +6,11 @@ use rand::TryCryptoRng;
 
 use super::{
     claim,
-    id::{ClientId, UserId},
+    id::{ClientId, DomainKey, UserId, UserNumber},
     lockout::Lockout,
     name::{DisplayName, DomainName, EmailAddress, Login},
     password::PasswordHash,
-    secret::NoEntropy,
+    secret::{NoEntropy, random_bytes},
     tenant::Options,
     time::Timestamp,
     token::{Session, Token},
@@ -21,6 +21,8 @@ use super::{
 pub struct User {
     /// Who.
     pub id: UserId,
+    /// A number that leads to the user, once in the domain: the id is derived from it.
+    pub number: Option<UserNumber>,
     /// The domain (tenant) of the account.
     pub domain: DomainName,
     /// Mail address, once in the domain.
@@ -59,6 +61,8 @@ pub type Sessions = BTreeMap<ClientId, Session>;
 /// What a new account is made of.
 #[derive(Clone, Debug)]
 pub struct NewUser {
+    /// A number that leads to the user, if there is to be one.
+    pub number: Option<UserNumber>,
     /// The domain (tenant) of the account.
     pub domain: DomainName,
     /// Mail address.
@@ -76,12 +80,16 @@ pub struct NewUser {
 }
 
 impl User {
-    /// Makes an account with a random id.
+    /// Makes an account, with a random id where it has no number.
+    ///
+    /// Whoever gets the number of a user who was erased gets that id again. Nothing that was issued to the one before may be good
+    /// for the next: so the generation begins at a random number.
     ///
     /// # Errors
     /// [`NoEntropy`] when the generator fails.
     pub fn new(new: NewUser, rng: &mut impl TryCryptoRng, now: Timestamp) -> Result<Self, NoEntropy> {
         let NewUser {
+            number,
             domain,
             email,
             login,
@@ -90,8 +98,17 @@ impl User {
             opts,
             is_admin,
         } = new;
+        let (id, token_generation) = match number {
+            Some(number) => {
+                // With room above for all that will be counted.
+                let generation = u64::from_be_bytes(random_bytes(rng)?) >> 2;
+                (UserId::of_number(DomainKey::of(&domain), number), generation)
+            }
+            None => (UserId::draw(rng)?, 0),
+        };
         Ok(Self {
-            id: UserId::draw(rng)?,
+            id,
+            number,
             looks: claim::looks(&domain, &login),
             domain,
             email,
@@ -102,11 +119,17 @@ impl User {
             is_admin,
             lockout: Lockout::default(),
             sessions: Sessions::new(),
-            token_generation: 0,
+            token_generation,
             inserted_at: now,
             updated_at: now,
             changed_by: String::new(),
         })
+    }
+
+    /// The domain, as tokens carry it.
+    #[must_use]
+    pub fn domain_key(&self) -> DomainKey {
+        DomainKey::of(&self.domain)
     }
 
     /// Whether this administrator's word reaches `other`: only within one domain.
@@ -146,6 +169,7 @@ pub(crate) mod tests {
     pub(crate) fn user() -> User {
         User {
             id: UserId::draw(&mut SysRng).expect("entropy"),
+            number: None,
             domain: DomainName::parse("pbx.era-platform.ru").expect("a domain"),
             email: EmailAddress::parse("my.address@yandex.ru").expect("an address"),
             login: Login::parse("my_login").expect("a login"),

@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::{
     domain::{
-        id::{ClientId, UserId},
+        id::{ClientId, UserId, UserNumber},
         lockout::{Block, Lockout, Why},
         name::{DisplayName, DomainName, EmailAddress, Login},
         password::PasswordHash,
@@ -28,7 +28,7 @@ impl Row for User {
     }
 
     fn to_item(&self) -> Item {
-        Writer::default()
+        let row = Writer::default()
             .with(Self::KEY, text(self.id.text()))
             .with("domain", text(self.domain.as_str()))
             .with("email", text(self.email.as_str()))
@@ -43,14 +43,22 @@ impl Row for User {
             .with("client_sessions", sessions_of(&self.sessions))
             .with("inserted_at", time(self.inserted_at))
             .with("updated_at", time(self.updated_at))
-            .with("changed_by", text(&self.changed_by))
-            .item()
+            .with("changed_by", text(&self.changed_by));
+        match self.number {
+            Some(given) => row.with("number", number(given.get())),
+            None => row,
+        }
+        .item()
     }
 
     fn from_item(item: &Item) -> Result<Self, Corrupt> {
         let row = Reader(item);
         Ok(Self {
             id: row.parsed(Self::KEY, UserId::parse)?,
+            number: match row.has("number") {
+                true => Some(UserNumber::new(row.number("number")?).ok_or(Corrupt("number"))?),
+                false => None,
+            },
             domain: row.parsed("domain", |text| DomainName::parse(text).ok())?,
             email: row.parsed("email", |text| EmailAddress::parse(text).ok())?,
             login: row.parsed("login", |text| Login::parse(text).ok())?,
