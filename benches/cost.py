@@ -176,13 +176,18 @@ def secrets():
     return template().count("Type: AWS::SecretsManager::Secret")
 
 
+def keys():
+    return template().count("Type: AWS::KMS::Key")
+
+
 def idle(price):
-    return secrets() * price["secret_month"] + alarmed() * price["alarm_metric_month"] + price["dashboard_month"]
+    return secrets() * price["secret_month"] + keys() * price["kms_key_month"] + alarmed() * price["alarm_metric_month"] + price["dashboard_month"]
 
 
 def a_month_of_nothing(price):
     rows = [
         [f"{secrets()} secrets", f"{secrets() * price['secret_month']:.2f}", "always"],
+        ["a key for mail events", f"{keys() * price['kms_key_month']:.2f}", "`EncryptMailEvents=false` spares it; it is as much again after a year and after two, when KMS has rotated it"],
         [f"{alarmed()} metrics that alarms look at", f"{alarmed() * price['alarm_metric_month']:.2f}", "`Alarms=false` spares it"],
         ["a dashboard", f"{price['dashboard_month']:.2f}", "`Dashboard=false` spares it; an account's first three are free"],
         ["**in all**", f"**{idle(price):.2f}**", ""],

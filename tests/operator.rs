@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::{
+    mail::{CHECK_MAIL, DOMAIN},
+    world::World,
+};
 
 /// Every table and every key.
 pub async fn state(world: &World) -> String {
@@ -190,6 +193,51 @@ async fn the_log_says_about_whom() {
     for line in blocks {
         assert_eq!(line["subject"], format!("user:{user}"));
         assert!(line["request_id"].as_str().is_some_and(|id| !id.is_empty()), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn mail_comes_from_a_sender_that_the_deployment_lists() {
+    let world = World::with(&[("MailSenders", "hello@pbx.era-platform.ru,*@mail.pbx.era-platform.ru")]).await;
+    let set = async |sender: &str| {
+        let command =
+            json!({ "command": "set_domain", "domain": DOMAIN, "sender": sender, "self_register_allowed": true });
+        world.operator(command).await
+    };
+    for sender in [
+        "ceo@pbx.era-platform.ru",
+        "Hello@pbx.era-platform.ru",
+        "a@other.pbx.era-platform.ru",
+    ] {
+        let answer = set(sender).await;
+        assert_eq!(
+            answer["error"], "sender must be one that the parameter MailSenders lists",
+            "{sender}"
+        );
+    }
+    // Its role lets a function send as each of these.
+    for (n, sender) in [
+        "hello@pbx.era-platform.ru",
+        "any@mail.pbx.era-platform.ru",
+        "no-reply@pbx.era-platform.ru",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        assert_eq!(set(sender).await["sender"], sender);
+        let email = format!("login{n}@example.org");
+        world
+            .register(&format!("login{n}"), &email)
+            .send()
+            .await
+            .is(200, CHECK_MAIL);
+        let mails = world.get("/_local/messages?full=true").local().await;
+        let mail = mails
+            .as_array()
+            .and_then(|mails| mails.last())
+            .cloned()
+            .unwrap_or_default();
+        assert_eq!((&mail["from"], &mail["to"]), (&json!(sender), &json!(email)));
     }
 }
 

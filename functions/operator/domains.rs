@@ -137,12 +137,15 @@ impl DomainForm {
 
 fn sender(address: &str, mail_domain: &MailDomain) -> Result<EmailAddress, Failed> {
     let address = field("sender", EmailAddress::parse(address))?;
-    match (mail_domain.sends_for(&address), mail_domain.name()) {
-        (true, _) => Ok(address),
-        (false, Some(name)) => Err(Failed::Refused(format!(
+    match mail_domain.name() {
+        None => Err("a sender needs the parameter MailDomain".into()),
+        Some(name) if !mail_domain.covers(&address) => Err(Failed::Refused(format!(
             "sender must be an address at {name} or below it"
         ))),
-        (false, None) => Err("a sender needs the parameter MailDomain".into()),
+        Some(_) if !mail_domain.sends_for(&address) => {
+            Err("sender must be one that the parameter MailSenders lists".into())
+        }
+        Some(_) => Ok(address),
     }
 }
 

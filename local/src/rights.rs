@@ -15,6 +15,14 @@ use crate::template::{Function, Template};
 pub(crate) struct Right {
     pub(crate) action: String,
     pub(crate) resource: Resource,
+    pub(crate) condition: Option<Condition>,
+}
+
+/// `StringLike`: what is known of a call by that key is like one of these.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Condition {
+    pub(crate) key: String,
+    pub(crate) patterns: Vec<String>,
 }
 
 /// What a right is about.
@@ -39,6 +47,8 @@ pub(crate) struct Role {
 pub(crate) struct Need {
     pub(crate) action: String,
     pub(crate) resources: Vec<String>,
+    /// What conditions may ask about.
+    pub(crate) context: Option<(&'static str, String)>,
 }
 
 impl Need {
@@ -47,7 +57,18 @@ impl Need {
         Self {
             action,
             resources: vec![resource],
+            context: None,
         }
+    }
+}
+
+impl Condition {
+    fn holds(&self, need: &Need) -> bool {
+        let value = need.context.as_ref().filter(|(key, _)| *key == self.key);
+        value.is_some_and(|(_, value)| {
+            let mut patterns = self.patterns.iter();
+            patterns.any(|pattern| is_like(pattern.as_bytes(), value.as_bytes()))
+        })
     }
 }
 
@@ -69,7 +90,9 @@ impl Right {
                 .any(|pattern| is_like(pattern.as_bytes(), resource.as_bytes())),
         };
         let (pattern, action) = (self.action.to_ascii_lowercase(), need.action.to_ascii_lowercase());
-        is_like(pattern.as_bytes(), action.as_bytes()) && need.resources.iter().any(fits)
+        is_like(pattern.as_bytes(), action.as_bytes())
+            && need.resources.iter().any(fits)
+            && self.condition.as_ref().is_none_or(|condition| condition.holds(need))
     }
 
     /// Whether the right is used by Lambda in the function's name, and no call of the function shows that it is: the
@@ -223,12 +246,40 @@ mod tests {
             let right = Right {
                 action: action.to_owned(),
                 resource,
+                condition: None,
             };
             let need = Need {
                 action: needed.to_owned(),
                 resources: resources.iter().map(|&resource| resource.to_owned()).collect(),
+                context: None,
             };
             assert_eq!(right.allows(&need), expected, "{right} for {need:?}");
+        }
+    }
+
+    #[test]
+    fn a_right_may_have_a_condition() {
+        let right = Right {
+            action: "s:Get".to_owned(),
+            resource: Resource::Like("a".to_owned()),
+            condition: Some(Condition {
+                key: "s:From".to_owned(),
+                patterns: vec!["a@b".to_owned(), "*@c".to_owned()],
+            }),
+        };
+        for (context, expected) in [
+            (None, false),
+            (Some(("s:From", "a@b")), true),
+            (Some(("s:From", "b@c")), true),
+            (Some(("s:From", "A@b")), false),
+            (Some(("s:From", "b@b")), false),
+            (Some(("s:To", "a@b")), false),
+        ] {
+            let need = Need {
+                context: context.map(|(key, value)| (key, value.to_owned())),
+                ..Need::new("s:Get".to_owned(), "a".to_owned())
+            };
+            assert_eq!(right.allows(&need), expected, "{need:?}");
         }
     }
 }

@@ -32,7 +32,7 @@ use crate::{
     domain::{
         key::{Answers, OtpCodes, Passcodes, Purpose, SupportPins},
         name::EmailAddress,
-        sender::Sender,
+        sender::{self, Sender},
         time::Timestamp,
     },
     http::serve::{Endpoint, serve},
@@ -162,7 +162,7 @@ impl Edge {
     pub fn mailer(&self) -> Result<Mailer, Refused> {
         let configuration_set = self.required("MAIL_CONFIGURATION_SET");
         let domain = self.mail_domain()?;
-        let address = format!("no-reply@{}", domain.as_str());
+        let address = sender::default(domain.as_str());
         let sender = Sender {
             address: EmailAddress::parse(&address).expect("a mail domain makes addresses"),
             name: None,

@@ -22,7 +22,7 @@ use crate::{
         name::{DomainName, EmailAddress},
         passcode::{self, Shape},
         password::Cost,
-        sender::MailDomain,
+        sender::{self, MailDomain},
         support_pin, suppression,
         throttle::Limits,
         waits::Waits,
@@ -296,7 +296,7 @@ impl Edge {
     pub fn mail_domain(&self) -> Result<DomainName, Refused> {
         let text = self.text("MAIL_DOMAIN").unwrap_or_default();
         // What makes no mail address is no domain for mail.
-        let address = EmailAddress::parse(&format!("no-reply@{text}"));
+        let address = EmailAddress::parse(&sender::default(text));
         let domain = address.and_then(|address| DomainName::parse(address.domain()));
         domain.map_err(|_| {
             self.refuse(
@@ -311,9 +311,10 @@ impl Edge {
     /// # Errors
     /// [`Refused`].
     pub fn mail_domain_if_any(&self) -> Result<MailDomain, Refused> {
+        let senders = self.text("MAIL_SENDERS").unwrap_or_default();
         match self.text("MAIL_DOMAIN") {
-            None => Ok(MailDomain::new(None)),
-            Some(_) => self.mail_domain().map(|domain| MailDomain::new(Some(domain))),
+            None => Ok(MailDomain::new(None, senders)),
+            Some(_) => self.mail_domain().map(|domain| MailDomain::new(Some(domain), senders)),
         }
     }
 

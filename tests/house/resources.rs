@@ -124,6 +124,36 @@ fn tables_are_as_their_rows_are_written() {
 }
 
 #[test]
+fn mail_events_are_encrypted_and_ses_may_still_publish_them() {
+    let template = Template::read();
+    let mut broken = Vec::new();
+    let resources = &template.0["Resources"];
+    let wanted =
+        json!({ "!If": ["EncryptsMailEvents", { "!GetAtt": "MailEventsKey.Arn" }, { "!Ref": "AWS::NoValue" }] });
+    if resources["MailEvents"]["Properties"]["KmsMasterKeyId"] != wanted {
+        broken.push(format!(
+            "MailEvents holds mail addresses in plain text: write KmsMasterKeyId {wanted}"
+        ));
+    }
+    let policy = &resources["MailEventsKey"]["Properties"]["KeyPolicy"];
+    let ses = json!({
+        "Effect": "Allow",
+        "Principal": { "Service": "ses.amazonaws.com" },
+        "Action": ["kms:GenerateDataKey", "kms:Decrypt"],
+        "Resource": "*",
+        "Condition": { "StringLike": { "kms:EncryptionContext:aws:sns:topicArn": {
+            "!Sub": "arn:${AWS::Partition}:sns:${AWS::Region}:${AWS::AccountId}:*",
+        } } },
+    });
+    if !list(&policy["Statement"]).contains(&&ses) {
+        broken.push(format!(
+            "SES cannot publish what it encrypts: add to the policy of MailEventsKey {ses}"
+        ));
+    }
+    verdict(broken);
+}
+
+#[test]
 fn keys_are_generated_and_kept() {
     let template = Template::read();
     let mut broken = Vec::new();

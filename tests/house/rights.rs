@@ -31,6 +31,14 @@ const MAILER: &[&str] = &[
     "ses:SendEmail on configuration-set/${MailConfiguration}",
 ];
 
+/// The condition under which a `Mailer` sends: as the deployment's senders, and as nobody else at the domain.
+fn senders() -> Value {
+    let listed = json!({ "!Sub": "no-reply@${MailDomain},${MailSenders}" });
+    let any = json!({ "!Sub": "*@${MailDomain},*@*.${MailDomain}" });
+    let patterns = json!({ "!Split": [",", { "!If": ["ListsMailSenders", listed, any] }] });
+    json!({ "StringLike": { "ses:FromAddress": patterns } })
+}
+
 /// All topics. A phone number is no resource that a statement could name: what may be published on is all but these.
 const TOPICS: &str = "arn:${AWS::Partition}:sns:*:*:*";
 
@@ -296,11 +304,22 @@ fn allowed(id: &str, role: &Value, broken: &mut Vec<String>) -> Vec<String> {
                 broken.push(format!("{id} has a statement that allows nothing: remove it"));
             }
             for (key, _) in entries(statement) {
-                if !["Effect", "Action", "Resource", "NotResource"].contains(&key) {
+                if !["Effect", "Action", "Resource", "NotResource", "Condition"].contains(&key) {
                     broken.push(format!(
                         "{id} has a statement with {key}, which nothing here reads: leave it out"
                     ));
                 }
+            }
+            let sends = list(&statement["Action"]).contains(&&json!("ses:SendEmail"));
+            match (sends, &statement["Condition"]) {
+                (true, condition) if *condition != senders() => broken.push(format!(
+                    "{id} may send as anybody at the domain: give its ses:SendEmail the Condition {}",
+                    senders()
+                )),
+                (false, condition) if !condition.is_null() => {
+                    broken.push(format!("{id} has a Condition, which nothing here reads: leave it out"))
+                }
+                (_, _) => {}
             }
             let named = list(&statement["Resource"]).into_iter().map(|resource| ("", resource));
             let others = list(&statement["NotResource"]).into_iter();
@@ -384,7 +403,7 @@ fn nothing_is_allowed_by_a_star() {
     let template = Template::read();
     let mut broken = Vec::new();
     for (id, role) in template.resources("AWS::IAM::Role") {
-        for text in texts(&without_phones(&role["Properties"])) {
+        for text in texts(&without_phones_and_conditions(&role["Properties"])) {
             let table = text.strip_prefix("${").and_then(|text| text.split_once(".Arn}"));
             let lists = table.is_some_and(|(table, _)| text == streams(table));
             if text.contains('*') && !lists {
@@ -464,13 +483,17 @@ fn nothing_but_tracing_is_allowed_outside_of_roles() {
     verdict(broken);
 }
 
-/// A role's properties without what lets it send to phones: the one statement that says what it does not allow.
-fn without_phones(properties: &Value) -> Value {
+/// A role's properties without its conditions, and without what lets it send to phones: the one statement that says what it does not allow.
+fn without_phones_and_conditions(properties: &Value) -> Value {
     let mut properties = properties.clone();
     let phones = json!({ "Effect": "Allow", "Action": "sns:Publish", "NotResource": { "!Sub": TOPICS } });
     for policy in properties["Policies"].as_array_mut().into_iter().flatten() {
         if let Some(statements) = policy["PolicyDocument"]["Statement"].as_array_mut() {
             statements.retain(|statement| *statement != phones);
+            for statement in statements {
+                // A condition only takes away; `allowed` holds which one it is.
+                statement.as_object_mut().map(|entries| entries.remove("Condition"));
+            }
         }
     }
     properties

@@ -31,12 +31,17 @@ pub(super) fn needs(service: Service, operation: &str, body: &[u8], secrets: &Se
             let domain = sender.rsplit_once('@').map_or(sender, |(_, domain)| domain);
             let above = domain.match_indices('.').map(|(dot, _)| &domain[dot + 1..]);
             let identities = [sender, domain].into_iter().chain(above);
+            let context = || Some(("ses:FromAddress", sender.to_owned()));
             let mut needs = vec![Need {
                 action: action.clone(),
                 resources: identities.map(|name| arn("identity", name)).collect(),
+                context: context(),
             }];
             if let Some(set) = form.get("ConfigurationSetName") {
-                needs.push(Need::new(action, arn("configuration-set", set)));
+                needs.push(Need {
+                    context: context(),
+                    ..Need::new(action, arn("configuration-set", set))
+                });
             }
             needs
         }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::eval::Scope;
-use crate::rights::{Resource, Right};
+use crate::rights::{Condition, Resource, Right};
 
 /// What a role allows. What cannot be read here is refused, not left out: a cloud that allows less than AWS would, or more,
 /// says nothing about either.
@@ -35,7 +35,7 @@ fn read(statement: &Value, at: &str, rights: &mut Vec<Right>) -> Result<(), Stri
         ));
     }
     for key in statement.as_object().into_iter().flat_map(|entries| entries.keys()) {
-        if !["Sid", "Effect", "Action", "Resource", "NotResource"].contains(&key.as_str()) {
+        if !["Sid", "Effect", "Action", "Resource", "NotResource", "Condition"].contains(&key.as_str()) {
             return Err(format!("{at} has a statement with {key}, which is not known here"));
         }
     }
@@ -52,13 +52,36 @@ fn read(statement: &Value, at: &str, rights: &mut Vec<Right>) -> Result<(), Stri
         (Value::Null, others) => vec![Resource::AllBut(texts(others)?)],
         (_, _) => return Err(format!("{at} has a statement with both Resource and NotResource")),
     };
+    let condition = match &statement["Condition"] {
+        Value::Null => None,
+        condition => {
+            let (key, patterns) = single(condition)
+                .filter(|(operator, _)| *operator == "StringLike")
+                .and_then(|(_, asked)| single(asked))
+                .ok_or_else(|| {
+                    format!("{at} has a condition that is no StringLike of one key: only that is known here")
+                })?;
+            Some(Condition {
+                key: key.to_owned(),
+                patterns: texts(patterns)?,
+            })
+        }
+    };
     for action in texts(&statement["Action"])? {
         rights.extend(resources.iter().map(|resource| Right {
             action: action.clone(),
             resource: resource.clone(),
+            condition: condition.clone(),
         }));
     }
     Ok(())
+}
+
+/// The one entry of an object.
+fn single(object: &Value) -> Option<(&str, &Value)> {
+    let mut entries = object.as_object()?.iter();
+    let (key, value) = entries.next()?;
+    entries.next().is_none().then_some((key.as_str(), value))
 }
 
 /// Where IAM takes a list, it takes its one element, too.

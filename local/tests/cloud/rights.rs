@@ -30,6 +30,9 @@ async fn a_call_is_carried_out_if_the_role_allows_it() {
         ("secret", "countersign-Others", "AccessDeniedException"),
         ("mail", "a@example.org", "AccessDenied"),
         ("mail", "a@ample.com", "AccessDenied"),
+        // The identity is its to use, and not as this one.
+        ("mail", "c@example.com", "AccessDenied"),
+        ("mail", "A@example.com", "AccessDenied"),
         ("publish", TOPIC, "AuthorizationError"),
     ] {
         assert_eq!(call(&local, "EchoFunction", what, of).await, code, "{what} {of}");
@@ -146,7 +149,15 @@ async fn a_role_that_cannot_be_read_ends_the_start() {
         ),
         (
             stating("{Effect: Allow, Action: a, Resource: b, Condition: {}}"),
-            "a statement with Condition",
+            "a condition that is no StringLike of one key",
+        ),
+        (
+            stating("{Effect: Allow, Action: a, Resource: b, Condition: {StringNotLike: {c: d}}}"),
+            "a condition that is no StringLike of one key",
+        ),
+        (
+            stating("{Effect: Allow, Action: a, Resource: b, Condition: {StringLike: {c: d, e: f}}}"),
+            "a condition that is no StringLike of one key",
         ),
         (stating("{Effect: Allow, Action: a}"), "a statement without a Resource"),
         (
