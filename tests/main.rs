@@ -11,6 +11,7 @@ mod cors;
 mod cost;
 mod curl;
 mod delivery_feedback;
+mod described;
 mod factor_phone;
 mod factor_races;
 mod factor_switches;

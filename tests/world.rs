@@ -15,6 +15,8 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::runtime::Runtime;
 
+use crate::described;
+
 /// A running cloud with the demo tenant. It ends with the test, after a look for secrets in everything that the
 /// functions printed and in the audit rows (security.md R57), and for calls that a role does not allow (R60).
 pub struct World {
@@ -503,8 +505,11 @@ impl Ask<'_> {
     pub async fn send(self) -> Got {
         let world = self.world;
         let built = self.request.try_clone().expect("a body in memory").build();
-        let media_type = media_type_of(built.expect("a good request").url().path());
+        let built = built.expect("a good request");
+        let (method, path) = (built.method().as_str(), built.url().path());
+        let media_type = media_type_of(path);
         let got = self.bare().await;
+        described::check(method, path, &got).await;
         // An answer without a body is of no dialect.
         let media_type = if got.status == 204 {
             "application/json"

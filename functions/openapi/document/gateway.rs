@@ -8,7 +8,7 @@ use countersign_shared::http::{
 };
 use utoipa::openapi::{Content, Ref, RefOr, ResponseBuilder, path::Operation, schema::Schema};
 
-use super::parts::{any_of, reference};
+use super::parts::{any_of, reference, text};
 
 /// The headers of every answer of a function. Those of the gateway's own answers are the gateway's.
 pub(super) const ON_EVERY_ANSWER: [(&str, &str); 6] = [
@@ -63,6 +63,10 @@ pub(super) fn with_gateway(mut operation: Operation) -> Operation {
             Some(schema) if has_its_form(&schema) => Some(schema),
             Some(schema) => Some(any_of([schema, plain.clone()]).into()),
         };
+    }
+    // RFC 9110 §12.5.3: a body that was encoded could have come like this.
+    if let Some(RefOr::T(response)) = responses.get_mut("415") {
+        response.headers.insert("Accept-Encoding".to_owned(), RefOr::T(text()));
     }
     for response in responses.values_mut() {
         if let RefOr::T(response) = response {
