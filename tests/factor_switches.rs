@@ -11,7 +11,7 @@ use crate::{
 
 impl World {
     /// Does something with the one factor of a person.
-    async fn switch(&self, person: &Person, action: &str, token: &str) -> Got {
+    pub async fn switch(&self, person: &Person, action: &str, token: &str) -> Got {
         let id = self.factor_of(person).await["id"].as_str().expect("an id").to_owned();
         let path = format!("{}/{id}/actions/{action}", person.factors());
         self.ask("PATCH", &path).bearer(token).send().await

@@ -66,6 +66,7 @@ mod settings;
 mod short_passcode;
 mod sms_limits;
 mod sms_words;
+mod stale_reads;
 mod support_pin;
 mod support_pin_reach;
 mod tokens;

@@ -1,0 +1,142 @@
+//! What was judged on a row that changes before the write is judged anew (security.md R21): each condition of a write is tried
+//! by the change that it is there for.
+
+use futures_util::future::join;
+use serde_json::{Value, json};
+
+use crate::{
+    delivery_feedback::eventually,
+    factor_phone::{NEW as NEW_PHONE, empty_handed},
+    factors::not_found,
+    login::api_grant,
+    mithril::{PHONE, Person, password_grant, token_expired, token_invalid, user_blocked, value, wrong_identity},
+    password_reset::NEW,
+    world::World,
+};
+
+impl World {
+    /// The first transaction of `act` is on its way for more than a second, and `meanwhile` happens before it arrives.
+    async fn overtaken<T>(&self, act: impl Future<Output = T>, meanwhile: impl Future<Output = ()>) -> T {
+        let hang = json!({ "service": "dynamodb", "operation": "TransactWriteItems", "kind": "hang", "times": 1 });
+        self.fault(hang).await;
+        let meanwhile = async {
+            eventually(async || self.get("/_local/faults").local().await == json!([])).await;
+            meanwhile.await;
+        };
+        join(act, meanwhile).await.0
+    }
+
+    /// A command about a person.
+    async fn order(&self, command: &str, person: &Person) {
+        let answer = self.operator(json!({ "command": command, "user_id": person.id })).await;
+        assert!(answer["error"].is_null(), "{answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_leaves_the_session_that_another_client_began_meanwhile() {
+    let world = World::new().await;
+    world.client("second", json!("all")).await;
+    let admin = world.demo_admin();
+    let mut elsewhere = api_grant(&admin);
+    elsewhere["client_id"] = "second".into();
+    let mut other = String::new();
+    let own = world
+        .overtaken(world.grant(api_grant(&admin)), async {
+            other = value(&world.grant(elsewhere).await);
+        })
+        .await;
+    assert!(world.is_open(&value(&own)).await);
+    assert!(world.is_open(&other).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_code_is_sent_for_a_login_that_ended_meanwhile() {
+    let world = World::new().await;
+    for (round, command) in ["end_tokens", "erase_user"].into_iter().enumerate() {
+        let phone = format!("+38088123456{round}");
+        let person = world.person_with(&format!("someone{round}"), &phone).await;
+        let (token, _) = world.waiting(&person).await;
+        let got = world
+            .overtaken(world.refresh(&token), world.order(command, &person))
+            .await;
+        match command {
+            "end_tokens" => token_expired(&got),
+            _ => token_invalid(&got),
+        }
+        assert_eq!(world.sms_to(&phone).await.len(), 1, "{command}");
+        let tokens = world.rows("TokensTable").await;
+        let own = tokens.iter().filter(|row| row["user_id"]["S"] == person.id.as_str());
+        assert_eq!(own.count(), usize::from(command != "erase_user"), "{command}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_phone_is_set_in_the_place_of_the_one_that_was_read() {
+    let world = World::new().await;
+    let switch = async |person: &Person, action: &str| {
+        world.switch(person, action, world.admin()).await.ok(200);
+    };
+
+    // An administrator takes the old phone away.
+    let person = world.demo();
+    let token = world.app_token(&person).await;
+    let approval = value(&world.init(&token, NEW_PHONE).await);
+    let code = world.code_to(NEW_PHONE).await;
+    let got = world
+        .overtaken(world.approve(&approval, &code), switch(&person, "reset"))
+        .await;
+    token_expired(&got);
+    assert_eq!(world.factor_of(&person).await["factor"], Value::Null);
+
+    // An administrator disables the factor.
+    let person = world.person_with("disabled", "+380881234561").await;
+    let token = world.app_token(&person).await;
+    let phone = "+380881234562";
+    let approval = value(&world.init(&token, phone).await);
+    let code = world.code_to(phone).await;
+    let got = world
+        .overtaken(world.approve(&approval, &code), switch(&person, "disable"))
+        .await;
+    not_found(&got);
+    assert_eq!(world.factor_of(&person).await["factor"], "+38088*****61");
+
+    // The operator knows the first phone.
+    let (person, login) = empty_handed(&world, "maria").await;
+    let phone = "+380881234563";
+    let approval = value(&world.init(&login, phone).await);
+    let code = world.code_to(phone).await;
+    let got = world
+        .overtaken(world.approve(&approval, &code), async {
+            let command = json!({ "command": "set_factor", "user_id": person.id, "type": "SMS", "factor": PHONE });
+            let answer = world.operator(command).await;
+            assert!(answer["error"].is_null(), "{answer}");
+        })
+        .await;
+    token_expired(&got);
+    assert_eq!(world.factor_of(&person).await["factor"], "+38088*****30");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_is_compared_with_the_one_that_is_set_meanwhile() {
+    let world = World::new().await;
+    let person = world.person("maria").await;
+    let link = world.reset_link("maria", &person.email).await;
+    let got = world
+        .overtaken(world.sign_in(&person, NEW), async {
+            world.reset(&link, NEW).await.ok(200);
+        })
+        .await;
+    value(&got);
+    assert_eq!(world.failures(&person).await, ("0".into(), "0".into()), "it was right");
+    let got = world
+        .overtaken(
+            world.grant(password_grant(&person.email, "wrong")),
+            world.order("block_user", &person),
+        )
+        .await;
+    user_blocked(&got);
+    assert_eq!(world.failures(&person).await, ("0".into(), "0".into()));
+    world.order("unblock_user", &person).await;
+    wrong_identity(&world.sign_in(&person, "wrong").await);
+}
