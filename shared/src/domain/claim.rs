@@ -54,3 +54,28 @@ pub fn nobody(random: &UserId) -> [u8; 32] {
 fn key(kind: &[u8], domain: &DomainName, name: &str) -> [u8; 32] {
     Sha256::digest(framed(&[b"claim", kind, domain.as_str().as_bytes(), name.as_bytes()])).into()
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::rngs::SysRng;
+
+    use super::*;
+
+    #[test]
+    fn a_name_is_claimed_once_in_its_domain_and_kind() {
+        let domains = ["pbx.era-platform.ru", "other.example"].map(|name| DomainName::parse(name).expect("a domain"));
+        let logins = ["anna", "maria"].map(|name| Login::parse(name).expect("a login"));
+        let addresses =
+            ["anna@example.org", "anna@example.com"].map(|text| EmailAddress::parse(text).expect("an address"));
+        let mut keys = vec![nobody(&UserId::draw(&mut SysRng).expect("entropy"))];
+        for domain in &domains {
+            keys.extend(logins.iter().flat_map(|name| self::logins(domain, name)));
+            keys.extend(addresses.iter().map(|address| email(domain, address)));
+        }
+        for (at, key) in keys.iter().enumerate() {
+            assert!(!keys[..at].contains(key), "{at}");
+        }
+        let again = |name: &str| login(&domains[0], &Login::parse(name).expect("a login"));
+        assert_eq!(again("ANNA"), again("anna"));
+    }
+}

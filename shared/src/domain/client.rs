@@ -88,12 +88,16 @@ impl Granting {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::domain::secret::Secret;
+    use rand::rngs::SysRng;
 
-    #[test]
-    fn people_get_no_scope_of_clients() {
-        let client = Client {
+    use super::*;
+    use crate::domain::{
+        secret::Secret,
+        token::{Owner, tests::grant},
+    };
+
+    fn client() -> Client {
+        Client {
             id: ClientId::parse("heatclinic").expect("well-formed"),
             secret: Digest::of(&Secret::new("secret".into())),
             domain: None,
@@ -101,7 +105,37 @@ mod tests {
             scopes: vec![Scope::Api, Scope::Passcode],
             token_generation: 0,
             inserted_at: Timestamp::from_seconds(0),
+        }
+    }
+
+    #[test]
+    fn a_grant_is_read_as_it_is_written() {
+        for grant in [Granting::Password, Granting::ClientCredentials] {
+            assert_eq!(Granting::parse(grant.name()), Some(grant));
+        }
+        assert_eq!(Granting::parse("authorization_code"), None);
+    }
+
+    #[test]
+    fn a_token_ends_with_its_generation_or_by_itself() {
+        let now = Timestamp::from_seconds(100);
+        let (token, _) = Token::issue(grant(Owner::Client(client().id)), &mut SysRng, now).expect("entropy");
+        let later = Client {
+            token_generation: 1,
+            ..client()
         };
+        let revoked = Token {
+            revoked_at: Some(now),
+            ..token.clone()
+        };
+        assert!(!client().has_ended(&token));
+        assert!(later.has_ended(&token));
+        assert!(client().has_ended(&revoked));
+    }
+
+    #[test]
+    fn people_get_no_scope_of_clients() {
+        let client = client();
         let all = Err(vec![Scope::Api, Scope::Passcode]);
         for (names, of_people, of_client) in [
             ("api", Ok(vec![Scope::Api]), Ok(vec![Scope::Api])),

@@ -246,6 +246,33 @@ mod tests {
     }
 
     #[test]
+    fn a_failure_does_not_make_a_standing_block_longer() {
+        let first = blocked(&POLICY);
+        for seconds in [11, 109] {
+            let again = (0..8).fold(first, |lockout, _| {
+                lockout.failed(&POLICY, Failed::Password, at(seconds))
+            });
+            assert_eq!(again.block, first.block, "{seconds}");
+        }
+        // Where it stands until somebody lifts it, every failure is one above the limit.
+        let forever = Policy {
+            seconds: None,
+            ..POLICY
+        };
+        let first = blocked(&forever);
+        assert_eq!(first.failed(&forever, Failed::Password, at(20)).block, first.block);
+    }
+
+    #[test]
+    fn a_reason_is_read_as_it_is_written() {
+        for why in [Why::Decision, Why::Passwords, Why::Otps] {
+            assert_eq!(Why::parse(why.name()), Some(why));
+            assert_eq!(why.is_failures(), why != Why::Decision);
+        }
+        assert_eq!(Why::parse(""), None);
+    }
+
+    #[test]
     fn a_decision_is_above_failures_and_once_is_enough() {
         let decided = blocked(&POLICY).decided(at(20)).expect("failures are no decision");
         assert_eq!(

@@ -164,6 +164,10 @@ pub(crate) mod tests {
     use rand::rngs::SysRng;
 
     use super::*;
+    use crate::domain::{
+        lockout::{Block, Why},
+        token::{Grant, Owner, tests::grant},
+    };
 
     /// Somebody.
     pub(crate) fn user() -> User {
@@ -184,6 +188,113 @@ pub(crate) mod tests {
             inserted_at: Timestamp::from_seconds(0),
             updated_at: Timestamp::from_seconds(0),
             changed_by: String::new(),
+        }
+    }
+
+    #[test]
+    fn an_administrator_reaches_the_own_domain() {
+        let other = DomainName::parse("other.example").expect("a domain");
+        for (is_admin, domain, reaches) in [
+            (true, user().domain, true),
+            (false, user().domain, false),
+            (true, other.clone(), false),
+            (false, other, false),
+        ] {
+            let caller = User { is_admin, ..user() };
+            let about = User { domain, ..user() };
+            assert_eq!(caller.administers(&about), reaches, "{is_admin} {:?}", about.domain);
+        }
+    }
+
+    #[test]
+    fn a_token_ends_in_four_ways() {
+        let session = || Session::draw(&mut SysRng).expect("entropy");
+        let own = session();
+        let user = User {
+            token_generation: 3,
+            ..user()
+        };
+        let grant = Grant {
+            generation: 3,
+            session: Some(own),
+            ..grant(Owner::User(user.id))
+        };
+        let (token, _) = Token::issue(grant, &mut SysRng, Timestamp::from_seconds(100)).expect("entropy");
+        let with = |session: Session| User {
+            sessions: Sessions::from([(token.client.clone(), session)]),
+            ..user.clone()
+        };
+        let block = |until| Lockout {
+            block: Some(Block {
+                why: Why::Decision,
+                at: Timestamp::from_seconds(100),
+                until: Some(Timestamp::from_seconds(until)),
+            }),
+            ..Lockout::default()
+        };
+        let now = Timestamp::from_seconds(200);
+        let alive = with(own);
+        let revoked = Token {
+            revoked_at: Some(now),
+            ..token.clone()
+        };
+        let of_no_session = Token {
+            session: None,
+            ..token.clone()
+        };
+        for (user, token, has_ended) in [
+            (alive.clone(), &token, false),
+            (alive.clone(), &revoked, true),
+            (with(session()), &token, true),
+            (with(session()), &of_no_session, false),
+            (user.clone(), &token, true),
+            (
+                User {
+                    token_generation: 4,
+                    ..alive.clone()
+                },
+                &token,
+                true,
+            ),
+            // While the block stands, the answer is another one than that the token has ended.
+            (
+                User {
+                    lockout: block(201),
+                    ..alive.clone()
+                },
+                &token,
+                false,
+            ),
+            (
+                User {
+                    lockout: block(200),
+                    ..alive
+                },
+                &token,
+                true,
+            ),
+        ] {
+            assert_eq!(user.has_ended(token, now), has_ended, "{user:?} {token:?}");
+        }
+    }
+
+    #[test]
+    fn a_block_that_goes_takes_a_generation_with_it() {
+        let blocked = Lockout::default()
+            .decided(Timestamp::from_seconds(1))
+            .expect("no block stands");
+        for (before, after, generation) in [
+            (Lockout::default(), Lockout::default(), 7),
+            (Lockout::default(), blocked, 7),
+            (blocked, blocked, 7),
+            (blocked, Lockout::default(), 8),
+        ] {
+            let user = User {
+                lockout: before,
+                token_generation: 7,
+                ..user()
+            };
+            assert_eq!(user.generation_after(&after), generation, "{before:?} {after:?}");
         }
     }
 }
