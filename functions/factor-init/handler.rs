@@ -6,7 +6,7 @@ use countersign_shared::{
         key::{Answers, Keyring, OtpCodes},
         meter::Meter,
         otp::{Binding, Otps, Purpose},
-        repetition::{Keeping, Remembered},
+        repetition::{Issued, Keeping, Remembered},
         scope::Scope,
         secret::Secret,
         time::Timestamp,
@@ -27,7 +27,7 @@ use countersign_shared::{
     },
     keys::Keys,
     observe::Step,
-    repetition::{self, Caller},
+    repetition::{self, Caller, Owners, Users},
     second_factor::{self, Login, ROUNDS, Replacing},
     sending::{self, Policy, Sending, Sent, Wanted},
     settings::Lifetimes,
@@ -83,7 +83,15 @@ impl Endpoint for Init {
         };
         let answers = self.answers.at(call.now).await;
         let keeping = Keeping::Sealed(&answers);
-        repetition::once(&self.repetitions, &self.forget, keeping, call, caller, answer).await
+        let doors = repetition::Doors {
+            calls: &self.repetitions,
+            forget: &self.forget,
+            owners: Owners::Users(Users {
+                read: &self.users,
+                depend_on: &self.depend_on_users,
+            }),
+        };
+        repetition::once(doors, keeping, call, caller, answer).await
     }
 }
 
@@ -161,10 +169,9 @@ impl Init {
             {
                 Sent::Yes => {
                     let next = NextStep::ApproveFactor;
-                    return Ok(
-                        token_answer(call, "factor_initiated", &token, &text, "init_factor", next)
-                            .as_step(Step::Issued),
-                    );
+                    let answer = token_answer(call, "factor_initiated", &token, &text, "init_factor", next);
+                    let issued = Issued::about(&login.user, call.now);
+                    return Ok(answer.as_step(Step::Issued).issued(issued));
                 }
                 Sent::Changed => {}
             }

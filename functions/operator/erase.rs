@@ -13,7 +13,6 @@ use countersign_shared::{
         id::UserId,
         phone::Phone,
         registration::RegistrationRequest,
-        repetition::{Body, Remembered, State},
         suppression,
         throttle::{self, Addressee, Asked, MailKind},
         token::{Kind, Token},
@@ -47,7 +46,8 @@ const STAYS: &[&str] = &[
     "AuditTable: what was done to the user's id, and what became of mail to a pseudonym, for AuditRetentionDays; neither leads to \
      the person any more",
     "PasscodesTable: passcodes say to nobody whose they are, and end by themselves",
-    "RepetitionsTable: answers to calls with an Idempotency-Key that are encrypted, for 24 hours",
+    "RepetitionsTable: of calls with an Idempotency-Key that anybody may make, a digest and the answer that everybody gets, for \
+     24 hours",
     "BudgetsTable: what is counted of networks, domains and the usernames of passcodes, as digests, for 30 days at most; and of \
      the mail address and the numbers, for calls that were under way or come from now on, for a year at most",
     "logs: the user's id, and masked addresses and numbers, for LogRetentionDays",
@@ -186,9 +186,8 @@ impl Operator {
                     id: |call| &call.key,
                     phone: |_| None,
                 };
-                let wanted = || rows::repetition::holds(user.login.as_str());
                 repetitions
-                    .all(self, work, after, wanted, |call| names(call, user))
+                    .all(self, work, after, || rows::user::owns(user.id), |_| true)
                     .await
             }
             Part::PasswordResets => self.sweep_links(user.id, after, work).await,
@@ -264,19 +263,6 @@ impl Operator {
         }
         Ok(done)
     }
-}
-
-/// Whether an answer that is not encrypted names the user, as those about passwords do.
-fn names(call: &Remembered, user: &User) -> bool {
-    let State::Answered {
-        body: Body::Plain(body),
-        ..
-    } = &call.state
-    else {
-        return false;
-    };
-    let body: Value = serde_json::from_str(body).unwrap_or_default();
-    body["user"]["domain"] == user.domain.as_str() && body["user"]["login"] == user.login.as_str()
 }
 
 /// The answer: what this command has deleted, table by table.

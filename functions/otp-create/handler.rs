@@ -7,7 +7,7 @@ use countersign_shared::{
         key::{Answers, Keyring, OtpCodes},
         meter::Meter,
         otp::{Binding, Otps, Purpose},
-        repetition::{Keeping, Remembered},
+        repetition::{Issued, Keeping, Remembered},
         token::{Kind, Presented, Token},
         user::User,
     },
@@ -19,7 +19,7 @@ use countersign_shared::{
     },
     keys::Keys,
     observe::Step,
-    repetition::{self, Caller},
+    repetition::{self, Caller, Owners, Users},
     second_factor::{self, ROUNDS},
     sending::{self, Policy, Sending, Sent, Wanted},
     store::{
@@ -66,7 +66,15 @@ impl Endpoint for Create {
         };
         let answers = self.answers.at(call.now).await;
         let keeping = Keeping::Sealed(&answers);
-        repetition::once(&self.repetitions, &self.forget, keeping, call, caller, answer).await
+        let doors = repetition::Doors {
+            calls: &self.repetitions,
+            forget: &self.forget,
+            owners: Owners::Users(Users {
+                read: &self.users,
+                depend_on: &self.depend_on_users,
+            }),
+        };
+        repetition::once(doors, keeping, call, caller, answer).await
     }
 }
 
@@ -109,7 +117,10 @@ impl Create {
                 .send(wanted, login.otps.clone(), login.meter.clone(), also)
                 .await?
             {
-                Sent::Yes => return Ok(user_answer(call, "otp_sent", &login.user).as_step(Step::Issued)),
+                Sent::Yes => {
+                    let answer = user_answer(call, "otp_sent", &login.user).as_step(Step::Issued);
+                    return Ok(answer.issued(Issued::about(&login.user, call.now)));
+                }
                 Sent::Changed => {}
             }
         }

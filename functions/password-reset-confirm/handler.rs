@@ -4,7 +4,7 @@ use countersign_shared::{
         link,
         password::{Cost, PasswordHash},
         password_reset::PasswordResetRequest,
-        repetition::{Keeping, Remembered},
+        repetition::{Issued, Keeping, Remembered},
         secret::{Digest, Secret},
         support_pin::SupportPin,
         suppression::Suppression,
@@ -21,10 +21,10 @@ use countersign_shared::{
     notices::Notices,
     observe::Step,
     passwords,
-    repetition::{self, Caller},
+    repetition::{self, Caller, Owners, Users},
     store::{
         rounds::Rounds,
-        table::{Batch, BatchGet, Committed, Delete, Get, Put, Table, Transaction, Update},
+        table::{Batch, BatchGet, Check, Committed, Delete, Get, Put, Table, Transaction, Update},
     },
 };
 use rand::rngs::SysRng;
@@ -36,6 +36,7 @@ pub struct Confirm {
     pub forget: Table<Remembered, Delete>,
     pub requests: Table<PasswordResetRequest, Get>,
     pub users: Table<User, BatchGet>,
+    pub depend_on_users: Table<User, Check>,
     pub domains: Table<Domain, BatchGet>,
     pub suppressions: Table<Suppression, BatchGet>,
     pub change_users: Table<User, Update>,
@@ -54,9 +55,16 @@ impl Endpoint for Confirm {
         // A body with a password is remembered only together with what may be a link's secret.
         let digest = link::parse(credential).ok_or(Error::NoRequest)?;
         let answer = self.confirm(call, &digest, &given);
+        let doors = repetition::Doors {
+            calls: &self.repetitions,
+            forget: &self.forget,
+            owners: Owners::Users(Users {
+                read: &self.users,
+                depend_on: &self.depend_on_users,
+            }),
+        };
         repetition::once(
-            &self.repetitions,
-            &self.forget,
+            doors,
             Keeping::Plain,
             call,
             Caller {
@@ -126,6 +134,7 @@ impl Confirm {
         };
         let message = Message::PasswordChanged { at: call.now };
         notices.tell(call, user, &message, "password_changed").await;
-        era::password_set("password_reset", &user.domain, &user.login).as_step(Step::Verified)
+        let answer = era::password_set("password_reset", &user.domain, &user.login).as_step(Step::Verified);
+        answer.issued(Issued::with_new_password(user, call.now))
     }
 }

@@ -12,6 +12,7 @@ fn main() -> std::process::ExitCode {
             forget: edge.table(),
             requests: edge.table(),
             users: edge.table(),
+            depend_on_users: edge.table(),
             domains: edge.table(),
             suppressions: edge.table(),
             change_users: edge.table(),

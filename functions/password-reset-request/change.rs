@@ -3,6 +3,7 @@ use countersign_shared::{
     delivery::words::Message,
     domain::{
         password::{PasswordHash, Verdict},
+        repetition::Issued,
         tenant::Domain,
         throttle,
     },
@@ -68,6 +69,7 @@ impl Request {
         };
         let message = Message::PasswordChanged { at: call.now };
         notices.tell(call, &user, &message, "password_changed").await;
-        Ok(era::password_set("password_changed", &user.domain, &user.login))
+        let answer = era::password_set("password_changed", &user.domain, &user.login);
+        Ok(answer.issued(Issued::with_new_password(&user, call.now)))
     }
 }

@@ -23,7 +23,7 @@ use countersign_shared::{
         reply::Answer,
         serve::Endpoint,
     },
-    repetition::{self, Caller},
+    repetition::{self, Caller, Owners, Users},
     store::{
         rows::{bucket::Level, budget::Spent},
         table::{BatchGet, Check, Delete, Put, Table, Update},
@@ -59,9 +59,13 @@ impl Endpoint for Request {
 
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
         let wanted = body::read_password_wanted(call)?;
-        let credential = match &wanted {
-            PasswordWanted::Reset(_) => call.bearer().unwrap_or_default(),
-            PasswordWanted::Change(_) => token(call)?,
+        let users = Users {
+            read: &self.users,
+            depend_on: &self.depend_on_users,
+        };
+        let (credential, owners) = match &wanted {
+            PasswordWanted::Reset(_) => (call.bearer().unwrap_or_default(), Owners::Nobody),
+            PasswordWanted::Change(_) => (token(call)?, Owners::Users(users)),
         };
         let answer = async {
             match wanted {
@@ -69,9 +73,13 @@ impl Endpoint for Request {
                 PasswordWanted::Change(wanted) => self.change(call, wanted).await,
             }
         };
+        let doors = repetition::Doors {
+            calls: &self.repetitions,
+            forget: &self.forget,
+            owners,
+        };
         repetition::once(
-            &self.repetitions,
-            &self.forget,
+            doors,
             Keeping::Plain,
             call,
             Caller {

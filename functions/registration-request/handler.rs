@@ -26,7 +26,7 @@ use countersign_shared::{
     },
     mailing::{self, Letter},
     observe::Step,
-    repetition::{self, Caller},
+    repetition::{self, Caller, Owners},
     store::{
         rows::{bucket::Level, budget::Spent},
         table::{Batch, BatchGet, Delete, Put, Table, Update},
@@ -58,9 +58,13 @@ impl Endpoint for Request {
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
         let wanted = body::read_registration(call)?;
         let answer = self.request(call, wanted);
+        let doors = repetition::Doors {
+            calls: &self.repetitions,
+            forget: &self.forget,
+            owners: Owners::Nobody,
+        };
         repetition::once(
-            &self.repetitions,
-            &self.forget,
+            doors,
             Keeping::Plain,
             call,
             Caller {

@@ -4,6 +4,7 @@ use countersign_shared::{
         budget::Act,
         factor::FactorType,
         otp::{Binding, Code, Judged, Otps, Purpose},
+        repetition::Issued,
         secret::Secret,
         token::Kind,
     },
@@ -89,7 +90,9 @@ impl Create {
             Committed::No(_) => None,
             Committed::Yes => {
                 let next = NextStep::RequestApps;
-                Some(token_answer(call, "otp_verified", &access, &text, grant_type, next).as_step(Step::Verified))
+                let answer = token_answer(call, "otp_verified", &access, &text, grant_type, next);
+                let issued = Issued::to_user(login.user.id, access.generation, call.now);
+                Some(answer.as_step(Step::Verified).issued(issued))
             }
         })
     }

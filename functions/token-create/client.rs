@@ -3,6 +3,7 @@ use countersign_shared::{
         client::Granting,
         id::ClientId,
         locale::Locale,
+        repetition::Issued,
         secret::{Digest, Secret},
         token::{Grant, Kind, Owner, Token},
     },
@@ -43,6 +44,7 @@ impl Create {
         let scopes = client
             .allow(Granting::ClientCredentials, scope)
             .map_err(Error::ScopeNotAllowed)?;
+        let issued = Issued::to_client(&client);
         let grant = Grant {
             owner: Owner::Client(id.clone()),
             domain: None,
@@ -58,6 +60,7 @@ impl Create {
         self.new_tokens.put(&token).await?;
         let grant_type = GrantType::ClientCredentials.name();
         let next = NextStep::RequestApps;
-        Ok(token_answer(call, "client_signed_in", &token, &text, grant_type, next))
+        let answer = token_answer(call, "client_signed_in", &token, &text, grant_type, next);
+        Ok(answer.issued(issued))
     }
 }

@@ -30,7 +30,7 @@ use countersign_shared::{
     },
     keys::Keys,
     notices::Notices,
-    repetition::{self, Caller},
+    repetition::{self, Caller, Owners, Users},
     second_factor::{self, Login},
     sending::{self, Policy},
     settings::Lifetimes,
@@ -103,7 +103,16 @@ impl Endpoint for Create {
             function: "token-create",
             credential: call.bearer().unwrap_or_default(),
         };
-        repetition::once(&self.repetitions, &self.forget, keeping, call, caller, answer).await
+        let users = Users {
+            read: &self.users,
+            depend_on: &self.depend_on_users,
+        };
+        let doors = repetition::Doors {
+            calls: &self.repetitions,
+            forget: &self.forget,
+            owners: Owners::UsersAndClients(users, &self.clients),
+        };
+        repetition::once(doors, keeping, call, caller, answer).await
     }
 }
 

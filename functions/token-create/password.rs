@@ -11,6 +11,7 @@ use countersign_shared::{
         name::{DomainName, EmailAddress},
         otp::{Binding, Otps, Purpose},
         password::{Password, PasswordHash, Verdict},
+        repetition::Issued,
         scope::Scope,
         tenant::Domain,
         throttle,
@@ -362,7 +363,8 @@ impl Create {
         };
         let answer = |outcome, next| {
             let grant_type = GrantType::Password.name();
-            Some(token_answer(call, outcome, &token, &text, grant_type, next))
+            let issued = Issued::to_user(user.id, token.generation, call.now);
+            Some(token_answer(call, outcome, &token, &text, grant_type, next).issued(issued))
         };
         let (outcome, next) = match active {
             None => ("signed_in", NextStep::RequestApps),

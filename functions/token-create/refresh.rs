@@ -2,6 +2,7 @@ use countersign_shared::{
     domain::{
         factor::FactorType,
         otp::{Binding, Purpose},
+        repetition::Issued,
         secret::Secret,
         token::{Grant, Owner, Token},
     },
@@ -88,7 +89,7 @@ impl Create {
                 Sent::Yes => {
                     let (grant_type, next) = (GrantType::Refresh.name(), NextStep::RequestOtp);
                     let answer = token_answer(call, "otp_requested", &renewed, &text, grant_type, next);
-                    return Ok(answer.as_step(Step::Issued));
+                    return Ok(answer.as_step(Step::Issued).issued(Issued::about(user, call.now)));
                 }
                 Sent::Changed => {}
             }

@@ -4,14 +4,20 @@ use rand::rngs::SysRng;
 
 use crate::{
     domain::{
-        repetition::{Keeping, Remembered, State, UnderWay},
+        access::Principal,
+        client::Client,
+        repetition::{Body, Issued, Keeping, Remembered, State, UnderWay},
         seal::Unreadable,
+        user::User,
     },
     fault::Fault,
     http::{call::Call, rejection::Rejection, reply::Answer},
     store::{
-        rows::repetition::is_taken_by,
-        table::{Delete, Put, Table},
+        rows::{
+            repetition::{is_taken_by, is_taken_by_either},
+            user::has_generation,
+        },
+        table::{Batch, BatchGet, Check, Committed, Condition, Delete, Get, Put, Table, Transaction},
     },
 };
 
@@ -24,18 +30,50 @@ pub struct Caller<'a> {
     pub credential: &'a str,
 }
 
+/// What remembering may touch.
+#[derive(Clone, Copy)]
+pub struct Doors<'a> {
+    /// Remembers.
+    pub calls: &'a Table<Remembered, Put>,
+    /// Forgets.
+    pub forget: &'a Table<Remembered, Delete>,
+    /// Whose answers there are.
+    pub owners: Owners<'a>,
+}
+
+/// Whose answers a route gives, and where these are looked up before an answer is given again.
+#[derive(Clone, Copy)]
+pub enum Owners<'a> {
+    /// Nobody's: everybody gets the same answer, which tells nothing, and whose repetition costs the same for known and unknown.
+    Nobody,
+    /// Users'.
+    Users(Users<'a>),
+    /// Users', or clients' own.
+    UsersAndClients(Users<'a>, &'a Table<Client, Get>),
+}
+
+/// Users who get answers.
+#[derive(Clone, Copy)]
+pub struct Users<'a> {
+    /// They are read before an answer is given again.
+    pub read: &'a Table<User, BatchGet>,
+    /// An answer is remembered only while its user is there: what an erasure has deleted does not come back.
+    pub depend_on: &'a Table<User, Check>,
+}
+
 /// Answers a call once. One with the same key, credential and body gets the same answer again for a day, and nothing is
 /// done; while the first one is under way, [`UnderWay`]. A call that was refused or failed may be tried again at once. The
 /// claim of a call whose process died expires, and the next repetition takes it over; a process that is only late then
 /// neither overwrites nor deletes what belongs to the other one. Without a key, every call is another one.
+///
+/// A remembered answer ends with its owner's tokens (R72): a repetition after that is judged anew, as if there had been none.
 ///
 /// `keeping` says how the answer is remembered. `credential` is what the caller proves who it is with: nobody gets an answer that was another one's.
 ///
 /// # Errors
 /// Those of `answer`, and the three named.
 pub async fn once<E>(
-    calls: &Table<Remembered, Put>,
-    forget: &Table<Remembered, Delete>,
+    doors: Doors<'_>,
     keeping: Keeping<'_>,
     call: &Call,
     Caller { function, credential }: Caller<'_>,
@@ -52,8 +90,8 @@ where
         &call.invocation,
         call.now,
     );
-    let release = || forget.delete_if(&begun.key, is_taken_by(&call.invocation));
-    let other = match calls.claim(&begun, call.now).await {
+    let release = || doors.forget.delete_if(&begun.key, is_taken_by(&call.invocation));
+    let other = match claim(doors, &begun, call).await {
         Ok(other) => other,
         Err(fault) => {
             // The claim may have been written and only the answer lost: a healthy retry shall not wait for it.
@@ -61,26 +99,31 @@ where
             return Err(fault.into());
         }
     };
-    if let Some(other) = other {
-        return match other.state {
-            State::UnderWay => Err(other.under_way(call.now).into()),
-            State::Answered { status, body } => match keeping.open(&begun.key, &body) {
+    match other {
+        None => {}
+        Some(Other::UnderWay(under_way)) => return Err(under_way.into()),
+        Some(Other::Answered(status, body)) => {
+            return match keeping.open(&begun.key, &body) {
                 Ok(body) => Ok(Answer::repeated(status, body)),
                 Err(Unreadable) => Err(Fault::new("a remembered answer does not open".into()).into()),
-            },
-        };
+            };
+        }
     }
     match answer.await {
         Ok(answer) => {
             let (status, body) = answer.content();
             let remembered = async {
                 let body = keeping.close(&begun.key, body, &mut SysRng)?;
-                let answered = begun.clone().answered(status, body, call.now);
-                calls.put_if(&answered, is_taken_by(&call.invocation)).await
+                let issued = answer.ends_with().cloned();
+                let answered = begun.clone().answered(status, body, issued, call.now);
+                match remember(doors, &answered, is_taken_by(&call.invocation)).await? {
+                    true => Ok(()),
+                    false => release().await,
+                }
             };
             // What was done is done: that it could not be remembered is for the log.
             Ok(match remembered.await {
-                Ok(_) => answer,
+                Ok(()) => answer,
                 Err(fault) => answer.with_fault(fault),
             })
         }
@@ -89,5 +132,77 @@ where
             let _ = release().await;
             Err(error)
         }
+    }
+}
+
+/// A call that came before with the same key.
+enum Other {
+    UnderWay(UnderWay),
+    Answered(u16, Body),
+}
+
+/// Claims the call, unless another one has; the claim of one whose answer has ended is taken over.
+async fn claim(doors: Doors<'_>, begun: &Remembered, call: &Call) -> Result<Option<Other>, Fault> {
+    let Some(other) = doors.calls.claim(begun, call.now).await? else {
+        return Ok(None);
+    };
+    let (status, body, issued) = match other.state {
+        State::UnderWay => return Ok(Some(Other::UnderWay(other.under_way(call.now)))),
+        State::Answered { status, body, issued } => (status, body, issued),
+    };
+    if !has_ended(doors.owners, issued.as_ref(), call).await? {
+        return Ok(Some(Other::Answered(status, body)));
+    }
+    let is_as_found = is_taken_by_either(&other.by, &begun.by);
+    Ok(match doors.calls.put_if(begun, is_as_found).await? {
+        true => None,
+        // Another repetition has taken it over in this moment.
+        false => Some(Other::UnderWay(UnderWay { retry_after: 1 })),
+    })
+}
+
+/// Whether an answer has ended with its owner's tokens. One that must be somebody's, and says of nobody that it is, has.
+async fn has_ended(owners: Owners<'_>, issued: Option<&Issued>, call: &Call) -> Result<bool, Fault> {
+    let owner = match (owners, issued) {
+        (Owners::Nobody, None) => return Ok(false),
+        (Owners::Users(users) | Owners::UsersAndClients(users, _), Some(Issued::User { id, .. })) => {
+            let mut batch = Batch::default();
+            batch.want(users.read, id);
+            let user = batch.read().await?.take(users.read, id, call.now)?;
+            user.map(|user| Principal::User(Box::new(user)))
+        }
+        (Owners::UsersAndClients(_, clients), Some(Issued::Client { id, .. })) => {
+            let client = clients.get(id, call.now).await?;
+            client.map(|client| Principal::Client(Box::new(client)))
+        }
+        (Owners::Nobody, Some(_))
+        | (Owners::Users(_) | Owners::UsersAndClients(..), None)
+        | (Owners::Users(_), Some(Issued::Client { .. })) => None,
+    };
+    Ok(issued.is_none_or(|issued| issued.has_ended(owner.as_ref(), call.now)))
+}
+
+/// Writes down what was answered; `false` when the claim is another one's, or the user's tokens have ended meanwhile.
+async fn remember(doors: Doors<'_>, answered: &Remembered, is_ours: Condition) -> Result<bool, Fault> {
+    let issued = match &answered.state {
+        State::UnderWay => None,
+        State::Answered { issued, .. } => issued.as_ref(),
+    };
+    match (doors.owners, issued) {
+        (Owners::Users(users) | Owners::UsersAndClients(users, _), Some(Issued::User { id, generation, .. })) => {
+            let mut transaction = Transaction::default();
+            transaction.put_if(doors.calls, answered, is_ours);
+            transaction.check(users.depend_on, id, has_generation(*generation));
+            Ok(matches!(transaction.commit().await?, Committed::Yes))
+        }
+        (Owners::Nobody, None) | (Owners::UsersAndClients(..), Some(Issued::Client { .. })) => {
+            doors.calls.put_if(answered, is_ours).await
+        }
+        // A bug, and no reason to give somebody's answer to somebody else.
+        (Owners::Nobody, Some(_))
+        | (Owners::Users(_) | Owners::UsersAndClients(..), None)
+        | (Owners::Users(_), Some(Issued::Client { .. })) => Err(Fault::new(
+            "an answer does not say whose it is, and is not remembered".into(),
+        )),
     }
 }

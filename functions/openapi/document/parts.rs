@@ -97,7 +97,8 @@ pub(super) fn repetition() -> Parameter {
         .parameter_in(ParameterIn::Header)
         .required(Required::False)
         .description(Some(
-            "The same key and body within 24 hours get the same answer, and send nothing again",
+            "The same key and body within 24 hours get the same answer, and send nothing again. Once the tokens of the user or \
+             client that the answer is for have ended, the call is judged anew",
         ))
         .schema(Some(length))
         .build()

@@ -6,10 +6,14 @@ use rand::TryCryptoRng;
 use sha2::{Digest, Sha256};
 
 use super::{
+    access::Principal,
+    client::Client,
+    id::{ClientId, UserId},
     key::{Answers, Keyring},
     seal::{Sealed, Unreadable},
-    secret::{NoEntropy, Secret, framed},
+    secret::{Digest as SecretDigest, NoEntropy, Secret, framed},
     time::Timestamp,
+    user::User,
 };
 
 /// For how long an answer is remembered, in seconds (contracts.md §5).
@@ -26,7 +30,7 @@ pub struct UnderWay {
 }
 
 /// What is known of a call.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Remembered {
     /// Which call: see [`Keeping::key`].
     pub key: [u8; 32],
@@ -39,7 +43,7 @@ pub struct Remembered {
 }
 
 /// How far a call is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum State {
     /// Not answered yet.
     UnderWay,
@@ -49,7 +53,86 @@ pub enum State {
         status: u16,
         /// The body.
         body: Body,
+        /// With whose tokens the answer ends; `None` for one that is the same for everybody.
+        issued: Option<Issued>,
     },
+}
+
+/// Whose an answer is, and what it was given under: it ends with its owner's tokens.
+#[derive(Clone, Debug)]
+pub enum Issued {
+    /// A user's.
+    User {
+        /// Which.
+        id: UserId,
+        /// The user's token generation once the call was answered.
+        generation: u64,
+        /// When, in whole seconds.
+        at: Timestamp,
+    },
+    /// A client's own.
+    Client {
+        /// Which.
+        id: ClientId,
+        /// The client's token generation.
+        generation: u64,
+        /// The digest of the secret that was shown.
+        secret: SecretDigest,
+    },
+}
+
+impl Issued {
+    /// An answer to a user whose tokens are good under that generation now.
+    #[must_use]
+    pub fn to_user(id: UserId, generation: u64, now: Timestamp) -> Self {
+        Self::User {
+            id,
+            generation,
+            at: now.deadline(0),
+        }
+    }
+
+    /// An answer about a user as it was read.
+    #[must_use]
+    pub fn about(user: &User, now: Timestamp) -> Self {
+        Self::to_user(user.id, user.token_generation, now)
+    }
+
+    /// An answer about a user whose password was just set: that ended everything of before.
+    #[must_use]
+    pub fn with_new_password(read: &User, now: Timestamp) -> Self {
+        Self::to_user(read.id, read.token_generation + 1, now)
+    }
+
+    /// An answer to a client that has shown its secret.
+    #[must_use]
+    pub fn to_client(client: &Client) -> Self {
+        Self::Client {
+            id: client.id.clone(),
+            generation: client.token_generation,
+            secret: client.secret.clone(),
+        }
+    }
+
+    /// Whether the answer has ended (R72): its owner is gone or blocked, was blocked since, or has ended all tokens; a client may
+    /// also have another secret. What ended with a block does not come back when that expires.
+    #[must_use]
+    pub fn has_ended(&self, owner: Option<&Principal>, now: Timestamp) -> bool {
+        match (self, owner) {
+            (_, None) => true,
+            (Self::User { id, generation, at }, Some(Principal::User(user))) => {
+                let lockout = &user.lockout;
+                user.id != *id
+                    || user.token_generation != *generation
+                    || lockout.standing(now).is_some()
+                    || lockout.has_ended(*at)
+            }
+            (Self::Client { id, generation, secret }, Some(Principal::Client(client))) => {
+                client.id != *id || client.token_generation != *generation || !client.secret.matches(secret)
+            }
+            (Self::User { .. }, Some(Principal::Client(_))) | (Self::Client { .. }, Some(Principal::User(_))) => true,
+        }
+    }
 }
 
 /// An answer's body.
@@ -142,9 +225,9 @@ impl Remembered {
 
     /// The same call, answered.
     #[must_use]
-    pub fn answered(self, status: u16, body: Body, now: Timestamp) -> Self {
+    pub fn answered(self, status: u16, body: Body, issued: Option<Issued>, now: Timestamp) -> Self {
         Self {
-            state: State::Answered { status, body },
+            state: State::Answered { status, body, issued },
             ends_at: now.deadline(MEMORY),
             ..self
         }
@@ -156,7 +239,97 @@ mod tests {
     use rand::rngs::SysRng;
 
     use super::*;
-    use crate::domain::key::tests::ring;
+    use crate::domain::{
+        key::tests::ring,
+        lockout::{Block, Why},
+        user::tests::user,
+    };
+
+    #[test]
+    fn an_answer_ends_with_its_owners_tokens() {
+        let at = Timestamp::from_seconds;
+        let answered = user();
+        let issued = Issued::about(&answered, Timestamp::from_millis(100_900));
+        let block = |since, until: Option<u64>| {
+            Some(Block {
+                why: Why::Passwords,
+                at: at(since),
+                until: until.map(at),
+            })
+        };
+        for (generation, block, ended) in [
+            (0, None, false),
+            (1, None, true),
+            // A block that stands.
+            (0, block(150, None), true),
+            (0, block(50, None), true),
+            // One that is over: of before the answer, of the same second, of after it.
+            (0, block(99, Some(120)), false),
+            (0, block(100, Some(120)), true),
+            (0, block(101, Some(120)), true),
+            (0, block(101, Some(200)), true),
+            (0, block(101, Some(201)), true),
+        ] {
+            let mut now = answered.clone();
+            (now.token_generation, now.lockout.block) = (generation, block);
+            let owner = Principal::User(Box::new(now));
+            assert_eq!(
+                issued.has_ended(Some(&owner), at(200)),
+                ended,
+                "{generation}, {block:?}"
+            );
+        }
+        assert!(issued.has_ended(None, at(200)), "the user is gone");
+        let other = Principal::User(Box::new(user()));
+        assert!(issued.has_ended(Some(&other), at(200)), "another user");
+        let changed = Issued::with_new_password(&answered, at(100));
+        let before = Principal::User(Box::new(answered.clone()));
+        assert!(changed.has_ended(Some(&before), at(200)));
+        let after = User {
+            token_generation: 1,
+            ..answered
+        };
+        assert!(!changed.has_ended(Some(&Principal::User(Box::new(after))), at(200)));
+    }
+
+    #[test]
+    fn a_clients_answer_ends_with_its_tokens_and_its_secret() {
+        let secret = |text: &str| SecretDigest::of(&Secret::new(text.into()));
+        let client = Client {
+            id: ClientId::parse("heatclinic").expect("well-formed"),
+            secret: secret("secret"),
+            domain: None,
+            grants: Vec::new(),
+            scopes: Vec::new(),
+            token_generation: 0,
+            inserted_at: Timestamp::from_seconds(0),
+        };
+        let issued = Issued::to_client(&client);
+        let ended = |changed: Client| {
+            let owner = Principal::Client(Box::new(changed));
+            issued.has_ended(Some(&owner), Timestamp::from_seconds(1))
+        };
+        assert!(!ended(client.clone()));
+        for changed in [
+            Client {
+                token_generation: 1,
+                ..client.clone()
+            },
+            Client {
+                secret: secret("other"),
+                ..client.clone()
+            },
+            Client {
+                id: ClientId::parse("other").expect("well-formed"),
+                ..client.clone()
+            },
+        ] {
+            assert!(ended(changed));
+        }
+        assert!(issued.has_ended(None, Timestamp::from_seconds(1)));
+        let user = Principal::User(Box::new(user()));
+        assert!(issued.has_ended(Some(&user), Timestamp::from_seconds(1)));
+    }
 
     #[test]
     fn a_sealed_answer_opens_in_its_own_row() {

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{call::Call, html::Page, rejection::Rejection};
 use crate::{
-    domain::secret::Secret,
+    domain::{repetition::Issued, secret::Secret},
     fault::{Fault, TRY_AGAIN_AFTER},
     observe::{Family, Step},
 };
@@ -26,6 +26,7 @@ pub struct Answer {
     pub(super) outcome: &'static str,
     pub(super) fault: Option<Fault>,
     pub(super) step: Option<Step>,
+    issued: Option<Issued>,
 }
 
 impl Answer {
@@ -39,6 +40,7 @@ impl Answer {
             outcome,
             fault: None,
             step: None,
+            issued: None,
         }
     }
 
@@ -59,6 +61,7 @@ impl Answer {
             outcome,
             fault: None,
             step: None,
+            issued: None,
         }
     }
 
@@ -72,6 +75,7 @@ impl Answer {
             outcome: "repeated",
             fault: None,
             step: None,
+            issued: None,
         }
     }
 
@@ -80,6 +84,19 @@ impl Answer {
     pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
+    }
+
+    /// Says with whose tokens the answer ends, if it is remembered.
+    #[must_use]
+    pub fn issued(mut self, issued: Issued) -> Self {
+        self.issued = Some(issued);
+        self
+    }
+
+    /// With whose tokens it ends; `None` for one that is the same for everybody.
+    #[must_use]
+    pub fn ends_with(&self) -> Option<&Issued> {
+        self.issued.as_ref()
     }
 
     /// Status and body, to remember.
@@ -122,6 +139,7 @@ impl Answer {
             outcome,
             fault: None,
             step: None,
+            issued: None,
         }
     }
 }
@@ -213,6 +231,7 @@ impl From<Answer> for Reply {
             outcome,
             fault,
             step,
+            issued: _,
         } = answer;
         Self {
             status,

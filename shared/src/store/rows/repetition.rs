@@ -5,7 +5,9 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::support_pin::{read_sealed, with_sealed};
 use crate::{
     domain::{
-        repetition::{Body, Remembered, State},
+        id::{ClientId, UserId},
+        repetition::{Body, Issued, Remembered, State},
+        secret::Digest,
         time::Timestamp,
     },
     store::{
@@ -30,8 +32,12 @@ impl Row for Remembered {
             .with("ttl", time(self.ends_at));
         match &self.state {
             State::UnderWay => row,
-            State::Answered { status, body } => {
+            State::Answered { status, body, issued } => {
                 let row = row.with("answer_status", number((*status).into()));
+                let row = match issued {
+                    None => row,
+                    Some(issued) => with_issued(row, issued),
+                };
                 match body {
                     Body::Plain(body) => row.with("answer_body", text(body)),
                     Body::Sealed(sealed) => with_sealed(row, sealed),
@@ -57,6 +63,7 @@ impl Row for Remembered {
                         true => Body::Plain(row.text("answer_body")?.to_owned()),
                         false => Body::Sealed(read_sealed(row)?),
                     },
+                    issued: read_issued(row)?,
                 },
             },
             ends_at: row.time("ttl")?,
@@ -68,6 +75,38 @@ impl Row for Remembered {
     }
 }
 
+/// Whose an answer is: a user's row is found by it, like those of other tables ([`super::user::owns`]).
+fn with_issued(row: Writer, issued: &Issued) -> Writer {
+    match issued {
+        Issued::User { id, generation, at } => row
+            .with("user_id", text(id.text()))
+            .with("generation", number(*generation))
+            .with("issued_at", time(*at)),
+        Issued::Client { id, generation, secret } => row
+            .with("client_id", text(id.as_str()))
+            .with("generation", number(*generation))
+            .with("secret_digest", bytes(*secret.as_bytes())),
+    }
+}
+
+fn read_issued(row: Reader<'_>) -> Result<Option<Issued>, Corrupt> {
+    Ok(if row.has("user_id") {
+        Some(Issued::User {
+            id: row.parsed("user_id", UserId::parse)?,
+            generation: row.number("generation")?,
+            at: row.time("issued_at")?,
+        })
+    } else if row.has("client_id") {
+        Some(Issued::Client {
+            id: row.parsed("client_id", ClientId::parse)?,
+            generation: row.number("generation")?,
+            secret: Digest::from_bytes(row.bytes("secret_digest")?).ok_or(Corrupt("secret_digest"))?,
+        })
+    } else {
+        None
+    })
+}
+
 /// The invocation still owns the claim: no other one has taken it over.
 #[must_use]
 pub fn is_taken_by(invocation: &str) -> Condition {
@@ -77,11 +116,11 @@ pub fn is_taken_by(invocation: &str) -> Condition {
     }
 }
 
-/// The answer is not encrypted, and that text stands in it.
+/// The row is still the one of that invocation, or already this one's: its own write, whose answer was lost.
 #[must_use]
-pub fn holds(part: &str) -> Condition {
+pub fn is_taken_by_either(earlier: &str, invocation: &str) -> Condition {
     Condition {
-        expression: "contains(answer_body, :part)",
-        values: vec![(":part", text(part))],
+        expression: "taken_by = :earlier OR taken_by = :by",
+        values: vec![(":earlier", text(earlier)), (":by", text(invocation))],
     }
 }

@@ -219,13 +219,19 @@ pub fn shut_out(read: &User, by: &str, now: Timestamp) -> Change {
 /// table depends on that, so that nothing comes back once a user is erased.
 #[must_use]
 pub fn is_there(read: &User) -> Condition {
+    has_generation(read.token_generation)
+}
+
+/// The user is there, and its tokens are good under that generation.
+#[must_use]
+pub fn has_generation(generation: u64) -> Condition {
     Condition {
         expression: "token_generation = :issued",
-        values: vec![(":issued", number(read.token_generation))],
+        values: vec![(":issued", number(generation))],
     }
 }
 
-/// The same, and the user stands where it stood.
+/// The same as [`is_there`], and the user stands where it stood.
 #[must_use]
 pub fn stands(read: &User) -> Condition {
     Condition {

@@ -59,6 +59,19 @@ impl Transaction {
         self.add(&table.client, TransactWriteItem::builder().put(put).build())
     }
 
+    /// Writes a row over one of which that holds.
+    pub fn put_if<R: Row>(&mut self, table: &Table<R, Put>, row: &R, condition: Condition) -> Step {
+        let put = types::Put::builder()
+            .table_name(&table.name)
+            .set_item(Some(row.to_item()))
+            .condition_expression(condition.expression)
+            .set_expression_attribute_names(names(&[condition.expression]))
+            .set_expression_attribute_values(values(condition.values))
+            .build()
+            .expect("a put with its table, its row and its condition");
+        self.add(&table.client, TransactWriteItem::builder().put(put).build())
+    }
+
     /// Makes a change, if its condition holds.
     pub fn update<R: Row>(&mut self, table: &Table<R, Update>, id: &R::Id, change: Change) -> Step {
         let update = types::Update::builder()

@@ -1,0 +1,427 @@
+//! What is remembered of a call with an `Idempotency-Key` ends with its owner's tokens, whatever ends those, and does not come
+//! back when a block expires (contracts.md §5; security.md R72).
+
+use serde_json::{Value, json};
+
+use crate::{
+    factor_phone::empty_handed,
+    login::api_grant,
+    mail::{CHECK_MAIL, DOMAIN, RESET, said},
+    mithril::{
+        INIT, Person, TOKENS, other_than, refused, token_expired, token_invalid, user_blocked, value, wrong_identity,
+    },
+    password_reset::{NEW, NO_REQUEST, is_set},
+    world::{Ask, Got, World},
+};
+
+const KEY: &str = "5b9b0ea7-3d25-4d7c-8b5b-3a6c0f6d9f11";
+const DAY: u64 = 86_400;
+
+/// A route that remembers what it answers about a user.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Route {
+    OtpCreate,
+    FactorInit,
+    Login,
+    LoginWithCode,
+    Authorize,
+    Refresh,
+    ChangePassword,
+    ConfirmReset,
+}
+
+const ROUTES: [Route; 8] = [
+    Route::OtpCreate,
+    Route::FactorInit,
+    Route::Login,
+    Route::LoginWithCode,
+    Route::Authorize,
+    Route::Refresh,
+    Route::ChangePassword,
+    Route::ConfirmReset,
+];
+
+/// What ends a user's tokens.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Cause {
+    BlockByOperator,
+    BlockByAdministrator,
+    WrongPasswords,
+    WrongCodes,
+    EndTokens,
+    Reset,
+    Change,
+    Erasure,
+}
+
+const CAUSES: [Cause; 8] = [
+    Cause::BlockByOperator,
+    Cause::BlockByAdministrator,
+    Cause::WrongPasswords,
+    Cause::WrongCodes,
+    Cause::EndTokens,
+    Cause::Reset,
+    Cause::Change,
+    Cause::Erasure,
+];
+
+/// A call with a key, whose answer is remembered: what it takes to send it again, to the last byte.
+struct Call {
+    method: &'static str,
+    path: String,
+    token: Option<String>,
+    body: Value,
+}
+
+impl Call {
+    fn ask<'a>(&self, world: &'a World) -> Ask<'a> {
+        let ask = world.ask(self.method, &self.path).json(&self.body);
+        let ask = ask.header("idempotency-key", KEY);
+        match &self.token {
+            Some(token) => ask.bearer(token),
+            None => ask,
+        }
+    }
+
+    async fn send(&self, world: &World) -> Got {
+        let got = self.ask(world).send().await;
+        if let Some(value) = got.json()["data"]["value"].as_str() {
+            world.keep_out_of_logs(value);
+        }
+        got
+    }
+
+    fn grant(body: Value) -> Self {
+        Self {
+            method: "POST",
+            path: TOKENS.into(),
+            token: None,
+            body,
+        }
+    }
+}
+
+/// Somebody, and a call of theirs that was answered.
+async fn answered(world: &World, route: Route, n: usize) -> (Person, Call, Got) {
+    let (login, phone) = (format!("someone{n}"), format!("+38088123{n:04}"));
+    world.keep_phone_out_of_logs(&phone);
+    let person = match route {
+        Route::Login | Route::FactorInit => None,
+        _ => Some(world.person_with(&login, &phone).await),
+    };
+    let (person, call) = match (route, person) {
+        (Route::FactorInit, _) => {
+            let (person, token) = empty_handed(world, &login).await;
+            let call = Call {
+                method: "PATCH",
+                path: INIT.into(),
+                token: Some(token),
+                body: json!({ "type": "SMS", "factor": phone }),
+            };
+            let phone = Some(phone);
+            (Person { phone, ..person }, call)
+        }
+        (_, None) => {
+            let person = world.person(&login).await;
+            let call = Call::grant(api_grant(&person));
+            (person, call)
+        }
+        (Route::OtpCreate, Some(person)) => {
+            let (token, _) = world.waiting(&person).await;
+            let call = Call {
+                method: "PATCH",
+                path: person.action("create_otp"),
+                token: Some(token),
+                body: json!({}),
+            };
+            (person, call)
+        }
+        (Route::Authorize, Some(person)) => {
+            let (token, otp) = world.waiting(&person).await;
+            let body = json!({ "grant_type": "authorize_2fa_access_token", "token": token, "otp": otp });
+            (person, Call::grant(body))
+        }
+        (Route::Refresh, Some(person)) => {
+            let (token, _) = world.waiting(&person).await;
+            let body = json!({ "grant_type": "refresh_2fa_access_token", "token": token });
+            (person, Call::grant(body))
+        }
+        (Route::ChangePassword, Some(person)) => {
+            let token = world.token(json!({ "user_id": person.id, "scopes": ["api"] })).await;
+            let call = Call {
+                method: "POST",
+                path: RESET.into(),
+                token: Some(token),
+                body: json!({ "current_pwd": person.password, "new_pwd": NEW }),
+            };
+            let password = NEW.to_owned();
+            (Person { password, ..person }, call)
+        }
+        (Route::ConfirmReset, Some(person)) => {
+            let link = world.reset_link(&person.email, &person.email).await;
+            let call = Call {
+                method: "PATCH",
+                path: format!("{RESET}/{link}"),
+                token: None,
+                body: json!({ "pwd": NEW }),
+            };
+            let password = NEW.to_owned();
+            (Person { password, ..person }, call)
+        }
+        (Route::Login | Route::LoginWithCode, Some(person)) => {
+            let call = Call::grant(api_grant(&person));
+            (person, call)
+        }
+    };
+    let first = call.send(world).await;
+    assert!(first.status < 300, "{route:?}: {first:?}");
+    let again = call.send(world).await;
+    assert_eq!((again.status, &again.body), (first.status, &first.body), "{route:?}");
+    (person, call, first)
+}
+
+/// Does it; gives the password of afterwards.
+async fn befall(world: &World, person: &Person, cause: Cause) -> String {
+    const OTHER: &str = "another-horse";
+    let operator = async |command: &str| {
+        let done = world
+            .operator(json!({ "command": command, "user_id": person.id }))
+            .await;
+        assert_eq!(done["changed"], true, "{done}");
+    };
+    match cause {
+        Cause::BlockByOperator => operator("block_user").await,
+        Cause::BlockByAdministrator => {
+            let ask = world.ask("PATCH", &person.action("block")).bearer(world.admin());
+            ask.send().await.ok(200);
+        }
+        Cause::WrongPasswords => world.block_by_passwords(person).await,
+        Cause::WrongCodes => {
+            // Whatever waits for a code now, or a login that does.
+            let phone = person.phone.as_deref().expect("a phone");
+            let (token, code) = match world.sign_in(person, &person.password).await {
+                got if got.json()["urgent"]["next_step"] == "REQUEST_OTP" => (value(&got), world.code_to(phone).await),
+                got => {
+                    let approval = value(&world.init(&value(&got), phone).await);
+                    (approval, world.code_to(phone).await)
+                }
+            };
+            for _ in 0..4 {
+                let got = match person.phone.is_some() && !world.is_set_up(person).await {
+                    true => world.approve(&token, &other_than(&code)).await,
+                    false => world.authorize(&token, &other_than(&code)).await,
+                };
+                got.ok(401);
+            }
+        }
+        Cause::EndTokens => operator("end_tokens").await,
+        Cause::Reset => {
+            // Mails to one mailbox are spaced.
+            world.advance(240).await;
+            let link = world.reset_link(&person.email, &person.email).await;
+            world.reset(&link, OTHER).await.ok(200);
+            return OTHER.into();
+        }
+        Cause::Change => {
+            let token = world.token(json!({ "user_id": person.id, "scopes": ["api"] })).await;
+            world.change_password(&token, &person.password, OTHER).await.ok(200);
+            return OTHER.into();
+        }
+        Cause::Erasure => operator("erase_user").await,
+    }
+    person.password.clone()
+}
+
+impl Cause {
+    fn blocks(self) -> bool {
+        match self {
+            Self::BlockByOperator | Self::BlockByAdministrator | Self::WrongPasswords | Self::WrongCodes => true,
+            Self::EndTokens | Self::Reset | Self::Change | Self::Erasure => false,
+        }
+    }
+
+    /// Only a decision ends what a decision has done.
+    fn ends_by_itself(self) -> bool {
+        matches!(self, Self::WrongPasswords | Self::WrongCodes)
+    }
+}
+
+impl World {
+    /// Whether a login of theirs waits for a code.
+    async fn is_set_up(&self, person: &Person) -> bool {
+        !self.factor_of(person).await["factor"].is_null()
+    }
+}
+
+/// What the route answers to a call that it never had before.
+fn judged_anew(route: Route, cause: Cause, got: &Got) {
+    match (route, cause) {
+        (Route::ConfirmReset, _) => said(got, 404, NO_REQUEST),
+        (Route::ChangePassword, _) => said(got, 401, "unauthorized"),
+        (_, cause) if cause.blocks() => user_blocked(got),
+        (Route::Login | Route::LoginWithCode, Cause::EndTokens) => drop(value(got)),
+        (Route::Login | Route::LoginWithCode, _) => wrong_identity(got),
+        (_, Cause::Erasure) => token_invalid(got),
+        (_, _) => token_expired(got),
+    }
+}
+
+#[tokio::test]
+async fn remembered_answers_end_with_their_owners_tokens() {
+    let world = World::with(&[("BlockSeconds", "60")]).await;
+    let mut n = 0;
+    for route in ROUTES {
+        for cause in CAUSES {
+            if (route, cause) == (Route::Login, Cause::WrongCodes) {
+                // There is no code to get wrong.
+                continue;
+            }
+            n += 1;
+            let what = format!("{route:?}, {cause:?}");
+            let (person, call, first) = answered(&world, route, n).await;
+            befall(&world, &person, cause).await;
+            let before = world.mails().await.len();
+            let again = call.send(&world).await;
+            assert_ne!(again.body, first.body, "{what}");
+            judged_anew(route, cause, &again);
+            let sends = (route, cause) == (Route::LoginWithCode, Cause::EndTokens);
+            assert_eq!(world.mails().await.len(), before + usize::from(sends), "{what}");
+            if cause == Cause::Erasure {
+                let rows = Value::from(world.rows("RepetitionsTable").await).to_string();
+                for name in [&person.id, &person.email, &format!("someone{n}")] {
+                    assert!(!rows.contains(name), "{what}: {name} is left in {rows}");
+                }
+            }
+            if cause.blocks() {
+                world.advance(60).await;
+                if !cause.ends_by_itself() {
+                    judged_anew(route, cause, &call.send(&world).await);
+                    let ask = world.ask("PATCH", &person.action("unblock")).bearer(world.admin());
+                    ask.send().await.ok(200);
+                }
+                let again = call.send(&world).await;
+                assert_ne!(again.body, first.body, "{what}, and the block is over");
+                judged_anew(route, Cause::EndTokens, &again);
+            }
+            world.advance(DAY).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_clients_remembered_answer_ends_with_its_tokens_and_its_secret() {
+    let world = World::new().await;
+    let body = json!({
+        "grant_type": "client_credentials", "client_id": "heatclinic", "scope": "passcode",
+        "client_secret": world.id("/client/client_secret"),
+    });
+    let call = Call::grant(body);
+    let first = call.send(&world).await;
+    value(&first);
+    assert_eq!(call.send(&world).await.body, first.body);
+    world
+        .operator(json!({ "command": "end_tokens", "client_id": "heatclinic" }))
+        .await;
+    let second = call.send(&world).await;
+    assert_ne!(value(&second), value(&first));
+    assert_eq!(call.send(&world).await.body, second.body, "that one is remembered");
+    world
+        .operator(json!({ "command": "set_client_secret", "client_id": "heatclinic" }))
+        .await;
+    let got = call.send(&world).await;
+    refused(&got, 401, "access_denied", "Invalid client secret.");
+}
+
+#[tokio::test]
+async fn what_is_remembered_of_public_calls_is_the_same_for_everybody_and_names_nobody() {
+    let world = World::new().await;
+    let maria = world.person("maria").await;
+    let (known, unknown) = ("maria@example.org", "nobody@example.org");
+    let ask = async |email: &str| {
+        let body = json!({ "key": email, "domain": DOMAIN });
+        let ask = world.post(RESET).of_a_new_source().json(&body);
+        ask.header("idempotency-key", KEY).send().await
+    };
+    let register = async |login: &str, email: &str| {
+        let ask = world.register(login, email).of_a_new_source();
+        ask.header("idempotency-key", KEY).send().await
+    };
+    for email in [known, unknown] {
+        ask(email).await.is(200, CHECK_MAIL);
+        register(&format!("as-{}", &email[..4]), email)
+            .await
+            .is(200, CHECK_MAIL);
+    }
+    let said = |row: &Value| (row["answer_status"].clone(), row["answer_body"].clone());
+    let rows = world.rows("RepetitionsTable").await;
+    assert_eq!(rows.len(), 4);
+    assert!(rows.iter().all(|row| said(row) == said(&rows[0])), "{rows:?}");
+    let names = |row: &Value| row.as_object().expect("a row").keys().cloned().collect::<Vec<_>>();
+    assert!(rows.iter().all(|row| names(row) == names(&rows[0])), "{rows:?}");
+
+    // Whatever becomes of the user, a repetition tells the same of both, costs the same and mails nothing.
+    for command in ["block_user", "end_tokens", "erase_user"] {
+        world.operator(json!({ "command": command, "user_id": maria.id })).await;
+        let before = world.mails().await.len();
+        let mut calls = Vec::new();
+        for email in [known, unknown] {
+            world.invocations().await;
+            ask(email).await.is(200, CHECK_MAIL);
+            register(&format!("as-{}", &email[..4]), email)
+                .await
+                .is(200, CHECK_MAIL);
+            let mut invocations = world.invocations().await;
+            invocations.retain(|invocation| !invocation["route"].is_null());
+            calls.push(invocations.iter().map(|done| done["calls"].clone()).collect::<Vec<_>>());
+        }
+        assert_eq!(calls[0], calls[1], "{command}");
+        assert_eq!(world.mails().await.len(), before, "{command}");
+    }
+}
+
+#[tokio::test]
+async fn an_ended_answer_has_one_successor() {
+    let world = World::new().await;
+    let person = world.person("maria").await;
+    let call = Call::grant(api_grant(&person));
+    let first = call.send(&world).await;
+    world
+        .operator(json!({ "command": "end_tokens", "user_id": person.id }))
+        .await;
+    let answers = futures_util::future::join_all((0..16).map(|_| call.send(&world))).await;
+    let (done, waiting): (Vec<_>, Vec<_>) = answers.iter().partition(|got| got.status == 201);
+    let second = value(done.first().expect("one of them"));
+    assert_ne!(second, value(&first));
+    assert!(done.iter().all(|got| value(got) == second), "{done:?}");
+    for got in waiting {
+        refused(got, 409, "request_conflict", "The same request is being processed.");
+    }
+    assert_eq!(value(&call.send(&world).await), second);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_an_erasure_overtakes_is_not_remembered() {
+    let world = World::new().await;
+    let person = world.person("maria").await;
+    let token = world.token(json!({ "user_id": person.id, "scopes": ["api"] })).await;
+    let call = Call {
+        method: "POST",
+        path: RESET.into(),
+        token: Some(token),
+        body: json!({ "current_pwd": person.password, "new_pwd": NEW }),
+    };
+    // The password is set, and its notice is on its way for more than a second: meanwhile the user goes.
+    let hang = json!({ "service": "ses", "operation": null, "kind": "hang", "skip": 0, "times": 1 });
+    world.fault(hang).await;
+    let erased = async {
+        while world.get("/_local/faults").local().await != json!([]) {}
+        let done = world
+            .operator(json!({ "command": "erase_user", "user_id": person.id }))
+            .await;
+        assert_eq!(done["complete"], true, "{done}");
+    };
+    let (changed, ()) = tokio::join!(call.send(&world), erased);
+    is_set(&changed, "maria");
+    assert!(world.rows("RepetitionsTable").await.is_empty());
+    said(&call.send(&world).await, 401, "unauthorized");
+}
