@@ -31,6 +31,7 @@ mod login_privacy;
 mod login_races;
 mod login_repetition;
 mod login_sms_faults;
+mod lost_answers;
 mod mail;
 mod mail_faults;
 mod mail_limits;

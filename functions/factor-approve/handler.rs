@@ -33,7 +33,7 @@ use countersign_shared::{
     store::{
         rounds::Rounds,
         rows,
-        table::{BatchGet, Committed, Put, Table, Transaction, Update},
+        table::{Batch, BatchGet, Committed, Put, Table, Transaction, Update, settled},
     },
 };
 /// Makes a phone a second factor once its code has come back, and signs its owner in.
@@ -167,7 +167,8 @@ impl Approve {
         let (access, text) = doors.add(&mut transaction, call, shown.login, next, shown.wanted)?;
         let approve = rows::factor::approve(&shown.factor.id, shown.phone, shown.factor, call.now);
         transaction.update(&self.change_factors, &shown.factor.owner(), approve);
-        match transaction.commit().await? {
+        let is_issued = Batch::finds(&self.tokens, &access.digest, call.now);
+        match settled(transaction.commit().await, is_issued).await? {
             Committed::No(_) => return Ok(None),
             Committed::Yes => {}
         }

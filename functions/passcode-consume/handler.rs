@@ -76,8 +76,16 @@ impl Endpoint for Consume {
         // While keys rotate there are two: the passcode lies where the key that made it says.
         for key in self.keys.at(call.now).await.iter() {
             let handle = Handle::of(key, &binding, &given);
-            let change = passcode::consume(&call.invocation, call.now);
-            let consumed = match self.passcodes.update(&handle, change, call.now).await? {
+            let consume = || {
+                let change = passcode::consume(&call.invocation, call.now);
+                self.passcodes.update(&handle, change, call.now)
+            };
+            let changed = match consume().await {
+                // It may have been used up, and every answer lost: asked again, it says by whom.
+                Err(fault) if fault.is_passing() => consume().await.map_err(|_| fault),
+                done => done,
+            };
+            let consumed = match changed? {
                 Changed::Yes(passcode) => passcode,
                 Changed::No(Some(passcode)) if passcode.was_used_by(&call.invocation) => passcode,
                 Changed::No(_) => continue,

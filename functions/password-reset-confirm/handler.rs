@@ -24,7 +24,7 @@ use countersign_shared::{
     repetition::{self, Caller, Owners, Users},
     store::{
         rounds::Rounds,
-        table::{Batch, BatchGet, Check, Committed, Delete, Get, Put, Table, Transaction, Update},
+        table::{Batch, BatchGet, Check, Committed, Delete, Get, Put, Table, Transaction, Update, settled},
     },
 };
 use rand::rngs::SysRng;
@@ -100,7 +100,8 @@ impl Confirm {
                 &password,
                 call.now,
             );
-            match transaction.commit().await? {
+            let is_set = passwords::is_set(&self.users, &user.id, &password, call.now);
+            match settled(transaction.commit().await, is_set).await? {
                 Committed::Yes => return Ok(self.tell(call, &user).await),
                 Committed::No(steps) if steps.contains(&link) => return Err(Error::NoRequest),
                 // The user is another one now; if by another change of the password or by a block, the link may be void.

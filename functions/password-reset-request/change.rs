@@ -18,7 +18,7 @@ use countersign_shared::{
     },
     notices::Notices,
     passwords,
-    store::table::{Batch, Committed, Transaction},
+    store::table::{Batch, Committed, Transaction, settled},
     throttling::Spending,
 };
 use rand::rngs::SysRng;
@@ -57,7 +57,8 @@ impl Request {
             &password,
             call.now,
         );
-        match transaction.commit().await? {
+        let is_set = passwords::is_set(&self.users, &user.id, &password, call.now);
+        match settled(transaction.commit().await, is_set).await? {
             Committed::Yes => {}
             // Another change was faster: what was current is not any more.
             Committed::No(_) => return Err(Error::WrongPassword),

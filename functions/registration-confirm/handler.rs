@@ -22,7 +22,7 @@ use countersign_shared::{
     observe::Step,
     store::{
         rows::bucket::{self, Level},
-        table::{Batch, BatchGet, Committed, Delete, Get, Put, Table, Transaction, Update},
+        table::{Batch, BatchGet, Committed, Delete, Get, Put, Table, Transaction, Update, settled},
     },
 };
 use rand::rngs::SysRng;
@@ -90,7 +90,12 @@ impl Endpoint for Confirm {
         let mut transaction = Transaction::default();
         let request = transaction.use_up(&self.use_up, &digest, call.now);
         let names = accounts::make(&mut transaction, &self.users, &self.claims, &user, call.now);
-        match transaction.commit().await? {
+        let login = claim::login(&user.domain, &user.login);
+        let is_made = async {
+            let claim = Batch::one(&self.read_claims, &login, call.now).await?;
+            Ok(claim.is_some_and(|claim| claim.user == user.id))
+        };
+        match settled(transaction.commit().await, is_made).await? {
             Committed::Yes => {
                 call.note_subject(format!("user:{}", user.id.text()));
                 let answer = era::password_set("registered", &user.domain, &user.login).as_step(Step::Verified);

@@ -21,7 +21,7 @@ use countersign_shared::{
     second_factor::{self, Counted, Login, ROUNDS},
     store::{
         rounds::Rounds,
-        table::{Committed, Transaction},
+        table::{Batch, Committed, Transaction, settled},
     },
 };
 
@@ -86,7 +86,8 @@ impl Create {
         };
         let (access, text) = doors.add(&mut transaction, call, login, next, wanted)?;
         let grant_type = GrantType::Authorize.name();
-        Ok(match transaction.commit().await? {
+        let is_issued = Batch::finds(&self.tokens, &access.digest, call.now);
+        Ok(match settled(transaction.commit().await, is_issued).await? {
             Committed::No(_) => None,
             Committed::Yes => {
                 let next = NextStep::RequestApps;

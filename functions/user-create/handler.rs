@@ -24,7 +24,7 @@ use countersign_shared::{
         reply::Answer,
         serve::Endpoint,
     },
-    store::table::{Batch, BatchGet, Committed, Put, Table, Transaction},
+    store::table::{Batch, BatchGet, Committed, Put, Table, Transaction, settled},
 };
 use rand::rngs::SysRng;
 
@@ -94,7 +94,8 @@ impl Endpoint for Create {
                 let factor = Factor::new(user.id, FactorType::Sms, &mut SysRng, call.now).map_err(Fault::from)?;
                 transaction.put_new(&self.factors, &factor, call.now);
             }
-            let refused = match transaction.commit().await? {
+            let is_made = Batch::finds(&self.users, &user.id, call.now);
+            let refused = match settled(transaction.commit().await, is_made).await? {
                 Committed::Yes => {
                     call.note_subject(format!("user:{}", user.id.text()));
                     return Ok(user_made(call, "user_created", &user));

@@ -166,9 +166,7 @@ async fn has_ended(owners: Owners<'_>, issued: Option<&Issued>, call: &Call) -> 
     let owner = match (owners, issued) {
         (Owners::Nobody, None) => return Ok(false),
         (Owners::Users(users) | Owners::UsersAndClients(users, _), Some(Issued::User { id, .. })) => {
-            let mut batch = Batch::default();
-            batch.want(users.read, id);
-            let user = batch.read().await?.take(users.read, id, call.now)?;
+            let user = Batch::one(users.read, id, call.now).await?;
             user.map(|user| Principal::User(Box::new(user)))
         }
         (Owners::UsersAndClients(_, clients), Some(Issued::Client { id, .. })) => {

@@ -18,7 +18,7 @@ use aws_sdk_dynamodb::{
 pub use self::{
     batch::Batch,
     scan::{Cursor, Page},
-    transaction::{Committed, Step, Transaction},
+    transaction::{Committed, Step, Transaction, settled},
 };
 
 use super::item::{Corrupt, Item};

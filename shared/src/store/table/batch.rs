@@ -66,6 +66,24 @@ impl Batch {
         Err(Fault::passing("BatchGetItem left keys unprocessed every time".into()))
     }
 
+    /// Whether a row of that id is there, and not over: one read.
+    ///
+    /// # Errors
+    /// [`Fault`] when the store fails, or the row is not as we write it.
+    pub async fn finds<R: Row>(table: &Table<R, BatchGet>, id: &R::Id, now: Timestamp) -> Result<bool, Fault> {
+        Ok(Self::one(table, id, now).await?.is_some())
+    }
+
+    /// One row: one read.
+    ///
+    /// # Errors
+    /// [`Fault`] when the store fails, or the row is not as we write it.
+    pub async fn one<R: Row>(table: &Table<R, BatchGet>, id: &R::Id, now: Timestamp) -> Result<Option<R>, Fault> {
+        let mut batch = Self::default();
+        batch.want(table, id);
+        batch.read().await?.take(table, id, now)
+    }
+
     /// The row of that id among those read; an expired one is absent.
     ///
     /// # Errors

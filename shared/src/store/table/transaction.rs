@@ -175,6 +175,25 @@ impl Transaction {
     }
 }
 
+/// What became of a transaction whose every answer was lost: `found` is what a consistent read says of a row that this transaction
+/// alone can have written, such as a digest or an id that was drawn for it. So the owner of what was used up is told that it
+/// worked, and nobody else is (R17). `found` is only read if there was no answer.
+///
+/// # Errors
+/// The first [`Fault`], when nothing of it is found, or reading fails as well.
+pub async fn settled(
+    committed: Result<Committed, Fault>,
+    found: impl Future<Output = Result<bool, Fault>>,
+) -> Result<Committed, Fault> {
+    match committed {
+        Err(fault) if fault.is_passing() => match found.await {
+            Ok(true) => Ok(Committed::Yes),
+            Ok(false) | Err(_) => Err(fault),
+        },
+        done => done,
+    }
+}
+
 /// How often a transaction is tried while others hold its rows.
 const TRIES: u32 = 9;
 

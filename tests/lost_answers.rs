@@ -1,0 +1,441 @@
+//! Every answer of one call to AWS is lost, each call in turn: what was done is told, what reached somebody works, and what was not
+//! done works at once when it is asked for again (security.md R17, R64, R65).
+
+use std::ops::RangeInclusive;
+
+use serde_json::{Value, json};
+
+use crate::{
+    factor_phone::empty_handed,
+    login::api_grant,
+    mail::{CHECK_MAIL, DOMAIN, REGISTER, RESET, said},
+    mithril::{APPROVE, INIT, Person, TOKENS, USERS, token_expired, value},
+    passcode::{CLIENT, PURPOSE, USER, bad},
+    password_reset::{NEW, NO_REQUEST, is_set},
+    registration::{PASSWORD, made},
+    world::{Ask, Got, World},
+};
+
+const KEY: &str = "5b9b0ea7-3d25-4d7c-8b5b-3a6c0f6d9f11";
+const DAY: u64 = 86_400;
+
+/// The SDK asks DynamoDB three times, and SES and SNS once.
+const ATTEMPTS: u32 = 3;
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Flow {
+    Register,
+    ConfirmRegistration,
+    AskForReset,
+    ConfirmReset,
+    ChangePassword,
+    MakeUser,
+    LogIn,
+    GiveCode,
+    Refresh,
+    AnotherCode,
+    InitFactor,
+    ApproveFactor,
+    RetrievePasscode,
+    ConsumePasscode,
+}
+
+impl Flow {
+    /// How many messages a success sends. A notice is sent once at most: its failure undoes nothing.
+    fn messages(self) -> RangeInclusive<usize> {
+        match self {
+            Self::Register | Self::AskForReset => 1..=1,
+            Self::LogIn | Self::Refresh | Self::AnotherCode | Self::InitFactor => 1..=1,
+            Self::ConfirmReset | Self::ChangePassword | Self::ApproveFactor => 0..=1,
+            Self::ConfirmRegistration | Self::MakeUser | Self::GiveCode => 0..=0,
+            Self::RetrievePasscode | Self::ConsumePasscode => 0..=0,
+        }
+    }
+
+    /// Whether it takes an `Idempotency-Key`.
+    fn is_repeatable(self) -> bool {
+        match self {
+            Self::ConfirmRegistration | Self::MakeUser | Self::ApproveFactor => false,
+            Self::RetrievePasscode | Self::ConsumePasscode => false,
+            Self::Register | Self::AskForReset | Self::ConfirmReset | Self::ChangePassword => true,
+            Self::LogIn | Self::GiveCode | Self::Refresh | Self::AnotherCode | Self::InitFactor => true,
+        }
+    }
+}
+
+/// One request of its own person, who has had none like it.
+struct Trial {
+    flow: Flow,
+    login: String,
+    person: Option<Person>,
+    /// Where its message goes.
+    to: String,
+    method: &'static str,
+    path: String,
+    token: Option<String>,
+    body: Value,
+}
+
+impl Trial {
+    /// Everything that the request needs.
+    async fn new(world: &World, flow: Flow, n: usize) -> Self {
+        let (login, phone) = (format!("someone{n}"), format!("+38088123{n:04}"));
+        let email = format!("{login}@example.org");
+        world.keep_phone_out_of_logs(&phone);
+        let trial = |method, path: String, token: Option<String>, body| Self {
+            flow,
+            login: login.clone(),
+            person: None,
+            to: email.clone(),
+            method,
+            path,
+            token,
+            body,
+        };
+        let of = |person: &Person, to: &str, trial| Self {
+            person: Some(person.clone()),
+            to: to.to_owned(),
+            ..trial
+        };
+        match flow {
+            Flow::Register => {
+                let body = json!({ "domain": DOMAIN, "login": login, "name": "My Name", "email": email });
+                trial("POST", REGISTER.into(), None, body)
+            }
+            Flow::ConfirmRegistration => {
+                let link = world.link_in(DOMAIN, &login, &email).await;
+                trial("PATCH", format!("{REGISTER}/{link}"), None, json!({ "pwd": PASSWORD }))
+            }
+            Flow::AskForReset => {
+                let person = world.person(&login).await;
+                let body = json!({ "key": login, "domain": DOMAIN });
+                of(&person, &email, trial("POST", RESET.into(), None, body))
+            }
+            Flow::ConfirmReset => {
+                let person = world.person(&login).await;
+                let link = world.reset_link(&login, &email).await;
+                let ask = trial("PATCH", format!("{RESET}/{link}"), None, json!({ "pwd": NEW }));
+                of(&person, &email, ask)
+            }
+            Flow::ChangePassword => {
+                let person = world.person(&login).await;
+                let token = world.token(json!({ "user_id": person.id, "scopes": ["api"] })).await;
+                let body = json!({ "current_pwd": person.password, "new_pwd": NEW });
+                of(&person, &email, trial("POST", RESET.into(), Some(token), body))
+            }
+            Flow::MakeUser => {
+                let body = json!({ "email": email, "password": NEW, "2fa_enable": n.is_multiple_of(2) });
+                trial("POST", USERS.into(), Some(world.admin().into()), body)
+            }
+            Flow::LogIn => {
+                let person = world.person_with(&login, &phone).await;
+                of(&person, &phone, trial("POST", TOKENS.into(), None, api_grant(&person)))
+            }
+            Flow::GiveCode => {
+                let person = world.person_with(&login, &phone).await;
+                let (token, otp) = world.waiting_for_api(&person).await;
+                let body = json!({ "grant_type": "authorize_2fa_access_token", "token": token, "otp": otp });
+                of(&person, &phone, trial("POST", TOKENS.into(), None, body))
+            }
+            Flow::Refresh => {
+                let person = world.person_with(&login, &phone).await;
+                let (token, _) = world.waiting_for_api(&person).await;
+                let body = json!({ "grant_type": "refresh_2fa_access_token", "token": token });
+                of(&person, &phone, trial("POST", TOKENS.into(), None, body))
+            }
+            Flow::AnotherCode => {
+                let person = world.person_with(&login, &phone).await;
+                let (token, _) = world.waiting_for_api(&person).await;
+                let ask = trial("PATCH", person.action("create_otp"), Some(token), json!({}));
+                of(&person, &phone, ask)
+            }
+            Flow::InitFactor => {
+                let (person, token) = empty_handed(world, &login).await;
+                let body = json!({ "type": "SMS", "factor": phone });
+                of(&person, &phone, trial("PATCH", INIT.into(), Some(token), body))
+            }
+            Flow::ApproveFactor => {
+                let (person, token) = empty_handed(world, &login).await;
+                let token = value(&world.init(&token, &phone).await);
+                let body = json!({ "otp": world.code_to(&phone).await });
+                of(&person, &email, trial("PATCH", APPROVE.into(), Some(token), body))
+            }
+            Flow::RetrievePasscode => {
+                let path = format!("/passcode/retrieve?purpose={PURPOSE}&username={login}&client_id=heatclinic");
+                trial("GET", path, Some(world.passcode_token().into()), Value::Null)
+            }
+            Flow::ConsumePasscode => {
+                let passcode = world.retrieve(USER, PURPOSE).await.token;
+                let body = json!({ "passcode": passcode, "purpose": PURPOSE, "username": USER });
+                let path = "/passcode/consume".to_owned();
+                trial("POST", path, Some(world.passcode_token().into()), body)
+            }
+        }
+    }
+
+    fn ask<'a>(&self, world: &'a World) -> Ask<'a> {
+        let ask = world.ask(self.method, &self.path).header("idempotency-key", KEY);
+        let ask = match (self.flow, &self.body) {
+            (Flow::ConsumePasscode, body) => {
+                let field = |name: &'static str| (name, body[name].as_str().expect("a text"));
+                let form = [field("passcode"), field("purpose"), field("username")];
+                ask.query(&[CLIENT]).form(&form)
+            }
+            (_, Value::Null) => ask,
+            (_, body) => ask.json(body),
+        };
+        match &self.token {
+            Some(token) => ask.bearer(token),
+            None => ask,
+        }
+    }
+
+    async fn send(&self, world: &World) -> Got {
+        let got = self.ask(world).send().await;
+        if let Some(value) = got.json()["data"]["value"].as_str() {
+            world.keep_out_of_logs(value);
+        }
+        got
+    }
+
+    /// How many messages have come so far.
+    async fn messages(&self, world: &World) -> usize {
+        let messages = world.mails().await;
+        messages.iter().filter(|message| message["to"] == self.to).count()
+    }
+
+    /// That it was done, and that what came of it works.
+    async fn works(&self, world: &World, got: &Got) {
+        let person = || self.person.as_ref().expect("a person");
+        let sign_in = async |password: &str| {
+            let email = format!("{}@example.org", self.login);
+            let body = crate::mithril::password_grant(&email, password);
+            value(&world.grant(body).await);
+        };
+        match self.flow {
+            Flow::Register => {
+                got.is(200, CHECK_MAIL);
+                let link = world.link_to(&self.to).await;
+                made(&world.confirm(&link, PASSWORD).await, &self.login);
+            }
+            Flow::ConfirmRegistration => {
+                made(got, &self.login);
+                assert_eq!(world.accounts(&self.login).await.len(), 1);
+            }
+            Flow::AskForReset => {
+                got.is(200, CHECK_MAIL);
+                is_set(&world.reset(&world.link_to(&self.to).await, NEW).await, &self.login);
+            }
+            Flow::ConfirmReset | Flow::ChangePassword => {
+                is_set(got, &self.login);
+                sign_in(NEW).await;
+            }
+            Flow::MakeUser => sign_in(NEW).await,
+            Flow::LogIn | Flow::Refresh => {
+                let code = world.code_to(&self.to).await;
+                assert!(world.is_open(&value(&world.authorize(&value(got), &code).await)).await);
+            }
+            Flow::GiveCode => assert!(world.is_open(&value(got)).await),
+            Flow::AnotherCode => {
+                let token = self.token.as_deref().expect("a token");
+                value(&world.authorize(token, &world.code_to(&self.to).await).await);
+            }
+            Flow::InitFactor => {
+                value(&world.approve(&value(got), &world.code_to(&self.to).await).await);
+                assert!(world.factor_of(person()).await["factor"].is_string());
+            }
+            Flow::ApproveFactor => {
+                value(got);
+                assert!(world.factor_of(person()).await["factor"].is_string());
+            }
+            Flow::RetrievePasscode => {
+                let token = got.json()["token"].as_str().expect("a passcode").to_owned();
+                world.consume(&token, &self.login, PURPOSE).send().await.ok(200);
+            }
+            Flow::ConsumePasscode => {
+                bad(&world
+                    .consume(self.body["passcode"].as_str().expect("a text"), USER, PURPOSE)
+                    .send()
+                    .await);
+            }
+        }
+    }
+}
+
+/// That it failed for the moment, and says so in its dialect.
+#[track_caller]
+fn unavailable(got: &Got, what: &str) {
+    assert_eq!(
+        (got.status, got.header("retry-after")),
+        (503, Some("5")),
+        "{what}: {got:?}"
+    );
+}
+
+/// One request while a call loses its answers; `false` when it needed no such call.
+async fn survives(world: &World, flow: Flow, service: &str, skip: u32, n: usize) -> bool {
+    let what = format!("{flow:?}, {service} after {skip}");
+    let trial = Trial::new(world, flow, n).await;
+    let before = trial.messages(world).await;
+    let times = if service == "dynamodb" { ATTEMPTS } else { 1 };
+    let lost = json!({ "service": service, "operation": null, "kind": "drop_response", "skip": skip, "times": times });
+    world.fault(lost).await;
+    let mut got = trial.send(world).await;
+    let is_hit = world.get("/_local/faults").local().await == json!([]);
+    world.clear_faults().await;
+    let mut sent = trial.messages(world).await - before;
+    if got.status >= 300 {
+        unavailable(&got, &what);
+        assert!(sent <= *flow.messages().end(), "{what}: {sent} messages");
+        if sent == 1 && flow == Flow::Register {
+            // What was mailed leads somewhere, though nobody was told that it was.
+            let link = world.link_to(&trial.to).await;
+            assert_eq!(world.confirm(&link, "short").await.status, 412, "{what}");
+        }
+        if sent == 1 && flow == Flow::AskForReset {
+            let link = world.link_to(&trial.to).await;
+            assert_eq!(world.reset(&link, "short").await.status, 412, "{what}");
+        }
+        let between = trial.messages(world).await;
+        got = trial.send(world).await;
+        assert!(got.status < 300, "{what}: locked: {got:?}");
+        sent = trial.messages(world).await - between;
+    }
+    assert!(flow.messages().contains(&sent), "{what}: {sent} messages");
+    if flow.is_repeatable() {
+        let between = trial.messages(world).await;
+        let again = trial.send(world).await;
+        assert_eq!((again.status, &again.body), (got.status, &got.body), "{what}");
+        assert_eq!(trial.messages(world).await, between, "{what}: it was repeated");
+    }
+    trial.works(world, &got).await;
+    world.advance(DAY).await;
+    is_hit
+}
+
+/// Each call of a request in turn.
+async fn sweep(flows: &[Flow]) {
+    let world = World::new().await;
+    let mut n = 0;
+    for flow in flows {
+        for service in ["dynamodb", "ses", "sns"] {
+            let mut skip = 0;
+            loop {
+                n += 1;
+                if !survives(&world, *flow, service, skip, n).await {
+                    break;
+                }
+                skip += 1;
+            }
+            assert!(skip > 0 || service != "dynamodb", "{flow:?} calls the store");
+        }
+    }
+}
+
+#[tokio::test]
+async fn registrations_survive_lost_answers() {
+    sweep(&[Flow::Register, Flow::ConfirmRegistration, Flow::MakeUser]).await;
+}
+
+#[tokio::test]
+async fn password_resets_survive_lost_answers() {
+    sweep(&[Flow::AskForReset, Flow::ConfirmReset, Flow::ChangePassword]).await;
+}
+
+#[tokio::test]
+async fn logins_survive_lost_answers() {
+    sweep(&[Flow::LogIn, Flow::GiveCode, Flow::Refresh, Flow::AnotherCode]).await;
+}
+
+#[tokio::test]
+async fn factors_and_passcodes_survive_lost_answers() {
+    sweep(&[
+        Flow::InitFactor,
+        Flow::ApproveFactor,
+        Flow::RetrievePasscode,
+        Flow::ConsumePasscode,
+    ])
+    .await;
+}
+
+/// What uses something up, and the operation that does it.
+const CONSUMERS: [(Flow, &str); 7] = [
+    (Flow::ConfirmRegistration, "TransactWriteItems"),
+    (Flow::ConfirmReset, "TransactWriteItems"),
+    (Flow::ChangePassword, "TransactWriteItems"),
+    (Flow::MakeUser, "TransactWriteItems"),
+    (Flow::GiveCode, "TransactWriteItems"),
+    (Flow::ApproveFactor, "TransactWriteItems"),
+    (Flow::ConsumePasscode, "UpdateItem"),
+];
+
+#[tokio::test]
+async fn who_used_something_up_is_told_so_although_every_answer_was_lost() {
+    let world = World::new().await;
+    for (n, (flow, operation)) in CONSUMERS.into_iter().enumerate() {
+        let trial = Trial::new(&world, flow, n).await;
+        let lost = json!({
+            "service": "dynamodb", "operation": operation, "kind": "drop_response", "skip": 0, "times": ATTEMPTS,
+        });
+        world.fault(lost).await;
+        let got = trial.send(&world).await;
+        assert_eq!(world.get("/_local/faults").local().await, json!([]), "{flow:?}");
+        assert!(got.status < 300, "{flow:?}: {got:?}");
+        trial.works(&world, &got).await;
+        world.advance(DAY).await;
+    }
+}
+
+#[tokio::test]
+async fn who_cannot_be_told_finds_it_done() {
+    let world = World::new().await;
+    for (n, (flow, operation)) in CONSUMERS.into_iter().enumerate() {
+        let trial = Trial::new(&world, flow, n).await;
+        // Written, and nothing can be read after it.
+        let lost = json!({
+            "service": "dynamodb", "operation": operation, "kind": "drop_response", "skip": 0, "times": 1000,
+        });
+        world.fault(lost).await;
+        let skip = json!({ "service": "dynamodb", "operation": "BatchGetItem", "kind": "error", "skip": reads_before(flow), "times": 1000 });
+        world.fault(skip).await;
+        let got = trial.send(&world).await;
+        world.clear_faults().await;
+        unavailable(&got, &format!("{flow:?}"));
+        // Nobody else is told: not who sends the same again, and not who guesses.
+        let again = trial.send(&world).await;
+        match flow {
+            Flow::ConfirmRegistration | Flow::ConfirmReset => {
+                said(&again, 404, NO_REQUEST);
+                let path = &trial.path;
+                let other = world
+                    .ask("PATCH", path)
+                    .json(&json!({ "pwd": "another-horse" }))
+                    .send()
+                    .await;
+                said(&other, 404, NO_REQUEST);
+            }
+            Flow::ChangePassword => said(&again, 401, "unauthorized"),
+            Flow::MakeUser => assert_eq!(again.status, 422, "{again:?}"),
+            Flow::GiveCode => token_expired(&again),
+            Flow::ApproveFactor => token_expired(&again),
+            Flow::ConsumePasscode => bad(&again),
+            _ => panic!("{flow:?} uses nothing up"),
+        }
+        let email = format!("{}@example.org", trial.login);
+        let password = match flow {
+            Flow::ConfirmRegistration => PASSWORD.to_owned(),
+            Flow::ConfirmReset | Flow::ChangePassword | Flow::MakeUser => NEW.to_owned(),
+            _ => continue,
+        };
+        value(&world.grant(crate::mithril::password_grant(&email, &password)).await);
+        world.advance(DAY).await;
+    }
+}
+
+/// How many times a request reads several rows before it writes.
+fn reads_before(flow: Flow) -> u32 {
+    match flow {
+        Flow::MakeUser | Flow::ChangePassword => 2,
+        _ => 1,
+    }
+}
