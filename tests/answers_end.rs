@@ -399,6 +399,31 @@ async fn an_ended_answer_has_one_successor() {
     assert_eq!(value(&call.send(&world).await), second);
 }
 
+#[tokio::test]
+async fn a_lost_answer_does_not_stop_the_successor() {
+    let world = World::new().await;
+    let person = world.person("maria").await;
+    let call = Call::grant(api_grant(&person));
+    let mut earlier = call.send(&world).await;
+    for (times, status) in [(1, 201), (3, 503)] {
+        world
+            .operator(json!({ "command": "end_tokens", "user_id": person.id }))
+            .await;
+        // The first one is refused by what is remembered, the second one takes its place.
+        let lost = json!({
+            "service": "dynamodb", "operation": "PutItem", "kind": "drop_response", "skip": 1, "times": times,
+        });
+        world.fault(lost).await;
+        let got = call.send(&world).await;
+        assert_eq!(got.status, status, "{got:?}");
+        world.clear_faults().await;
+        let again = call.send(&world).await;
+        assert_ne!(value(&again), value(&earlier));
+        assert!(status != 201 || again.body == got.body, "{again:?}");
+        earlier = again;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_an_erasure_overtakes_is_not_remembered() {
     let world = World::new().await;
