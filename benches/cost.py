@@ -69,13 +69,13 @@ OPERATIONS = [
     Operation("login: password, no second factor", "token-create", 5, 9, 5, 1, 334, hashes=True),
     Operation("login: password, and a code is sent", "token-create", 7, 9, 10, 3, 883, texts=1, hashes=True),
     Operation("login: wrong password", "token-create", 6, 9, 6, 1, 591, hashes=True),
-    Operation("login: code", "token-create", 3, 5, 7, 1, 599),
+    Operation("login: code", "token-create", 4, 5, 8, 1, 599),
     Operation("login: wrong code", "token-create", 3, 5, 5, 0, 636),
     Operation("login: another token and code", "token-create", 5, 5, 12, 2, 936, texts=1),
     Operation("code: another one", "otp-create", 5, 5, 7, 1, 953, texts=1),
     Operation("token for a client's secret", "token-create", 3, 1, 2, 1, 343),
     Operation("second factor: init", "factor-init", 5, 5, 10, 3, 955, texts=1),
-    Operation("second factor: approve", "factor-approve", 5, 6, 9, 1, 958, mails=1),
+    Operation("second factor: approve", "factor-approve", 6, 7, 10, 1, 958, mails=1),
     Operation("a call without a token", "support-pin-create", 0, 0, 0, 0, 537),
 ]
 
@@ -242,6 +242,11 @@ def a_day_of_an_attack(price):
             "has codes sent, with passwords that are right",
             f"`SmsPerDay` {texts:,}",
             f"{texts * price['text_message']:,.0f}",
+        ],
+        [
+            "the same, and gives every code back: a message then counts half",
+            f"`SmsPerDay` {texts:,}",
+            f"{2 * texts * price['text_message']:,.0f}",
         ],
     ]
     return table(["Who", "what bounds it", "$ a day at most"], rows)

@@ -138,7 +138,7 @@ async fn logins_make_no_more_calls_than_these() {
     let code = world.code_to("+380881234530").await;
     world.invocations().await;
     value(&world.authorize(&token, &code).await);
-    check_calls(&world, "the right code", &[READ, TOGETHER]).await;
+    check_calls(&world, "the right code", &[READ, TOGETHER, UPDATE]).await;
     let client = json!({
         "grant_type": "client_credentials", "client_id": "heatclinic", "scope": "passcode",
         "client_secret": world.id("/client/client_secret"),
@@ -204,7 +204,7 @@ async fn factors_and_users_make_no_more_calls_than_these() {
         .bearer(&token)
         .json(&body);
     let access = value(&approve.send().await);
-    check_calls(&world, "set a phone", &[READ, TOGETHER, READ]).await;
+    check_calls(&world, "set a phone", &[READ, TOGETHER, UPDATE, READ]).await;
     for secret in [token, access] {
         world.keep_out_of_logs(&secret);
     }

@@ -117,7 +117,8 @@ async fn a_login_survives_a_fault_in_any_step() {
 #[tokio::test]
 async fn the_right_code_survives_a_fault_in_any_step() {
     let world = World::new().await;
-    each(&world, 2, async |fault, person| {
+    // What the login is judged by, the transaction, the meter of messages.
+    each(&world, 3, async |fault, person| {
         let what = fault.words();
         let (token, code) = world.waiting_for_api(person).await;
         let before = world.access_tokens(person).await;

@@ -67,6 +67,7 @@ mod secrecy;
 mod settings;
 mod short_passcode;
 mod sms_limits;
+mod sms_newcomers;
 mod sms_words;
 mod stale_reads;
 mod support_pin;

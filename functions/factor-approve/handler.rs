@@ -6,6 +6,7 @@ use countersign_shared::{
         factor::{Factor, FactorType},
         key::OtpCodes,
         lockout,
+        meter::Meter,
         otp::{Binding, Code, Judged, Otps, Policy, Purpose},
         phone::Phone,
         scope::Scope,
@@ -42,12 +43,14 @@ pub struct Approve {
     pub users: Table<User, BatchGet>,
     pub factors: Table<Factor, BatchGet>,
     pub otps: Table<Otps, BatchGet>,
+    pub meters: Table<Meter, BatchGet>,
     pub domains: Table<Domain, BatchGet>,
     pub suppressions: Table<Suppression, BatchGet>,
     pub new_tokens: Table<Token, Put>,
     pub change_users: Table<User, Update>,
     pub change_factors: Table<Factor, Update>,
     pub change_otps: Table<Otps, Update>,
+    pub change_meters: Table<Meter, Update>,
     pub keys: Keys<OtpCodes>,
     pub mailer: Mailer,
     pub policy: Policy,
@@ -75,7 +78,7 @@ impl Endpoint for Approve {
             users: &self.users,
             factors: &self.factors,
             otps: &self.otps,
-            meters: None,
+            meters: &self.meters,
             change_users: &self.change_users,
         };
         let approves = |kind: &Kind| matches!(kind, Kind::Approval { .. });
@@ -163,6 +166,8 @@ impl Approve {
             users: &self.change_users,
             tokens: &self.new_tokens,
             expires_at: shown.expires_at,
+            // Only what it is sent from now on shows that it is used.
+            phone_set_at: None,
         };
         let (access, text) = doors.add(&mut transaction, call, shown.login, next, shown.wanted)?;
         let approve = rows::factor::approve(&shown.factor.id, shown.phone, shown.factor, call.now);
@@ -172,6 +177,7 @@ impl Approve {
             Committed::No(_) => return Ok(None),
             Committed::Yes => {}
         }
+        second_factor::count_verified(&self.change_meters, call, shown.login, next).await;
         let message = Message::FactorChanged {
             at: call.now,
             phone: shown.phone,

@@ -120,7 +120,7 @@ impl Init {
             users: &self.users,
             factors: &self.factors,
             otps: &self.otps,
-            meters: Some(&self.meters),
+            meters: &self.meters,
             change_users: &self.change_users,
         };
         let mut rounds = Rounds::new(ROUNDS);
@@ -151,6 +151,8 @@ impl Init {
                     flow: token.flow(),
                     purpose: Purpose::Approval,
                 },
+                user: &login.user,
+                factor,
                 locale: &login.token.locale,
                 domain: &login.user.domain,
             };

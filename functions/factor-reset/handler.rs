@@ -47,6 +47,8 @@ impl Endpoint for Reset {
         let (user, factor) = changed;
         let factor = Factor {
             value: None,
+            phone_set_at: None,
+            by_operator: false,
             updated_at: call.now,
             ..factor
         };

@@ -225,15 +225,20 @@ impl Operator {
                 Some(value) if *value == phone => return made(Some(found.id), false),
                 Some(_) => return Err("the user has another factor of that type".into()),
                 None => {
-                    let set = rows::factor::approve(&found.id, &phone, &found, run.now);
+                    let set = rows::factor::set(&found.id, &phone, &found, run.now);
                     transaction.update(&self.change_factors, &found.owner(), set);
                     found.id
                 }
             },
             None if run.dry => return made(None, true),
             None => {
-                let value = Some(phone);
-                transaction.put_new(&self.factors, &Factor { value, ..new.clone() }, run.now);
+                let set = Factor {
+                    value: Some(phone),
+                    phone_set_at: Some(run.now),
+                    by_operator: true,
+                    ..new.clone()
+                };
+                transaction.put_new(&self.factors, &set, run.now);
                 new.id
             }
         };

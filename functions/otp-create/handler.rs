@@ -85,7 +85,7 @@ impl Create {
             users: &self.users,
             factors: &self.factors,
             otps: &self.otps,
-            meters: Some(&self.meters),
+            meters: &self.meters,
             change_users: &self.change_users,
         };
         let waits = |kind: &Kind| matches!(kind, Kind::SecondFactor { .. });
@@ -106,6 +106,8 @@ impl Create {
                     flow: login.token.flow(),
                     purpose: Purpose::SignIn,
                 },
+                user: &login.user,
+                factor,
                 locale: &login.token.locale,
                 domain: &login.user.domain,
             };

@@ -83,6 +83,7 @@ impl Create {
             users: &self.change_users,
             tokens: &self.new_tokens,
             expires_at: call.now.deadline(self.lifetimes.access),
+            phone_set_at: login.factor.as_ref().and_then(|factor| factor.phone_set_at),
         };
         let (access, text) = doors.add(&mut transaction, call, login, next, wanted)?;
         let grant_type = GrantType::Authorize.name();
@@ -90,6 +91,7 @@ impl Create {
         Ok(match settled(transaction.commit().await, is_issued).await? {
             Committed::No(_) => None,
             Committed::Yes => {
+                second_factor::count_verified(&self.change_meters, call, login, next).await;
                 let next = NextStep::RequestApps;
                 let answer = token_answer(call, "otp_verified", &access, &text, grant_type, next);
                 let issued = Issued::to_user(login.user.id, access.generation, call.now);

@@ -126,7 +126,7 @@ impl Create {
             users: &self.users,
             factors: &self.factors,
             otps: &self.otps,
-            meters: Some(&self.meters),
+            meters: &self.meters,
             change_users: &self.change_users,
         };
         let waits = |kind: &Kind| matches!(kind, Kind::SecondFactor { .. });

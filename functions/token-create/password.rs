@@ -386,6 +386,8 @@ impl Create {
                 flow: token.flow(),
                 purpose: Purpose::SignIn,
             },
+            user,
+            factor,
             locale: &found.domain.locale,
             domain: &found.domain.name,
         };

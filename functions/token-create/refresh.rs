@@ -73,6 +73,8 @@ impl Create {
                     flow: renewed.flow(),
                     purpose: Purpose::SignIn,
                 },
+                user,
+                factor,
                 locale: &old.locale,
                 domain: &user.domain,
             };

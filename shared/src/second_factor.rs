@@ -6,6 +6,7 @@ use rand::rngs::SysRng;
 use crate::{
     domain::{
         access::{self, Broken},
+        budget::Act,
         factor::{Factor, FactorKey, FactorType},
         lockout::{self, Failed},
         meter::Meter,
@@ -17,7 +18,12 @@ use crate::{
         user::User,
     },
     fault::Fault,
-    http::{call::Call, mithril::Error, reply::Answer, serve::pause},
+    http::{
+        call::Call,
+        mithril::Error,
+        reply::Answer,
+        serve::{briefly, pause},
+    },
     store::{
         rows,
         table::{Batch, BatchGet, Change, Changed, Committed, Put, Table, Transaction, Update},
@@ -39,8 +45,8 @@ pub struct Doors<'a> {
     pub factors: &'a Table<Factor, BatchGet>,
     /// The codes of those.
     pub otps: &'a Table<Otps, BatchGet>,
-    /// What was sent, where something shall be sent.
-    pub meters: Option<&'a Table<Meter, BatchGet>>,
+    /// What the deployment has sent.
+    pub meters: &'a Table<Meter, BatchGet>,
     /// Ends the session of a token that is used twice.
     pub change_users: &'a Table<User, Update>,
 }
@@ -111,9 +117,7 @@ async fn read_once(
     batch.want(doors.users, &id);
     batch.want(doors.factors, &factor);
     batch.want(doors.otps, &factor);
-    if let Some(meters) = doors.meters {
-        batch.want(meters, &());
-    }
+    batch.want(doors.meters, &());
     let found = batch.read().await?;
     let token = found.take(doors.tokens, &presented.digest, call.now)?;
     let (Some(token), Some(user)) = (token, found.take(doors.users, &id, call.now)?) else {
@@ -128,13 +132,10 @@ async fn read_once(
         return Ok(Err(broken));
     }
     let otps = found.take(doors.otps, &factor, call.now)?;
-    let meter = doors
-        .meters
-        .map_or(Ok(None), |meters| found.take(meters, &(), call.now))?;
     Ok(Ok(Login {
         factor: found.take(doors.factors, &factor, call.now)?,
         otps: otps.unwrap_or_else(|| Otps::none(id, FactorType::Sms)),
-        meter,
+        meter: found.take(doors.meters, &(), call.now)?,
         token,
         user,
     }))
@@ -263,6 +264,8 @@ pub struct LetIn<'a> {
     pub tokens: &'a Table<Token, Put>,
     /// When that ends.
     pub expires_at: Timestamp,
+    /// When the phone was set that the code was sent to, if it is the factor's already.
+    pub phone_set_at: Option<Timestamp>,
 }
 
 impl LetIn<'_> {
@@ -297,9 +300,27 @@ impl LetIn<'_> {
         let mut sessions = user.sessions.clone();
         sessions.insert(token.client.clone(), session);
         transaction.update(self.otps, &next.owner(), rows::otp::replace(otps.version, next));
-        let sign_in = rows::user::sign_in(user, &lockout, &sessions, &user.password, call.now);
-        transaction.update(self.users, &user.id, sign_in);
+        let let_in = match self.phone_set_at {
+            Some(set_at) => rows::user::let_in(user, &lockout, &sessions, set_at, call.now),
+            None => rows::user::sign_in(user, &lockout, &sessions, &user.password, call.now),
+        };
+        transaction.update(self.users, &user.id, let_in);
         transaction.put_new(self.tokens, &access, call.now);
         Ok((access, text))
     }
+}
+
+/// Has the message count for less whose code let somebody in. `next` is the record of codes that was stored. Nobody waits long
+/// for it, and nothing depends on it: what does not come back counts whole.
+pub async fn count_verified(meters: &Table<Meter, Update>, call: &Call, login: &Login, next: &Otps) {
+    let (Some(meter), Some(code)) = (&login.meter, &next.code) else {
+        return;
+    };
+    let Some(message) = &code.message else { return };
+    let act = Act {
+        at: code.issued_at,
+        by: call.invocation.clone(),
+    };
+    let verified = rows::meter::verify(meters, meter.clone(), message, &act, call.now);
+    let _ = briefly(verified).await;
 }

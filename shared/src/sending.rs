@@ -12,6 +12,7 @@ use crate::{
     },
     domain::{
         budget::{Act, Budget, Exhausted},
+        factor::{Factor, Trust},
         key::{Keyring, OtpCodes},
         locale::Locale,
         meter::{self, Meter},
@@ -19,6 +20,7 @@ use crate::{
         otp::{self, Binding, Otps, Purpose},
         phone::{Countries, Phone},
         throttle,
+        user::User,
     },
     fault::Fault,
     http::{
@@ -74,6 +76,10 @@ pub struct Doors<'a> {
 pub struct Wanted<'a> {
     /// What its code is bound to.
     pub binding: Binding<'a>,
+    /// Whom it is sent to.
+    pub user: &'a User,
+    /// The second factor that the user has.
+    pub factor: &'a Factor,
     /// Its language.
     pub locale: &'a Locale,
     /// The domain whose pages may take the code.
@@ -202,24 +208,41 @@ impl<'a> Sending<'a> {
             .of(wanted.binding.phone)
             .ok_or_else(|| NotSent::Failed(Fault::new("no text messages go to that country".into())))?;
         let version = read.version;
+        let trust = wanted.factor.trust(wanted.user.verified_phone, self.act.at);
+        let first_day_ends = match trust {
+            Trust::Established => None,
+            Trust::New => Some(wanted.user.first_day_ends()),
+        };
         let (next, code) = read
-            .issue(&policy.otp, &wanted.binding, keys, &self.act, &mut SysRng)
+            .issue(
+                &policy.otp,
+                &wanted.binding,
+                first_day_ends,
+                keys,
+                &self.act,
+                &mut SysRng,
+            )
             .map_err(Fault::from)?
             .map_err(NotSent::Exhausted)?;
-        let of_all = match wanted.binding.purpose {
-            Purpose::SignIn => policy.meter,
-            Purpose::Approval => policy.meter.half(),
+        let message = meter::Message {
+            country: country.to_owned(),
+            trust: match wanted.binding.purpose {
+                Purpose::SignIn => trust,
+                // Anybody may name any number as theirs.
+                Purpose::Approval => Trust::New,
+            },
         };
+        let next = next.counted_as(message.clone());
         let meter = meter.unwrap_or_else(Meter::none);
         meter
             .clone()
-            .spend(&of_all, country, &self.act)
+            .spend(&policy.meter, &message, &self.act)
             .map_err(NotSent::Exhausted)?;
         if let Sent::Changed = self.commit(wanted, version, &next, also).await? {
             return Ok(Sent::Changed);
         }
         // All share the meter: whoever has lost the race for the account shall not stand in the way of others there.
-        let spent = rows::meter::spend(self.doors.meters, &of_all, country, Some(meter), &self.act).await?;
+        let spent = rows::meter::spend(self.doors.meters, &policy.meter, &message, Some(meter), &self.act).await?;
         self.meter = Some(spent.map_err(NotSent::Exhausted)?);
         let template = policy.templates.of(wanted.locale);
         let text = code_text(wanted.locale, template, wanted.binding.purpose, wanted.domain, &code);

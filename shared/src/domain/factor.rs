@@ -62,6 +62,37 @@ impl FactorKey {
     }
 }
 
+/// Whether the deployment keeps text messages for a factor that it sends to nobody else (see [`super::meter`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// Its phone was set by the operator; or longer than a day ago, and its codes have let its user in before.
+    Established,
+    /// Anything else: also a phone that is no factor's yet.
+    New,
+}
+
+impl Trust {
+    /// The stored name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Established => "established",
+            Self::New => "new",
+        }
+    }
+
+    /// The trust of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Established, Self::New]
+            .into_iter()
+            .find(|trust| trust.name() == name)
+    }
+}
+
+/// How long a factor is not established, in seconds.
+const DAY: u64 = 86_400;
+
 /// A second factor of a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Factor {
@@ -73,6 +104,10 @@ pub struct Factor {
     pub factor_type: FactorType,
     /// The phone, once its owner has shown that codes arrive there (ASVS 6.6.1).
     pub value: Option<Phone>,
+    /// When that phone was set. `None` without one, and in a row of before this was stored.
+    pub phone_set_at: Option<Timestamp>,
+    /// Whether the operator set it, who knows it from elsewhere.
+    pub by_operator: bool,
     /// Whether a login asks for it.
     pub is_active: bool,
     /// When it was made.
@@ -97,6 +132,8 @@ impl Factor {
             user,
             factor_type,
             value: None,
+            phone_set_at: None,
+            by_operator: false,
             is_active: true,
             inserted_at: now,
             updated_at: now,
@@ -109,6 +146,23 @@ impl Factor {
         FactorKey {
             user: self.user,
             factor_type: self.factor_type,
+        }
+    }
+
+    /// Whether it is established. `verified` says which phone's code let the user in last, by when that phone was set
+    /// ([`super::user::User::verified_phone`]): another phone begins anew.
+    ///
+    /// Of a row of before this was stored it is not known whether its codes were used. It is taken to be so, and its phone to be
+    /// as old as the last change of the row: whoever was there before is not shut out by an upgrade.
+    #[must_use]
+    pub fn trust(&self, verified: Option<Timestamp>, now: Timestamp) -> Trust {
+        let (since, is_used) = match self.phone_set_at {
+            Some(set_at) => (set_at, verified == Some(set_at)),
+            None => (self.updated_at, true),
+        };
+        match self.by_operator || (is_used && since.deadline(DAY).is_over(now)) {
+            true => Trust::Established,
+            false => Trust::New,
         }
     }
 }
@@ -131,6 +185,40 @@ mod tests {
         assert_eq!((factor.value, factor.is_active), (None, true));
         assert_eq!((factor.inserted_at, factor.updated_at), (now, now));
         assert!(Factor::new(user, FactorType::Sms, &mut Broken, now).is_err());
+    }
+
+    #[test]
+    fn a_factor_is_established_by_the_operator_or_by_a_day_and_a_code() {
+        const SET_AT: u64 = 100;
+        let (old, never) = (Some(SET_AT), None);
+        for (set_at, by_operator, verified, now, established) in [
+            // By the operator: at once, whatever came of codes.
+            (old, true, never, SET_AT, true),
+            // A day, to the second, and a code.
+            (old, false, old, SET_AT, false),
+            (old, false, old, SET_AT + DAY - 1, false),
+            (old, false, old, SET_AT + DAY, true),
+            // A day alone is not enough, nor is a code of the phone before.
+            (old, false, never, SET_AT + DAY, false),
+            (old, false, never, SET_AT + 100 * DAY, false),
+            (old, false, Some(SET_AT - 1), SET_AT + DAY, false),
+            // A row of before: as old as its last change, which was 50 seconds later.
+            (None, false, never, SET_AT + DAY, false),
+            (None, false, never, SET_AT + 50 + DAY - 1, false),
+            (None, false, never, SET_AT + 50 + DAY, true),
+        ] {
+            let at = Timestamp::from_seconds;
+            let factor = Factor {
+                phone_set_at: set_at.map(at),
+                by_operator,
+                updated_at: at(SET_AT + 50),
+                ..Factor::new(user(), FactorType::Sms, &mut SysRng, at(0)).expect("the system has entropy")
+            };
+            let found = factor.trust(verified.map(at), at(now));
+            let expected = if established { Trust::Established } else { Trust::New };
+            assert_eq!(found, expected, "{set_at:?}, {by_operator}, {verified:?} at {now}");
+            assert_eq!(Trust::parse(found.name()), Some(found));
+        }
     }
 
     #[test]

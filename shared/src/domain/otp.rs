@@ -21,6 +21,7 @@ use super::{
     factor::{FactorKey, FactorType},
     id::UserId,
     key::{Keyring, OtpCodes},
+    meter,
     secret::{NoEntropy, Secret},
     time::Timestamp,
 };
@@ -36,8 +37,25 @@ pub struct Policy {
     pub max_attempts: u64,
     /// Messages for one factor, whoever asks.
     pub sends: Budget,
+    /// And no more than so many on the first day of an account, unless its factor is established.
+    pub first_day_sends: usize,
     /// Guesses at all codes of one factor, right or wrong.
     pub guesses: Budget,
+}
+
+impl Policy {
+    /// Counts a message. On the first day of an account all that it was sent is of that day; the day's end makes room.
+    fn send(&self, sent: &[Act], act: &Act, first_day_ends: Option<Timestamp>) -> Result<Vec<Act>, Exhausted> {
+        let sends = self.sends.spend(sent, act);
+        let first_day_ends = first_day_ends.filter(|ends| !ends.is_over(act.at) && sent.len() >= self.first_day_sends);
+        let Some(ends) = first_day_ends else {
+            return sends;
+        };
+        let otherwise = sends.err().map_or(0, |exhausted| exhausted.retry_after);
+        Err(Exhausted {
+            retry_after: otherwise.max(ends.seconds() - act.at.seconds()),
+        })
+    }
 }
 
 /// All that is known of the codes of one user's factor.
@@ -114,7 +132,7 @@ impl Otps {
     }
 
     /// Makes a code in the place of the earlier one: the record to store, and the code to send once it is stored. What was
-    /// guessed stays counted (NIST SP 800-63B-4, 3.1.3.2).
+    /// guessed stays counted (NIST SP 800-63B-4, 3.1.3.2). Until `first_day_ends`, few are sent.
     ///
     /// # Errors
     /// [`NoEntropy`] when the generator fails; `Err` within is [`Exhausted`]: too much was sent of late, and the earlier
@@ -123,11 +141,12 @@ impl Otps {
         self,
         policy: &Policy,
         binding: &Binding<'_>,
+        first_day_ends: Option<Timestamp>,
         keys: &Keyring<OtpCodes>,
         act: &Act,
         rng: &mut impl TryCryptoRng,
     ) -> Result<Result<(Self, Secret), Exhausted>, NoEntropy> {
-        let sends = match policy.sends.spend(&self.sends, act) {
+        let sends = match policy.send(&self.sends, act, first_day_ends) {
             Ok(sends) => sends,
             Err(exhausted) => return Ok(Err(exhausted)),
         };
@@ -138,6 +157,19 @@ impl Otps {
             ..self.following(policy, act.at)
         };
         Ok(Ok((next, code)))
+    }
+
+    /// With what the message of its code is counted as.
+    #[must_use]
+    pub fn counted_as(self, message: meter::Message) -> Self {
+        let count = |otp| Otp {
+            message: Some(message),
+            ..otp
+        };
+        Self {
+            code: self.code.map(count),
+            ..self
+        }
     }
 
     /// After a message that could not be sent: nobody waits because of it, and its code is canceled unless a newer one has

@@ -47,6 +47,8 @@ pub struct User {
     /// A token, a link or a support PIN issued under another number has ended: raising it ends all of a user's in one
     /// write.
     pub token_generation: u64,
+    /// The phone whose code let the user in last, by when it was set ([`super::factor::Factor::phone_set_at`]).
+    pub verified_phone: Option<Timestamp>,
     /// When the account was made.
     pub inserted_at: Timestamp,
     /// When it was changed last.
@@ -120,6 +122,7 @@ impl User {
             lockout: Lockout::default(),
             sessions: Sessions::new(),
             token_generation,
+            verified_phone: None,
             inserted_at: now,
             updated_at: now,
             changed_by: String::new(),
@@ -148,6 +151,12 @@ impl User {
             Some(session) => self.sessions.get(&token.client) != Some(&session),
         };
         token.revoked_at.is_some() || token.generation != self.token_generation || other_session || outlived_by_block
+    }
+
+    /// The end of the account's first day, in which a factor that is not established is sent few messages.
+    #[must_use]
+    pub fn first_day_ends(&self) -> Timestamp {
+        self.inserted_at.deadline(86_400)
     }
 
     /// The generation under which tokens are good once the lockout is `next`: what ended with a block that goes does not
@@ -185,6 +194,7 @@ pub(crate) mod tests {
             lockout: Lockout::default(),
             sessions: Sessions::new(),
             token_generation: 0,
+            verified_phone: None,
             inserted_at: Timestamp::from_seconds(0),
             updated_at: Timestamp::from_seconds(0),
             changed_by: String::new(),

@@ -45,6 +45,14 @@ pub async fn in_time<T, E: From<Fault>>(work: impl Future<Output = Result<T, E>>
     done.unwrap_or_else(|_| Err(Fault::passing("the work took too long".into()).into()))
 }
 
+/// For how long a caller waits for what the answer does not depend on.
+const BRIEFLY: Duration = Duration::from_millis(500);
+
+/// Does work that the answer does not depend on, unless it takes long: `None` when it was left off.
+pub async fn briefly<T>(work: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout(BRIEFLY, work).await.ok()
+}
+
 /// Waits for what another request is about to do: a quarter of a second.
 #[expect(
     clippy::disallowed_methods,

@@ -72,6 +72,7 @@ impl Edge {
         let first = self.otp_sends();
         let per_hour = self.setting("OTP_SENDS_PER_HOUR", 10, 1..=10);
         let per_day = self.setting("OTP_SENDS_PER_DAY", 20, 1..=20);
+        let first_day = self.setting("OTP_SENDS_FIRST_DAY", 3, 1..=20);
         let guesses_per_day = self.setting("OTP_GUESSES_PER_DAY", 10, 1..=10);
         let guesses_per_month = self.setting("OTP_GUESSES_PER_30_DAYS", 30, 1..=30);
         let window = |max, seconds| Window { max, seconds };
@@ -80,6 +81,7 @@ impl Edge {
             lifetime: lifetime?,
             max_attempts: max_attempts?,
             sends: Budget::new(vec![first?, window(per_hour?, 3600), window(per_day?, DAY)]),
+            first_day_sends: first_day?,
             guesses: Budget::new(vec![
                 window(guesses_per_day?, DAY),
                 window(guesses_per_month?, 30 * DAY),

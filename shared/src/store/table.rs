@@ -10,8 +10,10 @@ mod transaction;
 use std::{collections::HashMap, marker::PhantomData};
 
 use aws_sdk_dynamodb::{
-    Client,
+    Client, Config,
+    config::retry::RetryConfig,
     error::{ProvideErrorMetadata, SdkError},
+    operation::update_item::{UpdateItemError, UpdateItemOutput, builders::UpdateItemFluentBuilder},
     types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
 
@@ -323,7 +325,22 @@ impl<R: Row> Table<R, Update> {
     /// # Errors
     /// [`Fault`] when the store fails.
     pub async fn update(&self, id: &R::Id, change: Change, now: Timestamp) -> Result<Changed<R>, Fault> {
-        use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+        let answer = self.change(id, change).send().await;
+        self.changed(answer, now)
+    }
+
+    /// Makes a change like [`Self::update`], in a request that is sent once: whoever is told that the condition did not hold knows
+    /// that the change was not made by a request whose answer was lost.
+    ///
+    /// # Errors
+    /// [`Fault`] when the store fails: then the change may have been made.
+    pub async fn update_once(&self, id: &R::Id, change: Change, now: Timestamp) -> Result<Changed<R>, Fault> {
+        let once = Config::builder().retry_config(RetryConfig::disabled());
+        let answer = self.change(id, change).customize().config_override(once).send().await;
+        self.changed(answer, now)
+    }
+
+    fn change(&self, id: &R::Id, change: Change) -> UpdateItemFluentBuilder {
         let mut request = self
             .client
             .update_item()
@@ -338,7 +355,15 @@ impl<R: Row> Table<R, Update> {
         for (name, value) in change.values {
             request = request.expression_attribute_values(name, value);
         }
-        match request.send().await {
+        request
+    }
+
+    fn changed(
+        &self,
+        answer: Result<UpdateItemOutput, SdkError<UpdateItemError>>,
+        now: Timestamp,
+    ) -> Result<Changed<R>, Fault> {
+        match answer {
             Ok(answer) => {
                 let item = answer
                     .attributes

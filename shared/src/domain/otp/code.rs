@@ -11,6 +11,7 @@ use crate::domain::{
     factor::FactorType,
     id::UserId,
     key::{Key, Keyring, OtpCodes},
+    meter,
     phone::Phone,
     secret::{NoEntropy, Secret, framed, random_bytes, random_text},
     time::Timestamp,
@@ -178,6 +179,8 @@ pub struct Otp {
     pub expires_at: Timestamp,
     /// How often it was compared with a guess.
     pub attempts: u64,
+    /// What its message was counted as. `None` where it was not, and in a row of before this was stored.
+    pub message: Option<meter::Message>,
     /// Where it stands.
     pub status: Status,
 }
@@ -198,6 +201,7 @@ impl Otp {
             issued_at: now,
             expires_at: now.deadline(policy.lifetime),
             attempts: 0,
+            message: None,
             status: Status::New(Seal::of(key, binding, &id, &code)),
         };
         Ok((otp, code))
@@ -261,6 +265,7 @@ mod tests {
             issued_at: Timestamp::from_seconds(0),
             expires_at: Timestamp::from_seconds(300),
             attempts: 1,
+            message: None,
             status,
         }
     }

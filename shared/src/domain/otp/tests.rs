@@ -15,6 +15,7 @@ fn policy() -> Policy {
         lifetime: 300,
         max_attempts: 3,
         sends: window(3, 60),
+        first_day_sends: 2,
         guesses: window(5, 1000),
     }
 }
@@ -46,7 +47,7 @@ fn none() -> Otps {
 }
 
 fn issue(otps: Otps, binding: &Binding<'_>, keys: &Keyring<OtpCodes>, at: u64) -> (Otps, Secret) {
-    otps.issue(&policy(), binding, keys, &act(at), &mut SysRng)
+    otps.issue(&policy(), binding, None, keys, &act(at), &mut SysRng)
         .expect("the system has entropy")
         .expect("there is room")
 }
@@ -85,7 +86,7 @@ fn check(steps: &[(Step, u64)], answers: &[&str], left: (&str, u64, usize, usize
             Step::Issue => {
                 match before
                     .clone()
-                    .issue(&policy(), &own, &keys, &act, &mut SysRng)
+                    .issue(&policy(), &own, None, &keys, &act, &mut SysRng)
                     .expect("the system has entropy")
                 {
                     Ok((next, secret)) => {
@@ -309,6 +310,69 @@ fn the_newest_key_seals() {
 #[test]
 fn without_entropy_there_is_no_code() {
     let phone = phone("+380885550130");
-    let made = none().issue(&policy(), &binding(&phone, &FLOW), &ring(&[1]), &act(0), &mut Broken);
+    let made = none().issue(
+        &policy(),
+        &binding(&phone, &FLOW),
+        None,
+        &ring(&[1]),
+        &act(0),
+        &mut Broken,
+    );
     assert!(made.is_err());
+}
+
+#[test]
+fn the_first_day_of_an_account_has_few_messages_and_its_end_makes_room() {
+    let (keys, phone) = (ring(&[1]), phone("+380885550130"));
+    let binding = binding(&phone, &FLOW);
+    // Three in any 1,000 seconds; two before second 2000.
+    let policy = Policy {
+        sends: Budget::new(vec![Window { max: 3, seconds: 1000 }]),
+        ..policy()
+    };
+    let sent = |times: &[u64]| Otps {
+        sends: times.iter().map(|at| act(*at)).collect(),
+        ..none()
+    };
+    let ends = Some(Timestamp::from_seconds(2000));
+    for (times, at, ends, expected) in [
+        (&[][..], 1000, ends, Ok(())),
+        (&[1000], 1001, ends, Ok(())),
+        (&[1000, 1001], 1001, ends, Err(999)),
+        (&[1000, 1001], 1999, ends, Err(1)),
+        (&[1000, 1001], 2000, ends, Ok(())),
+        (&[1000, 1001], 1001, None, Ok(())),
+        // However early they were.
+        (&[10, 11], 1900, ends, Err(100)),
+        // The longest wait counts.
+        (&[1997, 1998, 1998], 1999, ends, Err(998)),
+        (&[900, 901, 902], 1000, ends, Err(1000)),
+    ] {
+        let issued = sent(times).issue(&policy, &binding, ends, &keys, &act(at), &mut SysRng);
+        let found = issued.expect("the system has entropy").map(drop);
+        let expected = expected.map_err(|retry_after| Exhausted { retry_after });
+        assert_eq!(found, expected, "{times:?}, then {at}");
+    }
+}
+
+#[test]
+fn what_a_message_counts_as_is_remembered_with_its_code() {
+    let (keys, phone) = (ring(&[1]), phone("+380885550130"));
+    let binding = binding(&phone, &FLOW);
+    let message = meter::Message {
+        country: "380".into(),
+        trust: super::super::factor::Trust::New,
+    };
+    let (otps, code) = issue(none(), &binding, &keys, 0);
+    assert_eq!(otps.code.as_ref().and_then(|otp| otp.message.clone()), None);
+    let otps = otps.counted_as(message.clone());
+    let judged = otps.judge(&policy(), &binding, &keys, &guess(code.expose()), &act(1));
+    let Judged::Right { next } = judged else {
+        panic!("{judged:?}");
+    };
+    let otp = next.code.clone().expect("it stays, used up");
+    assert_eq!((otp.message, otp.issued_at), (Some(message), act(0).at));
+    // The next code is another message.
+    let (next, _) = issue(next, &binding, &keys, 2);
+    assert_eq!(next.code.and_then(|otp| otp.message), None);
 }

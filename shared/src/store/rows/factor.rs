@@ -33,6 +33,14 @@ impl Row for Factor {
             .with("is_active", AttributeValue::Bool(self.is_active))
             .with("inserted_at", time(self.inserted_at))
             .with("updated_at", time(self.updated_at));
+        let row = match self.phone_set_at {
+            Some(set_at) => row.with("phone_set_at", time(set_at)),
+            None => row,
+        };
+        let row = match self.by_operator {
+            true => row.with("by_operator", AttributeValue::Bool(true)),
+            false => row,
+        };
         match &self.value {
             Some(phone) => row.with("value", text(phone.as_str())),
             None => row,
@@ -50,6 +58,11 @@ impl Row for Factor {
                 true => Some(row.parsed("value", Phone::from_stored)?),
                 false => None,
             },
+            phone_set_at: match row.has("phone_set_at") {
+                true => Some(row.time("phone_set_at")?),
+                false => None,
+            },
+            by_operator: row.has("by_operator") && row.flag("by_operator")?,
             is_active: row.flag("is_active")?,
             inserted_at: row.time("inserted_at")?,
             updated_at: row.time("updated_at")?,
@@ -65,7 +78,7 @@ impl Row for Factor {
 #[must_use]
 pub fn reset(id: &FactorId, now: Timestamp) -> Change {
     Change {
-        update: "SET updated_at = :now REMOVE #value",
+        update: "SET updated_at = :now REMOVE #value, phone_set_at, by_operator",
         condition: "id = :id AND is_active = :true",
         values: vec![
             (":id", text(id.text())),
@@ -100,8 +113,8 @@ fn activity(id: &FactorId, is_active: bool, now: Timestamp) -> Change {
     }
 }
 
-/// Gives a factor the phone that its owner has shown to have, or that the operator knows. Refused when it is another one, gone or disabled, or when
-/// its phone is not what was read any more: of two phones that are shown at once, one is taken.
+/// Gives a factor the phone that its owner has shown to have. Refused when it is another one, gone or disabled, or when its
+/// phone is not what was read any more: of two phones that are shown at once, one is taken.
 #[must_use]
 pub fn approve(id: &FactorId, phone: &Phone, read: &Factor, now: Timestamp) -> Change {
     let mut values = vec![
@@ -118,9 +131,18 @@ pub fn approve(id: &FactorId, phone: &Phone, read: &Factor, now: Timestamp) -> C
         }
     };
     Change {
-        update: "SET #value = :phone, updated_at = :now",
+        update: "SET #value = :phone, phone_set_at = :now, updated_at = :now REMOVE by_operator",
         condition,
         values,
+    }
+}
+
+/// The same as [`approve`] for a phone that the operator knows.
+#[must_use]
+pub fn set(id: &FactorId, phone: &Phone, read: &Factor, now: Timestamp) -> Change {
+    Change {
+        update: "SET #value = :phone, phone_set_at = :now, updated_at = :now, by_operator = :true",
+        ..approve(id, phone, read, now)
     }
 }
 
@@ -137,11 +159,16 @@ mod tests {
         let empty = Factor::new(user, FactorType::Sms, &mut SysRng, now).expect("the system has entropy");
         let set = Factor {
             value: Phone::from_stored("+380885550130"),
+            phone_set_at: Some(now),
             is_active: false,
             updated_at: Timestamp::from_seconds(8),
             ..empty.clone()
         };
-        for factor in [empty, set] {
+        let by_operator = Factor {
+            by_operator: true,
+            ..set.clone()
+        };
+        for factor in [empty, set, by_operator] {
             assert_eq!(Factor::from_item(&factor.to_item()).expect("our own row"), factor);
         }
     }

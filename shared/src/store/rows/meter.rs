@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     domain::{
         budget::{Act, Exhausted},
-        meter::{Counts, Meter, Policy, Slots},
+        meter::{Countries, Counts, Message, Meter, Policy, Slots, Tally},
         secret::framed,
         time::Timestamp,
     },
@@ -36,7 +36,10 @@ impl Row for Meter {
             .with("last_by", text(&self.last_by))
             .with("last_at", time(self.last_at))
             .with("ttl", ttl(self))
-            .with("countries", countries(&self.countries))
+            .with("countries", countries(&self.all, sent))
+            .with("verified", countries(&self.all, verified))
+            .with("newcomers", countries(&self.newcomers, sent))
+            .with("newcomers_verified", countries(&self.newcomers, verified))
             .item()
     }
 
@@ -46,10 +49,11 @@ impl Row for Meter {
             version: row.number("version")?,
             last_by: row.text("last_by")?.to_owned(),
             last_at: row.time("last_at")?,
-            countries: item
-                .get("countries")
-                .and_then(|value| value.as_m().ok()?.iter().map(read).collect::<Option<_>>())
-                .ok_or(Corrupt("countries"))?,
+            all: read(row.map("countries")?, of(row, "verified")?).ok_or(Corrupt("countries"))?,
+            newcomers: match of(row, "newcomers")? {
+                Some(newcomers) => read(newcomers, of(row, "newcomers_verified")?).ok_or(Corrupt("newcomers"))?,
+                None => Countries::new(),
+            },
         })
     }
 
@@ -63,11 +67,30 @@ fn ttl(meter: &Meter) -> AttributeValue {
     time(meter.last_at.deadline(2 * 86_400))
 }
 
-/// Each country's slots, as `slot:count` with a space between: a map of maps would be three times as large.
-fn countries(countries: &BTreeMap<String, Counts>) -> AttributeValue {
+/// A map that a row of before newcomers were counted does not have: what it counted is nobody's in particular, and whole.
+fn of<'a>(row: Reader<'a>, name: &'static str) -> Result<Option<&'a Item>, Corrupt> {
+    match row.has(name) {
+        true => row.map(name).map(Some),
+        false => Ok(None),
+    }
+}
+
+fn sent(tally: Tally) -> u64 {
+    tally.sent
+}
+
+fn verified(tally: Tally) -> u64 {
+    tally.verified
+}
+
+/// Each country's slots, as `slot:count` with a space between: a map of maps would be three times as large. Messages and those
+/// that were verified stand in maps of their own: a version that knows the first alone reads it.
+fn countries(countries: &Countries, count: fn(Tally) -> u64) -> AttributeValue {
     let slots = |slots: &Slots| {
-        let slots = slots.iter().map(|(slot, count)| format!("{slot}:{count}"));
-        text(slots.collect::<Vec<_>>().join(" "))
+        let counted = slots.iter().map(|(slot, tally)| (slot, count(*tally)));
+        let counted = counted.filter(|(_, count)| *count > 0);
+        let texts = counted.map(|(slot, count)| format!("{slot}:{count}"));
+        text(texts.collect::<Vec<_>>().join(" "))
     };
     let entries = countries.iter().map(|(country, counts)| {
         let counts = vec![slots(&counts.minute), slots(&counts.day)];
@@ -76,7 +99,37 @@ fn countries(countries: &BTreeMap<String, Counts>) -> AttributeValue {
     AttributeValue::M(entries.collect())
 }
 
-fn read((country, counts): (&String, &AttributeValue)) -> Option<(String, Counts)> {
+fn read(sent: &Item, verified: Option<&Item>) -> Option<Countries> {
+    let country = |(country, counts): (&String, &AttributeValue)| {
+        let [minute, day] = slots_of(counts)?;
+        let [minutes, days] = match verified.and_then(|verified| verified.get(country)) {
+            Some(counts) => slots_of(counts)?,
+            None => Default::default(),
+        };
+        let together = |sent: BTreeMap<u64, u64>, verified: BTreeMap<u64, u64>| -> Slots {
+            let tally = |(slot, sent)| {
+                let verified = verified.get(&slot).copied().unwrap_or_default();
+                (
+                    slot,
+                    Tally {
+                        sent,
+                        verified: verified.min(sent),
+                    },
+                )
+            };
+            sent.into_iter().map(tally).collect()
+        };
+        let counts = Counts {
+            minute: together(minute, minutes),
+            day: together(day, days),
+        };
+        Some((country.clone(), counts))
+    };
+    sent.iter().map(country).collect()
+}
+
+/// A country's two lists of slots.
+fn slots_of(counts: &AttributeValue) -> Option<[BTreeMap<u64, u64>; 2]> {
     let slots = |value: &AttributeValue| {
         let slots = value.as_s().ok()?.split_whitespace();
         slots
@@ -84,16 +137,12 @@ fn read((country, counts): (&String, &AttributeValue)) -> Option<(String, Counts
                 let (slot, count) = slot.split_once(':')?;
                 Some((slot.parse().ok()?, count.parse().ok()?))
             })
-            .collect::<Option<Slots>>()
+            .collect::<Option<BTreeMap<_, _>>>()
     };
-    let [minute, day] = counts.as_l().ok()?.as_slice() else {
-        return None;
-    };
-    let counts = Counts {
-        minute: slots(minute)?,
-        day: slots(day)?,
-    };
-    Some((country.clone(), counts))
+    match counts.as_l().ok()?.as_slice() {
+        [minute, day] => Some([slots(minute)?, slots(day)?]),
+        _ => None,
+    }
 }
 
 /// Puts a successor in the place of exactly the meter that was judged.
@@ -108,14 +157,18 @@ pub fn replace(read: u64, next: &Meter) -> Change {
         (":by", text(&next.last_by)),
         (":at", time(next.last_at)),
         (":ttl", ttl(next)),
-        (":countries", countries(&next.countries)),
+        (":countries", countries(&next.all, sent)),
+        (":verified", countries(&next.all, verified)),
+        (":newcomers", countries(&next.newcomers, sent)),
+        (":those_verified", countries(&next.newcomers, verified)),
     ];
     // DynamoDB refuses a value that no expression uses.
     if read > 0 {
         values.push((":read", number(read)));
     }
     Change {
-        update: "SET version = :version, last_by = :by, last_at = :at, #ttl = :ttl, countries = :countries",
+        update: "SET version = :version, last_by = :by, last_at = :at, #ttl = :ttl, countries = :countries, \
+                 verified = :verified, newcomers = :newcomers, newcomers_verified = :those_verified",
         condition,
         values,
     }
@@ -125,12 +178,12 @@ pub fn replace(read: u64, next: &Meter) -> Change {
 #[derive(Debug)]
 pub struct Receipt {
     meter: Meter,
-    country: String,
+    message: Message,
     /// When it counts as sent, and by which invocation.
     act: Act,
 }
 
-/// Counts one message to a country before it is sent, in one write when nobody is in the way: however many send at
+/// Counts one message before it is sent, in one write when nobody is in the way: however many send at
 /// once, exactly those pass that the policy allows.
 ///
 /// `read` is the meter as the caller read it, or none; the write puts its successor in the place of exactly that one, and
@@ -143,7 +196,7 @@ pub struct Receipt {
 pub async fn spend(
     table: &Table<Meter, Update>,
     policy: &Policy,
-    country: &str,
+    message: &Message,
     read: Option<Meter>,
     act: &Act,
 ) -> Result<Result<Receipt, Exhausted>, Fault> {
@@ -152,15 +205,17 @@ pub async fn spend(
             at: meter.last_at,
             by: act.by.clone(),
         },
-        country: country.to_owned(),
+        message: message.clone(),
         meter,
     };
     let mut found = read.unwrap_or_else(Meter::none);
-    // Every lost race is a message of somebody else, and a minute holds no more of them.
-    let mut rounds = Rounds::new(u32::try_from(policy.per_minute).map_or(u32::MAX, |most| most.saturating_add(1)));
+    // Every lost race is a message of somebody else, or one that was verified. A minute holds no more than twice its number of the
+    // former, and as many of the latter.
+    let most = policy.per_minute.saturating_mul(4).saturating_add(1);
+    let mut rounds = Rounds::new(u32::try_from(most).unwrap_or(u32::MAX));
     while rounds.begin().await {
         let version = found.version;
-        let next = match found.spend(policy, country, act) {
+        let next = match found.spend(policy, message, act) {
             Ok(next) => next,
             Err(exhausted) => return Ok(Err(exhausted)),
         };
@@ -184,13 +239,13 @@ const GIVING_BACK: u32 = 10;
 pub async fn give_back(table: &Table<Meter, Update>, receipt: Receipt, now: Timestamp) -> Result<(), Fault> {
     let Receipt {
         meter: mut found,
-        country,
+        message,
         act,
     } = receipt;
     let mut rounds = Rounds::new(GIVING_BACK);
     while rounds.begin().await {
         let version = found.version;
-        let next = found.give_back(&country, &act, now);
+        let next = found.give_back(&message, &act, now);
         found = match table.update(&(), replace(version, &next), now).await? {
             Changed::Yes(_) => return Ok(()),
             Changed::No(Some(meter)) if meter.was_given_back_by(&act.by) => return Ok(()),
@@ -201,30 +256,123 @@ pub async fn give_back(table: &Table<Meter, Update>, receipt: Receipt, now: Time
     Err(Rounds::lost("the meter of text messages"))
 }
 
+/// How often it is tried while others send at the same time: whoever was let in waits meanwhile.
+const VERIFYING: u32 = 5;
+
+/// Has a message count for less whose code was made at `act.at`, and was verified by `act.by`; on the meter as it was read. No write is
+/// repeated whose answer was lost, since it may have been made: what comes back comes back once.
+///
+/// # Errors
+/// [`Fault`] when the store fails, or when others were faster every time: then it counts whole.
+pub async fn verify(
+    table: &Table<Meter, Update>,
+    read: Meter,
+    message: &Message,
+    act: &Act,
+    now: Timestamp,
+) -> Result<(), Fault> {
+    let mut found = read;
+    let mut rounds = Rounds::new(VERIFYING);
+    while rounds.begin().await {
+        let version = found.version;
+        let Some(next) = found.verified(message, act, now) else {
+            return Ok(());
+        };
+        found = match table.update_once(&(), replace(version, &next), now).await? {
+            Changed::No(Some(meter)) => meter,
+            Changed::Yes(_) | Changed::No(None) => return Ok(()),
+        };
+    }
+    Err(Rounds::lost("the meter of text messages"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::factor::Trust;
 
-    #[test]
-    fn a_meter_is_read_as_it_was_written() {
+    /// Messages of both kinds to two countries, one of which was verified.
+    fn meter() -> Meter {
         let policy = Policy {
             per_minute: 9,
             per_day: 9,
             country_per_minute: 9,
             country_per_day: 9,
         };
-        let messages = [("380", 90), ("380", 91), ("44", 4000), ("380", 4001)];
-        let meter = messages.iter().fold(Meter::none(), |meter, (country, at)| {
-            let act = Act {
-                at: Timestamp::from_seconds(*at),
-                by: "invocation".into(),
-            };
-            meter.spend(&policy, country, &act).expect("there is room")
+        let message = |country: &str, trust| Message {
+            country: country.into(),
+            trust,
+        };
+        let act = |seconds| Act {
+            at: Timestamp::from_seconds(seconds),
+            by: "invocation".into(),
+        };
+        let messages = [
+            ("380", Trust::Established, 90),
+            ("380", Trust::New, 91),
+            ("44", Trust::New, 4000),
+            ("380", Trust::Established, 4001),
+        ];
+        let meter = messages.iter().fold(Meter::none(), |meter, (country, trust, at)| {
+            let message = message(country, *trust);
+            meter.spend(&policy, &message, &act(*at)).expect("there is room")
         });
-        for meter in [meter, Meter::none()] {
+        let now = Timestamp::from_seconds(4010);
+        meter
+            .verified(&message("44", Trust::New), &act(4000), now)
+            .expect("it counts")
+    }
+
+    #[test]
+    fn a_meter_is_read_as_it_was_written() {
+        for meter in [meter(), Meter::none()] {
             let read = Meter::from_item(&meter.to_item()).expect("it is as it was written");
             assert_eq!(read, meter);
         }
+    }
+
+    #[test]
+    fn a_meter_of_before_newcomers_were_counted_is_read_and_writes_one_that_it_can_read() {
+        const OLD: [&str; 6] = ["subject", "version", "last_by", "last_at", "ttl", "countries"];
+        let meter = meter();
+        let mut item = meter.to_item();
+        item.retain(|name, _| OLD.contains(&name.as_str()));
+        let read = Meter::from_item(&item).expect("an older version wrote it");
+        let slots = |slots: &[(u64, u64)]| -> Slots {
+            let tally = |(slot, sent): &(u64, u64)| {
+                (
+                    *slot,
+                    Tally {
+                        sent: *sent,
+                        verified: 0,
+                    },
+                )
+            };
+            slots.iter().map(tally).collect()
+        };
+        let counts = |minute: &[(u64, u64)], day: &[(u64, u64)]| Counts {
+            minute: slots(minute),
+            day: slots(day),
+        };
+        let expected = [
+            ("380".to_owned(), counts(&[(400, 1)], &[(0, 2), (1, 1)])),
+            ("44".to_owned(), counts(&[(400, 1)], &[(1, 1)])),
+        ];
+        assert_eq!((&read.all, &read.newcomers), (&expected.into(), &Countries::new()));
+        // What it reads is there, and is as it writes it.
+        assert_eq!(meter.to_item()["countries"], read.to_item()["countries"]);
+    }
+
+    #[test]
+    fn no_more_is_read_as_verified_than_was_sent() {
+        let mut item = meter().to_item();
+        // An older version gave a message back, which it alone counts.
+        let list = |slots: &str| AttributeValue::L(vec![text(slots), text(slots)]);
+        let of = |slots: &str| AttributeValue::M([("44".to_owned(), list(slots))].into());
+        item.insert("countries".into(), of("1:2"));
+        item.insert("verified".into(), of("1:3 2:1"));
+        let read = Meter::from_item(&item).expect("our own row").all;
+        assert_eq!(read["44"].day, [(1, Tally { sent: 2, verified: 2 })].into());
     }
 
     #[test]

@@ -5,7 +5,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::budget::{acts, list};
 use crate::{
     domain::{
-        factor::FactorKey,
+        factor::{FactorKey, Trust},
+        meter::Message,
         otp::{End, Otp, Otps, Seal, Status},
         time::Timestamp,
     },
@@ -66,6 +67,10 @@ fn code(otp: &Otp) -> AttributeValue {
         .with("expires_at", time(otp.expires_at))
         .with("attempts", number(otp.attempts))
         .with("status", text(otp.status.name()));
+    let code = match &otp.message {
+        Some(Message { country, trust }) => code.with("country", text(country)).with("trust", text(trust.name())),
+        None => code,
+    };
     let code = match &otp.status {
         Status::New(seal) => code
             .with("key_id", number(seal.key.into()))
@@ -83,6 +88,13 @@ fn read_code(value: &AttributeValue) -> Result<Otp, Corrupt> {
         issued_at: code.time("issued_at")?,
         expires_at: code.time("expires_at")?,
         attempts: code.number("attempts")?,
+        message: match code.has("country") {
+            true => Some(Message {
+                country: code.text("country")?.to_owned(),
+                trust: code.parsed("trust", Trust::parse)?,
+            }),
+            false => None,
+        },
         status: match code.has("mac") {
             true => Status::New(Seal {
                 key: code.number("key_id")?.try_into().map_err(|_| Corrupt("key_id"))?,
@@ -129,8 +141,8 @@ mod tests {
     use super::*;
     use crate::domain::{budget::Act, factor::FactorType, id::UserId};
 
-    /// Without a code, with one that lives, and with one that has ended.
-    fn records() -> [Otps; 3] {
+    /// Without a code, with one that lives, with one that has ended, and with one whose message was counted.
+    fn records() -> [Otps; 4] {
         let act = |seconds| Act {
             at: Timestamp::from_seconds(seconds),
             by: "invocation".into(),
@@ -145,6 +157,7 @@ mod tests {
                     issued_at: at(10),
                     expires_at: at(310),
                     attempts: 1,
+                    message: None,
                     status,
                 }),
                 guesses: vec![act(11), act(12)],
@@ -158,7 +171,12 @@ mod tests {
             ..with(Status::Ended(End::Expired))
         };
         let live = with(Status::New(Seal { key: 4, mac: [5; 32] }));
-        [none, live, with(Status::Ended(End::Canceled))]
+        let ended = with(Status::Ended(End::Canceled));
+        let counted = ended.clone().counted_as(Message {
+            country: "380".into(),
+            trust: Trust::New,
+        });
+        [none, live, ended, counted]
     }
 
     #[test]

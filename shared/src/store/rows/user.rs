@@ -44,8 +44,12 @@ impl Row for User {
             .with("inserted_at", time(self.inserted_at))
             .with("updated_at", time(self.updated_at))
             .with("changed_by", text(&self.changed_by));
-        match self.number {
+        let row = match self.number {
             Some(given) => row.with("number", number(given.get())),
+            None => row,
+        };
+        match self.verified_phone {
+            Some(set_at) => row.with("verified_phone", time(set_at)),
             None => row,
         }
         .item()
@@ -73,6 +77,10 @@ impl Row for User {
             lockout: read_lockout(row.map("lockout")?)?,
             sessions: read_sessions(row.map("client_sessions")?).ok_or(Corrupt("client_sessions"))?,
             token_generation: row.number("token_generation")?,
+            verified_phone: match row.has("verified_phone") {
+                true => Some(row.time("verified_phone")?),
+                false => None,
+            },
             inserted_at: row.time("inserted_at")?,
             updated_at: row.time("updated_at")?,
             changed_by: row.text("changed_by")?.to_owned(),
@@ -128,6 +136,16 @@ pub fn sign_in(read: &User, next: &Lockout, sessions: &Sessions, password: &Pass
         condition: "lockout = :read AND token_generation = :issued AND client_sessions = :before",
         values,
     }
+}
+
+/// The same as [`sign_in`] for a user whom a code lets in that was sent to the phone which was set at `verified`.
+#[must_use]
+pub fn let_in(read: &User, next: &Lockout, sessions: &Sessions, verified: Timestamp, now: Timestamp) -> Change {
+    let mut change = sign_in(read, next, sessions, &read.password, now);
+    change.values.push((":verified", time(verified)));
+    change.update = "SET lockout = :lockout, token_generation = :generation, updated_at = :now, client_sessions = :sessions, \
+                     password = :password, verified_phone = :verified";
+    change
 }
 
 fn standing(read: &User, next: &Lockout, now: Timestamp) -> Vec<(&'static str, AttributeValue)> {

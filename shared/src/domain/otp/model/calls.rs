@@ -64,7 +64,7 @@ impl Scenario {
     }
 
     fn issue(&self, user: User, otps: Otps, binding: &Binding<'_>, act: &Act, number: u8, answer: Answer) -> Said {
-        let issued = otps.issue(&self.policy, binding, &self.keys, act, &mut Nth(number));
+        let issued = otps.issue(&self.policy, binding, None, &self.keys, act, &mut Nth(number));
         match issued.expect("numbers do not run out") {
             Ok((next, _)) => (Verdict::of(answer), Some((next, user))),
             Err(_) => REFUSED,

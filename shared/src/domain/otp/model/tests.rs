@@ -45,6 +45,7 @@ fn policy() -> Policy {
         lifetime: 300,
         max_attempts: 20,
         sends: budget(20),
+        first_day_sends: 2,
         guesses: budget(20),
     }
 }

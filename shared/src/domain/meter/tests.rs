@@ -1,0 +1,354 @@
+//! The rules of the meter, at their boundaries.
+
+use super::*;
+
+const POLICY: Policy = Policy {
+    per_minute: 4,
+    per_day: 6,
+    country_per_minute: 2,
+    country_per_day: 5,
+};
+
+fn act(seconds: u64) -> Act {
+    Act {
+        at: Timestamp::from_seconds(seconds),
+        by: format!("at {seconds}"),
+    }
+}
+
+/// Of an established factor.
+fn known(country: &str) -> Message {
+    Message {
+        country: country.to_owned(),
+        trust: Trust::Established,
+    }
+}
+
+fn new(country: &str) -> Message {
+    Message {
+        country: country.to_owned(),
+        trust: Trust::New,
+    }
+}
+
+fn slots<const N: usize>(sent: [(u64, u64, u64); N]) -> Slots {
+    sent.map(|(slot, sent, verified)| (slot, Tally { sent, verified }))
+        .into()
+}
+
+/// Messages that are all let through.
+fn all_sent(policy: &Policy, messages: &[(Message, u64)]) -> Meter {
+    messages.iter().fold(Meter::none(), |meter, (message, at)| {
+        meter.spend(policy, message, &act(*at)).expect("there is room")
+    })
+}
+
+fn sent(messages: &[(&str, u64)]) -> Meter {
+    let messages: Vec<_> = messages.iter().map(|(country, at)| (known(country), *at)).collect();
+    all_sent(&POLICY, &messages)
+}
+
+/// What becomes of one more message, and that a wait ends exactly when there is room.
+fn check_next(policy: &Policy, meter: &Meter, message: &Message, at: u64, expected: Result<(), u64>) {
+    let spend = |at| meter.clone().spend(policy, message, &act(at)).map(drop);
+    let expected = expected.map_err(|retry_after| Exhausted { retry_after });
+    assert_eq!(spend(at), expected, "{meter:?}, then {message:?} at {at}");
+    if let Err(Exhausted { retry_after }) = expected {
+        for (at, room) in [(at + retry_after - 1, false), (at + retry_after, true)] {
+            assert_eq!(spend(at).is_ok(), room, "{meter:?}, then {message:?} at {at}");
+        }
+    }
+}
+
+fn check(messages: &[(&str, u64)], country: &str, at: u64, expected: Result<(), u64>) {
+    check_next(&POLICY, &sent(messages), &known(country), at, expected);
+}
+
+#[test]
+fn every_window_must_have_room() {
+    check(&[], "1", 5, Ok(()));
+    // A country's minute: what was sent in the slot of seconds 0 to 9 counts until 70.
+    check(&[("1", 5), ("1", 6)], "1", 7, Err(63));
+    check(&[("1", 5), ("1", 6)], "1", 69, Err(1));
+    check(&[("1", 5), ("1", 6)], "44", 7, Ok(()));
+    // The minute of all.
+    check(&[("1", 5), ("1", 6), ("44", 10), ("44", 10)], "380", 20, Err(50));
+    // A country's day: the hour of the first counts until the 25th is over.
+    let five = [("1", 0), ("1", 100), ("1", 4000), ("1", 4100), ("1", 4200)];
+    check(&five, "1", 4300, Err(85_700));
+    check(&five, "44", 4300, Ok(()));
+    // The day of all.
+    check(&[&five[..], &[("44", 4300)]].concat(), "380", 4400, Err(85_600));
+    // The longest wait counts.
+    check(
+        &[&five[..3], &[("1", 4201), ("1", 4202)]].concat(),
+        "1",
+        4203,
+        Err(85_797),
+    );
+}
+
+/// Where each window in turn is the one that is full first: with as many messages of either kind.
+#[test]
+fn newcomers_have_half_of_each_window_and_leave_half() {
+    const LOOSE: Policy = Policy {
+        per_minute: 100,
+        per_day: 100,
+        country_per_minute: 100,
+        country_per_day: 100,
+    };
+    const MINUTE: u64 = 70;
+    const DAY: u64 = 25 * 3600;
+    let windows = [
+        (Policy { per_minute: 5, ..LOOSE }, "44", MINUTE),
+        (Policy { per_day: 5, ..LOOSE }, "44", DAY),
+        (
+            Policy {
+                country_per_minute: 5,
+                ..LOOSE
+            },
+            "1",
+            MINUTE,
+        ),
+        (
+            Policy {
+                country_per_day: 5,
+                ..LOOSE
+            },
+            "1",
+            DAY,
+        ),
+    ];
+    for (policy, country, ends) in windows {
+        let check = |messages: &[Message], next: &Message, expected| {
+            let messages: Vec<_> = messages.iter().map(|message| (message.clone(), 0)).collect();
+            check_next(&policy, &all_sent(&policy, &messages), next, 0, expected);
+        };
+        let (newcomer, established) = (new("1"), known("1"));
+        let of = |newcomers, others| {
+            let newcomers = std::iter::repeat_n(newcomer.clone(), newcomers);
+            let others = std::iter::repeat_n(established.clone(), others);
+            newcomers.chain(others).collect::<Vec<_>>()
+        };
+        // Half of five, rounded up; another country has its own half, unless it is the half of all.
+        check(&of(2, 0), &new(country), Ok(()));
+        check(&of(3, 0), &new(country), Err(ends));
+        // The other half is left, and no more than that.
+        check(&of(3, 1), &known(country), Ok(()));
+        check(&of(3, 2), &known(country), Err(ends));
+        // Whatever others were sent, newcomers have their half: as far as there is any room at all.
+        check(&of(1, 2), &new(country), Ok(()));
+        check(&of(2, 2), &new(country), Ok(()));
+        check(&of(1, 4), &new(country), Err(ends));
+        check(&of(0, 5), &known(country), Err(ends));
+    }
+    let one = Policy { per_minute: 1, ..LOOSE };
+    check_next(&one, &Meter::none(), &new("1"), 0, Ok(()));
+}
+
+/// The defaults of template.yaml.
+const DEFAULTS: Policy = Policy {
+    per_minute: 60,
+    per_day: 5000,
+    country_per_minute: 30,
+    country_per_day: 2000,
+};
+
+/// A day of 250 accounts that have as many codes sent as an account may have, 20, as early as there is room: how many they get, and
+/// how many logins fail of those who were there before and log in every five minutes.
+fn day_of_250(attackers: fn(&str) -> Message, countries: &[&str]) -> (u64, u64) {
+    let (mut meter, mut left, mut through, mut failed) = (Meter::none(), 250 * 20, 0, 0);
+    for now in (1_000_000..1_000_000 + 86_400).step_by(10) {
+        for country in countries {
+            while left > 0
+                && let Ok(next) = meter.clone().spend(&DEFAULTS, &attackers(country), &act(now))
+            {
+                (meter, left, through) = (next, left - 1, through + 1);
+            }
+        }
+        if now % 300 == 0 {
+            match meter.clone().spend(&DEFAULTS, &known(countries[0]), &act(now)) {
+                Ok(next) => meter = next,
+                Err(_) => failed += 1,
+            }
+        }
+    }
+    (through, failed)
+}
+
+#[test]
+fn at_the_defaults_250_new_accounts_close_no_country_and_no_deployment_for_others() {
+    for (countries, most) in [(&["380"][..], 1000), (&["380", "44", "1"], 2500)] {
+        assert_eq!(day_of_250(new, countries), (most, 0), "{countries:?}");
+        let (_, failed) = day_of_250(known, countries);
+        assert!(failed > 200, "without a half of their own {failed} of 288 fail");
+    }
+}
+
+#[test]
+fn a_clock_that_lags_behind_counts_as_the_last_one() {
+    let meter = sent(&[("1", 1000)])
+        .spend(&POLICY, &known("1"), &act(900))
+        .expect("there is room");
+    assert_eq!(meter.last_at.seconds(), 1000);
+    assert_eq!(meter.all["1"].minute, slots([(100, 2, 0)]));
+    let refused = meter.spend(&POLICY, &known("1"), &act(900));
+    assert_eq!(refused, Err(Exhausted { retry_after: 70 }), "from the last one on");
+}
+
+#[test]
+fn what_does_not_count_any_more_is_forgotten() {
+    for message in [known, new] {
+        let sent = |at| {
+            let messages = [(message("1"), 0), (message("1"), 3599), (message("44"), at)];
+            let meter = all_sent(&POLICY, &messages);
+            let by_themselves = match message("1").trust {
+                Trust::Established => Countries::new(),
+                Trust::New => meter.all.clone(),
+            };
+            assert_eq!(meter.newcomers, by_themselves);
+            meter
+        };
+        let meter = sent(90_000);
+        assert_eq!(meter.all.keys().collect::<Vec<_>>(), ["44"]);
+        assert_eq!(meter.version, 3);
+        let meter = sent(89_999);
+        assert_eq!(meter.all["1"].day, slots([(0, 2, 0)]));
+        assert_eq!(meter.all["1"].minute, Slots::new());
+    }
+}
+
+#[test]
+fn what_is_given_back_counts_no_more() {
+    let full = sent(&[("1", 5), ("1", 15)]);
+    for (country, at, now, room) in [
+        ("1", 15, 16, true),
+        ("1", 5, 16, true),
+        // Another country's, and one that was given back already.
+        ("44", 15, 16, false),
+        ("1", 25, 26, false),
+    ] {
+        let next = full
+            .clone()
+            .give_back(&known(country), &act(at), Timestamp::from_seconds(now));
+        assert_eq!(next.version, full.version + 1);
+        assert!(next.was_given_back_by(&act(at).by) && !next.was_spent_by(&act(at).by));
+        let found = next.spend(&POLICY, &known("1"), &act(20));
+        assert_eq!(found.is_ok(), room, "{country} at {at}");
+    }
+    for message in [known("1"), new("1")] {
+        let sent = all_sent(&POLICY, &[(message.clone(), 5)]);
+        let empty = sent.give_back(&message, &act(5), Timestamp::from_seconds(6));
+        assert_eq!((empty.all, empty.newcomers), (Countries::new(), Countries::new()));
+    }
+}
+
+fn verified(meter: &Meter, message: &Message, at: u64, now: u64) -> Option<Meter> {
+    meter.clone().verified(message, &act(at), Timestamp::from_seconds(now))
+}
+
+#[test]
+fn of_two_verified_messages_one_comes_back() {
+    let policy = Policy {
+        country_per_minute: 4,
+        ..POLICY
+    };
+    for message in [known("1"), new("1")] {
+        let most = if message.trust == Trust::New { 2 } else { 4 };
+        let messages: Vec<_> = (0..most).map(|at| (message.clone(), at)).collect();
+        let full = all_sent(&policy, &messages);
+        check_next(&policy, &full, &message, 9, Err(61));
+        let once = verified(&full, &message, 0, 9).expect("it counts");
+        assert_eq!(once.version, full.version + 1);
+        assert!(!once.was_spent_by(&act(0).by) && !once.was_given_back_by(&act(0).by));
+        check_next(&policy, &once, &message, 9, Err(61));
+        let twice = verified(&once, &message, 0, 9).expect("another one of that slot");
+        check_next(&policy, &twice, &message, 9, Ok(()));
+    }
+}
+
+#[test]
+fn no_more_comes_back_than_was_sent_there_and_still_counts() {
+    let meter = all_sent(&POLICY, &[(new("1"), 5), (known("1"), 3605)]);
+    for (message, at, now) in [
+        (known("44"), 5, 3606),
+        (known("1"), 7205, 7206),
+        // From the 25th hour on it does not count.
+        (new("1"), 5, 90_000),
+    ] {
+        assert_eq!(verified(&meter, &message, at, now), None, "{message:?} at {at}");
+    }
+    // The minute is over, the day is not.
+    let once = verified(&meter, &new("1"), 5, 3606).expect("it counts");
+    let minute = slots([(360, 1, 0)]);
+    assert_eq!(
+        (&once.all["1"].minute, &once.all["1"].day),
+        (&minute, &slots([(0, 1, 1), (1, 1, 0)]))
+    );
+    assert_eq!(once.newcomers["1"].day, slots([(0, 1, 1)]));
+    assert_eq!(verified(&once, &new("1"), 5, 3607), None, "once");
+    assert_eq!(verified(&once, &known("1"), 5, 3607), None, "nor as another one's");
+    // What is taken back after all was not verified, and takes back no more than itself.
+    let back = once
+        .clone()
+        .give_back(&new("1"), &act(5), Timestamp::from_seconds(3607));
+    assert_eq!(back.all["1"].day, slots([(1, 1, 0)]));
+    assert_eq!(back.newcomers, Countries::new());
+    // One that is established does not touch what newcomers have.
+    let other = verified(&once, &known("1"), 3605, 3607).expect("it counts");
+    assert_eq!(other.newcomers, once.newcomers);
+    assert_eq!(other.all["1"].minute, slots([(360, 1, 1)]));
+}
+
+/// Every message that was let through: when it counts as sent, and whether it was verified.
+type Through = Vec<(Message, u64, bool)>;
+
+/// The parts that count in the window which ends now.
+fn parts(through: &Through, wanted: impl Fn(&Message) -> bool, now: u64, seconds: u64) -> u64 {
+    let recent = through.iter().rev().take_while(|(_, at, _)| at + seconds > now);
+    let wanted = recent.filter(|(message, ..)| wanted(message));
+    wanted.map(|(_, _, verified)| if *verified { 1 } else { 2 }).sum()
+}
+
+/// Messages of all kinds that come in bursts of all lengths, at clocks that lag a little; some are verified.
+#[test]
+fn no_span_holds_more_than_is_allowed() {
+    let (mut through, mut meter, mut now, mut drawn) = (Through::new(), Meter::none(), 1_000_000, 1_u64);
+    for _ in 0..20_000 {
+        drawn = drawn
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        let draw = drawn >> 33;
+        now += [0, 0, 1, 7, 61, 900][usize::try_from(draw % 6).expect("six at most")];
+        let country = if draw % 7 < 5 { "1" } else { "44" };
+        let message = if draw % 11 < 5 { known(country) } else { new(country) };
+        let Ok(next) = meter.clone().spend(&POLICY, &message, &act(now - draw % 3)) else {
+            continue;
+        };
+        meter = next;
+        through.push((message.clone(), meter.last_at.seconds(), false));
+        let now = meter.last_at.seconds();
+        let country = message.country;
+        for (half, policy) in [(false, POLICY), (true, POLICY.half())] {
+            let counts = |message: &Message| !half || message.trust == Trust::New;
+            let of_country = |message: &Message| counts(message) && message.country == country;
+            for (found, most) in [
+                (parts(&through, counts, now, 60), policy.per_minute),
+                (parts(&through, counts, now, 86_400), policy.per_day),
+                (parts(&through, of_country, now, 60), policy.country_per_minute),
+                (parts(&through, of_country, now, 86_400), policy.country_per_day),
+            ] {
+                assert!(found <= most * 2, "{found} of {most} at {now}, newcomers: {half}");
+            }
+        }
+        if draw % 5 < 3 {
+            let (message, at, is_verified) = through.last_mut().expect("just sent");
+            meter = verified(&meter, message, *at, now + draw % 9).expect("it counts");
+            *is_verified = true;
+        }
+    }
+    let of = |trust| through.iter().filter(|(message, ..)| message.trust == trust).count();
+    for trust in [Trust::Established, Trust::New] {
+        assert!(of(trust) > 50, "{trust:?}: {} came through", of(trust));
+    }
+}

@@ -1,0 +1,335 @@
+//! Text messages that are kept for who was there before, whatever new accounts are sent (security.md R31, R79).
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use crate::{
+    factor_phone::empty_handed,
+    mithril::{Person, other_than, token_expired, too_many_sends, value, wrong_code},
+    world::{Got, World},
+};
+
+const DAY: u64 = 86_400;
+
+/// The longest wait for a message of the day.
+const MESSAGE: u64 = DAY + 3600;
+
+async fn sign_in(world: &World, person: &Person) -> Got {
+    world.sign_in(person, &person.password).await
+}
+
+/// A login, to its end.
+async fn log_in(world: &World, person: &Person) {
+    let (token, code) = world.waiting(person).await;
+    value(&world.authorize(&token, &code).await);
+}
+
+/// The phone that a token's owner shows to have: the person with it.
+async fn show(world: &World, person: Person, token: &str, phone: &str) -> Person {
+    let approval = value(&world.init(token, phone).await);
+    value(&world.approve(&approval, &world.code_to(phone).await).await);
+    Person {
+        phone: Some(phone.to_owned()),
+        ..person
+    }
+}
+
+/// A new account with a phone that its owner has shown.
+async fn newcomer(world: &World, login: &str, phone: &str) -> Person {
+    let (person, token) = empty_handed(world, login).await;
+    show(world, person, &token, phone).await
+}
+
+/// What the last message to a person counts as.
+async fn trust(world: &World, person: &Person) -> String {
+    value(&sign_in(world, person).await);
+    let code = world.code_row(person).await;
+    code["trust"]["S"]
+        .as_str()
+        .unwrap_or_else(|| panic!("{code}"))
+        .to_owned()
+}
+
+/// Of a map of the meter, all messages to 380 that count for the day.
+async fn counted(world: &World, name: &str) -> u64 {
+    let rows = world.rows("BudgetsTable").await;
+    let meter = rows
+        .iter()
+        .find(|row| row.get("countries").is_some())
+        .expect("the meter");
+    let day = meter[name]["M"]["380"]["L"][1]["S"].as_str().unwrap_or_default();
+    let counts = day
+        .split_whitespace()
+        .map(|slot| slot.split_once(':').expect("slot:count").1);
+    counts.map(|count| count.parse::<u64>().expect("a number")).sum()
+}
+
+#[tokio::test]
+async fn a_flood_of_new_accounts_keeps_nobody_out_who_was_there_before() {
+    let world = World::with(&[
+        ("SmsPerMinute", "100"),
+        ("SmsPerCountryPerMinute", "100"),
+        ("SmsPerDay", "100"),
+        ("SmsPerCountryPerDay", "13"),
+    ])
+    .await;
+    let demo = world.demo();
+    let mut flood = Vec::new();
+    for n in 0..20 {
+        flood.push(empty_handed(&world, &format!("mallory{n}")).await);
+    }
+    // All at once: no more than half of what the country gets, rounded up.
+    let asked = flood.iter().enumerate();
+    let asked = asked.map(async |(n, (_, token))| world.init(token, &format!("+3808812346{n:02}")).await);
+    let got = join_all(asked).await;
+    let sent = got.iter().filter(|got| got.status == 201).count();
+    assert_eq!((sent, world.mails().await.len()), (7, 7));
+    for got in got.iter().filter(|got| got.status != 201) {
+        too_many_sends(got, MESSAGE);
+    }
+    // Whoever was there before logs in all day, and who is new gets nothing more.
+    for hour in 0..8 {
+        world.advance(2 * 3600).await;
+        log_in(&world, &demo).await;
+        let (mallory, _) = &flood[hour];
+        let token = value(&sign_in(&world, mallory).await);
+        too_many_sends(&world.init(&token, "+380881234699").await, MESSAGE);
+    }
+    assert_eq!(counted(&world, "newcomers").await, 7);
+}
+
+#[tokio::test]
+async fn logins_of_others_do_not_take_the_half_of_newcomers() {
+    let world = World::with(&[("SmsPerCountryPerDay", "8")]).await;
+    for n in 0..5 {
+        let person = world
+            .person_with(&format!("person{n}"), &format!("+38088123454{n}"))
+            .await;
+        value(&sign_in(&world, &person).await);
+    }
+    // More than half is used; what is left is for whoever comes first.
+    for n in 0..3 {
+        let (_, token) = empty_handed(&world, &format!("newcomer{n}")).await;
+        value(&world.init(&token, &format!("+38088123455{n}")).await);
+    }
+    let (_, token) = empty_handed(&world, "late").await;
+    too_many_sends(&world.init(&token, "+380881234559").await, MESSAGE);
+    too_many_sends(&sign_in(&world, &world.demo()).await, MESSAGE);
+}
+
+#[tokio::test]
+async fn a_new_account_gets_three_messages_on_its_first_day() {
+    let world = World::new().await;
+    let phone = "+380881234540";
+    let maria = newcomer(&world, "maria", phone).await;
+    world.advance(100).await;
+    let token = value(&sign_in(&world, &maria).await);
+    let token = value(&world.refresh(&token).await);
+    world.advance(100).await;
+    // The fourth, by whichever route.
+    let access = world.app_token(&maria).await;
+    for got in [
+        sign_in(&world, &maria).await,
+        world.refresh(&token).await,
+        world.another_code(&maria, &token).await,
+        world.init(&access, "+380881234541").await,
+    ] {
+        let wait = too_many_sends(&got, DAY);
+        assert!(wait > DAY - 600, "the end of its first day: {wait}");
+    }
+    assert_eq!(world.sms_to(phone).await.len(), 3);
+    // The code that was sent is as good as ever.
+    value(&world.authorize(&token, &world.code_to(phone).await).await);
+    // What the caller was told holds.
+    let wait = too_many_sends(&sign_in(&world, &maria).await, DAY);
+    world.advance(wait - 60).await;
+    too_many_sends(&sign_in(&world, &maria).await, 60);
+    world.advance(60).await;
+    for _ in 0..3 {
+        value(&sign_in(&world, &maria).await);
+    }
+    // Who is set by the operator is known: nobody counts the first day.
+    let known = world.person_with("known", "+380881234542").await;
+    for _ in 0..4 {
+        log_in(&world, &known).await;
+        world.advance(61).await;
+    }
+}
+
+#[tokio::test]
+async fn the_first_day_has_as_many_messages_as_is_set() {
+    let world = World::with(&[("OtpSendsFirstDay", "1")]).await;
+    let maria = newcomer(&world, "maria", "+380881234540").await;
+    too_many_sends(&sign_in(&world, &maria).await, DAY);
+}
+
+#[tokio::test]
+async fn a_phone_is_established_by_a_day_and_a_code_or_by_the_operator() {
+    let world = World::new().await;
+    let maria = newcomer(&world, "maria", "+380881234540").await;
+    let olga = newcomer(&world, "olga", "+380881234541").await;
+    log_in(&world, &maria).await;
+    assert_eq!(trust(&world, &maria).await, "new", "not a day old");
+    world.advance(DAY).await;
+    assert_eq!(trust(&world, &maria).await, "established");
+    assert_eq!(trust(&world, &olga).await, "new", "it was never used");
+    log_in(&world, &olga).await;
+    assert_eq!(trust(&world, &olga).await, "established");
+
+    // Turned off and on it is the same phone.
+    world.advance(60).await;
+    for action in ["disable", "enable"] {
+        world.act_upon_factor(&olga, action).await;
+    }
+    assert_eq!(trust(&world, &olga).await, "established");
+    // Another phone begins anew.
+    let token = world.app_token(&maria).await;
+    let maria = show(&world, maria, &token, "+380881234542").await;
+    log_in(&world, &maria).await;
+    world.advance(DAY - 60).await;
+    assert_eq!(trust(&world, &maria).await, "new");
+    world.advance(60).await;
+    assert_eq!(trust(&world, &maria).await, "established");
+    // So does the same one after a reset, if its owner sets it.
+    world.advance(60).await;
+    world.act_upon_factor(&maria, "reset").await;
+    let token = value(&sign_in(&world, &maria).await);
+    let maria = show(&world, maria, &token, "+380881234542").await;
+    assert_eq!(trust(&world, &maria).await, "new");
+    // The operator knows it.
+    world.advance(60).await;
+    world.act_upon_factor(&maria, "reset").await;
+    let set = json!({ "command": "set_factor", "user_id": maria.id, "type": "SMS", "factor": "+380881234542" });
+    assert_eq!(world.operator(set).await["changed"], true);
+    assert_eq!(trust(&world, &maria).await, "established");
+    assert_eq!(trust(&world, &world.demo()).await, "established");
+    // And knows nothing of another one.
+    world.advance(60).await;
+    let token = world.app_token(&maria).await;
+    let maria = show(&world, maria, &token, "+380881234543").await;
+    assert_eq!(trust(&world, &maria).await, "new");
+}
+
+#[tokio::test]
+async fn a_phone_of_before_this_was_stored_is_established_once_it_is_a_day_old() {
+    let world = World::new().await;
+    let maria = newcomer(&world, "maria", "+380881234540").await;
+    for row in world.rows("FactorsTable").await {
+        let owner = row["owner"]["S"].as_str().expect("an owner");
+        let owner = aws_sdk_dynamodb::types::AttributeValue::S(owner.to_owned());
+        let older = world.dynamodb().update_item().table_name("countersign-FactorsTable");
+        let older = older
+            .key("owner", owner)
+            .update_expression("REMOVE phone_set_at, by_operator");
+        older.send().await.expect("the row is there");
+    }
+    log_in(&world, &maria).await;
+    assert_eq!(trust(&world, &maria).await, "new");
+    world.advance(DAY).await;
+    assert_eq!(trust(&world, &maria).await, "established");
+    assert_eq!(trust(&world, &world.demo()).await, "established");
+}
+
+#[tokio::test]
+async fn two_messages_that_are_verified_make_room_for_one() {
+    let world = World::with(&[("SmsPerDay", "3")]).await;
+    let mut waiting = Vec::new();
+    for n in 0..3 {
+        let person = world
+            .person_with(&format!("person{n}"), &format!("+38088123454{n}"))
+            .await;
+        let (token, code) = world.waiting(&person).await;
+        waiting.push((token, code));
+    }
+    let last = world.person_with("last", "+380881234549").await;
+    too_many_sends(&sign_in(&world, &last).await, MESSAGE);
+    let (token, code) = &waiting[0];
+    wrong_code(&world.authorize(token, &other_than(code)).await);
+    assert_eq!(counted(&world, "verified").await, 0);
+    value(&world.authorize(token, code).await);
+    // Once for a message, however often its code comes.
+    for _ in 0..3 {
+        token_expired(&world.authorize(token, code).await);
+    }
+    assert_eq!(counted(&world, "verified").await, 1);
+    too_many_sends(&sign_in(&world, &last).await, MESSAGE);
+    let (token, code) = &waiting[1];
+    value(&world.authorize(token, code).await);
+    value(&sign_in(&world, &last).await);
+    too_many_sends(&sign_in(&world, &world.demo()).await, MESSAGE);
+    assert_eq!(
+        (counted(&world, "countries").await, counted(&world, "verified").await),
+        (4, 2)
+    );
+    assert_eq!(counted(&world, "newcomers").await, 0);
+}
+
+#[tokio::test]
+async fn a_phone_that_is_shown_makes_room_for_newcomers() {
+    let world = World::with(&[("SmsPerCountryPerDay", "4")]).await;
+    for n in 0..2 {
+        newcomer(&world, &format!("person{n}"), &format!("+38088123454{n}")).await;
+    }
+    // Each of the two counts as a half: of two messages, one is left.
+    let (_, token) = empty_handed(&world, "third").await;
+    value(&world.init(&token, "+380881234543").await);
+    let (_, token) = empty_handed(&world, "fourth").await;
+    too_many_sends(&world.init(&token, "+380881234544").await, MESSAGE);
+    for (name, expected) in [
+        ("countries", 3),
+        ("verified", 2),
+        ("newcomers", 3),
+        ("newcomers_verified", 2),
+    ] {
+        assert_eq!(counted(&world, name).await, expected, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn many_codes_that_are_right_at_once_let_everybody_in_and_come_back_once_each() {
+    let world = World::new().await;
+    let mut waiting = Vec::new();
+    for n in 0..8 {
+        let person = world
+            .person_with(&format!("person{n}"), &format!("+38088123454{n}"))
+            .await;
+        waiting.push(world.waiting(&person).await);
+    }
+    // Each of them twice.
+    let all = waiting.iter().chain(&waiting);
+    let got = join_all(all.map(|(token, code)| world.authorize(token, code))).await;
+    assert_eq!(got.iter().filter(|got| got.status == 201).count(), 8);
+    let verified = counted(&world, "verified").await;
+    assert!((1..=8).contains(&verified), "{verified} of 8 came back");
+}
+
+#[tokio::test]
+async fn a_meter_that_fails_delays_and_refuses_no_login_and_nothing_comes_back_twice() {
+    let world = World::new().await;
+    let mut verified = 0;
+    for (n, (kind, times, comes_back)) in [
+        ("error", 1000, 0),
+        ("throttle", 1000, 0),
+        ("hang", 1000, 0),
+        ("drop_response", 1, 1),
+        ("drop_response", 1000, 1),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let person = world
+            .person_with(&format!("person{n}"), &format!("+38088123454{n}"))
+            .await;
+        let (token, code) = world.waiting(&person).await;
+        let rule = json!({ "service": "dynamodb", "operation": "UpdateItem", "kind": kind, "times": times });
+        world.fault(rule).await;
+        world.invocations().await;
+        value(&world.authorize(&token, &code).await);
+        let [made] = <[Value; 1]>::try_from(world.invocations().await).expect("one");
+        world.clear_faults().await;
+        let took = made["ms"].as_f64().expect("milliseconds");
+        assert!(took < 1500.0, "{kind}: {took} ms");
+        verified += comes_back;
+        assert_eq!(counted(&world, "verified").await, verified, "{kind}");
+    }
+}
