@@ -160,7 +160,8 @@ impl Factor {
             Some(set_at) => (set_at, verified == Some(set_at)),
             None => (self.updated_at, true),
         };
-        match self.by_operator || (is_used && since.deadline(DAY).is_over(now)) {
+        let is_known = self.by_operator || (is_used && since.deadline(DAY).is_over(now));
+        match self.value.is_some() && is_known {
             true => Trust::Established,
             false => Trust::New,
         }
@@ -209,6 +210,7 @@ mod tests {
         ] {
             let at = Timestamp::from_seconds;
             let factor = Factor {
+                value: Phone::from_stored("+380881234530"),
                 phone_set_at: set_at.map(at),
                 by_operator,
                 updated_at: at(SET_AT + 50),
@@ -218,6 +220,8 @@ mod tests {
             let expected = if established { Trust::Established } else { Trust::New };
             assert_eq!(found, expected, "{set_at:?}, {by_operator}, {verified:?} at {now}");
             assert_eq!(Trust::parse(found.name()), Some(found));
+            let empty = Factor { value: None, ..factor };
+            assert_eq!(empty.trust(verified.map(at), at(now)), Trust::New);
         }
     }
 

@@ -43,21 +43,6 @@ pub struct Policy {
     pub guesses: Budget,
 }
 
-impl Policy {
-    /// Counts a message. On the first day of an account all that it was sent is of that day; the day's end makes room.
-    fn send(&self, sent: &[Act], act: &Act, first_day_ends: Option<Timestamp>) -> Result<Vec<Act>, Exhausted> {
-        let sends = self.sends.spend(sent, act);
-        let first_day_ends = first_day_ends.filter(|ends| !ends.is_over(act.at) && sent.len() >= self.first_day_sends);
-        let Some(ends) = first_day_ends else {
-            return sends;
-        };
-        let otherwise = sends.err().map_or(0, |exhausted| exhausted.retry_after);
-        Err(Exhausted {
-            retry_after: otherwise.max(ends.seconds() - act.at.seconds()),
-        })
-    }
-}
-
 /// All that is known of the codes of one user's factor.
 #[derive(Clone, Debug)]
 pub struct Otps {
@@ -73,6 +58,8 @@ pub struct Otps {
     pub guesses: Vec<Act>,
     /// The messages that were sent, oldest first.
     pub sends: Vec<Act>,
+    /// Those that were sent on the account's first day while its factor was not established.
+    pub first_day: Vec<Act>,
     /// When the row goes: not before everything in it has ceased to count.
     pub forget_at: Timestamp,
 }
@@ -118,6 +105,7 @@ impl Otps {
             code: None,
             guesses: Vec::new(),
             sends: Vec::new(),
+            first_day: Vec::new(),
             forget_at: Timestamp::from_seconds(0),
         }
     }
@@ -132,7 +120,8 @@ impl Otps {
     }
 
     /// Makes a code in the place of the earlier one: the record to store, and the code to send once it is stored. What was
-    /// guessed stays counted (NIST SP 800-63B-4, 3.1.3.2). Until `first_day_ends`, few are sent.
+    /// guessed stays counted (NIST SP 800-63B-4, 3.1.3.2). Until `first_day_ends`, the end of the first day of an account whose factor
+    /// is not established, few are sent.
     ///
     /// # Errors
     /// [`NoEntropy`] when the generator fails; `Err` within is [`Exhausted`]: too much was sent of late, and the earlier
@@ -146,17 +135,39 @@ impl Otps {
         act: &Act,
         rng: &mut impl TryCryptoRng,
     ) -> Result<Result<(Self, Secret), Exhausted>, NoEntropy> {
-        let sends = match policy.send(&self.sends, act, first_day_ends) {
-            Ok(sends) => sends,
+        let (sends, first_day) = match self.send(policy, act, first_day_ends) {
+            Ok(sent) => sent,
             Err(exhausted) => return Ok(Err(exhausted)),
         };
         let (otp, code) = Otp::draw(policy, binding, keys.signing(), rng, act.at)?;
         let next = Self {
             code: Some(otp),
             sends,
+            first_day,
             ..self.following(policy, act.at)
         };
         Ok(Ok((next, code)))
+    }
+
+    /// Counts a message: all of them, and those of the first day. It is the day's end that makes room for more of these.
+    fn send(
+        &self,
+        policy: &Policy,
+        act: &Act,
+        first_day_ends: Option<Timestamp>,
+    ) -> Result<(Vec<Act>, Vec<Act>), Exhausted> {
+        let sends = policy.sends.spend(&self.sends, act);
+        let mut first_day = self.first_day.clone();
+        let Some(ends) = first_day_ends.filter(|ends| !ends.is_over(act.at)) else {
+            return Ok((sends?, first_day));
+        };
+        if first_day.len() >= policy.first_day_sends {
+            let otherwise = sends.err().map_or(0, |exhausted| exhausted.retry_after);
+            let retry_after = otherwise.max(ends.seconds() - act.at.seconds());
+            return Err(Exhausted { retry_after });
+        }
+        first_day.push(act.clone());
+        Ok((sends?, first_day))
     }
 
     /// With what the message of its code is counted as.
@@ -177,10 +188,12 @@ impl Otps {
     #[must_use]
     pub fn take_back(self, code: &[u8; 16], act: &Act) -> Self {
         let cancel = |otp: Otp| if otp.id == *code { otp.cancel() } else { otp };
+        let without = |sent: Vec<Act>| sent.into_iter().filter(|sent| sent.by != act.by).collect();
         Self {
             version: self.version + 1,
             code: self.code.map(cancel),
-            sends: self.sends.into_iter().filter(|sent| sent.by != act.by).collect(),
+            sends: without(self.sends),
+            first_day: without(self.first_day),
             ..self
         }
     }

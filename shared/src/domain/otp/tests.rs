@@ -330,29 +330,45 @@ fn the_first_day_of_an_account_has_few_messages_and_its_end_makes_room() {
         sends: Budget::new(vec![Window { max: 3, seconds: 1000 }]),
         ..policy()
     };
-    let sent = |times: &[u64]| Otps {
-        sends: times.iter().map(|at| act(*at)).collect(),
-        ..none()
+    let acts = |times: &[u64]| times.iter().map(|at| act(*at)).collect::<Vec<_>>();
+    let issue = |otps: Otps, at, ends| {
+        let issued = otps.issue(&policy, &binding, ends, &keys, &act(at), &mut SysRng);
+        issued.expect("the system has entropy").map(|(next, _)| next)
     };
     let ends = Some(Timestamp::from_seconds(2000));
-    for (times, at, ends, expected) in [
-        (&[][..], 1000, ends, Ok(())),
-        (&[1000], 1001, ends, Ok(())),
-        (&[1000, 1001], 1001, ends, Err(999)),
-        (&[1000, 1001], 1999, ends, Err(1)),
-        (&[1000, 1001], 2000, ends, Ok(())),
-        (&[1000, 1001], 1001, None, Ok(())),
+    // What was sent, and what of it while the factor was not established; then the next, and what counts of the first day.
+    for (times, counted, at, ends, expected) in [
+        (&[][..], &[][..], 1000, ends, Ok(&[1000][..])),
+        (&[1000], &[1000], 1001, ends, Ok(&[1000, 1001])),
+        (&[1000, 1001], &[1000, 1001], 1001, ends, Err(999)),
+        (&[1000, 1001], &[1000, 1001], 1999, ends, Err(1)),
+        (&[1000, 1001], &[1000, 1001], 2000, ends, Ok(&[1000, 1001])),
+        // An established one is sent what it likes, and what it was sent counts for no other one.
+        (&[1000, 1001], &[1000, 1001], 1001, None, Ok(&[1000, 1001])),
+        (&[1000, 1001], &[], 1001, None, Ok(&[])),
+        (&[1000, 1001], &[], 1001, ends, Ok(&[1001])),
         // However early they were.
-        (&[10, 11], 1900, ends, Err(100)),
-        // The longest wait counts.
-        (&[1997, 1998, 1998], 1999, ends, Err(998)),
-        (&[900, 901, 902], 1000, ends, Err(1000)),
+        (&[], &[10, 11], 1900, ends, Err(100)),
+        // The longest wait counts, and what is refused does not.
+        (&[1997, 1998, 1998], &[1997, 1998], 1999, ends, Err(998)),
+        (&[900, 901, 902], &[900, 901], 1000, ends, Err(1000)),
+        (&[900, 901, 902], &[], 1000, ends, Err(900)),
     ] {
-        let issued = sent(times).issue(&policy, &binding, ends, &keys, &act(at), &mut SysRng);
-        let found = issued.expect("the system has entropy").map(drop);
+        let otps = Otps {
+            sends: acts(times),
+            first_day: acts(counted),
+            ..none()
+        };
+        let found = issue(otps, at, ends).map(|next| next.first_day);
         let expected = expected.map_err(|retry_after| Exhausted { retry_after });
-        assert_eq!(found, expected, "{times:?}, then {at}");
+        assert_eq!(found, expected.map(acts), "{times:?}, {counted:?}, then {at}");
     }
+    // A message that could not be sent is none of the first day.
+    let once = issue(none(), 1000, ends).expect("there is room");
+    let twice = issue(once, 1001, ends).expect("there is room");
+    let id = twice.code.as_ref().expect("it was sent").id;
+    let back = twice.take_back(&id, &act(1001));
+    assert_eq!((&back.first_day, &back.sends), (&acts(&[1000]), &acts(&[1000])));
 }
 
 #[test]

@@ -376,6 +376,32 @@ mod tests {
     }
 
     #[test]
+    fn a_replacement_writes_the_whole_row() {
+        let next = meter();
+        let (change, item) = (replace(7, &next), next.to_item());
+        let attributes = [
+            ("version", ":version"),
+            ("last_by", ":by"),
+            ("last_at", ":at"),
+            ("ttl", ":ttl"),
+            ("countries", ":countries"),
+            ("verified", ":verified"),
+            ("newcomers", ":newcomers"),
+            ("newcomers_verified", ":those_verified"),
+        ];
+        for (name, placeholder) in attributes {
+            let written = change.values.iter().find(|(name, _)| *name == placeholder);
+            assert_eq!(written.map(|(_, value)| value), item.get(name), "{name}");
+            assert!(change.update.contains(&format!("{name} = {placeholder}")), "{name}");
+        }
+        assert_eq!(
+            item.len(),
+            attributes.len() + 1,
+            "the key, and nothing that is left out"
+        );
+    }
+
+    #[test]
     fn the_condition_is_the_version_that_was_judged() {
         for (read, condition) in [(0, "attribute_not_exists(version)"), (7, "version = :read")] {
             let change = replace(read, &Meter::none());

@@ -31,6 +31,7 @@ impl Row for Otps {
             .with("version", number(self.version))
             .with("guesses", list(&self.guesses))
             .with("sends", list(&self.sends))
+            .with("first_day", list(&self.first_day))
             .with("ttl", time(self.forget_at));
         match &self.code {
             Some(otp) => row.with("code", code(otp)),
@@ -49,6 +50,11 @@ impl Row for Otps {
             code: item.get("code").map(read_code).transpose()?,
             guesses: acts(row, "guesses")?,
             sends: acts(row, "sends")?,
+            // A row of before it was counted has none.
+            first_day: match row.has("first_day") {
+                true => acts(row, "first_day")?,
+                false => Vec::new(),
+            },
             forget_at: row.time("ttl")?,
         })
     }
@@ -113,14 +119,17 @@ pub fn replace(read: u64, next: &Otps) -> Change {
         (":version", number(next.version)),
         (":guesses", list(&next.guesses)),
         (":sends", list(&next.sends)),
+        (":first_day", list(&next.first_day)),
         (":ttl", time(next.forget_at)),
     ];
     let update = match &next.code {
         Some(otp) => {
             values.push((":code", code(otp)));
-            "SET version = :version, guesses = :guesses, sends = :sends, #ttl = :ttl, code = :code"
+            "SET version = :version, guesses = :guesses, sends = :sends, first_day = :first_day, #ttl = :ttl, code = :code"
         }
-        None => "SET version = :version, guesses = :guesses, sends = :sends, #ttl = :ttl REMOVE code",
+        None => {
+            "SET version = :version, guesses = :guesses, sends = :sends, first_day = :first_day, #ttl = :ttl REMOVE code"
+        }
     };
     let condition = match read {
         0 => "attribute_not_exists(#owner)",
@@ -162,6 +171,7 @@ mod tests {
                 }),
                 guesses: vec![act(11), act(12)],
                 sends: vec![act(10)],
+                first_day: vec![act(9)],
                 forget_at: at(1000),
                 ..Otps::none(UserId::from_bytes([9; 16]), FactorType::Sms)
             }
@@ -188,10 +198,20 @@ mod tests {
     }
 
     #[test]
+    fn a_record_of_before_first_days_were_counted_is_read() {
+        for otps in records() {
+            let mut item = otps.to_item();
+            item.remove("first_day");
+            let read = Otps::from_item(&item).expect("an older version wrote it");
+            assert_eq!((read.first_day, read.sends), (Vec::new(), otps.sends));
+        }
+    }
+
+    #[test]
     fn a_replacement_writes_the_whole_row() {
         for next in records() {
             let change = replace(2, &next);
-            for name in ["version", "guesses", "sends", "ttl", "code"] {
+            for name in ["version", "guesses", "sends", "first_day", "ttl", "code"] {
                 let placeholder = format!(":{name}");
                 let written = change.values.iter().find(|(name, _)| *name == placeholder);
                 assert_eq!(written.map(|(_, value)| value), next.to_item().get(name), "{name}");
@@ -203,7 +223,7 @@ mod tests {
             }
             assert_eq!(
                 next.to_item().len(),
-                if next.code.is_some() { 6 } else { 5 },
+                if next.code.is_some() { 7 } else { 6 },
                 "nothing is left out"
             );
         }
