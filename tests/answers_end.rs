@@ -399,6 +399,28 @@ async fn an_ended_answer_has_one_successor() {
     assert_eq!(value(&call.send(&world).await), second);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn who_finds_an_answer_ended_late_leaves_its_successor_alone() {
+    let world = World::new().await;
+    let person = world.person("maria").await;
+    let call = Call::grant(api_grant(&person));
+    call.send(&world).await.ok(201);
+    world
+        .operator(json!({ "command": "end_tokens", "user_id": person.id }))
+        .await;
+    // The ended answer was found, and its owner's row takes more than a second.
+    let hang = json!({ "service": "dynamodb", "operation": "BatchGetItem", "kind": "hang", "skip": 0, "times": 1 });
+    world.fault(hang).await;
+    let successor = async {
+        while world.get("/_local/faults").local().await != json!([]) {}
+        call.send(&world).await
+    };
+    let (late, successor) = tokio::join!(call.send(&world), successor);
+    refused(&late, 409, "request_conflict", "The same request is being processed.");
+    assert_eq!(call.send(&world).await.body, successor.body);
+    assert!(world.is_open(&value(&successor)).await, "no other login took its place");
+}
+
 #[tokio::test]
 async fn a_lost_answer_does_not_stop_the_successor() {
     let world = World::new().await;
