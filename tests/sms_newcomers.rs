@@ -357,7 +357,8 @@ async fn a_meter_that_fails_delays_and_refuses_no_login_and_nothing_comes_back_t
         let [made] = <[Value; 1]>::try_from(world.invocations().await).expect("one");
         world.clear_faults().await;
         let took = made["ms"].as_f64().expect("milliseconds");
-        assert!(took < 1500.0, "{kind}: {took} ms");
+        // A single request to a store that hangs takes 1.2 seconds.
+        assert!(took < 1200.0, "{kind}: {took} ms");
         verified += comes_back;
         assert_eq!(counted(&world, "verified").await, verified, "{kind}");
     }
