@@ -234,6 +234,23 @@ async fn a_domain_and_the_deployment_have_budgets_of_mails() {
     assert_eq!(all.iter().filter(|got| got.status == 200).count(), 10);
 }
 
+/// What one limit refuses is given back to the others, so that their rows change more often than they have room.
+#[tokio::test]
+async fn a_storm_of_requests_is_decided_whichever_limit_refuses_them() {
+    let world = World::with(&[("RequestsPerDomainPerMinute", "10"), ("MailsPerDomainPerHour", "10")]).await;
+    for n in 0..10 {
+        from(&world, DOMAIN, n).send().await.is(200, CHECK_MAIL);
+    }
+    for round in 1..4 {
+        world.advance(MINUTE).await;
+        let all = join_all((0..64).map(|n| from(&world, DOMAIN, 100 * round + n).send())).await;
+        for got in all {
+            wait_of(&got);
+        }
+    }
+    assert_eq!(world.mails().await.len(), 10);
+}
+
 #[tokio::test]
 async fn registrations_that_are_not_confirmed_slow_their_domain_down() {
     let world = World::with(&[("UnconfirmedMailsPerHour", "4")]).await;

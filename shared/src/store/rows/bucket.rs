@@ -11,6 +11,7 @@ use crate::{
     fault::Fault,
     store::{
         item::{Corrupt, Item, Reader, Writer, bytes, number, text, time},
+        rounds::Rounds,
         table::{Change, Changed, Row, Table, Update},
     },
 };
@@ -93,7 +94,7 @@ impl Receipt {
 }
 
 /// How often taking is tried while others fill and empty the bucket at the same time.
-const ROUNDS: usize = 16;
+const ROUNDS: u32 = 16;
 
 /// Takes a token, on what was read of the bucket. From one that others take from at this moment the write takes by an
 /// addition, under the condition that there is a token left: no number of others makes it begin again. Exactly those pass
@@ -113,7 +114,8 @@ pub async fn take(
 ) -> Result<Result<Receipt, Exhausted>, Fault> {
     let receipt = Receipt::uncertain(bucket, *subject, act).certain();
     let mut found = read;
-    for _ in 0..ROUNDS {
+    let mut rounds = Rounds::new(ROUNDS);
+    while rounds.begin().await {
         let full_at = found.as_ref().map_or(Timestamp::from_seconds(0), |level| level.full_at);
         let next = match bucket.take(full_at, act.at) {
             Ok(next) => next,
@@ -129,7 +131,7 @@ pub async fn take(
             Changed::No(found) => found,
         };
     }
-    Err(Fault::passing("a token could not be taken: too many at once".into()))
+    Err(Rounds::lost("a bucket"))
 }
 
 /// For how many seconds a row is kept after the last token: no bucket takes longer to fill.

@@ -109,6 +109,9 @@ impl Receipt {
     }
 }
 
+/// How often a spending is tried while others give back at the same time.
+const ROUNDS: u32 = 64;
+
 /// Spends one act of a subject's budget before the act is done: however many try at once, exactly the budgeted number
 /// pass.
 ///
@@ -134,8 +137,10 @@ pub async fn spend(
     };
     let first = || first(budget, act);
     let mut change = first();
-    // Every lost race is an act that somebody else spent, so the budget itself bounds the rounds that can be lost.
-    let mut rounds = Rounds::new(u32::try_from(budget.most()).map_or(u32::MAX, |most| most.saturating_add(1)));
+    // A lost race is an act that somebody else spent, of which the budget has so many; or one that was given back, because another
+    // limit refused it.
+    let most = u32::try_from(budget.most()).unwrap_or(u32::MAX);
+    let mut rounds = Rounds::new(most.saturating_add(ROUNDS));
     while rounds.begin().await {
         let found = match table.update(subject, change, act.at).await? {
             Changed::Yes(row) => return Ok(Ok(receipt(row.acts))),
