@@ -209,7 +209,7 @@ async fn an_access_token_needs_a_scope_to_change_a_phone() {
 
 #[tokio::test]
 async fn what_is_no_phone_or_not_in_a_country_of_ours_is_refused() {
-    let world = World::with(&[("OtpSendsFirstDay", "4")]).await;
+    let world = World::new().await;
     let (_, login) = empty_handed(&world, "maria").await;
     let before = world.rows("OtpsTable").await;
     let format = ["$.factor", "format", "has invalid format"];

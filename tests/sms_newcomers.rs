@@ -11,6 +11,9 @@ use crate::{
 
 const DAY: u64 = 86_400;
 
+/// The default of the template: the local cloud has a larger one.
+const AS_DEPLOYED: (&str, &str) = ("OtpSendsFirstDay", "3");
+
 /// The longest wait for a message of the day.
 const MESSAGE: u64 = DAY + 3600;
 
@@ -118,7 +121,7 @@ async fn logins_of_others_do_not_take_the_half_of_newcomers() {
 
 #[tokio::test]
 async fn a_new_account_gets_three_messages_on_its_first_day() {
-    let world = World::new().await;
+    let world = World::with(&[AS_DEPLOYED]).await;
     let phone = "+380881234540";
     let maria = newcomer(&world, "maria", phone).await;
     world.advance(100).await;
@@ -157,7 +160,7 @@ async fn a_new_account_gets_three_messages_on_its_first_day() {
 
 #[tokio::test]
 async fn a_first_day_counts_what_was_sent_while_the_phone_was_new() {
-    let world = World::new().await;
+    let world = World::with(&[AS_DEPLOYED]).await;
     let demo = world.demo();
     for _ in 0..3 {
         value(&sign_in(&world, &demo).await);
@@ -183,7 +186,7 @@ async fn the_first_day_has_as_many_messages_as_is_set() {
 
 #[tokio::test]
 async fn a_phone_is_established_by_a_day_and_a_code_or_by_the_operator() {
-    let world = World::new().await;
+    let world = World::with(&[AS_DEPLOYED]).await;
     let maria = newcomer(&world, "maria", "+380881234540").await;
     let olga = newcomer(&world, "olga", "+380881234541").await;
     log_in(&world, &maria).await;
@@ -241,7 +244,7 @@ async fn a_phone_is_established_by_a_day_and_a_code_or_by_the_operator() {
 
 #[tokio::test]
 async fn a_phone_of_before_this_was_stored_is_established_once_it_is_a_day_old() {
-    let world = World::new().await;
+    let world = World::with(&[AS_DEPLOYED]).await;
     let maria = newcomer(&world, "maria", "+380881234540").await;
     for row in world.rows("FactorsTable").await {
         let owner = row["owner"]["S"].as_str().expect("an owner");

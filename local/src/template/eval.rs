@@ -22,6 +22,9 @@ const MAIL_DOMAIN: &str = "MailDomain";
 const JWT_ISSUER: &str = "JwtIssuer";
 /// The parameter with the countries that text messages go to: here the demo user's and a few more.
 const SMS_COUNTRIES: (&str, &str) = ("SmsCountries", "380,44,49,7,1");
+/// The parameter with the text messages of an account's first day. Here all accounts are new, and people try things out: the
+/// account's other limits do.
+const OTP_SENDS_FIRST_DAY: (&str, &str) = ("OtpSendsFirstDay", "20");
 
 /// What names stand for while a template is read.
 pub(super) struct Scope<'t> {
@@ -46,6 +49,7 @@ impl<'t> Scope<'t> {
             (PUBLIC_URL, url),
             (MAIL_DOMAIN, crate::identities::DOMAIN),
             SMS_COUNTRIES,
+            OTP_SENDS_FIRST_DAY,
         ] {
             if let Some(parameter) = parameters.get_mut(name) {
                 *parameter = Some(value.into());
