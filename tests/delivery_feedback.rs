@@ -181,6 +181,39 @@ async fn a_complaint_suppresses_and_closes_too() {
     assert_eq!(world.events().await.len(), 1);
 }
 
+/// An address that takes no mail gets none, whatever is reported later: after a complaint alone, recovery mails go on.
+#[tokio::test]
+async fn a_complaint_does_not_replace_a_bounce_that_still_counts() {
+    const LIFETIME: u64 = 30 * 86_400;
+    let world = World::new().await;
+    let now = world.now().await;
+    for (feedback, at, reason, since) in [
+        (COMPLAINT, now - 1, "complaint", now - 1),
+        // A bounce replaces a complaint.
+        (BOUNCE, now, "bounce", now),
+        (COMPLAINT, now + LIFETIME - 1, "bounce", now),
+        (COMPLAINT, now + LIFETIME, "complaint", now + LIFETIME),
+    ] {
+        let name = if feedback == BOUNCE {
+            "/bounce/feedbackId"
+        } else {
+            "/complaint/feedbackId"
+        };
+        let event = Event::new(feedback).at(at).with(name, format!("feedback-{at}"));
+        assert!(world.feed_back(&event.delivered()).await);
+        let rows = world.rows("SuppressionsTable").await;
+        let [row] = rows.as_slice() else {
+            panic!("one row: {rows:?}")
+        };
+        let expected = (reason, since.to_string());
+        assert_eq!(
+            (&row["reason"]["S"], &row["suppressed_at"]["N"]),
+            (&json!(expected.0), &json!(expected.1)),
+            "at {at}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn a_reader_who_rescued_the_mail_is_only_counted() {
     let world = World::new().await;
