@@ -67,9 +67,17 @@ mod tests {
         let logins = ["anna", "maria"].map(|name| Login::parse(name).expect("a login"));
         let addresses =
             ["anna@example.org", "anna@example.com"].map(|text| EmailAddress::parse(text).expect("an address"));
-        let mut keys = vec![nobody(&UserId::draw(&mut SysRng).expect("entropy"))];
+        let mut keys: Vec<_> = (0..2)
+            .map(|_| nobody(&UserId::draw(&mut SysRng).expect("entropy")))
+            .collect();
         for domain in &domains {
-            keys.extend(logins.iter().flat_map(|name| self::logins(domain, name)));
+            for name in &logins {
+                let needed = self::logins(domain, name);
+                let looks = looks(domain, name);
+                assert!(!looks.is_empty());
+                assert_eq!(needed, [looks, vec![login(domain, name)]].concat());
+                keys.extend(needed);
+            }
             keys.extend(addresses.iter().map(|address| email(domain, address)));
         }
         for (at, key) in keys.iter().enumerate() {
