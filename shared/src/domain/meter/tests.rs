@@ -221,6 +221,8 @@ fn what_does_not_count_any_more_is_forgotten() {
 #[test]
 fn what_is_given_back_counts_no_more() {
     let full = sent(&[("1", 5), ("1", 15)]);
+    assert!(full.was_spent_by(&act(15).by) && !full.was_spent_by(&act(5).by));
+    assert!(!full.was_given_back_by(&act(15).by));
     for (country, at, now, room) in [
         ("1", 15, 16, true),
         ("1", 5, 16, true),
