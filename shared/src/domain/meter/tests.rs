@@ -235,6 +235,7 @@ fn what_is_given_back_counts_no_more() {
             .give_back(&known(country), &act(at), Timestamp::from_seconds(now));
         assert_eq!(next.version, full.version + 1);
         assert!(next.was_given_back_by(&act(at).by) && !next.was_spent_by(&act(at).by));
+        assert!(!next.was_given_back_by(&act(at + 1).by));
         let found = next.spend(&POLICY, &known("1"), &act(20));
         assert_eq!(found.is_ok(), room, "{country} at {at}");
     }
