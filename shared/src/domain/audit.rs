@@ -165,6 +165,13 @@ mod tests {
     }
 
     #[test]
+    fn a_row_has_a_pseudonym_of_its_own() {
+        let ones = [("user", "a"), ("user", "b"), ("pin", "a"), ("use", "ra")].map(|(kind, key)| subject(kind, key));
+        let different: std::collections::HashSet<_> = ones.iter().collect();
+        assert_eq!(different.len(), ones.len());
+    }
+
+    #[test]
     fn the_events_of_a_subject_are_in_the_order_of_time() {
         let event = |what, invocation, at| {
             let asked = Asked {

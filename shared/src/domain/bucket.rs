@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn a_bucket_gives_what_it_holds_and_then_what_comes_back() {
-        assert_eq!(Bucket::new(3, 360), THREE);
+        assert_eq!((Bucket::new(3, 360), THREE.per_hour()), (THREE, 360));
         let mut full_at = at(0);
         for (now, expected) in [
             (1_000_000, Ok(1_010_000)),

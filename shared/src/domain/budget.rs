@@ -188,6 +188,17 @@ mod tests {
     }
 
     #[test]
+    fn half_of_a_budget_is_rounded_up() {
+        let windows = |max: [usize; 3]| {
+            let window = |(max, seconds)| Window { max, seconds };
+            Budget::new(max.into_iter().zip([60, 3600, 86_400]).map(window).collect())
+        };
+        let (whole, half) = (windows([3, 10, 7]), windows([2, 5, 4]));
+        assert_eq!(whole.half(), half);
+        assert_eq!((whole.always(), whole.most(), whole.memory()), (3, 10, 86_400));
+    }
+
+    #[test]
     fn acts_out_of_memory_are_dropped() {
         check(&[5, 6, 15], 1000, Ok(&[1000]));
     }

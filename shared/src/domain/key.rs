@@ -209,6 +209,12 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_key_is_shown_by_its_id_alone() {
+        let ring = ring::<Passcodes>(&[3]);
+        assert_eq!(format!("{ring:?}"), "Keyring { keys: [Key(3, …)], signing: 0 }");
+    }
+
+    #[test]
     fn a_key_verifies_before_it_signs() {
         let check = |from: &[(u32, Option<u64>)], at: u64, signing: u32| {
             let keys = from.iter().map(|(id, from)| stored(*id, *from)).collect();

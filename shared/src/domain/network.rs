@@ -68,6 +68,17 @@ mod tests {
     }
 
     #[test]
+    fn networks_are_told_apart_by_their_bytes() {
+        for (address, expected) in [
+            ("203.0.113.7", &[203, 0, 113, 7][..]),
+            ("2001:db8:1:2::1", &[0x20, 0x01, 0x0d, 0xb8, 0, 1, 0, 2]),
+            ("no address", &[]),
+        ] {
+            assert_eq!(Network::of(address).as_bytes(), expected, "{address}");
+        }
+    }
+
+    #[test]
     fn a_wide_network_is_a_48_or_an_ipv4_address() {
         let check = |one: &str, other: &str, same: bool| {
             let (one, other) = (Network::of(one), Network::of(other));

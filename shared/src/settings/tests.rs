@@ -54,11 +54,14 @@ fn short_codes_live_ten_minutes_at_most() {
 #[test]
 fn nothing_outlives_what_its_key_is_kept_for() {
     use crate::domain::key::{OtpCodes, Passcodes, Purpose, SupportPins};
-    let longer = |name, life: u64| edge(&[(name, &(life + 1).to_string())]);
-    let (pin, passcode) = (SupportPins::LONGEST_LIFE, Passcodes::LONGEST_LIFE);
-    assert!(longer("SUPPORT_PIN_LIFETIME", pin).support_pin_policy().is_err());
-    assert!(longer("PASSCODE_LIFETIME", passcode).passcode_policy().is_err());
-    assert!(longer("OTP_LIFETIME", OtpCodes::LONGEST_LIFE).otp_policy().is_err());
+    for (more, good) in [(0, true), (1, false)] {
+        let lives = |name, life: u64| edge(&[(name, &(life + more).to_string()), ("PASSCODE_PURPOSES", "{}")]);
+        let pins = lives("SUPPORT_PIN_LIFETIME", SupportPins::LONGEST_LIFE);
+        assert_eq!(pins.support_pin_policy().is_ok(), good);
+        let passcodes = lives("PASSCODE_LIFETIME", Passcodes::LONGEST_LIFE);
+        assert_eq!(passcodes.passcode_policy().is_ok(), good);
+        assert_eq!(lives("OTP_LIFETIME", OtpCodes::LONGEST_LIFE).otp_policy().is_ok(), good);
+    }
 }
 
 #[test]
