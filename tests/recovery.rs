@@ -91,9 +91,6 @@ async fn gets_in(world: &World, owner: &mut Person, round: usize, mails_before: 
             .header("x-local-source-ip", home)
             .send()
             .await;
-        if got.status == 201 {
-            world.keep_out_of_logs(got.json()["data"]["value"].as_str().expect("a token"));
-        }
         got.status == 201
     };
     if sign_in(&owner.password).await {

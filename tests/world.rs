@@ -544,7 +544,8 @@ impl Ask<'_> {
         if got.status < 300
             && let Ok(body) = serde_json::from_str::<Value>(&got.body)
         {
-            for secret in ["pin", "token"].iter().filter_map(|name| body[name].as_str()) {
+            let secrets = [&body["pin"], &body["token"], &body["data"]["value"]];
+            for secret in secrets.into_iter().filter_map(Value::as_str) {
                 world.keep_out_of_logs(secret);
             }
         }
