@@ -407,3 +407,25 @@ async fn no_login_that_is_under_way_outlives_its_user() {
         is_only_told(&world.all_rows().await, &person);
     }
 }
+
+#[tokio::test]
+async fn an_erasure_that_goes_on_leaves_who_has_the_id_now_alone() {
+    let world = World::new().await;
+    let person = world.person("maria").await;
+    // What a command answers that got as far as the links.
+    let mut command = erasure(&person);
+    command["continue"] = "7 PasswordResetRequestsTable ".into();
+    for dry_run in [true, false] {
+        command["dry_run"] = dry_run.into();
+        let refused = world.operator(command.clone()).await;
+        assert_eq!(
+            refused["error"],
+            "the user is erased, and another one has the id now: without continue, that one would be erased"
+        );
+    }
+    value(&world.sign_in(&person, &person.password).await);
+    erased(&world, &person).await;
+    // It is good where no user is.
+    command["dry_run"] = false.into();
+    assert_eq!(world.operator(command).await["complete"], true);
+}

@@ -44,7 +44,7 @@ const ROUNDS: u32 = 16;
 /// What stays, and why.
 const STAYS: &[&str] = &[
     "AuditTable: what was done to the user's id, and what became of mail to a pseudonym, for AuditRetentionDays; neither leads to \
-     the person any more",
+     the person any more, but the id of a user with a number, which whoever knows domain and number can compute",
     "PasscodesTable: passcodes say to nobody whose they are, and end by themselves",
     "RepetitionsTable: of calls with an Idempotency-Key that anybody may make, a digest and the answer that everybody gets, for \
      24 hours",
@@ -75,10 +75,18 @@ impl Operator {
             counts: BTreeMap::new(),
             phones: Vec::new(),
         };
+        let from_links = from.as_ref().is_some_and(|from| from.part == Part::PasswordResets);
         let (came, links_from) = match self.read_users.get(&id, run.now).await? {
+            // Links come last. A number, and the id that it leads to, may have been given again since.
+            Some(_) if from_links => {
+                return Err(Failed::Refused(
+                    "the user is erased, and another one has the id now: without continue, that one would be erased"
+                        .into(),
+                ));
+            }
             Some(user) => (self.erase_known(user, from, &mut work).await?, None),
             None => {
-                let from = from.filter(|from| from.part == Part::PasswordResets);
+                let from = from.filter(|_| from_links);
                 (Came::Through, from.and_then(|from| from.after))
             }
         };
@@ -92,9 +100,7 @@ impl Operator {
     /// Everything but links, from there on.
     async fn erase_known(&self, user: User, from: Option<Place>, work: &mut Work<'_>) -> Result<Came, Failed> {
         let is_out = user.lockout.decided(work.run.now).is_none();
-        let from = from
-            .filter(|from| from.generation == user.token_generation && (is_out || work.run.dry))
-            .filter(|from| from.part != Part::PasswordResets);
+        let from = from.filter(|from| from.generation == user.token_generation && (is_out || work.run.dry));
         let user = match from.is_some() || work.run.dry {
             true => user,
             false => self.shut_out(user, work.run).await?,
