@@ -35,7 +35,7 @@ use countersign_shared::{
     store::{
         rounds::Rounds,
         rows::{self, budget},
-        table::{Batch, Committed, Transaction},
+        table::{Batch, Committed, Transaction, settled},
     },
 };
 use rand::rngs::SysRng;
@@ -372,9 +372,12 @@ impl Create {
         };
         let set = active.and_then(|factor| Some((factor, factor.value.as_ref()?)));
         let Some((factor, phone)) = set else {
-            return Ok(match self.commit(also).await? {
-                true => answer(outcome, next),
-                false => None,
+            let mut transaction = Transaction::default();
+            also(&mut transaction);
+            let is_issued = Batch::finds(&self.tokens, &token.digest, call.now);
+            return Ok(match settled(transaction.commit().await, is_issued).await? {
+                Committed::Yes => answer(outcome, next),
+                Committed::No(_) => None,
             });
         };
         let wanted = Wanted {
@@ -407,12 +410,5 @@ impl Create {
                 Err(why.into())
             }
         }
-    }
-
-    /// Writes what was added to a transaction; `false` when a condition does not hold any more.
-    async fn commit(&self, add: impl Fn(&mut Transaction)) -> Result<bool, Fault> {
-        let mut transaction = Transaction::default();
-        add(&mut transaction);
-        Ok(matches!(transaction.commit().await?, Committed::Yes))
     }
 }
