@@ -25,7 +25,7 @@ use utoipa::{
         PathsBuilder, RefOr, Required, ResponseBuilder, SecurityRequirement,
         header::HeaderBuilder,
         path::{Operation, OperationBuilder, ParameterBuilder, ParameterIn},
-        schema::{ObjectBuilder, OneOfBuilder, Schema, Type},
+        schema::{AnyOfBuilder, ObjectBuilder, OneOfBuilder, Schema, Type},
         security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
         server::Server,
         tag::TagBuilder,
@@ -301,7 +301,7 @@ fn gitlab(summary: &str, route: &Route) -> OperationBuilder {
                 .parameter_in(ParameterIn::Path)
                 .required(Required::True)
                 .description(Some("The user's id, or the number that the operator gave the user"))
-                .schema(Some(OneOfBuilder::new().item(uuid()).item(number()))),
+                .schema(Some(AnyOfBuilder::new().item(uuid()).item(number()))),
         ),
         false => operation,
     }
