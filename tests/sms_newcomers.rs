@@ -165,16 +165,29 @@ async fn a_first_day_counts_what_was_sent_while_the_phone_was_new() {
     for _ in 0..3 {
         value(&sign_in(&world, &demo).await);
     }
-    // The operator set the phone, so nothing was counted so far. The next one is its owner's.
+    // The operator set the phone, so nothing was counted so far. The code to another one is.
     world.advance(61).await;
     let token = world.app_token(&demo).await;
     let demo = show(&world, demo, &token, "+380881234540").await;
     world.advance(61).await;
-    for _ in 0..3 {
+    for _ in 0..2 {
         value(&sign_in(&world, &demo).await);
     }
     world.advance(61).await;
     too_many_sends(&sign_in(&world, &demo).await, DAY);
+}
+
+#[tokio::test]
+async fn a_new_account_with_an_established_factor_gets_three_messages_to_other_phones() {
+    let world = World::with(&[AS_DEPLOYED]).await;
+    let maria = world.person_with("maria", "+380881234540").await;
+    let token = world.app_token(&maria).await;
+    for n in 0..3 {
+        value(&world.init(&token, &format!("+38088123455{n}")).await);
+        world.advance(100).await;
+    }
+    too_many_sends(&world.init(&token, "+380881234553").await, DAY);
+    value(&sign_in(&world, &maria).await);
 }
 
 #[tokio::test]
@@ -318,7 +331,7 @@ async fn a_phone_that_is_shown_makes_room_for_newcomers() {
 }
 
 #[tokio::test]
-async fn many_codes_that_are_right_at_once_let_everybody_in_and_come_back_once_each() {
+async fn many_right_codes_at_once_let_everybody_in_and_come_back_once_at_most() {
     let world = World::new().await;
     let mut waiting = Vec::new();
     for n in 0..8 {
@@ -332,7 +345,8 @@ async fn many_codes_that_are_right_at_once_let_everybody_in_and_come_back_once_e
     let got = join_all(all.map(|(token, code)| world.authorize(token, code))).await;
     assert_eq!(got.iter().filter(|got| got.status == 201).count(), 8);
     let verified = counted(&world, "verified").await;
-    assert!((1..=8).contains(&verified), "{verified} of 8 came back");
+    // One that does not come back has lost five races, each to one that did.
+    assert!((5..=8).contains(&verified), "{verified} of 8 came back");
 }
 
 #[tokio::test]
@@ -359,9 +373,9 @@ async fn a_meter_that_fails_delays_and_refuses_no_login_and_nothing_comes_back_t
         value(&world.authorize(&token, &code).await);
         let [made] = <[Value; 1]>::try_from(world.invocations().await).expect("one");
         world.clear_faults().await;
-        let took = made["ms"].as_f64().expect("milliseconds");
-        // A single request to a store that hangs takes 1.2 seconds.
-        assert!(took < 1200.0, "{kind}: {took} ms");
+        let calls = made["calls"].as_array().expect("calls");
+        let tried = calls.iter().filter(|call| call["operation"] == "UpdateItem").count();
+        assert_eq!(tried, 1, "{kind}: {made}");
         verified += comes_back;
         assert_eq!(counted(&world, "verified").await, verified, "{kind}");
     }

@@ -208,7 +208,11 @@ impl<'a> Sending<'a> {
             .of(wanted.binding.phone)
             .ok_or_else(|| NotSent::Failed(Fault::new("no text messages go to that country".into())))?;
         let version = read.version;
-        let trust = wanted.factor.trust(wanted.user.verified_phone, self.act.at);
+        let trust = match wanted.binding.purpose {
+            Purpose::SignIn => wanted.factor.trust(wanted.user.verified_phone, self.act.at),
+            // Anybody may name any number as theirs.
+            Purpose::Approval => Trust::New,
+        };
         let first_day_ends = match trust {
             Trust::Established => None,
             Trust::New => Some(wanted.user.first_day_ends()),
@@ -226,11 +230,7 @@ impl<'a> Sending<'a> {
             .map_err(NotSent::Exhausted)?;
         let message = meter::Message {
             country: country.to_owned(),
-            trust: match wanted.binding.purpose {
-                Purpose::SignIn => trust,
-                // Anybody may name any number as theirs.
-                Purpose::Approval => Trust::New,
-            },
+            trust,
         };
         let next = next.counted_as(message.clone());
         let meter = meter.unwrap_or_else(Meter::none);
