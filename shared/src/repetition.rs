@@ -157,7 +157,7 @@ async fn claim(doors: Doors<'_>, begun: &Remembered, call: &Call) -> Result<Opti
     Ok(match doors.calls.put_if(begun, is_as_found).await? {
         true => None,
         // Another repetition has taken it over in this moment.
-        false => Some(Other::UnderWay(UnderWay { retry_after: 1 })),
+        false => Some(Other::UnderWay(begun.under_way(call.now))),
     })
 }
 
