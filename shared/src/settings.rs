@@ -312,6 +312,12 @@ impl Edge {
     /// [`Refused`].
     pub fn mail_domain_if_any(&self) -> Result<MailDomain, Refused> {
         let senders = self.text("MAIL_SENDERS").unwrap_or_default();
+        if !sender::are_patterns(senders) {
+            return Err(self.refuse(
+                "MAIL_SENDERS",
+                "(the parameter MailSenders) must be mail addresses with commas between them and * for any text, without spaces",
+            ));
+        }
         match self.text("MAIL_DOMAIN") {
             None => Ok(MailDomain::new(None, senders)),
             Some(_) => self.mail_domain().map(|domain| MailDomain::new(Some(domain), senders)),
