@@ -9,8 +9,8 @@
 //! whoever reads the codes gets that room, too: no window holds more than twice its messages.
 //!
 //! Both windows roll. What was sent is counted in slots of ten seconds and of an hour, and the slots that a window can
-//! overlap count whole: no span of a minute or a day holds more than the policy allows, and what must be remembered is
-//! bounded. The price is that a message may count for one slot longer than its window.
+//! overlap count whole: no span of a minute or a day holds more parts than the policy allows, and what must be remembered
+//! is bounded. The price is that a message may count for one slot longer than its window.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,8 @@ const WHOLE: u64 = 2;
 /// The parts that come back once its code was verified.
 const GIVEN_BACK: u64 = 1;
 
-/// What the operator decides. All of them allow at least one.
+/// What the operator decides. All of them allow at least one. They are numbers of messages whose codes are not verified; if they
+/// are, twice as many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// Messages in any minute.

@@ -183,12 +183,16 @@ pub struct Receipt {
     act: Act,
 }
 
+/// How often it is tried while other messages are counted, verified or given back. The time of a request is over before: a flood is
+/// refused by the policy, and not by its conflicts.
+const SPENDING: u32 = 10_000;
+
 /// Counts one message before it is sent, in one write when nobody is in the way: however many send at
 /// once, exactly those pass that the policy allows.
 ///
 /// `read` is the meter as the caller read it, or none; the write puts its successor in the place of exactly that one, and
 /// begins again with what is there when somebody was faster. A meter that this invocation wrote last is its own write,
-/// whose answer was lost; one whose answer was lost while somebody else wrote, too, counts twice.
+/// whose answer was lost; one whose answer was lost while another request wrote counts twice.
 ///
 /// # Errors
 /// `Err` within is [`Exhausted`]; [`Fault`] when the store fails, or when others were faster every time: then the message
@@ -209,10 +213,7 @@ pub async fn spend(
         meter,
     };
     let mut found = read.unwrap_or_else(Meter::none);
-    // Every lost race is a message of somebody else, or one that was verified. A minute holds no more than twice its number of the
-    // former, and as many of the latter.
-    let most = policy.per_minute.saturating_mul(4).saturating_add(1);
-    let mut rounds = Rounds::new(u32::try_from(most).unwrap_or(u32::MAX));
+    let mut rounds = Rounds::new(SPENDING);
     while rounds.begin().await {
         let version = found.version;
         let next = match found.spend(policy, message, act) {
