@@ -335,6 +335,48 @@ mod tests {
     }
 
     #[test]
+    fn all_80_bits_of_the_digest_are_in_the_id() {
+        let (keys, mine) = (ring(&[1]), binding("c", "user", "purpose"));
+        let (passcode, text) = issue(&mine, &keys);
+        let mut mac = Hmac::<Sha256>::new_from_slice(keys.signing().bytes()).expect("HMAC takes a key of any length");
+        mac.update(&framed(&[b"passcode", &mine.bytes(), text.expose().as_bytes()]));
+        let id = Ulid::from_string(passcode.id.as_str()).expect("a ULID").to_bytes();
+        assert_eq!(id[6..], mac.finalize().into_bytes()[..10]);
+        assert_eq!(passcode.id.handle().as_str(), &passcode.id.as_str()[10..]);
+    }
+
+    #[test]
+    fn each_binding_has_budgets_of_its_own() {
+        let bindings = [
+            ("c", "user", "purpose"),
+            ("C", "user", "purpose"),
+            ("c", "userp", "urpose"),
+            ("c", "user", "purpose "),
+        ];
+        let keys = bindings.map(|(client, username, purpose)| binding(client, username, purpose));
+        let keys: Vec<_> = keys
+            .iter()
+            .flat_map(|one| [one.guesses_key(), one.issues_key()])
+            .collect();
+        let different: std::collections::HashSet<_> = keys.iter().collect();
+        assert_eq!(different.len(), keys.len());
+    }
+
+    #[test]
+    fn a_label_is_256_bytes_at_most_without_controls() {
+        for (text, good) in [
+            (String::new(), false),
+            ("a".into(), true),
+            ("a".repeat(256), true),
+            ("a".repeat(257), false),
+            ("a\nb".into(), false),
+            ("\u{7f}".into(), false),
+        ] {
+            assert_eq!(Label::parse(text.clone()).is_some(), good, "{text:?}");
+        }
+    }
+
+    #[test]
     fn old_keys_still_lead_to_old_passcodes() {
         let binding = binding("c", "user", "purpose");
         let (passcode, text) = issue(&binding, &ring(&[1]));

@@ -265,6 +265,9 @@ mod tests {
             ("1242,1", "+12425550130", Some("1242")),
             ("1,1242", "+14155550130", Some("1")),
             ("80", "+380885550130", None),
+            ("380,!380", "+380885550130", None),
+            ("380,!38088", "+380885550130", None),
+            ("380,!38088", "+380505550130", Some("380")),
         ] {
             let countries = Countries::parse(list).expect("a good list");
             assert_eq!(countries.of(&phone(number)), country, "{list} {number}");

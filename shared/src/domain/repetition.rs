@@ -246,6 +246,20 @@ mod tests {
     };
 
     #[test]
+    fn an_answer_takes_the_place_of_its_claim_for_a_day() {
+        let at = Timestamp::from_seconds;
+        let begun = Remembered::begun([7; 32], "invocation", at(100));
+        let waits = [100, 114, 115, 200].map(|now| begun.under_way(at(now)).retry_after);
+        assert_eq!(waits, [15, 1, 1, 1]);
+        let answered = begun.answered(201, Body::Plain("{}".into()), None, at(101));
+        assert!(matches!(answered.state, State::Answered { status: 201, .. }));
+        assert_eq!(
+            (answered.by.as_str(), answered.ends_at),
+            ("invocation", at(101 + 86_400))
+        );
+    }
+
+    #[test]
     fn an_answer_ends_with_its_owners_tokens() {
         let at = Timestamp::from_seconds;
         let answered = user();

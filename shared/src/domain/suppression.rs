@@ -112,6 +112,35 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_reason_is_read_as_it_was_written() {
+        for (reason, name) in [(Reason::Bounce, "bounce"), (Reason::Complaint, "complaint")] {
+            assert_eq!((reason.name(), Reason::parse(name)), (name, Some(reason)));
+        }
+        assert_eq!(Reason::parse("Bounce"), None);
+    }
+
+    #[test]
+    fn an_address_is_found_as_mail_servers_write_it() {
+        for recipient in [
+            "jane@example.com",
+            " jane@example.com ",
+            "<jane@example.com>",
+            "Jane <jane@example.com>",
+            "\"<Jane>\" < jane@example.com >",
+            "jane@example.com (Jane)",
+            "rfc822;jane@example.com",
+            "RFC822 ; <jane@example.com>",
+            "utf-8;jane@example.com",
+        ] {
+            assert_eq!(address_in(recipient), "jane@example.com", "{recipient}");
+        }
+        for other in ["x400;jane@example.com", "jane@example.com>", "(jane"] {
+            assert_eq!(address_in(other), other);
+        }
+        assert_eq!(address_in("<>"), "");
+    }
+
+    #[test]
     fn an_address_is_one_subject_however_it_is_written() {
         let of = |text: &str| subject(&EmailAddress::parse(text).expect("an address"));
         assert_eq!(of("Jane@Example.com"), of("jane@example.COM"));

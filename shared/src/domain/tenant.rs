@@ -67,3 +67,22 @@ impl Template {
         opts
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_has_its_templates_options_and_how_it_was_made() {
+        let text = |text: &str| Opt::Text(text.into());
+        let template = Template {
+            opts: Options::from([("plan".into(), text("free")), ("email".into(), text("x"))]),
+        };
+        let expected = [
+            ("email".into(), text("jane@example.com")),
+            ("plan".into(), text("free")),
+            ("self_registered".into(), Opt::Flag(true)),
+        ];
+        assert_eq!(template.registered("jane@example.com"), Options::from(expected));
+    }
+}

@@ -59,6 +59,12 @@ fn no_two_limits_share_a_subject() {
         }
     }
     all.extend([unconfirmed(&a), unconfirmed(&b)]);
+    for n in 0..2 {
+        let user = UserId::parse(&format!("00000000-0000-4000-8000-00000000000{n}")).expect("an id");
+        let phone = Phone::parse(&format!("+38088555013{n}")).expect("a number");
+        let network = Network::of(&format!("192.0.2.{n}"));
+        all.extend([password_guesses(user), sms(&phone), failed_logins(&network)]);
+    }
     let count = all.len();
     all.sort_unstable();
     all.dedup();
