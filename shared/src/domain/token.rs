@@ -291,6 +291,47 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_token_is_named_and_its_codes_are_bound_by_half_of_its_digest() {
+        let owner = Owner::User(UserId::draw(&mut SysRng).expect("entropy"));
+        let (token, _) = Token::issue(grant(owner), &mut SysRng, Timestamp::from_seconds(0)).expect("entropy");
+        let digest = token.digest.as_bytes();
+        assert_eq!(token.flow()[..], digest[..16]);
+        let hex: String = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(token.id().replace('-', ""), hex);
+        assert_eq!(
+            token.id().split('-').map(str::len).collect::<Vec<_>>(),
+            [8, 4, 4, 4, 12]
+        );
+    }
+
+    #[test]
+    fn an_expired_token_is_remembered_for_a_week() {
+        let owner = Owner::User(UserId::draw(&mut SysRng).expect("entropy"));
+        let (token, _) = Token::issue(grant(owner), &mut SysRng, Timestamp::from_seconds(0)).expect("entropy");
+        assert_eq!(token.forget_at, Timestamp::from_seconds(60 + 604_800));
+    }
+
+    #[test]
+    fn a_token_is_being_replaced_for_no_longer_than_a_function_runs() {
+        let owner = Owner::User(UserId::draw(&mut SysRng).expect("entropy"));
+        let at = Timestamp::from_seconds;
+        let (mut token, _) = Token::issue(grant(owner), &mut SysRng, at(0)).expect("entropy");
+        assert!(!token.is_being_replaced(at(5)));
+        token.replacing_since = Some(at(5));
+        for (now, expected) in [(5, true), (14, true), (15, false), (16, false)] {
+            assert_eq!(token.is_being_replaced(at(now)), expected, "{now}");
+        }
+    }
+
+    #[test]
+    fn a_session_is_read_as_it_was_written() {
+        let session = Session::draw(&mut SysRng).expect("entropy");
+        assert_eq!(Session::from_bytes(session.as_bytes()), Some(session));
+        assert_ne!(Session::draw(&mut SysRng).expect("entropy"), session);
+        assert!(Session::from_bytes(&[0; 15]).is_none());
+    }
+
+    #[test]
     fn a_users_token_leads_to_the_users_domain() {
         let user = user();
         let domain = DomainKey::of(&user.domain);

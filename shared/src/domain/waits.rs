@@ -47,7 +47,8 @@ impl Waits {
                 return None;
             }
         }
-        live.push(Act { at: now, ..act.clone() });
+        // No mail before it is later: such a one refuses it above.
+        live.push(act.clone());
         // More than there are steps make no difference.
         live.drain(..live.len().saturating_sub(self.steps.len()));
         Some(live)
@@ -126,6 +127,7 @@ mod tests {
     #[test]
     fn one_a_day_is_one_step() {
         let waits = Waits::new(vec![DAY], DAY);
+        assert_eq!(waits.memory(), DAY);
         let sent = waits.send(&[], &act(5)).expect("the first");
         assert_eq!(waits.send(&sent, &act(DAY + 4)), None);
         assert_eq!(
