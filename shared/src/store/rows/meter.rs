@@ -333,6 +333,18 @@ mod tests {
     }
 
     #[test]
+    fn a_meter_is_stored_as_small_as_it_can_be_until_nothing_of_it_counts() {
+        let (meter, item) = (meter(), meter().to_item());
+        let forget_at = (meter.last_at.seconds() + 172_800).to_string();
+        assert_eq!(item["ttl"], AttributeValue::N(forget_at));
+        // What was not verified is not written as a zero.
+        let counts = |slots: [&str; 2]| AttributeValue::L(slots.map(text).to_vec());
+        let verified = [("380", counts(["", ""])), ("44", counts(["400:1", "1:1"]))];
+        let verified = verified.map(|(country, counts)| (country.to_owned(), counts));
+        assert_eq!(item["verified"], AttributeValue::M(verified.into()));
+    }
+
+    #[test]
     fn a_meter_of_before_newcomers_were_counted_is_read_and_writes_one_that_it_can_read() {
         const OLD: [&str; 6] = ["subject", "version", "last_by", "last_at", "ttl", "countries"];
         let meter = meter();
