@@ -18,3 +18,6 @@ pub mod suppression;
 pub mod token;
 pub mod unknown;
 pub mod user;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,303 @@
+//! Every row is read as it was written: nothing that a function stores is lost on the way.
+
+use std::fmt::Debug;
+
+use rand::rngs::SysRng;
+
+use super::user::set_password;
+use crate::{
+    domain::{
+        audit,
+        claim::Claim,
+        client::{Client, Granting},
+        id::{ClientId, UserNumber},
+        key::tests::ring,
+        locale::Locale,
+        lockout::{Block, Lockout, Why},
+        name::{DisplayName, DomainName, EmailAddress},
+        passcode::{Passcode, PasscodeId, Used},
+        password::{self, PasswordHash},
+        password_reset::{PasswordResetRequest, Target},
+        phone::Phone,
+        registration::{RegistrationRequest, Wanted},
+        repetition::{Body, Issued, Remembered},
+        scope::Scope,
+        secret::{Digest, Secret},
+        sender::Sender,
+        support_pin::{self, SupportPin},
+        suppression::{self, Reason, Suppression},
+        tenant::{Domain, Opt, Options, Template},
+        time::Timestamp,
+        token::{Kind, Owner, Session, Token, tests::grant},
+        unknown::UnknownIdentity,
+        user::{Sessions, User, tests::user},
+    },
+    store::table::Row,
+};
+
+fn at(seconds: u64) -> Timestamp {
+    Timestamp::from_seconds(seconds)
+}
+
+/// Holds a row to what is read of it, and to the moment from which on it is absent.
+#[track_caller]
+fn is_kept<R: Row + Debug>(row: &R, ends_at: Option<u64>) {
+    let item = row.to_item();
+    assert!(item.contains_key(R::KEY), "{row:?}");
+    let read = R::from_item(&item).expect("our own row");
+    assert_eq!(read.to_item(), item, "{row:?}");
+    assert_eq!(format!("{read:?}"), format!("{row:?}"));
+    assert_eq!((row.ends_at(), read.ends_at()), (ends_at.map(at), ends_at.map(at)));
+}
+
+fn blocked(why: Why, until: Option<u64>) -> Lockout {
+    Lockout {
+        passwords: 3,
+        otps: 2,
+        block: Some(Block {
+            why,
+            at: at(50),
+            until: until.map(at),
+        }),
+    }
+}
+
+fn options() -> Options {
+    Options::from([
+        ("plan".into(), Opt::Text("free".into())),
+        ("seats".into(), Opt::Number(-5)),
+        ("trial".into(), Opt::Flag(true)),
+    ])
+}
+
+/// A user of whom nothing is as in a new account.
+fn known() -> User {
+    let session = || Session::draw(&mut SysRng).expect("entropy");
+    let client = |text: &str| ClientId::parse(text).expect("well-formed");
+    User {
+        number: UserNumber::parse("123"),
+        looks: vec![[1; 32], [2; 32]],
+        password: PasswordHash::from_stored("$argon2id$v=19$…".into()),
+        opts: options(),
+        is_admin: true,
+        lockout: blocked(Why::Otps, Some(60)),
+        sessions: Sessions::from([(client("heatclinic"), session()), (client("other"), session())]),
+        token_generation: 7,
+        verified_phone: Some(at(40)),
+        inserted_at: at(10),
+        updated_at: at(20),
+        changed_by: "invocation".into(),
+        ..user()
+    }
+}
+
+#[test]
+fn users_and_what_names_them_are_kept() {
+    for user in [user(), known()] {
+        is_kept(&user, None);
+    }
+    for (why, until) in [(Why::Passwords, Some(60)), (Why::Decision, None)] {
+        let lockout = blocked(why, until);
+        is_kept(&User { lockout, ..user() }, None);
+    }
+    let user = user().id;
+    is_kept(&Claim { key: [7; 32], user }, None);
+}
+
+#[test]
+fn tokens_of_each_kind_are_kept() {
+    let phone = Phone::parse("+380885550130").expect("a number");
+    let wanted = vec![Scope::Api, Scope::AppAuthorize];
+    let replaces = Some(at(90));
+    let kinds = [
+        Kind::Access,
+        Kind::SecondFactor { wanted: wanted.clone() },
+        Kind::Approval {
+            wanted: wanted.clone(),
+            phone: phone.clone(),
+            replaces,
+        },
+        Kind::Approval {
+            wanted: wanted.clone(),
+            phone,
+            replaces: None,
+        },
+    ];
+    let client = Owner::Client(ClientId::parse("heatclinic").expect("well-formed"));
+    for (kind, owner) in kinds.into_iter().zip([
+        Owner::User(user().id),
+        Owner::User(user().id),
+        Owner::User(user().id),
+        client,
+    ]) {
+        let mut grant = grant(owner);
+        (grant.kind, grant.scopes, grant.generation) = (kind, wanted.clone(), 7);
+        grant.session = Some(Session::draw(&mut SysRng).expect("entropy"));
+        let (token, _) = Token::issue(grant, &mut SysRng, at(5)).expect("entropy");
+        let forget_at = token.forget_at.seconds();
+        is_kept(&token, Some(forget_at));
+        let mut ended = token;
+        (ended.revoked_at, ended.replacing_since, ended.is_renewed) = (Some(at(8)), Some(at(7)), true);
+        is_kept(&ended, Some(forget_at));
+    }
+}
+
+#[test]
+fn clients_and_domains_are_kept() {
+    let name = DomainName::parse("shop.example").expect("a domain");
+    let address = |text: &str| EmailAddress::parse(text).expect("an address");
+    let client = Client {
+        id: ClientId::parse("heatclinic").expect("well-formed"),
+        secret: Digest::of(&Secret::new("secret".into())),
+        domain: Some(name.clone()),
+        grants: vec![Granting::Password, Granting::ClientCredentials],
+        scopes: vec![Scope::Api, Scope::Passcode],
+        token_generation: 7,
+        inserted_at: at(10),
+    };
+    is_kept(&client, None);
+    is_kept(&Client { domain: None, ..client }, None);
+    let domain = Domain {
+        name: name.clone(),
+        self_register_allowed: true,
+        self_register_template: Template { opts: options() },
+        passwords: password::Policy::new(Some("abcdefgh12345678"), 9, 64, true).expect("a good policy"),
+        sender: Some(Sender {
+            address: address("hello@shop.example"),
+            name: DisplayName::parse("The Shop").ok(),
+            reply_to: Some(address("help@shop.example")),
+        }),
+        locale: Locale::parse("uk").expect("a language of ours"),
+    };
+    is_kept(&domain, None);
+    is_kept(&Domain::undescribed(name), None);
+}
+
+#[test]
+fn requests_are_kept_until_they_expire() {
+    let User {
+        domain,
+        login,
+        name,
+        email,
+        ..
+    } = user();
+    let wanted = Wanted {
+        domain,
+        login,
+        name,
+        email,
+    };
+    let (request, _) = RegistrationRequest::issue(wanted, 60, &mut SysRng, at(5)).expect("entropy");
+    is_kept(&request, Some(65));
+    for (blocked_at, recovers) in [(Some(at(3)), true), (None, false)] {
+        let target = Target {
+            user: user().id,
+            generation: 7,
+            domain: user().domain,
+            blocked_at,
+            recovers,
+        };
+        let (request, _) = PasswordResetRequest::issue(target, 60, &mut SysRng, at(5)).expect("entropy");
+        is_kept(&request, Some(65));
+    }
+}
+
+#[test]
+fn pins_and_passcodes_are_kept_until_they_expire() {
+    let mut owner = known();
+    owner.lockout = Lockout::default();
+    let policy = support_pin::Policy { lifetime: 60 };
+    let owner = support_pin::Owner::Ours(Box::new(owner));
+    let (mut pin, _) = SupportPin::issue(&policy, &owner, &ring(&[1]), &mut SysRng, at(5)).expect("entropy");
+    is_kept(&pin, Some(65));
+    pin.blocked_at = Some(at(3));
+    is_kept(&pin, Some(65));
+    pin.content = support_pin::Content::Revoked {
+        by: "invocation".into(),
+    };
+    is_kept(&pin, Some(65));
+    for used in [
+        None,
+        Some(Used {
+            at: at(9),
+            by: "invocation".into(),
+        }),
+    ] {
+        let passcode = Passcode {
+            id: PasscodeId::parse("01FM98Y1WCT0KT0AT56TMJ1973").expect("a ULID"),
+            client: ClientId::parse("heatclinic").expect("well-formed"),
+            issued_at: at(5),
+            expires_at: at(65),
+            forget_at: at(500),
+            used,
+        };
+        is_kept(&passcode, Some(500));
+    }
+}
+
+#[test]
+fn what_is_counted_or_remembered_is_kept_until_it_counts_no_more() {
+    let policy = suppression::Policy { lifetime: 60 };
+    for reason in [Reason::Bounce, Reason::Complaint] {
+        is_kept(&Suppression::new(policy, &user().email, reason, at(5)), Some(65));
+    }
+    for (until, forget_at) in [(None, 400), (Some(60), 500)] {
+        let mut lockout = blocked(Why::Passwords, until);
+        lockout.otps = 0;
+        let unknown = UnknownIdentity {
+            subject: [7; 32],
+            lockout,
+            forget_at: Some(at(forget_at)),
+        };
+        is_kept(&unknown, None);
+    }
+    let begun = Remembered::begun([7; 32], "invocation", at(5));
+    is_kept(&begun, Some(20));
+    let client = Issued::Client {
+        id: ClientId::parse("heatclinic").expect("well-formed"),
+        generation: 3,
+        secret: Digest::of(&Secret::new("secret".into())),
+    };
+    for issued in [None, Some(Issued::about(&known(), at(5))), Some(client)] {
+        let answered = begun.clone().answered(201, Body::Plain("{}".into()), issued, at(5));
+        is_kept(&answered, Some(5 + 86_400));
+    }
+    let policy = audit::Policy { retention: 60 };
+    let event = audit::Event::new(policy, audit::What::Expired, &[b"a"], "user:x".into(), [9; 16], at(5));
+    is_kept(&event, Some(65));
+    let asked = |actor| audit::Asked {
+        actor,
+        route: "GET /".into(),
+        request_id: "id".into(),
+    };
+    for actor in [None, Some("user:y".into())] {
+        let asked = Some(asked(actor));
+        is_kept(&audit::Event { asked, ..event.clone() }, Some(65));
+    }
+}
+
+#[test]
+fn a_new_password_lifts_a_block_by_failures_and_no_other() {
+    let password = PasswordHash::from_stored("$argon2id$v=19$…".into());
+    for (why, is_lifted) in [(Why::Passwords, true), (Why::Otps, true), (Why::Decision, false)] {
+        let read = User {
+            lockout: blocked(why, Some(60)),
+            ..user()
+        };
+        let change = set_password(&read, &password, at(55));
+        let of = |name: &str| {
+            change
+                .values
+                .iter()
+                .find(|(found, _)| *found == name)
+                .map(|(_, value)| value)
+        };
+        let lockout = of(":lockout").and_then(|value| value.as_m().ok()).expect("a map");
+        assert_eq!(lockout.contains_key("why"), !is_lifted, "{why:?}");
+        assert_eq!(
+            (lockout["passwords"].as_n(), lockout["otps"].as_n()),
+            (Ok(&"0".into()), Ok(&"0".into()))
+        );
+    }
+}
