@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::{
+    delivery_feedback::eventually,
     factor_phone::{NEW, empty_handed},
     login::api_grant,
     mithril::{PHONE, Person, TOKENS, not_taken, refused, token_expired, value, wrong_code},
@@ -196,10 +197,9 @@ async fn killed_while_sending(world: World, sends: impl AsyncFn(&World) -> Got) 
         let tokens = world.rows("TokensTable").await;
         tokens.iter().any(|row| row["replacing_since"].is_object())
     };
-    let begun = async { while !is_sending().await {} };
     tokio::select! {
         got = sends(&world) => panic!("it hangs: {got:?}"),
-        () = begun => {}
+        () = eventually(&is_sending) => {}
     }
     world.restarted().await
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::{
+    delivery_feedback::eventually,
     mail::{CHECK_MAIL, DOMAIN, RESET, bad_value, ours, said},
     password_change::WRONG,
     password_reset::{NEW, NO_REQUEST, OLD, is_set, notices},
@@ -125,7 +126,7 @@ async fn a_process_that_is_late_leaves_the_claim_of_another_one_alone() {
     world.fault(hang).await;
     let late = async { keyed(world.forgot("maria")).send().await };
     let taken_over = async {
-        while world.rows("PasswordResetRequestsTable").await.is_empty() {}
+        eventually(async || !world.rows("PasswordResetRequestsTable").await.is_empty()).await;
         world.advance(135).await;
         keyed(world.forgot("maria")).send().await.is(200, CHECK_MAIL);
     };
