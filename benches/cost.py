@@ -12,7 +12,7 @@ import argparse
 import json
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -71,10 +71,11 @@ OPERATIONS = [
     Operation("login: wrong password", "token-create", 6, 9, 6, 1, 591, hashes=True),
     Operation("login: code", "token-create", 4, 5, 8, 1, 599),
     Operation("login: wrong code", "token-create", 3, 5, 5, 0, 636),
-    Operation("login: another token and code", "token-create", 5, 5, 12, 2, 936, texts=1),
-    Operation("code: another one", "otp-create", 5, 5, 7, 1, 953, texts=1),
+    Operation("login: another token and code", "token-create", 6, 5, 13, 2, 936, texts=1),
+    Operation("code: another one", "otp-create", 5, 5, 8, 1, 953, texts=1),
     Operation("token for a client's secret", "token-create", 3, 1, 2, 1, 343),
-    Operation("second factor: init", "factor-init", 5, 5, 10, 3, 955, texts=1),
+    Operation("second factor: init, the first phone", "factor-init", 6, 5, 13, 3, 955, texts=1),
+    Operation("second factor: init, another phone", "factor-init", 5, 5, 10, 3, 955, texts=1),
     Operation("second factor: approve", "factor-approve", 6, 7, 10, 1, 958, mails=1),
     Operation("a call without a token", "support-pin-create", 0, 0, 0, 0, 537),
 ]
@@ -255,8 +256,12 @@ def a_day_of_an_attack(price):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--prices", type=Path, default=ROOT / "docs/prices.json", metavar="FILE")
+    parser.add_argument("--json", action="store_true", help="print the operations with what they need, and no table")
     parser.add_argument("--check", action="store_true", help="print what docs/cost.md lacks, and fail if it lacks something")
     options = parser.parse_args()
+    if options.json:
+        print(json.dumps([asdict(one) for one in OPERATIONS]))
+        return
     price = json.loads(options.prices.read_text())
     tables = [a_thousand(price), a_month(price), a_month_of_nothing(price), a_day_of_an_attack(price)]
     if options.check:

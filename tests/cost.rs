@@ -1,11 +1,14 @@
 //! What a request costs in DynamoDB calls, as the local cloud counts them: the tables of docs/cost.md stand on this.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use crate::{
-    mithril::{API, value},
+    factor_phone::{NEW as NEW_PHONE, empty_handed},
+    mithril::{API, PHONE, value},
     passcode::{PURPOSE, USER},
-    world::World,
+    world::{Got, World},
 };
 
 const WRITES: [&str; 4] = ["PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems"];
@@ -276,4 +279,127 @@ fn what_documents_say_of_cost_is_computed() {
         String::from_utf8_lossy(&bench.stdout),
         String::from_utf8_lossy(&bench.stderr)
     );
+}
+
+/// How many calls of each operation benches/cost.py reckons with.
+fn reckoned() -> BTreeMap<String, usize> {
+    let bench = std::process::Command::new("python3")
+        .args(["benches/cost.py", "--json"])
+        .current_dir(crate::world::root())
+        .output()
+        .expect("python3 is on this machine");
+    let operations: Vec<Value> = serde_json::from_slice(&bench.stdout).expect("operations");
+    let entry = |operation: &Value| {
+        let name = operation["name"].as_str().expect("a name").to_owned();
+        let calls = operation["calls"].as_u64().expect("a number");
+        (name, usize::try_from(calls).expect("few"))
+    };
+    operations.iter().map(entry).collect()
+}
+
+/// What was measured so far.
+struct Measured<'a> {
+    world: &'a World,
+    operations: BTreeMap<String, usize>,
+}
+
+impl Measured<'_> {
+    /// How many calls one request made, its audit event and its message included.
+    async fn by(&mut self, operation: &str, request: impl Future<Output = Got>) -> Got {
+        self.world.invocations().await;
+        let got = request.await;
+        let list = self.world.invocations().await;
+        assert_eq!(list.len(), 1, "{operation}: {list:?}");
+        let calls = list[0]["calls"].as_array().expect("calls");
+        self.operations.insert(operation.to_owned(), calls.len());
+        got
+    }
+}
+
+#[tokio::test]
+async fn operations_make_the_calls_that_they_are_reckoned_at() {
+    const PIN: &str = "/api/v4/user/support_pin";
+    let world = World::new().await;
+    let mut measured = Measured {
+        world: &world,
+        operations: BTreeMap::new(),
+    };
+
+    let of_user = format!("/api/v4/users/{}/support_pin", world.id("/user/user_id"));
+    let ask = world.post(PIN).private_token(world.user());
+    measured.by("support PIN: create", ask.send()).await.ok(201);
+    let ask = world.get(PIN).private_token(world.user());
+    measured.by("support PIN: read one's own", ask.send()).await.ok(200);
+    let ask = world.get(&of_user).private_token(world.admin());
+    measured.by("support PIN: read a user's", ask.send()).await.ok(200);
+    let ask = world.post(&format!("{of_user}/revoke")).private_token(world.admin());
+    measured.by("support PIN: revoke", ask.send()).await.ok(202);
+    let got = measured.by("a call without a token", world.post(PIN).send()).await;
+    assert_eq!(got.status, 401);
+
+    let email = "my.address@yandex.ru";
+    let ask = world.register("my_login", email);
+    measured.by("registration: ask", ask.send()).await.ok(200);
+    let link = world.link_to(email).await;
+    let confirm = world.confirm(&link, "ew!hIb3V");
+    measured.by("registration: confirm", confirm).await.ok(200);
+    let ask = world.forgot("my_login");
+    measured.by("password reset: ask", ask.send()).await.ok(200);
+    let link = world.link_to(email).await;
+    let reset = world.reset(&link, "ew!hIb3W");
+    measured.by("password reset: confirm", reset).await.ok(200);
+
+    let mut issued = None;
+    let retrieve = async {
+        let passcode = world.retrieve(USER, PURPOSE).await;
+        issued = Some(passcode);
+        world.get("/_local/clock").bare().await
+    };
+    measured.by("passcode: retrieve", retrieve).await.ok(200);
+    let issued = issued.expect("just retrieved");
+    let status = world.status(&issued.id);
+    measured.by("passcode: status", status.send()).await.ok(200);
+    let consume = world.consume(&issued.token, USER, PURPOSE);
+    measured.by("passcode: consume", consume.send()).await.ok(200);
+    let other = world.retrieve(USER, PURPOSE).await;
+    let invalidate = world.invalidate(&other.id);
+    measured.by("passcode: invalidate", invalidate.send()).await.ok(200);
+
+    let (demo, admin) = (world.demo(), world.demo_admin());
+    let login = world.sign_in(&admin, &admin.password);
+    value(&measured.by("login: password, no second factor", login).await);
+    let login = world.sign_in(&admin, "wrong");
+    measured.by("login: wrong password", login).await.ok(401);
+    let login = world.sign_in(&demo, &demo.password);
+    let token = value(&measured.by("login: password, and a code is sent", login).await);
+    let guess = world.authorize(&token, "000000");
+    measured.by("login: wrong code", guess).await.ok(401);
+    let refresh = world.refresh(&token);
+    let token = value(&measured.by("login: another token and code", refresh).await);
+    let code = world.code_to(PHONE).await;
+    let authorize = world.authorize(&token, &code);
+    value(&measured.by("login: code", authorize).await);
+    let token = value(&world.sign_in(&demo, &demo.password).await);
+    world.advance(60).await;
+    let ask = world.ask("PATCH", &format!("{API}/users/{}/actions/create_otp", demo.id));
+    let ask = ask.bearer(&token);
+    measured.by("code: another one", ask.send()).await.ok(200);
+    let client = world.grant(json!({
+        "grant_type": "client_credentials", "client_id": "heatclinic", "scope": "passcode",
+        "client_secret": world.id("/client/client_secret"),
+    }));
+    value(&measured.by("token for a client's secret", client).await);
+
+    let (_, login) = empty_handed(&world, "maria").await;
+    let init = world.init(&login, NEW_PHONE);
+    let approval = value(&measured.by("second factor: init, the first phone", init).await);
+    let code = world.code_to(NEW_PHONE).await;
+    let approve = world.approve(&approval, &code);
+    value(&measured.by("second factor: approve", approve).await);
+    let olga = world.person_with("olga", "+380881234561").await;
+    let access = world.app_token(&olga).await;
+    let init = world.init(&access, "+380881234562");
+    value(&measured.by("second factor: init, another phone", init).await);
+
+    assert_eq!(measured.operations, reckoned());
 }
