@@ -6,7 +6,7 @@ use std::{
 };
 
 use jsonschema::{Draft, Registry, Validator};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use crate::world::{Got, World};
@@ -50,20 +50,23 @@ impl Described {
         DESCRIBED
             .get_or_init(|| async {
                 let world = Box::pin(World::new()).await;
-                let mut document = world.get("/openapi.json").bare().await.json();
-                close(&mut document);
-                let registry = Registry::new()
-                    .draft(Draft::Draft202012)
-                    .add(DOCUMENT, document.clone())
-                    .and_then(|registry| registry.prepare())
-                    .expect("schemas");
-                Self {
-                    document,
-                    registry,
-                    validators: Mutex::default(),
-                }
+                Self::new(world.get("/openapi.json").bare().await.json())
             })
             .await
+    }
+
+    fn new(mut document: Value) -> Self {
+        close(&mut document);
+        let registry = Registry::new()
+            .draft(Draft::Draft202012)
+            .add(DOCUMENT, document.clone())
+            .and_then(|registry| registry.prepare())
+            .expect("schemas");
+        Self {
+            document,
+            registry,
+            validators: Mutex::default(),
+        }
     }
 
     fn operation(&self, method: &str, path: &str) -> Option<(&str, &Value)> {
@@ -99,7 +102,13 @@ impl Described {
             })
             .map(|name| format!("no header {name}"))
             .collect();
+        let required = described.iter().filter(|(_, header)| self.is_required(header));
+        let missing = required.filter(|(name, _)| got.header(name).is_none());
+        wrong.extend(missing.map(|(name, _)| format!("the header {name} is missing")));
         let Some(content) = response["content"].as_object() else {
+            if !got.body.is_empty() {
+                wrong.push("no content at all, and there is a body".to_owned());
+            }
             return wrong;
         };
         let media_type = got.header("content-type").unwrap_or_default();
@@ -116,6 +125,17 @@ impl Described {
             Some(_) => {}
         }
         wrong
+    }
+
+    /// Whether a header, or the one that it refers to, must be there.
+    fn is_required(&self, header: &Value) -> bool {
+        let target = header["$ref"].as_str();
+        let pointer = target.map(|target| target.strip_prefix(DOCUMENT).unwrap_or(target).trim_start_matches('#'));
+        let header = match pointer {
+            Some(pointer) => self.document.pointer(pointer).expect("a reference leads somewhere"),
+            None => header,
+        };
+        header["required"] == true
     }
 
     fn validator(&self, at: &str, schema: &Value) -> Arc<Validator> {
@@ -203,4 +223,36 @@ async fn an_answer_that_is_not_described_is_found() {
     assert_eq!(compare(&got), ["no header x-more"]);
     got.status = 418;
     assert_eq!(compare(&got), ["no answer 418"]);
+}
+
+#[tokio::test]
+async fn a_missing_header_and_a_body_that_is_not_described_are_found() {
+    let world = World::new().await;
+    let mut got = world.get("/openapi.json").bare().await;
+    let described = Described::new(json!({
+        "paths": { "/x": { "get": { "responses": { "202": { "headers": {
+            "X-One": { "required": true },
+            "X-Two": { "$ref": "#/components/headers/X-Two" },
+            "X-Three": { "required": false },
+        } } } } } },
+        "components": { "headers": { "X-Two": { "required": true } } },
+    }));
+    let mut compare = |headers: &[&'static str], body: &str| {
+        got.status = 202;
+        got.headers.clear();
+        for name in headers {
+            got.headers.insert(*name, "1".parse().expect("a value"));
+        }
+        body.clone_into(&mut got.body);
+        described.compare("GET", "/x", &got)
+    };
+    assert_eq!(compare(&["x-one", "x-two"], ""), [""; 0]);
+    assert_eq!(compare(&["x-one", "x-two", "x-three"], ""), [""; 0]);
+    let mut missing = compare(&[], "");
+    missing.sort();
+    assert_eq!(missing, ["the header X-One is missing", "the header X-Two is missing"]);
+    assert_eq!(
+        compare(&["x-one", "x-two"], "{}"),
+        ["no content at all, and there is a body"]
+    );
 }
