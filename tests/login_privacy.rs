@@ -117,11 +117,17 @@ async fn nobody_learns_from_a_lockout_who_has_an_account() {
         // Strangers do not fill the audit trail.
         let users = [&known.id, &silent.id].map(|id| json!(format!("user:{id}")));
         let events = world.events().await;
-        assert!(events.len() >= 14, "{events:?}");
-        assert!(
-            events.iter().all(|row| users.contains(&row["subject"]["S"])),
-            "{events:?}"
-        );
+        let (wrong, blocked) = if seconds == "0" { (4, 4) } else { (12, 5) };
+        // One more for the right password.
+        for (user, blocked) in users.iter().zip([blocked + 1, blocked]) {
+            let count = |what: &str| {
+                let own = events.iter().filter(|row| row["subject"]["S"] == *user);
+                own.filter(|row| row["what"]["S"] == what).count()
+            };
+            let counts = (count("wrong_identity"), count("blocked"));
+            assert_eq!(counts, (wrong, blocked), "{seconds} s, {user}: {events:?}");
+        }
+        assert_eq!(events.len(), 2 * (wrong + blocked) + 1, "of nobody else: {events:?}");
     }
 }
 

@@ -220,16 +220,18 @@ async fn a_signal_ends_every_process() {
             .send();
         let busy = tokio::spawn(busy);
         // Two were asleep for no time, to tell their ids.
-        for _ in 0..3 {
-            while !running
-                .output
-                .next_line()
-                .await
-                .expect("text")
-                .expect("a line")
-                .ends_with("| asleep")
-            {}
-        }
+        let asleep = async {
+            for _ in 0..3 {
+                while let Some(line) = running.output.next_line().await.expect("text") {
+                    if line.ends_with("| asleep") {
+                        break;
+                    }
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), asleep)
+            .await
+            .expect("they fall asleep");
         running.signal(signal).await;
         let status = tokio::time::timeout(Duration::from_secs(5), running.child.wait())
             .await
