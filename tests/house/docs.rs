@@ -163,8 +163,14 @@ fn links(text: &str) -> Vec<&str> {
 #[test]
 fn commands_can_be_pasted() {
     let mut broken = Vec::new();
-    let documents = below("docs", &["md"]).into_iter().chain([read("README.md")]);
-    for Source { path, text } in documents {
+    let documents = below("docs", &["md"]).into_iter();
+    for Source { path, text } in documents.chain(["README.md", "CONTRIBUTING.md"].map(read)) {
+        // Version 1 does not know the option, and needs none.
+        if text.contains("--cli-binary-format") && !text.contains("version 2 of the AWS CLI") {
+            broken.push(format!(
+                "{path} uses --cli-binary-format without the words \"version 2 of the AWS CLI\", which is the one that knows it: add them"
+            ));
+        }
         for block in text
             .split("\n```sh\n")
             .skip(1)
