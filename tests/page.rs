@@ -1,6 +1,6 @@
 //! Pages in a real browser: the scripts under `tests/browser/`, and the local cloud's own page.
 
-use std::process::Command;
+use std::{ffi::OsString, process::Command};
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use crate::{
     mail::DOMAIN,
     mithril::{PHONE, password_grant, value},
     password_reset::is_set,
-    world::{World, root},
+    world::{World, binaries, root},
 };
 
 /// What a script exits with where there is no browser to try a page in.
@@ -18,35 +18,44 @@ const SKIPPED: i32 = 77;
 impl World {
     /// Runs a script of `tests/browser/` against this world; `false` where there is no browser.
     pub async fn in_a_browser(&self, script: &str, arguments: &[&str]) -> bool {
-        let mut command = Command::new("python3");
-        command
-            .arg(root().join("tests/browser").join(script))
-            .arg(self.url())
-            .args(arguments);
-        let output = tokio::task::spawn_blocking(move || command.output())
-            .await
-            .expect("no panic")
-            .expect("python3 runs");
-        let said = format!(
-            "{}{}",
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr)
-        );
-        // Past the capture of the test's output: a skip must be seen.
-        if output.status.code() == Some(SKIPPED) {
-            use std::io::Write;
-            let _ = writeln!(std::io::stderr(), "\n*** SKIPPED: {script} tried NOTHING: {said}");
-            return false;
-        }
-        let failed: Vec<&str> = said.lines().filter(|line| !line.starts_with("ok ")).collect();
-        assert!(output.status.success(), "{}", failed.join("\n"));
-        true
+        let arguments = [self.url()].into_iter().chain(arguments.iter().copied());
+        in_a_browser(script, arguments.map(OsString::from).collect()).await
     }
+}
+
+/// Runs a script of `tests/browser/`; `false` where there is no browser.
+async fn in_a_browser(script: &str, arguments: Vec<OsString>) -> bool {
+    let mut command = Command::new("python3");
+    command.arg(root().join("tests/browser").join(script)).args(arguments);
+    let output = tokio::task::spawn_blocking(move || command.output())
+        .await
+        .expect("no panic")
+        .expect("python3 runs");
+    let said = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    // Past the capture of the test's output: a skip must be seen.
+    if output.status.code() == Some(SKIPPED) {
+        use std::io::Write;
+        let _ = writeln!(std::io::stderr(), "\n*** SKIPPED: {script} tried NOTHING: {said}");
+        return false;
+    }
+    let failed: Vec<&str> = said.lines().filter(|line| !line.starts_with("ok ")).collect();
+    assert!(output.status.success(), "{}", failed.join("\n"));
+    true
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_local_page_works_in_a_browser() {
     World::new().await.in_a_browser("local_page.py", &[]).await;
+}
+
+/// The program is built with the workspace, and not for these tests alone.
+#[tokio::test]
+async fn an_open_page_recovers_when_the_local_cloud_restarts() {
+    in_a_browser("restart.py", vec![binaries().join("countersign-local").into()]).await;
 }
 
 impl World {
