@@ -99,6 +99,38 @@ fn every_test_runs() {
     verdict(broken);
 }
 
+#[test]
+fn no_test_waits_without_a_deadline() {
+    struct Polls(bool);
+    impl<'a> Visit<'a> for Polls {
+        fn visit_expr_while(&mut self, polls: &'a syn::ExprWhile) {
+            self.0 |= polls.body.stmts.is_empty();
+            visit::visit_expr_while(self, polls);
+        }
+
+        fn visit_expr_loop(&mut self, polls: &'a syn::ExprLoop) {
+            self.0 |= polls.body.stmts.is_empty();
+            visit::visit_expr_loop(self, polls);
+        }
+
+        fn visit_macro(&mut self, call: &'a syn::Macro) {
+            inside(call).iter().for_each(|expression| self.visit_expr(expression));
+        }
+    }
+    let mut broken = Vec::new();
+    for source in tests() {
+        let mut polls = Polls(false);
+        polls.visit_file(&source.whole());
+        if polls.0 {
+            broken.push(format!(
+                "{} has a loop with nothing in it, which goes on for ever when what it waits for does not come: wait with `eventually`",
+                source.path
+            ));
+        }
+    }
+    verdict(broken);
+}
+
 /// The functions of tests that may sleep: each asks again and again until something holds, or a deadline passes.
 const POLLS: &[&str] = &["eventually"];
 
