@@ -92,6 +92,7 @@ impl Inner {
             cold: finished.cold,
             ms: finished.ms,
             calls: finished.calls.clone(),
+            units: finished.calls.units.clone(),
             init_calls: Some(finished.init_calls.clone()),
         });
         self.changed("invocations");

@@ -19,19 +19,48 @@ pub(crate) struct Call {
 
 /// The calls of one invocation, or of one process's init. Shared, because a call may come after the answer.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Calls(Arc<Mutex<Vec<Call>>>);
+pub(crate) struct Calls {
+    list: Arc<Mutex<Vec<Call>>>,
+    /// What they consumed.
+    pub(crate) units: Units,
+}
 
 impl Calls {
     pub(crate) fn push(&self, call: Call) {
-        self.0.lock().expect("no holder of this lock panics").push(call);
+        self.list.lock().expect("no holder of this lock panics").push(call);
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.lock().expect("no holder of this lock panics").is_empty()
+        self.list.lock().expect("no holder of this lock panics").is_empty()
     }
 
     fn list(&self) -> Vec<Call> {
-        self.0.lock().expect("no holder of this lock panics").clone()
+        self.list.lock().expect("no holder of this lock panics").clone()
+    }
+}
+
+/// Units of capacity that DynamoDB bills, in sum.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Units(Arc<Mutex<Consumed>>);
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub(crate) struct Consumed {
+    pub(crate) read: f64,
+    pub(crate) write: f64,
+}
+
+impl Units {
+    pub(crate) fn add(&self, more: Consumed) {
+        let mut sum = self.0.lock().expect("no holder of this lock panics");
+        sum.read += more.read;
+        sum.write += more.write;
+    }
+}
+
+impl Serialize for Units {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let sum = *self.0.lock().expect("no holder of this lock panics");
+        sum.serialize(serializer)
     }
 }
 
@@ -54,6 +83,8 @@ pub(crate) struct Invocation {
     pub(crate) ms: f64,
     /// What the function called while it worked on this request.
     pub(crate) calls: Calls,
+    /// The units of capacity that these calls consumed, as the engine tells them.
+    pub(crate) units: Units,
     /// What its process called while it started, on a cold invocation; left out for those who do not ask for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) init_calls: Option<Calls>,

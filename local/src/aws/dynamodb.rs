@@ -1,18 +1,20 @@
-//! DynamoDB: bytes pass through to the engine, unchanged.
+//! DynamoDB: requests pass through to the engine, unchanged but for the question what they consume.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::http::request::Parts;
-use axum::http::{Response, StatusCode};
+use axum::http::{Response, StatusCode, header};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::aws_json;
 use super::permission::NOTHING;
 use crate::cloud::Inner;
+use crate::http;
+use crate::invocations::{Consumed, Units};
 use crate::rights::Need;
 use crate::template::{ACCOUNT, REGION};
 
@@ -79,15 +81,70 @@ fn arn(table: &str) -> String {
     }
 }
 
-/// Passes the call on to the engine.
-pub(super) async fn forward(inner: &Arc<Inner>, operation: &str, head: Parts, body: Bytes) -> Response<Body> {
+/// Has the engine tell the units of capacity, unless the caller has asked by itself.
+fn asking_for_units(head: &mut Parts, body: Bytes) -> Bytes {
+    let Ok(Value::Object(mut request)) = serde_json::from_slice(&body) else {
+        return body;
+    };
+    request
+        .entry("ReturnConsumedCapacity")
+        .or_insert_with(|| "TOTAL".into());
+    head.headers.remove(header::CONTENT_LENGTH);
+    Value::from(request).to_string().into()
+}
+
+/// What DynamoDB bills for a call. The answer tells, but for a write whose condition did not hold: that is billed as if it had.
+fn consumed(operation: &str, items: usize, answer: &Value) -> Consumed {
+    let of_one = |capacity: &Value| capacity["CapacityUnits"].as_f64();
+    let error = answer["__type"].as_str().unwrap_or_default();
+    let units = match error.rsplit('#').next() {
+        Some("ConditionalCheckFailedException") => 1.0,
+        Some("TransactionCanceledException") => 2.0 * f64::from(u8::try_from(items).unwrap_or(u8::MAX)),
+        _ => match &answer["ConsumedCapacity"] {
+            Value::Array(tables) => tables.iter().filter_map(of_one).sum(),
+            one => of_one(one).unwrap_or_default(),
+        },
+    };
+    match is_write(operation) {
+        true => Consumed {
+            read: 0.0,
+            write: units,
+        },
+        false => Consumed {
+            read: units,
+            write: 0.0,
+        },
+    }
+}
+
+/// How many items a transaction has: a hundred at most.
+fn items(body: &[u8]) -> usize {
+    serde_json::from_slice::<Named>(body).map_or(0, |named| named.transaction.len())
+}
+
+/// Passes the call on to the engine, and adds what it consumed to `units`.
+pub(super) async fn forward(
+    inner: &Arc<Inner>,
+    operation: &str,
+    mut head: Parts,
+    body: Bytes,
+    units: &Units,
+) -> Response<Body> {
+    let body = asking_for_units(&mut head, body);
+    let items = items(&body);
     let written = is_write(operation).then(|| tables(&body));
     let answered = inner.database.forward(head, body).await;
     if let Some(tables) = written {
         inner.streams.wake(tables.as_deref());
     }
     match answered {
-        Ok(response) => response,
+        Ok(response) => {
+            let (head, body) = response.into_parts();
+            let body = http::read(body, usize::MAX).await.unwrap_or_default();
+            let answer = serde_json::from_slice(&body).unwrap_or_default();
+            units.add(consumed(operation, items, &answer));
+            Response::from_parts(head, Body::from(body))
+        }
         Err(error) => {
             inner.log.function("dynamodb", &error);
             let body = json!({ "__type": "com.amazonaws.dynamodb.v20120810#InternalServerError" });
@@ -127,6 +184,54 @@ mod tests {
             ("not json", None),
         ] {
             assert_eq!(tables(body.as_bytes()).as_deref(), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn what_calls_consume() {
+        for (operation, items, answer, read, write) in [
+            (
+                "GetItem",
+                0,
+                json!({ "ConsumedCapacity": { "CapacityUnits": 1.0 } }),
+                1.0,
+                0.0,
+            ),
+            (
+                "BatchGetItem",
+                0,
+                json!({ "ConsumedCapacity": [{ "CapacityUnits": 1.0 }, { "CapacityUnits": 2.0 }] }),
+                3.0,
+                0.0,
+            ),
+            (
+                "PutItem",
+                0,
+                json!({ "ConsumedCapacity": { "CapacityUnits": 2.0 } }),
+                0.0,
+                2.0,
+            ),
+            (
+                "PutItem",
+                0,
+                json!({ "__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException" }),
+                0.0,
+                1.0,
+            ),
+            (
+                "TransactWriteItems",
+                3,
+                json!({ "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException" }),
+                0.0,
+                6.0,
+            ),
+            ("Query", 0, json!({ "__type": "…#ValidationException" }), 0.0, 0.0),
+        ] {
+            assert_eq!(
+                consumed(operation, items, &answer),
+                Consumed { read, write },
+                "{operation} {answer}"
+            );
         }
     }
 

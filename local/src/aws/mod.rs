@@ -22,7 +22,7 @@ pub(crate) use secrets::{SecretState, Secrets};
 
 use crate::cloud::Inner;
 use crate::http::{self, Dropped, Unread};
-use crate::invocations::Call;
+use crate::invocations::{Call, Units};
 use crate::runtime::Process;
 
 /// The services that can be called, by the names that faults and invocations use.
@@ -85,8 +85,9 @@ pub(crate) async fn answer(
         Service::SecretsManager => (target(&head.headers), None),
         Service::Ses | Service::Sns => (query::action(&body), None),
     };
+    let mut units = Units::default();
     if let Some(process) = caller {
-        process.called(Call {
+        units = process.called(Call {
             service: service.name(),
             operation: operation.clone(),
             table,
@@ -99,10 +100,10 @@ pub(crate) async fn answer(
         }
     }
     match inner.faults.hit(service, &operation) {
-        None => Ok(carry_out(inner, service, &operation, head, body).await),
+        None => Ok(carry_out(inner, service, &operation, head, body, &units).await),
         Some(Kind::Hang) => std::future::pending().await,
         Some(Kind::DropResponse) => {
-            carry_out(inner, service, &operation, head, body).await;
+            carry_out(inner, service, &operation, head, body, &units).await;
             Err(Dropped)
         }
         Some(kind) => Ok(fault::answer(service, &operation, kind, &body)),
@@ -115,9 +116,10 @@ async fn carry_out(
     operation: &str,
     head: axum::http::request::Parts,
     body: Bytes,
+    units: &Units,
 ) -> Response<Body> {
     match service {
-        Service::DynamoDb => dynamodb::forward(inner, operation, head, body).await,
+        Service::DynamoDb => dynamodb::forward(inner, operation, head, body, units).await,
         Service::SecretsManager => inner.secrets.answer(operation, &body, inner),
         Service::Ses => ses::answer(operation, head, body, inner).await,
         Service::Sns => sns::answer(operation, head, body, inner).await,

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::output::Output;
-use crate::invocations::{Call, Calls};
+use crate::invocations::{Call, Calls, Units};
 use crate::log::Log;
 use crate::random;
 use crate::template::{ACCOUNT, Function, REGION};
@@ -271,10 +271,11 @@ impl Process {
         self.last_words.lock().expect("no holder of this lock panics").clone()
     }
 
-    /// Writes an AWS call down to the invocation it belongs to.
-    pub(crate) fn called(&self, call: Call) {
+    /// Writes an AWS call down to the invocation it belongs to, to which the units belong that it consumes.
+    pub(crate) fn called(&self, call: Call) -> Units {
         let calls = self.seat().calls.clone();
         calls.push(call);
+        calls.units
     }
 
     fn seat(&self) -> std::sync::MutexGuard<'_, Seat> {

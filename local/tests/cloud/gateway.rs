@@ -320,6 +320,7 @@ async fn what_a_request_cost_is_listed() {
             "cold": cold,
             "ms": null,
             "calls": [call],
+            "units": { "read": 0.0, "write": 1.0 },
         })
     };
     assert_eq!(
