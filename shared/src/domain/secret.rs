@@ -215,6 +215,21 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_digest_is_sha_256_in_bytes_and_in_digits() {
+        // FIPS 180-2, B.1.
+        let digest = Digest::of(&Secret::new("abc".into()));
+        let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(
+            (digest.hex().as_str(), digest.short().as_str()),
+            (expected, &expected[..16])
+        );
+        assert_eq!(digest.as_bytes()[..2], [0xba, 0x78]);
+        let read = Digest::from_bytes(digest.as_bytes()).expect("32 bytes");
+        assert!(read.matches(&digest));
+        assert!(Digest::from_bytes(&[0; 31]).is_none() && Digest::from_bytes(&[0; 33]).is_none());
+    }
+
+    #[test]
     fn tokens_are_32_bytes_and_unique() {
         let mut seen = HashSet::new();
         for _ in 0..10_000 {
