@@ -5,6 +5,7 @@ identities of a local cloud that runs: cloud.py FUNCTION [PORT]
   python3 tests/aws/cloud.py passcode-retrieve | sam local invoke PasscodeRetrieveFunction --event -"""
 
 import json
+import os
 import re
 import socket
 import subprocess
@@ -84,8 +85,9 @@ def answers():
 
 @contextmanager
 def local_cloud():
-    """The local cloud, on a port of its own; what is not built is built."""
-    command = ["cargo", "local", "--port", "0"]
+    """The local cloud, on a port of its own: the program that COUNTERSIGN_LOCAL names, or what `cargo local` builds."""
+    program = os.environ.get("COUNTERSIGN_LOCAL")
+    command = [*([program] if program else ["cargo", "local"]), "--port", "0"]
     with tempfile.NamedTemporaryFile() as output:
         said = lambda: re.search(r"^Ready on http://127\.0\.0\.1:(\d+)", Path(output.name).read_text(), re.MULTILINE)
         process = subprocess.Popen(command, cwd=ROOT, stdout=output, stdin=subprocess.DEVNULL)

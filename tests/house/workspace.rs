@@ -322,7 +322,7 @@ fn ci_is_one_script() {
         "step cargo clippy --workspace --all-targets",
         "step cargo doc --workspace --no-deps",
         "step cargo test --workspace",
-        "step cargo local rights",
+        "step \"$COUNTERSIGN_LOCAL\" rights",
         "step tests/aws/second-engine",
         "step sam validate --lint",
         "step cfn-lint",
