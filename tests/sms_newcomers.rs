@@ -190,6 +190,31 @@ async fn a_new_account_with_an_established_factor_gets_three_messages_to_other_p
     value(&sign_in(&world, &maria).await);
 }
 
+/// Updates one by one: the meter when it is spent; that, and the number's budget, when they are given back.
+#[tokio::test]
+async fn a_message_counts_once_and_comes_back_once_although_an_answer_was_lost() {
+    let world = World::new().await;
+    let lost = |skip: u32, times: u32| json!({ "service": "dynamodb", "operation": "UpdateItem", "kind": "drop_response", "skip": skip, "times": times });
+    world.fault(lost(0, 1)).await;
+    value(&sign_in(&world, &world.demo()).await);
+    assert_eq!(world.get("/_local/faults").local().await, json!([]));
+    assert_eq!(counted(&world, "countries").await, 1);
+
+    let person = world.person_with("person", "+380881234549").await;
+    world
+        .fault(json!({ "service": "sns", "operation": null, "kind": "error", "times": 99 }))
+        .await;
+    world.fault(lost(1, 2)).await;
+    assert_eq!(sign_in(&world, &person).await.status, 503);
+    let left = world.get("/_local/faults").local().await;
+    assert_eq!(
+        (left.as_array().map(Vec::len), &left[0]["service"]),
+        (Some(1), &json!("sns")),
+        "{left}"
+    );
+    assert_eq!(counted(&world, "countries").await, 1);
+}
+
 #[tokio::test]
 async fn the_first_day_has_as_many_messages_as_is_set() {
     let world = World::with(&[("OtpSendsFirstDay", "1")]).await;
