@@ -191,7 +191,7 @@ async fn a_revoked_pin_does_not_come_back_with_a_late_repetition() {
         world.fault(rule("drop_response", 0)).await;
         world.fault(rule("hang", 1)).await;
         let revoke = format!("/api/v4/users/{}/support_pin/revoke", world.id("/user/user_id"));
-        // The PIN is stored long before its owner is told; an administrator revokes it in between.
+        // The PIN is stored long before its owner gets the response; an administrator revokes it in between.
         let revoked = async {
             eventually(async || world.transactions_under_way().await == 2).await;
             world.post(&revoke).private_token(world.admin()).send().await.ok(202);

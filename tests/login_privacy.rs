@@ -127,7 +127,7 @@ async fn nobody_learns_from_a_lockout_who_has_an_account() {
             let counts = (count("wrong_identity"), count("blocked"));
             assert_eq!(counts, (wrong, blocked), "{seconds} s, {user}: {events:?}");
         }
-        assert_eq!(events.len(), 2 * (wrong + blocked) + 1, "of nobody else: {events:?}");
+        assert_eq!(events.len(), 2 * (wrong + blocked) + 1, "no other events: {events:?}");
     }
 }
 

@@ -44,7 +44,7 @@ const ROUNDS: u32 = 16;
 /// What stays, and why.
 const STAYS: &[&str] = &[
     "AuditTable: what was done to the user's id, and what became of mail to a pseudonym, for AuditRetentionDays; neither leads to \
-     the person any more, but the id of a user with a number, which whoever knows domain and number can compute",
+     the person any more, except the id of a user with a number, which can be computed from domain and number",
     "PasscodesTable: passcodes say to nobody whose they are, and end by themselves",
     "RepetitionsTable: of calls with an Idempotency-Key that anybody may make, a digest and the answer that everybody gets, for \
      24 hours",

@@ -6,7 +6,7 @@
 //! may use no more than the other half.
 //!
 //! A message counts as two parts; once its code was verified, one of them comes back. It is a half, and not more, because
-//! whoever reads the codes gets that room, too: no window holds more than twice its messages.
+//! an attacker who reads the codes gets that room, too: no window holds more than twice its messages.
 //!
 //! Both windows roll. What was sent is counted in slots of ten seconds and of an hour, and the slots that a window can
 //! overlap count whole: no span of a minute or a day holds more parts than the policy allows, and what must be remembered
