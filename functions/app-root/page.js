@@ -214,6 +214,7 @@ field.addEventListener("input", () => {
   pause = setTimeout(() => announce(part("strength").textContent), 1000);
 });
 part("reveal").addEventListener("click", () => {
+  clearTimeout(pause); // the strength would talk over it
   update({ revealed: !state.revealed });
   announce(words(state.revealed ? "shown" : "hidden"));
 });

@@ -13,13 +13,14 @@ Exits with 0 when every check holds, 1 when one does not, and 77 when there is n
 import argparse
 import json
 import sys
+import time
 import urllib.request
 from collections import defaultdict
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from chromium import WATCH, accessibility, expect, run, weak_contrast
+from chromium import PATIENCE, WATCH, accessibility, expect, run, weak_contrast
 
 LANGUAGES = {"en": "English", "ru": "Русский", "uk": "Українська"}
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,21 +49,25 @@ USED = refused(404, "request not found or expired")
 PAGES = defaultdict(list)  # those that nobody uses now, by what they were opened with: to open one takes longer than most checks
 
 
-def blank_page(browser, **options):
-    opened_with = json.dumps(options, sort_keys=True)
+def blank_page(browser, timers_by_hand, **options):
+    opened_with = json.dumps([timers_by_hand, options], sort_keys=True)
     if PAGES[opened_with]:
         return PAGES[opened_with].pop()
     page = browser.new_context(**options).new_page()
     page.opened_with = opened_with
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(PATIENCE * 1000)
     page.add_init_script(WATCH)
+    if timers_by_hand:
+        page.clock.install(time=0)
+        page.clock.pause_at(1)
     return page
 
 
 @contextmanager
-def app_root(browser, fragment=REGISTER, *answers, language="en", **options):
-    """The page, open. What it sends is answered with `answers`, one after the other, and kept in `page.sent`."""
-    page = blank_page(browser, **{"viewport": {"width": 1024, "height": 800}, "locale": language, **options})
+def app_root(browser, fragment=REGISTER, *answers, language="en", timers_by_hand=False, **options):
+    """The page, open. What it sends is answered with `answers`, one after the other, and kept in `page.sent`.
+    With `timers_by_hand` its timers stand still but for `page.clock.run_for`."""
+    page = blank_page(browser, timers_by_hand, **{"viewport": {"width": 1024, "height": 800}, "locale": language, **options})
     page.sent, page.asked, troubles, left = [], [], [], list(answers)
 
     def answer(route):
@@ -113,6 +118,22 @@ def save(page, password=PASSWORD):
     field(page).press("Enter")
 
 
+def held(page):
+    """The requests that the page sends from now on, none of them answered."""
+    waiting = []
+    page.route("**/rest/**", lambda route: waiting.append(route))
+    return waiting
+
+
+def first(page, waiting):
+    """The first of them: it is on its way when the page says so, and not here yet."""
+    deadline = time.monotonic() + PATIENCE
+    while not waiting:
+        assert time.monotonic() < deadline, "nothing was sent"
+        page.wait_for_timeout(20)
+    return waiting[0]
+
+
 # ---- The checks ---------------------------------------------------------------------------------------------------------
 
 
@@ -138,7 +159,7 @@ def the_policy_is_said_in_words_and_belongs_to_the_field(browser):
 
 
 def the_strength_follows_what_is_typed(browser):
-    with app_root(browser) as page:
+    with app_root(browser, timers_by_hand=True) as page:
         for typed, level in (("", 0), ("aaaaaaaa", 1), ("password1", 1), ("12345678", 1), ("qwerty2024", 1), ("abababababab", 1),
                              ("kTr2moal", 2), ("correct-horse", 3), ("vQ8_nh3zL.wd", 4), (PASSWORD, 5), ("~" * 5000, 1)):
             field(page).fill(typed)
@@ -148,14 +169,17 @@ def the_strength_follows_what_is_typed(browser):
         field(page).fill("Тихая~река.73/камень")
         expect(page.locator("#strength")).to_have_text(f"{WORDS['en']['strength_5']}. {WORDS['en']['unusual']}")
         field(page).fill(PASSWORD)
+        page.clock.run_for(1100)
         expect(page.locator("#news")).to_have_text("Strong")  # told to who cannot see it, after a pause
 
 
 def show_and_hide_keep_the_text(browser):
-    with app_root(browser) as page:
+    with app_root(browser, timers_by_hand=True) as page:
         field(page).fill(PASSWORD)
+        page.clock.run_for(950)  # the strength is about to be told
         page.get_by_role("button", name="Show password").click()
         expect(field(page)).to_have_attribute("type", "text")
+        page.clock.run_for(1200)
         expect(page.locator("#news")).to_have_text("The password is shown.")
         page.get_by_role("button", name="Hide password").click()
         expect(field(page)).to_have_attribute("type", "password")
@@ -197,7 +221,7 @@ def rules_that_are_known_are_said_in_the_language_of_the_page_first(browser):
 
 def a_problem_of_the_field_is_told_to_who_is_in_it(browser):
     """The focus does not move then, and so the description of the field is not read out."""
-    with app_root(browser, REGISTER, SIGNS, SIGNS) as page:
+    with app_root(browser, REGISTER, SIGNS, SIGNS, timers_by_hand=True) as page:
         news = page.get_by_role("status")
         page.evaluate("""() => {
           window.heard = [];
@@ -207,13 +231,15 @@ def a_problem_of_the_field_is_told_to_who_is_in_it(browser):
         field(page).focus()
         for times in (1, 2):  # the same words again are said again
             field(page).press("Enter")
-            page.wait_for_function("(times) => heard.length === times", arg=times)
-            assert page.evaluate("heard.at(-1)") == WORDS["en"]["empty"]
+            page.clock.run_for(100)
+            assert page.evaluate("heard") == [WORDS["en"]["empty"]] * times
         for _ in range(2):
             save(page, "not allowed")
+            expect(page.locator("#pwd-problem p")).to_have_text(said_of("en", "rule_signs", SIGNS))
+            page.clock.run_for(100)
             expect(news).to_have_text(" ".join(said_of("en", "rule_signs", SIGNS)))
             page.evaluate("heard.length = 0")
-            page.wait_for_timeout(1200)  # nor does the strength talk over it
+            page.clock.run_for(1200)  # nor does the strength talk over it
             assert page.evaluate("heard") == []
         # What has not changed is not said anew by a button that has nothing to do with it.
         page.evaluate("""() => {
@@ -222,6 +248,7 @@ def a_problem_of_the_field_is_told_to_who_is_in_it(browser):
             new MutationObserver(() => redrawn++).observe(document.getElementById(id), { childList: true });
         }""")
         page.get_by_role("button", name="Show password").click()
+        page.clock.run_for(100)
         expect(news).to_have_text("The password is shown.")
         assert page.evaluate("redrawn") == 0
 
@@ -366,13 +393,13 @@ def what_the_server_says_is_text(browser):
 
 def it_is_sent_once_while_an_answer_is_awaited(browser):
     with app_root(browser) as page:
-        waiting = []
-        page.route("**/rest/**", lambda route: waiting.append(route))
+        waiting = held(page)
         save(page)
         button = page.get_by_role("button", name="Saving…")
         expect(button).to_have_attribute("aria-disabled", "true")
         button.click(force=True)
         field(page).press("Enter")
+        first(page, waiting)
         page.wait_for_timeout(300)
         assert len(waiting) == 1, f"sent {len(waiting)} times"
         waiting[0].fulfill(**SIGNS)
@@ -402,7 +429,10 @@ def what_mail_programs_append_to_a_link_is_ignored(browser):
         page.route("**/rest/**", lambda route: (page.sent.append(route.request), route.fulfill(**SIGNS)))
         for view in ("self_register", "pwd_reset"):
             for appended in APPENDED:
+                page.goto(f"{BASE}/app-root#")  # two of them may be the same to a browser, which does not open what is open
+                shown(page, "missing")
                 page.goto(f"{BASE}/app-root#/{view}/{UUID}{appended}")
+                shown(page, "form")
                 save(page)
                 expect(page.locator("#pwd-problem")).not_to_be_empty()
                 assert [one.url for one in page.sent] == [f"{BASE}/rest/v1/iam/{view}_requests/{UUID}"], f"{appended!r}: {page.sent}"
@@ -430,13 +460,12 @@ def another_link_in_the_same_tab_begins_anew(browser):
         page.go_back()
         expect(shown(page, "form")).to_have_text("Choose a new password")
         # An answer about the first link is not taken for one about the second.
-        waiting = []
-        page.route("**/rest/**", lambda route: waiting.append(route))
+        waiting = held(page)
         save(page)
         expect(page.get_by_role("button", name="Saving…")).to_be_visible()
         page.evaluate("(fragment) => { location.hash = fragment }", REGISTER)
         expect(shown(page, "form")).to_have_text("Finish your registration")
-        waiting[0].fulfill(**DONE)
+        first(page, waiting).fulfill(**DONE)
         page.wait_for_timeout(300)
         expect(shown(page, "form")).to_have_text("Finish your registration")
 
@@ -503,9 +532,7 @@ def axe_finds_nothing(browser):
     for viewport in ({"width": 1280, "height": 900}, {"width": 390, "height": 844}, {"width": 320, "height": 256}):
         for view, answers in VIEWS:
             with app_root(browser, REGISTER, *answers, viewport=viewport, reduced_motion="reduce") as page:
-                if answers:
-                    save(page)
-                shown(page, view)
+                reach(page, view, answers)
                 found = accessibility(page)
                 assert not found, f"{viewport}, {view}: {found}"
 
@@ -529,15 +556,20 @@ def without_scripts(browser, language):
 VIEWS = [("form", []), ("form", [SIGNS]), ("form", [TAKEN]), ("done", [DONE]), ("used", [USED])]
 
 
+def reach(page, view, answers, password=PASSWORD):
+    """One of the views, with its answer drawn."""
+    if answers:
+        save(page, password)
+        expect(page.locator("#pwd-problem > p, #problem > p, [data-view=done]:visible, [data-view=used]:visible")).not_to_have_count(0)
+    shown(page, view)
+
+
 def nothing_scrolls_sideways_on_small_or_magnified_screens(browser):
     # 320 px wide is also what a screen of 1280 px has at 400 %.
     for language in LANGUAGES:
         for view, answers in VIEWS:
             with app_root(browser, REGISTER, *answers, language=language, viewport={"width": 320, "height": 256}) as page:
-                if answers:
-                    save(page, PASSWORD * 10)
-                    expect(page.locator("#pwd-problem > p, #problem > p, [data-view=done]:visible, [data-view=used]:visible")).not_to_have_count(0)
-                shown(page, view)
+                reach(page, view, answers, PASSWORD * 10)
                 wide = page.evaluate("""[...document.querySelectorAll("body *")]
                   .filter((one) => one.checkVisibility() && !one.closest(".unseen") && one.getBoundingClientRect().right > 320.5)
                   .map((one) => one.outerHTML.slice(0, 120))""")
@@ -554,9 +586,7 @@ def contrast_is_enough_in_light_and_dark(browser):
     for scheme, ground in (("light", "rgb(243, 245, 248)"), ("dark", "rgb(17, 22, 29)")):
         for view, answers in VIEWS:
             with app_root(browser, REGISTER, *answers, color_scheme=scheme, reduced_motion="reduce") as page:
-                if answers:
-                    save(page)
-                shown(page, view)
+                reach(page, view, answers)
                 assert page.evaluate("getComputedStyle(document.body).backgroundColor") == ground, f"not the {scheme} colours"
                 for typed in ("a", "correct-horse", PASSWORD) if view == "form" else ():
                     field(page).fill(typed)

@@ -68,8 +68,9 @@ def accessibility(page):
     return [f"{rule['id']}: {node['html'][:120]}" for rule in found for node in rule["nodes"]]
 
 
-# A busy machine is slow; what never comes is what fails.
-expect.set_options(timeout=30_000)
+# Seconds. A busy machine is slow; what never comes is what fails.
+PATIENCE = 60
+expect.set_options(timeout=PATIENCE * 1000)
 
 
 def run(checks, clean_up=lambda: None):

@@ -19,7 +19,7 @@ import urllib.request
 from contextlib import contextmanager
 from datetime import datetime
 
-from chromium import WATCH, accessibility, expect, run, weak_contrast
+from chromium import PATIENCE, WATCH, accessibility, expect, run, weak_contrast
 
 BASE = (sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:3000").rstrip("/")
 
@@ -69,7 +69,7 @@ def local_page(browser, *, messages=None, allowed_errors=(), **options):
     context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
     context.grant_permissions(["clipboard-read", "clipboard-write"], origin=BASE)
     page = context.new_page()
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(PATIENCE * 1000)
     troubles = []
     page.on("console", lambda said: said.type in ("error", "warning") and troubles.append(f"console {said.type}: {said.text}"))
     page.on("pageerror", lambda error: troubles.append(f"uncaught: {error}"))
@@ -109,7 +109,7 @@ def clock_text(page):
 def clock_moves(page, at_least, act):
     before = clock_text(page)
     act()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE
     while (clock_text(page) - before).total_seconds() < at_least:
         assert time.monotonic() < deadline, f"the clock stood at {before} and did not move on by {at_least} s"
         page.wait_for_timeout(50)

@@ -18,12 +18,10 @@ import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 
-from chromium import WATCH, expect, run, skip
+from chromium import PATIENCE, WATCH, expect, run, skip
 
 PROGRAM = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).resolve().parents[2] / "target/debug/countersign-local")
 RESTARTS = 3
-PATIENCE = 60
-"""Seconds in which a server starts."""
 
 
 @contextmanager
@@ -64,7 +62,7 @@ def works(page, base):
 def an_open_page_recovers_from_restarts(browser):
     context = browser.new_context()
     page = context.new_page()
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(PATIENCE * 1000)
     troubles, loads = [], []
     page.on("pageerror", lambda error: troubles.append(f"uncaught: {error}"))
     page.on("domcontentloaded", lambda loaded: loads.append(loaded.url))
