@@ -13,128 +13,13 @@ Exits with 0 when every check holds, 1 when one does not, and 77 when there is n
 import argparse
 import json
 import sys
-import time
 import urllib.request
-from collections import defaultdict
 from contextlib import contextmanager
-from pathlib import Path
 from urllib.parse import urlsplit
 
-from chromium import PATIENCE, WATCH, accessibility, expect, run, weak_contrast
-
-LANGUAGES = {"en": "English", "ru": "Русский", "uk": "Українська"}
-ROOT = Path(__file__).resolve().parents[2]
-WORDS = {one: json.loads((ROOT / f"functions/app-root/words/{one}.json").read_text()) for one in LANGUAGES}
-
-# ---- What every check uses ----------------------------------------------------------------------------------------------
-
-# Without a real version digit, as in the seed's own example.
-UUID = "3F2b8a10-5a7d-0d55-9d0e-2d1c6c1f9a77"
-REGISTER = f"#/self_register/{UUID}"
-RESET = f"#/pwd_reset/{UUID}"
-PASSWORD = "tidy.Harbour_42~owl"
-
-
-def refused(status, message, field=None, headers=None):
-    body = {"error_code": 1501 if status == 412 else 1000 + status, "error_message": message}
-    return {"status": status, "json": body | ({"error_details": {"field": field}} if field else {}), "headers": headers or {}}
-
-
-DONE = {"status": 200, "json": {"error_code": 0, "result": True, "result_msg": "Now login with new password",
-                                "user": {"domain": "pbx.era-platform.ru", "login": "my_login"}}}
-SIGNS = refused(412, "pwd contains invalid symbols. Expected: A-Za-z0-9_-.~!", "pwd")
-TAKEN = refused(412, "login already exists", "login")
-USED = refused(404, "request not found or expired")
-
-PAGES = defaultdict(list)  # those that nobody uses now, by what they were opened with: to open one takes longer than most checks
-
-
-def blank_page(browser, timers_by_hand, **options):
-    opened_with = json.dumps([timers_by_hand, options], sort_keys=True)
-    if PAGES[opened_with]:
-        return PAGES[opened_with].pop()
-    page = browser.new_context(**options).new_page()
-    page.opened_with = opened_with
-    page.set_default_timeout(PATIENCE * 1000)
-    page.add_init_script(WATCH)
-    if timers_by_hand:
-        page.clock.install(time=0)
-        page.clock.pause_at(1)
-    return page
-
-
-@contextmanager
-def app_root(browser, fragment=REGISTER, *answers, language="en", timers_by_hand=False, **options):
-    """The page, open. What it sends is answered with `answers`, one after the other, and kept in `page.sent`.
-    With `timers_by_hand` its timers stand still but for `page.clock.run_for`."""
-    page = blank_page(browser, timers_by_hand, **{"viewport": {"width": 1024, "height": 800}, "locale": language, **options})
-    page.sent, page.asked, troubles, left = [], [], [], list(answers)
-
-    def answer(route):
-        page.sent.append(route.request)
-        now = left.pop(0)
-        route.abort(now) if isinstance(now, str) else route.fulfill(**now)
-
-    def complain(said):
-        # Chromium tells of every answer that is no success.
-        if said.type in ("error", "warning") and not said.text.startswith("Failed to load resource"):
-            troubles.append(f"console {said.type}: {said.text}")
-
-    listeners = {
-        "console": complain,
-        "pageerror": lambda error: troubles.append(f"uncaught: {error}"),
-        "request": lambda request: page.asked.append(f"{request.method} {request.url}"),
-    }
-    for event, listener in listeners.items():
-        page.on(event, listener)
-    page.route("**/rest/**", answer)
-    page.goto(f"{BASE}/app-root{fragment}")
-    yield page
-    troubles += page.evaluate("violations")
-    for event, listener in listeners.items():
-        page.remove_listener(event, listener)
-    page.unroute_all()
-    page.goto("about:blank")
-    PAGES[page.opened_with].append(page)
-    assert not troubles, "the browser complained:\n  " + "\n  ".join(troubles)
-    assert not left, f"{len(left)} requests did not come"
-
-
-def field(page):
-    return page.locator("#pwd")
-
-
-def shown(page, view):
-    """The view that is shown, and that no other one is."""
-    expect(page.locator("[data-view]:visible")).to_have_count(1)
-    expect(page.locator(f"[data-view={view}]")).to_be_visible()
-    heading = page.locator(f"[data-view={view}] h1")
-    expect(page).to_have_title(heading.inner_text())
-    return heading
-
-
-def save(page, password=PASSWORD):
-    field(page).fill(password)
-    field(page).press("Enter")
-
-
-def held(page):
-    """The requests that the page sends from now on, none of them answered."""
-    waiting = []
-    page.route("**/rest/**", lambda route: waiting.append(route))
-    return waiting
-
-
-def first(page, waiting):
-    """The first of them: it is on its way when the page says so, and not here yet."""
-    deadline = time.monotonic() + PATIENCE
-    while not waiting:
-        assert time.monotonic() < deadline, "nothing was sent"
-        page.wait_for_timeout(20)
-    return waiting[0]
-
-
-# ---- The checks ---------------------------------------------------------------------------------------------------------
+from app_root_page import (DONE, LANGUAGES, PAGES, PASSWORD, REGISTER, RESET, SERVER, SIGNS, TAKEN, USED, UUID, WORDS, app_root, field, first, held,
+                           refused, save, shown)
+from chromium import accessibility, expect, run, weak_contrast
 
 
 def the_form_comes_from_the_fragment_and_nothing_is_sent(browser):
@@ -144,7 +29,7 @@ def the_form_comes_from_the_fragment_and_nothing_is_sent(browser):
             expect(field(page)).to_have_attribute("autocomplete", "new-password")
             expect(field(page)).to_have_attribute("type", "password")
             page.wait_for_timeout(200)
-            assert page.asked == [f"GET {BASE}/app-root"], f"more was asked than the page: {page.asked}"
+            assert page.asked == [f"GET {SERVER.base}/app-root"], f"more was asked than the page: {page.asked}"
             # The form cannot be sent by the browser itself, and so no password can get into an address.
             assert page.locator("form [name]").count() == 0
 
@@ -267,7 +152,7 @@ def the_server_decides_what_a_password_may_be(browser):
         save(page, odd)
         shown(page, "done")
         request = page.sent[0]
-        assert (request.method, request.url) == ("PATCH", f"{BASE}/rest/v1/iam/pwd_reset_requests/{UUID}"), request.url
+        assert (request.method, request.url) == ("PATCH", f"{SERVER.base}/rest/v1/iam/pwd_reset_requests/{UUID}"), request.url
         assert request.post_data_json == {"pwd": odd}, request.post_data
         headers = request.all_headers()
         assert headers["content-type"] == "application/json" and "referer" not in headers and "cookie" not in headers, headers
@@ -279,8 +164,8 @@ def the_secret_of_the_link_is_in_one_request_only(browser):
         expect(page.locator("#problem")).not_to_be_empty()
         save(page)
         shown(page, "done")
-        wanted = f"PATCH {BASE}/rest/v1/iam/self_register_requests/{UUID}"
-        assert page.asked == [f"GET {BASE}/app-root", wanted, wanted], page.asked
+        wanted = f"PATCH {SERVER.base}/rest/v1/iam/self_register_requests/{UUID}"
+        assert page.asked == [f"GET {SERVER.base}/app-root", wanted, wanted], page.asked
         kept = page.evaluate("[document.cookie, localStorage.length, sessionStorage.length]")
         assert kept == ["", 0, 0], kept
 
@@ -429,13 +314,13 @@ def what_mail_programs_append_to_a_link_is_ignored(browser):
         page.route("**/rest/**", lambda route: (page.sent.append(route.request), route.fulfill(**SIGNS)))
         for view in ("self_register", "pwd_reset"):
             for appended in APPENDED:
-                page.goto(f"{BASE}/app-root#")  # two of them may be the same to a browser, which does not open what is open
+                page.goto(f"{SERVER.base}/app-root#")  # two of them may be the same to a browser, which does not open what is open
                 shown(page, "missing")
-                page.goto(f"{BASE}/app-root#/{view}/{UUID}{appended}")
+                page.goto(f"{SERVER.base}/app-root#/{view}/{UUID}{appended}")
                 shown(page, "form")
                 save(page)
                 expect(page.locator("#pwd-problem")).not_to_be_empty()
-                assert [one.url for one in page.sent] == [f"{BASE}/rest/v1/iam/{view}_requests/{UUID}"], f"{appended!r}: {page.sent}"
+                assert [one.url for one in page.sent] == [f"{SERVER.base}/rest/v1/iam/{view}_requests/{UUID}"], f"{appended!r}: {page.sent}"
                 page.sent.clear()
 
 
@@ -444,7 +329,7 @@ def a_link_whose_sign_was_escaped_leads_to_the_form(browser):
         for path in (f"%23/{view}/{UUID}", f"%2523/{view}/{UUID}", f"%23%2F{view}%2F{UUID}", f"%23/{view}/{UUID}%3E", f"%23/{view}/{UUID}?utm_source=a"):
             with app_root(browser, path) as page:
                 shown(page, "form")
-                assert page.url == f"{BASE}/app-root#/{view}/{UUID}", page.url
+                assert page.url == f"{SERVER.base}/app-root#/{view}/{UUID}", page.url
 
 
 def another_link_in_the_same_tab_begins_anew(browser):
@@ -548,7 +433,7 @@ def without_scripts_it_says_what_is_missing(browser):
 def without_scripts(browser, language):
     context = browser.new_context(java_script_enabled=False, locale=language)
     page = context.new_page()
-    page.goto(f"{BASE}/app-root{REGISTER}")
+    page.goto(f"{SERVER.base}/app-root{REGISTER}")
     yield page
     context.close()
 
@@ -659,9 +544,9 @@ CHECKS = [
 
 def main():
     try:
-        urllib.request.urlopen(f"{BASE}/app-root", timeout=30).close()
+        urllib.request.urlopen(f"{SERVER.base}/app-root", timeout=30).close()
     except OSError as error:
-        sys.exit(f"no page at {BASE}/app-root ({error}). Start it with `cargo local`, and give its address as the first argument.")
+        sys.exit(f"no page at {SERVER.base}/app-root ({error}). Start it with `cargo local`, and give its address as the first argument.")
     wanted = [check for check in CHECKS if not ARGUMENTS.checks or check.__name__ in ARGUMENTS.checks]
     if not ARGUMENTS.link:
         wanted = [check for check in wanted if check is not the_link_of_a_mail_sets_the_password]
@@ -676,5 +561,5 @@ if __name__ == "__main__":
     reader.add_argument("--password", default=PASSWORD)
     reader.add_argument("checks", nargs="*", metavar="CHECK")
     ARGUMENTS = reader.parse_intermixed_args()
-    BASE = ARGUMENTS.base.rstrip("/")
+    SERVER.base = ARGUMENTS.base.rstrip("/")
     main()
