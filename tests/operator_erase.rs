@@ -361,7 +361,7 @@ async fn what_was_judged_before_is_not_written_after() {
         in_some_round(async |round| {
             let n = act + ACTS * round;
             let busy = Busy::new(&world, n).await;
-            // Nothing else stands in the way of what is written: there is no code yet, and who shall get a factor has none.
+            // The conditions of the write hold otherwise: there is no code yet, and the user has no factor.
             let table = if act < 6 {
                 "countersign-OtpsTable"
             } else {

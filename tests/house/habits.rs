@@ -55,48 +55,42 @@ fn nothing_is_unwrapped() {
     verdict(broken);
 }
 
-#[test]
-fn no_lint_is_silenced_for_good() {
-    struct Allows(bool);
-    impl<'a> Visit<'a> for Allows {
+/// Each source of a program or a test that has an attribute of this name, with what to do about it.
+fn with_attribute(name: &str, advice: &str) -> Vec<String> {
+    struct Search<'n> {
+        name: &'n str,
+        found: bool,
+    }
+    impl<'a> Visit<'a> for Search<'_> {
         fn visit_attribute(&mut self, attribute: &'a syn::Attribute) {
-            self.0 |= attribute.path().is_ident("allow");
+            self.found |= attribute.path().is_ident(self.name);
         }
     }
     let mut broken = Vec::new();
     for source in programs().into_iter().chain(tests()) {
-        let mut allows = Allows(false);
-        allows.visit_file(&source.whole());
-        if allows.0 {
-            broken.push(format!(
-                "{} allows a lint: write #[expect(lint, reason = \"…\")], which tells when it is not needed any more",
-                source.path
-            ));
+        let mut search = Search { name, found: false };
+        search.visit_file(&source.whole());
+        if search.found {
+            broken.push(format!("{} {advice}", source.path));
         }
     }
-    verdict(broken);
+    broken
+}
+
+#[test]
+fn no_lint_is_silenced_for_good() {
+    verdict(with_attribute(
+        "allow",
+        "allows a lint: write #[expect(lint, reason = \"…\")], which tells when it is not needed any more",
+    ));
 }
 
 #[test]
 fn every_test_runs() {
-    struct Ignores(bool);
-    impl<'a> Visit<'a> for Ignores {
-        fn visit_attribute(&mut self, attribute: &'a syn::Attribute) {
-            self.0 |= attribute.path().is_ident("ignore");
-        }
-    }
-    let mut broken = Vec::new();
-    for source in programs().into_iter().chain(tests()) {
-        let mut ignores = Ignores(false);
-        ignores.visit_file(&source.whole());
-        if ignores.0 {
-            broken.push(format!(
-                "{} has a test that is ignored: make it run, or remove it",
-                source.path
-            ));
-        }
-    }
-    verdict(broken);
+    verdict(with_attribute(
+        "ignore",
+        "has a test that is ignored: make it run, or remove it",
+    ));
 }
 
 #[test]
