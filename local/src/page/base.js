@@ -27,9 +27,11 @@ const sizes = new ResizeObserver((changes) => {
   }
 });
 
-/** Tells those who cannot see the page change. */
+/** Tells those who cannot see the page change. A sentence is added, so that the next one does not cut it off. */
 export function say(text) {
-  $("news").textContent = text;
+  const news = $("news");
+  news.append(h("p", {}, text));
+  while (news.children.length > 10) news.firstChild.remove();
 }
 
 export function note(section, text, kind = "bad") {
