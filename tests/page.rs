@@ -54,7 +54,7 @@ async fn the_local_page_works_in_a_browser() {
 
 /// The program is built with the workspace, and not for these tests alone.
 #[tokio::test]
-async fn an_open_page_recovers_when_the_local_cloud_restarts() {
+async fn an_open_page_recovers_in_a_browser_when_the_local_cloud_restarts() {
     in_a_browser("restart.py", vec![binaries().join("countersign-local").into()]).await;
 }
 
