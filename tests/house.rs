@@ -4,9 +4,7 @@
 mod routes;
 
 mod house {
-    mod source;
-    mod template;
-
+    mod derived;
     mod docs;
     mod events;
     mod expressions;

@@ -7,13 +7,11 @@ use countersign_shared::{
         era, gitlab, mithril, plain,
         rejection::Rejection,
         reply::{Answer, Dialect, Reply},
-        route::Route,
+        route::ROUTES,
         serve::Endpoint,
     },
     observe::Family,
 };
-
-include!(concat!(env!("OUT_DIR"), "/routes.rs"));
 
 /// Answers what no route takes: 404, or 405 with the methods that there are, in the dialect of the path. Where pages of other
 /// origins may call, it is asked about that, too: the gateway gives `$default` every `OPTIONS`. It adds the headers that decide;

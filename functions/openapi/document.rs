@@ -16,7 +16,7 @@ use countersign_shared::http::{
     },
     gitlab::{Empty, ErrorText, Message, SupportPin, TokenError},
     plain,
-    route::Route,
+    route::{ROUTES, Route},
 };
 use utoipa::{
     ToSchema,
@@ -39,8 +39,6 @@ use self::{
         repetition, seconds, text, unavailable, uuid, verifies,
     },
 };
-
-include!(concat!(env!("OUT_DIR"), "/routes.rs"));
 
 /// The document.
 pub fn document() -> OpenApi {

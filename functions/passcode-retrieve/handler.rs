@@ -20,8 +20,8 @@ use countersign_shared::{
     keys::Keys,
     observe::Step,
     store::{
-        rows::budget::{self, Spent},
-        table::{BatchGet, Put, Table, Update},
+        rows::budget::Creations,
+        table::{BatchGet, Put, Table},
     },
 };
 use rand::rngs::SysRng;
@@ -31,7 +31,7 @@ pub struct Retrieve {
     pub tokens: Table<Token, BatchGet>,
     pub users: Table<User, BatchGet>,
     pub clients: Table<Client, BatchGet>,
-    pub budgets: Table<Spent, Update>,
+    pub created: Creations,
     pub passcodes: Table<Passcode, Put>,
     pub keys: Keys<Passcodes>,
     pub policy: Policy,
@@ -61,7 +61,8 @@ impl Endpoint for Retrieve {
                 at: call.now,
                 by: call.invocation.clone(),
             };
-            budget::spend(&self.budgets, &self.policy.issues, &binding.issues_key(), &act)
+            self.created
+                .count(&self.policy.issues, &binding.issues_key(), &act)
                 .await?
                 .map_err(Error::Exhausted)?;
         }

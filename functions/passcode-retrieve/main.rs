@@ -1,7 +1,7 @@
 //! GET /passcode/retrieve
 mod handler;
 
-use countersign_shared::edge;
+use countersign_shared::{edge, store::rows::budget::Creations};
 
 fn main() -> std::process::ExitCode {
     edge::run_recorded(async |edge| {
@@ -10,7 +10,7 @@ fn main() -> std::process::ExitCode {
             tokens: edge.table(),
             users: edge.table(),
             clients: edge.table(),
-            budgets: edge.table(),
+            created: Creations(edge.table()),
             passcodes: edge.table(),
             keys: keys?,
             policy: policy?,

@@ -1,6 +1,7 @@
 //! Floor 2: the operator's policies, read from the environment once, when a function starts. A number out of range
 //! refuses the start (ASVS 13.4.2): a policy is never guessed.
 
+mod numbers;
 mod provider;
 mod second_factor;
 mod sms;
@@ -9,9 +10,18 @@ mod tests;
 
 pub use second_factor::Lifetimes;
 
-use std::{collections::BTreeMap, fmt::Display, ops::RangeInclusive, str::FromStr};
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
+
+use numbers::{
+    AUDIT_RETENTION_DAYS, LONGEST_WAIT, MAIL_WAITS_MEMORY, MAILS_PER_DOMAIN_PER_HOUR, MAILS_PER_HOUR, NETWORK_SHARE,
+    PASSCODE_GUESSES_PER_30_DAYS, PASSCODE_GUESSES_PER_DAY, PASSCODE_LENGTH, PASSCODE_LIFETIME, PASSCODE_RETENTION,
+    PASSWORD_GUESSES_PER_DAY, PASSWORD_GUESSES_PER_HOUR, PASSWORD_ITERATIONS, PASSWORD_MEMORY_KIB,
+    PASSWORD_RESET_LIFETIME, REGISTRATION_LIFETIME, REQUEST_WAIT, REQUESTS_PER_DOMAIN_PER_MINUTE,
+    SHORT_PASSCODES_PER_DAY, SHORT_PASSCODES_PER_HOUR, SUPPORT_PIN_LIFETIME, SUPPRESSION_LIFETIME,
+    UNCONFIRMED_MAILS_PER_HOUR,
+};
 
 use crate::{
     domain::{
@@ -37,9 +47,6 @@ const DAY: u64 = 86_400;
 
 const PUBLIC_URL_IS: &str = "(the parameter PublicUrl) must be the https:// address that mailed links begin with, or an http:// address of this machine";
 
-/// No mailbox waits longer than this for the next mail of a kind, in seconds.
-const LONGEST_WAIT: u64 = 14_400;
-
 impl Edge {
     /// The policy of support PINs.
     ///
@@ -47,7 +54,7 @@ impl Edge {
     /// [`Refused`] after every problem was noted; likewise below.
     pub fn support_pin_policy(&self) -> Result<support_pin::Policy, Refused> {
         Ok(support_pin::Policy {
-            lifetime: self.setting("SUPPORT_PIN_LIFETIME", DAY, 60..=7 * DAY)?,
+            lifetime: self.number(&SUPPORT_PIN_LIFETIME)?,
         })
     }
 
@@ -56,13 +63,13 @@ impl Edge {
     /// # Errors
     /// [`Refused`].
     pub fn passcode_policy(&self) -> Result<passcode::Policy, Refused> {
-        let lifetime = self.setting("PASSCODE_LIFETIME", 600, 30..=DAY);
-        let retention = self.setting("PASSCODE_RETENTION", DAY, 0..=7 * DAY);
-        let per_day = self.setting("PASSCODE_GUESSES_PER_DAY", 10, 1..=10);
-        let per_month = self.setting("PASSCODE_GUESSES_PER_30_DAYS", 30, 1..=30);
-        let issues_per_hour = self.setting("SHORT_PASSCODES_PER_HOUR", 10, 1..=10);
-        let issues_per_day = self.setting("SHORT_PASSCODES_PER_DAY", 20, 1..=20);
-        let length = self.setting("PASSCODE_LENGTH", 32, 4..=128);
+        let lifetime = self.number(&PASSCODE_LIFETIME);
+        let retention = self.number(&PASSCODE_RETENTION);
+        let per_day = self.number(&PASSCODE_GUESSES_PER_DAY);
+        let per_month = self.number(&PASSCODE_GUESSES_PER_30_DAYS);
+        let issues_per_hour = self.number(&SHORT_PASSCODES_PER_HOUR);
+        let issues_per_day = self.number(&SHORT_PASSCODES_PER_DAY);
+        let length = self.number(&PASSCODE_LENGTH);
         let alphabet = self.text("PASSCODE_ALPHABET").unwrap_or(DEFAULT_ALPHABET);
         let shape = length.and_then(|length| self.shape("PASSCODE_LENGTH, PASSCODE_ALPHABET", length, alphabet));
         let by_purpose = self.passcode_purposes();
@@ -135,7 +142,7 @@ impl Edge {
     /// # Errors
     /// [`Refused`].
     pub fn audit_policy(&self) -> Result<audit::Policy, Refused> {
-        let days: u64 = self.setting("AUDIT_RETENTION_DAYS", 365, 30..=3653)?;
+        let days: u64 = self.number(&AUDIT_RETENTION_DAYS)?;
         Ok(audit::Policy { retention: days * DAY })
     }
 
@@ -145,7 +152,7 @@ impl Edge {
     /// [`Refused`].
     pub fn suppression_policy(&self) -> Result<suppression::Policy, Refused> {
         Ok(suppression::Policy {
-            lifetime: self.setting("SUPPRESSION_LIFETIME", 30 * DAY, DAY..=365 * DAY)?,
+            lifetime: self.number(&SUPPRESSION_LIFETIME)?,
         })
     }
 
@@ -204,7 +211,7 @@ impl Edge {
     /// # Errors
     /// [`Refused`].
     pub fn registration_policy(&self) -> Result<link::Policy, Refused> {
-        self.link_policy(self.setting("REGISTRATION_LIFETIME", DAY, 300..=DAY))
+        self.link_policy(self.number(&REGISTRATION_LIFETIME))
     }
 
     /// What is decided about password resets.
@@ -212,7 +219,7 @@ impl Edge {
     /// # Errors
     /// [`Refused`].
     pub fn password_reset_policy(&self) -> Result<link::Policy, Refused> {
-        self.link_policy(self.setting("PASSWORD_RESET_LIFETIME", 3600, 300..=DAY))
+        self.link_policy(self.number(&PASSWORD_RESET_LIFETIME))
     }
 
     fn link_policy(&self, lifetime: Result<u64, Refused>) -> Result<link::Policy, Refused> {
@@ -231,11 +238,11 @@ impl Edge {
 
     /// How often links may be asked for.
     fn mail_limits(&self) -> Result<Limits, Refused> {
-        let request_wait = self.setting("REQUEST_WAIT", 120, 1..=DAY);
-        let per_minute = self.setting("REQUESTS_PER_DOMAIN_PER_MINUTE", 60, 1..=1000);
-        let share = self.setting("NETWORK_SHARE", 10, 1..=100);
-        let domain_mails = self.setting("MAILS_PER_DOMAIN_PER_HOUR", 600, 10..=100_000);
-        let mails = self.setting("MAILS_PER_HOUR", 3000, 10..=100_000);
+        let request_wait = self.number(&REQUEST_WAIT);
+        let per_minute = self.number(&REQUESTS_PER_DOMAIN_PER_MINUTE);
+        let share = self.number(&NETWORK_SHARE);
+        let domain_mails = self.number(&MAILS_PER_DOMAIN_PER_HOUR);
+        let mails = self.number(&MAILS_PER_HOUR);
         let unconfirmed = self.unconfirmed_mails();
         let mailbox = self.mail_waits();
         let minute = |max| Window { max, seconds: 60 };
@@ -269,13 +276,13 @@ impl Edge {
     /// # Errors
     /// [`Refused`].
     pub fn unconfirmed_mails(&self) -> Result<Bucket, Refused> {
-        let per_hour = self.setting("UNCONFIRMED_MAILS_PER_HOUR", 60, 1..=100_000)?;
+        let per_hour = self.number(&UNCONFIRMED_MAILS_PER_HOUR)?;
         Ok(Bucket::new(3 * per_hour, per_hour))
     }
 
     /// The waits between mails of one kind to one mailbox. None is longer than four hours: nobody is shut out for longer.
     fn mail_waits(&self) -> Result<Waits, Refused> {
-        let memory = self.setting("MAIL_WAITS_MEMORY", DAY, LONGEST_WAIT..=7 * DAY);
+        let memory = self.number(&MAIL_WAITS_MEMORY);
         let text = self.text("MAIL_WAITS").unwrap_or("120,240,900,3600,14400");
         let steps: Option<Vec<u64>> = text.split(',').map(|step| step.parse().ok()).collect();
         let steps = steps.filter(|steps| {
@@ -330,8 +337,8 @@ impl Edge {
     /// # Errors
     /// [`Refused`].
     pub fn password_cost(&self) -> Result<Cost, Refused> {
-        let memory = self.setting("PASSWORD_MEMORY_KIB", 19_456, 19_456..=65_536);
-        let iterations = self.setting("PASSWORD_ITERATIONS", 2, 2..=4);
+        let memory = self.number(&PASSWORD_MEMORY_KIB);
+        let iterations = self.number(&PASSWORD_ITERATIONS);
         Ok(Cost {
             memory_kib: memory?,
             iterations: iterations?,
@@ -343,8 +350,8 @@ impl Edge {
     /// # Errors
     /// [`Refused`].
     pub fn password_guesses(&self) -> Result<Budget, Refused> {
-        let per_hour = self.setting("PASSWORD_GUESSES_PER_HOUR", 5, 1..=10);
-        let per_day = self.setting("PASSWORD_GUESSES_PER_DAY", 10, 1..=20);
+        let per_hour = self.number(&PASSWORD_GUESSES_PER_HOUR);
+        let per_day = self.number(&PASSWORD_GUESSES_PER_DAY);
         Ok(Budget::new(vec![
             Window {
                 max: per_hour?,
@@ -359,25 +366,6 @@ impl Edge {
 
     fn shape(&self, name: &str, length: usize, alphabet: &str) -> Result<Shape, Refused> {
         Shape::new(length, alphabet).map_err(|words| self.refuse(name, words))
-    }
-
-    /// A number within bounds; the default where the variable is absent or empty.
-    fn setting<T: FromStr + PartialOrd + Display>(
-        &self,
-        name: &str,
-        default: T,
-        range: RangeInclusive<T>,
-    ) -> Result<T, Refused> {
-        let Some(text) = self.text(name) else {
-            return Ok(default);
-        };
-        match text.parse() {
-            Ok(value) if range.contains(&value) => Ok(value),
-            _ => Err(self.refuse(
-                name,
-                &format!("must be a number from {} to {}", range.start(), range.end()),
-            )),
-        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::source::{Source, below, read, root, verdict};
+use countersign_xtask::source::{Source, below, read, root, verdict};
 
 /// Where the requirements are, and the tests that show them.
 const SECURITY: &str = "docs/security.md";
@@ -79,7 +79,7 @@ fn is_name(word: &str) -> bool {
 
 fn tests() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    for folder in ["functions", "local", "shared", "tests"] {
+    for folder in ["functions", "local", "shared", "tests", "xtask"] {
         for source in below(folder, &[".rs"]) {
             collect(&source.whole().items, &mut names);
         }

@@ -2,7 +2,7 @@
 
 use syn::visit::{self, Visit};
 
-use super::source::{below, inside, verdict};
+use countersign_xtask::source::{below, inside, verdict};
 
 /// What DynamoDB reserves: "Reserved words in DynamoDB" in its Developer Guide, all 573.
 const RESERVED: &str = include_str!("reserved_words.txt");

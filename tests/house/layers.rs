@@ -3,7 +3,7 @@
 
 use syn::visit::{self, Visit};
 
-use super::source::{Source, below, inside, mentions, verdict};
+use countersign_xtask::source::{Source, below, inside, mentions, verdict};
 
 /// Each module of the shared crate, and the modules that it may know besides itself.
 const ARROWS: &[(&str, &[&str])] = &[

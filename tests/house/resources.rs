@@ -1,127 +1,13 @@
-//! What template.yaml declares besides functions: tables, keys, logs, times.
+//! What template.yaml declares besides what is derived: logs, times, the outside.
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
-use syn::visit::{self, Visit};
-
-use super::{
-    source::{below, constants, field_types, read, verdict},
+use countersign_xtask::{
+    source::{read, verdict},
     template::{Template, entries, list},
 };
-
-/// A table as the code writes it.
-struct Written {
-    path: String,
-    variable: String,
-    key: String,
-    /// What sorts the rows of one key, if there are many.
-    sort: Option<String>,
-    /// Whether its rows end, in the attribute `ttl`.
-    ends: bool,
-}
-
-fn written() -> Vec<Written> {
-    let mut tables = Vec::new();
-    for source in below("shared/src/store/rows", &[".rs"]) {
-        let file = source.production();
-        for (row, variable) in constants(&file, "Row", "VARIABLE") {
-            let constant = |name| {
-                let found = constants(&file, "Row", name).into_iter();
-                found.filter(|(of, _)| *of == row).map(|(_, text)| text).next()
-            };
-            tables.push(Written {
-                path: source.path.clone(),
-                variable,
-                key: constant("KEY").unwrap_or_default(),
-                sort: constant("SORT"),
-                ends: source.text.contains(".with(\"ttl\""),
-            });
-        }
-    }
-    tables
-}
-
-#[test]
-fn tables_are_as_their_rows_are_written() {
-    let template = Template::read();
-    let mut broken = Vec::new();
-    let written = written();
-    for table in &written {
-        let Some(id) = template.variable(&table.variable) else {
-            broken.push(format!(
-                "{} wants {}: add a table to template.yaml, and the variable to the functions that use it",
-                table.path, table.variable
-            ));
-            continue;
-        };
-        let resource = &template.0["Resources"][&id];
-        let properties = &resource["Properties"];
-        let mut key = json!([{ "AttributeName": table.key, "KeyType": "HASH" }]);
-        if let (Some(sort), Value::Array(key)) = (&table.sort, &mut key) {
-            key.push(json!({ "AttributeName": sort, "KeyType": "RANGE" }));
-        }
-        if properties["KeySchema"] != key {
-            broken.push(format!(
-                "{id} has another key than {}: write KeySchema {key}",
-                table.path
-            ));
-        }
-        let sweeps = json!({ "AttributeName": "ttl", "Enabled": true });
-        let recovers = json!({ "PointInTimeRecoveryEnabled": true });
-        let of = |name: &str| properties.get(name);
-        if table.ends {
-            if of("TimeToLiveSpecification") != Some(&sweeps) {
-                broken.push(format!(
-                    "{} writes ttl, and {id} sweeps nothing: add TimeToLiveSpecification {sweeps}",
-                    table.path
-                ));
-            }
-        } else {
-            if of("TimeToLiveSpecification").is_some() {
-                broken.push(format!(
-                    "{} writes no ttl: remove TimeToLiveSpecification from {id}, or write it",
-                    table.path
-                ));
-            }
-            if of("PointInTimeRecoverySpecification") != Some(&recovers) {
-                broken.push(format!(
-                    "{id} holds what cannot be made again: add PointInTimeRecoverySpecification {recovers}"
-                ));
-            }
-            if !stays(resource) {
-                broken.push(format!(
-                    "{id} holds what cannot be made again: let DeletionPolicy be RetainExceptOnCreate, UpdateReplacePolicy Retain"
-                ));
-            }
-        }
-    }
-    for (id, resource) in template.resources("AWS::DynamoDB::Table") {
-        let properties = &resource["Properties"];
-        let of = |name: &str| &properties[name];
-        for (name, wanted) in [
-            ("BillingMode", json!("PAY_PER_REQUEST")),
-            ("SSESpecification", json!({ "SSEEnabled": true })),
-            (
-                "DeletionProtectionEnabled",
-                json!({ "!If": ["ProtectTables", true, false] }),
-            ),
-        ] {
-            if *of(name) != wanted {
-                broken.push(format!("{id} has {name} {}: write {wanted}", of(name)));
-            }
-        }
-        if !written
-            .iter()
-            .any(|table| template.variable(&table.variable).as_deref() == Some(id))
-        {
-            broken.push(format!(
-                "no row lies in {id}: add a file to shared/src/store/rows, or remove the table"
-            ));
-        }
-    }
-    verdict(broken);
-}
+use serde_json::{Value, json};
+use syn::visit::{self, Visit};
 
 #[test]
 fn mail_events_are_encrypted_and_ses_may_still_publish_them() {
@@ -149,31 +35,6 @@ fn mail_events_are_encrypted_and_ses_may_still_publish_them() {
         broken.push(format!(
             "SES cannot publish what it encrypts: add to the policy of MailEventsKey {ses}"
         ));
-    }
-    verdict(broken);
-}
-
-#[test]
-fn keys_are_generated_and_kept() {
-    let template = Template::read();
-    let mut broken = Vec::new();
-    for (id, secret) in template.resources("AWS::SecretsManager::Secret") {
-        if secret["Properties"].get("SecretString").is_some() {
-            broken.push(format!(
-                "{id} is written in template.yaml: let the stack generate it, with GenerateSecretString"
-            ));
-        }
-        let generated = &secret["Properties"]["GenerateSecretString"];
-        if generated["PasswordLength"].as_u64().is_none_or(|length| length < 64) {
-            broken.push(format!(
-                "{id} is short: give GenerateSecretString a PasswordLength of 64"
-            ));
-        }
-        if !stays(secret) {
-            broken.push(format!(
-                "{id} would go with the stack, and what it protects with it: let DeletionPolicy be RetainExceptOnCreate, UpdateReplacePolicy Retain"
-            ));
-        }
     }
     verdict(broken);
 }
@@ -334,29 +195,6 @@ fn duration(path: &str, name: &str) -> Duration {
 }
 
 #[test]
-fn who_hashes_passwords_has_a_share_of_a_processor() {
-    let template = Template::read();
-    let mut broken = Vec::new();
-    for function in template.functions() {
-        let handler = read(&format!("functions/{}/handler.rs", function.name)).production();
-        // Nobody waits for what is invoked by hand.
-        let hashes = !function.events().is_empty() && field_types(&handler).iter().any(|name| name == "Cost");
-        let wanted = hashes.then(|| json!(512));
-        if function.properties.get("MemorySize") != wanted.as_ref() {
-            broken.push(match wanted {
-                Some(wanted) => format!("{} hashes passwords: give it MemorySize {wanted}", function.logical_id),
-                None => format!(
-                    "{} has a MemorySize of its own: remove it, or measure with benches/functions.py and tell why in \
-                     docs/operations.md",
-                    function.logical_id
-                ),
-            });
-        }
-    }
-    verdict(broken);
-}
-
-#[test]
 fn functions_are_built_for_lambda() {
     let template = Template::read();
     let globals = &template.0["Globals"]["Function"];
@@ -388,10 +226,4 @@ fn functions_are_built_for_lambda() {
         }
     }
     verdict(broken);
-}
-
-/// Whether a resource outlives its stack. But for a stack that was never made: what it leaves would be in the way of the
-/// next try.
-fn stays(resource: &Value) -> bool {
-    resource["DeletionPolicy"] == "RetainExceptOnCreate" && resource["UpdateReplacePolicy"] == "Retain"
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use syn::visit::{self, Visit};
 
-use super::{
+use countersign_xtask::{
     source::{below, compare, named, read, verdict},
     template::{Template, list},
 };

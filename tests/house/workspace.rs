@@ -1,9 +1,6 @@
-//! The workspace: endpoints have one name everywhere, and versions, lints and the licence have one place.
+//! The workspace: versions, lints and the licence have one place.
 
-use super::{
-    source::{below, compare, folders, read, verdict},
-    template::Template,
-};
+use countersign_xtask::source::{below, read, verdict};
 
 /// A `Cargo.toml`, as flat lines. Ours keep to `key = value`, one a line, under plain headings.
 struct Manifest {
@@ -14,8 +11,6 @@ struct Manifest {
 struct Line {
     /// `dependencies`, `[bin]` and the like.
     table: String,
-    /// How many tables of that name came before: which `[[bin]]` it is.
-    number: usize,
     key: String,
     value: String,
 }
@@ -23,16 +18,14 @@ struct Line {
 impl Manifest {
     fn read(path: &str) -> Self {
         let mut lines: Vec<Line> = Vec::new();
-        let (mut table, mut number) = (String::new(), 0);
-        for (at, line) in read(path).text.lines().enumerate() {
+        let mut table = String::new();
+        for line in read(path).text.lines() {
             let line = line.trim();
             if let Some(heading) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
                 heading.clone_into(&mut table);
-                number = at;
             } else if let Some((key, value)) = line.split_once('=').filter(|_| !line.starts_with('#')) {
                 lines.push(Line {
                     table: table.clone(),
-                    number,
                     key: key.trim().to_owned(),
                     value: value.trim().to_owned(),
                 });
@@ -87,68 +80,6 @@ fn members() -> Vec<Manifest> {
 /// The texts in quotes.
 fn unquoted(value: &str) -> Vec<&str> {
     value.split('"').skip(1).step_by(2).collect()
-}
-
-#[test]
-fn an_endpoint_has_one_name() {
-    let mut broken = Vec::new();
-    let root = root();
-    let mut bins = Vec::new();
-    for name in root.table("[bin]").filter(|line| line.key == "name") {
-        let bin = unquoted(&name.value)[0].to_owned();
-        let says = |key: &str, value: &str| {
-            root.table("[bin]")
-                .any(|line| line.number == name.number && line.key == key && line.value == value)
-        };
-        let path = format!("\"functions/{bin}/main.rs\"");
-        if !says("path", &path) {
-            broken.push(format!(
-                "the bin {bin} lies elsewhere: write path = {path} in Cargo.toml"
-            ));
-        }
-        if !says("test", "false") {
-            broken.push(format!(
-                "the bin {bin} is built once more, for tests that it does not have: write test = false in Cargo.toml"
-            ));
-        }
-        bins.push(bin);
-    }
-    let folders = folders("functions");
-    let template = Template::read();
-    let functions: Vec<_> = template
-        .functions()
-        .iter()
-        .map(|function| function.name.to_owned())
-        .collect();
-    compare(
-        &mut broken,
-        &folders,
-        &bins,
-        |name| format!("functions/{name} is not built: add a [[bin]] of that name to Cargo.toml"),
-        |name| format!("the bin {name} has no folder: add functions/{name}, or remove the [[bin]] from Cargo.toml"),
-    );
-    compare(
-        &mut broken,
-        &folders,
-        &functions,
-        |name| format!("functions/{name} is not deployed: add a function whose Binary is {name} to template.yaml"),
-        |name| {
-            format!("template.yaml deploys {name}, which has no folder: add functions/{name}, or remove the function")
-        },
-    );
-    for name in &functions {
-        if functions.iter().filter(|other| *other == name).count() > 1 {
-            broken.push(format!(
-                "two functions of template.yaml have the Binary {name}: give each its own"
-            ));
-        }
-    }
-    for name in folders {
-        for file in ["main.rs", "handler.rs"] {
-            read(&format!("functions/{name}/{file}"));
-        }
-    }
-    verdict(broken);
 }
 
 #[test]
@@ -320,6 +251,7 @@ fn ci_is_one_script() {
     for step in [
         "step cargo fmt --all --check",
         "step cargo clippy --workspace --all-targets",
+        "step cargo xtask generate --check",
         "step cargo doc --workspace --no-deps",
         "step cargo test --workspace",
         "step \"$COUNTERSIGN_LOCAL\" rights",

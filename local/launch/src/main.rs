@@ -25,7 +25,8 @@ fn run() -> Result<ExitCode, String> {
     let own = env::current_exe().map_err(|error| format!("cannot tell where this program is: {error}"))?;
     let mut build = Command::new(&cargo);
     build
-        .args(["build", "--workspace", "--bins", "--manifest-path"])
+        .args(["build", "--workspace", "--exclude", "countersign-xtask", "--bins"])
+        .arg("--manifest-path")
         .arg(&manifest);
     // `cargo run` describes this package in the environment. Build scripts that look at these variables (ring's does) would
     // run again, and everything that depends on them would be compiled again, here and by the next `cargo test`.

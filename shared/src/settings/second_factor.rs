@@ -1,5 +1,12 @@
 //! The operator's policies of logins: tokens, codes, lockout.
 
+use super::numbers::{
+    ACCESS_TOKEN_LIFETIME, BLOCK_SECONDS, FAILED_LOGINS_PER_SOURCE_PER_HOUR, OTP_GUESSES_PER_30_DAYS,
+    OTP_GUESSES_PER_DAY, OTP_LENGTH, OTP_LIFETIME, OTP_MAX_ATTEMPTS, OTP_SEND_COUNTER_MAX, OTP_SEND_TIMEOUT,
+    OTP_SENDS_FIRST_DAY, OTP_SENDS_PER_DAY, OTP_SENDS_PER_HOUR, SECOND_FACTOR_TOKEN_LIFETIME, USER_LOGIN_ERROR_MAX,
+    USER_OTP_ERROR_MAX,
+};
+
 use crate::{
     domain::{
         budget::{Budget, Window},
@@ -26,8 +33,8 @@ impl Edge {
     /// # Errors
     /// [`Refused`] after every problem was noted; likewise below.
     pub fn token_lifetimes(&self) -> Result<Lifetimes, Refused> {
-        let access = self.setting("ACCESS_TOKEN_LIFETIME", 30 * DAY, 300..=366 * DAY);
-        let login = self.setting("SECOND_FACTOR_TOKEN_LIFETIME", 600, 60..=600);
+        let access = self.number(&ACCESS_TOKEN_LIFETIME);
+        let login = self.number(&SECOND_FACTOR_TOKEN_LIFETIME);
         Ok(Lifetimes {
             access: access?,
             login: login?,
@@ -39,9 +46,9 @@ impl Edge {
     /// # Errors
     /// [`Refused`].
     pub fn lockout_policy(&self) -> Result<lockout::Policy, Refused> {
-        let passwords = self.setting("USER_LOGIN_ERROR_MAX", 3, 1..=50);
-        let otps = self.setting("USER_OTP_ERROR_MAX", 3, 1..=50);
-        let seconds = self.setting("BLOCK_SECONDS", 0, 0..=30 * DAY);
+        let passwords = self.number(&USER_LOGIN_ERROR_MAX);
+        let otps = self.number(&USER_OTP_ERROR_MAX);
+        let seconds = self.number(&BLOCK_SECONDS);
         Ok(lockout::Policy {
             passwords: passwords?,
             otps: otps?,
@@ -54,7 +61,7 @@ impl Edge {
     /// # Errors
     /// [`Refused`].
     pub fn failed_logins(&self) -> Result<Budget, Refused> {
-        let max = self.setting("FAILED_LOGINS_PER_SOURCE_PER_HOUR", 100, 1..=300);
+        let max = self.number(&FAILED_LOGINS_PER_SOURCE_PER_HOUR);
         Ok(Budget::new(vec![Window {
             max: max?,
             seconds: 3600,
@@ -66,15 +73,15 @@ impl Edge {
     /// # Errors
     /// [`Refused`].
     pub fn otp_policy(&self) -> Result<otp::Policy, Refused> {
-        let length = self.setting("OTP_LENGTH", 6, 6..=8);
-        let lifetime = self.setting("OTP_LIFETIME", 300, 30..=600);
-        let max_attempts = self.setting("OTP_MAX_ATTEMPTS", 3, 1..=10);
+        let length = self.number(&OTP_LENGTH);
+        let lifetime = self.number(&OTP_LIFETIME);
+        let max_attempts = self.number(&OTP_MAX_ATTEMPTS);
         let first = self.otp_sends();
-        let per_hour = self.setting("OTP_SENDS_PER_HOUR", 10, 1..=10);
-        let per_day = self.setting("OTP_SENDS_PER_DAY", 20, 1..=20);
-        let first_day = self.setting("OTP_SENDS_FIRST_DAY", 3, 1..=20);
-        let guesses_per_day = self.setting("OTP_GUESSES_PER_DAY", 10, 1..=10);
-        let guesses_per_month = self.setting("OTP_GUESSES_PER_30_DAYS", 30, 1..=30);
+        let per_hour = self.number(&OTP_SENDS_PER_HOUR);
+        let per_day = self.number(&OTP_SENDS_PER_DAY);
+        let first_day = self.number(&OTP_SENDS_FIRST_DAY);
+        let guesses_per_day = self.number(&OTP_GUESSES_PER_DAY);
+        let guesses_per_month = self.number(&OTP_GUESSES_PER_30_DAYS);
         let window = |max, seconds| Window { max, seconds };
         Ok(otp::Policy {
             length: length?,
@@ -108,8 +115,8 @@ impl Edge {
 
     /// The contract's own limit of sending.
     fn otp_sends(&self) -> Result<Window, Refused> {
-        let max = self.setting("OTP_SEND_COUNTER_MAX", 3, 1..=10);
-        let seconds = self.setting("OTP_SEND_TIMEOUT", 60, 1..=3600);
+        let max = self.number(&OTP_SEND_COUNTER_MAX);
+        let seconds = self.number(&OTP_SEND_TIMEOUT);
         Ok(Window {
             max: max?,
             seconds: seconds?,

@@ -2,6 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::numbers::{
+    SMS_PER_COUNTRY_PER_DAY, SMS_PER_COUNTRY_PER_MINUTE, SMS_PER_DAY, SMS_PER_MINUTE, SMS_PER_NUMBER_PER_DAY,
+    SMS_PER_NUMBER_PER_HOUR,
+};
+
 use crate::{
     delivery::{code::Templates, text::Terms},
     domain::{
@@ -54,10 +59,10 @@ impl Edge {
     /// # Errors
     /// [`Refused`].
     pub fn sms_policy(&self) -> Result<meter::Policy, Refused> {
-        let per_minute = self.setting("SMS_PER_MINUTE", 60, 1..=10_000);
-        let per_day = self.setting("SMS_PER_DAY", 5000, 1..=1_000_000);
-        let country_per_minute = self.setting("SMS_PER_COUNTRY_PER_MINUTE", 30, 1..=10_000);
-        let country_per_day = self.setting("SMS_PER_COUNTRY_PER_DAY", 2000, 1..=1_000_000);
+        let per_minute = self.number(&SMS_PER_MINUTE);
+        let per_day = self.number(&SMS_PER_DAY);
+        let country_per_minute = self.number(&SMS_PER_COUNTRY_PER_MINUTE);
+        let country_per_day = self.number(&SMS_PER_COUNTRY_PER_DAY);
         Ok(meter::Policy {
             per_minute: per_minute?,
             per_day: per_day?,
@@ -72,8 +77,8 @@ impl Edge {
     /// # Errors
     /// [`Refused`].
     pub fn sms_per_number(&self, first: Window) -> Result<Budget, Refused> {
-        let per_hour = self.setting("SMS_PER_NUMBER_PER_HOUR", 10, 1..=10);
-        let per_day = self.setting("SMS_PER_NUMBER_PER_DAY", 20, 1..=20);
+        let per_hour = self.number(&SMS_PER_NUMBER_PER_HOUR);
+        let per_day = self.number(&SMS_PER_NUMBER_PER_DAY);
         Ok(Budget::new(vec![
             first,
             Window {

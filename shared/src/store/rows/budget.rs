@@ -112,6 +112,26 @@ impl Receipt {
 /// How often a spending is tried while others give back at the same time.
 const ROUNDS: u32 = 64;
 
+/// Counts what is created, such as passcodes. Attempts are counted by a `Table<Spent, Update>` itself: a route that has one gets
+/// the strict rate limit.
+#[derive(Debug)]
+pub struct Creations(pub Table<Spent, Update>);
+
+impl Creations {
+    /// Counts one, within a budget.
+    ///
+    /// # Errors
+    /// As [`spend`].
+    pub async fn count(
+        &self,
+        budget: &Budget,
+        subject: &[u8; 32],
+        act: &Act,
+    ) -> Result<Result<Receipt, Exhausted>, Fault> {
+        spend(&self.0, budget, subject, act).await
+    }
+}
+
 /// Spends one act of a subject's budget before the act is done: however many try at once, exactly the budgeted number
 /// pass.
 ///

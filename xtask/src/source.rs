@@ -6,7 +6,9 @@ use syn::visit::{self, Visit};
 
 /// A text file, by its path from the repository's root.
 pub struct Source {
+    /// Its path from the repository's root.
     pub path: String,
+    /// Its whole text.
     pub text: String,
 }
 
@@ -107,6 +109,8 @@ pub fn folders(folder: &str) -> Vec<String> {
 /// The repository's root.
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("this crate is a folder of the repository")
 }
 
 /// Fails with all that breaks a rule.
@@ -273,6 +277,23 @@ pub fn text_of(expression: &syn::Expr) -> Option<String> {
             lit: syn::Lit::Str(text),
             ..
         }) => Some(text.value()),
+        _ => None,
+    }
+}
+
+/// A doc comment, its lines joined.
+pub fn documentation(attributes: &[syn::Attribute]) -> String {
+    let lines = attributes.iter().filter_map(|attribute| match &attribute.meta {
+        syn::Meta::NameValue(pair) if pair.path.is_ident("doc") => text_of(&pair.value),
+        _ => None,
+    });
+    lines.map(|line| line.trim().to_owned()).collect::<Vec<_>>().join(" ")
+}
+
+/// The last segment of a path expression: `X` of `a::X`.
+pub fn last_name(expression: &syn::Expr) -> Option<String> {
+    match expression {
+        syn::Expr::Path(path) => path.path.segments.last().map(|segment| segment.ident.to_string()),
         _ => None,
     }
 }

@@ -3,30 +3,39 @@
 use saphyr::{LoadableYamlNode as _, Scalar, Yaml};
 use serde_json::{Map, Value, json};
 
-use super::source::read;
+use crate::source::read;
 
 /// template.yaml. A short tag keeps its sign: `!Ref X` is `{"!Ref": "X"}`.
 pub struct Template(pub Value);
 
 /// A function of the template.
 pub struct Function<'a> {
+    /// Its name in the template.
     pub logical_id: &'a str,
     /// Its folder and its bin.
     pub name: &'a str,
+    /// Its properties.
     pub properties: &'a Value,
 }
 
 /// A route of a function: `GET /path`, or `$default`.
 pub struct Route<'a> {
+    /// As API Gateway names it.
     pub key: String,
+    /// The function's name.
     pub function: &'a str,
 }
 
 impl Template {
+    /// The repository's template.
+    #[must_use]
     pub fn read() -> Self {
-        let source = read("template.yaml");
-        let documents =
-            Yaml::load_from_str(&source.text).unwrap_or_else(|error| panic!("template.yaml is not YAML: {error}"));
+        Self::parse(&read("template.yaml").text)
+    }
+
+    /// The template in a text.
+    pub fn parse(text: &str) -> Self {
+        let documents = Yaml::load_from_str(text).unwrap_or_else(|error| panic!("template.yaml is not YAML: {error}"));
         Self(convert(
             documents
                 .first()
@@ -42,6 +51,7 @@ impl Template {
             .collect()
     }
 
+    /// The functions.
     pub fn functions(&self) -> Vec<Function<'_>> {
         self.resources("AWS::Serverless::Function")
             .into_iter()
@@ -91,11 +101,13 @@ impl Template {
 }
 
 impl<'a> Function<'a> {
+    /// What invokes it.
     pub fn events(&self) -> Vec<&'a Value> {
         let events = entries(&self.properties["Events"]);
         events.into_iter().map(|(_, event)| event).collect()
     }
 
+    /// Its environment, without what all functions have.
     pub fn variables(&self) -> Vec<(&'a str, &'a Value)> {
         entries(&self.properties["Environment"]["Variables"])
     }

@@ -1,0 +1,8 @@
+//! What is derived is derived anew: nothing in it is written by hand.
+
+#[test]
+fn derived_files_are_up_to_date() {
+    if let Err(words) = countersign_xtask::check() {
+        panic!("\n\n{words}\n");
+    }
+}

@@ -1,0 +1,152 @@
+use super::*;
+use crate::endpoints::tests::function as example;
+
+#[test]
+fn each_function_has_its_own_role_and_log() {
+    let (one, store) = example(
+        "PATCH /one/{id}",
+        "run_recorded",
+        &[],
+        &[
+            "Table<User, Get>",
+            "Table<Token, Get>",
+            "KeyShelf<Passcodes>",
+            "Cost",
+            "Texter",
+        ],
+    );
+    assert_eq!(
+        functions(&[one], &store),
+        r#"  OneMoreFunction:
+    Type: AWS::Serverless::Function
+    Metadata:
+      BuildMethod: rust-cargolambda
+      BuildProperties:
+        Binary: one-more
+    Properties:
+      Role: !GetAtt OneMoreRole.Arn
+      LoggingConfig:
+        LogGroup: !Ref OneMoreLog
+      MemorySize: 512
+      Environment:
+        Variables:
+          AUDIT_RETENTION_DAYS: !Ref AuditRetentionDays
+          AUDIT_TABLE: !Ref AuditTable
+          PASSCODE_KEYS_SECRET: !Ref PasscodeKeys
+          TOKENS_TABLE: !Ref TokensTable
+          USERS_TABLE: !Ref UsersTable
+      Events:
+        Route:
+          Type: HttpApi
+          Properties:
+            ApiId: !Ref Api
+            Method: PATCH
+            Path: /one/{id}
+  OneMoreRole:
+    Type: AWS::IAM::Role
+    Properties:
+      AssumeRolePolicyDocument:
+        Version: "2012-10-17"
+        Statement:
+          - Effect: Allow
+            Principal: { Service: lambda.amazonaws.com }
+            Action: sts:AssumeRole
+      Policies:
+        - PolicyName: exactly
+          PolicyDocument:
+            Version: "2012-10-17"
+            Statement:
+              - Effect: Allow
+                Action: [logs:CreateLogStream, logs:PutLogEvents]
+                Resource:
+                  - !GetAtt OneMoreLog.Arn
+              - Effect: Allow
+                Action: dynamodb:GetItem
+                Resource:
+                  - !GetAtt TokensTable.Arn
+                  - !GetAtt UsersTable.Arn
+              - Effect: Allow
+                Action: dynamodb:PutItem
+                Resource:
+                  - !GetAtt AuditTable.Arn
+              - Effect: Allow
+                Action: [secretsmanager:GetSecretValue, secretsmanager:PutSecretValue]
+                Resource:
+                  - !Ref PasscodeKeys
+              # Phone numbers are no resources: everything that is no topic is what is left of SNS.
+              - Effect: Allow
+                Action: sns:Publish
+                NotResource: !Sub arn:${AWS::Partition}:sns:*:*:*
+  OneMoreLog:
+    Type: AWS::Logs::LogGroup
+    DeletionPolicy: Delete
+    UpdateReplacePolicy: Delete
+    Properties:
+      RetentionInDays: !Ref LogRetentionDays
+"#
+    );
+}
+
+#[test]
+fn mail_is_sent_from_listed_senders_only() {
+    let (one, _) = example("POST /one", "run", &["mailer"], &["Mailer"]);
+    let text = role(&one, &Store::read(&mut Vec::new()));
+    let conditions = text.matches("ses:FromAddress: !Split").count();
+    assert_eq!((text.matches("ses:SendEmail").count(), conditions), (1, 1), "{text}");
+}
+
+#[test]
+fn what_cannot_be_done_is_put_aside() {
+    for trigger in ["Invoked by the streams of the tables.", "Invoked by SNS with mail."] {
+        let (one, store) = example(trigger, "start", &[], &["Table<Event, Put>"]);
+        let targets = function(&one, &store).matches("!GetAtt DeadLetters.Arn").count();
+        // One for each stream; SNS's own and the function's.
+        let expected = if one.trigger == Trigger::Streams {
+            streamed(&store).count()
+        } else {
+            2
+        };
+        assert_eq!(targets, expected, "{trigger}");
+        let role = role(&one, &store);
+        assert!(role.contains("Action: sqs:SendMessage"), "{role}");
+    }
+}
+
+#[test]
+fn rows_that_expire_are_reported_and_others_are_kept() {
+    let store = Store::read(&mut Vec::new());
+    for (variable, kept, reported) in [
+        ("TOKENS_TABLE", false, true),
+        ("USERS_TABLE", true, false),
+        ("AUDIT_TABLE", true, false),
+    ] {
+        let text = table(&store.tables[variable]);
+        assert_eq!(text.contains("PointInTimeRecoveryEnabled: true"), kept, "{text}");
+        assert_eq!(text.contains("DeletionPolicy: RetainExceptOnCreate"), kept, "{text}");
+        assert_eq!(text.contains("StreamViewType: KEYS_ONLY"), reported, "{text}");
+        assert_eq!(text.contains("AttributeName: ttl"), variable != "USERS_TABLE", "{text}");
+    }
+}
+
+#[test]
+fn a_setting_is_a_parameter() {
+    let number = Number {
+        variable: "LINK_LIFETIME".to_owned(),
+        default: 60,
+        least: 1,
+        most: 90,
+        words: "Life of a link, in seconds. Opening it once ends it.".to_owned(),
+    };
+    let mut problems = Vec::new();
+    assert_eq!(
+        parameters(&[number], &mut problems),
+        "  LinkLifetime:
+    Description: Life of a link, in seconds (1 to 90). Opening it once ends it.
+    Type: Number
+    Default: 60
+    MinValue: 1
+    MaxValue: 90
+"
+    );
+    assert!(problems.is_empty());
+}

@@ -1,0 +1,221 @@
+//! Settings: the numbers that an operator can set, and which variables each method of `Edge` reads.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use syn::visit::{self, Visit};
+
+use crate::source::{Source, below, documentation, named, read, text_of};
+
+/// What the settings and the edge read.
+#[derive(Default)]
+pub struct Settings {
+    /// The variables and the other methods that each method of `Edge` reads and calls.
+    methods: BTreeMap<String, Method>,
+    /// The numbers, in the order of their declaration.
+    pub numbers: Vec<Number>,
+    /// The texts with a default, by variable.
+    pub texts: Vec<(String, String)>,
+}
+
+#[derive(Default)]
+struct Method {
+    variables: Vec<String>,
+    calls: Vec<String>,
+}
+
+/// A constant of type `Setting`.
+#[derive(Clone)]
+pub struct Number {
+    /// The environment variable.
+    pub variable: String,
+    /// What holds where the operator sets nothing.
+    pub default: i64,
+    /// The least value.
+    pub least: i64,
+    /// The greatest value.
+    pub most: i64,
+    /// Its doc comment: what it is, and its unit.
+    pub words: String,
+}
+
+impl Settings {
+    /// Reads the sources; what is not written as it can be read is a problem.
+    pub fn read(problems: &mut Vec<String>) -> Self {
+        let files = ["shared/src/edge.rs", "shared/src/settings.rs"].map(read);
+        let more = below("shared/src/settings", &[".rs"]);
+        let mut settings = Self::default();
+        settings.declared(&read("shared/src/settings/numbers.rs"), problems);
+        files.iter().chain(&more).fold(settings, Self::with)
+    }
+
+    fn declared(&mut self, source: &Source, problems: &mut Vec<String>) {
+        let file = source.production();
+        let mut constants = Constants::default();
+        constants.visit_file(&file);
+        for item in &file.items {
+            let syn::Item::Const(item) = item else { continue };
+            if !matches!(&named(&item.ty), Some((name, _)) if name == "Setting") {
+                continue;
+            }
+            let words = documentation(&item.attrs);
+            match constants.setting(&item.expr) {
+                Some(number) if item.ident == number.variable && words.ends_with('.') => {
+                    self.numbers.push(Number { words, ..number });
+                }
+                _ => problems.push(format!(
+                    "{}: write the setting {name} as `const {name}: Setting<…> = setting(\"{name}\", default, least..=most)`, \
+                     numbers being products of literals and constants of the file, with a doc comment that says what it is",
+                    source.path,
+                    name = item.ident,
+                )),
+            }
+        }
+    }
+
+    fn with(self, source: &Source) -> Self {
+        let file = source.production();
+        // Constants may stand below their use.
+        let mut constants = Constants::default();
+        constants.visit_file(&file);
+        let mut reader = Reader {
+            constants,
+            current: String::new(),
+            settings: self,
+        };
+        reader.visit_file(&file);
+        reader.settings
+    }
+
+    /// The variables that these methods of `Edge` read, and the methods that they call; without those that Lambda sets.
+    pub fn read_by(&self, methods: &[String]) -> BTreeSet<String> {
+        let (mut waiting, mut seen, mut found) = (methods.to_vec(), BTreeSet::new(), BTreeSet::new());
+        while let Some(name) = waiting.pop() {
+            if let Some(method) = self.methods.get(&name)
+                && seen.insert(name)
+            {
+                found.extend(method.variables.iter().cloned());
+                waiting.extend(method.calls.iter().cloned());
+            }
+        }
+        found.retain(|variable| !variable.starts_with("AWS_"));
+        found
+    }
+}
+
+#[derive(Default)]
+struct Constants<'a>(BTreeMap<String, &'a syn::Expr>);
+
+impl<'a> Visit<'a> for Constants<'a> {
+    fn visit_item_const(&mut self, item: &'a syn::ItemConst) {
+        self.0.insert(item.ident.to_string(), &item.expr);
+    }
+}
+
+impl<'a> Constants<'a> {
+    fn resolve<'e>(&self, expression: &'e syn::Expr) -> &'e syn::Expr
+    where
+        'a: 'e,
+    {
+        match expression {
+            syn::Expr::Path(path) => path
+                .path
+                .get_ident()
+                .and_then(|name| self.0.get(&name.to_string()).copied())
+                .unwrap_or(expression),
+            _ => expression,
+        }
+    }
+
+    fn text(&self, expression: &syn::Expr) -> Option<String> {
+        text_of(self.resolve(expression))
+    }
+
+    fn number(&self, expression: &syn::Expr) -> Option<i64> {
+        match self.resolve(expression) {
+            syn::Expr::Lit(syn::ExprLit {
+                lit: syn::Lit::Int(number),
+                ..
+            }) => number.base10_parse().ok(),
+            syn::Expr::Binary(syn::ExprBinary {
+                left,
+                op: syn::BinOp::Mul(_),
+                right,
+                ..
+            }) => Some(self.number(left)? * self.number(right)?),
+            _ => None,
+        }
+    }
+
+    /// `setting("NAME", default, least..=most)`.
+    fn setting(&self, expression: &syn::Expr) -> Option<Number> {
+        let syn::Expr::Call(call) = expression else { return None };
+        let arguments: Vec<_> = call.args.iter().collect();
+        let [variable, default, syn::Expr::Range(range)] = arguments.as_slice() else {
+            return None;
+        };
+        Some(Number {
+            variable: self.text(variable)?,
+            default: self.number(default)?,
+            least: self.number(range.start.as_deref()?)?,
+            most: self.number(range.end.as_deref()?)?,
+            words: String::new(),
+        })
+    }
+}
+
+struct Reader<'a> {
+    constants: Constants<'a>,
+    current: String,
+    settings: Settings,
+}
+
+impl Reader<'_> {
+    fn enter(&mut self, name: &syn::Ident) {
+        self.current = name.to_string();
+        self.settings.methods.insert(self.current.clone(), Method::default());
+    }
+}
+
+impl<'a> Visit<'a> for Reader<'a> {
+    // What is free, such as `start`, reads and calls like a method.
+    fn visit_item_fn(&mut self, function: &'a syn::ItemFn) {
+        self.enter(&function.sig.ident);
+        visit::visit_item_fn(self, function);
+    }
+
+    fn visit_impl_item_fn(&mut self, function: &'a syn::ImplItemFn) {
+        self.enter(&function.sig.ident);
+        visit::visit_impl_item_fn(self, function);
+    }
+
+    fn visit_expr_method_call(&mut self, call: &'a syn::ExprMethodCall) {
+        let name = call.method.to_string();
+        let first = call.args.first();
+        let variable = match name.as_str() {
+            // The constant has the variable's name.
+            "number" => first.and_then(|setting| match setting {
+                syn::Expr::Reference(setting) => crate::source::last_name(&setting.expr),
+                _ => None,
+            }),
+            "text" | "required" => first.and_then(|variable| self.constants.text(variable)),
+            "unwrap_or" => {
+                if let syn::Expr::MethodCall(inner) = &*call.receiver
+                    && inner.method == "text"
+                    && let (Some(variable), Some(default)) = (
+                        inner.args.first().and_then(|name| self.constants.text(name)),
+                        first.and_then(|default| self.constants.text(default)),
+                    )
+                {
+                    self.settings.texts.push((variable, default));
+                }
+                None
+            }
+            _ => None,
+        };
+        if let Some(method) = self.settings.methods.get_mut(&self.current) {
+            method.variables.extend(variable);
+            method.calls.push(name);
+        }
+        visit::visit_expr_method_call(self, call);
+    }
+}
