@@ -1,5 +1,5 @@
 //! What is remembered of a call with an `Idempotency-Key` ends with its owner's tokens, whatever ends those, and does not come
-//! back when a block expires (contracts.md §5; security.md R72).
+//! back when a block expires (docs/contract.md, All routes; docs/security.md R72).
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,5 @@
-//! The page behind mailed links: contracts.md §2. What it does in a browser is tried by `tests/browser/app_root.py`.
+//! The page behind mailed links: docs/contract.md, Registration and password reset. What it does in a browser is tried
+//! by `tests/browser/app_root.py`.
 
 use std::collections::BTreeMap;
 

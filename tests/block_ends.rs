@@ -1,5 +1,5 @@
-//! What ends with a block, whatever its cause, and does not come back when the block expires (contracts.md §1; security.md
-//! R70, R72); and the way out of a block by failures.
+//! What ends with a block, whatever its cause, and does not come back when the block expires
+//! (docs/contract.md, Support PIN; docs/security.md R70, R72); and the way out of a block by failures.
 
 use serde_json::json;
 

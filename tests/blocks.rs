@@ -1,4 +1,5 @@
-//! Users that are blocked and unblocked, and what ends with a block (contracts.md §4; security.md R38).
+//! Users that are blocked and unblocked, and what ends with a block
+//! (docs/contract.md, Second factors and tokens; docs/security.md R38).
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! The seeds' own curl lines, word for word but for the base URL, the token and the ids.
+//! The curl lines of the original systems' documents, word for word but for the base URL, the token and the ids.
 
 use std::{
     io::Write,
@@ -42,7 +42,7 @@ async fn seed_000_support_pin() {
     }
 }
 
-/// The seed's example of a request, but for the comma before its closing brace, which no JSON has.
+/// The original's example of a request, but for the comma before its closing brace, which no JSON has.
 #[tokio::test(flavor = "multi_thread")]
 async fn seed_001_registration() {
     let world = World::new().await;
@@ -126,8 +126,8 @@ async fn seed_002_passcodes() {
     );
 }
 
-/// The seed has no curl line; it has the parameters of each request, and that they lie flat in the body. The administrator
-/// makes the factor as seed 003 says.
+/// The original's pages have no curl line; they have the parameters of each request, and that they are flat in the
+/// body. The administrator makes the factor as its page says.
 #[tokio::test(flavor = "multi_thread")]
 async fn seeds_003_and_004_a_login_with_a_code() {
     let world = World::new().await;

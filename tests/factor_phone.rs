@@ -1,5 +1,5 @@
-//! Phones that their owners set themselves (contracts.md §4, init_factor and approve_factor; security.md R15, R38, R41,
-//! R42).
+//! Phones that their owners set themselves (docs/contract.md, Second factors and tokens, init_factor and
+//! approve_factor; docs/security.md R15, R38, R41, R42).
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,5 @@
-//! Second factors that are emptied, turned off and on again (contracts.md §4; security.md R38, R41, R42).
+//! Second factors that are emptied, turned off and on again (docs/contract.md, Second factors and tokens;
+//! docs/security.md R38, R41, R42).
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};

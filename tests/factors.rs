@@ -1,4 +1,5 @@
-//! Second factors: how they are made, listed and shown (contracts.md §4; security.md R29, R42, R44).
+//! Second factors: how they are made, listed and shown (docs/contract.md, Second factors and tokens;
+//! docs/security.md R29, R42, R44).
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};

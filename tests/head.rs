@@ -1,4 +1,4 @@
-//! HEAD answers like GET, without a body, on every route that only reads (contracts.md §5).
+//! HEAD answers like GET, without a body, on every route that only reads (docs/contract.md, All routes).
 
 use serde_json::json;
 

@@ -1,4 +1,5 @@
-//! Ids as callers write them: UUIDs and ULIDs in any letter case, on every route and in every command (contracts.md §5).
+//! Ids as callers write them: UUIDs and ULIDs in any letter case, on every route and in every command
+//! (docs/contract.md, All routes).
 
 use std::collections::HashMap;
 

@@ -1,5 +1,5 @@
-//! `grant_type=password` of `POST /mithril/api/tokens` (contracts.md §4, seed 004): in which order it is refused, and what
-//! it gives.
+//! `grant_type=password` of `POST /mithril/api/tokens` (docs/contract.md, Second factors and tokens): in which order it
+//! is refused, and what it gives.
 
 use serde_json::{Value, json};
 

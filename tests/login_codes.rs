@@ -1,5 +1,5 @@
-//! `grant_type=authorize_2fa_access_token` and `refresh_2fa_access_token` of `POST /mithril/api/tokens` (contracts.md §4,
-//! seed 004): the code ends a login, and another code takes its place.
+//! `grant_type=authorize_2fa_access_token` and `refresh_2fa_access_token` of `POST /mithril/api/tokens`
+//! (docs/contract.md, Second factors and tokens): the code ends a login, and another code takes its place.
 
 use serde_json::{Value, json};
 

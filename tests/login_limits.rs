@@ -1,4 +1,5 @@
-//! How often codes are sent and tried (contracts.md §4; security.md R20, R22, R25, R30).
+//! How often codes are sent and tried (docs/contract.md, Second factors and tokens; docs/security.md R20, R22, R25,
+//! R30).
 
 use serde_json::{Value, json};
 

@@ -1,5 +1,5 @@
-//! Too many wrong passwords or codes block a user, and what lifts the block (contracts.md §4; security.md R13, R38, R39,
-//! R41).
+//! Too many wrong passwords or codes block a user, and what lifts the block
+//! (docs/contract.md, Second factors and tokens; docs/security.md R13, R38, R39, R41).
 
 use serde_json::{Value, json};
 

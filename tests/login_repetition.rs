@@ -1,5 +1,5 @@
-//! `Idempotency-Key` on logins (contracts.md §5), and what may lie in the tables of an answer that holds a token
-//! (security.md R05).
+//! `Idempotency-Key` on logins (docs/contract.md, All routes), and what may be in the tables of an answer that holds a
+//! token (docs/security.md R05).
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use futures_util::future::join_all;

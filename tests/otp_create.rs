@@ -1,4 +1,4 @@
-//! Another code for a login (contracts.md §4, create_otp; security.md R13, R14, R26).
+//! Another code for a login (docs/contract.md, Second factors and tokens, create_otp; docs/security.md R13, R14, R26).
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};

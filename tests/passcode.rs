@@ -1,4 +1,4 @@
-//! Passcodes: contracts.md §3, seed 002.
+//! Passcodes: docs/contract.md, Passcodes.
 
 use std::collections::BTreeSet;
 

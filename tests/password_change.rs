@@ -1,4 +1,4 @@
-//! A password that is changed by somebody who is signed in and knows it: contracts.md §2.
+//! A password that is changed by a signed-in user who knows it: docs/contract.md, Registration and password reset.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};

@@ -1,4 +1,5 @@
-//! What ends with a password, and what does not (security.md R38, R39; contracts.md §2).
+//! What ends with a password, and what does not (docs/security.md R38, R39;
+//! docs/contract.md, Registration and password reset).
 
 use aws_sdk_dynamodb::types::AttributeValue as A;
 use serde_json::json;

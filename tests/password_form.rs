@@ -1,4 +1,5 @@
-//! What a password reset reads, and which passwords it takes: contracts.md §2.
+//! What a password reset reads, and which passwords it takes:
+//! docs/contract.md, Registration and password reset.
 
 use serde_json::json;
 

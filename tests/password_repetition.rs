@@ -1,4 +1,4 @@
-//! `Idempotency-Key` on what resets and changes passwords (contracts.md §5).
+//! `Idempotency-Key` on what resets and changes passwords (docs/contract.md, All routes).
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use futures_util::future::join_all;

@@ -1,4 +1,4 @@
-//! Password resets by mail, of somebody who is signed out: contracts.md §2.
+//! Password resets by mail, of users who are signed out: docs/contract.md, Registration and password reset.
 
 use serde_json::{Value, json};
 

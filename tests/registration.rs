@@ -1,5 +1,6 @@
-//! Self-registration, its first step: contracts.md §2, seed 001. The second step is tried in `registration_confirm.rs`,
-//! limits in `registration_limits.rs`, races in `registration_races.rs`, faults in `mail_faults.rs`.
+//! Self-registration, its first step: docs/contract.md, Registration and password reset. The second step is tried in
+//! `registration_confirm.rs`, limits in `registration_limits.rs`, races in `registration_races.rs`, faults in
+//! `mail_faults.rs`.
 
 use serde_json::{Value, json};
 
@@ -56,7 +57,7 @@ pub fn made(got: &Got, login: &str) {
     got.is(200, &body);
 }
 
-/// The seed's request with these fields instead; `null` leaves one out.
+/// The original's example of a request with these fields instead; `null` leaves one out.
 pub fn form(changes: &[(&str, Value)]) -> Value {
     let mut form = json!({
         "domain": DOMAIN, "login": "my_login", "name": "My Name", "email": "my.address@yandex.ru",

@@ -1,4 +1,5 @@
-//! Following a registration's link: the account, the password, the link's end (contracts.md §2, seed 001).
+//! Following a registration's link: the account, the password, the link's end
+//! (docs/contract.md, Registration and password reset).
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! What a text message says (contracts.md §4, OTP; security.md R32).
+//! What a text message says (docs/contract.md, Second factors and tokens, OTP; docs/security.md R32).
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! Support PINs: contracts.md §1, seed 000.
+//! Support PINs: docs/contract.md, Support PIN.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Support PINs: who reaches whose, and how a user is named (contracts.md §1).
+//! Support PINs: who reaches whose, and how a user is named (docs/contract.md, Support PIN).
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};

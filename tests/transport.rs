@@ -1,4 +1,4 @@
-//! What every dialect says of requests that no handler takes: contracts.md §5.
+//! What every dialect says of requests that no handler takes: docs/contract.md, All routes.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Users that administrators make (contracts.md §4, `POST /users`).
+//! Users that administrators make (docs/contract.md, Second factors and tokens, `POST /users`).
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Floor 2: calls that come again, told by their `Idempotency-Key` (contracts.md §5).
+//! Floor 2: calls that come again, told by their `Idempotency-Key` (docs/contract.md, All routes).
 
 use rand::rngs::SysRng;
 

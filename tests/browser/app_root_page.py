@@ -18,7 +18,7 @@ LANGUAGES = {"en": "English", "ru": "Русский", "uk": "Українськ�
 ROOT = Path(__file__).resolve().parents[2]
 WORDS = {one: json.loads((ROOT / f"functions/app-root/words/{one}.json").read_text()) for one in LANGUAGES}
 
-# Without a real version digit, as in the seed's own example.
+# Without a real version digit, as in the original's own example.
 UUID = "3F2b8a10-5a7d-0d55-9d0e-2d1c6c1f9a77"
 REGISTER = f"#/self_register/{UUID}"
 RESET = f"#/pwd_reset/{UUID}"

@@ -157,7 +157,8 @@ pub enum Broken {
 /// that was lost.
 const MERCY: u64 = 10;
 
-/// Judges a token that carries a login on, in the order of contracts.md §4: owner not blocked, kind, not expired.
+/// Judges a token that carries a login on, in the order of docs/contract.md, Second factors and tokens: owner not
+/// blocked, kind, not expired.
 ///
 /// # Errors
 /// The first [`Broken`] that applies.

@@ -1,4 +1,5 @@
-//! Links in mails: a random UUID is the credential (contracts.md §2), and only its SHA-256 is stored.
+//! Links in mails: a random UUID is the credential (docs/contract.md, Registration and password reset), and only its
+//! SHA-256 is stored.
 
 use rand::TryCryptoRng;
 use uuid::Uuid;

@@ -1,4 +1,5 @@
-//! Lockout (contracts.md §4, seed 004): wrong passwords and wrong codes are counted on the account, and too many block it.
+//! Lockout (docs/contract.md, Second factors and tokens): wrong passwords and wrong codes are counted on the account,
+//! and too many block it.
 //!
 //! A block ends every token of the user as long as it stands. Whoever lifts it raises the user's generation, so that none
 //! of them comes back; one that ends by itself is still remembered, and leaves the tokens that are older than it dead.

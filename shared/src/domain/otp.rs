@@ -1,4 +1,4 @@
-//! One-time codes by text message (seeds 003 and 004, contracts.md §4).
+//! One-time codes by text message (docs/contract.md, Second factors and tokens).
 //!
 //! All that is known of a user's factor is one record: the code that lives, and what was sent and guessed. A rule judges
 //! what was read and says what to store instead. The store takes that only while the version is still the one that was

@@ -1,4 +1,4 @@
-//! One-time passcodes with a purpose (seed 002).
+//! One-time passcodes with a purpose (docs/contract.md, Passcodes).
 //!
 //! A passcode leads to its row by itself, and so does its id: the row's key is a keyed digest of the passcode, its
 //! client, username and purpose, and the same 80 bits are the random part of the id, a ULID. There is no index, no

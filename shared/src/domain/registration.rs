@@ -1,5 +1,5 @@
-//! Self-registration (seed 001): a request, a mailed link, then an account. No account exists before the link was
-//! followed.
+//! Self-registration (docs/contract.md, Registration and password reset): a request, a mailed link, then an account. No
+//! account exists before the link was followed.
 
 use rand::TryCryptoRng;
 

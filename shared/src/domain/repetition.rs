@@ -16,7 +16,7 @@ use super::{
     user::User,
 };
 
-/// For how long an answer is remembered, in seconds (contracts.md §5).
+/// For how long an answer is remembered, in seconds (docs/contract.md, All routes).
 pub const MEMORY: u64 = 86_400;
 
 /// For how long a call may be under way, in seconds: longer than any function may run. After that it has died.

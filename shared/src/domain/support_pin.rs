@@ -1,6 +1,6 @@
-//! Support PINs (seed 000): six digits that a user reads to support. They must be shown again, so they are encrypted
-//! and not hashed: AES-256-GCM, with the owner, the end and the key as associated data (ASVS 11.3.2 to 11.3.4), so that
-//! a ciphertext moved to another row, or a row whose end was moved, opens to nothing.
+//! Support PINs (docs/contract.md, Support PIN): six digits that a user reads to support. They must be shown again, so
+//! they are encrypted and not hashed: AES-256-GCM, with the owner, the end and the key as associated data (ASVS 11.3.2
+//! to 11.3.4), so that a ciphertext moved to another row, or a row whose end was moved, opens to nothing.
 
 use rand::TryCryptoRng;
 

@@ -1,4 +1,4 @@
-//! Broadleaf's dialect: bare objects; errors in Spring's default JSON (contracts.md §3).
+//! Broadleaf's dialect: bare objects; errors in Spring's default JSON (docs/contract.md, Passcodes).
 
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};

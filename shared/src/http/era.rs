@@ -1,4 +1,4 @@
-//! Era's dialect (contracts.md §2, seed 001). [`body`] reads what callers send.
+//! Era's dialect (docs/contract.md, Registration and password reset). [`body`] reads what callers send.
 
 pub mod body;
 

@@ -1,4 +1,5 @@
-//! GitLab's dialect: bare objects; errors as `{"message":"404 … Not Found"}` or `{"error":…}` (contracts.md §1).
+//! GitLab's dialect: bare objects; errors as `{"message":"404 … Not Found"}` or `{"error":…}`
+//! (docs/contract.md, Support PIN).
 
 use serde::Serialize;
 use utoipa::{ToSchema, openapi::Object};

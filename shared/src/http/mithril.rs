@@ -1,5 +1,6 @@
-//! Mithril's dialect (contracts.md §4, seeds 003 and 004). [`body`] reads what callers send, [`invalid`] says what is
-//! wrong with it, [`form`] describes it; [`view`] is what they get, and [`envelope`] what every answer is wrapped in.
+//! Mithril's dialect (docs/contract.md, Second factors and tokens). [`body`] reads what callers send, [`invalid`] says
+//! what is wrong with it, [`form`] describes it; [`view`] is what they get, and [`envelope`] what every answer is
+//! wrapped in.
 
 pub mod body;
 pub mod envelope;

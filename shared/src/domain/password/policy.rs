@@ -78,7 +78,7 @@ pub struct Policy {
     pub refuse_common: bool,
 }
 
-/// The contract's policy (contracts.md §2).
+/// The contract's policy (docs/contract.md, Registration and password reset).
 impl Default for Policy {
     fn default() -> Self {
         Self {
