@@ -1,9 +1,13 @@
-use countersign_shared::http::{call::Call, era::Error, reply::Answer, serve::Endpoint};
+use countersign_shared::{
+    edge::Wire,
+    http::{call::Call, era::Error, reply::Answer, serve::Endpoint},
+};
 
 use crate::page::Pages;
 
 /// Gives the page behind mailed links. Asking for it consumes nothing, and the link's secret is not in what is asked:
 /// browsers keep the fragment to themselves.
+#[derive(Wire)]
 pub struct AppRoot {
     pub pages: Pages,
 }

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use countersign_shared::http::html::{Page, preferred_language};
+use countersign_shared::{
+    edge::{Edge, Refused, Wire},
+    http::html::{Page, preferred_language},
+};
 
 /// The words, by language. A new language is a file, a line here and a button in page.html.
 const WORDS: [(&str, &str); 3] = [
@@ -14,9 +17,15 @@ const WORDS: [(&str, &str); 3] = [
 /// The page in every language.
 pub struct Pages(BTreeMap<&'static str, Page>);
 
+impl Wire for Pages {
+    fn wire(edge: &Edge) -> Result<Self, Refused> {
+        Ok(Self::new(edge.login_url()?.as_deref()))
+    }
+}
+
 impl Pages {
     /// With a link to where people log in, if that is known.
-    pub fn new(login_url: Option<&str>) -> Self {
+    fn new(login_url: Option<&str>) -> Self {
         let page = |(language, words): (&'static str, &str)| (language, Page::new(language, html(words, login_url)));
         Self(WORDS.map(page).into())
     }

@@ -3,6 +3,7 @@ use countersign_shared::{
         audit::{self, Event, Policy, What},
         secret::random_bytes,
     },
+    edge::{Background, Wire},
     fault::Fault,
     observe::{self, Metric, Told},
     store::table::{Put, Table},
@@ -16,18 +17,22 @@ use crate::record::{Record, Removal};
 ///
 /// It knows no other table, and can write to none: a removal that is told late, when a new row already lies under the same
 /// key, has nothing by which it could touch that row. Whether a row is over is decided where rows are read, by its `ttl`.
+#[derive(Wire)]
 pub struct Cleanup {
     pub audit: Table<Event, Put>,
+    #[wire(audit_policy)]
     pub policy: Policy,
 }
 
-impl Cleanup {
+impl Background for Cleanup {
+    type Event = Value;
+
     /// Does a batch, each record by itself, and names those that are not done. Lambda goes on from the earliest of them, so
     /// later ones may come again: what was told once is not told again.
     ///
     /// # Errors
     /// When this is no batch at all.
-    pub async fn answer(&self, batch: &Value, request_id: &str) -> Result<Value, lambda_runtime::Error> {
+    async fn answer(&self, batch: Value, request_id: &str) -> Result<Value, lambda_runtime::Error> {
         let records = batch["Records"].as_array().ok_or("this is no batch of records")?;
         let mut failed = Vec::new();
         for (at, record) in records.iter().enumerate() {
@@ -54,7 +59,9 @@ impl Cleanup {
             .map(|record| json!({ "itemIdentifier": sequence_number(record) }));
         Ok(json!({ "batchItemFailures": failures.collect::<Vec<_>>() }))
     }
+}
 
+impl Cleanup {
     /// The row is the proof that a removal was told: only who writes it prints the line. A process that dies between the two
     /// leaves the event without its metric, never with two.
     async fn tell(&self, removal: &Removal<'_>, request_id: &str) -> Result<(), Fault> {

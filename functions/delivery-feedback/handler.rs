@@ -6,6 +6,7 @@ use countersign_shared::{
         secret::random_bytes,
         suppression::{Policy, Reason, Source, Suppression, subject},
     },
+    edge::{Background, Wire},
     fault::Fault,
     observe::{self, Metric, Told},
     store::{
@@ -20,22 +21,28 @@ use crate::notice::{Feedback, Notice, Request};
 
 /// Takes notice of mail that bounced and of complaints: the address is suppressed for a while, the request that the mail was
 /// about is closed, and both can be looked up. What is told again changes nothing.
+#[derive(Wire)]
 pub struct DeliveryFeedback {
     pub suppressions: Table<Suppression, Update>,
     pub registrations: Table<RegistrationRequest, Delete>,
     pub resets: Table<PasswordResetRequest, Delete>,
     pub audit: Table<Event, Put>,
+    #[wire(mail_events)]
     pub source: Source,
+    #[wire(suppression_policy)]
     pub policy: Policy,
+    #[wire(audit_policy)]
     pub keeping: audit::Policy,
 }
 
-impl DeliveryFeedback {
+impl Background for DeliveryFeedback {
+    type Event = Value;
+
     /// Does what SNS passes on. What is not ours or makes no sense is dropped: it would be the same the next time.
     ///
     /// # Errors
     /// When the store fails: Lambda tries again, and puts the event aside when that does not help.
-    pub async fn answer(&self, event: &Value, request_id: &str) -> Result<(), lambda_runtime::Error> {
+    async fn answer(&self, event: Value, request_id: &str) -> Result<Value, lambda_runtime::Error> {
         let records = event["Records"].as_array().map(Vec::as_slice).unwrap_or_default();
         if records.is_empty() {
             observe::dropped(request_id, "no records");
@@ -58,9 +65,11 @@ impl DeliveryFeedback {
                 Err(why) => observe::dropped(request_id, why),
             }
         }
-        Ok(())
+        Ok(Value::Null)
     }
+}
 
+impl DeliveryFeedback {
     async fn take(&self, feedback: &Feedback, request_id: &str) -> Result<(), Fault> {
         let row = Suppression::new(self.policy, &feedback.address, feedback.reason, feedback.at);
         self.suppressions

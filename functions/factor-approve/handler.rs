@@ -16,6 +16,7 @@ use countersign_shared::{
         token::{Kind, Presented, Token},
         user::User,
     },
+    edge::Wire,
     http::{
         call::Call,
         mithril::{
@@ -38,6 +39,7 @@ use countersign_shared::{
     },
 };
 /// Makes a phone a second factor once its code has come back, and signs its owner in.
+#[derive(Wire)]
 pub struct Approve {
     pub tokens: Table<Token, BatchGet>,
     pub users: Table<User, BatchGet>,
@@ -53,8 +55,11 @@ pub struct Approve {
     pub change_meters: Table<Meter, Update>,
     pub keys: Keys<OtpCodes>,
     pub mailer: Mailer,
+    #[wire(otp_policy)]
     pub policy: Policy,
+    #[wire(lockout_policy)]
     pub lockout: lockout::Policy,
+    #[wire(token_lifetimes)]
     pub lifetimes: Lifetimes,
 }
 

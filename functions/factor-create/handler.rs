@@ -1,6 +1,7 @@
 use countersign_shared::{
     admission::{self, Doors},
     domain::{client::Client, factor::Factor, token::Token, user::User},
+    edge::Wire,
     fault::Fault,
     http::{
         call::Call,
@@ -20,6 +21,7 @@ use rand::rngs::SysRng;
 const TRIES: u32 = 3;
 
 /// Makes a second factor for a user, without a value: the user sets it at the next login.
+#[derive(Wire)]
 pub struct Create {
     pub tokens: Table<Token, BatchGet>,
     pub users: Table<User, BatchGet>,

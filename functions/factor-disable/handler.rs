@@ -2,6 +2,7 @@ use countersign_shared::{
     admission::Doors,
     delivery::{mail::Mailer, words::Message},
     domain::{client::Client, factor::Factor, suppression::Suppression, tenant::Domain, token::Token, user::User},
+    edge::Wire,
     factors::Factors,
     http::{
         call::Call,
@@ -17,6 +18,7 @@ use countersign_shared::{
 };
 
 /// Has logins not ask for a second factor any more, and tells its owner.
+#[derive(Wire)]
 pub struct Disable {
     pub tokens: Table<Token, BatchGet>,
     pub users: Table<User, BatchGet>,

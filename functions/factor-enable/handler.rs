@@ -1,6 +1,7 @@
 use countersign_shared::{
     admission::Doors,
     domain::{client::Client, factor::Factor, token::Token, user::User},
+    edge::Wire,
     factors::Factors,
     http::{
         call::Call,
@@ -15,6 +16,7 @@ use countersign_shared::{
 };
 
 /// Has logins ask for a second factor again.
+#[derive(Wire)]
 pub struct Enable {
     pub tokens: Table<Token, BatchGet>,
     pub users: Table<User, BatchGet>,

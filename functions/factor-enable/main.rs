@@ -1,16 +1,4 @@
 //! PATCH /mithril/api/users/{user_id}/authentication_factors/{id}/actions/enable
 mod handler;
 
-use countersign_shared::edge;
-
-fn main() -> std::process::ExitCode {
-    edge::run_recorded(async |edge| {
-        Ok(handler::Enable {
-            tokens: edge.table(),
-            users: edge.table(),
-            clients: edge.table(),
-            factors: edge.table(),
-            change_factors: edge.table(),
-        })
-    })
-}
+countersign_shared::main!(audited handler::Enable);

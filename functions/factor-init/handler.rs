@@ -13,6 +13,7 @@ use countersign_shared::{
         token::{Grant, Kind, Owner, Presented, Token},
         user::User,
     },
+    edge::Wire,
     fault::Fault,
     http::{
         call::Call,
@@ -40,6 +41,7 @@ use countersign_shared::{
 use rand::rngs::SysRng;
 
 /// Sends a code to the phone that a user wants as second factor. Nothing changes before the code comes back.
+#[derive(Wire)]
 pub struct Init {
     pub repetitions: Table<Remembered, Put>,
     pub forget: Table<Remembered, Delete>,
@@ -58,7 +60,9 @@ pub struct Init {
     pub answers: Keys<Answers>,
     pub keys: Keys<OtpCodes>,
     pub texter: Texter,
+    #[wire(sending_policy)]
     pub policy: Policy,
+    #[wire(token_lifetimes)]
     pub lifetimes: Lifetimes,
 }
 

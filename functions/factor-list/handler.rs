@@ -1,6 +1,7 @@
 use countersign_shared::{
     admission::{self, Doors},
     domain::{client::Client, factor::Factor, token::Token, user::User},
+    edge::Wire,
     http::{
         call::Call,
         mithril::{Error, FACTOR_READ, body::read_factor_filter, view::factor_list},
@@ -11,6 +12,7 @@ use countersign_shared::{
 };
 
 /// Shows a user's second factors, their values masked.
+#[derive(Wire)]
 pub struct List {
     pub tokens: Table<Token, BatchGet>,
     pub users: Table<User, BatchGet>,

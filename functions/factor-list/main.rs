@@ -1,15 +1,4 @@
 //! GET /mithril/api/users/{user_id}/authentication_factors
 mod handler;
 
-use countersign_shared::edge;
-
-fn main() -> std::process::ExitCode {
-    edge::run(async |edge| {
-        Ok(handler::List {
-            tokens: edge.table(),
-            users: edge.table(),
-            clients: edge.table(),
-            factors: edge.table(),
-        })
-    })
-}
+countersign_shared::main!(handler::List);

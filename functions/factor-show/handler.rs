@@ -1,6 +1,7 @@
 use countersign_shared::{
     admission::{self, Doors},
     domain::{client::Client, factor::Factor, token::Token, user::User},
+    edge::Wire,
     factors,
     http::{
         call::Call,
@@ -12,6 +13,7 @@ use countersign_shared::{
 };
 
 /// Shows one of a user's second factors, its value masked.
+#[derive(Wire)]
 pub struct Show {
     pub tokens: Table<Token, BatchGet>,
     pub users: Table<User, BatchGet>,

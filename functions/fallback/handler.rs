@@ -1,5 +1,6 @@
 use countersign_shared::{
     domain::link,
+    edge::Wire,
     fault::Fault,
     http::{
         broadleaf,
@@ -17,8 +18,11 @@ use countersign_shared::{
 /// origins may call, it is asked about that, too: the gateway gives `$default` every `OPTIONS`. It adds the headers that decide;
 /// what a browser wants besides is a status that is no error. A mailed link whose `#` was escaped on its way is a path that no
 /// route has, and leads to the page nonetheless.
+#[derive(Wire)]
 pub struct Fallback {
+    #[wire(has_cors)]
     pub has_cors: bool,
+    #[wire(public_url)]
     pub public_url: Option<String>,
 }
 

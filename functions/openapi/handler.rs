@@ -1,19 +1,34 @@
-use countersign_shared::http::{
-    call::Call,
-    plain::{Error, described},
-    reply::Answer,
-    serve::Endpoint,
+use countersign_shared::{
+    edge::{Edge, Refused, Wire},
+    http::{
+        call::Call,
+        plain::{Error, described},
+        reply::Answer,
+        serve::Endpoint,
+    },
 };
 
+use crate::document::document;
+
 /// Describes every route.
+#[derive(Wire)]
 pub struct OpenApi {
-    pub document: utoipa::openapi::OpenApi,
+    pub document: Document,
+}
+
+/// The document, made once.
+pub struct Document(utoipa::openapi::OpenApi);
+
+impl Wire for Document {
+    fn wire(_: &Edge) -> Result<Self, Refused> {
+        Ok(Self(document()))
+    }
 }
 
 impl Endpoint for OpenApi {
     type Error = Error;
 
     async fn answer(&self, _: &Call) -> Result<Answer, Error> {
-        Ok(described(&self.document))
+        Ok(described(&self.document.0))
     }
 }

@@ -2,12 +2,4 @@
 mod document;
 mod handler;
 
-use countersign_shared::edge;
-
-fn main() -> std::process::ExitCode {
-    edge::run(async |_| {
-        Ok(handler::OpenApi {
-            document: document::document(),
-        })
-    })
-}
+countersign_shared::main!(handler::OpenApi);

@@ -22,7 +22,7 @@ use countersign_shared::{
         unknown::UnknownIdentity,
         user::User,
     },
-    edge::system_time,
+    edge::{Background, Wire, system_time},
     fault::Fault,
     keys::KeyShelf,
     observe,
@@ -42,6 +42,7 @@ use crate::{
 
 /// Does what only the operator may: makes, shows and changes domains, clients, users and tokens, lifts suppressions, rotates
 /// keys, and erases people. Whoever may invoke the function is the operator: there is no other check.
+#[derive(Wire)]
 pub struct Operator {
     pub read_domains: Table<Domain, Get>,
     pub domains: Table<Domain, Put>,
@@ -87,8 +88,11 @@ pub struct Operator {
     pub otp_keys: KeyShelf<OtpCodes>,
     pub answer_keys: KeyShelf<Answers>,
     pub events: Table<Event, Put>,
+    #[wire(audit_policy)]
     pub keeping: Policy,
+    #[wire(password_cost)]
     pub cost: Cost,
+    #[wire(mail_domain_if_any)]
     pub mail_domain: MailDomain,
 }
 
@@ -123,10 +127,12 @@ impl From<Fault> for Failed {
     }
 }
 
-impl Operator {
+impl Background for Operator {
+    type Event = Given;
+
     /// The command's result, or `{"error":…}`. One log line says what was done, about whom, and why not, and an audit event what
     /// was changed, without any secret: the request's id leads to the caller, in CloudTrail.
-    pub async fn answer(&self, Given(event): Given, request_id: &str) -> Value {
+    async fn answer(&self, Given(event): Given, request_id: &str) -> Result<Value, lambda_runtime::Error> {
         let now = system_time();
         let (name, about) = match &event {
             Ok(event) => (event["command"].as_str().unwrap_or_default(), about(event)),
@@ -168,9 +174,11 @@ impl Operator {
                 "changed": answer["changed"], "dry_run": dry, "subject": subject, "fault": fault,
             })
         );
-        answer
+        Ok(answer)
     }
+}
 
+impl Operator {
     /// What was done stands, whatever becomes of its event: one that cannot be written is in the log.
     async fn record(&self, name: &str, subject: Option<String>, request_id: &str, now: Timestamp) {
         let Some(subject) = subject else { return };

@@ -11,6 +11,7 @@ use countersign_shared::{
         token::{Kind, Presented, Token},
         user::User,
     },
+    edge::Wire,
     http::{
         call::Call,
         mithril::{Error, body::read_token, view::user_answer},
@@ -30,6 +31,7 @@ use countersign_shared::{
 };
 
 /// Sends another code for the login that the caller has begun, and cancels the earlier one.
+#[derive(Wire)]
 pub struct Create {
     pub repetitions: Table<Remembered, Put>,
     pub forget: Table<Remembered, Delete>,
@@ -46,6 +48,7 @@ pub struct Create {
     pub answers: Keys<Answers>,
     pub keys: Keys<OtpCodes>,
     pub texter: Texter,
+    #[wire(sending_policy)]
     pub policy: Policy,
 }
 

@@ -9,6 +9,7 @@ use countersign_shared::{
         token::Token,
         user::User,
     },
+    edge::Wire,
     http::{
         broadleaf::{self, ClientQuery, ConsumeForm, Error, PASSCODE},
         call::Call,
@@ -27,6 +28,7 @@ use countersign_shared::{
 };
 
 /// Consumes a passcode: of any number of requests with the right one, exactly one succeeds.
+#[derive(Wire)]
 pub struct Consume {
     pub tokens: Table<Token, BatchGet>,
     pub users: Table<User, BatchGet>,
@@ -34,7 +36,9 @@ pub struct Consume {
     pub budgets: Table<Spent, Update>,
     pub passcodes: Table<Passcode, Update>,
     pub keys: Keys<Passcodes>,
+    #[wire(passcode_policy)]
     pub policy: Policy,
+    #[wire(identity_provider)]
     pub provider: Option<Provider>,
 }
 

@@ -1,6 +1,7 @@
 use countersign_shared::{
     admission::{self, Doors},
     domain::{client::Client, passcode::Passcode, provider::Provider, token::Token, user::User},
+    edge::Wire,
     http::{
         broadleaf::{self, ClientQuery, Error, InvalidateForm, PASSCODE},
         call::Call,
@@ -14,11 +15,13 @@ use countersign_shared::{
 };
 
 /// Marks a passcode as used, by its id. Doing it again changes nothing and answers the same.
+#[derive(Wire)]
 pub struct Invalidate {
     pub tokens: Table<Token, BatchGet>,
     pub users: Table<User, BatchGet>,
     pub clients: Table<Client, BatchGet>,
     pub passcodes: Table<Passcode, Update>,
+    #[wire(identity_provider)]
     pub provider: Option<Provider>,
 }
 

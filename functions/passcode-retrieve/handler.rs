@@ -10,6 +10,7 @@ use countersign_shared::{
         token::Token,
         user::User,
     },
+    edge::Wire,
     fault::Fault,
     http::{
         broadleaf::{self, ClientQuery, Error, PASSCODE, RetrieveQuery},
@@ -27,6 +28,7 @@ use countersign_shared::{
 use rand::rngs::SysRng;
 
 /// Makes a passcode for a user and a purpose. Nothing is sent: the caller gives it to the user.
+#[derive(Wire)]
 pub struct Retrieve {
     pub tokens: Table<Token, BatchGet>,
     pub users: Table<User, BatchGet>,
@@ -34,7 +36,9 @@ pub struct Retrieve {
     pub created: Creations,
     pub passcodes: Table<Passcode, Put>,
     pub keys: Keys<Passcodes>,
+    #[wire(passcode_policy)]
     pub policy: Policy,
+    #[wire(identity_provider)]
     pub provider: Option<Provider>,
 }
 

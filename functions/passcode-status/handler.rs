@@ -1,6 +1,7 @@
 use countersign_shared::{
     admission::{self, Doors},
     domain::{client::Client, passcode::Passcode, provider::Provider, token::Token, user::User},
+    edge::Wire,
     http::{
         broadleaf::{self, ClientQuery, Error, PASSCODE, StatusQuery},
         call::Call,
@@ -11,11 +12,13 @@ use countersign_shared::{
 };
 
 /// Tells whether a passcode could be consumed. Asking changes nothing.
+#[derive(Wire)]
 pub struct Status {
     pub tokens: Table<Token, BatchGet>,
     pub users: Table<User, BatchGet>,
     pub clients: Table<Client, BatchGet>,
     pub passcodes: Table<Passcode, Get>,
+    #[wire(identity_provider)]
     pub provider: Option<Provider>,
 }
 

@@ -11,6 +11,7 @@ use countersign_shared::{
         tenant::Domain,
         user::User,
     },
+    edge::Wire,
     fault::Fault,
     http::{
         call::Call,
@@ -31,6 +32,7 @@ use rand::rngs::SysRng;
 
 /// Sets the password that came with the link's credential. It ends what was issued under the old one, and signs nobody
 /// in.
+#[derive(Wire)]
 pub struct Confirm {
     pub repetitions: Table<Remembered, Put>,
     pub forget: Table<Remembered, Delete>,
@@ -43,6 +45,7 @@ pub struct Confirm {
     pub pins: Table<SupportPin, Delete>,
     pub use_up: Table<PasswordResetRequest, Delete>,
     pub mailer: Mailer,
+    #[wire(password_cost)]
     pub cost: Cost,
 }
 

@@ -14,6 +14,7 @@ use countersign_shared::{
         token::{Presented, Token},
         user::User,
     },
+    edge::Wire,
     http::{
         call::Call,
         era::{
@@ -31,6 +32,7 @@ use countersign_shared::{
 };
 
 /// Mails a link to somebody who has lost the password, or changes it for somebody who has not.
+#[derive(Wire)]
 pub struct Request {
     pub repetitions: Table<Remembered, Put>,
     pub forget: Table<Remembered, Delete>,
@@ -49,8 +51,11 @@ pub struct Request {
     pub change_users: Table<User, Update>,
     pub pins: Table<SupportPin, Delete>,
     pub mailer: Mailer,
+    #[wire(password_reset_policy)]
     pub policy: Policy,
+    #[wire(password_guesses)]
     pub guesses: Budget,
+    #[wire(password_cost)]
     pub cost: Cost,
 }
 

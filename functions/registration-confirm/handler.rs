@@ -12,6 +12,7 @@ use countersign_shared::{
         throttle,
         user::{NewUser, User},
     },
+    edge::Wire,
     fault::Fault,
     http::{
         call::Call,
@@ -28,6 +29,7 @@ use countersign_shared::{
 use rand::rngs::SysRng;
 
 /// Makes the account that was asked for, with the password that came with the link's credential.
+#[derive(Wire)]
 pub struct Confirm {
     pub requests: Table<RegistrationRequest, Get>,
     pub domains: Table<Domain, BatchGet>,
@@ -36,7 +38,9 @@ pub struct Confirm {
     pub claims: Table<Claim, Put>,
     pub use_up: Table<RegistrationRequest, Delete>,
     pub levels: Table<Level, Update>,
+    #[wire(unconfirmed_mails)]
     pub unconfirmed: Bucket,
+    #[wire(password_cost)]
     pub cost: Cost,
 }
 

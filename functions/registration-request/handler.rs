@@ -14,6 +14,7 @@ use countersign_shared::{
         tenant::Domain,
         throttle::{self, Addressee, Asked, MailKind},
     },
+    edge::Wire,
     fault::Fault,
     http::{
         call::Call,
@@ -36,6 +37,7 @@ use countersign_shared::{
 use rand::rngs::SysRng;
 
 /// Takes a registration and mails a link. No account exists before the link was followed.
+#[derive(Wire)]
 pub struct Request {
     pub repetitions: Table<Remembered, Put>,
     pub forget: Table<Remembered, Delete>,
@@ -49,6 +51,7 @@ pub struct Request {
     pub requests: Table<RegistrationRequest, Put>,
     pub take_back: Table<RegistrationRequest, Delete>,
     pub mailer: Mailer,
+    #[wire(registration_policy)]
     pub policy: Policy,
 }
 

@@ -7,6 +7,7 @@ use countersign_shared::{
         token::Token,
         user::User,
     },
+    edge::Wire,
     http::{
         call::Call,
         gitlab::{self, Error, StoreFailed},
@@ -27,13 +28,16 @@ use rand::rngs::SysRng;
 const TRIES: u32 = 3;
 
 /// Makes a support PIN for the signed-in user, in the place of an earlier one.
+#[derive(Wire)]
 pub struct Create {
     pub tokens: Table<Token, BatchGet>,
     pub users: Table<User, BatchGet>,
     pub depend_on_users: Table<User, Check>,
     pub pins: Table<SupportPin, Put>,
     pub keys: Keys<SupportPins>,
+    #[wire(support_pin_policy)]
     pub policy: Policy,
+    #[wire(identity_provider)]
     pub provider: Option<Provider>,
 }
 

@@ -1,6 +1,7 @@
 use countersign_shared::{
     admission::{self, People},
     domain::{provider::Provider, support_pin::SupportPin, token::Token, user::User},
+    edge::Wire,
     http::{
         call::Call,
         gitlab::{self, Error, StoreFailed},
@@ -14,10 +15,12 @@ use countersign_shared::{
 };
 
 /// Revokes a user's support PIN, for an administrator.
+#[derive(Wire)]
 pub struct Revoke {
     pub tokens: Table<Token, BatchGet>,
     pub users: Table<User, BatchGet>,
     pub pins: Table<SupportPin, Update>,
+    #[wire(identity_provider)]
     pub provider: Option<Provider>,
 }
 

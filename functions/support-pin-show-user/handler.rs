@@ -1,6 +1,7 @@
 use countersign_shared::{
     admission::{self, People},
     domain::{key::SupportPins, provider::Provider, support_pin::SupportPin, token::Token, user::User},
+    edge::Wire,
     http::{
         call::Call,
         gitlab::{self, Error, StoreFailed},
@@ -15,12 +16,14 @@ use countersign_shared::{
 
 /// Shows a user's support PIN to an administrator, by the user's id: there is no way from a PIN to a user. What could not be
 /// written down before is not shown.
+#[derive(Wire)]
 pub struct ShowUser {
     pub tokens: Table<Token, BatchGet>,
     pub users: Table<User, BatchGet>,
     pub pins: Table<SupportPin, Get>,
     pub keys: Keys<SupportPins>,
     pub trail: Trail,
+    #[wire(identity_provider)]
     pub provider: Option<Provider>,
 }
 

@@ -1,6 +1,7 @@
 use countersign_shared::{
     admission::{self, People},
     domain::{key::SupportPins, provider::Provider, support_pin::SupportPin, token::Token, user::User},
+    edge::Wire,
     http::{
         call::Call,
         gitlab::{self, Error},
@@ -12,11 +13,13 @@ use countersign_shared::{
 };
 
 /// Shows the signed-in user's own support PIN. Reading does not use it up.
+#[derive(Wire)]
 pub struct Show {
     pub tokens: Table<Token, BatchGet>,
     pub users: Table<User, BatchGet>,
     pub pins: Table<SupportPin, Get>,
     pub keys: Keys<SupportPins>,
+    #[wire(identity_provider)]
     pub provider: Option<Provider>,
 }
 

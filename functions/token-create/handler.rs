@@ -19,6 +19,7 @@ use countersign_shared::{
         unknown::UnknownIdentity,
         user::User,
     },
+    edge::Wire,
     http::{
         call::Call,
         mithril::{
@@ -41,6 +42,7 @@ use countersign_shared::{
 };
 
 /// Gives tokens: for a password, for a code, for another code, for a client's secret.
+#[derive(Wire)]
 pub struct Create {
     pub repetitions: Table<Remembered, Put>,
     pub forget: Table<Remembered, Delete>,
@@ -68,10 +70,15 @@ pub struct Create {
     pub keys: Keys<OtpCodes>,
     pub mailer: Mailer,
     pub texter: Texter,
+    #[wire(sending_policy)]
     pub policy: Policy,
+    #[wire(lockout_policy)]
     pub lockout: lockout::Policy,
+    #[wire(token_lifetimes)]
     pub lifetimes: Lifetimes,
+    #[wire(failed_logins)]
     pub failed_logins: Budget,
+    #[wire(password_cost)]
     pub cost: Cost,
 }
 

@@ -1,6 +1,7 @@
 use countersign_shared::{
     admission::{self, Doors},
     domain::{client::Client, token::Token, user::User},
+    edge::Wire,
     http::{
         call::Call,
         mithril::{Error, USER_BLOCK, body::read_block, view::user_answer},
@@ -12,6 +13,7 @@ use countersign_shared::{
 };
 
 /// Blocks a user: every token of theirs has ended.
+#[derive(Wire)]
 pub struct Block {
     pub tokens: Table<Token, BatchGet>,
     pub users: Table<User, BatchGet>,

@@ -12,6 +12,7 @@ use countersign_shared::{
         token::Token,
         user::{NewUser, User},
     },
+    edge::Wire,
     fault::Fault,
     http::{
         call::Call,
@@ -32,6 +33,7 @@ use rand::rngs::SysRng;
 const ROUNDS: usize = 8;
 
 /// Makes an account in the caller's domain.
+#[derive(Wire)]
 pub struct Create {
     pub tokens: Table<Token, BatchGet>,
     pub users: Table<User, BatchGet>,
@@ -40,6 +42,7 @@ pub struct Create {
     pub new_users: Table<User, Put>,
     pub claims: Table<Claim, Put>,
     pub factors: Table<Factor, Put>,
+    #[wire(password_cost)]
     pub cost: Cost,
 }
 

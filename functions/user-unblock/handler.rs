@@ -1,6 +1,7 @@
 use countersign_shared::{
     admission::{self, Doors},
     domain::{client::Client, token::Token, user::User},
+    edge::Wire,
     http::{
         call::Call,
         mithril::{Error, USER_UNBLOCK, body::read_nothing, view::user_answer},
@@ -12,6 +13,7 @@ use countersign_shared::{
 };
 
 /// Lifts a block, whoever made it: what had failed does not count any more, and what had ended does not come back.
+#[derive(Wire)]
 pub struct Unblock {
     pub tokens: Table<Token, BatchGet>,
     pub users: Table<User, BatchGet>,

@@ -9,7 +9,7 @@
 use std::{
     cell::{OnceCell, RefCell},
     collections::HashMap,
-    process::ExitCode,
+    rc::Rc,
     sync::OnceLock,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -27,6 +27,14 @@ use aws_smithy_runtime_api::client::http::{HttpConnectorSettings, SharedHttpConn
 use aws_types::SdkConfig;
 use lambda_http::http::Uri;
 
+mod run;
+mod wire;
+
+pub use self::{
+    run::{Background, run, run_audited, run_background},
+    wire::Wire,
+};
+
 use crate::{
     delivery::{attempt::AtMostOnce, mail::Mailer, text::Texter},
     domain::{
@@ -35,14 +43,11 @@ use crate::{
         sender::{self, Sender},
         time::Timestamp,
     },
-    http::serve::{Endpoint, serve},
-    keys::{KeyShelf, Keys},
-    observe,
+    keys::{Keys, Load},
     store::{
         conflict,
         table::{Row, Table},
     },
-    trail::{Recorded, Trail},
 };
 
 /// Keys that lie in Secrets Manager.
@@ -77,57 +82,10 @@ pub struct Edge {
     variables: HashMap<String, String>,
     problems: RefCell<Vec<String>>,
     dynamodb: OnceCell<aws_sdk_dynamodb::Client>,
+    /// What is loaded before the first call.
+    loading: RefCell<Vec<Rc<dyn Load>>>,
     http: OnceCell<SharedHttpClient>,
     unpooled_http: OnceCell<SharedHttpClient>,
-}
-
-/// Starts a function: wires its endpoint, then serves calls until the sandbox ends. Exits with 1 after naming every
-/// problem when it cannot.
-pub fn run<E: Endpoint>(wire: impl AsyncFnOnce(&Edge) -> Result<E, Refused>) -> ExitCode {
-    start(async |edge| {
-        let endpoint = wire(edge).await?;
-        Ok(async { serve(Box::new(endpoint), system_time).await })
-    })
-}
-
-/// Starts a function whose calls are written down in the audit trail.
-pub fn run_recorded<E: Endpoint>(wire: impl AsyncFnOnce(&Edge) -> Result<E, Refused>) -> ExitCode {
-    start(async |edge| {
-        let (endpoint, events, policy) = (wire(edge).await, edge.table(), edge.audit_policy());
-        let (endpoint, trail) = (endpoint?, Trail::new(events, policy?));
-        Ok(async { serve(Box::new(Recorded { endpoint, trail }), system_time).await })
-    })
-}
-
-/// Starts a function that has a loop of its own.
-pub fn start<F>(wire: impl AsyncFnOnce(&Edge) -> Result<F, Refused>) -> ExitCode
-where
-    F: Future<Output = Result<(), lambda_runtime::Error>>,
-{
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a thread and a timer");
-    runtime.block_on(async {
-        let edge = Edge::new(std::env::vars().collect());
-        edge.text("METRICS_NAMESPACE")
-            .iter()
-            .for_each(|name| observe::count_in(name));
-        let wired = wire(&edge).await;
-        match (wired, edge.problems().as_slice()) {
-            (Ok(serving), []) => match serving.await {
-                Ok(()) => ExitCode::SUCCESS,
-                Err(error) => report(&[format!("the runtime API failed: {error}")]),
-            },
-            (_, problems) => report(problems),
-        }
-    })
-}
-
-fn report(problems: &[String]) -> ExitCode {
-    let line = serde_json::json!({ "level": "error", "outcome": "refused_to_start", "problems": problems });
-    eprintln!("{line}");
-    ExitCode::FAILURE
 }
 
 /// The system's clock, for what has no event time: an operator's command, and the answer to an event that lacks it.
@@ -143,6 +101,7 @@ impl Edge {
             variables,
             problems: RefCell::default(),
             dynamodb: OnceCell::new(),
+            loading: RefCell::default(),
             http: OnceCell::new(),
             unpooled_http: OnceCell::new(),
         }
@@ -180,21 +139,23 @@ impl Edge {
     }
 
     /// The keys of one purpose, from their secret: JSON of key ids and texts, `{"1":"…","2":{"key":"…","signs_from":1795325548}}`.
+    /// They are read before the first call.
     ///
     /// # Errors
-    /// [`Refused`] when the secret cannot be had or holds no fit keys.
-    pub async fn keys<P: Kept>(&self) -> Result<Keys<P>, Refused> {
-        let secret = self.required(P::VARIABLE)?;
-        let keys = Keys::read(self.secrets_client(), secret, system_time()).await;
-        keys.map_err(|why| self.refuse(P::VARIABLE, &format!("names a secret that {why}")))
+    /// [`Refused`] when the variable is not set.
+    fn keys<P: Kept>(&self) -> Result<Keys<P>, Refused> {
+        let keys = Keys::new(self.secrets_client(), self.required(P::VARIABLE)?, P::VARIABLE);
+        self.loading.borrow_mut().push(keys.loading());
+        Ok(keys)
     }
 
-    /// The secret of one purpose's keys, to be changed.
-    ///
-    /// # Errors
-    /// [`Refused`] when nobody says which it is.
-    pub fn key_shelf<P: Kept>(&self) -> Result<KeyShelf<P>, Refused> {
-        Ok(KeyShelf::new(self.secrets_client(), self.required(P::VARIABLE)?))
+    /// Loads what was wired, one after the other: the connection to Secrets Manager is opened once.
+    async fn load(&self) {
+        for loading in self.loading.take() {
+            if let Err(why) = loading.load(system_time()).await {
+                self.refuse(loading.variable(), &format!("names a secret that {why}"));
+            }
+        }
     }
 
     /// A variable, unless it is absent or empty.

@@ -5,6 +5,9 @@ mod shelf;
 use std::{
     cell::{Cell, RefCell},
     collections::BTreeMap,
+    fmt::Debug,
+    pin::Pin,
+    rc::Rc,
 };
 
 use aws_sdk_secretsmanager::{Client, error::ProvideErrorMetadata};
@@ -45,47 +48,81 @@ struct Dated {
 /// The live keys of one purpose.
 #[derive(Debug)]
 pub struct Keys<P> {
+    cached: Rc<Cached<P>>,
+}
+
+#[derive(Debug)]
+struct Cached<P> {
     client: Client,
     secret: String,
-    ring: RefCell<Keyring<P>>,
+    variable: &'static str,
+    ring: RefCell<Option<Keyring<P>>>,
     stale_at: Cell<Timestamp>,
 }
 
-impl<P: Purpose> Keys<P> {
-    /// Reads the keys for the first time.
+/// What is loaded before the first call.
+pub(crate) trait Load: Debug {
+    /// Loads it.
     ///
     /// # Errors
-    /// What is wrong with the secret, in words that hold nothing of it.
-    pub async fn read(client: Client, secret: String, now: Timestamp) -> Result<Self, String> {
-        let ring = read(&client, &secret, now).await?;
-        Ok(Self {
-            client,
-            secret,
-            ring: RefCell::new(ring),
-            stale_at: Cell::new(now.deadline(FRESH_FOR)),
+    /// What is wrong with it, in words that hold nothing of it.
+    fn load(&self, now: Timestamp) -> Pin<Box<dyn Future<Output = Result<(), String>> + '_>>;
+
+    /// The environment variable that names it.
+    fn variable(&self) -> &'static str;
+}
+
+impl<P: Purpose> Load for Cached<P> {
+    fn load(&self, now: Timestamp) -> Pin<Box<dyn Future<Output = Result<(), String>> + '_>> {
+        Box::pin(async move {
+            let ring = read(&self.client, &self.secret, now).await?;
+            self.ring.replace(Some(ring));
+            self.stale_at.set(now.deadline(FRESH_FOR));
+            Ok(())
         })
+    }
+
+    fn variable(&self) -> &'static str {
+        self.variable
+    }
+}
+
+impl<P: Purpose> Keys<P> {
+    /// The keys in a secret, which a variable names; they are yet to be loaded.
+    pub(crate) fn new(client: Client, secret: String, variable: &'static str) -> Self {
+        Self {
+            cached: Rc::new(Cached {
+                client,
+                secret,
+                variable,
+                ring: RefCell::new(None),
+                stale_at: Cell::new(Timestamp::from_millis(0)),
+            }),
+        }
+    }
+
+    /// What loads them.
+    pub(crate) fn loading(&self) -> Rc<dyn Load> {
+        self.cached.clone()
     }
 
     /// The keys as they are now. Ones that cannot be read again are as good as they were: what was signed with a key that
     /// is not known yet is refused, and nothing else changes.
     pub async fn at(&self, now: Timestamp) -> Keyring<P> {
-        if self.stale_at.get().is_over(now) {
-            let fresh_for = match read(&self.client, &self.secret, now).await {
-                Ok(ring) => {
-                    self.ring.replace(ring);
-                    FRESH_FOR
-                }
-                Err(why) => {
-                    observe::degraded(&format!(
-                        "{} goes on with the keys that it had: their secret {why}",
-                        P::NAME
-                    ));
-                    TRY_AGAIN_AFTER
-                }
-            };
-            self.stale_at.set(now.deadline(fresh_for));
+        let cached = &self.cached;
+        if cached.stale_at.get().is_over(now)
+            && let Err(why) = cached.load(now).await
+        {
+            observe::degraded(&format!(
+                "{} goes on with the keys that it had: their secret {why}",
+                P::NAME
+            ));
+            cached.stale_at.set(now.deadline(TRY_AGAIN_AFTER));
         }
-        self.ring.borrow().at(now)
+        let ring = cached.ring.borrow();
+        ring.as_ref()
+            .expect("a function that could not load its keys serves no call")
+            .at(now)
     }
 }
 

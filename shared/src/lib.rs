@@ -18,6 +18,9 @@
 //! 4. No usable secret lies in a table, a log, an error, a URL path that we log, or a metric.
 //! 5. There is no test hook.
 
+// What `#[derive(Wire)]` writes names this crate, here as elsewhere.
+extern crate self as countersign_shared;
+
 pub mod accounts;
 pub mod admission;
 pub mod delivery;

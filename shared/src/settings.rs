@@ -201,9 +201,11 @@ impl Edge {
     }
 
     /// Whether pages of other origins may call the API.
-    #[must_use]
-    pub fn has_cors(&self) -> bool {
-        self.text("CORS_ORIGINS").is_some()
+    ///
+    /// # Errors
+    /// None.
+    pub fn has_cors(&self) -> Result<bool, Refused> {
+        Ok(self.text("CORS_ORIGINS").is_some())
     }
 
     /// What is decided about registrations.

@@ -10,11 +10,7 @@ use crate::{
         secret::random_bytes,
     },
     fault::Fault,
-    http::{
-        call::Call,
-        reply::Reply,
-        serve::{AnyEndpoint, Endpoint},
-    },
+    http::{call::Call, reply::Reply, serve::AnyEndpoint},
     observe::{self, Family},
     store::table::{Put, Table},
 };
@@ -107,16 +103,21 @@ async fn in_time<T>(written: impl Future<Output = Result<T, Fault>>) -> Result<T
     written.unwrap_or_else(|_| Err(Fault::passing("the audit event took too long".into())))
 }
 
-/// An endpoint whose calls are written down.
-#[derive(Debug)]
-pub struct Recorded<E> {
-    /// The endpoint.
-    pub endpoint: E,
-    /// Where its calls are written down.
-    pub trail: Trail,
+/// An endpoint whose calls are recorded in the audit log.
+pub struct Audited {
+    endpoint: Box<dyn AnyEndpoint>,
+    trail: Trail,
 }
 
-impl<E: Endpoint> AnyEndpoint for Recorded<E> {
+impl Audited {
+    /// The endpoint, and where its calls are recorded.
+    #[must_use]
+    pub fn new(endpoint: Box<dyn AnyEndpoint>, trail: Trail) -> Self {
+        Self { endpoint, trail }
+    }
+}
+
+impl AnyEndpoint for Audited {
     fn reply<'a>(&'a self, call: &'a Call, within: Duration) -> Pin<Box<dyn Future<Output = Reply> + 'a>> {
         Box::pin(async move {
             let reply = self.endpoint.reply(call, within).await;

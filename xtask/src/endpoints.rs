@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use syn::visit::{self, Visit};
-
 use crate::{
     settings::Settings,
     source::{Source, folders, named, read},
@@ -61,21 +59,6 @@ pub const RIGHTS: &[(&str, &str)] = &[
 /// The table of audit events, and the right that recording one takes.
 const AUDIT: (&str, &str) = ("AUDIT_TABLE", "dynamodb:PutItem");
 
-/// Types of fields that touch nothing.
-const HARMLESS: &[&str] = &[
-    "Bucket",
-    "Budget",
-    "Lifetimes",
-    "MailDomain",
-    "OpenApi",
-    "Pages",
-    "Policy",
-    "Provider",
-    "Source",
-    "String",
-    "bool",
-];
-
 impl Function {
     /// Every function, by name.
     pub fn read_all(store: &Store, settings: &Settings, problems: &mut Vec<String>) -> Vec<Self> {
@@ -104,8 +87,12 @@ impl Function {
                 said.unwrap_or_default()
             ));
         }
-        let mut wiring = Wiring::default();
-        wiring.visit_file(&main.production());
+        let Some((is_audited, endpoint)) = entry(&main.production()) else {
+            problems.push(format!(
+                "{path} has no `countersign_shared::main!(…)` with the struct of its handler"
+            ));
+            return None;
+        };
         let mut function = Self {
             name: name.to_owned(),
             trigger: trigger?,
@@ -117,33 +104,36 @@ impl Function {
             hashes: false,
             counts_attempts: false,
             reads_claims: false,
-            variables: settings.read_by(&wiring.methods),
+            variables: BTreeSet::new(),
         };
-        let everywhere = settings.read_by(&["start".to_owned()]);
-        function.variables.retain(|variable| !everywhere.contains(variable));
-        if wiring.is_recorded {
+        if is_audited {
             function.may(AUDIT.1, AUDIT.0);
-            function
-                .variables
-                .extend(settings.read_by(&["audit_policy".to_owned()]));
+            function.reads("audit_policy", settings);
         }
         let path = &handler.path;
         let handler = handler.production();
-        let endpoint = handler.items.iter().find_map(|item| match item {
-            syn::Item::Struct(item) if wiring.made.iter().any(|made| item.ident == made) => Some(item),
+        let found = handler.items.iter().find_map(|item| match item {
+            syn::Item::Struct(item) if item.ident == endpoint => Some(item),
             _ => None,
         });
-        match endpoint {
-            Some(endpoint) => {
-                for field in &endpoint.fields {
-                    if let Err(problem) = function.field(&field.ty, store) {
+        match found {
+            Some(found) => {
+                for field in &found.fields {
+                    if let Err(problem) = function.field(field, (store, settings)) {
                         problems.push(format!("{path}: {problem}"));
                     }
                 }
             }
-            None => problems.push(format!("{} makes no struct of {path}", main.path)),
+            None => problems.push(format!("{} names {endpoint}, which is no struct of {path}", main.path)),
         }
+        let everywhere = settings.read_by(&["start".to_owned()]);
+        function.variables.retain(|variable| !everywhere.contains(variable));
         Some(function)
+    }
+
+    /// Adds what that method of `Edge` reads.
+    fn reads(&mut self, method: &str, settings: &Settings) {
+        self.variables.extend(settings.read_by(&[method.to_owned()]));
     }
 
     fn may(&mut self, action: &'static str, table: &str) {
@@ -151,11 +141,17 @@ impl Function {
         self.variables.insert(table.to_owned());
     }
 
-    /// Adds what a field of that type may do.
-    fn field(&mut self, ty: &syn::Type, store: &Store) -> Result<(), String> {
-        let (of, arguments) = named(ty).unwrap_or_default();
+    /// Adds what a field may do: its type says it, and `#[wire(method)]` what is read of the environment.
+    fn field(&mut self, field: &syn::Field, (store, settings): (&Store, &Settings)) -> Result<(), String> {
+        let (of, arguments) = named(&field.ty).unwrap_or_default();
         let arguments: Vec<_> = arguments.into_iter().filter_map(named).map(|(name, _)| name).collect();
         let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+        if let Some(method) = wired(field) {
+            self.reads(&method, settings);
+            self.hashes |= of == "Cost";
+            self.reads_claims |= (of.as_str(), arguments.as_slice()) == ("Option", &["Provider"]);
+            return Ok(());
+        }
         match (of.as_str(), arguments.as_slice()) {
             ("Table", [row, right]) => {
                 let action = RIGHTS.iter().find(|(name, _)| name == right);
@@ -176,17 +172,27 @@ impl Function {
             }
             // Counts what is made, which no limit of attempts is about.
             ("Creations", _) => self.may("dynamodb:UpdateItem", "BUDGETS_TABLE"),
-            ("Mailer", _) => self.sends_mail = true,
-            ("Texter", _) => self.sends_text_messages = true,
-            ("Cost", _) => self.hashes = true,
-            ("Trail", _) => self.may(AUDIT.1, AUDIT.0),
-            ("Option", [of]) if HARMLESS.contains(of) => self.reads_claims |= *of == "Provider",
-            (of, _) if HARMLESS.contains(&of) => {}
-            (of, _) => {
-                return Err(format!(
-                    "what does {of} touch? Tell xtask/src/endpoints.rs: its IAM action, or HARMLESS"
-                ));
+            ("Mailer", _) => {
+                self.sends_mail = true;
+                self.reads("mailer", settings);
             }
+            ("Texter", _) => {
+                self.sends_text_messages = true;
+                self.reads("texter", settings);
+            }
+            ("Trail", _) => {
+                self.may(AUDIT.1, AUDIT.0);
+                self.reads("audit_policy", settings);
+            }
+            (of, _) => match settings.wired.get(of) {
+                Some(methods) => self.variables.extend(settings.read_by(methods)),
+                None => {
+                    return Err(format!(
+                        "what does {of} touch? Give the field #[wire(method)] if it is read of the environment, or tell \
+                         xtask/src/endpoints.rs its IAM actions"
+                    ));
+                }
+            },
         }
         Ok(())
     }
@@ -245,61 +251,47 @@ impl Trigger {
     }
 }
 
-/// What `main.rs` makes of its handler, and the methods that it calls.
-#[derive(Default)]
-struct Wiring {
-    made: Vec<String>,
-    methods: Vec<String>,
-    /// Whether every call is recorded in the audit log.
-    is_recorded: bool,
+/// The method in `#[wire(method)]`.
+fn wired(field: &syn::Field) -> Option<String> {
+    let attribute = field.attrs.iter().find(|attribute| attribute.path().is_ident("wire"))?;
+    attribute
+        .parse_args::<syn::Ident>()
+        .ok()
+        .map(|method| method.to_string())
 }
 
-impl<'a> Visit<'a> for Wiring {
-    fn visit_expr_struct(&mut self, made: &'a syn::ExprStruct) {
-        let names: Vec<_> = made
-            .path
-            .segments
-            .iter()
-            .map(|segment| segment.ident.to_string())
-            .collect();
-        if let [module, name] = names.as_slice()
-            && module == "handler"
-        {
-            self.made.push(name.clone());
-        }
-        visit::visit_expr_struct(self, made);
-    }
-
-    fn visit_expr_call(&mut self, call: &'a syn::ExprCall) {
-        if let syn::Expr::Path(of) = &*call.func {
-            self.is_recorded |= of.path.segments.last().is_some_and(|name| name.ident == "run_recorded");
-        }
-        visit::visit_expr_call(self, call);
-    }
-
-    fn visit_expr_method_call(&mut self, call: &'a syn::ExprMethodCall) {
-        self.methods.push(call.method.to_string());
-        visit::visit_expr_method_call(self, call);
-    }
+/// What `main!` starts: whether it is audited, and the name of its struct.
+fn entry(main: &syn::File) -> Option<(bool, String)> {
+    let call = main.items.iter().find_map(|item| match item {
+        syn::Item::Macro(item) if item.mac.path.segments.last()?.ident == "main" => Some(&item.mac),
+        _ => None,
+    })?;
+    let text = call.tokens.to_string();
+    let mut words = text.split_whitespace();
+    let is_audited = words.next() == Some("audited");
+    words.last().map(|name| (is_audited, name.to_owned()))
 }
 
 #[cfg(test)]
 pub mod tests {
     use super::*;
 
-    /// A function whose handler has these fields, and whose main.rs calls these methods of the edge.
-    pub fn function(trigger: &str, run: &str, methods: &[&str], fields: &[&str]) -> (Function, Store) {
+    /// A function whose handler has fields of these types, each with the attribute before it.
+    pub fn function(trigger: &str, kind: &str, fields: &[&str]) -> (Function, Store) {
         let mut problems = Vec::new();
         let (store, settings) = (Store::read(&mut problems), Settings::read(&mut problems));
-        let calls: String = methods.iter().map(|method| format!("edge.{method}();")).collect();
         let source = |path: &str, text| Source {
             path: path.to_owned(),
             text,
         };
-        let main = format!(
-            "//! {trigger}\nmod handler;\nfn main() {{ edge::{run}(async |edge| {{ {calls} Ok(handler::One {{}}) }}) }}"
-        );
-        let fields: String = fields.iter().map(|of| format!("f: {of},")).collect();
+        let main = format!("//! {trigger}\nmod handler;\n\ncountersign_shared::main!({kind} handler::One);\n");
+        let fields: String = fields
+            .iter()
+            .map(|field| match field.rsplit_once("] ") {
+                Some((attribute, of)) => format!("{attribute}] f: {of},"),
+                None => format!("f: {field},"),
+            })
+            .collect();
         let (main, handler) = (
             source("main.rs", main),
             source("handler.rs", format!("struct One {{ {fields} }}")),
@@ -317,7 +309,7 @@ pub mod tests {
             "Table<User, Update>",
             "Keys<OtpCodes>",
         ];
-        let (one, _) = function("GET /one", "run", &[], &fields);
+        let (one, _) = function("GET /one", "", &fields);
         let on = |tables: &[&str]| tables.iter().map(|table| (*table).to_owned()).collect::<BTreeSet<_>>();
         let expected = [
             ("dynamodb:BatchGetItem", on(&["TOKENS_TABLE", "USERS_TABLE"])),
@@ -330,7 +322,8 @@ pub mod tests {
 
     #[test]
     fn a_type_that_is_not_known_is_a_problem() {
-        let (mut one, store) = function("GET /one", "run", &[], &[]);
+        let (mut one, store) = function("GET /one", "", &[]);
+        let settings = Settings::read(&mut Vec::new());
         for unknown in [
             "Unheard",
             "Table<Unheard, Get>",
@@ -338,15 +331,21 @@ pub mod tests {
             "Keys<Unheard>",
             "Option<Unheard>",
         ] {
-            let ty = syn::parse_str(unknown).expect("a type");
-            let told = one.field(&ty, &store).expect_err(unknown);
+            let text = format!("struct One {{ f: {unknown} }}");
+            let parsed: syn::ItemStruct = syn::parse_str(&text).expect("a struct");
+            let field = parsed.fields.iter().next().expect("it has one");
+            let told = one.field(field, (&store, &settings)).expect_err(unknown);
             assert!(told.contains("Unheard") || told.contains("Option"), "{told}");
         }
     }
 
     #[test]
     fn environments_hold_what_is_read() {
-        let (one, _) = function("GET /one", "run_recorded", &["support_pin_policy", "login_url"], &[]);
+        let (one, _) = function(
+            "GET /one",
+            "audited",
+            &["#[wire(support_pin_policy)] Policy", "#[wire(login_url)] String"],
+        );
         let variables: Vec<_> = one.variables.iter().map(String::as_str).collect();
         assert_eq!(
             variables,
@@ -366,13 +365,13 @@ pub mod tests {
             ("Table<Spent, Update>", true),
             ("Mailer", true),
             ("Texter", true),
-            ("Cost", true),
+            ("#[wire(password_cost)] Cost", true),
             ("Creations", false),
             ("Table<Spent, BatchGet>", false),
             ("Table<Passcode, Update>", false),
-            ("Budget", false),
+            ("#[wire(failed_logins)] Budget", false),
         ] {
-            let (one, _) = function("POST /one", "run", &[], &[field]);
+            let (one, _) = function("POST /one", "", &[field]);
             assert_eq!(one.is_sensitive(), sensitive, "{field}");
         }
     }
@@ -380,15 +379,20 @@ pub mod tests {
     #[test]
     fn head_is_routed_to_what_reads() {
         let both = vec![("GET", "/one"), ("HEAD", "/one")];
-        for (trigger, run, field, routes) in [
-            ("GET /one", "run_recorded", "Table<SupportPin, Get>", both.clone()),
-            ("GET /one", "run", "bool", both),
-            ("GET /one", "run", "Table<Passcode, Put>", vec![("GET", "/one")]),
-            ("GET /one", "run", "Table<User, Update>", vec![("GET", "/one")]),
-            ("POST /one", "run", "Table<SupportPin, Get>", vec![("POST", "/one")]),
-            ("Invoked by hand, with IAM: no route.", "run", "bool", vec![]),
+        for (trigger, kind, field, routes) in [
+            ("GET /one", "audited", "Table<SupportPin, Get>", both.clone()),
+            ("GET /one", "", "#[wire(has_cors)] bool", both),
+            ("GET /one", "", "Table<Passcode, Put>", vec![("GET", "/one")]),
+            ("GET /one", "", "Table<User, Update>", vec![("GET", "/one")]),
+            ("POST /one", "", "Table<SupportPin, Get>", vec![("POST", "/one")]),
+            (
+                "Invoked by hand, with IAM: no route.",
+                "",
+                "#[wire(has_cors)] bool",
+                vec![],
+            ),
         ] {
-            let (one, _) = function(trigger, run, &[], &[field]);
+            let (one, _) = function(trigger, kind, &[field]);
             assert_eq!(one.routes(), routes, "{trigger} {field}");
         }
     }

@@ -15,6 +15,8 @@ pub struct Settings {
     pub numbers: Vec<Number>,
     /// The texts with a default, by variable.
     pub texts: Vec<(String, String)>,
+    /// The methods of `Edge` that functions call to wire types of their own, by type.
+    pub wired: BTreeMap<String, Vec<String>>,
 }
 
 #[derive(Default)]
@@ -41,10 +43,13 @@ pub struct Number {
 impl Settings {
     /// Reads the sources; what is not written as it can be read is a problem.
     pub fn read(problems: &mut Vec<String>) -> Self {
-        let files = ["shared/src/edge.rs", "shared/src/settings.rs"].map(read);
+        let files = ["shared/src/edge.rs", "shared/src/edge/run.rs", "shared/src/settings.rs"].map(read);
         let more = below("shared/src/settings", &[".rs"]);
         let mut settings = Self::default();
         settings.declared(&read("shared/src/settings/numbers.rs"), problems);
+        for source in below("functions", &[".rs"]) {
+            settings.add_wired(&source.production());
+        }
         files.iter().chain(&more).fold(settings, Self::with)
     }
 
@@ -68,6 +73,20 @@ impl Settings {
                     source.path,
                     name = item.ident,
                 )),
+            }
+        }
+    }
+
+    fn add_wired(&mut self, file: &syn::File) {
+        for item in &file.items {
+            if let syn::Item::Impl(item) = item
+                && let Some(of) = item.trait_.as_ref().and_then(|of| of.0.segments.last())
+                && of.ident == "Wire"
+                && let Some((name, _)) = named(&item.self_ty)
+            {
+                let mut calls = Calls::default();
+                calls.visit_item_impl(item);
+                self.wired.insert(name, calls.0);
             }
         }
     }
@@ -160,6 +179,17 @@ impl<'a> Constants<'a> {
             most: self.number(range.end.as_deref()?)?,
             words: String::new(),
         })
+    }
+}
+
+/// The names of the methods that are called.
+#[derive(Default)]
+struct Calls(Vec<String>);
+
+impl<'a> Visit<'a> for Calls {
+    fn visit_expr_method_call(&mut self, call: &'a syn::ExprMethodCall) {
+        self.0.push(call.method.to_string());
+        visit::visit_expr_method_call(self, call);
     }
 }
 

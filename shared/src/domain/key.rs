@@ -12,7 +12,7 @@ use sha2::Sha256;
 use super::{repetition::MEMORY, secret::Secret, time::Timestamp};
 
 /// What a key is for.
-pub trait Purpose {
+pub trait Purpose: std::fmt::Debug + 'static {
     /// Goes into the derivation, so that one secret used twice by mistake still gives two keys.
     const NAME: &'static str;
     /// For how many seconds at most, whatever the settings, something is good that such a key has made: as long, an old

@@ -5,13 +5,12 @@ use crate::endpoints::tests::function as example;
 fn each_function_has_its_own_role_and_log() {
     let (one, store) = example(
         "PATCH /one/{id}",
-        "run_recorded",
-        &[],
+        "audited",
         &[
             "Table<User, Get>",
             "Table<Token, Get>",
             "KeyShelf<Passcodes>",
-            "Cost",
+            "#[wire(password_cost)] Cost",
             "Texter",
         ],
     );
@@ -33,6 +32,10 @@ fn each_function_has_its_own_role_and_log() {
           AUDIT_RETENTION_DAYS: !Ref AuditRetentionDays
           AUDIT_TABLE: !Ref AuditTable
           PASSCODE_KEYS_SECRET: !Ref PasscodeKeys
+          PASSWORD_ITERATIONS: !Ref PasswordIterations
+          PASSWORD_MEMORY_KIB: !Ref PasswordMemoryKib
+          SMS_MAX_PRICE: !Ref SmsMaxPrice
+          SMS_SENDER_ID: !Ref SmsSenderId
           TOKENS_TABLE: !Ref TokensTable
           USERS_TABLE: !Ref UsersTable
       Events:
@@ -89,7 +92,7 @@ fn each_function_has_its_own_role_and_log() {
 
 #[test]
 fn mail_is_sent_from_listed_senders_only() {
-    let (one, _) = example("POST /one", "run", &["mailer"], &["Mailer"]);
+    let (one, _) = example("POST /one", "", &["Mailer"]);
     let text = role(&one, &Store::read(&mut Vec::new()));
     let conditions = text.matches("ses:FromAddress: !Split").count();
     assert_eq!((text.matches("ses:SendEmail").count(), conditions), (1, 1), "{text}");
@@ -98,7 +101,7 @@ fn mail_is_sent_from_listed_senders_only() {
 #[test]
 fn what_cannot_be_done_is_put_aside() {
     for trigger in ["Invoked by the streams of the tables.", "Invoked by SNS with mail."] {
-        let (one, store) = example(trigger, "start", &[], &["Table<Event, Put>"]);
+        let (one, store) = example(trigger, "background", &["Table<Event, Put>"]);
         let targets = function(&one, &store).matches("!GetAtt DeadLetters.Arn").count();
         // One for each stream; SNS's own and the function's.
         let expected = if one.trigger == Trigger::Streams {

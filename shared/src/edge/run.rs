@@ -1,0 +1,114 @@
+//! How a function starts. Nothing here is generic but what wires the function's own struct, so that the binaries share one copy.
+
+use std::{pin::Pin, process::ExitCode};
+
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::{Edge, Refused, Wire, system_time};
+use crate::{
+    http::serve::{AnyEndpoint, Endpoint, serve},
+    observe,
+    trail::{Audited, Trail},
+};
+
+/// `fn main` of a function: `main!(handler::Name)`, `main!(audited handler::Name)` for one whose calls are recorded in the audit
+/// log, `main!(background handler::Name)` for one without a route.
+#[macro_export]
+macro_rules! main {
+    (audited $of:ty) => {
+        fn main() -> std::process::ExitCode {
+            $crate::edge::run_audited::<$of>()
+        }
+    };
+    (background $of:ty) => {
+        fn main() -> std::process::ExitCode {
+            $crate::edge::run_background::<$of>()
+        }
+    };
+    ($of:ty) => {
+        fn main() -> std::process::ExitCode {
+            $crate::edge::run::<$of>()
+        }
+    };
+}
+
+/// A function without a route.
+pub trait Background: 'static {
+    /// What invokes it.
+    type Event: DeserializeOwned;
+
+    /// What it does with an event, and what it answers to it.
+    fn answer(&self, event: Self::Event, request_id: &str) -> impl Future<Output = Result<Value, Error>>;
+}
+
+/// What serves until the sandbox ends.
+type Serving = Pin<Box<dyn Future<Output = Result<(), Error>>>>;
+
+/// Starts a function: wires its endpoint, then serves calls until the sandbox ends. Exits with 1 after naming every
+/// problem when it cannot.
+#[must_use]
+pub fn run<E: Endpoint + Wire>() -> ExitCode {
+    start(&|edge| serving(endpoint::<E>(edge)?))
+}
+
+/// Starts a function whose calls are recorded in the audit log.
+#[must_use]
+pub fn run_audited<E: Endpoint + Wire>() -> ExitCode {
+    start(&|edge| {
+        let (endpoint, trail) = (endpoint::<E>(edge), Trail::wire(edge));
+        serving(Box::new(Audited::new(endpoint?, trail?)))
+    })
+}
+
+/// Starts a function without a route.
+#[must_use]
+pub fn run_background<B: Background + Wire>() -> ExitCode {
+    start(&|edge| {
+        let background = B::wire(edge)?;
+        Ok(Box::pin(async move {
+            let background = &background;
+            lambda_runtime::run(service_fn(async |event: LambdaEvent<B::Event>| {
+                background.answer(event.payload, &event.context.request_id).await
+            }))
+            .await
+        }))
+    })
+}
+
+fn endpoint<E: Endpoint + Wire>(edge: &Edge) -> Result<Box<dyn AnyEndpoint>, Refused> {
+    Ok(Box::new(E::wire(edge)?))
+}
+
+fn serving(endpoint: Box<dyn AnyEndpoint>) -> Result<Serving, Refused> {
+    Ok(Box::pin(serve(endpoint, system_time)))
+}
+
+fn start(wire: &dyn Fn(&Edge) -> Result<Serving, Refused>) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a thread and a timer");
+    runtime.block_on(async {
+        let edge = Edge::new(std::env::vars().collect());
+        edge.text("METRICS_NAMESPACE")
+            .iter()
+            .for_each(|name| observe::count_in(name));
+        let wired = wire(&edge);
+        edge.load().await;
+        match (wired, edge.problems().as_slice()) {
+            (Ok(serving), []) => match serving.await {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => report(&[format!("the runtime API failed: {error}")]),
+            },
+            (_, problems) => report(problems),
+        }
+    })
+}
+
+fn report(problems: &[String]) -> ExitCode {
+    let line = serde_json::json!({ "level": "error", "outcome": "refused_to_start", "problems": problems });
+    eprintln!("{line}");
+    ExitCode::FAILURE
+}

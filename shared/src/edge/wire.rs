@@ -1,0 +1,66 @@
+//! What a field of a function's struct is, made from the environment.
+
+pub use countersign_macros::Wire;
+
+use super::{Edge, Kept, Refused};
+use crate::{
+    delivery::{mail::Mailer, text::Texter},
+    keys::{KeyShelf, Keys},
+    store::{
+        rows::budget::Creations,
+        table::{Row, Table},
+    },
+    trail::Trail,
+};
+
+/// What can be made from a function's environment. The fields of a struct that derives it are all that the function may touch:
+/// `cargo xtask generate` derives its role and its variables from them.
+pub trait Wire: Sized {
+    /// Makes it.
+    ///
+    /// # Errors
+    /// [`Refused`] after every problem was noted.
+    fn wire(edge: &Edge) -> Result<Self, Refused>;
+}
+
+impl<R: Row, A> Wire for Table<R, A> {
+    fn wire(edge: &Edge) -> Result<Self, Refused> {
+        Ok(edge.table())
+    }
+}
+
+impl<P: Kept> Wire for Keys<P> {
+    fn wire(edge: &Edge) -> Result<Self, Refused> {
+        edge.keys()
+    }
+}
+
+impl<P: Kept> Wire for KeyShelf<P> {
+    fn wire(edge: &Edge) -> Result<Self, Refused> {
+        Ok(Self::new(edge.secrets_client(), edge.required(P::VARIABLE)?))
+    }
+}
+
+impl Wire for Mailer {
+    fn wire(edge: &Edge) -> Result<Self, Refused> {
+        edge.mailer()
+    }
+}
+
+impl Wire for Texter {
+    fn wire(edge: &Edge) -> Result<Self, Refused> {
+        edge.texter()
+    }
+}
+
+impl Wire for Creations {
+    fn wire(edge: &Edge) -> Result<Self, Refused> {
+        Ok(Self(edge.table()))
+    }
+}
+
+impl Wire for Trail {
+    fn wire(edge: &Edge) -> Result<Self, Refused> {
+        Ok(Self::new(edge.table(), edge.audit_policy()?))
+    }
+}
