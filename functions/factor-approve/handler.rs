@@ -32,7 +32,7 @@ use countersign_shared::{
     second_factor::{self, Counted, Login, ROUNDS},
     settings::Lifetimes,
     store::{
-        rounds::Rounds,
+        retry::optimistic,
         rows,
         table::{Batch, BatchGet, Committed, Put, Table, Transaction, Update, settled},
     },
@@ -82,8 +82,7 @@ impl Endpoint for Approve {
             change_users: &self.change_users,
         };
         let approves = |kind: &Kind| matches!(kind, Kind::Approval { .. });
-        let mut rounds = Rounds::new(ROUNDS);
-        while rounds.begin().await {
+        optimistic(ROUNDS, "the login", async || {
             let login = second_factor::read(doors, call, &presented, approves).await?;
             let login = login.map_err(|broken| match broken {
                 Broken::OtherKind => Error::NotInitiated,
@@ -91,11 +90,9 @@ impl Endpoint for Approve {
             })?;
             call.note_subject(format!("user:{}", login.user.id.text()));
             let otp = read_otp(call, self.policy.length)?;
-            if let Some(answer) = self.judge(call, &login, &otp).await? {
-                return Ok(answer);
-            }
-        }
-        Err(Rounds::lost("the login").into())
+            self.judge(call, &login, &otp).await
+        })
+        .await
     }
 }
 

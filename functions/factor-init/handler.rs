@@ -32,7 +32,7 @@ use countersign_shared::{
     sending::{self, Policy, Sending, Sent, Wanted},
     settings::Lifetimes,
     store::{
-        rounds::Rounds,
+        retry::optimistic,
         rows::{self, budget::Spent},
         table::{BatchGet, Check, Delete, Put, Table, Transaction, Update},
     },
@@ -72,7 +72,10 @@ impl Endpoint for Init {
         let answer = async {
             let mut replacing = Replacing::new(&self.change_tokens, call, rows::token::replace);
             let done = sending::with(self.doors(&keys), call, async |sending| {
-                self.init(call, &presented, sending, &mut replacing).await
+                optimistic(ROUNDS, "the login", async || {
+                    self.init(call, &presented, sending, &mut replacing).await
+                })
+                .await
             })
             .await;
             replacing.end(done).await
@@ -108,13 +111,14 @@ fn permitted(token: &Token) -> Result<(Vec<Scope>, Option<Timestamp>), Refusal> 
 }
 
 impl Init {
+    /// `None` when the login has changed since it was read.
     async fn init(
         &self,
         call: &Call,
         presented: &Presented,
         sending: &mut Sending<'_>,
         replacing: &mut Replacing<'_>,
-    ) -> Result<Answer, Error> {
+    ) -> Result<Option<Answer>, Error> {
         let doors = second_factor::Doors {
             tokens: &self.tokens,
             users: &self.users,
@@ -123,62 +127,58 @@ impl Init {
             meters: &self.meters,
             change_users: &self.change_users,
         };
-        let mut rounds = Rounds::new(ROUNDS);
-        while rounds.begin().await {
-            let login = second_factor::read(doors, call, presented, |_| true).await??;
-            call.note_subject(format!("user:{}", login.user.id.text()));
-            let (wanted, replaces) = permitted(&login.token)?;
-            let FactorWanted { factor_type, phone } = read_factor(call)?;
-            if self.policy.countries.of(&phone).is_none() {
-                return Err(Invalid::inclusion("factor", &[]).into());
-            }
-            let factor = login.active_factor().ok_or(Error::NotFound)?;
-            if factor.value.is_some() != replaces.is_some() {
-                return Err(Error::WrongTokenType);
-            }
-            let kind = Kind::Approval {
-                wanted,
-                phone: phone.clone(),
-                replaces,
-            };
-            let (token, text) = self.token(call, &login, kind)?;
-            let wanted = Wanted {
-                binding: Binding {
-                    user: login.user.id,
-                    factor_type,
-                    factor_at: factor.updated_at,
-                    phone: &phone,
-                    flow: token.flow(),
-                    purpose: Purpose::Approval,
-                },
-                user: &login.user,
-                factor,
-                locale: &login.token.locale,
-                domain: &login.user.domain,
-            };
-            // A login goes on with one token. Whoever is signed in stays so, whatever becomes of the new phone.
-            let old = Some(&login.token).filter(|token| token.kind != Kind::Access);
-            old.inspect(|old| replacing.remember(old));
-            let also = |transaction: &mut Transaction| {
-                old.inspect(|old| replacing.begin(transaction, old));
-                transaction.put_new(&self.new_tokens, &token, call.now);
-                let user = &login.user;
-                transaction.check(&self.depend_on_users, &user.id, rows::user::is_there(user));
-            };
-            match sending
-                .send(wanted, login.otps.clone(), login.meter.clone(), also)
-                .await?
-            {
-                Sent::Yes => {
-                    let next = NextStep::ApproveFactor;
-                    let answer = token_answer(call, "factor_initiated", &token, &text, "init_factor", next);
-                    let issued = Issued::about(&login.user, call.now);
-                    return Ok(answer.as_step(Step::Issued).issued(issued));
-                }
-                Sent::Changed => {}
-            }
+        let login = second_factor::read(doors, call, presented, |_| true).await??;
+        call.note_subject(format!("user:{}", login.user.id.text()));
+        let (wanted, replaces) = permitted(&login.token)?;
+        let FactorWanted { factor_type, phone } = read_factor(call)?;
+        if self.policy.countries.of(&phone).is_none() {
+            return Err(Invalid::inclusion("factor", &[]).into());
         }
-        Err(Rounds::lost("the login").into())
+        let factor = login.active_factor().ok_or(Error::NotFound)?;
+        if factor.value.is_some() != replaces.is_some() {
+            return Err(Error::WrongTokenType);
+        }
+        let kind = Kind::Approval {
+            wanted,
+            phone: phone.clone(),
+            replaces,
+        };
+        let (token, text) = self.token(call, &login, kind)?;
+        let wanted = Wanted {
+            binding: Binding {
+                user: login.user.id,
+                factor_type,
+                factor_at: factor.updated_at,
+                phone: &phone,
+                flow: token.flow(),
+                purpose: Purpose::Approval,
+            },
+            user: &login.user,
+            factor,
+            locale: &login.token.locale,
+            domain: &login.user.domain,
+        };
+        // A login goes on with one token. Whoever is signed in stays so, whatever becomes of the new phone.
+        let old = Some(&login.token).filter(|token| token.kind != Kind::Access);
+        old.inspect(|old| replacing.remember(old));
+        let also = |transaction: &mut Transaction| {
+            old.inspect(|old| replacing.begin(transaction, old));
+            transaction.put_new(&self.new_tokens, &token, call.now);
+            let user = &login.user;
+            transaction.check(&self.depend_on_users, &user.id, rows::user::is_there(user));
+        };
+        match sending
+            .send(wanted, login.otps.clone(), login.meter.clone(), also)
+            .await?
+        {
+            Sent::Yes => {
+                let next = NextStep::ApproveFactor;
+                let answer = token_answer(call, "factor_initiated", &token, &text, "init_factor", next);
+                let issued = Issued::about(&login.user, call.now);
+                Ok(Some(answer.as_step(Step::Issued).issued(issued)))
+            }
+            Sent::Changed => Ok(None),
+        }
     }
 
     /// A token of the same session, which ends no later than the one that it comes of.

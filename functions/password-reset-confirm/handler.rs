@@ -1,3 +1,5 @@
+use std::ops::ControlFlow;
+
 use countersign_shared::{
     delivery::{mail::Mailer, words::Message},
     domain::{
@@ -23,7 +25,7 @@ use countersign_shared::{
     passwords,
     repetition::{self, Caller, Owners, Users},
     store::{
-        rounds::Rounds,
+        retry::optimistic_from,
         table::{Batch, BatchGet, Check, Committed, Delete, Get, Put, Table, Transaction, Update, settled},
     },
 };
@@ -84,12 +86,11 @@ impl Confirm {
     async fn confirm(&self, call: &Call, digest: &Digest, given: &Secret) -> Result<Answer, Error> {
         let request = self.requests.get(digest, call.now).await?.ok_or(Error::NoRequest)?;
         call.note_link(digest.short());
-        let (mut user, domain) = self.find(call, &request).await?;
+        let (user, domain) = self.find(call, &request).await?;
         call.note_subject(format!("user:{}", user.id.text()));
         let password = body::accept_password(&domain.passwords, "pwd", given)?;
         let password = PasswordHash::of(&password, &self.cost, &mut SysRng).map_err(Fault::from)?;
-        let mut rounds = Rounds::new(TRIES);
-        while rounds.begin().await {
+        optimistic_from(TRIES, "the user", user, async |user| {
             let mut transaction = Transaction::default();
             let link = transaction.use_up(&self.use_up, digest, call.now);
             passwords::set(
@@ -102,13 +103,13 @@ impl Confirm {
             );
             let is_set = passwords::is_set(&self.users, &user.id, &password, call.now);
             match settled(transaction.commit().await, is_set).await? {
-                Committed::Yes => return Ok(self.tell(call, &user).await),
-                Committed::No(steps) if steps.contains(&link) => return Err(Error::NoRequest),
+                Committed::Yes => Ok(ControlFlow::Break(self.tell(call, &user).await)),
+                Committed::No(steps) if steps.contains(&link) => Err(Error::NoRequest),
                 // The user is another one now; if by another change of the password or by a block, the link may be void.
-                Committed::No(_) => user = self.find(call, &request).await?.0,
+                Committed::No(_) => Ok(ControlFlow::Continue(self.find(call, &request).await?.0)),
             }
-        }
-        Err(Rounds::lost("the user").into())
+        })
+        .await
     }
 
     /// The user, unless the link is void, and the domain.

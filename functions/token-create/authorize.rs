@@ -20,7 +20,7 @@ use countersign_shared::{
     observe::Step,
     second_factor::{self, Counted, Login, ROUNDS},
     store::{
-        rounds::Rounds,
+        retry::optimistic,
         table::{Batch, Committed, Transaction, settled},
     },
 };
@@ -32,8 +32,7 @@ impl Create {
     /// the race is judged anew, on what the winner left.
     pub async fn authorize(&self, call: &Call, token: Option<Secret>, otp: &Code) -> Result<Answer, Error> {
         let keys = self.keys.at(call.now).await;
-        let mut rounds = Rounds::new(ROUNDS);
-        while rounds.begin().await {
+        optimistic(ROUNDS, "the login", async || {
             let login = self.login(call, token.clone()).await?;
             call.note_subject(format!("user:{}", login.user.id.text()));
             let factor = login.active_factor().ok_or(Error::NoFactor)?;
@@ -51,25 +50,21 @@ impl Create {
             };
             let judged = login.otps.clone().judge(&self.policy.otp, &binding, &keys, otp, &act);
             match judged {
-                Judged::Limited(exhausted) => return Err(Error::GuessTimeout(exhausted)),
+                Judged::Limited(exhausted) => Err(Error::GuessTimeout(exhausted)),
                 Judged::Failed { next, why } => {
                     let (otps, users) = (&self.change_otps, &self.change_users);
                     match second_factor::count(otps, users, &self.lockout, call, &login, &next, why).await? {
-                        Counted::Changed => {}
+                        Counted::Changed => Ok(None),
                         Counted::Yes { answer, locked } => {
                             self.tell_failed(call, &login, &next, locked).await;
-                            return Err(answer);
+                            Err(answer)
                         }
                     }
                 }
-                Judged::Right { next } => {
-                    if let Some(answer) = self.let_in(call, &login, &next).await? {
-                        return Ok(answer);
-                    }
-                }
+                Judged::Right { next } => self.let_in(call, &login, &next).await,
             }
-        }
-        Err(Rounds::lost("the login").into())
+        })
+        .await
     }
 
     /// The code is used, what failed is forgiven, the session begins anew and has its access token: all of it, or nothing.

@@ -33,7 +33,7 @@ use countersign_shared::{
     second_factor::ROUNDS,
     sending::{self, Sending, Sent, Wanted},
     store::{
-        rounds::Rounds,
+        retry::optimistic,
         rows::{self, budget},
         table::{Batch, Committed, Transaction, settled},
     },
@@ -163,8 +163,7 @@ impl Create {
         attempt: &mut Attempt<'_, '_>,
     ) -> Result<Answer, Error> {
         let mut verified: Option<(PasswordHash, Verdict)> = None;
-        let mut rounds = Rounds::new(ROUNDS);
-        while rounds.begin().await {
+        optimistic(ROUNDS, "the user", async || {
             let found = self.find(call, domain, id, identity).await?;
             self.failed_logins
                 .spend(&found.failures, &failed(call))
@@ -192,10 +191,10 @@ impl Create {
                 return self.refuse(call, identity, Error::UserBlocked).await;
             }
             let (Whose::User(user), Verdict::Right | Verdict::RightButWeak) = (whose, verdict) else {
-                match self.count_wrong(call, domain, identity, whose, &lockout).await? {
-                    Some(refusal) => return Err(refusal),
-                    None => continue,
-                }
+                return match self.count_wrong(call, domain, identity, whose, &lockout).await? {
+                    Some(refusal) => Err(refusal),
+                    None => Ok(None),
+                };
             };
             let wanted = match client.allow(Granting::Password, scope) {
                 Ok(wanted) => wanted,
@@ -212,11 +211,9 @@ impl Create {
                 wanted,
                 password: rehashed,
             };
-            if let Some(answer) = self.admit(call, &sign_in, &found, attempt).await? {
-                return Ok(answer);
-            }
-        }
-        Err(Rounds::lost("the user").into())
+            self.admit(call, &sign_in, &found, attempt).await
+        })
+        .await
     }
 
     async fn find(&self, call: &Call, domain: &DomainName, id: UserId, identity: &[u8; 32]) -> Result<Found, Fault> {
@@ -250,7 +247,7 @@ impl Create {
     }
 
     /// Refuses what no failure is counted of, after a write like that of one.
-    async fn refuse(&self, call: &Call, identity: &[u8; 32], why: Error) -> Result<Answer, Error> {
+    async fn refuse<T>(&self, call: &Call, identity: &[u8; 32], why: Error) -> Result<T, Error> {
         let nobody = UserId::draw(&mut SysRng).map_err(Fault::from)?;
         let mut transaction = Transaction::default();
         transaction.update(&self.change_users, &nobody, rows::user::nobody(&call.invocation));

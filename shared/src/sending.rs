@@ -2,6 +2,8 @@
 //! transaction before the message is sent; where it cannot be sent, nothing is left that could be guessed, or that the next
 //! try would have to wait for (R65).
 
+use std::ops::ControlFlow;
+
 use futures_util::future::join;
 use rand::rngs::SysRng;
 
@@ -30,7 +32,7 @@ use crate::{
     },
     observe::{self, Reason},
     store::{
-        rounds::Rounds,
+        retry::optimistic_from,
         rows::{
             self,
             budget::{self as budgets, Receipt, Spent},
@@ -358,16 +360,15 @@ async fn cancel(table: &Table<Otps, Update>, stored: Otps, act: &Act) -> Result<
     let Some(code) = stored.code.as_ref().map(|otp| otp.id) else {
         return Ok(());
     };
-    let mut found = stored;
-    let mut rounds = Rounds::new(TAKING_BACK);
-    while rounds.begin().await {
+    optimistic_from(TAKING_BACK, "the codes", stored, async |found| {
         let (owner, version) = (found.owner(), found.version);
         let next = found.take_back(&code, act);
-        found = match table.update(&owner, rows::otp::replace(version, &next), act.at).await? {
-            Changed::Yes(_) | Changed::No(None) => return Ok(()),
-            Changed::No(Some(other)) if !other.sends.iter().any(|sent| sent.by == act.by) => return Ok(()),
-            Changed::No(Some(other)) => other,
-        };
-    }
-    Err(Rounds::lost("the codes"))
+        let changed = table.update(&owner, rows::otp::replace(version, &next), act.at).await?;
+        Ok(match changed {
+            Changed::Yes(_) | Changed::No(None) => ControlFlow::Break(()),
+            Changed::No(Some(other)) if !other.sends.iter().any(|sent| sent.by == act.by) => ControlFlow::Break(()),
+            Changed::No(Some(other)) => ControlFlow::Continue(other),
+        })
+    })
+    .await
 }

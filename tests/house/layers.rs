@@ -78,7 +78,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("std::thread", &[]),
     ("std::time::Instant", &["http/serve"]),
     ("std::time::SystemTime", &["edge"]),
-    ("tokio", &["edge", "http", "store/rounds", "trail"]),
+    ("tokio", &["edge", "http", "store/retry", "trail"]),
 ];
 
 /// What floor 0 must not name at all, besides what has a door elsewhere.

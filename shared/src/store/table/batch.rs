@@ -8,7 +8,7 @@ use super::{BatchGet, Row, Table, failed};
 use crate::{
     domain::time::Timestamp,
     fault::Fault,
-    store::{item::Item, rounds::Rounds},
+    store::{item::Item, retry::Rounds},
 };
 
 /// How often what was left unprocessed is asked for again: DynamoDB does so when it is overloaded.

@@ -11,7 +11,7 @@ use super::{Change, Check, Condition, Put, Row, Table, Update, failed, names, va
 use crate::{
     domain::{secret::random_bytes, time::Timestamp},
     fault::Fault,
-    store::{rounds::Rounds, table::Delete},
+    store::{retry::Rounds, table::Delete},
 };
 
 /// Writes that are made together or not at all.
