@@ -2,7 +2,6 @@ use countersign_shared::{
     delivery::{mail::Mailer, words::Message},
     domain::{
         access::{Broken, Refusal},
-        budget::Act,
         factor::{Factor, FactorType},
         key::OtpCodes,
         lockout,
@@ -88,7 +87,7 @@ impl Endpoint for Approve {
                 Broken::OtherKind => Error::NotInitiated,
                 Broken::Unknown | Broken::Reused | Broken::Blocked | Broken::Expired => broken.into(),
             })?;
-            call.note_subject(format!("user:{}", login.user.id.text()));
+            call.note_subject(login.user.id.log_name());
             let otp = read_otp(call, self.policy.length)?;
             self.judge(call, &login, &otp).await
         })
@@ -120,10 +119,7 @@ impl Approve {
             flow: login.token.flow(),
             purpose: Purpose::Approval,
         };
-        let act = Act {
-            at: call.now,
-            by: call.invocation.clone(),
-        };
+        let act = call.act();
         let keys = self.keys.at(call.now).await;
         match login.otps.clone().judge(&self.policy, &binding, &keys, otp, &act) {
             Judged::Limited(exhausted) => Err(Error::GuessTimeout(exhausted)),

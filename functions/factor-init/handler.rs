@@ -128,7 +128,7 @@ impl Init {
             change_users: &self.change_users,
         };
         let login = second_factor::read(doors, call, presented, |_| true).await??;
-        call.note_subject(format!("user:{}", login.user.id.text()));
+        call.note_subject(login.user.id.log_name());
         let (wanted, replaces) = permitted(&login.token)?;
         let FactorWanted { factor_type, phone } = read_factor(call)?;
         if self.policy.countries.of(&phone).is_none() {

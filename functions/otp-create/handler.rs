@@ -99,7 +99,7 @@ impl Create {
         if UserId::parse(call.path_parameter("user_id")) != Some(login.user.id) {
             return Err(Error::Forbidden);
         }
-        call.note_subject(format!("user:{}", login.user.id.text()));
+        call.note_subject(login.user.id.log_name());
         let factor = login.active_factor().ok_or(Error::No2faData)?;
         let wanted = Wanted {
             binding: Binding {

@@ -1,7 +1,6 @@
 use countersign_shared::{
     admission::{self, Doors},
     domain::{
-        budget::Act,
         client::Client,
         key::Passcodes,
         passcode::{Binding, Handle, Passcode, Policy},
@@ -65,10 +64,7 @@ impl Endpoint for Consume {
         }
         if shape.is_short() {
             // The guess is counted before it is evaluated: of many at once, no more than the budget are.
-            let act = Act {
-                at: call.now,
-                by: call.invocation.clone(),
-            };
+            let act = call.act();
             budget::spend(&self.budgets, &self.policy.guesses, &binding.guesses_key(), &act)
                 .await?
                 .map_err(Error::Exhausted)?;

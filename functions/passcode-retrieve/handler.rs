@@ -1,7 +1,6 @@
 use countersign_shared::{
     admission::{self, Doors},
     domain::{
-        budget::Act,
         client::Client,
         key::Passcodes,
         passcode::{Binding, Passcode, Policy},
@@ -57,10 +56,7 @@ impl Endpoint for Retrieve {
         };
         if self.policy.shape(binding.purpose.as_str()).is_short() {
             // Every live code is another target of the same guess: their number is bounded like the guesses.
-            let act = Act {
-                at: call.now,
-                by: call.invocation.clone(),
-            };
+            let act = call.act();
             budget::spend(&self.budgets, &self.policy.issues, &binding.issues_key(), &act)
                 .await?
                 .map_err(Error::Exhausted)?;

@@ -87,7 +87,7 @@ impl Confirm {
         let request = self.requests.get(digest, call.now).await?.ok_or(Error::NoRequest)?;
         call.note_link(digest.short());
         let (user, domain) = self.find(call, &request).await?;
-        call.note_subject(format!("user:{}", user.id.text()));
+        call.note_subject(user.id.log_name());
         let password = body::accept_password(&domain.passwords, "pwd", given)?;
         let password = PasswordHash::of(&password, &self.cost, &mut SysRng).map_err(Fault::from)?;
         optimistic_from(TRIES, "the user", user, async |user| {

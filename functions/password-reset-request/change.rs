@@ -32,7 +32,7 @@ impl Request {
         let needed = era::CHANGE_PASSWORD;
         let person = admission::person(&self.tokens, &self.users, call, call.bearer(), needed, None).await??;
         let user = person.user;
-        call.note_subject(format!("user:{}", user.id.text()));
+        call.note_subject(user.id.log_name());
         let mut batch = Batch::default();
         batch.want(&self.domains, &user.domain);
         let domain = batch.read().await?.take(&self.domains, &user.domain, call.now)?;

@@ -252,7 +252,7 @@ impl Request {
             PasswordResetRequest::issue(target, self.policy.lifetime, &mut SysRng, call.now).map_err(Fault::from)?;
         call.note_link(request.digest.short());
         if let Some(user) = &found.user {
-            call.note_subject(format!("user:{}", user.id.text()));
+            call.note_subject(user.id.log_name());
         }
         // A link to nobody depends on there being nobody: the same call for known and unknown.
         let stands = match &found.user {

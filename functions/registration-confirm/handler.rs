@@ -2,7 +2,6 @@ use countersign_shared::{
     accounts,
     domain::{
         bucket::Bucket,
-        budget::Act,
         claim::{self, Claim},
         link,
         name::DomainName,
@@ -97,7 +96,7 @@ impl Endpoint for Confirm {
         };
         match settled(transaction.commit().await, is_made).await? {
             Committed::Yes => {
-                call.note_subject(format!("user:{}", user.id.text()));
+                call.note_subject(user.id.log_name());
                 let answer = era::password_set("registered", &user.domain, &user.login).as_step(Step::Verified);
                 // What was done is done: that it could not be counted is for the log.
                 Ok(match self.count(call, &user.domain).await {
@@ -116,10 +115,7 @@ impl Endpoint for Confirm {
 impl Confirm {
     /// Counts a registration that was confirmed: its domain may have more.
     async fn count(&self, call: &Call, domain: &DomainName) -> Result<(), Fault> {
-        let act = Act {
-            at: call.now,
-            by: call.invocation.clone(),
-        };
+        let act = call.act();
         let subject = throttle::unconfirmed(domain);
         bucket::refill(&self.levels, &self.unconfirmed, &subject, throttle::CONFIRMED, &act).await
     }

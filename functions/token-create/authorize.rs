@@ -1,7 +1,6 @@
 use countersign_shared::{
     delivery::words::Message,
     domain::{
-        budget::Act,
         factor::FactorType,
         otp::{Binding, Code, Judged, Otps, Purpose},
         repetition::Issued,
@@ -34,7 +33,7 @@ impl Create {
         let keys = self.keys.at(call.now).await;
         optimistic(ROUNDS, "the login", async || {
             let login = self.login(call, token.clone()).await?;
-            call.note_subject(format!("user:{}", login.user.id.text()));
+            call.note_subject(login.user.id.log_name());
             let factor = login.active_factor().ok_or(Error::NoFactor)?;
             let binding = Binding {
                 user: login.user.id,
@@ -44,10 +43,7 @@ impl Create {
                 flow: login.token.flow(),
                 purpose: Purpose::SignIn,
             };
-            let act = Act {
-                at: call.now,
-                by: call.invocation.clone(),
-            };
+            let act = call.act();
             let judged = login.otps.clone().judge(&self.policy.otp, &binding, &keys, otp, &act);
             match judged {
                 Judged::Limited(exhausted) => Err(Error::GuessTimeout(exhausted)),

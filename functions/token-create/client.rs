@@ -33,14 +33,14 @@ impl Create {
     ) -> Result<Answer, Error> {
         let id = ClientId::parse(client_id).ok_or(Error::ClientUnknown)?;
         let client = self.clients.get(&id, call.now).await?.ok_or(Error::ClientUnknown)?;
-        call.note_subject(format!("client:{}", id.as_str()));
+        call.note_subject(id.log_name());
         if !client.grants.contains(&Granting::ClientCredentials) {
             return Err(Error::ClientNotAllowed);
         }
         if !client.secret.matches(&Digest::of(secret)) {
             return Err(Error::WrongSecret);
         }
-        call.note_actor(format!("client:{}", id.as_str()));
+        call.note_actor(id.log_name());
         let scopes = client
             .allow(Granting::ClientCredentials, scope)
             .map_err(Error::ScopeNotAllowed)?;

@@ -81,14 +81,6 @@ struct Attempt<'s, 'c> {
     begun: &'s mut Option<Begun>,
 }
 
-/// A login that fails, if it does.
-fn failed(call: &Call) -> Act {
-    Act {
-        at: call.now,
-        by: call.invocation.clone(),
-    }
-}
-
 impl Create {
     /// The same work for whoever it is: one hash, and the same calls, whether the user is known, blocked, or wrong (R27, R28, R71).
     pub async fn password(
@@ -166,7 +158,7 @@ impl Create {
         optimistic(ROUNDS, "the user", async || {
             let found = self.find(call, domain, id, identity).await?;
             self.failed_logins
-                .spend(&found.failures, &failed(call))
+                .spend(&found.failures, &call.act())
                 .map_err(Error::LoginTimeout)?;
             let stored = match &found.user {
                 Some(user) => user.password.clone(),
@@ -179,7 +171,7 @@ impl Create {
             verified = Some((stored.clone(), verdict));
             let (whose, lockout) = match &found.user {
                 Some(user) => {
-                    call.note_subject(format!("user:{}", user.id.text()));
+                    call.note_subject(user.id.log_name());
                     (Whose::User(user), user.lockout)
                 }
                 None => {
@@ -260,7 +252,7 @@ impl Create {
     /// Counts a login that failed, where it came from.
     async fn count_failed(&self, call: &Call) -> Result<(), Error> {
         let subject = throttle::failed_logins(&call.source);
-        let counted = budget::spend(&self.budgets, &self.failed_logins, &subject, &failed(call)).await?;
+        let counted = budget::spend(&self.budgets, &self.failed_logins, &subject, &call.act()).await?;
         counted.map(drop).map_err(Error::LoginTimeout)
     }
 

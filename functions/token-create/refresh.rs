@@ -50,7 +50,7 @@ impl Create {
     ) -> Result<Option<Answer>, Error> {
         let login = self.login(call, token).await?;
         let (old, user) = (&login.token, &login.user);
-        call.note_subject(format!("user:{}", user.id.text()));
+        call.note_subject(user.id.log_name());
         let factor = login.active_factor().ok_or(Error::NoFactor)?;
         let phone = factor.value.as_ref().ok_or(Error::FactorNotSet)?;
         let grant = Grant {

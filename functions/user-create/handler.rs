@@ -97,7 +97,7 @@ impl Endpoint for Create {
             let is_made = Batch::finds(&self.users, &user.id, call.now);
             let refused = match settled(transaction.commit().await, is_made).await? {
                 Committed::Yes => {
-                    call.note_subject(format!("user:{}", user.id.text()));
+                    call.note_subject(user.id.log_name());
                     return Ok(user_made(call, "user_created", &user));
                 }
                 Committed::No(steps) => steps,

@@ -123,7 +123,7 @@ async fn read_once(
     let (Some(token), Some(user)) = (token, found.take(doors.users, &id, call.now)?) else {
         return Ok(Err(Broken::Unknown));
     };
-    call.note_actor(format!("user:{}", id.text()));
+    call.note_actor(id.log_name());
     if let Err(broken) = access::check_login(&token, &user, kind, call.now) {
         if broken == Broken::Reused {
             let change = rows::user::end_session(&user, &token.client);

@@ -160,10 +160,7 @@ pub struct Sending<'a> {
 impl<'a> Sending<'a> {
     /// Nothing yet.
     fn new(doors: Doors<'a>, call: &'a Call) -> Self {
-        let act = Act {
-            at: call.now,
-            by: call.invocation.clone(),
-        };
+        let act = call.act();
         Self {
             doors,
             call,
