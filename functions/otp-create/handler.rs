@@ -2,7 +2,7 @@ use countersign_shared::{
     delivery::text::Texter,
     domain::{
         access::Refusal,
-        factor::{Factor, FactorType},
+        factor::Factor,
         id::UserId,
         key::{Answers, Keyring, OtpCodes},
         meter::Meter,
@@ -21,11 +21,11 @@ use countersign_shared::{
     observe::Step,
     repetition::{self, Caller, Owners, Users},
     second_factor::{self, ROUNDS},
-    sending::{self, Policy, Sending, Sent, Wanted},
+    sending::{self, Extra, Policy, Sending, Sent, Wanted},
     store::{
         retry::optimistic,
         rows::{self, budget::Spent},
-        table::{BatchGet, Check, Delete, Put, Table, Transaction, Update},
+        table::{BatchGet, Check, Delete, Put, Table, Update},
     },
 };
 
@@ -101,31 +101,26 @@ impl Create {
         }
         call.note_subject(login.user.id.log_name());
         let factor = login.active_factor().ok_or(Error::No2faData)?;
+        let phone = factor.value.as_ref().ok_or(Error::No2faData)?;
+        let user = &login.user;
         let wanted = Wanted {
-            binding: Binding {
-                user: login.user.id,
-                factor_type: FactorType::Sms,
-                factor_at: factor.updated_at,
-                phone: factor.value.as_ref().ok_or(Error::No2faData)?,
-                flow: login.token.flow(),
-                purpose: Purpose::SignIn,
-            },
-            user: &login.user,
+            binding: Binding::new(factor, phone, &login.token, Purpose::SignIn),
+            user,
             factor,
             locale: &login.token.locale,
-            domain: &login.user.domain,
+            domain: &user.domain,
         };
-        let also = |transaction: &mut Transaction| {
-            let user = &login.user;
-            transaction.check(&self.depend_on_users, &user.id, rows::user::is_there(user));
-        };
+        let mut extra = Extra::default();
+        extra
+            .writes
+            .check(&self.depend_on_users, &user.id, rows::user::is_there(user));
         match sending
-            .send(wanted, login.otps.clone(), login.meter.clone(), also)
+            .send(wanted, login.otps.clone(), login.meter.clone(), extra)
             .await?
         {
             Sent::Yes => {
-                let answer = user_answer(call, "otp_sent", &login.user).as_step(Step::Issued);
-                Ok(Some(answer.issued(Issued::about(&login.user, call.now))))
+                let answer = user_answer(call, "otp_sent", user).as_step(Step::Issued);
+                Ok(Some(answer.issued(Issued::about(user, call.now))))
             }
             Sent::Changed => Ok(None),
         }

@@ -4,8 +4,8 @@
 //! - floor 2: [`edge`] (environment, clients), [`settings`] (policies), [`keys`] (what signs and encrypts), [`admission`] (who may pass),
 //!   [`second_factor`] (a login that waits for a code), [`accounts`] (accounts that are made), [`factors`] (second factors),
 //!   [`lockouts`] (who is blocked), [`repetition`] (calls that come again), [`throttling`] (how often), [`passwords`] (a
-//!   password that changes), [`mailing`] (a mail with a link), [`sending`] (a code by text message), [`notices`] (what a
-//!   user is told of), [`trail`] (what is written down of requests)
+//!   password that changes), [`mailing`] (a mail with a link), [`sending`] (a code by text message), [`token_replacement`] (a token
+//!   whose place another one takes), [`notices`] (what a user is told of), [`trail`] (what is written down of requests)
 //! - floor 1: [`store`] (DynamoDB), [`delivery`] (mails and text messages), [`http`] (calls and dialects), [`observe`] (what is
 //!   printed: lines and metrics)
 //! - floor 0: [`domain`] (the rules), [`fault`] (what broke on our side)
@@ -38,4 +38,5 @@ pub mod sending;
 pub mod settings;
 pub mod store;
 pub mod throttling;
+pub mod token_replacement;
 pub mod trail;

@@ -97,6 +97,16 @@ pub enum Sent {
     Changed,
 }
 
+/// What else is written with a code.
+#[derive(Debug, Default)]
+pub struct Extra {
+    /// Written in the code's transaction.
+    pub writes: Transaction,
+    /// Takes those writes back when the code is not sent after all. Its conditions hold for nothing but those writes: they may not have
+    /// been made.
+    pub undo: Transaction,
+}
+
 /// Why it was not sent.
 #[derive(Debug)]
 pub enum NotSent {
@@ -127,7 +137,8 @@ impl From<Fault> for NotSent {
     }
 }
 
-/// Does what a message is a part of, in time; where it comes to nothing, everything that was spent is given back.
+/// Does what a message is a part of, in time; where it comes to nothing, everything that was spent is given back, and then what
+/// was written with the code is undone.
 ///
 /// # Errors
 /// Those of the work; a [`Fault`] when it takes too long.
@@ -140,6 +151,8 @@ pub async fn with<'a, T, E: From<Fault>>(
     let done = in_time(work(&mut sending)).await;
     if done.is_err() {
         sending.take_back().await;
+        // The first error is the one to tell.
+        let _ = sending.undo.commit().await;
     }
     done
 }
@@ -155,6 +168,8 @@ pub struct Sending<'a> {
     code: Option<Otps>,
     /// What was spent was spent for this number.
     to: Option<Phone>,
+    /// Undoes what the last attempt wrote with its code.
+    undo: Transaction,
 }
 
 impl<'a> Sending<'a> {
@@ -169,25 +184,28 @@ impl<'a> Sending<'a> {
             number: None,
             code: None,
             to: None,
+            undo: Transaction::default(),
         }
     }
 
-    /// Makes a code on what was read, writes it together with what `also` adds, and sends it.
+    /// Makes a code on what was read, writes it together with the extra writes, and sends it.
     ///
     /// # Errors
-    /// [`NotSent`]: what was spent is to be taken back.
+    /// [`NotSent`]: what was spent and written is to be taken back.
     pub async fn send(
         &mut self,
         wanted: Wanted<'_>,
         otps: Otps,
         meter: Option<Meter>,
-        also: impl Fn(&mut Transaction),
+        extra: Extra,
     ) -> Result<Sent, NotSent> {
+        // If an answer is lost, all of it may have been written.
+        self.undo = extra.undo;
         if self.to.as_ref().is_some_and(|to| to != wanted.binding.phone) {
             self.take_back().await;
         }
         self.to = Some(wanted.binding.phone.clone());
-        let done = self.attempt(&wanted, otps, meter, also).await;
+        let done = self.attempt(&wanted, otps, meter, &extra.writes).await;
         if let Err(why) = &done {
             self.tell(&wanted, why);
         }
@@ -199,7 +217,7 @@ impl<'a> Sending<'a> {
         wanted: &Wanted<'_>,
         read: Otps,
         meter: Option<Meter>,
-        also: impl Fn(&mut Transaction),
+        extra: &Transaction,
     ) -> Result<Sent, NotSent> {
         let Doors { policy, keys, .. } = self.doors;
         let country = policy
@@ -237,7 +255,7 @@ impl<'a> Sending<'a> {
             .clone()
             .spend(&policy.meter, &message, &self.act)
             .map_err(NotSent::Exhausted)?;
-        if let Sent::Changed = self.commit(wanted, version, &next, also).await? {
+        if let Sent::Changed = self.commit(wanted, version, &next, extra).await? {
             return Ok(Sent::Changed);
         }
         // All share the meter: whoever has lost the race for the account shall not stand in the way of others there.
@@ -271,7 +289,7 @@ impl<'a> Sending<'a> {
         wanted: &Wanted<'_>,
         version: u64,
         next: &Otps,
-        also: impl Fn(&mut Transaction),
+        extra: &Transaction,
     ) -> Result<Sent, NotSent> {
         let budget = match wanted.binding.purpose {
             Purpose::SignIn => self.doors.policy.number.clone(),
@@ -287,7 +305,7 @@ impl<'a> Sending<'a> {
                 let change = budgets::first(&budget, &self.act);
                 transaction.update(self.doors.budgets, &subject, change)
             });
-            also(&mut transaction);
+            transaction.append(extra.clone());
             // If the answer is lost, all of it may have been written.
             self.code = Some(next.clone());
             if number.is_some() {

@@ -42,6 +42,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "throttling",
         &["domain", "fault", "store", "delivery", "http", "observe"],
     ),
+    ("token_replacement", &["domain", "store", "http", "sending"]),
     ("trail", &["domain", "fault", "store", "http", "observe"]),
 ];
 

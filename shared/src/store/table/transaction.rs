@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Writes that are made together or not at all.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Transaction {
     client: Option<Client>,
     items: Vec<TransactWriteItem>,
@@ -136,6 +136,12 @@ impl Transaction {
             .build()
             .expect("a delete with its table and its key");
         self.add(&table.client, TransactWriteItem::builder().delete(delete).build())
+    }
+
+    /// Adds the writes of another transaction, after its own.
+    pub fn append(&mut self, other: Self) {
+        self.client = self.client.take().or(other.client);
+        self.items.extend(other.items);
     }
 
     fn add(&mut self, client: &Client, item: TransactWriteItem) -> Step {
