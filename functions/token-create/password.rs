@@ -82,13 +82,13 @@ struct LoginRequest<'a> {
 }
 
 /// Verifies one password. A hash that was verified is not verified again when the user is read anew: that takes long.
-struct Verifier<'a> {
+struct PasswordVerifier<'a> {
     password: &'a Password,
     cost: &'a Cost,
     last: Option<(PasswordHash, Verdict)>,
 }
 
-impl Verifier<'_> {
+impl PasswordVerifier<'_> {
     fn verify(&mut self, stored: &PasswordHash) -> Verdict {
         if let Some((hash, verdict)) = &self.last
             && hash.to_stored() == stored.to_stored()
@@ -127,7 +127,7 @@ impl Create {
             domain,
             scope,
         };
-        let mut verifier = Verifier {
+        let mut verifier = PasswordVerifier {
             password,
             cost: &self.cost,
             last: None,
@@ -173,7 +173,7 @@ impl Create {
         &self,
         call: &Call,
         request: &LoginRequest<'_>,
-        verifier: &mut Verifier<'_>,
+        verifier: &mut PasswordVerifier<'_>,
         sending: &mut Sending<'_>,
     ) -> Result<Option<Answer>, Error> {
         let found = self.find(call, request).await?;

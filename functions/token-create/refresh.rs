@@ -48,7 +48,6 @@ impl Create {
     ) -> Result<Option<(Answer, Digest)>, Error> {
         let login = self.login(call, token).await?;
         let (old, user) = (&login.token, &login.user);
-        call.note_subject(user.id.log_name());
         let factor = login.active_factor().ok_or(Error::NoFactor)?;
         let phone = factor.value.as_ref().ok_or(Error::FactorNotSet)?;
         let grant = Grant {

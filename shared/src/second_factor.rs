@@ -8,9 +8,8 @@ use crate::{
         access::{self, Broken},
         budget::Act,
         factor::{Factor, FactorKey, FactorType},
-        lockout::{self, Failed},
         meter::Meter,
-        otp::{Failure, Otps},
+        otp::Otps,
         scope::Scope,
         secret::Secret,
         time::Timestamp,
@@ -20,12 +19,11 @@ use crate::{
     fault::Fault,
     http::{
         call::Call,
-        mithril::Error,
         serve::{briefly, pause},
     },
     store::{
         rows,
-        table::{Batch, BatchGet, Committed, Put, Table, Transaction, Update},
+        table::{Batch, BatchGet, Put, Table, Transaction, Update},
     },
 };
 
@@ -146,53 +144,6 @@ async fn not_of_a_login(doors: Doors<'_>, call: &Call, presented: &Presented) ->
     batch.want(doors.tokens, &presented.digest);
     let found = batch.read().await?.take(doors.tokens, &presented.digest, call.now)?;
     Ok(found.map_or(Broken::Unknown, |_| Broken::OtherKind))
-}
-
-/// What a failed guess comes to.
-#[derive(Debug)]
-pub enum Counted {
-    /// It was counted, and this is the answer.
-    Yes {
-        /// The answer.
-        answer: Error,
-        /// The guess has blocked the user, who has to be told.
-        locked: bool,
-    },
-    /// Something has changed since it was judged: read and judge again.
-    Changed,
-}
-
-/// Counts a guess that failed, on its code and on its user.
-///
-/// # Errors
-/// [`Fault`] when the store fails.
-pub async fn count(
-    otps: &Table<Otps, Update>,
-    users: &Table<User, Update>,
-    policy: &lockout::Policy,
-    call: &Call,
-    login: &Login,
-    next: &Otps,
-    why: Failure,
-) -> Result<Counted, Fault> {
-    let user = &login.user;
-    let lockout = user.lockout.failed(policy, Failed::Otp, call.now);
-    let mut transaction = Transaction::default();
-    transaction.update(otps, &next.owner(), rows::otp::replace(login.otps.version, next));
-    let change = rows::user::stand(user, &lockout, &call.invocation, call.now);
-    transaction.update(users, &user.id, change);
-    match transaction.commit().await? {
-        Committed::No(_) => Ok(Counted::Changed),
-        Committed::Yes => {
-            let blocked = lockout.standing(call.now).is_some();
-            // Whoever guesses is told of the block by the next answer only.
-            let why = if blocked { Failure::Invalid } else { why };
-            Ok(Counted::Yes {
-                answer: Error::Otp(why),
-                locked: blocked && lockout.is_news(&user.lockout),
-            })
-        }
-    }
 }
 
 /// What lets somebody in.

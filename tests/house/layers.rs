@@ -44,6 +44,19 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("token_replacement", &["domain", "store", "http", "sending"]),
     ("trail", &["domain", "fault", "store", "http", "observe"]),
+    (
+        "verification",
+        &[
+            "domain",
+            "fault",
+            "store",
+            "delivery",
+            "http",
+            "keys",
+            "notices",
+            "second_factor",
+        ],
+    ),
 ];
 
 /// What of the world outside may be named where: the beginning of a path, and the files that may name it.
