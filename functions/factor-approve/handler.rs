@@ -24,7 +24,7 @@ use countersign_shared::{
     },
     keys::Keys,
     notices::Notices,
-    observe::Step,
+    observe::{Outcome, Step},
     second_factor::{self, LetIn, Login, ROUNDS},
     settings::Lifetimes,
     store::{
@@ -151,7 +151,7 @@ impl Approve {
         let message = Message::FactorChanged { at: call.now, phone };
         notices.tell(call, &login.user, &message, "factor_changed").await;
         let next = NextStep::RequestApps;
-        let answer = token_answer(call, "factor_approved", &access, &text, "approve_factor", next);
+        let answer = token_answer(call, Outcome::FactorApproved, &access, &text, "approve_factor", next);
         Ok(Some(answer.as_step(Step::Verified)))
     }
 }

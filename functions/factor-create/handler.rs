@@ -8,6 +8,7 @@ use countersign_shared::{
         reply::Answer,
         serve::Endpoint,
     },
+    observe::Outcome,
     store::{
         retry::optimistic,
         rows,
@@ -49,7 +50,7 @@ impl Endpoint for Create {
             transaction.put_new(&self.factors, &factor, call.now);
             let owner = transaction.check(&self.depend_on_users, &user.id, rows::user::is_there(&user));
             match transaction.commit().await? {
-                Committed::Yes => Ok(Some(factor_made(call, "factor_created", &factor, &user))),
+                Committed::Yes => Ok(Some(factor_made(call, Outcome::FactorCreated, &factor, &user))),
                 Committed::No(steps) if steps.contains(&owner) => Ok(None),
                 Committed::No(_) => Err(Error::FactorExists),
             }

@@ -8,6 +8,7 @@ use countersign_shared::{
         reply::Answer,
         serve::Endpoint,
     },
+    observe::Outcome,
     store::{
         rows,
         table::{BatchGet, Table, Update},
@@ -45,6 +46,6 @@ impl Endpoint for Enable {
             updated_at: call.now,
             ..factor
         };
-        Ok(factor_answer(call, "factor_enabled", &factor))
+        Ok(factor_answer(call, Outcome::FactorEnabled, &factor))
     }
 }

@@ -26,7 +26,7 @@ use countersign_shared::{
         serve::Endpoint,
     },
     keys::Keys,
-    observe::Step,
+    observe::{Outcome, Step},
     repetition::{self, Caller, Owners, Users},
     second_factor::{self, Login, ROUNDS},
     sending::{self, Extra, Policy, Sending, Sent, Wanted},
@@ -171,7 +171,7 @@ impl Init {
         {
             Sent::Yes => {
                 let next = NextStep::ApproveFactor;
-                let answer = token_answer(call, "factor_initiated", &token, &text, "init_factor", next);
+                let answer = token_answer(call, Outcome::FactorInitiated, &token, &text, "init_factor", next);
                 let answer = answer.as_step(Step::Issued).issued(Issued::about(user, call.now));
                 Ok(Some((answer, old.map(|old| old.digest.clone()))))
             }

@@ -10,7 +10,7 @@ use countersign_shared::{
         route::Route,
         serve::Endpoint,
     },
-    observe::Family,
+    observe::{Family, Outcome},
 };
 
 include!(concat!(env!("OUT_DIR"), "/routes.rs"));
@@ -31,7 +31,7 @@ impl Endpoint for Fallback {
         if matches!(call.method.as_str(), "GET" | "HEAD")
             && let Some(link) = link::unescaped(&call.path, self.public_url.as_deref())
         {
-            return Ok(Answer::redirect("link_unescaped", &link));
+            return Ok(Answer::redirect(Outcome::LinkUnescaped, &link));
         }
         let allow: Vec<_> = ROUTES
             .iter()
@@ -40,7 +40,7 @@ impl Endpoint for Fallback {
             .collect();
         let is_preflight = call.method == "OPTIONS" && call.header("access-control-request-method").is_some();
         if self.has_cors && is_preflight && !allow.is_empty() {
-            return Ok(Answer::empty("preflight"));
+            return Ok(Answer::empty(Outcome::Preflight));
         }
         Err(match allow.is_empty() {
             true => Rejection::NoRoute.into(),

@@ -18,7 +18,7 @@ use countersign_shared::{
         serve::Endpoint,
     },
     keys::Keys,
-    observe::Step,
+    observe::{Outcome, Step},
     repetition::{self, Caller, Owners, Users},
     second_factor::{self, ROUNDS},
     sending::{self, Extra, Policy, Sending, Sent, Wanted},
@@ -119,7 +119,7 @@ impl Create {
             .await?
         {
             Sent::Yes => {
-                let answer = user_answer(call, "otp_sent", user).as_step(Step::Issued);
+                let answer = user_answer(call, Outcome::OtpSent, user).as_step(Step::Issued);
                 Ok(Some(answer.issued(Issued::about(user, call.now))))
             }
             Sent::Changed => Ok(None),

@@ -21,7 +21,7 @@ use countersign_shared::{
         serve::Endpoint,
     },
     notices::Notices,
-    observe::Step,
+    observe::{Outcome, Step},
     passwords,
     repetition::{self, Caller, Owners, Users},
     store::{
@@ -136,7 +136,7 @@ impl Confirm {
         };
         let message = Message::PasswordChanged { at: call.now };
         notices.tell(call, user, &message, "password_changed").await;
-        let answer = era::password_set("password_reset", &user.domain, &user.login).as_step(Step::Verified);
+        let answer = era::password_set(Outcome::PasswordReset, &user.domain, &user.login).as_step(Step::Verified);
         answer.issued(Issued::with_new_password(user, call.now))
     }
 }

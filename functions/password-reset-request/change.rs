@@ -17,6 +17,7 @@ use countersign_shared::{
         reply::Answer,
     },
     notices::Notices,
+    observe::Outcome,
     passwords,
     store::table::{Batch, Committed, Transaction, settled},
     throttling::Spending,
@@ -70,7 +71,7 @@ impl Request {
         };
         let message = Message::PasswordChanged { at: call.now };
         notices.tell(call, &user, &message, "password_changed").await;
-        let answer = era::password_set("password_changed", &user.domain, &user.login);
+        let answer = era::password_set(Outcome::PasswordChanged, &user.domain, &user.login);
         Ok(answer.issued(Issued::with_new_password(&user, call.now)))
     }
 }

@@ -25,7 +25,7 @@ use countersign_shared::{
         serve::in_time,
     },
     mailing::{self, Letter},
-    observe::Step,
+    observe::{Outcome, Step},
     store::{
         rows::{self, bucket::Level, budget::Spent},
         table::{Batch, Committed, Transaction},
@@ -279,11 +279,11 @@ impl Request {
         let mail = compose(&domain.locale, &domain.name, &message);
         // What the log may tell and the answer may not.
         let (to, outcome) = match (&found.email, kind) {
-            (Some(_), None) => (Recipient::Nobody, "password_reset_silent"),
-            (Some(_), Some(_)) if !is_sent => (Recipient::Nobody, "password_reset_mail_throttled"),
-            (Some(email), Some(MailKind::NoAccount)) => (Recipient::Person(email), "password_reset_of_unknown"),
-            (Some(email), Some(_)) => (Recipient::Person(email), "password_reset_requested"),
-            (None, _) => (Recipient::Nobody, "password_reset_of_unknown"),
+            (Some(_), None) => (Recipient::Nobody, Outcome::PasswordResetSilent),
+            (Some(_), Some(_)) if !is_sent => (Recipient::Nobody, Outcome::PasswordResetMailThrottled),
+            (Some(email), Some(MailKind::NoAccount)) => (Recipient::Person(email), Outcome::PasswordResetOfUnknown),
+            (Some(email), Some(_)) => (Recipient::Person(email), Outcome::PasswordResetRequested),
+            (None, _) => (Recipient::Nobody, Outcome::PasswordResetOfUnknown),
         };
         let letter = Letter {
             sender: domain.sender.as_ref(),

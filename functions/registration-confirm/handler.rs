@@ -18,7 +18,7 @@ use countersign_shared::{
         reply::Answer,
         serve::Endpoint,
     },
-    observe::Step,
+    observe::{Outcome, Step},
     store::{
         rows::bucket::{self, Level},
         table::{Batch, BatchGet, Committed, Delete, Get, Put, Table, Transaction, Update, settled},
@@ -97,7 +97,7 @@ impl Endpoint for Confirm {
         match settled(transaction.commit().await, is_made).await? {
             Committed::Yes => {
                 call.note_subject(user.id.log_name());
-                let answer = era::password_set("registered", &user.domain, &user.login).as_step(Step::Verified);
+                let answer = era::password_set(Outcome::Registered, &user.domain, &user.login).as_step(Step::Verified);
                 // What was done is done: that it could not be counted is for the log.
                 Ok(match self.count(call, &user.domain).await {
                     Ok(()) => answer,

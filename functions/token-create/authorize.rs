@@ -14,7 +14,7 @@ use countersign_shared::{
         },
         reply::Answer,
     },
-    observe::Step,
+    observe::{Outcome, Step},
     second_factor::{self, LetIn, ROUNDS},
     store::{
         retry::optimistic,
@@ -72,7 +72,7 @@ impl Create {
         }
         second_factor::count_verified(&self.change_meters, call, &login, &next).await;
         let (grant_type, next) = (GrantType::Authorize.name(), NextStep::RequestApps);
-        let answer = token_answer(call, "otp_verified", &access, &text, grant_type, next);
+        let answer = token_answer(call, Outcome::OtpVerified, &access, &text, grant_type, next);
         let issued = Issued::to_user(login.user.id, access.generation, call.now);
         Ok(Some(answer.as_step(Step::Verified).issued(issued)))
     }

@@ -17,6 +17,7 @@ use countersign_shared::{
         },
         reply::Answer,
     },
+    observe::Outcome,
 };
 use rand::rngs::SysRng;
 
@@ -60,7 +61,7 @@ impl Create {
         self.new_tokens.put(&token).await?;
         let grant_type = GrantType::ClientCredentials.name();
         let next = NextStep::RequestApps;
-        let answer = token_answer(call, "client_signed_in", &token, &text, grant_type, next);
+        let answer = token_answer(call, Outcome::ClientSignedIn, &token, &text, grant_type, next);
         Ok(answer.issued(issued))
     }
 }

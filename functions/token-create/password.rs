@@ -30,7 +30,7 @@ use countersign_shared::{
         },
         reply::Answer,
     },
-    observe::Step,
+    observe::{Outcome, Step},
     second_factor::ROUNDS,
     sending::{self, Extra, Sending, Sent, Wanted},
     store::{
@@ -346,8 +346,8 @@ impl Create {
             token_answer(call, outcome, &token, &text, grant_type, next).issued(issued)
         };
         let (outcome, next) = match active {
-            None => ("signed_in", NextStep::RequestApps),
-            Some(_) => ("factor_requested", NextStep::RequestFactor),
+            None => (Outcome::SignedIn, NextStep::RequestApps),
+            Some(_) => (Outcome::FactorRequested, NextStep::RequestFactor),
         };
         let Some((factor, phone)) = active.and_then(|factor| Some((factor, factor.value.as_ref()?))) else {
             let is_issued = Batch::finds(&self.tokens, &token.digest, call.now);
@@ -366,7 +366,7 @@ impl Create {
         let (otps, meter) = (found.otps.clone(), found.meter.clone());
         match sending.send(wanted, otps, meter, extra).await {
             Ok(Sent::Yes) => Ok(Some(
-                answer("otp_requested", NextStep::RequestOtp).as_step(Step::Issued),
+                answer(Outcome::OtpRequested, NextStep::RequestOtp).as_step(Step::Issued),
             )),
             Ok(Sent::Changed) => Ok(None),
             Err(why) => {

@@ -15,7 +15,7 @@ use countersign_shared::{
         },
         reply::Answer,
     },
-    observe::Step,
+    observe::{Outcome, Step},
     second_factor::ROUNDS,
     sending::{self, Sending, Sent, Wanted},
     store::{retry::optimistic, rows},
@@ -81,7 +81,7 @@ impl Create {
         {
             Sent::Yes => {
                 let (grant_type, next) = (GrantType::Refresh.name(), NextStep::RequestOtp);
-                let answer = token_answer(call, "otp_requested", &renewed, &text, grant_type, next);
+                let answer = token_answer(call, Outcome::OtpRequested, &renewed, &text, grant_type, next);
                 let answer = answer.as_step(Step::Issued).issued(Issued::about(user, call.now));
                 Ok(Some((answer, old.digest.clone())))
             }

@@ -24,6 +24,7 @@ use countersign_shared::{
         reply::Answer,
         serve::Endpoint,
     },
+    observe::Outcome,
     store::table::{Batch, BatchGet, Committed, Put, Table, Transaction, settled},
 };
 use rand::rngs::SysRng;
@@ -98,7 +99,7 @@ impl Endpoint for Create {
             let refused = match settled(transaction.commit().await, is_made).await? {
                 Committed::Yes => {
                     call.note_subject(user.id.log_name());
-                    return Ok(user_made(call, "user_created", &user));
+                    return Ok(user_made(call, Outcome::UserCreated, &user));
                 }
                 Committed::No(steps) => steps,
             };

@@ -15,7 +15,7 @@ use crate::{
         reply::Reply,
         serve::{AnyEndpoint, Endpoint},
     },
-    observe::{self, Family},
+    observe::{self, Family, Outcome},
     store::table::{Put, Table},
 };
 
@@ -40,7 +40,7 @@ impl Trail {
     ///
     /// # Errors
     /// [`Fault`] when it could not be written.
-    pub async fn before(&self, call: &Call, what: &'static str) -> Result<(), Fault> {
+    pub async fn before(&self, call: &Call, what: Outcome) -> Result<(), Fault> {
         let Some(event) = self.event(call, what)? else {
             return Err(Fault::new("nobody is known who could be shown something".into()));
         };
@@ -73,7 +73,7 @@ impl Trail {
     }
 
     /// The event, unless nobody is known whom the call comes from or is about: such calls change nothing.
-    fn event(&self, call: &Call, what: &'static str) -> Result<Option<Event>, Fault> {
+    fn event(&self, call: &Call, what: Outcome) -> Result<Option<Event>, Fault> {
         let link = || call.link().map(|link| format!("link:{link}"));
         let known = call.subject().or(call.actor()).map(str::to_owned);
         let Some(subject) = known.or_else(link) else {
@@ -88,7 +88,7 @@ impl Trail {
         let by = &call.invocation;
         Ok(Some(Event::asked(
             self.policy,
-            what,
+            what.as_str(),
             by,
             subject,
             asked,
