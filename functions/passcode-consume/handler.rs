@@ -78,7 +78,7 @@ impl Endpoint for Consume {
             };
             let changed = match consume().await {
                 // It may have been used up, and every answer lost: asked again, it says by whom.
-                Err(fault) if fault.is_passing() => consume().await.map_err(|_| fault),
+                Err(fault) if fault.is_transient() => consume().await.map_err(|_| fault),
                 done => done,
             };
             let consumed = match changed? {

@@ -80,6 +80,6 @@ impl Retrieve {
                 return Ok((passcode, text));
             }
         }
-        Err(Fault::new(format!("{DRAWS} passcodes in a row were taken already")))
+        Err(Fault::Bug(format!("{DRAWS} passcodes in a row were taken already")))
     }
 }

@@ -264,7 +264,7 @@ impl Request {
         transaction.check(&self.depend_on_users, &request.target.user, stands);
         match transaction.commit().await? {
             Committed::Yes => {}
-            Committed::No(_) => return Err(Fault::passing("the user changed meanwhile".into()).into()),
+            Committed::No(_) => return Err(Fault::Contended("the user changed meanwhile".into()).into()),
         }
 
         let link = self.policy.link(ASKED, &id);

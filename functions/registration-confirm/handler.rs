@@ -107,7 +107,7 @@ impl Endpoint for Confirm {
             Committed::No(steps) if steps.contains(&request) => Err(Error::NoRequest),
             Committed::No(steps) if names.login_is_taken(&steps) => Err(Error::Taken("login")),
             Committed::No(steps) if names.email_is_taken(&steps) => Err(Error::Taken("email")),
-            Committed::No(_) => Err(Fault::new("the random user id is taken".into()).into()),
+            Committed::No(_) => Err(Fault::Bug("the random user id is taken".into()).into()),
         }
     }
 }

@@ -114,9 +114,9 @@ impl Endpoint for Create {
                 (false, true, None) => {
                     new.login = Login::derived_at_random(&new.email, &mut SysRng).map_err(Fault::from)?;
                 }
-                (false, false, _) => return Err(Fault::new("the random user id is taken".into()).into()),
+                (false, false, _) => return Err(Fault::Bug("the random user id is taken".into()).into()),
             }
         }
-        Err(Fault::passing("every login that was drawn is taken".into()).into())
+        Err(Fault::Contended("every login that was drawn is taken".into()).into())
     }
 }

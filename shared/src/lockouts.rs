@@ -37,7 +37,7 @@ pub async fn change(
             // Our own write, whose answer was lost.
             Changed::No(Some(other)) if other.changed_by == by => Ok(ControlFlow::Break(Some(other))),
             Changed::No(Some(other)) => Ok(ControlFlow::Continue(other)),
-            Changed::No(None) => Err(Fault::passing("the user is gone".into())),
+            Changed::No(None) => Err(Fault::Contended("the user is gone".into())),
         }
     })
     .await

@@ -223,7 +223,7 @@ impl<'a> Sending<'a> {
         let country = policy
             .countries
             .of(wanted.binding.phone)
-            .ok_or_else(|| NotSent::Failed(Fault::new("no text messages go to that country".into())))?;
+            .ok_or_else(|| NotSent::Failed(Fault::Sms("no text messages go to that country".into())))?;
         let version = read.version;
         let trust = match wanted.binding.purpose {
             Purpose::SignIn => wanted.factor.trust(wanted.user.verified_phone, self.act.at),

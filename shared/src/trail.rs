@@ -42,7 +42,7 @@ impl Trail {
     /// [`Fault`] when it could not be written.
     pub async fn before(&self, call: &Call, what: Outcome) -> Result<(), Fault> {
         let Some(event) = self.event(call, what)? else {
-            return Err(Fault::new("nobody is known who could be shown something".into()));
+            return Err(Fault::Bug("nobody is known who could be shown something".into()));
         };
         self.write(&event).await?;
         call.note_recorded();
@@ -104,7 +104,7 @@ impl Trail {
 
 async fn in_time<T>(written: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
     let written = tokio::time::timeout(WRITTEN_WITHIN, written).await;
-    written.unwrap_or_else(|_| Err(Fault::passing("the audit event took too long".into())))
+    written.unwrap_or_else(|_| Err(Fault::TooSlow("the audit event")))
 }
 
 /// An endpoint whose calls are written down.

@@ -128,7 +128,7 @@ impl Call {
     pub(super) fn expect_time(&self) -> Result<(), Fault> {
         match self.has_time {
             true => Ok(()),
-            false => Err(Fault::new("the event has no requestContext.timeEpoch".into())),
+            false => Err(Fault::Bug("the event has no requestContext.timeEpoch".into())),
         }
     }
 

@@ -249,7 +249,7 @@ impl From<NoEntropy> for Error {
 
 impl From<seal::Unreadable> for Error {
     fn from(_: seal::Unreadable) -> Self {
-        Self::Fault(Fault::new("decrypt_fail: a support PIN's row does not open".into()))
+        Self::Fault(Fault::Corrupt("decrypt_fail: a support PIN's row does not open".into()))
     }
 }
 

@@ -198,7 +198,7 @@ impl Reply {
     /// otherwise (ASVS 16.5.2).
     #[must_use]
     pub fn of_fault(fault: Fault, say: impl FnOnce(u16) -> Self) -> Self {
-        let reply = match fault.is_passing() {
+        let reply = match fault.is_transient() {
             true => say(503).with_header("retry-after", TRY_AGAIN_AFTER.to_string()),
             false => say(500),
         };

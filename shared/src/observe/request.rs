@@ -208,7 +208,7 @@ mod tests {
             },
         });
         assert_eq!(done, expected);
-        let broken = Fault::new("it broke".into());
+        let broken = Fault::Bug("it broke".into());
         for (status, end, fault, name, dimensions) in [
             (
                 200,

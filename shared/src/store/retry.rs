@@ -51,7 +51,7 @@ pub async fn optimistic_from<S, T, E: From<Fault>>(
 
 /// Other requests were faster every time. This one was valid, and the caller may retry it.
 fn changed_every_time(subject: &str) -> Fault {
-    Fault::passing(format!("{subject} changed every time"))
+    Fault::Contended(format!("{subject} changed every time"))
 }
 
 /// The rounds of a retry: `while rounds.begin().await { … }`.
@@ -163,7 +163,7 @@ mod tests {
         match (done, expected) {
             (Ok(done), Some(expected)) => assert_eq!(done, expected),
             (Err(fault), None) => {
-                assert!(fault.is_passing());
+                assert!(fault.is_transient());
                 assert_eq!(fault.to_string(), "the row changed every time");
             }
             (done, expected) => panic!("{done:?}, and not {expected:?}"),
@@ -175,7 +175,7 @@ mod tests {
         let mut attempts = 0;
         let failed: Result<(), Fault> = optimistic(3, "the row", async || {
             attempts += 1;
-            Err(Fault::new("it broke".into()))
+            Err(Fault::Bug("it broke".into()))
         })
         .await;
         assert_eq!(failed.expect_err("the attempt's").to_string(), "it broke");

@@ -172,10 +172,10 @@ impl Transaction {
             match error.as_service_error().map(why) {
                 Some(Cancelled::Refused(steps)) => return Ok(Committed::No(steps)),
                 Some(Cancelled::InTheWay) => {}
-                Some(Cancelled::Failed) | None => return Err(failed("TransactWriteItems", &error)),
+                Some(Cancelled::Failed) | None => return Err(failed("TransactWriteItems", None, &error)),
             }
         }
-        Err(Fault::passing(
+        Err(Fault::Contended(
             "TransactWriteItems met other transactions every time".into(),
         ))
     }
@@ -192,7 +192,7 @@ pub async fn settled(
     found: impl Future<Output = Result<bool, Fault>>,
 ) -> Result<Committed, Fault> {
     match committed {
-        Err(fault) if fault.is_passing() => match found.await {
+        Err(fault) if fault.is_transient() => match found.await {
             Ok(true) => Ok(Committed::Yes),
             Ok(false) | Err(_) => Err(fault),
         },
@@ -226,10 +226,10 @@ fn why(error: &TransactWriteItemsError) -> Cancelled {
         .enumerate()
         .filter(|(_, code)| **code == "ConditionalCheckFailed");
     let refused: Vec<_> = refused.map(|(index, _)| Step(index)).collect();
-    let is_passing = |code: &&str| IN_THE_WAY.contains(code) || *code == "None";
+    let is_transient = |code: &&str| IN_THE_WAY.contains(code) || *code == "None";
     match refused.is_empty() {
         false => Cancelled::Refused(refused),
-        true if !codes.is_empty() && codes.iter().all(is_passing) => Cancelled::InTheWay,
+        true if !codes.is_empty() && codes.iter().all(is_transient) => Cancelled::InTheWay,
         true => Cancelled::Failed,
     }
 }
