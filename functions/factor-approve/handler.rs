@@ -64,7 +64,7 @@ impl Endpoint for Approve {
         let presented = Presented::parse(token).ok_or(Error::TokenInvalid)?;
         let otp = match read_otp(call, self.policy.length) {
             Ok(otp) => otp,
-            // What is wrong with the token is told first.
+            // An error of the token takes precedence.
             Err(error) => {
                 self.login(call, &presented).await?;
                 return Err(error);
