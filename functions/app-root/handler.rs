@@ -1,6 +1,7 @@
 use countersign_shared::{
     edge::Wire,
     http::{call::Call, era::Error, reply::Answer, serve::Endpoint},
+    observe::Outcome,
 };
 
 use crate::page::Pages;
@@ -17,6 +18,6 @@ impl Endpoint for AppRoot {
 
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
         let page = self.pages.preferred(call.header("accept-language"));
-        Ok(Answer::page("page_shown", page))
+        Ok(Answer::page(Outcome::PageShown, page))
     }
 }

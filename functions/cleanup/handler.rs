@@ -40,7 +40,7 @@ impl Background for Cleanup {
                 Record::Other => {}
                 // It would be as malformed the next time. It ends in the dead-letter queue, and those behind it are done now.
                 Record::Malformed(what) => {
-                    let fault = Fault::new(format!("a record has no good {what}"));
+                    let fault = Fault::Corrupt(format!("a record has no good {what}"));
                     observe::failed(request_id, sequence_number(record), &fault);
                     failed.push(record);
                 }

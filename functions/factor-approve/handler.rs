@@ -2,17 +2,13 @@ use countersign_shared::{
     delivery::{mail::Mailer, words::Message},
     domain::{
         access::{Broken, Refusal},
-        budget::Act,
-        factor::{Factor, FactorType},
+        factor::Factor,
         key::OtpCodes,
         lockout,
         meter::Meter,
-        otp::{Binding, Code, Judged, Otps, Policy, Purpose},
-        phone::Phone,
-        scope::Scope,
+        otp::{Binding, Code, Otps, Policy, Purpose},
         suppression::Suppression,
         tenant::Domain,
-        time::Timestamp,
         token::{Kind, Presented, Token},
         user::User,
     },
@@ -29,15 +25,17 @@ use countersign_shared::{
     },
     keys::Keys,
     notices::Notices,
-    observe::Step,
-    second_factor::{self, Counted, Login, ROUNDS},
+    observe::{Outcome, Step},
+    second_factor::{self, LetIn, Login, ROUNDS},
     settings::Lifetimes,
     store::{
-        rounds::Rounds,
+        retry::optimistic,
         rows,
         table::{Batch, BatchGet, Committed, Put, Table, Transaction, Update, settled},
     },
+    verification::Verifier,
 };
+
 /// Makes a phone a second factor once its code has come back, and signs its owner in.
 #[derive(Wire)]
 pub struct Approve {
@@ -63,21 +61,27 @@ pub struct Approve {
     pub lifetimes: Lifetimes,
 }
 
-/// A phone that has been shown to be its owner's.
-struct Shown<'a> {
-    login: &'a Login,
-    factor: &'a Factor,
-    phone: &'a Phone,
-    wanted: &'a [Scope],
-    expires_at: Timestamp,
-}
-
 impl Endpoint for Approve {
     type Error = Error;
 
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
         let token = call.bearer().ok_or(Refusal::NoToken)?;
         let presented = Presented::parse(token).ok_or(Error::TokenInvalid)?;
+        let otp = match read_otp(call, self.policy.length) {
+            Ok(otp) => otp,
+            // An error of the token takes precedence.
+            Err(error) => {
+                self.login(call, &presented).await?;
+                return Err(error);
+            }
+        };
+        optimistic(ROUNDS, "the login", async || self.approve(call, &presented, &otp).await).await
+    }
+}
+
+impl Approve {
+    /// The login of a token whose code makes a phone the factor's.
+    async fn login(&self, call: &Call, presented: &Presented) -> Result<Login, Error> {
         let doors = second_factor::Doors {
             tokens: &self.tokens,
             users: &self.users,
@@ -87,26 +91,19 @@ impl Endpoint for Approve {
             change_users: &self.change_users,
         };
         let approves = |kind: &Kind| matches!(kind, Kind::Approval { .. });
-        let mut rounds = Rounds::new(ROUNDS);
-        while rounds.begin().await {
-            let login = second_factor::read(doors, call, &presented, approves).await?;
-            let login = login.map_err(|broken| match broken {
-                Broken::OtherKind => Error::NotInitiated,
-                Broken::Unknown | Broken::Reused | Broken::Blocked | Broken::Expired => broken.into(),
-            })?;
-            call.note_subject(format!("user:{}", login.user.id.text()));
-            let otp = read_otp(call, self.policy.length)?;
-            if let Some(answer) = self.judge(call, &login, &otp).await? {
-                return Ok(answer);
-            }
-        }
-        Err(Rounds::lost("the login").into())
+        let login = second_factor::read(doors, call, presented, approves).await?;
+        let login = login.map_err(|broken| match broken {
+            Broken::OtherKind => Error::NotInitiated,
+            Broken::Unknown | Broken::Reused | Broken::Blocked | Broken::Expired => broken.into(),
+        })?;
+        call.note_subject(login.user.id.log_name());
+        Ok(login)
     }
-}
 
-impl Approve {
-    /// `None` when something has changed since it was read.
-    async fn judge(&self, call: &Call, login: &Login, otp: &Code) -> Result<Option<Answer>, Error> {
+    /// The code is used, the phone is the factor's, and its owner has a session: all of it, or nothing. `None` when something has
+    /// changed since it was read.
+    async fn approve(&self, call: &Call, presented: &Presented, otp: &Code) -> Result<Option<Answer>, Error> {
+        let login = self.login(call, presented).await?;
         let Kind::Approval {
             wanted,
             phone,
@@ -116,89 +113,50 @@ impl Approve {
             return Err(Error::NotInitiated);
         };
         let factor = login.active_factor().ok_or(Error::NotFound)?;
-        // Who could set the first value may not replace one that came meanwhile.
+        // A login that could set the first phone may not replace one that was set meanwhile.
         if factor.value.is_some() != replaces.is_some() {
             return Err(Error::TokenExpired);
         }
-        let binding = Binding {
-            user: login.user.id,
-            factor_type: FactorType::Sms,
-            factor_at: factor.updated_at,
-            phone,
-            flow: login.token.flow(),
-            purpose: Purpose::Approval,
-        };
-        let act = Act {
-            at: call.now,
-            by: call.invocation.clone(),
-        };
-        let keys = self.keys.at(call.now).await;
-        match login.otps.clone().judge(&self.policy, &binding, &keys, otp, &act) {
-            Judged::Limited(exhausted) => Err(Error::GuessTimeout(exhausted)),
-            Judged::Failed { next, why } => {
-                let (otps, users) = (&self.change_otps, &self.change_users);
-                match second_factor::count(otps, users, &self.lockout, call, login, &next, why).await? {
-                    Counted::Changed => Ok(None),
-                    Counted::Yes { answer, locked } => {
-                        if locked {
-                            let message = Message::Locked { at: call.now };
-                            self.tell(call, &login.user, &message, "locked").await;
-                        }
-                        Err(answer)
-                    }
-                }
-            }
-            Judged::Right { next } => {
-                let shown = Shown {
-                    login,
-                    factor,
-                    phone,
-                    wanted,
-                    // A change of the phone makes no token live longer than the one that allowed it.
-                    expires_at: replaces.unwrap_or_else(|| call.now.deadline(self.lifetimes.access)),
-                };
-                self.approve(call, &shown, &next).await
-            }
-        }
-    }
-
-    /// The code is used, the phone is the factor's, and its owner has a session: all of it, or nothing.
-    async fn approve(&self, call: &Call, shown: &Shown<'_>, next: &Otps) -> Result<Option<Answer>, Error> {
-        let user = &shown.login.user;
-        let mut transaction = Transaction::default();
-        let doors = second_factor::LetIn {
-            otps: &self.change_otps,
-            users: &self.change_users,
-            tokens: &self.new_tokens,
-            expires_at: shown.expires_at,
-            // Only what it is sent from now on shows that it is used.
-            phone_set_at: None,
-        };
-        let (access, text) = doors.add(&mut transaction, call, shown.login, next, shown.wanted)?;
-        let approve = rows::factor::approve(&shown.factor.id, shown.phone, shown.factor, call.now);
-        transaction.update(&self.change_factors, &shown.factor.owner(), approve);
-        let is_issued = Batch::finds(&self.tokens, &access.digest, call.now);
-        match settled(transaction.commit().await, is_issued).await? {
-            Committed::No(_) => return Ok(None),
-            Committed::Yes => {}
-        }
-        second_factor::count_verified(&self.change_meters, call, shown.login, next).await;
-        let message = Message::FactorChanged {
-            at: call.now,
-            phone: shown.phone,
-        };
-        self.tell(call, user, &message, "factor_changed").await;
-        let next = NextStep::RequestApps;
-        let answer = token_answer(call, "factor_approved", &access, &text, "approve_factor", next);
-        Ok(Some(answer.as_step(Step::Verified)))
-    }
-
-    async fn tell(&self, call: &Call, user: &User, message: &Message<'_>, kind: &'static str) {
         let notices = Notices {
             mailer: &self.mailer,
             domains: &self.domains,
             suppressions: &self.suppressions,
         };
-        notices.tell(call, user, message, kind).await;
+        let binding = Binding::new(factor, phone, &login.token, Purpose::Approval);
+        let verifier = Verifier {
+            otps: &self.change_otps,
+            users: &self.change_users,
+            keys: &self.keys,
+            policy: &self.policy,
+            lockout: &self.lockout,
+            notices,
+        };
+        let Some(next) = verifier.verify(call, &login, &binding, otp).await? else {
+            return Ok(None);
+        };
+        let let_in = LetIn {
+            otps: &self.change_otps,
+            users: &self.change_users,
+            tokens: &self.new_tokens,
+            // A change of the phone makes no token live longer than the one that allowed it.
+            expires_at: replaces.unwrap_or_else(|| call.now.deadline(self.lifetimes.access)),
+            // Only what it is sent from now on shows that it is used.
+            phone_set_at: None,
+        };
+        let mut transaction = Transaction::default();
+        let (access, text) = let_in.add(&mut transaction, call, &login, &next, wanted)?;
+        let approve = rows::factor::approve(&factor.id, phone, factor, call.now);
+        transaction.update(&self.change_factors, &factor.owner(), approve);
+        let is_issued = Batch::finds(&self.tokens, &access.digest, call.now);
+        match settled(transaction.commit().await, is_issued).await? {
+            Committed::No(_) => return Ok(None),
+            Committed::Yes => {}
+        }
+        second_factor::count_verified(&self.change_meters, call, &login, &next).await;
+        let message = Message::FactorChanged { at: call.now, phone };
+        notices.tell(call, &login.user, &message, "factor_changed").await;
+        let next = NextStep::RequestApps;
+        let answer = token_answer(call, Outcome::FactorApproved, &access, &text, "approve_factor", next);
+        Ok(Some(answer.as_step(Step::Verified)))
     }
 }

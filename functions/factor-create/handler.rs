@@ -9,8 +9,9 @@ use countersign_shared::{
         reply::Answer,
         serve::Endpoint,
     },
+    observe::Outcome,
     store::{
-        rounds::Rounds,
+        retry::optimistic,
         rows,
         table::{BatchGet, Check, Committed, Put, Table, Transaction},
     },
@@ -39,8 +40,7 @@ impl Endpoint for Create {
             users: &self.users,
             clients: &self.clients,
         };
-        let mut rounds = Rounds::new(TRIES);
-        while rounds.begin().await {
+        optimistic(TRIES, "the user", async || {
             let (caller, user) = admission::upon_user(doors, call, FACTOR_WRITE).await??;
             let user = caller.look_after(user)?;
             let factor_type = read_factor_type(call)?;
@@ -52,11 +52,11 @@ impl Endpoint for Create {
             transaction.put_new(&self.factors, &factor, call.now);
             let owner = transaction.check(&self.depend_on_users, &user.id, rows::user::is_there(&user));
             match transaction.commit().await? {
-                Committed::Yes => return Ok(factor_made(call, "factor_created", &factor, &user)),
-                Committed::No(steps) if steps.contains(&owner) => {}
-                Committed::No(_) => return Err(Error::FactorExists),
+                Committed::Yes => Ok(Some(factor_made(call, Outcome::FactorCreated, &factor, &user))),
+                Committed::No(steps) if steps.contains(&owner) => Ok(None),
+                Committed::No(_) => Err(Error::FactorExists),
             }
-        }
-        Err(Rounds::lost("the user").into())
+        })
+        .await
     }
 }

@@ -11,6 +11,7 @@ use countersign_shared::{
         serve::Endpoint,
     },
     notices::Notices,
+    observe::Outcome,
     store::{
         rows,
         table::{BatchGet, Table, Update},
@@ -59,6 +60,6 @@ impl Endpoint for Disable {
         };
         let message = Message::FactorDisabled { at: call.now };
         notices.tell(call, &user, &message, "factor_disabled").await;
-        Ok(factor_answer(call, "factor_disabled", &factor))
+        Ok(factor_answer(call, Outcome::FactorDisabled, &factor))
     }
 }

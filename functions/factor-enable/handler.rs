@@ -9,6 +9,7 @@ use countersign_shared::{
         reply::Answer,
         serve::Endpoint,
     },
+    observe::Outcome,
     store::{
         rows,
         table::{BatchGet, Table, Update},
@@ -47,6 +48,6 @@ impl Endpoint for Enable {
             updated_at: call.now,
             ..factor
         };
-        Ok(factor_answer(call, "factor_enabled", &factor))
+        Ok(factor_answer(call, Outcome::FactorEnabled, &factor))
     }
 }

@@ -8,7 +8,7 @@ use countersign_shared::{
         otp::{Binding, Otps, Purpose},
         repetition::{Issued, Keeping, Remembered},
         scope::Scope,
-        secret::Secret,
+        secret::{Digest, Secret},
         time::Timestamp,
         token::{Grant, Kind, Owner, Presented, Token},
         user::User,
@@ -27,16 +27,17 @@ use countersign_shared::{
         serve::Endpoint,
     },
     keys::Keys,
-    observe::Step,
+    observe::{Outcome, Step},
     repetition::{self, Caller, Owners, Users},
-    second_factor::{self, Login, ROUNDS, Replacing},
-    sending::{self, Policy, Sending, Sent, Wanted},
+    second_factor::{self, Login, ROUNDS},
+    sending::{self, Extra, Policy, Sending, Sent, Wanted},
     settings::Lifetimes,
     store::{
-        rounds::Rounds,
+        retry::optimistic,
         rows::{self, budget::Spent},
-        table::{BatchGet, Check, Delete, Put, Table, Transaction, Update},
+        table::{BatchGet, Check, Delete, Put, Table, Update},
     },
+    token_replacement,
 };
 use rand::rngs::SysRng;
 
@@ -74,12 +75,17 @@ impl Endpoint for Init {
         let presented = Presented::parse(token).ok_or(Error::TokenInvalid)?;
         let keys = self.keys.at(call.now).await;
         let answer = async {
-            let mut replacing = Replacing::new(&self.change_tokens, call, rows::token::replace);
-            let done = sending::with(self.doors(&keys), call, async |sending| {
-                self.init(call, &presented, sending, &mut replacing).await
+            let (answer, replaced) = sending::with(self.doors(&keys), call, async |sending| {
+                optimistic(ROUNDS, "the login", async || self.init(call, &presented, sending).await).await
             })
-            .await;
-            replacing.end(done).await
+            .await?;
+            match replaced {
+                Some(old) => {
+                    let ends = rows::token::replace;
+                    token_replacement::end(&self.change_tokens, call, &old, ends, answer).await
+                }
+                None => Ok(answer),
+            }
         };
         let caller = Caller {
             function: "factor-init",
@@ -112,13 +118,14 @@ fn permitted(token: &Token) -> Result<(Vec<Scope>, Option<Timestamp>), Refusal> 
 }
 
 impl Init {
+    /// Sends a code, and gives the token that another one replaces with it, if there is one. `None` when the login has changed since it
+    /// was read.
     async fn init(
         &self,
         call: &Call,
         presented: &Presented,
         sending: &mut Sending<'_>,
-        replacing: &mut Replacing<'_>,
-    ) -> Result<Answer, Error> {
+    ) -> Result<Option<(Answer, Option<Digest>)>, Error> {
         let doors = second_factor::Doors {
             tokens: &self.tokens,
             users: &self.users,
@@ -127,62 +134,53 @@ impl Init {
             meters: &self.meters,
             change_users: &self.change_users,
         };
-        let mut rounds = Rounds::new(ROUNDS);
-        while rounds.begin().await {
-            let login = second_factor::read(doors, call, presented, |_| true).await??;
-            call.note_subject(format!("user:{}", login.user.id.text()));
-            let (wanted, replaces) = permitted(&login.token)?;
-            let FactorWanted { factor_type, phone } = read_factor(call)?;
-            if self.policy.countries.of(&phone).is_none() {
-                return Err(Invalid::inclusion("factor", &[]).into());
-            }
-            let factor = login.active_factor().ok_or(Error::NotFound)?;
-            if factor.value.is_some() != replaces.is_some() {
-                return Err(Error::WrongTokenType);
-            }
-            let kind = Kind::Approval {
-                wanted,
-                phone: phone.clone(),
-                replaces,
-            };
-            let (token, text) = self.token(call, &login, kind)?;
-            let wanted = Wanted {
-                binding: Binding {
-                    user: login.user.id,
-                    factor_type,
-                    factor_at: factor.updated_at,
-                    phone: &phone,
-                    flow: token.flow(),
-                    purpose: Purpose::Approval,
-                },
-                user: &login.user,
-                factor,
-                locale: &login.token.locale,
-                domain: &login.user.domain,
-            };
-            // A login goes on with one token. Whoever is signed in stays so, whatever becomes of the new phone.
-            let old = Some(&login.token).filter(|token| token.kind != Kind::Access);
-            old.inspect(|old| replacing.remember(old));
-            let also = |transaction: &mut Transaction| {
-                old.inspect(|old| replacing.begin(transaction, old));
-                transaction.put_new(&self.new_tokens, &token, call.now);
-                let user = &login.user;
-                transaction.check(&self.depend_on_users, &user.id, rows::user::is_there(user));
-            };
-            match sending
-                .send(wanted, login.otps.clone(), login.meter.clone(), also)
-                .await?
-            {
-                Sent::Yes => {
-                    let next = NextStep::ApproveFactor;
-                    let answer = token_answer(call, "factor_initiated", &token, &text, "init_factor", next);
-                    let issued = Issued::about(&login.user, call.now);
-                    return Ok(answer.as_step(Step::Issued).issued(issued));
-                }
-                Sent::Changed => {}
-            }
+        let login = second_factor::read(doors, call, presented, |_| true).await??;
+        call.note_subject(login.user.id.log_name());
+        let (wanted, replaces) = permitted(&login.token)?;
+        let FactorWanted { factor_type: _, phone } = read_factor(call)?;
+        if self.policy.countries.of(&phone).is_none() {
+            return Err(Invalid::inclusion("factor", &[]).into());
         }
-        Err(Rounds::lost("the login").into())
+        let factor = login.active_factor().ok_or(Error::NotFound)?;
+        if factor.value.is_some() != replaces.is_some() {
+            return Err(Error::WrongTokenType);
+        }
+        let kind = Kind::Approval {
+            wanted,
+            phone: phone.clone(),
+            replaces,
+        };
+        let (token, text) = self.token(call, &login, kind)?;
+        let user = &login.user;
+        let wanted = Wanted {
+            binding: Binding::new(factor, &phone, &token, Purpose::Approval),
+            user,
+            factor,
+            locale: &login.token.locale,
+            domain: &user.domain,
+        };
+        // A login goes on with one token. A signed-in user keeps the access token, whatever becomes of the new phone.
+        let old = Some(&login.token).filter(|token| token.kind != Kind::Access);
+        let mut extra = match old {
+            Some(old) => token_replacement::begin(&self.change_tokens, call, old),
+            None => Extra::default(),
+        };
+        extra.writes.put_new(&self.new_tokens, &token, call.now);
+        extra
+            .writes
+            .check(&self.depend_on_users, &user.id, rows::user::is_there(user));
+        match sending
+            .send(wanted, login.otps.clone(), login.meter.clone(), extra)
+            .await?
+        {
+            Sent::Yes => {
+                let next = NextStep::ApproveFactor;
+                let answer = token_answer(call, Outcome::FactorInitiated, &token, &text, "init_factor", next);
+                let answer = answer.as_step(Step::Issued).issued(Issued::about(user, call.now));
+                Ok(Some((answer, old.map(|old| old.digest.clone()))))
+            }
+            Sent::Changed => Ok(None),
+        }
     }
 
     /// A token of the same session, which ends no later than the one that it comes of.

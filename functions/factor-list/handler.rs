@@ -8,6 +8,7 @@ use countersign_shared::{
         reply::Answer,
         serve::Endpoint,
     },
+    observe::Outcome,
     store::table::{BatchGet, Table},
 };
 
@@ -37,6 +38,6 @@ impl Endpoint for List {
             filter.factor_type.is_none_or(|wanted| factor.factor_type == wanted)
                 && filter.is_active.is_none_or(|wanted| factor.is_active == wanted)
         });
-        Ok(factor_list(call, "factors_listed", &factors))
+        Ok(factor_list(call, Outcome::FactorsListed, &factors))
     }
 }

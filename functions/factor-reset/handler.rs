@@ -11,6 +11,7 @@ use countersign_shared::{
         serve::Endpoint,
     },
     notices::Notices,
+    observe::Outcome,
     store::{
         rows,
         table::{BatchGet, Table, Update},
@@ -61,6 +62,6 @@ impl Endpoint for Reset {
         };
         let message = Message::FactorReset { at: call.now };
         notices.tell(call, &user, &message, "factor_reset").await;
-        Ok(factor_answer(call, "factor_reset", &factor))
+        Ok(factor_answer(call, Outcome::FactorReset, &factor))
     }
 }

@@ -9,6 +9,7 @@ use countersign_shared::{
         reply::Answer,
         serve::Endpoint,
     },
+    observe::Outcome,
     store::table::{BatchGet, Table},
 };
 
@@ -33,6 +34,10 @@ impl Endpoint for Show {
         let admitted = admission::upon_factors(doors, &self.factors, call, FACTOR_READ).await??;
         let (caller, user, factors) = admitted;
         caller.look_after(user)?;
-        Ok(factor_answer(call, "factor_shown", &factors::of_id(call, factors)?))
+        Ok(factor_answer(
+            call,
+            Outcome::FactorShown,
+            &factors::of_id(call, factors)?,
+        ))
     }
 }

@@ -11,7 +11,7 @@ use countersign_shared::{
         route::ROUTES,
         serve::Endpoint,
     },
-    observe::Family,
+    observe::{Family, Outcome},
 };
 
 /// Answers what no route takes: 404, or 405 with the methods that there are, in the dialect of the path. Where pages of other
@@ -33,7 +33,7 @@ impl Endpoint for Fallback {
         if matches!(call.method.as_str(), "GET" | "HEAD")
             && let Some(link) = link::unescaped(&call.path, self.public_url.as_deref())
         {
-            return Ok(Answer::redirect("link_unescaped", &link));
+            return Ok(Answer::redirect(Outcome::LinkUnescaped, &link));
         }
         let allow: Vec<_> = ROUTES
             .iter()
@@ -42,7 +42,7 @@ impl Endpoint for Fallback {
             .collect();
         let is_preflight = call.method == "OPTIONS" && call.header("access-control-request-method").is_some();
         if self.has_cors && is_preflight && !allow.is_empty() {
-            return Ok(Answer::empty("preflight"));
+            return Ok(Answer::empty(Outcome::Preflight));
         }
         Err(match allow.is_empty() {
             true => Rejection::NoRoute.into(),

@@ -5,7 +5,7 @@
 //! What leads to other rows goes after them, and the user's own row and names after all but the links, which are
 //! found by the id alone: the command can be sent again at any time, and finds everything that is left.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::ControlFlow};
 
 use countersign_shared::{
     domain::{
@@ -21,7 +21,7 @@ use countersign_shared::{
     },
     fault::Fault,
     store::{
-        rounds::Rounds,
+        retry::optimistic_from,
         rows,
         table::{Changed, Committed, Cursor, Transaction},
     },
@@ -121,19 +121,18 @@ impl Operator {
         })
     }
 
-    async fn shut_out(&self, mut user: User, run: Run<'_>) -> Result<User, Failed> {
-        let mut rounds = Rounds::new(ROUNDS);
-        while rounds.begin().await {
+    async fn shut_out(&self, user: User, run: Run<'_>) -> Result<User, Failed> {
+        optimistic_from(ROUNDS, "the user", user, async |user| {
             let change = rows::user::shut_out(&user, run.by, run.now);
-            user = match self.change_users.update(&user.id, change, run.now).await? {
-                Changed::Yes(user) => return Ok(user),
+            match self.change_users.update(&user.id, change, run.now).await? {
+                Changed::Yes(user) => Ok(ControlFlow::Break(user)),
                 // Our own write, whose answer was lost.
-                Changed::No(Some(other)) if other.changed_by == run.by => return Ok(other),
-                Changed::No(Some(other)) => other,
-                Changed::No(None) => return Err("the user is gone: send the command again".into()),
-            };
-        }
-        Err(Rounds::lost("the user").into())
+                Changed::No(Some(other)) if other.changed_by == run.by => Ok(ControlFlow::Break(other)),
+                Changed::No(Some(other)) => Ok(ControlFlow::Continue(other)),
+                Changed::No(None) => Err("the user is gone: send the command again".into()),
+            }
+        })
+        .await
     }
 
     /// What lies under the user's id, and could be shown or guessed.

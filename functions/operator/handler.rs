@@ -18,7 +18,7 @@ use countersign_shared::{
         suppression::{self, Suppression},
         tenant::Domain,
         time::Timestamp,
-        token::{Owner, Presented, Token},
+        token::{Presented, Token},
         unknown::UnknownIdentity,
         user::User,
     },
@@ -229,20 +229,17 @@ impl Operator {
 /// Whom or what a command is about, as far as it says: ids and pseudonyms, never a secret. What is neither is not logged.
 fn about(event: &Value) -> Option<String> {
     let text = |field: &str| event[field].as_str();
-    let user = text("user_id")
-        .and_then(UserId::parse)
-        .map(|id| format!("user:{}", id.text()));
+    let user = text("user_id").and_then(UserId::parse).map(|id| id.log_name());
     let client = text("client_id").and_then(ClientId::parse);
     let domain = text("domain").and_then(|text| DomainName::parse(text).ok());
     let keys = text("keys").filter(|name| Which::named(name).is_some());
-    user.or_else(|| client.map(|id| format!("client:{}", id.as_str())))
+    user.or_else(|| client.map(|id| id.log_name()))
         .or_else(|| domain.map(|name| format!("domain:{}", name.as_str())))
         .or_else(|| keys.map(|name| format!("keys:{name}")))
         .or_else(|| {
-            text("token").and_then(Presented::parse).map(|token| match token.owner {
-                Owner::User(id) => format!("user:{}", id.text()),
-                Owner::Client(id) => format!("client:{}", id.as_str()),
-            })
+            text("token")
+                .and_then(Presented::parse)
+                .map(|token| token.owner.log_name())
         })
         .or_else(|| {
             let email = text("email").and_then(|text| EmailAddress::parse(text).ok());

@@ -2,7 +2,7 @@ use countersign_shared::{
     delivery::text::Texter,
     domain::{
         access::Refusal,
-        factor::{Factor, FactorType},
+        factor::Factor,
         id::UserId,
         key::{Answers, Keyring, OtpCodes},
         meter::Meter,
@@ -19,14 +19,14 @@ use countersign_shared::{
         serve::Endpoint,
     },
     keys::Keys,
-    observe::Step,
+    observe::{Outcome, Step},
     repetition::{self, Caller, Owners, Users},
     second_factor::{self, ROUNDS},
-    sending::{self, Policy, Sending, Sent, Wanted},
+    sending::{self, Extra, Policy, Sending, Sent, Wanted},
     store::{
-        rounds::Rounds,
+        retry::optimistic,
         rows::{self, budget::Spent},
-        table::{BatchGet, Check, Delete, Put, Table, Transaction, Update},
+        table::{BatchGet, Check, Delete, Put, Table, Update},
     },
 };
 
@@ -60,7 +60,7 @@ impl Endpoint for Create {
         let presented = Presented::parse(token.expose()).ok_or(Error::TokenInvalid)?;
         let keys = self.keys.at(call.now).await;
         let answer = sending::with(self.doors(&keys), call, async |sending| {
-            self.send(call, &presented, sending).await
+            optimistic(ROUNDS, "the login", async || self.send(call, &presented, sending).await).await
         });
         let caller = Caller {
             // What the path names is part of the call.
@@ -82,7 +82,13 @@ impl Endpoint for Create {
 }
 
 impl Create {
-    async fn send(&self, call: &Call, presented: &Presented, sending: &mut Sending<'_>) -> Result<Answer, Error> {
+    /// `None` when the login has changed since it was read.
+    async fn send(
+        &self,
+        call: &Call,
+        presented: &Presented,
+        sending: &mut Sending<'_>,
+    ) -> Result<Option<Answer>, Error> {
         let doors = second_factor::Doors {
             tokens: &self.tokens,
             users: &self.users,
@@ -92,44 +98,35 @@ impl Create {
             change_users: &self.change_users,
         };
         let waits = |kind: &Kind| matches!(kind, Kind::SecondFactor { .. });
-        let mut rounds = Rounds::new(ROUNDS);
-        while rounds.begin().await {
-            let login = second_factor::read(doors, call, presented, waits).await??;
-            if UserId::parse(call.path_parameter("user_id")) != Some(login.user.id) {
-                return Err(Error::Forbidden);
-            }
-            call.note_subject(format!("user:{}", login.user.id.text()));
-            let factor = login.active_factor().ok_or(Error::No2faData)?;
-            let wanted = Wanted {
-                binding: Binding {
-                    user: login.user.id,
-                    factor_type: FactorType::Sms,
-                    factor_at: factor.updated_at,
-                    phone: factor.value.as_ref().ok_or(Error::No2faData)?,
-                    flow: login.token.flow(),
-                    purpose: Purpose::SignIn,
-                },
-                user: &login.user,
-                factor,
-                locale: &login.token.locale,
-                domain: &login.user.domain,
-            };
-            let also = |transaction: &mut Transaction| {
-                let user = &login.user;
-                transaction.check(&self.depend_on_users, &user.id, rows::user::is_there(user));
-            };
-            match sending
-                .send(wanted, login.otps.clone(), login.meter.clone(), also)
-                .await?
-            {
-                Sent::Yes => {
-                    let answer = user_answer(call, "otp_sent", &login.user).as_step(Step::Issued);
-                    return Ok(answer.issued(Issued::about(&login.user, call.now)));
-                }
-                Sent::Changed => {}
-            }
+        let login = second_factor::read(doors, call, presented, waits).await??;
+        if UserId::parse(call.path_parameter("user_id")) != Some(login.user.id) {
+            return Err(Error::Forbidden);
         }
-        Err(Rounds::lost("the login").into())
+        call.note_subject(login.user.id.log_name());
+        let factor = login.active_factor().ok_or(Error::No2faData)?;
+        let phone = factor.value.as_ref().ok_or(Error::No2faData)?;
+        let user = &login.user;
+        let wanted = Wanted {
+            binding: Binding::new(factor, phone, &login.token, Purpose::SignIn),
+            user,
+            factor,
+            locale: &login.token.locale,
+            domain: &user.domain,
+        };
+        let mut extra = Extra::default();
+        extra
+            .writes
+            .check(&self.depend_on_users, &user.id, rows::user::is_there(user));
+        match sending
+            .send(wanted, login.otps.clone(), login.meter.clone(), extra)
+            .await?
+        {
+            Sent::Yes => {
+                let answer = user_answer(call, Outcome::OtpSent, user).as_step(Step::Issued);
+                Ok(Some(answer.issued(Issued::about(user, call.now))))
+            }
+            Sent::Changed => Ok(None),
+        }
     }
 
     fn doors<'a>(&'a self, keys: &'a Keyring<OtpCodes>) -> sending::Doors<'a> {

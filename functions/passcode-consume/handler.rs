@@ -1,7 +1,6 @@
 use countersign_shared::{
     admission::{self, Doors},
     domain::{
-        budget::Act,
         client::Client,
         key::Passcodes,
         passcode::{Binding, Handle, Passcode, Policy},
@@ -69,10 +68,7 @@ impl Endpoint for Consume {
         }
         if shape.is_short() {
             // The guess is counted before it is evaluated: of many at once, no more than the budget are.
-            let act = Act {
-                at: call.now,
-                by: call.invocation.clone(),
-            };
+            let act = call.act();
             budget::spend(&self.budgets, &self.policy.guesses, &binding.guesses_key(), &act)
                 .await?
                 .map_err(Error::Exhausted)?;
@@ -86,7 +82,7 @@ impl Endpoint for Consume {
             };
             let changed = match consume().await {
                 // It may have been used up, and every answer lost: asked again, it says by whom.
-                Err(fault) if fault.is_passing() => consume().await.map_err(|_| fault),
+                Err(fault) if fault.is_transient() => consume().await.map_err(|_| fault),
                 done => done,
             };
             let consumed = match changed? {

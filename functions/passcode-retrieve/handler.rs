@@ -1,7 +1,6 @@
 use countersign_shared::{
     admission::{self, Doors},
     domain::{
-        budget::Act,
         client::Client,
         key::Passcodes,
         passcode::{Binding, Passcode, Policy},
@@ -61,12 +60,8 @@ impl Endpoint for Retrieve {
         };
         if self.policy.shape(binding.purpose.as_str()).is_short() {
             // Every live code is another target of the same guess: their number is bounded like the guesses.
-            let act = Act {
-                at: call.now,
-                by: call.invocation.clone(),
-            };
             self.created
-                .count(&self.policy.issues, &binding.issues_key(), &act)
+                .count(&self.policy.issues, &binding.issues_key(), &call.act())
                 .await?
                 .map_err(Error::Exhausted)?;
         }
@@ -89,6 +84,6 @@ impl Retrieve {
                 return Ok((passcode, text));
             }
         }
-        Err(Fault::new(format!("{DRAWS} passcodes in a row were taken already")))
+        Err(Fault::Bug(format!("{DRAWS} passcodes in a row were taken already")))
     }
 }

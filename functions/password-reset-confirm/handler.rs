@@ -1,3 +1,5 @@
+use std::ops::ControlFlow;
+
 use countersign_shared::{
     delivery::{mail::Mailer, words::Message},
     domain::{
@@ -20,11 +22,11 @@ use countersign_shared::{
         serve::Endpoint,
     },
     notices::Notices,
-    observe::Step,
+    observe::{Outcome, Step},
     passwords,
     repetition::{self, Caller, Owners, Users},
     store::{
-        rounds::Rounds,
+        retry::optimistic_from,
         table::{Batch, BatchGet, Check, Committed, Delete, Get, Put, Table, Transaction, Update, settled},
     },
 };
@@ -87,12 +89,11 @@ impl Confirm {
     async fn confirm(&self, call: &Call, digest: &Digest, given: &Secret) -> Result<Answer, Error> {
         let request = self.requests.get(digest, call.now).await?.ok_or(Error::NoRequest)?;
         call.note_link(digest.short());
-        let (mut user, domain) = self.find(call, &request).await?;
-        call.note_subject(format!("user:{}", user.id.text()));
+        let (user, domain) = self.find(call, &request).await?;
+        call.note_subject(user.id.log_name());
         let password = body::accept_password(&domain.passwords, "pwd", given)?;
         let password = PasswordHash::of(&password, &self.cost, &mut SysRng).map_err(Fault::from)?;
-        let mut rounds = Rounds::new(TRIES);
-        while rounds.begin().await {
+        optimistic_from(TRIES, "the user", user, async |user| {
             let mut transaction = Transaction::default();
             let link = transaction.use_up(&self.use_up, digest, call.now);
             passwords::set(
@@ -105,13 +106,13 @@ impl Confirm {
             );
             let is_set = passwords::is_set(&self.users, &user.id, &password, call.now);
             match settled(transaction.commit().await, is_set).await? {
-                Committed::Yes => return Ok(self.tell(call, &user).await),
-                Committed::No(steps) if steps.contains(&link) => return Err(Error::NoRequest),
+                Committed::Yes => Ok(ControlFlow::Break(self.tell(call, &user).await)),
+                Committed::No(steps) if steps.contains(&link) => Err(Error::NoRequest),
                 // The user is another one now; if by another change of the password or by a block, the link may be void.
-                Committed::No(_) => user = self.find(call, &request).await?.0,
+                Committed::No(_) => Ok(ControlFlow::Continue(self.find(call, &request).await?.0)),
             }
-        }
-        Err(Rounds::lost("the user").into())
+        })
+        .await
     }
 
     /// The user, unless the link is void, and the domain.
@@ -138,7 +139,7 @@ impl Confirm {
         };
         let message = Message::PasswordChanged { at: call.now };
         notices.tell(call, user, &message, "password_changed").await;
-        let answer = era::password_set("password_reset", &user.domain, &user.login).as_step(Step::Verified);
+        let answer = era::password_set(Outcome::PasswordReset, &user.domain, &user.login).as_step(Step::Verified);
         answer.issued(Issued::with_new_password(user, call.now))
     }
 }

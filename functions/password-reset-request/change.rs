@@ -17,6 +17,7 @@ use countersign_shared::{
         reply::Answer,
     },
     notices::Notices,
+    observe::Outcome,
     passwords,
     store::table::{Batch, Committed, Transaction, settled},
     throttling::Spending,
@@ -32,7 +33,7 @@ impl Request {
         let needed = era::CHANGE_PASSWORD;
         let person = admission::person(&self.tokens, &self.users, call, call.bearer(), needed, None).await??;
         let user = person.user;
-        call.note_subject(format!("user:{}", user.id.text()));
+        call.note_subject(user.id.log_name());
         let mut batch = Batch::default();
         batch.want(&self.domains, &user.domain);
         let domain = batch.read().await?.take(&self.domains, &user.domain, call.now)?;
@@ -70,7 +71,7 @@ impl Request {
         };
         let message = Message::PasswordChanged { at: call.now };
         notices.tell(call, &user, &message, "password_changed").await;
-        let answer = era::password_set("password_changed", &user.domain, &user.login);
+        let answer = era::password_set(Outcome::PasswordChanged, &user.domain, &user.login);
         Ok(answer.issued(Issued::with_new_password(&user, call.now)))
     }
 }

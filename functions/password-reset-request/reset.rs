@@ -25,7 +25,7 @@ use countersign_shared::{
         serve::in_time,
     },
     mailing::{self, Letter},
-    observe::Step,
+    observe::{Outcome, Step},
     store::{
         rows::{self, bucket::Level, budget::Spent},
         table::{Batch, Committed, Transaction},
@@ -252,7 +252,7 @@ impl Request {
             PasswordResetRequest::issue(target, self.policy.lifetime, &mut SysRng, call.now).map_err(Fault::from)?;
         call.note_link(request.digest.short());
         if let Some(user) = &found.user {
-            call.note_subject(format!("user:{}", user.id.text()));
+            call.note_subject(user.id.log_name());
         }
         // A link to nobody depends on there being nobody: the same call for known and unknown.
         let stands = match &found.user {
@@ -264,7 +264,7 @@ impl Request {
         transaction.check(&self.depend_on_users, &request.target.user, stands);
         match transaction.commit().await? {
             Committed::Yes => {}
-            Committed::No(_) => return Err(Fault::passing("the user changed meanwhile".into()).into()),
+            Committed::No(_) => return Err(Fault::Contended("the user changed meanwhile".into()).into()),
         }
 
         let link = self.policy.link(ASKED, &id);
@@ -279,11 +279,11 @@ impl Request {
         let mail = compose(&domain.locale, &domain.name, &message);
         // What the log may tell and the answer may not.
         let (to, outcome) = match (&found.email, kind) {
-            (Some(_), None) => (Recipient::Nobody, "password_reset_silent"),
-            (Some(_), Some(_)) if !is_sent => (Recipient::Nobody, "password_reset_mail_throttled"),
-            (Some(email), Some(MailKind::NoAccount)) => (Recipient::Person(email), "password_reset_of_unknown"),
-            (Some(email), Some(_)) => (Recipient::Person(email), "password_reset_requested"),
-            (None, _) => (Recipient::Nobody, "password_reset_of_unknown"),
+            (Some(_), None) => (Recipient::Nobody, Outcome::PasswordResetSilent),
+            (Some(_), Some(_)) if !is_sent => (Recipient::Nobody, Outcome::PasswordResetMailThrottled),
+            (Some(email), Some(MailKind::NoAccount)) => (Recipient::Person(email), Outcome::PasswordResetOfUnknown),
+            (Some(email), Some(_)) => (Recipient::Person(email), Outcome::PasswordResetRequested),
+            (None, _) => (Recipient::Nobody, Outcome::PasswordResetOfUnknown),
         };
         let letter = Letter {
             sender: domain.sender.as_ref(),

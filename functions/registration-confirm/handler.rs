@@ -2,7 +2,6 @@ use countersign_shared::{
     accounts,
     domain::{
         bucket::Bucket,
-        budget::Act,
         claim::{self, Claim},
         link,
         name::DomainName,
@@ -20,7 +19,7 @@ use countersign_shared::{
         reply::Answer,
         serve::Endpoint,
     },
-    observe::Step,
+    observe::{Outcome, Step},
     store::{
         rows::bucket::{self, Level},
         table::{Batch, BatchGet, Committed, Delete, Get, Put, Table, Transaction, Update, settled},
@@ -101,8 +100,8 @@ impl Endpoint for Confirm {
         };
         match settled(transaction.commit().await, is_made).await? {
             Committed::Yes => {
-                call.note_subject(format!("user:{}", user.id.text()));
-                let answer = era::password_set("registered", &user.domain, &user.login).as_step(Step::Verified);
+                call.note_subject(user.id.log_name());
+                let answer = era::password_set(Outcome::Registered, &user.domain, &user.login).as_step(Step::Verified);
                 // What was done is done: that it could not be counted is for the log.
                 Ok(match self.count(call, &user.domain).await {
                     Ok(()) => answer,
@@ -112,7 +111,7 @@ impl Endpoint for Confirm {
             Committed::No(steps) if steps.contains(&request) => Err(Error::NoRequest),
             Committed::No(steps) if names.login_is_taken(&steps) => Err(Error::Taken("login")),
             Committed::No(steps) if names.email_is_taken(&steps) => Err(Error::Taken("email")),
-            Committed::No(_) => Err(Fault::new("the random user id is taken".into()).into()),
+            Committed::No(_) => Err(Fault::Bug("the random user id is taken".into()).into()),
         }
     }
 }
@@ -120,10 +119,7 @@ impl Endpoint for Confirm {
 impl Confirm {
     /// Counts a registration that was confirmed: its domain may have more.
     async fn count(&self, call: &Call, domain: &DomainName) -> Result<(), Fault> {
-        let act = Act {
-            at: call.now,
-            by: call.invocation.clone(),
-        };
+        let act = call.act();
         let subject = throttle::unconfirmed(domain);
         bucket::refill(&self.levels, &self.unconfirmed, &subject, throttle::CONFIRMED, &act).await
     }

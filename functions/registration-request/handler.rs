@@ -26,7 +26,7 @@ use countersign_shared::{
         serve::{Endpoint, in_time},
     },
     mailing::{self, Letter},
-    observe::Step,
+    observe::{Outcome, Step},
     repetition::{self, Caller, Owners},
     store::{
         rows::{bucket::Level, budget::Spent},
@@ -200,10 +200,10 @@ impl Request {
         let mail = compose(&domain.locale, &domain.name, &message);
         // What the log may tell and the answer may not.
         let (to, outcome) = match (kind, is_sent, admitted.has_account) {
-            (None, _, _) => (Recipient::Nobody, "registration_silent"),
-            (Some(_), false, _) => (Recipient::Nobody, "registration_mail_throttled"),
-            (Some(_), true, true) => (Recipient::Person(&email), "registration_of_known_address"),
-            (Some(_), true, false) => (Recipient::Person(&email), "registration_requested"),
+            (None, _, _) => (Recipient::Nobody, Outcome::RegistrationSilent),
+            (Some(_), false, _) => (Recipient::Nobody, Outcome::RegistrationMailThrottled),
+            (Some(_), true, true) => (Recipient::Person(&email), Outcome::RegistrationOfKnownAddress),
+            (Some(_), true, false) => (Recipient::Person(&email), Outcome::RegistrationRequested),
         };
         let letter = Letter {
             sender: domain.sender.as_ref(),

@@ -17,7 +17,7 @@ use countersign_shared::{
     keys::Keys,
     observe::Step,
     store::{
-        rounds::Rounds,
+        retry::optimistic,
         rows,
         table::{BatchGet, Check, Committed, Put, Table, Transaction},
     },
@@ -59,15 +59,12 @@ impl Create {
             tokens: &self.tokens,
             users: &self.users,
         };
-        let mut rounds = Rounds::new(TRIES);
-        while rounds.begin().await {
+        optimistic(TRIES, "the user", async || {
             let caller = gitlab::in_own_name(call, admission::holder(people, call, token, gitlab::WRITE, None).await?)?;
             gitlab::expect_nothing(call)?;
-            if let Some(answer) = self.issue(call, &caller.own).await? {
-                return Ok(answer);
-            }
-        }
-        Err(Rounds::lost("the user").into())
+            self.issue(call, &caller.own).await
+        })
+        .await
     }
 
     /// `None` when the user's tokens have ended since the user was read: what was to be written would have ended with them.

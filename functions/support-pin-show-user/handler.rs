@@ -9,7 +9,7 @@ use countersign_shared::{
         serve::Endpoint,
     },
     keys::Keys,
-    observe::Step,
+    observe::{Outcome, Step},
     store::table::{BatchGet, Get, Table},
     trail::Trail,
 };
@@ -51,7 +51,7 @@ impl ShowUser {
         let digits = pin
             .open(owner, &self.keys.at(call.now).await, call.now)?
             .ok_or(Error::NoPin)?;
-        let noted = self.trail.before(call, "pin_read").await;
+        let noted = self.trail.before(call, Outcome::PinRead).await;
         noted.map_err(Error::NotRecorded)?;
         Ok(gitlab::pin_read(&digits, pin.expires_at).as_step(Step::Verified))
     }

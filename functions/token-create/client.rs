@@ -17,6 +17,7 @@ use countersign_shared::{
         },
         reply::Answer,
     },
+    observe::Outcome,
 };
 use rand::rngs::SysRng;
 
@@ -33,14 +34,14 @@ impl Create {
     ) -> Result<Answer, Error> {
         let id = ClientId::parse(client_id).ok_or(Error::ClientUnknown)?;
         let client = self.clients.get(&id, call.now).await?.ok_or(Error::ClientUnknown)?;
-        call.note_subject(format!("client:{}", id.as_str()));
+        call.note_subject(id.log_name());
         if !client.grants.contains(&Granting::ClientCredentials) {
             return Err(Error::ClientNotAllowed);
         }
         if !client.secret.matches(&Digest::of(secret)) {
             return Err(Error::WrongSecret);
         }
-        call.note_actor(format!("client:{}", id.as_str()));
+        call.note_actor(id.log_name());
         let scopes = client
             .allow(Granting::ClientCredentials, scope)
             .map_err(Error::ScopeNotAllowed)?;
@@ -60,7 +61,7 @@ impl Create {
         self.new_tokens.put(&token).await?;
         let grant_type = GrantType::ClientCredentials.name();
         let next = NextStep::RequestApps;
-        let answer = token_answer(call, "client_signed_in", &token, &text, grant_type, next);
+        let answer = token_answer(call, Outcome::ClientSignedIn, &token, &text, grant_type, next);
         Ok(answer.issued(issued))
     }
 }

@@ -137,7 +137,9 @@ impl Create {
             change_users: &self.change_users,
         };
         let waits = |kind: &Kind| matches!(kind, Kind::SecondFactor { .. });
-        Ok(second_factor::read(doors, call, &presented, waits).await??)
+        let login = second_factor::read(doors, call, &presented, waits).await??;
+        call.note_subject(login.user.id.log_name());
+        Ok(login)
     }
 
     /// What sending a code may touch.
@@ -155,7 +157,7 @@ impl Create {
     /// Tells a user that the account was locked.
     pub async fn tell_locked(&self, call: &Call, user: &User) {
         let message = Message::Locked { at: call.now };
-        self.tell(call, user, &message, "locked").await;
+        self.notices().tell(call, user, &message, "locked").await;
     }
 
     /// Does the same work when an address was locked that has no account.
@@ -165,12 +167,8 @@ impl Create {
         notices.tell_nobody(call, domain, *identity, &message, "locked").await;
     }
 
-    /// Tells a user something.
-    pub async fn tell(&self, call: &Call, user: &User, message: &Message<'_>, kind: &'static str) {
-        self.notices().tell(call, user, message, kind).await;
-    }
-
-    fn notices(&self) -> Notices<'_> {
+    /// What notifies users.
+    pub fn notices(&self) -> Notices<'_> {
         Notices {
             mailer: &self.mailer,
             domains: &self.domains,

@@ -10,14 +10,15 @@ use countersign_shared::{
         meter::Meter,
         name::{DomainName, EmailAddress},
         otp::{Binding, Otps, Purpose},
-        password::{Password, PasswordHash, Verdict},
+        password::{Cost, Password, PasswordHash, Verdict},
         repetition::Issued,
         scope::Scope,
+        secret::Secret,
         tenant::Domain,
         throttle,
         token::{Grant, Kind, Owner, Session, Token},
         unknown::{self, UnknownIdentity},
-        user::{Sessions, User},
+        user::User,
     },
     fault::Fault,
     http::{
@@ -29,11 +30,11 @@ use countersign_shared::{
         },
         reply::Answer,
     },
-    observe::Step,
+    observe::{Outcome, Step},
     second_factor::ROUNDS,
-    sending::{self, Sending, Sent, Wanted},
+    sending::{self, Extra, Sending, Sent, Wanted},
     store::{
-        rounds::Rounds,
+        retry::optimistic,
         rows::{self, budget},
         table::{Batch, Committed, Transaction, settled},
     },
@@ -69,24 +70,43 @@ enum Whose<'a> {
     Unknown(&'a UnknownIdentity),
 }
 
-/// A session that is begun while its code is sent.
-struct Begun {
-    user: User,
-    sessions: Sessions,
+/// A login, as it was requested.
+struct LoginRequest<'a> {
+    client: Client,
+    domain: DomainName,
+    /// The user who has the address, or an id that no user has.
+    id: UserId,
+    /// What failures are counted for if no user has the address.
+    identity: [u8; 32],
+    scope: &'a str,
 }
 
-/// What has to be taken back if no code can be sent.
-struct Attempt<'s, 'c> {
-    sending: &'s mut Sending<'c>,
-    begun: &'s mut Option<Begun>,
+/// Verifies one password. A hash that was verified is not verified again when the user is read anew: that takes long.
+struct PasswordVerifier<'a> {
+    password: &'a Password,
+    cost: &'a Cost,
+    last: Option<(PasswordHash, Verdict)>,
 }
 
-/// A login that fails, if it does.
-fn failed(call: &Call) -> Act {
-    Act {
-        at: call.now,
-        by: call.invocation.clone(),
+impl PasswordVerifier<'_> {
+    fn verify(&mut self, stored: &PasswordHash) -> Verdict {
+        if let Some((hash, verdict)) = &self.last
+            && hash.to_stored() == stored.to_stored()
+        {
+            return *verdict;
+        }
+        let verdict = stored.verify(self.password, self.cost);
+        self.last = Some((stored.clone(), verdict));
+        verdict
     }
+}
+
+/// A session that is about to begin.
+struct NewSession {
+    token: Token,
+    text: Secret,
+    /// Begins it, and takes that back.
+    extra: Extra,
 }
 
 impl Create {
@@ -100,25 +120,26 @@ impl Create {
         scope: &str,
     ) -> Result<Answer, Error> {
         let (client, domain) = self.login_client(call, client_id).await?;
-        let id = self.user_of(call, &domain, email).await?;
-        let identity = unknown::subject(&domain, email);
-        let mut begun = None;
+        let request = LoginRequest {
+            id: self.user_of(call, &domain, email).await?,
+            identity: unknown::subject(&domain, email),
+            client,
+            domain,
+            scope,
+        };
+        let mut verifier = PasswordVerifier {
+            password,
+            cost: &self.cost,
+            last: None,
+        };
         let keys = self.keys.at(call.now).await;
-        let done = sending::with(self.doors(&keys), call, async |sending| {
-            let mut attempt = Attempt {
-                sending,
-                begun: &mut begun,
-            };
-            self.sign_in(call, &client, &domain, id, &identity, password, scope, &mut attempt)
-                .await
+        sending::with(self.doors(&keys), call, async |sending| {
+            optimistic(ROUNDS, "the user", async || {
+                self.sign_in(call, &request, &mut verifier, sending).await
+            })
+            .await
         })
-        .await;
-        if let (Err(_), Some(Begun { user, sessions })) = (&done, begun) {
-            // Nothing was sent, so nothing has begun: the earlier session lives on. The first error is the one to tell.
-            let change = rows::user::resume(&sessions, &user.sessions);
-            let _ = self.change_users.update(&user.id, change, call.now).await;
-        }
-        done
+        .await
     }
 
     /// The client, and the domain whose users log in with it.
@@ -147,85 +168,69 @@ impl Create {
             .map_or(nobody, |claim| claim.user))
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "they are what a sign-in is made of, and are used once"
-    )]
+    /// `None` when what the login was judged by has changed since it was read.
     async fn sign_in(
         &self,
         call: &Call,
-        client: &Client,
-        domain: &DomainName,
-        id: UserId,
-        identity: &[u8; 32],
-        password: &Password,
-        scope: &str,
-        attempt: &mut Attempt<'_, '_>,
-    ) -> Result<Answer, Error> {
-        let mut verified: Option<(PasswordHash, Verdict)> = None;
-        let mut rounds = Rounds::new(ROUNDS);
-        while rounds.begin().await {
-            let found = self.find(call, domain, id, identity).await?;
-            self.failed_logins
-                .spend(&found.failures, &failed(call))
-                .map_err(Error::LoginTimeout)?;
-            let stored = match &found.user {
-                Some(user) => user.password.clone(),
-                None => PasswordHash::decoy(&self.cost),
-            };
-            let verdict = match &verified {
-                Some((hash, verdict)) if hash.to_stored() == stored.to_stored() => *verdict,
-                Some(_) | None => stored.verify(password, &self.cost),
-            };
-            verified = Some((stored.clone(), verdict));
-            let (whose, lockout) = match &found.user {
-                Some(user) => {
-                    call.note_subject(format!("user:{}", user.id.text()));
-                    (Whose::User(user), user.lockout)
-                }
-                None => {
-                    call.note_unknown(audit::pseudonym("unknown", identity));
-                    (Whose::Unknown(&found.unknown), found.unknown.lockout(call.now))
-                }
-            };
-            if lockout.standing(call.now).is_some() {
-                return self.refuse(call, identity, Error::UserBlocked).await;
+        request: &LoginRequest<'_>,
+        verifier: &mut PasswordVerifier<'_>,
+        sending: &mut Sending<'_>,
+    ) -> Result<Option<Answer>, Error> {
+        let found = self.find(call, request).await?;
+        self.failed_logins
+            .spend(&found.failures, &call.act())
+            .map_err(Error::LoginTimeout)?;
+        let stored = match &found.user {
+            Some(user) => user.password.clone(),
+            None => PasswordHash::decoy(&self.cost),
+        };
+        let verdict = verifier.verify(&stored);
+        let (whose, lockout) = match &found.user {
+            Some(user) => {
+                call.note_subject(user.id.log_name());
+                (Whose::User(user), user.lockout)
             }
-            let (Whose::User(user), Verdict::Right | Verdict::RightButWeak) = (whose, verdict) else {
-                match self.count_wrong(call, domain, identity, whose, &lockout).await? {
-                    Some(refusal) => return Err(refusal),
-                    None => continue,
-                }
-            };
-            let wanted = match client.allow(Granting::Password, scope) {
-                Ok(wanted) => wanted,
-                // Nobody has signed in: no failure is forgiven, and it is one for where it comes from.
-                Err(allowed) => return self.refuse(call, identity, Error::ScopeNotAllowed(allowed)).await,
-            };
-            let rehashed = match verdict {
-                Verdict::RightButWeak => PasswordHash::of(password, &self.cost, &mut SysRng).map_err(Fault::from)?,
-                Verdict::Right | Verdict::Wrong => stored,
-            };
-            let sign_in = SignIn {
-                client,
-                user,
-                wanted,
-                password: rehashed,
-            };
-            if let Some(answer) = self.admit(call, &sign_in, &found, attempt).await? {
-                return Ok(answer);
+            None => {
+                call.note_unknown(audit::pseudonym("unknown", &request.identity));
+                (Whose::Unknown(&found.unknown), found.unknown.lockout(call.now))
             }
+        };
+        if lockout.standing(call.now).is_some() {
+            return self.refuse(call, request, Error::UserBlocked).await;
         }
-        Err(Rounds::lost("the user").into())
+        let (Whose::User(user), Verdict::Right | Verdict::RightButWeak) = (whose, verdict) else {
+            return self.count_wrong(call, request, whose, &lockout).await;
+        };
+        let wanted = match request.client.allow(Granting::Password, request.scope) {
+            Ok(wanted) => wanted,
+            // No login succeeds: no failure is forgiven, and it is one for where it comes from.
+            Err(allowed) => return self.refuse(call, request, Error::ScopeNotAllowed(allowed)).await,
+        };
+        let password = match verdict {
+            Verdict::RightButWeak => {
+                PasswordHash::of(verifier.password, &self.cost, &mut SysRng).map_err(Fault::from)?
+            }
+            Verdict::Right | Verdict::Wrong => stored,
+        };
+        let sign_in = SignIn {
+            client: &request.client,
+            user,
+            wanted,
+            password,
+        };
+        self.admit(call, &sign_in, &found, sending).await
     }
 
-    async fn find(&self, call: &Call, domain: &DomainName, id: UserId, identity: &[u8; 32]) -> Result<Found, Fault> {
+    async fn find(&self, call: &Call, request: &LoginRequest<'_>) -> Result<Found, Fault> {
+        let LoginRequest {
+            domain, id, identity, ..
+        } = request;
         let factor = FactorKey {
-            user: id,
+            user: *id,
             factor_type: FactorType::Sms,
         };
         let mut batch = Batch::default();
-        batch.want(&self.users, &id);
+        batch.want(&self.users, id);
         batch.want(&self.factors, &factor);
         batch.want(&self.otps, &factor);
         batch.want(&self.meters, &());
@@ -239,22 +244,22 @@ impl Create {
         let described = found.take(&self.domains, domain, call.now)?;
         let unknown = found.take(&self.read_unknown, identity, call.now)?;
         Ok(Found {
-            user: found.take(&self.users, &id, call.now)?,
+            user: found.take(&self.users, id, call.now)?,
             unknown: unknown.unwrap_or_else(|| UnknownIdentity::none(*identity)),
             failures: failures.map_or_else(Vec::new, |spent| spent.acts),
             factor: found.take(&self.factors, &factor, call.now)?,
-            otps: otps.unwrap_or_else(|| Otps::none(id, FactorType::Sms)),
+            otps: otps.unwrap_or_else(|| Otps::none(*id, FactorType::Sms)),
             meter: found.take(&self.meters, &(), call.now)?,
             domain: described.unwrap_or_else(|| Domain::undescribed(domain.clone())),
         })
     }
 
     /// Refuses what no failure is counted of, after a write like that of one.
-    async fn refuse(&self, call: &Call, identity: &[u8; 32], why: Error) -> Result<Answer, Error> {
+    async fn refuse<T>(&self, call: &Call, request: &LoginRequest<'_>, why: Error) -> Result<T, Error> {
         let nobody = UserId::draw(&mut SysRng).map_err(Fault::from)?;
         let mut transaction = Transaction::default();
         transaction.update(&self.change_users, &nobody, rows::user::nobody(&call.invocation));
-        transaction.check(&self.depend_on_unknown, identity, rows::unknown::any());
+        transaction.check(&self.depend_on_unknown, &request.identity, rows::unknown::any());
         transaction.commit().await?;
         self.count_failed(call).await?;
         Err(why)
@@ -263,20 +268,20 @@ impl Create {
     /// Counts a login that failed, where it came from.
     async fn count_failed(&self, call: &Call) -> Result<(), Error> {
         let subject = throttle::failed_logins(&call.source);
-        let counted = budget::spend(&self.budgets, &self.failed_logins, &subject, &failed(call)).await?;
+        let counted = budget::spend(&self.budgets, &self.failed_logins, &subject, &call.act()).await?;
         counted.map(drop).map_err(Error::LoginTimeout)
     }
 
     /// Counts a wrong password, in a transaction on the same tables for users and others; `None` when what it was judged by has
     /// changed since.
-    async fn count_wrong(
+    async fn count_wrong<T>(
         &self,
         call: &Call,
-        domain: &DomainName,
-        identity: &[u8; 32],
+        request: &LoginRequest<'_>,
         whose: Whose<'_>,
         lockout: &Lockout,
-    ) -> Result<Option<Error>, Error> {
+    ) -> Result<Option<T>, Error> {
+        let LoginRequest { domain, identity, .. } = request;
         let (policy, now) = (&self.lockout, call.now);
         let next = lockout.failed(policy, Failed::Password, now);
         let mut transaction = Transaction::default();
@@ -307,7 +312,8 @@ impl Create {
                 Whose::Unknown(_) => self.tell_nobody_locked(call, domain, identity).await,
             }
         }
-        counted.map(|()| Some(Error::WrongIdentity))
+        counted?;
+        Err(Error::WrongIdentity)
     }
 
     /// The password was right, though no code could be sent: the wrong ones before it do not count any more. If that
@@ -329,18 +335,62 @@ impl Create {
         call: &Call,
         sign_in: &SignIn<'_>,
         found: &Found,
-        attempt: &mut Attempt<'_, '_>,
+        sending: &mut Sending<'_>,
     ) -> Result<Option<Answer>, Error> {
         let user = sign_in.user;
         let active = found.factor.as_ref().filter(|factor| factor.is_active);
-        let session = Session::draw(&mut SysRng).map_err(Fault::from)?;
-        let lockout = user.lockout.knew_password();
-        let (kind, scopes, lifetime) = match active {
-            None => (Kind::Access, sign_in.wanted.clone(), self.lifetimes.access),
-            Some(_) => {
-                let wanted = sign_in.wanted.clone();
-                (Kind::SecondFactor { wanted }, Vec::new(), self.lifetimes.login)
+        let NewSession { token, text, extra } = self.session(call, sign_in, found, active.is_some())?;
+        let answer = |outcome, next| {
+            let grant_type = GrantType::Password.name();
+            let issued = Issued::to_user(user.id, token.generation, call.now);
+            token_answer(call, outcome, &token, &text, grant_type, next).issued(issued)
+        };
+        let (outcome, next) = match active {
+            None => (Outcome::SignedIn, NextStep::RequestApps),
+            Some(_) => (Outcome::FactorRequested, NextStep::RequestFactor),
+        };
+        let Some((factor, phone)) = active.and_then(|factor| Some((factor, factor.value.as_ref()?))) else {
+            let is_issued = Batch::finds(&self.tokens, &token.digest, call.now);
+            return Ok(match settled(extra.writes.commit().await, is_issued).await? {
+                Committed::Yes => Some(answer(outcome, next)),
+                Committed::No(_) => None,
+            });
+        };
+        let wanted = Wanted {
+            binding: Binding::new(factor, phone, &token, Purpose::SignIn),
+            user,
+            factor,
+            locale: &found.domain.locale,
+            domain: &found.domain.name,
+        };
+        let (otps, meter) = (found.otps.clone(), found.meter.clone());
+        match sending.send(wanted, otps, meter, extra).await {
+            Ok(Sent::Yes) => Ok(Some(
+                answer(Outcome::OtpRequested, NextStep::RequestOtp).as_step(Step::Issued),
+            )),
+            Ok(Sent::Changed) => Ok(None),
+            Err(why) => {
+                self.forgive(call, user).await;
+                Err(why.into())
             }
+        }
+    }
+
+    /// The session that a right password begins. Its token opens the API, or asks for the second factor.
+    fn session(
+        &self,
+        call: &Call,
+        sign_in: &SignIn<'_>,
+        found: &Found,
+        asks_for_factor: bool,
+    ) -> Result<NewSession, Fault> {
+        let user = sign_in.user;
+        let session = Session::draw(&mut SysRng)?;
+        let lockout = user.lockout.knew_password();
+        let wanted = sign_in.wanted.clone();
+        let (kind, scopes, lifetime) = match asks_for_factor {
+            false => (Kind::Access, wanted, self.lifetimes.access),
+            true => (Kind::SecondFactor { wanted }, Vec::new(), self.lifetimes.login),
         };
         let grant = Grant {
             owner: Owner::User(user.id),
@@ -353,62 +403,16 @@ impl Create {
             scopes,
             expires_at: call.now.deadline(lifetime),
         };
-        let (token, text) = Token::issue(grant, &mut SysRng, call.now).map_err(Fault::from)?;
+        let (token, text) = Token::issue(grant, &mut SysRng, call.now)?;
         let mut sessions = user.sessions.clone();
         sessions.insert(sign_in.client.id.clone(), session);
-        let also = |transaction: &mut Transaction| {
-            let change = rows::user::sign_in(user, &lockout, &sessions, &sign_in.password, call.now);
-            transaction.update(&self.change_users, &user.id, change);
-            transaction.put_new(&self.new_tokens, &token, call.now);
-        };
-        let answer = |outcome, next| {
-            let grant_type = GrantType::Password.name();
-            let issued = Issued::to_user(user.id, token.generation, call.now);
-            Some(token_answer(call, outcome, &token, &text, grant_type, next).issued(issued))
-        };
-        let (outcome, next) = match active {
-            None => ("signed_in", NextStep::RequestApps),
-            Some(_) => ("factor_requested", NextStep::RequestFactor),
-        };
-        let set = active.and_then(|factor| Some((factor, factor.value.as_ref()?)));
-        let Some((factor, phone)) = set else {
-            let mut transaction = Transaction::default();
-            also(&mut transaction);
-            let is_issued = Batch::finds(&self.tokens, &token.digest, call.now);
-            return Ok(match settled(transaction.commit().await, is_issued).await? {
-                Committed::Yes => answer(outcome, next),
-                Committed::No(_) => None,
-            });
-        };
-        let wanted = Wanted {
-            binding: Binding {
-                user: user.id,
-                factor_type: FactorType::Sms,
-                factor_at: factor.updated_at,
-                phone,
-                flow: token.flow(),
-                purpose: Purpose::SignIn,
-            },
-            user,
-            factor,
-            locale: &found.domain.locale,
-            domain: &found.domain.name,
-        };
-        *attempt.begun = Some(Begun {
-            user: user.clone(),
-            sessions: sessions.clone(),
-        });
-        let (otps, meter) = (found.otps.clone(), found.meter.clone());
-        match attempt.sending.send(wanted, otps, meter, also).await {
-            Ok(Sent::Yes) => {
-                let answer = answer("otp_requested", NextStep::RequestOtp);
-                Ok(answer.map(|answer| answer.as_step(Step::Issued)))
-            }
-            Ok(Sent::Changed) => Ok(None),
-            Err(why) => {
-                self.forgive(call, user).await;
-                Err(why.into())
-            }
-        }
+        let mut extra = Extra::default();
+        let begin = rows::user::sign_in(user, &lockout, &sessions, &sign_in.password, call.now);
+        extra.writes.update(&self.change_users, &user.id, begin);
+        extra.writes.put_new(&self.new_tokens, &token, call.now);
+        // If no code is sent, no session has begun: the earlier one lives on.
+        let resume = rows::user::resume(&sessions, &user.sessions);
+        extra.undo.update(&self.change_users, &user.id, resume);
+        Ok(NewSession { token, text, extra })
     }
 }

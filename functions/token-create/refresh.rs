@@ -1,9 +1,8 @@
 use countersign_shared::{
     domain::{
-        factor::FactorType,
         otp::{Binding, Purpose},
         repetition::Issued,
-        secret::Secret,
+        secret::{Digest, Secret},
         token::{Grant, Owner, Token},
     },
     fault::Fault,
@@ -16,10 +15,11 @@ use countersign_shared::{
         },
         reply::Answer,
     },
-    observe::Step,
-    second_factor::{ROUNDS, Replacing},
+    observe::{Outcome, Step},
+    second_factor::ROUNDS,
     sending::{self, Sending, Sent, Wanted},
-    store::{rounds::Rounds, rows, table::Transaction},
+    store::{retry::optimistic, rows},
+    token_replacement,
 };
 use rand::rngs::SysRng;
 
@@ -28,74 +28,64 @@ use crate::handler::Create;
 impl Create {
     /// Sends another code, for another token: the earlier one ends, unless nothing could be sent.
     pub async fn refresh(&self, call: &Call, token: Option<Secret>) -> Result<Answer, Error> {
-        let mut replacing = Replacing::new(&self.change_tokens, call, rows::token::renew);
         let keys = self.keys.at(call.now).await;
-        let done = sending::with(self.doors(&keys), call, async |sending| {
-            self.send_again(call, token, sending, &mut replacing).await
+        let (answer, old) = sending::with(self.doors(&keys), call, async |sending| {
+            optimistic(ROUNDS, "the login", async || {
+                self.send_again(call, token.clone(), sending).await
+            })
+            .await
         })
-        .await;
-        replacing.end(done).await
+        .await?;
+        token_replacement::end(&self.change_tokens, call, &old, rows::token::renew, answer).await
     }
 
+    /// Sends another code, and gives the token that another one replaces with it. `None` when the login has changed since it was read.
     async fn send_again(
         &self,
         call: &Call,
         token: Option<Secret>,
         sending: &mut Sending<'_>,
-        replacing: &mut Replacing<'_>,
-    ) -> Result<Answer, Error> {
-        let mut rounds = Rounds::new(ROUNDS);
-        while rounds.begin().await {
-            let login = self.login(call, token.clone()).await?;
-            let (old, user) = (&login.token, &login.user);
-            call.note_subject(format!("user:{}", user.id.text()));
-            let factor = login.active_factor().ok_or(Error::NoFactor)?;
-            let phone = factor.value.as_ref().ok_or(Error::FactorNotSet)?;
-            let grant = Grant {
-                owner: Owner::User(user.id),
-                domain: Some(user.domain_key()),
-                generation: user.token_generation,
-                session: old.session,
-                locale: old.locale.clone(),
-                client: old.client.clone(),
-                kind: old.kind.clone(),
-                scopes: Vec::new(),
-                // However often it is renewed, the login does not live longer (R37).
-                expires_at: old.expires_at,
-            };
-            let (renewed, text) = Token::issue(grant, &mut SysRng, call.now).map_err(Fault::from)?;
-            let wanted = Wanted {
-                binding: Binding {
-                    user: user.id,
-                    factor_type: FactorType::Sms,
-                    factor_at: factor.updated_at,
-                    phone,
-                    flow: renewed.flow(),
-                    purpose: Purpose::SignIn,
-                },
-                user,
-                factor,
-                locale: &old.locale,
-                domain: &user.domain,
-            };
-            replacing.remember(old);
-            let also = |transaction: &mut Transaction| {
-                replacing.begin(transaction, old);
-                transaction.put_new(&self.new_tokens, &renewed, call.now);
-                transaction.check(&self.depend_on_users, &user.id, rows::user::is_there(user));
-            };
-            match sending
-                .send(wanted, login.otps.clone(), login.meter.clone(), also)
-                .await?
-            {
-                Sent::Yes => {
-                    let (grant_type, next) = (GrantType::Refresh.name(), NextStep::RequestOtp);
-                    let answer = token_answer(call, "otp_requested", &renewed, &text, grant_type, next);
-                    return Ok(answer.as_step(Step::Issued).issued(Issued::about(user, call.now)));
-                }
-                Sent::Changed => {}
+    ) -> Result<Option<(Answer, Digest)>, Error> {
+        let login = self.login(call, token).await?;
+        let (old, user) = (&login.token, &login.user);
+        let factor = login.active_factor().ok_or(Error::NoFactor)?;
+        let phone = factor.value.as_ref().ok_or(Error::FactorNotSet)?;
+        let grant = Grant {
+            owner: Owner::User(user.id),
+            domain: Some(user.domain_key()),
+            generation: user.token_generation,
+            session: old.session,
+            locale: old.locale.clone(),
+            client: old.client.clone(),
+            kind: old.kind.clone(),
+            scopes: Vec::new(),
+            // However often it is renewed, the login does not live longer (R37).
+            expires_at: old.expires_at,
+        };
+        let (renewed, text) = Token::issue(grant, &mut SysRng, call.now).map_err(Fault::from)?;
+        let wanted = Wanted {
+            binding: Binding::new(factor, phone, &renewed, Purpose::SignIn),
+            user,
+            factor,
+            locale: &old.locale,
+            domain: &user.domain,
+        };
+        let mut extra = token_replacement::begin(&self.change_tokens, call, old);
+        extra.writes.put_new(&self.new_tokens, &renewed, call.now);
+        extra
+            .writes
+            .check(&self.depend_on_users, &user.id, rows::user::is_there(user));
+        match sending
+            .send(wanted, login.otps.clone(), login.meter.clone(), extra)
+            .await?
+        {
+            Sent::Yes => {
+                let (grant_type, next) = (GrantType::Refresh.name(), NextStep::RequestOtp);
+                let answer = token_answer(call, Outcome::OtpRequested, &renewed, &text, grant_type, next);
+                let answer = answer.as_step(Step::Issued).issued(Issued::about(user, call.now));
+                Ok(Some((answer, old.digest.clone())))
             }
+            Sent::Changed => Ok(None),
         }
-        Err(Rounds::lost("the login").into())
     }
 }

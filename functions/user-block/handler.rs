@@ -9,6 +9,7 @@ use countersign_shared::{
         serve::Endpoint,
     },
     lockouts,
+    observe::Outcome,
     store::table::{BatchGet, Table, Update},
 };
 
@@ -39,6 +40,6 @@ impl Endpoint for Block {
         };
         let changed = lockouts::change(&self.change_users, user, judge, &call.invocation, call.now).await?;
         let user = changed.ok_or(Error::UserAlreadyBlocked)?;
-        Ok(user_answer(call, "user_blocked_by_decision", &user))
+        Ok(user_answer(call, Outcome::UserBlockedByDecision, &user))
     }
 }

@@ -25,6 +25,7 @@ use countersign_shared::{
         reply::Answer,
         serve::Endpoint,
     },
+    observe::Outcome,
     store::table::{Batch, BatchGet, Committed, Put, Table, Transaction, settled},
 };
 use rand::rngs::SysRng;
@@ -100,8 +101,8 @@ impl Endpoint for Create {
             let is_made = Batch::finds(&self.users, &user.id, call.now);
             let refused = match settled(transaction.commit().await, is_made).await? {
                 Committed::Yes => {
-                    call.note_subject(format!("user:{}", user.id.text()));
-                    return Ok(user_made(call, "user_created", &user));
+                    call.note_subject(user.id.log_name());
+                    return Ok(user_made(call, Outcome::UserCreated, &user));
                 }
                 Committed::No(steps) => steps,
             };
@@ -116,9 +117,9 @@ impl Endpoint for Create {
                 (false, true, None) => {
                     new.login = Login::derived_at_random(&new.email, &mut SysRng).map_err(Fault::from)?;
                 }
-                (false, false, _) => return Err(Fault::new("the random user id is taken".into()).into()),
+                (false, false, _) => return Err(Fault::Bug("the random user id is taken".into()).into()),
             }
         }
-        Err(Fault::passing("every login that was drawn is taken".into()).into())
+        Err(Fault::Contended("every login that was drawn is taken".into()).into())
     }
 }

@@ -9,6 +9,7 @@ use countersign_shared::{
         serve::Endpoint,
     },
     lockouts,
+    observe::Outcome,
     store::table::{BatchGet, Table, Update},
 };
 
@@ -36,6 +37,6 @@ impl Endpoint for Unblock {
         let judge = |user: &User| user.lockout.lifted(call.now);
         let changed = lockouts::change(&self.change_users, user, judge, &call.invocation, call.now).await?;
         let user = changed.ok_or(Error::UserAlreadyUnblocked)?;
-        Ok(user_answer(call, "user_unblocked", &user))
+        Ok(user_answer(call, Outcome::UserUnblocked, &user))
     }
 }

@@ -101,7 +101,7 @@ pub async fn holder(
         Err(refusal) => return Ok(Err(refusal)),
     };
     if let Some(id) = id {
-        call.note_subject(format!("user:{}", id.text()));
+        call.note_subject(id.log_name());
     }
     let Person { user, named } = person;
     let named = named.filter(|named| user.administers(named));
@@ -124,11 +124,11 @@ fn numbered(number: &str, token: Option<&str>) -> Option<UserId> {
 fn vouched_holder(provider: &Provider, call: &Call, needed: Needed, named: Option<&str>) -> Result<Holder, Refusal> {
     let claims = call.claims.as_ref().ok_or(Refusal::NoToken)?;
     let id = provider.user(claims)?;
-    call.note_actor(format!("user:{}", id.text()));
+    call.note_actor(id.log_name());
     provider.check(claims, needed)?;
     let named = named.map(|name| provider.user_named(name));
     if let Some(id) = named {
-        call.note_subject(format!("user:{}", id.text()));
+        call.note_subject(id.log_name());
     }
     Ok(Holder {
         own: PinOwner::Provided(id),
@@ -154,7 +154,7 @@ pub async fn client(provider: Option<&Provider>, doors: Doors<'_>, call: &Call, 
 fn vouched_client(provider: &Provider, call: &Call, needed: Needed) -> Result<ClientId, Refusal> {
     let claims = call.claims.as_ref().ok_or(Refusal::NoToken)?;
     let client = provider.client(claims)?;
-    call.note_actor(format!("client:{}", client.as_str()));
+    call.note_actor(client.log_name());
     provider.check(claims, needed)?;
     Ok(client)
 }
@@ -214,10 +214,7 @@ fn known(
 ) -> Result<Option<Token>, Fault> {
     let token = found.take(tokens, &presented.digest, call.now)?;
     if token.is_some() {
-        call.note_actor(match &presented.owner {
-            Owner::User(id) => format!("user:{}", id.text()),
-            Owner::Client(id) => format!("client:{}", id.as_str()),
-        });
+        call.note_actor(presented.owner.log_name());
     }
     Ok(token)
 }
@@ -278,7 +275,7 @@ pub async fn upon_factors(
 fn named(found: &Batch, users: &Table<User, BatchGet>, id: Option<UserId>, call: &Call) -> Result<Option<User>, Fault> {
     let user = id.map_or(Ok(None), |id| found.take(users, &id, call.now))?;
     if let Some(user) = &user {
-        call.note_subject(format!("user:{}", user.id.text()));
+        call.note_subject(user.id.log_name());
     }
     Ok(user)
 }

@@ -2,10 +2,11 @@
 //!
 //! - floor 3: the functions, one folder each under `functions/`
 //! - floor 2: [`edge`] (environment, clients), [`settings`] (policies), [`keys`] (what signs and encrypts), [`admission`] (who may pass),
-//!   [`second_factor`] (a login that waits for a code), [`accounts`] (accounts that are made), [`factors`] (second factors),
-//!   [`lockouts`] (who is blocked), [`repetition`] (calls that come again), [`throttling`] (how often), [`passwords`] (a
-//!   password that changes), [`mailing`] (a mail with a link), [`sending`] (a code by text message), [`notices`] (what a
-//!   user is told of), [`trail`] (what is written down of requests)
+//!   [`second_factor`] (a login that waits for a code), [`verification`] (its code), [`accounts`] (accounts that are made),
+//!   [`factors`] (second factors), [`lockouts`] (who is blocked), [`repetition`] (calls that come again), [`throttling`] (how often),
+//!   [`passwords`] (a password that changes), [`mailing`] (a mail with a link), [`sending`] (a code by text message),
+//!   [`token_replacement`] (a token whose place another one takes), [`notices`] (mails that notify users), [`trail`] (the audit log of
+//!   requests)
 //! - floor 1: [`store`] (DynamoDB), [`delivery`] (mails and text messages), [`http`] (calls and dialects), [`observe`] (what is
 //!   printed: lines and metrics)
 //! - floor 0: [`domain`] (the rules), [`fault`] (what broke on our side)
@@ -41,4 +42,6 @@ pub mod sending;
 pub mod settings;
 pub mod store;
 pub mod throttling;
+pub mod token_replacement;
 pub mod trail;
+pub mod verification;

@@ -1,11 +1,13 @@
 //! Floor 2: where a user stands, changed by somebody who may: exactly one of any number of requests does it.
 //! `by` is the invocation.
 
+use std::ops::ControlFlow;
+
 use crate::{
     domain::{lockout::Lockout, time::Timestamp, user::User},
     fault::Fault,
     store::{
-        rounds::Rounds,
+        retry::optimistic_from,
         rows::user,
         table::{Changed, Table, Update},
     },
@@ -26,19 +28,17 @@ pub async fn change(
     by: &str,
     now: Timestamp,
 ) -> Result<Option<User>, Fault> {
-    let mut user = read;
-    let mut rounds = Rounds::new(ROUNDS);
-    while rounds.begin().await {
+    optimistic_from(ROUNDS, "the user", read, async |user| {
         let Some(next) = judge(&user) else {
-            return Ok(None);
+            return Ok(ControlFlow::Break(None));
         };
-        user = match users.update(&user.id, user::stand(&user, &next, by, now), now).await? {
-            Changed::Yes(user) => return Ok(Some(user)),
+        match users.update(&user.id, user::stand(&user, &next, by, now), now).await? {
+            Changed::Yes(user) => Ok(ControlFlow::Break(Some(user))),
             // Our own write, whose answer was lost.
-            Changed::No(Some(other)) if other.changed_by == by => return Ok(Some(other)),
-            Changed::No(Some(other)) => other,
-            Changed::No(None) => return Err(Fault::passing("the user is gone".into())),
-        };
-    }
-    Err(Rounds::lost("the user"))
+            Changed::No(Some(other)) if other.changed_by == by => Ok(ControlFlow::Break(Some(other))),
+            Changed::No(Some(other)) => Ok(ControlFlow::Continue(other)),
+            Changed::No(None) => Err(Fault::Contended("the user is gone".into())),
+        }
+    })
+    .await
 }

@@ -1,10 +1,12 @@
 //! Floor 1: what functions print. A line is JSON, and holds ids and masks, never a secret. A count is a log entry and a metric in one line, in
 //! CloudWatch's embedded metric format: nothing is called for it, and nothing is counted that is not logged.
 
+mod outcome;
 mod request;
 
 use std::sync::OnceLock;
 
+pub use outcome::Outcome;
 pub use request::{End, Family, Request, Step, request};
 use serde_json::{Map, Value, json};
 

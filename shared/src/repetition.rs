@@ -105,7 +105,7 @@ where
         Some(Other::Answered(status, body)) => {
             return match keeping.open(&begun.key, &body) {
                 Ok(body) => Ok(Answer::repeated(status, body)),
-                Err(Unreadable) => Err(Fault::new("a remembered answer does not open".into()).into()),
+                Err(Unreadable) => Err(Fault::Corrupt("a remembered answer does not open".into()).into()),
             };
         }
     }
@@ -199,7 +199,7 @@ async fn remember(doors: Doors<'_>, answered: &Remembered, is_ours: Condition) -
         // A bug, and no reason to give somebody's answer to somebody else.
         (Owners::Nobody, Some(_))
         | (Owners::Users(_) | Owners::UsersAndClients(..), None)
-        | (Owners::Users(_), Some(Issued::Client { .. })) => Err(Fault::new(
+        | (Owners::Users(_), Some(Issued::Client { .. })) => Err(Fault::Bug(
             "an answer does not say whose it is, and is not remembered".into(),
         )),
     }

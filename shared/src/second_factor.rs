@@ -8,11 +8,10 @@ use crate::{
         access::{self, Broken},
         budget::Act,
         factor::{Factor, FactorKey, FactorType},
-        lockout::{self, Failed},
         meter::Meter,
-        otp::{Failure, Otps},
+        otp::Otps,
         scope::Scope,
-        secret::{Digest, Secret},
+        secret::Secret,
         time::Timestamp,
         token::{Grant, Kind, Owner, Presented, Session, Token},
         user::User,
@@ -20,13 +19,11 @@ use crate::{
     fault::Fault,
     http::{
         call::Call,
-        mithril::Error,
-        reply::Answer,
         serve::{briefly, pause},
     },
     store::{
         rows,
-        table::{Batch, BatchGet, Change, Changed, Committed, Put, Table, Transaction, Update},
+        table::{Batch, BatchGet, Put, Table, Transaction, Update},
     },
 };
 
@@ -123,7 +120,7 @@ async fn read_once(
     let (Some(token), Some(user)) = (token, found.take(doors.users, &id, call.now)?) else {
         return Ok(Err(Broken::Unknown));
     };
-    call.note_actor(format!("user:{}", id.text()));
+    call.note_actor(id.log_name());
     if let Err(broken) = access::check_login(&token, &user, kind, call.now) {
         if broken == Broken::Reused {
             let change = rows::user::end_session(&user, &token.client);
@@ -147,110 +144,6 @@ async fn not_of_a_login(doors: Doors<'_>, call: &Call, presented: &Presented) ->
     batch.want(doors.tokens, &presented.digest);
     let found = batch.read().await?.take(doors.tokens, &presented.digest, call.now)?;
     Ok(found.map_or(Broken::Unknown, |_| Broken::OtherKind))
-}
-
-/// A token in whose place another one is given: it ends once the code of that one was sent, and not before. So whatever fails
-/// or dies on the way leaves it good.
-pub struct Replacing<'a> {
-    tokens: &'a Table<Token, Update>,
-    call: &'a Call,
-    ends: fn(&str, Timestamp) -> Change,
-    old: Option<Digest>,
-}
-
-impl<'a> Replacing<'a> {
-    /// None yet. `ends` is the change that ends it ([`rows::token::renew`], [`rows::token::replace`]).
-    #[must_use]
-    pub fn new(tokens: &'a Table<Token, Update>, call: &'a Call, ends: fn(&str, Timestamp) -> Change) -> Self {
-        Self {
-            tokens,
-            call,
-            ends,
-            old: None,
-        }
-    }
-
-    /// Adds to a transaction that this token is being replaced: whoever else wants to replace it waits.
-    pub fn begin(&self, transaction: &mut Transaction, old: &Token) {
-        let begin = rows::token::begin_replacing(old, &self.call.invocation, self.call.now);
-        transaction.update(self.tokens, &old.digest, begin);
-    }
-
-    /// Remembers which one it is, before the transaction is written: if its answer is lost, it may have been.
-    pub fn remember(&mut self, old: &Token) {
-        self.old = Some(old.digest.clone());
-    }
-
-    /// Ends the token when the message went out, and keeps it when it did not.
-    ///
-    /// # Errors
-    /// The first error; [`Error::TokenExpired`] when another request has taken the token over.
-    pub async fn end(self, done: Result<Answer, Error>) -> Result<Answer, Error> {
-        let Some(old) = self.old else { return done };
-        let (by, now) = (self.call.invocation.as_str(), self.call.now);
-        match done {
-            Ok(answer) => match self.tokens.update(&old, (self.ends)(by, now), now).await {
-                Ok(Changed::Yes(_)) => Ok(answer),
-                // Our own write, whose answer was lost.
-                Ok(Changed::No(Some(token))) if token.replaced_by.as_deref() == Some(by) => Ok(answer),
-                Ok(Changed::No(_)) => Err(Error::TokenExpired),
-                // The message is on its way, and what came with it is good: that the earlier token is, too, is for the log.
-                Err(fault) => Ok(answer.with_fault(fault)),
-            },
-            Err(error) => {
-                // The first error is the one to tell; a token that cannot be kept by a write is kept by time.
-                let _ = self.tokens.update(&old, rows::token::keep(by), now).await;
-                Err(error)
-            }
-        }
-    }
-}
-
-/// What a failed guess comes to.
-#[derive(Debug)]
-pub enum Counted {
-    /// It was counted, and this is the answer.
-    Yes {
-        /// The answer.
-        answer: Error,
-        /// The guess has blocked the user, who has to be told.
-        locked: bool,
-    },
-    /// Something has changed since it was judged: read and judge again.
-    Changed,
-}
-
-/// Counts a guess that failed, on its code and on its user.
-///
-/// # Errors
-/// [`Fault`] when the store fails.
-pub async fn count(
-    otps: &Table<Otps, Update>,
-    users: &Table<User, Update>,
-    policy: &lockout::Policy,
-    call: &Call,
-    login: &Login,
-    next: &Otps,
-    why: Failure,
-) -> Result<Counted, Fault> {
-    let user = &login.user;
-    let lockout = user.lockout.failed(policy, Failed::Otp, call.now);
-    let mut transaction = Transaction::default();
-    transaction.update(otps, &next.owner(), rows::otp::replace(login.otps.version, next));
-    let change = rows::user::stand(user, &lockout, &call.invocation, call.now);
-    transaction.update(users, &user.id, change);
-    match transaction.commit().await? {
-        Committed::No(_) => Ok(Counted::Changed),
-        Committed::Yes => {
-            let blocked = lockout.standing(call.now).is_some();
-            // Whoever guesses is told of the block by the next answer only.
-            let why = if blocked { Failure::Invalid } else { why };
-            Ok(Counted::Yes {
-                answer: Error::Otp(why),
-                locked: blocked && lockout.is_news(&user.lockout),
-            })
-        }
-    }
 }
 
 /// What lets somebody in.

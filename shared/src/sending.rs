@@ -2,6 +2,8 @@
 //! transaction before the message is sent; where it cannot be sent, nothing is left that could be guessed, or that the next
 //! try would have to wait for (R65).
 
+use std::ops::ControlFlow;
+
 use futures_util::future::join;
 use rand::rngs::SysRng;
 
@@ -30,7 +32,7 @@ use crate::{
     },
     observe::{self, Reason},
     store::{
-        rounds::Rounds,
+        retry::optimistic_from,
         rows::{
             self,
             budget::{self as budgets, Receipt, Spent},
@@ -95,6 +97,16 @@ pub enum Sent {
     Changed,
 }
 
+/// What else is written with a code.
+#[derive(Debug, Default)]
+pub struct Extra {
+    /// Written in the code's transaction.
+    pub writes: Transaction,
+    /// Takes those writes back when the code is not sent after all. Its conditions hold for nothing but those writes: they may not have
+    /// been made.
+    pub undo: Transaction,
+}
+
 /// Why it was not sent.
 #[derive(Debug)]
 pub enum NotSent {
@@ -125,7 +137,8 @@ impl From<Fault> for NotSent {
     }
 }
 
-/// Does what a message is a part of, in time; where it comes to nothing, everything that was spent is given back.
+/// Does what a message is a part of, in time; where it comes to nothing, everything that was spent is given back, and then what
+/// was written with the code is undone.
 ///
 /// # Errors
 /// Those of the work; a [`Fault`] when it takes too long.
@@ -138,6 +151,8 @@ pub async fn with<'a, T, E: From<Fault>>(
     let done = in_time(work(&mut sending)).await;
     if done.is_err() {
         sending.take_back().await;
+        // The first error is the one to tell.
+        let _ = sending.undo.commit().await;
     }
     done
 }
@@ -153,15 +168,14 @@ pub struct Sending<'a> {
     code: Option<Otps>,
     /// What was spent was spent for this number.
     to: Option<Phone>,
+    /// Undoes what the last attempt wrote with its code.
+    undo: Transaction,
 }
 
 impl<'a> Sending<'a> {
     /// Nothing yet.
     fn new(doors: Doors<'a>, call: &'a Call) -> Self {
-        let act = Act {
-            at: call.now,
-            by: call.invocation.clone(),
-        };
+        let act = call.act();
         Self {
             doors,
             call,
@@ -170,25 +184,28 @@ impl<'a> Sending<'a> {
             number: None,
             code: None,
             to: None,
+            undo: Transaction::default(),
         }
     }
 
-    /// Makes a code on what was read, writes it together with what `also` adds, and sends it.
+    /// Makes a code on what was read, writes it together with the extra writes, and sends it.
     ///
     /// # Errors
-    /// [`NotSent`]: what was spent is to be taken back.
+    /// [`NotSent`]: what was spent and written is to be taken back.
     pub async fn send(
         &mut self,
         wanted: Wanted<'_>,
         otps: Otps,
         meter: Option<Meter>,
-        also: impl Fn(&mut Transaction),
+        extra: Extra,
     ) -> Result<Sent, NotSent> {
+        // If an answer is lost, all of it may have been written.
+        self.undo = extra.undo;
         if self.to.as_ref().is_some_and(|to| to != wanted.binding.phone) {
             self.take_back().await;
         }
         self.to = Some(wanted.binding.phone.clone());
-        let done = self.attempt(&wanted, otps, meter, also).await;
+        let done = self.attempt(&wanted, otps, meter, &extra.writes).await;
         if let Err(why) = &done {
             self.tell(&wanted, why);
         }
@@ -200,13 +217,13 @@ impl<'a> Sending<'a> {
         wanted: &Wanted<'_>,
         read: Otps,
         meter: Option<Meter>,
-        also: impl Fn(&mut Transaction),
+        extra: &Transaction,
     ) -> Result<Sent, NotSent> {
         let Doors { policy, keys, .. } = self.doors;
         let country = policy
             .countries
             .of(wanted.binding.phone)
-            .ok_or_else(|| NotSent::Failed(Fault::new("no text messages go to that country".into())))?;
+            .ok_or_else(|| NotSent::Failed(Fault::Sms("no text messages go to that country".into())))?;
         let version = read.version;
         let trust = match wanted.binding.purpose {
             Purpose::SignIn => wanted.factor.trust(wanted.user.verified_phone, self.act.at),
@@ -238,7 +255,7 @@ impl<'a> Sending<'a> {
             .clone()
             .spend(&policy.meter, &message, &self.act)
             .map_err(NotSent::Exhausted)?;
-        if let Sent::Changed = self.commit(wanted, version, &next, also).await? {
+        if let Sent::Changed = self.commit(wanted, version, &next, extra).await? {
             return Ok(Sent::Changed);
         }
         // All share the meter: whoever has lost the race for the account shall not stand in the way of others there.
@@ -272,7 +289,7 @@ impl<'a> Sending<'a> {
         wanted: &Wanted<'_>,
         version: u64,
         next: &Otps,
-        also: impl Fn(&mut Transaction),
+        extra: &Transaction,
     ) -> Result<Sent, NotSent> {
         let budget = match wanted.binding.purpose {
             Purpose::SignIn => self.doors.policy.number.clone(),
@@ -288,7 +305,7 @@ impl<'a> Sending<'a> {
                 let change = budgets::first(&budget, &self.act);
                 transaction.update(self.doors.budgets, &subject, change)
             });
-            also(&mut transaction);
+            transaction.append(extra.clone());
             // If the answer is lost, all of it may have been written.
             self.code = Some(next.clone());
             if number.is_some() {
@@ -358,16 +375,15 @@ async fn cancel(table: &Table<Otps, Update>, stored: Otps, act: &Act) -> Result<
     let Some(code) = stored.code.as_ref().map(|otp| otp.id) else {
         return Ok(());
     };
-    let mut found = stored;
-    let mut rounds = Rounds::new(TAKING_BACK);
-    while rounds.begin().await {
+    optimistic_from(TAKING_BACK, "the codes", stored, async |found| {
         let (owner, version) = (found.owner(), found.version);
         let next = found.take_back(&code, act);
-        found = match table.update(&owner, rows::otp::replace(version, &next), act.at).await? {
-            Changed::Yes(_) | Changed::No(None) => return Ok(()),
-            Changed::No(Some(other)) if !other.sends.iter().any(|sent| sent.by == act.by) => return Ok(()),
-            Changed::No(Some(other)) => other,
-        };
-    }
-    Err(Rounds::lost("the codes"))
+        let changed = table.update(&owner, rows::otp::replace(version, &next), act.at).await?;
+        Ok(match changed {
+            Changed::Yes(_) | Changed::No(None) => ControlFlow::Break(()),
+            Changed::No(Some(other)) if !other.sends.iter().any(|sent| sent.by == act.by) => ControlFlow::Break(()),
+            Changed::No(Some(other)) => ControlFlow::Continue(other),
+        })
+    })
+    .await
 }

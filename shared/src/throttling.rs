@@ -60,10 +60,7 @@ impl<'a> Spending<'a> {
     pub fn new(budgets: &'a Table<Spent, Update>, call: &Call) -> Self {
         Self {
             budgets,
-            act: Act {
-                at: call.now,
-                by: call.invocation.clone(),
-            },
+            act: call.act(),
             receipts: Vec::new(),
             tokens: Vec::new(),
         }

@@ -11,7 +11,7 @@ use crate::{
     },
     fault::Fault,
     http::{call::Call, reply::Reply, serve::AnyEndpoint},
-    observe::{self, Family},
+    observe::{self, Family, Outcome},
     store::table::{Put, Table},
 };
 
@@ -36,9 +36,9 @@ impl Trail {
     ///
     /// # Errors
     /// [`Fault`] when it could not be written.
-    pub async fn before(&self, call: &Call, what: &'static str) -> Result<(), Fault> {
+    pub async fn before(&self, call: &Call, what: Outcome) -> Result<(), Fault> {
         let Some(event) = self.event(call, what)? else {
-            return Err(Fault::new("nobody is known who could be shown something".into()));
+            return Err(Fault::Bug("nobody is known who could be shown something".into()));
         };
         self.write(&event).await?;
         call.note_recorded();
@@ -69,7 +69,7 @@ impl Trail {
     }
 
     /// The event, unless nobody is known whom the call comes from or is about: such calls change nothing.
-    fn event(&self, call: &Call, what: &'static str) -> Result<Option<Event>, Fault> {
+    fn event(&self, call: &Call, what: Outcome) -> Result<Option<Event>, Fault> {
         let link = || call.link().map(|link| format!("link:{link}"));
         let known = call.subject().or(call.actor()).map(str::to_owned);
         let Some(subject) = known.or_else(link) else {
@@ -84,7 +84,7 @@ impl Trail {
         let by = &call.invocation;
         Ok(Some(Event::asked(
             self.policy,
-            what,
+            what.as_str(),
             by,
             subject,
             asked,
@@ -100,7 +100,7 @@ impl Trail {
 
 async fn in_time<T>(written: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
     let written = tokio::time::timeout(WRITTEN_WITHIN, written).await;
-    written.unwrap_or_else(|_| Err(Fault::passing("the audit event took too long".into())))
+    written.unwrap_or_else(|_| Err(Fault::TooSlow("the audit event")))
 }
 
 /// An endpoint whose calls are recorded in the audit log.

@@ -42,7 +42,21 @@ const ARROWS: &[(&str, &[&str])] = &[
         "throttling",
         &["domain", "fault", "store", "delivery", "http", "observe"],
     ),
+    ("token_replacement", &["domain", "store", "http", "sending"]),
     ("trail", &["domain", "fault", "store", "http", "observe"]),
+    (
+        "verification",
+        &[
+            "domain",
+            "fault",
+            "store",
+            "delivery",
+            "http",
+            "keys",
+            "notices",
+            "second_factor",
+        ],
+    ),
 ];
 
 /// What of the world outside may be named where: the beginning of a path, and the files that may name it.
@@ -78,7 +92,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("std::thread", &[]),
     ("std::time::Instant", &["http/serve"]),
     ("std::time::SystemTime", &["edge"]),
-    ("tokio", &["edge", "http", "store/rounds", "trail"]),
+    ("tokio", &["edge", "http", "store/retry", "trail"]),
 ];
 
 /// What floor 0 must not name at all, besides what has a door elsewhere.

@@ -82,7 +82,7 @@ impl Mailer {
         let request = request(&self.configuration_set, sender.unwrap_or(&self.sender), to, mail, tags);
         let sent = request.send_with(&self.client).await;
         sent.map(drop).map_err(|error| Unsent {
-            fault: Fault::new(format!("SendEmail failed: {}", kind_of(&error))),
+            fault: Fault::Mail(format!("SendEmail failed: {}", kind_of(&error))),
             perhaps_sent: may_be_sent(&error),
         })
     }

@@ -63,7 +63,7 @@ impl Texter {
     pub async fn send(&self, to: &Phone, text: &Secret) -> Result<(), Unsent> {
         let sent = request(&self.terms, to, text).send_with(&self.client).await;
         sent.map(drop).map_err(|error| Unsent {
-            fault: Fault::new(format!("Publish failed: {}", kind_of(&error))),
+            fault: Fault::Sms(format!("Publish failed: {}", kind_of(&error))),
             why: why(error.code(), error.message()),
             perhaps_sent: may_be_sent(&error),
         })

@@ -54,6 +54,12 @@ impl UserId {
     pub fn text(&self) -> String {
         self.0.hyphenated().to_string()
     }
+
+    /// As the log and the audit log name it, as an actor or a subject.
+    #[must_use]
+    pub fn log_name(&self) -> String {
+        format!("user:{}", self.text())
+    }
 }
 
 /// A number by which GitLab's callers know a user: once in a domain.
@@ -161,6 +167,12 @@ impl ClientId {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// As the log and the audit log name it, as an actor or a subject.
+    #[must_use]
+    pub fn log_name(&self) -> String {
+        format!("client:{}", self.0)
     }
 }
 

@@ -32,6 +32,17 @@ pub enum Owner {
     Client(ClientId),
 }
 
+impl Owner {
+    /// As the log and the audit log name it, as an actor or a subject.
+    #[must_use]
+    pub fn log_name(&self) -> String {
+        match self {
+            Self::User(id) => id.log_name(),
+            Self::Client(id) => id.log_name(),
+        }
+    }
+}
+
 /// What a token is good for; one kind is never taken for another (ASVS 9.2.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {

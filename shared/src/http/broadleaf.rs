@@ -19,7 +19,7 @@ use crate::{
         time::Timestamp,
     },
     fault::Fault,
-    observe::Family,
+    observe::{Family, Outcome},
 };
 
 /// What opens every passcode route.
@@ -182,7 +182,7 @@ pub fn issued(id: &PasscodeId, passcode: &Secret) -> Answer {
         id: id.as_str().to_owned(),
         token: passcode.expose().to_owned(),
     };
-    Answer::json(200, "passcode_issued", &body)
+    Answer::json(200, Outcome::PasscodeIssued, &body)
 }
 
 /// A passcode that was consumed.
@@ -197,7 +197,7 @@ pub struct Consumed {
 #[must_use]
 pub fn consumed(id: &PasscodeId) -> Answer {
     let id = id.as_str().to_owned();
-    Answer::json(200, "passcode_consumed", &Consumed { id })
+    Answer::json(200, Outcome::PasscodeConsumed, &Consumed { id })
 }
 
 /// Whether a passcode could be consumed now.
@@ -214,14 +214,14 @@ pub struct Status {
 #[must_use]
 pub fn status_read(id: &PasscodeId, valid: bool) -> Answer {
     let id = id.as_str().to_owned();
-    Answer::json(200, "passcode_status_read", &Status { id, valid })
+    Answer::json(200, Outcome::PasscodeStatusRead, &Status { id, valid })
 }
 
 /// 200: a passcode that could not be consumed any more.
 #[must_use]
 pub fn invalidated(id: &PasscodeId) -> Answer {
     let id = id.as_str().to_owned();
-    Answer::json(200, "passcode_invalidated", &Status { id, valid: false })
+    Answer::json(200, Outcome::PasscodeInvalidated, &Status { id, valid: false })
 }
 
 /// Spring's default error.
@@ -283,13 +283,13 @@ impl Dialect for Error {
         let said = |status, outcome| spring(call, status, outcome);
         match self {
             Self::Rejected(rejection) => rejected(rejection, call),
-            Self::OtherClient => said(403, "other_client").with_header("www-authenticate", TOO_SMALL),
-            Self::Refused => said(400, "refused"),
-            Self::NoPasscode => said(404, "no_passcode"),
+            Self::OtherClient => said(403, Outcome::OtherClient).with_header("www-authenticate", TOO_SMALL),
+            Self::Refused => said(400, Outcome::Refused),
+            Self::NoPasscode => said(404, Outcome::NoPasscode),
             Self::Exhausted(Exhausted { retry_after }) => {
-                said(429, "budget_exhausted").with_header("retry-after", retry_after.to_string())
+                said(429, Outcome::BudgetExhausted).with_header("retry-after", retry_after.to_string())
             }
-            Self::Fault(fault) => Reply::of_fault(fault, |status| said(status, "fault")),
+            Self::Fault(fault) => Reply::of_fault(fault, |status| said(status, Outcome::Fault)),
         }
     }
 }
@@ -318,7 +318,7 @@ fn rejected(rejection: Rejection, call: &Call) -> Reply {
     }
 }
 
-fn spring(call: &Call, status: u16, outcome: &'static str) -> Reply {
+fn spring(call: &Call, status: u16, outcome: Outcome) -> Reply {
     let error = match status {
         400 => "Bad Request",
         401 => "Unauthorized",

@@ -11,7 +11,7 @@ use serde::de::IgnoredAny;
 
 use super::{json::Object, rejection::Rejection};
 use crate::{
-    domain::{network::Network, provider::Claims, secret::Secret, time::Timestamp},
+    domain::{budget::Act, network::Network, provider::Claims, secret::Secret, time::Timestamp},
     fault::Fault,
     observe::Told,
 };
@@ -128,7 +128,7 @@ impl Call {
     pub(super) fn expect_time(&self) -> Result<(), Fault> {
         match self.has_time {
             true => Ok(()),
-            false => Err(Fault::new("the event has no requestContext.timeEpoch".into())),
+            false => Err(Fault::Bug("the event has no requestContext.timeEpoch".into())),
         }
     }
 
@@ -265,6 +265,15 @@ impl Call {
             at: self.now,
             event: None,
             address,
+        }
+    }
+
+    /// What this call does, as rate limits count it: when, and by which invocation.
+    #[must_use]
+    pub fn act(&self) -> Act {
+        Act {
+            at: self.now,
+            by: self.invocation.clone(),
         }
     }
 

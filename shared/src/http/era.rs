@@ -28,7 +28,7 @@ use crate::{
         scope::{Needed, Scope},
     },
     fault::{Fault, TRY_AGAIN_AFTER},
-    observe::Family,
+    observe::{Family, Outcome},
 };
 
 /// What changes one's own password.
@@ -110,7 +110,7 @@ pub struct Details {
 
 /// Look into the mail box. The same for known and unknown, whether or not there is a mail.
 #[must_use]
-pub fn check_mail(outcome: &'static str) -> Answer {
+pub fn check_mail(outcome: Outcome) -> Answer {
     Answer::json(
         200,
         outcome,
@@ -124,7 +124,7 @@ pub fn check_mail(outcome: &'static str) -> Answer {
 
 /// The password is set.
 #[must_use]
-pub fn password_set(outcome: &'static str, domain: &DomainName, login: &Login) -> Answer {
+pub fn password_set(outcome: Outcome, domain: &DomainName, login: &Login) -> Answer {
     Answer::json(
         200,
         outcome,
@@ -217,36 +217,40 @@ impl Dialect for Error {
     fn reply(self, _: &Call) -> Reply {
         match self {
             Self::Rejected(rejection) => rejected(rejection),
-            Self::Missing(field) => bad_value("missing_field", field, format!("{field} is required")),
-            Self::NoText(field) => bad_value("malformed_field", field, format!("{field} must be a string")),
-            Self::Unexpected(field) => bad_value("unexpected_field", &field, format!("{field} is not expected")),
+            Self::Missing(field) => bad_value(Outcome::MissingField, field, format!("{field} is required")),
+            Self::NoText(field) => bad_value(Outcome::MalformedField, field, format!("{field} must be a string")),
+            Self::Unexpected(field) => bad_value(Outcome::UnexpectedField, &field, format!("{field} is not expected")),
             Self::RegistrationClosed => bad_value(
-                "registration_closed",
+                Outcome::RegistrationClosed,
                 "domain",
                 "domain does not allow self-registration".into(),
             ),
             Self::Malformed(field, malformed) => bad_value(
-                "malformed_field",
+                Outcome::MalformedField,
                 field,
                 format!("{field} {}", sentences::malformed(malformed)),
             ),
-            Self::Taken(field) => bad_value("taken", field, format!("{field} already exists")),
+            Self::Taken(field) => bad_value(Outcome::Taken, field, format!("{field} already exists")),
             Self::Weak { field, weak, alphabet } => {
                 let words = sentences::weak(weak, alphabet.as_ref());
-                bad_value("weak_password", field, format!("{field} {words}"))
+                bad_value(Outcome::WeakPassword, field, format!("{field} {words}"))
             }
-            Self::WrongPassword => bad_value("wrong_password", "current_pwd", "current_pwd is wrong".into()),
-            Self::NoRequest => said(404, "no_request", "request not found or expired"),
-            Self::Exhausted(Exhausted { retry_after }) => said(429, "throttled", "too many requests, try again later")
-                .with_header("retry-after", retry_after.to_string()),
-            Self::UnderWay(UnderWay { retry_after }) => said(409, "under_way", "the same request is being processed")
-                .with_header("retry-after", retry_after.to_string()),
-            Self::MailFailed(fault) => said(503, "mail_failed", "mail cannot be sent, try again later")
+            Self::WrongPassword => bad_value(Outcome::WrongPassword, "current_pwd", "current_pwd is wrong".into()),
+            Self::NoRequest => said(404, Outcome::NoRequest, "request not found or expired"),
+            Self::Exhausted(Exhausted { retry_after }) => {
+                said(429, Outcome::Throttled, "too many requests, try again later")
+                    .with_header("retry-after", retry_after.to_string())
+            }
+            Self::UnderWay(UnderWay { retry_after }) => {
+                said(409, Outcome::UnderWay, "the same request is being processed")
+                    .with_header("retry-after", retry_after.to_string())
+            }
+            Self::MailFailed(fault) => said(503, Outcome::MailFailed, "mail cannot be sent, try again later")
                 .with_header("retry-after", TRY_AGAIN_AFTER.to_string())
                 .with_fault(fault),
             Self::Fault(fault) => Reply::of_fault(fault, |status| match status {
-                503 => said(status, "fault", "temporarily unavailable, try again later"),
-                _ => said(status, "fault", "internal error"),
+                503 => said(status, Outcome::Fault, "temporarily unavailable, try again later"),
+                _ => said(status, Outcome::Fault, "internal error"),
             }),
         }
     }
@@ -277,7 +281,7 @@ fn rejected(rejection: Rejection) -> Reply {
 }
 
 /// The codes are 1000 and the HTTP status, but for those of bad values, which the original publishes.
-fn said(status: u16, outcome: &'static str, message: &str) -> Reply {
+fn said(status: u16, outcome: Outcome, message: &str) -> Reply {
     Reply::json(
         status,
         outcome,
@@ -289,7 +293,7 @@ fn said(status: u16, outcome: &'static str, message: &str) -> Reply {
     )
 }
 
-fn bad_value(outcome: &'static str, field: &str, error_message: String) -> Reply {
+fn bad_value(outcome: Outcome, field: &str, error_message: String) -> Reply {
     Reply::json(
         412,
         outcome,

@@ -20,7 +20,7 @@ use crate::{
         time::Timestamp,
     },
     fault::{Fault, TRY_AGAIN_AFTER},
-    observe::Family,
+    observe::{Family, Outcome},
 };
 
 /// What opens a route that only reads.
@@ -117,13 +117,13 @@ impl SupportPin {
 /// 201: a PIN that was just made.
 #[must_use]
 pub fn pin_created(digits: &Secret, expires_at: Timestamp) -> Answer {
-    Answer::json(201, "pin_created", &SupportPin::new(digits, expires_at))
+    Answer::json(201, Outcome::PinCreated, &SupportPin::new(digits, expires_at))
 }
 
 /// 200: a PIN.
 #[must_use]
 pub fn pin_read(digits: &Secret, expires_at: Timestamp) -> Answer {
-    Answer::json(200, "pin_read", &SupportPin::new(digits, expires_at))
+    Answer::json(200, Outcome::PinRead, &SupportPin::new(digits, expires_at))
 }
 
 /// An empty JSON object.
@@ -133,7 +133,7 @@ pub struct Empty {}
 /// 202: a PIN is revoked.
 #[must_use]
 pub fn pin_revoked() -> Answer {
-    Answer::json(202, "pin_revoked", &Empty {})
+    Answer::json(202, Outcome::PinRevoked, &Empty {})
 }
 
 /// An error in GitLab's first form.
@@ -250,7 +250,7 @@ impl From<NoEntropy> for Error {
 
 impl From<seal::Unreadable> for Error {
     fn from(_: seal::Unreadable) -> Self {
-        Self::Fault(Fault::new("decrypt_fail: a support PIN's row does not open".into()))
+        Self::Fault(Fault::Corrupt("decrypt_fail: a support PIN's row does not open".into()))
     }
 }
 
@@ -262,25 +262,29 @@ impl Dialect for Error {
         let error = |status, outcome, error: &str| Reply::json(status, outcome, &ErrorText { error: error.into() });
         match self {
             Self::Rejected(rejection) => rejected(rejection),
-            Self::Sudo => message(403, "sudo", "403 Forbidden - Sudo is not supported"),
-            Self::NotAdministrator => message(403, "not_administrator", "403 Forbidden"),
-            Self::NoUser => message(404, "no_user", "404 User Not Found"),
-            Self::NoPin => message(404, "no_pin", "404 Support PIN not found or expired Not Found"),
-            Self::NoPinToRevoke => message(404, "no_pin", "404 Support PIN not found or already expired Not Found"),
+            Self::Sudo => message(403, Outcome::Sudo, "403 Forbidden - Sudo is not supported"),
+            Self::NotAdministrator => message(403, Outcome::NotAdministrator, "403 Forbidden"),
+            Self::NoUser => message(404, Outcome::NoUser, "404 User Not Found"),
+            Self::NoPin => message(404, Outcome::NoPin, "404 Support PIN not found or expired Not Found"),
+            Self::NoPinToRevoke => message(
+                404,
+                Outcome::NoPin,
+                "404 Support PIN not found or already expired Not Found",
+            ),
             Self::Store(sentence, fault) => {
                 let sentence = match sentence {
                     StoreFailed::Create => "Failed to create support PIN",
                     StoreFailed::Show => "Error retrieving Support PIN for user.",
                     StoreFailed::Revoke => "Error revoking Support PIN for user.",
                 };
-                error(422, "fault", sentence).with_fault(fault)
+                error(422, Outcome::Fault, sentence).with_fault(fault)
             }
-            Self::NotRecorded(fault) => message(503, "not_recorded", "503 Service Unavailable")
+            Self::NotRecorded(fault) => message(503, Outcome::NotRecorded, "503 Service Unavailable")
                 .with_header("retry-after", TRY_AGAIN_AFTER.to_string())
                 .with_fault(fault),
             Self::NoEntropy(fault) | Self::Fault(fault) => Reply::of_fault(fault, |status| match status {
-                503 => message(status, "fault", "503 Service Unavailable"),
-                _ => message(status, "fault", "500 Internal Server Error"),
+                503 => message(status, Outcome::Fault, "503 Service Unavailable"),
+                _ => message(status, Outcome::Fault, "500 Internal Server Error"),
             }),
         }
     }

@@ -26,7 +26,7 @@ use crate::{
         scope::{Needed, Scope},
     },
     fault::{Fault, TRY_AGAIN_AFTER},
-    observe::Family,
+    observe::{Family, Outcome},
 };
 
 /// What opens the list of a user's factors, and each of them.
@@ -185,7 +185,8 @@ impl Dialect for Error {
         let said = |status, outcome, r#type, message: &str| said(call, status, outcome, r#type, message);
         let denied = |outcome, message| said(401, outcome, "access_denied", message).with_header(CHALLENGE, "Bearer");
         let conflict = |outcome, message| said(409, outcome, "request_conflict", message);
-        let wrong_code = |r#type, message| said(401, r#type, r#type, message).with_header(CHALLENGE, "Bearer");
+        let wrong_code =
+            |outcome: Outcome, message| said(401, outcome, outcome.as_str(), message).with_header(CHALLENGE, "Bearer");
         let too_soon = |outcome, kind, message, Exhausted { retry_after }| {
             said(429, outcome, kind, message).with_header("retry-after", retry_after.to_string())
         };
@@ -194,19 +195,19 @@ impl Dialect for Error {
             Self::Invalid(invalid) => invalid_values(call, invalid),
             Self::NoGrantType => said(
                 422,
-                "no_grant_type",
+                Outcome::NoGrantType,
                 "request_malformed",
                 "Request must include grant_type.",
             ),
-            Self::ClientUnknown => denied("unknown_client", "Invalid client id."),
-            Self::ClientNotAllowed => denied("client_not_allowed", "Client is not allowed to issue login token."),
-            Self::WrongSecret => denied("wrong_secret", "Invalid client secret."),
-            Self::WrongIdentity => denied("wrong_identity", "Identity, password combination is wrong."),
+            Self::ClientUnknown => denied(Outcome::UnknownClient, "Invalid client id."),
+            Self::ClientNotAllowed => denied(Outcome::ClientNotAllowed, "Client is not allowed to issue login token."),
+            Self::WrongSecret => denied(Outcome::WrongSecret, "Invalid client secret."),
+            Self::WrongIdentity => denied(Outcome::WrongIdentity, "Identity, password combination is wrong."),
             Self::UserBlocked => rejected(Refusal::Blocked.into(), call),
             Self::ScopeNotAllowed(allowed) => {
                 let names = named(&allowed, ", ");
                 denied(
-                    "scope_not_allowed",
+                    Outcome::ScopeNotAllowed,
                     &format!("Allowed scopes for the token are {names}."),
                 )
             }
@@ -216,53 +217,60 @@ impl Dialect for Error {
             Self::WrongTokenType => rejected(Refusal::OtherKind.into(), call),
             Self::NotInitiated => said(
                 401,
-                "factor_not_initiated",
+                Outcome::FactorNotInitiated,
                 "token_invalid_type",
                 "Invalid token type. Init factor at first",
             )
             .with_header(CHALLENGE, BAD_TOKEN),
-            Self::NoFactor => conflict("no_factor", "Not found authentication factor for user."),
-            Self::FactorNotSet => conflict("factor_not_set", "Factor not set"),
-            Self::No2faData => conflict("no_2fa_data", "Not found 2FA data for user"),
-            Self::Otp(Failure::Invalid) => wrong_code("otp_invalid", "Invalid OTP code."),
-            Self::Otp(Failure::Expired) => wrong_code("otp_expired", "OTP expired."),
+            Self::NoFactor => conflict(Outcome::NoFactor, "Not found authentication factor for user."),
+            Self::FactorNotSet => conflict(Outcome::FactorNotSet, "Factor not set"),
+            Self::No2faData => conflict(Outcome::No2faData, "Not found 2FA data for user"),
+            Self::Otp(Failure::Invalid) => wrong_code(Outcome::OtpInvalid, "Invalid OTP code."),
+            Self::Otp(Failure::Expired) => wrong_code(Outcome::OtpExpired, "OTP expired."),
             Self::Otp(Failure::ReachedMaxAttempts) => {
-                wrong_code("otp_reached_max_attempts", "Reached max OTP verify attempts")
+                wrong_code(Outcome::OtpReachedMaxAttempts, "Reached max OTP verify attempts")
             }
             Self::SendTimeout(exhausted) => too_soon(
-                "otp_sends_exhausted",
+                Outcome::OtpSendsExhausted,
                 "otp_timeout",
                 "Sending OTP timeout. Try later.",
                 exhausted,
             ),
             Self::GuessTimeout(exhausted) => too_soon(
-                "otp_guesses_exhausted",
+                Outcome::OtpGuessesExhausted,
                 "otp_timeout",
                 "Too many OTP attempts. Try later.",
                 exhausted,
             ),
             Self::LoginTimeout(exhausted) => too_soon(
-                "failed_logins_exhausted",
+                Outcome::FailedLoginsExhausted,
                 "login_timeout",
                 "Too many failed logins. Try later.",
                 exhausted,
             ),
-            Self::SmsFailed(fault) => said(503, "sms_failed", "internal_error", "SMS not sent. Try later")
+            Self::SmsFailed(fault) => said(503, Outcome::SmsFailed, "internal_error", "SMS not sent. Try later")
                 .with_header("retry-after", TRY_AGAIN_AFTER.to_string())
                 .with_fault(fault),
-            Self::FactorExists => conflict("factor_exists", "authentication_factor with such type are exist"),
-            Self::OwnerBlocked => conflict("owner_blocked", "User blocked"),
-            Self::AlreadyDisabled => conflict("already_disabled", "user authentication factor already disabled"),
-            Self::AlreadyEnabled => conflict("already_enabled", "user authentication factor already enabled"),
-            Self::UserAlreadyBlocked => conflict("already_blocked", "user already blocked"),
-            Self::UserAlreadyUnblocked => conflict("already_unblocked", "user already unblocked"),
-            Self::UnderWay(UnderWay { retry_after }) => conflict("under_way", "The same request is being processed.")
-                .with_header("retry-after", retry_after.to_string()),
-            Self::NotFound => said(404, "not_found", "not_found", "Not found."),
-            Self::Forbidden => said(403, "forbidden", "forbidden", "Forbidden."),
+            Self::FactorExists => conflict(Outcome::FactorExists, "authentication_factor with such type are exist"),
+            Self::OwnerBlocked => conflict(Outcome::OwnerBlocked, "User blocked"),
+            Self::AlreadyDisabled => conflict(Outcome::AlreadyDisabled, "user authentication factor already disabled"),
+            Self::AlreadyEnabled => conflict(Outcome::AlreadyEnabled, "user authentication factor already enabled"),
+            Self::UserAlreadyBlocked => conflict(Outcome::AlreadyBlocked, "user already blocked"),
+            Self::UserAlreadyUnblocked => conflict(Outcome::AlreadyUnblocked, "user already unblocked"),
+            Self::UnderWay(UnderWay { retry_after }) => {
+                conflict(Outcome::UnderWay, "The same request is being processed.")
+                    .with_header("retry-after", retry_after.to_string())
+            }
+            Self::NotFound => said(404, Outcome::NotFound, "not_found", "Not found."),
+            Self::Forbidden => said(403, Outcome::Forbidden, "forbidden", "Forbidden."),
             Self::Fault(fault) => Reply::of_fault(fault, |status| match status {
-                503 => said(status, "fault", "internal_error", "Service unavailable. Try later."),
-                _ => said(status, "fault", "internal_error", "Internal server error."),
+                503 => said(
+                    status,
+                    Outcome::Fault,
+                    "internal_error",
+                    "Service unavailable. Try later.",
+                ),
+                _ => said(status, Outcome::Fault, "internal_error", "Internal server error."),
             }),
         }
     }

@@ -8,7 +8,10 @@ use super::{
     rejection::Rejection,
     reply::{Answer, Dialect, Reply},
 };
-use crate::{fault::Fault, observe::Family};
+use crate::{
+    fault::Fault,
+    observe::{Family, Outcome},
+};
 
 /// An error of no family.
 #[derive(Debug, Serialize, ToSchema)]
@@ -22,7 +25,7 @@ pub struct Message {
 /// 200: the description of the API.
 #[must_use]
 pub fn described(document: &impl Serialize) -> Answer {
-    Answer::json(200, "described", document)
+    Answer::json(200, Outcome::Described, document)
 }
 
 /// Whatever is not a success.
@@ -71,8 +74,8 @@ impl Dialect for Error {
                 }
             }
             Self::Fault(fault) => Reply::of_fault(fault, |status| match status {
-                503 => said(status, "fault", "Service Unavailable"),
-                _ => said(status, "fault", "Internal Server Error"),
+                503 => said(status, Outcome::Fault, "Service Unavailable"),
+                _ => said(status, Outcome::Fault, "Internal Server Error"),
             }),
         }
     }

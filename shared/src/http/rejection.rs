@@ -1,6 +1,6 @@
 //! Why a request is turned away before its endpoint's own rules are asked. Neutral: every dialect has its words for it.
 
-use crate::domain::access::Refusal;
+use crate::{domain::access::Refusal, observe::Outcome};
 
 /// The request could not be read or admitted.
 #[derive(Clone, Debug)]
@@ -33,21 +33,21 @@ impl From<Refusal> for Rejection {
 impl Rejection {
     /// The word for the log.
     #[must_use]
-    pub fn outcome(&self) -> &'static str {
+    pub fn outcome(&self) -> Outcome {
         match self {
-            Self::Malformed => "malformed",
-            Self::TooLarge => "too_large",
-            Self::WrongMediaType(_) => "wrong_media_type",
-            Self::WrongEncoding(_) => "wrong_encoding",
-            Self::NoRoute => "no_route",
-            Self::WrongMethod { .. } => "wrong_method",
-            Self::Access(Refusal::NoToken) => "no_token",
-            Self::Access(Refusal::UnknownToken) => "unknown_token",
-            Self::Access(Refusal::OtherKind) => "wrong_token_type",
-            Self::Access(Refusal::Expired) => "expired_token",
-            Self::Access(Refusal::Revoked) => "revoked_token",
-            Self::Access(Refusal::ScopeTooSmall(_)) => "scope_too_small",
-            Self::Access(Refusal::Blocked) => "blocked",
+            Self::Malformed => Outcome::Malformed,
+            Self::TooLarge => Outcome::TooLarge,
+            Self::WrongMediaType(_) => Outcome::WrongMediaType,
+            Self::WrongEncoding(_) => Outcome::WrongEncoding,
+            Self::NoRoute => Outcome::NoRoute,
+            Self::WrongMethod { .. } => Outcome::WrongMethod,
+            Self::Access(Refusal::NoToken) => Outcome::NoToken,
+            Self::Access(Refusal::UnknownToken) => Outcome::UnknownToken,
+            Self::Access(Refusal::OtherKind) => Outcome::WrongTokenType,
+            Self::Access(Refusal::Expired) => Outcome::ExpiredToken,
+            Self::Access(Refusal::Revoked) => Outcome::RevokedToken,
+            Self::Access(Refusal::ScopeTooSmall(_)) => Outcome::ScopeTooSmall,
+            Self::Access(Refusal::Blocked) => Outcome::Blocked,
         }
     }
 }

@@ -6,7 +6,7 @@ use super::{call::Call, html::Page, rejection::Rejection};
 use crate::{
     domain::{repetition::Issued, secret::Secret},
     fault::{Fault, TRY_AGAIN_AFTER},
-    observe::{Family, Step},
+    observe::{Family, Outcome, Step},
 };
 
 /// JSON.
@@ -23,7 +23,7 @@ pub struct Answer {
     pub(super) status: u16,
     pub(super) headers: Vec<(&'static str, String)>,
     pub(super) body: String,
-    pub(super) outcome: &'static str,
+    pub(super) outcome: Outcome,
     pub(super) fault: Option<Fault>,
     pub(super) step: Option<Step>,
     issued: Option<Issued>,
@@ -32,7 +32,7 @@ pub struct Answer {
 impl Answer {
     /// A JSON body; `outcome` is the word for the log.
     #[must_use]
-    pub(super) fn json(status: u16, outcome: &'static str, body: &impl Serialize) -> Self {
+    pub(super) fn json(status: u16, outcome: Outcome, body: &impl Serialize) -> Self {
         Self {
             status,
             headers: Vec::new(),
@@ -53,7 +53,7 @@ impl Answer {
 
     /// No body, and nothing to say but that all is well.
     #[must_use]
-    pub fn empty(outcome: &'static str) -> Self {
+    pub fn empty(outcome: Outcome) -> Self {
         Self {
             status: 204,
             headers: Vec::new(),
@@ -72,7 +72,7 @@ impl Answer {
             status,
             headers: Vec::new(),
             body,
-            outcome: "repeated",
+            outcome: Outcome::Repeated,
             fault: None,
             step: None,
             issued: None,
@@ -114,7 +114,7 @@ impl Answer {
 
     /// Sends a browser to another address, for this time.
     #[must_use]
-    pub fn redirect(outcome: &'static str, location: &Secret) -> Self {
+    pub fn redirect(outcome: Outcome, location: &Secret) -> Self {
         Self {
             status: 302,
             ..Self::empty(outcome)
@@ -125,7 +125,7 @@ impl Answer {
 
     /// A page, chosen by its language.
     #[must_use]
-    pub fn page(outcome: &'static str, page: &Page) -> Self {
+    pub fn page(outcome: Outcome, page: &Page) -> Self {
         let headers = [
             ("content-type", HTML),
             ("content-language", page.language),
@@ -166,7 +166,7 @@ pub struct Reply {
     /// The body: JSON, unless a header says otherwise.
     pub body: String,
     /// The word for the log.
-    pub outcome: &'static str,
+    pub outcome: Outcome,
     /// What broke, for the log only.
     pub fault: Option<Fault>,
     /// What was done, for the metrics only.
@@ -176,7 +176,7 @@ pub struct Reply {
 impl Reply {
     /// A reply without headers of its own.
     #[must_use]
-    pub fn json(status: u16, outcome: &'static str, body: &impl Serialize) -> Self {
+    pub fn json(status: u16, outcome: Outcome, body: &impl Serialize) -> Self {
         Self {
             status,
             headers: Vec::new(),
@@ -198,7 +198,7 @@ impl Reply {
     /// otherwise (ASVS 16.5.2).
     #[must_use]
     pub fn of_fault(fault: Fault, say: impl FnOnce(u16) -> Self) -> Self {
-        let reply = match fault.is_passing() {
+        let reply = match fault.is_transient() {
             true => say(503).with_header("retry-after", TRY_AGAIN_AFTER.to_string()),
             false => say(500),
         };

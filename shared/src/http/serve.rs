@@ -42,7 +42,7 @@ const ACT_WITHIN: Duration = Duration::from_secs(6);
 /// Those of the work; a [`Fault`] when it takes too long.
 pub async fn in_time<T, E: From<Fault>>(work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
     let done = tokio::time::timeout(ACT_WITHIN, work).await;
-    done.unwrap_or_else(|_| Err(Fault::passing("the work took too long".into()).into()))
+    done.unwrap_or_else(|_| Err(Fault::TooSlow("the work").into()))
 }
 
 /// For how long a caller waits for what the answer does not depend on.
@@ -93,8 +93,8 @@ impl<E: Endpoint> AnyEndpoint for E {
             let answer = tokio::time::timeout(within, AssertUnwindSafe(answer).catch_unwind()).await;
             let answer = match answer {
                 Ok(Ok(answer)) => answer,
-                Ok(Err(_)) => Err(Fault::new("the handler panicked".into()).into()),
-                Err(_) => Err(Fault::passing("the answer took too long".into()).into()),
+                Ok(Err(_)) => Err(Fault::Bug("the handler panicked".into()).into()),
+                Err(_) => Err(Fault::TooSlow("the answer").into()),
             };
             let reply = answer.map_or_else(|error| error.reply(call), Reply::from);
             reply.with_media_type(E::Error::MEDIA_TYPE)

@@ -52,11 +52,11 @@ impl<P: Purpose> KeyShelf<P> {
         let answer = self.client.get_secret_value().secret_id(&self.secret).send().await;
         let answer = answer.map_err(|error| fault::<P>("GetSecretValue", error.code()))?;
         let (Some(version), Some(created)) = (answer.version_id(), answer.created_date()) else {
-            return Err(Fault::new(format!("the secret of {} says not of when it is", P::NAME)));
+            return Err(Fault::Keys(format!("the secret of {} says not of when it is", P::NAME)));
         };
         let keys = stored(answer.secret_string().unwrap_or_default());
         Ok(Contents {
-            keys: keys.map_err(|why| Fault::new(format!("the secret of {} {why}", P::NAME)))?,
+            keys: keys.map_err(|why| Fault::Keys(format!("the secret of {} {why}", P::NAME)))?,
             changed_at: Timestamp::from_seconds(created.secs().try_into().unwrap_or_default()),
             version: version.to_owned(),
         })
@@ -87,5 +87,5 @@ impl<P: Purpose> KeyShelf<P> {
 /// The error's code may be shown: it is about the secret, and holds nothing of it.
 fn fault<P: Purpose>(operation: &str, code: Option<&str>) -> Fault {
     let code = code.unwrap_or("no answer");
-    Fault::new(format!("{operation} of {} failed: {code}", P::NAME))
+    Fault::Keys(format!("{operation} of {} failed: {code}", P::NAME))
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::metric;
+use super::{Outcome, metric};
 use crate::{domain::time::Timestamp, fault::Fault};
 
 /// A family of endpoints.
@@ -73,7 +73,7 @@ pub struct Request<'a> {
     /// HTTP status.
     pub status: u16,
     /// The word for what happened.
-    pub outcome: &'static str,
+    pub outcome: Outcome,
     /// How it ended.
     pub end: End,
     /// How long the function worked on it.
@@ -106,7 +106,7 @@ fn line(request: &Request<'_>) -> String {
         trace_id: Option<&'a str>,
         route: &'a str,
         status: u16,
-        outcome: &'static str,
+        outcome: Outcome,
         ms: f64,
         cold: bool,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -147,7 +147,7 @@ fn counted(request: &Request<'_>) -> Map<String, Value> {
         return Map::new();
     };
     let family = ("Family", family.name());
-    let reason = ("Reason", request.outcome);
+    let reason = ("Reason", request.outcome.as_str());
     let (name, dimensions): (_, &[_]) = match request.end {
         End::Done(None) => return Map::new(),
         End::Done(Some(Step::Issued)) => ("Issued", &[family]),
@@ -165,7 +165,7 @@ mod tests {
 
     use super::*;
 
-    fn answered(family: Option<Family>, status: u16, outcome: &'static str, end: End, fault: Option<&Fault>) -> Value {
+    fn answered(family: Option<Family>, status: u16, outcome: Outcome, end: End, fault: Option<&Fault>) -> Value {
         let line = super::line(&Request {
             at: Timestamp::from_millis(1_772_230_017_999),
             function: "f",
@@ -191,7 +191,7 @@ mod tests {
         let done = answered(
             Some(Family::Passcode),
             200,
-            "passcode_issued",
+            Outcome::PasscodeIssued,
             End::Done(Some(Step::Issued)),
             None,
         );
@@ -208,7 +208,7 @@ mod tests {
             },
         });
         assert_eq!(done, expected);
-        let broken = Fault::new("it broke".into());
+        let broken = Fault::Bug("it broke".into());
         for (status, end, fault, name, dimensions) in [
             (
                 200,
@@ -233,7 +233,7 @@ mod tests {
             ),
             (500, End::Faulty, Some(&broken), "Faults", json!([[], ["Family"]])),
         ] {
-            let line = answered(Some(Family::SecondFactor), status, "word", end, fault);
+            let line = answered(Some(Family::SecondFactor), status, Outcome::Described, end, fault);
             assert_eq!(
                 (&line[name], &line["_aws"]["CloudWatchMetrics"][0]["Dimensions"]),
                 (&json!(1), &dimensions)
@@ -244,7 +244,7 @@ mod tests {
             (None, End::Done(Some(Step::Issued))),
             (Some(Family::Passcode), End::Done(None)),
         ] {
-            assert_eq!(answered(family, 200, "word", end, None).get("_aws"), None);
+            assert_eq!(answered(family, 200, Outcome::Described, end, None).get("_aws"), None);
         }
     }
 }

@@ -2,6 +2,6 @@
 
 pub mod conflict;
 pub mod item;
-pub mod rounds;
+pub mod retry;
 pub mod rows;
 pub mod table;

@@ -137,13 +137,13 @@ impl<R: Row, A> Table<R, A> {
         }
     }
 
-    fn fault<E: ProvideErrorMetadata>(&self, operation: &str, error: &SdkError<E>) -> Fault {
-        failed(&format!("{operation} on {}", self.name), error)
+    fn fault<E: ProvideErrorMetadata>(&self, operation: &'static str, error: &SdkError<E>) -> Fault {
+        failed(operation, Some(&self.name), error)
     }
 
     fn parse(&self, item: &Item) -> Result<R, Fault> {
         R::from_item(item)
-            .map_err(|Corrupt(attribute)| Fault::new(format!("a row of {} has no good {attribute}", self.name)))
+            .map_err(|Corrupt(attribute)| Fault::Corrupt(format!("a row of {} has no good {attribute}", self.name)))
     }
 
     /// The row, unless it is over.
@@ -229,7 +229,7 @@ impl<R: Row> Table<R, Put> {
             .condition_expression("attribute_exists(#key) AND attribute_not_exists(#key)")
             .expression_attribute_names("#key", R::KEY);
         match request.send().await {
-            Ok(_) => Err(Fault::new("PutItem wrote what must not be written".into())),
+            Ok(_) => Err(Fault::Bug("PutItem wrote what must not be written".into())),
             Err(error) => match error.as_service_error() {
                 Some(PutItemError::ConditionalCheckFailedException(_)) => Ok(()),
                 _ => Err(self.fault("PutItem", &error)),
@@ -269,7 +269,7 @@ impl<R: Row> Table<R, Put> {
                 Some(PutItemError::ConditionalCheckFailedException(refused)) => match refused.item() {
                     Some(other) if *other == item => Ok(None),
                     Some(other) => self.parse(other).map(Some),
-                    None => Err(Fault::new("PutItem named no row that it was refused for".into())),
+                    None => Err(Fault::Bug("PutItem named no row that it was refused for".into())),
                 },
                 _ => Err(self.fault("PutItem", &error)),
             },
@@ -367,7 +367,7 @@ impl<R: Row> Table<R, Update> {
             Ok(answer) => {
                 let item = answer
                     .attributes
-                    .ok_or_else(|| Fault::new("UpdateItem returned no row".into()))?;
+                    .ok_or_else(|| Fault::Bug("UpdateItem returned no row".into()))?;
                 Ok(Changed::Yes(self.parse(&item)?))
             }
             Err(error) => match error.as_service_error() {
@@ -381,11 +381,12 @@ impl<R: Row> Table<R, Update> {
 }
 
 /// A call that failed, and whether another try is worth it.
-fn failed<E: ProvideErrorMetadata>(what: &str, error: &SdkError<E>) -> Fault {
-    let words = format!("{what} failed: {}", kind_of(error));
-    match is_passing(error) {
-        true => Fault::passing(words),
-        false => Fault::new(words),
+fn failed<E: ProvideErrorMetadata>(operation: &'static str, table: Option<&str>, error: &SdkError<E>) -> Fault {
+    Fault::Store {
+        operation,
+        table: table.map(str::to_owned),
+        code: kind_of(error),
+        is_transient: is_transient(error),
     }
 }
 
@@ -402,7 +403,7 @@ const OVERLOADED: &[&str] = &[
 
 /// Whether the store failed: it gave no answer or an unreadable one, an error of its own, or was overloaded. What is left is a
 /// request that should not have been made, or that the role does not allow: a bug, which no other try mends.
-fn is_passing<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
+fn is_transient<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
     match error {
         SdkError::ServiceError(context) => {
             let code = context.err().code().unwrap_or_default();

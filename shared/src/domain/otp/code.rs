@@ -8,13 +8,14 @@ use sha2::Sha256;
 
 use super::Policy;
 use crate::domain::{
-    factor::FactorType,
+    factor::{Factor, FactorType},
     id::UserId,
     key::{Key, Keyring, OtpCodes},
     meter,
     phone::Phone,
     secret::{NoEntropy, Secret, framed, random_bytes, random_text},
     time::Timestamp,
+    token::Token,
 };
 
 /// What a code is for; one for the other is no code.
@@ -50,6 +51,21 @@ pub struct Binding<'a> {
     pub flow: &'a [u8; 16],
     /// What it is for.
     pub purpose: Purpose,
+}
+
+impl<'a> Binding<'a> {
+    /// What a code is bound to that a factor's owner gets at `phone`, and that goes with `token`.
+    #[must_use]
+    pub fn new(factor: &Factor, phone: &'a Phone, token: &'a Token, purpose: Purpose) -> Self {
+        Self {
+            user: factor.user,
+            factor_type: factor.factor_type,
+            factor_at: factor.updated_at,
+            phone,
+            flow: token.flow(),
+            purpose,
+        }
+    }
 }
 
 /// A guess: as many ASCII digits as a code has.

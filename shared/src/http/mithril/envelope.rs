@@ -4,7 +4,10 @@ use serde::Serialize;
 use utoipa::{ToSchema, openapi::Object};
 
 use super::invalid::Invalid;
-use crate::http::{call::Call, reply::Reply, schema::one_of};
+use crate::{
+    http::{call::Call, reply::Reply, schema::one_of},
+    observe::Outcome,
+};
 
 fn data_types() -> Object {
     one_of(["object", "list"])
@@ -60,7 +63,7 @@ pub struct Problem {
 }
 
 /// A reply that says what went wrong; `outcome` is the word for the log.
-pub(super) fn said(call: &Call, status: u16, outcome: &'static str, r#type: &'static str, message: &str) -> Reply {
+pub(super) fn said(call: &Call, status: u16, outcome: Outcome, r#type: &'static str, message: &str) -> Reply {
     let error = Problem {
         r#type,
         message: message.to_owned(),
@@ -78,5 +81,5 @@ pub(super) fn invalid_values(call: &Call, invalid: Vec<Invalid>) -> Reply {
         invalid: Some(invalid),
     };
     let meta = Meta::new(call, 422, "object");
-    Reply::json(422, "invalid_values", &MithrilError { meta, error })
+    Reply::json(422, Outcome::InvalidValues, &MithrilError { meta, error })
 }

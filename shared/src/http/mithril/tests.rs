@@ -159,7 +159,7 @@ fn errors_have_their_sentences() {
     too_soon(E::GuessTimeout(exhausted), "Too many OTP attempts. Try later.");
     let (words, wait) = ("Too many failed logins. Try later.", [("retry-after", "7")]);
     check(E::LoginTimeout(exhausted), 429, "login_timeout", words, &wait);
-    let fault = || Fault::new("it broke".into());
+    let fault = || Fault::Bug("it broke".into());
     check(fault(), 500, "internal_error", "Internal server error.", &[]);
     let failed = E::SmsFailed(fault());
     check(

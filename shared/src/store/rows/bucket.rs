@@ -1,5 +1,7 @@
 //! Token buckets: one row for each subject, in the table of budgets.
 
+use std::ops::ControlFlow;
+
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::{
@@ -11,7 +13,7 @@ use crate::{
     fault::Fault,
     store::{
         item::{Corrupt, Item, Reader, Writer, bytes, number, text, time},
-        rounds::Rounds,
+        retry::optimistic_from,
         table::{Change, Changed, Row, Table, Update},
     },
 };
@@ -113,25 +115,23 @@ pub async fn take(
     act: &Act,
 ) -> Result<Result<Receipt, Exhausted>, Fault> {
     let receipt = Receipt::uncertain(bucket, *subject, act).certain();
-    let mut found = read;
-    let mut rounds = Rounds::new(ROUNDS);
-    while rounds.begin().await {
-        let full_at = found.as_ref().map_or(Timestamp::from_seconds(0), |level| level.full_at);
+    let taken = optimistic_from(ROUNDS, "a bucket", read, async |found| {
+        let full_at = found.map_or(Timestamp::from_seconds(0), |level| level.full_at);
         let next = match bucket.take(full_at, act.at) {
             Ok(next) => next,
-            Err(exhausted) => return Ok(Err(exhausted)),
+            Err(exhausted) => return Ok(ControlFlow::Break(Err(exhausted))),
         };
         let change = match full_at.is_over(act.at) {
             true => begin(next, act),
             false => add(bucket, act),
         };
-        found = match table.update(subject, change, act.at).await? {
-            Changed::Yes(_) => return Ok(Ok(receipt)),
-            Changed::No(Some(level)) if level.last_by == act.by => return Ok(Ok(receipt)),
-            Changed::No(found) => found,
-        };
-    }
-    Err(Rounds::lost("a bucket"))
+        Ok::<_, Fault>(match table.update(subject, change, act.at).await? {
+            Changed::Yes(_) => ControlFlow::Break(Ok(())),
+            Changed::No(Some(level)) if level.last_by == act.by => ControlFlow::Break(Ok(())),
+            Changed::No(found) => ControlFlow::Continue(found),
+        })
+    });
+    Ok(taken.await?.map(|()| receipt))
 }
 
 /// For how many seconds a row is kept after the last token: no bucket takes longer to fill.

@@ -1,5 +1,7 @@
 //! Budgets: one row for each subject (whom and what it counts), with the times of the acts that count.
 
+use std::ops::ControlFlow;
+
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::{
@@ -10,7 +12,7 @@ use crate::{
     fault::Fault,
     store::{
         item::{Corrupt, Item, Reader, Writer, bytes, number, text, time},
-        rounds::Rounds,
+        retry::optimistic_from,
         table::{Change, Changed, Row, Table, Update},
     },
 };
@@ -155,34 +157,30 @@ pub async fn spend(
         acts,
         by: act.by.clone(),
     };
-    let first = || first(budget, act);
-    let mut change = first();
     // A lost race is an act that somebody else spent, of which the budget has so many; or one that was given back, because another
     // limit refused it.
     let most = u32::try_from(budget.most()).unwrap_or(u32::MAX);
-    let mut rounds = Rounds::new(most.saturating_add(ROUNDS));
-    while rounds.begin().await {
+    let rounds = most.saturating_add(ROUNDS);
+    optimistic_from(rounds, "a budget", first(budget, act), async |change| {
         let found = match table.update(subject, change, act.at).await? {
-            Changed::Yes(row) => return Ok(Ok(receipt(row.acts))),
+            Changed::Yes(row) => return Ok(ControlFlow::Break(Ok(receipt(row.acts)))),
             Changed::No(Some(spent)) => spent.acts,
             // It was swept meanwhile.
-            Changed::No(None) => {
-                change = first();
-                continue;
-            }
+            Changed::No(None) => return Ok(ControlFlow::Continue(first(budget, act))),
         };
         if found.iter().any(|other| other.by == act.by) {
-            return Ok(Ok(receipt(found)));
+            return Ok(ControlFlow::Break(Ok(receipt(found))));
         }
         let next = match budget.spend(&found, act) {
             Ok(next) => next,
-            Err(exhausted) => return Ok(Err(exhausted)),
+            Err(exhausted) => return Ok(ControlFlow::Break(Err(exhausted))),
         };
-        change = replace(&found, &next);
+        let mut change = replace(&found, &next);
         change.values.push((":ttl", time(forget_at)));
         change.update = "SET acts = :next, last_at = :last, #ttl = :ttl";
-    }
-    Err(Rounds::lost("a budget"))
+        Ok(ControlFlow::Continue(change))
+    })
+    .await
 }
 
 /// Spends one act where there is room whatever was spent before: below the smallest window's number, and after a pause. It
@@ -270,20 +268,19 @@ const GIVING_BACK: u32 = 10;
 /// # Errors
 /// [`Fault`] when the store fails, or when others were faster every time: then the act stays spent.
 pub async fn give_back(table: &Table<Spent, Update>, receipt: Receipt, now: Timestamp) -> Result<(), Fault> {
-    let mut found = receipt.acts;
-    let mut rounds = Rounds::new(GIVING_BACK);
-    while rounds.begin().await {
-        let next: Vec<_> = found.iter().filter(|act| act.by != receipt.by).cloned().collect();
+    let Receipt { subject, acts, by } = receipt;
+    optimistic_from(GIVING_BACK, "a budget", acts, async |found| {
+        let next: Vec<_> = found.iter().filter(|act| act.by != by).cloned().collect();
         if next.len() == found.len() {
-            return Ok(());
+            return Ok(ControlFlow::Break(()));
         }
         let change = replace(&found, &next);
-        found = match table.update(&receipt.subject, change, now).await? {
-            Changed::Yes(_) => return Ok(()),
-            Changed::No(found) => found.map_or_else(Vec::new, |spent| spent.acts),
-        };
-    }
-    Err(Rounds::lost("a budget"))
+        Ok(match table.update(&subject, change, now).await? {
+            Changed::Yes(_) => ControlFlow::Break(()),
+            Changed::No(found) => ControlFlow::Continue(found.map_or_else(Vec::new, |spent| spent.acts)),
+        })
+    })
+    .await
 }
 
 /// Puts a list in the place of exactly the one that was judged.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use std::ops::ControlFlow;
+
 use aws_sdk_dynamodb::types::AttributeValue;
 use sha2::{Digest, Sha256};
 
@@ -15,7 +17,7 @@ use crate::{
     fault::Fault,
     store::{
         item::{Corrupt, Item, Reader, Writer, bytes, number, text, time},
-        rounds::Rounds,
+        retry::optimistic_from,
         table::{Change, Changed, Row, Table, Update},
     },
 };
@@ -183,6 +185,9 @@ pub struct Receipt {
     act: Act,
 }
 
+/// What changed every time, in a fault.
+const SUBJECT: &str = "the meter of text messages";
+
 /// How often it is tried while other messages are counted, verified or given back. The time of a request is over before: a flood is
 /// refused by the policy, and not by its conflicts.
 const SPENDING: u32 = 10_000;
@@ -212,22 +217,21 @@ pub async fn spend(
         message: message.clone(),
         meter,
     };
-    let mut found = read.unwrap_or_else(Meter::none);
-    let mut rounds = Rounds::new(SPENDING);
-    while rounds.begin().await {
+    let found = read.unwrap_or_else(Meter::none);
+    optimistic_from(SPENDING, SUBJECT, found, async |found| {
         let version = found.version;
         let next = match found.spend(policy, message, act) {
             Ok(next) => next,
-            Err(exhausted) => return Ok(Err(exhausted)),
+            Err(exhausted) => return Ok(ControlFlow::Break(Err(exhausted))),
         };
-        found = match table.update(&(), replace(version, &next), act.at).await? {
-            Changed::Yes(meter) => return Ok(Ok(receipt(meter))),
-            Changed::No(Some(meter)) if meter.was_spent_by(&act.by) => return Ok(Ok(receipt(meter))),
-            Changed::No(Some(meter)) => meter,
-            Changed::No(None) => Meter::none(),
-        };
-    }
-    Err(Rounds::lost("the meter of text messages"))
+        Ok(match table.update(&(), replace(version, &next), act.at).await? {
+            Changed::Yes(meter) => ControlFlow::Break(Ok(receipt(meter))),
+            Changed::No(Some(meter)) if meter.was_spent_by(&act.by) => ControlFlow::Break(Ok(receipt(meter))),
+            Changed::No(Some(meter)) => ControlFlow::Continue(meter),
+            Changed::No(None) => ControlFlow::Continue(Meter::none()),
+        })
+    })
+    .await
 }
 
 /// How often giving back is tried while others send at the same time.
@@ -239,22 +243,21 @@ const GIVING_BACK: u32 = 10;
 /// [`Fault`] when the store fails, or when others were faster every time: then it counts as sent.
 pub async fn give_back(table: &Table<Meter, Update>, receipt: Receipt, now: Timestamp) -> Result<(), Fault> {
     let Receipt {
-        meter: mut found,
+        meter: counted,
         message,
         act,
     } = receipt;
-    let mut rounds = Rounds::new(GIVING_BACK);
-    while rounds.begin().await {
+    optimistic_from(GIVING_BACK, SUBJECT, counted, async |found| {
         let version = found.version;
         let next = found.give_back(&message, &act, now);
-        found = match table.update(&(), replace(version, &next), now).await? {
-            Changed::Yes(_) => return Ok(()),
-            Changed::No(Some(meter)) if meter.was_given_back_by(&act.by) => return Ok(()),
-            Changed::No(Some(meter)) => meter,
-            Changed::No(None) => return Ok(()),
-        };
-    }
-    Err(Rounds::lost("the meter of text messages"))
+        Ok(match table.update(&(), replace(version, &next), now).await? {
+            Changed::Yes(_) => ControlFlow::Break(()),
+            Changed::No(Some(meter)) if meter.was_given_back_by(&act.by) => ControlFlow::Break(()),
+            Changed::No(Some(meter)) => ControlFlow::Continue(meter),
+            Changed::No(None) => ControlFlow::Break(()),
+        })
+    })
+    .await
 }
 
 /// How often it is tried while others send at the same time: whoever was let in waits meanwhile.
@@ -272,19 +275,17 @@ pub async fn verify(
     act: &Act,
     now: Timestamp,
 ) -> Result<(), Fault> {
-    let mut found = read;
-    let mut rounds = Rounds::new(VERIFYING);
-    while rounds.begin().await {
+    optimistic_from(VERIFYING, SUBJECT, read, async |found| {
         let version = found.version;
         let Some(next) = found.verified(message, act, now) else {
-            return Ok(());
+            return Ok(ControlFlow::Break(()));
         };
-        found = match table.update_once(&(), replace(version, &next), now).await? {
-            Changed::No(Some(meter)) => meter,
-            Changed::Yes(_) | Changed::No(None) => return Ok(()),
-        };
-    }
-    Err(Rounds::lost("the meter of text messages"))
+        Ok(match table.update_once(&(), replace(version, &next), now).await? {
+            Changed::No(Some(meter)) => ControlFlow::Continue(meter),
+            Changed::Yes(_) | Changed::No(None) => ControlFlow::Break(()),
+        })
+    })
+    .await
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::{BatchGet, Row, Table, failed};
 use crate::{
     domain::time::Timestamp,
     fault::Fault,
-    store::{item::Item, rounds::Rounds},
+    store::{item::Item, retry::Rounds},
 };
 
 /// How often what was left unprocessed is asked for again: DynamoDB does so when it is overloaded.
@@ -52,7 +52,10 @@ impl Batch {
                 (table, keys.expect("a batch for a table holds keys"))
             });
             let request = client.batch_get_item().set_request_items(Some(wanted.collect()));
-            let answer = request.send().await.map_err(|error| failed("BatchGetItem", &error))?;
+            let answer = request
+                .send()
+                .await
+                .map_err(|error| failed("BatchGetItem", None, &error))?;
             for (table, items) in answer.responses.unwrap_or_default() {
                 self.found.extend(items.into_iter().map(|item| (table.clone(), item)));
             }
@@ -63,7 +66,7 @@ impl Batch {
                 return Ok(self);
             }
         }
-        Err(Fault::passing("BatchGetItem left keys unprocessed every time".into()))
+        Err(Fault::Contended("BatchGetItem left keys unprocessed every time".into()))
     }
 
     /// Whether a row of that id is there, and not over: one read.

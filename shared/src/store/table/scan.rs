@@ -70,7 +70,7 @@ impl<R: Row> Table<R, Scan> {
         let answer = request.send().await.map_err(|error| self.fault("Scan", &error))?;
         let next = answer.last_evaluated_key().map(|key| match key.get(R::KEY) {
             Some(AttributeValue::B(bytes)) => Ok(Cursor(bytes.as_ref().to_vec())),
-            _ => Err(Fault::new(format!("{} has no binary key", self.name))),
+            _ => Err(Fault::Corrupt(format!("{} has no binary key", self.name))),
         });
         Ok(Page {
             rows: answer

@@ -11,11 +11,11 @@ use super::{Change, Check, Condition, Put, Row, Table, Update, failed, names, va
 use crate::{
     domain::{secret::random_bytes, time::Timestamp},
     fault::Fault,
-    store::{rounds::Rounds, table::Delete},
+    store::{retry::Rounds, table::Delete},
 };
 
 /// Writes that are made together or not at all.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Transaction {
     client: Option<Client>,
     items: Vec<TransactWriteItem>,
@@ -138,6 +138,12 @@ impl Transaction {
         self.add(&table.client, TransactWriteItem::builder().delete(delete).build())
     }
 
+    /// Adds the writes of another transaction, after its own.
+    pub fn append(&mut self, other: Self) {
+        self.client = self.client.take().or(other.client);
+        self.items.extend(other.items);
+    }
+
     fn add(&mut self, client: &Client, item: TransactWriteItem) -> Step {
         self.client.get_or_insert_with(|| client.clone());
         self.items.push(item);
@@ -166,10 +172,10 @@ impl Transaction {
             match error.as_service_error().map(why) {
                 Some(Cancelled::Refused(steps)) => return Ok(Committed::No(steps)),
                 Some(Cancelled::InTheWay) => {}
-                Some(Cancelled::Failed) | None => return Err(failed("TransactWriteItems", &error)),
+                Some(Cancelled::Failed) | None => return Err(failed("TransactWriteItems", None, &error)),
             }
         }
-        Err(Fault::passing(
+        Err(Fault::Contended(
             "TransactWriteItems met other transactions every time".into(),
         ))
     }
@@ -186,7 +192,7 @@ pub async fn settled(
     found: impl Future<Output = Result<bool, Fault>>,
 ) -> Result<Committed, Fault> {
     match committed {
-        Err(fault) if fault.is_passing() => match found.await {
+        Err(fault) if fault.is_transient() => match found.await {
             Ok(true) => Ok(Committed::Yes),
             Ok(false) | Err(_) => Err(fault),
         },
@@ -220,10 +226,10 @@ fn why(error: &TransactWriteItemsError) -> Cancelled {
         .enumerate()
         .filter(|(_, code)| **code == "ConditionalCheckFailed");
     let refused: Vec<_> = refused.map(|(index, _)| Step(index)).collect();
-    let is_passing = |code: &&str| IN_THE_WAY.contains(code) || *code == "None";
+    let is_transient = |code: &&str| IN_THE_WAY.contains(code) || *code == "None";
     match refused.is_empty() {
         false => Cancelled::Refused(refused),
-        true if !codes.is_empty() && codes.iter().all(is_passing) => Cancelled::InTheWay,
+        true if !codes.is_empty() && codes.iter().all(is_transient) => Cancelled::InTheWay,
         true => Cancelled::Failed,
     }
 }

@@ -11,6 +11,7 @@ use crate::{
         mithril::{body::factor_types, envelope::Meta},
         reply::Answer,
     },
+    observe::Outcome,
 };
 
 /// A factor.
@@ -68,14 +69,14 @@ pub struct Paging {
 
 /// 200: a factor.
 #[must_use]
-pub fn factor_answer(call: &Call, outcome: &'static str, factor: &Factor) -> Answer {
+pub fn factor_answer(call: &Call, outcome: Outcome, factor: &Factor) -> Answer {
     let (meta, data) = (Meta::new(call, 200, "object"), FactorShown::new(factor, None));
     Answer::json(200, outcome, &FactorAnswer { meta, data })
 }
 
 /// 201: a factor that was just made, and where it is found.
 #[must_use]
-pub fn factor_made(call: &Call, outcome: &'static str, factor: &Factor, user: &User) -> Answer {
+pub fn factor_made(call: &Call, outcome: Outcome, factor: &Factor, user: &User) -> Answer {
     let user = UserShown::new(user, call.now);
     let (meta, data) = (Meta::new(call, 201, "object"), FactorShown::new(factor, Some(user)));
     let location = format!("{}/{}", call.path, data.id);
@@ -84,7 +85,7 @@ pub fn factor_made(call: &Call, outcome: &'static str, factor: &Factor, user: &U
 
 /// 200: all factors that were asked for.
 #[must_use]
-pub fn factor_list(call: &Call, outcome: &'static str, factors: &[Factor]) -> Answer {
+pub fn factor_list(call: &Call, outcome: Outcome, factors: &[Factor]) -> Answer {
     let paging = Paging {
         page_number: 1,
         page_size: 50,
@@ -143,14 +144,22 @@ mod tests {
         };
         let (empty, masked) = (factor(None, true), factor(Some("+38088*****30"), false));
         let one = whole(200, "object", json!({ "data": masked }));
-        check(|call| factor_answer(call, "o", &set), 200, &one);
+        check(|call| factor_answer(call, Outcome::Described, &set), 200, &one);
         let paging = json!({ "page_number": 1, "page_size": 50, "total_pages": 1, "total_entries": 2 });
         let list = whole(200, "list", json!({ "data": [empty, masked], "paging": paging }));
-        check(|call| factor_list(call, "o", &[made.clone(), set.clone()]), 200, &list);
+        check(
+            |call| factor_list(call, Outcome::Described, &[made.clone(), set.clone()]),
+            200,
+            &list,
+        );
         let mut with_user = empty.clone();
         with_user["user"] = shown(&user, None, false);
         let with_user = whole(201, "object", json!({ "data": with_user }));
-        let answer = check(|call| factor_made(call, "o", &made, &user), 201, &with_user);
+        let answer = check(
+            |call| factor_made(call, Outcome::Described, &made, &user),
+            201,
+            &with_user,
+        );
         assert_eq!(answer.headers, [("location", format!("{PATH}/{id}"))]);
     }
 }

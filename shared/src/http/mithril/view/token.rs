@@ -14,6 +14,7 @@ use crate::{
         reply::Answer,
         schema::one_of,
     },
+    observe::Outcome,
 };
 
 /// A new token.
@@ -109,7 +110,7 @@ impl NextStep {
 #[must_use]
 pub fn token_answer(
     call: &Call,
-    outcome: &'static str,
+    outcome: Outcome,
     token: &Token,
     text: &Secret,
     grant_type: &'static str,
@@ -199,7 +200,7 @@ mod tests {
             });
             let rest = json!({ "data": data, "urgent": { "next_step": next_step } });
             check(
-                |call| token_answer(call, "o", &token, &text, grant_type.name(), next),
+                |call| token_answer(call, Outcome::Described, &token, &text, grant_type.name(), next),
                 201,
                 &whole(201, "object", rest),
             );

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use crate::{
     domain::{lockout::Why, tenant::Opt, time::Timestamp, user::User},
     http::{call::Call, mithril::envelope::Meta, reply::Answer},
+    observe::Outcome,
 };
 
 /// A user.
@@ -59,17 +60,17 @@ enum Setting {
 
 /// 200: a user.
 #[must_use]
-pub fn user_answer(call: &Call, outcome: &'static str, user: &User) -> Answer {
+pub fn user_answer(call: &Call, outcome: Outcome, user: &User) -> Answer {
     user_with(200, call, outcome, user)
 }
 
 /// 201: a user that was just made.
 #[must_use]
-pub fn user_made(call: &Call, outcome: &'static str, user: &User) -> Answer {
+pub fn user_made(call: &Call, outcome: Outcome, user: &User) -> Answer {
     user_with(201, call, outcome, user)
 }
 
-fn user_with(status: u16, call: &Call, outcome: &'static str, user: &User) -> Answer {
+fn user_with(status: u16, call: &Call, outcome: Outcome, user: &User) -> Answer {
     let (meta, data) = (Meta::new(call, status, "object"), UserShown::new(user, call.now));
     Answer::json(status, outcome, &UserAnswer { meta, data })
 }
@@ -172,11 +173,15 @@ pub(super) mod tests {
             let user = User { lockout, ..somebody() };
             let data = json!({ "data": shown(&user, expected.0, expected.1) });
             check(
-                |call| user_answer(call, "o", &user),
+                |call| user_answer(call, Outcome::Described, &user),
                 200,
                 &whole(200, "object", data.clone()),
             );
-            check(|call| user_made(call, "o", &user), 201, &whole(201, "object", data));
+            check(
+                |call| user_made(call, Outcome::Described, &user),
+                201,
+                &whole(201, "object", data),
+            );
         }
     }
 }

@@ -1,0 +1,47 @@
+//! Floor 2: a token whose place another one takes, together with a code. It ends once the code was sent, and not before: a failure or a
+//! crash on the way leaves it valid.
+
+use crate::{
+    domain::{secret::Digest, time::Timestamp, token::Token},
+    http::{call::Call, mithril::Error, reply::Answer},
+    sending::Extra,
+    store::{
+        rows,
+        table::{Change, Changed, Table, Update},
+    },
+};
+
+/// What is written with the code: that the token is being replaced. Other requests that want to replace it wait meanwhile, and it
+/// stays valid if the code is not sent.
+#[must_use]
+pub fn begin(tokens: &Table<Token, Update>, call: &Call, old: &Token) -> Extra {
+    let by = &call.invocation;
+    let mut extra = Extra::default();
+    let begin = rows::token::begin_replacing(old, by, call.now);
+    extra.writes.update(tokens, &old.digest, begin);
+    extra.undo.update(tokens, &old.digest, rows::token::keep(by));
+    extra
+}
+
+/// Ends the token, and gives the answer with the one that takes its place. `ends` is the change that ends it ([`rows::token::renew`],
+/// [`rows::token::replace`]).
+///
+/// # Errors
+/// [`Error::TokenExpired`] when another request has taken the token over.
+pub async fn end(
+    tokens: &Table<Token, Update>,
+    call: &Call,
+    old: &Digest,
+    ends: fn(&str, Timestamp) -> Change,
+    answer: Answer,
+) -> Result<Answer, Error> {
+    let (by, now) = (call.invocation.as_str(), call.now);
+    match tokens.update(old, ends(by, now), now).await {
+        Ok(Changed::Yes(_)) => Ok(answer),
+        // Our own write, whose answer was lost.
+        Ok(Changed::No(Some(token))) if token.replaced_by.as_deref() == Some(by) => Ok(answer),
+        Ok(Changed::No(_)) => Err(Error::TokenExpired),
+        // The message is on its way, and the new token is valid: that the earlier one is, too, is for the log.
+        Err(fault) => Ok(answer.with_fault(fault)),
+    }
+}
