@@ -41,7 +41,8 @@ const ACT_WITHIN: Duration = Duration::from_secs(6);
 /// # Errors
 /// Those of the work; a [`Fault`] when it takes too long.
 pub async fn in_time<T, E: From<Fault>>(work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
-    let done = tokio::time::timeout(ACT_WITHIN, work).await;
+    // Boxed, since it is most of an endpoint: what awaits it need not hold it.
+    let done = tokio::time::timeout(ACT_WITHIN, Box::pin(work)).await;
     done.unwrap_or_else(|_| Err(Fault::TooSlow("the work").into()))
 }
 
