@@ -1,7 +1,7 @@
 use countersign_shared::{
-    edge::Wire,
     http::{call::Call, era::Error, reply::Answer, serve::Endpoint},
     observe::Outcome,
+    runtime::edge::Wire,
 };
 
 use crate::page::Pages;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use countersign_shared::{
-    edge::{Edge, Refused, Wire},
     http::html::{Page, preferred_language},
+    runtime::edge::{Edge, Refused, Wire},
 };
 
 /// The words, by language. A new language is a file, a line here and a button in page.html.

@@ -3,9 +3,10 @@ use countersign_shared::{
         audit::{self, Event, Policy, What},
         secret::random_bytes,
     },
-    edge::{Background, Wire},
     fault::Fault,
     observe::{self, Metric, Told},
+    runtime::edge::Wire,
+    start::Background,
     store::table::{Put, Table},
 };
 use rand::rngs::SysRng;

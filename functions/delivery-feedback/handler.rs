@@ -6,9 +6,10 @@ use countersign_shared::{
         secret::random_bytes,
         suppression::{Policy, Reason, Source, Suppression, subject},
     },
-    edge::{Background, Wire},
     fault::Fault,
     observe::{self, Metric, Told},
+    runtime::edge::Wire,
+    start::Background,
     store::{
         rows::suppression,
         table::{Delete, Put, Table, Update},

@@ -1,18 +1,12 @@
 use countersign_shared::{
-    delivery::{mail::Mailer, words::Message},
+    delivery::words::Message,
     domain::{
         access::{Broken, Refusal},
         factor::Factor,
-        key::OtpCodes,
-        lockout,
         meter::Meter,
-        otp::{Binding, Code, Otps, Policy, Purpose},
-        suppression::Suppression,
-        tenant::Domain,
+        otp::{Binding, Code, Purpose},
         token::{Kind, Presented, Token},
-        user::User,
     },
-    edge::Wire,
     http::{
         call::Call,
         mithril::{
@@ -23,40 +17,26 @@ use countersign_shared::{
         reply::Answer,
         serve::Endpoint,
     },
-    keys::Keys,
-    notices::Notices,
     observe::{Outcome, Step},
-    second_factor::{self, LetIn, Login, ROUNDS},
-    settings::Lifetimes,
+    runtime::edge::Wire,
+    runtime::settings::Lifetimes,
+    services::logins::{self, LetIn, Login, Logins, ROUNDS},
+    services::verification::Verifier,
     store::{
         retry::optimistic,
         rows,
-        table::{Batch, BatchGet, Committed, Put, Table, Transaction, Update, settled},
+        table::{Batch, Committed, Put, Table, Transaction, Update, settled},
     },
-    verification::Verifier,
 };
 
 /// Makes a phone a second factor once its code has come back, and signs its owner in.
 #[derive(Wire)]
 pub struct Approve {
-    pub tokens: Table<Token, BatchGet>,
-    pub users: Table<User, BatchGet>,
-    pub factors: Table<Factor, BatchGet>,
-    pub otps: Table<Otps, BatchGet>,
-    pub meters: Table<Meter, BatchGet>,
-    pub domains: Table<Domain, BatchGet>,
-    pub suppressions: Table<Suppression, BatchGet>,
+    pub logins: Logins,
+    pub verifier: Verifier,
     pub new_tokens: Table<Token, Put>,
-    pub change_users: Table<User, Update>,
     pub change_factors: Table<Factor, Update>,
-    pub change_otps: Table<Otps, Update>,
     pub change_meters: Table<Meter, Update>,
-    pub keys: Keys<OtpCodes>,
-    pub mailer: Mailer,
-    #[wire(otp_policy)]
-    pub policy: Policy,
-    #[wire(lockout_policy)]
-    pub lockout: lockout::Policy,
     #[wire(token_lifetimes)]
     pub lifetimes: Lifetimes,
 }
@@ -67,7 +47,7 @@ impl Endpoint for Approve {
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
         let token = call.bearer().ok_or(Refusal::NoToken)?;
         let presented = Presented::parse(token).ok_or(Error::TokenInvalid)?;
-        let otp = match read_otp(call, self.policy.length) {
+        let otp = match read_otp(call, self.verifier.policy.length) {
             Ok(otp) => otp,
             // An error of the token takes precedence.
             Err(error) => {
@@ -82,16 +62,8 @@ impl Endpoint for Approve {
 impl Approve {
     /// The login of a token whose code makes a phone the factor's.
     async fn login(&self, call: &Call, presented: &Presented) -> Result<Login, Error> {
-        let doors = second_factor::Doors {
-            tokens: &self.tokens,
-            users: &self.users,
-            factors: &self.factors,
-            otps: &self.otps,
-            meters: &self.meters,
-            change_users: &self.change_users,
-        };
         let approves = |kind: &Kind| matches!(kind, Kind::Approval { .. });
-        let login = second_factor::read(doors, call, presented, approves).await?;
+        let login = logins::read(&self.logins, call, presented, approves).await?;
         let login = login.map_err(|broken| match broken {
             Broken::OtherKind => Error::NotInitiated,
             Broken::Unknown | Broken::Reused | Broken::Blocked | Broken::Expired => broken.into(),
@@ -117,26 +89,13 @@ impl Approve {
         if factor.value.is_some() != replaces.is_some() {
             return Err(Error::TokenExpired);
         }
-        let notices = Notices {
-            mailer: &self.mailer,
-            domains: &self.domains,
-            suppressions: &self.suppressions,
-        };
         let binding = Binding::new(factor, phone, &login.token, Purpose::Approval);
-        let verifier = Verifier {
-            otps: &self.change_otps,
-            users: &self.change_users,
-            keys: &self.keys,
-            policy: &self.policy,
-            lockout: &self.lockout,
-            notices,
-        };
-        let Some(next) = verifier.verify(call, &login, &binding, otp).await? else {
+        let Some(next) = self.verifier.verify(call, &login, &binding, otp).await? else {
             return Ok(None);
         };
         let let_in = LetIn {
-            otps: &self.change_otps,
-            users: &self.change_users,
+            otps: &self.verifier.otps,
+            users: &self.logins.change_users,
             tokens: &self.new_tokens,
             // A change of the phone makes no token live longer than the one that allowed it.
             expires_at: replaces.unwrap_or_else(|| call.now.deadline(self.lifetimes.access)),
@@ -147,14 +106,17 @@ impl Approve {
         let (access, text) = let_in.add(&mut transaction, call, &login, &next, wanted)?;
         let approve = rows::factor::approve(&factor.id, phone, factor, call.now);
         transaction.update(&self.change_factors, &factor.owner(), approve);
-        let is_issued = Batch::finds(&self.tokens, &access.digest, call.now);
+        let is_issued = Batch::finds(&self.logins.tokens, &access.digest, call.now);
         match settled(transaction.commit().await, is_issued).await? {
             Committed::No(_) => return Ok(None),
             Committed::Yes => {}
         }
-        second_factor::count_verified(&self.change_meters, call, &login, &next).await;
+        logins::count_verified(&self.change_meters, call, &login, &next).await;
         let message = Message::FactorChanged { at: call.now, phone };
-        notices.tell(call, &login.user, &message, "factor_changed").await;
+        self.verifier
+            .notices
+            .tell(call, &login.user, &message, "factor_changed")
+            .await;
         let next = NextStep::RequestApps;
         let answer = token_answer(call, Outcome::FactorApproved, &access, &text, "approve_factor", next);
         Ok(Some(answer.as_step(Step::Verified)))

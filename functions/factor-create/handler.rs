@@ -1,7 +1,5 @@
 use countersign_shared::{
-    admission::{self, Doors},
-    domain::{client::Client, factor::Factor, token::Token, user::User},
-    edge::Wire,
+    domain::{factor::Factor, user::User},
     fault::Fault,
     http::{
         call::Call,
@@ -10,10 +8,12 @@ use countersign_shared::{
         serve::Endpoint,
     },
     observe::Outcome,
+    runtime::edge::Wire,
+    services::auth::{self, Callers},
     store::{
         retry::optimistic,
         rows,
-        table::{BatchGet, Check, Committed, Put, Table, Transaction},
+        table::{Check, Committed, Put, Table, Transaction},
     },
 };
 use rand::rngs::SysRng;
@@ -24,9 +24,7 @@ const TRIES: u32 = 3;
 /// Makes a second factor for a user, without a value: the user sets it at the next login.
 #[derive(Wire)]
 pub struct Create {
-    pub tokens: Table<Token, BatchGet>,
-    pub users: Table<User, BatchGet>,
-    pub clients: Table<Client, BatchGet>,
+    pub callers: Callers,
     pub depend_on_users: Table<User, Check>,
     pub factors: Table<Factor, Put>,
 }
@@ -35,13 +33,8 @@ impl Endpoint for Create {
     type Error = Error;
 
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
-        let doors = Doors {
-            tokens: &self.tokens,
-            users: &self.users,
-            clients: &self.clients,
-        };
         optimistic(TRIES, "the user", async || {
-            let (caller, user) = admission::upon_user(doors, call, FACTOR_WRITE).await??;
+            let (caller, user) = auth::upon_user(&self.callers, call, FACTOR_WRITE).await??;
             let user = caller.look_after(user)?;
             let factor_type = read_factor_type(call)?;
             if user.lockout.standing(call.now).is_some() {

@@ -1,8 +1,5 @@
 use countersign_shared::{
-    admission::Doors,
-    domain::{client::Client, factor::Factor, token::Token, user::User},
-    edge::Wire,
-    factors::Factors,
+    domain::factor::Factor,
     http::{
         call::Call,
         mithril::{Error, FACTOR_WRITE, view::factor_answer},
@@ -10,36 +7,23 @@ use countersign_shared::{
         serve::Endpoint,
     },
     observe::Outcome,
-    store::{
-        rows,
-        table::{BatchGet, Table, Update},
-    },
+    runtime::edge::Wire,
+    services::factors::Factors,
+    store::rows,
 };
 
 /// Has logins ask for a second factor again.
 #[derive(Wire)]
 pub struct Enable {
-    pub tokens: Table<Token, BatchGet>,
-    pub users: Table<User, BatchGet>,
-    pub clients: Table<Client, BatchGet>,
-    pub factors: Table<Factor, BatchGet>,
-    pub change_factors: Table<Factor, Update>,
+    pub factors: Factors,
 }
 
 impl Endpoint for Enable {
     type Error = Error;
 
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
-        let factors = Factors {
-            doors: Doors {
-                tokens: &self.tokens,
-                users: &self.users,
-                clients: &self.clients,
-            },
-            factors: &self.factors,
-            change_factors: &self.change_factors,
-        };
-        let changed = factors
+        let changed = self
+            .factors
             .change(call, FACTOR_WRITE, rows::factor::enable, Error::AlreadyEnabled)
             .await?;
         let (_, factor) = changed;

@@ -1,19 +1,14 @@
 use countersign_shared::{
-    delivery::text::Texter,
     domain::{
         access::Refusal,
-        factor::Factor,
-        key::{Answers, Keyring, OtpCodes},
-        meter::Meter,
-        otp::{Binding, Otps, Purpose},
-        repetition::{Issued, Keeping, Remembered},
+        key::Answers,
+        otp::{Binding, Purpose},
+        repetition::{Issued, Keeping},
         scope::Scope,
         secret::{Digest, Secret},
         time::Timestamp,
         token::{Grant, Kind, Owner, Presented, Token},
-        user::User,
     },
-    edge::Wire,
     fault::Fault,
     http::{
         call::Call,
@@ -26,43 +21,32 @@ use countersign_shared::{
         reply::Answer,
         serve::Endpoint,
     },
-    keys::Keys,
     observe::{Outcome, Step},
-    repetition::{self, Caller, Owners, Users},
-    second_factor::{self, Login, ROUNDS},
-    sending::{self, Extra, Policy, Sending, Sent, Wanted},
-    settings::Lifetimes,
+    runtime::edge::Wire,
+    runtime::keys::Keys,
+    runtime::settings::Lifetimes,
+    services::idempotency::{self, AnsweredUsers, Caller, Idempotency, Owners},
+    services::logins::{self, Login, Logins, ROUNDS},
+    services::otp_sender::{self, Extra, OtpSender, Sending, Sent, Wanted},
+    services::token_replacement,
     store::{
         retry::optimistic,
-        rows::{self, budget::Spent},
-        table::{BatchGet, Check, Delete, Put, Table, Update},
+        rows::{self},
+        table::{Put, Table, Update},
     },
-    token_replacement,
 };
 use rand::rngs::SysRng;
 
 /// Sends a code to the phone that a user wants as second factor. Nothing changes before the code comes back.
 #[derive(Wire)]
 pub struct Init {
-    pub repetitions: Table<Remembered, Put>,
-    pub forget: Table<Remembered, Delete>,
-    pub tokens: Table<Token, BatchGet>,
-    pub users: Table<User, BatchGet>,
-    pub depend_on_users: Table<User, Check>,
-    pub factors: Table<Factor, BatchGet>,
-    pub otps: Table<Otps, BatchGet>,
-    pub meters: Table<Meter, BatchGet>,
-    pub change_users: Table<User, Update>,
-    pub change_otps: Table<Otps, Update>,
-    pub change_meters: Table<Meter, Update>,
+    pub idempotency: Idempotency,
+    pub answered: AnsweredUsers,
+    pub logins: Logins,
+    pub sender: OtpSender,
     pub new_tokens: Table<Token, Put>,
     pub change_tokens: Table<Token, Update>,
-    pub budgets: Table<Spent, Update>,
     pub answers: Keys<Answers>,
-    pub keys: Keys<OtpCodes>,
-    pub texter: Texter,
-    #[wire(sending_policy)]
-    pub policy: Policy,
     #[wire(token_lifetimes)]
     pub lifetimes: Lifetimes,
 }
@@ -73,9 +57,8 @@ impl Endpoint for Init {
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
         let token = call.bearer().ok_or(Refusal::NoToken)?;
         let presented = Presented::parse(token).ok_or(Error::TokenInvalid)?;
-        let keys = self.keys.at(call.now).await;
         let answer = async {
-            let (answer, replaced) = sending::with(self.doors(&keys), call, async |sending| {
+            let (answer, replaced) = otp_sender::with(&self.sender, call, async |sending| {
                 optimistic(ROUNDS, "the login", async || self.init(call, &presented, sending).await).await
             })
             .await?;
@@ -93,15 +76,15 @@ impl Endpoint for Init {
         };
         let answers = self.answers.at(call.now).await;
         let keeping = Keeping::Sealed(&answers);
-        let doors = repetition::Doors {
-            calls: &self.repetitions,
-            forget: &self.forget,
-            owners: Owners::Users(Users {
-                read: &self.users,
-                depend_on: &self.depend_on_users,
-            }),
-        };
-        repetition::once(doors, keeping, call, caller, answer).await
+        idempotency::once(
+            &self.idempotency,
+            Owners::Users(&self.answered),
+            keeping,
+            call,
+            caller,
+            answer,
+        )
+        .await
     }
 }
 
@@ -126,19 +109,11 @@ impl Init {
         presented: &Presented,
         sending: &mut Sending<'_>,
     ) -> Result<Option<(Answer, Option<Digest>)>, Error> {
-        let doors = second_factor::Doors {
-            tokens: &self.tokens,
-            users: &self.users,
-            factors: &self.factors,
-            otps: &self.otps,
-            meters: &self.meters,
-            change_users: &self.change_users,
-        };
-        let login = second_factor::read(doors, call, presented, |_| true).await??;
+        let login = logins::read(&self.logins, call, presented, |_| true).await??;
         call.note_subject(login.user.id.log_name());
         let (wanted, replaces) = permitted(&login.token)?;
         let FactorWanted { factor_type: _, phone } = read_factor(call)?;
-        if self.policy.countries.of(&phone).is_none() {
+        if self.sender.policy.countries.of(&phone).is_none() {
             return Err(Invalid::inclusion("factor", &[]).into());
         }
         let factor = login.active_factor().ok_or(Error::NotFound)?;
@@ -168,7 +143,7 @@ impl Init {
         extra.writes.put_new(&self.new_tokens, &token, call.now);
         extra
             .writes
-            .check(&self.depend_on_users, &user.id, rows::user::is_there(user));
+            .check(&self.answered.depend_on, &user.id, rows::user::is_there(user));
         match sending
             .send(wanted, login.otps.clone(), login.meter.clone(), extra)
             .await?
@@ -198,16 +173,5 @@ impl Init {
             expires_at: base.expires_at.min(call.now.deadline(self.lifetimes.login)),
         };
         Ok(Token::issue(grant, &mut SysRng, call.now)?)
-    }
-
-    fn doors<'a>(&'a self, keys: &'a Keyring<OtpCodes>) -> sending::Doors<'a> {
-        sending::Doors {
-            otps: &self.change_otps,
-            budgets: &self.budgets,
-            meters: &self.change_meters,
-            texter: &self.texter,
-            keys,
-            policy: &self.policy,
-        }
     }
 }

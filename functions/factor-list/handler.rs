@@ -1,7 +1,5 @@
 use countersign_shared::{
-    admission::{self, Doors},
-    domain::{client::Client, factor::Factor, token::Token, user::User},
-    edge::Wire,
+    domain::factor::Factor,
     http::{
         call::Call,
         mithril::{Error, FACTOR_READ, body::read_factor_filter, view::factor_list},
@@ -9,15 +7,15 @@ use countersign_shared::{
         serve::Endpoint,
     },
     observe::Outcome,
+    runtime::edge::Wire,
+    services::auth::{self, Callers},
     store::table::{BatchGet, Table},
 };
 
 /// Shows a user's second factors, their values masked.
 #[derive(Wire)]
 pub struct List {
-    pub tokens: Table<Token, BatchGet>,
-    pub users: Table<User, BatchGet>,
-    pub clients: Table<Client, BatchGet>,
+    pub callers: Callers,
     pub factors: Table<Factor, BatchGet>,
 }
 
@@ -25,12 +23,7 @@ impl Endpoint for List {
     type Error = Error;
 
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
-        let doors = Doors {
-            tokens: &self.tokens,
-            users: &self.users,
-            clients: &self.clients,
-        };
-        let admitted = admission::upon_factors(doors, &self.factors, call, FACTOR_READ).await??;
+        let admitted = auth::upon_factors(&self.callers, &self.factors, call, FACTOR_READ).await??;
         let (caller, user, mut factors) = admitted;
         caller.look_after(user)?;
         let filter = read_factor_filter(call)?;

@@ -1,8 +1,5 @@
 use countersign_shared::{
-    admission::{self, Doors},
-    domain::{client::Client, factor::Factor, token::Token, user::User},
-    edge::Wire,
-    factors,
+    domain::factor::Factor,
     http::{
         call::Call,
         mithril::{Error, FACTOR_READ, view::factor_answer},
@@ -10,15 +7,16 @@ use countersign_shared::{
         serve::Endpoint,
     },
     observe::Outcome,
+    runtime::edge::Wire,
+    services::auth::{self, Callers},
+    services::factors,
     store::table::{BatchGet, Table},
 };
 
 /// Shows one of a user's second factors, its value masked.
 #[derive(Wire)]
 pub struct Show {
-    pub tokens: Table<Token, BatchGet>,
-    pub users: Table<User, BatchGet>,
-    pub clients: Table<Client, BatchGet>,
+    pub callers: Callers,
     pub factors: Table<Factor, BatchGet>,
 }
 
@@ -26,12 +24,7 @@ impl Endpoint for Show {
     type Error = Error;
 
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
-        let doors = Doors {
-            tokens: &self.tokens,
-            users: &self.users,
-            clients: &self.clients,
-        };
-        let admitted = admission::upon_factors(doors, &self.factors, call, FACTOR_READ).await??;
+        let admitted = auth::upon_factors(&self.callers, &self.factors, call, FACTOR_READ).await??;
         let (caller, user, factors) = admitted;
         caller.look_after(user)?;
         Ok(factor_answer(

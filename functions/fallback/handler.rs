@@ -1,6 +1,5 @@
 use countersign_shared::{
     domain::link,
-    edge::Wire,
     fault::Fault,
     http::{
         broadleaf,
@@ -12,6 +11,7 @@ use countersign_shared::{
         serve::Endpoint,
     },
     observe::{Family, Outcome},
+    runtime::edge::Wire,
 };
 
 /// Answers what no route takes: 404, or 405 with the methods that there are, in the dialect of the path. Where pages of other

@@ -1,11 +1,11 @@
 use countersign_shared::{
-    edge::{Edge, Refused, Wire},
     http::{
         call::Call,
         plain::{Error, described},
         reply::Answer,
         serve::Endpoint,
     },
+    runtime::edge::{Edge, Refused, Wire},
 };
 
 use crate::document::document;

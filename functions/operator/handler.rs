@@ -22,10 +22,11 @@ use countersign_shared::{
         unknown::UnknownIdentity,
         user::User,
     },
-    edge::{Background, Wire, system_time},
     fault::Fault,
-    keys::KeyShelf,
     observe,
+    runtime::edge::{Wire, system_time},
+    runtime::keys::KeyShelf,
+    start::Background,
     store::{
         rows::budget::Spent,
         table::{Check, Delete, Get, Put, Scan, Table, Update},

@@ -8,7 +8,7 @@ use countersign_shared::{
         time::Timestamp,
     },
     fault::Fault,
-    keys::{FRESH_FOR, KeyShelf},
+    runtime::keys::{FRESH_FOR, KeyShelf},
 };
 use rand::rngs::SysRng;
 use serde::Deserialize;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use countersign_shared::{
     domain::{phone::Phone, time::Timestamp},
-    edge::system_time,
     fault::Fault,
+    runtime::edge::system_time,
     store::table::{Condition, Cursor, Delete, Get, Row, Scan, Table},
 };
 

@@ -1,7 +1,6 @@
 //! People: made, shown, blocked, and what may be done with their accounts.
 
 use countersign_shared::{
-    accounts,
     domain::{
         claim,
         factor::{Factor, FactorKey, FactorType},
@@ -15,7 +14,8 @@ use countersign_shared::{
         user::{self, User},
     },
     fault::Fault,
-    lockouts,
+    services::accounts,
+    services::lockouts,
     store::{
         rows,
         table::{Changed, Committed, Transaction},

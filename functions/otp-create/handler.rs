@@ -1,55 +1,38 @@
 use countersign_shared::{
-    delivery::text::Texter,
     domain::{
         access::Refusal,
-        factor::Factor,
         id::UserId,
-        key::{Answers, Keyring, OtpCodes},
-        meter::Meter,
-        otp::{Binding, Otps, Purpose},
-        repetition::{Issued, Keeping, Remembered},
-        token::{Kind, Presented, Token},
-        user::User,
+        key::Answers,
+        otp::{Binding, Purpose},
+        repetition::{Issued, Keeping},
+        token::{Kind, Presented},
     },
-    edge::Wire,
     http::{
         call::Call,
         mithril::{Error, body::read_token, view::user_answer},
         reply::Answer,
         serve::Endpoint,
     },
-    keys::Keys,
     observe::{Outcome, Step},
-    repetition::{self, Caller, Owners, Users},
-    second_factor::{self, ROUNDS},
-    sending::{self, Extra, Policy, Sending, Sent, Wanted},
+    runtime::edge::Wire,
+    runtime::keys::Keys,
+    services::idempotency::{self, AnsweredUsers, Caller, Idempotency, Owners},
+    services::logins::{self, Logins, ROUNDS},
+    services::otp_sender::{self, Extra, OtpSender, Sending, Sent, Wanted},
     store::{
         retry::optimistic,
-        rows::{self, budget::Spent},
-        table::{BatchGet, Check, Delete, Put, Table, Update},
+        rows::{self},
     },
 };
 
 /// Sends another code for the login that the caller has begun, and cancels the earlier one.
 #[derive(Wire)]
 pub struct Create {
-    pub repetitions: Table<Remembered, Put>,
-    pub forget: Table<Remembered, Delete>,
-    pub tokens: Table<Token, BatchGet>,
-    pub users: Table<User, BatchGet>,
-    pub depend_on_users: Table<User, Check>,
-    pub factors: Table<Factor, BatchGet>,
-    pub otps: Table<Otps, BatchGet>,
-    pub meters: Table<Meter, BatchGet>,
-    pub change_users: Table<User, Update>,
-    pub change_otps: Table<Otps, Update>,
-    pub change_meters: Table<Meter, Update>,
-    pub budgets: Table<Spent, Update>,
+    pub idempotency: Idempotency,
+    pub answered: AnsweredUsers,
+    pub logins: Logins,
+    pub sender: OtpSender,
     pub answers: Keys<Answers>,
-    pub keys: Keys<OtpCodes>,
-    pub texter: Texter,
-    #[wire(sending_policy)]
-    pub policy: Policy,
 }
 
 impl Endpoint for Create {
@@ -58,8 +41,7 @@ impl Endpoint for Create {
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
         let token = read_token(call)?.ok_or(Refusal::NoToken)?;
         let presented = Presented::parse(token.expose()).ok_or(Error::TokenInvalid)?;
-        let keys = self.keys.at(call.now).await;
-        let answer = sending::with(self.doors(&keys), call, async |sending| {
+        let answer = otp_sender::with(&self.sender, call, async |sending| {
             optimistic(ROUNDS, "the login", async || self.send(call, &presented, sending).await).await
         });
         let caller = Caller {
@@ -69,15 +51,15 @@ impl Endpoint for Create {
         };
         let answers = self.answers.at(call.now).await;
         let keeping = Keeping::Sealed(&answers);
-        let doors = repetition::Doors {
-            calls: &self.repetitions,
-            forget: &self.forget,
-            owners: Owners::Users(Users {
-                read: &self.users,
-                depend_on: &self.depend_on_users,
-            }),
-        };
-        repetition::once(doors, keeping, call, caller, answer).await
+        idempotency::once(
+            &self.idempotency,
+            Owners::Users(&self.answered),
+            keeping,
+            call,
+            caller,
+            answer,
+        )
+        .await
     }
 }
 
@@ -89,16 +71,8 @@ impl Create {
         presented: &Presented,
         sending: &mut Sending<'_>,
     ) -> Result<Option<Answer>, Error> {
-        let doors = second_factor::Doors {
-            tokens: &self.tokens,
-            users: &self.users,
-            factors: &self.factors,
-            otps: &self.otps,
-            meters: &self.meters,
-            change_users: &self.change_users,
-        };
         let waits = |kind: &Kind| matches!(kind, Kind::SecondFactor { .. });
-        let login = second_factor::read(doors, call, presented, waits).await??;
+        let login = logins::read(&self.logins, call, presented, waits).await??;
         if UserId::parse(call.path_parameter("user_id")) != Some(login.user.id) {
             return Err(Error::Forbidden);
         }
@@ -116,7 +90,7 @@ impl Create {
         let mut extra = Extra::default();
         extra
             .writes
-            .check(&self.depend_on_users, &user.id, rows::user::is_there(user));
+            .check(&self.answered.depend_on, &user.id, rows::user::is_there(user));
         match sending
             .send(wanted, login.otps.clone(), login.meter.clone(), extra)
             .await?
@@ -126,17 +100,6 @@ impl Create {
                 Ok(Some(answer.issued(Issued::about(user, call.now))))
             }
             Sent::Changed => Ok(None),
-        }
-    }
-
-    fn doors<'a>(&'a self, keys: &'a Keyring<OtpCodes>) -> sending::Doors<'a> {
-        sending::Doors {
-            otps: &self.change_otps,
-            budgets: &self.budgets,
-            meters: &self.change_meters,
-            texter: &self.texter,
-            keys,
-            policy: &self.policy,
         }
     }
 }

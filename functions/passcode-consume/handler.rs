@@ -1,56 +1,43 @@
 use countersign_shared::{
-    admission::{self, Doors},
     domain::{
-        client::Client,
         key::Passcodes,
         passcode::{Binding, Handle, Passcode, Policy},
-        provider::Provider,
-        token::Token,
-        user::User,
     },
-    edge::Wire,
     http::{
         broadleaf::{self, ClientQuery, ConsumeForm, Error, PASSCODE},
         call::Call,
         reply::Answer,
         serve::Endpoint,
     },
-    keys::Keys,
     observe::Step,
+    runtime::edge::Wire,
+    runtime::keys::Keys,
+    services::auth::{self, Clients},
     store::{
         rows::{
             budget::{self, Spent},
             passcode,
         },
-        table::{BatchGet, Changed, Table, Update},
+        table::{Changed, Table, Update},
     },
 };
 
 /// Consumes a passcode: of any number of requests with the right one, exactly one succeeds.
 #[derive(Wire)]
 pub struct Consume {
-    pub tokens: Table<Token, BatchGet>,
-    pub users: Table<User, BatchGet>,
-    pub clients: Table<Client, BatchGet>,
+    pub clients: Clients,
     pub budgets: Table<Spent, Update>,
     pub passcodes: Table<Passcode, Update>,
     pub keys: Keys<Passcodes>,
     #[wire(passcode_policy)]
     pub policy: Policy,
-    #[wire(identity_provider)]
-    pub provider: Option<Provider>,
 }
 
 impl Endpoint for Consume {
     type Error = Error;
 
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
-        let doors = Doors {
-            tokens: &self.tokens,
-            users: &self.users,
-            clients: &self.clients,
-        };
-        let client = admission::client(self.provider.as_ref(), doors, call, PASSCODE).await??;
+        let client = auth::client(&self.clients, call, PASSCODE).await??;
         let ClientQuery { client_id: client } = ClientQuery::read(call, client, ConsumeForm::FIELDS)?;
         let ConsumeForm {
             passcode: given,

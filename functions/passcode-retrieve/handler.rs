@@ -1,15 +1,9 @@
 use countersign_shared::{
-    admission::{self, Doors},
     domain::{
-        client::Client,
         key::Passcodes,
         passcode::{Binding, Passcode, Policy},
-        provider::Provider,
         secret::Secret,
-        token::Token,
-        user::User,
     },
-    edge::Wire,
     fault::Fault,
     http::{
         broadleaf::{self, ClientQuery, Error, PASSCODE, RetrieveQuery},
@@ -17,11 +11,13 @@ use countersign_shared::{
         reply::Answer,
         serve::Endpoint,
     },
-    keys::Keys,
     observe::Step,
+    runtime::edge::Wire,
+    runtime::keys::Keys,
+    services::auth::{self, Clients},
     store::{
         rows::budget::Creations,
-        table::{BatchGet, Put, Table},
+        table::{Put, Table},
     },
 };
 use rand::rngs::SysRng;
@@ -29,28 +25,19 @@ use rand::rngs::SysRng;
 /// Makes a passcode for a user and a purpose. Nothing is sent: the caller gives it to the user.
 #[derive(Wire)]
 pub struct Retrieve {
-    pub tokens: Table<Token, BatchGet>,
-    pub users: Table<User, BatchGet>,
-    pub clients: Table<Client, BatchGet>,
+    pub clients: Clients,
     pub created: Creations,
     pub passcodes: Table<Passcode, Put>,
     pub keys: Keys<Passcodes>,
     #[wire(passcode_policy)]
     pub policy: Policy,
-    #[wire(identity_provider)]
-    pub provider: Option<Provider>,
 }
 
 impl Endpoint for Retrieve {
     type Error = Error;
 
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
-        let doors = Doors {
-            tokens: &self.tokens,
-            users: &self.users,
-            clients: &self.clients,
-        };
-        let client = admission::client(self.provider.as_ref(), doors, call, PASSCODE).await??;
+        let client = auth::client(&self.clients, call, PASSCODE).await??;
         let ClientQuery { client_id: client } = ClientQuery::read(call, client, &[])?;
         let RetrieveQuery { purpose, username } = RetrieveQuery::read(call)?;
         let binding = Binding {

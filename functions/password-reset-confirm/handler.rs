@@ -1,19 +1,17 @@
 use std::ops::ControlFlow;
 
 use countersign_shared::{
-    delivery::{mail::Mailer, words::Message},
+    delivery::words::Message,
     domain::{
         link,
         password::{Cost, PasswordHash},
         password_reset::PasswordResetRequest,
-        repetition::{Issued, Keeping, Remembered},
+        repetition::{Issued, Keeping},
         secret::{Digest, Secret},
         support_pin::SupportPin,
-        suppression::Suppression,
         tenant::Domain,
         user::User,
     },
-    edge::Wire,
     fault::Fault,
     http::{
         call::Call,
@@ -21,13 +19,14 @@ use countersign_shared::{
         reply::Answer,
         serve::Endpoint,
     },
-    notices::Notices,
     observe::{Outcome, Step},
-    passwords,
-    repetition::{self, Caller, Owners, Users},
+    runtime::edge::Wire,
+    services::idempotency::{self, AnsweredUsers, Caller, Idempotency, Owners},
+    services::notices::Notices,
+    services::passwords,
     store::{
         retry::optimistic_from,
-        table::{Batch, BatchGet, Check, Committed, Delete, Get, Put, Table, Transaction, Update, settled},
+        table::{Batch, Committed, Delete, Get, Table, Transaction, Update, settled},
     },
 };
 use rand::rngs::SysRng;
@@ -36,17 +35,13 @@ use rand::rngs::SysRng;
 /// in.
 #[derive(Wire)]
 pub struct Confirm {
-    pub repetitions: Table<Remembered, Put>,
-    pub forget: Table<Remembered, Delete>,
+    pub idempotency: Idempotency,
+    pub answered: AnsweredUsers,
     pub requests: Table<PasswordResetRequest, Get>,
-    pub users: Table<User, BatchGet>,
-    pub depend_on_users: Table<User, Check>,
-    pub domains: Table<Domain, BatchGet>,
-    pub suppressions: Table<Suppression, BatchGet>,
     pub change_users: Table<User, Update>,
     pub pins: Table<SupportPin, Delete>,
     pub use_up: Table<PasswordResetRequest, Delete>,
-    pub mailer: Mailer,
+    pub notices: Notices,
     #[wire(password_cost)]
     pub cost: Cost,
 }
@@ -60,16 +55,9 @@ impl Endpoint for Confirm {
         // A body with a password is remembered only together with what may be a link's secret.
         let digest = link::parse(credential).ok_or(Error::NoRequest)?;
         let answer = self.confirm(call, &digest, &given);
-        let doors = repetition::Doors {
-            calls: &self.repetitions,
-            forget: &self.forget,
-            owners: Owners::Users(Users {
-                read: &self.users,
-                depend_on: &self.depend_on_users,
-            }),
-        };
-        repetition::once(
-            doors,
+        idempotency::once(
+            &self.idempotency,
+            Owners::Users(&self.answered),
             Keeping::Plain,
             call,
             Caller {
@@ -104,7 +92,7 @@ impl Confirm {
                 &password,
                 call.now,
             );
-            let is_set = passwords::is_set(&self.users, &user.id, &password, call.now);
+            let is_set = passwords::is_set(&self.answered.read, &user.id, &password, call.now);
             match settled(transaction.commit().await, is_set).await? {
                 Committed::Yes => Ok(ControlFlow::Break(self.tell(call, &user).await)),
                 Committed::No(steps) if steps.contains(&link) => Err(Error::NoRequest),
@@ -119,12 +107,12 @@ impl Confirm {
     async fn find(&self, call: &Call, request: &PasswordResetRequest) -> Result<(User, Domain), Error> {
         let target = &request.target;
         let mut batch = Batch::default();
-        batch.want(&self.users, &target.user);
-        batch.want(&self.domains, &target.domain);
+        batch.want(&self.answered.read, &target.user);
+        batch.want(&self.notices.domains, &target.domain);
         let found = batch.read().await?;
-        let user = found.take(&self.users, &target.user, call.now)?;
+        let user = found.take(&self.answered.read, &target.user, call.now)?;
         let user = user.filter(|user| !request.is_void(user));
-        let domain = found.take(&self.domains, &target.domain, call.now)?;
+        let domain = found.take(&self.notices.domains, &target.domain, call.now)?;
         Ok((
             user.ok_or(Error::NoRequest)?,
             domain.unwrap_or_else(|| Domain::undescribed(target.domain.clone())),
@@ -132,13 +120,8 @@ impl Confirm {
     }
 
     async fn tell(&self, call: &Call, user: &User) -> Answer {
-        let notices = Notices {
-            mailer: &self.mailer,
-            domains: &self.domains,
-            suppressions: &self.suppressions,
-        };
         let message = Message::PasswordChanged { at: call.now };
-        notices.tell(call, user, &message, "password_changed").await;
+        self.notices.tell(call, user, &message, "password_changed").await;
         let answer = era::password_set(Outcome::PasswordReset, &user.domain, &user.login).as_step(Step::Verified);
         answer.issued(Issued::with_new_password(user, call.now))
     }

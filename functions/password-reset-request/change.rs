@@ -1,5 +1,4 @@
 use countersign_shared::{
-    admission,
     delivery::words::Message,
     domain::{
         password::{PasswordHash, Verdict},
@@ -16,11 +15,11 @@ use countersign_shared::{
         },
         reply::Answer,
     },
-    notices::Notices,
     observe::Outcome,
-    passwords,
+    services::auth,
+    services::passwords,
+    services::rate_limits::Spending,
     store::table::{Batch, Committed, Transaction, settled},
-    throttling::Spending,
 };
 use rand::rngs::SysRng;
 
@@ -31,12 +30,15 @@ impl Request {
     /// it is looked at: whoever finds a session open has only so many.
     pub async fn change(&self, call: &Call, wanted: ChangeWanted) -> Result<Answer, Error> {
         let needed = era::CHANGE_PASSWORD;
-        let person = admission::person(&self.tokens, &self.users, call, call.bearer(), needed, None).await??;
+        let person = auth::person(&self.tokens, &self.answered.read, call, call.bearer(), needed, None).await??;
         let user = person.user;
         call.note_subject(user.id.log_name());
         let mut batch = Batch::default();
-        batch.want(&self.domains, &user.domain);
-        let domain = batch.read().await?.take(&self.domains, &user.domain, call.now)?;
+        batch.want(&self.notices.domains, &user.domain);
+        let domain = batch
+            .read()
+            .await?
+            .take(&self.notices.domains, &user.domain, call.now)?;
         let domain = domain.unwrap_or_else(|| Domain::undescribed(user.domain.clone()));
         let password = body::accept_password(&domain.passwords, "new_pwd", &wanted.new)?;
 
@@ -58,19 +60,14 @@ impl Request {
             &password,
             call.now,
         );
-        let is_set = passwords::is_set(&self.users, &user.id, &password, call.now);
+        let is_set = passwords::is_set(&self.answered.read, &user.id, &password, call.now);
         match settled(transaction.commit().await, is_set).await? {
             Committed::Yes => {}
             // Another change was faster: what was current is not any more.
             Committed::No(_) => return Err(Error::WrongPassword),
         }
-        let notices = Notices {
-            mailer: &self.mailer,
-            domains: &self.domains,
-            suppressions: &self.suppressions,
-        };
         let message = Message::PasswordChanged { at: call.now };
-        notices.tell(call, &user, &message, "password_changed").await;
+        self.notices.tell(call, &user, &message, "password_changed").await;
         let answer = era::password_set(Outcome::PasswordChanged, &user.domain, &user.login);
         Ok(answer.issued(Issued::with_new_password(&user, call.now)))
     }

@@ -1,5 +1,4 @@
 use countersign_shared::{
-    delivery::mail::Mailer,
     domain::{
         access::Refusal,
         budget::Budget,
@@ -7,14 +6,11 @@ use countersign_shared::{
         link::Policy,
         password::Cost,
         password_reset::PasswordResetRequest,
-        repetition::{Keeping, Remembered},
+        repetition::Keeping,
         support_pin::SupportPin,
-        suppression::Suppression,
-        tenant::Domain,
         token::{Presented, Token},
         user::User,
     },
-    edge::Wire,
     http::{
         call::Call,
         era::{
@@ -24,23 +20,21 @@ use countersign_shared::{
         reply::Answer,
         serve::Endpoint,
     },
-    repetition::{self, Caller, Owners, Users},
+    runtime::edge::Wire,
+    services::idempotency::{self, AnsweredUsers, Caller, Idempotency, Owners},
+    services::notices::Notices,
     store::{
         rows::{bucket::Level, budget::Spent},
-        table::{BatchGet, Check, Delete, Put, Table, Update},
+        table::{BatchGet, Delete, Put, Table, Update},
     },
 };
 
 /// Mails a link to somebody who has lost the password, or changes it for somebody who has not.
 #[derive(Wire)]
 pub struct Request {
-    pub repetitions: Table<Remembered, Put>,
-    pub forget: Table<Remembered, Delete>,
-    pub domains: Table<Domain, BatchGet>,
+    pub idempotency: Idempotency,
+    pub answered: AnsweredUsers,
     pub claims: Table<Claim, BatchGet>,
-    pub users: Table<User, BatchGet>,
-    pub depend_on_users: Table<User, Check>,
-    pub suppressions: Table<Suppression, BatchGet>,
     pub read_budgets: Table<Spent, BatchGet>,
     pub budgets: Table<Spent, Update>,
     pub read_levels: Table<Level, BatchGet>,
@@ -50,7 +44,7 @@ pub struct Request {
     pub tokens: Table<Token, BatchGet>,
     pub change_users: Table<User, Update>,
     pub pins: Table<SupportPin, Delete>,
-    pub mailer: Mailer,
+    pub notices: Notices,
     #[wire(password_reset_policy)]
     pub policy: Policy,
     #[wire(password_guesses)]
@@ -64,13 +58,9 @@ impl Endpoint for Request {
 
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
         let wanted = body::read_password_wanted(call)?;
-        let users = Users {
-            read: &self.users,
-            depend_on: &self.depend_on_users,
-        };
         let (credential, owners) = match &wanted {
             PasswordWanted::Reset(_) => (call.bearer().unwrap_or_default(), Owners::Nobody),
-            PasswordWanted::Change(_) => (token(call)?, Owners::Users(users)),
+            PasswordWanted::Change(_) => (token(call)?, Owners::Users(&self.answered)),
         };
         let answer = async {
             match wanted {
@@ -78,13 +68,9 @@ impl Endpoint for Request {
                 PasswordWanted::Change(wanted) => self.change(call, wanted).await,
             }
         };
-        let doors = repetition::Doors {
-            calls: &self.repetitions,
-            forget: &self.forget,
+        idempotency::once(
+            &self.idempotency,
             owners,
-        };
-        repetition::once(
-            doors,
             Keeping::Plain,
             call,
             Caller {

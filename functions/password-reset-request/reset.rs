@@ -24,13 +24,13 @@ use countersign_shared::{
         reply::Answer,
         serve::in_time,
     },
-    mailing::{self, Letter},
     observe::{Outcome, Step},
+    services::link_mails::{self, Letter},
+    services::rate_limits::{MailBudget, Planned, Spending},
     store::{
         rows::{self, bucket::Level, budget::Spent},
         table::{Batch, Committed, Transaction},
     },
-    throttling::{MailBudget, Planned, Spending},
 };
 use rand::rngs::SysRng;
 
@@ -100,18 +100,18 @@ impl Request {
             Key::Email(email) => claim::email(&wanted.domain, email),
         };
         let mut batch = Batch::default();
-        batch.want(&self.domains, &wanted.domain);
+        batch.want(&self.notices.domains, &wanted.domain);
         batch.want(&self.claims, &claim);
         let found = batch.read().await?;
-        let domain = found.take(&self.domains, &wanted.domain, call.now)?;
+        let domain = found.take(&self.notices.domains, &wanted.domain, call.now)?;
         let id = match found.take(&self.claims, &claim, call.now)? {
             Some(claim) => claim.user,
             None => UserId::draw(&mut SysRng).map_err(Fault::from)?,
         };
 
         let mut batch = Batch::default();
-        batch.want(&self.users, &id);
-        let user = batch.read().await?.take(&self.users, &id, call.now)?;
+        batch.want(&self.answered.read, &id);
+        let user = batch.read().await?.take(&self.answered.read, &id, call.now)?;
         let email = match (&user, &wanted.key) {
             (Some(user), _) => Some(user.email.clone()),
             (None, Key::Email(email)) => Some(email.clone()),
@@ -136,7 +136,7 @@ impl Request {
         let of_domain = throttle::domain_mails(ASKED, is_described.then_some(&wanted.domain));
         let of_all = throttle::mails(ASKED);
         let mut batch = Batch::default();
-        batch.want(&self.suppressions, &subject);
+        batch.want(&self.notices.suppressions, &subject);
         for mailbox in &mailboxes {
             batch.want(&self.read_budgets, mailbox);
         }
@@ -151,7 +151,7 @@ impl Request {
                 sent: found.take(&self.read_budgets, &mailboxes[at], call.now)?,
             })
         };
-        let suppression = found.take(&self.suppressions, &subject, call.now)?;
+        let suppression = found.take(&self.notices.suppressions, &subject, call.now)?;
         Ok(Found {
             domain: domain.unwrap_or_else(|| Domain::undescribed(wanted.domain.clone())),
             suppressed: suppression.map(|row| row.reason),
@@ -261,7 +261,7 @@ impl Request {
         };
         let mut transaction = Transaction::default();
         transaction.put_new(&self.requests, &request, call.now);
-        transaction.check(&self.depend_on_users, &request.target.user, stands);
+        transaction.check(&self.answered.depend_on, &request.target.user, stands);
         match transaction.commit().await? {
             Committed::Yes => {}
             Committed::No(_) => return Err(Fault::Contended("the user changed meanwhile".into()).into()),
@@ -292,7 +292,7 @@ impl Request {
             asked: ASKED,
             request: &request.digest,
         };
-        let sent = mailing::send(&self.mailer, &self.take_back, call, letter).await;
+        let sent = link_mails::send(&self.notices.mailer, &self.take_back, call, letter).await;
         sent.map(|()| era::check_mail(outcome).as_step(Step::Issued))
             .map_err(Error::MailFailed)
     }

@@ -1,5 +1,4 @@
 use countersign_shared::{
-    accounts,
     domain::{
         bucket::Bucket,
         claim::{self, Claim},
@@ -11,7 +10,6 @@ use countersign_shared::{
         throttle,
         user::{NewUser, User},
     },
-    edge::Wire,
     fault::Fault,
     http::{
         call::Call,
@@ -20,6 +18,8 @@ use countersign_shared::{
         serve::Endpoint,
     },
     observe::{Outcome, Step},
+    runtime::edge::Wire,
+    services::accounts,
     store::{
         rows::bucket::{self, Level},
         table::{Batch, BatchGet, Committed, Delete, Get, Put, Table, Transaction, Update, settled},

@@ -9,12 +9,11 @@ use countersign_shared::{
         link::Policy,
         name::{DomainName, EmailAddress},
         registration::{RegistrationRequest, Wanted},
-        repetition::{Keeping, Remembered},
+        repetition::Keeping,
         suppression::{self, Reason, Suppression},
         tenant::Domain,
         throttle::{self, Addressee, Asked, MailKind},
     },
-    edge::Wire,
     fault::Fault,
     http::{
         call::Call,
@@ -25,22 +24,22 @@ use countersign_shared::{
         reply::Answer,
         serve::{Endpoint, in_time},
     },
-    mailing::{self, Letter},
     observe::{Outcome, Step},
-    repetition::{self, Caller, Owners},
+    runtime::edge::Wire,
+    services::idempotency::{self, Caller, Idempotency, Owners},
+    services::link_mails::{self, Letter},
+    services::rate_limits::{MailBudget, Planned, Spending},
     store::{
         rows::{bucket::Level, budget::Spent},
         table::{Batch, BatchGet, Delete, Put, Table, Update},
     },
-    throttling::{MailBudget, Planned, Spending},
 };
 use rand::rngs::SysRng;
 
 /// Takes a registration and mails a link. No account exists before the link was followed.
 #[derive(Wire)]
 pub struct Request {
-    pub repetitions: Table<Remembered, Put>,
-    pub forget: Table<Remembered, Delete>,
+    pub idempotency: Idempotency,
     pub domains: Table<Domain, BatchGet>,
     pub claims: Table<Claim, BatchGet>,
     pub suppressions: Table<Suppression, BatchGet>,
@@ -61,13 +60,9 @@ impl Endpoint for Request {
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
         let wanted = body::read_registration(call)?;
         let answer = self.request(call, wanted);
-        let doors = repetition::Doors {
-            calls: &self.repetitions,
-            forget: &self.forget,
-            owners: Owners::Nobody,
-        };
-        repetition::once(
-            doors,
+        idempotency::once(
+            &self.idempotency,
+            Owners::Nobody,
             Keeping::Plain,
             call,
             Caller {
@@ -212,7 +207,7 @@ impl Request {
             asked: ASKED,
             request: &request.digest,
         };
-        let sent = mailing::send(&self.mailer, &self.take_back, call, letter).await;
+        let sent = link_mails::send(&self.mailer, &self.take_back, call, letter).await;
         sent.map(|()| era::check_mail(outcome).as_step(Step::Issued))
             .map_err(Error::MailFailed)
     }

@@ -1,25 +1,23 @@
 use countersign_shared::{
-    admission::{self, People},
     domain::{
         key::SupportPins,
-        provider::Provider,
         support_pin::{Owner, Policy, SupportPin},
-        token::Token,
         user::User,
     },
-    edge::Wire,
     http::{
         call::Call,
         gitlab::{self, Error, StoreFailed},
         reply::Answer,
         serve::Endpoint,
     },
-    keys::Keys,
     observe::Step,
+    runtime::edge::Wire,
+    runtime::keys::Keys,
+    services::auth::{self, Users},
     store::{
         retry::optimistic,
         rows,
-        table::{BatchGet, Check, Committed, Put, Table, Transaction},
+        table::{Check, Committed, Put, Table, Transaction},
     },
 };
 use rand::rngs::SysRng;
@@ -30,15 +28,12 @@ const TRIES: u32 = 3;
 /// Makes a support PIN for the signed-in user, in the place of an earlier one.
 #[derive(Wire)]
 pub struct Create {
-    pub tokens: Table<Token, BatchGet>,
-    pub users: Table<User, BatchGet>,
+    pub users: Users,
     pub depend_on_users: Table<User, Check>,
     pub pins: Table<SupportPin, Put>,
     pub keys: Keys<SupportPins>,
     #[wire(support_pin_policy)]
     pub policy: Policy,
-    #[wire(identity_provider)]
-    pub provider: Option<Provider>,
 }
 
 impl Endpoint for Create {
@@ -54,13 +49,8 @@ impl Endpoint for Create {
 impl Create {
     async fn create(&self, call: &Call) -> Result<Answer, Error> {
         let token = gitlab::token(call)?;
-        let people = People {
-            provider: self.provider.as_ref(),
-            tokens: &self.tokens,
-            users: &self.users,
-        };
         optimistic(TRIES, "the user", async || {
-            let caller = gitlab::in_own_name(call, admission::holder(people, call, token, gitlab::WRITE, None).await?)?;
+            let caller = gitlab::in_own_name(call, auth::holder(&self.users, call, token, gitlab::WRITE, None).await?)?;
             gitlab::expect_nothing(call)?;
             self.issue(call, &caller.own).await
         })

@@ -1,27 +1,24 @@
 use countersign_shared::{
-    admission::{self, People},
-    domain::{provider::Provider, support_pin::SupportPin, token::Token, user::User},
-    edge::Wire,
+    domain::support_pin::SupportPin,
     http::{
         call::Call,
         gitlab::{self, Error, StoreFailed},
         reply::Answer,
         serve::Endpoint,
     },
+    runtime::edge::Wire,
+    services::auth::{self, Users},
     store::{
         rows::support_pin,
-        table::{BatchGet, Changed, Table, Update},
+        table::{Changed, Table, Update},
     },
 };
 
 /// Revokes a user's support PIN, for an administrator.
 #[derive(Wire)]
 pub struct Revoke {
-    pub tokens: Table<Token, BatchGet>,
-    pub users: Table<User, BatchGet>,
+    pub users: Users,
     pub pins: Table<SupportPin, Update>,
-    #[wire(identity_provider)]
-    pub provider: Option<Provider>,
 }
 
 impl Endpoint for Revoke {
@@ -36,16 +33,11 @@ impl Endpoint for Revoke {
 
 impl Revoke {
     async fn revoke(&self, call: &Call) -> Result<Answer, Error> {
-        let people = People {
-            provider: self.provider.as_ref(),
-            tokens: &self.tokens,
-            users: &self.users,
-        };
         let token = gitlab::token(call)?;
         let named = Some(call.path_parameter("id"));
         let caller = gitlab::in_own_name(
             call,
-            admission::holder(people, call, token, gitlab::WRITE, named).await?,
+            auth::holder(&self.users, call, token, gitlab::WRITE, named).await?,
         )?;
         let owner = gitlab::administered(&caller)?;
         gitlab::expect_nothing(call)?;

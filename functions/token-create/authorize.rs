@@ -15,12 +15,11 @@ use countersign_shared::{
         reply::Answer,
     },
     observe::{Outcome, Step},
-    second_factor::{self, LetIn, ROUNDS},
+    services::logins::{self, LetIn, ROUNDS},
     store::{
         retry::optimistic,
         table::{Batch, Committed, Transaction, settled},
     },
-    verification::Verifier,
 };
 
 use crate::handler::Create;
@@ -42,35 +41,27 @@ impl Create {
         let factor = login.active_factor().ok_or(Error::NoFactor)?;
         let phone = factor.value.as_ref().ok_or(Error::FactorNotSet)?;
         let binding = Binding::new(factor, phone, &login.token, Purpose::SignIn);
-        let verifier = Verifier {
-            otps: &self.change_otps,
-            users: &self.change_users,
-            keys: &self.keys,
-            policy: &self.policy.otp,
-            lockout: &self.lockout,
-            notices: self.notices(),
-        };
-        let Some(next) = verifier.verify(call, &login, &binding, otp).await? else {
+        let Some(next) = self.verifier.verify(call, &login, &binding, otp).await? else {
             return Ok(None);
         };
         let Kind::SecondFactor { wanted } = &login.token.kind else {
             return Err(Error::WrongTokenType);
         };
         let let_in = LetIn {
-            otps: &self.change_otps,
-            users: &self.change_users,
+            otps: &self.sender.otps,
+            users: &self.logins.change_users,
             tokens: &self.new_tokens,
             expires_at: call.now.deadline(self.lifetimes.access),
             phone_set_at: factor.phone_set_at,
         };
         let mut transaction = Transaction::default();
         let (access, text) = let_in.add(&mut transaction, call, &login, &next, wanted)?;
-        let is_issued = Batch::finds(&self.tokens, &access.digest, call.now);
+        let is_issued = Batch::finds(&self.logins.tokens, &access.digest, call.now);
         match settled(transaction.commit().await, is_issued).await? {
             Committed::No(_) => return Ok(None),
             Committed::Yes => {}
         }
-        second_factor::count_verified(&self.change_meters, call, &login, &next).await;
+        logins::count_verified(&self.sender.meters, call, &login, &next).await;
         let (grant_type, next) = (GrantType::Authorize.name(), NextStep::RequestApps);
         let answer = token_answer(call, Outcome::OtpVerified, &access, &text, grant_type, next);
         let issued = Issued::to_user(login.user.id, access.generation, call.now);

@@ -1,25 +1,18 @@
 use countersign_shared::{
-    delivery::{mail::Mailer, text::Texter, words::Message},
+    delivery::words::Message,
     domain::{
         budget::Budget,
         claim::Claim,
         client::Client,
-        factor::Factor,
-        key::{Answers, Keyring, OtpCodes},
-        lockout,
-        meter::Meter,
+        key::Answers,
         name::DomainName,
-        otp::Otps,
         password::Cost,
-        repetition::{Keeping, Remembered},
+        repetition::Keeping,
         secret::Secret,
-        suppression::Suppression,
-        tenant::Domain,
         token::{Kind, Presented, Token},
         unknown::UnknownIdentity,
         user::User,
     },
-    edge::Wire,
     http::{
         call::Call,
         mithril::{
@@ -29,51 +22,36 @@ use countersign_shared::{
         reply::Answer,
         serve::Endpoint,
     },
-    keys::Keys,
-    notices::Notices,
-    repetition::{self, Caller, Owners, Users},
-    second_factor::{self, Login},
-    sending::{self, Policy},
-    settings::Lifetimes,
+    runtime::edge::Wire,
+    runtime::keys::Keys,
+    runtime::settings::Lifetimes,
+    services::idempotency::{self, AnsweredUsers, Caller, Idempotency, Owners},
+    services::logins::{self, Login, Logins},
+    services::otp_sender::OtpSender,
+    services::verification::Verifier,
     store::{
         rows::budget::Spent,
-        table::{BatchGet, Check, Delete, Get, Put, Table, Update},
+        table::{BatchGet, Check, Get, Put, Table, Update},
     },
 };
 
 /// Gives tokens: for a password, for a code, for another code, for a client's secret.
 #[derive(Wire)]
 pub struct Create {
-    pub repetitions: Table<Remembered, Put>,
-    pub forget: Table<Remembered, Delete>,
+    pub idempotency: Idempotency,
+    pub answered: AnsweredUsers,
+    pub logins: Logins,
+    pub sender: OtpSender,
+    pub verifier: Verifier,
     pub clients: Table<Client, Get>,
     pub claims: Table<Claim, Get>,
-    pub tokens: Table<Token, BatchGet>,
-    pub users: Table<User, BatchGet>,
-    pub depend_on_users: Table<User, Check>,
-    pub factors: Table<Factor, BatchGet>,
-    pub otps: Table<Otps, BatchGet>,
-    pub meters: Table<Meter, BatchGet>,
-    pub domains: Table<Domain, BatchGet>,
-    pub suppressions: Table<Suppression, BatchGet>,
     pub new_tokens: Table<Token, Put>,
     pub change_tokens: Table<Token, Update>,
-    pub change_users: Table<User, Update>,
-    pub change_otps: Table<Otps, Update>,
-    pub change_meters: Table<Meter, Update>,
     pub read_budgets: Table<Spent, BatchGet>,
-    pub budgets: Table<Spent, Update>,
     pub read_unknown: Table<UnknownIdentity, BatchGet>,
     pub change_unknown: Table<UnknownIdentity, Update>,
     pub depend_on_unknown: Table<UnknownIdentity, Check>,
     pub answers: Keys<Answers>,
-    pub keys: Keys<OtpCodes>,
-    pub mailer: Mailer,
-    pub texter: Texter,
-    #[wire(sending_policy)]
-    pub policy: Policy,
-    #[wire(lockout_policy)]
-    pub lockout: lockout::Policy,
     #[wire(token_lifetimes)]
     pub lifetimes: Lifetimes,
     #[wire(failed_logins)]
@@ -86,7 +64,7 @@ impl Endpoint for Create {
     type Error = Error;
 
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
-        let wanted = read_grant(call, self.policy.otp.length)?;
+        let wanted = read_grant(call, self.sender.policy.otp.length)?;
         let answer = async {
             match wanted {
                 GrantWanted::Password {
@@ -110,16 +88,15 @@ impl Endpoint for Create {
             function: "token-create",
             credential: call.bearer().unwrap_or_default(),
         };
-        let users = Users {
-            read: &self.users,
-            depend_on: &self.depend_on_users,
-        };
-        let doors = repetition::Doors {
-            calls: &self.repetitions,
-            forget: &self.forget,
-            owners: Owners::UsersAndClients(users, &self.clients),
-        };
-        repetition::once(doors, keeping, call, caller, answer).await
+        idempotency::once(
+            &self.idempotency,
+            Owners::UsersAndClients(&self.answered, &self.clients),
+            keeping,
+            call,
+            caller,
+            answer,
+        )
+        .await
     }
 }
 
@@ -128,51 +105,24 @@ impl Create {
     pub async fn login(&self, call: &Call, token: Option<Secret>) -> Result<Login, Error> {
         let token = token.ok_or(Error::NoToken)?;
         let presented = Presented::parse(token.expose()).ok_or(Error::TokenInvalid)?;
-        let doors = second_factor::Doors {
-            tokens: &self.tokens,
-            users: &self.users,
-            factors: &self.factors,
-            otps: &self.otps,
-            meters: &self.meters,
-            change_users: &self.change_users,
-        };
         let waits = |kind: &Kind| matches!(kind, Kind::SecondFactor { .. });
-        let login = second_factor::read(doors, call, &presented, waits).await??;
+        let login = logins::read(&self.logins, call, &presented, waits).await??;
         call.note_subject(login.user.id.log_name());
         Ok(login)
-    }
-
-    /// What sending a code may touch.
-    pub fn doors<'a>(&'a self, keys: &'a Keyring<OtpCodes>) -> sending::Doors<'a> {
-        sending::Doors {
-            otps: &self.change_otps,
-            budgets: &self.budgets,
-            meters: &self.change_meters,
-            texter: &self.texter,
-            keys,
-            policy: &self.policy,
-        }
     }
 
     /// Tells a user that the account was locked.
     pub async fn tell_locked(&self, call: &Call, user: &User) {
         let message = Message::Locked { at: call.now };
-        self.notices().tell(call, user, &message, "locked").await;
+        self.verifier.notices.tell(call, user, &message, "locked").await;
     }
 
     /// Does the same work when an address was locked that has no account.
     pub async fn tell_nobody_locked(&self, call: &Call, domain: &DomainName, identity: &[u8; 32]) {
         let message = Message::Locked { at: call.now };
-        let notices = self.notices();
-        notices.tell_nobody(call, domain, *identity, &message, "locked").await;
-    }
-
-    /// What notifies users.
-    pub fn notices(&self) -> Notices<'_> {
-        Notices {
-            mailer: &self.mailer,
-            domains: &self.domains,
-            suppressions: &self.suppressions,
-        }
+        self.verifier
+            .notices
+            .tell_nobody(call, domain, *identity, &message, "locked")
+            .await;
     }
 }

@@ -31,8 +31,8 @@ use countersign_shared::{
         reply::Answer,
     },
     observe::{Outcome, Step},
-    second_factor::ROUNDS,
-    sending::{self, Extra, Sending, Sent, Wanted},
+    services::logins::ROUNDS,
+    services::otp_sender::{self, Extra, Sending, Sent, Wanted},
     store::{
         retry::optimistic,
         rows::{self, budget},
@@ -132,8 +132,7 @@ impl Create {
             cost: &self.cost,
             last: None,
         };
-        let keys = self.keys.at(call.now).await;
-        sending::with(self.doors(&keys), call, async |sending| {
+        otp_sender::with(&self.sender, call, async |sending| {
             optimistic(ROUNDS, "the user", async || {
                 self.sign_in(call, &request, &mut verifier, sending).await
             })
@@ -230,26 +229,26 @@ impl Create {
             factor_type: FactorType::Sms,
         };
         let mut batch = Batch::default();
-        batch.want(&self.users, id);
-        batch.want(&self.factors, &factor);
-        batch.want(&self.otps, &factor);
-        batch.want(&self.meters, &());
-        batch.want(&self.domains, domain);
+        batch.want(&self.logins.users, id);
+        batch.want(&self.logins.factors, &factor);
+        batch.want(&self.logins.otps, &factor);
+        batch.want(&self.logins.meters, &());
+        batch.want(&self.verifier.notices.domains, domain);
         let failures = throttle::failed_logins(&call.source);
         batch.want(&self.read_budgets, &failures);
         batch.want(&self.read_unknown, identity);
         let found = batch.read().await?;
         let failures = found.take(&self.read_budgets, &failures, call.now)?;
-        let otps = found.take(&self.otps, &factor, call.now)?;
-        let described = found.take(&self.domains, domain, call.now)?;
+        let otps = found.take(&self.logins.otps, &factor, call.now)?;
+        let described = found.take(&self.verifier.notices.domains, domain, call.now)?;
         let unknown = found.take(&self.read_unknown, identity, call.now)?;
         Ok(Found {
-            user: found.take(&self.users, id, call.now)?,
+            user: found.take(&self.logins.users, id, call.now)?,
             unknown: unknown.unwrap_or_else(|| UnknownIdentity::none(*identity)),
             failures: failures.map_or_else(Vec::new, |spent| spent.acts),
-            factor: found.take(&self.factors, &factor, call.now)?,
+            factor: found.take(&self.logins.factors, &factor, call.now)?,
             otps: otps.unwrap_or_else(|| Otps::none(*id, FactorType::Sms)),
-            meter: found.take(&self.meters, &(), call.now)?,
+            meter: found.take(&self.logins.meters, &(), call.now)?,
             domain: described.unwrap_or_else(|| Domain::undescribed(domain.clone())),
         })
     }
@@ -258,7 +257,7 @@ impl Create {
     async fn refuse<T>(&self, call: &Call, request: &LoginRequest<'_>, why: Error) -> Result<T, Error> {
         let nobody = UserId::draw(&mut SysRng).map_err(Fault::from)?;
         let mut transaction = Transaction::default();
-        transaction.update(&self.change_users, &nobody, rows::user::nobody(&call.invocation));
+        transaction.update(&self.logins.change_users, &nobody, rows::user::nobody(&call.invocation));
         transaction.check(&self.depend_on_unknown, &request.identity, rows::unknown::any());
         transaction.commit().await?;
         self.count_failed(call).await?;
@@ -268,7 +267,7 @@ impl Create {
     /// Counts a login that failed, where it came from.
     async fn count_failed(&self, call: &Call) -> Result<(), Error> {
         let subject = throttle::failed_logins(&call.source);
-        let counted = budget::spend(&self.budgets, &self.failed_logins, &subject, &call.act()).await?;
+        let counted = budget::spend(&self.sender.budgets, &self.failed_logins, &subject, &call.act()).await?;
         counted.map(drop).map_err(Error::LoginTimeout)
     }
 
@@ -282,7 +281,7 @@ impl Create {
         lockout: &Lockout,
     ) -> Result<Option<T>, Error> {
         let LoginRequest { domain, identity, .. } = request;
-        let (policy, now) = (&self.lockout, call.now);
+        let (policy, now) = (&self.verifier.lockout, call.now);
         let next = lockout.failed(policy, Failed::Password, now);
         let mut transaction = Transaction::default();
         match whose {
@@ -291,12 +290,12 @@ impl Create {
                     None => rows::user::wrong_password(user, policy.passwords, now),
                     Some(_) => rows::user::stand(user, &next, &call.invocation, now),
                 };
-                transaction.update(&self.change_users, &user.id, change);
+                transaction.update(&self.logins.change_users, &user.id, change);
                 transaction.check(&self.depend_on_unknown, identity, rows::unknown::any());
             }
             Whose::Unknown(unknown) => {
                 let nobody = UserId::draw(&mut SysRng).map_err(Fault::from)?;
-                transaction.check(&self.depend_on_users, &nobody, rows::user::is_nobody());
+                transaction.check(&self.answered.depend_on, &nobody, rows::user::is_nobody());
                 let change = rows::unknown::failed(unknown, &next, policy.passwords, now);
                 transaction.update(&self.change_unknown, identity, change);
             }
@@ -325,7 +324,7 @@ impl Create {
         }
         let change = rows::user::stand(user, &next, &call.invocation, call.now);
         let mut transaction = Transaction::default();
-        transaction.update(&self.change_users, &user.id, change);
+        transaction.update(&self.logins.change_users, &user.id, change);
         let _ = transaction.commit().await;
     }
 
@@ -350,7 +349,7 @@ impl Create {
             Some(_) => (Outcome::FactorRequested, NextStep::RequestFactor),
         };
         let Some((factor, phone)) = active.and_then(|factor| Some((factor, factor.value.as_ref()?))) else {
-            let is_issued = Batch::finds(&self.tokens, &token.digest, call.now);
+            let is_issued = Batch::finds(&self.logins.tokens, &token.digest, call.now);
             return Ok(match settled(extra.writes.commit().await, is_issued).await? {
                 Committed::Yes => Some(answer(outcome, next)),
                 Committed::No(_) => None,
@@ -408,11 +407,11 @@ impl Create {
         sessions.insert(sign_in.client.id.clone(), session);
         let mut extra = Extra::default();
         let begin = rows::user::sign_in(user, &lockout, &sessions, &sign_in.password, call.now);
-        extra.writes.update(&self.change_users, &user.id, begin);
+        extra.writes.update(&self.logins.change_users, &user.id, begin);
         extra.writes.put_new(&self.new_tokens, &token, call.now);
         // If no code is sent, no session has begun: the earlier one lives on.
         let resume = rows::user::resume(&sessions, &user.sessions);
-        extra.undo.update(&self.change_users, &user.id, resume);
+        extra.undo.update(&self.logins.change_users, &user.id, resume);
         Ok(NewSession { token, text, extra })
     }
 }

@@ -16,10 +16,10 @@ use countersign_shared::{
         reply::Answer,
     },
     observe::{Outcome, Step},
-    second_factor::ROUNDS,
-    sending::{self, Sending, Sent, Wanted},
+    services::logins::ROUNDS,
+    services::otp_sender::{self, Sending, Sent, Wanted},
+    services::token_replacement,
     store::{retry::optimistic, rows},
-    token_replacement,
 };
 use rand::rngs::SysRng;
 
@@ -28,8 +28,7 @@ use crate::handler::Create;
 impl Create {
     /// Sends another code, for another token: the earlier one ends, unless nothing could be sent.
     pub async fn refresh(&self, call: &Call, token: Option<Secret>) -> Result<Answer, Error> {
-        let keys = self.keys.at(call.now).await;
-        let (answer, old) = sending::with(self.doors(&keys), call, async |sending| {
+        let (answer, old) = otp_sender::with(&self.sender, call, async |sending| {
             optimistic(ROUNDS, "the login", async || {
                 self.send_again(call, token.clone(), sending).await
             })
@@ -74,7 +73,7 @@ impl Create {
         extra.writes.put_new(&self.new_tokens, &renewed, call.now);
         extra
             .writes
-            .check(&self.depend_on_users, &user.id, rows::user::is_there(user));
+            .check(&self.answered.depend_on, &user.id, rows::user::is_there(user));
         match sending
             .send(wanted, login.otps.clone(), login.meter.clone(), extra)
             .await?

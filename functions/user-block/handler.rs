@@ -1,24 +1,22 @@
 use countersign_shared::{
-    admission::{self, Doors},
-    domain::{client::Client, token::Token, user::User},
-    edge::Wire,
+    domain::user::User,
     http::{
         call::Call,
         mithril::{Error, USER_BLOCK, body::read_block, view::user_answer},
         reply::Answer,
         serve::Endpoint,
     },
-    lockouts,
     observe::Outcome,
-    store::table::{BatchGet, Table, Update},
+    runtime::edge::Wire,
+    services::auth::{self, Callers},
+    services::lockouts,
+    store::table::{Table, Update},
 };
 
 /// Blocks a user: every token of theirs has ended.
 #[derive(Wire)]
 pub struct Block {
-    pub tokens: Table<Token, BatchGet>,
-    pub users: Table<User, BatchGet>,
-    pub clients: Table<Client, BatchGet>,
+    pub callers: Callers,
     pub change_users: Table<User, Update>,
 }
 
@@ -26,12 +24,7 @@ impl Endpoint for Block {
     type Error = Error;
 
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
-        let doors = Doors {
-            tokens: &self.tokens,
-            users: &self.users,
-            clients: &self.clients,
-        };
-        let (caller, user) = admission::upon_user(doors, call, USER_BLOCK).await??;
+        let (caller, user) = auth::upon_user(&self.callers, call, USER_BLOCK).await??;
         let user = caller.act_upon(user)?;
         let replaces = read_block(call)?;
         let judge = |user: &User| match replaces {

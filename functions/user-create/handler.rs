@@ -1,18 +1,13 @@
 use countersign_shared::{
-    accounts,
-    admission::{self, Doors},
     domain::{
         access::Refusal,
         claim::Claim,
-        client::Client,
         factor::{Factor, FactorType},
         name::{DisplayName, Login},
         password::{Cost, PasswordHash},
         tenant::{Domain, Options},
-        token::Token,
         user::{NewUser, User},
     },
-    edge::Wire,
     fault::Fault,
     http::{
         call::Call,
@@ -26,6 +21,9 @@ use countersign_shared::{
         serve::Endpoint,
     },
     observe::Outcome,
+    runtime::edge::Wire,
+    services::accounts,
+    services::auth::{self, Callers},
     store::table::{Batch, BatchGet, Committed, Put, Table, Transaction, settled},
 };
 use rand::rngs::SysRng;
@@ -36,9 +34,7 @@ const ROUNDS: usize = 8;
 /// Makes an account in the caller's domain.
 #[derive(Wire)]
 pub struct Create {
-    pub tokens: Table<Token, BatchGet>,
-    pub users: Table<User, BatchGet>,
-    pub clients: Table<Client, BatchGet>,
+    pub callers: Callers,
     pub domains: Table<Domain, BatchGet>,
     pub new_users: Table<User, Put>,
     pub claims: Table<Claim, Put>,
@@ -51,12 +47,7 @@ impl Endpoint for Create {
     type Error = Error;
 
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
-        let doors = Doors {
-            tokens: &self.tokens,
-            users: &self.users,
-            clients: &self.clients,
-        };
-        let (caller, _) = admission::caller(doors, call, USER_WRITE, |_| {}).await??;
+        let (caller, _) = auth::caller(&self.callers, call, USER_WRITE, |_| {}).await??;
         let own = caller.reach().ok_or(Error::Forbidden)?;
         let wanted = read_user(call)?;
         // Another domain is not this caller's to know anything about.
@@ -98,7 +89,7 @@ impl Endpoint for Create {
                 let factor = Factor::new(user.id, FactorType::Sms, &mut SysRng, call.now).map_err(Fault::from)?;
                 transaction.put_new(&self.factors, &factor, call.now);
             }
-            let is_made = Batch::finds(&self.users, &user.id, call.now);
+            let is_made = Batch::finds(&self.callers.users, &user.id, call.now);
             let refused = match settled(transaction.commit().await, is_made).await? {
                 Committed::Yes => {
                     call.note_subject(user.id.log_name());

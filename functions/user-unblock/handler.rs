@@ -1,24 +1,22 @@
 use countersign_shared::{
-    admission::{self, Doors},
-    domain::{client::Client, token::Token, user::User},
-    edge::Wire,
+    domain::user::User,
     http::{
         call::Call,
         mithril::{Error, USER_UNBLOCK, body::read_nothing, view::user_answer},
         reply::Answer,
         serve::Endpoint,
     },
-    lockouts,
     observe::Outcome,
-    store::table::{BatchGet, Table, Update},
+    runtime::edge::Wire,
+    services::auth::{self, Callers},
+    services::lockouts,
+    store::table::{Table, Update},
 };
 
 /// Lifts a block, whoever made it: what had failed does not count any more, and what had ended does not come back.
 #[derive(Wire)]
 pub struct Unblock {
-    pub tokens: Table<Token, BatchGet>,
-    pub users: Table<User, BatchGet>,
-    pub clients: Table<Client, BatchGet>,
+    pub callers: Callers,
     pub change_users: Table<User, Update>,
 }
 
@@ -26,12 +24,7 @@ impl Endpoint for Unblock {
     type Error = Error;
 
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
-        let doors = Doors {
-            tokens: &self.tokens,
-            users: &self.users,
-            clients: &self.clients,
-        };
-        let (caller, user) = admission::upon_user(doors, call, USER_UNBLOCK).await??;
+        let (caller, user) = auth::upon_user(&self.callers, call, USER_UNBLOCK).await??;
         let user = caller.act_upon(user)?;
         read_nothing(call)?;
         let judge = |user: &User| user.lockout.lifted(call.now);

@@ -1,5 +1,4 @@
-//! Arrows only point right: functions → edge, settings, what several functions do → store, delivery, http, observe →
-//! domain, fault.
+//! Arrows only point right: functions → start → services → runtime → store, delivery, http, observe → domain, fault.
 
 use syn::visit::{self, Visit};
 
@@ -9,90 +8,48 @@ use countersign_xtask::source::{Source, below, inside, mentions, verdict};
 const ARROWS: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("fault", &["domain"]),
+    ("observe", &["domain", "fault"]),
     ("store", &["domain", "fault"]),
     ("delivery", &["domain", "fault"]),
     ("http", &["domain", "fault", "observe"]),
-    ("observe", &["domain", "fault"]),
+    ("runtime", &["domain", "fault", "store", "delivery", "observe"]),
     (
-        "edge",
-        &[
-            "domain", "fault", "store", "delivery", "http", "keys", "observe", "trail",
-        ],
+        "services",
+        &["domain", "fault", "store", "delivery", "http", "observe", "runtime"],
     ),
-    // It makes the policies of all that is above floor 1, too.
-    (
-        "settings",
-        &["domain", "fault", "store", "delivery", "http", "edge", "sending"],
-    ),
-    ("accounts", &["domain", "fault", "store", "delivery", "http"]),
-    ("admission", &["domain", "fault", "store", "delivery", "http"]),
-    (
-        "factors",
-        &["domain", "fault", "store", "delivery", "http", "admission"],
-    ),
-    ("keys", &["domain", "fault", "observe"]),
-    ("lockouts", &["domain", "fault", "store", "delivery", "http"]),
-    ("mailing", &["domain", "fault", "store", "delivery", "http", "observe"]),
-    ("notices", &["domain", "fault", "store", "delivery", "http", "observe"]),
-    ("passwords", &["domain", "fault", "store", "delivery", "http"]),
-    ("repetition", &["domain", "fault", "store", "delivery", "http"]),
-    ("second_factor", &["domain", "fault", "store", "delivery", "http"]),
-    ("sending", &["domain", "fault", "store", "delivery", "http", "observe"]),
-    (
-        "throttling",
-        &["domain", "fault", "store", "delivery", "http", "observe"],
-    ),
-    ("token_replacement", &["domain", "store", "http", "sending"]),
-    ("trail", &["domain", "fault", "store", "http", "observe"]),
-    (
-        "verification",
-        &[
-            "domain",
-            "fault",
-            "store",
-            "delivery",
-            "http",
-            "keys",
-            "notices",
-            "second_factor",
-        ],
-    ),
+    ("start", &["http", "observe", "runtime", "services"]),
 ];
 
 /// What of the world outside may be named where: the beginning of a path, and the files that may name it.
 const DOORS: &[(&str, &[&str])] = &[
     (
         "aws_",
-        &[
-            "delivery/attempt",
-            "delivery/mail",
-            "delivery/text",
-            "edge",
-            "keys",
-            "store",
-        ],
+        &["delivery/attempt", "delivery/mail", "delivery/text", "runtime", "store"],
     ),
-    ("aws_sdk_dynamodb::Client", &["edge", "store/table"]),
+    ("aws_sdk_dynamodb::Client", &["runtime/edge", "store/table"]),
     ("aws_sdk_dynamodb::operation", &["store"]),
-    ("aws_sdk_ses", &["delivery/attempt", "delivery/mail", "edge"]),
-    ("aws_sdk_sns", &["delivery/text", "edge"]),
+    ("aws_sdk_ses", &["delivery/attempt", "delivery/mail", "runtime/edge"]),
+    ("aws_sdk_sns", &["delivery/text", "runtime/edge"]),
     ("axum", &[]),
     ("countersign_local", &[]),
-    ("lambda_", &["edge", "http"]),
+    ("lambda_", &["http", "runtime/edge", "start"]),
     ("rand::random", &[]),
     ("rand::rng", &[]),
     ("rand::rngs::SmallRng", &[]),
     ("rand::rngs::StdRng", &[]),
     ("rand::rngs::ThreadRng", &[]),
     ("rand::thread_rng", &[]),
-    ("std::env", &["edge"]),
+    ("std::env", &["runtime/edge"]),
     ("std::fs", &[]),
     ("std::net", &["domain/network"]),
-    ("std::process", &["edge"]),
+    ("std::process", &["start"]),
     ("std::thread", &[]),
     ("std::time::Instant", &["http/serve"]),
-    ("std::time::SystemTime", &["edge"]),
-    ("tokio", &["edge", "http", "store/retry", "trail"]),
+    ("std::time::SystemTime", &["runtime/edge"]),
+    (
+        "tokio",
+        &["http", "runtime/edge", "services/audit", "start", "store/retry"],
+    ),
 ];
 
 /// What floor 0 must not name at all, besides what has a door elsewhere.
@@ -280,7 +237,7 @@ fn functions_open_no_other_doors() {
             ];
             if forbidden.iter().any(|name| begins(&path, name)) {
                 broken.push(format!(
-                    "{} names {path}: let shared/src/edge.rs, or a door of the shared crate, do it",
+                    "{} names {path}: let shared/src/runtime/edge.rs, or a door of the shared crate, do it",
                     source.path
                 ));
             }

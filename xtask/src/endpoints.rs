@@ -184,12 +184,17 @@ impl Function {
                 self.may(AUDIT.1, AUDIT.0);
                 self.reads("audit_policy", settings);
             }
-            (of, _) => match settings.wired.get(of) {
-                Some(methods) => self.variables.extend(settings.read_by(methods)),
-                None => {
+            (of, _) => match (settings.wired.get(of), settings.capabilities.get(of)) {
+                (Some(methods), _) => self.variables.extend(settings.read_by(methods)),
+                (None, Some(fields)) => {
+                    for field in fields {
+                        self.field(field, (store, settings))?;
+                    }
+                }
+                (None, None) => {
                     return Err(format!(
-                        "what does {of} touch? Give the field #[wire(method)] if it is read of the environment, or tell \
-                         xtask/src/endpoints.rs its IAM actions"
+                        "what does {of} touch? Give the field #[wire(method)] if it is read of the environment, derive Wire \
+                         for {of}, or tell xtask/src/endpoints.rs its IAM actions"
                     ));
                 }
             },

@@ -15,8 +15,10 @@ pub struct Settings {
     pub numbers: Vec<Number>,
     /// The texts with a default, by variable.
     pub texts: Vec<(String, String)>,
+    /// The fields of each struct of the shared crate that derives `Wire`.
+    pub(crate) capabilities: BTreeMap<String, Vec<syn::Field>>,
     /// The methods of `Edge` that functions call to wire types of their own, by type.
-    pub wired: BTreeMap<String, Vec<String>>,
+    pub(crate) wired: BTreeMap<String, Vec<String>>,
 }
 
 #[derive(Default)]
@@ -43,10 +45,18 @@ pub struct Number {
 impl Settings {
     /// Reads the sources; what is not written as it can be read is a problem.
     pub fn read(problems: &mut Vec<String>) -> Self {
-        let files = ["shared/src/edge.rs", "shared/src/edge/run.rs", "shared/src/settings.rs"].map(read);
-        let more = below("shared/src/settings", &[".rs"]);
+        let files = [
+            "shared/src/runtime/edge.rs",
+            "shared/src/start.rs",
+            "shared/src/runtime/settings.rs",
+        ]
+        .map(read);
+        let more = below("shared/src/runtime/settings", &[".rs"]);
         let mut settings = Self::default();
-        settings.declared(&read("shared/src/settings/numbers.rs"), problems);
+        settings.declared(&read("shared/src/runtime/settings/numbers.rs"), problems);
+        for source in below("shared/src", &[".rs"]) {
+            settings.add_capabilities(&source, problems);
+        }
         for source in below("functions", &[".rs"]) {
             settings.add_wired(&source.production());
         }
@@ -73,6 +83,31 @@ impl Settings {
                     source.path,
                     name = item.ident,
                 )),
+            }
+        }
+    }
+
+    fn add_capabilities(&mut self, source: &Source, problems: &mut Vec<String>) {
+        if !source.text.contains("Wire)]") {
+            return;
+        }
+        for item in source.production().items {
+            let syn::Item::Struct(item) = item else { continue };
+            let derives = item.attrs.iter().any(|attribute| match &attribute.meta {
+                syn::Meta::List(list) => list.path.is_ident("derive") && list.tokens.to_string().contains("Wire"),
+                syn::Meta::Path(_) | syn::Meta::NameValue(_) => false,
+            });
+            let name = item.ident.to_string();
+            if derives
+                && self
+                    .capabilities
+                    .insert(name.clone(), item.fields.into_iter().collect())
+                    .is_some()
+            {
+                problems.push(format!(
+                    "{}: another struct {name} derives Wire, too: rename one",
+                    source.path
+                ));
             }
         }
     }

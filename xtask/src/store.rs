@@ -65,7 +65,7 @@ impl Store {
             store.add(&source, problems);
         }
         let words = purposes();
-        for (purpose, variable) in constants(&read("shared/src/edge.rs").production(), "Kept", "VARIABLE") {
+        for (purpose, variable) in constants(&read("shared/src/runtime/edge.rs").production(), "Kept", "VARIABLE") {
             let Some(words) = words.get(&purpose).filter(|words| !words.is_empty()) else {
                 problems.push(format!(
                     "{purpose} in shared/src/domain/key.rs has no doc comment: say what its keys are for"

@@ -24,10 +24,10 @@ fn expand(input: &DeriveInput) -> Result<proc_macro2::TokenStream, Error> {
     let values = fields.named.iter().map(value).collect::<Result<Vec<_>, _>>()?;
     let (generics, arguments, conditions) = input.generics.split_for_impl();
     Ok(quote! {
-        impl #generics ::countersign_shared::edge::Wire for #name #arguments #conditions {
+        impl #generics ::countersign_shared::runtime::edge::Wire for #name #arguments #conditions {
             fn wire(
-                edge: &::countersign_shared::edge::Edge,
-            ) -> ::core::result::Result<Self, ::countersign_shared::edge::Refused> {
+                edge: &::countersign_shared::runtime::edge::Edge,
+            ) -> ::core::result::Result<Self, ::countersign_shared::runtime::edge::Refused> {
                 #(let #names = #values;)*
                 ::core::result::Result::Ok(Self { #(#names: #names?),* })
             }
@@ -42,6 +42,6 @@ fn value(field: &Field) -> Result<proc_macro2::TokenStream, Error> {
             let method: Ident = attribute.parse_args()?;
             Ok(quote!(edge.#method()))
         }
-        None => Ok(quote!(<#ty as ::countersign_shared::edge::Wire>::wire(edge))),
+        None => Ok(quote!(<#ty as ::countersign_shared::runtime::edge::Wire>::wire(edge))),
     }
 }

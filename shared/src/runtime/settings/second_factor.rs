@@ -8,12 +8,13 @@ use super::numbers::{
 };
 
 use crate::{
+    delivery::code::Templates,
     domain::{
         budget::{Budget, Window},
-        lockout, otp,
+        lockout, meter, otp,
+        phone::Countries,
     },
-    edge::{Edge, Refused},
-    sending,
+    runtime::edge::{Edge, Refused},
 };
 
 const DAY: u64 = 86_400;
@@ -25,6 +26,21 @@ pub struct Lifetimes {
     pub access: u64,
     /// A login, from the password to the code: however often its token is renewed.
     pub login: u64,
+}
+
+/// What is decided about codes that are sent.
+#[derive(Debug)]
+pub struct SendingPolicy {
+    /// Codes.
+    pub otp: otp::Policy,
+    /// Where messages may go.
+    pub countries: Countries,
+    /// Messages of the deployment.
+    pub meter: meter::Policy,
+    /// Messages to one number, whoever asks.
+    pub number: Budget,
+    /// Their words.
+    pub templates: Templates,
 }
 
 impl Edge {
@@ -100,11 +116,11 @@ impl Edge {
     ///
     /// # Errors
     /// [`Refused`].
-    pub fn sending_policy(&self) -> Result<sending::Policy, Refused> {
+    pub fn sending_policy(&self) -> Result<SendingPolicy, Refused> {
         let otp = self.otp_policy();
         let first = self.otp_sends();
         let (countries, meter, templates) = (self.sms_countries(), self.sms_policy(), self.sms_templates());
-        Ok(sending::Policy {
+        Ok(SendingPolicy {
             otp: otp?,
             countries: countries?,
             meter: meter?,

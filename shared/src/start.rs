@@ -1,4 +1,4 @@
-//! How a function starts. Nothing here is generic but what wires the function's own struct, so that the binaries share one copy.
+//! Floor 3: how a function starts. Nothing here is generic but what wires the function's own struct, so that the binaries share one copy.
 
 use std::{pin::Pin, process::ExitCode};
 
@@ -6,11 +6,11 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{Edge, Refused, Wire, system_time};
 use crate::{
     http::serve::{AnyEndpoint, Endpoint, serve},
     observe,
-    trail::{Audited, Trail},
+    runtime::edge::{Edge, Refused, Wire, system_time},
+    services::audit::{Audited, Trail},
 };
 
 /// `fn main` of a function: `main!(handler::Name)`, `main!(audited handler::Name)` for one whose calls are recorded in the audit
@@ -19,17 +19,17 @@ use crate::{
 macro_rules! main {
     (audited $of:ty) => {
         fn main() -> std::process::ExitCode {
-            $crate::edge::run_audited::<$of>()
+            $crate::start::run_audited::<$of>()
         }
     };
     (background $of:ty) => {
         fn main() -> std::process::ExitCode {
-            $crate::edge::run_background::<$of>()
+            $crate::start::run_background::<$of>()
         }
     };
     ($of:ty) => {
         fn main() -> std::process::ExitCode {
-            $crate::edge::run::<$of>()
+            $crate::start::run::<$of>()
         }
     };
 }
@@ -91,7 +91,7 @@ fn start(wire: &dyn Fn(&Edge) -> Result<Serving, Refused>) -> ExitCode {
         .build()
         .expect("a thread and a timer");
     runtime.block_on(async {
-        let edge = Edge::new(std::env::vars().collect());
+        let edge = Edge::of_process();
         edge.text("METRICS_NAMESPACE")
             .iter()
             .for_each(|name| observe::count_in(name));

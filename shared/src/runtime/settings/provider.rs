@@ -2,7 +2,7 @@
 
 use crate::{
     domain::provider::{Mark, Provider},
-    edge::{Edge, Refused},
+    runtime::edge::{Edge, Refused},
 };
 
 impl Edge {

@@ -15,7 +15,7 @@ use crate::{
         meter,
         phone::Countries,
     },
-    edge::{Edge, Refused},
+    runtime::edge::{Edge, Refused},
 };
 
 impl Edge {

@@ -16,24 +16,25 @@ use crate::{
     fault::Fault,
     http::call::Call,
     observe,
+    runtime::edge::Wire,
     store::table::{Batch, BatchGet, Table},
 };
 
-/// Tells users.
-#[derive(Clone, Copy)]
-pub struct Notices<'a> {
+/// Notifies users by mail.
+#[derive(Debug, Wire)]
+pub struct Notices {
     /// SES.
-    pub mailer: &'a Mailer,
+    pub mailer: Mailer,
     /// The domains, whose language and sender the mails have.
-    pub domains: &'a Table<Domain, BatchGet>,
+    pub domains: Table<Domain, BatchGet>,
     /// The addresses that take no mail.
-    pub suppressions: &'a Table<Suppression, BatchGet>,
+    pub suppressions: Table<Suppression, BatchGet>,
 }
 
-impl Notices<'_> {
+impl Notices {
     /// Tells a user, unless the address takes no mail. `kind` is the mail's tag, a word. That it could not be sent is for the
     /// log.
-    pub async fn tell(self, call: &Call, user: &User, message: &Message<'_>, kind: &'static str) {
+    pub async fn tell(&self, call: &Call, user: &User, message: &Message<'_>, kind: &'static str) {
         let subject = suppression::subject(&user.email);
         let to = Recipient::Person(&user.email);
         if let Err(fault) = self.send(call, &user.domain, subject, to, message, kind).await {
@@ -43,7 +44,7 @@ impl Notices<'_> {
 
     /// Does the same work for an identity that is not known, and mails to nobody. `pseudonym` is looked up like an address.
     pub async fn tell_nobody(
-        self,
+        &self,
         call: &Call,
         domain: &DomainName,
         pseudonym: [u8; 32],
@@ -59,7 +60,7 @@ impl Notices<'_> {
     }
 
     async fn send(
-        self,
+        &self,
         call: &Call,
         domain: &DomainName,
         subject: [u8; 32],
@@ -68,15 +69,15 @@ impl Notices<'_> {
         kind: &str,
     ) -> Result<(), Fault> {
         let mut batch = Batch::default();
-        batch.want(self.suppressions, &subject);
-        batch.want(self.domains, domain);
+        batch.want(&self.suppressions, &subject);
+        batch.want(&self.domains, domain);
         let found = batch.read().await?;
         // Whether an address takes mail must not show either.
-        let to = match found.take(self.suppressions, &subject, call.now)? {
+        let to = match found.take(&self.suppressions, &subject, call.now)? {
             Some(_) => Recipient::Nobody,
             None => to,
         };
-        let described = found.take(self.domains, domain, call.now)?;
+        let described = found.take(&self.domains, domain, call.now)?;
         let domain = described.unwrap_or_else(|| Domain::undescribed(domain.clone()));
         let mail = compose(&domain.locale, &domain.name, message);
         // Nobody reads what comes back: who did not do it has to be told where to go by somebody else than this mail.

@@ -1,4 +1,4 @@
-//! Floor 2: where a function meets its environment. Variables, keys and clients are read and made once, while the
+//! Floor 1: where a function meets its environment. Variables, keys and clients are read and made once, while the
 //! sandbox initialises; whatever is missing or out of range is reported, all of it, and nothing is served.
 
 #![expect(
@@ -27,13 +27,9 @@ use aws_smithy_runtime_api::client::http::{HttpConnectorSettings, SharedHttpConn
 use aws_types::SdkConfig;
 use lambda_http::http::Uri;
 
-mod run;
 mod wire;
 
-pub use self::{
-    run::{Background, run, run_audited, run_background},
-    wire::Wire,
-};
+pub use self::wire::Wire;
 
 use crate::{
     delivery::{attempt::AtMostOnce, mail::Mailer, text::Texter},
@@ -43,7 +39,7 @@ use crate::{
         sender::{self, Sender},
         time::Timestamp,
     },
-    keys::{Keys, Load},
+    runtime::keys::{Keys, Load},
     store::{
         conflict,
         table::{Row, Table},
@@ -96,6 +92,11 @@ pub fn system_time() -> Timestamp {
 }
 
 impl Edge {
+    /// The environment of this process.
+    pub(crate) fn of_process() -> Self {
+        Self::new(std::env::vars().collect())
+    }
+
     pub(crate) fn new(variables: HashMap<String, String>) -> Self {
         Self {
             variables,
@@ -144,13 +145,19 @@ impl Edge {
     /// # Errors
     /// [`Refused`] when the variable is not set.
     fn keys<P: Kept>(&self) -> Result<Keys<P>, Refused> {
-        let keys = Keys::new(self.secrets_client(), self.required(P::VARIABLE)?, P::VARIABLE);
-        self.loading.borrow_mut().push(keys.loading());
+        let secret = self.required(P::VARIABLE)?;
+        let mut loading = self.loading.borrow_mut();
+        // Those of one purpose are loaded once, however many fields hold them.
+        if let Some(keys) = loading.iter().find_map(|loading| Keys::shared(loading)) {
+            return Ok(keys);
+        }
+        let keys = Keys::new(self.secrets_client(), secret, P::VARIABLE);
+        loading.push(keys.loading());
         Ok(keys)
     }
 
     /// Loads what was wired, one after the other: the connection to Secrets Manager is opened once.
-    async fn load(&self) {
+    pub(crate) async fn load(&self) {
         for loading in self.loading.take() {
             if let Err(why) = loading.load(system_time()).await {
                 self.refuse(loading.variable(), &format!("names a secret that {why}"));

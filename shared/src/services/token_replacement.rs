@@ -4,7 +4,7 @@
 use crate::{
     domain::{secret::Digest, time::Timestamp, token::Token},
     http::{call::Call, mithril::Error, reply::Answer},
-    sending::Extra,
+    services::otp_sender::Extra,
     store::{
         rows,
         table::{Change, Changed, Table, Update},

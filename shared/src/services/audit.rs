@@ -12,6 +12,7 @@ use crate::{
     fault::Fault,
     http::{call::Call, reply::Reply, serve::AnyEndpoint},
     observe::{self, Family, Outcome},
+    runtime::edge::Wire,
     store::table::{Put, Table},
 };
 
@@ -19,19 +20,14 @@ use crate::{
 const WRITTEN_WITHIN: Duration = Duration::from_millis(1500);
 
 /// Where events are written.
-#[derive(Debug)]
+#[derive(Debug, Wire)]
 pub struct Trail {
     events: Table<Event, Put>,
+    #[wire(audit_policy)]
     policy: Policy,
 }
 
 impl Trail {
-    /// A trail in that table.
-    #[must_use]
-    pub fn new(events: Table<Event, Put>, policy: Policy) -> Self {
-        Self { events, policy }
-    }
-
     /// Writes down what is about to be shown: whoever cannot write it down does not show it (ASVS 16.2.1, R46 of ours).
     ///
     /// # Errors

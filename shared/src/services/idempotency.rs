@@ -12,6 +12,7 @@ use crate::{
     },
     fault::Fault,
     http::{call::Call, rejection::Rejection, reply::Answer},
+    runtime::edge::Wire,
     store::{
         rows::{
             repetition::{is_taken_by, is_taken_by_either},
@@ -30,15 +31,13 @@ pub struct Caller<'a> {
     pub credential: &'a str,
 }
 
-/// What remembering may touch.
-#[derive(Clone, Copy)]
-pub struct Doors<'a> {
+/// Remembers calls by their `Idempotency-Key`.
+#[derive(Debug, Wire)]
+pub struct Idempotency {
     /// Remembers.
-    pub calls: &'a Table<Remembered, Put>,
+    pub calls: Table<Remembered, Put>,
     /// Forgets.
-    pub forget: &'a Table<Remembered, Delete>,
-    /// Whose answers there are.
-    pub owners: Owners<'a>,
+    pub forget: Table<Remembered, Delete>,
 }
 
 /// Whose answers a route gives, and where these are looked up before an answer is given again.
@@ -47,18 +46,18 @@ pub enum Owners<'a> {
     /// Nobody's: everybody gets the same answer, which tells nothing, and whose repetition costs the same for known and unknown.
     Nobody,
     /// Users'.
-    Users(Users<'a>),
+    Users(&'a AnsweredUsers),
     /// Users', or clients' own.
-    UsersAndClients(Users<'a>, &'a Table<Client, Get>),
+    UsersAndClients(&'a AnsweredUsers, &'a Table<Client, Get>),
 }
 
 /// Users who get answers.
-#[derive(Clone, Copy)]
-pub struct Users<'a> {
+#[derive(Debug, Wire)]
+pub struct AnsweredUsers {
     /// They are read before an answer is given again.
-    pub read: &'a Table<User, BatchGet>,
+    pub read: Table<User, BatchGet>,
     /// An answer is remembered only while its user is there: what an erasure has deleted does not come back.
-    pub depend_on: &'a Table<User, Check>,
+    pub depend_on: Table<User, Check>,
 }
 
 /// Answers a call once. One with the same key, credential and body gets the same answer again for a day, and nothing is
@@ -73,7 +72,8 @@ pub struct Users<'a> {
 /// # Errors
 /// Those of `answer`, and the three named.
 pub async fn once<E>(
-    doors: Doors<'_>,
+    idempotency: &Idempotency,
+    owners: Owners<'_>,
     keeping: Keeping<'_>,
     call: &Call,
     Caller { function, credential }: Caller<'_>,
@@ -90,8 +90,8 @@ where
         &call.invocation,
         call.now,
     );
-    let release = || doors.forget.delete_if(&begun.key, is_taken_by(&call.invocation));
-    let other = match claim(doors, &begun, call).await {
+    let release = || idempotency.forget.delete_if(&begun.key, is_taken_by(&call.invocation));
+    let other = match claim(idempotency, owners, &begun, call).await {
         Ok(other) => other,
         Err(fault) => {
             // The claim may have been written and only the answer lost: a healthy retry shall not wait for it.
@@ -116,7 +116,7 @@ where
                 let body = keeping.close(&begun.key, body, &mut SysRng)?;
                 let issued = answer.ends_with().cloned();
                 let answered = begun.clone().answered(status, body, issued, call.now);
-                match remember(doors, &answered, is_taken_by(&call.invocation)).await? {
+                match remember(idempotency, owners, &answered, is_taken_by(&call.invocation)).await? {
                     true => Ok(()),
                     false => release().await,
                 }
@@ -142,19 +142,24 @@ enum Other {
 }
 
 /// Claims the call, unless another one has; the claim of one whose answer has ended is taken over.
-async fn claim(doors: Doors<'_>, begun: &Remembered, call: &Call) -> Result<Option<Other>, Fault> {
-    let Some(other) = doors.calls.claim(begun, call.now).await? else {
+async fn claim(
+    idempotency: &Idempotency,
+    owners: Owners<'_>,
+    begun: &Remembered,
+    call: &Call,
+) -> Result<Option<Other>, Fault> {
+    let Some(other) = idempotency.calls.claim(begun, call.now).await? else {
         return Ok(None);
     };
     let (status, body, issued) = match other.state {
         State::UnderWay => return Ok(Some(Other::UnderWay(other.under_way(call.now)))),
         State::Answered { status, body, issued } => (status, body, issued),
     };
-    if !has_ended(doors.owners, issued.as_ref(), call).await? {
+    if !has_ended(owners, issued.as_ref(), call).await? {
         return Ok(Some(Other::Answered(status, body)));
     }
     let is_as_found = is_taken_by_either(&other.by, &begun.by);
-    Ok(match doors.calls.put_if(begun, is_as_found).await? {
+    Ok(match idempotency.calls.put_if(begun, is_as_found).await? {
         true => None,
         // Another repetition has taken it over in this moment.
         false => Some(Other::UnderWay(begun.under_way(call.now))),
@@ -166,7 +171,7 @@ async fn has_ended(owners: Owners<'_>, issued: Option<&Issued>, call: &Call) -> 
     let owner = match (owners, issued) {
         (Owners::Nobody, None) => return Ok(false),
         (Owners::Users(users) | Owners::UsersAndClients(users, _), Some(Issued::User { id, .. })) => {
-            let user = Batch::one(users.read, id, call.now).await?;
+            let user = Batch::one(&users.read, id, call.now).await?;
             user.map(|user| Principal::User(Box::new(user)))
         }
         (Owners::UsersAndClients(_, clients), Some(Issued::Client { id, .. })) => {
@@ -181,20 +186,25 @@ async fn has_ended(owners: Owners<'_>, issued: Option<&Issued>, call: &Call) -> 
 }
 
 /// Writes down what was answered; `false` when the claim is another one's, or the user's tokens have ended meanwhile.
-async fn remember(doors: Doors<'_>, answered: &Remembered, is_ours: Condition) -> Result<bool, Fault> {
+async fn remember(
+    idempotency: &Idempotency,
+    owners: Owners<'_>,
+    answered: &Remembered,
+    is_ours: Condition,
+) -> Result<bool, Fault> {
     let issued = match &answered.state {
         State::UnderWay => None,
         State::Answered { issued, .. } => issued.as_ref(),
     };
-    match (doors.owners, issued) {
+    match (owners, issued) {
         (Owners::Users(users) | Owners::UsersAndClients(users, _), Some(Issued::User { id, generation, .. })) => {
             let mut transaction = Transaction::default();
-            transaction.put_if(doors.calls, answered, is_ours);
-            transaction.check(users.depend_on, id, has_generation(*generation));
+            transaction.put_if(&idempotency.calls, answered, is_ours);
+            transaction.check(&users.depend_on, id, has_generation(*generation));
             Ok(matches!(transaction.commit().await?, Committed::Yes))
         }
         (Owners::Nobody, None) | (Owners::UsersAndClients(..), Some(Issued::Client { .. })) => {
-            doors.calls.put_if(answered, is_ours).await
+            idempotency.calls.put_if(answered, is_ours).await
         }
         // A bug, and no reason to give somebody's answer to somebody else.
         (Owners::Nobody, Some(_))

@@ -1,4 +1,4 @@
-//! Floor 2: the operator's policies, read from the environment once, when a function starts. A number out of range
+//! Floor 1: the operator's policies, read from the environment once, when a function starts. A number out of range
 //! refuses the start (ASVS 13.4.2): a policy is never guessed.
 
 mod numbers;
@@ -8,7 +8,7 @@ mod sms;
 #[cfg(test)]
 mod tests;
 
-pub use second_factor::Lifetimes;
+pub use second_factor::{Lifetimes, SendingPolicy};
 
 use std::collections::BTreeMap;
 
@@ -37,7 +37,7 @@ use crate::{
         throttle::Limits,
         waits::Waits,
     },
-    edge::{Edge, Refused},
+    runtime::edge::{Edge, Refused},
 };
 
 /// The longest life of a code that could be guessed, in seconds (ASVS 6.5.5).

@@ -21,6 +21,7 @@ use crate::{
         call::Call,
         serve::{briefly, pause},
     },
+    runtime::edge::Wire,
     store::{
         rows,
         table::{Batch, BatchGet, Put, Table, Transaction, Update},
@@ -31,21 +32,21 @@ use crate::{
 /// login of somebody else, and no policy forgives more than 50 guesses: whoever is late has an answer, and was counted.
 pub const ROUNDS: u32 = 64;
 
-/// What a login is read from.
-#[derive(Clone, Copy)]
-pub struct Doors<'a> {
+/// Reads logins.
+#[derive(Debug, Wire)]
+pub struct Logins {
     /// Tokens.
-    pub tokens: &'a Table<Token, BatchGet>,
+    pub tokens: Table<Token, BatchGet>,
     /// Users.
-    pub users: &'a Table<User, BatchGet>,
+    pub users: Table<User, BatchGet>,
     /// Their second factors.
-    pub factors: &'a Table<Factor, BatchGet>,
+    pub factors: Table<Factor, BatchGet>,
     /// The codes of those.
-    pub otps: &'a Table<Otps, BatchGet>,
+    pub otps: Table<Otps, BatchGet>,
     /// What the deployment has sent.
-    pub meters: &'a Table<Meter, BatchGet>,
+    pub meters: Table<Meter, BatchGet>,
     /// Ends the session of a token that is used twice.
-    pub change_users: &'a Table<User, Update>,
+    pub change_users: Table<User, Update>,
 }
 
 /// A login, as it was read.
@@ -81,68 +82,68 @@ const LOOKS: usize = 12;
 /// # Errors
 /// What is wrong with the token; [`Fault`] when the store fails.
 pub async fn read(
-    doors: Doors<'_>,
+    logins: &Logins,
     call: &Call,
     presented: &Presented,
     kind: fn(&Kind) -> bool,
 ) -> Result<Result<Login, Broken>, Fault> {
     for _ in 0..LOOKS {
-        match read_once(doors, call, presented, kind).await? {
+        match read_once(logins, call, presented, kind).await? {
             Ok(login) if login.token.is_being_replaced(call.now) => pause().await,
             found => return Ok(found),
         }
     }
-    read_once(doors, call, presented, kind).await
+    read_once(logins, call, presented, kind).await
 }
 
 async fn read_once(
-    doors: Doors<'_>,
+    logins: &Logins,
     call: &Call,
     presented: &Presented,
     kind: fn(&Kind) -> bool,
 ) -> Result<Result<Login, Broken>, Fault> {
     let id = match presented.owner {
         Owner::User(id) => id,
-        Owner::Client(_) => return not_of_a_login(doors, call, presented).await.map(Err),
+        Owner::Client(_) => return not_of_a_login(logins, call, presented).await.map(Err),
     };
     let factor = FactorKey {
         user: id,
         factor_type: FactorType::Sms,
     };
     let mut batch = Batch::default();
-    batch.want(doors.tokens, &presented.digest);
-    batch.want(doors.users, &id);
-    batch.want(doors.factors, &factor);
-    batch.want(doors.otps, &factor);
-    batch.want(doors.meters, &());
+    batch.want(&logins.tokens, &presented.digest);
+    batch.want(&logins.users, &id);
+    batch.want(&logins.factors, &factor);
+    batch.want(&logins.otps, &factor);
+    batch.want(&logins.meters, &());
     let found = batch.read().await?;
-    let token = found.take(doors.tokens, &presented.digest, call.now)?;
-    let (Some(token), Some(user)) = (token, found.take(doors.users, &id, call.now)?) else {
+    let token = found.take(&logins.tokens, &presented.digest, call.now)?;
+    let (Some(token), Some(user)) = (token, found.take(&logins.users, &id, call.now)?) else {
         return Ok(Err(Broken::Unknown));
     };
     call.note_actor(id.log_name());
     if let Err(broken) = access::check_login(&token, &user, kind, call.now) {
         if broken == Broken::Reused {
             let change = rows::user::end_session(&user, &token.client);
-            doors.change_users.update(&id, change, call.now).await?;
+            logins.change_users.update(&id, change, call.now).await?;
         }
         return Ok(Err(broken));
     }
-    let otps = found.take(doors.otps, &factor, call.now)?;
+    let otps = found.take(&logins.otps, &factor, call.now)?;
     Ok(Ok(Login {
-        factor: found.take(doors.factors, &factor, call.now)?,
+        factor: found.take(&logins.factors, &factor, call.now)?,
         otps: otps.unwrap_or_else(|| Otps::none(id, FactorType::Sms)),
-        meter: found.take(doors.meters, &(), call.now)?,
+        meter: found.take(&logins.meters, &(), call.now)?,
         token,
         user,
     }))
 }
 
 /// A client's own token carries no login on.
-async fn not_of_a_login(doors: Doors<'_>, call: &Call, presented: &Presented) -> Result<Broken, Fault> {
+async fn not_of_a_login(logins: &Logins, call: &Call, presented: &Presented) -> Result<Broken, Fault> {
     let mut batch = Batch::default();
-    batch.want(doors.tokens, &presented.digest);
-    let found = batch.read().await?.take(doors.tokens, &presented.digest, call.now)?;
+    batch.want(&logins.tokens, &presented.digest);
+    let found = batch.read().await?.take(&logins.tokens, &presented.digest, call.now)?;
     Ok(found.map_or(Broken::Unknown, |_| Broken::OtherKind))
 }
 

@@ -14,6 +14,7 @@ use crate::{
     },
     fault::Fault,
     http::call::Call,
+    runtime::edge::Wire,
     store::table::{Batch, BatchGet, Table},
 };
 
@@ -70,15 +71,16 @@ pub async fn person(
     )
 }
 
-/// Where people are looked up, unless an identity provider vouches for them: then nothing is read.
-#[derive(Clone, Copy)]
-pub struct People<'a> {
+/// Authenticates users, by our own tokens or as the identity provider says: then nothing is read.
+#[derive(Debug, Wire)]
+pub struct Users {
     /// The provider, if there is one.
-    pub provider: Option<&'a Provider>,
+    #[wire(identity_provider)]
+    pub provider: Option<Provider>,
     /// Tokens.
-    pub tokens: &'a Table<Token, BatchGet>,
-    /// People.
-    pub users: &'a Table<User, BatchGet>,
+    pub tokens: Table<Token, BatchGet>,
+    /// Users.
+    pub users: Table<User, BatchGet>,
 }
 
 /// Admits somebody to support PINs. `token` counts where there is no provider; `named` is the user that the route names.
@@ -86,17 +88,17 @@ pub struct People<'a> {
 /// # Errors
 /// [`Fault`] when the store fails.
 pub async fn holder(
-    people: People<'_>,
+    users: &Users,
     call: &Call,
     token: Option<&str>,
     needed: Needed,
     named: Option<&str>,
 ) -> Admission<Holder> {
-    if let Some(provider) = people.provider {
+    if let Some(provider) = &users.provider {
         return Ok(vouched_holder(provider, call, needed, named));
     }
     let id = named.and_then(|named| UserId::parse(named).or_else(|| numbered(named, token)));
-    let person = match person(people.tokens, people.users, call, token, needed, id).await? {
+    let person = match person(&users.tokens, &users.users, call, token, needed, id).await? {
         Ok(person) => person,
         Err(refusal) => return Ok(Err(refusal)),
     };
@@ -141,11 +143,11 @@ fn vouched_holder(provider: &Provider, call: &Call, needed: Needed, named: Optio
 ///
 /// # Errors
 /// [`Fault`] when the store fails.
-pub async fn client(provider: Option<&Provider>, doors: Doors<'_>, call: &Call, needed: Needed) -> Admission<ClientId> {
-    match provider {
+pub async fn client(clients: &Clients, call: &Call, needed: Needed) -> Admission<ClientId> {
+    match &clients.provider {
         Some(provider) => Ok(vouched_client(provider, call, needed)),
         None => {
-            let admitted = caller(doors, call, needed, |_| {}).await?;
+            let admitted = caller(&clients.callers, call, needed, |_| {}).await?;
             Ok(admitted.map(|(caller, _)| caller.client))
         }
     }
@@ -159,15 +161,25 @@ fn vouched_client(provider: &Provider, call: &Call, needed: Needed) -> Result<Cl
     Ok(client)
 }
 
-/// Where callers are looked up.
-#[derive(Clone, Copy)]
-pub struct Doors<'a> {
+/// Authenticates callers, by our own tokens.
+#[derive(Debug, Wire)]
+pub struct Callers {
     /// Tokens.
-    pub tokens: &'a Table<Token, BatchGet>,
-    /// People.
-    pub users: &'a Table<User, BatchGet>,
-    /// Applications.
-    pub clients: &'a Table<Client, BatchGet>,
+    pub tokens: Table<Token, BatchGet>,
+    /// Users.
+    pub users: Table<User, BatchGet>,
+    /// Clients.
+    pub clients: Table<Client, BatchGet>,
+}
+
+/// Authenticates clients, by our own tokens or as the identity provider says: then nothing is read.
+#[derive(Debug, Wire)]
+pub struct Clients {
+    /// The provider, if there is one.
+    #[wire(identity_provider)]
+    pub provider: Option<Provider>,
+    /// Our own tokens.
+    pub callers: Callers,
 }
 
 /// Admits a caller in a client's name: the client itself, or a person with a token that was issued to it. What is wanted
@@ -176,7 +188,7 @@ pub struct Doors<'a> {
 /// # Errors
 /// [`Fault`] when the store fails.
 pub async fn caller(
-    doors: Doors<'_>,
+    callers: &Callers,
     call: &Call,
     needed: Needed,
     want: impl FnOnce(&mut Batch),
@@ -186,20 +198,20 @@ pub async fn caller(
         Err(refusal) => return Ok(Err(refusal)),
     };
     let mut batch = Batch::default();
-    batch.want(doors.tokens, &presented.digest);
+    batch.want(&callers.tokens, &presented.digest);
     match &presented.owner {
-        Owner::User(id) => batch.want(doors.users, id),
-        Owner::Client(id) => batch.want(doors.clients, id),
+        Owner::User(id) => batch.want(&callers.users, id),
+        Owner::Client(id) => batch.want(&callers.clients, id),
     }
     want(&mut batch);
     let found = batch.read().await?;
-    let token = known(&found, doors.tokens, &presented, call)?;
+    let token = known(&found, &callers.tokens, &presented, call)?;
     let principal = match &presented.owner {
         Owner::User(id) => found
-            .take(doors.users, id, call.now)?
+            .take(&callers.users, id, call.now)?
             .map(|user| Principal::User(Box::new(user))),
         Owner::Client(id) => found
-            .take(doors.clients, id, call.now)?
+            .take(&callers.clients, id, call.now)?
             .map(|client| Principal::Client(Box::new(client))),
     };
     Ok(access::check(token, principal, needed, call.now).map(|caller| (caller, found)))
@@ -227,16 +239,16 @@ fn present(token: Option<&str>) -> Result<Presented, Refusal> {
 ///
 /// # Errors
 /// [`Fault`] when the store fails.
-pub async fn upon_user(doors: Doors<'_>, call: &Call, needed: Needed) -> Admission<(Caller, Option<User>)> {
+pub async fn upon_user(callers: &Callers, call: &Call, needed: Needed) -> Admission<(Caller, Option<User>)> {
     let id = UserId::parse(call.path_parameter("user_id"));
-    let admitted = caller(doors, call, needed, |batch| {
-        id.iter().for_each(|id| batch.want(doors.users, id));
+    let admitted = caller(callers, call, needed, |batch| {
+        id.iter().for_each(|id| batch.want(&callers.users, id));
     });
     let (caller, found) = match admitted.await? {
         Ok(admitted) => admitted,
         Err(refusal) => return Ok(Err(refusal)),
     };
-    let user = named(&found, doors.users, id, call)?;
+    let user = named(&found, &callers.users, id, call)?;
     Ok(Ok((caller, user)))
 }
 
@@ -245,7 +257,7 @@ pub async fn upon_user(doors: Doors<'_>, call: &Call, needed: Needed) -> Admissi
 /// # Errors
 /// [`Fault`] when the store fails.
 pub async fn upon_factors(
-    doors: Doors<'_>,
+    callers: &Callers,
     factors: &Table<Factor, BatchGet>,
     call: &Call,
     needed: Needed,
@@ -258,15 +270,15 @@ pub async fn upon_factors(
         })
     };
     let keys: Vec<_> = id.into_iter().flat_map(key).collect();
-    let admitted = caller(doors, call, needed, |batch| {
-        id.iter().for_each(|id| batch.want(doors.users, id));
+    let admitted = caller(callers, call, needed, |batch| {
+        id.iter().for_each(|id| batch.want(&callers.users, id));
         keys.iter().for_each(|key| batch.want(factors, key));
     });
     let (caller, found) = match admitted.await? {
         Ok(admitted) => admitted,
         Err(refusal) => return Ok(Err(refusal)),
     };
-    let user = named(&found, doors.users, id, call)?;
+    let user = named(&found, &callers.users, id, call)?;
     let read = keys.iter().map(|key| found.take(factors, key, call.now));
     let factors: Result<Vec<_>, _> = read.collect();
     Ok(Ok((caller, user, factors?.into_iter().flatten().collect())))

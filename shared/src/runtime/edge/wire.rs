@@ -5,12 +5,11 @@ pub use countersign_macros::Wire;
 use super::{Edge, Kept, Refused};
 use crate::{
     delivery::{mail::Mailer, text::Texter},
-    keys::{KeyShelf, Keys},
+    runtime::keys::{KeyShelf, Keys},
     store::{
         rows::budget::Creations,
         table::{Row, Table},
     },
-    trail::Trail,
 };
 
 /// What can be made from a function's environment. The fields of a struct that derives it are all that the function may touch:
@@ -56,11 +55,5 @@ impl Wire for Texter {
 impl Wire for Creations {
     fn wire(edge: &Edge) -> Result<Self, Refused> {
         Ok(Self(edge.table()))
-    }
-}
-
-impl Wire for Trail {
-    fn wire(edge: &Edge) -> Result<Self, Refused> {
-        Ok(Self::new(edge.table(), edge.audit_policy()?))
     }
 }

@@ -3,7 +3,7 @@
 
 use std::{fmt::Display, ops::RangeInclusive, str::FromStr};
 
-use crate::edge::{Edge, Refused};
+use crate::runtime::edge::{Edge, Refused};
 
 /// A number with a default and a range: the environment variable, and the parameter of the stack, have its name.
 pub(super) struct Setting<T> {

@@ -1,8 +1,9 @@
-//! Floor 2: keys from Secrets Manager, read again now and then, so that they rotate without a deployment.
+//! Floor 1: keys from Secrets Manager, read again now and then, so that they rotate without a deployment.
 
 mod shelf;
 
 use std::{
+    any::Any,
     cell::{Cell, RefCell},
     collections::BTreeMap,
     fmt::Debug,
@@ -70,6 +71,9 @@ pub(crate) trait Load: Debug {
 
     /// The environment variable that names it.
     fn variable(&self) -> &'static str;
+
+    /// Itself, for the type that it has.
+    fn any(self: Rc<Self>) -> Rc<dyn Any>;
 }
 
 impl<P: Purpose> Load for Cached<P> {
@@ -85,6 +89,10 @@ impl<P: Purpose> Load for Cached<P> {
     fn variable(&self) -> &'static str {
         self.variable
     }
+
+    fn any(self: Rc<Self>) -> Rc<dyn Any> {
+        self
+    }
 }
 
 impl<P: Purpose> Keys<P> {
@@ -99,6 +107,12 @@ impl<P: Purpose> Keys<P> {
                 stale_at: Cell::new(Timestamp::from_millis(0)),
             }),
         }
+    }
+
+    /// The same keys, if these are of the same purpose.
+    pub(crate) fn shared(loading: &Rc<dyn Load>) -> Option<Self> {
+        let cached = loading.clone().any().downcast().ok()?;
+        Some(Self { cached })
     }
 
     /// What loads them.

@@ -9,18 +9,18 @@ use rand::rngs::SysRng;
 
 use crate::{
     delivery::{
-        code::{Templates, code_text},
+        code::code_text,
         text::{Texter, Unsent, Why},
     },
     domain::{
-        budget::{Act, Budget, Exhausted},
+        budget::{Act, Exhausted},
         factor::{Factor, Trust},
         key::{Keyring, OtpCodes},
         locale::Locale,
         meter::{self, Meter},
         name::DomainName,
-        otp::{self, Binding, Otps, Purpose},
-        phone::{Countries, Phone},
+        otp::{Binding, Otps, Purpose},
+        phone::Phone,
         throttle,
         user::User,
     },
@@ -31,6 +31,8 @@ use crate::{
         serve::in_time,
     },
     observe::{self, Reason},
+    runtime::keys::Keys,
+    runtime::{edge::Wire, settings::SendingPolicy},
     store::{
         retry::optimistic_from,
         rows::{
@@ -41,36 +43,22 @@ use crate::{
     },
 };
 
-/// What the operator decides.
-#[derive(Debug)]
-pub struct Policy {
+/// Sends codes.
+#[derive(Debug, Wire)]
+pub struct OtpSender {
     /// Codes.
-    pub otp: otp::Policy,
-    /// Where messages may go.
-    pub countries: Countries,
-    /// Messages of the deployment.
-    pub meter: meter::Policy,
-    /// Messages to one number, whoever asks.
-    pub number: Budget,
-    /// Their words.
-    pub templates: Templates,
-}
-
-/// What sending may touch.
-#[derive(Clone, Copy)]
-pub struct Doors<'a> {
-    /// Codes.
-    pub otps: &'a Table<Otps, Update>,
+    pub otps: Table<Otps, Update>,
     /// What each number was sent.
-    pub budgets: &'a Table<Spent, Update>,
+    pub budgets: Table<Spent, Update>,
     /// What all numbers were sent.
-    pub meters: &'a Table<Meter, Update>,
+    pub meters: Table<Meter, Update>,
     /// SNS.
-    pub texter: &'a Texter,
+    pub texter: Texter,
     /// The keys of codes.
-    pub keys: &'a Keyring<OtpCodes>,
+    pub keys: Keys<OtpCodes>,
     /// The policy.
-    pub policy: &'a Policy,
+    #[wire(sending_policy)]
+    pub policy: SendingPolicy,
 }
 
 /// A message that is wanted.
@@ -143,11 +131,11 @@ impl From<Fault> for NotSent {
 /// # Errors
 /// Those of the work; a [`Fault`] when it takes too long.
 pub async fn with<'a, T, E: From<Fault>>(
-    doors: Doors<'a>,
+    sender: &'a OtpSender,
     call: &'a Call,
     work: impl AsyncFnOnce(&mut Sending<'a>) -> Result<T, E>,
 ) -> Result<T, E> {
-    let mut sending = Sending::new(doors, call);
+    let mut sending = Sending::new(sender, sender.keys.at(call.now).await, call);
     let done = in_time(work(&mut sending)).await;
     if done.is_err() {
         sending.take_back().await;
@@ -159,7 +147,8 @@ pub async fn with<'a, T, E: From<Fault>>(
 
 /// The sending of one call, over as many rounds as it takes.
 pub struct Sending<'a> {
-    doors: Doors<'a>,
+    sender: &'a OtpSender,
+    keys: Keyring<OtpCodes>,
     call: &'a Call,
     act: Act,
     meter: Option<rows::meter::Receipt>,
@@ -174,10 +163,11 @@ pub struct Sending<'a> {
 
 impl<'a> Sending<'a> {
     /// Nothing yet.
-    fn new(doors: Doors<'a>, call: &'a Call) -> Self {
+    fn new(sender: &'a OtpSender, keys: Keyring<OtpCodes>, call: &'a Call) -> Self {
         let act = call.act();
         Self {
-            doors,
+            sender,
+            keys,
             call,
             act,
             meter: None,
@@ -219,7 +209,7 @@ impl<'a> Sending<'a> {
         meter: Option<Meter>,
         extra: &Transaction,
     ) -> Result<Sent, NotSent> {
-        let Doors { policy, keys, .. } = self.doors;
+        let policy = &self.sender.policy;
         let country = policy
             .countries
             .of(wanted.binding.phone)
@@ -239,7 +229,7 @@ impl<'a> Sending<'a> {
                 &policy.otp,
                 &wanted.binding,
                 first_day_ends,
-                keys,
+                &self.keys,
                 &self.act,
                 &mut SysRng,
             )
@@ -259,11 +249,11 @@ impl<'a> Sending<'a> {
             return Ok(Sent::Changed);
         }
         // All share the meter: whoever has lost the race for the account shall not stand in the way of others there.
-        let spent = rows::meter::spend(self.doors.meters, &policy.meter, &message, Some(meter), &self.act).await?;
+        let spent = rows::meter::spend(&self.sender.meters, &policy.meter, &message, Some(meter), &self.act).await?;
         self.meter = Some(spent.map_err(NotSent::Exhausted)?);
         let template = policy.templates.of(wanted.locale);
         let text = code_text(wanted.locale, template, wanted.binding.purpose, wanted.domain, &code);
-        match self.doors.texter.send(wanted.binding.phone, &text).await {
+        match self.sender.texter.send(wanted.binding.phone, &text).await {
             Ok(()) => {
                 observe::sms_sent(country, self.call.told(Some(&wanted.binding.phone.masked())));
                 Ok(Sent::Yes)
@@ -292,18 +282,18 @@ impl<'a> Sending<'a> {
         extra: &Transaction,
     ) -> Result<Sent, NotSent> {
         let budget = match wanted.binding.purpose {
-            Purpose::SignIn => self.doors.policy.number.clone(),
+            Purpose::SignIn => self.sender.policy.number.clone(),
             // Anybody may name any number as theirs: its owner's sign-ins keep half of what it gets.
-            Purpose::Approval => self.doors.policy.number.half(),
+            Purpose::Approval => self.sender.policy.number.half(),
         };
         let subject = throttle::sms(wanted.binding.phone);
         // The second time the number's budget is spent already, or there is none left.
         for _ in 0..2 {
             let mut transaction = Transaction::default();
-            transaction.update(self.doors.otps, &next.owner(), rows::otp::replace(version, next));
+            transaction.update(&self.sender.otps, &next.owner(), rows::otp::replace(version, next));
             let number = self.number.is_none().then(|| {
                 let change = budgets::first(&budget, &self.act);
-                transaction.update(self.doors.budgets, &subject, change)
+                transaction.update(&self.sender.budgets, &subject, change)
             });
             transaction.append(extra.clone());
             // If the answer is lost, all of it may have been written.
@@ -323,7 +313,7 @@ impl<'a> Sending<'a> {
             if !steps.contains(&number) {
                 return Ok(Sent::Changed);
             }
-            let spent = budgets::spend(self.doors.budgets, &budget, &subject, &self.act).await?;
+            let spent = budgets::spend(&self.sender.budgets, &budget, &subject, &self.act).await?;
             self.number = Some(spent.map_err(NotSent::Exhausted)?);
         }
         Ok(Sent::Changed)
@@ -335,19 +325,19 @@ impl<'a> Sending<'a> {
         let now = self.call.now;
         let meter = async {
             match self.meter.take() {
-                Some(receipt) => rows::meter::give_back(self.doors.meters, receipt, now).await,
+                Some(receipt) => rows::meter::give_back(&self.sender.meters, receipt, now).await,
                 None => Ok(()),
             }
         };
         let number = async {
             match self.number.take() {
-                Some(receipt) => budgets::give_back(self.doors.budgets, receipt, now).await,
+                Some(receipt) => budgets::give_back(&self.sender.budgets, receipt, now).await,
                 None => Ok(()),
             }
         };
         let code = async {
             match self.code.take() {
-                Some(stored) => cancel(self.doors.otps, stored, &self.act).await,
+                Some(stored) => cancel(&self.sender.otps, stored, &self.act).await,
                 None => Ok(()),
             }
         };
@@ -358,7 +348,7 @@ impl<'a> Sending<'a> {
         let address = wanted.binding.phone.masked();
         match why {
             NotSent::Exhausted(_) => observe::sms_failed(Reason::Throttled, self.call.told(Some(&address))),
-            NotSent::Failed(_) if self.doors.policy.countries.of(wanted.binding.phone).is_none() => {
+            NotSent::Failed(_) if self.sender.policy.countries.of(wanted.binding.phone).is_none() => {
                 observe::sms_failed(Reason::Country, self.call.told(Some(&address)));
             }
             // Counted where it failed, or no message at all.

@@ -10,33 +10,36 @@ use crate::{
     },
     fault::Fault,
     http::{call::Call, mithril::Error},
-    keys::Keys,
-    notices::Notices,
-    second_factor::Login,
+    runtime::edge::Wire,
+    runtime::keys::Keys,
+    services::logins::Login,
+    services::notices::Notices,
     store::{
         rows,
         table::{Committed, Table, Transaction, Update},
     },
 };
 
-/// What verifying a code may touch, and the policies.
-#[derive(Clone, Copy)]
-pub struct Verifier<'a> {
+/// Verifies codes.
+#[derive(Debug, Wire)]
+pub struct Verifier {
     /// Codes.
-    pub otps: &'a Table<Otps, Update>,
+    pub otps: Table<Otps, Update>,
     /// Users: failures count against them, too.
-    pub users: &'a Table<User, Update>,
+    pub users: Table<User, Update>,
     /// The keys of codes.
-    pub keys: &'a Keys<OtpCodes>,
+    pub keys: Keys<OtpCodes>,
     /// How codes are judged.
-    pub policy: &'a otp::Policy,
+    #[wire(otp_policy)]
+    pub policy: otp::Policy,
     /// After how many failures a user is blocked.
-    pub lockout: &'a lockout::Policy,
+    #[wire(lockout_policy)]
+    pub lockout: lockout::Policy,
     /// Notifies users of failures.
-    pub notices: Notices<'a>,
+    pub notices: Notices,
 }
 
-impl Verifier<'_> {
+impl Verifier {
     /// Judges a code on the login as it was read. A right one gives the record of codes, in which it is used up: it has to be written
     /// together with what the code permits. A failed guess is written here. `None` when something has changed since the login
     /// was read: read and judge again.
@@ -44,7 +47,7 @@ impl Verifier<'_> {
     /// # Errors
     /// Why the code is refused, told after the guess was counted; [`Fault`] when the store fails.
     pub async fn verify(
-        self,
+        &self,
         call: &Call,
         login: &Login,
         binding: &Binding<'_>,
@@ -54,7 +57,7 @@ impl Verifier<'_> {
         let judged = login
             .otps
             .clone()
-            .judge(self.policy, binding, &keys, given, &call.act());
+            .judge(&self.policy, binding, &keys, given, &call.act());
         let (next, why) = match judged {
             Judged::Limited(exhausted) => return Err(Error::GuessTimeout(exhausted)),
             Judged::Right { next } => return Ok(Some(next)),
@@ -76,13 +79,13 @@ impl Verifier<'_> {
     }
 
     /// Counts a guess that failed, on its code and on its user. `None` when one of them has changed since it was judged.
-    async fn count(self, call: &Call, login: &Login, next: &Otps) -> Result<Option<Counted>, Fault> {
+    async fn count(&self, call: &Call, login: &Login, next: &Otps) -> Result<Option<Counted>, Fault> {
         let user = &login.user;
-        let lockout = user.lockout.failed(self.lockout, Failed::Otp, call.now);
+        let lockout = user.lockout.failed(&self.lockout, Failed::Otp, call.now);
         let mut transaction = Transaction::default();
-        transaction.update(self.otps, &next.owner(), rows::otp::replace(login.otps.version, next));
+        transaction.update(&self.otps, &next.owner(), rows::otp::replace(login.otps.version, next));
         let change = rows::user::stand(user, &lockout, &call.invocation, call.now);
-        transaction.update(self.users, &user.id, change);
+        transaction.update(&self.users, &user.id, change);
         Ok(match transaction.commit().await? {
             Committed::No(_) => None,
             Committed::Yes => {
@@ -96,12 +99,12 @@ impl Verifier<'_> {
     }
 
     /// Whether the guess was the last one that its code allowed.
-    fn was_last_attempt(self, login: &Login, next: &Otps) -> bool {
+    fn was_last_attempt(&self, login: &Login, next: &Otps) -> bool {
         let attempts = |otps: &Otps| otps.code.as_ref().map_or(0, |otp| otp.attempts);
         attempts(next) > attempts(&login.otps) && attempts(next) == self.policy.max_attempts
     }
 
-    async fn notify(self, call: &Call, login: &Login, message: &Message<'_>, kind: &'static str) {
+    async fn notify(&self, call: &Call, login: &Login, message: &Message<'_>, kind: &'static str) {
         self.notices.tell(call, &login.user, message, kind).await;
     }
 }

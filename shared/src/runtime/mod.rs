@@ -1,0 +1,6 @@
+//! Where a function meets its environment: variables, clients, keys and settings, read and made once, while the sandbox
+//! initialises.
+
+pub mod edge;
+pub mod keys;
+pub mod settings;
