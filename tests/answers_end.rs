@@ -8,11 +8,14 @@ use crate::{
     factor_phone::empty_handed,
     login::api_grant,
     mail::{CHECK_MAIL, DOMAIN, RESET, said},
-    mithril::{
-        INIT, Person, TOKENS, other_than, refused, token_expired, token_invalid, user_blocked, value, wrong_identity,
-    },
     password_reset::{NEW, NO_REQUEST, is_set},
-    world::{Ask, Got, World},
+    support::{
+        mithril::{
+            INIT, Person, TOKENS, other_than, refused, token_expired, token_invalid, user_blocked, value,
+            wrong_identity,
+        },
+        world::{Ask, Got, World},
+    },
 };
 
 const KEY: &str = "5b9b0ea7-3d25-4d7c-8b5b-3a6c0f6d9f11";

@@ -9,8 +9,10 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     mail::CHECK_MAIL,
-    mithril::{password_grant, refused},
-    world::{Got, World, root},
+    support::{
+        mithril::{password_grant, refused},
+        world::{Got, World, root},
+    },
 };
 
 /// The inner texts of a page's elements of that name.

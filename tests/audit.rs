@@ -3,9 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::{
-    mithril::{other_than, password_grant, value},
     passcode::{PURPOSE, USER},
-    world::World,
+    support::{
+        mithril::{other_than, password_grant, value},
+        world::World,
+    },
 };
 
 const PIN: &str = "/api/v4/user/support_pin";

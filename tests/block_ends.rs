@@ -6,9 +6,11 @@ use serde_json::json;
 use crate::{
     login::api_grant,
     mail::said,
-    mithril::{Person, data, other_than, user_blocked, value},
     password_reset::{NEW, NO_REQUEST, is_set},
-    world::World,
+    support::{
+        mithril::{Person, data, other_than, user_blocked, value},
+        world::World,
+    },
 };
 
 const OWN: &str = "/api/v4/user/support_pin";

@@ -7,8 +7,12 @@ use serde_json::{Value, json};
 use crate::{
     factors::scope_too_small,
     mail::{CHECK_MAIL, said},
-    mithril::{PHONE, Person, data, not_taken, other_than, refused, token_expired, user_blocked, value, wrong_code},
-    world::{Got, World},
+    support::{
+        mithril::{
+            PHONE, Person, data, not_taken, other_than, refused, token_expired, user_blocked, value, wrong_code,
+        },
+        world::{Got, World},
+    },
 };
 
 impl World {

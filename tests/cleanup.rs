@@ -4,7 +4,7 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::support::world::World;
 
 /// A removal by time: the `n`th record of its stream.
 async fn removal(world: &World, n: u64) -> Value {

@@ -7,9 +7,11 @@ use serde_json::{Value, json};
 
 use crate::{
     factor_phone::empty_handed,
-    mithril::{INIT, PHONE, data, other_than, value, wrong_code},
     secrecy::is_unsearchable,
-    world::{World, holds},
+    support::{
+        mithril::{INIT, PHONE, data, other_than, value, wrong_code},
+        world::{World, holds},
+    },
 };
 
 /// The newest code of the demo user, as it is stored.

@@ -6,9 +6,11 @@ use serde_json::{Value, json};
 
 use crate::{
     factor_phone::{NEW as NEW_PHONE, empty_handed},
-    mithril::{API, PHONE, value},
     passcode::{PURPOSE, USER},
-    world::{Got, World, second_engine},
+    support::{
+        mithril::{API, PHONE, TOKENS, password_grant, value},
+        world::{Got, World, root, second_engine},
+    },
 };
 
 const WRITES: [&str; 4] = ["PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems"];
@@ -148,15 +150,15 @@ async fn logins_make_no_more_calls_than_these() {
     });
     value(&world.grant(client).await);
     check_calls(&world, "a client's token", &["GetItem", "PutItem"]).await;
-    let once = world.post(crate::mithril::TOKENS).header("idempotency-key", "one");
-    let once = once.json(&crate::mithril::password_grant(&demo.email, &demo.password));
+    let once = world.post(TOKENS).header("idempotency-key", "one");
+    let once = once.json(&password_grant(&demo.email, &demo.password));
     let got = once.send().await;
     world.keep_out_of_logs(&value(&got));
     // The answer is remembered as long as its owner is there.
     let calls = [&["PutItem"], &found[..], &[TOGETHER, UPDATE, "Publish", TOGETHER]].concat();
     check_calls(&world, "log in with a code, once", &calls).await;
-    let once = world.post(crate::mithril::TOKENS).header("idempotency-key", "one");
-    let once = once.json(&crate::mithril::password_grant(&demo.email, &demo.password));
+    let once = world.post(TOKENS).header("idempotency-key", "one");
+    let once = once.json(&password_grant(&demo.email, &demo.password));
     once.send().await.is(201, &got.body);
     check_calls(&world, "the same again", &["PutItem", READ]).await;
 }
@@ -270,7 +272,7 @@ async fn who_is_turned_away_at_the_door_costs_no_call() {
 fn what_documents_say_of_cost_is_computed() {
     let bench = std::process::Command::new("python3")
         .args(["benches/cost.py", "--check"])
-        .current_dir(crate::world::root())
+        .current_dir(root())
         .output()
         .expect("python3 is on this machine");
     assert!(
@@ -288,7 +290,7 @@ type Needed = [f64; 3];
 fn reckoned() -> BTreeMap<String, Needed> {
     let bench = std::process::Command::new("python3")
         .args(["benches/cost.py", "--json"])
-        .current_dir(crate::world::root())
+        .current_dir(root())
         .output()
         .expect("python3 is on this machine");
     let operations: Vec<Value> = serde_json::from_slice(&bench.stdout).expect("operations");

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::world::World;
+use crate::support::world::World;
 
 const BOUNCE: &str = include_str!("fixtures/ses-bounce.json");
 const COMPLAINT: &str = include_str!("fixtures/ses-complaint.json");

@@ -9,7 +9,7 @@ use jsonschema::{Draft, Registry, Validator};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-use crate::world::{Got, World};
+use crate::support::world::{Got, World};
 
 /// Under which name schemas find the document.
 const DOCUMENT: &str = "urn:openapi";

@@ -5,11 +5,13 @@ use serde_json::{Value, json};
 
 use crate::{
     factors::not_found,
-    mithril::{
-        APPROVE, INIT, PHONE, Person, not_taken, other_than, refused, token_expired, too_many_sends, user_blocked,
-        value, wrong_code,
+    support::{
+        mithril::{
+            APPROVE, INIT, PHONE, Person, not_taken, other_than, refused, token_expired, too_many_sends, user_blocked,
+            value, wrong_code,
+        },
+        world::{Got, World},
     },
-    world::{Got, World},
 };
 
 pub const NEW: &str = "+380881234599";

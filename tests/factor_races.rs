@@ -6,8 +6,12 @@ use serde_json::{Value, json};
 
 use crate::{
     factor_phone::{NEW, empty_handed},
-    mithril::{INIT, Person, other_than, password_grant, refused, token_expired, too_many_sends, user_blocked, value},
-    world::World,
+    support::{
+        mithril::{
+            INIT, Person, other_than, password_grant, refused, token_expired, too_many_sends, user_blocked, value,
+        },
+        world::World,
+    },
 };
 
 /// The newest access tokens that there are, of people.

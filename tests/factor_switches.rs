@@ -6,8 +6,10 @@ use serde_json::{Value, json};
 
 use crate::{
     factors::{not_found, scope_too_small},
-    mithril::{Person, data, not_taken, refused, token_expired, value, wrong_code},
-    world::{Got, World},
+    support::{
+        mithril::{Person, data, not_taken, refused, token_expired, value, wrong_code},
+        world::{Got, World},
+    },
 };
 
 impl World {

@@ -4,7 +4,7 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::{
+use crate::support::{
     mithril::{PHONE, Person, USERS, data, not_taken, refused, token_expired, user_blocked},
     world::{Ask, Got, World},
 };

@@ -4,9 +4,11 @@ use serde_json::json;
 
 use crate::{
     mail::seen,
-    mithril::USERS,
     passcode::{PURPOSE, USER},
-    world::{Got, World},
+    support::{
+        mithril::USERS,
+        world::{Got, World},
+    },
 };
 
 const OWN: &str = "/api/v4/user/support_pin";

@@ -8,9 +8,11 @@ use serde_json::{Value, json};
 
 use crate::{
     mail::said,
-    mithril::{USERS, data},
     passcode::{PURPOSE, USER},
-    world::World,
+    support::{
+        mithril::{USERS, data},
+        world::World,
+    },
 };
 
 #[tokio::test]

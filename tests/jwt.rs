@@ -7,7 +7,7 @@ use sha2::Sha256;
 
 use crate::{
     passcode::refused,
-    world::{Ask, Got, World},
+    support::world::{Ask, Got, World},
 };
 
 const OWN: &str = "/api/v4/user/support_pin";

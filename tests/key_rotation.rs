@@ -3,9 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::{
-    mithril::{value, wrong_code},
     passcode::{PURPOSE, USER},
-    world::World,
+    support::{
+        mithril::{value, wrong_code},
+        world::World,
+    },
 };
 
 const PIN: &str = "/api/v4/user/support_pin";

@@ -6,10 +6,13 @@ use serde_json::{Value, json};
 use crate::{
     factor_phone::wrong_kind,
     mail::DOMAIN,
-    mithril::{
-        Person, TOKENS, other_than, password_grant, refused, token_expired, user_blocked, value, wrong_identity,
+    support::{
+        mithril::{
+            Person, TOKENS, other_than, password_grant, refused, token_expired, user_blocked, value, wrong_code,
+            wrong_identity,
+        },
+        world::{Got, World},
     },
-    world::{Got, World},
 };
 
 /// The same login with another field.
@@ -314,7 +317,7 @@ async fn a_login_ends_the_one_before_with_the_same_client() {
     // R15: the code of one login is none for another one. That it was sent first does not matter.
     let others = [&first_code, &shop_code].into_iter().find(|other| **other != code);
     for (token, given) in [(&shop, &code), (&second, others.expect("another code"))] {
-        crate::mithril::wrong_code(&world.authorize(token, given).await);
+        wrong_code(&world.authorize(token, given).await);
     }
     let got = world.authorize(&second, &code).await;
     assert_eq!(got.ok(201)["data"]["details"]["scope"], "api app:authorize");

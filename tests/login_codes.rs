@@ -5,11 +5,13 @@ use serde_json::{Value, json};
 
 use crate::{
     login::api_grant,
-    mithril::{
-        API, Person, other_than, password_grant, refused, token_expired, token_invalid, too_many_sends, user_blocked,
-        value, wrong_code,
+    support::{
+        mithril::{
+            API, Person, TOKENS, other_than, password_grant, refused, token_expired, token_invalid, too_many_sends,
+            user_blocked, value, wrong_code,
+        },
+        world::{Got, World},
     },
-    world::{Got, World},
 };
 
 #[track_caller]
@@ -99,7 +101,7 @@ async fn a_code_keeps_its_leading_zeros_and_may_come_as_a_number() {
     let number: u32 = code.parse().expect("digits");
     let body = json!({ "grant_type": "authorize_2fa_access_token", "otp": number });
     // A token of the header goes before one of the body.
-    let ask = |body: &Value, token: &str| world.post(crate::mithril::TOKENS).bearer(token).json(body).send();
+    let ask = |body: &Value, token: &str| world.post(TOKENS).bearer(token).json(body).send();
     let mut beside = body.clone();
     beside["token"] = token.clone().into();
     token_invalid(&ask(&beside, "none").await);

@@ -5,8 +5,10 @@ use serde_json::{Value, json};
 
 use crate::{
     login::api_grant,
-    mithril::{Person, other_than, refused, token_expired, value, wrong_code},
-    world::{Got, World},
+    support::{
+        mithril::{Person, other_than, refused, token_expired, value, wrong_code},
+        world::{Got, World},
+    },
 };
 
 const DAY: u64 = 86_400;

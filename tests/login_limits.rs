@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{
+use crate::support::{
     mithril::{
         other_than, password_grant, refused, too_many_sends, user_blocked, value, wait_of, wrong_code, wrong_identity,
     },

@@ -6,9 +6,11 @@ use serde_json::{Value, json};
 use crate::{
     login::api_grant,
     mail::{said, suppress},
-    mithril::{API, Person, other_than, refused, token_expired, user_blocked, value, wrong_code, wrong_identity},
     password_reset::{NEW, is_set},
-    world::World,
+    support::{
+        mithril::{API, Person, other_than, refused, token_expired, user_blocked, value, wrong_code, wrong_identity},
+        world::World,
+    },
 };
 
 const LOCKED: &str = "Your account at pbx.era-platform.ru was locked";

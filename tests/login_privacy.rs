@@ -4,8 +4,10 @@ use serde_json::{Value, json};
 
 use crate::{
     mail::{seen, suppress},
-    mithril::{password_grant, user_blocked, wrong_identity},
-    world::{Got, World},
+    support::{
+        mithril::{password_grant, user_blocked, wrong_identity},
+        world::{Got, World},
+    },
 };
 
 /// What the newest login called, but for keys that are read again now and then.

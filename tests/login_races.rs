@@ -6,12 +6,14 @@ use serde_json::{Value, json};
 
 use crate::{
     login::api_grant,
-    mithril::{
-        Person, other_than, password_grant, refused, token_expired, too_many_sends, user_blocked, value, wrong_code,
-        wrong_identity,
-    },
     password_reset::{NEW, is_set},
-    world::{Got, World},
+    support::{
+        mithril::{
+            Person, other_than, password_grant, refused, token_expired, too_many_sends, user_blocked, value,
+            wrong_code, wrong_identity,
+        },
+        world::{Got, World},
+    },
 };
 
 impl World {

@@ -10,8 +10,12 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     login::api_grant,
-    mithril::{PHONE, TOKENS, other_than, password_grant, refused, token_expired, value, wrong_code, wrong_identity},
-    world::{Ask, Got, World},
+    support::{
+        mithril::{
+            PHONE, TOKENS, other_than, password_grant, refused, token_expired, value, wrong_code, wrong_identity,
+        },
+        world::{Ask, Got, World},
+    },
 };
 
 const KEY: &str = "5b9b0ea7-3d25-4d7c-8b5b-3a6c0f6d9f11";

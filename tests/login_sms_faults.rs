@@ -7,8 +7,10 @@ use crate::{
     delivery_feedback::eventually,
     factor_phone::{NEW, empty_handed},
     login::api_grant,
-    mithril::{PHONE, Person, TOKENS, not_taken, refused, token_expired, value, wrong_code},
-    world::{Got, World},
+    support::{
+        mithril::{PHONE, Person, TOKENS, not_taken, refused, token_expired, value, wrong_code},
+        world::{Got, World},
+    },
 };
 
 fn sns(kind: &str, times: u32) -> Value {

@@ -9,11 +9,13 @@ use crate::{
     factor_phone::empty_handed,
     login::api_grant,
     mail::{CHECK_MAIL, DOMAIN, REGISTER, RESET, said},
-    mithril::{APPROVE, INIT, Person, TOKENS, USERS, token_expired, value},
     passcode::{CLIENT, PURPOSE, USER, bad},
     password_reset::{NEW, NO_REQUEST, is_set},
     registration::{PASSWORD, made},
-    world::{Ask, Got, World},
+    support::{
+        mithril::{APPROVE, INIT, Person, TOKENS, USERS, password_grant, token_expired, value},
+        world::{Ask, Got, World},
+    },
 };
 
 const KEY: &str = "5b9b0ea7-3d25-4d7c-8b5b-3a6c0f6d9f11";
@@ -211,7 +213,7 @@ impl Trial {
         let person = || self.person.as_ref().expect("a person");
         let sign_in = async |password: &str| {
             let email = format!("{}@example.org", self.login);
-            let body = crate::mithril::password_grant(&email, password);
+            let body = password_grant(&email, password);
             value(&world.grant(body).await);
         };
         match self.flow {
@@ -458,7 +460,7 @@ async fn who_cannot_be_told_finds_it_done() {
             Flow::ConfirmReset | Flow::ChangePassword | Flow::MakeUser => NEW.to_owned(),
             _ => continue,
         };
-        value(&world.grant(crate::mithril::password_grant(&email, &password)).await);
+        value(&world.grant(password_grant(&email, &password)).await);
         world.advance(DAY).await;
     }
 }

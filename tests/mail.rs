@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::world::{Ask, Got, World};
+use crate::support::world::{Ask, Got, World};
 
 /// The demo domain, where everybody may register.
 pub const DOMAIN: &str = "pbx.era-platform.ru";

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     mail::{CHECK_MAIL, DOMAIN, REGISTER, ours, said},
     registration::{NO_REQUEST, PASSWORD, made},
-    world::{Ask, Got, World},
+    support::world::{Ask, Got, World},
 };
 
 const UNSENT: &str = "mail cannot be sent, try again later";

@@ -8,9 +8,11 @@ use serde_json::{Value, json};
 
 use crate::{
     mail::{CHECK_MAIL, DOMAIN, REGISTER, RESET, bad_value},
-    mithril::{USERS, data, not_taken, password_grant},
     registration::{PASSWORD, form, made},
-    world::World,
+    support::{
+        mithril::{USERS, data, not_taken, password_grant},
+        world::World,
+    },
 };
 
 /// A name with blanks around it, as keyboards and clipboards leave them.

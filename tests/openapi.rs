@@ -9,7 +9,7 @@ use std::{
 use saphyr::{LoadableYamlNode, Yaml};
 use serde_json::{Value, json};
 
-use crate::{
+use crate::support::{
     mithril::value,
     world::{World, media_type_of, random_name, root},
 };

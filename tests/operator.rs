@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     mail::{CHECK_MAIL, DOMAIN},
-    world::World,
+    support::world::World,
 };
 
 /// Every table and every key.

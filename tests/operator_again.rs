@@ -5,9 +5,8 @@ use serde_json::{Value, json};
 use crate::{
     factor_phone::{NEW, empty_handed, wrong_kind},
     mail::suppress,
-    mithril::Person,
     operator::{refuses, state},
-    world::World,
+    support::{mithril::Person, world::World},
 };
 
 /// What a command that is sent again does.

@@ -7,10 +7,12 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     mail::{CHECK_MAIL, DOMAIN, suppress},
-    mithril::{Person, user_blocked, value, wrong_identity},
     operator::state,
     stale_reads::in_some_round,
-    world::World,
+    support::{
+        mithril::{Person, user_blocked, value, wrong_identity},
+        world::World,
+    },
 };
 
 const PIN: &str = "/api/v4/user/support_pin";

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     operator::{refuses, state},
-    world::World,
+    support::world::World,
 };
 
 const SECRETS: [(&str, &str); 4] = [

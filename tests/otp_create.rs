@@ -6,11 +6,13 @@ use serde_json::{Value, json};
 use crate::{
     factor_phone::{empty_handed, wrong_kind},
     factors::{NOBODY, forbidden},
-    mithril::{
-        PHONE, Person, USERS, data, not_taken, other_than, refused, token_expired, token_invalid, too_many_sends,
-        user_blocked, value, wrong_code,
+    support::{
+        mithril::{
+            PHONE, Person, USERS, data, not_taken, other_than, refused, token_expired, token_invalid, too_many_sends,
+            user_blocked, value, wrong_code,
+        },
+        world::World,
     },
-    world::World,
 };
 
 #[tokio::test]

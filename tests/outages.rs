@@ -7,9 +7,12 @@ use crate::{
     factor_phone::empty_handed,
     login::api_grant,
     mail::{REGISTER, RESET},
-    mithril::{APPROVE, INIT, TOKENS, USERS, value},
     passcode::{CLIENT, PURPOSE, USER},
-    world::{Ask, World},
+    short_passcode::SHORT,
+    support::{
+        mithril::{APPROVE, INIT, TOKENS, USERS, password_grant, value},
+        world::{Ask, World},
+    },
 };
 
 const DAY: u64 = 86_400;
@@ -82,7 +85,7 @@ async fn an_outage_is_said_by_every_route_of_support_pins() {
 #[tokio::test]
 async fn an_outage_is_said_by_every_route_of_passcodes() {
     const SAID: &[(u16, &str)] = &[(503, r#","status":503,"error":"Service Unavailable","path":"/passcode/"#)];
-    let world = World::with(&[("PasscodePurposes", crate::short_passcode::SHORT)]).await;
+    let world = World::with(&[("PasscodePurposes", SHORT)]).await;
     let query = [("purpose", PURPOSE), ("username", USER), CLIENT];
     sweep(&world, "retrieve", SAID, async || {
         let ask = world.get("/passcode/retrieve").query(&query);
@@ -174,7 +177,7 @@ async fn an_outage_is_said_by_every_grant() {
                     "nobody" => format!("nobody-{kind}-{skip}@example.org"),
                     _ => demo.email.clone(),
                 };
-                let body = crate::mithril::password_grant(&email, "wrong");
+                let body = password_grant(&email, "wrong");
                 world
                     .fault(
                         json!({ "service": "dynamodb", "operation": null, "kind": kind, "skip": skip, "times": 1000 }),

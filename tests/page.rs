@@ -7,9 +7,11 @@ use serde_json::{Value, json};
 use crate::{
     login::api_grant,
     mail::DOMAIN,
-    mithril::{PHONE, password_grant, value},
     password_reset::is_set,
-    world::{World, binaries, root},
+    support::{
+        mithril::{PHONE, password_grant, value},
+        world::{World, binaries, root},
+    },
 };
 
 /// What a script exits with where there is no browser to try a page in.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::world::{Ask, Got, World};
+use crate::support::world::{Ask, Got, World};
 
 pub const CLIENT: (&str, &str) = ("client_id", "heatclinic");
 pub const USER: &str = "test@test.com";

@@ -4,9 +4,9 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::{
-    mail::{DOMAIN, RESET, bad_value, said},
+    mail::{CHECK_MAIL, DOMAIN, RESET, bad_value, said},
     password_reset::{NEW, OLD, faults, is_set, notices},
-    world::{Got, World},
+    support::world::{Got, World},
 };
 
 pub const WRONG: &str = "current_pwd is wrong";
@@ -384,7 +384,7 @@ async fn a_token_with_the_fields_of_a_reset_asks_for_one() {
     let (token, _) = world.new_user("maria").await;
     for token in [token.as_str(), "nonsense"] {
         let ask = world.forgot("maria").bearer(token);
-        ask.send().await.is(200, crate::mail::CHECK_MAIL);
+        ask.send().await.is(200, CHECK_MAIL);
         let link = world.link_to("maria@example.org").await;
         assert_eq!(world.reset(&link, NEW).await.status, 200);
         world.advance(121).await;

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::{
     mail::{CHECK_MAIL, said},
     password_reset::{NEW, NO_REQUEST, OLD, is_set},
-    world::World,
+    support::world::World,
 };
 
 const OWN: &str = "/api/v4/user/support_pin";

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::{
     mail::{CHECK_MAIL, DOMAIN, RESET, bad_value, said},
     password_reset::{NEW, NO_REQUEST, UNKNOWN, is_set, set_body},
-    world::World,
+    support::world::World,
 };
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use crate::{
     mail::{CHECK_MAIL, DOMAIN, RESET, credential, seen, suppress, suppress_for},
     password_change::wait_of,
     password_reset::{NEW, OLD, is_set},
-    world::World,
+    support::world::World,
 };
 
 /// What the newest ask for a reset called.

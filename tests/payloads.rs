@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{World, root};
+use crate::support::world::{World, root};
 
 /// A payload with the demo tenant's identities in the places of their names (`<user.token>`), and the present time.
 fn filled(world: &World, function: &str, millis: u64) -> Value {

@@ -4,9 +4,11 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::{
-    mail::{CHECK_MAIL, DOMAIN, REGISTER, RESET},
-    mithril::{Person, TOKENS, password_grant},
-    world::World,
+    mail::{CHECK_MAIL, DOMAIN, REGISTER, RESET, credential},
+    support::{
+        mithril::{Person, TOKENS, password_grant},
+        world::{Ask, World},
+    },
 };
 
 const DAYS: u64 = 3;
@@ -68,7 +70,7 @@ async fn attack(world: &World, dice: &mut Dice, owner: &Person) {
         let patch = world.ask("PATCH", &unknown).json(&json!({ "pwd": "wrong-horse" }));
         asks.push(patch.header("x-local-source-ip", &dice.address()));
     }
-    for got in join_all(asks.into_iter().map(crate::world::Ask::send)).await {
+    for got in join_all(asks.into_iter().map(Ask::send)).await {
         assert!(got.status < 500, "{got:?}");
     }
     // Four wrong passwords block; tokens that never were and codes for nothing do nothing.
@@ -106,7 +108,7 @@ async fn gets_in(world: &World, owner: &mut Person, round: usize, mails_before: 
         if !text.contains("pwd_reset") {
             continue;
         }
-        let link = crate::mail::credential(text);
+        let link = credential(text);
         world.keep_out_of_logs(&link);
         if world.reset(&link, &next).await.status == 200 {
             owner.password = next;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     mail::{CHECK_MAIL, DOMAIN, REGISTER, bad_value, said},
-    world::{Ask, Got, World},
+    support::world::{Ask, Got, World},
 };
 
 pub const NO_REQUEST: &str = "request not found or expired";

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::{
     mail::{CHECK_MAIL, DOMAIN, REGISTER, bad_value, said},
     registration::{NO_REQUEST, PASSWORD, form, made},
-    world::World,
+    support::world::World,
 };
 
 const DAY: u64 = 86_400;

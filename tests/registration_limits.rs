@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{
     mail::{CHECK_MAIL, DOMAIN, REGISTER, said, seen, suppress},
-    world::{Ask, Got, World},
+    support::world::{Ask, Got, World},
 };
 
 const DAY: u64 = 86_400;

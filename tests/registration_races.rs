@@ -7,7 +7,7 @@ use crate::{
     mail::{CHECK_MAIL, DOMAIN, bad_value, said, seen},
     registration::{NO_REQUEST, PASSWORD},
     registration_limits::{from, too_soon},
-    world::{Ask, World},
+    support::world::{Ask, World},
 };
 
 const DAY: u64 = 86_400;

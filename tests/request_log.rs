@@ -3,9 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::{
-    mithril::{other_than, value},
     passcode::{PURPOSE, USER},
-    world::World,
+    support::{
+        mithril::{other_than, value},
+        world::World,
+    },
 };
 
 const PIN: &str = "/api/v4/user/support_pin";

@@ -7,8 +7,10 @@ use serde_json::{Value, json};
 
 use crate::{
     factor_phone::empty_handed,
-    mithril::{Person, value},
-    world::World,
+    support::{
+        mithril::{Person, value},
+        world::World,
+    },
 };
 
 /// Everybody who could come, in the order of the table's letters. Without another word a token has every scope.

@@ -6,12 +6,12 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use crate::{
-    roles::{TABLE, row},
-    world::World,
+    roles::{Row, TABLE, row},
+    support::world::World,
 };
 
 /// A change of the own password: a route that wants a token for one of the bodies that it takes.
-const CHANGE: crate::roles::Row = row(
+const CHANGE: Row = row(
     "POST /rest/v1/iam/pwd_reset_requests",
     "",
     Some((

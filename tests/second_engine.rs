@@ -4,7 +4,7 @@ use std::io::Write;
 
 use serde_json::{Value, json};
 
-use crate::{
+use crate::support::{
     mithril::PHONE,
     world::{World, second_engine},
 };

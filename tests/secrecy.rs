@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     passcode::{Issued, PURPOSE, USER},
     short_passcode::SHORT,
-    world::{World, holds},
+    support::world::{World, holds},
 };
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::world::{World, binaries, root};
+use crate::support::world::{World, binaries, root};
 
 async fn refuses(parameter: &str, value: &str, variable: &str, path: &str) {
     let world = World::with(&[(parameter, value)]).await;

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::{
     passcode::{CLIENT, PURPOSE, USER, bad, refused},
-    world::{Got, World},
+    support::world::{Got, World},
 };
 
 /// A purpose whose passcodes are six digits.

@@ -5,8 +5,10 @@ use serde_json::{Value, json};
 
 use crate::{
     factor_phone::empty_handed,
-    mithril::{PHONE, Person, data, refused, too_many_sends, value},
-    world::{Got, World},
+    support::{
+        mithril::{PHONE, Person, data, refused, too_many_sends, value},
+        world::{Got, World},
+    },
 };
 
 const DAY: u64 = 86_400;

@@ -5,8 +5,10 @@ use serde_json::{Value, json};
 
 use crate::{
     factor_phone::empty_handed,
-    mithril::{Person, other_than, token_expired, too_many_sends, value, wrong_code},
-    world::{Got, World},
+    support::{
+        mithril::{Person, other_than, token_expired, too_many_sends, value, wrong_code},
+        world::{Got, World},
+    },
 };
 
 const DAY: u64 = 86_400;

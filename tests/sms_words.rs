@@ -4,8 +4,10 @@ use serde_json::json;
 
 use crate::{
     factor_phone::empty_handed,
-    mithril::{PHONE, password_grant},
-    world::World,
+    support::{
+        mithril::{PHONE, password_grant},
+        world::World,
+    },
 };
 
 const DOMAIN: &str = "pbx.era-platform.ru";

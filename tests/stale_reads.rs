@@ -9,9 +9,11 @@ use crate::{
     factor_phone::{NEW as NEW_PHONE, empty_handed},
     factors::not_found,
     login::api_grant,
-    mithril::{PHONE, Person, password_grant, token_expired, token_invalid, user_blocked, value, wrong_identity},
     password_reset::NEW,
-    world::{Got, World},
+    support::{
+        mithril::{PHONE, Person, password_grant, token_expired, token_invalid, user_blocked, value, wrong_identity},
+        world::{Got, World},
+    },
 };
 
 const TRANSACTION: &str = "TransactWriteItems";

@@ -4,8 +4,8 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use crate::{
+    support::world::{Ask, World},
     support_pin::{FORBIDDEN, NO_PIN, NO_USER, OWN, UNAUTHORIZED, create, of, pin, revoke},
-    world::World,
 };
 
 #[tokio::test]
@@ -174,7 +174,7 @@ async fn a_user_is_named_by_a_number_within_the_domain_and_in_no_more_calls() {
     let world = World::new().await;
     let (id, created) = (world.id("/user/user_id"), create(&world, world.user()).await);
     let (named, revocation) = (of("123"), revoke("123"));
-    let calls = async |ask: crate::world::Ask<'_>, expected: &str| {
+    let calls = async |ask: Ask<'_>, expected: &str| {
         world.invocations().await;
         let got = ask.send().await;
         assert_eq!(got.body, expected);

@@ -5,8 +5,10 @@ use serde_json::{Value, json};
 
 use crate::{
     factors::{forbidden, scope_too_small},
-    mithril::{Person, USERS, data, not_taken, password_grant, refused},
-    world::{Got, World},
+    support::{
+        mithril::{Person, USERS, data, not_taken, password_grant, refused},
+        world::{Got, World},
+    },
 };
 
 const PASSWORD: &str = "ew!hIb3V-x";

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{Got, World};
+use crate::support::world::{Got, World};
 
 pub const API: &str = "/mithril/api";
 pub const TOKENS: &str = "/mithril/api/tokens";
