@@ -14,7 +14,8 @@ use crate::{
             INIT, Person, TOKENS, other_than, refused, token_expired, token_invalid, user_blocked, value,
             wrong_identity,
         },
-        world::{Ask, Got, World},
+        requests::{Ask, Got},
+        world::World,
     },
 };
 

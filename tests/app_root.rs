@@ -11,7 +11,8 @@ use crate::{
     mail::CHECK_MAIL,
     support::{
         mithril::{password_grant, refused},
-        world::{Got, World, root},
+        requests::Got,
+        world::{World, root},
     },
 };
 

@@ -11,7 +11,8 @@ use crate::{
         mithril::{
             PHONE, Person, data, not_taken, other_than, refused, token_expired, user_blocked, value, wrong_code,
         },
-        world::{Got, World},
+        requests::Got,
+        world::World,
     },
 };
 

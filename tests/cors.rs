@@ -1,6 +1,6 @@
 //! Pages of other origins: those that are listed, exactly, and never with credentials (security.md R48).
 
-use crate::support::world::{Got, World};
+use crate::support::{requests::Got, world::World};
 
 const PIN: &str = "/api/v4/user/support_pin";
 const APP: &str = "https://app.example.com";

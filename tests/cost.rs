@@ -9,7 +9,8 @@ use crate::{
     passcode::{PURPOSE, USER},
     support::{
         mithril::{API, PHONE, TOKENS, password_grant, value},
-        world::{Got, World, root, second_engine},
+        requests::Got,
+        world::{World, root, second_engine},
     },
 };
 

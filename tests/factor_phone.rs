@@ -10,7 +10,8 @@ use crate::{
             APPROVE, INIT, PHONE, Person, not_taken, other_than, refused, token_expired, too_many_sends, user_blocked,
             value, wrong_code,
         },
-        world::{Got, World},
+        requests::Got,
+        world::World,
     },
 };
 

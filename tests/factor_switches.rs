@@ -8,7 +8,8 @@ use crate::{
     factors::{not_found, scope_too_small},
     support::{
         mithril::{Person, data, not_taken, refused, token_expired, value, wrong_code},
-        world::{Got, World},
+        requests::Got,
+        world::World,
     },
 };
 

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use crate::support::{
     mithril::{PHONE, Person, USERS, data, not_taken, refused, token_expired, user_blocked},
-    world::{Ask, Got, World},
+    requests::{Ask, Got},
+    world::World,
 };
 
 /// Nobody's id, and no factor's.

@@ -8,7 +8,7 @@ use crate::{
     passcode::{CLIENT, PURPOSE, USER},
     short_passcode::SHORT,
     stale_reads::in_some_round,
-    support::world::{Got, World},
+    support::{requests::Got, world::World},
 };
 
 const OWN: &str = "/api/v4/user/support_pin";

@@ -3,11 +3,11 @@
 use serde_json::json;
 
 use crate::{
-    mail::seen,
     passcode::{PURPOSE, USER},
     support::{
         mithril::USERS,
-        world::{Got, World},
+        requests::{Got, seen},
+        world::World,
     },
 };
 

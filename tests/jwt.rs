@@ -7,7 +7,10 @@ use sha2::Sha256;
 
 use crate::{
     passcode::refused,
-    support::world::{Ask, Got, World},
+    support::{
+        requests::{Ask, Got},
+        world::World,
+    },
 };
 
 const OWN: &str = "/api/v4/user/support_pin";

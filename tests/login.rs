@@ -11,7 +11,8 @@ use crate::{
             Person, TOKENS, other_than, password_grant, refused, token_expired, user_blocked, value, wrong_code,
             wrong_identity,
         },
-        world::{Got, World},
+        requests::Got,
+        world::World,
     },
 };
 

@@ -10,7 +10,8 @@ use crate::{
             API, Person, TOKENS, other_than, password_grant, refused, token_expired, token_invalid, too_many_sends,
             user_blocked, value, wrong_code,
         },
-        world::{Got, World},
+        requests::Got,
+        world::World,
     },
 };
 

@@ -7,7 +7,8 @@ use crate::{
     login::api_grant,
     support::{
         mithril::{Person, other_than, refused, token_expired, value, wrong_code},
-        world::{Got, World},
+        requests::Got,
+        world::World,
     },
 };
 

@@ -7,7 +7,8 @@ use crate::support::{
     mithril::{
         other_than, password_grant, refused, too_many_sends, user_blocked, value, wait_of, wrong_code, wrong_identity,
     },
-    world::{Got, World},
+    requests::Got,
+    world::World,
 };
 
 const HOUR: u64 = 3600;

@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::{
-    mail::{seen, suppress},
+    mail::suppress,
     support::{
         mithril::{password_grant, user_blocked, wrong_identity},
-        world::{Got, World},
+        requests::{Got, seen},
+        world::World,
     },
 };
 

@@ -12,7 +12,8 @@ use crate::{
             Person, other_than, password_grant, refused, token_expired, too_many_sends, user_blocked, value,
             wrong_code, wrong_identity,
         },
-        world::{Got, World},
+        requests::Got,
+        world::World,
     },
 };
 

@@ -14,7 +14,8 @@ use crate::{
         mithril::{
             PHONE, TOKENS, other_than, password_grant, refused, token_expired, value, wrong_code, wrong_identity,
         },
-        world::{Ask, Got, World},
+        requests::{Ask, Got},
+        world::World,
     },
 };
 

@@ -9,7 +9,8 @@ use crate::{
     login::api_grant,
     support::{
         mithril::{PHONE, Person, TOKENS, not_taken, refused, token_expired, value, wrong_code},
-        world::{Got, World},
+        requests::Got,
+        world::World,
     },
 };
 

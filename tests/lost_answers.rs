@@ -14,7 +14,8 @@ use crate::{
     registration::{PASSWORD, made},
     support::{
         mithril::{APPROVE, INIT, Person, TOKENS, USERS, password_grant, token_expired, value},
-        world::{Ask, Got, World},
+        requests::{Ask, Got},
+        world::World,
     },
 };
 

@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::support::world::{Ask, Got, World};
+use crate::support::{
+    requests::{Ask, Got},
+    world::World,
+};
 
 /// The demo domain, where everybody may register.
 pub const DOMAIN: &str = "pbx.era-platform.ru";
@@ -123,19 +126,6 @@ pub fn said(got: &Got, status: u16, message: &str) {
 pub fn ours(got: &Got) {
     said(got, 503, "temporarily unavailable, try again later");
     assert_eq!(got.header("retry-after"), Some("5"));
-}
-
-/// All that a caller sees of an answer, but for what differs between any two.
-pub fn seen(got: &Got) -> (u16, Vec<(String, String)>, String) {
-    let headers = got
-        .headers
-        .iter()
-        .filter(|(name, _)| *name != "date" && *name != "apigw-requestid");
-    let mut headers: Vec<_> = headers
-        .map(|(name, value)| (name.to_string(), value.to_str().expect("ASCII").to_owned()))
-        .collect();
-    headers.sort();
-    (got.status, headers, got.body.clone())
 }
 
 /// The row of an address whose mail bounced.

@@ -8,7 +8,10 @@ use sha2::{Digest, Sha256};
 use crate::{
     mail::{CHECK_MAIL, DOMAIN, REGISTER, ours, said},
     registration::{NO_REQUEST, PASSWORD, made},
-    support::world::{Ask, Got, World},
+    support::{
+        requests::{Ask, Got},
+        world::World,
+    },
 };
 
 const UNSENT: &str = "mail cannot be sent, try again later";

@@ -9,7 +9,7 @@ use crate::{
     password_change::wait_of,
     password_reset::{NEW, is_set},
     registration::{PASSWORD, made},
-    support::world::{Ask, World},
+    support::{requests::Ask, world::World},
 };
 
 const MINUTE: u64 = 60;

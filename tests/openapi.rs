@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 
 use crate::support::{
     mithril::value,
-    world::{World, media_type_of, random_name, root},
+    requests::media_type_of,
+    world::{World, random_name, root},
 };
 
 #[tokio::test]

@@ -11,7 +11,8 @@ use crate::{
     short_passcode::SHORT,
     support::{
         mithril::{APPROVE, INIT, TOKENS, USERS, password_grant, value},
-        world::{Ask, World},
+        requests::Ask,
+        world::World,
     },
 };
 

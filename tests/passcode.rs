@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::support::world::{Ask, Got, World};
+use crate::support::{
+    requests::{Ask, Got},
+    world::World,
+};
 
 pub const CLIENT: (&str, &str) = ("client_id", "heatclinic");
 pub const USER: &str = "test@test.com";

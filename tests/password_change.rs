@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::{
     mail::{CHECK_MAIL, DOMAIN, RESET, bad_value, said},
     password_reset::{NEW, OLD, faults, is_set, notices},
-    support::world::{Got, World},
+    support::{requests::Got, world::World},
 };
 
 pub const WRONG: &str = "current_pwd is wrong";

@@ -8,7 +8,7 @@ use crate::{
     mail::{CHECK_MAIL, DOMAIN, RESET, bad_value, ours, said},
     password_change::WRONG,
     password_reset::{NEW, NO_REQUEST, OLD, is_set, notices},
-    support::world::{Got, World},
+    support::{requests::Got, world::World},
 };
 
 const EMAIL: &str = "maria@example.org";

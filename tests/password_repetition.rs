@@ -10,7 +10,10 @@ use crate::{
     mail::{CHECK_MAIL, DOMAIN, RESET, bad_value, ours, said},
     password_change::WRONG,
     password_reset::{NEW, NO_REQUEST, OLD, is_set, notices},
-    support::world::{Ask, Got, World},
+    support::{
+        requests::{Ask, Got},
+        world::World,
+    },
 };
 
 const KEY: &str = "5b9b0ea7-3d25-4d7c-8b5b-3a6c0f6d9f11";

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     mail::{CHECK_MAIL, DOMAIN, RESET, bad_value, credential, said},
-    support::world::{Got, World},
+    support::{requests::Got, world::World},
 };
 
 /// The password that [`World::new_user`] gives, and another one.

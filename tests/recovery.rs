@@ -7,7 +7,8 @@ use crate::{
     mail::{CHECK_MAIL, DOMAIN, REGISTER, RESET, credential},
     support::{
         mithril::{Person, TOKENS, password_grant},
-        world::{Ask, World},
+        requests::Ask,
+        world::World,
     },
 };
 

@@ -6,7 +6,10 @@ use serde_json::{Value, json};
 
 use crate::{
     mail::{CHECK_MAIL, DOMAIN, REGISTER, bad_value, said},
-    support::world::{Ask, Got, World},
+    support::{
+        requests::{Ask, Got},
+        world::World,
+    },
 };
 
 pub const NO_REQUEST: &str = "request not found or expired";

@@ -5,8 +5,11 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::{
-    mail::{CHECK_MAIL, DOMAIN, REGISTER, said, seen, suppress},
-    support::world::{Ask, Got, World},
+    mail::{CHECK_MAIL, DOMAIN, REGISTER, said, suppress},
+    support::{
+        requests::{Ask, Got, seen},
+        world::World,
+    },
 };
 
 const DAY: u64 = 86_400;

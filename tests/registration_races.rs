@@ -4,10 +4,13 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::{
-    mail::{CHECK_MAIL, DOMAIN, bad_value, said, seen},
+    mail::{CHECK_MAIL, DOMAIN, bad_value, said},
     registration::{NO_REQUEST, PASSWORD},
     registration_limits::{from, too_soon},
-    support::world::{Ask, World},
+    support::{
+        requests::{Ask, seen},
+        world::World,
+    },
 };
 
 const DAY: u64 = 86_400;

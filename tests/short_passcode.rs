@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::{
     passcode::{CLIENT, PURPOSE, USER, bad, refused},
-    support::world::{Got, World},
+    support::{requests::Got, world::World},
 };
 
 /// A purpose whose passcodes are six digits.

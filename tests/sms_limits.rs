@@ -7,7 +7,8 @@ use crate::{
     factor_phone::empty_handed,
     support::{
         mithril::{PHONE, Person, data, refused, too_many_sends, value},
-        world::{Got, World},
+        requests::Got,
+        world::World,
     },
 };
 

@@ -7,7 +7,8 @@ use crate::{
     factor_phone::empty_handed,
     support::{
         mithril::{Person, other_than, token_expired, too_many_sends, value, wrong_code},
-        world::{Got, World},
+        requests::Got,
+        world::World,
     },
 };
 

@@ -12,7 +12,8 @@ use crate::{
     password_reset::NEW,
     support::{
         mithril::{PHONE, Person, password_grant, token_expired, token_invalid, user_blocked, value, wrong_identity},
-        world::{Got, World},
+        requests::Got,
+        world::World,
     },
 };
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::world::{Got, World};
+use crate::support::{requests::Got, world::World};
 
 pub const OWN: &str = "/api/v4/user/support_pin";
 pub const UNAUTHORIZED: &str = r#"{"message":"401 Unauthorized"}"#;

@@ -4,7 +4,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use crate::{
-    support::world::{Ask, World},
+    support::{requests::Ask, world::World},
     support_pin::{FORBIDDEN, NO_PIN, NO_USER, OWN, UNAUTHORIZED, create, of, pin, revoke},
 };
 

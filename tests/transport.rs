@@ -2,10 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{
-    mithril::refused,
-    world::{Ask, World},
-};
+use crate::support::{mithril::refused, requests::Ask, world::World};
 
 #[tokio::test]
 async fn unknown_routes_are_404_in_the_dialect_of_their_path() {

@@ -7,7 +7,8 @@ use crate::{
     factors::{forbidden, scope_too_small},
     support::{
         mithril::{Person, USERS, data, not_taken, password_grant, refused},
-        world::{Got, World},
+        requests::Got,
+        world::World,
     },
 };
 

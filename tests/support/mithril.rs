@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::world::{Got, World};
+use crate::support::{requests::Got, world::World};
 
 pub const API: &str = "/mithril/api";
 pub const TOKENS: &str = "/mithril/api/tokens";

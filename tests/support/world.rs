@@ -7,15 +7,9 @@ use std::{
 };
 
 use countersign_local::{Cloud, Options};
-use reqwest::{
-    Method,
-    header::{HeaderMap, HeaderName, HeaderValue},
-};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::runtime::Runtime;
-
-use crate::described;
 
 /// A running cloud with the demo tenant. It ends with the test, after a look for secrets in everything that the
 /// functions printed and in the audit rows (security.md R57), and for calls that a role does not allow (R60).
@@ -53,20 +47,6 @@ impl Drop for Threads {
     fn drop(&mut self) {
         self.0.take().expect("dropped once").shutdown_background();
     }
-}
-
-/// What came back.
-#[derive(Debug)]
-pub struct Got {
-    pub status: u16,
-    pub headers: HeaderMap,
-    pub body: String,
-}
-
-/// A request in the making.
-pub struct Ask<'a> {
-    world: &'a World,
-    request: reqwest::RequestBuilder,
 }
 
 /// What makes functions print as much as they ever do, the SDK's wire logs included, so that the look at the end sees it.
@@ -204,6 +184,11 @@ impl World {
         &self.url
     }
 
+    /// The client that requests go through, which follows no redirect.
+    pub fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+
     pub fn cloud(&self) -> &Cloud {
         self.cloud.as_ref().expect("it runs until the world ends")
     }
@@ -214,22 +199,6 @@ impl World {
             .lock()
             .expect("no panic while held")
             .insert(secret.to_owned());
-    }
-
-    pub fn ask(&self, method: &str, path: &str) -> Ask<'_> {
-        let method = Method::from_bytes(method.as_bytes()).expect("a method");
-        Ask {
-            world: self,
-            request: self.http.request(method, format!("{}{path}", self.url)),
-        }
-    }
-
-    pub fn get(&self, path: &str) -> Ask<'_> {
-        self.ask("GET", path)
-    }
-
-    pub fn post(&self, path: &str) -> Ask<'_> {
-        self.ask("POST", path)
     }
 
     /// Runs an operator's command and gives its answer, `{"error":…}` included.
@@ -328,13 +297,6 @@ impl World {
             all += &format!("{name}: {}\n", Value::from(self.rows(name).await));
         }
         all
-    }
-
-    /// What requests cost since the last look: for each, its function, status and calls.
-    pub async fn invocations(&self) -> Vec<Value> {
-        let list = self.get("/_local/invocations").local().await;
-        assert!(self.ask("DELETE", "/_local/invocations").bare().await.status < 300);
-        list.as_array().expect("a list").clone()
     }
 
     /// The keys of a secret, by their ids.
@@ -439,166 +401,7 @@ pub fn holds(line: &str, secret: &str) -> bool {
     })
 }
 
-/// What the JSON answers of a path say that they are: the Era dialect names the charset.
-pub fn media_type_of(path: &str) -> &'static str {
-    let is_below = |prefix: &str| {
-        path.strip_prefix(prefix)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
-    match is_below("/rest/v1") || is_below("/app-root") {
-        true => "application/json; charset=utf-8",
-        false => "application/json",
-    }
-}
-
 pub fn random_name() -> String {
     use std::hash::{BuildHasher, Hasher};
     format!("{:016x}", std::hash::RandomState::new().build_hasher().finish())
-}
-
-impl Ask<'_> {
-    pub fn header(mut self, name: &str, value: &str) -> Self {
-        let name = HeaderName::from_bytes(name.as_bytes()).expect("a header name");
-        self.request = self
-            .request
-            .header(name, HeaderValue::from_bytes(value.as_bytes()).expect("a header value"));
-        self
-    }
-
-    pub fn bearer(self, token: &str) -> Self {
-        self.header("authorization", &format!("Bearer {token}"))
-    }
-
-    pub fn private_token(self, token: &str) -> Self {
-        self.header("private-token", token)
-    }
-
-    /// From an address that nobody else has: what one caller is limited in does not matter here.
-    pub fn of_a_new_source(self) -> Self {
-        use std::hash::{BuildHasher, Hasher};
-        let bits = std::hash::RandomState::new().build_hasher().finish();
-        let address = std::net::Ipv6Addr::from((0x2001_0db8_u128 << 96) | (u128::from(bits) << 32));
-        self.header("x-local-source-ip", &address.to_string())
-    }
-
-    pub fn query(mut self, pairs: &[(&str, &str)]) -> Self {
-        self.request = self.request.query(pairs);
-        self
-    }
-
-    pub fn form(mut self, pairs: &[(&str, &str)]) -> Self {
-        self.request = self.request.form(pairs);
-        self
-    }
-
-    pub fn json(mut self, body: &Value) -> Self {
-        self.request = self.request.json(body);
-        self
-    }
-
-    pub fn body(mut self, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
-        self.request = self.request.header("content-type", content_type).body(body.into());
-        self
-    }
-
-    /// Sends it to a function. Every answer of ours has the same headers, whatever its status (R47).
-    pub async fn send(self) -> Got {
-        let world = self.world;
-        let built = self.request.try_clone().expect("a body in memory").build();
-        let built = built.expect("a good request");
-        let (method, path) = (built.method().as_str(), built.url().path());
-        let media_type = media_type_of(path);
-        let got = self.bare().await;
-        described::check(method, path, &got).await;
-        // An answer without a body is of no dialect.
-        let media_type = if got.status == 204 {
-            "application/json"
-        } else {
-            media_type
-        };
-        for (name, value) in [
-            ("content-type", media_type),
-            ("cache-control", "no-store"),
-            ("x-content-type-options", "nosniff"),
-            ("strict-transport-security", "max-age=63072000; includeSubDomains"),
-            ("referrer-policy", "no-referrer"),
-            ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
-        ] {
-            assert_eq!(got.header(name), Some(value), "header {name} of {got:?}");
-        }
-        assert!(
-            got.header("server").is_none() && got.header("x-powered-by").is_none(),
-            "a banner: {got:?}"
-        );
-        for internal in [
-            "arn:aws",
-            "countersign-",
-            "src/",
-            "panicked",
-            "smithy",
-            "DynamoDb",
-            "Exception",
-        ] {
-            assert!(!got.body.contains(internal), "an internal word in {got:?}");
-        }
-        if got.status < 300
-            && let Ok(body) = serde_json::from_str::<Value>(&got.body)
-        {
-            let secrets = [&body["pin"], &body["token"], &body["data"]["value"]];
-            for secret in secrets.into_iter().filter_map(Value::as_str) {
-                world.keep_out_of_logs(secret);
-            }
-        }
-        got
-    }
-
-    /// Sends it and takes whatever comes.
-    pub async fn bare(self) -> Got {
-        let response = self.request.send().await.expect("the cloud answers");
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Got {
-            status,
-            headers,
-            body: response.text().await.expect("a body"),
-        }
-    }
-
-    /// Sends it to `/_local` and gives the JSON of a success.
-    pub async fn local(self) -> Value {
-        let got = self.bare().await;
-        assert!(got.status < 300, "{got:?}");
-        serde_json::from_str(&got.body).unwrap_or(Value::Null)
-    }
-}
-
-impl Got {
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).map(|value| value.to_str().expect("ASCII"))
-    }
-
-    /// Status and whole body, byte for byte.
-    #[track_caller]
-    pub fn is(&self, status: u16, body: &str) {
-        assert_eq!((self.status, self.body.as_str()), (status, body));
-    }
-
-    /// After how many seconds it says that the call may come again.
-    #[track_caller]
-    pub fn retry_after(&self) -> u64 {
-        let wait = self.header("retry-after").expect("Retry-After");
-        wait.parse().expect("whole seconds")
-    }
-
-    /// The body.
-    #[track_caller]
-    pub fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
-    }
-
-    /// The body of a success.
-    #[track_caller]
-    pub fn ok(&self, status: u16) -> Value {
-        assert_eq!(self.status, status, "{self:?}");
-        self.json()
-    }
 }
