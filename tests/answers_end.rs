@@ -4,12 +4,12 @@
 use serde_json::{Value, json};
 
 use crate::{
-    delivery_feedback::eventually,
     factor_phone::empty_handed,
     login::api_grant,
     mail::{CHECK_MAIL, DOMAIN, RESET, said},
     password_reset::{NEW, NO_REQUEST, is_set},
     support::{
+        clock::{DAY, eventually},
         mithril::{
             INIT, Person, TOKENS, other_than, refused, token_expired, token_invalid, user_blocked, value,
             wrong_identity,
@@ -20,7 +20,6 @@ use crate::{
 };
 
 const KEY: &str = "5b9b0ea7-3d25-4d7c-8b5b-3a6c0f6d9f11";
-const DAY: u64 = 86_400;
 
 /// A route that remembers what it answers about a user.
 #[derive(Clone, Copy, Debug, PartialEq)]

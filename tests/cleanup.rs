@@ -40,16 +40,6 @@ impl World {
             .map(|failure| failure["itemIdentifier"].as_str().expect("a text").to_owned())
             .collect()
     }
-
-    /// The metrics of this name that the function has printed.
-    pub fn metrics(&self, function: &str, name: &str) -> Vec<Value> {
-        let lines = self.cloud().logs();
-        let own = lines
-            .iter()
-            .filter_map(|line| line.strip_prefix(&format!("{function} | ")));
-        let lines = own.filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        lines.filter(|line| line[name] == 1).collect()
-    }
 }
 
 #[tokio::test]

@@ -1,13 +1,11 @@
 //! What becomes of addresses whose mail bounces, and of complaints (security.md R33). The events are shaped as in the SES
 //! Developer Guide, "Examples of event data that Amazon SES publishes to Amazon SNS", and the Lambda Developer Guide.
 
-use std::time::Duration;
-
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::support::world::World;
+use crate::support::{clock::eventually, world::World};
 
 const BOUNCE: &str = include_str!("fixtures/ses-bounce.json");
 const COMPLAINT: &str = include_str!("fixtures/ses-complaint.json");
@@ -528,18 +526,4 @@ async fn a_mail_to_the_simulator_comes_back_as_an_event() {
         assert_eq!(world.rows(table).await.len(), 0);
     }
     assert_eq!(world.get("/_local/messages").local().await, json!([]));
-}
-
-/// Asks again and again until `truth` holds.
-pub async fn eventually(truth: impl AsyncFn() -> bool) {
-    let asked = async {
-        let mut turns = tokio::time::interval(Duration::from_millis(5));
-        while !truth().await {
-            turns.tick().await;
-        }
-    };
-    assert!(
-        tokio::time::timeout(Duration::from_secs(20), asked).await.is_ok(),
-        "in vain"
-    );
 }

@@ -4,11 +4,10 @@
 use serde_json::{Value, json};
 
 use crate::{
-    delivery_feedback::eventually,
     passcode::{CLIENT, PURPOSE, USER},
     short_passcode::SHORT,
     stale_reads::in_some_round,
-    support::{requests::Got, world::World},
+    support::{clock::eventually, requests::Got, world::World},
 };
 
 const OWN: &str = "/api/v4/user/support_pin";

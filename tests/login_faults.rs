@@ -6,13 +6,12 @@ use serde_json::{Value, json};
 use crate::{
     login::api_grant,
     support::{
+        clock::DAY,
         mithril::{Person, other_than, refused, token_expired, value, wrong_code},
         requests::Got,
         world::World,
     },
 };
-
-const DAY: u64 = 86_400;
 
 /// What may go wrong with a call of the store: how, and how often in a row. The SDK tries three times.
 const FAULTS: [(&str, u32); 8] = [

@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::support::{
+    clock::{DAY, HOUR},
     mithril::{
         other_than, password_grant, refused, too_many_sends, user_blocked, value, wait_of, wrong_code, wrong_identity,
     },
@@ -11,8 +12,6 @@ use crate::support::{
     world::World,
 };
 
-const HOUR: u64 = 3600;
-const DAY: u64 = 86_400;
 const MONTH: u64 = 30 * DAY;
 const PHONE: &str = "+380881234530";
 

@@ -4,10 +4,10 @@
 use serde_json::{Value, json};
 
 use crate::{
-    delivery_feedback::eventually,
     factor_phone::{NEW, empty_handed},
     login::api_grant,
     support::{
+        clock::eventually,
         mithril::{PHONE, Person, TOKENS, not_taken, refused, token_expired, value, wrong_code},
         requests::Got,
         world::World,

@@ -13,6 +13,7 @@ use crate::{
     password_reset::{NEW, NO_REQUEST, is_set},
     registration::{PASSWORD, made},
     support::{
+        clock::DAY,
         mithril::{APPROVE, INIT, Person, TOKENS, USERS, password_grant, token_expired, value},
         requests::{Ask, Got},
         world::World,
@@ -20,7 +21,6 @@ use crate::{
 };
 
 const KEY: &str = "5b9b0ea7-3d25-4d7c-8b5b-3a6c0f6d9f11";
-const DAY: u64 = 86_400;
 
 /// The SDK asks DynamoDB three times, and SES and SNS once.
 const ATTEMPTS: u32 = 3;

@@ -9,12 +9,12 @@ use crate::{
     password_change::wait_of,
     password_reset::{NEW, is_set},
     registration::{PASSWORD, made},
-    support::{requests::Ask, world::World},
+    support::{
+        clock::{DAY, HOUR, MINUTE},
+        requests::Ask,
+        world::World,
+    },
 };
-
-const MINUTE: u64 = 60;
-const HOUR: u64 = 3600;
-const DAY: u64 = 86_400;
 
 /// Mails of one kind to one mailbox, whoever asks, wherever, and however the address is written.
 enum Kind {

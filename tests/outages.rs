@@ -10,13 +10,12 @@ use crate::{
     passcode::{CLIENT, PURPOSE, USER},
     short_passcode::SHORT,
     support::{
+        clock::DAY,
         mithril::{APPROVE, INIT, TOKENS, USERS, password_grant, value},
         requests::Ask,
         world::World,
     },
 };
-
-const DAY: u64 = 86_400;
 
 /// The kinds of failure that an answer of the store names; what gives no answer is in `faults.rs`.
 const KINDS: [&str; 3] = ["error", "throttle", "conflict"];

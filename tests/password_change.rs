@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use crate::{
     mail::{CHECK_MAIL, DOMAIN, RESET, bad_value, said},
-    password_reset::{NEW, OLD, faults, is_set, notices},
-    support::{requests::Got, world::World},
+    password_reset::{NEW, OLD, is_set, notices},
+    support::{logs::fault_lines, requests::Got, world::World},
 };
 
 pub const WRONG: &str = "current_pwd is wrong";
@@ -372,7 +372,7 @@ async fn a_notice_follows_a_change_and_its_failure_undoes_nothing() {
         assert!(world.opens(&id, NEW).await);
     }
     assert_eq!(
-        faults(&world, "password_changed").len(),
+        fault_lines(&world, "password_changed").len(),
         1,
         "one line for the notice that was not sent"
     );

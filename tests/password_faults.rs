@@ -8,11 +8,10 @@ use crate::{
     mail::{CHECK_MAIL, DOMAIN, RESET, bad_value, ours, said},
     password_change::WRONG,
     password_reset::{NEW, NO_REQUEST, OLD, is_set, notices},
-    support::{requests::Got, world::World},
+    support::{clock::DAY, requests::Got, world::World},
 };
 
 const EMAIL: &str = "maria@example.org";
-const DAY: u64 = 86_400;
 
 fn fault(service: &str, kind: &str, skip: u32, times: u32) -> Value {
     json!({ "service": service, "operation": null, "kind": kind, "skip": skip, "times": times })

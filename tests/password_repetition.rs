@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    delivery_feedback::eventually,
     mail::{CHECK_MAIL, DOMAIN, RESET, bad_value, ours, said},
     password_change::WRONG,
     password_reset::{NEW, NO_REQUEST, OLD, is_set, notices},
     support::{
+        clock::eventually,
         requests::{Ask, Got},
         world::World,
     },

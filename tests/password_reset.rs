@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     mail::{CHECK_MAIL, DOMAIN, RESET, bad_value, credential, said},
-    support::{requests::Got, world::World},
+    support::{logs::fault_lines, requests::Got, world::World},
 };
 
 /// The password that [`World::new_user`] gives, and another one.
@@ -278,7 +278,7 @@ async fn a_notice_follows_a_reset_and_its_failure_undoes_nothing() {
         assert!(world.opens(&id, NEW).await);
     }
     assert_eq!(
-        faults(&world, "password_changed").len(),
+        fault_lines(&world, "password_changed").len(),
         1,
         "one line for the notice that was not sent"
     );
@@ -303,14 +303,4 @@ pub async fn notices(world: &World, email: &str, count: usize) {
             );
         }
     }
-}
-
-/// The lines of the log that tell of something that failed.
-pub fn faults(world: &World, record: &str) -> Vec<Value> {
-    let lines = world.cloud().logs();
-    let lines = lines.iter().filter_map(|line| line.split_once(" | "));
-    let lines = lines.filter_map(|(_, line)| serde_json::from_str::<Value>(line).ok());
-    lines
-        .filter(|line| line["record"] == record && line["level"] == "error" && line["fault"].is_string())
-        .collect()
 }

@@ -6,10 +6,8 @@ use serde_json::{Value, json};
 use crate::{
     mail::{CHECK_MAIL, DOMAIN, REGISTER, bad_value, said},
     registration::{NO_REQUEST, PASSWORD, form, made},
-    support::world::World,
+    support::{clock::DAY, world::World},
 };
-
-const DAY: u64 = 86_400;
 
 #[tokio::test]
 async fn an_account_is_the_domains_template_and_what_was_registered() {

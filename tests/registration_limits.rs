@@ -7,12 +7,11 @@ use serde_json::json;
 use crate::{
     mail::{CHECK_MAIL, DOMAIN, REGISTER, said, suppress},
     support::{
+        clock::DAY,
         requests::{Ask, Got, seen},
         world::World,
     },
 };
-
-const DAY: u64 = 86_400;
 
 /// A request of its own login and mail address, from this source.
 pub fn from<'a>(world: &'a World, source: &str, login: &str) -> Ask<'a> {

@@ -8,12 +8,11 @@ use crate::{
     registration::{NO_REQUEST, PASSWORD},
     registration_limits::{from, too_soon},
     support::{
+        clock::DAY,
         requests::{Ask, seen},
         world::World,
     },
 };
-
-const DAY: u64 = 86_400;
 
 #[tokio::test]
 async fn a_link_has_one_winner() {

@@ -6,13 +6,12 @@ use serde_json::{Value, json};
 use crate::{
     factor_phone::empty_handed,
     support::{
+        clock::DAY,
         mithril::{PHONE, Person, data, refused, too_many_sends, value},
         requests::Got,
         world::World,
     },
 };
-
-const DAY: u64 = 86_400;
 
 /// So many users, each with its own number or all with one.
 async fn people(world: &World, count: usize, phone: impl Fn(usize) -> String) -> Vec<Person> {

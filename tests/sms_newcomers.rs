@@ -6,13 +6,12 @@ use serde_json::{Value, json};
 use crate::{
     factor_phone::empty_handed,
     support::{
+        clock::DAY,
         mithril::{Person, other_than, token_expired, too_many_sends, value, wrong_code},
         requests::Got,
         world::World,
     },
 };
-
-const DAY: u64 = 86_400;
 
 /// The default of the template: the local cloud has a larger one.
 const AS_DEPLOYED: (&str, &str) = ("OtpSendsFirstDay", "3");

@@ -5,12 +5,12 @@ use futures_util::future::join;
 use serde_json::{Value, json};
 
 use crate::{
-    delivery_feedback::eventually,
     factor_phone::{NEW as NEW_PHONE, empty_handed},
     factors::not_found,
     login::api_grant,
     password_reset::NEW,
     support::{
+        clock::eventually,
         mithril::{PHONE, Person, password_grant, token_expired, token_invalid, user_blocked, value, wrong_identity},
         requests::Got,
         world::World,

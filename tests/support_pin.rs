@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{requests::Got, world::World};
+use crate::support::{clock::DAY, requests::Got, world::World};
 
 pub const OWN: &str = "/api/v4/user/support_pin";
 pub const UNAUTHORIZED: &str = r#"{"message":"401 Unauthorized"}"#;
@@ -10,7 +10,6 @@ pub const FORBIDDEN: &str = r#"{"message":"403 Forbidden"}"#;
 pub const NO_USER: &str = r#"{"message":"404 User Not Found"}"#;
 pub const NO_PIN: &str = r#"{"message":"404 Support PIN not found or expired Not Found"}"#;
 const NO_PIN_TO_REVOKE: &str = r#"{"message":"404 Support PIN not found or already expired Not Found"}"#;
-const DAY: u64 = 86_400;
 
 pub fn of(id: &str) -> String {
     format!("/api/v4/users/{id}/support_pin")

@@ -1,6 +1,8 @@
 //! What tests of several files use: every helper, found by name.
 
+pub mod clock;
 pub mod described;
+pub mod logs;
 pub mod mithril;
 pub mod requests;
 pub mod world;

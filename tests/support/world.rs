@@ -247,21 +247,6 @@ impl World {
             .to_owned()
     }
 
-    /// The local clock, in epoch seconds.
-    pub async fn now(&self) -> u64 {
-        let now = self.get("/_local/clock").local().await;
-        let text = now["now"].as_str().expect("a time");
-        let at = time::OffsetDateTime::parse(text, &time::format_description::well_known::Rfc3339).expect("RFC 3339");
-        at.unix_timestamp().try_into().expect("after 1970")
-    }
-
-    pub async fn advance(&self, seconds: u64) {
-        self.post("/_local/clock")
-            .json(&json!({ "advance_seconds": seconds }))
-            .local()
-            .await;
-    }
-
     pub async fn fault(&self, rule: Value) {
         self.post("/_local/faults").json(&rule).local().await;
     }

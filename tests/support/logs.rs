@@ -1,0 +1,27 @@
+//! What functions print.
+
+use serde_json::Value;
+
+use crate::support::world::World;
+
+impl World {
+    /// The metrics of this name that the function has printed.
+    pub fn metrics(&self, function: &str, name: &str) -> Vec<Value> {
+        let lines = self.cloud().logs();
+        let own = lines
+            .iter()
+            .filter_map(|line| line.strip_prefix(&format!("{function} | ")));
+        let lines = own.filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        lines.filter(|line| line[name] == 1).collect()
+    }
+}
+
+/// The lines of the log that tell of something that failed.
+pub fn fault_lines(world: &World, record: &str) -> Vec<Value> {
+    let lines = world.cloud().logs();
+    let lines = lines.iter().filter_map(|line| line.split_once(" | "));
+    let lines = lines.filter_map(|(_, line)| serde_json::from_str::<Value>(line).ok());
+    lines
+        .filter(|line| line["record"] == record && line["level"] == "error" && line["fault"].is_string())
+        .collect()
+}
