@@ -13,16 +13,9 @@ use crate::{
 const PIN: &str = "/api/v4/user/support_pin";
 
 impl World {
-    /// The trail without the operator's commands, which made the demo tenant.
-    pub async fn events(&self) -> Vec<Value> {
-        let mut rows = self.rows("AuditTable").await;
-        rows.retain(|row| row["actor"]["S"] != "operator");
-        rows
-    }
-
     /// What the trail has on somebody, in the order of time: the word, the route, and who it was.
     pub async fn trail_of(&self, subject: &str) -> Vec<(String, String, String)> {
-        let rows = self.events().await;
+        let rows = self.audit_rows().await;
         let mut own: Vec<&Value> = rows.iter().filter(|row| row["subject"]["S"] == subject).collect();
         own.sort_by_key(|row| (row["at"]["N"].to_string(), row["event"]["S"].to_string()));
         let text = |row: &Value, name: &str| row[name]["S"].as_str().unwrap_or_default().to_owned();
@@ -116,7 +109,7 @@ async fn an_unknown_name_costs_as_much_as_a_known_one_and_leaves_no_event() {
     let world = World::new().await;
     let demo = world.demo();
     for (email, events) in [(demo.email.as_str(), 1), ("nobody@example.org", 0), ("no address", 0)] {
-        let before = world.events().await.len();
+        let before = world.audit_rows().await.len();
         world.invocations().await;
         assert_eq!(world.grant(password_grant(email, "wrong")).await.status, 401);
         let [one] = world.invocations().await.try_into().expect("one invocation");
@@ -127,7 +120,7 @@ async fn an_unknown_name_costs_as_much_as_a_known_one_and_leaves_no_event() {
             (&json!("PutItem"), &json!("countersign-AuditTable")),
             "{email}"
         );
-        assert_eq!(world.events().await.len(), before + events, "{email}");
+        assert_eq!(world.audit_rows().await.len(), before + events, "{email}");
     }
     // What breaks there is not told either.
     let rule = json!({ "service": "dynamodb", "operation": "PutItem", "kind": "error", "skip": 0, "times": 1000 });
@@ -149,7 +142,7 @@ async fn nobodys_calls_leave_nothing() {
         .await
         .ok(401);
     world.post("/passcode/consume").send().await.ok(401);
-    assert_eq!(world.events().await, Vec::<Value>::new());
+    assert_eq!(world.audit_rows().await, Vec::<Value>::new());
     // Whoever is known and may not leaves something.
     world.get(&of).private_token(world.user()).send().await.ok(403);
     let trail = world.trail_of(&format!("user:{}", world.id("/user/user_id"))).await;

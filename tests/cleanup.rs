@@ -51,7 +51,7 @@ async fn a_removal_is_one_event_and_one_metric() {
         .expect("seconds");
     assert!(world.clean_up(&[record]).await.is_empty());
 
-    let [row] = world.events().await.try_into().expect("one row");
+    let [row] = world.audit_rows().await.try_into().expect("one row");
     let bytes = |name: &str| STANDARD.decode(row[name]["B"].as_str().expect("B")).expect("base64");
     let hex = |bytes: Vec<u8>| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     assert_eq!((bytes("id").len(), bytes("attempt").len()), (32, 16));
@@ -131,7 +131,7 @@ async fn what_is_told_again_in_any_order_and_among_others_is_told_once() {
     assert!(world.clean_up(&shuffled).await.is_empty());
     assert!(world.clean_up(&others).await.is_empty());
     assert!(world.clean_up(&[]).await.is_empty());
-    assert_eq!(world.events().await.len(), 4);
+    assert_eq!(world.audit_rows().await.len(), 4);
     assert_eq!(world.metrics("cleanup", "Expired").len(), 4);
 }
 
@@ -144,7 +144,7 @@ async fn batches_that_arrive_at_the_same_time_tell_once() {
     }
     let all = futures_util::future::join_all((0..6).map(|_| world.clean_up(&batch))).await;
     assert!(all.iter().all(Vec::is_empty), "{all:?}");
-    assert_eq!(world.events().await.len(), 10);
+    assert_eq!(world.audit_rows().await.len(), 10);
     assert_eq!(world.metrics("cleanup", "Expired").len(), 10);
 }
 
@@ -224,7 +224,7 @@ async fn while_the_store_fails_nothing_is_lost_and_nothing_told_twice() {
         .fault(json!({ "service": "dynamodb", "operation": "PutItem", "kind": "drop_response", "skip": 2, "times": 1 }))
         .await;
     assert!(world.clean_up(&batch).await.is_empty());
-    assert_eq!(world.events().await.len(), 4);
+    assert_eq!(world.audit_rows().await.len(), 4);
     assert_eq!(world.metrics("cleanup", "Expired").len(), 4);
 }
 
@@ -265,7 +265,7 @@ async fn rows_that_are_over_are_swept_told_once_and_absent_all_along() {
     world.post(own).private_token(world.user()).send().await.ok(201);
     world.advance(86_400).await;
     let before = world.get(own).private_token(world.user()).send().await;
-    let swept = world.post("/_local/sweep").local().await;
+    let swept = world.sweep().await;
     assert_eq!(swept, json!({ "deleted": 1 }));
     let after = world.get(own).private_token(world.user()).send().await;
     assert_eq!((after.status, after.body), (before.status, before.body));
@@ -281,6 +281,6 @@ async fn rows_that_are_over_are_swept_told_once_and_absent_all_along() {
 
     // A person's own delete, and a row made again, are told by the stream too, and are nobody's removal by time.
     world.post(own).private_token(world.user()).send().await.ok(201);
-    assert_eq!(world.post("/_local/sweep").local().await, json!({ "deleted": 0 }));
+    assert_eq!(world.sweep().await, json!({ "deleted": 0 }));
     assert_eq!((told(&world).len(), expired().await), (1, 1));
 }

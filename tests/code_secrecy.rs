@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use crate::{
     factor_phone::empty_handed,
-    secrecy::is_unsearchable,
     support::{
         mithril::{INIT, PHONE, data, other_than, value, wrong_code},
+        rows::is_unsearchable,
         world::{World, holds},
     },
 };

@@ -6,8 +6,7 @@ use serde_json::{Value, json};
 use crate::{
     passcode::{CLIENT, PURPOSE, USER},
     short_passcode::SHORT,
-    stale_reads::in_some_round,
-    support::{clock::eventually, requests::Got, world::World},
+    support::{clock::eventually, faults::in_some_round, requests::Got, world::World},
 };
 
 const OWN: &str = "/api/v4/user/support_pin";

@@ -119,7 +119,7 @@ async fn nobody_learns_from_a_lockout_who_has_an_account() {
         assert!(mails.iter().all(|mail| users.contains(&mail["to"])), "{mails:?}");
         // Strangers do not fill the audit trail.
         let users = [&known.id, &silent.id].map(|id| json!(format!("user:{id}")));
-        let events = world.events().await;
+        let events = world.audit_rows().await;
         let (wrong, blocked) = if seconds == "0" { (4, 4) } else { (12, 5) };
         // One more for the right password.
         for (user, blocked) in users.iter().zip([blocked + 1, blocked]) {

@@ -59,7 +59,7 @@ impl World {
 /// Until nothing that was sent counts any more; access tokens live longer.
 async fn forget(world: &World) {
     world.advance(3 * 86_400).await;
-    world.post("/_local/sweep").local().await;
+    world.sweep().await;
 }
 
 #[tokio::test]

@@ -9,16 +9,13 @@ use crate::{
     mail::{CHECK_MAIL, DOMAIN, REGISTER, ours, said},
     registration::{NO_REQUEST, PASSWORD, made},
     support::{
+        faults::fault,
         requests::{Ask, Got},
         world::World,
     },
 };
 
 const UNSENT: &str = "mail cannot be sent, try again later";
-
-fn fault(service: &str, kind: &str, skip: u32, times: u32) -> Value {
-    json!({ "service": service, "operation": null, "kind": kind, "skip": skip, "times": times })
-}
 
 /// A request of its own login and mail address, from this source.
 fn ask<'a>(world: &'a World, source: &str, login: &str) -> Ask<'a> {

@@ -8,8 +8,8 @@ use sha2::{Digest, Sha256};
 use crate::{
     mail::{CHECK_MAIL, DOMAIN, suppress},
     operator::state,
-    stale_reads::in_some_round,
     support::{
+        faults::in_some_round,
         mithril::{Person, user_blocked, value, wrong_identity},
         world::World,
     },

@@ -215,7 +215,7 @@ async fn a_passcode_ends_after_ten_minutes() {
         "/passcode/invalidate",
     );
     assert_eq!(world.rows("PasscodesTable").await.len(), 2);
-    world.post("/_local/sweep").local().await;
+    world.sweep().await;
     assert!(world.rows("PasscodesTable").await.is_empty());
 }
 

@@ -8,14 +8,10 @@ use crate::{
     mail::{CHECK_MAIL, DOMAIN, RESET, bad_value, ours, said},
     password_change::WRONG,
     password_reset::{NEW, NO_REQUEST, OLD, is_set, notices},
-    support::{clock::DAY, requests::Got, world::World},
+    support::{clock::DAY, faults::fault, requests::Got, world::World},
 };
 
 const EMAIL: &str = "maria@example.org";
-
-fn fault(service: &str, kind: &str, skip: u32, times: u32) -> Value {
-    json!({ "service": service, "operation": null, "kind": kind, "skip": skip, "times": times })
-}
 
 fn won(answers: &[Got]) -> Vec<usize> {
     (0..answers.len()).filter(|n| answers[*n].status == 200).collect()
@@ -141,10 +137,10 @@ async fn a_mail_that_cannot_be_sent_leaves_nothing_that_blocks_another_try() {
             if mails > 0 && !key.starts_with("stranger") {
                 is_set(&world.reset(&world.link_to(EMAIL).await, NEW).await, "maria");
             }
-            world.post("/_local/sweep").local().await;
+            world.sweep().await;
             world.ask("DELETE", "/_local/messages").bare().await;
             world.advance(DAY).await;
-            world.post("/_local/sweep").local().await;
+            world.sweep().await;
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Password resets by mail, of users who are signed out: docs/contract.md, Registration and password reset.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     mail::{CHECK_MAIL, DOMAIN, RESET, bad_value, credential, said},
@@ -45,13 +45,6 @@ impl World {
     pub async fn reset_link(&self, key: &str, email: &str) -> String {
         self.forgot(key).send().await.is(200, CHECK_MAIL);
         self.link_to(email).await
-    }
-
-    /// The user's row, as stored.
-    pub async fn user_row(&self, id: &str) -> Value {
-        let rows = self.rows("UsersTable").await;
-        let row = rows.into_iter().find(|row| row["user_id"]["S"] == id);
-        row.expect("the user's row")
     }
 }
 

@@ -169,7 +169,7 @@ async fn a_link_ends_after_24_hours_though_its_row_still_lies_there() {
     }
     said(&world.confirm(&id, PASSWORD).await, 404, NO_REQUEST);
     assert_eq!(world.requests().await, 1, "the broom has not come yet");
-    world.post("/_local/sweep").local().await;
+    world.sweep().await;
     assert_eq!(world.requests().await, 0);
     said(&world.confirm(&id, PASSWORD).await, 404, NO_REQUEST);
     assert_eq!(world.accounts("someone").await.len(), 0);

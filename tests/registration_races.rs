@@ -71,7 +71,7 @@ async fn a_login_has_one_winner_however_it_is_written() {
         assert_eq!(world.rows("UsersTable").await.len(), users + 1, "{logins:?}");
         assert_eq!(world.requests().await, links.len() - 1, "theirs stay: {logins:?}");
         world.advance(DAY).await;
-        world.post("/_local/sweep").local().await;
+        world.sweep().await;
     }
 }
 

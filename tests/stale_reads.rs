@@ -1,7 +1,6 @@
 //! What was judged on a row that changes before the write is judged anew (security.md R21): each condition of a write is tried
 //! by the change that it is there for.
 
-use futures_util::future::join;
 use serde_json::{Value, json};
 
 use crate::{
@@ -10,71 +9,14 @@ use crate::{
     login::api_grant,
     password_reset::NEW,
     support::{
-        clock::eventually,
+        faults::in_some_round,
         mithril::{PHONE, Person, password_grant, token_expired, token_invalid, user_blocked, value, wrong_identity},
         requests::Got,
         world::World,
     },
 };
 
-const TRANSACTION: &str = "TransactWriteItems";
-
-/// More requests than any test makes: a fault that lets so many pass hits none, and its `skip` counts them.
-const MANY: u64 = 1_000_000;
-
-/// Runs rounds of a race until one was a race: `None` says that the machine was too slow for it.
-pub async fn in_some_round(round: impl AsyncFn(usize) -> Option<()>) {
-    for number in 0..5 {
-        if round(number).await.is_some() {
-            return;
-        }
-    }
-    panic!("in no round was the change made before the write was attempted again: the machine is too busy");
-}
-
 impl World {
-    /// The first attempt of `act` to write a transaction hangs for more than a second, and `meanwhile` happens before the second
-    /// one; `None` if it had not ended by then.
-    pub async fn overtaken<T>(&self, act: impl Future<Output = T>, meanwhile: impl Future<Output = ()>) -> Option<T> {
-        self.count_transactions().await;
-        self.fault(json!({ "service": "dynamodb", "operation": TRANSACTION, "kind": "hang", "times": 1 }))
-            .await;
-        let meanwhile = async {
-            eventually(async || self.faults_of("hang").await.is_empty()).await;
-            meanwhile.await;
-            self.transactions_under_way().await == 1
-        };
-        let (got, was_in_time) = join(act, meanwhile).await;
-        self.clear_faults().await;
-        was_in_time.then_some(got)
-    }
-
-    /// From now on, transactions are counted.
-    pub async fn count_transactions(&self) {
-        self.invocations().await;
-        self.fault(json!({ "service": "dynamodb", "operation": TRANSACTION, "kind": "error", "skip": MANY }))
-            .await;
-    }
-
-    /// How many transactions requests have attempted that are not answered yet.
-    pub async fn transactions_under_way(&self) -> u64 {
-        // In this order: a request that goes on in between is counted too often, and never too seldom.
-        let answered = self.get("/_local/invocations").local().await;
-        let calls = answered.as_array().expect("a list").iter();
-        let calls = calls.flat_map(|invocation| invocation["calls"].as_array().expect("calls"));
-        let answered = calls.filter(|call| call["operation"] == TRANSACTION).count();
-        let counter = self.faults_of("error").await;
-        let attempted = MANY - counter[0]["skip"].as_u64().expect("a number");
-        attempted - u64::try_from(answered).expect("few")
-    }
-
-    async fn faults_of(&self, kind: &str) -> Vec<Value> {
-        let mut faults = self.get("/_local/faults").local().await;
-        let mut faults = std::mem::take(faults.as_array_mut().expect("a list"));
-        faults.retain(|fault| fault["kind"] == kind);
-        faults
-    }
-
     /// A command about a person.
     async fn order(&self, command: &str, person: &Person) {
         let answer = self.operator(json!({ "command": command, "user_id": person.id })).await;

@@ -143,7 +143,7 @@ async fn a_pin_is_unreadable_at_its_end_though_its_row_still_lies_there() {
         iso(rows[0]["ttl"]["N"].as_str().expect("N").parse().expect("a number")),
         end
     );
-    let swept = world.post("/_local/sweep").local().await;
+    let swept = world.sweep().await;
     assert!(swept["deleted"].as_u64() >= Some(1), "{swept}");
     assert_eq!(world.rows("SupportPinsTable").await.len(), 0);
     world.get(OWN).private_token(world.user()).send().await.is(404, NO_PIN);

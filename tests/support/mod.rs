@@ -2,7 +2,9 @@
 
 pub mod clock;
 pub mod described;
+pub mod faults;
 pub mod logs;
 pub mod mithril;
 pub mod requests;
+pub mod rows;
 pub mod world;
