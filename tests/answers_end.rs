@@ -6,14 +6,14 @@ use serde_json::{Value, json};
 use crate::{
     factor_phone::empty_handed,
     login::api_grant,
-    mail::{CHECK_MAIL, DOMAIN, RESET, said},
+    mail::{CHECK_MAIL, RESET, said},
     password_reset::{NEW, NO_REQUEST, is_set},
     support::{
         clock::{DAY, eventually},
         mithril::{
-            INIT, Person, TOKENS, other_than, refused, token_expired, token_invalid, user_blocked, value,
-            wrong_identity,
+            INIT, TOKENS, other_than, refused, token_expired, token_invalid, user_blocked, value, wrong_identity,
         },
+        people::{DOMAIN, Person},
         requests::{Ask, Got},
         world::World,
     },

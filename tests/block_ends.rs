@@ -8,7 +8,8 @@ use crate::{
     mail::said,
     password_reset::{NEW, NO_REQUEST, is_set},
     support::{
-        mithril::{Person, data, other_than, user_blocked, value},
+        mithril::{data, other_than, user_blocked, value},
+        people::Person,
         world::World,
     },
 };

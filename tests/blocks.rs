@@ -8,9 +8,8 @@ use crate::{
     factors::scope_too_small,
     mail::{CHECK_MAIL, said},
     support::{
-        mithril::{
-            PHONE, Person, data, not_taken, other_than, refused, token_expired, user_blocked, value, wrong_code,
-        },
+        mithril::{data, not_taken, other_than, refused, token_expired, user_blocked, value, wrong_code},
+        people::{PHONE, Person},
         requests::Got,
         world::World,
     },

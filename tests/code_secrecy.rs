@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use crate::{
     factor_phone::empty_handed,
     support::{
-        mithril::{INIT, PHONE, data, other_than, value, wrong_code},
+        mithril::{INIT, data, other_than, value, wrong_code},
+        people::PHONE,
         rows::is_unsearchable,
         world::{World, holds},
     },

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::{
-    factor_phone::{NEW as NEW_PHONE, empty_handed},
+    factor_phone::empty_handed,
     passcode::{PURPOSE, USER},
     support::{
-        mithril::{API, PHONE, TOKENS, password_grant, value},
+        mithril::{API, TOKENS, password_grant, value},
+        people::{NEW_PHONE, PHONE},
         requests::Got,
         world::{World, root, second_engine},
     },

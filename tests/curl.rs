@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use crate::{
     mail::CHECK_MAIL,
     support::{
-        mithril::{PHONE, password_grant},
+        mithril::password_grant,
+        people::PHONE,
         world::{World, root},
     },
 };

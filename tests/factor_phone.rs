@@ -7,15 +7,15 @@ use crate::{
     factors::not_found,
     support::{
         mithril::{
-            APPROVE, INIT, PHONE, Person, not_taken, other_than, refused, token_expired, too_many_sends, user_blocked,
-            value, wrong_code,
+            APPROVE, INIT, not_taken, other_than, refused, token_expired, too_many_sends, user_blocked, value,
+            wrong_code,
         },
+        people::{NEW_PHONE, PHONE, Person},
         requests::Got,
         world::World,
     },
 };
 
-pub const NEW: &str = "+380881234599";
 const OTHER: &str = "+380881234588";
 
 /// A user with an empty factor, and the token of a login that waits for its phone.
@@ -80,7 +80,7 @@ async fn the_first_phone_is_set_by_who_knows_the_password() {
     let world = World::new().await;
     let (maria, login) = empty_handed(&world, "maria").await;
     world.advance(100).await;
-    let got = world.init(&login, NEW).await;
+    let got = world.init(&login, NEW_PHONE).await;
     let ends = token_answer(&got, &maria, "2fa_access_token", "init_factor", "", "APPROVE_FACTOR");
     let left = ends - world.now().await;
     assert!((495..=500).contains(&left), "no longer than the login: {left}");
@@ -91,8 +91,8 @@ async fn the_first_phone_is_set_by_who_knows_the_password() {
         "nothing changes before the code comes back"
     );
     let sent = world.mails().await;
-    assert_eq!((sent.len(), &sent[0]["to"]), (1, &json!(NEW)));
-    let code = world.code_to(NEW).await;
+    assert_eq!((sent.len(), &sent[0]["to"]), (1, &json!(NEW_PHONE)));
+    let code = world.code_to(NEW_PHONE).await;
     let got = world.approve(&approval, &code).await;
     let ends = token_answer(
         &got,
@@ -123,12 +123,12 @@ async fn the_first_phone_is_set_by_who_knows_the_password() {
     assert_eq!(mails.len(), 1);
     let mail = mails[0].to_string();
     assert!(
-        mail.contains("+38088*****99") && !mail.contains("://") && !mail.contains(NEW),
+        mail.contains("+38088*****99") && !mail.contains("://") && !mail.contains(NEW_PHONE),
         "{mail}"
     );
     // And the next login sends its code there.
     let maria = Person {
-        phone: Some(NEW.into()),
+        phone: Some(NEW_PHONE.into()),
         ..maria
     };
     let (login, code) = world.waiting(&maria).await;
@@ -141,13 +141,13 @@ async fn a_phone_is_changed_by_who_is_signed_in() {
     let demo = world.demo();
     let (login, code) = world.waiting(&demo).await;
     // Half signed in is not enough to change what the other half is.
-    wrong_kind(&world.init(&login, NEW).await);
+    wrong_kind(&world.init(&login, NEW_PHONE).await);
     let got = world.authorize(&login, &code).await;
     let (access, ends) = (value(&got), got.ok(201)["data"]["expires_at"].clone());
     world.advance(10).await;
-    let approval = value(&world.init(&access, NEW).await);
+    let approval = value(&world.init(&access, NEW_PHONE).await);
     assert_eq!(world.factor_of(&demo).await["factor"], "+38088*****30");
-    let code = world.code_to(NEW).await;
+    let code = world.code_to(NEW_PHONE).await;
     let got = world.approve(&approval, &code).await;
     let changed = value(&got);
     // A change makes nothing live longer than what allowed it.
@@ -161,7 +161,7 @@ async fn a_phone_is_changed_by_who_is_signed_in() {
     let before = world.sms_to(PHONE).await.len();
     world.sign_in(&demo, &demo.password).await.ok(201);
     assert_eq!(world.sms_to(PHONE).await.len(), before);
-    assert_eq!(world.sms_to(NEW).await.len(), 2);
+    assert_eq!(world.sms_to(NEW_PHONE).await.len(), 2);
     // The domain's own administrator has no factor, and is told so.
     not_found(&world.init(world.admin(), OTHER).await);
     // With an empty one an access token is of the wrong kind: the next login sets it.
@@ -179,10 +179,10 @@ async fn an_access_token_needs_a_scope_to_change_a_phone() {
     for name in world.scopes().await {
         let name = name.as_str();
         let token = async |person: &Person| world.token(json!({ "user_id": person.id, "scopes": [name] })).await;
-        let got = world.init(&token(&demo).await, NEW).await;
+        let got = world.init(&token(&demo).await, NEW_PHONE).await;
         if matches!(name, "app:authorize" | "authentication_factor:write") {
             let approval = value(&got);
-            world.approve(&approval, &world.code_to(NEW).await).await.ok(201);
+            world.approve(&approval, &world.code_to(NEW_PHONE).await).await.ok(201);
             world
                 .operator(json!({ "command": "end_tokens", "user_id": demo.id }))
                 .await;
@@ -195,8 +195,8 @@ async fn an_access_token_needs_a_scope_to_change_a_phone() {
         for got in [
             got,
             malformed.send().await,
-            world.init(&token(&maria).await, NEW).await,
-            world.init(&token(&admin).await, NEW).await,
+            world.init(&token(&maria).await, NEW_PHONE).await,
+            world.init(&token(&admin).await, NEW_PHONE).await,
         ] {
             let words = "Your scope does not allow to access this resource. Missing allowances: app:authorize, \
                          authentication_factor:write";
@@ -205,7 +205,7 @@ async fn an_access_token_needs_a_scope_to_change_a_phone() {
             assert_eq!(got.header("www-authenticate"), Some(challenge), "{name}");
         }
     }
-    assert_eq!(world.sms_to(NEW).await.len(), 2);
+    assert_eq!(world.sms_to(NEW_PHONE).await.len(), 2);
     assert_eq!(world.factor_of(&maria).await["factor"], Value::Null);
     assert_ne!(world.factor_of(&demo).await, before);
 }
@@ -255,12 +255,15 @@ async fn what_is_no_phone_or_not_in_a_country_of_ours_is_refused() {
         "additionalProperties",
         "schema does not allow additional properties",
     ];
-    not_taken(&ask(&json!({ "type": "SMS", "factor": NEW, "otp": "1" })).await, &[otp]);
+    not_taken(
+        &ask(&json!({ "type": "SMS", "factor": NEW_PHONE, "otp": "1" })).await,
+        &[otp],
+    );
     assert_eq!(world.rows("OtpsTable").await, before);
     assert_eq!(world.mails().await, [] as [Value; 0]);
     // No try was spent: the send limit is as it was. Each answer has the token for the next try.
     let mut token = login;
-    for phone in [NEW, NEW, OTHER] {
+    for phone in [NEW_PHONE, NEW_PHONE, OTHER] {
         token = value(&world.init(&token, phone).await);
         world.advance(1).await;
     }
@@ -274,8 +277,8 @@ async fn a_code_is_for_its_own_token_phone_and_purpose() {
     // A typo is put right by asking again with the token of the answer: the code of the wrong number is dead then (R14).
     let typo = value(&world.init(&first, OTHER).await);
     let wrong = world.code_to(OTHER).await;
-    let approval = value(&world.init(&typo, NEW).await);
-    let right = world.code_to(NEW).await;
+    let approval = value(&world.init(&typo, NEW_PHONE).await);
+    let right = world.code_to(NEW_PHONE).await;
     for code in [&wrong, &right] {
         token_expired(&world.approve(&typo, code).await);
     }
@@ -322,13 +325,13 @@ async fn a_code_is_for_its_own_token_phone_and_purpose() {
 async fn a_login_that_begins_to_set_a_phone_goes_on_with_another_token() {
     let world = World::new().await;
     let (maria, login) = empty_handed(&world, "maria").await;
-    let approval = value(&world.init(&login, NEW).await);
-    let code = world.code_to(NEW).await;
+    let approval = value(&world.init(&login, NEW_PHONE).await);
+    let code = world.code_to(NEW_PHONE).await;
     // A button that is pressed again, at once, and after the time in which a token that was renewed would be forgiven: nothing is
     // sent, and the first code stays good.
     for seconds in [0, 9, 60] {
         world.advance(seconds).await;
-        token_expired(&world.init(&login, NEW).await);
+        token_expired(&world.init(&login, NEW_PHONE).await);
         token_expired(&world.init(&login, OTHER).await);
         token_expired(&world.authorize(&login, &code).await);
         token_expired(&world.refresh(&login).await);
@@ -364,13 +367,13 @@ async fn failed_codes_count_and_block_as_those_of_logins_do() {
         wrong_code(&world.authorize(&login, &other_than(&code)).await);
     }
     let token = world.app_token(&demo).await;
-    let approval = value(&world.init(&token, NEW).await);
-    let code = world.code_to(NEW).await;
+    let approval = value(&world.init(&token, NEW_PHONE).await);
+    let code = world.code_to(NEW_PHONE).await;
     for _ in 0..2 {
         wrong_code(&world.approve(&approval, &other_than(&code)).await);
     }
     user_blocked(&world.approve(&approval, &code).await);
-    user_blocked(&world.init(&token, NEW).await);
+    user_blocked(&world.init(&token, NEW_PHONE).await);
     let mails = world.mails_to(&demo.email).await;
     assert_eq!(mails.len(), 1, "the notice of the block");
     assert_eq!(world.factor_of(&demo).await["factor"], "+38088*****30");
@@ -400,14 +403,14 @@ async fn failed_codes_count_and_block_as_those_of_logins_do() {
 async fn tries_and_tokens_end() {
     let world = World::new().await;
     let (maria, login) = empty_handed(&world, "maria").await;
-    let approval = value(&world.init(&login, NEW).await);
-    let code = world.code_to(NEW).await;
+    let approval = value(&world.init(&login, NEW_PHONE).await);
+    let code = world.code_to(NEW_PHONE).await;
     world.advance(300).await;
     expired(&world.approve(&approval, &code).await);
     // Another one, and the number as JSON's integer.
-    let approval = value(&world.init(&approval, NEW).await);
+    let approval = value(&world.init(&approval, NEW_PHONE).await);
     world.advance(200).await;
-    let number: u32 = world.code_to(NEW).await.parse().expect("digits");
+    let number: u32 = world.code_to(NEW_PHONE).await.parse().expect("digits");
     let body = json!({ "otp": number });
     world
         .ask("PATCH", APPROVE)
@@ -418,7 +421,7 @@ async fn tries_and_tokens_end() {
         .ok(201);
     // However often it is initiated, the login does not live longer (R37).
     let person = Person {
-        phone: Some(NEW.into()),
+        phone: Some(NEW_PHONE.into()),
         ..maria
     };
     let (login, _) = world.waiting(&person).await;

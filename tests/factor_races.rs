@@ -5,11 +5,10 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::{
-    factor_phone::{NEW, empty_handed},
+    factor_phone::empty_handed,
     support::{
-        mithril::{
-            INIT, Person, other_than, password_grant, refused, token_expired, too_many_sends, user_blocked, value,
-        },
+        mithril::{INIT, other_than, password_grant, refused, token_expired, too_many_sends, user_blocked, value},
+        people::{NEW_PHONE, Person},
         world::World,
     },
 };
@@ -118,12 +117,12 @@ async fn who_could_set_a_first_phone_replaces_none_that_came_meanwhile() {
     elsewhere["client_id"] = "second".into();
     let other = value(&world.grant(elsewhere).await);
     // Both clients' logins may set the first phone, each with a code of its own.
-    let late = value(&world.init(&login, NEW).await);
+    let late = value(&world.init(&login, NEW_PHONE).await);
     let approval = value(&world.init(&other, "+380881234577").await);
     let code = world.code_to("+380881234577").await;
     world.approve(&approval, &code).await.ok(201);
     token_expired(&world.approve(&late, &code).await);
-    token_expired(&world.init(&login, NEW).await);
+    token_expired(&world.init(&login, NEW_PHONE).await);
     assert_eq!(world.factor_of(&person).await["factor"], "+38088*****77");
 }
 
@@ -136,7 +135,7 @@ async fn a_message_that_was_not_sent_leaves_nothing_behind() {
             world
                 .fault(json!({ "service": "sns", "operation": null, "kind": kind, "times": 99 }))
                 .await;
-            let got = world.init(&login, NEW).await;
+            let got = world.init(&login, NEW_PHONE).await;
             refused(&got, 503, "internal_error", "SMS not sent. Try later");
             assert!(got.header("retry-after").is_some(), "{got:?}");
             world.clear_faults().await;
@@ -154,11 +153,11 @@ async fn a_message_that_was_not_sent_leaves_nothing_behind() {
         );
     }
     // Six tries were given back: as many are sent as a number gets that is not known to be anybody's.
-    let first = value(&world.init(&login, NEW).await);
-    let second = value(&world.init(&first, NEW).await);
-    too_many_sends(&world.init(&second, NEW).await, 60);
-    assert_eq!(world.sms_to(NEW).await.len(), 2);
-    let code = world.code_to(NEW).await;
+    let first = value(&world.init(&login, NEW_PHONE).await);
+    let second = value(&world.init(&first, NEW_PHONE).await);
+    too_many_sends(&world.init(&second, NEW_PHONE).await, 60);
+    assert_eq!(world.sms_to(NEW_PHONE).await.len(), 2);
+    let code = world.code_to(NEW_PHONE).await;
     token_expired(&world.approve(&first, &code).await);
     world.approve(&second, &code).await.ok(201);
 }
@@ -167,7 +166,7 @@ async fn a_message_that_was_not_sent_leaves_nothing_behind() {
 async fn an_initiation_that_comes_again_is_answered_again() {
     let world = World::new().await;
     let (person, login) = empty_handed(&world, "maria").await;
-    world.keep_phone_out_of_logs(NEW);
+    world.keep_phone_out_of_logs(NEW_PHONE);
     let ask = |phone: &str, key: &str| {
         let ask = world.ask("PATCH", INIT).bearer(&login).header("idempotency-key", key);
         ask.json(&json!({ "type": "SMS", "factor": phone })).send()
@@ -176,24 +175,24 @@ async fn an_initiation_that_comes_again_is_answered_again() {
     world
         .fault(json!({ "service": "sns", "operation": null, "kind": "error", "times": 1000 }))
         .await;
-    assert_eq!(ask(NEW, "one").await.status, 503);
+    assert_eq!(ask(NEW_PHONE, "one").await.status, 503);
     world.clear_faults().await;
     assert!(world.rows("RepetitionsTable").await.is_empty());
-    let first = ask(NEW, "one").await;
+    let first = ask(NEW_PHONE, "one").await;
     for _ in 0..2 {
-        assert_eq!(ask(NEW, "one").await.body, first.body);
+        assert_eq!(ask(NEW_PHONE, "one").await.body, first.body);
     }
-    assert_eq!(world.sms_to(NEW).await.len(), 1);
-    let code = world.code_to(NEW).await;
+    assert_eq!(world.sms_to(NEW_PHONE).await.len(), 1);
+    let code = world.code_to(NEW_PHONE).await;
     let rows = world.all_rows().await;
     assert!(
         !rows.contains(&value(&first)) && !rows.contains(&format!("\"{code}\"")),
         "R05"
     );
     // Another key, or another number, is another call: the login goes on with the token of the answer.
-    token_expired(&ask(NEW, "two").await);
+    token_expired(&ask(NEW_PHONE, "two").await);
     token_expired(&ask("+380881234588", "one").await);
-    assert_eq!(ask(NEW, "one").await.body, first.body);
+    assert_eq!(ask(NEW_PHONE, "one").await.body, first.body);
     assert_eq!(world.mails().await.len(), 1);
     value(&world.init(&value(&first), "+380881234588").await);
     assert_eq!(world.factor_of(&person).await["factor"], Value::Null);
@@ -205,9 +204,9 @@ async fn a_lost_answer_is_given_all_the_same() {
     let (person, login) = empty_handed(&world, "maria").await;
     let lose = json!({ "service": "dynamodb", "operation": "TransactWriteItems", "kind": "drop_response", "times": 1 });
     world.fault(lose.clone()).await;
-    let approval = value(&world.init(&login, NEW).await);
-    assert_eq!(world.sms_to(NEW).await.len(), 1);
-    let code = world.code_to(NEW).await;
+    let approval = value(&world.init(&login, NEW_PHONE).await);
+    assert_eq!(world.sms_to(NEW_PHONE).await.len(), 1);
+    let code = world.code_to(NEW_PHONE).await;
     world.fault(lose).await;
     let before = access_tokens(&world).await;
     world.approve(&approval, &code).await.ok(201);

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use crate::{
     factors::{not_found, scope_too_small},
     support::{
-        mithril::{Person, data, not_taken, refused, token_expired, value, wrong_code},
+        mithril::{data, not_taken, refused, token_expired, value, wrong_code},
+        people::Person,
         requests::Got,
         world::World,
     },

@@ -5,13 +5,11 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::support::{
-    mithril::{PHONE, Person, USERS, data, not_taken, refused, token_expired, user_blocked},
+    mithril::{USERS, data, not_taken, refused, token_expired, user_blocked},
+    people::{NOBODY, PHONE, Person},
     requests::{Ask, Got},
     world::World,
 };
-
-/// Nobody's id, and no factor's.
-pub const NOBODY: &str = "00000000-0000-4000-8000-000000000000";
 
 /// Asks for a factor of this user.
 fn create<'a>(world: &'a World, person: &Person, token: &str) -> Ask<'a> {

@@ -5,12 +5,11 @@ use serde_json::{Value, json};
 
 use crate::{
     factor_phone::wrong_kind,
-    mail::DOMAIN,
     support::{
         mithril::{
-            Person, TOKENS, other_than, password_grant, refused, token_expired, user_blocked, value, wrong_code,
-            wrong_identity,
+            TOKENS, other_than, password_grant, refused, token_expired, user_blocked, value, wrong_code, wrong_identity,
         },
+        people::{DOMAIN, Person},
         requests::Got,
         world::World,
     },
@@ -32,15 +31,6 @@ pub fn api_grant(person: &Person) -> Value {
 }
 
 impl World {
-    /// A client of the demo domain that people log in with, beside the demo client.
-    pub async fn client(&self, id: &str, scopes: Value) {
-        let command = json!({
-            "command": "create_client", "client_id": id, "scopes": scopes, "grants": ["password"], "domain": DOMAIN,
-        });
-        let made = self.operator(command).await;
-        assert_eq!(made["client_id"], id, "{made}");
-    }
-
     /// A user's counters: wrong passwords, failed codes.
     pub async fn failures(&self, person: &Person) -> (String, String) {
         let lockout = &self.user_row(&person.id).await["lockout"]["M"];

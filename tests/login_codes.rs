@@ -7,9 +7,10 @@ use crate::{
     login::api_grant,
     support::{
         mithril::{
-            API, Person, TOKENS, other_than, password_grant, refused, token_expired, token_invalid, too_many_sends,
+            API, TOKENS, other_than, password_grant, refused, token_expired, token_invalid, too_many_sends,
             user_blocked, value, wrong_code,
         },
+        people::Person,
         requests::Got,
         world::World,
     },

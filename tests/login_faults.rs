@@ -7,7 +7,8 @@ use crate::{
     login::api_grant,
     support::{
         clock::DAY,
-        mithril::{Person, other_than, refused, token_expired, value, wrong_code},
+        mithril::{other_than, refused, token_expired, value, wrong_code},
+        people::Person,
         requests::Got,
         world::World,
     },

@@ -8,7 +8,8 @@ use crate::{
     mail::{said, suppress},
     password_reset::{NEW, is_set},
     support::{
-        mithril::{API, Person, other_than, refused, token_expired, user_blocked, value, wrong_code, wrong_identity},
+        mithril::{API, other_than, refused, token_expired, user_blocked, value, wrong_code, wrong_identity},
+        people::Person,
         world::World,
     },
 };

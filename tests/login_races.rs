@@ -9,9 +9,10 @@ use crate::{
     password_reset::{NEW, is_set},
     support::{
         mithril::{
-            Person, other_than, password_grant, refused, token_expired, too_many_sends, user_blocked, value,
-            wrong_code, wrong_identity,
+            other_than, password_grant, refused, token_expired, too_many_sends, user_blocked, value, wrong_code,
+            wrong_identity,
         },
+        people::Person,
         requests::Got,
         world::World,
     },

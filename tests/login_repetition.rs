@@ -11,9 +11,8 @@ use sha2::{Digest, Sha256};
 use crate::{
     login::api_grant,
     support::{
-        mithril::{
-            PHONE, TOKENS, other_than, password_grant, refused, token_expired, value, wrong_code, wrong_identity,
-        },
+        mithril::{TOKENS, other_than, password_grant, refused, token_expired, value, wrong_code, wrong_identity},
+        people::PHONE,
         requests::{Ask, Got},
         world::World,
     },

@@ -4,11 +4,12 @@
 use serde_json::{Value, json};
 
 use crate::{
-    factor_phone::{NEW, empty_handed},
+    factor_phone::empty_handed,
     login::api_grant,
     support::{
         clock::eventually,
-        mithril::{PHONE, Person, TOKENS, not_taken, refused, token_expired, value, wrong_code},
+        mithril::{TOKENS, not_taken, refused, token_expired, value, wrong_code},
+        people::{NEW_PHONE, PHONE, Person},
         requests::Got,
         world::World,
     },
@@ -126,9 +127,9 @@ async fn a_number_that_sns_takes_for_none_is_said_and_leaves_nothing_behind() {
     value(&world.authorize(&token, &world.code_to(PHONE).await).await);
     let app = world.app_token(&demo).await;
     world.fault(rejected).await;
-    impossible(&world.init(&app, NEW).await);
+    impossible(&world.init(&app, NEW_PHONE).await);
     world.clear_faults().await;
-    value(&world.init(&app, NEW).await);
+    value(&world.init(&app, NEW_PHONE).await);
 }
 
 #[tokio::test]
@@ -219,10 +220,10 @@ async fn a_token_outlives_the_process_that_was_to_replace_it() {
     value(&world.authorize(&renewed, &world.code_to(PHONE).await).await);
 
     let (maria, login) = empty_handed(&world, "maria").await;
-    let world = killed_while_sending(world, async |world| world.init(&login, NEW).await).await;
-    let approval = value(&world.init(&login, NEW).await);
-    token_expired(&world.init(&login, NEW).await);
-    value(&world.approve(&approval, &world.code_to(NEW).await).await);
+    let world = killed_while_sending(world, async |world| world.init(&login, NEW_PHONE).await).await;
+    let approval = value(&world.init(&login, NEW_PHONE).await);
+    token_expired(&world.init(&login, NEW_PHONE).await);
+    value(&world.approve(&approval, &world.code_to(NEW_PHONE).await).await);
     assert_eq!(world.factor_of(&maria).await["factor"], "+38088*****99");
 }
 

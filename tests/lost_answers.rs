@@ -8,13 +8,14 @@ use serde_json::{Value, json};
 use crate::{
     factor_phone::empty_handed,
     login::api_grant,
-    mail::{CHECK_MAIL, DOMAIN, REGISTER, RESET, said},
+    mail::{CHECK_MAIL, REGISTER, RESET, said},
     passcode::{CLIENT, PURPOSE, USER, bad},
     password_reset::{NEW, NO_REQUEST, is_set},
     registration::{PASSWORD, made},
     support::{
         clock::DAY,
-        mithril::{APPROVE, INIT, Person, TOKENS, USERS, password_grant, token_expired, value},
+        mithril::{APPROVE, INIT, TOKENS, USERS, password_grant, token_expired, value},
+        people::{DOMAIN, Person},
         requests::{Ask, Got},
         world::World,
     },

@@ -4,12 +4,10 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::support::{
+    people::DOMAIN,
     requests::{Ask, Got},
     world::World,
 };
-
-/// The demo domain, where everybody may register.
-pub const DOMAIN: &str = "pbx.era-platform.ru";
 
 pub const REGISTER: &str = "/rest/v1/iam/self_register_requests";
 pub const RESET: &str = "/rest/v1/iam/pwd_reset_requests";

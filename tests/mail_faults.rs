@@ -6,10 +6,11 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    mail::{CHECK_MAIL, DOMAIN, REGISTER, ours, said},
+    mail::{CHECK_MAIL, REGISTER, ours, said},
     registration::{NO_REQUEST, PASSWORD, made},
     support::{
         faults::fault,
+        people::DOMAIN,
         requests::{Ask, Got},
         world::World,
     },

@@ -5,12 +5,13 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::{
-    mail::{CHECK_MAIL, DOMAIN, REGISTER, RESET, said, suppress, suppress_for},
+    mail::{CHECK_MAIL, REGISTER, RESET, said, suppress, suppress_for},
     password_change::wait_of,
     password_reset::{NEW, is_set},
     registration::{PASSWORD, made},
     support::{
         clock::{DAY, HOUR, MINUTE},
+        people::DOMAIN,
         requests::Ask,
         world::World,
     },

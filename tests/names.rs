@@ -7,10 +7,11 @@ use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
 
 use crate::{
-    mail::{CHECK_MAIL, DOMAIN, REGISTER, RESET, bad_value},
+    mail::{CHECK_MAIL, REGISTER, RESET, bad_value},
     registration::{PASSWORD, form, made},
     support::{
         mithril::{USERS, data, not_taken, password_grant},
+        people::DOMAIN,
         world::World,
     },
 };

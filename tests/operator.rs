@@ -3,35 +3,13 @@
 use serde_json::{Value, json};
 
 use crate::{
-    mail::{CHECK_MAIL, DOMAIN},
-    support::world::World,
+    mail::CHECK_MAIL,
+    support::{
+        operator::{refuses, tables_and_keys},
+        people::DOMAIN,
+        world::World,
+    },
 };
-
-/// Every table and every key.
-pub async fn state(world: &World) -> String {
-    let mut all = world.all_rows().await;
-    for secret in ["SupportPinKeys", "PasscodeKeys", "OtpKeys", "AnswerKeys"] {
-        all += &format!("{secret}: {}\n", world.keys(&format!("countersign-{secret}")).await);
-    }
-    all
-}
-
-/// A command that is refused in words, and changes nothing.
-pub async fn refuses(world: &World, command: Value) -> Value {
-    let before = state(world).await;
-    let mut answer = world.operator(command.clone()).await;
-    assert!(
-        answer["error"].as_str().is_some_and(|words| !words.is_empty()),
-        "{command}: {answer}"
-    );
-    assert_eq!(answer.as_object().expect("an object").len(), 1, "{answer}");
-    assert_eq!(
-        state(world).await,
-        before,
-        "{command} was refused and changed something"
-    );
-    answer["error"].take()
-}
 
 #[tokio::test]
 async fn commands_that_make_no_sense_change_nothing() {
@@ -298,7 +276,7 @@ async fn raw(world: &World, body: &str) -> Value {
 async fn what_usual_parsers_let_pass_is_refused() {
     let world = World::new().await;
     let user = world.id("/user/user_id").to_owned();
-    let before = state(&world).await;
+    let before = tables_and_keys(&world).await;
     for (body, words) in [
         (
             format!(r#"{{"command":"block_user","user_id":"{user}","user_id":"{user}"}}"#),
@@ -334,7 +312,7 @@ async fn what_usual_parsers_let_pass_is_refused() {
     ] {
         assert_eq!(raw(&world, &body).await, json!({ "error": words }), "{body}");
     }
-    assert_eq!(state(&world).await, before);
+    assert_eq!(tables_and_keys(&world).await, before);
 }
 
 /// One command of each name, as it is understood.
@@ -389,7 +367,7 @@ async fn whoever_asks_for_help_is_told_every_command_and_each_takes_its_own_fiel
         );
         assert_eq!(words, expected.as_str());
     }
-    let before = state(&world).await;
+    let before = tables_and_keys(&world).await;
     for mut command in all {
         command["dry_run"] = true.into();
         let understood = world.operator(command.clone()).await;
@@ -405,5 +383,5 @@ async fn whoever_asks_for_help_is_told_every_command_and_each_takes_its_own_fiel
             "{command}: {words}"
         );
     }
-    assert_eq!(state(&world).await, before, "nothing is done for a try");
+    assert_eq!(tables_and_keys(&world).await, before, "nothing is done for a try");
 }

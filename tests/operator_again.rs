@@ -3,10 +3,13 @@
 use serde_json::{Value, json};
 
 use crate::{
-    factor_phone::{NEW, empty_handed, wrong_kind},
+    factor_phone::{empty_handed, wrong_kind},
     mail::suppress,
-    operator::{refuses, state},
-    support::{mithril::Person, world::World},
+    support::{
+        operator::{refuses, tables_and_keys},
+        people::{NEW_PHONE, Person},
+        world::World,
+    },
 };
 
 /// What a command that is sent again does.
@@ -28,9 +31,9 @@ async fn check(world: &World, command: Value, again: Again) -> Value {
         names.cloned().collect::<Vec<_>>()
     };
 
-    let before = state(world).await;
+    let before = tables_and_keys(world).await;
     let tried = world.operator(dry.clone()).await;
-    assert_eq!(state(world).await, before, "{command} was only tried");
+    assert_eq!(tables_and_keys(world).await, before, "{command} was only tried");
     assert_eq!(
         (&tried["dry_run"], &tried["changed"]),
         (&json!(true), &json!(true)),
@@ -43,7 +46,7 @@ async fn check(world: &World, command: Value, again: Again) -> Value {
         "{command}: {first}"
     );
     assert_eq!(names(&tried), names(&first), "{command}");
-    let done = state(world).await;
+    let done = tables_and_keys(world).await;
     assert_ne!(done, before, "{command} did nothing");
 
     let changes = again == Again::Another;
@@ -52,7 +55,7 @@ async fn check(world: &World, command: Value, again: Again) -> Value {
         assert_eq!(answer["changed"], changes, "{command}: {answer}");
         assert_eq!(names(&answer), names(&first), "{command}");
         let is_try = command["dry_run"] == true;
-        assert_eq!(state(world).await == done, is_try || !changes, "{command}");
+        assert_eq!(tables_and_keys(world).await == done, is_try || !changes, "{command}");
     }
     first
 }
@@ -100,7 +103,7 @@ async fn an_empty_factor_gets_its_phone_and_a_set_or_disabled_one_is_left_alone(
     let (maria, login) = empty_handed(&world, "maria").await;
     let set = |phone: &str| json!({ "command": "set_factor", "user_id": maria.id, "type": "SMS", "factor": phone });
     let before = world.factor_of(&maria).await;
-    let done = check(&world, set(NEW), Again::Nothing).await;
+    let done = check(&world, set(NEW_PHONE), Again::Nothing).await;
     assert_eq!(done, json!({ "factor_id": before["id"], "changed": true }));
     let factor = world.factor_of(&maria).await;
     let expected = json!({
@@ -110,9 +113,9 @@ async fn an_empty_factor_gets_its_phone_and_a_set_or_disabled_one_is_left_alone(
     assert_eq!(factor, expected);
     // The login that was to set the first phone sets none any more; the next one sends its code there.
     wrong_kind(&world.init(&login, "+380881234577").await);
-    world.keep_phone_out_of_logs(NEW);
+    world.keep_phone_out_of_logs(NEW_PHONE);
     let person = Person {
-        phone: Some(NEW.into()),
+        phone: Some(NEW_PHONE.into()),
         ..maria.clone()
     };
     let (login, code) = world.waiting(&person).await;
@@ -121,7 +124,7 @@ async fn an_empty_factor_gets_its_phone_and_a_set_or_disabled_one_is_left_alone(
     let words = refuses(&world, set("+380881234577")).await;
     assert_eq!(words, "the user has another factor of that type");
     world.act_upon_factor(&maria, "disable").await;
-    for phone in [NEW, "+380881234577"] {
+    for phone in [NEW_PHONE, "+380881234577"] {
         let words = refuses(&world, set(phone)).await;
         assert_eq!(words, "the user has a disabled factor of that type");
     }

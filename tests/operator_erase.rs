@@ -6,11 +6,12 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    mail::{CHECK_MAIL, DOMAIN, suppress},
-    operator::state,
+    mail::{CHECK_MAIL, suppress},
     support::{
         faults::in_some_round,
-        mithril::{Person, user_blocked, value, wrong_identity},
+        mithril::{user_blocked, value, wrong_identity},
+        operator::tables_and_keys,
+        people::{DOMAIN, Person},
         world::World,
     },
 };
@@ -147,9 +148,9 @@ async fn nothing_is_left_of_a_person_but_what_the_receipt_says() {
 
     let mut tried = erasure(&person);
     tried["dry_run"] = true.into();
-    let before = state(&world).await;
+    let before = tables_and_keys(&world).await;
     let tried = world.operator(tried).await;
-    assert_eq!(state(&world).await, before, "it was only tried");
+    assert_eq!(tables_and_keys(&world).await, before, "it was only tried");
     let tables = tried["receipt"]["tables"].as_object().expect("tables").clone();
     let mut sizes = Vec::new();
     for table in tables.keys() {
@@ -191,7 +192,7 @@ async fn nothing_is_left_of_a_person_but_what_the_receipt_says() {
     wrong_identity(&world.sign_in(&person, &person.password).await);
     world.sign_in(&others, &others.password).await.ok(201);
 
-    let done = state(&world).await;
+    let done = tables_and_keys(&world).await;
     let again = world.operator(erasure(&person)).await;
     assert_eq!((&again["changed"], &again["complete"]), (&json!(false), &json!(true)));
     let zeros = again["receipt"]["tables"]
@@ -200,7 +201,7 @@ async fn nothing_is_left_of_a_person_but_what_the_receipt_says() {
         .values()
         .all(|count| *count == 0);
     assert!(zeros, "{again}");
-    assert_eq!(state(&world).await, done);
+    assert_eq!(tables_and_keys(&world).await, done);
 }
 
 #[tokio::test]

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::{
-    operator::{refuses, state},
-    support::world::World,
+use crate::support::{
+    operator::{refuses, tables_and_keys},
+    world::World,
 };
 
 const SECRETS: [(&str, &str); 4] = [
@@ -38,14 +38,14 @@ async fn a_key_is_added_once_and_signs_when_all_know_it() {
         let command = json!({ "command": "rotate_key", "keys": keys, "new_id": 2 });
         let mut tried = command.clone();
         tried["dry_run"] = true.into();
-        let (first, before) = (world.keys(secret).await["1"].clone(), state(&world).await);
+        let (first, before) = (world.keys(secret).await["1"].clone(), tables_and_keys(&world).await);
         let answer = world.operator(tried).await;
         assert_eq!(
             (&answer["ids"], &answer["dry_run"]),
             (&json!([1, 2]), &json!(true)),
             "{answer}"
         );
-        assert_eq!(state(&world).await, before, "it was only tried");
+        assert_eq!(tables_and_keys(&world).await, before, "it was only tried");
 
         let now = time::OffsetDateTime::now_utc().unix_timestamp();
         let answer = world.operator(command.clone()).await;
@@ -170,9 +170,9 @@ async fn a_key_that_leaked_goes_at_once() {
     let command = json!({ "command": "retire_key", "keys": "otp", "id": 1, "force": true });
     let mut tried = command.clone();
     tried["dry_run"] = true.into();
-    let before = state(&world).await;
+    let before = tables_and_keys(&world).await;
     assert_eq!(world.operator(tried).await["ids"], json!([2]));
-    assert_eq!(state(&world).await, before);
+    assert_eq!(tables_and_keys(&world).await, before);
     assert_eq!(world.operator(command).await["changed"], true);
     let held = world.keys(secret).await;
     assert_eq!(held.as_object().map(serde_json::Map::len), Some(1));

@@ -5,12 +5,13 @@ use serde_json::{Value, json};
 
 use crate::{
     factor_phone::{empty_handed, wrong_kind},
-    factors::{NOBODY, forbidden},
+    factors::forbidden,
     support::{
         mithril::{
-            PHONE, Person, USERS, data, not_taken, other_than, refused, token_expired, token_invalid, too_many_sends,
-            user_blocked, value, wrong_code,
+            USERS, data, not_taken, other_than, refused, token_expired, token_invalid, too_many_sends, user_blocked,
+            value, wrong_code,
         },
+        people::{NOBODY, PHONE, Person},
         world::World,
     },
 };

@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 use crate::{
     login::api_grant,
-    mail::DOMAIN,
     password_reset::is_set,
     support::{
-        mithril::{PHONE, password_grant, value},
+        mithril::{password_grant, value},
+        people::{DOMAIN, PHONE},
         world::{World, binaries, root},
     },
 };

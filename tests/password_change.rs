@@ -4,9 +4,9 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::{
-    mail::{CHECK_MAIL, DOMAIN, RESET, bad_value, said},
+    mail::{CHECK_MAIL, RESET, bad_value, said},
     password_reset::{NEW, OLD, is_set, notices},
-    support::{logs::fault_lines, requests::Got, world::World},
+    support::{logs::fault_lines, people::DOMAIN, requests::Got, world::World},
 };
 
 pub const WRONG: &str = "current_pwd is wrong";

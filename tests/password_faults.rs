@@ -5,10 +5,10 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::{
-    mail::{CHECK_MAIL, DOMAIN, RESET, bad_value, ours, said},
+    mail::{CHECK_MAIL, RESET, bad_value, ours, said},
     password_change::WRONG,
     password_reset::{NEW, NO_REQUEST, OLD, is_set, notices},
-    support::{clock::DAY, faults::fault, requests::Got, world::World},
+    support::{clock::DAY, faults::fault, people::DOMAIN, requests::Got, world::World},
 };
 
 const EMAIL: &str = "maria@example.org";

@@ -4,9 +4,9 @@
 use serde_json::json;
 
 use crate::{
-    mail::{CHECK_MAIL, DOMAIN, RESET, bad_value, said},
+    mail::{CHECK_MAIL, RESET, bad_value, said},
     password_reset::{NEW, NO_REQUEST, UNKNOWN, is_set, set_body},
-    support::world::World,
+    support::{people::DOMAIN, world::World},
 };
 
 #[tokio::test]

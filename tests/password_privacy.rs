@@ -4,10 +4,10 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::{
-    mail::{CHECK_MAIL, DOMAIN, RESET, credential, suppress, suppress_for},
+    mail::{CHECK_MAIL, RESET, credential, suppress, suppress_for},
     password_change::wait_of,
     password_reset::{NEW, OLD, is_set},
-    support::{requests::seen, world::World},
+    support::{people::DOMAIN, requests::seen, world::World},
 };
 
 /// What the newest ask for a reset called.

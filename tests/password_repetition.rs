@@ -6,11 +6,12 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    mail::{CHECK_MAIL, DOMAIN, RESET, bad_value, ours, said},
+    mail::{CHECK_MAIL, RESET, bad_value, ours, said},
     password_change::WRONG,
     password_reset::{NEW, NO_REQUEST, OLD, is_set, notices},
     support::{
         clock::eventually,
+        people::DOMAIN,
         requests::{Ask, Got},
         world::World,
     },

@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use crate::{
-    mail::{CHECK_MAIL, DOMAIN, RESET, bad_value, credential, said},
-    support::{logs::fault_lines, requests::Got, world::World},
+    mail::{CHECK_MAIL, RESET, bad_value, credential, said},
+    support::{logs::fault_lines, people::DOMAIN, requests::Got, world::World},
 };
 
 /// The password that [`World::new_user`] gives, and another one.

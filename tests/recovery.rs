@@ -4,9 +4,10 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::{
-    mail::{CHECK_MAIL, DOMAIN, REGISTER, RESET, credential},
+    mail::{CHECK_MAIL, REGISTER, RESET, credential},
     support::{
-        mithril::{Person, TOKENS, password_grant},
+        mithril::{TOKENS, password_grant},
+        people::{DOMAIN, Person},
         requests::Ask,
         world::World,
     },

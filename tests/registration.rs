@@ -5,8 +5,9 @@
 use serde_json::{Value, json};
 
 use crate::{
-    mail::{CHECK_MAIL, DOMAIN, REGISTER, bad_value, said},
+    mail::{CHECK_MAIL, REGISTER, bad_value, said},
     support::{
+        people::DOMAIN,
         requests::{Ask, Got},
         world::World,
     },

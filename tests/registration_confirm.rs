@@ -4,9 +4,9 @@
 use serde_json::{Value, json};
 
 use crate::{
-    mail::{CHECK_MAIL, DOMAIN, REGISTER, bad_value, said},
+    mail::{CHECK_MAIL, REGISTER, bad_value, said},
     registration::{NO_REQUEST, PASSWORD, form, made},
-    support::{clock::DAY, world::World},
+    support::{clock::DAY, people::DOMAIN, world::World},
 };
 
 #[tokio::test]

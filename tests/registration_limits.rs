@@ -5,9 +5,10 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::{
-    mail::{CHECK_MAIL, DOMAIN, REGISTER, said, suppress},
+    mail::{CHECK_MAIL, REGISTER, said, suppress},
     support::{
         clock::DAY,
+        people::DOMAIN,
         requests::{Ask, Got, seen},
         world::World,
     },

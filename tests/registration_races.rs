@@ -4,11 +4,12 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::{
-    mail::{CHECK_MAIL, DOMAIN, bad_value, said},
+    mail::{CHECK_MAIL, bad_value, said},
     registration::{NO_REQUEST, PASSWORD},
     registration_limits::{from, too_soon},
     support::{
         clock::DAY,
+        people::DOMAIN,
         requests::{Ask, seen},
         world::World,
     },

@@ -7,10 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     factor_phone::empty_handed,
-    support::{
-        mithril::{Person, value},
-        world::World,
-    },
+    support::{mithril::value, people::Person, world::World},
 };
 
 /// Everybody who could come, in the order of the table's letters. Without another word a token has every scope.

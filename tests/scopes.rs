@@ -89,16 +89,6 @@ const OPEN: [(&str, &[&str], bool); 21] = [
     ),
 ];
 
-impl World {
-    /// The names of all scopes.
-    pub async fn scopes(&self) -> Vec<String> {
-        let command = json!({ "command": "set_client", "client_id": "heatclinic", "scopes": "all", "dry_run": true });
-        let answer = self.operator(command).await;
-        let names = answer["scopes"].as_array().unwrap_or_else(|| panic!("{answer}")).iter();
-        names.map(|name| name.as_str().expect("a name").to_owned()).collect()
-    }
-}
-
 /// Scopes by whose names a caller would think that nothing can be changed with them.
 const READING: [&str; 3] = ["read_user", "read_api", "authentication_factor:read"];
 

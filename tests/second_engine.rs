@@ -5,7 +5,7 @@ use std::io::Write;
 use serde_json::{Value, json};
 
 use crate::support::{
-    mithril::PHONE,
+    people::PHONE,
     world::{World, second_engine},
 };
 

@@ -7,7 +7,8 @@ use crate::{
     factor_phone::empty_handed,
     support::{
         clock::DAY,
-        mithril::{PHONE, Person, data, refused, too_many_sends, value},
+        mithril::{data, refused, too_many_sends, value},
+        people::{PHONE, Person},
         requests::Got,
         world::World,
     },

@@ -7,7 +7,8 @@ use crate::{
     factor_phone::empty_handed,
     support::{
         clock::DAY,
-        mithril::{Person, other_than, token_expired, too_many_sends, value, wrong_code},
+        mithril::{other_than, token_expired, too_many_sends, value, wrong_code},
+        people::Person,
         requests::Got,
         world::World,
     },

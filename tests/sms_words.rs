@@ -4,10 +4,7 @@ use serde_json::json;
 
 use crate::{
     factor_phone::empty_handed,
-    support::{
-        mithril::{PHONE, password_grant},
-        world::World,
-    },
+    support::{mithril::password_grant, people::PHONE, world::World},
 };
 
 const DOMAIN: &str = "pbx.era-platform.ru";

@@ -4,25 +4,18 @@
 use serde_json::{Value, json};
 
 use crate::{
-    factor_phone::{NEW as NEW_PHONE, empty_handed},
+    factor_phone::empty_handed,
     factors::not_found,
     login::api_grant,
     password_reset::NEW,
     support::{
         faults::in_some_round,
-        mithril::{PHONE, Person, password_grant, token_expired, token_invalid, user_blocked, value, wrong_identity},
+        mithril::{password_grant, token_expired, token_invalid, user_blocked, value, wrong_identity},
+        people::{NEW_PHONE, PHONE},
         requests::Got,
         world::World,
     },
 };
-
-impl World {
-    /// A command about a person.
-    async fn order(&self, command: &str, person: &Person) {
-        let answer = self.operator(json!({ "command": command, "user_id": person.id })).await;
-        assert!(answer["error"].is_null(), "{answer}");
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_login_leaves_the_session_that_another_client_began_meanwhile() {

@@ -6,25 +6,16 @@ use serde_json::{Value, json};
 use crate::{
     factors::{forbidden, scope_too_small},
     support::{
-        mithril::{Person, USERS, data, not_taken, password_grant, refused},
+        mithril::{data, not_taken, password_grant, refused},
+        people::{Person, USER_PASSWORD},
         requests::Got,
         world::World,
     },
 };
 
-const PASSWORD: &str = "ew!hIb3V-x";
-
-impl World {
-    /// Makes a user in an administrator's name.
-    pub async fn make_user(&self, token: &str, body: &Value) -> Got {
-        self.keep_out_of_logs(PASSWORD);
-        self.post(USERS).bearer(token).json(body).send().await
-    }
-}
-
 /// A form with a mail address, a password, and more.
 fn form(email: &str, more: Value) -> Value {
-    let mut form = json!({ "email": email, "password": PASSWORD });
+    let mut form = json!({ "email": email, "password": USER_PASSWORD });
     for (name, value) in more.as_object().expect("fields") {
         form[name] = value.clone();
     }
@@ -79,7 +70,7 @@ async fn a_user_is_made_whole_and_can_sign_in() {
             "is_blocked": false, "block_reason": null, "settings": {}, "inserted_at": at, "updated_at": at,
         });
         assert_eq!(user, expected);
-        let got = world.grant(password_grant(email, PASSWORD)).await.ok(201);
+        let got = world.grant(password_grant(email, USER_PASSWORD)).await.ok(201);
         assert_eq!(
             (&got["urgent"]["next_step"], &got["data"]["user_id"]),
             (&json!(step), &json!(id))
@@ -87,7 +78,7 @@ async fn a_user_is_made_whole_and_can_sign_in() {
         let person = Person {
             id: id.into(),
             email: email.into(),
-            password: PASSWORD.into(),
+            password: USER_PASSWORD.into(),
             phone: None,
         };
         if step == "REQUEST_FACTOR" {
@@ -198,7 +189,7 @@ async fn a_login_that_was_not_sent_refuses_nobody() {
     let world = World::new().await;
     let make = async |email: &str| {
         world
-            .make_user(world.admin(), &json!({ "email": email, "password": PASSWORD }))
+            .make_user(world.admin(), &json!({ "email": email, "password": USER_PASSWORD }))
             .await
     };
     for (email, begins) in [
@@ -221,7 +212,7 @@ async fn a_login_that_was_not_sent_refuses_nobody() {
             (&json!(email), &json!(begins)),
             "{email}"
         );
-        let got = world.grant(password_grant(email, PASSWORD)).await;
+        let got = world.grant(password_grant(email, USER_PASSWORD)).await;
         assert_eq!(got.ok(201)["data"]["user_id"], user["id"], "{email}");
         not_taken(&make(email).await, &[["$.email", "unique", "has already been taken"]]);
     }
@@ -246,7 +237,7 @@ async fn users_of_one_local_part_are_all_made_at_once() {
     let world = World::new().await;
     let users = world.rows("UsersTable").await.len();
     let make = async |email: String| {
-        let body = json!({ "email": email, "password": PASSWORD, "2fa_enable": true });
+        let body = json!({ "email": email, "password": USER_PASSWORD, "2fa_enable": true });
         world.make_user(world.admin(), &body).await
     };
     let made = join_all((0..32).map(|n| make(format!("info@shop{n}.example")))).await;

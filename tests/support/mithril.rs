@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{requests::Got, world::World};
+use crate::support::{people::Person, requests::Got, world::World};
 
 pub const API: &str = "/mithril/api";
 pub const TOKENS: &str = "/mithril/api/tokens";
@@ -11,84 +11,7 @@ pub const USERS: &str = "/mithril/api/users";
 pub const INIT: &str = "/mithril/api/users/actions/init_factor";
 pub const APPROVE: &str = "/mithril/api/users/actions/approve_factor";
 
-/// The demo user's phone.
-pub const PHONE: &str = "+380881234530";
-
-/// A user of the demo domain, and the phone if there is one.
-#[derive(Clone, Debug)]
-pub struct Person {
-    pub id: String,
-    pub email: String,
-    pub password: String,
-    pub phone: Option<String>,
-}
-
-impl Person {
-    /// The path of one of the things that are done with this user: `block`, `unblock`, `create_otp`.
-    pub fn action(&self, name: &str) -> String {
-        format!("{USERS}/{}/actions/{name}", self.id)
-    }
-
-    /// The path of this user's second factors.
-    pub fn factors(&self) -> String {
-        format!("{USERS}/{}/authentication_factors", self.id)
-    }
-}
-
 impl World {
-    /// The demo user, whose logins ask for a code.
-    pub fn demo(&self) -> Person {
-        self.demo_person("user", Some(PHONE))
-    }
-
-    /// The demo administrator, whose logins ask for none.
-    pub fn demo_admin(&self) -> Person {
-        self.demo_person("admin", None)
-    }
-
-    fn demo_person(&self, who: &str, phone: Option<&str>) -> Person {
-        let text = |field: &str| self.id(&format!("/{who}/{field}")).to_owned();
-        Person {
-            id: text("user_id"),
-            email: text("email"),
-            password: text("password"),
-            phone: phone.map(str::to_owned),
-        }
-    }
-
-    /// A new user of the demo domain, with a phone.
-    pub async fn person_with(&self, login: &str, phone: &str) -> Person {
-        let person = self.person(login).await;
-        self.keep_phone_out_of_logs(phone);
-        let set = json!({ "command": "set_factor", "user_id": person.id, "type": "SMS", "factor": phone });
-        let set = self.operator(set).await;
-        assert_eq!(set["changed"], true, "{set}");
-        Person {
-            phone: Some(phone.to_owned()),
-            ..person
-        }
-    }
-
-    /// A new user of the demo domain, without a second factor.
-    pub async fn person(&self, login: &str) -> Person {
-        let (email, password) = (format!("{login}@example.org"), format!("pass-of-{login}~1"));
-        self.keep_out_of_logs(&password);
-        let command = json!({
-            "command": "create_user", "domain": self.id("/domain"), "email": email, "login": login, "name": login,
-            "password": password,
-        });
-        let id = self.operator(command).await["user_id"]
-            .as_str()
-            .expect("an id")
-            .to_owned();
-        Person {
-            id,
-            email,
-            password,
-            phone: None,
-        }
-    }
-
     /// Asks for a token.
     pub async fn grant(&self, body: Value) -> Got {
         self.post(TOKENS).json(&body).send().await
@@ -133,12 +56,6 @@ impl World {
         let got = self.get(&person.factors()).bearer(self.admin()).send().await;
         let [factor] = serde_json::from_value::<[Value; 1]>(got.ok(200)["data"].take()).expect("one factor");
         factor
-    }
-
-    /// An access token that may change the phone of its owner's factor, and opens what [`World::is_open`] asks for.
-    pub async fn app_token(&self, person: &Person) -> String {
-        self.token(json!({ "user_id": person.id, "scopes": ["api", "app:authorize"] }))
-            .await
     }
 
     /// Asks for a code to a phone that shall be a factor.
@@ -190,12 +107,6 @@ impl World {
         let (_, code) = text.rsplit_once('#').expect("an origin-bound line");
         self.keep_out_of_logs(code);
         code.to_owned()
-    }
-
-    /// Remembers that no function may print a phone number, with a plus sign or without.
-    pub fn keep_phone_out_of_logs(&self, phone: &str) {
-        self.keep_out_of_logs(phone);
-        self.keep_out_of_logs(phone.trim_start_matches('+'));
     }
 }
 

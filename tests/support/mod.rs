@@ -5,6 +5,8 @@ pub mod described;
 pub mod faults;
 pub mod logs;
 pub mod mithril;
+pub mod operator;
+pub mod people;
 pub mod requests;
 pub mod rows;
 pub mod world;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use countersign_local::{Cloud, Options};
-use serde_json::{Value, json};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::runtime::Runtime;
 
@@ -201,50 +201,10 @@ impl World {
             .insert(secret.to_owned());
     }
 
-    /// Runs an operator's command and gives its answer, `{"error":…}` included.
-    pub async fn operator(&self, command: Value) -> Value {
-        let answer = self
-            .post("/2015-03-31/functions/operator/invocations")
-            .json(&command)
-            .local()
-            .await;
-        for secret in ["token", "client_secret"] {
-            if let Some(text) = answer[secret].as_str() {
-                self.keep_out_of_logs(text);
-            }
-        }
-        answer
-    }
-
-    /// The token of a new user of the demo domain, and the user's id.
-    pub async fn new_user(&self, login: &str) -> (String, String) {
-        self.new_user_in(self.id("/domain"), login, false).await
-    }
-
-    pub async fn new_user_in(&self, domain: &str, login: &str, is_admin: bool) -> (String, String) {
-        let user = self
-            .operator(json!({
-                "command": "create_user", "domain": domain, "email": format!("{login}@example.org"),
-                "login": login, "name": login, "password": "correct-horse", "is_admin": is_admin,
-            }))
-            .await;
-        let id = user["user_id"].as_str().unwrap_or_else(|| panic!("{user}")).to_owned();
-        (self.token(json!({ "user_id": id, "scopes": ["api"] })).await, id)
-    }
-
-    /// A token of the demo client; `fields` say for whom, with which scopes, and for how long if not 366 days. It
-    /// is issued by the system's clock, which the local clock may have left behind.
-    pub async fn token(&self, fields: Value) -> String {
-        let mut command =
-            json!({ "command": "create_token", "client_id": "heatclinic", "lifetime_seconds": 31_622_400 });
-        for (name, value) in fields.as_object().expect("fields") {
-            command[name] = value.clone();
-        }
-        let answer = self.operator(command).await;
-        answer["token"]
-            .as_str()
-            .unwrap_or_else(|| panic!("{answer}"))
-            .to_owned()
+    /// Remembers that no function may print a phone number, with a plus sign or without.
+    pub fn keep_phone_out_of_logs(&self, phone: &str) {
+        self.keep_out_of_logs(phone);
+        self.keep_out_of_logs(phone.trim_start_matches('+'));
     }
 }
 

@@ -1,0 +1,54 @@
+//! The operator's commands.
+
+use serde_json::{Value, json};
+
+use crate::support::{people::Person, world::World};
+
+impl World {
+    /// Runs an operator's command and gives its answer, `{"error":…}` included.
+    pub async fn operator(&self, command: Value) -> Value {
+        let answer = self
+            .post("/2015-03-31/functions/operator/invocations")
+            .json(&command)
+            .local()
+            .await;
+        for secret in ["token", "client_secret"] {
+            if let Some(text) = answer[secret].as_str() {
+                self.keep_out_of_logs(text);
+            }
+        }
+        answer
+    }
+
+    /// A command about a person.
+    pub async fn order(&self, command: &str, person: &Person) {
+        let answer = self.operator(json!({ "command": command, "user_id": person.id })).await;
+        assert!(answer["error"].is_null(), "{answer}");
+    }
+}
+
+/// Every table and every key.
+pub async fn tables_and_keys(world: &World) -> String {
+    let mut all = world.all_rows().await;
+    for secret in ["SupportPinKeys", "PasscodeKeys", "OtpKeys", "AnswerKeys"] {
+        all += &format!("{secret}: {}\n", world.keys(&format!("countersign-{secret}")).await);
+    }
+    all
+}
+
+/// A command that is refused in words, and changes nothing.
+pub async fn refuses(world: &World, command: Value) -> Value {
+    let before = tables_and_keys(world).await;
+    let mut answer = world.operator(command.clone()).await;
+    assert!(
+        answer["error"].as_str().is_some_and(|words| !words.is_empty()),
+        "{command}: {answer}"
+    );
+    assert_eq!(answer.as_object().expect("an object").len(), 1, "{answer}");
+    assert_eq!(
+        tables_and_keys(world).await,
+        before,
+        "{command} was refused and changed something"
+    );
+    answer["error"].take()
+}
