@@ -4,15 +4,13 @@
 use serde_json::{Value, json};
 
 use crate::{
-    factor_phone::empty_handed,
-    login::api_grant,
     mail::{CHECK_MAIL, RESET, said},
     password_reset::{NEW, NO_REQUEST, is_set},
     support::{
         clock::{DAY, eventually},
-        mithril::{
-            INIT, TOKENS, other_than, refused, token_expired, token_invalid, user_blocked, value, wrong_identity,
-        },
+        factors::empty_handed,
+        login::{api_grant, other_than, token_in},
+        mithril::{INIT, TOKENS, refused, token_expired, token_invalid, user_blocked, wrong_identity},
         people::{DOMAIN, Person},
         requests::{Ask, Got},
         world::World,
@@ -203,9 +201,11 @@ async fn befall(world: &World, person: &Person, cause: Cause) {
             // Whatever waits for a code now, or a login that does.
             let phone = person.phone.as_deref().expect("a phone");
             let (token, code) = match world.sign_in(person, &person.password).await {
-                got if got.json()["urgent"]["next_step"] == "REQUEST_OTP" => (value(&got), world.code_to(phone).await),
+                got if got.json()["urgent"]["next_step"] == "REQUEST_OTP" => {
+                    (token_in(&got), world.code_to(phone).await)
+                }
                 got => {
-                    let approval = value(&world.init(&value(&got), phone).await);
+                    let approval = token_in(&world.init(&token_in(&got), phone).await);
                     (approval, world.code_to(phone).await)
                 }
             };
@@ -259,7 +259,7 @@ fn judged_anew(route: Route, cause: Cause, got: &Got) {
         (Route::ConfirmReset, _) => said(got, 404, NO_REQUEST),
         (Route::ChangePassword, _) => said(got, 401, "unauthorized"),
         (_, cause) if cause.blocks() => user_blocked(got),
-        (Route::Login | Route::LoginWithCode, Cause::EndTokens) => drop(value(got)),
+        (Route::Login | Route::LoginWithCode, Cause::EndTokens) => drop(token_in(got)),
         (Route::Login | Route::LoginWithCode, _) => wrong_identity(got),
         (_, Cause::Erasure) => token_invalid(got),
         (_, _) => token_expired(got),
@@ -317,13 +317,13 @@ async fn a_clients_remembered_answer_ends_with_its_tokens_and_its_secret() {
     });
     let call = Call::grant(body);
     let first = call.send(&world).await;
-    value(&first);
+    token_in(&first);
     assert_eq!(call.send(&world).await.body, first.body);
     world
         .operator(json!({ "command": "end_tokens", "client_id": "heatclinic" }))
         .await;
     let second = call.send(&world).await;
-    assert_ne!(value(&second), value(&first));
+    assert_ne!(token_in(&second), token_in(&first));
     assert_eq!(call.send(&world).await.body, second.body, "that one is remembered");
     world
         .operator(json!({ "command": "set_client_secret", "client_id": "heatclinic" }))
@@ -390,13 +390,13 @@ async fn an_ended_answer_has_one_successor() {
         .await;
     let answers = futures_util::future::join_all((0..16).map(|_| call.send(&world))).await;
     let (done, waiting): (Vec<_>, Vec<_>) = answers.iter().partition(|got| got.status == 201);
-    let second = value(done.first().expect("one of them"));
-    assert_ne!(second, value(&first));
-    assert!(done.iter().all(|got| value(got) == second), "{done:?}");
+    let second = token_in(done.first().expect("one of them"));
+    assert_ne!(second, token_in(&first));
+    assert!(done.iter().all(|got| token_in(got) == second), "{done:?}");
     for got in waiting {
         refused(got, 409, "request_conflict", "The same request is being processed.");
     }
-    assert_eq!(value(&call.send(&world).await), second);
+    assert_eq!(token_in(&call.send(&world).await), second);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -418,7 +418,10 @@ async fn who_finds_an_answer_ended_late_leaves_its_successor_alone() {
     let (late, successor) = tokio::join!(call.send(&world), successor);
     refused(&late, 409, "request_conflict", "The same request is being processed.");
     assert_eq!(call.send(&world).await.body, successor.body);
-    assert!(world.is_open(&value(&successor)).await, "no other login took its place");
+    assert!(
+        world.is_open(&token_in(&successor)).await,
+        "no other login took its place"
+    );
 }
 
 #[tokio::test]
@@ -440,7 +443,7 @@ async fn a_lost_answer_does_not_stop_the_successor() {
         assert_eq!(got.status, status, "{got:?}");
         world.clear_faults().await;
         let again = call.send(&world).await;
-        assert_ne!(value(&again), value(&earlier));
+        assert_ne!(token_in(&again), token_in(&earlier));
         assert!(status != 201 || again.body == got.body, "{again:?}");
         earlier = again;
     }

@@ -10,7 +10,8 @@ use sha2::{Digest, Sha256};
 use crate::{
     mail::CHECK_MAIL,
     support::{
-        mithril::{password_grant, refused},
+        login::password_grant,
+        mithril::refused,
         requests::Got,
         world::{World, root},
     },

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::{
     passcode::{PURPOSE, USER},
     support::{
-        mithril::{other_than, password_grant, value},
+        login::{other_than, password_grant, token_in},
         world::World,
     },
 };
@@ -70,7 +70,7 @@ async fn each_step_of_a_login_is_written_down() {
     world.advance(1).await;
     world.authorize(&token, &other_than(&code)).await;
     world.advance(1).await;
-    let access = value(&world.authorize(&token, &code).await);
+    let access = token_in(&world.authorize(&token, &code).await);
     world.advance(1).await;
     world.act_upon_factor(&demo, "disable").await;
     let trail = world.trail_of(&subject).await;

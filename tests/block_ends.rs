@@ -4,11 +4,11 @@
 use serde_json::json;
 
 use crate::{
-    login::api_grant,
     mail::said,
     password_reset::{NEW, NO_REQUEST, is_set},
     support::{
-        mithril::{data, other_than, user_blocked, value},
+        login::other_than,
+        mithril::{data, user_blocked},
         people::Person,
         world::World,
     },
@@ -23,15 +23,6 @@ async fn world() -> World {
 }
 
 impl World {
-    /// A person's login, whole: the token, of the scope `api`.
-    async fn api_token(&self, person: &Person) -> String {
-        let token = value(&self.grant(api_grant(person)).await);
-        match &person.phone {
-            None => token,
-            Some(phone) => value(&self.authorize(&token, &self.code_to(phone).await).await),
-        }
-    }
-
     /// That no PIN of a person is there for an administrator, to be read or to be revoked.
     async fn shows_no_pin(&self, person: &Person) {
         let of = format!("/api/v4/users/{}/support_pin", person.id);

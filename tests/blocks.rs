@@ -5,10 +5,10 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::{
-    factors::scope_too_small,
     mail::{CHECK_MAIL, said},
     support::{
-        mithril::{data, not_taken, other_than, refused, token_expired, user_blocked, value, wrong_code},
+        login::{other_than, token_in},
+        mithril::{data, not_taken, refused, scope_too_small, token_expired, user_blocked, wrong_code},
         people::{PHONE, Person},
         requests::Got,
         world::World,
@@ -67,10 +67,10 @@ async fn everything_that_was_issued_ends_with_a_block() {
     let world = World::new().await;
     let demo = world.demo();
     let (login, code) = world.waiting(&demo).await;
-    let access = value(&world.authorize(&login, &code).await);
+    let access = token_in(&world.authorize(&login, &code).await);
     world.advance(60).await;
     let app = world.app_token(&demo).await;
-    let approval = value(&world.init(&app, "+380881234599").await);
+    let approval = token_in(&world.init(&app, "+380881234599").await);
     let (login, code) = world.waiting(&demo).await;
     let own = "/api/v4/user/support_pin";
     let pin = world.post(own).bearer(world.user()).send().await.ok(201);

@@ -5,14 +5,13 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::{
-    factor_phone::empty_handed,
-    support::{
-        mithril::{INIT, data, other_than, value, wrong_code},
-        people::PHONE,
-        rows::is_unsearchable,
-        world::{World, holds},
-    },
+use crate::support::{
+    factors::empty_handed,
+    login::{other_than, token_in},
+    mithril::{INIT, data, wrong_code},
+    people::PHONE,
+    rows::is_unsearchable,
+    world::{World, holds},
 };
 
 /// The newest code of the demo user, as it is stored.
@@ -36,10 +35,10 @@ async fn no_table_holds_a_code_or_a_token() {
     for n in 0..4 {
         let (_, login) = empty_handed(&world, &format!("empty{n}")).await;
         let phone = format!("+3809912345{n}1");
-        let approval = value(&world.init(&login, &phone).await);
+        let approval = token_in(&world.init(&login, &phone).await);
         let code = world.code_to(&phone).await;
         if n % 2 == 0 {
-            secrets.insert(value(&world.approve(&approval, &code).await));
+            secrets.insert(token_in(&world.approve(&approval, &code).await));
         }
         secrets.extend([login, approval, code]);
     }
@@ -146,7 +145,7 @@ async fn every_row_of_a_login_goes_by_itself() {
     let (_, login) = empty_handed(&world, "maria").await;
     let form = json!({ "type": "SMS", "factor": "+380881234599" });
     let ask = world.ask("PATCH", INIT).bearer(&login).header("idempotency-key", "key");
-    value(&ask.json(&form).send().await);
+    token_in(&ask.json(&form).send().await);
     for table in ["TokensTable", "OtpsTable", "BudgetsTable", "RepetitionsTable"] {
         let rows = world.rows(table).await;
         assert!(!rows.is_empty(), "{table}");

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::{
-    factor_phone::empty_handed,
     passcode::{PURPOSE, USER},
     support::{
-        mithril::{API, TOKENS, password_grant, value},
+        factors::empty_handed,
+        login::{password_grant, token_in},
+        mithril::{API, TOKENS},
         people::{NEW_PHONE, PHONE},
         requests::Got,
         world::{World, root, second_engine},
@@ -127,11 +128,11 @@ async fn logins_make_no_more_calls_than_these() {
     world.invocations().await;
     // The client, the address, and all that a login is judged by.
     let found = ["GetItem", "GetItem", READ];
-    value(&world.sign_in(&admin, &admin.password).await);
+    token_in(&world.sign_in(&admin, &admin.password).await);
     check_calls(&world, "log in without a factor", &[&found[..], &[TOGETHER]].concat()).await;
     world.sign_in(&admin, "wrong").await.ok(401);
     check_calls(&world, "a wrong password", &[&found[..], &[TOGETHER, UPDATE]].concat()).await;
-    let token = value(&world.sign_in(&demo, &demo.password).await);
+    let token = token_in(&world.sign_in(&demo, &demo.password).await);
     check_calls(
         &world,
         "log in with a code",
@@ -140,22 +141,22 @@ async fn logins_make_no_more_calls_than_these() {
     .await;
     world.authorize(&token, "000000").await;
     check_calls(&world, "a wrong code", &[READ, TOGETHER]).await;
-    let token = value(&world.refresh(&token).await);
+    let token = token_in(&world.refresh(&token).await);
     check_calls(&world, "another code", &[READ, TOGETHER, UPDATE, "Publish", UPDATE]).await;
     let code = world.code_to("+380881234530").await;
     world.invocations().await;
-    value(&world.authorize(&token, &code).await);
+    token_in(&world.authorize(&token, &code).await);
     check_calls(&world, "the right code", &[READ, TOGETHER, UPDATE]).await;
     let client = json!({
         "grant_type": "client_credentials", "client_id": "heatclinic", "scope": "passcode",
         "client_secret": world.id("/client/client_secret"),
     });
-    value(&world.grant(client).await);
+    token_in(&world.grant(client).await);
     check_calls(&world, "a client's token", &["GetItem", "PutItem"]).await;
     let once = world.post(TOKENS).header("idempotency-key", "one");
     let once = once.json(&password_grant(&demo.email, &demo.password));
     let got = once.send().await;
-    world.keep_out_of_logs(&value(&got));
+    world.keep_out_of_logs(&token_in(&got));
     // The answer is remembered as long as its owner is there.
     let calls = [&["PutItem"], &found[..], &[TOGETHER, UPDATE, "Publish", TOGETHER]].concat();
     check_calls(&world, "log in with a code, once", &calls).await;
@@ -189,7 +190,7 @@ async fn factors_and_users_make_no_more_calls_than_these() {
     send("GET", &factor, Value::Null).await;
     check_calls(&world, "read a factor", &[READ]).await;
 
-    let token = value(&world.sign_in(&maria, &maria.password).await);
+    let token = token_in(&world.sign_in(&maria, &maria.password).await);
     world.invocations().await;
     let (phone, users) = ("+380881234531", format!("{API}/users/actions"));
     let body = json!({ "type": "SMS", "factor": phone });
@@ -197,7 +198,7 @@ async fn factors_and_users_make_no_more_calls_than_these() {
         .ask("PATCH", &format!("{users}/init_factor"))
         .bearer(&token)
         .json(&body);
-    let token = value(&init.send().await);
+    let token = token_in(&init.send().await);
     check_calls(
         &world,
         "begin to set a phone",
@@ -210,12 +211,12 @@ async fn factors_and_users_make_no_more_calls_than_these() {
         .ask("PATCH", &format!("{users}/approve_factor"))
         .bearer(&token)
         .json(&body);
-    let access = value(&approve.send().await);
+    let access = token_in(&approve.send().await);
     check_calls(&world, "set a phone", &[READ, TOGETHER, UPDATE, READ]).await;
     for secret in [token, access] {
         world.keep_out_of_logs(&secret);
     }
-    let token = value(&world.sign_in(&maria, &maria.password).await);
+    let token = token_in(&world.sign_in(&maria, &maria.password).await);
     world.invocations().await;
     let otp = world.ask("PATCH", &format!("{of}/actions/create_otp")).bearer(&token);
     otp.send().await.ok(200);
@@ -382,19 +383,19 @@ async fn operations_need_the_calls_and_units_that_they_are_priced_at() {
 
     let (demo, admin) = (world.demo(), world.demo_admin());
     let login = world.sign_in(&admin, &admin.password);
-    value(&measured.by("login: password, no second factor", login).await);
+    token_in(&measured.by("login: password, no second factor", login).await);
     let login = world.sign_in(&admin, "wrong");
     measured.by("login: wrong password", login).await.ok(401);
     let login = world.sign_in(&demo, &demo.password);
-    let token = value(&measured.by("login: password, and a code is sent", login).await);
+    let token = token_in(&measured.by("login: password, and a code is sent", login).await);
     let guess = world.authorize(&token, "000000");
     measured.by("login: wrong code", guess).await.ok(401);
     let refresh = world.refresh(&token);
-    let token = value(&measured.by("login: another token and code", refresh).await);
+    let token = token_in(&measured.by("login: another token and code", refresh).await);
     let code = world.code_to(PHONE).await;
     let authorize = world.authorize(&token, &code);
-    value(&measured.by("login: code", authorize).await);
-    let token = value(&world.sign_in(&demo, &demo.password).await);
+    token_in(&measured.by("login: code", authorize).await);
+    let token = token_in(&world.sign_in(&demo, &demo.password).await);
     world.advance(60).await;
     let ask = world.ask("PATCH", &format!("{API}/users/{}/actions/create_otp", demo.id));
     let ask = ask.bearer(&token);
@@ -403,18 +404,18 @@ async fn operations_need_the_calls_and_units_that_they_are_priced_at() {
         "grant_type": "client_credentials", "client_id": "heatclinic", "scope": "passcode",
         "client_secret": world.id("/client/client_secret"),
     }));
-    value(&measured.by("token for a client's secret", client).await);
+    token_in(&measured.by("token for a client's secret", client).await);
 
     let (_, login) = empty_handed(&world, "maria").await;
     let init = world.init(&login, NEW_PHONE);
-    let approval = value(&measured.by("second factor: init, the first phone", init).await);
+    let approval = token_in(&measured.by("second factor: init, the first phone", init).await);
     let code = world.code_to(NEW_PHONE).await;
     let approve = world.approve(&approval, &code);
-    value(&measured.by("second factor: approve", approve).await);
+    token_in(&measured.by("second factor: approve", approve).await);
     let olga = world.person_with("olga", "+380881234561").await;
     let access = world.app_token(&olga).await;
     let init = world.init(&access, "+380881234562");
-    value(&measured.by("second factor: init, another phone", init).await);
+    token_in(&measured.by("second factor: init, another phone", init).await);
 
     let (mut measured, mut reckoned) = (measured.operations, reckoned());
     if second_engine().is_some() {

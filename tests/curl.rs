@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::{
     mail::CHECK_MAIL,
     support::{
-        mithril::password_grant,
+        login::password_grant,
         people::PHONE,
         world::{World, root},
     },

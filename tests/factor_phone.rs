@@ -3,41 +3,17 @@
 
 use serde_json::{Value, json};
 
-use crate::{
-    factors::not_found,
-    support::{
-        mithril::{
-            APPROVE, INIT, not_taken, other_than, refused, token_expired, too_many_sends, user_blocked, value,
-            wrong_code,
-        },
-        people::{NEW_PHONE, PHONE, Person},
-        requests::Got,
-        world::World,
+use crate::support::{
+    factors::empty_handed,
+    login::{other_than, token_in},
+    mithril::{
+        APPROVE, INIT, not_found, not_taken, refused, token_expired, token_invalid_type, too_many_sends, user_blocked,
+        wrong_code,
     },
+    people::{NEW_PHONE, OTHER_PHONE, PHONE, Person},
+    requests::Got,
+    world::World,
 };
-
-const OTHER: &str = "+380881234588";
-
-/// A user with an empty factor, and the token of a login that waits for its phone.
-pub async fn empty_handed(world: &World, login: &str) -> (Person, String) {
-    let person = world.person(login).await;
-    let got = world
-        .post(&person.factors())
-        .bearer(world.admin())
-        .json(&json!({ "type": "SMS" }))
-        .send()
-        .await;
-    got.ok(201);
-    let got = world.sign_in(&person, &person.password).await;
-    assert_eq!(got.ok(201)["urgent"]["next_step"], "REQUEST_FACTOR");
-    let token = value(&got);
-    (person, token)
-}
-
-#[track_caller]
-pub fn wrong_kind(got: &Got) {
-    refused(got, 401, "token_invalid_type", "Invalid token type");
-}
 
 #[track_caller]
 fn not_initiated(got: &Got) {
@@ -84,7 +60,7 @@ async fn the_first_phone_is_set_by_who_knows_the_password() {
     let ends = token_answer(&got, &maria, "2fa_access_token", "init_factor", "", "APPROVE_FACTOR");
     let left = ends - world.now().await;
     assert!((495..=500).contains(&left), "no longer than the login: {left}");
-    let approval = value(&got);
+    let approval = token_in(&got);
     assert_eq!(
         world.factor_of(&maria).await["factor"],
         Value::Null,
@@ -112,7 +88,7 @@ async fn the_first_phone_is_set_by_who_knows_the_password() {
 
     // What led to it is over, and the code is used up.
     for token in [&login, &approval] {
-        token_expired(&world.init(token, OTHER).await);
+        token_expired(&world.init(token, OTHER_PHONE).await);
     }
     token_expired(&world.approve(&approval, &code).await);
     token_expired(&world.authorize(&login, &code).await);
@@ -141,33 +117,33 @@ async fn a_phone_is_changed_by_who_is_signed_in() {
     let demo = world.demo();
     let (login, code) = world.waiting(&demo).await;
     // Half signed in is not enough to change what the other half is.
-    wrong_kind(&world.init(&login, NEW_PHONE).await);
+    token_invalid_type(&world.init(&login, NEW_PHONE).await);
     let got = world.authorize(&login, &code).await;
-    let (access, ends) = (value(&got), got.ok(201)["data"]["expires_at"].clone());
+    let (access, ends) = (token_in(&got), got.ok(201)["data"]["expires_at"].clone());
     world.advance(10).await;
-    let approval = value(&world.init(&access, NEW_PHONE).await);
+    let approval = token_in(&world.init(&access, NEW_PHONE).await);
     assert_eq!(world.factor_of(&demo).await["factor"], "+38088*****30");
     let code = world.code_to(NEW_PHONE).await;
     let got = world.approve(&approval, &code).await;
-    let changed = value(&got);
+    let changed = token_in(&got);
     // A change makes nothing live longer than what allowed it.
     assert_eq!(got.ok(201)["data"]["expires_at"], ends);
     assert_eq!(world.factor_of(&demo).await["factor"], "+38088*****99");
     // What the earlier login gave has ended; what an operator made has not.
-    token_expired(&world.init(&access, OTHER).await);
+    token_expired(&world.init(&access, OTHER_PHONE).await);
     assert!(world.is_open(world.user()).await);
-    assert_eq!(world.init(&changed, OTHER).await.status, 201);
+    assert_eq!(world.init(&changed, OTHER_PHONE).await.status, 201);
     world.advance(61).await;
     let before = world.sms_to(PHONE).await.len();
     world.sign_in(&demo, &demo.password).await.ok(201);
     assert_eq!(world.sms_to(PHONE).await.len(), before);
     assert_eq!(world.sms_to(NEW_PHONE).await.len(), 2);
     // The domain's own administrator has no factor, and is told so.
-    not_found(&world.init(world.admin(), OTHER).await);
+    not_found(&world.init(world.admin(), OTHER_PHONE).await);
     // With an empty one an access token is of the wrong kind: the next login sets it.
     let (maria, _) = empty_handed(&world, "maria").await;
     let token = world.app_token(&maria).await;
-    wrong_kind(&world.init(&token, OTHER).await);
+    token_invalid_type(&world.init(&token, OTHER_PHONE).await);
 }
 
 #[tokio::test]
@@ -181,7 +157,7 @@ async fn an_access_token_needs_a_scope_to_change_a_phone() {
         let token = async |person: &Person| world.token(json!({ "user_id": person.id, "scopes": [name] })).await;
         let got = world.init(&token(&demo).await, NEW_PHONE).await;
         if matches!(name, "app:authorize" | "authentication_factor:write") {
-            let approval = value(&got);
+            let approval = token_in(&got);
             world.approve(&approval, &world.code_to(NEW_PHONE).await).await.ok(201);
             world
                 .operator(json!({ "command": "end_tokens", "user_id": demo.id }))
@@ -263,11 +239,11 @@ async fn what_is_no_phone_or_not_in_a_country_of_ours_is_refused() {
     assert_eq!(world.mails().await, [] as [Value; 0]);
     // No try was spent: the send limit is as it was. Each answer has the token for the next try.
     let mut token = login;
-    for phone in [NEW_PHONE, NEW_PHONE, OTHER] {
-        token = value(&world.init(&token, phone).await);
+    for phone in [NEW_PHONE, NEW_PHONE, OTHER_PHONE] {
+        token = token_in(&world.init(&token, phone).await);
         world.advance(1).await;
     }
-    too_many_sends(&world.init(&token, OTHER).await, 60);
+    too_many_sends(&world.init(&token, OTHER_PHONE).await, 60);
 }
 
 #[tokio::test]
@@ -275,9 +251,9 @@ async fn a_code_is_for_its_own_token_phone_and_purpose() {
     let world = World::new().await;
     let (demo, (maria, first)) = (world.demo(), empty_handed(&world, "maria").await);
     // A typo is put right by asking again with the token of the answer: the code of the wrong number is dead then (R14).
-    let typo = value(&world.init(&first, OTHER).await);
-    let wrong = world.code_to(OTHER).await;
-    let approval = value(&world.init(&typo, NEW_PHONE).await);
+    let typo = token_in(&world.init(&first, OTHER_PHONE).await);
+    let wrong = world.code_to(OTHER_PHONE).await;
+    let approval = token_in(&world.init(&typo, NEW_PHONE).await);
     let right = world.code_to(NEW_PHONE).await;
     for code in [&wrong, &right] {
         token_expired(&world.approve(&typo, code).await);
@@ -285,9 +261,9 @@ async fn a_code_is_for_its_own_token_phone_and_purpose() {
     wrong_code(&world.approve(&approval, &wrong).await);
     // Not initiated, not approved; the code of an initiation is no login's.
     not_initiated(&world.approve(&first, &right).await);
-    wrong_kind(&world.authorize(&approval, &right).await);
-    wrong_kind(&world.refresh(&approval).await);
-    wrong_kind(&world.another_code(&maria, &approval).await);
+    token_invalid_type(&world.authorize(&approval, &right).await);
+    token_invalid_type(&world.refresh(&approval).await);
+    token_invalid_type(&world.another_code(&maria, &approval).await);
     world.approve(&approval, &right).await.ok(201);
     assert_eq!(world.factor_of(&maria).await["factor"], "+38088*****99");
 
@@ -295,13 +271,13 @@ async fn a_code_is_for_its_own_token_phone_and_purpose() {
     let (login, code) = world.waiting(&demo).await;
     not_initiated(&world.approve(&login, &code).await);
     not_initiated(&world.approve(world.user(), &code).await);
-    let approval = value(&world.init(&world.app_token(&demo).await, OTHER).await);
-    let new = world.code_to(OTHER).await;
+    let approval = token_in(&world.init(&world.app_token(&demo).await, OTHER_PHONE).await);
+    let new = world.code_to(OTHER_PHONE).await;
     for (token, code) in [(&login, &new), (&login, &code)] {
         wrong_code(&world.authorize(token, code).await);
     }
     let (_, theirs) = empty_handed(&world, "other").await;
-    let theirs = value(&world.init(&theirs, "+380881234577").await);
+    let theirs = token_in(&world.init(&theirs, "+380881234577").await);
     wrong_code(&world.approve(&theirs, &new).await);
     let (header, unknown) = ("Authorization header required.", other_than("000000"));
     let bare = world
@@ -325,14 +301,14 @@ async fn a_code_is_for_its_own_token_phone_and_purpose() {
 async fn a_login_that_begins_to_set_a_phone_goes_on_with_another_token() {
     let world = World::new().await;
     let (maria, login) = empty_handed(&world, "maria").await;
-    let approval = value(&world.init(&login, NEW_PHONE).await);
+    let approval = token_in(&world.init(&login, NEW_PHONE).await);
     let code = world.code_to(NEW_PHONE).await;
     // A button that is pressed again, at once, and after the time in which a token that was renewed would be forgiven: nothing is
     // sent, and the first code stays good.
     for seconds in [0, 9, 60] {
         world.advance(seconds).await;
         token_expired(&world.init(&login, NEW_PHONE).await);
-        token_expired(&world.init(&login, OTHER).await);
+        token_expired(&world.init(&login, OTHER_PHONE).await);
         token_expired(&world.authorize(&login, &code).await);
         token_expired(&world.refresh(&login).await);
         token_expired(&world.another_code(&maria, &login).await);
@@ -345,13 +321,13 @@ async fn a_login_that_begins_to_set_a_phone_goes_on_with_another_token() {
     // Whoever is signed in stays so: the access token that began it is good until the approval.
     let demo = world.demo();
     let app = world.app_token(&demo).await;
-    let first = value(&world.init(&app, OTHER).await);
-    let second = value(&world.init(&app, OTHER).await);
+    let first = token_in(&world.init(&app, OTHER_PHONE).await);
+    let second = token_in(&world.init(&app, OTHER_PHONE).await);
     world.advance(60).await;
-    let third = value(&world.init(&second, OTHER).await);
-    token_expired(&world.init(&second, OTHER).await);
+    let third = token_in(&world.init(&second, OTHER_PHONE).await);
+    token_expired(&world.init(&second, OTHER_PHONE).await);
     token_expired(&world.approve(&second, "000000").await);
-    let code = world.code_to(OTHER).await;
+    let code = world.code_to(OTHER_PHONE).await;
     wrong_code(&world.approve(&first, &code).await);
     assert!(world.is_open(&app).await);
     world.approve(&third, &code).await.ok(201);
@@ -367,7 +343,7 @@ async fn failed_codes_count_and_block_as_those_of_logins_do() {
         wrong_code(&world.authorize(&login, &other_than(&code)).await);
     }
     let token = world.app_token(&demo).await;
-    let approval = value(&world.init(&token, NEW_PHONE).await);
+    let approval = token_in(&world.init(&token, NEW_PHONE).await);
     let code = world.code_to(NEW_PHONE).await;
     for _ in 0..2 {
         wrong_code(&world.approve(&approval, &other_than(&code)).await);
@@ -387,8 +363,8 @@ async fn failed_codes_count_and_block_as_those_of_logins_do() {
 
     // Three tries of one code, forms of none: those are no tries.
     let (_, login) = empty_handed(&world, "maria").await;
-    let approval = value(&world.init(&login, OTHER).await);
-    let code = world.code_to(OTHER).await;
+    let approval = token_in(&world.init(&login, OTHER_PHONE).await);
+    let code = world.code_to(OTHER_PHONE).await;
     for otp in ["", "12345", "1234567", "abcdef", "١٢٣٤٥٦", "+12345", "12345 "] {
         assert_eq!(world.approve(&approval, otp).await.status, 422, "{otp:?}");
     }
@@ -403,12 +379,12 @@ async fn failed_codes_count_and_block_as_those_of_logins_do() {
 async fn tries_and_tokens_end() {
     let world = World::new().await;
     let (maria, login) = empty_handed(&world, "maria").await;
-    let approval = value(&world.init(&login, NEW_PHONE).await);
+    let approval = token_in(&world.init(&login, NEW_PHONE).await);
     let code = world.code_to(NEW_PHONE).await;
     world.advance(300).await;
     expired(&world.approve(&approval, &code).await);
     // Another one, and the number as JSON's integer.
-    let approval = value(&world.init(&approval, NEW_PHONE).await);
+    let approval = token_in(&world.init(&approval, NEW_PHONE).await);
     world.advance(200).await;
     let number: u32 = world.code_to(NEW_PHONE).await.parse().expect("digits");
     let body = json!({ "otp": number });
@@ -427,15 +403,15 @@ async fn tries_and_tokens_end() {
     let (login, _) = world.waiting(&person).await;
     world.advance(600).await;
     for got in [
-        world.init(&login, OTHER).await,
+        world.init(&login, OTHER_PHONE).await,
         world.another_code(&person, &login).await,
     ] {
         refused(&got, 401, "token_expired", "Token expired.");
     }
     let (_, login) = empty_handed(&world, "late").await;
     world.advance(590).await;
-    let approval = value(&world.init(&login, OTHER).await);
-    let code = world.code_to(OTHER).await;
+    let approval = token_in(&world.init(&login, OTHER_PHONE).await);
+    let code = world.code_to(OTHER_PHONE).await;
     world.advance(10).await;
     refused(
         &world.approve(&approval, &code).await,

@@ -4,13 +4,12 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::{
-    factor_phone::empty_handed,
-    support::{
-        mithril::{INIT, other_than, password_grant, refused, token_expired, too_many_sends, user_blocked, value},
-        people::{NEW_PHONE, Person},
-        world::World,
-    },
+use crate::support::{
+    factors::empty_handed,
+    login::{other_than, password_grant, token_in},
+    mithril::{INIT, refused, token_expired, too_many_sends, user_blocked},
+    people::{NEW_PHONE, Person},
+    world::World,
 };
 
 /// The newest access tokens that there are, of people.
@@ -25,7 +24,7 @@ async fn a_right_code_has_one_winner() {
     for round in 0..5 {
         let (maria, login) = empty_handed(&world, &format!("maria{round}")).await;
         let phone = format!("+38088123450{round}");
-        let approval = value(&world.init(&login, &phone).await);
+        let approval = token_in(&world.init(&login, &phone).await);
         let code = world.code_to(&phone).await;
         let before = access_tokens(&world).await;
         let got = join_all((0..64).map(|_| world.approve(&approval, &code))).await;
@@ -45,7 +44,7 @@ async fn no_more_wrong_codes_are_compared_than_there_are_tries() {
     for round in 0..5 {
         let (maria, login) = empty_handed(&world, &format!("maria{round}")).await;
         let phone = format!("+38088123450{round}");
-        let approval = value(&world.init(&login, &phone).await);
+        let approval = token_in(&world.init(&login, &phone).await);
         let code = world.code_to(&phone).await;
         let wrong = other_than(&code);
         let got = join_all((0..64).map(|_| world.approve(&approval, &wrong))).await;
@@ -73,9 +72,9 @@ async fn of_two_phones_that_are_approved_at_once_one_is_set() {
         let (one, other) = (format!("+38088123460{round}"), format!("+38088123470{round}"));
         let token = world.app_token(&person).await;
         // A code replaces the one before it, whichever phone that went to.
-        let first = value(&world.init(&token, &one).await);
+        let first = token_in(&world.init(&token, &one).await);
         let first_code = world.code_to(&one).await;
-        let second = value(&world.init(&token, &other).await);
+        let second = token_in(&world.init(&token, &other).await);
         let second_code = world.code_to(&other).await;
         let (slow, quick) = tokio::join!(world.approve(&first, &first_code), world.approve(&second, &second_code));
         assert_eq!(quick.status, 201, "{quick:?}");
@@ -99,7 +98,7 @@ async fn of_two_phones_that_are_approved_at_once_one_is_set() {
         assert_eq!((won.len(), world.mails().await.len()), (1, before + 1), "{got:?}");
         token_expired(lost[0].0);
         let code = world.code_to(won[0].1).await;
-        world.approve(&value(won[0].0), &code).await.ok(201);
+        world.approve(&token_in(won[0].0), &code).await.ok(201);
         world.advance(60).await;
     }
 }
@@ -115,10 +114,10 @@ async fn who_could_set_a_first_phone_replaces_none_that_came_meanwhile() {
     let (person, login) = empty_handed(&world, "maria").await;
     let mut elsewhere = password_grant(&person.email, &person.password);
     elsewhere["client_id"] = "second".into();
-    let other = value(&world.grant(elsewhere).await);
+    let other = token_in(&world.grant(elsewhere).await);
     // Both clients' logins may set the first phone, each with a code of its own.
-    let late = value(&world.init(&login, NEW_PHONE).await);
-    let approval = value(&world.init(&other, "+380881234577").await);
+    let late = token_in(&world.init(&login, NEW_PHONE).await);
+    let approval = token_in(&world.init(&other, "+380881234577").await);
     let code = world.code_to("+380881234577").await;
     world.approve(&approval, &code).await.ok(201);
     token_expired(&world.approve(&late, &code).await);
@@ -153,8 +152,8 @@ async fn a_message_that_was_not_sent_leaves_nothing_behind() {
         );
     }
     // Six tries were given back: as many are sent as a number gets that is not known to be anybody's.
-    let first = value(&world.init(&login, NEW_PHONE).await);
-    let second = value(&world.init(&first, NEW_PHONE).await);
+    let first = token_in(&world.init(&login, NEW_PHONE).await);
+    let second = token_in(&world.init(&first, NEW_PHONE).await);
     too_many_sends(&world.init(&second, NEW_PHONE).await, 60);
     assert_eq!(world.sms_to(NEW_PHONE).await.len(), 2);
     let code = world.code_to(NEW_PHONE).await;
@@ -186,7 +185,7 @@ async fn an_initiation_that_comes_again_is_answered_again() {
     let code = world.code_to(NEW_PHONE).await;
     let rows = world.all_rows().await;
     assert!(
-        !rows.contains(&value(&first)) && !rows.contains(&format!("\"{code}\"")),
+        !rows.contains(&token_in(&first)) && !rows.contains(&format!("\"{code}\"")),
         "R05"
     );
     // Another key, or another number, is another call: the login goes on with the token of the answer.
@@ -194,7 +193,7 @@ async fn an_initiation_that_comes_again_is_answered_again() {
     token_expired(&ask("+380881234588", "one").await);
     assert_eq!(ask(NEW_PHONE, "one").await.body, first.body);
     assert_eq!(world.mails().await.len(), 1);
-    value(&world.init(&value(&first), "+380881234588").await);
+    token_in(&world.init(&token_in(&first), "+380881234588").await);
     assert_eq!(world.factor_of(&person).await["factor"], Value::Null);
 }
 
@@ -204,7 +203,7 @@ async fn a_lost_answer_is_given_all_the_same() {
     let (person, login) = empty_handed(&world, "maria").await;
     let lose = json!({ "service": "dynamodb", "operation": "TransactWriteItems", "kind": "drop_response", "times": 1 });
     world.fault(lose.clone()).await;
-    let approval = value(&world.init(&login, NEW_PHONE).await);
+    let approval = token_in(&world.init(&login, NEW_PHONE).await);
     assert_eq!(world.sms_to(NEW_PHONE).await.len(), 1);
     let code = world.code_to(NEW_PHONE).await;
     world.fault(lose).await;
@@ -214,7 +213,7 @@ async fn a_lost_answer_is_given_all_the_same() {
     assert_eq!(world.factor_of(&person).await["factor"], "+38088*****99");
     // And where nothing could be written, nothing was: the code is as good as before.
     let (other, login) = empty_handed(&world, "other").await;
-    let approval = value(&world.init(&login, "+380881234588").await);
+    let approval = token_in(&world.init(&login, "+380881234588").await);
     let code = world.code_to("+380881234588").await;
     for kind in ["error", "throttle"] {
         for skip in [0, 1] {

@@ -4,24 +4,15 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::{
-    factors::{not_found, scope_too_small},
-    support::{
-        mithril::{data, not_taken, refused, token_expired, value, wrong_code},
-        people::Person,
-        requests::Got,
-        world::World,
-    },
+use crate::support::{
+    login::token_in,
+    mithril::{data, not_found, not_taken, refused, scope_too_small, token_expired, wrong_code},
+    people::Person,
+    requests::Got,
+    world::World,
 };
 
 impl World {
-    /// Does something with the one factor of a person.
-    pub async fn switch(&self, person: &Person, action: &str, token: &str) -> Got {
-        let id = self.factor_of(person).await["id"].as_str().expect("an id").to_owned();
-        let path = format!("{}/{id}/actions/{action}", person.factors());
-        self.ask("PATCH", &path).bearer(token).send().await
-    }
-
     /// What the next login asks for; and what it was sent.
     async fn next_step(&self, person: &Person) -> (String, usize) {
         let before = self.mails().await.len();
@@ -152,7 +143,7 @@ async fn a_login_under_way_notices() {
     // The phone that was set anew ends what began with the old one.
     let got = world.init(&token, "+380881234588").await;
     let code_of_new = world.code_to("+380881234588").await;
-    world.approve(&value(&got), &code_of_new).await.ok(201);
+    world.approve(&token_in(&got), &code_of_new).await.ok(201);
     token_expired(&world.authorize(&token, &code).await);
 }
 

@@ -5,9 +5,9 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::support::{
-    mithril::{USERS, data, not_taken, refused, token_expired, user_blocked},
+    mithril::{USERS, data, forbidden, not_found, not_taken, refused, scope_too_small, token_expired, user_blocked},
     people::{NOBODY, PHONE, Person},
-    requests::{Ask, Got},
+    requests::Ask,
     world::World,
 };
 
@@ -17,27 +17,6 @@ fn create<'a>(world: &'a World, person: &Person, token: &str) -> Ask<'a> {
         .post(&person.factors())
         .bearer(token)
         .json(&json!({ "type": "SMS" }))
-}
-
-/// What a scope is missing for.
-#[track_caller]
-pub fn scope_too_small(got: &Got, scope: &str) {
-    let words = format!("Your scope does not allow to access this resource. Missing allowances: {scope}");
-    refused(got, 403, "forbidden", &words);
-    let challenge = format!(r#"Bearer error="insufficient_scope", scope="{scope}""#);
-    assert_eq!(got.header("www-authenticate"), Some(challenge.as_str()));
-}
-
-/// That there is no such user or factor.
-#[track_caller]
-pub fn not_found(got: &Got) {
-    refused(got, 404, "not_found", "Not found.");
-}
-
-/// That it is not the caller's to do.
-#[track_caller]
-pub fn forbidden(got: &Got) {
-    refused(got, 403, "forbidden", "Forbidden.");
 }
 
 #[tokio::test]

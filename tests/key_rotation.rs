@@ -4,10 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     passcode::{PURPOSE, USER},
-    support::{
-        mithril::{value, wrong_code},
-        world::World,
-    },
+    support::{login::token_in, mithril::wrong_code, world::World},
 };
 
 const PIN: &str = "/api/v4/user/support_pin";
@@ -71,7 +68,7 @@ async fn a_new_key_verifies_at_once_and_signs_when_it_is_due() {
     world.advance(10).await;
     assert_eq!(world.pin("GET").await, unchanged, "the old key still opens");
     world.consume(&second.token, USER, PURPOSE).send().await.ok(200);
-    value(&world.authorize(&token, &code).await);
+    token_in(&world.authorize(&token, &code).await);
 
     let replaced = world.pin("POST").await;
     assert_eq!(
@@ -82,7 +79,7 @@ async fn a_new_key_verifies_at_once_and_signs_when_it_is_due() {
     world.consume(&third.token, USER, PURPOSE).send().await.ok(200);
     let (token, code) = world.waiting(&demo).await;
     assert_eq!(world.code_row(&demo).await["key_id"]["N"], "2");
-    value(&world.authorize(&token, &code).await);
+    token_in(&world.authorize(&token, &code).await);
 }
 
 #[tokio::test]
@@ -93,12 +90,12 @@ async fn what_a_lost_key_signed_fails_closed() {
     let (token, code) = world.waiting(&demo).await;
     world.pin("POST").await;
     world.pin("GET").await;
-    value(&world.authorize(&token, &code).await);
+    token_in(&world.authorize(&token, &code).await);
     let (token, code) = world.waiting(&demo).await;
     world.add_second_keys(0).await;
     world.retire_first_keys().await;
     // Functions that have not looked again go on as before.
-    value(&world.authorize(&token, &code).await);
+    token_in(&world.authorize(&token, &code).await);
     world.advance(290).await;
     world.pin("GET").await;
     let (token, code) = world.waiting(&demo).await;
@@ -110,7 +107,7 @@ async fn what_a_lost_key_signed_fails_closed() {
     world.consume(&passcode.token, USER, PURPOSE).send().await.ok(400);
     wrong_code(&world.authorize(&token, &code).await);
     let (token, code) = world.waiting(&demo).await;
-    value(&world.authorize(&token, &code).await);
+    token_in(&world.authorize(&token, &code).await);
     world.pin("POST").await;
     assert_eq!(world.pin_key().await, "2");
 }

@@ -3,40 +3,18 @@
 
 use serde_json::{Value, json};
 
-use crate::{
-    factor_phone::wrong_kind,
-    support::{
-        mithril::{
-            TOKENS, other_than, password_grant, refused, token_expired, user_blocked, value, wrong_code, wrong_identity,
-        },
-        people::{DOMAIN, Person},
-        requests::Got,
-        world::World,
-    },
+use crate::support::{
+    login::{api_grant, other_than, password_grant, token_in},
+    mithril::{TOKENS, refused, token_expired, token_invalid_type, user_blocked, wrong_code, wrong_identity},
+    people::{DOMAIN, Person},
+    requests::Got,
+    world::World,
 };
 
 /// The same login with another field.
 fn with(mut body: Value, field: &str, value: &str) -> Value {
     body[field] = value.into();
     body
-}
-
-/// A login for an access token that opens something: see [`World::is_open`].
-pub fn api_grant(person: &Person) -> Value {
-    with(
-        password_grant(&person.email, &person.password),
-        "scope",
-        "api app:authorize",
-    )
-}
-
-impl World {
-    /// A user's counters: wrong passwords, failed codes.
-    pub async fn failures(&self, person: &Person) -> (String, String) {
-        let lockout = &self.user_row(&person.id).await["lockout"]["M"];
-        let count = |name: &str| lockout[name]["N"].as_str().expect("a number").to_owned();
-        (count("passwords"), count("otps"))
-    }
 }
 
 /// What a token answer must say, besides the token and its id.
@@ -61,7 +39,7 @@ async fn check(world: &World, got: &Got, expected: Expected<'_>) -> String {
     } = expected;
     let (body, now) = (got.ok(201), world.now().await);
     let (meta, data) = (&body["meta"], &body["data"]);
-    let (id, text) = (data["id"].as_str().expect("an id"), value(got));
+    let (id, text) = (data["id"].as_str().expect("an id"), token_in(got));
     assert!(id.len() == 36 && !text.contains(id), "{got:?}");
     let (_, secret) = text.split_once('.').expect("an owner and a secret");
     assert_eq!(secret.len(), 43, "256 bits in base64");
@@ -194,7 +172,7 @@ async fn what_is_missing_is_said_at_once() {
     let got = world
         .grant(json!({ "token": password_grant(&demo.email, &demo.password) }))
         .await;
-    let (token, code) = (value(&got), world.code_to("+380881234530").await);
+    let (token, code) = (token_in(&got), world.code_to("+380881234530").await);
     let wrapped = json!({ "token": { "grant_type": "authorize_2fa_access_token", "token": token, "otp": code } });
     assert_eq!(
         world.grant(wrapped).await.ok(201)["urgent"]["next_step"],
@@ -276,7 +254,7 @@ async fn a_login_ends_the_one_before_with_the_same_client() {
     let world = World::new().await;
     world.client("shop", json!("all")).await;
     let admin = world.demo_admin();
-    let by = async |client: &str| value(&world.grant(with(api_grant(&admin), "client_id", client)).await);
+    let by = async |client: &str| token_in(&world.grant(with(api_grant(&admin), "client_id", client)).await);
     let (first, shop) = (by("heatclinic").await, by("shop").await);
     let second = by("heatclinic").await;
     assert!(!world.is_open(&first).await, "its place was taken");
@@ -286,20 +264,20 @@ async fn a_login_ends_the_one_before_with_the_same_client() {
 
     // The same where a code is asked for; and the code ends what there was before.
     let maria = world.person("maria").await;
-    let opened = value(&world.grant(api_grant(&maria)).await);
+    let opened = token_in(&world.grant(api_grant(&maria)).await);
     let phone = "+380881234531";
     world
         .operator(json!({ "command": "set_factor", "user_id": maria.id, "type": "SMS", "factor": phone }))
         .await;
-    let first = value(&world.grant(api_grant(&maria)).await);
+    let first = token_in(&world.grant(api_grant(&maria)).await);
     assert!(
         !world.is_open(&opened).await,
         "logging in ends what the last login gave"
     );
     let first_code = world.code_to(phone).await;
-    let shop = value(&world.grant(with(api_grant(&maria), "client_id", "shop")).await);
+    let shop = token_in(&world.grant(with(api_grant(&maria), "client_id", "shop")).await);
     let shop_code = world.code_to(phone).await;
-    let second = value(&world.grant(api_grant(&maria)).await);
+    let second = token_in(&world.grant(api_grant(&maria)).await);
     let code = world.code_to(phone).await;
     for given in [&first_code, &code] {
         token_expired(&world.authorize(&first, given).await);
@@ -312,7 +290,7 @@ async fn a_login_ends_the_one_before_with_the_same_client() {
     }
     let got = world.authorize(&second, &code).await;
     assert_eq!(got.ok(201)["data"]["details"]["scope"], "api app:authorize");
-    assert!(world.is_open(&value(&got)).await);
+    assert!(world.is_open(&token_in(&got)).await);
     token_expired(&world.authorize(&second, &code).await);
     token_expired(&world.refresh(&second).await);
     let maria_shop = world.refresh(&shop).await;
@@ -342,7 +320,7 @@ async fn passwords_are_compared_whole_and_addresses_in_any_spelling() {
         }
         let decomposed = given.replace('\u{e9}', "e\u{301}");
         for (email, password) in [(email.clone(), given), (email.to_uppercase(), &decomposed)] {
-            value(&world.grant(password_grant(&email, password)).await);
+            token_in(&world.grant(password_grant(&email, password)).await);
         }
     }
 }
@@ -376,10 +354,10 @@ async fn a_weaker_hash_is_replaced_when_its_password_is_given() {
 
     wrong_identity(&world.sign_in(&person, "wrong").await);
     assert_eq!(stored().await, hash, "a wrong password changes nothing");
-    value(&world.sign_in(&person, &person.password).await);
+    token_in(&world.sign_in(&person, &person.password).await);
     let fresh = stored().await;
     assert!(fresh.starts_with("$argon2id$v=19$m=19456,t=3,p=1$"), "{fresh}");
-    value(&world.sign_in(&person, &person.password).await);
+    token_in(&world.sign_in(&person, &person.password).await);
     assert_eq!(stored().await, fresh, "a good hash stays");
     wrong_identity(&world.sign_in(&person, &other_than("000001")).await);
 }
@@ -401,11 +379,11 @@ async fn a_client_gets_a_token_in_its_own_name() {
     let token = check(&world, &got, expected).await;
     let path = "/passcode/retrieve?purpose=TEST&username=maria&client_id=heatclinic";
     world.get(path).bearer(&token).send().await.ok(200);
-    let again = value(&world.grant(grant("heatclinic", &secret, "passcode")).await);
+    let again = token_in(&world.grant(grant("heatclinic", &secret, "passcode")).await);
     for token in [&token, &again] {
         world.get(path).bearer(token).send().await.ok(200);
-        wrong_kind(&world.authorize(token, "000000").await);
-        wrong_kind(&world.refresh(token).await);
+        token_invalid_type(&world.authorize(token, "000000").await);
+        token_invalid_type(&world.refresh(token).await);
     }
 
     let narrow = json!({ "command": "create_client", "client_id": "narrow", "scopes": ["passcode"] });
@@ -429,5 +407,5 @@ async fn a_client_gets_a_token_in_its_own_name() {
         "Allowed scopes for the token are passcode.",
     )
     .await;
-    value(&world.grant(grant("narrow", &narrow, "passcode")).await);
+    token_in(&world.grant(grant("narrow", &narrow, "passcode")).await);
 }

@@ -3,45 +3,21 @@
 
 use serde_json::{Value, json};
 
-use crate::{
-    login::api_grant,
-    support::{
-        mithril::{
-            API, TOKENS, other_than, password_grant, refused, token_expired, token_invalid, too_many_sends,
-            user_blocked, value, wrong_code,
-        },
-        people::Person,
-        requests::Got,
-        world::World,
+use crate::support::{
+    login::{api_grant, other_than, password_grant, token_in},
+    mithril::{
+        API, TOKENS, refused, token_expired, token_invalid, token_invalid_type, too_many_sends, user_blocked,
+        wrong_code,
     },
+    requests::Got,
+    world::World,
 };
-
-#[track_caller]
-fn expired(got: &Got) {
-    refused(got, 401, "token_expired", "Token expired.");
-}
-
-#[track_caller]
-fn wrong_kind(got: &Got) {
-    refused(got, 401, "token_invalid_type", "Invalid token type");
-}
 
 fn count(row: &Value, name: &str) -> u64 {
     row[name]["N"]
         .as_str()
         .and_then(|text| text.parse().ok())
         .expect("a number")
-}
-
-impl World {
-    /// An administrator's act upon the person's one factor.
-    pub async fn act_upon_factor(&self, person: &Person, action: &str) {
-        let list = format!("{API}/users/{}/authentication_factors", person.id);
-        let factors = self.get(&list).bearer(self.admin()).send().await.ok(200);
-        let id = factors["data"][0]["id"].as_str().expect("a factor");
-        let path = format!("{list}/{id}/actions/{action}");
-        self.ask("PATCH", &path).bearer(self.admin()).send().await.ok(200);
-    }
 }
 
 #[tokio::test]
@@ -83,7 +59,7 @@ async fn what_cannot_be_a_code_is_no_attempt() {
         assert_eq!(invocation["calls"], json!([]), "refused at the door: {invocation}");
     }
     assert_eq!(world.state().await, before);
-    value(&world.authorize(&token, &code).await);
+    token_in(&world.authorize(&token, &code).await);
 }
 
 #[tokio::test]
@@ -109,7 +85,7 @@ async fn a_code_keeps_its_leading_zeros_and_may_come_as_a_number() {
     token_invalid(&ask(&beside, "none").await);
     let got = ask(&body, &token).await;
     assert_eq!(got.ok(201)["urgent"]["next_step"], "REQUEST_APPS");
-    world.keep_out_of_logs(&value(&got));
+    world.keep_out_of_logs(&token_in(&got));
     let row = world.code_row(&demo).await;
     assert_eq!(
         (row["status"]["S"].as_str(), &row["mac"]),
@@ -126,14 +102,14 @@ async fn only_a_token_that_waits_for_a_code_carries_a_login_on() {
     let path = format!("{API}/users/{}/authentication_factors", empty.id);
     let made = world.post(&path).bearer(world.admin()).json(&json!({ "type": "SMS" }));
     made.send().await.ok(201);
-    let token = value(&world.sign_in(&empty, &empty.password).await);
+    let token = token_in(&world.sign_in(&empty, &empty.password).await);
     let phone = json!({ "type": "SMS", "factor": "+380881234539" });
     let init = world
         .ask("PATCH", &format!("{API}/users/actions/init_factor"))
         .bearer(&token);
-    let approval = value(&init.json(&phone).send().await);
+    let approval = token_in(&init.json(&phone).send().await);
     world.keep_out_of_logs(&approval);
-    let access = value(&world.grant(api_grant(&admin)).await);
+    let access = token_in(&world.grant(api_grant(&admin)).await);
     let (old, _) = world.waiting(&demo).await;
     let (token, code) = world.waiting(&demo).await;
     let unknown = format!("{}x", &token[..token.len() - 1]);
@@ -145,11 +121,11 @@ async fn only_a_token_that_waits_for_a_code_carries_a_login_on() {
         ("none", |got| token_invalid(got)),
         (&token[1..], |got| token_invalid(got)),
         (&unknown, |got| token_invalid(got)),
-        (world.passcode_token(), |got| wrong_kind(got)),
+        (world.passcode_token(), |got| token_invalid_type(got)),
         (&old, |got| token_expired(got)),
-        (&access, |got| wrong_kind(got)),
-        (world.user(), |got| wrong_kind(got)),
-        (&approval, |got| wrong_kind(got)),
+        (&access, |got| token_invalid_type(got)),
+        (world.user(), |got| token_invalid_type(got)),
+        (&approval, |got| token_invalid_type(got)),
     ];
     for (given, check) in cases {
         check(&world.authorize(given, &code).await);
@@ -164,7 +140,7 @@ async fn only_a_token_that_waits_for_a_code_carries_a_login_on() {
     for given in [&token, &approval] {
         assert!(!world.is_open(given).await);
     }
-    value(&world.authorize(&token, &code).await);
+    token_in(&world.authorize(&token, &code).await);
 }
 
 #[tokio::test]
@@ -195,15 +171,15 @@ async fn codes_and_logins_end_in_time() {
 
     // The login goes on with another code until its own end, however often it is renewed (R37).
     let got = world.refresh(&token).await;
-    let (token, code) = (value(&got), world.code_to("+380881234530").await);
+    let (token, code) = (token_in(&got), world.code_to("+380881234530").await);
     let login_ends = got.json()["data"]["expires_at"].as_u64().expect("epoch seconds");
     assert!(
         (ends + 298..=ends + 302).contains(&login_ends),
         "{login_ends}, code {ends}"
     );
     world.advance(login_ends - world.now().await).await;
-    expired(&world.authorize(&token, &code).await);
-    expired(&world.refresh(&token).await);
+    token_expired(&world.authorize(&token, &code).await);
+    token_expired(&world.refresh(&token).await);
     assert_eq!(
         world.failures(&demo).await,
         ("0".into(), "3".into()),
@@ -222,16 +198,16 @@ async fn renewing_a_login_every_minute_does_not_prolong_it() {
     let world = World::new().await;
     let demo = world.demo();
     let got = world.sign_in(&demo, &demo.password).await;
-    let (mut token, ends) = (value(&got), got.json()["data"]["expires_at"].clone());
+    let (mut token, ends) = (token_in(&got), got.json()["data"]["expires_at"].clone());
     for _ in 0..9 {
         world.advance(60).await;
         let got = world.refresh(&token).await;
         assert_eq!(got.ok(201)["data"]["expires_at"], ends);
-        token = value(&got);
+        token = token_in(&got);
     }
     world.advance(60).await;
-    expired(&world.authorize(&token, &world.code_to("+380881234530").await).await);
-    expired(&world.refresh(&token).await);
+    token_expired(&world.authorize(&token, &world.code_to("+380881234530").await).await);
+    token_expired(&world.refresh(&token).await);
 }
 
 #[tokio::test]
@@ -250,7 +226,7 @@ async fn an_operator_may_want_longer_codes_and_shorter_lives() {
         "{code}"
     );
     assert_eq!(world.authorize(&token, &code[..6]).await.status, 422);
-    let opened = value(&world.authorize(&token, &code).await);
+    let opened = token_in(&world.authorize(&token, &code).await);
     world.advance(290).await;
     assert!(world.is_open(&opened).await);
     world.advance(10).await;
@@ -260,7 +236,7 @@ async fn an_operator_may_want_longer_codes_and_shorter_lives() {
     let got = world.authorize(&token, &code).await;
     refused(&got, 401, "otp_expired", "OTP expired.");
     world.advance(30).await;
-    expired(&world.authorize(&token, &code).await);
+    token_expired(&world.authorize(&token, &code).await);
 }
 
 #[tokio::test]
@@ -275,7 +251,7 @@ async fn old_keys_verify_codes_new_keys_sign_them_and_lost_keys_fail_closed() {
     world.set_keys(secret, &keys).await;
     let world = world.restarted().await;
     assert_eq!(world.code_row(&demo).await["key_id"]["N"], "1");
-    value(&world.authorize(&token, &code).await);
+    token_in(&world.authorize(&token, &code).await);
     let (token, code) = world.waiting(&demo).await;
     assert_eq!(
         world.code_row(&demo).await["key_id"]["N"],
@@ -285,7 +261,7 @@ async fn old_keys_verify_codes_new_keys_sign_them_and_lost_keys_fail_closed() {
     world.set_keys(secret, &json!({ "2": keys["2"] })).await;
     let world = world.restarted().await;
     wrong_code(&world.authorize(&other, &other_code).await);
-    value(&world.authorize(&token, &code).await);
+    token_in(&world.authorize(&token, &code).await);
 }
 
 #[tokio::test]
@@ -324,7 +300,7 @@ async fn wrong_codes_before_the_right_one_are_forgiven() {
         }
         assert_eq!(world.failures(&demo).await, ("0".into(), "2".into()));
         assert_eq!(count(&world.code_row(&demo).await, "attempts"), 2);
-        value(&world.authorize(&token, &code).await);
+        token_in(&world.authorize(&token, &code).await);
         assert_eq!(world.failures(&demo).await, ("0".into(), "0".into()));
     }
 }
@@ -349,10 +325,10 @@ async fn a_code_is_compared_three_times() {
     assert_eq!(count(&row, "attempts"), 3);
     assert_eq!(world.failures(&demo).await, ("0".into(), "6".into()));
     // Another code has its own three.
-    let token = value(&world.refresh(&token).await);
+    let token = token_in(&world.refresh(&token).await);
     let code = world.code_to("+380881234530").await;
     wrong_code(&world.authorize(&token, &other_than(&code)).await);
-    value(&world.authorize(&token, &code).await);
+    token_in(&world.authorize(&token, &code).await);
 }
 
 #[tokio::test]
@@ -361,7 +337,7 @@ async fn another_code_takes_the_place_of_the_earlier_one() {
     let demo = world.demo();
     let (first, old) = world.waiting(&demo).await;
     let got = world.refresh(&first).await;
-    let (second, code) = (value(&got), world.code_to("+380881234530").await);
+    let (second, code) = (token_in(&got), world.code_to("+380881234530").await);
     assert_ne!(old, code);
     for given in [&old, &code] {
         token_expired(&world.authorize(&first, given).await);
@@ -377,17 +353,17 @@ async fn another_code_takes_the_place_of_the_earlier_one() {
     assert_eq!(got.json()["urgent"], json!({ "next_step": "REQUEST_OTP" }));
     too_many_sends(
         &world
-            .grant(json!({ "grant_type": "resend_otp", "token": value(&got) }))
+            .grant(json!({ "grant_type": "resend_otp", "token": token_in(&got) }))
             .await,
         60,
     );
     world.advance(60).await;
-    let third = value(
+    let third = token_in(
         &world
-            .grant(json!({ "token": { "grant_type": "resend_otp", "token": value(&got) } }))
+            .grant(json!({ "token": { "grant_type": "resend_otp", "token": token_in(&got) } }))
             .await,
     );
-    value(&world.authorize(&third, &world.code_to("+380881234530").await).await);
+    token_in(&world.authorize(&third, &world.code_to("+380881234530").await).await);
 }
 
 #[tokio::test]
@@ -397,7 +373,7 @@ async fn a_token_that_was_replaced_and_comes_late_ends_the_login() {
     for use_it in ["authorize", "refresh", "create_otp", "init_factor"] {
         for (later, is_theft) in [(0, false), (11, true)] {
             let (first, _) = world.waiting(&person).await;
-            let second = value(&world.refresh(&first).await);
+            let second = token_in(&world.refresh(&first).await);
             let code = world.code_to("+380881234530").await;
             world.advance(later).await;
             token_expired(&match use_it {
@@ -409,7 +385,7 @@ async fn a_token_that_was_replaced_and_comes_late_ends_the_login() {
             let got = world.authorize(&second, &code).await;
             match is_theft {
                 true => token_expired(&got),
-                false => drop(value(&got)),
+                false => drop(token_in(&got)),
             }
             world.advance(3_600).await;
         }
@@ -419,7 +395,7 @@ async fn a_token_that_was_replaced_and_comes_late_ends_the_login() {
     let (second, code) = world.waiting(&person).await;
     world.advance(11).await;
     token_expired(&world.refresh(&first).await);
-    value(&world.authorize(&second, &code).await);
+    token_in(&world.authorize(&second, &code).await);
 }
 
 #[tokio::test]
@@ -437,14 +413,14 @@ async fn a_token_outlives_what_could_not_be_sent() {
     world.clear_faults().await;
     // The sends that failed are given back; the code that they replaced is gone.
     wrong_code(&world.authorize(&token, &code).await);
-    let second = value(&world.refresh(&token).await);
+    let second = token_in(&world.refresh(&token).await);
     token_expired(&world.authorize(&token, &code).await);
-    let third = value(&world.refresh(&second).await);
+    let third = token_in(&world.refresh(&second).await);
     let code = world.code_to("+380881234530").await;
     for _ in 0..2 {
         too_many_sends(&world.refresh(&third).await, 60);
     }
     assert_eq!(world.sms_to("+380881234530").await.len(), 3);
     too_many_sends(&world.grant(password_grant(&demo.email, &demo.password)).await, 60);
-    value(&world.authorize(&third, &code).await);
+    token_in(&world.authorize(&third, &code).await);
 }

@@ -3,15 +3,13 @@
 
 use serde_json::{Value, json};
 
-use crate::{
-    login::api_grant,
-    support::{
-        clock::DAY,
-        mithril::{other_than, refused, token_expired, value, wrong_code},
-        people::Person,
-        requests::Got,
-        world::World,
-    },
+use crate::support::{
+    clock::DAY,
+    login::{api_grant, other_than, token_in},
+    mithril::{refused, token_expired, wrong_code},
+    people::Person,
+    requests::Got,
+    world::World,
 };
 
 /// What may go wrong with a call of the store: how, and how often in a row. The SDK tries three times.
@@ -87,7 +85,7 @@ async fn let_in(world: &World, person: &Person, token: &str, code: &str, what: &
     let before = world.access_tokens(person).await;
     let got = world.authorize(token, code).await;
     assert_eq!(got.status, 201, "{what}: {got:?}");
-    assert!(world.is_open(&value(&got)).await, "{what}");
+    assert!(world.is_open(&token_in(&got)).await, "{what}");
     assert_eq!(world.access_tokens(person).await, before + 1, "{what}");
 }
 
@@ -109,7 +107,7 @@ async fn a_login_survives_a_fault_in_any_step() {
             assert_eq!(world.sms_to(phone).await.len(), before, "{what}: nothing was promised");
             got = world.grant(api_grant(person)).await;
         }
-        let token = value(&got);
+        let token = token_in(&got);
         assert_eq!(world.sms_to(phone).await.len(), before + 1, "{what}");
         let_in(&world, person, &token, &world.code_to(phone).await, &what).await;
         assert_eq!(world.failures(person).await, ("0".into(), "0".into()), "{what}");
@@ -132,7 +130,7 @@ async fn the_right_code_survives_a_fault_in_any_step() {
         match got.status {
             201 => {
                 assert!(
-                    is_done && world.is_open(&value(&got)).await,
+                    is_done && world.is_open(&token_in(&got)).await,
                     "{what}: a success that is none"
                 );
                 token_expired(&world.authorize(&token, &code).await);
@@ -205,7 +203,7 @@ async fn a_wrong_password_is_never_right_and_counts_once_at_most() {
                 );
             }
         }
-        value(&world.sign_in(person, &person.password).await);
+        token_in(&world.sign_in(person, &person.password).await);
         assert_eq!(world.failures(person).await, ("0".into(), "0".into()), "{what}");
     })
     .await;
@@ -234,7 +232,7 @@ async fn another_code_survives_a_fault_in_any_step() {
             assert_eq!(got.status, 201, "{what}: the earlier token is as good as ever: {got:?}");
         }
         assert_eq!(world.sms_to(phone).await.len(), before + 1, "{what}");
-        let_in(&world, person, &value(&got), &world.code_to(phone).await, &what).await;
+        let_in(&world, person, &token_in(&got), &world.code_to(phone).await, &what).await;
         token_expired(&world.refresh(&old).await);
     })
     .await;
@@ -247,7 +245,7 @@ async fn a_store_that_hangs_is_said_in_time() {
     let hang = |skip: u32, times: u32| json!({ "service": "dynamodb", "operation": null, "kind": "hang", "skip": skip, "times": times });
     // Once: nobody notices.
     world.fault(hang(4, 1)).await;
-    let token = value(&world.grant(api_grant(&person)).await);
+    let token = token_in(&world.grant(api_grant(&person)).await);
     world.fault(hang(1, 1)).await;
     let_in(
         &world,
@@ -293,7 +291,7 @@ async fn a_clients_token_survives_a_fault_in_any_step() {
                 got = world.grant(body.clone()).await;
             }
             let path = "/passcode/retrieve?purpose=TEST&username=maria&client_id=heatclinic";
-            let made: Value = world.get(path).bearer(&value(&got)).send().await.ok(200);
+            let made: Value = world.get(path).bearer(&token_in(&got)).send().await.ok(200);
             assert!(made["id"].is_string(), "{}", fault.words());
         }
     }

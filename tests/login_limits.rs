@@ -5,15 +5,14 @@ use serde_json::{Value, json};
 
 use crate::support::{
     clock::{DAY, HOUR},
-    mithril::{
-        other_than, password_grant, refused, too_many_sends, user_blocked, value, wait_of, wrong_code, wrong_identity,
-    },
+    login::{other_than, password_grant, token_in},
+    mithril::{refused, too_many_sends, user_blocked, wait_of, wrong_code, wrong_identity},
+    people::PHONE,
     requests::Got,
     world::World,
 };
 
 const MONTH: u64 = 30 * DAY;
-const PHONE: &str = "+380881234530";
 
 /// That too many codes were tried; gives for how many seconds, at most so many, none is.
 #[track_caller]
@@ -33,14 +32,14 @@ async fn three_codes_are_sent_in_a_minute() {
     let world = World::new().await;
     let demo = world.demo();
     let (token, code) = world.waiting_for_api(&demo).await;
-    let open = value(&world.authorize(&token, &code).await);
+    let open = token_in(&world.authorize(&token, &code).await);
     world.client("shop", json!("all")).await;
     world.advance(30).await;
     let mut login = password_grant(&demo.email, &demo.password);
     login["client_id"] = "shop".into();
-    let token = value(&world.grant(login).await);
+    let token = token_in(&world.grant(login).await);
     let (token, code) = {
-        let third = value(&world.refresh(&token).await);
+        let third = token_in(&world.refresh(&token).await);
         (third, world.code_to(PHONE).await)
     };
     let before = counted(&world).await;
@@ -60,10 +59,10 @@ async fn three_codes_are_sent_in_a_minute() {
     assert!(world.is_open(&open).await, "a login that came to nothing ends no other");
     world.advance(wait).await;
     // The two of half a minute ago count still: there is room for one.
-    let token = value(&world.refresh(&token).await);
+    let token = token_in(&world.refresh(&token).await);
     too_many_sends(&world.refresh(&token).await, 60);
     assert_ne!(world.code_to(PHONE).await, code);
-    value(&world.authorize(&token, &world.code_to(PHONE).await).await);
+    token_in(&world.authorize(&token, &world.code_to(PHONE).await).await);
     // What was sent counts on after the login.
     too_many_sends(&world.sign_in(&demo, &demo.password).await, 60);
 }
@@ -102,7 +101,7 @@ async fn ten_codes_are_sent_in_an_hour_and_twenty_in_a_day() {
     assert!((day_ends - 5..=day_ends + 5).contains(&(now + wait)), "{now} + {wait}");
     world.advance(wait).await;
     let (token, code) = world.waiting(&demo).await;
-    value(&world.authorize(&token, &code).await);
+    token_in(&world.authorize(&token, &code).await);
     assert_eq!(sent().await, 21);
 }
 
@@ -121,7 +120,7 @@ async fn ten_guesses_are_compared_in_a_day_whatever_becomes_of_them() {
         wrong_code(&world.authorize(&token, &other_than(&code)).await);
     }
     // The right one is a guess, too, and forgives no other.
-    value(&world.authorize(&token, &code).await);
+    token_in(&world.authorize(&token, &code).await);
     let (token, code) = world.waiting(&demo).await;
     for _ in 0..6 {
         wrong_code(&world.authorize(&token, &other_than(&code)).await);
@@ -136,7 +135,7 @@ async fn ten_guesses_are_compared_in_a_day_whatever_becomes_of_them() {
         "what is not compared does not count, and does not extend the wait"
     );
     // Neither another code nor another login is another budget.
-    let token = value(&world.refresh(&token).await);
+    let token = token_in(&world.refresh(&token).await);
     too_many_guesses(&world.authorize(&token, &world.code_to(PHONE).await).await, DAY);
     let (token, code) = world.waiting(&demo).await;
     let wait = too_many_guesses(&world.authorize(&token, &code).await, DAY);
@@ -149,7 +148,7 @@ async fn ten_guesses_are_compared_in_a_day_whatever_becomes_of_them() {
     let (token, code) = world.waiting(&demo).await;
     too_many_guesses(&world.authorize(&token, &code).await, 60);
     world.advance(60).await;
-    value(&world.authorize(&token, &code).await);
+    token_in(&world.authorize(&token, &code).await);
 }
 
 #[tokio::test]
@@ -158,20 +157,20 @@ async fn a_month_has_its_own_budget_of_guesses() {
     let demo = world.demo();
     for _ in 0..2 {
         let (token, code) = world.waiting(&demo).await;
-        value(&world.authorize(&token, &code).await);
+        token_in(&world.authorize(&token, &code).await);
     }
     let (token, code) = world.waiting(&demo).await;
     let wait = too_many_guesses(&world.authorize(&token, &code).await, DAY);
     world.advance(wait).await;
     let (token, code) = world.waiting(&demo).await;
-    value(&world.authorize(&token, &code).await);
+    token_in(&world.authorize(&token, &code).await);
     world.advance(DAY).await;
     let (token, code) = world.waiting(&demo).await;
     let wait = too_many_guesses(&world.authorize(&token, &code).await, MONTH);
     assert!(wait > 27 * DAY, "{wait}");
     world.advance(wait).await;
     let (token, code) = world.waiting(&demo).await;
-    value(&world.authorize(&token, &code).await);
+    token_in(&world.authorize(&token, &code).await);
 }
 
 #[tokio::test]
@@ -203,10 +202,10 @@ async fn passwords_tried_over_many_names_are_bounded_by_where_they_come_from() {
     // Not even a right password is compared there; elsewhere it is.
     let right = ask(&admin.email, &admin.password).send().await;
     refused(&right, 429, "login_timeout", "Too many failed logins. Try later.");
-    value(&world.grant(password_grant(&admin.email, &admin.password)).await);
+    token_in(&world.grant(password_grant(&admin.email, &admin.password)).await);
     wait_of(&nobody, HOUR);
     world.advance(wait_of(&right, HOUR)).await;
-    value(&ask(&admin.email, &admin.password).send().await);
+    token_in(&ask(&admin.email, &admin.password).send().await);
 }
 
 #[tokio::test]

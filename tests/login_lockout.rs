@@ -4,11 +4,11 @@
 use serde_json::{Value, json};
 
 use crate::{
-    login::api_grant,
     mail::{said, suppress},
     password_reset::{NEW, is_set},
     support::{
-        mithril::{API, other_than, refused, token_expired, user_blocked, value, wrong_code, wrong_identity},
+        login::{api_grant, other_than, token_in},
+        mithril::{API, refused, token_expired, user_blocked, wrong_code, wrong_identity},
         people::Person,
         world::World,
     },
@@ -52,13 +52,6 @@ impl World {
         }
         token
     }
-
-    /// Blocks a person by wrong passwords.
-    pub async fn block_by_passwords(&self, person: &Person) {
-        for _ in 0..4 {
-            wrong_identity(&self.sign_in(person, "wrong").await);
-        }
-    }
 }
 
 #[tokio::test]
@@ -71,7 +64,7 @@ async fn the_fourth_wrong_password_in_a_row_blocks() {
             wrong_identity(&world.sign_in(&demo, "wrong").await);
             assert_eq!(world.failures(&demo).await, (n.to_string(), "0".into()));
         }
-        right = value(&world.sign_in(&demo, &demo.password).await);
+        right = token_in(&world.sign_in(&demo, &demo.password).await);
         assert_eq!(world.failures(&demo).await, ("0".into(), "0".into()), "forgiven");
     }
     let code = world.code_to("+380881234530").await;
@@ -104,7 +97,7 @@ async fn the_fourth_wrong_password_in_a_row_blocks() {
         wrong_identity(&world.sign_in(&demo, "wrong").await);
     }
     world.advance(60).await;
-    value(&world.sign_in(&demo, &demo.password).await);
+    token_in(&world.sign_in(&demo, &demo.password).await);
 }
 
 #[tokio::test]
@@ -138,7 +131,7 @@ async fn the_fourth_failed_code_blocks_and_does_not_say_so() {
     token_expired(&world.authorize(&token, &code).await);
     let (token, code) = world.waiting(&demo).await;
     wrong_code(&world.authorize(&token, &other_than(&code)).await);
-    value(&world.authorize(&token, &code).await);
+    token_in(&world.authorize(&token, &code).await);
 }
 
 #[tokio::test]
@@ -149,7 +142,7 @@ async fn neither_another_code_nor_another_login_resets_what_failed() {
     for _ in 0..2 {
         wrong_code(&world.authorize(&token, &other_than(&code)).await);
     }
-    let token = value(&world.refresh(&token).await);
+    let token = token_in(&world.refresh(&token).await);
     let code = world.code_to("+380881234530").await;
     wrong_code(&world.authorize(&token, &other_than(&code)).await);
     let (token, code) = world.waiting(&demo).await;
@@ -207,7 +200,7 @@ async fn a_password_reset_lifts_the_block_and_keeps_the_second_factor() {
         };
         // R39: it asks for the code, of the same phone.
         let (token, code) = world.waiting(&person).await;
-        value(&world.authorize(&token, &code).await);
+        token_in(&world.authorize(&token, &code).await);
     }
     token_expired(&world.authorize(&token, "000000").await);
     // What somebody decided is not lifted by a mail.
@@ -226,7 +219,7 @@ async fn a_block_may_end_by_itself() {
         world.person_with("maria", "+380881234531").await,
         world.person("olga").await,
     );
-    let opened = value(&world.grant(api_grant(&olga)).await);
+    let opened = token_in(&world.grant(api_grant(&olga)).await);
     let token = world.block_by_codes(&maria).await;
     world.block_by_passwords(&olga).await;
     assert!(!world.is_open(&opened).await);
@@ -244,13 +237,13 @@ async fn a_block_may_end_by_itself() {
         wrong_identity(&world.sign_in(&olga, "wrong").await);
         wrong_code(&world.authorize(&token, &other_than(&code)).await);
     }
-    assert!(world.is_open(&value(&world.grant(api_grant(&olga)).await)).await);
+    assert!(world.is_open(&token_in(&world.grant(api_grant(&olga)).await)).await);
     // The next block is another one, for as long.
     wrong_code(&world.authorize(&token, &code).await);
     user_blocked(&world.authorize(&token, &code).await);
     world.advance(60).await;
     let (token, code) = world.waiting(&maria).await;
-    value(&world.authorize(&token, &code).await);
+    token_in(&world.authorize(&token, &code).await);
     // Its owner is told once a day, however often somebody guesses on.
     let told = async || world.notices(&olga).await.len();
     world.block_by_passwords(&olga).await;

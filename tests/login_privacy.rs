@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use crate::{
     mail::suppress,
     support::{
-        mithril::{password_grant, user_blocked, wrong_identity},
+        login::password_grant,
+        mithril::{user_blocked, wrong_identity},
         requests::{Got, seen},
         world::World,
     },

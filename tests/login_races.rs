@@ -5,34 +5,15 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::{
-    login::api_grant,
     password_reset::{NEW, is_set},
     support::{
-        mithril::{
-            other_than, password_grant, refused, token_expired, too_many_sends, user_blocked, value, wrong_code,
-            wrong_identity,
-        },
+        login::{api_grant, other_than, password_grant, token_in},
+        mithril::{refused, token_expired, too_many_sends, user_blocked, wrong_code, wrong_identity},
         people::Person,
         requests::Got,
         world::World,
     },
 };
-
-impl World {
-    /// A login that waits for its code, whose access token will open something: see [`World::is_open`].
-    pub async fn waiting_for_api(&self, person: &Person) -> (String, String) {
-        let token = value(&self.grant(api_grant(person)).await);
-        (token, self.code_to(person.phone.as_deref().expect("a phone")).await)
-    }
-
-    /// How many access tokens were given to a person, ever.
-    pub async fn access_tokens(&self, person: &Person) -> usize {
-        let rows = self.rows("TokensTable").await;
-        let own = rows.iter().filter(|row| row["user_id"]["S"] == person.id.as_str());
-        own.filter(|row| row["kind"]["S"] == "access" && row["session"].is_object())
-            .count()
-    }
-}
 
 /// Those that were let in; all others must be refused like that.
 #[track_caller]
@@ -54,7 +35,7 @@ async fn a_code_lets_in_once() {
         let answers = join_all((0..64).map(|_| world.authorize(&token, &code))).await;
         let won = winners(&answers, token_expired);
         assert_eq!((won.len(), world.access_tokens(&person).await), (1, 1), "round {round}");
-        open.push(value(won[0]));
+        open.push(token_in(won[0]));
         assert_eq!(
             world.failures(&person).await,
             ("0".into(), "0".into()),
@@ -161,7 +142,7 @@ async fn a_token_is_renewed_once() {
             _ => token_expired(got),
         });
         assert_eq!((won.len(), world.sms_to(&phone).await.len()), (1, 2), "round {round}");
-        value(&world.authorize(&value(won[0]), &world.code_to(&phone).await).await);
+        token_in(&world.authorize(&token_in(won[0]), &world.code_to(&phone).await).await);
         world.advance(70).await;
     }
 }
@@ -192,7 +173,7 @@ async fn of_many_logins_one_stays_and_one_code_is_good() {
             .map(|text| text.rsplit_once('#').expect("an origin-bound line").1);
         let codes: Vec<_> = codes.collect();
         let mut good = Vec::new();
-        for token in won.into_iter().map(value) {
+        for token in won.into_iter().map(token_in) {
             let first = world.authorize(&token, codes[0]).await;
             if first.json()["error"]["type"] == "token_expired" {
                 continue;
@@ -216,7 +197,7 @@ async fn of_many_logins_without_a_second_factor_the_last_one_stays() {
         let answers = join_all((0..8).map(|_| world.grant(api_grant(&admin)))).await;
         let mut open = 0;
         for got in &answers {
-            open += usize::from(world.is_open(&value(got)).await);
+            open += usize::from(world.is_open(&token_in(got)).await);
         }
         assert_eq!(open, 1);
     }
@@ -252,7 +233,7 @@ async fn a_login_that_meets_a_new_password_is_before_or_after_it() {
         is_set(&reset, "maria");
         match got.status {
             201 => assert!(
-                !world.is_open(&value(&got)).await,
+                !world.is_open(&token_in(&got)).await,
                 "the new password has ended it, round {round}"
             ),
             _ => wrong_identity(&got),
@@ -271,7 +252,7 @@ async fn a_login_that_meets_a_block_is_before_or_after_it() {
         let block = world.operator(json!({ "command": "block_user", "user_id": admin.id }));
         let (got, _) = tokio::join!(world.grant(api_grant(&admin)), block);
         match got.status {
-            201 => assert!(!world.is_open(&value(&got)).await, "the block has ended it"),
+            201 => assert!(!world.is_open(&token_in(&got)).await, "the block has ended it"),
             _ => user_blocked(&got),
         }
         first.push(got.status);
@@ -280,7 +261,7 @@ async fn a_login_that_meets_a_block_is_before_or_after_it() {
             .await;
         assert!(lifted["error"].is_null(), "{lifted}");
         if got.status == 201 {
-            assert!(!world.is_open(&value(&got)).await, "for good");
+            assert!(!world.is_open(&token_in(&got)).await, "for good");
         }
     }
     let got = world.grant(password_grant(&admin.email, "wrong")).await;

@@ -8,14 +8,12 @@ use serde_json::{Value, json};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
-use crate::{
-    login::api_grant,
-    support::{
-        mithril::{TOKENS, other_than, password_grant, refused, token_expired, value, wrong_code, wrong_identity},
-        people::PHONE,
-        requests::{Ask, Got},
-        world::World,
-    },
+use crate::support::{
+    login::{api_grant, other_than, password_grant, token_in},
+    mithril::{TOKENS, refused, token_expired, wrong_code, wrong_identity},
+    people::PHONE,
+    requests::{Ask, Got},
+    world::World,
 };
 
 const KEY: &str = "5b9b0ea7-3d25-4d7c-8b5b-3a6c0f6d9f11";
@@ -28,7 +26,7 @@ fn keyed<'a>(world: &'a World, key: &str, body: &Value) -> Ask<'a> {
 async fn sent(world: &World, ask: Ask<'_>) -> Got {
     let got = ask.send().await;
     if got.status == 201 {
-        world.keep_out_of_logs(&value(&got));
+        world.keep_out_of_logs(&token_in(&got));
     }
     got
 }
@@ -44,7 +42,7 @@ async fn a_login_that_comes_again_is_answered_again_and_sends_nothing() {
     let count = async || world.sms_to(PHONE).await.len();
     let login = api_grant(&demo);
     let first = sent(&world, keyed(&world, KEY, &login)).await;
-    let token = value(&first);
+    let token = token_in(&first);
     for _ in 0..4 {
         let again = sent(&world, keyed(&world, KEY, &login)).await;
         assert_eq!((again.status, &again.body), (201, &first.body));
@@ -63,23 +61,23 @@ async fn a_login_that_comes_again_is_answered_again_and_sends_nothing() {
     // The token of the header is a part of what was asked.
     let bare = json!({ "grant_type": "refresh_2fa_access_token" });
     let by_header = |token: &str| keyed(&world, KEY, &bare).bearer(token);
-    let third = sent(&world, by_header(&value(&renewed))).await;
-    let again = sent(&world, by_header(&value(&renewed))).await;
+    let third = sent(&world, by_header(&token_in(&renewed))).await;
+    let again = sent(&world, by_header(&token_in(&renewed))).await;
     assert_eq!((again.status, &again.body), (201, &third.body));
     token_expired(&by_header(&token).send().await);
     assert_eq!(count().await, 3);
 
     let code = world.code_to(PHONE).await;
-    let body = json!({ "grant_type": "authorize_2fa_access_token", "token": value(&third), "otp": code });
+    let body = json!({ "grant_type": "authorize_2fa_access_token", "token": token_in(&third), "otp": code });
     let opened = sent(&world, keyed(&world, KEY, &body)).await;
     let again = sent(&world, keyed(&world, KEY, &body)).await;
     assert_eq!((again.status, &again.body), (201, &opened.body));
     assert!(
-        world.is_open(&value(&opened)).await,
+        world.is_open(&token_in(&opened)).await,
         "the owner of a lost answer has it"
     );
     assert_eq!(world.access_tokens(&demo).await, 1);
-    token_expired(&world.authorize(&value(&third), &code).await);
+    token_expired(&world.authorize(&token_in(&third), &code).await);
 
     // Another key, or another body, is another login; and after a day nobody remembers.
     world.advance(60).await;
@@ -118,10 +116,10 @@ async fn what_was_refused_is_judged_anew() {
     refused(&got, 503, "internal_error", "SMS not sent. Try later");
     world.clear_faults().await;
     let renewed = sent(&world, keyed(&world, KEY, &refresh(&token))).await;
-    value(&renewed);
+    token_in(&renewed);
     assert_eq!(world.sms_to(PHONE).await.len(), 2);
     for key in ["", "schlüssel", &"k".repeat(256)] {
-        let got = keyed(&world, key, &refresh(&value(&renewed))).send().await;
+        let got = keyed(&world, key, &refresh(&token_in(&renewed))).send().await;
         refused(&got, 400, "request_malformed", "Malformed request.");
     }
     assert_eq!(world.sms_to(PHONE).await.len(), 2);
@@ -133,7 +131,7 @@ async fn logins_that_come_together_are_one() {
     let login = api_grant(&world.demo());
     let answers = join_all((0..16).map(|_| keyed(&world, KEY, &login).send())).await;
     let (done, waiting): (Vec<_>, Vec<_>) = answers.iter().partition(|got| got.status == 201);
-    let token = value(done.first().expect("one of them"));
+    let token = token_in(done.first().expect("one of them"));
     world.keep_out_of_logs(&token);
     assert!(done.iter().all(|got| got.body == done[0].body));
     for got in waiting {
@@ -141,7 +139,7 @@ async fn logins_that_come_together_are_one() {
         assert!((1..=15).contains(&got.retry_after()), "{got:?}");
     }
     assert_eq!(world.sms_to(PHONE).await.len(), 1);
-    value(&world.authorize(&token, &world.code_to(PHONE).await).await);
+    token_in(&world.authorize(&token, &world.code_to(PHONE).await).await);
 }
 
 #[tokio::test]
@@ -150,14 +148,14 @@ async fn an_answer_is_remembered_so_that_nobody_can_read_it() {
     let demo = world.demo();
     let login = api_grant(&demo);
     let waits = sent(&world, keyed(&world, KEY, &login)).await;
-    let (token, code) = (value(&waits), world.code_to(PHONE).await);
+    let (token, code) = (token_in(&waits), world.code_to(PHONE).await);
     let waiting = world.all_rows().await;
     let body = json!({ "grant_type": "authorize_2fa_access_token", "token": token, "otp": code });
     let opened = sent(&world, keyed(&world, KEY, &body)).await;
     let rows = world.all_rows().await;
     assert_eq!(world.rows("RepetitionsTable").await.len(), 2);
     for rows in [&waiting, &rows] {
-        for token in [value(&waits), value(&opened)] {
+        for token in [token_in(&waits), token_in(&opened)] {
             let (_, secret) = token.split_once('.').expect("an owner and a secret");
             assert!(!rows.contains(secret), "a token in {rows}");
         }

@@ -3,16 +3,14 @@
 
 use serde_json::{Value, json};
 
-use crate::{
-    factor_phone::empty_handed,
-    login::api_grant,
-    support::{
-        clock::eventually,
-        mithril::{TOKENS, not_taken, refused, token_expired, value, wrong_code},
-        people::{NEW_PHONE, PHONE, Person},
-        requests::Got,
-        world::World,
-    },
+use crate::support::{
+    clock::eventually,
+    factors::empty_handed,
+    login::{api_grant, token_in},
+    mithril::{TOKENS, not_taken, refused, token_expired, wrong_code},
+    people::{NEW_PHONE, PHONE, Person},
+    requests::Got,
+    world::World,
 };
 
 fn sns(kind: &str, times: u32) -> Value {
@@ -70,7 +68,7 @@ async fn what_cannot_be_sent_leaves_nothing_behind() {
         let phone = format!("+38088123456{n}");
         let person = world.person_with(&format!("someone{n}"), &phone).await;
         let (token, code) = world.waiting_for_api(&person).await;
-        let open = value(&world.authorize(&token, &code).await);
+        let open = token_in(&world.authorize(&token, &code).await);
         forget(&world).await;
         world.fault(sns(kind, 1000)).await;
         // More often than may be sent.
@@ -95,8 +93,8 @@ async fn what_cannot_be_sent_leaves_nothing_behind() {
         let got = world.refresh(&token).await;
         assert_eq!(world.sms_to(&phone).await.len(), 3, "{kind}");
         assert_eq!(world.left(&person).await, (2, 2, 2, true), "{kind}");
-        let got = world.authorize(&value(&got), &world.code_to(&phone).await).await;
-        assert!(world.is_open(&value(&got)).await, "{kind}");
+        let got = world.authorize(&token_in(&got), &world.code_to(&phone).await).await;
+        assert!(world.is_open(&token_in(&got)).await, "{kind}");
         forget(&world).await;
     }
 }
@@ -123,13 +121,13 @@ async fn a_number_that_sns_takes_for_none_is_said_and_leaves_nothing_behind() {
     assert_eq!(world.left(&demo).await, (1, 1, 1, false));
     world.clear_faults().await;
     wrong_code(&world.authorize(&token, &code).await);
-    let token = value(&world.refresh(&token).await);
-    value(&world.authorize(&token, &world.code_to(PHONE).await).await);
+    let token = token_in(&world.refresh(&token).await);
+    token_in(&world.authorize(&token, &world.code_to(PHONE).await).await);
     let app = world.app_token(&demo).await;
     world.fault(rejected).await;
     impossible(&world.init(&app, NEW_PHONE).await);
     world.clear_faults().await;
-    value(&world.init(&app, NEW_PHONE).await);
+    token_in(&world.init(&app, NEW_PHONE).await);
 }
 
 #[tokio::test]
@@ -138,9 +136,9 @@ async fn a_passing_fault_is_not_noticed() {
     for kind in ["error", "throttle"] {
         let before = world.sms_to(PHONE).await.len();
         world.fault(sns(kind, 1)).await;
-        let token = value(&world.grant(api_grant(&world.demo())).await);
+        let token = token_in(&world.grant(api_grant(&world.demo())).await);
         assert_eq!(world.sms_to(PHONE).await.len() - before, 1, "{kind}");
-        value(&world.authorize(&token, &world.code_to(PHONE).await).await);
+        token_in(&world.authorize(&token, &world.code_to(PHONE).await).await);
     }
 }
 
@@ -160,9 +158,9 @@ async fn a_message_that_may_be_on_its_way_has_a_code_that_is_none() {
     unsent(&world.refresh(&token).await);
     world.clear_faults().await;
     wrong_code(&world.authorize(&token, &world.code_to(PHONE).await).await);
-    let renewed = value(&world.refresh(&token).await);
+    let renewed = token_in(&world.refresh(&token).await);
     token_expired(&world.refresh(&token).await);
-    value(&world.authorize(&renewed, &world.code_to(PHONE).await).await);
+    token_in(&world.authorize(&renewed, &world.code_to(PHONE).await).await);
 }
 
 #[tokio::test]
@@ -180,14 +178,14 @@ async fn a_message_service_that_hangs_is_said_in_time() {
     assert_eq!(world.left(&demo).await, (0, 0, 0, false));
     // With the same key, too; and then it is done.
     let got = ask().send().await;
-    let token = value(&got);
+    let token = token_in(&got);
     world.keep_out_of_logs(&token);
     assert_eq!(ask().send().await.body, got.body);
     assert_eq!(world.sms_to(PHONE).await.len(), 1);
     world.fault(sns("hang", 1)).await;
     unsent(&world.refresh(&token).await);
-    let renewed = value(&world.refresh(&token).await);
-    value(&world.authorize(&renewed, &world.code_to(PHONE).await).await);
+    let renewed = token_in(&world.refresh(&token).await);
+    token_in(&world.authorize(&renewed, &world.code_to(PHONE).await).await);
     for invocation in world.invocations().await {
         let ms = invocation["ms"].as_f64().expect("a number");
         assert!(ms < 8_000.0, "{invocation}");
@@ -214,16 +212,16 @@ async fn a_token_outlives_the_process_that_was_to_replace_it() {
     let (token, code) = world.waiting_for_api(&world.demo()).await;
     let world = killed_while_sending(world, async |world| world.refresh(&token).await).await;
     // The code is gone, and the token is not: it gets another one at once.
-    let renewed = value(&world.refresh(&token).await);
+    let renewed = token_in(&world.refresh(&token).await);
     token_expired(&world.refresh(&token).await);
     wrong_code(&world.authorize(&renewed, &code).await);
-    value(&world.authorize(&renewed, &world.code_to(PHONE).await).await);
+    token_in(&world.authorize(&renewed, &world.code_to(PHONE).await).await);
 
     let (maria, login) = empty_handed(&world, "maria").await;
     let world = killed_while_sending(world, async |world| world.init(&login, NEW_PHONE).await).await;
-    let approval = value(&world.init(&login, NEW_PHONE).await);
+    let approval = token_in(&world.init(&login, NEW_PHONE).await);
     token_expired(&world.init(&login, NEW_PHONE).await);
-    value(&world.approve(&approval, &world.code_to(NEW_PHONE).await).await);
+    token_in(&world.approve(&approval, &world.code_to(NEW_PHONE).await).await);
     assert_eq!(world.factor_of(&maria).await["factor"], "+38088*****99");
 }
 
@@ -240,7 +238,7 @@ async fn a_token_outlives_a_store_that_fails_after_its_code_was_written() {
     refused(&got, 503, "internal_error", "Service unavailable. Try later.");
     world.clear_faults().await;
     assert_eq!(world.sms_to(PHONE).await.len(), sent);
-    let renewed = value(&world.refresh(&token).await);
+    let renewed = token_in(&world.refresh(&token).await);
     token_expired(&world.refresh(&token).await);
     // Once whoever was to send must have died, nobody waits for it any more.
     world.advance(60).await;
@@ -249,10 +247,10 @@ async fn a_token_outlives_a_store_that_fails_after_its_code_was_written() {
     world.clear_faults().await;
     world.advance(10).await;
     world.invocations().await;
-    let again = value(&world.refresh(&renewed).await);
+    let again = token_in(&world.refresh(&renewed).await);
     let invocations = world.invocations().await;
     let calls = invocations[0]["calls"].as_array().expect("calls").iter();
     let looks = calls.filter(|call| call["operation"] == "BatchGetItem").count();
     assert_eq!(looks, 1, "it waited for nobody");
-    value(&world.authorize(&again, &world.code_to(PHONE).await).await);
+    token_in(&world.authorize(&again, &world.code_to(PHONE).await).await);
 }

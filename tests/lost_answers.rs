@@ -6,15 +6,15 @@ use std::ops::RangeInclusive;
 use serde_json::{Value, json};
 
 use crate::{
-    factor_phone::empty_handed,
-    login::api_grant,
     mail::{CHECK_MAIL, REGISTER, RESET, said},
     passcode::{CLIENT, PURPOSE, USER, bad},
     password_reset::{NEW, NO_REQUEST, is_set},
     registration::{PASSWORD, made},
     support::{
         clock::DAY,
-        mithril::{APPROVE, INIT, TOKENS, USERS, password_grant, token_expired, value},
+        factors::empty_handed,
+        login::{api_grant, password_grant, token_in},
+        mithril::{APPROVE, INIT, TOKENS, USERS, token_expired},
         people::{DOMAIN, Person},
         requests::{Ask, Got},
         world::World,
@@ -166,7 +166,7 @@ impl Trial {
             }
             Flow::ApproveFactor => {
                 let (person, token) = empty_handed(world, &login).await;
-                let token = value(&world.init(&token, &phone).await);
+                let token = token_in(&world.init(&token, &phone).await);
                 let body = json!({ "otp": world.code_to(&phone).await });
                 of(&person, &email, trial("PATCH", APPROVE.into(), Some(token), body))
             }
@@ -216,7 +216,7 @@ impl Trial {
         let sign_in = async |password: &str| {
             let email = format!("{}@example.org", self.login);
             let body = password_grant(&email, password);
-            value(&world.grant(body).await);
+            token_in(&world.grant(body).await);
         };
         match self.flow {
             Flow::Register => {
@@ -239,19 +239,23 @@ impl Trial {
             Flow::MakeUser => sign_in(NEW).await,
             Flow::LogIn | Flow::Refresh => {
                 let code = world.code_to(&self.to).await;
-                assert!(world.is_open(&value(&world.authorize(&value(got), &code).await)).await);
+                assert!(
+                    world
+                        .is_open(&token_in(&world.authorize(&token_in(got), &code).await))
+                        .await
+                );
             }
-            Flow::LogInWithoutFactor | Flow::GiveCode => assert!(world.is_open(&value(got)).await),
+            Flow::LogInWithoutFactor | Flow::GiveCode => assert!(world.is_open(&token_in(got)).await),
             Flow::AnotherCode => {
                 let token = self.token.as_deref().expect("a token");
-                value(&world.authorize(token, &world.code_to(&self.to).await).await);
+                token_in(&world.authorize(token, &world.code_to(&self.to).await).await);
             }
             Flow::InitFactor => {
-                value(&world.approve(&value(got), &world.code_to(&self.to).await).await);
+                token_in(&world.approve(&token_in(got), &world.code_to(&self.to).await).await);
                 assert!(world.factor_of(person()).await["factor"].is_string());
             }
             Flow::ApproveFactor => {
-                value(got);
+                token_in(got);
                 assert!(world.factor_of(person()).await["factor"].is_string());
             }
             Flow::RetrievePasscode => {
@@ -450,7 +454,7 @@ async fn who_cannot_be_told_finds_it_done() {
             }
             Flow::ChangePassword => said(&again, 401, "unauthorized"),
             Flow::MakeUser => assert_eq!(again.status, 422, "{again:?}"),
-            Flow::LogInWithoutFactor => assert!(world.is_open(&value(&again)).await),
+            Flow::LogInWithoutFactor => assert!(world.is_open(&token_in(&again)).await),
             Flow::GiveCode => token_expired(&again),
             Flow::ApproveFactor => token_expired(&again),
             Flow::ConsumePasscode => bad(&again),
@@ -462,7 +466,7 @@ async fn who_cannot_be_told_finds_it_done() {
             Flow::ConfirmReset | Flow::ChangePassword | Flow::MakeUser => NEW.to_owned(),
             _ => continue,
         };
-        value(&world.grant(password_grant(&email, &password)).await);
+        token_in(&world.grant(password_grant(&email, &password)).await);
         world.advance(DAY).await;
     }
 }

@@ -10,7 +10,8 @@ use crate::{
     mail::{CHECK_MAIL, REGISTER, RESET, bad_value},
     registration::{PASSWORD, form, made},
     support::{
-        mithril::{USERS, data, not_taken, password_grant},
+        login::password_grant,
+        mithril::{USERS, data, not_taken},
         people::DOMAIN,
         world::World,
     },

@@ -10,7 +10,7 @@ use saphyr::{LoadableYamlNode, Yaml};
 use serde_json::{Value, json};
 
 use crate::support::{
-    mithril::value,
+    login::token_in,
     requests::media_type_of,
     world::{World, random_name, root},
 };
@@ -317,7 +317,7 @@ async fn answers_have_the_described_keys() {
     shown.insert("user".to_owned());
     assert_eq!(shown, described("FactorShown"));
     let login = world.sign_in(&demo, &demo.password).await;
-    let (token, login) = (value(&login), login.ok(201));
+    let (token, login) = (token_in(&login), login.ok(201));
     assert_eq!(keys(&login), described("TokenAnswer"));
     assert_eq!(keys(&login["data"]), described("TokenShown"));
     assert_eq!(keys(&login["data"]["details"]), described("TokenDetails"));

@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::{
-    factor_phone::{empty_handed, wrong_kind},
     mail::suppress,
     support::{
+        factors::empty_handed,
+        mithril::token_invalid_type,
         operator::{refuses, tables_and_keys},
         people::{NEW_PHONE, Person},
         world::World,
@@ -112,7 +113,7 @@ async fn an_empty_factor_gets_its_phone_and_a_set_or_disabled_one_is_left_alone(
     });
     assert_eq!(factor, expected);
     // The login that was to set the first phone sets none any more; the next one sends its code there.
-    wrong_kind(&world.init(&login, "+380881234577").await);
+    token_invalid_type(&world.init(&login, "+380881234577").await);
     world.keep_phone_out_of_logs(NEW_PHONE);
     let person = Person {
         phone: Some(NEW_PHONE.into()),

@@ -9,16 +9,16 @@ use crate::{
     mail::{CHECK_MAIL, suppress},
     support::{
         faults::in_some_round,
-        mithril::{user_blocked, value, wrong_identity},
+        login::token_in,
+        mithril::{user_blocked, wrong_identity},
         operator::tables_and_keys,
-        people::{DOMAIN, Person},
+        people::{DOMAIN, OTHER_PHONE, Person},
         world::World,
     },
 };
 
 const PIN: &str = "/api/v4/user/support_pin";
 const PHONE: &str = "+380881234577";
-const OTHER_PHONE: &str = "+380881234588";
 
 /// `SHA-256(framed(parts))` as rows show it: each part stands behind its length in eight bytes.
 fn digest(parts: &[&str]) -> String {
@@ -112,7 +112,7 @@ async fn known_everywhere(world: &World, login: &str) -> Person {
         .await
         .is(200, CHECK_MAIL);
     let (token, code) = world.waiting(&person).await;
-    let access = value(&world.authorize(&token, &code).await);
+    let access = token_in(&world.authorize(&token, &code).await);
     world.init(&access, OTHER_PHONE).await.ok(201);
     let api = world.token(json!({ "user_id": person.id, "scopes": ["api"] })).await;
     world.post(PIN).private_token(&api).send().await.ok(201);
@@ -261,7 +261,7 @@ async fn an_erasure_begins_anew_when_the_user_was_let_in_meanwhile() {
     world
         .operator(json!({ "command": "unblock_user", "user_id": person.id }))
         .await;
-    value(&world.sign_in(&person, &person.password).await);
+    token_in(&world.sign_in(&person, &person.password).await);
     let mut command = erasure(&person);
     command["continue"] = stopped["continue"].clone();
     let answer = world.operator(command).await;
@@ -406,7 +406,7 @@ async fn no_login_that_is_under_way_outlives_its_user() {
         let logins = join_all((0..64).map(|_| world.sign_in(&person, &person.password)));
         let ((), logins) = join(erased(&world, &person), logins).await;
         for got in logins.iter().filter(|got| got.status == 201) {
-            assert!(!world.is_open(&value(got)).await);
+            assert!(!world.is_open(&token_in(got)).await);
         }
         is_only_told(&world.all_rows().await, &person);
     }
@@ -427,7 +427,7 @@ async fn an_erasure_that_goes_on_leaves_who_has_the_id_now_alone() {
             "the user is erased, and another one has the id now: without continue, that one would be erased"
         );
     }
-    value(&world.sign_in(&person, &person.password).await);
+    token_in(&world.sign_in(&person, &person.password).await);
     erased(&world, &person).await;
     // It is good where no user is.
     command["dry_run"] = false.into();

@@ -3,17 +3,15 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::{
-    factor_phone::{empty_handed, wrong_kind},
-    factors::forbidden,
-    support::{
-        mithril::{
-            USERS, data, not_taken, other_than, refused, token_expired, token_invalid, too_many_sends, user_blocked,
-            value, wrong_code,
-        },
-        people::{NOBODY, PHONE, Person},
-        world::World,
+use crate::support::{
+    factors::empty_handed,
+    login::{other_than, token_in},
+    mithril::{
+        USERS, data, forbidden, not_taken, refused, token_expired, token_invalid, token_invalid_type, too_many_sends,
+        user_blocked, wrong_code,
     },
+    people::{NOBODY, PHONE, Person},
+    world::World,
 };
 
 #[tokio::test]
@@ -53,10 +51,10 @@ async fn only_the_users_own_login_gets_one() {
         forbidden(&world.ask("PATCH", &path).bearer(&token).send().await);
     }
     for access in [world.user(), world.admin()] {
-        wrong_kind(&world.another_code(&demo, access).await);
+        token_invalid_type(&world.another_code(&demo, access).await);
     }
     token_invalid(&world.another_code(&demo, "no token of ours").await);
-    wrong_kind(&world.another_code(&demo, world.id("/passcode_token")).await);
+    token_invalid_type(&world.another_code(&demo, world.id("/passcode_token")).await);
     let path = demo.action("create_otp");
     let header = "Authorization header required.";
     refused(&world.ask("PATCH", &path).send().await, 401, "access_denied", header);
@@ -72,7 +70,7 @@ async fn only_the_users_own_login_gets_one() {
     not_taken(&ask(json!({ "token": token, "user_id": maria.id })).await, &[other]);
     not_taken(&ask(json!({ "token": 7 })).await, &[["$.token", "cast", "is invalid"]]);
     forbidden(&ask(json!({ "token": theirs })).await);
-    wrong_kind(&ask(json!({ "token": world.user() })).await);
+    token_invalid_type(&ask(json!({ "token": world.user() })).await);
     token_invalid(&ask(json!({ "token": "no token of ours" })).await);
     world
         .operator(json!({ "command": "block_user", "user_id": demo.id }))
@@ -116,7 +114,7 @@ async fn one_limit_is_for_all_ways_to_be_sent_a_code() {
     let demo = world.demo();
     let (token, _) = world.waiting(&demo).await;
     data(&world.another_code(&demo, &token).await, 200);
-    let token = value(&world.refresh(&token).await);
+    let token = token_in(&world.refresh(&token).await);
     let wait = too_many_sends(&world.another_code(&demo, &token).await, 60);
     too_many_sends(&world.refresh(&token).await, 60);
     too_many_sends(&world.sign_in(&demo, &demo.password).await, 60);

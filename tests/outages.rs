@@ -4,14 +4,14 @@
 use serde_json::{Value, json};
 
 use crate::{
-    factor_phone::empty_handed,
-    login::api_grant,
     mail::{REGISTER, RESET},
     passcode::{CLIENT, PURPOSE, USER},
     short_passcode::SHORT,
     support::{
         clock::DAY,
-        mithril::{APPROVE, INIT, TOKENS, USERS, password_grant, value},
+        factors::empty_handed,
+        login::{api_grant, password_grant, token_in},
+        mithril::{APPROVE, INIT, TOKENS, USERS},
         requests::Ask,
         world::World,
     },
@@ -192,7 +192,7 @@ async fn an_outage_is_said_by_every_grant() {
                     told && (got.status == 503 || kind == "conflict"),
                     "{what}, {kind} after {skip}: {got:?}"
                 );
-                value(&world.grant(api_grant(&demo)).await);
+                token_in(&world.grant(api_grant(&demo)).await);
                 world.advance(DAY).await;
             }
         }
@@ -276,7 +276,7 @@ async fn an_outage_is_said_by_every_route_of_factors_and_users() {
     sweep(&world, "approve", MITHRIL, async || {
         let (login, phone) = name();
         let (_, token) = empty_handed(&world, &login).await;
-        let token = value(&world.init(&token, &phone).await);
+        let token = token_in(&world.init(&token, &phone).await);
         let body = json!({ "otp": world.code_to(&phone).await });
         world.ask("PATCH", APPROVE).bearer(&token).json(&body)
     })

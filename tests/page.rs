@@ -5,10 +5,9 @@ use std::{ffi::OsString, process::Command};
 use serde_json::{Value, json};
 
 use crate::{
-    login::api_grant,
     password_reset::is_set,
     support::{
-        mithril::{password_grant, value},
+        login::{api_grant, password_grant, token_in},
         people::{DOMAIN, PHONE},
         world::{World, binaries, root},
     },
@@ -122,9 +121,9 @@ async fn the_demo_identities_follow_a_change_of_their_password() {
 async fn the_demo_identities_follow_a_change_of_the_phone() {
     const OTHER: &str = "+380501234567";
     let world = World::new().await;
-    let token = value(&world.grant(api_grant(&world.demo())).await);
-    let access = value(&world.authorize(&token, &world.code_to(PHONE).await).await);
-    let approval = value(&world.init(&access, OTHER).await);
+    let token = token_in(&world.grant(api_grant(&world.demo())).await);
+    let access = token_in(&world.authorize(&token, &world.code_to(PHONE).await).await);
+    let approval = token_in(&world.init(&access, OTHER).await);
     assert_eq!(
         world.identities().await,
         world.ids,

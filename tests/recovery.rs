@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use crate::{
     mail::{CHECK_MAIL, REGISTER, RESET, credential},
     support::{
-        mithril::{TOKENS, password_grant},
+        login::password_grant,
+        mithril::TOKENS,
         people::{DOMAIN, Person},
         requests::Ask,
         world::World,

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::{
     passcode::{PURPOSE, USER},
     support::{
-        mithril::{other_than, value},
+        login::{other_than, token_in},
         world::World,
     },
 };
@@ -76,7 +76,7 @@ async fn what_is_issued_verified_and_refused_is_counted_by_family() {
     world.consume(&issued.token, USER, PURPOSE).send().await.ok(200);
     let (token, code) = world.waiting(&demo).await;
     world.authorize(&token, &other_than(&code)).await;
-    value(&world.authorize(&token, &code).await);
+    token_in(&world.authorize(&token, &code).await);
     let mail =
         json!({ "domain": world.id("/domain"), "login": "maria", "name": "Maria", "email": "maria@example.org" });
     let ask = || world.post("/rest/v1/iam/self_register_requests").json(&mail);

@@ -5,10 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::{
-    factor_phone::empty_handed,
-    support::{mithril::value, people::Person, world::World},
-};
+use crate::support::{factors::empty_handed, login::token_in, people::Person, world::World};
 
 /// Everybody who could come, in the order of the table's letters. Without another word a token has every scope.
 const ROLES: [&str; 15] = [
@@ -168,7 +165,7 @@ async fn tokens(world: &World) -> (Vec<Option<String>>, Person) {
         world.another_code(&user, &login).await.ok(200);
     }
     let (_, empty) = empty_handed(world, "empty").await;
-    let approval = value(&world.init(&empty, "+380881234532").await);
+    let approval = token_in(&world.init(&empty, "+380881234532").await);
     let expired = json!({ "user_id": boss.id, "scopes": "all", "lifetime_seconds": 1 });
     let expired = world.token(expired).await;
     let revoked = of(&boss.id, all()).await;

@@ -3,15 +3,14 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::{
-    factor_phone::empty_handed,
-    support::{
-        clock::DAY,
-        mithril::{data, refused, too_many_sends, value},
-        people::{PHONE, Person},
-        requests::Got,
-        world::World,
-    },
+use crate::support::{
+    clock::DAY,
+    factors::empty_handed,
+    login::token_in,
+    mithril::{data, refused, too_many_sends},
+    people::{PHONE, Person},
+    requests::Got,
+    world::World,
 };
 
 /// So many users, each with its own number or all with one.
@@ -59,13 +58,13 @@ async fn who_names_a_strangers_number_takes_no_more_than_half_of_what_it_gets() 
     let demo = world.demo();
     let (mallory, mut login) = empty_handed(&world, "mallory").await;
     for _ in 0..2 {
-        value(&world.init(&login, PHONE).await);
+        token_in(&world.init(&login, PHONE).await);
         // The token ended with that.
-        login = value(&sign_in(&world, &mallory).await);
+        login = token_in(&sign_in(&world, &mallory).await);
     }
     too_many_sends(&world.init(&login, PHONE).await, 60);
     // Its owner is still sent a code, though no more than a number gets.
-    value(&sign_in(&world, &demo).await);
+    token_in(&sign_in(&world, &demo).await);
     too_many_sends(&sign_in(&world, &demo).await, 60);
     // Of all messages, too, half is left to those who sign in, whatever they were sent so far.
     let mut sent = 3;
@@ -79,7 +78,7 @@ async fn who_names_a_strangers_number_takes_no_more_than_half_of_what_it_gets() 
         let person = world
             .person_with(&format!("person{n}"), &format!("+38088123455{n}"))
             .await;
-        value(&sign_in(&world, &person).await);
+        token_in(&sign_in(&world, &person).await);
     }
     let one_more = world.person_with("person9", "+380881234559").await;
     too_many_sends(&sign_in(&world, &one_more).await, 70);
@@ -98,22 +97,22 @@ async fn a_number_gets_so_many_an_hour_and_a_day() {
     let mut turn = people.iter().cycle();
     let mut next = async || sign_in(&world, turn.next().expect("endless")).await;
     for _ in 0..4 {
-        value(&next().await);
+        token_in(&next().await);
         world.advance(60).await;
     }
     // The first of the four leaves the hour, and the window rolls: one for one.
     let wait = too_many_sends(&next().await, 3600);
     assert!(wait > 3600 - 300, "{wait}");
     world.advance(wait).await;
-    value(&next().await);
+    token_in(&next().await);
     let wait = too_many_sends(&next().await, 70);
     world.advance(wait).await;
-    value(&next().await);
+    token_in(&next().await);
     // Six in a day.
     world.advance(3600).await;
     let wait = too_many_sends(&next().await, DAY);
     world.advance(wait).await;
-    value(&next().await);
+    token_in(&next().await);
     assert_eq!(world.sms_to(shared).await.len(), 7);
 }
 
@@ -122,18 +121,18 @@ async fn a_user_gets_ten_an_hour_and_twenty_a_day() {
     let world = World::with(&[("OtpSendsPerHour", "4"), ("OtpSendsPerDay", "5")]).await;
     let demo = world.demo();
     for _ in 0..4 {
-        value(&sign_in(&world, &demo).await);
+        token_in(&sign_in(&world, &demo).await);
         world.advance(60).await;
     }
     // A change of the phone is no way around it: the budget is the user's.
     let token = world.app_token(&demo).await;
     let first = too_many_sends(&world.init(&token, "+380881234599").await, 3600);
     world.advance(first).await;
-    value(&world.init(&token, "+380881234599").await);
+    token_in(&world.init(&token, "+380881234599").await);
     world.advance(3600).await;
     let wait = too_many_sends(&sign_in(&world, &demo).await, DAY);
     world.advance(wait).await;
-    value(&sign_in(&world, &demo).await);
+    token_in(&sign_in(&world, &demo).await);
     assert_eq!(
         (
             world.sms_to(PHONE).await.len(),
@@ -190,13 +189,13 @@ async fn a_country_gets_so_many_and_others_go_on() {
     let got = join_all(ukraine.iter().map(|person| sign_in(&world, person))).await;
     assert_eq!(got.iter().filter(|got| got.status == 201).count(), 2);
     let german = world.person_with("german", "+4915112345678").await;
-    value(&sign_in(&world, &german).await);
+    token_in(&sign_in(&world, &german).await);
     world.advance(70).await;
     let got = join_all(ukraine.iter().map(|person| sign_in(&world, person))).await;
     assert_eq!(got.iter().filter(|got| got.status == 201).count(), 1, "the day's");
-    value(&sign_in(&world, &german).await);
+    token_in(&sign_in(&world, &german).await);
     world.advance(DAY + 3600).await;
-    value(&sign_in(&world, &ukraine[0]).await);
+    token_in(&sign_in(&world, &ukraine[0]).await);
     let sent: Vec<Value> = world
         .metrics("token-create", "SmsSent")
         .iter()

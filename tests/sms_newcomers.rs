@@ -3,15 +3,14 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::{
-    factor_phone::empty_handed,
-    support::{
-        clock::DAY,
-        mithril::{other_than, token_expired, too_many_sends, value, wrong_code},
-        people::Person,
-        requests::Got,
-        world::World,
-    },
+use crate::support::{
+    clock::DAY,
+    factors::empty_handed,
+    login::{other_than, token_in},
+    mithril::{token_expired, too_many_sends, wrong_code},
+    people::Person,
+    requests::Got,
+    world::World,
 };
 
 /// The default of the template: the local cloud has a larger one.
@@ -27,13 +26,13 @@ async fn sign_in(world: &World, person: &Person) -> Got {
 /// A login, to its end.
 async fn log_in(world: &World, person: &Person) {
     let (token, code) = world.waiting(person).await;
-    value(&world.authorize(&token, &code).await);
+    token_in(&world.authorize(&token, &code).await);
 }
 
 /// The phone that a token's owner shows to have: the person with it.
 async fn show(world: &World, person: Person, token: &str, phone: &str) -> Person {
-    let approval = value(&world.init(token, phone).await);
-    value(&world.approve(&approval, &world.code_to(phone).await).await);
+    let approval = token_in(&world.init(token, phone).await);
+    token_in(&world.approve(&approval, &world.code_to(phone).await).await);
     Person {
         phone: Some(phone.to_owned()),
         ..person
@@ -48,7 +47,7 @@ async fn newcomer(world: &World, login: &str, phone: &str) -> Person {
 
 /// What the last message to a person counts as.
 async fn trust(world: &World, person: &Person) -> String {
-    value(&sign_in(world, person).await);
+    token_in(&sign_in(world, person).await);
     let code = world.code_row(person).await;
     code["trust"]["S"]
         .as_str()
@@ -97,7 +96,7 @@ async fn a_flood_of_new_accounts_keeps_nobody_out_who_was_there_before() {
     for (mallory, _) in flood.iter().take(8) {
         world.advance(2 * 3600).await;
         log_in(&world, &demo).await;
-        let token = value(&sign_in(&world, mallory).await);
+        let token = token_in(&sign_in(&world, mallory).await);
         too_many_sends(&world.init(&token, "+380881234699").await, MESSAGE);
     }
     assert_eq!(counted(&world, "newcomers").await, 7);
@@ -110,12 +109,12 @@ async fn logins_of_others_do_not_take_the_half_of_newcomers() {
         let person = world
             .person_with(&format!("person{n}"), &format!("+38088123454{n}"))
             .await;
-        value(&sign_in(&world, &person).await);
+        token_in(&sign_in(&world, &person).await);
     }
     // More than half is used; what is left is for whoever comes first.
     for n in 0..3 {
         let (_, token) = empty_handed(&world, &format!("newcomer{n}")).await;
-        value(&world.init(&token, &format!("+38088123455{n}")).await);
+        token_in(&world.init(&token, &format!("+38088123455{n}")).await);
     }
     let (_, token) = empty_handed(&world, "late").await;
     too_many_sends(&world.init(&token, "+380881234559").await, MESSAGE);
@@ -128,8 +127,8 @@ async fn a_new_account_gets_three_messages_on_its_first_day() {
     let phone = "+380881234540";
     let maria = newcomer(&world, "maria", phone).await;
     world.advance(100).await;
-    let token = value(&sign_in(&world, &maria).await);
-    let token = value(&world.refresh(&token).await);
+    let token = token_in(&sign_in(&world, &maria).await);
+    let token = token_in(&world.refresh(&token).await);
     world.advance(100).await;
     // The fourth, by whichever route.
     let access = world.app_token(&maria).await;
@@ -144,14 +143,14 @@ async fn a_new_account_gets_three_messages_on_its_first_day() {
     }
     assert_eq!(world.sms_to(phone).await.len(), 3);
     // The code that was sent is as good as ever.
-    value(&world.authorize(&token, &world.code_to(phone).await).await);
+    token_in(&world.authorize(&token, &world.code_to(phone).await).await);
     // What the caller was told holds.
     let wait = too_many_sends(&sign_in(&world, &maria).await, DAY);
     world.advance(wait - 60).await;
     too_many_sends(&sign_in(&world, &maria).await, 60);
     world.advance(60).await;
     for _ in 0..3 {
-        value(&sign_in(&world, &maria).await);
+        token_in(&sign_in(&world, &maria).await);
     }
     // Who is set by the operator is known: nobody counts the first day.
     let known = world.person_with("known", "+380881234542").await;
@@ -166,7 +165,7 @@ async fn a_first_day_counts_what_was_sent_while_the_phone_was_new() {
     let world = World::with(&[AS_DEPLOYED]).await;
     let demo = world.demo();
     for _ in 0..3 {
-        value(&sign_in(&world, &demo).await);
+        token_in(&sign_in(&world, &demo).await);
     }
     // The operator set the phone, so nothing was counted so far. The code to another one is.
     world.advance(61).await;
@@ -174,7 +173,7 @@ async fn a_first_day_counts_what_was_sent_while_the_phone_was_new() {
     let demo = show(&world, demo, &token, "+380881234540").await;
     world.advance(61).await;
     for _ in 0..2 {
-        value(&sign_in(&world, &demo).await);
+        token_in(&sign_in(&world, &demo).await);
     }
     world.advance(61).await;
     too_many_sends(&sign_in(&world, &demo).await, DAY);
@@ -186,11 +185,11 @@ async fn a_new_account_with_an_established_factor_gets_three_messages_to_other_p
     let maria = world.person_with("maria", "+380881234540").await;
     let token = world.app_token(&maria).await;
     for n in 0..3 {
-        value(&world.init(&token, &format!("+38088123455{n}")).await);
+        token_in(&world.init(&token, &format!("+38088123455{n}")).await);
         world.advance(100).await;
     }
     too_many_sends(&world.init(&token, "+380881234553").await, DAY);
-    value(&sign_in(&world, &maria).await);
+    token_in(&sign_in(&world, &maria).await);
 }
 
 /// Updates one by one: the meter when it is spent; that, and the number's budget, when they are given back.
@@ -199,7 +198,7 @@ async fn a_message_counts_once_and_comes_back_once_although_an_answer_was_lost()
     let world = World::new().await;
     let lost = |skip: u32, times: u32| json!({ "service": "dynamodb", "operation": "UpdateItem", "kind": "drop_response", "skip": skip, "times": times });
     world.fault(lost(0, 1)).await;
-    value(&sign_in(&world, &world.demo()).await);
+    token_in(&sign_in(&world, &world.demo()).await);
     assert_eq!(world.get("/_local/faults").local().await, json!([]));
     assert_eq!(counted(&world, "countries").await, 1);
 
@@ -263,7 +262,7 @@ async fn a_phone_is_established_by_a_day_and_a_code_or_by_the_operator() {
     for name in ["value", "phone_set_at", "by_operator"] {
         assert_eq!(stored.get(name), None, "nothing of the phone is left");
     }
-    let token = value(&sign_in(&world, &maria).await);
+    let token = token_in(&sign_in(&world, &maria).await);
     let maria = show(&world, maria, &token, "+380881234542").await;
     assert_eq!(trust(&world, &maria).await, "new");
     // The operator knows it.
@@ -276,10 +275,10 @@ async fn a_phone_is_established_by_a_day_and_a_code_or_by_the_operator() {
     // And knows nothing of another one, neither while it is asked for nor then.
     world.advance(60).await;
     let token = world.app_token(&maria).await;
-    let approval = value(&world.init(&token, "+380881234543").await);
+    let approval = token_in(&world.init(&token, "+380881234543").await);
     assert_eq!(world.code_row(&maria).await["trust"]["S"], "new");
     let code = world.code_to("+380881234543").await;
-    value(&world.approve(&approval, &code).await);
+    token_in(&world.approve(&approval, &code).await);
     assert_eq!(trust(&world, &maria).await, "new");
 }
 
@@ -319,7 +318,7 @@ async fn two_messages_that_are_verified_make_room_for_one() {
     let (token, code) = &waiting[0];
     wrong_code(&world.authorize(token, &other_than(code)).await);
     assert_eq!(counted(&world, "verified").await, 0);
-    value(&world.authorize(token, code).await);
+    token_in(&world.authorize(token, code).await);
     // Once for a message, however often its code comes.
     for _ in 0..3 {
         token_expired(&world.authorize(token, code).await);
@@ -327,8 +326,8 @@ async fn two_messages_that_are_verified_make_room_for_one() {
     assert_eq!(counted(&world, "verified").await, 1);
     too_many_sends(&sign_in(&world, &last).await, MESSAGE);
     let (token, code) = &waiting[1];
-    value(&world.authorize(token, code).await);
-    value(&sign_in(&world, &last).await);
+    token_in(&world.authorize(token, code).await);
+    token_in(&sign_in(&world, &last).await);
     too_many_sends(&sign_in(&world, &world.demo()).await, MESSAGE);
     assert_eq!(
         (counted(&world, "countries").await, counted(&world, "verified").await),
@@ -345,7 +344,7 @@ async fn a_phone_that_is_shown_makes_room_for_newcomers() {
     }
     // Each of the two counts as a half: of two messages, one is left.
     let (_, token) = empty_handed(&world, "third").await;
-    value(&world.init(&token, "+380881234543").await);
+    token_in(&world.init(&token, "+380881234543").await);
     let (_, token) = empty_handed(&world, "fourth").await;
     too_many_sends(&world.init(&token, "+380881234544").await, MESSAGE);
     for (name, expected) in [
@@ -398,7 +397,7 @@ async fn a_meter_that_fails_delays_and_refuses_no_login_and_nothing_comes_back_t
         let rule = json!({ "service": "dynamodb", "operation": "UpdateItem", "kind": kind, "times": times });
         world.fault(rule).await;
         world.invocations().await;
-        value(&world.authorize(&token, &code).await);
+        token_in(&world.authorize(&token, &code).await);
         let [made] = <[Value; 1]>::try_from(world.invocations().await).expect("one");
         world.clear_faults().await;
         let calls = made["calls"].as_array().expect("calls");

@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use crate::{
-    factor_phone::empty_handed,
-    support::{mithril::password_grant, people::PHONE, world::World},
+use crate::support::{
+    factors::empty_handed,
+    login::password_grant,
+    people::{DOMAIN, PHONE},
+    world::World,
 };
-
-const DOMAIN: &str = "pbx.era-platform.ru";
 
 impl World {
     /// What the newest message to a number says, with `X` for each digit of its code.

@@ -4,13 +4,12 @@
 use serde_json::{Value, json};
 
 use crate::{
-    factor_phone::empty_handed,
-    factors::not_found,
-    login::api_grant,
     password_reset::NEW,
     support::{
+        factors::empty_handed,
         faults::in_some_round,
-        mithril::{password_grant, token_expired, token_invalid, user_blocked, value, wrong_identity},
+        login::{api_grant, password_grant, token_in},
+        mithril::{not_found, token_expired, token_invalid, user_blocked, wrong_identity},
         people::{NEW_PHONE, PHONE},
         requests::Got,
         world::World,
@@ -28,10 +27,10 @@ async fn a_login_leaves_the_session_that_another_client_began_meanwhile() {
         let mut other = String::new();
         let own = world
             .overtaken(world.grant(api_grant(&admin)), async {
-                other = value(&world.grant(elsewhere).await);
+                other = token_in(&world.grant(elsewhere).await);
             })
             .await?;
-        assert!(world.is_open(&value(&own)).await);
+        assert!(world.is_open(&token_in(&own)).await);
         assert!(world.is_open(&other).await);
         Some(())
     })
@@ -74,7 +73,7 @@ async fn a_phone_is_set_in_the_place_of_the_one_that_was_read() {
             let world = World::new().await;
             let person = world.person_with("maria", "+380881234561").await;
             let token = world.app_token(&person).await;
-            let approval = value(&world.init(&token, NEW_PHONE).await);
+            let approval = token_in(&world.init(&token, NEW_PHONE).await);
             let code = world.code_to(NEW_PHONE).await;
             let got = world
                 .overtaken(world.approve(&approval, &code), async {
@@ -91,7 +90,7 @@ async fn a_phone_is_set_in_the_place_of_the_one_that_was_read() {
     in_some_round(async |_| {
         let world = World::new().await;
         let (person, login) = empty_handed(&world, "maria").await;
-        let approval = value(&world.init(&login, NEW_PHONE).await);
+        let approval = token_in(&world.init(&login, NEW_PHONE).await);
         let code = world.code_to(NEW_PHONE).await;
         let got = world
             .overtaken(world.approve(&approval, &code), async {
@@ -118,7 +117,7 @@ async fn a_password_is_compared_with_the_one_that_is_set_meanwhile() {
                 world.reset(&link, NEW).await.ok(200);
             })
             .await?;
-        value(&got);
+        token_in(&got);
         assert_eq!(world.failures(&person).await, ("0".into(), "0".into()), "it was right");
         let got = world
             .overtaken(

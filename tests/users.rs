@@ -3,14 +3,12 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::{
-    factors::{forbidden, scope_too_small},
-    support::{
-        mithril::{data, not_taken, password_grant, refused},
-        people::{Person, USER_PASSWORD},
-        requests::Got,
-        world::World,
-    },
+use crate::support::{
+    login::password_grant,
+    mithril::{data, forbidden, not_taken, refused, scope_too_small},
+    people::{Person, USER_PASSWORD},
+    requests::Got,
+    world::World,
 };
 
 /// A form with a mail address, a password, and more.

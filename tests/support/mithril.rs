@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{people::Person, requests::Got, world::World};
+use crate::support::{requests::Got, world::World};
 
 pub const API: &str = "/mithril/api";
 pub const TOKENS: &str = "/mithril/api/tokens";
@@ -12,86 +12,6 @@ pub const INIT: &str = "/mithril/api/users/actions/init_factor";
 pub const APPROVE: &str = "/mithril/api/users/actions/approve_factor";
 
 impl World {
-    /// Asks for a token.
-    pub async fn grant(&self, body: Value) -> Got {
-        self.post(TOKENS).json(&body).send().await
-    }
-
-    /// Logs a person in with a password.
-    pub async fn sign_in(&self, person: &Person, password: &str) -> Got {
-        self.grant(password_grant(&person.email, password)).await
-    }
-
-    /// Gives a code.
-    pub async fn authorize(&self, token: &str, otp: &str) -> Got {
-        let body = json!({ "grant_type": "authorize_2fa_access_token", "token": token, "otp": otp });
-        self.grant(body).await
-    }
-
-    /// Asks for another code.
-    pub async fn refresh(&self, token: &str) -> Got {
-        self.grant(json!({ "grant_type": "refresh_2fa_access_token", "token": token }))
-            .await
-    }
-
-    /// A login that waits for its code: the token, and the code.
-    pub async fn waiting(&self, person: &Person) -> (String, String) {
-        let got = self.sign_in(person, &person.password).await;
-        assert_eq!(got.ok(201)["urgent"]["next_step"], "REQUEST_OTP");
-        let phone = person.phone.as_deref().expect("a person with a phone");
-        (value(&got), self.code_to(phone).await)
-    }
-
-    /// The newest code of a person, as stored.
-    pub async fn code_row(&self, person: &Person) -> Value {
-        let rows = self.rows("OtpsTable").await;
-        let mut own = rows
-            .into_iter()
-            .filter(|row| row["owner"]["S"].as_str().is_some_and(|id| id.contains(&person.id)));
-        own.next().expect("the user's codes")["code"]["M"].take()
-    }
-
-    /// The one factor of a person.
-    pub async fn factor_of(&self, person: &Person) -> Value {
-        let got = self.get(&person.factors()).bearer(self.admin()).send().await;
-        let [factor] = serde_json::from_value::<[Value; 1]>(got.ok(200)["data"].take()).expect("one factor");
-        factor
-    }
-
-    /// Asks for a code to a phone that shall be a factor.
-    pub async fn init(&self, token: &str, phone: &str) -> Got {
-        self.keep_phone_out_of_logs(phone);
-        let body = json!({ "type": "SMS", "factor": phone });
-        self.ask("PATCH", INIT).bearer(token).json(&body).send().await
-    }
-
-    /// Gives the code that came to that phone.
-    pub async fn approve(&self, token: &str, otp: &str) -> Got {
-        self.ask("PATCH", APPROVE)
-            .bearer(token)
-            .json(&json!({ "otp": otp }))
-            .send()
-            .await
-    }
-
-    /// Asks for another code for a login.
-    pub async fn another_code(&self, person: &Person, token: &str) -> Got {
-        self.ask("PATCH", &person.action("create_otp"))
-            .bearer(token)
-            .send()
-            .await
-    }
-
-    /// Whether an access token of the scope `api` opens anything.
-    pub async fn is_open(&self, token: &str) -> bool {
-        let got = self.get("/api/v4/user/support_pin").bearer(token).send().await;
-        match got.status {
-            404 => true,
-            401 | 403 => false,
-            _ => panic!("{got:?}"),
-        }
-    }
-
     /// The text messages to a number so far, oldest first.
     pub async fn sms_to(&self, phone: &str) -> Vec<String> {
         let messages = self.mails().await;
@@ -108,26 +28,6 @@ impl World {
         self.keep_out_of_logs(code);
         code.to_owned()
     }
-}
-
-/// The body of a login with a password.
-pub fn password_grant(email: &str, password: &str) -> Value {
-    json!({
-        "grant_type": "password", "email": email, "password": password, "client_id": "heatclinic",
-        "scope": "app:authorize",
-    })
-}
-
-/// The token in an answer.
-#[track_caller]
-pub fn value(got: &Got) -> String {
-    got.ok(201)["data"]["value"].as_str().expect("a token").to_owned()
-}
-
-/// Another code than this one.
-pub fn other_than(code: &str) -> String {
-    let number: u32 = code.parse().expect("digits");
-    format!("{:06}", (number + 1) % 1_000_000)
 }
 
 /// That somebody is not known by this address and password.
@@ -216,4 +116,30 @@ pub fn not_taken(got: &Got, expected: &[[&str; 3]]) {
         })
         .collect();
     assert_eq!(said, expected, "{got:?}");
+}
+
+#[track_caller]
+pub fn token_invalid_type(got: &Got) {
+    refused(got, 401, "token_invalid_type", "Invalid token type");
+}
+
+/// What a scope is missing for.
+#[track_caller]
+pub fn scope_too_small(got: &Got, scope: &str) {
+    let words = format!("Your scope does not allow to access this resource. Missing allowances: {scope}");
+    refused(got, 403, "forbidden", &words);
+    let challenge = format!(r#"Bearer error="insufficient_scope", scope="{scope}""#);
+    assert_eq!(got.header("www-authenticate"), Some(challenge.as_str()));
+}
+
+/// That there is no such user or factor.
+#[track_caller]
+pub fn not_found(got: &Got) {
+    refused(got, 404, "not_found", "Not found.");
+}
+
+/// That it is not the caller's to do.
+#[track_caller]
+pub fn forbidden(got: &Got) {
+    refused(got, 403, "forbidden", "Forbidden.");
 }

@@ -2,7 +2,9 @@
 
 pub mod clock;
 pub mod described;
+pub mod factors;
 pub mod faults;
+pub mod login;
 pub mod logs;
 pub mod mithril;
 pub mod operator;

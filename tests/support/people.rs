@@ -17,6 +17,8 @@ pub const NOBODY: &str = "00000000-0000-4000-8000-000000000000";
 
 pub const USER_PASSWORD: &str = "ew!hIb3V-x";
 
+pub const OTHER_PHONE: &str = "+380881234588";
+
 /// A user of the demo domain, and the phone if there is one.
 #[derive(Clone, Debug)]
 pub struct Person {

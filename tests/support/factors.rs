@@ -1,0 +1,64 @@
+//! Second factors: their phones, and turning them off and on.
+
+use serde_json::{Value, json};
+
+use crate::support::{
+    login::token_in,
+    mithril::{APPROVE, INIT},
+    people::Person,
+    requests::Got,
+    world::World,
+};
+
+impl World {
+    /// The one factor of a person.
+    pub async fn factor_of(&self, person: &Person) -> Value {
+        let got = self.get(&person.factors()).bearer(self.admin()).send().await;
+        let [factor] = serde_json::from_value::<[Value; 1]>(got.ok(200)["data"].take()).expect("one factor");
+        factor
+    }
+
+    /// Asks for a code to a phone that shall be a factor.
+    pub async fn init(&self, token: &str, phone: &str) -> Got {
+        self.keep_phone_out_of_logs(phone);
+        let body = json!({ "type": "SMS", "factor": phone });
+        self.ask("PATCH", INIT).bearer(token).json(&body).send().await
+    }
+
+    /// Gives the code that came to that phone.
+    pub async fn approve(&self, token: &str, otp: &str) -> Got {
+        self.ask("PATCH", APPROVE)
+            .bearer(token)
+            .json(&json!({ "otp": otp }))
+            .send()
+            .await
+    }
+
+    /// Does something with the one factor of a person.
+    pub async fn switch(&self, person: &Person, action: &str, token: &str) -> Got {
+        let id = self.factor_of(person).await["id"].as_str().expect("an id").to_owned();
+        let path = format!("{}/{id}/actions/{action}", person.factors());
+        self.ask("PATCH", &path).bearer(token).send().await
+    }
+
+    /// Does something with the one factor of a person in an administrator's name.
+    pub async fn act_upon_factor(&self, person: &Person, action: &str) {
+        self.switch(person, action, self.admin()).await.ok(200);
+    }
+}
+
+/// A user with an empty factor, and the token of a login that waits for its phone.
+pub async fn empty_handed(world: &World, login: &str) -> (Person, String) {
+    let person = world.person(login).await;
+    let got = world
+        .post(&person.factors())
+        .bearer(world.admin())
+        .json(&json!({ "type": "SMS" }))
+        .send()
+        .await;
+    got.ok(201);
+    let got = world.sign_in(&person, &person.password).await;
+    assert_eq!(got.ok(201)["urgent"]["next_step"], "REQUEST_FACTOR");
+    let token = token_in(&got);
+    (person, token)
+}
