@@ -4,13 +4,14 @@
 use serde_json::{Value, json};
 
 use crate::{
-    mail::{CHECK_MAIL, RESET, said},
-    password_reset::{NEW, NO_REQUEST, is_set},
+    password_reset::NO_REQUEST,
     support::{
         clock::{DAY, eventually},
+        era::{CHECK_MAIL, era_refused, password_set},
         factors::empty_handed,
         login::{api_grant, other_than, token_in},
         mithril::{INIT, TOKENS, refused, token_expired, token_invalid, user_blocked, wrong_identity},
+        password::{NEW, RESET},
         people::{DOMAIN, Person},
         requests::{Ask, Got},
         world::World,
@@ -256,8 +257,8 @@ impl World {
 /// What the route answers to a call that it never had before.
 fn judged_anew(route: Route, cause: Cause, got: &Got) {
     match (route, cause) {
-        (Route::ConfirmReset, _) => said(got, 404, NO_REQUEST),
-        (Route::ChangePassword, _) => said(got, 401, "unauthorized"),
+        (Route::ConfirmReset, _) => era_refused(got, 404, NO_REQUEST),
+        (Route::ChangePassword, _) => era_refused(got, 401, "unauthorized"),
         (_, cause) if cause.blocks() => user_blocked(got),
         (Route::Login | Route::LoginWithCode, Cause::EndTokens) => drop(token_in(got)),
         (Route::Login | Route::LoginWithCode, _) => wrong_identity(got),
@@ -466,7 +467,7 @@ async fn an_answer_that_an_erasure_overtakes_is_not_remembered() {
         assert_eq!(done["complete"], true, "{done}");
     };
     let (changed, ()) = tokio::join!(call.send(&world), erased);
-    is_set(&changed, "maria");
+    password_set(&changed, "maria");
     assert!(world.rows("RepetitionsTable").await.is_empty());
-    said(&call.send(&world).await, 401, "unauthorized");
+    era_refused(&call.send(&world).await, 401, "unauthorized");
 }

@@ -7,14 +7,12 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::{
-    mail::CHECK_MAIL,
-    support::{
-        login::password_grant,
-        mithril::refused,
-        requests::Got,
-        world::{World, root},
-    },
+use crate::support::{
+    era::CHECK_MAIL,
+    login::password_grant,
+    mithril::refused,
+    requests::Got,
+    world::{World, root},
 };
 
 /// The inner texts of a page's elements of that name.

@@ -4,11 +4,12 @@
 use serde_json::json;
 
 use crate::{
-    mail::said,
-    password_reset::{NEW, NO_REQUEST, is_set},
+    password_reset::NO_REQUEST,
     support::{
+        era::{era_refused, password_set},
         login::other_than,
         mithril::{data, user_blocked},
+        password::NEW,
         people::Person,
         world::World,
     },
@@ -65,7 +66,7 @@ async fn pins_and_links_of_before_a_block_do_not_come_back_when_it_expires() {
             }
             user_blocked(&world.sign_in(person, &person.password).await);
             world.shows_no_pin(person).await;
-            said(&world.reset(&link, NEW).await, 404, NO_REQUEST);
+            era_refused(&world.reset(&link, NEW).await, 404, NO_REQUEST);
 
             world.advance(60).await;
             if cause == "administrator" {
@@ -75,7 +76,7 @@ async fn pins_and_links_of_before_a_block_do_not_come_back_when_it_expires() {
                 data(&got.send().await, 200);
             }
             world.shows_no_pin(person).await;
-            said(&world.reset(&link, NEW).await, 404, NO_REQUEST);
+            era_refused(&world.reset(&link, NEW).await, 404, NO_REQUEST);
             let token = world.api_token(person).await;
             world.get(OWN).private_token(&token).send().await.is(404, NO_PIN);
             // What comes after the block is as good as ever, and ends with the next one.
@@ -94,7 +95,7 @@ async fn a_link_of_before_a_block_that_expired_is_void_and_one_of_after_it_is_go
     world.block_by_passwords(&maria).await;
     world.advance(600).await;
     let link = world.reset_link(&maria.email, &maria.email).await;
-    is_set(&world.reset(&link, NEW).await, "maria");
+    password_set(&world.reset(&link, NEW).await, "maria");
 }
 
 #[tokio::test]
@@ -108,9 +109,9 @@ async fn strangers_cannot_void_the_link_that_leads_out_of_their_block() {
         world.block_by_passwords(&maria).await;
     }
     user_blocked(&world.sign_in(&maria, &maria.password).await);
-    is_set(&world.reset(&link, NEW).await, "maria");
+    password_set(&world.reset(&link, NEW).await, "maria");
     world.shows_no_pin(&maria).await;
-    said(&world.reset(&link, "another-horse").await, 404, NO_REQUEST);
+    era_refused(&world.reset(&link, "another-horse").await, 404, NO_REQUEST);
 
     // An administrator's block ends such a link like any other, and one that is asked for under it does not lift it.
     world.advance(3600).await;
@@ -119,10 +120,10 @@ async fn strangers_cannot_void_the_link_that_leads_out_of_their_block() {
     world
         .operator(json!({ "command": "block_user", "user_id": maria.id }))
         .await;
-    said(&world.reset(&link, "another-horse").await, 404, NO_REQUEST);
+    era_refused(&world.reset(&link, "another-horse").await, 404, NO_REQUEST);
     world.advance(3600).await;
     let link = world.reset_link(&maria.email, &maria.email).await;
-    is_set(&world.reset(&link, "another-horse").await, "maria");
+    password_set(&world.reset(&link, "another-horse").await, "maria");
     user_blocked(&world.sign_in(&maria, "another-horse").await);
 }
 
@@ -177,7 +178,7 @@ async fn a_link_and_the_block_that_voids_it_race_to_one_end() {
             // The wrong password came after the new one was set, and is the first one.
             200 => assert_eq!(passwords, "1", "a link that a block had voided lifted the block"),
             _ => {
-                said(&reset, 404, NO_REQUEST);
+                era_refused(&reset, 404, NO_REQUEST);
                 user_blocked(&world.sign_in(&person, &person.password).await);
                 lost += 1;
             }

@@ -4,15 +4,13 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::{
-    mail::{CHECK_MAIL, said},
-    support::{
-        login::{other_than, token_in},
-        mithril::{data, not_taken, refused, scope_too_small, token_expired, user_blocked, wrong_code},
-        people::{PHONE, Person},
-        requests::Got,
-        world::World,
-    },
+use crate::support::{
+    era::{CHECK_MAIL, era_refused},
+    login::{other_than, token_in},
+    mithril::{data, not_taken, refused, scope_too_small, token_expired, user_blocked, wrong_code},
+    people::{PHONE, Person},
+    requests::Got,
+    world::World,
 };
 
 impl World {
@@ -105,7 +103,7 @@ async fn everything_that_was_issued_ends_with_a_block() {
     }
     let gone = r#"{"message":"404 Support PIN not found or expired Not Found"}"#;
     world.get(&of).bearer(world.admin()).send().await.is(404, gone);
-    said(
+    era_refused(
         &world.reset(&link, "another-horse").await,
         404,
         "request not found or expired",

@@ -7,13 +7,11 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::{
-    mail::CHECK_MAIL,
-    support::{
-        login::password_grant,
-        people::PHONE,
-        world::{World, root},
-    },
+use crate::support::{
+    era::CHECK_MAIL,
+    login::password_grant,
+    people::PHONE,
+    world::{World, root},
 };
 
 /// Runs a shell line and gives what it printed.

@@ -7,9 +7,9 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
 
 use crate::{
-    mail::said,
     passcode::{PURPOSE, USER},
     support::{
+        era::era_refused,
         mithril::{USERS, data},
         world::World,
     },
@@ -202,7 +202,7 @@ async fn nothing_of_a_user_who_was_erased_is_good_for_the_next_of_that_number() 
     let gone = r#"{"message":"404 Support PIN not found or expired Not Found"}"#;
     let shown = world.get("/api/v4/users/7/support_pin").private_token(world.admin());
     shown.send().await.is(404, gone);
-    said(
+    era_refused(
         &world.reset(&link, "another-horse").await,
         404,
         "request not found or expired",

@@ -3,15 +3,14 @@
 
 use serde_json::{Value, json};
 
-use crate::{
-    mail::{said, suppress},
-    password_reset::{NEW, is_set},
-    support::{
-        login::{api_grant, other_than, token_in},
-        mithril::{API, refused, token_expired, user_blocked, wrong_code, wrong_identity},
-        people::Person,
-        world::World,
-    },
+use crate::support::{
+    era::{era_refused, password_set},
+    login::{api_grant, other_than, token_in},
+    messages::suppress,
+    mithril::{API, refused, token_expired, user_blocked, wrong_code, wrong_identity},
+    password::NEW,
+    people::Person,
+    world::World,
 };
 
 const LOCKED: &str = "Your account at pbx.era-platform.ru was locked";
@@ -188,7 +187,7 @@ async fn a_password_reset_lifts_the_block_and_keeps_the_second_factor() {
         user_blocked(&world.sign_in(person, &person.password).await);
         let link = world.reset_link(&person.email, &person.email).await;
         user_blocked(&world.sign_in(person, &person.password).await);
-        is_set(
+        password_set(
             &world.reset(&link, NEW).await,
             person.email.split('@').next().expect("a login"),
         );
@@ -207,9 +206,9 @@ async fn a_password_reset_lifts_the_block_and_keeps_the_second_factor() {
     world.decide(&maria, "block").await;
     world.advance(600).await;
     let link = world.reset_link(&maria.email, &maria.email).await;
-    is_set(&world.reset(&link, "another-horse").await, "maria");
+    password_set(&world.reset(&link, "another-horse").await, "maria");
     user_blocked(&world.sign_in(&maria, "another-horse").await);
-    said(&world.reset(&link, NEW).await, 404, "request not found or expired");
+    era_refused(&world.reset(&link, NEW).await, 404, "request not found or expired");
 }
 
 #[tokio::test]
@@ -283,7 +282,7 @@ async fn a_new_password_ends_logins_that_wait_for_their_code() {
     let maria = world.person_with("maria", "+380881234531").await;
     let (token, code) = world.waiting(&maria).await;
     let link = world.reset_link(&maria.email, &maria.email).await;
-    is_set(&world.reset(&link, NEW).await, "maria");
+    password_set(&world.reset(&link, NEW).await, "maria");
     token_expired(&world.authorize(&token, &code).await);
     let maria = Person {
         password: NEW.into(),
@@ -291,7 +290,7 @@ async fn a_new_password_ends_logins_that_wait_for_their_code() {
     };
     let (token, code) = world.waiting(&maria).await;
     let own = world.token(json!({ "user_id": maria.id, "scopes": ["api"] })).await;
-    is_set(&world.change_password(&own, NEW, "another-horse").await, "maria");
+    password_set(&world.change_password(&own, NEW, "another-horse").await, "maria");
     token_expired(&world.authorize(&token, &code).await);
     token_expired(&world.refresh(&token).await);
 }

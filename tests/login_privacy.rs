@@ -2,14 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::{
-    mail::suppress,
-    support::{
-        login::password_grant,
-        mithril::{user_blocked, wrong_identity},
-        requests::{Got, seen},
-        world::World,
-    },
+use crate::support::{
+    login::password_grant,
+    messages::suppress,
+    mithril::{user_blocked, wrong_identity},
+    requests::{Got, seen},
+    world::World,
 };
 
 /// What the newest login called, but for keys that are read again now and then.

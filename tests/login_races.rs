@@ -4,15 +4,14 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::{
-    password_reset::{NEW, is_set},
-    support::{
-        login::{api_grant, other_than, password_grant, token_in},
-        mithril::{refused, token_expired, too_many_sends, user_blocked, wrong_code, wrong_identity},
-        people::Person,
-        requests::Got,
-        world::World,
-    },
+use crate::support::{
+    era::password_set,
+    login::{api_grant, other_than, password_grant, token_in},
+    mithril::{refused, token_expired, too_many_sends, user_blocked, wrong_code, wrong_identity},
+    password::NEW,
+    people::Person,
+    requests::Got,
+    world::World,
 };
 
 /// Those that were let in; all others must be refused like that.
@@ -230,7 +229,7 @@ async fn a_login_that_meets_a_new_password_is_before_or_after_it() {
             ..person.clone()
         };
         let (got, reset) = tokio::join!(world.grant(api_grant(&login)), world.reset(&link, new));
-        is_set(&reset, "maria");
+        password_set(&reset, "maria");
         match got.status {
             201 => assert!(
                 !world.is_open(&token_in(&got)).await,

@@ -6,16 +6,17 @@ use std::ops::RangeInclusive;
 use serde_json::{Value, json};
 
 use crate::{
-    mail::{CHECK_MAIL, REGISTER, RESET, said},
     passcode::{CLIENT, PURPOSE, USER, bad},
-    password_reset::{NEW, NO_REQUEST, is_set},
-    registration::{PASSWORD, made},
+    password_reset::NO_REQUEST,
     support::{
         clock::DAY,
+        era::{CHECK_MAIL, era_refused, password_set},
         factors::empty_handed,
         login::{api_grant, password_grant, token_in},
         mithril::{APPROVE, INIT, TOKENS, USERS, token_expired},
+        password::{NEW, RESET},
         people::{DOMAIN, Person},
+        registration::{PASSWORD, REGISTER},
         requests::{Ask, Got},
         world::World,
     },
@@ -222,18 +223,18 @@ impl Trial {
             Flow::Register => {
                 got.is(200, CHECK_MAIL);
                 let link = world.link_to(&self.to).await;
-                made(&world.confirm(&link, PASSWORD).await, &self.login);
+                password_set(&world.confirm(&link, PASSWORD).await, &self.login);
             }
             Flow::ConfirmRegistration => {
-                made(got, &self.login);
+                password_set(got, &self.login);
                 assert_eq!(world.accounts(&self.login).await.len(), 1);
             }
             Flow::AskForReset => {
                 got.is(200, CHECK_MAIL);
-                is_set(&world.reset(&world.link_to(&self.to).await, NEW).await, &self.login);
+                password_set(&world.reset(&world.link_to(&self.to).await, NEW).await, &self.login);
             }
             Flow::ConfirmReset | Flow::ChangePassword => {
-                is_set(got, &self.login);
+                password_set(got, &self.login);
                 sign_in(NEW).await;
             }
             Flow::MakeUser => sign_in(NEW).await,
@@ -443,16 +444,16 @@ async fn who_cannot_be_told_finds_it_done() {
         let again = trial.send(&world).await;
         match flow {
             Flow::ConfirmRegistration | Flow::ConfirmReset => {
-                said(&again, 404, NO_REQUEST);
+                era_refused(&again, 404, NO_REQUEST);
                 let path = &trial.path;
                 let other = world
                     .ask("PATCH", path)
                     .json(&json!({ "pwd": "another-horse" }))
                     .send()
                     .await;
-                said(&other, 404, NO_REQUEST);
+                era_refused(&other, 404, NO_REQUEST);
             }
-            Flow::ChangePassword => said(&again, 401, "unauthorized"),
+            Flow::ChangePassword => era_refused(&again, 401, "unauthorized"),
             Flow::MakeUser => assert_eq!(again.status, 422, "{again:?}"),
             Flow::LogInWithoutFactor => assert!(world.is_open(&token_in(&again)).await),
             Flow::GiveCode => token_expired(&again),

@@ -2,15 +2,16 @@
 //! effect, never two accounts, and a healthy retry gets through (security.md R17, R63 to R65).
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use serde_json::{Value, json};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    mail::{CHECK_MAIL, REGISTER, ours, said},
-    registration::{NO_REQUEST, PASSWORD, made},
+    registration::NO_REQUEST,
     support::{
+        era::{CHECK_MAIL, era_refused, era_unavailable, password_set},
         faults::fault,
         people::DOMAIN,
+        registration::{PASSWORD, register_from},
         requests::{Ask, Got},
         world::World,
     },
@@ -18,17 +19,11 @@ use crate::{
 
 const UNSENT: &str = "mail cannot be sent, try again later";
 
-/// A request of its own login and mail address, from this source.
-fn ask<'a>(world: &'a World, source: &str, login: &str) -> Ask<'a> {
-    let body = json!({ "domain": DOMAIN, "login": login, "name": "My Name", "email": format!("{login}@yandex.ru") });
-    world.post(REGISTER).json(&body).header("x-local-source-ip", source)
-}
-
 /// That a mail cannot be sent, within the time that there is.
 async fn unsent(world: &World, ask: Ask<'_>) {
     world.invocations().await;
     let got = ask.send().await;
-    said(&got, 503, UNSENT);
+    era_refused(&got, 503, UNSENT);
     assert_eq!(got.header("retry-after"), Some("5"));
     for invocation in world.invocations().await {
         let ms = invocation["ms"].as_f64().expect("a number");
@@ -39,7 +34,7 @@ async fn unsent(world: &World, ask: Ask<'_>) {
 #[tokio::test]
 async fn a_mail_that_cannot_be_sent_leaves_nothing_behind() {
     let world = World::with(&[("RequestsPerDomainPerMinute", "2"), ("MailWaits", "14400")]).await;
-    let again = || ask(&world, "203.0.113.7", "someone");
+    let again = || register_from(&world, "203.0.113.7", "someone");
     for (kind, times) in [("rejected", 1), ("error", 3), ("throttle", 3), ("rejected", 1)] {
         world.fault(fault("ses", kind, 0, times)).await;
         unsent(&world, again()).await;
@@ -52,16 +47,19 @@ async fn a_mail_that_cannot_be_sent_leaves_nothing_behind() {
         (world.requests().await, world.mails_to("someone@yandex.ru").await.len()),
         (1, 1)
     );
-    ask(&world, "203.0.113.8", "second").send().await.is(200, CHECK_MAIL);
-    assert_eq!(ask(&world, "203.0.113.9", "third").send().await.status, 429);
+    register_from(&world, "203.0.113.8", "second")
+        .send()
+        .await
+        .is(200, CHECK_MAIL);
+    assert_eq!(register_from(&world, "203.0.113.9", "third").send().await.status, 429);
     let id = world.link_to("someone@yandex.ru").await;
-    made(&world.confirm(&id, PASSWORD).await, "someone");
+    password_set(&world.confirm(&id, PASSWORD).await, "someone");
 }
 
 #[tokio::test]
 async fn a_mail_service_that_hangs_is_said_in_time() {
     let world = World::new().await;
-    let again = || ask(&world, "203.0.113.7", "someone").header("idempotency-key", "key");
+    let again = || register_from(&world, "203.0.113.7", "someone").header("idempotency-key", "key");
     world.fault(fault("ses", "hang", 0, 1)).await;
     unsent(&world, again()).await;
     // The mail may be on its way: its link must be good then.
@@ -82,11 +80,11 @@ async fn a_mail_whose_answer_is_lost_is_sent_once_and_holds_a_good_link() {
         if let Some(kind) = second {
             world.fault(fault("ses", kind, 0, 1000)).await;
         }
-        unsent(&world, ask(&world, "203.0.113.7", login)).await;
+        unsent(&world, register_from(&world, "203.0.113.7", login)).await;
         world.clear_faults().await;
         let email = format!("{login}@yandex.ru");
         assert_eq!(world.mails_to(&email).await.len(), 1, "{login}");
-        made(&world.confirm(&world.link_to(&email).await, PASSWORD).await, login);
+        password_set(&world.confirm(&world.link_to(&email).await, PASSWORD).await, login);
     }
 }
 
@@ -98,7 +96,7 @@ async fn a_passing_fault_of_the_mail_service_is_not_noticed() {
         let email = format!("{login}@yandex.ru");
         world.register(login, &email).send().await.is(200, CHECK_MAIL);
         assert_eq!(world.mails_to(&email).await.len(), 1, "{kind}");
-        made(&world.confirm(&world.link_to(&email).await, PASSWORD).await, login);
+        password_set(&world.confirm(&world.link_to(&email).await, PASSWORD).await, login);
     }
 }
 
@@ -113,7 +111,7 @@ async fn nobody_learns_whose_address_is_known_from_a_failure() {
         world.fault(fault("ses", "rejected", 0, 1)).await;
         world.invocations().await;
         let got = world.register(&format!("login{n}"), email).send().await;
-        said(&got, 503, UNSENT);
+        era_refused(&got, 503, UNSENT);
         let mut cost = world.invocations().await;
         cost.retain(|invocation| !invocation["route"].is_null());
         found.push(cost[0]["calls"].clone());
@@ -132,7 +130,10 @@ async fn request_converges(world: &World, rule: Value, source: &str, login: &str
     let what = format!("{rule}");
     let email = format!("{login}@yandex.ru");
     world.fault(rule.clone()).await;
-    let got = ask(world, source, login).header("idempotency-key", login).send().await;
+    let got = register_from(world, source, login)
+        .header("idempotency-key", login)
+        .send()
+        .await;
     world.clear_faults().await;
     let mails = world.mails_to(&email).await.len();
     if got.status == 200 {
@@ -140,16 +141,19 @@ async fn request_converges(world: &World, rule: Value, source: &str, login: &str
         assert_eq!(mails, 1, "{what}");
     } else {
         assert_eq!(mails, 0, "{what}: {got:?}");
-        ours(&got);
+        era_unavailable(&got);
         // What was spent is given back at once, although answers were lost; while the store is down it expires instead.
         if rule["times"] == 1000 {
             world.advance(120).await;
         }
     }
-    let again = ask(world, source, login).header("idempotency-key", login).send().await;
+    let again = register_from(world, source, login)
+        .header("idempotency-key", login)
+        .send()
+        .await;
     if got.status == 200 && again.status == 409 {
         // It is done, and only that could not be written down.
-        said(&again, 409, "the same request is being processed");
+        era_refused(&again, 409, "the same request is being processed");
     } else {
         assert_eq!((again.status, again.body.as_str()), (200, CHECK_MAIL), "{what}, then");
     }
@@ -201,10 +205,10 @@ async fn confirmation_converges(world: &World, rule: Value, login: &str) {
     world.clear_faults().await;
     let accounts = world.accounts(login).await.len();
     if got.status == 200 {
-        made(&got, login);
+        password_set(&got, login);
         assert_eq!(accounts, 1, "{what}");
     } else {
-        ours(&got);
+        era_unavailable(&got);
     }
     assert_eq!(
         world.requests().await,
@@ -213,8 +217,8 @@ async fn confirmation_converges(world: &World, rule: Value, login: &str) {
     );
     let again = world.confirm(&id, PASSWORD).await;
     match accounts {
-        0 => made(&again, login),
-        _ => said(&again, 404, NO_REQUEST),
+        0 => password_set(&again, login),
+        _ => era_refused(&again, 404, NO_REQUEST),
     }
     assert_eq!(
         (world.accounts(login).await.len(), world.requests().await),

@@ -4,17 +4,15 @@
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::{
-    mail::{CHECK_MAIL, REGISTER, RESET, said, suppress, suppress_for},
-    password_change::wait_of,
-    password_reset::{NEW, is_set},
-    registration::{PASSWORD, made},
-    support::{
-        clock::{DAY, HOUR, MINUTE},
-        people::DOMAIN,
-        requests::Ask,
-        world::World,
-    },
+use crate::support::{
+    clock::{DAY, HOUR, MINUTE},
+    era::{CHECK_MAIL, era_refused, password_set, too_many_requests},
+    messages::{suppress, suppress_for},
+    password::{NEW, RESET},
+    people::DOMAIN,
+    registration::{PASSWORD, REGISTER},
+    requests::Ask,
+    world::World,
 };
 
 /// Mails of one kind to one mailbox, whoever asks, wherever, and however the address is written.
@@ -119,7 +117,7 @@ async fn asking_where_no_mail_goes_costs_the_mailbox_nothing() {
     assert_eq!(count().await, 2);
     world.block_by_passwords(&maria).await;
     let link = world.reset_link("maria", &maria.email).await;
-    is_set(&world.reset(&link, NEW).await, "maria");
+    password_set(&world.reset(&link, NEW).await, "maria");
     assert_eq!(world.sign_in(&maria, NEW).await.status, 201);
 }
 
@@ -160,7 +158,7 @@ async fn who_complained_gets_one_recovery_mail_a_day() {
         assert_eq!(count(email).await, 0, "{email}");
     }
     world.forgot("maria").send().await.is(200, CHECK_MAIL);
-    is_set(
+    password_set(
         &world.reset(&world.link_to("maria@example.org").await, NEW).await,
         "maria",
     );
@@ -207,12 +205,12 @@ async fn a_domain_and_the_deployment_have_budgets_of_mails() {
     for n in 0..10 {
         from(&world, DOMAIN, n).send().await.is(200, CHECK_MAIL);
     }
-    let wait = wait_of(&from(&world, DOMAIN, 10).send().await);
+    let wait = too_many_requests(&from(&world, DOMAIN, 10).send().await);
     assert!((300..=360).contains(&wait), "one comes back in six minutes: {wait}");
     for n in 20..25 {
         from(&world, "club.example", n).send().await.is(200, CHECK_MAIL);
     }
-    let shorter = wait_of(&from(&world, "club.example", 25).send().await);
+    let shorter = too_many_requests(&from(&world, "club.example", 25).send().await);
     assert!(
         (180..=240).contains(&shorter),
         "one comes back in four minutes: {shorter}"
@@ -228,7 +226,7 @@ async fn a_domain_and_the_deployment_have_budgets_of_mails() {
     // What was refused has used nothing up, and the promise holds.
     world.advance(wait).await;
     from(&world, DOMAIN, 10).send().await.is(200, CHECK_MAIL);
-    wait_of(&from(&world, DOMAIN, 11).send().await);
+    too_many_requests(&from(&world, DOMAIN, 11).send().await);
     // However many come at once, no more pass than there is room for.
     world.advance(HOUR).await;
     let all = join_all((100..132).map(|n| from(&world, DOMAIN, n).send())).await;
@@ -246,7 +244,7 @@ async fn a_storm_of_requests_is_decided_whichever_limit_refuses_them() {
         world.advance(MINUTE).await;
         let all = join_all((0..64).map(|n| from(&world, DOMAIN, 100 * round + n).send())).await;
         for got in all {
-            wait_of(&got);
+            too_many_requests(&got);
         }
     }
     assert_eq!(world.mails().await.len(), 10);
@@ -260,23 +258,23 @@ async fn registrations_that_are_not_confirmed_slow_their_domain_down() {
     for n in 0..12 {
         from(&world, DOMAIN, n).send().await.is(200, CHECK_MAIL);
     }
-    let wait = wait_of(&from(&world, DOMAIN, 12).send().await);
+    let wait = too_many_requests(&from(&world, DOMAIN, 12).send().await);
     assert!((800..=900).contains(&wait), "four an hour: {wait}");
     from(&world, "club.example", 13).send().await.is(200, CHECK_MAIL);
     world.advance(wait).await;
     from(&world, DOMAIN, 12).send().await.is(200, CHECK_MAIL);
-    wait_of(&from(&world, DOMAIN, 14).send().await);
+    too_many_requests(&from(&world, DOMAIN, 14).send().await);
     // One network is given a tenth of that, too.
     world.advance(HOUR).await;
     from(&world, DOMAIN, 14).send().await.is(200, CHECK_MAIL);
     world.advance(5 * MINUTE).await;
     let again = from_source(&world, DOMAIN, 15, 14);
-    assert!(wait_of(&again.send().await) > 50 * MINUTE);
+    assert!(too_many_requests(&again.send().await) > 50 * MINUTE);
 
     // A confirmation makes room for ten.
     let login = "pbx-era-platform-ru-0";
     let id = world.link_to(&format!("{login}@yandex.ru")).await;
-    made(&world.confirm(&id, PASSWORD).await, login);
+    password_set(&world.confirm(&id, PASSWORD).await, login);
     for n in 20..30 {
         from(&world, DOMAIN, n).send().await.is(200, CHECK_MAIL);
     }
@@ -305,7 +303,11 @@ async fn one_48_has_a_tenth_of_a_domains_budget() {
         let asks = sources.iter().enumerate().map(|(n, source)| ask(source, n).send());
         let all = join_all(asks).await;
         assert_eq!(all.iter().filter(|got| got.status == 200).count(), 6, "{path}");
-        let waits: Vec<_> = all.iter().filter(|got| got.status != 200).map(wait_of).collect();
+        let waits: Vec<_> = all
+            .iter()
+            .filter(|got| got.status != 200)
+            .map(too_many_requests)
+            .collect();
         assert!(waits.iter().all(|wait| (1..=60).contains(wait)), "{waits:?}");
         // Others are let in.
         for (n, source) in ["2001:db8:8:1::1", "203.0.113.7", "2001:db8:6:ffff::1"]
@@ -345,7 +347,7 @@ async fn a_limit_whose_answer_is_lost_is_given_back() {
         });
         world.fault(lost).await;
         let got = from(&world, DOMAIN, 0).send().await;
-        said(&got, 503, "temporarily unavailable, try again later");
+        era_refused(&got, 503, "temporarily unavailable, try again later");
         world.clear_faults().await;
     }
     for n in 0..10 {

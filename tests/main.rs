@@ -32,7 +32,6 @@ mod login_races;
 mod login_repetition;
 mod login_sms_faults;
 mod lost_answers;
-mod mail;
 mod mail_faults;
 mod mail_limits;
 mod names;

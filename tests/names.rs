@@ -6,15 +6,14 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
 
-use crate::{
-    mail::{CHECK_MAIL, REGISTER, RESET, bad_value},
-    registration::{PASSWORD, form, made},
-    support::{
-        login::password_grant,
-        mithril::{USERS, data, not_taken},
-        people::DOMAIN,
-        world::World,
-    },
+use crate::support::{
+    era::{CHECK_MAIL, field_refused, password_set},
+    login::password_grant,
+    mithril::{USERS, data, not_taken},
+    password::RESET,
+    people::DOMAIN,
+    registration::{PASSWORD, REGISTER, registration_form},
+    world::World,
 };
 
 /// A name with blanks around it, as keyboards and clipboards leave them.
@@ -26,11 +25,11 @@ fn blanks(name: &str) -> String {
 async fn blanks_around_a_mail_address_login_or_key_are_trimmed() {
     let world = World::with(&[("MailDomain", "shop.example")]).await;
     let (login, email) = ("masha", "masha@yandex.ru");
-    let body = form(&[("login", json!(blanks(login))), ("email", json!(blanks(email)))]);
+    let body = registration_form(&[("login", json!(blanks(login))), ("email", json!(blanks(email)))]);
     let got = world.post(REGISTER).json(&body).send().await;
     got.is(200, CHECK_MAIL);
     let link = world.link_to(email).await;
-    made(&world.confirm(&link, PASSWORD).await, login);
+    password_set(&world.confirm(&link, PASSWORD).await, login);
     let [account] = world.accounts(login).await.try_into().expect("one account");
     assert_eq!(account["email"]["S"], email);
 
@@ -92,7 +91,7 @@ const ALIKE: [&str; 4] = ["coco", "сосо", "ϲοϲο", "COCO"];
 /// A login that is taken, or looks like one that is, in the words of each family.
 async fn taken(world: &World, login: &str) {
     let got = world.register(login, "other@yandex.ru").send().await;
-    bad_value(&got, "login", "login already exists");
+    field_refused(&got, "login", "login already exists");
     let body = json!({ "email": "other@yandex.ru", "password": PASSWORD, "login": login });
     let got = world.post(USERS).bearer(world.admin()).json(&body).send().await;
     not_taken(&got, &[["$.login", "unique", "has already been taken"]]);
@@ -228,9 +227,9 @@ async fn joiners_are_taken_where_a_script_needs_them() {
     let world = World::new().await;
     let (login, name, email) = ("علی\u{200c}رضا", "ශ්\u{200d}රී 👩🏽\u{200d}🚀", "ali@نامه\u{200c}ای.com");
     let ascii = "ali@xn--mgba3gch31f060k.com";
-    let body = form(&[("login", json!(login)), ("name", json!(name)), ("email", json!(email))]);
+    let body = registration_form(&[("login", json!(login)), ("name", json!(name)), ("email", json!(email))]);
     world.post(REGISTER).json(&body).send().await.is(200, CHECK_MAIL);
-    made(&world.confirm(&world.link_to(ascii).await, PASSWORD).await, login);
+    password_set(&world.confirm(&world.link_to(ascii).await, PASSWORD).await, login);
     let [account] = world.accounts(login).await.try_into().expect("one account");
     assert_eq!(
         (&account["name"]["S"], &account["email"]["S"]),
@@ -248,8 +247,8 @@ async fn joiners_are_taken_where_a_script_needs_them() {
         ("name", "Masha\u{200d}"),
         ("email", "a@yan\u{200d}dex.ru"),
     ] {
-        let body = form(&[(field, json!(value))]);
+        let body = registration_form(&[(field, json!(value))]);
         let got = world.post(REGISTER).json(&body).of_a_new_source().send().await;
-        bad_value(&got, field, &format!("{field} contains invalid symbols"));
+        field_refused(&got, field, &format!("{field} contains invalid symbols"));
     }
 }

@@ -2,13 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::{
-    mail::CHECK_MAIL,
-    support::{
-        operator::{refuses, tables_and_keys},
-        people::DOMAIN,
-        world::World,
-    },
+use crate::support::{
+    era::CHECK_MAIL,
+    operator::{refuses, tables_and_keys},
+    people::DOMAIN,
+    world::World,
 };
 
 #[tokio::test]

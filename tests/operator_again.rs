@@ -2,15 +2,13 @@
 
 use serde_json::{Value, json};
 
-use crate::{
-    mail::suppress,
-    support::{
-        factors::empty_handed,
-        mithril::token_invalid_type,
-        operator::{refuses, tables_and_keys},
-        people::{NEW_PHONE, Person},
-        world::World,
-    },
+use crate::support::{
+    factors::empty_handed,
+    messages::suppress,
+    mithril::token_invalid_type,
+    operator::{refuses, tables_and_keys},
+    people::{NEW_PHONE, Person},
+    world::World,
 };
 
 /// What a command that is sent again does.

@@ -5,16 +5,15 @@ use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::{
-    mail::{CHECK_MAIL, suppress},
-    support::{
-        faults::in_some_round,
-        login::token_in,
-        mithril::{user_blocked, wrong_identity},
-        operator::tables_and_keys,
-        people::{DOMAIN, OTHER_PHONE, Person},
-        world::World,
-    },
+use crate::support::{
+    era::CHECK_MAIL,
+    faults::in_some_round,
+    login::token_in,
+    messages::suppress,
+    mithril::{user_blocked, wrong_identity},
+    operator::tables_and_keys,
+    people::{DOMAIN, OTHER_PHONE, Person},
+    world::World,
 };
 
 const PIN: &str = "/api/v4/user/support_pin";

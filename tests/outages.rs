@@ -4,7 +4,6 @@
 use serde_json::{Value, json};
 
 use crate::{
-    mail::{REGISTER, RESET},
     passcode::{CLIENT, PURPOSE, USER},
     short_passcode::SHORT,
     support::{
@@ -12,6 +11,8 @@ use crate::{
         factors::empty_handed,
         login::{api_grant, password_grant, token_in},
         mithril::{APPROVE, INIT, TOKENS, USERS},
+        password::RESET,
+        registration::REGISTER,
         requests::Ask,
         world::World,
     },

@@ -4,13 +4,11 @@ use std::{ffi::OsString, process::Command};
 
 use serde_json::{Value, json};
 
-use crate::{
-    password_reset::is_set,
-    support::{
-        login::{api_grant, password_grant, token_in},
-        people::{DOMAIN, PHONE},
-        world::{World, binaries, root},
-    },
+use crate::support::{
+    era::password_set,
+    login::{api_grant, password_grant, token_in},
+    people::{DOMAIN, PHONE},
+    world::{World, binaries, root},
 };
 
 /// What a script exits with where there is no browser to try a page in.
@@ -92,7 +90,7 @@ async fn the_demo_identities_follow_a_change_of_their_password() {
     assert_eq!(refused.status, 412);
     assert_eq!(world.identities().await, first);
 
-    is_set(&world.change_password(world.user(), current, CHANGED).await, "demo");
+    password_set(&world.change_password(world.user(), current, CHANGED).await, "demo");
     assert_eq!(support_pin(&first).await, 401, "the shown token has ended");
     let second = world.identities().await;
     let mut expected = first.clone();
@@ -104,7 +102,7 @@ async fn the_demo_identities_follow_a_change_of_their_password() {
 
     world.forgot("demo").send().await.ok(200);
     let link = world.link_to(&format!("demo@{DOMAIN}")).await;
-    is_set(&world.reset(&link, RESET).await, "demo");
+    password_set(&world.reset(&link, RESET).await, "demo");
     let third = world.identities().await;
     assert_eq!(third["user"]["password"], RESET);
     assert_eq!((support_pin(&second).await, support_pin(&third).await), (401, 201));
@@ -113,7 +111,7 @@ async fn the_demo_identities_follow_a_change_of_their_password() {
 
     // Another user's password is another user's.
     let (token, _) = world.new_user("maria").await;
-    is_set(&world.change_password(&token, "correct-horse", CHANGED).await, "maria");
+    password_set(&world.change_password(&token, "correct-horse", CHANGED).await, "maria");
     assert_eq!(world.identities().await, third);
 }
 
@@ -138,7 +136,7 @@ async fn the_demo_identities_follow_a_change_of_the_phone() {
 #[tokio::test]
 async fn the_demo_identities_follow_across_a_restart() {
     let world = World::durable().await;
-    is_set(
+    password_set(
         &world
             .change_password(world.user(), world.id("/user/password"), "Quiet-river.73~stone")
             .await,

@@ -5,9 +5,12 @@ use aws_sdk_dynamodb::types::AttributeValue as A;
 use serde_json::json;
 
 use crate::{
-    mail::{CHECK_MAIL, said},
-    password_reset::{NEW, NO_REQUEST, OLD, is_set},
-    support::world::World,
+    password_reset::NO_REQUEST,
+    support::{
+        era::{CHECK_MAIL, era_refused, password_set},
+        password::{NEW, OLD},
+        world::World,
+    },
 };
 
 const OWN: &str = "/api/v4/user/support_pin";
@@ -72,7 +75,7 @@ impl Held {
         for token in &self.tokens {
             world.get(OWN).private_token(token).send().await.is(401, REVOKED);
             world.post(OWN).private_token(token).send().await.is(401, REVOKED);
-            said(&world.change_password(token, NEW, OLD).await, 401, "unauthorized");
+            era_refused(&world.change_password(token, NEW, OLD).await, 401, "unauthorized");
         }
         assert_eq!(world.get(STATUS).bearer(&self.passcodes).send().await.status, 401);
         world
@@ -97,7 +100,7 @@ impl Held {
             );
         }
         for link in &self.links {
-            said(&world.reset(link, "another-horse").await, 404, NO_REQUEST);
+            era_refused(&world.reset(link, "another-horse").await, 404, NO_REQUEST);
         }
         // What comes after is as good as ever.
         world.post(OWN).private_token(&fresh).send().await.ok(201);
@@ -113,11 +116,11 @@ async fn everything_that_was_issued_ends_with_the_password() {
     let newer = collect(&world, "newer").await;
     let older = collect(&world, "older").await;
     let changes = collect(&world, "changes").await;
-    is_set(&world.reset(&newer.links[1], NEW).await, newer.login);
+    password_set(&world.reset(&newer.links[1], NEW).await, newer.login);
     newer.is_over(&world).await;
-    is_set(&world.reset(&older.links[0], NEW).await, older.login);
+    password_set(&world.reset(&older.links[0], NEW).await, older.login);
     older.is_over(&world).await;
-    is_set(
+    password_set(
         &world.change_password(&changes.tokens[1], OLD, NEW).await,
         changes.login,
     );
@@ -125,7 +128,7 @@ async fn everything_that_was_issued_ends_with_the_password() {
     // Nobody else notices.
     other.lives(&world).await;
     world.get(OWN).private_token(world.user()).send().await.is(404, NO_PIN);
-    is_set(&world.reset(&other.links[0], NEW).await, other.login);
+    password_set(&world.reset(&other.links[0], NEW).await, other.login);
 }
 
 #[tokio::test]
@@ -134,7 +137,7 @@ async fn a_link_ends_with_the_tokens_that_the_operator_ends() {
     let (_, id) = world.new_user("maria").await;
     let link = world.reset_link("maria", "maria@example.org").await;
     world.operator(json!({ "command": "end_tokens", "user_id": id })).await;
-    said(&world.reset(&link, NEW).await, 404, NO_REQUEST);
+    era_refused(&world.reset(&link, NEW).await, 404, NO_REQUEST);
 }
 
 #[tokio::test]
@@ -166,7 +169,7 @@ async fn a_pin_of_an_old_token_is_not_readable_after_the_change() {
             made
         };
         let (changed, now_made) = tokio::join!(change, create);
-        is_set(&changed, "maria");
+        password_set(&changed, "maria");
         made += now_made;
         world.get(&of).private_token(world.admin()).send().await.is(404, NO_PIN);
         // So many that neither a day's mails nor an hour's guesses run out.
@@ -198,13 +201,13 @@ async fn a_reset_lifts_what_failures_did_and_not_what_somebody_decided() {
         .update_expression("SET lockout = :lockout");
     let update = update.expression_attribute_values(":lockout", A::M(failures.into()));
     update.send().await.expect("written");
-    said(
+    era_refused(
         &world.change_password(&token, OLD, NEW).await,
         403,
         "your account has been blocked",
     );
     let link = world.reset_link("maria", email).await;
-    is_set(&world.reset(&link, NEW).await, "maria");
+    password_set(&world.reset(&link, NEW).await, "maria");
     let nothing = json!({ "M": { "passwords": { "N": "0" }, "otps": { "N": "0" } } });
     assert_eq!(world.user_row(&id).await["lockout"], nothing);
     assert!(world.opens(&id, NEW).await);
@@ -212,7 +215,7 @@ async fn a_reset_lifts_what_failures_did_and_not_what_somebody_decided() {
     world.advance(121).await;
     world.operator(json!({ "command": "block_user", "user_id": id })).await;
     let link = world.reset_link("maria", email).await;
-    is_set(&world.reset(&link, OLD).await, "maria");
+    password_set(&world.reset(&link, OLD).await, "maria");
     assert_eq!(world.user_row(&id).await["lockout"]["M"]["why"]["S"], "decision");
     let token = json!({
         "command": "create_token", "client_id": "heatclinic", "user_id": id, "scopes": ["api"], "lifetime_seconds": 60,

@@ -5,10 +5,17 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::{
-    mail::{CHECK_MAIL, RESET, bad_value, ours, said},
     password_change::WRONG,
-    password_reset::{NEW, NO_REQUEST, OLD, is_set, notices},
-    support::{clock::DAY, faults::fault, people::DOMAIN, requests::Got, world::World},
+    password_reset::NO_REQUEST,
+    support::{
+        clock::DAY,
+        era::{CHECK_MAIL, era_refused, era_unavailable, field_refused, password_set},
+        faults::fault,
+        password::{NEW, OLD, RESET, change_notices_sent},
+        people::DOMAIN,
+        requests::Got,
+        world::World,
+    },
 };
 
 const EMAIL: &str = "maria@example.org";
@@ -27,9 +34,9 @@ async fn one_of_many_uses_a_link() {
     let winners = won(&answers);
     assert_eq!(winners.len(), 1, "{answers:?}");
     for got in answers.iter().filter(|got| got.status != 200) {
-        said(got, 404, NO_REQUEST);
+        era_refused(got, 404, NO_REQUEST);
     }
-    notices(&world, EMAIL, 1).await;
+    change_notices_sent(&world, EMAIL, 1).await;
     assert!(world.opens(&id, &passwords[winners[0]]).await);
 }
 
@@ -47,7 +54,7 @@ async fn one_of_several_links_changes_the_password() {
         let answers = join_all((0..2).map(|n| world.reset(&links[n], passwords[n]))).await;
         let winners = won(&answers);
         assert_eq!(winners.len(), 1, "{answers:?}");
-        said(&answers[1 - winners[0]], 404, NO_REQUEST);
+        era_refused(&answers[1 - winners[0]], 404, NO_REQUEST);
         assert!(world.opens(&id, passwords[winners[0]]).await);
         world.advance(DAY).await;
     }
@@ -71,9 +78,9 @@ async fn a_reset_and_a_change_have_one_winner() {
         let winners = won(&answers);
         assert_eq!(winners.len(), 1, "{answers:?}");
         match (winners[0], answers[1].status) {
-            (0, 401) => said(&answers[1], 401, "unauthorized"),
-            (0, _) => bad_value(&answers[1], "current_pwd", WRONG),
-            _ => said(&answers[0], 404, NO_REQUEST),
+            (0, 401) => era_refused(&answers[1], 401, "unauthorized"),
+            (0, _) => field_refused(&answers[1], "current_pwd", WRONG),
+            _ => era_refused(&answers[0], 404, NO_REQUEST),
         }
         current = passwords[winners[0]];
         wins[winners[0]] += 1;
@@ -93,9 +100,9 @@ async fn of_a_reset_and_an_administrators_block_at_once_the_block_stays() {
         };
         let (got, ()) = tokio::join!(world.reset(&link, NEW), block);
         match got.status {
-            200 => is_set(&got, "maria"),
+            200 => password_set(&got, "maria"),
             // The block came first, and ended the link.
-            _ => said(&got, 404, NO_REQUEST),
+            _ => era_refused(&got, 404, NO_REQUEST),
         }
         assert_eq!(
             world.user_row(&id).await["lockout"]["M"]["why"]["S"],
@@ -123,7 +130,7 @@ async fn a_mail_that_cannot_be_sent_leaves_nothing_that_blocks_another_try() {
             world.fault(fault("ses", kind, 0, 1000)).await;
             for _ in 0..2 {
                 let got = ask(key).await;
-                said(&got, 503, "mail cannot be sent, try again later");
+                era_refused(&got, 503, "mail cannot be sent, try again later");
                 assert_eq!(got.header("retry-after"), Some("5"), "{kind} {key}");
                 assert!(
                     world.rows("PasswordResetRequestsTable").await.is_empty(),
@@ -135,7 +142,7 @@ async fn a_mail_that_cannot_be_sent_leaves_nothing_that_blocks_another_try() {
             ask(key).await.is(200, CHECK_MAIL);
             assert_eq!(world.mails().await.len(), mails, "{kind} {key}");
             if mails > 0 && !key.starts_with("stranger") {
-                is_set(&world.reset(&world.link_to(EMAIL).await, NEW).await, "maria");
+                password_set(&world.reset(&world.link_to(EMAIL).await, NEW).await, "maria");
             }
             world.sweep().await;
             world.ask("DELETE", "/_local/messages").bare().await;
@@ -152,11 +159,11 @@ async fn a_mail_whose_answer_was_lost_is_sent_once_and_has_a_good_link() {
     world.fault(fault("ses", "drop_response", 0, 1)).await;
     world.fault(fault("ses", "error", 0, 1000)).await;
     let got = world.forgot("maria").send().await;
-    said(&got, 503, "mail cannot be sent, try again later");
+    era_refused(&got, 503, "mail cannot be sent, try again later");
     world.clear_faults().await;
     assert_eq!(world.mails_to(EMAIL).await.len(), 1);
     assert_eq!(world.rows("PasswordResetRequestsTable").await.len(), 1);
-    is_set(&world.reset(&world.link_to(EMAIL).await, NEW).await, "maria");
+    password_set(&world.reset(&world.link_to(EMAIL).await, NEW).await, "maria");
 }
 
 #[tokio::test]
@@ -164,8 +171,8 @@ async fn a_notice_whose_answer_was_lost_is_sent_once() {
     let world = World::new().await;
     let (token, _) = world.new_user("maria").await;
     world.fault(fault("ses", "drop_response", 0, 1)).await;
-    is_set(&world.change_password(&token, OLD, NEW).await, "maria");
-    notices(&world, EMAIL, 1).await;
+    password_set(&world.change_password(&token, OLD, NEW).await, "maria");
+    change_notices_sent(&world, EMAIL, 1).await;
 }
 
 #[tokio::test]
@@ -173,7 +180,7 @@ async fn what_hangs_is_said_in_time() {
     let world = World::new().await;
     let (token, id) = world.new_user("maria").await;
     world.fault(fault("ses", "hang", 0, 1)).await;
-    said(
+    era_refused(
         &world.forgot("maria").send().await,
         503,
         "mail cannot be sent, try again later",
@@ -184,7 +191,7 @@ async fn what_hangs_is_said_in_time() {
     assert_eq!(world.mails().await.len(), 1);
     // The store hangs for good: nothing was done, and the same call is good afterwards.
     world.fault(fault("dynamodb", "hang", 1, 1000)).await;
-    ours(&world.reset(&link, NEW).await);
+    era_unavailable(&world.reset(&link, NEW).await);
     world.clear_faults().await;
     // It hangs once, on the very write: nobody notices.
     world
@@ -192,8 +199,8 @@ async fn what_hangs_is_said_in_time() {
             json!({ "service": "dynamodb", "operation": "TransactWriteItems", "kind": "hang", "skip": 0, "times": 1 }),
         )
         .await;
-    is_set(&world.change_password(&token, OLD, NEW).await, "maria");
-    said(&world.reset(&link, OLD).await, 404, NO_REQUEST);
+    password_set(&world.change_password(&token, OLD, NEW).await, "maria");
+    era_refused(&world.reset(&link, OLD).await, 404, NO_REQUEST);
     assert!(world.opens(&id, NEW).await);
     for invocation in world.invocations().await {
         let ms = invocation["ms"].as_f64().expect("a number");
@@ -236,7 +243,7 @@ async fn an_ask_survives_a_fault_in_any_step() {
         match got.status {
             200 => got.is(200, CHECK_MAIL),
             _ => {
-                ours(&got);
+                era_unavailable(&got);
                 assert!(world.mails().await.is_empty(), "{what}: nothing was promised");
                 world.advance(121).await;
                 world.forgot("maria").send().await.is(200, CHECK_MAIL);
@@ -268,14 +275,14 @@ async fn a_reset_survives_a_fault_in_any_step() {
         world.clear_faults().await;
         let is_done = world.user_row(&id).await != before;
         match got.status {
-            200 => is_set(&got, "maria"),
-            _ => ours(&got),
+            200 => password_set(&got, "maria"),
+            _ => era_unavailable(&got),
         }
         assert!(is_done || got.status != 200, "{what}: a success that is none");
         let again = world.reset(&link, &pwd).await;
         match is_done {
-            true => said(&again, 404, NO_REQUEST),
-            false => is_set(&again, "maria"),
+            true => era_refused(&again, 404, NO_REQUEST),
+            false => password_set(&again, "maria"),
         }
         if got.status != 200 {
             assert!(
@@ -302,14 +309,14 @@ async fn a_change_survives_a_fault_in_any_step() {
         world.clear_faults().await;
         let is_done = world.user_row(&id).await != before;
         match got.status {
-            200 => is_set(&got, "maria"),
-            _ => ours(&got),
+            200 => password_set(&got, "maria"),
+            _ => era_unavailable(&got),
         }
         assert!(is_done || got.status != 200, "{what}: a success that is none");
         let again = world.change_password(&token, &current, &pwd).await;
         match is_done {
-            true => said(&again, 401, "unauthorized"),
-            false => is_set(&again, "maria"),
+            true => era_refused(&again, 401, "unauthorized"),
+            false => password_set(&again, "maria"),
         }
         current = pwd;
         world.advance(DAY).await;

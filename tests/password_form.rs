@@ -4,9 +4,13 @@
 use serde_json::json;
 
 use crate::{
-    mail::{CHECK_MAIL, RESET, bad_value, said},
-    password_reset::{NEW, NO_REQUEST, UNKNOWN, is_set, set_body},
-    support::{people::DOMAIN, world::World},
+    password_reset::NO_REQUEST,
+    support::{
+        era::{CHECK_MAIL, era_refused, field_refused, password_set, password_set_body},
+        password::{NEW, RESET, UNKNOWN_REQUEST},
+        people::DOMAIN,
+        world::World,
+    },
 };
 
 #[tokio::test]
@@ -103,7 +107,7 @@ async fn what_is_asked_is_read_strictly() {
     ] {
         let got = world.post(RESET).json(&body).send().await;
         assert_eq!(got.status, 412, "{body}: {got:?}");
-        bad_value(&got, field, message);
+        field_refused(&got, field, message);
     }
     let link = world.reset_link("maria", "maria@example.org").await;
     for (body, field, message) in [
@@ -118,9 +122,9 @@ async fn what_is_asked_is_read_strictly() {
             "is_admin is not expected",
         ),
     ] {
-        for id in [link.as_str(), UNKNOWN] {
+        for id in [link.as_str(), UNKNOWN_REQUEST] {
             let got = world.ask("PATCH", &format!("{RESET}/{id}")).json(&body).send().await;
-            bad_value(&got, field, message);
+            field_refused(&got, field, message);
         }
     }
     assert!(
@@ -130,7 +134,7 @@ async fn what_is_asked_is_read_strictly() {
     // What was refused has not used the caller's slot up: this one comes from where all of them came from.
     let ask = world.post(RESET).json(&json!({ "key": "demo", "domain": DOMAIN }));
     ask.send().await.is(200, CHECK_MAIL);
-    is_set(&world.reset(&link, NEW).await, "maria");
+    password_set(&world.reset(&link, NEW).await, "maria");
 }
 
 #[tokio::test]
@@ -151,18 +155,18 @@ async fn what_is_no_json_object_is_refused() {
             r#"{"pwd":"ew!hIb3V","pwd":"correct-horse"}"#,
             "{} x",
         ] {
-            said(&send("application/json", body).await, 400, "malformed request");
+            era_refused(&send("application/json", body).await, 400, "malformed request");
         }
         for kind in ["text/plain", "application/x-www-form-urlencoded", "application/jsonx"] {
-            said(
+            era_refused(
                 &send(kind, r#"{"pwd":"ew!hIb3V"}"#).await,
                 415,
                 "unsupported media type",
             );
         }
-        said(&send("application/json", &large).await, 413, "request body too large");
+        era_refused(&send("application/json", &large).await, 413, "request body too large");
     }
-    is_set(&world.reset(&link, NEW).await, "maria");
+    password_set(&world.reset(&link, NEW).await, "maria");
 }
 
 #[tokio::test]
@@ -180,19 +184,19 @@ async fn a_weak_password_leaves_the_link_good() {
             "pwd contains invalid symbols. Expected: A-Za-z0-9_-.~!",
         ),
     ] {
-        bad_value(&world.reset(&link, pwd).await, "pwd", message);
+        field_refused(&world.reset(&link, pwd).await, "pwd", message);
     }
     for common in ["password", "PassWord"] {
         // Not by way of `reset`: the word is in the log's own vocabulary.
         let ask = world
             .ask("PATCH", &format!("{RESET}/{link}"))
             .json(&json!({ "pwd": common }));
-        bad_value(&ask.send().await, "pwd", "pwd is one of the most common passwords");
+        field_refused(&ask.send().await, "pwd", "pwd is one of the most common passwords");
     }
     assert_eq!(world.user_row(&id).await, before);
     // Nobody learns from the policy's words whether a link is good.
-    said(&world.reset(UNKNOWN, "short").await, 404, NO_REQUEST);
-    is_set(&world.reset(&link, &"xY0!".repeat(32)).await, "maria");
+    era_refused(&world.reset(UNKNOWN_REQUEST, "short").await, 404, NO_REQUEST);
+    password_set(&world.reset(&link, &"xY0!".repeat(32)).await, "maria");
 }
 
 #[tokio::test]
@@ -211,11 +215,11 @@ async fn the_domain_decides_what_a_password_may_be() {
         ("31415926535", "pwd is too short. Expected: at least 12 characters"),
         (&"1".repeat(65), "pwd is too long. Expected: at most 64 characters"),
     ] {
-        bad_value(&world.reset(&link, pwd).await, "pwd", message);
+        field_refused(&world.reset(&link, pwd).await, "pwd", message);
     }
     world
         .reset(&link, "111111111111")
         .await
-        .is(200, &set_body("digits.example", "maria"));
+        .is(200, &password_set_body("digits.example", "maria"));
     assert!(world.opens(&id, "111111111111").await);
 }

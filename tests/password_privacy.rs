@@ -3,11 +3,13 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::{
-    mail::{CHECK_MAIL, RESET, credential, suppress, suppress_for},
-    password_change::wait_of,
-    password_reset::{NEW, OLD, is_set},
-    support::{people::DOMAIN, requests::seen, world::World},
+use crate::support::{
+    era::{CHECK_MAIL, password_set, too_many_requests},
+    messages::{credential_in, suppress, suppress_for},
+    password::{NEW, OLD, RESET},
+    people::DOMAIN,
+    requests::seen,
+    world::World,
 };
 
 /// What the newest ask for a reset called.
@@ -100,7 +102,7 @@ async fn every_answer_is_the_same_and_costs_the_same() {
     for mail in &mails {
         let text = mail["text"].as_str().expect("text");
         match mail["to"] == "stranger@example.org" {
-            false => assert_eq!(credential(text).len(), 36),
+            false => assert_eq!(credential_in(text).len(), 36),
             true => {
                 assert_eq!(mail["subject"], format!("No account with this address at {DOMAIN}"));
                 assert!(!mail.to_string().contains("://"), "no link: {mail}");
@@ -126,7 +128,7 @@ async fn every_answer_is_the_same_and_costs_the_same() {
         "asked",
     ] {
         let got = ask(key).await;
-        wait_of(&got);
+        too_many_requests(&got);
         refused.push((calls(&world).await, got.body));
     }
     refused.dedup();
@@ -138,7 +140,7 @@ async fn an_address_that_bounced_gets_no_notice() {
     let world = World::new().await;
     let (token, _) = world.new_user("maria").await;
     suppress(&world, "maria@example.org").await;
-    is_set(&world.change_password(&token, OLD, NEW).await, "maria");
+    password_set(&world.change_password(&token, OLD, NEW).await, "maria");
     assert!(world.mails().await.is_empty());
 }
 
@@ -161,7 +163,7 @@ async fn one_network_asks_once_in_two_minutes() {
         let mut wait = 0;
         for n in 0..3 {
             let got = ask(second, &format!("other{n}"), &format!("198.51.100.{n}")).await;
-            let now = wait_of(&got);
+            let now = too_many_requests(&got);
             assert!(
                 (1..=120).contains(&now) && (n == 0 || now <= wait),
                 "the wait does not grow"
@@ -178,7 +180,7 @@ async fn one_network_asks_once_in_two_minutes() {
     let answers = join_all(keys.iter().map(|key| ask("203.0.113.7", key, "198.51.100.1"))).await;
     assert_eq!(answers.iter().filter(|got| got.status == 200).count(), 1);
     for got in answers.iter().filter(|got| got.status != 200) {
-        wait_of(got);
+        too_many_requests(got);
     }
 }
 

@@ -6,11 +6,12 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    mail::{CHECK_MAIL, RESET, bad_value, ours, said},
     password_change::WRONG,
-    password_reset::{NEW, NO_REQUEST, OLD, is_set, notices},
+    password_reset::NO_REQUEST,
     support::{
         clock::eventually,
+        era::{CHECK_MAIL, era_refused, era_unavailable, field_refused, password_set},
+        password::{NEW, OLD, RESET, change_notices_sent},
         people::DOMAIN,
         requests::{Ask, Got},
         world::World,
@@ -57,7 +58,7 @@ async fn an_ask_that_comes_again_sends_no_second_mail() {
 
     for bad in ["", "schlüssel", &"k".repeat(256)] {
         let got = world.forgot("maria").header("idempotency-key", bad).send().await;
-        said(&got, 400, "malformed request");
+        era_refused(&got, 400, "malformed request");
     }
 }
 
@@ -81,7 +82,7 @@ async fn asks_that_come_at_once_are_one() {
 /// That the same call is under way, and for how many seconds at most.
 #[track_caller]
 fn under_way(got: &Got) -> u64 {
-    said(got, 409, "the same request is being processed");
+    era_refused(got, 409, "the same request is being processed");
     assert!((1..=15).contains(&got.retry_after()), "{got:?}");
     got.retry_after()
 }
@@ -91,7 +92,7 @@ async fn left_behind(world: &World) {
     let down = json!({ "service": "dynamodb", "operation": null, "kind": "error", "skip": 1, "times": 1000 });
     world.fault(down).await;
     let got = keyed(world.forgot("maria")).send().await;
-    ours(&got);
+    era_unavailable(&got);
     world.clear_faults().await;
     assert_eq!(world.rows("RepetitionsTable").await.len(), 1);
 }
@@ -135,7 +136,7 @@ async fn a_process_that_is_late_leaves_the_claim_of_another_one_alone() {
         keyed(world.forgot("maria")).send().await.is(200, CHECK_MAIL);
     };
     let (late, ()) = tokio::join!(late, taken_over);
-    said(&late, 503, "mail cannot be sent, try again later");
+    era_refused(&late, 503, "mail cannot be sent, try again later");
     world.advance(3600).await;
     keyed(world.forgot("maria")).send().await.is(200, CHECK_MAIL);
     assert_eq!(world.mails().await.len(), 1, "the answer is remembered still");
@@ -148,7 +149,7 @@ async fn a_claim_whose_answer_is_lost_does_not_stop_the_retry() {
     let lost = json!({ "service": "dynamodb", "operation": "PutItem", "kind": "drop_response", "skip": 0, "times": 3 });
     world.fault(lost).await;
     let got = keyed(world.forgot("maria")).send().await;
-    said(&got, 503, "temporarily unavailable, try again later");
+    era_refused(&got, 503, "temporarily unavailable, try again later");
     world.clear_faults().await;
     keyed(world.forgot("maria")).send().await.is(200, CHECK_MAIL);
     assert_eq!(world.mails().await.len(), 1);
@@ -161,7 +162,7 @@ async fn what_failed_may_be_tried_again_with_its_key() {
     let down = json!({ "service": "ses", "operation": null, "kind": "error", "skip": 0, "times": 1000 });
     world.fault(down).await;
     let got = keyed(world.forgot("maria")).send().await;
-    said(&got, 503, "mail cannot be sent, try again later");
+    era_refused(&got, 503, "mail cannot be sent, try again later");
     world.clear_faults().await;
     keyed(world.forgot("maria")).send().await.is(200, CHECK_MAIL);
     assert_eq!(world.mails().await.len(), 1);
@@ -169,11 +170,11 @@ async fn what_failed_may_be_tried_again_with_its_key() {
     for _ in 0..5 {
         let body = json!({ "current_pwd": NEW, "new_pwd": NEW });
         let got = keyed(world.post(RESET).bearer(&token).json(&body)).send().await;
-        bad_value(&got, "current_pwd", WRONG);
+        field_refused(&got, "current_pwd", WRONG);
     }
     assert_eq!(change(&world, &token).send().await.status, 429);
     world.advance(3600).await;
-    is_set(&change(&world, &token).send().await, "maria");
+    password_set(&change(&world, &token).send().await, "maria");
 }
 
 #[tokio::test]
@@ -181,20 +182,20 @@ async fn a_reset_that_comes_again_is_answered_again() {
     let world = World::new().await;
     let (_, id) = world.new_user("maria").await;
     let link = world.reset_link("maria", "maria@example.org").await;
-    bad_value(
+    field_refused(
         &patch(&world, &link, "short").send().await,
         "pwd",
         "pwd is too short. Expected: at least 8 characters",
     );
-    is_set(&patch(&world, &link, NEW).send().await, "maria");
+    password_set(&patch(&world, &link, NEW).send().await, "maria");
     let row = world.user_row(&id).await;
-    is_set(&patch(&world, &link, NEW).send().await, "maria");
-    said(&patch(&world, &link, "another-horse").send().await, 404, NO_REQUEST);
-    said(&world.reset(&link, NEW).await, 404, NO_REQUEST);
+    password_set(&patch(&world, &link, NEW).send().await, "maria");
+    era_refused(&patch(&world, &link, "another-horse").send().await, 404, NO_REQUEST);
+    era_refused(&world.reset(&link, NEW).await, 404, NO_REQUEST);
     let unknown = "19738eb3-0183-b148-9420-7cd30a921f58";
-    said(&patch(&world, unknown, NEW).send().await, 404, NO_REQUEST);
+    era_refused(&patch(&world, unknown, NEW).send().await, 404, NO_REQUEST);
     assert_eq!(world.user_row(&id).await, row);
-    notices(&world, "maria@example.org", 1).await;
+    change_notices_sent(&world, "maria@example.org", 1).await;
 }
 
 #[tokio::test]
@@ -202,18 +203,18 @@ async fn a_change_that_comes_again_is_answered_again_to_the_same_person() {
     let world = World::new().await;
     let (token, id) = world.new_user("maria").await;
     let (other, other_id) = world.new_user("other").await;
-    is_set(&change(&world, &token).send().await, "maria");
+    password_set(&change(&world, &token).send().await, "maria");
     let row = world.user_row(&id).await;
-    is_set(&change(&world, &token).send().await, "maria");
+    password_set(&change(&world, &token).send().await, "maria");
     assert_eq!(world.user_row(&id).await, row);
-    notices(&world, "maria@example.org", 1).await;
+    change_notices_sent(&world, "maria@example.org", 1).await;
     // The same key and body of another person is that person's own call.
     assert!(world.mails_to("other@example.org").await.is_empty());
-    is_set(&change(&world, &other).send().await, "other");
+    password_set(&change(&world, &other).send().await, "other");
     assert!(world.opens(&other_id, NEW).await);
     // Without a token, or with one that never was, there is nothing to hear.
     for token in ["", "x", "u.x"] {
-        said(&change(&world, token).send().await, 401, "unauthorized");
+        era_refused(&change(&world, token).send().await, 401, "unauthorized");
     }
 }
 
@@ -235,10 +236,10 @@ async fn no_password_can_be_guessed_from_what_is_remembered() {
 
     // What comes without a credential has nothing that could hide the password in its body.
     let body = json!({ "current_pwd": OLD, "new_pwd": NEW });
-    said(&keyed(world.post(RESET).json(&body)).send().await, 401, "unauthorized");
+    era_refused(&keyed(world.post(RESET).json(&body)).send().await, 401, "unauthorized");
     for authorization in ["Basic bWFyaWE6eA==", "Bearer undefined", "Bearer null", "Bearer maria"] {
         let ask = keyed(world.post(RESET).json(&body)).header("authorization", authorization);
-        said(&ask.send().await, 401, "unauthorized");
+        era_refused(&ask.send().await, 401, "unauthorized");
     }
     for (body, field) in [
         (json!({ "current_pwd": OLD, "new_pwd": NEW, "login": "maria" }), "login"),
@@ -250,7 +251,7 @@ async fn no_password_can_be_guessed_from_what_is_remembered() {
         assert_eq!(got.ok(412)["error_details"]["field"], field);
     }
     for id in ["123", "%20", "maria"] {
-        said(&patch(&world, id, NEW).send().await, 404, NO_REQUEST);
+        era_refused(&patch(&world, id, NEW).send().await, 404, NO_REQUEST);
     }
     assert!(
         rows().await.is_empty(),
@@ -258,11 +259,11 @@ async fn no_password_can_be_guessed_from_what_is_remembered() {
         rows().await
     );
 
-    is_set(&patch(&world, &link, NEW).send().await, "maria");
-    said(&change(&world, &token).send().await, 401, "unauthorized");
+    password_set(&patch(&world, &link, NEW).send().await, "maria");
+    era_refused(&change(&world, &token).send().await, 401, "unauthorized");
     let token = world.token(json!({ "user_id": id, "scopes": ["api"] })).await;
     let body = json!({ "current_pwd": NEW, "new_pwd": OLD });
-    is_set(
+    password_set(
         &keyed(world.post(RESET).bearer(&token).json(&body)).send().await,
         "maria",
     );

@@ -3,15 +3,16 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::{
-    mail::{CHECK_MAIL, REGISTER, RESET, credential},
-    support::{
-        login::password_grant,
-        mithril::TOKENS,
-        people::{DOMAIN, Person},
-        requests::Ask,
-        world::World,
-    },
+use crate::support::{
+    era::CHECK_MAIL,
+    login::password_grant,
+    messages::credential_in,
+    mithril::TOKENS,
+    password::RESET,
+    people::{DOMAIN, Person},
+    registration::REGISTER,
+    requests::Ask,
+    world::World,
 };
 
 const DAYS: u64 = 3;
@@ -111,7 +112,7 @@ async fn gets_in(world: &World, owner: &mut Person, round: usize, mails_before: 
         if !text.contains("pwd_reset") {
             continue;
         }
-        let link = credential(text);
+        let link = credential_in(text);
         world.keep_out_of_logs(&link);
         if world.reset(&link, &next).await.status == 200 {
             owner.password = next;

@@ -4,73 +4,14 @@
 
 use serde_json::{Value, json};
 
-use crate::{
-    mail::{CHECK_MAIL, REGISTER, bad_value, said},
-    support::{
-        people::DOMAIN,
-        requests::{Ask, Got},
-        world::World,
-    },
+use crate::support::{
+    era::{CHECK_MAIL, era_refused, field_refused, password_set},
+    people::DOMAIN,
+    registration::{PASSWORD, REGISTER, registration_form},
+    world::World,
 };
 
 pub const NO_REQUEST: &str = "request not found or expired";
-pub const PASSWORD: &str = "ew!hIb3V";
-
-impl World {
-    /// The accounts of a login, in every domain, as stored.
-    pub async fn accounts(&self, login: &str) -> Vec<Value> {
-        let mut users = self.rows("UsersTable").await;
-        users.retain(|user| user["login"]["S"] == login);
-        users
-    }
-
-    /// How many requests wait for their links to be followed, or lie there still.
-    pub async fn requests(&self) -> usize {
-        self.rows("RegistrationRequestsTable").await.len()
-    }
-
-    /// A link to a registration in any domain.
-    pub async fn link_in(&self, domain: &str, login: &str, email: &str) -> String {
-        let body = json!({ "domain": domain, "login": login, "name": "My Name", "email": email });
-        let got = self.post(REGISTER).json(&body).of_a_new_source().send().await;
-        got.is(200, CHECK_MAIL);
-        self.link_to(email).await
-    }
-
-    /// Describes a domain that allows registration; `fields` say more about it.
-    pub async fn open_domain(&self, domain: &str, fields: Value) {
-        let mut command = json!({ "command": "set_domain", "domain": domain, "self_register_allowed": true });
-        for (name, value) in fields.as_object().expect("fields") {
-            command[name] = value.clone();
-        }
-        assert_eq!(self.operator(command).await["domain"], domain);
-    }
-
-    /// Follows a link with whatever body.
-    pub fn patch(&self, id: &str) -> Ask<'_> {
-        self.ask("PATCH", &format!("{REGISTER}/{id}"))
-    }
-}
-
-/// The success of a confirmation.
-#[track_caller]
-pub fn made(got: &Got, login: &str) {
-    let body = format!(
-        r#"{{"error_code":0,"result":true,"result_msg":"Now login with new password","user":{{"domain":"{DOMAIN}","login":"{login}"}}}}"#
-    );
-    got.is(200, &body);
-}
-
-/// The original's example of a request with these fields instead; `null` leaves one out.
-pub fn form(changes: &[(&str, Value)]) -> Value {
-    let mut form = json!({
-        "domain": DOMAIN, "login": "my_login", "name": "My Name", "email": "my.address@yandex.ru",
-    });
-    for (name, value) in changes {
-        form[*name] = value.clone();
-    }
-    form
-}
 
 #[tokio::test]
 async fn a_registration_is_mailed_confirmed_and_made() {
@@ -78,7 +19,7 @@ async fn a_registration_is_mailed_confirmed_and_made() {
     let ask = world.post(REGISTER).header("host", "evil.example");
     let ask = ask.header("x-forwarded-host", "evil.example");
     let ask = ask.header("forwarded", "host=evil.example;proto=https");
-    ask.json(&form(&[])).send().await.is(200, CHECK_MAIL);
+    ask.json(&registration_form(&[])).send().await.is(200, CHECK_MAIL);
 
     let mails = world.mails().await;
     assert_eq!(mails.len(), 1, "one mail, to one recipient: {mails:?}");
@@ -115,10 +56,10 @@ async fn a_registration_is_mailed_confirmed_and_made() {
     assert!(!world.all_rows().await.contains(&id), "the credential lies in no table");
 
     assert_eq!(world.accounts("my_login").await.len(), 0, "no account before the link");
-    made(&world.confirm(&id, PASSWORD).await, "my_login");
+    password_set(&world.confirm(&id, PASSWORD).await, "my_login");
     assert_eq!(world.accounts("my_login").await.len(), 1);
     assert_eq!(world.requests().await, 0, "the request is used up");
-    said(&world.confirm(&id, PASSWORD).await, 404, NO_REQUEST);
+    era_refused(&world.confirm(&id, PASSWORD).await, 404, NO_REQUEST);
     assert_eq!(world.mails().await.len(), 1, "no further mail");
     let rows = world.all_rows().await;
     assert!(!rows.contains(&id) && !rows.contains(PASSWORD));
@@ -233,14 +174,14 @@ async fn the_first_thing_that_is_wrong_is_said_and_costs_nothing() {
             "login already exists",
         ),
     ] {
-        let mut body = form(&changes);
+        let mut body = registration_form(&changes);
         // A field that is `null` and one that is not there are the same.
-        bad_value(&world.post(REGISTER).json(&body).send().await, field, message);
+        field_refused(&world.post(REGISTER).json(&body).send().await, field, message);
         if body["opts"].is_null() && field != "opts" {
             body.as_object_mut()
                 .expect("an object")
                 .retain(|_, value| !value.is_null());
-            bad_value(&world.post(REGISTER).json(&body).send().await, field, message);
+            field_refused(&world.post(REGISTER).json(&body).send().await, field, message);
         }
     }
     for address in [
@@ -262,13 +203,17 @@ async fn the_first_thing_that_is_wrong_is_said_and_costs_nothing() {
     ] {
         let got = world
             .post(REGISTER)
-            .json(&form(&[("email", json!(address))]))
+            .json(&registration_form(&[("email", json!(address))]))
             .send()
             .await;
-        bad_value(&got, "email", "email contains invalid symbols");
+        field_refused(&got, "email", "email contains invalid symbols");
     }
     let name = "x\"y\u{202e}\n".repeat(20);
-    let got = world.post(REGISTER).json(&form(&[(&name, json!(1))])).send().await;
+    let got = world
+        .post(REGISTER)
+        .json(&registration_form(&[(&name, json!(1))]))
+        .send()
+        .await;
     let field = name.chars().take(64).collect::<String>();
     assert_eq!(
         (got.status, serde_json::from_str::<Value>(&got.body).expect("JSON")),
@@ -289,12 +234,17 @@ async fn the_first_thing_that_is_wrong_is_said_and_costs_nothing() {
         );
     }
     // The same source, at once.
-    world.post(REGISTER).json(&form(&[])).send().await.is(200, CHECK_MAIL);
+    world
+        .post(REGISTER)
+        .json(&registration_form(&[]))
+        .send()
+        .await
+        .is(200, CHECK_MAIL);
 }
 
 /// What is no JSON object, by strict reading (R52).
 fn no_objects() -> Vec<Vec<u8>> {
-    let good = form(&[]).to_string();
+    let good = registration_form(&[]).to_string();
     let fields = &good[1..good.len() - 1];
     let deep = format!("{{{fields},\"x\":{}1{}}}", "[".repeat(200), "]".repeat(200));
     let texts = [
@@ -335,7 +285,7 @@ async fn a_body_is_one_json_object() {
     let confirm = format!("{REGISTER}/{id}");
     let (malformed, media, large) = ("malformed request", "unsupported media type", "request body too large");
     for (method, path, good) in [
-        ("POST", REGISTER, form(&[]).to_string()),
+        ("POST", REGISTER, registration_form(&[]).to_string()),
         ("PATCH", &confirm, json!({ "pwd": PASSWORD }).to_string()),
     ] {
         let ask = |content_type: &str, body: Vec<u8>| world.ask(method, path).body(content_type, body).send();
@@ -343,7 +293,7 @@ async fn a_body_is_one_json_object() {
             let shown = String::from_utf8_lossy(&body).chars().take(80).collect::<String>();
             let got = ask("application/json", body).await;
             assert_eq!(got.status, 400, "{method} {shown}: {}", got.body);
-            said(&got, 400, malformed);
+            era_refused(&got, 400, malformed);
         }
         for content_type in [
             "text/plain",
@@ -353,10 +303,10 @@ async fn a_body_is_one_json_object() {
             "multipart/form-data; boundary=x",
             "text/html; application/json",
         ] {
-            said(&ask(content_type, good.clone().into_bytes()).await, 415, media);
+            era_refused(&ask(content_type, good.clone().into_bytes()).await, 415, media);
         }
-        said(&world.ask(method, path).send().await, 415, media);
-        said(&ask("application/json", vec![b' '; 16_385]).await, 413, large);
+        era_refused(&world.ask(method, path).send().await, 415, media);
+        era_refused(&ask("application/json", vec![b' '; 16_385]).await, 413, large);
         let mut most = good.clone().into_bytes();
         most.resize(16_384, b' ');
         let got = ask("Application/JSON ; charset=utf-8", most).await;
@@ -383,7 +333,7 @@ async fn nothing_that_a_stranger_writes_is_mailed() {
     .enumerate()
     {
         let email = format!("evil{n}{{{{x}}}}@yandex.ru");
-        let body = form(&[
+        let body = registration_form(&[
             ("login", json!(format!("evil{n}"))),
             ("name", json!(name)),
             ("email", json!(email)),

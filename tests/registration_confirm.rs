@@ -4,9 +4,14 @@
 use serde_json::{Value, json};
 
 use crate::{
-    mail::{CHECK_MAIL, REGISTER, bad_value, said},
-    registration::{NO_REQUEST, PASSWORD, form, made},
-    support::{clock::DAY, people::DOMAIN, world::World},
+    registration::NO_REQUEST,
+    support::{
+        clock::DAY,
+        era::{CHECK_MAIL, era_refused, field_refused, password_set},
+        people::DOMAIN,
+        registration::{PASSWORD, REGISTER, registration_form},
+        world::World,
+    },
 };
 
 #[tokio::test]
@@ -16,7 +21,7 @@ async fn an_account_is_the_domains_template_and_what_was_registered() {
         json!({ "plan": "trial", "quota": -5, "vip": false, "email": "x@evil.example", "self_registered": false });
     let template = json!({ "self_register_template": { "opts": opts } });
     world.open_domain("club.example", template).await;
-    let body = form(&[
+    let body = registration_form(&[
         ("domain", json!("Club.Example")),
         ("login", json!("Masha")),
         ("email", json!("Masha.I@Пример.рф")),
@@ -108,16 +113,16 @@ async fn a_link_that_leads_nowhere_is_not_found() {
     ] {
         let got = world.confirm(&name, PASSWORD).await;
         assert_eq!(got.status, 404, "{message}: {got:?}");
-        said(&got, 404, NO_REQUEST);
+        era_refused(&got, 404, NO_REQUEST);
     }
     // What is wrong with the body is said first.
-    bad_value(
+    field_refused(
         &world.patch(seed).json(&json!({})).send().await,
         "pwd",
         "pwd is required",
     );
     assert_eq!(world.requests().await, 1);
-    made(&world.confirm(&id.to_uppercase(), PASSWORD).await, "someone");
+    password_set(&world.confirm(&id.to_uppercase(), PASSWORD).await, "someone");
 }
 
 #[tokio::test]
@@ -134,12 +139,12 @@ async fn only_a_patch_uses_a_link_up() {
             }
         }
     }
-    said(&world.get(&api).send().await, 405, "method not allowed");
+    era_refused(&world.get(&api).send().await, 405, "method not allowed");
     for query in ["?pwd=ew!hIb3V", "?_method=PATCH"] {
         let got = world.post(&format!("{api}{query}")).send().await;
         assert_eq!((got.status, got.header("allow")), (405, Some("PATCH")));
     }
-    made(&world.confirm(&id, PASSWORD).await, "someone");
+    password_set(&world.confirm(&id, PASSWORD).await, "someone");
 }
 
 #[tokio::test]
@@ -167,11 +172,11 @@ async fn a_link_ends_after_24_hours_though_its_row_still_lies_there() {
         }
         world.advance(1).await;
     }
-    said(&world.confirm(&id, PASSWORD).await, 404, NO_REQUEST);
+    era_refused(&world.confirm(&id, PASSWORD).await, 404, NO_REQUEST);
     assert_eq!(world.requests().await, 1, "the broom has not come yet");
     world.sweep().await;
     assert_eq!(world.requests().await, 0);
-    said(&world.confirm(&id, PASSWORD).await, 404, NO_REQUEST);
+    era_refused(&world.confirm(&id, PASSWORD).await, 404, NO_REQUEST);
     assert_eq!(world.accounts("someone").await.len(), 0);
 }
 
@@ -196,12 +201,12 @@ async fn a_request_stays_until_it_succeeds() {
             "opts is not expected",
         ),
     ] {
-        bad_value(&world.patch(&id).json(&body).send().await, field, message);
+        field_refused(&world.patch(&id).json(&body).send().await, field, message);
     }
     // The login goes to somebody else.
     world.registered("SOMEONE", "other@yandex.ru", PASSWORD).await;
     for pwd in [PASSWORD, "short"] {
-        bad_value(&world.confirm(&id, pwd).await, "login", "login already exists");
+        field_refused(&world.confirm(&id, pwd).await, "login", "login already exists");
     }
     assert_eq!(world.requests().await, 1);
     // A domain that closes closes its requests; they are there again when it opens again.
@@ -210,11 +215,11 @@ async fn a_request_stays_until_it_succeeds() {
         .operator(json!({ "command": "set_domain", "domain": DOMAIN }))
         .await;
     for id in [&id, &third] {
-        said(&world.confirm(id, PASSWORD).await, 404, NO_REQUEST);
+        era_refused(&world.confirm(id, PASSWORD).await, 404, NO_REQUEST);
     }
     assert_eq!(world.requests().await, 2);
     world.open_domain(DOMAIN, json!({})).await;
-    made(&world.confirm(&third, PASSWORD).await, "third");
+    password_set(&world.confirm(&third, PASSWORD).await, "third");
     assert_eq!(world.accounts("someone").await.len(), 0);
 }
 
@@ -224,8 +229,8 @@ async fn a_mail_address_has_one_account_in_a_domain() {
     let first = world.link_in(DOMAIN, "first", "same@yandex.ru").await;
     world.advance(120).await;
     let second = world.link_in(DOMAIN, "second", "Same@yandex.ru").await;
-    made(&world.confirm(&first, PASSWORD).await, "first");
-    bad_value(&world.confirm(&second, PASSWORD).await, "email", "email already exists");
+    password_set(&world.confirm(&first, PASSWORD).await, "first");
+    field_refused(&world.confirm(&second, PASSWORD).await, "email", "email already exists");
     assert_eq!((world.requests().await, world.accounts("second").await.len()), (1, 0));
     // In another domain it is another person's business.
     world.open_domain("club.example", json!({})).await;
@@ -239,7 +244,7 @@ async fn a_mail_address_has_one_account_in_a_domain() {
 async fn weigh(world: &World, domain: &str, refused: &[(&str, &str)], taken: &str) {
     let id = world.link_in(domain, "someone", &format!("someone@{domain}")).await;
     for (pwd, message) in refused {
-        bad_value(&world.confirm(&id, pwd).await, "pwd", message);
+        field_refused(&world.confirm(&id, pwd).await, "pwd", message);
     }
     world.confirm(&id, taken).await.ok(200);
     let rows = world.all_rows().await;
@@ -306,7 +311,7 @@ async fn a_domain_says_which_passwords_it_takes() {
     let next = "correct horse battery";
     for wrong in ["Верные лошади 🐎 й", "верные лошади 🐎 и"] {
         let got = world.change_password(&token, wrong, next).await;
-        bad_value(&got, "current_pwd", "current_pwd is wrong");
+        field_refused(&got, "current_pwd", "current_pwd is wrong");
     }
     world.change_password(&token, "верные лошади 🐎 й", next).await.ok(200);
 }

@@ -4,12 +4,12 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::{
-    mail::{CHECK_MAIL, bad_value, said},
-    registration::{NO_REQUEST, PASSWORD},
-    registration_limits::{from, too_soon},
+    registration::NO_REQUEST,
     support::{
         clock::DAY,
+        era::{CHECK_MAIL, era_refused, field_refused, too_soon},
         people::DOMAIN,
+        registration::{PASSWORD, register_from},
         requests::{Ask, seen},
         world::World,
     },
@@ -24,7 +24,7 @@ async fn a_link_has_one_winner() {
         let got = join_all((0..32).map(|_| world.confirm(&id, PASSWORD))).await;
         assert_eq!(got.iter().filter(|got| got.status == 200).count(), 1, "round {round}");
         for got in got.iter().filter(|got| got.status != 200) {
-            said(got, 404, NO_REQUEST);
+            era_refused(got, 404, NO_REQUEST);
         }
         assert_eq!((world.accounts(&login).await.len(), world.requests().await), (1, 0));
     }
@@ -40,7 +40,7 @@ async fn who_was_slower_with_a_link_is_told_that_it_was_used() {
         .await;
     let (one, other) = tokio::join!(world.confirm(&id, PASSWORD), world.confirm(&id, PASSWORD));
     let slower = if one.status == 200 { other } else { one };
-    said(&slower, 404, NO_REQUEST);
+    era_refused(&slower, 404, NO_REQUEST);
     assert_eq!(world.accounts("someone").await.len(), 1);
 }
 
@@ -67,7 +67,7 @@ async fn a_login_has_one_winner_however_it_is_written() {
         let got = join_all(links.iter().map(|id| world.confirm(id, PASSWORD))).await;
         assert_eq!(got.iter().filter(|got| got.status == 200).count(), 1, "{logins:?}");
         for got in got.iter().filter(|got| got.status != 200) {
-            bad_value(got, "login", "login already exists");
+            field_refused(got, "login", "login already exists");
         }
         assert_eq!(world.rows("UsersTable").await.len(), users + 1, "{logins:?}");
         assert_eq!(world.requests().await, links.len() - 1, "theirs stay: {logins:?}");
@@ -91,7 +91,7 @@ async fn an_address_has_one_winner() {
     let got = join_all(links.iter().map(|id| world.confirm(id, PASSWORD))).await;
     assert_eq!(got.iter().filter(|got| got.status == 200).count(), 1);
     for got in got.iter().filter(|got| got.status != 200) {
-        bad_value(got, "email", "email already exists");
+        field_refused(got, "email", "email already exists");
     }
     assert_eq!((world.rows("UsersTable").await.len(), world.requests().await), (3, 3));
 }
@@ -122,7 +122,7 @@ async fn a_call_that_comes_again_is_answered_again() {
     // Once it is answered it is answered, whatever became of the login.
     world.confirm(&id, PASSWORD).await.ok(200);
     keyed(&world, "key", "first").send().await.is(200, CHECK_MAIL);
-    bad_value(
+    field_refused(
         &keyed(&world, "other", "first").send().await,
         "login",
         "login already exists",
@@ -154,7 +154,7 @@ async fn calls_that_come_together_are_one() {
             if got.status == 200 {
                 got.is(200, CHECK_MAIL);
             } else {
-                said(got, 409, "the same request is being processed");
+                era_refused(got, 409, "the same request is being processed");
                 assert!((1..=15).contains(&got.retry_after()), "{got:?}");
             }
         }
@@ -166,10 +166,13 @@ async fn calls_that_come_together_are_one() {
 #[tokio::test]
 async fn a_key_is_good_again_after_a_refusal() {
     let world = World::new().await;
-    let ask = |login: &str| from(&world, "203.0.113.7", login).header("idempotency-key", "key");
-    bad_value(&ask("a b").send().await, "login", "login contains invalid symbols");
+    let ask = |login: &str| register_from(&world, "203.0.113.7", login).header("idempotency-key", "key");
+    field_refused(&ask("a b").send().await, "login", "login contains invalid symbols");
     let other = world.link_in(DOMAIN, "taken", "other@yandex.ru").await;
-    from(&world, "203.0.113.7", "first").send().await.is(200, CHECK_MAIL);
+    register_from(&world, "203.0.113.7", "first")
+        .send()
+        .await
+        .is(200, CHECK_MAIL);
     too_soon(&ask("taken").send().await, 120);
     let wait = too_soon(&ask("taken").send().await, 120);
     world.advance(wait).await;
@@ -179,9 +182,9 @@ async fn a_key_is_good_again_after_a_refusal() {
     world.confirm(&other, PASSWORD).await.ok(200);
 
     world.advance(120).await;
-    let ask = |login: &str| from(&world, "203.0.113.9", login).header("idempotency-key", "other key");
+    let ask = |login: &str| register_from(&world, "203.0.113.9", login).header("idempotency-key", "other key");
     for _ in 0..2 {
-        bad_value(&ask("taken").send().await, "login", "login already exists");
+        field_refused(&ask("taken").send().await, "login", "login already exists");
     }
     let long = "k".repeat(256);
     for key in ["", " ", &long, "ключ"] {
@@ -191,7 +194,7 @@ async fn a_key_is_good_again_after_a_refusal() {
             .bare()
             .await;
         assert!(got.status == 400, "{key:?}: {got:?}");
-        said(&got, 400, "malformed request");
+        era_refused(&got, 400, "malformed request");
     }
     assert!(world.mails_to("second@yandex.ru").await.is_empty());
     keyed(&world, &long[1..], "second").send().await.is(200, CHECK_MAIL);

@@ -3,17 +3,15 @@
 
 use serde_json::{Value, json};
 
-use crate::{
-    password_reset::NEW,
-    support::{
-        factors::empty_handed,
-        faults::in_some_round,
-        login::{api_grant, password_grant, token_in},
-        mithril::{not_found, token_expired, token_invalid, user_blocked, wrong_identity},
-        people::{NEW_PHONE, PHONE},
-        requests::Got,
-        world::World,
-    },
+use crate::support::{
+    factors::empty_handed,
+    faults::in_some_round,
+    login::{api_grant, password_grant, token_in},
+    mithril::{not_found, token_expired, token_invalid, user_blocked, wrong_identity},
+    password::NEW,
+    people::{NEW_PHONE, PHONE},
+    requests::Got,
+    world::World,
 };
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{requests::Got, world::World};
+use crate::support::requests::Got;
 
 pub const API: &str = "/mithril/api";
 pub const TOKENS: &str = "/mithril/api/tokens";
@@ -10,25 +10,6 @@ pub const TOKENS: &str = "/mithril/api/tokens";
 pub const USERS: &str = "/mithril/api/users";
 pub const INIT: &str = "/mithril/api/users/actions/init_factor";
 pub const APPROVE: &str = "/mithril/api/users/actions/approve_factor";
-
-impl World {
-    /// The text messages to a number so far, oldest first.
-    pub async fn sms_to(&self, phone: &str) -> Vec<String> {
-        let messages = self.mails().await;
-        let to = messages.iter().filter(|message| message["to"] == phone);
-        to.map(|message| message["text"].as_str().expect("a text").to_owned())
-            .collect()
-    }
-
-    /// The code in the newest message to a number.
-    pub async fn code_to(&self, phone: &str) -> String {
-        let texts = self.sms_to(phone).await;
-        let text = texts.last().unwrap_or_else(|| panic!("no message to {phone}"));
-        let (_, code) = text.rsplit_once('#').expect("an origin-bound line");
-        self.keep_out_of_logs(code);
-        code.to_owned()
-    }
-}
 
 /// That somebody is not known by this address and password.
 #[track_caller]

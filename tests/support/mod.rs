@@ -2,13 +2,17 @@
 
 pub mod clock;
 pub mod described;
+pub mod era;
 pub mod factors;
 pub mod faults;
 pub mod login;
 pub mod logs;
+pub mod messages;
 pub mod mithril;
 pub mod operator;
+pub mod password;
 pub mod people;
+pub mod registration;
 pub mod requests;
 pub mod rows;
 pub mod world;

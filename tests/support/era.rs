@@ -1,0 +1,60 @@
+//! Answers of the Era dialect, compared whole.
+
+use crate::support::{people::DOMAIN, requests::Got};
+
+/// What both routes answer whatever becomes of the mail.
+pub const CHECK_MAIL: &str =
+    r#"{"error_code":0,"result":true,"result_msg":"Check your email box for confirmation URL"}"#;
+
+/// The dialect's refusal of a value.
+pub fn field_refused(got: &Got, field: &str, message: &str) {
+    let body = format!(r#"{{"error_code":1501,"error_message":"{message}","error_details":{{"field":"{field}"}}}}"#);
+    assert_eq!((got.status, got.body.as_str()), (412, body.as_str()));
+}
+
+/// The dialect's other refusals.
+pub fn era_refused(got: &Got, status: u16, message: &str) {
+    let body = format!(r#"{{"error_code":{},"error_message":"{message}"}}"#, 1000 + status);
+    assert_eq!((got.status, got.body.as_str()), (status, body.as_str()));
+}
+
+/// The dialect's word for a store that failed.
+#[track_caller]
+pub fn era_unavailable(got: &Got) {
+    era_refused(got, 503, "temporarily unavailable, try again later");
+    assert_eq!(got.header("retry-after"), Some("5"));
+}
+
+/// The refusal of whoever spends too much, and for how many seconds.
+#[track_caller]
+pub fn too_many_requests(got: &Got) -> u64 {
+    era_refused(got, 429, "too many requests, try again later");
+    let wait = got.header("retry-after").expect("a Retry-After");
+    wait.parse().expect("whole seconds")
+}
+
+/// After how many seconds a refused call may come again.
+#[track_caller]
+pub fn too_soon(got: &Got, most: u64) -> u64 {
+    era_refused(got, 429, "too many requests, try again later");
+    let wait = got
+        .header("retry-after")
+        .expect("Retry-After")
+        .parse()
+        .expect("seconds");
+    assert!((1..=most).contains(&wait), "{wait}");
+    wait
+}
+
+/// The answer to a password that was set.
+#[track_caller]
+pub fn password_set(got: &Got, login: &str) {
+    got.is(200, &password_set_body(DOMAIN, login));
+}
+
+/// That body, in any domain.
+pub fn password_set_body(domain: &str, login: &str) -> String {
+    format!(
+        r#"{{"error_code":0,"result":true,"result_msg":"Now login with new password","user":{{"domain":"{domain}","login":"{login}"}}}}"#
+    )
+}

@@ -1,0 +1,82 @@
+//! Passwords that are forgotten, reset and changed.
+
+use serde_json::json;
+
+use crate::support::{
+    era::{CHECK_MAIL, field_refused},
+    people::DOMAIN,
+    requests::{Ask, Got},
+    world::World,
+};
+
+pub const RESET: &str = "/rest/v1/iam/pwd_reset_requests";
+
+/// The password that [`World::new_user`] gives, and another one.
+pub const OLD: &str = "correct-horse";
+pub const NEW: &str = "ew!hIb3V";
+pub const UNKNOWN_REQUEST: &str = "19738eb3-0183-b148-9420-7cd30a921f58";
+
+impl World {
+    /// Asks for a password reset in the demo domain, from an address of its own.
+    pub fn forgot(&self, key: &str) -> Ask<'_> {
+        self.post(RESET)
+            .json(&json!({ "key": key, "domain": DOMAIN }))
+            .of_a_new_source()
+    }
+
+    /// Follows a password reset's link.
+    pub async fn reset(&self, id: &str, pwd: &str) -> Got {
+        self.keep_out_of_logs(pwd);
+        let request = self.ask("PATCH", &format!("{RESET}/{id}"));
+        request.json(&json!({ "pwd": pwd })).send().await
+    }
+
+    /// Changes a password, signed in.
+    pub async fn change_password(&self, token: &str, current: &str, new: &str) -> Got {
+        for secret in [current, new] {
+            self.keep_out_of_logs(secret);
+        }
+        let body = json!({ "current_pwd": current, "new_pwd": new });
+        self.post(RESET).bearer(token).json(&body).send().await
+    }
+
+    /// Whether a password is the user's. It is asked by changing it into itself, which ends what a change ends.
+    pub async fn opens(&self, user_id: &str, pwd: &str) -> bool {
+        let token = self.token(json!({ "user_id": user_id, "scopes": ["api"] })).await;
+        let got = self.change_password(&token, pwd, pwd).await;
+        match got.status {
+            200 => true,
+            _ => {
+                field_refused(&got, "current_pwd", "current_pwd is wrong");
+                false
+            }
+        }
+    }
+
+    /// Asks for a reset, and gives the credential of the link that was mailed.
+    pub async fn reset_link(&self, key: &str, email: &str) -> String {
+        self.forgot(key).send().await.is(200, CHECK_MAIL);
+        self.link_to(email).await
+    }
+}
+
+/// So many notices of a change came to an address: without a link, with the time.
+pub async fn change_notices_sent(world: &World, email: &str, count: usize) {
+    let mut mails = world.mails_to(email).await;
+    mails.retain(|mail| mail["subject"] == format!("Your password at {DOMAIN} was changed"));
+    assert_eq!(mails.len(), count, "{mails:?}");
+    for mail in mails {
+        let time = mail["at"].as_str().expect("a time")[..16].replace('T', " ");
+        for part in ["text", "html"] {
+            let body = mail[part].as_str().expect("text");
+            for link in ["://", "href", "<a", "app-root", "www."] {
+                assert!(!body.contains(link), "a link in {body}");
+            }
+            // A minute may end between the change and the mail.
+            assert!(
+                body.contains(&time[..13]) && body.contains("UTC"),
+                "{time} is not in {body}"
+            );
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Self-registration: requests, and the links that confirm them.
+
+use serde_json::{Value, json};
+
+use crate::support::{
+    era::CHECK_MAIL,
+    people::DOMAIN,
+    requests::{Ask, Got},
+    world::World,
+};
+
+pub const REGISTER: &str = "/rest/v1/iam/self_register_requests";
+
+pub const PASSWORD: &str = "ew!hIb3V";
+
+impl World {
+    /// Asks to register in the demo domain, from an address of its own.
+    pub fn register(&self, login: &str, email: &str) -> Ask<'_> {
+        self.post(REGISTER)
+            .json(&json!({ "domain": DOMAIN, "login": login, "name": "My Name", "email": email }))
+            .of_a_new_source()
+    }
+
+    /// Follows a registration's link.
+    pub async fn confirm(&self, id: &str, pwd: &str) -> Got {
+        self.keep_out_of_logs(pwd);
+        let request = self.ask("PATCH", &format!("{REGISTER}/{id}"));
+        request.json(&json!({ "pwd": pwd })).send().await
+    }
+
+    /// A new account of the demo domain, by registration.
+    pub async fn registered(&self, login: &str, email: &str, pwd: &str) {
+        let got = self.register(login, email).send().await;
+        assert_eq!((got.status, got.body.as_str()), (200, CHECK_MAIL));
+        let got = self.confirm(&self.link_to(email).await, pwd).await;
+        assert_eq!(got.status, 200, "{got:?}");
+    }
+
+    /// The accounts of a login, in every domain, as stored.
+    pub async fn accounts(&self, login: &str) -> Vec<Value> {
+        let mut users = self.rows("UsersTable").await;
+        users.retain(|user| user["login"]["S"] == login);
+        users
+    }
+
+    /// How many requests wait for their links to be followed, or lie there still.
+    pub async fn requests(&self) -> usize {
+        self.rows("RegistrationRequestsTable").await.len()
+    }
+
+    /// A link to a registration in any domain.
+    pub async fn link_in(&self, domain: &str, login: &str, email: &str) -> String {
+        let body = json!({ "domain": domain, "login": login, "name": "My Name", "email": email });
+        let got = self.post(REGISTER).json(&body).of_a_new_source().send().await;
+        got.is(200, CHECK_MAIL);
+        self.link_to(email).await
+    }
+
+    /// Describes a domain that allows registration; `fields` say more about it.
+    pub async fn open_domain(&self, domain: &str, fields: Value) {
+        let mut command = json!({ "command": "set_domain", "domain": domain, "self_register_allowed": true });
+        for (name, value) in fields.as_object().expect("fields") {
+            command[name] = value.clone();
+        }
+        assert_eq!(self.operator(command).await["domain"], domain);
+    }
+
+    /// Follows a link with whatever body.
+    pub fn patch(&self, id: &str) -> Ask<'_> {
+        self.ask("PATCH", &format!("{REGISTER}/{id}"))
+    }
+}
+
+/// The seed's request with these fields instead; `null` leaves one out.
+pub fn registration_form(changes: &[(&str, Value)]) -> Value {
+    let mut form = json!({
+        "domain": DOMAIN, "login": "my_login", "name": "My Name", "email": "my.address@yandex.ru",
+    });
+    for (name, value) in changes {
+        form[*name] = value.clone();
+    }
+    form
+}
+
+/// A request of its own login and mail address, from this source.
+pub fn register_from<'a>(world: &'a World, source: &str, login: &str) -> Ask<'a> {
+    let body = json!({ "domain": DOMAIN, "login": login, "name": "My Name", "email": format!("{login}@yandex.ru") });
+    world.post(REGISTER).json(&body).header("x-local-source-ip", source)
+}
