@@ -3,19 +3,17 @@
 
 use serde_json::{Value, json};
 
-use crate::{
-    password_reset::NO_REQUEST,
-    support::{
-        clock::{DAY, eventually},
-        era::{CHECK_MAIL, era_refused, password_set},
-        factors::empty_handed,
-        login::{api_grant, other_than, token_in},
-        mithril::{INIT, TOKENS, refused, token_expired, token_invalid, user_blocked, wrong_identity},
-        password::{NEW, RESET},
-        people::{DOMAIN, Person},
-        requests::{Ask, Got},
-        world::World,
-    },
+use crate::support::{
+    clock::{DAY, eventually},
+    era::{CHECK_MAIL, era_refused, password_set},
+    factors::empty_handed,
+    login::{api_grant, other_than, token_in},
+    mithril::{INIT, TOKENS, refused, token_expired, token_invalid, user_blocked, wrong_identity},
+    password::{NEW, RESET},
+    people::{DOMAIN, Person},
+    requests::{Ask, Got},
+    words::NO_REQUEST,
+    world::World,
 };
 
 const KEY: &str = "5b9b0ea7-3d25-4d7c-8b5b-3a6c0f6d9f11";

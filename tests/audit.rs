@@ -2,15 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::{
+use crate::support::{
+    login::{other_than, password_grant, token_in},
     passcode::{PURPOSE, USER},
-    support::{
-        login::{other_than, password_grant, token_in},
-        world::World,
-    },
+    support_pin::OWN_PIN,
+    world::World,
 };
-
-const PIN: &str = "/api/v4/user/support_pin";
 
 impl World {
     /// What the trail has on somebody, in the order of time: the word, the route, and who it was.
@@ -33,7 +30,7 @@ async fn an_event_says_who_did_what_to_whom_and_when() {
         world.id("/admin/user_id").to_owned(),
     );
     let of = format!("/api/v4/users/{user}/support_pin");
-    world.post(PIN).private_token(world.user()).send().await.ok(201);
+    world.post(OWN_PIN).private_token(world.user()).send().await.ok(201);
     world.advance(1).await;
     let got = world.get(&of).private_token(world.admin()).send().await;
     let request_id = got.header("apigw-requestid").expect("an id").to_owned();
@@ -154,7 +151,7 @@ async fn nobodys_calls_leave_nothing() {
 async fn a_pin_that_cannot_be_written_down_is_not_shown() {
     let world = World::new().await;
     let of = format!("/api/v4/users/{}/support_pin", world.id("/user/user_id"));
-    let created = world.post(PIN).private_token(world.user()).send().await;
+    let created = world.post(OWN_PIN).private_token(world.user()).send().await;
     world.get(&of).private_token(world.admin()).send().await.ok(200);
     for kind in ["error", "throttle", "hang", "drop_response"] {
         world.clear_faults().await;

@@ -3,21 +3,16 @@
 
 use serde_json::json;
 
-use crate::{
-    password_reset::NO_REQUEST,
-    support::{
-        era::{era_refused, password_set},
-        login::other_than,
-        mithril::{data, user_blocked},
-        password::NEW,
-        people::Person,
-        world::World,
-    },
+use crate::support::{
+    era::{era_refused, password_set},
+    login::other_than,
+    mithril::{data, user_blocked},
+    password::NEW,
+    people::Person,
+    support_pin::OWN_PIN,
+    words::{NO_PIN, NO_PIN_TO_REVOKE, NO_REQUEST},
+    world::World,
 };
-
-const OWN: &str = "/api/v4/user/support_pin";
-const NO_PIN: &str = r#"{"message":"404 Support PIN not found or expired Not Found"}"#;
-const NO_PIN_TO_REVOKE: &str = r#"{"message":"404 Support PIN not found or already expired Not Found"}"#;
 
 async fn world() -> World {
     World::with(&[("BlockSeconds", "60")]).await
@@ -45,7 +40,7 @@ async fn pins_and_links_of_before_a_block_do_not_come_back_when_it_expires() {
     for (person, cause) in people.iter().zip(["passwords", "codes", "administrator"]) {
         for _ in 0..2 {
             let token = world.api_token(person).await;
-            let made = world.post(OWN).private_token(&token).send().await;
+            let made = world.post(OWN_PIN).private_token(&token).send().await;
             made.ok(201);
             let of = format!("/api/v4/users/{}/support_pin", person.id);
             let read = || world.get(&of).private_token(world.admin());
@@ -78,9 +73,9 @@ async fn pins_and_links_of_before_a_block_do_not_come_back_when_it_expires() {
             world.shows_no_pin(person).await;
             era_refused(&world.reset(&link, NEW).await, 404, NO_REQUEST);
             let token = world.api_token(person).await;
-            world.get(OWN).private_token(&token).send().await.is(404, NO_PIN);
+            world.get(OWN_PIN).private_token(&token).send().await.is(404, NO_PIN);
             // What comes after the block is as good as ever, and ends with the next one.
-            let made = world.post(OWN).private_token(&token).send().await;
+            let made = world.post(OWN_PIN).private_token(&token).send().await;
             made.ok(201);
             read().send().await.is(200, &made.body);
             world.advance(3600).await;
@@ -139,7 +134,7 @@ async fn a_pin_that_is_made_while_its_owner_is_blocked_is_never_shown() {
         }
         let create = async {
             let mut made = 0;
-            while world.post(OWN).private_token(&token).send().await.status == 201 {
+            while world.post(OWN_PIN).private_token(&token).send().await.status == 201 {
                 made += 1;
                 assert!(made < 1_000, "the token has not ended");
             }

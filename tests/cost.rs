@@ -4,16 +4,14 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::{
+use crate::support::{
+    factors::empty_handed,
+    login::{password_grant, token_in},
+    mithril::{API, TOKENS},
     passcode::{PURPOSE, USER},
-    support::{
-        factors::empty_handed,
-        login::{password_grant, token_in},
-        mithril::{API, TOKENS},
-        people::{NEW_PHONE, PHONE},
-        requests::Got,
-        world::{World, root, second_engine},
-    },
+    people::{NEW_PHONE, PHONE},
+    requests::Got,
+    world::{World, root, second_engine},
 };
 
 const WRITES: [&str; 4] = ["PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems"];

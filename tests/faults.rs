@@ -3,17 +3,15 @@
 
 use serde_json::{Value, json};
 
-use crate::{
-    passcode::{CLIENT, PURPOSE, USER},
-    short_passcode::SHORT,
-    support::{clock::eventually, faults::in_some_round, requests::Got, world::World},
+use crate::support::{
+    clock::eventually,
+    faults::in_some_round,
+    passcode::{CLIENT, PURPOSE, SHORT, USER},
+    requests::Got,
+    support_pin::OWN_PIN,
+    words::{CREATE_FAILED, REVOKE_FAILED, SHOW_FAILED, UNAVAILABLE},
+    world::World,
 };
-
-const OWN: &str = "/api/v4/user/support_pin";
-const UNAVAILABLE: &str = r#"{"message":"503 Service Unavailable"}"#;
-const CREATE_FAILED: &str = r#"{"error":"Failed to create support PIN"}"#;
-const SHOW_FAILED: &str = r#"{"error":"Error retrieving Support PIN for user."}"#;
-const REVOKE_FAILED: &str = r#"{"error":"Error revoking Support PIN for user."}"#;
 
 fn dynamodb(kind: &str, skip: u32, times: u32) -> Value {
     json!({ "service": "dynamodb", "operation": null, "kind": kind, "skip": skip, "times": times })
@@ -33,8 +31,8 @@ fn spring(got: &Got, status: u16) {
 async fn support_pin_says(world: &World, kind: &str, skip: u32) {
     let of = format!("/api/v4/users/{}/support_pin", world.id("/user/user_id"));
     for (method, path, token, status, body) in [
-        ("POST", OWN.to_owned(), world.user(), 422, CREATE_FAILED),
-        ("GET", OWN.to_owned(), world.user(), 503, UNAVAILABLE),
+        ("POST", OWN_PIN.to_owned(), world.user(), 422, CREATE_FAILED),
+        ("GET", OWN_PIN.to_owned(), world.user(), 503, UNAVAILABLE),
         ("GET", of.clone(), world.admin(), 422, SHOW_FAILED),
         ("POST", format!("{of}/revoke"), world.admin(), 422, REVOKE_FAILED),
     ] {
@@ -52,14 +50,14 @@ async fn support_pin_says(world: &World, kind: &str, skip: u32) {
 #[tokio::test]
 async fn a_store_that_fails_or_throttles_is_said_in_the_routes_words() {
     let world = World::new().await;
-    let created = world.post(OWN).private_token(world.user()).send().await;
+    let created = world.post(OWN_PIN).private_token(world.user()).send().await;
     for kind in ["error", "throttle"] {
         for skip in [0, 1] {
             support_pin_says(&world, kind, skip).await;
         }
     }
     world
-        .get(OWN)
+        .get(OWN_PIN)
         .private_token(world.user())
         .send()
         .await
@@ -69,7 +67,7 @@ async fn a_store_that_fails_or_throttles_is_said_in_the_routes_words() {
 #[tokio::test]
 async fn a_store_that_hangs_is_said_in_time() {
     let world = World::new().await;
-    let created = world.post(OWN).private_token(world.user()).send().await;
+    let created = world.post(OWN_PIN).private_token(world.user()).send().await;
     support_pin_says(&world, "hang", 1).await;
     for invocation in world.invocations().await {
         if invocation["status"] == 422 || invocation["status"] == 503 {
@@ -78,7 +76,7 @@ async fn a_store_that_hangs_is_said_in_time() {
         }
     }
     world
-        .get(OWN)
+        .get(OWN_PIN)
         .private_token(world.user())
         .send()
         .await
@@ -118,12 +116,12 @@ async fn a_passing_fault_is_not_noticed() {
     for kind in ["error", "throttle", "hang"] {
         for skip in [0, 1] {
             world.fault(dynamodb(kind, skip, 1)).await;
-            world.post(OWN).private_token(world.user()).send().await.ok(201);
+            world.post(OWN_PIN).private_token(world.user()).send().await.ok(201);
             world.clear_faults().await;
         }
     }
     world.fault(dynamodb("conflict", 0, 1)).await;
-    world.post(OWN).private_token(world.user()).send().await.ok(201);
+    world.post(OWN_PIN).private_token(world.user()).send().await.ok(201);
 }
 
 #[tokio::test]
@@ -145,11 +143,11 @@ async fn the_winner_is_told_so_although_an_answer_was_lost() {
         .await
         .is(200, &format!(r#"{{"id":"{id}","valid":false}}"#));
 
-    let own = || world.get(OWN).private_token(world.user()).send();
+    let own = || world.get(OWN_PIN).private_token(world.user()).send();
     let revoke = format!("/api/v4/users/{}/support_pin/revoke", world.id("/user/user_id"));
     let revoke = || world.post(&revoke).private_token(world.admin()).send();
     world.fault(lose("TransactWriteItems")).await;
-    let created = world.post(OWN).private_token(world.user()).send().await;
+    let created = world.post(OWN_PIN).private_token(world.user()).send().await;
     created.ok(201);
     own().await.is(200, &created.body);
     world.fault(lose("UpdateItem")).await;
@@ -195,10 +193,10 @@ async fn a_revoked_pin_does_not_come_back_with_a_late_repetition() {
             world.post(&revoke).private_token(world.admin()).send().await.ok(202);
             (world.transactions_under_way().await == 2).then_some(())
         };
-        let (created, revoked) = tokio::join!(world.post(OWN).private_token(world.user()).send(), revoked);
+        let (created, revoked) = tokio::join!(world.post(OWN_PIN).private_token(world.user()).send(), revoked);
         revoked?;
         created.ok(201);
-        world.get(OWN).private_token(world.user()).send().await.ok(404);
+        world.get(OWN_PIN).private_token(world.user()).send().await.ok(404);
         Some(())
     })
     .await;
@@ -210,18 +208,18 @@ async fn a_function_without_its_keys_serves_nothing_and_recovers() {
     world
         .fault(json!({ "service": "secretsmanager", "operation": null, "kind": "error", "skip": 0, "times": 1000 }))
         .await;
-    let got = world.post(OWN).private_token(world.user()).bare().await;
+    let got = world.post(OWN_PIN).private_token(world.user()).bare().await;
     assert!(got.status >= 500, "{got:?}");
     assert!(world.rows("SupportPinsTable").await.is_empty());
     world.clear_faults().await;
-    world.post(OWN).private_token(world.user()).send().await.ok(201);
+    world.post(OWN_PIN).private_token(world.user()).send().await.ok(201);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_hangs_is_a_503_in_every_dialect() {
     let world = World::new().await;
     let issued = world.retrieve(USER, PURPOSE).await;
-    world.get(OWN).private_token(world.user()).send().await.ok(404);
+    world.get(OWN_PIN).private_token(world.user()).send().await.ok(404);
     let unavailable = |got: &Got, body: &str| {
         assert_eq!((got.status, got.header("retry-after")), (503, Some("5")), "{got:?}");
         assert!(got.body.contains(body), "{got:?}");
@@ -230,7 +228,7 @@ async fn a_store_that_hangs_is_a_503_in_every_dialect() {
     world.fault(dynamodb("hang", 0, 1000)).await;
     let asked = [
         (
-            world.get(OWN).private_token(world.user()),
+            world.get(OWN_PIN).private_token(world.user()),
             r#"{"message":"503 Service Unavailable"}"#,
         ),
         (

@@ -2,16 +2,13 @@
 
 use serde_json::json;
 
-use crate::{
+use crate::support::{
+    mithril::USERS,
     passcode::{PURPOSE, USER},
-    support::{
-        mithril::USERS,
-        requests::{Got, seen},
-        world::World,
-    },
+    requests::{Got, seen},
+    support_pin::OWN_PIN,
+    world::World,
 };
-
-const OWN: &str = "/api/v4/user/support_pin";
 
 /// That two answers differ in the body alone. What differs between any two requests has the same length in both.
 #[track_caller]
@@ -28,7 +25,7 @@ fn alike(what: &str, head: &Got, get: &Got) {
 async fn head_is_get_without_a_body() {
     let world = World::new().await;
     let (demo, admin) = (world.demo(), world.admin().to_owned());
-    world.post(OWN).private_token(world.user()).send().await.ok(201);
+    world.post(OWN_PIN).private_token(world.user()).send().await.ok(201);
     let issued = world.retrieve(USER, PURPOSE).await;
     let factor = world.factor_of(&demo).await["id"].as_str().expect("an id").to_owned();
     let status = |id: &str| format!("/passcode/status?client_id=heatclinic&passcode_id={id}");
@@ -36,10 +33,10 @@ async fn head_is_get_without_a_body() {
     let nobody = "00000000-0000-4000-8000-000000000000";
     let before = world.state().await;
     for (path, token, expected) in [
-        (OWN.to_owned(), world.user(), 200),
-        (OWN.to_owned(), &admin, 404),
-        (OWN.to_owned(), "nobody", 401),
-        (format!("{OWN}?a=%zz"), world.user(), 400),
+        (OWN_PIN.to_owned(), world.user(), 200),
+        (OWN_PIN.to_owned(), &admin, 404),
+        (OWN_PIN.to_owned(), "nobody", 401),
+        (format!("{OWN_PIN}?a=%zz"), world.user(), 400),
         (of(&demo.id), &admin, 200),
         (of(nobody), &admin, 404),
         (of(&demo.id), world.user(), 403),
@@ -82,7 +79,7 @@ async fn what_is_no_safe_get_answers_no_head() {
 async fn an_administrators_head_is_written_down_like_a_read() {
     let world = World::new().await;
     let demo = world.demo();
-    world.post(OWN).private_token(world.user()).send().await.ok(201);
+    world.post(OWN_PIN).private_token(world.user()).send().await.ok(201);
     let of = format!("/api/v4/users/{}/support_pin", demo.id);
     let events = async || {
         let events = world.rows("AuditTable").await;

@@ -6,13 +6,11 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
 
-use crate::{
+use crate::support::{
+    era::era_refused,
+    mithril::{USERS, data},
     passcode::{PURPOSE, USER},
-    support::{
-        era::era_refused,
-        mithril::{USERS, data},
-        world::World,
-    },
+    world::World,
 };
 
 #[tokio::test]

@@ -5,15 +5,14 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use crate::{
-    passcode::refused,
-    support::{
-        requests::{Ask, Got},
-        world::World,
-    },
+use crate::support::{
+    passcode::spring_refused,
+    requests::{Ask, Got},
+    support_pin::OWN_PIN,
+    words::{FORBIDDEN, NO_PIN},
+    world::World,
 };
 
-const OWN: &str = "/api/v4/user/support_pin";
 const RETRIEVE: &str = "/passcode/retrieve?purpose=p&username=u&client_id=shop";
 const AUDIENCE: &str = "countersign";
 
@@ -48,8 +47,8 @@ fn routes(world: &World) -> Vec<(&'static str, Ask<'_>)> {
     let (pin, revocation) = (of("anna"), format!("{}/revoke", of("anna")));
     let form = |path, fields: &[(&str, &str)]| world.post(path).query(&[("client_id", "shop")]).form(fields);
     vec![
-        ("create", world.post(OWN)),
-        ("show", world.get(OWN)),
+        ("create", world.post(OWN_PIN)),
+        ("show", world.get(OWN_PIN)),
         ("show a user's", world.get(&pin)),
         ("revoke", world.post(&revocation)),
         ("retrieve", world.get(RETRIEVE)),
@@ -82,12 +81,12 @@ async fn users_of_the_provider_have_support_pins() {
     .await;
     let (named, revocation) = (of("auth0%7Canna"), format!("{}/revoke", of("auth0%7Canna")));
 
-    world.get(OWN).bearer(&anna).send().await.is(404, NO_PIN);
-    let made = world.post(OWN).bearer(&anna).send().await;
+    world.get(OWN_PIN).bearer(&anna).send().await.is(404, NO_PIN);
+    let made = world.post(OWN_PIN).bearer(&anna).send().await;
     made.ok(201);
-    world.get(OWN).bearer(&anna).send().await.is(200, &made.body);
+    world.get(OWN_PIN).bearer(&anna).send().await.is(200, &made.body);
     world.get(&named).bearer(&staff).send().await.is(200, &made.body);
-    world.get(OWN).bearer(&staff).send().await.is(404, NO_PIN);
+    world.get(OWN_PIN).bearer(&staff).send().await.is(404, NO_PIN);
     world.get(&of("anna")).bearer(&staff).send().await.is(404, NO_PIN);
     for path in [&named, &of("bob"), &of("nobody")] {
         world.get(path).bearer(&anna).send().await.is(403, FORBIDDEN);
@@ -100,7 +99,7 @@ async fn users_of_the_provider_have_support_pins() {
     assert!(id.contains("-8") && !id.contains("anna"), "{row}");
 
     world.post(&revocation).bearer(&staff).send().await.is(202, "{}");
-    world.get(OWN).bearer(&anna).send().await.is(404, NO_PIN);
+    world.get(OWN_PIN).bearer(&anna).send().await.is(404, NO_PIN);
     let again = world.post(&revocation).bearer(&staff).send().await;
     again.is(
         404,
@@ -108,16 +107,13 @@ async fn users_of_the_provider_have_support_pins() {
     );
 }
 
-const NO_PIN: &str = r#"{"message":"404 Support PIN not found or expired Not Found"}"#;
-const FORBIDDEN: &str = r#"{"message":"403 Forbidden"}"#;
-
 #[tokio::test]
 async fn a_user_whose_name_is_an_id_keeps_it_unless_it_could_be_somebody_elses() {
     let world = world().await;
     let admin = token(&world, json!({ "sub": "bob", "scope": "api", "groups": "support" })).await;
     let made = async |name: &str| {
         let own = token(&world, json!({ "sub": name, "scope": "api" })).await;
-        let made = world.post(OWN).bearer(&own).send().await;
+        let made = world.post(OWN_PIN).bearer(&own).send().await;
         made.ok(201);
         world.get(&of(name)).bearer(&admin).send().await.is(200, &made.body);
         let ids: Vec<_> = world.rows("SupportPinsTable").await;
@@ -172,7 +168,7 @@ async fn a_member_of_a_list_is_a_whole_text() {
         (json!("[read_api]"), 403),
     ] {
         let token = token(&world, json!({ "sub": "anna", "scope": scope })).await;
-        let got = world.get(OWN).bearer(&token).send().await;
+        let got = world.get(OWN_PIN).bearer(&token).send().await;
         assert_eq!(got.status, status_of_own, "{scope}");
     }
     for sub in [json!(["anna"]), json!({ "name": "anna" }), json!("")] {
@@ -204,7 +200,7 @@ async fn passcodes_are_of_the_client_that_the_provider_names() {
             .send()
     };
     let retrieve = "/passcode/retrieve?purpose=p&username=u";
-    refused(
+    spring_refused(
         &ask(retrieve, "shop", &rival).await,
         403,
         "Forbidden",
@@ -213,7 +209,7 @@ async fn passcodes_are_of_the_client_that_the_provider_names() {
     let issued = ask(retrieve, "shop", &shop).await.ok(200);
     let (id, passcode) = (text(&issued, "id"), text(&issued, "token"));
     let status = format!("/passcode/status?passcode_id={id}");
-    refused(
+    spring_refused(
         &ask(&status, "rival", &rival).await,
         404,
         "Not Found",
@@ -230,9 +226,9 @@ async fn passcodes_are_of_the_client_that_the_provider_names() {
             .bearer(token);
         ask.form(&fields).send()
     };
-    refused(&consume("rival", &rival).await, 400, "Bad Request", "/passcode/consume");
+    spring_refused(&consume("rival", &rival).await, 400, "Bad Request", "/passcode/consume");
     consume("shop", &shop).await.is(200, &format!(r#"{{"id":"{id}"}}"#));
-    refused(&consume("shop", &shop).await, 400, "Bad Request", "/passcode/consume");
+    spring_refused(&consume("shop", &shop).await, 400, "Bad Request", "/passcode/consume");
     let invalidate = world.post("/passcode/invalidate?client_id=shop").bearer(&shop);
     invalidate
         .form(&[("passcode_id", id)])
@@ -316,7 +312,7 @@ async fn what_the_provider_did_not_sign_for_us_reaches_no_function() {
     ];
     world.invocations().await;
     for (what, token) in &bad {
-        for path in [OWN, RETRIEVE] {
+        for path in [OWN_PIN, RETRIEVE] {
             unauthorized(what, &world.get(path).bearer(token).bare().await);
         }
     }
@@ -327,11 +323,14 @@ async fn what_the_provider_did_not_sign_for_us_reaches_no_function() {
         unauthorized(what, &ask.bearer(&bad[0].1).bare().await);
     }
     // GitLab's other header and the query are no ways in.
-    unauthorized("a header", &world.get(OWN).private_token(&good).bare().await);
-    unauthorized("a header", &world.get(OWN).private_token(world.admin()).bare().await);
+    unauthorized("a header", &world.get(OWN_PIN).private_token(&good).bare().await);
+    unauthorized(
+        "a header",
+        &world.get(OWN_PIN).private_token(world.admin()).bare().await,
+    );
     unauthorized(
         "the query",
-        &world.get(&format!("{OWN}?access_token={good}")).bare().await,
+        &world.get(&format!("{OWN_PIN}?access_token={good}")).bare().await,
     );
     assert_eq!(world.invocations().await, Vec::<Value>::new());
     for (what, ask) in routes(&world) {
@@ -369,7 +368,7 @@ async fn claims_that_are_not_enough_are_refused_in_the_dialect() {
         (json!({ "sub": "anna", "scp": "api" }), 403, small),
     ] {
         let token = token(&world, claims).await;
-        world.post(OWN).bearer(&token).send().await.is(status, body);
+        world.post(OWN_PIN).bearer(&token).send().await.is(status, body);
     }
     for (claims, status, error) in [
         (json!({ "scope": "passcode" }), 401, "Unauthorized"),
@@ -381,11 +380,11 @@ async fn claims_that_are_not_enough_are_refused_in_the_dialect() {
     ] {
         let token = token(&world, claims).await;
         let got = world.get(RETRIEVE).bearer(&token).send().await;
-        refused(&got, status, error, "/passcode/retrieve");
+        spring_refused(&got, status, error, "/passcode/retrieve");
     }
     // A token in the query is refused beside a good one: it would be logged.
     let anna = token(&world, json!({ "sub": "anna", "scope": "api" })).await;
-    let asked = world.get(&format!("{OWN}?private_token=x")).bearer(&anna);
+    let asked = world.get(&format!("{OWN_PIN}?private_token=x")).bearer(&anna);
     asked.send().await.is(401, unknown);
 }
 
@@ -409,7 +408,7 @@ async fn claims_have_the_names_that_the_operator_gives() {
     .await;
     let bob = json!({ "email": "bob@example.com", "scp": ["countersign/api"], "is_support": true });
     let bob = token(&world, bob).await;
-    let made = world.post(OWN).bearer(&anna).send().await;
+    let made = world.post(OWN_PIN).bearer(&anna).send().await;
     made.ok(201);
     let named = of("anna%40example.com");
     world.get(&named).bearer(&bob).send().await.is(200, &made.body);
@@ -419,7 +418,7 @@ async fn claims_have_the_names_that_the_operator_gives() {
         json!({ "email": "anna@example.com", "scp": ["api"], "scope": "api" }),
     )
     .await;
-    assert_eq!(world.get(OWN).bearer(&bare).send().await.status, 403);
+    assert_eq!(world.get(OWN_PIN).bearer(&bare).send().await.status, 403);
     let shop = token(&world, json!({ "azp": "shop", "scp": "countersign/passcode" })).await;
     world.get(RETRIEVE).bearer(&shop).send().await.ok(200);
 }
@@ -430,8 +429,8 @@ async fn nothing_of_ours_is_read_for_the_providers_users() {
     let anna = token(&world, json!({ "sub": "anna", "scope": "api", "groups": ["support"] })).await;
     let shop = token(&world, json!({ "client_id": "shop", "scope": "passcode" })).await;
     world.invocations().await;
-    world.post(OWN).bearer(&anna).send().await.ok(201);
-    world.get(OWN).bearer(&anna).send().await.ok(200);
+    world.post(OWN_PIN).bearer(&anna).send().await.ok(201);
+    world.get(OWN_PIN).bearer(&anna).send().await.ok(200);
     world.get(&of("anna")).bearer(&anna).send().await.ok(200);
     world.get(RETRIEVE).bearer(&shop).send().await.ok(200);
     let invocations = world.invocations().await;
@@ -478,8 +477,8 @@ async fn without_a_provider_a_signed_token_is_nobodys() {
     let world = World::new().await;
     let anna = token(&world, json!({ "sub": world.id("/user/user_id"), "scope": "api" })).await;
     let unknown = r#"{"message":"401 Unauthorized"}"#;
-    world.get(OWN).bearer(&anna).send().await.is(401, unknown);
+    world.get(OWN_PIN).bearer(&anna).send().await.is(401, unknown);
     let shop = token(&world, json!({ "client_id": "shop", "scope": "passcode" })).await;
     let got = world.get(RETRIEVE).bearer(&shop).send().await;
-    refused(&got, 401, "Unauthorized", "/passcode/retrieve");
+    spring_refused(&got, 401, "Unauthorized", "/passcode/retrieve");
 }

@@ -2,12 +2,14 @@
 
 use serde_json::{Value, json};
 
-use crate::{
+use crate::support::{
+    login::token_in,
+    mithril::wrong_code,
     passcode::{PURPOSE, USER},
-    support::{login::token_in, mithril::wrong_code, world::World},
+    support_pin::OWN_PIN,
+    world::World,
 };
 
-const PIN: &str = "/api/v4/user/support_pin";
 const SECRETS: [&str; 3] = ["SupportPinKeys", "PasscodeKeys", "OtpKeys"];
 
 impl World {
@@ -31,7 +33,7 @@ impl World {
     }
 
     async fn pin(&self, method: &str) -> Value {
-        let got = self.ask(method, PIN).private_token(self.user()).send().await;
+        let got = self.ask(method, OWN_PIN).private_token(self.user()).send().await;
         let pin = got.ok(if method == "POST" { 201 } else { 200 });
         pin["pin"].clone()
     }
@@ -102,7 +104,7 @@ async fn what_a_lost_key_signed_fails_closed() {
     assert_eq!(world.code_row(&demo).await["key_id"]["N"], "1");
 
     world.advance(11).await;
-    let got = world.get(PIN).private_token(world.user()).send().await;
+    let got = world.get(OWN_PIN).private_token(world.user()).send().await;
     got.is(500, r#"{"message":"500 Internal Server Error"}"#);
     world.consume(&passcode.token, USER, PURPOSE).send().await.ok(400);
     wrong_code(&world.authorize(&token, &code).await);
@@ -120,7 +122,7 @@ async fn keys_that_cannot_be_read_again_go_on() {
         json!({ "service": "secretsmanager", "operation": null, "kind": "error", "skip": 0, "times": 1000 });
     world.fault(unreadable).await;
     // The function that reads has not run yet, and cannot start.
-    world.get(PIN).private_token(world.user()).bare().await.ok(500);
+    world.get(OWN_PIN).private_token(world.user()).bare().await.ok(500);
     world.clear_faults().await;
     assert_eq!(world.pin("GET").await, pin);
 

@@ -5,21 +5,19 @@ use std::ops::RangeInclusive;
 
 use serde_json::{Value, json};
 
-use crate::{
-    passcode::{CLIENT, PURPOSE, USER, bad},
-    password_reset::NO_REQUEST,
-    support::{
-        clock::DAY,
-        era::{CHECK_MAIL, era_refused, password_set},
-        factors::empty_handed,
-        login::{api_grant, password_grant, token_in},
-        mithril::{APPROVE, INIT, TOKENS, USERS, token_expired},
-        password::{NEW, RESET},
-        people::{DOMAIN, Person},
-        registration::{PASSWORD, REGISTER},
-        requests::{Ask, Got},
-        world::World,
-    },
+use crate::support::{
+    clock::DAY,
+    era::{CHECK_MAIL, era_refused, password_set},
+    factors::empty_handed,
+    login::{api_grant, password_grant, token_in},
+    mithril::{APPROVE, INIT, TOKENS, USERS, token_expired},
+    passcode::{CLIENT, PURPOSE, USER, passcode_refused},
+    password::{NEW, RESET},
+    people::{DOMAIN, Person},
+    registration::{PASSWORD, REGISTER},
+    requests::{Ask, Got},
+    words::NO_REQUEST,
+    world::World,
 };
 
 const KEY: &str = "5b9b0ea7-3d25-4d7c-8b5b-3a6c0f6d9f11";
@@ -264,10 +262,12 @@ impl Trial {
                 world.consume(&token, &self.login, PURPOSE).send().await.ok(200);
             }
             Flow::ConsumePasscode => {
-                bad(&world
-                    .consume(self.body["passcode"].as_str().expect("a text"), USER, PURPOSE)
-                    .send()
-                    .await);
+                passcode_refused(
+                    &world
+                        .consume(self.body["passcode"].as_str().expect("a text"), USER, PURPOSE)
+                        .send()
+                        .await,
+                );
             }
         }
     }
@@ -458,7 +458,7 @@ async fn who_cannot_be_told_finds_it_done() {
             Flow::LogInWithoutFactor => assert!(world.is_open(&token_in(&again)).await),
             Flow::GiveCode => token_expired(&again),
             Flow::ApproveFactor => token_expired(&again),
-            Flow::ConsumePasscode => bad(&again),
+            Flow::ConsumePasscode => passcode_refused(&again),
             _ => panic!("{flow:?} uses nothing up"),
         }
         let email = format!("{}@example.org", trial.login);

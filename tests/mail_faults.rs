@@ -5,16 +5,14 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::{
-    registration::NO_REQUEST,
-    support::{
-        era::{CHECK_MAIL, era_refused, era_unavailable, password_set},
-        faults::fault,
-        people::DOMAIN,
-        registration::{PASSWORD, register_from},
-        requests::{Ask, Got},
-        world::World,
-    },
+use crate::support::{
+    era::{CHECK_MAIL, era_refused, era_unavailable, password_set},
+    faults::fault,
+    people::DOMAIN,
+    registration::{PASSWORD, register_from},
+    requests::{Ask, Got},
+    words::NO_REQUEST,
+    world::World,
 };
 
 const UNSENT: &str = "mail cannot be sent, try again later";

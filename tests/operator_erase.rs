@@ -13,10 +13,10 @@ use crate::support::{
     mithril::{user_blocked, wrong_identity},
     operator::tables_and_keys,
     people::{DOMAIN, OTHER_PHONE, Person},
+    support_pin::OWN_PIN,
     world::World,
 };
 
-const PIN: &str = "/api/v4/user/support_pin";
 const PHONE: &str = "+380881234577";
 
 /// `SHA-256(framed(parts))` as rows show it: each part stands behind its length in eight bytes.
@@ -114,7 +114,7 @@ async fn known_everywhere(world: &World, login: &str) -> Person {
     let access = token_in(&world.authorize(&token, &code).await);
     world.init(&access, OTHER_PHONE).await.ok(201);
     let api = world.token(json!({ "user_id": person.id, "scopes": ["api"] })).await;
-    world.post(PIN).private_token(&api).send().await.ok(201);
+    world.post(OWN_PIN).private_token(&api).send().await.ok(201);
     suppress(world, &person.email).await;
     person
 }
@@ -327,7 +327,7 @@ impl Busy {
             1 => drop(world.refresh(waiting).await),
             2 => drop(world.another_code(person, waiting).await),
             3 => drop(world.init(api, OTHER_PHONE).await),
-            4 => drop(world.post(PIN).private_token(api).send().await),
+            4 => drop(world.post(OWN_PIN).private_token(api).send().await),
             5 => drop(world.forgot(&person.email).send().await),
             6 => {
                 let factors = world.post(&person.factors()).bearer(world.admin());

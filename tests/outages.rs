@@ -3,19 +3,16 @@
 
 use serde_json::{Value, json};
 
-use crate::{
-    passcode::{CLIENT, PURPOSE, USER},
-    short_passcode::SHORT,
-    support::{
-        clock::DAY,
-        factors::empty_handed,
-        login::{api_grant, password_grant, token_in},
-        mithril::{APPROVE, INIT, TOKENS, USERS},
-        password::RESET,
-        registration::REGISTER,
-        requests::Ask,
-        world::World,
-    },
+use crate::support::{
+    clock::DAY,
+    factors::empty_handed,
+    login::{api_grant, password_grant, token_in},
+    mithril::{APPROVE, INIT, TOKENS, USERS},
+    passcode::{CLIENT, PURPOSE, SHORT, USER},
+    password::RESET,
+    registration::REGISTER,
+    requests::Ask,
+    world::World,
 };
 
 /// The kinds of failure that an answer of the store names; what gives no answer is in `faults.rs`.

@@ -8,11 +8,10 @@ use crate::support::{
     logs::fault_lines,
     password::{NEW, OLD, RESET, change_notices_sent},
     people::DOMAIN,
+    support_pin::OWN_PIN,
+    words::WRONG_PASSWORD,
     world::World,
 };
-
-pub const WRONG: &str = "current_pwd is wrong";
-const OWN: &str = "/api/v4/user/support_pin";
 
 #[tokio::test]
 async fn a_change_is_one_step_and_ends_the_session_too() {
@@ -20,7 +19,7 @@ async fn a_change_is_one_step_and_ends_the_session_too() {
     let (token, id) = world.new_user("Maria_K").await;
     password_set(&world.change_password(&token, OLD, NEW).await, "Maria_K");
     era_refused(&world.change_password(&token, NEW, OLD).await, 401, "unauthorized");
-    assert_eq!(world.get(OWN).private_token(&token).send().await.status, 401);
+    assert_eq!(world.get(OWN_PIN).private_token(&token).send().await.status, 401);
     assert!(!world.opens(&id, OLD).await);
     assert!(world.opens(&id, NEW).await);
 }
@@ -41,7 +40,11 @@ async fn a_wrong_current_password_changes_nothing() {
         if wrong == world.id("/user/password") {
             world.advance(3600).await;
         }
-        field_refused(&world.change_password(&token, wrong, NEW).await, "current_pwd", WRONG);
+        field_refused(
+            &world.change_password(&token, wrong, NEW).await,
+            "current_pwd",
+            WRONG_PASSWORD,
+        );
     }
     assert_eq!(world.user_row(&id).await, before);
     assert!(world.mails().await.is_empty());
@@ -57,7 +60,7 @@ async fn a_current_password_that_is_longer_than_any_is_no_guess() {
         field_refused(&got, "current_pwd", "current_pwd is too long");
     }
     let longest = world.change_password(&token, &"x".repeat(1024), NEW).await;
-    field_refused(&longest, "current_pwd", WRONG);
+    field_refused(&longest, "current_pwd", WRONG_PASSWORD);
     password_set(&world.change_password(&token, OLD, NEW).await, "maria");
 }
 
@@ -237,7 +240,7 @@ async fn parallel_guesses_are_counted_before_they_are_looked_at() {
     let (evaluated, refused): (Vec<_>, Vec<_>) = guesses.iter().partition(|got| got.status == 412);
     assert_eq!(evaluated.len(), 5, "{guesses:?}");
     for got in evaluated {
-        field_refused(got, "current_pwd", WRONG);
+        field_refused(got, "current_pwd", WRONG_PASSWORD);
     }
     let mut wait = 0;
     for got in refused {
@@ -259,7 +262,11 @@ async fn a_day_has_its_own_limit_and_a_reset_is_always_open() {
     let (token, id) = world.new_user("maria").await;
     for _ in 0..2 {
         for _ in 0..5 {
-            field_refused(&world.change_password(&token, NEW, OLD).await, "current_pwd", WRONG);
+            field_refused(
+                &world.change_password(&token, NEW, OLD).await,
+                "current_pwd",
+                WRONG_PASSWORD,
+            );
         }
         let wait = too_many_requests(&world.change_password(&token, OLD, NEW).await);
         assert!((1..=86_400).contains(&wait), "{wait}");
@@ -288,7 +295,7 @@ async fn parallel_changes_have_one_winner() {
         match got.status {
             200 => password_set(got, "maria"),
             401 => era_refused(got, 401, "unauthorized"),
-            412 => field_refused(got, "current_pwd", WRONG),
+            412 => field_refused(got, "current_pwd", WRONG_PASSWORD),
             _ => assert!(too_many_requests(got) > 0),
         }
     }
@@ -312,7 +319,7 @@ async fn a_password_counts_to_its_last_character() {
     assert!(!world.opens(&id, &long[..64]).await && !world.opens(&id, &long[..127]).await);
     let token = world.token(json!({ "user_id": id, "scopes": ["api"] })).await;
     let longer = world.change_password(&token, &format!("{long}a"), NEW).await;
-    field_refused(&longer, "current_pwd", WRONG);
+    field_refused(&longer, "current_pwd", WRONG_PASSWORD);
     assert!(world.opens(&id, &long).await);
 }
 

@@ -4,20 +4,14 @@
 use aws_sdk_dynamodb::types::AttributeValue as A;
 use serde_json::json;
 
-use crate::{
-    password_reset::NO_REQUEST,
-    support::{
-        era::{CHECK_MAIL, era_refused, password_set},
-        password::{NEW, OLD},
-        world::World,
-    },
+use crate::support::{
+    era::{CHECK_MAIL, era_refused, password_set},
+    password::{NEW, OLD},
+    support_pin::OWN_PIN,
+    words::{NO_PIN, NO_PIN_TO_REVOKE, NO_REQUEST, REVOKED},
+    world::World,
 };
 
-const OWN: &str = "/api/v4/user/support_pin";
-const REVOKED: &str =
-    r#"{"error":"invalid_token","error_description":"Token was revoked. You have to re-authorize from the user."}"#;
-const NO_PIN: &str = r#"{"message":"404 Support PIN not found or expired Not Found"}"#;
-const NO_PIN_TO_REVOKE: &str = r#"{"message":"404 Support PIN not found or already expired Not Found"}"#;
 const STATUS: &str = "/passcode/status?client_id=heatclinic&passcode_id=01FM98Y1WCT0KT0AT56TMJ1973";
 
 /// Everything that somebody may hold who is, or was, signed in.
@@ -38,7 +32,7 @@ async fn collect(world: &World, login: &'static str) -> Held {
     let reading = json!({ "user_id": id, "scopes": ["read_user"] });
     let passcodes = json!({ "user_id": id, "scopes": ["passcode"] });
     let tokens = vec![token, world.token(second).await, world.token(reading).await];
-    let pin = world.post(OWN).private_token(&tokens[0]).send().await.ok(201);
+    let pin = world.post(OWN_PIN).private_token(&tokens[0]).send().await.ok(201);
     let email = format!("{login}@example.org");
     let first = world.reset_link(login, &email).await;
     world.advance(121).await;
@@ -61,7 +55,7 @@ impl Held {
 
     async fn lives(&self, world: &World) {
         for token in &self.tokens {
-            let pin = world.get(OWN).private_token(token).send().await.ok(200);
+            let pin = world.get(OWN_PIN).private_token(token).send().await.ok(200);
             assert_eq!(pin["pin"], self.pin);
         }
         assert_eq!(
@@ -73,8 +67,8 @@ impl Held {
 
     async fn is_over(&self, world: &World) {
         for token in &self.tokens {
-            world.get(OWN).private_token(token).send().await.is(401, REVOKED);
-            world.post(OWN).private_token(token).send().await.is(401, REVOKED);
+            world.get(OWN_PIN).private_token(token).send().await.is(401, REVOKED);
+            world.post(OWN_PIN).private_token(token).send().await.is(401, REVOKED);
             era_refused(&world.change_password(token, NEW, OLD).await, 401, "unauthorized");
         }
         assert_eq!(world.get(STATUS).bearer(&self.passcodes).send().await.status, 401);
@@ -92,7 +86,7 @@ impl Held {
             .await
             .is(404, NO_PIN_TO_REVOKE);
         let fresh = world.token(json!({ "user_id": self.id, "scopes": ["api"] })).await;
-        world.get(OWN).private_token(&fresh).send().await.is(404, NO_PIN);
+        world.get(OWN_PIN).private_token(&fresh).send().await.is(404, NO_PIN);
         for row in world.rows("SupportPinsTable").await {
             assert_ne!(
                 row["user_id"]["S"], self.id,
@@ -103,7 +97,7 @@ impl Held {
             era_refused(&world.reset(link, "another-horse").await, 404, NO_REQUEST);
         }
         // What comes after is as good as ever.
-        world.post(OWN).private_token(&fresh).send().await.ok(201);
+        world.post(OWN_PIN).private_token(&fresh).send().await.ok(201);
     }
 }
 
@@ -127,7 +121,12 @@ async fn everything_that_was_issued_ends_with_the_password() {
     changes.is_over(&world).await;
     // Nobody else notices.
     other.lives(&world).await;
-    world.get(OWN).private_token(world.user()).send().await.is(404, NO_PIN);
+    world
+        .get(OWN_PIN)
+        .private_token(world.user())
+        .send()
+        .await
+        .is(404, NO_PIN);
     password_set(&world.reset(&other.links[0], NEW).await, other.login);
 }
 
@@ -162,7 +161,7 @@ async fn a_pin_of_an_old_token_is_not_readable_after_the_change() {
         }
         let create = async {
             let mut made = 0;
-            while world.post(OWN).private_token(&token).send().await.status == 201 {
+            while world.post(OWN_PIN).private_token(&token).send().await.status == 201 {
                 made += 1;
                 assert!(made < 1_000, "the token has not ended");
             }

@@ -4,18 +4,15 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::{
-    password_change::WRONG,
-    password_reset::NO_REQUEST,
-    support::{
-        clock::DAY,
-        era::{CHECK_MAIL, era_refused, era_unavailable, field_refused, password_set},
-        faults::fault,
-        password::{NEW, OLD, RESET, change_notices_sent},
-        people::DOMAIN,
-        requests::Got,
-        world::World,
-    },
+use crate::support::{
+    clock::DAY,
+    era::{CHECK_MAIL, era_refused, era_unavailable, field_refused, password_set},
+    faults::fault,
+    password::{NEW, OLD, RESET, change_notices_sent},
+    people::DOMAIN,
+    requests::Got,
+    words::{NO_REQUEST, WRONG_PASSWORD},
+    world::World,
 };
 
 const EMAIL: &str = "maria@example.org";
@@ -79,7 +76,7 @@ async fn a_reset_and_a_change_have_one_winner() {
         assert_eq!(winners.len(), 1, "{answers:?}");
         match (winners[0], answers[1].status) {
             (0, 401) => era_refused(&answers[1], 401, "unauthorized"),
-            (0, _) => field_refused(&answers[1], "current_pwd", WRONG),
+            (0, _) => field_refused(&answers[1], "current_pwd", WRONG_PASSWORD),
             _ => era_refused(&answers[0], 404, NO_REQUEST),
         }
         current = passwords[winners[0]];

@@ -3,14 +3,12 @@
 
 use serde_json::json;
 
-use crate::{
-    password_reset::NO_REQUEST,
-    support::{
-        era::{CHECK_MAIL, era_refused, field_refused, password_set, password_set_body},
-        password::{NEW, RESET, UNKNOWN_REQUEST},
-        people::DOMAIN,
-        world::World,
-    },
+use crate::support::{
+    era::{CHECK_MAIL, era_refused, field_refused, password_set, password_set_body},
+    password::{NEW, RESET, UNKNOWN_REQUEST},
+    people::DOMAIN,
+    words::NO_REQUEST,
+    world::World,
 };
 
 #[tokio::test]

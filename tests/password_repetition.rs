@@ -5,17 +5,14 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::{
-    password_change::WRONG,
-    password_reset::NO_REQUEST,
-    support::{
-        clock::eventually,
-        era::{CHECK_MAIL, era_refused, era_unavailable, field_refused, password_set},
-        password::{NEW, OLD, RESET, change_notices_sent},
-        people::DOMAIN,
-        requests::{Ask, Got},
-        world::World,
-    },
+use crate::support::{
+    clock::eventually,
+    era::{CHECK_MAIL, era_refused, era_unavailable, field_refused, password_set},
+    password::{NEW, OLD, RESET, change_notices_sent},
+    people::DOMAIN,
+    requests::{Ask, Got},
+    words::{NO_REQUEST, WRONG_PASSWORD},
+    world::World,
 };
 
 const KEY: &str = "5b9b0ea7-3d25-4d7c-8b5b-3a6c0f6d9f11";
@@ -170,7 +167,7 @@ async fn what_failed_may_be_tried_again_with_its_key() {
     for _ in 0..5 {
         let body = json!({ "current_pwd": NEW, "new_pwd": NEW });
         let got = keyed(world.post(RESET).bearer(&token).json(&body)).send().await;
-        field_refused(&got, "current_pwd", WRONG);
+        field_refused(&got, "current_pwd", WRONG_PASSWORD);
     }
     assert_eq!(change(&world, &token).send().await.status, 429);
     world.advance(3600).await;

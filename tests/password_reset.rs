@@ -8,10 +8,9 @@ use crate::support::{
     messages::credential_in,
     password::{NEW, OLD, RESET, UNKNOWN_REQUEST, change_notices_sent},
     people::DOMAIN,
+    words::NO_REQUEST,
     world::World,
 };
-
-pub const NO_REQUEST: &str = "request not found or expired";
 
 #[tokio::test]
 async fn a_link_sets_a_new_password_once() {

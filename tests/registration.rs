@@ -8,10 +8,9 @@ use crate::support::{
     era::{CHECK_MAIL, era_refused, field_refused, password_set},
     people::DOMAIN,
     registration::{PASSWORD, REGISTER, registration_form},
+    words::NO_REQUEST,
     world::World,
 };
-
-pub const NO_REQUEST: &str = "request not found or expired";
 
 #[tokio::test]
 async fn a_registration_is_mailed_confirmed_and_made() {

@@ -3,15 +3,13 @@
 
 use serde_json::{Value, json};
 
-use crate::{
-    registration::NO_REQUEST,
-    support::{
-        clock::DAY,
-        era::{CHECK_MAIL, era_refused, field_refused, password_set},
-        people::DOMAIN,
-        registration::{PASSWORD, REGISTER, registration_form},
-        world::World,
-    },
+use crate::support::{
+    clock::DAY,
+    era::{CHECK_MAIL, era_refused, field_refused, password_set},
+    people::DOMAIN,
+    registration::{PASSWORD, REGISTER, registration_form},
+    words::NO_REQUEST,
+    world::World,
 };
 
 #[tokio::test]

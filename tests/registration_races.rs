@@ -3,16 +3,14 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::{
-    registration::NO_REQUEST,
-    support::{
-        clock::DAY,
-        era::{CHECK_MAIL, era_refused, field_refused, too_soon},
-        people::DOMAIN,
-        registration::{PASSWORD, register_from},
-        requests::{Ask, seen},
-        world::World,
-    },
+use crate::support::{
+    clock::DAY,
+    era::{CHECK_MAIL, era_refused, field_refused, too_soon},
+    people::DOMAIN,
+    registration::{PASSWORD, register_from},
+    requests::{Ask, seen},
+    words::NO_REQUEST,
+    world::World,
 };
 
 #[tokio::test]

@@ -2,15 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::{
+use crate::support::{
+    login::{other_than, token_in},
     passcode::{PURPOSE, USER},
-    support::{
-        login::{other_than, token_in},
-        world::World,
-    },
+    support_pin::OWN_PIN,
+    world::World,
 };
-
-const PIN: &str = "/api/v4/user/support_pin";
 
 impl World {
     /// The lines that end requests, without those that a cloud's own start has caused.
@@ -45,9 +42,9 @@ fn without_times(line: &Value, request_id: &str) -> Value {
 #[tokio::test]
 async fn a_request_is_one_line() {
     let world = World::new().await;
-    let got = world.post(PIN).private_token(world.user()).send().await;
+    let got = world.post(OWN_PIN).private_token(world.user()).send().await;
     let first = got.header("apigw-requestid").expect("an id").to_owned();
-    let got = world.post(PIN).send().await;
+    let got = world.post(OWN_PIN).send().await;
     let second = got.header("apigw-requestid").expect("an id").to_owned();
     let lines = world.request_lines();
     assert_eq!(lines.len(), 2, "{lines:?}");
@@ -68,7 +65,7 @@ async fn a_request_is_one_line() {
 async fn what_is_issued_verified_and_refused_is_counted_by_family() {
     let world = World::with(&[("OtpMaxAttempts", "10")]).await;
     let demo = world.demo();
-    world.post(PIN).private_token(world.user()).send().await.ok(201);
+    world.post(OWN_PIN).private_token(world.user()).send().await.ok(201);
     let path = format!("/api/v4/users/{}/support_pin", world.id("/user/user_id"));
     world.get(&path).private_token(world.admin()).send().await.ok(200);
     let issued = world.retrieve(USER, PURPOSE).await;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::support::{factors::empty_handed, login::token_in, people::Person, world::World};
+use crate::support::{factors::empty_handed, login::token_in, people::Person, roles::TABLE, world::World};
 
 /// Everybody who could come, in the order of the table's letters. Without another word a token has every scope.
 const ROLES: [&str; 15] = [
@@ -24,133 +24,6 @@ const ROLES: [&str; 15] = [
     "the domain's client",
     "another domain's client",
     "no domain's client",
-];
-
-/// A route, and how it is asked: the query, or what stands in the body.
-pub struct Row {
-    pub route: &'static str,
-    pub query: &'static str,
-    pub body: Option<(&'static str, &'static str)>,
-    /// What somebody gets who passes.
-    pub passes: u16,
-    /// For each role, whether it passes: `y`, or not: `u` for 401, `f` for 403, `m` for 404.
-    who: &'static str,
-}
-
-pub const fn row(
-    route: &'static str,
-    query: &'static str,
-    body: Option<(&'static str, &'static str)>,
-    passes: u16,
-    who: &'static str,
-) -> Row {
-    Row {
-        route,
-        query,
-        body,
-        passes,
-        who,
-    }
-}
-
-const TEXT: Option<(&str, &str)> = Some(("text/plain", "x"));
-const FORM: Option<(&str, &str)> = Some(("application/x-www-form-urlencoded", ""));
-const JSON: Option<(&str, &str)> = Some(("application/json", r#"{"no":"such field"}"#));
-const CLIENT: &str = "?client_id=heatclinic";
-
-pub const TABLE: [Row; 20] = [
-    row("POST /api/v4/user/support_pin", "", TEXT, 415, "uyyyffyuuuufuuu"),
-    row("GET /api/v4/user/support_pin", "?%zz", None, 400, "uyyyffyuuuufuuu"),
-    row("GET /api/v4/users/{id}/support_pin", "", None, 200, "uffyffmuuuufuuu"),
-    row(
-        "POST /api/v4/users/{id}/support_pin/revoke",
-        "",
-        TEXT,
-        415,
-        "uffyffmuuuufuuu",
-    ),
-    row("GET /passcode/retrieve", CLIENT, None, 400, "uyyyffyuuuuuyff"),
-    row("POST /passcode/consume", CLIENT, FORM, 400, "uyyyffyuuuuuyff"),
-    row("GET /passcode/status", CLIENT, None, 400, "uyyyffyuuuuuyff"),
-    row("POST /passcode/invalidate", CLIENT, FORM, 400, "uyyyffyuuuuuyff"),
-    row("POST /mithril/api/users", "", JSON, 422, "uffyffyuuuuuyyf"),
-    row(
-        "PATCH /mithril/api/users/{user_id}/actions/block",
-        "",
-        JSON,
-        422,
-        "uffyffmuuuuuymf",
-    ),
-    row(
-        "PATCH /mithril/api/users/{user_id}/actions/unblock",
-        "",
-        JSON,
-        422,
-        "uffyffmuuuuuymf",
-    ),
-    row(
-        "PATCH /mithril/api/users/{user_id}/actions/create_otp",
-        "",
-        None,
-        429,
-        "uuuuuuuyuuuuuuu",
-    ),
-    row(
-        "PATCH /mithril/api/users/actions/init_factor",
-        "",
-        JSON,
-        422,
-        "uyyyyyyyyuuuuuu",
-    ),
-    row(
-        "PATCH /mithril/api/users/actions/approve_factor",
-        "",
-        JSON,
-        422,
-        "uuuuuuuuyuuuuuu",
-    ),
-    row(
-        "GET /mithril/api/users/{user_id}/authentication_factors",
-        "?type=x",
-        None,
-        422,
-        "uyfyffmuuuuuymf",
-    ),
-    row(
-        "POST /mithril/api/users/{user_id}/authentication_factors",
-        "",
-        JSON,
-        422,
-        "uyfyffmuuuuuymf",
-    ),
-    row(
-        "GET /mithril/api/users/{user_id}/authentication_factors/{id}",
-        "",
-        None,
-        200,
-        "uyfyffmuuuuuymf",
-    ),
-    row(
-        "PATCH /mithril/api/users/{user_id}/authentication_factors/{id}/actions/reset",
-        "",
-        JSON,
-        422,
-        "uffyffmuuuuuymf",
-    ),
-    row(
-        "PATCH /mithril/api/users/{user_id}/authentication_factors/{id}/actions/disable",
-        "",
-        JSON,
-        422,
-        "uffyffmuuuuuymf",
-    ),
-    row(
-        "PATCH /mithril/api/users/{user_id}/authentication_factors/{id}/actions/enable",
-        "",
-        JSON,
-        422,
-        "uffyffmuuuuuymf",
-    ),
 ];
 
 /// The tokens of all roles, and whom the routes name: a user with a factor, of whose login all three codes were sent.

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use crate::{
+use crate::support::{
     roles::{Row, TABLE, row},
-    support::world::World,
+    world::World,
 };
 
 /// A change of the own password: a route that wants a token for one of the bodies that it takes.

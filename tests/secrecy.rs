@@ -2,13 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::{
-    passcode::{Issued, PURPOSE, USER},
-    short_passcode::SHORT,
-    support::{
-        rows::is_unsearchable,
-        world::{World, holds},
-    },
+use crate::support::{
+    passcode::{Issued, PURPOSE, SHORT, USER},
+    rows::is_unsearchable,
+    world::{World, holds},
 };
 
 #[tokio::test]

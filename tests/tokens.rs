@@ -2,12 +2,9 @@
 
 use serde_json::json;
 
-use crate::support::world::World;
+use crate::support::{support_pin::OWN_PIN, words::REVOKED, world::World};
 
-const OWN: &str = "/api/v4/user/support_pin";
 const EXPIRED: &str = r#"{"error":"invalid_token","error_description":"Token is expired. You can either do re-authorization or token refresh."}"#;
-const REVOKED: &str =
-    r#"{"error":"invalid_token","error_description":"Token was revoked. You have to re-authorize from the user."}"#;
 const BLOCKED: &str = r#"{"message":"403 Forbidden - Your account has been blocked."}"#;
 
 fn too_small(scopes: &str) -> String {
@@ -21,12 +18,12 @@ async fn read_scopes_open_what_only_reads() {
     let world = World::new().await;
     let admin = world.id("/admin/user_id").to_owned();
     let of_user = format!("/api/v4/users/{}/support_pin", world.id("/user/user_id"));
-    world.post(OWN).private_token(world.user()).send().await.ok(201);
+    world.post(OWN_PIN).private_token(world.user()).send().await.ok(201);
     for scope in ["read_user", "read_api"] {
         let token = world.token(json!({ "user_id": admin, "scopes": [scope] })).await;
         world.get(&of_user).private_token(&token).send().await.ok(200);
         world
-            .post(OWN)
+            .post(OWN_PIN)
             .private_token(&token)
             .send()
             .await
@@ -40,8 +37,8 @@ async fn read_scopes_open_what_only_reads() {
     }
     let token = world.token(json!({ "user_id": admin, "scopes": ["passcode"] })).await;
     for (method, path, scopes) in [
-        ("GET", OWN, "api read_user"),
-        ("POST", OWN, "api"),
+        ("GET", OWN_PIN, "api read_user"),
+        ("POST", OWN_PIN, "api"),
         ("GET", of_user.as_str(), "api read_user"),
     ] {
         let got = world.ask(method, path).bearer(&token).send().await;
@@ -59,12 +56,12 @@ async fn an_expired_token_is_told_so_and_later_forgotten() {
         .token(json!({ "user_id": user, "scopes": ["api"], "lifetime_seconds": 100 }))
         .await;
     world.advance(98).await;
-    world.post(OWN).private_token(&token).send().await.ok(201);
+    world.post(OWN_PIN).private_token(&token).send().await.ok(201);
     world.advance(2).await;
-    world.post(OWN).private_token(&token).send().await.is(401, EXPIRED);
+    world.post(OWN_PIN).private_token(&token).send().await.is(401, EXPIRED);
     world.advance(7 * 86_400).await;
     world
-        .post(OWN)
+        .post(OWN_PIN)
         .private_token(&token)
         .send()
         .await
@@ -78,8 +75,13 @@ async fn a_revoked_token_is_told_so() {
         .operator(json!({ "command": "revoke_token", "token": world.user() }))
         .await;
     assert_eq!(answer, json!({ "done": true, "changed": true }));
-    world.get(OWN).private_token(world.user()).send().await.is(401, REVOKED);
-    world.get(OWN).private_token(world.admin()).send().await.ok(404);
+    world
+        .get(OWN_PIN)
+        .private_token(world.user())
+        .send()
+        .await
+        .is(401, REVOKED);
+    world.get(OWN_PIN).private_token(world.admin()).send().await.ok(404);
 }
 
 #[tokio::test]
@@ -87,7 +89,7 @@ async fn ending_all_tokens_of_a_user_is_one_write_and_is_seen_at_once() {
     let world = World::new().await;
     let user = world.id("/user/user_id").to_owned();
     let second = world.token(json!({ "user_id": user, "scopes": ["api"] })).await;
-    world.get(OWN).private_token(&second).send().await.ok(404);
+    world.get(OWN_PIN).private_token(&second).send().await.ok(404);
     world.invocations().await;
     world
         .operator(json!({ "command": "end_tokens", "user_id": user }))
@@ -99,10 +101,10 @@ async fn ending_all_tokens_of_a_user_is_one_write_and_is_seen_at_once() {
     ]);
     assert_eq!(calls, written);
     for token in [world.user(), &second] {
-        world.get(OWN).private_token(token).send().await.is(401, REVOKED);
+        world.get(OWN_PIN).private_token(token).send().await.is(401, REVOKED);
     }
     let third = world.token(json!({ "user_id": user, "scopes": ["api"] })).await;
-    world.get(OWN).private_token(&third).send().await.ok(404);
+    world.get(OWN_PIN).private_token(&third).send().await.ok(404);
 }
 
 #[tokio::test]
@@ -116,8 +118,8 @@ async fn a_block_is_seen_at_once_and_what_it_ended_does_not_come_back() {
         .operator(json!({ "command": "block_user", "user_id": user }))
         .await;
     for got in [
-        world.get(OWN).private_token(world.user()).send().await,
-        world.post(OWN).private_token(world.user()).send().await,
+        world.get(OWN_PIN).private_token(world.user()).send().await,
+        world.post(OWN_PIN).private_token(world.user()).send().await,
     ] {
         got.is(403, BLOCKED);
     }
@@ -125,10 +127,10 @@ async fn a_block_is_seen_at_once_and_what_it_ended_does_not_come_back() {
     world
         .operator(json!({ "command": "unblock_user", "user_id": user }))
         .await;
-    let revoked = world.get(OWN).private_token(world.user()).send().await;
+    let revoked = world.get(OWN_PIN).private_token(world.user()).send().await;
     revoked.is(401, REVOKED);
     let token = world.token(json!({ "user_id": user, "scopes": ["api"] })).await;
-    world.get(OWN).private_token(&token).send().await.ok(404);
+    world.get(OWN_PIN).private_token(&token).send().await.ok(404);
 }
 
 #[tokio::test]
@@ -153,19 +155,19 @@ async fn a_clients_own_token_is_nobodys_support_pin() {
         .token(json!({ "owner_client_id": "heatclinic", "scopes": ["api"] }))
         .await;
     world
-        .get(OWN)
+        .get(OWN_PIN)
         .bearer(&token)
         .send()
         .await
         .is(401, r#"{"message":"401 Unauthorized"}"#);
     world
-        .get(OWN)
+        .get(OWN_PIN)
         .bearer(world.id("/passcode_token"))
         .send()
         .await
         .is(403, &too_small("api read_user"));
     world
-        .post(OWN)
+        .post(OWN_PIN)
         .bearer(world.id("/passcode_token"))
         .send()
         .await

@@ -1,5 +1,6 @@
 //! What tests of several files use: every helper, found by name.
 
+pub mod browser;
 pub mod clock;
 pub mod described;
 pub mod era;
@@ -10,9 +11,13 @@ pub mod logs;
 pub mod messages;
 pub mod mithril;
 pub mod operator;
+pub mod passcode;
 pub mod password;
 pub mod people;
 pub mod registration;
 pub mod requests;
+pub mod roles;
 pub mod rows;
+pub mod support_pin;
+pub mod words;
 pub mod world;

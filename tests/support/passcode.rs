@@ -1,0 +1,92 @@
+//! Passcodes, and the refusals of their dialect.
+
+use serde_json::Value;
+
+use crate::support::{
+    requests::{Ask, Got},
+    world::World,
+};
+
+pub const CLIENT: (&str, &str) = ("client_id", "heatclinic");
+pub const USER: &str = "test@test.com";
+pub const PURPOSE: &str = "TEST_PURPOSE";
+
+/// A purpose whose passcodes are six digits.
+pub const SHORT: &str = r#"{"PHONE":{"length":6,"alphabet":"0123456789"}}"#;
+
+/// A passcode as its caller got it.
+pub struct Issued {
+    pub id: String,
+    pub token: String,
+}
+
+impl World {
+    pub fn passcode_token(&self) -> &str {
+        self.id("/passcode_token")
+    }
+
+    pub async fn retrieve(&self, username: &str, purpose: &str) -> Issued {
+        let query = [("purpose", purpose), ("username", username), CLIENT];
+        let got = self
+            .get("/passcode/retrieve")
+            .query(&query)
+            .bearer(self.passcode_token())
+            .send()
+            .await;
+        let body = got.ok(200);
+        let text = |name: &str| body[name].as_str().expect("a text").to_owned();
+        let issued = Issued {
+            id: text("id"),
+            token: text("token"),
+        };
+        assert_eq!(
+            got.body,
+            format!(r#"{{"id":"{}","token":"{}"}}"#, issued.id, issued.token)
+        );
+        issued
+    }
+
+    pub fn consume(&self, passcode: &str, username: &str, purpose: &str) -> Ask<'_> {
+        self.post("/passcode/consume")
+            .query(&[CLIENT])
+            .bearer(self.passcode_token())
+            .form(&[("passcode", passcode), ("purpose", purpose), ("username", username)])
+    }
+
+    pub fn status(&self, id: &str) -> Ask<'_> {
+        self.get("/passcode/status")
+            .query(&[("passcode_id", id), CLIENT])
+            .bearer(self.passcode_token())
+    }
+
+    pub fn invalidate(&self, id: &str) -> Ask<'_> {
+        self.post("/passcode/invalidate")
+            .query(&[CLIENT])
+            .bearer(self.passcode_token())
+            .form(&[("passcode_id", id)])
+    }
+
+    pub async fn is_valid(&self, id: &str, valid: bool) {
+        self.status(id)
+            .send()
+            .await
+            .is(200, &format!(r#"{{"id":"{id}","valid":{valid}}}"#));
+    }
+}
+
+/// Spring's error, whole, with a time within this test.
+#[track_caller]
+pub fn spring_refused(got: &Got, status: u16, error: &str, path: &str) {
+    let body: Value = serde_json::from_str(&got.body).expect("JSON");
+    let at = body["timestamp"].as_str().expect("a time");
+    assert!(at.len() == 20 && at.starts_with("20") && at.ends_with('Z'), "{at}");
+    got.is(
+        status,
+        &format!(r#"{{"timestamp":"{at}","status":{status},"error":"{error}","path":"{path}"}}"#),
+    );
+}
+
+#[track_caller]
+pub fn passcode_refused(got: &Got) {
+    spring_refused(got, 400, "Bad Request", "/passcode/consume");
+}
