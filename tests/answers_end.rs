@@ -12,7 +12,7 @@ use crate::support::{
     password::{NEW, RESET},
     people::{DOMAIN, Person},
     requests::{Ask, Got},
-    words::NO_REQUEST,
+    words::{ERA_UNAUTHORIZED, NO_REQUEST, REQUEST_IN_PROGRESS, WRONG_CLIENT_SECRET},
     world::World,
 };
 
@@ -256,7 +256,7 @@ impl World {
 fn judged_anew(route: Route, cause: Cause, got: &Got) {
     match (route, cause) {
         (Route::ConfirmReset, _) => era_refused(got, 404, NO_REQUEST),
-        (Route::ChangePassword, _) => era_refused(got, 401, "unauthorized"),
+        (Route::ChangePassword, _) => era_refused(got, 401, ERA_UNAUTHORIZED),
         (_, cause) if cause.blocks() => user_blocked(got),
         (Route::Login | Route::LoginWithCode, Cause::EndTokens) => drop(token_in(got)),
         (Route::Login | Route::LoginWithCode, _) => wrong_identity(got),
@@ -328,7 +328,7 @@ async fn a_clients_remembered_answer_ends_with_its_tokens_and_its_secret() {
         .operator(json!({ "command": "set_client_secret", "client_id": "heatclinic" }))
         .await;
     let got = call.send(&world).await;
-    refused(&got, 401, "access_denied", "Invalid client secret.");
+    refused(&got, 401, "access_denied", WRONG_CLIENT_SECRET);
 }
 
 #[tokio::test]
@@ -393,7 +393,7 @@ async fn an_ended_answer_has_one_successor() {
     assert_ne!(second, token_in(&first));
     assert!(done.iter().all(|got| token_in(got) == second), "{done:?}");
     for got in waiting {
-        refused(got, 409, "request_conflict", "The same request is being processed.");
+        refused(got, 409, "request_conflict", REQUEST_IN_PROGRESS);
     }
     assert_eq!(token_in(&call.send(&world).await), second);
 }
@@ -415,7 +415,7 @@ async fn who_finds_an_answer_ended_late_leaves_its_successor_alone() {
         call.send(&world).await
     };
     let (late, successor) = tokio::join!(call.send(&world), successor);
-    refused(&late, 409, "request_conflict", "The same request is being processed.");
+    refused(&late, 409, "request_conflict", REQUEST_IN_PROGRESS);
     assert_eq!(call.send(&world).await.body, successor.body);
     assert!(
         world.is_open(&token_in(&successor)).await,
@@ -467,5 +467,5 @@ async fn an_answer_that_an_erasure_overtakes_is_not_remembered() {
     let (changed, ()) = tokio::join!(call.send(&world), erased);
     password_set(&changed, "maria");
     assert!(world.rows("RepetitionsTable").await.is_empty());
-    era_refused(&call.send(&world).await, 401, "unauthorized");
+    era_refused(&call.send(&world).await, 401, ERA_UNAUTHORIZED);
 }

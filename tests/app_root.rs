@@ -12,6 +12,7 @@ use crate::support::{
     login::password_grant,
     mithril::refused,
     requests::Got,
+    words::{ERA_TOO_LARGE_BODY, WRONG_IDENTITY},
     world::{World, root},
 };
 
@@ -184,7 +185,7 @@ async fn other_methods_are_refused() {
         .body("text/plain", "x".repeat(16_385))
         .send()
         .await;
-    long.is(413, r#"{"error_code":1413,"error_message":"request body too large"}"#);
+    long.is(413, ERA_TOO_LARGE_BODY);
 }
 
 const ID: &str = "19738eb3-0183-b148-9420-7cd30a921f58";
@@ -341,7 +342,7 @@ async fn choose_password(world: &World, link: &str, password: &str) -> bool {
 async fn works(world: &World, email: &str, password: &str) -> bool {
     let got = world.grant(password_grant(email, password)).await;
     if got.status != 201 {
-        refused(&got, 401, "access_denied", "Identity, password combination is wrong.");
+        refused(&got, 401, "access_denied", WRONG_IDENTITY);
         return false;
     }
     let answer = got.json();

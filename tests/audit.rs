@@ -6,6 +6,7 @@ use crate::support::{
     login::{other_than, password_grant, token_in},
     passcode::{PURPOSE, USER},
     support_pin::OWN_PIN,
+    words::UNAVAILABLE,
     world::World,
 };
 
@@ -158,7 +159,7 @@ async fn a_pin_that_cannot_be_written_down_is_not_shown() {
         let rule = json!({ "service": "dynamodb", "operation": "PutItem", "kind": kind, "skip": 0, "times": 1000 });
         world.fault(rule).await;
         let got = world.get(&of).private_token(world.admin()).send().await;
-        got.is(503, r#"{"message":"503 Service Unavailable"}"#);
+        got.is(503, UNAVAILABLE);
         assert_eq!(got.header("retry-after"), Some("5"), "{kind}");
     }
     world.clear_faults().await;

@@ -10,6 +10,7 @@ use crate::support::{
     mithril::{data, not_taken, refused, scope_too_small, token_expired, user_blocked, wrong_code},
     people::{PHONE, Person},
     requests::Got,
+    words::{NO_PIN, NO_REQUEST, UNEXPECTED_FIELD, WRONG_IDENTITY},
     world::World,
 };
 
@@ -101,13 +102,9 @@ async fn everything_that_was_issued_ends_with_a_block() {
         token_expired(&world.init(token, "+380881234599").await);
         assert!(!world.is_open(token).await);
     }
-    let gone = r#"{"message":"404 Support PIN not found or expired Not Found"}"#;
+    let gone = NO_PIN;
     world.get(&of).bearer(world.admin()).send().await.is(404, gone);
-    era_refused(
-        &world.reset(&link, "another-horse").await,
-        404,
-        "request not found or expired",
-    );
+    era_refused(&world.reset(&link, "another-horse").await, 404, NO_REQUEST);
     // What comes after is as good as ever; the code that was sent before it is not.
     let (fresh, new) = world.waiting(&demo).await;
     if new != code {
@@ -137,13 +134,13 @@ async fn lifting_a_block_forgives_what_led_to_it() {
         if round % 2 == 0 {
             for _ in 0..3 {
                 let got = world.sign_in(&demo, "wrong").await;
-                refused(&got, 401, "access_denied", "Identity, password combination is wrong.");
+                refused(&got, 401, "access_denied", WRONG_IDENTITY);
             }
             // Three were forgiven: the counter had begun at zero.
             world.waiting(&demo).await;
             for _ in 0..4 {
                 let got = world.sign_in(&demo, "wrong").await;
-                refused(&got, 401, "access_denied", "Identity, password combination is wrong.");
+                refused(&got, 401, "access_denied", WRONG_IDENTITY);
             }
         } else {
             let (token, code) = world.waiting(&demo).await;
@@ -246,14 +243,7 @@ async fn a_block_wants_its_scope_and_no_words() {
             .json(&json!({ "reason": "x", "user_id": demo.id }))
             .send()
             .await;
-        not_taken(
-            &got,
-            &[[
-                "$.reason",
-                "additionalProperties",
-                "schema does not allow additional properties",
-            ]],
-        );
+        not_taken(&got, &[["$.reason", "additionalProperties", UNEXPECTED_FIELD]]);
         data(&world.ask("PATCH", &path).bearer(&token(scope).await).send().await, 200);
     }
     // A client may, in its domain; and an administrator may shut the own door.

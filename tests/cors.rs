@@ -1,6 +1,6 @@
 //! Pages of other origins: those that are listed, exactly, and never with credentials (security.md R48).
 
-use crate::support::{requests::Got, support_pin::OWN_PIN, world::World};
+use crate::support::{requests::Got, support_pin::OWN_PIN, words::NO_METHOD, world::World};
 
 const APP: &str = "https://app.example.com";
 const LOCAL: &str = "http://localhost:5173";
@@ -114,11 +114,11 @@ async fn what_only_looks_like_a_listed_origin_is_told_nothing() {
 async fn what_is_no_preflight_of_a_route_is_answered_as_ever() {
     let world = world().await;
     let got = world.ask("OPTIONS", OWN_PIN).header("origin", APP).send().await;
-    got.is(405, r#"{"error":"405 Not Allowed"}"#);
+    got.is(405, NO_METHOD);
     assert_eq!(preflight(&world, "/api/v4/nowhere", APP).await.status, 404);
     assert_eq!(world.ask("OPTIONS", OWN_PIN).send().await.status, 405);
     let without = World::new().await;
     let got = preflight(&without, OWN_PIN, APP).await;
-    got.is(405, r#"{"error":"405 Not Allowed"}"#);
+    got.is(405, NO_METHOD);
     assert_eq!(allowed(&got), []);
 }

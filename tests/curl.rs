@@ -11,6 +11,7 @@ use crate::support::{
     era::CHECK_MAIL,
     login::password_grant,
     people::PHONE,
+    words::FACTOR_EXISTS,
     world::{World, root},
 };
 
@@ -155,10 +156,7 @@ async fn seeds_003_and_004_a_login_with_a_code() {
         json!({ "type": "SMS" }),
     )
     .await;
-    assert_eq!(
-        text(&made, "/error/message"),
-        "authentication_factor with such type are exist"
-    );
+    assert_eq!(text(&made, "/error/message"), FACTOR_EXISTS);
 
     let login = password_grant(&demo.email, &demo.password);
     let waits = post("/tokens", "", login).await;

@@ -12,6 +12,10 @@ use crate::support::{
     },
     people::{NEW_PHONE, OTHER_PHONE, PHONE, Person},
     requests::Got,
+    words::{
+        BLANK, CODE_EXPIRED, IMPOSSIBLE_PHONE, INVALID, INVALID_FORMAT, NO_AUTHORIZATION, TOKEN_EXPIRED,
+        UNEXPECTED_FIELD,
+    },
     world::World,
 };
 
@@ -27,7 +31,7 @@ fn not_initiated(got: &Got) {
 
 #[track_caller]
 fn expired(got: &Got) {
-    refused(got, 401, "otp_expired", "OTP expired.");
+    refused(got, 401, "otp_expired", CODE_EXPIRED);
 }
 
 /// A whole answer with a token.
@@ -191,14 +195,11 @@ async fn what_is_no_phone_or_not_in_a_country_of_ours_is_refused() {
     let world = World::new().await;
     let (_, login) = empty_handed(&world, "maria").await;
     let before = world.rows("OtpsTable").await;
-    let format = ["$.factor", "format", "has invalid format"];
-    let (blank, cast) = (
-        ["$.factor", "required", "can't be blank"],
-        ["$.factor", "cast", "is invalid"],
-    );
-    let country = ["$.factor", "inclusion", "is invalid"];
-    let impossible = ["$.factor", "format", "is not a possible phone number"];
-    let no_type = ["$.type", "required", "can't be blank"];
+    let format = ["$.factor", "format", INVALID_FORMAT];
+    let (blank, cast) = (["$.factor", "required", BLANK], ["$.factor", "cast", INVALID]);
+    let country = ["$.factor", "inclusion", INVALID];
+    let impossible = ["$.factor", "format", IMPOSSIBLE_PHONE];
+    let no_type = ["$.type", "required", BLANK];
     let ask = |body: &Value| world.ask("PATCH", INIT).bearer(&login).json(body).send();
     for (factor, expected) in [
         (json!("380881234599"), format),
@@ -226,11 +227,7 @@ async fn what_is_no_phone_or_not_in_a_country_of_ours_is_refused() {
         not_taken(&ask(&json!({ "type": "SMS", "factor": factor })).await, &[expected]);
     }
     not_taken(&ask(&json!({ "factor": "x" })).await, &[no_type, format]);
-    let otp = [
-        "$.otp",
-        "additionalProperties",
-        "schema does not allow additional properties",
-    ];
+    let otp = ["$.otp", "additionalProperties", UNEXPECTED_FIELD];
     not_taken(
         &ask(&json!({ "type": "SMS", "factor": NEW_PHONE, "otp": "1" })).await,
         &[otp],
@@ -279,7 +276,7 @@ async fn a_code_is_for_its_own_token_phone_and_purpose() {
     let (_, theirs) = empty_handed(&world, "other").await;
     let theirs = token_in(&world.init(&theirs, "+380881234577").await);
     wrong_code(&world.approve(&theirs, &new).await);
-    let (header, unknown) = ("Authorization header required.", other_than("000000"));
+    let (header, unknown) = (NO_AUTHORIZATION, other_than("000000"));
     let bare = world
         .ask("PATCH", APPROVE)
         .json(&json!({ "otp": unknown }))
@@ -406,7 +403,7 @@ async fn tries_and_tokens_end() {
         world.init(&login, OTHER_PHONE).await,
         world.another_code(&person, &login).await,
     ] {
-        refused(&got, 401, "token_expired", "Token expired.");
+        refused(&got, 401, "token_expired", TOKEN_EXPIRED);
     }
     let (_, login) = empty_handed(&world, "late").await;
     world.advance(590).await;
@@ -417,6 +414,6 @@ async fn tries_and_tokens_end() {
         &world.approve(&approval, &code).await,
         401,
         "token_expired",
-        "Token expired.",
+        TOKEN_EXPIRED,
     );
 }

@@ -9,6 +9,7 @@ use crate::support::{
     login::{other_than, password_grant, token_in},
     mithril::{INIT, refused, token_expired, too_many_sends, user_blocked},
     people::{NEW_PHONE, Person},
+    words::{SERVICE_UNAVAILABLE, SMS_UNSENT},
     world::World,
 };
 
@@ -135,7 +136,7 @@ async fn a_message_that_was_not_sent_leaves_nothing_behind() {
                 .fault(json!({ "service": "sns", "operation": null, "kind": kind, "times": 99 }))
                 .await;
             let got = world.init(&login, NEW_PHONE).await;
-            refused(&got, 503, "internal_error", "SMS not sent. Try later");
+            refused(&got, 503, "internal_error", SMS_UNSENT);
             assert!(got.header("retry-after").is_some(), "{got:?}");
             world.clear_faults().await;
         }
@@ -223,7 +224,7 @@ async fn a_lost_answer_is_given_all_the_same() {
                 &world.approve(&approval, &code).await,
                 503,
                 "internal_error",
-                "Service unavailable. Try later.",
+                SERVICE_UNAVAILABLE,
             );
             world.clear_faults().await;
         }

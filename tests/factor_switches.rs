@@ -9,6 +9,7 @@ use crate::support::{
     mithril::{data, not_found, not_taken, refused, scope_too_small, token_expired, wrong_code},
     people::Person,
     requests::Got,
+    words::{FACTOR_NOT_SET, NO_FACTOR, NO_FACTOR_DATA, UNEXPECTED_FIELD},
     world::World,
 };
 
@@ -121,8 +122,8 @@ async fn the_owner_is_told_by_mail() {
 async fn a_login_under_way_notices() {
     let world = World::new().await;
     let demo = world.demo();
-    let no_factor = "Not found authentication factor for user.";
-    let no_data = "Not found 2FA data for user";
+    let no_factor = NO_FACTOR;
+    let no_data = NO_FACTOR_DATA;
     let (token, code) = world.waiting(&demo).await;
     // Changes are told apart by their second.
     world.advance(1).await;
@@ -135,8 +136,8 @@ async fn a_login_under_way_notices() {
     // The code was one of the factor as it was.
     wrong_code(&world.authorize(&token, &code).await);
     data(&world.switch(&demo, "reset", world.admin()).await, 200);
-    conflict(&world.authorize(&token, &code).await, "Factor not set");
-    conflict(&world.refresh(&token).await, "Factor not set");
+    conflict(&world.authorize(&token, &code).await, FACTOR_NOT_SET);
+    conflict(&world.refresh(&token).await, FACTOR_NOT_SET);
     conflict(&world.another_code(&demo, &token).await, no_data);
     let sent = world.sms_to("+380881234530").await;
     assert_eq!(sent.len(), 1);
@@ -194,11 +195,7 @@ async fn a_switch_wants_its_scope_its_factor_and_nothing_else() {
             world.ask("PATCH", &path).bearer(world.admin())
         };
         let got = patch(&demo).json(&json!({ "factor": "+380881234599" })).send().await;
-        let unknown = [
-            "$.factor",
-            "additionalProperties",
-            "schema does not allow additional properties",
-        ];
+        let unknown = ["$.factor", "additionalProperties", UNEXPECTED_FIELD];
         not_taken(&got, &[unknown]);
         assert_eq!(patch(&demo).body("application/json", "[]").send().await.status, 400);
         assert_eq!(patch(&demo).body("text/plain", "{}").send().await.status, 415);

@@ -8,6 +8,7 @@ use crate::support::{
     mithril::{USERS, data, forbidden, not_found, not_taken, refused, scope_too_small, token_expired, user_blocked},
     people::{NOBODY, PHONE, Person},
     requests::Ask,
+    words::{BLANK, FACTOR_EXISTS, INVALID, MALFORMED_REQUEST, UNEXPECTED_FIELD},
     world::World,
 };
 
@@ -65,16 +66,10 @@ async fn what_speaks_against_a_factor_is_said() {
     let maria = world.person("maria").await;
     let of = maria.factors();
     let ask = |body: Value| world.post(&of).bearer(world.admin()).json(&body).send();
-    let blank = ["$.type", "required", "can't be blank"];
-    let unknown = ["$.type", "inclusion", "is invalid"];
-    let cast = ["$.type", "cast", "is invalid"];
-    let beside = |name| {
-        [
-            name,
-            "additionalProperties",
-            "schema does not allow additional properties",
-        ]
-    };
+    let blank = ["$.type", "required", BLANK];
+    let unknown = ["$.type", "inclusion", INVALID];
+    let cast = ["$.type", "cast", INVALID];
+    let beside = |name| [name, "additionalProperties", UNEXPECTED_FIELD];
     for (body, expected) in [
         (json!({}), vec![blank]),
         (json!({ "type": null }), vec![blank]),
@@ -91,17 +86,17 @@ async fn what_speaks_against_a_factor_is_said() {
         (json!({ "user_id": maria.id }), vec![blank]),
         (
             json!({ "type": "SMS", "user_id": NOBODY }),
-            vec![["$.user_id", "inclusion", "is invalid"]],
+            vec![["$.user_id", "inclusion", INVALID]],
         ),
         (
             json!({ "type": "SMS", "user_id": 5 }),
-            vec![["$.user_id", "inclusion", "is invalid"]],
+            vec![["$.user_id", "inclusion", INVALID]],
         ),
     ] {
         not_taken(&ask(body).await, &expected);
     }
     let got = ask(json!({ "type": "TOTP" })).await.json();
-    let rules = json!([{ "rule": "inclusion", "params": ["SMS"], "description": "is invalid" }]);
+    let rules = json!([{ "rule": "inclusion", "params": ["SMS"], "description": INVALID }]);
     let invalid = json!([{ "entry_type": "json_data_property", "entry": "$.type", "rules": rules }]);
     assert_eq!(got["error"]["invalid"], invalid);
     let nobody = Person {
@@ -112,7 +107,7 @@ async fn what_speaks_against_a_factor_is_said() {
     assert_eq!(world.rows("FactorsTable").await.len(), 1, "the demo user's");
 
     data(&create(&world, &maria, world.admin()).send().await, 201);
-    let twice = "authentication_factor with such type are exist";
+    let twice = FACTOR_EXISTS;
     for person in [&maria, &world.demo()] {
         refused(
             &create(&world, person, world.admin()).send().await,
@@ -196,13 +191,13 @@ async fn a_list_holds_what_was_asked_for() {
     }
     not_taken(
         &list(&demo, "?type=sms&is_active=1").await,
-        &[["type", "inclusion", "is invalid"], ["is_active", "cast", "is invalid"]],
+        &[["type", "inclusion", INVALID], ["is_active", "cast", INVALID]],
     );
     refused(
         &list(&demo, "?type=SMS&type=SMS").await,
         400,
         "request_malformed",
-        "Malformed request.",
+        MALFORMED_REQUEST,
     );
 }
 

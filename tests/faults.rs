@@ -9,7 +9,7 @@ use crate::support::{
     passcode::{CLIENT, PURPOSE, SHORT, USER},
     requests::Got,
     support_pin::OWN_PIN,
-    words::{CREATE_FAILED, REVOKE_FAILED, SHOW_FAILED, UNAVAILABLE},
+    words::{CREATE_FAILED, ERA_UNAVAILABLE_BODY, REVOKE_FAILED, SERVICE_UNAVAILABLE_ERROR, SHOW_FAILED, UNAVAILABLE},
     world::World,
 };
 
@@ -227,10 +227,7 @@ async fn a_store_that_hangs_is_a_503_in_every_dialect() {
     let uuid = "0bc71658-f3d6-4b81-a418-52f8f610eac8";
     world.fault(dynamodb("hang", 0, 1000)).await;
     let asked = [
-        (
-            world.get(OWN_PIN).private_token(world.user()),
-            r#"{"message":"503 Service Unavailable"}"#,
-        ),
+        (world.get(OWN_PIN).private_token(world.user()), UNAVAILABLE),
         (
             world.consume(&issued.token, USER, PURPOSE),
             r#","status":503,"error":"Service Unavailable","path":"/passcode/consume"}"#,
@@ -239,13 +236,13 @@ async fn a_store_that_hangs_is_a_503_in_every_dialect() {
             world
                 .ask("PATCH", &format!("/rest/v1/iam/self_register_requests/{uuid}"))
                 .json(&json!({ "pwd": "ew!hIb3V" })),
-            r#"{"error_code":1503,"error_message":"temporarily unavailable, try again later"}"#,
+            ERA_UNAVAILABLE_BODY,
         ),
         (
             world
                 .post("/mithril/api/tokens")
                 .json(&json!({ "grant_type": "authorize_2fa_access_token", "token": world.user(), "otp": "123456" })),
-            r#""error":{"type":"internal_error","message":"Service unavailable. Try later."}}"#,
+            SERVICE_UNAVAILABLE_ERROR,
         ),
     ];
     for (ask, body) in asked {

@@ -10,6 +10,7 @@ use crate::support::{
     era::era_refused,
     mithril::{USERS, data},
     passcode::{PURPOSE, USER},
+    words::{NO_PIN, NO_REQUEST},
     world::World,
 };
 
@@ -197,14 +198,10 @@ async fn nothing_of_a_user_who_was_erased_is_good_for_the_next_of_that_number() 
     assert_eq!(next["user_id"], old.as_str(), "the number leads to the same id");
     let own = world.get("/api/v4/user/support_pin").private_token(&token).send().await;
     assert_eq!(own.status, 401);
-    let gone = r#"{"message":"404 Support PIN not found or expired Not Found"}"#;
+    let gone = NO_PIN;
     let shown = world.get("/api/v4/users/7/support_pin").private_token(world.admin());
     shown.send().await.is(404, gone);
-    era_refused(
-        &world.reset(&link, "another-horse").await,
-        404,
-        "request not found or expired",
-    );
+    era_refused(&world.reset(&link, "another-horse").await, 404, NO_REQUEST);
     let fresh = world.token(json!({ "user_id": old, "scopes": ["api"] })).await;
     world
         .get("/api/v4/user/support_pin")

@@ -9,7 +9,7 @@ use crate::support::{
     passcode::spring_refused,
     requests::{Ask, Got},
     support_pin::OWN_PIN,
-    words::{FORBIDDEN, NO_PIN},
+    words::{BAD_REQUEST, FORBIDDEN, NO_PIN, NO_PIN_TO_REVOKE, UNAUTHORIZED},
     world::World,
 };
 
@@ -101,10 +101,7 @@ async fn users_of_the_provider_have_support_pins() {
     world.post(&revocation).bearer(&staff).send().await.is(202, "{}");
     world.get(OWN_PIN).bearer(&anna).send().await.is(404, NO_PIN);
     let again = world.post(&revocation).bearer(&staff).send().await;
-    again.is(
-        404,
-        r#"{"message":"404 Support PIN not found or already expired Not Found"}"#,
-    );
+    again.is(404, NO_PIN_TO_REVOKE);
 }
 
 #[tokio::test]
@@ -226,9 +223,9 @@ async fn passcodes_are_of_the_client_that_the_provider_names() {
             .bearer(token);
         ask.form(&fields).send()
     };
-    spring_refused(&consume("rival", &rival).await, 400, "Bad Request", "/passcode/consume");
+    spring_refused(&consume("rival", &rival).await, 400, BAD_REQUEST, "/passcode/consume");
     consume("shop", &shop).await.is(200, &format!(r#"{{"id":"{id}"}}"#));
-    spring_refused(&consume("shop", &shop).await, 400, "Bad Request", "/passcode/consume");
+    spring_refused(&consume("shop", &shop).await, 400, BAD_REQUEST, "/passcode/consume");
     let invalidate = world.post("/passcode/invalidate?client_id=shop").bearer(&shop);
     invalidate
         .form(&[("passcode_id", id)])
@@ -354,7 +351,7 @@ fn unauthorized(what: &str, got: &Got) {
 async fn claims_that_are_not_enough_are_refused_in_the_dialect() {
     let world = world().await;
     let small = r#"{"error":"insufficient_scope","error_description":"The request requires higher privileges than provided by the access token.","scope":"api"}"#;
-    let unknown = r#"{"message":"401 Unauthorized"}"#;
+    let unknown = UNAUTHORIZED;
     for (claims, status, body) in [
         (json!({ "scope": "api" }), 401, unknown),
         (json!({ "sub": "", "scope": "api" }), 401, unknown),
@@ -476,7 +473,7 @@ async fn the_other_families_keep_to_our_own_tokens() {
 async fn without_a_provider_a_signed_token_is_nobodys() {
     let world = World::new().await;
     let anna = token(&world, json!({ "sub": world.id("/user/user_id"), "scope": "api" })).await;
-    let unknown = r#"{"message":"401 Unauthorized"}"#;
+    let unknown = UNAUTHORIZED;
     world.get(OWN_PIN).bearer(&anna).send().await.is(401, unknown);
     let shop = token(&world, json!({ "client_id": "shop", "scope": "passcode" })).await;
     let got = world.get(RETRIEVE).bearer(&shop).send().await;

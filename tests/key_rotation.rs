@@ -7,6 +7,7 @@ use crate::support::{
     mithril::wrong_code,
     passcode::{PURPOSE, USER},
     support_pin::OWN_PIN,
+    words::INTERNAL_ERROR,
     world::World,
 };
 
@@ -105,7 +106,7 @@ async fn what_a_lost_key_signed_fails_closed() {
 
     world.advance(11).await;
     let got = world.get(OWN_PIN).private_token(world.user()).send().await;
-    got.is(500, r#"{"message":"500 Internal Server Error"}"#);
+    got.is(500, INTERNAL_ERROR);
     world.consume(&passcode.token, USER, PURPOSE).send().await.ok(400);
     wrong_code(&world.authorize(&token, &code).await);
     let (token, code) = world.waiting(&demo).await;

@@ -8,6 +8,7 @@ use crate::support::{
     mithril::{TOKENS, refused, token_expired, token_invalid_type, user_blocked, wrong_code, wrong_identity},
     people::{DOMAIN, Person},
     requests::Got,
+    words::{ALLOWED_SCOPES, FACTOR_NOT_SET, NO_AUTHORIZATION, TOO_MANY_SENDS, VALIDATION_FAILED, WRONG_CLIENT_SECRET},
     world::World,
 };
 
@@ -98,7 +99,7 @@ async fn a_login_says_what_comes_next() {
     let got = world.sign_in(&person, &person.password).await;
     let token = check(&world, &got, waits("password", "REQUEST_FACTOR", &person.id)).await;
     assert_eq!(world.mails().await.len(), before, "nothing is sent");
-    let not_set = |got: &Got| refused(got, 409, "request_conflict", "Factor not set");
+    let not_set = |got: &Got| refused(got, 409, "request_conflict", FACTOR_NOT_SET);
     not_set(&world.authorize(&token, "000000").await);
     not_set(&world.refresh(&token).await);
     assert_eq!(world.mails().await.len(), before, "nothing is sent");
@@ -109,7 +110,7 @@ async fn a_login_says_what_comes_next() {
 fn invalid(got: &Got) -> Vec<(String, String)> {
     let body = got.ok(422);
     assert_eq!(body["error"]["type"], "validation_failed");
-    assert_eq!(body["error"]["message"], "Validation failed.");
+    assert_eq!(body["error"]["message"], VALIDATION_FAILED);
     let text = |value: &Value| value.as_str().expect("a text").to_owned();
     let entries = body["error"]["invalid"].as_array().expect("a list").iter();
     entries
@@ -227,7 +228,7 @@ async fn each_refusal_has_its_place_in_the_order() {
             .await;
         let message = got.ok(401)["error"]["message"].take();
         let message = message.as_str().expect("a message");
-        assert!(message.starts_with("Allowed scopes for the token are "), "{message}");
+        assert!(message.starts_with(ALLOWED_SCOPES), "{message}");
         assert!(
             !message.contains("passcode") && message.contains("app:authorize"),
             "{message}"
@@ -241,12 +242,7 @@ async fn each_refusal_has_its_place_in_the_order() {
         user_blocked(&world.grant(wrong("narrow", &demo.email, password, "no such")).await);
     }
     let refresh = json!({ "grant_type": "refresh_2fa_access_token" });
-    refused(
-        &world.grant(refresh).await,
-        401,
-        "access_denied",
-        "Authorization header required.",
-    );
+    refused(&world.grant(refresh).await, 401, "access_denied", NO_AUTHORIZATION);
 }
 
 #[tokio::test]
@@ -294,7 +290,7 @@ async fn a_login_ends_the_one_before_with_the_same_client() {
     token_expired(&world.authorize(&second, &code).await);
     token_expired(&world.refresh(&second).await);
     let maria_shop = world.refresh(&shop).await;
-    refused(&maria_shop, 429, "otp_timeout", "Sending OTP timeout. Try later.");
+    refused(&maria_shop, 429, "otp_timeout", TOO_MANY_SENDS);
     assert!(
         !world.is_open(&shop).await,
         "a token that waits for a code opens nothing"
@@ -400,7 +396,7 @@ async fn a_client_gets_a_token_in_its_own_name() {
     )
     .await;
     for wrong in [narrow.as_str(), "x", &secret[1..], &secret.to_lowercase()] {
-        denied(grant("heatclinic", wrong, "no such"), "Invalid client secret.").await;
+        denied(grant("heatclinic", wrong, "no such"), WRONG_CLIENT_SECRET).await;
     }
     denied(
         grant("narrow", &narrow, "passcode api"),

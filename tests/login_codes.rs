@@ -10,6 +10,7 @@ use crate::support::{
         wrong_code,
     },
     requests::Got,
+    words::{BLANK, CODE_EXPIRED, FACTOR_NOT_SET, INVALID_FORMAT, NO_AUTHORIZATION, NO_FACTOR, SMS_UNSENT},
     world::World,
 };
 
@@ -49,8 +50,8 @@ async fn what_cannot_be_a_code_is_no_attempt() {
         let body = json!({ "grant_type": "authorize_2fa_access_token", "token": token, "otp": otp });
         let invalid = world.grant(body).await.ok(422)["error"]["invalid"].take();
         let described = match rule {
-            "format" => json!({ "rule": rule, "params": ["^[0-9]{6}$"], "description": "has invalid format" }),
-            _ => json!({ "rule": rule, "params": [], "description": "can't be blank" }),
+            "format" => json!({ "rule": rule, "params": ["^[0-9]{6}$"], "description": INVALID_FORMAT }),
+            _ => json!({ "rule": rule, "params": [], "description": BLANK }),
         };
         let entry = json!({ "entry_type": "json_data_property", "entry": "$.otp", "rules": [described] });
         assert_eq!(invalid, json!([entry]), "{otp}");
@@ -115,9 +116,7 @@ async fn only_a_token_that_waits_for_a_code_carries_a_login_on() {
     let unknown = format!("{}x", &token[..token.len() - 1]);
     type Check = fn(&Got);
     let cases: [(&str, Check); 9] = [
-        ("", |got| {
-            refused(got, 401, "access_denied", "Authorization header required.")
-        }),
+        ("", |got| refused(got, 401, "access_denied", NO_AUTHORIZATION)),
         ("none", |got| token_invalid(got)),
         (&token[1..], |got| token_invalid(got)),
         (&unknown, |got| token_invalid(got)),
@@ -154,7 +153,7 @@ async fn codes_and_logins_end_in_time() {
     world.advance(ends - 10 - world.now().await).await;
     wrong_code(&world.authorize(&token, &other_than(&code)).await);
     world.advance(ends - world.now().await).await;
-    let too_late = |got: &Got| refused(got, 401, "otp_expired", "OTP expired.");
+    let too_late = |got: &Got| refused(got, 401, "otp_expired", CODE_EXPIRED);
     too_late(&world.authorize(&token, &code).await);
     let row = world.code_row(&demo).await;
     assert_eq!(
@@ -234,7 +233,7 @@ async fn an_operator_may_want_longer_codes_and_shorter_lives() {
     let (token, code) = world.waiting_for_api(&demo).await;
     world.advance(30).await;
     let got = world.authorize(&token, &code).await;
-    refused(&got, 401, "otp_expired", "OTP expired.");
+    refused(&got, 401, "otp_expired", CODE_EXPIRED);
     world.advance(30).await;
     token_expired(&world.authorize(&token, &code).await);
 }
@@ -270,11 +269,7 @@ async fn a_factor_that_changes_in_between_is_judged_as_it_is() {
     let demo = world.demo();
     world.advance(2).await;
     let (token, code) = world.waiting(&demo).await;
-    for (action, message) in [
-        ("disable", "Not found authentication factor for user."),
-        ("enable", ""),
-        ("reset", "Factor not set"),
-    ] {
+    for (action, message) in [("disable", NO_FACTOR), ("enable", ""), ("reset", FACTOR_NOT_SET)] {
         world.act_upon_factor(&demo, action).await;
         if message.is_empty() {
             // It is another one than the code was sent for.
@@ -408,7 +403,7 @@ async fn a_token_outlives_what_could_not_be_sent() {
         .await;
     for _ in 0..3 {
         let got = world.refresh(&token).await;
-        refused(&got, 503, "internal_error", "SMS not sent. Try later");
+        refused(&got, 503, "internal_error", SMS_UNSENT);
     }
     world.clear_faults().await;
     // The sends that failed are given back; the code that they replaced is gone.

@@ -9,6 +9,7 @@ use crate::support::{
     mithril::{refused, token_expired, wrong_code},
     people::Person,
     requests::Got,
+    words::SERVICE_UNAVAILABLE,
     world::World,
 };
 
@@ -77,7 +78,7 @@ fn ours(got: &Got, what: &str) {
         (503, Some("5")),
         "{what}: {got:?}"
     );
-    refused(got, 503, "internal_error", "Service unavailable. Try later.");
+    refused(got, 503, "internal_error", SERVICE_UNAVAILABLE);
 }
 
 /// Ends a login with its code, and looks at what that gave.

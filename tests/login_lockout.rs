@@ -10,6 +10,7 @@ use crate::support::{
     mithril::{API, refused, token_expired, user_blocked, wrong_code, wrong_identity},
     password::NEW,
     people::Person,
+    words::{CODE_EXPIRED, NO_REQUEST},
     world::World,
 };
 
@@ -158,12 +159,7 @@ async fn a_code_that_is_over_counts_like_a_wrong_one() {
     let (token, code) = world.waiting(&demo).await;
     world.advance(300).await;
     for _ in 0..3 {
-        refused(
-            &world.authorize(&token, &code).await,
-            401,
-            "otp_expired",
-            "OTP expired.",
-        );
+        refused(&world.authorize(&token, &code).await, 401, "otp_expired", CODE_EXPIRED);
     }
     wrong_code(&world.authorize(&token, &code).await);
     user_blocked(&world.authorize(&token, &code).await);
@@ -208,7 +204,7 @@ async fn a_password_reset_lifts_the_block_and_keeps_the_second_factor() {
     let link = world.reset_link(&maria.email, &maria.email).await;
     password_set(&world.reset(&link, "another-horse").await, "maria");
     user_blocked(&world.sign_in(&maria, "another-horse").await);
-    era_refused(&world.reset(&link, NEW).await, 404, "request not found or expired");
+    era_refused(&world.reset(&link, NEW).await, 404, NO_REQUEST);
 }
 
 #[tokio::test]

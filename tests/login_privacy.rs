@@ -7,6 +7,7 @@ use crate::support::{
     messages::suppress,
     mithril::{user_blocked, wrong_identity},
     requests::{Got, seen},
+    words::ALLOWED_SCOPES,
     world::World,
 };
 
@@ -185,7 +186,7 @@ async fn a_right_password_with_a_scope_that_is_not_allowed_forgives_nothing() {
         let got = world.grant(scope.clone()).await;
         assert_eq!(got.status, 401, "{got:?}");
         let message = got.json()["error"]["message"].as_str().expect("words").to_owned();
-        assert!(message.starts_with("Allowed scopes for the token are "), "{message}");
+        assert!(message.starts_with(ALLOWED_SCOPES), "{message}");
         assert_eq!(world.failures(&maria).await, ("3".into(), "0".into()));
         assert_eq!(source().await, 3 + n);
     }

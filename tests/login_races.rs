@@ -11,6 +11,7 @@ use crate::support::{
     password::NEW,
     people::Person,
     requests::Got,
+    words::WRONG_IDENTITY,
     world::World,
 };
 
@@ -264,5 +265,5 @@ async fn a_login_that_meets_a_block_is_before_or_after_it() {
         }
     }
     let got = world.grant(password_grant(&admin.email, "wrong")).await;
-    refused(&got, 401, "access_denied", "Identity, password combination is wrong.");
+    refused(&got, 401, "access_denied", WRONG_IDENTITY);
 }

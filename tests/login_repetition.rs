@@ -13,6 +13,7 @@ use crate::support::{
     mithril::{TOKENS, refused, token_expired, wrong_code, wrong_identity},
     people::PHONE,
     requests::{Ask, Got},
+    words::{MALFORMED_REQUEST, REQUEST_IN_PROGRESS, SMS_UNSENT},
     world::World,
 };
 
@@ -113,14 +114,14 @@ async fn what_was_refused_is_judged_anew() {
     let down = json!({ "service": "sns", "operation": null, "kind": "error", "skip": 0, "times": 1000 });
     world.fault(down).await;
     let got = keyed(&world, KEY, &refresh(&token)).send().await;
-    refused(&got, 503, "internal_error", "SMS not sent. Try later");
+    refused(&got, 503, "internal_error", SMS_UNSENT);
     world.clear_faults().await;
     let renewed = sent(&world, keyed(&world, KEY, &refresh(&token))).await;
     token_in(&renewed);
     assert_eq!(world.sms_to(PHONE).await.len(), 2);
     for key in ["", "schlüssel", &"k".repeat(256)] {
         let got = keyed(&world, key, &refresh(&token_in(&renewed))).send().await;
-        refused(&got, 400, "request_malformed", "Malformed request.");
+        refused(&got, 400, "request_malformed", MALFORMED_REQUEST);
     }
     assert_eq!(world.sms_to(PHONE).await.len(), 2);
 }
@@ -135,7 +136,7 @@ async fn logins_that_come_together_are_one() {
     world.keep_out_of_logs(&token);
     assert!(done.iter().all(|got| got.body == done[0].body));
     for got in waiting {
-        refused(got, 409, "request_conflict", "The same request is being processed.");
+        refused(got, 409, "request_conflict", REQUEST_IN_PROGRESS);
         assert!((1..=15).contains(&got.retry_after()), "{got:?}");
     }
     assert_eq!(world.sms_to(PHONE).await.len(), 1);

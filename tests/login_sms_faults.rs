@@ -10,6 +10,7 @@ use crate::support::{
     mithril::{TOKENS, not_taken, refused, token_expired, wrong_code},
     people::{NEW_PHONE, PHONE, Person},
     requests::Got,
+    words::{IMPOSSIBLE_PHONE, SERVICE_UNAVAILABLE, SMS_UNSENT},
     world::World,
 };
 
@@ -19,7 +20,7 @@ fn sns(kind: &str, times: u32) -> Value {
 
 #[track_caller]
 fn unsent(got: &Got) {
-    refused(got, 503, "internal_error", "SMS not sent. Try later");
+    refused(got, 503, "internal_error", SMS_UNSENT);
     assert_eq!(got.header("retry-after"), Some("5"));
 }
 
@@ -104,7 +105,7 @@ async fn a_number_that_sns_takes_for_none_is_said_and_leaves_nothing_behind() {
     let world = World::new().await;
     let demo = world.demo();
     let impossible = |got: &Got| {
-        not_taken(got, &[["$.factor", "format", "is not a possible phone number"]]);
+        not_taken(got, &[["$.factor", "format", IMPOSSIBLE_PHONE]]);
         assert_eq!(got.header("retry-after"), None, "{got:?}");
     };
     let rejected = sns("rejected", 1000);
@@ -235,7 +236,7 @@ async fn a_token_outlives_a_store_that_fails_after_its_code_was_written() {
     let down = json!({ "service": "dynamodb", "operation": null, "kind": "error", "skip": 2, "times": 1000 });
     world.fault(down.clone()).await;
     let got = world.refresh(&token).await;
-    refused(&got, 503, "internal_error", "Service unavailable. Try later.");
+    refused(&got, 503, "internal_error", SERVICE_UNAVAILABLE);
     world.clear_faults().await;
     assert_eq!(world.sms_to(PHONE).await.len(), sent);
     let renewed = token_in(&world.refresh(&token).await);

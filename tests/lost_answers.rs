@@ -16,7 +16,7 @@ use crate::support::{
     people::{DOMAIN, Person},
     registration::{PASSWORD, REGISTER},
     requests::{Ask, Got},
-    words::NO_REQUEST,
+    words::{ERA_UNAUTHORIZED, NO_REQUEST},
     world::World,
 };
 
@@ -453,7 +453,7 @@ async fn who_cannot_be_told_finds_it_done() {
                     .await;
                 era_refused(&other, 404, NO_REQUEST);
             }
-            Flow::ChangePassword => era_refused(&again, 401, "unauthorized"),
+            Flow::ChangePassword => era_refused(&again, 401, ERA_UNAUTHORIZED),
             Flow::MakeUser => assert_eq!(again.status, 422, "{again:?}"),
             Flow::LogInWithoutFactor => assert!(world.is_open(&token_in(&again)).await),
             Flow::GiveCode => token_expired(&again),

@@ -11,17 +11,15 @@ use crate::support::{
     people::DOMAIN,
     registration::{PASSWORD, register_from},
     requests::{Ask, Got},
-    words::NO_REQUEST,
+    words::{IN_PROGRESS, MAIL_UNSENT, NO_REQUEST},
     world::World,
 };
-
-const UNSENT: &str = "mail cannot be sent, try again later";
 
 /// That a mail cannot be sent, within the time that there is.
 async fn unsent(world: &World, ask: Ask<'_>) {
     world.invocations().await;
     let got = ask.send().await;
-    era_refused(&got, 503, UNSENT);
+    era_refused(&got, 503, MAIL_UNSENT);
     assert_eq!(got.header("retry-after"), Some("5"));
     for invocation in world.invocations().await {
         let ms = invocation["ms"].as_f64().expect("a number");
@@ -109,7 +107,7 @@ async fn nobody_learns_whose_address_is_known_from_a_failure() {
         world.fault(fault("ses", "rejected", 0, 1)).await;
         world.invocations().await;
         let got = world.register(&format!("login{n}"), email).send().await;
-        era_refused(&got, 503, UNSENT);
+        era_refused(&got, 503, MAIL_UNSENT);
         let mut cost = world.invocations().await;
         cost.retain(|invocation| !invocation["route"].is_null());
         found.push(cost[0]["calls"].clone());
@@ -151,7 +149,7 @@ async fn request_converges(world: &World, rule: Value, source: &str, login: &str
         .await;
     if got.status == 200 && again.status == 409 {
         // It is done, and only that could not be written down.
-        era_refused(&again, 409, "the same request is being processed");
+        era_refused(&again, 409, IN_PROGRESS);
     } else {
         assert_eq!((again.status, again.body.as_str()), (200, CHECK_MAIL), "{what}, then");
     }

@@ -12,6 +12,7 @@ use crate::support::{
     people::DOMAIN,
     registration::{PASSWORD, REGISTER},
     requests::Ask,
+    words::TEMPORARILY_UNAVAILABLE,
     world::World,
 };
 
@@ -347,7 +348,7 @@ async fn a_limit_whose_answer_is_lost_is_given_back() {
         });
         world.fault(lost).await;
         let got = from(&world, DOMAIN, 0).send().await;
-        era_refused(&got, 503, "temporarily unavailable, try again later");
+        era_refused(&got, 503, TEMPORARILY_UNAVAILABLE);
         world.clear_faults().await;
     }
     for n in 0..10 {

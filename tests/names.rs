@@ -13,6 +13,7 @@ use crate::support::{
     password::RESET,
     people::DOMAIN,
     registration::{PASSWORD, REGISTER, registration_form},
+    words::{LOGIN_TAKEN, TAKEN},
     world::World,
 };
 
@@ -91,10 +92,10 @@ const ALIKE: [&str; 4] = ["coco", "сосо", "ϲοϲο", "COCO"];
 /// A login that is taken, or looks like one that is, in the words of each family.
 async fn taken(world: &World, login: &str) {
     let got = world.register(login, "other@yandex.ru").send().await;
-    field_refused(&got, "login", "login already exists");
+    field_refused(&got, "login", LOGIN_TAKEN);
     let body = json!({ "email": "other@yandex.ru", "password": PASSWORD, "login": login });
     let got = world.post(USERS).bearer(world.admin()).json(&body).send().await;
-    not_taken(&got, &[["$.login", "unique", "has already been taken"]]);
+    not_taken(&got, &[["$.login", "unique", TAKEN]]);
     for dry_run in [true, false] {
         let mut command = create(login, "other@yandex.ru");
         command["dry_run"] = dry_run.into();

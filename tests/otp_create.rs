@@ -11,6 +11,7 @@ use crate::support::{
         user_blocked, wrong_code,
     },
     people::{NOBODY, PHONE, Person},
+    words::{INVALID, NO_AUTHORIZATION, NO_FACTOR_DATA, SMS_UNSENT, UNEXPECTED_FIELD},
     world::World,
 };
 
@@ -56,19 +57,15 @@ async fn only_the_users_own_login_gets_one() {
     token_invalid(&world.another_code(&demo, "no token of ours").await);
     token_invalid_type(&world.another_code(&demo, world.id("/passcode_token")).await);
     let path = demo.action("create_otp");
-    let header = "Authorization header required.";
+    let header = NO_AUTHORIZATION;
     refused(&world.ask("PATCH", &path).send().await, 401, "access_denied", header);
     let ask = |body: Value| world.ask("PATCH", &path).json(&body).send();
     refused(&ask(json!({ "user_id": demo.id })).await, 401, "access_denied", header);
-    let unknown = [
-        "$.otp",
-        "additionalProperties",
-        "schema does not allow additional properties",
-    ];
+    let unknown = ["$.otp", "additionalProperties", UNEXPECTED_FIELD];
     not_taken(&ask(json!({ "token": token, "otp": "1" })).await, &[unknown]);
-    let other = ["$.user_id", "inclusion", "is invalid"];
+    let other = ["$.user_id", "inclusion", INVALID];
     not_taken(&ask(json!({ "token": token, "user_id": maria.id })).await, &[other]);
-    not_taken(&ask(json!({ "token": 7 })).await, &[["$.token", "cast", "is invalid"]]);
+    not_taken(&ask(json!({ "token": 7 })).await, &[["$.token", "cast", INVALID]]);
     forbidden(&ask(json!({ "token": theirs })).await);
     token_invalid_type(&ask(json!({ "token": world.user() })).await);
     token_invalid(&ask(json!({ "token": "no token of ours" })).await);
@@ -77,7 +74,7 @@ async fn only_the_users_own_login_gets_one() {
         .await;
     user_blocked(&world.another_code(&demo, &token).await);
     // A factor without a phone, and none.
-    let no_data = "Not found 2FA data for user";
+    let no_data = NO_FACTOR_DATA;
     let (empty, login) = empty_handed(&world, "empty").await;
     refused(
         &world.another_code(&empty, &login).await,
@@ -202,7 +199,7 @@ async fn a_message_that_was_not_sent_is_sent_by_the_next_try() {
             .fault(json!({ "service": "sns", "operation": null, "kind": kind, "times": 99 }))
             .await;
         let got = world.another_code(&demo, &token).await;
-        refused(&got, 503, "internal_error", "SMS not sent. Try later");
+        refused(&got, 503, "internal_error", SMS_UNSENT);
         assert!(got.header("retry-after").is_some(), "{got:?}");
         world.clear_faults().await;
         if kind == "drop_response" {

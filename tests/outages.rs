@@ -12,6 +12,10 @@ use crate::support::{
     password::RESET,
     registration::REGISTER,
     requests::Ask,
+    words::{
+        CREATE_FAILED, ERA_UNAVAILABLE_BODY, REVOKE_FAILED, SERVICE_UNAVAILABLE_ERROR, SHOW_FAILED, UNAVAILABLE,
+        WRONG_IDENTITY,
+    },
     world::World,
 };
 
@@ -50,29 +54,29 @@ async fn sweep<'a>(world: &'a World, what: &str, said: &[(u16, &str)], prepared:
 
 #[tokio::test]
 async fn an_outage_is_said_by_every_route_of_support_pins() {
-    const UNAVAILABLE: (u16, &str) = (503, r#"{"message":"503 Service Unavailable"}"#);
+    const OUTAGE: (u16, &str) = (503, UNAVAILABLE);
     let world = World::new().await;
     let own = "/api/v4/user/support_pin";
     let of = format!("/api/v4/users/{}/support_pin", world.id("/user/user_id"));
     let make = async || world.post(own).private_token(world.user()).send().await.ok(201);
-    let failed = (422, r#"{"error":"Failed to create support PIN"}"#);
+    let failed = (422, CREATE_FAILED);
     sweep(&world, "create", &[failed], async || {
         world.post(own).private_token(world.user())
     })
     .await;
-    sweep(&world, "show", &[UNAVAILABLE], async || {
+    sweep(&world, "show", &[OUTAGE], async || {
         make().await;
         world.get(own).private_token(world.user())
     })
     .await;
     // What is shown to an administrator is written down before.
-    let failed = (422, r#"{"error":"Error retrieving Support PIN for user."}"#);
-    sweep(&world, "show a user's", &[failed, UNAVAILABLE], async || {
+    let failed = (422, SHOW_FAILED);
+    sweep(&world, "show a user's", &[failed, OUTAGE], async || {
         make().await;
         world.get(&of).private_token(world.admin())
     })
     .await;
-    let failed = (422, r#"{"error":"Error revoking Support PIN for user."}"#);
+    let failed = (422, REVOKE_FAILED);
     sweep(&world, "revoke", &[failed], async || {
         make().await;
         world.post(&format!("{of}/revoke")).private_token(world.admin())
@@ -109,10 +113,7 @@ async fn an_outage_is_said_by_every_route_of_passcodes() {
 
 #[tokio::test]
 async fn an_outage_is_said_by_every_route_of_registration_and_reset() {
-    const SAID: &[(u16, &str)] = &[(
-        503,
-        r#"{"error_code":1503,"error_message":"temporarily unavailable, try again later"}"#,
-    )];
+    const SAID: &[(u16, &str)] = &[(503, ERA_UNAVAILABLE_BODY)];
     let world = World::new().await;
     let n = std::cell::Cell::new(0);
     let name = || {
@@ -151,10 +152,7 @@ async fn an_outage_is_said_by_every_route_of_registration_and_reset() {
 }
 
 /// What Mithril's routes say.
-const MITHRIL: &[(u16, &str)] = &[(
-    503,
-    r#""error":{"type":"internal_error","message":"Service unavailable. Try later."}}"#,
-)];
+const MITHRIL: &[(u16, &str)] = &[(503, SERVICE_UNAVAILABLE_ERROR)];
 
 #[tokio::test]
 async fn an_outage_is_said_by_every_grant() {
@@ -168,7 +166,7 @@ async fn an_outage_is_said_by_every_grant() {
     }
     // A failure of the caller's is said only once it is written, too.
     for what in ["a wrong password", "nobody"] {
-        let said = [MITHRIL, &[(401, "Identity, password combination is wrong.")]].concat();
+        let said = [MITHRIL, &[(401, WRONG_IDENTITY)]].concat();
         for kind in KINDS {
             for skip in 0..5 {
                 let email = match what {

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::support::{
     passcode::{CLIENT, PURPOSE, USER, passcode_refused, spring_refused},
+    words::{BAD_MEDIA_TYPE, BAD_REQUEST},
     world::World,
 };
 
@@ -273,7 +274,7 @@ async fn only_a_passcode_token_of_the_client_opens_the_routes() {
             );
         }
         let both = world.ask(method, &in_query).bearer(world.passcode_token()).send().await;
-        spring_refused(&both, 400, "Bad Request", bare);
+        spring_refused(&both, 400, BAD_REQUEST, bare);
     }
     let after = world.all_rows().await;
     let passcodes = |rows: &str| {
@@ -343,14 +344,14 @@ async fn malformed_requests_are_400_and_change_nothing() {
             .bearer(world.passcode_token())
             .send()
             .await;
-        spring_refused(&got, 400, "Bad Request", "/passcode/retrieve");
+        spring_refused(&got, 400, BAD_REQUEST, "/passcode/retrieve");
     }
     let got = world
         .get("/passcode/status?client_id=heatclinic")
         .bearer(world.passcode_token())
         .send()
         .await;
-    spring_refused(&got, 400, "Bad Request", "/passcode/status");
+    spring_refused(&got, 400, BAD_REQUEST, "/passcode/status");
     assert_eq!(world.rows("PasscodesTable").await.len(), 1, "nothing was written");
     world.is_valid(&issued.id, true).await;
     post("client_id=heatclinic", good).send().await.ok(200);
@@ -380,7 +381,7 @@ async fn a_form_route_takes_forms_only() {
                 .await,
             post().send().await,
         ] {
-            spring_refused(&got, 415, "Unsupported Media Type", path);
+            spring_refused(&got, 415, BAD_MEDIA_TYPE, path);
         }
     }
     world.is_valid(&issued.id, true).await;

@@ -9,7 +9,7 @@ use crate::support::{
     password::{NEW, OLD, RESET, change_notices_sent},
     people::DOMAIN,
     support_pin::OWN_PIN,
-    words::WRONG_PASSWORD,
+    words::{ACCOUNT_BLOCKED, ERA_UNAUTHORIZED, MALFORMED, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, WRONG_PASSWORD},
     world::World,
 };
 
@@ -18,7 +18,7 @@ async fn a_change_is_one_step_and_ends_the_session_too() {
     let world = World::new().await;
     let (token, id) = world.new_user("Maria_K").await;
     password_set(&world.change_password(&token, OLD, NEW).await, "Maria_K");
-    era_refused(&world.change_password(&token, NEW, OLD).await, 401, "unauthorized");
+    era_refused(&world.change_password(&token, NEW, OLD).await, 401, ERA_UNAUTHORIZED);
     assert_eq!(world.get(OWN_PIN).private_token(&token).send().await.status, 401);
     assert!(!world.opens(&id, OLD).await);
     assert!(world.opens(&id, NEW).await);
@@ -130,10 +130,10 @@ async fn a_change_is_read_strictly_and_costs_no_guess_until_it_is_one() {
     }
     assert!(world.rows("BudgetsTable").await.is_empty(), "nothing was counted");
     let send = async |kind: &str, body: &str| world.post(RESET).bearer(&token).body(kind, body).send().await;
-    era_refused(&send("application/json", "[]").await, 400, "malformed request");
-    era_refused(&send("text/plain", "{}").await, 415, "unsupported media type");
+    era_refused(&send("application/json", "[]").await, 400, MALFORMED);
+    era_refused(&send("text/plain", "{}").await, 415, UNSUPPORTED_MEDIA_TYPE);
     let large = format!("{{}}{}", " ".repeat(16 * 1024));
-    era_refused(&send("application/json", &large).await, 413, "request body too large");
+    era_refused(&send("application/json", &large).await, 413, TOO_LARGE);
     password_set(&world.change_password(&token, OLD, NEW).await, "maria");
 }
 
@@ -177,7 +177,7 @@ async fn who_is_not_signed_in_changes_nothing() {
         }
         let got = ask.send().await;
         assert_eq!(got.status, 401, "{authorization:?}: {got:?}");
-        era_refused(&got, 401, "unauthorized");
+        era_refused(&got, 401, ERA_UNAUTHORIZED);
         assert_eq!(got.header("www-authenticate"), Some(challenge), "{authorization:?}");
     }
     // A token has one place: not the query, not another dialect's header.
@@ -188,10 +188,10 @@ async fn who_is_not_signed_in_changes_nothing() {
             .json(&body)
             .send()
             .await;
-        era_refused(&got, 401, "unauthorized");
+        era_refused(&got, 401, ERA_UNAUTHORIZED);
     }
     let got = world.post(RESET).private_token(&token).json(&body).send().await;
-    era_refused(&got, 401, "unauthorized");
+    era_refused(&got, 401, ERA_UNAUTHORIZED);
 
     for scopes in [
         json!(["read_user"]),
@@ -209,16 +209,12 @@ async fn who_is_not_signed_in_changes_nothing() {
     }
     assert_eq!(world.user_row(&id).await, before);
     world.operator(json!({ "command": "block_user", "user_id": id })).await;
-    era_refused(
-        &world.change_password(&token, OLD, NEW).await,
-        403,
-        "your account has been blocked",
-    );
+    era_refused(&world.change_password(&token, OLD, NEW).await, 403, ACCOUNT_BLOCKED);
     assert!(world.rows("BudgetsTable").await.is_empty(), "nobody guessed");
     world
         .operator(json!({ "command": "unblock_user", "user_id": id }))
         .await;
-    era_refused(&world.change_password(&token, OLD, NEW).await, 401, "unauthorized");
+    era_refused(&world.change_password(&token, OLD, NEW).await, 401, ERA_UNAUTHORIZED);
     let token = world.token(json!({ "user_id": id, "scopes": ["api"] })).await;
     password_set(&world.change_password(&token, OLD, NEW).await, "maria");
 }
@@ -278,7 +274,7 @@ async fn a_day_has_its_own_limit_and_a_reset_is_always_open() {
     // Whoever sits in a session that was left open cannot keep the owner from a new password.
     let link = world.reset_link("maria", "maria@example.org").await;
     password_set(&world.reset(&link, NEW).await, "maria");
-    era_refused(&world.change_password(&token, OLD, NEW).await, 401, "unauthorized");
+    era_refused(&world.change_password(&token, OLD, NEW).await, 401, ERA_UNAUTHORIZED);
     world.advance(wait).await;
     assert!(world.opens(&id, NEW).await);
 }
@@ -294,7 +290,7 @@ async fn parallel_changes_have_one_winner() {
     for got in &changes {
         match got.status {
             200 => password_set(got, "maria"),
-            401 => era_refused(got, 401, "unauthorized"),
+            401 => era_refused(got, 401, ERA_UNAUTHORIZED),
             412 => field_refused(got, "current_pwd", WRONG_PASSWORD),
             _ => assert!(too_many_requests(got) > 0),
         }

@@ -8,7 +8,7 @@ use crate::support::{
     era::{CHECK_MAIL, era_refused, password_set},
     password::{NEW, OLD},
     support_pin::OWN_PIN,
-    words::{NO_PIN, NO_PIN_TO_REVOKE, NO_REQUEST, REVOKED},
+    words::{ACCOUNT_BLOCKED, ERA_UNAUTHORIZED, NO_PIN, NO_PIN_TO_REVOKE, NO_REQUEST, REVOKED},
     world::World,
 };
 
@@ -69,7 +69,7 @@ impl Held {
         for token in &self.tokens {
             world.get(OWN_PIN).private_token(token).send().await.is(401, REVOKED);
             world.post(OWN_PIN).private_token(token).send().await.is(401, REVOKED);
-            era_refused(&world.change_password(token, NEW, OLD).await, 401, "unauthorized");
+            era_refused(&world.change_password(token, NEW, OLD).await, 401, ERA_UNAUTHORIZED);
         }
         assert_eq!(world.get(STATUS).bearer(&self.passcodes).send().await.status, 401);
         world
@@ -200,11 +200,7 @@ async fn a_reset_lifts_what_failures_did_and_not_what_somebody_decided() {
         .update_expression("SET lockout = :lockout");
     let update = update.expression_attribute_values(":lockout", A::M(failures.into()));
     update.send().await.expect("written");
-    era_refused(
-        &world.change_password(&token, OLD, NEW).await,
-        403,
-        "your account has been blocked",
-    );
+    era_refused(&world.change_password(&token, OLD, NEW).await, 403, ACCOUNT_BLOCKED);
     let link = world.reset_link("maria", email).await;
     password_set(&world.reset(&link, NEW).await, "maria");
     let nothing = json!({ "M": { "passwords": { "N": "0" }, "otps": { "N": "0" } } });

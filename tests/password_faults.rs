@@ -11,7 +11,7 @@ use crate::support::{
     password::{NEW, OLD, RESET, change_notices_sent},
     people::DOMAIN,
     requests::Got,
-    words::{NO_REQUEST, WRONG_PASSWORD},
+    words::{ERA_UNAUTHORIZED, MAIL_UNSENT, NO_REQUEST, WRONG_PASSWORD},
     world::World,
 };
 
@@ -75,7 +75,7 @@ async fn a_reset_and_a_change_have_one_winner() {
         let winners = won(&answers);
         assert_eq!(winners.len(), 1, "{answers:?}");
         match (winners[0], answers[1].status) {
-            (0, 401) => era_refused(&answers[1], 401, "unauthorized"),
+            (0, 401) => era_refused(&answers[1], 401, ERA_UNAUTHORIZED),
             (0, _) => field_refused(&answers[1], "current_pwd", WRONG_PASSWORD),
             _ => era_refused(&answers[0], 404, NO_REQUEST),
         }
@@ -127,7 +127,7 @@ async fn a_mail_that_cannot_be_sent_leaves_nothing_that_blocks_another_try() {
             world.fault(fault("ses", kind, 0, 1000)).await;
             for _ in 0..2 {
                 let got = ask(key).await;
-                era_refused(&got, 503, "mail cannot be sent, try again later");
+                era_refused(&got, 503, MAIL_UNSENT);
                 assert_eq!(got.header("retry-after"), Some("5"), "{kind} {key}");
                 assert!(
                     world.rows("PasswordResetRequestsTable").await.is_empty(),
@@ -156,7 +156,7 @@ async fn a_mail_whose_answer_was_lost_is_sent_once_and_has_a_good_link() {
     world.fault(fault("ses", "drop_response", 0, 1)).await;
     world.fault(fault("ses", "error", 0, 1000)).await;
     let got = world.forgot("maria").send().await;
-    era_refused(&got, 503, "mail cannot be sent, try again later");
+    era_refused(&got, 503, MAIL_UNSENT);
     world.clear_faults().await;
     assert_eq!(world.mails_to(EMAIL).await.len(), 1);
     assert_eq!(world.rows("PasswordResetRequestsTable").await.len(), 1);
@@ -177,11 +177,7 @@ async fn what_hangs_is_said_in_time() {
     let world = World::new().await;
     let (token, id) = world.new_user("maria").await;
     world.fault(fault("ses", "hang", 0, 1)).await;
-    era_refused(
-        &world.forgot("maria").send().await,
-        503,
-        "mail cannot be sent, try again later",
-    );
+    era_refused(&world.forgot("maria").send().await, 503, MAIL_UNSENT);
     // The mail may be on its way: its link must be good then.
     assert_eq!(world.rows("PasswordResetRequestsTable").await.len(), 1);
     let link = world.reset_link("maria", EMAIL).await;
@@ -312,7 +308,7 @@ async fn a_change_survives_a_fault_in_any_step() {
         assert!(is_done || got.status != 200, "{what}: a success that is none");
         let again = world.change_password(&token, &current, &pwd).await;
         match is_done {
-            true => era_refused(&again, 401, "unauthorized"),
+            true => era_refused(&again, 401, ERA_UNAUTHORIZED),
             false => password_set(&again, "maria"),
         }
         current = pwd;

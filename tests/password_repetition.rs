@@ -11,7 +11,10 @@ use crate::support::{
     password::{NEW, OLD, RESET, change_notices_sent},
     people::DOMAIN,
     requests::{Ask, Got},
-    words::{NO_REQUEST, WRONG_PASSWORD},
+    words::{
+        ERA_UNAUTHORIZED, IN_PROGRESS, MAIL_UNSENT, MALFORMED, NO_REQUEST, PASSWORD_TOO_SHORT, TEMPORARILY_UNAVAILABLE,
+        WRONG_PASSWORD,
+    },
     world::World,
 };
 
@@ -55,7 +58,7 @@ async fn an_ask_that_comes_again_sends_no_second_mail() {
 
     for bad in ["", "schlüssel", &"k".repeat(256)] {
         let got = world.forgot("maria").header("idempotency-key", bad).send().await;
-        era_refused(&got, 400, "malformed request");
+        era_refused(&got, 400, MALFORMED);
     }
 }
 
@@ -79,7 +82,7 @@ async fn asks_that_come_at_once_are_one() {
 /// That the same call is under way, and for how many seconds at most.
 #[track_caller]
 fn under_way(got: &Got) -> u64 {
-    era_refused(got, 409, "the same request is being processed");
+    era_refused(got, 409, IN_PROGRESS);
     assert!((1..=15).contains(&got.retry_after()), "{got:?}");
     got.retry_after()
 }
@@ -133,7 +136,7 @@ async fn a_process_that_is_late_leaves_the_claim_of_another_one_alone() {
         keyed(world.forgot("maria")).send().await.is(200, CHECK_MAIL);
     };
     let (late, ()) = tokio::join!(late, taken_over);
-    era_refused(&late, 503, "mail cannot be sent, try again later");
+    era_refused(&late, 503, MAIL_UNSENT);
     world.advance(3600).await;
     keyed(world.forgot("maria")).send().await.is(200, CHECK_MAIL);
     assert_eq!(world.mails().await.len(), 1, "the answer is remembered still");
@@ -146,7 +149,7 @@ async fn a_claim_whose_answer_is_lost_does_not_stop_the_retry() {
     let lost = json!({ "service": "dynamodb", "operation": "PutItem", "kind": "drop_response", "skip": 0, "times": 3 });
     world.fault(lost).await;
     let got = keyed(world.forgot("maria")).send().await;
-    era_refused(&got, 503, "temporarily unavailable, try again later");
+    era_refused(&got, 503, TEMPORARILY_UNAVAILABLE);
     world.clear_faults().await;
     keyed(world.forgot("maria")).send().await.is(200, CHECK_MAIL);
     assert_eq!(world.mails().await.len(), 1);
@@ -159,7 +162,7 @@ async fn what_failed_may_be_tried_again_with_its_key() {
     let down = json!({ "service": "ses", "operation": null, "kind": "error", "skip": 0, "times": 1000 });
     world.fault(down).await;
     let got = keyed(world.forgot("maria")).send().await;
-    era_refused(&got, 503, "mail cannot be sent, try again later");
+    era_refused(&got, 503, MAIL_UNSENT);
     world.clear_faults().await;
     keyed(world.forgot("maria")).send().await.is(200, CHECK_MAIL);
     assert_eq!(world.mails().await.len(), 1);
@@ -179,11 +182,7 @@ async fn a_reset_that_comes_again_is_answered_again() {
     let world = World::new().await;
     let (_, id) = world.new_user("maria").await;
     let link = world.reset_link("maria", "maria@example.org").await;
-    field_refused(
-        &patch(&world, &link, "short").send().await,
-        "pwd",
-        "pwd is too short. Expected: at least 8 characters",
-    );
+    field_refused(&patch(&world, &link, "short").send().await, "pwd", PASSWORD_TOO_SHORT);
     password_set(&patch(&world, &link, NEW).send().await, "maria");
     let row = world.user_row(&id).await;
     password_set(&patch(&world, &link, NEW).send().await, "maria");
@@ -211,7 +210,7 @@ async fn a_change_that_comes_again_is_answered_again_to_the_same_person() {
     assert!(world.opens(&other_id, NEW).await);
     // Without a token, or with one that never was, there is nothing to hear.
     for token in ["", "x", "u.x"] {
-        era_refused(&change(&world, token).send().await, 401, "unauthorized");
+        era_refused(&change(&world, token).send().await, 401, ERA_UNAUTHORIZED);
     }
 }
 
@@ -233,10 +232,14 @@ async fn no_password_can_be_guessed_from_what_is_remembered() {
 
     // What comes without a credential has nothing that could hide the password in its body.
     let body = json!({ "current_pwd": OLD, "new_pwd": NEW });
-    era_refused(&keyed(world.post(RESET).json(&body)).send().await, 401, "unauthorized");
+    era_refused(
+        &keyed(world.post(RESET).json(&body)).send().await,
+        401,
+        ERA_UNAUTHORIZED,
+    );
     for authorization in ["Basic bWFyaWE6eA==", "Bearer undefined", "Bearer null", "Bearer maria"] {
         let ask = keyed(world.post(RESET).json(&body)).header("authorization", authorization);
-        era_refused(&ask.send().await, 401, "unauthorized");
+        era_refused(&ask.send().await, 401, ERA_UNAUTHORIZED);
     }
     for (body, field) in [
         (json!({ "current_pwd": OLD, "new_pwd": NEW, "login": "maria" }), "login"),
@@ -257,7 +260,7 @@ async fn no_password_can_be_guessed_from_what_is_remembered() {
     );
 
     password_set(&patch(&world, &link, NEW).send().await, "maria");
-    era_refused(&change(&world, &token).send().await, 401, "unauthorized");
+    era_refused(&change(&world, &token).send().await, 401, ERA_UNAUTHORIZED);
     let token = world.token(json!({ "user_id": id, "scopes": ["api"] })).await;
     let body = json!({ "current_pwd": NEW, "new_pwd": OLD });
     password_set(

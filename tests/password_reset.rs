@@ -8,7 +8,7 @@ use crate::support::{
     messages::credential_in,
     password::{NEW, OLD, RESET, UNKNOWN_REQUEST, change_notices_sent},
     people::DOMAIN,
-    words::NO_REQUEST,
+    words::{NO_REQUEST, PASSWORD_TOO_SHORT},
     world::World,
 };
 
@@ -126,7 +126,7 @@ async fn a_link_is_good_for_an_hour_to_the_second() {
         // A password that is refused leaves the link as it is. A slow machine may take it past its end.
         let got = world.reset(&link, "short").await;
         if world.now().await < end {
-            field_refused(&got, "pwd", "pwd is too short. Expected: at least 8 characters");
+            field_refused(&got, "pwd", PASSWORD_TOO_SHORT);
         }
         world.advance(1).await;
     }

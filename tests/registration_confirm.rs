@@ -8,7 +8,11 @@ use crate::support::{
     era::{CHECK_MAIL, era_refused, field_refused, password_set},
     people::DOMAIN,
     registration::{PASSWORD, REGISTER, registration_form},
-    words::NO_REQUEST,
+    words::{
+        EMAIL_TAKEN, LOGIN_TAKEN, LOGIN_UNEXPECTED, NO_REQUEST, OPTS_UNEXPECTED, PASSWORD_COMMON, PASSWORD_DIGITS,
+        PASSWORD_NOT_STRING, PASSWORD_OVER_64, PASSWORD_OVER_128, PASSWORD_REQUIRED, PASSWORD_SYMBOLS,
+        PASSWORD_TOO_SHORT, WRONG_PASSWORD,
+    },
     world::World,
 };
 
@@ -117,7 +121,7 @@ async fn a_link_that_leads_nowhere_is_not_found() {
     field_refused(
         &world.patch(seed).json(&json!({})).send().await,
         "pwd",
-        "pwd is required",
+        PASSWORD_REQUIRED,
     );
     assert_eq!(world.requests().await, 1);
     password_set(&world.confirm(&id.to_uppercase(), PASSWORD).await, "someone");
@@ -183,20 +187,16 @@ async fn a_request_stays_until_it_succeeds() {
     let world = World::new().await;
     let id = world.link_in(DOMAIN, "someone", "someone@yandex.ru").await;
     for (body, field, message) in [
-        (json!({}), "pwd", "pwd is required"),
-        (json!({ "pwd": null }), "pwd", "pwd is required"),
-        (json!({ "pwd": "" }), "pwd", "pwd is required"),
-        (json!({ "pwd": 12_345_678 }), "pwd", "pwd must be a string"),
-        (json!({ "pwd": [PASSWORD] }), "pwd", "pwd must be a string"),
-        (
-            json!({ "pwd": PASSWORD, "login": "admin" }),
-            "login",
-            "login is not expected",
-        ),
+        (json!({}), "pwd", PASSWORD_REQUIRED),
+        (json!({ "pwd": null }), "pwd", PASSWORD_REQUIRED),
+        (json!({ "pwd": "" }), "pwd", PASSWORD_REQUIRED),
+        (json!({ "pwd": 12_345_678 }), "pwd", PASSWORD_NOT_STRING),
+        (json!({ "pwd": [PASSWORD] }), "pwd", PASSWORD_NOT_STRING),
+        (json!({ "pwd": PASSWORD, "login": "admin" }), "login", LOGIN_UNEXPECTED),
         (
             json!({ "pwd": PASSWORD, "opts": { "is_admin": true } }),
             "opts",
-            "opts is not expected",
+            OPTS_UNEXPECTED,
         ),
     ] {
         field_refused(&world.patch(&id).json(&body).send().await, field, message);
@@ -204,7 +204,7 @@ async fn a_request_stays_until_it_succeeds() {
     // The login goes to somebody else.
     world.registered("SOMEONE", "other@yandex.ru", PASSWORD).await;
     for pwd in [PASSWORD, "short"] {
-        field_refused(&world.confirm(&id, pwd).await, "login", "login already exists");
+        field_refused(&world.confirm(&id, pwd).await, "login", LOGIN_TAKEN);
     }
     assert_eq!(world.requests().await, 1);
     // A domain that closes closes its requests; they are there again when it opens again.
@@ -228,7 +228,7 @@ async fn a_mail_address_has_one_account_in_a_domain() {
     world.advance(120).await;
     let second = world.link_in(DOMAIN, "second", "Same@yandex.ru").await;
     password_set(&world.confirm(&first, PASSWORD).await, "first");
-    field_refused(&world.confirm(&second, PASSWORD).await, "email", "email already exists");
+    field_refused(&world.confirm(&second, PASSWORD).await, "email", EMAIL_TAKEN);
     assert_eq!((world.requests().await, world.accounts("second").await.len()), (1, 0));
     // In another domain it is another person's business.
     world.open_domain("club.example", json!({})).await;
@@ -252,12 +252,9 @@ async fn weigh(world: &World, domain: &str, refused: &[(&str, &str)], taken: &st
 #[tokio::test]
 async fn a_domain_says_which_passwords_it_takes() {
     let world = World::new().await;
-    let symbols = "pwd contains invalid symbols. Expected: A-Za-z0-9_-.~!";
-    let (short, long) = (
-        "pwd is too short. Expected: at least 8 characters",
-        "pwd is too long. Expected: at most 128 characters",
-    );
-    let common = "pwd is one of the most common passwords";
+    let symbols = PASSWORD_SYMBOLS;
+    let (short, long) = (PASSWORD_TOO_SHORT, PASSWORD_OVER_128);
+    let common = PASSWORD_COMMON;
     let most = "xY".repeat(64);
     weigh(
         &world,
@@ -282,8 +279,8 @@ async fn a_domain_says_which_passwords_it_takes() {
 
     let digits = json!({ "password": { "alphabet": "0-9", "min": 8, "max": 64, "refuse_common": false } });
     world.open_domain("digits.example", digits).await;
-    let symbols = "pwd contains invalid symbols. Expected: 0-9";
-    let long = "pwd is too long. Expected: at most 64 characters";
+    let symbols = PASSWORD_DIGITS;
+    let long = PASSWORD_OVER_64;
     let refused = [("ew!hIb3V", symbols), ("1234567", short), (&*"1".repeat(65), long)];
     weigh(&world, "digits.example", &refused, "1234567890").await;
 
@@ -309,7 +306,7 @@ async fn a_domain_says_which_passwords_it_takes() {
     let next = "correct horse battery";
     for wrong in ["Верные лошади 🐎 й", "верные лошади 🐎 и"] {
         let got = world.change_password(&token, wrong, next).await;
-        field_refused(&got, "current_pwd", "current_pwd is wrong");
+        field_refused(&got, "current_pwd", WRONG_PASSWORD);
     }
     world.change_password(&token, "верные лошади 🐎 й", next).await.ok(200);
 }

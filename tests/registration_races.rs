@@ -9,7 +9,7 @@ use crate::support::{
     people::DOMAIN,
     registration::{PASSWORD, register_from},
     requests::{Ask, seen},
-    words::NO_REQUEST,
+    words::{EMAIL_TAKEN, IN_PROGRESS, LOGIN_SYMBOLS, LOGIN_TAKEN, MALFORMED, NO_REQUEST},
     world::World,
 };
 
@@ -65,7 +65,7 @@ async fn a_login_has_one_winner_however_it_is_written() {
         let got = join_all(links.iter().map(|id| world.confirm(id, PASSWORD))).await;
         assert_eq!(got.iter().filter(|got| got.status == 200).count(), 1, "{logins:?}");
         for got in got.iter().filter(|got| got.status != 200) {
-            field_refused(got, "login", "login already exists");
+            field_refused(got, "login", LOGIN_TAKEN);
         }
         assert_eq!(world.rows("UsersTable").await.len(), users + 1, "{logins:?}");
         assert_eq!(world.requests().await, links.len() - 1, "theirs stay: {logins:?}");
@@ -89,7 +89,7 @@ async fn an_address_has_one_winner() {
     let got = join_all(links.iter().map(|id| world.confirm(id, PASSWORD))).await;
     assert_eq!(got.iter().filter(|got| got.status == 200).count(), 1);
     for got in got.iter().filter(|got| got.status != 200) {
-        field_refused(got, "email", "email already exists");
+        field_refused(got, "email", EMAIL_TAKEN);
     }
     assert_eq!((world.rows("UsersTable").await.len(), world.requests().await), (3, 3));
 }
@@ -120,11 +120,7 @@ async fn a_call_that_comes_again_is_answered_again() {
     // Once it is answered it is answered, whatever became of the login.
     world.confirm(&id, PASSWORD).await.ok(200);
     keyed(&world, "key", "first").send().await.is(200, CHECK_MAIL);
-    field_refused(
-        &keyed(&world, "other", "first").send().await,
-        "login",
-        "login already exists",
-    );
+    field_refused(&keyed(&world, "other", "first").send().await, "login", LOGIN_TAKEN);
 
     // After a day nobody remembers.
     let ends = |rows: Vec<Value>| {
@@ -152,7 +148,7 @@ async fn calls_that_come_together_are_one() {
             if got.status == 200 {
                 got.is(200, CHECK_MAIL);
             } else {
-                era_refused(got, 409, "the same request is being processed");
+                era_refused(got, 409, IN_PROGRESS);
                 assert!((1..=15).contains(&got.retry_after()), "{got:?}");
             }
         }
@@ -165,7 +161,7 @@ async fn calls_that_come_together_are_one() {
 async fn a_key_is_good_again_after_a_refusal() {
     let world = World::new().await;
     let ask = |login: &str| register_from(&world, "203.0.113.7", login).header("idempotency-key", "key");
-    field_refused(&ask("a b").send().await, "login", "login contains invalid symbols");
+    field_refused(&ask("a b").send().await, "login", LOGIN_SYMBOLS);
     let other = world.link_in(DOMAIN, "taken", "other@yandex.ru").await;
     register_from(&world, "203.0.113.7", "first")
         .send()
@@ -182,7 +178,7 @@ async fn a_key_is_good_again_after_a_refusal() {
     world.advance(120).await;
     let ask = |login: &str| register_from(&world, "203.0.113.9", login).header("idempotency-key", "other key");
     for _ in 0..2 {
-        field_refused(&ask("taken").send().await, "login", "login already exists");
+        field_refused(&ask("taken").send().await, "login", LOGIN_TAKEN);
     }
     let long = "k".repeat(256);
     for key in ["", " ", &long, "ключ"] {
@@ -192,7 +188,7 @@ async fn a_key_is_good_again_after_a_refusal() {
             .bare()
             .await;
         assert!(got.status == 400, "{key:?}: {got:?}");
-        era_refused(&got, 400, "malformed request");
+        era_refused(&got, 400, MALFORMED);
     }
     assert!(world.mails_to("second@yandex.ru").await.is_empty());
     keyed(&world, &long[1..], "second").send().await.is(200, CHECK_MAIL);

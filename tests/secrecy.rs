@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::support::{
     passcode::{Issued, PURPOSE, SHORT, USER},
     rows::is_unsearchable,
+    words::INTERNAL_ERROR,
     world::{World, holds},
 };
 
@@ -146,7 +147,7 @@ async fn old_keys_verify_new_keys_sign_and_lost_keys_fail_closed() {
         .private_token(world.user())
         .send()
         .await
-        .is(500, r#"{"message":"500 Internal Server Error"}"#);
+        .is(500, INTERNAL_ERROR);
     world.get(own).private_token(&other).send().await.is(200, &others.body);
     assert_eq!(consume(&world, &older).await, 400, "its key is gone");
     assert_eq!(consume(&world, &newer).await, 200);

@@ -10,6 +10,7 @@ use crate::support::{
     mithril::{data, refused, too_many_sends},
     people::{PHONE, Person},
     requests::Got,
+    words::SMS_UNSENT,
     world::World,
 };
 
@@ -29,7 +30,7 @@ async fn sign_in(world: &World, person: &Person) -> Got {
 
 #[track_caller]
 fn not_sent(got: &Got) {
-    refused(got, 503, "internal_error", "SMS not sent. Try later");
+    refused(got, 503, "internal_error", SMS_UNSENT);
     assert!(got.header("retry-after").is_some(), "{got:?}");
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::support::{
     clock::DAY,
     support_pin::{OWN_PIN, create_pin, pin_in, pin_path, revocation_path},
-    words::{NO_PIN, NO_PIN_TO_REVOKE, UNAUTHORIZED},
+    words::{INTERNAL_ERROR, NO_PIN, NO_PIN_TO_REVOKE, SHOW_FAILED, UNAUTHORIZED},
     world::World,
 };
 
@@ -311,13 +311,9 @@ async fn a_row_that_somebody_changed_shows_no_pin() {
     ] {
         write(damaged).await;
         let own = world.get(OWN_PIN).private_token(world.user()).send().await;
-        assert_eq!(
-            (own.status, own.body.as_str()),
-            (500, r#"{"message":"500 Internal Server Error"}"#),
-            "{what}"
-        );
+        assert_eq!((own.status, own.body.as_str()), (500, INTERNAL_ERROR), "{what}");
         let shown = world.get(&pin_path(&user_id)).private_token(world.admin()).send().await;
-        shown.is(422, r#"{"error":"Error retrieving Support PIN for user."}"#);
+        shown.is(422, SHOW_FAILED);
     }
     let noted = world
         .cloud()

@@ -6,9 +6,11 @@ use serde_json::{Value, json};
 use crate::support::{
     requests::Ask,
     support_pin::{OWN_PIN, create_pin, pin_in, pin_path, revocation_path},
-    words::{FORBIDDEN, NO_PIN, NO_USER, UNAUTHORIZED},
+    words::{FORBIDDEN, NO_PIN, NO_ROUTE, UNAUTHORIZED},
     world::World,
 };
+
+const NO_USER: &str = r#"{"message":"404 User Not Found"}"#;
 
 #[tokio::test]
 async fn nobody_acts_as_another_user() {
@@ -324,5 +326,5 @@ async fn there_is_no_way_from_a_pin_to_a_user() {
         .private_token(world.admin())
         .send()
         .await;
-    got.is(404, r#"{"error":"404 Not Found"}"#);
+    got.is(404, NO_ROUTE);
 }

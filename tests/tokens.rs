@@ -2,7 +2,11 @@
 
 use serde_json::json;
 
-use crate::support::{support_pin::OWN_PIN, words::REVOKED, world::World};
+use crate::support::{
+    support_pin::OWN_PIN,
+    words::{REVOKED, UNAUTHORIZED},
+    world::World,
+};
 
 const EXPIRED: &str = r#"{"error":"invalid_token","error_description":"Token is expired. You can either do re-authorization or token refresh."}"#;
 const BLOCKED: &str = r#"{"message":"403 Forbidden - Your account has been blocked."}"#;
@@ -65,7 +69,7 @@ async fn an_expired_token_is_told_so_and_later_forgotten() {
         .private_token(&token)
         .send()
         .await
-        .is(401, r#"{"message":"401 Unauthorized"}"#);
+        .is(401, UNAUTHORIZED);
 }
 
 #[tokio::test]
@@ -154,12 +158,7 @@ async fn a_clients_own_token_is_nobodys_support_pin() {
     let token = world
         .token(json!({ "owner_client_id": "heatclinic", "scopes": ["api"] }))
         .await;
-    world
-        .get(OWN_PIN)
-        .bearer(&token)
-        .send()
-        .await
-        .is(401, r#"{"message":"401 Unauthorized"}"#);
+    world.get(OWN_PIN).bearer(&token).send().await.is(401, UNAUTHORIZED);
     world
         .get(OWN_PIN)
         .bearer(world.id("/passcode_token"))

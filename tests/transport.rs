@@ -2,7 +2,15 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{mithril::refused, requests::Ask, world::World};
+use crate::support::{
+    mithril::refused,
+    requests::Ask,
+    words::{
+        BAD_MEDIA_TYPE, BAD_REQUEST, ERA_TOO_LARGE_BODY, FORBIDDEN, MALFORMED_REQUEST, NO_METHOD, NO_ROUTE,
+        UNAUTHORIZED,
+    },
+    world::World,
+};
 
 #[tokio::test]
 async fn unknown_routes_are_404_in_the_dialect_of_their_path() {
@@ -12,10 +20,10 @@ async fn unknown_routes_are_404_in_the_dialect_of_their_path() {
         ("/nothing", r#"{"message":"Not Found"}"#),
         ("/api/v4x", r#"{"message":"Not Found"}"#),
         ("/passcodes", r#"{"message":"Not Found"}"#),
-        ("/api/v4", r#"{"error":"404 Not Found"}"#),
-        ("/api/v4/user/security_pin", r#"{"error":"404 Not Found"}"#),
-        ("/api/v4/user/support_pin/", r#"{"error":"404 Not Found"}"#),
-        ("/api/v4/users//support_pin", r#"{"error":"404 Not Found"}"#),
+        ("/api/v4", NO_ROUTE),
+        ("/api/v4/user/security_pin", NO_ROUTE),
+        ("/api/v4/user/support_pin/", NO_ROUTE),
+        ("/api/v4/users//support_pin", NO_ROUTE),
         (
             "/rest/v1/iam/nothing",
             r#"{"error_code":1404,"error_message":"not found"}"#,
@@ -86,7 +94,7 @@ async fn wrong_methods_are_405_and_say_which_are_right() {
                     refused(&got, 405, "method_not_allowed", "Method not allowed.");
                     continue;
                 }
-                Some("api") => r#"{"error":"405 Not Allowed"}"#.into(),
+                Some("api") => NO_METHOD.into(),
                 Some("openapi.json") => r#"{"message":"Method Not Allowed"}"#.into(),
                 _ => {
                     let at = serde_json::from_str::<Value>(&got.body).expect("JSON")["timestamp"].clone();
@@ -149,7 +157,7 @@ async fn a_body_that_is_encoded_is_415_in_every_dialect() {
                 _ if path.starts_with("/mithril") => {
                     refused(&got, 415, "content_type_invalid", "Invalid Content-Encoding header.");
                 }
-                _ if path.starts_with("/passcode") => assert_eq!(got.json()["error"], "Unsupported Media Type"),
+                _ if path.starts_with("/passcode") => assert_eq!(got.json()["error"], BAD_MEDIA_TYPE),
                 _ => assert_eq!(got.body.to_lowercase(), body.to_lowercase()),
             }
         }
@@ -192,7 +200,7 @@ async fn bodies_end_at_16_kib() {
     };
     assert_eq!(consume(16_384 + 1).send().await.ok(413)["error"], "Payload Too Large");
     assert_eq!(consume(1_000_000).send().await.ok(413)["error"], "Payload Too Large");
-    assert_eq!(consume(16_384).send().await.ok(400)["error"], "Bad Request");
+    assert_eq!(consume(16_384).send().await.ok(400)["error"], BAD_REQUEST);
     let create = |size: usize| {
         let ask = world.post("/api/v4/user/support_pin").private_token(world.user());
         ask.body("application/json", "x".repeat(size))
@@ -210,10 +218,7 @@ async fn bodies_end_at_16_kib() {
         .await
         .ok(413);
     for (path, body) in [
-        (
-            "/rest/v1/iam/x",
-            r#"{"error_code":1413,"error_message":"request body too large"}"#,
-        ),
+        ("/rest/v1/iam/x", ERA_TOO_LARGE_BODY),
         ("/elsewhere", r#"{"message":"Request Too Long"}"#),
     ] {
         world
@@ -272,10 +277,10 @@ async fn what_is_no_object_of_json_is_refused() {
             &deep,
         ] {
             let got = ask().body("application/json", body).send().await;
-            refused(&got, 400, "request_malformed", "Malformed request.");
+            refused(&got, 400, "request_malformed", MALFORMED_REQUEST);
         }
         let got = ask().body("application/json", &b"{\"type\":\"\xff\"}"[..]).send().await;
-        refused(&got, 400, "request_malformed", "Malformed request.");
+        refused(&got, 400, "request_malformed", MALFORMED_REQUEST);
         for content_type in ["text/plain", "application/x-www-form-urlencoded", "application/jsonx"] {
             let got = ask().body(content_type, "{}").send().await;
             refused(&got, 415, "content_type_invalid", "Invalid Content-Type header.");
@@ -325,16 +330,11 @@ async fn malformed_queries_and_headers_are_refused_and_the_function_lives() {
         ("authorization", "Bearer \u{e9}"),
         ("private-token", "\u{e9}"),
     ] {
-        world
-            .get(own)
-            .header(name, value)
-            .send()
-            .await
-            .is(401, r#"{"message":"401 Unauthorized"}"#);
+        world.get(own).header(name, value).send().await.is(401, UNAUTHORIZED);
     }
     // Two headers are one list by the time that a function sees them.
     let got = world.get(own).bearer(world.user()).bearer(world.user()).send().await;
-    got.is(401, r#"{"message":"401 Unauthorized"}"#);
+    got.is(401, UNAUTHORIZED);
     world
         .get(&format!("{own}?page=1&per_page=20"))
         .private_token(world.user())
@@ -392,7 +392,7 @@ async fn who_may_not_pass_learns_that_first() {
     let own = "/api/v4/user/support_pin";
     let revoke = format!("/api/v4/users/{}/support_pin/revoke", world.id("/user/user_id"));
     let text = |path: &str| world.post(path).body("text/plain", "x");
-    let unauthorized = r#"{"message":"401 Unauthorized"}"#;
+    let unauthorized = UNAUTHORIZED;
     text(own).send().await.is(401, unauthorized);
     text(own)
         .private_token("glpat-XXXXXXXXXXXXXXXXX")
@@ -403,7 +403,7 @@ async fn who_may_not_pass_learns_that_first() {
         .private_token(world.user())
         .send()
         .await
-        .is(403, r#"{"message":"403 Forbidden"}"#);
+        .is(403, FORBIDDEN);
     text(&revoke).private_token(world.admin()).send().await.ok(415);
     world.get(&format!("{own}?%zz")).send().await.is(401, unauthorized);
     world

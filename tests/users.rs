@@ -8,6 +8,7 @@ use crate::support::{
     mithril::{data, forbidden, not_taken, refused, scope_too_small},
     people::{Person, USER_PASSWORD},
     requests::Got,
+    words::{BLANK, INVALID, SERVICE_UNAVAILABLE, TAKEN, UNEXPECTED_FIELD},
     world::World,
 };
 
@@ -99,16 +100,10 @@ async fn a_user_is_made_whole_and_can_sign_in() {
 async fn everything_that_is_wrong_is_said_at_once() {
     let world = World::new().await;
     let before = world.state().await;
-    let blank = |entry: &'static str| [entry, "required", "can't be blank"];
-    let cast = |entry: &'static str| [entry, "cast", "is invalid"];
+    let blank = |entry: &'static str| [entry, "required", BLANK];
+    let cast = |entry: &'static str| [entry, "cast", INVALID];
     let symbols = |entry: &'static str| [entry, "format", "contains invalid symbols"];
-    let beside = |entry: &'static str| {
-        [
-            entry,
-            "additionalProperties",
-            "schema does not allow additional properties",
-        ]
-    };
+    let beside = |entry: &'static str| [entry, "additionalProperties", UNEXPECTED_FIELD];
     for (body, expected) in [
         (json!({}), vec![blank("$.email"), blank("$.password")]),
         (json!({ "user": {} }), vec![blank("$.email"), blank("$.password")]),
@@ -152,10 +147,7 @@ async fn what_somebody_has_is_taken() {
     let world = World::new().await;
     let make = async |email: &str, login: &str| world.make_user_of(email, login).await;
     data(&make("first@yandex.ru", "first").await, 201);
-    let (mail, login) = (
-        ["$.email", "unique", "has already been taken"],
-        ["$.login", "unique", "has already been taken"],
-    );
+    let (mail, login) = (["$.email", "unique", TAKEN], ["$.login", "unique", TAKEN]);
     let users = world.rows("UsersTable").await.len();
     not_taken(&make("first@yandex.ru", "second").await, &[mail]);
     not_taken(&make("FIRST@yandex.ru", "second").await, &[mail]);
@@ -212,7 +204,7 @@ async fn a_login_that_was_not_sent_refuses_nobody() {
         );
         let got = world.grant(password_grant(email, USER_PASSWORD)).await;
         assert_eq!(got.ok(201)["data"]["user_id"], user["id"], "{email}");
-        not_taken(&make(email).await, &[["$.email", "unique", "has already been taken"]]);
+        not_taken(&make(email).await, &[["$.email", "unique", TAKEN]]);
     }
     let longest = "a".repeat(64);
     assert_eq!(
@@ -223,7 +215,7 @@ async fn a_login_that_was_not_sent_refuses_nobody() {
     assert_eq!(again.len(), 64);
     // One that was sent is the caller's to choose.
     let sent = form("bob@example.com", json!({ "login": "anna" }));
-    let login = ["$.login", "unique", "has already been taken"];
+    let login = ["$.login", "unique", TAKEN];
     not_taken(&world.make_user(world.admin(), &sent).await, &[login]);
     let sent = form("bob@example.com", json!({ "login": "anna+test" }));
     let login = ["$.login", "format", "contains invalid symbols"];
@@ -248,7 +240,7 @@ async fn users_of_one_local_part_are_all_made_at_once() {
     let (won, lost): (Vec<_>, Vec<_>) = got.iter().partition(|got| got.status == 201);
     assert_eq!(won.len(), 1, "{got:?}");
     for got in lost {
-        not_taken(got, &[["$.email", "unique", "has already been taken"]]);
+        not_taken(got, &[["$.email", "unique", TAKEN]]);
     }
     assert_eq!(world.rows("UsersTable").await.len(), users + 33);
 }
@@ -428,7 +420,7 @@ async fn a_user_whose_answer_was_lost_is_made_once() {
             let fault = json!({ "service": "dynamodb", "operation": null, "kind": kind, "skip": skip, "times": 99 });
             world.fault(fault).await;
             let got = world.make_user_of("second@yandex.ru", "second").await;
-            refused(&got, 503, "internal_error", "Service unavailable. Try later.");
+            refused(&got, 503, "internal_error", SERVICE_UNAVAILABLE);
             world.clear_faults().await;
         }
     }

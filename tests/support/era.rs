@@ -1,6 +1,6 @@
 //! Answers of the Era dialect, compared whole.
 
-use crate::support::{people::DOMAIN, requests::Got};
+use crate::support::{people::DOMAIN, requests::Got, words::TEMPORARILY_UNAVAILABLE};
 
 /// What both routes answer whatever becomes of the mail.
 pub const CHECK_MAIL: &str =
@@ -21,7 +21,7 @@ pub fn era_refused(got: &Got, status: u16, message: &str) {
 /// The dialect's word for a store that failed.
 #[track_caller]
 pub fn era_unavailable(got: &Got) {
-    era_refused(got, 503, "temporarily unavailable, try again later");
+    era_refused(got, 503, TEMPORARILY_UNAVAILABLE);
     assert_eq!(got.header("retry-after"), Some("5"));
 }
 
@@ -36,12 +36,7 @@ pub fn too_many_requests(got: &Got) -> u64 {
 /// After how many seconds a refused call may come again.
 #[track_caller]
 pub fn too_soon(got: &Got, most: u64) -> u64 {
-    era_refused(got, 429, "too many requests, try again later");
-    let wait = got
-        .header("retry-after")
-        .expect("Retry-After")
-        .parse()
-        .expect("seconds");
+    let wait = too_many_requests(got);
     assert!((1..=most).contains(&wait), "{wait}");
     wait
 }

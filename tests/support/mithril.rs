@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::support::requests::Got;
+use crate::support::{
+    requests::Got,
+    words::{TOKEN_EXPIRED, TOO_MANY_SENDS, VALIDATION_FAILED, WRONG_IDENTITY},
+};
 
 pub const API: &str = "/mithril/api";
 pub const TOKENS: &str = "/mithril/api/tokens";
@@ -14,7 +17,7 @@ pub const APPROVE: &str = "/mithril/api/users/actions/approve_factor";
 /// That somebody is not known by this address and password.
 #[track_caller]
 pub fn wrong_identity(got: &Got) {
-    refused(got, 401, "access_denied", "Identity, password combination is wrong.");
+    refused(got, 401, "access_denied", WRONG_IDENTITY);
 }
 
 /// That a code is not the right one.
@@ -32,7 +35,7 @@ pub fn token_invalid(got: &Got) {
 /// That a token has ended: by its time, by another one in its place, or with all of its owner's.
 #[track_caller]
 pub fn token_expired(got: &Got) {
-    refused(got, 401, "token_expired", "Token expired.");
+    refused(got, 401, "token_expired", TOKEN_EXPIRED);
 }
 
 /// That a user is blocked.
@@ -53,7 +56,7 @@ pub fn wait_of(got: &Got, most: u64) -> u64 {
 /// That too many codes were sent; gives for how many seconds, at most so many, none is sent.
 #[track_caller]
 pub fn too_many_sends(got: &Got, most: u64) -> u64 {
-    refused(got, 429, "otp_timeout", "Sending OTP timeout. Try later.");
+    refused(got, 429, "otp_timeout", TOO_MANY_SENDS);
     wait_of(got, most)
 }
 
@@ -87,7 +90,7 @@ pub fn data(got: &Got, status: u16) -> Value {
 pub fn not_taken(got: &Got, expected: &[[&str; 3]]) {
     let mut body = got.json();
     let invalid = body["error"]["invalid"].take();
-    let error = json!({ "type": "validation_failed", "message": "Validation failed.", "invalid": null });
+    let error = json!({ "type": "validation_failed", "message": VALIDATION_FAILED, "invalid": null });
     assert_eq!((got.status, &body["error"]), (422, &error), "{got:?}");
     let invalid = invalid.as_array().expect("a list").iter();
     let said: Vec<_> = invalid

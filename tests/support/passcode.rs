@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::support::{
     requests::{Ask, Got},
+    words::BAD_REQUEST,
     world::World,
 };
 
@@ -88,5 +89,5 @@ pub fn spring_refused(got: &Got, status: u16, error: &str, path: &str) {
 
 #[track_caller]
 pub fn passcode_refused(got: &Got) {
-    spring_refused(got, 400, "Bad Request", "/passcode/consume");
+    spring_refused(got, 400, BAD_REQUEST, "/passcode/consume");
 }

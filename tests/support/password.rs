@@ -6,6 +6,7 @@ use crate::support::{
     era::{CHECK_MAIL, field_refused},
     people::DOMAIN,
     requests::{Ask, Got},
+    words::WRONG_PASSWORD,
     world::World,
 };
 
@@ -47,7 +48,7 @@ impl World {
         match got.status {
             200 => true,
             _ => {
-                field_refused(&got, "current_pwd", "current_pwd is wrong");
+                field_refused(&got, "current_pwd", WRONG_PASSWORD);
                 false
             }
         }
