@@ -11,12 +11,10 @@ use crate::support::{
     mithril::{INIT, TOKENS, refused, token_expired, token_invalid, user_blocked, wrong_identity},
     password::{NEW, RESET},
     people::{DOMAIN, Person},
-    requests::{Ask, Got},
+    requests::{Ask, Got, IDEMPOTENCY_KEY},
     words::{ERA_UNAUTHORIZED, NO_REQUEST, REQUEST_IN_PROGRESS, WRONG_CLIENT_SECRET},
     world::World,
 };
-
-const KEY: &str = "5b9b0ea7-3d25-4d7c-8b5b-3a6c0f6d9f11";
 
 /// A route that remembers what it answers about a user.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -77,7 +75,7 @@ struct Call {
 impl Call {
     fn ask<'a>(&self, world: &'a World) -> Ask<'a> {
         let ask = world.ask(self.method, &self.path).json(&self.body);
-        let ask = ask.header("idempotency-key", KEY);
+        let ask = ask.header("idempotency-key", IDEMPOTENCY_KEY);
         match &self.token {
             Some(token) => ask.bearer(token),
             None => ask,
@@ -209,7 +207,7 @@ async fn befall(world: &World, person: &Person, cause: Cause) {
                 }
             };
             for _ in 0..4 {
-                let got = match person.phone.is_some() && !world.is_set_up(person).await {
+                let got = match person.phone.is_some() && !world.has_phone(person).await {
                     true => world.approve(&token, &other_than(&code)).await,
                     false => world.authorize(&token, &other_than(&code)).await,
                 };
@@ -242,13 +240,6 @@ impl Cause {
     /// Only a decision ends what a decision has done.
     fn ends_by_itself(self) -> bool {
         matches!(self, Self::WrongPasswords | Self::WrongCodes)
-    }
-}
-
-impl World {
-    /// Whether a login of theirs waits for a code.
-    async fn is_set_up(&self, person: &Person) -> bool {
-        !self.factor_of(person).await["factor"].is_null()
     }
 }
 
@@ -339,11 +330,11 @@ async fn what_is_remembered_of_public_calls_is_the_same_for_everybody_and_names_
     let ask = async |email: &str| {
         let body = json!({ "key": email, "domain": DOMAIN });
         let ask = world.post(RESET).of_a_new_source().json(&body);
-        ask.header("idempotency-key", KEY).send().await
+        ask.header("idempotency-key", IDEMPOTENCY_KEY).send().await
     };
     let register = async |login: &str, email: &str| {
         let ask = world.register(login, email).of_a_new_source();
-        ask.header("idempotency-key", KEY).send().await
+        ask.header("idempotency-key", IDEMPOTENCY_KEY).send().await
     };
     for email in [known, unknown] {
         ask(email).await.is(200, CHECK_MAIL);

@@ -10,19 +10,6 @@ use crate::support::{
     world::World,
 };
 
-impl World {
-    /// What the trail has on somebody, in the order of time: the word, the route, and who it was.
-    pub async fn trail_of(&self, subject: &str) -> Vec<(String, String, String)> {
-        let rows = self.audit_rows().await;
-        let mut own: Vec<&Value> = rows.iter().filter(|row| row["subject"]["S"] == subject).collect();
-        own.sort_by_key(|row| (row["at"]["N"].to_string(), row["event"]["S"].to_string()));
-        let text = |row: &Value, name: &str| row[name]["S"].as_str().unwrap_or_default().to_owned();
-        own.iter()
-            .map(|row| (text(row, "what"), text(row, "route"), text(row, "actor")))
-            .collect()
-    }
-}
-
 #[tokio::test]
 async fn an_event_says_who_did_what_to_whom_and_when() {
     let world = World::new().await;

@@ -8,25 +8,13 @@ use crate::support::{
     login::other_than,
     mithril::{data, user_blocked},
     password::NEW,
-    people::Person,
     support_pin::OWN_PIN,
-    words::{NO_PIN, NO_PIN_TO_REVOKE, NO_REQUEST},
+    words::{NO_PIN, NO_REQUEST},
     world::World,
 };
 
 async fn world() -> World {
     World::with(&[("BlockSeconds", "60")]).await
-}
-
-impl World {
-    /// That no PIN of a person is there for an administrator, to be read or to be revoked.
-    async fn shows_no_pin(&self, person: &Person) {
-        let of = format!("/api/v4/users/{}/support_pin", person.id);
-        let read = self.get(&of).private_token(self.admin()).send().await;
-        read.is(404, NO_PIN);
-        let revoke = self.post(&format!("{of}/revoke")).private_token(self.admin());
-        revoke.send().await.is(404, NO_PIN_TO_REVOKE);
-    }
 }
 
 #[tokio::test]

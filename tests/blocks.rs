@@ -8,27 +8,11 @@ use crate::support::{
     era::{CHECK_MAIL, era_refused},
     login::{other_than, token_in},
     mithril::{data, not_taken, refused, scope_too_small, token_expired, user_blocked, wrong_code},
-    people::{PHONE, Person},
+    people::PHONE,
     requests::Got,
     words::{NO_PIN, NO_REQUEST, UNEXPECTED_FIELD, WRONG_IDENTITY},
     world::World,
 };
-
-impl World {
-    /// Blocks or unblocks in the administrator's name.
-    async fn stand(&self, person: &Person, action: &str) -> Got {
-        self.ask("PATCH", &person.action(action))
-            .bearer(self.admin())
-            .send()
-            .await
-    }
-
-    /// Blocks in the administrator's name, even one whom failures have blocked.
-    async fn replace_block(&self, person: &Person) -> Got {
-        let ask = self.ask("PATCH", &person.action("block")).bearer(self.admin());
-        ask.json(&json!({ "replace": true })).send().await
-    }
-}
 
 #[track_caller]
 fn already(got: &Got, what: &str) {
@@ -47,17 +31,17 @@ async fn a_block_stands_until_it_is_lifted() {
             "inserted_at": inserted_at, "updated_at": updated_at,
         })
     };
-    already(&world.stand(&demo, "unblock").await, "unblocked");
-    let blocked = data(&world.stand(&demo, "block").await, 200);
+    already(&world.block_action(&demo, "unblock").await, "unblocked");
+    let blocked = data(&world.block_action(&demo, "block").await, 200);
     assert_eq!(blocked, shown(true, &blocked["updated_at"], &blocked["inserted_at"]));
-    already(&world.stand(&demo, "block").await, "blocked");
+    already(&world.block_action(&demo, "block").await, "blocked");
     user_blocked(&world.sign_in(&demo, &demo.password).await);
     world.advance(100 * 86_400).await;
     user_blocked(&world.sign_in(&demo, &demo.password).await);
-    let open = data(&world.stand(&demo, "unblock").await, 200);
+    let open = data(&world.block_action(&demo, "unblock").await, 200);
     assert_eq!(open, shown(false, &open["updated_at"], &blocked["inserted_at"]));
     assert_ne!(open["updated_at"], blocked["updated_at"]);
-    already(&world.stand(&demo, "unblock").await, "unblocked");
+    already(&world.block_action(&demo, "unblock").await, "unblocked");
     world.waiting(&demo).await;
 }
 
@@ -81,7 +65,7 @@ async fn everything_that_was_issued_ends_with_a_block() {
         pin["pin"]
     );
 
-    data(&world.stand(&demo, "block").await, 200);
+    data(&world.block_action(&demo, "block").await, 200);
     for got in [
         world.authorize(&login, &code).await,
         world.refresh(&login).await,
@@ -92,7 +76,7 @@ async fn everything_that_was_issued_ends_with_a_block() {
         user_blocked(&got);
     }
     assert!(!world.is_open(world.user()).await);
-    data(&world.stand(&demo, "unblock").await, 200);
+    data(&world.block_action(&demo, "unblock").await, 200);
     // What has ended does not come back.
     token_expired(&world.authorize(&login, &code).await);
     token_expired(&world.refresh(&login).await);
@@ -125,7 +109,7 @@ async fn lifting_a_block_forgives_what_led_to_it() {
     wrong_code(&world.authorize(&token, &code).await);
     user_blocked(&world.authorize(&token, &code).await);
     for (round, why) in ["passwords", "otps", "passwords"].into_iter().enumerate() {
-        let open = data(&world.stand(&demo, "unblock").await, 200);
+        let open = data(&world.block_action(&demo, "unblock").await, 200);
         assert_eq!(
             (&open["is_blocked"], &open["block_reason"]),
             (&json!(false), &Value::Null)
@@ -166,7 +150,7 @@ async fn an_administrators_block_replaces_one_by_failures_on_request() {
     }
     user_blocked(&world.sign_in(&demo, &demo.password).await);
     let before = world.user_row(&demo.id).await;
-    already(&world.stand(&demo, "block").await, "blocked");
+    already(&world.block_action(&demo, "block").await, "blocked");
     for body in [json!({}), json!({ "replace": false })] {
         let ask = world.ask("PATCH", &demo.action("block")).bearer(world.admin());
         already(&ask.json(&body).send().await, "blocked");
@@ -181,7 +165,7 @@ async fn an_administrators_block_replaces_one_by_failures_on_request() {
         (&blocked["is_blocked"], &blocked["block_reason"]),
         (&json!(true), &json!("Blocked by an administrator"))
     );
-    already(&world.stand(&demo, "block").await, "blocked");
+    already(&world.block_action(&demo, "block").await, "blocked");
     already(&world.replace_block(&demo).await, "blocked");
     // Neither time nor a new password lifts it.
     world.advance(3600).await;
@@ -190,16 +174,16 @@ async fn an_administrators_block_replaces_one_by_failures_on_request() {
     let link = world.link_to(&demo.email).await;
     assert_eq!(world.reset(&link, "another-horse").await.status, 200);
     user_blocked(&world.sign_in(&demo, "another-horse").await);
-    data(&world.stand(&demo, "unblock").await, 200);
+    data(&world.block_action(&demo, "unblock").await, 200);
     world.sign_in(&demo, "another-horse").await.ok(201);
     // Where there is nothing to replace, a user is blocked all the same; and once a block has expired, without the wish.
     data(&world.replace_block(&demo).await, 200);
-    data(&world.stand(&demo, "unblock").await, 200);
+    data(&world.block_action(&demo, "unblock").await, 200);
     for _ in 0..4 {
         world.sign_in(&demo, "wrong").await.ok(401);
     }
     world.advance(60).await;
-    data(&world.stand(&demo, "block").await, 200);
+    data(&world.block_action(&demo, "block").await, 200);
 }
 
 #[tokio::test]
@@ -208,7 +192,7 @@ async fn of_parallel_requests_one_changes_it() {
     let demo = world.demo();
     for round in 0..4 {
         let action = if round % 2 == 0 { "block" } else { "unblock" };
-        let got = join_all((0..32).map(|_| world.stand(&demo, action))).await;
+        let got = join_all((0..32).map(|_| world.block_action(&demo, action))).await;
         assert_eq!(got.iter().filter(|got| got.status == 200).count(), 1, "{action}");
         for got in got.iter().filter(|got| got.status != 200) {
             already(got, &format!("{action}ed"));
@@ -218,7 +202,7 @@ async fn of_parallel_requests_one_changes_it() {
         for action in [back, action] {
             let lost = json!({ "service": "dynamodb", "operation": "UpdateItem", "kind": "drop_response", "times": 1 });
             world.fault(lost).await;
-            let user = data(&world.stand(&demo, action).await, 200);
+            let user = data(&world.block_action(&demo, action).await, 200);
             assert_eq!(user["is_blocked"], action == "block");
         }
     }
@@ -256,8 +240,8 @@ async fn a_block_wants_its_scope_and_no_words() {
             200,
         );
     }
-    data(&world.stand(&admin, "block").await, 200);
-    user_blocked(&world.stand(&admin, "unblock").await);
+    data(&world.block_action(&admin, "block").await, 200);
+    user_blocked(&world.block_action(&admin, "unblock").await);
     data(
         &world
             .ask("PATCH", &admin.action("unblock"))
@@ -266,6 +250,6 @@ async fn a_block_wants_its_scope_and_no_words() {
             .await,
         200,
     );
-    token_expired(&world.stand(&demo, "block").await);
+    token_expired(&world.block_action(&demo, "block").await);
     assert_eq!(world.sms_to(PHONE).await.len(), 0);
 }

@@ -13,16 +13,6 @@ use crate::support::{
     world::World,
 };
 
-impl World {
-    /// What the next login asks for; and what it was sent.
-    async fn next_step(&self, person: &Person) -> (String, usize) {
-        let before = self.mails().await.len();
-        let got = self.sign_in(person, &person.password).await.ok(201);
-        let step = got["urgent"]["next_step"].as_str().expect("a step").to_owned();
-        (step, self.mails().await.len() - before)
-    }
-}
-
 #[track_caller]
 fn conflict(got: &Got, words: &str) {
     refused(got, 409, "request_conflict", words);

@@ -27,31 +27,6 @@ impl World {
             .map(|mail| mail["subject"].as_str().expect("a subject").to_owned())
             .collect()
     }
-
-    /// Why a user is blocked, as stored.
-    async fn why_blocked(&self, person: &Person) -> Value {
-        self.user_row(&person.id).await["lockout"]["M"]["why"]["S"].take()
-    }
-
-    /// An administrator blocks a person, whatever failures have done, or unblocks one; gives the user.
-    async fn decide(&self, person: &Person, action: &str) -> Value {
-        let path = format!("{API}/users/{}/actions/{action}", person.id);
-        let ask = self.ask("PATCH", &path).bearer(self.admin());
-        let ask = match action {
-            "block" => ask.json(&json!({ "replace": true })),
-            _ => ask,
-        };
-        ask.send().await.ok(200)["data"].take()
-    }
-
-    /// Blocks a person by wrong codes; gives the token that was used.
-    async fn block_by_codes(&self, person: &Person) -> String {
-        let (token, code) = self.waiting(person).await;
-        for _ in 0..4 {
-            wrong_code(&self.authorize(&token, &other_than(&code)).await);
-        }
-        token
-    }
 }
 
 #[tokio::test]
@@ -84,7 +59,7 @@ async fn the_fourth_wrong_password_in_a_row_blocks() {
     );
     assert_eq!(world.notices(&demo).await, [LOCKED], "once");
 
-    let user = world.decide(&demo, "unblock").await;
+    let user = world.change_block(&demo, "unblock").await;
     assert_eq!(
         (&user["is_blocked"], &user["block_reason"]),
         (&json!(false), &Value::Null)
@@ -126,7 +101,7 @@ async fn the_fourth_failed_code_blocks_and_does_not_say_so() {
     assert_eq!(world.failures(&demo).await, ("0".into(), "4".into()));
     assert_eq!(world.notices(&demo).await.len(), 2);
 
-    world.decide(&demo, "unblock").await;
+    world.change_block(&demo, "unblock").await;
     assert_eq!(world.failures(&demo).await, ("0".into(), "0".into()));
     token_expired(&world.authorize(&token, &code).await);
     let (token, code) = world.waiting(&demo).await;
@@ -199,7 +174,7 @@ async fn a_password_reset_lifts_the_block_and_keeps_the_second_factor() {
     }
     token_expired(&world.authorize(&token, "000000").await);
     // What somebody decided is not lifted by a mail.
-    world.decide(&maria, "block").await;
+    world.change_block(&maria, "block").await;
     world.advance(600).await;
     let link = world.reset_link(&maria.email, &maria.email).await;
     password_set(&world.reset(&link, "another-horse").await, "maria");

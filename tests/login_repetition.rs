@@ -12,12 +12,10 @@ use crate::support::{
     login::{api_grant, other_than, password_grant, token_in},
     mithril::{TOKENS, refused, token_expired, wrong_code, wrong_identity},
     people::PHONE,
-    requests::{Ask, Got},
+    requests::{Ask, Got, IDEMPOTENCY_KEY},
     words::{MALFORMED_REQUEST, REQUEST_IN_PROGRESS, SMS_UNSENT},
     world::World,
 };
-
-const KEY: &str = "5b9b0ea7-3d25-4d7c-8b5b-3a6c0f6d9f11";
 
 fn keyed<'a>(world: &'a World, key: &str, body: &Value) -> Ask<'a> {
     world.post(TOKENS).json(body).header("idempotency-key", key)
@@ -42,16 +40,16 @@ async fn a_login_that_comes_again_is_answered_again_and_sends_nothing() {
     let demo = world.demo();
     let count = async || world.sms_to(PHONE).await.len();
     let login = api_grant(&demo);
-    let first = sent(&world, keyed(&world, KEY, &login)).await;
+    let first = sent(&world, keyed(&world, IDEMPOTENCY_KEY, &login)).await;
     let token = token_in(&first);
     for _ in 0..4 {
-        let again = sent(&world, keyed(&world, KEY, &login)).await;
+        let again = sent(&world, keyed(&world, IDEMPOTENCY_KEY, &login)).await;
         assert_eq!((again.status, &again.body), (201, &first.body));
     }
     assert_eq!(count().await, 1);
 
-    let renewed = sent(&world, keyed(&world, KEY, &refresh(&token))).await;
-    let again = sent(&world, keyed(&world, KEY, &refresh(&token))).await;
+    let renewed = sent(&world, keyed(&world, IDEMPOTENCY_KEY, &refresh(&token))).await;
+    let again = sent(&world, keyed(&world, IDEMPOTENCY_KEY, &refresh(&token))).await;
     assert_eq!(
         (again.status, &again.body),
         (201, &renewed.body),
@@ -61,7 +59,7 @@ async fn a_login_that_comes_again_is_answered_again_and_sends_nothing() {
     token_expired(&world.refresh(&token).await);
     // The token of the header is a part of what was asked.
     let bare = json!({ "grant_type": "refresh_2fa_access_token" });
-    let by_header = |token: &str| keyed(&world, KEY, &bare).bearer(token);
+    let by_header = |token: &str| keyed(&world, IDEMPOTENCY_KEY, &bare).bearer(token);
     let third = sent(&world, by_header(&token_in(&renewed))).await;
     let again = sent(&world, by_header(&token_in(&renewed))).await;
     assert_eq!((again.status, &again.body), (201, &third.body));
@@ -70,8 +68,8 @@ async fn a_login_that_comes_again_is_answered_again_and_sends_nothing() {
 
     let code = world.code_to(PHONE).await;
     let body = json!({ "grant_type": "authorize_2fa_access_token", "token": token_in(&third), "otp": code });
-    let opened = sent(&world, keyed(&world, KEY, &body)).await;
-    let again = sent(&world, keyed(&world, KEY, &body)).await;
+    let opened = sent(&world, keyed(&world, IDEMPOTENCY_KEY, &body)).await;
+    let again = sent(&world, keyed(&world, IDEMPOTENCY_KEY, &body)).await;
     assert_eq!((again.status, &again.body), (201, &opened.body));
     assert!(
         world.is_open(&token_in(&opened)).await,
@@ -84,14 +82,20 @@ async fn a_login_that_comes_again_is_answered_again_and_sends_nothing() {
     world.advance(60).await;
     assert_ne!(sent(&world, keyed(&world, "other", &login)).await.body, first.body);
     assert_ne!(
-        sent(&world, keyed(&world, KEY, &password_grant(&demo.email, &demo.password)))
-            .await
-            .body,
+        sent(
+            &world,
+            keyed(&world, IDEMPOTENCY_KEY, &password_grant(&demo.email, &demo.password))
+        )
+        .await
+        .body,
         first.body
     );
     assert_eq!(count().await, 5);
     world.advance(86_400).await;
-    assert_ne!(sent(&world, keyed(&world, KEY, &login)).await.body, first.body);
+    assert_ne!(
+        sent(&world, keyed(&world, IDEMPOTENCY_KEY, &login)).await.body,
+        first.body
+    );
     assert_eq!(count().await, 6);
 }
 
@@ -101,22 +105,22 @@ async fn what_was_refused_is_judged_anew() {
     let demo = world.demo();
     for n in 1..=3 {
         let body = password_grant(&demo.email, "wrong");
-        wrong_identity(&keyed(&world, KEY, &body).send().await);
+        wrong_identity(&keyed(&world, IDEMPOTENCY_KEY, &body).send().await);
         assert_eq!(world.failures(&demo).await.0, n.to_string(), "it is another guess");
     }
     let (token, code) = world.waiting(&demo).await;
     for n in 1..=2 {
         let body = json!({ "grant_type": "authorize_2fa_access_token", "token": token, "otp": other_than(&code) });
-        wrong_code(&keyed(&world, KEY, &body).send().await);
+        wrong_code(&keyed(&world, IDEMPOTENCY_KEY, &body).send().await);
         assert_eq!(world.failures(&demo).await.1, n.to_string(), "it is another guess");
     }
     assert!(world.rows("RepetitionsTable").await.is_empty());
     let down = json!({ "service": "sns", "operation": null, "kind": "error", "skip": 0, "times": 1000 });
     world.fault(down).await;
-    let got = keyed(&world, KEY, &refresh(&token)).send().await;
+    let got = keyed(&world, IDEMPOTENCY_KEY, &refresh(&token)).send().await;
     refused(&got, 503, "internal_error", SMS_UNSENT);
     world.clear_faults().await;
-    let renewed = sent(&world, keyed(&world, KEY, &refresh(&token))).await;
+    let renewed = sent(&world, keyed(&world, IDEMPOTENCY_KEY, &refresh(&token))).await;
     token_in(&renewed);
     assert_eq!(world.sms_to(PHONE).await.len(), 2);
     for key in ["", "schlüssel", &"k".repeat(256)] {
@@ -130,7 +134,7 @@ async fn what_was_refused_is_judged_anew() {
 async fn logins_that_come_together_are_one() {
     let world = World::new().await;
     let login = api_grant(&world.demo());
-    let answers = join_all((0..16).map(|_| keyed(&world, KEY, &login).send())).await;
+    let answers = join_all((0..16).map(|_| keyed(&world, IDEMPOTENCY_KEY, &login).send())).await;
     let (done, waiting): (Vec<_>, Vec<_>) = answers.iter().partition(|got| got.status == 201);
     let token = token_in(done.first().expect("one of them"));
     world.keep_out_of_logs(&token);
@@ -148,11 +152,11 @@ async fn an_answer_is_remembered_so_that_nobody_can_read_it() {
     let world = World::new().await;
     let demo = world.demo();
     let login = api_grant(&demo);
-    let waits = sent(&world, keyed(&world, KEY, &login)).await;
+    let waits = sent(&world, keyed(&world, IDEMPOTENCY_KEY, &login)).await;
     let (token, code) = (token_in(&waits), world.code_to(PHONE).await);
     let waiting = world.all_rows().await;
     let body = json!({ "grant_type": "authorize_2fa_access_token", "token": token, "otp": code });
-    let opened = sent(&world, keyed(&world, KEY, &body)).await;
+    let opened = sent(&world, keyed(&world, IDEMPOTENCY_KEY, &body)).await;
     let rows = world.all_rows().await;
     assert_eq!(world.rows("RepetitionsTable").await.len(), 2);
     for rows in [&waiting, &rows] {
@@ -160,7 +164,7 @@ async fn an_answer_is_remembered_so_that_nobody_can_read_it() {
             let (_, secret) = token.split_once('.').expect("an owner and a secret");
             assert!(!rows.contains(secret), "a token in {rows}");
         }
-        for secret in [demo.password.as_str(), KEY] {
+        for secret in [demo.password.as_str(), IDEMPOTENCY_KEY] {
             assert!(!rows.contains(secret), "a secret in {rows}");
         }
         // Six digits are in longer numbers; the code is none of the values.
@@ -193,7 +197,7 @@ async fn an_answer_is_remembered_so_that_nobody_can_read_it() {
     for text in [login.to_string(), body.to_string()] {
         for credential in ["", demo.email.as_str(), &demo.id] {
             let mut parts = Vec::new();
-            for part in ["repetition", "token-create", credential, KEY, &text] {
+            for part in ["repetition", "token-create", credential, IDEMPOTENCY_KEY, &text] {
                 parts.extend((part.len() as u64).to_be_bytes());
                 parts.extend(part.as_bytes());
             }

@@ -15,12 +15,10 @@ use crate::support::{
     password::{NEW, RESET},
     people::{DOMAIN, Person},
     registration::{PASSWORD, REGISTER},
-    requests::{Ask, Got},
+    requests::{Ask, Got, IDEMPOTENCY_KEY},
     words::{ERA_UNAUTHORIZED, NO_REQUEST},
     world::World,
 };
-
-const KEY: &str = "5b9b0ea7-3d25-4d7c-8b5b-3a6c0f6d9f11";
 
 /// The SDK asks DynamoDB three times, and SES and SNS once.
 const ATTEMPTS: u32 = 3;
@@ -183,7 +181,9 @@ impl Trial {
     }
 
     fn ask<'a>(&self, world: &'a World) -> Ask<'a> {
-        let ask = world.ask(self.method, &self.path).header("idempotency-key", KEY);
+        let ask = world
+            .ask(self.method, &self.path)
+            .header("idempotency-key", IDEMPOTENCY_KEY);
         let ask = match (self.flow, &self.body) {
             (Flow::ConsumePasscode, body) => {
                 let field = |name: &'static str| (name, body[name].as_str().expect("a text"));

@@ -21,17 +21,6 @@ async fn an_open_page_recovers_in_a_browser_when_the_local_cloud_restarts() {
     in_a_browser("restart.py", vec![binaries().join("countersign-local").into()]).await;
 }
 
-impl World {
-    /// The demo identities as they are shown now.
-    async fn identities(&self) -> Value {
-        let ids = self.get("/_local/identities").local().await;
-        for pointer in ["/admin/token", "/user/token", "/user/password"] {
-            self.keep_out_of_logs(ids.pointer(pointer).and_then(Value::as_str).expect("a text"));
-        }
-        ids
-    }
-}
-
 #[tokio::test]
 async fn the_demo_identities_follow_a_change_of_their_password() {
     const CHANGED: &str = "Quiet-river.73~stone";

@@ -10,7 +10,7 @@ use crate::support::{
     era::{CHECK_MAIL, era_refused, era_unavailable, field_refused, password_set},
     password::{NEW, OLD, RESET, change_notices_sent},
     people::DOMAIN,
-    requests::{Ask, Got},
+    requests::{Ask, Got, IDEMPOTENCY_KEY},
     words::{
         ERA_UNAUTHORIZED, IN_PROGRESS, MAIL_UNSENT, MALFORMED, NO_REQUEST, PASSWORD_TOO_SHORT, TEMPORARILY_UNAVAILABLE,
         WRONG_PASSWORD,
@@ -18,10 +18,8 @@ use crate::support::{
     world::World,
 };
 
-const KEY: &str = "5b9b0ea7-3d25-4d7c-8b5b-3a6c0f6d9f11";
-
 fn keyed(ask: Ask<'_>) -> Ask<'_> {
-    ask.header("idempotency-key", KEY)
+    ask.header("idempotency-key", IDEMPOTENCY_KEY)
 }
 
 fn change<'a>(world: &'a World, token: &str) -> Ask<'a> {
@@ -281,23 +279,23 @@ async fn no_password_can_be_guessed_from_what_is_remembered() {
     ];
     for body in bodies.map(|body| body.to_string()) {
         for function in ["", "password-reset-request", "password-reset-confirm"] {
-            for credential in ["", "maria", "maria@example.org", id.as_str(), DOMAIN, KEY] {
+            for credential in ["", "maria", "maria@example.org", id.as_str(), DOMAIN, IDEMPOTENCY_KEY] {
                 for parts in [
                     &[
                         &b"repetition"[..],
                         function.as_bytes(),
                         credential.as_bytes(),
-                        KEY.as_bytes(),
+                        IDEMPOTENCY_KEY.as_bytes(),
                         body.as_bytes(),
                     ][..],
                     &[
                         function.as_bytes(),
                         credential.as_bytes(),
-                        KEY.as_bytes(),
+                        IDEMPOTENCY_KEY.as_bytes(),
                         body.as_bytes(),
                     ],
-                    &[credential.as_bytes(), KEY.as_bytes(), body.as_bytes()],
-                    &[KEY.as_bytes(), body.as_bytes()],
+                    &[credential.as_bytes(), IDEMPOTENCY_KEY.as_bytes(), body.as_bytes()],
+                    &[IDEMPOTENCY_KEY.as_bytes(), body.as_bytes()],
                     &[body.as_bytes()],
                 ] {
                     for guess in [Sha256::digest(framed(parts)), Sha256::digest(parts.concat())] {

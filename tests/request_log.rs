@@ -9,21 +9,6 @@ use crate::support::{
     world::World,
 };
 
-impl World {
-    /// The lines that end requests, without those that a cloud's own start has caused.
-    fn request_lines(&self) -> Vec<Value> {
-        self.printed(|line| line.get("route").is_some())
-    }
-
-    /// The lines of functions that are JSON and have that property.
-    fn printed(&self, wanted: impl Fn(&Value) -> bool) -> Vec<Value> {
-        let logs = self.cloud().logs();
-        let json = logs.iter().filter_map(|line| line.find('{').map(|at| &line[at..]));
-        let lines = json.filter_map(|text| serde_json::from_str::<Value>(text).ok());
-        lines.filter(wanted).collect()
-    }
-}
-
 /// The fields that differ from run to run, after a look at their form.
 fn without_times(line: &Value, request_id: &str) -> Value {
     let mut line = line.clone();
@@ -80,7 +65,7 @@ async fn what_is_issued_verified_and_refused_is_counted_by_family() {
     ask().send().await.ok(200);
     ask().send().await.ok(429);
 
-    let counted = world.printed(|line| line.get("_aws").is_some());
+    let counted = world.json_lines(|line| line.get("_aws").is_some());
     let number = |name: &str, field: &str, value: &str| {
         let of = |line: &&Value| line[name] == 1 && line[field] == value;
         counted.iter().filter(of).count()

@@ -45,6 +45,11 @@ impl World {
     pub async fn act_upon_factor(&self, person: &Person, action: &str) {
         self.switch(person, action, self.admin()).await.ok(200);
     }
+
+    /// Whether a login of theirs waits for a code.
+    pub async fn has_phone(&self, person: &Person) -> bool {
+        !self.factor_of(person).await["factor"].is_null()
+    }
 }
 
 /// A user with an empty factor, and the token of a login that waits for its phone.

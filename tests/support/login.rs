@@ -2,12 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{
-    mithril::{TOKENS, wrong_identity},
-    people::Person,
-    requests::Got,
-    world::World,
-};
+use crate::support::{mithril::TOKENS, people::Person, requests::Got, world::World};
 
 impl World {
     /// Asks for a token.
@@ -88,13 +83,6 @@ impl World {
             .count()
     }
 
-    /// Blocks a person by wrong passwords.
-    pub async fn block_by_passwords(&self, person: &Person) {
-        for _ in 0..4 {
-            wrong_identity(&self.sign_in(person, "wrong").await);
-        }
-    }
-
     /// A person's login, whole: the token, of the scope `api`.
     pub async fn api_token(&self, person: &Person) -> String {
         let token = token_in(&self.grant(api_grant(person)).await);
@@ -102,6 +90,14 @@ impl World {
             None => token,
             Some(phone) => token_in(&self.authorize(&token, &self.code_to(phone).await).await),
         }
+    }
+
+    /// What the next login asks for; and what it was sent.
+    pub async fn next_step(&self, person: &Person) -> (String, usize) {
+        let before = self.mails().await.len();
+        let got = self.sign_in(person, &person.password).await.ok(201);
+        let step = got["urgent"]["next_step"].as_str().expect("a step").to_owned();
+        (step, self.mails().await.len() - before)
     }
 }
 

@@ -14,6 +14,19 @@ impl World {
         let lines = own.filter_map(|line| serde_json::from_str::<Value>(line).ok());
         lines.filter(|line| line[name] == 1).collect()
     }
+
+    /// The lines that end requests, without those that a cloud's own start has caused.
+    pub fn request_lines(&self) -> Vec<Value> {
+        self.json_lines(|line| line.get("route").is_some())
+    }
+
+    /// The lines of functions that are JSON and have that property.
+    pub fn json_lines(&self, wanted: impl Fn(&Value) -> bool) -> Vec<Value> {
+        let logs = self.cloud().logs();
+        let json = logs.iter().filter_map(|line| line.find('{').map(|at| &line[at..]));
+        let lines = json.filter_map(|text| serde_json::from_str::<Value>(text).ok());
+        lines.filter(wanted).collect()
+    }
 }
 
 /// The lines of the log that tell of something that failed.

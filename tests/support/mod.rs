@@ -1,5 +1,6 @@
 //! What tests of several files use: every helper, found by name.
 
+pub mod blocks;
 pub mod browser;
 pub mod clock;
 pub mod described;

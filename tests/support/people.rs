@@ -153,4 +153,13 @@ impl World {
         self.keep_out_of_logs(USER_PASSWORD);
         self.post(USERS).bearer(token).json(body).send().await
     }
+
+    /// The demo identities as they are shown now.
+    pub async fn identities(&self) -> Value {
+        let ids = self.get("/_local/identities").local().await;
+        for pointer in ["/admin/token", "/user/token", "/user/password"] {
+            self.keep_out_of_logs(ids.pointer(pointer).and_then(Value::as_str).expect("a text"));
+        }
+        ids
+    }
 }

@@ -8,6 +8,8 @@ use serde_json::Value;
 
 use crate::support::{described, world::World};
 
+pub const IDEMPOTENCY_KEY: &str = "5b9b0ea7-3d25-4d7c-8b5b-3a6c0f6d9f11";
+
 /// What came back.
 #[derive(Debug)]
 pub struct Got {

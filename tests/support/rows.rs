@@ -97,6 +97,17 @@ impl World {
         rows.retain(|row| row["actor"]["S"] != "operator");
         rows
     }
+
+    /// What the trail has on somebody, in the order of time: the word, the route, and who it was.
+    pub async fn trail_of(&self, subject: &str) -> Vec<(String, String, String)> {
+        let rows = self.audit_rows().await;
+        let mut own: Vec<&Value> = rows.iter().filter(|row| row["subject"]["S"] == subject).collect();
+        own.sort_by_key(|row| (row["at"]["N"].to_string(), row["event"]["S"].to_string()));
+        let text = |row: &Value, name: &str| row[name]["S"].as_str().unwrap_or_default().to_owned();
+        own.iter()
+            .map(|row| (text(row, "what"), text(row, "route"), text(row, "actor")))
+            .collect()
+    }
 }
 
 /// That no code lies in the rows as a digest that whoever reads them could come by: of the code and anything that is in

@@ -1,8 +1,24 @@
 //! Support PINs.
 
-use crate::support::{requests::Got, world::World};
+use crate::support::{
+    people::Person,
+    requests::Got,
+    words::{NO_PIN, NO_PIN_TO_REVOKE},
+    world::World,
+};
 
 pub const OWN_PIN: &str = "/api/v4/user/support_pin";
+
+impl World {
+    /// That no PIN of a person is there for an administrator, to be read or to be revoked.
+    pub async fn shows_no_pin(&self, person: &Person) {
+        let of = format!("/api/v4/users/{}/support_pin", person.id);
+        let read = self.get(&of).private_token(self.admin()).send().await;
+        read.is(404, NO_PIN);
+        let revoke = self.post(&format!("{of}/revoke")).private_token(self.admin());
+        revoke.send().await.is(404, NO_PIN_TO_REVOKE);
+    }
+}
 
 pub fn pin_path(id: &str) -> String {
     format!("/api/v4/users/{id}/support_pin")

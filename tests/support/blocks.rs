@@ -1,0 +1,59 @@
+//! Blocked users: by wrong passwords, by wrong codes, and by administrators.
+
+use serde_json::{Value, json};
+
+use crate::support::{
+    login::other_than,
+    mithril::{API, wrong_code, wrong_identity},
+    people::Person,
+    requests::Got,
+    world::World,
+};
+
+impl World {
+    /// Blocks a person by wrong passwords.
+    pub async fn block_by_passwords(&self, person: &Person) {
+        for _ in 0..4 {
+            wrong_identity(&self.sign_in(person, "wrong").await);
+        }
+    }
+
+    /// Blocks a person by wrong codes; gives the token that was used.
+    pub async fn block_by_codes(&self, person: &Person) -> String {
+        let (token, code) = self.waiting(person).await;
+        for _ in 0..4 {
+            wrong_code(&self.authorize(&token, &other_than(&code)).await);
+        }
+        token
+    }
+
+    /// Why a user is blocked, as stored.
+    pub async fn why_blocked(&self, person: &Person) -> Value {
+        self.user_row(&person.id).await["lockout"]["M"]["why"]["S"].take()
+    }
+
+    /// An administrator blocks a person, whatever failures have done, or unblocks one; gives the user.
+    pub async fn change_block(&self, person: &Person, action: &str) -> Value {
+        let path = format!("{API}/users/{}/actions/{action}", person.id);
+        let ask = self.ask("PATCH", &path).bearer(self.admin());
+        let ask = match action {
+            "block" => ask.json(&json!({ "replace": true })),
+            _ => ask,
+        };
+        ask.send().await.ok(200)["data"].take()
+    }
+
+    /// Blocks or unblocks in the administrator's name.
+    pub async fn block_action(&self, person: &Person, action: &str) -> Got {
+        self.ask("PATCH", &person.action(action))
+            .bearer(self.admin())
+            .send()
+            .await
+    }
+
+    /// Blocks in the administrator's name, even one whom failures have blocked.
+    pub async fn replace_block(&self, person: &Person) -> Got {
+        let ask = self.ask("PATCH", &person.action("block")).bearer(self.admin());
+        ask.json(&json!({ "replace": true })).send().await
+    }
+}
