@@ -51,13 +51,13 @@ async fn each_step_of_a_login_is_written_down() {
     let subject = format!("user:{}", world.id("/user/user_id"));
     world.sign_in(&demo, "wrong").await;
     world.advance(1).await;
-    let (token, code) = world.waiting(&demo).await;
+    let (token, code) = world.begin_login(&demo).await;
     world.advance(1).await;
-    world.authorize(&token, &other_than(&code)).await;
+    world.submit_code(&token, &other_than(&code)).await;
     world.advance(1).await;
-    let access = token_in(&world.authorize(&token, &code).await);
+    let access = token_in(&world.submit_code(&token, &code).await);
     world.advance(1).await;
-    world.act_upon_factor(&demo, "disable").await;
+    world.switch_factor_as_admin(&demo, "disable").await;
     let trail = world.trail_of(&subject).await;
     let words: Vec<_> = trail
         .iter()
@@ -96,7 +96,7 @@ async fn an_unknown_name_costs_as_much_as_a_known_one_and_leaves_no_event() {
     for (email, events) in [(demo.email.as_str(), 1), ("nobody@example.org", 0), ("no address", 0)] {
         let before = world.audit_rows().await.len();
         world.invocations().await;
-        assert_eq!(world.grant(password_grant(email, "wrong")).await.status, 401);
+        assert_eq!(world.request_token(password_grant(email, "wrong")).await.status, 401);
         let [one] = world.invocations().await.try_into().expect("one invocation");
         let calls = one["calls"].as_array().expect("calls").clone();
         let last = calls.last().expect("a call");
@@ -109,9 +109,13 @@ async fn an_unknown_name_costs_as_much_as_a_known_one_and_leaves_no_event() {
     }
     // What breaks there is not told either.
     let rule = json!({ "service": "dynamodb", "operation": "PutItem", "kind": "error", "skip": 0, "times": 1000 });
-    world.fault(rule).await;
+    world.inject(rule).await;
     for email in [demo.email.as_str(), "nobody@example.org"] {
-        assert_eq!(world.grant(password_grant(email, "wrong")).await.status, 401, "{email}");
+        assert_eq!(
+            world.request_token(password_grant(email, "wrong")).await.status,
+            401,
+            "{email}"
+        );
     }
 }
 
@@ -144,7 +148,7 @@ async fn a_pin_that_cannot_be_written_down_is_not_shown() {
     for kind in ["error", "throttle", "hang", "drop_response"] {
         world.clear_faults().await;
         let rule = json!({ "service": "dynamodb", "operation": "PutItem", "kind": kind, "skip": 0, "times": 1000 });
-        world.fault(rule).await;
+        world.inject(rule).await;
         let got = world.get(&of).private_token(world.admin()).send().await;
         got.is(503, UNAVAILABLE);
         assert_eq!(got.header("retry-after"), Some("5"), "{kind}");
@@ -163,7 +167,7 @@ async fn what_was_done_stands_although_it_could_not_be_written_down() {
     let world = World::new().await;
     let issued = world.retrieve(USER, PURPOSE).await;
     world
-        .fault(json!({ "service": "dynamodb", "operation": "PutItem", "kind": "error", "skip": 0, "times": 1000 }))
+        .inject(json!({ "service": "dynamodb", "operation": "PutItem", "kind": "error", "skip": 0, "times": 1000 }))
         .await;
     world.consume(&issued.token, USER, PURPOSE).send().await.ok(200);
     world.clear_faults().await;

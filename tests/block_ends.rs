@@ -21,13 +21,13 @@ async fn world() -> World {
 async fn pins_and_links_of_before_a_block_do_not_come_back_when_it_expires() {
     let world = world().await;
     let people = [
-        world.person_with("maria", "+380881234531").await,
-        world.person_with("olga", "+380881234532").await,
-        world.person("anna").await,
+        world.create_person_with("maria", "+380881234531").await,
+        world.create_person_with("olga", "+380881234532").await,
+        world.create_person("anna").await,
     ];
     for (person, cause) in people.iter().zip(["passwords", "codes", "administrator"]) {
         for _ in 0..2 {
-            let token = world.api_token(person).await;
+            let token = world.log_in(person).await;
             let made = world.post(OWN_PIN).private_token(&token).send().await;
             made.ok(201);
             let of = format!("/api/v4/users/{}/support_pin", person.id);
@@ -37,30 +37,30 @@ async fn pins_and_links_of_before_a_block_do_not_come_back_when_it_expires() {
             match cause {
                 "passwords" => world.block_by_passwords(person).await,
                 "codes" => {
-                    let (token, code) = world.waiting(person).await;
+                    let (token, code) = world.begin_login(person).await;
                     for _ in 0..4 {
-                        world.authorize(&token, &other_than(&code)).await.ok(401);
+                        world.submit_code(&token, &other_than(&code)).await.ok(401);
                     }
                 }
                 _ => {
-                    let got = world.ask("PATCH", &person.action("block")).bearer(world.admin());
+                    let got = world.request("PATCH", &person.action("block")).bearer(world.admin());
                     data(&got.send().await, 200);
                 }
             }
             user_blocked(&world.sign_in(person, &person.password).await);
             world.shows_no_pin(person).await;
-            era_refused(&world.reset(&link, NEW).await, 404, NO_REQUEST);
+            era_refused(&world.reset_password(&link, NEW).await, 404, NO_REQUEST);
 
             world.advance(60).await;
             if cause == "administrator" {
                 user_blocked(&world.sign_in(person, &person.password).await);
                 world.shows_no_pin(person).await;
-                let got = world.ask("PATCH", &person.action("unblock")).bearer(world.admin());
+                let got = world.request("PATCH", &person.action("unblock")).bearer(world.admin());
                 data(&got.send().await, 200);
             }
             world.shows_no_pin(person).await;
-            era_refused(&world.reset(&link, NEW).await, 404, NO_REQUEST);
-            let token = world.api_token(person).await;
+            era_refused(&world.reset_password(&link, NEW).await, 404, NO_REQUEST);
+            let token = world.log_in(person).await;
             world.get(OWN_PIN).private_token(&token).send().await.is(404, NO_PIN);
             // What comes after the block is as good as ever, and ends with the next one.
             let made = world.post(OWN_PIN).private_token(&token).send().await;
@@ -74,17 +74,17 @@ async fn pins_and_links_of_before_a_block_do_not_come_back_when_it_expires() {
 #[tokio::test]
 async fn a_link_of_before_a_block_that_expired_is_void_and_one_of_after_it_is_good() {
     let world = world().await;
-    let maria = world.person("maria").await;
+    let maria = world.create_person("maria").await;
     world.block_by_passwords(&maria).await;
     world.advance(600).await;
     let link = world.reset_link(&maria.email, &maria.email).await;
-    password_set(&world.reset(&link, NEW).await, "maria");
+    password_set(&world.reset_password(&link, NEW).await, "maria");
 }
 
 #[tokio::test]
 async fn strangers_cannot_void_the_link_that_leads_out_of_their_block() {
     let world = world().await;
-    let maria = world.person("maria").await;
+    let maria = world.create_person("maria").await;
     world.block_by_passwords(&maria).await;
     let link = world.reset_link(&maria.email, &maria.email).await;
     for _ in 0..5 {
@@ -92,31 +92,31 @@ async fn strangers_cannot_void_the_link_that_leads_out_of_their_block() {
         world.block_by_passwords(&maria).await;
     }
     user_blocked(&world.sign_in(&maria, &maria.password).await);
-    password_set(&world.reset(&link, NEW).await, "maria");
+    password_set(&world.reset_password(&link, NEW).await, "maria");
     world.shows_no_pin(&maria).await;
-    era_refused(&world.reset(&link, "another-horse").await, 404, NO_REQUEST);
+    era_refused(&world.reset_password(&link, "another-horse").await, 404, NO_REQUEST);
 
     // An administrator's block ends such a link like any other, and one that is asked for under it does not lift it.
     world.advance(3600).await;
     world.block_by_passwords(&maria).await;
     let link = world.reset_link(&maria.email, &maria.email).await;
     world
-        .operator(json!({ "command": "block_user", "user_id": maria.id }))
+        .run_command(json!({ "command": "block_user", "user_id": maria.id }))
         .await;
-    era_refused(&world.reset(&link, "another-horse").await, 404, NO_REQUEST);
+    era_refused(&world.reset_password(&link, "another-horse").await, 404, NO_REQUEST);
     world.advance(3600).await;
     let link = world.reset_link(&maria.email, &maria.email).await;
-    password_set(&world.reset(&link, "another-horse").await, "maria");
+    password_set(&world.reset_password(&link, "another-horse").await, "maria");
     user_blocked(&world.sign_in(&maria, "another-horse").await);
 }
 
 #[tokio::test]
 async fn a_pin_that_is_made_while_its_owner_is_blocked_is_never_shown() {
     let world = world().await;
-    let maria = world.person("maria").await;
+    let maria = world.create_person("maria").await;
     let mut made = 0;
     for _ in 0..12 {
-        let token = world.api_token(&maria).await;
+        let token = world.log_in(&maria).await;
         for _ in 0..3 {
             world.sign_in(&maria, "wrong").await.ok(401);
         }
@@ -143,7 +143,7 @@ async fn a_link_and_the_block_that_voids_it_race_to_one_end() {
     let world = world().await;
     let mut lost = 0;
     for round in 0..12 {
-        let person = world.person(&format!("person{round}")).await;
+        let person = world.create_person(&format!("person{round}")).await;
         let link = world.reset_link(&person.email, &person.email).await;
         for _ in 0..3 {
             world.sign_in(&person, "wrong").await.ok(401);
@@ -153,10 +153,10 @@ async fn a_link_and_the_block_that_voids_it_race_to_one_end() {
             for _ in 0..round % 4 {
                 world.get("/openapi.json").send().await;
             }
-            world.reset(&link, NEW).await
+            world.reset_password(&link, NEW).await
         };
         let (_, reset) = tokio::join!(world.sign_in(&person, "wrong"), reset);
-        let (passwords, _) = world.failures(&person).await;
+        let (passwords, _) = world.failure_counts(&person).await;
         match reset.status {
             // The wrong password came after the new one was set, and is the first one.
             200 => assert_eq!(passwords, "1", "a link that a block had voided lifted the block"),

@@ -32,7 +32,7 @@ impl World {
         let answer = self
             .post("/2015-03-31/functions/cleanup/invocations")
             .json(&json!({ "Records": records }))
-            .local()
+            .send_local()
             .await;
         let failures = answer["batchItemFailures"].as_array();
         let failures = failures.unwrap_or_else(|| panic!("{answer}")).iter();
@@ -198,7 +198,7 @@ async fn a_malformed_record_fails_alone() {
         let answer = world
             .post("/2015-03-31/functions/cleanup/invocations")
             .json(&event)
-            .local()
+            .send_local()
             .await;
         assert!(answer["errorMessage"].is_string(), "{answer}");
     }
@@ -213,7 +213,7 @@ async fn while_the_store_fails_nothing_is_lost_and_nothing_told_twice() {
     }
     for kind in ["error", "throttle", "conflict"] {
         world
-            .fault(json!({ "service": "dynamodb", "operation": "PutItem", "kind": kind, "skip": 2, "times": 99 }))
+            .inject(json!({ "service": "dynamodb", "operation": "PutItem", "kind": kind, "skip": 2, "times": 99 }))
             .await;
         assert_eq!(world.clean_up(&batch).await, [sequence(2), sequence(3)], "{kind}");
         world.clear_faults().await;
@@ -221,7 +221,9 @@ async fn while_the_store_fails_nothing_is_lost_and_nothing_told_twice() {
     }
     // The row is written and the answer lost: the SDK's next try finds its own row.
     world
-        .fault(json!({ "service": "dynamodb", "operation": "PutItem", "kind": "drop_response", "skip": 2, "times": 1 }))
+        .inject(
+            json!({ "service": "dynamodb", "operation": "PutItem", "kind": "drop_response", "skip": 2, "times": 1 }),
+        )
         .await;
     assert!(world.clean_up(&batch).await.is_empty());
     assert_eq!(world.audit_rows().await.len(), 4);

@@ -1,6 +1,6 @@
 //! Pages of other origins: those that are listed, exactly, and never with credentials (security.md R48).
 
-use crate::support::{requests::Got, support_pin::OWN_PIN, words::NO_METHOD, world::World};
+use crate::support::{requests::Response, support_pin::OWN_PIN, words::NO_METHOD, world::World};
 
 const APP: &str = "https://app.example.com";
 const LOCAL: &str = "http://localhost:5173";
@@ -10,7 +10,7 @@ async fn world() -> World {
 }
 
 /// The headers about origins.
-fn allowed(got: &Got) -> Vec<(&str, &str)> {
+fn allowed(got: &Response) -> Vec<(&str, &str)> {
     let name = |name| got.header(name).map(|value| (name, value));
     let names = got.headers.keys().map(|name| name.as_str());
     names
@@ -19,8 +19,8 @@ fn allowed(got: &Got) -> Vec<(&str, &str)> {
         .collect()
 }
 
-async fn preflight(world: &World, path: &str, origin: &str) -> Got {
-    let ask = world.ask("OPTIONS", path).header("origin", origin);
+async fn preflight(world: &World, path: &str, origin: &str) -> Response {
+    let ask = world.request("OPTIONS", path).header("origin", origin);
     let ask = ask.header("access-control-request-method", "POST");
     ask.header("access-control-request-headers", "authorization")
         .send()
@@ -113,10 +113,10 @@ async fn what_only_looks_like_a_listed_origin_is_told_nothing() {
 #[tokio::test]
 async fn what_is_no_preflight_of_a_route_is_answered_as_ever() {
     let world = world().await;
-    let got = world.ask("OPTIONS", OWN_PIN).header("origin", APP).send().await;
+    let got = world.request("OPTIONS", OWN_PIN).header("origin", APP).send().await;
     got.is(405, NO_METHOD);
     assert_eq!(preflight(&world, "/api/v4/nowhere", APP).await.status, 404);
-    assert_eq!(world.ask("OPTIONS", OWN_PIN).send().await.status, 405);
+    assert_eq!(world.request("OPTIONS", OWN_PIN).send().await.status, 405);
     let without = World::new().await;
     let got = preflight(&without, OWN_PIN, APP).await;
     got.is(405, NO_METHOD);

@@ -73,7 +73,7 @@ impl World {
         let answer = self
             .post("/2015-03-31/functions/delivery-feedback/invocations")
             .json(delivery)
-            .local()
+            .send_local()
             .await;
         answer.is_null()
     }
@@ -459,7 +459,7 @@ async fn while_the_store_fails_the_event_is_wanted_again() {
     for operation in ["UpdateItem", "DeleteItem", "PutItem"] {
         for kind in ["error", "throttle", "conflict"] {
             world
-                .fault(json!({ "service": "dynamodb", "operation": operation, "kind": kind, "times": 99 }))
+                .inject(json!({ "service": "dynamodb", "operation": operation, "kind": kind, "times": 99 }))
                 .await;
             assert!(!world.feed_back(&event).await, "{operation} {kind}");
             world.clear_faults().await;
@@ -472,7 +472,7 @@ async fn while_the_store_fails_the_event_is_wanted_again() {
     );
     for operation in ["UpdateItem", "DeleteItem", "PutItem"] {
         let fault = json!({ "service": "dynamodb", "operation": operation, "kind": "drop_response", "times": 1 });
-        world.fault(fault).await;
+        world.inject(fault).await;
     }
     assert!(world.feed_back(&event).await);
     assert!(world.feed_back(&event).await);
@@ -525,5 +525,5 @@ async fn a_mail_to_the_simulator_comes_back_as_an_event() {
         assert!(rows.iter().any(|row| row["subject"] == own), "{address} in {rows:?}");
         assert_eq!(world.rows(table).await.len(), 0);
     }
-    assert_eq!(world.get("/_local/messages").local().await, json!([]));
+    assert_eq!(world.get("/_local/messages").send_local().await, json!([]));
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{described::Described, requests::Got, world::World};
+use crate::support::{described::Described, requests::Response, world::World};
 
 #[tokio::test]
 async fn an_answer_that_is_not_described_is_found() {
@@ -10,7 +10,7 @@ async fn an_answer_that_is_not_described_is_found() {
     let path = "/api/v4/user/support_pin";
     let mut got = world.post(path).private_token(world.user()).send().await;
     let described = Described::of_the_cloud().await;
-    let compare = |got: &Got| described.compare("POST", path, got);
+    let compare = |got: &Response| described.compare("POST", path, got);
     assert_eq!(compare(&got), [""; 0]);
     let body = got.body.clone();
     for (body, expected) in [
@@ -46,7 +46,7 @@ async fn an_answer_that_is_not_described_is_found() {
 #[tokio::test]
 async fn a_missing_header_and_a_body_that_is_not_described_are_found() {
     let world = World::new().await;
-    let mut got = world.get("/openapi.json").bare().await;
+    let mut got = world.get("/openapi.json").send_unchecked().await;
     let described = Described::new(json!({
         "paths": { "/x": { "get": { "responses": { "202": { "headers": {
             "X-One": { "required": true },

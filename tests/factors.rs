@@ -5,15 +5,17 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use crate::support::{
-    mithril::{USERS, data, forbidden, not_found, not_taken, refused, scope_too_small, token_expired, user_blocked},
+    mithril::{
+        USERS, data, fields_refused, forbidden, not_found, refused, scope_too_small, token_expired, user_blocked,
+    },
     people::{NOBODY, PHONE, Person},
-    requests::Ask,
+    requests::Request,
     words::{BLANK, FACTOR_EXISTS, INVALID, MALFORMED_REQUEST, UNEXPECTED_FIELD},
     world::World,
 };
 
 /// Asks for a factor of this user.
-fn create<'a>(world: &'a World, person: &Person, token: &str) -> Ask<'a> {
+fn create<'a>(world: &'a World, person: &Person, token: &str) -> Request<'a> {
     world
         .post(&person.factors())
         .bearer(token)
@@ -23,7 +25,7 @@ fn create<'a>(world: &'a World, person: &Person, token: &str) -> Ask<'a> {
 #[tokio::test]
 async fn a_factor_is_made_active_and_empty() {
     let world = World::new().await;
-    let maria = world.person("maria").await;
+    let maria = world.create_person("maria").await;
     let body = json!({ "type": "SMS", "factor": "+380881234599", "user_id": maria.id });
     let got = world
         .post(&maria.factors())
@@ -57,13 +59,13 @@ async fn a_factor_is_made_active_and_empty() {
     // Until its owner has set a phone, the next login asks for one (R42).
     let login = world.sign_in(&maria, &maria.password).await.ok(201);
     assert_eq!(login["urgent"]["next_step"], "REQUEST_FACTOR");
-    assert_eq!(world.mails().await, [] as [Value; 0]);
+    assert_eq!(world.messages().await, [] as [Value; 0]);
 }
 
 #[tokio::test]
 async fn what_speaks_against_a_factor_is_said() {
     let world = World::new().await;
-    let maria = world.person("maria").await;
+    let maria = world.create_person("maria").await;
     let of = maria.factors();
     let ask = |body: Value| world.post(&of).bearer(world.admin()).json(&body).send();
     let blank = ["$.type", "required", BLANK];
@@ -93,7 +95,7 @@ async fn what_speaks_against_a_factor_is_said() {
             vec![["$.user_id", "inclusion", INVALID]],
         ),
     ] {
-        not_taken(&ask(body).await, &expected);
+        fields_refused(&ask(body).await, &expected);
     }
     let got = ask(json!({ "type": "TOTP" })).await.json();
     let rules = json!([{ "rule": "inclusion", "params": ["SMS"], "description": INVALID }]);
@@ -117,9 +119,9 @@ async fn what_speaks_against_a_factor_is_said() {
         );
     }
     let before = world.rows("FactorsTable").await;
-    let other = world.person("other").await;
+    let other = world.create_person("other").await;
     world
-        .operator(json!({ "command": "block_user", "user_id": other.id }))
+        .run_command(json!({ "command": "block_user", "user_id": other.id }))
         .await;
     refused(
         &create(&world, &other, world.admin()).send().await,
@@ -134,7 +136,7 @@ async fn what_speaks_against_a_factor_is_said() {
 async fn of_parallel_requests_one_makes_a_factor() {
     let world = World::new().await;
     for round in 0..5 {
-        let person = world.person(&format!("person{round}")).await;
+        let person = world.create_person(&format!("person{round}")).await;
         let got = join_all((0..16).map(|_| create(&world, &person, world.admin()).send())).await;
         assert_eq!(got.iter().filter(|got| got.status == 201).count(), 1, "round {round}");
         assert!(got.iter().all(|got| matches!(got.status, 201 | 409)), "{got:?}");
@@ -147,9 +149,9 @@ async fn of_parallel_requests_one_makes_a_factor() {
 #[tokio::test]
 async fn a_factor_whose_answer_was_lost_is_made_all_the_same() {
     let world = World::new().await;
-    let maria = world.person("maria").await;
+    let maria = world.create_person("maria").await;
     let lost = json!({ "service": "dynamodb", "operation": "TransactWriteItems", "kind": "drop_response", "times": 1 });
-    world.fault(lost).await;
+    world.inject(lost).await;
     let made = data(&create(&world, &maria, world.admin()).send().await, 201);
     assert_eq!(world.factor_of(&maria).await["id"], made["id"]);
 }
@@ -157,7 +159,7 @@ async fn a_factor_whose_answer_was_lost_is_made_all_the_same() {
 #[tokio::test]
 async fn a_list_holds_what_was_asked_for() {
     let world = World::new().await;
-    let (demo, maria) = (world.demo(), world.person("maria").await);
+    let (demo, maria) = (world.demo(), world.create_person("maria").await);
     let list = async |person: &Person, query: &str| {
         let path = format!("{}{query}", person.factors());
         world.get(&path).bearer(world.admin()).send().await
@@ -189,7 +191,7 @@ async fn a_list_holds_what_was_asked_for() {
             }
         }
     }
-    not_taken(
+    fields_refused(
         &list(&demo, "?type=sms&is_active=1").await,
         &[["type", "inclusion", INVALID], ["is_active", "cast", INVALID]],
     );
@@ -204,8 +206,8 @@ async fn a_list_holds_what_was_asked_for() {
 #[tokio::test]
 async fn a_number_is_shown_to_nobody() {
     let world = World::new().await;
-    let maria = world.person_with("maria", "+4915112345678").await;
-    let short = world.person_with("short", "+4912345").await;
+    let maria = world.create_person_with("maria", "+4915112345678").await;
+    let short = world.create_person_with("short", "+4912345").await;
     for (person, mask) in [
         (&maria, "+49151******78"),
         (&short, "+*****45"),
@@ -214,7 +216,7 @@ async fn a_number_is_shown_to_nobody() {
         let id = world.factor_of(person).await["id"].as_str().expect("an id").to_owned();
         let one = format!("{}/{id}", person.factors());
         let own = world
-            .token(json!({ "user_id": person.id, "scopes": ["authentication_factor:read"] }))
+            .create_token(json!({ "user_id": person.id, "scopes": ["authentication_factor:read"] }))
             .await;
         for (path, token) in [(&one, &own), (&person.factors(), &own)] {
             let got = world.get(path).bearer(token).send().await;
@@ -223,12 +225,12 @@ async fn a_number_is_shown_to_nobody() {
         }
         for action in ["disable", "enable"] {
             let path = format!("{one}/actions/{action}");
-            let got = world.ask("PATCH", &path).bearer(world.admin()).send().await;
+            let got = world.request("PATCH", &path).bearer(world.admin()).send().await;
             assert_eq!(data(&got, 200)["factor"], mask);
         }
     }
     // Nor in a mail: the world looks into the log itself.
-    for mail in world.mails().await {
+    for mail in world.messages().await {
         for phone in ["15112345678", "12345", &PHONE[1..]] {
             assert!(!mail.to_string().contains(phone), "{mail}");
         }
@@ -239,11 +241,14 @@ async fn a_number_is_shown_to_nobody() {
 async fn everybody_looks_after_the_own_account_with_the_scope() {
     let world = World::new().await;
     let (maria, other) = (
-        world.person("maria").await,
-        world.person_with("other", "+380881234531").await,
+        world.create_person("maria").await,
+        world.create_person_with("other", "+380881234531").await,
     );
-    let token =
-        async |person: &Person, scope: &str| world.token(json!({ "user_id": person.id, "scopes": [scope] })).await;
+    let token = async |person: &Person, scope: &str| {
+        world
+            .create_token(json!({ "user_id": person.id, "scopes": [scope] }))
+            .await
+    };
     let (read, write) = ("authentication_factor:read", "authentication_factor:write");
     let (reads, writes) = (token(&maria, read).await, token(&maria, write).await);
     scope_too_small(&create(&world, &maria, &reads).send().await, write);
@@ -269,17 +274,17 @@ async fn everybody_looks_after_the_own_account_with_the_scope() {
                 .await,
             world.post(user).bearer(&writes).json(&json!({})).send().await,
             world
-                .ask("PATCH", &format!("{user}/{theirs}/actions/disable"))
+                .request("PATCH", &format!("{user}/{theirs}/actions/disable"))
                 .bearer(&writes)
                 .send()
                 .await,
             world
-                .ask("PATCH", &format!("{one}/actions/disable"))
+                .request("PATCH", &format!("{one}/actions/disable"))
                 .bearer(&writes)
                 .send()
                 .await,
             world
-                .ask("PATCH", &format!("{one}/actions/enable"))
+                .request("PATCH", &format!("{one}/actions/enable"))
                 .bearer(&writes)
                 .send()
                 .await,
@@ -290,11 +295,11 @@ async fn everybody_looks_after_the_own_account_with_the_scope() {
     }
     assert!(seen.iter().all(|one| *one == seen[0]));
     world
-        .operator(json!({ "command": "block_user", "user_id": maria.id }))
+        .run_command(json!({ "command": "block_user", "user_id": maria.id }))
         .await;
     user_blocked(&world.get(&one).bearer(&reads).send().await);
     world
-        .operator(json!({ "command": "unblock_user", "user_id": maria.id }))
+        .run_command(json!({ "command": "unblock_user", "user_id": maria.id }))
         .await;
     token_expired(&world.get(&one).bearer(&reads).send().await);
 }
@@ -302,30 +307,30 @@ async fn everybody_looks_after_the_own_account_with_the_scope() {
 #[tokio::test]
 async fn another_domains_users_are_unknown() {
     let world = World::new().await;
-    let (maria, demo) = (world.person("maria").await, world.demo());
+    let (maria, demo) = (world.create_person("maria").await, world.demo());
     let factor = world.factor_of(&demo).await["id"].as_str().expect("an id").to_owned();
     let (_, boss) = world.new_user_in("other.example", "boss", true).await;
     let (_, foreign) = world.new_user_in("other.example", "maria", false).await;
-    let boss = world.token(json!({ "user_id": boss, "scopes": "all" })).await;
+    let boss = world.create_token(json!({ "user_id": boss, "scopes": "all" })).await;
     let create_client = async |id: &str, domain: Option<&str>| {
         let mut command = json!({ "command": "create_client", "client_id": id, "scopes": "all" });
         if let Some(domain) = domain {
             command["domain"] = domain.into();
         }
-        assert_eq!(world.operator(command).await["client_id"], id);
+        assert_eq!(world.run_command(command).await["client_id"], id);
         let token = json!({ "owner_client_id": id, "client_id": id, "scopes": "all" });
-        world.token(token).await
+        world.create_token(token).await
     };
     let elsewhere = create_client("elsewhere", Some("other.example")).await;
     let nowhere = create_client("nowhere", None).await;
     let own = world
-        .token(json!({ "owner_client_id": "heatclinic", "scopes": "all" }))
+        .create_token(json!({ "owner_client_id": "heatclinic", "scopes": "all" }))
         .await;
     let of_factor = async |user: &str, factor: &str, token: &str| {
         let one = format!("{USERS}/{user}/authentication_factors/{factor}");
         let patch = |action: &str| {
             world
-                .ask("PATCH", &format!("{one}/actions/{action}"))
+                .request("PATCH", &format!("{one}/actions/{action}"))
                 .bearer(token)
                 .send()
         };
@@ -341,7 +346,7 @@ async fn another_domains_users_are_unknown() {
         let list = format!("{USERS}/{user}/authentication_factors");
         let patch = |action: &str| {
             world
-                .ask("PATCH", &format!("{USERS}/{user}/actions/{action}"))
+                .request("PATCH", &format!("{USERS}/{user}/actions/{action}"))
                 .bearer(token)
                 .send()
         };

@@ -5,15 +5,15 @@ use serde_json::json;
 use crate::support::{
     mithril::USERS,
     passcode::{PURPOSE, USER},
-    requests::{Got, seen},
+    requests::{Response, comparable},
     support_pin::OWN_PIN,
     world::World,
 };
 
 /// That two answers differ in the body alone. What differs between any two requests has the same length in both.
 #[track_caller]
-fn alike(what: &str, head: &Got, get: &Got) {
-    let (head, get) = (seen(head), seen(get));
+fn alike(what: &str, head: &Response, get: &Response) {
+    let (head, get) = (comparable(head), comparable(get));
     assert_eq!((head.0, head.2.as_str()), (get.0, ""), "{what}");
     assert_eq!(head.1, get.1, "{what}");
     let length = get.2.len().to_string();
@@ -56,12 +56,16 @@ async fn head_is_get_without_a_body() {
         ("/openapi.json".to_owned(), "nobody", 200),
         ("/nothing".to_owned(), "nobody", 404),
     ] {
-        let get = world.get(&path).bearer(token).bare().await;
+        let get = world.get(&path).bearer(token).send_unchecked().await;
         assert_eq!(get.status, expected, "{path}: {get:?}");
         if let Some(pin) = serde_json::from_str::<serde_json::Value>(&get.body).unwrap_or_default()["pin"].as_str() {
             world.keep_out_of_logs(pin);
         }
-        alike(&path, &world.ask("HEAD", &path).bearer(token).bare().await, &get);
+        alike(
+            &path,
+            &world.request("HEAD", &path).bearer(token).send_unchecked().await,
+            &get,
+        );
     }
     assert_eq!(world.state().await, before, "nothing was changed");
 }
@@ -70,7 +74,11 @@ async fn head_is_get_without_a_body() {
 async fn what_is_no_safe_get_answers_no_head() {
     let world = World::new().await;
     let retrieve = "/passcode/retrieve?purpose=p&username=u&client_id=heatclinic";
-    let got = world.ask("HEAD", retrieve).bearer(world.passcode_token()).send().await;
+    let got = world
+        .request("HEAD", retrieve)
+        .bearer(world.passcode_token())
+        .send()
+        .await;
     assert_eq!((got.status, got.header("allow")), (405, Some("GET")));
     assert!(world.rows("PasscodesTable").await.is_empty(), "none was made");
 }
@@ -86,11 +94,11 @@ async fn an_administrators_head_is_written_down_like_a_read() {
         let reads = events.iter().filter(|event| event.to_string().contains("pin_read"));
         reads.map(|event| event["route"]["S"].clone()).collect::<Vec<_>>()
     };
-    let head = || world.ask("HEAD", &of).private_token(world.admin());
+    let head = || world.request("HEAD", &of).private_token(world.admin());
     assert_eq!(head().send().await.status, 200);
     assert_eq!(events().await, ["HEAD /api/v4/users/{id}/support_pin"]);
     let fault = json!({ "service": "dynamodb", "operation": "PutItem", "kind": "error", "skip": 0, "times": 100 });
-    world.fault(fault).await;
+    world.inject(fault).await;
     assert_eq!(head().send().await.status, 503);
     world.clear_faults().await;
     assert_eq!(events().await.len(), 1);

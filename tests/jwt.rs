@@ -7,7 +7,7 @@ use sha2::Sha256;
 
 use crate::support::{
     passcode::spring_refused,
-    requests::{Ask, Got},
+    requests::{Request, Response},
     support_pin::OWN_PIN,
     words::{BAD_REQUEST, FORBIDDEN, NO_PIN, NO_PIN_TO_REVOKE, UNAUTHORIZED},
     world::World,
@@ -32,7 +32,7 @@ async fn token(world: &World, claims: Value) -> String {
     for (name, claim) in claims.as_object().expect("claims") {
         all[name] = claim.clone();
     }
-    let answer = world.post("/_local/issuer/token").json(&all).local().await;
+    let answer = world.post("/_local/issuer/token").json(&all).send_local().await;
     let token = answer["access_token"].as_str().expect("a token").to_owned();
     world.keep_out_of_logs(&token);
     token
@@ -43,7 +43,7 @@ fn of(name: &str) -> String {
 }
 
 /// Every route that the provider vouches for.
-fn routes(world: &World) -> Vec<(&'static str, Ask<'_>)> {
+fn routes(world: &World) -> Vec<(&'static str, Request<'_>)> {
     let (pin, revocation) = (of("anna"), format!("{}/revoke", of("anna")));
     let form = |path, fields: &[(&str, &str)]| world.post(path).query(&[("client_id", "shop")]).form(fields);
     vec![
@@ -179,7 +179,12 @@ async fn a_member_of_a_list_is_a_whole_text() {
     let bob = token(&world, json!({ "sub": "bob", "scope": "api", "groups": "support" })).await;
     let forged = Parts::of(&bob).with(1, "sub", json!("boss"));
     for (first, second) in [(&anna, &bob), (&anna, &forged), (&forged, &anna)] {
-        let got = world.get(&of("nobody")).bearer(first).bearer(second).bare().await;
+        let got = world
+            .get(&of("nobody"))
+            .bearer(first)
+            .bearer(second)
+            .send_unchecked()
+            .await;
         assert_eq!(got.status, 401);
     }
 }
@@ -191,7 +196,7 @@ async fn passcodes_are_of_the_client_that_the_provider_names() {
     let rival = token(&world, json!({ "client_id": "rival", "scope": "passcode" })).await;
     let ask = |path: &str, client: &str, token: &str| {
         world
-            .ask("GET", path)
+            .request("GET", path)
             .query(&[("client_id", client)])
             .bearer(token)
             .send()
@@ -271,7 +276,10 @@ async fn what_the_provider_did_not_sign_for_us_reaches_no_function() {
     let issuer = format!("{}/_local/issuer", world.url());
     let mut signed_by_another = claims.clone();
     signed_by_another["iss"] = issuer.clone().into();
-    let (good_parts, keys) = (Parts::of(&good), world.get("/_local/issuer/jwks.json").local().await);
+    let (good_parts, keys) = (
+        Parts::of(&good),
+        world.get("/_local/issuer/jwks.json").send_local().await,
+    );
     let modulus = URL_SAFE_NO_PAD.decode(text(&keys["keys"][0], "n")).expect("base64url");
     let unsigned = Parts::of(&good_parts.with(0, "alg", json!("none"))).0;
     let hs256 = |secret: &[u8]| {
@@ -310,24 +318,30 @@ async fn what_the_provider_did_not_sign_for_us_reaches_no_function() {
     world.invocations().await;
     for (what, token) in &bad {
         for path in [OWN_PIN, RETRIEVE] {
-            unauthorized(what, &world.get(path).bearer(token).bare().await);
+            unauthorized(what, &world.get(path).bearer(token).send_unchecked().await);
         }
     }
     for (what, ask) in routes(&world) {
-        unauthorized(what, &ask.bare().await);
+        unauthorized(what, &ask.send_unchecked().await);
     }
     for (what, ask) in routes(&world) {
-        unauthorized(what, &ask.bearer(&bad[0].1).bare().await);
+        unauthorized(what, &ask.bearer(&bad[0].1).send_unchecked().await);
     }
     // GitLab's other header and the query are no ways in.
-    unauthorized("a header", &world.get(OWN_PIN).private_token(&good).bare().await);
     unauthorized(
         "a header",
-        &world.get(OWN_PIN).private_token(world.admin()).bare().await,
+        &world.get(OWN_PIN).private_token(&good).send_unchecked().await,
+    );
+    unauthorized(
+        "a header",
+        &world.get(OWN_PIN).private_token(world.admin()).send_unchecked().await,
     );
     unauthorized(
         "the query",
-        &world.get(&format!("{OWN_PIN}?access_token={good}")).bare().await,
+        &world
+            .get(&format!("{OWN_PIN}?access_token={good}"))
+            .send_unchecked()
+            .await,
     );
     assert_eq!(world.invocations().await, Vec::<Value>::new());
     for (what, ask) in routes(&world) {
@@ -337,7 +351,7 @@ async fn what_the_provider_did_not_sign_for_us_reaches_no_function() {
 }
 
 #[track_caller]
-fn unauthorized(what: &str, got: &Got) {
+fn unauthorized(what: &str, got: &Response) {
     assert_eq!(
         (got.status, got.body.as_str()),
         (401, r#"{"message":"Unauthorized"}"#),

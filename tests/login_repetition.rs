@@ -12,17 +12,17 @@ use crate::support::{
     login::{api_grant, other_than, password_grant, token_in},
     mithril::{TOKENS, refused, token_expired, wrong_code, wrong_identity},
     people::PHONE,
-    requests::{Ask, Got, IDEMPOTENCY_KEY},
+    requests::{IDEMPOTENCY_KEY, Request, Response},
     words::{MALFORMED_REQUEST, REQUEST_IN_PROGRESS, SMS_UNSENT},
     world::World,
 };
 
-fn keyed<'a>(world: &'a World, key: &str, body: &Value) -> Ask<'a> {
+fn keyed<'a>(world: &'a World, key: &str, body: &Value) -> Request<'a> {
     world.post(TOKENS).json(body).header("idempotency-key", key)
 }
 
 /// Sends it, and keeps the token of its answer out of the logs.
-async fn sent(world: &World, ask: Ask<'_>) -> Got {
+async fn sent(world: &World, ask: Request<'_>) -> Response {
     let got = ask.send().await;
     if got.status == 201 {
         world.keep_out_of_logs(&token_in(&got));
@@ -56,7 +56,7 @@ async fn a_login_that_comes_again_is_answered_again_and_sends_nothing() {
         "though that token has ended"
     );
     assert_eq!(count().await, 2);
-    token_expired(&world.refresh(&token).await);
+    token_expired(&world.refresh_login(&token).await);
     // The token of the header is a part of what was asked.
     let bare = json!({ "grant_type": "refresh_2fa_access_token" });
     let by_header = |token: &str| keyed(&world, IDEMPOTENCY_KEY, &bare).bearer(token);
@@ -72,11 +72,11 @@ async fn a_login_that_comes_again_is_answered_again_and_sends_nothing() {
     let again = sent(&world, keyed(&world, IDEMPOTENCY_KEY, &body)).await;
     assert_eq!((again.status, &again.body), (201, &opened.body));
     assert!(
-        world.is_open(&token_in(&opened)).await,
+        world.token_works(&token_in(&opened)).await,
         "the owner of a lost answer has it"
     );
-    assert_eq!(world.access_tokens(&demo).await, 1);
-    token_expired(&world.authorize(&token_in(&third), &code).await);
+    assert_eq!(world.count_access_tokens(&demo).await, 1);
+    token_expired(&world.submit_code(&token_in(&third), &code).await);
 
     // Another key, or another body, is another login; and after a day nobody remembers.
     world.advance(60).await;
@@ -106,17 +106,25 @@ async fn what_was_refused_is_judged_anew() {
     for n in 1..=3 {
         let body = password_grant(&demo.email, "wrong");
         wrong_identity(&keyed(&world, IDEMPOTENCY_KEY, &body).send().await);
-        assert_eq!(world.failures(&demo).await.0, n.to_string(), "it is another guess");
+        assert_eq!(
+            world.failure_counts(&demo).await.0,
+            n.to_string(),
+            "it is another guess"
+        );
     }
-    let (token, code) = world.waiting(&demo).await;
+    let (token, code) = world.begin_login(&demo).await;
     for n in 1..=2 {
         let body = json!({ "grant_type": "authorize_2fa_access_token", "token": token, "otp": other_than(&code) });
         wrong_code(&keyed(&world, IDEMPOTENCY_KEY, &body).send().await);
-        assert_eq!(world.failures(&demo).await.1, n.to_string(), "it is another guess");
+        assert_eq!(
+            world.failure_counts(&demo).await.1,
+            n.to_string(),
+            "it is another guess"
+        );
     }
     assert!(world.rows("RepetitionsTable").await.is_empty());
     let down = json!({ "service": "sns", "operation": null, "kind": "error", "skip": 0, "times": 1000 });
-    world.fault(down).await;
+    world.inject(down).await;
     let got = keyed(&world, IDEMPOTENCY_KEY, &refresh(&token)).send().await;
     refused(&got, 503, "internal_error", SMS_UNSENT);
     world.clear_faults().await;
@@ -144,7 +152,7 @@ async fn logins_that_come_together_are_one() {
         assert!((1..=15).contains(&got.retry_after()), "{got:?}");
     }
     assert_eq!(world.sms_to(PHONE).await.len(), 1);
-    token_in(&world.authorize(&token, &world.code_to(PHONE).await).await);
+    token_in(&world.submit_code(&token, &world.code_to(PHONE).await).await);
 }
 
 #[tokio::test]

@@ -322,10 +322,10 @@ async fn answers_have_the_described_keys() {
     assert_eq!(keys(&login["data"]), described("TokenShown"));
     assert_eq!(keys(&login["data"]["details"]), described("TokenDetails"));
     assert_eq!(keys(&login["urgent"]), described("Urgent"));
-    let user = world.another_code(&demo, &token).await.ok(200);
+    let user = world.resend_code(&demo, &token).await.ok(200);
     assert_eq!(keys(&user), described("UserAnswer"));
     assert_eq!(keys(&user["data"]), described("UserShown"));
-    let mut wrong = world.authorize(&token, "1").await.ok(422);
+    let mut wrong = world.submit_code(&token, "1").await.ok(422);
     assert_eq!(keys(&wrong), described("MithrilError"));
     assert_eq!(keys(&wrong["error"]), described("Problem"));
     let wrong = wrong["error"]["invalid"][0].take();

@@ -5,13 +5,13 @@ use serde_json::{Value, json};
 
 use crate::support::{
     clock::DAY,
-    factors::empty_handed,
+    factors::person_awaiting_phone,
     login::{api_grant, password_grant, token_in},
     mithril::{APPROVE, INIT, TOKENS, USERS},
     passcode::{CLIENT, PURPOSE, SHORT, USER},
     password::RESET,
     registration::REGISTER,
-    requests::Ask,
+    requests::Request,
     words::{
         CREATE_FAILED, ERA_UNAVAILABLE_BODY, REVOKE_FAILED, SERVICE_UNAVAILABLE_ERROR, SHOW_FAILED, UNAVAILABLE,
         WRONG_IDENTITY,
@@ -24,13 +24,15 @@ const KINDS: [&str; 3] = ["error", "throttle", "conflict"];
 
 /// Asks with an outage from the first call on, from the second one, and so on, until what is left of the calls is not needed. Each
 /// time the answer is one of `said`.
-async fn sweep<'a>(world: &'a World, what: &str, said: &[(u16, &str)], prepared: impl AsyncFn() -> Ask<'a>) {
+async fn sweep<'a>(world: &'a World, what: &str, said: &[(u16, &str)], prepared: impl AsyncFn() -> Request<'a>) {
     for kind in KINDS {
         let mut failed = 0;
         loop {
             let ask = prepared().await;
             world
-                .fault(json!({ "service": "dynamodb", "operation": null, "kind": kind, "skip": failed, "times": 1000 }))
+                .inject(
+                    json!({ "service": "dynamodb", "operation": null, "kind": kind, "skip": failed, "times": 1000 }),
+                )
                 .await;
             let got = ask.send().await;
             world.clear_faults().await;
@@ -130,15 +132,15 @@ async fn an_outage_is_said_by_every_route_of_registration_and_reset() {
         let email = format!("{login}@yandex.ru");
         world.register(&login, &email).send().await.ok(200);
         let link = world.link_to(&email).await;
-        let ask = world.ask("PATCH", &format!("{REGISTER}/{link}"));
+        let ask = world.request("PATCH", &format!("{REGISTER}/{link}"));
         ask.json(&json!({ "pwd": "ew!hIb3V" }))
     })
     .await;
     world.new_user("maria").await;
-    sweep(&world, "ask for a reset", SAID, async || world.forgot("maria")).await;
+    sweep(&world, "ask for a reset", SAID, async || world.request_reset("maria")).await;
     sweep(&world, "reset", SAID, async || {
         let link = world.reset_link("maria", "maria@example.org").await;
-        let ask = world.ask("PATCH", &format!("{RESET}/{link}"));
+        let ask = world.request("PATCH", &format!("{RESET}/{link}"));
         ask.json(&json!({ "pwd": "ew!hIb3V" }))
     })
     .await;
@@ -175,11 +177,11 @@ async fn an_outage_is_said_by_every_grant() {
                 };
                 let body = password_grant(&email, "wrong");
                 world
-                    .fault(
+                    .inject(
                         json!({ "service": "dynamodb", "operation": null, "kind": kind, "skip": skip, "times": 1000 }),
                     )
                     .await;
-                let got = world.grant(body).await;
+                let got = world.request_token(body).await;
                 world.clear_faults().await;
                 let told = said
                     .iter()
@@ -188,19 +190,19 @@ async fn an_outage_is_said_by_every_grant() {
                     told && (got.status == 503 || kind == "conflict"),
                     "{what}, {kind} after {skip}: {got:?}"
                 );
-                token_in(&world.grant(api_grant(&demo)).await);
+                token_in(&world.request_token(api_grant(&demo)).await);
                 world.advance(DAY).await;
             }
         }
     }
     sweep(&world, "the code", MITHRIL, async || {
-        let (token, code) = world.waiting(&demo).await;
+        let (token, code) = world.begin_login(&demo).await;
         let body = json!({ "grant_type": "authorize_2fa_access_token", "token": token, "otp": code });
         world.post(TOKENS).json(&body)
     })
     .await;
     sweep(&world, "another code", MITHRIL, async || {
-        let (token, _) = world.waiting(&demo).await;
+        let (token, _) = world.begin_login(&demo).await;
         let body = json!({ "grant_type": "refresh_2fa_access_token", "token": token });
         world.post(TOKENS).json(&body)
     })
@@ -224,14 +226,14 @@ async fn an_outage_is_said_by_every_route_of_factors_and_users() {
         (format!("person{}", n.get()), format!("+38088123{:04}", n.get()))
     };
     let as_admin = |method: &str, path: &str, body: Value| {
-        let ask = world.ask(method, path).bearer(world.admin());
+        let ask = world.request(method, path).bearer(world.admin());
         match body {
             Value::Null => ask,
             body => ask.json(&body),
         }
     };
     sweep(&world, "make a factor", MITHRIL, async || {
-        let person = world.person(&name().0).await;
+        let person = world.create_person(&name().0).await;
         as_admin("POST", &person.factors(), json!({ "type": "SMS" }))
     })
     .await;
@@ -253,8 +255,8 @@ async fn an_outage_is_said_by_every_route_of_factors_and_users() {
         .await;
     }
     sweep(&world, "create_otp", MITHRIL, async || {
-        let (token, _) = world.waiting(&demo).await;
-        world.ask("PATCH", &demo.action("create_otp")).bearer(&token)
+        let (token, _) = world.begin_login(&demo).await;
+        world.request("PATCH", &demo.action("create_otp")).bearer(&token)
     })
     .await;
     sweep(&world, "reset", MITHRIL, async || {
@@ -263,18 +265,18 @@ async fn an_outage_is_said_by_every_route_of_factors_and_users() {
     .await;
     sweep(&world, "init", MITHRIL, async || {
         let (login, phone) = name();
-        let (_, token) = empty_handed(&world, &login).await;
+        let (_, token) = person_awaiting_phone(&world, &login).await;
         world.keep_phone_out_of_logs(&phone);
         let body = json!({ "type": "SMS", "factor": phone });
-        world.ask("PATCH", INIT).bearer(&token).json(&body)
+        world.request("PATCH", INIT).bearer(&token).json(&body)
     })
     .await;
     sweep(&world, "approve", MITHRIL, async || {
         let (login, phone) = name();
-        let (_, token) = empty_handed(&world, &login).await;
-        let token = token_in(&world.init(&token, &phone).await);
+        let (_, token) = person_awaiting_phone(&world, &login).await;
+        let token = token_in(&world.init_factor(&token, &phone).await);
         let body = json!({ "otp": world.code_to(&phone).await });
-        world.ask("PATCH", APPROVE).bearer(&token).json(&body)
+        world.request("PATCH", APPROVE).bearer(&token).json(&body)
     })
     .await;
     for (action, before) in [("block", "unblock"), ("unblock", "block")] {

@@ -53,14 +53,14 @@ async fn the_demo_identities_follow_a_change_of_their_password() {
     assert_eq!(support_pin(&second).await, 201);
     assert_eq!(world.identities().await, second, "once is enough");
 
-    world.forgot("demo").send().await.ok(200);
+    world.request_reset("demo").send().await.ok(200);
     let link = world.link_to(&format!("demo@{DOMAIN}")).await;
-    password_set(&world.reset(&link, RESET).await, "demo");
+    password_set(&world.reset_password(&link, RESET).await, "demo");
     let third = world.identities().await;
     assert_eq!(third["user"]["password"], RESET);
     assert_eq!((support_pin(&second).await, support_pin(&third).await), (401, 201));
     let email = third["user"]["email"].as_str().expect("a text");
-    world.grant(password_grant(email, RESET)).await.ok(201);
+    world.request_token(password_grant(email, RESET)).await.ok(201);
 
     // Another user's password is another user's.
     let (token, _) = world.new_user("maria").await;
@@ -72,15 +72,18 @@ async fn the_demo_identities_follow_a_change_of_their_password() {
 async fn the_demo_identities_follow_a_change_of_the_phone() {
     const OTHER: &str = "+380501234567";
     let world = World::new().await;
-    let token = token_in(&world.grant(api_grant(&world.demo())).await);
-    let access = token_in(&world.authorize(&token, &world.code_to(PHONE).await).await);
-    let approval = token_in(&world.init(&access, OTHER).await);
+    let token = token_in(&world.request_token(api_grant(&world.demo())).await);
+    let access = token_in(&world.submit_code(&token, &world.code_to(PHONE).await).await);
+    let approval = token_in(&world.init_factor(&access, OTHER).await);
     assert_eq!(
         world.identities().await,
         world.ids,
         "nothing changes before the code is back"
     );
-    world.approve(&approval, &world.code_to(OTHER).await).await.ok(201);
+    world
+        .approve_factor(&approval, &world.code_to(OTHER).await)
+        .await
+        .ok(201);
     let mut expected = world.ids.clone();
     expected["user"]["phone"] = json!(OTHER);
     assert_eq!(world.identities().await, expected);

@@ -48,11 +48,11 @@ async fn several_passcodes_of_one_user_and_purpose_live_side_by_side() {
 async fn a_passcode_is_good_for_its_own_binding_only() {
     let world = World::new().await;
     let made = world
-        .operator(json!({ "command": "create_client", "client_id": "other", "scopes": ["passcode"] }))
+        .run_command(json!({ "command": "create_client", "client_id": "other", "scopes": ["passcode"] }))
         .await;
     assert_eq!(made["client_id"], "other");
     let other = json!({ "owner_client_id": "other", "client_id": "other", "scopes": ["passcode"] });
-    let other = world.token(other).await;
+    let other = world.create_token(other).await;
     let issued = world.retrieve(USER, PURPOSE).await;
     let token = issued.token.as_str();
     for (passcode, username, purpose) in [
@@ -217,11 +217,13 @@ async fn only_a_passcode_token_of_the_client_opens_the_routes() {
     let before = world.all_rows().await;
     let user_id = world.id("/user/user_id").to_owned();
     let short = world
-        .token(json!({ "user_id": user_id, "scopes": ["passcode"], "lifetime_seconds": 1 }))
+        .create_token(json!({ "user_id": user_id, "scopes": ["passcode"], "lifetime_seconds": 1 }))
         .await;
-    let revoked = world.token(json!({ "user_id": user_id, "scopes": ["passcode"] })).await;
+    let revoked = world
+        .create_token(json!({ "user_id": user_id, "scopes": ["passcode"] }))
+        .await;
     world
-        .operator(json!({ "command": "revoke_token", "token": revoked }))
+        .run_command(json!({ "command": "revoke_token", "token": revoked }))
         .await;
     world.advance(1).await;
     for (method, path) in [
@@ -237,7 +239,7 @@ async fn only_a_passcode_token_of_the_client_opens_the_routes() {
         ("POST", "/passcode/invalidate?client_id=heatclinic".to_owned()),
     ] {
         let ask = || {
-            let ask = world.ask(method, &path);
+            let ask = world.request(method, &path);
             match method {
                 "POST" => ask.form(&[
                     ("passcode", issued.token.as_str()),
@@ -257,14 +259,14 @@ async fn only_a_passcode_token_of_the_client_opens_the_routes() {
             ask().bearer(&revoked).send().await,
             ask().private_token(world.passcode_token()).send().await,
             ask().header("authorization", world.passcode_token()).send().await,
-            world.ask(method, &in_query).send().await,
+            world.request(method, &in_query).send().await,
         ] {
             spring_refused(&got, 401, "Unauthorized", bare);
             assert_eq!(got.header("www-authenticate"), Some("Bearer error=\"invalid_token\""));
         }
         let small = ask().bearer(world.user()).send().await;
         let elsewhere = world
-            .ask(method, &path.replace("heatclinic", "other"))
+            .request(method, &path.replace("heatclinic", "other"))
             .bearer(world.passcode_token());
         for got in [small, elsewhere.send().await] {
             spring_refused(&got, 403, "Forbidden", bare);
@@ -273,7 +275,11 @@ async fn only_a_passcode_token_of_the_client_opens_the_routes() {
                 Some("Bearer error=\"insufficient_scope\"")
             );
         }
-        let both = world.ask(method, &in_query).bearer(world.passcode_token()).send().await;
+        let both = world
+            .request(method, &in_query)
+            .bearer(world.passcode_token())
+            .send()
+            .await;
         spring_refused(&both, 400, BAD_REQUEST, bare);
     }
     let after = world.all_rows().await;
@@ -445,7 +451,7 @@ async fn requests_with_one_id_of_the_gateways_are_still_two() {
         let answer = world
             .post("/2015-03-31/functions/passcode-consume/invocations")
             .json(&event)
-            .local()
+            .send_local()
             .await;
         statuses.push(answer["statusCode"].as_u64().expect("a status"));
     }

@@ -20,8 +20,8 @@ async fn a_change_is_one_step_and_ends_the_session_too() {
     password_set(&world.change_password(&token, OLD, NEW).await, "Maria_K");
     era_refused(&world.change_password(&token, NEW, OLD).await, 401, ERA_UNAUTHORIZED);
     assert_eq!(world.get(OWN_PIN).private_token(&token).send().await.status, 401);
-    assert!(!world.opens(&id, OLD).await);
-    assert!(world.opens(&id, NEW).await);
+    assert!(!world.password_works(&id, OLD).await);
+    assert!(world.password_works(&id, NEW).await);
 }
 
 #[tokio::test]
@@ -47,7 +47,7 @@ async fn a_wrong_current_password_changes_nothing() {
         );
     }
     assert_eq!(world.user_row(&id).await, before);
-    assert!(world.mails().await.is_empty());
+    assert!(world.messages().await.is_empty());
     password_set(&world.change_password(&token, OLD, NEW).await, "maria");
 }
 
@@ -142,15 +142,15 @@ async fn who_is_not_signed_in_changes_nothing() {
     let world = World::new().await;
     let (token, id) = world.new_user("maria").await;
     let short = world
-        .token(json!({ "user_id": id, "scopes": ["api"], "lifetime_seconds": 100 }))
+        .create_token(json!({ "user_id": id, "scopes": ["api"], "lifetime_seconds": 100 }))
         .await;
-    let revoked = world.token(json!({ "user_id": id, "scopes": ["api"] })).await;
+    let revoked = world.create_token(json!({ "user_id": id, "scopes": ["api"] })).await;
     let done = world
-        .operator(json!({ "command": "revoke_token", "token": revoked }))
+        .run_command(json!({ "command": "revoke_token", "token": revoked }))
         .await;
     assert_eq!(done, json!({ "done": true, "changed": true }));
     let clients = world
-        .token(json!({ "owner_client_id": "heatclinic", "scopes": ["api"] }))
+        .create_token(json!({ "owner_client_id": "heatclinic", "scopes": ["api"] }))
         .await;
     world.advance(101).await;
     let before = world.user_row(&id).await;
@@ -199,7 +199,7 @@ async fn who_is_not_signed_in_changes_nothing() {
         json!(["passcode"]),
         json!(["read_user", "passcode"]),
     ] {
-        let small = world.token(json!({ "user_id": id, "scopes": scopes })).await;
+        let small = world.create_token(json!({ "user_id": id, "scopes": scopes })).await;
         let got = world.change_password(&small, OLD, NEW).await;
         era_refused(&got, 403, "forbidden");
         assert_eq!(
@@ -208,14 +208,16 @@ async fn who_is_not_signed_in_changes_nothing() {
         );
     }
     assert_eq!(world.user_row(&id).await, before);
-    world.operator(json!({ "command": "block_user", "user_id": id })).await;
+    world
+        .run_command(json!({ "command": "block_user", "user_id": id }))
+        .await;
     era_refused(&world.change_password(&token, OLD, NEW).await, 403, ACCOUNT_BLOCKED);
     assert!(world.rows("BudgetsTable").await.is_empty(), "nobody guessed");
     world
-        .operator(json!({ "command": "unblock_user", "user_id": id }))
+        .run_command(json!({ "command": "unblock_user", "user_id": id }))
         .await;
     era_refused(&world.change_password(&token, OLD, NEW).await, 401, ERA_UNAUTHORIZED);
-    let token = world.token(json!({ "user_id": id, "scopes": ["api"] })).await;
+    let token = world.create_token(json!({ "user_id": id, "scopes": ["api"] })).await;
     password_set(&world.change_password(&token, OLD, NEW).await, "maria");
 }
 
@@ -224,7 +226,7 @@ async fn parallel_guesses_are_counted_before_they_are_looked_at() {
     let world = World::new().await;
     let (token, id) = world.new_user("maria").await;
     // Another session of the same user has the same few guesses.
-    let second = world.token(json!({ "user_id": id, "scopes": ["api"] })).await;
+    let second = world.create_token(json!({ "user_id": id, "scopes": ["api"] })).await;
     let (other, _) = world.new_user("other").await;
     let tokens = [&token, &second].into_iter().cycle().take(32);
     let guesses = join_all(
@@ -273,10 +275,10 @@ async fn a_day_has_its_own_limit_and_a_reset_is_always_open() {
     assert!(wait > 3600, "{wait}");
     // Whoever sits in a session that was left open cannot keep the owner from a new password.
     let link = world.reset_link("maria", "maria@example.org").await;
-    password_set(&world.reset(&link, NEW).await, "maria");
+    password_set(&world.reset_password(&link, NEW).await, "maria");
     era_refused(&world.change_password(&token, OLD, NEW).await, 401, ERA_UNAUTHORIZED);
     world.advance(wait).await;
-    assert!(world.opens(&id, NEW).await);
+    assert!(world.password_works(&id, NEW).await);
 }
 
 #[tokio::test]
@@ -297,7 +299,7 @@ async fn parallel_changes_have_one_winner() {
     }
     change_notices_sent(&world, "maria@example.org", 1).await;
     world.advance(3600).await;
-    assert!(world.opens(&id, &format!("new-password-{}", winners[0])).await);
+    assert!(world.password_works(&id, &format!("new-password-{}", winners[0])).await);
 }
 
 #[tokio::test]
@@ -309,14 +311,14 @@ async fn a_password_counts_to_its_last_character() {
     for at in [64, 71, 72, 127] {
         let mut wrong = long.clone();
         wrong.replace_range(at..=at, "!");
-        assert!(!world.opens(&id, &wrong).await, "character {at}");
+        assert!(!world.password_works(&id, &wrong).await, "character {at}");
     }
     world.advance(3600).await;
-    assert!(!world.opens(&id, &long[..64]).await && !world.opens(&id, &long[..127]).await);
-    let token = world.token(json!({ "user_id": id, "scopes": ["api"] })).await;
+    assert!(!world.password_works(&id, &long[..64]).await && !world.password_works(&id, &long[..127]).await);
+    let token = world.create_token(json!({ "user_id": id, "scopes": ["api"] })).await;
     let longer = world.change_password(&token, &format!("{long}a"), NEW).await;
     field_refused(&longer, "current_pwd", WRONG_PASSWORD);
-    assert!(world.opens(&id, &long).await);
+    assert!(world.password_works(&id, &long).await);
 }
 
 #[tokio::test]
@@ -324,17 +326,20 @@ async fn a_password_is_the_same_from_every_keyboard() {
     let world = World::new().await;
     let policy = json!({ "alphabet": null, "min": 8, "max": 128, "refuse_common": true });
     let command = json!({ "command": "set_domain", "domain": "any.example", "password": policy });
-    assert_eq!(world.operator(command).await["domain"], "any.example");
+    assert_eq!(world.run_command(command).await["domain"], "any.example");
     let (token, id) = world.new_user_in("any.example", "maria", false).await;
     let (composed, decomposed) = ("семёрка й", "семе\u{308}рка и\u{306}");
     let set = world.change_password(&token, OLD, decomposed).await;
     assert_eq!(set.status, 200, "{set:?}");
-    assert!(!world.opens(&id, "Семёрка й").await, "case is not folded");
-    assert!(!world.opens(&id, "семерка и").await, "a mark is part of its letter");
-    assert!(world.opens(&id, composed).await);
-    assert!(world.opens(&id, decomposed).await);
+    assert!(!world.password_works(&id, "Семёрка й").await, "case is not folded");
+    assert!(
+        !world.password_works(&id, "семерка и").await,
+        "a mark is part of its letter"
+    );
+    assert!(world.password_works(&id, composed).await);
+    assert!(world.password_works(&id, decomposed).await);
     world.advance(3600).await;
-    let token = world.token(json!({ "user_id": id, "scopes": ["api"] })).await;
+    let token = world.create_token(json!({ "user_id": id, "scopes": ["api"] })).await;
     let got = world
         .change_password(&token, composed, "и\u{306}и\u{306}и\u{306}и\u{306}")
         .await;
@@ -347,10 +352,10 @@ async fn a_password_is_the_same_from_every_keyboard() {
     );
     assert!(
         !world
-            .opens(&id, &format!("{}й", &long[..long.len() - "🔑".len()]))
+            .password_works(&id, &format!("{}й", &long[..long.len() - "🔑".len()]))
             .await
     );
-    assert!(world.opens(&id, &long).await);
+    assert!(world.password_works(&id, &long).await);
 }
 
 #[tokio::test]
@@ -360,13 +365,13 @@ async fn a_notice_follows_a_change_and_its_failure_undoes_nothing() {
         let (token, id) = world.new_user(login).await;
         if !ses_is_up {
             world
-                .fault(json!({ "service": "ses", "operation": null, "kind": "throttle", "skip": 0, "times": 1000 }))
+                .inject(json!({ "service": "ses", "operation": null, "kind": "throttle", "skip": 0, "times": 1000 }))
                 .await;
         }
         password_set(&world.change_password(&token, OLD, NEW).await, login);
         world.clear_faults().await;
         change_notices_sent(&world, &format!("{login}@example.org"), usize::from(ses_is_up)).await;
-        assert!(world.opens(&id, NEW).await);
+        assert!(world.password_works(&id, NEW).await);
     }
     assert_eq!(
         fault_lines(&world, "password_changed").len(),
@@ -380,10 +385,10 @@ async fn a_token_with_the_fields_of_a_reset_asks_for_one() {
     let world = World::new().await;
     let (token, _) = world.new_user("maria").await;
     for token in [token.as_str(), "nonsense"] {
-        let ask = world.forgot("maria").bearer(token);
+        let ask = world.request_reset("maria").bearer(token);
         ask.send().await.is(200, CHECK_MAIL);
         let link = world.link_to("maria@example.org").await;
-        assert_eq!(world.reset(&link, NEW).await.status, 200);
+        assert_eq!(world.reset_password(&link, NEW).await.status, 200);
         world.advance(121).await;
     }
 }
@@ -396,14 +401,14 @@ async fn a_notice_takes_no_answers() {
         "command": "set_domain", "domain": "any.example", "sender": "hello@pbx.era-platform.ru", "sender_name": "Any",
         "reply_to": "help@any.example",
     });
-    assert_eq!(world.operator(command).await["reply_to"], "help@any.example");
+    assert_eq!(world.run_command(command).await["reply_to"], "help@any.example");
     let (token, _) = world.new_user_in("any.example", "maria", false).await;
     let ask = world
         .post(RESET)
         .json(&json!({ "key": "maria", "domain": "any.example" }));
-    ask.of_a_new_source().send().await.ok(200);
+    ask.with_new_address().send().await.ok(200);
     world.change_password(&token, OLD, NEW).await.ok(200);
-    let mails = world.get("/_local/messages?full=true").local().await;
+    let mails = world.get("/_local/messages?full=true").send_local().await;
     let replies: Vec<_> = mails
         .as_array()
         .expect("mails")

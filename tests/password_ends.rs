@@ -31,14 +31,18 @@ async fn collect(world: &World, login: &'static str) -> Held {
     let second = json!({ "user_id": id, "client_id": "second", "scopes": ["api", "read_user"] });
     let reading = json!({ "user_id": id, "scopes": ["read_user"] });
     let passcodes = json!({ "user_id": id, "scopes": ["passcode"] });
-    let tokens = vec![token, world.token(second).await, world.token(reading).await];
+    let tokens = vec![
+        token,
+        world.create_token(second).await,
+        world.create_token(reading).await,
+    ];
     let pin = world.post(OWN_PIN).private_token(&tokens[0]).send().await.ok(201);
     let email = format!("{login}@example.org");
     let first = world.reset_link(login, &email).await;
     world.advance(121).await;
     let held = Held {
         login,
-        passcodes: world.token(passcodes).await,
+        passcodes: world.create_token(passcodes).await,
         pin: pin["pin"].as_str().expect("a PIN").to_owned(),
         links: [first, world.reset_link(&email, &email).await],
         tokens,
@@ -85,7 +89,9 @@ impl Held {
             .send()
             .await
             .is(404, NO_PIN_TO_REVOKE);
-        let fresh = world.token(json!({ "user_id": self.id, "scopes": ["api"] })).await;
+        let fresh = world
+            .create_token(json!({ "user_id": self.id, "scopes": ["api"] }))
+            .await;
         world.get(OWN_PIN).private_token(&fresh).send().await.is(404, NO_PIN);
         for row in world.rows("SupportPinsTable").await {
             assert_ne!(
@@ -94,7 +100,7 @@ impl Held {
             );
         }
         for link in &self.links {
-            era_refused(&world.reset(link, "another-horse").await, 404, NO_REQUEST);
+            era_refused(&world.reset_password(link, "another-horse").await, 404, NO_REQUEST);
         }
         // What comes after is as good as ever.
         world.post(OWN_PIN).private_token(&fresh).send().await.ok(201);
@@ -105,14 +111,14 @@ impl Held {
 async fn everything_that_was_issued_ends_with_the_password() {
     let world = World::new().await;
     let client = json!({ "command": "create_client", "client_id": "second", "scopes": "all" });
-    assert_eq!(world.operator(client).await["client_id"], "second");
+    assert_eq!(world.run_command(client).await["client_id"], "second");
     let other = collect(&world, "other").await;
     let newer = collect(&world, "newer").await;
     let older = collect(&world, "older").await;
     let changes = collect(&world, "changes").await;
-    password_set(&world.reset(&newer.links[1], NEW).await, newer.login);
+    password_set(&world.reset_password(&newer.links[1], NEW).await, newer.login);
     newer.is_over(&world).await;
-    password_set(&world.reset(&older.links[0], NEW).await, older.login);
+    password_set(&world.reset_password(&older.links[0], NEW).await, older.login);
     older.is_over(&world).await;
     password_set(
         &world.change_password(&changes.tokens[1], OLD, NEW).await,
@@ -127,7 +133,7 @@ async fn everything_that_was_issued_ends_with_the_password() {
         .send()
         .await
         .is(404, NO_PIN);
-    password_set(&world.reset(&other.links[0], NEW).await, other.login);
+    password_set(&world.reset_password(&other.links[0], NEW).await, other.login);
 }
 
 #[tokio::test]
@@ -135,8 +141,10 @@ async fn a_link_ends_with_the_tokens_that_the_operator_ends() {
     let world = World::new().await;
     let (_, id) = world.new_user("maria").await;
     let link = world.reset_link("maria", "maria@example.org").await;
-    world.operator(json!({ "command": "end_tokens", "user_id": id })).await;
-    era_refused(&world.reset(&link, NEW).await, 404, NO_REQUEST);
+    world
+        .run_command(json!({ "command": "end_tokens", "user_id": id }))
+        .await;
+    era_refused(&world.reset_password(&link, NEW).await, 404, NO_REQUEST);
 }
 
 #[tokio::test]
@@ -146,18 +154,18 @@ async fn a_pin_of_an_old_token_is_not_readable_after_the_change() {
     let of = format!("/api/v4/users/{id}/support_pin");
     let mut made = 0;
     for round in 0..32 {
-        let token = world.token(json!({ "user_id": id, "scopes": ["api"] })).await;
+        let token = world.create_token(json!({ "user_id": id, "scopes": ["api"] })).await;
         let change = async {
             match round % 4 {
                 0 => {
                     let link = world.link_to("maria@example.org").await;
-                    world.reset(&link, OLD).await
+                    world.reset_password(&link, OLD).await
                 }
                 _ => world.change_password(&token, OLD, OLD).await,
             }
         };
         if round % 4 == 0 {
-            world.forgot("maria").send().await.is(200, CHECK_MAIL);
+            world.request_reset("maria").send().await.is(200, CHECK_MAIL);
         }
         let create = async {
             let mut made = 0;
@@ -173,7 +181,7 @@ async fn a_pin_of_an_old_token_is_not_readable_after_the_change() {
         world.get(&of).private_token(world.admin()).send().await.is(404, NO_PIN);
         // So many that neither a day's mails nor an hour's guesses run out.
         world.advance(4000).await;
-        world.ask("DELETE", "/_local/messages").bare().await;
+        world.request("DELETE", "/_local/messages").send_unchecked().await;
         if round % 4 == 3 {
             world.advance(20_000).await;
         }
@@ -202,23 +210,28 @@ async fn a_reset_lifts_what_failures_did_and_not_what_somebody_decided() {
     update.send().await.expect("written");
     era_refused(&world.change_password(&token, OLD, NEW).await, 403, ACCOUNT_BLOCKED);
     let link = world.reset_link("maria", email).await;
-    password_set(&world.reset(&link, NEW).await, "maria");
+    password_set(&world.reset_password(&link, NEW).await, "maria");
     let nothing = json!({ "M": { "passwords": { "N": "0" }, "otps": { "N": "0" } } });
     assert_eq!(world.user_row(&id).await["lockout"], nothing);
-    assert!(world.opens(&id, NEW).await);
+    assert!(world.password_works(&id, NEW).await);
 
     world.advance(121).await;
-    world.operator(json!({ "command": "block_user", "user_id": id })).await;
+    world
+        .run_command(json!({ "command": "block_user", "user_id": id }))
+        .await;
     let link = world.reset_link("maria", email).await;
-    password_set(&world.reset(&link, OLD).await, "maria");
+    password_set(&world.reset_password(&link, OLD).await, "maria");
     assert_eq!(world.user_row(&id).await["lockout"]["M"]["why"]["S"], "decision");
     let token = json!({
         "command": "create_token", "client_id": "heatclinic", "user_id": id, "scopes": ["api"], "lifetime_seconds": 60,
     });
-    let refused = world.operator(token).await;
+    let refused = world.run_command(token).await;
     assert_eq!(refused, json!({ "error": "the user is blocked" }));
     world
-        .operator(json!({ "command": "unblock_user", "user_id": id }))
+        .run_command(json!({ "command": "unblock_user", "user_id": id }))
         .await;
-    assert!(world.opens(&id, OLD).await, "the password was set all the same");
+    assert!(
+        world.password_works(&id, OLD).await,
+        "the password was set all the same"
+    );
 }

@@ -113,7 +113,11 @@ async fn what_is_asked_is_read_strictly() {
         (json!({ "pwd": NEW, "is_admin": true }), "is_admin", IS_ADMIN_UNEXPECTED),
     ] {
         for id in [link.as_str(), UNKNOWN_REQUEST] {
-            let got = world.ask("PATCH", &format!("{RESET}/{id}")).json(&body).send().await;
+            let got = world
+                .request("PATCH", &format!("{RESET}/{id}"))
+                .json(&body)
+                .send()
+                .await;
             field_refused(&got, field, message);
         }
     }
@@ -124,7 +128,7 @@ async fn what_is_asked_is_read_strictly() {
     // What was refused has not used the caller's slot up: this one comes from where all of them came from.
     let ask = world.post(RESET).json(&json!({ "key": "demo", "domain": DOMAIN }));
     ask.send().await.is(200, CHECK_MAIL);
-    password_set(&world.reset(&link, NEW).await, "maria");
+    password_set(&world.reset_password(&link, NEW).await, "maria");
 }
 
 #[tokio::test]
@@ -135,7 +139,7 @@ async fn what_is_no_json_object_is_refused() {
     let patch = format!("{RESET}/{link}");
     let large = format!(r#"{{"pwd":"{}"}}"#, "x".repeat(16 * 1024));
     for (method, path) in [("POST", RESET), ("PATCH", patch.as_str())] {
-        let send = async |kind: &str, body: &str| world.ask(method, path).body(kind, body).send().await;
+        let send = async |kind: &str, body: &str| world.request(method, path).body(kind, body).send().await;
         for body in [
             "",
             "{",
@@ -152,7 +156,7 @@ async fn what_is_no_json_object_is_refused() {
         }
         era_refused(&send("application/json", &large).await, 413, TOO_LARGE);
     }
-    password_set(&world.reset(&link, NEW).await, "maria");
+    password_set(&world.reset_password(&link, NEW).await, "maria");
 }
 
 #[tokio::test]
@@ -167,19 +171,19 @@ async fn a_weak_password_leaves_the_link_good() {
         ("ew!hIb3 V", PASSWORD_SYMBOLS),
         ("пароль-пароль", PASSWORD_SYMBOLS),
     ] {
-        field_refused(&world.reset(&link, pwd).await, "pwd", message);
+        field_refused(&world.reset_password(&link, pwd).await, "pwd", message);
     }
     for common in ["password", "PassWord"] {
         // Not by way of `reset`: the word is in the log's own vocabulary.
         let ask = world
-            .ask("PATCH", &format!("{RESET}/{link}"))
+            .request("PATCH", &format!("{RESET}/{link}"))
             .json(&json!({ "pwd": common }));
         field_refused(&ask.send().await, "pwd", PASSWORD_COMMON);
     }
     assert_eq!(world.user_row(&id).await, before);
     // Nobody learns from the policy's words whether a link is good.
-    era_refused(&world.reset(UNKNOWN_REQUEST, "short").await, 404, NO_REQUEST);
-    password_set(&world.reset(&link, &"xY0!".repeat(32)).await, "maria");
+    era_refused(&world.reset_password(UNKNOWN_REQUEST, "short").await, 404, NO_REQUEST);
+    password_set(&world.reset_password(&link, &"xY0!".repeat(32)).await, "maria");
 }
 
 #[tokio::test]
@@ -187,9 +191,9 @@ async fn the_domain_decides_what_a_password_may_be() {
     let world = World::new().await;
     let policy = json!({ "alphabet": "0-9", "min": 12, "max": 64, "refuse_common": false });
     let command = json!({ "command": "set_domain", "domain": "digits.example", "password": policy });
-    assert_eq!(world.operator(command).await["domain"], "digits.example");
+    assert_eq!(world.run_command(command).await["domain"], "digits.example");
     let (_, id) = world.new_user_in("digits.example", "maria", false).await;
-    let ask = world.post(RESET).of_a_new_source();
+    let ask = world.post(RESET).with_new_address();
     let ask = ask.json(&json!({ "key": "maria", "domain": "digits.example" }));
     ask.send().await.is(200, CHECK_MAIL);
     let link = world.link_to("maria@example.org").await;
@@ -198,11 +202,11 @@ async fn the_domain_decides_what_a_password_may_be() {
         ("31415926535", "pwd is too short. Expected: at least 12 characters"),
         (&"1".repeat(65), PASSWORD_OVER_64),
     ] {
-        field_refused(&world.reset(&link, pwd).await, "pwd", message);
+        field_refused(&world.reset_password(&link, pwd).await, "pwd", message);
     }
     world
-        .reset(&link, "111111111111")
+        .reset_password(&link, "111111111111")
         .await
         .is(200, &password_set_body("digits.example", "maria"));
-    assert!(world.opens(&id, "111111111111").await);
+    assert!(world.password_works(&id, "111111111111").await);
 }

@@ -17,9 +17,9 @@ async fn a_link_sets_a_new_password_once() {
     let world = World::new().await;
     let (_, id) = world.new_user("Maria_K").await;
     let before = world.user_row(&id).await;
-    world.forgot("Maria_K").send().await.is(200, CHECK_MAIL);
+    world.request_reset("Maria_K").send().await.is(200, CHECK_MAIL);
     assert_eq!(world.user_row(&id).await, before, "asking changes nothing");
-    let mails = world.mails().await;
+    let mails = world.messages().await;
     assert_eq!(mails.len(), 1, "{mails:?}");
     assert_eq!(mails[0]["to"], "Maria_K@example.org");
     let link = world.link_to("Maria_K@example.org").await;
@@ -32,18 +32,18 @@ async fn a_link_sets_a_new_password_once() {
     }
     assert!(!world.all_rows().await.contains(&link), "only its digest is stored");
 
-    password_set(&world.reset(&link, NEW).await, "Maria_K");
+    password_set(&world.reset_password(&link, NEW).await, "Maria_K");
     assert!(
         world.rows("PasswordResetRequestsTable").await.is_empty(),
         "the request is used up"
     );
     let after = world.user_row(&id).await;
     for again in [NEW, "another-horse", OLD] {
-        era_refused(&world.reset(&link, again).await, 404, NO_REQUEST);
+        era_refused(&world.reset_password(&link, again).await, 404, NO_REQUEST);
     }
     assert_eq!(world.user_row(&id).await, after, "a used link changes nothing");
-    assert!(!world.opens(&id, OLD).await, "the old password is no more");
-    assert!(world.opens(&id, NEW).await);
+    assert!(!world.password_works(&id, OLD).await, "the old password is no more");
+    assert!(world.password_works(&id, NEW).await);
 }
 
 #[tokio::test]
@@ -51,9 +51,12 @@ async fn the_old_password_works_until_the_link_is_followed() {
     let world = World::new().await;
     let (_, id) = world.new_user("maria").await;
     world.reset_link("maria", "maria@example.org").await;
-    era_refused(&world.reset(UNKNOWN_REQUEST, NEW).await, 404, NO_REQUEST);
-    assert!(world.opens(&id, OLD).await, "R39: no effect before a good link");
-    assert!(!world.opens(&id, NEW).await);
+    era_refused(&world.reset_password(UNKNOWN_REQUEST, NEW).await, 404, NO_REQUEST);
+    assert!(
+        world.password_works(&id, OLD).await,
+        "R39: no effect before a good link"
+    );
+    assert!(!world.password_works(&id, NEW).await);
 }
 
 #[tokio::test]
@@ -67,9 +70,9 @@ async fn login_and_mail_address_are_one_in_any_spelling() {
         "maria_k@EXAMPLE.ORG",
         "Maria_K@example.org",
     ] {
-        let so_far = world.mails().await.len();
-        world.forgot(key).send().await.is(200, CHECK_MAIL);
-        let mails = world.mails().await;
+        let so_far = world.messages().await.len();
+        world.request_reset(key).send().await.is(200, CHECK_MAIL);
+        let mails = world.messages().await;
         assert_eq!(mails.len(), so_far + 1, "{key}");
         assert_eq!(
             mails[so_far]["to"], "Maria_K@example.org",
@@ -79,11 +82,13 @@ async fn login_and_mail_address_are_one_in_any_spelling() {
         // The longest wait between two mails to one mailbox.
         world.advance(14_400).await;
     }
-    let ask = world.post(RESET).of_a_new_source();
+    let ask = world.post(RESET).with_new_address();
     let ask = ask.json(&json!({ "key": "maria_k", "domain": DOMAIN.to_uppercase() }));
     ask.send().await.is(200, CHECK_MAIL);
     password_set(
-        &world.reset(&world.link_to("Maria_K@example.org").await, NEW).await,
+        &world
+            .reset_password(&world.link_to("Maria_K@example.org").await, NEW)
+            .await,
         "Maria_K",
     );
 }
@@ -92,7 +97,7 @@ async fn login_and_mail_address_are_one_in_any_spelling() {
 async fn an_account_is_found_in_its_own_domain_only() {
     let world = World::new().await;
     let ask = async |domain: &str, key: &str| {
-        let ask = world.post(RESET).of_a_new_source();
+        let ask = world.post(RESET).with_new_address();
         let ask = ask.json(&json!({ "key": key, "domain": domain }));
         ask.send().await.is(200, CHECK_MAIL);
     };
@@ -101,12 +106,14 @@ async fn an_account_is_found_in_its_own_domain_only() {
         ask(domain, "maria").await;
     }
     assert!(
-        world.mails().await.is_empty(),
+        world.messages().await.is_empty(),
         "a login that nobody has is nobody's address"
     );
     // Nobody has described this domain; its users are users all the same.
     ask("other.example", "maria").await;
-    let got = world.reset(&world.link_to("maria@example.org").await, NEW).await;
+    let got = world
+        .reset_password(&world.link_to("maria@example.org").await, NEW)
+        .await;
     got.is(200, &password_set_body("other.example", "maria"));
 }
 
@@ -124,14 +131,14 @@ async fn a_link_is_good_for_an_hour_to_the_second() {
     world.advance(end - 3 - world.now().await).await;
     while world.now().await < end {
         // A password that is refused leaves the link as it is. A slow machine may take it past its end.
-        let got = world.reset(&link, "short").await;
+        let got = world.reset_password(&link, "short").await;
         if world.now().await < end {
             field_refused(&got, "pwd", PASSWORD_TOO_SHORT);
         }
         world.advance(1).await;
     }
-    era_refused(&world.reset(&link, NEW).await, 404, NO_REQUEST);
-    era_refused(&world.reset(&link, "short").await, 404, NO_REQUEST);
+    era_refused(&world.reset_password(&link, NEW).await, 404, NO_REQUEST);
+    era_refused(&world.reset_password(&link, "short").await, 404, NO_REQUEST);
     assert_eq!(
         world.rows("PasswordResetRequestsTable").await.len(),
         1,
@@ -156,7 +163,12 @@ async fn the_link_does_not_believe_the_request_about_the_host() {
             "origin" | "referer" => "https://evil.example",
             _ => "evil.example",
         };
-        world.forgot(login).header(name, value).send().await.is(200, CHECK_MAIL);
+        world
+            .request_reset(login)
+            .header(name, value)
+            .send()
+            .await
+            .is(200, CHECK_MAIL);
         let mails = world.mails_to(&format!("{login}@example.org")).await;
         assert_eq!(mails.len(), 1, "{name}");
         let mail = mails[0].to_string();
@@ -176,11 +188,11 @@ async fn only_a_patch_uses_a_link_up() {
     let path = format!("{RESET}/{link}");
     for method in ["GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE"] {
         for path in [&path, "/app-root"] {
-            let got = world.ask(method, path).bare().await;
+            let got = world.request(method, path).send_unchecked().await;
             assert!(got.status != 500, "{method} {path}: {got:?}");
         }
     }
-    password_set(&world.reset(&link.to_uppercase(), NEW).await, "maria");
+    password_set(&world.reset_password(&link.to_uppercase(), NEW).await, "maria");
 }
 
 #[tokio::test]
@@ -203,18 +215,20 @@ async fn what_is_no_link_is_not_found() {
         "%F0%9F%94%91",
         &"a".repeat(2000),
     ] {
-        era_refused(&world.reset(id, NEW).await, 404, NO_REQUEST);
+        era_refused(&world.reset_password(id, NEW).await, 404, NO_REQUEST);
     }
     // What a mailed link of another kind opens is no password's.
     let got = world.register("other", "other@example.org").send().await;
     got.is(200, CHECK_MAIL);
     era_refused(
-        &world.reset(&world.link_to("other@example.org").await, NEW).await,
+        &world
+            .reset_password(&world.link_to("other@example.org").await, NEW)
+            .await,
         404,
         NO_REQUEST,
     );
-    era_refused(&world.confirm(&link, NEW).await, 404, NO_REQUEST);
-    password_set(&world.reset(&link, NEW).await, "maria");
+    era_refused(&world.confirm_registration(&link, NEW).await, 404, NO_REQUEST);
+    password_set(&world.reset_password(&link, NEW).await, "maria");
 }
 
 #[tokio::test]
@@ -226,13 +240,13 @@ async fn a_notice_follows_a_reset_and_its_failure_undoes_nothing() {
         let link = world.reset_link(&email, &email).await;
         if !ses_is_up {
             world
-                .fault(json!({ "service": "ses", "operation": null, "kind": "error", "skip": 0, "times": 1000 }))
+                .inject(json!({ "service": "ses", "operation": null, "kind": "error", "skip": 0, "times": 1000 }))
                 .await;
         }
-        password_set(&world.reset(&link, NEW).await, login);
+        password_set(&world.reset_password(&link, NEW).await, login);
         world.clear_faults().await;
         change_notices_sent(&world, &email, usize::from(ses_is_up)).await;
-        assert!(world.opens(&id, NEW).await);
+        assert!(world.password_works(&id, NEW).await);
     }
     assert_eq!(
         fault_lines(&world, "password_changed").len(),

@@ -23,7 +23,7 @@ async fn a_registration_is_mailed_confirmed_and_made() {
     let ask = ask.header("forwarded", "host=evil.example;proto=https");
     ask.json(&registration_form(&[])).send().await.is(200, CHECK_MAIL);
 
-    let mails = world.mails().await;
+    let mails = world.messages().await;
     assert_eq!(mails.len(), 1, "one mail, to one recipient: {mails:?}");
     assert_eq!(mails[0]["to"], "my.address@yandex.ru");
     assert_eq!(mails[0]["subject"], format!("Confirm your registration at {DOMAIN}"));
@@ -58,11 +58,11 @@ async fn a_registration_is_mailed_confirmed_and_made() {
     assert!(!world.all_rows().await.contains(&id), "the credential lies in no table");
 
     assert_eq!(world.accounts("my_login").await.len(), 0, "no account before the link");
-    password_set(&world.confirm(&id, PASSWORD).await, "my_login");
+    password_set(&world.confirm_registration(&id, PASSWORD).await, "my_login");
     assert_eq!(world.accounts("my_login").await.len(), 1);
-    assert_eq!(world.requests().await, 0, "the request is used up");
-    era_refused(&world.confirm(&id, PASSWORD).await, 404, NO_REQUEST);
-    assert_eq!(world.mails().await.len(), 1, "no further mail");
+    assert_eq!(world.registration_requests().await, 0, "the request is used up");
+    era_refused(&world.confirm_registration(&id, PASSWORD).await, 404, NO_REQUEST);
+    assert_eq!(world.messages().await.len(), 1, "no further mail");
     let rows = world.all_rows().await;
     assert!(!rows.contains(&id) && !rows.contains(PASSWORD));
 }
@@ -71,7 +71,7 @@ async fn a_registration_is_mailed_confirmed_and_made() {
 async fn the_first_thing_that_is_wrong_is_said_and_costs_nothing() {
     let world = World::new().await;
     world
-        .operator(json!({ "command": "set_domain", "domain": "closed.example" }))
+        .run_command(json!({ "command": "set_domain", "domain": "closed.example" }))
         .await;
     world.new_user_in("other.example", "my_login", false).await;
     world.invocations().await;
@@ -217,8 +217,8 @@ async fn the_first_thing_that_is_wrong_is_said_and_costs_nothing() {
         )
     );
 
-    assert_eq!(world.requests().await, 0);
-    assert!(world.mails().await.is_empty());
+    assert_eq!(world.registration_requests().await, 0);
+    assert!(world.messages().await.is_empty());
     let wrote = |call: &Value| call["operation"] != "BatchGetItem";
     for invocation in world.invocations().await {
         let calls = invocation["calls"].as_array().expect("calls");
@@ -275,14 +275,14 @@ fn no_objects() -> Vec<Vec<u8>> {
 #[tokio::test]
 async fn a_body_is_one_json_object() {
     let world = World::new().await;
-    let id = world.link_in(DOMAIN, "someone", "someone@yandex.ru").await;
+    let id = world.registration_link(DOMAIN, "someone", "someone@yandex.ru").await;
     let confirm = format!("{REGISTER}/{id}");
     let (malformed, media, large) = (MALFORMED, UNSUPPORTED_MEDIA_TYPE, TOO_LARGE);
     for (method, path, good) in [
         ("POST", REGISTER, registration_form(&[]).to_string()),
         ("PATCH", &confirm, json!({ "pwd": PASSWORD }).to_string()),
     ] {
-        let ask = |content_type: &str, body: Vec<u8>| world.ask(method, path).body(content_type, body).send();
+        let ask = |content_type: &str, body: Vec<u8>| world.request(method, path).body(content_type, body).send();
         for body in no_objects() {
             let shown = String::from_utf8_lossy(&body).chars().take(80).collect::<String>();
             let got = ask("application/json", body).await;
@@ -299,15 +299,15 @@ async fn a_body_is_one_json_object() {
         ] {
             era_refused(&ask(content_type, good.clone().into_bytes()).await, 415, media);
         }
-        era_refused(&world.ask(method, path).send().await, 415, media);
+        era_refused(&world.request(method, path).send().await, 415, media);
         era_refused(&ask("application/json", vec![b' '; 16_385]).await, 413, large);
         let mut most = good.clone().into_bytes();
         most.resize(16_384, b' ');
         let got = ask("Application/JSON ; charset=utf-8", most).await;
         assert_eq!(got.status, 200, "16 KiB are read: {got:?}");
     }
-    assert_eq!(world.requests().await, 1, "the second of the two");
-    assert_eq!(world.mails().await.len(), 2);
+    assert_eq!(world.registration_requests().await, 1, "the second of the two");
+    assert_eq!(world.messages().await.len(), 2);
     world.keep_out_of_logs(PASSWORD);
 }
 
@@ -335,11 +335,11 @@ async fn nothing_that_a_stranger_writes_is_mailed() {
         world
             .post(REGISTER)
             .json(&body)
-            .of_a_new_source()
+            .with_new_address()
             .send()
             .await
             .is(200, CHECK_MAIL);
-        let mails = world.mails().await;
+        let mails = world.messages().await;
         assert_eq!((mails.len(), &mails[n]["to"]), (n + 1, &json!(email)), "one recipient");
         for part in ["subject", "text", "html"] {
             let text = mails[n][part].as_str().expect("a part");
@@ -349,7 +349,7 @@ async fn nothing_that_a_stranger_writes_is_mailed() {
         }
         // Where it belongs, it stands as it was given.
         let id = world.link_to(&email).await;
-        world.confirm(&id, PASSWORD).await.ok(200);
+        world.confirm_registration(&id, PASSWORD).await.ok(200);
         assert_eq!(world.accounts(&format!("evil{n}")).await[0]["name"]["S"], name);
     }
 }
@@ -362,9 +362,11 @@ async fn a_mail_is_in_the_domains_language() {
         ("uk-UA", "Підтвердьте реєстрацію на club.example"),
         ("tlh", "Confirm your registration at club.example"),
     ] {
-        world.open_domain("club.example", json!({ "locale": locale })).await;
+        world
+            .allow_registration("club.example", json!({ "locale": locale }))
+            .await;
         let email = format!("{locale}@yandex.ru");
-        world.link_in("club.example", locale, &email).await;
+        world.registration_link("club.example", locale, &email).await;
         assert_eq!(world.mails_to(&email).await[0]["subject"], subject);
     }
 }

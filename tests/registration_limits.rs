@@ -10,7 +10,7 @@ use crate::support::{
     messages::suppress,
     people::DOMAIN,
     registration::{REGISTER, register_from},
-    requests::seen,
+    requests::comparable,
     world::World,
 };
 
@@ -108,7 +108,7 @@ async fn an_ipv6_caller_counts_as_its_64() {
 #[tokio::test]
 async fn a_domain_takes_so_many_a_minute() {
     let world = World::with(&[("RequestsPerDomainPerMinute", "3")]).await;
-    world.open_domain("club.example", json!({})).await;
+    world.allow_registration("club.example", json!({})).await;
     for round in 0..2 {
         let burst =
             (0..32).map(|n| register_from(&world, &format!("203.0.113.{n}"), &format!("login{round}x{n}")).send());
@@ -120,7 +120,7 @@ async fn a_domain_takes_so_many_a_minute() {
             "round {round}: {:?}",
             got.iter().map(|got| got.status).collect::<Vec<_>>()
         );
-        assert_eq!(world.mails().await.len(), 3);
+        assert_eq!(world.messages().await.len(), 3);
         for got in got.iter().filter(|got| got.status != 200) {
             too_soon(got, 60);
         }
@@ -131,7 +131,7 @@ async fn a_domain_takes_so_many_a_minute() {
         let ask = world.post(REGISTER).json(&body);
         let ask = ask.header("x-local-source-ip", &format!("203.0.113.{turned_away}"));
         ask.send().await.is(200, CHECK_MAIL);
-        world.ask("DELETE", "/_local/messages").bare().await;
+        world.request("DELETE", "/_local/messages").send_unchecked().await;
         world.advance(120).await;
     }
 }
@@ -148,7 +148,7 @@ async fn limits_are_exact_however_many_ask_at_once() {
             too_soon(got, 120);
         }
         assert_eq!(
-            (world.mails().await.len(), world.requests().await),
+            (world.messages().await.len(), world.registration_requests().await),
             (round + 1, round + 1)
         );
         world.advance(120).await;
@@ -192,12 +192,12 @@ async fn nobody_learns_whose_address_is_known() {
                 .any(|call| call["service"] == "ses"),
             "{calls}"
         );
-        found.push((seen(&got), calls));
+        found.push((comparable(&got), calls));
     }
     for (n, what) in found.iter().enumerate() {
         assert_eq!(what, &found[0], "{n}");
     }
-    assert_eq!(world.requests().await, 7, "a request each");
+    assert_eq!(world.registration_requests().await, 7, "a request each");
     let mails = world.mails_to(known).await;
     assert_eq!(mails.len(), 1);
     assert_eq!(mails[0]["subject"], format!("You already have an account at {DOMAIN}"));
@@ -213,7 +213,7 @@ async fn nobody_learns_whose_address_is_known() {
     assert_eq!(world.mails_to(throttled).await.len(), 1, "the first only");
     assert_eq!(world.mails_to(suppressed).await.len(), 0);
     assert_eq!(world.mails_to(rested).await.len(), 2);
-    assert_eq!(world.mails().await.len(), 5);
+    assert_eq!(world.messages().await.len(), 5);
 
     // Too soon is too soon for all of them; and so is a login that is taken.
     let mut refused = Vec::new();
@@ -225,7 +225,7 @@ async fn nobody_learns_whose_address_is_known() {
                 .json(&body)
                 .header("x-local-source-ip", "203.0.113.7")
         };
-        refused.push(seen(&ask("demo").send().await));
+        refused.push(comparable(&ask("demo").send().await));
         assert_eq!(refused.last().expect("one"), &refused[0]);
     }
     // Suppressed addresses are mailed to again once that is over.

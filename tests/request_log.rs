@@ -56,9 +56,9 @@ async fn what_is_issued_verified_and_refused_is_counted_by_family() {
     let issued = world.retrieve(USER, PURPOSE).await;
     world.consume("not one", USER, PURPOSE).send().await.ok(400);
     world.consume(&issued.token, USER, PURPOSE).send().await.ok(200);
-    let (token, code) = world.waiting(&demo).await;
-    world.authorize(&token, &other_than(&code)).await;
-    token_in(&world.authorize(&token, &code).await);
+    let (token, code) = world.begin_login(&demo).await;
+    world.submit_code(&token, &other_than(&code)).await;
+    token_in(&world.submit_code(&token, &code).await);
     let mail =
         json!({ "domain": world.id("/domain"), "login": "maria", "name": "Maria", "email": "maria@example.org" });
     let ask = || world.post("/rest/v1/iam/self_register_requests").json(&mail);

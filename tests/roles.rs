@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::support::{factors::empty_handed, login::token_in, people::Person, roles::TABLE, world::World};
+use crate::support::{factors::person_awaiting_phone, login::token_in, people::Person, roles::TABLE, world::World};
 
 /// Everybody who could come, in the order of the table's letters. Without another word a token has every scope.
 const ROLES: [&str; 15] = [
@@ -28,36 +28,36 @@ const ROLES: [&str; 15] = [
 
 /// The tokens of all roles, and whom the routes name: a user with a factor, of whose login all three codes were sent.
 async fn tokens(world: &World) -> (Vec<Option<String>>, Person) {
-    let user = world.person_with("user", "+380881234531").await;
-    let (other, boss) = (world.person("other").await, world.demo_admin());
-    let of = async |id: &str, scopes: Value| world.token(json!({ "user_id": id, "scopes": scopes })).await;
+    let user = world.create_person_with("user", "+380881234531").await;
+    let (other, boss) = (world.create_person("other").await, world.demo_admin());
+    let of = async |id: &str, scopes: Value| world.create_token(json!({ "user_id": id, "scopes": scopes })).await;
     let all = || json!("all");
     let another = || json!(["app:authorize"]);
-    let (login, _) = world.waiting(&user).await;
+    let (login, _) = world.begin_login(&user).await;
     for _ in 0..2 {
-        world.another_code(&user, &login).await.ok(200);
+        world.resend_code(&user, &login).await.ok(200);
     }
-    let (_, empty) = empty_handed(world, "empty").await;
-    let approval = token_in(&world.init(&empty, "+380881234532").await);
+    let (_, empty) = person_awaiting_phone(world, "empty").await;
+    let approval = token_in(&world.init_factor(&empty, "+380881234532").await);
     let expired = json!({ "user_id": boss.id, "scopes": "all", "lifetime_seconds": 1 });
-    let expired = world.token(expired).await;
+    let expired = world.create_token(expired).await;
     let revoked = of(&boss.id, all()).await;
     world
-        .operator(json!({ "command": "revoke_token", "token": revoked }))
+        .run_command(json!({ "command": "revoke_token", "token": revoked }))
         .await;
     let (_, blocked_id) = world.new_user_in(world.id("/domain"), "blocked", true).await;
     let blocked = of(&blocked_id, all()).await;
     world
-        .operator(json!({ "command": "block_user", "user_id": blocked_id }))
+        .run_command(json!({ "command": "block_user", "user_id": blocked_id }))
         .await;
     let (_, elsewhere) = world.new_user_in("other.example", "boss", true).await;
     for (id, domain) in [("elsewhere", Some("other.example")), ("nowhere", None)] {
         let command = json!({ "command": "create_client", "client_id": id, "scopes": "all", "domain": domain });
-        assert_eq!(world.operator(command).await["client_id"], id);
+        assert_eq!(world.run_command(command).await["client_id"], id);
     }
     let client = async |id: &str| {
         let token = json!({ "owner_client_id": id, "client_id": id, "scopes": "all" });
-        world.token(token).await
+        world.create_token(token).await
     };
     world.advance(1).await;
     let tokens = vec![
@@ -108,7 +108,7 @@ async fn every_route_is_open_to_those_it_is_for_and_to_nobody_else() {
         let path = format!("{path}{}", row.query);
         assert_eq!(row.who.len(), ROLES.len(), "{}", row.route);
         for ((role, token), expected) in ROLES.iter().zip(&tokens).zip(row.who.chars()) {
-            let mut ask = world.ask(method, &path);
+            let mut ask = world.request(method, &path);
             if let Some((content_type, body)) = row.body {
                 ask = ask.body(content_type, body);
             }

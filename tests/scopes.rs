@@ -110,9 +110,11 @@ async fn a_single_scope_opens_its_own_routes_and_no_read_scope_opens_a_write() {
     for scope in world.scopes().await {
         let scope = scope.as_str();
         let scopes = json!([scope]);
-        let person = world.token(json!({ "user_id": admin.id, "scopes": scopes })).await;
+        let person = world
+            .create_token(json!({ "user_id": admin.id, "scopes": scopes }))
+            .await;
         let client = json!({ "owner_client_id": "heatclinic", "scopes": scopes });
-        let client = world.token(client).await;
+        let client = world.create_token(client).await;
         let before = world.state().await;
         for (route, open, to_clients) in OPEN {
             let row = rows.iter().find(|row| row.route == route).expect("just compared");
@@ -126,7 +128,7 @@ async fn a_single_scope_opens_its_own_routes_and_no_read_scope_opens_a_write() {
                 false => path.replace("{id}", &demo.id),
             };
             for (token, passes) in [(&person, true), (&client, to_clients)] {
-                let mut ask = world.ask(method, &format!("{path}{}", row.query)).bearer(token);
+                let mut ask = world.request(method, &format!("{path}{}", row.query)).bearer(token);
                 if let Some((content_type, body)) = row.body {
                     ask = ask.body(content_type, body);
                 }

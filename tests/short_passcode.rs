@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::support::{
     passcode::{CLIENT, PURPOSE, SHORT, USER, passcode_refused, spring_refused},
-    requests::Got,
+    requests::Response,
     world::World,
 };
 
@@ -80,7 +80,7 @@ async fn of_many_parallel_guesses_exactly_the_budget_is_evaluated() {
 }
 
 #[track_caller]
-fn too_many(got: &Got) {
+fn too_many(got: &Response) {
     spring_refused(got, 429, "Too Many Requests", "/passcode/consume");
     let wait: u64 = got
         .header("retry-after")
@@ -118,7 +118,7 @@ async fn the_budget_is_rolling_and_success_does_not_reset_it() {
     too_many(&world.consume(&second.token, USER, "PHONE").send().await);
     world.advance(30 * 86_400).await;
     let owner = json!({ "owner_client_id": "heatclinic", "scopes": ["passcode"] });
-    let token = world.token(owner).await;
+    let token = world.create_token(owner).await;
     let fields = [
         ("passcode", second.token.as_str()),
         ("purpose", "PHONE"),

@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 
 use crate::support::{
     clock::DAY,
-    factors::empty_handed,
+    factors::person_awaiting_phone,
     login::token_in,
     mithril::{data, refused, too_many_sends},
     people::{PHONE, Person},
-    requests::Got,
+    requests::Response,
     words::SMS_UNSENT,
     world::World,
 };
@@ -18,18 +18,18 @@ use crate::support::{
 async fn people(world: &World, count: usize, phone: impl Fn(usize) -> String) -> Vec<Person> {
     let mut people = Vec::new();
     for n in 0..count {
-        people.push(world.person_with(&format!("person{n}"), &phone(n)).await);
+        people.push(world.create_person_with(&format!("person{n}"), &phone(n)).await);
     }
     people
 }
 
 /// A login with the right password, whatever comes of it.
-async fn sign_in(world: &World, person: &Person) -> Got {
+async fn sign_in(world: &World, person: &Person) -> Response {
     world.sign_in(person, &person.password).await
 }
 
 #[track_caller]
-fn not_sent(got: &Got) {
+fn not_sent(got: &Response) {
     refused(got, 503, "internal_error", SMS_UNSENT);
     assert!(got.header("retry-after").is_some(), "{got:?}");
 }
@@ -48,7 +48,7 @@ async fn a_number_gets_three_a_minute_over_however_many_accounts() {
             too_many_sends(got, 60);
         }
         // Nobody whose message did not go has lost anything of the own budget, or of other numbers'.
-        world.waiting(&world.demo()).await;
+        world.begin_login(&world.demo()).await;
         world.advance(61).await;
     }
 }
@@ -57,31 +57,31 @@ async fn a_number_gets_three_a_minute_over_however_many_accounts() {
 async fn who_names_a_strangers_number_takes_no_more_than_half_of_what_it_gets() {
     let world = World::with(&[("SmsPerMinute", "8"), ("SmsPerCountryPerMinute", "8")]).await;
     let demo = world.demo();
-    let (mallory, mut login) = empty_handed(&world, "mallory").await;
+    let (mallory, mut login) = person_awaiting_phone(&world, "mallory").await;
     for _ in 0..2 {
-        token_in(&world.init(&login, PHONE).await);
+        token_in(&world.init_factor(&login, PHONE).await);
         // The token ended with that.
         login = token_in(&sign_in(&world, &mallory).await);
     }
-    too_many_sends(&world.init(&login, PHONE).await, 60);
+    too_many_sends(&world.init_factor(&login, PHONE).await, 60);
     // Its owner is still sent a code, though no more than a number gets.
     token_in(&sign_in(&world, &demo).await);
     too_many_sends(&sign_in(&world, &demo).await, 60);
     // Of all messages, too, half is left to those who sign in, whatever they were sent so far.
     let mut sent = 3;
     for n in 0..3 {
-        let (_, login) = empty_handed(&world, &format!("mallory{n}")).await;
-        let got = world.init(&login, &format!("+38088123454{n}")).await;
+        let (_, login) = person_awaiting_phone(&world, &format!("mallory{n}")).await;
+        let got = world.init_factor(&login, &format!("+38088123454{n}")).await;
         sent += usize::from(got.status == 201);
     }
-    assert_eq!((sent, world.mails().await.len()), (5, 5));
+    assert_eq!((sent, world.messages().await.len()), (5, 5));
     for n in 0..3 {
         let person = world
-            .person_with(&format!("person{n}"), &format!("+38088123455{n}"))
+            .create_person_with(&format!("person{n}"), &format!("+38088123455{n}"))
             .await;
         token_in(&sign_in(&world, &person).await);
     }
-    let one_more = world.person_with("person9", "+380881234559").await;
+    let one_more = world.create_person_with("person9", "+380881234559").await;
     too_many_sends(&sign_in(&world, &one_more).await, 70);
 }
 
@@ -126,10 +126,10 @@ async fn a_user_gets_ten_an_hour_and_twenty_a_day() {
         world.advance(60).await;
     }
     // A change of the phone is no way around it: the budget is the user's.
-    let token = world.app_token(&demo).await;
-    let first = too_many_sends(&world.init(&token, "+380881234599").await, 3600);
+    let token = world.create_app_token(&demo).await;
+    let first = too_many_sends(&world.init_factor(&token, "+380881234599").await, 3600);
     world.advance(first).await;
-    token_in(&world.init(&token, "+380881234599").await);
+    token_in(&world.init_factor(&token, "+380881234599").await);
     world.advance(3600).await;
     let wait = too_many_sends(&sign_in(&world, &demo).await, DAY);
     world.advance(wait).await;
@@ -150,7 +150,7 @@ async fn the_deployment_sends_so_many_a_minute_and_a_day() {
     let got = join_all(people.iter().map(|person| sign_in(&world, person))).await;
     let sent = got.iter().filter(|got| got.status == 201).count();
     assert_eq!(
-        (sent, world.mails().await.len()),
+        (sent, world.messages().await.len()),
         (5, 5),
         "R31: not one over it, however many at once"
     );
@@ -189,7 +189,7 @@ async fn a_country_gets_so_many_and_others_go_on() {
     let ukraine = people(&world, 6, |n| format!("+38088123454{n}")).await;
     let got = join_all(ukraine.iter().map(|person| sign_in(&world, person))).await;
     assert_eq!(got.iter().filter(|got| got.status == 201).count(), 2);
-    let german = world.person_with("german", "+4915112345678").await;
+    let german = world.create_person_with("german", "+4915112345678").await;
     token_in(&sign_in(&world, &german).await);
     world.advance(70).await;
     let got = join_all(ukraine.iter().map(|person| sign_in(&world, person))).await;
@@ -214,7 +214,7 @@ async fn where_no_country_is_listed_nothing_is_sent() {
     for _ in 0..5 {
         not_sent(&sign_in(&world, &demo).await);
     }
-    assert_eq!(world.mails().await, [] as [Value; 0]);
+    assert_eq!(world.messages().await, [] as [Value; 0]);
     assert_eq!(
         (world.rows("OtpsTable").await, world.rows("TokensTable").await.len()),
         (codes, before)
@@ -245,16 +245,16 @@ async fn numbers_of_other_countries_are_sent_nothing() {
     .iter()
     .enumerate()
     {
-        let person = world.person_with(&format!("person{n}"), phone).await;
+        let person = world.create_person_with(&format!("person{n}"), phone).await;
         not_sent(&sign_in(&world, &person).await);
         // Nothing was counted: a refused country uses nobody's budget up.
         not_sent(&sign_in(&world, &person).await);
     }
-    assert_eq!(world.mails().await, [] as [Value; 0]);
+    assert_eq!(world.messages().await, [] as [Value; 0]);
     for (n, phone) in ["+380881234541", "+4915112345678", "+12025550123"].iter().enumerate() {
-        let person = world.person_with(&format!("near{n}"), phone).await;
-        let (token, _) = world.waiting(&person).await;
-        data(&world.another_code(&person, &token).await, 200);
+        let person = world.create_person_with(&format!("near{n}"), phone).await;
+        let (token, _) = world.begin_login(&person).await;
+        data(&world.resend_code(&person, &token).await, 200);
     }
 }
 
@@ -263,7 +263,7 @@ async fn who_opted_out_is_told_nothing_else() {
     let world = World::new().await;
     let demo = world.demo();
     world
-        .fault(json!({ "service": "sns", "operation": null, "kind": "opted_out", "times": 99 }))
+        .inject(json!({ "service": "sns", "operation": null, "kind": "opted_out", "times": 99 }))
         .await;
     not_sent(&sign_in(&world, &demo).await);
     world.clear_faults().await;
@@ -273,12 +273,12 @@ async fn who_opted_out_is_told_nothing_else() {
         (1, &json!("opted_out"), &json!("+38088*****30"))
     );
     world
-        .fault(json!({ "service": "sns", "operation": null, "kind": "error", "times": 99 }))
+        .inject(json!({ "service": "sns", "operation": null, "kind": "error", "times": 99 }))
         .await;
     not_sent(&sign_in(&world, &demo).await);
     world.clear_faults().await;
     assert_eq!(world.metrics("token-create", "SmsFailed")[1]["Reason"], "failed");
-    world.waiting(&demo).await;
+    world.begin_login(&demo).await;
     let [sent] = world.metrics("token-create", "SmsSent").try_into().expect("one");
     assert_eq!(
         (&sent["Country"], &sent["outcome"], &sent["address"]),

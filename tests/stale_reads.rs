@@ -4,13 +4,13 @@
 use serde_json::{Value, json};
 
 use crate::support::{
-    factors::empty_handed,
+    factors::person_awaiting_phone,
     faults::in_some_round,
     login::{api_grant, password_grant, token_in},
     mithril::{not_found, token_expired, token_invalid, user_blocked, wrong_identity},
     password::NEW,
     people::{NEW_PHONE, PHONE},
-    requests::Got,
+    requests::Response,
     world::World,
 };
 
@@ -18,18 +18,18 @@ use crate::support::{
 async fn a_login_leaves_the_session_that_another_client_began_meanwhile() {
     in_some_round(async |_| {
         let world = World::new().await;
-        world.client("second", json!("all")).await;
+        world.create_client("second", json!("all")).await;
         let admin = world.demo_admin();
         let mut elsewhere = api_grant(&admin);
         elsewhere["client_id"] = "second".into();
         let mut other = String::new();
         let own = world
-            .overtaken(world.grant(api_grant(&admin)), async {
-                other = token_in(&world.grant(elsewhere).await);
+            .overtaken(world.request_token(api_grant(&admin)), async {
+                other = token_in(&world.request_token(elsewhere).await);
             })
             .await?;
-        assert!(world.is_open(&token_in(&own)).await);
-        assert!(world.is_open(&other).await);
+        assert!(world.token_works(&token_in(&own)).await);
+        assert!(world.token_works(&other).await);
         Some(())
     })
     .await;
@@ -41,10 +41,10 @@ async fn no_code_is_sent_for_a_login_that_ended_meanwhile() {
         in_some_round(async |_| {
             let world = World::new().await;
             let phone = "+380881234561";
-            let person = world.person_with("maria", phone).await;
-            let (token, _) = world.waiting(&person).await;
+            let person = world.create_person_with("maria", phone).await;
+            let (token, _) = world.begin_login(&person).await;
             let got = world
-                .overtaken(world.refresh(&token), world.order(command, &person))
+                .overtaken(world.refresh_login(&token), world.run_command_about(command, &person))
                 .await?;
             match command {
                 "end_tokens" => token_expired(&got),
@@ -64,18 +64,18 @@ async fn no_code_is_sent_for_a_login_that_ended_meanwhile() {
 async fn a_phone_is_set_in_the_place_of_the_one_that_was_read() {
     // An administrator takes the old phone away, or disables the factor.
     for (action, refused, left) in [
-        ("reset", token_expired as fn(&Got), Value::Null),
+        ("reset", token_expired as fn(&Response), Value::Null),
         ("disable", not_found, json!("+38088*****61")),
     ] {
         in_some_round(async |_| {
             let world = World::new().await;
-            let person = world.person_with("maria", "+380881234561").await;
-            let token = world.app_token(&person).await;
-            let approval = token_in(&world.init(&token, NEW_PHONE).await);
+            let person = world.create_person_with("maria", "+380881234561").await;
+            let token = world.create_app_token(&person).await;
+            let approval = token_in(&world.init_factor(&token, NEW_PHONE).await);
             let code = world.code_to(NEW_PHONE).await;
             let got = world
-                .overtaken(world.approve(&approval, &code), async {
-                    world.switch(&person, action, world.admin()).await.ok(200);
+                .overtaken(world.approve_factor(&approval, &code), async {
+                    world.switch_factor(&person, action, world.admin()).await.ok(200);
                 })
                 .await?;
             refused(&got);
@@ -87,13 +87,13 @@ async fn a_phone_is_set_in_the_place_of_the_one_that_was_read() {
     // The operator knows the first phone.
     in_some_round(async |_| {
         let world = World::new().await;
-        let (person, login) = empty_handed(&world, "maria").await;
-        let approval = token_in(&world.init(&login, NEW_PHONE).await);
+        let (person, login) = person_awaiting_phone(&world, "maria").await;
+        let approval = token_in(&world.init_factor(&login, NEW_PHONE).await);
         let code = world.code_to(NEW_PHONE).await;
         let got = world
-            .overtaken(world.approve(&approval, &code), async {
+            .overtaken(world.approve_factor(&approval, &code), async {
                 let command = json!({ "command": "set_factor", "user_id": person.id, "type": "SMS", "factor": PHONE });
-                let answer = world.operator(command).await;
+                let answer = world.run_command(command).await;
                 assert!(answer["error"].is_null(), "{answer}");
             })
             .await?;
@@ -108,24 +108,28 @@ async fn a_phone_is_set_in_the_place_of_the_one_that_was_read() {
 async fn a_password_is_compared_with_the_one_that_is_set_meanwhile() {
     in_some_round(async |_| {
         let world = World::new().await;
-        let person = world.person("maria").await;
+        let person = world.create_person("maria").await;
         let link = world.reset_link("maria", &person.email).await;
         let got = world
             .overtaken(world.sign_in(&person, NEW), async {
-                world.reset(&link, NEW).await.ok(200);
+                world.reset_password(&link, NEW).await.ok(200);
             })
             .await?;
         token_in(&got);
-        assert_eq!(world.failures(&person).await, ("0".into(), "0".into()), "it was right");
+        assert_eq!(
+            world.failure_counts(&person).await,
+            ("0".into(), "0".into()),
+            "it was right"
+        );
         let got = world
             .overtaken(
-                world.grant(password_grant(&person.email, "wrong")),
-                world.order("block_user", &person),
+                world.request_token(password_grant(&person.email, "wrong")),
+                world.run_command_about("block_user", &person),
             )
             .await?;
         user_blocked(&got);
-        assert_eq!(world.failures(&person).await, ("0".into(), "0".into()));
-        world.order("unblock_user", &person).await;
+        assert_eq!(world.failure_counts(&person).await, ("0".into(), "0".into()));
+        world.run_command_about("unblock_user", &person).await;
         wrong_identity(&world.sign_in(&person, "wrong").await);
         Some(())
     })

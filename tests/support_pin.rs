@@ -182,7 +182,9 @@ async fn a_pin_that_ended_with_its_owners_tokens_cannot_be_revoked() {
     let id = world.id("/user/user_id");
     create_pin(&world, world.user()).await;
     let row = world.rows("SupportPinsTable").await;
-    world.operator(json!({ "command": "end_tokens", "user_id": id })).await;
+    world
+        .run_command(json!({ "command": "end_tokens", "user_id": id }))
+        .await;
     world
         .post(&revocation_path(id))
         .private_token(world.admin())
@@ -202,17 +204,17 @@ async fn who_is_not_signed_in_gets_401() {
         ("GET", pin_path(id)),
         ("POST", revocation_path(id)),
     ] {
-        world.ask(method, &path).send().await.is(401, UNAUTHORIZED);
+        world.request(method, &path).send().await.is(401, UNAUTHORIZED);
         for token in ["glpat-XXXXXXXXXXXXXXXXX", "", "u.x", &world.user().replace('u', "v")] {
             world
-                .ask(method, &path)
+                .request(method, &path)
                 .private_token(token)
                 .send()
                 .await
                 .is(401, UNAUTHORIZED);
         }
         let got = world
-            .ask(method, &path)
+            .request(method, &path)
             .header("authorization", "Basic dXNlcjpwd2Q=")
             .send()
             .await;

@@ -4,7 +4,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use crate::support::{
-    requests::Ask,
+    requests::Request,
     support_pin::{OWN_PIN, create_pin, pin_in, pin_path, revocation_path},
     words::{FORBIDDEN, NO_PIN, NO_ROUTE, UNAUTHORIZED},
     world::World,
@@ -19,7 +19,9 @@ async fn nobody_acts_as_another_user() {
     let (user, admin) = (world.id("/user/user_id"), world.id("/admin/user_id"));
     let theirs = create_pin(&world, world.user()).await;
     let own = create_pin(&world, world.admin()).await;
-    let reading = world.token(json!({ "user_id": admin, "scopes": ["read_api"] })).await;
+    let reading = world
+        .create_token(json!({ "user_id": admin, "scopes": ["read_api"] }))
+        .await;
     let before = world.state().await;
     let (shown, revocation) = (pin_path(user), revocation_path(user));
     let unknown = pin_path("00000000-0000-4000-8000-000000000000");
@@ -31,7 +33,7 @@ async fn nobody_acts_as_another_user() {
         ("POST", &revocation),
     ] {
         for token in [world.admin(), world.user(), &reading] {
-            let ask = || world.ask(method, path).private_token(token);
+            let ask = || world.request(method, path).private_token(token);
             for value in [user, admin, "root", "", "\u{e9}"] {
                 ask().header("sudo", value).send().await.is(403, SUDO);
             }
@@ -40,10 +42,10 @@ async fn nobody_acts_as_another_user() {
             ask().json(&json!({ "sudo": user })).send().await.is(403, SUDO);
         }
         let query = format!("{path}?a=%zz&%73udo=root");
-        let got = world.ask(method, &query).bearer(world.admin()).send().await;
+        let got = world.request(method, &query).bearer(world.admin()).send().await;
         got.is(403, SUDO);
         // Who is not signed in learns that, and nothing else.
-        let ask = || world.ask(method, path).header("sudo", "root");
+        let ask = || world.request(method, path).header("sudo", "root");
         ask().send().await.is(401, UNAUTHORIZED);
         ask()
             .private_token("glpat-XXXXXXXXXXXXXXXXX")
@@ -61,7 +63,7 @@ async fn nobody_acts_as_another_user() {
         own
     );
     world
-        .operator(json!({ "command": "block_user", "user_id": user }))
+        .run_command(json!({ "command": "block_user", "user_id": user }))
         .await;
     let blocked = world.get(OWN_PIN).private_token(world.user()).header("sudo", "root");
     blocked.send().await.is(403, SUDO);
@@ -185,7 +187,7 @@ async fn a_user_is_named_by_a_number_within_the_domain_and_in_no_more_calls() {
     let world = World::new().await;
     let (id, created) = (world.id("/user/user_id"), create_pin(&world, world.user()).await);
     let (named, revocation) = (pin_path("123"), revocation_path("123"));
-    let calls = async |ask: Ask<'_>, expected: &str| {
+    let calls = async |ask: Request<'_>, expected: &str| {
         world.invocations().await;
         let got = ask.send().await;
         assert_eq!(got.body, expected);
@@ -206,7 +208,7 @@ async fn a_user_is_named_by_a_number_within_the_domain_and_in_no_more_calls() {
     );
     for path in [&named, &revocation] {
         let method = if path == &named { "GET" } else { "POST" };
-        let ask = || world.ask(method, path);
+        let ask = || world.request(method, path);
         ask().send().await.is(401, UNAUTHORIZED);
         ask().private_token(world.user()).send().await.is(403, FORBIDDEN);
     }
@@ -217,14 +219,14 @@ async fn a_user_is_named_by_a_number_within_the_domain_and_in_no_more_calls() {
         world.get(path).private_token(&boss).send().await.is(404, NO_USER);
     }
     let theirs = world
-        .operator(json!({
+        .run_command(json!({
             "command": "create_user", "domain": "other.example", "email": "anna@other.example", "login": "anna",
             "name": "Anna", "password": "correct-horse", "number": 123,
         }))
         .await;
     assert_ne!(theirs["user_id"], id);
     let anna = world
-        .token(json!({ "user_id": theirs["user_id"], "scopes": ["api"] }))
+        .create_token(json!({ "user_id": theirs["user_id"], "scopes": ["api"] }))
         .await;
     world.get(&named).private_token(&boss).send().await.is(404, NO_PIN);
     let pin_of_anna = create_pin(&world, &anna).await;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     mithril::refused,
-    requests::Ask,
+    requests::Request,
     words::{
         BAD_MEDIA_TYPE, BAD_REQUEST, ERA_TOO_LARGE_BODY, FORBIDDEN, MALFORMED_REQUEST, NO_METHOD, NO_ROUTE,
         UNAUTHORIZED,
@@ -30,7 +30,7 @@ async fn unknown_routes_are_404_in_the_dialect_of_their_path() {
         ),
     ] {
         for method in ["GET", "POST", "DELETE"] {
-            world.ask(method, path).send().await.is(404, body);
+            world.request(method, path).send().await.is(404, body);
         }
     }
     let got = world.get("/passcode/nothing").send().await;
@@ -49,7 +49,7 @@ async fn unknown_routes_are_404_in_the_dialect_of_their_path() {
         "/mithril/api/users/7/actions/nothing",
     ] {
         for method in ["GET", "POST", "DELETE"] {
-            let got = world.ask(method, path).send().await;
+            let got = world.request(method, path).send().await;
             refused(&got, 404, "not_found", "Page not found.");
             let url = got.json()["meta"]["url"].clone();
             assert!(url.as_str().is_some_and(|url| url.ends_with(path)), "{url}");
@@ -86,7 +86,7 @@ async fn wrong_methods_are_405_and_say_which_are_right() {
             if allow.split(", ").any(|one| one == method) {
                 continue;
             }
-            let got = world.ask(method, path).bearer(world.admin()).send().await;
+            let got = world.request(method, path).bearer(world.admin()).send().await;
             assert_eq!((got.status, got.header("allow")), (405, Some(allow)), "{method} {path}");
             let expected = match path.split('/').nth(1) {
                 _ if method == "HEAD" => String::new(),
@@ -144,7 +144,7 @@ async fn a_body_that_is_encoded_is_415_in_every_dialect() {
         ("GET", "/openapi.json", plain),
         ("POST", "/elsewhere", plain),
     ] {
-        let ask = || world.ask(method, path).bearer(world.admin());
+        let ask = || world.request(method, path).bearer(world.admin());
         for coding in ["gzip", "GZIP", "identity, gzip", "gzip, identity"] {
             let got = ask().header("content-encoding", coding).body("application/json", gzip);
             let got = got.send().await;
@@ -261,7 +261,7 @@ async fn what_is_no_object_of_json_is_refused() {
     let world = World::new().await;
     let before = world.state().await;
     for (method, path, token) in readers(&world) {
-        let ask = || token.into_iter().fold(world.ask(method, &path), Ask::bearer);
+        let ask = || token.into_iter().fold(world.request(method, &path), Request::bearer);
         let deep = format!(r#"{{"type":{}{}}}"#, "[".repeat(5000), "]".repeat(5000));
         for body in [
             "[]",
@@ -369,7 +369,7 @@ async fn no_origin_is_allowed_to_read_answers() {
     for origin in ["null", "https://evil.example", world.url()] {
         for method in ["GET", "OPTIONS"] {
             let ask = world
-                .ask(method, "/api/v4/user/support_pin")
+                .request(method, "/api/v4/user/support_pin")
                 .private_token(world.user());
             let got = ask
                 .header("origin", origin)

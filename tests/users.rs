@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use crate::support::{
     login::password_grant,
-    mithril::{data, forbidden, not_taken, refused, scope_too_small},
+    mithril::{data, fields_refused, forbidden, refused, scope_too_small},
     people::{Person, USER_PASSWORD},
-    requests::Got,
+    requests::Response,
     words::{BLANK, INVALID, SERVICE_UNAVAILABLE, TAKEN, UNEXPECTED_FIELD},
     world::World,
 };
@@ -69,7 +69,7 @@ async fn a_user_is_made_whole_and_can_sign_in() {
             "is_blocked": false, "block_reason": null, "settings": {}, "inserted_at": at, "updated_at": at,
         });
         assert_eq!(user, expected);
-        let got = world.grant(password_grant(email, USER_PASSWORD)).await.ok(201);
+        let got = world.request_token(password_grant(email, USER_PASSWORD)).await.ok(201);
         assert_eq!(
             (&got["urgent"]["next_step"], &got["data"]["user_id"]),
             (&json!(step), &json!(id))
@@ -85,7 +85,9 @@ async fn a_user_is_made_whole_and_can_sign_in() {
             assert_eq!((&factor["factor"], &factor["is_active"]), (&Value::Null, &json!(true)));
         }
         // Who is an administrator may do the same.
-        let token = world.token(json!({ "user_id": id, "scopes": ["user:write"] })).await;
+        let token = world
+            .create_token(json!({ "user_id": id, "scopes": ["user:write"] }))
+            .await;
         let got = world.make_user(&token, &form(&format!("of.{email}"), json!({}))).await;
         if is_admin {
             drop(data(&got, 201))
@@ -93,7 +95,7 @@ async fn a_user_is_made_whole_and_can_sign_in() {
             forbidden(&got)
         }
     }
-    assert_eq!(world.mails().await, [] as [Value; 0]);
+    assert_eq!(world.messages().await, [] as [Value; 0]);
 }
 
 #[tokio::test]
@@ -137,7 +139,7 @@ async fn everything_that_is_wrong_is_said_at_once() {
             vec![symbols("$.name")],
         ),
     ] {
-        not_taken(&world.make_user(world.admin(), &body).await, &expected);
+        fields_refused(&world.make_user(world.admin(), &body).await, &expected);
     }
     assert_eq!(world.state().await, before);
 }
@@ -149,11 +151,11 @@ async fn what_somebody_has_is_taken() {
     data(&make("first@yandex.ru", "first").await, 201);
     let (mail, login) = (["$.email", "unique", TAKEN], ["$.login", "unique", TAKEN]);
     let users = world.rows("UsersTable").await.len();
-    not_taken(&make("first@yandex.ru", "second").await, &[mail]);
-    not_taken(&make("FIRST@yandex.ru", "second").await, &[mail]);
-    not_taken(&make("second@yandex.ru", "first").await, &[login]);
-    not_taken(&make("second@yandex.ru", "ＦＩＲＳＴ").await, &[login]);
-    not_taken(&make("first@yandex.ru", "First").await, &[mail, login]);
+    fields_refused(&make("first@yandex.ru", "second").await, &[mail]);
+    fields_refused(&make("FIRST@yandex.ru", "second").await, &[mail]);
+    fields_refused(&make("second@yandex.ru", "first").await, &[login]);
+    fields_refused(&make("second@yandex.ru", "ＦＩＲＳＴ").await, &[login]);
+    fields_refused(&make("first@yandex.ru", "First").await, &[mail, login]);
     assert_eq!(world.rows("UsersTable").await.len(), users);
     for round in 0..3 {
         let email = format!("all{round}@yandex.ru");
@@ -166,7 +168,7 @@ async fn what_somebody_has_is_taken() {
 
 /// The login of a user that was made without one.
 #[track_caller]
-fn derived(got: &Got, begins: &str) -> String {
+fn derived(got: &Response, begins: &str) -> String {
     let login = data(got, 201)["login"].as_str().expect("a login").to_owned();
     let rest = login.strip_prefix(begins).unwrap_or_else(|| panic!("{login}"));
     let is_drawn = rest.len() == 7 && rest.starts_with('-');
@@ -202,9 +204,9 @@ async fn a_login_that_was_not_sent_refuses_nobody() {
             (&json!(email), &json!(begins)),
             "{email}"
         );
-        let got = world.grant(password_grant(email, USER_PASSWORD)).await;
+        let got = world.request_token(password_grant(email, USER_PASSWORD)).await;
         assert_eq!(got.ok(201)["data"]["user_id"], user["id"], "{email}");
-        not_taken(&make(email).await, &[["$.email", "unique", TAKEN]]);
+        fields_refused(&make(email).await, &[["$.email", "unique", TAKEN]]);
     }
     let longest = "a".repeat(64);
     assert_eq!(
@@ -216,10 +218,10 @@ async fn a_login_that_was_not_sent_refuses_nobody() {
     // One that was sent is the caller's to choose.
     let sent = form("bob@example.com", json!({ "login": "anna" }));
     let login = ["$.login", "unique", TAKEN];
-    not_taken(&world.make_user(world.admin(), &sent).await, &[login]);
+    fields_refused(&world.make_user(world.admin(), &sent).await, &[login]);
     let sent = form("bob@example.com", json!({ "login": "anna+test" }));
     let login = ["$.login", "format", "contains invalid symbols"];
-    not_taken(&world.make_user(world.admin(), &sent).await, &[login]);
+    fields_refused(&world.make_user(world.admin(), &sent).await, &[login]);
 }
 
 #[tokio::test]
@@ -240,13 +242,13 @@ async fn users_of_one_local_part_are_all_made_at_once() {
     let (won, lost): (Vec<_>, Vec<_>) = got.iter().partition(|got| got.status == 201);
     assert_eq!(won.len(), 1, "{got:?}");
     for got in lost {
-        not_taken(got, &[["$.email", "unique", TAKEN]]);
+        fields_refused(got, &[["$.email", "unique", TAKEN]]);
     }
     assert_eq!(world.rows("UsersTable").await.len(), users + 33);
 }
 
 impl World {
-    async fn make_user_of(&self, email: &str, login: &str) -> Got {
+    async fn make_user_of(&self, email: &str, login: &str) -> Response {
         let body = form(email, json!({ "login": login, "2fa_enable": true }));
         self.make_user(self.admin(), &body).await
     }
@@ -258,8 +260,10 @@ async fn a_domain_has_its_own_rules_and_administrators() {
     let (_, boss) = world.new_user_in("other.example", "boss", true).await;
     let policy = json!({ "alphabet": null, "min": 15, "max": 64, "refuse_common": true });
     let set = json!({ "command": "set_domain", "domain": "other.example", "password": policy });
-    assert_eq!(world.operator(set).await["domain"], "other.example");
-    let token = world.token(json!({ "user_id": boss, "scopes": ["user:write"] })).await;
+    assert_eq!(world.run_command(set).await["domain"], "other.example");
+    let token = world
+        .create_token(json!({ "user_id": boss, "scopes": ["user:write"] }))
+        .await;
     for (token, password, rule, words) in [
         (
             world.admin(),
@@ -287,7 +291,7 @@ async fn a_domain_has_its_own_rules_and_administrators() {
         ),
     ] {
         let body = form("a@yandex.ru", json!({ "password": password }));
-        not_taken(&world.make_user(token, &body).await, &[["$.password", rule, words]]);
+        fields_refused(&world.make_user(token, &body).await, &[["$.password", rule, words]]);
     }
     let body = form(
         "a@yandex.ru",
@@ -311,7 +315,7 @@ async fn a_domain_has_its_own_rules_and_administrators() {
     }
     let admin = world.id("/admin/user_id").to_owned();
     let small = world
-        .token(json!({ "user_id": admin, "scopes": ["user:block", "api"] }))
+        .create_token(json!({ "user_id": admin, "scopes": ["user:block", "api"] }))
         .await;
     scope_too_small(
         &world.make_user(&small, &form("b@yandex.ru", json!({}))).await,
@@ -321,7 +325,7 @@ async fn a_domain_has_its_own_rules_and_administrators() {
         &world
             .make_user(
                 &world
-                    .token(json!({ "user_id": world.id("/user/user_id"), "scopes": "all" }))
+                    .create_token(json!({ "user_id": world.id("/user/user_id"), "scopes": "all" }))
                     .await,
                 &json!({}),
             )
@@ -329,16 +333,16 @@ async fn a_domain_has_its_own_rules_and_administrators() {
     );
     // A client acts in the domain that it was made for.
     let client = world
-        .token(json!({ "owner_client_id": "heatclinic", "scopes": ["user:write"] }))
+        .create_token(json!({ "owner_client_id": "heatclinic", "scopes": ["user:write"] }))
         .await;
     assert_eq!(
         data(&world.make_user(&client, &form("b@yandex.ru", json!({}))).await, 201)["domain"],
         world.id("/domain")
     );
     let made = json!({ "command": "create_client", "client_id": "nowhere", "scopes": "all" });
-    assert_eq!(world.operator(made).await["client_id"], "nowhere");
+    assert_eq!(world.run_command(made).await["client_id"], "nowhere");
     let nowhere = json!({ "owner_client_id": "nowhere", "client_id": "nowhere", "scopes": ["user:write"] });
-    let nowhere = world.token(nowhere).await;
+    let nowhere = world.create_token(nowhere).await;
     forbidden(&world.make_user(&nowhere, &form("c@yandex.ru", json!({}))).await);
 }
 
@@ -355,7 +359,7 @@ async fn an_administrator_is_made_by_an_administrator_or_with_the_scope_for_that
     let before = world.rows("UsersTable").await;
 
     // A client that may make users makes no administrator; nor does what comes wrapped, or for its own domain by name.
-    let token = world.token(client(write.clone())).await;
+    let token = world.create_token(client(write.clone())).await;
     let named = form(
         "boss@yandex.ru",
         json!({ "is_admin": true, "domain": world.id("/domain") }),
@@ -377,14 +381,14 @@ async fn an_administrator_is_made_by_an_administrator_or_with_the_scope_for_that
         "user:block",
         "user:unblock",
     ]);
-    let token = world.token(client(others)).await;
+    let token = world.create_token(client(others)).await;
     scope_too_small(&world.make_user(&token, &made(0)).await, "user:admin");
-    let token = world.token(client(json!(["user:admin"]))).await;
+    let token = world.create_token(client(json!(["user:admin"]))).await;
     scope_too_small(&world.make_user(&token, &made(0)).await, "user:write");
     // Whoever is no administrator gets nothing by the scope; another domain's makes none here.
-    let token = world.token(person(&user, all.clone())).await;
+    let token = world.create_token(person(&user, all.clone())).await;
     forbidden(&world.make_user(&token, &made(0)).await);
-    let token = world.token(person(&elsewhere, all.clone())).await;
+    let token = world.create_token(person(&elsewhere, all.clone())).await;
     let here = form(
         "boss@yandex.ru",
         json!({ "is_admin": true, "domain": world.id("/domain") }),
@@ -393,7 +397,7 @@ async fn an_administrator_is_made_by_an_administrator_or_with_the_scope_for_that
     assert_eq!(world.rows("UsersTable").await, before);
 
     for (n, fields) in [client(all), person(&admin, write.clone())].into_iter().enumerate() {
-        let token = world.token(fields).await;
+        let token = world.create_token(fields).await;
         let user = data(&world.make_user(&token, &made(n)).await, 201);
         assert_eq!(
             (&user["is_admin"], &user["domain"]),
@@ -401,9 +405,9 @@ async fn an_administrator_is_made_by_an_administrator_or_with_the_scope_for_that
         );
     }
     // Who is no longer an administrator makes none any more, with a token from before.
-    let token = world.token(person(&admin, write)).await;
+    let token = world.create_token(person(&admin, write)).await;
     let set = json!({ "command": "set_admin", "user_id": admin, "is_admin": false });
-    assert_eq!(world.operator(set).await["changed"], true);
+    assert_eq!(world.run_command(set).await["changed"], true);
     forbidden(&world.make_user(&token, &made(9)).await);
 }
 
@@ -412,13 +416,13 @@ async fn a_user_whose_answer_was_lost_is_made_once() {
     let world = World::new().await;
     let users = world.rows("UsersTable").await.len();
     let lost = json!({ "service": "dynamodb", "operation": "TransactWriteItems", "kind": "drop_response", "times": 1 });
-    world.fault(lost).await;
+    world.inject(lost).await;
     data(&world.make_user_of("first@yandex.ru", "first").await, 201);
     assert_eq!(world.rows("UsersTable").await.len(), users + 1);
     for kind in ["error", "throttle"] {
         for skip in 0..3 {
             let fault = json!({ "service": "dynamodb", "operation": null, "kind": kind, "skip": skip, "times": 99 });
-            world.fault(fault).await;
+            world.inject(fault).await;
             let got = world.make_user_of("second@yandex.ru", "second").await;
             refused(&got, 503, "internal_error", SERVICE_UNAVAILABLE);
             world.clear_faults().await;

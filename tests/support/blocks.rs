@@ -6,7 +6,7 @@ use crate::support::{
     login::other_than,
     mithril::{API, wrong_code, wrong_identity},
     people::Person,
-    requests::Got,
+    requests::Response,
     world::World,
 };
 
@@ -20,9 +20,9 @@ impl World {
 
     /// Blocks a person by wrong codes; gives the token that was used.
     pub async fn block_by_codes(&self, person: &Person) -> String {
-        let (token, code) = self.waiting(person).await;
+        let (token, code) = self.begin_login(person).await;
         for _ in 0..4 {
-            wrong_code(&self.authorize(&token, &other_than(&code)).await);
+            wrong_code(&self.submit_code(&token, &other_than(&code)).await);
         }
         token
     }
@@ -35,7 +35,7 @@ impl World {
     /// An administrator blocks a person, whatever failures have done, or unblocks one; gives the user.
     pub async fn change_block(&self, person: &Person, action: &str) -> Value {
         let path = format!("{API}/users/{}/actions/{action}", person.id);
-        let ask = self.ask("PATCH", &path).bearer(self.admin());
+        let ask = self.request("PATCH", &path).bearer(self.admin());
         let ask = match action {
             "block" => ask.json(&json!({ "replace": true })),
             _ => ask,
@@ -44,16 +44,16 @@ impl World {
     }
 
     /// Blocks or unblocks in the administrator's name.
-    pub async fn block_action(&self, person: &Person, action: &str) -> Got {
-        self.ask("PATCH", &person.action(action))
+    pub async fn block_action(&self, person: &Person, action: &str) -> Response {
+        self.request("PATCH", &person.action(action))
             .bearer(self.admin())
             .send()
             .await
     }
 
     /// Blocks in the administrator's name, even one whom failures have blocked.
-    pub async fn replace_block(&self, person: &Person) -> Got {
-        let ask = self.ask("PATCH", &person.action("block")).bearer(self.admin());
+    pub async fn replace_block(&self, person: &Person) -> Response {
+        let ask = self.request("PATCH", &person.action("block")).bearer(self.admin());
         ask.json(&json!({ "replace": true })).send().await
     }
 }

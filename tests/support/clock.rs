@@ -13,7 +13,7 @@ pub const DAY: u64 = 86_400;
 impl World {
     /// The local clock, in epoch seconds.
     pub async fn now(&self) -> u64 {
-        let now = self.get("/_local/clock").local().await;
+        let now = self.get("/_local/clock").send_local().await;
         let text = now["now"].as_str().expect("a time");
         let at = time::OffsetDateTime::parse(text, &time::format_description::well_known::Rfc3339).expect("RFC 3339");
         at.unix_timestamp().try_into().expect("after 1970")
@@ -22,7 +22,7 @@ impl World {
     pub async fn advance(&self, seconds: u64) {
         self.post("/_local/clock")
             .json(&json!({ "advance_seconds": seconds }))
-            .local()
+            .send_local()
             .await;
     }
 }

@@ -9,7 +9,7 @@ use jsonschema::{Draft, Registry, Validator};
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
-use crate::support::{requests::Got, world::World};
+use crate::support::{requests::Response, world::World};
 
 /// Under which name schemas find the document.
 const DOCUMENT: &str = "urn:openapi";
@@ -36,7 +36,7 @@ impl Described {
         DESCRIBED
             .get_or_init(|| async {
                 let world = Box::pin(World::new()).await;
-                Self::new(world.get("/openapi.json").bare().await.json())
+                Self::new(world.get("/openapi.json").send_unchecked().await.json())
             })
             .await
     }
@@ -68,7 +68,7 @@ impl Described {
     }
 
     /// What of a response the document does not describe.
-    pub fn compare(&self, method: &str, template: &str, got: &Got) -> Vec<String> {
+    pub fn compare(&self, method: &str, template: &str, got: &Response) -> Vec<String> {
         let at = [
             "paths",
             template,
@@ -141,7 +141,7 @@ impl Described {
 }
 
 /// Fails where the answer is not as the document says. What no operation describes, `$default` answers.
-pub async fn check(method: &str, path: &str, got: &Got) {
+pub async fn check(method: &str, path: &str, got: &Response) {
     let described = Described::of_the_cloud().await;
     if let Some((template, _)) = described.operation(method, path) {
         let wrong = described.compare(method, template, got);

@@ -6,7 +6,7 @@ use crate::support::{
     login::token_in,
     mithril::{APPROVE, INIT},
     people::Person,
-    requests::Got,
+    requests::Response,
     world::World,
 };
 
@@ -19,15 +19,15 @@ impl World {
     }
 
     /// Asks for a code to a phone that shall be a factor.
-    pub async fn init(&self, token: &str, phone: &str) -> Got {
+    pub async fn init_factor(&self, token: &str, phone: &str) -> Response {
         self.keep_phone_out_of_logs(phone);
         let body = json!({ "type": "SMS", "factor": phone });
-        self.ask("PATCH", INIT).bearer(token).json(&body).send().await
+        self.request("PATCH", INIT).bearer(token).json(&body).send().await
     }
 
     /// Gives the code that came to that phone.
-    pub async fn approve(&self, token: &str, otp: &str) -> Got {
-        self.ask("PATCH", APPROVE)
+    pub async fn approve_factor(&self, token: &str, otp: &str) -> Response {
+        self.request("PATCH", APPROVE)
             .bearer(token)
             .json(&json!({ "otp": otp }))
             .send()
@@ -35,15 +35,15 @@ impl World {
     }
 
     /// Does something with the one factor of a person.
-    pub async fn switch(&self, person: &Person, action: &str, token: &str) -> Got {
+    pub async fn switch_factor(&self, person: &Person, action: &str, token: &str) -> Response {
         let id = self.factor_of(person).await["id"].as_str().expect("an id").to_owned();
         let path = format!("{}/{id}/actions/{action}", person.factors());
-        self.ask("PATCH", &path).bearer(token).send().await
+        self.request("PATCH", &path).bearer(token).send().await
     }
 
     /// Does something with the one factor of a person in an administrator's name.
-    pub async fn act_upon_factor(&self, person: &Person, action: &str) {
-        self.switch(person, action, self.admin()).await.ok(200);
+    pub async fn switch_factor_as_admin(&self, person: &Person, action: &str) {
+        self.switch_factor(person, action, self.admin()).await.ok(200);
     }
 
     /// Whether a login of theirs waits for a code.
@@ -53,8 +53,8 @@ impl World {
 }
 
 /// A user with an empty factor, and the token of a login that waits for its phone.
-pub async fn empty_handed(world: &World, login: &str) -> (Person, String) {
-    let person = world.person(login).await;
+pub async fn person_awaiting_phone(world: &World, login: &str) -> (Person, String) {
+    let person = world.create_person(login).await;
     let got = world
         .post(&person.factors())
         .bearer(world.admin())

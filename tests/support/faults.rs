@@ -10,12 +10,12 @@ const TRANSACTION: &str = "TransactWriteItems";
 const MANY: u64 = 1_000_000;
 
 impl World {
-    pub async fn fault(&self, rule: Value) {
-        self.post("/_local/faults").json(&rule).local().await;
+    pub async fn inject(&self, rule: Value) {
+        self.post("/_local/faults").json(&rule).send_local().await;
     }
 
     pub async fn clear_faults(&self) {
-        let got = self.ask("DELETE", "/_local/faults").bare().await;
+        let got = self.request("DELETE", "/_local/faults").send_unchecked().await;
         assert!(got.status < 300, "{got:?}");
     }
 
@@ -23,7 +23,7 @@ impl World {
     /// one; `None` if it had not ended by then.
     pub async fn overtaken<T>(&self, act: impl Future<Output = T>, meanwhile: impl Future<Output = ()>) -> Option<T> {
         self.count_transactions().await;
-        self.fault(json!({ "service": "dynamodb", "operation": TRANSACTION, "kind": "hang", "times": 1 }))
+        self.inject(json!({ "service": "dynamodb", "operation": TRANSACTION, "kind": "hang", "times": 1 }))
             .await;
         let meanwhile = async {
             eventually(async || self.faults_of("hang").await.is_empty()).await;
@@ -38,14 +38,14 @@ impl World {
     /// From now on, transactions are counted.
     pub async fn count_transactions(&self) {
         self.invocations().await;
-        self.fault(json!({ "service": "dynamodb", "operation": TRANSACTION, "kind": "error", "skip": MANY }))
+        self.inject(json!({ "service": "dynamodb", "operation": TRANSACTION, "kind": "error", "skip": MANY }))
             .await;
     }
 
     /// How many transactions requests have attempted that are not answered yet.
     pub async fn transactions_under_way(&self) -> u64 {
         // In this order: a request that goes on in between is counted too often, and never too seldom.
-        let answered = self.get("/_local/invocations").local().await;
+        let answered = self.get("/_local/invocations").send_local().await;
         let calls = answered.as_array().expect("a list").iter();
         let calls = calls.flat_map(|invocation| invocation["calls"].as_array().expect("calls"));
         let answered = calls.filter(|call| call["operation"] == TRANSACTION).count();
@@ -55,7 +55,7 @@ impl World {
     }
 
     async fn faults_of(&self, kind: &str) -> Vec<Value> {
-        let mut faults = self.get("/_local/faults").local().await;
+        let mut faults = self.get("/_local/faults").send_local().await;
         let mut faults = std::mem::take(faults.as_array_mut().expect("a list"));
         faults.retain(|fault| fault["kind"] == kind);
         faults
@@ -72,6 +72,6 @@ pub async fn in_some_round(round: impl AsyncFn(usize) -> Option<()>) {
     panic!("in no round was the change made before the write was attempted again: the machine is too busy");
 }
 
-pub fn fault(service: &str, kind: &str, skip: u32, times: u32) -> Value {
+pub fn fault_rule(service: &str, kind: &str, skip: u32, times: u32) -> Value {
     json!({ "service": service, "operation": null, "kind": kind, "skip": skip, "times": times })
 }

@@ -8,7 +8,7 @@ use crate::support::world::World;
 impl World {
     /// The text messages to a number so far, oldest first.
     pub async fn sms_to(&self, phone: &str) -> Vec<String> {
-        let messages = self.mails().await;
+        let messages = self.messages().await;
         let to = messages.iter().filter(|message| message["to"] == phone);
         to.map(|message| message["text"].as_str().expect("a text").to_owned())
             .collect()
@@ -24,21 +24,21 @@ impl World {
     }
 
     /// Every mail so far, oldest first.
-    pub async fn mails(&self) -> Vec<Value> {
-        let messages = self.get("/_local/messages").local().await;
+    pub async fn messages(&self) -> Vec<Value> {
+        let messages = self.get("/_local/messages").send_local().await;
         messages.as_array().expect("a list").clone()
     }
 
     /// Every mail so far to an address, oldest first.
     pub async fn mails_to(&self, address: &str) -> Vec<Value> {
-        let mut mails = self.mails().await;
+        let mut mails = self.messages().await;
         mails.retain(|mail| mail["to"] == address);
         mails
     }
 
     /// Every mail so far to a mailbox: to an address with or without a `+tag`, in any letter case.
     pub async fn mails_in(&self, mailbox: &str) -> Vec<Value> {
-        let mut mails = self.mails().await;
+        let mut mails = self.messages().await;
         mails.retain(|mail| {
             let to = mail["to"].as_str().expect("an address").to_ascii_lowercase();
             let (local, domain) = to.split_once('@').expect("an address");

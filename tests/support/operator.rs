@@ -6,11 +6,11 @@ use crate::support::{people::Person, world::World};
 
 impl World {
     /// Runs an operator's command and gives its answer, `{"error":…}` included.
-    pub async fn operator(&self, command: Value) -> Value {
+    pub async fn run_command(&self, command: Value) -> Value {
         let answer = self
             .post("/2015-03-31/functions/operator/invocations")
             .json(&command)
-            .local()
+            .send_local()
             .await;
         for secret in ["token", "client_secret"] {
             if let Some(text) = answer[secret].as_str() {
@@ -21,8 +21,10 @@ impl World {
     }
 
     /// A command about a person.
-    pub async fn order(&self, command: &str, person: &Person) {
-        let answer = self.operator(json!({ "command": command, "user_id": person.id })).await;
+    pub async fn run_command_about(&self, command: &str, person: &Person) {
+        let answer = self
+            .run_command(json!({ "command": command, "user_id": person.id }))
+            .await;
         assert!(answer["error"].is_null(), "{answer}");
     }
 }
@@ -39,7 +41,7 @@ pub async fn tables_and_keys(world: &World) -> String {
 /// A command that is refused in words, and changes nothing.
 pub async fn refuses(world: &World, command: Value) -> Value {
     let before = tables_and_keys(world).await;
-    let mut answer = world.operator(command.clone()).await;
+    let mut answer = world.run_command(command.clone()).await;
     assert!(
         answer["error"].as_str().is_some_and(|words| !words.is_empty()),
         "{command}: {answer}"

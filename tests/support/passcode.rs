@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::support::{
-    requests::{Ask, Got},
+    requests::{Request, Response},
     words::BAD_REQUEST,
     world::World,
 };
@@ -47,20 +47,20 @@ impl World {
         issued
     }
 
-    pub fn consume(&self, passcode: &str, username: &str, purpose: &str) -> Ask<'_> {
+    pub fn consume(&self, passcode: &str, username: &str, purpose: &str) -> Request<'_> {
         self.post("/passcode/consume")
             .query(&[CLIENT])
             .bearer(self.passcode_token())
             .form(&[("passcode", passcode), ("purpose", purpose), ("username", username)])
     }
 
-    pub fn status(&self, id: &str) -> Ask<'_> {
+    pub fn status(&self, id: &str) -> Request<'_> {
         self.get("/passcode/status")
             .query(&[("passcode_id", id), CLIENT])
             .bearer(self.passcode_token())
     }
 
-    pub fn invalidate(&self, id: &str) -> Ask<'_> {
+    pub fn invalidate(&self, id: &str) -> Request<'_> {
         self.post("/passcode/invalidate")
             .query(&[CLIENT])
             .bearer(self.passcode_token())
@@ -77,7 +77,7 @@ impl World {
 
 /// Spring's error, whole, with a time within this test.
 #[track_caller]
-pub fn spring_refused(got: &Got, status: u16, error: &str, path: &str) {
+pub fn spring_refused(got: &Response, status: u16, error: &str, path: &str) {
     let body: Value = serde_json::from_str(&got.body).expect("JSON");
     let at = body["timestamp"].as_str().expect("a time");
     assert!(at.len() == 20 && at.starts_with("20") && at.ends_with('Z'), "{at}");
@@ -88,6 +88,6 @@ pub fn spring_refused(got: &Got, status: u16, error: &str, path: &str) {
 }
 
 #[track_caller]
-pub fn passcode_refused(got: &Got) {
+pub fn passcode_refused(got: &Response) {
     spring_refused(got, 400, BAD_REQUEST, "/passcode/consume");
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::support::{
     era::{CHECK_MAIL, field_refused},
     people::DOMAIN,
-    requests::{Ask, Got},
+    requests::{Request, Response},
     words::WRONG_PASSWORD,
     world::World,
 };
@@ -19,21 +19,21 @@ pub const UNKNOWN_REQUEST: &str = "19738eb3-0183-b148-9420-7cd30a921f58";
 
 impl World {
     /// Asks for a password reset in the demo domain, from an address of its own.
-    pub fn forgot(&self, key: &str) -> Ask<'_> {
+    pub fn request_reset(&self, key: &str) -> Request<'_> {
         self.post(RESET)
             .json(&json!({ "key": key, "domain": DOMAIN }))
-            .of_a_new_source()
+            .with_new_address()
     }
 
     /// Follows a password reset's link.
-    pub async fn reset(&self, id: &str, pwd: &str) -> Got {
+    pub async fn reset_password(&self, id: &str, pwd: &str) -> Response {
         self.keep_out_of_logs(pwd);
-        let request = self.ask("PATCH", &format!("{RESET}/{id}"));
+        let request = self.request("PATCH", &format!("{RESET}/{id}"));
         request.json(&json!({ "pwd": pwd })).send().await
     }
 
     /// Changes a password, signed in.
-    pub async fn change_password(&self, token: &str, current: &str, new: &str) -> Got {
+    pub async fn change_password(&self, token: &str, current: &str, new: &str) -> Response {
         for secret in [current, new] {
             self.keep_out_of_logs(secret);
         }
@@ -42,8 +42,10 @@ impl World {
     }
 
     /// Whether a password is the user's. It is asked by changing it into itself, which ends what a change ends.
-    pub async fn opens(&self, user_id: &str, pwd: &str) -> bool {
-        let token = self.token(json!({ "user_id": user_id, "scopes": ["api"] })).await;
+    pub async fn password_works(&self, user_id: &str, pwd: &str) -> bool {
+        let token = self
+            .create_token(json!({ "user_id": user_id, "scopes": ["api"] }))
+            .await;
         let got = self.change_password(&token, pwd, pwd).await;
         match got.status {
             200 => true,
@@ -56,7 +58,7 @@ impl World {
 
     /// Asks for a reset, and gives the credential of the link that was mailed.
     pub async fn reset_link(&self, key: &str, email: &str) -> String {
-        self.forgot(key).send().await.is(200, CHECK_MAIL);
+        self.request_reset(key).send().await.is(200, CHECK_MAIL);
         self.link_to(email).await
     }
 }

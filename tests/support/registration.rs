@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::support::{
     era::CHECK_MAIL,
     people::DOMAIN,
-    requests::{Ask, Got},
+    requests::{Request, Response},
     world::World,
 };
 
@@ -15,24 +15,24 @@ pub const PASSWORD: &str = "ew!hIb3V";
 
 impl World {
     /// Asks to register in the demo domain, from an address of its own.
-    pub fn register(&self, login: &str, email: &str) -> Ask<'_> {
+    pub fn register(&self, login: &str, email: &str) -> Request<'_> {
         self.post(REGISTER)
             .json(&json!({ "domain": DOMAIN, "login": login, "name": "My Name", "email": email }))
-            .of_a_new_source()
+            .with_new_address()
     }
 
     /// Follows a registration's link.
-    pub async fn confirm(&self, id: &str, pwd: &str) -> Got {
+    pub async fn confirm_registration(&self, id: &str, pwd: &str) -> Response {
         self.keep_out_of_logs(pwd);
-        let request = self.ask("PATCH", &format!("{REGISTER}/{id}"));
+        let request = self.request("PATCH", &format!("{REGISTER}/{id}"));
         request.json(&json!({ "pwd": pwd })).send().await
     }
 
     /// A new account of the demo domain, by registration.
-    pub async fn registered(&self, login: &str, email: &str, pwd: &str) {
+    pub async fn create_account(&self, login: &str, email: &str, pwd: &str) {
         let got = self.register(login, email).send().await;
         assert_eq!((got.status, got.body.as_str()), (200, CHECK_MAIL));
-        let got = self.confirm(&self.link_to(email).await, pwd).await;
+        let got = self.confirm_registration(&self.link_to(email).await, pwd).await;
         assert_eq!(got.status, 200, "{got:?}");
     }
 
@@ -44,30 +44,30 @@ impl World {
     }
 
     /// How many requests wait for their links to be followed, or lie there still.
-    pub async fn requests(&self) -> usize {
+    pub async fn registration_requests(&self) -> usize {
         self.rows("RegistrationRequestsTable").await.len()
     }
 
     /// A link to a registration in any domain.
-    pub async fn link_in(&self, domain: &str, login: &str, email: &str) -> String {
+    pub async fn registration_link(&self, domain: &str, login: &str, email: &str) -> String {
         let body = json!({ "domain": domain, "login": login, "name": "My Name", "email": email });
-        let got = self.post(REGISTER).json(&body).of_a_new_source().send().await;
+        let got = self.post(REGISTER).json(&body).with_new_address().send().await;
         got.is(200, CHECK_MAIL);
         self.link_to(email).await
     }
 
     /// Describes a domain that allows registration; `fields` say more about it.
-    pub async fn open_domain(&self, domain: &str, fields: Value) {
+    pub async fn allow_registration(&self, domain: &str, fields: Value) {
         let mut command = json!({ "command": "set_domain", "domain": domain, "self_register_allowed": true });
         for (name, value) in fields.as_object().expect("fields") {
             command[name] = value.clone();
         }
-        assert_eq!(self.operator(command).await["domain"], domain);
+        assert_eq!(self.run_command(command).await["domain"], domain);
     }
 
     /// Follows a link with whatever body.
-    pub fn patch(&self, id: &str) -> Ask<'_> {
-        self.ask("PATCH", &format!("{REGISTER}/{id}"))
+    pub fn follow_registration(&self, id: &str) -> Request<'_> {
+        self.request("PATCH", &format!("{REGISTER}/{id}"))
     }
 }
 
@@ -83,7 +83,7 @@ pub fn registration_form(changes: &[(&str, Value)]) -> Value {
 }
 
 /// A request of its own login and mail address, from this source.
-pub fn register_from<'a>(world: &'a World, source: &str, login: &str) -> Ask<'a> {
+pub fn register_from<'a>(world: &'a World, source: &str, login: &str) -> Request<'a> {
     let body = json!({ "domain": DOMAIN, "login": login, "name": "My Name", "email": format!("{login}@yandex.ru") });
     world.post(REGISTER).json(&body).header("x-local-source-ip", source)
 }

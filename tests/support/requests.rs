@@ -12,13 +12,13 @@ pub const IDEMPOTENCY_KEY: &str = "5b9b0ea7-3d25-4d7c-8b5b-3a6c0f6d9f11";
 
 /// What came back.
 #[derive(Debug)]
-pub struct Got {
+pub struct Response {
     pub status: u16,
     pub headers: HeaderMap,
     pub body: String,
 }
 
-impl Got {
+impl Response {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().expect("ASCII"))
     }
@@ -51,12 +51,12 @@ impl Got {
 }
 
 /// A request in the making.
-pub struct Ask<'a> {
+pub struct Request<'a> {
     world: &'a World,
     request: reqwest::RequestBuilder,
 }
 
-impl Ask<'_> {
+impl Request<'_> {
     pub fn header(mut self, name: &str, value: &str) -> Self {
         let name = HeaderName::from_bytes(name.as_bytes()).expect("a header name");
         self.request = self
@@ -74,7 +74,7 @@ impl Ask<'_> {
     }
 
     /// From an address that nobody else has: what one caller is limited in does not matter here.
-    pub fn of_a_new_source(self) -> Self {
+    pub fn with_new_address(self) -> Self {
         use std::hash::{BuildHasher, Hasher};
         let bits = std::hash::RandomState::new().build_hasher().finish();
         let address = std::net::Ipv6Addr::from((0x2001_0db8_u128 << 96) | (u128::from(bits) << 32));
@@ -102,13 +102,13 @@ impl Ask<'_> {
     }
 
     /// Sends it to a function. Every answer of ours has the same headers, whatever its status (R47).
-    pub async fn send(self) -> Got {
+    pub async fn send(self) -> Response {
         let world = self.world;
         let built = self.request.try_clone().expect("a body in memory").build();
         let built = built.expect("a good request");
         let (method, path) = (built.method().as_str(), built.url().path());
         let media_type = media_type_of(path);
-        let got = self.bare().await;
+        let got = self.send_unchecked().await;
         described::check(method, path, &got).await;
         // An answer without a body is of no dialect.
         let media_type = if got.status == 204 {
@@ -153,10 +153,10 @@ impl Ask<'_> {
     }
 
     /// Sends it and takes whatever comes.
-    pub async fn bare(self) -> Got {
+    pub async fn send_unchecked(self) -> Response {
         let response = self.request.send().await.expect("the cloud answers");
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Got {
+        Response {
             status,
             headers,
             body: response.text().await.expect("a body"),
@@ -164,34 +164,40 @@ impl Ask<'_> {
     }
 
     /// Sends it to `/_local` and gives the JSON of a success.
-    pub async fn local(self) -> Value {
-        let got = self.bare().await;
+    pub async fn send_local(self) -> Value {
+        let got = self.send_unchecked().await;
         assert!(got.status < 300, "{got:?}");
         serde_json::from_str(&got.body).unwrap_or(Value::Null)
     }
 }
 
 impl World {
-    pub fn ask(&self, method: &str, path: &str) -> Ask<'_> {
+    pub fn request(&self, method: &str, path: &str) -> Request<'_> {
         let method = Method::from_bytes(method.as_bytes()).expect("a method");
-        Ask {
+        Request {
             world: self,
             request: self.http().request(method, format!("{}{path}", self.url())),
         }
     }
 
-    pub fn get(&self, path: &str) -> Ask<'_> {
-        self.ask("GET", path)
+    pub fn get(&self, path: &str) -> Request<'_> {
+        self.request("GET", path)
     }
 
-    pub fn post(&self, path: &str) -> Ask<'_> {
-        self.ask("POST", path)
+    pub fn post(&self, path: &str) -> Request<'_> {
+        self.request("POST", path)
     }
 
     /// What requests cost since the last look: for each, its function, status and calls.
     pub async fn invocations(&self) -> Vec<Value> {
-        let list = self.get("/_local/invocations").local().await;
-        assert!(self.ask("DELETE", "/_local/invocations").bare().await.status < 300);
+        let list = self.get("/_local/invocations").send_local().await;
+        assert!(
+            self.request("DELETE", "/_local/invocations")
+                .send_unchecked()
+                .await
+                .status
+                < 300
+        );
         list.as_array().expect("a list").clone()
     }
 }
@@ -209,7 +215,7 @@ pub fn media_type_of(path: &str) -> &'static str {
 }
 
 /// All that a caller sees of an answer, but for what differs between any two.
-pub fn seen(got: &Got) -> (u16, Vec<(String, String)>, String) {
+pub fn comparable(got: &Response) -> (u16, Vec<(String, String)>, String) {
     let headers = got
         .headers
         .iter()

@@ -13,12 +13,12 @@ use crate::support::world::World;
 impl World {
     /// Removes every expired row, as DynamoDB's time to live does; gives how many.
     pub async fn sweep(&self) -> Value {
-        self.post("/_local/sweep").local().await
+        self.post("/_local/sweep").send_local().await
     }
 
     /// The rows of a table, as stored.
     pub async fn rows(&self, table: &str) -> Vec<Value> {
-        let rows = self.get(&format!("/_local/tables/{table}")).local().await;
+        let rows = self.get(&format!("/_local/tables/{table}")).send_local().await;
         rows.as_array().expect("rows").clone()
     }
 
@@ -34,7 +34,13 @@ impl World {
 
     async fn rows_of(&self, wanted: impl Fn(&str) -> bool) -> String {
         let mut all = String::new();
-        for table in self.get("/_local/tables").local().await.as_array().expect("tables") {
+        for table in self
+            .get("/_local/tables")
+            .send_local()
+            .await
+            .as_array()
+            .expect("tables")
+        {
             let name = table.as_str().expect("a name");
             if !wanted(name) {
                 continue;

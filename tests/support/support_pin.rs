@@ -2,7 +2,7 @@
 
 use crate::support::{
     people::Person,
-    requests::Got,
+    requests::Response,
     words::{NO_PIN, NO_PIN_TO_REVOKE},
     world::World,
 };
@@ -30,7 +30,7 @@ pub fn revocation_path(id: &str) -> String {
 
 /// The PIN of an answer, after a look at its form.
 #[track_caller]
-pub fn pin_in(got: &Got, status: u16) -> String {
+pub fn pin_in(got: &Response, status: u16) -> String {
     let body = got.ok(status);
     let pin = body["pin"].as_str().expect("a string").to_owned();
     let end = body["expires_at"].as_str().expect("a string");
