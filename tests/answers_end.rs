@@ -134,7 +134,7 @@ async fn answered(world: &World, route: Route, n: usize) -> (Person, Call, Respo
             let (token, _) = world.begin_login(&person).await;
             let call = Call {
                 method: "PATCH",
-                path: person.action("create_otp"),
+                path: person.action_path("create_otp"),
                 token: Some(token),
                 body: json!({}),
             };
@@ -192,7 +192,9 @@ async fn befall(world: &World, person: &Person, cause: Cause) {
     match cause {
         Cause::BlockByOperator => operator("block_user").await,
         Cause::BlockByAdministrator => {
-            let ask = world.request("PATCH", &person.action("block")).bearer(world.admin());
+            let ask = world
+                .request("PATCH", &person.action_path("block"))
+                .bearer(world.admin());
             ask.send().await.ok(200);
         }
         Cause::WrongPasswords => world.block_by_passwords(person).await,
@@ -290,7 +292,9 @@ async fn remembered_answers_end_with_their_owners_tokens() {
                 world.advance(60).await;
                 if !cause.ends_by_itself() {
                     judged_anew(route, cause, &call.send(&world).await);
-                    let ask = world.request("PATCH", &person.action("unblock")).bearer(world.admin());
+                    let ask = world
+                        .request("PATCH", &person.action_path("unblock"))
+                        .bearer(world.admin());
                     ask.send().await.ok(200);
                 }
                 let again = call.send(&world).await;

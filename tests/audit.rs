@@ -58,7 +58,7 @@ async fn each_step_of_a_login_is_written_down() {
     let access = token_in(&world.submit_code(&token, &code).await);
     world.advance(1).await;
     world.switch_factor_as_admin(&demo, "disable").await;
-    let trail = world.trail_of(&subject).await;
+    let trail = world.audit_log_of(&subject).await;
     let words: Vec<_> = trail
         .iter()
         .map(|(what, route, _)| (what.as_str(), route.as_str()))
@@ -134,7 +134,7 @@ async fn nobodys_calls_leave_nothing() {
     assert_eq!(world.audit_rows().await, Vec::<Value>::new());
     // Whoever is known and may not leaves something.
     world.get(&of).private_token(world.user()).send().await.ok(403);
-    let trail = world.trail_of(&format!("user:{}", world.id("/user/user_id"))).await;
+    let trail = world.audit_log_of(&format!("user:{}", world.id("/user/user_id"))).await;
     assert_eq!(trail.len(), 1, "{trail:?}");
     assert_eq!(trail[0].0, "not_administrator");
 }

@@ -43,7 +43,9 @@ async fn pins_and_links_of_before_a_block_do_not_come_back_when_it_expires() {
                     }
                 }
                 _ => {
-                    let got = world.request("PATCH", &person.action("block")).bearer(world.admin());
+                    let got = world
+                        .request("PATCH", &person.action_path("block"))
+                        .bearer(world.admin());
                     data(&got.send().await, 200);
                 }
             }
@@ -55,7 +57,9 @@ async fn pins_and_links_of_before_a_block_do_not_come_back_when_it_expires() {
             if cause == "administrator" {
                 user_blocked(&world.sign_in(person, &person.password).await);
                 world.shows_no_pin(person).await;
-                let got = world.request("PATCH", &person.action("unblock")).bearer(world.admin());
+                let got = world
+                    .request("PATCH", &person.action_path("unblock"))
+                    .bearer(world.admin());
                 data(&got.send().await, 200);
             }
             world.shows_no_pin(person).await;

@@ -152,7 +152,7 @@ async fn an_administrators_block_replaces_one_by_failures_on_request() {
     let before = world.user_row(&demo.id).await;
     already(&world.block_action(&demo, "block").await, "blocked");
     for body in [json!({}), json!({ "replace": false })] {
-        let ask = world.request("PATCH", &demo.action("block")).bearer(world.admin());
+        let ask = world.request("PATCH", &demo.action_path("block")).bearer(world.admin());
         already(&ask.json(&body).send().await, "blocked");
     }
     assert_eq!(
@@ -222,7 +222,7 @@ async fn a_block_wants_its_scope_and_no_words() {
                 .create_token(json!({ "user_id": admin.id, "scopes": [scope] }))
                 .await
         };
-        let path = demo.action(action);
+        let path = demo.action_path(action);
         let got = world.request("PATCH", &path).bearer(&token(other).await).send().await;
         scope_too_small(&got, scope);
         let got = world
@@ -244,7 +244,7 @@ async fn a_block_wants_its_scope_and_no_words() {
     for action in ["block", "unblock"] {
         data(
             &world
-                .request("PATCH", &demo.action(action))
+                .request("PATCH", &demo.action_path(action))
                 .bearer(&client)
                 .send()
                 .await,
@@ -255,7 +255,7 @@ async fn a_block_wants_its_scope_and_no_words() {
     user_blocked(&world.block_action(&admin, "unblock").await);
     data(
         &world
-            .request("PATCH", &admin.action("unblock"))
+            .request("PATCH", &admin.action_path("unblock"))
             .bearer(&client)
             .send()
             .await,

@@ -119,7 +119,7 @@ async fn a_code_that_is_over_leaves_nothing_to_guess_at() {
         if end == "EXPIRED" {
             data(
                 &world
-                    .request("PATCH", &demo.action("block"))
+                    .request("PATCH", &demo.action_path("block"))
                     .bearer(world.admin())
                     .send()
                     .await,
@@ -127,7 +127,7 @@ async fn a_code_that_is_over_leaves_nothing_to_guess_at() {
             );
             data(
                 &world
-                    .request("PATCH", &demo.action("unblock"))
+                    .request("PATCH", &demo.action_path("unblock"))
                     .bearer(world.admin())
                     .send()
                     .await,

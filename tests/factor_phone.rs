@@ -362,7 +362,7 @@ async fn failed_codes_count_and_block_as_those_of_logins_do() {
     assert_eq!(mails.len(), 1, "the notice of the block");
     assert_eq!(world.factor_of(&demo).await["factor"], "+38088*****30");
     let unblock = world
-        .request("PATCH", &demo.action("unblock"))
+        .request("PATCH", &demo.action_path("unblock"))
         .bearer(world.admin())
         .send()
         .await;

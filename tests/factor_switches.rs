@@ -181,7 +181,7 @@ async fn a_switch_wants_its_scope_its_factor_and_nothing_else() {
         // Nothing is a body, too; something is not.
         let id = world.factor_of(&demo).await["id"].as_str().expect("an id").to_owned();
         let patch = |person: &Person| {
-            let path = format!("{}/{id}/actions/{action}", person.factors());
+            let path = format!("{}/{id}/actions/{action}", person.factors_path());
             world.request("PATCH", &path).bearer(world.admin())
         };
         let got = patch(&demo).json(&json!({ "factor": "+380881234599" })).send().await;

@@ -17,7 +17,7 @@ use crate::support::{
 /// Asks for a factor of this user.
 fn create<'a>(world: &'a World, person: &Person, token: &str) -> Request<'a> {
     world
-        .post(&person.factors())
+        .post(&person.factors_path())
         .bearer(token)
         .json(&json!({ "type": "SMS" }))
 }
@@ -28,7 +28,7 @@ async fn a_factor_is_made_active_and_empty() {
     let maria = world.create_person("maria").await;
     let body = json!({ "type": "SMS", "factor": "+380881234599", "user_id": maria.id });
     let got = world
-        .post(&maria.factors())
+        .post(&maria.factors_path())
         .bearer(world.admin())
         .json(&body)
         .send()
@@ -47,7 +47,7 @@ async fn a_factor_is_made_active_and_empty() {
     });
     assert_eq!(made, expected);
     assert_eq!(at.as_str().map(|at| (at.len(), at.ends_with('Z'))), Some((20, true)));
-    let location = format!("{}/{id}", maria.factors());
+    let location = format!("{}/{id}", maria.factors_path());
     assert_eq!(got.header("location"), Some(location.as_str()));
 
     // What is listed and what is shown is the same, without the user.
@@ -66,7 +66,7 @@ async fn a_factor_is_made_active_and_empty() {
 async fn what_speaks_against_a_factor_is_said() {
     let world = World::new().await;
     let maria = world.create_person("maria").await;
-    let of = maria.factors();
+    let of = maria.factors_path();
     let ask = |body: Value| world.post(&of).bearer(world.admin()).json(&body).send();
     let blank = ["$.type", "required", BLANK];
     let unknown = ["$.type", "inclusion", INVALID];
@@ -161,7 +161,7 @@ async fn a_list_holds_what_was_asked_for() {
     let world = World::new().await;
     let (demo, maria) = (world.demo(), world.create_person("maria").await);
     let list = async |person: &Person, query: &str| {
-        let path = format!("{}{query}", person.factors());
+        let path = format!("{}{query}", person.factors_path());
         world.get(&path).bearer(world.admin()).send().await
     };
     for (query, found) in [
@@ -214,11 +214,11 @@ async fn a_number_is_shown_to_nobody() {
         (&world.demo(), "+38088*****30"),
     ] {
         let id = world.factor_of(person).await["id"].as_str().expect("an id").to_owned();
-        let one = format!("{}/{id}", person.factors());
+        let one = format!("{}/{id}", person.factors_path());
         let own = world
             .create_token(json!({ "user_id": person.id, "scopes": ["authentication_factor:read"] }))
             .await;
-        for (path, token) in [(&one, &own), (&person.factors(), &own)] {
+        for (path, token) in [(&one, &own), (&person.factors_path(), &own)] {
             let got = world.get(path).bearer(token).send().await;
             got.ok(200);
             assert!(got.body.contains(&format!(r#""factor":"{mask}""#)), "{got:?}");
@@ -252,16 +252,20 @@ async fn everybody_looks_after_the_own_account_with_the_scope() {
     let (read, write) = ("authentication_factor:read", "authentication_factor:write");
     let (reads, writes) = (token(&maria, read).await, token(&maria, write).await);
     scope_too_small(&create(&world, &maria, &reads).send().await, write);
-    scope_too_small(&world.get(&maria.factors()).bearer(&writes).send().await, read);
+    scope_too_small(&world.get(&maria.factors_path()).bearer(&writes).send().await, read);
     let made = data(&create(&world, &maria, &writes).send().await, 201);
-    let one = format!("{}/{}", maria.factors(), made["id"].as_str().expect("an id"));
-    world.get(&maria.factors()).bearer(&reads).send().await.ok(200);
+    let one = format!("{}/{}", maria.factors_path(), made["id"].as_str().expect("an id"));
+    world.get(&maria.factors_path()).bearer(&reads).send().await.ok(200);
     world.get(&one).bearer(&reads).send().await.ok(200);
     // Nothing but the own, and not to turn it off; who else there is, nobody learns (R29).
     let theirs = world.factor_of(&other).await["id"].as_str().expect("an id").to_owned();
     let unknown = format!("{USERS}/{NOBODY}/authentication_factors");
     let mut seen = Vec::new();
-    for user in [&other.factors(), &unknown, &format!("{USERS}/x/authentication_factors")] {
+    for user in [
+        &other.factors_path(),
+        &unknown,
+        &format!("{USERS}/x/authentication_factors"),
+    ] {
         for got in [
             world.get(user).bearer(&reads).send().await,
             world.get(&format!("{user}/{theirs}")).bearer(&reads).send().await,

@@ -155,7 +155,7 @@ impl Trial {
             Flow::AnotherCode => {
                 let person = world.create_person_with(&login, &phone).await;
                 let (token, _) = world.begin_api_login(&person).await;
-                let ask = trial("PATCH", person.action("create_otp"), Some(token), json!({}));
+                let ask = trial("PATCH", person.action_path("create_otp"), Some(token), json!({}));
                 of(&person, &phone, ask)
             }
             Flow::InitFactor => {

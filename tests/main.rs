@@ -1,5 +1,5 @@
 //! Black-box tests: the real binaries, over HTTP, in a local cloud of each test's own. No product code is imported.
-//! `house.rs` holds the rules about the repository itself.
+//! `support/` holds every helper that tests of several files use; `house.rs` holds the rules about the repository itself.
 
 mod answers_end;
 mod app_root;

@@ -309,7 +309,12 @@ async fn answers_have_the_described_keys() {
     assert_eq!(keys(&got.ok(200)), described("Status"));
 
     let demo = world.demo();
-    let factors = world.get(&demo.factors()).bearer(world.admin()).send().await.ok(200);
+    let factors = world
+        .get(&demo.factors_path())
+        .bearer(world.admin())
+        .send()
+        .await
+        .ok(200);
     assert_eq!(keys(&factors), described("FactorList"));
     assert_eq!(keys(&factors["meta"]), described("Meta"));
     assert_eq!(keys(&factors["paging"]), described("Paging"));

@@ -336,7 +336,7 @@ impl Busy {
             4 => drop(world.post(OWN_PIN).private_token(api).send().await),
             5 => drop(world.request_reset(&person.email).send().await),
             6 => {
-                let factors = world.post(&person.factors()).bearer(world.admin());
+                let factors = world.post(&person.factors_path()).bearer(world.admin());
                 drop(factors.json(&json!({ "type": "SMS" })).send().await);
             }
             7 => {

@@ -56,7 +56,7 @@ async fn only_the_users_own_login_gets_one() {
     }
     token_invalid(&world.resend_code(&demo, "no token of ours").await);
     token_invalid_type(&world.resend_code(&demo, world.id("/passcode_token")).await);
-    let path = demo.action("create_otp");
+    let path = demo.action_path("create_otp");
     let header = NO_AUTHORIZATION;
     refused(
         &world.request("PATCH", &path).send().await,
@@ -95,7 +95,7 @@ async fn the_token_may_be_in_the_body() {
     let world = World::new().await;
     let demo = world.demo();
     let (token, _) = world.begin_login(&demo).await;
-    let ask = |body: Value| world.request("PATCH", &demo.action("create_otp")).json(&body);
+    let ask = |body: Value| world.request("PATCH", &demo.action_path("create_otp")).json(&body);
     data(&ask(json!({ "token": token, "user_id": demo.id })).send().await, 200);
     // With a key of its own, a repetition sends no second message.
     let keyed = |body: Value| ask(body).header("idempotency-key", "one").send();
@@ -151,7 +151,7 @@ async fn a_call_that_comes_again_sends_nothing_again() {
     let (demo, maria) = (world.demo(), world.create_person_with("maria", "+380881234531").await);
     let (token, _) = world.begin_login(&demo).await;
     let ask = |person: &Person, key: &str| {
-        let ask = world.request("PATCH", &person.action("create_otp")).bearer(&token);
+        let ask = world.request("PATCH", &person.action_path("create_otp")).bearer(&token);
         ask.header("idempotency-key", key).send()
     };
     let first = ask(&demo, "one").await;

@@ -234,16 +234,16 @@ async fn an_outage_is_said_by_every_route_of_factors_and_users() {
     };
     sweep(&world, "make a factor", MITHRIL, async || {
         let person = world.create_person(&name().0).await;
-        as_admin("POST", &person.factors(), json!({ "type": "SMS" }))
+        as_admin("POST", &person.factors_path(), json!({ "type": "SMS" }))
     })
     .await;
     let demo = world.demo();
     let factor = format!(
         "{}/{}",
-        demo.factors(),
+        demo.factors_path(),
         world.factor_of(&demo).await["id"].as_str().expect("an id")
     );
-    for path in [&demo.factors(), &factor] {
+    for path in [&demo.factors_path(), &factor] {
         sweep(&world, "read", MITHRIL, async || as_admin("GET", path, Value::Null)).await;
     }
     for (action, before) in [("disable", "enable"), ("enable", "disable")] {
@@ -256,7 +256,7 @@ async fn an_outage_is_said_by_every_route_of_factors_and_users() {
     }
     sweep(&world, "create_otp", MITHRIL, async || {
         let (token, _) = world.begin_login(&demo).await;
-        world.request("PATCH", &demo.action("create_otp")).bearer(&token)
+        world.request("PATCH", &demo.action_path("create_otp")).bearer(&token)
     })
     .await;
     sweep(&world, "reset", MITHRIL, async || {
@@ -281,8 +281,8 @@ async fn an_outage_is_said_by_every_route_of_factors_and_users() {
     .await;
     for (action, before) in [("block", "unblock"), ("unblock", "block")] {
         sweep(&world, action, MITHRIL, async || {
-            as_admin("PATCH", &demo.action(before), Value::Null).send().await;
-            as_admin("PATCH", &demo.action(action), Value::Null)
+            as_admin("PATCH", &demo.action_path(before), Value::Null).send().await;
+            as_admin("PATCH", &demo.action_path(action), Value::Null)
         })
         .await;
     }

@@ -5,26 +5,13 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::support::{factors::person_awaiting_phone, login::token_in, people::Person, roles::TABLE, world::World};
-
-/// Everybody who could come, in the order of the table's letters. Without another word a token has every scope.
-const ROLES: [&str; 15] = [
-    "nobody",
-    "the user",
-    "another user",
-    "an administrator",
-    "the user, of another scope",
-    "an administrator, of another scope",
-    "an administrator of another domain",
-    "a login that waits for its code",
-    "a phone that waits for its code",
-    "an expired token",
-    "a revoked token",
-    "a blocked administrator",
-    "the domain's client",
-    "another domain's client",
-    "no domain's client",
-];
+use crate::support::{
+    factors::person_awaiting_phone,
+    login::token_in,
+    people::Person,
+    roles::{ROLES, TABLE},
+    world::World,
+};
 
 /// The tokens of all roles, and whom the routes name: a user with a factor, of whose login all three codes were sent.
 async fn tokens(world: &World) -> (Vec<Option<String>>, Person) {

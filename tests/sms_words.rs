@@ -77,7 +77,7 @@ async fn nothing_that_somebody_wrote_is_in_a_message() {
         let (email, password, phone) = (format!("m{n}@yandex.ru"), "ew!hIb3V-x", format!("+38088123470{n}"));
         world.keep_phone_out_of_logs(&phone);
         let body = json!({ "email": email, "login": format!("m{n}"), "name": name, "password": password });
-        let got = world.make_user(world.admin(), &body).await;
+        let got = world.post_user(world.admin(), &body).await;
         if got.status == 201 {
             let id = got.json()["data"]["id"].clone();
             let set = json!({ "command": "set_factor", "user_id": id, "type": "SMS", "factor": phone });

@@ -58,7 +58,7 @@ async fn a_user_is_made_whole_and_can_sign_in() {
             "REQUEST_APPS",
         ),
     ] {
-        let user = data(&world.make_user(world.admin(), &body).await, 201);
+        let user = data(&world.post_user(world.admin(), &body).await, 201);
         let (id, at) = (user["id"].as_str().expect("an id"), &user["inserted_at"]);
         let email = body["email"]
             .as_str()
@@ -88,7 +88,7 @@ async fn a_user_is_made_whole_and_can_sign_in() {
         let token = world
             .create_token(json!({ "user_id": id, "scopes": ["user:write"] }))
             .await;
-        let got = world.make_user(&token, &form(&format!("of.{email}"), json!({}))).await;
+        let got = world.post_user(&token, &form(&format!("of.{email}"), json!({}))).await;
         if is_admin {
             drop(data(&got, 201))
         } else {
@@ -139,7 +139,7 @@ async fn everything_that_is_wrong_is_said_at_once() {
             vec![symbols("$.name")],
         ),
     ] {
-        fields_refused(&world.make_user(world.admin(), &body).await, &expected);
+        fields_refused(&world.post_user(world.admin(), &body).await, &expected);
     }
     assert_eq!(world.state().await, before);
 }
@@ -181,7 +181,7 @@ async fn a_login_that_was_not_sent_refuses_nobody() {
     let world = World::new().await;
     let make = async |email: &str| {
         world
-            .make_user(world.admin(), &json!({ "email": email, "password": USER_PASSWORD }))
+            .post_user(world.admin(), &json!({ "email": email, "password": USER_PASSWORD }))
             .await
     };
     for (email, begins) in [
@@ -218,10 +218,10 @@ async fn a_login_that_was_not_sent_refuses_nobody() {
     // One that was sent is the caller's to choose.
     let sent = form("bob@example.com", json!({ "login": "anna" }));
     let login = ["$.login", "unique", TAKEN];
-    fields_refused(&world.make_user(world.admin(), &sent).await, &[login]);
+    fields_refused(&world.post_user(world.admin(), &sent).await, &[login]);
     let sent = form("bob@example.com", json!({ "login": "anna+test" }));
     let login = ["$.login", "format", "contains invalid symbols"];
-    fields_refused(&world.make_user(world.admin(), &sent).await, &[login]);
+    fields_refused(&world.post_user(world.admin(), &sent).await, &[login]);
 }
 
 #[tokio::test]
@@ -230,7 +230,7 @@ async fn users_of_one_local_part_are_all_made_at_once() {
     let users = world.rows("UsersTable").await.len();
     let make = async |email: String| {
         let body = json!({ "email": email, "password": USER_PASSWORD, "2fa_enable": true });
-        world.make_user(world.admin(), &body).await
+        world.post_user(world.admin(), &body).await
     };
     let made = join_all((0..32).map(|n| make(format!("info@shop{n}.example")))).await;
     let logins: Vec<_> = made.iter().map(|got| derived(got, "info")).collect();
@@ -250,7 +250,7 @@ async fn users_of_one_local_part_are_all_made_at_once() {
 impl World {
     async fn make_user_of(&self, email: &str, login: &str) -> Response {
         let body = form(email, json!({ "login": login, "2fa_enable": true }));
-        self.make_user(self.admin(), &body).await
+        self.post_user(self.admin(), &body).await
     }
 }
 
@@ -291,14 +291,14 @@ async fn a_domain_has_its_own_rules_and_administrators() {
         ),
     ] {
         let body = form("a@yandex.ru", json!({ "password": password }));
-        fields_refused(&world.make_user(token, &body).await, &[["$.password", rule, words]]);
+        fields_refused(&world.post_user(token, &body).await, &[["$.password", rule, words]]);
     }
     let body = form(
         "a@yandex.ru",
         json!({ "password": "пароль из многих слов", "login": "demo" }),
     );
     assert_eq!(
-        data(&world.make_user(&token, &body).await, 201)["domain"],
+        data(&world.post_user(&token, &body).await, 201)["domain"],
         "other.example"
     );
     // Nobody makes users anywhere else, or learns whether there is such a place.
@@ -309,7 +309,7 @@ async fn a_domain_has_its_own_rules_and_administrators() {
     ] {
         forbidden(
             &world
-                .make_user(token, &form("b@yandex.ru", json!({ "domain": domain })))
+                .post_user(token, &form("b@yandex.ru", json!({ "domain": domain })))
                 .await,
         );
     }
@@ -318,12 +318,12 @@ async fn a_domain_has_its_own_rules_and_administrators() {
         .create_token(json!({ "user_id": admin, "scopes": ["user:block", "api"] }))
         .await;
     scope_too_small(
-        &world.make_user(&small, &form("b@yandex.ru", json!({}))).await,
+        &world.post_user(&small, &form("b@yandex.ru", json!({}))).await,
         "user:write",
     );
     forbidden(
         &world
-            .make_user(
+            .post_user(
                 &world
                     .create_token(json!({ "user_id": world.id("/user/user_id"), "scopes": "all" }))
                     .await,
@@ -336,14 +336,14 @@ async fn a_domain_has_its_own_rules_and_administrators() {
         .create_token(json!({ "owner_client_id": "heatclinic", "scopes": ["user:write"] }))
         .await;
     assert_eq!(
-        data(&world.make_user(&client, &form("b@yandex.ru", json!({}))).await, 201)["domain"],
+        data(&world.post_user(&client, &form("b@yandex.ru", json!({}))).await, 201)["domain"],
         world.id("/domain")
     );
     let made = json!({ "command": "create_client", "client_id": "nowhere", "scopes": "all" });
     assert_eq!(world.run_command(made).await["client_id"], "nowhere");
     let nowhere = json!({ "owner_client_id": "nowhere", "client_id": "nowhere", "scopes": ["user:write"] });
     let nowhere = world.create_token(nowhere).await;
-    forbidden(&world.make_user(&nowhere, &form("c@yandex.ru", json!({}))).await);
+    forbidden(&world.post_user(&nowhere, &form("c@yandex.ru", json!({}))).await);
 }
 
 #[tokio::test]
@@ -365,7 +365,7 @@ async fn an_administrator_is_made_by_an_administrator_or_with_the_scope_for_that
         json!({ "is_admin": true, "domain": world.id("/domain") }),
     );
     for body in [made(0), json!({ "user": made(0) }), named] {
-        scope_too_small(&world.make_user(&token, &body).await, "user:admin");
+        scope_too_small(&world.post_user(&token, &body).await, "user:admin");
     }
     // Every other scope together is not enough, and the scope alone makes no users.
     let others = json!([
@@ -382,23 +382,23 @@ async fn an_administrator_is_made_by_an_administrator_or_with_the_scope_for_that
         "user:unblock",
     ]);
     let token = world.create_token(client(others)).await;
-    scope_too_small(&world.make_user(&token, &made(0)).await, "user:admin");
+    scope_too_small(&world.post_user(&token, &made(0)).await, "user:admin");
     let token = world.create_token(client(json!(["user:admin"]))).await;
-    scope_too_small(&world.make_user(&token, &made(0)).await, "user:write");
+    scope_too_small(&world.post_user(&token, &made(0)).await, "user:write");
     // Whoever is no administrator gets nothing by the scope; another domain's makes none here.
     let token = world.create_token(person(&user, all.clone())).await;
-    forbidden(&world.make_user(&token, &made(0)).await);
+    forbidden(&world.post_user(&token, &made(0)).await);
     let token = world.create_token(person(&elsewhere, all.clone())).await;
     let here = form(
         "boss@yandex.ru",
         json!({ "is_admin": true, "domain": world.id("/domain") }),
     );
-    forbidden(&world.make_user(&token, &here).await);
+    forbidden(&world.post_user(&token, &here).await);
     assert_eq!(world.rows("UsersTable").await, before);
 
     for (n, fields) in [client(all), person(&admin, write.clone())].into_iter().enumerate() {
         let token = world.create_token(fields).await;
-        let user = data(&world.make_user(&token, &made(n)).await, 201);
+        let user = data(&world.post_user(&token, &made(n)).await, 201);
         assert_eq!(
             (&user["is_admin"], &user["domain"]),
             (&json!(true), &json!(world.id("/domain")))
@@ -408,7 +408,7 @@ async fn an_administrator_is_made_by_an_administrator_or_with_the_scope_for_that
     let token = world.create_token(person(&admin, write)).await;
     let set = json!({ "command": "set_admin", "user_id": admin, "is_admin": false });
     assert_eq!(world.run_command(set).await["changed"], true);
-    forbidden(&world.make_user(&token, &made(9)).await);
+    forbidden(&world.post_user(&token, &made(9)).await);
 }
 
 #[tokio::test]

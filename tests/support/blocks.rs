@@ -1,4 +1,4 @@
-//! Blocked users: by wrong passwords, by wrong codes, and by administrators.
+//! Blocking users: by wrong passwords, by wrong codes, and by administrators.
 
 use serde_json::{Value, json};
 
@@ -11,14 +11,14 @@ use crate::support::{
 };
 
 impl World {
-    /// Blocks a person by wrong passwords.
+    /// Blocks a user by wrong passwords.
     pub async fn block_by_passwords(&self, person: &Person) {
         for _ in 0..4 {
             wrong_identity(&self.sign_in(person, "wrong").await);
         }
     }
 
-    /// Blocks a person by wrong codes; gives the token that was used.
+    /// Blocks a user by wrong codes; returns the token of the login.
     pub async fn block_by_codes(&self, person: &Person) -> String {
         let (token, code) = self.begin_login(person).await;
         for _ in 0..4 {
@@ -27,12 +27,12 @@ impl World {
         token
     }
 
-    /// Why a user is blocked, as stored.
+    /// The stored reason of a block.
     pub async fn why_blocked(&self, person: &Person) -> Value {
         self.user_row(&person.id).await["lockout"]["M"]["why"]["S"].take()
     }
 
-    /// An administrator blocks a person, whatever failures have done, or unblocks one; gives the user.
+    /// Blocks or unblocks a user as an administrator, in place of any other block; returns the user.
     pub async fn change_block(&self, person: &Person, action: &str) -> Value {
         let path = format!("{API}/users/{}/actions/{action}", person.id);
         let ask = self.request("PATCH", &path).bearer(self.admin());
@@ -43,17 +43,17 @@ impl World {
         ask.send().await.ok(200)["data"].take()
     }
 
-    /// Blocks or unblocks in the administrator's name.
+    /// Requests to block or unblock a user as an administrator.
     pub async fn block_action(&self, person: &Person, action: &str) -> Response {
-        self.request("PATCH", &person.action(action))
+        self.request("PATCH", &person.action_path(action))
             .bearer(self.admin())
             .send()
             .await
     }
 
-    /// Blocks in the administrator's name, even one whom failures have blocked.
+    /// Requests to block a user as an administrator, in place of a block by failures.
     pub async fn replace_block(&self, person: &Person) -> Response {
-        let ask = self.request("PATCH", &person.action("block")).bearer(self.admin());
+        let ask = self.request("PATCH", &person.action_path("block")).bearer(self.admin());
         ask.json(&json!({ "replace": true })).send().await
     }
 }

@@ -1,10 +1,10 @@
-//! Pages, tried in a browser.
+//! Pages in a real browser.
 
 use std::{ffi::OsString, process::Command};
 
 use crate::support::world::{World, root};
 
-/// What a script exits with where there is no browser to try a page in.
+/// The exit code of a script where there is no browser.
 const SKIPPED: i32 = 77;
 
 impl World {

@@ -1,4 +1,4 @@
-//! The local clock, and waiting for what happens by itself.
+//! The local clock, and waiting for asynchronous work.
 
 use std::time::Duration;
 
@@ -6,12 +6,17 @@ use serde_json::json;
 
 use crate::support::world::World;
 
+/// Seconds of a minute.
 pub const MINUTE: u64 = 60;
+
+/// Seconds of an hour.
 pub const HOUR: u64 = 3600;
+
+/// Seconds of a day.
 pub const DAY: u64 = 86_400;
 
 impl World {
-    /// The local clock, in epoch seconds.
+    /// The local time, in epoch seconds.
     pub async fn now(&self) -> u64 {
         let now = self.get("/_local/clock").send_local().await;
         let text = now["now"].as_str().expect("a time");
@@ -19,6 +24,7 @@ impl World {
         at.unix_timestamp().try_into().expect("after 1970")
     }
 
+    /// Moves the local clock forward.
     pub async fn advance(&self, seconds: u64) {
         self.post("/_local/clock")
             .json(&json!({ "advance_seconds": seconds }))
@@ -27,7 +33,7 @@ impl World {
     }
 }
 
-/// Asks again and again until `truth` holds.
+/// Polls until `truth` holds, at most 20 seconds.
 pub async fn eventually(truth: impl AsyncFn() -> bool) {
     let asked = async {
         let mut turns = tokio::time::interval(Duration::from_millis(5));

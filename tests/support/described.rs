@@ -1,4 +1,4 @@
-//! Compares each response of a function with `/openapi.json`: its status, its headers, and its body to the last field.
+//! Compares each response of a function with `/openapi.json`: status, headers, and body to the last field.
 
 use std::{
     collections::HashMap,
@@ -11,8 +11,9 @@ use tokio::sync::OnceCell;
 
 use crate::support::{requests::Response, world::World};
 
-/// Under which name schemas find the document.
+/// The name under which schemas refer to the document.
 const DOCUMENT: &str = "urn:openapi";
+
 /// Headers of the connection and of the body, which OpenAPI leaves out.
 const OF_HTTP: &[&str] = &[
     "connection",
@@ -22,7 +23,7 @@ const OF_HTTP: &[&str] = &[
     "transfer-encoding",
 ];
 
-/// The document, and what was read from it so far.
+/// The document, and the validators that were built from it.
 pub struct Described {
     document: Value,
     registry: Registry<'static>,
@@ -56,6 +57,7 @@ impl Described {
         }
     }
 
+    /// The operation of a method and path, and the path's template.
     fn operation(&self, method: &str, path: &str) -> Option<(&str, &Value)> {
         let paths = self.document["paths"].as_object()?;
         // Of two that fit, the one with fewer parameters is the route.
@@ -126,6 +128,7 @@ impl Described {
         header["required"] == true
     }
 
+    /// The validator of a schema, built once.
     fn validator(&self, at: &str, schema: &Value) -> Arc<Validator> {
         let mut validators = self.validators.lock().unwrap_or_else(PoisonError::into_inner);
         let built = validators.entry(at.to_owned()).or_insert_with(|| {
@@ -140,7 +143,8 @@ impl Described {
     }
 }
 
-/// Fails where the answer is not as the document says. What no operation describes, `$default` answers.
+/// Fails if the response is not as the document describes it. A route that it does not describe is answered by
+/// `$default`.
 pub async fn check(method: &str, path: &str, got: &Response) {
     let described = Described::of_the_cloud().await;
     if let Some((template, _)) = described.operation(method, path) {
@@ -176,6 +180,7 @@ fn escaped(part: &str) -> String {
     part.replace('~', "~0").replace('/', "~1")
 }
 
+/// Whether a path matches a template.
 fn fits(template: &str, path: &str) -> bool {
     // The gateway decodes a slash before it looks for a route.
     let (mut wanted, mut given) = (template.split('/'), path.split('/'));

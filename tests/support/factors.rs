@@ -1,4 +1,4 @@
-//! Second factors: their phones, and turning them off and on.
+//! Second factors: setting phone numbers, and switching factors off and on.
 
 use serde_json::{Value, json};
 
@@ -11,21 +11,21 @@ use crate::support::{
 };
 
 impl World {
-    /// The one factor of a person.
+    /// The one factor of a user, as an administrator sees it.
     pub async fn factor_of(&self, person: &Person) -> Value {
-        let got = self.get(&person.factors()).bearer(self.admin()).send().await;
+        let got = self.get(&person.factors_path()).bearer(self.admin()).send().await;
         let [factor] = serde_json::from_value::<[Value; 1]>(got.ok(200)["data"].take()).expect("one factor");
         factor
     }
 
-    /// Asks for a code to a phone that shall be a factor.
+    /// Requests a code to a new phone number.
     pub async fn init_factor(&self, token: &str, phone: &str) -> Response {
         self.keep_phone_out_of_logs(phone);
         let body = json!({ "type": "SMS", "factor": phone });
         self.request("PATCH", INIT).bearer(token).json(&body).send().await
     }
 
-    /// Gives the code that came to that phone.
+    /// Submits the code that was sent to the new phone number.
     pub async fn approve_factor(&self, token: &str, otp: &str) -> Response {
         self.request("PATCH", APPROVE)
             .bearer(token)
@@ -34,29 +34,29 @@ impl World {
             .await
     }
 
-    /// Does something with the one factor of a person.
+    /// Resets, disables or enables the one factor of a user.
     pub async fn switch_factor(&self, person: &Person, action: &str, token: &str) -> Response {
         let id = self.factor_of(person).await["id"].as_str().expect("an id").to_owned();
-        let path = format!("{}/{id}/actions/{action}", person.factors());
+        let path = format!("{}/{id}/actions/{action}", person.factors_path());
         self.request("PATCH", &path).bearer(token).send().await
     }
 
-    /// Does something with the one factor of a person in an administrator's name.
+    /// The same, as an administrator; it must succeed.
     pub async fn switch_factor_as_admin(&self, person: &Person, action: &str) {
         self.switch_factor(person, action, self.admin()).await.ok(200);
     }
 
-    /// Whether a login of theirs waits for a code.
+    /// Whether the factor of a user has a phone number.
     pub async fn has_phone(&self, person: &Person) -> bool {
         !self.factor_of(person).await["factor"].is_null()
     }
 }
 
-/// A user with an empty factor, and the token of a login that waits for its phone.
+/// Creates a user whose factor has no phone number; returns the token of a login that waits for one.
 pub async fn person_awaiting_phone(world: &World, login: &str) -> (Person, String) {
     let person = world.create_person(login).await;
     let got = world
-        .post(&person.factors())
+        .post(&person.factors_path())
         .bearer(world.admin())
         .json(&json!({ "type": "SMS" }))
         .send()

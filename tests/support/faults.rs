@@ -1,26 +1,31 @@
-//! Calls to AWS that fail, and races that they make certain.
+//! Faults of calls to AWS, and races that they make certain.
 
 use futures_util::future::join;
 use serde_json::{Value, json};
 
 use crate::support::{clock::eventually, world::World};
 
+/// The operation that writes a transaction.
 const TRANSACTION: &str = "TransactWriteItems";
-/// More requests than any test makes: a fault that lets so many pass hits none, and its `skip` counts them.
+
+/// More calls than any test makes. A fault that skips so many hits none, and what is left of its `skip` counts the
+/// calls.
 const MANY: u64 = 1_000_000;
 
 impl World {
+    /// Injects a fault.
     pub async fn inject(&self, rule: Value) {
         self.post("/_local/faults").json(&rule).send_local().await;
     }
 
+    /// Removes all faults.
     pub async fn clear_faults(&self) {
         let got = self.request("DELETE", "/_local/faults").send_unchecked().await;
         assert!(got.status < 300, "{got:?}");
     }
 
-    /// The first attempt of `act` to write a transaction hangs for more than a second, and `meanwhile` happens before the second
-    /// one; `None` if it had not ended by then.
+    /// Runs `act`, whose first attempt to write a transaction hangs, and `meanwhile` before its second attempt; `None`
+    /// if `meanwhile` was not finished by then.
     pub async fn overtaken<T>(&self, act: impl Future<Output = T>, meanwhile: impl Future<Output = ()>) -> Option<T> {
         self.count_transactions().await;
         self.inject(json!({ "service": "dynamodb", "operation": TRANSACTION, "kind": "hang", "times": 1 }))
@@ -35,14 +40,14 @@ impl World {
         was_in_time.then_some(got)
     }
 
-    /// From now on, transactions are counted.
+    /// Begins to count transactions.
     pub async fn count_transactions(&self) {
         self.invocations().await;
         self.inject(json!({ "service": "dynamodb", "operation": TRANSACTION, "kind": "error", "skip": MANY }))
             .await;
     }
 
-    /// How many transactions requests have attempted that are not answered yet.
+    /// How many transactions are attempted by requests that have no response yet.
     pub async fn transactions_under_way(&self) -> u64 {
         // In this order: a request that goes on in between is counted too often, and never too seldom.
         let answered = self.get("/_local/invocations").send_local().await;
@@ -54,6 +59,7 @@ impl World {
         attempted - u64::try_from(answered).expect("few")
     }
 
+    /// The active faults of a kind.
     async fn faults_of(&self, kind: &str) -> Vec<Value> {
         let mut faults = self.get("/_local/faults").send_local().await;
         let mut faults = std::mem::take(faults.as_array_mut().expect("a list"));
@@ -62,7 +68,7 @@ impl World {
     }
 }
 
-/// Runs rounds of a race until one was a race: `None` says that the machine was too slow for it.
+/// Repeats a race until one round was in time. A round returns `None` if the machine was too slow.
 pub async fn in_some_round(round: impl AsyncFn(usize) -> Option<()>) {
     for number in 0..5 {
         if round(number).await.is_some() {
@@ -72,6 +78,7 @@ pub async fn in_some_round(round: impl AsyncFn(usize) -> Option<()>) {
     panic!("in no round was the change made before the write was attempted again: the machine is too busy");
 }
 
+/// A fault for `times` calls of any operation of a service, after `skip` calls.
 pub fn fault_rule(service: &str, kind: &str, skip: u32, times: u32) -> Value {
     json!({ "service": service, "operation": null, "kind": kind, "skip": skip, "times": times })
 }

@@ -1,11 +1,11 @@
-//! What functions print.
+//! Log lines of functions.
 
 use serde_json::Value;
 
 use crate::support::world::World;
 
 impl World {
-    /// The metrics of this name that the function has printed.
+    /// The metric lines of a function that count this metric once.
     pub fn metrics(&self, function: &str, name: &str) -> Vec<Value> {
         let lines = self.cloud().logs();
         let own = lines
@@ -15,12 +15,12 @@ impl World {
         lines.filter(|line| line[name] == 1).collect()
     }
 
-    /// The lines that end requests, without those that a cloud's own start has caused.
+    /// The lines that end requests, without those of the start of the cloud.
     pub fn request_lines(&self) -> Vec<Value> {
         self.json_lines(|line| line.get("route").is_some())
     }
 
-    /// The lines of functions that are JSON and have that property.
+    /// The JSON lines of all functions that match.
     pub fn json_lines(&self, wanted: impl Fn(&Value) -> bool) -> Vec<Value> {
         let logs = self.cloud().logs();
         let json = logs.iter().filter_map(|line| line.find('{').map(|at| &line[at..]));
@@ -29,7 +29,7 @@ impl World {
     }
 }
 
-/// The lines of the log that tell of something that failed.
+/// The error lines of a fault in a record.
 pub fn fault_lines(world: &World, record: &str) -> Vec<Value> {
     let lines = world.cloud().logs();
     let lines = lines.iter().filter_map(|line| line.split_once(" | "));

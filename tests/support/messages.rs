@@ -1,4 +1,4 @@
-//! Mails and text messages, and the links and codes in them.
+//! Captured mails and text messages, and the links and codes in them.
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -6,37 +6,20 @@ use sha2::{Digest, Sha256};
 use crate::support::world::World;
 
 impl World {
-    /// The text messages to a number so far, oldest first.
-    pub async fn sms_to(&self, phone: &str) -> Vec<String> {
-        let messages = self.messages().await;
-        let to = messages.iter().filter(|message| message["to"] == phone);
-        to.map(|message| message["text"].as_str().expect("a text").to_owned())
-            .collect()
-    }
-
-    /// The code in the newest message to a number.
-    pub async fn code_to(&self, phone: &str) -> String {
-        let texts = self.sms_to(phone).await;
-        let text = texts.last().unwrap_or_else(|| panic!("no message to {phone}"));
-        let (_, code) = text.rsplit_once('#').expect("an origin-bound line");
-        self.keep_out_of_logs(code);
-        code.to_owned()
-    }
-
-    /// Every mail so far, oldest first.
+    /// All captured messages, oldest first.
     pub async fn messages(&self) -> Vec<Value> {
         let messages = self.get("/_local/messages").send_local().await;
         messages.as_array().expect("a list").clone()
     }
 
-    /// Every mail so far to an address, oldest first.
+    /// The mails to an address, oldest first.
     pub async fn mails_to(&self, address: &str) -> Vec<Value> {
         let mut mails = self.messages().await;
         mails.retain(|mail| mail["to"] == address);
         mails
     }
 
-    /// Every mail so far to a mailbox: to an address with or without a `+tag`, in any letter case.
+    /// The mails to a mailbox: to its address with or without a `+tag`, in any letter case.
     pub async fn mails_in(&self, mailbox: &str) -> Vec<Value> {
         let mut mails = self.messages().await;
         mails.retain(|mail| {
@@ -47,7 +30,7 @@ impl World {
         mails
     }
 
-    /// The credential of the link in the newest mail to an address.
+    /// The id in the link of the newest mail to an address.
     pub async fn link_to(&self, address: &str) -> String {
         let mails = self.mails_to(address).await;
         let text = mails.last().and_then(|mail| mail["text"].as_str());
@@ -55,9 +38,26 @@ impl World {
         self.keep_out_of_logs(&id);
         id
     }
+
+    /// The text messages to a number, oldest first.
+    pub async fn sms_to(&self, phone: &str) -> Vec<String> {
+        let messages = self.messages().await;
+        let to = messages.iter().filter(|message| message["to"] == phone);
+        to.map(|message| message["text"].as_str().expect("a text").to_owned())
+            .collect()
+    }
+
+    /// The code in the newest text message to a number.
+    pub async fn code_to(&self, phone: &str) -> String {
+        let texts = self.sms_to(phone).await;
+        let text = texts.last().unwrap_or_else(|| panic!("no message to {phone}"));
+        let (_, code) = text.rsplit_once('#').expect("an origin-bound line");
+        self.keep_out_of_logs(code);
+        code.to_owned()
+    }
 }
 
-/// The credential of the one link in a mail's text.
+/// The id in the one link of a text.
 pub fn credential_in(text: &str) -> String {
     let links: Vec<_> = text.match_indices("/app-root#/").collect();
     assert_eq!(links.len(), 1, "one link in {text}");
@@ -68,12 +68,12 @@ pub fn credential_in(text: &str) -> String {
     id
 }
 
-/// The row of an address whose mail bounced.
+/// Adds an address to the suppression list, after a bounce.
 pub async fn suppress(world: &World, address: &str) {
     suppress_for(world, address, "bounce").await;
 }
 
-/// The row by which nothing is mailed to an address, for that reason.
+/// Adds an address to the suppression list, for any reason.
 pub async fn suppress_for(world: &World, address: &str, reason: &str) {
     use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue as A};
     let mut digest = Sha256::new();

@@ -1,4 +1,4 @@
-//! Logins: passwords, codes, tokens.
+//! The Mithril dialect: its paths, and assertions about whole responses.
 
 use serde_json::{Value, json};
 
@@ -7,44 +7,52 @@ use crate::support::{
     words::{TOKEN_EXPIRED, TOO_MANY_SENDS, VALIDATION_FAILED, WRONG_IDENTITY},
 };
 
+/// The path of the dialect.
 pub const API: &str = "/mithril/api";
+
+/// The path of logins.
 pub const TOKENS: &str = "/mithril/api/tokens";
 
+/// The path of users.
 pub const USERS: &str = "/mithril/api/users";
+
+/// The path that sends a code to a new phone number.
 pub const INIT: &str = "/mithril/api/users/actions/init_factor";
+
+/// The path that takes the code of a new phone number.
 pub const APPROVE: &str = "/mithril/api/users/actions/approve_factor";
 
-/// That somebody is not known by this address and password.
+/// Asserts that an address and password are refused.
 #[track_caller]
 pub fn wrong_identity(got: &Response) {
     refused(got, 401, "access_denied", WRONG_IDENTITY);
 }
 
-/// That a code is not the right one.
+/// Asserts that a code is refused as wrong.
 #[track_caller]
 pub fn wrong_code(got: &Response) {
     refused(got, 401, "otp_invalid", "Invalid OTP code.");
 }
 
-/// That a text is no token, and never was.
+/// Asserts that a token is refused as unknown.
 #[track_caller]
 pub fn token_invalid(got: &Response) {
     refused(got, 401, "token_invalid", "Invalid token.");
 }
 
-/// That a token has ended: by its time, by another one in its place, or with all of its owner's.
+/// Asserts that a token is refused as expired, replaced or revoked.
 #[track_caller]
 pub fn token_expired(got: &Response) {
     refused(got, 401, "token_expired", TOKEN_EXPIRED);
 }
 
-/// That a user is blocked.
+/// Asserts that a user is blocked.
 #[track_caller]
 pub fn user_blocked(got: &Response) {
     refused(got, 401, "user_blocked", "User blocked.");
 }
 
-/// For how many seconds a refusal asks to wait; at most so many.
+/// The seconds of `Retry-After`, from 1 to `most`.
 #[track_caller]
 pub fn wait_of(got: &Response, most: u64) -> u64 {
     let wait = got.header("retry-after").and_then(|wait| wait.parse().ok());
@@ -53,14 +61,14 @@ pub fn wait_of(got: &Response, most: u64) -> u64 {
     wait
 }
 
-/// That too many codes were sent; gives for how many seconds, at most so many, none is sent.
+/// Asserts that too many codes were sent; returns the seconds to wait, at most `most`.
 #[track_caller]
 pub fn too_many_sends(got: &Response, most: u64) -> u64 {
     refused(got, 429, "otp_timeout", TOO_MANY_SENDS);
     wait_of(got, most)
 }
 
-/// Compares a whole refusal.
+/// Asserts a whole error response.
 #[track_caller]
 pub fn refused(got: &Response, status: u16, r#type: &str, message: &str) {
     let body = got.json();
@@ -73,7 +81,7 @@ pub fn refused(got: &Response, status: u16, r#type: &str, message: &str) {
     assert_eq!(body.as_object().map(|body| body.len()), Some(2), "{got:?}");
 }
 
-/// The data of a success, in an answer that holds nothing else.
+/// The data of a success, after a check of the whole response.
 #[track_caller]
 pub fn data(got: &Response, status: u16) -> Value {
     let mut body = got.ok(status);
@@ -85,7 +93,7 @@ pub fn data(got: &Response, status: u16) -> Value {
     body["data"].take()
 }
 
-/// Compares what is said of values that were not taken: of each the place, the rule and the words.
+/// Asserts which fields are refused: for each its path, rule and description.
 #[track_caller]
 pub fn fields_refused(got: &Response, expected: &[[&str; 3]]) {
     let mut body = got.json();
@@ -102,12 +110,13 @@ pub fn fields_refused(got: &Response, expected: &[[&str; 3]]) {
     assert_eq!(said, expected, "{got:?}");
 }
 
+/// Asserts that a token is refused as one of another type.
 #[track_caller]
 pub fn token_invalid_type(got: &Response) {
     refused(got, 401, "token_invalid_type", "Invalid token type");
 }
 
-/// What a scope is missing for.
+/// Asserts that a token is refused because it lacks a scope.
 #[track_caller]
 pub fn scope_too_small(got: &Response, scope: &str) {
     let words = format!("Your scope does not allow to access this resource. Missing allowances: {scope}");
@@ -116,13 +125,13 @@ pub fn scope_too_small(got: &Response, scope: &str) {
     assert_eq!(got.header("www-authenticate"), Some(challenge.as_str()));
 }
 
-/// That there is no such user or factor.
+/// Asserts that a user or factor is not found.
 #[track_caller]
 pub fn not_found(got: &Response) {
     refused(got, 404, "not_found", "Not found.");
 }
 
-/// That it is not the caller's to do.
+/// Asserts that the caller has no permission.
 #[track_caller]
 pub fn forbidden(got: &Response) {
     refused(got, 403, "forbidden", "Forbidden.");

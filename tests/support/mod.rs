@@ -1,4 +1,4 @@
-//! What tests of several files use: every helper, found by name.
+//! Every helper that tests of several files use, found by its name.
 
 pub mod blocks;
 pub mod browser;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::support::{people::Person, world::World};
 
 impl World {
-    /// Runs an operator's command and gives its answer, `{"error":…}` included.
+    /// Runs a command and returns its response, `{"error":…}` included.
     pub async fn run_command(&self, command: Value) -> Value {
         let answer = self
             .post("/2015-03-31/functions/operator/invocations")
@@ -20,7 +20,7 @@ impl World {
         answer
     }
 
-    /// A command about a person.
+    /// Runs a command about a user, which must succeed.
     pub async fn run_command_about(&self, command: &str, person: &Person) {
         let answer = self
             .run_command(json!({ "command": command, "user_id": person.id }))
@@ -29,7 +29,7 @@ impl World {
     }
 }
 
-/// Every table and every key.
+/// The rows of all tables and the keys of all secrets, as one text.
 pub async fn tables_and_keys(world: &World) -> String {
     let mut all = world.all_rows().await;
     for secret in ["SupportPinKeys", "PasscodeKeys", "OtpKeys", "AnswerKeys"] {
@@ -38,7 +38,7 @@ pub async fn tables_and_keys(world: &World) -> String {
     all
 }
 
-/// A command that is refused in words, and changes nothing.
+/// Asserts that a command is refused with an error and changes nothing; returns the error.
 pub async fn refuses(world: &World, command: Value) -> Value {
     let before = tables_and_keys(world).await;
     let mut answer = world.run_command(command.clone()).await;

@@ -1,4 +1,4 @@
-//! Passcodes, and the refusals of their dialect.
+//! Passcodes, and assertions about whole responses of their dialect.
 
 use serde_json::Value;
 
@@ -8,24 +8,31 @@ use crate::support::{
     world::World,
 };
 
+/// The query of the demo client.
 pub const CLIENT: (&str, &str) = ("client_id", "heatclinic");
+
+/// A username.
 pub const USER: &str = "test@test.com";
+
+/// A purpose.
 pub const PURPOSE: &str = "TEST_PURPOSE";
 
-/// A purpose whose passcodes are six digits.
+/// The parameter for a purpose whose passcodes have six digits.
 pub const SHORT: &str = r#"{"PHONE":{"length":6,"alphabet":"0123456789"}}"#;
 
-/// A passcode as its caller got it.
+/// An issued passcode.
 pub struct Issued {
     pub id: String,
     pub token: String,
 }
 
 impl World {
+    /// The demo client's token for passcodes.
     pub fn passcode_token(&self) -> &str {
         self.id("/passcode_token")
     }
 
+    /// Issues a passcode.
     pub async fn retrieve(&self, username: &str, purpose: &str) -> Issued {
         let query = [("purpose", purpose), ("username", username), CLIENT];
         let got = self
@@ -47,6 +54,7 @@ impl World {
         issued
     }
 
+    /// A request to consume a passcode.
     pub fn consume(&self, passcode: &str, username: &str, purpose: &str) -> Request<'_> {
         self.post("/passcode/consume")
             .query(&[CLIENT])
@@ -54,12 +62,14 @@ impl World {
             .form(&[("passcode", passcode), ("purpose", purpose), ("username", username)])
     }
 
+    /// A request for the status of a passcode.
     pub fn status(&self, id: &str) -> Request<'_> {
         self.get("/passcode/status")
             .query(&[("passcode_id", id), CLIENT])
             .bearer(self.passcode_token())
     }
 
+    /// A request to invalidate a passcode.
     pub fn invalidate(&self, id: &str) -> Request<'_> {
         self.post("/passcode/invalidate")
             .query(&[CLIENT])
@@ -67,6 +77,7 @@ impl World {
             .form(&[("passcode_id", id)])
     }
 
+    /// Asserts whether a passcode is valid.
     pub async fn is_valid(&self, id: &str, valid: bool) {
         self.status(id)
             .send()
@@ -75,7 +86,7 @@ impl World {
     }
 }
 
-/// Spring's error, whole, with a time within this test.
+/// Asserts a whole error response of the dialect, which is Spring's.
 #[track_caller]
 pub fn spring_refused(got: &Response, status: u16, error: &str, path: &str) {
     let body: Value = serde_json::from_str(&got.body).expect("JSON");
@@ -87,6 +98,7 @@ pub fn spring_refused(got: &Response, status: u16, error: &str, path: &str) {
     );
 }
 
+/// Asserts that a passcode is refused.
 #[track_caller]
 pub fn passcode_refused(got: &Response) {
     spring_refused(got, 400, BAD_REQUEST, "/passcode/consume");

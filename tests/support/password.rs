@@ -1,4 +1,4 @@
-//! Passwords that are forgotten, reset and changed.
+//! Passwords: requesting a reset, resetting and changing them.
 
 use serde_json::json;
 
@@ -10,29 +10,34 @@ use crate::support::{
     world::World,
 };
 
+/// The path of resets and changes.
 pub const RESET: &str = "/rest/v1/iam/pwd_reset_requests";
 
-/// The password that [`World::new_user`] gives, and another one.
+/// The password that [`World::new_user`] sets.
 pub const OLD: &str = "correct-horse";
+
+/// Another password.
 pub const NEW: &str = "ew!hIb3V";
+
+/// The id of no request.
 pub const UNKNOWN_REQUEST: &str = "19738eb3-0183-b148-9420-7cd30a921f58";
 
 impl World {
-    /// Asks for a password reset in the demo domain, from an address of its own.
+    /// A request to reset a password in the demo domain, from a new address.
     pub fn request_reset(&self, key: &str) -> Request<'_> {
         self.post(RESET)
             .json(&json!({ "key": key, "domain": DOMAIN }))
             .with_new_address()
     }
 
-    /// Follows a password reset's link.
+    /// Resets a password with the id of a mailed link.
     pub async fn reset_password(&self, id: &str, pwd: &str) -> Response {
         self.keep_out_of_logs(pwd);
         let request = self.request("PATCH", &format!("{RESET}/{id}"));
         request.json(&json!({ "pwd": pwd })).send().await
     }
 
-    /// Changes a password, signed in.
+    /// Changes a password with an access token.
     pub async fn change_password(&self, token: &str, current: &str, new: &str) -> Response {
         for secret in [current, new] {
             self.keep_out_of_logs(secret);
@@ -41,7 +46,7 @@ impl World {
         self.post(RESET).bearer(token).json(&body).send().await
     }
 
-    /// Whether a password is the user's. It is asked by changing it into itself, which ends what a change ends.
+    /// Whether a user has this password. It changes the password into itself, which revokes what a change revokes.
     pub async fn password_works(&self, user_id: &str, pwd: &str) -> bool {
         let token = self
             .create_token(json!({ "user_id": user_id, "scopes": ["api"] }))
@@ -56,14 +61,14 @@ impl World {
         }
     }
 
-    /// Asks for a reset, and gives the credential of the link that was mailed.
+    /// Requests a reset; returns the id of the mailed link.
     pub async fn reset_link(&self, key: &str, email: &str) -> String {
         self.request_reset(key).send().await.is(200, CHECK_MAIL);
         self.link_to(email).await
     }
 }
 
-/// So many notices of a change came to an address: without a link, with the time.
+/// Asserts how many notices of a password change an address got: each without a link, and with the time.
 pub async fn change_notices_sent(world: &World, email: &str, count: usize) {
     let mut mails = world.mails_to(email).await;
     mails.retain(|mail| mail["subject"] == format!("Your password at {DOMAIN} was changed"));

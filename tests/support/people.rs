@@ -4,22 +4,25 @@ use serde_json::{Value, json};
 
 use crate::support::{mithril::USERS, requests::Response, world::World};
 
-/// The demo user's phone.
-pub const PHONE: &str = "+380881234530";
-
-/// The demo domain, where everybody may register.
+/// The demo domain, which allows self-registration.
 pub const DOMAIN: &str = "pbx.era-platform.ru";
 
+/// The demo user's phone number.
+pub const PHONE: &str = "+380881234530";
+
+/// A phone number that no demo user has.
 pub const NEW_PHONE: &str = "+380881234599";
 
-/// Nobody's id, and no factor's.
-pub const NOBODY: &str = "00000000-0000-4000-8000-000000000000";
-
-pub const USER_PASSWORD: &str = "ew!hIb3V-x";
-
+/// Another phone number that no demo user has.
 pub const OTHER_PHONE: &str = "+380881234588";
 
-/// A user of the demo domain, and the phone if there is one.
+/// The password of users that an administrator creates.
+pub const USER_PASSWORD: &str = "ew!hIb3V-x";
+
+/// An id that no user and no factor has.
+pub const NOBODY: &str = "00000000-0000-4000-8000-000000000000";
+
+/// A user of the demo domain.
 #[derive(Clone, Debug)]
 pub struct Person {
     pub id: String,
@@ -29,28 +32,29 @@ pub struct Person {
 }
 
 impl Person {
-    /// The path of one of the things that are done with this user: `block`, `unblock`, `create_otp`.
-    pub fn action(&self, name: &str) -> String {
+    /// The path of an action on this user: `block`, `unblock` or `create_otp`.
+    pub fn action_path(&self, name: &str) -> String {
         format!("{USERS}/{}/actions/{name}", self.id)
     }
 
     /// The path of this user's second factors.
-    pub fn factors(&self) -> String {
+    pub fn factors_path(&self) -> String {
         format!("{USERS}/{}/authentication_factors", self.id)
     }
 }
 
 impl World {
-    /// The demo user, whose logins ask for a code.
+    /// The demo user, whose logins need a code.
     pub fn demo(&self) -> Person {
         self.demo_person("user", Some(PHONE))
     }
 
-    /// The demo administrator, whose logins ask for none.
+    /// The demo administrator, whose logins need no code.
     pub fn demo_admin(&self) -> Person {
         self.demo_person("admin", None)
     }
 
+    /// A demo identity by its name in the identities.
     fn demo_person(&self, who: &str, phone: Option<&str>) -> Person {
         let text = |field: &str| self.id(&format!("/{who}/{field}")).to_owned();
         Person {
@@ -61,7 +65,7 @@ impl World {
         }
     }
 
-    /// A new user of the demo domain, with a phone.
+    /// Creates a user of the demo domain with a phone number as second factor.
     pub async fn create_person_with(&self, login: &str, phone: &str) -> Person {
         let person = self.create_person(login).await;
         self.keep_phone_out_of_logs(phone);
@@ -74,7 +78,7 @@ impl World {
         }
     }
 
-    /// A new user of the demo domain, without a second factor.
+    /// Creates a user of the demo domain without a second factor.
     pub async fn create_person(&self, login: &str) -> Person {
         let (email, password) = (format!("{login}@example.org"), format!("pass-of-{login}~1"));
         self.keep_out_of_logs(&password);
@@ -94,11 +98,12 @@ impl World {
         }
     }
 
-    /// The token of a new user of the demo domain, and the user's id.
+    /// Creates a user of the demo domain; returns an access token and the user's id.
     pub async fn new_user(&self, login: &str) -> (String, String) {
         self.new_user_in(self.id("/domain"), login, false).await
     }
 
+    /// Creates a user or an administrator of a domain; returns an access token and the user's id.
     pub async fn new_user_in(&self, domain: &str, login: &str, is_admin: bool) -> (String, String) {
         let user = self
             .run_command(json!({
@@ -110,8 +115,8 @@ impl World {
         (self.create_token(json!({ "user_id": id, "scopes": ["api"] })).await, id)
     }
 
-    /// A token of the demo client; `fields` say for whom, with which scopes, and for how long if not 366 days. It
-    /// is issued by the system's clock, which the local clock may have left behind.
+    /// Creates a token of the demo client. `fields` name its owner and scopes, and its lifetime if it is not 366 days.
+    /// It is issued by the system's clock, which may be behind the local clock.
     pub async fn create_token(&self, fields: Value) -> String {
         let mut command =
             json!({ "command": "create_token", "client_id": "heatclinic", "lifetime_seconds": 31_622_400 });
@@ -125,13 +130,13 @@ impl World {
             .to_owned()
     }
 
-    /// An access token that may change the phone of its owner's factor, and opens what [`World::token_works`] asks for.
+    /// Creates an access token that may set its owner's phone number and that [`World::token_works`] accepts.
     pub async fn create_app_token(&self, person: &Person) -> String {
         self.create_token(json!({ "user_id": person.id, "scopes": ["api", "app:authorize"] }))
             .await
     }
 
-    /// A client of the demo domain that people log in with, beside the demo client.
+    /// Creates a client of the demo domain for logins, besides the demo client.
     pub async fn create_client(&self, id: &str, scopes: Value) {
         let command = json!({
             "command": "create_client", "client_id": id, "scopes": scopes, "grants": ["password"], "domain": DOMAIN,
@@ -148,13 +153,13 @@ impl World {
         names.map(|name| name.as_str().expect("a name").to_owned()).collect()
     }
 
-    /// Makes a user in an administrator's name.
-    pub async fn make_user(&self, token: &str, body: &Value) -> Response {
+    /// Creates a user as an administrator does.
+    pub async fn post_user(&self, token: &str, body: &Value) -> Response {
         self.keep_out_of_logs(USER_PASSWORD);
         self.post(USERS).bearer(token).json(body).send().await
     }
 
-    /// The demo identities as they are shown now.
+    /// The demo identities as they are now.
     pub async fn identities(&self) -> Value {
         let ids = self.get("/_local/identities").send_local().await;
         for pointer in ["/admin/token", "/user/token", "/user/password"] {

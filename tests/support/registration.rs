@@ -9,26 +9,28 @@ use crate::support::{
     world::World,
 };
 
+/// The path of registrations.
 pub const REGISTER: &str = "/rest/v1/iam/self_register_requests";
 
+/// A password that the demo domain accepts.
 pub const PASSWORD: &str = "ew!hIb3V";
 
 impl World {
-    /// Asks to register in the demo domain, from an address of its own.
+    /// A request to register in the demo domain, from a new address.
     pub fn register(&self, login: &str, email: &str) -> Request<'_> {
         self.post(REGISTER)
             .json(&json!({ "domain": DOMAIN, "login": login, "name": "My Name", "email": email }))
             .with_new_address()
     }
 
-    /// Follows a registration's link.
+    /// Confirms a registration with a password.
     pub async fn confirm_registration(&self, id: &str, pwd: &str) -> Response {
         self.keep_out_of_logs(pwd);
         let request = self.request("PATCH", &format!("{REGISTER}/{id}"));
         request.json(&json!({ "pwd": pwd })).send().await
     }
 
-    /// A new account of the demo domain, by registration.
+    /// Registers in the demo domain and confirms it.
     pub async fn create_account(&self, login: &str, email: &str, pwd: &str) {
         let got = self.register(login, email).send().await;
         assert_eq!((got.status, got.body.as_str()), (200, CHECK_MAIL));
@@ -36,19 +38,19 @@ impl World {
         assert_eq!(got.status, 200, "{got:?}");
     }
 
-    /// The accounts of a login, in every domain, as stored.
+    /// The stored accounts with a login, in all domains.
     pub async fn accounts(&self, login: &str) -> Vec<Value> {
         let mut users = self.rows("UsersTable").await;
         users.retain(|user| user["login"]["S"] == login);
         users
     }
 
-    /// How many requests wait for their links to be followed, or lie there still.
+    /// How many registration requests are stored, expired ones included.
     pub async fn registration_requests(&self) -> usize {
         self.rows("RegistrationRequestsTable").await.len()
     }
 
-    /// A link to a registration in any domain.
+    /// Registers in a domain; returns the id of the mailed link.
     pub async fn registration_link(&self, domain: &str, login: &str, email: &str) -> String {
         let body = json!({ "domain": domain, "login": login, "name": "My Name", "email": email });
         let got = self.post(REGISTER).json(&body).with_new_address().send().await;
@@ -56,7 +58,7 @@ impl World {
         self.link_to(email).await
     }
 
-    /// Describes a domain that allows registration; `fields` say more about it.
+    /// Creates or changes a domain that allows self-registration, with these further fields.
     pub async fn allow_registration(&self, domain: &str, fields: Value) {
         let mut command = json!({ "command": "set_domain", "domain": domain, "self_register_allowed": true });
         for (name, value) in fields.as_object().expect("fields") {
@@ -65,13 +67,13 @@ impl World {
         assert_eq!(self.run_command(command).await["domain"], domain);
     }
 
-    /// Follows a link with whatever body.
+    /// A confirmation without a body yet.
     pub fn follow_registration(&self, id: &str) -> Request<'_> {
         self.request("PATCH", &format!("{REGISTER}/{id}"))
     }
 }
 
-/// The seed's request with these fields instead; `null` leaves one out.
+/// The contract's example of a registration, with these changes; `null` for a field that is left out.
 pub fn registration_form(changes: &[(&str, Value)]) -> Value {
     let mut form = json!({
         "domain": DOMAIN, "login": "my_login", "name": "My Name", "email": "my.address@yandex.ru",
@@ -82,7 +84,7 @@ pub fn registration_form(changes: &[(&str, Value)]) -> Value {
     form
 }
 
-/// A request of its own login and mail address, from this source.
+/// A request to register with a login, from a source address.
 pub fn register_from<'a>(world: &'a World, source: &str, login: &str) -> Request<'a> {
     let body = json!({ "domain": DOMAIN, "login": login, "name": "My Name", "email": format!("{login}@yandex.ru") });
     world.post(REGISTER).json(&body).header("x-local-source-ip", source)

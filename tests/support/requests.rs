@@ -1,4 +1,4 @@
-//! Requests to the local cloud, and what comes back.
+//! Requests to the local cloud, and their responses.
 
 use reqwest::{
     Method,
@@ -8,9 +8,10 @@ use serde_json::Value;
 
 use crate::support::{described, world::World};
 
+/// A key for the header `idempotency-key`.
 pub const IDEMPOTENCY_KEY: &str = "5b9b0ea7-3d25-4d7c-8b5b-3a6c0f6d9f11";
 
-/// What came back.
+/// A response: status, headers and body.
 #[derive(Debug)]
 pub struct Response {
     pub status: u16,
@@ -19,30 +20,31 @@ pub struct Response {
 }
 
 impl Response {
+    /// A header, if it is there.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().expect("ASCII"))
     }
 
-    /// Status and whole body, byte for byte.
+    /// Asserts the status and the whole body, byte for byte.
     #[track_caller]
     pub fn is(&self, status: u16, body: &str) {
         assert_eq!((self.status, self.body.as_str()), (status, body));
     }
 
-    /// After how many seconds it says that the call may come again.
+    /// The seconds of `Retry-After`.
     #[track_caller]
     pub fn retry_after(&self) -> u64 {
         let wait = self.header("retry-after").expect("Retry-After");
         wait.parse().expect("whole seconds")
     }
 
-    /// The body.
+    /// The body, which must be JSON.
     #[track_caller]
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
     }
 
-    /// The body of a success.
+    /// The body of a response with this status.
     #[track_caller]
     pub fn ok(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{self:?}");
@@ -50,13 +52,14 @@ impl Response {
     }
 }
 
-/// A request in the making.
+/// A request that is not sent yet.
 pub struct Request<'a> {
     world: &'a World,
     request: reqwest::RequestBuilder,
 }
 
 impl Request<'_> {
+    /// Adds a header.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         let name = HeaderName::from_bytes(name.as_bytes()).expect("a header name");
         self.request = self
@@ -65,15 +68,17 @@ impl Request<'_> {
         self
     }
 
+    /// Adds a bearer token.
     pub fn bearer(self, token: &str) -> Self {
         self.header("authorization", &format!("Bearer {token}"))
     }
 
+    /// Adds a token in the header `private-token`.
     pub fn private_token(self, token: &str) -> Self {
         self.header("private-token", token)
     }
 
-    /// From an address that nobody else has: what one caller is limited in does not matter here.
+    /// Sends it from a new source address, so that no rate limit of one source applies.
     pub fn with_new_address(self) -> Self {
         use std::hash::{BuildHasher, Hasher};
         let bits = std::hash::RandomState::new().build_hasher().finish();
@@ -81,27 +86,32 @@ impl Request<'_> {
         self.header("x-local-source-ip", &address.to_string())
     }
 
+    /// Adds a query.
     pub fn query(mut self, pairs: &[(&str, &str)]) -> Self {
         self.request = self.request.query(pairs);
         self
     }
 
+    /// Sets a form as the body.
     pub fn form(mut self, pairs: &[(&str, &str)]) -> Self {
         self.request = self.request.form(pairs);
         self
     }
 
+    /// Sets a JSON body.
     pub fn json(mut self, body: &Value) -> Self {
         self.request = self.request.json(body);
         self
     }
 
+    /// Sets a body of any media type.
     pub fn body(mut self, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
         self.request = self.request.header("content-type", content_type).body(body.into());
         self
     }
 
-    /// Sends it to a function. Every answer of ours has the same headers, whatever its status (R47).
+    /// Sends it to a function and checks the response: it is as `/openapi.json` describes it, has the same headers
+    /// whatever its status (R47), and shows nothing internal. The secrets in it must be in no log.
     pub async fn send(self) -> Response {
         let world = self.world;
         let built = self.request.try_clone().expect("a body in memory").build();
@@ -152,7 +162,7 @@ impl Request<'_> {
         got
     }
 
-    /// Sends it and takes whatever comes.
+    /// Sends it and checks nothing.
     pub async fn send_unchecked(self) -> Response {
         let response = self.request.send().await.expect("the cloud answers");
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
@@ -163,7 +173,7 @@ impl Request<'_> {
         }
     }
 
-    /// Sends it to `/_local` and gives the JSON of a success.
+    /// Sends it to `/_local`; returns the JSON of a success.
     pub async fn send_local(self) -> Value {
         let got = self.send_unchecked().await;
         assert!(got.status < 300, "{got:?}");
@@ -172,6 +182,7 @@ impl Request<'_> {
 }
 
 impl World {
+    /// A request of any method.
     pub fn request(&self, method: &str, path: &str) -> Request<'_> {
         let method = Method::from_bytes(method.as_bytes()).expect("a method");
         Request {
@@ -180,15 +191,17 @@ impl World {
         }
     }
 
+    /// A GET request.
     pub fn get(&self, path: &str) -> Request<'_> {
         self.request("GET", path)
     }
 
+    /// A POST request.
     pub fn post(&self, path: &str) -> Request<'_> {
         self.request("POST", path)
     }
 
-    /// What requests cost since the last look: for each, its function, status and calls.
+    /// The invocations since the last call of this method: function, status, and the calls to AWS that each made.
     pub async fn invocations(&self) -> Vec<Value> {
         let list = self.get("/_local/invocations").send_local().await;
         assert!(
@@ -202,7 +215,7 @@ impl World {
     }
 }
 
-/// What the JSON answers of a path say that they are: the Era dialect names the charset.
+/// The media type of JSON responses of a path. The Era dialect names the charset.
 pub fn media_type_of(path: &str) -> &'static str {
     let is_below = |prefix: &str| {
         path.strip_prefix(prefix)
@@ -214,7 +227,7 @@ pub fn media_type_of(path: &str) -> &'static str {
     }
 }
 
-/// All that a caller sees of an answer, but for what differs between any two.
+/// The status, headers and body of a response, without the headers that differ in any two responses.
 pub fn comparable(got: &Response) -> (u16, Vec<(String, String)>, String) {
     let headers = got
         .headers

@@ -1,16 +1,37 @@
-//! Who may use which route: the table that tests of roles and of scopes share.
+//! The table of routes and roles, which tests of roles and of scopes share.
 
-/// A route, and how it is asked: the query, or what stands in the body.
+/// Every kind of caller, in the order of the table's letters. A token has every scope unless its role says otherwise.
+pub const ROLES: [&str; 15] = [
+    "nobody",
+    "the user",
+    "another user",
+    "an administrator",
+    "the user, of another scope",
+    "an administrator, of another scope",
+    "an administrator of another domain",
+    "a login that waits for its code",
+    "a phone that waits for its code",
+    "an expired token",
+    "a revoked token",
+    "a blocked administrator",
+    "the domain's client",
+    "another domain's client",
+    "no domain's client",
+];
+
+/// A route, and a request for it.
 pub struct Row {
     pub route: &'static str,
     pub query: &'static str,
     pub body: Option<(&'static str, &'static str)>,
-    /// What somebody gets who passes.
+    /// The status of a request that passes.
     pub passes: u16,
-    /// For each role, whether it passes: `y`, or not: `u` for 401, `f` for 403, `m` for 404.
+    /// A letter for each role, in the order of `ROLES`: `y` if it passes, or else `u` for 401, `f` for 403, `m` for
+    /// 404.
     pub who: &'static str,
 }
 
+/// A row of the table.
 pub const fn row(
     route: &'static str,
     query: &'static str,
@@ -27,12 +48,19 @@ pub const fn row(
     }
 }
 
+/// A body of a wrong media type.
 const TEXT: Option<(&str, &str)> = Some(("text/plain", "x"));
+
+/// A form without fields.
 const FORM: Option<(&str, &str)> = Some(("application/x-www-form-urlencoded", ""));
+
+/// A JSON body with an unknown field.
 const JSON: Option<(&str, &str)> = Some(("application/json", r#"{"no":"such field"}"#));
+
+/// The query of the demo client.
 const CLIENT: &str = "?client_id=heatclinic";
 
-/// Every route that asks for a token.
+/// Every route that needs a token.
 pub const TABLE: [Row; 20] = [
     row("POST /api/v4/user/support_pin", "", TEXT, 415, "uyyyffyuuuufuuu"),
     row("GET /api/v4/user/support_pin", "?%zz", None, 400, "uyyyffyuuuufuuu"),

@@ -1,4 +1,4 @@
-//! What is stored: rows of tables, and keys.
+//! Stored data: rows of tables, the audit log, and keys.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::support::world::World;
 
 impl World {
-    /// Removes every expired row, as DynamoDB's time to live does; gives how many.
+    /// Deletes expired rows as the time to live does, with stream records; the response counts them.
     pub async fn sweep(&self) -> Value {
         self.post("/_local/sweep").send_local().await
     }
@@ -22,25 +22,21 @@ impl World {
         rows.as_array().expect("rows").clone()
     }
 
-    /// Every row of every table.
+    /// The rows of all tables, as one text.
     pub async fn all_rows(&self) -> String {
         self.rows_of(|_| true).await
     }
 
-    /// Every row but the audit trail's: what a call that changes nothing leaves as it was.
+    /// The rows of all tables but the audit log. A request that changes nothing leaves them as they are.
     pub async fn state(&self) -> String {
         self.rows_of(|table| !table.ends_with("AuditTable")).await
     }
 
+    /// The rows of some tables, as one text.
     async fn rows_of(&self, wanted: impl Fn(&str) -> bool) -> String {
         let mut all = String::new();
-        for table in self
-            .get("/_local/tables")
-            .send_local()
-            .await
-            .as_array()
-            .expect("tables")
-        {
+        let tables = self.get("/_local/tables").send_local().await;
+        for table in tables.as_array().expect("tables") {
             let name = table.as_str().expect("a name");
             if !wanted(name) {
                 continue;
@@ -50,7 +46,7 @@ impl World {
         all
     }
 
-    /// The SDK, past the functions: to look at rows and to damage them.
+    /// A DynamoDB client that passes by the functions, to look at rows and to damage them.
     pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
         let config = aws_sdk_dynamodb::Config::builder()
             .behavior_version(aws_sdk_dynamodb::config::BehaviorVersion::latest())
@@ -63,7 +59,7 @@ impl World {
         aws_sdk_dynamodb::Client::from_conf(config.build())
     }
 
-    /// The keys of a secret, by their ids.
+    /// The keys of a secret, by key id.
     pub async fn keys(&self, secret: &str) -> Value {
         let answer = self
             .secrets_manager("GetSecretValue", json!({ "SecretId": secret }))
@@ -71,13 +67,14 @@ impl World {
         serde_json::from_str(answer["SecretString"].as_str().unwrap_or_else(|| panic!("{answer}"))).expect("JSON")
     }
 
-    /// Other keys for a secret. Functions that run go on with those that they have.
+    /// Replaces the keys of a secret. Running functions keep the keys that they have read.
     pub async fn set_keys(&self, secret: &str, keys: &Value) {
         let keys = keys.to_string();
         self.secrets_manager("PutSecretValue", json!({ "SecretId": secret, "SecretString": keys }))
             .await;
     }
 
+    /// Calls Secrets Manager.
     async fn secrets_manager(&self, operation: &str, body: Value) -> Value {
         let request = self.http().post(self.cloud().endpoint("secretsmanager")).json(&body);
         let request = request.header("x-amz-target", format!("secretsmanager.{operation}"));
@@ -90,22 +87,22 @@ impl World {
             .expect("JSON")
     }
 
-    /// The user's row, as stored.
+    /// The row of a user.
     pub async fn user_row(&self, id: &str) -> Value {
         let rows = self.rows("UsersTable").await;
         let row = rows.into_iter().find(|row| row["user_id"]["S"] == id);
         row.expect("the user's row")
     }
 
-    /// The trail without the operator's commands, which made the demo tenant.
+    /// The audit log without the operator's commands, which create the demo tenant.
     pub async fn audit_rows(&self) -> Vec<Value> {
         let mut rows = self.rows("AuditTable").await;
         rows.retain(|row| row["actor"]["S"] != "operator");
         rows
     }
 
-    /// What the trail has on somebody, in the order of time: the word, the route, and who it was.
-    pub async fn trail_of(&self, subject: &str) -> Vec<(String, String, String)> {
+    /// The audit log of a subject, in the order of time: event, route and actor.
+    pub async fn audit_log_of(&self, subject: &str) -> Vec<(String, String, String)> {
         let rows = self.audit_rows().await;
         let mut own: Vec<&Value> = rows.iter().filter(|row| row["subject"]["S"] == subject).collect();
         own.sort_by_key(|row| (row["at"]["N"].to_string(), row["event"]["S"].to_string()));
@@ -116,8 +113,8 @@ impl World {
     }
 }
 
-/// That no code lies in the rows as a digest that whoever reads them could come by: of the code and anything that is in
-/// the rows, or is known.
+/// Asserts that no row contains a plain digest of a code: of the code with anything that is in the rows or is known, as
+/// a salt.
 pub fn is_unsearchable(rows: &[Value], known: &[&str], codes: &[&str]) {
     let mut all = Vec::new();
     rows.iter().for_each(|row| attributes(row, &mut all));
@@ -129,7 +126,7 @@ pub fn is_unsearchable(rows: &[Value], known: &[&str], codes: &[&str]) {
         .flat_map(|bytes| [bytes.clone(), crockford(bytes)])
         .filter(|bytes| bytes.len() >= 6)
         .collect();
-    // The right code is enough: whoever searches the million comes by it. With it goes every salt, and every two.
+    // The right code is enough: a search of the million finds it. It is tried with each salt, and with each two.
     let salts: Vec<Vec<u8>> = salts
         .iter()
         .flat_map(|one| salts.iter().map(move |two| [one.as_slice(), two].concat()))
@@ -157,7 +154,7 @@ pub fn is_unsearchable(rows: &[Value], known: &[&str], codes: &[&str]) {
     }
 }
 
-/// Every text, number and binary of the rows: what somebody who reads a table could use as a salt or compare with.
+/// Adds every text, number and binary of a row: each could be a salt or a digest.
 fn attributes(row: &Value, found: &mut Vec<Vec<u8>>) {
     for value in row.as_object().expect("a row").values() {
         if value["M"].is_object() {
@@ -172,7 +169,7 @@ fn attributes(row: &Value, found: &mut Vec<Vec<u8>>) {
     }
 }
 
-/// What a text of Crockford's base32 stands for, if it is one of 16 characters.
+/// The bytes of 16 characters of Crockford's base32.
 fn crockford(text: &[u8]) -> Vec<u8> {
     const ALPHABET: &[u8] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
     let value = text.iter().try_fold(0_u128, |bits, c| {

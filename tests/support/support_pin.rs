@@ -7,10 +7,11 @@ use crate::support::{
     world::World,
 };
 
+/// The path of the caller's own PIN.
 pub const OWN_PIN: &str = "/api/v4/user/support_pin";
 
 impl World {
-    /// That no PIN of a person is there for an administrator, to be read or to be revoked.
+    /// Asserts that an administrator finds no PIN of a user, to read or to revoke.
     pub async fn shows_no_pin(&self, person: &Person) {
         let of = format!("/api/v4/users/{}/support_pin", person.id);
         let read = self.get(&of).private_token(self.admin()).send().await;
@@ -20,15 +21,17 @@ impl World {
     }
 }
 
+/// The path of a user's PIN.
 pub fn pin_path(id: &str) -> String {
     format!("/api/v4/users/{id}/support_pin")
 }
 
+/// The path that revokes a user's PIN.
 pub fn revocation_path(id: &str) -> String {
     format!("{}/revoke", pin_path(id))
 }
 
-/// The PIN of an answer, after a look at its form.
+/// The PIN in a response, after a check of the whole response.
 #[track_caller]
 pub fn pin_in(got: &Response, status: u16) -> String {
     let body = got.ok(status);
@@ -47,6 +50,7 @@ pub fn pin_in(got: &Response, status: u16) -> String {
     pin
 }
 
+/// Creates the PIN of a token's owner.
 pub async fn create_pin(world: &World, token: &str) -> String {
     pin_in(&world.post(OWN_PIN).private_token(token).send().await, 201)
 }

@@ -1,4 +1,4 @@
-//! The sentences that callers read, where tests of several files compare them.
+//! Sentences that callers read, each written once. Only those are here that tests of several files compare.
 
 // Bodies of the GitLab dialect: support PINs, and tokens for them.
 pub const UNAUTHORIZED: &str = r#"{"message":"401 Unauthorized"}"#;

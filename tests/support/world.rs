@@ -1,4 +1,4 @@
-//! A local cloud of one test's own, and how tests talk to it.
+//! A local cloud of one test: starting it, its demo identities, and the search for secrets when it ends.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,8 +11,8 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::runtime::Runtime;
 
-/// A running cloud with the demo tenant. It ends with the test, after a look for secrets in everything that the
-/// functions printed and in the audit rows (security.md R57), and for calls that a role does not allow (R60).
+/// A running local cloud with the demo tenant. When a test ends, its world searches everything that the functions
+/// printed, and the audit log, for secrets (security.md R57), and looks for calls that a role does not allow (R60).
 pub struct World {
     cloud: Option<Cloud>,
     _threads: Threads,
@@ -24,11 +24,12 @@ pub struct World {
     pub ids: Value,
 }
 
-/// The threads that a cloud runs on: its own, so that it keeps up with all the processes that call it at once, and does not wait
-/// for its test.
+/// The threads of a cloud. They are not its test's, so that a cloud keeps up with all the processes that call it at
+/// once.
 struct Threads(Option<Runtime>);
 
 impl Threads {
+    /// Four threads.
     fn new() -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(4)
@@ -37,6 +38,7 @@ impl Threads {
         Self(Some(runtime.expect("threads")))
     }
 
+    /// Runs work on these threads.
     async fn run<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
         let runtime = self.0.as_ref().expect("there until they are dropped");
         runtime.spawn(work).await.expect("no panic")
@@ -49,9 +51,8 @@ impl Drop for Threads {
     }
 }
 
-/// What makes functions print as much as they ever do, the SDK's wire logs included, so that the look at the end sees it.
-/// It prints no more than without: nothing in a function subscribes to what libraries tell (house rules hold it to
-/// that), and an operator cannot turn on what is not there.
+/// The environment in which functions print as much as they can, so that the search at the end sees it. Nothing in a
+/// function subscribes to the logs of libraries (a house rule), so they print no more than in production.
 fn talkative() -> BTreeMap<String, String> {
     [
         ("RUST_LOG", "trace"),
@@ -62,55 +63,57 @@ fn talkative() -> BTreeMap<String, String> {
     .into()
 }
 
-/// What whoever runs the tests asks of all worlds.
+/// A variable of the test run's own environment.
 #[expect(
     clippy::disallowed_methods,
-    reason = "the suite is told by its environment what to write down; functions are told by the template"
+    reason = "the test run's own environment says what to write down; functions are configured by the template"
 )]
 fn asked_for(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// The server whose DynamoDB, SES and SNS the suite is to run against, if not the ones that are built in.
+/// The URL of the DynamoDB, SES and SNS to run against, if not the built-in ones.
 pub fn second_engine() -> Option<String> {
     asked_for("COUNTERSIGN_AWS")
 }
 
+/// The root folder of the repository.
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Where the functions' binaries are.
+/// The folder of the functions' binaries.
 pub fn binaries() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_openapi"))
         .parent()
-        .expect("binaries lie in a folder")
+        .expect("binaries are in a folder")
 }
 
 impl World {
-    /// With the template as it stands.
+    /// A world with the parameters of the template.
     pub async fn new() -> Self {
         Self::start(&[], None).await
     }
 
-    /// With a folder that keeps everything, so that it can be started again.
+    /// A world whose data is kept in a folder, so that it can be restarted.
     pub async fn durable() -> Self {
         let data = std::env::temp_dir().join(format!("countersign-{}", random_name()));
         Self::start(&[], Some(data)).await
     }
 
-    /// The same cloud with fresh processes: what a sandbox remembers is gone.
+    /// The same data with fresh processes: what a sandbox remembers is lost.
     pub async fn restarted(mut self) -> Self {
         let data = self.data.take().expect("a durable world");
         self.cloud.take().expect("it runs").stop().await;
         Self::start(&[], Some(data)).await
     }
 
-    /// With other values for some of the template's parameters.
+    /// A world with other values for some parameters of the template.
     pub async fn with(parameters: &[(&str, &str)]) -> Self {
         Self::start(parameters, None).await
     }
 
+    /// Starts the cloud and reads its demo identities.
     async fn start(parameters: &[(&str, &str)], data: Option<PathBuf>) -> Self {
         let given = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let options = Options {
@@ -162,7 +165,7 @@ impl World {
         world
     }
 
-    /// A value of the identities, by JSON pointer.
+    /// A value of the demo identities, by JSON pointer.
     pub fn id(&self, pointer: &str) -> &str {
         self.ids
             .pointer(pointer)
@@ -170,30 +173,32 @@ impl World {
             .unwrap_or_else(|| panic!("no identity {pointer}"))
     }
 
-    /// The demo user's token, scope `api`.
+    /// The demo user's access token, of the scope `api`.
     pub fn user(&self) -> &str {
         self.id("/user/token")
     }
 
-    /// The administrator's token, every scope.
+    /// The demo administrator's access token, of every scope.
     pub fn admin(&self) -> &str {
         self.id("/admin/token")
     }
 
+    /// The base URL of the cloud.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// The client that requests go through, which follows no redirect.
+    /// The HTTP client of all requests. It follows no redirect.
     pub fn http(&self) -> &reqwest::Client {
         &self.http
     }
 
+    /// The cloud itself.
     pub fn cloud(&self) -> &Cloud {
         self.cloud.as_ref().expect("it runs until the world ends")
     }
 
-    /// Remembers a secret that must not be printed by any function.
+    /// Adds a secret that must be in no log line and no audit row when the test ends.
     pub fn keep_out_of_logs(&self, secret: &str) {
         self.secrets
             .lock()
@@ -201,7 +206,7 @@ impl World {
             .insert(secret.to_owned());
     }
 
-    /// Remembers that no function may print a phone number, with a plus sign or without.
+    /// Adds a phone number to these secrets, with its plus sign and without.
     pub fn keep_phone_out_of_logs(&self, phone: &str) {
         self.keep_out_of_logs(phone);
         self.keep_out_of_logs(phone.trim_start_matches('+'));
@@ -239,8 +244,8 @@ impl Drop for World {
     }
 }
 
-/// A secret as it might be printed: as it is, encoded for a URL or in base64, or as a digest that its few values make
-/// as good as itself.
+/// The forms in which a secret could be printed: as it is, URL-encoded, in base64, and as a digest, which is reversible
+/// where there are few possible values.
 fn forms(secret: &str) -> [String; 5] {
     use base64::{Engine, engine::general_purpose::STANDARD};
     let digest = Sha256::digest(secret.as_bytes());
@@ -260,7 +265,7 @@ fn forms(secret: &str) -> [String; 5] {
     ]
 }
 
-/// Whether a text stands in a line by itself: six digits are part of many longer numbers.
+/// Whether a line contains a text as a word of its own. Six digits are part of many longer numbers.
 pub fn holds(line: &str, secret: &str) -> bool {
     line.match_indices(secret).any(|(at, _)| {
         let before = line[..at].chars().next_back();
@@ -269,6 +274,7 @@ pub fn holds(line: &str, secret: &str) -> bool {
     })
 }
 
+/// A random name of 16 hexadecimal digits.
 pub fn random_name() -> String {
     use std::hash::{BuildHasher, Hasher};
     format!("{:016x}", std::hash::RandomState::new().build_hasher().finish())
