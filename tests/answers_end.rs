@@ -3,20 +3,18 @@
 
 use serde_json::{Value, json};
 
-use crate::{
-    delivery_feedback::eventually,
-    factor_phone::empty_handed,
-    login::api_grant,
-    mail::{CHECK_MAIL, DOMAIN, RESET, said},
-    mithril::{
-        INIT, Person, TOKENS, other_than, refused, token_expired, token_invalid, user_blocked, value, wrong_identity,
-    },
-    password_reset::{NEW, NO_REQUEST, is_set},
-    world::{Ask, Got, World},
+use crate::support::{
+    clock::{DAY, eventually},
+    era::{CHECK_MAIL, era_refused, password_set},
+    factors::person_awaiting_phone,
+    login::{api_grant, other_than, token_in},
+    mithril::{INIT, TOKENS, refused, token_expired, token_invalid, user_blocked, wrong_identity},
+    password::{NEW, RESET},
+    people::{DOMAIN, Person},
+    requests::{IDEMPOTENCY_KEY, Request, Response},
+    words::{ERA_UNAUTHORIZED, NO_REQUEST, REQUEST_IN_PROGRESS, WRONG_CLIENT_SECRET},
+    world::World,
 };
-
-const KEY: &str = "5b9b0ea7-3d25-4d7c-8b5b-3a6c0f6d9f11";
-const DAY: u64 = 86_400;
 
 /// A route that remembers what it answers about a user.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -75,16 +73,16 @@ struct Call {
 }
 
 impl Call {
-    fn ask<'a>(&self, world: &'a World) -> Ask<'a> {
-        let ask = world.ask(self.method, &self.path).json(&self.body);
-        let ask = ask.header("idempotency-key", KEY);
+    fn ask<'a>(&self, world: &'a World) -> Request<'a> {
+        let ask = world.request(self.method, &self.path).json(&self.body);
+        let ask = ask.header("idempotency-key", IDEMPOTENCY_KEY);
         match &self.token {
             Some(token) => ask.bearer(token),
             None => ask,
         }
     }
 
-    async fn send(&self, world: &World) -> Got {
+    async fn send(&self, world: &World) -> Response {
         self.ask(world).send().await
     }
 
@@ -108,16 +106,16 @@ impl Call {
 }
 
 /// Somebody, and a call of theirs that was answered.
-async fn answered(world: &World, route: Route, n: usize) -> (Person, Call, Got) {
+async fn answered(world: &World, route: Route, n: usize) -> (Person, Call, Response) {
     let (login, phone) = (format!("someone{n}"), format!("+38088123{n:04}"));
     world.keep_phone_out_of_logs(&phone);
     let person = match route {
         Route::Login | Route::FactorInit => None,
-        _ => Some(world.person_with(&login, &phone).await),
+        _ => Some(world.create_person_with(&login, &phone).await),
     };
     let (person, call) = match (route, person) {
         (Route::FactorInit, _) => {
-            let (person, token) = empty_handed(world, &login).await;
+            let (person, token) = person_awaiting_phone(world, &login).await;
             let call = Call {
                 method: "PATCH",
                 path: INIT.into(),
@@ -128,32 +126,34 @@ async fn answered(world: &World, route: Route, n: usize) -> (Person, Call, Got) 
             (Person { phone, ..person }, call)
         }
         (_, None) => {
-            let person = world.person(&login).await;
+            let person = world.create_person(&login).await;
             let call = Call::grant(api_grant(&person));
             (person, call)
         }
         (Route::OtpCreate, Some(person)) => {
-            let (token, _) = world.waiting(&person).await;
+            let (token, _) = world.begin_login(&person).await;
             let call = Call {
                 method: "PATCH",
-                path: person.action("create_otp"),
+                path: person.action_path("create_otp"),
                 token: Some(token),
                 body: json!({}),
             };
             (person, call)
         }
         (Route::Authorize, Some(person)) => {
-            let (token, otp) = world.waiting(&person).await;
+            let (token, otp) = world.begin_login(&person).await;
             let body = json!({ "grant_type": "authorize_2fa_access_token", "token": token, "otp": otp });
             (person, Call::grant(body))
         }
         (Route::Refresh, Some(person)) => {
-            let (token, _) = world.waiting(&person).await;
+            let (token, _) = world.begin_login(&person).await;
             let body = json!({ "grant_type": "refresh_2fa_access_token", "token": token });
             (person, Call::grant(body))
         }
         (Route::ChangePassword, Some(person)) => {
-            let token = world.token(json!({ "user_id": person.id, "scopes": ["api"] })).await;
+            let token = world
+                .create_token(json!({ "user_id": person.id, "scopes": ["api"] }))
+                .await;
             let call = Call::change(token, &person);
             let password = NEW.to_owned();
             (Person { password, ..person }, call)
@@ -185,14 +185,16 @@ async fn befall(world: &World, person: &Person, cause: Cause) {
     const OTHER: &str = "another-horse";
     let operator = async |command: &str| {
         let done = world
-            .operator(json!({ "command": command, "user_id": person.id }))
+            .run_command(json!({ "command": command, "user_id": person.id }))
             .await;
         assert_eq!(done["changed"], true, "{done}");
     };
     match cause {
         Cause::BlockByOperator => operator("block_user").await,
         Cause::BlockByAdministrator => {
-            let ask = world.ask("PATCH", &person.action("block")).bearer(world.admin());
+            let ask = world
+                .request("PATCH", &person.action_path("block"))
+                .bearer(world.admin());
             ask.send().await.ok(200);
         }
         Cause::WrongPasswords => world.block_by_passwords(person).await,
@@ -200,16 +202,18 @@ async fn befall(world: &World, person: &Person, cause: Cause) {
             // Whatever waits for a code now, or a login that does.
             let phone = person.phone.as_deref().expect("a phone");
             let (token, code) = match world.sign_in(person, &person.password).await {
-                got if got.json()["urgent"]["next_step"] == "REQUEST_OTP" => (value(&got), world.code_to(phone).await),
+                got if got.json()["urgent"]["next_step"] == "REQUEST_OTP" => {
+                    (token_in(&got), world.code_to(phone).await)
+                }
                 got => {
-                    let approval = value(&world.init(&value(&got), phone).await);
+                    let approval = token_in(&world.init_factor(&token_in(&got), phone).await);
                     (approval, world.code_to(phone).await)
                 }
             };
             for _ in 0..4 {
-                let got = match person.phone.is_some() && !world.is_set_up(person).await {
-                    true => world.approve(&token, &other_than(&code)).await,
-                    false => world.authorize(&token, &other_than(&code)).await,
+                let got = match person.phone.is_some() && !world.has_phone(person).await {
+                    true => world.approve_factor(&token, &other_than(&code)).await,
+                    false => world.submit_code(&token, &other_than(&code)).await,
                 };
                 got.ok(401);
             }
@@ -219,10 +223,12 @@ async fn befall(world: &World, person: &Person, cause: Cause) {
             // Mails to one mailbox are spaced.
             world.advance(240).await;
             let link = world.reset_link(&person.email, &person.email).await;
-            world.reset(&link, OTHER).await.ok(200);
+            world.reset_password(&link, OTHER).await.ok(200);
         }
         Cause::Change => {
-            let token = world.token(json!({ "user_id": person.id, "scopes": ["api"] })).await;
+            let token = world
+                .create_token(json!({ "user_id": person.id, "scopes": ["api"] }))
+                .await;
             world.change_password(&token, &person.password, OTHER).await.ok(200);
         }
         Cause::Erasure => operator("erase_user").await,
@@ -243,20 +249,13 @@ impl Cause {
     }
 }
 
-impl World {
-    /// Whether a login of theirs waits for a code.
-    async fn is_set_up(&self, person: &Person) -> bool {
-        !self.factor_of(person).await["factor"].is_null()
-    }
-}
-
 /// What the route answers to a call that it never had before.
-fn judged_anew(route: Route, cause: Cause, got: &Got) {
+fn judged_anew(route: Route, cause: Cause, got: &Response) {
     match (route, cause) {
-        (Route::ConfirmReset, _) => said(got, 404, NO_REQUEST),
-        (Route::ChangePassword, _) => said(got, 401, "unauthorized"),
+        (Route::ConfirmReset, _) => era_refused(got, 404, NO_REQUEST),
+        (Route::ChangePassword, _) => era_refused(got, 401, ERA_UNAUTHORIZED),
         (_, cause) if cause.blocks() => user_blocked(got),
-        (Route::Login | Route::LoginWithCode, Cause::EndTokens) => drop(value(got)),
+        (Route::Login | Route::LoginWithCode, Cause::EndTokens) => drop(token_in(got)),
         (Route::Login | Route::LoginWithCode, _) => wrong_identity(got),
         (_, Cause::Erasure) => token_invalid(got),
         (_, _) => token_expired(got),
@@ -277,12 +276,12 @@ async fn remembered_answers_end_with_their_owners_tokens() {
             let what = format!("{route:?}, {cause:?}");
             let (person, call, first) = answered(&world, route, n).await;
             befall(&world, &person, cause).await;
-            let before = world.mails().await.len();
+            let before = world.messages().await.len();
             let again = call.send(&world).await;
             assert_ne!(again.body, first.body, "{what}");
             judged_anew(route, cause, &again);
             let sends = (route, cause) == (Route::LoginWithCode, Cause::EndTokens);
-            assert_eq!(world.mails().await.len(), before + usize::from(sends), "{what}");
+            assert_eq!(world.messages().await.len(), before + usize::from(sends), "{what}");
             if cause == Cause::Erasure {
                 let rows = Value::from(world.rows("RepetitionsTable").await).to_string();
                 for name in [&person.id, &person.email, &format!("someone{n}")] {
@@ -293,7 +292,9 @@ async fn remembered_answers_end_with_their_owners_tokens() {
                 world.advance(60).await;
                 if !cause.ends_by_itself() {
                     judged_anew(route, cause, &call.send(&world).await);
-                    let ask = world.ask("PATCH", &person.action("unblock")).bearer(world.admin());
+                    let ask = world
+                        .request("PATCH", &person.action_path("unblock"))
+                        .bearer(world.admin());
                     ask.send().await.ok(200);
                 }
                 let again = call.send(&world).await;
@@ -314,34 +315,34 @@ async fn a_clients_remembered_answer_ends_with_its_tokens_and_its_secret() {
     });
     let call = Call::grant(body);
     let first = call.send(&world).await;
-    value(&first);
+    token_in(&first);
     assert_eq!(call.send(&world).await.body, first.body);
     world
-        .operator(json!({ "command": "end_tokens", "client_id": "heatclinic" }))
+        .run_command(json!({ "command": "end_tokens", "client_id": "heatclinic" }))
         .await;
     let second = call.send(&world).await;
-    assert_ne!(value(&second), value(&first));
+    assert_ne!(token_in(&second), token_in(&first));
     assert_eq!(call.send(&world).await.body, second.body, "that one is remembered");
     world
-        .operator(json!({ "command": "set_client_secret", "client_id": "heatclinic" }))
+        .run_command(json!({ "command": "set_client_secret", "client_id": "heatclinic" }))
         .await;
     let got = call.send(&world).await;
-    refused(&got, 401, "access_denied", "Invalid client secret.");
+    refused(&got, 401, "access_denied", WRONG_CLIENT_SECRET);
 }
 
 #[tokio::test]
 async fn what_is_remembered_of_public_calls_is_the_same_for_everybody_and_names_nobody() {
     let world = World::new().await;
-    let maria = world.person("maria").await;
+    let maria = world.create_person("maria").await;
     let (known, unknown) = ("maria@example.org", "nobody@example.org");
     let ask = async |email: &str| {
         let body = json!({ "key": email, "domain": DOMAIN });
-        let ask = world.post(RESET).of_a_new_source().json(&body);
-        ask.header("idempotency-key", KEY).send().await
+        let ask = world.post(RESET).with_new_address().json(&body);
+        ask.header("idempotency-key", IDEMPOTENCY_KEY).send().await
     };
     let register = async |login: &str, email: &str| {
-        let ask = world.register(login, email).of_a_new_source();
-        ask.header("idempotency-key", KEY).send().await
+        let ask = world.register(login, email).with_new_address();
+        ask.header("idempotency-key", IDEMPOTENCY_KEY).send().await
     };
     for email in [known, unknown] {
         ask(email).await.is(200, CHECK_MAIL);
@@ -358,8 +359,10 @@ async fn what_is_remembered_of_public_calls_is_the_same_for_everybody_and_names_
 
     // Whatever becomes of the user, a repetition tells the same of both, costs the same and mails nothing.
     for command in ["block_user", "end_tokens", "erase_user"] {
-        world.operator(json!({ "command": command, "user_id": maria.id })).await;
-        let before = world.mails().await.len();
+        world
+            .run_command(json!({ "command": command, "user_id": maria.id }))
+            .await;
+        let before = world.messages().await.len();
         let mut calls = Vec::new();
         for email in [known, unknown] {
             world.invocations().await;
@@ -372,72 +375,75 @@ async fn what_is_remembered_of_public_calls_is_the_same_for_everybody_and_names_
             calls.push(invocations.iter().map(|done| done["calls"].clone()).collect::<Vec<_>>());
         }
         assert_eq!(calls[0], calls[1], "{command}");
-        assert_eq!(world.mails().await.len(), before, "{command}");
+        assert_eq!(world.messages().await.len(), before, "{command}");
     }
 }
 
 #[tokio::test]
 async fn an_ended_answer_has_one_successor() {
     let world = World::new().await;
-    let person = world.person("maria").await;
+    let person = world.create_person("maria").await;
     let call = Call::grant(api_grant(&person));
     let first = call.send(&world).await;
     world
-        .operator(json!({ "command": "end_tokens", "user_id": person.id }))
+        .run_command(json!({ "command": "end_tokens", "user_id": person.id }))
         .await;
     let answers = futures_util::future::join_all((0..16).map(|_| call.send(&world))).await;
     let (done, waiting): (Vec<_>, Vec<_>) = answers.iter().partition(|got| got.status == 201);
-    let second = value(done.first().expect("one of them"));
-    assert_ne!(second, value(&first));
-    assert!(done.iter().all(|got| value(got) == second), "{done:?}");
+    let second = token_in(done.first().expect("one of them"));
+    assert_ne!(second, token_in(&first));
+    assert!(done.iter().all(|got| token_in(got) == second), "{done:?}");
     for got in waiting {
-        refused(got, 409, "request_conflict", "The same request is being processed.");
+        refused(got, 409, "request_conflict", REQUEST_IN_PROGRESS);
     }
-    assert_eq!(value(&call.send(&world).await), second);
+    assert_eq!(token_in(&call.send(&world).await), second);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_finds_an_answer_ended_late_leaves_its_successor_alone() {
     let world = World::new().await;
-    let person = world.person("maria").await;
+    let person = world.create_person("maria").await;
     let call = Call::grant(api_grant(&person));
     call.send(&world).await.ok(201);
     world
-        .operator(json!({ "command": "end_tokens", "user_id": person.id }))
+        .run_command(json!({ "command": "end_tokens", "user_id": person.id }))
         .await;
     // The ended answer was found, and its owner's row takes more than a second.
     let hang = json!({ "service": "dynamodb", "operation": "BatchGetItem", "kind": "hang", "skip": 0, "times": 1 });
-    world.fault(hang).await;
+    world.inject(hang).await;
     let successor = async {
-        eventually(async || world.get("/_local/faults").local().await == json!([])).await;
+        eventually(async || world.get("/_local/faults").send_local().await == json!([])).await;
         call.send(&world).await
     };
     let (late, successor) = tokio::join!(call.send(&world), successor);
-    refused(&late, 409, "request_conflict", "The same request is being processed.");
+    refused(&late, 409, "request_conflict", REQUEST_IN_PROGRESS);
     assert_eq!(call.send(&world).await.body, successor.body);
-    assert!(world.is_open(&value(&successor)).await, "no other login took its place");
+    assert!(
+        world.token_works(&token_in(&successor)).await,
+        "no other login took its place"
+    );
 }
 
 #[tokio::test]
 async fn a_lost_answer_does_not_stop_the_successor() {
     let world = World::new().await;
-    let person = world.person("maria").await;
+    let person = world.create_person("maria").await;
     let call = Call::grant(api_grant(&person));
     let mut earlier = call.send(&world).await;
     for (times, status) in [(1, 201), (3, 503)] {
         world
-            .operator(json!({ "command": "end_tokens", "user_id": person.id }))
+            .run_command(json!({ "command": "end_tokens", "user_id": person.id }))
             .await;
         // The first one is refused by what is remembered, the second one takes its place.
         let lost = json!({
             "service": "dynamodb", "operation": "PutItem", "kind": "drop_response", "skip": 1, "times": times,
         });
-        world.fault(lost).await;
+        world.inject(lost).await;
         let got = call.send(&world).await;
         assert_eq!(got.status, status, "{got:?}");
         world.clear_faults().await;
         let again = call.send(&world).await;
-        assert_ne!(value(&again), value(&earlier));
+        assert_ne!(token_in(&again), token_in(&earlier));
         assert!(status != 201 || again.body == got.body, "{again:?}");
         earlier = again;
     }
@@ -446,21 +452,23 @@ async fn a_lost_answer_does_not_stop_the_successor() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_an_erasure_overtakes_is_not_remembered() {
     let world = World::new().await;
-    let person = world.person("maria").await;
-    let token = world.token(json!({ "user_id": person.id, "scopes": ["api"] })).await;
+    let person = world.create_person("maria").await;
+    let token = world
+        .create_token(json!({ "user_id": person.id, "scopes": ["api"] }))
+        .await;
     let call = Call::change(token, &person);
     // The password is set, and its notice is on its way for more than a second: meanwhile the user goes.
     let hang = json!({ "service": "ses", "operation": null, "kind": "hang", "skip": 0, "times": 1 });
-    world.fault(hang).await;
+    world.inject(hang).await;
     let erased = async {
-        eventually(async || world.get("/_local/faults").local().await == json!([])).await;
+        eventually(async || world.get("/_local/faults").send_local().await == json!([])).await;
         let done = world
-            .operator(json!({ "command": "erase_user", "user_id": person.id }))
+            .run_command(json!({ "command": "erase_user", "user_id": person.id }))
             .await;
         assert_eq!(done["complete"], true, "{done}");
     };
     let (changed, ()) = tokio::join!(call.send(&world), erased);
-    is_set(&changed, "maria");
+    password_set(&changed, "maria");
     assert!(world.rows("RepetitionsTable").await.is_empty());
-    said(&call.send(&world).await, 401, "unauthorized");
+    era_refused(&call.send(&world).await, 401, ERA_UNAUTHORIZED);
 }

@@ -7,10 +7,13 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::{
-    mail::CHECK_MAIL,
-    mithril::{password_grant, refused},
-    world::{Got, World, root},
+use crate::support::{
+    era::CHECK_MAIL,
+    login::password_grant,
+    mithril::refused,
+    requests::Response,
+    words::{ERA_TOO_LARGE_BODY, WRONG_IDENTITY},
+    world::{World, root},
 };
 
 /// The inner texts of a page's elements of that name.
@@ -28,11 +31,11 @@ fn hashes(texts: &[&str]) -> String {
         .collect()
 }
 
-async fn page(world: &World, accept_language: &str) -> Got {
+async fn page(world: &World, accept_language: &str) -> Response {
     let got = world
         .get("/app-root")
         .header("accept-language", accept_language)
-        .bare()
+        .send_unchecked()
         .await;
     assert_eq!(got.status, 200, "{got:?}");
     got
@@ -41,7 +44,7 @@ async fn page(world: &World, accept_language: &str) -> Got {
 #[tokio::test]
 async fn the_page_has_every_header_and_a_policy_for_its_own_bytes() {
     let world = World::new().await;
-    let got = world.get("/app-root").bare().await;
+    let got = world.get("/app-root").send_unchecked().await;
     let (styles, scripts) = (
         inside(&got.body, "<style>", "</style>"),
         inside(&got.body, "<script>", "</script>"),
@@ -78,7 +81,7 @@ async fn the_page_has_every_header_and_a_policy_for_its_own_bytes() {
 #[tokio::test]
 async fn the_page_needs_nothing_from_elsewhere() {
     let world = World::new().await;
-    let body = world.get("/app-root").bare().await.body;
+    let body = world.get("/app-root").send_unchecked().await.body;
     let (markup, _) = body.split_once("<script").expect("the scripts come last");
     for word in [
         "src=", "<link", "<img", "<iframe", "url(", "@import", "http:", "https:", " style=",
@@ -163,7 +166,7 @@ async fn a_hostile_header_changes_nothing() {
         .header("x-forwarded-host", "evil.example")
         .header("referer", "https://evil.example/<script>")
         .header("cookie", "language=ru")
-        .bare()
+        .send_unchecked()
         .await;
     assert_eq!((got.status, got.body == plain), (200, true));
 }
@@ -172,7 +175,7 @@ async fn a_hostile_header_changes_nothing() {
 async fn other_methods_are_refused() {
     let world = World::new().await;
     for method in ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"] {
-        let got = world.ask(method, "/app-root").send().await;
+        let got = world.request(method, "/app-root").send().await;
         assert_eq!(got.header("allow"), Some("GET, HEAD"), "{method}");
         got.is(405, r#"{"error_code":1405,"error_message":"method not allowed"}"#);
     }
@@ -182,7 +185,7 @@ async fn other_methods_are_refused() {
         .body("text/plain", "x".repeat(16_385))
         .send()
         .await;
-    long.is(413, r#"{"error_code":1413,"error_message":"request body too large"}"#);
+    long.is(413, ERA_TOO_LARGE_BODY);
 }
 
 const ID: &str = "19738eb3-0183-b148-9420-7cd30a921f58";
@@ -201,8 +204,8 @@ async fn a_link_whose_sign_was_escaped_leads_to_the_page() {
         ),
     ] {
         for method in ["GET", "HEAD"] {
-            let ask = world.ask(method, &path).header("host", "evil.example");
-            let got = ask.header("x-forwarded-host", "evil.example").bare().await;
+            let ask = world.request(method, &path).header("host", "evil.example");
+            let got = ask.header("x-forwarded-host", "evil.example").send_unchecked().await;
             let mut headers: BTreeMap<_, _> = got
                 .headers
                 .iter()
@@ -247,12 +250,12 @@ async fn nothing_else_is_redirected() {
         format!("/app-root%23/pwd_reset/{}", &ID[1..]),
         format!("/app-root/pwd_reset/{ID}"),
     ] {
-        let got = world.get(&path).bare().await;
+        let got = world.get(&path).send_unchecked().await;
         assert_eq!((got.status, got.header("location")), (404, None), "{path}: {got:?}");
     }
     let path = format!("/app-root%23/pwd_reset/{ID}");
     for method in ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
-        let got = world.ask(method, &path).bare().await;
+        let got = world.request(method, &path).send_unchecked().await;
         assert_eq!((got.status, got.header("location")), (404, None), "{method}: {got:?}");
     }
 }
@@ -260,7 +263,7 @@ async fn nothing_else_is_redirected() {
 #[tokio::test]
 async fn without_a_login_page_no_link_is_shown() {
     let world = World::new().await;
-    let body = world.get("/app-root").bare().await.body;
+    let body = world.get("/app-root").send_unchecked().await.body;
     let (markup, _) = body.split_once("<script").expect("the scripts come last");
     assert!(!markup.contains("<a ") && !markup.contains("href="), "{markup}");
     for (words, count) in [("close_done", 1), ("close", 2), ("to_login", 0)] {
@@ -272,7 +275,7 @@ async fn without_a_login_page_no_link_is_shown() {
 #[tokio::test]
 async fn the_login_page_is_where_the_operator_says() {
     let world = World::with(&[("LoginUrl", "https://id.example/login?a=1&b='2'")]).await;
-    let body = world.get("/app-root").bare().await.body;
+    let body = world.get("/app-root").send_unchecked().await.body;
     let link = r#"href="https://id.example/login?a=1&amp;b=&#39;2&#39;""#;
     assert_eq!(
         body.matches(link).count(),
@@ -286,7 +289,7 @@ async fn the_login_page_is_where_the_operator_says() {
         "/\\evil.example",
     ] {
         let world = World::with(&[("LoginUrl", evil)]).await;
-        let got = world.get("/app-root").bare().await;
+        let got = world.get("/app-root").send_unchecked().await;
         assert!(got.status >= 500, "{evil}: {got:?}");
         let lines = world.cloud().logs();
         let said = lines
@@ -337,9 +340,9 @@ async fn choose_password(world: &World, link: &str, password: &str) -> bool {
 
 /// Whether a password opens the account: a login tells.
 async fn works(world: &World, email: &str, password: &str) -> bool {
-    let got = world.grant(password_grant(email, password)).await;
+    let got = world.request_token(password_grant(email, password)).await;
     if got.status != 201 {
-        refused(&got, 401, "access_denied", "Identity, password combination is wrong.");
+        refused(&got, 401, "access_denied", WRONG_IDENTITY);
         return false;
     }
     let answer = got.json();
@@ -363,7 +366,7 @@ async fn from_registration_to_a_login_and_to_one_with_another_password() {
     assert!(works(&world, email, "Quiet-river.73~stone").await);
 
     world.advance(121).await;
-    world.forgot(login).send().await.is(200, CHECK_MAIL);
+    world.request_reset(login).send().await.is(200, CHECK_MAIL);
     let link = mailed_link(&world, "pwd_reset", email).await;
     assert!(choose_password(&world, &link, "Third.lantern_51~fox").await);
     assert!(!works(&world, email, "Quiet-river.73~stone").await);

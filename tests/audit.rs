@@ -2,33 +2,13 @@
 
 use serde_json::{Value, json};
 
-use crate::{
-    mithril::{other_than, password_grant, value},
+use crate::support::{
+    login::{other_than, password_grant, token_in},
     passcode::{PURPOSE, USER},
+    support_pin::OWN_PIN,
+    words::UNAVAILABLE,
     world::World,
 };
-
-const PIN: &str = "/api/v4/user/support_pin";
-
-impl World {
-    /// The trail without the operator's commands, which made the demo tenant.
-    pub async fn events(&self) -> Vec<Value> {
-        let mut rows = self.rows("AuditTable").await;
-        rows.retain(|row| row["actor"]["S"] != "operator");
-        rows
-    }
-
-    /// What the trail has on somebody, in the order of time: the word, the route, and who it was.
-    pub async fn trail_of(&self, subject: &str) -> Vec<(String, String, String)> {
-        let rows = self.events().await;
-        let mut own: Vec<&Value> = rows.iter().filter(|row| row["subject"]["S"] == subject).collect();
-        own.sort_by_key(|row| (row["at"]["N"].to_string(), row["event"]["S"].to_string()));
-        let text = |row: &Value, name: &str| row[name]["S"].as_str().unwrap_or_default().to_owned();
-        own.iter()
-            .map(|row| (text(row, "what"), text(row, "route"), text(row, "actor")))
-            .collect()
-    }
-}
 
 #[tokio::test]
 async fn an_event_says_who_did_what_to_whom_and_when() {
@@ -38,7 +18,7 @@ async fn an_event_says_who_did_what_to_whom_and_when() {
         world.id("/admin/user_id").to_owned(),
     );
     let of = format!("/api/v4/users/{user}/support_pin");
-    world.post(PIN).private_token(world.user()).send().await.ok(201);
+    world.post(OWN_PIN).private_token(world.user()).send().await.ok(201);
     world.advance(1).await;
     let got = world.get(&of).private_token(world.admin()).send().await;
     let request_id = got.header("apigw-requestid").expect("an id").to_owned();
@@ -71,14 +51,14 @@ async fn each_step_of_a_login_is_written_down() {
     let subject = format!("user:{}", world.id("/user/user_id"));
     world.sign_in(&demo, "wrong").await;
     world.advance(1).await;
-    let (token, code) = world.waiting(&demo).await;
+    let (token, code) = world.begin_login(&demo).await;
     world.advance(1).await;
-    world.authorize(&token, &other_than(&code)).await;
+    world.submit_code(&token, &other_than(&code)).await;
     world.advance(1).await;
-    let access = value(&world.authorize(&token, &code).await);
+    let access = token_in(&world.submit_code(&token, &code).await);
     world.advance(1).await;
-    world.act_upon_factor(&demo, "disable").await;
-    let trail = world.trail_of(&subject).await;
+    world.switch_factor_as_admin(&demo, "disable").await;
+    let trail = world.audit_log_of(&subject).await;
     let words: Vec<_> = trail
         .iter()
         .map(|(what, route, _)| (what.as_str(), route.as_str()))
@@ -114,9 +94,9 @@ async fn an_unknown_name_costs_as_much_as_a_known_one_and_leaves_no_event() {
     let world = World::new().await;
     let demo = world.demo();
     for (email, events) in [(demo.email.as_str(), 1), ("nobody@example.org", 0), ("no address", 0)] {
-        let before = world.events().await.len();
+        let before = world.audit_rows().await.len();
         world.invocations().await;
-        assert_eq!(world.grant(password_grant(email, "wrong")).await.status, 401);
+        assert_eq!(world.request_token(password_grant(email, "wrong")).await.status, 401);
         let [one] = world.invocations().await.try_into().expect("one invocation");
         let calls = one["calls"].as_array().expect("calls").clone();
         let last = calls.last().expect("a call");
@@ -125,13 +105,17 @@ async fn an_unknown_name_costs_as_much_as_a_known_one_and_leaves_no_event() {
             (&json!("PutItem"), &json!("countersign-AuditTable")),
             "{email}"
         );
-        assert_eq!(world.events().await.len(), before + events, "{email}");
+        assert_eq!(world.audit_rows().await.len(), before + events, "{email}");
     }
     // What breaks there is not told either.
     let rule = json!({ "service": "dynamodb", "operation": "PutItem", "kind": "error", "skip": 0, "times": 1000 });
-    world.fault(rule).await;
+    world.inject(rule).await;
     for email in [demo.email.as_str(), "nobody@example.org"] {
-        assert_eq!(world.grant(password_grant(email, "wrong")).await.status, 401, "{email}");
+        assert_eq!(
+            world.request_token(password_grant(email, "wrong")).await.status,
+            401,
+            "{email}"
+        );
     }
 }
 
@@ -147,10 +131,10 @@ async fn nobodys_calls_leave_nothing() {
         .await
         .ok(401);
     world.post("/passcode/consume").send().await.ok(401);
-    assert_eq!(world.events().await, Vec::<Value>::new());
+    assert_eq!(world.audit_rows().await, Vec::<Value>::new());
     // Whoever is known and may not leaves something.
     world.get(&of).private_token(world.user()).send().await.ok(403);
-    let trail = world.trail_of(&format!("user:{}", world.id("/user/user_id"))).await;
+    let trail = world.audit_log_of(&format!("user:{}", world.id("/user/user_id"))).await;
     assert_eq!(trail.len(), 1, "{trail:?}");
     assert_eq!(trail[0].0, "not_administrator");
 }
@@ -159,14 +143,14 @@ async fn nobodys_calls_leave_nothing() {
 async fn a_pin_that_cannot_be_written_down_is_not_shown() {
     let world = World::new().await;
     let of = format!("/api/v4/users/{}/support_pin", world.id("/user/user_id"));
-    let created = world.post(PIN).private_token(world.user()).send().await;
+    let created = world.post(OWN_PIN).private_token(world.user()).send().await;
     world.get(&of).private_token(world.admin()).send().await.ok(200);
     for kind in ["error", "throttle", "hang", "drop_response"] {
         world.clear_faults().await;
         let rule = json!({ "service": "dynamodb", "operation": "PutItem", "kind": kind, "skip": 0, "times": 1000 });
-        world.fault(rule).await;
+        world.inject(rule).await;
         let got = world.get(&of).private_token(world.admin()).send().await;
-        got.is(503, r#"{"message":"503 Service Unavailable"}"#);
+        got.is(503, UNAVAILABLE);
         assert_eq!(got.header("retry-after"), Some("5"), "{kind}");
     }
     world.clear_faults().await;
@@ -183,7 +167,7 @@ async fn what_was_done_stands_although_it_could_not_be_written_down() {
     let world = World::new().await;
     let issued = world.retrieve(USER, PURPOSE).await;
     world
-        .fault(json!({ "service": "dynamodb", "operation": "PutItem", "kind": "error", "skip": 0, "times": 1000 }))
+        .inject(json!({ "service": "dynamodb", "operation": "PutItem", "kind": "error", "skip": 0, "times": 1000 }))
         .await;
     world.consume(&issued.token, USER, PURPOSE).send().await.ok(200);
     world.clear_faults().await;

@@ -3,54 +3,32 @@
 
 use serde_json::json;
 
-use crate::{
-    login::api_grant,
-    mail::said,
-    mithril::{Person, data, other_than, user_blocked, value},
-    password_reset::{NEW, NO_REQUEST, is_set},
+use crate::support::{
+    era::{era_refused, password_set},
+    login::other_than,
+    mithril::{data, user_blocked},
+    password::NEW,
+    support_pin::OWN_PIN,
+    words::{NO_PIN, NO_REQUEST},
     world::World,
 };
 
-const OWN: &str = "/api/v4/user/support_pin";
-const NO_PIN: &str = r#"{"message":"404 Support PIN not found or expired Not Found"}"#;
-const NO_PIN_TO_REVOKE: &str = r#"{"message":"404 Support PIN not found or already expired Not Found"}"#;
-
 async fn world() -> World {
     World::with(&[("BlockSeconds", "60")]).await
-}
-
-impl World {
-    /// A person's login, whole: the token, of the scope `api`.
-    async fn api_token(&self, person: &Person) -> String {
-        let token = value(&self.grant(api_grant(person)).await);
-        match &person.phone {
-            None => token,
-            Some(phone) => value(&self.authorize(&token, &self.code_to(phone).await).await),
-        }
-    }
-
-    /// That no PIN of a person is there for an administrator, to be read or to be revoked.
-    async fn shows_no_pin(&self, person: &Person) {
-        let of = format!("/api/v4/users/{}/support_pin", person.id);
-        let read = self.get(&of).private_token(self.admin()).send().await;
-        read.is(404, NO_PIN);
-        let revoke = self.post(&format!("{of}/revoke")).private_token(self.admin());
-        revoke.send().await.is(404, NO_PIN_TO_REVOKE);
-    }
 }
 
 #[tokio::test]
 async fn pins_and_links_of_before_a_block_do_not_come_back_when_it_expires() {
     let world = world().await;
     let people = [
-        world.person_with("maria", "+380881234531").await,
-        world.person_with("olga", "+380881234532").await,
-        world.person("anna").await,
+        world.create_person_with("maria", "+380881234531").await,
+        world.create_person_with("olga", "+380881234532").await,
+        world.create_person("anna").await,
     ];
     for (person, cause) in people.iter().zip(["passwords", "codes", "administrator"]) {
         for _ in 0..2 {
-            let token = world.api_token(person).await;
-            let made = world.post(OWN).private_token(&token).send().await;
+            let token = world.log_in(person).await;
+            let made = world.post(OWN_PIN).private_token(&token).send().await;
             made.ok(201);
             let of = format!("/api/v4/users/{}/support_pin", person.id);
             let read = || world.get(&of).private_token(world.admin());
@@ -59,33 +37,37 @@ async fn pins_and_links_of_before_a_block_do_not_come_back_when_it_expires() {
             match cause {
                 "passwords" => world.block_by_passwords(person).await,
                 "codes" => {
-                    let (token, code) = world.waiting(person).await;
+                    let (token, code) = world.begin_login(person).await;
                     for _ in 0..4 {
-                        world.authorize(&token, &other_than(&code)).await.ok(401);
+                        world.submit_code(&token, &other_than(&code)).await.ok(401);
                     }
                 }
                 _ => {
-                    let got = world.ask("PATCH", &person.action("block")).bearer(world.admin());
+                    let got = world
+                        .request("PATCH", &person.action_path("block"))
+                        .bearer(world.admin());
                     data(&got.send().await, 200);
                 }
             }
             user_blocked(&world.sign_in(person, &person.password).await);
             world.shows_no_pin(person).await;
-            said(&world.reset(&link, NEW).await, 404, NO_REQUEST);
+            era_refused(&world.reset_password(&link, NEW).await, 404, NO_REQUEST);
 
             world.advance(60).await;
             if cause == "administrator" {
                 user_blocked(&world.sign_in(person, &person.password).await);
                 world.shows_no_pin(person).await;
-                let got = world.ask("PATCH", &person.action("unblock")).bearer(world.admin());
+                let got = world
+                    .request("PATCH", &person.action_path("unblock"))
+                    .bearer(world.admin());
                 data(&got.send().await, 200);
             }
             world.shows_no_pin(person).await;
-            said(&world.reset(&link, NEW).await, 404, NO_REQUEST);
-            let token = world.api_token(person).await;
-            world.get(OWN).private_token(&token).send().await.is(404, NO_PIN);
+            era_refused(&world.reset_password(&link, NEW).await, 404, NO_REQUEST);
+            let token = world.log_in(person).await;
+            world.get(OWN_PIN).private_token(&token).send().await.is(404, NO_PIN);
             // What comes after the block is as good as ever, and ends with the next one.
-            let made = world.post(OWN).private_token(&token).send().await;
+            let made = world.post(OWN_PIN).private_token(&token).send().await;
             made.ok(201);
             read().send().await.is(200, &made.body);
             world.advance(3600).await;
@@ -96,17 +78,17 @@ async fn pins_and_links_of_before_a_block_do_not_come_back_when_it_expires() {
 #[tokio::test]
 async fn a_link_of_before_a_block_that_expired_is_void_and_one_of_after_it_is_good() {
     let world = world().await;
-    let maria = world.person("maria").await;
+    let maria = world.create_person("maria").await;
     world.block_by_passwords(&maria).await;
     world.advance(600).await;
     let link = world.reset_link(&maria.email, &maria.email).await;
-    is_set(&world.reset(&link, NEW).await, "maria");
+    password_set(&world.reset_password(&link, NEW).await, "maria");
 }
 
 #[tokio::test]
 async fn strangers_cannot_void_the_link_that_leads_out_of_their_block() {
     let world = world().await;
-    let maria = world.person("maria").await;
+    let maria = world.create_person("maria").await;
     world.block_by_passwords(&maria).await;
     let link = world.reset_link(&maria.email, &maria.email).await;
     for _ in 0..5 {
@@ -114,37 +96,37 @@ async fn strangers_cannot_void_the_link_that_leads_out_of_their_block() {
         world.block_by_passwords(&maria).await;
     }
     user_blocked(&world.sign_in(&maria, &maria.password).await);
-    is_set(&world.reset(&link, NEW).await, "maria");
+    password_set(&world.reset_password(&link, NEW).await, "maria");
     world.shows_no_pin(&maria).await;
-    said(&world.reset(&link, "another-horse").await, 404, NO_REQUEST);
+    era_refused(&world.reset_password(&link, "another-horse").await, 404, NO_REQUEST);
 
     // An administrator's block ends such a link like any other, and one that is asked for under it does not lift it.
     world.advance(3600).await;
     world.block_by_passwords(&maria).await;
     let link = world.reset_link(&maria.email, &maria.email).await;
     world
-        .operator(json!({ "command": "block_user", "user_id": maria.id }))
+        .run_command(json!({ "command": "block_user", "user_id": maria.id }))
         .await;
-    said(&world.reset(&link, "another-horse").await, 404, NO_REQUEST);
+    era_refused(&world.reset_password(&link, "another-horse").await, 404, NO_REQUEST);
     world.advance(3600).await;
     let link = world.reset_link(&maria.email, &maria.email).await;
-    is_set(&world.reset(&link, "another-horse").await, "maria");
+    password_set(&world.reset_password(&link, "another-horse").await, "maria");
     user_blocked(&world.sign_in(&maria, "another-horse").await);
 }
 
 #[tokio::test]
 async fn a_pin_that_is_made_while_its_owner_is_blocked_is_never_shown() {
     let world = world().await;
-    let maria = world.person("maria").await;
+    let maria = world.create_person("maria").await;
     let mut made = 0;
     for _ in 0..12 {
-        let token = world.api_token(&maria).await;
+        let token = world.log_in(&maria).await;
         for _ in 0..3 {
             world.sign_in(&maria, "wrong").await.ok(401);
         }
         let create = async {
             let mut made = 0;
-            while world.post(OWN).private_token(&token).send().await.status == 201 {
+            while world.post(OWN_PIN).private_token(&token).send().await.status == 201 {
                 made += 1;
                 assert!(made < 1_000, "the token has not ended");
             }
@@ -165,7 +147,7 @@ async fn a_link_and_the_block_that_voids_it_race_to_one_end() {
     let world = world().await;
     let mut lost = 0;
     for round in 0..12 {
-        let person = world.person(&format!("person{round}")).await;
+        let person = world.create_person(&format!("person{round}")).await;
         let link = world.reset_link(&person.email, &person.email).await;
         for _ in 0..3 {
             world.sign_in(&person, "wrong").await.ok(401);
@@ -175,15 +157,15 @@ async fn a_link_and_the_block_that_voids_it_race_to_one_end() {
             for _ in 0..round % 4 {
                 world.get("/openapi.json").send().await;
             }
-            world.reset(&link, NEW).await
+            world.reset_password(&link, NEW).await
         };
         let (_, reset) = tokio::join!(world.sign_in(&person, "wrong"), reset);
-        let (passwords, _) = world.failures(&person).await;
+        let (passwords, _) = world.failure_counts(&person).await;
         match reset.status {
             // The wrong password came after the new one was set, and is the first one.
             200 => assert_eq!(passwords, "1", "a link that a block had voided lifted the block"),
             _ => {
-                said(&reset, 404, NO_REQUEST);
+                era_refused(&reset, 404, NO_REQUEST);
                 user_blocked(&world.sign_in(&person, &person.password).await);
                 lost += 1;
             }

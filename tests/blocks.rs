@@ -4,31 +4,18 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::{
-    factors::scope_too_small,
-    mail::{CHECK_MAIL, said},
-    mithril::{PHONE, Person, data, not_taken, other_than, refused, token_expired, user_blocked, value, wrong_code},
-    world::{Got, World},
+use crate::support::{
+    era::{CHECK_MAIL, era_refused},
+    login::{other_than, token_in},
+    mithril::{data, fields_refused, refused, scope_too_small, token_expired, user_blocked, wrong_code},
+    people::PHONE,
+    requests::Response,
+    words::{NO_PIN, NO_REQUEST, UNEXPECTED_FIELD, WRONG_IDENTITY},
+    world::World,
 };
 
-impl World {
-    /// Blocks or unblocks in the administrator's name.
-    async fn stand(&self, person: &Person, action: &str) -> Got {
-        self.ask("PATCH", &person.action(action))
-            .bearer(self.admin())
-            .send()
-            .await
-    }
-
-    /// Blocks in the administrator's name, even one whom failures have blocked.
-    async fn replace_block(&self, person: &Person) -> Got {
-        let ask = self.ask("PATCH", &person.action("block")).bearer(self.admin());
-        ask.json(&json!({ "replace": true })).send().await
-    }
-}
-
 #[track_caller]
-fn already(got: &Got, what: &str) {
+fn already(got: &Response, what: &str) {
     refused(got, 409, "request_conflict", &format!("user already {what}"));
 }
 
@@ -44,33 +31,33 @@ async fn a_block_stands_until_it_is_lifted() {
             "inserted_at": inserted_at, "updated_at": updated_at,
         })
     };
-    already(&world.stand(&demo, "unblock").await, "unblocked");
-    let blocked = data(&world.stand(&demo, "block").await, 200);
+    already(&world.block_action(&demo, "unblock").await, "unblocked");
+    let blocked = data(&world.block_action(&demo, "block").await, 200);
     assert_eq!(blocked, shown(true, &blocked["updated_at"], &blocked["inserted_at"]));
-    already(&world.stand(&demo, "block").await, "blocked");
+    already(&world.block_action(&demo, "block").await, "blocked");
     user_blocked(&world.sign_in(&demo, &demo.password).await);
     world.advance(100 * 86_400).await;
     user_blocked(&world.sign_in(&demo, &demo.password).await);
-    let open = data(&world.stand(&demo, "unblock").await, 200);
+    let open = data(&world.block_action(&demo, "unblock").await, 200);
     assert_eq!(open, shown(false, &open["updated_at"], &blocked["inserted_at"]));
     assert_ne!(open["updated_at"], blocked["updated_at"]);
-    already(&world.stand(&demo, "unblock").await, "unblocked");
-    world.waiting(&demo).await;
+    already(&world.block_action(&demo, "unblock").await, "unblocked");
+    world.begin_login(&demo).await;
 }
 
 #[tokio::test]
 async fn everything_that_was_issued_ends_with_a_block() {
     let world = World::new().await;
     let demo = world.demo();
-    let (login, code) = world.waiting(&demo).await;
-    let access = value(&world.authorize(&login, &code).await);
+    let (login, code) = world.begin_login(&demo).await;
+    let access = token_in(&world.submit_code(&login, &code).await);
     world.advance(60).await;
-    let app = world.app_token(&demo).await;
-    let approval = value(&world.init(&app, "+380881234599").await);
-    let (login, code) = world.waiting(&demo).await;
+    let app = world.create_app_token(&demo).await;
+    let approval = token_in(&world.init_factor(&app, "+380881234599").await);
+    let (login, code) = world.begin_login(&demo).await;
     let own = "/api/v4/user/support_pin";
     let pin = world.post(own).bearer(world.user()).send().await.ok(201);
-    world.forgot(&demo.email).send().await.is(200, CHECK_MAIL);
+    world.request_reset(&demo.email).send().await.is(200, CHECK_MAIL);
     let link = world.link_to(&demo.email).await;
     let of = format!("/api/v4/users/{}/support_pin", demo.id);
     assert_eq!(
@@ -78,55 +65,51 @@ async fn everything_that_was_issued_ends_with_a_block() {
         pin["pin"]
     );
 
-    data(&world.stand(&demo, "block").await, 200);
+    data(&world.block_action(&demo, "block").await, 200);
     for got in [
-        world.authorize(&login, &code).await,
-        world.refresh(&login).await,
-        world.another_code(&demo, &login).await,
-        world.approve(&approval, &code).await,
-        world.init(&app, "+380881234599").await,
+        world.submit_code(&login, &code).await,
+        world.refresh_login(&login).await,
+        world.resend_code(&demo, &login).await,
+        world.approve_factor(&approval, &code).await,
+        world.init_factor(&app, "+380881234599").await,
     ] {
         user_blocked(&got);
     }
-    assert!(!world.is_open(world.user()).await);
-    data(&world.stand(&demo, "unblock").await, 200);
+    assert!(!world.token_works(world.user()).await);
+    data(&world.block_action(&demo, "unblock").await, 200);
     // What has ended does not come back.
-    token_expired(&world.authorize(&login, &code).await);
-    token_expired(&world.refresh(&login).await);
-    token_expired(&world.another_code(&demo, &login).await);
-    token_expired(&world.approve(&approval, &code).await);
+    token_expired(&world.submit_code(&login, &code).await);
+    token_expired(&world.refresh_login(&login).await);
+    token_expired(&world.resend_code(&demo, &login).await);
+    token_expired(&world.approve_factor(&approval, &code).await);
     for token in [&login, &approval, &access, &app, world.user()] {
-        token_expired(&world.init(token, "+380881234599").await);
-        assert!(!world.is_open(token).await);
+        token_expired(&world.init_factor(token, "+380881234599").await);
+        assert!(!world.token_works(token).await);
     }
-    let gone = r#"{"message":"404 Support PIN not found or expired Not Found"}"#;
+    let gone = NO_PIN;
     world.get(&of).bearer(world.admin()).send().await.is(404, gone);
-    said(
-        &world.reset(&link, "another-horse").await,
-        404,
-        "request not found or expired",
-    );
+    era_refused(&world.reset_password(&link, "another-horse").await, 404, NO_REQUEST);
     // What comes after is as good as ever; the code that was sent before it is not.
-    let (fresh, new) = world.waiting(&demo).await;
+    let (fresh, new) = world.begin_login(&demo).await;
     if new != code {
-        wrong_code(&world.authorize(&fresh, &code).await);
+        wrong_code(&world.submit_code(&fresh, &code).await);
     }
-    world.authorize(&fresh, &new).await.ok(201);
+    world.submit_code(&fresh, &new).await.ok(201);
 }
 
 #[tokio::test]
 async fn lifting_a_block_forgives_what_led_to_it() {
     let world = World::new().await;
     let demo = world.demo();
-    let (token, code) = world.waiting(&demo).await;
+    let (token, code) = world.begin_login(&demo).await;
     for _ in 0..3 {
-        wrong_code(&world.authorize(&token, &other_than(&code)).await);
+        wrong_code(&world.submit_code(&token, &other_than(&code)).await);
     }
     // One more, of a spent code, and the user is blocked.
-    wrong_code(&world.authorize(&token, &code).await);
-    user_blocked(&world.authorize(&token, &code).await);
+    wrong_code(&world.submit_code(&token, &code).await);
+    user_blocked(&world.submit_code(&token, &code).await);
     for (round, why) in ["passwords", "otps", "passwords"].into_iter().enumerate() {
-        let open = data(&world.stand(&demo, "unblock").await, 200);
+        let open = data(&world.block_action(&demo, "unblock").await, 200);
         assert_eq!(
             (&open["is_blocked"], &open["block_reason"]),
             (&json!(false), &Value::Null)
@@ -135,18 +118,18 @@ async fn lifting_a_block_forgives_what_led_to_it() {
         if round % 2 == 0 {
             for _ in 0..3 {
                 let got = world.sign_in(&demo, "wrong").await;
-                refused(&got, 401, "access_denied", "Identity, password combination is wrong.");
+                refused(&got, 401, "access_denied", WRONG_IDENTITY);
             }
             // Three were forgiven: the counter had begun at zero.
-            world.waiting(&demo).await;
+            world.begin_login(&demo).await;
             for _ in 0..4 {
                 let got = world.sign_in(&demo, "wrong").await;
-                refused(&got, 401, "access_denied", "Identity, password combination is wrong.");
+                refused(&got, 401, "access_denied", WRONG_IDENTITY);
             }
         } else {
-            let (token, code) = world.waiting(&demo).await;
+            let (token, code) = world.begin_login(&demo).await;
             for _ in 0..4 {
-                wrong_code(&world.authorize(&token, &other_than(&code)).await);
+                wrong_code(&world.submit_code(&token, &other_than(&code)).await);
             }
         }
         user_blocked(&world.sign_in(&demo, &demo.password).await);
@@ -167,9 +150,9 @@ async fn an_administrators_block_replaces_one_by_failures_on_request() {
     }
     user_blocked(&world.sign_in(&demo, &demo.password).await);
     let before = world.user_row(&demo.id).await;
-    already(&world.stand(&demo, "block").await, "blocked");
+    already(&world.block_action(&demo, "block").await, "blocked");
     for body in [json!({}), json!({ "replace": false })] {
-        let ask = world.ask("PATCH", &demo.action("block")).bearer(world.admin());
+        let ask = world.request("PATCH", &demo.action_path("block")).bearer(world.admin());
         already(&ask.json(&body).send().await, "blocked");
     }
     assert_eq!(
@@ -182,25 +165,25 @@ async fn an_administrators_block_replaces_one_by_failures_on_request() {
         (&blocked["is_blocked"], &blocked["block_reason"]),
         (&json!(true), &json!("Blocked by an administrator"))
     );
-    already(&world.stand(&demo, "block").await, "blocked");
+    already(&world.block_action(&demo, "block").await, "blocked");
     already(&world.replace_block(&demo).await, "blocked");
     // Neither time nor a new password lifts it.
     world.advance(3600).await;
     user_blocked(&world.sign_in(&demo, &demo.password).await);
-    world.forgot(&demo.email).send().await.is(200, CHECK_MAIL);
+    world.request_reset(&demo.email).send().await.is(200, CHECK_MAIL);
     let link = world.link_to(&demo.email).await;
-    assert_eq!(world.reset(&link, "another-horse").await.status, 200);
+    assert_eq!(world.reset_password(&link, "another-horse").await.status, 200);
     user_blocked(&world.sign_in(&demo, "another-horse").await);
-    data(&world.stand(&demo, "unblock").await, 200);
+    data(&world.block_action(&demo, "unblock").await, 200);
     world.sign_in(&demo, "another-horse").await.ok(201);
     // Where there is nothing to replace, a user is blocked all the same; and once a block has expired, without the wish.
     data(&world.replace_block(&demo).await, 200);
-    data(&world.stand(&demo, "unblock").await, 200);
+    data(&world.block_action(&demo, "unblock").await, 200);
     for _ in 0..4 {
         world.sign_in(&demo, "wrong").await.ok(401);
     }
     world.advance(60).await;
-    data(&world.stand(&demo, "block").await, 200);
+    data(&world.block_action(&demo, "block").await, 200);
 }
 
 #[tokio::test]
@@ -209,7 +192,7 @@ async fn of_parallel_requests_one_changes_it() {
     let demo = world.demo();
     for round in 0..4 {
         let action = if round % 2 == 0 { "block" } else { "unblock" };
-        let got = join_all((0..32).map(|_| world.stand(&demo, action))).await;
+        let got = join_all((0..32).map(|_| world.block_action(&demo, action))).await;
         assert_eq!(got.iter().filter(|got| got.status == 200).count(), 1, "{action}");
         for got in got.iter().filter(|got| got.status != 200) {
             already(got, &format!("{action}ed"));
@@ -218,8 +201,8 @@ async fn of_parallel_requests_one_changes_it() {
         let back = if round % 2 == 0 { "unblock" } else { "block" };
         for action in [back, action] {
             let lost = json!({ "service": "dynamodb", "operation": "UpdateItem", "kind": "drop_response", "times": 1 });
-            world.fault(lost).await;
-            let user = data(&world.stand(&demo, action).await, 200);
+            world.inject(lost).await;
+            let user = data(&world.block_action(&demo, action).await, 200);
             assert_eq!(user["is_blocked"], action == "block");
         }
     }
@@ -234,46 +217,50 @@ async fn a_block_wants_its_scope_and_no_words() {
         ("block", "user:block", "user:unblock"),
         ("unblock", "user:unblock", "user:block"),
     ] {
-        let token = async |scope: &str| world.token(json!({ "user_id": admin.id, "scopes": [scope] })).await;
-        let path = demo.action(action);
-        let got = world.ask("PATCH", &path).bearer(&token(other).await).send().await;
+        let token = async |scope: &str| {
+            world
+                .create_token(json!({ "user_id": admin.id, "scopes": [scope] }))
+                .await
+        };
+        let path = demo.action_path(action);
+        let got = world.request("PATCH", &path).bearer(&token(other).await).send().await;
         scope_too_small(&got, scope);
         let got = world
-            .ask("PATCH", &path)
+            .request("PATCH", &path)
             .bearer(world.admin())
             .json(&json!({ "reason": "x", "user_id": demo.id }))
             .send()
             .await;
-        not_taken(
-            &got,
-            &[[
-                "$.reason",
-                "additionalProperties",
-                "schema does not allow additional properties",
-            ]],
-        );
-        data(&world.ask("PATCH", &path).bearer(&token(scope).await).send().await, 200);
-    }
-    // A client may, in its domain; and an administrator may shut the own door.
-    let client = world
-        .token(json!({ "owner_client_id": "heatclinic", "scopes": ["user:block", "user:unblock"] }))
-        .await;
-    for action in ["block", "unblock"] {
+        fields_refused(&got, &[["$.reason", "additionalProperties", UNEXPECTED_FIELD]]);
         data(
-            &world.ask("PATCH", &demo.action(action)).bearer(&client).send().await,
+            &world.request("PATCH", &path).bearer(&token(scope).await).send().await,
             200,
         );
     }
-    data(&world.stand(&admin, "block").await, 200);
-    user_blocked(&world.stand(&admin, "unblock").await);
+    // A client may, in its domain; and an administrator may shut the own door.
+    let client = world
+        .create_token(json!({ "owner_client_id": "heatclinic", "scopes": ["user:block", "user:unblock"] }))
+        .await;
+    for action in ["block", "unblock"] {
+        data(
+            &world
+                .request("PATCH", &demo.action_path(action))
+                .bearer(&client)
+                .send()
+                .await,
+            200,
+        );
+    }
+    data(&world.block_action(&admin, "block").await, 200);
+    user_blocked(&world.block_action(&admin, "unblock").await);
     data(
         &world
-            .ask("PATCH", &admin.action("unblock"))
+            .request("PATCH", &admin.action_path("unblock"))
             .bearer(&client)
             .send()
             .await,
         200,
     );
-    token_expired(&world.stand(&demo, "block").await);
+    token_expired(&world.block_action(&demo, "block").await);
     assert_eq!(world.sms_to(PHONE).await.len(), 0);
 }

@@ -4,7 +4,7 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::support::world::World;
 
 /// A removal by time: the `n`th record of its stream.
 async fn removal(world: &World, n: u64) -> Value {
@@ -32,23 +32,13 @@ impl World {
         let answer = self
             .post("/2015-03-31/functions/cleanup/invocations")
             .json(&json!({ "Records": records }))
-            .local()
+            .send_local()
             .await;
         let failures = answer["batchItemFailures"].as_array();
         let failures = failures.unwrap_or_else(|| panic!("{answer}")).iter();
         failures
             .map(|failure| failure["itemIdentifier"].as_str().expect("a text").to_owned())
             .collect()
-    }
-
-    /// The metrics of this name that the function has printed.
-    pub fn metrics(&self, function: &str, name: &str) -> Vec<Value> {
-        let lines = self.cloud().logs();
-        let own = lines
-            .iter()
-            .filter_map(|line| line.strip_prefix(&format!("{function} | ")));
-        let lines = own.filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        lines.filter(|line| line[name] == 1).collect()
     }
 }
 
@@ -61,7 +51,7 @@ async fn a_removal_is_one_event_and_one_metric() {
         .expect("seconds");
     assert!(world.clean_up(&[record]).await.is_empty());
 
-    let [row] = world.events().await.try_into().expect("one row");
+    let [row] = world.audit_rows().await.try_into().expect("one row");
     let bytes = |name: &str| STANDARD.decode(row[name]["B"].as_str().expect("B")).expect("base64");
     let hex = |bytes: Vec<u8>| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     assert_eq!((bytes("id").len(), bytes("attempt").len()), (32, 16));
@@ -141,7 +131,7 @@ async fn what_is_told_again_in_any_order_and_among_others_is_told_once() {
     assert!(world.clean_up(&shuffled).await.is_empty());
     assert!(world.clean_up(&others).await.is_empty());
     assert!(world.clean_up(&[]).await.is_empty());
-    assert_eq!(world.events().await.len(), 4);
+    assert_eq!(world.audit_rows().await.len(), 4);
     assert_eq!(world.metrics("cleanup", "Expired").len(), 4);
 }
 
@@ -154,7 +144,7 @@ async fn batches_that_arrive_at_the_same_time_tell_once() {
     }
     let all = futures_util::future::join_all((0..6).map(|_| world.clean_up(&batch))).await;
     assert!(all.iter().all(Vec::is_empty), "{all:?}");
-    assert_eq!(world.events().await.len(), 10);
+    assert_eq!(world.audit_rows().await.len(), 10);
     assert_eq!(world.metrics("cleanup", "Expired").len(), 10);
 }
 
@@ -208,7 +198,7 @@ async fn a_malformed_record_fails_alone() {
         let answer = world
             .post("/2015-03-31/functions/cleanup/invocations")
             .json(&event)
-            .local()
+            .send_local()
             .await;
         assert!(answer["errorMessage"].is_string(), "{answer}");
     }
@@ -223,7 +213,7 @@ async fn while_the_store_fails_nothing_is_lost_and_nothing_told_twice() {
     }
     for kind in ["error", "throttle", "conflict"] {
         world
-            .fault(json!({ "service": "dynamodb", "operation": "PutItem", "kind": kind, "skip": 2, "times": 99 }))
+            .inject(json!({ "service": "dynamodb", "operation": "PutItem", "kind": kind, "skip": 2, "times": 99 }))
             .await;
         assert_eq!(world.clean_up(&batch).await, [sequence(2), sequence(3)], "{kind}");
         world.clear_faults().await;
@@ -231,10 +221,12 @@ async fn while_the_store_fails_nothing_is_lost_and_nothing_told_twice() {
     }
     // The row is written and the answer lost: the SDK's next try finds its own row.
     world
-        .fault(json!({ "service": "dynamodb", "operation": "PutItem", "kind": "drop_response", "skip": 2, "times": 1 }))
+        .inject(
+            json!({ "service": "dynamodb", "operation": "PutItem", "kind": "drop_response", "skip": 2, "times": 1 }),
+        )
         .await;
     assert!(world.clean_up(&batch).await.is_empty());
-    assert_eq!(world.events().await.len(), 4);
+    assert_eq!(world.audit_rows().await.len(), 4);
     assert_eq!(world.metrics("cleanup", "Expired").len(), 4);
 }
 
@@ -275,7 +267,7 @@ async fn rows_that_are_over_are_swept_told_once_and_absent_all_along() {
     world.post(own).private_token(world.user()).send().await.ok(201);
     world.advance(86_400).await;
     let before = world.get(own).private_token(world.user()).send().await;
-    let swept = world.post("/_local/sweep").local().await;
+    let swept = world.sweep().await;
     assert_eq!(swept, json!({ "deleted": 1 }));
     let after = world.get(own).private_token(world.user()).send().await;
     assert_eq!((after.status, after.body), (before.status, before.body));
@@ -291,6 +283,6 @@ async fn rows_that_are_over_are_swept_told_once_and_absent_all_along() {
 
     // A person's own delete, and a row made again, are told by the stream too, and are nobody's removal by time.
     world.post(own).private_token(world.user()).send().await.ok(201);
-    assert_eq!(world.post("/_local/sweep").local().await, json!({ "deleted": 0 }));
+    assert_eq!(world.sweep().await, json!({ "deleted": 0 }));
     assert_eq!((told(&world).len(), expired().await), (1, 1));
 }

@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::{
-    factor_phone::empty_handed,
-    mithril::{INIT, PHONE, data, other_than, value, wrong_code},
-    secrecy::is_unsearchable,
+use crate::support::{
+    factors::person_awaiting_phone,
+    login::{other_than, token_in},
+    mithril::{INIT, data, wrong_code},
+    people::PHONE,
+    rows::is_unsearchable,
     world::{World, holds},
 };
 
@@ -25,18 +27,18 @@ async fn no_table_holds_a_code_or_a_token() {
     let mut secrets = BTreeSet::new();
     for n in 0..10 {
         let person = world
-            .person_with(&format!("person{n}"), &format!("+3809912345{n}0"))
+            .create_person_with(&format!("person{n}"), &format!("+3809912345{n}0"))
             .await;
-        let (login, code) = world.waiting(&person).await;
+        let (login, code) = world.begin_login(&person).await;
         secrets.extend([login, code]);
     }
     for n in 0..4 {
-        let (_, login) = empty_handed(&world, &format!("empty{n}")).await;
+        let (_, login) = person_awaiting_phone(&world, &format!("empty{n}")).await;
         let phone = format!("+3809912345{n}1");
-        let approval = value(&world.init(&login, &phone).await);
+        let approval = token_in(&world.init_factor(&login, &phone).await);
         let code = world.code_to(&phone).await;
         if n % 2 == 0 {
-            secrets.insert(value(&world.approve(&approval, &code).await));
+            secrets.insert(token_in(&world.approve_factor(&approval, &code).await));
         }
         secrets.extend([login, approval, code]);
     }
@@ -66,7 +68,7 @@ async fn no_table_holds_a_code_or_a_token() {
 async fn a_code_cannot_be_searched_without_the_key() {
     let world = World::new().await;
     let demo = world.demo();
-    let (_, code) = world.waiting(&demo).await;
+    let (_, code) = world.begin_login(&demo).await;
     let rows = [world.rows("OtpsTable").await, world.rows("BudgetsTable").await].concat();
     is_unsearchable(&rows, &[&demo.id, PHONE, "SMS", &demo.email], &[&code]);
 }
@@ -76,35 +78,35 @@ async fn a_code_that_is_over_leaves_nothing_to_guess_at() {
     let world = World::new().await;
     let demo = world.demo();
     for end in ["VERIFIED", "CANCELED", "EXPIRED", "UNVERIFIED"] {
-        let (token, code) = world.waiting(&demo).await;
+        let (token, code) = world.begin_login(&demo).await;
         let found = stored(&world).await;
         assert_eq!(
             (&found["status"]["S"], found["mac"]["B"].is_string()),
             (&json!("NEW"), true)
         );
         match end {
-            "VERIFIED" => assert_eq!(world.authorize(&token, &code).await.status, 201),
+            "VERIFIED" => assert_eq!(world.submit_code(&token, &code).await.status, 201),
             "CANCELED" => {
                 world
-                    .fault(json!({ "service": "sns", "operation": null, "kind": "error", "times": 99 }))
+                    .inject(json!({ "service": "sns", "operation": null, "kind": "error", "times": 99 }))
                     .await;
-                assert_eq!(world.another_code(&demo, &token).await.status, 503);
+                assert_eq!(world.resend_code(&demo, &token).await.status, 503);
                 world.clear_faults().await;
             }
             "EXPIRED" => {
                 world.advance(300).await;
                 assert_eq!(
-                    world.authorize(&token, &code).await.json()["error"]["type"],
+                    world.submit_code(&token, &code).await.json()["error"]["type"],
                     "otp_expired"
                 );
             }
             _ => {
                 for _ in 0..3 {
                     let wrong = other_than(&code);
-                    assert_eq!(world.authorize(&token, &wrong).await.status, 401);
+                    assert_eq!(world.submit_code(&token, &wrong).await.status, 401);
                 }
                 // The one too many is that of a code, and of an account.
-                wrong_code(&world.authorize(&token, &code).await);
+                wrong_code(&world.submit_code(&token, &code).await);
             }
         }
         let found = stored(&world).await;
@@ -117,7 +119,7 @@ async fn a_code_that_is_over_leaves_nothing_to_guess_at() {
         if end == "EXPIRED" {
             data(
                 &world
-                    .ask("PATCH", &demo.action("block"))
+                    .request("PATCH", &demo.action_path("block"))
                     .bearer(world.admin())
                     .send()
                     .await,
@@ -125,7 +127,7 @@ async fn a_code_that_is_over_leaves_nothing_to_guess_at() {
             );
             data(
                 &world
-                    .ask("PATCH", &demo.action("unblock"))
+                    .request("PATCH", &demo.action_path("unblock"))
                     .bearer(world.admin())
                     .send()
                     .await,
@@ -139,11 +141,14 @@ async fn a_code_that_is_over_leaves_nothing_to_guess_at() {
 async fn every_row_of_a_login_goes_by_itself() {
     let world = World::new().await;
     let demo = world.demo();
-    world.waiting(&demo).await;
-    let (_, login) = empty_handed(&world, "maria").await;
+    world.begin_login(&demo).await;
+    let (_, login) = person_awaiting_phone(&world, "maria").await;
     let form = json!({ "type": "SMS", "factor": "+380881234599" });
-    let ask = world.ask("PATCH", INIT).bearer(&login).header("idempotency-key", "key");
-    value(&ask.json(&form).send().await);
+    let ask = world
+        .request("PATCH", INIT)
+        .bearer(&login)
+        .header("idempotency-key", "key");
+    token_in(&ask.json(&form).send().await);
     for table in ["TokensTable", "OtpsTable", "BudgetsTable", "RepetitionsTable"] {
         let rows = world.rows(table).await;
         assert!(!rows.is_empty(), "{table}");
@@ -162,13 +167,13 @@ async fn old_keys_verify_codes_new_keys_seal_them_and_lost_keys_fail_closed() {
     const KEYS: &str = "countersign-OtpKeys";
     let world = World::durable().await;
     let demo = world.demo();
-    let (token, code) = world.waiting(&demo).await;
+    let (token, code) = world.begin_login(&demo).await;
     let mut keys = world.keys(KEYS).await;
     keys["2"] = "a second key, as a rotation would add it, 64 characters or so".into();
     world.set_keys(KEYS, &keys).await;
     let world = world.restarted().await;
-    world.authorize(&token, &code).await.ok(201);
-    let (token, code) = world.waiting(&demo).await;
+    world.submit_code(&token, &code).await.ok(201);
+    let (token, code) = world.begin_login(&demo).await;
     world
         .set_keys(
             KEYS,
@@ -176,9 +181,9 @@ async fn old_keys_verify_codes_new_keys_seal_them_and_lost_keys_fail_closed() {
         )
         .await;
     let world = world.restarted().await;
-    wrong_code(&world.authorize(&token, &code).await);
+    wrong_code(&world.submit_code(&token, &code).await);
     // Another message, and all is well.
-    data(&world.another_code(&demo, &token).await, 200);
+    data(&world.resend_code(&demo, &token).await, 200);
     let code = world.code_to(PHONE).await;
-    world.authorize(&token, &code).await.ok(201);
+    world.submit_code(&token, &code).await.ok(201);
 }

@@ -1,8 +1,7 @@
 //! Pages of other origins: those that are listed, exactly, and never with credentials (security.md R48).
 
-use crate::world::{Got, World};
+use crate::support::{requests::Response, support_pin::OWN_PIN, words::NO_METHOD, world::World};
 
-const PIN: &str = "/api/v4/user/support_pin";
 const APP: &str = "https://app.example.com";
 const LOCAL: &str = "http://localhost:5173";
 
@@ -11,7 +10,7 @@ async fn world() -> World {
 }
 
 /// The headers about origins.
-fn allowed(got: &Got) -> Vec<(&str, &str)> {
+fn allowed(got: &Response) -> Vec<(&str, &str)> {
     let name = |name| got.header(name).map(|value| (name, value));
     let names = got.headers.keys().map(|name| name.as_str());
     names
@@ -20,8 +19,8 @@ fn allowed(got: &Got) -> Vec<(&str, &str)> {
         .collect()
 }
 
-async fn preflight(world: &World, path: &str, origin: &str) -> Got {
-    let ask = world.ask("OPTIONS", path).header("origin", origin);
+async fn preflight(world: &World, path: &str, origin: &str) -> Response {
+    let ask = world.request("OPTIONS", path).header("origin", origin);
     let ask = ask.header("access-control-request-method", "POST");
     ask.header("access-control-request-headers", "authorization")
         .send()
@@ -33,7 +32,7 @@ async fn a_listed_origin_is_told_what_it_may() {
     let world = world().await;
     for origin in [APP, LOCAL] {
         for path in [
-            PIN,
+            OWN_PIN,
             "/passcode/consume",
             "/mithril/api/tokens",
             "/rest/v1/iam/pwd_reset_requests",
@@ -55,7 +54,7 @@ async fn a_listed_origin_is_told_what_it_may() {
         }
         for (token, status) in [(world.user(), 201), ("nobody's", 401)] {
             let got = world
-                .post(PIN)
+                .post(OWN_PIN)
                 .private_token(token)
                 .header("origin", origin)
                 .send()
@@ -97,29 +96,29 @@ async fn what_only_looks_like_a_listed_origin_is_told_nothing() {
         "http://127.0.0.1:5173",
         world.url(),
     ] {
-        let asked = preflight(&world, PIN, origin).await;
+        let asked = preflight(&world, OWN_PIN, origin).await;
         assert_eq!(allowed(&asked), [], "{origin}");
         let got = world
-            .get(PIN)
+            .get(OWN_PIN)
             .private_token(world.user())
             .header("origin", origin)
             .send()
             .await;
         assert_eq!(allowed(&got), [], "{origin}");
     }
-    let got = world.get(PIN).private_token(world.user()).send().await;
+    let got = world.get(OWN_PIN).private_token(world.user()).send().await;
     assert_eq!(allowed(&got), [], "no origin at all");
 }
 
 #[tokio::test]
 async fn what_is_no_preflight_of_a_route_is_answered_as_ever() {
     let world = world().await;
-    let got = world.ask("OPTIONS", PIN).header("origin", APP).send().await;
-    got.is(405, r#"{"error":"405 Not Allowed"}"#);
+    let got = world.request("OPTIONS", OWN_PIN).header("origin", APP).send().await;
+    got.is(405, NO_METHOD);
     assert_eq!(preflight(&world, "/api/v4/nowhere", APP).await.status, 404);
-    assert_eq!(world.ask("OPTIONS", PIN).send().await.status, 405);
+    assert_eq!(world.request("OPTIONS", OWN_PIN).send().await.status, 405);
     let without = World::new().await;
-    let got = preflight(&without, PIN, APP).await;
-    got.is(405, r#"{"error":"405 Not Allowed"}"#);
+    let got = preflight(&without, OWN_PIN, APP).await;
+    got.is(405, NO_METHOD);
     assert_eq!(allowed(&got), []);
 }

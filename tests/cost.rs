@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::{
-    factor_phone::{NEW as NEW_PHONE, empty_handed},
-    mithril::{API, PHONE, value},
+use crate::support::{
+    factors::person_awaiting_phone,
+    login::{password_grant, token_in},
+    mithril::{API, TOKENS},
     passcode::{PURPOSE, USER},
-    world::{Got, World, second_engine},
+    people::{NEW_PHONE, PHONE},
+    requests::Response,
+    world::{World, root, second_engine},
 };
 
 const WRITES: [&str; 4] = ["PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems"];
@@ -84,13 +87,13 @@ async fn mailed_links_keep_to_their_number_of_calls() {
     check(&world, "ask to register", 9, 8).await;
     let link = world.link_to(email).await;
     world.invocations().await;
-    world.confirm(&link, "ew!hIb3V").await.ok(200);
+    world.confirm_registration(&link, "ew!hIb3V").await.ok(200);
     check(&world, "confirm a registration", 4, 2).await;
-    world.forgot("my_login").send().await.ok(200);
+    world.request_reset("my_login").send().await.ok(200);
     check(&world, "ask for a reset", 10, 7).await;
     let link = world.link_to(email).await;
     world.invocations().await;
-    world.reset(&link, "ew!hIb3W").await.ok(200);
+    world.reset_password(&link, "ew!hIb3W").await.ok(200);
     check(&world, "confirm a reset", 4, 1).await;
     let (token, _) = world.new_user("other").await;
     world.invocations().await;
@@ -123,40 +126,40 @@ async fn logins_make_no_more_calls_than_these() {
     world.invocations().await;
     // The client, the address, and all that a login is judged by.
     let found = ["GetItem", "GetItem", READ];
-    value(&world.sign_in(&admin, &admin.password).await);
+    token_in(&world.sign_in(&admin, &admin.password).await);
     check_calls(&world, "log in without a factor", &[&found[..], &[TOGETHER]].concat()).await;
     world.sign_in(&admin, "wrong").await.ok(401);
     check_calls(&world, "a wrong password", &[&found[..], &[TOGETHER, UPDATE]].concat()).await;
-    let token = value(&world.sign_in(&demo, &demo.password).await);
+    let token = token_in(&world.sign_in(&demo, &demo.password).await);
     check_calls(
         &world,
         "log in with a code",
         &[&found[..], &[TOGETHER, UPDATE, "Publish"]].concat(),
     )
     .await;
-    world.authorize(&token, "000000").await;
+    world.submit_code(&token, "000000").await;
     check_calls(&world, "a wrong code", &[READ, TOGETHER]).await;
-    let token = value(&world.refresh(&token).await);
+    let token = token_in(&world.refresh_login(&token).await);
     check_calls(&world, "another code", &[READ, TOGETHER, UPDATE, "Publish", UPDATE]).await;
     let code = world.code_to("+380881234530").await;
     world.invocations().await;
-    value(&world.authorize(&token, &code).await);
+    token_in(&world.submit_code(&token, &code).await);
     check_calls(&world, "the right code", &[READ, TOGETHER, UPDATE]).await;
     let client = json!({
         "grant_type": "client_credentials", "client_id": "heatclinic", "scope": "passcode",
         "client_secret": world.id("/client/client_secret"),
     });
-    value(&world.grant(client).await);
+    token_in(&world.request_token(client).await);
     check_calls(&world, "a client's token", &["GetItem", "PutItem"]).await;
-    let once = world.post(crate::mithril::TOKENS).header("idempotency-key", "one");
-    let once = once.json(&crate::mithril::password_grant(&demo.email, &demo.password));
+    let once = world.post(TOKENS).header("idempotency-key", "one");
+    let once = once.json(&password_grant(&demo.email, &demo.password));
     let got = once.send().await;
-    world.keep_out_of_logs(&value(&got));
+    world.keep_out_of_logs(&token_in(&got));
     // The answer is remembered as long as its owner is there.
     let calls = [&["PutItem"], &found[..], &[TOGETHER, UPDATE, "Publish", TOGETHER]].concat();
     check_calls(&world, "log in with a code, once", &calls).await;
-    let once = world.post(crate::mithril::TOKENS).header("idempotency-key", "one");
-    let once = once.json(&crate::mithril::password_grant(&demo.email, &demo.password));
+    let once = world.post(TOKENS).header("idempotency-key", "one");
+    let once = once.json(&password_grant(&demo.email, &demo.password));
     once.send().await.is(201, &got.body);
     check_calls(&world, "the same again", &["PutItem", READ]).await;
 }
@@ -164,11 +167,11 @@ async fn logins_make_no_more_calls_than_these() {
 #[tokio::test]
 async fn factors_and_users_make_no_more_calls_than_these() {
     let world = World::new().await;
-    let maria = world.person("maria").await;
+    let maria = world.create_person("maria").await;
     let of = format!("{API}/users/{}", maria.id);
     let factors = format!("{of}/authentication_factors");
     let send = async |method: &str, path: &str, body: Value| {
-        let ask = world.ask(method, path).bearer(world.admin());
+        let ask = world.request(method, path).bearer(world.admin());
         let got = match body {
             Value::Null => ask.send().await,
             body => ask.json(&body).send().await,
@@ -185,15 +188,15 @@ async fn factors_and_users_make_no_more_calls_than_these() {
     send("GET", &factor, Value::Null).await;
     check_calls(&world, "read a factor", &[READ]).await;
 
-    let token = value(&world.sign_in(&maria, &maria.password).await);
+    let token = token_in(&world.sign_in(&maria, &maria.password).await);
     world.invocations().await;
     let (phone, users) = ("+380881234531", format!("{API}/users/actions"));
     let body = json!({ "type": "SMS", "factor": phone });
     let init = world
-        .ask("PATCH", &format!("{users}/init_factor"))
+        .request("PATCH", &format!("{users}/init_factor"))
         .bearer(&token)
         .json(&body);
-    let token = value(&init.send().await);
+    let token = token_in(&init.send().await);
     check_calls(
         &world,
         "begin to set a phone",
@@ -203,17 +206,19 @@ async fn factors_and_users_make_no_more_calls_than_these() {
     let body = json!({ "otp": world.code_to(phone).await });
     world.invocations().await;
     let approve = world
-        .ask("PATCH", &format!("{users}/approve_factor"))
+        .request("PATCH", &format!("{users}/approve_factor"))
         .bearer(&token)
         .json(&body);
-    let access = value(&approve.send().await);
+    let access = token_in(&approve.send().await);
     check_calls(&world, "set a phone", &[READ, TOGETHER, UPDATE, READ]).await;
     for secret in [token, access] {
         world.keep_out_of_logs(&secret);
     }
-    let token = value(&world.sign_in(&maria, &maria.password).await);
+    let token = token_in(&world.sign_in(&maria, &maria.password).await);
     world.invocations().await;
-    let otp = world.ask("PATCH", &format!("{of}/actions/create_otp")).bearer(&token);
+    let otp = world
+        .request("PATCH", &format!("{of}/actions/create_otp"))
+        .bearer(&token);
     otp.send().await.ok(200);
     check_calls(&world, "send a code", &[READ, TOGETHER, UPDATE, "Publish"]).await;
 
@@ -257,8 +262,12 @@ async fn who_is_turned_away_at_the_door_costs_no_call() {
         ("GET", "/mithril/api/users/1/authentication_factors"),
     ] {
         world.invocations().await;
-        world.ask(method, path).send().await;
-        world.ask(method, path).bearer("glpat-XXXXXXXXXXXXXXXXX").send().await;
+        world.request(method, path).send().await;
+        world
+            .request(method, path)
+            .bearer("glpat-XXXXXXXXXXXXXXXXX")
+            .send()
+            .await;
         for invocation in world.invocations().await {
             assert_eq!(invocation["calls"].as_array().expect("calls").len(), 0, "{invocation}");
         }
@@ -270,7 +279,7 @@ async fn who_is_turned_away_at_the_door_costs_no_call() {
 fn what_documents_say_of_cost_is_computed() {
     let bench = std::process::Command::new("python3")
         .args(["benches/cost.py", "--check"])
-        .current_dir(crate::world::root())
+        .current_dir(root())
         .output()
         .expect("python3 is on this machine");
     assert!(
@@ -288,7 +297,7 @@ type Needed = [f64; 3];
 fn reckoned() -> BTreeMap<String, Needed> {
     let bench = std::process::Command::new("python3")
         .args(["benches/cost.py", "--json"])
-        .current_dir(crate::world::root())
+        .current_dir(root())
         .output()
         .expect("python3 is on this machine");
     let operations: Vec<Value> = serde_json::from_slice(&bench.stdout).expect("operations");
@@ -310,7 +319,7 @@ struct Measured<'a> {
 
 impl Measured<'_> {
     /// What one request needed, its audit event and its message included.
-    async fn by(&mut self, operation: &str, request: impl Future<Output = Got>) -> Got {
+    async fn by(&mut self, operation: &str, request: impl Future<Output = Response>) -> Response {
         self.world.invocations().await;
         let got = request.await;
         let list = self.world.invocations().await;
@@ -352,19 +361,19 @@ async fn operations_need_the_calls_and_units_that_they_are_priced_at() {
     let ask = world.register("my_login", email);
     measured.by("registration: ask", ask.send()).await.ok(200);
     let link = world.link_to(email).await;
-    let confirm = world.confirm(&link, "ew!hIb3V");
+    let confirm = world.confirm_registration(&link, "ew!hIb3V");
     measured.by("registration: confirm", confirm).await.ok(200);
-    let ask = world.forgot("my_login");
+    let ask = world.request_reset("my_login");
     measured.by("password reset: ask", ask.send()).await.ok(200);
     let link = world.link_to(email).await;
-    let reset = world.reset(&link, "ew!hIb3W");
+    let reset = world.reset_password(&link, "ew!hIb3W");
     measured.by("password reset: confirm", reset).await.ok(200);
 
     let mut issued = None;
     let retrieve = async {
         let passcode = world.retrieve(USER, PURPOSE).await;
         issued = Some(passcode);
-        world.get("/_local/clock").bare().await
+        world.get("/_local/clock").send_unchecked().await
     };
     measured.by("passcode: retrieve", retrieve).await.ok(200);
     let issued = issued.expect("just retrieved");
@@ -378,39 +387,39 @@ async fn operations_need_the_calls_and_units_that_they_are_priced_at() {
 
     let (demo, admin) = (world.demo(), world.demo_admin());
     let login = world.sign_in(&admin, &admin.password);
-    value(&measured.by("login: password, no second factor", login).await);
+    token_in(&measured.by("login: password, no second factor", login).await);
     let login = world.sign_in(&admin, "wrong");
     measured.by("login: wrong password", login).await.ok(401);
     let login = world.sign_in(&demo, &demo.password);
-    let token = value(&measured.by("login: password, and a code is sent", login).await);
-    let guess = world.authorize(&token, "000000");
+    let token = token_in(&measured.by("login: password, and a code is sent", login).await);
+    let guess = world.submit_code(&token, "000000");
     measured.by("login: wrong code", guess).await.ok(401);
-    let refresh = world.refresh(&token);
-    let token = value(&measured.by("login: another token and code", refresh).await);
+    let refresh = world.refresh_login(&token);
+    let token = token_in(&measured.by("login: another token and code", refresh).await);
     let code = world.code_to(PHONE).await;
-    let authorize = world.authorize(&token, &code);
-    value(&measured.by("login: code", authorize).await);
-    let token = value(&world.sign_in(&demo, &demo.password).await);
+    let authorize = world.submit_code(&token, &code);
+    token_in(&measured.by("login: code", authorize).await);
+    let token = token_in(&world.sign_in(&demo, &demo.password).await);
     world.advance(60).await;
-    let ask = world.ask("PATCH", &format!("{API}/users/{}/actions/create_otp", demo.id));
+    let ask = world.request("PATCH", &format!("{API}/users/{}/actions/create_otp", demo.id));
     let ask = ask.bearer(&token);
     measured.by("code: another one", ask.send()).await.ok(200);
-    let client = world.grant(json!({
+    let client = world.request_token(json!({
         "grant_type": "client_credentials", "client_id": "heatclinic", "scope": "passcode",
         "client_secret": world.id("/client/client_secret"),
     }));
-    value(&measured.by("token for a client's secret", client).await);
+    token_in(&measured.by("token for a client's secret", client).await);
 
-    let (_, login) = empty_handed(&world, "maria").await;
-    let init = world.init(&login, NEW_PHONE);
-    let approval = value(&measured.by("second factor: init, the first phone", init).await);
+    let (_, login) = person_awaiting_phone(&world, "maria").await;
+    let init = world.init_factor(&login, NEW_PHONE);
+    let approval = token_in(&measured.by("second factor: init, the first phone", init).await);
     let code = world.code_to(NEW_PHONE).await;
-    let approve = world.approve(&approval, &code);
-    value(&measured.by("second factor: approve", approve).await);
-    let olga = world.person_with("olga", "+380881234561").await;
-    let access = world.app_token(&olga).await;
-    let init = world.init(&access, "+380881234562");
-    value(&measured.by("second factor: init, another phone", init).await);
+    let approve = world.approve_factor(&approval, &code);
+    token_in(&measured.by("second factor: approve", approve).await);
+    let olga = world.create_person_with("olga", "+380881234561").await;
+    let access = world.create_app_token(&olga).await;
+    let init = world.init_factor(&access, "+380881234562");
+    token_in(&measured.by("second factor: init, another phone", init).await);
 
     let (mut measured, mut reckoned) = (measured.operations, reckoned());
     if second_engine().is_some() {

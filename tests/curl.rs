@@ -7,7 +7,13 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::support::{
+    era::CHECK_MAIL,
+    login::password_grant,
+    people::PHONE,
+    words::FACTOR_EXISTS,
+    world::{World, root},
+};
 
 /// Runs a shell line and gives what it printed.
 async fn shell(line: String) -> String {
@@ -57,7 +63,7 @@ async fn seed_001_registration() {
 }}'"#
     ))
     .await;
-    assert_eq!(asked, crate::mail::CHECK_MAIL);
+    assert_eq!(asked, CHECK_MAIL);
     let link = world.link_to("my.address@yandex.ru").await;
     let confirm = |pwd: &str| {
         shell(format!(
@@ -143,19 +149,16 @@ async fn seeds_003_and_004_a_login_with_a_code() {
         let text = answer.pointer(pointer).and_then(Value::as_str);
         text.unwrap_or_else(|| panic!("no {pointer} in {answer}")).to_owned()
     };
-    let (demo, phone) = (world.demo(), crate::mithril::PHONE);
+    let (demo, phone) = (world.demo(), PHONE);
     let made = post(
         &format!("/users/{}/authentication_factors", demo.id),
         world.admin(),
         json!({ "type": "SMS" }),
     )
     .await;
-    assert_eq!(
-        text(&made, "/error/message"),
-        "authentication_factor with such type are exist"
-    );
+    assert_eq!(text(&made, "/error/message"), FACTOR_EXISTS);
 
-    let login = crate::mithril::password_grant(&demo.email, &demo.password);
+    let login = password_grant(&demo.email, &demo.password);
     let waits = post("/tokens", "", login).await;
     assert_eq!(
         (text(&waits, "/data/name"), text(&waits, "/urgent/next_step")),
@@ -210,7 +213,7 @@ async fn the_readme_holds_in(shell: &str, options: &[&str]) {
         return;
     }
     let world = World::new().await;
-    let readme = std::fs::read_to_string(crate::world::root().join("README.md")).expect("README.md");
+    let readme = std::fs::read_to_string(root().join("README.md")).expect("README.md");
     let chapters = ["Five minutes", "Try it"].map(|name| {
         let (_, chapter) = readme.split_once(&format!("\n## {name}\n")).expect("a chapter");
         chapter.split_once("\n## ").expect("another chapter").0

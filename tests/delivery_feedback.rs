@@ -1,13 +1,11 @@
 //! What becomes of addresses whose mail bounces, and of complaints (security.md R33). The events are shaped as in the SES
 //! Developer Guide, "Examples of event data that Amazon SES publishes to Amazon SNS", and the Lambda Developer Guide.
 
-use std::time::Duration;
-
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::world::World;
+use crate::support::{clock::eventually, world::World};
 
 const BOUNCE: &str = include_str!("fixtures/ses-bounce.json");
 const COMPLAINT: &str = include_str!("fixtures/ses-complaint.json");
@@ -75,7 +73,7 @@ impl World {
         let answer = self
             .post("/2015-03-31/functions/delivery-feedback/invocations")
             .json(delivery)
-            .local()
+            .send_local()
             .await;
         answer.is_null()
     }
@@ -136,7 +134,7 @@ async fn a_hard_bounce_suppresses_closes_and_is_told_once() {
     assert_eq!(Value::from(world.rows("SuppressionsTable").await), expected);
     assert_eq!(world.rows("RegistrationRequestsTable").await, Vec::<Value>::new());
 
-    let [row] = world.events().await.try_into().expect("one row");
+    let [row] = world.audit_rows().await.try_into().expect("one row");
     let hex: String = subject(RECIPIENT).iter().map(|byte| format!("{byte:02x}")).collect();
     let expected = json!({
         "id": row["id"], "event": row["event"], "attempt": row["attempt"], "subject": { "S": format!("Mail:{hex}") },
@@ -178,7 +176,7 @@ async fn a_complaint_suppresses_and_closes_too() {
     assert_eq!(world.rows("PasswordResetRequestsTable").await, Vec::<Value>::new());
     assert_eq!(world.rows("RegistrationRequestsTable").await.len(), 1, "another one's");
     assert_eq!(world.metrics("delivery-feedback", "Complained").len(), 1);
-    assert_eq!(world.events().await.len(), 1);
+    assert_eq!(world.audit_rows().await.len(), 1);
 }
 
 /// An address that takes no mail gets none, whatever is reported later: after a complaint alone, recovery mails go on.
@@ -278,7 +276,7 @@ async fn the_mails_own_destination_is_found_in_whatever_mail_servers_write() {
             .with("/bounce/bouncedRecipients", recipients.clone())
             .with("/bounce/feedbackId", format!("feedback-{n}"));
         assert!(world.feed_back(&event.delivered()).await);
-        assert_eq!(world.events().await.len(), n + 1, "{recipients}");
+        assert_eq!(world.audit_rows().await.len(), n + 1, "{recipients}");
         let rows = world.rows("SuppressionsTable").await;
         let subjects: Vec<_> = rows.iter().map(|row| &row["subject"]["B"]).collect();
         assert_eq!(subjects, [&base64(&subject(RECIPIENT))], "{recipients}");
@@ -330,7 +328,7 @@ async fn a_suppression_is_never_shortened() {
         assert!(world.feed_back(&event.delivered()).await);
         assert_eq!(ends().await, end);
     }
-    assert_eq!(world.events().await.len(), 4, "four different bounces");
+    assert_eq!(world.audit_rows().await.len(), 4, "four different bounces");
 }
 
 #[tokio::test]
@@ -461,7 +459,7 @@ async fn while_the_store_fails_the_event_is_wanted_again() {
     for operation in ["UpdateItem", "DeleteItem", "PutItem"] {
         for kind in ["error", "throttle", "conflict"] {
             world
-                .fault(json!({ "service": "dynamodb", "operation": operation, "kind": kind, "times": 99 }))
+                .inject(json!({ "service": "dynamodb", "operation": operation, "kind": kind, "times": 99 }))
                 .await;
             assert!(!world.feed_back(&event).await, "{operation} {kind}");
             world.clear_faults().await;
@@ -474,13 +472,13 @@ async fn while_the_store_fails_the_event_is_wanted_again() {
     );
     for operation in ["UpdateItem", "DeleteItem", "PutItem"] {
         let fault = json!({ "service": "dynamodb", "operation": operation, "kind": "drop_response", "times": 1 });
-        world.fault(fault).await;
+        world.inject(fault).await;
     }
     assert!(world.feed_back(&event).await);
     assert!(world.feed_back(&event).await);
     assert_eq!(world.rows("SuppressionsTable").await.len(), 1);
     assert_eq!(world.rows("RegistrationRequestsTable").await.len(), 0);
-    assert_eq!(world.events().await.len(), 1);
+    assert_eq!(world.audit_rows().await.len(), 1);
     assert_eq!(world.metrics("delivery-feedback", "Bounced").len(), 1);
 }
 
@@ -521,25 +519,11 @@ async fn a_mail_to_the_simulator_comes_back_as_an_event() {
             .await
             .expect("SES answers");
         assert_eq!(sent.status(), 200);
-        eventually(async || world.events().await.len() == count).await;
+        eventually(async || world.audit_rows().await.len() == count).await;
         let rows = world.rows("SuppressionsTable").await;
         let own = json!({ "B": base64(&subject(address)) });
         assert!(rows.iter().any(|row| row["subject"] == own), "{address} in {rows:?}");
         assert_eq!(world.rows(table).await.len(), 0);
     }
-    assert_eq!(world.get("/_local/messages").local().await, json!([]));
-}
-
-/// Asks again and again until `truth` holds.
-pub async fn eventually(truth: impl AsyncFn() -> bool) {
-    let asked = async {
-        let mut turns = tokio::time::interval(Duration::from_millis(5));
-        while !truth().await {
-            turns.tick().await;
-        }
-    };
-    assert!(
-        tokio::time::timeout(Duration::from_secs(20), asked).await.is_ok(),
-        "in vain"
-    );
+    assert_eq!(world.get("/_local/messages").send_local().await, json!([]));
 }

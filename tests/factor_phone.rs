@@ -3,41 +3,24 @@
 
 use serde_json::{Value, json};
 
-use crate::{
-    factors::not_found,
+use crate::support::{
+    factors::person_awaiting_phone,
+    login::{other_than, token_in},
     mithril::{
-        APPROVE, INIT, PHONE, Person, not_taken, other_than, refused, token_expired, too_many_sends, user_blocked,
-        value, wrong_code,
+        APPROVE, INIT, fields_refused, not_found, refused, token_expired, token_invalid_type, too_many_sends,
+        user_blocked, wrong_code,
     },
-    world::{Got, World},
+    people::{NEW_PHONE, OTHER_PHONE, PHONE, Person},
+    requests::Response,
+    words::{
+        BLANK, CODE_EXPIRED, IMPOSSIBLE_PHONE, INVALID, INVALID_FORMAT, NO_AUTHORIZATION, TOKEN_EXPIRED,
+        UNEXPECTED_FIELD,
+    },
+    world::World,
 };
 
-pub const NEW: &str = "+380881234599";
-const OTHER: &str = "+380881234588";
-
-/// A user with an empty factor, and the token of a login that waits for its phone.
-pub async fn empty_handed(world: &World, login: &str) -> (Person, String) {
-    let person = world.person(login).await;
-    let got = world
-        .post(&person.factors())
-        .bearer(world.admin())
-        .json(&json!({ "type": "SMS" }))
-        .send()
-        .await;
-    got.ok(201);
-    let got = world.sign_in(&person, &person.password).await;
-    assert_eq!(got.ok(201)["urgent"]["next_step"], "REQUEST_FACTOR");
-    let token = value(&got);
-    (person, token)
-}
-
 #[track_caller]
-pub fn wrong_kind(got: &Got) {
-    refused(got, 401, "token_invalid_type", "Invalid token type");
-}
-
-#[track_caller]
-fn not_initiated(got: &Got) {
+fn not_initiated(got: &Response) {
     refused(
         got,
         401,
@@ -47,12 +30,12 @@ fn not_initiated(got: &Got) {
 }
 
 #[track_caller]
-fn expired(got: &Got) {
-    refused(got, 401, "otp_expired", "OTP expired.");
+fn expired(got: &Response) {
+    refused(got, 401, "otp_expired", CODE_EXPIRED);
 }
 
 /// A whole answer with a token.
-fn token_answer(got: &Got, person: &Person, name: &str, grant_type: &str, scope: &str, next_step: &str) -> u64 {
+fn token_answer(got: &Response, person: &Person, name: &str, grant_type: &str, scope: &str, next_step: &str) -> u64 {
     let body = got.ok(201);
     let token = &body["data"];
     let expected = json!({
@@ -75,22 +58,22 @@ fn token_answer(got: &Got, person: &Person, name: &str, grant_type: &str, scope:
 #[tokio::test]
 async fn the_first_phone_is_set_by_who_knows_the_password() {
     let world = World::new().await;
-    let (maria, login) = empty_handed(&world, "maria").await;
+    let (maria, login) = person_awaiting_phone(&world, "maria").await;
     world.advance(100).await;
-    let got = world.init(&login, NEW).await;
+    let got = world.init_factor(&login, NEW_PHONE).await;
     let ends = token_answer(&got, &maria, "2fa_access_token", "init_factor", "", "APPROVE_FACTOR");
     let left = ends - world.now().await;
     assert!((495..=500).contains(&left), "no longer than the login: {left}");
-    let approval = value(&got);
+    let approval = token_in(&got);
     assert_eq!(
         world.factor_of(&maria).await["factor"],
         Value::Null,
         "nothing changes before the code comes back"
     );
-    let sent = world.mails().await;
-    assert_eq!((sent.len(), &sent[0]["to"]), (1, &json!(NEW)));
-    let code = world.code_to(NEW).await;
-    let got = world.approve(&approval, &code).await;
+    let sent = world.messages().await;
+    assert_eq!((sent.len(), &sent[0]["to"]), (1, &json!(NEW_PHONE)));
+    let code = world.code_to(NEW_PHONE).await;
+    let got = world.approve_factor(&approval, &code).await;
     let ends = token_answer(
         &got,
         &maria,
@@ -109,91 +92,98 @@ async fn the_first_phone_is_set_by_who_knows_the_password() {
 
     // What led to it is over, and the code is used up.
     for token in [&login, &approval] {
-        token_expired(&world.init(token, OTHER).await);
+        token_expired(&world.init_factor(token, OTHER_PHONE).await);
     }
-    token_expired(&world.approve(&approval, &code).await);
-    token_expired(&world.authorize(&login, &code).await);
-    token_expired(&world.refresh(&login).await);
-    token_expired(&world.another_code(&maria, &login).await);
+    token_expired(&world.approve_factor(&approval, &code).await);
+    token_expired(&world.submit_code(&login, &code).await);
+    token_expired(&world.refresh_login(&login).await);
+    token_expired(&world.resend_code(&maria, &login).await);
     // The owner hears of it where no thief of the phone reads it, without a link (R41).
     let mails = world.mails_to(&maria.email).await;
     assert_eq!(mails.len(), 1);
     let mail = mails[0].to_string();
     assert!(
-        mail.contains("+38088*****99") && !mail.contains("://") && !mail.contains(NEW),
+        mail.contains("+38088*****99") && !mail.contains("://") && !mail.contains(NEW_PHONE),
         "{mail}"
     );
     // And the next login sends its code there.
     let maria = Person {
-        phone: Some(NEW.into()),
+        phone: Some(NEW_PHONE.into()),
         ..maria
     };
-    let (login, code) = world.waiting(&maria).await;
-    world.authorize(&login, &code).await.ok(201);
+    let (login, code) = world.begin_login(&maria).await;
+    world.submit_code(&login, &code).await.ok(201);
 }
 
 #[tokio::test]
 async fn a_phone_is_changed_by_who_is_signed_in() {
     let world = World::new().await;
     let demo = world.demo();
-    let (login, code) = world.waiting(&demo).await;
+    let (login, code) = world.begin_login(&demo).await;
     // Half signed in is not enough to change what the other half is.
-    wrong_kind(&world.init(&login, NEW).await);
-    let got = world.authorize(&login, &code).await;
-    let (access, ends) = (value(&got), got.ok(201)["data"]["expires_at"].clone());
+    token_invalid_type(&world.init_factor(&login, NEW_PHONE).await);
+    let got = world.submit_code(&login, &code).await;
+    let (access, ends) = (token_in(&got), got.ok(201)["data"]["expires_at"].clone());
     world.advance(10).await;
-    let approval = value(&world.init(&access, NEW).await);
+    let approval = token_in(&world.init_factor(&access, NEW_PHONE).await);
     assert_eq!(world.factor_of(&demo).await["factor"], "+38088*****30");
-    let code = world.code_to(NEW).await;
-    let got = world.approve(&approval, &code).await;
-    let changed = value(&got);
+    let code = world.code_to(NEW_PHONE).await;
+    let got = world.approve_factor(&approval, &code).await;
+    let changed = token_in(&got);
     // A change makes nothing live longer than what allowed it.
     assert_eq!(got.ok(201)["data"]["expires_at"], ends);
     assert_eq!(world.factor_of(&demo).await["factor"], "+38088*****99");
     // What the earlier login gave has ended; what an operator made has not.
-    token_expired(&world.init(&access, OTHER).await);
-    assert!(world.is_open(world.user()).await);
-    assert_eq!(world.init(&changed, OTHER).await.status, 201);
+    token_expired(&world.init_factor(&access, OTHER_PHONE).await);
+    assert!(world.token_works(world.user()).await);
+    assert_eq!(world.init_factor(&changed, OTHER_PHONE).await.status, 201);
     world.advance(61).await;
     let before = world.sms_to(PHONE).await.len();
     world.sign_in(&demo, &demo.password).await.ok(201);
     assert_eq!(world.sms_to(PHONE).await.len(), before);
-    assert_eq!(world.sms_to(NEW).await.len(), 2);
+    assert_eq!(world.sms_to(NEW_PHONE).await.len(), 2);
     // The domain's own administrator has no factor, and is told so.
-    not_found(&world.init(world.admin(), OTHER).await);
+    not_found(&world.init_factor(world.admin(), OTHER_PHONE).await);
     // With an empty one an access token is of the wrong kind: the next login sets it.
-    let (maria, _) = empty_handed(&world, "maria").await;
-    let token = world.app_token(&maria).await;
-    wrong_kind(&world.init(&token, OTHER).await);
+    let (maria, _) = person_awaiting_phone(&world, "maria").await;
+    let token = world.create_app_token(&maria).await;
+    token_invalid_type(&world.init_factor(&token, OTHER_PHONE).await);
 }
 
 #[tokio::test]
 async fn an_access_token_needs_a_scope_to_change_a_phone() {
     let world = World::new().await;
     let (demo, admin) = (world.demo(), world.demo_admin());
-    let (maria, _) = empty_handed(&world, "maria").await;
+    let (maria, _) = person_awaiting_phone(&world, "maria").await;
     let before = world.factor_of(&demo).await;
     for name in world.scopes().await {
         let name = name.as_str();
-        let token = async |person: &Person| world.token(json!({ "user_id": person.id, "scopes": [name] })).await;
-        let got = world.init(&token(&demo).await, NEW).await;
-        if matches!(name, "app:authorize" | "authentication_factor:write") {
-            let approval = value(&got);
-            world.approve(&approval, &world.code_to(NEW).await).await.ok(201);
+        let token = async |person: &Person| {
             world
-                .operator(json!({ "command": "end_tokens", "user_id": demo.id }))
+                .create_token(json!({ "user_id": person.id, "scopes": [name] }))
+                .await
+        };
+        let got = world.init_factor(&token(&demo).await, NEW_PHONE).await;
+        if matches!(name, "app:authorize" | "authentication_factor:write") {
+            let approval = token_in(&got);
+            world
+                .approve_factor(&approval, &world.code_to(NEW_PHONE).await)
+                .await
+                .ok(201);
+            world
+                .run_command(json!({ "command": "end_tokens", "user_id": demo.id }))
                 .await;
             world.advance(61).await;
             continue;
         }
         // Neither the number's form nor the factor's state is told.
         let body = json!({ "factor": "x" });
-        let malformed = world.ask("PATCH", INIT).bearer(&token(&demo).await).json(&body);
+        let malformed = world.request("PATCH", INIT).bearer(&token(&demo).await).json(&body);
         for got in [
             got,
             malformed.send().await,
-            world.init(&token(&maria).await, NEW).await,
-            world.init(&token(&admin).await, NEW).await,
+            world.init_factor(&token(&maria).await, NEW_PHONE).await,
+            world.init_factor(&token(&admin).await, NEW_PHONE).await,
         ] {
             let words = "Your scope does not allow to access this resource. Missing allowances: app:authorize, \
                          authentication_factor:write";
@@ -202,7 +192,7 @@ async fn an_access_token_needs_a_scope_to_change_a_phone() {
             assert_eq!(got.header("www-authenticate"), Some(challenge), "{name}");
         }
     }
-    assert_eq!(world.sms_to(NEW).await.len(), 2);
+    assert_eq!(world.sms_to(NEW_PHONE).await.len(), 2);
     assert_eq!(world.factor_of(&maria).await["factor"], Value::Null);
     assert_ne!(world.factor_of(&demo).await, before);
 }
@@ -210,17 +200,14 @@ async fn an_access_token_needs_a_scope_to_change_a_phone() {
 #[tokio::test]
 async fn what_is_no_phone_or_not_in_a_country_of_ours_is_refused() {
     let world = World::new().await;
-    let (_, login) = empty_handed(&world, "maria").await;
+    let (_, login) = person_awaiting_phone(&world, "maria").await;
     let before = world.rows("OtpsTable").await;
-    let format = ["$.factor", "format", "has invalid format"];
-    let (blank, cast) = (
-        ["$.factor", "required", "can't be blank"],
-        ["$.factor", "cast", "is invalid"],
-    );
-    let country = ["$.factor", "inclusion", "is invalid"];
-    let impossible = ["$.factor", "format", "is not a possible phone number"];
-    let no_type = ["$.type", "required", "can't be blank"];
-    let ask = |body: &Value| world.ask("PATCH", INIT).bearer(&login).json(body).send();
+    let format = ["$.factor", "format", INVALID_FORMAT];
+    let (blank, cast) = (["$.factor", "required", BLANK], ["$.factor", "cast", INVALID]);
+    let country = ["$.factor", "inclusion", INVALID];
+    let impossible = ["$.factor", "format", IMPOSSIBLE_PHONE];
+    let no_type = ["$.type", "required", BLANK];
+    let ask = |body: &Value| world.request("PATCH", INIT).bearer(&login).json(body).send();
     for (factor, expected) in [
         (json!("380881234599"), format),
         (json!("0881234599"), format),
@@ -244,62 +231,65 @@ async fn what_is_no_phone_or_not_in_a_country_of_ours_is_refused() {
         (json!(380_881_234_599_u64), cast),
         (json!({}), cast),
     ] {
-        not_taken(&ask(&json!({ "type": "SMS", "factor": factor })).await, &[expected]);
+        fields_refused(&ask(&json!({ "type": "SMS", "factor": factor })).await, &[expected]);
     }
-    not_taken(&ask(&json!({ "factor": "x" })).await, &[no_type, format]);
-    let otp = [
-        "$.otp",
-        "additionalProperties",
-        "schema does not allow additional properties",
-    ];
-    not_taken(&ask(&json!({ "type": "SMS", "factor": NEW, "otp": "1" })).await, &[otp]);
+    fields_refused(&ask(&json!({ "factor": "x" })).await, &[no_type, format]);
+    let otp = ["$.otp", "additionalProperties", UNEXPECTED_FIELD];
+    fields_refused(
+        &ask(&json!({ "type": "SMS", "factor": NEW_PHONE, "otp": "1" })).await,
+        &[otp],
+    );
     assert_eq!(world.rows("OtpsTable").await, before);
-    assert_eq!(world.mails().await, [] as [Value; 0]);
+    assert_eq!(world.messages().await, [] as [Value; 0]);
     // No try was spent: the send limit is as it was. Each answer has the token for the next try.
     let mut token = login;
-    for phone in [NEW, NEW, OTHER] {
-        token = value(&world.init(&token, phone).await);
+    for phone in [NEW_PHONE, NEW_PHONE, OTHER_PHONE] {
+        token = token_in(&world.init_factor(&token, phone).await);
         world.advance(1).await;
     }
-    too_many_sends(&world.init(&token, OTHER).await, 60);
+    too_many_sends(&world.init_factor(&token, OTHER_PHONE).await, 60);
 }
 
 #[tokio::test]
 async fn a_code_is_for_its_own_token_phone_and_purpose() {
     let world = World::new().await;
-    let (demo, (maria, first)) = (world.demo(), empty_handed(&world, "maria").await);
+    let (demo, (maria, first)) = (world.demo(), person_awaiting_phone(&world, "maria").await);
     // A typo is put right by asking again with the token of the answer: the code of the wrong number is dead then (R14).
-    let typo = value(&world.init(&first, OTHER).await);
-    let wrong = world.code_to(OTHER).await;
-    let approval = value(&world.init(&typo, NEW).await);
-    let right = world.code_to(NEW).await;
+    let typo = token_in(&world.init_factor(&first, OTHER_PHONE).await);
+    let wrong = world.code_to(OTHER_PHONE).await;
+    let approval = token_in(&world.init_factor(&typo, NEW_PHONE).await);
+    let right = world.code_to(NEW_PHONE).await;
     for code in [&wrong, &right] {
-        token_expired(&world.approve(&typo, code).await);
+        token_expired(&world.approve_factor(&typo, code).await);
     }
-    wrong_code(&world.approve(&approval, &wrong).await);
+    wrong_code(&world.approve_factor(&approval, &wrong).await);
     // Not initiated, not approved; the code of an initiation is no login's.
-    not_initiated(&world.approve(&first, &right).await);
-    wrong_kind(&world.authorize(&approval, &right).await);
-    wrong_kind(&world.refresh(&approval).await);
-    wrong_kind(&world.another_code(&maria, &approval).await);
-    world.approve(&approval, &right).await.ok(201);
+    not_initiated(&world.approve_factor(&first, &right).await);
+    token_invalid_type(&world.submit_code(&approval, &right).await);
+    token_invalid_type(&world.refresh_login(&approval).await);
+    token_invalid_type(&world.resend_code(&maria, &approval).await);
+    world.approve_factor(&approval, &right).await.ok(201);
     assert_eq!(world.factor_of(&maria).await["factor"], "+38088*****99");
 
     // Nor is a login's code an initiation's, or another user's token good for it.
-    let (login, code) = world.waiting(&demo).await;
-    not_initiated(&world.approve(&login, &code).await);
-    not_initiated(&world.approve(world.user(), &code).await);
-    let approval = value(&world.init(&world.app_token(&demo).await, OTHER).await);
-    let new = world.code_to(OTHER).await;
+    let (login, code) = world.begin_login(&demo).await;
+    not_initiated(&world.approve_factor(&login, &code).await);
+    not_initiated(&world.approve_factor(world.user(), &code).await);
+    let approval = token_in(
+        &world
+            .init_factor(&world.create_app_token(&demo).await, OTHER_PHONE)
+            .await,
+    );
+    let new = world.code_to(OTHER_PHONE).await;
     for (token, code) in [(&login, &new), (&login, &code)] {
-        wrong_code(&world.authorize(token, code).await);
+        wrong_code(&world.submit_code(token, code).await);
     }
-    let (_, theirs) = empty_handed(&world, "other").await;
-    let theirs = value(&world.init(&theirs, "+380881234577").await);
-    wrong_code(&world.approve(&theirs, &new).await);
-    let (header, unknown) = ("Authorization header required.", other_than("000000"));
+    let (_, theirs) = person_awaiting_phone(&world, "other").await;
+    let theirs = token_in(&world.init_factor(&theirs, "+380881234577").await);
+    wrong_code(&world.approve_factor(&theirs, &new).await);
+    let (header, unknown) = (NO_AUTHORIZATION, other_than("000000"));
     let bare = world
-        .ask("PATCH", APPROVE)
+        .request("PATCH", APPROVE)
         .json(&json!({ "otp": unknown }))
         .send()
         .await;
@@ -307,48 +297,48 @@ async fn a_code_is_for_its_own_token_phone_and_purpose() {
     // The body holds no token here.
     let named = json!({ "otp": new, "token": approval });
     refused(
-        &world.ask("PATCH", APPROVE).json(&named).send().await,
+        &world.request("PATCH", APPROVE).json(&named).send().await,
         401,
         "access_denied",
         header,
     );
-    world.approve(&approval, &new).await.ok(201);
+    world.approve_factor(&approval, &new).await.ok(201);
 }
 
 #[tokio::test]
 async fn a_login_that_begins_to_set_a_phone_goes_on_with_another_token() {
     let world = World::new().await;
-    let (maria, login) = empty_handed(&world, "maria").await;
-    let approval = value(&world.init(&login, NEW).await);
-    let code = world.code_to(NEW).await;
+    let (maria, login) = person_awaiting_phone(&world, "maria").await;
+    let approval = token_in(&world.init_factor(&login, NEW_PHONE).await);
+    let code = world.code_to(NEW_PHONE).await;
     // A button that is pressed again, at once, and after the time in which a token that was renewed would be forgiven: nothing is
     // sent, and the first code stays good.
     for seconds in [0, 9, 60] {
         world.advance(seconds).await;
-        token_expired(&world.init(&login, NEW).await);
-        token_expired(&world.init(&login, OTHER).await);
-        token_expired(&world.authorize(&login, &code).await);
-        token_expired(&world.refresh(&login).await);
-        token_expired(&world.another_code(&maria, &login).await);
-        not_initiated(&world.approve(&login, &code).await);
+        token_expired(&world.init_factor(&login, NEW_PHONE).await);
+        token_expired(&world.init_factor(&login, OTHER_PHONE).await);
+        token_expired(&world.submit_code(&login, &code).await);
+        token_expired(&world.refresh_login(&login).await);
+        token_expired(&world.resend_code(&maria, &login).await);
+        not_initiated(&world.approve_factor(&login, &code).await);
     }
-    assert_eq!(world.mails().await.len(), 1);
-    world.approve(&approval, &code).await.ok(201);
+    assert_eq!(world.messages().await.len(), 1);
+    world.approve_factor(&approval, &code).await.ok(201);
     assert_eq!(world.factor_of(&maria).await["factor"], "+38088*****99");
 
     // Whoever is signed in stays so: the access token that began it is good until the approval.
     let demo = world.demo();
-    let app = world.app_token(&demo).await;
-    let first = value(&world.init(&app, OTHER).await);
-    let second = value(&world.init(&app, OTHER).await);
+    let app = world.create_app_token(&demo).await;
+    let first = token_in(&world.init_factor(&app, OTHER_PHONE).await);
+    let second = token_in(&world.init_factor(&app, OTHER_PHONE).await);
     world.advance(60).await;
-    let third = value(&world.init(&second, OTHER).await);
-    token_expired(&world.init(&second, OTHER).await);
-    token_expired(&world.approve(&second, "000000").await);
-    let code = world.code_to(OTHER).await;
-    wrong_code(&world.approve(&first, &code).await);
-    assert!(world.is_open(&app).await);
-    world.approve(&third, &code).await.ok(201);
+    let third = token_in(&world.init_factor(&second, OTHER_PHONE).await);
+    token_expired(&world.init_factor(&second, OTHER_PHONE).await);
+    token_expired(&world.approve_factor(&second, "000000").await);
+    let code = world.code_to(OTHER_PHONE).await;
+    wrong_code(&world.approve_factor(&first, &code).await);
+    assert!(world.token_works(&app).await);
+    world.approve_factor(&third, &code).await.ok(201);
 }
 
 #[tokio::test]
@@ -356,58 +346,58 @@ async fn failed_codes_count_and_block_as_those_of_logins_do() {
     let world = World::new().await;
     let demo = world.demo();
     // Two of a login, two of an approval: the fourth blocks, and says no more than that it is wrong.
-    let (login, code) = world.waiting(&demo).await;
+    let (login, code) = world.begin_login(&demo).await;
     for _ in 0..2 {
-        wrong_code(&world.authorize(&login, &other_than(&code)).await);
+        wrong_code(&world.submit_code(&login, &other_than(&code)).await);
     }
-    let token = world.app_token(&demo).await;
-    let approval = value(&world.init(&token, NEW).await);
-    let code = world.code_to(NEW).await;
+    let token = world.create_app_token(&demo).await;
+    let approval = token_in(&world.init_factor(&token, NEW_PHONE).await);
+    let code = world.code_to(NEW_PHONE).await;
     for _ in 0..2 {
-        wrong_code(&world.approve(&approval, &other_than(&code)).await);
+        wrong_code(&world.approve_factor(&approval, &other_than(&code)).await);
     }
-    user_blocked(&world.approve(&approval, &code).await);
-    user_blocked(&world.init(&token, NEW).await);
+    user_blocked(&world.approve_factor(&approval, &code).await);
+    user_blocked(&world.init_factor(&token, NEW_PHONE).await);
     let mails = world.mails_to(&demo.email).await;
     assert_eq!(mails.len(), 1, "the notice of the block");
     assert_eq!(world.factor_of(&demo).await["factor"], "+38088*****30");
     let unblock = world
-        .ask("PATCH", &demo.action("unblock"))
+        .request("PATCH", &demo.action_path("unblock"))
         .bearer(world.admin())
         .send()
         .await;
     assert_eq!(unblock.ok(200)["data"]["is_blocked"], false);
-    token_expired(&world.approve(&approval, &code).await);
+    token_expired(&world.approve_factor(&approval, &code).await);
 
     // Three tries of one code, forms of none: those are no tries.
-    let (_, login) = empty_handed(&world, "maria").await;
-    let approval = value(&world.init(&login, OTHER).await);
-    let code = world.code_to(OTHER).await;
+    let (_, login) = person_awaiting_phone(&world, "maria").await;
+    let approval = token_in(&world.init_factor(&login, OTHER_PHONE).await);
+    let code = world.code_to(OTHER_PHONE).await;
     for otp in ["", "12345", "1234567", "abcdef", "١٢٣٤٥٦", "+12345", "12345 "] {
-        assert_eq!(world.approve(&approval, otp).await.status, 422, "{otp:?}");
+        assert_eq!(world.approve_factor(&approval, otp).await.status, 422, "{otp:?}");
     }
     for _ in 0..3 {
-        wrong_code(&world.approve(&approval, &other_than(&code)).await);
+        wrong_code(&world.approve_factor(&approval, &other_than(&code)).await);
     }
-    wrong_code(&world.approve(&approval, &code).await);
-    user_blocked(&world.approve(&approval, &code).await);
+    wrong_code(&world.approve_factor(&approval, &code).await);
+    user_blocked(&world.approve_factor(&approval, &code).await);
 }
 
 #[tokio::test]
 async fn tries_and_tokens_end() {
     let world = World::new().await;
-    let (maria, login) = empty_handed(&world, "maria").await;
-    let approval = value(&world.init(&login, NEW).await);
-    let code = world.code_to(NEW).await;
+    let (maria, login) = person_awaiting_phone(&world, "maria").await;
+    let approval = token_in(&world.init_factor(&login, NEW_PHONE).await);
+    let code = world.code_to(NEW_PHONE).await;
     world.advance(300).await;
-    expired(&world.approve(&approval, &code).await);
+    expired(&world.approve_factor(&approval, &code).await);
     // Another one, and the number as JSON's integer.
-    let approval = value(&world.init(&approval, NEW).await);
+    let approval = token_in(&world.init_factor(&approval, NEW_PHONE).await);
     world.advance(200).await;
-    let number: u32 = world.code_to(NEW).await.parse().expect("digits");
+    let number: u32 = world.code_to(NEW_PHONE).await.parse().expect("digits");
     let body = json!({ "otp": number });
     world
-        .ask("PATCH", APPROVE)
+        .request("PATCH", APPROVE)
         .bearer(&approval)
         .json(&body)
         .send()
@@ -415,26 +405,26 @@ async fn tries_and_tokens_end() {
         .ok(201);
     // However often it is initiated, the login does not live longer (R37).
     let person = Person {
-        phone: Some(NEW.into()),
+        phone: Some(NEW_PHONE.into()),
         ..maria
     };
-    let (login, _) = world.waiting(&person).await;
+    let (login, _) = world.begin_login(&person).await;
     world.advance(600).await;
     for got in [
-        world.init(&login, OTHER).await,
-        world.another_code(&person, &login).await,
+        world.init_factor(&login, OTHER_PHONE).await,
+        world.resend_code(&person, &login).await,
     ] {
-        refused(&got, 401, "token_expired", "Token expired.");
+        refused(&got, 401, "token_expired", TOKEN_EXPIRED);
     }
-    let (_, login) = empty_handed(&world, "late").await;
+    let (_, login) = person_awaiting_phone(&world, "late").await;
     world.advance(590).await;
-    let approval = value(&world.init(&login, OTHER).await);
-    let code = world.code_to(OTHER).await;
+    let approval = token_in(&world.init_factor(&login, OTHER_PHONE).await);
+    let code = world.code_to(OTHER_PHONE).await;
     world.advance(10).await;
     refused(
-        &world.approve(&approval, &code).await,
+        &world.approve_factor(&approval, &code).await,
         401,
         "token_expired",
-        "Token expired.",
+        TOKEN_EXPIRED,
     );
 }

@@ -4,9 +4,12 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::{
-    factor_phone::{NEW, empty_handed},
-    mithril::{INIT, Person, other_than, password_grant, refused, token_expired, too_many_sends, user_blocked, value},
+use crate::support::{
+    factors::person_awaiting_phone,
+    login::{other_than, password_grant, token_in},
+    mithril::{INIT, refused, token_expired, too_many_sends, user_blocked},
+    people::{NEW_PHONE, Person},
+    words::{SERVICE_UNAVAILABLE, SMS_UNSENT},
     world::World,
 };
 
@@ -20,12 +23,12 @@ async fn access_tokens(world: &World) -> usize {
 async fn a_right_code_has_one_winner() {
     let world = World::new().await;
     for round in 0..5 {
-        let (maria, login) = empty_handed(&world, &format!("maria{round}")).await;
+        let (maria, login) = person_awaiting_phone(&world, &format!("maria{round}")).await;
         let phone = format!("+38088123450{round}");
-        let approval = value(&world.init(&login, &phone).await);
+        let approval = token_in(&world.init_factor(&login, &phone).await);
         let code = world.code_to(&phone).await;
         let before = access_tokens(&world).await;
-        let got = join_all((0..64).map(|_| world.approve(&approval, &code))).await;
+        let got = join_all((0..64).map(|_| world.approve_factor(&approval, &code))).await;
         assert_eq!(got.iter().filter(|got| got.status == 201).count(), 1, "round {round}");
         for got in got.iter().filter(|got| got.status != 201) {
             token_expired(got);
@@ -40,12 +43,12 @@ async fn a_right_code_has_one_winner() {
 async fn no_more_wrong_codes_are_compared_than_there_are_tries() {
     let world = World::new().await;
     for round in 0..5 {
-        let (maria, login) = empty_handed(&world, &format!("maria{round}")).await;
+        let (maria, login) = person_awaiting_phone(&world, &format!("maria{round}")).await;
         let phone = format!("+38088123450{round}");
-        let approval = value(&world.init(&login, &phone).await);
+        let approval = token_in(&world.init_factor(&login, &phone).await);
         let code = world.code_to(&phone).await;
         let wrong = other_than(&code);
-        let got = join_all((0..64).map(|_| world.approve(&approval, &wrong))).await;
+        let got = join_all((0..64).map(|_| world.approve_factor(&approval, &wrong))).await;
         assert_eq!(
             got.iter()
                 .filter(|got| got.json()["error"]["type"] == "otp_invalid")
@@ -55,7 +58,7 @@ async fn no_more_wrong_codes_are_compared_than_there_are_tries() {
         got.iter()
             .filter(|got| got.json()["error"]["type"] != "otp_invalid")
             .for_each(user_blocked);
-        user_blocked(&world.approve(&approval, &code).await);
+        user_blocked(&world.approve_factor(&approval, &code).await);
         assert_eq!(world.factor_of(&maria).await["factor"], Value::Null);
         world.advance(60).await;
     }
@@ -66,15 +69,18 @@ async fn of_two_phones_that_are_approved_at_once_one_is_set() {
     let world = World::new().await;
     for round in 0..3 {
         let phone = format!("+38088123450{round}");
-        let person = world.person_with(&format!("maria{round}"), &phone).await;
+        let person = world.create_person_with(&format!("maria{round}"), &phone).await;
         let (one, other) = (format!("+38088123460{round}"), format!("+38088123470{round}"));
-        let token = world.app_token(&person).await;
+        let token = world.create_app_token(&person).await;
         // A code replaces the one before it, whichever phone that went to.
-        let first = value(&world.init(&token, &one).await);
+        let first = token_in(&world.init_factor(&token, &one).await);
         let first_code = world.code_to(&one).await;
-        let second = value(&world.init(&token, &other).await);
+        let second = token_in(&world.init_factor(&token, &other).await);
         let second_code = world.code_to(&other).await;
-        let (slow, quick) = tokio::join!(world.approve(&first, &first_code), world.approve(&second, &second_code));
+        let (slow, quick) = tokio::join!(
+            world.approve_factor(&first, &first_code),
+            world.approve_factor(&second, &second_code)
+        );
         assert_eq!(quick.status, 201, "{quick:?}");
         assert!(slow.status == 401, "{slow:?}");
         let set = world.factor_of(&person).await["factor"].clone();
@@ -84,19 +90,19 @@ async fn of_two_phones_that_are_approved_at_once_one_is_set() {
             ..person
         };
         world.advance(60).await;
-        world.waiting(&person).await;
+        world.begin_login(&person).await;
     }
     // Both initiated at once: one is, and one message is sent.
     for round in 0..4 {
-        let (_, login) = empty_handed(&world, &format!("twice{round}")).await;
+        let (_, login) = person_awaiting_phone(&world, &format!("twice{round}")).await;
         let numbers = [format!("+38088123480{round}"), format!("+38088123490{round}")];
-        let before = world.mails().await.len();
-        let got = join_all(numbers.iter().map(|phone| world.init(&login, phone))).await;
+        let before = world.messages().await.len();
+        let got = join_all(numbers.iter().map(|phone| world.init_factor(&login, phone))).await;
         let (won, lost): (Vec<_>, Vec<_>) = got.iter().zip(&numbers).partition(|(got, _)| got.status == 201);
-        assert_eq!((won.len(), world.mails().await.len()), (1, before + 1), "{got:?}");
+        assert_eq!((won.len(), world.messages().await.len()), (1, before + 1), "{got:?}");
         token_expired(lost[0].0);
         let code = world.code_to(won[0].1).await;
-        world.approve(&value(won[0].0), &code).await.ok(201);
+        world.approve_factor(&token_in(won[0].0), &code).await.ok(201);
         world.advance(60).await;
     }
 }
@@ -108,32 +114,32 @@ async fn who_could_set_a_first_phone_replaces_none_that_came_meanwhile() {
         "command": "create_client", "client_id": "second", "scopes": "all", "grants": ["password"],
         "domain": world.id("/domain"),
     });
-    assert_eq!(world.operator(client).await["client_id"], "second");
-    let (person, login) = empty_handed(&world, "maria").await;
+    assert_eq!(world.run_command(client).await["client_id"], "second");
+    let (person, login) = person_awaiting_phone(&world, "maria").await;
     let mut elsewhere = password_grant(&person.email, &person.password);
     elsewhere["client_id"] = "second".into();
-    let other = value(&world.grant(elsewhere).await);
+    let other = token_in(&world.request_token(elsewhere).await);
     // Both clients' logins may set the first phone, each with a code of its own.
-    let late = value(&world.init(&login, NEW).await);
-    let approval = value(&world.init(&other, "+380881234577").await);
+    let late = token_in(&world.init_factor(&login, NEW_PHONE).await);
+    let approval = token_in(&world.init_factor(&other, "+380881234577").await);
     let code = world.code_to("+380881234577").await;
-    world.approve(&approval, &code).await.ok(201);
-    token_expired(&world.approve(&late, &code).await);
-    token_expired(&world.init(&login, NEW).await);
+    world.approve_factor(&approval, &code).await.ok(201);
+    token_expired(&world.approve_factor(&late, &code).await);
+    token_expired(&world.init_factor(&login, NEW_PHONE).await);
     assert_eq!(world.factor_of(&person).await["factor"], "+38088*****77");
 }
 
 #[tokio::test]
 async fn a_message_that_was_not_sent_leaves_nothing_behind() {
     let world = World::new().await;
-    let (person, login) = empty_handed(&world, "maria").await;
+    let (person, login) = person_awaiting_phone(&world, "maria").await;
     for kind in ["error", "throttle", "opted_out"] {
         for _ in 0..2 {
             world
-                .fault(json!({ "service": "sns", "operation": null, "kind": kind, "times": 99 }))
+                .inject(json!({ "service": "sns", "operation": null, "kind": kind, "times": 99 }))
                 .await;
-            let got = world.init(&login, NEW).await;
-            refused(&got, 503, "internal_error", "SMS not sent. Try later");
+            let got = world.init_factor(&login, NEW_PHONE).await;
+            refused(&got, 503, "internal_error", SMS_UNSENT);
             assert!(got.header("retry-after").is_some(), "{got:?}");
             world.clear_faults().await;
         }
@@ -150,82 +156,85 @@ async fn a_message_that_was_not_sent_leaves_nothing_behind() {
         );
     }
     // Six tries were given back: as many are sent as a number gets that is not known to be anybody's.
-    let first = value(&world.init(&login, NEW).await);
-    let second = value(&world.init(&first, NEW).await);
-    too_many_sends(&world.init(&second, NEW).await, 60);
-    assert_eq!(world.sms_to(NEW).await.len(), 2);
-    let code = world.code_to(NEW).await;
-    token_expired(&world.approve(&first, &code).await);
-    world.approve(&second, &code).await.ok(201);
+    let first = token_in(&world.init_factor(&login, NEW_PHONE).await);
+    let second = token_in(&world.init_factor(&first, NEW_PHONE).await);
+    too_many_sends(&world.init_factor(&second, NEW_PHONE).await, 60);
+    assert_eq!(world.sms_to(NEW_PHONE).await.len(), 2);
+    let code = world.code_to(NEW_PHONE).await;
+    token_expired(&world.approve_factor(&first, &code).await);
+    world.approve_factor(&second, &code).await.ok(201);
 }
 
 #[tokio::test]
 async fn an_initiation_that_comes_again_is_answered_again() {
     let world = World::new().await;
-    let (person, login) = empty_handed(&world, "maria").await;
-    world.keep_phone_out_of_logs(NEW);
+    let (person, login) = person_awaiting_phone(&world, "maria").await;
+    world.keep_phone_out_of_logs(NEW_PHONE);
     let ask = |phone: &str, key: &str| {
-        let ask = world.ask("PATCH", INIT).bearer(&login).header("idempotency-key", key);
+        let ask = world
+            .request("PATCH", INIT)
+            .bearer(&login)
+            .header("idempotency-key", key);
         ask.json(&json!({ "type": "SMS", "factor": phone })).send()
     };
     // What was refused is judged anew.
     world
-        .fault(json!({ "service": "sns", "operation": null, "kind": "error", "times": 1000 }))
+        .inject(json!({ "service": "sns", "operation": null, "kind": "error", "times": 1000 }))
         .await;
-    assert_eq!(ask(NEW, "one").await.status, 503);
+    assert_eq!(ask(NEW_PHONE, "one").await.status, 503);
     world.clear_faults().await;
     assert!(world.rows("RepetitionsTable").await.is_empty());
-    let first = ask(NEW, "one").await;
+    let first = ask(NEW_PHONE, "one").await;
     for _ in 0..2 {
-        assert_eq!(ask(NEW, "one").await.body, first.body);
+        assert_eq!(ask(NEW_PHONE, "one").await.body, first.body);
     }
-    assert_eq!(world.sms_to(NEW).await.len(), 1);
-    let code = world.code_to(NEW).await;
+    assert_eq!(world.sms_to(NEW_PHONE).await.len(), 1);
+    let code = world.code_to(NEW_PHONE).await;
     let rows = world.all_rows().await;
     assert!(
-        !rows.contains(&value(&first)) && !rows.contains(&format!("\"{code}\"")),
+        !rows.contains(&token_in(&first)) && !rows.contains(&format!("\"{code}\"")),
         "R05"
     );
     // Another key, or another number, is another call: the login goes on with the token of the answer.
-    token_expired(&ask(NEW, "two").await);
+    token_expired(&ask(NEW_PHONE, "two").await);
     token_expired(&ask("+380881234588", "one").await);
-    assert_eq!(ask(NEW, "one").await.body, first.body);
-    assert_eq!(world.mails().await.len(), 1);
-    value(&world.init(&value(&first), "+380881234588").await);
+    assert_eq!(ask(NEW_PHONE, "one").await.body, first.body);
+    assert_eq!(world.messages().await.len(), 1);
+    token_in(&world.init_factor(&token_in(&first), "+380881234588").await);
     assert_eq!(world.factor_of(&person).await["factor"], Value::Null);
 }
 
 #[tokio::test]
 async fn a_lost_answer_is_given_all_the_same() {
     let world = World::new().await;
-    let (person, login) = empty_handed(&world, "maria").await;
+    let (person, login) = person_awaiting_phone(&world, "maria").await;
     let lose = json!({ "service": "dynamodb", "operation": "TransactWriteItems", "kind": "drop_response", "times": 1 });
-    world.fault(lose.clone()).await;
-    let approval = value(&world.init(&login, NEW).await);
-    assert_eq!(world.sms_to(NEW).await.len(), 1);
-    let code = world.code_to(NEW).await;
-    world.fault(lose).await;
+    world.inject(lose.clone()).await;
+    let approval = token_in(&world.init_factor(&login, NEW_PHONE).await);
+    assert_eq!(world.sms_to(NEW_PHONE).await.len(), 1);
+    let code = world.code_to(NEW_PHONE).await;
+    world.inject(lose).await;
     let before = access_tokens(&world).await;
-    world.approve(&approval, &code).await.ok(201);
+    world.approve_factor(&approval, &code).await.ok(201);
     assert_eq!(access_tokens(&world).await, before + 1);
     assert_eq!(world.factor_of(&person).await["factor"], "+38088*****99");
     // And where nothing could be written, nothing was: the code is as good as before.
-    let (other, login) = empty_handed(&world, "other").await;
-    let approval = value(&world.init(&login, "+380881234588").await);
+    let (other, login) = person_awaiting_phone(&world, "other").await;
+    let approval = token_in(&world.init_factor(&login, "+380881234588").await);
     let code = world.code_to("+380881234588").await;
     for kind in ["error", "throttle"] {
         for skip in [0, 1] {
             let fault = json!({ "service": "dynamodb", "operation": null, "kind": kind, "skip": skip, "times": 99 });
-            world.fault(fault).await;
+            world.inject(fault).await;
             refused(
-                &world.approve(&approval, &code).await,
+                &world.approve_factor(&approval, &code).await,
                 503,
                 "internal_error",
-                "Service unavailable. Try later.",
+                SERVICE_UNAVAILABLE,
             );
             world.clear_faults().await;
         }
     }
     assert_eq!(world.factor_of(&other).await["factor"], Value::Null);
-    world.approve(&approval, &code).await.ok(201);
+    world.approve_factor(&approval, &code).await.ok(201);
 }

@@ -4,50 +4,31 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::{
-    mithril::{PHONE, Person, USERS, data, not_taken, refused, token_expired, user_blocked},
-    world::{Ask, Got, World},
+use crate::support::{
+    mithril::{
+        USERS, data, fields_refused, forbidden, not_found, refused, scope_too_small, token_expired, user_blocked,
+    },
+    people::{NOBODY, PHONE, Person},
+    requests::Request,
+    words::{BLANK, FACTOR_EXISTS, INVALID, MALFORMED_REQUEST, UNEXPECTED_FIELD},
+    world::World,
 };
 
-/// Nobody's id, and no factor's.
-pub const NOBODY: &str = "00000000-0000-4000-8000-000000000000";
-
 /// Asks for a factor of this user.
-fn create<'a>(world: &'a World, person: &Person, token: &str) -> Ask<'a> {
+fn create<'a>(world: &'a World, person: &Person, token: &str) -> Request<'a> {
     world
-        .post(&person.factors())
+        .post(&person.factors_path())
         .bearer(token)
         .json(&json!({ "type": "SMS" }))
-}
-
-/// What a scope is missing for.
-#[track_caller]
-pub fn scope_too_small(got: &Got, scope: &str) {
-    let words = format!("Your scope does not allow to access this resource. Missing allowances: {scope}");
-    refused(got, 403, "forbidden", &words);
-    let challenge = format!(r#"Bearer error="insufficient_scope", scope="{scope}""#);
-    assert_eq!(got.header("www-authenticate"), Some(challenge.as_str()));
-}
-
-/// That there is no such user or factor.
-#[track_caller]
-pub fn not_found(got: &Got) {
-    refused(got, 404, "not_found", "Not found.");
-}
-
-/// That it is not the caller's to do.
-#[track_caller]
-pub fn forbidden(got: &Got) {
-    refused(got, 403, "forbidden", "Forbidden.");
 }
 
 #[tokio::test]
 async fn a_factor_is_made_active_and_empty() {
     let world = World::new().await;
-    let maria = world.person("maria").await;
+    let maria = world.create_person("maria").await;
     let body = json!({ "type": "SMS", "factor": "+380881234599", "user_id": maria.id });
     let got = world
-        .post(&maria.factors())
+        .post(&maria.factors_path())
         .bearer(world.admin())
         .json(&body)
         .send()
@@ -66,7 +47,7 @@ async fn a_factor_is_made_active_and_empty() {
     });
     assert_eq!(made, expected);
     assert_eq!(at.as_str().map(|at| (at.len(), at.ends_with('Z'))), Some((20, true)));
-    let location = format!("{}/{id}", maria.factors());
+    let location = format!("{}/{id}", maria.factors_path());
     assert_eq!(got.header("location"), Some(location.as_str()));
 
     // What is listed and what is shown is the same, without the user.
@@ -78,25 +59,19 @@ async fn a_factor_is_made_active_and_empty() {
     // Until its owner has set a phone, the next login asks for one (R42).
     let login = world.sign_in(&maria, &maria.password).await.ok(201);
     assert_eq!(login["urgent"]["next_step"], "REQUEST_FACTOR");
-    assert_eq!(world.mails().await, [] as [Value; 0]);
+    assert_eq!(world.messages().await, [] as [Value; 0]);
 }
 
 #[tokio::test]
 async fn what_speaks_against_a_factor_is_said() {
     let world = World::new().await;
-    let maria = world.person("maria").await;
-    let of = maria.factors();
+    let maria = world.create_person("maria").await;
+    let of = maria.factors_path();
     let ask = |body: Value| world.post(&of).bearer(world.admin()).json(&body).send();
-    let blank = ["$.type", "required", "can't be blank"];
-    let unknown = ["$.type", "inclusion", "is invalid"];
-    let cast = ["$.type", "cast", "is invalid"];
-    let beside = |name| {
-        [
-            name,
-            "additionalProperties",
-            "schema does not allow additional properties",
-        ]
-    };
+    let blank = ["$.type", "required", BLANK];
+    let unknown = ["$.type", "inclusion", INVALID];
+    let cast = ["$.type", "cast", INVALID];
+    let beside = |name| [name, "additionalProperties", UNEXPECTED_FIELD];
     for (body, expected) in [
         (json!({}), vec![blank]),
         (json!({ "type": null }), vec![blank]),
@@ -113,17 +88,17 @@ async fn what_speaks_against_a_factor_is_said() {
         (json!({ "user_id": maria.id }), vec![blank]),
         (
             json!({ "type": "SMS", "user_id": NOBODY }),
-            vec![["$.user_id", "inclusion", "is invalid"]],
+            vec![["$.user_id", "inclusion", INVALID]],
         ),
         (
             json!({ "type": "SMS", "user_id": 5 }),
-            vec![["$.user_id", "inclusion", "is invalid"]],
+            vec![["$.user_id", "inclusion", INVALID]],
         ),
     ] {
-        not_taken(&ask(body).await, &expected);
+        fields_refused(&ask(body).await, &expected);
     }
     let got = ask(json!({ "type": "TOTP" })).await.json();
-    let rules = json!([{ "rule": "inclusion", "params": ["SMS"], "description": "is invalid" }]);
+    let rules = json!([{ "rule": "inclusion", "params": ["SMS"], "description": INVALID }]);
     let invalid = json!([{ "entry_type": "json_data_property", "entry": "$.type", "rules": rules }]);
     assert_eq!(got["error"]["invalid"], invalid);
     let nobody = Person {
@@ -134,7 +109,7 @@ async fn what_speaks_against_a_factor_is_said() {
     assert_eq!(world.rows("FactorsTable").await.len(), 1, "the demo user's");
 
     data(&create(&world, &maria, world.admin()).send().await, 201);
-    let twice = "authentication_factor with such type are exist";
+    let twice = FACTOR_EXISTS;
     for person in [&maria, &world.demo()] {
         refused(
             &create(&world, person, world.admin()).send().await,
@@ -144,9 +119,9 @@ async fn what_speaks_against_a_factor_is_said() {
         );
     }
     let before = world.rows("FactorsTable").await;
-    let other = world.person("other").await;
+    let other = world.create_person("other").await;
     world
-        .operator(json!({ "command": "block_user", "user_id": other.id }))
+        .run_command(json!({ "command": "block_user", "user_id": other.id }))
         .await;
     refused(
         &create(&world, &other, world.admin()).send().await,
@@ -161,7 +136,7 @@ async fn what_speaks_against_a_factor_is_said() {
 async fn of_parallel_requests_one_makes_a_factor() {
     let world = World::new().await;
     for round in 0..5 {
-        let person = world.person(&format!("person{round}")).await;
+        let person = world.create_person(&format!("person{round}")).await;
         let got = join_all((0..16).map(|_| create(&world, &person, world.admin()).send())).await;
         assert_eq!(got.iter().filter(|got| got.status == 201).count(), 1, "round {round}");
         assert!(got.iter().all(|got| matches!(got.status, 201 | 409)), "{got:?}");
@@ -174,9 +149,9 @@ async fn of_parallel_requests_one_makes_a_factor() {
 #[tokio::test]
 async fn a_factor_whose_answer_was_lost_is_made_all_the_same() {
     let world = World::new().await;
-    let maria = world.person("maria").await;
+    let maria = world.create_person("maria").await;
     let lost = json!({ "service": "dynamodb", "operation": "TransactWriteItems", "kind": "drop_response", "times": 1 });
-    world.fault(lost).await;
+    world.inject(lost).await;
     let made = data(&create(&world, &maria, world.admin()).send().await, 201);
     assert_eq!(world.factor_of(&maria).await["id"], made["id"]);
 }
@@ -184,9 +159,9 @@ async fn a_factor_whose_answer_was_lost_is_made_all_the_same() {
 #[tokio::test]
 async fn a_list_holds_what_was_asked_for() {
     let world = World::new().await;
-    let (demo, maria) = (world.demo(), world.person("maria").await);
+    let (demo, maria) = (world.demo(), world.create_person("maria").await);
     let list = async |person: &Person, query: &str| {
-        let path = format!("{}{query}", person.factors());
+        let path = format!("{}{query}", person.factors_path());
         world.get(&path).bearer(world.admin()).send().await
     };
     for (query, found) in [
@@ -216,46 +191,46 @@ async fn a_list_holds_what_was_asked_for() {
             }
         }
     }
-    not_taken(
+    fields_refused(
         &list(&demo, "?type=sms&is_active=1").await,
-        &[["type", "inclusion", "is invalid"], ["is_active", "cast", "is invalid"]],
+        &[["type", "inclusion", INVALID], ["is_active", "cast", INVALID]],
     );
     refused(
         &list(&demo, "?type=SMS&type=SMS").await,
         400,
         "request_malformed",
-        "Malformed request.",
+        MALFORMED_REQUEST,
     );
 }
 
 #[tokio::test]
 async fn a_number_is_shown_to_nobody() {
     let world = World::new().await;
-    let maria = world.person_with("maria", "+4915112345678").await;
-    let short = world.person_with("short", "+4912345").await;
+    let maria = world.create_person_with("maria", "+4915112345678").await;
+    let short = world.create_person_with("short", "+4912345").await;
     for (person, mask) in [
         (&maria, "+49151******78"),
         (&short, "+*****45"),
         (&world.demo(), "+38088*****30"),
     ] {
         let id = world.factor_of(person).await["id"].as_str().expect("an id").to_owned();
-        let one = format!("{}/{id}", person.factors());
+        let one = format!("{}/{id}", person.factors_path());
         let own = world
-            .token(json!({ "user_id": person.id, "scopes": ["authentication_factor:read"] }))
+            .create_token(json!({ "user_id": person.id, "scopes": ["authentication_factor:read"] }))
             .await;
-        for (path, token) in [(&one, &own), (&person.factors(), &own)] {
+        for (path, token) in [(&one, &own), (&person.factors_path(), &own)] {
             let got = world.get(path).bearer(token).send().await;
             got.ok(200);
             assert!(got.body.contains(&format!(r#""factor":"{mask}""#)), "{got:?}");
         }
         for action in ["disable", "enable"] {
             let path = format!("{one}/actions/{action}");
-            let got = world.ask("PATCH", &path).bearer(world.admin()).send().await;
+            let got = world.request("PATCH", &path).bearer(world.admin()).send().await;
             assert_eq!(data(&got, 200)["factor"], mask);
         }
     }
     // Nor in a mail: the world looks into the log itself.
-    for mail in world.mails().await {
+    for mail in world.messages().await {
         for phone in ["15112345678", "12345", &PHONE[1..]] {
             assert!(!mail.to_string().contains(phone), "{mail}");
         }
@@ -266,24 +241,31 @@ async fn a_number_is_shown_to_nobody() {
 async fn everybody_looks_after_the_own_account_with_the_scope() {
     let world = World::new().await;
     let (maria, other) = (
-        world.person("maria").await,
-        world.person_with("other", "+380881234531").await,
+        world.create_person("maria").await,
+        world.create_person_with("other", "+380881234531").await,
     );
-    let token =
-        async |person: &Person, scope: &str| world.token(json!({ "user_id": person.id, "scopes": [scope] })).await;
+    let token = async |person: &Person, scope: &str| {
+        world
+            .create_token(json!({ "user_id": person.id, "scopes": [scope] }))
+            .await
+    };
     let (read, write) = ("authentication_factor:read", "authentication_factor:write");
     let (reads, writes) = (token(&maria, read).await, token(&maria, write).await);
     scope_too_small(&create(&world, &maria, &reads).send().await, write);
-    scope_too_small(&world.get(&maria.factors()).bearer(&writes).send().await, read);
+    scope_too_small(&world.get(&maria.factors_path()).bearer(&writes).send().await, read);
     let made = data(&create(&world, &maria, &writes).send().await, 201);
-    let one = format!("{}/{}", maria.factors(), made["id"].as_str().expect("an id"));
-    world.get(&maria.factors()).bearer(&reads).send().await.ok(200);
+    let one = format!("{}/{}", maria.factors_path(), made["id"].as_str().expect("an id"));
+    world.get(&maria.factors_path()).bearer(&reads).send().await.ok(200);
     world.get(&one).bearer(&reads).send().await.ok(200);
     // Nothing but the own, and not to turn it off; who else there is, nobody learns (R29).
     let theirs = world.factor_of(&other).await["id"].as_str().expect("an id").to_owned();
     let unknown = format!("{USERS}/{NOBODY}/authentication_factors");
     let mut seen = Vec::new();
-    for user in [&other.factors(), &unknown, &format!("{USERS}/x/authentication_factors")] {
+    for user in [
+        &other.factors_path(),
+        &unknown,
+        &format!("{USERS}/x/authentication_factors"),
+    ] {
         for got in [
             world.get(user).bearer(&reads).send().await,
             world.get(&format!("{user}/{theirs}")).bearer(&reads).send().await,
@@ -296,17 +278,17 @@ async fn everybody_looks_after_the_own_account_with_the_scope() {
                 .await,
             world.post(user).bearer(&writes).json(&json!({})).send().await,
             world
-                .ask("PATCH", &format!("{user}/{theirs}/actions/disable"))
+                .request("PATCH", &format!("{user}/{theirs}/actions/disable"))
                 .bearer(&writes)
                 .send()
                 .await,
             world
-                .ask("PATCH", &format!("{one}/actions/disable"))
+                .request("PATCH", &format!("{one}/actions/disable"))
                 .bearer(&writes)
                 .send()
                 .await,
             world
-                .ask("PATCH", &format!("{one}/actions/enable"))
+                .request("PATCH", &format!("{one}/actions/enable"))
                 .bearer(&writes)
                 .send()
                 .await,
@@ -317,11 +299,11 @@ async fn everybody_looks_after_the_own_account_with_the_scope() {
     }
     assert!(seen.iter().all(|one| *one == seen[0]));
     world
-        .operator(json!({ "command": "block_user", "user_id": maria.id }))
+        .run_command(json!({ "command": "block_user", "user_id": maria.id }))
         .await;
     user_blocked(&world.get(&one).bearer(&reads).send().await);
     world
-        .operator(json!({ "command": "unblock_user", "user_id": maria.id }))
+        .run_command(json!({ "command": "unblock_user", "user_id": maria.id }))
         .await;
     token_expired(&world.get(&one).bearer(&reads).send().await);
 }
@@ -329,30 +311,30 @@ async fn everybody_looks_after_the_own_account_with_the_scope() {
 #[tokio::test]
 async fn another_domains_users_are_unknown() {
     let world = World::new().await;
-    let (maria, demo) = (world.person("maria").await, world.demo());
+    let (maria, demo) = (world.create_person("maria").await, world.demo());
     let factor = world.factor_of(&demo).await["id"].as_str().expect("an id").to_owned();
     let (_, boss) = world.new_user_in("other.example", "boss", true).await;
     let (_, foreign) = world.new_user_in("other.example", "maria", false).await;
-    let boss = world.token(json!({ "user_id": boss, "scopes": "all" })).await;
+    let boss = world.create_token(json!({ "user_id": boss, "scopes": "all" })).await;
     let create_client = async |id: &str, domain: Option<&str>| {
         let mut command = json!({ "command": "create_client", "client_id": id, "scopes": "all" });
         if let Some(domain) = domain {
             command["domain"] = domain.into();
         }
-        assert_eq!(world.operator(command).await["client_id"], id);
+        assert_eq!(world.run_command(command).await["client_id"], id);
         let token = json!({ "owner_client_id": id, "client_id": id, "scopes": "all" });
-        world.token(token).await
+        world.create_token(token).await
     };
     let elsewhere = create_client("elsewhere", Some("other.example")).await;
     let nowhere = create_client("nowhere", None).await;
     let own = world
-        .token(json!({ "owner_client_id": "heatclinic", "scopes": "all" }))
+        .create_token(json!({ "owner_client_id": "heatclinic", "scopes": "all" }))
         .await;
     let of_factor = async |user: &str, factor: &str, token: &str| {
         let one = format!("{USERS}/{user}/authentication_factors/{factor}");
         let patch = |action: &str| {
             world
-                .ask("PATCH", &format!("{one}/actions/{action}"))
+                .request("PATCH", &format!("{one}/actions/{action}"))
                 .bearer(token)
                 .send()
         };
@@ -368,7 +350,7 @@ async fn another_domains_users_are_unknown() {
         let list = format!("{USERS}/{user}/authentication_factors");
         let patch = |action: &str| {
             world
-                .ask("PATCH", &format!("{USERS}/{user}/actions/{action}"))
+                .request("PATCH", &format!("{USERS}/{user}/actions/{action}"))
                 .bearer(token)
                 .send()
         };

@@ -3,19 +3,15 @@
 
 use serde_json::{Value, json};
 
-use crate::{
-    delivery_feedback::eventually,
-    passcode::{CLIENT, PURPOSE, USER},
-    short_passcode::SHORT,
-    stale_reads::in_some_round,
-    world::{Got, World},
+use crate::support::{
+    clock::eventually,
+    faults::in_some_round,
+    passcode::{CLIENT, PURPOSE, SHORT, USER},
+    requests::Response,
+    support_pin::OWN_PIN,
+    words::{CREATE_FAILED, ERA_UNAVAILABLE_BODY, REVOKE_FAILED, SERVICE_UNAVAILABLE_ERROR, SHOW_FAILED, UNAVAILABLE},
+    world::World,
 };
-
-const OWN: &str = "/api/v4/user/support_pin";
-const UNAVAILABLE: &str = r#"{"message":"503 Service Unavailable"}"#;
-const CREATE_FAILED: &str = r#"{"error":"Failed to create support PIN"}"#;
-const SHOW_FAILED: &str = r#"{"error":"Error retrieving Support PIN for user."}"#;
-const REVOKE_FAILED: &str = r#"{"error":"Error revoking Support PIN for user."}"#;
 
 fn dynamodb(kind: &str, skip: u32, times: u32) -> Value {
     json!({ "service": "dynamodb", "operation": null, "kind": kind, "skip": skip, "times": times })
@@ -27,7 +23,7 @@ fn lose(operation: &str) -> Value {
 }
 
 #[track_caller]
-fn spring(got: &Got, status: u16) {
+fn spring(got: &Response, status: u16) {
     assert_eq!(got.ok(status)["status"], status);
 }
 
@@ -35,14 +31,14 @@ fn spring(got: &Got, status: u16) {
 async fn support_pin_says(world: &World, kind: &str, skip: u32) {
     let of = format!("/api/v4/users/{}/support_pin", world.id("/user/user_id"));
     for (method, path, token, status, body) in [
-        ("POST", OWN.to_owned(), world.user(), 422, CREATE_FAILED),
-        ("GET", OWN.to_owned(), world.user(), 503, UNAVAILABLE),
+        ("POST", OWN_PIN.to_owned(), world.user(), 422, CREATE_FAILED),
+        ("GET", OWN_PIN.to_owned(), world.user(), 503, UNAVAILABLE),
         ("GET", of.clone(), world.admin(), 422, SHOW_FAILED),
         ("POST", format!("{of}/revoke"), world.admin(), 422, REVOKE_FAILED),
     ] {
-        world.fault(dynamodb(kind, skip, 1000)).await;
+        world.inject(dynamodb(kind, skip, 1000)).await;
         world
-            .ask(method, &path)
+            .request(method, &path)
             .private_token(token)
             .send()
             .await
@@ -54,14 +50,14 @@ async fn support_pin_says(world: &World, kind: &str, skip: u32) {
 #[tokio::test]
 async fn a_store_that_fails_or_throttles_is_said_in_the_routes_words() {
     let world = World::new().await;
-    let created = world.post(OWN).private_token(world.user()).send().await;
+    let created = world.post(OWN_PIN).private_token(world.user()).send().await;
     for kind in ["error", "throttle"] {
         for skip in [0, 1] {
             support_pin_says(&world, kind, skip).await;
         }
     }
     world
-        .get(OWN)
+        .get(OWN_PIN)
         .private_token(world.user())
         .send()
         .await
@@ -71,7 +67,7 @@ async fn a_store_that_fails_or_throttles_is_said_in_the_routes_words() {
 #[tokio::test]
 async fn a_store_that_hangs_is_said_in_time() {
     let world = World::new().await;
-    let created = world.post(OWN).private_token(world.user()).send().await;
+    let created = world.post(OWN_PIN).private_token(world.user()).send().await;
     support_pin_says(&world, "hang", 1).await;
     for invocation in world.invocations().await {
         if invocation["status"] == 422 || invocation["status"] == 503 {
@@ -80,7 +76,7 @@ async fn a_store_that_hangs_is_said_in_time() {
         }
     }
     world
-        .get(OWN)
+        .get(OWN_PIN)
         .private_token(world.user())
         .send()
         .await
@@ -103,7 +99,7 @@ async fn passcode_routes_answer_503_and_a_retry_works() {
                 world.status(&issued.id),
                 world.invalidate(&issued.id),
             ] {
-                world.fault(dynamodb(kind, skip, 1000)).await;
+                world.inject(dynamodb(kind, skip, 1000)).await;
                 spring(&ask.send().await, 503);
                 world.clear_faults().await;
             }
@@ -119,42 +115,42 @@ async fn a_passing_fault_is_not_noticed() {
     let world = World::new().await;
     for kind in ["error", "throttle", "hang"] {
         for skip in [0, 1] {
-            world.fault(dynamodb(kind, skip, 1)).await;
-            world.post(OWN).private_token(world.user()).send().await.ok(201);
+            world.inject(dynamodb(kind, skip, 1)).await;
+            world.post(OWN_PIN).private_token(world.user()).send().await.ok(201);
             world.clear_faults().await;
         }
     }
-    world.fault(dynamodb("conflict", 0, 1)).await;
-    world.post(OWN).private_token(world.user()).send().await.ok(201);
+    world.inject(dynamodb("conflict", 0, 1)).await;
+    world.post(OWN_PIN).private_token(world.user()).send().await.ok(201);
 }
 
 #[tokio::test]
 async fn the_winner_is_told_so_although_an_answer_was_lost() {
     let world = World::new().await;
-    world.fault(lose("PutItem")).await;
+    world.inject(lose("PutItem")).await;
     let issued = world.retrieve(USER, PURPOSE).await;
     assert_eq!(world.rows("PasscodesTable").await.len(), 1);
 
     let (id, consume) = (&issued.id, || world.consume(&issued.token, USER, PURPOSE).send());
-    world.fault(lose("UpdateItem")).await;
+    world.inject(lose("UpdateItem")).await;
     consume().await.is(200, &format!(r#"{{"id":"{id}"}}"#));
     spring(&consume().await, 400);
 
-    world.fault(lose("UpdateItem")).await;
+    world.inject(lose("UpdateItem")).await;
     world
         .invalidate(id)
         .send()
         .await
         .is(200, &format!(r#"{{"id":"{id}","valid":false}}"#));
 
-    let own = || world.get(OWN).private_token(world.user()).send();
+    let own = || world.get(OWN_PIN).private_token(world.user()).send();
     let revoke = format!("/api/v4/users/{}/support_pin/revoke", world.id("/user/user_id"));
     let revoke = || world.post(&revoke).private_token(world.admin()).send();
-    world.fault(lose("TransactWriteItems")).await;
-    let created = world.post(OWN).private_token(world.user()).send().await;
+    world.inject(lose("TransactWriteItems")).await;
+    let created = world.post(OWN_PIN).private_token(world.user()).send().await;
     created.ok(201);
     own().await.is(200, &created.body);
-    world.fault(lose("UpdateItem")).await;
+    world.inject(lose("UpdateItem")).await;
     revoke().await.is(202, "{}");
     revoke().await.ok(404);
 }
@@ -164,7 +160,7 @@ async fn a_guess_that_cannot_be_counted_is_not_evaluated() {
     let world = World::with(&[("PasscodePurposes", SHORT)]).await;
     let issued = world.retrieve(USER, "PHONE").await;
     let consume = || world.consume(&issued.token, USER, "PHONE").send();
-    world.fault(dynamodb("error", 1, 3)).await;
+    world.inject(dynamodb("error", 1, 3)).await;
     spring(&consume().await, 503);
     world.clear_faults().await;
     consume().await.ok(200);
@@ -175,9 +171,9 @@ async fn a_guess_whose_count_was_lost_counts_once_and_is_evaluated() {
     let world = World::with(&[("PasscodePurposes", SHORT), ("PasscodeGuessesPerDay", "2")]).await;
     let right = world.retrieve(USER, "PHONE").await.token;
     let wrong = if right == "000000" { "000001" } else { "000000" };
-    world.fault(lose("UpdateItem")).await;
+    world.inject(lose("UpdateItem")).await;
     spring(&world.consume(wrong, USER, "PHONE").send().await, 400);
-    world.fault(lose("UpdateItem")).await;
+    world.inject(lose("UpdateItem")).await;
     world.consume(&right, USER, "PHONE").send().await.ok(200);
     spring(&world.consume(&right, USER, "PHONE").send().await, 429);
 }
@@ -188,8 +184,8 @@ async fn a_revoked_pin_does_not_come_back_with_a_late_repetition() {
         let world = World::new().await;
         world.count_transactions().await;
         let rule = |kind: &str, skip: u32| json!({ "service": "dynamodb", "operation": "TransactWriteItems", "kind": kind, "skip": skip, "times": 1 });
-        world.fault(rule("drop_response", 0)).await;
-        world.fault(rule("hang", 1)).await;
+        world.inject(rule("drop_response", 0)).await;
+        world.inject(rule("hang", 1)).await;
         let revoke = format!("/api/v4/users/{}/support_pin/revoke", world.id("/user/user_id"));
         // The PIN is stored long before its owner gets the response; an administrator revokes it in between.
         let revoked = async {
@@ -197,10 +193,10 @@ async fn a_revoked_pin_does_not_come_back_with_a_late_repetition() {
             world.post(&revoke).private_token(world.admin()).send().await.ok(202);
             (world.transactions_under_way().await == 2).then_some(())
         };
-        let (created, revoked) = tokio::join!(world.post(OWN).private_token(world.user()).send(), revoked);
+        let (created, revoked) = tokio::join!(world.post(OWN_PIN).private_token(world.user()).send(), revoked);
         revoked?;
         created.ok(201);
-        world.get(OWN).private_token(world.user()).send().await.ok(404);
+        world.get(OWN_PIN).private_token(world.user()).send().await.ok(404);
         Some(())
     })
     .await;
@@ -210,46 +206,43 @@ async fn a_revoked_pin_does_not_come_back_with_a_late_repetition() {
 async fn a_function_without_its_keys_serves_nothing_and_recovers() {
     let world = World::new().await;
     world
-        .fault(json!({ "service": "secretsmanager", "operation": null, "kind": "error", "skip": 0, "times": 1000 }))
+        .inject(json!({ "service": "secretsmanager", "operation": null, "kind": "error", "skip": 0, "times": 1000 }))
         .await;
-    let got = world.post(OWN).private_token(world.user()).bare().await;
+    let got = world.post(OWN_PIN).private_token(world.user()).send_unchecked().await;
     assert!(got.status >= 500, "{got:?}");
     assert!(world.rows("SupportPinsTable").await.is_empty());
     world.clear_faults().await;
-    world.post(OWN).private_token(world.user()).send().await.ok(201);
+    world.post(OWN_PIN).private_token(world.user()).send().await.ok(201);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_hangs_is_a_503_in_every_dialect() {
     let world = World::new().await;
     let issued = world.retrieve(USER, PURPOSE).await;
-    world.get(OWN).private_token(world.user()).send().await.ok(404);
-    let unavailable = |got: &Got, body: &str| {
+    world.get(OWN_PIN).private_token(world.user()).send().await.ok(404);
+    let unavailable = |got: &Response, body: &str| {
         assert_eq!((got.status, got.header("retry-after")), (503, Some("5")), "{got:?}");
         assert!(got.body.contains(body), "{got:?}");
     };
     let uuid = "0bc71658-f3d6-4b81-a418-52f8f610eac8";
-    world.fault(dynamodb("hang", 0, 1000)).await;
+    world.inject(dynamodb("hang", 0, 1000)).await;
     let asked = [
-        (
-            world.get(OWN).private_token(world.user()),
-            r#"{"message":"503 Service Unavailable"}"#,
-        ),
+        (world.get(OWN_PIN).private_token(world.user()), UNAVAILABLE),
         (
             world.consume(&issued.token, USER, PURPOSE),
             r#","status":503,"error":"Service Unavailable","path":"/passcode/consume"}"#,
         ),
         (
             world
-                .ask("PATCH", &format!("/rest/v1/iam/self_register_requests/{uuid}"))
+                .request("PATCH", &format!("/rest/v1/iam/self_register_requests/{uuid}"))
                 .json(&json!({ "pwd": "ew!hIb3V" })),
-            r#"{"error_code":1503,"error_message":"temporarily unavailable, try again later"}"#,
+            ERA_UNAVAILABLE_BODY,
         ),
         (
             world
                 .post("/mithril/api/tokens")
                 .json(&json!({ "grant_type": "authorize_2fa_access_token", "token": world.user(), "otp": "123456" })),
-            r#""error":{"type":"internal_error","message":"Service unavailable. Try later."}}"#,
+            SERVICE_UNAVAILABLE_ERROR,
         ),
     ];
     for (ask, body) in asked {

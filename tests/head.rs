@@ -2,19 +2,18 @@
 
 use serde_json::json;
 
-use crate::{
-    mail::seen,
+use crate::support::{
     mithril::USERS,
     passcode::{PURPOSE, USER},
-    world::{Got, World},
+    requests::{Response, comparable},
+    support_pin::OWN_PIN,
+    world::World,
 };
-
-const OWN: &str = "/api/v4/user/support_pin";
 
 /// That two answers differ in the body alone. What differs between any two requests has the same length in both.
 #[track_caller]
-fn alike(what: &str, head: &Got, get: &Got) {
-    let (head, get) = (seen(head), seen(get));
+fn alike(what: &str, head: &Response, get: &Response) {
+    let (head, get) = (comparable(head), comparable(get));
     assert_eq!((head.0, head.2.as_str()), (get.0, ""), "{what}");
     assert_eq!(head.1, get.1, "{what}");
     let length = get.2.len().to_string();
@@ -26,7 +25,7 @@ fn alike(what: &str, head: &Got, get: &Got) {
 async fn head_is_get_without_a_body() {
     let world = World::new().await;
     let (demo, admin) = (world.demo(), world.admin().to_owned());
-    world.post(OWN).private_token(world.user()).send().await.ok(201);
+    world.post(OWN_PIN).private_token(world.user()).send().await.ok(201);
     let issued = world.retrieve(USER, PURPOSE).await;
     let factor = world.factor_of(&demo).await["id"].as_str().expect("an id").to_owned();
     let status = |id: &str| format!("/passcode/status?client_id=heatclinic&passcode_id={id}");
@@ -34,10 +33,10 @@ async fn head_is_get_without_a_body() {
     let nobody = "00000000-0000-4000-8000-000000000000";
     let before = world.state().await;
     for (path, token, expected) in [
-        (OWN.to_owned(), world.user(), 200),
-        (OWN.to_owned(), &admin, 404),
-        (OWN.to_owned(), "nobody", 401),
-        (format!("{OWN}?a=%zz"), world.user(), 400),
+        (OWN_PIN.to_owned(), world.user(), 200),
+        (OWN_PIN.to_owned(), &admin, 404),
+        (OWN_PIN.to_owned(), "nobody", 401),
+        (format!("{OWN_PIN}?a=%zz"), world.user(), 400),
         (of(&demo.id), &admin, 200),
         (of(nobody), &admin, 404),
         (of(&demo.id), world.user(), 403),
@@ -46,23 +45,27 @@ async fn head_is_get_without_a_body() {
         (status("01FM98Y1WCT0KT0AT56TMJ1973"), world.passcode_token(), 404),
         (status(&issued.id), world.user(), 403),
         (status(&issued.id), "nobody", 401),
-        (demo.factors(), &admin, 200),
-        (format!("{}?type=x", demo.factors()), &admin, 422),
-        (format!("{}/{factor}", demo.factors()), &admin, 200),
-        (format!("{}/{nobody}", demo.factors()), &admin, 404),
+        (demo.factors_path(), &admin, 200),
+        (format!("{}?type=x", demo.factors_path()), &admin, 422),
+        (format!("{}/{factor}", demo.factors_path()), &admin, 200),
+        (format!("{}/{nobody}", demo.factors_path()), &admin, 404),
         (format!("{USERS}/{nobody}/authentication_factors"), &admin, 404),
-        (demo.factors(), world.user(), 403),
-        (demo.factors(), "nobody", 401),
+        (demo.factors_path(), world.user(), 403),
+        (demo.factors_path(), "nobody", 401),
         ("/app-root".to_owned(), "nobody", 200),
         ("/openapi.json".to_owned(), "nobody", 200),
         ("/nothing".to_owned(), "nobody", 404),
     ] {
-        let get = world.get(&path).bearer(token).bare().await;
+        let get = world.get(&path).bearer(token).send_unchecked().await;
         assert_eq!(get.status, expected, "{path}: {get:?}");
         if let Some(pin) = serde_json::from_str::<serde_json::Value>(&get.body).unwrap_or_default()["pin"].as_str() {
             world.keep_out_of_logs(pin);
         }
-        alike(&path, &world.ask("HEAD", &path).bearer(token).bare().await, &get);
+        alike(
+            &path,
+            &world.request("HEAD", &path).bearer(token).send_unchecked().await,
+            &get,
+        );
     }
     assert_eq!(world.state().await, before, "nothing was changed");
 }
@@ -71,7 +74,11 @@ async fn head_is_get_without_a_body() {
 async fn what_is_no_safe_get_answers_no_head() {
     let world = World::new().await;
     let retrieve = "/passcode/retrieve?purpose=p&username=u&client_id=heatclinic";
-    let got = world.ask("HEAD", retrieve).bearer(world.passcode_token()).send().await;
+    let got = world
+        .request("HEAD", retrieve)
+        .bearer(world.passcode_token())
+        .send()
+        .await;
     assert_eq!((got.status, got.header("allow")), (405, Some("GET")));
     assert!(world.rows("PasscodesTable").await.is_empty(), "none was made");
 }
@@ -80,18 +87,18 @@ async fn what_is_no_safe_get_answers_no_head() {
 async fn an_administrators_head_is_written_down_like_a_read() {
     let world = World::new().await;
     let demo = world.demo();
-    world.post(OWN).private_token(world.user()).send().await.ok(201);
+    world.post(OWN_PIN).private_token(world.user()).send().await.ok(201);
     let of = format!("/api/v4/users/{}/support_pin", demo.id);
     let events = async || {
         let events = world.rows("AuditTable").await;
         let reads = events.iter().filter(|event| event.to_string().contains("pin_read"));
         reads.map(|event| event["route"]["S"].clone()).collect::<Vec<_>>()
     };
-    let head = || world.ask("HEAD", &of).private_token(world.admin());
+    let head = || world.request("HEAD", &of).private_token(world.admin());
     assert_eq!(head().send().await.status, 200);
     assert_eq!(events().await, ["HEAD /api/v4/users/{id}/support_pin"]);
     let fault = json!({ "service": "dynamodb", "operation": "PutItem", "kind": "error", "skip": 0, "times": 100 });
-    world.fault(fault).await;
+    world.inject(fault).await;
     assert_eq!(head().send().await.status, 503);
     world.clear_faults().await;
     assert_eq!(events().await.len(), 1);

@@ -6,17 +6,18 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
 
-use crate::{
-    mail::said,
+use crate::support::{
+    era::era_refused,
     mithril::{USERS, data},
     passcode::{PURPOSE, USER},
+    words::{NO_PIN, NO_REQUEST},
     world::World,
 };
 
 #[tokio::test]
 async fn user_and_factor_ids_are_read_in_any_letter_case() {
     let world = World::new().await;
-    let maria = world.person_with("maria", "+380881234531").await;
+    let maria = world.create_person_with("maria", "+380881234531").await;
     let id = maria.id.to_uppercase();
     let list = format!("{USERS}/{id}/authentication_factors");
     let listed = world.get(&list).bearer(world.admin()).send().await.ok(200)["data"].take();
@@ -26,12 +27,12 @@ async fn user_and_factor_ids_are_read_in_any_letter_case() {
     let shown = world.get(&one).bearer(world.admin()).send().await;
     assert_eq!(data(&shown, 200)["id"], factor.as_str());
     let patch = async |path: String| {
-        let got = world.ask("PATCH", &path).bearer(world.admin()).send().await;
+        let got = world.request("PATCH", &path).bearer(world.admin()).send().await;
         data(&got, 200)
     };
-    let (login, _) = world.waiting(&maria).await;
+    let (login, _) = world.begin_login(&maria).await;
     let sent = world
-        .ask("PATCH", &format!("{USERS}/{id}/actions/create_otp"))
+        .request("PATCH", &format!("{USERS}/{id}/actions/create_otp"))
         .bearer(&login)
         .send()
         .await;
@@ -43,7 +44,7 @@ async fn user_and_factor_ids_are_read_in_any_letter_case() {
     for action in ["block", "unblock"] {
         assert_eq!(patch(format!("{USERS}/{id}/actions/{action}")).await["id"], maria.id);
     }
-    let olga = world.person("olga").await;
+    let olga = world.create_person("olga").await;
     let path = format!("{USERS}/{}/authentication_factors", olga.id.to_uppercase());
     let made = world.post(&path).bearer(world.admin()).json(&json!({ "type": "SMS" }));
     assert_eq!(data(&made.send().await, 201)["user_id"], olga.id);
@@ -63,10 +64,10 @@ async fn passcode_ids_are_read_in_any_letter_case_and_written_in_upper_case() {
 #[tokio::test]
 async fn commands_read_ids_in_any_letter_case() {
     let world = World::new().await;
-    let maria = world.person("maria").await;
+    let maria = world.create_person("maria").await;
     let id = maria.id.to_uppercase();
     let done = async |command: Value| {
-        let answer = world.operator(command.clone()).await;
+        let answer = world.run_command(command.clone()).await;
         assert!(answer.get("error").is_none(), "{command}: {answer}");
         answer
     };
@@ -74,7 +75,7 @@ async fn commands_read_ids_in_any_letter_case() {
     done(json!({ "command": "set_factor", "user_id": id, "type": "SMS", "factor": "+380881234531" })).await;
     done(json!({ "command": "block_user", "user_id": id })).await;
     done(json!({ "command": "unblock_user", "user_id": id })).await;
-    world.token(json!({ "user_id": id, "scopes": ["api"] })).await;
+    world.create_token(json!({ "user_id": id, "scopes": ["api"] })).await;
     done(json!({ "command": "end_tokens", "user_id": id })).await;
     let shown = done(json!({ "command": "show_user", "user_id": id })).await;
     assert_eq!(
@@ -84,7 +85,7 @@ async fn commands_read_ids_in_any_letter_case() {
     let erased = done(json!({ "command": "erase_user", "user_id": id })).await;
     assert_eq!(erased["complete"], true);
     let none = world
-        .operator(json!({ "command": "show_user", "user_id": maria.id }))
+        .run_command(json!({ "command": "show_user", "user_id": maria.id }))
         .await;
     assert_eq!(none, json!({ "error": "no such user" }));
 }
@@ -95,7 +96,7 @@ async fn create(world: &World, login: &str, number: u64) -> Value {
         "command": "create_user", "domain": world.id("/domain"), "email": format!("{login}@example.org"), "login": login,
         "name": login, "password": "correct-horse", "number": number,
     });
-    world.operator(command).await
+    world.run_command(command).await
 }
 
 #[tokio::test]
@@ -120,16 +121,16 @@ async fn a_number_is_given_once_in_a_domain_and_stays() {
         "command": "create_user", "domain": world.id("/domain"), "email": "olga@example.org", "login": "olga", "name": "olga",
         "password": "correct-horse", "number": 123, "dry_run": true,
     });
-    assert_eq!(world.operator(tried.clone()).await, taken);
+    assert_eq!(world.run_command(tried.clone()).await, taken);
     tried["number"] = 7.into();
     assert_eq!(
-        world.operator(tried).await,
+        world.run_command(tried).await,
         json!({ "user_id": null, "changed": true, "dry_run": true })
     );
 
     let shown = |number: u64| {
         let command = json!({ "command": "show_user", "domain": world.id("/domain"), "number": number });
-        world.operator(command)
+        world.run_command(command)
     };
     assert_eq!(shown(u64::MAX).await["user_id"], id.as_str());
     assert_eq!(shown(u64::MAX).await["number"], u64::MAX);
@@ -139,7 +140,7 @@ async fn a_number_is_given_once_in_a_domain_and_stays() {
         (&json!("demo"), &world.ids["user"]["user_id"])
     );
     let admin = world
-        .operator(json!({ "command": "show_user", "user_id": world.id("/admin/user_id") }))
+        .run_command(json!({ "command": "show_user", "user_id": world.id("/admin/user_id") }))
         .await;
     assert_eq!(admin["number"], Value::Null);
 }
@@ -167,7 +168,7 @@ async fn nothing_of_a_user_who_was_erased_is_good_for_the_next_of_that_number() 
         .as_str()
         .expect("an id")
         .to_owned();
-    let token = world.token(json!({ "user_id": old, "scopes": ["api"] })).await;
+    let token = world.create_token(json!({ "user_id": old, "scopes": ["api"] })).await;
     let pin = world
         .post("/api/v4/user/support_pin")
         .private_token(&token)
@@ -187,7 +188,9 @@ async fn nothing_of_a_user_who_was_erased_is_good_for_the_next_of_that_number() 
         rows.extend(found.map(|row| (table.clone(), row)));
     }
     assert_eq!(rows.len(), 3, "a token, a PIN and a link: {rows:?}");
-    let erased = world.operator(json!({ "command": "erase_user", "user_id": old })).await;
+    let erased = world
+        .run_command(json!({ "command": "erase_user", "user_id": old }))
+        .await;
     assert_eq!(erased["complete"], true);
     for (table, row) in rows {
         let put = db.put_item().table_name(table).set_item(Some(row)).send().await;
@@ -197,15 +200,11 @@ async fn nothing_of_a_user_who_was_erased_is_good_for_the_next_of_that_number() 
     assert_eq!(next["user_id"], old.as_str(), "the number leads to the same id");
     let own = world.get("/api/v4/user/support_pin").private_token(&token).send().await;
     assert_eq!(own.status, 401);
-    let gone = r#"{"message":"404 Support PIN not found or expired Not Found"}"#;
+    let gone = NO_PIN;
     let shown = world.get("/api/v4/users/7/support_pin").private_token(world.admin());
     shown.send().await.is(404, gone);
-    said(
-        &world.reset(&link, "another-horse").await,
-        404,
-        "request not found or expired",
-    );
-    let fresh = world.token(json!({ "user_id": old, "scopes": ["api"] })).await;
+    era_refused(&world.reset_password(&link, "another-horse").await, 404, NO_REQUEST);
+    let fresh = world.create_token(json!({ "user_id": old, "scopes": ["api"] })).await;
     world
         .get("/api/v4/user/support_pin")
         .private_token(&fresh)

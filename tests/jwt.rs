@@ -5,12 +5,14 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use crate::{
-    passcode::refused,
-    world::{Ask, Got, World},
+use crate::support::{
+    passcode::spring_refused,
+    requests::{Request, Response},
+    support_pin::OWN_PIN,
+    words::{BAD_REQUEST, FORBIDDEN, NO_PIN, NO_PIN_TO_REVOKE, UNAUTHORIZED},
+    world::World,
 };
 
-const OWN: &str = "/api/v4/user/support_pin";
 const RETRIEVE: &str = "/passcode/retrieve?purpose=p&username=u&client_id=shop";
 const AUDIENCE: &str = "countersign";
 
@@ -30,7 +32,7 @@ async fn token(world: &World, claims: Value) -> String {
     for (name, claim) in claims.as_object().expect("claims") {
         all[name] = claim.clone();
     }
-    let answer = world.post("/_local/issuer/token").json(&all).local().await;
+    let answer = world.post("/_local/issuer/token").json(&all).send_local().await;
     let token = answer["access_token"].as_str().expect("a token").to_owned();
     world.keep_out_of_logs(&token);
     token
@@ -41,12 +43,12 @@ fn of(name: &str) -> String {
 }
 
 /// Every route that the provider vouches for.
-fn routes(world: &World) -> Vec<(&'static str, Ask<'_>)> {
+fn routes(world: &World) -> Vec<(&'static str, Request<'_>)> {
     let (pin, revocation) = (of("anna"), format!("{}/revoke", of("anna")));
     let form = |path, fields: &[(&str, &str)]| world.post(path).query(&[("client_id", "shop")]).form(fields);
     vec![
-        ("create", world.post(OWN)),
-        ("show", world.get(OWN)),
+        ("create", world.post(OWN_PIN)),
+        ("show", world.get(OWN_PIN)),
         ("show a user's", world.get(&pin)),
         ("revoke", world.post(&revocation)),
         ("retrieve", world.get(RETRIEVE)),
@@ -79,12 +81,12 @@ async fn users_of_the_provider_have_support_pins() {
     .await;
     let (named, revocation) = (of("auth0%7Canna"), format!("{}/revoke", of("auth0%7Canna")));
 
-    world.get(OWN).bearer(&anna).send().await.is(404, NO_PIN);
-    let made = world.post(OWN).bearer(&anna).send().await;
+    world.get(OWN_PIN).bearer(&anna).send().await.is(404, NO_PIN);
+    let made = world.post(OWN_PIN).bearer(&anna).send().await;
     made.ok(201);
-    world.get(OWN).bearer(&anna).send().await.is(200, &made.body);
+    world.get(OWN_PIN).bearer(&anna).send().await.is(200, &made.body);
     world.get(&named).bearer(&staff).send().await.is(200, &made.body);
-    world.get(OWN).bearer(&staff).send().await.is(404, NO_PIN);
+    world.get(OWN_PIN).bearer(&staff).send().await.is(404, NO_PIN);
     world.get(&of("anna")).bearer(&staff).send().await.is(404, NO_PIN);
     for path in [&named, &of("bob"), &of("nobody")] {
         world.get(path).bearer(&anna).send().await.is(403, FORBIDDEN);
@@ -97,16 +99,10 @@ async fn users_of_the_provider_have_support_pins() {
     assert!(id.contains("-8") && !id.contains("anna"), "{row}");
 
     world.post(&revocation).bearer(&staff).send().await.is(202, "{}");
-    world.get(OWN).bearer(&anna).send().await.is(404, NO_PIN);
+    world.get(OWN_PIN).bearer(&anna).send().await.is(404, NO_PIN);
     let again = world.post(&revocation).bearer(&staff).send().await;
-    again.is(
-        404,
-        r#"{"message":"404 Support PIN not found or already expired Not Found"}"#,
-    );
+    again.is(404, NO_PIN_TO_REVOKE);
 }
-
-const NO_PIN: &str = r#"{"message":"404 Support PIN not found or expired Not Found"}"#;
-const FORBIDDEN: &str = r#"{"message":"403 Forbidden"}"#;
 
 #[tokio::test]
 async fn a_user_whose_name_is_an_id_keeps_it_unless_it_could_be_somebody_elses() {
@@ -114,7 +110,7 @@ async fn a_user_whose_name_is_an_id_keeps_it_unless_it_could_be_somebody_elses()
     let admin = token(&world, json!({ "sub": "bob", "scope": "api", "groups": "support" })).await;
     let made = async |name: &str| {
         let own = token(&world, json!({ "sub": name, "scope": "api" })).await;
-        let made = world.post(OWN).bearer(&own).send().await;
+        let made = world.post(OWN_PIN).bearer(&own).send().await;
         made.ok(201);
         world.get(&of(name)).bearer(&admin).send().await.is(200, &made.body);
         let ids: Vec<_> = world.rows("SupportPinsTable").await;
@@ -169,7 +165,7 @@ async fn a_member_of_a_list_is_a_whole_text() {
         (json!("[read_api]"), 403),
     ] {
         let token = token(&world, json!({ "sub": "anna", "scope": scope })).await;
-        let got = world.get(OWN).bearer(&token).send().await;
+        let got = world.get(OWN_PIN).bearer(&token).send().await;
         assert_eq!(got.status, status_of_own, "{scope}");
     }
     for sub in [json!(["anna"]), json!({ "name": "anna" }), json!("")] {
@@ -183,7 +179,12 @@ async fn a_member_of_a_list_is_a_whole_text() {
     let bob = token(&world, json!({ "sub": "bob", "scope": "api", "groups": "support" })).await;
     let forged = Parts::of(&bob).with(1, "sub", json!("boss"));
     for (first, second) in [(&anna, &bob), (&anna, &forged), (&forged, &anna)] {
-        let got = world.get(&of("nobody")).bearer(first).bearer(second).bare().await;
+        let got = world
+            .get(&of("nobody"))
+            .bearer(first)
+            .bearer(second)
+            .send_unchecked()
+            .await;
         assert_eq!(got.status, 401);
     }
 }
@@ -195,13 +196,13 @@ async fn passcodes_are_of_the_client_that_the_provider_names() {
     let rival = token(&world, json!({ "client_id": "rival", "scope": "passcode" })).await;
     let ask = |path: &str, client: &str, token: &str| {
         world
-            .ask("GET", path)
+            .request("GET", path)
             .query(&[("client_id", client)])
             .bearer(token)
             .send()
     };
     let retrieve = "/passcode/retrieve?purpose=p&username=u";
-    refused(
+    spring_refused(
         &ask(retrieve, "shop", &rival).await,
         403,
         "Forbidden",
@@ -210,7 +211,7 @@ async fn passcodes_are_of_the_client_that_the_provider_names() {
     let issued = ask(retrieve, "shop", &shop).await.ok(200);
     let (id, passcode) = (text(&issued, "id"), text(&issued, "token"));
     let status = format!("/passcode/status?passcode_id={id}");
-    refused(
+    spring_refused(
         &ask(&status, "rival", &rival).await,
         404,
         "Not Found",
@@ -227,9 +228,9 @@ async fn passcodes_are_of_the_client_that_the_provider_names() {
             .bearer(token);
         ask.form(&fields).send()
     };
-    refused(&consume("rival", &rival).await, 400, "Bad Request", "/passcode/consume");
+    spring_refused(&consume("rival", &rival).await, 400, BAD_REQUEST, "/passcode/consume");
     consume("shop", &shop).await.is(200, &format!(r#"{{"id":"{id}"}}"#));
-    refused(&consume("shop", &shop).await, 400, "Bad Request", "/passcode/consume");
+    spring_refused(&consume("shop", &shop).await, 400, BAD_REQUEST, "/passcode/consume");
     let invalidate = world.post("/passcode/invalidate?client_id=shop").bearer(&shop);
     invalidate
         .form(&[("passcode_id", id)])
@@ -275,7 +276,10 @@ async fn what_the_provider_did_not_sign_for_us_reaches_no_function() {
     let issuer = format!("{}/_local/issuer", world.url());
     let mut signed_by_another = claims.clone();
     signed_by_another["iss"] = issuer.clone().into();
-    let (good_parts, keys) = (Parts::of(&good), world.get("/_local/issuer/jwks.json").local().await);
+    let (good_parts, keys) = (
+        Parts::of(&good),
+        world.get("/_local/issuer/jwks.json").send_local().await,
+    );
     let modulus = URL_SAFE_NO_PAD.decode(text(&keys["keys"][0], "n")).expect("base64url");
     let unsigned = Parts::of(&good_parts.with(0, "alg", json!("none"))).0;
     let hs256 = |secret: &[u8]| {
@@ -313,22 +317,31 @@ async fn what_the_provider_did_not_sign_for_us_reaches_no_function() {
     ];
     world.invocations().await;
     for (what, token) in &bad {
-        for path in [OWN, RETRIEVE] {
-            unauthorized(what, &world.get(path).bearer(token).bare().await);
+        for path in [OWN_PIN, RETRIEVE] {
+            unauthorized(what, &world.get(path).bearer(token).send_unchecked().await);
         }
     }
     for (what, ask) in routes(&world) {
-        unauthorized(what, &ask.bare().await);
+        unauthorized(what, &ask.send_unchecked().await);
     }
     for (what, ask) in routes(&world) {
-        unauthorized(what, &ask.bearer(&bad[0].1).bare().await);
+        unauthorized(what, &ask.bearer(&bad[0].1).send_unchecked().await);
     }
     // GitLab's other header and the query are no ways in.
-    unauthorized("a header", &world.get(OWN).private_token(&good).bare().await);
-    unauthorized("a header", &world.get(OWN).private_token(world.admin()).bare().await);
+    unauthorized(
+        "a header",
+        &world.get(OWN_PIN).private_token(&good).send_unchecked().await,
+    );
+    unauthorized(
+        "a header",
+        &world.get(OWN_PIN).private_token(world.admin()).send_unchecked().await,
+    );
     unauthorized(
         "the query",
-        &world.get(&format!("{OWN}?access_token={good}")).bare().await,
+        &world
+            .get(&format!("{OWN_PIN}?access_token={good}"))
+            .send_unchecked()
+            .await,
     );
     assert_eq!(world.invocations().await, Vec::<Value>::new());
     for (what, ask) in routes(&world) {
@@ -338,7 +351,7 @@ async fn what_the_provider_did_not_sign_for_us_reaches_no_function() {
 }
 
 #[track_caller]
-fn unauthorized(what: &str, got: &Got) {
+fn unauthorized(what: &str, got: &Response) {
     assert_eq!(
         (got.status, got.body.as_str()),
         (401, r#"{"message":"Unauthorized"}"#),
@@ -352,7 +365,7 @@ fn unauthorized(what: &str, got: &Got) {
 async fn claims_that_are_not_enough_are_refused_in_the_dialect() {
     let world = world().await;
     let small = r#"{"error":"insufficient_scope","error_description":"The request requires higher privileges than provided by the access token.","scope":"api"}"#;
-    let unknown = r#"{"message":"401 Unauthorized"}"#;
+    let unknown = UNAUTHORIZED;
     for (claims, status, body) in [
         (json!({ "scope": "api" }), 401, unknown),
         (json!({ "sub": "", "scope": "api" }), 401, unknown),
@@ -366,7 +379,7 @@ async fn claims_that_are_not_enough_are_refused_in_the_dialect() {
         (json!({ "sub": "anna", "scp": "api" }), 403, small),
     ] {
         let token = token(&world, claims).await;
-        world.post(OWN).bearer(&token).send().await.is(status, body);
+        world.post(OWN_PIN).bearer(&token).send().await.is(status, body);
     }
     for (claims, status, error) in [
         (json!({ "scope": "passcode" }), 401, "Unauthorized"),
@@ -378,11 +391,11 @@ async fn claims_that_are_not_enough_are_refused_in_the_dialect() {
     ] {
         let token = token(&world, claims).await;
         let got = world.get(RETRIEVE).bearer(&token).send().await;
-        refused(&got, status, error, "/passcode/retrieve");
+        spring_refused(&got, status, error, "/passcode/retrieve");
     }
     // A token in the query is refused beside a good one: it would be logged.
     let anna = token(&world, json!({ "sub": "anna", "scope": "api" })).await;
-    let asked = world.get(&format!("{OWN}?private_token=x")).bearer(&anna);
+    let asked = world.get(&format!("{OWN_PIN}?private_token=x")).bearer(&anna);
     asked.send().await.is(401, unknown);
 }
 
@@ -406,7 +419,7 @@ async fn claims_have_the_names_that_the_operator_gives() {
     .await;
     let bob = json!({ "email": "bob@example.com", "scp": ["countersign/api"], "is_support": true });
     let bob = token(&world, bob).await;
-    let made = world.post(OWN).bearer(&anna).send().await;
+    let made = world.post(OWN_PIN).bearer(&anna).send().await;
     made.ok(201);
     let named = of("anna%40example.com");
     world.get(&named).bearer(&bob).send().await.is(200, &made.body);
@@ -416,7 +429,7 @@ async fn claims_have_the_names_that_the_operator_gives() {
         json!({ "email": "anna@example.com", "scp": ["api"], "scope": "api" }),
     )
     .await;
-    assert_eq!(world.get(OWN).bearer(&bare).send().await.status, 403);
+    assert_eq!(world.get(OWN_PIN).bearer(&bare).send().await.status, 403);
     let shop = token(&world, json!({ "azp": "shop", "scp": "countersign/passcode" })).await;
     world.get(RETRIEVE).bearer(&shop).send().await.ok(200);
 }
@@ -427,8 +440,8 @@ async fn nothing_of_ours_is_read_for_the_providers_users() {
     let anna = token(&world, json!({ "sub": "anna", "scope": "api", "groups": ["support"] })).await;
     let shop = token(&world, json!({ "client_id": "shop", "scope": "passcode" })).await;
     world.invocations().await;
-    world.post(OWN).bearer(&anna).send().await.ok(201);
-    world.get(OWN).bearer(&anna).send().await.ok(200);
+    world.post(OWN_PIN).bearer(&anna).send().await.ok(201);
+    world.get(OWN_PIN).bearer(&anna).send().await.ok(200);
     world.get(&of("anna")).bearer(&anna).send().await.ok(200);
     world.get(RETRIEVE).bearer(&shop).send().await.ok(200);
     let invocations = world.invocations().await;
@@ -474,9 +487,9 @@ async fn the_other_families_keep_to_our_own_tokens() {
 async fn without_a_provider_a_signed_token_is_nobodys() {
     let world = World::new().await;
     let anna = token(&world, json!({ "sub": world.id("/user/user_id"), "scope": "api" })).await;
-    let unknown = r#"{"message":"401 Unauthorized"}"#;
-    world.get(OWN).bearer(&anna).send().await.is(401, unknown);
+    let unknown = UNAUTHORIZED;
+    world.get(OWN_PIN).bearer(&anna).send().await.is(401, unknown);
     let shop = token(&world, json!({ "client_id": "shop", "scope": "passcode" })).await;
     let got = world.get(RETRIEVE).bearer(&shop).send().await;
-    refused(&got, 401, "Unauthorized", "/passcode/retrieve");
+    spring_refused(&got, 401, "Unauthorized", "/passcode/retrieve");
 }

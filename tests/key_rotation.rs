@@ -2,13 +2,15 @@
 
 use serde_json::{Value, json};
 
-use crate::{
-    mithril::{value, wrong_code},
+use crate::support::{
+    login::token_in,
+    mithril::wrong_code,
     passcode::{PURPOSE, USER},
+    support_pin::OWN_PIN,
+    words::INTERNAL_ERROR,
     world::World,
 };
 
-const PIN: &str = "/api/v4/user/support_pin";
 const SECRETS: [&str; 3] = ["SupportPinKeys", "PasscodeKeys", "OtpKeys"];
 
 impl World {
@@ -32,7 +34,7 @@ impl World {
     }
 
     async fn pin(&self, method: &str) -> Value {
-        let got = self.ask(method, PIN).private_token(self.user()).send().await;
+        let got = self.request(method, OWN_PIN).private_token(self.user()).send().await;
         let pin = got.ok(if method == "POST" { 201 } else { 200 });
         pin["pin"].clone()
     }
@@ -53,7 +55,7 @@ async fn a_new_key_verifies_at_once_and_signs_when_it_is_due() {
     assert_eq!(world.pin("GET").await, pin);
     let first = world.retrieve(USER, PURPOSE).await;
     world.consume("wrong", USER, PURPOSE).send().await.ok(400);
-    world.waiting(&demo).await;
+    world.begin_login(&demo).await;
 
     let due = world.now().await + 600;
     world.add_second_keys(due).await;
@@ -62,14 +64,14 @@ async fn a_new_key_verifies_at_once_and_signs_when_it_is_due() {
     let unchanged = world.pin("POST").await;
     assert_eq!(world.pin_key().await, "1", "the new key does not sign yet");
     let second = world.retrieve(USER, PURPOSE).await;
-    let (token, code) = world.waiting(&demo).await;
+    let (token, code) = world.begin_login(&demo).await;
     assert_eq!(world.code_row(&demo).await["key_id"]["N"], "1");
 
     world.consume(&first.token, USER, PURPOSE).send().await.ok(200);
     world.advance(10).await;
     assert_eq!(world.pin("GET").await, unchanged, "the old key still opens");
     world.consume(&second.token, USER, PURPOSE).send().await.ok(200);
-    value(&world.authorize(&token, &code).await);
+    token_in(&world.submit_code(&token, &code).await);
 
     let replaced = world.pin("POST").await;
     assert_eq!(
@@ -78,9 +80,9 @@ async fn a_new_key_verifies_at_once_and_signs_when_it_is_due() {
     );
     let third = world.retrieve(USER, PURPOSE).await;
     world.consume(&third.token, USER, PURPOSE).send().await.ok(200);
-    let (token, code) = world.waiting(&demo).await;
+    let (token, code) = world.begin_login(&demo).await;
     assert_eq!(world.code_row(&demo).await["key_id"]["N"], "2");
-    value(&world.authorize(&token, &code).await);
+    token_in(&world.submit_code(&token, &code).await);
 }
 
 #[tokio::test]
@@ -88,27 +90,27 @@ async fn what_a_lost_key_signed_fails_closed() {
     let world = World::new().await;
     let demo = world.demo();
     let passcode = world.retrieve(USER, PURPOSE).await;
-    let (token, code) = world.waiting(&demo).await;
+    let (token, code) = world.begin_login(&demo).await;
     world.pin("POST").await;
     world.pin("GET").await;
-    value(&world.authorize(&token, &code).await);
-    let (token, code) = world.waiting(&demo).await;
+    token_in(&world.submit_code(&token, &code).await);
+    let (token, code) = world.begin_login(&demo).await;
     world.add_second_keys(0).await;
     world.retire_first_keys().await;
     // Functions that have not looked again go on as before.
-    value(&world.authorize(&token, &code).await);
+    token_in(&world.submit_code(&token, &code).await);
     world.advance(290).await;
     world.pin("GET").await;
-    let (token, code) = world.waiting(&demo).await;
+    let (token, code) = world.begin_login(&demo).await;
     assert_eq!(world.code_row(&demo).await["key_id"]["N"], "1");
 
     world.advance(11).await;
-    let got = world.get(PIN).private_token(world.user()).send().await;
-    got.is(500, r#"{"message":"500 Internal Server Error"}"#);
+    let got = world.get(OWN_PIN).private_token(world.user()).send().await;
+    got.is(500, INTERNAL_ERROR);
     world.consume(&passcode.token, USER, PURPOSE).send().await.ok(400);
-    wrong_code(&world.authorize(&token, &code).await);
-    let (token, code) = world.waiting(&demo).await;
-    value(&world.authorize(&token, &code).await);
+    wrong_code(&world.submit_code(&token, &code).await);
+    let (token, code) = world.begin_login(&demo).await;
+    token_in(&world.submit_code(&token, &code).await);
     world.pin("POST").await;
     assert_eq!(world.pin_key().await, "2");
 }
@@ -119,16 +121,21 @@ async fn keys_that_cannot_be_read_again_go_on() {
     let pin = world.pin("POST").await;
     let unreadable =
         json!({ "service": "secretsmanager", "operation": null, "kind": "error", "skip": 0, "times": 1000 });
-    world.fault(unreadable).await;
+    world.inject(unreadable).await;
     // The function that reads has not run yet, and cannot start.
-    world.get(PIN).private_token(world.user()).bare().await.ok(500);
+    world
+        .get(OWN_PIN)
+        .private_token(world.user())
+        .send_unchecked()
+        .await
+        .ok(500);
     world.clear_faults().await;
     assert_eq!(world.pin("GET").await, pin);
 
     world.add_second_keys(world.now().await + 600).await;
     let unreadable =
         json!({ "service": "secretsmanager", "operation": null, "kind": "error", "skip": 0, "times": 1000 });
-    world.fault(unreadable).await;
+    world.inject(unreadable).await;
     world.advance(700).await;
     assert_eq!(world.pin("GET").await, pin);
     world.invocations().await;

@@ -3,46 +3,19 @@
 
 use serde_json::{Value, json};
 
-use crate::{
-    factor_phone::wrong_kind,
-    mail::DOMAIN,
-    mithril::{
-        Person, TOKENS, other_than, password_grant, refused, token_expired, user_blocked, value, wrong_identity,
-    },
-    world::{Got, World},
+use crate::support::{
+    login::{api_grant, other_than, password_grant, token_in},
+    mithril::{TOKENS, refused, token_expired, token_invalid_type, user_blocked, wrong_code, wrong_identity},
+    people::{DOMAIN, Person},
+    requests::Response,
+    words::{ALLOWED_SCOPES, FACTOR_NOT_SET, NO_AUTHORIZATION, TOO_MANY_SENDS, VALIDATION_FAILED, WRONG_CLIENT_SECRET},
+    world::World,
 };
 
 /// The same login with another field.
 fn with(mut body: Value, field: &str, value: &str) -> Value {
     body[field] = value.into();
     body
-}
-
-/// A login for an access token that opens something: see [`World::is_open`].
-pub fn api_grant(person: &Person) -> Value {
-    with(
-        password_grant(&person.email, &person.password),
-        "scope",
-        "api app:authorize",
-    )
-}
-
-impl World {
-    /// A client of the demo domain that people log in with, beside the demo client.
-    pub async fn client(&self, id: &str, scopes: Value) {
-        let command = json!({
-            "command": "create_client", "client_id": id, "scopes": scopes, "grants": ["password"], "domain": DOMAIN,
-        });
-        let made = self.operator(command).await;
-        assert_eq!(made["client_id"], id, "{made}");
-    }
-
-    /// A user's counters: wrong passwords, failed codes.
-    pub async fn failures(&self, person: &Person) -> (String, String) {
-        let lockout = &self.user_row(&person.id).await["lockout"]["M"];
-        let count = |name: &str| lockout[name]["N"].as_str().expect("a number").to_owned();
-        (count("passwords"), count("otps"))
-    }
 }
 
 /// What a token answer must say, besides the token and its id.
@@ -56,7 +29,7 @@ struct Expected<'a> {
 }
 
 /// Compares a whole token answer, and gives the token.
-async fn check(world: &World, got: &Got, expected: Expected<'_>) -> String {
+async fn check(world: &World, got: &Response, expected: Expected<'_>) -> String {
     let Expected {
         name,
         grant_type,
@@ -67,7 +40,7 @@ async fn check(world: &World, got: &Got, expected: Expected<'_>) -> String {
     } = expected;
     let (body, now) = (got.ok(201), world.now().await);
     let (meta, data) = (&body["meta"], &body["data"]);
-    let (id, text) = (data["id"].as_str().expect("an id"), value(got));
+    let (id, text) = (data["id"].as_str().expect("an id"), token_in(got));
     assert!(id.len() == 36 && !text.contains(id), "{got:?}");
     let (_, secret) = text.split_once('.').expect("an owner and a secret");
     assert_eq!(secret.len(), 43, "256 bits in base64");
@@ -112,32 +85,32 @@ async fn a_login_says_what_comes_next() {
     };
     let got = world.sign_in(&demo, &demo.password).await;
     let token = check(&world, &got, waits("password", "REQUEST_OTP", &demo.id)).await;
-    let got = world.refresh(&token).await;
+    let got = world.refresh_login(&token).await;
     let token = check(&world, &got, waits("refresh_2fa_access_token", "REQUEST_OTP", &demo.id)).await;
     assert_eq!(world.sms_to("+380881234530").await.len(), 2);
-    let got = world.authorize(&token, &world.code_to("+380881234530").await).await;
+    let got = world.submit_code(&token, &world.code_to("+380881234530").await).await;
     check(&world, &got, expected("authorize_2fa_access_token", &demo.id)).await;
 
-    let person = world.person("maria").await;
+    let person = world.create_person("maria").await;
     let path = format!("/mithril/api/users/{}/authentication_factors", person.id);
     let made = world.post(&path).bearer(world.admin()).json(&json!({ "type": "SMS" }));
     made.send().await.ok(201);
-    let before = world.mails().await.len();
+    let before = world.messages().await.len();
     let got = world.sign_in(&person, &person.password).await;
     let token = check(&world, &got, waits("password", "REQUEST_FACTOR", &person.id)).await;
-    assert_eq!(world.mails().await.len(), before, "nothing is sent");
-    let not_set = |got: &Got| refused(got, 409, "request_conflict", "Factor not set");
-    not_set(&world.authorize(&token, "000000").await);
-    not_set(&world.refresh(&token).await);
-    assert_eq!(world.mails().await.len(), before, "nothing is sent");
+    assert_eq!(world.messages().await.len(), before, "nothing is sent");
+    let not_set = |got: &Response| refused(got, 409, "request_conflict", FACTOR_NOT_SET);
+    not_set(&world.submit_code(&token, "000000").await);
+    not_set(&world.refresh_login(&token).await);
+    assert_eq!(world.messages().await.len(), before, "nothing is sent");
 }
 
 /// What a 422 names: each entry, and the rule that it breaks.
 #[track_caller]
-fn invalid(got: &Got) -> Vec<(String, String)> {
+fn invalid(got: &Response) -> Vec<(String, String)> {
     let body = got.ok(422);
     assert_eq!(body["error"]["type"], "validation_failed");
-    assert_eq!(body["error"]["message"], "Validation failed.");
+    assert_eq!(body["error"]["message"], VALIDATION_FAILED);
     let text = |value: &Value| value.as_str().expect("a text").to_owned();
     let entries = body["error"]["invalid"].as_array().expect("a list").iter();
     entries
@@ -155,7 +128,7 @@ async fn what_is_missing_is_said_at_once() {
         json!({ "grant_type": 7 }),
         json!({ "token": {} }),
     ] {
-        let got = world.grant(body).await;
+        let got = world.request_token(body).await;
         refused(&got, 422, "request_malformed", "Request must include grant_type.");
     }
     let password = ["$.email", "$.password", "$.client_id", "$.scope"];
@@ -179,8 +152,8 @@ async fn what_is_missing_is_said_at_once() {
             .map(|entry| ((*entry).to_owned(), "required".to_owned()))
             .collect();
         for body in [json!({ "grant_type": grant_type }), named(&blank)] {
-            assert_eq!(invalid(&world.grant(body.clone()).await), expected, "{body}");
-            let wrapped = world.grant(json!({ "token": body })).await;
+            assert_eq!(invalid(&world.request_token(body.clone()).await), expected, "{body}");
+            let wrapped = world.request_token(json!({ "token": body })).await;
             assert_eq!(invalid(&wrapped), expected, "{body} wrapped");
         }
     }
@@ -190,7 +163,7 @@ async fn what_is_missing_is_said_at_once() {
     body["remember_me"] = json!(true);
     let pair = |entry: &str, rule: &str| (entry.to_owned(), rule.to_owned());
     assert_eq!(
-        invalid(&world.grant(body).await),
+        invalid(&world.request_token(body).await),
         [pair("$.email", "cast"), pair("$.remember_me", "additionalProperties")]
     );
     for invocation in world.invocations().await {
@@ -198,12 +171,12 @@ async fn what_is_missing_is_said_at_once() {
     }
     // The original's clients wrap it; it is the same login.
     let got = world
-        .grant(json!({ "token": password_grant(&demo.email, &demo.password) }))
+        .request_token(json!({ "token": password_grant(&demo.email, &demo.password) }))
         .await;
-    let (token, code) = (value(&got), world.code_to("+380881234530").await);
+    let (token, code) = (token_in(&got), world.code_to("+380881234530").await);
     let wrapped = json!({ "token": { "grant_type": "authorize_2fa_access_token", "token": token, "otp": code } });
     assert_eq!(
-        world.grant(wrapped).await.ok(201)["urgent"]["next_step"],
+        world.request_token(wrapped).await.ok(201)["urgent"]["next_step"],
         "REQUEST_APPS"
     );
 }
@@ -212,21 +185,25 @@ async fn what_is_missing_is_said_at_once() {
 async fn each_refusal_has_its_place_in_the_order() {
     let world = World::new().await;
     let demo = world.demo();
-    world.client("narrow", json!(["app:authorize", "api"])).await;
+    world.create_client("narrow", json!(["app:authorize", "api"])).await;
     for (id, domain) in [("no-grant", json!(DOMAIN)), ("no-domain", Value::Null)] {
         let command = json!({
             "command": "create_client", "client_id": id, "scopes": "all", "grants": ["client_credentials"], "domain": domain,
         });
-        assert_eq!(world.operator(command).await["client_id"], id);
+        assert_eq!(world.run_command(command).await["client_id"], id);
     }
     // Everything after what is wrong is wrong, too.
     let wrong = |client: &str, email: &str, password: &str, scope: &str| json!({ "grant_type": "password", "email": email, "password": password, "client_id": client, "scope": scope });
     for client in ["nobody", "a b", "HEATCLINIC"] {
-        let got = world.grant(wrong(client, "nobody@example.org", "x", "no such")).await;
+        let got = world
+            .request_token(wrong(client, "nobody@example.org", "x", "no such"))
+            .await;
         refused(&got, 401, "access_denied", "Invalid client id.");
     }
     for client in ["no-grant", "no-domain"] {
-        let got = world.grant(wrong(client, "nobody@example.org", "x", "no such")).await;
+        let got = world
+            .request_token(wrong(client, "nobody@example.org", "x", "no such"))
+            .await;
         refused(
             &got,
             401,
@@ -234,97 +211,110 @@ async fn each_refusal_has_its_place_in_the_order() {
             "Client is not allowed to issue login token.",
         );
     }
-    wrong_identity(&world.grant(wrong("narrow", "nobody@example.org", "x", "no such")).await);
-    wrong_identity(&world.grant(wrong("narrow", &demo.email, "x", "no such")).await);
-    assert_eq!(world.failures(&demo).await, ("1".into(), "0".into()));
+    wrong_identity(
+        &world
+            .request_token(wrong("narrow", "nobody@example.org", "x", "no such"))
+            .await,
+    );
+    wrong_identity(&world.request_token(wrong("narrow", &demo.email, "x", "no such")).await);
+    assert_eq!(world.failure_counts(&demo).await, ("1".into(), "0".into()));
     // A right password with a scope that the client may not ask for forgives no failures.
     for scope in ["no such", "app:authorize passcode", "APP:AUTHORIZE"] {
-        let got = world.grant(wrong("narrow", &demo.email, &demo.password, scope)).await;
+        let got = world
+            .request_token(wrong("narrow", &demo.email, &demo.password, scope))
+            .await;
         refused(
             &got,
             401,
             "access_denied",
             "Allowed scopes for the token are app:authorize, api.",
         );
-        assert_eq!(world.failures(&demo).await, ("1".into(), "0".into()), "{scope}");
+        assert_eq!(world.failure_counts(&demo).await, ("1".into(), "0".into()), "{scope}");
     }
     // What lets a client act in everybody's name is for the client alone, whatever it may have.
     for scope in ["passcode", "app:authorize passcode"] {
         let got = world
-            .grant(wrong("heatclinic", &demo.email, &demo.password, scope))
+            .request_token(wrong("heatclinic", &demo.email, &demo.password, scope))
             .await;
         let message = got.ok(401)["error"]["message"].take();
         let message = message.as_str().expect("a message");
-        assert!(message.starts_with("Allowed scopes for the token are "), "{message}");
+        assert!(message.starts_with(ALLOWED_SCOPES), "{message}");
         assert!(
             !message.contains("passcode") && message.contains("app:authorize"),
             "{message}"
         );
     }
-    assert!(world.mails().await.is_empty(), "nothing was sent");
+    assert!(world.messages().await.is_empty(), "nothing was sent");
     world
-        .operator(json!({ "command": "block_user", "user_id": demo.id }))
+        .run_command(json!({ "command": "block_user", "user_id": demo.id }))
         .await;
     for password in ["x", &demo.password] {
-        user_blocked(&world.grant(wrong("narrow", &demo.email, password, "no such")).await);
+        user_blocked(
+            &world
+                .request_token(wrong("narrow", &demo.email, password, "no such"))
+                .await,
+        );
     }
     let refresh = json!({ "grant_type": "refresh_2fa_access_token" });
     refused(
-        &world.grant(refresh).await,
+        &world.request_token(refresh).await,
         401,
         "access_denied",
-        "Authorization header required.",
+        NO_AUTHORIZATION,
     );
 }
 
 #[tokio::test]
 async fn a_login_ends_the_one_before_with_the_same_client() {
     let world = World::new().await;
-    world.client("shop", json!("all")).await;
+    world.create_client("shop", json!("all")).await;
     let admin = world.demo_admin();
-    let by = async |client: &str| value(&world.grant(with(api_grant(&admin), "client_id", client)).await);
+    let by = async |client: &str| token_in(&world.request_token(with(api_grant(&admin), "client_id", client)).await);
     let (first, shop) = (by("heatclinic").await, by("shop").await);
     let second = by("heatclinic").await;
-    assert!(!world.is_open(&first).await, "its place was taken");
+    assert!(!world.token_works(&first).await, "its place was taken");
     for token in [&second, &shop, world.admin()] {
-        assert!(world.is_open(token).await, "another client's, and an operator's, stay");
+        assert!(
+            world.token_works(token).await,
+            "another client's, and an operator's, stay"
+        );
     }
 
     // The same where a code is asked for; and the code ends what there was before.
-    let maria = world.person("maria").await;
-    let opened = value(&world.grant(api_grant(&maria)).await);
+    let maria = world.create_person("maria").await;
+    let opened = token_in(&world.request_token(api_grant(&maria)).await);
     let phone = "+380881234531";
     world
-        .operator(json!({ "command": "set_factor", "user_id": maria.id, "type": "SMS", "factor": phone }))
+        .run_command(json!({ "command": "set_factor", "user_id": maria.id, "type": "SMS", "factor": phone }))
         .await;
-    let first = value(&world.grant(api_grant(&maria)).await);
+    let first = token_in(&world.request_token(api_grant(&maria)).await);
     assert!(
-        !world.is_open(&opened).await,
+        !world.token_works(&opened).await,
         "logging in ends what the last login gave"
     );
     let first_code = world.code_to(phone).await;
-    let shop = value(&world.grant(with(api_grant(&maria), "client_id", "shop")).await);
+    let shop = token_in(&world.request_token(with(api_grant(&maria), "client_id", "shop")).await);
     let shop_code = world.code_to(phone).await;
-    let second = value(&world.grant(api_grant(&maria)).await);
+    let second = token_in(&world.request_token(api_grant(&maria)).await);
     let code = world.code_to(phone).await;
     for given in [&first_code, &code] {
-        token_expired(&world.authorize(&first, given).await);
+        token_expired(&world.submit_code(&first, given).await);
     }
-    token_expired(&world.refresh(&first).await);
+    token_expired(&world.refresh_login(&first).await);
     // R15: the code of one login is none for another one. That it was sent first does not matter.
     let others = [&first_code, &shop_code].into_iter().find(|other| **other != code);
     for (token, given) in [(&shop, &code), (&second, others.expect("another code"))] {
-        crate::mithril::wrong_code(&world.authorize(token, given).await);
+        wrong_code(&world.submit_code(token, given).await);
     }
-    let got = world.authorize(&second, &code).await;
+    let got = world.submit_code(&second, &code).await;
     assert_eq!(got.ok(201)["data"]["details"]["scope"], "api app:authorize");
-    assert!(world.is_open(&value(&got)).await);
-    token_expired(&world.authorize(&second, &code).await);
-    token_expired(&world.refresh(&second).await);
-    let maria_shop = world.refresh(&shop).await;
-    refused(&maria_shop, 429, "otp_timeout", "Sending OTP timeout. Try later.");
+    assert!(world.token_works(&token_in(&got)).await);
+    token_expired(&world.submit_code(&second, &code).await);
+    token_expired(&world.refresh_login(&second).await);
+    let maria_shop = world.refresh_login(&shop).await;
+    refused(&maria_shop, 429, "otp_timeout", TOO_MANY_SENDS);
     assert!(
-        !world.is_open(&shop).await,
+        !world.token_works(&shop).await,
         "a token that waits for a code opens nothing"
     );
 }
@@ -342,13 +332,13 @@ async fn passwords_are_compared_whole_and_addresses_in_any_spelling() {
         let command = json!({
             "command": "create_user", "domain": DOMAIN, "email": email, "login": login, "name": login, "password": given,
         });
-        assert!(world.operator(command).await["user_id"].is_string());
+        assert!(world.run_command(command).await["user_id"].is_string());
         for other in others {
-            wrong_identity(&world.grant(password_grant(&email, other)).await);
+            wrong_identity(&world.request_token(password_grant(&email, other)).await);
         }
         let decomposed = given.replace('\u{e9}', "e\u{301}");
         for (email, password) in [(email.clone(), given), (email.to_uppercase(), &decomposed)] {
-            value(&world.grant(password_grant(&email, password)).await);
+            token_in(&world.request_token(password_grant(&email, password)).await);
         }
     }
 }
@@ -356,14 +346,14 @@ async fn passwords_are_compared_whole_and_addresses_in_any_spelling() {
 #[tokio::test]
 async fn a_weaker_hash_is_replaced_when_its_password_is_given() {
     let weak = World::new().await;
-    let person = weak.person("maria").await;
+    let person = weak.create_person("maria").await;
     let hash = weak.user_row(&person.id).await["password"]["S"]
         .as_str()
         .expect("S")
         .to_owned();
     drop(weak);
     let world = World::with(&[("PasswordIterations", "3")]).await;
-    let Person { id, .. } = world.person("maria").await;
+    let Person { id, .. } = world.create_person("maria").await;
     let person = Person { id, ..person };
     use aws_sdk_dynamodb::types::AttributeValue as A;
     let update = world.dynamodb().update_item().table_name("countersign-UsersTable");
@@ -382,10 +372,10 @@ async fn a_weaker_hash_is_replaced_when_its_password_is_given() {
 
     wrong_identity(&world.sign_in(&person, "wrong").await);
     assert_eq!(stored().await, hash, "a wrong password changes nothing");
-    value(&world.sign_in(&person, &person.password).await);
+    token_in(&world.sign_in(&person, &person.password).await);
     let fresh = stored().await;
     assert!(fresh.starts_with("$argon2id$v=19$m=19456,t=3,p=1$"), "{fresh}");
-    value(&world.sign_in(&person, &person.password).await);
+    token_in(&world.sign_in(&person, &person.password).await);
     assert_eq!(stored().await, fresh, "a good hash stays");
     wrong_identity(&world.sign_in(&person, &other_than("000001")).await);
 }
@@ -395,7 +385,7 @@ async fn a_client_gets_a_token_in_its_own_name() {
     let world = World::new().await;
     let grant = |client: &str, secret: &str, scope: &str| json!({ "grant_type": "client_credentials", "client_id": client, "client_secret": secret, "scope": scope });
     let secret = world.id("/client/client_secret").to_owned();
-    let got = world.grant(grant("heatclinic", &secret, "passcode")).await;
+    let got = world.request_token(grant("heatclinic", &secret, "passcode")).await;
     let expected = Expected {
         name: "access_token",
         grant_type: "client_credentials",
@@ -407,20 +397,21 @@ async fn a_client_gets_a_token_in_its_own_name() {
     let token = check(&world, &got, expected).await;
     let path = "/passcode/retrieve?purpose=TEST&username=maria&client_id=heatclinic";
     world.get(path).bearer(&token).send().await.ok(200);
-    let again = value(&world.grant(grant("heatclinic", &secret, "passcode")).await);
+    let again = token_in(&world.request_token(grant("heatclinic", &secret, "passcode")).await);
     for token in [&token, &again] {
         world.get(path).bearer(token).send().await.ok(200);
-        wrong_kind(&world.authorize(token, "000000").await);
-        wrong_kind(&world.refresh(token).await);
+        token_invalid_type(&world.submit_code(token, "000000").await);
+        token_invalid_type(&world.refresh_login(token).await);
     }
 
     let narrow = json!({ "command": "create_client", "client_id": "narrow", "scopes": ["passcode"] });
-    let narrow = world.operator(narrow).await["client_secret"]
+    let narrow = world.run_command(narrow).await["client_secret"]
         .as_str()
         .expect("a secret")
         .to_owned();
-    world.client("shop", json!("all")).await;
-    let denied = async |body: Value, message: &str| refused(&world.grant(body).await, 401, "access_denied", message);
+    world.create_client("shop", json!("all")).await;
+    let denied =
+        async |body: Value, message: &str| refused(&world.request_token(body).await, 401, "access_denied", message);
     denied(grant("nobody", &secret, "passcode"), "Invalid client id.").await;
     denied(
         grant("shop", &secret, "passcode"),
@@ -428,12 +419,12 @@ async fn a_client_gets_a_token_in_its_own_name() {
     )
     .await;
     for wrong in [narrow.as_str(), "x", &secret[1..], &secret.to_lowercase()] {
-        denied(grant("heatclinic", wrong, "no such"), "Invalid client secret.").await;
+        denied(grant("heatclinic", wrong, "no such"), WRONG_CLIENT_SECRET).await;
     }
     denied(
         grant("narrow", &narrow, "passcode api"),
         "Allowed scopes for the token are passcode.",
     )
     .await;
-    value(&world.grant(grant("narrow", &narrow, "passcode")).await);
+    token_in(&world.request_token(grant("narrow", &narrow, "passcode")).await);
 }

@@ -3,24 +3,16 @@
 
 use serde_json::{Value, json};
 
-use crate::{
-    login::api_grant,
+use crate::support::{
+    login::{api_grant, other_than, password_grant, token_in},
     mithril::{
-        API, Person, other_than, password_grant, refused, token_expired, token_invalid, too_many_sends, user_blocked,
-        value, wrong_code,
+        API, TOKENS, refused, token_expired, token_invalid, token_invalid_type, too_many_sends, user_blocked,
+        wrong_code,
     },
-    world::{Got, World},
+    requests::Response,
+    words::{BLANK, CODE_EXPIRED, FACTOR_NOT_SET, INVALID_FORMAT, NO_AUTHORIZATION, NO_FACTOR, SMS_UNSENT},
+    world::World,
 };
-
-#[track_caller]
-fn expired(got: &Got) {
-    refused(got, 401, "token_expired", "Token expired.");
-}
-
-#[track_caller]
-fn wrong_kind(got: &Got) {
-    refused(got, 401, "token_invalid_type", "Invalid token type");
-}
 
 fn count(row: &Value, name: &str) -> u64 {
     row[name]["N"]
@@ -29,22 +21,11 @@ fn count(row: &Value, name: &str) -> u64 {
         .expect("a number")
 }
 
-impl World {
-    /// An administrator's act upon the person's one factor.
-    pub async fn act_upon_factor(&self, person: &Person, action: &str) {
-        let list = format!("{API}/users/{}/authentication_factors", person.id);
-        let factors = self.get(&list).bearer(self.admin()).send().await.ok(200);
-        let id = factors["data"][0]["id"].as_str().expect("a factor");
-        let path = format!("{list}/{id}/actions/{action}");
-        self.ask("PATCH", &path).bearer(self.admin()).send().await.ok(200);
-    }
-}
-
 #[tokio::test]
 async fn what_cannot_be_a_code_is_no_attempt() {
     let world = World::new().await;
     let demo = world.demo();
-    let (token, code) = world.waiting(&demo).await;
+    let (token, code) = world.begin_login(&demo).await;
     let before = world.state().await;
     world.invocations().await;
     let spaced = format!("{code} ");
@@ -67,10 +48,10 @@ async fn what_cannot_be_a_code_is_no_attempt() {
         (Value::Null, "required"),
     ] {
         let body = json!({ "grant_type": "authorize_2fa_access_token", "token": token, "otp": otp });
-        let invalid = world.grant(body).await.ok(422)["error"]["invalid"].take();
+        let invalid = world.request_token(body).await.ok(422)["error"]["invalid"].take();
         let described = match rule {
-            "format" => json!({ "rule": rule, "params": ["^[0-9]{6}$"], "description": "has invalid format" }),
-            _ => json!({ "rule": rule, "params": [], "description": "can't be blank" }),
+            "format" => json!({ "rule": rule, "params": ["^[0-9]{6}$"], "description": INVALID_FORMAT }),
+            _ => json!({ "rule": rule, "params": [], "description": BLANK }),
         };
         let entry = json!({ "entry_type": "json_data_property", "entry": "$.otp", "rules": [described] });
         assert_eq!(invalid, json!([entry]), "{otp}");
@@ -79,7 +60,7 @@ async fn what_cannot_be_a_code_is_no_attempt() {
         assert_eq!(invocation["calls"], json!([]), "refused at the door: {invocation}");
     }
     assert_eq!(world.state().await, before);
-    value(&world.authorize(&token, &code).await);
+    token_in(&world.submit_code(&token, &code).await);
 }
 
 #[tokio::test]
@@ -87,7 +68,7 @@ async fn a_code_keeps_its_leading_zeros_and_may_come_as_a_number() {
     let world = World::new().await;
     let demo = world.demo();
     let (token, code) = loop {
-        let (token, code) = world.waiting(&demo).await;
+        let (token, code) = world.begin_login(&demo).await;
         if code.starts_with('0') {
             break (token, code);
         }
@@ -95,72 +76,70 @@ async fn a_code_keeps_its_leading_zeros_and_may_come_as_a_number() {
         world.advance(86_400 / 20 + 10).await;
     };
     let stripped = code.trim_start_matches('0');
-    assert_eq!(world.authorize(&token, stripped).await.status, 422);
+    assert_eq!(world.submit_code(&token, stripped).await.status, 422);
     let number: u32 = code.parse().expect("digits");
     let body = json!({ "grant_type": "authorize_2fa_access_token", "otp": number });
     // A token of the header goes before one of the body.
-    let ask = |body: &Value, token: &str| world.post(crate::mithril::TOKENS).bearer(token).json(body).send();
+    let ask = |body: &Value, token: &str| world.post(TOKENS).bearer(token).json(body).send();
     let mut beside = body.clone();
     beside["token"] = token.clone().into();
     token_invalid(&ask(&beside, "none").await);
     let got = ask(&body, &token).await;
     assert_eq!(got.ok(201)["urgent"]["next_step"], "REQUEST_APPS");
-    world.keep_out_of_logs(&value(&got));
+    world.keep_out_of_logs(&token_in(&got));
     let row = world.code_row(&demo).await;
     assert_eq!(
         (row["status"]["S"].as_str(), &row["mac"]),
         (Some("VERIFIED"), &Value::Null)
     );
-    token_expired(&world.authorize(&token, &code).await);
+    token_expired(&world.submit_code(&token, &code).await);
 }
 
 #[tokio::test]
 async fn only_a_token_that_waits_for_a_code_carries_a_login_on() {
     let world = World::new().await;
     let (demo, admin) = (world.demo(), world.demo_admin());
-    let empty = world.person("empty").await;
+    let empty = world.create_person("empty").await;
     let path = format!("{API}/users/{}/authentication_factors", empty.id);
     let made = world.post(&path).bearer(world.admin()).json(&json!({ "type": "SMS" }));
     made.send().await.ok(201);
-    let token = value(&world.sign_in(&empty, &empty.password).await);
+    let token = token_in(&world.sign_in(&empty, &empty.password).await);
     let phone = json!({ "type": "SMS", "factor": "+380881234539" });
     let init = world
-        .ask("PATCH", &format!("{API}/users/actions/init_factor"))
+        .request("PATCH", &format!("{API}/users/actions/init_factor"))
         .bearer(&token);
-    let approval = value(&init.json(&phone).send().await);
+    let approval = token_in(&init.json(&phone).send().await);
     world.keep_out_of_logs(&approval);
-    let access = value(&world.grant(api_grant(&admin)).await);
-    let (old, _) = world.waiting(&demo).await;
-    let (token, code) = world.waiting(&demo).await;
+    let access = token_in(&world.request_token(api_grant(&admin)).await);
+    let (old, _) = world.begin_login(&demo).await;
+    let (token, code) = world.begin_login(&demo).await;
     let unknown = format!("{}x", &token[..token.len() - 1]);
-    type Check = fn(&Got);
+    type Check = fn(&Response);
     let cases: [(&str, Check); 9] = [
-        ("", |got| {
-            refused(got, 401, "access_denied", "Authorization header required.")
-        }),
+        ("", |got| refused(got, 401, "access_denied", NO_AUTHORIZATION)),
         ("none", |got| token_invalid(got)),
         (&token[1..], |got| token_invalid(got)),
         (&unknown, |got| token_invalid(got)),
-        (world.passcode_token(), |got| wrong_kind(got)),
+        (world.passcode_token(), |got| token_invalid_type(got)),
         (&old, |got| token_expired(got)),
-        (&access, |got| wrong_kind(got)),
-        (world.user(), |got| wrong_kind(got)),
-        (&approval, |got| wrong_kind(got)),
+        (&access, |got| token_invalid_type(got)),
+        (world.user(), |got| token_invalid_type(got)),
+        (&approval, |got| token_invalid_type(got)),
     ];
     for (given, check) in cases {
-        check(&world.authorize(given, &code).await);
-        check(&world.refresh(given).await);
+        check(&world.submit_code(given, &code).await);
+        check(&world.refresh_login(given).await);
     }
     assert_eq!(
-        world.failures(&demo).await,
+        world.failure_counts(&demo).await,
         ("0".into(), "0".into()),
         "none of them was a guess"
     );
     // And neither opens what an access token opens (R35).
     for given in [&token, &approval] {
-        assert!(!world.is_open(given).await);
+        assert!(!world.token_works(given).await);
     }
-    value(&world.authorize(&token, &code).await);
+    token_in(&world.submit_code(&token, &code).await);
 }
 
 #[tokio::test]
@@ -168,49 +147,49 @@ async fn codes_and_logins_end_in_time() {
     let world = World::new().await;
     let demo = world.demo();
     let before = world.now().await;
-    let (token, code) = world.waiting(&demo).await;
+    let (token, code) = world.begin_login(&demo).await;
     let ends = count(&world.code_row(&demo).await, "expires_at");
     assert!((before + 300..=before + 305).contains(&ends), "{ends} at {before}");
     world.advance(ends - 10 - world.now().await).await;
-    wrong_code(&world.authorize(&token, &other_than(&code)).await);
+    wrong_code(&world.submit_code(&token, &other_than(&code)).await);
     world.advance(ends - world.now().await).await;
-    let too_late = |got: &Got| refused(got, 401, "otp_expired", "OTP expired.");
-    too_late(&world.authorize(&token, &code).await);
+    let too_late = |got: &Response| refused(got, 401, "otp_expired", CODE_EXPIRED);
+    too_late(&world.submit_code(&token, &code).await);
     let row = world.code_row(&demo).await;
     assert_eq!(
         (row["status"]["S"].as_str(), &row["mac"]),
         (Some("EXPIRED"), &Value::Null)
     );
     assert_eq!(count(&row, "attempts"), 1, "what is over is not compared");
-    too_late(&world.authorize(&token, &other_than(&code)).await);
+    too_late(&world.submit_code(&token, &other_than(&code)).await);
     assert_eq!(
-        world.failures(&demo).await,
+        world.failure_counts(&demo).await,
         ("0".into(), "3".into()),
         "each is a failure"
     );
 
     // The login goes on with another code until its own end, however often it is renewed (R37).
-    let got = world.refresh(&token).await;
-    let (token, code) = (value(&got), world.code_to("+380881234530").await);
+    let got = world.refresh_login(&token).await;
+    let (token, code) = (token_in(&got), world.code_to("+380881234530").await);
     let login_ends = got.json()["data"]["expires_at"].as_u64().expect("epoch seconds");
     assert!(
         (ends + 298..=ends + 302).contains(&login_ends),
         "{login_ends}, code {ends}"
     );
     world.advance(login_ends - world.now().await).await;
-    expired(&world.authorize(&token, &code).await);
-    expired(&world.refresh(&token).await);
+    token_expired(&world.submit_code(&token, &code).await);
+    token_expired(&world.refresh_login(&token).await);
     assert_eq!(
-        world.failures(&demo).await,
+        world.failure_counts(&demo).await,
         ("0".into(), "3".into()),
         "that was no guess"
     );
     // A block is said first.
     world
-        .operator(json!({ "command": "block_user", "user_id": demo.id }))
+        .run_command(json!({ "command": "block_user", "user_id": demo.id }))
         .await;
-    user_blocked(&world.authorize(&token, &code).await);
-    user_blocked(&world.refresh(&token).await);
+    user_blocked(&world.submit_code(&token, &code).await);
+    user_blocked(&world.refresh_login(&token).await);
 }
 
 #[tokio::test]
@@ -218,16 +197,16 @@ async fn renewing_a_login_every_minute_does_not_prolong_it() {
     let world = World::new().await;
     let demo = world.demo();
     let got = world.sign_in(&demo, &demo.password).await;
-    let (mut token, ends) = (value(&got), got.json()["data"]["expires_at"].clone());
+    let (mut token, ends) = (token_in(&got), got.json()["data"]["expires_at"].clone());
     for _ in 0..9 {
         world.advance(60).await;
-        let got = world.refresh(&token).await;
+        let got = world.refresh_login(&token).await;
         assert_eq!(got.ok(201)["data"]["expires_at"], ends);
-        token = value(&got);
+        token = token_in(&got);
     }
     world.advance(60).await;
-    expired(&world.authorize(&token, &world.code_to("+380881234530").await).await);
-    expired(&world.refresh(&token).await);
+    token_expired(&world.submit_code(&token, &world.code_to("+380881234530").await).await);
+    token_expired(&world.refresh_login(&token).await);
 }
 
 #[tokio::test]
@@ -240,39 +219,39 @@ async fn an_operator_may_want_longer_codes_and_shorter_lives() {
     ])
     .await;
     let demo = world.demo();
-    let (token, code) = world.waiting_for_api(&demo).await;
+    let (token, code) = world.begin_api_login(&demo).await;
     assert!(
         code.len() == 8 && code.bytes().all(|byte| byte.is_ascii_digit()),
         "{code}"
     );
-    assert_eq!(world.authorize(&token, &code[..6]).await.status, 422);
-    let opened = value(&world.authorize(&token, &code).await);
+    assert_eq!(world.submit_code(&token, &code[..6]).await.status, 422);
+    let opened = token_in(&world.submit_code(&token, &code).await);
     world.advance(290).await;
-    assert!(world.is_open(&opened).await);
+    assert!(world.token_works(&opened).await);
     world.advance(10).await;
-    assert!(!world.is_open(&opened).await);
-    let (token, code) = world.waiting_for_api(&demo).await;
+    assert!(!world.token_works(&opened).await);
+    let (token, code) = world.begin_api_login(&demo).await;
     world.advance(30).await;
-    let got = world.authorize(&token, &code).await;
-    refused(&got, 401, "otp_expired", "OTP expired.");
+    let got = world.submit_code(&token, &code).await;
+    refused(&got, 401, "otp_expired", CODE_EXPIRED);
     world.advance(30).await;
-    expired(&world.authorize(&token, &code).await);
+    token_expired(&world.submit_code(&token, &code).await);
 }
 
 #[tokio::test]
 async fn old_keys_verify_codes_new_keys_sign_them_and_lost_keys_fail_closed() {
     let secret = "countersign-OtpKeys";
     let world = World::durable().await;
-    let (demo, maria) = (world.demo(), world.person_with("maria", "+380881234531").await);
-    let (token, code) = world.waiting(&demo).await;
-    let (other, other_code) = world.waiting(&maria).await;
+    let (demo, maria) = (world.demo(), world.create_person_with("maria", "+380881234531").await);
+    let (token, code) = world.begin_login(&demo).await;
+    let (other, other_code) = world.begin_login(&maria).await;
     let mut keys = world.keys(secret).await;
     keys["2"] = "a second key, as a rotation would add it, 64 characters or so".into();
     world.set_keys(secret, &keys).await;
     let world = world.restarted().await;
     assert_eq!(world.code_row(&demo).await["key_id"]["N"], "1");
-    value(&world.authorize(&token, &code).await);
-    let (token, code) = world.waiting(&demo).await;
+    token_in(&world.submit_code(&token, &code).await);
+    let (token, code) = world.begin_login(&demo).await;
     assert_eq!(
         world.code_row(&demo).await["key_id"]["N"],
         "2",
@@ -280,8 +259,8 @@ async fn old_keys_verify_codes_new_keys_sign_them_and_lost_keys_fail_closed() {
     );
     world.set_keys(secret, &json!({ "2": keys["2"] })).await;
     let world = world.restarted().await;
-    wrong_code(&world.authorize(&other, &other_code).await);
-    value(&world.authorize(&token, &code).await);
+    wrong_code(&world.submit_code(&other, &other_code).await);
+    token_in(&world.submit_code(&token, &code).await);
 }
 
 #[tokio::test]
@@ -289,24 +268,25 @@ async fn a_factor_that_changes_in_between_is_judged_as_it_is() {
     let world = World::new().await;
     let demo = world.demo();
     world.advance(2).await;
-    let (token, code) = world.waiting(&demo).await;
-    for (action, message) in [
-        ("disable", "Not found authentication factor for user."),
-        ("enable", ""),
-        ("reset", "Factor not set"),
-    ] {
-        world.act_upon_factor(&demo, action).await;
+    let (token, code) = world.begin_login(&demo).await;
+    for (action, message) in [("disable", NO_FACTOR), ("enable", ""), ("reset", FACTOR_NOT_SET)] {
+        world.switch_factor_as_admin(&demo, action).await;
         if message.is_empty() {
             // It is another one than the code was sent for.
-            wrong_code(&world.authorize(&token, &code).await);
+            wrong_code(&world.submit_code(&token, &code).await);
             continue;
         }
         let sent = world.sms_to("+380881234530").await.len();
-        refused(&world.authorize(&token, &code).await, 409, "request_conflict", message);
-        refused(&world.refresh(&token).await, 409, "request_conflict", message);
+        refused(
+            &world.submit_code(&token, &code).await,
+            409,
+            "request_conflict",
+            message,
+        );
+        refused(&world.refresh_login(&token).await, 409, "request_conflict", message);
         assert_eq!(world.sms_to("+380881234530").await.len(), sent);
     }
-    assert_eq!(world.failures(&demo).await, ("0".into(), "1".into()));
+    assert_eq!(world.failure_counts(&demo).await, ("0".into(), "1".into()));
 }
 
 #[tokio::test]
@@ -314,14 +294,14 @@ async fn wrong_codes_before_the_right_one_are_forgiven() {
     let world = World::new().await;
     let demo = world.demo();
     for _ in 0..2 {
-        let (token, code) = world.waiting(&demo).await;
+        let (token, code) = world.begin_login(&demo).await;
         for _ in 0..2 {
-            wrong_code(&world.authorize(&token, &other_than(&code)).await);
+            wrong_code(&world.submit_code(&token, &other_than(&code)).await);
         }
-        assert_eq!(world.failures(&demo).await, ("0".into(), "2".into()));
+        assert_eq!(world.failure_counts(&demo).await, ("0".into(), "2".into()));
         assert_eq!(count(&world.code_row(&demo).await, "attempts"), 2);
-        value(&world.authorize(&token, &code).await);
-        assert_eq!(world.failures(&demo).await, ("0".into(), "0".into()));
+        token_in(&world.submit_code(&token, &code).await);
+        assert_eq!(world.failure_counts(&demo).await, ("0".into(), "0".into()));
     }
 }
 
@@ -329,12 +309,12 @@ async fn wrong_codes_before_the_right_one_are_forgiven() {
 async fn a_code_is_compared_three_times() {
     let world = World::with(&[("UserOtpErrorMax", "50")]).await;
     let demo = world.demo();
-    let (token, code) = world.waiting(&demo).await;
+    let (token, code) = world.begin_login(&demo).await;
     for _ in 0..3 {
-        wrong_code(&world.authorize(&token, &other_than(&code)).await);
+        wrong_code(&world.submit_code(&token, &other_than(&code)).await);
     }
     for given in [&code, &other_than(&code), &code] {
-        let got = world.authorize(&token, given).await;
+        let got = world.submit_code(&token, given).await;
         refused(&got, 401, "otp_reached_max_attempts", "Reached max OTP verify attempts");
     }
     let row = world.code_row(&demo).await;
@@ -343,47 +323,47 @@ async fn a_code_is_compared_three_times() {
         (Some("UNVERIFIED"), &Value::Null)
     );
     assert_eq!(count(&row, "attempts"), 3);
-    assert_eq!(world.failures(&demo).await, ("0".into(), "6".into()));
+    assert_eq!(world.failure_counts(&demo).await, ("0".into(), "6".into()));
     // Another code has its own three.
-    let token = value(&world.refresh(&token).await);
+    let token = token_in(&world.refresh_login(&token).await);
     let code = world.code_to("+380881234530").await;
-    wrong_code(&world.authorize(&token, &other_than(&code)).await);
-    value(&world.authorize(&token, &code).await);
+    wrong_code(&world.submit_code(&token, &other_than(&code)).await);
+    token_in(&world.submit_code(&token, &code).await);
 }
 
 #[tokio::test]
 async fn another_code_takes_the_place_of_the_earlier_one() {
     let world = World::new().await;
     let demo = world.demo();
-    let (first, old) = world.waiting(&demo).await;
-    let got = world.refresh(&first).await;
-    let (second, code) = (value(&got), world.code_to("+380881234530").await);
+    let (first, old) = world.begin_login(&demo).await;
+    let got = world.refresh_login(&first).await;
+    let (second, code) = (token_in(&got), world.code_to("+380881234530").await);
     assert_ne!(old, code);
     for given in [&old, &code] {
-        token_expired(&world.authorize(&first, given).await);
+        token_expired(&world.submit_code(&first, given).await);
     }
-    token_expired(&world.refresh(&first).await);
-    wrong_code(&world.authorize(&second, &old).await);
+    token_expired(&world.refresh_login(&first).await);
+    wrong_code(&world.submit_code(&second, &old).await);
     // The grant has another name, too.
     let got = world
-        .grant(json!({ "grant_type": "resend_otp", "token": second }))
+        .request_token(json!({ "grant_type": "resend_otp", "token": second }))
         .await;
     let expected = json!({ "grant_type": "refresh_2fa_access_token", "client_id": "heatclinic", "scope": "" });
     assert_eq!(got.ok(201)["data"]["details"], expected);
     assert_eq!(got.json()["urgent"], json!({ "next_step": "REQUEST_OTP" }));
     too_many_sends(
         &world
-            .grant(json!({ "grant_type": "resend_otp", "token": value(&got) }))
+            .request_token(json!({ "grant_type": "resend_otp", "token": token_in(&got) }))
             .await,
         60,
     );
     world.advance(60).await;
-    let third = value(
+    let third = token_in(
         &world
-            .grant(json!({ "token": { "grant_type": "resend_otp", "token": value(&got) } }))
+            .request_token(json!({ "token": { "grant_type": "resend_otp", "token": token_in(&got) } }))
             .await,
     );
-    value(&world.authorize(&third, &world.code_to("+380881234530").await).await);
+    token_in(&world.submit_code(&third, &world.code_to("+380881234530").await).await);
 }
 
 #[tokio::test]
@@ -392,55 +372,58 @@ async fn a_token_that_was_replaced_and_comes_late_ends_the_login() {
     let person = world.demo();
     for use_it in ["authorize", "refresh", "create_otp", "init_factor"] {
         for (later, is_theft) in [(0, false), (11, true)] {
-            let (first, _) = world.waiting(&person).await;
-            let second = value(&world.refresh(&first).await);
+            let (first, _) = world.begin_login(&person).await;
+            let second = token_in(&world.refresh_login(&first).await);
             let code = world.code_to("+380881234530").await;
             world.advance(later).await;
             token_expired(&match use_it {
-                "authorize" => world.authorize(&first, &code).await,
-                "create_otp" => world.another_code(&person, &first).await,
-                "init_factor" => world.init(&first, "+380881234599").await,
-                _ => world.refresh(&first).await,
+                "authorize" => world.submit_code(&first, &code).await,
+                "create_otp" => world.resend_code(&person, &first).await,
+                "init_factor" => world.init_factor(&first, "+380881234599").await,
+                _ => world.refresh_login(&first).await,
             });
-            let got = world.authorize(&second, &code).await;
+            let got = world.submit_code(&second, &code).await;
             match is_theft {
                 true => token_expired(&got),
-                false => drop(value(&got)),
+                false => drop(token_in(&got)),
             }
             world.advance(3_600).await;
         }
     }
     // A login that was ended by another login is no theft.
-    let (first, _) = world.waiting(&person).await;
-    let (second, code) = world.waiting(&person).await;
+    let (first, _) = world.begin_login(&person).await;
+    let (second, code) = world.begin_login(&person).await;
     world.advance(11).await;
-    token_expired(&world.refresh(&first).await);
-    value(&world.authorize(&second, &code).await);
+    token_expired(&world.refresh_login(&first).await);
+    token_in(&world.submit_code(&second, &code).await);
 }
 
 #[tokio::test]
 async fn a_token_outlives_what_could_not_be_sent() {
     let world = World::new().await;
     let demo = world.demo();
-    let (token, code) = world.waiting(&demo).await;
+    let (token, code) = world.begin_login(&demo).await;
     world
-        .fault(json!({ "service": "sns", "operation": null, "kind": "error", "skip": 0, "times": 1000 }))
+        .inject(json!({ "service": "sns", "operation": null, "kind": "error", "skip": 0, "times": 1000 }))
         .await;
     for _ in 0..3 {
-        let got = world.refresh(&token).await;
-        refused(&got, 503, "internal_error", "SMS not sent. Try later");
+        let got = world.refresh_login(&token).await;
+        refused(&got, 503, "internal_error", SMS_UNSENT);
     }
     world.clear_faults().await;
     // The sends that failed are given back; the code that they replaced is gone.
-    wrong_code(&world.authorize(&token, &code).await);
-    let second = value(&world.refresh(&token).await);
-    token_expired(&world.authorize(&token, &code).await);
-    let third = value(&world.refresh(&second).await);
+    wrong_code(&world.submit_code(&token, &code).await);
+    let second = token_in(&world.refresh_login(&token).await);
+    token_expired(&world.submit_code(&token, &code).await);
+    let third = token_in(&world.refresh_login(&second).await);
     let code = world.code_to("+380881234530").await;
     for _ in 0..2 {
-        too_many_sends(&world.refresh(&third).await, 60);
+        too_many_sends(&world.refresh_login(&third).await, 60);
     }
     assert_eq!(world.sms_to("+380881234530").await.len(), 3);
-    too_many_sends(&world.grant(password_grant(&demo.email, &demo.password)).await, 60);
-    value(&world.authorize(&third, &code).await);
+    too_many_sends(
+        &world.request_token(password_grant(&demo.email, &demo.password)).await,
+        60,
+    );
+    token_in(&world.submit_code(&third, &code).await);
 }

@@ -3,13 +3,15 @@
 
 use serde_json::{Value, json};
 
-use crate::{
-    login::api_grant,
-    mithril::{Person, other_than, refused, token_expired, value, wrong_code},
-    world::{Got, World},
+use crate::support::{
+    clock::DAY,
+    login::{api_grant, other_than, token_in},
+    mithril::{refused, token_expired, wrong_code},
+    people::Person,
+    requests::Response,
+    words::SERVICE_UNAVAILABLE,
+    world::World,
 };
-
-const DAY: u64 = 86_400;
 
 /// What may go wrong with a call of the store: how, and how often in a row. The SDK tries three times.
 const FAULTS: [(&str, u32); 8] = [
@@ -48,7 +50,7 @@ impl Fault {
     async fn begin(&self, world: &World) {
         let Self { kind, times, skip } = self;
         world
-            .fault(json!({ "service": "dynamodb", "operation": null, "kind": kind, "skip": skip, "times": times }))
+            .inject(json!({ "service": "dynamodb", "operation": null, "kind": kind, "skip": skip, "times": times }))
             .await;
     }
 }
@@ -57,7 +59,7 @@ impl Fault {
 async fn each(world: &World, calls: u32, mut check: impl AsyncFnMut(&Fault, &Person)) {
     for (n, (kind, times)) in FAULTS.into_iter().enumerate() {
         let person = world
-            .person_with(&format!("someone{n}"), &format!("+38088123456{n}"))
+            .create_person_with(&format!("someone{n}"), &format!("+38088123456{n}"))
             .await;
         // A conflict waits for the writes among the calls, of which there are fewer.
         let calls = if kind == "conflict" { 1 } else { calls };
@@ -70,22 +72,22 @@ async fn each(world: &World, calls: u32, mut check: impl AsyncFnMut(&Fault, &Per
 }
 
 #[track_caller]
-fn ours(got: &Got, what: &str) {
+fn ours(got: &Response, what: &str) {
     assert_eq!(
         (got.status, got.header("retry-after")),
         (503, Some("5")),
         "{what}: {got:?}"
     );
-    refused(got, 503, "internal_error", "Service unavailable. Try later.");
+    refused(got, 503, "internal_error", SERVICE_UNAVAILABLE);
 }
 
 /// Ends a login with its code, and looks at what that gave.
 async fn let_in(world: &World, person: &Person, token: &str, code: &str, what: &str) {
-    let before = world.access_tokens(person).await;
-    let got = world.authorize(token, code).await;
+    let before = world.count_access_tokens(person).await;
+    let got = world.submit_code(token, code).await;
     assert_eq!(got.status, 201, "{what}: {got:?}");
-    assert!(world.is_open(&value(&got)).await, "{what}");
-    assert_eq!(world.access_tokens(person).await, before + 1, "{what}");
+    assert!(world.token_works(&token_in(&got)).await, "{what}");
+    assert_eq!(world.count_access_tokens(person).await, before + 1, "{what}");
 }
 
 #[tokio::test]
@@ -97,19 +99,19 @@ async fn a_login_survives_a_fault_in_any_step() {
         let phone = person.phone.as_deref().expect("a phone");
         let before = world.sms_to(phone).await.len();
         fault.begin(&world).await;
-        let mut got = world.grant(api_grant(person)).await;
+        let mut got = world.request_token(api_grant(person)).await;
         world.clear_faults().await;
         assert!(got.status != 201 || !fault.lasts(), "{what}: a success that is none");
         if got.status != 201 {
             assert!(!fault.passes(), "{what}: {got:?}");
             ours(&got, &what);
             assert_eq!(world.sms_to(phone).await.len(), before, "{what}: nothing was promised");
-            got = world.grant(api_grant(person)).await;
+            got = world.request_token(api_grant(person)).await;
         }
-        let token = value(&got);
+        let token = token_in(&got);
         assert_eq!(world.sms_to(phone).await.len(), before + 1, "{what}");
         let_in(&world, person, &token, &world.code_to(phone).await, &what).await;
-        assert_eq!(world.failures(person).await, ("0".into(), "0".into()), "{what}");
+        assert_eq!(world.failure_counts(person).await, ("0".into(), "0".into()), "{what}");
     })
     .await;
 }
@@ -120,32 +122,32 @@ async fn the_right_code_survives_a_fault_in_any_step() {
     // What the login is judged by, the transaction, the meter of messages.
     each(&world, 3, async |fault, person| {
         let what = fault.words();
-        let (token, code) = world.waiting_for_api(person).await;
-        let before = world.access_tokens(person).await;
+        let (token, code) = world.begin_api_login(person).await;
+        let before = world.count_access_tokens(person).await;
         fault.begin(&world).await;
-        let got = world.authorize(&token, &code).await;
+        let got = world.submit_code(&token, &code).await;
         world.clear_faults().await;
-        let is_done = world.access_tokens(person).await > before;
+        let is_done = world.count_access_tokens(person).await > before;
         match got.status {
             201 => {
                 assert!(
-                    is_done && world.is_open(&value(&got)).await,
+                    is_done && world.token_works(&token_in(&got)).await,
                     "{what}: a success that is none"
                 );
-                token_expired(&world.authorize(&token, &code).await);
+                token_expired(&world.submit_code(&token, &code).await);
             }
             _ => {
                 assert!(!fault.passes(), "{what}: {got:?}");
                 ours(&got, &what);
                 match is_done {
                     // It was done, and nobody holds the token: it takes another login.
-                    true => token_expired(&world.authorize(&token, &code).await),
+                    true => token_expired(&world.submit_code(&token, &code).await),
                     false => let_in(&world, person, &token, &code, &what).await,
                 }
             }
         }
-        assert_eq!(world.access_tokens(person).await, before + 1, "{what}");
-        let (token, code) = world.waiting_for_api(person).await;
+        assert_eq!(world.count_access_tokens(person).await, before + 1, "{what}");
+        let (token, code) = world.begin_api_login(person).await;
         let_in(&world, person, &token, &code, &what).await;
     })
     .await;
@@ -156,11 +158,11 @@ async fn a_wrong_code_is_never_right_and_counts_once_at_most() {
     let world = World::new().await;
     each(&world, 2, async |fault, person| {
         let what = fault.words();
-        let (token, code) = world.waiting_for_api(person).await;
+        let (token, code) = world.begin_api_login(person).await;
         fault.begin(&world).await;
-        let got = world.authorize(&token, &other_than(&code)).await;
+        let got = world.submit_code(&token, &other_than(&code)).await;
         world.clear_faults().await;
-        let (_, failed) = world.failures(person).await;
+        let (_, failed) = world.failure_counts(person).await;
         match got.status {
             401 => {
                 wrong_code(&got);
@@ -190,7 +192,7 @@ async fn a_wrong_password_is_never_right_and_counts_once_at_most() {
         fault.begin(&world).await;
         let got = world.sign_in(person, "wrong").await;
         world.clear_faults().await;
-        let (failed, _) = world.failures(person).await;
+        let (failed, _) = world.failure_counts(person).await;
         match got.status {
             401 => assert_eq!(failed, "1", "{what}: what is told is counted"),
             _ => {
@@ -202,8 +204,8 @@ async fn a_wrong_password_is_never_right_and_counts_once_at_most() {
                 );
             }
         }
-        value(&world.sign_in(person, &person.password).await);
-        assert_eq!(world.failures(person).await, ("0".into(), "0".into()), "{what}");
+        token_in(&world.sign_in(person, &person.password).await);
+        assert_eq!(world.failure_counts(person).await, ("0".into(), "0".into()), "{what}");
     })
     .await;
 }
@@ -216,10 +218,10 @@ async fn another_code_survives_a_fault_in_any_step() {
     each(&world, 5, async |fault, person| {
         let what = fault.words();
         let phone = person.phone.as_deref().expect("a phone");
-        let (old, _) = world.waiting_for_api(person).await;
+        let (old, _) = world.begin_api_login(person).await;
         let before = world.sms_to(phone).await.len();
         fault.begin(&world).await;
-        let mut got = world.refresh(&old).await;
+        let mut got = world.refresh_login(&old).await;
         world.clear_faults().await;
         let sent = world.sms_to(phone).await.len() - before;
         // What went out is good, whatever becomes of the earlier token; what did not is no success.
@@ -227,12 +229,12 @@ async fn another_code_survives_a_fault_in_any_step() {
         if got.status != 201 {
             assert!(!fault.passes(), "{what}: {got:?}");
             ours(&got, &what);
-            got = world.refresh(&old).await;
+            got = world.refresh_login(&old).await;
             assert_eq!(got.status, 201, "{what}: the earlier token is as good as ever: {got:?}");
         }
         assert_eq!(world.sms_to(phone).await.len(), before + 1, "{what}");
-        let_in(&world, person, &value(&got), &world.code_to(phone).await, &what).await;
-        token_expired(&world.refresh(&old).await);
+        let_in(&world, person, &token_in(&got), &world.code_to(phone).await, &what).await;
+        token_expired(&world.refresh_login(&old).await);
     })
     .await;
 }
@@ -243,9 +245,9 @@ async fn a_store_that_hangs_is_said_in_time() {
     let person = world.demo();
     let hang = |skip: u32, times: u32| json!({ "service": "dynamodb", "operation": null, "kind": "hang", "skip": skip, "times": times });
     // Once: nobody notices.
-    world.fault(hang(4, 1)).await;
-    let token = value(&world.grant(api_grant(&person)).await);
-    world.fault(hang(1, 1)).await;
+    world.inject(hang(4, 1)).await;
+    let token = token_in(&world.request_token(api_grant(&person)).await);
+    world.inject(hang(1, 1)).await;
     let_in(
         &world,
         &person,
@@ -256,13 +258,13 @@ async fn a_store_that_hangs_is_said_in_time() {
     .await;
     // For good: nothing was done.
     let before = world.state().await;
-    world.fault(hang(2, 1000)).await;
-    ours(&world.grant(api_grant(&person)).await, "hangs for good");
+    world.inject(hang(2, 1000)).await;
+    ours(&world.request_token(api_grant(&person)).await, "hangs for good");
     world.clear_faults().await;
     assert_eq!(world.state().await, before);
-    let (token, code) = world.waiting_for_api(&person).await;
-    world.fault(hang(1, 1000)).await;
-    ours(&world.authorize(&token, &code).await, "hangs for good");
+    let (token, code) = world.begin_api_login(&person).await;
+    world.inject(hang(1, 1000)).await;
+    ours(&world.submit_code(&token, &code).await, "hangs for good");
     world.clear_faults().await;
     let_in(&world, &person, &token, &code, "afterwards").await;
     for invocation in world.invocations().await {
@@ -282,15 +284,15 @@ async fn a_clients_token_survives_a_fault_in_any_step() {
         for skip in 0..2 {
             let fault = Fault { kind, times, skip };
             fault.begin(&world).await;
-            let mut got = world.grant(body.clone()).await;
+            let mut got = world.request_token(body.clone()).await;
             world.clear_faults().await;
             if got.status != 201 {
                 assert!(!fault.passes(), "{}: {got:?}", fault.words());
                 ours(&got, &fault.words());
-                got = world.grant(body.clone()).await;
+                got = world.request_token(body.clone()).await;
             }
             let path = "/passcode/retrieve?purpose=TEST&username=maria&client_id=heatclinic";
-            let made: Value = world.get(path).bearer(&value(&got)).send().await.ok(200);
+            let made: Value = world.get(path).bearer(&token_in(&got)).send().await.ok(200);
             assert!(made["id"].is_string(), "{}", fault.words());
         }
     }

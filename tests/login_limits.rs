@@ -3,21 +3,20 @@
 
 use serde_json::{Value, json};
 
-use crate::{
-    mithril::{
-        other_than, password_grant, refused, too_many_sends, user_blocked, value, wait_of, wrong_code, wrong_identity,
-    },
-    world::{Got, World},
+use crate::support::{
+    clock::{DAY, HOUR},
+    login::{other_than, password_grant, token_in},
+    mithril::{refused, too_many_sends, user_blocked, wait_of, wrong_code, wrong_identity},
+    people::PHONE,
+    requests::Response,
+    world::World,
 };
 
-const HOUR: u64 = 3600;
-const DAY: u64 = 86_400;
 const MONTH: u64 = 30 * DAY;
-const PHONE: &str = "+380881234530";
 
 /// That too many codes were tried; gives for how many seconds, at most so many, none is.
 #[track_caller]
-fn too_many_guesses(got: &Got, most: u64) -> u64 {
+fn too_many_guesses(got: &Response, most: u64) -> u64 {
     refused(got, 429, "otp_timeout", "Too many OTP attempts. Try later.");
     wait_of(got, most)
 }
@@ -32,15 +31,15 @@ async fn counted(world: &World) -> (Vec<Value>, Value) {
 async fn three_codes_are_sent_in_a_minute() {
     let world = World::new().await;
     let demo = world.demo();
-    let (token, code) = world.waiting_for_api(&demo).await;
-    let open = value(&world.authorize(&token, &code).await);
-    world.client("shop", json!("all")).await;
+    let (token, code) = world.begin_api_login(&demo).await;
+    let open = token_in(&world.submit_code(&token, &code).await);
+    world.create_client("shop", json!("all")).await;
     world.advance(30).await;
     let mut login = password_grant(&demo.email, &demo.password);
     login["client_id"] = "shop".into();
-    let token = value(&world.grant(login).await);
+    let token = token_in(&world.request_token(login).await);
     let (token, code) = {
-        let third = value(&world.refresh(&token).await);
+        let third = token_in(&world.refresh_login(&token).await);
         (third, world.code_to(PHONE).await)
     };
     let before = counted(&world).await;
@@ -48,7 +47,7 @@ async fn three_codes_are_sent_in_a_minute() {
     let mut wait = 60;
     for _ in 0..2 {
         wait = too_many_sends(&world.sign_in(&demo, &demo.password).await, wait);
-        wait = too_many_sends(&world.refresh(&token).await, wait);
+        wait = too_many_sends(&world.refresh_login(&token).await, wait);
     }
     assert!(wait <= 31, "the first one was 30 seconds ago: {wait}");
     for invocation in world.invocations().await {
@@ -57,13 +56,16 @@ async fn three_codes_are_sent_in_a_minute() {
     }
     assert_eq!(world.sms_to(PHONE).await.len(), 3);
     assert_eq!(counted(&world).await, before, "nothing counts, and the code stays");
-    assert!(world.is_open(&open).await, "a login that came to nothing ends no other");
+    assert!(
+        world.token_works(&open).await,
+        "a login that came to nothing ends no other"
+    );
     world.advance(wait).await;
     // The two of half a minute ago count still: there is room for one.
-    let token = value(&world.refresh(&token).await);
-    too_many_sends(&world.refresh(&token).await, 60);
+    let token = token_in(&world.refresh_login(&token).await);
+    too_many_sends(&world.refresh_login(&token).await, 60);
     assert_ne!(world.code_to(PHONE).await, code);
-    value(&world.authorize(&token, &world.code_to(PHONE).await).await);
+    token_in(&world.submit_code(&token, &world.code_to(PHONE).await).await);
     // What was sent counts on after the login.
     too_many_sends(&world.sign_in(&demo, &demo.password).await, 60);
 }
@@ -75,7 +77,7 @@ async fn ten_codes_are_sent_in_an_hour_and_twenty_in_a_day() {
     let started = world.now().await;
     let sent = async || world.sms_to(PHONE).await.len();
     for n in 1..=10 {
-        world.waiting(&demo).await;
+        world.begin_login(&demo).await;
         assert_eq!(sent().await, n);
         world.advance(21).await;
     }
@@ -89,10 +91,10 @@ async fn ten_codes_are_sent_in_an_hour_and_twenty_in_a_day() {
     world.advance(wait - 10).await;
     too_many_sends(&world.sign_in(&demo, &demo.password).await, 10);
     world.advance(10).await;
-    world.waiting(&demo).await;
+    world.begin_login(&demo).await;
     world.advance(HOUR).await;
     for _ in 12..=20 {
-        world.waiting(&demo).await;
+        world.begin_login(&demo).await;
         world.advance(21).await;
     }
     world.advance(HOUR).await;
@@ -101,8 +103,8 @@ async fn ten_codes_are_sent_in_an_hour_and_twenty_in_a_day() {
     let day_ends = started + DAY;
     assert!((day_ends - 5..=day_ends + 5).contains(&(now + wait)), "{now} + {wait}");
     world.advance(wait).await;
-    let (token, code) = world.waiting(&demo).await;
-    value(&world.authorize(&token, &code).await);
+    let (token, code) = world.begin_login(&demo).await;
+    token_in(&world.submit_code(&token, &code).await);
     assert_eq!(sent().await, 21);
 }
 
@@ -116,19 +118,19 @@ async fn ten_guesses_are_compared_in_a_day_whatever_becomes_of_them() {
     .await;
     let demo = world.demo();
     let started = world.now().await;
-    let (token, code) = world.waiting(&demo).await;
+    let (token, code) = world.begin_login(&demo).await;
     for _ in 0..3 {
-        wrong_code(&world.authorize(&token, &other_than(&code)).await);
+        wrong_code(&world.submit_code(&token, &other_than(&code)).await);
     }
     // The right one is a guess, too, and forgives no other.
-    value(&world.authorize(&token, &code).await);
-    let (token, code) = world.waiting(&demo).await;
+    token_in(&world.submit_code(&token, &code).await);
+    let (token, code) = world.begin_login(&demo).await;
     for _ in 0..6 {
-        wrong_code(&world.authorize(&token, &other_than(&code)).await);
+        wrong_code(&world.submit_code(&token, &other_than(&code)).await);
     }
     let before = counted(&world).await;
     for given in [&code, &other_than(&code)] {
-        too_many_guesses(&world.authorize(&token, given).await, DAY);
+        too_many_guesses(&world.submit_code(&token, given).await, DAY);
     }
     assert_eq!(
         counted(&world).await,
@@ -136,20 +138,20 @@ async fn ten_guesses_are_compared_in_a_day_whatever_becomes_of_them() {
         "what is not compared does not count, and does not extend the wait"
     );
     // Neither another code nor another login is another budget.
-    let token = value(&world.refresh(&token).await);
-    too_many_guesses(&world.authorize(&token, &world.code_to(PHONE).await).await, DAY);
-    let (token, code) = world.waiting(&demo).await;
-    let wait = too_many_guesses(&world.authorize(&token, &code).await, DAY);
+    let token = token_in(&world.refresh_login(&token).await);
+    too_many_guesses(&world.submit_code(&token, &world.code_to(PHONE).await).await, DAY);
+    let (token, code) = world.begin_login(&demo).await;
+    let wait = too_many_guesses(&world.submit_code(&token, &code).await, DAY);
     let now = world.now().await;
     assert!(
         (started + DAY - 5..=started + DAY + 10).contains(&(now + wait)),
         "{now} + {wait}"
     );
     world.advance(wait - 60).await;
-    let (token, code) = world.waiting(&demo).await;
-    too_many_guesses(&world.authorize(&token, &code).await, 60);
+    let (token, code) = world.begin_login(&demo).await;
+    too_many_guesses(&world.submit_code(&token, &code).await, 60);
     world.advance(60).await;
-    value(&world.authorize(&token, &code).await);
+    token_in(&world.submit_code(&token, &code).await);
 }
 
 #[tokio::test]
@@ -157,21 +159,21 @@ async fn a_month_has_its_own_budget_of_guesses() {
     let world = World::with(&[("OtpGuessesPerDay", "2"), ("OtpGuessesPer30Days", "3")]).await;
     let demo = world.demo();
     for _ in 0..2 {
-        let (token, code) = world.waiting(&demo).await;
-        value(&world.authorize(&token, &code).await);
+        let (token, code) = world.begin_login(&demo).await;
+        token_in(&world.submit_code(&token, &code).await);
     }
-    let (token, code) = world.waiting(&demo).await;
-    let wait = too_many_guesses(&world.authorize(&token, &code).await, DAY);
+    let (token, code) = world.begin_login(&demo).await;
+    let wait = too_many_guesses(&world.submit_code(&token, &code).await, DAY);
     world.advance(wait).await;
-    let (token, code) = world.waiting(&demo).await;
-    value(&world.authorize(&token, &code).await);
+    let (token, code) = world.begin_login(&demo).await;
+    token_in(&world.submit_code(&token, &code).await);
     world.advance(DAY).await;
-    let (token, code) = world.waiting(&demo).await;
-    let wait = too_many_guesses(&world.authorize(&token, &code).await, MONTH);
+    let (token, code) = world.begin_login(&demo).await;
+    let wait = too_many_guesses(&world.submit_code(&token, &code).await, MONTH);
     assert!(wait > 27 * DAY, "{wait}");
     world.advance(wait).await;
-    let (token, code) = world.waiting(&demo).await;
-    value(&world.authorize(&token, &code).await);
+    let (token, code) = world.begin_login(&demo).await;
+    token_in(&world.submit_code(&token, &code).await);
 }
 
 #[tokio::test]
@@ -203,10 +205,10 @@ async fn passwords_tried_over_many_names_are_bounded_by_where_they_come_from() {
     // Not even a right password is compared there; elsewhere it is.
     let right = ask(&admin.email, &admin.password).send().await;
     refused(&right, 429, "login_timeout", "Too many failed logins. Try later.");
-    value(&world.grant(password_grant(&admin.email, &admin.password)).await);
+    token_in(&world.request_token(password_grant(&admin.email, &admin.password)).await);
     wait_of(&nobody, HOUR);
     world.advance(wait_of(&right, HOUR)).await;
-    value(&ask(&admin.email, &admin.password).send().await);
+    token_in(&ask(&admin.email, &admin.password).send().await);
 }
 
 #[tokio::test]
@@ -214,7 +216,7 @@ async fn of_many_wrong_logins_at_once_no_more_than_the_number_are_told_so() {
     let world = World::with(&[("FailedLoginsPerSourcePerHour", "10")]).await;
     let tries = (0..64).map(|n| {
         let body = password_grant(&format!("nobody{n}@example.org"), "wrong");
-        world.grant(body)
+        world.request_token(body)
     });
     let got = futures_util::future::join_all(tries).await;
     let (told, late): (Vec<_>, Vec<_>) = got.iter().partition(|got| got.status == 401);

@@ -3,11 +3,14 @@
 
 use serde_json::{Value, json};
 
-use crate::{
-    login::api_grant,
-    mail::{said, suppress},
-    mithril::{API, Person, other_than, refused, token_expired, user_blocked, value, wrong_code, wrong_identity},
-    password_reset::{NEW, is_set},
+use crate::support::{
+    era::{era_refused, password_set},
+    login::{api_grant, other_than, token_in},
+    messages::suppress,
+    mithril::{API, refused, token_expired, user_blocked, wrong_code, wrong_identity},
+    password::NEW,
+    people::Person,
+    words::{CODE_EXPIRED, NO_REQUEST},
     world::World,
 };
 
@@ -24,38 +27,6 @@ impl World {
             .map(|mail| mail["subject"].as_str().expect("a subject").to_owned())
             .collect()
     }
-
-    /// Why a user is blocked, as stored.
-    async fn why_blocked(&self, person: &Person) -> Value {
-        self.user_row(&person.id).await["lockout"]["M"]["why"]["S"].take()
-    }
-
-    /// An administrator blocks a person, whatever failures have done, or unblocks one; gives the user.
-    async fn decide(&self, person: &Person, action: &str) -> Value {
-        let path = format!("{API}/users/{}/actions/{action}", person.id);
-        let ask = self.ask("PATCH", &path).bearer(self.admin());
-        let ask = match action {
-            "block" => ask.json(&json!({ "replace": true })),
-            _ => ask,
-        };
-        ask.send().await.ok(200)["data"].take()
-    }
-
-    /// Blocks a person by wrong codes; gives the token that was used.
-    async fn block_by_codes(&self, person: &Person) -> String {
-        let (token, code) = self.waiting(person).await;
-        for _ in 0..4 {
-            wrong_code(&self.authorize(&token, &other_than(&code)).await);
-        }
-        token
-    }
-
-    /// Blocks a person by wrong passwords.
-    pub async fn block_by_passwords(&self, person: &Person) {
-        for _ in 0..4 {
-            wrong_identity(&self.sign_in(person, "wrong").await);
-        }
-    }
 }
 
 #[tokio::test]
@@ -66,10 +37,10 @@ async fn the_fourth_wrong_password_in_a_row_blocks() {
     for _ in 0..2 {
         for n in 1..=3 {
             wrong_identity(&world.sign_in(&demo, "wrong").await);
-            assert_eq!(world.failures(&demo).await, (n.to_string(), "0".into()));
+            assert_eq!(world.failure_counts(&demo).await, (n.to_string(), "0".into()));
         }
-        right = value(&world.sign_in(&demo, &demo.password).await);
-        assert_eq!(world.failures(&demo).await, ("0".into(), "0".into()), "forgiven");
+        right = token_in(&world.sign_in(&demo, &demo.password).await);
+        assert_eq!(world.failure_counts(&demo).await, ("0".into(), "0".into()), "forgiven");
     }
     let code = world.code_to("+380881234530").await;
     assert!(world.notices(&demo).await.is_empty());
@@ -78,40 +49,40 @@ async fn the_fourth_wrong_password_in_a_row_blocks() {
     for password in [demo.password.as_str(), "wrong"] {
         user_blocked(&world.sign_in(&demo, password).await);
     }
-    user_blocked(&world.authorize(&right, &code).await);
-    user_blocked(&world.refresh(&right).await);
-    assert!(!world.is_open(world.user()).await, "every token ends");
+    user_blocked(&world.submit_code(&right, &code).await);
+    user_blocked(&world.refresh_login(&right).await);
+    assert!(!world.token_works(world.user()).await, "every token ends");
     assert_eq!(
-        world.failures(&demo).await,
+        world.failure_counts(&demo).await,
         ("4".into(), "0".into()),
         "nothing counts while it stands"
     );
     assert_eq!(world.notices(&demo).await, [LOCKED], "once");
 
-    let user = world.decide(&demo, "unblock").await;
+    let user = world.change_block(&demo, "unblock").await;
     assert_eq!(
         (&user["is_blocked"], &user["block_reason"]),
         (&json!(false), &Value::Null)
     );
-    assert_eq!(world.failures(&demo).await, ("0".into(), "0".into()));
-    token_expired(&world.authorize(&right, &code).await);
-    token_expired(&world.refresh(&right).await);
-    assert!(!world.is_open(world.user()).await, "and does not come back");
+    assert_eq!(world.failure_counts(&demo).await, ("0".into(), "0".into()));
+    token_expired(&world.submit_code(&right, &code).await);
+    token_expired(&world.refresh_login(&right).await);
+    assert!(!world.token_works(world.user()).await, "and does not come back");
     for _ in 0..3 {
         wrong_identity(&world.sign_in(&demo, "wrong").await);
     }
     world.advance(60).await;
-    value(&world.sign_in(&demo, &demo.password).await);
+    token_in(&world.sign_in(&demo, &demo.password).await);
 }
 
 #[tokio::test]
 async fn the_fourth_failed_code_blocks_and_does_not_say_so() {
     let world = World::new().await;
     let demo = world.demo();
-    let (token, code) = world.waiting(&demo).await;
+    let (token, code) = world.begin_login(&demo).await;
     for n in 1..=3 {
-        wrong_code(&world.authorize(&token, &other_than(&code)).await);
-        assert_eq!(world.failures(&demo).await, ("0".into(), n.to_string()));
+        wrong_code(&world.submit_code(&token, &other_than(&code)).await);
+        assert_eq!(world.failure_counts(&demo).await, ("0".into(), n.to_string()));
         let told = world.notices(&demo).await;
         assert_eq!(
             told,
@@ -120,39 +91,39 @@ async fn the_fourth_failed_code_blocks_and_does_not_say_so() {
         );
     }
     // It is past its attempts, and the answer to what blocks is the same as ever.
-    wrong_code(&world.authorize(&token, &code).await);
+    wrong_code(&world.submit_code(&token, &code).await);
     assert_eq!(world.why_blocked(&demo).await, "otps");
     assert_eq!(world.notices(&demo).await, [CODE_FAILED, LOCKED]);
-    user_blocked(&world.authorize(&token, &code).await);
-    user_blocked(&world.refresh(&token).await);
+    user_blocked(&world.submit_code(&token, &code).await);
+    user_blocked(&world.refresh_login(&token).await);
     user_blocked(&world.sign_in(&demo, &demo.password).await);
-    assert!(!world.is_open(world.user()).await, "every token ends");
-    assert_eq!(world.failures(&demo).await, ("0".into(), "4".into()));
+    assert!(!world.token_works(world.user()).await, "every token ends");
+    assert_eq!(world.failure_counts(&demo).await, ("0".into(), "4".into()));
     assert_eq!(world.notices(&demo).await.len(), 2);
 
-    world.decide(&demo, "unblock").await;
-    assert_eq!(world.failures(&demo).await, ("0".into(), "0".into()));
-    token_expired(&world.authorize(&token, &code).await);
-    let (token, code) = world.waiting(&demo).await;
-    wrong_code(&world.authorize(&token, &other_than(&code)).await);
-    value(&world.authorize(&token, &code).await);
+    world.change_block(&demo, "unblock").await;
+    assert_eq!(world.failure_counts(&demo).await, ("0".into(), "0".into()));
+    token_expired(&world.submit_code(&token, &code).await);
+    let (token, code) = world.begin_login(&demo).await;
+    wrong_code(&world.submit_code(&token, &other_than(&code)).await);
+    token_in(&world.submit_code(&token, &code).await);
 }
 
 #[tokio::test]
 async fn neither_another_code_nor_another_login_resets_what_failed() {
     let world = World::new().await;
     let demo = world.demo();
-    let (token, code) = world.waiting(&demo).await;
+    let (token, code) = world.begin_login(&demo).await;
     for _ in 0..2 {
-        wrong_code(&world.authorize(&token, &other_than(&code)).await);
+        wrong_code(&world.submit_code(&token, &other_than(&code)).await);
     }
-    let token = value(&world.refresh(&token).await);
+    let token = token_in(&world.refresh_login(&token).await);
     let code = world.code_to("+380881234530").await;
-    wrong_code(&world.authorize(&token, &other_than(&code)).await);
-    let (token, code) = world.waiting(&demo).await;
-    assert_eq!(world.failures(&demo).await, ("0".into(), "3".into()));
-    wrong_code(&world.authorize(&token, &other_than(&code)).await);
-    user_blocked(&world.authorize(&token, &code).await);
+    wrong_code(&world.submit_code(&token, &other_than(&code)).await);
+    let (token, code) = world.begin_login(&demo).await;
+    assert_eq!(world.failure_counts(&demo).await, ("0".into(), "3".into()));
+    wrong_code(&world.submit_code(&token, &other_than(&code)).await);
+    user_blocked(&world.submit_code(&token, &code).await);
     assert_eq!(world.notices(&demo).await, [LOCKED], "no code was tried three times");
 }
 
@@ -160,18 +131,18 @@ async fn neither_another_code_nor_another_login_resets_what_failed() {
 async fn a_code_that_is_over_counts_like_a_wrong_one() {
     let world = World::new().await;
     let demo = world.demo();
-    let (token, code) = world.waiting(&demo).await;
+    let (token, code) = world.begin_login(&demo).await;
     world.advance(300).await;
     for _ in 0..3 {
         refused(
-            &world.authorize(&token, &code).await,
+            &world.submit_code(&token, &code).await,
             401,
             "otp_expired",
-            "OTP expired.",
+            CODE_EXPIRED,
         );
     }
-    wrong_code(&world.authorize(&token, &code).await);
-    user_blocked(&world.authorize(&token, &code).await);
+    wrong_code(&world.submit_code(&token, &code).await);
+    user_blocked(&world.submit_code(&token, &code).await);
     assert_eq!(
         world.notices(&demo).await,
         [LOCKED],
@@ -183,8 +154,8 @@ async fn a_code_that_is_over_counts_like_a_wrong_one() {
 async fn a_password_reset_lifts_the_block_and_keeps_the_second_factor() {
     let world = World::new().await;
     let (maria, olga) = (
-        world.person_with("maria", "+380881234531").await,
-        world.person_with("olga", "+380881234532").await,
+        world.create_person_with("maria", "+380881234531").await,
+        world.create_person_with("olga", "+380881234532").await,
     );
     let token = world.block_by_codes(&maria).await;
     world.block_by_passwords(&olga).await;
@@ -192,62 +163,66 @@ async fn a_password_reset_lifts_the_block_and_keeps_the_second_factor() {
         user_blocked(&world.sign_in(person, &person.password).await);
         let link = world.reset_link(&person.email, &person.email).await;
         user_blocked(&world.sign_in(person, &person.password).await);
-        is_set(
-            &world.reset(&link, NEW).await,
+        password_set(
+            &world.reset_password(&link, NEW).await,
             person.email.split('@').next().expect("a login"),
         );
-        assert_eq!(world.failures(person).await, ("0".into(), "0".into()));
+        assert_eq!(world.failure_counts(person).await, ("0".into(), "0".into()));
         wrong_identity(&world.sign_in(person, &person.password).await);
         let person = Person {
             password: NEW.into(),
             ..person.clone()
         };
         // R39: it asks for the code, of the same phone.
-        let (token, code) = world.waiting(&person).await;
-        value(&world.authorize(&token, &code).await);
+        let (token, code) = world.begin_login(&person).await;
+        token_in(&world.submit_code(&token, &code).await);
     }
-    token_expired(&world.authorize(&token, "000000").await);
+    token_expired(&world.submit_code(&token, "000000").await);
     // What somebody decided is not lifted by a mail.
-    world.decide(&maria, "block").await;
+    world.change_block(&maria, "block").await;
     world.advance(600).await;
     let link = world.reset_link(&maria.email, &maria.email).await;
-    is_set(&world.reset(&link, "another-horse").await, "maria");
+    password_set(&world.reset_password(&link, "another-horse").await, "maria");
     user_blocked(&world.sign_in(&maria, "another-horse").await);
-    said(&world.reset(&link, NEW).await, 404, "request not found or expired");
+    era_refused(&world.reset_password(&link, NEW).await, 404, NO_REQUEST);
 }
 
 #[tokio::test]
 async fn a_block_may_end_by_itself() {
     let world = World::with(&[("BlockSeconds", "60")]).await;
     let (maria, olga) = (
-        world.person_with("maria", "+380881234531").await,
-        world.person("olga").await,
+        world.create_person_with("maria", "+380881234531").await,
+        world.create_person("olga").await,
     );
-    let opened = value(&world.grant(api_grant(&olga)).await);
+    let opened = token_in(&world.request_token(api_grant(&olga)).await);
     let token = world.block_by_codes(&maria).await;
     world.block_by_passwords(&olga).await;
-    assert!(!world.is_open(&opened).await);
+    assert!(!world.token_works(&opened).await);
     world.advance(50).await;
     for person in [&maria, &olga] {
         user_blocked(&world.sign_in(person, &person.password).await);
     }
     world.advance(10).await;
     // What was issued until the block stays dead; what failed before it is forgotten.
-    token_expired(&world.authorize(&token, "000000").await);
-    token_expired(&world.refresh(&token).await);
-    assert!(!world.is_open(&opened).await);
-    let (token, code) = world.waiting(&maria).await;
+    token_expired(&world.submit_code(&token, "000000").await);
+    token_expired(&world.refresh_login(&token).await);
+    assert!(!world.token_works(&opened).await);
+    let (token, code) = world.begin_login(&maria).await;
     for _ in 0..3 {
         wrong_identity(&world.sign_in(&olga, "wrong").await);
-        wrong_code(&world.authorize(&token, &other_than(&code)).await);
+        wrong_code(&world.submit_code(&token, &other_than(&code)).await);
     }
-    assert!(world.is_open(&value(&world.grant(api_grant(&olga)).await)).await);
+    assert!(
+        world
+            .token_works(&token_in(&world.request_token(api_grant(&olga)).await))
+            .await
+    );
     // The next block is another one, for as long.
-    wrong_code(&world.authorize(&token, &code).await);
-    user_blocked(&world.authorize(&token, &code).await);
+    wrong_code(&world.submit_code(&token, &code).await);
+    user_blocked(&world.submit_code(&token, &code).await);
     world.advance(60).await;
-    let (token, code) = world.waiting(&maria).await;
-    value(&world.authorize(&token, &code).await);
+    let (token, code) = world.begin_login(&maria).await;
+    token_in(&world.submit_code(&token, &code).await);
     // Its owner is told once a day, however often somebody guesses on.
     let told = async || world.notices(&olga).await.len();
     world.block_by_passwords(&olga).await;
@@ -257,7 +232,7 @@ async fn a_block_may_end_by_itself() {
     assert_eq!(told().await, 2);
     // An administrator's block takes its place on request, and does not expire.
     let path = format!("{API}/users/{}/actions/block", olga.id);
-    let replaced = world.ask("PATCH", &path).bearer(world.admin());
+    let replaced = world.request("PATCH", &path).bearer(world.admin());
     replaced.json(&json!({ "replace": true })).send().await.ok(200);
     world.advance(3600).await;
     user_blocked(&world.sign_in(&olga, &olga.password).await);
@@ -266,12 +241,12 @@ async fn a_block_may_end_by_itself() {
 #[tokio::test]
 async fn a_notice_that_cannot_be_sent_changes_no_answer() {
     let world = World::new().await;
-    let (demo, maria) = (world.demo(), world.person("maria").await);
+    let (demo, maria) = (world.demo(), world.create_person("maria").await);
     world
-        .fault(json!({ "service": "ses", "operation": null, "kind": "error", "skip": 0, "times": 1000 }))
+        .inject(json!({ "service": "ses", "operation": null, "kind": "error", "skip": 0, "times": 1000 }))
         .await;
     let token = world.block_by_codes(&demo).await;
-    user_blocked(&world.authorize(&token, "000000").await);
+    user_blocked(&world.submit_code(&token, "000000").await);
     world.clear_faults().await;
     suppress(&world, &maria.email).await;
     world.block_by_passwords(&maria).await;
@@ -284,33 +259,35 @@ async fn a_notice_that_cannot_be_sent_changes_no_answer() {
 #[tokio::test]
 async fn a_new_password_ends_logins_that_wait_for_their_code() {
     let world = World::new().await;
-    let maria = world.person_with("maria", "+380881234531").await;
-    let (token, code) = world.waiting(&maria).await;
+    let maria = world.create_person_with("maria", "+380881234531").await;
+    let (token, code) = world.begin_login(&maria).await;
     let link = world.reset_link(&maria.email, &maria.email).await;
-    is_set(&world.reset(&link, NEW).await, "maria");
-    token_expired(&world.authorize(&token, &code).await);
+    password_set(&world.reset_password(&link, NEW).await, "maria");
+    token_expired(&world.submit_code(&token, &code).await);
     let maria = Person {
         password: NEW.into(),
         ..maria
     };
-    let (token, code) = world.waiting(&maria).await;
-    let own = world.token(json!({ "user_id": maria.id, "scopes": ["api"] })).await;
-    is_set(&world.change_password(&own, NEW, "another-horse").await, "maria");
-    token_expired(&world.authorize(&token, &code).await);
-    token_expired(&world.refresh(&token).await);
+    let (token, code) = world.begin_login(&maria).await;
+    let own = world
+        .create_token(json!({ "user_id": maria.id, "scopes": ["api"] }))
+        .await;
+    password_set(&world.change_password(&own, NEW, "another-horse").await, "maria");
+    token_expired(&world.submit_code(&token, &code).await);
+    token_expired(&world.refresh_login(&token).await);
 }
 
 #[tokio::test]
 async fn an_operator_may_forgive_more_or_less() {
     let world = World::with(&[("UserLoginErrorMax", "1"), ("UserOtpErrorMax", "1")]).await;
-    let (demo, maria) = (world.demo(), world.person("maria").await);
+    let (demo, maria) = (world.demo(), world.create_person("maria").await);
     for _ in 0..2 {
         wrong_identity(&world.sign_in(&maria, "wrong").await);
     }
     user_blocked(&world.sign_in(&maria, &maria.password).await);
-    let (token, code) = world.waiting(&demo).await;
+    let (token, code) = world.begin_login(&demo).await;
     for _ in 0..2 {
-        wrong_code(&world.authorize(&token, &other_than(&code)).await);
+        wrong_code(&world.submit_code(&token, &other_than(&code)).await);
     }
-    user_blocked(&world.authorize(&token, &code).await);
+    user_blocked(&world.submit_code(&token, &code).await);
 }

@@ -2,10 +2,13 @@
 
 use serde_json::{Value, json};
 
-use crate::{
-    mail::{seen, suppress},
-    mithril::{password_grant, user_blocked, wrong_identity},
-    world::{Got, World},
+use crate::support::{
+    login::password_grant,
+    messages::suppress,
+    mithril::{user_blocked, wrong_identity},
+    requests::{Response, comparable},
+    words::ALLOWED_SCOPES,
+    world::World,
 };
 
 /// What the newest login called, but for keys that are read again now and then.
@@ -20,8 +23,8 @@ async fn calls(world: &World) -> Vec<Value> {
 }
 
 /// An answer as everybody sees it, without the id of its request.
-fn shown(got: &Got) -> (u16, Vec<(String, String)>, Value) {
-    let (status, headers, body) = seen(got);
+fn shown(got: &Response) -> (u16, Vec<(String, String)>, Value) {
+    let (status, headers, body) = comparable(got);
     let mut body: Value = serde_json::from_str(&body).expect("JSON");
     body["meta"]["request_id"].take();
     (status, headers, body)
@@ -40,13 +43,13 @@ fn asked(email: &str, password: &'static str) -> Asked {
 
 /// One wrong password after another for each of them: all see the same at every count, for the same calls. Gives what each of the
 /// attempts called.
-async fn same_for_all(world: &World, all: &[Asked], attempts: usize, said: &[fn(&Got)]) -> Vec<Vec<Value>> {
+async fn same_for_all(world: &World, all: &[Asked], attempts: usize, said: &[fn(&Response)]) -> Vec<Vec<Value>> {
     let mut costs = Vec::new();
     for n in 0..attempts {
         let mut expected = None;
         for Asked { email, password } in all {
             world.invocations().await;
-            let got = world.grant(password_grant(email, password)).await;
+            let got = world.request_token(password_grant(email, password)).await;
             said[n.min(said.len() - 1)](&got);
             let found = (shown(&got), calls(world).await);
             let expected = expected.get_or_insert_with(|| found.clone());
@@ -61,7 +64,7 @@ async fn same_for_all(world: &World, all: &[Asked], attempts: usize, said: &[fn(
 async fn nobody_learns_from_a_lockout_who_has_an_account() {
     for seconds in ["0", "3600"] {
         let world = World::with(&[("BlockSeconds", seconds), ("FailedLoginsPerSourcePerHour", "300")]).await;
-        let (known, silent) = (world.person("maria").await, world.person("olga").await);
+        let (known, silent) = (world.create_person("maria").await, world.create_person("olga").await);
         suppress(&world, &silent.email).await;
         world.new_user_in("other.example", "other", false).await;
         let all = [
@@ -75,7 +78,7 @@ async fn nobody_learns_from_a_lockout_who_has_an_account() {
             asked("a@b@c", "wrong"),
             asked("another@example.org", "a"),
         ];
-        let four_and_blocked: [fn(&Got); 5] = [
+        let four_and_blocked: [fn(&Response); 5] = [
             wrong_identity,
             wrong_identity,
             wrong_identity,
@@ -90,11 +93,11 @@ async fn nobody_learns_from_a_lockout_who_has_an_account() {
             "client, address, user, count, count of the source, audit event; and for the block the notice: {costs:?}"
         );
         assert_eq!(costs[0], costs[5], "counted or not");
-        let mails = world.mails().await;
+        let mails = world.messages().await;
         assert_eq!((mails.len(), &mails[0]["to"]), (1, &json!(known.email)), "nobody else");
         // The right password changes nothing, and so does the case of the letters.
         user_blocked(&world.sign_in(&known, &known.password).await);
-        user_blocked(&world.grant(password_grant("NOBODY@Example.org", "wrong")).await);
+        user_blocked(&world.request_token(password_grant("NOBODY@Example.org", "wrong")).await);
         world.advance(3000).await;
         same_for_all(&world, &all, 1, &[user_blocked]).await;
         world.advance(600).await;
@@ -111,12 +114,12 @@ async fn nobody_learns_from_a_lockout_who_has_an_account() {
                 assert_eq!(again, costs[..5]);
             }
         }
-        let mails = world.mails().await;
+        let mails = world.messages().await;
         let users = [&known, &silent].map(|person| json!(person.email));
         assert!(mails.iter().all(|mail| users.contains(&mail["to"])), "{mails:?}");
         // Strangers do not fill the audit trail.
         let users = [&known.id, &silent.id].map(|id| json!(format!("user:{id}")));
-        let events = world.events().await;
+        let events = world.audit_rows().await;
         let (wrong, blocked) = if seconds == "0" { (4, 4) } else { (12, 5) };
         // One more for the right password.
         for (user, blocked) in users.iter().zip([blocked + 1, blocked]) {
@@ -135,15 +138,15 @@ async fn nobody_learns_from_a_lockout_who_has_an_account() {
 async fn failures_of_an_address_do_not_meet_the_account_that_it_gets() {
     let world = World::new().await;
     for _ in 0..4 {
-        wrong_identity(&world.grant(password_grant("maria@example.org", "wrong")).await);
+        wrong_identity(&world.request_token(password_grant("maria@example.org", "wrong")).await);
     }
-    let maria = world.person("maria").await;
+    let maria = world.create_person("maria").await;
     assert_eq!(world.sign_in(&maria, &maria.password).await.status, 201);
     wrong_identity(&world.sign_in(&maria, "wrong").await);
-    assert_eq!(world.failures(&maria).await, ("1".into(), "0".into()));
+    assert_eq!(world.failure_counts(&maria).await, ("1".into(), "0".into()));
     // And go with it.
     world
-        .operator(json!({ "command": "erase_user", "user_id": maria.id }))
+        .run_command(json!({ "command": "erase_user", "user_id": maria.id }))
         .await;
     wrong_identity(&world.sign_in(&maria, &maria.password).await);
 }
@@ -151,9 +154,9 @@ async fn failures_of_an_address_do_not_meet_the_account_that_it_gets() {
 #[tokio::test]
 async fn of_many_wrong_passwords_for_nobody_as_many_are_told_so_as_for_a_user() {
     let world = World::with(&[("FailedLoginsPerSourcePerHour", "300")]).await;
-    let maria = world.person("maria").await;
+    let maria = world.create_person("maria").await;
     for email in ["nobody@example.org", "no address", maria.email.as_str()] {
-        let tries = (0..32).map(|_| world.grant(password_grant(email, "wrong")));
+        let tries = (0..32).map(|_| world.request_token(password_grant(email, "wrong")));
         let got = futures_util::future::join_all(tries).await;
         let (wrong, blocked): (Vec<_>, Vec<_>) = got
             .iter()
@@ -162,13 +165,13 @@ async fn of_many_wrong_passwords_for_nobody_as_many_are_told_so_as_for_a_user() 
         wrong.into_iter().for_each(wrong_identity);
         blocked.into_iter().for_each(user_blocked);
     }
-    assert_eq!(world.mails().await.len(), 1);
+    assert_eq!(world.messages().await.len(), 1);
 }
 
 #[tokio::test]
 async fn a_right_password_with_a_scope_that_is_not_allowed_forgives_nothing() {
     let world = World::with(&[("FailedLoginsPerSourcePerHour", "8")]).await;
-    let maria = world.person("maria").await;
+    let maria = world.create_person("maria").await;
     for _ in 0..3 {
         wrong_identity(&world.sign_in(&maria, "wrong").await);
     }
@@ -180,16 +183,16 @@ async fn a_right_password_with_a_scope_that_is_not_allowed_forgives_nothing() {
         acts.map(Vec::len).max().unwrap_or_default()
     };
     for n in 1..=2 {
-        let got = world.grant(scope.clone()).await;
+        let got = world.request_token(scope.clone()).await;
         assert_eq!(got.status, 401, "{got:?}");
         let message = got.json()["error"]["message"].as_str().expect("words").to_owned();
-        assert!(message.starts_with("Allowed scopes for the token are "), "{message}");
-        assert_eq!(world.failures(&maria).await, ("3".into(), "0".into()));
+        assert!(message.starts_with(ALLOWED_SCOPES), "{message}");
+        assert_eq!(world.failure_counts(&maria).await, ("3".into(), "0".into()));
         assert_eq!(source().await, 3 + n);
     }
     wrong_identity(&world.sign_in(&maria, "wrong").await);
-    user_blocked(&world.grant(scope.clone()).await);
+    user_blocked(&world.request_token(scope.clone()).await);
     for status in [401, 429] {
-        assert_eq!(world.grant(scope.clone()).await.status, status);
+        assert_eq!(world.request_token(scope.clone()).await.status, status);
     }
 }

@@ -4,35 +4,20 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::{
-    login::api_grant,
-    mithril::{
-        Person, other_than, password_grant, refused, token_expired, too_many_sends, user_blocked, value, wrong_code,
-        wrong_identity,
-    },
-    password_reset::{NEW, is_set},
-    world::{Got, World},
+use crate::support::{
+    era::password_set,
+    login::{api_grant, other_than, password_grant, token_in},
+    mithril::{refused, token_expired, too_many_sends, user_blocked, wrong_code, wrong_identity},
+    password::NEW,
+    people::Person,
+    requests::Response,
+    words::WRONG_IDENTITY,
+    world::World,
 };
-
-impl World {
-    /// A login that waits for its code, whose access token will open something: see [`World::is_open`].
-    pub async fn waiting_for_api(&self, person: &Person) -> (String, String) {
-        let token = value(&self.grant(api_grant(person)).await);
-        (token, self.code_to(person.phone.as_deref().expect("a phone")).await)
-    }
-
-    /// How many access tokens were given to a person, ever.
-    pub async fn access_tokens(&self, person: &Person) -> usize {
-        let rows = self.rows("TokensTable").await;
-        let own = rows.iter().filter(|row| row["user_id"]["S"] == person.id.as_str());
-        own.filter(|row| row["kind"]["S"] == "access" && row["session"].is_object())
-            .count()
-    }
-}
 
 /// Those that were let in; all others must be refused like that.
 #[track_caller]
-fn winners(answers: &[Got], refused: fn(&Got)) -> Vec<&Got> {
+fn winners(answers: &[Response], refused: fn(&Response)) -> Vec<&Response> {
     let (won, lost): (Vec<_>, Vec<_>) = answers.iter().partition(|got| got.status == 201);
     lost.into_iter().for_each(refused);
     won
@@ -44,21 +29,25 @@ async fn a_code_lets_in_once() {
     let mut open = Vec::new();
     for round in 0..6 {
         let person = world
-            .person_with(&format!("someone{round}"), &format!("+38088123456{round}"))
+            .create_person_with(&format!("someone{round}"), &format!("+38088123456{round}"))
             .await;
-        let (token, code) = world.waiting_for_api(&person).await;
-        let answers = join_all((0..64).map(|_| world.authorize(&token, &code))).await;
+        let (token, code) = world.begin_api_login(&person).await;
+        let answers = join_all((0..64).map(|_| world.submit_code(&token, &code))).await;
         let won = winners(&answers, token_expired);
-        assert_eq!((won.len(), world.access_tokens(&person).await), (1, 1), "round {round}");
-        open.push(value(won[0]));
         assert_eq!(
-            world.failures(&person).await,
+            (won.len(), world.count_access_tokens(&person).await),
+            (1, 1),
+            "round {round}"
+        );
+        open.push(token_in(won[0]));
+        assert_eq!(
+            world.failure_counts(&person).await,
             ("0".into(), "0".into()),
             "who was slower has not guessed"
         );
     }
     for token in open {
-        assert!(world.is_open(&token).await);
+        assert!(world.token_works(&token).await);
     }
 }
 
@@ -67,14 +56,14 @@ async fn of_many_wrong_codes_exactly_three_are_compared_and_the_fourth_blocks() 
     let world = World::new().await;
     for round in 0..4 {
         let person = world
-            .person_with(&format!("someone{round}"), &format!("+38088123456{round}"))
+            .create_person_with(&format!("someone{round}"), &format!("+38088123456{round}"))
             .await;
-        let (token, code) = world.waiting(&person).await;
+        let (token, code) = world.begin_login(&person).await;
         let mut guesses = vec![code.clone()];
         while guesses.len() <= 64 {
             guesses.push(other_than(&guesses[guesses.len() - 1]));
         }
-        let answers = join_all(guesses[1..].iter().map(|guess| world.authorize(&token, guess))).await;
+        let answers = join_all(guesses[1..].iter().map(|guess| world.submit_code(&token, guess))).await;
         let (failed, blocked): (Vec<_>, Vec<_>) = answers
             .iter()
             .partition(|got| got.json()["error"]["type"] == "otp_invalid");
@@ -86,9 +75,9 @@ async fn of_many_wrong_codes_exactly_three_are_compared_and_the_fourth_blocks() 
             (row["attempts"]["N"].as_str(), row["status"]["S"].as_str()),
             (Some("3"), Some("UNVERIFIED"))
         );
-        assert_eq!(world.failures(&person).await, ("0".into(), "4".into()));
-        user_blocked(&world.authorize(&token, &code).await);
-        assert_eq!(world.access_tokens(&person).await, 0);
+        assert_eq!(world.failure_counts(&person).await, ("0".into(), "4".into()));
+        user_blocked(&world.submit_code(&token, &code).await);
+        assert_eq!(world.count_access_tokens(&person).await, 0);
     }
 }
 
@@ -97,20 +86,24 @@ async fn the_right_code_wins_among_wrong_ones_while_there_are_attempts() {
     let world = World::new().await;
     for round in 0..8 {
         let person = world
-            .person_with(&format!("someone{round}"), &format!("+38088123456{round}"))
+            .create_person_with(&format!("someone{round}"), &format!("+38088123456{round}"))
             .await;
-        let (token, code) = world.waiting(&person).await;
+        let (token, code) = world.begin_login(&person).await;
         let wrong = [other_than(&code), other_than(&other_than(&code))];
         let mut guesses = vec![&code; 6];
         guesses.splice(0..0, wrong.iter());
         guesses.rotate_left(round % 3);
-        let answers = join_all(guesses.iter().map(|guess| world.authorize(&token, guess))).await;
+        let answers = join_all(guesses.iter().map(|guess| world.submit_code(&token, guess))).await;
         let won = winners(&answers, |got| match got.json()["error"]["type"].as_str() {
             Some("otp_invalid") => wrong_code(got),
             _ => token_expired(got),
         });
-        assert_eq!((won.len(), world.access_tokens(&person).await), (1, 1), "round {round}");
-        assert_eq!(world.failures(&person).await, ("0".into(), "0".into()));
+        assert_eq!(
+            (won.len(), world.count_access_tokens(&person).await),
+            (1, 1),
+            "round {round}"
+        );
+        assert_eq!(world.failure_counts(&person).await, ("0".into(), "0".into()));
     }
 }
 
@@ -118,7 +111,7 @@ async fn the_right_code_wins_among_wrong_ones_while_there_are_attempts() {
 async fn of_many_wrong_passwords_exactly_four_count() {
     let world = World::with(&[("FailedLoginsPerSourcePerHour", "300")]).await;
     for round in 0..2 {
-        let person = world.person(&format!("someone{round}")).await;
+        let person = world.create_person(&format!("someone{round}")).await;
         let answers = join_all((0..64).map(|_| world.sign_in(&person, "wrong"))).await;
         let (wrong, blocked): (Vec<_>, Vec<_>) = answers
             .iter()
@@ -126,7 +119,7 @@ async fn of_many_wrong_passwords_exactly_four_count() {
         assert_eq!((wrong.len(), blocked.len()), (4, 60), "round {round}");
         wrong.into_iter().for_each(wrong_identity);
         blocked.into_iter().for_each(user_blocked);
-        assert_eq!(world.failures(&person).await, ("4".into(), "0".into()));
+        assert_eq!(world.failure_counts(&person).await, ("4".into(), "0".into()));
         assert_eq!(world.mails_to(&person.email).await.len(), 1, "one of them has blocked");
         user_blocked(&world.sign_in(&person, &person.password).await);
     }
@@ -135,10 +128,10 @@ async fn of_many_wrong_passwords_exactly_four_count() {
 #[tokio::test]
 async fn no_failure_is_lost() {
     let world = World::with(&[("UserLoginErrorMax", "50")]).await;
-    let person = world.person("maria").await;
+    let person = world.create_person("maria").await;
     let answers = join_all((0..48).map(|_| world.sign_in(&person, "wrong"))).await;
     answers.iter().for_each(wrong_identity);
-    assert_eq!(world.failures(&person).await, ("48".into(), "0".into()));
+    assert_eq!(world.failure_counts(&person).await, ("48".into(), "0".into()));
 }
 
 #[tokio::test]
@@ -146,9 +139,9 @@ async fn a_token_is_renewed_once() {
     let world = World::new().await;
     for round in 0..4 {
         let phone = format!("+38088123456{round}");
-        let person = world.person_with(&format!("someone{round}"), &phone).await;
-        let (token, _) = world.waiting(&person).await;
-        let answers = join_all((0..64).map(|_| world.refresh(&token))).await;
+        let person = world.create_person_with(&format!("someone{round}"), &phone).await;
+        let (token, _) = world.begin_login(&person).await;
+        let answers = join_all((0..64).map(|_| world.refresh_login(&token))).await;
         let won = winners(&answers, |got| match got.status {
             // All of them want to send, and there is a limit for the country.
             429 => {
@@ -157,7 +150,7 @@ async fn a_token_is_renewed_once() {
             _ => token_expired(got),
         });
         assert_eq!((won.len(), world.sms_to(&phone).await.len()), (1, 2), "round {round}");
-        value(&world.authorize(&value(won[0]), &world.code_to(&phone).await).await);
+        token_in(&world.submit_code(&token_in(won[0]), &world.code_to(&phone).await).await);
         world.advance(70).await;
     }
 }
@@ -172,7 +165,7 @@ async fn of_many_logins_one_stays_and_one_code_is_good() {
     .await;
     for round in 0..2 {
         let phone = format!("+38088123456{round}");
-        let person = world.person_with(&format!("someone{round}"), &phone).await;
+        let person = world.create_person_with(&format!("someone{round}"), &phone).await;
         let answers = join_all((0..12).map(|_| world.sign_in(&person, &person.password))).await;
         let won = winners(&answers, |got| {
             too_many_sends(got, 3600);
@@ -188,19 +181,19 @@ async fn of_many_logins_one_stays_and_one_code_is_good() {
             .map(|text| text.rsplit_once('#').expect("an origin-bound line").1);
         let codes: Vec<_> = codes.collect();
         let mut good = Vec::new();
-        for token in won.into_iter().map(value) {
-            let first = world.authorize(&token, codes[0]).await;
+        for token in won.into_iter().map(token_in) {
+            let first = world.submit_code(&token, codes[0]).await;
             if first.json()["error"]["type"] == "token_expired" {
                 continue;
             }
             let mut opened = usize::from(first.status == 201);
             for code in &codes[1..] {
-                opened += usize::from(world.authorize(&token, code).await.status == 201);
+                opened += usize::from(world.submit_code(&token, code).await.status == 201);
             }
             good.push(opened);
         }
         assert_eq!(good, [1], "round {round}");
-        assert_eq!(world.access_tokens(&person).await, 1);
+        assert_eq!(world.count_access_tokens(&person).await, 1);
     }
 }
 
@@ -209,10 +202,10 @@ async fn of_many_logins_without_a_second_factor_the_last_one_stays() {
     let world = World::new().await;
     let admin = world.demo_admin();
     for _ in 0..2 {
-        let answers = join_all((0..8).map(|_| world.grant(api_grant(&admin)))).await;
+        let answers = join_all((0..8).map(|_| world.request_token(api_grant(&admin)))).await;
         let mut open = 0;
         for got in &answers {
-            open += usize::from(world.is_open(&value(got)).await);
+            open += usize::from(world.token_works(&token_in(got)).await);
         }
         assert_eq!(open, 1);
     }
@@ -223,10 +216,10 @@ async fn a_code_and_its_renewal_have_one_winner() {
     let world = World::new().await;
     for round in 0..8 {
         let person = world
-            .person_with(&format!("someone{round}"), &format!("+38088123456{round}"))
+            .create_person_with(&format!("someone{round}"), &format!("+38088123456{round}"))
             .await;
-        let (token, code) = world.waiting(&person).await;
-        let (by_code, renewed) = tokio::join!(world.authorize(&token, &code), world.refresh(&token));
+        let (token, code) = world.begin_login(&person).await;
+        let (by_code, renewed) = tokio::join!(world.submit_code(&token, &code), world.refresh_login(&token));
         let won = winners(&[by_code, renewed], token_expired).len();
         assert_eq!(won, 1, "round {round}");
     }
@@ -235,7 +228,7 @@ async fn a_code_and_its_renewal_have_one_winner() {
 #[tokio::test]
 async fn a_login_that_meets_a_new_password_is_before_or_after_it() {
     let world = World::new().await;
-    let person = world.person("maria").await;
+    let person = world.create_person("maria").await;
     let old = [person.password.clone(), NEW.to_owned()];
     for round in 0..6 {
         let (old, new) = (&old[round % 2], &old[1 - round % 2]);
@@ -244,16 +237,16 @@ async fn a_login_that_meets_a_new_password_is_before_or_after_it() {
             password: old.clone(),
             ..person.clone()
         };
-        let (got, reset) = tokio::join!(world.grant(api_grant(&login)), world.reset(&link, new));
-        is_set(&reset, "maria");
+        let (got, reset) = tokio::join!(world.request_token(api_grant(&login)), world.reset_password(&link, new));
+        password_set(&reset, "maria");
         match got.status {
             201 => assert!(
-                !world.is_open(&value(&got)).await,
+                !world.token_works(&token_in(&got)).await,
                 "the new password has ended it, round {round}"
             ),
             _ => wrong_identity(&got),
         }
-        wrong_identity(&world.grant(api_grant(&login)).await);
+        wrong_identity(&world.request_token(api_grant(&login)).await);
         world.advance(86_400).await;
     }
 }
@@ -264,21 +257,21 @@ async fn a_login_that_meets_a_block_is_before_or_after_it() {
     let admin = world.demo_admin();
     let mut first = Vec::new();
     for _ in 0..6 {
-        let block = world.operator(json!({ "command": "block_user", "user_id": admin.id }));
-        let (got, _) = tokio::join!(world.grant(api_grant(&admin)), block);
+        let block = world.run_command(json!({ "command": "block_user", "user_id": admin.id }));
+        let (got, _) = tokio::join!(world.request_token(api_grant(&admin)), block);
         match got.status {
-            201 => assert!(!world.is_open(&value(&got)).await, "the block has ended it"),
+            201 => assert!(!world.token_works(&token_in(&got)).await, "the block has ended it"),
             _ => user_blocked(&got),
         }
         first.push(got.status);
         let lifted: Value = world
-            .operator(json!({ "command": "unblock_user", "user_id": admin.id }))
+            .run_command(json!({ "command": "unblock_user", "user_id": admin.id }))
             .await;
         assert!(lifted["error"].is_null(), "{lifted}");
         if got.status == 201 {
-            assert!(!world.is_open(&value(&got)).await, "for good");
+            assert!(!world.token_works(&token_in(&got)).await, "for good");
         }
     }
-    let got = world.grant(password_grant(&admin.email, "wrong")).await;
-    refused(&got, 401, "access_denied", "Identity, password combination is wrong.");
+    let got = world.request_token(password_grant(&admin.email, "wrong")).await;
+    refused(&got, 401, "access_denied", WRONG_IDENTITY);
 }

@@ -8,23 +8,24 @@ use serde_json::{Value, json};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
-use crate::{
-    login::api_grant,
-    mithril::{PHONE, TOKENS, other_than, password_grant, refused, token_expired, value, wrong_code, wrong_identity},
-    world::{Ask, Got, World},
+use crate::support::{
+    login::{api_grant, other_than, password_grant, token_in},
+    mithril::{TOKENS, refused, token_expired, wrong_code, wrong_identity},
+    people::PHONE,
+    requests::{IDEMPOTENCY_KEY, Request, Response},
+    words::{MALFORMED_REQUEST, REQUEST_IN_PROGRESS, SMS_UNSENT},
+    world::World,
 };
 
-const KEY: &str = "5b9b0ea7-3d25-4d7c-8b5b-3a6c0f6d9f11";
-
-fn keyed<'a>(world: &'a World, key: &str, body: &Value) -> Ask<'a> {
+fn keyed<'a>(world: &'a World, key: &str, body: &Value) -> Request<'a> {
     world.post(TOKENS).json(body).header("idempotency-key", key)
 }
 
 /// Sends it, and keeps the token of its answer out of the logs.
-async fn sent(world: &World, ask: Ask<'_>) -> Got {
+async fn sent(world: &World, ask: Request<'_>) -> Response {
     let got = ask.send().await;
     if got.status == 201 {
-        world.keep_out_of_logs(&value(&got));
+        world.keep_out_of_logs(&token_in(&got));
     }
     got
 }
@@ -39,56 +40,62 @@ async fn a_login_that_comes_again_is_answered_again_and_sends_nothing() {
     let demo = world.demo();
     let count = async || world.sms_to(PHONE).await.len();
     let login = api_grant(&demo);
-    let first = sent(&world, keyed(&world, KEY, &login)).await;
-    let token = value(&first);
+    let first = sent(&world, keyed(&world, IDEMPOTENCY_KEY, &login)).await;
+    let token = token_in(&first);
     for _ in 0..4 {
-        let again = sent(&world, keyed(&world, KEY, &login)).await;
+        let again = sent(&world, keyed(&world, IDEMPOTENCY_KEY, &login)).await;
         assert_eq!((again.status, &again.body), (201, &first.body));
     }
     assert_eq!(count().await, 1);
 
-    let renewed = sent(&world, keyed(&world, KEY, &refresh(&token))).await;
-    let again = sent(&world, keyed(&world, KEY, &refresh(&token))).await;
+    let renewed = sent(&world, keyed(&world, IDEMPOTENCY_KEY, &refresh(&token))).await;
+    let again = sent(&world, keyed(&world, IDEMPOTENCY_KEY, &refresh(&token))).await;
     assert_eq!(
         (again.status, &again.body),
         (201, &renewed.body),
         "though that token has ended"
     );
     assert_eq!(count().await, 2);
-    token_expired(&world.refresh(&token).await);
+    token_expired(&world.refresh_login(&token).await);
     // The token of the header is a part of what was asked.
     let bare = json!({ "grant_type": "refresh_2fa_access_token" });
-    let by_header = |token: &str| keyed(&world, KEY, &bare).bearer(token);
-    let third = sent(&world, by_header(&value(&renewed))).await;
-    let again = sent(&world, by_header(&value(&renewed))).await;
+    let by_header = |token: &str| keyed(&world, IDEMPOTENCY_KEY, &bare).bearer(token);
+    let third = sent(&world, by_header(&token_in(&renewed))).await;
+    let again = sent(&world, by_header(&token_in(&renewed))).await;
     assert_eq!((again.status, &again.body), (201, &third.body));
     token_expired(&by_header(&token).send().await);
     assert_eq!(count().await, 3);
 
     let code = world.code_to(PHONE).await;
-    let body = json!({ "grant_type": "authorize_2fa_access_token", "token": value(&third), "otp": code });
-    let opened = sent(&world, keyed(&world, KEY, &body)).await;
-    let again = sent(&world, keyed(&world, KEY, &body)).await;
+    let body = json!({ "grant_type": "authorize_2fa_access_token", "token": token_in(&third), "otp": code });
+    let opened = sent(&world, keyed(&world, IDEMPOTENCY_KEY, &body)).await;
+    let again = sent(&world, keyed(&world, IDEMPOTENCY_KEY, &body)).await;
     assert_eq!((again.status, &again.body), (201, &opened.body));
     assert!(
-        world.is_open(&value(&opened)).await,
+        world.token_works(&token_in(&opened)).await,
         "the owner of a lost answer has it"
     );
-    assert_eq!(world.access_tokens(&demo).await, 1);
-    token_expired(&world.authorize(&value(&third), &code).await);
+    assert_eq!(world.count_access_tokens(&demo).await, 1);
+    token_expired(&world.submit_code(&token_in(&third), &code).await);
 
     // Another key, or another body, is another login; and after a day nobody remembers.
     world.advance(60).await;
     assert_ne!(sent(&world, keyed(&world, "other", &login)).await.body, first.body);
     assert_ne!(
-        sent(&world, keyed(&world, KEY, &password_grant(&demo.email, &demo.password)))
-            .await
-            .body,
+        sent(
+            &world,
+            keyed(&world, IDEMPOTENCY_KEY, &password_grant(&demo.email, &demo.password))
+        )
+        .await
+        .body,
         first.body
     );
     assert_eq!(count().await, 5);
     world.advance(86_400).await;
-    assert_ne!(sent(&world, keyed(&world, KEY, &login)).await.body, first.body);
+    assert_ne!(
+        sent(&world, keyed(&world, IDEMPOTENCY_KEY, &login)).await.body,
+        first.body
+    );
     assert_eq!(count().await, 6);
 }
 
@@ -98,27 +105,35 @@ async fn what_was_refused_is_judged_anew() {
     let demo = world.demo();
     for n in 1..=3 {
         let body = password_grant(&demo.email, "wrong");
-        wrong_identity(&keyed(&world, KEY, &body).send().await);
-        assert_eq!(world.failures(&demo).await.0, n.to_string(), "it is another guess");
+        wrong_identity(&keyed(&world, IDEMPOTENCY_KEY, &body).send().await);
+        assert_eq!(
+            world.failure_counts(&demo).await.0,
+            n.to_string(),
+            "it is another guess"
+        );
     }
-    let (token, code) = world.waiting(&demo).await;
+    let (token, code) = world.begin_login(&demo).await;
     for n in 1..=2 {
         let body = json!({ "grant_type": "authorize_2fa_access_token", "token": token, "otp": other_than(&code) });
-        wrong_code(&keyed(&world, KEY, &body).send().await);
-        assert_eq!(world.failures(&demo).await.1, n.to_string(), "it is another guess");
+        wrong_code(&keyed(&world, IDEMPOTENCY_KEY, &body).send().await);
+        assert_eq!(
+            world.failure_counts(&demo).await.1,
+            n.to_string(),
+            "it is another guess"
+        );
     }
     assert!(world.rows("RepetitionsTable").await.is_empty());
     let down = json!({ "service": "sns", "operation": null, "kind": "error", "skip": 0, "times": 1000 });
-    world.fault(down).await;
-    let got = keyed(&world, KEY, &refresh(&token)).send().await;
-    refused(&got, 503, "internal_error", "SMS not sent. Try later");
+    world.inject(down).await;
+    let got = keyed(&world, IDEMPOTENCY_KEY, &refresh(&token)).send().await;
+    refused(&got, 503, "internal_error", SMS_UNSENT);
     world.clear_faults().await;
-    let renewed = sent(&world, keyed(&world, KEY, &refresh(&token))).await;
-    value(&renewed);
+    let renewed = sent(&world, keyed(&world, IDEMPOTENCY_KEY, &refresh(&token))).await;
+    token_in(&renewed);
     assert_eq!(world.sms_to(PHONE).await.len(), 2);
     for key in ["", "schlüssel", &"k".repeat(256)] {
-        let got = keyed(&world, key, &refresh(&value(&renewed))).send().await;
-        refused(&got, 400, "request_malformed", "Malformed request.");
+        let got = keyed(&world, key, &refresh(&token_in(&renewed))).send().await;
+        refused(&got, 400, "request_malformed", MALFORMED_REQUEST);
     }
     assert_eq!(world.sms_to(PHONE).await.len(), 2);
 }
@@ -127,17 +142,17 @@ async fn what_was_refused_is_judged_anew() {
 async fn logins_that_come_together_are_one() {
     let world = World::new().await;
     let login = api_grant(&world.demo());
-    let answers = join_all((0..16).map(|_| keyed(&world, KEY, &login).send())).await;
+    let answers = join_all((0..16).map(|_| keyed(&world, IDEMPOTENCY_KEY, &login).send())).await;
     let (done, waiting): (Vec<_>, Vec<_>) = answers.iter().partition(|got| got.status == 201);
-    let token = value(done.first().expect("one of them"));
+    let token = token_in(done.first().expect("one of them"));
     world.keep_out_of_logs(&token);
     assert!(done.iter().all(|got| got.body == done[0].body));
     for got in waiting {
-        refused(got, 409, "request_conflict", "The same request is being processed.");
+        refused(got, 409, "request_conflict", REQUEST_IN_PROGRESS);
         assert!((1..=15).contains(&got.retry_after()), "{got:?}");
     }
     assert_eq!(world.sms_to(PHONE).await.len(), 1);
-    value(&world.authorize(&token, &world.code_to(PHONE).await).await);
+    token_in(&world.submit_code(&token, &world.code_to(PHONE).await).await);
 }
 
 #[tokio::test]
@@ -145,19 +160,19 @@ async fn an_answer_is_remembered_so_that_nobody_can_read_it() {
     let world = World::new().await;
     let demo = world.demo();
     let login = api_grant(&demo);
-    let waits = sent(&world, keyed(&world, KEY, &login)).await;
-    let (token, code) = (value(&waits), world.code_to(PHONE).await);
+    let waits = sent(&world, keyed(&world, IDEMPOTENCY_KEY, &login)).await;
+    let (token, code) = (token_in(&waits), world.code_to(PHONE).await);
     let waiting = world.all_rows().await;
     let body = json!({ "grant_type": "authorize_2fa_access_token", "token": token, "otp": code });
-    let opened = sent(&world, keyed(&world, KEY, &body)).await;
+    let opened = sent(&world, keyed(&world, IDEMPOTENCY_KEY, &body)).await;
     let rows = world.all_rows().await;
     assert_eq!(world.rows("RepetitionsTable").await.len(), 2);
     for rows in [&waiting, &rows] {
-        for token in [value(&waits), value(&opened)] {
+        for token in [token_in(&waits), token_in(&opened)] {
             let (_, secret) = token.split_once('.').expect("an owner and a secret");
             assert!(!rows.contains(secret), "a token in {rows}");
         }
-        for secret in [demo.password.as_str(), KEY] {
+        for secret in [demo.password.as_str(), IDEMPOTENCY_KEY] {
             assert!(!rows.contains(secret), "a secret in {rows}");
         }
         // Six digits are in longer numbers; the code is none of the values.
@@ -190,7 +205,7 @@ async fn an_answer_is_remembered_so_that_nobody_can_read_it() {
     for text in [login.to_string(), body.to_string()] {
         for credential in ["", demo.email.as_str(), &demo.id] {
             let mut parts = Vec::new();
-            for part in ["repetition", "token-create", credential, KEY, &text] {
+            for part in ["repetition", "token-create", credential, IDEMPOTENCY_KEY, &text] {
                 parts.extend((part.len() as u64).to_be_bytes());
                 parts.extend(part.as_bytes());
             }

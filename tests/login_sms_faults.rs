@@ -3,12 +3,15 @@
 
 use serde_json::{Value, json};
 
-use crate::{
-    delivery_feedback::eventually,
-    factor_phone::{NEW, empty_handed},
-    login::api_grant,
-    mithril::{PHONE, Person, TOKENS, not_taken, refused, token_expired, value, wrong_code},
-    world::{Got, World},
+use crate::support::{
+    clock::eventually,
+    factors::person_awaiting_phone,
+    login::{api_grant, token_in},
+    mithril::{TOKENS, fields_refused, refused, token_expired, wrong_code},
+    people::{NEW_PHONE, PHONE, Person},
+    requests::Response,
+    words::{IMPOSSIBLE_PHONE, SERVICE_UNAVAILABLE, SMS_UNSENT},
+    world::World,
 };
 
 fn sns(kind: &str, times: u32) -> Value {
@@ -16,8 +19,8 @@ fn sns(kind: &str, times: u32) -> Value {
 }
 
 #[track_caller]
-fn unsent(got: &Got) {
-    refused(got, 503, "internal_error", "SMS not sent. Try later");
+fn unsent(got: &Response) {
+    refused(got, 503, "internal_error", SMS_UNSENT);
     assert_eq!(got.header("retry-after"), Some("5"));
 }
 
@@ -56,7 +59,7 @@ impl World {
 /// Until nothing that was sent counts any more; access tokens live longer.
 async fn forget(world: &World) {
     world.advance(3 * 86_400).await;
-    world.post("/_local/sweep").local().await;
+    world.sweep().await;
 }
 
 #[tokio::test]
@@ -64,35 +67,35 @@ async fn what_cannot_be_sent_leaves_nothing_behind() {
     let world = World::new().await;
     for (n, kind) in ["error", "throttle", "opted_out"].into_iter().enumerate() {
         let phone = format!("+38088123456{n}");
-        let person = world.person_with(&format!("someone{n}"), &phone).await;
-        let (token, code) = world.waiting_for_api(&person).await;
-        let open = value(&world.authorize(&token, &code).await);
+        let person = world.create_person_with(&format!("someone{n}"), &phone).await;
+        let (token, code) = world.begin_api_login(&person).await;
+        let open = token_in(&world.submit_code(&token, &code).await);
         forget(&world).await;
-        world.fault(sns(kind, 1000)).await;
+        world.inject(sns(kind, 1000)).await;
         // More often than may be sent.
         for _ in 0..4 {
-            unsent(&world.grant(api_grant(&person)).await);
+            unsent(&world.request_token(api_grant(&person)).await);
             assert_eq!(world.left(&person).await, (0, 0, 0, false), "{kind}");
         }
         world.clear_faults().await;
         assert!(
-            world.is_open(&open).await,
+            world.token_works(&open).await,
             "{kind}: what came to nothing ends no other login"
         );
-        let (token, code) = world.waiting_for_api(&person).await;
+        let (token, code) = world.begin_api_login(&person).await;
         assert_eq!(world.left(&person).await, (1, 1, 1, true), "{kind}");
-        world.fault(sns(kind, 1000)).await;
+        world.inject(sns(kind, 1000)).await;
         for _ in 0..4 {
-            unsent(&world.refresh(&token).await);
+            unsent(&world.refresh_login(&token).await);
             assert_eq!(world.left(&person).await, (1, 1, 1, false), "{kind}");
         }
         world.clear_faults().await;
-        wrong_code(&world.authorize(&token, &code).await);
-        let got = world.refresh(&token).await;
+        wrong_code(&world.submit_code(&token, &code).await);
+        let got = world.refresh_login(&token).await;
         assert_eq!(world.sms_to(&phone).await.len(), 3, "{kind}");
         assert_eq!(world.left(&person).await, (2, 2, 2, true), "{kind}");
-        let got = world.authorize(&value(&got), &world.code_to(&phone).await).await;
-        assert!(world.is_open(&value(&got)).await, "{kind}");
+        let got = world.submit_code(&token_in(&got), &world.code_to(&phone).await).await;
+        assert!(world.token_works(&token_in(&got)).await, "{kind}");
         forget(&world).await;
     }
 }
@@ -101,31 +104,31 @@ async fn what_cannot_be_sent_leaves_nothing_behind() {
 async fn a_number_that_sns_takes_for_none_is_said_and_leaves_nothing_behind() {
     let world = World::new().await;
     let demo = world.demo();
-    let impossible = |got: &Got| {
-        not_taken(got, &[["$.factor", "format", "is not a possible phone number"]]);
+    let impossible = |got: &Response| {
+        fields_refused(got, &[["$.factor", "format", IMPOSSIBLE_PHONE]]);
         assert_eq!(got.header("retry-after"), None, "{got:?}");
     };
     let rejected = sns("rejected", 1000);
-    world.fault(rejected.clone()).await;
-    impossible(&world.grant(api_grant(&demo)).await);
+    world.inject(rejected.clone()).await;
+    impossible(&world.request_token(api_grant(&demo)).await);
     assert_eq!(world.left(&demo).await, (0, 0, 0, false));
     let told = world.metrics("token-create", "SmsFailed");
     assert_eq!((told.len(), &told[0]["Reason"]), (1, &json!("not_a_phone")));
     world.clear_faults().await;
-    let (token, code) = world.waiting_for_api(&demo).await;
-    world.fault(rejected.clone()).await;
-    impossible(&world.refresh(&token).await);
-    impossible(&world.another_code(&demo, &token).await);
+    let (token, code) = world.begin_api_login(&demo).await;
+    world.inject(rejected.clone()).await;
+    impossible(&world.refresh_login(&token).await);
+    impossible(&world.resend_code(&demo, &token).await);
     assert_eq!(world.left(&demo).await, (1, 1, 1, false));
     world.clear_faults().await;
-    wrong_code(&world.authorize(&token, &code).await);
-    let token = value(&world.refresh(&token).await);
-    value(&world.authorize(&token, &world.code_to(PHONE).await).await);
-    let app = world.app_token(&demo).await;
-    world.fault(rejected).await;
-    impossible(&world.init(&app, NEW).await);
+    wrong_code(&world.submit_code(&token, &code).await);
+    let token = token_in(&world.refresh_login(&token).await);
+    token_in(&world.submit_code(&token, &world.code_to(PHONE).await).await);
+    let app = world.create_app_token(&demo).await;
+    world.inject(rejected).await;
+    impossible(&world.init_factor(&app, NEW_PHONE).await);
     world.clear_faults().await;
-    value(&world.init(&app, NEW).await);
+    token_in(&world.init_factor(&app, NEW_PHONE).await);
 }
 
 #[tokio::test]
@@ -133,10 +136,10 @@ async fn a_passing_fault_is_not_noticed() {
     let world = World::new().await;
     for kind in ["error", "throttle"] {
         let before = world.sms_to(PHONE).await.len();
-        world.fault(sns(kind, 1)).await;
-        let token = value(&world.grant(api_grant(&world.demo())).await);
+        world.inject(sns(kind, 1)).await;
+        let token = token_in(&world.request_token(api_grant(&world.demo())).await);
         assert_eq!(world.sms_to(PHONE).await.len() - before, 1, "{kind}");
-        value(&world.authorize(&token, &world.code_to(PHONE).await).await);
+        token_in(&world.submit_code(&token, &world.code_to(PHONE).await).await);
     }
 }
 
@@ -144,21 +147,21 @@ async fn a_passing_fault_is_not_noticed() {
 async fn a_message_that_may_be_on_its_way_has_a_code_that_is_none() {
     let world = World::new().await;
     let demo = world.demo();
-    world.fault(sns("drop_response", 1000)).await;
-    unsent(&world.grant(api_grant(&demo)).await);
+    world.inject(sns("drop_response", 1000)).await;
+    unsent(&world.request_token(api_grant(&demo)).await);
     world.clear_faults().await;
     assert_eq!(world.sms_to(PHONE).await.len(), 1, "it is not sent again");
     let lost = world.code_to(PHONE).await;
     assert_eq!(world.left(&demo).await, (0, 0, 0, false));
-    let (token, _) = world.waiting_for_api(&demo).await;
-    wrong_code(&world.authorize(&token, &lost).await);
-    world.fault(sns("drop_response", 1000)).await;
-    unsent(&world.refresh(&token).await);
+    let (token, _) = world.begin_api_login(&demo).await;
+    wrong_code(&world.submit_code(&token, &lost).await);
+    world.inject(sns("drop_response", 1000)).await;
+    unsent(&world.refresh_login(&token).await);
     world.clear_faults().await;
-    wrong_code(&world.authorize(&token, &world.code_to(PHONE).await).await);
-    let renewed = value(&world.refresh(&token).await);
-    token_expired(&world.refresh(&token).await);
-    value(&world.authorize(&renewed, &world.code_to(PHONE).await).await);
+    wrong_code(&world.submit_code(&token, &world.code_to(PHONE).await).await);
+    let renewed = token_in(&world.refresh_login(&token).await);
+    token_expired(&world.refresh_login(&token).await);
+    token_in(&world.submit_code(&renewed, &world.code_to(PHONE).await).await);
 }
 
 #[tokio::test]
@@ -171,19 +174,19 @@ async fn a_message_service_that_hangs_is_said_in_time() {
             .json(&api_grant(&demo))
             .header("idempotency-key", "key")
     };
-    world.fault(sns("hang", 1)).await;
+    world.inject(sns("hang", 1)).await;
     unsent(&ask().send().await);
     assert_eq!(world.left(&demo).await, (0, 0, 0, false));
     // With the same key, too; and then it is done.
     let got = ask().send().await;
-    let token = value(&got);
+    let token = token_in(&got);
     world.keep_out_of_logs(&token);
     assert_eq!(ask().send().await.body, got.body);
     assert_eq!(world.sms_to(PHONE).await.len(), 1);
-    world.fault(sns("hang", 1)).await;
-    unsent(&world.refresh(&token).await);
-    let renewed = value(&world.refresh(&token).await);
-    value(&world.authorize(&renewed, &world.code_to(PHONE).await).await);
+    world.inject(sns("hang", 1)).await;
+    unsent(&world.refresh_login(&token).await);
+    let renewed = token_in(&world.refresh_login(&token).await);
+    token_in(&world.submit_code(&renewed, &world.code_to(PHONE).await).await);
     for invocation in world.invocations().await {
         let ms = invocation["ms"].as_f64().expect("a number");
         assert!(ms < 8_000.0, "{invocation}");
@@ -191,8 +194,8 @@ async fn a_message_service_that_hangs_is_said_in_time() {
 }
 
 /// Ends all processes while one is sending the code of the token that takes this one's place.
-async fn killed_while_sending(world: World, sends: impl AsyncFn(&World) -> Got) -> World {
-    world.fault(sns("hang", 1000)).await;
+async fn killed_while_sending(world: World, sends: impl AsyncFn(&World) -> Response) -> World {
+    world.inject(sns("hang", 1000)).await;
     let is_sending = async || {
         let tokens = world.rows("TokensTable").await;
         tokens.iter().any(|row| row["replacing_since"].is_object())
@@ -207,19 +210,19 @@ async fn killed_while_sending(world: World, sends: impl AsyncFn(&World) -> Got) 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_outlives_the_process_that_was_to_replace_it() {
     let world = World::durable().await;
-    let (token, code) = world.waiting_for_api(&world.demo()).await;
-    let world = killed_while_sending(world, async |world| world.refresh(&token).await).await;
+    let (token, code) = world.begin_api_login(&world.demo()).await;
+    let world = killed_while_sending(world, async |world| world.refresh_login(&token).await).await;
     // The code is gone, and the token is not: it gets another one at once.
-    let renewed = value(&world.refresh(&token).await);
-    token_expired(&world.refresh(&token).await);
-    wrong_code(&world.authorize(&renewed, &code).await);
-    value(&world.authorize(&renewed, &world.code_to(PHONE).await).await);
+    let renewed = token_in(&world.refresh_login(&token).await);
+    token_expired(&world.refresh_login(&token).await);
+    wrong_code(&world.submit_code(&renewed, &code).await);
+    token_in(&world.submit_code(&renewed, &world.code_to(PHONE).await).await);
 
-    let (maria, login) = empty_handed(&world, "maria").await;
-    let world = killed_while_sending(world, async |world| world.init(&login, NEW).await).await;
-    let approval = value(&world.init(&login, NEW).await);
-    token_expired(&world.init(&login, NEW).await);
-    value(&world.approve(&approval, &world.code_to(NEW).await).await);
+    let (maria, login) = person_awaiting_phone(&world, "maria").await;
+    let world = killed_while_sending(world, async |world| world.init_factor(&login, NEW_PHONE).await).await;
+    let approval = token_in(&world.init_factor(&login, NEW_PHONE).await);
+    token_expired(&world.init_factor(&login, NEW_PHONE).await);
+    token_in(&world.approve_factor(&approval, &world.code_to(NEW_PHONE).await).await);
     assert_eq!(world.factor_of(&maria).await["factor"], "+38088*****99");
 }
 
@@ -227,28 +230,28 @@ async fn a_token_outlives_the_process_that_was_to_replace_it() {
 async fn a_token_outlives_a_store_that_fails_after_its_code_was_written() {
     let world = World::new().await;
     let demo = world.demo();
-    let (token, _) = world.waiting_for_api(&demo).await;
+    let (token, _) = world.begin_api_login(&demo).await;
     let sent = world.sms_to(PHONE).await.len();
     // The transaction is written; nothing after it is, not even what would take it back.
     let down = json!({ "service": "dynamodb", "operation": null, "kind": "error", "skip": 2, "times": 1000 });
-    world.fault(down.clone()).await;
-    let got = world.refresh(&token).await;
-    refused(&got, 503, "internal_error", "Service unavailable. Try later.");
+    world.inject(down.clone()).await;
+    let got = world.refresh_login(&token).await;
+    refused(&got, 503, "internal_error", SERVICE_UNAVAILABLE);
     world.clear_faults().await;
     assert_eq!(world.sms_to(PHONE).await.len(), sent);
-    let renewed = value(&world.refresh(&token).await);
-    token_expired(&world.refresh(&token).await);
+    let renewed = token_in(&world.refresh_login(&token).await);
+    token_expired(&world.refresh_login(&token).await);
     // Once whoever was to send must have died, nobody waits for it any more.
     world.advance(60).await;
-    world.fault(down).await;
-    assert_eq!(world.refresh(&renewed).await.status, 503);
+    world.inject(down).await;
+    assert_eq!(world.refresh_login(&renewed).await.status, 503);
     world.clear_faults().await;
     world.advance(10).await;
     world.invocations().await;
-    let again = value(&world.refresh(&renewed).await);
+    let again = token_in(&world.refresh_login(&renewed).await);
     let invocations = world.invocations().await;
     let calls = invocations[0]["calls"].as_array().expect("calls").iter();
     let looks = calls.filter(|call| call["operation"] == "BatchGetItem").count();
     assert_eq!(looks, 1, "it waited for nobody");
-    value(&world.authorize(&again, &world.code_to(PHONE).await).await);
+    token_in(&world.submit_code(&again, &world.code_to(PHONE).await).await);
 }

@@ -5,19 +5,20 @@ use std::ops::RangeInclusive;
 
 use serde_json::{Value, json};
 
-use crate::{
-    factor_phone::empty_handed,
-    login::api_grant,
-    mail::{CHECK_MAIL, DOMAIN, REGISTER, RESET, said},
-    mithril::{APPROVE, INIT, Person, TOKENS, USERS, token_expired, value},
-    passcode::{CLIENT, PURPOSE, USER, bad},
-    password_reset::{NEW, NO_REQUEST, is_set},
-    registration::{PASSWORD, made},
-    world::{Ask, Got, World},
+use crate::support::{
+    clock::DAY,
+    era::{CHECK_MAIL, era_refused, password_set},
+    factors::person_awaiting_phone,
+    login::{api_grant, password_grant, token_in},
+    mithril::{APPROVE, INIT, TOKENS, USERS, token_expired},
+    passcode::{CLIENT, PURPOSE, USER, passcode_refused},
+    password::{NEW, RESET},
+    people::{DOMAIN, Person},
+    registration::{PASSWORD, REGISTER},
+    requests::{IDEMPOTENCY_KEY, Request, Response},
+    words::{ERA_UNAUTHORIZED, NO_REQUEST},
+    world::World,
 };
-
-const KEY: &str = "5b9b0ea7-3d25-4d7c-8b5b-3a6c0f6d9f11";
-const DAY: u64 = 86_400;
 
 /// The SDK asks DynamoDB three times, and SES and SNS once.
 const ATTEMPTS: u32 = 3;
@@ -105,23 +106,25 @@ impl Trial {
                 trial("POST", REGISTER.into(), None, body)
             }
             Flow::ConfirmRegistration => {
-                let link = world.link_in(DOMAIN, &login, &email).await;
+                let link = world.registration_link(DOMAIN, &login, &email).await;
                 trial("PATCH", format!("{REGISTER}/{link}"), None, json!({ "pwd": PASSWORD }))
             }
             Flow::AskForReset => {
-                let person = world.person(&login).await;
+                let person = world.create_person(&login).await;
                 let body = json!({ "key": login, "domain": DOMAIN });
                 of(&person, &email, trial("POST", RESET.into(), None, body))
             }
             Flow::ConfirmReset => {
-                let person = world.person(&login).await;
+                let person = world.create_person(&login).await;
                 let link = world.reset_link(&login, &email).await;
                 let ask = trial("PATCH", format!("{RESET}/{link}"), None, json!({ "pwd": NEW }));
                 of(&person, &email, ask)
             }
             Flow::ChangePassword => {
-                let person = world.person(&login).await;
-                let token = world.token(json!({ "user_id": person.id, "scopes": ["api"] })).await;
+                let person = world.create_person(&login).await;
+                let token = world
+                    .create_token(json!({ "user_id": person.id, "scopes": ["api"] }))
+                    .await;
                 let body = json!({ "current_pwd": person.password, "new_pwd": NEW });
                 of(&person, &email, trial("POST", RESET.into(), Some(token), body))
             }
@@ -130,39 +133,39 @@ impl Trial {
                 trial("POST", USERS.into(), Some(world.admin().into()), body)
             }
             Flow::LogInWithoutFactor => {
-                let person = world.person(&login).await;
+                let person = world.create_person(&login).await;
                 of(&person, &email, trial("POST", TOKENS.into(), None, api_grant(&person)))
             }
             Flow::LogIn => {
-                let person = world.person_with(&login, &phone).await;
+                let person = world.create_person_with(&login, &phone).await;
                 of(&person, &phone, trial("POST", TOKENS.into(), None, api_grant(&person)))
             }
             Flow::GiveCode => {
-                let person = world.person_with(&login, &phone).await;
-                let (token, otp) = world.waiting_for_api(&person).await;
+                let person = world.create_person_with(&login, &phone).await;
+                let (token, otp) = world.begin_api_login(&person).await;
                 let body = json!({ "grant_type": "authorize_2fa_access_token", "token": token, "otp": otp });
                 of(&person, &phone, trial("POST", TOKENS.into(), None, body))
             }
             Flow::Refresh => {
-                let person = world.person_with(&login, &phone).await;
-                let (token, _) = world.waiting_for_api(&person).await;
+                let person = world.create_person_with(&login, &phone).await;
+                let (token, _) = world.begin_api_login(&person).await;
                 let body = json!({ "grant_type": "refresh_2fa_access_token", "token": token });
                 of(&person, &phone, trial("POST", TOKENS.into(), None, body))
             }
             Flow::AnotherCode => {
-                let person = world.person_with(&login, &phone).await;
-                let (token, _) = world.waiting_for_api(&person).await;
-                let ask = trial("PATCH", person.action("create_otp"), Some(token), json!({}));
+                let person = world.create_person_with(&login, &phone).await;
+                let (token, _) = world.begin_api_login(&person).await;
+                let ask = trial("PATCH", person.action_path("create_otp"), Some(token), json!({}));
                 of(&person, &phone, ask)
             }
             Flow::InitFactor => {
-                let (person, token) = empty_handed(world, &login).await;
+                let (person, token) = person_awaiting_phone(world, &login).await;
                 let body = json!({ "type": "SMS", "factor": phone });
                 of(&person, &phone, trial("PATCH", INIT.into(), Some(token), body))
             }
             Flow::ApproveFactor => {
-                let (person, token) = empty_handed(world, &login).await;
-                let token = value(&world.init(&token, &phone).await);
+                let (person, token) = person_awaiting_phone(world, &login).await;
+                let token = token_in(&world.init_factor(&token, &phone).await);
                 let body = json!({ "otp": world.code_to(&phone).await });
                 of(&person, &email, trial("PATCH", APPROVE.into(), Some(token), body))
             }
@@ -179,8 +182,10 @@ impl Trial {
         }
     }
 
-    fn ask<'a>(&self, world: &'a World) -> Ask<'a> {
-        let ask = world.ask(self.method, &self.path).header("idempotency-key", KEY);
+    fn ask<'a>(&self, world: &'a World) -> Request<'a> {
+        let ask = world
+            .request(self.method, &self.path)
+            .header("idempotency-key", IDEMPOTENCY_KEY);
         let ask = match (self.flow, &self.body) {
             (Flow::ConsumePasscode, body) => {
                 let field = |name: &'static str| (name, body[name].as_str().expect("a text"));
@@ -196,58 +201,69 @@ impl Trial {
         }
     }
 
-    async fn send(&self, world: &World) -> Got {
+    async fn send(&self, world: &World) -> Response {
         self.ask(world).send().await
     }
 
     /// How many messages have come so far.
     async fn messages(&self, world: &World) -> usize {
-        let messages = world.mails().await;
+        let messages = world.messages().await;
         messages.iter().filter(|message| message["to"] == self.to).count()
     }
 
     /// That it was done, and that what came of it works.
-    async fn works(&self, world: &World, got: &Got) {
+    async fn works(&self, world: &World, got: &Response) {
         let person = || self.person.as_ref().expect("a person");
         let sign_in = async |password: &str| {
             let email = format!("{}@example.org", self.login);
-            let body = crate::mithril::password_grant(&email, password);
-            value(&world.grant(body).await);
+            let body = password_grant(&email, password);
+            token_in(&world.request_token(body).await);
         };
         match self.flow {
             Flow::Register => {
                 got.is(200, CHECK_MAIL);
                 let link = world.link_to(&self.to).await;
-                made(&world.confirm(&link, PASSWORD).await, &self.login);
+                password_set(&world.confirm_registration(&link, PASSWORD).await, &self.login);
             }
             Flow::ConfirmRegistration => {
-                made(got, &self.login);
+                password_set(got, &self.login);
                 assert_eq!(world.accounts(&self.login).await.len(), 1);
             }
             Flow::AskForReset => {
                 got.is(200, CHECK_MAIL);
-                is_set(&world.reset(&world.link_to(&self.to).await, NEW).await, &self.login);
+                password_set(
+                    &world.reset_password(&world.link_to(&self.to).await, NEW).await,
+                    &self.login,
+                );
             }
             Flow::ConfirmReset | Flow::ChangePassword => {
-                is_set(got, &self.login);
+                password_set(got, &self.login);
                 sign_in(NEW).await;
             }
             Flow::MakeUser => sign_in(NEW).await,
             Flow::LogIn | Flow::Refresh => {
                 let code = world.code_to(&self.to).await;
-                assert!(world.is_open(&value(&world.authorize(&value(got), &code).await)).await);
+                assert!(
+                    world
+                        .token_works(&token_in(&world.submit_code(&token_in(got), &code).await))
+                        .await
+                );
             }
-            Flow::LogInWithoutFactor | Flow::GiveCode => assert!(world.is_open(&value(got)).await),
+            Flow::LogInWithoutFactor | Flow::GiveCode => assert!(world.token_works(&token_in(got)).await),
             Flow::AnotherCode => {
                 let token = self.token.as_deref().expect("a token");
-                value(&world.authorize(token, &world.code_to(&self.to).await).await);
+                token_in(&world.submit_code(token, &world.code_to(&self.to).await).await);
             }
             Flow::InitFactor => {
-                value(&world.approve(&value(got), &world.code_to(&self.to).await).await);
+                token_in(
+                    &world
+                        .approve_factor(&token_in(got), &world.code_to(&self.to).await)
+                        .await,
+                );
                 assert!(world.factor_of(person()).await["factor"].is_string());
             }
             Flow::ApproveFactor => {
-                value(got);
+                token_in(got);
                 assert!(world.factor_of(person()).await["factor"].is_string());
             }
             Flow::RetrievePasscode => {
@@ -255,10 +271,12 @@ impl Trial {
                 world.consume(&token, &self.login, PURPOSE).send().await.ok(200);
             }
             Flow::ConsumePasscode => {
-                bad(&world
-                    .consume(self.body["passcode"].as_str().expect("a text"), USER, PURPOSE)
-                    .send()
-                    .await);
+                passcode_refused(
+                    &world
+                        .consume(self.body["passcode"].as_str().expect("a text"), USER, PURPOSE)
+                        .send()
+                        .await,
+                );
             }
         }
     }
@@ -266,7 +284,7 @@ impl Trial {
 
 /// That it failed for the moment, and says so in its dialect.
 #[track_caller]
-fn unavailable(got: &Got, what: &str) {
+fn unavailable(got: &Response, what: &str) {
     assert_eq!(
         (got.status, got.header("retry-after")),
         (503, Some("5")),
@@ -288,9 +306,9 @@ async fn survives(world: &World, flow: Flow, (service, times): (&str, u32), skip
     let trial = Trial::new(world, flow, n).await;
     let before = trial.messages(world).await;
     let lost = json!({ "service": service, "operation": null, "kind": "drop_response", "skip": skip, "times": times });
-    world.fault(lost).await;
+    world.inject(lost).await;
     let mut got = trial.send(world).await;
-    let is_hit = world.get("/_local/faults").local().await == json!([]);
+    let is_hit = world.get("/_local/faults").send_local().await == json!([]);
     world.clear_faults().await;
     let mut sent = trial.messages(world).await - before;
     let untold_link = got.status >= 300 && sent == 1 && matches!(flow, Flow::Register | Flow::AskForReset);
@@ -304,8 +322,8 @@ async fn survives(world: &World, flow: Flow, (service, times): (&str, u32), skip
         if untold_link {
             let link = world.link_to(&trial.to).await;
             let followed = match flow {
-                Flow::Register => world.confirm(&link, "short").await,
-                _ => world.reset(&link, "short").await,
+                Flow::Register => world.confirm_registration(&link, "short").await,
+                _ => world.reset_password(&link, "short").await,
             };
             assert_eq!(followed.status, 412, "{what}: it leads somewhere");
         }
@@ -407,9 +425,9 @@ async fn who_used_something_up_is_told_so_although_every_answer_was_lost() {
         let lost = json!({
             "service": "dynamodb", "operation": operation, "kind": "drop_response", "skip": 0, "times": ATTEMPTS,
         });
-        world.fault(lost).await;
+        world.inject(lost).await;
         let got = trial.send(&world).await;
-        assert_eq!(world.get("/_local/faults").local().await, json!([]), "{flow:?}");
+        assert_eq!(world.get("/_local/faults").send_local().await, json!([]), "{flow:?}");
         assert!(got.status < 300, "{flow:?}: {got:?}");
         trial.works(&world, &got).await;
         world.advance(DAY).await;
@@ -425,9 +443,9 @@ async fn who_cannot_be_told_finds_it_done() {
         let lost = json!({
             "service": "dynamodb", "operation": operation, "kind": "drop_response", "skip": 0, "times": 1000,
         });
-        world.fault(lost).await;
+        world.inject(lost).await;
         let skip = json!({ "service": "dynamodb", "operation": "BatchGetItem", "kind": "error", "skip": reads_before(flow), "times": 1000 });
-        world.fault(skip).await;
+        world.inject(skip).await;
         let got = trial.send(&world).await;
         world.clear_faults().await;
         unavailable(&got, &format!("{flow:?}"));
@@ -435,21 +453,21 @@ async fn who_cannot_be_told_finds_it_done() {
         let again = trial.send(&world).await;
         match flow {
             Flow::ConfirmRegistration | Flow::ConfirmReset => {
-                said(&again, 404, NO_REQUEST);
+                era_refused(&again, 404, NO_REQUEST);
                 let path = &trial.path;
                 let other = world
-                    .ask("PATCH", path)
+                    .request("PATCH", path)
                     .json(&json!({ "pwd": "another-horse" }))
                     .send()
                     .await;
-                said(&other, 404, NO_REQUEST);
+                era_refused(&other, 404, NO_REQUEST);
             }
-            Flow::ChangePassword => said(&again, 401, "unauthorized"),
+            Flow::ChangePassword => era_refused(&again, 401, ERA_UNAUTHORIZED),
             Flow::MakeUser => assert_eq!(again.status, 422, "{again:?}"),
-            Flow::LogInWithoutFactor => assert!(world.is_open(&value(&again)).await),
+            Flow::LogInWithoutFactor => assert!(world.token_works(&token_in(&again)).await),
             Flow::GiveCode => token_expired(&again),
             Flow::ApproveFactor => token_expired(&again),
-            Flow::ConsumePasscode => bad(&again),
+            Flow::ConsumePasscode => passcode_refused(&again),
             _ => panic!("{flow:?} uses nothing up"),
         }
         let email = format!("{}@example.org", trial.login);
@@ -458,7 +476,7 @@ async fn who_cannot_be_told_finds_it_done() {
             Flow::ConfirmReset | Flow::ChangePassword | Flow::MakeUser => NEW.to_owned(),
             _ => continue,
         };
-        value(&world.grant(crate::mithril::password_grant(&email, &password)).await);
+        token_in(&world.request_token(password_grant(&email, &password)).await);
         world.advance(DAY).await;
     }
 }

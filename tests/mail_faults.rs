@@ -2,32 +2,24 @@
 //! effect, never two accounts, and a healthy retry gets through (security.md R17, R63 to R65).
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use serde_json::{Value, json};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::{
-    mail::{CHECK_MAIL, DOMAIN, REGISTER, ours, said},
-    registration::{NO_REQUEST, PASSWORD, made},
-    world::{Ask, Got, World},
+use crate::support::{
+    era::{CHECK_MAIL, era_refused, era_unavailable, password_set},
+    faults::fault_rule,
+    people::DOMAIN,
+    registration::{PASSWORD, register_from},
+    requests::{Request, Response},
+    words::{IN_PROGRESS, MAIL_UNSENT, NO_REQUEST},
+    world::World,
 };
 
-const UNSENT: &str = "mail cannot be sent, try again later";
-
-fn fault(service: &str, kind: &str, skip: u32, times: u32) -> Value {
-    json!({ "service": service, "operation": null, "kind": kind, "skip": skip, "times": times })
-}
-
-/// A request of its own login and mail address, from this source.
-fn ask<'a>(world: &'a World, source: &str, login: &str) -> Ask<'a> {
-    let body = json!({ "domain": DOMAIN, "login": login, "name": "My Name", "email": format!("{login}@yandex.ru") });
-    world.post(REGISTER).json(&body).header("x-local-source-ip", source)
-}
-
 /// That a mail cannot be sent, within the time that there is.
-async fn unsent(world: &World, ask: Ask<'_>) {
+async fn unsent(world: &World, ask: Request<'_>) {
     world.invocations().await;
     let got = ask.send().await;
-    said(&got, 503, UNSENT);
+    era_refused(&got, 503, MAIL_UNSENT);
     assert_eq!(got.header("retry-after"), Some("5"));
     for invocation in world.invocations().await {
         let ms = invocation["ms"].as_f64().expect("a number");
@@ -38,38 +30,54 @@ async fn unsent(world: &World, ask: Ask<'_>) {
 #[tokio::test]
 async fn a_mail_that_cannot_be_sent_leaves_nothing_behind() {
     let world = World::with(&[("RequestsPerDomainPerMinute", "2"), ("MailWaits", "14400")]).await;
-    let again = || ask(&world, "203.0.113.7", "someone");
+    let again = || register_from(&world, "203.0.113.7", "someone");
     for (kind, times) in [("rejected", 1), ("error", 3), ("throttle", 3), ("rejected", 1)] {
-        world.fault(fault("ses", kind, 0, times)).await;
+        world.inject(fault_rule("ses", kind, 0, times)).await;
         unsent(&world, again()).await;
         world.clear_faults().await;
-        assert_eq!((world.requests().await, world.mails().await.len()), (0, 0), "{kind}");
+        assert_eq!(
+            (world.registration_requests().await, world.messages().await.len()),
+            (0, 0),
+            "{kind}"
+        );
     }
     // Nothing of the source's, the address's and the domain's budgets is gone.
     again().send().await.is(200, CHECK_MAIL);
     assert_eq!(
-        (world.requests().await, world.mails_to("someone@yandex.ru").await.len()),
+        (
+            world.registration_requests().await,
+            world.mails_to("someone@yandex.ru").await.len()
+        ),
         (1, 1)
     );
-    ask(&world, "203.0.113.8", "second").send().await.is(200, CHECK_MAIL);
-    assert_eq!(ask(&world, "203.0.113.9", "third").send().await.status, 429);
+    register_from(&world, "203.0.113.8", "second")
+        .send()
+        .await
+        .is(200, CHECK_MAIL);
+    assert_eq!(register_from(&world, "203.0.113.9", "third").send().await.status, 429);
     let id = world.link_to("someone@yandex.ru").await;
-    made(&world.confirm(&id, PASSWORD).await, "someone");
+    password_set(&world.confirm_registration(&id, PASSWORD).await, "someone");
 }
 
 #[tokio::test]
 async fn a_mail_service_that_hangs_is_said_in_time() {
     let world = World::new().await;
-    let again = || ask(&world, "203.0.113.7", "someone").header("idempotency-key", "key");
-    world.fault(fault("ses", "hang", 0, 1)).await;
+    let again = || register_from(&world, "203.0.113.7", "someone").header("idempotency-key", "key");
+    world.inject(fault_rule("ses", "hang", 0, 1)).await;
     unsent(&world, again()).await;
     // The mail may be on its way: its link must be good then.
-    assert_eq!((world.requests().await, world.mails().await.len()), (1, 0));
+    assert_eq!(
+        (world.registration_requests().await, world.messages().await.len()),
+        (1, 0)
+    );
     // With the same key, too; and then it is done.
     for _ in 0..2 {
         again().send().await.is(200, CHECK_MAIL);
     }
-    assert_eq!((world.requests().await, world.mails().await.len()), (2, 1));
+    assert_eq!(
+        (world.registration_requests().await, world.messages().await.len()),
+        (2, 1)
+    );
 }
 
 #[tokio::test]
@@ -77,15 +85,18 @@ async fn a_mail_whose_answer_is_lost_is_sent_once_and_holds_a_good_link() {
     let world = World::new().await;
     // A second attempt would be refused, and the refusal would tell nothing about the first.
     for (login, second) in [("one", None), ("two", Some("error")), ("three", Some("rejected"))] {
-        world.fault(fault("ses", "drop_response", 0, 1)).await;
+        world.inject(fault_rule("ses", "drop_response", 0, 1)).await;
         if let Some(kind) = second {
-            world.fault(fault("ses", kind, 0, 1000)).await;
+            world.inject(fault_rule("ses", kind, 0, 1000)).await;
         }
-        unsent(&world, ask(&world, "203.0.113.7", login)).await;
+        unsent(&world, register_from(&world, "203.0.113.7", login)).await;
         world.clear_faults().await;
         let email = format!("{login}@yandex.ru");
         assert_eq!(world.mails_to(&email).await.len(), 1, "{login}");
-        made(&world.confirm(&world.link_to(&email).await, PASSWORD).await, login);
+        password_set(
+            &world.confirm_registration(&world.link_to(&email).await, PASSWORD).await,
+            login,
+        );
     }
 }
 
@@ -93,11 +104,14 @@ async fn a_mail_whose_answer_is_lost_is_sent_once_and_holds_a_good_link() {
 async fn a_passing_fault_of_the_mail_service_is_not_noticed() {
     let world = World::new().await;
     for (kind, login) in [("error", "one"), ("throttle", "two")] {
-        world.fault(fault("ses", kind, 0, 1)).await;
+        world.inject(fault_rule("ses", kind, 0, 1)).await;
         let email = format!("{login}@yandex.ru");
         world.register(login, &email).send().await.is(200, CHECK_MAIL);
         assert_eq!(world.mails_to(&email).await.len(), 1, "{kind}");
-        made(&world.confirm(&world.link_to(&email).await, PASSWORD).await, login);
+        password_set(
+            &world.confirm_registration(&world.link_to(&email).await, PASSWORD).await,
+            login,
+        );
     }
 }
 
@@ -109,16 +123,16 @@ async fn nobody_learns_whose_address_is_known_from_a_failure() {
         .into_iter()
         .enumerate()
     {
-        world.fault(fault("ses", "rejected", 0, 1)).await;
+        world.inject(fault_rule("ses", "rejected", 0, 1)).await;
         world.invocations().await;
         let got = world.register(&format!("login{n}"), email).send().await;
-        said(&got, 503, UNSENT);
+        era_refused(&got, 503, MAIL_UNSENT);
         let mut cost = world.invocations().await;
         cost.retain(|invocation| !invocation["route"].is_null());
         found.push(cost[0]["calls"].clone());
     }
     assert_eq!(found[0], found[1]);
-    assert!(world.mails().await.is_empty());
+    assert!(world.messages().await.is_empty());
 }
 
 /// What a link's credential is stored as.
@@ -130,8 +144,11 @@ fn digest(id: &str) -> String {
 async fn request_converges(world: &World, rule: Value, source: &str, login: &str) {
     let what = format!("{rule}");
     let email = format!("{login}@yandex.ru");
-    world.fault(rule.clone()).await;
-    let got = ask(world, source, login).header("idempotency-key", login).send().await;
+    world.inject(rule.clone()).await;
+    let got = register_from(world, source, login)
+        .header("idempotency-key", login)
+        .send()
+        .await;
     world.clear_faults().await;
     let mails = world.mails_to(&email).await.len();
     if got.status == 200 {
@@ -139,16 +156,19 @@ async fn request_converges(world: &World, rule: Value, source: &str, login: &str
         assert_eq!(mails, 1, "{what}");
     } else {
         assert_eq!(mails, 0, "{what}: {got:?}");
-        ours(&got);
+        era_unavailable(&got);
         // What was spent is given back at once, although answers were lost; while the store is down it expires instead.
         if rule["times"] == 1000 {
             world.advance(120).await;
         }
     }
-    let again = ask(world, source, login).header("idempotency-key", login).send().await;
+    let again = register_from(world, source, login)
+        .header("idempotency-key", login)
+        .send()
+        .await;
     if got.status == 200 && again.status == 409 {
         // It is done, and only that could not be written down.
-        said(&again, 409, "the same request is being processed");
+        era_refused(&again, 409, IN_PROGRESS);
     } else {
         assert_eq!((again.status, again.body.as_str()), (200, CHECK_MAIL), "{what}, then");
     }
@@ -175,7 +195,7 @@ async fn a_request_converges_whatever_fails_on_the_way() {
             ("conflict", 1000),
         ] {
             n += 1;
-            let rule = fault("dynamodb", kind, skip, times);
+            let rule = fault_rule("dynamodb", kind, skip, times);
             request_converges(&world, rule, &format!("203.0.113.{n}"), &format!("login{n}")).await;
             world.advance(60).await;
         }
@@ -186,7 +206,7 @@ async fn a_request_converges_whatever_fails_on_the_way() {
 async fn a_request_converges_when_the_store_hangs() {
     let world = World::new().await;
     for (n, (skip, times)) in [(1, 1), (2, 3), (5, 3)].into_iter().enumerate() {
-        let rule = fault("dynamodb", "hang", skip, times);
+        let rule = fault_rule("dynamodb", "hang", skip, times);
         request_converges(&world, rule, &format!("203.0.113.{n}"), &format!("login{n}")).await;
     }
 }
@@ -194,29 +214,31 @@ async fn a_request_converges_when_the_store_hangs() {
 /// One confirmation while a fault lasts, and then a healthy one.
 async fn confirmation_converges(world: &World, rule: Value, login: &str) {
     let what = format!("{rule}");
-    let id = world.link_in(DOMAIN, login, &format!("{login}@yandex.ru")).await;
-    world.fault(rule).await;
-    let got: Got = world.confirm(&id, PASSWORD).await;
+    let id = world
+        .registration_link(DOMAIN, login, &format!("{login}@yandex.ru"))
+        .await;
+    world.inject(rule).await;
+    let got: Response = world.confirm_registration(&id, PASSWORD).await;
     world.clear_faults().await;
     let accounts = world.accounts(login).await.len();
     if got.status == 200 {
-        made(&got, login);
+        password_set(&got, login);
         assert_eq!(accounts, 1, "{what}");
     } else {
-        ours(&got);
+        era_unavailable(&got);
     }
     assert_eq!(
-        world.requests().await,
+        world.registration_requests().await,
         1 - accounts,
         "before or after, never between: {what}"
     );
-    let again = world.confirm(&id, PASSWORD).await;
+    let again = world.confirm_registration(&id, PASSWORD).await;
     match accounts {
-        0 => made(&again, login),
-        _ => said(&again, 404, NO_REQUEST),
+        0 => password_set(&again, login),
+        _ => era_refused(&again, 404, NO_REQUEST),
     }
     assert_eq!(
-        (world.accounts(login).await.len(), world.requests().await),
+        (world.accounts(login).await.len(), world.registration_requests().await),
         (1, 0),
         "{what}"
     );
@@ -238,7 +260,7 @@ async fn a_confirmation_converges_whatever_fails_on_the_way() {
     });
     for (kind, skip, times) in everywhere.chain([("conflict", 0, 1), ("conflict", 0, 3), ("conflict", 0, 1000)]) {
         n += 1;
-        confirmation_converges(&world, fault("dynamodb", kind, skip, times), &format!("login{n}")).await;
+        confirmation_converges(&world, fault_rule("dynamodb", kind, skip, times), &format!("login{n}")).await;
     }
 }
 
@@ -246,6 +268,11 @@ async fn a_confirmation_converges_whatever_fails_on_the_way() {
 async fn a_confirmation_converges_when_the_store_hangs() {
     let world = World::new().await;
     for (n, (skip, times)) in [(1, 1), (2, 1), (2, 3)].into_iter().enumerate() {
-        confirmation_converges(&world, fault("dynamodb", "hang", skip, times), &format!("login{n}")).await;
+        confirmation_converges(
+            &world,
+            fault_rule("dynamodb", "hang", skip, times),
+            &format!("login{n}"),
+        )
+        .await;
     }
 }

@@ -4,17 +4,17 @@
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::{
-    mail::{CHECK_MAIL, DOMAIN, REGISTER, RESET, said, suppress, suppress_for},
-    password_change::wait_of,
-    password_reset::{NEW, is_set},
-    registration::{PASSWORD, made},
-    world::{Ask, World},
+use crate::support::{
+    clock::{DAY, HOUR, MINUTE},
+    era::{CHECK_MAIL, era_refused, password_set, too_many_requests},
+    messages::{suppress, suppress_for},
+    password::{NEW, RESET},
+    people::DOMAIN,
+    registration::{PASSWORD, REGISTER},
+    requests::Request,
+    words::TEMPORARILY_UNAVAILABLE,
+    world::World,
 };
-
-const MINUTE: u64 = 60;
-const HOUR: u64 = 3600;
-const DAY: u64 = 86_400;
 
 /// Mails of one kind to one mailbox, whoever asks, wherever, and however the address is written.
 enum Kind {
@@ -36,7 +36,7 @@ impl Kind {
                     }
                     Self::Reset => world.post(RESET).json(&json!({ "key": email, "domain": domain })),
                 };
-                ask.of_a_new_source().send().await.is(200, CHECK_MAIL);
+                ask.with_new_address().send().await.is(200, CHECK_MAIL);
             }
         }
     }
@@ -46,7 +46,7 @@ impl Kind {
 async fn the_wait_for_the_next_mail_to_a_mailbox_grows_and_shrinks_again() {
     for kind in [Kind::Registration, Kind::Reset] {
         let world = World::new().await;
-        world.open_domain("club.example", json!({})).await;
+        world.allow_registration("club.example", json!({})).await;
         for (domain, email) in [
             (DOMAIN, "maria@example.org"),
             ("club.example", "maria@example.org"),
@@ -55,7 +55,7 @@ async fn the_wait_for_the_next_mail_to_a_mailbox_grows_and_shrinks_again() {
         ] {
             let login = email.replace(['@', '+'], ".");
             world
-                .operator(json!({
+                .run_command(json!({
                     "command": "create_user", "domain": domain, "email": email, "login": login, "name": "Maria",
                     "password": "correct-horse",
                 }))
@@ -93,11 +93,11 @@ async fn the_wait_for_the_next_mail_to_a_mailbox_grows_and_shrinks_again() {
 #[tokio::test]
 async fn asking_where_no_mail_goes_costs_the_mailbox_nothing() {
     let world = World::new().await;
-    let maria = world.person("maria").await;
+    let maria = world.create_person("maria").await;
     let count = async || world.mails_in("maria@example.org").await.len();
     let ask = async |key: &str, domain: &str| {
         let body = json!({ "key": key, "domain": domain });
-        let got = world.post(RESET).json(&body).of_a_new_source().send().await;
+        let got = world.post(RESET).json(&body).with_new_address().send().await;
         got.is(200, CHECK_MAIL);
     };
     for n in 0..10 {
@@ -112,13 +112,13 @@ async fn asking_where_no_mail_goes_costs_the_mailbox_nothing() {
     assert_eq!(count().await, 1);
     for n in 0..4 {
         let body = json!({ "domain": DOMAIN, "login": format!("other{n}"), "name": "x", "email": maria.email });
-        let got = world.post(REGISTER).json(&body).of_a_new_source().send().await;
+        let got = world.post(REGISTER).json(&body).with_new_address().send().await;
         got.is(200, CHECK_MAIL);
     }
     assert_eq!(count().await, 2);
     world.block_by_passwords(&maria).await;
     let link = world.reset_link("maria", &maria.email).await;
-    is_set(&world.reset(&link, NEW).await, "maria");
+    password_set(&world.reset_password(&link, NEW).await, "maria");
     assert_eq!(world.sign_in(&maria, NEW).await.status, 201);
 }
 
@@ -137,7 +137,7 @@ async fn who_complained_gets_one_recovery_mail_a_day() {
         for hours in [0, 4, 4] {
             world.advance(hours * HOUR).await;
             for key in ["maria", "maria@example.org", "olga", "stranger@example.org"] {
-                world.forgot(key).send().await.is(200, CHECK_MAIL);
+                world.request_reset(key).send().await.is(200, CHECK_MAIL);
             }
             assert_eq!(count("maria@example.org").await, day);
         }
@@ -158,9 +158,11 @@ async fn who_complained_gets_one_recovery_mail_a_day() {
     for email in ["olga@example.org", "stranger@example.org"] {
         assert_eq!(count(email).await, 0, "{email}");
     }
-    world.forgot("maria").send().await.is(200, CHECK_MAIL);
-    is_set(
-        &world.reset(&world.link_to("maria@example.org").await, NEW).await,
+    world.request_reset("maria").send().await.is(200, CHECK_MAIL);
+    password_set(
+        &world
+            .reset_password(&world.link_to("maria@example.org").await, NEW)
+            .await,
         "maria",
     );
     assert_ne!(links[0], links[1]);
@@ -175,11 +177,11 @@ async fn of_many_that_ask_at_once_one_mails_a_mailbox() {
             "command": "create_user", "domain": DOMAIN, "email": email, "login": format!("maria{n}"), "name": "Maria",
             "password": "correct-horse",
         });
-        world.operator(command).await;
+        world.run_command(command).await;
     }
     for round in 1..=2 {
         let logins: Vec<_> = (0..16).map(|n| format!("maria{n}")).collect();
-        for got in join_all(logins.iter().map(|login| world.forgot(login).send())).await {
+        for got in join_all(logins.iter().map(|login| world.request_reset(login).send())).await {
             got.is(200, CHECK_MAIL);
         }
         assert_eq!(world.mails_in("maria@example.org").await.len(), round);
@@ -188,11 +190,11 @@ async fn of_many_that_ask_at_once_one_mails_a_mailbox() {
 }
 
 /// A registration of its own login and mail address, from an address of its own.
-fn from<'a>(world: &'a World, domain: &str, n: usize) -> Ask<'a> {
+fn from<'a>(world: &'a World, domain: &str, n: usize) -> Request<'a> {
     from_source(world, domain, n, n)
 }
 
-fn from_source<'a>(world: &'a World, domain: &str, n: usize, source: usize) -> Ask<'a> {
+fn from_source<'a>(world: &'a World, domain: &str, n: usize, source: usize) -> Request<'a> {
     let login = format!("{}-{n}", domain.replace('.', "-"));
     let body = json!({ "domain": domain, "login": login, "name": "My Name", "email": format!("{login}@yandex.ru") });
     let source = format!("198.51.{}.{}", source / 250, source % 250);
@@ -202,21 +204,21 @@ fn from_source<'a>(world: &'a World, domain: &str, n: usize, source: usize) -> A
 #[tokio::test]
 async fn a_domain_and_the_deployment_have_budgets_of_mails() {
     let world = World::with(&[("MailsPerDomainPerHour", "10"), ("MailsPerHour", "15")]).await;
-    world.open_domain("club.example", json!({})).await;
+    world.allow_registration("club.example", json!({})).await;
     for n in 0..10 {
         from(&world, DOMAIN, n).send().await.is(200, CHECK_MAIL);
     }
-    let wait = wait_of(&from(&world, DOMAIN, 10).send().await);
+    let wait = too_many_requests(&from(&world, DOMAIN, 10).send().await);
     assert!((300..=360).contains(&wait), "one comes back in six minutes: {wait}");
     for n in 20..25 {
         from(&world, "club.example", n).send().await.is(200, CHECK_MAIL);
     }
-    let shorter = wait_of(&from(&world, "club.example", 25).send().await);
+    let shorter = too_many_requests(&from(&world, "club.example", 25).send().await);
     assert!(
         (180..=240).contains(&shorter),
         "one comes back in four minutes: {shorter}"
     );
-    assert_eq!(world.mails().await.len(), 15);
+    assert_eq!(world.messages().await.len(), 15);
     let over = |budget: &str| {
         let lines = world.cloud().logs();
         let told = format!("\"Budget\":\"{budget}\"");
@@ -227,7 +229,7 @@ async fn a_domain_and_the_deployment_have_budgets_of_mails() {
     // What was refused has used nothing up, and the promise holds.
     world.advance(wait).await;
     from(&world, DOMAIN, 10).send().await.is(200, CHECK_MAIL);
-    wait_of(&from(&world, DOMAIN, 11).send().await);
+    too_many_requests(&from(&world, DOMAIN, 11).send().await);
     // However many come at once, no more pass than there is room for.
     world.advance(HOUR).await;
     let all = join_all((100..132).map(|n| from(&world, DOMAIN, n).send())).await;
@@ -245,37 +247,37 @@ async fn a_storm_of_requests_is_decided_whichever_limit_refuses_them() {
         world.advance(MINUTE).await;
         let all = join_all((0..64).map(|n| from(&world, DOMAIN, 100 * round + n).send())).await;
         for got in all {
-            wait_of(&got);
+            too_many_requests(&got);
         }
     }
-    assert_eq!(world.mails().await.len(), 10);
+    assert_eq!(world.messages().await.len(), 10);
 }
 
 #[tokio::test]
 async fn registrations_that_are_not_confirmed_slow_their_domain_down() {
     let world = World::with(&[("UnconfirmedMailsPerHour", "4")]).await;
-    world.open_domain("club.example", json!({})).await;
+    world.allow_registration("club.example", json!({})).await;
     // Three hours' worth.
     for n in 0..12 {
         from(&world, DOMAIN, n).send().await.is(200, CHECK_MAIL);
     }
-    let wait = wait_of(&from(&world, DOMAIN, 12).send().await);
+    let wait = too_many_requests(&from(&world, DOMAIN, 12).send().await);
     assert!((800..=900).contains(&wait), "four an hour: {wait}");
     from(&world, "club.example", 13).send().await.is(200, CHECK_MAIL);
     world.advance(wait).await;
     from(&world, DOMAIN, 12).send().await.is(200, CHECK_MAIL);
-    wait_of(&from(&world, DOMAIN, 14).send().await);
+    too_many_requests(&from(&world, DOMAIN, 14).send().await);
     // One network is given a tenth of that, too.
     world.advance(HOUR).await;
     from(&world, DOMAIN, 14).send().await.is(200, CHECK_MAIL);
     world.advance(5 * MINUTE).await;
     let again = from_source(&world, DOMAIN, 15, 14);
-    assert!(wait_of(&again.send().await) > 50 * MINUTE);
+    assert!(too_many_requests(&again.send().await) > 50 * MINUTE);
 
     // A confirmation makes room for ten.
     let login = "pbx-era-platform-ru-0";
     let id = world.link_to(&format!("{login}@yandex.ru")).await;
-    made(&world.confirm(&id, PASSWORD).await, login);
+    password_set(&world.confirm_registration(&id, PASSWORD).await, login);
     for n in 20..30 {
         from(&world, DOMAIN, n).send().await.is(200, CHECK_MAIL);
     }
@@ -304,7 +306,11 @@ async fn one_48_has_a_tenth_of_a_domains_budget() {
         let asks = sources.iter().enumerate().map(|(n, source)| ask(source, n).send());
         let all = join_all(asks).await;
         assert_eq!(all.iter().filter(|got| got.status == 200).count(), 6, "{path}");
-        let waits: Vec<_> = all.iter().filter(|got| got.status != 200).map(wait_of).collect();
+        let waits: Vec<_> = all
+            .iter()
+            .filter(|got| got.status != 200)
+            .map(too_many_requests)
+            .collect();
         assert!(waits.iter().all(|wait| (1..=60).contains(wait)), "{waits:?}");
         // Others are let in.
         for (n, source) in ["2001:db8:8:1::1", "203.0.113.7", "2001:db8:6:ffff::1"]
@@ -325,7 +331,7 @@ async fn one_48_has_a_tenth_of_a_domains_budget() {
         assert_eq!(taken, 60, "{path}");
         world.advance(HOUR).await;
     }
-    world.forgot("maria").send().await.is(200, CHECK_MAIL);
+    world.request_reset("maria").send().await.is(200, CHECK_MAIL);
     assert_eq!(world.mails_to("maria@example.org").await.len(), 1);
 }
 
@@ -342,13 +348,13 @@ async fn a_limit_whose_answer_is_lost_is_given_back() {
         let lost = json!({
             "service": "dynamodb", "operation": "UpdateItem", "kind": "drop_response", "skip": skip, "times": 3,
         });
-        world.fault(lost).await;
+        world.inject(lost).await;
         let got = from(&world, DOMAIN, 0).send().await;
-        said(&got, 503, "temporarily unavailable, try again later");
+        era_refused(&got, 503, TEMPORARILY_UNAVAILABLE);
         world.clear_faults().await;
     }
     for n in 0..10 {
         from(&world, DOMAIN, n).send().await.is(200, CHECK_MAIL);
     }
-    assert_eq!(world.mails().await.len(), 10);
+    assert_eq!(world.messages().await.len(), 10);
 }

@@ -1,5 +1,5 @@
 //! Black-box tests: the real binaries, over HTTP, in a local cloud of each test's own. No product code is imported.
-//! `house.rs` holds the rules about the repository itself.
+//! `support/` holds every helper that tests of several files use; `house.rs` holds the rules about the repository itself.
 
 mod answers_end;
 mod app_root;
@@ -32,10 +32,8 @@ mod login_races;
 mod login_repetition;
 mod login_sms_faults;
 mod lost_answers;
-mod mail;
 mod mail_faults;
 mod mail_limits;
-mod mithril;
 mod names;
 mod openapi;
 mod operator;
@@ -70,9 +68,9 @@ mod sms_limits;
 mod sms_newcomers;
 mod sms_words;
 mod stale_reads;
+mod support;
 mod support_pin;
 mod support_pin_reach;
 mod tokens;
 mod transport;
 mod users;
-mod world;

@@ -6,10 +6,14 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
 
-use crate::{
-    mail::{CHECK_MAIL, DOMAIN, REGISTER, RESET, bad_value},
-    mithril::{USERS, data, not_taken, password_grant},
-    registration::{PASSWORD, form, made},
+use crate::support::{
+    era::{CHECK_MAIL, field_refused, password_set},
+    login::password_grant,
+    mithril::{USERS, data, fields_refused},
+    password::RESET,
+    people::DOMAIN,
+    registration::{PASSWORD, REGISTER, registration_form},
+    words::{LOGIN_TAKEN, TAKEN},
     world::World,
 };
 
@@ -22,23 +26,23 @@ fn blanks(name: &str) -> String {
 async fn blanks_around_a_mail_address_login_or_key_are_trimmed() {
     let world = World::with(&[("MailDomain", "shop.example")]).await;
     let (login, email) = ("masha", "masha@yandex.ru");
-    let body = form(&[("login", json!(blanks(login))), ("email", json!(blanks(email)))]);
+    let body = registration_form(&[("login", json!(blanks(login))), ("email", json!(blanks(email)))]);
     let got = world.post(REGISTER).json(&body).send().await;
     got.is(200, CHECK_MAIL);
     let link = world.link_to(email).await;
-    made(&world.confirm(&link, PASSWORD).await, login);
+    password_set(&world.confirm_registration(&link, PASSWORD).await, login);
     let [account] = world.accounts(login).await.try_into().expect("one account");
     assert_eq!(account["email"]["S"], email);
 
     for key in [login, email] {
         let body = json!({ "key": blanks(key), "domain": DOMAIN });
-        let got = world.post(RESET).json(&body).of_a_new_source().send().await;
+        let got = world.post(RESET).json(&body).with_new_address().send().await;
         got.is(200, CHECK_MAIL);
         world.advance(121).await;
     }
     assert_eq!(world.mails_to(email).await.len(), 3);
 
-    let got = world.grant(password_grant(&blanks(email), PASSWORD)).await;
+    let got = world.request_token(password_grant(&blanks(email), PASSWORD)).await;
     assert_eq!(got.ok(201)["data"]["user_id"], account["user_id"]["S"]);
 
     let body = json!({ "email": blanks("olga@yandex.ru"), "password": PASSWORD, "login": blanks("olga") });
@@ -52,10 +56,10 @@ async fn blanks_around_a_mail_address_login_or_key_are_trimmed() {
         "command": "create_user", "domain": DOMAIN, "email": blanks("ivan@yandex.ru"), "login": blanks("ivan"),
         "name": "Ivan", "password": PASSWORD,
     });
-    let made = world.operator(made).await;
+    let made = world.run_command(made).await;
     for (name, value) in [("email", "ivan@yandex.ru"), ("login", "ivan")] {
         let shown = world
-            .operator(json!({ "command": "show_user", "domain": DOMAIN, name: blanks(value) }))
+            .run_command(json!({ "command": "show_user", "domain": DOMAIN, name: blanks(value) }))
             .await;
         assert_eq!(
             (&shown["user_id"], &shown["login"]),
@@ -64,7 +68,7 @@ async fn blanks_around_a_mail_address_login_or_key_are_trimmed() {
         );
     }
     for command in ["suppression", "lift_suppression"] {
-        let told = |email: String| world.operator(json!({ "command": command, "email": email }));
+        let told = |email: String| world.run_command(json!({ "command": command, "email": email }));
         assert_eq!(
             told(blanks("ivan@yandex.ru")).await,
             told("ivan@yandex.ru".to_owned()).await
@@ -74,7 +78,7 @@ async fn blanks_around_a_mail_address_login_or_key_are_trimmed() {
         "command": "set_domain", "domain": "other.example", "sender": blanks("no-reply@shop.example"),
         "reply_to": blanks("help@other.example"),
     });
-    let set = world.operator(set).await;
+    let set = world.run_command(set).await;
     assert_eq!(
         (&set["sender"], &set["reply_to"]),
         (&json!("no-reply@shop.example"), &json!("help@other.example")),
@@ -88,14 +92,14 @@ const ALIKE: [&str; 4] = ["coco", "сосо", "ϲοϲο", "COCO"];
 /// A login that is taken, or looks like one that is, in the words of each family.
 async fn taken(world: &World, login: &str) {
     let got = world.register(login, "other@yandex.ru").send().await;
-    bad_value(&got, "login", "login already exists");
+    field_refused(&got, "login", LOGIN_TAKEN);
     let body = json!({ "email": "other@yandex.ru", "password": PASSWORD, "login": login });
     let got = world.post(USERS).bearer(world.admin()).json(&body).send().await;
-    not_taken(&got, &[["$.login", "unique", "has already been taken"]]);
+    fields_refused(&got, &[["$.login", "unique", TAKEN]]);
     for dry_run in [true, false] {
         let mut command = create(login, "other@yandex.ru");
         command["dry_run"] = dry_run.into();
-        let told = world.operator(command).await;
+        let told = world.run_command(command).await;
         let words = told["error"].as_str().unwrap_or_else(|| panic!("{login}: {told}"));
         assert!(
             [
@@ -118,17 +122,19 @@ fn create(login: &str, email: &str) -> Value {
 async fn a_login_that_looks_like_anothers_is_taken() {
     let world = World::new().await;
     let before = world.rows("ClaimsTable").await.len();
-    world.registered("coco", "one@yandex.ru", PASSWORD).await;
+    world.create_account("coco", "one@yandex.ru", PASSWORD).await;
     for login in ALIKE {
         taken(&world, login).await;
     }
     // In another domain nobody has it.
-    world.open_domain("other.example", json!({})).await;
-    world.link_in("other.example", ALIKE[1], "one@yandex.ru").await;
+    world.allow_registration("other.example", json!({})).await;
+    world
+        .registration_link("other.example", ALIKE[1], "one@yandex.ru")
+        .await;
     // With its user goes what it looks like, and then anybody may look so.
     let [user] = world.accounts("coco").await.try_into().expect("one account");
     let erase = json!({ "command": "erase_user", "user_id": user["user_id"]["S"] });
-    let receipt = world.operator(erase).await;
+    let receipt = world.run_command(erase).await;
     assert_eq!(receipt["receipt"]["tables"]["ClaimsTable"], 4, "{receipt}");
     assert_eq!(world.rows("ClaimsTable").await.len(), before);
 
@@ -138,11 +144,11 @@ async fn a_login_that_looks_like_anothers_is_taken() {
         taken(&world, login).await;
     }
     let erase = json!({ "command": "erase_user", "user_id": user["id"] });
-    assert_eq!(world.operator(erase).await["complete"], true);
-    let made = world.operator(create(ALIKE[2], "three@yandex.ru")).await;
+    assert_eq!(world.run_command(erase).await["complete"], true);
+    let made = world.run_command(create(ALIKE[2], "three@yandex.ru")).await;
     assert_eq!(made["changed"], true, "{made}");
     // The same command again is the same user.
-    let again = world.operator(create(ALIKE[2], "three@yandex.ru")).await;
+    let again = world.run_command(create(ALIKE[2], "three@yandex.ru")).await;
     assert_eq!(
         (&again["user_id"], &again["changed"]),
         (&made["user_id"], &json!(false))
@@ -157,11 +163,11 @@ async fn of_logins_that_look_alike_one_wins() {
     let world = World::new().await;
     let mut links = Vec::new();
     for (n, login) in ALIKE.iter().enumerate() {
-        links.push(world.link_in(DOMAIN, login, &format!("a{n}@yandex.ru")).await);
+        links.push(world.registration_link(DOMAIN, login, &format!("a{n}@yandex.ru")).await);
     }
     let confirmed = links
         .iter()
-        .map(async |link| world.confirm(link, PASSWORD).await.status);
+        .map(async |link| world.confirm_registration(link, PASSWORD).await.status);
     let made = ALIKE.iter().enumerate().map(async |(n, login)| {
         let body = json!({ "email": format!("b{n}@yandex.ru"), "password": PASSWORD, "login": login });
         world.post(USERS).bearer(world.admin()).json(&body).send().await.status
@@ -183,7 +189,7 @@ async fn of_logins_that_look_alike_one_wins() {
 #[tokio::test]
 async fn a_user_without_claims_to_looks_is_kept_and_erased() {
     let world = World::new().await;
-    world.registered("coco", "one@yandex.ru", PASSWORD).await;
+    world.create_account("coco", "one@yandex.ru", PASSWORD).await;
     let [user] = world.accounts("coco").await.try_into().expect("one account");
     let id = user["user_id"]["S"].as_str().expect("an id");
     let store = world.dynamodb();
@@ -206,11 +212,16 @@ async fn a_user_without_claims_to_looks_is_kept_and_erased() {
             .key("name", key);
         claim.send().await.expect("it is there");
     }
-    world.grant(password_grant("one@yandex.ru", PASSWORD)).await.ok(201);
+    world
+        .request_token(password_grant("one@yandex.ru", PASSWORD))
+        .await
+        .ok(201);
     // Nobody knows of a look that was never claimed; who claims it keeps it when the other goes.
-    let made = world.operator(create(ALIKE[1], "two@yandex.ru")).await;
+    let made = world.run_command(create(ALIKE[1], "two@yandex.ru")).await;
     assert_eq!(made["changed"], true, "{made}");
-    let receipt = world.operator(json!({ "command": "erase_user", "user_id": id })).await;
+    let receipt = world
+        .run_command(json!({ "command": "erase_user", "user_id": id }))
+        .await;
     assert_eq!(
         (&receipt["complete"], &receipt["receipt"]["tables"]["ClaimsTable"]),
         (&json!(true), &json!(2)),
@@ -224,9 +235,12 @@ async fn joiners_are_taken_where_a_script_needs_them() {
     let world = World::new().await;
     let (login, name, email) = ("علی\u{200c}رضا", "ශ්\u{200d}රී 👩🏽\u{200d}🚀", "ali@نامه\u{200c}ای.com");
     let ascii = "ali@xn--mgba3gch31f060k.com";
-    let body = form(&[("login", json!(login)), ("name", json!(name)), ("email", json!(email))]);
+    let body = registration_form(&[("login", json!(login)), ("name", json!(name)), ("email", json!(email))]);
     world.post(REGISTER).json(&body).send().await.is(200, CHECK_MAIL);
-    made(&world.confirm(&world.link_to(ascii).await, PASSWORD).await, login);
+    password_set(
+        &world.confirm_registration(&world.link_to(ascii).await, PASSWORD).await,
+        login,
+    );
     let [account] = world.accounts(login).await.try_into().expect("one account");
     assert_eq!(
         (&account["name"]["S"], &account["email"]["S"]),
@@ -235,17 +249,17 @@ async fn joiners_are_taken_where_a_script_needs_them() {
     // Without the joiner it is the same login.
     let plain = login.replace('\u{200c}', "");
     taken(&world, &plain).await;
-    world.forgot(&plain).send().await.is(200, CHECK_MAIL);
+    world.request_reset(&plain).send().await.is(200, CHECK_MAIL);
     assert_eq!(world.mails_to(ascii).await.len(), 2);
-    world.grant(password_grant(email, PASSWORD)).await.ok(201);
+    world.request_token(password_grant(email, PASSWORD)).await.ok(201);
     for (field, value) in [
         ("login", "ad\u{200d}min"),
         ("name", "Ma\u{200c}sha"),
         ("name", "Masha\u{200d}"),
         ("email", "a@yan\u{200d}dex.ru"),
     ] {
-        let body = form(&[(field, json!(value))]);
-        let got = world.post(REGISTER).json(&body).of_a_new_source().send().await;
-        bad_value(&got, field, &format!("{field} contains invalid symbols"));
+        let body = registration_form(&[(field, json!(value))]);
+        let got = world.post(REGISTER).json(&body).with_new_address().send().await;
+        field_refused(&got, field, &format!("{field} contains invalid symbols"));
     }
 }

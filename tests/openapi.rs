@@ -9,9 +9,10 @@ use std::{
 use saphyr::{LoadableYamlNode, Yaml};
 use serde_json::{Value, json};
 
-use crate::{
-    mithril::value,
-    world::{World, media_type_of, random_name, root},
+use crate::support::{
+    login::token_in,
+    requests::media_type_of,
+    world::{World, random_name, root},
 };
 
 #[tokio::test]
@@ -308,7 +309,12 @@ async fn answers_have_the_described_keys() {
     assert_eq!(keys(&got.ok(200)), described("Status"));
 
     let demo = world.demo();
-    let factors = world.get(&demo.factors()).bearer(world.admin()).send().await.ok(200);
+    let factors = world
+        .get(&demo.factors_path())
+        .bearer(world.admin())
+        .send()
+        .await
+        .ok(200);
     assert_eq!(keys(&factors), described("FactorList"));
     assert_eq!(keys(&factors["meta"]), described("Meta"));
     assert_eq!(keys(&factors["paging"]), described("Paging"));
@@ -316,15 +322,15 @@ async fn answers_have_the_described_keys() {
     shown.insert("user".to_owned());
     assert_eq!(shown, described("FactorShown"));
     let login = world.sign_in(&demo, &demo.password).await;
-    let (token, login) = (value(&login), login.ok(201));
+    let (token, login) = (token_in(&login), login.ok(201));
     assert_eq!(keys(&login), described("TokenAnswer"));
     assert_eq!(keys(&login["data"]), described("TokenShown"));
     assert_eq!(keys(&login["data"]["details"]), described("TokenDetails"));
     assert_eq!(keys(&login["urgent"]), described("Urgent"));
-    let user = world.another_code(&demo, &token).await.ok(200);
+    let user = world.resend_code(&demo, &token).await.ok(200);
     assert_eq!(keys(&user), described("UserAnswer"));
     assert_eq!(keys(&user["data"]), described("UserShown"));
-    let mut wrong = world.authorize(&token, "1").await.ok(422);
+    let mut wrong = world.submit_code(&token, "1").await.ok(422);
     assert_eq!(keys(&wrong), described("MithrilError"));
     assert_eq!(keys(&wrong["error"]), described("Problem"));
     let wrong = wrong["error"]["invalid"][0].take();

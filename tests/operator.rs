@@ -2,36 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::{
-    mail::{CHECK_MAIL, DOMAIN},
+use crate::support::{
+    era::CHECK_MAIL,
+    operator::{refuses, tables_and_keys},
+    people::DOMAIN,
     world::World,
 };
-
-/// Every table and every key.
-pub async fn state(world: &World) -> String {
-    let mut all = world.all_rows().await;
-    for secret in ["SupportPinKeys", "PasscodeKeys", "OtpKeys", "AnswerKeys"] {
-        all += &format!("{secret}: {}\n", world.keys(&format!("countersign-{secret}")).await);
-    }
-    all
-}
-
-/// A command that is refused in words, and changes nothing.
-pub async fn refuses(world: &World, command: Value) -> Value {
-    let before = state(world).await;
-    let mut answer = world.operator(command.clone()).await;
-    assert!(
-        answer["error"].as_str().is_some_and(|words| !words.is_empty()),
-        "{command}: {answer}"
-    );
-    assert_eq!(answer.as_object().expect("an object").len(), 1, "{answer}");
-    assert_eq!(
-        state(world).await,
-        before,
-        "{command} was refused and changed something"
-    );
-    answer["error"].take()
-}
 
 #[tokio::test]
 async fn commands_that_make_no_sense_change_nothing() {
@@ -130,7 +106,7 @@ async fn commands_that_make_no_sense_change_nothing() {
 async fn a_token_has_no_scope_that_its_client_may_not_give() {
     let world = World::new().await;
     world
-        .operator(json!({ "command": "create_client", "client_id": "narrow", "scopes": ["passcode"] }))
+        .run_command(json!({ "command": "create_client", "client_id": "narrow", "scopes": ["passcode"] }))
         .await;
     let user = world.id("/user/user_id").to_owned();
     let token = |scopes: Value| {
@@ -141,7 +117,7 @@ async fn a_token_has_no_scope_that_its_client_may_not_give() {
     };
     refuses(&world, token(json!(["api"]))).await;
     refuses(&world, token(json!(["passcode", "api"]))).await;
-    let all = world.operator(token(json!("all"))).await;
+    let all = world.run_command(token(json!("all"))).await;
     let all = all["token"].as_str().expect("a token");
     world.post("/api/v4/user/support_pin").bearer(all).send().await.ok(403);
     world
@@ -174,10 +150,10 @@ async fn the_log_says_about_whom() {
     let world = World::new().await;
     let user = world.id("/user/user_id").to_owned();
     world
-        .operator(json!({ "command": "block_user", "user_id": user }))
+        .run_command(json!({ "command": "block_user", "user_id": user }))
         .await;
     world
-        .operator(json!({ "command": "block_user", "user_id": user }))
+        .run_command(json!({ "command": "block_user", "user_id": user }))
         .await;
     let blocks: Vec<Value> = world
         .cloud()
@@ -202,7 +178,7 @@ async fn mail_comes_from_a_sender_that_the_deployment_lists() {
     let set = async |sender: &str| {
         let command =
             json!({ "command": "set_domain", "domain": DOMAIN, "sender": sender, "self_register_allowed": true });
-        world.operator(command).await
+        world.run_command(command).await
     };
     for sender in [
         "ceo@pbx.era-platform.ru",
@@ -231,7 +207,7 @@ async fn mail_comes_from_a_sender_that_the_deployment_lists() {
             .send()
             .await
             .is(200, CHECK_MAIL);
-        let mails = world.get("/_local/messages?full=true").local().await;
+        let mails = world.get("/_local/messages?full=true").send_local().await;
         let mail = mails
             .as_array()
             .and_then(|mails| mails.last())
@@ -255,7 +231,7 @@ async fn a_domain_is_answered_as_it_is_stored_and_refused_in_words() {
     command["command"] = "set_domain".into();
     let mut answer = domain.clone();
     answer["changed"] = true.into();
-    assert_eq!(world.operator(command.clone()).await, answer);
+    assert_eq!(world.run_command(command.clone()).await, answer);
     for (field, value, words) in [
         (
             "domain",
@@ -282,7 +258,7 @@ async fn a_domain_is_answered_as_it_is_stored_and_refused_in_words() {
     ] {
         let mut wrong = command.clone();
         wrong[field] = value;
-        let answer = world.operator(wrong).await;
+        let answer = world.run_command(wrong).await;
         assert_eq!(answer["error"], words, "{field}");
     }
     assert_eq!(world.rows("DomainsTable").await.len(), 2);
@@ -291,14 +267,14 @@ async fn a_domain_is_answered_as_it_is_stored_and_refused_in_words() {
 /// What the command as it stands is answered.
 async fn raw(world: &World, body: &str) -> Value {
     let request = world.post("/2015-03-31/functions/operator/invocations");
-    request.body("application/json", body).local().await
+    request.body("application/json", body).send_local().await
 }
 
 #[tokio::test]
 async fn what_usual_parsers_let_pass_is_refused() {
     let world = World::new().await;
     let user = world.id("/user/user_id").to_owned();
-    let before = state(&world).await;
+    let before = tables_and_keys(&world).await;
     for (body, words) in [
         (
             format!(r#"{{"command":"block_user","user_id":"{user}","user_id":"{user}"}}"#),
@@ -334,7 +310,7 @@ async fn what_usual_parsers_let_pass_is_refused() {
     ] {
         assert_eq!(raw(&world, &body).await, json!({ "error": words }), "{body}");
     }
-    assert_eq!(state(&world).await, before);
+    assert_eq!(tables_and_keys(&world).await, before);
 }
 
 /// One command of each name, as it is understood.
@@ -389,10 +365,10 @@ async fn whoever_asks_for_help_is_told_every_command_and_each_takes_its_own_fiel
         );
         assert_eq!(words, expected.as_str());
     }
-    let before = state(&world).await;
+    let before = tables_and_keys(&world).await;
     for mut command in all {
         command["dry_run"] = true.into();
-        let understood = world.operator(command.clone()).await;
+        let understood = world.run_command(command.clone()).await;
         assert!(
             understood["error"].is_null() && understood["dry_run"] == true,
             "{command}: {understood}"
@@ -405,5 +381,5 @@ async fn whoever_asks_for_help_is_told_every_command_and_each_takes_its_own_fiel
             "{command}: {words}"
         );
     }
-    assert_eq!(state(&world).await, before, "nothing is done for a try");
+    assert_eq!(tables_and_keys(&world).await, before, "nothing is done for a try");
 }

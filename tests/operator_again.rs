@@ -2,11 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::{
-    factor_phone::{NEW, empty_handed, wrong_kind},
-    mail::suppress,
-    mithril::Person,
-    operator::{refuses, state},
+use crate::support::{
+    factors::person_awaiting_phone,
+    messages::suppress,
+    mithril::token_invalid_type,
+    operator::{refuses, tables_and_keys},
+    people::{NEW_PHONE, Person},
     world::World,
 };
 
@@ -29,31 +30,31 @@ async fn check(world: &World, command: Value, again: Again) -> Value {
         names.cloned().collect::<Vec<_>>()
     };
 
-    let before = state(world).await;
-    let tried = world.operator(dry.clone()).await;
-    assert_eq!(state(world).await, before, "{command} was only tried");
+    let before = tables_and_keys(world).await;
+    let tried = world.run_command(dry.clone()).await;
+    assert_eq!(tables_and_keys(world).await, before, "{command} was only tried");
     assert_eq!(
         (&tried["dry_run"], &tried["changed"]),
         (&json!(true), &json!(true)),
         "{command}: {tried}"
     );
-    let first = world.operator(command.clone()).await;
+    let first = world.run_command(command.clone()).await;
     assert_eq!(
         (&first["dry_run"], &first["changed"]),
         (&Value::Null, &json!(true)),
         "{command}: {first}"
     );
     assert_eq!(names(&tried), names(&first), "{command}");
-    let done = state(world).await;
+    let done = tables_and_keys(world).await;
     assert_ne!(done, before, "{command} did nothing");
 
     let changes = again == Again::Another;
     for command in [dry, command.clone()] {
-        let answer = world.operator(command.clone()).await;
+        let answer = world.run_command(command.clone()).await;
         assert_eq!(answer["changed"], changes, "{command}: {answer}");
         assert_eq!(names(&answer), names(&first), "{command}");
         let is_try = command["dry_run"] == true;
-        assert_eq!(state(world).await == done, is_try || !changes, "{command}");
+        assert_eq!(tables_and_keys(world).await == done, is_try || !changes, "{command}");
     }
     first
 }
@@ -62,7 +63,7 @@ async fn check(world: &World, command: Value, again: Again) -> Value {
 async fn commands_can_be_sent_again() {
     let world = World::new().await;
     let user = world.id("/user/user_id").to_owned();
-    let token = world.token(json!({ "user_id": user, "scopes": ["api"] })).await;
+    let token = world.create_token(json!({ "user_id": user, "scopes": ["api"] })).await;
     suppress(&world, "lost@example.org").await;
     let ask = async |command: Value| check(&world, command, Again::Nothing).await;
     let domain = "d.example";
@@ -98,10 +99,10 @@ async fn commands_can_be_sent_again() {
 #[tokio::test]
 async fn an_empty_factor_gets_its_phone_and_a_set_or_disabled_one_is_left_alone() {
     let world = World::new().await;
-    let (maria, login) = empty_handed(&world, "maria").await;
+    let (maria, login) = person_awaiting_phone(&world, "maria").await;
     let set = |phone: &str| json!({ "command": "set_factor", "user_id": maria.id, "type": "SMS", "factor": phone });
     let before = world.factor_of(&maria).await;
-    let done = check(&world, set(NEW), Again::Nothing).await;
+    let done = check(&world, set(NEW_PHONE), Again::Nothing).await;
     assert_eq!(done, json!({ "factor_id": before["id"], "changed": true }));
     let factor = world.factor_of(&maria).await;
     let expected = json!({
@@ -110,24 +111,24 @@ async fn an_empty_factor_gets_its_phone_and_a_set_or_disabled_one_is_left_alone(
     });
     assert_eq!(factor, expected);
     // The login that was to set the first phone sets none any more; the next one sends its code there.
-    wrong_kind(&world.init(&login, "+380881234577").await);
-    world.keep_phone_out_of_logs(NEW);
+    token_invalid_type(&world.init_factor(&login, "+380881234577").await);
+    world.keep_phone_out_of_logs(NEW_PHONE);
     let person = Person {
-        phone: Some(NEW.into()),
+        phone: Some(NEW_PHONE.into()),
         ..maria.clone()
     };
-    let (login, code) = world.waiting(&person).await;
-    world.authorize(&login, &code).await.ok(201);
+    let (login, code) = world.begin_login(&person).await;
+    world.submit_code(&login, &code).await.ok(201);
 
     let words = refuses(&world, set("+380881234577")).await;
     assert_eq!(words, "the user has another factor of that type");
-    world.act_upon_factor(&maria, "disable").await;
-    for phone in [NEW, "+380881234577"] {
+    world.switch_factor_as_admin(&maria, "disable").await;
+    for phone in [NEW_PHONE, "+380881234577"] {
         let words = refuses(&world, set(phone)).await;
         assert_eq!(words, "the user has a disabled factor of that type");
     }
-    world.act_upon_factor(&maria, "enable").await;
-    world.act_upon_factor(&maria, "reset").await;
+    world.switch_factor_as_admin(&maria, "enable").await;
+    world.switch_factor_as_admin(&maria, "reset").await;
     check(&world, set("+380881234577"), Again::Nothing).await;
     assert_eq!(world.factor_of(&maria).await["factor"], "+38088*****77");
 }
@@ -158,13 +159,13 @@ async fn another_secret_ends_the_one_before() {
         })
     };
     let before = world.id("/client/client_secret").to_owned();
-    world.grant(grant(&before)).await.ok(201);
+    world.request_token(grant(&before)).await.ok(201);
     let answer = world
-        .operator(json!({ "command": "set_client_secret", "client_id": "heatclinic" }))
+        .run_command(json!({ "command": "set_client_secret", "client_id": "heatclinic" }))
         .await;
-    world.grant(grant(&before)).await.ok(401);
+    world.request_token(grant(&before)).await.ok(401);
     world
-        .grant(grant(answer["client_secret"].as_str().expect("a secret")))
+        .request_token(grant(answer["client_secret"].as_str().expect("a secret")))
         .await
         .ok(201);
 }
@@ -182,9 +183,9 @@ async fn what_is_there_is_not_taken_for_something_else() {
         }
         command
     };
-    let made = world.operator(maria(json!({}))).await;
+    let made = world.run_command(maria(json!({}))).await;
     let again = world
-        .operator(maria(json!({ "login": "MARIA", "password": "another-horse" })))
+        .run_command(maria(json!({ "login": "MARIA", "password": "another-horse" })))
         .await;
     assert_eq!(again, json!({ "user_id": made["user_id"], "changed": false }));
     let taken = "the login is taken in that domain";
@@ -200,7 +201,7 @@ async fn what_is_there_is_not_taken_for_something_else() {
         assert_eq!(refuses(&world, maria(changes)).await, words);
     }
     world
-        .operator(maria(json!({ "email": "b@d.example", "login": "b" })))
+        .run_command(maria(json!({ "email": "b@d.example", "login": "b" })))
         .await;
     assert_eq!(
         refuses(&world, maria(json!({ "email": "b@d.example" }))).await,
@@ -209,10 +210,10 @@ async fn what_is_there_is_not_taken_for_something_else() {
     );
 
     let client = json!({ "command": "create_client", "client_id": "new", "scopes": ["api", "passcode"] });
-    world.operator(client.clone()).await;
+    world.run_command(client.clone()).await;
     let mut other = client.clone();
     other["scopes"] = json!(["passcode", "api"]);
-    let same = world.operator(other.clone()).await;
+    let same = world.run_command(other.clone()).await;
     assert_eq!(
         same,
         json!({ "client_id": "new", "client_secret": null, "changed": false })
@@ -230,7 +231,7 @@ async fn of_the_same_command_sent_at_once_one_makes_it() {
     });
     let client = json!({ "command": "create_client", "client_id": "new", "scopes": ["api"] });
     for command in [user, client] {
-        let answers = futures_util::future::join_all((0..8).map(|_| world.operator(command.clone()))).await;
+        let answers = futures_util::future::join_all((0..8).map(|_| world.run_command(command.clone()))).await;
         let made = answers.iter().filter(|answer| answer["changed"] == true).count();
         assert!(
             made == 1 && answers.iter().all(|answer| answer["error"].is_null()),
@@ -243,7 +244,9 @@ async fn of_the_same_command_sent_at_once_one_makes_it() {
 async fn a_user_is_shown_to_whoever_helps() {
     let world = World::new().await;
     let (user, email) = (world.id("/user/user_id").to_owned(), world.id("/user/email").to_owned());
-    let by_id = world.operator(json!({ "command": "show_user", "user_id": user })).await;
+    let by_id = world
+        .run_command(json!({ "command": "show_user", "user_id": user }))
+        .await;
     for (name, value) in [
         ("login", json!("Demo")),
         ("email", json!(email)),
@@ -251,7 +254,7 @@ async fn a_user_is_shown_to_whoever_helps() {
     ] {
         let mut command = json!({ "command": "show_user", "domain": world.id("/domain") });
         command[name] = value;
-        assert_eq!(world.operator(command).await, by_id);
+        assert_eq!(world.run_command(command).await, by_id);
     }
     let factor = &by_id["factors"][0];
     let expected = json!({
@@ -264,9 +267,11 @@ async fn a_user_is_shown_to_whoever_helps() {
     });
     assert_eq!(by_id, expected);
     world
-        .operator(json!({ "command": "block_user", "user_id": user }))
+        .run_command(json!({ "command": "block_user", "user_id": user }))
         .await;
-    let blocked = world.operator(json!({ "command": "show_user", "user_id": user })).await;
+    let blocked = world
+        .run_command(json!({ "command": "show_user", "user_id": user }))
+        .await;
     assert_eq!(
         (
             &blocked["is_blocked"],
@@ -291,7 +296,7 @@ async fn suppressions_are_listed_page_by_page_and_lifted() {
     let (mut listed, mut after) = (Vec::new(), Value::Null);
     for _ in 0..addresses.len() + 1 {
         let command = json!({ "command": "list_suppressions", "limit": 1, "after": after });
-        let page = world.operator(command).await;
+        let page = world.run_command(command).await;
         listed.extend(page["suppressions"].as_array().expect("a list").clone());
         after = page["next"].clone();
         if after.is_null() {
@@ -301,20 +306,20 @@ async fn suppressions_are_listed_page_by_page_and_lifted() {
     assert_eq!((listed.len(), &after), (3, &Value::Null));
     for address in addresses {
         let answer = world
-            .operator(json!({ "command": "suppression", "email": address }))
+            .run_command(json!({ "command": "suppression", "email": address }))
             .await;
         let found = &answer["suppression"];
         assert!(listed.contains(found), "{address}: {found}");
         assert_eq!(found["reason"], "bounce");
     }
     world
-        .operator(json!({ "command": "lift_suppression", "email": addresses[1] }))
+        .run_command(json!({ "command": "lift_suppression", "email": addresses[1] }))
         .await;
     let answer = world
-        .operator(json!({ "command": "suppression", "email": addresses[1] }))
+        .run_command(json!({ "command": "suppression", "email": addresses[1] }))
         .await;
     assert_eq!(answer, json!({ "suppression": null }));
-    let page = world.operator(json!({ "command": "list_suppressions" })).await;
+    let page = world.run_command(json!({ "command": "list_suppressions" })).await;
     assert_eq!(page["suppressions"].as_array().map(Vec::len), Some(2), "{page}");
     assert!(!page.to_string().contains('@'), "rows hold digests: {page}");
 }

@@ -5,17 +5,19 @@ use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::{
-    mail::{CHECK_MAIL, DOMAIN, suppress},
-    mithril::{Person, user_blocked, value, wrong_identity},
-    operator::state,
-    stale_reads::in_some_round,
+use crate::support::{
+    era::CHECK_MAIL,
+    faults::in_some_round,
+    login::token_in,
+    messages::suppress,
+    mithril::{user_blocked, wrong_identity},
+    operator::tables_and_keys,
+    people::{DOMAIN, OTHER_PHONE, Person},
+    support_pin::OWN_PIN,
     world::World,
 };
 
-const PIN: &str = "/api/v4/user/support_pin";
 const PHONE: &str = "+380881234577";
-const OTHER_PHONE: &str = "+380881234588";
 
 /// `SHA-256(framed(parts))` as rows show it: each part stands behind its length in eight bytes.
 fn digest(parts: &[&str]) -> String {
@@ -85,10 +87,12 @@ async fn size(world: &World, table: &str) -> u64 {
 
 /// Somebody of whom every table knows something.
 async fn known_everywhere(world: &World, login: &str) -> Person {
-    world.forgot(login).send().await.is(200, CHECK_MAIL);
-    let person = world.person_with(login, PHONE).await;
-    world.forgot(login).send().await.is(200, CHECK_MAIL);
-    let api = world.token(json!({ "user_id": person.id, "scopes": ["api"] })).await;
+    world.request_reset(login).send().await.is(200, CHECK_MAIL);
+    let person = world.create_person_with(login, PHONE).await;
+    world.request_reset(login).send().await.is(200, CHECK_MAIL);
+    let api = world
+        .create_token(json!({ "user_id": person.id, "scopes": ["api"] }))
+        .await;
     world.change_password(&api, "a-wrong-one", "ew!hIb3V").await;
     let changed = world
         .post("/rest/v1/iam/pwd_reset_requests")
@@ -108,11 +112,13 @@ async fn known_everywhere(world: &World, login: &str) -> Person {
         .send()
         .await
         .is(200, CHECK_MAIL);
-    let (token, code) = world.waiting(&person).await;
-    let access = value(&world.authorize(&token, &code).await);
-    world.init(&access, OTHER_PHONE).await.ok(201);
-    let api = world.token(json!({ "user_id": person.id, "scopes": ["api"] })).await;
-    world.post(PIN).private_token(&api).send().await.ok(201);
+    let (token, code) = world.begin_login(&person).await;
+    let access = token_in(&world.submit_code(&token, &code).await);
+    world.init_factor(&access, OTHER_PHONE).await.ok(201);
+    let api = world
+        .create_token(json!({ "user_id": person.id, "scopes": ["api"] }))
+        .await;
+    world.post(OWN_PIN).private_token(&api).send().await.ok(201);
     suppress(world, &person.email).await;
     person
 }
@@ -120,7 +126,7 @@ async fn known_everywhere(world: &World, login: &str) -> Person {
 /// Erases a person, as often as it takes while the machine is busy.
 async fn erased(world: &World, person: &Person) {
     for _ in 0..9 {
-        let answer = world.operator(erasure(person)).await;
+        let answer = world.run_command(erasure(person)).await;
         if answer["complete"] == true {
             return;
         }
@@ -135,7 +141,7 @@ fn erasure(person: &Person) -> Value {
 #[tokio::test]
 async fn nothing_is_left_of_a_person_but_what_the_receipt_says() {
     let world = World::new().await;
-    let others = world.person_with("others", "+380881234599").await;
+    let others = world.create_person_with("others", "+380881234599").await;
     let login = "quitemaria";
     let person = known_everywhere(&world, login).await;
     let rows = world.all_rows().await;
@@ -145,16 +151,16 @@ async fn nothing_is_left_of_a_person_but_what_the_receipt_says() {
 
     let mut tried = erasure(&person);
     tried["dry_run"] = true.into();
-    let before = state(&world).await;
-    let tried = world.operator(tried).await;
-    assert_eq!(state(&world).await, before, "it was only tried");
+    let before = tables_and_keys(&world).await;
+    let tried = world.run_command(tried).await;
+    assert_eq!(tables_and_keys(&world).await, before, "it was only tried");
     let tables = tried["receipt"]["tables"].as_object().expect("tables").clone();
     let mut sizes = Vec::new();
     for table in tables.keys() {
         sizes.push(size(&world, table).await);
     }
 
-    let answer = world.operator(erasure(&person)).await;
+    let answer = world.run_command(erasure(&person)).await;
     assert_eq!(
         answer["receipt"]["tables"], tried["receipt"]["tables"],
         "a try counts the same"
@@ -189,8 +195,8 @@ async fn nothing_is_left_of_a_person_but_what_the_receipt_says() {
     wrong_identity(&world.sign_in(&person, &person.password).await);
     world.sign_in(&others, &others.password).await.ok(201);
 
-    let done = state(&world).await;
-    let again = world.operator(erasure(&person)).await;
+    let done = tables_and_keys(&world).await;
+    let again = world.run_command(erasure(&person)).await;
     assert_eq!((&again["changed"], &again["complete"]), (&json!(false), &json!(true)));
     let zeros = again["receipt"]["tables"]
         .as_object()
@@ -198,15 +204,15 @@ async fn nothing_is_left_of_a_person_but_what_the_receipt_says() {
         .values()
         .all(|count| *count == 0);
     assert!(zeros, "{again}");
-    assert_eq!(state(&world).await, done);
+    assert_eq!(tables_and_keys(&world).await, done);
 }
 
 #[tokio::test]
 async fn somebody_may_take_the_names_again() {
     let world = World::new().await;
-    let maria = world.person("maria").await;
-    world.operator(erasure(&maria)).await;
-    let again = world.person("maria").await;
+    let maria = world.create_person("maria").await;
+    world.run_command(erasure(&maria)).await;
+    let again = world.create_person("maria").await;
     assert_ne!(again.id, maria.id);
     world.sign_in(&again, &again.password).await.ok(201);
 }
@@ -216,10 +222,12 @@ async fn an_erasure_goes_on_where_it_stopped_and_nobody_gets_in_between() {
     let world = World::new().await;
     let login = "quitemaria";
     let person = known_everywhere(&world, login).await;
-    let token = world.token(json!({ "user_id": person.id, "scopes": ["api"] })).await;
+    let token = world
+        .create_token(json!({ "user_id": person.id, "scopes": ["api"] }))
+        .await;
     let mut tried = erasure(&person);
     tried["dry_run"] = true.into();
-    let tried = world.operator(tried).await["receipt"]["tables"].take();
+    let tried = world.run_command(tried).await["receipt"]["tables"].take();
 
     let mut sums = serde_json::Map::new();
     let mut place = Value::Null;
@@ -228,7 +236,7 @@ async fn an_erasure_goes_on_where_it_stopped_and_nobody_gets_in_between() {
         let mut command = erasure(&person);
         command["within_seconds"] = 0.into();
         command["continue"] = place;
-        let answer = world.operator(command).await;
+        let answer = world.run_command(command).await;
         for (table, count) in answer["receipt"]["tables"].as_object().expect("tables") {
             let sum = sums.get(table).and_then(Value::as_u64).unwrap_or_default();
             sums.insert(table.clone(), (sum + count.as_u64().expect("a number")).into());
@@ -240,7 +248,7 @@ async fn an_erasure_goes_on_where_it_stopped_and_nobody_gets_in_between() {
         }
         assert!(commands < 10 && place.is_string(), "{answer}");
         user_blocked(&world.sign_in(&person, &person.password).await);
-        assert!(!world.is_open(&token).await);
+        assert!(!world.token_works(&token).await);
     }
     assert_eq!(commands, 3, "a table each, and the links with the last one");
     assert_eq!(Value::from(sums), tried);
@@ -250,18 +258,18 @@ async fn an_erasure_goes_on_where_it_stopped_and_nobody_gets_in_between() {
 #[tokio::test]
 async fn an_erasure_begins_anew_when_the_user_was_let_in_meanwhile() {
     let world = World::new().await;
-    let person = world.person("maria").await;
+    let person = world.create_person("maria").await;
     let stopped = world
-        .operator(json!({ "command": "erase_user", "user_id": person.id, "within_seconds": 0 }))
+        .run_command(json!({ "command": "erase_user", "user_id": person.id, "within_seconds": 0 }))
         .await;
     assert_eq!(stopped["complete"], false);
     world
-        .operator(json!({ "command": "unblock_user", "user_id": person.id }))
+        .run_command(json!({ "command": "unblock_user", "user_id": person.id }))
         .await;
-    value(&world.sign_in(&person, &person.password).await);
+    token_in(&world.sign_in(&person, &person.password).await);
     let mut command = erasure(&person);
     command["continue"] = stopped["continue"].clone();
-    let answer = world.operator(command).await;
+    let answer = world.run_command(command).await;
     assert_eq!(
         (&answer["complete"], &answer["receipt"]["tables"]["TokensTable"]),
         (&json!(true), &json!(1))
@@ -277,8 +285,8 @@ async fn an_erasure_that_fails_half_way_can_be_sent_again() {
     let mut failed = 0;
     for skip in (0..60).step_by(4) {
         let rule = json!({ "service": "dynamodb", "operation": null, "kind": "error", "skip": skip, "times": 1000 });
-        world.fault(rule).await;
-        let answer = world.operator(erasure(&person)).await;
+        world.inject(rule).await;
+        let answer = world.run_command(erasure(&person)).await;
         world.clear_faults().await;
         if answer["error"].is_null() {
             break;
@@ -292,7 +300,7 @@ async fn an_erasure_that_fails_half_way_can_be_sent_again() {
         }
     }
     assert!(failed > 5, "{failed}");
-    world.operator(erasure(&person)).await;
+    world.run_command(erasure(&person)).await;
     is_gone(&world.all_rows().await, &person, login);
 }
 
@@ -306,10 +314,10 @@ struct Busy {
 impl Busy {
     async fn new(world: &World, n: usize) -> Self {
         let person = world
-            .person_with(&format!("someone{n}"), &format!("+3808812346{n:02}"))
+            .create_person_with(&format!("someone{n}"), &format!("+3808812346{n:02}"))
             .await;
-        let (waiting, _) = world.waiting(&person).await;
-        let api = world.app_token(&person).await;
+        let (waiting, _) = world.begin_login(&person).await;
+        let api = world.create_app_token(&person).await;
         Self { person, waiting, api }
     }
 
@@ -318,17 +326,17 @@ impl Busy {
         let Self { person, waiting, api } = self;
         let operator = async |mut command: Value| {
             command["user_id"] = person.id.as_str().into();
-            world.operator(command).await;
+            world.run_command(command).await;
         };
         match n % ACTS {
             0 => drop(world.sign_in(person, &person.password).await),
-            1 => drop(world.refresh(waiting).await),
-            2 => drop(world.another_code(person, waiting).await),
-            3 => drop(world.init(api, OTHER_PHONE).await),
-            4 => drop(world.post(PIN).private_token(api).send().await),
-            5 => drop(world.forgot(&person.email).send().await),
+            1 => drop(world.refresh_login(waiting).await),
+            2 => drop(world.resend_code(person, waiting).await),
+            3 => drop(world.init_factor(api, OTHER_PHONE).await),
+            4 => drop(world.post(OWN_PIN).private_token(api).send().await),
+            5 => drop(world.request_reset(&person.email).send().await),
             6 => {
-                let factors = world.post(&person.factors()).bearer(world.admin());
+                let factors = world.post(&person.factors_path()).bearer(world.admin());
                 drop(factors.json(&json!({ "type": "SMS" })).send().await);
             }
             7 => {
@@ -375,7 +383,7 @@ async fn what_was_judged_before_is_not_written_after() {
                 .overtaken(busy.does(&world, n), erased(&world, &busy.person))
                 .await;
             is_only_told(&world.all_rows().await, &busy.person);
-            assert!(!world.is_open(&busy.api).await);
+            assert!(!world.token_works(&busy.api).await);
             gone
         })
         .await;
@@ -390,7 +398,7 @@ async fn nothing_that_is_under_way_brings_a_person_back() {
         let all = join_all((0..64).map(|n| busy.does(&world, n)));
         join(erased(&world, &busy.person), all).await;
         is_only_told(&world.all_rows().await, &busy.person);
-        assert!(!world.is_open(&busy.api).await);
+        assert!(!world.token_works(&busy.api).await);
         wrong_identity(&world.sign_in(&busy.person, &busy.person.password).await);
     }
 }
@@ -399,11 +407,11 @@ async fn nothing_that_is_under_way_brings_a_person_back() {
 async fn no_login_that_is_under_way_outlives_its_user() {
     let world = World::new().await;
     for round in 0..4 {
-        let person = world.person(&format!("someone{round}")).await;
+        let person = world.create_person(&format!("someone{round}")).await;
         let logins = join_all((0..64).map(|_| world.sign_in(&person, &person.password)));
         let ((), logins) = join(erased(&world, &person), logins).await;
         for got in logins.iter().filter(|got| got.status == 201) {
-            assert!(!world.is_open(&value(got)).await);
+            assert!(!world.token_works(&token_in(got)).await);
         }
         is_only_told(&world.all_rows().await, &person);
     }
@@ -412,21 +420,21 @@ async fn no_login_that_is_under_way_outlives_its_user() {
 #[tokio::test]
 async fn an_erasure_that_goes_on_leaves_who_has_the_id_now_alone() {
     let world = World::new().await;
-    let person = world.person("maria").await;
+    let person = world.create_person("maria").await;
     // What a command answers that got as far as the links.
     let mut command = erasure(&person);
     command["continue"] = "7 PasswordResetRequestsTable ".into();
     for dry_run in [true, false] {
         command["dry_run"] = dry_run.into();
-        let refused = world.operator(command.clone()).await;
+        let refused = world.run_command(command.clone()).await;
         assert_eq!(
             refused["error"],
             "the user is erased, and another one has the id now: without continue, that one would be erased"
         );
     }
-    value(&world.sign_in(&person, &person.password).await);
+    token_in(&world.sign_in(&person, &person.password).await);
     erased(&world, &person).await;
     // It is good where no user is.
     command["dry_run"] = false.into();
-    assert_eq!(world.operator(command).await["complete"], true);
+    assert_eq!(world.run_command(command).await["complete"], true);
 }

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::{
-    operator::{refuses, state},
+use crate::support::{
+    operator::{refuses, tables_and_keys},
     world::World,
 };
 
@@ -38,17 +38,17 @@ async fn a_key_is_added_once_and_signs_when_all_know_it() {
         let command = json!({ "command": "rotate_key", "keys": keys, "new_id": 2 });
         let mut tried = command.clone();
         tried["dry_run"] = true.into();
-        let (first, before) = (world.keys(secret).await["1"].clone(), state(&world).await);
-        let answer = world.operator(tried).await;
+        let (first, before) = (world.keys(secret).await["1"].clone(), tables_and_keys(&world).await);
+        let answer = world.run_command(tried).await;
         assert_eq!(
             (&answer["ids"], &answer["dry_run"]),
             (&json!([1, 2]), &json!(true)),
             "{answer}"
         );
-        assert_eq!(state(&world).await, before, "it was only tried");
+        assert_eq!(tables_and_keys(&world).await, before, "it was only tried");
 
         let now = time::OffsetDateTime::now_utc().unix_timestamp();
-        let answer = world.operator(command.clone()).await;
+        let answer = world.run_command(command.clone()).await;
         let held = world.keys(secret).await;
         world.keep_out_of_logs(held["2"]["key"].as_str().expect("a text"));
         let from = signs_from(&held["2"]);
@@ -59,7 +59,7 @@ async fn a_key_is_added_once_and_signs_when_all_know_it() {
         });
         assert_eq!((&answer, epoch(&answer["signs_from"])), (&expected, from));
 
-        let again = world.operator(command).await;
+        let again = world.run_command(command).await;
         assert_eq!(
             (&again["changed"], &again["signs_from"]),
             (&json!(false), &answer["signs_from"])
@@ -78,7 +78,7 @@ async fn a_key_may_sign_later_or_at_once() {
         let mut command = json!({ "command": "rotate_key", "keys": "otp", "new_id": id });
         command[field] = value;
         let now = time::OffsetDateTime::now_utc().unix_timestamp();
-        world.operator(command).await;
+        world.run_command(command).await;
         let from = signs_from(&world.keys("countersign-OtpKeys").await[id.to_string()]);
         assert!((now + wait..now + wait + 60).contains(&from), "{from} at {now}");
     }
@@ -94,7 +94,7 @@ async fn what_would_break_is_refused() {
         }
         command
     };
-    world.operator(rotate(json!({ "new_id": 7 }))).await;
+    world.run_command(rotate(json!({ "new_id": 7 }))).await;
     let soon = "signs_after_seconds is 600 to 2592000; a key that signs sooner is made \"at_once\"";
     for (fields, words) in [
         (json!({ "new_id": 6 }), "the highest id signs: new_id must be above 7"),
@@ -152,9 +152,9 @@ async fn an_old_key_stays_as_long_as_it_is_needed() {
         world.set_keys(secret, &held).await;
         let left = json!({ "2": held["2"] });
         let expected = json!({ "keys": keys, "id": 1, "signs_from": null, "ids": [2], "changed": true });
-        assert_eq!(world.operator(command.clone()).await, expected);
+        assert_eq!(world.run_command(command.clone()).await, expected);
         assert_eq!(world.keys(secret).await, left);
-        let again = world.operator(command).await;
+        let again = world.run_command(command).await;
         assert_eq!((&again["changed"], &again["ids"]), (&json!(false), &json!([2])));
         assert_eq!(world.keys(secret).await, left);
     }
@@ -165,15 +165,15 @@ async fn a_key_that_leaked_goes_at_once() {
     let world = World::new().await;
     let secret = "countersign-OtpKeys";
     world
-        .operator(json!({ "command": "rotate_key", "keys": "otp", "new_id": 2, "at_once": true }))
+        .run_command(json!({ "command": "rotate_key", "keys": "otp", "new_id": 2, "at_once": true }))
         .await;
     let command = json!({ "command": "retire_key", "keys": "otp", "id": 1, "force": true });
     let mut tried = command.clone();
     tried["dry_run"] = true.into();
-    let before = state(&world).await;
-    assert_eq!(world.operator(tried).await["ids"], json!([2]));
-    assert_eq!(state(&world).await, before);
-    assert_eq!(world.operator(command).await["changed"], true);
+    let before = tables_and_keys(&world).await;
+    assert_eq!(world.run_command(tried).await["ids"], json!([2]));
+    assert_eq!(tables_and_keys(&world).await, before);
+    assert_eq!(world.run_command(command).await["changed"], true);
     let held = world.keys(secret).await;
     assert_eq!(held.as_object().map(serde_json::Map::len), Some(1));
     signs_from(&held["2"]);
@@ -182,7 +182,7 @@ async fn a_key_that_leaked_goes_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_commands_sent_at_once_none_is_lost() {
     let world = World::new().await;
-    let rotate = |id: u32| world.operator(json!({ "command": "rotate_key", "keys": "otp", "new_id": id }));
+    let rotate = |id: u32| world.run_command(json!({ "command": "rotate_key", "keys": "otp", "new_id": id }));
     let answers = futures_util::future::join_all((2..10).map(rotate)).await;
     let held = world.keys("countersign-OtpKeys").await;
     let mut done = 0;
@@ -205,9 +205,9 @@ async fn a_change_whose_answer_was_lost_is_made_once() {
     let world = World::new().await;
     let lost =
         json!({ "service": "secretsmanager", "operation": "PutSecretValue", "kind": "drop_response", "times": 1 });
-    world.fault(lost).await;
+    world.inject(lost).await;
     let answer = world
-        .operator(json!({ "command": "rotate_key", "keys": "otp", "new_id": 2 }))
+        .run_command(json!({ "command": "rotate_key", "keys": "otp", "new_id": 2 }))
         .await;
     assert_eq!(answer["changed"], true, "{answer}");
     signs_from(&world.keys("countersign-OtpKeys").await["2"]);

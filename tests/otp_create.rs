@@ -3,13 +3,15 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::{
-    factor_phone::{empty_handed, wrong_kind},
-    factors::{NOBODY, forbidden},
+use crate::support::{
+    factors::person_awaiting_phone,
+    login::{other_than, token_in},
     mithril::{
-        PHONE, Person, USERS, data, not_taken, other_than, refused, token_expired, token_invalid, too_many_sends,
-        user_blocked, value, wrong_code,
+        USERS, data, fields_refused, forbidden, refused, token_expired, token_invalid, token_invalid_type,
+        too_many_sends, user_blocked, wrong_code,
     },
+    people::{NOBODY, PHONE, Person},
+    words::{INVALID, NO_AUTHORIZATION, NO_FACTOR_DATA, SMS_UNSENT, UNEXPECTED_FIELD},
     world::World,
 };
 
@@ -17,8 +19,8 @@ use crate::{
 async fn another_code_takes_the_place_of_the_earlier_one() {
     let world = World::new().await;
     let demo = world.demo();
-    let (token, first) = world.waiting(&demo).await;
-    let got = world.another_code(&demo, &token).await;
+    let (token, first) = world.begin_login(&demo).await;
+    let got = world.resend_code(&demo, &token).await;
     let user = data(&got, 200);
     let expected = json!({
         "id": demo.id, "email": demo.email, "domain": world.id("/domain"), "login": "demo", "name": "Demo User",
@@ -29,70 +31,71 @@ async fn another_code_takes_the_place_of_the_earlier_one() {
     let second = world.code_to(PHONE).await;
     assert_eq!(world.sms_to(PHONE).await.len(), 2);
     if first != second {
-        wrong_code(&world.authorize(&token, &first).await);
+        wrong_code(&world.submit_code(&token, &first).await);
     }
-    world.authorize(&token, &second).await.ok(201);
+    world.submit_code(&token, &second).await.ok(201);
     // The token is as good as the login, and no better.
-    token_expired(&world.another_code(&demo, &token).await);
+    token_expired(&world.resend_code(&demo, &token).await);
 }
 
 #[tokio::test]
 async fn only_the_users_own_login_gets_one() {
     let world = World::new().await;
-    let (demo, maria) = (world.demo(), world.person_with("maria", "+380881234531").await);
-    let (token, _) = world.waiting(&demo).await;
-    let (theirs, _) = world.waiting(&maria).await;
-    let before = world.mails().await.len();
-    forbidden(&world.another_code(&maria, &token).await);
-    forbidden(&world.another_code(&demo, &theirs).await);
+    let (demo, maria) = (world.demo(), world.create_person_with("maria", "+380881234531").await);
+    let (token, _) = world.begin_login(&demo).await;
+    let (theirs, _) = world.begin_login(&maria).await;
+    let before = world.messages().await.len();
+    forbidden(&world.resend_code(&maria, &token).await);
+    forbidden(&world.resend_code(&demo, &theirs).await);
     for id in [NOBODY, &maria.id.to_uppercase(), "me", "%20", "%EF%BC%91"] {
         let path = format!("{USERS}/{id}/actions/create_otp");
-        forbidden(&world.ask("PATCH", &path).bearer(&token).send().await);
+        forbidden(&world.request("PATCH", &path).bearer(&token).send().await);
     }
     for access in [world.user(), world.admin()] {
-        wrong_kind(&world.another_code(&demo, access).await);
+        token_invalid_type(&world.resend_code(&demo, access).await);
     }
-    token_invalid(&world.another_code(&demo, "no token of ours").await);
-    wrong_kind(&world.another_code(&demo, world.id("/passcode_token")).await);
-    let path = demo.action("create_otp");
-    let header = "Authorization header required.";
-    refused(&world.ask("PATCH", &path).send().await, 401, "access_denied", header);
-    let ask = |body: Value| world.ask("PATCH", &path).json(&body).send();
+    token_invalid(&world.resend_code(&demo, "no token of ours").await);
+    token_invalid_type(&world.resend_code(&demo, world.id("/passcode_token")).await);
+    let path = demo.action_path("create_otp");
+    let header = NO_AUTHORIZATION;
+    refused(
+        &world.request("PATCH", &path).send().await,
+        401,
+        "access_denied",
+        header,
+    );
+    let ask = |body: Value| world.request("PATCH", &path).json(&body).send();
     refused(&ask(json!({ "user_id": demo.id })).await, 401, "access_denied", header);
-    let unknown = [
-        "$.otp",
-        "additionalProperties",
-        "schema does not allow additional properties",
-    ];
-    not_taken(&ask(json!({ "token": token, "otp": "1" })).await, &[unknown]);
-    let other = ["$.user_id", "inclusion", "is invalid"];
-    not_taken(&ask(json!({ "token": token, "user_id": maria.id })).await, &[other]);
-    not_taken(&ask(json!({ "token": 7 })).await, &[["$.token", "cast", "is invalid"]]);
+    let unknown = ["$.otp", "additionalProperties", UNEXPECTED_FIELD];
+    fields_refused(&ask(json!({ "token": token, "otp": "1" })).await, &[unknown]);
+    let other = ["$.user_id", "inclusion", INVALID];
+    fields_refused(&ask(json!({ "token": token, "user_id": maria.id })).await, &[other]);
+    fields_refused(&ask(json!({ "token": 7 })).await, &[["$.token", "cast", INVALID]]);
     forbidden(&ask(json!({ "token": theirs })).await);
-    wrong_kind(&ask(json!({ "token": world.user() })).await);
+    token_invalid_type(&ask(json!({ "token": world.user() })).await);
     token_invalid(&ask(json!({ "token": "no token of ours" })).await);
     world
-        .operator(json!({ "command": "block_user", "user_id": demo.id }))
+        .run_command(json!({ "command": "block_user", "user_id": demo.id }))
         .await;
-    user_blocked(&world.another_code(&demo, &token).await);
+    user_blocked(&world.resend_code(&demo, &token).await);
     // A factor without a phone, and none.
-    let no_data = "Not found 2FA data for user";
-    let (empty, login) = empty_handed(&world, "empty").await;
+    let no_data = NO_FACTOR_DATA;
+    let (empty, login) = person_awaiting_phone(&world, "empty").await;
     refused(
-        &world.another_code(&empty, &login).await,
+        &world.resend_code(&empty, &login).await,
         409,
         "request_conflict",
         no_data,
     );
-    assert_eq!(world.mails().await.len(), before, "nothing was sent");
+    assert_eq!(world.messages().await.len(), before, "nothing was sent");
 }
 
 #[tokio::test]
 async fn the_token_may_be_in_the_body() {
     let world = World::new().await;
     let demo = world.demo();
-    let (token, _) = world.waiting(&demo).await;
-    let ask = |body: Value| world.ask("PATCH", &demo.action("create_otp")).json(&body);
+    let (token, _) = world.begin_login(&demo).await;
+    let ask = |body: Value| world.request("PATCH", &demo.action_path("create_otp")).json(&body);
     data(&ask(json!({ "token": token, "user_id": demo.id })).send().await, 200);
     // With a key of its own, a repetition sends no second message.
     let keyed = |body: Value| ask(body).header("idempotency-key", "one").send();
@@ -104,51 +107,51 @@ async fn the_token_may_be_in_the_body() {
     let body = json!({ "token": "no token of ours" });
     too_many_sends(&ask(body.clone()).bearer(&token).send().await, 60);
     token_invalid(&ask(body).send().await);
-    world.authorize(&token, &world.code_to(PHONE).await).await.ok(201);
+    world.submit_code(&token, &world.code_to(PHONE).await).await.ok(201);
 }
 
 #[tokio::test]
 async fn one_limit_is_for_all_ways_to_be_sent_a_code() {
     let world = World::new().await;
     let demo = world.demo();
-    let (token, _) = world.waiting(&demo).await;
-    data(&world.another_code(&demo, &token).await, 200);
-    let token = value(&world.refresh(&token).await);
-    let wait = too_many_sends(&world.another_code(&demo, &token).await, 60);
-    too_many_sends(&world.refresh(&token).await, 60);
+    let (token, _) = world.begin_login(&demo).await;
+    data(&world.resend_code(&demo, &token).await, 200);
+    let token = token_in(&world.refresh_login(&token).await);
+    let wait = too_many_sends(&world.resend_code(&demo, &token).await, 60);
+    too_many_sends(&world.refresh_login(&token).await, 60);
     too_many_sends(&world.sign_in(&demo, &demo.password).await, 60);
     // The code that was sent last is none the worse for it, nor is the token.
     assert_eq!(world.sms_to(PHONE).await.len(), 3);
     world.advance(wait).await;
-    data(&world.another_code(&demo, &token).await, 200);
+    data(&world.resend_code(&demo, &token).await, 200);
     let code = world.code_to(PHONE).await;
-    world.authorize(&token, &code).await.ok(201);
+    world.submit_code(&token, &code).await.ok(201);
 }
 
 #[tokio::test]
 async fn another_code_forgives_no_failure() {
     let world = World::new().await;
     let demo = world.demo();
-    let (token, mut code) = world.waiting(&demo).await;
+    let (token, mut code) = world.begin_login(&demo).await;
     for n in 0..4 {
-        wrong_code(&world.authorize(&token, &other_than(&code)).await);
+        wrong_code(&world.submit_code(&token, &other_than(&code)).await);
         if n < 3 {
             world.advance(30).await;
-            data(&world.another_code(&demo, &token).await, 200);
+            data(&world.resend_code(&demo, &token).await, 200);
             code = world.code_to(PHONE).await;
         }
     }
-    user_blocked(&world.authorize(&token, &code).await);
-    user_blocked(&world.another_code(&demo, &token).await);
+    user_blocked(&world.submit_code(&token, &code).await);
+    user_blocked(&world.resend_code(&demo, &token).await);
 }
 
 #[tokio::test]
 async fn a_call_that_comes_again_sends_nothing_again() {
     let world = World::new().await;
-    let (demo, maria) = (world.demo(), world.person_with("maria", "+380881234531").await);
-    let (token, _) = world.waiting(&demo).await;
+    let (demo, maria) = (world.demo(), world.create_person_with("maria", "+380881234531").await);
+    let (token, _) = world.begin_login(&demo).await;
     let ask = |person: &Person, key: &str| {
-        let ask = world.ask("PATCH", &person.action("create_otp")).bearer(&token);
+        let ask = world.request("PATCH", &person.action_path("create_otp")).bearer(&token);
         ask.header("idempotency-key", key).send()
     };
     let first = ask(&demo, "one").await;
@@ -172,9 +175,9 @@ async fn of_codes_that_are_sent_at_once_one_is_good() {
     .await;
     let demo = world.demo();
     for _ in 0..3 {
-        let (token, _) = world.waiting(&demo).await;
+        let (token, _) = world.begin_login(&demo).await;
         let earlier = world.sms_to(PHONE).await.len();
-        let got = join_all((0..8).map(|_| world.another_code(&demo, &token))).await;
+        let got = join_all((0..8).map(|_| world.resend_code(&demo, &token))).await;
         assert!(got.iter().all(|got| got.status == 200), "{got:?}");
         let texts = world.sms_to(PHONE).await;
         let codes = texts[earlier..]
@@ -182,7 +185,7 @@ async fn of_codes_that_are_sent_at_once_one_is_good() {
             .map(|text| text.rsplit_once('#').expect("a code").1);
         let mut good = 0;
         for code in codes {
-            good += usize::from(world.authorize(&token, code).await.status == 201);
+            good += usize::from(world.submit_code(&token, code).await.status == 201);
         }
         assert_eq!((texts.len() - earlier, good), (8, 1));
         // A day's guesses and an hour's messages are over.
@@ -194,14 +197,14 @@ async fn of_codes_that_are_sent_at_once_one_is_good() {
 async fn a_message_that_was_not_sent_is_sent_by_the_next_try() {
     let world = World::new().await;
     let demo = world.demo();
-    let (token, first) = world.waiting(&demo).await;
+    let (token, first) = world.begin_login(&demo).await;
     for kind in ["error", "opted_out", "drop_response"] {
         let sent = world.sms_to(PHONE).await.len();
         world
-            .fault(json!({ "service": "sns", "operation": null, "kind": kind, "times": 99 }))
+            .inject(json!({ "service": "sns", "operation": null, "kind": kind, "times": 99 }))
             .await;
-        let got = world.another_code(&demo, &token).await;
-        refused(&got, 503, "internal_error", "SMS not sent. Try later");
+        let got = world.resend_code(&demo, &token).await;
+        refused(&got, 503, "internal_error", SMS_UNSENT);
         assert!(got.header("retry-after").is_some(), "{got:?}");
         world.clear_faults().await;
         if kind == "drop_response" {
@@ -209,11 +212,11 @@ async fn a_message_that_was_not_sent_is_sent_by_the_next_try() {
         }
     }
     // The first is canceled; the budget is as it was.
-    wrong_code(&world.authorize(&token, &first).await);
+    wrong_code(&world.submit_code(&token, &first).await);
     for _ in 0..2 {
-        data(&world.another_code(&demo, &token).await, 200);
+        data(&world.resend_code(&demo, &token).await, 200);
     }
     let code = world.code_to(PHONE).await;
-    world.authorize(&token, &code).await.ok(201);
+    world.submit_code(&token, &code).await.ok(201);
     assert_eq!(world.rows("FactorsTable").await[0]["value"]["S"], Value::from(PHONE));
 }

@@ -3,29 +3,36 @@
 
 use serde_json::{Value, json};
 
-use crate::{
-    factor_phone::empty_handed,
-    login::api_grant,
-    mail::{REGISTER, RESET},
-    mithril::{APPROVE, INIT, TOKENS, USERS, value},
-    passcode::{CLIENT, PURPOSE, USER},
-    world::{Ask, World},
+use crate::support::{
+    clock::DAY,
+    factors::person_awaiting_phone,
+    login::{api_grant, password_grant, token_in},
+    mithril::{APPROVE, INIT, TOKENS, USERS},
+    passcode::{CLIENT, PURPOSE, SHORT, USER},
+    password::RESET,
+    registration::REGISTER,
+    requests::Request,
+    words::{
+        CREATE_FAILED, ERA_UNAVAILABLE_BODY, REVOKE_FAILED, SERVICE_UNAVAILABLE_ERROR, SHOW_FAILED, UNAVAILABLE,
+        WRONG_IDENTITY,
+    },
+    world::World,
 };
-
-const DAY: u64 = 86_400;
 
 /// The kinds of failure that an answer of the store names; what gives no answer is in `faults.rs`.
 const KINDS: [&str; 3] = ["error", "throttle", "conflict"];
 
 /// Asks with an outage from the first call on, from the second one, and so on, until what is left of the calls is not needed. Each
 /// time the answer is one of `said`.
-async fn sweep<'a>(world: &'a World, what: &str, said: &[(u16, &str)], prepared: impl AsyncFn() -> Ask<'a>) {
+async fn sweep<'a>(world: &'a World, what: &str, said: &[(u16, &str)], prepared: impl AsyncFn() -> Request<'a>) {
     for kind in KINDS {
         let mut failed = 0;
         loop {
             let ask = prepared().await;
             world
-                .fault(json!({ "service": "dynamodb", "operation": null, "kind": kind, "skip": failed, "times": 1000 }))
+                .inject(
+                    json!({ "service": "dynamodb", "operation": null, "kind": kind, "skip": failed, "times": 1000 }),
+                )
                 .await;
             let got = ask.send().await;
             world.clear_faults().await;
@@ -49,29 +56,29 @@ async fn sweep<'a>(world: &'a World, what: &str, said: &[(u16, &str)], prepared:
 
 #[tokio::test]
 async fn an_outage_is_said_by_every_route_of_support_pins() {
-    const UNAVAILABLE: (u16, &str) = (503, r#"{"message":"503 Service Unavailable"}"#);
+    const OUTAGE: (u16, &str) = (503, UNAVAILABLE);
     let world = World::new().await;
     let own = "/api/v4/user/support_pin";
     let of = format!("/api/v4/users/{}/support_pin", world.id("/user/user_id"));
     let make = async || world.post(own).private_token(world.user()).send().await.ok(201);
-    let failed = (422, r#"{"error":"Failed to create support PIN"}"#);
+    let failed = (422, CREATE_FAILED);
     sweep(&world, "create", &[failed], async || {
         world.post(own).private_token(world.user())
     })
     .await;
-    sweep(&world, "show", &[UNAVAILABLE], async || {
+    sweep(&world, "show", &[OUTAGE], async || {
         make().await;
         world.get(own).private_token(world.user())
     })
     .await;
     // What is shown to an administrator is written down before.
-    let failed = (422, r#"{"error":"Error retrieving Support PIN for user."}"#);
-    sweep(&world, "show a user's", &[failed, UNAVAILABLE], async || {
+    let failed = (422, SHOW_FAILED);
+    sweep(&world, "show a user's", &[failed, OUTAGE], async || {
         make().await;
         world.get(&of).private_token(world.admin())
     })
     .await;
-    let failed = (422, r#"{"error":"Error revoking Support PIN for user."}"#);
+    let failed = (422, REVOKE_FAILED);
     sweep(&world, "revoke", &[failed], async || {
         make().await;
         world.post(&format!("{of}/revoke")).private_token(world.admin())
@@ -82,7 +89,7 @@ async fn an_outage_is_said_by_every_route_of_support_pins() {
 #[tokio::test]
 async fn an_outage_is_said_by_every_route_of_passcodes() {
     const SAID: &[(u16, &str)] = &[(503, r#","status":503,"error":"Service Unavailable","path":"/passcode/"#)];
-    let world = World::with(&[("PasscodePurposes", crate::short_passcode::SHORT)]).await;
+    let world = World::with(&[("PasscodePurposes", SHORT)]).await;
     let query = [("purpose", PURPOSE), ("username", USER), CLIENT];
     sweep(&world, "retrieve", SAID, async || {
         let ask = world.get("/passcode/retrieve").query(&query);
@@ -108,10 +115,7 @@ async fn an_outage_is_said_by_every_route_of_passcodes() {
 
 #[tokio::test]
 async fn an_outage_is_said_by_every_route_of_registration_and_reset() {
-    const SAID: &[(u16, &str)] = &[(
-        503,
-        r#"{"error_code":1503,"error_message":"temporarily unavailable, try again later"}"#,
-    )];
+    const SAID: &[(u16, &str)] = &[(503, ERA_UNAVAILABLE_BODY)];
     let world = World::new().await;
     let n = std::cell::Cell::new(0);
     let name = || {
@@ -128,15 +132,15 @@ async fn an_outage_is_said_by_every_route_of_registration_and_reset() {
         let email = format!("{login}@yandex.ru");
         world.register(&login, &email).send().await.ok(200);
         let link = world.link_to(&email).await;
-        let ask = world.ask("PATCH", &format!("{REGISTER}/{link}"));
+        let ask = world.request("PATCH", &format!("{REGISTER}/{link}"));
         ask.json(&json!({ "pwd": "ew!hIb3V" }))
     })
     .await;
     world.new_user("maria").await;
-    sweep(&world, "ask for a reset", SAID, async || world.forgot("maria")).await;
+    sweep(&world, "ask for a reset", SAID, async || world.request_reset("maria")).await;
     sweep(&world, "reset", SAID, async || {
         let link = world.reset_link("maria", "maria@example.org").await;
-        let ask = world.ask("PATCH", &format!("{RESET}/{link}"));
+        let ask = world.request("PATCH", &format!("{RESET}/{link}"));
         ask.json(&json!({ "pwd": "ew!hIb3V" }))
     })
     .await;
@@ -150,10 +154,7 @@ async fn an_outage_is_said_by_every_route_of_registration_and_reset() {
 }
 
 /// What Mithril's routes say.
-const MITHRIL: &[(u16, &str)] = &[(
-    503,
-    r#""error":{"type":"internal_error","message":"Service unavailable. Try later."}}"#,
-)];
+const MITHRIL: &[(u16, &str)] = &[(503, SERVICE_UNAVAILABLE_ERROR)];
 
 #[tokio::test]
 async fn an_outage_is_said_by_every_grant() {
@@ -167,20 +168,20 @@ async fn an_outage_is_said_by_every_grant() {
     }
     // A failure of the caller's is said only once it is written, too.
     for what in ["a wrong password", "nobody"] {
-        let said = [MITHRIL, &[(401, "Identity, password combination is wrong.")]].concat();
+        let said = [MITHRIL, &[(401, WRONG_IDENTITY)]].concat();
         for kind in KINDS {
             for skip in 0..5 {
                 let email = match what {
                     "nobody" => format!("nobody-{kind}-{skip}@example.org"),
                     _ => demo.email.clone(),
                 };
-                let body = crate::mithril::password_grant(&email, "wrong");
+                let body = password_grant(&email, "wrong");
                 world
-                    .fault(
+                    .inject(
                         json!({ "service": "dynamodb", "operation": null, "kind": kind, "skip": skip, "times": 1000 }),
                     )
                     .await;
-                let got = world.grant(body).await;
+                let got = world.request_token(body).await;
                 world.clear_faults().await;
                 let told = said
                     .iter()
@@ -189,19 +190,19 @@ async fn an_outage_is_said_by_every_grant() {
                     told && (got.status == 503 || kind == "conflict"),
                     "{what}, {kind} after {skip}: {got:?}"
                 );
-                value(&world.grant(api_grant(&demo)).await);
+                token_in(&world.request_token(api_grant(&demo)).await);
                 world.advance(DAY).await;
             }
         }
     }
     sweep(&world, "the code", MITHRIL, async || {
-        let (token, code) = world.waiting(&demo).await;
+        let (token, code) = world.begin_login(&demo).await;
         let body = json!({ "grant_type": "authorize_2fa_access_token", "token": token, "otp": code });
         world.post(TOKENS).json(&body)
     })
     .await;
     sweep(&world, "another code", MITHRIL, async || {
-        let (token, _) = world.waiting(&demo).await;
+        let (token, _) = world.begin_login(&demo).await;
         let body = json!({ "grant_type": "refresh_2fa_access_token", "token": token });
         world.post(TOKENS).json(&body)
     })
@@ -225,24 +226,24 @@ async fn an_outage_is_said_by_every_route_of_factors_and_users() {
         (format!("person{}", n.get()), format!("+38088123{:04}", n.get()))
     };
     let as_admin = |method: &str, path: &str, body: Value| {
-        let ask = world.ask(method, path).bearer(world.admin());
+        let ask = world.request(method, path).bearer(world.admin());
         match body {
             Value::Null => ask,
             body => ask.json(&body),
         }
     };
     sweep(&world, "make a factor", MITHRIL, async || {
-        let person = world.person(&name().0).await;
-        as_admin("POST", &person.factors(), json!({ "type": "SMS" }))
+        let person = world.create_person(&name().0).await;
+        as_admin("POST", &person.factors_path(), json!({ "type": "SMS" }))
     })
     .await;
     let demo = world.demo();
     let factor = format!(
         "{}/{}",
-        demo.factors(),
+        demo.factors_path(),
         world.factor_of(&demo).await["id"].as_str().expect("an id")
     );
-    for path in [&demo.factors(), &factor] {
+    for path in [&demo.factors_path(), &factor] {
         sweep(&world, "read", MITHRIL, async || as_admin("GET", path, Value::Null)).await;
     }
     for (action, before) in [("disable", "enable"), ("enable", "disable")] {
@@ -254,8 +255,8 @@ async fn an_outage_is_said_by_every_route_of_factors_and_users() {
         .await;
     }
     sweep(&world, "create_otp", MITHRIL, async || {
-        let (token, _) = world.waiting(&demo).await;
-        world.ask("PATCH", &demo.action("create_otp")).bearer(&token)
+        let (token, _) = world.begin_login(&demo).await;
+        world.request("PATCH", &demo.action_path("create_otp")).bearer(&token)
     })
     .await;
     sweep(&world, "reset", MITHRIL, async || {
@@ -264,24 +265,24 @@ async fn an_outage_is_said_by_every_route_of_factors_and_users() {
     .await;
     sweep(&world, "init", MITHRIL, async || {
         let (login, phone) = name();
-        let (_, token) = empty_handed(&world, &login).await;
+        let (_, token) = person_awaiting_phone(&world, &login).await;
         world.keep_phone_out_of_logs(&phone);
         let body = json!({ "type": "SMS", "factor": phone });
-        world.ask("PATCH", INIT).bearer(&token).json(&body)
+        world.request("PATCH", INIT).bearer(&token).json(&body)
     })
     .await;
     sweep(&world, "approve", MITHRIL, async || {
         let (login, phone) = name();
-        let (_, token) = empty_handed(&world, &login).await;
-        let token = value(&world.init(&token, &phone).await);
+        let (_, token) = person_awaiting_phone(&world, &login).await;
+        let token = token_in(&world.init_factor(&token, &phone).await);
         let body = json!({ "otp": world.code_to(&phone).await });
-        world.ask("PATCH", APPROVE).bearer(&token).json(&body)
+        world.request("PATCH", APPROVE).bearer(&token).json(&body)
     })
     .await;
     for (action, before) in [("block", "unblock"), ("unblock", "block")] {
         sweep(&world, action, MITHRIL, async || {
-            as_admin("PATCH", &demo.action(before), Value::Null).send().await;
-            as_admin("PATCH", &demo.action(action), Value::Null)
+            as_admin("PATCH", &demo.action_path(before), Value::Null).send().await;
+            as_admin("PATCH", &demo.action_path(action), Value::Null)
         })
         .await;
     }

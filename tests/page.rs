@@ -1,51 +1,14 @@
 //! Pages in a real browser: the scripts under `tests/browser/`, and the local cloud's own page.
 
-use std::{ffi::OsString, process::Command};
-
 use serde_json::{Value, json};
 
-use crate::{
-    login::api_grant,
-    mail::DOMAIN,
-    mithril::{PHONE, password_grant, value},
-    password_reset::is_set,
-    world::{World, binaries, root},
+use crate::support::{
+    browser::in_a_browser,
+    era::password_set,
+    login::{api_grant, password_grant, token_in},
+    people::{DOMAIN, PHONE},
+    world::{World, binaries},
 };
-
-/// What a script exits with where there is no browser to try a page in.
-const SKIPPED: i32 = 77;
-
-impl World {
-    /// Runs a script of `tests/browser/` against this world; `false` where there is no browser.
-    pub async fn in_a_browser(&self, script: &str, arguments: &[&str]) -> bool {
-        let arguments = [self.url()].into_iter().chain(arguments.iter().copied());
-        in_a_browser(script, arguments.map(OsString::from).collect()).await
-    }
-}
-
-/// Runs a script of `tests/browser/`; `false` where there is no browser.
-async fn in_a_browser(script: &str, arguments: Vec<OsString>) -> bool {
-    let mut command = Command::new("python3");
-    command.arg(root().join("tests/browser").join(script)).args(arguments);
-    let output = tokio::task::spawn_blocking(move || command.output())
-        .await
-        .expect("no panic")
-        .expect("python3 runs");
-    let said = format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    // Past the capture of the test's output: a skip must be seen.
-    if output.status.code() == Some(SKIPPED) {
-        use std::io::Write;
-        let _ = writeln!(std::io::stderr(), "\n*** SKIPPED: {script} tried NOTHING: {said}");
-        return false;
-    }
-    let failed: Vec<&str> = said.lines().filter(|line| !line.starts_with("ok ")).collect();
-    assert!(output.status.success(), "{}", failed.join("\n"));
-    true
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_local_page_works_in_a_browser() {
@@ -56,17 +19,6 @@ async fn the_local_page_works_in_a_browser() {
 #[tokio::test]
 async fn an_open_page_recovers_in_a_browser_when_the_local_cloud_restarts() {
     in_a_browser("restart.py", vec![binaries().join("countersign-local").into()]).await;
-}
-
-impl World {
-    /// The demo identities as they are shown now.
-    async fn identities(&self) -> Value {
-        let ids = self.get("/_local/identities").local().await;
-        for pointer in ["/admin/token", "/user/token", "/user/password"] {
-            self.keep_out_of_logs(ids.pointer(pointer).and_then(Value::as_str).expect("a text"));
-        }
-        ids
-    }
 }
 
 #[tokio::test]
@@ -91,7 +43,7 @@ async fn the_demo_identities_follow_a_change_of_their_password() {
     assert_eq!(refused.status, 412);
     assert_eq!(world.identities().await, first);
 
-    is_set(&world.change_password(world.user(), current, CHANGED).await, "demo");
+    password_set(&world.change_password(world.user(), current, CHANGED).await, "demo");
     assert_eq!(support_pin(&first).await, 401, "the shown token has ended");
     let second = world.identities().await;
     let mut expected = first.clone();
@@ -101,18 +53,18 @@ async fn the_demo_identities_follow_a_change_of_their_password() {
     assert_eq!(support_pin(&second).await, 201);
     assert_eq!(world.identities().await, second, "once is enough");
 
-    world.forgot("demo").send().await.ok(200);
+    world.request_reset("demo").send().await.ok(200);
     let link = world.link_to(&format!("demo@{DOMAIN}")).await;
-    is_set(&world.reset(&link, RESET).await, "demo");
+    password_set(&world.reset_password(&link, RESET).await, "demo");
     let third = world.identities().await;
     assert_eq!(third["user"]["password"], RESET);
     assert_eq!((support_pin(&second).await, support_pin(&third).await), (401, 201));
     let email = third["user"]["email"].as_str().expect("a text");
-    world.grant(password_grant(email, RESET)).await.ok(201);
+    world.request_token(password_grant(email, RESET)).await.ok(201);
 
     // Another user's password is another user's.
     let (token, _) = world.new_user("maria").await;
-    is_set(&world.change_password(&token, "correct-horse", CHANGED).await, "maria");
+    password_set(&world.change_password(&token, "correct-horse", CHANGED).await, "maria");
     assert_eq!(world.identities().await, third);
 }
 
@@ -120,15 +72,18 @@ async fn the_demo_identities_follow_a_change_of_their_password() {
 async fn the_demo_identities_follow_a_change_of_the_phone() {
     const OTHER: &str = "+380501234567";
     let world = World::new().await;
-    let token = value(&world.grant(api_grant(&world.demo())).await);
-    let access = value(&world.authorize(&token, &world.code_to(PHONE).await).await);
-    let approval = value(&world.init(&access, OTHER).await);
+    let token = token_in(&world.request_token(api_grant(&world.demo())).await);
+    let access = token_in(&world.submit_code(&token, &world.code_to(PHONE).await).await);
+    let approval = token_in(&world.init_factor(&access, OTHER).await);
     assert_eq!(
         world.identities().await,
         world.ids,
         "nothing changes before the code is back"
     );
-    world.approve(&approval, &world.code_to(OTHER).await).await.ok(201);
+    world
+        .approve_factor(&approval, &world.code_to(OTHER).await)
+        .await
+        .ok(201);
     let mut expected = world.ids.clone();
     expected["user"]["phone"] = json!(OTHER);
     assert_eq!(world.identities().await, expected);
@@ -137,7 +92,7 @@ async fn the_demo_identities_follow_a_change_of_the_phone() {
 #[tokio::test]
 async fn the_demo_identities_follow_across_a_restart() {
     let world = World::durable().await;
-    is_set(
+    password_set(
         &world
             .change_password(world.user(), world.id("/user/password"), "Quiet-river.73~stone")
             .await,

@@ -3,90 +3,13 @@
 use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::world::{Ask, Got, World};
-
-pub const CLIENT: (&str, &str) = ("client_id", "heatclinic");
-pub const USER: &str = "test@test.com";
-pub const PURPOSE: &str = "TEST_PURPOSE";
-
-/// A passcode as its caller got it.
-pub struct Issued {
-    pub id: String,
-    pub token: String,
-}
-
-impl World {
-    pub fn passcode_token(&self) -> &str {
-        self.id("/passcode_token")
-    }
-
-    pub async fn retrieve(&self, username: &str, purpose: &str) -> Issued {
-        let query = [("purpose", purpose), ("username", username), CLIENT];
-        let got = self
-            .get("/passcode/retrieve")
-            .query(&query)
-            .bearer(self.passcode_token())
-            .send()
-            .await;
-        let body = got.ok(200);
-        let text = |name: &str| body[name].as_str().expect("a text").to_owned();
-        let issued = Issued {
-            id: text("id"),
-            token: text("token"),
-        };
-        assert_eq!(
-            got.body,
-            format!(r#"{{"id":"{}","token":"{}"}}"#, issued.id, issued.token)
-        );
-        issued
-    }
-
-    pub fn consume(&self, passcode: &str, username: &str, purpose: &str) -> Ask<'_> {
-        self.post("/passcode/consume")
-            .query(&[CLIENT])
-            .bearer(self.passcode_token())
-            .form(&[("passcode", passcode), ("purpose", purpose), ("username", username)])
-    }
-
-    pub fn status(&self, id: &str) -> Ask<'_> {
-        self.get("/passcode/status")
-            .query(&[("passcode_id", id), CLIENT])
-            .bearer(self.passcode_token())
-    }
-
-    pub fn invalidate(&self, id: &str) -> Ask<'_> {
-        self.post("/passcode/invalidate")
-            .query(&[CLIENT])
-            .bearer(self.passcode_token())
-            .form(&[("passcode_id", id)])
-    }
-
-    pub async fn is_valid(&self, id: &str, valid: bool) {
-        self.status(id)
-            .send()
-            .await
-            .is(200, &format!(r#"{{"id":"{id}","valid":{valid}}}"#));
-    }
-}
-
-/// Spring's error, whole, with a time within this test.
-#[track_caller]
-pub fn refused(got: &Got, status: u16, error: &str, path: &str) {
-    let body: Value = serde_json::from_str(&got.body).expect("JSON");
-    let at = body["timestamp"].as_str().expect("a time");
-    assert!(at.len() == 20 && at.starts_with("20") && at.ends_with('Z'), "{at}");
-    got.is(
-        status,
-        &format!(r#"{{"timestamp":"{at}","status":{status},"error":"{error}","path":"{path}"}}"#),
-    );
-}
-
-#[track_caller]
-pub fn bad(got: &Got) {
-    refused(got, 400, "Bad Request", "/passcode/consume");
-}
+use crate::support::{
+    passcode::{CLIENT, PURPOSE, USER, passcode_refused, spring_refused},
+    words::{BAD_MEDIA_TYPE, BAD_REQUEST},
+    world::World,
+};
 
 #[tokio::test]
 async fn a_passcode_is_made_consumed_once_and_known_by_its_id() {
@@ -102,7 +25,7 @@ async fn a_passcode_is_made_consumed_once_and_known_by_its_id() {
     world.is_valid(&issued.id, true).await;
     let got = world.consume(&issued.token, USER, PURPOSE).send().await;
     got.is(200, &format!(r#"{{"id":"{}"}}"#, issued.id));
-    bad(&world.consume(&issued.token, USER, PURPOSE).send().await);
+    passcode_refused(&world.consume(&issued.token, USER, PURPOSE).send().await);
     world.is_valid(&issued.id, false).await;
 }
 
@@ -125,11 +48,11 @@ async fn several_passcodes_of_one_user_and_purpose_live_side_by_side() {
 async fn a_passcode_is_good_for_its_own_binding_only() {
     let world = World::new().await;
     let made = world
-        .operator(json!({ "command": "create_client", "client_id": "other", "scopes": ["passcode"] }))
+        .run_command(json!({ "command": "create_client", "client_id": "other", "scopes": ["passcode"] }))
         .await;
     assert_eq!(made["client_id"], "other");
     let other = json!({ "owner_client_id": "other", "client_id": "other", "scopes": ["passcode"] });
-    let other = world.token(other).await;
+    let other = world.create_token(other).await;
     let issued = world.retrieve(USER, PURPOSE).await;
     let token = issued.token.as_str();
     for (passcode, username, purpose) in [
@@ -147,7 +70,7 @@ async fn a_passcode_is_good_for_its_own_binding_only() {
         ("", USER, PURPOSE),
         (&"x".repeat(10_000), USER, PURPOSE),
     ] {
-        bad(&world.consume(passcode, username, purpose).send().await);
+        passcode_refused(&world.consume(passcode, username, purpose).send().await);
     }
     let fields = [("passcode", token), ("purpose", PURPOSE), ("username", USER)];
     let theirs = world
@@ -155,11 +78,11 @@ async fn a_passcode_is_good_for_its_own_binding_only() {
         .query(&[("client_id", "other")])
         .bearer(&other)
         .form(&fields);
-    bad(&theirs.send().await);
+    passcode_refused(&theirs.send().await);
     // Another client's passcode is as unknown as one that never was.
     let status = [("client_id", "other"), ("passcode_id", issued.id.as_str())];
     let asked = world.get("/passcode/status").query(&status).bearer(&other).send().await;
-    refused(&asked, 404, "Not Found", "/passcode/status");
+    spring_refused(&asked, 404, "Not Found", "/passcode/status");
     let form = [("passcode_id", issued.id.as_str())];
     let ended = world
         .post("/passcode/invalidate")
@@ -168,7 +91,7 @@ async fn a_passcode_is_good_for_its_own_binding_only() {
         .form(&form)
         .send()
         .await;
-    refused(&ended, 404, "Not Found", "/passcode/invalidate");
+    spring_refused(&ended, 404, "Not Found", "/passcode/invalidate");
     // After all of this it is as good as new.
     world.is_valid(&issued.id, true).await;
     world.consume(token, USER, PURPOSE).send().await.ok(200);
@@ -195,24 +118,24 @@ async fn a_passcode_ends_after_ten_minutes() {
     world.consume(&early.token, USER, PURPOSE).send().await.ok(200);
     world.is_valid(&late.id, true).await;
     world.advance(number("expires_at") - world.now().await).await;
-    bad(&world.consume(&late.token, USER, PURPOSE).send().await);
+    passcode_refused(&world.consume(&late.token, USER, PURPOSE).send().await);
     world.is_valid(&late.id, false).await;
     // A day later it is forgotten, swept or not.
     world.advance(86_400).await;
-    refused(
+    spring_refused(
         &world.status(&late.id).send().await,
         404,
         "Not Found",
         "/passcode/status",
     );
-    refused(
+    spring_refused(
         &world.invalidate(&late.id).send().await,
         404,
         "Not Found",
         "/passcode/invalidate",
     );
     assert_eq!(world.rows("PasscodesTable").await.len(), 2);
-    world.post("/_local/sweep").local().await;
+    world.sweep().await;
     assert!(world.rows("PasscodesTable").await.is_empty());
 }
 
@@ -227,7 +150,7 @@ async fn invalidation_is_idempotent_and_final() {
             .await
             .is(200, &format!(r#"{{"id":"{}","valid":false}}"#, issued.id));
     }
-    bad(&world.consume(&issued.token, USER, PURPOSE).send().await);
+    passcode_refused(&world.consume(&issued.token, USER, PURPOSE).send().await);
     world.is_valid(&issued.id, false).await;
     let consumed = world.retrieve(USER, PURPOSE).await;
     world.consume(&consumed.token, USER, PURPOSE).send().await.ok(200);
@@ -253,8 +176,8 @@ async fn an_unknown_id_is_not_found() {
         "é",
         "x",
     ] {
-        refused(&world.status(id).send().await, 404, "Not Found", "/passcode/status");
-        refused(
+        spring_refused(&world.status(id).send().await, 404, "Not Found", "/passcode/status");
+        spring_refused(
             &world.invalidate(id).send().await,
             404,
             "Not Found",
@@ -277,10 +200,12 @@ async fn usernames_survive_whatever_they_hold() {
         "'\"\\<>",
     ] {
         let issued = world.retrieve(username, "r&d + ü").await;
-        bad(&world
-            .consume(&issued.token, &username.replace('+', " ").replace("%20", " "), "other")
-            .send()
-            .await);
+        passcode_refused(
+            &world
+                .consume(&issued.token, &username.replace('+', " ").replace("%20", " "), "other")
+                .send()
+                .await,
+        );
         world.consume(&issued.token, username, "r&d + ü").send().await.ok(200);
     }
 }
@@ -292,11 +217,13 @@ async fn only_a_passcode_token_of_the_client_opens_the_routes() {
     let before = world.all_rows().await;
     let user_id = world.id("/user/user_id").to_owned();
     let short = world
-        .token(json!({ "user_id": user_id, "scopes": ["passcode"], "lifetime_seconds": 1 }))
+        .create_token(json!({ "user_id": user_id, "scopes": ["passcode"], "lifetime_seconds": 1 }))
         .await;
-    let revoked = world.token(json!({ "user_id": user_id, "scopes": ["passcode"] })).await;
+    let revoked = world
+        .create_token(json!({ "user_id": user_id, "scopes": ["passcode"] }))
+        .await;
     world
-        .operator(json!({ "command": "revoke_token", "token": revoked }))
+        .run_command(json!({ "command": "revoke_token", "token": revoked }))
         .await;
     world.advance(1).await;
     for (method, path) in [
@@ -312,7 +239,7 @@ async fn only_a_passcode_token_of_the_client_opens_the_routes() {
         ("POST", "/passcode/invalidate?client_id=heatclinic".to_owned()),
     ] {
         let ask = || {
-            let ask = world.ask(method, &path);
+            let ask = world.request(method, &path);
             match method {
                 "POST" => ask.form(&[
                     ("passcode", issued.token.as_str()),
@@ -332,24 +259,28 @@ async fn only_a_passcode_token_of_the_client_opens_the_routes() {
             ask().bearer(&revoked).send().await,
             ask().private_token(world.passcode_token()).send().await,
             ask().header("authorization", world.passcode_token()).send().await,
-            world.ask(method, &in_query).send().await,
+            world.request(method, &in_query).send().await,
         ] {
-            refused(&got, 401, "Unauthorized", bare);
+            spring_refused(&got, 401, "Unauthorized", bare);
             assert_eq!(got.header("www-authenticate"), Some("Bearer error=\"invalid_token\""));
         }
         let small = ask().bearer(world.user()).send().await;
         let elsewhere = world
-            .ask(method, &path.replace("heatclinic", "other"))
+            .request(method, &path.replace("heatclinic", "other"))
             .bearer(world.passcode_token());
         for got in [small, elsewhere.send().await] {
-            refused(&got, 403, "Forbidden", bare);
+            spring_refused(&got, 403, "Forbidden", bare);
             assert_eq!(
                 got.header("www-authenticate"),
                 Some("Bearer error=\"insufficient_scope\"")
             );
         }
-        let both = world.ask(method, &in_query).bearer(world.passcode_token()).send().await;
-        refused(&both, 400, "Bad Request", bare);
+        let both = world
+            .request(method, &in_query)
+            .bearer(world.passcode_token())
+            .send()
+            .await;
+        spring_refused(&both, 400, BAD_REQUEST, bare);
     }
     let after = world.all_rows().await;
     let passcodes = |rows: &str| {
@@ -393,16 +324,18 @@ async fn malformed_requests_are_400_and_change_nothing() {
         ("client_id=heatclinic", good.replace("test%40test.com", "")),
         ("client_id=heatclinic", good.replace("test%40", &"t".repeat(250))),
     ] {
-        bad(&post(query, body).send().await);
+        passcode_refused(&post(query, body).send().await);
     }
     let mut raw = good.clone().into_bytes();
     raw.extend_from_slice(b"&x=\xff\xfe");
-    bad(&world
-        .post("/passcode/consume?client_id=heatclinic")
-        .bearer(world.passcode_token())
-        .body(form, raw)
-        .send()
-        .await);
+    passcode_refused(
+        &world
+            .post("/passcode/consume?client_id=heatclinic")
+            .bearer(world.passcode_token())
+            .body(form, raw)
+            .send()
+            .await,
+    );
     for query in [
         "client_id=heatclinic",
         "client_id=heatclinic&purpose=p",
@@ -417,14 +350,14 @@ async fn malformed_requests_are_400_and_change_nothing() {
             .bearer(world.passcode_token())
             .send()
             .await;
-        refused(&got, 400, "Bad Request", "/passcode/retrieve");
+        spring_refused(&got, 400, BAD_REQUEST, "/passcode/retrieve");
     }
     let got = world
         .get("/passcode/status?client_id=heatclinic")
         .bearer(world.passcode_token())
         .send()
         .await;
-    refused(&got, 400, "Bad Request", "/passcode/status");
+    spring_refused(&got, 400, BAD_REQUEST, "/passcode/status");
     assert_eq!(world.rows("PasscodesTable").await.len(), 1, "nothing was written");
     world.is_valid(&issued.id, true).await;
     post("client_id=heatclinic", good).send().await.ok(200);
@@ -454,7 +387,7 @@ async fn a_form_route_takes_forms_only() {
                 .await,
             post().send().await,
         ] {
-            refused(&got, 415, "Unsupported Media Type", path);
+            spring_refused(&got, 415, BAD_MEDIA_TYPE, path);
         }
     }
     world.is_valid(&issued.id, true).await;
@@ -473,7 +406,7 @@ async fn of_many_parallel_consumers_exactly_one_wins() {
         let issued = world.retrieve(USER, PURPOSE).await;
         let all = join_all((0..64).map(|_| world.consume(&issued.token, USER, PURPOSE).send())).await;
         assert_eq!(all.iter().filter(|got| got.status == 200).count(), 1);
-        all.iter().filter(|got| got.status != 200).for_each(bad);
+        all.iter().filter(|got| got.status != 200).for_each(passcode_refused);
     }
 }
 
@@ -518,7 +451,7 @@ async fn requests_with_one_id_of_the_gateways_are_still_two() {
         let answer = world
             .post("/2015-03-31/functions/passcode-consume/invocations")
             .json(&event)
-            .local()
+            .send_local()
             .await;
         statuses.push(answer["statusCode"].as_u64().expect("a status"));
     }

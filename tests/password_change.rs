@@ -3,32 +3,25 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::{
-    mail::{DOMAIN, RESET, bad_value, said},
-    password_reset::{NEW, OLD, faults, is_set, notices},
-    world::{Got, World},
+use crate::support::{
+    era::{CHECK_MAIL, era_refused, field_refused, password_set, too_many_requests},
+    logs::fault_lines,
+    password::{NEW, OLD, RESET, change_notices_sent},
+    people::DOMAIN,
+    support_pin::OWN_PIN,
+    words::{ACCOUNT_BLOCKED, ERA_UNAUTHORIZED, MALFORMED, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, WRONG_PASSWORD},
+    world::World,
 };
-
-pub const WRONG: &str = "current_pwd is wrong";
-const OWN: &str = "/api/v4/user/support_pin";
-
-/// The refusal of whoever spends too much, and for how many seconds.
-#[track_caller]
-pub fn wait_of(got: &Got) -> u64 {
-    said(got, 429, "too many requests, try again later");
-    let wait = got.header("retry-after").expect("a Retry-After");
-    wait.parse().expect("whole seconds")
-}
 
 #[tokio::test]
 async fn a_change_is_one_step_and_ends_the_session_too() {
     let world = World::new().await;
     let (token, id) = world.new_user("Maria_K").await;
-    is_set(&world.change_password(&token, OLD, NEW).await, "Maria_K");
-    said(&world.change_password(&token, NEW, OLD).await, 401, "unauthorized");
-    assert_eq!(world.get(OWN).private_token(&token).send().await.status, 401);
-    assert!(!world.opens(&id, OLD).await);
-    assert!(world.opens(&id, NEW).await);
+    password_set(&world.change_password(&token, OLD, NEW).await, "Maria_K");
+    era_refused(&world.change_password(&token, NEW, OLD).await, 401, ERA_UNAUTHORIZED);
+    assert_eq!(world.get(OWN_PIN).private_token(&token).send().await.status, 401);
+    assert!(!world.password_works(&id, OLD).await);
+    assert!(world.password_works(&id, NEW).await);
 }
 
 #[tokio::test]
@@ -47,11 +40,15 @@ async fn a_wrong_current_password_changes_nothing() {
         if wrong == world.id("/user/password") {
             world.advance(3600).await;
         }
-        bad_value(&world.change_password(&token, wrong, NEW).await, "current_pwd", WRONG);
+        field_refused(
+            &world.change_password(&token, wrong, NEW).await,
+            "current_pwd",
+            WRONG_PASSWORD,
+        );
     }
     assert_eq!(world.user_row(&id).await, before);
-    assert!(world.mails().await.is_empty());
-    is_set(&world.change_password(&token, OLD, NEW).await, "maria");
+    assert!(world.messages().await.is_empty());
+    password_set(&world.change_password(&token, OLD, NEW).await, "maria");
 }
 
 #[tokio::test]
@@ -60,11 +57,11 @@ async fn a_current_password_that_is_longer_than_any_is_no_guess() {
     let (token, _) = world.new_user("maria").await;
     for _ in 0..6 {
         let got = world.change_password(&token, &"x".repeat(1025), NEW).await;
-        bad_value(&got, "current_pwd", "current_pwd is too long");
+        field_refused(&got, "current_pwd", "current_pwd is too long");
     }
     let longest = world.change_password(&token, &"x".repeat(1024), NEW).await;
-    bad_value(&longest, "current_pwd", WRONG);
-    is_set(&world.change_password(&token, OLD, NEW).await, "maria");
+    field_refused(&longest, "current_pwd", WRONG_PASSWORD);
+    password_set(&world.change_password(&token, OLD, NEW).await, "maria");
 }
 
 #[tokio::test]
@@ -129,15 +126,15 @@ async fn a_change_is_read_strictly_and_costs_no_guess_until_it_is_one() {
     ] {
         let got = world.post(RESET).bearer(&token).json(&body).send().await;
         assert_eq!(got.status, 412, "{body}: {got:?}");
-        bad_value(&got, field, message);
+        field_refused(&got, field, message);
     }
     assert!(world.rows("BudgetsTable").await.is_empty(), "nothing was counted");
     let send = async |kind: &str, body: &str| world.post(RESET).bearer(&token).body(kind, body).send().await;
-    said(&send("application/json", "[]").await, 400, "malformed request");
-    said(&send("text/plain", "{}").await, 415, "unsupported media type");
+    era_refused(&send("application/json", "[]").await, 400, MALFORMED);
+    era_refused(&send("text/plain", "{}").await, 415, UNSUPPORTED_MEDIA_TYPE);
     let large = format!("{{}}{}", " ".repeat(16 * 1024));
-    said(&send("application/json", &large).await, 413, "request body too large");
-    is_set(&world.change_password(&token, OLD, NEW).await, "maria");
+    era_refused(&send("application/json", &large).await, 413, TOO_LARGE);
+    password_set(&world.change_password(&token, OLD, NEW).await, "maria");
 }
 
 #[tokio::test]
@@ -145,15 +142,15 @@ async fn who_is_not_signed_in_changes_nothing() {
     let world = World::new().await;
     let (token, id) = world.new_user("maria").await;
     let short = world
-        .token(json!({ "user_id": id, "scopes": ["api"], "lifetime_seconds": 100 }))
+        .create_token(json!({ "user_id": id, "scopes": ["api"], "lifetime_seconds": 100 }))
         .await;
-    let revoked = world.token(json!({ "user_id": id, "scopes": ["api"] })).await;
+    let revoked = world.create_token(json!({ "user_id": id, "scopes": ["api"] })).await;
     let done = world
-        .operator(json!({ "command": "revoke_token", "token": revoked }))
+        .run_command(json!({ "command": "revoke_token", "token": revoked }))
         .await;
     assert_eq!(done, json!({ "done": true, "changed": true }));
     let clients = world
-        .token(json!({ "owner_client_id": "heatclinic", "scopes": ["api"] }))
+        .create_token(json!({ "owner_client_id": "heatclinic", "scopes": ["api"] }))
         .await;
     world.advance(101).await;
     let before = world.user_row(&id).await;
@@ -180,7 +177,7 @@ async fn who_is_not_signed_in_changes_nothing() {
         }
         let got = ask.send().await;
         assert_eq!(got.status, 401, "{authorization:?}: {got:?}");
-        said(&got, 401, "unauthorized");
+        era_refused(&got, 401, ERA_UNAUTHORIZED);
         assert_eq!(got.header("www-authenticate"), Some(challenge), "{authorization:?}");
     }
     // A token has one place: not the query, not another dialect's header.
@@ -191,10 +188,10 @@ async fn who_is_not_signed_in_changes_nothing() {
             .json(&body)
             .send()
             .await;
-        said(&got, 401, "unauthorized");
+        era_refused(&got, 401, ERA_UNAUTHORIZED);
     }
     let got = world.post(RESET).private_token(&token).json(&body).send().await;
-    said(&got, 401, "unauthorized");
+    era_refused(&got, 401, ERA_UNAUTHORIZED);
 
     for scopes in [
         json!(["read_user"]),
@@ -202,28 +199,26 @@ async fn who_is_not_signed_in_changes_nothing() {
         json!(["passcode"]),
         json!(["read_user", "passcode"]),
     ] {
-        let small = world.token(json!({ "user_id": id, "scopes": scopes })).await;
+        let small = world.create_token(json!({ "user_id": id, "scopes": scopes })).await;
         let got = world.change_password(&small, OLD, NEW).await;
-        said(&got, 403, "forbidden");
+        era_refused(&got, 403, "forbidden");
         assert_eq!(
             got.header("www-authenticate"),
             Some(r#"Bearer error="insufficient_scope""#)
         );
     }
     assert_eq!(world.user_row(&id).await, before);
-    world.operator(json!({ "command": "block_user", "user_id": id })).await;
-    said(
-        &world.change_password(&token, OLD, NEW).await,
-        403,
-        "your account has been blocked",
-    );
+    world
+        .run_command(json!({ "command": "block_user", "user_id": id }))
+        .await;
+    era_refused(&world.change_password(&token, OLD, NEW).await, 403, ACCOUNT_BLOCKED);
     assert!(world.rows("BudgetsTable").await.is_empty(), "nobody guessed");
     world
-        .operator(json!({ "command": "unblock_user", "user_id": id }))
+        .run_command(json!({ "command": "unblock_user", "user_id": id }))
         .await;
-    said(&world.change_password(&token, OLD, NEW).await, 401, "unauthorized");
-    let token = world.token(json!({ "user_id": id, "scopes": ["api"] })).await;
-    is_set(&world.change_password(&token, OLD, NEW).await, "maria");
+    era_refused(&world.change_password(&token, OLD, NEW).await, 401, ERA_UNAUTHORIZED);
+    let token = world.create_token(json!({ "user_id": id, "scopes": ["api"] })).await;
+    password_set(&world.change_password(&token, OLD, NEW).await, "maria");
 }
 
 #[tokio::test]
@@ -231,7 +226,7 @@ async fn parallel_guesses_are_counted_before_they_are_looked_at() {
     let world = World::new().await;
     let (token, id) = world.new_user("maria").await;
     // Another session of the same user has the same few guesses.
-    let second = world.token(json!({ "user_id": id, "scopes": ["api"] })).await;
+    let second = world.create_token(json!({ "user_id": id, "scopes": ["api"] })).await;
     let (other, _) = world.new_user("other").await;
     let tokens = [&token, &second].into_iter().cycle().take(32);
     let guesses = join_all(
@@ -243,20 +238,20 @@ async fn parallel_guesses_are_counted_before_they_are_looked_at() {
     let (evaluated, refused): (Vec<_>, Vec<_>) = guesses.iter().partition(|got| got.status == 412);
     assert_eq!(evaluated.len(), 5, "{guesses:?}");
     for got in evaluated {
-        bad_value(got, "current_pwd", WRONG);
+        field_refused(got, "current_pwd", WRONG_PASSWORD);
     }
     let mut wait = 0;
     for got in refused {
-        wait = wait.max(wait_of(got));
+        wait = wait.max(too_many_requests(got));
         assert!((1..=3600).contains(&wait), "{wait}");
     }
     // The right one is not looked at either, by whichever session; nobody else waits.
     for token in [&token, &second] {
-        wait_of(&world.change_password(token, OLD, NEW).await);
+        too_many_requests(&world.change_password(token, OLD, NEW).await);
     }
-    is_set(&world.change_password(&other, OLD, NEW).await, "other");
+    password_set(&world.change_password(&other, OLD, NEW).await, "other");
     world.advance(wait).await;
-    is_set(&world.change_password(&token, OLD, NEW).await, "maria");
+    password_set(&world.change_password(&token, OLD, NEW).await, "maria");
 }
 
 #[tokio::test]
@@ -265,21 +260,25 @@ async fn a_day_has_its_own_limit_and_a_reset_is_always_open() {
     let (token, id) = world.new_user("maria").await;
     for _ in 0..2 {
         for _ in 0..5 {
-            bad_value(&world.change_password(&token, NEW, OLD).await, "current_pwd", WRONG);
+            field_refused(
+                &world.change_password(&token, NEW, OLD).await,
+                "current_pwd",
+                WRONG_PASSWORD,
+            );
         }
-        let wait = wait_of(&world.change_password(&token, OLD, NEW).await);
+        let wait = too_many_requests(&world.change_password(&token, OLD, NEW).await);
         assert!((1..=86_400).contains(&wait), "{wait}");
         world.advance(3600).await;
     }
     // Ten in two hours: the hour has room, the day has none.
-    let wait = wait_of(&world.change_password(&token, OLD, NEW).await);
+    let wait = too_many_requests(&world.change_password(&token, OLD, NEW).await);
     assert!(wait > 3600, "{wait}");
     // Whoever sits in a session that was left open cannot keep the owner from a new password.
     let link = world.reset_link("maria", "maria@example.org").await;
-    is_set(&world.reset(&link, NEW).await, "maria");
-    said(&world.change_password(&token, OLD, NEW).await, 401, "unauthorized");
+    password_set(&world.reset_password(&link, NEW).await, "maria");
+    era_refused(&world.change_password(&token, OLD, NEW).await, 401, ERA_UNAUTHORIZED);
     world.advance(wait).await;
-    assert!(world.opens(&id, NEW).await);
+    assert!(world.password_works(&id, NEW).await);
 }
 
 #[tokio::test]
@@ -292,15 +291,15 @@ async fn parallel_changes_have_one_winner() {
     assert_eq!(winners.len(), 1, "{changes:?}");
     for got in &changes {
         match got.status {
-            200 => is_set(got, "maria"),
-            401 => said(got, 401, "unauthorized"),
-            412 => bad_value(got, "current_pwd", WRONG),
-            _ => assert!(wait_of(got) > 0),
+            200 => password_set(got, "maria"),
+            401 => era_refused(got, 401, ERA_UNAUTHORIZED),
+            412 => field_refused(got, "current_pwd", WRONG_PASSWORD),
+            _ => assert!(too_many_requests(got) > 0),
         }
     }
-    notices(&world, "maria@example.org", 1).await;
+    change_notices_sent(&world, "maria@example.org", 1).await;
     world.advance(3600).await;
-    assert!(world.opens(&id, &format!("new-password-{}", winners[0])).await);
+    assert!(world.password_works(&id, &format!("new-password-{}", winners[0])).await);
 }
 
 #[tokio::test]
@@ -308,18 +307,18 @@ async fn a_password_counts_to_its_last_character() {
     let world = World::new().await;
     let (token, id) = world.new_user("maria").await;
     let long: String = "aB3-".repeat(32);
-    is_set(&world.change_password(&token, OLD, &long).await, "maria");
+    password_set(&world.change_password(&token, OLD, &long).await, "maria");
     for at in [64, 71, 72, 127] {
         let mut wrong = long.clone();
         wrong.replace_range(at..=at, "!");
-        assert!(!world.opens(&id, &wrong).await, "character {at}");
+        assert!(!world.password_works(&id, &wrong).await, "character {at}");
     }
     world.advance(3600).await;
-    assert!(!world.opens(&id, &long[..64]).await && !world.opens(&id, &long[..127]).await);
-    let token = world.token(json!({ "user_id": id, "scopes": ["api"] })).await;
+    assert!(!world.password_works(&id, &long[..64]).await && !world.password_works(&id, &long[..127]).await);
+    let token = world.create_token(json!({ "user_id": id, "scopes": ["api"] })).await;
     let longer = world.change_password(&token, &format!("{long}a"), NEW).await;
-    bad_value(&longer, "current_pwd", WRONG);
-    assert!(world.opens(&id, &long).await);
+    field_refused(&longer, "current_pwd", WRONG_PASSWORD);
+    assert!(world.password_works(&id, &long).await);
 }
 
 #[tokio::test]
@@ -327,21 +326,24 @@ async fn a_password_is_the_same_from_every_keyboard() {
     let world = World::new().await;
     let policy = json!({ "alphabet": null, "min": 8, "max": 128, "refuse_common": true });
     let command = json!({ "command": "set_domain", "domain": "any.example", "password": policy });
-    assert_eq!(world.operator(command).await["domain"], "any.example");
+    assert_eq!(world.run_command(command).await["domain"], "any.example");
     let (token, id) = world.new_user_in("any.example", "maria", false).await;
     let (composed, decomposed) = ("семёрка й", "семе\u{308}рка и\u{306}");
     let set = world.change_password(&token, OLD, decomposed).await;
     assert_eq!(set.status, 200, "{set:?}");
-    assert!(!world.opens(&id, "Семёрка й").await, "case is not folded");
-    assert!(!world.opens(&id, "семерка и").await, "a mark is part of its letter");
-    assert!(world.opens(&id, composed).await);
-    assert!(world.opens(&id, decomposed).await);
+    assert!(!world.password_works(&id, "Семёрка й").await, "case is not folded");
+    assert!(
+        !world.password_works(&id, "семерка и").await,
+        "a mark is part of its letter"
+    );
+    assert!(world.password_works(&id, composed).await);
+    assert!(world.password_works(&id, decomposed).await);
     world.advance(3600).await;
-    let token = world.token(json!({ "user_id": id, "scopes": ["api"] })).await;
+    let token = world.create_token(json!({ "user_id": id, "scopes": ["api"] })).await;
     let got = world
         .change_password(&token, composed, "и\u{306}и\u{306}и\u{306}и\u{306}")
         .await;
-    bad_value(&got, "new_pwd", "new_pwd is too short. Expected: at least 8 characters");
+    field_refused(&got, "new_pwd", "new_pwd is too short. Expected: at least 8 characters");
     let long = "й🔑".repeat(64);
     assert_eq!(
         world.change_password(&token, composed, &long).await.status,
@@ -350,10 +352,10 @@ async fn a_password_is_the_same_from_every_keyboard() {
     );
     assert!(
         !world
-            .opens(&id, &format!("{}й", &long[..long.len() - "🔑".len()]))
+            .password_works(&id, &format!("{}й", &long[..long.len() - "🔑".len()]))
             .await
     );
-    assert!(world.opens(&id, &long).await);
+    assert!(world.password_works(&id, &long).await);
 }
 
 #[tokio::test]
@@ -363,16 +365,16 @@ async fn a_notice_follows_a_change_and_its_failure_undoes_nothing() {
         let (token, id) = world.new_user(login).await;
         if !ses_is_up {
             world
-                .fault(json!({ "service": "ses", "operation": null, "kind": "throttle", "skip": 0, "times": 1000 }))
+                .inject(json!({ "service": "ses", "operation": null, "kind": "throttle", "skip": 0, "times": 1000 }))
                 .await;
         }
-        is_set(&world.change_password(&token, OLD, NEW).await, login);
+        password_set(&world.change_password(&token, OLD, NEW).await, login);
         world.clear_faults().await;
-        notices(&world, &format!("{login}@example.org"), usize::from(ses_is_up)).await;
-        assert!(world.opens(&id, NEW).await);
+        change_notices_sent(&world, &format!("{login}@example.org"), usize::from(ses_is_up)).await;
+        assert!(world.password_works(&id, NEW).await);
     }
     assert_eq!(
-        faults(&world, "password_changed").len(),
+        fault_lines(&world, "password_changed").len(),
         1,
         "one line for the notice that was not sent"
     );
@@ -383,10 +385,10 @@ async fn a_token_with_the_fields_of_a_reset_asks_for_one() {
     let world = World::new().await;
     let (token, _) = world.new_user("maria").await;
     for token in [token.as_str(), "nonsense"] {
-        let ask = world.forgot("maria").bearer(token);
-        ask.send().await.is(200, crate::mail::CHECK_MAIL);
+        let ask = world.request_reset("maria").bearer(token);
+        ask.send().await.is(200, CHECK_MAIL);
         let link = world.link_to("maria@example.org").await;
-        assert_eq!(world.reset(&link, NEW).await.status, 200);
+        assert_eq!(world.reset_password(&link, NEW).await.status, 200);
         world.advance(121).await;
     }
 }
@@ -399,14 +401,14 @@ async fn a_notice_takes_no_answers() {
         "command": "set_domain", "domain": "any.example", "sender": "hello@pbx.era-platform.ru", "sender_name": "Any",
         "reply_to": "help@any.example",
     });
-    assert_eq!(world.operator(command).await["reply_to"], "help@any.example");
+    assert_eq!(world.run_command(command).await["reply_to"], "help@any.example");
     let (token, _) = world.new_user_in("any.example", "maria", false).await;
     let ask = world
         .post(RESET)
         .json(&json!({ "key": "maria", "domain": "any.example" }));
-    ask.of_a_new_source().send().await.ok(200);
+    ask.with_new_address().send().await.ok(200);
     world.change_password(&token, OLD, NEW).await.ok(200);
-    let mails = world.get("/_local/messages?full=true").local().await;
+    let mails = world.get("/_local/messages?full=true").send_local().await;
     let replies: Vec<_> = mails
         .as_array()
         .expect("mails")

@@ -4,17 +4,14 @@
 use aws_sdk_dynamodb::types::AttributeValue as A;
 use serde_json::json;
 
-use crate::{
-    mail::{CHECK_MAIL, said},
-    password_reset::{NEW, NO_REQUEST, OLD, is_set},
+use crate::support::{
+    era::{CHECK_MAIL, era_refused, password_set},
+    password::{NEW, OLD},
+    support_pin::OWN_PIN,
+    words::{ACCOUNT_BLOCKED, ERA_UNAUTHORIZED, NO_PIN, NO_PIN_TO_REVOKE, NO_REQUEST, REVOKED},
     world::World,
 };
 
-const OWN: &str = "/api/v4/user/support_pin";
-const REVOKED: &str =
-    r#"{"error":"invalid_token","error_description":"Token was revoked. You have to re-authorize from the user."}"#;
-const NO_PIN: &str = r#"{"message":"404 Support PIN not found or expired Not Found"}"#;
-const NO_PIN_TO_REVOKE: &str = r#"{"message":"404 Support PIN not found or already expired Not Found"}"#;
 const STATUS: &str = "/passcode/status?client_id=heatclinic&passcode_id=01FM98Y1WCT0KT0AT56TMJ1973";
 
 /// Everything that somebody may hold who is, or was, signed in.
@@ -34,14 +31,18 @@ async fn collect(world: &World, login: &'static str) -> Held {
     let second = json!({ "user_id": id, "client_id": "second", "scopes": ["api", "read_user"] });
     let reading = json!({ "user_id": id, "scopes": ["read_user"] });
     let passcodes = json!({ "user_id": id, "scopes": ["passcode"] });
-    let tokens = vec![token, world.token(second).await, world.token(reading).await];
-    let pin = world.post(OWN).private_token(&tokens[0]).send().await.ok(201);
+    let tokens = vec![
+        token,
+        world.create_token(second).await,
+        world.create_token(reading).await,
+    ];
+    let pin = world.post(OWN_PIN).private_token(&tokens[0]).send().await.ok(201);
     let email = format!("{login}@example.org");
     let first = world.reset_link(login, &email).await;
     world.advance(121).await;
     let held = Held {
         login,
-        passcodes: world.token(passcodes).await,
+        passcodes: world.create_token(passcodes).await,
         pin: pin["pin"].as_str().expect("a PIN").to_owned(),
         links: [first, world.reset_link(&email, &email).await],
         tokens,
@@ -58,7 +59,7 @@ impl Held {
 
     async fn lives(&self, world: &World) {
         for token in &self.tokens {
-            let pin = world.get(OWN).private_token(token).send().await.ok(200);
+            let pin = world.get(OWN_PIN).private_token(token).send().await.ok(200);
             assert_eq!(pin["pin"], self.pin);
         }
         assert_eq!(
@@ -70,9 +71,9 @@ impl Held {
 
     async fn is_over(&self, world: &World) {
         for token in &self.tokens {
-            world.get(OWN).private_token(token).send().await.is(401, REVOKED);
-            world.post(OWN).private_token(token).send().await.is(401, REVOKED);
-            said(&world.change_password(token, NEW, OLD).await, 401, "unauthorized");
+            world.get(OWN_PIN).private_token(token).send().await.is(401, REVOKED);
+            world.post(OWN_PIN).private_token(token).send().await.is(401, REVOKED);
+            era_refused(&world.change_password(token, NEW, OLD).await, 401, ERA_UNAUTHORIZED);
         }
         assert_eq!(world.get(STATUS).bearer(&self.passcodes).send().await.status, 401);
         world
@@ -88,8 +89,10 @@ impl Held {
             .send()
             .await
             .is(404, NO_PIN_TO_REVOKE);
-        let fresh = world.token(json!({ "user_id": self.id, "scopes": ["api"] })).await;
-        world.get(OWN).private_token(&fresh).send().await.is(404, NO_PIN);
+        let fresh = world
+            .create_token(json!({ "user_id": self.id, "scopes": ["api"] }))
+            .await;
+        world.get(OWN_PIN).private_token(&fresh).send().await.is(404, NO_PIN);
         for row in world.rows("SupportPinsTable").await {
             assert_ne!(
                 row["user_id"]["S"], self.id,
@@ -97,10 +100,10 @@ impl Held {
             );
         }
         for link in &self.links {
-            said(&world.reset(link, "another-horse").await, 404, NO_REQUEST);
+            era_refused(&world.reset_password(link, "another-horse").await, 404, NO_REQUEST);
         }
         // What comes after is as good as ever.
-        world.post(OWN).private_token(&fresh).send().await.ok(201);
+        world.post(OWN_PIN).private_token(&fresh).send().await.ok(201);
     }
 }
 
@@ -108,24 +111,29 @@ impl Held {
 async fn everything_that_was_issued_ends_with_the_password() {
     let world = World::new().await;
     let client = json!({ "command": "create_client", "client_id": "second", "scopes": "all" });
-    assert_eq!(world.operator(client).await["client_id"], "second");
+    assert_eq!(world.run_command(client).await["client_id"], "second");
     let other = collect(&world, "other").await;
     let newer = collect(&world, "newer").await;
     let older = collect(&world, "older").await;
     let changes = collect(&world, "changes").await;
-    is_set(&world.reset(&newer.links[1], NEW).await, newer.login);
+    password_set(&world.reset_password(&newer.links[1], NEW).await, newer.login);
     newer.is_over(&world).await;
-    is_set(&world.reset(&older.links[0], NEW).await, older.login);
+    password_set(&world.reset_password(&older.links[0], NEW).await, older.login);
     older.is_over(&world).await;
-    is_set(
+    password_set(
         &world.change_password(&changes.tokens[1], OLD, NEW).await,
         changes.login,
     );
     changes.is_over(&world).await;
     // Nobody else notices.
     other.lives(&world).await;
-    world.get(OWN).private_token(world.user()).send().await.is(404, NO_PIN);
-    is_set(&world.reset(&other.links[0], NEW).await, other.login);
+    world
+        .get(OWN_PIN)
+        .private_token(world.user())
+        .send()
+        .await
+        .is(404, NO_PIN);
+    password_set(&world.reset_password(&other.links[0], NEW).await, other.login);
 }
 
 #[tokio::test]
@@ -133,8 +141,10 @@ async fn a_link_ends_with_the_tokens_that_the_operator_ends() {
     let world = World::new().await;
     let (_, id) = world.new_user("maria").await;
     let link = world.reset_link("maria", "maria@example.org").await;
-    world.operator(json!({ "command": "end_tokens", "user_id": id })).await;
-    said(&world.reset(&link, NEW).await, 404, NO_REQUEST);
+    world
+        .run_command(json!({ "command": "end_tokens", "user_id": id }))
+        .await;
+    era_refused(&world.reset_password(&link, NEW).await, 404, NO_REQUEST);
 }
 
 #[tokio::test]
@@ -144,34 +154,34 @@ async fn a_pin_of_an_old_token_is_not_readable_after_the_change() {
     let of = format!("/api/v4/users/{id}/support_pin");
     let mut made = 0;
     for round in 0..32 {
-        let token = world.token(json!({ "user_id": id, "scopes": ["api"] })).await;
+        let token = world.create_token(json!({ "user_id": id, "scopes": ["api"] })).await;
         let change = async {
             match round % 4 {
                 0 => {
                     let link = world.link_to("maria@example.org").await;
-                    world.reset(&link, OLD).await
+                    world.reset_password(&link, OLD).await
                 }
                 _ => world.change_password(&token, OLD, OLD).await,
             }
         };
         if round % 4 == 0 {
-            world.forgot("maria").send().await.is(200, CHECK_MAIL);
+            world.request_reset("maria").send().await.is(200, CHECK_MAIL);
         }
         let create = async {
             let mut made = 0;
-            while world.post(OWN).private_token(&token).send().await.status == 201 {
+            while world.post(OWN_PIN).private_token(&token).send().await.status == 201 {
                 made += 1;
                 assert!(made < 1_000, "the token has not ended");
             }
             made
         };
         let (changed, now_made) = tokio::join!(change, create);
-        is_set(&changed, "maria");
+        password_set(&changed, "maria");
         made += now_made;
         world.get(&of).private_token(world.admin()).send().await.is(404, NO_PIN);
         // So many that neither a day's mails nor an hour's guesses run out.
         world.advance(4000).await;
-        world.ask("DELETE", "/_local/messages").bare().await;
+        world.request("DELETE", "/_local/messages").send_unchecked().await;
         if round % 4 == 3 {
             world.advance(20_000).await;
         }
@@ -198,29 +208,30 @@ async fn a_reset_lifts_what_failures_did_and_not_what_somebody_decided() {
         .update_expression("SET lockout = :lockout");
     let update = update.expression_attribute_values(":lockout", A::M(failures.into()));
     update.send().await.expect("written");
-    said(
-        &world.change_password(&token, OLD, NEW).await,
-        403,
-        "your account has been blocked",
-    );
+    era_refused(&world.change_password(&token, OLD, NEW).await, 403, ACCOUNT_BLOCKED);
     let link = world.reset_link("maria", email).await;
-    is_set(&world.reset(&link, NEW).await, "maria");
+    password_set(&world.reset_password(&link, NEW).await, "maria");
     let nothing = json!({ "M": { "passwords": { "N": "0" }, "otps": { "N": "0" } } });
     assert_eq!(world.user_row(&id).await["lockout"], nothing);
-    assert!(world.opens(&id, NEW).await);
+    assert!(world.password_works(&id, NEW).await);
 
     world.advance(121).await;
-    world.operator(json!({ "command": "block_user", "user_id": id })).await;
+    world
+        .run_command(json!({ "command": "block_user", "user_id": id }))
+        .await;
     let link = world.reset_link("maria", email).await;
-    is_set(&world.reset(&link, OLD).await, "maria");
+    password_set(&world.reset_password(&link, OLD).await, "maria");
     assert_eq!(world.user_row(&id).await["lockout"]["M"]["why"]["S"], "decision");
     let token = json!({
         "command": "create_token", "client_id": "heatclinic", "user_id": id, "scopes": ["api"], "lifetime_seconds": 60,
     });
-    let refused = world.operator(token).await;
+    let refused = world.run_command(token).await;
     assert_eq!(refused, json!({ "error": "the user is blocked" }));
     world
-        .operator(json!({ "command": "unblock_user", "user_id": id }))
+        .run_command(json!({ "command": "unblock_user", "user_id": id }))
         .await;
-    assert!(world.opens(&id, OLD).await, "the password was set all the same");
+    assert!(
+        world.password_works(&id, OLD).await,
+        "the password was set all the same"
+    );
 }

@@ -4,21 +4,20 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::{
-    mail::{CHECK_MAIL, DOMAIN, RESET, bad_value, ours, said},
-    password_change::WRONG,
-    password_reset::{NEW, NO_REQUEST, OLD, is_set, notices},
-    world::{Got, World},
+use crate::support::{
+    clock::DAY,
+    era::{CHECK_MAIL, era_refused, era_unavailable, field_refused, password_set},
+    faults::fault_rule,
+    password::{NEW, OLD, RESET, change_notices_sent},
+    people::DOMAIN,
+    requests::Response,
+    words::{ERA_UNAUTHORIZED, MAIL_UNSENT, NO_REQUEST, WRONG_PASSWORD},
+    world::World,
 };
 
 const EMAIL: &str = "maria@example.org";
-const DAY: u64 = 86_400;
 
-fn fault(service: &str, kind: &str, skip: u32, times: u32) -> Value {
-    json!({ "service": service, "operation": null, "kind": kind, "skip": skip, "times": times })
-}
-
-fn won(answers: &[Got]) -> Vec<usize> {
+fn won(answers: &[Response]) -> Vec<usize> {
     (0..answers.len()).filter(|n| answers[*n].status == 200).collect()
 }
 
@@ -28,14 +27,14 @@ async fn one_of_many_uses_a_link() {
     let (_, id) = world.new_user("maria").await;
     let link = world.reset_link("maria", EMAIL).await;
     let passwords: Vec<_> = (0..32).map(|n| format!("new-password-{n}")).collect();
-    let answers = join_all(passwords.iter().map(|pwd| world.reset(&link, pwd))).await;
+    let answers = join_all(passwords.iter().map(|pwd| world.reset_password(&link, pwd))).await;
     let winners = won(&answers);
     assert_eq!(winners.len(), 1, "{answers:?}");
     for got in answers.iter().filter(|got| got.status != 200) {
-        said(got, 404, NO_REQUEST);
+        era_refused(got, 404, NO_REQUEST);
     }
-    notices(&world, EMAIL, 1).await;
-    assert!(world.opens(&id, &passwords[winners[0]]).await);
+    change_notices_sent(&world, EMAIL, 1).await;
+    assert!(world.password_works(&id, &passwords[winners[0]]).await);
 }
 
 #[tokio::test]
@@ -49,11 +48,11 @@ async fn one_of_several_links_changes_the_password() {
             world.advance(121).await;
         }
         let passwords = ["new-password-0", "new-password-1"];
-        let answers = join_all((0..2).map(|n| world.reset(&links[n], passwords[n]))).await;
+        let answers = join_all((0..2).map(|n| world.reset_password(&links[n], passwords[n]))).await;
         let winners = won(&answers);
         assert_eq!(winners.len(), 1, "{answers:?}");
-        said(&answers[1 - winners[0]], 404, NO_REQUEST);
-        assert!(world.opens(&id, passwords[winners[0]]).await);
+        era_refused(&answers[1 - winners[0]], 404, NO_REQUEST);
+        assert!(world.password_works(&id, passwords[winners[0]]).await);
         world.advance(DAY).await;
     }
 }
@@ -64,27 +63,27 @@ async fn a_reset_and_a_change_have_one_winner() {
     let (_, id) = world.new_user("maria").await;
     let (mut current, mut wins) = (OLD, [0, 0]);
     for round in 0..6 {
-        let token = world.token(json!({ "user_id": id, "scopes": ["api"] })).await;
+        let token = world.create_token(json!({ "user_id": id, "scopes": ["api"] })).await;
         let link = world.reset_link("maria", EMAIL).await;
         let passwords = match round % 2 {
             0 => ["by-reset-even", "by-change-even"],
             _ => ["by-reset-odd", "by-change-odd"],
         };
         let change = world.change_password(&token, current, passwords[1]);
-        let (reset, change) = tokio::join!(world.reset(&link, passwords[0]), change);
+        let (reset, change) = tokio::join!(world.reset_password(&link, passwords[0]), change);
         let answers = [reset, change];
         let winners = won(&answers);
         assert_eq!(winners.len(), 1, "{answers:?}");
         match (winners[0], answers[1].status) {
-            (0, 401) => said(&answers[1], 401, "unauthorized"),
-            (0, _) => bad_value(&answers[1], "current_pwd", WRONG),
-            _ => said(&answers[0], 404, NO_REQUEST),
+            (0, 401) => era_refused(&answers[1], 401, ERA_UNAUTHORIZED),
+            (0, _) => field_refused(&answers[1], "current_pwd", WRONG_PASSWORD),
+            _ => era_refused(&answers[0], 404, NO_REQUEST),
         }
         current = passwords[winners[0]];
         wins[winners[0]] += 1;
         world.advance(DAY).await;
     }
-    assert!(world.opens(&id, current).await, "{wins:?}");
+    assert!(world.password_works(&id, current).await, "{wins:?}");
 }
 
 #[tokio::test]
@@ -94,13 +93,15 @@ async fn of_a_reset_and_an_administrators_block_at_once_the_block_stays() {
     for round in 0..4 {
         let link = world.reset_link("maria", EMAIL).await;
         let block = async {
-            world.operator(json!({ "command": "block_user", "user_id": id })).await;
+            world
+                .run_command(json!({ "command": "block_user", "user_id": id }))
+                .await;
         };
-        let (got, ()) = tokio::join!(world.reset(&link, NEW), block);
+        let (got, ()) = tokio::join!(world.reset_password(&link, NEW), block);
         match got.status {
-            200 => is_set(&got, "maria"),
+            200 => password_set(&got, "maria"),
             // The block came first, and ended the link.
-            _ => said(&got, 404, NO_REQUEST),
+            _ => era_refused(&got, 404, NO_REQUEST),
         }
         assert_eq!(
             world.user_row(&id).await["lockout"]["M"]["why"]["S"],
@@ -108,7 +109,7 @@ async fn of_a_reset_and_an_administrators_block_at_once_the_block_stays() {
             "round {round}: it stays"
         );
         world
-            .operator(json!({ "command": "unblock_user", "user_id": id }))
+            .run_command(json!({ "command": "unblock_user", "user_id": id }))
             .await;
         world.advance(DAY).await;
     }
@@ -125,10 +126,10 @@ async fn a_mail_that_cannot_be_sent_leaves_nothing_that_blocks_another_try() {
     };
     for kind in ["error", "throttle", "rejected"] {
         for (key, mails) in [("maria", 1), (EMAIL, 1), ("stranger@example.org", 1), ("nobody", 0)] {
-            world.fault(fault("ses", kind, 0, 1000)).await;
+            world.inject(fault_rule("ses", kind, 0, 1000)).await;
             for _ in 0..2 {
                 let got = ask(key).await;
-                said(&got, 503, "mail cannot be sent, try again later");
+                era_refused(&got, 503, MAIL_UNSENT);
                 assert_eq!(got.header("retry-after"), Some("5"), "{kind} {key}");
                 assert!(
                     world.rows("PasswordResetRequestsTable").await.is_empty(),
@@ -138,14 +139,14 @@ async fn a_mail_that_cannot_be_sent_leaves_nothing_that_blocks_another_try() {
             world.clear_faults().await;
             // From the same place, for the same account, at once.
             ask(key).await.is(200, CHECK_MAIL);
-            assert_eq!(world.mails().await.len(), mails, "{kind} {key}");
+            assert_eq!(world.messages().await.len(), mails, "{kind} {key}");
             if mails > 0 && !key.starts_with("stranger") {
-                is_set(&world.reset(&world.link_to(EMAIL).await, NEW).await, "maria");
+                password_set(&world.reset_password(&world.link_to(EMAIL).await, NEW).await, "maria");
             }
-            world.post("/_local/sweep").local().await;
-            world.ask("DELETE", "/_local/messages").bare().await;
+            world.sweep().await;
+            world.request("DELETE", "/_local/messages").send_unchecked().await;
             world.advance(DAY).await;
-            world.post("/_local/sweep").local().await;
+            world.sweep().await;
         }
     }
 }
@@ -154,52 +155,48 @@ async fn a_mail_that_cannot_be_sent_leaves_nothing_that_blocks_another_try() {
 async fn a_mail_whose_answer_was_lost_is_sent_once_and_has_a_good_link() {
     let world = World::new().await;
     world.new_user("maria").await;
-    world.fault(fault("ses", "drop_response", 0, 1)).await;
-    world.fault(fault("ses", "error", 0, 1000)).await;
-    let got = world.forgot("maria").send().await;
-    said(&got, 503, "mail cannot be sent, try again later");
+    world.inject(fault_rule("ses", "drop_response", 0, 1)).await;
+    world.inject(fault_rule("ses", "error", 0, 1000)).await;
+    let got = world.request_reset("maria").send().await;
+    era_refused(&got, 503, MAIL_UNSENT);
     world.clear_faults().await;
     assert_eq!(world.mails_to(EMAIL).await.len(), 1);
     assert_eq!(world.rows("PasswordResetRequestsTable").await.len(), 1);
-    is_set(&world.reset(&world.link_to(EMAIL).await, NEW).await, "maria");
+    password_set(&world.reset_password(&world.link_to(EMAIL).await, NEW).await, "maria");
 }
 
 #[tokio::test]
 async fn a_notice_whose_answer_was_lost_is_sent_once() {
     let world = World::new().await;
     let (token, _) = world.new_user("maria").await;
-    world.fault(fault("ses", "drop_response", 0, 1)).await;
-    is_set(&world.change_password(&token, OLD, NEW).await, "maria");
-    notices(&world, EMAIL, 1).await;
+    world.inject(fault_rule("ses", "drop_response", 0, 1)).await;
+    password_set(&world.change_password(&token, OLD, NEW).await, "maria");
+    change_notices_sent(&world, EMAIL, 1).await;
 }
 
 #[tokio::test]
 async fn what_hangs_is_said_in_time() {
     let world = World::new().await;
     let (token, id) = world.new_user("maria").await;
-    world.fault(fault("ses", "hang", 0, 1)).await;
-    said(
-        &world.forgot("maria").send().await,
-        503,
-        "mail cannot be sent, try again later",
-    );
+    world.inject(fault_rule("ses", "hang", 0, 1)).await;
+    era_refused(&world.request_reset("maria").send().await, 503, MAIL_UNSENT);
     // The mail may be on its way: its link must be good then.
     assert_eq!(world.rows("PasswordResetRequestsTable").await.len(), 1);
     let link = world.reset_link("maria", EMAIL).await;
-    assert_eq!(world.mails().await.len(), 1);
+    assert_eq!(world.messages().await.len(), 1);
     // The store hangs for good: nothing was done, and the same call is good afterwards.
-    world.fault(fault("dynamodb", "hang", 1, 1000)).await;
-    ours(&world.reset(&link, NEW).await);
+    world.inject(fault_rule("dynamodb", "hang", 1, 1000)).await;
+    era_unavailable(&world.reset_password(&link, NEW).await);
     world.clear_faults().await;
     // It hangs once, on the very write: nobody notices.
     world
-        .fault(
+        .inject(
             json!({ "service": "dynamodb", "operation": "TransactWriteItems", "kind": "hang", "skip": 0, "times": 1 }),
         )
         .await;
-    is_set(&world.change_password(&token, OLD, NEW).await, "maria");
-    said(&world.reset(&link, OLD).await, 404, NO_REQUEST);
-    assert!(world.opens(&id, NEW).await);
+    password_set(&world.change_password(&token, OLD, NEW).await, "maria");
+    era_refused(&world.reset_password(&link, OLD).await, 404, NO_REQUEST);
+    assert!(world.password_works(&id, NEW).await);
     for invocation in world.invocations().await {
         let ms = invocation["ms"].as_f64().expect("a number");
         assert!(ms < 10_000.0, "the function's time-out is 10 s: {invocation}");
@@ -224,7 +221,7 @@ fn each_step(calls: u32, writes: u32) -> impl Iterator<Item = (String, Value)> {
         (0..steps).map(move |skip| {
             (
                 format!("{kind} x{times} after {skip}"),
-                fault("dynamodb", kind, skip, times),
+                fault_rule("dynamodb", kind, skip, times),
             )
         })
     })
@@ -235,25 +232,25 @@ async fn an_ask_survives_a_fault_in_any_step() {
     let world = World::new().await;
     world.new_user("maria").await;
     for (what, rule) in each_step(10, 7) {
-        world.fault(rule).await;
-        let got = world.forgot("maria").send().await;
+        world.inject(rule).await;
+        let got = world.request_reset("maria").send().await;
         world.clear_faults().await;
         match got.status {
             200 => got.is(200, CHECK_MAIL),
             _ => {
-                ours(&got);
-                assert!(world.mails().await.is_empty(), "{what}: nothing was promised");
+                era_unavailable(&got);
+                assert!(world.messages().await.is_empty(), "{what}: nothing was promised");
                 world.advance(121).await;
-                world.forgot("maria").send().await.is(200, CHECK_MAIL);
+                world.request_reset("maria").send().await.is(200, CHECK_MAIL);
             }
         }
-        assert_eq!(world.mails().await.len(), 1, "{what}");
+        assert_eq!(world.messages().await.len(), 1, "{what}");
         // A password that is refused tells that the link is a good one.
         let link = world.link_to(EMAIL).await;
-        assert_eq!(world.reset(&link, "short").await.status, 412, "{what}");
+        assert_eq!(world.reset_password(&link, "short").await.status, 412, "{what}");
         let is_passing = what.starts_with("drop_response x1 ");
         assert!(!is_passing || got.status == 200, "{what}: it was done, and is said so");
-        world.ask("DELETE", "/_local/messages").bare().await;
+        world.request("DELETE", "/_local/messages").send_unchecked().await;
         world.advance(DAY).await;
     }
 }
@@ -268,23 +265,23 @@ async fn a_reset_survives_a_fault_in_any_step() {
         let pwd = format!("new-password-{n}");
         let link = world.reset_link("maria", EMAIL).await;
         let before = world.user_row(&id).await;
-        world.fault(rule).await;
-        let got = world.reset(&link, &pwd).await;
+        world.inject(rule).await;
+        let got = world.reset_password(&link, &pwd).await;
         world.clear_faults().await;
         let is_done = world.user_row(&id).await != before;
         match got.status {
-            200 => is_set(&got, "maria"),
-            _ => ours(&got),
+            200 => password_set(&got, "maria"),
+            _ => era_unavailable(&got),
         }
         assert!(is_done || got.status != 200, "{what}: a success that is none");
-        let again = world.reset(&link, &pwd).await;
+        let again = world.reset_password(&link, &pwd).await;
         match is_done {
-            true => said(&again, 404, NO_REQUEST),
-            false => is_set(&again, "maria"),
+            true => era_refused(&again, 404, NO_REQUEST),
+            false => password_set(&again, "maria"),
         }
         if got.status != 200 {
             assert!(
-                world.opens(&id, &pwd).await,
+                world.password_works(&id, &pwd).await,
                 "{what}: a link that is used up has set the password"
             );
         }
@@ -300,24 +297,24 @@ async fn a_change_survives_a_fault_in_any_step() {
     for (what, rule) in each_step(5, 2) {
         n += 1;
         let pwd = format!("new-password-{n}");
-        let token = world.token(json!({ "user_id": id, "scopes": ["api"] })).await;
+        let token = world.create_token(json!({ "user_id": id, "scopes": ["api"] })).await;
         let before = world.user_row(&id).await;
-        world.fault(rule).await;
+        world.inject(rule).await;
         let got = world.change_password(&token, &current, &pwd).await;
         world.clear_faults().await;
         let is_done = world.user_row(&id).await != before;
         match got.status {
-            200 => is_set(&got, "maria"),
-            _ => ours(&got),
+            200 => password_set(&got, "maria"),
+            _ => era_unavailable(&got),
         }
         assert!(is_done || got.status != 200, "{what}: a success that is none");
         let again = world.change_password(&token, &current, &pwd).await;
         match is_done {
-            true => said(&again, 401, "unauthorized"),
-            false => is_set(&again, "maria"),
+            true => era_refused(&again, 401, ERA_UNAUTHORIZED),
+            false => password_set(&again, "maria"),
         }
         current = pwd;
         world.advance(DAY).await;
     }
-    assert!(world.opens(&id, &current).await);
+    assert!(world.password_works(&id, &current).await);
 }

@@ -3,9 +3,15 @@
 
 use serde_json::json;
 
-use crate::{
-    mail::{CHECK_MAIL, DOMAIN, RESET, bad_value, said},
-    password_reset::{NEW, NO_REQUEST, UNKNOWN, is_set, set_body},
+use crate::support::{
+    era::{CHECK_MAIL, era_refused, field_refused, password_set, password_set_body},
+    password::{NEW, RESET, UNKNOWN_REQUEST},
+    people::DOMAIN,
+    words::{
+        DOMAIN_NOT_STRING, DOMAIN_REQUIRED, IS_ADMIN_UNEXPECTED, LOGIN_UNEXPECTED, MALFORMED, NO_REQUEST,
+        PASSWORD_COMMON, PASSWORD_DIGITS, PASSWORD_NOT_STRING, PASSWORD_OVER_64, PASSWORD_OVER_128, PASSWORD_REQUIRED,
+        PASSWORD_SYMBOLS, PASSWORD_TOO_SHORT, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE,
+    },
     world::World,
 };
 
@@ -17,16 +23,12 @@ async fn what_is_asked_is_read_strictly() {
     let longer = format!("{}@example.org", "a".repeat(300));
     for (body, field, message) in [
         (json!({}), "key", "key is required"),
-        (json!({ "key": "maria" }), "domain", "domain is required"),
+        (json!({ "key": "maria" }), "domain", DOMAIN_REQUIRED),
         (json!({ "domain": DOMAIN }), "key", "key is required"),
         (json!({ "key": null, "domain": DOMAIN }), "key", "key is required"),
         (json!({ "key": "", "domain": DOMAIN }), "key", "key is required"),
-        (
-            json!({ "key": "maria", "domain": null }),
-            "domain",
-            "domain is required",
-        ),
-        (json!({ "key": "maria", "domain": "" }), "domain", "domain is required"),
+        (json!({ "key": "maria", "domain": null }), "domain", DOMAIN_REQUIRED),
+        (json!({ "key": "maria", "domain": "" }), "domain", DOMAIN_REQUIRED),
         (json!({ "key": 1, "domain": DOMAIN }), "key", "key must be a string"),
         (
             json!({ "key": ["maria"], "domain": DOMAIN }),
@@ -38,11 +40,7 @@ async fn what_is_asked_is_read_strictly() {
             "key",
             "key must be a string",
         ),
-        (
-            json!({ "key": "maria", "domain": true }),
-            "domain",
-            "domain must be a string",
-        ),
+        (json!({ "key": "maria", "domain": true }), "domain", DOMAIN_NOT_STRING),
         (
             json!({ "key": "ma ria", "domain": DOMAIN }),
             "key",
@@ -93,7 +91,7 @@ async fn what_is_asked_is_read_strictly() {
         (
             json!({ "key": "maria", "domain": DOMAIN, "login": "maria" }),
             "login",
-            "login is not expected",
+            LOGIN_UNEXPECTED,
         ),
         (
             json!({ "key": "maria", "domain": DOMAIN, "email": null }),
@@ -103,24 +101,24 @@ async fn what_is_asked_is_read_strictly() {
     ] {
         let got = world.post(RESET).json(&body).send().await;
         assert_eq!(got.status, 412, "{body}: {got:?}");
-        bad_value(&got, field, message);
+        field_refused(&got, field, message);
     }
     let link = world.reset_link("maria", "maria@example.org").await;
     for (body, field, message) in [
-        (json!({}), "pwd", "pwd is required"),
-        (json!({ "pwd": null }), "pwd", "pwd is required"),
-        (json!({ "pwd": "" }), "pwd", "pwd is required"),
-        (json!({ "pwd": 12_345_678 }), "pwd", "pwd must be a string"),
-        (json!({ "pwd": NEW, "login": "demo" }), "login", "login is not expected"),
-        (
-            json!({ "pwd": NEW, "is_admin": true }),
-            "is_admin",
-            "is_admin is not expected",
-        ),
+        (json!({}), "pwd", PASSWORD_REQUIRED),
+        (json!({ "pwd": null }), "pwd", PASSWORD_REQUIRED),
+        (json!({ "pwd": "" }), "pwd", PASSWORD_REQUIRED),
+        (json!({ "pwd": 12_345_678 }), "pwd", PASSWORD_NOT_STRING),
+        (json!({ "pwd": NEW, "login": "demo" }), "login", LOGIN_UNEXPECTED),
+        (json!({ "pwd": NEW, "is_admin": true }), "is_admin", IS_ADMIN_UNEXPECTED),
     ] {
-        for id in [link.as_str(), UNKNOWN] {
-            let got = world.ask("PATCH", &format!("{RESET}/{id}")).json(&body).send().await;
-            bad_value(&got, field, message);
+        for id in [link.as_str(), UNKNOWN_REQUEST] {
+            let got = world
+                .request("PATCH", &format!("{RESET}/{id}"))
+                .json(&body)
+                .send()
+                .await;
+            field_refused(&got, field, message);
         }
     }
     assert!(
@@ -130,7 +128,7 @@ async fn what_is_asked_is_read_strictly() {
     // What was refused has not used the caller's slot up: this one comes from where all of them came from.
     let ask = world.post(RESET).json(&json!({ "key": "demo", "domain": DOMAIN }));
     ask.send().await.is(200, CHECK_MAIL);
-    is_set(&world.reset(&link, NEW).await, "maria");
+    password_set(&world.reset_password(&link, NEW).await, "maria");
 }
 
 #[tokio::test]
@@ -141,7 +139,7 @@ async fn what_is_no_json_object_is_refused() {
     let patch = format!("{RESET}/{link}");
     let large = format!(r#"{{"pwd":"{}"}}"#, "x".repeat(16 * 1024));
     for (method, path) in [("POST", RESET), ("PATCH", patch.as_str())] {
-        let send = async |kind: &str, body: &str| world.ask(method, path).body(kind, body).send().await;
+        let send = async |kind: &str, body: &str| world.request(method, path).body(kind, body).send().await;
         for body in [
             "",
             "{",
@@ -151,18 +149,14 @@ async fn what_is_no_json_object_is_refused() {
             r#"{"pwd":"ew!hIb3V","pwd":"correct-horse"}"#,
             "{} x",
         ] {
-            said(&send("application/json", body).await, 400, "malformed request");
+            era_refused(&send("application/json", body).await, 400, MALFORMED);
         }
         for kind in ["text/plain", "application/x-www-form-urlencoded", "application/jsonx"] {
-            said(
-                &send(kind, r#"{"pwd":"ew!hIb3V"}"#).await,
-                415,
-                "unsupported media type",
-            );
+            era_refused(&send(kind, r#"{"pwd":"ew!hIb3V"}"#).await, 415, UNSUPPORTED_MEDIA_TYPE);
         }
-        said(&send("application/json", &large).await, 413, "request body too large");
+        era_refused(&send("application/json", &large).await, 413, TOO_LARGE);
     }
-    is_set(&world.reset(&link, NEW).await, "maria");
+    password_set(&world.reset_password(&link, NEW).await, "maria");
 }
 
 #[tokio::test]
@@ -172,27 +166,24 @@ async fn a_weak_password_leaves_the_link_good() {
     let before = world.user_row(&id).await;
     let link = world.reset_link("maria", "maria@example.org").await;
     for (pwd, message) in [
-        ("ew!hIb3", "pwd is too short. Expected: at least 8 characters"),
-        (&"xY0!".repeat(33), "pwd is too long. Expected: at most 128 characters"),
-        ("ew!hIb3 V", "pwd contains invalid symbols. Expected: A-Za-z0-9_-.~!"),
-        (
-            "пароль-пароль",
-            "pwd contains invalid symbols. Expected: A-Za-z0-9_-.~!",
-        ),
+        ("ew!hIb3", PASSWORD_TOO_SHORT),
+        (&"xY0!".repeat(33), PASSWORD_OVER_128),
+        ("ew!hIb3 V", PASSWORD_SYMBOLS),
+        ("пароль-пароль", PASSWORD_SYMBOLS),
     ] {
-        bad_value(&world.reset(&link, pwd).await, "pwd", message);
+        field_refused(&world.reset_password(&link, pwd).await, "pwd", message);
     }
     for common in ["password", "PassWord"] {
         // Not by way of `reset`: the word is in the log's own vocabulary.
         let ask = world
-            .ask("PATCH", &format!("{RESET}/{link}"))
+            .request("PATCH", &format!("{RESET}/{link}"))
             .json(&json!({ "pwd": common }));
-        bad_value(&ask.send().await, "pwd", "pwd is one of the most common passwords");
+        field_refused(&ask.send().await, "pwd", PASSWORD_COMMON);
     }
     assert_eq!(world.user_row(&id).await, before);
     // Nobody learns from the policy's words whether a link is good.
-    said(&world.reset(UNKNOWN, "short").await, 404, NO_REQUEST);
-    is_set(&world.reset(&link, &"xY0!".repeat(32)).await, "maria");
+    era_refused(&world.reset_password(UNKNOWN_REQUEST, "short").await, 404, NO_REQUEST);
+    password_set(&world.reset_password(&link, &"xY0!".repeat(32)).await, "maria");
 }
 
 #[tokio::test]
@@ -200,22 +191,22 @@ async fn the_domain_decides_what_a_password_may_be() {
     let world = World::new().await;
     let policy = json!({ "alphabet": "0-9", "min": 12, "max": 64, "refuse_common": false });
     let command = json!({ "command": "set_domain", "domain": "digits.example", "password": policy });
-    assert_eq!(world.operator(command).await["domain"], "digits.example");
+    assert_eq!(world.run_command(command).await["domain"], "digits.example");
     let (_, id) = world.new_user_in("digits.example", "maria", false).await;
-    let ask = world.post(RESET).of_a_new_source();
+    let ask = world.post(RESET).with_new_address();
     let ask = ask.json(&json!({ "key": "maria", "domain": "digits.example" }));
     ask.send().await.is(200, CHECK_MAIL);
     let link = world.link_to("maria@example.org").await;
     for (pwd, message) in [
-        (NEW, "pwd contains invalid symbols. Expected: 0-9"),
+        (NEW, PASSWORD_DIGITS),
         ("31415926535", "pwd is too short. Expected: at least 12 characters"),
-        (&"1".repeat(65), "pwd is too long. Expected: at most 64 characters"),
+        (&"1".repeat(65), PASSWORD_OVER_64),
     ] {
-        bad_value(&world.reset(&link, pwd).await, "pwd", message);
+        field_refused(&world.reset_password(&link, pwd).await, "pwd", message);
     }
     world
-        .reset(&link, "111111111111")
+        .reset_password(&link, "111111111111")
         .await
-        .is(200, &set_body("digits.example", "maria"));
-    assert!(world.opens(&id, "111111111111").await);
+        .is(200, &password_set_body("digits.example", "maria"));
+    assert!(world.password_works(&id, "111111111111").await);
 }

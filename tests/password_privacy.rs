@@ -3,10 +3,12 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::{
-    mail::{CHECK_MAIL, DOMAIN, RESET, credential, seen, suppress, suppress_for},
-    password_change::wait_of,
-    password_reset::{NEW, OLD, is_set},
+use crate::support::{
+    era::{CHECK_MAIL, password_set, too_many_requests},
+    messages::{credential_in, suppress, suppress_for},
+    password::{NEW, OLD, RESET},
+    people::DOMAIN,
+    requests::comparable,
     world::World,
 };
 
@@ -29,19 +31,19 @@ async fn every_answer_is_the_same_and_costs_the_same() {
     }
     let (_, blocked) = world.new_user("blocked").await;
     world
-        .operator(json!({ "command": "block_user", "user_id": blocked }))
+        .run_command(json!({ "command": "block_user", "user_id": blocked }))
         .await;
     suppress(&world, "bounced@example.org").await;
     suppress(&world, "stranger-bounced@example.org").await;
     suppress_for(&world, "complained@example.org", "complaint").await;
     suppress_for(&world, "stranger-complained@example.org", "complaint").await;
     for key in ["asked", "nobody-asked", "stranger-asked@example.org"] {
-        world.forgot(key).send().await.is(200, CHECK_MAIL);
+        world.request_reset(key).send().await.is(200, CHECK_MAIL);
     }
-    let before = world.mails().await.len();
+    let before = world.messages().await.len();
     world.invocations().await;
 
-    world.forgot("known").send().await.is(200, CHECK_MAIL);
+    world.request_reset("known").send().await.is(200, CHECK_MAIL);
     let cost = calls(&world).await;
     let operations: Vec<_> = cost
         .as_array()
@@ -54,7 +56,7 @@ async fn every_answer_is_the_same_and_costs_the_same() {
         12,
         "three reads, six limits, the request, the mail, and the audit event: {operations:?}"
     );
-    let expected = seen(&world.forgot("mailed@example.org").send().await);
+    let expected = comparable(&world.request_reset("mailed@example.org").send().await);
     assert_eq!(calls(&world).await, cost);
     for key in [
         "nobody",
@@ -70,19 +72,19 @@ async fn every_answer_is_the_same_and_costs_the_same() {
         "nobody-asked",
         "stranger-asked@example.org",
     ] {
-        assert_eq!(seen(&world.forgot(key).send().await), expected, "{key}");
+        assert_eq!(comparable(&world.request_reset(key).send().await), expected, "{key}");
         assert_eq!(calls(&world).await, cost, "{key}");
     }
     for domain in ["unknown.example", "a"] {
         let ask = world
             .post(RESET)
-            .of_a_new_source()
+            .with_new_address()
             .json(&json!({ "key": "known", "domain": domain }));
-        assert_eq!(seen(&ask.send().await), expected, "{domain}");
+        assert_eq!(comparable(&ask.send().await), expected, "{domain}");
         assert_eq!(calls(&world).await, cost, "{domain}");
     }
 
-    let mails = world.mails().await.split_off(before);
+    let mails = world.messages().await.split_off(before);
     let to: Vec<_> = mails
         .iter()
         .map(|mail| mail["to"].as_str().expect("an address"))
@@ -100,7 +102,7 @@ async fn every_answer_is_the_same_and_costs_the_same() {
     for mail in &mails {
         let text = mail["text"].as_str().expect("text");
         match mail["to"] == "stranger@example.org" {
-            false => assert_eq!(credential(text).len(), 36),
+            false => assert_eq!(credential_in(text).len(), 36),
             true => {
                 assert_eq!(mail["subject"], format!("No account with this address at {DOMAIN}"));
                 assert!(!mail.to_string().contains("://"), "no link: {mail}");
@@ -126,7 +128,7 @@ async fn every_answer_is_the_same_and_costs_the_same() {
         "asked",
     ] {
         let got = ask(key).await;
-        wait_of(&got);
+        too_many_requests(&got);
         refused.push((calls(&world).await, got.body));
     }
     refused.dedup();
@@ -138,8 +140,8 @@ async fn an_address_that_bounced_gets_no_notice() {
     let world = World::new().await;
     let (token, _) = world.new_user("maria").await;
     suppress(&world, "maria@example.org").await;
-    is_set(&world.change_password(&token, OLD, NEW).await, "maria");
-    assert!(world.mails().await.is_empty());
+    password_set(&world.change_password(&token, OLD, NEW).await, "maria");
+    assert!(world.messages().await.is_empty());
 }
 
 #[tokio::test]
@@ -161,7 +163,7 @@ async fn one_network_asks_once_in_two_minutes() {
         let mut wait = 0;
         for n in 0..3 {
             let got = ask(second, &format!("other{n}"), &format!("198.51.100.{n}")).await;
-            let now = wait_of(&got);
+            let now = too_many_requests(&got);
             assert!(
                 (1..=120).contains(&now) && (n == 0 || now <= wait),
                 "the wait does not grow"
@@ -178,7 +180,7 @@ async fn one_network_asks_once_in_two_minutes() {
     let answers = join_all(keys.iter().map(|key| ask("203.0.113.7", key, "198.51.100.1"))).await;
     assert_eq!(answers.iter().filter(|got| got.status == 200).count(), 1);
     for got in answers.iter().filter(|got| got.status != 200) {
-        wait_of(got);
+        too_many_requests(got);
     }
 }
 
@@ -190,11 +192,11 @@ async fn parallel_asks_for_one_address_send_one_mail() {
         (["maria", "maria@example.org"], "maria@example.org"),
         (["stranger@example.org", "STRANGER@example.org"], "stranger@example.org"),
     ] {
-        let asks = keys.iter().cycle().take(32).map(|key| world.forgot(key).send());
+        let asks = keys.iter().cycle().take(32).map(|key| world.request_reset(key).send());
         for got in join_all(asks).await {
             got.is(200, CHECK_MAIL);
         }
-        let mails = world.mails().await;
+        let mails = world.messages().await;
         let to = |mail: &Value| mail["to"].as_str().expect("an address").to_lowercase();
         assert_eq!(mails.iter().filter(|mail| to(mail) == email).count(), 1, "{email}");
         world.advance(60).await;
@@ -202,7 +204,7 @@ async fn parallel_asks_for_one_address_send_one_mail() {
     // The link that was sent is a good one, although 31 others were not.
     assert_eq!(
         world
-            .reset(&world.link_to("maria@example.org").await, "ew!hIb3V")
+            .reset_password(&world.link_to("maria@example.org").await, "ew!hIb3V")
             .await
             .status,
         200
@@ -220,7 +222,7 @@ async fn a_flood_stops_no_owners_mail_and_tells_nothing() {
         // First the minute is used up, then the hour.
         for n in 0..[2, 10][flood] {
             world
-                .forgot(&format!("flood{flood}x{n}"))
+                .request_reset(&format!("flood{flood}x{n}"))
                 .send()
                 .await
                 .is(200, CHECK_MAIL);
@@ -231,21 +233,21 @@ async fn a_flood_stops_no_owners_mail_and_tells_nothing() {
         // Nothing comes back in between: what was used up stays so.
         for n in 0..3 {
             world
-                .forgot(&format!("more{flood}x{n}"))
+                .request_reset(&format!("more{flood}x{n}"))
                 .send()
                 .await
                 .is(200, CHECK_MAIL);
         }
-        let before = world.mails().await.len();
+        let before = world.messages().await.len();
         world.invocations().await;
         let owner = ["maria", "olga@example.org"][flood];
-        let known = seen(&world.forgot(owner).send().await);
+        let known = comparable(&world.request_reset(owner).send().await);
         let cost = calls(&world).await;
         for key in ["nobody", "stranger@example.org", "maria@example.org"] {
-            assert_eq!(seen(&world.forgot(key).send().await), known, "{key}");
+            assert_eq!(comparable(&world.request_reset(key).send().await), known, "{key}");
             assert_eq!(calls(&world).await, cost, "{key}");
         }
-        let to: Vec<_> = world.mails().await.split_off(before);
+        let to: Vec<_> = world.messages().await.split_off(before);
         let to: Vec<_> = to.iter().map(|mail| mail["to"].as_str().expect("an address")).collect();
         match flood {
             0 => assert_eq!(to, ["maria@example.org"]),
@@ -264,12 +266,12 @@ async fn a_domain_that_nobody_described_mails_nobody() {
     let world = World::new().await;
     let ask = |domain: &str| {
         let body = json!({ "key": "victim@example.com", "domain": domain });
-        world.post(RESET).json(&body).of_a_new_source()
+        world.post(RESET).json(&body).with_new_address()
     };
     world.invocations().await;
     ask("claim-your-prize.example").send().await.is(200, CHECK_MAIL);
     let undescribed = calls(&world).await;
-    assert_eq!(world.mails().await.len(), 0);
+    assert_eq!(world.messages().await.len(), 0);
     ask(DOMAIN).send().await.is(200, CHECK_MAIL);
     assert_eq!(calls(&world).await, undescribed);
 }

@@ -5,29 +5,32 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::{
-    delivery_feedback::eventually,
-    mail::{CHECK_MAIL, DOMAIN, RESET, bad_value, ours, said},
-    password_change::WRONG,
-    password_reset::{NEW, NO_REQUEST, OLD, is_set, notices},
-    world::{Ask, Got, World},
+use crate::support::{
+    clock::eventually,
+    era::{CHECK_MAIL, era_refused, era_unavailable, field_refused, password_set},
+    password::{NEW, OLD, RESET, change_notices_sent},
+    people::DOMAIN,
+    requests::{IDEMPOTENCY_KEY, Request, Response},
+    words::{
+        ERA_UNAUTHORIZED, IN_PROGRESS, MAIL_UNSENT, MALFORMED, NO_REQUEST, PASSWORD_TOO_SHORT, TEMPORARILY_UNAVAILABLE,
+        WRONG_PASSWORD,
+    },
+    world::World,
 };
 
-const KEY: &str = "5b9b0ea7-3d25-4d7c-8b5b-3a6c0f6d9f11";
-
-fn keyed(ask: Ask<'_>) -> Ask<'_> {
-    ask.header("idempotency-key", KEY)
+fn keyed(ask: Request<'_>) -> Request<'_> {
+    ask.header("idempotency-key", IDEMPOTENCY_KEY)
 }
 
-fn change<'a>(world: &'a World, token: &str) -> Ask<'a> {
+fn change<'a>(world: &'a World, token: &str) -> Request<'a> {
     let body = json!({ "current_pwd": OLD, "new_pwd": NEW });
     keyed(world.post(RESET).bearer(token).json(&body))
 }
 
-fn patch<'a>(world: &'a World, link: &str, pwd: &str) -> Ask<'a> {
+fn patch<'a>(world: &'a World, link: &str, pwd: &str) -> Request<'a> {
     keyed(
         world
-            .ask("PATCH", &format!("{RESET}/{link}"))
+            .request("PATCH", &format!("{RESET}/{link}"))
             .json(&json!({ "pwd": pwd })),
     )
 }
@@ -38,22 +41,22 @@ async fn an_ask_that_comes_again_sends_no_second_mail() {
     world.new_user("maria").await;
     let count = async || world.mails_to("maria@example.org").await.len();
     for _ in 0..3 {
-        keyed(world.forgot("maria")).send().await.is(200, CHECK_MAIL);
+        keyed(world.request_reset("maria")).send().await.is(200, CHECK_MAIL);
         world.advance(600).await;
         assert_eq!(count().await, 1, "long after the throttles have room again");
     }
-    keyed(world.forgot("maria@example.org"))
+    keyed(world.request_reset("maria@example.org"))
         .send()
         .await
         .is(200, CHECK_MAIL);
     assert_eq!(count().await, 2, "another body is another call");
     world.advance(86_400).await;
-    keyed(world.forgot("maria")).send().await.is(200, CHECK_MAIL);
+    keyed(world.request_reset("maria")).send().await.is(200, CHECK_MAIL);
     assert_eq!(count().await, 3, "after a day it is forgotten");
 
     for bad in ["", "schlüssel", &"k".repeat(256)] {
-        let got = world.forgot("maria").header("idempotency-key", bad).send().await;
-        said(&got, 400, "malformed request");
+        let got = world.request_reset("maria").header("idempotency-key", bad).send().await;
+        era_refused(&got, 400, MALFORMED);
     }
 }
 
@@ -61,7 +64,7 @@ async fn an_ask_that_comes_again_sends_no_second_mail() {
 async fn asks_that_come_at_once_are_one() {
     let world = World::new().await;
     world.new_user("maria").await;
-    let answers = join_all((0..16).map(|_| keyed(world.forgot("maria")).send())).await;
+    let answers = join_all((0..16).map(|_| keyed(world.request_reset("maria")).send())).await;
     for got in &answers {
         match got.status {
             200 => got.is(200, CHECK_MAIL),
@@ -71,13 +74,13 @@ async fn asks_that_come_at_once_are_one() {
         }
     }
     assert!(answers.iter().any(|got| got.status == 200));
-    assert_eq!(world.mails().await.len(), 1);
+    assert_eq!(world.messages().await.len(), 1);
 }
 
 /// That the same call is under way, and for how many seconds at most.
 #[track_caller]
-fn under_way(got: &Got) -> u64 {
-    said(got, 409, "the same request is being processed");
+fn under_way(got: &Response) -> u64 {
+    era_refused(got, 409, IN_PROGRESS);
     assert!((1..=15).contains(&got.retry_after()), "{got:?}");
     got.retry_after()
 }
@@ -85,9 +88,9 @@ fn under_way(got: &Got) -> u64 {
 /// A process that dies leaves its claim behind, and so does one that cannot reach the store any more.
 async fn left_behind(world: &World) {
     let down = json!({ "service": "dynamodb", "operation": null, "kind": "error", "skip": 1, "times": 1000 });
-    world.fault(down).await;
-    let got = keyed(world.forgot("maria")).send().await;
-    ours(&got);
+    world.inject(down).await;
+    let got = keyed(world.request_reset("maria")).send().await;
+    era_unavailable(&got);
     world.clear_faults().await;
     assert_eq!(world.rows("RepetitionsTable").await.len(), 1);
 }
@@ -97,15 +100,15 @@ async fn the_claim_of_a_dead_process_is_taken_over_when_retry_after_says() {
     let world = World::new().await;
     world.new_user("maria").await;
     left_behind(&world).await;
-    let mut wait = under_way(&keyed(world.forgot("maria")).send().await);
+    let mut wait = under_way(&keyed(world.request_reset("maria")).send().await);
     assert!(wait >= 13, "{wait}");
     world.advance(10).await;
-    let left = under_way(&keyed(world.forgot("maria")).send().await);
+    let left = under_way(&keyed(world.request_reset("maria")).send().await);
     assert!(left + 10 <= wait, "{left} of {wait}");
     wait = left;
     world.advance(wait).await;
     // However many come at that moment, one of them takes it over.
-    let answers = join_all((0..16).map(|_| keyed(world.forgot("maria")).send())).await;
+    let answers = join_all((0..16).map(|_| keyed(world.request_reset("maria")).send())).await;
     for got in &answers {
         match got.status {
             200 => got.is(200, CHECK_MAIL),
@@ -113,9 +116,9 @@ async fn the_claim_of_a_dead_process_is_taken_over_when_retry_after_says() {
         }
     }
     assert!(answers.iter().any(|got| got.status == 200));
-    assert_eq!(world.mails().await.len(), 1);
-    keyed(world.forgot("maria")).send().await.is(200, CHECK_MAIL);
-    assert_eq!(world.mails().await.len(), 1);
+    assert_eq!(world.messages().await.len(), 1);
+    keyed(world.request_reset("maria")).send().await.is(200, CHECK_MAIL);
+    assert_eq!(world.messages().await.len(), 1);
 }
 
 #[tokio::test]
@@ -123,18 +126,18 @@ async fn a_process_that_is_late_leaves_the_claim_of_another_one_alone() {
     let world = World::new().await;
     world.new_user("maria").await;
     let hang = json!({ "service": "ses", "operation": null, "kind": "hang", "skip": 0, "times": 1 });
-    world.fault(hang).await;
-    let late = async { keyed(world.forgot("maria")).send().await };
+    world.inject(hang).await;
+    let late = async { keyed(world.request_reset("maria")).send().await };
     let taken_over = async {
         eventually(async || !world.rows("PasswordResetRequestsTable").await.is_empty()).await;
         world.advance(135).await;
-        keyed(world.forgot("maria")).send().await.is(200, CHECK_MAIL);
+        keyed(world.request_reset("maria")).send().await.is(200, CHECK_MAIL);
     };
     let (late, ()) = tokio::join!(late, taken_over);
-    said(&late, 503, "mail cannot be sent, try again later");
+    era_refused(&late, 503, MAIL_UNSENT);
     world.advance(3600).await;
-    keyed(world.forgot("maria")).send().await.is(200, CHECK_MAIL);
-    assert_eq!(world.mails().await.len(), 1, "the answer is remembered still");
+    keyed(world.request_reset("maria")).send().await.is(200, CHECK_MAIL);
+    assert_eq!(world.messages().await.len(), 1, "the answer is remembered still");
 }
 
 #[tokio::test]
@@ -142,12 +145,12 @@ async fn a_claim_whose_answer_is_lost_does_not_stop_the_retry() {
     let world = World::new().await;
     world.new_user("maria").await;
     let lost = json!({ "service": "dynamodb", "operation": "PutItem", "kind": "drop_response", "skip": 0, "times": 3 });
-    world.fault(lost).await;
-    let got = keyed(world.forgot("maria")).send().await;
-    said(&got, 503, "temporarily unavailable, try again later");
+    world.inject(lost).await;
+    let got = keyed(world.request_reset("maria")).send().await;
+    era_refused(&got, 503, TEMPORARILY_UNAVAILABLE);
     world.clear_faults().await;
-    keyed(world.forgot("maria")).send().await.is(200, CHECK_MAIL);
-    assert_eq!(world.mails().await.len(), 1);
+    keyed(world.request_reset("maria")).send().await.is(200, CHECK_MAIL);
+    assert_eq!(world.messages().await.len(), 1);
 }
 
 #[tokio::test]
@@ -155,21 +158,21 @@ async fn what_failed_may_be_tried_again_with_its_key() {
     let world = World::new().await;
     let (token, _) = world.new_user("maria").await;
     let down = json!({ "service": "ses", "operation": null, "kind": "error", "skip": 0, "times": 1000 });
-    world.fault(down).await;
-    let got = keyed(world.forgot("maria")).send().await;
-    said(&got, 503, "mail cannot be sent, try again later");
+    world.inject(down).await;
+    let got = keyed(world.request_reset("maria")).send().await;
+    era_refused(&got, 503, MAIL_UNSENT);
     world.clear_faults().await;
-    keyed(world.forgot("maria")).send().await.is(200, CHECK_MAIL);
-    assert_eq!(world.mails().await.len(), 1);
+    keyed(world.request_reset("maria")).send().await.is(200, CHECK_MAIL);
+    assert_eq!(world.messages().await.len(), 1);
     // A refusal is not remembered either: a wrong guess that comes again is another guess.
     for _ in 0..5 {
         let body = json!({ "current_pwd": NEW, "new_pwd": NEW });
         let got = keyed(world.post(RESET).bearer(&token).json(&body)).send().await;
-        bad_value(&got, "current_pwd", WRONG);
+        field_refused(&got, "current_pwd", WRONG_PASSWORD);
     }
     assert_eq!(change(&world, &token).send().await.status, 429);
     world.advance(3600).await;
-    is_set(&change(&world, &token).send().await, "maria");
+    password_set(&change(&world, &token).send().await, "maria");
 }
 
 #[tokio::test]
@@ -177,20 +180,16 @@ async fn a_reset_that_comes_again_is_answered_again() {
     let world = World::new().await;
     let (_, id) = world.new_user("maria").await;
     let link = world.reset_link("maria", "maria@example.org").await;
-    bad_value(
-        &patch(&world, &link, "short").send().await,
-        "pwd",
-        "pwd is too short. Expected: at least 8 characters",
-    );
-    is_set(&patch(&world, &link, NEW).send().await, "maria");
+    field_refused(&patch(&world, &link, "short").send().await, "pwd", PASSWORD_TOO_SHORT);
+    password_set(&patch(&world, &link, NEW).send().await, "maria");
     let row = world.user_row(&id).await;
-    is_set(&patch(&world, &link, NEW).send().await, "maria");
-    said(&patch(&world, &link, "another-horse").send().await, 404, NO_REQUEST);
-    said(&world.reset(&link, NEW).await, 404, NO_REQUEST);
+    password_set(&patch(&world, &link, NEW).send().await, "maria");
+    era_refused(&patch(&world, &link, "another-horse").send().await, 404, NO_REQUEST);
+    era_refused(&world.reset_password(&link, NEW).await, 404, NO_REQUEST);
     let unknown = "19738eb3-0183-b148-9420-7cd30a921f58";
-    said(&patch(&world, unknown, NEW).send().await, 404, NO_REQUEST);
+    era_refused(&patch(&world, unknown, NEW).send().await, 404, NO_REQUEST);
     assert_eq!(world.user_row(&id).await, row);
-    notices(&world, "maria@example.org", 1).await;
+    change_notices_sent(&world, "maria@example.org", 1).await;
 }
 
 #[tokio::test]
@@ -198,18 +197,18 @@ async fn a_change_that_comes_again_is_answered_again_to_the_same_person() {
     let world = World::new().await;
     let (token, id) = world.new_user("maria").await;
     let (other, other_id) = world.new_user("other").await;
-    is_set(&change(&world, &token).send().await, "maria");
+    password_set(&change(&world, &token).send().await, "maria");
     let row = world.user_row(&id).await;
-    is_set(&change(&world, &token).send().await, "maria");
+    password_set(&change(&world, &token).send().await, "maria");
     assert_eq!(world.user_row(&id).await, row);
-    notices(&world, "maria@example.org", 1).await;
+    change_notices_sent(&world, "maria@example.org", 1).await;
     // The same key and body of another person is that person's own call.
     assert!(world.mails_to("other@example.org").await.is_empty());
-    is_set(&change(&world, &other).send().await, "other");
-    assert!(world.opens(&other_id, NEW).await);
+    password_set(&change(&world, &other).send().await, "other");
+    assert!(world.password_works(&other_id, NEW).await);
     // Without a token, or with one that never was, there is nothing to hear.
     for token in ["", "x", "u.x"] {
-        said(&change(&world, token).send().await, 401, "unauthorized");
+        era_refused(&change(&world, token).send().await, 401, ERA_UNAUTHORIZED);
     }
 }
 
@@ -231,10 +230,14 @@ async fn no_password_can_be_guessed_from_what_is_remembered() {
 
     // What comes without a credential has nothing that could hide the password in its body.
     let body = json!({ "current_pwd": OLD, "new_pwd": NEW });
-    said(&keyed(world.post(RESET).json(&body)).send().await, 401, "unauthorized");
+    era_refused(
+        &keyed(world.post(RESET).json(&body)).send().await,
+        401,
+        ERA_UNAUTHORIZED,
+    );
     for authorization in ["Basic bWFyaWE6eA==", "Bearer undefined", "Bearer null", "Bearer maria"] {
         let ask = keyed(world.post(RESET).json(&body)).header("authorization", authorization);
-        said(&ask.send().await, 401, "unauthorized");
+        era_refused(&ask.send().await, 401, ERA_UNAUTHORIZED);
     }
     for (body, field) in [
         (json!({ "current_pwd": OLD, "new_pwd": NEW, "login": "maria" }), "login"),
@@ -246,7 +249,7 @@ async fn no_password_can_be_guessed_from_what_is_remembered() {
         assert_eq!(got.ok(412)["error_details"]["field"], field);
     }
     for id in ["123", "%20", "maria"] {
-        said(&patch(&world, id, NEW).send().await, 404, NO_REQUEST);
+        era_refused(&patch(&world, id, NEW).send().await, 404, NO_REQUEST);
     }
     assert!(
         rows().await.is_empty(),
@@ -254,11 +257,11 @@ async fn no_password_can_be_guessed_from_what_is_remembered() {
         rows().await
     );
 
-    is_set(&patch(&world, &link, NEW).send().await, "maria");
-    said(&change(&world, &token).send().await, 401, "unauthorized");
-    let token = world.token(json!({ "user_id": id, "scopes": ["api"] })).await;
+    password_set(&patch(&world, &link, NEW).send().await, "maria");
+    era_refused(&change(&world, &token).send().await, 401, ERA_UNAUTHORIZED);
+    let token = world.create_token(json!({ "user_id": id, "scopes": ["api"] })).await;
     let body = json!({ "current_pwd": NEW, "new_pwd": OLD });
-    is_set(
+    password_set(
         &keyed(world.post(RESET).bearer(&token).json(&body)).send().await,
         "maria",
     );
@@ -276,23 +279,23 @@ async fn no_password_can_be_guessed_from_what_is_remembered() {
     ];
     for body in bodies.map(|body| body.to_string()) {
         for function in ["", "password-reset-request", "password-reset-confirm"] {
-            for credential in ["", "maria", "maria@example.org", id.as_str(), DOMAIN, KEY] {
+            for credential in ["", "maria", "maria@example.org", id.as_str(), DOMAIN, IDEMPOTENCY_KEY] {
                 for parts in [
                     &[
                         &b"repetition"[..],
                         function.as_bytes(),
                         credential.as_bytes(),
-                        KEY.as_bytes(),
+                        IDEMPOTENCY_KEY.as_bytes(),
                         body.as_bytes(),
                     ][..],
                     &[
                         function.as_bytes(),
                         credential.as_bytes(),
-                        KEY.as_bytes(),
+                        IDEMPOTENCY_KEY.as_bytes(),
                         body.as_bytes(),
                     ],
-                    &[credential.as_bytes(), KEY.as_bytes(), body.as_bytes()],
-                    &[KEY.as_bytes(), body.as_bytes()],
+                    &[credential.as_bytes(), IDEMPOTENCY_KEY.as_bytes(), body.as_bytes()],
+                    &[IDEMPOTENCY_KEY.as_bytes(), body.as_bytes()],
                     &[body.as_bytes()],
                 ] {
                     for guess in [Sha256::digest(framed(parts)), Sha256::digest(parts.concat())] {

@@ -1,68 +1,25 @@
 //! Password resets by mail, of users who are signed out: docs/contract.md, Registration and password reset.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::{
-    mail::{CHECK_MAIL, DOMAIN, RESET, bad_value, credential, said},
-    world::{Got, World},
+use crate::support::{
+    era::{CHECK_MAIL, era_refused, field_refused, password_set, password_set_body},
+    logs::fault_lines,
+    messages::credential_in,
+    password::{NEW, OLD, RESET, UNKNOWN_REQUEST, change_notices_sent},
+    people::DOMAIN,
+    words::{NO_REQUEST, PASSWORD_TOO_SHORT},
+    world::World,
 };
-
-/// The password that [`World::new_user`] gives, and another one.
-pub const OLD: &str = "correct-horse";
-pub const NEW: &str = "ew!hIb3V";
-
-pub const NO_REQUEST: &str = "request not found or expired";
-pub const UNKNOWN: &str = "19738eb3-0183-b148-9420-7cd30a921f58";
-
-/// The answer to a password that was set.
-#[track_caller]
-pub fn is_set(got: &Got, login: &str) {
-    got.is(200, &set_body(DOMAIN, login));
-}
-
-/// That body, in any domain.
-pub fn set_body(domain: &str, login: &str) -> String {
-    format!(
-        r#"{{"error_code":0,"result":true,"result_msg":"Now login with new password","user":{{"domain":"{domain}","login":"{login}"}}}}"#
-    )
-}
-
-impl World {
-    /// Whether a password is the user's. It is asked by changing it into itself, which ends what a change ends.
-    pub async fn opens(&self, user_id: &str, pwd: &str) -> bool {
-        let token = self.token(json!({ "user_id": user_id, "scopes": ["api"] })).await;
-        let got = self.change_password(&token, pwd, pwd).await;
-        match got.status {
-            200 => true,
-            _ => {
-                bad_value(&got, "current_pwd", "current_pwd is wrong");
-                false
-            }
-        }
-    }
-
-    /// Asks for a reset, and gives the credential of the link that was mailed.
-    pub async fn reset_link(&self, key: &str, email: &str) -> String {
-        self.forgot(key).send().await.is(200, CHECK_MAIL);
-        self.link_to(email).await
-    }
-
-    /// The user's row, as stored.
-    pub async fn user_row(&self, id: &str) -> Value {
-        let rows = self.rows("UsersTable").await;
-        let row = rows.into_iter().find(|row| row["user_id"]["S"] == id);
-        row.expect("the user's row")
-    }
-}
 
 #[tokio::test]
 async fn a_link_sets_a_new_password_once() {
     let world = World::new().await;
     let (_, id) = world.new_user("Maria_K").await;
     let before = world.user_row(&id).await;
-    world.forgot("Maria_K").send().await.is(200, CHECK_MAIL);
+    world.request_reset("Maria_K").send().await.is(200, CHECK_MAIL);
     assert_eq!(world.user_row(&id).await, before, "asking changes nothing");
-    let mails = world.mails().await;
+    let mails = world.messages().await;
     assert_eq!(mails.len(), 1, "{mails:?}");
     assert_eq!(mails[0]["to"], "Maria_K@example.org");
     let link = world.link_to("Maria_K@example.org").await;
@@ -75,18 +32,18 @@ async fn a_link_sets_a_new_password_once() {
     }
     assert!(!world.all_rows().await.contains(&link), "only its digest is stored");
 
-    is_set(&world.reset(&link, NEW).await, "Maria_K");
+    password_set(&world.reset_password(&link, NEW).await, "Maria_K");
     assert!(
         world.rows("PasswordResetRequestsTable").await.is_empty(),
         "the request is used up"
     );
     let after = world.user_row(&id).await;
     for again in [NEW, "another-horse", OLD] {
-        said(&world.reset(&link, again).await, 404, NO_REQUEST);
+        era_refused(&world.reset_password(&link, again).await, 404, NO_REQUEST);
     }
     assert_eq!(world.user_row(&id).await, after, "a used link changes nothing");
-    assert!(!world.opens(&id, OLD).await, "the old password is no more");
-    assert!(world.opens(&id, NEW).await);
+    assert!(!world.password_works(&id, OLD).await, "the old password is no more");
+    assert!(world.password_works(&id, NEW).await);
 }
 
 #[tokio::test]
@@ -94,9 +51,12 @@ async fn the_old_password_works_until_the_link_is_followed() {
     let world = World::new().await;
     let (_, id) = world.new_user("maria").await;
     world.reset_link("maria", "maria@example.org").await;
-    said(&world.reset(UNKNOWN, NEW).await, 404, NO_REQUEST);
-    assert!(world.opens(&id, OLD).await, "R39: no effect before a good link");
-    assert!(!world.opens(&id, NEW).await);
+    era_refused(&world.reset_password(UNKNOWN_REQUEST, NEW).await, 404, NO_REQUEST);
+    assert!(
+        world.password_works(&id, OLD).await,
+        "R39: no effect before a good link"
+    );
+    assert!(!world.password_works(&id, NEW).await);
 }
 
 #[tokio::test]
@@ -110,23 +70,25 @@ async fn login_and_mail_address_are_one_in_any_spelling() {
         "maria_k@EXAMPLE.ORG",
         "Maria_K@example.org",
     ] {
-        let so_far = world.mails().await.len();
-        world.forgot(key).send().await.is(200, CHECK_MAIL);
-        let mails = world.mails().await;
+        let so_far = world.messages().await.len();
+        world.request_reset(key).send().await.is(200, CHECK_MAIL);
+        let mails = world.messages().await;
         assert_eq!(mails.len(), so_far + 1, "{key}");
         assert_eq!(
             mails[so_far]["to"], "Maria_K@example.org",
             "the registered address, not the given one"
         );
-        credential(mails[so_far]["text"].as_str().expect("text"));
+        credential_in(mails[so_far]["text"].as_str().expect("text"));
         // The longest wait between two mails to one mailbox.
         world.advance(14_400).await;
     }
-    let ask = world.post(RESET).of_a_new_source();
+    let ask = world.post(RESET).with_new_address();
     let ask = ask.json(&json!({ "key": "maria_k", "domain": DOMAIN.to_uppercase() }));
     ask.send().await.is(200, CHECK_MAIL);
-    is_set(
-        &world.reset(&world.link_to("Maria_K@example.org").await, NEW).await,
+    password_set(
+        &world
+            .reset_password(&world.link_to("Maria_K@example.org").await, NEW)
+            .await,
         "Maria_K",
     );
 }
@@ -135,7 +97,7 @@ async fn login_and_mail_address_are_one_in_any_spelling() {
 async fn an_account_is_found_in_its_own_domain_only() {
     let world = World::new().await;
     let ask = async |domain: &str, key: &str| {
-        let ask = world.post(RESET).of_a_new_source();
+        let ask = world.post(RESET).with_new_address();
         let ask = ask.json(&json!({ "key": key, "domain": domain }));
         ask.send().await.is(200, CHECK_MAIL);
     };
@@ -144,13 +106,15 @@ async fn an_account_is_found_in_its_own_domain_only() {
         ask(domain, "maria").await;
     }
     assert!(
-        world.mails().await.is_empty(),
+        world.messages().await.is_empty(),
         "a login that nobody has is nobody's address"
     );
     // Nobody has described this domain; its users are users all the same.
     ask("other.example", "maria").await;
-    let got = world.reset(&world.link_to("maria@example.org").await, NEW).await;
-    got.is(200, &set_body("other.example", "maria"));
+    let got = world
+        .reset_password(&world.link_to("maria@example.org").await, NEW)
+        .await;
+    got.is(200, &password_set_body("other.example", "maria"));
 }
 
 #[tokio::test]
@@ -167,14 +131,14 @@ async fn a_link_is_good_for_an_hour_to_the_second() {
     world.advance(end - 3 - world.now().await).await;
     while world.now().await < end {
         // A password that is refused leaves the link as it is. A slow machine may take it past its end.
-        let got = world.reset(&link, "short").await;
+        let got = world.reset_password(&link, "short").await;
         if world.now().await < end {
-            bad_value(&got, "pwd", "pwd is too short. Expected: at least 8 characters");
+            field_refused(&got, "pwd", PASSWORD_TOO_SHORT);
         }
         world.advance(1).await;
     }
-    said(&world.reset(&link, NEW).await, 404, NO_REQUEST);
-    said(&world.reset(&link, "short").await, 404, NO_REQUEST);
+    era_refused(&world.reset_password(&link, NEW).await, 404, NO_REQUEST);
+    era_refused(&world.reset_password(&link, "short").await, 404, NO_REQUEST);
     assert_eq!(
         world.rows("PasswordResetRequestsTable").await.len(),
         1,
@@ -199,7 +163,12 @@ async fn the_link_does_not_believe_the_request_about_the_host() {
             "origin" | "referer" => "https://evil.example",
             _ => "evil.example",
         };
-        world.forgot(login).header(name, value).send().await.is(200, CHECK_MAIL);
+        world
+            .request_reset(login)
+            .header(name, value)
+            .send()
+            .await
+            .is(200, CHECK_MAIL);
         let mails = world.mails_to(&format!("{login}@example.org")).await;
         assert_eq!(mails.len(), 1, "{name}");
         let mail = mails[0].to_string();
@@ -219,11 +188,11 @@ async fn only_a_patch_uses_a_link_up() {
     let path = format!("{RESET}/{link}");
     for method in ["GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE"] {
         for path in [&path, "/app-root"] {
-            let got = world.ask(method, path).bare().await;
+            let got = world.request(method, path).send_unchecked().await;
             assert!(got.status != 500, "{method} {path}: {got:?}");
         }
     }
-    is_set(&world.reset(&link.to_uppercase(), NEW).await, "maria");
+    password_set(&world.reset_password(&link.to_uppercase(), NEW).await, "maria");
 }
 
 #[tokio::test]
@@ -236,7 +205,7 @@ async fn what_is_no_link_is_not_found() {
     let spaced = format!("{link}%20");
     let nul = format!("{link}%00");
     for id in [
-        UNKNOWN,
+        UNKNOWN_REQUEST,
         &simple,
         &braces,
         &spaced,
@@ -246,18 +215,20 @@ async fn what_is_no_link_is_not_found() {
         "%F0%9F%94%91",
         &"a".repeat(2000),
     ] {
-        said(&world.reset(id, NEW).await, 404, NO_REQUEST);
+        era_refused(&world.reset_password(id, NEW).await, 404, NO_REQUEST);
     }
     // What a mailed link of another kind opens is no password's.
     let got = world.register("other", "other@example.org").send().await;
     got.is(200, CHECK_MAIL);
-    said(
-        &world.reset(&world.link_to("other@example.org").await, NEW).await,
+    era_refused(
+        &world
+            .reset_password(&world.link_to("other@example.org").await, NEW)
+            .await,
         404,
         NO_REQUEST,
     );
-    said(&world.confirm(&link, NEW).await, 404, NO_REQUEST);
-    is_set(&world.reset(&link, NEW).await, "maria");
+    era_refused(&world.confirm_registration(&link, NEW).await, 404, NO_REQUEST);
+    password_set(&world.reset_password(&link, NEW).await, "maria");
 }
 
 #[tokio::test]
@@ -269,48 +240,17 @@ async fn a_notice_follows_a_reset_and_its_failure_undoes_nothing() {
         let link = world.reset_link(&email, &email).await;
         if !ses_is_up {
             world
-                .fault(json!({ "service": "ses", "operation": null, "kind": "error", "skip": 0, "times": 1000 }))
+                .inject(json!({ "service": "ses", "operation": null, "kind": "error", "skip": 0, "times": 1000 }))
                 .await;
         }
-        is_set(&world.reset(&link, NEW).await, login);
+        password_set(&world.reset_password(&link, NEW).await, login);
         world.clear_faults().await;
-        notices(&world, &email, usize::from(ses_is_up)).await;
-        assert!(world.opens(&id, NEW).await);
+        change_notices_sent(&world, &email, usize::from(ses_is_up)).await;
+        assert!(world.password_works(&id, NEW).await);
     }
     assert_eq!(
-        faults(&world, "password_changed").len(),
+        fault_lines(&world, "password_changed").len(),
         1,
         "one line for the notice that was not sent"
     );
-}
-
-/// So many notices of a change came to an address: without a link, with the time.
-pub async fn notices(world: &World, email: &str, count: usize) {
-    let mut mails = world.mails_to(email).await;
-    mails.retain(|mail| mail["subject"] == format!("Your password at {DOMAIN} was changed"));
-    assert_eq!(mails.len(), count, "{mails:?}");
-    for mail in mails {
-        let time = mail["at"].as_str().expect("a time")[..16].replace('T', " ");
-        for part in ["text", "html"] {
-            let body = mail[part].as_str().expect("text");
-            for link in ["://", "href", "<a", "app-root", "www."] {
-                assert!(!body.contains(link), "a link in {body}");
-            }
-            // A minute may end between the change and the mail.
-            assert!(
-                body.contains(&time[..13]) && body.contains("UTC"),
-                "{time} is not in {body}"
-            );
-        }
-    }
-}
-
-/// The lines of the log that tell of something that failed.
-pub fn faults(world: &World, record: &str) -> Vec<Value> {
-    let lines = world.cloud().logs();
-    let lines = lines.iter().filter_map(|line| line.split_once(" | "));
-    let lines = lines.filter_map(|(_, line)| serde_json::from_str::<Value>(line).ok());
-    lines
-        .filter(|line| line["record"] == record && line["level"] == "error" && line["fault"].is_string())
-        .collect()
 }

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{World, root};
+use crate::support::world::{World, root};
 
 /// A payload with the demo tenant's identities in the places of their names (`<user.token>`), and the present time.
 fn filled(world: &World, function: &str, millis: u64) -> Value {
@@ -70,7 +70,7 @@ async fn every_payload_is_answered_as_it_is_said() {
         said.as_object_mut().expect("an object").remove("function");
         let payload = filled(&world, function, world.now().await * 1000);
         let invoke = format!("/2015-03-31/functions/{function}/invocations");
-        let answer = answered(world.post(&invoke).json(&payload).local().await);
+        let answer = answered(world.post(&invoke).json(&payload).send_local().await);
         if !fits(&said, &answer) {
             broken.push(format!("{function} answered {answer}, and {said} is said"));
         }
@@ -94,7 +94,7 @@ async fn an_event_without_a_time_is_refused_and_judged_by_none() {
             let context = payload["requestContext"].as_object_mut().expect("an object");
             context.remove("timeEpoch");
             context.extend(time.map(|time| ("timeEpoch".to_owned(), time)));
-            let answer = answered(world.post(&invoke).json(&payload).local().await);
+            let answer = answered(world.post(&invoke).json(&payload).send_local().await);
             let path = payload["rawPath"].as_str().expect("a path");
             let words = match path.split('/').nth(1) {
                 Some("api") => json!({ "message": "500 Internal Server Error" }),

@@ -3,9 +3,15 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::{
-    mail::{CHECK_MAIL, DOMAIN, REGISTER, RESET},
-    mithril::{Person, TOKENS, password_grant},
+use crate::support::{
+    era::CHECK_MAIL,
+    login::password_grant,
+    messages::credential_in,
+    mithril::TOKENS,
+    password::RESET,
+    people::{DOMAIN, Person},
+    registration::REGISTER,
+    requests::Request,
     world::World,
 };
 
@@ -65,10 +71,10 @@ async fn attack(world: &World, dice: &mut Dice, owner: &Person) {
     }
     for path in [RESET, REGISTER] {
         let unknown = format!("{path}/19738eb3-0183-b148-9420-7cd30a921f58");
-        let patch = world.ask("PATCH", &unknown).json(&json!({ "pwd": "wrong-horse" }));
+        let patch = world.request("PATCH", &unknown).json(&json!({ "pwd": "wrong-horse" }));
         asks.push(patch.header("x-local-source-ip", &dice.address()));
     }
-    for got in join_all(asks.into_iter().map(crate::world::Ask::send)).await {
+    for got in join_all(asks.into_iter().map(Request::send)).await {
         assert!(got.status < 500, "{got:?}");
     }
     // Four wrong passwords block; tokens that never were and codes for nothing do nothing.
@@ -106,9 +112,9 @@ async fn gets_in(world: &World, owner: &mut Person, round: usize, mails_before: 
         if !text.contains("pwd_reset") {
             continue;
         }
-        let link = crate::mail::credential(text);
+        let link = credential_in(text);
         world.keep_out_of_logs(&link);
-        if world.reset(&link, &next).await.status == 200 {
+        if world.reset_password(&link, &next).await.status == 200 {
             owner.password = next;
             return sign_in(&owner.password).await;
         }
@@ -119,8 +125,8 @@ async fn gets_in(world: &World, owner: &mut Person, round: usize, mails_before: 
 #[tokio::test]
 async fn an_owner_under_attack_gets_in_in_every_four_hours() {
     let world = World::with(&[("RequestsPerDomainPerMinute", "10"), ("MailsPerDomainPerHour", "30")]).await;
-    world.open_domain("club.example", json!({})).await;
-    let mut owner = world.person("maria").await;
+    world.allow_registration("club.example", json!({})).await;
+    let mut owner = world.create_person("maria").await;
     let mut dice = Dice(1);
     for round in 0..usize::try_from(DAYS * 86_400 / WINDOW).expect("few") {
         let before = world.mails_to(&owner.email).await.len();
@@ -137,6 +143,6 @@ async fn an_owner_under_attack_gets_in_in_every_four_hours() {
         world.advance(60).await;
         let is_in = gets_in(&world, &mut owner, round, before).await;
         assert!(is_in, "shut out in the window {round}");
-        world.ask("DELETE", "/_local/messages").bare().await;
+        world.request("DELETE", "/_local/messages").send_unchecked().await;
     }
 }

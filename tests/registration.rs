@@ -4,69 +4,16 @@
 
 use serde_json::{Value, json};
 
-use crate::{
-    mail::{CHECK_MAIL, DOMAIN, REGISTER, bad_value, said},
-    world::{Ask, Got, World},
+use crate::support::{
+    era::{CHECK_MAIL, era_refused, field_refused, password_set},
+    people::DOMAIN,
+    registration::{PASSWORD, REGISTER, registration_form},
+    words::{
+        DOMAIN_NOT_STRING, DOMAIN_REQUIRED, IS_ADMIN_UNEXPECTED, LOGIN_SYMBOLS, LOGIN_TAKEN, MALFORMED, NO_REQUEST,
+        OPTS_UNEXPECTED, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE,
+    },
+    world::World,
 };
-
-pub const NO_REQUEST: &str = "request not found or expired";
-pub const PASSWORD: &str = "ew!hIb3V";
-
-impl World {
-    /// The accounts of a login, in every domain, as stored.
-    pub async fn accounts(&self, login: &str) -> Vec<Value> {
-        let mut users = self.rows("UsersTable").await;
-        users.retain(|user| user["login"]["S"] == login);
-        users
-    }
-
-    /// How many requests wait for their links to be followed, or lie there still.
-    pub async fn requests(&self) -> usize {
-        self.rows("RegistrationRequestsTable").await.len()
-    }
-
-    /// A link to a registration in any domain.
-    pub async fn link_in(&self, domain: &str, login: &str, email: &str) -> String {
-        let body = json!({ "domain": domain, "login": login, "name": "My Name", "email": email });
-        let got = self.post(REGISTER).json(&body).of_a_new_source().send().await;
-        got.is(200, CHECK_MAIL);
-        self.link_to(email).await
-    }
-
-    /// Describes a domain that allows registration; `fields` say more about it.
-    pub async fn open_domain(&self, domain: &str, fields: Value) {
-        let mut command = json!({ "command": "set_domain", "domain": domain, "self_register_allowed": true });
-        for (name, value) in fields.as_object().expect("fields") {
-            command[name] = value.clone();
-        }
-        assert_eq!(self.operator(command).await["domain"], domain);
-    }
-
-    /// Follows a link with whatever body.
-    pub fn patch(&self, id: &str) -> Ask<'_> {
-        self.ask("PATCH", &format!("{REGISTER}/{id}"))
-    }
-}
-
-/// The success of a confirmation.
-#[track_caller]
-pub fn made(got: &Got, login: &str) {
-    let body = format!(
-        r#"{{"error_code":0,"result":true,"result_msg":"Now login with new password","user":{{"domain":"{DOMAIN}","login":"{login}"}}}}"#
-    );
-    got.is(200, &body);
-}
-
-/// The original's example of a request with these fields instead; `null` leaves one out.
-pub fn form(changes: &[(&str, Value)]) -> Value {
-    let mut form = json!({
-        "domain": DOMAIN, "login": "my_login", "name": "My Name", "email": "my.address@yandex.ru",
-    });
-    for (name, value) in changes {
-        form[*name] = value.clone();
-    }
-    form
-}
 
 #[tokio::test]
 async fn a_registration_is_mailed_confirmed_and_made() {
@@ -74,9 +21,9 @@ async fn a_registration_is_mailed_confirmed_and_made() {
     let ask = world.post(REGISTER).header("host", "evil.example");
     let ask = ask.header("x-forwarded-host", "evil.example");
     let ask = ask.header("forwarded", "host=evil.example;proto=https");
-    ask.json(&form(&[])).send().await.is(200, CHECK_MAIL);
+    ask.json(&registration_form(&[])).send().await.is(200, CHECK_MAIL);
 
-    let mails = world.mails().await;
+    let mails = world.messages().await;
     assert_eq!(mails.len(), 1, "one mail, to one recipient: {mails:?}");
     assert_eq!(mails[0]["to"], "my.address@yandex.ru");
     assert_eq!(mails[0]["subject"], format!("Confirm your registration at {DOMAIN}"));
@@ -111,11 +58,11 @@ async fn a_registration_is_mailed_confirmed_and_made() {
     assert!(!world.all_rows().await.contains(&id), "the credential lies in no table");
 
     assert_eq!(world.accounts("my_login").await.len(), 0, "no account before the link");
-    made(&world.confirm(&id, PASSWORD).await, "my_login");
+    password_set(&world.confirm_registration(&id, PASSWORD).await, "my_login");
     assert_eq!(world.accounts("my_login").await.len(), 1);
-    assert_eq!(world.requests().await, 0, "the request is used up");
-    said(&world.confirm(&id, PASSWORD).await, 404, NO_REQUEST);
-    assert_eq!(world.mails().await.len(), 1, "no further mail");
+    assert_eq!(world.registration_requests().await, 0, "the request is used up");
+    era_refused(&world.confirm_registration(&id, PASSWORD).await, 404, NO_REQUEST);
+    assert_eq!(world.messages().await.len(), 1, "no further mail");
     let rows = world.all_rows().await;
     assert!(!rows.contains(&id) && !rows.contains(PASSWORD));
 }
@@ -124,7 +71,7 @@ async fn a_registration_is_mailed_confirmed_and_made() {
 async fn the_first_thing_that_is_wrong_is_said_and_costs_nothing() {
     let world = World::new().await;
     world
-        .operator(json!({ "command": "set_domain", "domain": "closed.example" }))
+        .run_command(json!({ "command": "set_domain", "domain": "closed.example" }))
         .await;
     world.new_user_in("other.example", "my_login", false).await;
     world.invocations().await;
@@ -137,7 +84,7 @@ async fn the_first_thing_that_is_wrong_is_said_and_costs_nothing() {
         (
             vec![no("domain"), no("login"), no("name"), no("email")],
             "domain",
-            "domain is required",
+            DOMAIN_REQUIRED,
         ),
         (vec![no("login"), no("name"), no("email")], "login", "login is required"),
         (vec![no("name"), no("email")], "name", "name is required"),
@@ -146,18 +93,18 @@ async fn the_first_thing_that_is_wrong_is_said_and_costs_nothing() {
             "email",
             "email is required",
         ),
-        (vec![is("domain", "")], "domain", "domain is required"),
+        (vec![is("domain", "")], "domain", DOMAIN_REQUIRED),
         (vec![is("email", "")], "email", "email is required"),
-        (vec![("domain", json!(1))], "domain", "domain must be a string"),
+        (vec![("domain", json!(1))], "domain", DOMAIN_NOT_STRING),
         (vec![("login", json!(["a"]))], "login", "login must be a string"),
         (vec![("name", json!({ "S": "a" }))], "name", "name must be a string"),
         (vec![("email", json!(true))], "email", "email must be a string"),
         (
             vec![is("domain", "nowhere"), ("is_admin", json!(true))],
             "is_admin",
-            "is_admin is not expected",
+            IS_ADMIN_UNEXPECTED,
         ),
-        (vec![("opts", Value::Null)], "opts", "opts is not expected"),
+        (vec![("opts", Value::Null)], "opts", OPTS_UNEXPECTED),
         (vec![("Domain", json!(DOMAIN))], "Domain", "Domain is not expected"),
         // Then the domain.
         (
@@ -177,7 +124,7 @@ async fn the_first_thing_that_is_wrong_is_said_and_costs_nothing() {
         (
             vec![is("login", "a b"), is("name", "\n"), is("email", "x")],
             "login",
-            "login contains invalid symbols",
+            LOGIN_SYMBOLS,
         ),
         (
             vec![is("name", "a\nb"), is("email", "x")],
@@ -194,17 +141,9 @@ async fn the_first_thing_that_is_wrong_is_said_and_costs_nothing() {
             "login",
             "login mixes letters of several scripts",
         ),
-        (
-            vec![is("login", "ad\u{200b}min2")],
-            "login",
-            "login contains invalid symbols",
-        ),
-        (
-            vec![is("login", "\u{202e}nimda")],
-            "login",
-            "login contains invalid symbols",
-        ),
-        (vec![is("login", "a#OTP#b")], "login", "login contains invalid symbols"),
+        (vec![is("login", "ad\u{200b}min2")], "login", LOGIN_SYMBOLS),
+        (vec![is("login", "\u{202e}nimda")], "login", LOGIN_SYMBOLS),
+        (vec![is("login", "a#OTP#b")], "login", LOGIN_SYMBOLS),
         (vec![is("login", &long)], "login", "login is too long"),
         (vec![is("name", " \t ")], "name", "name is required"),
         (
@@ -221,22 +160,22 @@ async fn the_first_thing_that_is_wrong_is_said_and_costs_nothing() {
         (vec![is("name", &long)], "name", "name is too long"),
         (vec![is("email", &format!("{long}@a.io"))], "email", "email is too long"),
         // Then whether the login is free, however it is written.
-        (vec![is("login", "demo")], "login", "login already exists"),
-        (vec![is("login", "DeMo")], "login", "login already exists"),
+        (vec![is("login", "demo")], "login", LOGIN_TAKEN),
+        (vec![is("login", "DeMo")], "login", LOGIN_TAKEN),
         (
             vec![is("login", "ｄｅｍｏ"), is("email", "demo@pbx.era-platform.ru")],
             "login",
-            "login already exists",
+            LOGIN_TAKEN,
         ),
     ] {
-        let mut body = form(&changes);
+        let mut body = registration_form(&changes);
         // A field that is `null` and one that is not there are the same.
-        bad_value(&world.post(REGISTER).json(&body).send().await, field, message);
+        field_refused(&world.post(REGISTER).json(&body).send().await, field, message);
         if body["opts"].is_null() && field != "opts" {
             body.as_object_mut()
                 .expect("an object")
                 .retain(|_, value| !value.is_null());
-            bad_value(&world.post(REGISTER).json(&body).send().await, field, message);
+            field_refused(&world.post(REGISTER).json(&body).send().await, field, message);
         }
     }
     for address in [
@@ -258,13 +197,17 @@ async fn the_first_thing_that_is_wrong_is_said_and_costs_nothing() {
     ] {
         let got = world
             .post(REGISTER)
-            .json(&form(&[("email", json!(address))]))
+            .json(&registration_form(&[("email", json!(address))]))
             .send()
             .await;
-        bad_value(&got, "email", "email contains invalid symbols");
+        field_refused(&got, "email", "email contains invalid symbols");
     }
     let name = "x\"y\u{202e}\n".repeat(20);
-    let got = world.post(REGISTER).json(&form(&[(&name, json!(1))])).send().await;
+    let got = world
+        .post(REGISTER)
+        .json(&registration_form(&[(&name, json!(1))]))
+        .send()
+        .await;
     let field = name.chars().take(64).collect::<String>();
     assert_eq!(
         (got.status, serde_json::from_str::<Value>(&got.body).expect("JSON")),
@@ -274,8 +217,8 @@ async fn the_first_thing_that_is_wrong_is_said_and_costs_nothing() {
         )
     );
 
-    assert_eq!(world.requests().await, 0);
-    assert!(world.mails().await.is_empty());
+    assert_eq!(world.registration_requests().await, 0);
+    assert!(world.messages().await.is_empty());
     let wrote = |call: &Value| call["operation"] != "BatchGetItem";
     for invocation in world.invocations().await {
         let calls = invocation["calls"].as_array().expect("calls");
@@ -285,12 +228,17 @@ async fn the_first_thing_that_is_wrong_is_said_and_costs_nothing() {
         );
     }
     // The same source, at once.
-    world.post(REGISTER).json(&form(&[])).send().await.is(200, CHECK_MAIL);
+    world
+        .post(REGISTER)
+        .json(&registration_form(&[]))
+        .send()
+        .await
+        .is(200, CHECK_MAIL);
 }
 
 /// What is no JSON object, by strict reading (R52).
 fn no_objects() -> Vec<Vec<u8>> {
-    let good = form(&[]).to_string();
+    let good = registration_form(&[]).to_string();
     let fields = &good[1..good.len() - 1];
     let deep = format!("{{{fields},\"x\":{}1{}}}", "[".repeat(200), "]".repeat(200));
     let texts = [
@@ -327,19 +275,19 @@ fn no_objects() -> Vec<Vec<u8>> {
 #[tokio::test]
 async fn a_body_is_one_json_object() {
     let world = World::new().await;
-    let id = world.link_in(DOMAIN, "someone", "someone@yandex.ru").await;
+    let id = world.registration_link(DOMAIN, "someone", "someone@yandex.ru").await;
     let confirm = format!("{REGISTER}/{id}");
-    let (malformed, media, large) = ("malformed request", "unsupported media type", "request body too large");
+    let (malformed, media, large) = (MALFORMED, UNSUPPORTED_MEDIA_TYPE, TOO_LARGE);
     for (method, path, good) in [
-        ("POST", REGISTER, form(&[]).to_string()),
+        ("POST", REGISTER, registration_form(&[]).to_string()),
         ("PATCH", &confirm, json!({ "pwd": PASSWORD }).to_string()),
     ] {
-        let ask = |content_type: &str, body: Vec<u8>| world.ask(method, path).body(content_type, body).send();
+        let ask = |content_type: &str, body: Vec<u8>| world.request(method, path).body(content_type, body).send();
         for body in no_objects() {
             let shown = String::from_utf8_lossy(&body).chars().take(80).collect::<String>();
             let got = ask("application/json", body).await;
             assert_eq!(got.status, 400, "{method} {shown}: {}", got.body);
-            said(&got, 400, malformed);
+            era_refused(&got, 400, malformed);
         }
         for content_type in [
             "text/plain",
@@ -349,17 +297,17 @@ async fn a_body_is_one_json_object() {
             "multipart/form-data; boundary=x",
             "text/html; application/json",
         ] {
-            said(&ask(content_type, good.clone().into_bytes()).await, 415, media);
+            era_refused(&ask(content_type, good.clone().into_bytes()).await, 415, media);
         }
-        said(&world.ask(method, path).send().await, 415, media);
-        said(&ask("application/json", vec![b' '; 16_385]).await, 413, large);
+        era_refused(&world.request(method, path).send().await, 415, media);
+        era_refused(&ask("application/json", vec![b' '; 16_385]).await, 413, large);
         let mut most = good.clone().into_bytes();
         most.resize(16_384, b' ');
         let got = ask("Application/JSON ; charset=utf-8", most).await;
         assert_eq!(got.status, 200, "16 KiB are read: {got:?}");
     }
-    assert_eq!(world.requests().await, 1, "the second of the two");
-    assert_eq!(world.mails().await.len(), 2);
+    assert_eq!(world.registration_requests().await, 1, "the second of the two");
+    assert_eq!(world.messages().await.len(), 2);
     world.keep_out_of_logs(PASSWORD);
 }
 
@@ -379,7 +327,7 @@ async fn nothing_that_a_stranger_writes_is_mailed() {
     .enumerate()
     {
         let email = format!("evil{n}{{{{x}}}}@yandex.ru");
-        let body = form(&[
+        let body = registration_form(&[
             ("login", json!(format!("evil{n}"))),
             ("name", json!(name)),
             ("email", json!(email)),
@@ -387,11 +335,11 @@ async fn nothing_that_a_stranger_writes_is_mailed() {
         world
             .post(REGISTER)
             .json(&body)
-            .of_a_new_source()
+            .with_new_address()
             .send()
             .await
             .is(200, CHECK_MAIL);
-        let mails = world.mails().await;
+        let mails = world.messages().await;
         assert_eq!((mails.len(), &mails[n]["to"]), (n + 1, &json!(email)), "one recipient");
         for part in ["subject", "text", "html"] {
             let text = mails[n][part].as_str().expect("a part");
@@ -401,7 +349,7 @@ async fn nothing_that_a_stranger_writes_is_mailed() {
         }
         // Where it belongs, it stands as it was given.
         let id = world.link_to(&email).await;
-        world.confirm(&id, PASSWORD).await.ok(200);
+        world.confirm_registration(&id, PASSWORD).await.ok(200);
         assert_eq!(world.accounts(&format!("evil{n}")).await[0]["name"]["S"], name);
     }
 }
@@ -414,9 +362,11 @@ async fn a_mail_is_in_the_domains_language() {
         ("uk-UA", "Підтвердьте реєстрацію на club.example"),
         ("tlh", "Confirm your registration at club.example"),
     ] {
-        world.open_domain("club.example", json!({ "locale": locale })).await;
+        world
+            .allow_registration("club.example", json!({ "locale": locale }))
+            .await;
         let email = format!("{locale}@yandex.ru");
-        world.link_in("club.example", locale, &email).await;
+        world.registration_link("club.example", locale, &email).await;
         assert_eq!(world.mails_to(&email).await[0]["subject"], subject);
     }
 }

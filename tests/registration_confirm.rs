@@ -3,13 +3,18 @@
 
 use serde_json::{Value, json};
 
-use crate::{
-    mail::{CHECK_MAIL, DOMAIN, REGISTER, bad_value, said},
-    registration::{NO_REQUEST, PASSWORD, form, made},
+use crate::support::{
+    clock::DAY,
+    era::{CHECK_MAIL, era_refused, field_refused, password_set},
+    people::DOMAIN,
+    registration::{PASSWORD, REGISTER, registration_form},
+    words::{
+        EMAIL_TAKEN, LOGIN_TAKEN, LOGIN_UNEXPECTED, NO_REQUEST, OPTS_UNEXPECTED, PASSWORD_COMMON, PASSWORD_DIGITS,
+        PASSWORD_NOT_STRING, PASSWORD_OVER_64, PASSWORD_OVER_128, PASSWORD_REQUIRED, PASSWORD_SYMBOLS,
+        PASSWORD_TOO_SHORT, WRONG_PASSWORD,
+    },
     world::World,
 };
-
-const DAY: u64 = 86_400;
 
 #[tokio::test]
 async fn an_account_is_the_domains_template_and_what_was_registered() {
@@ -17,8 +22,8 @@ async fn an_account_is_the_domains_template_and_what_was_registered() {
     let opts =
         json!({ "plan": "trial", "quota": -5, "vip": false, "email": "x@evil.example", "self_registered": false });
     let template = json!({ "self_register_template": { "opts": opts } });
-    world.open_domain("club.example", template).await;
-    let body = form(&[
+    world.allow_registration("club.example", template).await;
+    let body = registration_form(&[
         ("domain", json!("Club.Example")),
         ("login", json!("Masha")),
         ("email", json!("Masha.I@Пример.рф")),
@@ -26,7 +31,7 @@ async fn an_account_is_the_domains_template_and_what_was_registered() {
     world.post(REGISTER).json(&body).send().await.is(200, CHECK_MAIL);
     let id = world.link_to("Masha.I@xn--e1afmkfd.xn--p1ai").await;
     let before = world.now().await;
-    let got = world.confirm(&id, PASSWORD).await;
+    let got = world.confirm_registration(&id, PASSWORD).await;
     let after = world.now().await;
     got.is(
         200,
@@ -87,7 +92,7 @@ async fn an_account_is_the_domains_template_and_what_was_registered() {
 #[tokio::test]
 async fn a_link_that_leads_nowhere_is_not_found() {
     let world = World::new().await;
-    let id = world.link_in(DOMAIN, "someone", "someone@yandex.ru").await;
+    let id = world.registration_link(DOMAIN, "someone", "someone@yandex.ru").await;
     let seed = "19738eb3-0183-b148-9420-7cd30a921f58";
     for (name, message) in [
         (seed.to_owned(), "a version that there is not"),
@@ -108,47 +113,50 @@ async fn a_link_that_leads_nowhere_is_not_found() {
         ("%F0%9F%94%91".into(), "a key"),
         ("x".repeat(2000), "long"),
     ] {
-        let got = world.confirm(&name, PASSWORD).await;
+        let got = world.confirm_registration(&name, PASSWORD).await;
         assert_eq!(got.status, 404, "{message}: {got:?}");
-        said(&got, 404, NO_REQUEST);
+        era_refused(&got, 404, NO_REQUEST);
     }
     // What is wrong with the body is said first.
-    bad_value(
-        &world.patch(seed).json(&json!({})).send().await,
+    field_refused(
+        &world.follow_registration(seed).json(&json!({})).send().await,
         "pwd",
-        "pwd is required",
+        PASSWORD_REQUIRED,
     );
-    assert_eq!(world.requests().await, 1);
-    made(&world.confirm(&id.to_uppercase(), PASSWORD).await, "someone");
+    assert_eq!(world.registration_requests().await, 1);
+    password_set(
+        &world.confirm_registration(&id.to_uppercase(), PASSWORD).await,
+        "someone",
+    );
 }
 
 #[tokio::test]
 async fn only_a_patch_uses_a_link_up() {
     let world = World::new().await;
-    let id = world.link_in(DOMAIN, "someone", "someone@yandex.ru").await;
+    let id = world.registration_link(DOMAIN, "someone", "someone@yandex.ru").await;
     let api = format!("{REGISTER}/{id}");
     for path in [api.as_str(), "/app-root"] {
         for method in ["GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "TRACE"] {
             for _ in 0..3 {
-                let ask = world.ask(method, path).json(&json!({ "pwd": PASSWORD }));
-                let got = ask.header("x-http-method-override", "PATCH").bare().await;
+                let ask = world.request(method, path).json(&json!({ "pwd": PASSWORD }));
+                let got = ask.header("x-http-method-override", "PATCH").send_unchecked().await;
                 assert!(path != api || got.status == 405, "{method} {got:?}");
             }
         }
     }
-    said(&world.get(&api).send().await, 405, "method not allowed");
+    era_refused(&world.get(&api).send().await, 405, "method not allowed");
     for query in ["?pwd=ew!hIb3V", "?_method=PATCH"] {
         let got = world.post(&format!("{api}{query}")).send().await;
         assert_eq!((got.status, got.header("allow")), (405, Some("PATCH")));
     }
-    made(&world.confirm(&id, PASSWORD).await, "someone");
+    password_set(&world.confirm_registration(&id, PASSWORD).await, "someone");
 }
 
 #[tokio::test]
 async fn a_link_ends_after_24_hours_though_its_row_still_lies_there() {
     let world = World::new().await;
     let before = world.now().await;
-    let id = world.link_in(DOMAIN, "someone", "someone@yandex.ru").await;
+    let id = world.registration_link(DOMAIN, "someone", "someone@yandex.ru").await;
     let after = world.now().await;
     let end: u64 = world.rows("RegistrationRequestsTable").await[0]["ttl"]["N"]
         .as_str()
@@ -160,7 +168,7 @@ async fn a_link_ends_after_24_hours_though_its_row_still_lies_there() {
     world.advance(DAY - 10).await;
     loop {
         let begun = world.now().await;
-        let got = world.confirm(&id, "short").await;
+        let got = world.confirm_registration(&id, "short").await;
         let done = world.now().await;
         assert!(got.status == 412 || done >= end, "{begun} {done} {end} {got:?}");
         assert!(got.status == 404 || begun < end, "{begun} {done} {end} {got:?}");
@@ -169,81 +177,89 @@ async fn a_link_ends_after_24_hours_though_its_row_still_lies_there() {
         }
         world.advance(1).await;
     }
-    said(&world.confirm(&id, PASSWORD).await, 404, NO_REQUEST);
-    assert_eq!(world.requests().await, 1, "the broom has not come yet");
-    world.post("/_local/sweep").local().await;
-    assert_eq!(world.requests().await, 0);
-    said(&world.confirm(&id, PASSWORD).await, 404, NO_REQUEST);
+    era_refused(&world.confirm_registration(&id, PASSWORD).await, 404, NO_REQUEST);
+    assert_eq!(world.registration_requests().await, 1, "the broom has not come yet");
+    world.sweep().await;
+    assert_eq!(world.registration_requests().await, 0);
+    era_refused(&world.confirm_registration(&id, PASSWORD).await, 404, NO_REQUEST);
     assert_eq!(world.accounts("someone").await.len(), 0);
 }
 
 #[tokio::test]
 async fn a_request_stays_until_it_succeeds() {
     let world = World::new().await;
-    let id = world.link_in(DOMAIN, "someone", "someone@yandex.ru").await;
+    let id = world.registration_link(DOMAIN, "someone", "someone@yandex.ru").await;
     for (body, field, message) in [
-        (json!({}), "pwd", "pwd is required"),
-        (json!({ "pwd": null }), "pwd", "pwd is required"),
-        (json!({ "pwd": "" }), "pwd", "pwd is required"),
-        (json!({ "pwd": 12_345_678 }), "pwd", "pwd must be a string"),
-        (json!({ "pwd": [PASSWORD] }), "pwd", "pwd must be a string"),
-        (
-            json!({ "pwd": PASSWORD, "login": "admin" }),
-            "login",
-            "login is not expected",
-        ),
+        (json!({}), "pwd", PASSWORD_REQUIRED),
+        (json!({ "pwd": null }), "pwd", PASSWORD_REQUIRED),
+        (json!({ "pwd": "" }), "pwd", PASSWORD_REQUIRED),
+        (json!({ "pwd": 12_345_678 }), "pwd", PASSWORD_NOT_STRING),
+        (json!({ "pwd": [PASSWORD] }), "pwd", PASSWORD_NOT_STRING),
+        (json!({ "pwd": PASSWORD, "login": "admin" }), "login", LOGIN_UNEXPECTED),
         (
             json!({ "pwd": PASSWORD, "opts": { "is_admin": true } }),
             "opts",
-            "opts is not expected",
+            OPTS_UNEXPECTED,
         ),
     ] {
-        bad_value(&world.patch(&id).json(&body).send().await, field, message);
+        field_refused(&world.follow_registration(&id).json(&body).send().await, field, message);
     }
     // The login goes to somebody else.
-    world.registered("SOMEONE", "other@yandex.ru", PASSWORD).await;
+    world.create_account("SOMEONE", "other@yandex.ru", PASSWORD).await;
     for pwd in [PASSWORD, "short"] {
-        bad_value(&world.confirm(&id, pwd).await, "login", "login already exists");
+        field_refused(&world.confirm_registration(&id, pwd).await, "login", LOGIN_TAKEN);
     }
-    assert_eq!(world.requests().await, 1);
+    assert_eq!(world.registration_requests().await, 1);
     // A domain that closes closes its requests; they are there again when it opens again.
-    let third = world.link_in(DOMAIN, "third", "third@yandex.ru").await;
+    let third = world.registration_link(DOMAIN, "third", "third@yandex.ru").await;
     world
-        .operator(json!({ "command": "set_domain", "domain": DOMAIN }))
+        .run_command(json!({ "command": "set_domain", "domain": DOMAIN }))
         .await;
     for id in [&id, &third] {
-        said(&world.confirm(id, PASSWORD).await, 404, NO_REQUEST);
+        era_refused(&world.confirm_registration(id, PASSWORD).await, 404, NO_REQUEST);
     }
-    assert_eq!(world.requests().await, 2);
-    world.open_domain(DOMAIN, json!({})).await;
-    made(&world.confirm(&third, PASSWORD).await, "third");
+    assert_eq!(world.registration_requests().await, 2);
+    world.allow_registration(DOMAIN, json!({})).await;
+    password_set(&world.confirm_registration(&third, PASSWORD).await, "third");
     assert_eq!(world.accounts("someone").await.len(), 0);
 }
 
 #[tokio::test]
 async fn a_mail_address_has_one_account_in_a_domain() {
     let world = World::new().await;
-    let first = world.link_in(DOMAIN, "first", "same@yandex.ru").await;
+    let first = world.registration_link(DOMAIN, "first", "same@yandex.ru").await;
     world.advance(120).await;
-    let second = world.link_in(DOMAIN, "second", "Same@yandex.ru").await;
-    made(&world.confirm(&first, PASSWORD).await, "first");
-    bad_value(&world.confirm(&second, PASSWORD).await, "email", "email already exists");
-    assert_eq!((world.requests().await, world.accounts("second").await.len()), (1, 0));
+    let second = world.registration_link(DOMAIN, "second", "Same@yandex.ru").await;
+    password_set(&world.confirm_registration(&first, PASSWORD).await, "first");
+    field_refused(
+        &world.confirm_registration(&second, PASSWORD).await,
+        "email",
+        EMAIL_TAKEN,
+    );
+    assert_eq!(
+        (
+            world.registration_requests().await,
+            world.accounts("second").await.len()
+        ),
+        (1, 0)
+    );
     // In another domain it is another person's business.
-    world.open_domain("club.example", json!({})).await;
+    world.allow_registration("club.example", json!({})).await;
     world.advance(240).await;
-    let other = world.link_in("club.example", "first", "same@yandex.ru").await;
-    world.confirm(&other, PASSWORD).await.ok(200);
+    let other = world.registration_link("club.example", "first", "same@yandex.ru").await;
+    world.confirm_registration(&other, PASSWORD).await.ok(200);
     assert_eq!(world.accounts("first").await.len(), 2);
 }
 
 /// The passwords in turn on one link of a domain: each is refused with its message, the last is taken.
 async fn weigh(world: &World, domain: &str, refused: &[(&str, &str)], taken: &str) {
-    let id = world.link_in(domain, "someone", &format!("someone@{domain}")).await;
+    let id = world
+        .registration_link(domain, "someone", &format!("someone@{domain}"))
+        .await;
     for (pwd, message) in refused {
-        bad_value(&world.confirm(&id, pwd).await, "pwd", message);
+        field_refused(&world.confirm_registration(&id, pwd).await, "pwd", message);
     }
-    world.confirm(&id, taken).await.ok(200);
+    world.confirm_registration(&id, taken).await.ok(200);
     let rows = world.all_rows().await;
     assert!(!rows.contains(taken), "{taken} is stored");
 }
@@ -251,12 +267,9 @@ async fn weigh(world: &World, domain: &str, refused: &[(&str, &str)], taken: &st
 #[tokio::test]
 async fn a_domain_says_which_passwords_it_takes() {
     let world = World::new().await;
-    let symbols = "pwd contains invalid symbols. Expected: A-Za-z0-9_-.~!";
-    let (short, long) = (
-        "pwd is too short. Expected: at least 8 characters",
-        "pwd is too long. Expected: at most 128 characters",
-    );
-    let common = "pwd is one of the most common passwords";
+    let symbols = PASSWORD_SYMBOLS;
+    let (short, long) = (PASSWORD_TOO_SHORT, PASSWORD_OVER_128);
+    let common = PASSWORD_COMMON;
     let most = "xY".repeat(64);
     weigh(
         &world,
@@ -280,14 +293,14 @@ async fn a_domain_says_which_passwords_it_takes() {
     .await;
 
     let digits = json!({ "password": { "alphabet": "0-9", "min": 8, "max": 64, "refuse_common": false } });
-    world.open_domain("digits.example", digits).await;
-    let symbols = "pwd contains invalid symbols. Expected: 0-9";
-    let long = "pwd is too long. Expected: at most 64 characters";
+    world.allow_registration("digits.example", digits).await;
+    let symbols = PASSWORD_DIGITS;
+    let long = PASSWORD_OVER_64;
     let refused = [("ew!hIb3V", symbols), ("1234567", short), (&*"1".repeat(65), long)];
     weigh(&world, "digits.example", &refused, "1234567890").await;
 
     let any = json!({ "password": { "alphabet": null, "min": 15, "max": 256, "refuse_common": true } });
-    world.open_domain("any.example", any).await;
+    world.allow_registration("any.example", any).await;
     let symbols = "pwd contains invalid symbols";
     let short = "pwd is too short. Expected: at least 15 characters";
     let long = "pwd is too long. Expected: at most 256 characters";
@@ -304,11 +317,11 @@ async fn a_domain_says_which_passwords_it_takes() {
     let accounts = world.accounts("someone").await;
     let account = accounts.iter().find(|account| account["domain"]["S"] == "any.example");
     let token = json!({ "user_id": account.expect("just made")["user_id"]["S"], "scopes": ["api"] });
-    let token = world.token(token).await;
+    let token = world.create_token(token).await;
     let next = "correct horse battery";
     for wrong in ["Верные лошади 🐎 й", "верные лошади 🐎 и"] {
         let got = world.change_password(&token, wrong, next).await;
-        bad_value(&got, "current_pwd", "current_pwd is wrong");
+        field_refused(&got, "current_pwd", WRONG_PASSWORD);
     }
     world.change_password(&token, "верные лошади 🐎 й", next).await.ok(200);
 }

@@ -4,36 +4,23 @@
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::{
-    mail::{CHECK_MAIL, DOMAIN, REGISTER, said, seen, suppress},
-    world::{Ask, Got, World},
+use crate::support::{
+    clock::DAY,
+    era::{CHECK_MAIL, too_soon},
+    messages::suppress,
+    people::DOMAIN,
+    registration::{REGISTER, register_from},
+    requests::comparable,
+    world::World,
 };
-
-const DAY: u64 = 86_400;
-
-/// A request of its own login and mail address, from this source.
-pub fn from<'a>(world: &'a World, source: &str, login: &str) -> Ask<'a> {
-    let body = json!({ "domain": DOMAIN, "login": login, "name": "My Name", "email": format!("{login}@yandex.ru") });
-    world.post(REGISTER).json(&body).header("x-local-source-ip", source)
-}
-
-/// After how many seconds a refused call may come again.
-#[track_caller]
-pub fn too_soon(got: &Got, most: u64) -> u64 {
-    said(got, 429, "too many requests, try again later");
-    let wait = got
-        .header("retry-after")
-        .expect("Retry-After")
-        .parse()
-        .expect("seconds");
-    assert!((1..=most).contains(&wait), "{wait}");
-    wait
-}
 
 #[tokio::test]
 async fn one_source_may_ask_every_two_minutes() {
     let world = World::new().await;
-    from(&world, "203.0.113.7", "first").send().await.is(200, CHECK_MAIL);
+    register_from(&world, "203.0.113.7", "first")
+        .send()
+        .await
+        .is(200, CHECK_MAIL);
     let asked = world.now().await;
     let headers = [
         "x-forwarded-for",
@@ -43,19 +30,19 @@ async fn one_source_may_ask_every_two_minutes() {
         "cf-connecting-ip",
     ];
     for n in 0..20 {
-        let mut ask = from(&world, "203.0.113.7", "second");
+        let mut ask = register_from(&world, "203.0.113.7", "second");
         for name in headers {
             ask = ask.header(name, &format!("198.51.100.{n}"));
         }
         too_soon(&ask.send().await, 120);
     }
-    too_soon(&from(&world, "::ffff:203.0.113.7", "second").send().await, 120);
+    too_soon(&register_from(&world, "::ffff:203.0.113.7", "second").send().await, 120);
 
     // Those that were refused did not extend the wait, which ends at its second.
     world.advance(110).await;
     loop {
         let before = world.now().await;
-        let got = from(&world, "203.0.113.7", "second").send().await;
+        let got = register_from(&world, "203.0.113.7", "second").send().await;
         let after = world.now().await;
         if got.status == 200 {
             // The first was asked within the second before `asked`, or in it.
@@ -71,39 +58,48 @@ async fn one_source_may_ask_every_two_minutes() {
         world.advance(1).await;
     }
     assert_eq!(world.mails_to("second@yandex.ru").await.len(), 1);
-    too_soon(&from(&world, "203.0.113.7", "third").send().await, 120);
-    from(&world, "203.0.113.8", "third").send().await.is(200, CHECK_MAIL);
+    too_soon(&register_from(&world, "203.0.113.7", "third").send().await, 120);
+    register_from(&world, "203.0.113.8", "third")
+        .send()
+        .await
+        .is(200, CHECK_MAIL);
 }
 
 #[tokio::test]
 async fn what_retry_after_promises_holds() {
     let world = World::new().await;
-    from(&world, "203.0.113.7", "first").send().await.is(200, CHECK_MAIL);
+    register_from(&world, "203.0.113.7", "first")
+        .send()
+        .await
+        .is(200, CHECK_MAIL);
     world.advance(60).await;
-    let wait = too_soon(&from(&world, "203.0.113.7", "second").send().await, 60);
+    let wait = too_soon(&register_from(&world, "203.0.113.7", "second").send().await, 60);
     world.advance(wait).await;
-    from(&world, "203.0.113.7", "second").send().await.is(200, CHECK_MAIL);
+    register_from(&world, "203.0.113.7", "second")
+        .send()
+        .await
+        .is(200, CHECK_MAIL);
 }
 
 #[tokio::test]
 async fn an_ipv6_caller_counts_as_its_64() {
     let world = World::new().await;
-    from(&world, "2001:db8:1:2::1", "first")
+    register_from(&world, "2001:db8:1:2::1", "first")
         .send()
         .await
         .is(200, CHECK_MAIL);
     for source in ["2001:db8:1:2::2", "2001:DB8:1:2:ffff:ffff:ffff:ffff", "2001:db8:1:2::"] {
-        too_soon(&from(&world, source, "second").send().await, 120);
+        too_soon(&register_from(&world, source, "second").send().await, 120);
     }
-    from(&world, "2001:db8:1:3::1", "second")
+    register_from(&world, "2001:db8:1:3::1", "second")
         .send()
         .await
         .is(200, CHECK_MAIL);
     // One who is refused for another reason keeps the slot.
     for login in ["demo", "a b"] {
-        assert_eq!(from(&world, "2001:db8:1:4::1", login).send().await.status, 412);
+        assert_eq!(register_from(&world, "2001:db8:1:4::1", login).send().await.status, 412);
     }
-    from(&world, "2001:db8:1:4::2", "third")
+    register_from(&world, "2001:db8:1:4::2", "third")
         .send()
         .await
         .is(200, CHECK_MAIL);
@@ -112,9 +108,10 @@ async fn an_ipv6_caller_counts_as_its_64() {
 #[tokio::test]
 async fn a_domain_takes_so_many_a_minute() {
     let world = World::with(&[("RequestsPerDomainPerMinute", "3")]).await;
-    world.open_domain("club.example", json!({})).await;
+    world.allow_registration("club.example", json!({})).await;
     for round in 0..2 {
-        let burst = (0..32).map(|n| from(&world, &format!("203.0.113.{n}"), &format!("login{round}x{n}")).send());
+        let burst =
+            (0..32).map(|n| register_from(&world, &format!("203.0.113.{n}"), &format!("login{round}x{n}")).send());
         let got = join_all(burst).await;
         let taken: Vec<_> = (0..32).filter(|n| got[*n].status == 200).collect();
         assert_eq!(
@@ -123,7 +120,7 @@ async fn a_domain_takes_so_many_a_minute() {
             "round {round}: {:?}",
             got.iter().map(|got| got.status).collect::<Vec<_>>()
         );
-        assert_eq!(world.mails().await.len(), 3);
+        assert_eq!(world.messages().await.len(), 3);
         for got in got.iter().filter(|got| got.status != 200) {
             too_soon(got, 60);
         }
@@ -134,7 +131,7 @@ async fn a_domain_takes_so_many_a_minute() {
         let ask = world.post(REGISTER).json(&body);
         let ask = ask.header("x-local-source-ip", &format!("203.0.113.{turned_away}"));
         ask.send().await.is(200, CHECK_MAIL);
-        world.ask("DELETE", "/_local/messages").bare().await;
+        world.request("DELETE", "/_local/messages").send_unchecked().await;
         world.advance(120).await;
     }
 }
@@ -144,14 +141,14 @@ async fn limits_are_exact_however_many_ask_at_once() {
     let world = World::new().await;
     // From one source, for 32 addresses: twice, for the second time the row lies there already.
     for round in 0..2 {
-        let burst = (0..32).map(|n| from(&world, "203.0.113.7", &format!("login{round}x{n}")).send());
+        let burst = (0..32).map(|n| register_from(&world, "203.0.113.7", &format!("login{round}x{n}")).send());
         let got = join_all(burst).await;
         assert_eq!(got.iter().filter(|got| got.status == 200).count(), 1);
         for got in got.iter().filter(|got| got.status != 200) {
             too_soon(got, 120);
         }
         assert_eq!(
-            (world.mails().await.len(), world.requests().await),
+            (world.messages().await.len(), world.registration_requests().await),
             (round + 1, round + 1)
         );
         world.advance(120).await;
@@ -195,12 +192,12 @@ async fn nobody_learns_whose_address_is_known() {
                 .any(|call| call["service"] == "ses"),
             "{calls}"
         );
-        found.push((seen(&got), calls));
+        found.push((comparable(&got), calls));
     }
     for (n, what) in found.iter().enumerate() {
         assert_eq!(what, &found[0], "{n}");
     }
-    assert_eq!(world.requests().await, 7, "a request each");
+    assert_eq!(world.registration_requests().await, 7, "a request each");
     let mails = world.mails_to(known).await;
     assert_eq!(mails.len(), 1);
     assert_eq!(mails[0]["subject"], format!("You already have an account at {DOMAIN}"));
@@ -216,7 +213,7 @@ async fn nobody_learns_whose_address_is_known() {
     assert_eq!(world.mails_to(throttled).await.len(), 1, "the first only");
     assert_eq!(world.mails_to(suppressed).await.len(), 0);
     assert_eq!(world.mails_to(rested).await.len(), 2);
-    assert_eq!(world.mails().await.len(), 5);
+    assert_eq!(world.messages().await.len(), 5);
 
     // Too soon is too soon for all of them; and so is a login that is taken.
     let mut refused = Vec::new();
@@ -228,7 +225,7 @@ async fn nobody_learns_whose_address_is_known() {
                 .json(&body)
                 .header("x-local-source-ip", "203.0.113.7")
         };
-        refused.push(seen(&ask("demo").send().await));
+        refused.push(comparable(&ask("demo").send().await));
         assert_eq!(refused.last().expect("one"), &refused[0]);
     }
     // Suppressed addresses are mailed to again once that is over.

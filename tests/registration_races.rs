@@ -3,41 +3,50 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::{
-    mail::{CHECK_MAIL, DOMAIN, bad_value, said, seen},
-    registration::{NO_REQUEST, PASSWORD},
-    registration_limits::{from, too_soon},
-    world::{Ask, World},
+use crate::support::{
+    clock::DAY,
+    era::{CHECK_MAIL, era_refused, field_refused, too_soon},
+    people::DOMAIN,
+    registration::{PASSWORD, register_from},
+    requests::{Request, comparable},
+    words::{EMAIL_TAKEN, IN_PROGRESS, LOGIN_SYMBOLS, LOGIN_TAKEN, MALFORMED, NO_REQUEST},
+    world::World,
 };
-
-const DAY: u64 = 86_400;
 
 #[tokio::test]
 async fn a_link_has_one_winner() {
     let world = World::new().await;
     for round in 0..3 {
         let login = format!("someone{round}");
-        let id = world.link_in(DOMAIN, &login, &format!("{login}@yandex.ru")).await;
-        let got = join_all((0..32).map(|_| world.confirm(&id, PASSWORD))).await;
+        let id = world
+            .registration_link(DOMAIN, &login, &format!("{login}@yandex.ru"))
+            .await;
+        let got = join_all((0..32).map(|_| world.confirm_registration(&id, PASSWORD))).await;
         assert_eq!(got.iter().filter(|got| got.status == 200).count(), 1, "round {round}");
         for got in got.iter().filter(|got| got.status != 200) {
-            said(got, 404, NO_REQUEST);
+            era_refused(got, 404, NO_REQUEST);
         }
-        assert_eq!((world.accounts(&login).await.len(), world.requests().await), (1, 0));
+        assert_eq!(
+            (world.accounts(&login).await.len(), world.registration_requests().await),
+            (1, 0)
+        );
     }
 }
 
 #[tokio::test]
 async fn who_was_slower_with_a_link_is_told_that_it_was_used() {
     let world = World::new().await;
-    let id = world.link_in(DOMAIN, "someone", "someone@yandex.ru").await;
+    let id = world.registration_link(DOMAIN, "someone", "someone@yandex.ru").await;
     // The slower one has read the request when the faster one uses it up.
     world
-        .fault(json!({ "service": "dynamodb", "operation": "BatchGetItem", "kind": "hang", "skip": 0, "times": 1 }))
+        .inject(json!({ "service": "dynamodb", "operation": "BatchGetItem", "kind": "hang", "skip": 0, "times": 1 }))
         .await;
-    let (one, other) = tokio::join!(world.confirm(&id, PASSWORD), world.confirm(&id, PASSWORD));
+    let (one, other) = tokio::join!(
+        world.confirm_registration(&id, PASSWORD),
+        world.confirm_registration(&id, PASSWORD)
+    );
     let slower = if one.status == 200 { other } else { one };
-    said(&slower, 404, NO_REQUEST);
+    era_refused(&slower, 404, NO_REQUEST);
     assert_eq!(world.accounts("someone").await.len(), 1);
 }
 
@@ -61,15 +70,19 @@ async fn a_login_has_one_winner_however_it_is_written() {
             }
         }
         assert!(links.len() >= 3, "{logins:?}");
-        let got = join_all(links.iter().map(|id| world.confirm(id, PASSWORD))).await;
+        let got = join_all(links.iter().map(|id| world.confirm_registration(id, PASSWORD))).await;
         assert_eq!(got.iter().filter(|got| got.status == 200).count(), 1, "{logins:?}");
         for got in got.iter().filter(|got| got.status != 200) {
-            bad_value(got, "login", "login already exists");
+            field_refused(got, "login", LOGIN_TAKEN);
         }
         assert_eq!(world.rows("UsersTable").await.len(), users + 1, "{logins:?}");
-        assert_eq!(world.requests().await, links.len() - 1, "theirs stay: {logins:?}");
+        assert_eq!(
+            world.registration_requests().await,
+            links.len() - 1,
+            "theirs stay: {logins:?}"
+        );
         world.advance(DAY).await;
-        world.post("/_local/sweep").local().await;
+        world.sweep().await;
     }
 }
 
@@ -81,20 +94,26 @@ async fn an_address_has_one_winner() {
         .into_iter()
         .enumerate()
     {
-        links.push(world.link_in(DOMAIN, &format!("me{n}"), email).await);
+        links.push(world.registration_link(DOMAIN, &format!("me{n}"), email).await);
         // The longest wait after three mails to one mailbox.
         world.advance(900).await;
     }
-    let got = join_all(links.iter().map(|id| world.confirm(id, PASSWORD))).await;
+    let got = join_all(links.iter().map(|id| world.confirm_registration(id, PASSWORD))).await;
     assert_eq!(got.iter().filter(|got| got.status == 200).count(), 1);
     for got in got.iter().filter(|got| got.status != 200) {
-        bad_value(got, "email", "email already exists");
+        field_refused(got, "email", EMAIL_TAKEN);
     }
-    assert_eq!((world.rows("UsersTable").await.len(), world.requests().await), (3, 3));
+    assert_eq!(
+        (
+            world.rows("UsersTable").await.len(),
+            world.registration_requests().await
+        ),
+        (3, 3)
+    );
 }
 
 /// A request with an `Idempotency-Key`, from anywhere.
-fn keyed<'a>(world: &'a World, key: &str, login: &str) -> Ask<'a> {
+fn keyed<'a>(world: &'a World, key: &str, login: &str) -> Request<'a> {
     let email = format!("{login}@yandex.ru");
     world.register(login, &email).header("idempotency-key", key)
 }
@@ -106,24 +125,26 @@ async fn a_call_that_comes_again_is_answered_again() {
     first.is(200, CHECK_MAIL);
     for _ in 0..3 {
         let again = keyed(&world, "key", "first").send().await;
-        assert_eq!(seen(&again), seen(&first));
+        assert_eq!(comparable(&again), comparable(&first));
     }
-    assert_eq!((world.mails().await.len(), world.requests().await), (1, 1));
+    assert_eq!(
+        (world.messages().await.len(), world.registration_requests().await),
+        (1, 1)
+    );
     // Another body, another key or none is another call.
     keyed(&world, "key", "second").send().await.is(200, CHECK_MAIL);
     keyed(&world, "KEY", "third").send().await.is(200, CHECK_MAIL);
-    assert_eq!((world.mails().await.len(), world.requests().await), (3, 3));
+    assert_eq!(
+        (world.messages().await.len(), world.registration_requests().await),
+        (3, 3)
+    );
     let id = world.link_to("first@yandex.ru").await;
     let rows = world.all_rows().await;
     assert!(!rows.contains(&id) && !rows.contains("\"key\""), "{rows}");
     // Once it is answered it is answered, whatever became of the login.
-    world.confirm(&id, PASSWORD).await.ok(200);
+    world.confirm_registration(&id, PASSWORD).await.ok(200);
     keyed(&world, "key", "first").send().await.is(200, CHECK_MAIL);
-    bad_value(
-        &keyed(&world, "other", "first").send().await,
-        "login",
-        "login already exists",
-    );
+    field_refused(&keyed(&world, "other", "first").send().await, "login", LOGIN_TAKEN);
 
     // After a day nobody remembers.
     let ends = |rows: Vec<Value>| {
@@ -134,10 +155,10 @@ async fn a_call_that_comes_again_is_answered_again() {
     let ends = ends(world.rows("RepetitionsTable").await).expect("rows");
     world.advance(ends - world.now().await - 10).await;
     keyed(&world, "KEY", "third").send().await.is(200, CHECK_MAIL);
-    assert_eq!(world.mails().await.len(), 3);
+    assert_eq!(world.messages().await.len(), 3);
     world.advance(10).await;
     keyed(&world, "KEY", "third").send().await.is(200, CHECK_MAIL);
-    assert_eq!(world.mails().await.len(), 4);
+    assert_eq!(world.messages().await.len(), 4);
 }
 
 #[tokio::test]
@@ -151,11 +172,14 @@ async fn calls_that_come_together_are_one() {
             if got.status == 200 {
                 got.is(200, CHECK_MAIL);
             } else {
-                said(got, 409, "the same request is being processed");
+                era_refused(got, 409, IN_PROGRESS);
                 assert!((1..=15).contains(&got.retry_after()), "{got:?}");
             }
         }
-        assert_eq!((world.mails().await.len(), world.requests().await), (round, round));
+        assert_eq!(
+            (world.messages().await.len(), world.registration_requests().await),
+            (round, round)
+        );
         keyed(&world, "key", &login).send().await.is(200, CHECK_MAIL);
     }
 }
@@ -163,32 +187,35 @@ async fn calls_that_come_together_are_one() {
 #[tokio::test]
 async fn a_key_is_good_again_after_a_refusal() {
     let world = World::new().await;
-    let ask = |login: &str| from(&world, "203.0.113.7", login).header("idempotency-key", "key");
-    bad_value(&ask("a b").send().await, "login", "login contains invalid symbols");
-    let other = world.link_in(DOMAIN, "taken", "other@yandex.ru").await;
-    from(&world, "203.0.113.7", "first").send().await.is(200, CHECK_MAIL);
+    let ask = |login: &str| register_from(&world, "203.0.113.7", login).header("idempotency-key", "key");
+    field_refused(&ask("a b").send().await, "login", LOGIN_SYMBOLS);
+    let other = world.registration_link(DOMAIN, "taken", "other@yandex.ru").await;
+    register_from(&world, "203.0.113.7", "first")
+        .send()
+        .await
+        .is(200, CHECK_MAIL);
     too_soon(&ask("taken").send().await, 120);
     let wait = too_soon(&ask("taken").send().await, 120);
     world.advance(wait).await;
     ask("taken").send().await.is(200, CHECK_MAIL);
     ask("taken").send().await.is(200, CHECK_MAIL);
     assert_eq!(world.mails_to("taken@yandex.ru").await.len(), 1);
-    world.confirm(&other, PASSWORD).await.ok(200);
+    world.confirm_registration(&other, PASSWORD).await.ok(200);
 
     world.advance(120).await;
-    let ask = |login: &str| from(&world, "203.0.113.9", login).header("idempotency-key", "other key");
+    let ask = |login: &str| register_from(&world, "203.0.113.9", login).header("idempotency-key", "other key");
     for _ in 0..2 {
-        bad_value(&ask("taken").send().await, "login", "login already exists");
+        field_refused(&ask("taken").send().await, "login", LOGIN_TAKEN);
     }
     let long = "k".repeat(256);
     for key in ["", " ", &long, "ключ"] {
         let got = world
             .register("second", "second@yandex.ru")
             .header("idempotency-key", key)
-            .bare()
+            .send_unchecked()
             .await;
         assert!(got.status == 400, "{key:?}: {got:?}");
-        said(&got, 400, "malformed request");
+        era_refused(&got, 400, MALFORMED);
     }
     assert!(world.mails_to("second@yandex.ru").await.is_empty());
     keyed(&world, &long[1..], "second").send().await.is(200, CHECK_MAIL);

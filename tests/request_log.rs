@@ -2,28 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::{
-    mithril::{other_than, value},
+use crate::support::{
+    login::{other_than, token_in},
     passcode::{PURPOSE, USER},
+    support_pin::OWN_PIN,
     world::World,
 };
-
-const PIN: &str = "/api/v4/user/support_pin";
-
-impl World {
-    /// The lines that end requests, without those that a cloud's own start has caused.
-    fn request_lines(&self) -> Vec<Value> {
-        self.printed(|line| line.get("route").is_some())
-    }
-
-    /// The lines of functions that are JSON and have that property.
-    fn printed(&self, wanted: impl Fn(&Value) -> bool) -> Vec<Value> {
-        let logs = self.cloud().logs();
-        let json = logs.iter().filter_map(|line| line.find('{').map(|at| &line[at..]));
-        let lines = json.filter_map(|text| serde_json::from_str::<Value>(text).ok());
-        lines.filter(wanted).collect()
-    }
-}
 
 /// The fields that differ from run to run, after a look at their form.
 fn without_times(line: &Value, request_id: &str) -> Value {
@@ -43,9 +27,9 @@ fn without_times(line: &Value, request_id: &str) -> Value {
 #[tokio::test]
 async fn a_request_is_one_line() {
     let world = World::new().await;
-    let got = world.post(PIN).private_token(world.user()).send().await;
+    let got = world.post(OWN_PIN).private_token(world.user()).send().await;
     let first = got.header("apigw-requestid").expect("an id").to_owned();
-    let got = world.post(PIN).send().await;
+    let got = world.post(OWN_PIN).send().await;
     let second = got.header("apigw-requestid").expect("an id").to_owned();
     let lines = world.request_lines();
     assert_eq!(lines.len(), 2, "{lines:?}");
@@ -66,22 +50,22 @@ async fn a_request_is_one_line() {
 async fn what_is_issued_verified_and_refused_is_counted_by_family() {
     let world = World::with(&[("OtpMaxAttempts", "10")]).await;
     let demo = world.demo();
-    world.post(PIN).private_token(world.user()).send().await.ok(201);
+    world.post(OWN_PIN).private_token(world.user()).send().await.ok(201);
     let path = format!("/api/v4/users/{}/support_pin", world.id("/user/user_id"));
     world.get(&path).private_token(world.admin()).send().await.ok(200);
     let issued = world.retrieve(USER, PURPOSE).await;
     world.consume("not one", USER, PURPOSE).send().await.ok(400);
     world.consume(&issued.token, USER, PURPOSE).send().await.ok(200);
-    let (token, code) = world.waiting(&demo).await;
-    world.authorize(&token, &other_than(&code)).await;
-    value(&world.authorize(&token, &code).await);
+    let (token, code) = world.begin_login(&demo).await;
+    world.submit_code(&token, &other_than(&code)).await;
+    token_in(&world.submit_code(&token, &code).await);
     let mail =
         json!({ "domain": world.id("/domain"), "login": "maria", "name": "Maria", "email": "maria@example.org" });
     let ask = || world.post("/rest/v1/iam/self_register_requests").json(&mail);
     ask().send().await.ok(200);
     ask().send().await.ok(429);
 
-    let counted = world.printed(|line| line.get("_aws").is_some());
+    let counted = world.json_lines(|line| line.get("_aws").is_some());
     let number = |name: &str, field: &str, value: &str| {
         let of = |line: &&Value| line[name] == 1 && line[field] == value;
         counted.iter().filter(of).count()

@@ -5,190 +5,46 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::{
-    factor_phone::empty_handed,
-    mithril::{Person, value},
+use crate::support::{
+    factors::person_awaiting_phone,
+    login::token_in,
+    people::Person,
+    roles::{ROLES, TABLE},
     world::World,
 };
 
-/// Everybody who could come, in the order of the table's letters. Without another word a token has every scope.
-const ROLES: [&str; 15] = [
-    "nobody",
-    "the user",
-    "another user",
-    "an administrator",
-    "the user, of another scope",
-    "an administrator, of another scope",
-    "an administrator of another domain",
-    "a login that waits for its code",
-    "a phone that waits for its code",
-    "an expired token",
-    "a revoked token",
-    "a blocked administrator",
-    "the domain's client",
-    "another domain's client",
-    "no domain's client",
-];
-
-/// A route, and how it is asked: the query, or what stands in the body.
-pub struct Row {
-    pub route: &'static str,
-    pub query: &'static str,
-    pub body: Option<(&'static str, &'static str)>,
-    /// What somebody gets who passes.
-    pub passes: u16,
-    /// For each role, whether it passes: `y`, or not: `u` for 401, `f` for 403, `m` for 404.
-    who: &'static str,
-}
-
-pub const fn row(
-    route: &'static str,
-    query: &'static str,
-    body: Option<(&'static str, &'static str)>,
-    passes: u16,
-    who: &'static str,
-) -> Row {
-    Row {
-        route,
-        query,
-        body,
-        passes,
-        who,
-    }
-}
-
-const TEXT: Option<(&str, &str)> = Some(("text/plain", "x"));
-const FORM: Option<(&str, &str)> = Some(("application/x-www-form-urlencoded", ""));
-const JSON: Option<(&str, &str)> = Some(("application/json", r#"{"no":"such field"}"#));
-const CLIENT: &str = "?client_id=heatclinic";
-
-pub const TABLE: [Row; 20] = [
-    row("POST /api/v4/user/support_pin", "", TEXT, 415, "uyyyffyuuuufuuu"),
-    row("GET /api/v4/user/support_pin", "?%zz", None, 400, "uyyyffyuuuufuuu"),
-    row("GET /api/v4/users/{id}/support_pin", "", None, 200, "uffyffmuuuufuuu"),
-    row(
-        "POST /api/v4/users/{id}/support_pin/revoke",
-        "",
-        TEXT,
-        415,
-        "uffyffmuuuufuuu",
-    ),
-    row("GET /passcode/retrieve", CLIENT, None, 400, "uyyyffyuuuuuyff"),
-    row("POST /passcode/consume", CLIENT, FORM, 400, "uyyyffyuuuuuyff"),
-    row("GET /passcode/status", CLIENT, None, 400, "uyyyffyuuuuuyff"),
-    row("POST /passcode/invalidate", CLIENT, FORM, 400, "uyyyffyuuuuuyff"),
-    row("POST /mithril/api/users", "", JSON, 422, "uffyffyuuuuuyyf"),
-    row(
-        "PATCH /mithril/api/users/{user_id}/actions/block",
-        "",
-        JSON,
-        422,
-        "uffyffmuuuuuymf",
-    ),
-    row(
-        "PATCH /mithril/api/users/{user_id}/actions/unblock",
-        "",
-        JSON,
-        422,
-        "uffyffmuuuuuymf",
-    ),
-    row(
-        "PATCH /mithril/api/users/{user_id}/actions/create_otp",
-        "",
-        None,
-        429,
-        "uuuuuuuyuuuuuuu",
-    ),
-    row(
-        "PATCH /mithril/api/users/actions/init_factor",
-        "",
-        JSON,
-        422,
-        "uyyyyyyyyuuuuuu",
-    ),
-    row(
-        "PATCH /mithril/api/users/actions/approve_factor",
-        "",
-        JSON,
-        422,
-        "uuuuuuuuyuuuuuu",
-    ),
-    row(
-        "GET /mithril/api/users/{user_id}/authentication_factors",
-        "?type=x",
-        None,
-        422,
-        "uyfyffmuuuuuymf",
-    ),
-    row(
-        "POST /mithril/api/users/{user_id}/authentication_factors",
-        "",
-        JSON,
-        422,
-        "uyfyffmuuuuuymf",
-    ),
-    row(
-        "GET /mithril/api/users/{user_id}/authentication_factors/{id}",
-        "",
-        None,
-        200,
-        "uyfyffmuuuuuymf",
-    ),
-    row(
-        "PATCH /mithril/api/users/{user_id}/authentication_factors/{id}/actions/reset",
-        "",
-        JSON,
-        422,
-        "uffyffmuuuuuymf",
-    ),
-    row(
-        "PATCH /mithril/api/users/{user_id}/authentication_factors/{id}/actions/disable",
-        "",
-        JSON,
-        422,
-        "uffyffmuuuuuymf",
-    ),
-    row(
-        "PATCH /mithril/api/users/{user_id}/authentication_factors/{id}/actions/enable",
-        "",
-        JSON,
-        422,
-        "uffyffmuuuuuymf",
-    ),
-];
-
 /// The tokens of all roles, and whom the routes name: a user with a factor, of whose login all three codes were sent.
 async fn tokens(world: &World) -> (Vec<Option<String>>, Person) {
-    let user = world.person_with("user", "+380881234531").await;
-    let (other, boss) = (world.person("other").await, world.demo_admin());
-    let of = async |id: &str, scopes: Value| world.token(json!({ "user_id": id, "scopes": scopes })).await;
+    let user = world.create_person_with("user", "+380881234531").await;
+    let (other, boss) = (world.create_person("other").await, world.demo_admin());
+    let of = async |id: &str, scopes: Value| world.create_token(json!({ "user_id": id, "scopes": scopes })).await;
     let all = || json!("all");
     let another = || json!(["app:authorize"]);
-    let (login, _) = world.waiting(&user).await;
+    let (login, _) = world.begin_login(&user).await;
     for _ in 0..2 {
-        world.another_code(&user, &login).await.ok(200);
+        world.resend_code(&user, &login).await.ok(200);
     }
-    let (_, empty) = empty_handed(world, "empty").await;
-    let approval = value(&world.init(&empty, "+380881234532").await);
+    let (_, empty) = person_awaiting_phone(world, "empty").await;
+    let approval = token_in(&world.init_factor(&empty, "+380881234532").await);
     let expired = json!({ "user_id": boss.id, "scopes": "all", "lifetime_seconds": 1 });
-    let expired = world.token(expired).await;
+    let expired = world.create_token(expired).await;
     let revoked = of(&boss.id, all()).await;
     world
-        .operator(json!({ "command": "revoke_token", "token": revoked }))
+        .run_command(json!({ "command": "revoke_token", "token": revoked }))
         .await;
     let (_, blocked_id) = world.new_user_in(world.id("/domain"), "blocked", true).await;
     let blocked = of(&blocked_id, all()).await;
     world
-        .operator(json!({ "command": "block_user", "user_id": blocked_id }))
+        .run_command(json!({ "command": "block_user", "user_id": blocked_id }))
         .await;
     let (_, elsewhere) = world.new_user_in("other.example", "boss", true).await;
     for (id, domain) in [("elsewhere", Some("other.example")), ("nowhere", None)] {
         let command = json!({ "command": "create_client", "client_id": id, "scopes": "all", "domain": domain });
-        assert_eq!(world.operator(command).await["client_id"], id);
+        assert_eq!(world.run_command(command).await["client_id"], id);
     }
     let client = async |id: &str| {
         let token = json!({ "owner_client_id": id, "client_id": id, "scopes": "all" });
-        world.token(token).await
+        world.create_token(token).await
     };
     world.advance(1).await;
     let tokens = vec![
@@ -239,7 +95,7 @@ async fn every_route_is_open_to_those_it_is_for_and_to_nobody_else() {
         let path = format!("{path}{}", row.query);
         assert_eq!(row.who.len(), ROLES.len(), "{}", row.route);
         for ((role, token), expected) in ROLES.iter().zip(&tokens).zip(row.who.chars()) {
-            let mut ask = world.ask(method, &path);
+            let mut ask = world.request(method, &path);
             if let Some((content_type, body)) = row.body {
                 ask = ask.body(content_type, body);
             }

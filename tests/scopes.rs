@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use crate::{
-    roles::{TABLE, row},
+use crate::support::{
+    roles::{Row, TABLE, row},
     world::World,
 };
 
 /// A change of the own password: a route that wants a token for one of the bodies that it takes.
-const CHANGE: crate::roles::Row = row(
+const CHANGE: Row = row(
     "POST /rest/v1/iam/pwd_reset_requests",
     "",
     Some((
@@ -89,16 +89,6 @@ const OPEN: [(&str, &[&str], bool); 21] = [
     ),
 ];
 
-impl World {
-    /// The names of all scopes.
-    pub async fn scopes(&self) -> Vec<String> {
-        let command = json!({ "command": "set_client", "client_id": "heatclinic", "scopes": "all", "dry_run": true });
-        let answer = self.operator(command).await;
-        let names = answer["scopes"].as_array().unwrap_or_else(|| panic!("{answer}")).iter();
-        names.map(|name| name.as_str().expect("a name").to_owned()).collect()
-    }
-}
-
 /// Scopes by whose names a caller would think that nothing can be changed with them.
 const READING: [&str; 3] = ["read_user", "read_api", "authentication_factor:read"];
 
@@ -120,9 +110,11 @@ async fn a_single_scope_opens_its_own_routes_and_no_read_scope_opens_a_write() {
     for scope in world.scopes().await {
         let scope = scope.as_str();
         let scopes = json!([scope]);
-        let person = world.token(json!({ "user_id": admin.id, "scopes": scopes })).await;
+        let person = world
+            .create_token(json!({ "user_id": admin.id, "scopes": scopes }))
+            .await;
         let client = json!({ "owner_client_id": "heatclinic", "scopes": scopes });
-        let client = world.token(client).await;
+        let client = world.create_token(client).await;
         let before = world.state().await;
         for (route, open, to_clients) in OPEN {
             let row = rows.iter().find(|row| row.route == route).expect("just compared");
@@ -136,7 +128,7 @@ async fn a_single_scope_opens_its_own_routes_and_no_read_scope_opens_a_write() {
                 false => path.replace("{id}", &demo.id),
             };
             for (token, passes) in [(&person, true), (&client, to_clients)] {
-                let mut ask = world.ask(method, &format!("{path}{}", row.query)).bearer(token);
+                let mut ask = world.request(method, &format!("{path}{}", row.query)).bearer(token);
                 if let Some((content_type, body)) = row.body {
                     ask = ask.body(content_type, body);
                 }

@@ -4,8 +4,8 @@ use std::io::Write;
 
 use serde_json::{Value, json};
 
-use crate::{
-    mithril::PHONE,
+use crate::support::{
+    people::PHONE,
     world::{World, second_engine},
 };
 
@@ -22,15 +22,15 @@ async fn what_is_captured_is_what_was_taken_there() {
         return;
     };
     let world = World::new().await;
-    world.registered("maria", "maria@example.org", "ew!hIb3V").await;
-    world.waiting(&world.demo()).await;
+    world.create_account("maria", "maria@example.org", "ew!hIb3V").await;
+    world.begin_login(&world.demo()).await;
     let account = world.cloud().account().expect("an account there");
     let ask = async |path: &str| -> Value {
         let url = format!("{server}/_ministack/{path}?account={account}");
         let answer = reqwest::get(url).await.expect("the other server answers");
         answer.json().await.expect("JSON")
     };
-    let captured = world.get("/_local/messages?full=true").local().await;
+    let captured = world.get("/_local/messages?full=true").send_local().await;
     let mails = ask("ses/messages").await["messages"][account].take();
     let mail = &mails[0];
     assert_eq!(

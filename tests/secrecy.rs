@@ -2,15 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use base64::{Engine, engine::general_purpose::STANDARD};
-use md5::Md5;
-use serde_json::Value;
-use sha1::Sha1;
-use sha2::{Digest, Sha256};
-
-use crate::{
-    passcode::{Issued, PURPOSE, USER},
-    short_passcode::SHORT,
+use crate::support::{
+    passcode::{Issued, PURPOSE, SHORT, USER},
+    rows::is_unsearchable,
+    words::INTERNAL_ERROR,
     world::{World, holds},
 };
 
@@ -57,21 +52,6 @@ async fn no_table_holds_a_usable_secret() {
     );
 }
 
-/// Every text, number and binary of the rows: what somebody who reads a table could use as a salt or compare with.
-fn attributes(row: &Value, found: &mut Vec<Vec<u8>>) {
-    for value in row.as_object().expect("a row").values() {
-        if value["M"].is_object() {
-            attributes(&value["M"], found);
-        }
-        if let Some(text) = value["S"].as_str().or(value["N"].as_str()) {
-            found.push(text.as_bytes().to_vec());
-        }
-        if let Some(bytes) = value["B"].as_str() {
-            found.push(STANDARD.decode(bytes).expect("base64"));
-        }
-    }
-}
-
 #[tokio::test]
 async fn the_million_cannot_be_searched_without_the_key() {
     let world = World::with(&[("PasscodePurposes", SHORT)]).await;
@@ -85,62 +65,6 @@ async fn the_million_cannot_be_searched_without_the_key() {
     let rows = [world.rows("PasscodesTable").await, world.rows("SupportPinsTable").await].concat();
     let codes = [issued.token.as_str(), pin["pin"].as_str().expect("a text")];
     is_unsearchable(&rows, &["u", "PHONE", "uPHONE"], &codes);
-}
-
-/// That no code lies in the rows as a digest that whoever reads them could come by: of the code and anything that is in
-/// the rows, or is known.
-pub fn is_unsearchable(rows: &[Value], known: &[&str], codes: &[&str]) {
-    let mut all = Vec::new();
-    rows.iter().for_each(|row| attributes(row, &mut all));
-    let known = known.iter().map(|text| text.as_bytes().to_vec());
-    let salts: Vec<_> = all.iter().cloned().chain(known).chain([Vec::new()]).collect();
-    // Ten bytes of the digest are in the handle; in Crockford's base32 they are its sixteen characters.
-    let targets: BTreeSet<Vec<u8>> = all
-        .iter()
-        .flat_map(|bytes| [bytes.clone(), crockford(bytes)])
-        .filter(|bytes| bytes.len() >= 6)
-        .collect();
-    // The right code is enough: whoever searches the million comes by it. With it goes every salt, and every two.
-    let salts: Vec<Vec<u8>> = salts
-        .iter()
-        .flat_map(|one| salts.iter().map(move |two| [one.as_slice(), two].concat()))
-        .collect();
-    for code in codes {
-        let code = code.as_bytes();
-        for salt in &salts {
-            for guess in [[salt.as_slice(), code].concat(), [code, salt.as_slice()].concat()] {
-                let digests = [
-                    Sha256::digest(&guess).to_vec(),
-                    Sha1::digest(&guess).to_vec(),
-                    Md5::digest(&guess).to_vec(),
-                ];
-                for digest in digests {
-                    for length in [6, 10, 16, 20, 32] {
-                        let start = &digest[..length.min(digest.len())];
-                        let hex: String = start.iter().map(|byte| format!("{byte:02x}")).collect();
-                        for form in [start.to_vec(), hex.into_bytes(), STANDARD.encode(start).into_bytes()] {
-                            assert!(!targets.contains(&form), "a plain digest of a code lies in a table");
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// What a text of Crockford's base32 stands for, if it is one of 16 characters.
-fn crockford(text: &[u8]) -> Vec<u8> {
-    const ALPHABET: &[u8] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-    let value = text.iter().try_fold(0_u128, |bits, c| {
-        ALPHABET
-            .iter()
-            .position(|one| one == c)
-            .map(|digit| bits << 5 | digit as u128)
-    });
-    match (text.len(), value) {
-        (16, Some(value)) => value.to_be_bytes()[6..].to_vec(),
-        _ => Vec::new(),
-    }
 }
 
 #[tokio::test]
@@ -223,7 +147,7 @@ async fn old_keys_verify_new_keys_sign_and_lost_keys_fail_closed() {
         .private_token(world.user())
         .send()
         .await
-        .is(500, r#"{"message":"500 Internal Server Error"}"#);
+        .is(500, INTERNAL_ERROR);
     world.get(own).private_token(&other).send().await.is(200, &others.body);
     assert_eq!(consume(&world, &older).await, 400, "its key is gone");
     assert_eq!(consume(&world, &newer).await, 200);

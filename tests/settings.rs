@@ -4,11 +4,11 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::world::{World, binaries, root};
+use crate::support::world::{World, binaries, root};
 
 async fn refuses(parameter: &str, value: &str, variable: &str, path: &str) {
     let world = World::with(&[(parameter, value)]).await;
-    let got = world.get(path).bearer(world.admin()).bare().await;
+    let got = world.get(path).bearer(world.admin()).send_unchecked().await;
     assert!(got.status >= 500, "{parameter}={value}: {got:?}");
     let lines = world.cloud().logs();
     let said = lines
@@ -43,10 +43,14 @@ async fn administrators_are_marked_by_a_claim_and_its_value() {
         let issued = world
             .post("/_local/issuer/token")
             .json(&json!({ "aud": "a" }))
-            .local()
+            .send_local()
             .await;
         let token = issued["access_token"].as_str().expect("a token");
-        let got = world.get("/api/v4/user/support_pin").bearer(token).bare().await;
+        let got = world
+            .get("/api/v4/user/support_pin")
+            .bearer(token)
+            .send_unchecked()
+            .await;
         assert!(got.status >= 500, "{parameter}: {got:?}");
         let lines = world.cloud().logs();
         let said = lines
@@ -70,7 +74,7 @@ async fn every_missing_name_of_a_secret_or_table_is_said_at_once() {
     for function in functions {
         let environment = world
             .post(&format!("/_local/functions/{function}/environment"))
-            .local()
+            .send_local()
             .await;
         let names: Vec<_> = environment
             .as_object()

@@ -3,13 +3,11 @@
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::{
-    passcode::{CLIENT, PURPOSE, USER, bad, refused},
-    world::{Got, World},
+use crate::support::{
+    passcode::{CLIENT, PURPOSE, SHORT, USER, passcode_refused, spring_refused},
+    requests::Response,
+    world::World,
 };
-
-/// A purpose whose passcodes are six digits.
-pub const SHORT: &str = r#"{"PHONE":{"length":6,"alphabet":"0123456789"}}"#;
 
 #[tokio::test]
 async fn short_passcodes_have_a_shape_of_their_own_purpose() {
@@ -40,7 +38,7 @@ async fn what_could_not_be_a_passcode_is_no_guess() {
         &"1".repeat(9000),
     ] {
         for _ in 0..3 {
-            bad(&world.consume(text, USER, "PHONE").send().await);
+            passcode_refused(&world.consume(text, USER, "PHONE").send().await);
         }
     }
     assert_eq!(world.rows("BudgetsTable").await, budgets, "nothing was counted");
@@ -65,7 +63,7 @@ async fn of_many_parallel_guesses_exactly_the_budget_is_evaluated() {
     let all = join_all(guesses).await;
     let (evaluated, stopped): (Vec<_>, Vec<_>) = all.iter().partition(|got| got.status == 400);
     assert_eq!((evaluated.len(), stopped.len()), (5, 59));
-    evaluated.into_iter().for_each(bad);
+    evaluated.into_iter().for_each(passcode_refused);
     stopped.into_iter().for_each(too_many);
     // The right one is refused too, and nothing that others have is touched.
     too_many(&world.consume(&issued.token, USER, "PHONE").send().await);
@@ -82,8 +80,8 @@ async fn of_many_parallel_guesses_exactly_the_budget_is_evaluated() {
 }
 
 #[track_caller]
-fn too_many(got: &Got) {
-    refused(got, 429, "Too Many Requests", "/passcode/consume");
+fn too_many(got: &Response) {
+    spring_refused(got, 429, "Too Many Requests", "/passcode/consume");
     let wait: u64 = got
         .header("retry-after")
         .expect("Retry-After")
@@ -101,7 +99,7 @@ async fn the_budget_is_rolling_and_success_does_not_reset_it() {
     ])
     .await;
     let first = world.retrieve(USER, "PHONE").await;
-    bad(&world.consume(&wrong(&first.token, 0), USER, "PHONE").send().await);
+    passcode_refused(&world.consume(&wrong(&first.token, 0), USER, "PHONE").send().await);
     world.consume(&first.token, USER, "PHONE").send().await.ok(200);
     let second = world.retrieve(USER, "PHONE").await;
     let got = world.consume(&second.token, USER, "PHONE").send().await;
@@ -115,24 +113,26 @@ async fn the_budget_is_rolling_and_success_does_not_reset_it() {
     too_many(&world.consume(&second.token, USER, "PHONE").send().await);
     world.advance(60).await;
     // There is room again, until the month's three are spent. (The passcode itself is over by now.)
-    bad(&world.consume(&second.token, USER, "PHONE").send().await);
+    passcode_refused(&world.consume(&second.token, USER, "PHONE").send().await);
     world.advance(86_400).await;
     too_many(&world.consume(&second.token, USER, "PHONE").send().await);
     world.advance(30 * 86_400).await;
     let owner = json!({ "owner_client_id": "heatclinic", "scopes": ["passcode"] });
-    let token = world.token(owner).await;
+    let token = world.create_token(owner).await;
     let fields = [
         ("passcode", second.token.as_str()),
         ("purpose", "PHONE"),
         ("username", USER),
     ];
-    bad(&world
-        .post("/passcode/consume")
-        .query(&[CLIENT])
-        .bearer(&token)
-        .form(&fields)
-        .send()
-        .await);
+    passcode_refused(
+        &world
+            .post("/passcode/consume")
+            .query(&[CLIENT])
+            .bearer(&token)
+            .form(&fields)
+            .send()
+            .await,
+    );
 }
 
 #[tokio::test]
@@ -149,7 +149,7 @@ async fn short_passcodes_are_made_within_a_budget() {
     let all = join_all((0..12).map(|_| retrieve())).await;
     assert_eq!(all.iter().filter(|got| got.status == 200).count(), 3);
     for got in all.iter().filter(|got| got.status != 200) {
-        refused(got, 429, "Too Many Requests", "/passcode/retrieve");
+        spring_refused(got, 429, "Too Many Requests", "/passcode/retrieve");
         let wait: u64 = got
             .header("retry-after")
             .expect("Retry-After")

@@ -3,31 +3,34 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::{
-    factor_phone::empty_handed,
-    mithril::{PHONE, Person, data, refused, too_many_sends, value},
-    world::{Got, World},
+use crate::support::{
+    clock::DAY,
+    factors::person_awaiting_phone,
+    login::token_in,
+    mithril::{data, refused, too_many_sends},
+    people::{PHONE, Person},
+    requests::Response,
+    words::SMS_UNSENT,
+    world::World,
 };
-
-const DAY: u64 = 86_400;
 
 /// So many users, each with its own number or all with one.
 async fn people(world: &World, count: usize, phone: impl Fn(usize) -> String) -> Vec<Person> {
     let mut people = Vec::new();
     for n in 0..count {
-        people.push(world.person_with(&format!("person{n}"), &phone(n)).await);
+        people.push(world.create_person_with(&format!("person{n}"), &phone(n)).await);
     }
     people
 }
 
 /// A login with the right password, whatever comes of it.
-async fn sign_in(world: &World, person: &Person) -> Got {
+async fn sign_in(world: &World, person: &Person) -> Response {
     world.sign_in(person, &person.password).await
 }
 
 #[track_caller]
-fn not_sent(got: &Got) {
-    refused(got, 503, "internal_error", "SMS not sent. Try later");
+fn not_sent(got: &Response) {
+    refused(got, 503, "internal_error", SMS_UNSENT);
     assert!(got.header("retry-after").is_some(), "{got:?}");
 }
 
@@ -45,7 +48,7 @@ async fn a_number_gets_three_a_minute_over_however_many_accounts() {
             too_many_sends(got, 60);
         }
         // Nobody whose message did not go has lost anything of the own budget, or of other numbers'.
-        world.waiting(&world.demo()).await;
+        world.begin_login(&world.demo()).await;
         world.advance(61).await;
     }
 }
@@ -54,31 +57,31 @@ async fn a_number_gets_three_a_minute_over_however_many_accounts() {
 async fn who_names_a_strangers_number_takes_no_more_than_half_of_what_it_gets() {
     let world = World::with(&[("SmsPerMinute", "8"), ("SmsPerCountryPerMinute", "8")]).await;
     let demo = world.demo();
-    let (mallory, mut login) = empty_handed(&world, "mallory").await;
+    let (mallory, mut login) = person_awaiting_phone(&world, "mallory").await;
     for _ in 0..2 {
-        value(&world.init(&login, PHONE).await);
+        token_in(&world.init_factor(&login, PHONE).await);
         // The token ended with that.
-        login = value(&sign_in(&world, &mallory).await);
+        login = token_in(&sign_in(&world, &mallory).await);
     }
-    too_many_sends(&world.init(&login, PHONE).await, 60);
+    too_many_sends(&world.init_factor(&login, PHONE).await, 60);
     // Its owner is still sent a code, though no more than a number gets.
-    value(&sign_in(&world, &demo).await);
+    token_in(&sign_in(&world, &demo).await);
     too_many_sends(&sign_in(&world, &demo).await, 60);
     // Of all messages, too, half is left to those who sign in, whatever they were sent so far.
     let mut sent = 3;
     for n in 0..3 {
-        let (_, login) = empty_handed(&world, &format!("mallory{n}")).await;
-        let got = world.init(&login, &format!("+38088123454{n}")).await;
+        let (_, login) = person_awaiting_phone(&world, &format!("mallory{n}")).await;
+        let got = world.init_factor(&login, &format!("+38088123454{n}")).await;
         sent += usize::from(got.status == 201);
     }
-    assert_eq!((sent, world.mails().await.len()), (5, 5));
+    assert_eq!((sent, world.messages().await.len()), (5, 5));
     for n in 0..3 {
         let person = world
-            .person_with(&format!("person{n}"), &format!("+38088123455{n}"))
+            .create_person_with(&format!("person{n}"), &format!("+38088123455{n}"))
             .await;
-        value(&sign_in(&world, &person).await);
+        token_in(&sign_in(&world, &person).await);
     }
-    let one_more = world.person_with("person9", "+380881234559").await;
+    let one_more = world.create_person_with("person9", "+380881234559").await;
     too_many_sends(&sign_in(&world, &one_more).await, 70);
 }
 
@@ -95,22 +98,22 @@ async fn a_number_gets_so_many_an_hour_and_a_day() {
     let mut turn = people.iter().cycle();
     let mut next = async || sign_in(&world, turn.next().expect("endless")).await;
     for _ in 0..4 {
-        value(&next().await);
+        token_in(&next().await);
         world.advance(60).await;
     }
     // The first of the four leaves the hour, and the window rolls: one for one.
     let wait = too_many_sends(&next().await, 3600);
     assert!(wait > 3600 - 300, "{wait}");
     world.advance(wait).await;
-    value(&next().await);
+    token_in(&next().await);
     let wait = too_many_sends(&next().await, 70);
     world.advance(wait).await;
-    value(&next().await);
+    token_in(&next().await);
     // Six in a day.
     world.advance(3600).await;
     let wait = too_many_sends(&next().await, DAY);
     world.advance(wait).await;
-    value(&next().await);
+    token_in(&next().await);
     assert_eq!(world.sms_to(shared).await.len(), 7);
 }
 
@@ -119,18 +122,18 @@ async fn a_user_gets_ten_an_hour_and_twenty_a_day() {
     let world = World::with(&[("OtpSendsPerHour", "4"), ("OtpSendsPerDay", "5")]).await;
     let demo = world.demo();
     for _ in 0..4 {
-        value(&sign_in(&world, &demo).await);
+        token_in(&sign_in(&world, &demo).await);
         world.advance(60).await;
     }
     // A change of the phone is no way around it: the budget is the user's.
-    let token = world.app_token(&demo).await;
-    let first = too_many_sends(&world.init(&token, "+380881234599").await, 3600);
+    let token = world.create_app_token(&demo).await;
+    let first = too_many_sends(&world.init_factor(&token, "+380881234599").await, 3600);
     world.advance(first).await;
-    value(&world.init(&token, "+380881234599").await);
+    token_in(&world.init_factor(&token, "+380881234599").await);
     world.advance(3600).await;
     let wait = too_many_sends(&sign_in(&world, &demo).await, DAY);
     world.advance(wait).await;
-    value(&sign_in(&world, &demo).await);
+    token_in(&sign_in(&world, &demo).await);
     assert_eq!(
         (
             world.sms_to(PHONE).await.len(),
@@ -147,7 +150,7 @@ async fn the_deployment_sends_so_many_a_minute_and_a_day() {
     let got = join_all(people.iter().map(|person| sign_in(&world, person))).await;
     let sent = got.iter().filter(|got| got.status == 201).count();
     assert_eq!(
-        (sent, world.mails().await.len()),
+        (sent, world.messages().await.len()),
         (5, 5),
         "R31: not one over it, however many at once"
     );
@@ -186,14 +189,14 @@ async fn a_country_gets_so_many_and_others_go_on() {
     let ukraine = people(&world, 6, |n| format!("+38088123454{n}")).await;
     let got = join_all(ukraine.iter().map(|person| sign_in(&world, person))).await;
     assert_eq!(got.iter().filter(|got| got.status == 201).count(), 2);
-    let german = world.person_with("german", "+4915112345678").await;
-    value(&sign_in(&world, &german).await);
+    let german = world.create_person_with("german", "+4915112345678").await;
+    token_in(&sign_in(&world, &german).await);
     world.advance(70).await;
     let got = join_all(ukraine.iter().map(|person| sign_in(&world, person))).await;
     assert_eq!(got.iter().filter(|got| got.status == 201).count(), 1, "the day's");
-    value(&sign_in(&world, &german).await);
+    token_in(&sign_in(&world, &german).await);
     world.advance(DAY + 3600).await;
-    value(&sign_in(&world, &ukraine[0]).await);
+    token_in(&sign_in(&world, &ukraine[0]).await);
     let sent: Vec<Value> = world
         .metrics("token-create", "SmsSent")
         .iter()
@@ -211,7 +214,7 @@ async fn where_no_country_is_listed_nothing_is_sent() {
     for _ in 0..5 {
         not_sent(&sign_in(&world, &demo).await);
     }
-    assert_eq!(world.mails().await, [] as [Value; 0]);
+    assert_eq!(world.messages().await, [] as [Value; 0]);
     assert_eq!(
         (world.rows("OtpsTable").await, world.rows("TokensTable").await.len()),
         (codes, before)
@@ -242,16 +245,16 @@ async fn numbers_of_other_countries_are_sent_nothing() {
     .iter()
     .enumerate()
     {
-        let person = world.person_with(&format!("person{n}"), phone).await;
+        let person = world.create_person_with(&format!("person{n}"), phone).await;
         not_sent(&sign_in(&world, &person).await);
         // Nothing was counted: a refused country uses nobody's budget up.
         not_sent(&sign_in(&world, &person).await);
     }
-    assert_eq!(world.mails().await, [] as [Value; 0]);
+    assert_eq!(world.messages().await, [] as [Value; 0]);
     for (n, phone) in ["+380881234541", "+4915112345678", "+12025550123"].iter().enumerate() {
-        let person = world.person_with(&format!("near{n}"), phone).await;
-        let (token, _) = world.waiting(&person).await;
-        data(&world.another_code(&person, &token).await, 200);
+        let person = world.create_person_with(&format!("near{n}"), phone).await;
+        let (token, _) = world.begin_login(&person).await;
+        data(&world.resend_code(&person, &token).await, 200);
     }
 }
 
@@ -260,7 +263,7 @@ async fn who_opted_out_is_told_nothing_else() {
     let world = World::new().await;
     let demo = world.demo();
     world
-        .fault(json!({ "service": "sns", "operation": null, "kind": "opted_out", "times": 99 }))
+        .inject(json!({ "service": "sns", "operation": null, "kind": "opted_out", "times": 99 }))
         .await;
     not_sent(&sign_in(&world, &demo).await);
     world.clear_faults().await;
@@ -270,12 +273,12 @@ async fn who_opted_out_is_told_nothing_else() {
         (1, &json!("opted_out"), &json!("+38088*****30"))
     );
     world
-        .fault(json!({ "service": "sns", "operation": null, "kind": "error", "times": 99 }))
+        .inject(json!({ "service": "sns", "operation": null, "kind": "error", "times": 99 }))
         .await;
     not_sent(&sign_in(&world, &demo).await);
     world.clear_faults().await;
     assert_eq!(world.metrics("token-create", "SmsFailed")[1]["Reason"], "failed");
-    world.waiting(&demo).await;
+    world.begin_login(&demo).await;
     let [sent] = world.metrics("token-create", "SmsSent").try_into().expect("one");
     assert_eq!(
         (&sent["Country"], &sent["outcome"], &sent["address"]),

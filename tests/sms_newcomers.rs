@@ -3,13 +3,15 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::{
-    factor_phone::empty_handed,
-    mithril::{Person, other_than, token_expired, too_many_sends, value, wrong_code},
-    world::{Got, World},
+use crate::support::{
+    clock::DAY,
+    factors::person_awaiting_phone,
+    login::{other_than, token_in},
+    mithril::{token_expired, too_many_sends, wrong_code},
+    people::Person,
+    requests::Response,
+    world::World,
 };
-
-const DAY: u64 = 86_400;
 
 /// The default of the template: the local cloud has a larger one.
 const AS_DEPLOYED: (&str, &str) = ("OtpSendsFirstDay", "3");
@@ -17,20 +19,20 @@ const AS_DEPLOYED: (&str, &str) = ("OtpSendsFirstDay", "3");
 /// The longest wait for a message of the day.
 const MESSAGE: u64 = DAY + 3600;
 
-async fn sign_in(world: &World, person: &Person) -> Got {
+async fn sign_in(world: &World, person: &Person) -> Response {
     world.sign_in(person, &person.password).await
 }
 
 /// A login, to its end.
 async fn log_in(world: &World, person: &Person) {
-    let (token, code) = world.waiting(person).await;
-    value(&world.authorize(&token, &code).await);
+    let (token, code) = world.begin_login(person).await;
+    token_in(&world.submit_code(&token, &code).await);
 }
 
 /// The phone that a token's owner shows to have: the person with it.
 async fn show(world: &World, person: Person, token: &str, phone: &str) -> Person {
-    let approval = value(&world.init(token, phone).await);
-    value(&world.approve(&approval, &world.code_to(phone).await).await);
+    let approval = token_in(&world.init_factor(token, phone).await);
+    token_in(&world.approve_factor(&approval, &world.code_to(phone).await).await);
     Person {
         phone: Some(phone.to_owned()),
         ..person
@@ -39,13 +41,13 @@ async fn show(world: &World, person: Person, token: &str, phone: &str) -> Person
 
 /// A new account with a phone that its owner has shown.
 async fn newcomer(world: &World, login: &str, phone: &str) -> Person {
-    let (person, token) = empty_handed(world, login).await;
+    let (person, token) = person_awaiting_phone(world, login).await;
     show(world, person, &token, phone).await
 }
 
 /// What the last message to a person counts as.
 async fn trust(world: &World, person: &Person) -> String {
-    value(&sign_in(world, person).await);
+    token_in(&sign_in(world, person).await);
     let code = world.code_row(person).await;
     code["trust"]["S"]
         .as_str()
@@ -79,14 +81,14 @@ async fn a_flood_of_new_accounts_keeps_nobody_out_who_was_there_before() {
     let demo = world.demo();
     let mut flood = Vec::new();
     for n in 0..20 {
-        flood.push(empty_handed(&world, &format!("mallory{n}")).await);
+        flood.push(person_awaiting_phone(&world, &format!("mallory{n}")).await);
     }
     // All at once: no more than half of what the country gets, rounded up.
     let asked = flood.iter().enumerate();
-    let asked = asked.map(async |(n, (_, token))| world.init(token, &format!("+3808812346{n:02}")).await);
+    let asked = asked.map(async |(n, (_, token))| world.init_factor(token, &format!("+3808812346{n:02}")).await);
     let got = join_all(asked).await;
     let sent = got.iter().filter(|got| got.status == 201).count();
-    assert_eq!((sent, world.mails().await.len()), (7, 7));
+    assert_eq!((sent, world.messages().await.len()), (7, 7));
     for got in got.iter().filter(|got| got.status != 201) {
         too_many_sends(got, MESSAGE);
     }
@@ -94,8 +96,8 @@ async fn a_flood_of_new_accounts_keeps_nobody_out_who_was_there_before() {
     for (mallory, _) in flood.iter().take(8) {
         world.advance(2 * 3600).await;
         log_in(&world, &demo).await;
-        let token = value(&sign_in(&world, mallory).await);
-        too_many_sends(&world.init(&token, "+380881234699").await, MESSAGE);
+        let token = token_in(&sign_in(&world, mallory).await);
+        too_many_sends(&world.init_factor(&token, "+380881234699").await, MESSAGE);
     }
     assert_eq!(counted(&world, "newcomers").await, 7);
 }
@@ -105,17 +107,17 @@ async fn logins_of_others_do_not_take_the_half_of_newcomers() {
     let world = World::with(&[("SmsPerCountryPerDay", "8")]).await;
     for n in 0..5 {
         let person = world
-            .person_with(&format!("person{n}"), &format!("+38088123454{n}"))
+            .create_person_with(&format!("person{n}"), &format!("+38088123454{n}"))
             .await;
-        value(&sign_in(&world, &person).await);
+        token_in(&sign_in(&world, &person).await);
     }
     // More than half is used; what is left is for whoever comes first.
     for n in 0..3 {
-        let (_, token) = empty_handed(&world, &format!("newcomer{n}")).await;
-        value(&world.init(&token, &format!("+38088123455{n}")).await);
+        let (_, token) = person_awaiting_phone(&world, &format!("newcomer{n}")).await;
+        token_in(&world.init_factor(&token, &format!("+38088123455{n}")).await);
     }
-    let (_, token) = empty_handed(&world, "late").await;
-    too_many_sends(&world.init(&token, "+380881234559").await, MESSAGE);
+    let (_, token) = person_awaiting_phone(&world, "late").await;
+    too_many_sends(&world.init_factor(&token, "+380881234559").await, MESSAGE);
     too_many_sends(&sign_in(&world, &world.demo()).await, MESSAGE);
 }
 
@@ -125,33 +127,33 @@ async fn a_new_account_gets_three_messages_on_its_first_day() {
     let phone = "+380881234540";
     let maria = newcomer(&world, "maria", phone).await;
     world.advance(100).await;
-    let token = value(&sign_in(&world, &maria).await);
-    let token = value(&world.refresh(&token).await);
+    let token = token_in(&sign_in(&world, &maria).await);
+    let token = token_in(&world.refresh_login(&token).await);
     world.advance(100).await;
     // The fourth, by whichever route.
-    let access = world.app_token(&maria).await;
+    let access = world.create_app_token(&maria).await;
     for got in [
         sign_in(&world, &maria).await,
-        world.refresh(&token).await,
-        world.another_code(&maria, &token).await,
-        world.init(&access, "+380881234541").await,
+        world.refresh_login(&token).await,
+        world.resend_code(&maria, &token).await,
+        world.init_factor(&access, "+380881234541").await,
     ] {
         let wait = too_many_sends(&got, DAY);
         assert!(wait > DAY - 600, "the end of its first day: {wait}");
     }
     assert_eq!(world.sms_to(phone).await.len(), 3);
     // The code that was sent is as good as ever.
-    value(&world.authorize(&token, &world.code_to(phone).await).await);
+    token_in(&world.submit_code(&token, &world.code_to(phone).await).await);
     // What the caller was told holds.
     let wait = too_many_sends(&sign_in(&world, &maria).await, DAY);
     world.advance(wait - 60).await;
     too_many_sends(&sign_in(&world, &maria).await, 60);
     world.advance(60).await;
     for _ in 0..3 {
-        value(&sign_in(&world, &maria).await);
+        token_in(&sign_in(&world, &maria).await);
     }
     // Who is set by the operator is known: nobody counts the first day.
-    let known = world.person_with("known", "+380881234542").await;
+    let known = world.create_person_with("known", "+380881234542").await;
     for _ in 0..4 {
         log_in(&world, &known).await;
         world.advance(61).await;
@@ -163,15 +165,15 @@ async fn a_first_day_counts_what_was_sent_while_the_phone_was_new() {
     let world = World::with(&[AS_DEPLOYED]).await;
     let demo = world.demo();
     for _ in 0..3 {
-        value(&sign_in(&world, &demo).await);
+        token_in(&sign_in(&world, &demo).await);
     }
     // The operator set the phone, so nothing was counted so far. The code to another one is.
     world.advance(61).await;
-    let token = world.app_token(&demo).await;
+    let token = world.create_app_token(&demo).await;
     let demo = show(&world, demo, &token, "+380881234540").await;
     world.advance(61).await;
     for _ in 0..2 {
-        value(&sign_in(&world, &demo).await);
+        token_in(&sign_in(&world, &demo).await);
     }
     world.advance(61).await;
     too_many_sends(&sign_in(&world, &demo).await, DAY);
@@ -180,14 +182,14 @@ async fn a_first_day_counts_what_was_sent_while_the_phone_was_new() {
 #[tokio::test]
 async fn a_new_account_with_an_established_factor_gets_three_messages_to_other_phones() {
     let world = World::with(&[AS_DEPLOYED]).await;
-    let maria = world.person_with("maria", "+380881234540").await;
-    let token = world.app_token(&maria).await;
+    let maria = world.create_person_with("maria", "+380881234540").await;
+    let token = world.create_app_token(&maria).await;
     for n in 0..3 {
-        value(&world.init(&token, &format!("+38088123455{n}")).await);
+        token_in(&world.init_factor(&token, &format!("+38088123455{n}")).await);
         world.advance(100).await;
     }
-    too_many_sends(&world.init(&token, "+380881234553").await, DAY);
-    value(&sign_in(&world, &maria).await);
+    too_many_sends(&world.init_factor(&token, "+380881234553").await, DAY);
+    token_in(&sign_in(&world, &maria).await);
 }
 
 /// Updates one by one: the meter when it is spent; that, and the number's budget, when they are given back.
@@ -195,18 +197,18 @@ async fn a_new_account_with_an_established_factor_gets_three_messages_to_other_p
 async fn a_message_counts_once_and_comes_back_once_although_an_answer_was_lost() {
     let world = World::new().await;
     let lost = |skip: u32, times: u32| json!({ "service": "dynamodb", "operation": "UpdateItem", "kind": "drop_response", "skip": skip, "times": times });
-    world.fault(lost(0, 1)).await;
-    value(&sign_in(&world, &world.demo()).await);
-    assert_eq!(world.get("/_local/faults").local().await, json!([]));
+    world.inject(lost(0, 1)).await;
+    token_in(&sign_in(&world, &world.demo()).await);
+    assert_eq!(world.get("/_local/faults").send_local().await, json!([]));
     assert_eq!(counted(&world, "countries").await, 1);
 
-    let person = world.person_with("person", "+380881234549").await;
+    let person = world.create_person_with("person", "+380881234549").await;
     world
-        .fault(json!({ "service": "sns", "operation": null, "kind": "error", "times": 99 }))
+        .inject(json!({ "service": "sns", "operation": null, "kind": "error", "times": 99 }))
         .await;
-    world.fault(lost(1, 2)).await;
+    world.inject(lost(1, 2)).await;
     assert_eq!(sign_in(&world, &person).await.status, 503);
-    let left = world.get("/_local/faults").local().await;
+    let left = world.get("/_local/faults").send_local().await;
     assert_eq!(
         (left.as_array().map(Vec::len), &left[0]["service"]),
         (Some(1), &json!("sns")),
@@ -238,11 +240,11 @@ async fn a_phone_is_established_by_a_day_and_a_code_or_by_the_operator() {
     // Turned off and on it is the same phone.
     world.advance(60).await;
     for action in ["disable", "enable"] {
-        world.act_upon_factor(&olga, action).await;
+        world.switch_factor_as_admin(&olga, action).await;
     }
     assert_eq!(trust(&world, &olga).await, "established");
     // Another phone begins anew.
-    let token = world.app_token(&maria).await;
+    let token = world.create_app_token(&maria).await;
     let maria = show(&world, maria, &token, "+380881234542").await;
     log_in(&world, &maria).await;
     world.advance(DAY - 60).await;
@@ -251,7 +253,7 @@ async fn a_phone_is_established_by_a_day_and_a_code_or_by_the_operator() {
     assert_eq!(trust(&world, &maria).await, "established");
     // So does the same one after a reset, if its owner sets it.
     world.advance(60).await;
-    world.act_upon_factor(&maria, "reset").await;
+    world.switch_factor_as_admin(&maria, "reset").await;
     let stored = world.rows("FactorsTable").await;
     let stored = stored
         .iter()
@@ -260,23 +262,23 @@ async fn a_phone_is_established_by_a_day_and_a_code_or_by_the_operator() {
     for name in ["value", "phone_set_at", "by_operator"] {
         assert_eq!(stored.get(name), None, "nothing of the phone is left");
     }
-    let token = value(&sign_in(&world, &maria).await);
+    let token = token_in(&sign_in(&world, &maria).await);
     let maria = show(&world, maria, &token, "+380881234542").await;
     assert_eq!(trust(&world, &maria).await, "new");
     // The operator knows it.
     world.advance(60).await;
-    world.act_upon_factor(&maria, "reset").await;
+    world.switch_factor_as_admin(&maria, "reset").await;
     let set = json!({ "command": "set_factor", "user_id": maria.id, "type": "SMS", "factor": "+380881234542" });
-    assert_eq!(world.operator(set).await["changed"], true);
+    assert_eq!(world.run_command(set).await["changed"], true);
     assert_eq!(trust(&world, &maria).await, "established");
     assert_eq!(trust(&world, &world.demo()).await, "established");
     // And knows nothing of another one, neither while it is asked for nor then.
     world.advance(60).await;
-    let token = world.app_token(&maria).await;
-    let approval = value(&world.init(&token, "+380881234543").await);
+    let token = world.create_app_token(&maria).await;
+    let approval = token_in(&world.init_factor(&token, "+380881234543").await);
     assert_eq!(world.code_row(&maria).await["trust"]["S"], "new");
     let code = world.code_to("+380881234543").await;
-    value(&world.approve(&approval, &code).await);
+    token_in(&world.approve_factor(&approval, &code).await);
     assert_eq!(trust(&world, &maria).await, "new");
 }
 
@@ -306,26 +308,26 @@ async fn two_messages_that_are_verified_make_room_for_one() {
     let mut waiting = Vec::new();
     for n in 0..3 {
         let person = world
-            .person_with(&format!("person{n}"), &format!("+38088123454{n}"))
+            .create_person_with(&format!("person{n}"), &format!("+38088123454{n}"))
             .await;
-        let (token, code) = world.waiting(&person).await;
+        let (token, code) = world.begin_login(&person).await;
         waiting.push((token, code));
     }
-    let last = world.person_with("last", "+380881234549").await;
+    let last = world.create_person_with("last", "+380881234549").await;
     too_many_sends(&sign_in(&world, &last).await, MESSAGE);
     let (token, code) = &waiting[0];
-    wrong_code(&world.authorize(token, &other_than(code)).await);
+    wrong_code(&world.submit_code(token, &other_than(code)).await);
     assert_eq!(counted(&world, "verified").await, 0);
-    value(&world.authorize(token, code).await);
+    token_in(&world.submit_code(token, code).await);
     // Once for a message, however often its code comes.
     for _ in 0..3 {
-        token_expired(&world.authorize(token, code).await);
+        token_expired(&world.submit_code(token, code).await);
     }
     assert_eq!(counted(&world, "verified").await, 1);
     too_many_sends(&sign_in(&world, &last).await, MESSAGE);
     let (token, code) = &waiting[1];
-    value(&world.authorize(token, code).await);
-    value(&sign_in(&world, &last).await);
+    token_in(&world.submit_code(token, code).await);
+    token_in(&sign_in(&world, &last).await);
     too_many_sends(&sign_in(&world, &world.demo()).await, MESSAGE);
     assert_eq!(
         (counted(&world, "countries").await, counted(&world, "verified").await),
@@ -341,10 +343,10 @@ async fn a_phone_that_is_shown_makes_room_for_newcomers() {
         newcomer(&world, &format!("person{n}"), &format!("+38088123454{n}")).await;
     }
     // Each of the two counts as a half: of two messages, one is left.
-    let (_, token) = empty_handed(&world, "third").await;
-    value(&world.init(&token, "+380881234543").await);
-    let (_, token) = empty_handed(&world, "fourth").await;
-    too_many_sends(&world.init(&token, "+380881234544").await, MESSAGE);
+    let (_, token) = person_awaiting_phone(&world, "third").await;
+    token_in(&world.init_factor(&token, "+380881234543").await);
+    let (_, token) = person_awaiting_phone(&world, "fourth").await;
+    too_many_sends(&world.init_factor(&token, "+380881234544").await, MESSAGE);
     for (name, expected) in [
         ("countries", 3),
         ("verified", 2),
@@ -361,13 +363,13 @@ async fn many_right_codes_at_once_let_everybody_in_and_come_back_once_at_most() 
     let mut waiting = Vec::new();
     for n in 0..8 {
         let person = world
-            .person_with(&format!("person{n}"), &format!("+38088123454{n}"))
+            .create_person_with(&format!("person{n}"), &format!("+38088123454{n}"))
             .await;
-        waiting.push(world.waiting(&person).await);
+        waiting.push(world.begin_login(&person).await);
     }
     // Each of them twice.
     let all = waiting.iter().chain(&waiting);
-    let got = join_all(all.map(|(token, code)| world.authorize(token, code))).await;
+    let got = join_all(all.map(|(token, code)| world.submit_code(token, code))).await;
     assert_eq!(got.iter().filter(|got| got.status == 201).count(), 8);
     let verified = counted(&world, "verified").await;
     // Giving back is retried a few times only: under contention, some of the quota is not returned.
@@ -389,13 +391,13 @@ async fn a_meter_that_fails_delays_and_refuses_no_login_and_nothing_comes_back_t
     .enumerate()
     {
         let person = world
-            .person_with(&format!("person{n}"), &format!("+38088123454{n}"))
+            .create_person_with(&format!("person{n}"), &format!("+38088123454{n}"))
             .await;
-        let (token, code) = world.waiting(&person).await;
+        let (token, code) = world.begin_login(&person).await;
         let rule = json!({ "service": "dynamodb", "operation": "UpdateItem", "kind": kind, "times": times });
-        world.fault(rule).await;
+        world.inject(rule).await;
         world.invocations().await;
-        value(&world.authorize(&token, &code).await);
+        token_in(&world.submit_code(&token, &code).await);
         let [made] = <[Value; 1]>::try_from(world.invocations().await).expect("one");
         world.clear_faults().await;
         let calls = made["calls"].as_array().expect("calls");

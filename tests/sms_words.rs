@@ -2,13 +2,12 @@
 
 use serde_json::json;
 
-use crate::{
-    factor_phone::empty_handed,
-    mithril::{PHONE, password_grant},
+use crate::support::{
+    factors::person_awaiting_phone,
+    login::password_grant,
+    people::{DOMAIN, PHONE},
     world::World,
 };
-
-const DOMAIN: &str = "pbx.era-platform.ru";
 
 impl World {
     /// What the newest message to a number says, with `X` for each digit of its code.
@@ -51,12 +50,12 @@ async fn our_words_are_the_code_its_purpose_and_its_origin() {
     .into_iter()
     .enumerate()
     {
-        world.open_domain(DOMAIN, json!({ "locale": locale })).await;
+        world.allow_registration(DOMAIN, json!({ "locale": locale })).await;
         world.sign_in(&demo, &demo.password).await.ok(201);
         assert_eq!(world.said_to(PHONE).await, format!("{sign_in}\n\n@{DOMAIN} #XXXXXX"));
-        let (_, login) = empty_handed(&world, &format!("maria{n}")).await;
+        let (_, login) = person_awaiting_phone(&world, &format!("maria{n}")).await;
         let phone = format!("+38088123454{n}");
-        world.init(&login, &phone).await.ok(201);
+        world.init_factor(&login, &phone).await.ok(201);
         assert_eq!(world.said_to(&phone).await, format!("{confirm}\n\n@{DOMAIN} #XXXXXX"));
         world.advance(61).await;
     }
@@ -78,12 +77,12 @@ async fn nothing_that_somebody_wrote_is_in_a_message() {
         let (email, password, phone) = (format!("m{n}@yandex.ru"), "ew!hIb3V-x", format!("+38088123470{n}"));
         world.keep_phone_out_of_logs(&phone);
         let body = json!({ "email": email, "login": format!("m{n}"), "name": name, "password": password });
-        let got = world.make_user(world.admin(), &body).await;
+        let got = world.post_user(world.admin(), &body).await;
         if got.status == 201 {
             let id = got.json()["data"]["id"].clone();
             let set = json!({ "command": "set_factor", "user_id": id, "type": "SMS", "factor": phone });
-            assert!(world.operator(set).await["factor_id"].is_string());
-            world.grant(password_grant(&email, password)).await.ok(201);
+            assert!(world.run_command(set).await["factor_id"].is_string());
+            world.request_token(password_grant(&email, password)).await.ok(201);
             let words = format!("XXXXXX is your code to sign in.\n\n@{DOMAIN} #XXXXXX");
             assert_eq!(world.said_to(&phone).await, words);
             taken += 1;
@@ -125,7 +124,7 @@ async fn an_operator_has_words_of_the_own() {
         let world = World::with(&[("OtpSmsTemplate", template)]).await;
         let demo = world.demo();
         for (locale, words) in said {
-            world.open_domain(DOMAIN, json!({ "locale": locale })).await;
+            world.allow_registration(DOMAIN, json!({ "locale": locale })).await;
             world.sign_in(&demo, &demo.password).await.ok(201);
             assert_eq!(world.said_to(PHONE).await, words, "{template} in {locale}");
         }
@@ -136,10 +135,10 @@ async fn an_operator_has_words_of_the_own() {
 async fn a_code_is_as_long_as_the_operator_wants() {
     let world = World::with(&[("OtpLength", "8")]).await;
     let demo = world.demo();
-    let (token, code) = world.waiting(&demo).await;
+    let (token, code) = world.begin_login(&demo).await;
     let text = world.sms_to(PHONE).await.pop().expect("a message");
     assert_eq!(text, format!("{code} is your code to sign in.\n\n@{DOMAIN} #{code}"));
     assert_eq!(code.len(), 8);
-    assert_eq!(world.authorize(&token, &code[..6]).await.status, 422);
-    world.authorize(&token, &code).await.ok(201);
+    assert_eq!(world.submit_code(&token, &code[..6]).await.status, 422);
+    world.submit_code(&token, &code).await.ok(201);
 }

@@ -1,100 +1,35 @@
 //! What was judged on a row that changes before the write is judged anew (security.md R21): each condition of a write is tried
 //! by the change that it is there for.
 
-use futures_util::future::join;
 use serde_json::{Value, json};
 
-use crate::{
-    delivery_feedback::eventually,
-    factor_phone::{NEW as NEW_PHONE, empty_handed},
-    factors::not_found,
-    login::api_grant,
-    mithril::{PHONE, Person, password_grant, token_expired, token_invalid, user_blocked, value, wrong_identity},
-    password_reset::NEW,
-    world::{Got, World},
+use crate::support::{
+    factors::person_awaiting_phone,
+    faults::in_some_round,
+    login::{api_grant, password_grant, token_in},
+    mithril::{not_found, token_expired, token_invalid, user_blocked, wrong_identity},
+    password::NEW,
+    people::{NEW_PHONE, PHONE},
+    requests::Response,
+    world::World,
 };
-
-const TRANSACTION: &str = "TransactWriteItems";
-
-/// More requests than any test makes: a fault that lets so many pass hits none, and its `skip` counts them.
-const MANY: u64 = 1_000_000;
-
-/// Runs rounds of a race until one was a race: `None` says that the machine was too slow for it.
-pub async fn in_some_round(round: impl AsyncFn(usize) -> Option<()>) {
-    for number in 0..5 {
-        if round(number).await.is_some() {
-            return;
-        }
-    }
-    panic!("in no round was the change made before the write was attempted again: the machine is too busy");
-}
-
-impl World {
-    /// The first attempt of `act` to write a transaction hangs for more than a second, and `meanwhile` happens before the second
-    /// one; `None` if it had not ended by then.
-    pub async fn overtaken<T>(&self, act: impl Future<Output = T>, meanwhile: impl Future<Output = ()>) -> Option<T> {
-        self.count_transactions().await;
-        self.fault(json!({ "service": "dynamodb", "operation": TRANSACTION, "kind": "hang", "times": 1 }))
-            .await;
-        let meanwhile = async {
-            eventually(async || self.faults_of("hang").await.is_empty()).await;
-            meanwhile.await;
-            self.transactions_under_way().await == 1
-        };
-        let (got, was_in_time) = join(act, meanwhile).await;
-        self.clear_faults().await;
-        was_in_time.then_some(got)
-    }
-
-    /// From now on, transactions are counted.
-    pub async fn count_transactions(&self) {
-        self.invocations().await;
-        self.fault(json!({ "service": "dynamodb", "operation": TRANSACTION, "kind": "error", "skip": MANY }))
-            .await;
-    }
-
-    /// How many transactions requests have attempted that are not answered yet.
-    pub async fn transactions_under_way(&self) -> u64 {
-        // In this order: a request that goes on in between is counted too often, and never too seldom.
-        let answered = self.get("/_local/invocations").local().await;
-        let calls = answered.as_array().expect("a list").iter();
-        let calls = calls.flat_map(|invocation| invocation["calls"].as_array().expect("calls"));
-        let answered = calls.filter(|call| call["operation"] == TRANSACTION).count();
-        let counter = self.faults_of("error").await;
-        let attempted = MANY - counter[0]["skip"].as_u64().expect("a number");
-        attempted - u64::try_from(answered).expect("few")
-    }
-
-    async fn faults_of(&self, kind: &str) -> Vec<Value> {
-        let mut faults = self.get("/_local/faults").local().await;
-        let mut faults = std::mem::take(faults.as_array_mut().expect("a list"));
-        faults.retain(|fault| fault["kind"] == kind);
-        faults
-    }
-
-    /// A command about a person.
-    async fn order(&self, command: &str, person: &Person) {
-        let answer = self.operator(json!({ "command": command, "user_id": person.id })).await;
-        assert!(answer["error"].is_null(), "{answer}");
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_login_leaves_the_session_that_another_client_began_meanwhile() {
     in_some_round(async |_| {
         let world = World::new().await;
-        world.client("second", json!("all")).await;
+        world.create_client("second", json!("all")).await;
         let admin = world.demo_admin();
         let mut elsewhere = api_grant(&admin);
         elsewhere["client_id"] = "second".into();
         let mut other = String::new();
         let own = world
-            .overtaken(world.grant(api_grant(&admin)), async {
-                other = value(&world.grant(elsewhere).await);
+            .overtaken(world.request_token(api_grant(&admin)), async {
+                other = token_in(&world.request_token(elsewhere).await);
             })
             .await?;
-        assert!(world.is_open(&value(&own)).await);
-        assert!(world.is_open(&other).await);
+        assert!(world.token_works(&token_in(&own)).await);
+        assert!(world.token_works(&other).await);
         Some(())
     })
     .await;
@@ -106,10 +41,10 @@ async fn no_code_is_sent_for_a_login_that_ended_meanwhile() {
         in_some_round(async |_| {
             let world = World::new().await;
             let phone = "+380881234561";
-            let person = world.person_with("maria", phone).await;
-            let (token, _) = world.waiting(&person).await;
+            let person = world.create_person_with("maria", phone).await;
+            let (token, _) = world.begin_login(&person).await;
             let got = world
-                .overtaken(world.refresh(&token), world.order(command, &person))
+                .overtaken(world.refresh_login(&token), world.run_command_about(command, &person))
                 .await?;
             match command {
                 "end_tokens" => token_expired(&got),
@@ -129,18 +64,18 @@ async fn no_code_is_sent_for_a_login_that_ended_meanwhile() {
 async fn a_phone_is_set_in_the_place_of_the_one_that_was_read() {
     // An administrator takes the old phone away, or disables the factor.
     for (action, refused, left) in [
-        ("reset", token_expired as fn(&Got), Value::Null),
+        ("reset", token_expired as fn(&Response), Value::Null),
         ("disable", not_found, json!("+38088*****61")),
     ] {
         in_some_round(async |_| {
             let world = World::new().await;
-            let person = world.person_with("maria", "+380881234561").await;
-            let token = world.app_token(&person).await;
-            let approval = value(&world.init(&token, NEW_PHONE).await);
+            let person = world.create_person_with("maria", "+380881234561").await;
+            let token = world.create_app_token(&person).await;
+            let approval = token_in(&world.init_factor(&token, NEW_PHONE).await);
             let code = world.code_to(NEW_PHONE).await;
             let got = world
-                .overtaken(world.approve(&approval, &code), async {
-                    world.switch(&person, action, world.admin()).await.ok(200);
+                .overtaken(world.approve_factor(&approval, &code), async {
+                    world.switch_factor(&person, action, world.admin()).await.ok(200);
                 })
                 .await?;
             refused(&got);
@@ -152,13 +87,13 @@ async fn a_phone_is_set_in_the_place_of_the_one_that_was_read() {
     // The operator knows the first phone.
     in_some_round(async |_| {
         let world = World::new().await;
-        let (person, login) = empty_handed(&world, "maria").await;
-        let approval = value(&world.init(&login, NEW_PHONE).await);
+        let (person, login) = person_awaiting_phone(&world, "maria").await;
+        let approval = token_in(&world.init_factor(&login, NEW_PHONE).await);
         let code = world.code_to(NEW_PHONE).await;
         let got = world
-            .overtaken(world.approve(&approval, &code), async {
+            .overtaken(world.approve_factor(&approval, &code), async {
                 let command = json!({ "command": "set_factor", "user_id": person.id, "type": "SMS", "factor": PHONE });
-                let answer = world.operator(command).await;
+                let answer = world.run_command(command).await;
                 assert!(answer["error"].is_null(), "{answer}");
             })
             .await?;
@@ -173,24 +108,28 @@ async fn a_phone_is_set_in_the_place_of_the_one_that_was_read() {
 async fn a_password_is_compared_with_the_one_that_is_set_meanwhile() {
     in_some_round(async |_| {
         let world = World::new().await;
-        let person = world.person("maria").await;
+        let person = world.create_person("maria").await;
         let link = world.reset_link("maria", &person.email).await;
         let got = world
             .overtaken(world.sign_in(&person, NEW), async {
-                world.reset(&link, NEW).await.ok(200);
+                world.reset_password(&link, NEW).await.ok(200);
             })
             .await?;
-        value(&got);
-        assert_eq!(world.failures(&person).await, ("0".into(), "0".into()), "it was right");
+        token_in(&got);
+        assert_eq!(
+            world.failure_counts(&person).await,
+            ("0".into(), "0".into()),
+            "it was right"
+        );
         let got = world
             .overtaken(
-                world.grant(password_grant(&person.email, "wrong")),
-                world.order("block_user", &person),
+                world.request_token(password_grant(&person.email, "wrong")),
+                world.run_command_about("block_user", &person),
             )
             .await?;
         user_blocked(&got);
-        assert_eq!(world.failures(&person).await, ("0".into(), "0".into()));
-        world.order("unblock_user", &person).await;
+        assert_eq!(world.failure_counts(&person).await, ("0".into(), "0".into()));
+        world.run_command_about("unblock_user", &person).await;
         wrong_identity(&world.sign_in(&person, "wrong").await);
         Some(())
     })

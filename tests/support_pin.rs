@@ -2,54 +2,20 @@
 
 use serde_json::{Value, json};
 
-use crate::world::{Got, World};
-
-pub const OWN: &str = "/api/v4/user/support_pin";
-pub const UNAUTHORIZED: &str = r#"{"message":"401 Unauthorized"}"#;
-pub const FORBIDDEN: &str = r#"{"message":"403 Forbidden"}"#;
-pub const NO_USER: &str = r#"{"message":"404 User Not Found"}"#;
-pub const NO_PIN: &str = r#"{"message":"404 Support PIN not found or expired Not Found"}"#;
-const NO_PIN_TO_REVOKE: &str = r#"{"message":"404 Support PIN not found or already expired Not Found"}"#;
-const DAY: u64 = 86_400;
-
-pub fn of(id: &str) -> String {
-    format!("/api/v4/users/{id}/support_pin")
-}
-
-pub fn revoke(id: &str) -> String {
-    format!("{}/revoke", of(id))
-}
-
-/// The PIN of an answer, after a look at its form.
-#[track_caller]
-pub fn pin(got: &Got, status: u16) -> String {
-    let body = got.ok(status);
-    let pin = body["pin"].as_str().expect("a string").to_owned();
-    let end = body["expires_at"].as_str().expect("a string");
-    assert!(pin.len() == 6 && pin.bytes().all(|b| b.is_ascii_digit()), "{pin}");
-    assert_eq!(
-        got.body,
-        format!(r#"{{"pin":"{pin}","expires_at":"{end}"}}"#),
-        "exactly these two keys"
-    );
-    assert!(
-        end.len() == 20 && end.ends_with('Z') && !end.contains('.'),
-        "whole seconds, UTC: {end}"
-    );
-    pin
-}
-
-pub async fn create(world: &World, token: &str) -> String {
-    pin(&world.post(OWN).private_token(token).send().await, 201)
-}
+use crate::support::{
+    clock::DAY,
+    support_pin::{OWN_PIN, create_pin, pin_in, pin_path, revocation_path},
+    words::{INTERNAL_ERROR, NO_PIN, NO_PIN_TO_REVOKE, SHOW_FAILED, UNAUTHORIZED},
+    world::World,
+};
 
 #[tokio::test]
 async fn create_gives_a_pin_that_ends_in_24_hours() {
     let world = World::new().await;
     let before = world.now().await;
-    let got = world.post(OWN).private_token(world.user()).send().await;
+    let got = world.post(OWN_PIN).private_token(world.user()).send().await;
     let after = world.now().await;
-    pin(&got, 201);
+    pin_in(&got, 201);
     let end = got.ok(201)["expires_at"].as_str().expect("a time").to_owned();
     let ends: Vec<_> = (before..=after).map(|now| iso(now + DAY)).collect();
     assert!(ends.contains(&end), "{end} is none of {ends:?}");
@@ -64,31 +30,34 @@ fn iso(seconds: u64) -> String {
 #[tokio::test]
 async fn owner_and_administrator_read_the_same_pin_again_and_again() {
     let world = World::new().await;
-    let created = create(&world, world.user()).await;
+    let created = create_pin(&world, world.user()).await;
     for _ in 0..2 {
         assert_eq!(
-            pin(&world.get(OWN).private_token(world.user()).send().await, 200),
+            pin_in(&world.get(OWN_PIN).private_token(world.user()).send().await, 200),
             created
         );
-        assert_eq!(pin(&world.get(OWN).bearer(world.user()).send().await, 200), created);
+        assert_eq!(
+            pin_in(&world.get(OWN_PIN).bearer(world.user()).send().await, 200),
+            created
+        );
         let got = world
-            .get(&of(world.id("/user/user_id")))
+            .get(&pin_path(world.id("/user/user_id")))
             .private_token(world.admin())
             .send()
             .await;
-        assert_eq!(pin(&got, 200), created);
+        assert_eq!(pin_in(&got, 200), created);
     }
 }
 
 #[tokio::test]
 async fn a_new_pin_replaces_the_old_one_and_restarts_its_life() {
     let world = World::new().await;
-    create(&world, world.user()).await;
+    create_pin(&world, world.user()).await;
     world.advance(DAY - 60).await;
-    let second = create(&world, world.user()).await;
+    let second = create_pin(&world, world.user()).await;
     world.advance(DAY - 60).await;
     assert_eq!(
-        pin(&world.get(OWN).private_token(world.user()).send().await, 200),
+        pin_in(&world.get(OWN_PIN).private_token(world.user()).send().await, 200),
         second
     );
     assert_eq!(world.rows("SupportPinsTable").await.len(), 1, "one PIN per user");
@@ -97,15 +66,20 @@ async fn a_new_pin_replaces_the_old_one_and_restarts_its_life() {
 #[tokio::test]
 async fn without_a_pin_there_is_none_to_read() {
     let world = World::new().await;
-    world.get(OWN).private_token(world.user()).send().await.is(404, NO_PIN);
     world
-        .get(&of(world.id("/user/user_id")))
+        .get(OWN_PIN)
+        .private_token(world.user())
+        .send()
+        .await
+        .is(404, NO_PIN);
+    world
+        .get(&pin_path(world.id("/user/user_id")))
         .private_token(world.admin())
         .send()
         .await
         .is(404, NO_PIN);
     world
-        .post(&revoke(world.id("/user/user_id")))
+        .post(&revocation_path(world.id("/user/user_id")))
         .private_token(world.admin())
         .send()
         .await
@@ -115,25 +89,30 @@ async fn without_a_pin_there_is_none_to_read() {
 #[tokio::test]
 async fn a_pin_is_unreadable_at_its_end_though_its_row_still_lies_there() {
     let world = World::new().await;
-    let created = world.post(OWN).private_token(world.user()).send().await.ok(201);
+    let created = world.post(OWN_PIN).private_token(world.user()).send().await.ok(201);
     let end = created["expires_at"].as_str().expect("a time").to_owned();
     let id = world.id("/user/user_id");
     // To the last second before the end, wherever in a second the PIN was made.
     world.advance(DAY - 10).await;
     while iso(world.now().await + 1) < end {
-        pin(&world.get(OWN).private_token(world.user()).send().await, 200);
+        pin_in(&world.get(OWN_PIN).private_token(world.user()).send().await, 200);
         world.advance(1).await;
     }
     world.advance(1).await;
-    world.get(OWN).private_token(world.user()).send().await.is(404, NO_PIN);
     world
-        .get(&of(id))
+        .get(OWN_PIN)
+        .private_token(world.user())
+        .send()
+        .await
+        .is(404, NO_PIN);
+    world
+        .get(&pin_path(id))
         .private_token(world.admin())
         .send()
         .await
         .is(404, NO_PIN);
     world
-        .post(&revoke(id))
+        .post(&revocation_path(id))
         .private_token(world.admin())
         .send()
         .await
@@ -144,33 +123,43 @@ async fn a_pin_is_unreadable_at_its_end_though_its_row_still_lies_there() {
         iso(rows[0]["ttl"]["N"].as_str().expect("N").parse().expect("a number")),
         end
     );
-    let swept = world.post("/_local/sweep").local().await;
+    let swept = world.sweep().await;
     assert!(swept["deleted"].as_u64() >= Some(1), "{swept}");
     assert_eq!(world.rows("SupportPinsTable").await.len(), 0);
-    world.get(OWN).private_token(world.user()).send().await.is(404, NO_PIN);
-    create(&world, world.user()).await;
+    world
+        .get(OWN_PIN)
+        .private_token(world.user())
+        .send()
+        .await
+        .is(404, NO_PIN);
+    create_pin(&world, world.user()).await;
 }
 
 #[tokio::test]
 async fn revoke_ends_the_pin_and_leaves_no_ciphertext() {
     let world = World::new().await;
     let id = world.id("/user/user_id");
-    create(&world, world.user()).await;
+    create_pin(&world, world.user()).await;
     world
-        .post(&revoke(id))
+        .post(&revocation_path(id))
         .private_token(world.admin())
         .send()
         .await
         .is(202, "{}");
-    world.get(OWN).private_token(world.user()).send().await.is(404, NO_PIN);
     world
-        .get(&of(id))
+        .get(OWN_PIN)
+        .private_token(world.user())
+        .send()
+        .await
+        .is(404, NO_PIN);
+    world
+        .get(&pin_path(id))
         .private_token(world.admin())
         .send()
         .await
         .is(404, NO_PIN);
     world
-        .post(&revoke(id))
+        .post(&revocation_path(id))
         .private_token(world.admin())
         .send()
         .await
@@ -180,9 +169,9 @@ async fn revoke_ends_the_pin_and_leaves_no_ciphertext() {
             assert!(row.get(gone).is_none(), "{gone} is left in {row}");
         }
     }
-    let again = create(&world, world.user()).await;
+    let again = create_pin(&world, world.user()).await;
     assert_eq!(
-        pin(&world.get(OWN).private_token(world.user()).send().await, 200),
+        pin_in(&world.get(OWN_PIN).private_token(world.user()).send().await, 200),
         again
     );
 }
@@ -191,11 +180,13 @@ async fn revoke_ends_the_pin_and_leaves_no_ciphertext() {
 async fn a_pin_that_ended_with_its_owners_tokens_cannot_be_revoked() {
     let world = World::new().await;
     let id = world.id("/user/user_id");
-    create(&world, world.user()).await;
+    create_pin(&world, world.user()).await;
     let row = world.rows("SupportPinsTable").await;
-    world.operator(json!({ "command": "end_tokens", "user_id": id })).await;
     world
-        .post(&revoke(id))
+        .run_command(json!({ "command": "end_tokens", "user_id": id }))
+        .await;
+    world
+        .post(&revocation_path(id))
         .private_token(world.admin())
         .send()
         .await
@@ -208,22 +199,22 @@ async fn who_is_not_signed_in_gets_401() {
     let world = World::new().await;
     let id = world.id("/user/user_id");
     for (method, path) in [
-        ("POST", OWN.into()),
-        ("GET", OWN.into()),
-        ("GET", of(id)),
-        ("POST", revoke(id)),
+        ("POST", OWN_PIN.into()),
+        ("GET", OWN_PIN.into()),
+        ("GET", pin_path(id)),
+        ("POST", revocation_path(id)),
     ] {
-        world.ask(method, &path).send().await.is(401, UNAUTHORIZED);
+        world.request(method, &path).send().await.is(401, UNAUTHORIZED);
         for token in ["glpat-XXXXXXXXXXXXXXXXX", "", "u.x", &world.user().replace('u', "v")] {
             world
-                .ask(method, &path)
+                .request(method, &path)
                 .private_token(token)
                 .send()
                 .await
                 .is(401, UNAUTHORIZED);
         }
         let got = world
-            .ask(method, &path)
+            .request(method, &path)
             .header("authorization", "Basic dXNlcjpwd2Q=")
             .send()
             .await;
@@ -237,10 +228,10 @@ async fn who_is_not_signed_in_gets_401() {
 async fn leading_zeros_are_kept() {
     let world = World::new().await;
     for _ in 0..200 {
-        let created = create(&world, world.user()).await;
+        let created = create_pin(&world, world.user()).await;
         if created.starts_with('0') {
             assert_eq!(
-                pin(&world.get(OWN).private_token(world.user()).send().await, 200),
+                pin_in(&world.get(OWN_PIN).private_token(world.user()).send().await, 200),
                 created
             );
             return;
@@ -252,8 +243,8 @@ async fn leading_zeros_are_kept() {
 #[tokio::test]
 async fn parallel_creates_leave_one_whole_pin() {
     let world = World::new().await;
-    let created = futures_util::future::join_all((0..32).map(|_| create(&world, world.user()))).await;
-    let left = pin(&world.get(OWN).private_token(world.user()).send().await, 200);
+    let created = futures_util::future::join_all((0..32).map(|_| create_pin(&world, world.user()))).await;
+    let left = pin_in(&world.get(OWN_PIN).private_token(world.user()).send().await, 200);
     assert!(created.contains(&left), "the PIN that is left was given to somebody");
     assert_eq!(world.rows("SupportPinsTable").await.len(), 1);
 }
@@ -261,8 +252,8 @@ async fn parallel_creates_leave_one_whole_pin() {
 #[tokio::test]
 async fn parallel_revokes_have_one_winner() {
     let world = World::new().await;
-    create(&world, world.user()).await;
-    let path = revoke(world.id("/user/user_id"));
+    create_pin(&world, world.user()).await;
+    let path = revocation_path(world.id("/user/user_id"));
     let revokes = (0..32).map(|_| world.post(&path).private_token(world.admin()).send());
     let won = futures_util::future::join_all(revokes)
         .await
@@ -296,8 +287,8 @@ async fn a_row_that_somebody_changed_shows_no_pin() {
             .await
             .expect("written");
     };
-    create(&world, world.user()).await;
-    create(&world, &other).await;
+    create_pin(&world, world.user()).await;
+    create_pin(&world, &other).await;
     let (mine, theirs) = (row(&user_id).await, row(&other_id).await);
 
     let mut swapped = mine.clone();
@@ -321,14 +312,10 @@ async fn a_row_that_somebody_changed_shows_no_pin() {
         ("other key", other_key),
     ] {
         write(damaged).await;
-        let own = world.get(OWN).private_token(world.user()).send().await;
-        assert_eq!(
-            (own.status, own.body.as_str()),
-            (500, r#"{"message":"500 Internal Server Error"}"#),
-            "{what}"
-        );
-        let shown = world.get(&of(&user_id)).private_token(world.admin()).send().await;
-        shown.is(422, r#"{"error":"Error retrieving Support PIN for user."}"#);
+        let own = world.get(OWN_PIN).private_token(world.user()).send().await;
+        assert_eq!((own.status, own.body.as_str()), (500, INTERNAL_ERROR), "{what}");
+        let shown = world.get(&pin_path(&user_id)).private_token(world.admin()).send().await;
+        shown.is(422, SHOW_FAILED);
     }
     let noted = world
         .cloud()
@@ -338,28 +325,37 @@ async fn a_row_that_somebody_changed_shows_no_pin() {
         .count();
     assert_eq!(noted, 8, "each is one line in the log");
     write(mine).await;
-    pin(&world.get(OWN).private_token(world.user()).send().await, 200);
+    pin_in(&world.get(OWN_PIN).private_token(world.user()).send().await, 200);
 }
 
 #[tokio::test]
 async fn the_life_is_a_setting() {
     let world = World::with(&[("SupportPinLifetime", "60")]).await;
-    create(&world, world.user()).await;
+    create_pin(&world, world.user()).await;
     world.advance(30).await;
-    pin(&world.get(OWN).private_token(world.user()).send().await, 200);
+    pin_in(&world.get(OWN_PIN).private_token(world.user()).send().await, 200);
     world.advance(30).await;
-    world.get(OWN).private_token(world.user()).send().await.is(404, NO_PIN);
+    world
+        .get(OWN_PIN)
+        .private_token(world.user())
+        .send()
+        .await
+        .is(404, NO_PIN);
 }
 
 #[tokio::test]
 async fn what_was_done_is_in_the_log() {
     let world = World::new().await;
     let (user, admin) = (world.id("/user/user_id"), world.id("/admin/user_id"));
-    create(&world, world.user()).await;
-    world.get(&of(user)).private_token(world.admin()).send().await;
-    world.post(&revoke(user)).private_token(world.admin()).send().await;
-    world.get(&of(user)).private_token(world.user()).send().await;
-    world.get(OWN).send().await;
+    create_pin(&world, world.user()).await;
+    world.get(&pin_path(user)).private_token(world.admin()).send().await;
+    world
+        .post(&revocation_path(user))
+        .private_token(world.admin())
+        .send()
+        .await;
+    world.get(&pin_path(user)).private_token(world.user()).send().await;
+    world.get(OWN_PIN).send().await;
     let lines: Vec<Value> = world
         .cloud()
         .logs()

@@ -3,31 +3,37 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
-use crate::{
-    support_pin::{FORBIDDEN, NO_PIN, NO_USER, OWN, UNAUTHORIZED, create, of, pin, revoke},
+use crate::support::{
+    requests::Request,
+    support_pin::{OWN_PIN, create_pin, pin_in, pin_path, revocation_path},
+    words::{FORBIDDEN, NO_PIN, NO_ROUTE, UNAUTHORIZED},
     world::World,
 };
+
+const NO_USER: &str = r#"{"message":"404 User Not Found"}"#;
 
 #[tokio::test]
 async fn nobody_acts_as_another_user() {
     const SUDO: &str = r#"{"message":"403 Forbidden - Sudo is not supported"}"#;
     let world = World::new().await;
     let (user, admin) = (world.id("/user/user_id"), world.id("/admin/user_id"));
-    let theirs = create(&world, world.user()).await;
-    let own = create(&world, world.admin()).await;
-    let reading = world.token(json!({ "user_id": admin, "scopes": ["read_api"] })).await;
+    let theirs = create_pin(&world, world.user()).await;
+    let own = create_pin(&world, world.admin()).await;
+    let reading = world
+        .create_token(json!({ "user_id": admin, "scopes": ["read_api"] }))
+        .await;
     let before = world.state().await;
-    let (shown, revocation) = (of(user), revoke(user));
-    let unknown = of("00000000-0000-4000-8000-000000000000");
+    let (shown, revocation) = (pin_path(user), revocation_path(user));
+    let unknown = pin_path("00000000-0000-4000-8000-000000000000");
     for (method, path) in [
-        ("POST", OWN),
-        ("GET", OWN),
+        ("POST", OWN_PIN),
+        ("GET", OWN_PIN),
         ("GET", &shown),
         ("GET", &unknown),
         ("POST", &revocation),
     ] {
         for token in [world.admin(), world.user(), &reading] {
-            let ask = || world.ask(method, path).private_token(token);
+            let ask = || world.request(method, path).private_token(token);
             for value in [user, admin, "root", "", "\u{e9}"] {
                 ask().header("sudo", value).send().await.is(403, SUDO);
             }
@@ -36,10 +42,10 @@ async fn nobody_acts_as_another_user() {
             ask().json(&json!({ "sudo": user })).send().await.is(403, SUDO);
         }
         let query = format!("{path}?a=%zz&%73udo=root");
-        let got = world.ask(method, &query).bearer(world.admin()).send().await;
+        let got = world.request(method, &query).bearer(world.admin()).send().await;
         got.is(403, SUDO);
         // Who is not signed in learns that, and nothing else.
-        let ask = || world.ask(method, path).header("sudo", "root");
+        let ask = || world.request(method, path).header("sudo", "root");
         ask().send().await.is(401, UNAUTHORIZED);
         ask()
             .private_token("glpat-XXXXXXXXXXXXXXXXX")
@@ -49,14 +55,17 @@ async fn nobody_acts_as_another_user() {
     }
     assert_eq!(world.state().await, before, "nothing was changed");
     assert_eq!(
-        pin(&world.get(OWN).private_token(world.user()).send().await, 200),
+        pin_in(&world.get(OWN_PIN).private_token(world.user()).send().await, 200),
         theirs
     );
-    assert_eq!(pin(&world.get(OWN).private_token(world.admin()).send().await, 200), own);
+    assert_eq!(
+        pin_in(&world.get(OWN_PIN).private_token(world.admin()).send().await, 200),
+        own
+    );
     world
-        .operator(json!({ "command": "block_user", "user_id": user }))
+        .run_command(json!({ "command": "block_user", "user_id": user }))
         .await;
-    let blocked = world.get(OWN).private_token(world.user()).header("sudo", "root");
+    let blocked = world.get(OWN_PIN).private_token(world.user()).header("sudo", "root");
     blocked.send().await.is(403, SUDO);
 }
 
@@ -65,9 +74,9 @@ async fn a_token_in_the_query_is_refused() {
     let world = World::new().await;
     for name in ["private_token", "access_token", "job_token"] {
         let query = [(name, world.user())];
-        world.post(OWN).query(&query).send().await.is(401, UNAUTHORIZED);
+        world.post(OWN_PIN).query(&query).send().await.is(401, UNAUTHORIZED);
         world
-            .post(OWN)
+            .post(OWN_PIN)
             .query(&query)
             .private_token(world.user())
             .send()
@@ -81,14 +90,18 @@ async fn a_token_in_the_query_is_refused() {
 async fn who_is_no_administrator_learns_nothing_about_others() {
     let world = World::new().await;
     let (other, other_id) = world.new_user("other").await;
-    create(&world, &other).await;
+    create_pin(&world, &other).await;
     let unknown = "00000000-0000-4000-8000-000000000000";
     let own = world.id("/user/user_id");
     let mut answers = Vec::new();
     for id in [other_id.as_str(), unknown, own, "123", "124", "0123", "%20", "'"] {
         for got in [
-            world.get(&of(id)).private_token(world.user()).send().await,
-            world.post(&revoke(id)).private_token(world.user()).send().await,
+            world.get(&pin_path(id)).private_token(world.user()).send().await,
+            world
+                .post(&revocation_path(id))
+                .private_token(world.user())
+                .send()
+                .await,
         ] {
             got.is(403, FORBIDDEN);
             answers.push(got.header("content-length").map(str::to_owned));
@@ -101,15 +114,15 @@ async fn who_is_no_administrator_learns_nothing_about_others() {
 #[tokio::test]
 async fn an_owner_cannot_revoke_and_the_pin_stays_readable() {
     let world = World::new().await;
-    let created = create(&world, world.user()).await;
+    let created = create_pin(&world, world.user()).await;
     world
-        .post(&revoke(world.id("/user/user_id")))
+        .post(&revocation_path(world.id("/user/user_id")))
         .private_token(world.user())
         .send()
         .await
         .is(403, FORBIDDEN);
     assert_eq!(
-        pin(&world.get(OWN).private_token(world.user()).send().await, 200),
+        pin_in(&world.get(OWN_PIN).private_token(world.user()).send().await, 200),
         created
     );
 }
@@ -117,7 +130,7 @@ async fn an_owner_cannot_revoke_and_the_pin_stays_readable() {
 #[tokio::test]
 async fn an_unknown_user_is_not_found_however_the_id_is_spelled() {
     let world = World::new().await;
-    create(&world, world.user()).await;
+    create_pin(&world, world.user()).await;
     let id = world.id("/user/user_id");
     let braces = format!("%7B{id}%7D");
     let simple = id.replace('-', "");
@@ -143,13 +156,13 @@ async fn an_unknown_user_is_not_found_however_the_id_is_spelled() {
         &"a".repeat(2000),
     ] {
         world
-            .get(&of(spelling))
+            .get(&pin_path(spelling))
             .private_token(world.admin())
             .send()
             .await
             .is(404, NO_USER);
         world
-            .post(&revoke(spelling))
+            .post(&revocation_path(spelling))
             .private_token(world.admin())
             .send()
             .await
@@ -160,11 +173,11 @@ async fn an_unknown_user_is_not_found_however_the_id_is_spelled() {
 #[tokio::test]
 async fn an_id_is_read_in_any_letter_case() {
     let world = World::new().await;
-    let created = create(&world, world.user()).await;
+    let created = create_pin(&world, world.user()).await;
     let upper = world.id("/user/user_id").to_uppercase();
-    let ask = || world.get(&of(&upper)).private_token(world.admin());
-    assert_eq!(pin(&ask().send().await, 200), created);
-    let revocation = world.post(&revoke(&upper)).private_token(world.admin());
+    let ask = || world.get(&pin_path(&upper)).private_token(world.admin());
+    assert_eq!(pin_in(&ask().send().await, 200), created);
+    let revocation = world.post(&revocation_path(&upper)).private_token(world.admin());
     revocation.send().await.is(202, "{}");
     ask().send().await.is(404, NO_PIN);
 }
@@ -172,9 +185,9 @@ async fn an_id_is_read_in_any_letter_case() {
 #[tokio::test]
 async fn a_user_is_named_by_a_number_within_the_domain_and_in_no_more_calls() {
     let world = World::new().await;
-    let (id, created) = (world.id("/user/user_id"), create(&world, world.user()).await);
-    let (named, revocation) = (of("123"), revoke("123"));
-    let calls = async |ask: crate::world::Ask<'_>, expected: &str| {
+    let (id, created) = (world.id("/user/user_id"), create_pin(&world, world.user()).await);
+    let (named, revocation) = (pin_path("123"), revocation_path("123"));
+    let calls = async |ask: Request<'_>, expected: &str| {
         world.invocations().await;
         let got = ask.send().await;
         assert_eq!(got.body, expected);
@@ -185,48 +198,51 @@ async fn a_user_is_named_by_a_number_within_the_domain_and_in_no_more_calls() {
             .map(|call| (call["operation"].clone(), call["table"].clone(), call["units"].clone()))
             .collect::<Vec<_>>()
     };
-    let shown = world.get(OWN).private_token(world.user()).send().await.body;
-    let by_id = calls(world.get(&of(id)).private_token(world.admin()), &shown).await;
+    let shown = world.get(OWN_PIN).private_token(world.user()).send().await.body;
+    let by_id = calls(world.get(&pin_path(id)).private_token(world.admin()), &shown).await;
     let by_number = calls(world.get(&named).private_token(world.admin()), &shown).await;
     assert_eq!(by_number, by_id, "a number costs nothing");
-    assert_eq!(pin(&world.get(&named).bearer(world.admin()).send().await, 200), created);
+    assert_eq!(
+        pin_in(&world.get(&named).bearer(world.admin()).send().await, 200),
+        created
+    );
     for path in [&named, &revocation] {
         let method = if path == &named { "GET" } else { "POST" };
-        let ask = || world.ask(method, path);
+        let ask = || world.request(method, path);
         ask().send().await.is(401, UNAUTHORIZED);
         ask().private_token(world.user()).send().await.is(403, FORBIDDEN);
     }
 
     // The same number in another domain is another user's.
     let (boss, _) = world.new_user_in("other.example", "boss", true).await;
-    for path in [&named, &of(id)] {
+    for path in [&named, &pin_path(id)] {
         world.get(path).private_token(&boss).send().await.is(404, NO_USER);
     }
     let theirs = world
-        .operator(json!({
+        .run_command(json!({
             "command": "create_user", "domain": "other.example", "email": "anna@other.example", "login": "anna",
             "name": "Anna", "password": "correct-horse", "number": 123,
         }))
         .await;
     assert_ne!(theirs["user_id"], id);
     let anna = world
-        .token(json!({ "user_id": theirs["user_id"], "scopes": ["api"] }))
+        .create_token(json!({ "user_id": theirs["user_id"], "scopes": ["api"] }))
         .await;
     world.get(&named).private_token(&boss).send().await.is(404, NO_PIN);
-    let pin_of_anna = create(&world, &anna).await;
+    let pin_of_anna = create_pin(&world, &anna).await;
     assert_eq!(
-        pin(&world.get(&named).private_token(&boss).send().await, 200),
+        pin_in(&world.get(&named).private_token(&boss).send().await, 200),
         pin_of_anna
     );
     let got = world.post(&revocation).private_token(&boss).send().await;
     got.is(202, "{}");
     assert_eq!(
-        pin(&world.get(&named).private_token(world.admin()).send().await, 200),
+        pin_in(&world.get(&named).private_token(world.admin()).send().await, 200),
         created
     );
 
-    let by_id = calls(world.post(&revoke(id)).private_token(world.admin()), "{}").await;
-    create(&world, world.user()).await;
+    let by_id = calls(world.post(&revocation_path(id)).private_token(world.admin()), "{}").await;
+    create_pin(&world, world.user()).await;
     assert_eq!(
         calls(world.post(&revocation).private_token(world.admin()), "{}").await,
         by_id
@@ -246,7 +262,7 @@ async fn a_user_is_named_by_a_number_within_the_domain_and_in_no_more_calls() {
 async fn a_token_that_names_another_domain_is_none() {
     let world = World::new().await;
     let (boss, boss_id) = world.new_user_in("other.example", "boss", true).await;
-    create(&world, world.user()).await;
+    create_pin(&world, world.user()).await;
     let owner = |token: &str| {
         let owner = token[1..].split('.').next().expect("an owner");
         URL_SAFE_NO_PAD.decode(owner).expect("base64url")
@@ -256,7 +272,9 @@ async fn a_token_that_names_another_domain_is_none() {
     let secret = boss.split_once('.').expect("two parts").1;
     for domain in [domain, Vec::new()] {
         let forged = URL_SAFE_NO_PAD.encode([own.clone(), domain].concat());
-        let got = world.get(&of("123")).private_token(&format!("u{forged}.{secret}"));
+        let got = world
+            .get(&pin_path("123"))
+            .private_token(&format!("u{forged}.{secret}"));
         got.send().await.is(401, UNAUTHORIZED);
     }
 }
@@ -270,25 +288,25 @@ fn uuid_of(bytes: &[u8]) -> String {
 #[tokio::test]
 async fn an_administrator_reads_own_and_is_bound_to_the_domain() {
     let world = World::new().await;
-    let own = create(&world, world.admin()).await;
+    let own = create_pin(&world, world.admin()).await;
     let got = world
-        .get(&of(world.id("/admin/user_id")))
+        .get(&pin_path(world.id("/admin/user_id")))
         .private_token(world.admin())
         .send()
         .await;
-    assert_eq!(pin(&got, 200), own, "one's own id names the caller's row twice");
+    assert_eq!(pin_in(&got, 200), own, "one's own id names the caller's row twice");
 
     let (foreign_admin, _) = world.new_user_in("other.example", "boss", true).await;
-    create(&world, world.user()).await;
+    create_pin(&world, world.user()).await;
     let id = world.id("/user/user_id");
     world
-        .get(&of(id))
+        .get(&pin_path(id))
         .private_token(&foreign_admin)
         .send()
         .await
         .is(404, NO_USER);
     world
-        .post(&revoke(id))
+        .post(&revocation_path(id))
         .private_token(&foreign_admin)
         .send()
         .await
@@ -298,9 +316,9 @@ async fn an_administrator_reads_own_and_is_bound_to_the_domain() {
 #[tokio::test]
 async fn there_is_no_way_from_a_pin_to_a_user() {
     let world = World::new().await;
-    let digits = create(&world, world.user()).await;
+    let digits = create_pin(&world, world.user()).await;
     world
-        .get(&of(&digits))
+        .get(&pin_path(&digits))
         .private_token(world.admin())
         .send()
         .await
@@ -310,5 +328,5 @@ async fn there_is_no_way_from_a_pin_to_a_user() {
         .private_token(world.admin())
         .send()
         .await;
-    got.is(404, r#"{"error":"404 Not Found"}"#);
+    got.is(404, NO_ROUTE);
 }

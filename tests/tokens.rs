@@ -2,12 +2,13 @@
 
 use serde_json::json;
 
-use crate::world::World;
+use crate::support::{
+    support_pin::OWN_PIN,
+    words::{REVOKED, UNAUTHORIZED},
+    world::World,
+};
 
-const OWN: &str = "/api/v4/user/support_pin";
 const EXPIRED: &str = r#"{"error":"invalid_token","error_description":"Token is expired. You can either do re-authorization or token refresh."}"#;
-const REVOKED: &str =
-    r#"{"error":"invalid_token","error_description":"Token was revoked. You have to re-authorize from the user."}"#;
 const BLOCKED: &str = r#"{"message":"403 Forbidden - Your account has been blocked."}"#;
 
 fn too_small(scopes: &str) -> String {
@@ -21,12 +22,12 @@ async fn read_scopes_open_what_only_reads() {
     let world = World::new().await;
     let admin = world.id("/admin/user_id").to_owned();
     let of_user = format!("/api/v4/users/{}/support_pin", world.id("/user/user_id"));
-    world.post(OWN).private_token(world.user()).send().await.ok(201);
+    world.post(OWN_PIN).private_token(world.user()).send().await.ok(201);
     for scope in ["read_user", "read_api"] {
-        let token = world.token(json!({ "user_id": admin, "scopes": [scope] })).await;
+        let token = world.create_token(json!({ "user_id": admin, "scopes": [scope] })).await;
         world.get(&of_user).private_token(&token).send().await.ok(200);
         world
-            .post(OWN)
+            .post(OWN_PIN)
             .private_token(&token)
             .send()
             .await
@@ -38,13 +39,15 @@ async fn read_scopes_open_what_only_reads() {
             .await
             .is(403, &too_small("api"));
     }
-    let token = world.token(json!({ "user_id": admin, "scopes": ["passcode"] })).await;
+    let token = world
+        .create_token(json!({ "user_id": admin, "scopes": ["passcode"] }))
+        .await;
     for (method, path, scopes) in [
-        ("GET", OWN, "api read_user"),
-        ("POST", OWN, "api"),
+        ("GET", OWN_PIN, "api read_user"),
+        ("POST", OWN_PIN, "api"),
         ("GET", of_user.as_str(), "api read_user"),
     ] {
-        let got = world.ask(method, path).bearer(&token).send().await;
+        let got = world.request(method, path).bearer(&token).send().await;
         got.is(403, &too_small(scopes));
         let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{scopes}\"");
         assert_eq!(got.header("www-authenticate"), Some(challenge.as_str()));
@@ -56,41 +59,46 @@ async fn an_expired_token_is_told_so_and_later_forgotten() {
     let world = World::new().await;
     let user = world.id("/user/user_id").to_owned();
     let token = world
-        .token(json!({ "user_id": user, "scopes": ["api"], "lifetime_seconds": 100 }))
+        .create_token(json!({ "user_id": user, "scopes": ["api"], "lifetime_seconds": 100 }))
         .await;
     world.advance(98).await;
-    world.post(OWN).private_token(&token).send().await.ok(201);
+    world.post(OWN_PIN).private_token(&token).send().await.ok(201);
     world.advance(2).await;
-    world.post(OWN).private_token(&token).send().await.is(401, EXPIRED);
+    world.post(OWN_PIN).private_token(&token).send().await.is(401, EXPIRED);
     world.advance(7 * 86_400).await;
     world
-        .post(OWN)
+        .post(OWN_PIN)
         .private_token(&token)
         .send()
         .await
-        .is(401, r#"{"message":"401 Unauthorized"}"#);
+        .is(401, UNAUTHORIZED);
 }
 
 #[tokio::test]
 async fn a_revoked_token_is_told_so() {
     let world = World::new().await;
     let answer = world
-        .operator(json!({ "command": "revoke_token", "token": world.user() }))
+        .run_command(json!({ "command": "revoke_token", "token": world.user() }))
         .await;
     assert_eq!(answer, json!({ "done": true, "changed": true }));
-    world.get(OWN).private_token(world.user()).send().await.is(401, REVOKED);
-    world.get(OWN).private_token(world.admin()).send().await.ok(404);
+    world
+        .get(OWN_PIN)
+        .private_token(world.user())
+        .send()
+        .await
+        .is(401, REVOKED);
+    world.get(OWN_PIN).private_token(world.admin()).send().await.ok(404);
 }
 
 #[tokio::test]
 async fn ending_all_tokens_of_a_user_is_one_write_and_is_seen_at_once() {
     let world = World::new().await;
     let user = world.id("/user/user_id").to_owned();
-    let second = world.token(json!({ "user_id": user, "scopes": ["api"] })).await;
-    world.get(OWN).private_token(&second).send().await.ok(404);
+    let second = world.create_token(json!({ "user_id": user, "scopes": ["api"] })).await;
+    world.get(OWN_PIN).private_token(&second).send().await.ok(404);
     world.invocations().await;
     world
-        .operator(json!({ "command": "end_tokens", "user_id": user }))
+        .run_command(json!({ "command": "end_tokens", "user_id": user }))
         .await;
     let calls = world.invocations().await[0]["calls"].clone();
     let written = json!([
@@ -99,43 +107,45 @@ async fn ending_all_tokens_of_a_user_is_one_write_and_is_seen_at_once() {
     ]);
     assert_eq!(calls, written);
     for token in [world.user(), &second] {
-        world.get(OWN).private_token(token).send().await.is(401, REVOKED);
+        world.get(OWN_PIN).private_token(token).send().await.is(401, REVOKED);
     }
-    let third = world.token(json!({ "user_id": user, "scopes": ["api"] })).await;
-    world.get(OWN).private_token(&third).send().await.ok(404);
+    let third = world.create_token(json!({ "user_id": user, "scopes": ["api"] })).await;
+    world.get(OWN_PIN).private_token(&third).send().await.ok(404);
 }
 
 #[tokio::test]
 async fn a_block_is_seen_at_once_and_what_it_ended_does_not_come_back() {
     let world = World::new().await;
     let user = world.id("/user/user_id").to_owned();
-    let passcodes = world.token(json!({ "user_id": user, "scopes": ["passcode"] })).await;
+    let passcodes = world
+        .create_token(json!({ "user_id": user, "scopes": ["passcode"] }))
+        .await;
     let status = "/passcode/status?client_id=heatclinic&passcode_id=01FM98Y1WCT0KT0AT56TMJ1973";
     world.get(status).bearer(&passcodes).send().await.ok(404);
     world
-        .operator(json!({ "command": "block_user", "user_id": user }))
+        .run_command(json!({ "command": "block_user", "user_id": user }))
         .await;
     for got in [
-        world.get(OWN).private_token(world.user()).send().await,
-        world.post(OWN).private_token(world.user()).send().await,
+        world.get(OWN_PIN).private_token(world.user()).send().await,
+        world.post(OWN_PIN).private_token(world.user()).send().await,
     ] {
         got.is(403, BLOCKED);
     }
     assert_eq!(world.get(status).bearer(&passcodes).send().await.status, 401);
     world
-        .operator(json!({ "command": "unblock_user", "user_id": user }))
+        .run_command(json!({ "command": "unblock_user", "user_id": user }))
         .await;
-    let revoked = world.get(OWN).private_token(world.user()).send().await;
+    let revoked = world.get(OWN_PIN).private_token(world.user()).send().await;
     revoked.is(401, REVOKED);
-    let token = world.token(json!({ "user_id": user, "scopes": ["api"] })).await;
-    world.get(OWN).private_token(&token).send().await.ok(404);
+    let token = world.create_token(json!({ "user_id": user, "scopes": ["api"] })).await;
+    world.get(OWN_PIN).private_token(&token).send().await.ok(404);
 }
 
 #[tokio::test]
 async fn a_blocked_administrator_is_no_administrator() {
     let world = World::new().await;
     world
-        .operator(json!({ "command": "block_user", "user_id": world.id("/admin/user_id") }))
+        .run_command(json!({ "command": "block_user", "user_id": world.id("/admin/user_id") }))
         .await;
     let path = format!("/api/v4/users/{}/support_pin", world.id("/user/user_id"));
     world
@@ -150,22 +160,17 @@ async fn a_blocked_administrator_is_no_administrator() {
 async fn a_clients_own_token_is_nobodys_support_pin() {
     let world = World::new().await;
     let token = world
-        .token(json!({ "owner_client_id": "heatclinic", "scopes": ["api"] }))
+        .create_token(json!({ "owner_client_id": "heatclinic", "scopes": ["api"] }))
         .await;
+    world.get(OWN_PIN).bearer(&token).send().await.is(401, UNAUTHORIZED);
     world
-        .get(OWN)
-        .bearer(&token)
-        .send()
-        .await
-        .is(401, r#"{"message":"401 Unauthorized"}"#);
-    world
-        .get(OWN)
+        .get(OWN_PIN)
         .bearer(world.id("/passcode_token"))
         .send()
         .await
         .is(403, &too_small("api read_user"));
     world
-        .post(OWN)
+        .post(OWN_PIN)
         .bearer(world.id("/passcode_token"))
         .send()
         .await
@@ -183,7 +188,7 @@ async fn the_end_of_a_clients_tokens_is_seen_at_once() {
         .await
         .ok(404);
     world
-        .operator(json!({ "command": "end_tokens", "client_id": "heatclinic" }))
+        .run_command(json!({ "command": "end_tokens", "client_id": "heatclinic" }))
         .await;
     assert_eq!(
         world
@@ -204,7 +209,7 @@ async fn tokens_are_random_and_lie_in_no_table() {
     let user = world.id("/user/user_id").to_owned();
     let mut seen = std::collections::BTreeSet::new();
     for _ in 0..20 {
-        let token = world.token(json!({ "user_id": user, "scopes": ["api"] })).await;
+        let token = world.create_token(json!({ "user_id": user, "scopes": ["api"] })).await;
         let secret = token.split_once('.').expect("owner and secret").1;
         assert_eq!(secret.len(), 43, "256 bits in base64url");
         assert!(seen.insert(secret.to_owned()));

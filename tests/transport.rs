@@ -2,9 +2,14 @@
 
 use serde_json::{Value, json};
 
-use crate::{
+use crate::support::{
     mithril::refused,
-    world::{Ask, World},
+    requests::Request,
+    words::{
+        BAD_MEDIA_TYPE, BAD_REQUEST, ERA_TOO_LARGE_BODY, FORBIDDEN, MALFORMED_REQUEST, NO_METHOD, NO_ROUTE,
+        UNAUTHORIZED,
+    },
+    world::World,
 };
 
 #[tokio::test]
@@ -15,17 +20,17 @@ async fn unknown_routes_are_404_in_the_dialect_of_their_path() {
         ("/nothing", r#"{"message":"Not Found"}"#),
         ("/api/v4x", r#"{"message":"Not Found"}"#),
         ("/passcodes", r#"{"message":"Not Found"}"#),
-        ("/api/v4", r#"{"error":"404 Not Found"}"#),
-        ("/api/v4/user/security_pin", r#"{"error":"404 Not Found"}"#),
-        ("/api/v4/user/support_pin/", r#"{"error":"404 Not Found"}"#),
-        ("/api/v4/users//support_pin", r#"{"error":"404 Not Found"}"#),
+        ("/api/v4", NO_ROUTE),
+        ("/api/v4/user/security_pin", NO_ROUTE),
+        ("/api/v4/user/support_pin/", NO_ROUTE),
+        ("/api/v4/users//support_pin", NO_ROUTE),
         (
             "/rest/v1/iam/nothing",
             r#"{"error_code":1404,"error_message":"not found"}"#,
         ),
     ] {
         for method in ["GET", "POST", "DELETE"] {
-            world.ask(method, path).send().await.is(404, body);
+            world.request(method, path).send().await.is(404, body);
         }
     }
     let got = world.get("/passcode/nothing").send().await;
@@ -44,7 +49,7 @@ async fn unknown_routes_are_404_in_the_dialect_of_their_path() {
         "/mithril/api/users/7/actions/nothing",
     ] {
         for method in ["GET", "POST", "DELETE"] {
-            let got = world.ask(method, path).send().await;
+            let got = world.request(method, path).send().await;
             refused(&got, 404, "not_found", "Page not found.");
             let url = got.json()["meta"]["url"].clone();
             assert!(url.as_str().is_some_and(|url| url.ends_with(path)), "{url}");
@@ -81,7 +86,7 @@ async fn wrong_methods_are_405_and_say_which_are_right() {
             if allow.split(", ").any(|one| one == method) {
                 continue;
             }
-            let got = world.ask(method, path).bearer(world.admin()).send().await;
+            let got = world.request(method, path).bearer(world.admin()).send().await;
             assert_eq!((got.status, got.header("allow")), (405, Some(allow)), "{method} {path}");
             let expected = match path.split('/').nth(1) {
                 _ if method == "HEAD" => String::new(),
@@ -89,7 +94,7 @@ async fn wrong_methods_are_405_and_say_which_are_right() {
                     refused(&got, 405, "method_not_allowed", "Method not allowed.");
                     continue;
                 }
-                Some("api") => r#"{"error":"405 Not Allowed"}"#.into(),
+                Some("api") => NO_METHOD.into(),
                 Some("openapi.json") => r#"{"message":"Method Not Allowed"}"#.into(),
                 _ => {
                     let at = serde_json::from_str::<Value>(&got.body).expect("JSON")["timestamp"].clone();
@@ -139,7 +144,7 @@ async fn a_body_that_is_encoded_is_415_in_every_dialect() {
         ("GET", "/openapi.json", plain),
         ("POST", "/elsewhere", plain),
     ] {
-        let ask = || world.ask(method, path).bearer(world.admin());
+        let ask = || world.request(method, path).bearer(world.admin());
         for coding in ["gzip", "GZIP", "identity, gzip", "gzip, identity"] {
             let got = ask().header("content-encoding", coding).body("application/json", gzip);
             let got = got.send().await;
@@ -152,7 +157,7 @@ async fn a_body_that_is_encoded_is_415_in_every_dialect() {
                 _ if path.starts_with("/mithril") => {
                     refused(&got, 415, "content_type_invalid", "Invalid Content-Encoding header.");
                 }
-                _ if path.starts_with("/passcode") => assert_eq!(got.json()["error"], "Unsupported Media Type"),
+                _ if path.starts_with("/passcode") => assert_eq!(got.json()["error"], BAD_MEDIA_TYPE),
                 _ => assert_eq!(got.body.to_lowercase(), body.to_lowercase()),
             }
         }
@@ -195,7 +200,7 @@ async fn bodies_end_at_16_kib() {
     };
     assert_eq!(consume(16_384 + 1).send().await.ok(413)["error"], "Payload Too Large");
     assert_eq!(consume(1_000_000).send().await.ok(413)["error"], "Payload Too Large");
-    assert_eq!(consume(16_384).send().await.ok(400)["error"], "Bad Request");
+    assert_eq!(consume(16_384).send().await.ok(400)["error"], BAD_REQUEST);
     let create = |size: usize| {
         let ask = world.post("/api/v4/user/support_pin").private_token(world.user());
         ask.body("application/json", "x".repeat(size))
@@ -213,10 +218,7 @@ async fn bodies_end_at_16_kib() {
         .await
         .ok(413);
     for (path, body) in [
-        (
-            "/rest/v1/iam/x",
-            r#"{"error_code":1413,"error_message":"request body too large"}"#,
-        ),
+        ("/rest/v1/iam/x", ERA_TOO_LARGE_BODY),
         ("/elsewhere", r#"{"message":"Request Too Long"}"#),
     ] {
         world
@@ -259,7 +261,7 @@ async fn what_is_no_object_of_json_is_refused() {
     let world = World::new().await;
     let before = world.state().await;
     for (method, path, token) in readers(&world) {
-        let ask = || token.into_iter().fold(world.ask(method, &path), Ask::bearer);
+        let ask = || token.into_iter().fold(world.request(method, &path), Request::bearer);
         let deep = format!(r#"{{"type":{}{}}}"#, "[".repeat(5000), "]".repeat(5000));
         for body in [
             "[]",
@@ -275,10 +277,10 @@ async fn what_is_no_object_of_json_is_refused() {
             &deep,
         ] {
             let got = ask().body("application/json", body).send().await;
-            refused(&got, 400, "request_malformed", "Malformed request.");
+            refused(&got, 400, "request_malformed", MALFORMED_REQUEST);
         }
         let got = ask().body("application/json", &b"{\"type\":\"\xff\"}"[..]).send().await;
-        refused(&got, 400, "request_malformed", "Malformed request.");
+        refused(&got, 400, "request_malformed", MALFORMED_REQUEST);
         for content_type in ["text/plain", "application/x-www-form-urlencoded", "application/jsonx"] {
             let got = ask().body(content_type, "{}").send().await;
             refused(&got, 415, "content_type_invalid", "Invalid Content-Type header.");
@@ -328,16 +330,11 @@ async fn malformed_queries_and_headers_are_refused_and_the_function_lives() {
         ("authorization", "Bearer \u{e9}"),
         ("private-token", "\u{e9}"),
     ] {
-        world
-            .get(own)
-            .header(name, value)
-            .send()
-            .await
-            .is(401, r#"{"message":"401 Unauthorized"}"#);
+        world.get(own).header(name, value).send().await.is(401, UNAUTHORIZED);
     }
     // Two headers are one list by the time that a function sees them.
     let got = world.get(own).bearer(world.user()).bearer(world.user()).send().await;
-    got.is(401, r#"{"message":"401 Unauthorized"}"#);
+    got.is(401, UNAUTHORIZED);
     world
         .get(&format!("{own}?page=1&per_page=20"))
         .private_token(world.user())
@@ -372,7 +369,7 @@ async fn no_origin_is_allowed_to_read_answers() {
     for origin in ["null", "https://evil.example", world.url()] {
         for method in ["GET", "OPTIONS"] {
             let ask = world
-                .ask(method, "/api/v4/user/support_pin")
+                .request(method, "/api/v4/user/support_pin")
                 .private_token(world.user());
             let got = ask
                 .header("origin", origin)
@@ -395,7 +392,7 @@ async fn who_may_not_pass_learns_that_first() {
     let own = "/api/v4/user/support_pin";
     let revoke = format!("/api/v4/users/{}/support_pin/revoke", world.id("/user/user_id"));
     let text = |path: &str| world.post(path).body("text/plain", "x");
-    let unauthorized = r#"{"message":"401 Unauthorized"}"#;
+    let unauthorized = UNAUTHORIZED;
     text(own).send().await.is(401, unauthorized);
     text(own)
         .private_token("glpat-XXXXXXXXXXXXXXXXX")
@@ -406,7 +403,7 @@ async fn who_may_not_pass_learns_that_first() {
         .private_token(world.user())
         .send()
         .await
-        .is(403, r#"{"message":"403 Forbidden"}"#);
+        .is(403, FORBIDDEN);
     text(&revoke).private_token(world.admin()).send().await.ok(415);
     world.get(&format!("{own}?%zz")).send().await.is(401, unauthorized);
     world

@@ -3,25 +3,18 @@
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::{
-    factors::{forbidden, scope_too_small},
-    mithril::{Person, USERS, data, not_taken, password_grant, refused},
-    world::{Got, World},
+use crate::support::{
+    login::password_grant,
+    mithril::{data, fields_refused, forbidden, refused, scope_too_small},
+    people::{Person, USER_PASSWORD},
+    requests::Response,
+    words::{BLANK, INVALID, SERVICE_UNAVAILABLE, TAKEN, UNEXPECTED_FIELD},
+    world::World,
 };
-
-const PASSWORD: &str = "ew!hIb3V-x";
-
-impl World {
-    /// Makes a user in an administrator's name.
-    pub async fn make_user(&self, token: &str, body: &Value) -> Got {
-        self.keep_out_of_logs(PASSWORD);
-        self.post(USERS).bearer(token).json(body).send().await
-    }
-}
 
 /// A form with a mail address, a password, and more.
 fn form(email: &str, more: Value) -> Value {
-    let mut form = json!({ "email": email, "password": PASSWORD });
+    let mut form = json!({ "email": email, "password": USER_PASSWORD });
     for (name, value) in more.as_object().expect("fields") {
         form[name] = value.clone();
     }
@@ -65,7 +58,7 @@ async fn a_user_is_made_whole_and_can_sign_in() {
             "REQUEST_APPS",
         ),
     ] {
-        let user = data(&world.make_user(world.admin(), &body).await, 201);
+        let user = data(&world.post_user(world.admin(), &body).await, 201);
         let (id, at) = (user["id"].as_str().expect("an id"), &user["inserted_at"]);
         let email = body["email"]
             .as_str()
@@ -76,7 +69,7 @@ async fn a_user_is_made_whole_and_can_sign_in() {
             "is_blocked": false, "block_reason": null, "settings": {}, "inserted_at": at, "updated_at": at,
         });
         assert_eq!(user, expected);
-        let got = world.grant(password_grant(email, PASSWORD)).await.ok(201);
+        let got = world.request_token(password_grant(email, USER_PASSWORD)).await.ok(201);
         assert_eq!(
             (&got["urgent"]["next_step"], &got["data"]["user_id"]),
             (&json!(step), &json!(id))
@@ -84,7 +77,7 @@ async fn a_user_is_made_whole_and_can_sign_in() {
         let person = Person {
             id: id.into(),
             email: email.into(),
-            password: PASSWORD.into(),
+            password: USER_PASSWORD.into(),
             phone: None,
         };
         if step == "REQUEST_FACTOR" {
@@ -92,31 +85,27 @@ async fn a_user_is_made_whole_and_can_sign_in() {
             assert_eq!((&factor["factor"], &factor["is_active"]), (&Value::Null, &json!(true)));
         }
         // Who is an administrator may do the same.
-        let token = world.token(json!({ "user_id": id, "scopes": ["user:write"] })).await;
-        let got = world.make_user(&token, &form(&format!("of.{email}"), json!({}))).await;
+        let token = world
+            .create_token(json!({ "user_id": id, "scopes": ["user:write"] }))
+            .await;
+        let got = world.post_user(&token, &form(&format!("of.{email}"), json!({}))).await;
         if is_admin {
             drop(data(&got, 201))
         } else {
             forbidden(&got)
         }
     }
-    assert_eq!(world.mails().await, [] as [Value; 0]);
+    assert_eq!(world.messages().await, [] as [Value; 0]);
 }
 
 #[tokio::test]
 async fn everything_that_is_wrong_is_said_at_once() {
     let world = World::new().await;
     let before = world.state().await;
-    let blank = |entry: &'static str| [entry, "required", "can't be blank"];
-    let cast = |entry: &'static str| [entry, "cast", "is invalid"];
+    let blank = |entry: &'static str| [entry, "required", BLANK];
+    let cast = |entry: &'static str| [entry, "cast", INVALID];
     let symbols = |entry: &'static str| [entry, "format", "contains invalid symbols"];
-    let beside = |entry: &'static str| {
-        [
-            entry,
-            "additionalProperties",
-            "schema does not allow additional properties",
-        ]
-    };
+    let beside = |entry: &'static str| [entry, "additionalProperties", UNEXPECTED_FIELD];
     for (body, expected) in [
         (json!({}), vec![blank("$.email"), blank("$.password")]),
         (json!({ "user": {} }), vec![blank("$.email"), blank("$.password")]),
@@ -150,7 +139,7 @@ async fn everything_that_is_wrong_is_said_at_once() {
             vec![symbols("$.name")],
         ),
     ] {
-        not_taken(&world.make_user(world.admin(), &body).await, &expected);
+        fields_refused(&world.post_user(world.admin(), &body).await, &expected);
     }
     assert_eq!(world.state().await, before);
 }
@@ -160,16 +149,13 @@ async fn what_somebody_has_is_taken() {
     let world = World::new().await;
     let make = async |email: &str, login: &str| world.make_user_of(email, login).await;
     data(&make("first@yandex.ru", "first").await, 201);
-    let (mail, login) = (
-        ["$.email", "unique", "has already been taken"],
-        ["$.login", "unique", "has already been taken"],
-    );
+    let (mail, login) = (["$.email", "unique", TAKEN], ["$.login", "unique", TAKEN]);
     let users = world.rows("UsersTable").await.len();
-    not_taken(&make("first@yandex.ru", "second").await, &[mail]);
-    not_taken(&make("FIRST@yandex.ru", "second").await, &[mail]);
-    not_taken(&make("second@yandex.ru", "first").await, &[login]);
-    not_taken(&make("second@yandex.ru", "ＦＩＲＳＴ").await, &[login]);
-    not_taken(&make("first@yandex.ru", "First").await, &[mail, login]);
+    fields_refused(&make("first@yandex.ru", "second").await, &[mail]);
+    fields_refused(&make("FIRST@yandex.ru", "second").await, &[mail]);
+    fields_refused(&make("second@yandex.ru", "first").await, &[login]);
+    fields_refused(&make("second@yandex.ru", "ＦＩＲＳＴ").await, &[login]);
+    fields_refused(&make("first@yandex.ru", "First").await, &[mail, login]);
     assert_eq!(world.rows("UsersTable").await.len(), users);
     for round in 0..3 {
         let email = format!("all{round}@yandex.ru");
@@ -182,7 +168,7 @@ async fn what_somebody_has_is_taken() {
 
 /// The login of a user that was made without one.
 #[track_caller]
-fn derived(got: &Got, begins: &str) -> String {
+fn derived(got: &Response, begins: &str) -> String {
     let login = data(got, 201)["login"].as_str().expect("a login").to_owned();
     let rest = login.strip_prefix(begins).unwrap_or_else(|| panic!("{login}"));
     let is_drawn = rest.len() == 7 && rest.starts_with('-');
@@ -195,7 +181,7 @@ async fn a_login_that_was_not_sent_refuses_nobody() {
     let world = World::new().await;
     let make = async |email: &str| {
         world
-            .make_user(world.admin(), &json!({ "email": email, "password": PASSWORD }))
+            .post_user(world.admin(), &json!({ "email": email, "password": USER_PASSWORD }))
             .await
     };
     for (email, begins) in [
@@ -218,9 +204,9 @@ async fn a_login_that_was_not_sent_refuses_nobody() {
             (&json!(email), &json!(begins)),
             "{email}"
         );
-        let got = world.grant(password_grant(email, PASSWORD)).await;
+        let got = world.request_token(password_grant(email, USER_PASSWORD)).await;
         assert_eq!(got.ok(201)["data"]["user_id"], user["id"], "{email}");
-        not_taken(&make(email).await, &[["$.email", "unique", "has already been taken"]]);
+        fields_refused(&make(email).await, &[["$.email", "unique", TAKEN]]);
     }
     let longest = "a".repeat(64);
     assert_eq!(
@@ -231,11 +217,11 @@ async fn a_login_that_was_not_sent_refuses_nobody() {
     assert_eq!(again.len(), 64);
     // One that was sent is the caller's to choose.
     let sent = form("bob@example.com", json!({ "login": "anna" }));
-    let login = ["$.login", "unique", "has already been taken"];
-    not_taken(&world.make_user(world.admin(), &sent).await, &[login]);
+    let login = ["$.login", "unique", TAKEN];
+    fields_refused(&world.post_user(world.admin(), &sent).await, &[login]);
     let sent = form("bob@example.com", json!({ "login": "anna+test" }));
     let login = ["$.login", "format", "contains invalid symbols"];
-    not_taken(&world.make_user(world.admin(), &sent).await, &[login]);
+    fields_refused(&world.post_user(world.admin(), &sent).await, &[login]);
 }
 
 #[tokio::test]
@@ -243,8 +229,8 @@ async fn users_of_one_local_part_are_all_made_at_once() {
     let world = World::new().await;
     let users = world.rows("UsersTable").await.len();
     let make = async |email: String| {
-        let body = json!({ "email": email, "password": PASSWORD, "2fa_enable": true });
-        world.make_user(world.admin(), &body).await
+        let body = json!({ "email": email, "password": USER_PASSWORD, "2fa_enable": true });
+        world.post_user(world.admin(), &body).await
     };
     let made = join_all((0..32).map(|n| make(format!("info@shop{n}.example")))).await;
     let logins: Vec<_> = made.iter().map(|got| derived(got, "info")).collect();
@@ -256,15 +242,15 @@ async fn users_of_one_local_part_are_all_made_at_once() {
     let (won, lost): (Vec<_>, Vec<_>) = got.iter().partition(|got| got.status == 201);
     assert_eq!(won.len(), 1, "{got:?}");
     for got in lost {
-        not_taken(got, &[["$.email", "unique", "has already been taken"]]);
+        fields_refused(got, &[["$.email", "unique", TAKEN]]);
     }
     assert_eq!(world.rows("UsersTable").await.len(), users + 33);
 }
 
 impl World {
-    async fn make_user_of(&self, email: &str, login: &str) -> Got {
+    async fn make_user_of(&self, email: &str, login: &str) -> Response {
         let body = form(email, json!({ "login": login, "2fa_enable": true }));
-        self.make_user(self.admin(), &body).await
+        self.post_user(self.admin(), &body).await
     }
 }
 
@@ -274,8 +260,10 @@ async fn a_domain_has_its_own_rules_and_administrators() {
     let (_, boss) = world.new_user_in("other.example", "boss", true).await;
     let policy = json!({ "alphabet": null, "min": 15, "max": 64, "refuse_common": true });
     let set = json!({ "command": "set_domain", "domain": "other.example", "password": policy });
-    assert_eq!(world.operator(set).await["domain"], "other.example");
-    let token = world.token(json!({ "user_id": boss, "scopes": ["user:write"] })).await;
+    assert_eq!(world.run_command(set).await["domain"], "other.example");
+    let token = world
+        .create_token(json!({ "user_id": boss, "scopes": ["user:write"] }))
+        .await;
     for (token, password, rule, words) in [
         (
             world.admin(),
@@ -303,14 +291,14 @@ async fn a_domain_has_its_own_rules_and_administrators() {
         ),
     ] {
         let body = form("a@yandex.ru", json!({ "password": password }));
-        not_taken(&world.make_user(token, &body).await, &[["$.password", rule, words]]);
+        fields_refused(&world.post_user(token, &body).await, &[["$.password", rule, words]]);
     }
     let body = form(
         "a@yandex.ru",
         json!({ "password": "пароль из многих слов", "login": "demo" }),
     );
     assert_eq!(
-        data(&world.make_user(&token, &body).await, 201)["domain"],
+        data(&world.post_user(&token, &body).await, 201)["domain"],
         "other.example"
     );
     // Nobody makes users anywhere else, or learns whether there is such a place.
@@ -321,23 +309,23 @@ async fn a_domain_has_its_own_rules_and_administrators() {
     ] {
         forbidden(
             &world
-                .make_user(token, &form("b@yandex.ru", json!({ "domain": domain })))
+                .post_user(token, &form("b@yandex.ru", json!({ "domain": domain })))
                 .await,
         );
     }
     let admin = world.id("/admin/user_id").to_owned();
     let small = world
-        .token(json!({ "user_id": admin, "scopes": ["user:block", "api"] }))
+        .create_token(json!({ "user_id": admin, "scopes": ["user:block", "api"] }))
         .await;
     scope_too_small(
-        &world.make_user(&small, &form("b@yandex.ru", json!({}))).await,
+        &world.post_user(&small, &form("b@yandex.ru", json!({}))).await,
         "user:write",
     );
     forbidden(
         &world
-            .make_user(
+            .post_user(
                 &world
-                    .token(json!({ "user_id": world.id("/user/user_id"), "scopes": "all" }))
+                    .create_token(json!({ "user_id": world.id("/user/user_id"), "scopes": "all" }))
                     .await,
                 &json!({}),
             )
@@ -345,17 +333,17 @@ async fn a_domain_has_its_own_rules_and_administrators() {
     );
     // A client acts in the domain that it was made for.
     let client = world
-        .token(json!({ "owner_client_id": "heatclinic", "scopes": ["user:write"] }))
+        .create_token(json!({ "owner_client_id": "heatclinic", "scopes": ["user:write"] }))
         .await;
     assert_eq!(
-        data(&world.make_user(&client, &form("b@yandex.ru", json!({}))).await, 201)["domain"],
+        data(&world.post_user(&client, &form("b@yandex.ru", json!({}))).await, 201)["domain"],
         world.id("/domain")
     );
     let made = json!({ "command": "create_client", "client_id": "nowhere", "scopes": "all" });
-    assert_eq!(world.operator(made).await["client_id"], "nowhere");
+    assert_eq!(world.run_command(made).await["client_id"], "nowhere");
     let nowhere = json!({ "owner_client_id": "nowhere", "client_id": "nowhere", "scopes": ["user:write"] });
-    let nowhere = world.token(nowhere).await;
-    forbidden(&world.make_user(&nowhere, &form("c@yandex.ru", json!({}))).await);
+    let nowhere = world.create_token(nowhere).await;
+    forbidden(&world.post_user(&nowhere, &form("c@yandex.ru", json!({}))).await);
 }
 
 #[tokio::test]
@@ -371,13 +359,13 @@ async fn an_administrator_is_made_by_an_administrator_or_with_the_scope_for_that
     let before = world.rows("UsersTable").await;
 
     // A client that may make users makes no administrator; nor does what comes wrapped, or for its own domain by name.
-    let token = world.token(client(write.clone())).await;
+    let token = world.create_token(client(write.clone())).await;
     let named = form(
         "boss@yandex.ru",
         json!({ "is_admin": true, "domain": world.id("/domain") }),
     );
     for body in [made(0), json!({ "user": made(0) }), named] {
-        scope_too_small(&world.make_user(&token, &body).await, "user:admin");
+        scope_too_small(&world.post_user(&token, &body).await, "user:admin");
     }
     // Every other scope together is not enough, and the scope alone makes no users.
     let others = json!([
@@ -393,34 +381,34 @@ async fn an_administrator_is_made_by_an_administrator_or_with_the_scope_for_that
         "user:block",
         "user:unblock",
     ]);
-    let token = world.token(client(others)).await;
-    scope_too_small(&world.make_user(&token, &made(0)).await, "user:admin");
-    let token = world.token(client(json!(["user:admin"]))).await;
-    scope_too_small(&world.make_user(&token, &made(0)).await, "user:write");
+    let token = world.create_token(client(others)).await;
+    scope_too_small(&world.post_user(&token, &made(0)).await, "user:admin");
+    let token = world.create_token(client(json!(["user:admin"]))).await;
+    scope_too_small(&world.post_user(&token, &made(0)).await, "user:write");
     // Whoever is no administrator gets nothing by the scope; another domain's makes none here.
-    let token = world.token(person(&user, all.clone())).await;
-    forbidden(&world.make_user(&token, &made(0)).await);
-    let token = world.token(person(&elsewhere, all.clone())).await;
+    let token = world.create_token(person(&user, all.clone())).await;
+    forbidden(&world.post_user(&token, &made(0)).await);
+    let token = world.create_token(person(&elsewhere, all.clone())).await;
     let here = form(
         "boss@yandex.ru",
         json!({ "is_admin": true, "domain": world.id("/domain") }),
     );
-    forbidden(&world.make_user(&token, &here).await);
+    forbidden(&world.post_user(&token, &here).await);
     assert_eq!(world.rows("UsersTable").await, before);
 
     for (n, fields) in [client(all), person(&admin, write.clone())].into_iter().enumerate() {
-        let token = world.token(fields).await;
-        let user = data(&world.make_user(&token, &made(n)).await, 201);
+        let token = world.create_token(fields).await;
+        let user = data(&world.post_user(&token, &made(n)).await, 201);
         assert_eq!(
             (&user["is_admin"], &user["domain"]),
             (&json!(true), &json!(world.id("/domain")))
         );
     }
     // Who is no longer an administrator makes none any more, with a token from before.
-    let token = world.token(person(&admin, write)).await;
+    let token = world.create_token(person(&admin, write)).await;
     let set = json!({ "command": "set_admin", "user_id": admin, "is_admin": false });
-    assert_eq!(world.operator(set).await["changed"], true);
-    forbidden(&world.make_user(&token, &made(9)).await);
+    assert_eq!(world.run_command(set).await["changed"], true);
+    forbidden(&world.post_user(&token, &made(9)).await);
 }
 
 #[tokio::test]
@@ -428,15 +416,15 @@ async fn a_user_whose_answer_was_lost_is_made_once() {
     let world = World::new().await;
     let users = world.rows("UsersTable").await.len();
     let lost = json!({ "service": "dynamodb", "operation": "TransactWriteItems", "kind": "drop_response", "times": 1 });
-    world.fault(lost).await;
+    world.inject(lost).await;
     data(&world.make_user_of("first@yandex.ru", "first").await, 201);
     assert_eq!(world.rows("UsersTable").await.len(), users + 1);
     for kind in ["error", "throttle"] {
         for skip in 0..3 {
             let fault = json!({ "service": "dynamodb", "operation": null, "kind": kind, "skip": skip, "times": 99 });
-            world.fault(fault).await;
+            world.inject(fault).await;
             let got = world.make_user_of("second@yandex.ru", "second").await;
-            refused(&got, 503, "internal_error", "Service unavailable. Try later.");
+            refused(&got, 503, "internal_error", SERVICE_UNAVAILABLE);
             world.clear_faults().await;
         }
     }
