@@ -3,7 +3,7 @@ use countersign_shared::{
     domain::factor::Factor,
     http::{
         call::Call,
-        mithril::{Error, FACTOR_WRITE, view::factor_answer},
+        mithril::{Error, FACTOR_WRITE, body::read_nothing, view::factor_answer},
         reply::Answer,
         serve::Endpoint,
     },
@@ -25,11 +25,12 @@ impl Endpoint for Disable {
     type Error = Error;
 
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
-        let changed = self
-            .factors
-            .change(call, FACTOR_WRITE, rows::factor::disable, Error::AlreadyDisabled)
-            .await?;
-        let (user, factor) = changed;
+        let (user, found) = self.factors.find::<Error>(call, FACTOR_WRITE).await?;
+        let factor = found.ok_or(Error::NotFound)?;
+        read_nothing(call)?;
+        if !self.factors.change(call, &factor, rows::factor::disable).await? {
+            return Err(Error::AlreadyDisabled);
+        }
         let factor = Factor {
             is_active: false,
             updated_at: call.now,

@@ -2,7 +2,7 @@ use countersign_shared::{
     domain::factor::Factor,
     http::{
         call::Call,
-        mithril::{Error, FACTOR_WRITE, view::factor_answer},
+        mithril::{Error, FACTOR_WRITE, body::read_nothing, view::factor_answer},
         reply::Answer,
         serve::Endpoint,
     },
@@ -22,11 +22,12 @@ impl Endpoint for Enable {
     type Error = Error;
 
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
-        let changed = self
-            .factors
-            .change(call, FACTOR_WRITE, rows::factor::enable, Error::AlreadyEnabled)
-            .await?;
-        let (_, factor) = changed;
+        let (_, found) = self.factors.find::<Error>(call, FACTOR_WRITE).await?;
+        let factor = found.ok_or(Error::NotFound)?;
+        read_nothing(call)?;
+        if !self.factors.change(call, &factor, rows::factor::enable).await? {
+            return Err(Error::AlreadyEnabled);
+        }
         let factor = Factor {
             is_active: true,
             updated_at: call.now,

@@ -65,7 +65,8 @@ impl Endpoint for Init {
             match replaced {
                 Some(old) => {
                     let ends = rows::token::replace;
-                    token_replacement::end(&self.change_tokens, call, &old, ends, answer).await
+                    let answer = token_replacement::end(&self.change_tokens, call, &old, ends, answer).await;
+                    answer.ok_or(Error::TokenExpired)
                 }
                 None => Ok(answer),
             }

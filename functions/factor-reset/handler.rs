@@ -3,7 +3,7 @@ use countersign_shared::{
     domain::factor::Factor,
     http::{
         call::Call,
-        mithril::{Error, FACTOR_RESET, view::factor_answer},
+        mithril::{Error, FACTOR_RESET, body::read_nothing, view::factor_answer},
         reply::Answer,
         serve::Endpoint,
     },
@@ -25,11 +25,12 @@ impl Endpoint for Reset {
     type Error = Error;
 
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
-        let changed = self
-            .factors
-            .change(call, FACTOR_RESET, rows::factor::reset, Error::NotFound)
-            .await?;
-        let (user, factor) = changed;
+        let (user, found) = self.factors.find::<Error>(call, FACTOR_RESET).await?;
+        let factor = found.ok_or(Error::NotFound)?;
+        read_nothing(call)?;
+        if !self.factors.change(call, &factor, rows::factor::reset).await? {
+            return Err(Error::NotFound);
+        }
         let factor = Factor {
             value: None,
             phone_set_at: None,

@@ -27,10 +27,7 @@ impl Endpoint for Show {
         let admitted = auth::upon_factors(&self.callers, &self.factors, call, FACTOR_READ).await??;
         let (caller, user, factors) = admitted;
         caller.look_after(user)?;
-        Ok(factor_answer(
-            call,
-            Outcome::FactorShown,
-            &factors::of_id(call, factors)?,
-        ))
+        let factor = factors::of_id(call, factors).ok_or(Error::NotFound)?;
+        Ok(factor_answer(call, Outcome::FactorShown, &factor))
     }
 }

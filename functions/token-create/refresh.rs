@@ -35,7 +35,8 @@ impl Create {
             .await
         })
         .await?;
-        token_replacement::end(&self.change_tokens, call, &old, rows::token::renew, answer).await
+        let answer = token_replacement::end(&self.change_tokens, call, &old, rows::token::renew, answer).await;
+        answer.ok_or(Error::TokenExpired)
     }
 
     /// Sends another code, and gives the token that another one replaces with it. `None` when the login has changed since it was read.

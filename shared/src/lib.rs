@@ -5,7 +5,7 @@
 //! - floor 2: [`services`] (what several functions do)
 //! - floor 1: [`runtime`] (environment, keys, settings), [`store`] (DynamoDB), [`delivery`] (mails and text messages), [`http`] (calls
 //!   and dialects), [`observe`] (lines and metrics)
-//! - floor 0: [`domain`] (the rules), [`fault`] (what broke on our side)
+//! - floor 0: [`domain`] (the rules), [`fault`] (what broke on our side), [`refusal`] (why a service refuses)
 //!
 //! What holds everywhere:
 //!
@@ -23,6 +23,7 @@ pub mod domain;
 pub mod fault;
 pub mod http;
 pub mod observe;
+pub mod refusal;
 pub mod runtime;
 pub mod services;
 pub mod start;

@@ -8,17 +8,23 @@ use countersign_xtask::source::{Source, below, inside, mentions, verdict};
 const ARROWS: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("fault", &["domain"]),
+    ("refusal", &["domain", "fault"]),
     ("observe", &["domain", "fault"]),
     ("store", &["domain", "fault"]),
     ("delivery", &["domain", "fault"]),
-    ("http", &["domain", "fault", "observe"]),
+    ("http", &["domain", "fault", "observe", "refusal"]),
     ("runtime", &["domain", "fault", "store", "delivery", "observe"]),
     (
         "services",
-        &["domain", "fault", "store", "delivery", "http", "observe", "runtime"],
+        &[
+            "domain", "fault", "store", "delivery", "http", "observe", "refusal", "runtime",
+        ],
     ),
     ("start", &["http", "observe", "runtime", "services"]),
 ];
+
+/// The dialects. What is above `http` and serves several of them names none.
+const DIALECTS: &[&str] = &["broadleaf", "era", "gitlab", "mithril"];
 
 /// What of the world outside may be named where: the beginning of a path, and the files that may name it.
 const DOORS: &[(&str, &[&str])] = &[
@@ -116,6 +122,25 @@ fn arrows_only_point_right() {
             if to != floor && !known.contains(&to) {
                 broken.push(format!(
                     "{} names {path}: {floor} does not know {to}. Pass what it needs as a value, or move the code up",
+                    source.path
+                ));
+            }
+        }
+    }
+    verdict(broken);
+}
+
+#[test]
+fn services_speak_no_dialect() {
+    let mut broken = Vec::new();
+    for (source, module) in shared() {
+        if ["domain", "http"].contains(&module[0].as_str()) {
+            continue;
+        }
+        for path in mentions(&source.production(), &names(&module)) {
+            if path.split("::").any(|name| DIALECTS.contains(&name)) {
+                broken.push(format!(
+                    "{} names {path}: return a neutral refusal (shared/src/refusal.rs), and let the dialect map it",
                     source.path
                 ));
             }

@@ -27,6 +27,7 @@ use crate::{
     },
     fault::{Fault, TRY_AGAIN_AFTER},
     observe::{Family, Outcome},
+    refusal::{Undelivered, Unverified},
 };
 
 /// What opens the list of a user's factors, and each of them.
@@ -131,6 +132,27 @@ pub enum Error {
 impl From<Rejection> for Error {
     fn from(rejection: Rejection) -> Self {
         Self::Rejected(rejection)
+    }
+}
+
+impl From<Undelivered> for Error {
+    fn from(why: Undelivered) -> Self {
+        match why {
+            Undelivered::RateLimited(exhausted) => Self::SendTimeout(exhausted),
+            Undelivered::Failed(fault) => Self::SmsFailed(fault),
+            Undelivered::NotAPhone => Invalid::impossible_phone("factor").into(),
+            Undelivered::Fault(fault) => Self::Fault(fault),
+        }
+    }
+}
+
+impl From<Unverified> for Error {
+    fn from(why: Unverified) -> Self {
+        match why {
+            Unverified::RateLimited(exhausted) => Self::GuessTimeout(exhausted),
+            Unverified::Failed(failure) => Self::Otp(failure),
+            Unverified::Fault(fault) => Self::Fault(fault),
+        }
     }
 }
 

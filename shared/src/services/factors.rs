@@ -1,27 +1,29 @@
-//! Floor 2: a user's second factor, changed by somebody who may.
+//! Floor 2: a user's second factor, changed by a caller who may.
 
 use crate::{
-    domain::{factor::Factor, id::FactorId, scope::Needed, time::Timestamp, user::User},
-    http::{
-        call::Call,
-        mithril::{Error, body::read_nothing},
+    domain::{
+        access::{OutOfReach, Refusal},
+        factor::Factor,
+        id::FactorId,
+        scope::Needed,
+        time::Timestamp,
+        user::User,
     },
+    fault::Fault,
+    http::call::Call,
     runtime::edge::Wire,
     services::auth::{self, Callers},
     store::table::{BatchGet, Change, Committed, Table, Transaction, Update},
 };
 
-/// The factor of that id (the route's `id`).
-///
-/// # Errors
-/// [`Error::NotFound`].
-pub fn of_id(call: &Call, factors: Vec<Factor>) -> Result<Factor, Error> {
+/// The factor of that id (the route's `id`), if there is one.
+#[must_use]
+pub fn of_id(call: &Call, factors: Vec<Factor>) -> Option<Factor> {
     let id = FactorId::parse(call.path_parameter("id"));
-    let found = factors.into_iter().find(|factor| Some(factor.id) == id);
-    found.ok_or(Error::NotFound)
+    factors.into_iter().find(|factor| Some(factor.id) == id)
 }
 
-/// Where a factor is changed.
+/// Reads and changes second factors.
 #[derive(Debug, Wire)]
 pub struct Factors {
     /// Who asks.
@@ -33,29 +35,32 @@ pub struct Factors {
 }
 
 impl Factors {
-    /// Makes a change to the factor that the route names, and gives its owner and what it was. `refused` is the answer when
-    /// the change's condition does not hold.
+    /// The factor that the route names, and its owner, for a caller who may change it. The factor is `None` where there is none of
+    /// that id.
     ///
     /// # Errors
-    /// Why the caller may not, or there is nothing to change.
+    /// Why the caller may not; [`Fault`] when the store fails.
+    pub async fn find<E>(&self, call: &Call, needed: Needed) -> Result<(User, Option<Factor>), E>
+    where
+        E: From<Refusal> + From<OutOfReach> + From<Fault>,
+    {
+        let (caller, user, factors) = auth::upon_factors(&self.callers, &self.factors, call, needed).await??;
+        Ok((caller.act_upon(user)?, of_id(call, factors)))
+    }
+
+    /// Makes a change to a factor; `false` when its condition does not hold.
+    ///
+    /// # Errors
+    /// [`Fault`] when the store fails.
     pub async fn change(
         &self,
         call: &Call,
-        needed: Needed,
+        factor: &Factor,
         change: fn(&FactorId, Timestamp) -> Change,
-        refused: Error,
-    ) -> Result<(User, Factor), Error> {
-        let admitted = auth::upon_factors(&self.callers, &self.factors, call, needed).await??;
-        let (caller, user, factors) = admitted;
-        let user = caller.act_upon(user)?;
-        let factor = of_id(call, factors)?;
-        read_nothing(call)?;
+    ) -> Result<bool, Fault> {
         // A transaction of one write: its own repetition, after an answer that was lost, is told that it was made.
         let mut transaction = Transaction::default();
         transaction.update(&self.change_factors, &factor.owner(), change(&factor.id, call.now));
-        match transaction.commit().await? {
-            Committed::Yes => Ok((user, factor)),
-            Committed::No(_) => Err(refused),
-        }
+        Ok(matches!(transaction.commit().await?, Committed::Yes))
     }
 }

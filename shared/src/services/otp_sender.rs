@@ -13,7 +13,7 @@ use crate::{
         text::{Texter, Unsent, Why},
     },
     domain::{
-        budget::{Act, Exhausted},
+        budget::Act,
         factor::{Factor, Trust},
         key::{Keyring, OtpCodes},
         locale::Locale,
@@ -25,12 +25,9 @@ use crate::{
         user::User,
     },
     fault::Fault,
-    http::{
-        call::Call,
-        mithril::{self, invalid::Invalid},
-        serve::in_time,
-    },
+    http::{call::Call, serve::in_time},
     observe::{self, Reason},
+    refusal::Undelivered,
     runtime::keys::Keys,
     runtime::{edge::Wire, settings::SendingPolicy},
     store::{
@@ -95,36 +92,6 @@ pub struct Extra {
     pub undo: Transaction,
 }
 
-/// Why it was not sent.
-#[derive(Debug)]
-pub enum NotSent {
-    /// Too many of late.
-    Exhausted(Exhausted),
-    /// The message could not be sent, or may not go there.
-    Failed(Fault),
-    /// SNS takes the number for none: another try changes nothing.
-    NotAPhone,
-    /// Something else of ours.
-    Fault(Fault),
-}
-
-impl From<NotSent> for mithril::Error {
-    fn from(why: NotSent) -> Self {
-        match why {
-            NotSent::Exhausted(exhausted) => Self::SendTimeout(exhausted),
-            NotSent::Failed(fault) => Self::SmsFailed(fault),
-            NotSent::NotAPhone => Invalid::impossible_phone("factor").into(),
-            NotSent::Fault(fault) => Self::Fault(fault),
-        }
-    }
-}
-
-impl From<Fault> for NotSent {
-    fn from(fault: Fault) -> Self {
-        Self::Fault(fault)
-    }
-}
-
 /// Does what a message is a part of, in time; where it comes to nothing, everything that was spent is given back, and then what
 /// was written with the code is undone.
 ///
@@ -181,14 +148,14 @@ impl<'a> Sending<'a> {
     /// Makes a code on what was read, writes it together with the extra writes, and sends it.
     ///
     /// # Errors
-    /// [`NotSent`]: what was spent and written is to be taken back.
+    /// [`Undelivered`]: what was spent and written is to be taken back.
     pub async fn send(
         &mut self,
         wanted: Wanted<'_>,
         otps: Otps,
         meter: Option<Meter>,
         extra: Extra,
-    ) -> Result<Sent, NotSent> {
+    ) -> Result<Sent, Undelivered> {
         // If an answer is lost, all of it may have been written.
         self.undo = extra.undo;
         if self.to.as_ref().is_some_and(|to| to != wanted.binding.phone) {
@@ -208,12 +175,12 @@ impl<'a> Sending<'a> {
         read: Otps,
         meter: Option<Meter>,
         extra: &Transaction,
-    ) -> Result<Sent, NotSent> {
+    ) -> Result<Sent, Undelivered> {
         let policy = &self.sender.policy;
         let country = policy
             .countries
             .of(wanted.binding.phone)
-            .ok_or_else(|| NotSent::Failed(Fault::Sms("no text messages go to that country".into())))?;
+            .ok_or_else(|| Undelivered::Failed(Fault::Sms("no text messages go to that country".into())))?;
         let version = read.version;
         let trust = match wanted.binding.purpose {
             Purpose::SignIn => wanted.factor.trust(wanted.user.verified_phone, self.act.at),
@@ -234,7 +201,7 @@ impl<'a> Sending<'a> {
                 &mut SysRng,
             )
             .map_err(Fault::from)?
-            .map_err(NotSent::Exhausted)?;
+            .map_err(Undelivered::RateLimited)?;
         let message = meter::Message {
             country: country.to_owned(),
             trust,
@@ -244,13 +211,13 @@ impl<'a> Sending<'a> {
         meter
             .clone()
             .spend(&policy.meter, &message, &self.act)
-            .map_err(NotSent::Exhausted)?;
+            .map_err(Undelivered::RateLimited)?;
         if let Sent::Changed = self.commit(wanted, version, &next, extra).await? {
             return Ok(Sent::Changed);
         }
         // All share the meter: whoever has lost the race for the account shall not stand in the way of others there.
         let spent = rows::meter::spend(&self.sender.meters, &policy.meter, &message, Some(meter), &self.act).await?;
-        self.meter = Some(spent.map_err(NotSent::Exhausted)?);
+        self.meter = Some(spent.map_err(Undelivered::RateLimited)?);
         let template = policy.templates.of(wanted.locale);
         let text = code_text(wanted.locale, template, wanted.binding.purpose, wanted.domain, &code);
         match self.sender.texter.send(wanted.binding.phone, &text).await {
@@ -266,8 +233,8 @@ impl<'a> Sending<'a> {
                 };
                 observe::sms_failed(reason, self.call.told(Some(&wanted.binding.phone.masked())));
                 Err(match why {
-                    Why::NotAPhone => NotSent::NotAPhone,
-                    Why::Failed | Why::OptedOut => NotSent::Failed(fault),
+                    Why::NotAPhone => Undelivered::NotAPhone,
+                    Why::Failed | Why::OptedOut => Undelivered::Failed(fault),
                 })
             }
         }
@@ -280,7 +247,7 @@ impl<'a> Sending<'a> {
         version: u64,
         next: &Otps,
         extra: &Transaction,
-    ) -> Result<Sent, NotSent> {
+    ) -> Result<Sent, Undelivered> {
         let budget = match wanted.binding.purpose {
             Purpose::SignIn => self.sender.policy.number.clone(),
             // Anybody may name any number as theirs: its owner's sign-ins keep half of what it gets.
@@ -314,7 +281,7 @@ impl<'a> Sending<'a> {
                 return Ok(Sent::Changed);
             }
             let spent = budgets::spend(&self.sender.budgets, &budget, &subject, &self.act).await?;
-            self.number = Some(spent.map_err(NotSent::Exhausted)?);
+            self.number = Some(spent.map_err(Undelivered::RateLimited)?);
         }
         Ok(Sent::Changed)
     }
@@ -344,15 +311,15 @@ impl<'a> Sending<'a> {
         let _ = join(join(meter, number), code).await;
     }
 
-    fn tell(&self, wanted: &Wanted<'_>, why: &NotSent) {
+    fn tell(&self, wanted: &Wanted<'_>, why: &Undelivered) {
         let address = wanted.binding.phone.masked();
         match why {
-            NotSent::Exhausted(_) => observe::sms_failed(Reason::Throttled, self.call.told(Some(&address))),
-            NotSent::Failed(_) if self.sender.policy.countries.of(wanted.binding.phone).is_none() => {
+            Undelivered::RateLimited(_) => observe::sms_failed(Reason::Throttled, self.call.told(Some(&address))),
+            Undelivered::Failed(_) if self.sender.policy.countries.of(wanted.binding.phone).is_none() => {
                 observe::sms_failed(Reason::Country, self.call.told(Some(&address)));
             }
             // Counted where it failed, or no message at all.
-            NotSent::Failed(_) | NotSent::NotAPhone | NotSent::Fault(_) => {}
+            Undelivered::Failed(_) | Undelivered::NotAPhone | Undelivered::Fault(_) => {}
         }
     }
 }

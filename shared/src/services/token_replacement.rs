@@ -3,7 +3,7 @@
 
 use crate::{
     domain::{secret::Digest, time::Timestamp, token::Token},
-    http::{call::Call, mithril::Error, reply::Answer},
+    http::{call::Call, reply::Answer},
     services::otp_sender::Extra,
     store::{
         rows,
@@ -23,25 +23,22 @@ pub fn begin(tokens: &Table<Token, Update>, call: &Call, old: &Token) -> Extra {
     extra
 }
 
-/// Ends the token, and gives the answer with the one that takes its place. `ends` is the change that ends it ([`rows::token::renew`],
-/// [`rows::token::replace`]).
-///
-/// # Errors
-/// [`Error::TokenExpired`] when another request has taken the token over.
+/// Ends the token, and gives the answer with the one that takes its place; `None` when another request has taken the token over.
+/// `ends` is the change that ends it ([`rows::token::renew`], [`rows::token::replace`]).
 pub async fn end(
     tokens: &Table<Token, Update>,
     call: &Call,
     old: &Digest,
     ends: fn(&str, Timestamp) -> Change,
     answer: Answer,
-) -> Result<Answer, Error> {
+) -> Option<Answer> {
     let (by, now) = (call.invocation.as_str(), call.now);
     match tokens.update(old, ends(by, now), now).await {
-        Ok(Changed::Yes(_)) => Ok(answer),
+        Ok(Changed::Yes(_)) => Some(answer),
         // Our own write, whose answer was lost.
-        Ok(Changed::No(Some(token))) if token.replaced_by.as_deref() == Some(by) => Ok(answer),
-        Ok(Changed::No(_)) => Err(Error::TokenExpired),
+        Ok(Changed::No(Some(token))) if token.replaced_by.as_deref() == Some(by) => Some(answer),
+        Ok(Changed::No(_)) => None,
         // The message is on its way, and the new token is valid: that the earlier one is, too, is for the log.
-        Err(fault) => Ok(answer.with_fault(fault)),
+        Err(fault) => Some(answer.with_fault(fault)),
     }
 }

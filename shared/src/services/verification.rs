@@ -9,7 +9,8 @@ use crate::{
         user::User,
     },
     fault::Fault,
-    http::{call::Call, mithril::Error},
+    http::call::Call,
+    refusal::Unverified,
     runtime::edge::Wire,
     runtime::keys::Keys,
     services::logins::Login,
@@ -52,14 +53,14 @@ impl Verifier {
         login: &Login,
         binding: &Binding<'_>,
         given: &Code,
-    ) -> Result<Option<Otps>, Error> {
+    ) -> Result<Option<Otps>, Unverified> {
         let keys = self.keys.at(call.now).await;
         let judged = login
             .otps
             .clone()
             .judge(&self.policy, binding, &keys, given, &call.act());
         let (next, why) = match judged {
-            Judged::Limited(exhausted) => return Err(Error::GuessTimeout(exhausted)),
+            Judged::Limited(exhausted) => return Err(Unverified::RateLimited(exhausted)),
             Judged::Right { next } => return Ok(Some(next)),
             Judged::Failed { next, why } => (next, why),
         };
@@ -75,7 +76,11 @@ impl Verifier {
                 .await;
         }
         // A block shows in the next answer only.
-        Err(Error::Otp(if counted.is_blocked { Failure::Invalid } else { why }))
+        Err(Unverified::Failed(if counted.is_blocked {
+            Failure::Invalid
+        } else {
+            why
+        }))
     }
 
     /// Counts a guess that failed, on its code and on its user. `None` when one of them has changed since it was judged.
