@@ -3,8 +3,8 @@ use countersign_shared::{
     domain::{
         access::{Broken, Refusal},
         factor::Factor,
-        meter::Meter,
         otp::{Binding, Code, Purpose},
+        quota::Quota,
         token::{Kind, Presented, Token},
     },
     http::{
@@ -36,7 +36,7 @@ pub struct Approve {
     pub verifier: Verifier,
     pub new_tokens: Table<Token, Put>,
     pub change_factors: Table<Factor, Update>,
-    pub change_meters: Table<Meter, Update>,
+    pub change_meters: Table<Quota, Update>,
     #[wire(token_lifetimes)]
     pub lifetimes: Lifetimes,
 }
@@ -68,7 +68,7 @@ impl Approve {
             Broken::OtherKind => Error::NotInitiated,
             Broken::Unknown | Broken::Reused | Broken::Blocked | Broken::Expired => broken.into(),
         })?;
-        call.note_subject(login.user.id.log_name());
+        call.log_subject(login.user.id.log_name());
         Ok(login)
     }
 

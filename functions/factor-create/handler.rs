@@ -34,8 +34,8 @@ impl Endpoint for Create {
 
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
         optimistic(TRIES, "the user", async || {
-            let (caller, user) = auth::upon_user(&self.callers, call, FACTOR_WRITE).await??;
-            let user = caller.look_after(user)?;
+            let (caller, user) = auth::target_user(&self.callers, call, FACTOR_WRITE).await??;
+            let user = caller.require_self_or_admin_of(user)?;
             let factor_type = read_factor_type(call)?;
             if user.lockout.standing(call.now).is_some() {
                 return Err(Error::OwnerBlocked);

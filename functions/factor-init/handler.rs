@@ -1,9 +1,9 @@
 use countersign_shared::{
     domain::{
         access::Refusal,
+        idempotency::{Issued, Storage},
         key::Answers,
         otp::{Binding, Purpose},
-        repetition::{Issued, Keeping},
         scope::Scope,
         secret::{Digest, Secret},
         time::Timestamp,
@@ -76,8 +76,8 @@ impl Endpoint for Init {
             credential: token,
         };
         let answers = self.answers.at(call.now).await;
-        let keeping = Keeping::Sealed(&answers);
-        idempotency::once(
+        let keeping = Storage::Encrypted(&answers);
+        idempotency::run_once(
             &self.idempotency,
             Owners::Users(&self.answered),
             keeping,
@@ -111,7 +111,7 @@ impl Init {
         sending: &mut Sending<'_>,
     ) -> Result<Option<(Answer, Option<Digest>)>, Error> {
         let login = logins::read(&self.logins, call, presented, |_| true).await??;
-        call.note_subject(login.user.id.log_name());
+        call.log_subject(login.user.id.log_name());
         let (wanted, replaces) = permitted(&login.token)?;
         let FactorWanted { factor_type: _, phone } = read_factor(call)?;
         if self.sender.policy.countries.of(&phone).is_none() {

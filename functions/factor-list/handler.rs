@@ -23,9 +23,9 @@ impl Endpoint for List {
     type Error = Error;
 
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
-        let admitted = auth::upon_factors(&self.callers, &self.factors, call, FACTOR_READ).await??;
+        let admitted = auth::target_factors(&self.callers, &self.factors, call, FACTOR_READ).await??;
         let (caller, user, mut factors) = admitted;
-        caller.look_after(user)?;
+        caller.require_self_or_admin_of(user)?;
         let filter = read_factor_filter(call)?;
         factors.retain(|factor| {
             filter.factor_type.is_none_or(|wanted| factor.factor_type == wanted)

@@ -24,9 +24,9 @@ impl Endpoint for Show {
     type Error = Error;
 
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
-        let admitted = auth::upon_factors(&self.callers, &self.factors, call, FACTOR_READ).await??;
+        let admitted = auth::target_factors(&self.callers, &self.factors, call, FACTOR_READ).await??;
         let (caller, user, factors) = admitted;
-        caller.look_after(user)?;
+        caller.require_self_or_admin_of(user)?;
         let factor = factors::of_id(call, factors).ok_or(Error::NotFound)?;
         Ok(factor_answer(call, Outcome::FactorShown, &factor))
     }

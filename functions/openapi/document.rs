@@ -35,8 +35,8 @@ use utoipa::{
 use self::{
     gateway::{ON_EVERY_ANSWER, name_charset, with_gateway},
     parts::{
-        CHALLENGE, any_of, closed, form, json, json_of, named, number, object, one_of, parameters, reference,
-        repetition, seconds, text, unavailable, uuid, verifies,
+        CHALLENGE, any_of, closed, form, idempotency, json, json_of, named, number, object, one_of, parameters,
+        reference, seconds, text, unavailable, uuid, verifies,
     },
 };
 
@@ -207,7 +207,7 @@ fn operation(route: &Route) -> Option<Operation> {
                 .header(CHALLENGE, text()),
         ),
         "password-reset-confirm" => link("Set a new password", route)
-            .parameter(repetition())
+            .parameter(idempotency())
             .response("409", under_way()),
         "token-create" => mithril::token_create(route),
         "factor-create" => mithril::factor_create(route),
@@ -322,7 +322,7 @@ fn era(summary: &str, route: &Route) -> OperationBuilder {
 /// What sends a mail to whoever is named: it may be asked for only so often.
 fn asks_for_mail(summary: &str, route: &Route) -> OperationBuilder {
     era(summary, route)
-        .parameter(repetition())
+        .parameter(idempotency())
         .response("409", under_way())
         .response(
             "429",

@@ -42,7 +42,7 @@ impl Operator {
             None => self.read_clients.get(&id, run.now).await?,
             Some(found) => Some(found),
         };
-        match found.is_some_and(|found| may_the_same(&found, &client)) {
+        match found.is_some_and(|found| same_rights(&found, &client)) {
             true => Ok(made(&client, None, false)),
             false => Err("there is a client of that id, which may something else: set_client changes that".into()),
         }
@@ -62,13 +62,13 @@ impl Operator {
             next.scopes = scopes.read()?;
         }
         check(&next)?;
-        let changed = !may_the_same(&found, &next);
+        let changed = !same_rights(&found, &next);
         if changed && !run.dry {
             let change = client::set(&found, &next);
             match self.change_clients.update(&found.id, change, run.now).await? {
                 Changed::Yes(_) => {}
                 // Our own write, whose answer was lost.
-                Changed::No(Some(other)) if may_the_same(&other, &next) => {}
+                Changed::No(Some(other)) if same_rights(&other, &next) => {}
                 Changed::No(_) => return Err("the client was changed meanwhile: send the command again".into()),
             }
         }
@@ -125,7 +125,7 @@ fn check(client: &Client) -> Result<(), Failed> {
     }
 }
 
-fn may_the_same(one: &Client, other: &Client) -> bool {
+fn same_rights(one: &Client, other: &Client) -> bool {
     let scopes = |client: &Client| {
         let mut scopes = client.scopes.clone();
         scopes.sort();

@@ -11,10 +11,10 @@ use countersign_shared::{
     domain::{
         claim,
         id::UserId,
+        limit_keys::{self, Addressee, Asked, MailKind},
         phone::Phone,
         registration::RegistrationRequest,
         suppression,
-        throttle::{self, Addressee, Asked, MailKind},
         token::{Kind, Token},
         unknown,
         user::User,
@@ -212,11 +212,11 @@ impl Operator {
 
     /// What is counted of the person, and the mail that goes to nobody.
     async fn erase_counters(&self, user: &User, work: &mut Work<'_>) -> Result<(), Fault> {
-        let mut subjects = vec![throttle::password_guesses(user.id)];
-        subjects.extend(MailKind::ALL.map(|kind| throttle::mailbox(kind, Addressee::Email(&user.email))));
+        let mut subjects = vec![limit_keys::password_guesses(user.id)];
+        subjects.extend(MailKind::ALL.map(|kind| limit_keys::mailbox(kind, Addressee::Email(&user.email))));
         for asked in [Asked::Registration, Asked::PasswordReset] {
             for key in [user.email.canonical(), user.login.canonical()] {
-                subjects.push(throttle::elsewhere(asked, &user.domain, key));
+                subjects.push(limit_keys::elsewhere(asked, &user.domain, key));
             }
         }
         for subject in subjects {
@@ -234,7 +234,7 @@ impl Operator {
 
     pub async fn erase_sms_counter(&self, phone: &Phone, work: &mut Work<'_>) -> Result<(), Fault> {
         if !work.phones.contains(phone) {
-            self.erase_counter(&throttle::sms(phone), work).await?;
+            self.erase_counter(&limit_keys::sms(phone), work).await?;
             work.phones.push(phone.clone());
         }
         Ok(())

@@ -33,7 +33,7 @@ impl Operator {
             None => None,
         };
         let page = self.find_suppressions.page(None, after.as_ref(), Some(limit)).await?;
-        let live = page.rows.iter().filter(|row| !row.ends_at.is_over(run.now));
+        let live = page.rows.iter().filter(|row| !row.ends_at.is_expired(run.now));
         let next = page.next.map(|cursor| cursor.text());
         Ok(json!({ "suppressions": live.map(shown).collect::<Vec<_>>(), "next": next }))
     }

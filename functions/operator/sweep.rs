@@ -153,7 +153,7 @@ impl<R: Row> Sweep<'_, R> {
             let Some(part) = page.next.as_ref().map_or(self.part.next(), |_| Some(self.part)) else {
                 return Ok(Came::Through);
             };
-            if work.until.is_over(system_time()) {
+            if work.until.is_expired(system_time()) {
                 return Ok(Came::To(Place {
                     generation: work.generation,
                     part,

@@ -2,9 +2,9 @@ use countersign_shared::{
     domain::{
         access::Refusal,
         id::UserId,
+        idempotency::{Issued, Storage},
         key::Answers,
         otp::{Binding, Purpose},
-        repetition::{Issued, Keeping},
         token::{Kind, Presented},
     },
     http::{
@@ -50,8 +50,8 @@ impl Endpoint for Create {
             credential: &format!("{} {}", call.path, token.expose()),
         };
         let answers = self.answers.at(call.now).await;
-        let keeping = Keeping::Sealed(&answers);
-        idempotency::once(
+        let keeping = Storage::Encrypted(&answers);
+        idempotency::run_once(
             &self.idempotency,
             Owners::Users(&self.answered),
             keeping,
@@ -76,7 +76,7 @@ impl Create {
         if UserId::parse(call.path_parameter("user_id")) != Some(login.user.id) {
             return Err(Error::Forbidden);
         }
-        call.note_subject(login.user.id.log_name());
+        call.log_subject(login.user.id.log_name());
         let factor = login.active_factor().ok_or(Error::No2faData)?;
         let phone = factor.value.as_ref().ok_or(Error::No2faData)?;
         let user = &login.user;

@@ -15,8 +15,8 @@ use countersign_shared::{
     services::auth::{self, Clients},
     store::{
         rows::{
-            budget::{self, Spent},
             passcode,
+            rate_limit::{self, Usage},
         },
         table::{Changed, Table, Update},
     },
@@ -26,7 +26,7 @@ use countersign_shared::{
 #[derive(Wire)]
 pub struct Consume {
     pub clients: Clients,
-    pub budgets: Table<Spent, Update>,
+    pub budgets: Table<Usage, Update>,
     pub passcodes: Table<Passcode, Update>,
     pub keys: Keys<Passcodes>,
     #[wire(passcode_policy)]
@@ -55,10 +55,10 @@ impl Endpoint for Consume {
         }
         if shape.is_short() {
             // The guess is counted before it is evaluated: of many at once, no more than the budget are.
-            let act = call.act();
-            budget::spend(&self.budgets, &self.policy.guesses, &binding.guesses_key(), &act)
+            let act = call.hit();
+            rate_limit::spend(&self.budgets, &self.policy.guesses, &binding.guesses_key(), &act)
                 .await?
-                .map_err(Error::Exhausted)?;
+                .map_err(Error::RateLimited)?;
         }
         // While keys rotate there are two: the passcode lies where the key that made it says.
         for key in self.keys.at(call.now).await.iter() {
@@ -77,7 +77,7 @@ impl Endpoint for Consume {
                 Changed::No(Some(passcode)) if passcode.was_used_by(&call.invocation) => passcode,
                 Changed::No(_) => continue,
             };
-            call.note_subject(format!("passcode:{}", consumed.id.as_str()));
+            call.log_subject(format!("passcode:{}", consumed.id.as_str()));
             return Ok(broadleaf::consumed(&consumed.id).as_step(Step::Verified));
         }
         Err(Error::Refused)

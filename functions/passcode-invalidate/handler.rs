@@ -28,7 +28,7 @@ impl Endpoint for Invalidate {
         let client = auth::client(&self.clients, call, PASSCODE).await??;
         let ClientQuery { client_id: client } = ClientQuery::read(call, client, InvalidateForm::FIELDS)?;
         let InvalidateForm { passcode_id: id } = InvalidateForm::read(call)?;
-        call.note_subject(format!("passcode:{}", id.as_str()));
+        call.log_subject(format!("passcode:{}", id.as_str()));
         let change = passcode::invalidate(&id, &client, &call.invocation, call.now);
         match self.passcodes.update(&id.handle(), change, call.now).await? {
             Changed::Yes(_) => {}

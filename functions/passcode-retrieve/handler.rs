@@ -16,7 +16,7 @@ use countersign_shared::{
     runtime::keys::Keys,
     services::auth::{self, Clients},
     store::{
-        rows::budget::Creations,
+        rows::rate_limit::Creations,
         table::{Put, Table},
     },
 };
@@ -48,12 +48,12 @@ impl Endpoint for Retrieve {
         if self.policy.shape(binding.purpose.as_str()).is_short() {
             // Every live code is another target of the same guess: their number is bounded like the guesses.
             self.created
-                .count(&self.policy.issues, &binding.issues_key(), &call.act())
+                .count(&self.policy.issues, &binding.issues_key(), &call.hit())
                 .await?
-                .map_err(Error::Exhausted)?;
+                .map_err(Error::RateLimited)?;
         }
         let (passcode, text) = self.issue(&binding, call).await?;
-        call.note_subject(format!("passcode:{}", passcode.id.as_str()));
+        call.log_subject(format!("passcode:{}", passcode.id.as_str()));
         Ok(broadleaf::issued(&passcode.id, &text).as_step(Step::Issued))
     }
 }

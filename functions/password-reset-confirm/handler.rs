@@ -3,10 +3,10 @@ use std::ops::ControlFlow;
 use countersign_shared::{
     delivery::words::Message,
     domain::{
+        idempotency::{Issued, Storage},
         link,
         password::{Cost, PasswordHash},
         password_reset::PasswordResetRequest,
-        repetition::{Issued, Keeping},
         secret::{Digest, Secret},
         support_pin::SupportPin,
         tenant::Domain,
@@ -55,10 +55,10 @@ impl Endpoint for Confirm {
         // A body with a password is remembered only together with what may be a link's secret.
         let digest = link::parse(credential).ok_or(Error::NoRequest)?;
         let answer = self.confirm(call, &digest, &given);
-        idempotency::once(
+        idempotency::run_once(
             &self.idempotency,
             Owners::Users(&self.answered),
-            Keeping::Plain,
+            Storage::Plain,
             call,
             Caller {
                 function: "password-reset-confirm",
@@ -76,9 +76,9 @@ const TRIES: u32 = 3;
 impl Confirm {
     async fn confirm(&self, call: &Call, digest: &Digest, given: &Secret) -> Result<Answer, Error> {
         let request = self.requests.get(digest, call.now).await?.ok_or(Error::NoRequest)?;
-        call.note_link(digest.short());
+        call.log_link(digest.short());
         let (user, domain) = self.find(call, &request).await?;
-        call.note_subject(user.id.log_name());
+        call.log_subject(user.id.log_name());
         let password = body::accept_password(&domain.passwords, "pwd", given)?;
         let password = PasswordHash::of(&password, &self.cost, &mut SysRng).map_err(Fault::from)?;
         optimistic_from(TRIES, "the user", user, async |user| {

@@ -1,10 +1,10 @@
 use countersign_shared::{
     delivery::words::Message,
     domain::{
+        idempotency::Issued,
+        limit_keys,
         password::{PasswordHash, Verdict},
-        repetition::Issued,
         tenant::Domain,
-        throttle,
     },
     fault::Fault,
     http::{
@@ -30,9 +30,9 @@ impl Request {
     /// it is looked at: whoever finds a session open has only so many.
     pub async fn change(&self, call: &Call, wanted: ChangeWanted) -> Result<Answer, Error> {
         let needed = era::CHANGE_PASSWORD;
-        let person = auth::person(&self.tokens, &self.answered.read, call, call.bearer(), needed, None).await??;
+        let person = auth::user(&self.tokens, &self.answered.read, call, call.bearer(), needed, None).await??;
         let user = person.user;
-        call.note_subject(user.id.log_name());
+        call.log_subject(user.id.log_name());
         let mut batch = Batch::default();
         batch.want(&self.notices.domains, &user.domain);
         let domain = batch
@@ -43,7 +43,7 @@ impl Request {
         let password = body::accept_password(&domain.passwords, "new_pwd", &wanted.new)?;
 
         let mut spending = Spending::new(&self.budgets, call);
-        let subject = throttle::password_guesses(user.id);
+        let subject = limit_keys::password_guesses(user.id);
         spending.spend(&self.guesses, &subject).await??;
         match user.password.verify(&wanted.current, &self.cost) {
             Verdict::Right | Verdict::RightButWeak => {}

@@ -1,12 +1,12 @@
 use countersign_shared::{
     domain::{
         access::Refusal,
-        budget::Budget,
         claim::Claim,
+        idempotency::Storage,
         link::Policy,
         password::Cost,
         password_reset::PasswordResetRequest,
-        repetition::Keeping,
+        rate_limit::RateLimit,
         support_pin::SupportPin,
         token::{Presented, Token},
         user::User,
@@ -24,7 +24,7 @@ use countersign_shared::{
     services::idempotency::{self, AnsweredUsers, Caller, Idempotency, Owners},
     services::notices::Notices,
     store::{
-        rows::{bucket::Level, budget::Spent},
+        rows::{bucket::Level, rate_limit::Usage},
         table::{BatchGet, Delete, Put, Table, Update},
     },
 };
@@ -35,8 +35,8 @@ pub struct Request {
     pub idempotency: Idempotency,
     pub answered: AnsweredUsers,
     pub claims: Table<Claim, BatchGet>,
-    pub read_budgets: Table<Spent, BatchGet>,
-    pub budgets: Table<Spent, Update>,
+    pub read_budgets: Table<Usage, BatchGet>,
+    pub budgets: Table<Usage, Update>,
     pub read_levels: Table<Level, BatchGet>,
     pub levels: Table<Level, Update>,
     pub requests: Table<PasswordResetRequest, Put>,
@@ -48,7 +48,7 @@ pub struct Request {
     #[wire(password_reset_policy)]
     pub policy: Policy,
     #[wire(password_guesses)]
-    pub guesses: Budget,
+    pub guesses: RateLimit,
     #[wire(password_cost)]
     pub cost: Cost,
 }
@@ -68,10 +68,10 @@ impl Endpoint for Request {
                 PasswordWanted::Change(wanted) => self.change(call, wanted).await,
             }
         };
-        idempotency::once(
+        idempotency::run_once(
             &self.idempotency,
             owners,
-            Keeping::Plain,
+            Storage::Plain,
             call,
             Caller {
                 function: "password-reset-request",

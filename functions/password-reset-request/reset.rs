@@ -4,14 +4,14 @@ use countersign_shared::{
         words::{Message, compose},
     },
     domain::{
-        budget::Exhausted,
         claim,
         id::UserId,
+        limit_keys::{self, Addressee, Asked, AskedFor, MailKind},
         name::{DomainName, EmailAddress},
         password_reset::{PasswordResetRequest, Target},
+        rate_limit::RateLimited,
         suppression::{self, Reason},
         tenant::Domain,
-        throttle::{self, Addressee, Asked, AskedFor, MailKind},
         user::User,
     },
     fault::Fault,
@@ -28,7 +28,7 @@ use countersign_shared::{
     services::link_mails::{self, Letter},
     services::rate_limits::{MailBudget, Planned, Spending},
     store::{
-        rows::{self, bucket::Level, budget::Spent},
+        rows::{self, bucket::Level, rate_limit::Usage},
         table::{Batch, Committed, Transaction},
     },
 };
@@ -54,7 +54,7 @@ struct Found {
 struct Mails {
     kind: MailKind,
     subject: [u8; 32],
-    sent: Option<Spent>,
+    sent: Option<Usage>,
 }
 
 /// What was taken from the budgets of mails.
@@ -132,9 +132,9 @@ impl Request {
             Some(_) => [MailKind::Recovery, MailKind::RecoveryAfterComplaint],
             None => [MailKind::NoAccount, MailKind::RecoveryAfterComplaint],
         };
-        let mailboxes = kinds.map(|kind| throttle::mailbox(kind, addressee));
-        let of_domain = throttle::domain_mails(ASKED, is_described.then_some(&wanted.domain));
-        let of_all = throttle::mails(ASKED);
+        let mailboxes = kinds.map(|kind| limit_keys::mailbox(kind, addressee));
+        let of_domain = limit_keys::domain_mails(ASKED, is_described.then_some(&wanted.domain));
+        let of_all = limit_keys::mails(ASKED);
         let mut batch = Batch::default();
         batch.want(&self.notices.suppressions, &subject);
         for mailbox in &mailboxes {
@@ -175,29 +175,29 @@ impl Request {
         found: &Found,
         levels: Levels,
         spending: &mut Spending<'a>,
-    ) -> Result<Result<bool, Exhausted>, Fault> {
+    ) -> Result<Result<bool, RateLimited>, Fault> {
         let (limits, domain) = (&self.policy.limits, found.described());
         for (budget, subject) in [
-            (&limits.source, throttle::source(ASKED, &call.source)),
-            (&limits.share, throttle::share(ASKED, &call.source, domain)),
+            (&limits.source, limit_keys::source(ASKED, &call.source)),
+            (&limits.share, limit_keys::share(ASKED, &call.source, domain)),
         ] {
             if let Err(exhausted) = spending.spend(budget, &subject).await? {
                 return Ok(Err(exhausted));
             }
         }
-        let subject = throttle::domain(ASKED, domain);
+        let subject = limit_keys::domain(ASKED, domain);
         let in_minute = spending.spend(&limits.domain, &subject).await?;
         let budgets = [
             MailBudget {
                 name: "domain",
                 bucket: &limits.domain_mails,
-                subject: throttle::domain_mails(ASKED, domain),
+                subject: limit_keys::domain_mails(ASKED, domain),
                 level: levels.domain,
             },
             MailBudget {
                 name: "deployment",
                 bucket: &limits.mails,
-                subject: throttle::mails(ASKED),
+                subject: limit_keys::mails(ASKED),
                 level: levels.deployment,
             },
         ];
@@ -226,7 +226,7 @@ impl Request {
             Key::Login(login) => login.canonical(),
             Key::Email(email) => email.canonical(),
         };
-        let elsewhere = throttle::elsewhere(ASKED, &wanted.domain, key);
+        let elsewhere = limit_keys::elsewhere(ASKED, &wanted.domain, key);
         let is_sent = spending.mail(planned, (&elsewhere, &limits.mailbox)).await?;
 
         let target = match &found.user {
@@ -250,9 +250,9 @@ impl Request {
         };
         let (request, id) =
             PasswordResetRequest::issue(target, self.policy.lifetime, &mut SysRng, call.now).map_err(Fault::from)?;
-        call.note_link(request.digest.short());
+        call.log_link(request.digest.short());
         if let Some(user) = &found.user {
-            call.note_subject(user.id.log_name());
+            call.log_subject(user.id.log_name());
         }
         // A link to nobody depends on there being nobody: the same call for known and unknown.
         let stands = match &found.user {

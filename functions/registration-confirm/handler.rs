@@ -2,12 +2,11 @@ use countersign_shared::{
     domain::{
         bucket::Bucket,
         claim::{self, Claim},
-        link,
+        limit_keys, link,
         name::DomainName,
         password::{Cost, PasswordHash},
         registration::RegistrationRequest,
         tenant::Domain,
-        throttle,
         user::{NewUser, User},
     },
     fault::Fault,
@@ -50,7 +49,7 @@ impl Endpoint for Confirm {
         let given = body::read_password(call)?;
         let digest = link::parse(call.path_parameter("uuid")).ok_or(Error::NoRequest)?;
         let request = self.requests.get(&digest, call.now).await?.ok_or(Error::NoRequest)?;
-        call.note_link(digest.short());
+        call.log_link(digest.short());
         let wanted = request.wanted;
         let logins = claim::logins(&wanted.domain, &wanted.login);
 
@@ -100,7 +99,7 @@ impl Endpoint for Confirm {
         };
         match settled(transaction.commit().await, is_made).await? {
             Committed::Yes => {
-                call.note_subject(user.id.log_name());
+                call.log_subject(user.id.log_name());
                 let answer = era::password_set(Outcome::Registered, &user.domain, &user.login).as_step(Step::Verified);
                 // What was done is done: that it could not be counted is for the log.
                 Ok(match self.count(call, &user.domain).await {
@@ -119,8 +118,8 @@ impl Endpoint for Confirm {
 impl Confirm {
     /// Counts a registration that was confirmed: its domain may have more.
     async fn count(&self, call: &Call, domain: &DomainName) -> Result<(), Fault> {
-        let act = call.act();
-        let subject = throttle::unconfirmed(domain);
-        bucket::refill(&self.levels, &self.unconfirmed, &subject, throttle::CONFIRMED, &act).await
+        let act = call.hit();
+        let subject = limit_keys::unconfirmed(domain);
+        bucket::refill(&self.levels, &self.unconfirmed, &subject, limit_keys::CONFIRMED, &act).await
     }
 }

@@ -4,15 +4,15 @@ use countersign_shared::{
         words::{Message, compose},
     },
     domain::{
-        budget::Exhausted,
         claim::{self, Claim},
+        idempotency::Storage,
+        limit_keys::{self, Addressee, Asked, MailKind},
         link::Policy,
         name::{DomainName, EmailAddress},
+        rate_limit::RateLimited,
         registration::{RegistrationRequest, Wanted},
-        repetition::Keeping,
         suppression::{self, Reason, Suppression},
         tenant::Domain,
-        throttle::{self, Addressee, Asked, MailKind},
     },
     fault::Fault,
     http::{
@@ -30,7 +30,7 @@ use countersign_shared::{
     services::link_mails::{self, Letter},
     services::rate_limits::{MailBudget, Planned, Spending},
     store::{
-        rows::{bucket::Level, budget::Spent},
+        rows::{bucket::Level, rate_limit::Usage},
         table::{Batch, BatchGet, Delete, Put, Table, Update},
     },
 };
@@ -43,8 +43,8 @@ pub struct Request {
     pub domains: Table<Domain, BatchGet>,
     pub claims: Table<Claim, BatchGet>,
     pub suppressions: Table<Suppression, BatchGet>,
-    pub read_budgets: Table<Spent, BatchGet>,
-    pub budgets: Table<Spent, Update>,
+    pub read_budgets: Table<Usage, BatchGet>,
+    pub budgets: Table<Usage, Update>,
     pub read_levels: Table<Level, BatchGet>,
     pub levels: Table<Level, Update>,
     pub requests: Table<RegistrationRequest, Put>,
@@ -60,10 +60,10 @@ impl Endpoint for Request {
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
         let wanted = body::read_registration(call)?;
         let answer = self.request(call, wanted);
-        idempotency::once(
+        idempotency::run_once(
             &self.idempotency,
             Owners::Nobody,
-            Keeping::Plain,
+            Storage::Plain,
             call,
             Caller {
                 function: "registration-request",
@@ -79,7 +79,7 @@ const ASKED: Asked = Asked::Registration;
 
 /// The subject of the mails of this kind to a mailbox.
 fn mailbox(email: &EmailAddress) -> [u8; 32] {
-    throttle::mailbox(MailKind::Registration, Addressee::Email(email))
+    limit_keys::mailbox(MailKind::Registration, Addressee::Email(email))
 }
 
 /// A registration that nothing speaks against, and what nobody may be told about its address.
@@ -89,7 +89,7 @@ struct Admitted {
     has_account: bool,
     suppressed: Option<Reason>,
     /// What was mailed to the mailbox lately.
-    sent: Option<Spent>,
+    sent: Option<Usage>,
     levels: Levels,
 }
 
@@ -123,9 +123,9 @@ impl Request {
             batch.want(&self.suppressions, &suppression::subject(&wanted.email));
             batch.want(&self.read_budgets, &mailbox(&wanted.email));
             for subject in [
-                throttle::unconfirmed(&wanted.domain),
-                throttle::domain_mails(ASKED, Some(&wanted.domain)),
-                throttle::mails(ASKED),
+                limit_keys::unconfirmed(&wanted.domain),
+                limit_keys::domain_mails(ASKED, Some(&wanted.domain)),
+                limit_keys::mails(ASKED),
             ] {
                 batch.want(&self.read_levels, &subject);
             }
@@ -149,9 +149,9 @@ impl Request {
             suppressed: suppression.map(|row| row.reason),
             sent: found.take(&self.read_budgets, &mailbox(&wanted.email), call.now)?,
             levels: Levels {
-                unconfirmed: level(throttle::unconfirmed(&wanted.domain))?,
-                domain: level(throttle::domain_mails(ASKED, Some(&wanted.domain)))?,
-                deployment: level(throttle::mails(ASKED))?,
+                unconfirmed: level(limit_keys::unconfirmed(&wanted.domain))?,
+                domain: level(limit_keys::domain_mails(ASKED, Some(&wanted.domain)))?,
+                deployment: level(limit_keys::mails(ASKED))?,
             },
             domain,
             wanted,
@@ -175,12 +175,12 @@ impl Request {
             subject: mailbox(&email),
             sent: admitted.sent,
         });
-        let elsewhere = throttle::elsewhere(ASKED, &admitted.domain.name, email.canonical());
+        let elsewhere = limit_keys::elsewhere(ASKED, &admitted.domain.name, email.canonical());
         let is_sent = spending.mail(planned, (&elsewhere, &limits.mailbox)).await?;
 
         let (request, id) = RegistrationRequest::issue(admitted.wanted, self.policy.lifetime, &mut SysRng, call.now)
             .map_err(Fault::from)?;
-        call.note_link(request.digest.short());
+        call.log_link(request.digest.short());
         self.requests.put(&request).await?;
 
         let domain = &admitted.domain;
@@ -219,7 +219,7 @@ impl Request {
         domain: &DomainName,
         levels: Levels,
         spending: &mut Spending<'a>,
-    ) -> Result<Result<(), Exhausted>, Fault> {
+    ) -> Result<Result<(), RateLimited>, Fault> {
         let limits = &self.policy.limits;
         let is_slow = |level: &Level| limits.unconfirmed.is_low(level.full_at, call.now);
         let share = match levels.unconfirmed.as_ref().is_some_and(is_slow) {
@@ -227,9 +227,9 @@ impl Request {
             false => &limits.share,
         };
         for (budget, subject) in [
-            (&limits.source, throttle::source(ASKED, &call.source)),
-            (share, throttle::share(ASKED, &call.source, Some(domain))),
-            (&limits.domain, throttle::domain(ASKED, Some(domain))),
+            (&limits.source, limit_keys::source(ASKED, &call.source)),
+            (share, limit_keys::share(ASKED, &call.source, Some(domain))),
+            (&limits.domain, limit_keys::domain(ASKED, Some(domain))),
         ] {
             if let Err(exhausted) = spending.spend(budget, &subject).await? {
                 return Ok(Err(exhausted));
@@ -239,19 +239,19 @@ impl Request {
             MailBudget {
                 name: "unconfirmed",
                 bucket: &limits.unconfirmed,
-                subject: throttle::unconfirmed(domain),
+                subject: limit_keys::unconfirmed(domain),
                 level: levels.unconfirmed,
             },
             MailBudget {
                 name: "domain",
                 bucket: &limits.domain_mails,
-                subject: throttle::domain_mails(ASKED, Some(domain)),
+                subject: limit_keys::domain_mails(ASKED, Some(domain)),
                 level: levels.domain,
             },
             MailBudget {
                 name: "deployment",
                 bucket: &limits.mails,
-                subject: throttle::mails(ASKED),
+                subject: limit_keys::mails(ASKED),
                 level: levels.deployment,
             },
         ];

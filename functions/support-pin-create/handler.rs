@@ -50,7 +50,10 @@ impl Create {
     async fn create(&self, call: &Call) -> Result<Answer, Error> {
         let token = gitlab::token(call)?;
         optimistic(TRIES, "the user", async || {
-            let caller = gitlab::in_own_name(call, auth::holder(&self.users, call, token, gitlab::WRITE, None).await?)?;
+            let caller = gitlab::in_own_name(
+                call,
+                auth::pin_caller(&self.users, call, token, gitlab::WRITE, None).await?,
+            )?;
             gitlab::expect_nothing(call)?;
             self.issue(call, &caller.own).await
         })

@@ -37,7 +37,7 @@ impl Revoke {
         let named = Some(call.path_parameter("id"));
         let caller = gitlab::in_own_name(
             call,
-            auth::holder(&self.users, call, token, gitlab::WRITE, named).await?,
+            auth::pin_caller(&self.users, call, token, gitlab::WRITE, named).await?,
         )?;
         let owner = gitlab::administered(&caller)?;
         gitlab::expect_nothing(call)?;

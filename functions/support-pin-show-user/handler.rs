@@ -9,7 +9,7 @@ use countersign_shared::{
     observe::{Outcome, Step},
     runtime::edge::Wire,
     runtime::keys::Keys,
-    services::audit::Trail,
+    services::audit::AuditLog,
     services::auth::{self, Users},
     store::table::{Get, Table},
 };
@@ -21,7 +21,7 @@ pub struct ShowUser {
     pub users: Users,
     pub pins: Table<SupportPin, Get>,
     pub keys: Keys<SupportPins>,
-    pub trail: Trail,
+    pub trail: AuditLog,
 }
 
 impl Endpoint for ShowUser {
@@ -36,7 +36,10 @@ impl ShowUser {
     async fn show(&self, call: &Call) -> Result<Answer, Error> {
         let token = gitlab::token(call)?;
         let named = Some(call.path_parameter("id"));
-        let caller = gitlab::in_own_name(call, auth::holder(&self.users, call, token, gitlab::READ, named).await?)?;
+        let caller = gitlab::in_own_name(
+            call,
+            auth::pin_caller(&self.users, call, token, gitlab::READ, named).await?,
+        )?;
         let owner = gitlab::administered(&caller)?;
         gitlab::expect_nothing(call)?;
         let pin = self.pins.get(&owner.id(), call.now).await?.ok_or(Error::NoPin)?;

@@ -25,7 +25,10 @@ impl Endpoint for Show {
 
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
         let token = gitlab::token(call)?;
-        let caller = gitlab::in_own_name(call, auth::holder(&self.users, call, token, gitlab::READ, None).await?)?;
+        let caller = gitlab::in_own_name(
+            call,
+            auth::pin_caller(&self.users, call, token, gitlab::READ, None).await?,
+        )?;
         gitlab::expect_nothing(call)?;
         let pin = self.pins.get(&caller.own.id(), call.now).await?.ok_or(Error::NoPin)?;
         let digits = pin

@@ -1,7 +1,7 @@
 use countersign_shared::{
     domain::{
+        idempotency::Issued,
         otp::{Binding, Code, Purpose},
-        repetition::Issued,
         secret::Secret,
         token::Kind,
     },

@@ -2,8 +2,8 @@ use countersign_shared::{
     domain::{
         client::Granting,
         id::ClientId,
+        idempotency::Issued,
         locale::Locale,
-        repetition::Issued,
         secret::{Digest, Secret},
         token::{Grant, Kind, Owner, Token},
     },
@@ -34,14 +34,14 @@ impl Create {
     ) -> Result<Answer, Error> {
         let id = ClientId::parse(client_id).ok_or(Error::ClientUnknown)?;
         let client = self.clients.get(&id, call.now).await?.ok_or(Error::ClientUnknown)?;
-        call.note_subject(id.log_name());
+        call.log_subject(id.log_name());
         if !client.grants.contains(&Granting::ClientCredentials) {
             return Err(Error::ClientNotAllowed);
         }
         if !client.secret.matches(&Digest::of(secret)) {
             return Err(Error::WrongSecret);
         }
-        call.note_actor(id.log_name());
+        call.log_actor(id.log_name());
         let scopes = client
             .allow(Granting::ClientCredentials, scope)
             .map_err(Error::ScopeNotAllowed)?;

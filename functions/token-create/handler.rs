@@ -1,13 +1,13 @@
 use countersign_shared::{
     delivery::words::Message,
     domain::{
-        budget::Budget,
         claim::Claim,
         client::Client,
+        idempotency::Storage,
         key::Answers,
         name::DomainName,
         password::Cost,
-        repetition::Keeping,
+        rate_limit::RateLimit,
         secret::Secret,
         token::{Kind, Presented, Token},
         unknown::UnknownIdentity,
@@ -30,7 +30,7 @@ use countersign_shared::{
     services::otp_sender::OtpSender,
     services::verification::Verifier,
     store::{
-        rows::budget::Spent,
+        rows::rate_limit::Usage,
         table::{BatchGet, Check, Get, Put, Table, Update},
     },
 };
@@ -47,7 +47,7 @@ pub struct Create {
     pub claims: Table<Claim, Get>,
     pub new_tokens: Table<Token, Put>,
     pub change_tokens: Table<Token, Update>,
-    pub read_budgets: Table<Spent, BatchGet>,
+    pub read_budgets: Table<Usage, BatchGet>,
     pub read_unknown: Table<UnknownIdentity, BatchGet>,
     pub change_unknown: Table<UnknownIdentity, Update>,
     pub depend_on_unknown: Table<UnknownIdentity, Check>,
@@ -55,7 +55,7 @@ pub struct Create {
     #[wire(token_lifetimes)]
     pub lifetimes: Lifetimes,
     #[wire(failed_logins)]
-    pub failed_logins: Budget,
+    pub failed_logins: RateLimit,
     #[wire(password_cost)]
     pub cost: Cost,
 }
@@ -83,12 +83,12 @@ impl Endpoint for Create {
             }
         };
         let answers = self.answers.at(call.now).await;
-        let keeping = Keeping::Sealed(&answers);
+        let keeping = Storage::Encrypted(&answers);
         let caller = Caller {
             function: "token-create",
             credential: call.bearer().unwrap_or_default(),
         };
-        idempotency::once(
+        idempotency::run_once(
             &self.idempotency,
             Owners::UsersAndClients(&self.answered, &self.clients),
             keeping,
@@ -107,7 +107,7 @@ impl Create {
         let presented = Presented::parse(token.expose()).ok_or(Error::TokenInvalid)?;
         let waits = |kind: &Kind| matches!(kind, Kind::SecondFactor { .. });
         let login = logins::read(&self.logins, call, &presented, waits).await??;
-        call.note_subject(login.user.id.log_name());
+        call.log_subject(login.user.id.log_name());
         Ok(login)
     }
 
@@ -122,7 +122,7 @@ impl Create {
         let message = Message::Locked { at: call.now };
         self.verifier
             .notices
-            .tell_nobody(call, domain, *identity, &message, "locked")
+            .notify_nobody(call, domain, *identity, &message, "locked")
             .await;
     }
 }

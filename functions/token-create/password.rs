@@ -1,21 +1,20 @@
 use countersign_shared::{
     domain::{
-        audit,
-        budget::Act,
-        claim,
+        audit, claim,
         client::{Client, Granting},
         factor::{Factor, FactorKey, FactorType},
         id::{ClientId, UserId},
+        idempotency::Issued,
+        limit_keys,
         lockout::{Failed, Lockout},
-        meter::Meter,
         name::{DomainName, EmailAddress},
         otp::{Binding, Otps, Purpose},
         password::{Cost, Password, PasswordHash, Verdict},
-        repetition::Issued,
+        quota::Quota,
+        rate_limit::Hit,
         scope::Scope,
         secret::Secret,
         tenant::Domain,
-        throttle,
         token::{Grant, Kind, Owner, Session, Token},
         unknown::{self, UnknownIdentity},
         user::User,
@@ -35,7 +34,7 @@ use countersign_shared::{
     services::otp_sender::{self, Extra, Sending, Sent, Wanted},
     store::{
         retry::optimistic,
-        rows::{self, budget},
+        rows::{self, rate_limit},
         table::{Batch, Committed, Transaction, settled},
     },
 };
@@ -48,10 +47,10 @@ struct Found {
     user: Option<User>,
     /// What is counted for the address if there is no such user.
     unknown: UnknownIdentity,
-    failures: Vec<Act>,
+    failures: Vec<Hit>,
     factor: Option<Factor>,
     otps: Otps,
-    meter: Option<Meter>,
+    meter: Option<Quota>,
     domain: Domain,
 }
 
@@ -177,7 +176,7 @@ impl Create {
     ) -> Result<Option<Answer>, Error> {
         let found = self.find(call, request).await?;
         self.failed_logins
-            .spend(&found.failures, &call.act())
+            .spend(&found.failures, &call.hit())
             .map_err(Error::LoginTimeout)?;
         let stored = match &found.user {
             Some(user) => user.password.clone(),
@@ -186,7 +185,7 @@ impl Create {
         let verdict = verifier.verify(&stored);
         let (whose, lockout) = match &found.user {
             Some(user) => {
-                call.note_subject(user.id.log_name());
+                call.log_subject(user.id.log_name());
                 (Whose::User(user), user.lockout)
             }
             None => {
@@ -234,7 +233,7 @@ impl Create {
         batch.want(&self.logins.otps, &factor);
         batch.want(&self.logins.meters, &());
         batch.want(&self.verifier.notices.domains, domain);
-        let failures = throttle::failed_logins(&call.source);
+        let failures = limit_keys::failed_logins(&call.source);
         batch.want(&self.read_budgets, &failures);
         batch.want(&self.read_unknown, identity);
         let found = batch.read().await?;
@@ -266,8 +265,8 @@ impl Create {
 
     /// Counts a login that failed, where it came from.
     async fn count_failed(&self, call: &Call) -> Result<(), Error> {
-        let subject = throttle::failed_logins(&call.source);
-        let counted = budget::spend(&self.sender.budgets, &self.failed_logins, &subject, &call.act()).await?;
+        let subject = limit_keys::failed_logins(&call.source);
+        let counted = rate_limit::spend(&self.sender.budgets, &self.failed_logins, &subject, &call.hit()).await?;
         counted.map(drop).map_err(Error::LoginTimeout)
     }
 

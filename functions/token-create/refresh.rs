@@ -1,7 +1,7 @@
 use countersign_shared::{
     domain::{
+        idempotency::Issued,
         otp::{Binding, Purpose},
-        repetition::Issued,
         secret::{Digest, Secret},
         token::{Grant, Owner, Token},
     },

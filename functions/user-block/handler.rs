@@ -24,8 +24,8 @@ impl Endpoint for Block {
     type Error = Error;
 
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
-        let (caller, user) = auth::upon_user(&self.callers, call, USER_BLOCK).await??;
-        let user = caller.act_upon(user)?;
+        let (caller, user) = auth::target_user(&self.callers, call, USER_BLOCK).await??;
+        let user = caller.require_admin_of(user)?;
         let replaces = read_block(call)?;
         let judge = |user: &User| match replaces {
             true => user.lockout.decided(call.now),

@@ -48,7 +48,7 @@ impl Endpoint for Create {
 
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
         let (caller, _) = auth::caller(&self.callers, call, USER_WRITE, |_| {}).await??;
-        let own = caller.reach().ok_or(Error::Forbidden)?;
+        let own = caller.admin_domain().ok_or(Error::Forbidden)?;
         let wanted = read_user(call)?;
         // Another domain is not this caller's to know anything about.
         if wanted.domain.as_ref().is_some_and(|domain| domain != own) {
@@ -92,7 +92,7 @@ impl Endpoint for Create {
             let is_made = Batch::finds(&self.callers.users, &user.id, call.now);
             let refused = match settled(transaction.commit().await, is_made).await? {
                 Committed::Yes => {
-                    call.note_subject(user.id.log_name());
+                    call.log_subject(user.id.log_name());
                     return Ok(user_made(call, Outcome::UserCreated, &user));
                 }
                 Committed::No(steps) => steps,

@@ -24,8 +24,8 @@ impl Endpoint for Unblock {
     type Error = Error;
 
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
-        let (caller, user) = auth::upon_user(&self.callers, call, USER_UNBLOCK).await??;
-        let user = caller.act_upon(user)?;
+        let (caller, user) = auth::target_user(&self.callers, call, USER_UNBLOCK).await??;
+        let user = caller.require_admin_of(user)?;
         read_nothing(call)?;
         let judge = |user: &User| user.lockout.lifted(call.now);
         let changed = lockouts::change(&self.change_users, user, judge, &call.invocation, call.now).await?;

@@ -1,7 +1,7 @@
 //! Floor 0: why a service refuses, in no dialect. Each dialect that a service serves maps these to its own words.
 
 use crate::{
-    domain::{budget::Exhausted, otp::Failure},
+    domain::{otp::Failure, rate_limit::RateLimited},
     fault::Fault,
 };
 
@@ -9,7 +9,7 @@ use crate::{
 #[derive(Debug)]
 pub enum Undelivered {
     /// Too many were sent lately.
-    RateLimited(Exhausted),
+    RateLimited(RateLimited),
     /// The message could not be sent, or may not go there.
     Failed(Fault),
     /// SNS does not accept the number: a retry changes nothing.
@@ -28,7 +28,7 @@ impl From<Fault> for Undelivered {
 #[derive(Debug)]
 pub enum Unverified {
     /// Too many guesses lately: this one was not judged.
-    RateLimited(Exhausted),
+    RateLimited(RateLimited),
     /// It was judged, and counted.
     Failed(Failure),
     /// Something of ours failed.

@@ -10,7 +10,7 @@ use crate::{
     http::serve::{AnyEndpoint, Endpoint, serve},
     observe,
     runtime::edge::{Edge, Refused, Wire, system_time},
-    services::audit::{Audited, Trail},
+    services::audit::{AuditLog, Audited},
 };
 
 /// `fn main` of a function: `main!(handler::Name)`, `main!(audited handler::Name)` for one whose calls are recorded in the audit
@@ -57,7 +57,7 @@ pub fn run<E: Endpoint + Wire>() -> ExitCode {
 #[must_use]
 pub fn run_audited<E: Endpoint + Wire>() -> ExitCode {
     start(&|edge| {
-        let (endpoint, trail) = (endpoint::<E>(edge), Trail::wire(edge));
+        let (endpoint, trail) = (endpoint::<E>(edge), AuditLog::wire(edge));
         serving(Box::new(Audited::new(endpoint?, trail?)))
     })
 }

@@ -161,7 +161,7 @@ impl Function {
                     action,
                     variable.ok_or(format!("{row} has no VARIABLE: implement Row for it"))?,
                 );
-                self.counts_attempts |= matches!((*row, *right), ("Spent", "Update"));
+                self.counts_attempts |= matches!((*row, *right), ("Usage", "Update"));
             }
             ("Keys" | "KeyShelf", [purpose]) => {
                 let keys = store.keys.get(*purpose);
@@ -180,7 +180,7 @@ impl Function {
                 self.sends_text_messages = true;
                 self.reads("texter", settings);
             }
-            ("Trail", _) => {
+            ("AuditLog", _) => {
                 self.may(AUDIT.1, AUDIT.0);
                 self.reads("audit_policy", settings);
             }
@@ -367,12 +367,12 @@ pub mod tests {
     #[test]
     fn routes_that_send_or_compare_are_throttled_more() {
         for (field, sensitive) in [
-            ("Table<Spent, Update>", true),
+            ("Table<Usage, Update>", true),
             ("Mailer", true),
             ("Texter", true),
             ("#[wire(password_cost)] Cost", true),
             ("Creations", false),
-            ("Table<Spent, BatchGet>", false),
+            ("Table<Usage, BatchGet>", false),
             ("Table<Passcode, Update>", false),
             ("#[wire(failed_logins)] Budget", false),
         ] {

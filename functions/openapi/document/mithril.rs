@@ -33,7 +33,7 @@ use utoipa::{
 use super::{
     FACTOR,
     parts::{
-        CHALLENGE, closed, json, named, object, one_of, parameters, reference, repetition, seconds, text, unavailable,
+        CHALLENGE, closed, idempotency, json, named, object, one_of, parameters, reference, seconds, text, unavailable,
         uuid, verifies,
     },
 };
@@ -310,7 +310,7 @@ fn takes_nothing(operation: OperationBuilder) -> OperationBuilder {
 /// A route that sends a text message: a repetition sends no second one.
 fn sends_text(operation: OperationBuilder) -> OperationBuilder {
     operation
-        .parameter(repetition())
+        .parameter(idempotency())
         .response(
             "409",
             json::<MithrilError>(

@@ -85,7 +85,7 @@ pub(super) fn reference<T: ToSchema>() -> Ref {
     Ref::from_schema_name(T::name())
 }
 
-pub(super) fn repetition() -> Parameter {
+pub(super) fn idempotency() -> Parameter {
     let length = ObjectBuilder::new()
         .schema_type(Type::String)
         .min_length(Some(1))

@@ -100,7 +100,7 @@ pub enum OutOfReach {
 impl Caller {
     /// The domain whose users the caller may act upon: an administrator's own, or the one that a client was made for.
     #[must_use]
-    pub fn reach(&self) -> Option<&DomainName> {
+    pub fn admin_domain(&self) -> Option<&DomainName> {
         match &self.principal {
             Principal::User(user) => user.is_admin.then_some(&user.domain),
             Principal::Client(client) => client.domain.as_ref(),
@@ -121,8 +121,8 @@ impl Caller {
     ///
     /// # Errors
     /// [`OutOfReach`].
-    pub fn act_upon(&self, named: Option<User>) -> Result<User, OutOfReach> {
-        let domain = self.reach().ok_or(OutOfReach::Forbidden)?;
+    pub fn require_admin_of(&self, named: Option<User>) -> Result<User, OutOfReach> {
+        let domain = self.admin_domain().ok_or(OutOfReach::Forbidden)?;
         named.filter(|user| user.domain == *domain).ok_or(OutOfReach::Unknown)
     }
 
@@ -130,10 +130,10 @@ impl Caller {
     ///
     /// # Errors
     /// [`OutOfReach`].
-    pub fn look_after(&self, named: Option<User>) -> Result<User, OutOfReach> {
+    pub fn require_self_or_admin_of(&self, named: Option<User>) -> Result<User, OutOfReach> {
         match (&self.principal, named) {
             (Principal::User(user), Some(named)) if user.id == named.id => Ok(named),
-            (Principal::User(_) | Principal::Client(_), named) => self.act_upon(named),
+            (Principal::User(_) | Principal::Client(_), named) => self.require_admin_of(named),
         }
     }
 }
@@ -174,13 +174,13 @@ pub fn check_login(token: &Token, owner: &User, kind: fn(&Kind) -> bool, now: Ti
             revoked_at: None,
             ..token.clone()
         };
-        let late = token.revoked_at.is_some_and(|at| at.deadline(MERCY).is_over(now));
+        let late = token.revoked_at.is_some_and(|at| at.deadline(MERCY).is_expired(now));
         return Err(match token.is_renewed && late && !owner.has_ended(&carried_on, now) {
             true => Broken::Reused,
             false => Broken::Expired,
         });
     }
-    if token.expires_at.is_over(now) {
+    if token.expires_at.is_expired(now) {
         return Err(Broken::Expired);
     }
     Ok(())
@@ -191,7 +191,7 @@ fn check_token(token: &Token, ended: bool, needed: Needed, now: Timestamp) -> Re
         Kind::Access => {}
         Kind::SecondFactor { .. } | Kind::Approval { .. } => return Err(Refusal::OtherKind),
     }
-    if token.expires_at.is_over(now) {
+    if token.expires_at.is_expired(now) {
         return Err(Refusal::Expired);
     }
     if ended {
@@ -381,7 +381,7 @@ mod tests {
             domain: DomainName::parse("other.example").expect("a domain"),
             ..user()
         };
-        let found = |caller: &Caller, named| caller.act_upon(named).map(|_| ());
+        let found = |caller: &Caller, named| caller.require_admin_of(named).map(|_| ());
         for named in [None, Some(user()), Some(other())] {
             assert_eq!(found(&own(false), named), Err(OutOfReach::Forbidden));
         }
@@ -392,8 +392,11 @@ mod tests {
         let Principal::User(me) = &caller.principal else {
             panic!("a user")
         };
-        assert!(caller.look_after(Some((**me).clone())).is_ok());
-        assert_eq!(caller.look_after(Some(user())).map(|_| ()), Err(OutOfReach::Forbidden));
+        assert!(caller.require_self_or_admin_of(Some((**me).clone())).is_ok());
+        assert_eq!(
+            caller.require_self_or_admin_of(Some(user())).map(|_| ()),
+            Err(OutOfReach::Forbidden)
+        );
     }
 
     #[test]

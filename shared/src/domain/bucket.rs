@@ -1,7 +1,7 @@
 //! Token buckets: so many at once, and then so many an hour. However many there are, a bucket is one number, the moment
 //! at which it is full again; so it can be taken from by an addition, without a reader being in the way of another one.
 
-use super::{budget::Exhausted, time::Timestamp};
+use super::{rate_limit::RateLimited, time::Timestamp};
 
 /// How much a bucket holds, and how fast it fills.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,12 +60,12 @@ impl Bucket {
     /// Takes a token from a bucket that is full again at `full_at`: when it then is.
     ///
     /// # Errors
-    /// [`Exhausted`] when there is none; at the second that it says there is one.
-    pub fn take(&self, full_at: Timestamp, now: Timestamp) -> Result<Timestamp, Exhausted> {
+    /// [`RateLimited`] when there is none; at the second that it says there is one.
+    pub fn take(&self, full_at: Timestamp, now: Timestamp) -> Result<Timestamp, RateLimited> {
         let wait = full_at.millis().saturating_sub(self.most(now).millis());
         match wait {
             0 => Ok(Timestamp::from_millis(full_at.max(now).millis() + self.weight(1))),
-            wait => Err(Exhausted {
+            wait => Err(RateLimited {
                 retry_after: wait.div_ceil(1000),
             }),
         }
@@ -105,7 +105,7 @@ mod tests {
             (1_040_000, Ok(1_050_000)),
         ] {
             let found = THREE.take(full_at, at(now));
-            let wanted = expected.map(at).map_err(|retry_after| Exhausted { retry_after });
+            let wanted = expected.map(at).map_err(|retry_after| RateLimited { retry_after });
             assert_eq!(found, wanted, "{now}");
             if let Ok(next) = found {
                 full_at = next;
@@ -117,7 +117,7 @@ mod tests {
     fn what_it_promises_holds() {
         let full_at = at(1_030_000);
         for now in 1_000_000..1_010_000 {
-            let Err(Exhausted { retry_after }) = THREE.take(full_at, at(now)) else {
+            let Err(RateLimited { retry_after }) = THREE.take(full_at, at(now)) else {
                 panic!("there is none at {now}");
             };
             assert!(THREE.take(full_at, at(now + retry_after * 1000)).is_ok(), "{now}");

@@ -62,7 +62,7 @@ impl FactorKey {
     }
 }
 
-/// Whether the deployment keeps text messages for a factor that it sends to nobody else (see [`super::meter`]).
+/// Whether the deployment keeps text messages for a factor that it sends to nobody else (see [`super::quota`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trust {
     /// Its phone was set by the operator; or longer than a day ago, and its codes have let its user in before.
@@ -160,7 +160,7 @@ impl Factor {
             Some(set_at) => (set_at, verified == Some(set_at)),
             None => (self.updated_at, true),
         };
-        let is_known = self.by_operator || (is_used && since.deadline(DAY).is_over(now));
+        let is_known = self.by_operator || (is_used && since.deadline(DAY).is_expired(now));
         match self.value.is_some() && is_known {
             true => Trust::Established,
             false => Trust::New,

@@ -9,7 +9,7 @@ use std::{fmt, marker::PhantomData};
 use hkdf::Hkdf;
 use sha2::Sha256;
 
-use super::{repetition::MEMORY, secret::Secret, time::Timestamp};
+use super::{idempotency::MEMORY, secret::Secret, time::Timestamp};
 
 /// What a key is for.
 pub trait Purpose: std::fmt::Debug + 'static {

@@ -5,8 +5,8 @@ use rand::TryCryptoRng;
 use uuid::Uuid;
 
 use super::{
+    limit_keys::{Asked, Limits},
     secret::{Digest, NoEntropy, Secret, random_bytes},
-    throttle::{Asked, Limits},
 };
 
 /// For how long a link is good, as people say it.

@@ -93,7 +93,7 @@ impl Lockout {
     #[must_use]
     pub fn standing(&self, now: Timestamp) -> Option<Block> {
         self.block
-            .filter(|block| !block.until.is_some_and(|until| until.is_over(now)))
+            .filter(|block| !block.until.is_some_and(|until| until.is_expired(now)))
     }
 
     /// Whether the last block, active or expired, has ended what was issued then.
@@ -134,7 +134,7 @@ impl Lockout {
     #[must_use]
     pub fn is_news(&self, before: &Self) -> bool {
         match (self.block, before.block) {
-            (Some(block), Some(earlier)) => earlier.at.deadline(86_400).is_over(block.at),
+            (Some(block), Some(earlier)) => earlier.at.deadline(86_400).is_expired(block.at),
             (Some(_), None) => true,
             (None, _) => false,
         }

@@ -15,13 +15,13 @@ mod tests;
 
 use rand::TryCryptoRng;
 
-pub use self::code::{Binding, Code, End, Otp, Purpose, Seal, Status};
+pub use self::code::{Binding, Code, CodeDigest, End, Otp, Purpose, Status};
 use super::{
-    budget::{Act, Budget, Exhausted},
     factor::{FactorKey, FactorType},
     id::UserId,
     key::{Keyring, OtpCodes},
-    meter,
+    quota,
+    rate_limit::{Hit, RateLimit, RateLimited},
     secret::{NoEntropy, Secret},
     time::Timestamp,
 };
@@ -36,11 +36,11 @@ pub struct Policy {
     /// So many guesses at one code are compared (OTP_MAX_ATTEMPTS).
     pub max_attempts: u64,
     /// Messages for one factor, whoever asks.
-    pub sends: Budget,
+    pub sends: RateLimit,
     /// And no more than so many on the first day of an account, unless its factor is established.
     pub first_day_sends: usize,
     /// Guesses at all codes of one factor, right or wrong.
-    pub guesses: Budget,
+    pub guesses: RateLimit,
 }
 
 /// All that is known of the codes of one user's factor.
@@ -55,11 +55,11 @@ pub struct Otps {
     /// The newest code. One that it replaced is good for nothing any more, as if it had been canceled.
     pub code: Option<Otp>,
     /// The guesses that were compared, oldest first.
-    pub guesses: Vec<Act>,
+    pub guesses: Vec<Hit>,
     /// The messages that were sent, oldest first.
-    pub sends: Vec<Act>,
+    pub sends: Vec<Hit>,
     /// Those that were sent on the account's first day while its factor was not established.
-    pub first_day: Vec<Act>,
+    pub first_day: Vec<Hit>,
     /// When the row goes: not before everything in it has ceased to count.
     pub forget_at: Timestamp,
 }
@@ -79,7 +79,7 @@ pub enum Failure {
 #[derive(Clone, Debug)]
 pub enum Judged {
     /// There were too many guesses of late: this one was not compared, and there is nothing to store.
-    Limited(Exhausted),
+    Limited(RateLimited),
     /// The guess failed.
     Failed {
         /// The record to store.
@@ -124,7 +124,7 @@ impl Otps {
     /// is not established, few are sent.
     ///
     /// # Errors
-    /// [`NoEntropy`] when the generator fails; `Err` within is [`Exhausted`]: too much was sent of late, and the earlier
+    /// [`NoEntropy`] when the generator fails; `Err` within is [`RateLimited`]: too much was sent of late, and the earlier
     /// code stays.
     pub fn issue(
         self,
@@ -132,9 +132,9 @@ impl Otps {
         binding: &Binding<'_>,
         first_day_ends: Option<Timestamp>,
         keys: &Keyring<OtpCodes>,
-        act: &Act,
+        act: &Hit,
         rng: &mut impl TryCryptoRng,
-    ) -> Result<Result<(Self, Secret), Exhausted>, NoEntropy> {
+    ) -> Result<Result<(Self, Secret), RateLimited>, NoEntropy> {
         let (sends, first_day) = match self.send(policy, act, first_day_ends) {
             Ok(sent) => sent,
             Err(exhausted) => return Ok(Err(exhausted)),
@@ -153,18 +153,18 @@ impl Otps {
     fn send(
         &self,
         policy: &Policy,
-        act: &Act,
+        act: &Hit,
         first_day_ends: Option<Timestamp>,
-    ) -> Result<(Vec<Act>, Vec<Act>), Exhausted> {
+    ) -> Result<(Vec<Hit>, Vec<Hit>), RateLimited> {
         let sends = policy.sends.spend(&self.sends, act);
         let mut first_day = self.first_day.clone();
-        let Some(ends) = first_day_ends.filter(|ends| !ends.is_over(act.at)) else {
+        let Some(ends) = first_day_ends.filter(|ends| !ends.is_expired(act.at)) else {
             return Ok((sends?, first_day));
         };
         if first_day.len() >= policy.first_day_sends {
             let otherwise = sends.err().map_or(0, |exhausted| exhausted.retry_after);
             let retry_after = otherwise.max(ends.seconds() - act.at.seconds());
-            return Err(Exhausted { retry_after });
+            return Err(RateLimited { retry_after });
         }
         first_day.push(act.clone());
         Ok((sends?, first_day))
@@ -172,7 +172,7 @@ impl Otps {
 
     /// With what the message of its code is counted as.
     #[must_use]
-    pub fn counted_as(self, message: meter::Message) -> Self {
+    pub fn counted_as(self, message: quota::Message) -> Self {
         let count = |otp| Otp {
             message: Some(message),
             ..otp
@@ -186,9 +186,9 @@ impl Otps {
     /// After a message that could not be sent: nobody waits because of it, and its code is canceled unless a newer one has
     /// replaced it.
     #[must_use]
-    pub fn take_back(self, code: &[u8; 16], act: &Act) -> Self {
+    pub fn take_back(self, code: &[u8; 16], act: &Hit) -> Self {
         let cancel = |otp: Otp| if otp.id == *code { otp.cancel() } else { otp };
-        let without = |sent: Vec<Act>| sent.into_iter().filter(|sent| sent.by != act.by).collect();
+        let without = |sent: Vec<Hit>| sent.into_iter().filter(|sent| sent.by != act.by).collect();
         Self {
             version: self.version + 1,
             code: self.code.map(cancel),
@@ -207,7 +207,7 @@ impl Otps {
         binding: &Binding<'_>,
         keys: &Keyring<OtpCodes>,
         given: &Code,
-        act: &Act,
+        act: &Hit,
     ) -> Judged {
         let next = self.following(policy, act.at);
         let failed = |next, why| Judged::Failed { next, why };
@@ -220,7 +220,7 @@ impl Otps {
             Status::Ended(End::Expired) => return failed(next, Failure::Expired),
             Status::Ended(End::Unverified) => return failed(next, Failure::ReachedMaxAttempts),
         };
-        if otp.expires_at.is_over(act.at) {
+        if otp.expires_at.is_expired(act.at) {
             return failed(next.with(otp.expire()), Failure::Expired);
         }
         if otp.attempts >= policy.max_attempts {

@@ -11,9 +11,9 @@ use std::collections::BTreeMap;
 use ulid::Ulid;
 
 use super::{
-    budget::Budget,
     id::ClientId,
     key::{Key, Keyring, Passcodes},
+    rate_limit::RateLimit,
     secret::{NoEntropy, Secret, framed, random_text},
     time::Timestamp,
 };
@@ -82,9 +82,9 @@ pub struct Policy {
     /// For how many seconds after its life a passcode's status can still be asked.
     pub retention: u64,
     /// Guesses at short passcodes, for each client, username and purpose.
-    pub guesses: Budget,
+    pub guesses: RateLimit,
     /// Short passcodes that are made, likewise: a guess is good against every one that lives.
-    pub issues: Budget,
+    pub issues: RateLimit,
 }
 
 impl Policy {
@@ -255,7 +255,7 @@ impl Passcode {
     /// Whether it could be consumed.
     #[must_use]
     pub fn is_valid(&self, now: Timestamp) -> bool {
-        self.used.is_none() && !self.expires_at.is_over(now)
+        self.used.is_none() && !self.expires_at.is_expired(now)
     }
 
     /// Whether this invocation is the one that used it up: its first answer from the store was lost, and it asks again.

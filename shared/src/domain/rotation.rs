@@ -51,7 +51,7 @@ pub fn is_to_be_retired(keys: &[Stored], id: u32, terms: Terms, now: Timestamp) 
     let replaced = newer.map(|key| key.signs_from.unwrap_or(terms.changed_at)).min();
     let replaced = replaced.ok_or(Refusal::Newest)?;
     let end = replaced.deadline(terms.life + terms.reread);
-    match end.is_over(now) {
+    match end.is_expired(now) {
         true => Ok(true),
         false => Err(Refusal::NeededUntil(end)),
     }

@@ -5,9 +5,9 @@
 use rand::TryCryptoRng;
 
 use super::{
+    encryption::{Encrypted, Unreadable},
     id::UserId,
     key::{Keyring, SupportPins},
-    seal::{Sealed, Unreadable},
     secret::{NoEntropy, Secret, random_bytes, random_text},
     time::Timestamp,
     user::User,
@@ -98,7 +98,7 @@ pub struct Holder {
 #[derive(Clone, Debug)]
 pub enum Content {
     /// The digits, encrypted.
-    Sealed(Digits),
+    Encrypted(Digits),
     /// Nothing but a trace.
     Revoked {
         /// The invocation that did it, so that its own repetition is told so after a lost response.
@@ -112,7 +112,7 @@ pub struct Digits {
     /// Random: tells one PIN of a user from the next.
     pub id: [u8; 16],
     /// What they are sealed into.
-    pub sealed: Sealed,
+    pub sealed: Encrypted,
 }
 
 impl SupportPin {
@@ -138,8 +138,8 @@ impl SupportPin {
             expires_at,
             content: Content::Revoked { by: String::new() },
         };
-        let sealed = Sealed::close(keys, &slices(&pin.context(&id)), &digits, rng)?;
-        pin.content = Content::Sealed(Digits { id, sealed });
+        let sealed = Encrypted::close(keys, &slices(&pin.context(&id)), &digits, rng)?;
+        pin.content = Content::Encrypted(Digits { id, sealed });
         Ok((pin, digits))
     }
 
@@ -158,7 +158,7 @@ impl SupportPin {
             return Ok(None);
         }
         match &self.content {
-            Content::Sealed(Digits { id, sealed }) => sealed.open(keys, &slices(&self.context(id))).map(Some),
+            Content::Encrypted(Digits { id, sealed }) => sealed.open(keys, &slices(&self.context(id))).map(Some),
             Content::Revoked { .. } => Ok(None),
         }
     }
@@ -179,7 +179,7 @@ impl SupportPin {
     #[must_use]
     pub fn was_revoked_by(&self, invocation: &str) -> bool {
         match &self.content {
-            Content::Sealed(_) => false,
+            Content::Encrypted(_) => false,
             Content::Revoked { by } => by == invocation,
         }
     }
@@ -217,9 +217,9 @@ mod tests {
         SupportPin::issue(&POLICY, owner, keys, &mut SysRng, Timestamp::from_seconds(1000)).expect("entropy")
     }
 
-    fn sealed(pin: &mut SupportPin) -> &mut Sealed {
+    fn sealed(pin: &mut SupportPin) -> &mut Encrypted {
         match &mut pin.content {
-            Content::Sealed(digits) => &mut digits.sealed,
+            Content::Encrypted(digits) => &mut digits.sealed,
             Content::Revoked { .. } => panic!("just issued"),
         }
     }

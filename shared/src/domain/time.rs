@@ -43,7 +43,7 @@ impl Timestamp {
 
     /// Whether a life that ends at `self` is over: `now >= expires_at`.
     #[must_use]
-    pub fn is_over(self, now: Self) -> bool {
+    pub fn is_expired(self, now: Self) -> bool {
         now >= self
     }
 
@@ -100,7 +100,7 @@ mod tests {
         let end = now.deadline(5);
         assert_eq!(end.millis(), 15_000, "deadlines are whole seconds");
         for (at, over) in [(14_999, false), (15_000, true), (15_001, true)] {
-            assert_eq!(end.is_over(Timestamp::from_millis(at)), over, "{at}");
+            assert_eq!(end.is_expired(Timestamp::from_millis(at)), over, "{at}");
         }
     }
 }

@@ -209,7 +209,7 @@ impl Token {
     #[must_use]
     pub fn is_being_replaced(&self, now: Timestamp) -> bool {
         self.replacing_since
-            .is_some_and(|since| !since.deadline(REPLACING).is_over(now))
+            .is_some_and(|since| !since.deadline(REPLACING).is_expired(now))
     }
 
     /// What the codes that are sent for it are bound to.

@@ -60,7 +60,7 @@ impl UnknownIdentity {
     /// Whether there is a row, and it has expired.
     #[must_use]
     pub fn is_expired(&self, now: Timestamp) -> bool {
-        self.forget_at.is_some_and(|at| at.is_over(now))
+        self.forget_at.is_some_and(|at| at.is_expired(now))
     }
 
     /// When a row that is written now expires.

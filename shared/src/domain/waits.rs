@@ -1,7 +1,7 @@
 //! Waits that grow: each mail of one kind to one mailbox makes the wait for the next one longer, and quiet time makes it
 //! shorter again. Nobody is flooded, and nobody has to wait for longer than the last step.
 
-use super::{budget::Act, time::Timestamp};
+use super::{rate_limit::Hit, time::Timestamp};
 
 /// What the operator decides.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,15 +35,15 @@ impl Waits {
     /// Sends one more mail. `sent` are the mails so far, oldest first; the answer is what to remember instead, or `None`
     /// while the wait lasts. A mail that is not sent is not remembered, so that it does not extend the wait.
     ///
-    /// Time does not run backwards here: see [`super::budget::Budget::spend`].
+    /// Time does not run backwards here: see [`super::rate_limit::RateLimit::spend`].
     #[must_use]
-    pub fn send(&self, sent: &[Act], act: &Act) -> Option<Vec<Act>> {
+    pub fn send(&self, sent: &[Hit], act: &Hit) -> Option<Vec<Hit>> {
         let now = sent.iter().map(|act| act.at).fold(act.at, Timestamp::max);
-        let counts = |act: &&Act| !act.at.deadline(self.memory).is_over(now);
+        let counts = |act: &&Hit| !act.at.deadline(self.memory).is_expired(now);
         let mut live: Vec<_> = sent.iter().filter(counts).cloned().collect();
         if let Some(last) = live.last() {
             let step = self.steps[live.len().min(self.steps.len()) - 1];
-            if !last.at.deadline(step).is_over(now) {
+            if !last.at.deadline(step).is_expired(now) {
                 return None;
             }
         }
@@ -66,14 +66,14 @@ mod tests {
         Waits::new([2, 4, 15, 60, 240].map(|minutes| minutes * MINUTE).to_vec(), DAY)
     }
 
-    fn act(seconds: u64) -> Act {
-        Act {
+    fn hit(seconds: u64) -> Hit {
+        Hit {
             at: Timestamp::from_seconds(seconds),
             by: format!("at {seconds}"),
         }
     }
 
-    fn times(sent: &[Act]) -> Vec<u64> {
+    fn times(sent: &[Hit]) -> Vec<u64> {
         sent.iter().map(|act| act.at.seconds()).collect()
     }
 
@@ -83,10 +83,10 @@ mod tests {
         for wait in [0, 2, 4, 15, 60, 240, 240, 240, 240, 240, 240, 240, 240] {
             let wait = wait * MINUTE;
             if wait > 0 {
-                assert_eq!(waits.send(&sent, &act(now + wait - 1)), None, "{wait} s after {now}");
+                assert_eq!(waits.send(&sent, &hit(now + wait - 1)), None, "{wait} s after {now}");
             }
             now += wait;
-            sent = waits.send(&sent, &act(now)).expect("the wait is over");
+            sent = waits.send(&sent, &hit(now)).expect("the wait is over");
             assert!(sent.len() <= 5);
         }
     }
@@ -94,8 +94,8 @@ mod tests {
     #[test]
     fn quiet_time_makes_it_shorter_again() {
         let check = |sent: &[u64], now: u64, expected: Option<&[u64]>| {
-            let sent: Vec<_> = sent.iter().map(|at| act(*at)).collect();
-            let found = ours().send(&sent, &act(now));
+            let sent: Vec<_> = sent.iter().map(|at| hit(*at)).collect();
+            let found = ours().send(&sent, &hit(now));
             assert_eq!(
                 found.as_deref().map(times).as_deref(),
                 expected,
@@ -119,8 +119,8 @@ mod tests {
     #[test]
     fn a_clock_that_lags_behind_waits_no_longer() {
         let waits = ours();
-        assert_eq!(waits.send(&[act(1000)], &act(900)), None);
-        let sent = waits.send(&[act(1000), act(2000)], &act(2240)).expect("240 s later");
+        assert_eq!(waits.send(&[hit(1000)], &hit(900)), None);
+        let sent = waits.send(&[hit(1000), hit(2000)], &hit(2240)).expect("240 s later");
         assert_eq!(times(&sent), [1000, 2000, 2240]);
     }
 
@@ -128,10 +128,10 @@ mod tests {
     fn one_a_day_is_one_step() {
         let waits = Waits::new(vec![DAY], DAY);
         assert_eq!(waits.memory(), DAY);
-        let sent = waits.send(&[], &act(5)).expect("the first");
-        assert_eq!(waits.send(&sent, &act(DAY + 4)), None);
+        let sent = waits.send(&[], &hit(5)).expect("the first");
+        assert_eq!(waits.send(&sent, &hit(DAY + 4)), None);
         assert_eq!(
-            waits.send(&sent, &act(DAY + 5)).as_deref().map(times),
+            waits.send(&sent, &hit(DAY + 5)).as_deref().map(times),
             Some(vec![DAY + 5])
         );
     }

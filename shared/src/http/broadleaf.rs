@@ -11,9 +11,9 @@ use super::{
 use crate::{
     domain::{
         access::Refusal,
-        budget::Exhausted,
         id::ClientId,
         passcode::{Label, PasscodeId},
+        rate_limit::RateLimited,
         scope::{Needed, Scope},
         secret::Secret,
         time::Timestamp,
@@ -253,7 +253,7 @@ pub enum Error {
     /// No such passcode of this client.
     NoPasscode,
     /// Too many guesses at short passcodes, or too many of them made.
-    Exhausted(Exhausted),
+    RateLimited(RateLimited),
     /// Ours.
     Fault(Fault),
 }
@@ -286,7 +286,7 @@ impl Dialect for Error {
             Self::OtherClient => said(403, Outcome::OtherClient).with_header("www-authenticate", TOO_SMALL),
             Self::Refused => said(400, Outcome::Refused),
             Self::NoPasscode => said(404, Outcome::NoPasscode),
-            Self::Exhausted(Exhausted { retry_after }) => {
+            Self::RateLimited(RateLimited { retry_after }) => {
                 said(429, Outcome::BudgetExhausted).with_header("retry-after", retry_after.to_string())
             }
             Self::Fault(fault) => Reply::of_fault(fault, |status| said(status, Outcome::Fault)),

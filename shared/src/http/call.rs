@@ -11,7 +11,7 @@ use serde::de::IgnoredAny;
 
 use super::{json::Object, rejection::Rejection};
 use crate::{
-    domain::{budget::Act, network::Network, provider::Claims, secret::Secret, time::Timestamp},
+    domain::{network::Network, provider::Claims, rate_limit::Hit, secret::Secret, time::Timestamp},
     fault::Fault,
     observe::Told,
 };
@@ -270,27 +270,27 @@ impl Call {
 
     /// What this call does, as rate limits count it: when, and by which invocation.
     #[must_use]
-    pub fn act(&self) -> Act {
-        Act {
+    pub fn hit(&self) -> Hit {
+        Hit {
             at: self.now,
             by: self.invocation.clone(),
         }
     }
 
     /// Notes for the log who calls. The first note stays.
-    pub fn note_actor(&self, actor: String) {
+    pub fn log_actor(&self, actor: String) {
         self.actor.get_or_init(|| actor);
     }
 
     /// Notes for the log whom or what the call is about. The first note stays.
-    pub fn note_subject(&self, subject: String) {
+    pub fn log_subject(&self, subject: String) {
         self.subject.get_or_init(|| subject);
     }
 
     /// Notes for the log that the call is about an identity that is not known, by its pseudonym. The audit trail gets no event, and
     /// a caller must not be able to tell.
     pub fn note_unknown(&self, pseudonym: String) {
-        self.note_subject(pseudonym);
+        self.log_subject(pseudonym);
         self.unknown.get_or_init(|| ());
     }
 
@@ -301,7 +301,7 @@ impl Call {
     }
 
     /// Notes for the log which mailed link the call is about, by the beginning of its digest.
-    pub fn note_link(&self, digest: String) {
+    pub fn log_link(&self, digest: String) {
         self.link.get_or_init(|| digest);
     }
 

@@ -21,10 +21,10 @@ use super::{
 use crate::{
     domain::{
         access::Refusal,
-        budget::Exhausted,
+        idempotency::InProgress,
         name::{DomainName, Login, Malformed},
         password::{Alphabet, Weak},
-        repetition::UnderWay,
+        rate_limit::RateLimited,
         scope::{Needed, Scope},
     },
     fault::{Fault, TRY_AGAIN_AFTER},
@@ -171,9 +171,9 @@ pub enum Error {
     /// The link was used, or it is over, or it never was.
     NoRequest,
     /// Too many, too soon.
-    Exhausted(Exhausted),
+    RateLimited(RateLimited),
     /// The same call is under way.
-    UnderWay(UnderWay),
+    InProgress(InProgress),
     /// The mail cannot be sent; nothing is left that blocks another try.
     MailFailed(Fault),
     /// Ours.
@@ -192,15 +192,15 @@ impl From<Refusal> for Error {
     }
 }
 
-impl From<Exhausted> for Error {
-    fn from(exhausted: Exhausted) -> Self {
-        Self::Exhausted(exhausted)
+impl From<RateLimited> for Error {
+    fn from(exhausted: RateLimited) -> Self {
+        Self::RateLimited(exhausted)
     }
 }
 
-impl From<UnderWay> for Error {
-    fn from(under_way: UnderWay) -> Self {
-        Self::UnderWay(under_way)
+impl From<InProgress> for Error {
+    fn from(under_way: InProgress) -> Self {
+        Self::InProgress(under_way)
     }
 }
 
@@ -237,12 +237,12 @@ impl Dialect for Error {
             }
             Self::WrongPassword => bad_value(Outcome::WrongPassword, "current_pwd", "current_pwd is wrong".into()),
             Self::NoRequest => said(404, Outcome::NoRequest, "request not found or expired"),
-            Self::Exhausted(Exhausted { retry_after }) => {
+            Self::RateLimited(RateLimited { retry_after }) => {
                 said(429, Outcome::Throttled, "too many requests, try again later")
                     .with_header("retry-after", retry_after.to_string())
             }
-            Self::UnderWay(UnderWay { retry_after }) => {
-                said(409, Outcome::UnderWay, "the same request is being processed")
+            Self::InProgress(InProgress { retry_after }) => {
+                said(409, Outcome::InProgress, "the same request is being processed")
                     .with_header("retry-after", retry_after.to_string())
             }
             Self::MailFailed(fault) => said(503, Outcome::MailFailed, "mail cannot be sent, try again later")

@@ -13,8 +13,8 @@ use super::{
 use crate::{
     domain::{
         access::Refusal,
+        encryption,
         scope::{Needed, Scope},
-        seal,
         secret::{NoEntropy, Secret},
         support_pin::{Holder, Owner},
         time::Timestamp,
@@ -248,8 +248,8 @@ impl From<NoEntropy> for Error {
     }
 }
 
-impl From<seal::Unreadable> for Error {
-    fn from(_: seal::Unreadable) -> Self {
+impl From<encryption::Unreadable> for Error {
+    fn from(_: encryption::Unreadable) -> Self {
         Self::Fault(Fault::Corrupt("decrypt_fail: a support PIN's row does not open".into()))
     }
 }

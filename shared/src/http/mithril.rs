@@ -20,9 +20,9 @@ use super::{
 use crate::{
     domain::{
         access::{Broken, OutOfReach, Refusal},
-        budget::Exhausted,
+        idempotency::InProgress,
         otp::Failure,
-        repetition::UnderWay,
+        rate_limit::RateLimited,
         scope::{Needed, Scope},
     },
     fault::{Fault, TRY_AGAIN_AFTER},
@@ -100,11 +100,11 @@ pub enum Error {
     /// The code is not taken.
     Otp(Failure),
     /// Too many codes sent, too soon.
-    SendTimeout(Exhausted),
+    SendTimeout(RateLimited),
     /// Too many codes tried, too soon.
-    GuessTimeout(Exhausted),
+    GuessTimeout(RateLimited),
     /// Too many logins failed from where the caller is.
-    LoginTimeout(Exhausted),
+    LoginTimeout(RateLimited),
     /// The text message could not be sent; nothing is left that blocks another try.
     SmsFailed(Fault),
     /// The user has a factor of this type already.
@@ -120,7 +120,7 @@ pub enum Error {
     /// The user is not blocked.
     UserAlreadyUnblocked,
     /// The same call is under way.
-    UnderWay(UnderWay),
+    InProgress(InProgress),
     /// What the route names is not there, or is not the caller's to see.
     NotFound,
     /// The token is another user's.
@@ -188,9 +188,9 @@ impl From<Invalid> for Error {
     }
 }
 
-impl From<UnderWay> for Error {
-    fn from(under_way: UnderWay) -> Self {
-        Self::UnderWay(under_way)
+impl From<InProgress> for Error {
+    fn from(under_way: InProgress) -> Self {
+        Self::InProgress(under_way)
     }
 }
 
@@ -209,7 +209,7 @@ impl Dialect for Error {
         let conflict = |outcome, message| said(409, outcome, "request_conflict", message);
         let wrong_code =
             |outcome: Outcome, message| said(401, outcome, outcome.as_str(), message).with_header(CHALLENGE, "Bearer");
-        let too_soon = |outcome, kind, message, Exhausted { retry_after }| {
+        let too_soon = |outcome, kind, message, RateLimited { retry_after }| {
             said(429, outcome, kind, message).with_header("retry-after", retry_after.to_string())
         };
         match self {
@@ -279,8 +279,8 @@ impl Dialect for Error {
             Self::AlreadyEnabled => conflict(Outcome::AlreadyEnabled, "user authentication factor already enabled"),
             Self::UserAlreadyBlocked => conflict(Outcome::AlreadyBlocked, "user already blocked"),
             Self::UserAlreadyUnblocked => conflict(Outcome::AlreadyUnblocked, "user already unblocked"),
-            Self::UnderWay(UnderWay { retry_after }) => {
-                conflict(Outcome::UnderWay, "The same request is being processed.")
+            Self::InProgress(InProgress { retry_after }) => {
+                conflict(Outcome::InProgress, "The same request is being processed.")
                     .with_header("retry-after", retry_after.to_string())
             }
             Self::NotFound => said(404, Outcome::NotFound, "not_found", "Not found."),

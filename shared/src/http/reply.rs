@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{call::Call, html::Page, rejection::Rejection};
 use crate::{
-    domain::{repetition::Issued, secret::Secret},
+    domain::{idempotency::Issued, secret::Secret},
     fault::{Fault, TRY_AGAIN_AFTER},
     observe::{Family, Outcome, Step},
 };

@@ -44,7 +44,7 @@ outcomes! {
     RevokedToken = "revoked_token",
     ScopeTooSmall = "scope_too_small",
     Blocked = "blocked",
-    UnderWay = "under_way",
+    InProgress = "under_way",
     Repeated = "repeated",
     Fault = "fault",
     Described = "described",

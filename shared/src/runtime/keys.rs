@@ -124,7 +124,7 @@ impl<P: Purpose> Keys<P> {
     /// is not known yet is refused, and nothing else changes.
     pub async fn at(&self, now: Timestamp) -> Keyring<P> {
         let cached = &self.cached;
-        if cached.stale_at.get().is_over(now)
+        if cached.stale_at.get().is_expired(now)
             && let Err(why) = cached.load(now).await
         {
             observe::degraded(&format!(

@@ -27,14 +27,14 @@ use crate::{
     domain::{
         audit,
         bucket::Bucket,
-        budget::{Budget, Window},
+        limit_keys::Limits,
         link,
         name::{DomainName, EmailAddress},
         passcode::{self, Shape},
         password::Cost,
+        rate_limit::{RateLimit, Window},
         sender::{self, MailDomain},
         support_pin, suppression,
-        throttle::Limits,
         waits::Waits,
     },
     runtime::edge::{Edge, Refused},
@@ -79,7 +79,7 @@ impl Edge {
             by_purpose: by_purpose?,
             lifetime: lifetime?,
             retention: retention?,
-            guesses: Budget::new(vec![
+            guesses: RateLimit::new(vec![
                 Window {
                     max: per_day?,
                     seconds: DAY,
@@ -89,7 +89,7 @@ impl Edge {
                     seconds: 30 * DAY,
                 },
             ]),
-            issues: Budget::new(vec![
+            issues: RateLimit::new(vec![
                 Window {
                     max: issues_per_hour?,
                     seconds: 3600,
@@ -255,16 +255,16 @@ impl Edge {
         let part = |of: usize| (of * share).div_ceil(100);
         let share = |per_hour: u64| {
             let per_hour = usize::try_from(per_hour).expect("settings are small");
-            Budget::new(vec![minute(part(per_minute)), hour(part(per_hour))])
+            RateLimit::new(vec![minute(part(per_minute)), hour(part(per_hour))])
         };
         Ok(Limits {
-            source: Budget::new(vec![Window {
+            source: RateLimit::new(vec![Window {
                 max: 1,
                 seconds: request_wait?,
             }]),
             share: share(domain_mails),
             share_of_unconfirmed: share(unconfirmed.per_hour().min(domain_mails)),
-            domain: Budget::new(vec![minute(per_minute)]),
+            domain: RateLimit::new(vec![minute(per_minute)]),
             domain_mails: Bucket::new(domain_mails, domain_mails),
             mails: Bucket::new(mails, mails),
             unconfirmed,
@@ -351,10 +351,10 @@ impl Edge {
     ///
     /// # Errors
     /// [`Refused`].
-    pub fn password_guesses(&self) -> Result<Budget, Refused> {
+    pub fn password_guesses(&self) -> Result<RateLimit, Refused> {
         let per_hour = self.number(&PASSWORD_GUESSES_PER_HOUR);
         let per_day = self.number(&PASSWORD_GUESSES_PER_DAY);
-        Ok(Budget::new(vec![
+        Ok(RateLimit::new(vec![
             Window {
                 max: per_hour?,
                 seconds: 3600,

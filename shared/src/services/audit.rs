@@ -1,4 +1,4 @@
-//! Floor 2: the audit trail of requests (ASVS 16.3): what somebody did, or tried, to whom.
+//! Floor 2: the audit log of requests (ASVS 16.3): who did or tried what, and to whom.
 
 use std::{pin::Pin, time::Duration};
 
@@ -21,13 +21,13 @@ const WRITTEN_WITHIN: Duration = Duration::from_millis(1500);
 
 /// Where events are written.
 #[derive(Debug, Wire)]
-pub struct Trail {
+pub struct AuditLog {
     events: Table<Event, Put>,
     #[wire(audit_policy)]
     policy: Policy,
 }
 
-impl Trail {
+impl AuditLog {
     /// Writes down what is about to be shown: whoever cannot write it down does not show it (ASVS 16.2.1, R46 of ours).
     ///
     /// # Errors
@@ -102,13 +102,13 @@ async fn in_time<T>(written: impl Future<Output = Result<T, Fault>>) -> Result<T
 /// An endpoint whose calls are recorded in the audit log.
 pub struct Audited {
     endpoint: Box<dyn AnyEndpoint>,
-    trail: Trail,
+    trail: AuditLog,
 }
 
 impl Audited {
     /// The endpoint, and where its calls are recorded.
     #[must_use]
-    pub fn new(endpoint: Box<dyn AnyEndpoint>, trail: Trail) -> Self {
+    pub fn new(endpoint: Box<dyn AnyEndpoint>, trail: AuditLog) -> Self {
         Self { endpoint, trail }
     }
 }

@@ -1,4 +1,4 @@
-//! Floor 2: who may pass. One read for the caller's token, its owner and, where a route names one, another user.
+//! Floor 2: authentication and authorization of callers. One read for the caller's token, its owner and, where a route names one, another user.
 
 use crate::{
     domain::{
@@ -34,7 +34,7 @@ pub struct Person {
 ///
 /// # Errors
 /// [`Fault`] when the store fails.
-pub async fn person(
+pub async fn user(
     tokens: &Table<Token, BatchGet>,
     users: &Table<User, BatchGet>,
     call: &Call,
@@ -87,7 +87,7 @@ pub struct Users {
 ///
 /// # Errors
 /// [`Fault`] when the store fails.
-pub async fn holder(
+pub async fn pin_caller(
     users: &Users,
     call: &Call,
     token: Option<&str>,
@@ -98,12 +98,12 @@ pub async fn holder(
         return Ok(vouched_holder(provider, call, needed, named));
     }
     let id = named.and_then(|named| UserId::parse(named).or_else(|| numbered(named, token)));
-    let person = match person(&users.tokens, &users.users, call, token, needed, id).await? {
+    let person = match user(&users.tokens, &users.users, call, token, needed, id).await? {
         Ok(person) => person,
         Err(refusal) => return Ok(Err(refusal)),
     };
     if let Some(id) = id {
-        call.note_subject(id.log_name());
+        call.log_subject(id.log_name());
     }
     let Person { user, named } = person;
     let named = named.filter(|named| user.administers(named));
@@ -126,11 +126,11 @@ fn numbered(number: &str, token: Option<&str>) -> Option<UserId> {
 fn vouched_holder(provider: &Provider, call: &Call, needed: Needed, named: Option<&str>) -> Result<Holder, Refusal> {
     let claims = call.claims.as_ref().ok_or(Refusal::NoToken)?;
     let id = provider.user(claims)?;
-    call.note_actor(id.log_name());
+    call.log_actor(id.log_name());
     provider.check(claims, needed)?;
     let named = named.map(|name| provider.user_named(name));
     if let Some(id) = named {
-        call.note_subject(id.log_name());
+        call.log_subject(id.log_name());
     }
     Ok(Holder {
         own: PinOwner::Provided(id),
@@ -156,7 +156,7 @@ pub async fn client(clients: &Clients, call: &Call, needed: Needed) -> Admission
 fn vouched_client(provider: &Provider, call: &Call, needed: Needed) -> Result<ClientId, Refusal> {
     let claims = call.claims.as_ref().ok_or(Refusal::NoToken)?;
     let client = provider.client(claims)?;
-    call.note_actor(client.log_name());
+    call.log_actor(client.log_name());
     provider.check(claims, needed)?;
     Ok(client)
 }
@@ -226,7 +226,7 @@ fn known(
 ) -> Result<Option<Token>, Fault> {
     let token = found.take(tokens, &presented.digest, call.now)?;
     if token.is_some() {
-        call.note_actor(presented.owner.log_name());
+        call.log_actor(presented.owner.log_name());
     }
     Ok(token)
 }
@@ -239,7 +239,7 @@ fn present(token: Option<&str>) -> Result<Presented, Refusal> {
 ///
 /// # Errors
 /// [`Fault`] when the store fails.
-pub async fn upon_user(callers: &Callers, call: &Call, needed: Needed) -> Admission<(Caller, Option<User>)> {
+pub async fn target_user(callers: &Callers, call: &Call, needed: Needed) -> Admission<(Caller, Option<User>)> {
     let id = UserId::parse(call.path_parameter("user_id"));
     let admitted = caller(callers, call, needed, |batch| {
         id.iter().for_each(|id| batch.want(&callers.users, id));
@@ -256,7 +256,7 @@ pub async fn upon_user(callers: &Callers, call: &Call, needed: Needed) -> Admiss
 ///
 /// # Errors
 /// [`Fault`] when the store fails.
-pub async fn upon_factors(
+pub async fn target_factors(
     callers: &Callers,
     factors: &Table<Factor, BatchGet>,
     call: &Call,
@@ -287,7 +287,7 @@ pub async fn upon_factors(
 fn named(found: &Batch, users: &Table<User, BatchGet>, id: Option<UserId>, call: &Call) -> Result<Option<User>, Fault> {
     let user = id.map_or(Ok(None), |id| found.take(users, &id, call.now))?;
     if let Some(user) = &user {
-        call.note_subject(user.id.log_name());
+        call.log_subject(user.id.log_name());
     }
     Ok(user)
 }

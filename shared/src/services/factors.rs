@@ -44,8 +44,8 @@ impl Factors {
     where
         E: From<Refusal> + From<OutOfReach> + From<Fault>,
     {
-        let (caller, user, factors) = auth::upon_factors(&self.callers, &self.factors, call, needed).await??;
-        Ok((caller.act_upon(user)?, of_id(call, factors)))
+        let (caller, user, factors) = auth::target_factors(&self.callers, &self.factors, call, needed).await??;
+        Ok((caller.require_admin_of(user)?, of_id(call, factors)))
     }
 
     /// Makes a change to a factor; `false` when its condition does not hold.

@@ -1,4 +1,4 @@
-//! Floor 2: calls that come again, told by their `Idempotency-Key` (docs/contract.md, All routes).
+//! Floor 2: idempotency: a repetition of a call, recognised by its `Idempotency-Key`, gets the first one's answer (docs/contract.md, All routes).
 
 use rand::rngs::SysRng;
 
@@ -6,8 +6,8 @@ use crate::{
     domain::{
         access::Principal,
         client::Client,
-        repetition::{Body, Issued, Keeping, Remembered, State, UnderWay},
-        seal::Unreadable,
+        encryption::Unreadable,
+        idempotency::{Body, IdempotencyRecord, InProgress, Issued, State, Storage},
         user::User,
     },
     fault::Fault,
@@ -15,7 +15,7 @@ use crate::{
     runtime::edge::Wire,
     store::{
         rows::{
-            repetition::{is_taken_by, is_taken_by_either},
+            idempotency::{is_taken_by, is_taken_by_either},
             user::has_generation,
         },
         table::{Batch, BatchGet, Check, Committed, Condition, Delete, Get, Put, Table, Transaction},
@@ -35,9 +35,9 @@ pub struct Caller<'a> {
 #[derive(Debug, Wire)]
 pub struct Idempotency {
     /// Remembers.
-    pub calls: Table<Remembered, Put>,
+    pub calls: Table<IdempotencyRecord, Put>,
     /// Forgets.
-    pub forget: Table<Remembered, Delete>,
+    pub forget: Table<IdempotencyRecord, Delete>,
 }
 
 /// Whose answers a route gives, and where these are looked up before an answer is given again.
@@ -61,7 +61,7 @@ pub struct AnsweredUsers {
 }
 
 /// Answers a call once. One with the same key, credential and body gets the same answer again for a day, and nothing is
-/// done; while the first one is under way, [`UnderWay`]. A call that was refused or failed may be tried again at once. The
+/// done; while the first one is under way, [`InProgress`]. A call that was refused or failed may be tried again at once. The
 /// claim of a call whose process died expires, and the next repetition takes it over; a process that is only late then
 /// neither overwrites nor deletes what belongs to the other one. Without a key, every call is another one.
 ///
@@ -71,21 +71,21 @@ pub struct AnsweredUsers {
 ///
 /// # Errors
 /// Those of `answer`, and the three named.
-pub async fn once<E>(
+pub async fn run_once<E>(
     idempotency: &Idempotency,
     owners: Owners<'_>,
-    keeping: Keeping<'_>,
+    keeping: Storage<'_>,
     call: &Call,
     Caller { function, credential }: Caller<'_>,
     answer: impl Future<Output = Result<Answer, E>>,
 ) -> Result<Answer, E>
 where
-    E: From<Rejection> + From<Fault> + From<UnderWay>,
+    E: From<Rejection> + From<Fault> + From<InProgress>,
 {
     let Some(given) = call.idempotency_key()? else {
         return answer.await;
     };
-    let begun = Remembered::begun(
+    let begun = IdempotencyRecord::begun(
         keeping.key(function, credential, given, call.body()?),
         &call.invocation,
         call.now,
@@ -101,7 +101,7 @@ where
     };
     match other {
         None => {}
-        Some(Other::UnderWay(under_way)) => return Err(under_way.into()),
+        Some(Other::InProgress(under_way)) => return Err(under_way.into()),
         Some(Other::Answered(status, body)) => {
             return match keeping.open(&begun.key, &body) {
                 Ok(body) => Ok(Answer::repeated(status, body)),
@@ -137,7 +137,7 @@ where
 
 /// A call that came before with the same key.
 enum Other {
-    UnderWay(UnderWay),
+    InProgress(InProgress),
     Answered(u16, Body),
 }
 
@@ -145,14 +145,14 @@ enum Other {
 async fn claim(
     idempotency: &Idempotency,
     owners: Owners<'_>,
-    begun: &Remembered,
+    begun: &IdempotencyRecord,
     call: &Call,
 ) -> Result<Option<Other>, Fault> {
     let Some(other) = idempotency.calls.claim(begun, call.now).await? else {
         return Ok(None);
     };
     let (status, body, issued) = match other.state {
-        State::UnderWay => return Ok(Some(Other::UnderWay(other.under_way(call.now)))),
+        State::InProgress => return Ok(Some(Other::InProgress(other.under_way(call.now)))),
         State::Answered { status, body, issued } => (status, body, issued),
     };
     if !has_ended(owners, issued.as_ref(), call).await? {
@@ -162,7 +162,7 @@ async fn claim(
     Ok(match idempotency.calls.put_if(begun, is_as_found).await? {
         true => None,
         // Another repetition has taken it over in this moment.
-        false => Some(Other::UnderWay(begun.under_way(call.now))),
+        false => Some(Other::InProgress(begun.under_way(call.now))),
     })
 }
 
@@ -189,11 +189,11 @@ async fn has_ended(owners: Owners<'_>, issued: Option<&Issued>, call: &Call) -> 
 async fn remember(
     idempotency: &Idempotency,
     owners: Owners<'_>,
-    answered: &Remembered,
+    answered: &IdempotencyRecord,
     is_ours: Condition,
 ) -> Result<bool, Fault> {
     let issued = match &answered.state {
-        State::UnderWay => None,
+        State::InProgress => None,
         State::Answered { issued, .. } => issued.as_ref(),
     };
     match (owners, issued) {

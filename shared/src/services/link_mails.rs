@@ -1,11 +1,11 @@
-//! Floor 2: a mail with a link, and the request that makes the link good.
+//! Floor 2: mails with a link, and the request that each link belongs to.
 
 use crate::{
     delivery::{
         mail::{Mailer, Recipient, Unsent},
         words::Mail,
     },
-    domain::{secret::Digest, sender::Sender, throttle::Asked},
+    domain::{limit_keys::Asked, secret::Digest, sender::Sender},
     fault::Fault,
     http::call::Call,
     observe,

@@ -1,4 +1,4 @@
-//! Floor 2: where a user stands, changed by somebody who may: exactly one of any number of requests does it.
+//! Floor 2: blocking and unblocking a user: exactly one of any number of concurrent requests does it.
 //! `by` is the invocation.
 
 use std::ops::ControlFlow;

@@ -6,10 +6,10 @@ use rand::rngs::SysRng;
 use crate::{
     domain::{
         access::{self, Broken},
-        budget::Act,
         factor::{Factor, FactorKey, FactorType},
-        meter::Meter,
         otp::Otps,
+        quota::Quota,
+        rate_limit::Hit,
         scope::Scope,
         secret::Secret,
         time::Timestamp,
@@ -44,7 +44,7 @@ pub struct Logins {
     /// The codes of those.
     pub otps: Table<Otps, BatchGet>,
     /// What the deployment has sent.
-    pub meters: Table<Meter, BatchGet>,
+    pub meters: Table<Quota, BatchGet>,
     /// Ends the session of a token that is used twice.
     pub change_users: Table<User, Update>,
 }
@@ -61,7 +61,7 @@ pub struct Login {
     /// Its codes.
     pub otps: Otps,
     /// What the deployment has sent.
-    pub meter: Option<Meter>,
+    pub meter: Option<Quota>,
 }
 
 impl Login {
@@ -121,7 +121,7 @@ async fn read_once(
     let (Some(token), Some(user)) = (token, found.take(&logins.users, &id, call.now)?) else {
         return Ok(Err(Broken::Unknown));
     };
-    call.note_actor(id.log_name());
+    call.log_actor(id.log_name());
     if let Err(broken) = access::check_login(&token, &user, kind, call.now) {
         if broken == Broken::Reused {
             let change = rows::user::end_session(&user, &token.client);
@@ -206,15 +206,15 @@ impl LetIn<'_> {
 
 /// Has the message count for less whose code let somebody in. `next` is the record of codes that was stored. Nobody waits long
 /// for it, and nothing depends on it: what does not come back counts whole.
-pub async fn count_verified(meters: &Table<Meter, Update>, call: &Call, login: &Login, next: &Otps) {
+pub async fn count_verified(meters: &Table<Quota, Update>, call: &Call, login: &Login, next: &Otps) {
     let (Some(meter), Some(code)) = (&login.meter, &next.code) else {
         return;
     };
     let Some(message) = &code.message else { return };
-    let act = Act {
+    let act = Hit {
         at: code.issued_at,
         by: call.invocation.clone(),
     };
-    let verified = rows::meter::verify(meters, meter.clone(), message, &act, call.now);
+    let verified = rows::quota::verify(meters, meter.clone(), message, &act, call.now);
     let _ = briefly(verified).await;
 }

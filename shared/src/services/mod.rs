@@ -1,5 +1,6 @@
 //! What several functions do. A service knows what it touches: its capability is a struct of tables, keys and senders, and the fields
-//! of a function's struct. Services speak to callers through the dialects only where a function has no other way yet.
+//! of a function's struct. Services
+//! speak no dialect: they return the refusals of [`crate::refusal`], and each dialect maps them.
 
 pub mod accounts;
 pub mod audit;

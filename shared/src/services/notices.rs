@@ -1,5 +1,4 @@
-//! Floor 2: what a user is told of by mail, because somebody else may have done it (R41). What is told of stands, whether
-//! or not the mail can be sent.
+//! Floor 2: mails that notify users of what was done to their accounts (R41). What was done is not undone when a mail cannot be sent.
 
 use crate::{
     delivery::{
@@ -43,7 +42,7 @@ impl Notices {
     }
 
     /// Does the same work for an identity that is not known, and mails to nobody. `pseudonym` is looked up like an address.
-    pub async fn tell_nobody(
+    pub async fn notify_nobody(
         &self,
         call: &Call,
         domain: &DomainName,

@@ -13,15 +13,15 @@ use crate::{
         text::{Texter, Unsent, Why},
     },
     domain::{
-        budget::Act,
         factor::{Factor, Trust},
         key::{Keyring, OtpCodes},
+        limit_keys,
         locale::Locale,
-        meter::{self, Meter},
         name::DomainName,
         otp::{Binding, Otps, Purpose},
         phone::Phone,
-        throttle,
+        quota::{self, Quota},
+        rate_limit::Hit,
         user::User,
     },
     fault::Fault,
@@ -34,7 +34,7 @@ use crate::{
         retry::optimistic_from,
         rows::{
             self,
-            budget::{self as budgets, Receipt, Spent},
+            rate_limit::{self as budgets, Receipt, Usage},
         },
         table::{Changed, Committed, Table, Transaction, Update},
     },
@@ -46,9 +46,9 @@ pub struct OtpSender {
     /// Codes.
     pub otps: Table<Otps, Update>,
     /// What each number was sent.
-    pub budgets: Table<Spent, Update>,
+    pub budgets: Table<Usage, Update>,
     /// What all numbers were sent.
-    pub meters: Table<Meter, Update>,
+    pub meters: Table<Quota, Update>,
     /// SNS.
     pub texter: Texter,
     /// The keys of codes.
@@ -117,8 +117,8 @@ pub struct Sending<'a> {
     sender: &'a OtpSender,
     keys: Keyring<OtpCodes>,
     call: &'a Call,
-    act: Act,
-    meter: Option<rows::meter::Receipt>,
+    act: Hit,
+    meter: Option<rows::quota::Receipt>,
     number: Option<Receipt>,
     /// The last record that was to be stored, and its code.
     code: Option<Otps>,
@@ -131,7 +131,7 @@ pub struct Sending<'a> {
 impl<'a> Sending<'a> {
     /// Nothing yet.
     fn new(sender: &'a OtpSender, keys: Keyring<OtpCodes>, call: &'a Call) -> Self {
-        let act = call.act();
+        let act = call.hit();
         Self {
             sender,
             keys,
@@ -153,7 +153,7 @@ impl<'a> Sending<'a> {
         &mut self,
         wanted: Wanted<'_>,
         otps: Otps,
-        meter: Option<Meter>,
+        meter: Option<Quota>,
         extra: Extra,
     ) -> Result<Sent, Undelivered> {
         // If an answer is lost, all of it may have been written.
@@ -173,7 +173,7 @@ impl<'a> Sending<'a> {
         &mut self,
         wanted: &Wanted<'_>,
         read: Otps,
-        meter: Option<Meter>,
+        meter: Option<Quota>,
         extra: &Transaction,
     ) -> Result<Sent, Undelivered> {
         let policy = &self.sender.policy;
@@ -202,12 +202,12 @@ impl<'a> Sending<'a> {
             )
             .map_err(Fault::from)?
             .map_err(Undelivered::RateLimited)?;
-        let message = meter::Message {
+        let message = quota::Message {
             country: country.to_owned(),
             trust,
         };
         let next = next.counted_as(message.clone());
-        let meter = meter.unwrap_or_else(Meter::none);
+        let meter = meter.unwrap_or_else(Quota::none);
         meter
             .clone()
             .spend(&policy.meter, &message, &self.act)
@@ -216,7 +216,7 @@ impl<'a> Sending<'a> {
             return Ok(Sent::Changed);
         }
         // All share the meter: whoever has lost the race for the account shall not stand in the way of others there.
-        let spent = rows::meter::spend(&self.sender.meters, &policy.meter, &message, Some(meter), &self.act).await?;
+        let spent = rows::quota::spend(&self.sender.meters, &policy.meter, &message, Some(meter), &self.act).await?;
         self.meter = Some(spent.map_err(Undelivered::RateLimited)?);
         let template = policy.templates.of(wanted.locale);
         let text = code_text(wanted.locale, template, wanted.binding.purpose, wanted.domain, &code);
@@ -253,7 +253,7 @@ impl<'a> Sending<'a> {
             // Anybody may name any number as theirs: its owner's sign-ins keep half of what it gets.
             Purpose::Approval => self.sender.policy.number.half(),
         };
-        let subject = throttle::sms(wanted.binding.phone);
+        let subject = limit_keys::sms(wanted.binding.phone);
         // The second time the number's budget is spent already, or there is none left.
         for _ in 0..2 {
             let mut transaction = Transaction::default();
@@ -292,7 +292,7 @@ impl<'a> Sending<'a> {
         let now = self.call.now;
         let meter = async {
             match self.meter.take() {
-                Some(receipt) => rows::meter::give_back(&self.sender.meters, receipt, now).await,
+                Some(receipt) => rows::quota::give_back(&self.sender.meters, receipt, now).await,
                 None => Ok(()),
             }
         };
@@ -328,7 +328,7 @@ impl<'a> Sending<'a> {
 const TAKING_BACK: u32 = 10;
 
 /// Cancels the code of a record that was to be stored, if it was.
-async fn cancel(table: &Table<Otps, Update>, stored: Otps, act: &Act) -> Result<(), Fault> {
+async fn cancel(table: &Table<Otps, Update>, stored: Otps, act: &Hit) -> Result<(), Fault> {
     let Some(code) = stored.code.as_ref().map(|otp| otp.id) else {
         return Ok(());
     };

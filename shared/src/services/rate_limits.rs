@@ -1,11 +1,11 @@
-//! Floor 2: what one call spends of several limits, and gives back when it comes to nothing.
+//! Floor 2: the rate limits of one call: what it used of each is given back when the call fails.
 
 use futures_util::future::{join, join_all};
 
 use crate::{
     domain::{
         bucket::Bucket,
-        budget::{Act, Budget, Exhausted},
+        rate_limit::{Hit, RateLimit, RateLimited},
         waits::Waits,
     },
     fault::Fault,
@@ -14,7 +14,7 @@ use crate::{
     store::{
         rows::{
             bucket::{self, Level},
-            budget::{self, Receipt, Spent},
+            rate_limit::{self, Receipt, Usage},
         },
         table::{Table, Update},
     },
@@ -24,8 +24,8 @@ use crate::{
 /// spent, and is given back with the rest.
 #[derive(Debug)]
 pub struct Spending<'a> {
-    budgets: &'a Table<Spent, Update>,
-    act: Act,
+    budgets: &'a Table<Usage, Update>,
+    act: Hit,
     receipts: Vec<Receipt>,
     tokens: Vec<(&'a Table<Level, Update>, bucket::Receipt)>,
 }
@@ -51,16 +51,16 @@ pub struct Planned<'a> {
     /// The mails of that kind to that mailbox.
     pub subject: [u8; 32],
     /// Those that were sent lately, as they were read.
-    pub sent: Option<Spent>,
+    pub sent: Option<Usage>,
 }
 
 impl<'a> Spending<'a> {
     /// Nothing yet.
     #[must_use]
-    pub fn new(budgets: &'a Table<Spent, Update>, call: &Call) -> Self {
+    pub fn new(budgets: &'a Table<Usage, Update>, call: &Call) -> Self {
         Self {
             budgets,
-            act: call.act(),
+            act: call.hit(),
             receipts: Vec::new(),
             tokens: Vec::new(),
         }
@@ -70,9 +70,9 @@ impl<'a> Spending<'a> {
     ///
     /// # Errors
     /// `Err` within when there is none left; [`Fault`] when the store fails.
-    pub async fn spend(&mut self, budget: &Budget, subject: &[u8; 32]) -> Result<Result<(), Exhausted>, Fault> {
+    pub async fn spend(&mut self, budget: &RateLimit, subject: &[u8; 32]) -> Result<Result<(), RateLimited>, Fault> {
         self.receipts.push(Receipt::of_first(*subject, self.act.clone()));
-        let spent = budget::spend(self.budgets, budget, subject, &self.act).await?;
+        let spent = rate_limit::spend(self.budgets, budget, subject, &self.act).await?;
         self.receipts.pop();
         Ok(spent.map(|receipt| self.receipts.push(receipt)))
     }
@@ -87,7 +87,7 @@ impl<'a> Spending<'a> {
         bucket: &Bucket,
         subject: &[u8; 32],
         read: Option<Level>,
-    ) -> Result<Result<(), Exhausted>, Fault> {
+    ) -> Result<Result<(), RateLimited>, Fault> {
         let uncertain = bucket::Receipt::uncertain(bucket, *subject, &self.act);
         self.tokens.push((levels, uncertain));
         let taken = bucket::take(levels, bucket, subject, read, &self.act).await?;
@@ -104,7 +104,7 @@ impl<'a> Spending<'a> {
         call: &Call,
         levels: &'a Table<Level, Update>,
         budgets: impl IntoIterator<Item = MailBudget<'_>>,
-    ) -> Result<Result<(), Exhausted>, Fault> {
+    ) -> Result<Result<(), RateLimited>, Fault> {
         for MailBudget {
             name,
             bucket,
@@ -133,11 +133,11 @@ impl<'a> Spending<'a> {
         });
         let Some((subject, sent, next, memory)) = judged else {
             let (subject, waits) = elsewhere;
-            budget::note(self.budgets, subject, &self.act, waits.memory()).await?;
+            rate_limit::note(self.budgets, subject, &self.act, waits.memory()).await?;
             return Ok(false);
         };
         self.receipts.push(Receipt::of(subject, next.clone(), &self.act));
-        let is_sent = budget::send(self.budgets, &subject, sent.as_deref(), &next, (&self.act, memory)).await?;
+        let is_sent = rate_limit::send(self.budgets, &subject, sent.as_deref(), &next, (&self.act, memory)).await?;
         if !is_sent {
             self.receipts.pop();
         }
@@ -153,7 +153,7 @@ impl<'a> Spending<'a> {
         let acts = self
             .receipts
             .into_iter()
-            .map(|receipt| budget::give_back(budgets, receipt, at));
+            .map(|receipt| rate_limit::give_back(budgets, receipt, at));
         let tokens = self
             .tokens
             .into_iter()

@@ -58,7 +58,7 @@ impl Verifier {
         let judged = login
             .otps
             .clone()
-            .judge(&self.policy, binding, &keys, given, &call.act());
+            .judge(&self.policy, binding, &keys, given, &call.hit());
         let (next, why) = match judged {
             Judged::Limited(exhausted) => return Err(Unverified::RateLimited(exhausted)),
             Judged::Right { next } => return Ok(Some(next)),

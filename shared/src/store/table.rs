@@ -149,7 +149,7 @@ impl<R: Row, A> Table<R, A> {
     /// The row, unless it is over.
     fn read(&self, item: &Item, now: Timestamp) -> Result<Option<R>, Fault> {
         let row = self.parse(item)?;
-        Ok(Some(row).filter(|row| !row.ends_at().is_some_and(|end| end.is_over(now))))
+        Ok(Some(row).filter(|row| !row.ends_at().is_some_and(|end| end.is_expired(now))))
     }
 
     fn key(id: &R::Id) -> Item {

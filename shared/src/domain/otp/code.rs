@@ -11,8 +11,8 @@ use crate::domain::{
     factor::{Factor, FactorType},
     id::UserId,
     key::{Key, Keyring, OtpCodes},
-    meter,
     phone::Phone,
+    quota,
     secret::{NoEntropy, Secret, framed, random_bytes, random_text},
     time::Timestamp,
     token::Token,
@@ -83,14 +83,14 @@ impl Code {
 
 /// A code as it is stored: a digest under a key that lies elsewhere, since a million codes are soon tried (ASVS 6.5.2).
 #[derive(Clone)]
-pub struct Seal {
+pub struct CodeDigest {
     /// Id of the key.
     pub key: u32,
     /// HMAC-SHA-256 of the code and of all that it is bound to.
     pub mac: [u8; 32],
 }
 
-impl Seal {
+impl CodeDigest {
     fn of(key: &Key<OtpCodes>, binding: &Binding<'_>, id: &[u8; 16], code: &Secret) -> Self {
         Self {
             key: key.id(),
@@ -106,9 +106,9 @@ impl Seal {
     }
 }
 
-impl fmt::Debug for Seal {
+impl fmt::Debug for CodeDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Seal({}, …)", self.key)
+        write!(f, "CodeDigest({}, …)", self.key)
     }
 }
 
@@ -166,7 +166,7 @@ impl End {
 #[derive(Clone, Debug)]
 pub enum Status {
     /// It can be guessed at.
-    New(Seal),
+    New(CodeDigest),
     /// It came to its end.
     Ended(End),
 }
@@ -196,7 +196,7 @@ pub struct Otp {
     /// How often it was compared with a guess.
     pub attempts: u64,
     /// What its message was counted as. `None` where it was not, and in a row of before this was stored.
-    pub message: Option<meter::Message>,
+    pub message: Option<quota::Message>,
     /// Where it stands.
     pub status: Status,
 }
@@ -218,7 +218,7 @@ impl Otp {
             expires_at: now.deadline(policy.lifetime),
             attempts: 0,
             message: None,
-            status: Status::New(Seal::of(key, binding, &id, &code)),
+            status: Status::New(CodeDigest::of(key, binding, &id, &code)),
         };
         Ok((otp, code))
     }
@@ -287,7 +287,7 @@ mod tests {
     }
 
     fn check(transition: fn(Otp) -> Otp, status: &str, attempts: u64) {
-        let next = transition(otp(Status::New(Seal { key: 1, mac: [3; 32] })));
+        let next = transition(otp(Status::New(CodeDigest { key: 1, mac: [3; 32] })));
         assert_eq!((next.status.name(), next.attempts), (status, attempts));
         for end in [End::Verified, End::Unverified, End::Canceled, End::Expired] {
             let next = transition(otp(Status::Ended(end)));
@@ -355,6 +355,6 @@ mod tests {
 
     #[test]
     fn a_seal_shows_nothing() {
-        assert_eq!(format!("{:?}", Seal { key: 7, mac: [3; 32] }), "Seal(7, …)");
+        assert_eq!(format!("{:?}", CodeDigest { key: 7, mac: [3; 32] }), "CodeDigest(7, …)");
     }
 }

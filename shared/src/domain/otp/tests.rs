@@ -3,13 +3,13 @@
 use rand::rngs::SysRng;
 
 use super::*;
-use crate::domain::{budget::Window, key::tests::ring, phone::Phone, secret::tests::Broken};
+use crate::domain::{key::tests::ring, phone::Phone, rate_limit::Window, secret::tests::Broken};
 
 const FLOW: [u8; 16] = [1; 16];
 const USER: [u8; 16] = [9; 16];
 
 fn policy() -> Policy {
-    let window = |max, seconds| Budget::new(vec![Window { max, seconds }]);
+    let window = |max, seconds| RateLimit::new(vec![Window { max, seconds }]);
     Policy {
         length: 6,
         lifetime: 300,
@@ -35,8 +35,8 @@ fn binding<'a>(phone: &'a Phone, flow: &'a [u8; 16]) -> Binding<'a> {
     }
 }
 
-fn act(seconds: u64) -> Act {
-    Act {
+fn hit(seconds: u64) -> Hit {
+    Hit {
         at: Timestamp::from_seconds(seconds),
         by: format!("invocation {seconds}"),
     }
@@ -47,7 +47,7 @@ fn none() -> Otps {
 }
 
 fn issue(otps: Otps, binding: &Binding<'_>, keys: &Keyring<OtpCodes>, at: u64) -> (Otps, Secret) {
-    otps.issue(&policy(), binding, None, keys, &act(at), &mut SysRng)
+    otps.issue(&policy(), binding, None, keys, &hit(at), &mut SysRng)
         .expect("the system has entropy")
         .expect("there is room")
 }
@@ -80,7 +80,7 @@ fn check(steps: &[(Step, u64)], answers: &[&str], left: (&str, u64, usize, usize
     let mut found = Vec::new();
     let mut sent_at = 0;
     for (step, at) in steps {
-        let (before, act) = (otps.clone(), act(*at));
+        let (before, act) = (otps.clone(), hit(*at));
         let judge = |binding, guess| before.clone().judge(&policy(), binding, &keys, &guess, &act);
         let judged = match step {
             Step::Issue => {
@@ -93,13 +93,13 @@ fn check(steps: &[(Step, u64)], answers: &[&str], left: (&str, u64, usize, usize
                         (otps, code, sent_at) = (next, secret, *at);
                         found.push("sent".to_owned());
                     }
-                    Err(Exhausted { retry_after }) => found.push(format!("wait {retry_after}")),
+                    Err(RateLimited { retry_after }) => found.push(format!("wait {retry_after}")),
                 }
                 continue;
             }
             Step::TakeBack => {
                 let id = before.code.as_ref().expect("a code was sent").id;
-                otps = before.clone().take_back(&id, &self::act(sent_at));
+                otps = before.clone().take_back(&id, &self::hit(sent_at));
                 found.push("taken back".to_owned());
                 continue;
             }
@@ -108,7 +108,7 @@ fn check(steps: &[(Step, u64)], answers: &[&str], left: (&str, u64, usize, usize
             Step::Stranger => judge(&other, guess(code.expose())),
         };
         found.push(match judged {
-            Judged::Limited(Exhausted { retry_after }) => format!("wait {retry_after}"),
+            Judged::Limited(RateLimited { retry_after }) => format!("wait {retry_after}"),
             Judged::Failed { next, why } => {
                 otps = next;
                 match why {
@@ -259,9 +259,9 @@ fn a_newer_code_is_not_taken_back() {
     let (first, _) = issue(none(), &binding, &keys, 0);
     let id = first.code.as_ref().expect("a code was made").id;
     let (second, new) = issue(first, &binding, &keys, 1);
-    let after = second.take_back(&id, &act(0));
-    assert_eq!(after.sends, [act(1)]);
-    let judged = after.judge(&policy(), &binding, &keys, &guess(new.expose()), &act(2));
+    let after = second.take_back(&id, &hit(0));
+    assert_eq!(after.sends, [hit(1)]);
+    let judged = after.judge(&policy(), &binding, &keys, &guess(new.expose()), &hit(2));
     assert!(matches!(judged, Judged::Right { .. }));
 }
 
@@ -274,7 +274,7 @@ fn a_code_is_good_for_nothing_that_it_is_not_bound_to() {
     let check = |otps: &Otps, binding: &Binding<'_>, keys: &Keyring<OtpCodes>, right: bool| {
         let judged = otps
             .clone()
-            .judge(&policy(), binding, keys, &guess(code.expose()), &act(1));
+            .judge(&policy(), binding, keys, &guess(code.expose()), &hit(1));
         let (next, found) = match judged {
             Judged::Right { next } => (next, true),
             Judged::Failed { next, why } => (next, why != Failure::Invalid),
@@ -303,7 +303,7 @@ fn the_newest_key_seals() {
     let phone = phone("+380885550130");
     let (otps, code) = issue(none(), &binding(&phone, &FLOW), &ring(&[1, 2]), 0);
     let status = otps.code.expect("a code was made").status;
-    assert!(matches!(status, Status::New(Seal { key: 2, .. })));
+    assert!(matches!(status, Status::New(CodeDigest { key: 2, .. })));
     assert!(Code::parse(code.expose(), 6).is_some(), "six digits");
 }
 
@@ -315,7 +315,7 @@ fn without_entropy_there_is_no_code() {
         &binding(&phone, &FLOW),
         None,
         &ring(&[1]),
-        &act(0),
+        &hit(0),
         &mut Broken,
     );
     assert!(made.is_err());
@@ -327,12 +327,12 @@ fn the_first_day_of_an_account_has_few_messages_and_its_end_makes_room() {
     let binding = binding(&phone, &FLOW);
     // Three in any 1,000 seconds; two before second 2000.
     let policy = Policy {
-        sends: Budget::new(vec![Window { max: 3, seconds: 1000 }]),
+        sends: RateLimit::new(vec![Window { max: 3, seconds: 1000 }]),
         ..policy()
     };
-    let acts = |times: &[u64]| times.iter().map(|at| act(*at)).collect::<Vec<_>>();
+    let acts = |times: &[u64]| times.iter().map(|at| hit(*at)).collect::<Vec<_>>();
     let issue = |otps: Otps, at, ends| {
-        let issued = otps.issue(&policy, &binding, ends, &keys, &act(at), &mut SysRng);
+        let issued = otps.issue(&policy, &binding, ends, &keys, &hit(at), &mut SysRng);
         issued.expect("the system has entropy").map(|(next, _)| next)
     };
     let ends = Some(Timestamp::from_seconds(2000));
@@ -360,14 +360,14 @@ fn the_first_day_of_an_account_has_few_messages_and_its_end_makes_room() {
             ..none()
         };
         let found = issue(otps, at, ends).map(|next| next.first_day);
-        let expected = expected.map_err(|retry_after| Exhausted { retry_after });
+        let expected = expected.map_err(|retry_after| RateLimited { retry_after });
         assert_eq!(found, expected.map(acts), "{times:?}, {counted:?}, then {at}");
     }
     // A message that could not be sent is none of the first day.
     let once = issue(none(), 1000, ends).expect("there is room");
     let twice = issue(once, 1001, ends).expect("there is room");
     let id = twice.code.as_ref().expect("it was sent").id;
-    let back = twice.take_back(&id, &act(1001));
+    let back = twice.take_back(&id, &hit(1001));
     assert_eq!((&back.first_day, &back.sends), (&acts(&[1000]), &acts(&[1000])));
 }
 
@@ -375,19 +375,19 @@ fn the_first_day_of_an_account_has_few_messages_and_its_end_makes_room() {
 fn what_a_message_counts_as_is_remembered_with_its_code() {
     let (keys, phone) = (ring(&[1]), phone("+380885550130"));
     let binding = binding(&phone, &FLOW);
-    let message = meter::Message {
+    let message = quota::Message {
         country: "380".into(),
         trust: super::super::factor::Trust::New,
     };
     let (otps, code) = issue(none(), &binding, &keys, 0);
     assert_eq!(otps.code.as_ref().and_then(|otp| otp.message.clone()), None);
     let otps = otps.counted_as(message.clone());
-    let judged = otps.judge(&policy(), &binding, &keys, &guess(code.expose()), &act(1));
+    let judged = otps.judge(&policy(), &binding, &keys, &guess(code.expose()), &hit(1));
     let Judged::Right { next } = judged else {
         panic!("{judged:?}");
     };
     let otp = next.code.clone().expect("it stays, used up");
-    assert_eq!((otp.message, otp.issued_at), (Some(message), act(0).at));
+    assert_eq!((otp.message, otp.issued_at), (Some(message), hit(0).at));
     // The next code is another message.
     let (next, _) = issue(next, &binding, &keys, 2);
     assert_eq!(next.code.and_then(|otp| otp.message), None);

@@ -1,7 +1,7 @@
 use rand::rngs::SysRng;
 
 use super::*;
-use crate::domain::{budget::Window, key::tests::ring, secret::tests::Broken};
+use crate::domain::{key::tests::ring, rate_limit::Window, secret::tests::Broken};
 
 const ALNUM: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
@@ -11,11 +11,11 @@ fn policy() -> Policy {
         by_purpose: BTreeMap::from([("PHONE".into(), Shape::new(8, "0123456789").expect("fine"))]),
         lifetime: 600,
         retention: 86_400,
-        guesses: Budget::new(vec![Window {
+        guesses: RateLimit::new(vec![Window {
             max: 10,
             seconds: 86_400,
         }]),
-        issues: Budget::new(vec![Window { max: 10, seconds: 3600 }]),
+        issues: RateLimit::new(vec![Window { max: 10, seconds: 3600 }]),
     }
 }
 

@@ -74,7 +74,7 @@ pub fn read_nothing(call: &Call) -> Result<(), Error> {
         return Ok(());
     }
     let body = call.json()?;
-    upon_user(&body, call).end(|| Some(()))
+    target_user(&body, call).end(|| Some(()))
 }
 
 /// Reads the token with which a code is asked for: the one of `Authorization: Bearer`, or else the field's, if one came.
@@ -86,13 +86,13 @@ pub fn read_token(call: &Call) -> Result<Option<Secret>, Error> {
         return Ok(presented(call, None));
     }
     let body = call.json()?;
-    let mut fields = upon_user(&body, call);
+    let mut fields = target_user(&body, call);
     let given = fields.given("token");
     fields.end(|| Some(presented(call, given)))
 }
 
 /// The fields of a route whose path names a user: the originals' clients send `user_id` in the body, too.
-fn upon_user<'a>(body: &'a Object, call: &Call) -> Fields<'a> {
+fn target_user<'a>(body: &'a Object, call: &Call) -> Fields<'a> {
     let mut fields = Fields::of(body);
     fields.repeats("user_id", call.path_parameter("user_id"));
     fields
@@ -112,7 +112,7 @@ pub fn read_block(call: &Call) -> Result<bool, Error> {
         return Ok(false);
     }
     let body = call.json()?;
-    let mut fields = upon_user(&body, call);
+    let mut fields = target_user(&body, call);
     let replaces = fields.flag("replace");
     fields.end(|| Some(replaces))
 }
@@ -123,7 +123,7 @@ pub fn read_block(call: &Call) -> Result<bool, Error> {
 /// 400 when the body is no object; 422 naming the fields.
 pub fn read_factor_type(call: &Call) -> Result<FactorType, Error> {
     let body = call.json()?;
-    let mut fields = upon_user(&body, call);
+    let mut fields = target_user(&body, call);
     fields.ignore("factor");
     let factor_type = fields.factor_type("type");
     fields.end(|| factor_type)

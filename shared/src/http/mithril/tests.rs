@@ -140,7 +140,7 @@ fn errors_have_their_sentences() {
     conflict(E::UserAlreadyUnblocked, "user already unblocked");
     let (words, soon) = ("The same request is being processed.", [("retry-after", "7")]);
     check(
-        E::UnderWay(UnderWay { retry_after: 7 }),
+        E::InProgress(InProgress { retry_after: 7 }),
         409,
         "request_conflict",
         words,
@@ -154,7 +154,7 @@ fn errors_have_their_sentences() {
         &[],
     );
     let too_soon = |error, message| check(error, 429, "otp_timeout", message, &[("retry-after", "7")]);
-    let exhausted = Exhausted { retry_after: 7 };
+    let exhausted = RateLimited { retry_after: 7 };
     too_soon(E::SendTimeout(exhausted), "Sending OTP timeout. Try later.");
     too_soon(E::GuessTimeout(exhausted), "Too many OTP attempts. Try later.");
     let (words, wait) = ("Too many failed logins. Try later.", [("retry-after", "7")]);

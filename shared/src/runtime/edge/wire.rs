@@ -7,7 +7,7 @@ use crate::{
     delivery::{mail::Mailer, text::Texter},
     runtime::keys::{KeyShelf, Keys},
     store::{
-        rows::budget::Creations,
+        rows::rate_limit::Creations,
         table::{Row, Table},
     },
 };

@@ -10,9 +10,10 @@ use super::numbers::{
 use crate::{
     delivery::code::Templates,
     domain::{
-        budget::{Budget, Window},
-        lockout, meter, otp,
+        lockout, otp,
         phone::Countries,
+        quota,
+        rate_limit::{RateLimit, Window},
     },
     runtime::edge::{Edge, Refused},
 };
@@ -36,9 +37,9 @@ pub struct SendingPolicy {
     /// Where messages may go.
     pub countries: Countries,
     /// Messages of the deployment.
-    pub meter: meter::Policy,
+    pub meter: quota::Policy,
     /// Messages to one number, whoever asks.
-    pub number: Budget,
+    pub number: RateLimit,
     /// Their words.
     pub templates: Templates,
 }
@@ -76,9 +77,9 @@ impl Edge {
     ///
     /// # Errors
     /// [`Refused`].
-    pub fn failed_logins(&self) -> Result<Budget, Refused> {
+    pub fn failed_logins(&self) -> Result<RateLimit, Refused> {
         let max = self.number(&FAILED_LOGINS_PER_SOURCE_PER_HOUR);
-        Ok(Budget::new(vec![Window {
+        Ok(RateLimit::new(vec![Window {
             max: max?,
             seconds: 3600,
         }]))
@@ -103,9 +104,9 @@ impl Edge {
             length: length?,
             lifetime: lifetime?,
             max_attempts: max_attempts?,
-            sends: Budget::new(vec![first?, window(per_hour?, 3600), window(per_day?, DAY)]),
+            sends: RateLimit::new(vec![first?, window(per_hour?, 3600), window(per_day?, DAY)]),
             first_day_sends: first_day?,
-            guesses: Budget::new(vec![
+            guesses: RateLimit::new(vec![
                 window(guesses_per_day?, DAY),
                 window(guesses_per_month?, 30 * DAY),
             ]),

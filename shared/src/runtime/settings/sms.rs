@@ -10,10 +10,10 @@ use super::numbers::{
 use crate::{
     delivery::{code::Templates, text::Terms},
     domain::{
-        budget::{Budget, Window},
         locale::Locale,
-        meter,
         phone::Countries,
+        quota,
+        rate_limit::{RateLimit, Window},
     },
     runtime::edge::{Edge, Refused},
 };
@@ -58,12 +58,12 @@ impl Edge {
     ///
     /// # Errors
     /// [`Refused`].
-    pub fn sms_policy(&self) -> Result<meter::Policy, Refused> {
+    pub fn sms_policy(&self) -> Result<quota::Policy, Refused> {
         let per_minute = self.number(&SMS_PER_MINUTE);
         let per_day = self.number(&SMS_PER_DAY);
         let country_per_minute = self.number(&SMS_PER_COUNTRY_PER_MINUTE);
         let country_per_day = self.number(&SMS_PER_COUNTRY_PER_DAY);
-        Ok(meter::Policy {
+        Ok(quota::Policy {
             per_minute: per_minute?,
             per_day: per_day?,
             country_per_minute: country_per_minute?,
@@ -76,10 +76,10 @@ impl Edge {
     ///
     /// # Errors
     /// [`Refused`].
-    pub fn sms_per_number(&self, first: Window) -> Result<Budget, Refused> {
+    pub fn sms_per_number(&self, first: Window) -> Result<RateLimit, Refused> {
         let per_hour = self.number(&SMS_PER_NUMBER_PER_HOUR);
         let per_day = self.number(&SMS_PER_NUMBER_PER_DAY);
-        Ok(Budget::new(vec![
+        Ok(RateLimit::new(vec![
             first,
             Window {
                 max: per_hour?,
@@ -156,7 +156,7 @@ mod tests {
         let edge = Edge::new([].into());
         let first = Window { max: 3, seconds: 60 };
         let policy = edge.sms_policy().expect("defaults");
-        let expected = meter::Policy {
+        let expected = quota::Policy {
             per_minute: 60,
             per_day: 5000,
             country_per_minute: 30,
@@ -171,7 +171,7 @@ mod tests {
             },
         );
         let budget = edge.sms_per_number(first).expect("defaults");
-        assert_eq!(budget, Budget::new(vec![first, ten, twenty]));
+        assert_eq!(budget, RateLimit::new(vec![first, ten, twenty]));
         assert_eq!(edge.sms_countries().ok(), Countries::parse(""));
         assert_eq!(edge.sms_templates().ok(), Some(Templates::Ours));
         let terms = edge.sms_terms().expect("defaults");

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use crate::{
     domain::{
         bucket::Bucket,
-        budget::{Act, Exhausted},
+        rate_limit::{Hit, RateLimited},
         time::Timestamp,
     },
     fault::Fault,
@@ -78,7 +78,7 @@ pub struct Receipt {
 impl Receipt {
     /// The receipt of a token that was perhaps taken.
     #[must_use]
-    pub fn uncertain(bucket: &Bucket, subject: [u8; 32], act: &Act) -> Self {
+    pub fn uncertain(bucket: &Bucket, subject: [u8; 32], act: &Hit) -> Self {
         Self {
             subject,
             weight: bucket.weight(1),
@@ -106,14 +106,14 @@ const ROUNDS: u32 = 16;
 /// lost while another one took, too, gives two.
 ///
 /// # Errors
-/// `Err` within is [`Exhausted`]; [`Fault`] when the store fails.
+/// `Err` within is [`RateLimited`]; [`Fault`] when the store fails.
 pub async fn take(
     table: &Table<Level, Update>,
     bucket: &Bucket,
     subject: &[u8; 32],
     read: Option<Level>,
-    act: &Act,
-) -> Result<Result<Receipt, Exhausted>, Fault> {
+    act: &Hit,
+) -> Result<Result<Receipt, RateLimited>, Fault> {
     let receipt = Receipt::uncertain(bucket, *subject, act).certain();
     let taken = optimistic_from(ROUNDS, "a bucket", read, async |found| {
         let full_at = found.map_or(Timestamp::from_seconds(0), |level| level.full_at);
@@ -121,7 +121,7 @@ pub async fn take(
             Ok(next) => next,
             Err(exhausted) => return Ok(ControlFlow::Break(Err(exhausted))),
         };
-        let change = match full_at.is_over(act.at) {
+        let change = match full_at.is_expired(act.at) {
             true => begin(next, act),
             false => add(bucket, act),
         };
@@ -138,7 +138,7 @@ pub async fn take(
 const MEMORY: u64 = 86_400;
 
 /// Takes the first token from a full bucket.
-fn begin(next: Timestamp, act: &Act) -> Change {
+fn begin(next: Timestamp, act: &Hit) -> Change {
     Change {
         update: "SET full_at = :next, last_by = :by, #ttl = :ttl",
         condition: "attribute_not_exists(full_at) OR full_at <= :now",
@@ -152,7 +152,7 @@ fn begin(next: Timestamp, act: &Act) -> Change {
 }
 
 /// Takes one more token from a bucket that is not full.
-fn add(bucket: &Bucket, act: &Act) -> Change {
+fn add(bucket: &Bucket, act: &Hit) -> Change {
     Change {
         update: "SET full_at = full_at + :weight, last_by = :by, #ttl = :ttl",
         condition: "full_at > :now AND full_at <= :most AND last_by <> :by",
@@ -206,7 +206,7 @@ pub async fn refill(
     bucket: &Bucket,
     subject: &[u8; 32],
     tokens: u64,
-    act: &Act,
+    act: &Hit,
 ) -> Result<(), Fault> {
     let change = Change {
         update: "SET full_at = full_at - :weight, last_by = :by",

@@ -2,17 +2,17 @@
 
 pub mod audit;
 pub mod bucket;
-pub mod budget;
 pub mod claim;
 pub mod client;
 pub mod domain;
 pub mod factor;
-pub mod meter;
+pub mod idempotency;
 pub mod otp;
 pub mod passcode;
 pub mod password_reset;
+pub mod quota;
+pub mod rate_limit;
 pub mod registration;
-pub mod repetition;
 pub mod support_pin;
 pub mod suppression;
 pub mod token;

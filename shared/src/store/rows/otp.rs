@@ -2,12 +2,12 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::budget::{acts, list};
+use super::rate_limit::{acts, list};
 use crate::{
     domain::{
         factor::{FactorKey, Trust},
-        meter::Message,
-        otp::{End, Otp, Otps, Seal, Status},
+        otp::{CodeDigest, End, Otp, Otps, Status},
+        quota::Message,
         time::Timestamp,
     },
     store::{
@@ -102,7 +102,7 @@ fn read_code(value: &AttributeValue) -> Result<Otp, Corrupt> {
             false => None,
         },
         status: match code.has("mac") {
-            true => Status::New(Seal {
+            true => Status::New(CodeDigest {
                 key: code.number("key_id")?.try_into().map_err(|_| Corrupt("key_id"))?,
                 mac: code.bytes("mac")?.try_into().map_err(|_| Corrupt("mac"))?,
             }),
@@ -148,11 +148,11 @@ pub fn replace(read: u64, next: &Otps) -> Change {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{budget::Act, factor::FactorType, id::UserId};
+    use crate::domain::{factor::FactorType, id::UserId, rate_limit::Hit};
 
     /// Without a code, with one that lives, with one that has ended, and with one whose message was counted.
     fn records() -> [Otps; 4] {
-        let act = |seconds| Act {
+        let act = |seconds| Hit {
             at: Timestamp::from_seconds(seconds),
             by: "invocation".into(),
         };
@@ -180,7 +180,7 @@ mod tests {
             code: None,
             ..with(Status::Ended(End::Expired))
         };
-        let live = with(Status::New(Seal { key: 4, mac: [5; 32] }));
+        let live = with(Status::New(CodeDigest { key: 4, mac: [5; 32] }));
         let ended = with(Status::Ended(End::Canceled));
         let counted = ended.clone().counted_as(Message {
             country: "380".into(),

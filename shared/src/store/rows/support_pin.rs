@@ -4,8 +4,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::{
     domain::{
+        encryption::Encrypted,
         id::UserId,
-        seal::Sealed,
         support_pin::{Content, Digits, Owner, SupportPin},
         time::Timestamp,
     },
@@ -35,7 +35,7 @@ impl Row for SupportPin {
             None => row,
         };
         match &self.content {
-            Content::Sealed(digits) => with_sealed(row.with("pin_id", bytes(digits.id)), &digits.sealed),
+            Content::Encrypted(digits) => with_sealed(row.with("pin_id", bytes(digits.id)), &digits.sealed),
             Content::Revoked { by } => row.with("revoked_by", text(by)),
         }
         .item()
@@ -56,7 +56,7 @@ impl Row for SupportPin {
                 true => Content::Revoked {
                     by: row.text("revoked_by")?.to_owned(),
                 },
-                false => Content::Sealed(Digits {
+                false => Content::Encrypted(Digits {
                     id: row.bytes("pin_id")?.try_into().map_err(|_| Corrupt("pin_id"))?,
                     sealed: read_sealed(row)?,
                 }),
@@ -70,14 +70,14 @@ impl Row for SupportPin {
 }
 
 /// Adds the attributes of a sealed text.
-pub(super) fn with_sealed(row: Writer, sealed: &Sealed) -> Writer {
+pub(super) fn with_sealed(row: Writer, sealed: &Encrypted) -> Writer {
     row.with("key_id", number(sealed.key.into()))
         .with("nonce", bytes(sealed.nonce))
         .with("sealed", bytes(sealed.bytes.clone()))
 }
 
-pub(super) fn read_sealed(row: Reader<'_>) -> Result<Sealed, Corrupt> {
-    Ok(Sealed {
+pub(super) fn read_sealed(row: Reader<'_>) -> Result<Encrypted, Corrupt> {
+    Ok(Encrypted {
         key: row.number("key_id")?.try_into().map_err(|_| Corrupt("key_id"))?,
         nonce: row.bytes("nonce")?.try_into().map_err(|_| Corrupt("nonce"))?,
         bytes: row.bytes("sealed")?.to_owned(),

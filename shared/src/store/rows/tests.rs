@@ -11,6 +11,7 @@ use crate::{
         claim::Claim,
         client::{Client, Granting},
         id::{ClientId, UserNumber},
+        idempotency::{Body, IdempotencyRecord, Issued},
         key::tests::ring,
         locale::Locale,
         lockout::{Block, Lockout, Why},
@@ -20,7 +21,6 @@ use crate::{
         password_reset::{PasswordResetRequest, Target},
         phone::Phone,
         registration::{RegistrationRequest, Wanted},
-        repetition::{Body, Issued, Remembered},
         scope::Scope,
         secret::{Digest, Secret},
         sender::Sender,
@@ -252,7 +252,7 @@ fn what_is_counted_or_remembered_is_kept_until_it_counts_no_more() {
         };
         is_kept(&unknown, None);
     }
-    let begun = Remembered::begun([7; 32], "invocation", at(5));
+    let begun = IdempotencyRecord::begun([7; 32], "invocation", at(5));
     is_kept(&begun, Some(20));
     let client = Issued::Client {
         id: ClientId::parse("heatclinic").expect("well-formed"),

@@ -6,9 +6,9 @@ use rand::{TryCryptoRng, TryRng};
 
 use super::{Answer, Call, Client, Scenario, User, Verdict};
 use crate::domain::{
-    budget::Act,
     lockout::Failed,
     otp::{Binding, Code, Judged, Otps, Purpose},
+    rate_limit::Hit,
     time::Timestamp,
 };
 
@@ -41,7 +41,7 @@ impl Scenario {
             flow: &[login; 16],
             purpose: Purpose::SignIn,
         };
-        let act = Act {
+        let act = Hit {
             at,
             by: client.who.to_string(),
         };
@@ -63,7 +63,7 @@ impl Scenario {
         }
     }
 
-    fn issue(&self, user: User, otps: Otps, binding: &Binding<'_>, act: &Act, number: u8, answer: Answer) -> Said {
+    fn issue(&self, user: User, otps: Otps, binding: &Binding<'_>, act: &Hit, number: u8, answer: Answer) -> Said {
         let issued = otps.issue(&self.policy, binding, None, &self.keys, act, &mut Nth(number));
         match issued.expect("numbers do not run out") {
             Ok((next, _)) => (Verdict::of(answer), Some((next, user))),
@@ -71,7 +71,7 @@ impl Scenario {
         }
     }
 
-    fn guess(&self, user: User, otps: Otps, binding: &Binding<'_>, act: &Act, given: u8) -> Said {
+    fn guess(&self, user: User, otps: Otps, binding: &Binding<'_>, act: &Hit, given: u8) -> Said {
         let given = Code::parse(&given.to_string().repeat(6), 6).expect("numbers have one digit");
         let attempts = |otps: &Otps| otps.code.as_ref().map_or(0, |otp| otp.attempts);
         let before = attempts(&otps);

@@ -41,7 +41,7 @@ pub(super) fn all() -> Vec<Property<Scenario>> {
         always(SHUT, |_, world| !world.seen.blocked_was_right),
         always(EXACT, |scenario, world| {
             let exact = |compared| world.seen.told.len() == compared;
-            !world.is_over() || scenario.compared.is_none_or(exact)
+            !world.is_expired() || scenario.compared.is_none_or(exact)
         }),
         always(COUNTED, |_, world| {
             let counted = (world.otps.0.guesses.len(), world.user.lockout.otps);
@@ -52,7 +52,7 @@ pub(super) fn all() -> Vec<Property<Scenario>> {
         always(TOLD_SO, |_, world| !world.seen.right_was_denied),
         always(WHOLE, |_, world| {
             let has_token = |code: u8| world.seen.tokens.iter().any(|token| token.0 == code);
-            !world.is_over() || used_up(world).is_none_or(has_token)
+            !world.is_expired() || used_up(world).is_none_or(has_token)
         }),
         always(OWNER, |scenario, world| {
             let mut clients = world.clients.iter();
@@ -60,7 +60,7 @@ pub(super) fn all() -> Vec<Property<Scenario>> {
                 Program::Calls(_) => true,
                 Program::Owner => client.is_in,
             });
-            !world.is_over() || is_in
+            !world.is_expired() || is_in
         }),
     ]
 }

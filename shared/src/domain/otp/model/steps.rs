@@ -326,7 +326,7 @@ impl World {
     }
 
     /// Whether everybody is done.
-    pub(super) fn is_over(&self) -> bool {
+    pub(super) fn is_expired(&self) -> bool {
         self.clients.iter().all(|client| client.call.is_none())
     }
 }

@@ -13,11 +13,11 @@ use super::{
     },
 };
 use crate::domain::{
-    budget::{Budget, Window},
     key::tests::ring,
     lockout,
     otp::Policy,
     phone::Phone,
+    rate_limit::{RateLimit, Window},
 };
 
 /// These clients, and limits so wide that their few calls do not come near.
@@ -50,8 +50,8 @@ fn policy() -> Policy {
     }
 }
 
-fn budget(max: usize) -> Budget {
-    Budget::new(vec![Window { max, seconds: 86_400 }])
+fn budget(max: usize) -> RateLimit {
+    RateLimit::new(vec![Window { max, seconds: 86_400 }])
 }
 
 /// Every property holds in our design; in each of the others the one that is named does not.

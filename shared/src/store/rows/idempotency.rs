@@ -1,4 +1,4 @@
-//! Remembered calls: one row for each call that came with an `Idempotency-Key`.
+//! Idempotency records: one row for each call that came with an `Idempotency-Key`.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
@@ -6,7 +6,7 @@ use super::support_pin::{read_sealed, with_sealed};
 use crate::{
     domain::{
         id::{ClientId, UserId},
-        repetition::{Body, Issued, Remembered, State},
+        idempotency::{Body, IdempotencyRecord, Issued, State},
         secret::Digest,
         time::Timestamp,
     },
@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-impl Row for Remembered {
+impl Row for IdempotencyRecord {
     const VARIABLE: &'static str = "REPETITIONS_TABLE";
     const KEY: &'static str = "call";
     type Id = [u8; 32];
@@ -31,7 +31,7 @@ impl Row for Remembered {
             .with("taken_by", text(&self.by))
             .with("ttl", time(self.ends_at));
         match &self.state {
-            State::UnderWay => row,
+            State::InProgress => row,
             State::Answered { status, body, issued } => {
                 let row = row.with("answer_status", number((*status).into()));
                 let row = match issued {
@@ -40,7 +40,7 @@ impl Row for Remembered {
                 };
                 match body {
                     Body::Plain(body) => row.with("answer_body", text(body)),
-                    Body::Sealed(sealed) => with_sealed(row, sealed),
+                    Body::Encrypted(sealed) => with_sealed(row, sealed),
                 }
             }
         }
@@ -53,7 +53,7 @@ impl Row for Remembered {
             key: row.bytes(Self::KEY)?.try_into().map_err(|_| Corrupt(Self::KEY))?,
             by: row.text("taken_by")?.to_owned(),
             state: match row.has("answer_status") {
-                false => State::UnderWay,
+                false => State::InProgress,
                 true => State::Answered {
                     status: row
                         .number("answer_status")?
@@ -61,7 +61,7 @@ impl Row for Remembered {
                         .map_err(|_| Corrupt("answer_status"))?,
                     body: match row.has("answer_body") {
                         true => Body::Plain(row.text("answer_body")?.to_owned()),
-                        false => Body::Sealed(read_sealed(row)?),
+                        false => Body::Encrypted(read_sealed(row)?),
                     },
                     issued: read_issued(row)?,
                 },

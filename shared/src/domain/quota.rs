@@ -1,4 +1,4 @@
-//! The meter of all text messages: how many the whole deployment sends, in all and to each country, in a minute and in a
+//! The quota of text messages: how many the whole deployment sends, in all and to each country, in a minute and in a
 //! day (R31). Pumping is stopped by what it costs at most, whoever asks and from wherever.
 //!
 //! A budget that is used up must not keep out whoever was there before (R79). So half of each window is reserved for
@@ -15,8 +15,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    budget::{Act, Exhausted},
     factor::Trust,
+    rate_limit::{Hit, RateLimited},
     time::Timestamp,
 };
 
@@ -95,7 +95,7 @@ pub type Countries = BTreeMap<String, Counts>;
 
 /// What the whole deployment has sent lately. What it has sent in all is what it has sent to the countries together.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Meter {
+pub struct Quota {
     /// It grows with every change; zero where nothing was ever sent.
     pub version: u64,
     /// What changed it last: a repetition of that change after a lost response is recognised by it.
@@ -151,7 +151,7 @@ impl Span {
     }
 }
 
-impl Meter {
+impl Quota {
     /// Nothing yet.
     #[must_use]
     pub fn none() -> Self {
@@ -170,8 +170,8 @@ impl Meter {
     /// a message counts as sent no earlier than those before it, so that no wait is longer than its window and a slot.
     ///
     /// # Errors
-    /// [`Exhausted`] when a window is full; a refused message is not counted, so that it does not extend the wait.
-    pub fn spend(self, policy: &Policy, message: &Message, act: &Act) -> Result<Self, Exhausted> {
+    /// [`RateLimited`] when a window is full; a refused message is not counted, so that it does not extend the wait.
+    pub fn spend(self, policy: &Policy, message: &Message, act: &Hit) -> Result<Self, RateLimited> {
         let at = Timestamp::from_seconds(act.at.max(self.last_at).seconds());
         let mut next = self.successor(act.by.clone(), at);
         let mut retry_after = 0;
@@ -193,7 +193,7 @@ impl Meter {
         }
         match retry_after {
             0 => Ok(Self { last_at: at, ..next }),
-            retry_after => Err(Exhausted { retry_after }),
+            retry_after => Err(RateLimited { retry_after }),
         }
     }
 
@@ -218,7 +218,7 @@ impl Meter {
 
     /// Takes back a message that counts as sent at `act.at`, and was not sent after all: nobody will wait because of it.
     #[must_use]
-    pub fn give_back(self, message: &Message, act: &Act, now: Timestamp) -> Self {
+    pub fn give_back(self, message: &Message, act: &Hit, now: Timestamp) -> Self {
         let at = now.max(self.last_at);
         let mut next = self.successor(giving_back(&act.by), at);
         for tally in next.tallies(message, act.at) {
@@ -233,7 +233,7 @@ impl Meter {
     /// A message counts as sent no earlier than its code was made ([`Self::spend`]). Where it counts in a later slot, what
     /// comes back is another one's part, and comes back for less time: never for longer.
     #[must_use]
-    pub fn verified(self, message: &Message, act: &Act, now: Timestamp) -> Option<Self> {
+    pub fn verified(self, message: &Message, act: &Hit, now: Timestamp) -> Option<Self> {
         let at = now.max(self.last_at);
         let mut next = self.successor(format!("{} was verified", act.by), at);
         let mut is_less = false;

@@ -1,15 +1,14 @@
-//! How often the same may be asked for. Each limit is a budget (see [`super::budget`]) of one subject: whose acts count
-//! together.
+//! The subjects of rate limits (see [`super::rate_limit`]): whose hits count together.
 
 use sha2::{Digest, Sha256};
 
 use super::{
     bucket::Bucket,
-    budget::Budget,
     id::UserId,
     name::{DomainName, EmailAddress, Login},
     network::Network,
     phone::Phone,
+    rate_limit::RateLimit,
     secret::framed,
     suppression::Reason,
     waits::Waits,
@@ -114,13 +113,13 @@ pub enum Addressee<'a> {
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// Accepted requests of one network.
-    pub source: Budget,
+    pub source: RateLimit,
     /// What one wide network may have of a domain's budgets.
-    pub share: Budget,
+    pub share: RateLimit,
     /// The same while the domain's registrations are not confirmed.
-    pub share_of_unconfirmed: Budget,
+    pub share_of_unconfirmed: RateLimit,
     /// Accepted requests for one domain, in a minute.
-    pub domain: Budget,
+    pub domain: RateLimit,
     /// Requests for mails in one domain.
     pub domain_mails: Bucket,
     /// Requests for mails in the whole deployment.

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 
 use super::*;
 use crate::domain::{
-    budget::{Act, Window},
+    rate_limit::{Hit, Window},
     time::Timestamp,
 };
 
@@ -104,7 +104,7 @@ fn a_mail_goes_to_whom_it_helps() {
 /// Resets as the function grants them, of one account: what it spends, in its order, and by which rules.
 struct Resets {
     limits: Limits,
-    spent: HashMap<[u8; 32], Vec<Act>>,
+    spent: HashMap<[u8; 32], Vec<Hit>>,
     levels: HashMap<[u8; 32], Timestamp>,
 }
 
@@ -123,12 +123,12 @@ impl Resets {
     fn new() -> Self {
         let window = |max, seconds| Window { max, seconds };
         let steps = [2, 4, 15, 60, 240].map(|minutes| minutes * MINUTE).to_vec();
-        let share = Budget::new(vec![window(1, MINUTE), window(6, HOUR)]);
+        let share = RateLimit::new(vec![window(1, MINUTE), window(6, HOUR)]);
         let limits = Limits {
-            source: Budget::new(vec![window(1, 2 * MINUTE)]),
+            source: RateLimit::new(vec![window(1, 2 * MINUTE)]),
             share_of_unconfirmed: share.clone(),
             share,
-            domain: Budget::new(vec![window(6, MINUTE)]),
+            domain: RateLimit::new(vec![window(6, MINUTE)]),
             domain_mails: Bucket::new(60, 60),
             mails: Bucket::new(300, 300),
             unconfirmed: Bucket::new(18, 6),
@@ -142,7 +142,7 @@ impl Resets {
         }
     }
 
-    fn spend(&mut self, budget: &Budget, subject: [u8; 32], act: &Act) -> bool {
+    fn spend(&mut self, budget: &RateLimit, subject: [u8; 32], act: &Hit) -> bool {
         let spent = self.spent.entry(subject).or_default();
         match budget.spend(spent, act) {
             Ok(next) => {
@@ -166,7 +166,7 @@ impl Resets {
 
     /// The mail that follows, and to which address.
     fn ask<'a>(&mut self, ask: Ask<'a>, seconds: u64) -> Option<(MailKind, &'a str)> {
-        let act = Act {
+        let act = Hit {
             at: Timestamp::from_seconds(seconds),
             by: String::new(),
         };

@@ -9,8 +9,8 @@ const POLICY: Policy = Policy {
     country_per_day: 5,
 };
 
-fn act(seconds: u64) -> Act {
-    Act {
+fn hit(seconds: u64) -> Hit {
+    Hit {
         at: Timestamp::from_seconds(seconds),
         by: format!("at {seconds}"),
     }
@@ -37,23 +37,23 @@ fn slots<const N: usize>(sent: [(u64, u64, u64); N]) -> Slots {
 }
 
 /// Messages that are all let through.
-fn all_sent(policy: &Policy, messages: &[(Message, u64)]) -> Meter {
-    messages.iter().fold(Meter::none(), |meter, (message, at)| {
-        meter.spend(policy, message, &act(*at)).expect("there is room")
+fn all_sent(policy: &Policy, messages: &[(Message, u64)]) -> Quota {
+    messages.iter().fold(Quota::none(), |meter, (message, at)| {
+        meter.spend(policy, message, &hit(*at)).expect("there is room")
     })
 }
 
-fn sent(messages: &[(&str, u64)]) -> Meter {
+fn sent(messages: &[(&str, u64)]) -> Quota {
     let messages: Vec<_> = messages.iter().map(|(country, at)| (known(country), *at)).collect();
     all_sent(&POLICY, &messages)
 }
 
 /// What becomes of one more message, and that a wait ends exactly when there is room.
-fn check_next(policy: &Policy, meter: &Meter, message: &Message, at: u64, expected: Result<(), u64>) {
-    let spend = |at| meter.clone().spend(policy, message, &act(at)).map(drop);
-    let expected = expected.map_err(|retry_after| Exhausted { retry_after });
+fn check_next(policy: &Policy, meter: &Quota, message: &Message, at: u64, expected: Result<(), u64>) {
+    let spend = |at| meter.clone().spend(policy, message, &hit(at)).map(drop);
+    let expected = expected.map_err(|retry_after| RateLimited { retry_after });
     assert_eq!(spend(at), expected, "{meter:?}, then {message:?} at {at}");
-    if let Err(Exhausted { retry_after }) = expected {
+    if let Err(RateLimited { retry_after }) = expected {
         for (at, room) in [(at + retry_after - 1, false), (at + retry_after, true)] {
             assert_eq!(spend(at).is_ok(), room, "{meter:?}, then {message:?} at {at}");
         }
@@ -143,7 +143,7 @@ fn newcomers_have_half_of_each_window_and_leave_half() {
         check(&of(0, 5), &known(country), Err(ends));
     }
     let one = Policy { per_minute: 1, ..LOOSE };
-    check_next(&one, &Meter::none(), &new("1"), 0, Ok(()));
+    check_next(&one, &Quota::none(), &new("1"), 0, Ok(()));
 }
 
 /// The defaults of template.yaml.
@@ -157,17 +157,17 @@ const DEFAULTS: Policy = Policy {
 /// A day of 250 accounts that have as many codes sent as an account may have, 20, as early as there is room: how many they get, and
 /// how many logins fail of those who were there before and log in every five minutes.
 fn day_of_250(attackers: fn(&str) -> Message, countries: &[&str]) -> (u64, u64) {
-    let (mut meter, mut left, mut through, mut failed) = (Meter::none(), 250 * 20, 0, 0);
+    let (mut meter, mut left, mut through, mut failed) = (Quota::none(), 250 * 20, 0, 0);
     for now in (1_000_000..1_000_000 + 86_400).step_by(10) {
         for country in countries {
             while left > 0
-                && let Ok(next) = meter.clone().spend(&DEFAULTS, &attackers(country), &act(now))
+                && let Ok(next) = meter.clone().spend(&DEFAULTS, &attackers(country), &hit(now))
             {
                 (meter, left, through) = (next, left - 1, through + 1);
             }
         }
         if now % 300 == 0 {
-            match meter.clone().spend(&DEFAULTS, &known(countries[0]), &act(now)) {
+            match meter.clone().spend(&DEFAULTS, &known(countries[0]), &hit(now)) {
                 Ok(next) => meter = next,
                 Err(_) => failed += 1,
             }
@@ -188,12 +188,12 @@ fn at_the_defaults_250_new_accounts_close_no_country_and_no_deployment_for_other
 #[test]
 fn a_clock_that_lags_behind_counts_as_the_last_one() {
     let meter = sent(&[("1", 1000)])
-        .spend(&POLICY, &known("1"), &act(900))
+        .spend(&POLICY, &known("1"), &hit(900))
         .expect("there is room");
     assert_eq!(meter.last_at.seconds(), 1000);
     assert_eq!(meter.all["1"].minute, slots([(100, 2, 0)]));
-    let refused = meter.spend(&POLICY, &known("1"), &act(900));
-    assert_eq!(refused, Err(Exhausted { retry_after: 70 }), "from the last one on");
+    let refused = meter.spend(&POLICY, &known("1"), &hit(900));
+    assert_eq!(refused, Err(RateLimited { retry_after: 70 }), "from the last one on");
 }
 
 #[test]
@@ -221,8 +221,8 @@ fn what_does_not_count_any_more_is_forgotten() {
 #[test]
 fn what_is_given_back_counts_no_more() {
     let full = sent(&[("1", 5), ("1", 15)]);
-    assert!(full.was_spent_by(&act(15).by) && !full.was_spent_by(&act(5).by));
-    assert!(!full.was_given_back_by(&act(15).by));
+    assert!(full.was_spent_by(&hit(15).by) && !full.was_spent_by(&hit(5).by));
+    assert!(!full.was_given_back_by(&hit(15).by));
     for (country, at, now, room) in [
         ("1", 15, 16, true),
         ("1", 5, 16, true),
@@ -232,22 +232,22 @@ fn what_is_given_back_counts_no_more() {
     ] {
         let next = full
             .clone()
-            .give_back(&known(country), &act(at), Timestamp::from_seconds(now));
+            .give_back(&known(country), &hit(at), Timestamp::from_seconds(now));
         assert_eq!(next.version, full.version + 1);
-        assert!(next.was_given_back_by(&act(at).by) && !next.was_spent_by(&act(at).by));
-        assert!(!next.was_given_back_by(&act(at + 1).by));
-        let found = next.spend(&POLICY, &known("1"), &act(20));
+        assert!(next.was_given_back_by(&hit(at).by) && !next.was_spent_by(&hit(at).by));
+        assert!(!next.was_given_back_by(&hit(at + 1).by));
+        let found = next.spend(&POLICY, &known("1"), &hit(20));
         assert_eq!(found.is_ok(), room, "{country} at {at}");
     }
     for message in [known("1"), new("1")] {
         let sent = all_sent(&POLICY, &[(message.clone(), 5)]);
-        let empty = sent.give_back(&message, &act(5), Timestamp::from_seconds(6));
+        let empty = sent.give_back(&message, &hit(5), Timestamp::from_seconds(6));
         assert_eq!((empty.all, empty.newcomers), (Countries::new(), Countries::new()));
     }
 }
 
-fn verified(meter: &Meter, message: &Message, at: u64, now: u64) -> Option<Meter> {
-    meter.clone().verified(message, &act(at), Timestamp::from_seconds(now))
+fn verified(meter: &Quota, message: &Message, at: u64, now: u64) -> Option<Quota> {
+    meter.clone().verified(message, &hit(at), Timestamp::from_seconds(now))
 }
 
 #[test]
@@ -263,7 +263,7 @@ fn of_two_verified_messages_one_comes_back() {
         check_next(&policy, &full, &message, 9, Err(61));
         let once = verified(&full, &message, 0, 9).expect("it counts");
         assert_eq!(once.version, full.version + 1);
-        assert!(!once.was_spent_by(&act(0).by) && !once.was_given_back_by(&act(0).by));
+        assert!(!once.was_spent_by(&hit(0).by) && !once.was_given_back_by(&hit(0).by));
         check_next(&policy, &once, &message, 9, Err(61));
         let twice = verified(&once, &message, 0, 9).expect("another one of that slot");
         check_next(&policy, &twice, &message, 9, Ok(()));
@@ -294,7 +294,7 @@ fn no_more_comes_back_than_was_sent_there_and_still_counts() {
     // What is taken back after all was not verified, and takes back no more than itself.
     let back = once
         .clone()
-        .give_back(&new("1"), &act(5), Timestamp::from_seconds(3607));
+        .give_back(&new("1"), &hit(5), Timestamp::from_seconds(3607));
     assert_eq!(back.all["1"].day, slots([(1, 1, 0)]));
     assert_eq!(back.newcomers, Countries::new());
     // One that is established does not touch what newcomers have.
@@ -316,7 +316,7 @@ fn parts(through: &Through, wanted: impl Fn(&Message) -> bool, now: u64, seconds
 /// Messages of all kinds that come in bursts of all lengths, at clocks that lag a little; some are verified.
 #[test]
 fn no_span_holds_more_than_is_allowed() {
-    let (mut through, mut meter, mut now, mut drawn) = (Through::new(), Meter::none(), 1_000_000, 1_u64);
+    let (mut through, mut meter, mut now, mut drawn) = (Through::new(), Quota::none(), 1_000_000, 1_u64);
     for _ in 0..20_000 {
         drawn = drawn
             .wrapping_mul(6_364_136_223_846_793_005)
@@ -325,7 +325,7 @@ fn no_span_holds_more_than_is_allowed() {
         now += [0, 0, 1, 7, 61, 900][usize::try_from(draw % 6).expect("six at most")];
         let country = if draw % 7 < 5 { "1" } else { "44" };
         let message = if draw % 11 < 5 { known(country) } else { new(country) };
-        let Ok(next) = meter.clone().spend(&POLICY, &message, &act(now - draw % 3)) else {
+        let Ok(next) = meter.clone().spend(&POLICY, &message, &hit(now - draw % 3)) else {
             continue;
         };
         meter = next;

@@ -1,4 +1,4 @@
-//! Budgets: one row for each subject (whom and what it counts), with the times of the acts that count.
+//! Usage of rate limits: one row for each subject (whom and what it counts), with the times of its hits.
 
 use std::ops::ControlFlow;
 
@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::{
     domain::{
-        budget::{Act, Budget, Exhausted},
+        rate_limit::{Hit, RateLimit, RateLimited},
         time::Timestamp,
     },
     fault::Fault,
@@ -19,14 +19,14 @@ use crate::{
 
 /// What was spent of one subject's budget.
 #[derive(Clone, Debug)]
-pub struct Spent {
+pub struct Usage {
     subject: [u8; 32],
     /// What was spent, oldest first.
-    pub acts: Vec<Act>,
+    pub acts: Vec<Hit>,
     forget_at: Timestamp,
 }
 
-impl Row for Spent {
+impl Row for Usage {
     const VARIABLE: &'static str = "BUDGETS_TABLE";
     const KEY: &'static str = "subject";
     type Id = [u8; 32];
@@ -60,23 +60,23 @@ impl Row for Spent {
 }
 
 /// An act as the row holds it: its second and its invocation.
-fn element(act: &Act) -> AttributeValue {
+fn element(act: &Hit) -> AttributeValue {
     text(format!("{} {}", act.at.seconds(), act.by))
 }
 
-fn read(element: &str) -> Option<Act> {
+fn read(element: &str) -> Option<Hit> {
     let (at, by) = element.split_once(' ')?;
-    Some(Act {
+    Some(Hit {
         at: Timestamp::from_seconds(at.parse().ok()?),
         by: by.to_owned(),
     })
 }
 
-pub(super) fn list(acts: &[Act]) -> AttributeValue {
+pub(super) fn list(acts: &[Hit]) -> AttributeValue {
     AttributeValue::L(acts.iter().map(element).collect())
 }
 
-pub(super) fn acts(row: Reader<'_>, name: &'static str) -> Result<Vec<Act>, Corrupt> {
+pub(super) fn acts(row: Reader<'_>, name: &'static str) -> Result<Vec<Hit>, Corrupt> {
     let acts: Option<_> = row.texts(name)?.into_iter().map(read).collect();
     acts.ok_or(Corrupt(name))
 }
@@ -85,14 +85,14 @@ pub(super) fn acts(row: Reader<'_>, name: &'static str) -> Result<Vec<Act>, Corr
 #[derive(Debug)]
 pub struct Receipt {
     subject: [u8; 32],
-    acts: Vec<Act>,
+    acts: Vec<Hit>,
     by: String,
 }
 
 impl Receipt {
     /// The receipt of an act that is the last one of a list.
     #[must_use]
-    pub fn of(subject: [u8; 32], acts: Vec<Act>, act: &Act) -> Self {
+    pub fn of(subject: [u8; 32], acts: Vec<Hit>, act: &Hit) -> Self {
         Self {
             subject,
             by: act.by.clone(),
@@ -102,7 +102,7 @@ impl Receipt {
 
     /// The receipt of an act that was perhaps spent: what was spent before it is not known.
     #[must_use]
-    pub fn of_first(subject: [u8; 32], act: Act) -> Self {
+    pub fn of_first(subject: [u8; 32], act: Hit) -> Self {
         Self {
             subject,
             by: act.by.clone(),
@@ -114,10 +114,10 @@ impl Receipt {
 /// How often a spending is tried while others give back at the same time.
 const ROUNDS: u32 = 64;
 
-/// Counts what is created, such as passcodes. Attempts are counted by a `Table<Spent, Update>` itself: a route that has one gets
+/// Counts what is created, such as passcodes. Attempts are counted by a `Table<Usage, Update>` itself: a route that has one gets
 /// the strict rate limit.
 #[derive(Debug)]
-pub struct Creations(pub Table<Spent, Update>);
+pub struct Creations(pub Table<Usage, Update>);
 
 impl Creations {
     /// Counts one, within a budget.
@@ -126,10 +126,10 @@ impl Creations {
     /// As [`spend`].
     pub async fn count(
         &self,
-        budget: &Budget,
+        budget: &RateLimit,
         subject: &[u8; 32],
-        act: &Act,
-    ) -> Result<Result<Receipt, Exhausted>, Fault> {
+        act: &Hit,
+    ) -> Result<Result<Receipt, RateLimited>, Fault> {
         spend(&self.0, budget, subject, act).await
     }
 }
@@ -143,14 +143,14 @@ impl Creations {
 /// is this one: the answer to its write was lost.
 ///
 /// # Errors
-/// `Err` within is [`Exhausted`]; [`Fault`] when the store fails, or when others were faster every time: then the act
+/// `Err` within is [`RateLimited`]; [`Fault`] when the store fails, or when others were faster every time: then the act
 /// must not be done.
 pub async fn spend(
-    table: &Table<Spent, Update>,
-    budget: &Budget,
+    table: &Table<Usage, Update>,
+    budget: &RateLimit,
     subject: &[u8; 32],
-    act: &Act,
-) -> Result<Result<Receipt, Exhausted>, Fault> {
+    act: &Hit,
+) -> Result<Result<Receipt, RateLimited>, Fault> {
     let forget_at = act.at.deadline(budget.memory());
     let receipt = |acts| Receipt {
         subject: *subject,
@@ -186,7 +186,7 @@ pub async fn spend(
 /// Spends one act where there is room whatever was spent before: below the smallest window's number, and after a pause. It
 /// needs no earlier read. Refused when there is perhaps no room: then [`spend`] knows.
 #[must_use]
-pub fn first(budget: &Budget, act: &Act) -> Change {
+pub fn first(budget: &RateLimit, act: &Hit) -> Change {
     let (pause, after) = budget.after_a_pause();
     Change {
         update: "SET acts = list_append(if_not_exists(acts, :none), :these), last_at = :at, #ttl = :ttl",
@@ -212,11 +212,11 @@ pub fn first(budget: &Budget, act: &Act) -> Change {
 /// # Errors
 /// [`Fault`] when the store fails.
 pub async fn send(
-    table: &Table<Spent, Update>,
+    table: &Table<Usage, Update>,
     subject: &[u8; 32],
-    sent: Option<&[Act]>,
-    next: &[Act],
-    (act, memory): (&Act, u64),
+    sent: Option<&[Hit]>,
+    next: &[Hit],
+    (act, memory): (&Hit, u64),
 ) -> Result<bool, Fault> {
     let mut values = vec![
         (":next", list(next)),
@@ -247,7 +247,7 @@ pub async fn send(
 ///
 /// # Errors
 /// [`Fault`] when the store fails.
-pub async fn note(table: &Table<Spent, Update>, subject: &[u8; 32], act: &Act, memory: u64) -> Result<(), Fault> {
+pub async fn note(table: &Table<Usage, Update>, subject: &[u8; 32], act: &Hit, memory: u64) -> Result<(), Fault> {
     let change = Change {
         update: "SET acts = :these, last_at = :last, #ttl = :ttl",
         condition: "attribute_not_exists(acts) OR acts <> :these",
@@ -267,7 +267,7 @@ const GIVING_BACK: u32 = 10;
 ///
 /// # Errors
 /// [`Fault`] when the store fails, or when others were faster every time: then the act stays spent.
-pub async fn give_back(table: &Table<Spent, Update>, receipt: Receipt, now: Timestamp) -> Result<(), Fault> {
+pub async fn give_back(table: &Table<Usage, Update>, receipt: Receipt, now: Timestamp) -> Result<(), Fault> {
     let Receipt { subject, acts, by } = receipt;
     optimistic_from(GIVING_BACK, "a budget", acts, async |found| {
         let next: Vec<_> = found.iter().filter(|act| act.by != by).cloned().collect();
@@ -284,7 +284,7 @@ pub async fn give_back(table: &Table<Spent, Update>, receipt: Receipt, now: Time
 }
 
 /// Puts a list in the place of exactly the one that was judged.
-fn replace(found: &[Act], next: &[Act]) -> Change {
+fn replace(found: &[Hit], next: &[Hit]) -> Change {
     Change {
         update: "SET acts = :next, last_at = :last",
         condition: "acts = :found",
@@ -293,6 +293,6 @@ fn replace(found: &[Act], next: &[Act]) -> Change {
 }
 
 /// When the last act was; long ago where there is none.
-fn last(acts: &[Act]) -> AttributeValue {
+fn last(acts: &[Hit]) -> AttributeValue {
     number(acts.iter().map(|act| act.at.seconds()).max().unwrap_or_default())
 }

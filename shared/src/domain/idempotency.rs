@@ -1,5 +1,5 @@
-//! Calls that come again: the same `Idempotency-Key` and body within a day get the same answer, and nothing is done
-//! twice.
+//! Idempotency: calls with the same `Idempotency-Key` and body within a day get the same answer, and take
+//! effect once.
 
 use hmac::{Hmac, KeyInit, Mac};
 use rand::TryCryptoRng;
@@ -8,9 +8,9 @@ use sha2::{Digest, Sha256};
 use super::{
     access::Principal,
     client::Client,
+    encryption::{Encrypted, Unreadable},
     id::{ClientId, UserId},
     key::{Answers, Keyring},
-    seal::{Sealed, Unreadable},
     secret::{Digest as SecretDigest, NoEntropy, Secret, framed},
     time::Timestamp,
     user::User,
@@ -24,15 +24,15 @@ pub const UNDER_WAY: u64 = 15;
 
 /// The same call is under way: its answer is not known yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UnderWay {
+pub struct InProgress {
     /// For `Retry-After`: after this many seconds the call is answered, or its claim has expired.
     pub retry_after: u64,
 }
 
 /// What is known of a call.
 #[derive(Clone, Debug)]
-pub struct Remembered {
-    /// Which call: see [`Keeping::key`].
+pub struct IdempotencyRecord {
+    /// Which call: see [`Storage::key`].
     pub key: [u8; 32],
     /// The invocation that took it on.
     pub by: String,
@@ -46,7 +46,7 @@ pub struct Remembered {
 #[derive(Clone, Debug)]
 pub enum State {
     /// Not answered yet.
-    UnderWay,
+    InProgress,
     /// Answered.
     Answered {
         /// The status.
@@ -141,19 +141,19 @@ pub enum Body {
     /// As it is.
     Plain(String),
     /// Encrypted: it holds what its receiver alone may know.
-    Sealed(Sealed),
+    Encrypted(Encrypted),
 }
 
 /// How answers are remembered.
 #[derive(Clone, Copy, Debug)]
-pub enum Keeping<'a> {
+pub enum Storage<'a> {
     /// As they are.
     Plain,
     /// Encrypted, and found by a keyed digest: not even a body with a password can be guessed from that.
-    Sealed(&'a Keyring<Answers>),
+    Encrypted(&'a Keyring<Answers>),
 }
 
-impl Keeping<'_> {
+impl Storage<'_> {
     /// What makes two calls the same: the function, the caller's credential (empty for the public), the caller's key and
     /// the body. Only this digest is stored. Where it is not keyed, a credential must be in it if a password is in the body.
     #[must_use]
@@ -167,7 +167,7 @@ impl Keeping<'_> {
         ]);
         match self {
             Self::Plain => Sha256::digest(parts).into(),
-            Self::Sealed(keys) => {
+            Self::Encrypted(keys) => {
                 let mut mac =
                     Hmac::<Sha256>::new_from_slice(keys.signing().bytes()).expect("HMAC takes a key of any length");
                 mac.update(&parts);
@@ -183,7 +183,9 @@ impl Keeping<'_> {
     pub fn close(self, key: &[u8; 32], body: &str, rng: &mut impl TryCryptoRng) -> Result<Body, NoEntropy> {
         match self {
             Self::Plain => Ok(Body::Plain(body.to_owned())),
-            Self::Sealed(keys) => Sealed::close(keys, &[key], &Secret::new(body.to_owned()), rng).map(Body::Sealed),
+            Self::Encrypted(keys) => {
+                Encrypted::close(keys, &[key], &Secret::new(body.to_owned()), rng).map(Body::Encrypted)
+            }
         }
     }
 
@@ -194,22 +196,22 @@ impl Keeping<'_> {
     pub fn open(self, key: &[u8; 32], body: &Body) -> Result<String, Unreadable> {
         match (self, body) {
             (Self::Plain, Body::Plain(body)) => Ok(body.clone()),
-            (Self::Sealed(keys), Body::Sealed(sealed)) => {
+            (Self::Encrypted(keys), Body::Encrypted(sealed)) => {
                 sealed.open(keys, &[key]).map(|body| body.expose().to_owned())
             }
-            (Self::Plain, Body::Sealed(_)) | (Self::Sealed(_), Body::Plain(_)) => Err(Unreadable),
+            (Self::Plain, Body::Encrypted(_)) | (Self::Encrypted(_), Body::Plain(_)) => Err(Unreadable),
         }
     }
 }
 
-impl Remembered {
+impl IdempotencyRecord {
     /// A call that begins now.
     #[must_use]
     pub fn begun(key: [u8; 32], invocation: &str, now: Timestamp) -> Self {
         Self {
             key,
             by: invocation.to_owned(),
-            state: State::UnderWay,
+            state: State::InProgress,
             ends_at: now.deadline(UNDER_WAY),
         }
     }
@@ -218,8 +220,8 @@ impl Remembered {
     /// left of it is the longest wait. A repetition that arrived before the call, and found it all the same, answers after
     /// it began.
     #[must_use]
-    pub fn under_way(&self, now: Timestamp) -> UnderWay {
-        UnderWay {
+    pub fn under_way(&self, now: Timestamp) -> InProgress {
+        InProgress {
             retry_after: self.ends_at.seconds().saturating_sub(now.seconds()).clamp(1, UNDER_WAY),
         }
     }
@@ -249,7 +251,7 @@ mod tests {
     #[test]
     fn an_answer_takes_the_place_of_its_claim_for_a_day() {
         let at = Timestamp::from_seconds;
-        let begun = Remembered::begun([7; 32], "invocation", at(100));
+        let begun = IdempotencyRecord::begun([7; 32], "invocation", at(100));
         let answered = begun.answered(201, Body::Plain("{}".into()), None, at(101));
         assert!(matches!(answered.state, State::Answered { status: 201, .. }));
         assert_eq!(
@@ -347,22 +349,22 @@ mod tests {
     #[test]
     fn a_sealed_answer_opens_in_its_own_row() {
         let (keys, rotated) = (ring(&[1]), ring(&[1, 2]));
-        let keeping = Keeping::Sealed(&keys);
+        let keeping = Storage::Encrypted(&keys);
         let key = keeping.key("f", "", "key", b"{}");
         let body = keeping.close(&key, "a token", &mut SysRng).expect("entropy");
         assert_eq!(keeping.open(&key, &body).expect("our own"), "a token");
         assert_eq!(
-            Keeping::Sealed(&rotated).open(&key, &body).expect("an older key"),
+            Storage::Encrypted(&rotated).open(&key, &body).expect("an older key"),
             "a token"
         );
         assert!(keeping.open(&[0; 32], &body).is_err(), "another row");
-        assert!(Keeping::Plain.open(&key, &body).is_err());
+        assert!(Storage::Plain.open(&key, &body).is_err());
         assert!(!format!("{body:?}").contains("a token"));
     }
 
     #[test]
     fn the_wait_for_a_call_under_way_ends_with_its_claim() {
-        let claim = Remembered::begun([0; 32], "i", Timestamp::from_millis(100_900));
+        let claim = IdempotencyRecord::begun([0; 32], "i", Timestamp::from_millis(100_900));
         for (millis, retry_after) in [
             (100_900, 15),
             (101_000, 14),
@@ -375,14 +377,14 @@ mod tests {
             (99_999, 15),
         ] {
             let now = Timestamp::from_millis(millis);
-            assert_eq!(claim.under_way(now), UnderWay { retry_after }, "{millis}");
+            assert_eq!(claim.under_way(now), InProgress { retry_after }, "{millis}");
         }
     }
 
     #[test]
     fn calls_are_the_same_in_everything_or_other_ones() {
         let keys = ring(&[1]);
-        for keeping in [Keeping::Plain, Keeping::Sealed(&keys)] {
+        for keeping in [Storage::Plain, Storage::Encrypted(&keys)] {
             let first = keeping.key("f", "c", "k", b"b");
             assert_eq!(first, keeping.key("f", "c", "k", b"b"));
             for other in [
@@ -394,7 +396,7 @@ mod tests {
                 assert_ne!(first, other);
             }
         }
-        let keyless = Keeping::Plain.key("f", "c", "k", b"b");
-        assert_ne!(keyless, Keeping::Sealed(&keys).key("f", "c", "k", b"b"));
+        let keyless = Storage::Plain.key("f", "c", "k", b"b");
+        assert_ne!(keyless, Storage::Encrypted(&keys).key("f", "c", "k", b"b"));
     }
 }

@@ -1,4 +1,4 @@
-//! Rolling budgets: at most so many acts in so many seconds, in every span of that length, exactly.
+//! Rate limits over rolling windows: at most so many hits in so many seconds, in every span of that length, exactly.
 
 use super::time::Timestamp;
 
@@ -13,11 +13,11 @@ pub struct Window {
 
 /// Several windows that all must have room.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Budget(Vec<Window>);
+pub struct RateLimit(Vec<Window>);
 
 /// One act that counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Act {
+pub struct Hit {
     /// When.
     pub at: Timestamp,
     /// The invocation that did it: its own repetition after a lost response does not count twice.
@@ -26,12 +26,12 @@ pub struct Act {
 
 /// There is no room; try again after so many seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Exhausted {
+pub struct RateLimited {
     /// For `Retry-After`: at this many seconds from now there is room.
     pub retry_after: u64,
 }
 
-impl Budget {
+impl RateLimit {
     /// A budget of these windows.
     ///
     /// # Panics
@@ -111,8 +111,8 @@ impl Budget {
     /// an act counts as no earlier than those before it, so that no wait is longer than its window.
     ///
     /// # Errors
-    /// [`Exhausted`] when a window is full; a refused act is not remembered, so that it does not extend the wait.
-    pub fn spend(&self, spent: &[Act], act: &Act) -> Result<Vec<Act>, Exhausted> {
+    /// [`RateLimited`] when a window is full; a refused act is not remembered, so that it does not extend the wait.
+    pub fn spend(&self, spent: &[Hit], act: &Hit) -> Result<Vec<Hit>, RateLimited> {
         let now = spent.iter().map(|act| act.at).fold(act.at, Timestamp::max);
         let mut retry_after = 0;
         for window in &self.0 {
@@ -121,15 +121,17 @@ impl Budget {
                 continue;
             };
             let free = first.at.deadline(window.seconds);
-            if !free.is_over(now) {
+            if !free.is_expired(now) {
                 retry_after = retry_after.max(free.seconds() - now.seconds());
             }
         }
         if retry_after > 0 {
-            return Err(Exhausted { retry_after });
+            return Err(RateLimited { retry_after });
         }
-        let live = spent.iter().filter(|act| !act.at.deadline(self.memory()).is_over(now));
-        let act = Act { at: now, ..act.clone() };
+        let live = spent
+            .iter()
+            .filter(|act| !act.at.deadline(self.memory()).is_expired(now));
+        let act = Hit { at: now, ..act.clone() };
         Ok(live.cloned().chain([act]).collect())
     }
 }
@@ -139,8 +141,8 @@ mod tests {
     use super::*;
 
     fn check(spent: &[u64], now: u64, expected: Result<&[u64], u64>) {
-        let budget = Budget::new(vec![Window { max: 2, seconds: 10 }, Window { max: 3, seconds: 100 }]);
-        let act = |seconds: &u64| Act {
+        let budget = RateLimit::new(vec![Window { max: 2, seconds: 10 }, Window { max: 3, seconds: 100 }]);
+        let act = |seconds: &u64| Hit {
             at: Timestamp::from_seconds(*seconds),
             by: "invocation".into(),
         };
@@ -151,7 +153,7 @@ mod tests {
             found,
             expected
                 .map(<[u64]>::to_vec)
-                .map_err(|retry_after| Exhausted { retry_after })
+                .map_err(|retry_after| RateLimited { retry_after })
         );
     }
 
@@ -180,7 +182,7 @@ mod tests {
                 max: *max,
                 seconds: *seconds,
             });
-            assert_eq!(Budget::new(windows.collect()).after_a_pause(), expected);
+            assert_eq!(RateLimit::new(windows.collect()).after_a_pause(), expected);
         };
         check(&[(1, 120), (6, 86_400)], (120, 6));
         check(&[(6, 86_400), (1, 120), (1, 60), (20, 90_000)], (120, 6));
@@ -191,7 +193,7 @@ mod tests {
     fn half_of_a_budget_is_rounded_up() {
         let windows = |max: [usize; 3]| {
             let window = |(max, seconds)| Window { max, seconds };
-            Budget::new(max.into_iter().zip([60, 3600, 86_400]).map(window).collect())
+            RateLimit::new(max.into_iter().zip([60, 3600, 86_400]).map(window).collect())
         };
         let (whole, half) = (windows([3, 10, 7]), windows([2, 5, 4]));
         assert_eq!(whole.half(), half);

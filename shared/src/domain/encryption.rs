@@ -14,7 +14,7 @@ use super::{
 
 /// An encrypted text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sealed {
+pub struct Encrypted {
     /// The key that it is sealed with.
     pub key: u32,
     /// Drawn anew for every text.
@@ -27,7 +27,7 @@ pub struct Sealed {
 #[derive(Debug)]
 pub struct Unreadable;
 
-impl Sealed {
+impl Encrypted {
     /// Encrypts a text with the signing key, bound to its context.
     ///
     /// # Errors

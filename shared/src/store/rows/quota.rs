@@ -1,4 +1,4 @@
-//! The meter of all text messages: one row of the table of budgets, for the whole deployment.
+//! The quota of text messages: one row of the table of budgets, for the whole deployment.
 
 use std::collections::BTreeMap;
 
@@ -9,8 +9,8 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     domain::{
-        budget::{Act, Exhausted},
-        meter::{Countries, Counts, Message, Meter, Policy, Slots, Tally},
+        quota::{Countries, Counts, Message, Policy, Quota, Slots, Tally},
+        rate_limit::{Hit, RateLimited},
         secret::framed,
         time::Timestamp,
     },
@@ -22,7 +22,7 @@ use crate::{
     },
 };
 
-impl Row for Meter {
+impl Row for Quota {
     const VARIABLE: &'static str = "BUDGETS_TABLE";
     const KEY: &'static str = "subject";
     type Id = ();
@@ -65,7 +65,7 @@ impl Row for Meter {
 }
 
 /// When nothing of it counts any more: a day and its slot after the last message.
-fn ttl(meter: &Meter) -> AttributeValue {
+fn ttl(meter: &Quota) -> AttributeValue {
     time(meter.last_at.deadline(2 * 86_400))
 }
 
@@ -149,7 +149,7 @@ fn slots_of(counts: &AttributeValue) -> Option<[BTreeMap<u64, u64>; 2]> {
 
 /// Puts a successor in the place of exactly the meter that was judged.
 #[must_use]
-pub fn replace(read: u64, next: &Meter) -> Change {
+pub fn replace(read: u64, next: &Quota) -> Change {
     let condition = match read {
         0 => "attribute_not_exists(version)",
         _ => "version = :read",
@@ -179,10 +179,10 @@ pub fn replace(read: u64, next: &Meter) -> Change {
 /// One message that was counted, to give it back when it is not sent after all.
 #[derive(Debug)]
 pub struct Receipt {
-    meter: Meter,
+    meter: Quota,
     message: Message,
     /// When it counts as sent, and by which invocation.
-    act: Act,
+    act: Hit,
 }
 
 /// What changed every time, in a fault.
@@ -200,24 +200,24 @@ const SPENDING: u32 = 10_000;
 /// whose answer was lost; one whose answer was lost while another request wrote counts twice.
 ///
 /// # Errors
-/// `Err` within is [`Exhausted`]; [`Fault`] when the store fails, or when others were faster every time: then the message
+/// `Err` within is [`RateLimited`]; [`Fault`] when the store fails, or when others were faster every time: then the message
 /// must not be sent.
 pub async fn spend(
-    table: &Table<Meter, Update>,
+    table: &Table<Quota, Update>,
     policy: &Policy,
     message: &Message,
-    read: Option<Meter>,
-    act: &Act,
-) -> Result<Result<Receipt, Exhausted>, Fault> {
-    let receipt = |meter: Meter| Receipt {
-        act: Act {
+    read: Option<Quota>,
+    act: &Hit,
+) -> Result<Result<Receipt, RateLimited>, Fault> {
+    let receipt = |meter: Quota| Receipt {
+        act: Hit {
             at: meter.last_at,
             by: act.by.clone(),
         },
         message: message.clone(),
         meter,
     };
-    let found = read.unwrap_or_else(Meter::none);
+    let found = read.unwrap_or_else(Quota::none);
     optimistic_from(SPENDING, SUBJECT, found, async |found| {
         let version = found.version;
         let next = match found.spend(policy, message, act) {
@@ -228,7 +228,7 @@ pub async fn spend(
             Changed::Yes(meter) => ControlFlow::Break(Ok(receipt(meter))),
             Changed::No(Some(meter)) if meter.was_spent_by(&act.by) => ControlFlow::Break(Ok(receipt(meter))),
             Changed::No(Some(meter)) => ControlFlow::Continue(meter),
-            Changed::No(None) => ControlFlow::Continue(Meter::none()),
+            Changed::No(None) => ControlFlow::Continue(Quota::none()),
         })
     })
     .await
@@ -241,7 +241,7 @@ const GIVING_BACK: u32 = 10;
 ///
 /// # Errors
 /// [`Fault`] when the store fails, or when others were faster every time: then it counts as sent.
-pub async fn give_back(table: &Table<Meter, Update>, receipt: Receipt, now: Timestamp) -> Result<(), Fault> {
+pub async fn give_back(table: &Table<Quota, Update>, receipt: Receipt, now: Timestamp) -> Result<(), Fault> {
     let Receipt {
         meter: counted,
         message,
@@ -269,10 +269,10 @@ const VERIFYING: u32 = 5;
 /// # Errors
 /// [`Fault`] when the store fails, or when others were faster every time: then it counts whole.
 pub async fn verify(
-    table: &Table<Meter, Update>,
-    read: Meter,
+    table: &Table<Quota, Update>,
+    read: Quota,
     message: &Message,
-    act: &Act,
+    act: &Hit,
     now: Timestamp,
 ) -> Result<(), Fault> {
     optimistic_from(VERIFYING, SUBJECT, read, async |found| {
@@ -294,7 +294,7 @@ mod tests {
     use crate::domain::factor::Trust;
 
     /// Messages of both kinds to two countries, one of which was verified.
-    fn meter() -> Meter {
+    fn meter() -> Quota {
         let policy = Policy {
             per_minute: 9,
             per_day: 9,
@@ -305,7 +305,7 @@ mod tests {
             country: country.into(),
             trust,
         };
-        let act = |seconds| Act {
+        let act = |seconds| Hit {
             at: Timestamp::from_seconds(seconds),
             by: "invocation".into(),
         };
@@ -315,7 +315,7 @@ mod tests {
             ("44", Trust::New, 4000),
             ("380", Trust::Established, 4001),
         ];
-        let meter = messages.iter().fold(Meter::none(), |meter, (country, trust, at)| {
+        let meter = messages.iter().fold(Quota::none(), |meter, (country, trust, at)| {
             let message = message(country, *trust);
             meter.spend(&policy, &message, &act(*at)).expect("there is room")
         });
@@ -327,8 +327,8 @@ mod tests {
 
     #[test]
     fn a_meter_is_read_as_it_was_written() {
-        for meter in [meter(), Meter::none()] {
-            let read = Meter::from_item(&meter.to_item()).expect("it is as it was written");
+        for meter in [meter(), Quota::none()] {
+            let read = Quota::from_item(&meter.to_item()).expect("it is as it was written");
             assert_eq!(read, meter);
         }
     }
@@ -351,7 +351,7 @@ mod tests {
         let meter = meter();
         let mut item = meter.to_item();
         item.retain(|name, _| OLD.contains(&name.as_str()));
-        let read = Meter::from_item(&item).expect("an older version wrote it");
+        let read = Quota::from_item(&item).expect("an older version wrote it");
         let slots = |slots: &[(u64, u64)]| -> Slots {
             let tally = |(slot, sent): &(u64, u64)| {
                 (
@@ -385,7 +385,7 @@ mod tests {
         let of = |slots: &str| AttributeValue::M([("44".to_owned(), list(slots))].into());
         item.insert("countries".into(), of("1:2"));
         item.insert("verified".into(), of("1:3 2:1"));
-        let read = Meter::from_item(&item).expect("our own row").all;
+        let read = Quota::from_item(&item).expect("our own row").all;
         assert_eq!(read["44"].day, [(1, Tally { sent: 2, verified: 2 })].into());
     }
 
@@ -418,7 +418,7 @@ mod tests {
     #[test]
     fn the_condition_is_the_version_that_was_judged() {
         for (read, condition) in [(0, "attribute_not_exists(version)"), (7, "version = :read")] {
-            let change = replace(read, &Meter::none());
+            let change = replace(read, &Quota::none());
             assert_eq!(change.condition, condition);
             let all = format!("{} {}", change.update, change.condition);
             let words: Vec<_> = all.split([' ', ',']).collect();
