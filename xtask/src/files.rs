@@ -7,7 +7,7 @@ use crate::{
     endpoints::{Function, Trigger},
     payloads,
     settings::Settings,
-    source::read,
+    source::{read, root},
     store::Store,
     template::{Template, entries, list},
 };
@@ -46,6 +46,7 @@ pub fn all(problems: &mut Vec<String>) -> Vec<Generated> {
     for (path, name, text) in documents {
         files.push(between(path, &[(name, text)], problems));
     }
+    files.push(operations(&functions, problems));
     files.extend(
         functions
             .iter()
@@ -105,6 +106,46 @@ fn route_constants(functions: &[Function]) -> String {
         )
     };
     routes.iter().map(route).collect()
+}
+
+/// The list of what `functions/*/openapi.rs` say, as rustfmt writes it.
+fn operations(functions: &[Function], problems: &mut Vec<String>) -> Generated {
+    const PATH: &str = "functions/openapi/document/operations.rs";
+    let routed = || {
+        let functions = functions.iter();
+        functions.filter(|function| matches!(function.trigger, Trigger::Route { .. }))
+    };
+    let module = |function: &Function| function.name.replace('-', "_");
+    let mut text = "//! What each function says of its route. Written by `cargo xtask generate`.\n\n".to_owned();
+    text += "use countersign_shared::http::route::Route;\nuse utoipa::openapi::path::OperationBuilder;\n\n";
+    for function in routed() {
+        let path = format!("functions/{}/openapi.rs", function.name);
+        if !root().join(&path).is_file() {
+            problems.push(format!(
+                "{path} is not there: write `pub fn operation(route: &Route) -> OperationBuilder`, what OpenAPI says of it"
+            ));
+        }
+        text += &format!(
+            "#[path = \"../../{}/openapi.rs\"]\nmod {};\n",
+            function.name,
+            module(function)
+        );
+    }
+    text += "\n/// What is said of a route; `None` for one that is not described.\n";
+    text +=
+        "pub fn operation(route: &Route) -> Option<OperationBuilder> {\n    let operation = match route.function {\n";
+    for function in routed() {
+        text += &format!(
+            "        {:?} => {}::operation(route),\n",
+            function.name,
+            module(function)
+        );
+    }
+    text += "        _ => return None,\n    };\n    Some(operation)\n}\n";
+    Generated {
+        path: PATH.to_owned(),
+        text,
+    }
 }
 
 /// The table of routes, by path.

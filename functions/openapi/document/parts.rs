@@ -1,5 +1,7 @@
 //! What descriptions are put together from.
 
+use std::{cell::RefCell, collections::BTreeMap};
+
 use countersign_shared::http::{reply::JSON, route::Route};
 use utoipa::{
     IntoParams, ToSchema,
@@ -13,24 +15,48 @@ use utoipa::{
     },
 };
 
-pub(super) const CHALLENGE: &str = "WWW-Authenticate";
+pub const CHALLENGE: &str = "WWW-Authenticate";
 
-/// A request's object: a field that it does not name is refused.
-pub(super) fn closed<T: ToSchema>() -> (String, RefOr<Schema>) {
-    let mut schema = T::schema();
-    if let RefOr::T(Schema::Object(object)) = &mut schema {
-        object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
-    }
-    (T::name().into_owned(), schema)
+thread_local! {
+    /// The schemas that were referred to, by name.
+    static SCHEMAS: RefCell<BTreeMap<String, RefOr<Schema>>> = RefCell::default();
 }
 
-pub(super) fn uuid() -> ObjectBuilder {
+/// The schemas that were referred to since the last call.
+pub fn referred() -> BTreeMap<String, RefOr<Schema>> {
+    SCHEMAS.take()
+}
+
+/// A type, and those that it is made of.
+pub fn reference<T: ToSchema>() -> Ref {
+    let mut parts = vec![(T::name().into_owned(), T::schema())];
+    T::schemas(&mut parts);
+    SCHEMAS.with_borrow_mut(|schemas| {
+        for (name, schema) in parts {
+            schemas.entry(name).or_insert(schema);
+        }
+    });
+    Ref::from_schema_name(T::name())
+}
+
+/// A request's object: a field that it does not name is refused.
+pub fn closed<T: ToSchema>() -> Ref {
+    let reference = reference::<T>();
+    SCHEMAS.with_borrow_mut(|schemas| {
+        if let Some(RefOr::T(Schema::Object(object))) = schemas.get_mut(&*T::name()) {
+            object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
+        }
+    });
+    reference
+}
+
+pub fn uuid() -> ObjectBuilder {
     let format = SchemaFormat::Custom("uuid".to_owned());
     ObjectBuilder::new().schema_type(Type::String).format(Some(format))
 }
 
 /// A user's number, in a path.
-pub(super) fn number() -> ObjectBuilder {
+pub fn number() -> ObjectBuilder {
     ObjectBuilder::new()
         .schema_type(Type::String)
         .pattern(Some("^[1-9][0-9]{0,19}$"))
@@ -38,28 +64,28 @@ pub(super) fn number() -> ObjectBuilder {
 }
 
 /// Seconds, in `Retry-After`.
-pub(super) fn seconds() -> Header {
+pub fn seconds() -> Header {
     let seconds = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0));
     HeaderBuilder::new().schema(Some(seconds)).build()
 }
 
-pub(super) fn text() -> Header {
+pub fn text() -> Header {
     HeaderBuilder::new()
         .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
         .build()
 }
 
-pub(super) fn named(summary: &str, route: &Route) -> OperationBuilder {
+pub fn named(summary: &str, route: &Route) -> OperationBuilder {
     OperationBuilder::new()
         .summary(Some(summary))
         .operation_id(Some(route.function))
 }
 
-pub(super) fn parameters<T: IntoParams>() -> Vec<Parameter> {
+pub fn parameters<T: IntoParams>() -> Vec<Parameter> {
     T::into_params(|| None)
 }
 
-pub(super) fn form<T: ToSchema>() -> RequestBody {
+pub fn form<T: ToSchema>() -> RequestBody {
     let content = ContentBuilder::new().schema(Some(reference::<T>())).build();
     RequestBodyBuilder::new()
         .required(Some(Required::True))
@@ -67,25 +93,21 @@ pub(super) fn form<T: ToSchema>() -> RequestBody {
         .build()
 }
 
-pub(super) fn json<T: ToSchema>(description: &str) -> ResponseBuilder {
+pub fn json<T: ToSchema>(description: &str) -> ResponseBuilder {
     json_of(description, reference::<T>())
 }
 
 /// Something of ours gave no answer in time.
-pub(super) fn unavailable(schema: impl Into<RefOr<Schema>>) -> ResponseBuilder {
+pub fn unavailable(schema: impl Into<RefOr<Schema>>) -> ResponseBuilder {
     json_of("Ours, and passing", schema).header("Retry-After", seconds())
 }
 
-pub(super) fn json_of(description: &str, schema: impl Into<RefOr<Schema>>) -> ResponseBuilder {
+pub fn json_of(description: &str, schema: impl Into<RefOr<Schema>>) -> ResponseBuilder {
     let content = ContentBuilder::new().schema(Some(schema)).build();
     ResponseBuilder::new().description(description).content(JSON, content)
 }
 
-pub(super) fn reference<T: ToSchema>() -> Ref {
-    Ref::from_schema_name(T::name())
-}
-
-pub(super) fn idempotency() -> Parameter {
+pub fn idempotency() -> Parameter {
     let length = ObjectBuilder::new()
         .schema_type(Type::String)
         .min_length(Some(1))
@@ -105,16 +127,16 @@ pub(super) fn idempotency() -> Parameter {
 }
 
 /// Of a route that checks codes or passcodes: what holds for one of them (R11 to R13) holds for all (R26).
-pub(super) fn verifies() -> Extensions {
+pub fn verifies() -> Extensions {
     ExtensionsBuilder::new().add("x-verifies", true).build()
 }
 
-pub(super) fn any_of<const N: usize>(schemas: [RefOr<Schema>; N]) -> Schema {
+pub fn any_of<const N: usize>(schemas: [RefOr<Schema>; N]) -> Schema {
     let any = schemas.into_iter().fold(AnyOfBuilder::new(), AnyOfBuilder::item);
     Schema::AnyOf(any.build())
 }
 
-pub(super) fn one_of<const N: usize>(schemas: [Ref; N]) -> Schema {
+pub fn one_of<const N: usize>(schemas: [Ref; N]) -> Schema {
     Schema::OneOf(
         schemas
             .into_iter()
@@ -123,7 +145,7 @@ pub(super) fn one_of<const N: usize>(schemas: [Ref; N]) -> Schema {
     )
 }
 
-pub(super) fn object(schema: impl Into<RefOr<Schema>>) -> RequestBody {
+pub fn object(schema: impl Into<RefOr<Schema>>) -> RequestBody {
     let content = ContentBuilder::new().schema(Some(schema)).build();
     RequestBodyBuilder::new()
         .required(Some(Required::True))

@@ -1,0 +1,12 @@
+//! What the OpenAPI document says of the route.
+
+use countersign_shared::http::{mithril::FACTOR_WRITE, mithril::envelope::MithrilError, mithril::view::FactorAnswer};
+
+use crate::document::prelude::*;
+
+pub fn operation(route: &Route) -> OperationBuilder {
+    takes_nothing(scoped("Let logins not ask for a second factor", route, FACTOR_WRITE))
+        .response("200", json::<FactorAnswer>("The factor, disabled"))
+        .response("404", no_factor())
+        .response("409", json::<MithrilError>("It is disabled already"))
+}

@@ -1,0 +1,7 @@
+//! What the OpenAPI document says of the route.
+
+use crate::document::prelude::*;
+
+pub fn operation(route: &Route) -> OperationBuilder {
+    link("Make the account, with a password", route)
+}
