@@ -1,9 +1,11 @@
 //! The running cloud: how it starts and stops.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use reqwest::Response;
 use tokio::sync::broadcast;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
@@ -24,7 +26,7 @@ use crate::server::Server;
 use crate::state::Inner;
 use crate::streams::{self, Streams};
 use crate::template::Template;
-use crate::{Options, random, schedules, start, tenant};
+use crate::{Options, coverage, random, record, schedules, start, tenant};
 
 /// When a stop has to wait for something that does not end.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -100,6 +102,23 @@ impl Cloud {
     /// The account on the server of [`Options::aws`], for those who look there by themselves.
     pub fn account(&self) -> Option<&str> {
         self.inner.server.as_deref().map(Server::account)
+    }
+
+    /// What the tests of all clouds that wrote to `folder` lack of this cloud's routes, and what to do about it, one line each.
+    ///
+    /// # Errors
+    /// A folder that cannot be read, a template without a function that answers `GET /openapi.json`.
+    pub async fn untested_routes(&self, folder: &Path) -> Result<Vec<String>, String> {
+        let record = record::read(folder)?;
+        let client = reqwest::Client::builder().no_proxy().build();
+        let client = client.map_err(|error| error.to_string())?;
+        let answered = client.get(format!("{}/openapi.json", self.inner.url)).send().await;
+        let document = match answered.and_then(Response::error_for_status) {
+            Ok(answer) => answer.json().await,
+            Err(error) => Err(error),
+        };
+        let document = document.map_err(|error| format!("there is no OpenAPI document: {error}"))?;
+        Ok(coverage::untested(&self.inner.template.routes, &document, &record))
     }
 
     /// Stops the cloud and returns when all its processes have ended.

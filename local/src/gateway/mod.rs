@@ -21,7 +21,7 @@ pub(crate) use routes::Routes;
 use crate::http::{self, Unread};
 use crate::runtime::Failure;
 use crate::state::Inner;
-use crate::{random, tenant};
+use crate::{coverage, random, tenant};
 
 /// API Gateway's limit.
 const LONGEST_BODY: usize = 10 * 1024 * 1024;
@@ -168,6 +168,8 @@ async fn run(
         cold: finished.cold,
     };
     inner.log.say(&seen.line(response.status()));
+    let answered = coverage::answered(&route_key, response.status(), &head.headers);
+    inner.usage.note(answered);
     inner.record(route.function, Some(route_key), response.status().as_u16(), &finished);
     response
 }
