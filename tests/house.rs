@@ -1,8 +1,6 @@
 //! The repository's own rules: whatever must stay true and no type can say. They read files; they build and start nothing.
 //! Each rule collects all that breaks it, and every message says what to do.
 
-mod routes;
-
 mod house {
     mod derived;
     mod docs;

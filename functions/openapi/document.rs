@@ -9,6 +9,7 @@ mod gitlab;
 mod mithril;
 mod operations;
 mod parts;
+pub mod prelude;
 
 use countersign_shared::http::route::ROUTES;
 use utoipa::openapi::{
@@ -20,22 +21,10 @@ use utoipa::openapi::{
     tag::TagBuilder,
 };
 
-use self::gateway::{ON_EVERY_ANSWER, name_charset, with_gateway};
-
-/// What a function's own description is written with.
-pub mod prelude {
-    pub use countersign_shared::http::route::Route;
-    pub use utoipa::openapi::{
-        ContentBuilder, Required, ResponseBuilder, SecurityRequirement,
-        path::{OperationBuilder, ParameterBuilder, ParameterIn},
-        request_body::RequestBody,
-        schema::{AnyOfBuilder, ObjectBuilder, OneOfBuilder, Schema, Type},
-    };
-
-    pub use super::{
-        ACCOUNT, DESCRIPTION, FACTOR, PASSCODE, PIN, broadleaf::*, era::*, gitlab::*, mithril::*, parts::*,
-    };
-}
+use self::{
+    gateway::{ON_EVERY_ANSWER, name_charset, with_gateway},
+    parts::{ACCOUNT, DESCRIPTION, FACTOR, PASSCODE, PIN},
+};
 
 /// The document.
 pub fn document() -> OpenApi {
@@ -93,11 +82,6 @@ pub fn document() -> OpenApi {
         .build()
 }
 
-pub const PIN: &str = "Support PIN";
-pub const ACCOUNT: &str = "Registration and password reset";
-pub const PASSCODE: &str = "Passcodes";
-pub const FACTOR: &str = "Tokens and second factors";
-pub const DESCRIPTION: &str = "Description";
 const TAGS: [(&str, &str); 5] = [
     (PIN, "A temporary PIN, which a user reads to support. Like GitLab."),
     (ACCOUNT, "A mailed link, then a password. Like Era."),

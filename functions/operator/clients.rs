@@ -15,7 +15,8 @@ use serde_json::{Value, json};
 
 use crate::{
     command::{NewClient, OtherClient, field},
-    handler::{Failed, Operator, Run, done},
+    handler::Operator,
+    outcome::{Failed, Run, done},
 };
 
 impl Operator {

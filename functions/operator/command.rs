@@ -1,15 +1,16 @@
 //! What an operator can say, as JSON.
 
-use std::fmt::Display;
+use std::{collections::BTreeMap, fmt::Display};
 
 use countersign_shared::domain::{
     name::{EmailAddress, Malformed},
+    password::Policy,
     scope::Scope,
 };
 use serde::{Deserialize, Deserializer, de::DeserializeOwned, de::Error as _};
 use serde_json::{Map, Value};
 
-use crate::{domains::DomainForm, handler::Failed, keys::Which};
+use crate::outcome::Failed;
 
 /// A command. Every one may also have `dry_run`, which is taken off before: serde would let everything pass beside a
 /// field that is flattened.
@@ -56,6 +57,65 @@ pub enum Command {
     },
     RotateKey(NewKey),
     RetireKey(OldKey),
+}
+
+/// The full desired configuration of a domain; omitted fields get their defaults.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DomainForm {
+    pub domain: String,
+    #[serde(default)]
+    pub self_register_allowed: bool,
+    #[serde(default, deserialize_with = "object")]
+    pub self_register_template: TemplateForm,
+    #[serde(default, deserialize_with = "object")]
+    pub password: PasswordForm,
+    pub sender: Option<String>,
+    pub sender_name: Option<String>,
+    pub reply_to: Option<String>,
+    pub locale: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TemplateForm {
+    #[serde(default)]
+    pub opts: BTreeMap<String, OptForm>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "an option is true, false, a whole number or a text")]
+pub enum OptForm {
+    Flag(bool),
+    Number(i64),
+    Text(String),
+}
+
+/// `alphabet` is a text like `A-Za-z0-9_-.~!`, or `null` for any Unicode text.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PasswordForm {
+    pub alphabet: Option<String>,
+    pub min: usize,
+    pub max: usize,
+    pub refuse_common: bool,
+}
+
+impl Default for PasswordForm {
+    fn default() -> Self {
+        let Policy {
+            alphabet,
+            min,
+            max,
+            refuse_common,
+        } = Policy::default();
+        Self {
+            alphabet: alphabet.map(|alphabet| alphabet.as_str().to_owned()),
+            min,
+            max,
+            refuse_common,
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -148,6 +208,41 @@ pub struct OldKey {
     pub id: u32,
     #[serde(default)]
     pub force: bool,
+}
+
+/// What keys are for.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+pub enum Which {
+    SupportPin,
+    Passcode,
+    Otp,
+    Answer,
+}
+
+impl Which {
+    const ALL: [Self; 4] = [Self::SupportPin, Self::Passcode, Self::Otp, Self::Answer];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SupportPin => "support_pin",
+            Self::Passcode => "passcode",
+            Self::Otp => "otp",
+            Self::Answer => "answer",
+        }
+    }
+
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|which| which.name() == name)
+    }
+}
+
+impl TryFrom<String> for Which {
+    type Error = &'static str;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        Self::named(&name).ok_or("keys is support_pin, passcode, otp or answer")
+    }
 }
 
 #[derive(Deserialize)]

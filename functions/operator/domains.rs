@@ -1,7 +1,5 @@
 //! Domains (tenants): what is described of them.
 
-use std::collections::BTreeMap;
-
 use countersign_shared::domain::{
     locale::Locale,
     name::{DisplayName, DomainName, EmailAddress},
@@ -9,12 +7,12 @@ use countersign_shared::domain::{
     sender::{MailDomain, Sender},
     tenant::{Domain, Opt, Template},
 };
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    command::{field, object},
-    handler::{Failed, Operator, Run},
+    command::{DomainForm, OptForm, PasswordForm, field},
+    handler::Operator,
+    outcome::{Failed, Run},
 };
 
 impl Operator {
@@ -29,65 +27,6 @@ impl Operator {
         }
         answer["changed"] = changed.into();
         Ok(answer)
-    }
-}
-
-/// A domain as it shall be from now on; what is not said is as in one that nothing was ever said about.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DomainForm {
-    domain: String,
-    #[serde(default)]
-    self_register_allowed: bool,
-    #[serde(default, deserialize_with = "object")]
-    self_register_template: TemplateForm,
-    #[serde(default, deserialize_with = "object")]
-    password: PasswordForm,
-    sender: Option<String>,
-    sender_name: Option<String>,
-    reply_to: Option<String>,
-    locale: Option<String>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct TemplateForm {
-    #[serde(default)]
-    opts: BTreeMap<String, OptForm>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged, expecting = "an option is true, false, a whole number or a text")]
-enum OptForm {
-    Flag(bool),
-    Number(i64),
-    Text(String),
-}
-
-/// `alphabet` is a text like `A-Za-z0-9_-.~!`, or `null` for any Unicode text.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct PasswordForm {
-    alphabet: Option<String>,
-    min: usize,
-    max: usize,
-    refuse_common: bool,
-}
-
-impl Default for PasswordForm {
-    fn default() -> Self {
-        let Policy {
-            alphabet,
-            min,
-            max,
-            refuse_common,
-        } = Policy::default();
-        Self {
-            alphabet: alphabet.map(|alphabet| alphabet.as_str().to_owned()),
-            min,
-            max,
-            refuse_common,
-        }
     }
 }
 

@@ -30,7 +30,8 @@ use serde_json::{Value, json};
 
 use crate::{
     command::Erasure,
-    handler::{Failed, Operator, Run},
+    handler::Operator,
+    outcome::{Failed, Run},
     sweep::{Came, Part, Place, Sweep, Work},
     users::{factors_of, user_id_of},
 };

@@ -22,7 +22,6 @@ use countersign_shared::{
         unknown::UnknownIdentity,
         user::User,
     },
-    fault::Fault,
     observe,
     runtime::edge::{Wire, system_time},
     runtime::keys::KeyShelf,
@@ -36,9 +35,9 @@ use rand::rngs::SysRng;
 use serde_json::{Value, json};
 
 use crate::{
-    command::{Command, not_a_command},
+    command::{Command, Which, not_a_command},
     given::Given,
-    keys::Which,
+    outcome::{Failed, Run},
 };
 
 /// Does what only the operator may: makes, shows and changes domains, clients, users and tokens, lifts suppressions, rotates
@@ -95,37 +94,6 @@ pub struct Operator {
     pub cost: Cost,
     #[wire(mail_domain_if_any)]
     pub mail_domain: MailDomain,
-}
-
-/// What a command is done under.
-#[derive(Clone, Copy)]
-pub struct Run<'a> {
-    /// The request's id.
-    pub by: &'a str,
-    /// The system's time.
-    pub now: Timestamp,
-    /// Nothing is written, sent or drawn: the answer is what it would be, with `null` for what is not made.
-    pub dry: bool,
-}
-
-/// Why a command was not done.
-pub enum Failed {
-    /// The command makes no sense here; in words for the operator.
-    Refused(String),
-    /// Something of ours broke.
-    Fault(Fault),
-}
-
-impl From<&str> for Failed {
-    fn from(words: &str) -> Self {
-        Self::Refused(words.to_owned())
-    }
-}
-
-impl From<Fault> for Failed {
-    fn from(fault: Fault) -> Self {
-        Self::Fault(fault)
-    }
 }
 
 impl Background for Operator {
@@ -246,9 +214,4 @@ fn about(event: &Value) -> Option<String> {
             let email = text("email").and_then(|text| EmailAddress::parse(text).ok());
             email.map(|email| pseudonym("Mail", &suppression::subject(&email)))
         })
-}
-
-/// What a command answers that only changes something.
-pub fn done(changed: bool) -> Value {
-    json!({ "done": true, "changed": changed })
 }

@@ -11,48 +11,13 @@ use countersign_shared::{
     runtime::keys::{FRESH_FOR, KeyShelf},
 };
 use rand::rngs::SysRng;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    command::{NewKey, OldKey},
-    handler::{Failed, Operator, Run},
+    command::{NewKey, OldKey, Which},
+    handler::Operator,
+    outcome::{Failed, Run},
 };
-
-/// What keys are for.
-#[derive(Clone, Copy, Deserialize)]
-#[serde(try_from = "String")]
-pub enum Which {
-    SupportPin,
-    Passcode,
-    Otp,
-    Answer,
-}
-
-impl Which {
-    const ALL: [Self; 4] = [Self::SupportPin, Self::Passcode, Self::Otp, Self::Answer];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::SupportPin => "support_pin",
-            Self::Passcode => "passcode",
-            Self::Otp => "otp",
-            Self::Answer => "answer",
-        }
-    }
-
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|which| which.name() == name)
-    }
-}
-
-impl TryFrom<String> for Which {
-    type Error = &'static str;
-
-    fn try_from(name: String) -> Result<Self, Self::Error> {
-        Self::named(&name).ok_or("keys is support_pin, passcode, otp or answer")
-    }
-}
 
 /// A new key signs no earlier than so many seconds after it was made: functions read keys again every five minutes, and may
 /// fail to once.

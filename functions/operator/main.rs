@@ -6,6 +6,7 @@ mod erase;
 mod given;
 mod handler;
 mod keys;
+mod outcome;
 mod suppressions;
 mod sweep;
 mod tokens;

@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 
 use crate::{
     command::email_of,
-    handler::{Failed, Operator, Run, done},
+    handler::Operator,
+    outcome::{Failed, Run, done},
 };
 
 /// So many rows of the table are read for a list, where nobody says how many.

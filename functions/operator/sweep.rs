@@ -9,7 +9,7 @@ use countersign_shared::{
     store::table::{Condition, Cursor, Delete, Get, Row, Scan, Table},
 };
 
-use crate::handler::{Operator, Run};
+use crate::{handler::Operator, outcome::Run};
 
 /// The tables that are read through, in this order. Links come last: somebody may ask for one as long as there is a user,
 /// and nobody can any more after that.

@@ -17,7 +17,8 @@ use serde_json::{Value, json};
 
 use crate::{
     command::{NewToken, Scopes},
-    handler::{Failed, Operator, Run, done},
+    handler::Operator,
+    outcome::{Failed, Run, done},
 };
 
 /// The longest life of a token: a year, in seconds.

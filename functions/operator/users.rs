@@ -26,7 +26,8 @@ use serde_json::{Value, json};
 
 use crate::{
     command::{NewFactor, NewUser, Who, email_of, field},
-    handler::{Failed, Operator, Run, done},
+    handler::Operator,
+    outcome::{Failed, Run, done},
 };
 
 /// Who an account is to be for.

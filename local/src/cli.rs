@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use countersign_local::{Options, PROCESSES_PER_FUNCTION};
+use countersign_local::{Cloud, Options, PROCESSES_PER_FUNCTION};
 use lexopt::{Arg, Parser, ValueExt as _};
 use serde_json::Value;
 
@@ -14,6 +14,7 @@ pub(crate) const HELP: &str = "\
 cargo local                      serve template.yaml on http://127.0.0.1:3000 with the real function binaries
 cargo local operator '<json>'    send a command to the operator's function of the local cloud that is running
 cargo local rights DIR           tell which rights of the template nobody used, of those who ran with COUNTERSIGN_RIGHTS=DIR
+cargo local routes DIR           tell which routes of the template lack a success, or a 401 without a credential, in the same runs
 
   --port N          another port; 0 for any that is free
   --data DIR        keep rows, keys and demo identities in DIR; without it everything is in memory
@@ -36,6 +37,13 @@ pub(crate) enum Command {
         port: u16,
         /// A JSON object.
         command: String,
+    },
+    /// Tell which routes the tests lack, by what clouds wrote to the folder.
+    Routes {
+        /// A cloud whose routes they are.
+        options: Options,
+        /// What [`Options::rights`] was.
+        folder: PathBuf,
     },
     /// Tell what no cloud used that wrote to the folder.
     Rights {
@@ -91,6 +99,11 @@ pub(crate) fn parse(mut arguments: Parser) -> Result<Command, lexopt::Error> {
             template,
             folder: folder.into(),
         }),
+        (Some("routes"), Some(record), None) => Ok(Command::Routes {
+            options: Options::new(template, folder.unwrap_or_else(binaries)),
+            folder: record.into(),
+        }),
+        (Some("routes"), ..) => Err("routes takes one folder".into()),
         (Some("rights"), ..) => Err("rights takes one folder".into()),
         (Some("operator"), ..) => Err("operator takes one JSON object, in quotes".into()),
         (Some(other), ..) => Err(format!("there is no command {other:?}").into()),
@@ -119,6 +132,23 @@ pub(crate) fn rights(template: &Path, folder: &Path) -> Result<(), String> {
     match unused.len() {
         0 => Ok(()),
         count => Err(format!("{count} rights of {} were not used", template.display())),
+    }
+}
+
+/// Prints what the tests lack of the template's routes; an error if there is something.
+pub(crate) async fn routes(options: Options, folder: &Path) -> Result<(), String> {
+    let template = options.template.clone();
+    let cloud = Cloud::start(options).await.map_err(|error| error.to_string())?;
+    let untested = cloud.untested_routes(folder).await;
+    cloud.stop().await;
+    let untested = untested?;
+    untested.iter().for_each(|route| println!("{route}"));
+    match untested.len() {
+        0 => Ok(()),
+        count => Err(format!(
+            "{count} answers that routes of {} need were not tested",
+            template.display()
+        )),
     }
 }
 

@@ -1,46 +1,31 @@
-//! The demo tenant: made by the operator's function, as an operator would make it. What its users do to their own passwords
-//! and phones is noticed as it passes through the gateway, so that what is shown of them stays true.
+//! What is known of the demo identities.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
-use serde_json::{Value, json};
-
-use crate::cloud::Inner;
-use crate::random;
-use crate::runtime::Failure;
+use serde_json::Value;
 
 /// The demo tenant's domain.
 pub(crate) const DOMAIN: &str = "pbx.era-platform.ru";
-/// The demo tenant's client.
-const CLIENT: &str = "heatclinic";
-/// The demo user's number, by which administrators may name the user (`/api/v4/users/123/support_pin`).
-const NUMBER: u64 = 123;
-/// The demo user's phone, to which codes are sent.
-const PHONE: &str = "+380881234530";
-/// Demo tokens live as long as the operator's function lets a token live.
-const LIFETIME_SECONDS: u64 = 366 * 24 * 3600;
-/// Demo tokens older than this are made again at start, so that they never expire in the middle of somebody's work.
-const OLD_SECONDS: u64 = 300 * 24 * 3600;
-/// What demo passwords are drawn from.
-const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~!";
+/// The users among the identities.
+pub(crate) const PEOPLE: [&str; 2] = ["admin", "user"];
 
 /// The demo identities, once they exist.
 #[derive(Debug)]
 pub(crate) struct Identities {
     made: Mutex<Made>,
     /// Held while tokens are made anew.
-    renewing: tokio::sync::Mutex<()>,
+    pub(crate) renewing: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug)]
-struct Made {
-    shown: Option<Value>,
+pub(crate) struct Made {
+    pub(crate) shown: Option<Value>,
     at: u64,
     /// Whose tokens have ended since they were made: keys of `shown`.
-    ended: BTreeSet<&'static str>,
+    pub(crate) ended: BTreeSet<&'static str>,
     /// The phone that the demo user has asked for last, until its code comes back.
-    wanted_phone: Option<Value>,
+    pub(crate) wanted_phone: Option<Value>,
 }
 
 impl Identities {
@@ -67,19 +52,19 @@ impl Identities {
         self.made().at
     }
 
-    fn set(&self, shown: Value, at: u64) {
+    pub(crate) fn set(&self, shown: Value, at: u64) {
         let mut made = self.made();
         (made.shown, made.at) = (Some(shown), at);
     }
 
-    fn made(&self) -> std::sync::MutexGuard<'_, Made> {
+    pub(crate) fn made(&self) -> std::sync::MutexGuard<'_, Made> {
         self.made.lock().expect("no holder of this lock panics")
     }
 }
 
 impl Made {
     /// Notices a new password, if it is a demo user's: the user's tokens have ended with the old one.
-    fn has_password(&mut self, user: &Value, password: &Value) -> bool {
+    pub(crate) fn has_password(&mut self, user: &Value, password: &Value) -> bool {
         let Some(shown) = &mut self.shown else { return false };
         if shown["domain"] != user["domain"] {
             return false;
@@ -95,7 +80,7 @@ impl Made {
     }
 
     /// Notices that the code to the phone that was asked for last came back, if it is the demo user's.
-    fn has_phone(&mut self, user_id: &Value) -> bool {
+    pub(crate) fn has_phone(&mut self, user_id: &Value) -> bool {
         match &mut self.shown {
             Some(shown) if shown["user"]["user_id"] == *user_id => match self.wanted_phone.take() {
                 Some(phone) => {
@@ -106,215 +91,5 @@ impl Made {
             },
             _ => false,
         }
-    }
-}
-
-/// The users among the identities.
-const PEOPLE: [&str; 2] = ["admin", "user"];
-
-/// Looks at an answer of a function to a call of a route, and at the body of the call.
-pub(crate) fn notice(inner: &Inner, route: &str, body: &[u8], answer: &[u8]) {
-    const PASSWORDS: &str = "/rest/v1/iam/pwd_reset_requests";
-    const FACTORS: &str = "/mithril/api/users/actions";
-    let Some((method, path)) = route.split_once(' ') else {
-        return;
-    };
-    if !path.starts_with(PASSWORDS) && !path.starts_with(FACTORS) {
-        return;
-    }
-    let json = |text: &[u8]| serde_json::from_slice::<Value>(text).unwrap_or_default();
-    let (asked, answer) = (json(body), json(answer));
-    if !matches!(answer["statusCode"].as_u64(), Some(200 | 201)) {
-        return;
-    }
-    let told = json(answer["body"].as_str().unwrap_or_default().as_bytes());
-    let mut made = inner.identities.made();
-    let is_news = match (method, path.trim_start_matches(PASSWORDS).trim_start_matches(FACTORS)) {
-        ("POST", "") if told["user"].is_object() => made.has_password(&told["user"], &asked["new_pwd"]),
-        ("PATCH", "/{uuid}") => made.has_password(&told["user"], &asked["pwd"]),
-        ("PATCH", "/init_factor") => {
-            let is_own = made
-                .shown
-                .as_ref()
-                .is_some_and(|shown| shown["user"]["user_id"] == told["data"]["user_id"]);
-            if is_own {
-                made.wanted_phone = Some(asked["factor"].clone());
-            }
-            false
-        }
-        ("PATCH", "/approve_factor") => made.has_phone(&told["data"]["user_id"]),
-        _ => false,
-    };
-    drop(made);
-    if is_news {
-        inner.save();
-        inner.changed("identities");
-    }
-}
-
-/// What `/_local/identities` shows, with new tokens in the place of those that have ended.
-pub(crate) async fn current(inner: &Arc<Inner>) -> Option<Value> {
-    let _guard = inner.identities.renewing.lock().await;
-    let ended = inner.identities.made().ended.clone();
-    if let (false, Some(operator)) = (ended.is_empty(), Operator::of(inner)) {
-        for who in ended {
-            let user_id = inner.identities.shown()?[who]["user_id"].take();
-            match operator.user_token(&user_id, who == "admin").await {
-                Ok(token) => {
-                    let mut made = inner.identities.made();
-                    if let Some(shown) = &mut made.shown {
-                        shown[who]["token"] = token;
-                    }
-                    made.ended.remove(who);
-                }
-                Err(error) => inner.log.say(&format!("  note: a demo token has ended: {error}")),
-            }
-        }
-        inner.save();
-    }
-    inner.identities.shown()
-}
-
-/// Makes the demo identities, unless they exist or the template has no operator's function. Of those that exist, old
-/// tokens are made again.
-pub(crate) async fn make(inner: &Arc<Inner>) -> Result<(), String> {
-    let remembered = inner.identities.shown();
-    // The local clock may be ahead of the one that the tokens were made by.
-    let age = inner.clock.seconds().saturating_sub(inner.identities.made_at());
-    if remembered.is_some() && age <= OLD_SECONDS {
-        return Ok(());
-    }
-    let Some(operator) = Operator::of(inner) else {
-        inner
-            .log
-            .say("  note: the template has no OperatorFunction, so there are no demo identities");
-        return Ok(());
-    };
-    let made_at = inner.clock.system_seconds();
-    let identities = match remembered {
-        Some(remembered) => match operator.renewed(remembered).await {
-            Ok(renewed) => renewed,
-            Err(error) => {
-                // Somebody may have removed the demo users since; everything else in the directory is still of use.
-                inner.log.say(&format!("  note: the demo tokens stay old: {error}"));
-                inner.invocations.clear();
-                return Ok(());
-            }
-        },
-        None => operator.all().await?,
-    };
-    inner.identities.set(identities, made_at);
-    inner.invocations.clear();
-    inner.changed("identities");
-    Ok(())
-}
-
-struct Operator<'c> {
-    inner: &'c Arc<Inner>,
-    function: usize,
-}
-
-impl<'c> Operator<'c> {
-    fn of(inner: &'c Arc<Inner>) -> Option<Self> {
-        let function = inner.template.function_named("operator")?;
-        Some(Self { inner, function })
-    }
-
-    async fn all(&self) -> Result<Value, String> {
-        let domain = json!({ "command": "set_domain", "domain": DOMAIN, "self_register_allowed": true });
-        self.command(domain, &["domain"]).await?;
-        let client = self
-            .command(
-                json!({
-                    "command": "create_client",
-                    "client_id": CLIENT,
-                    "scopes": "all",
-                    "grants": ["password", "client_credentials"],
-                    "domain": DOMAIN,
-                }),
-                &["client_id", "client_secret"],
-            )
-            .await?;
-        let mut user = self.person("demo", "Demo User", false, Some(NUMBER)).await?;
-        let factor = json!({ "command": "set_factor", "user_id": user["user_id"], "type": "SMS", "factor": PHONE });
-        self.command(factor, &["factor_id"]).await?;
-        user["phone"] = PHONE.into();
-        Ok(json!({
-            "domain": DOMAIN,
-            "client": { "client_id": client["client_id"], "client_secret": client["client_secret"] },
-            "passcode_token": self.passcode_token().await?,
-            "admin": self.person("admin", "Demo Admin", true, None).await?,
-            "user": user,
-        }))
-    }
-
-    /// The same identities with new tokens.
-    async fn renewed(&self, mut identities: Value) -> Result<Value, String> {
-        identities["passcode_token"] = self.passcode_token().await?;
-        for who in PEOPLE {
-            let user_id = identities[who]["user_id"].clone();
-            identities[who]["token"] = self.user_token(&user_id, who == "admin").await?;
-        }
-        Ok(identities)
-    }
-
-    async fn person(&self, login: &str, name: &str, is_admin: bool, number: Option<u64>) -> Result<Value, String> {
-        let (email, password) = (format!("{login}@{DOMAIN}"), random::text(ALPHABET, 16));
-        let command = json!({
-            "command": "create_user",
-            "domain": DOMAIN,
-            "email": email,
-            "login": login,
-            "name": name,
-            "password": password,
-            "is_admin": is_admin,
-            "number": number,
-        });
-        let user_id = self.command(command, &["user_id"]).await?["user_id"].take();
-        let token = self.user_token(&user_id, is_admin).await?;
-        Ok(json!({ "user_id": user_id, "email": email, "login": login, "password": password, "token": token }))
-    }
-
-    async fn user_token(&self, user_id: &Value, is_admin: bool) -> Result<Value, String> {
-        let scopes = if is_admin { json!("all") } else { json!(["api"]) };
-        self.token(json!({ "user_id": user_id, "scopes": scopes })).await
-    }
-
-    async fn passcode_token(&self) -> Result<Value, String> {
-        self.token(json!({ "owner_client_id": CLIENT, "scopes": ["passcode"] }))
-            .await
-    }
-
-    async fn token(&self, mut command: Value) -> Result<Value, String> {
-        command["command"] = "create_token".into();
-        command["client_id"] = CLIENT.into();
-        command["lifetime_seconds"] = LIFETIME_SECONDS.into();
-        Ok(self.command(command, &["token"]).await?["token"].take())
-    }
-
-    /// Sends a command; the answer has at least the keys in `expected`.
-    async fn command(&self, command: Value, expected: &[&str]) -> Result<Value, String> {
-        let name = command["command"].as_str().unwrap_or_default().to_owned();
-        let failed = |why: &str| format!("the demo identities cannot be made: {} {why}", self.name());
-        let function = Arc::clone(&self.inner.functions[self.function]);
-        // In a task of its own: a caller who goes away leaves no process half way. Nobody asked for it, so it is not listed.
-        let task = tokio::spawn(async move { function.invoke(command.to_string().into()).await });
-        let finished = task.await.map_err(|error| failed(&error.to_string()))?;
-        let answer: Value = match &finished.result {
-            Ok(answer) => serde_json::from_slice(answer).unwrap_or_default(),
-            Err(Failure::TimedOut(message) | Failure::Died(message)) => return Err(failed(message)),
-            Err(failure) => serde_json::from_slice(&failure.document()).unwrap_or_default(),
-        };
-        if let Some(error) = answer.get("error").or(answer.get("errorMessage")) {
-            return Err(failed(&format!("answered {name} with {error}")));
-        }
-        match expected.iter().find(|key| answer.get(**key).is_none()) {
-            Some(key) => Err(failed(&format!("answered {name} without {key}"))),
-            None => Ok(answer),
-        }
-    }
-
-    fn name(&self) -> &str {
-        &self.inner.template.functions[self.function].name
     }
 }

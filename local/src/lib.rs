@@ -17,8 +17,11 @@
 //! | `runtime` | Lambda: one invocation at a time per process, time-outs, crashes, the runtime API |
 //! | `aws` | what functions call: recorded, and broken on demand (faults) |
 //! | `rights` | IAM: whether a function's role allows what it calls |
+//! | `record`, `coverage` | which rights and routes the tests used, and which they did not |
 //! | `database`, `streams`, `schedules` | the engine, its stream records, TTL, timers |
 //! | `server` | another server's DynamoDB, SES and SNS in their place |
+//! | `state`, `cloud`, `start` | what the parts share; how a cloud starts, listens and stops |
+//! | `identities`, `tenant` | the demo tenant |
 //! | `page` | `/_local/…` and Lambda's invoke API |
 //! | `issuer` | an identity provider, for tries without one |
 //! | `data` | the `--data` directory |
@@ -30,6 +33,7 @@
 mod aws;
 mod clock;
 mod cloud;
+mod coverage;
 mod data;
 mod database;
 mod gateway;
@@ -41,19 +45,22 @@ mod log;
 mod messages;
 mod page;
 mod random;
+mod record;
 mod rights;
 mod runtime;
 mod schedules;
 mod server;
 mod start;
+mod state;
 mod streams;
 mod template;
+mod tenant;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub use cloud::{Cloud, StartError};
-pub use rights::unused_rights;
+pub use coverage::unused_rights;
 
 /// How many processes of one function run at a time, unless an option says otherwise.
 pub const PROCESSES_PER_FUNCTION: usize = 10;
@@ -71,7 +78,8 @@ pub struct Options {
     pub data: Option<PathBuf>,
     /// The most processes of one function at a time; further requests wait for one to come free.
     pub processes_per_function: usize,
-    /// Where the rights are written down that functions use, for [`unused_rights`]; nowhere without it.
+    /// Where it is written down which rights functions use and what routes answer, for [`unused_rights`] and
+    /// [`Cloud::untested_routes`]; nowhere without it.
     pub rights: Option<PathBuf>,
     /// Variables of every function's process besides those that Lambda and the template set.
     pub environment: BTreeMap<String, String>,

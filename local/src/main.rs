@@ -16,6 +16,7 @@ async fn main() -> ExitCode {
         }
         Ok(cli::Command::Serve(options)) => serve(options).await,
         Ok(cli::Command::Rights { template, folder }) => cli::rights(&template, &folder),
+        Ok(cli::Command::Routes { options, folder }) => cli::routes(options, &folder).await,
         Ok(cli::Command::Operator { port, command }) => cli::operator(port, command).await,
         Err(error) => Err(format!("{error}; cargo local --help tells what there is")),
     };

@@ -14,11 +14,10 @@ use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::aws::Rule;
-use crate::cloud::Inner;
-use crate::http;
-use crate::identities;
 use crate::issuer::Issuer;
 use crate::runtime::Process;
+use crate::state::Inner;
+use crate::{http, streams, tenant};
 
 /// Lambda takes events of at most 6 MB.
 const LONGEST_EVENT: usize = 6 * 1024 * 1024;
@@ -176,7 +175,7 @@ async fn clear_messages(State(inner): Shared) -> Response<Body> {
 }
 
 async fn shown_identities(State(inner): Shared) -> Response<Body> {
-    match identities::current(&inner).await {
+    match tenant::current(&inner).await {
         Some(identities) => plain(http::json(StatusCode::OK, &identities)),
         None if inner.template.function_named("operator").is_some() => {
             problem(StatusCode::NOT_FOUND, "the demo identities are being made")
@@ -230,7 +229,7 @@ async fn advance(State(inner): Shared, body: Bytes) -> Response<Body> {
 }
 
 async fn sweep(State(inner): Shared) -> Response<Body> {
-    match inner.sweep().await {
+    match streams::sweep(&inner).await {
         Ok(deleted) => plain(http::json(StatusCode::OK, &json!({ "deleted": deleted }))),
         Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, &error),
     }

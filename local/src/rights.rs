@@ -1,14 +1,8 @@
-//! IAM: what a role allows, what a call needs, and which rights anybody has ever used (security.md R60).
+//! IAM: what a role allows, and what a call needs.
 
-use std::collections::BTreeSet;
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
-use std::io::Write as _;
-use std::path::Path;
-use std::sync::Mutex;
 
-use crate::random;
-use crate::template::{Function, Template};
+use crate::record::Record;
 
 /// What a role allows: one action on one resource, both of which may have stars. Nothing is allowed but by such a right.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +35,9 @@ pub(crate) struct Role {
     pub(crate) name: String,
     pub(crate) rights: Vec<Right>,
 }
+
+/// Stands where a call names nothing that rights could be about: only a right on everything allows it.
+pub(crate) const NOTHING: &str = "*";
 
 /// An action that a call wants to do. A right on one of the resources is enough.
 #[derive(Debug, PartialEq, Eq)]
@@ -97,7 +94,7 @@ impl Right {
 
     /// Whether the right is used by Lambda in the function's name, and no call of the function shows that it is: the
     /// function's log, the stream that feeds it, the queue for what it cannot do, traces.
-    fn is_lambdas_own(&self) -> bool {
+    pub(crate) fn is_lambdas_own(&self) -> bool {
         self.action.starts_with("logs:")
             || self.action.starts_with("xray:")
             || [
@@ -122,84 +119,22 @@ fn is_like(pattern: &[u8], text: &[u8]) -> bool {
     }
 }
 
-/// The rights that this cloud's functions have used. They are written down as they are used for the first time, so that
-/// no way to end loses one.
-#[derive(Debug, Default)]
-pub(crate) struct Used {
-    file: Option<File>,
-    known: Mutex<BTreeSet<String>>,
-}
-
-impl Used {
-    /// Writes into a file of its own in `folder`; nowhere without one.
-    pub(crate) fn new(folder: Option<&Path>) -> Result<Self, String> {
-        let open = |folder: &Path| {
-            fs::create_dir_all(folder)?;
-            let path = folder.join(random::hex());
-            OpenOptions::new().create_new(true).append(true).open(path)
-        };
-        let file = folder
-            .map(|folder| open(folder).map_err(|error| format!("cannot write to {}: {error}", folder.display())))
-            .transpose()?;
-        Ok(Self {
-            file,
-            known: Mutex::default(),
-        })
-    }
-
-    /// Checks a call's needs against the role of the function that makes it. The error is the first need that the role
-    /// does not allow.
-    pub(crate) fn check<'n>(&self, function: &str, role: &Role, needs: &'n [Need]) -> Result<(), &'n Need> {
-        for need in needs {
-            let mut allowed = role.rights.iter().filter(|right| right.allows(need)).peekable();
-            if allowed.peek().is_none() {
-                return Err(need);
-            }
-            allowed.for_each(|right| self.note(line(function, right)));
+/// Checks a call's needs against the role of the function that makes it, and writes down which rights it uses. The error is the
+/// first need that the role does not allow.
+pub(crate) fn check<'n>(usage: &Record, function: &str, role: &Role, needs: &'n [Need]) -> Result<(), &'n Need> {
+    for need in needs {
+        let mut allowed = role.rights.iter().filter(|right| right.allows(need)).peekable();
+        if allowed.peek().is_none() {
+            return Err(need);
         }
-        Ok(())
+        allowed.for_each(|right| usage.note(line(function, right)));
     }
-
-    fn note(&self, line: String) {
-        let Some(mut file) = self.file.as_ref() else { return };
-        let mut known = self.known.lock().expect("no holder of this lock panics");
-        if !known.contains(&line) {
-            // What cannot be written is reported as unused, so an error does not go unnoticed.
-            let _ = file.write_all(format!("{line}\n").as_bytes());
-            known.insert(line);
-        }
-    }
+    Ok(())
 }
 
 /// A function's right, as it is written down and reported.
-fn line(function: &str, right: &Right) -> String {
+pub(crate) fn line(function: &str, right: &Right) -> String {
     format!("{function} may {right}")
-}
-
-/// What the template allows and no cloud that wrote to `folder` has used, one line each.
-///
-/// # Errors
-/// A template or a folder that cannot be read.
-pub fn unused_rights(template: &Path, folder: &Path) -> Result<Vec<String>, String> {
-    let template = Template::load(template, "http://127.0.0.1", &Default::default())?;
-    let read = || {
-        let mut used = BTreeSet::new();
-        for entry in fs::read_dir(folder)? {
-            used.extend(fs::read_to_string(entry?.path())?.lines().map(str::to_owned));
-        }
-        Ok(used)
-    };
-    let used = read().map_err(|error: std::io::Error| format!("cannot read {}: {error}", folder.display()))?;
-    Ok(of_calls(&template.functions)
-        .filter(|line| !used.contains(line))
-        .collect())
-}
-
-fn of_calls(functions: &[Function]) -> impl Iterator<Item = String> {
-    functions.iter().flat_map(|function| {
-        let rights = function.role.rights.iter().filter(|right| !right.is_lambdas_own());
-        rights.map(|right| line(&function.name, right))
-    })
 }
 
 #[cfg(test)]

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::cloud::Inner;
-use crate::random;
+use crate::state::Inner;
 use crate::template::{ACCOUNT, REGION, Schedule};
+use crate::{random, streams};
 
 const TICK: Duration = Duration::from_secs(1);
 /// DynamoDB sweeps when it pleases; once a minute is often enough to see it happen.
@@ -38,7 +38,7 @@ pub(crate) async fn follow(inner: Arc<Inner>) {
         }
         if tokio::time::Instant::now() >= sweep_due {
             sweep_due = tokio::time::Instant::now() + Duration::from_secs(SWEEP_EVERY);
-            if let Err(error) = inner.sweep().await {
+            if let Err(error) = streams::sweep(&inner).await {
                 inner.log.function("dynamodb", &format!("a sweep failed: {error}"));
             }
         }

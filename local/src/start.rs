@@ -1,17 +1,25 @@
-//! The steps of a start that can fail for reasons a person can mend, and what the terminal shows meanwhile.
+//! The steps of a start, what the terminal shows meanwhile, and the two ports that a cloud answers on.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, Response, StatusCode};
+use hyper::service::Service as _;
+use hyper_util::service::TowerToHyperService;
+use serde_json::json;
 use tokio::net::TcpListener;
+use tokio_util::task::TaskTracker;
 
-use crate::Options;
-use crate::cloud::Inner;
 use crate::data::State;
+use crate::http::{self, Dropped};
 use crate::log::Log;
 use crate::server::Server;
+use crate::state::Inner;
 use crate::template::{Route, SecretSource, Template};
+use crate::{Options, aws, gateway, page, runtime};
 
 /// So many functions are tried at a time when all are checked.
 const CHECKED_AT_ONCE: usize = 4;
@@ -123,4 +131,51 @@ pub(crate) async fn check(inner: &Arc<Inner>) -> Result<(), String> {
             Some(checked) => checked.map_err(|error| error.to_string())??,
         }
     }
+}
+
+/// Starts the gateway's server and the one that the functions talk to.
+pub(crate) fn open_doors(inner: &Arc<Inner>, control: TcpListener, listener: TcpListener, tasks: &TaskTracker) {
+    let shared = Arc::clone(inner);
+    let behind = move |_, request: Request<hyper::body::Incoming>| {
+        let inner = Arc::clone(&shared);
+        async move { behind_the_scenes(&inner, request.map(Body::new)).await }
+    };
+    tasks.spawn(http::serve(control, inner.stop.clone(), tasks.clone(), behind));
+
+    let (shared, local) = (Arc::clone(inner), page::router(inner));
+    let front = move |peer, request: Request<hyper::body::Incoming>| {
+        let (inner, local) = (Arc::clone(&shared), local.clone());
+        async move { Ok(front(&inner, local, peer, request.map(Body::new)).await) }
+    };
+    tasks.spawn(http::serve(listener, inner.stop.clone(), tasks.clone(), front));
+}
+
+/// The public port: the cloud's own routes, then the template's.
+async fn front(inner: &Arc<Inner>, local: Router, peer: SocketAddr, request: Request<Body>) -> Response<Body> {
+    if page::is_local(request.uri().path()) {
+        if let Some(refusal) = page::refusal(&request) {
+            return refusal;
+        }
+        return match TowerToHyperService::new(local).call(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        };
+    }
+    gateway::answer(inner, peer, request).await
+}
+
+/// The port that only functions know: `/<process>/2018-06-01/runtime/…` and `/<process>/aws/<service>`.
+async fn behind_the_scenes(inner: &Arc<Inner>, request: Request<Body>) -> Result<Response<Body>, Dropped> {
+    let path = request.uri().path().to_owned();
+    let (id, rest) = path[1..].split_once('/').unwrap_or_default();
+    let process = inner.processes.get(id);
+    if let Some(service) = rest.strip_prefix("aws/")
+        && (process.is_some() || id == inner.outsider)
+    {
+        return aws::answer(inner, process.as_deref(), service.trim_end_matches('/'), request).await;
+    }
+    Ok(match (process, rest.strip_prefix("2018-06-01/runtime/")) {
+        (Some(process), Some(rest)) => runtime::answer(&process, rest, request, &inner.log).await,
+        _ => http::json(StatusCode::FORBIDDEN, &json!({ "message": "Forbidden" })),
+    })
 }

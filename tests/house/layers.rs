@@ -1,8 +1,10 @@
 //! Arrows only point right: functions → start → services → runtime → store, delivery, http, observe → domain, fault.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use syn::visit::{self, Visit};
 
-use countersign_xtask::source::{Source, below, inside, mentions, verdict};
+use countersign_xtask::source::{Source, below, folders, inside, mentions, verdict};
 
 /// Each module of the shared crate, and the modules that it may know besides itself.
 const ARROWS: &[(&str, &[&str])] = &[
@@ -303,4 +305,173 @@ fn black_box_tests_import_no_product_code() {
         }
     }
     verdict(broken);
+}
+
+/// The folder of each crate's sources, but for this package's own tests and tools.
+fn crates() -> Vec<String> {
+    let functions = folders("functions").into_iter().map(|name| format!("functions/{name}"));
+    ["shared/src".to_owned(), "local/src".to_owned()]
+        .into_iter()
+        .chain(functions)
+        .collect()
+}
+
+/// Parts of a file that name that file. Once one does not, take it off this list.
+const PARTS: &[&str] = &["shared/src/domain/otp/code.rs", "shared/src/domain/password/policy.rs"];
+
+#[test]
+fn no_files_name_each_other_in_a_circle() {
+    let mut broken = Vec::new();
+    for folder in crates() {
+        for circle in Files::below(&folder).circles() {
+            broken.push(format!(
+                "{}: files of {folder} name each other in a circle. Move what both ends need to a file that names neither, \
+                 or pass it as a value",
+                circle.join(" → ")
+            ));
+        }
+    }
+    verdict(broken);
+}
+
+/// The files of a crate by their modules: `[store, table]` is `store/table.rs`, `[]` the crate's root.
+struct Files(BTreeMap<Vec<String>, File>);
+
+struct File {
+    path: String,
+    /// All paths that it names, but for what it only passes on.
+    named: Vec<Vec<String>>,
+    /// What it passes on (`pub use`): the last name of each, and where that comes from.
+    passed_on: BTreeMap<String, Vec<String>>,
+}
+
+impl Files {
+    fn below(folder: &str) -> Self {
+        let sources = below(folder, &[".rs"]).into_iter().filter_map(|source| {
+            let inside = source.path.strip_prefix(folder)?.trim_start_matches('/');
+            let mut module: Vec<_> = inside.trim_end_matches(".rs").split('/').map(str::to_owned).collect();
+            if ["mod", "lib", "main"].contains(&module.last()?.as_str()) {
+                module.pop();
+            }
+            let is_for_tests = module.last().is_some_and(|name| name == "tests");
+            (!is_for_tests).then(|| (module.clone(), File::read(&source, &module)))
+        });
+        // A crate that is a library and a program has two roots: the library's, which comes first, names more.
+        let mut files = BTreeMap::new();
+        for (module, file) in sources {
+            files.entry(module).or_insert(file);
+        }
+        Self(files)
+    }
+
+    /// The file that a path leads to, as seen from a module, and past the files that only pass its item on.
+    fn find(&self, from: &[String], path: &[String]) -> Option<&Vec<String>> {
+        let mut whole = match path.first()?.as_str() {
+            "crate" => path[1..].to_vec(),
+            first => {
+                let file = &self.0[from];
+                // A name that was brought in, or one of the module's own.
+                let brought = file
+                    .named
+                    .iter()
+                    .find(|named| named.len() > 1 && named[0] == "crate" && named[named.len() - 1] == first);
+                match brought.or(file.passed_on.get(first)) {
+                    Some(brought) if path.len() > 1 || file.passed_on.contains_key(first) => {
+                        [&brought[1..], &path[1..]].concat()
+                    }
+                    _ => [from, path].concat(),
+                }
+            }
+        };
+        loop {
+            let depth = (0..=whole.len())
+                .rev()
+                .find(|depth| self.0.contains_key(&whole[..*depth]))?;
+            let (module, file) = self.0.get_key_value(&whole[..depth])?;
+            match whole.get(depth).and_then(|item| file.passed_on.get(item)) {
+                Some(origin) => whole = [&origin[1..], &whole[depth + 1..]].concat(),
+                None => return Some(module),
+            }
+        }
+    }
+
+    /// A circle of each group of files that name each other.
+    fn circles(&self) -> Vec<Vec<&str>> {
+        let mut arrows: BTreeMap<&Vec<String>, BTreeSet<&Vec<String>>> = BTreeMap::new();
+        for (module, file) in &self.0 {
+            // A module above this one, alone, is a visibility: `pub(super)`.
+            let is_above = |path: &[String]| path[0] == "crate" && module.starts_with(&path[1..]);
+            let named = file.named.iter().filter(|path| !is_above(path));
+            let found = named.filter_map(|path| self.find(module, path));
+            let is_part = |other: &Vec<String>| PARTS.contains(&file.path.as_str()) && module.starts_with(other);
+            arrows.insert(
+                module,
+                found.filter(|other| *other != module && !is_part(other)).collect(),
+            );
+        }
+        let mut circles = Vec::new();
+        loop {
+            // What names nothing that is left is in no circle.
+            let left: BTreeSet<_> = arrows.keys().copied().collect();
+            arrows
+                .values_mut()
+                .for_each(|to| to.retain(|other| left.contains(other)));
+            let before = arrows.len();
+            arrows.retain(|_, to| !to.is_empty());
+            if arrows.len() < before {
+                continue;
+            }
+            let Some(first) = arrows.keys().next().copied() else {
+                return circles;
+            };
+            let mut way = vec![first];
+            let circle = loop {
+                let next = arrows[way[way.len() - 1]]
+                    .first()
+                    .copied()
+                    .expect("the others are gone");
+                if let Some(start) = way.iter().position(|module| *module == next) {
+                    break way.split_off(start);
+                }
+                way.push(next);
+            };
+            let ends = circle.iter().chain(circle.first());
+            circles.push(ends.map(|module| self.0[*module].path.as_str()).collect());
+            arrows.retain(|module, _| !circle.contains(module));
+        }
+    }
+}
+
+impl File {
+    fn read(source: &Source, module: &[String]) -> Self {
+        let mut file = source.production();
+        let paths = |file: &syn::File| -> Vec<Vec<String>> {
+            let paths = mentions(file, &names(module));
+            paths
+                .iter()
+                .map(|path| path.split("::").map(str::to_owned).collect())
+                .collect()
+        };
+        let is_passed_on = |item: &syn::Item| match item {
+            syn::Item::Use(item) => !matches!(item.vis, syn::Visibility::Inherited),
+            _ => false,
+        };
+        let (passed_on, own) = file.items.into_iter().partition(is_passed_on);
+        file.items = passed_on;
+        let mut origins = BTreeMap::new();
+        // One name alone is a macro of this file.
+        for path in paths(&file).into_iter().filter(|path| path.len() > 1) {
+            let path = match path[0].as_str() {
+                "crate" => path,
+                _ => [&["crate".to_owned()], module, &path].concat(),
+            };
+            origins.insert(path[path.len() - 1].clone(), path);
+        }
+        file.items = own;
+        Self {
+            path: source.path.clone(),
+            named: paths(&file),
+            passed_on: origins,
+        }
+    }
 }

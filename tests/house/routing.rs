@@ -1,14 +1,12 @@
-//! Routes: the OpenAPI document and the tests follow them.
+//! Routes: the OpenAPI document follows them.
 
 use std::collections::BTreeSet;
 
 use countersign_xtask::{
-    source::{compare, mentions, read, root, verdict},
+    source::{mentions, read, verdict},
     template::Template,
 };
 use serde_json::{Value, json};
-
-use super::super::routes::{PUBLIC, TESTED, UNAUTHENTICATED};
 
 #[test]
 fn every_route_has_a_limit() {
@@ -67,62 +65,6 @@ fn methods(template: &Template) -> Value {
         .filter_map(|route| Some(route.key.split_once(' ')?.0.to_owned()))
         .collect();
     json!(methods)
-}
-
-#[test]
-fn every_route_has_tests() {
-    let template = Template::read();
-    let routes: Vec<_> = template.routes().into_iter().map(|route| route.key).collect();
-    let tested: Vec<_> = TESTED.iter().map(|(route, _)| (*route).to_owned()).collect();
-    let refused = UNAUTHENTICATED.iter().map(|(route, _)| *route);
-    let guarded: Vec<_> = refused.chain(PUBLIC.iter().copied()).map(str::to_owned).collect();
-    let mut broken = Vec::new();
-    compare(
-        &mut broken,
-        &routes,
-        &tested,
-        |route| format!("{route} has no test: write one in tests/, and name it in TESTED of tests/routes.rs"),
-        |route| format!("TESTED of tests/routes.rs names {route}, which template.yaml does not have: remove it"),
-    );
-    compare(
-        &mut broken,
-        &routes,
-        &guarded,
-        |route| {
-            format!(
-                "nothing tests {route} without a token: write a test, and name it in UNAUTHENTICATED of \
-                 tests/routes.rs; PUBLIC is for what anyone may ask"
-            )
-        },
-        |route| format!("tests/routes.rs names {route}, which template.yaml does not have: remove it"),
-    );
-    for (route, test) in TESTED.iter().chain(UNAUTHENTICATED) {
-        let (module, name) = test.rsplit_once("::").unwrap_or(("main", test));
-        let path = format!("tests/{}.rs", module.replace("::", "/"));
-        let found = root().join(&path).is_file() && has_test(&read(&path).whole().items, name);
-        if !found {
-            broken.push(format!(
-                "{path} has no test {name}, which tests/routes.rs names for {route}: write it, or name another"
-            ));
-        }
-    }
-    verdict(broken);
-}
-
-fn has_test(items: &[syn::Item], name: &str) -> bool {
-    items.iter().any(|item| match item {
-        syn::Item::Fn(function) => {
-            let is_test = |attribute: &syn::Attribute| {
-                attribute
-                    .path()
-                    .segments
-                    .last()
-                    .is_some_and(|segment| segment.ident == "test")
-            };
-            function.sig.ident == name && function.attrs.iter().any(is_test)
-        }
-        _ => false,
-    })
 }
 
 #[test]

@@ -5,7 +5,7 @@ use countersign_shared::http::{
     plain,
 };
 
-use super::prelude::*;
+use super::parts::*;
 
 pub fn broadleaf(summary: &str, route: &Route) -> OperationBuilder {
     named(summary, route)

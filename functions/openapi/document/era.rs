@@ -2,7 +2,7 @@
 
 use countersign_shared::http::era::{EraError, PasswordSet, body::PasswordForm};
 
-use super::prelude::*;
+use super::parts::*;
 
 pub fn era(summary: &str, route: &Route) -> OperationBuilder {
     named(summary, route)

@@ -2,7 +2,7 @@
 
 use countersign_shared::http::gitlab::{ErrorText, Message, TokenError};
 
-use super::prelude::*;
+use super::parts::*;
 
 pub fn gitlab(summary: &str, route: &Route) -> OperationBuilder {
     let refused = Schema::OneOf(

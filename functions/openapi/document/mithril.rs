@@ -5,7 +5,7 @@ use countersign_shared::{
     http::mithril::{envelope::MithrilError, form::Nothing},
 };
 
-use super::prelude::*;
+use super::parts::*;
 
 /// What every route of the family has.
 pub fn mithril(summary: &str, route: &Route) -> OperationBuilder {

@@ -2,18 +2,32 @@
 
 use std::{cell::RefCell, collections::BTreeMap};
 
-use countersign_shared::http::{reply::JSON, route::Route};
+use countersign_shared::http::reply::JSON;
+pub use countersign_shared::http::route::Route;
+pub use utoipa::openapi::{
+    ContentBuilder, Required, ResponseBuilder, SecurityRequirement,
+    path::{OperationBuilder, ParameterBuilder, ParameterIn},
+    request_body::RequestBody,
+    schema::{AnyOfBuilder, ObjectBuilder, OneOfBuilder, Schema, Type},
+};
 use utoipa::{
     IntoParams, ToSchema,
     openapi::{
-        ContentBuilder, Header, Ref, RefOr, Required, ResponseBuilder,
+        Header, Ref, RefOr,
         extensions::{Extensions, ExtensionsBuilder},
         header::HeaderBuilder,
-        path::{OperationBuilder, Parameter, ParameterBuilder, ParameterIn},
-        request_body::{RequestBody, RequestBodyBuilder},
-        schema::{AdditionalProperties, AnyOfBuilder, ObjectBuilder, OneOfBuilder, Schema, SchemaFormat, Type},
+        path::Parameter,
+        request_body::RequestBodyBuilder,
+        schema::{AdditionalProperties, SchemaFormat},
     },
 };
+
+// The tags.
+pub const PIN: &str = "Support PIN";
+pub const ACCOUNT: &str = "Registration and password reset";
+pub const PASSCODE: &str = "Passcodes";
+pub const FACTOR: &str = "Tokens and second factors";
+pub const DESCRIPTION: &str = "Description";
 
 pub const CHALLENGE: &str = "WWW-Authenticate";
 

@@ -1,7 +1,6 @@
 //! DynamoDB: requests pass through to the engine, unchanged but for the question what they consume.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::http::request::Parts;
@@ -10,12 +9,13 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
-use super::aws_json;
-use super::permission::NOTHING;
-use crate::cloud::Inner;
+use super::service::aws_json;
+use crate::database::Database;
 use crate::http;
 use crate::invocations::{Consumed, Units};
-use crate::rights::Need;
+use crate::log::Log;
+use crate::rights::{NOTHING, Need};
+use crate::streams::Streams;
 use crate::template::{ACCOUNT, REGION};
 
 /// The parts of a request that name tables.
@@ -124,7 +124,9 @@ fn items(body: &[u8]) -> usize {
 
 /// Passes the call on to the engine, and adds what it consumed to `units`.
 pub(super) async fn forward(
-    inner: &Arc<Inner>,
+    database: &Database,
+    streams: &Streams,
+    log: &Log,
     operation: &str,
     mut head: Parts,
     body: Bytes,
@@ -133,9 +135,9 @@ pub(super) async fn forward(
     let body = asking_for_units(&mut head, body);
     let items = items(&body);
     let written = is_write(operation).then(|| tables(&body));
-    let answered = inner.database.forward(head, body).await;
+    let answered = database.forward(head, body).await;
     if let Some(tables) = written {
-        inner.streams.wake(tables.as_deref());
+        streams.wake(tables.as_deref());
     }
     match answered {
         Ok(response) => {
@@ -146,7 +148,7 @@ pub(super) async fn forward(
             Response::from_parts(head, Body::from(body))
         }
         Err(error) => {
-            inner.log.function("dynamodb", &error);
+            log.function("dynamodb", &error);
             let body = json!({ "__type": "com.amazonaws.dynamodb.v20120810#InternalServerError" });
             aws_json(StatusCode::INTERNAL_SERVER_ERROR, "application/x-amz-json-1.0", &body)
         }

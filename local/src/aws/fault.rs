@@ -7,7 +7,8 @@ use axum::http::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Service, aws_json, query};
+use super::query;
+use super::service::{Service, aws_json};
 
 /// What happens to a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]

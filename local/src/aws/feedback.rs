@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::query::Form;
-use super::ses::bare;
-use crate::cloud::Inner;
+use super::query::{Form, bare};
 use crate::random;
+use crate::state::Inner;
 use crate::template::{ACCOUNT, REGION};
 
 /// The mailbox of SES's simulator that the address is, without a label: accepted, and delivered to nobody.

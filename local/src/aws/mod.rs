@@ -8,50 +8,25 @@ mod feedback;
 mod permission;
 mod query;
 mod secrets;
+mod service;
 mod ses;
 mod sns;
 
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
-use axum::http::{Request, Response, StatusCode, header};
+use axum::http::{Request, Response, StatusCode};
 use serde_json::json;
 
 pub(crate) use fault::{Faults, Kind, Rule};
 pub(crate) use secrets::{SecretState, Secrets};
+pub(crate) use service::Service;
 
-use crate::cloud::Inner;
 use crate::http::{self, Dropped, Unread};
 use crate::invocations::{Call, Units};
+use crate::rights;
 use crate::runtime::Process;
-
-/// The services that can be called, by the names that faults and invocations use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Service {
-    DynamoDb,
-    Ses,
-    Sns,
-    SecretsManager,
-}
-
-impl Service {
-    /// The service at this part of an endpoint's path.
-    fn named(name: &str) -> Option<Self> {
-        [Self::DynamoDb, Self::Ses, Self::Sns, Self::SecretsManager]
-            .into_iter()
-            .find(|service| service.name() == name)
-    }
-
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::DynamoDb => "dynamodb",
-            Self::Ses => "ses",
-            Self::Sns => "sns",
-            Self::SecretsManager => "secretsmanager",
-        }
-    }
-}
+use crate::state::Inner;
 
 /// DynamoDB takes 16 MB, SES 10 MB before base64.
 const LONGEST_REQUEST: usize = 17 * 1024 * 1024;
@@ -94,7 +69,7 @@ pub(crate) async fn answer(
         });
         let (function, role) = (&process.function, &process.function.role);
         let needs = permission::needs(service, &operation, &body, &inner.secrets);
-        if let Err(need) = inner.used.check(&function.name, role, &needs) {
+        if let Err(need) = rights::check(&inner.usage, &function.name, role, &needs) {
             inner.log.function(&function.name, &permission::told(&role.name, need));
             return Ok(permission::denial(service, &role.name, &function.physical_name, need));
         }
@@ -119,8 +94,17 @@ async fn carry_out(
     units: &Units,
 ) -> Response<Body> {
     match service {
-        Service::DynamoDb => dynamodb::forward(inner, operation, head, body, units).await,
-        Service::SecretsManager => inner.secrets.answer(operation, &body, inner),
+        Service::DynamoDb => {
+            let (database, streams, log) = (&inner.database, &inner.streams, &inner.log);
+            dynamodb::forward(database, streams, log, operation, head, body, units).await
+        }
+        Service::SecretsManager => {
+            let response = inner.secrets.answer(operation, &body, inner.clock.seconds());
+            if operation == "PutSecretValue" && response.status().is_success() {
+                inner.save();
+            }
+            response
+        }
         Service::Ses => ses::answer(operation, head, body, inner).await,
         Service::Sns => sns::answer(operation, head, body, inner).await,
     }
@@ -136,12 +120,4 @@ fn target(headers: &axum::http::HeaderMap) -> String {
         .rsplit_once('.')
         .map_or(target, |(_, operation)| operation)
         .to_owned()
-}
-
-/// An answer of the JSON protocols.
-fn aws_json(status: StatusCode, version: &'static str, body: &serde_json::Value) -> Response<Body> {
-    let mut response = http::answer(status, version, body.to_string());
-    let id = header::HeaderValue::try_from(crate::random::uuid()).expect("a UUID is visible ASCII");
-    response.headers_mut().insert("x-amzn-requestid", id);
-    response
 }

@@ -4,13 +4,12 @@ use axum::body::Body;
 use axum::http::{Response, StatusCode};
 use serde_json::{Value, json};
 
-use super::query::{self, Form};
-use super::{Secrets, Service, aws_json, dynamodb, ses};
-use crate::rights::Need;
+use super::dynamodb;
+use super::query::{self, Form, bare};
+use super::secrets::Secrets;
+use super::service::{Service, aws_json};
+use crate::rights::{NOTHING, Need};
 use crate::template::{ACCOUNT, REGION};
-
-/// Stands where a call names nothing that rights could be about: only a right on everything allows it.
-pub(super) const NOTHING: &str = "*";
 
 /// All that the role has to allow.
 pub(super) fn needs(service: Service, operation: &str, body: &[u8], secrets: &Secrets) -> Vec<Need> {
@@ -25,7 +24,7 @@ pub(super) fn needs(service: Service, operation: &str, body: &[u8], secrets: &Se
         Service::Ses => {
             let form = Form::parse(body);
             let arn = |what: &str, name: &str| format!("arn:aws:ses:{REGION}:{ACCOUNT}:{what}/{name}");
-            let sender = ses::bare(form.get("Source").unwrap_or(NOTHING));
+            let sender = bare(form.get("Source").unwrap_or(NOTHING));
             // Sent is by the narrowest identity that is verified: the address, its domain or one above that. Here those
             // are verified that the template lets somebody send from.
             let domain = sender.rsplit_once('@').map_or(sender, |(_, domain)| domain);

@@ -5,7 +5,7 @@ use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
 use http_body_util::BodyExt as _;
 
-use super::Service;
+use super::service::Service;
 use crate::server::Server;
 use crate::{http, random};
 
@@ -96,6 +96,13 @@ pub(super) async fn elsewhere(
 /// The form's `Action`.
 pub(super) fn action(body: &[u8]) -> String {
     Form::parse(body).get("Action").unwrap_or_default().to_owned()
+}
+
+/// The address in `Name <address>`, or in itself.
+pub(super) fn bare(recipient: &str) -> &str {
+    recipient
+        .rsplit_once('<')
+        .map_or(recipient, |(_, rest)| rest.trim_end_matches('>'))
 }
 
 fn escaped(text: &str) -> String {

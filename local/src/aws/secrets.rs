@@ -1,15 +1,14 @@
 //! Secrets Manager: the template's secrets, with the values that were generated for this cloud.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use axum::body::Body;
 use axum::http::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::aws_json;
-use crate::cloud::Inner;
+use super::service::aws_json;
 use crate::random;
 use crate::template::{Secret, SecretSource};
 
@@ -76,7 +75,8 @@ impl Secrets {
         self.states.lock().expect("no holder of this lock panics").clone()
     }
 
-    pub(super) fn answer(&self, operation: &str, body: &[u8], inner: &Arc<Inner>) -> Response<Body> {
+    /// Carries out a call at this second. What a data directory keeps has changed after a successful `PutSecretValue`.
+    pub(super) fn answer(&self, operation: &str, body: &[u8], now: u64) -> Response<Body> {
         let Ok(Value::Object(request)) = serde_json::from_slice(body) else {
             return refusal("SerializationException", "The request is not a JSON object.");
         };
@@ -130,7 +130,7 @@ impl Secrets {
                 let version = Version {
                     id: id.clone(),
                     value: value.to_owned(),
-                    created: inner.clock.seconds(),
+                    created: now,
                 };
                 {
                     let mut states = self.states.lock().expect("no holder of this lock panics");
@@ -151,7 +151,6 @@ impl Secrets {
                         }
                     }
                 }
-                inner.save();
                 let answer = json!({ "ARN": arn, "Name": name, "VersionId": id, "VersionStages": ["AWSCURRENT"] });
                 aws_json(StatusCode::OK, JSON, &answer)
             }

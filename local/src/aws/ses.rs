@@ -9,12 +9,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use mail_parser::{Address, Message as Mail, MessageParser, PartType};
 
-use super::Service;
 use super::feedback;
-use super::query::{Form, SES, elsewhere};
-use crate::cloud::Inner;
+use super::query::{Form, SES, bare, elsewhere};
+use super::service::Service;
 use crate::messages::{Channel, Content};
 use crate::random;
+use crate::state::Inner;
 
 /// SES takes at most so many recipients at once.
 const MOST_RECIPIENTS: usize = 50;
@@ -55,13 +55,6 @@ pub(super) async fn answer(operation: &str, head: Parts, body: Bytes, inner: &Ar
         }
     }
     response
-}
-
-/// The address in `Name <address>`, or in itself.
-pub(super) fn bare(recipient: &str) -> &str {
-    recipient
-        .rsplit_once('<')
-        .map_or(recipient, |(_, rest)| rest.trim_end_matches('>'))
 }
 
 type Read = Result<(Vec<String>, Content), String>;

@@ -7,11 +7,11 @@ use axum::body::{Body, Bytes};
 use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
 
-use super::Service;
 use super::query::{Form, SNS, elsewhere};
-use crate::cloud::Inner;
+use super::service::Service;
 use crate::messages::{Channel, Content};
 use crate::random;
+use crate::state::Inner;
 
 /// SNS takes at most so many characters in one text message.
 const LONGEST: usize = 1600;

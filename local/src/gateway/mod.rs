@@ -18,11 +18,10 @@ use serde_json::json;
 
 pub(crate) use routes::Routes;
 
-use crate::cloud::Inner;
 use crate::http::{self, Unread};
-use crate::identities;
-use crate::random;
 use crate::runtime::Failure;
+use crate::state::Inner;
+use crate::{coverage, random, tenant};
 
 /// API Gateway's limit.
 const LONGEST_BODY: usize = 10 * 1024 * 1024;
@@ -148,7 +147,7 @@ async fn run(
     let lambda = &inner.functions[route.function];
     let finished = lambda.invoke(payload.into()).await;
     if let Ok(answer) = &finished.result {
-        identities::notice(inner, &route_key, &body, answer);
+        tenant::notice(inner, &route_key, &body, answer);
     }
     let mut response = match &finished.result {
         Ok(answer) => answer::response(answer).unwrap_or_else(|wrong| {
@@ -169,6 +168,8 @@ async fn run(
         cold: finished.cold,
     };
     inner.log.say(&seen.line(response.status()));
+    let answered = coverage::answered(&route_key, response.status(), &head.headers);
+    inner.usage.note(answered);
     inner.record(route.function, Some(route_key), response.status().as_u16(), &finished);
     response
 }

@@ -7,8 +7,6 @@ mod roles;
 mod values;
 mod yaml;
 
-use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -173,15 +171,6 @@ pub(crate) struct Schedule {
 }
 
 impl Template {
-    /// Reads the file. `url` is where the API answers, for `!GetAtt Api.ApiEndpoint` and the parameter `PublicUrl`;
-    /// `parameters` take the place of defaults. The error is one line that names the place.
-    pub(crate) fn load(path: &Path, url: &str, parameters: &BTreeMap<String, String>) -> Result<Self, String> {
-        let shown = path.display();
-        let text = std::fs::read_to_string(path).map_err(|error| format!("cannot read {shown}: {error}"))?;
-        let parsed = yaml::parse(&text).map_err(|error| format!("{shown} is not a template: {error}"))?;
-        read::template(&parsed, url, parameters).map_err(|error| format!("{shown}: {error}"))
-    }
-
     /// The function with this logical id, binary name or deployed name; `operator` finds the operator's.
     pub(crate) fn function_named(&self, name: &str) -> Option<usize> {
         let named = |name: &str| {

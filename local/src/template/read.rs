@@ -1,6 +1,7 @@
 //! From the template's resources to what the local cloud runs.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use super::document;
 use super::eval::{Scope, kind, object};
 use super::roles::rights;
 use super::values::{generated, rate};
+use super::yaml;
 use super::{
     Function, MailEvents, Route, Schedule, Secret, SecretSource, StreamMapping, Subscription, Table, Template,
 };
@@ -21,7 +23,18 @@ const TIMEOUT: u64 = 3;
 const MEMORY: u64 = 128;
 const BATCH: u64 = 100;
 
-pub(super) fn template(parsed: &Value, url: &str, parameters: &BTreeMap<String, String>) -> Result<Template, String> {
+impl Template {
+    /// Reads the file. `url` is where the API answers, for `!GetAtt Api.ApiEndpoint` and the parameter `PublicUrl`;
+    /// `parameters` take the place of defaults. The error is one line that names the place.
+    pub(crate) fn load(path: &Path, url: &str, parameters: &BTreeMap<String, String>) -> Result<Self, String> {
+        let shown = path.display();
+        let text = std::fs::read_to_string(path).map_err(|error| format!("cannot read {shown}: {error}"))?;
+        let parsed = yaml::parse(&text).map_err(|error| format!("{shown} is not a template: {error}"))?;
+        template(&parsed, url, parameters).map_err(|error| format!("{shown}: {error}"))
+    }
+}
+
+fn template(parsed: &Value, url: &str, parameters: &BTreeMap<String, String>) -> Result<Template, String> {
     if !parsed.get("Resources").is_some_and(Value::is_object) {
         return Err("it has no Resources".to_owned());
     }

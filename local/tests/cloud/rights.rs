@@ -1,11 +1,11 @@
-//! IAM's part: a call that the function's role does not allow reaches nothing, and what is never used is known.
+//! IAM's part: a call that the function's role does not allow reaches nothing, and what is never used is known, routes too.
 
 use std::process::Command;
 
 use countersign_local::{Cloud, Options, unused_rights};
 use serde_json::json;
 
-use crate::support::{Folder, Local, binaries, fixture_options, fixture_template};
+use crate::support::{Folder, Local, binaries, fixture_options, fixture_template, send};
 
 const THINGS: &str = "countersign-ThingsTable";
 const KEYS: &str = "countersign-KeySecret";
@@ -106,6 +106,46 @@ async fn what_nobody_used_is_told() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("5 rights of"));
     let missing = unused_rights(&fixture_template(), &folder.0.join("nowhere"));
     assert!(missing.is_err_and(|error| error.contains("nowhere")));
+}
+
+#[tokio::test]
+async fn what_routes_answer_is_written_down_once() {
+    let folder = Folder::new();
+    let local = Local::start_with(Options {
+        rights: Some(folder.0.clone()),
+        ..fixture_options()
+    })
+    .await;
+    let raw = [("mode", "raw"), ("answer", r#"{"statusCode":401}"#)];
+    for request in [
+        local.get("/things/mine").bearer_auth("a"),
+        local.get("/things/mine").bearer_auth("b"),
+        local.get("/things/mine"),
+        local.get("/things/1").header("Private-Token", "a"),
+        local.get("/things/1").query(&raw),
+        local.get("/_local/clock"),
+    ] {
+        send(request).await;
+    }
+    let untested = local.cloud.untested_routes(&folder.0).await.expect("an answer in JSON");
+    local.cloud.stop().await;
+    let files = std::fs::read_dir(&folder.0).expect("a folder");
+    let files = files.map(|file| std::fs::read_to_string(file.expect("a file").path()).expect("a text"));
+    let answers = [
+        "GET /things/mine answered 200 with a credential",
+        "GET /things/mine answered 200 without a credential",
+        "GET /things/{id} answered 200 with a credential",
+        "GET /things/{id} answered 401 without a credential",
+        // Where the fixture has no OpenAPI document.
+        "$default answered 200 without a credential",
+    ];
+    let written = files.collect::<String>();
+    let written = written.lines().filter(|line| line.contains(" answered "));
+    assert_eq!(written.collect::<Vec<_>>(), answers);
+    let lacks = |part: &str| untested.iter().any(|line| line.starts_with(part));
+    assert!(lacks("POST /things has no answer 2xx"), "{untested:?}");
+    assert!(!lacks("GET /things/mine has no answer 2xx"), "{untested:?}");
+    assert!(lacks("GET /things/mine is not in /openapi.json"), "{untested:?}");
 }
 
 #[tokio::test]

@@ -10,14 +10,14 @@ use super::{
     client::Client,
     encryption::{Encrypted, Unreadable},
     id::{ClientId, UserId},
-    key::{Answers, Keyring},
+    key::{Answers, Keyring, Purpose},
     secret::{Digest as SecretDigest, NoEntropy, Secret, framed},
     time::Timestamp,
     user::User,
 };
 
 /// For how long an answer is remembered, in seconds (docs/contract.md, All routes).
-pub const MEMORY: u64 = 86_400;
+pub const MEMORY: u64 = Answers::LONGEST_LIFE;
 
 /// For how long a call may be under way, in seconds: longer than any function may run. After that it has died.
 pub const UNDER_WAY: u64 = 15;

@@ -9,7 +9,7 @@ use std::{fmt, marker::PhantomData};
 use hkdf::Hkdf;
 use sha2::Sha256;
 
-use super::{idempotency::MEMORY, secret::Secret, time::Timestamp};
+use super::{secret::Secret, time::Timestamp};
 
 /// What a key is for.
 pub trait Purpose: std::fmt::Debug + 'static {
@@ -49,7 +49,7 @@ impl Purpose for OtpCodes {
 pub enum Answers {}
 impl Purpose for Answers {
     const NAME: &'static str = "countersign answers";
-    const LONGEST_LIFE: u64 = MEMORY;
+    const LONGEST_LIFE: u64 = 86_400;
 }
 
 /// A key as it is kept outside.

@@ -1,0 +1,43 @@
+//! The services, and how those answer that speak JSON.
+
+use axum::body::Body;
+use axum::http::{HeaderValue, Response, StatusCode};
+use serde_json::Value;
+
+use crate::{http, random};
+
+/// The services that can be called, by the names that faults and invocations use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Service {
+    DynamoDb,
+    Ses,
+    Sns,
+    SecretsManager,
+}
+
+impl Service {
+    /// The service at this part of an endpoint's path.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        [Self::DynamoDb, Self::Ses, Self::Sns, Self::SecretsManager]
+            .into_iter()
+            .find(|service| service.name() == name)
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::DynamoDb => "dynamodb",
+            Self::Ses => "ses",
+            Self::Sns => "sns",
+            Self::SecretsManager => "secretsmanager",
+        }
+    }
+}
+
+/// An answer of the JSON protocols.
+pub(super) fn aws_json(status: StatusCode, version: &'static str, body: &Value) -> Response<Body> {
+    let mut response = http::answer(status, version, body.to_string());
+    let id = HeaderValue::try_from(random::uuid()).expect("a UUID is visible ASCII");
+    response.headers_mut().insert("x-amzn-requestid", id);
+    response
+}
