@@ -316,9 +316,6 @@ fn crates() -> Vec<String> {
         .collect()
 }
 
-/// Parts of a file that name that file. Once one does not, take it off this list.
-const PARTS: &[&str] = &["shared/src/domain/otp/code.rs", "shared/src/domain/password/policy.rs"];
-
 #[test]
 fn no_files_name_each_other_in_a_circle() {
     let mut broken = Vec::new();
@@ -403,11 +400,7 @@ impl Files {
             let is_above = |path: &[String]| path[0] == "crate" && module.starts_with(&path[1..]);
             let named = file.named.iter().filter(|path| !is_above(path));
             let found = named.filter_map(|path| self.find(module, path));
-            let is_part = |other: &Vec<String>| PARTS.contains(&file.path.as_str()) && module.starts_with(other);
-            arrows.insert(
-                module,
-                found.filter(|other| *other != module && !is_part(other)).collect(),
-            );
+            arrows.insert(module, found.filter(|other| *other != module).collect());
         }
         let mut circles = Vec::new();
         loop {

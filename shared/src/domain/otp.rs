@@ -10,38 +10,25 @@
 mod code;
 #[cfg(test)]
 mod model;
+mod policy;
 #[cfg(test)]
 mod tests;
 
 use rand::TryCryptoRng;
 
-pub use self::code::{Binding, Code, CodeDigest, End, Otp, Purpose, Status};
+pub use self::{
+    code::{Binding, Code, CodeDigest, End, Otp, Purpose, Status},
+    policy::Policy,
+};
 use super::{
     factor::{FactorKey, FactorType},
     id::UserId,
     key::{Keyring, OtpCodes},
     quota,
-    rate_limit::{Hit, RateLimit, RateLimited},
+    rate_limit::{Hit, RateLimited},
     secret::{NoEntropy, Secret},
     time::Timestamp,
 };
-
-/// What the operator decides.
-#[derive(Clone, Debug)]
-pub struct Policy {
-    /// Digits of a code (OTP_LENGTH).
-    pub length: usize,
-    /// Life of a code, in seconds (OTP_LIFETIME); at most 600 (ASVS 6.5.5).
-    pub lifetime: u64,
-    /// So many guesses at one code are compared (OTP_MAX_ATTEMPTS).
-    pub max_attempts: u64,
-    /// Messages for one factor, whoever asks.
-    pub sends: RateLimit,
-    /// And no more than so many on the first day of an account, unless its factor is established.
-    pub first_day_sends: usize,
-    /// Guesses at all codes of one factor, right or wrong.
-    pub guesses: RateLimit,
-}
 
 /// All that is known of the codes of one user's factor.
 #[derive(Clone, Debug)]

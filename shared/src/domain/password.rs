@@ -6,31 +6,11 @@ use argon2::{
 };
 use rand::TryCryptoRng;
 
-use super::{
-    name::{Malformed, nfc},
-    secret::{NoEntropy, Secret, random_bytes},
-};
+use super::secret::{NoEntropy, random_bytes};
 
 mod policy;
 
-pub use policy::{Alphabet, MOST_BYTES, Policy, Weak};
-
-/// A password whose text was normalised (NFC), so that it is the same from every keyboard. Never cut, never folded.
-#[derive(Clone, Debug)]
-pub struct Password(Secret);
-
-impl Password {
-    /// What a caller gave, to be verified: whether it may become a password is [`Policy::accept`]'s question.
-    ///
-    /// # Errors
-    /// [`Malformed::TooLong`] for a text that is longer than any password can be: it is not worth a hash (R51).
-    pub fn given(text: &Secret) -> Result<Self, Malformed> {
-        match text.expose().len() > MOST_BYTES {
-            true => Err(Malformed::TooLong),
-            false => Ok(Self(Secret::new(nfc(text.expose()).into_owned()))),
-        }
-    }
-}
+pub use policy::{Alphabet, MOST_BYTES, Password, Policy, Weak};
 
 /// What a hash costs, on one lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,7 +114,10 @@ impl std::fmt::Debug for PasswordHash {
 mod tests {
     use rand::rngs::SysRng;
 
-    use super::{super::secret::tests::Broken, *};
+    use super::{
+        super::secret::{Secret, tests::Broken},
+        *,
+    };
 
     /// A small cost: the rules are the same.
     const CHEAP: Cost = Cost {

@@ -6,7 +6,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use rand::TryCryptoRng;
 use sha2::Sha256;
 
-use super::Policy;
+use super::policy::Policy;
 use crate::domain::{
     factor::{Factor, FactorType},
     id::UserId,

@@ -3,7 +3,12 @@
 use rand::rngs::SysRng;
 
 use super::*;
-use crate::domain::{key::tests::ring, phone::Phone, rate_limit::Window, secret::tests::Broken};
+use crate::domain::{
+    key::tests::ring,
+    phone::Phone,
+    rate_limit::{RateLimit, Window},
+    secret::tests::Broken,
+};
 
 const FLOW: [u8; 16] = [1; 16];
 const USER: [u8; 16] = [9; 16];

@@ -2,10 +2,27 @@
 
 use std::sync::LazyLock;
 
-use super::{
-    super::{name::folded, secret::Secret},
-    Password,
+use crate::domain::{
+    name::{Malformed, folded, nfc},
+    secret::Secret,
 };
+
+/// A password whose text was normalised (NFC), so that it is the same from every keyboard. Never cut, never folded.
+#[derive(Clone, Debug)]
+pub struct Password(pub(super) Secret);
+
+impl Password {
+    /// What a caller gave, to be verified: whether it may become a password is [`Policy::accept`]'s question.
+    ///
+    /// # Errors
+    /// [`Malformed::TooLong`] for a text that is longer than any password can be: it is not worth a hash (R51).
+    pub fn given(text: &Secret) -> Result<Self, Malformed> {
+        match text.expose().len() > MOST_BYTES {
+            true => Err(Malformed::TooLong),
+            false => Ok(Self(Secret::new(nfc(text.expose()).into_owned()))),
+        }
+    }
+}
 
 /// No password has more bytes than this: a longer text is refused before any work is done on it.
 pub const MOST_BYTES: usize = 1024;
