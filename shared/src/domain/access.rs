@@ -1,4 +1,4 @@
-//! Whether a caller may pass: the token, its owner and its scope, in this order.
+//! Authorization of callers: the token, its owner and its scope, checked in this order.
 
 use super::{
     client::Client,
@@ -10,38 +10,38 @@ use super::{
     user::User,
 };
 
-/// Why a caller may not pass.
+/// Why a caller is not authorized.
 #[derive(Clone, Copy, Debug)]
 pub enum Refusal {
-    /// No token came.
+    /// The request has no token.
     NoToken,
-    /// A text that is no token of ours, or no longer.
+    /// The text is not one of our tokens, or the token was deleted.
     UnknownToken,
-    /// A token that carries a login on, and opens nothing else.
+    /// A token that only continues a login (2FA or approval), not an access token.
     OtherKind,
-    /// Its life is over.
+    /// The token has expired.
     Expired,
-    /// It was revoked, alone or with all of its owner's.
+    /// The token was revoked, alone or with all of its owner's tokens.
     Revoked,
-    /// It does not open this route; these scopes would.
+    /// The token's scopes do not authorize this route; these scopes would.
     ScopeTooSmall(Needed),
-    /// Its owner is blocked.
+    /// The owner of the token is blocked.
     Blocked,
 }
 
-/// The owner of a token, as read together with it.
+/// The owner of a token, read together with it.
 #[derive(Clone, Debug)]
 pub enum Principal {
-    /// A person.
+    /// A user.
     User(Box<User>),
-    /// An application.
+    /// A client of the API.
     Client(Box<Client>),
 }
 
-/// A caller who may pass.
+/// An authenticated and authorized caller.
 #[derive(Clone, Debug)]
 pub struct Caller {
-    /// Who.
+    /// The token's owner.
     pub principal: Principal,
     /// The client that the token was issued to.
     pub client: ClientId,
@@ -49,7 +49,7 @@ pub struct Caller {
     pub scopes: Vec<Scope>,
 }
 
-/// Judges a token's row and its owner's.
+/// Checks a token's row and its owner's row.
 ///
 /// # Errors
 /// The first [`Refusal`] that applies: unknown, expired, revoked, scope, blocked (the order of GitLab's own checks).
@@ -77,9 +77,9 @@ pub fn check(
     })
 }
 
-/// Judges a token whose owner may not pass in any case: a client's, where only people do.
+/// Refuses a token whose owner is never authorized on this route: a client's, where only users are allowed.
 ///
-/// The refusal says what is wrong with the token itself, or else that nobody is known by it.
+/// The refusal names what is wrong with the token itself, or else that the token is unknown.
 #[must_use]
 pub fn check_ownerless(token: Option<Token>, needed: Needed, now: Timestamp) -> Refusal {
     match token.map(|token| check_token(&token, token.revoked_at.is_some(), needed, now)) {
@@ -88,17 +88,17 @@ pub fn check_ownerless(token: Option<Token>, needed: Needed, now: Timestamp) -> 
     }
 }
 
-/// Why a caller may not act upon a user.
+/// Why a caller may not access a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OutOfReach {
-    /// The caller acts upon nobody, or upon nobody else.
+    /// The caller may access no other users, or none at all.
     Forbidden,
-    /// There is no such user in the caller's domain: another domain's user is none.
+    /// The caller's domain has no such user. Users of other domains count as unknown.
     Unknown,
 }
 
 impl Caller {
-    /// The domain whose users the caller may act upon: an administrator's own, or the one that a client was made for.
+    /// The domain whose users the caller may access: an administrator's own, or the one that a client was created for.
     #[must_use]
     pub fn admin_domain(&self) -> Option<&DomainName> {
         match &self.principal {
@@ -107,7 +107,8 @@ impl Caller {
         }
     }
 
-    /// Whether the caller may make somebody an administrator of that domain: nobody grants what they do not hold (R73).
+    /// Whether the caller may grant administrator rights in that domain: callers grant only the rights that they hold
+    /// (R73).
     #[must_use]
     pub fn makes_administrators(&self, domain: &DomainName) -> bool {
         let is_one = match &self.principal {
@@ -117,7 +118,8 @@ impl Caller {
         is_one || self.scopes.contains(&Scope::UserAdmin)
     }
 
-    /// The user that a route names, if the caller may act upon it. Who reaches nobody learns nothing about the id.
+    /// The user that a route names, if the caller is an administrator of it. Callers who are not administrators get the
+    /// same refusal whether or not the id exists, which prevents enumeration.
     ///
     /// # Errors
     /// [`OutOfReach`].
@@ -126,7 +128,7 @@ impl Caller {
         named.filter(|user| user.domain == *domain).ok_or(OutOfReach::Unknown)
     }
 
-    /// The same, but anybody may look after the own account.
+    /// Like [`Self::require_admin_of`], but users may also access their own account.
     ///
     /// # Errors
     /// [`OutOfReach`].
@@ -138,26 +140,26 @@ impl Caller {
     }
 }
 
-/// Why a token does not carry a login on.
+/// Why a token does not continue a login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Broken {
-    /// No token of ours, or no longer.
+    /// The text is not one of our tokens, or the token was deleted.
     Unknown,
-    /// It was renewed, and comes again: somebody else may hold it (RFC 9700 §4.14.2).
+    /// The token was already refreshed and is presented again: it may have been stolen (RFC 9700 §4.14.2).
     Reused,
-    /// Its owner is blocked.
+    /// The owner of the token is blocked.
     Blocked,
-    /// It is of another kind.
+    /// The token is of another kind.
     OtherKind,
-    /// Its life is over, or it was ended: another token took its place, or all of its owner's have ended.
+    /// The token has expired or was invalidated: another token replaced it, or all of its owner's tokens were revoked.
     Expired,
 }
 
-/// For so many seconds after a token was renewed its holder may simply not know yet: two requests at once, or an answer
-/// that was lost.
+/// Grace period after a refresh, in seconds: within it, a reused token may be a concurrent request or a retry after a
+/// lost response.
 const MERCY: u64 = 10;
 
-/// Judges a token that carries a login on, in the order of docs/contract.md, Second factors and tokens: owner not
+/// Checks a token that continues a login, in the order of docs/contract.md, Second factors and tokens: owner not
 /// blocked, kind, not expired.
 ///
 /// # Errors
@@ -266,7 +268,7 @@ mod tests {
         );
         assert_eq!(check(|token, _| token.scopes = vec![Scope::ReadApi], 59), "scope");
         assert_eq!(check(|_, user| user.lockout = blocked(1, None), 59), "blocked");
-        // A block that is over leaves what is older than it dead.
+        // After a block has expired, the tokens that it ended stay invalid.
         assert_eq!(check(|_, user| user.lockout = blocked(0, Some(9)), 8), "blocked");
         assert_eq!(check(|_, user| user.lockout = blocked(0, Some(9)), 9), "revoked");
         assert_eq!(check(|token, _| token.session = Some(session()), 59), "revoked");
@@ -337,7 +339,7 @@ mod tests {
         check(|_, _| {}, 60, Err(Broken::Expired));
         check(|token, _| token.kind = Kind::Access, 60, Err(Broken::OtherKind));
         check(|_, user| user.lockout = blocked(5, None), 60, Err(Broken::Blocked));
-        // The owner comes first, then the kind, then what has become of the token.
+        // The owner is checked first, then the kind, then the token's state.
         let all = |token: &mut Token, user: &mut User| {
             token.kind = Kind::Access;
             user.lockout = blocked(5, None);

@@ -1,30 +1,30 @@
-//! Audit events: who did what to whom, and what happened without anybody asking for it (ASVS 16.3). They are only added, and looked up
-//! by whom they are about. Each is told once, however often those who tell it come.
+//! The audit log: who did what to whom, and what happened without a request (ASVS 16.3). Events are append-only and are
+//! looked up by their subject. Each event is recorded once, however often its source delivers it.
 
 use sha2::{Digest as _, Sha256};
 
 use super::{secret::framed, time::Timestamp};
 
-/// How audit events are kept.
+/// Retention of the audit log.
 #[derive(Clone, Copy, Debug)]
 pub struct Policy {
-    /// For how many seconds.
+    /// How long events are kept, in seconds.
     pub retention: u64,
 }
 
-/// What happened without anybody asking for it.
+/// An event without a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
-    /// A row was over, and DynamoDB has removed it.
+    /// A row expired, and DynamoDB's TTL sweep deleted it.
     Expired,
-    /// A mail could not be delivered, and never will be.
+    /// A mail bounced permanently.
     Bounced,
-    /// Somebody reported a mail of ours as unwanted.
+    /// A recipient reported our mail as spam.
     Complained,
 }
 
 impl What {
-    /// Its name in rows and logs.
+    /// The name in rows and logs.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -35,38 +35,38 @@ impl What {
     }
 }
 
-/// An event as stored: under whom or what it is about, in the order of time.
+/// An audit event as stored: by subject, in order of time.
 #[derive(Clone, Debug)]
 pub struct Event {
-    /// Whom or what it is about: `user:…`, `client:…`, or a kind of row and a pseudonym.
+    /// The subject: `user:…`, `client:…`, or a kind of row and a pseudonym.
     pub subject: String,
-    /// Digest of where it was told: what is told again has the same one.
+    /// Hash of the event's source, so that a redelivered event gets the same id and is recorded once.
     pub id: [u8; 32],
-    /// The word for what happened.
+    /// The name of the event.
     pub what: String,
-    /// When.
+    /// When it happened.
     pub at: Timestamp,
-    /// Who asked for it, and how, if somebody did.
+    /// The request that caused it, if there was one.
     pub asked: Option<Asked>,
-    /// Drawn for the attempt to write this row: one whose answer was lost is known by it from one that somebody else made.
+    /// Random id of the attempt to write this row. After a lost response it tells our own write from another request's.
     pub attempt: [u8; 16],
-    /// When it is forgotten.
+    /// When the TTL sweep may delete the event.
     pub forget_at: Timestamp,
 }
 
 /// A request, or an operator's command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asked {
-    /// Who, if that was shown: `user:…`, `client:…`.
+    /// The authenticated actor, if any: `user:…`, `client:…`.
     pub actor: Option<String>,
     /// The route's pattern, or the command's name.
     pub route: String,
-    /// The id that leads to the log, and from there to the address that it came from.
+    /// The request id, which leads to the log and from there to the source address.
     pub request_id: String,
 }
 
 impl Event {
-    /// An event that was told by what `source` identifies, about that subject.
+    /// An event about that subject, whose source is identified by `source`.
     #[must_use]
     pub fn new(
         policy: Policy,
@@ -79,7 +79,7 @@ impl Event {
         Self::of(policy, what.name(), source, subject, None, attempt, at)
     }
 
-    /// What a request came to, by the word for it. One invocation tells of each word once.
+    /// The outcome of a request, as a named event. One invocation records each name once.
     #[must_use]
     pub fn asked(
         policy: Policy,
@@ -114,14 +114,14 @@ impl Event {
         }
     }
 
-    /// What sorts the events of a subject: their time, and what tells those of one second from each other.
+    /// The sort key of a subject's events: their time, and an id that distinguishes events of the same second.
     #[must_use]
     pub fn order(&self) -> String {
         format!("{} {}", self.at.iso(), hex(&self.id[..16]))
     }
 }
 
-/// Whom or what an event is about, where only a digest may say it.
+/// The subject of an event, where only a digest of it may be stored.
 #[must_use]
 pub fn pseudonym(kind: &str, digest: &[u8; 32]) -> String {
     format!("{kind}:{}", hex(digest))
@@ -131,7 +131,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The pseudonym of a row: whoever knows its key can find what happened to it, nobody can find the key.
+/// The pseudonym of a row: it can be computed from the row's key, but the key cannot be recovered from it.
 #[must_use]
 pub fn subject(kind: &str, key: &str) -> [u8; 32] {
     Sha256::digest(framed(&[b"row", kind.as_bytes(), key.as_bytes()])).into()

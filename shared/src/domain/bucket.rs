@@ -1,21 +1,21 @@
-//! Token buckets: so many at once, and then so many an hour. However many there are, a bucket is one number, the moment
-//! at which it is full again; so it can be taken from by an addition, without a reader being in the way of another one.
+//! Token buckets: a rate limit with a burst and an hourly refill. A bucket of any size is one number, the moment at
+//! which it is full again; so a hit is one atomic addition, and concurrent requests do not block each other.
 
 use super::{rate_limit::RateLimited, time::Timestamp};
 
-/// How much a bucket holds, and how fast it fills.
+/// The capacity of a bucket, and its refill rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bucket {
     capacity: u64,
     per_hour: u64,
-    /// In how many milliseconds a token comes back.
+    /// Milliseconds until one token is refilled.
     refill: u64,
 }
 
 const HOUR: u64 = 3_600_000;
 
 impl Bucket {
-    /// A bucket of so many tokens, of which so many come back in an hour.
+    /// A bucket of that capacity and that refill per hour.
     ///
     /// # Panics
     /// When one of them is 0, or an hour brings more than one a millisecond; settings are checked when they are read.
@@ -32,35 +32,35 @@ impl Bucket {
         }
     }
 
-    /// How many come back in an hour.
+    /// Tokens refilled per hour.
     #[must_use]
     pub fn per_hour(&self) -> u64 {
         self.per_hour
     }
 
-    /// What so many tokens move the moment at which the bucket is full again, in milliseconds.
+    /// By how many milliseconds that number of tokens delays the moment at which the bucket is full again.
     #[must_use]
     pub fn weight(&self, tokens: u64) -> u64 {
         self.refill.saturating_mul(tokens)
     }
 
-    /// There is a token for as long as the bucket is full again no later than this.
+    /// A token is available while the bucket is full again no later than this.
     #[must_use]
     pub fn most(&self, now: Timestamp) -> Timestamp {
         Timestamp::from_millis(now.millis() + self.weight(self.capacity - 1))
     }
 
-    /// Whether a bucket that is full again at `full_at` has less left than an hour brings.
+    /// Whether a bucket that is full again at `full_at` holds less than one hour's refill.
     #[must_use]
     pub fn is_low(&self, full_at: Timestamp, now: Timestamp) -> bool {
         let missing = full_at.millis().saturating_sub(now.millis());
         missing + HOUR > self.weight(self.capacity)
     }
 
-    /// Takes a token from a bucket that is full again at `full_at`: when it then is.
+    /// Takes a token from a bucket that is full again at `full_at`, and returns the new `full_at`.
     ///
     /// # Errors
-    /// [`RateLimited`] when there is none; at the second that it says there is one.
+    /// [`RateLimited`] when the bucket is empty; a retry after exactly that many seconds finds a token.
     pub fn take(&self, full_at: Timestamp, now: Timestamp) -> Result<Timestamp, RateLimited> {
         let wait = full_at.millis().saturating_sub(self.most(now).millis());
         match wait {
@@ -76,7 +76,7 @@ impl Bucket {
 mod tests {
     use super::*;
 
-    /// Three at once, and one in ten seconds.
+    /// A burst of three, and a refill of one in ten seconds.
     const THREE: Bucket = Bucket {
         capacity: 3,
         per_hour: 360,
@@ -100,7 +100,7 @@ mod tests {
             (1_009_999, Err(1)),
             (1_010_000, Ok(1_040_000)),
             (1_010_000, Err(10)),
-            // A clock that lags behind waits for as much longer.
+            // With a clock that lags behind, the wait is longer by the lag.
             (1_009_000, Err(11)),
             (1_040_000, Ok(1_050_000)),
         ] {

@@ -1,4 +1,4 @@
-//! Who has a name: the login and the mail address of a user, each once in a domain, without regard to case, and what the
+//! Claims to names: a user's login and mail address are unique within a domain, case-insensitively, and so is what the
 //! login looks like.
 
 use sha2::{Digest, Sha256};
@@ -9,12 +9,12 @@ use super::{
     secret::framed,
 };
 
-/// A name that is taken.
+/// A claim to a name.
 #[derive(Clone, Copy, Debug)]
 pub struct Claim {
-    /// Which: see [`login`], [`email`] and [`looks`].
+    /// The key of the name: see [`login`], [`email`] and [`looks`].
     pub key: [u8; 32],
-    /// Whose.
+    /// The user who holds the name.
     pub user: UserId,
 }
 
@@ -30,7 +30,7 @@ pub fn email(domain: &DomainName, email: &EmailAddress) -> [u8; 32] {
     key(b"email", domain, email.canonical())
 }
 
-/// The keys that a new login needs in a domain: its own, and those of what it looks like.
+/// The keys that a new login claims in a domain: its own, and those of its look-alikes.
 #[must_use]
 pub fn logins(domain: &DomainName, login: &Login) -> Vec<[u8; 32]> {
     let mut keys = looks(domain, login);
@@ -38,14 +38,15 @@ pub fn logins(domain: &DomainName, login: &Login) -> Vec<[u8; 32]> {
     keys
 }
 
-/// The keys of what a login looks like in a domain: two logins that share one can be taken for each other.
+/// The keys of a login's look-alikes in a domain: two logins that share one are confusable.
 #[must_use]
 pub fn looks(domain: &DomainName, login: &Login) -> Vec<[u8; 32]> {
     let looks = login.looks();
     looks.iter().map(|look| key(b"look", domain, look)).collect()
 }
 
-/// A key that is nobody's: what cannot be a name is looked up like one.
+/// A key that no user holds. A text that cannot be a name is looked up under it, so that it takes as long as a valid
+/// name.
 #[must_use]
 pub fn nobody(random: &UserId) -> [u8; 32] {
     Sha256::digest(framed(&[b"claim", b"nobody", random.as_bytes()])).into()

@@ -1,30 +1,29 @@
-//! Clients of the API: applications, not people.
+//! Clients of the API: applications, not users.
 
 use super::{id::ClientId, name::DomainName, scope::Scope, secret::Digest, time::Timestamp, token::Token};
 
-/// An application that holds a secret of its own.
+/// An application with its own client secret.
 #[derive(Clone, Debug)]
 pub struct Client {
-    /// Which.
+    /// The client id.
     pub id: ClientId,
-    /// Digest of its secret (256 random bits).
+    /// Digest of the client secret (256 random bits).
     pub secret: Digest,
-    /// The domain whose users log in with it, and whose users it may act upon; `None` for one that has nothing to do with
-    /// users.
+    /// The domain whose users log in with it, and which it may administer; `None` for a client without access to users.
     pub domain: Option<DomainName>,
-    /// The ways in which it may get tokens.
+    /// The grant types that it may use.
     pub grants: Vec<Granting>,
     /// The scopes that its tokens may have.
     pub scopes: Vec<Scope>,
-    /// A token issued under another number has ended.
+    /// The token generation: tokens of an earlier generation are revoked.
     pub token_generation: u64,
-    /// When it was made.
+    /// When it was created.
     pub inserted_at: Timestamp,
 }
 
 impl Client {
-    /// The scopes that it may give by this grant. Whoever logs in gets none that lets a client act in the names of all:
-    /// one user would consume another one's passcodes.
+    /// The scopes available under this grant. A user's login never gets the scopes that let a client act for all users:
+    /// one user could consume another user's passcodes.
     fn scopes_by(&self, grant: Granting) -> Vec<Scope> {
         let people = |scope: &Scope| match grant {
             Granting::ClientCredentials => true,
@@ -33,10 +32,10 @@ impl Client {
         self.scopes.iter().copied().filter(people).collect()
     }
 
-    /// The scopes of these names, separated by spaces, each once, if there are any and all may be given.
+    /// Parses space-separated scope names without duplicates; there must be at least one, and all must be allowed.
     ///
     /// # Errors
-    /// Those that may be given.
+    /// The allowed scopes.
     pub fn allow(&self, grant: Granting, names: &str) -> Result<Vec<Scope>, Vec<Scope>> {
         let allowed = self.scopes_by(grant);
         let mut scopes = Vec::new();
@@ -50,20 +49,20 @@ impl Client {
         if scopes.is_empty() { Err(allowed) } else { Ok(scopes) }
     }
 
-    /// Whether a token of the client's own has ended.
+    /// Whether the client's own token is revoked.
     #[must_use]
     pub fn has_ended(&self, token: &Token) -> bool {
         token.revoked_at.is_some() || token.generation != self.token_generation
     }
 }
 
-/// A way in which a client may get tokens (RFC 6749 §4.3, §4.4). Whoever logs in has a second factor asked by the client of
-/// the first: there is no grant of its own for that.
+/// A grant type (RFC 6749 §4.3, §4.4). The second factor of a login is requested by the same client as the first, so it
+/// needs no grant type of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Granting {
-    /// A user's mail address and password: for clients of one's own only.
+    /// A user's mail address and password: for first-party clients only.
     Password,
-    /// The client's own secret.
+    /// The client's own credentials.
     ClientCredentials,
 }
 

@@ -1,5 +1,5 @@
-//! Texts that must be read again, encrypted: AES-256-GCM, with whatever they belong to as associated data (ASVS 11.3.2 to
-//! 11.3.4), so that one that was moved elsewhere opens to nothing.
+//! Encryption of texts that must be read again: AES-256-GCM, with the row that they belong to as associated data (ASVS
+//! 11.3.2 to 11.3.4), so that a ciphertext moved to another row does not decrypt.
 
 use aes_gcm::{
     Aes256Gcm, KeyInit, Nonce,
@@ -15,15 +15,15 @@ use super::{
 /// An encrypted text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Encrypted {
-    /// The key that it is sealed with.
+    /// The id of the encryption key.
     pub key: u32,
-    /// Drawn anew for every text.
+    /// A random nonce, new for every text.
     pub nonce: [u8; 12],
     /// Ciphertext and tag.
     pub bytes: Vec<u8>,
 }
 
-/// A sealed text that does not open: its key is gone, or somebody changed what is stored.
+/// The text does not decrypt: its key was deleted, or the stored row was tampered with.
 #[derive(Debug)]
 pub struct Unreadable;
 
@@ -54,7 +54,7 @@ impl Encrypted {
         })
     }
 
-    /// The text, in the context that it was sealed in.
+    /// Decrypts the text, bound to the context that it was encrypted with.
     ///
     /// # Errors
     /// [`Unreadable`].

@@ -1,4 +1,4 @@
-//! Second factors: what a user proves besides the password. There is one kind, a code by text message.
+//! Second factors: what a user proves besides the password. The only kind is a code by text message.
 
 use rand::TryCryptoRng;
 
@@ -35,12 +35,12 @@ impl FactorType {
     }
 }
 
-/// What leads to a factor, and to all that is known of its codes: whose it is, and which kind.
+/// The key of a factor and of its code record: the user and the kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FactorKey {
-    /// Whose.
+    /// The user.
     pub user: UserId,
-    /// Which kind.
+    /// The kind of factor.
     pub factor_type: FactorType,
 }
 
@@ -62,12 +62,13 @@ impl FactorKey {
     }
 }
 
-/// Whether the deployment keeps text messages for a factor that it sends to nobody else (see [`super::quota`]).
+/// Whether a factor may use the reserved half of the text message quota (see [`super::quota`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trust {
-    /// Its phone was set by the operator; or longer than a day ago, and its codes have let its user in before.
+    /// The operator set its phone; or the phone was set more than a day ago, and its codes have authenticated the user
+    /// before.
     Established,
-    /// Anything else: also a phone that is no factor's yet.
+    /// Anything else, including a phone that is not yet a factor's.
     New,
 }
 
@@ -90,27 +91,27 @@ impl Trust {
     }
 }
 
-/// How long a factor is not established, in seconds.
+/// How long a new factor waits before it is established, in seconds.
 const DAY: u64 = 86_400;
 
 /// A second factor of a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Factor {
-    /// Its id, which callers name it by.
+    /// The id that callers refer to.
     pub id: FactorId,
-    /// Whose.
+    /// The user.
     pub user: UserId,
-    /// Which kind.
+    /// The kind of factor.
     pub factor_type: FactorType,
-    /// The phone, once its owner has shown that codes arrive there (ASVS 6.6.1).
+    /// The phone, once the user has proven that codes arrive there (ASVS 6.6.1).
     pub value: Option<Phone>,
-    /// When that phone was set. `None` without one, and in a row of before this was stored.
+    /// When that phone was set. `None` without a phone, and in rows that predate this field.
     pub phone_set_at: Option<Timestamp>,
-    /// Whether the operator set it, who knows it from elsewhere.
+    /// Whether the operator set it, after verifying it by other means.
     pub by_operator: bool,
     /// Whether a login asks for it.
     pub is_active: bool,
-    /// When it was made.
+    /// When it was created.
     pub inserted_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
@@ -140,7 +141,7 @@ impl Factor {
         })
     }
 
-    /// What leads to it.
+    /// The factor's key.
     #[must_use]
     pub fn owner(&self) -> FactorKey {
         FactorKey {
@@ -149,11 +150,11 @@ impl Factor {
         }
     }
 
-    /// Whether it is established. `verified` says which phone's code let the user in last, by when that phone was set
-    /// ([`super::user::User::verified_phone`]): another phone begins anew.
+    /// Whether it is established. `verified` identifies the phone whose code authenticated the user last, by when that
+    /// phone was set ([`super::user::User::verified_phone`]): a new phone starts over.
     ///
-    /// Of a row of before this was stored it is not known whether its codes were used. It is taken to be so, and its phone to be
-    /// as old as the last change of the row: whoever was there before is not shut out by an upgrade.
+    /// For rows that predate these fields, it is unknown whether the codes were used. They count as used, and the phone
+    /// as old as the row's last change: an upgrade must not lock out existing users.
     #[must_use]
     pub fn trust(&self, verified: Option<Timestamp>, now: Timestamp) -> Trust {
         let (since, is_used) = match self.phone_set_at {
@@ -193,17 +194,17 @@ mod tests {
         const SET_AT: u64 = 100;
         let (old, never) = (Some(SET_AT), None);
         for (set_at, by_operator, verified, now, established) in [
-            // By the operator: at once, whatever came of codes.
+            // Set by the operator: at once, whether or not codes were verified.
             (old, true, never, SET_AT, true),
-            // A day, to the second, and a code.
+            // A day, to the second, and a verified code.
             (old, false, old, SET_AT, false),
             (old, false, old, SET_AT + DAY - 1, false),
             (old, false, old, SET_AT + DAY, true),
-            // A day alone is not enough, nor is a code of the phone before.
+            // A day alone is not enough, nor is a code sent to the previous phone.
             (old, false, never, SET_AT + DAY, false),
             (old, false, never, SET_AT + 100 * DAY, false),
             (old, false, Some(SET_AT - 1), SET_AT + DAY, false),
-            // A row of before: as old as its last change, which was 50 seconds later.
+            // A row that predates the field: as old as its last change, which was 50 seconds later.
             (None, false, never, SET_AT + DAY, false),
             (None, false, never, SET_AT + 50 + DAY - 1, false),
             (None, false, never, SET_AT + 50 + DAY, true),

@@ -1,4 +1,4 @@
-//! Identifiers. None of them is a secret; each is parsed at the door and trusted afterwards.
+//! Identifiers. None of them is a secret; each is parsed at the boundary and trusted afterwards.
 
 use rand::TryCryptoRng;
 use sha2::{Digest as _, Sha256};
@@ -23,7 +23,7 @@ impl UserId {
         random(rng).map(Self)
     }
 
-    /// The id of the user who has that number in that domain. Another domain's user of the same number has another id.
+    /// The id of the user with that number in that domain. The same number in another domain gives another id.
     #[must_use]
     pub fn of_number(domain: DomainKey, number: UserNumber) -> Self {
         let digest = Sha256::digest(framed(&[b"user's number", &domain.0, &number.0.to_be_bytes()]));
@@ -31,7 +31,7 @@ impl UserId {
         Self(uuid::Builder::from_custom_bytes(half).into_uuid())
     }
 
-    /// Reads the form 8-4-4-4-12 in any letter case; anything else names nobody.
+    /// Parses the form 8-4-4-4-12, case-insensitively; `None` for anything else.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         read(text).map(Self)
@@ -55,25 +55,25 @@ impl UserId {
         self.0.hyphenated().to_string()
     }
 
-    /// As the log and the audit log name it, as an actor or a subject.
+    /// The name in the log and the audit log, as an actor or a subject.
     #[must_use]
     pub fn log_name(&self) -> String {
         format!("user:{}", self.text())
     }
 }
 
-/// A number by which GitLab's callers know a user: once in a domain.
+/// A number by which GitLab's callers identify a user: unique within a domain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UserNumber(u64);
 
 impl UserNumber {
-    /// A number above zero.
+    /// A user number; it must be above zero.
     #[must_use]
     pub fn new(number: u64) -> Option<Self> {
         (number > 0).then_some(Self(number))
     }
 
-    /// Reads decimal digits without leading zeros; `None` for anything else and for what has more than 64 bits.
+    /// Parses decimal digits without leading zeros; `None` for anything else and for more than 64 bits.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let well_formed = text.bytes().all(|b| b.is_ascii_digit()) && !text.starts_with('0');
@@ -87,12 +87,12 @@ impl UserNumber {
     }
 }
 
-/// A domain, as the tokens of its users carry it: half of a digest of its name. Not a secret.
+/// A domain, as the tokens of its users carry it: half of the digest of its name. Not a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DomainKey([u8; 16]);
 
 impl DomainKey {
-    /// That of a domain.
+    /// The key of a domain.
     #[must_use]
     pub fn of(domain: &DomainName) -> Self {
         let digest = Sha256::digest(framed(&[b"domain", domain.as_str().as_bytes()]));
@@ -125,7 +125,7 @@ impl FactorId {
         random(rng).map(Self)
     }
 
-    /// Reads the form 8-4-4-4-12 in any letter case; anything else names no factor.
+    /// Parses the form 8-4-4-4-12, case-insensitively; `None` for anything else.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         read(text).map(Self)
@@ -144,7 +144,8 @@ fn random(rng: &mut impl TryCryptoRng) -> Result<Uuid, NoEntropy> {
 
 fn read(text: &str) -> Option<Uuid> {
     let id = Uuid::try_parse(text).ok()?;
-    // RFC 9562 §4 reads letters of either case. The parser also takes braces, URNs and no hyphens at all, which are not ids here.
+    // RFC 9562 §4 is case-insensitive. The parser also accepts braces, URNs and no hyphens at all, which are not ids
+    // here.
     id.hyphenated().to_string().eq_ignore_ascii_case(text).then_some(id)
 }
 
@@ -153,7 +154,7 @@ fn read(text: &str) -> Option<Uuid> {
 pub struct ClientId(String);
 
 impl ClientId {
-    /// Reads a client id; `None` when it is empty, too long or has another character.
+    /// Parses a client id; `None` when it is empty, too long or has another character.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let well_formed = (1..=64).contains(&text.len())
@@ -169,7 +170,7 @@ impl ClientId {
         &self.0
     }
 
-    /// As the log and the audit log name it, as an actor or a subject.
+    /// The name in the log and the audit log, as an actor or a subject.
     #[must_use]
     pub fn log_name(&self) -> String {
         format!("client:{}", self.0)
@@ -233,7 +234,7 @@ mod tests {
         let domain = |name: &str| DomainKey::of(&DomainName::parse(name).expect("a domain"));
         let id =
             |name: &str, number| UserId::of_number(domain(name), UserNumber::new(number).expect("above zero")).text();
-        // From an independent implementation: SHA-256 over the parts, each behind its length in eight bytes.
+        // From an independent implementation: SHA-256 over the parts, each preceded by its length in eight bytes.
         assert_eq!(id("pbx.era-platform.ru", 123), "7b7634c6-dbfb-8937-8cf2-f631cc7ff576");
         let ids = [
             id("pbx.era-platform.ru", 123),

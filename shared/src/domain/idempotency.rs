@@ -16,73 +16,75 @@ use super::{
     user::User,
 };
 
-/// For how long an answer is remembered, in seconds (docs/contract.md, All routes).
+/// How long a response is stored for retries, in seconds (docs/contract.md, All routes).
 pub const MEMORY: u64 = Answers::LONGEST_LIFE;
 
-/// For how long a call may be under way, in seconds: longer than any function may run. After that it has died.
+/// How long a call may be in progress, in seconds: longer than any function may run. A claim older than that has
+/// expired.
 pub const UNDER_WAY: u64 = 15;
 
-/// The same call is under way: its answer is not known yet.
+/// The same call is still in progress: its response is not known yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InProgress {
     /// For `Retry-After`: after this many seconds the call is answered, or its claim has expired.
     pub retry_after: u64,
 }
 
-/// What is known of a call.
+/// The idempotency record of a call.
 #[derive(Clone, Debug)]
 pub struct IdempotencyRecord {
-    /// Which call: see [`Storage::key`].
+    /// The key of the call: see [`Storage::key`].
     pub key: [u8; 32],
-    /// The invocation that took it on.
+    /// The invocation that claimed it.
     pub by: String,
-    /// How far it is.
+    /// The state of the call.
     pub state: State,
-    /// From this moment on it is forgotten.
+    /// When the record expires.
     pub ends_at: Timestamp,
 }
 
-/// How far a call is.
+/// The state of a call.
 #[derive(Clone, Debug)]
 pub enum State {
     /// Not answered yet.
     InProgress,
     /// Answered.
     Answered {
-        /// The status.
+        /// The HTTP status.
         status: u16,
         /// The body.
         body: Body,
-        /// With whose tokens the answer ends; `None` for one that is the same for everybody.
+        /// The owner with whose tokens the stored response expires; `None` for a response that does not depend on the
+        /// caller.
         issued: Option<Issued>,
     },
 }
 
-/// Whose an answer is, and what it was given under: it ends with its owner's tokens.
+/// The owner of a stored response, and the state it was given under: it is invalidated with its owner's tokens.
 #[derive(Clone, Debug)]
 pub enum Issued {
-    /// A user's.
+    /// A response to or about a user.
     User {
-        /// Which.
+        /// The user.
         id: UserId,
-        /// The user's token generation once the call was answered.
+        /// The user's token generation after the call.
         generation: u64,
-        /// When, in whole seconds.
+        /// When the call was answered, in whole seconds.
         at: Timestamp,
     },
-    /// A client's own.
+    /// A response to a client.
     Client {
-        /// Which.
+        /// The client.
         id: ClientId,
         /// The client's token generation.
         generation: u64,
-        /// The digest of the secret that was shown.
+        /// The digest of the client secret that authenticated the call.
         secret: SecretDigest,
     },
 }
 
 impl Issued {
-    /// An answer to a user whose tokens are good under that generation now.
+    /// A response to a user whose current token generation is this one.
     #[must_use]
     pub fn to_user(id: UserId, generation: u64, now: Timestamp) -> Self {
         Self::User {
@@ -92,19 +94,19 @@ impl Issued {
         }
     }
 
-    /// An answer about a user as it was read.
+    /// A response about a user as read.
     #[must_use]
     pub fn about(user: &User, now: Timestamp) -> Self {
         Self::to_user(user.id, user.token_generation, now)
     }
 
-    /// An answer about a user whose password was just set: that ended everything of before.
+    /// A response about a user whose password was just set, which revoked everything issued before.
     #[must_use]
     pub fn with_new_password(read: &User, now: Timestamp) -> Self {
         Self::to_user(read.id, read.token_generation + 1, now)
     }
 
-    /// An answer to a client that has shown its secret.
+    /// A response to a client that authenticated with its secret.
     #[must_use]
     pub fn to_client(client: &Client) -> Self {
         Self::Client {
@@ -114,8 +116,9 @@ impl Issued {
         }
     }
 
-    /// Whether the answer has ended (R72): its owner is gone or blocked, was blocked since, or has ended all tokens; a client may
-    /// also have another secret. What ended with a block does not come back when that expires.
+    /// Whether the stored response is invalid (R72): its owner was deleted, is blocked, was blocked since, or has had
+    /// all tokens revoked; or the client's secret was rotated. A response that a block ended stays invalid when the
+    /// block expires.
     #[must_use]
     pub fn has_ended(&self, owner: Option<&Principal>, now: Timestamp) -> bool {
         match (self, owner) {
@@ -135,27 +138,29 @@ impl Issued {
     }
 }
 
-/// An answer's body.
+/// The body of a stored response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Body {
-    /// As it is.
+    /// In plain text.
     Plain(String),
-    /// Encrypted: it holds what its receiver alone may know.
+    /// Encrypted: it holds data that only its recipient may know.
     Encrypted(Encrypted),
 }
 
-/// How answers are remembered.
+/// How responses are stored.
 #[derive(Clone, Copy, Debug)]
 pub enum Storage<'a> {
-    /// As they are.
+    /// In plain text.
     Plain,
-    /// Encrypted, and found by a keyed digest: not even a body with a password can be guessed from that.
+    /// Encrypted, under a keyed digest: even a password in the request body is not open to a brute-force attack on the
+    /// key.
     Encrypted(&'a Keyring<Answers>),
 }
 
 impl Storage<'_> {
-    /// What makes two calls the same: the function, the caller's credential (empty for the public), the caller's key and
-    /// the body. Only this digest is stored. Where it is not keyed, a credential must be in it if a password is in the body.
+    /// What identifies a repeated call: the function, the caller's credential (empty for the public), the caller's key
+    /// and the body. Only this digest is stored. Where it is not keyed, a request body with a password needs a
+    /// credential in the digest.
     #[must_use]
     pub fn key(self, function: &str, credential: &str, key: &str, body: &[u8]) -> [u8; 32] {
         let parts = framed(&[
@@ -176,7 +181,7 @@ impl Storage<'_> {
         }
     }
 
-    /// The body to store in the row of that key.
+    /// The body as stored in the row of that key.
     ///
     /// # Errors
     /// [`NoEntropy`] when the generator fails.
@@ -189,7 +194,7 @@ impl Storage<'_> {
         }
     }
 
-    /// The body that was stored in the row of that key.
+    /// The plain body from the row of that key.
     ///
     /// # Errors
     /// [`Unreadable`].
@@ -205,7 +210,7 @@ impl Storage<'_> {
 }
 
 impl IdempotencyRecord {
-    /// A call that begins now.
+    /// The claim of a call that starts now.
     #[must_use]
     pub fn begun(key: [u8; 32], invocation: &str, now: Timestamp) -> Self {
         Self {
@@ -216,9 +221,9 @@ impl IdempotencyRecord {
         }
     }
 
-    /// What a repetition at `now` is told while this call is under way. An expired claim is taken over, so the time that is
-    /// left of it is the longest wait. A repetition that arrived before the call, and found it all the same, answers after
-    /// it began.
+    /// The response to a retry at `now` while this call is in progress. An expired claim is taken over, so the longest
+    /// wait is the time that is left of it. A retry that arrived before the call, but found its claim, is answered as
+    /// of the call's start.
     #[must_use]
     pub fn under_way(&self, now: Timestamp) -> InProgress {
         InProgress {
@@ -226,7 +231,7 @@ impl IdempotencyRecord {
         }
     }
 
-    /// The same call, answered.
+    /// The same call with its response.
     #[must_use]
     pub fn answered(self, status: u16, body: Body, issued: Option<Issued>, now: Timestamp) -> Self {
         Self {
@@ -275,10 +280,10 @@ mod tests {
         for (generation, block, ended) in [
             (0, None, false),
             (1, None, true),
-            // A block that stands.
+            // An active block.
             (0, block(150, None), true),
             (0, block(50, None), true),
-            // One that is over: of before the answer, of the same second, of after it.
+            // An expired block: from before the response, from the same second, from after it.
             (0, block(99, Some(120)), false),
             (0, block(100, Some(120)), true),
             (0, block(101, Some(120)), true),
@@ -371,9 +376,9 @@ mod tests {
             (113_999, 2),
             (114_000, 1),
             (114_999, 1),
-            // A clock that is ahead.
+            // A clock that runs ahead.
             (120_000, 1),
-            // A clock that is behind.
+            // A clock that lags behind.
             (99_999, 15),
         ] {
             let now = Timestamp::from_millis(millis);

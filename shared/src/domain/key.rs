@@ -1,8 +1,8 @@
-//! Keys with ids, one ring for each purpose: the newest signs and encrypts, every live one verifies and decrypts
+//! Keys with ids, one key ring for each purpose: the newest signs and encrypts, every live one verifies and decrypts
 //! (ASVS 11.1.1, 11.2.2, 13.3.4). A key of one purpose does not fit another: the types differ.
 //!
-//! A new key is known before it signs: functions learn of it at different moments, and whatever one of them signs all of
-//! them must be able to verify.
+//! A new key is distributed before it signs: functions load it at different moments, and all of them must be able to
+//! verify what one of them signs.
 
 use std::{fmt, marker::PhantomData};
 
@@ -13,10 +13,10 @@ use super::{secret::Secret, time::Timestamp};
 
 /// What a key is for.
 pub trait Purpose: std::fmt::Debug + 'static {
-    /// Goes into the derivation, so that one secret used twice by mistake still gives two keys.
+    /// Part of the derivation, so that one secret used twice by mistake still gives two keys.
     const NAME: &'static str;
-    /// For how many seconds at most, whatever the settings, something is good that such a key has made: as long, an old
-    /// key is needed.
+    /// The longest lifetime in seconds, under any settings, of what such a key signs or encrypts: an old key must be
+    /// kept that long.
     const LONGEST_LIFE: u64;
 }
 
@@ -28,7 +28,7 @@ impl Purpose for SupportPins {
     const LONGEST_LIFE: u64 = 7 * 86_400;
 }
 
-/// Makes the keyed digests of passcodes.
+/// Computes the keyed digests of passcodes.
 #[derive(Clone, Copy, Debug)]
 pub enum Passcodes {}
 impl Purpose for Passcodes {
@@ -36,7 +36,7 @@ impl Purpose for Passcodes {
     const LONGEST_LIFE: u64 = 86_400;
 }
 
-/// Makes the keyed digests of codes by text message.
+/// Computes the keyed digests of codes by text message.
 #[derive(Clone, Copy, Debug)]
 pub enum OtpCodes {}
 impl Purpose for OtpCodes {
@@ -44,7 +44,7 @@ impl Purpose for OtpCodes {
     const LONGEST_LIFE: u64 = 600;
 }
 
-/// Encrypts answers that are remembered for a call that comes again.
+/// Encrypts responses stored for idempotency.
 #[derive(Clone, Copy, Debug)]
 pub enum Answers {}
 impl Purpose for Answers {
@@ -52,18 +52,18 @@ impl Purpose for Answers {
     const LONGEST_LIFE: u64 = 86_400;
 }
 
-/// A key as it is kept outside.
+/// A key as stored outside the program.
 #[derive(Clone, Debug)]
 pub struct Stored {
     /// The id under which rows refer to it.
     pub id: u32,
-    /// What it is derived from: 32 characters or more.
+    /// The secret that it is derived from: 32 characters or more.
     pub text: Secret,
-    /// From when on it signs; `None` for one that always did.
+    /// When it starts to sign; `None` for a key that always signed.
     pub signs_from: Option<Timestamp>,
 }
 
-/// 256 bits for one purpose, and the id that rows name it by.
+/// 256 bits for one purpose, and the id by which rows refer to it.
 pub struct Key<P> {
     id: u32,
     bytes: [u8; 32],
@@ -95,7 +95,7 @@ impl<P> fmt::Debug for Key<P> {
     }
 }
 
-/// The live keys of one purpose, newest first. They fit no other purpose:
+/// The live keys of one purpose, newest first. They cannot be used for another purpose:
 ///
 /// ```compile_fail,E0308
 /// # use countersign_shared::domain::{key::{Keyring, Passcodes}, support_pin::{Owner, SupportPin}};
@@ -109,22 +109,22 @@ pub struct Keyring<P> {
     signing: usize,
 }
 
-/// Why a set of key secrets is refused.
+/// Why a set of key secrets is invalid.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Unfit {
     /// There is no key.
     Empty,
     /// The secret of this key has fewer than 32 characters.
     TooShort(u32),
-    /// This id stands there twice.
+    /// This id is listed twice.
     Twice(u32),
 }
 
 impl<P: Purpose> Keyring<P> {
-    /// Derives the keys (HKDF-SHA-256, RFC 5869), as they are at that moment.
+    /// Derives the keys (HKDF-SHA-256, RFC 5869) as of that moment.
     ///
     /// # Errors
-    /// [`Unfit`] when there is none, one is short, or an id comes twice.
+    /// [`Unfit`] when there is none, one is too short, or an id is listed twice.
     pub fn new(stored: Vec<Stored>, now: Timestamp) -> Result<Self, Unfit> {
         let mut keys = Vec::with_capacity(stored.len());
         for Stored { id, text, signs_from } in stored {
@@ -155,7 +155,7 @@ impl<P: Purpose> Keyring<P> {
 }
 
 impl<P> Keyring<P> {
-    /// The same keys at another moment. Where none signs yet, the oldest does.
+    /// The same keys as of another moment. If no key signs yet, the oldest does.
     #[must_use]
     pub fn at(&self, now: Timestamp) -> Self {
         let signs = |key: &Key<P>| key.signs_from.is_none_or(|from| from <= now);
@@ -165,7 +165,7 @@ impl<P> Keyring<P> {
         }
     }
 
-    /// The key for everything new.
+    /// The key that signs and encrypts.
     #[must_use]
     pub fn signing(&self) -> &Key<P> {
         &self.keys[self.signing]

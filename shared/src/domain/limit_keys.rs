@@ -1,4 +1,4 @@
-//! The subjects of rate limits (see [`super::rate_limit`]): whose hits count together.
+//! The subjects of rate limits (see [`super::rate_limit`]): which hits count together.
 
 use sha2::{Digest, Sha256};
 
@@ -14,7 +14,7 @@ use super::{
     waits::Waits,
 };
 
-/// What is asked for. One does not use up the other.
+/// The kind of request. Each has its own rate limits.
 #[derive(Clone, Copy, Debug)]
 pub enum Asked {
     /// A registration.
@@ -24,7 +24,7 @@ pub enum Asked {
 }
 
 impl Asked {
-    /// Its stored name.
+    /// The stored name.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -34,22 +34,23 @@ impl Asked {
     }
 }
 
-/// What a mail is about. The mails of one kind to one mailbox are spaced; one kind does not use up another's waits: what a
-/// stranger has mailed to somebody about an account that does not exist must not delay the mail about the one that does.
+/// The kind of a mail. Mails of one kind to one mailbox are spaced; each kind has its own waits: mails that a stranger
+/// causes about an account that does not exist must not delay the mail about the one that does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MailKind {
-    /// A registration to confirm, or the account that the address has already.
+    /// A registration to confirm, or a notice that the address already has an account.
     Registration,
-    /// A link by which the owner of an account gets in again.
+    /// A link by which the owner of an account recovers it.
     Recovery,
-    /// The same to an address that has complained about our mail: on an explicit request only, and with waits of its own.
+    /// A recovery link to an address that has complained about our mail: on an explicit request only, and with its own
+    /// waits.
     RecoveryAfterComplaint,
-    /// There is no account to reset.
+    /// A notice that there is no account to reset.
     NoAccount,
 }
 
 impl MailKind {
-    /// All of them.
+    /// Every kind.
     pub const ALL: [Self; 4] = [
         Self::Registration,
         Self::Recovery,
@@ -66,7 +67,7 @@ impl MailKind {
         }
     }
 
-    /// The mail that a registration is answered with, if any.
+    /// The mail that answers a registration, if any.
     #[must_use]
     pub fn of_registration(suppressed: Option<Reason>) -> Option<Self> {
         match suppressed {
@@ -75,8 +76,8 @@ impl MailKind {
         }
     }
 
-    /// The mail that a reset is answered with, if any. The mail to the owner of an account depends on no budget that others
-    /// can use up; what strangers can have mailed to anybody does.
+    /// The mail that answers a reset request, if any. The mail to the owner of an account depends on no rate limit that
+    /// others can use up; mail that strangers can cause to other addresses does.
     #[must_use]
     pub fn of_reset(asked_for: AskedFor, suppressed: Option<Reason>, is_within_budgets: bool) -> Option<Self> {
         match (asked_for, suppressed) {
@@ -88,43 +89,43 @@ impl MailKind {
     }
 }
 
-/// What the key of a reset leads to.
+/// What a reset request's login or address resolves to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AskedFor {
-    /// Somebody's account.
+    /// An existing account.
     Account,
-    /// A mail address without an account, in a domain that the operator has described.
+    /// A mail address without an account, in a domain that the operator has configured.
     Address,
-    /// A login without an account, or an address in a domain that the operator has never heard of: its name would be a
-    /// stranger's text in our mail.
+    /// A login without an account, or an address in a domain that is not configured: its name would put a stranger's
+    /// text into our mail.
     Nothing,
 }
 
-/// Who gets the mail that is asked for: whose mails count together, in however many domains.
+/// The recipient of the requested mail: mails to one recipient count together across domains.
 #[derive(Clone, Copy, Debug)]
 pub enum Addressee<'a> {
     /// A mailbox: a mail address without its `+tag`, in any letter case.
     Email(&'a EmailAddress),
-    /// A login that nobody has: there is no address, and nothing must tell.
+    /// A login without an account: it has no address, and the response must not reveal that (enumeration).
     Nobody(&'a DomainName, &'a Login),
 }
 
-/// The limits of what sends a mail.
+/// The rate limits of requests that send mail.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Accepted requests of one network.
+    /// Accepted requests from one network.
     pub source: RateLimit,
-    /// What one wide network may have of a domain's budgets.
+    /// The share of a domain's rate limits that one wide network may use.
     pub share: RateLimit,
-    /// The same while the domain's registrations are not confirmed.
+    /// That share while the domain's registrations are not confirmed.
     pub share_of_unconfirmed: RateLimit,
-    /// Accepted requests for one domain, in a minute.
+    /// Accepted requests for one domain, per minute.
     pub domain: RateLimit,
     /// Requests for mails in one domain.
     pub domain_mails: Bucket,
     /// Requests for mails in the whole deployment.
     pub mails: Bucket,
-    /// Registrations of one domain that are not confirmed.
+    /// Unconfirmed registrations of one domain.
     pub unconfirmed: Bucket,
     /// Mails of one kind to one mailbox.
     pub mailbox: Waits,
@@ -143,7 +144,7 @@ impl Limits {
     }
 }
 
-/// So many registrations one confirmation makes room for: a domain in which a tenth is confirmed does not slow down.
+/// How many registrations one confirmation refills: a domain in which a tenth is confirmed is not slowed down.
 pub const CONFIRMED: u64 = 10;
 
 /// The subject of [`Limits::source`].
@@ -152,7 +153,7 @@ pub fn source(asked: Asked, network: &Network) -> [u8; 32] {
     subject("source", asked, &[network.as_bytes()])
 }
 
-/// The subject of [`Limits::share`]. All names that are no domain of ours count as one; likewise below.
+/// The subject of [`Limits::share`]. All names that are not configured domains count as one; likewise below.
 #[must_use]
 pub fn share(asked: Asked, network: &Network, domain: Option<&DomainName>) -> [u8; 32] {
     subject("share", asked, &[name(domain), network.wide()])
@@ -203,7 +204,7 @@ pub fn mailbox(kind: MailKind, addressee: Addressee<'_>) -> [u8; 32] {
     Sha256::digest(framed(&parts)).into()
 }
 
-/// The address without its `+tag`. What is nothing but a tag stays as it is.
+/// The address without its `+tag`. A local part that is only a tag is kept.
 fn without_tag(canonical: &str) -> String {
     match canonical.split_once('@') {
         Some((local, domain)) => match local.split_once('+') {
@@ -214,27 +215,27 @@ fn without_tag(canonical: &str) -> String {
     }
 }
 
-/// The subject where a request is counted that sends no mail to a mailbox: nothing is decided by it, and it costs the
-/// mailbox nothing.
+/// The subject that counts a request without a mail to a mailbox: no decision depends on it, and it does not use up the
+/// mailbox's limit.
 #[must_use]
 pub fn elsewhere(asked: Asked, domain: &DomainName, key: &str) -> [u8; 32] {
     subject("elsewhere", asked, &[domain.as_str().as_bytes(), key.as_bytes()])
 }
 
-/// The subject of the guesses at a user's current password, by whoever holds one of the user's tokens.
+/// The subject of guesses at a user's current password by a holder of one of the user's tokens.
 #[must_use]
 pub fn password_guesses(user: UserId) -> [u8; 32] {
     Sha256::digest(framed(&[b"password guesses", user.as_bytes()])).into()
 }
 
-/// The subject of the logins that failed from one network, whoever they were about: who tries one password with many names is
-/// stopped by no lockout.
+/// The subject of failed logins from one network, for all accounts together: no lockout stops password spraying, which
+/// tries one password with many names.
 #[must_use]
 pub fn failed_logins(network: &Network) -> [u8; 32] {
     Sha256::digest(framed(&[b"failed logins", network.as_bytes()])).into()
 }
 
-/// The subject of the messages to one number, whoever asks.
+/// The subject of text messages to one number, from all callers.
 #[must_use]
 pub fn sms(phone: &Phone) -> [u8; 32] {
     Sha256::digest(framed(&[b"text messages", phone.as_str().as_bytes()])).into()

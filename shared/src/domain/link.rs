@@ -9,12 +9,12 @@ use super::{
     secret::{Digest, NoEntropy, Secret, random_bytes},
 };
 
-/// For how long a link is good, as people say it.
+/// The lifetime of a link, in the words of a mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Life {
-    /// Where it is whole hours.
+    /// Whole hours.
     Hours(u64),
-    /// Where it is not. Seconds that make no whole minute are left out: nobody is promised more than there is.
+    /// Minutes, rounded down: the mail never promises more than the actual lifetime.
     Minutes(u64),
 }
 
@@ -27,19 +27,19 @@ impl Life {
     }
 }
 
-/// What the operator decides about mails with a link.
+/// The operator's settings for mails with a link.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    /// Where the page is: `https://host`, without a slash at the end. From the configuration, never from a request.
+    /// The origin of the page: `https://host`, without a trailing slash. From the configuration, never from a request.
     pub base: String,
-    /// Life of a link, in seconds.
+    /// Lifetime of a link, in seconds.
     pub lifetime: u64,
-    /// How often one may be asked for.
+    /// The rate limits of requests for a link.
     pub limits: Limits,
 }
 
 impl Policy {
-    /// The link that a mail holds. The credential stands in the fragment, which browsers keep to themselves.
+    /// The link for a mail. The credential is in the fragment, which browsers do not send to servers.
     #[must_use]
     pub fn link(&self, asked: Asked, id: &Secret) -> Secret {
         let view = match asked {
@@ -49,30 +49,30 @@ impl Policy {
         Secret::new(page(&self.base, &format!("/{view}/{}", id.expose())))
     }
 
-    /// Life of a link, for its mail.
+    /// Lifetime of a link, for its mail.
     #[must_use]
     pub fn life(&self) -> Life {
         Life::of(self.lifetime)
     }
 }
 
-/// The page behind links, and what it is to show.
+/// The URL of the page behind links, with that fragment.
 fn page(base: &str, fragment: &str) -> String {
     format!("{base}/app-root#{fragment}")
 }
 
-/// The link that a path was, before a mail program escaped its `#`; `None` for every other path. Nothing of the path but the
-/// view and the credential is in it. Without a base it is one of the same host.
+/// Restores the link from a path in which a mail program escaped the `#`; `None` for every other path. Only the view
+/// and the credential are taken from the path. Without a base the link is relative to the same host.
 #[must_use]
 pub fn unescaped(path: &str, base: Option<&str>) -> Option<Secret> {
     let rest = path.strip_prefix("/app-root")?;
-    // Escaped twice, it is still escaped once after the gateway has decoded the path.
+    // A doubly escaped `#` is still escaped after the gateway has decoded the path.
     let rest = rest.strip_prefix('#').or_else(|| rest.strip_prefix("%23"))?;
     fragment(rest).map(|fragment| Secret::new(page(base.unwrap_or_default(), fragment)))
 }
 
-/// The view and the credential that a text begins with: `/self_register/<uuid>`. What follows is left out, as mail programs
-/// take the end of a sentence for a part of the link; it must not be able to belong to the UUID.
+/// The view and the credential at the start of a text: `/self_register/<uuid>`. The rest is ignored, as mail programs
+/// include the end of a sentence in the link; its first character must be one that a UUID cannot contain.
 fn fragment(text: &str) -> Option<&str> {
     let view = ["/self_register/", "/pwd_reset/"]
         .into_iter()
@@ -94,8 +94,8 @@ pub fn draw(rng: &mut impl TryCryptoRng) -> Result<(Secret, Digest), NoEntropy> 
     Ok((text, digest))
 }
 
-/// The digest of a presented credential; `None` for what is no UUID in its usual form, 8-4-4-4-12. Every version is
-/// one, for the original's own example has none that RFC 9562 knows; and letters of either case.
+/// The digest of a presented credential; `None` for text that is not a UUID in the form 8-4-4-4-12. Every version is
+/// accepted, because the original's own example has one unknown to RFC 9562; so is either letter case.
 #[must_use]
 pub fn parse(text: &str) -> Option<Digest> {
     let id = Uuid::try_parse(text).ok()?.hyphenated().to_string();

@@ -1,12 +1,12 @@
-//! Locales: the language that a domain's people are written to in.
+//! Locales: the language of a domain's messages.
 
 /// A language, by its lower-case ISO 639 code: `en`, `ru`, `uk`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Locale(String);
 
 impl Locale {
-    /// Reads a language tag (RFC 5646): two or three ASCII letters, and whatever well-formed subtags follow. Only the
-    /// language counts: `uk-UA` is `uk`. `None` for anything else.
+    /// Parses a language tag (RFC 5646): two or three ASCII letters, and any well-formed subtags. Only the language
+    /// counts: `uk-UA` is `uk`. `None` for anything else.
     #[must_use]
     pub fn parse(tag: &str) -> Option<Self> {
         let mut subtags = tag.split('-');
@@ -26,7 +26,7 @@ impl Locale {
 }
 
 impl Default for Locale {
-    /// English, which every deployment speaks.
+    /// English, which every deployment supports.
     fn default() -> Self {
         Self("en".into())
     }

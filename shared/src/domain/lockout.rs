@@ -1,30 +1,30 @@
 //! Lockout (docs/contract.md, Second factors and tokens): wrong passwords and wrong codes are counted on the account,
 //! and too many block it.
 //!
-//! A block ends every token of the user as long as it stands. Whoever lifts it raises the user's generation, so that none
-//! of them comes back; one that ends by itself is still remembered, and leaves the tokens that are older than it dead.
+//! An active block invalidates every token of the user. Unblocking raises the user's token generation, so that none of
+//! them becomes valid again; a block that expires is kept on record, so that older tokens stay invalid.
 
 use super::time::Timestamp;
 
-/// What the operator decides.
+/// The operator's lockout policy.
 #[derive(Clone, Copy, Debug)]
 pub struct Policy {
-    /// So many wrong passwords in a row are forgiven (USER_LOGIN_ERROR_MAX).
+    /// Wrong passwords in a row that are allowed (USER_LOGIN_ERROR_MAX).
     pub passwords: u64,
-    /// So many failed codes in a row are forgiven (USER_OTP_ERROR_MAX).
+    /// Failed codes in a row that are allowed (USER_OTP_ERROR_MAX).
     pub otps: u64,
-    /// For how many seconds such a block stands (BLOCK_SECONDS); `None` until somebody lifts it.
+    /// Duration of a block by failures, in seconds (BLOCK_SECONDS); `None`: until it is lifted explicitly.
     pub seconds: Option<u64>,
 }
 
 /// Why a user is blocked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Why {
-    /// Somebody who may decided so; nothing but such a decision lifts it.
+    /// Blocked by an administrator; only an administrator can unblock.
     Decision,
-    /// Too many wrong passwords; a password reset lifts it.
+    /// Too many wrong passwords; a password reset unblocks.
     Passwords,
-    /// Too many failed codes; a password reset lifts it.
+    /// Too many failed codes; a password reset unblocks.
     Otps,
 }
 
@@ -47,7 +47,7 @@ impl Why {
             .find(|why| why.name() == name)
     }
 
-    /// Whether failed attempts did it, and not somebody's decision.
+    /// Whether failed attempts caused the block, and not an administrator.
     #[must_use]
     pub fn is_failures(self) -> bool {
         match self {
@@ -60,22 +60,22 @@ impl Why {
 /// A block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Block {
-    /// Why.
+    /// The cause.
     pub why: Why,
-    /// Since when. Tokens that were issued until then have ended.
+    /// When it began. Tokens issued until then are invalid.
     pub at: Timestamp,
-    /// From this moment on it is over; `None`: until somebody lifts it.
+    /// When the block expires; `None`: when it is lifted explicitly.
     pub until: Option<Timestamp>,
 }
 
-/// Where a user stands.
+/// The lockout state of a user: failure counters and block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Lockout {
     /// Wrong passwords since the last right one (`login_error_counter`).
     pub passwords: u64,
     /// Failed codes since the last right one (`otp_error_counter`).
     pub otps: u64,
-    /// The block, if there is one; it may be over.
+    /// The last block, if any; it may have expired.
     pub block: Option<Block>,
 }
 
@@ -84,26 +84,26 @@ pub struct Lockout {
 pub enum Failed {
     /// A password.
     Password,
-    /// A code: wrong, over, or past its attempts.
+    /// A code: wrong, expired, or past its attempts.
     Otp,
 }
 
 impl Lockout {
-    /// The block that stands now.
+    /// The active block.
     #[must_use]
     pub fn standing(&self, now: Timestamp) -> Option<Block> {
         self.block
             .filter(|block| !block.until.is_some_and(|until| until.is_expired(now)))
     }
 
-    /// Whether the last block, active or expired, has ended what was issued then.
+    /// Whether the last block, active or expired, invalidated what was issued at that time.
     #[must_use]
     pub fn has_ended(&self, issued_at: Timestamp) -> bool {
         self.block.is_some_and(|block| issued_at <= block.at)
     }
 
-    /// After one more failure: when there are more than the policy forgives, the user is blocked. Once that is over by itself,
-    /// counting begins anew, and the block stays where it is: what it has ended does not come back.
+    /// The state after one more failure: past the policy's limit, the user is blocked. Once that block has expired,
+    /// counting starts anew, and the block stays on record: what it invalidated stays invalid.
     #[must_use]
     pub fn failed(self, policy: &Policy, what: Failed, now: Timestamp) -> Self {
         let mut next = self;
@@ -113,13 +113,13 @@ impl Lockout {
         };
         *counter += 1;
         if *counter > forgiven && self.standing(now).is_none() {
-            // Whole seconds, as it is stored.
+            // Whole seconds, as stored.
             let block = Block {
                 why,
                 at: now.deadline(0),
                 until: policy.seconds.map(|seconds| now.deadline(seconds)),
             };
-            // What ends by itself is forgiven with its end.
+            // When a temporary block expires, its failures are forgiven.
             let counted = if block.until.is_some() { Self::default() } else { next };
             return Self {
                 block: Some(block),
@@ -129,8 +129,8 @@ impl Lockout {
         next
     }
 
-    /// Whether its owner shall be told of this block, which took the place of `before`: once a day, however often time
-    /// lifts it and somebody guesses on.
+    /// Whether to notify the user of this block, which replaced `before`: once a day, however often the block expires
+    /// and the guessing goes on.
     #[must_use]
     pub fn is_news(&self, before: &Self) -> bool {
         match (self.block, before.block) {
@@ -140,7 +140,7 @@ impl Lockout {
         }
     }
 
-    /// After an administrator's block; `None` when the user is blocked already, whatever the cause.
+    /// The state after an administrator's block; `None` when the user is blocked already, whatever the cause.
     #[must_use]
     pub fn blocked(self, now: Timestamp) -> Option<Self> {
         match self.standing(now) {
@@ -149,7 +149,8 @@ impl Lockout {
         }
     }
 
-    /// The same, and it also takes the place of a block by failures; `None` when an administrator's block stands.
+    /// Like [`Self::blocked`], but it also replaces a block by failures; `None` when an administrator's block is
+    /// active.
     #[must_use]
     pub fn decided(self, now: Timestamp) -> Option<Self> {
         let block = Block {
@@ -164,19 +165,19 @@ impl Lockout {
         })
     }
 
-    /// After somebody lifted the block; `None` when none stands.
+    /// The state after unblocking; `None` when no block is active.
     #[must_use]
     pub fn lifted(self, now: Timestamp) -> Option<Self> {
         self.standing(now).map(|_| Self::default())
     }
 
-    /// After the right password: codes still count.
+    /// The state after the right password: failed codes still count.
     #[must_use]
     pub fn knew_password(self) -> Self {
         Self { passwords: 0, ..self }
     }
 
-    /// After the right code.
+    /// The state after the right code.
     #[must_use]
     pub fn knew_otp(self) -> Self {
         Self {
@@ -220,7 +221,7 @@ mod tests {
             &[(Otp, 1), (Otp, 2), (Password, 3), (Otp, 4), (Otp, 5)],
             (0, 0, Some((Why::Otps, 5))),
         );
-        // After a block that is over the count begins anew, and the block is still remembered.
+        // After a block has expired the count starts anew, and the block is still on record.
         let four = [(Otp, 1), (Otp, 2), (Otp, 3), (Otp, 4)];
         check(&[&four[..], &[(Otp, 104)]].concat(), (0, 1, Some((Why::Otps, 4))));
         let again = [(Otp, 104), (Otp, 105), (Otp, 106), (Otp, 107)];
@@ -255,7 +256,7 @@ mod tests {
             });
             assert_eq!(again.block, first.block, "{seconds}");
         }
-        // Where it stands until somebody lifts it, every failure is one above the limit.
+        // Where a block lasts until it is lifted, every failure is one above the limit.
         let forever = Policy {
             seconds: None,
             ..POLICY
@@ -281,7 +282,7 @@ mod tests {
             Some((Why::Decision, None))
         );
         assert_eq!(decided.decided(at(30)), None);
-        // Without the wish to replace it, a block by failures is a block like any other, until it expires.
+        // Unless replacement is requested, a block by failures is a block like any other, until it expires.
         assert_eq!(blocked(&POLICY).blocked(at(109)), None);
         let renewed = blocked(&POLICY).blocked(at(110)).and_then(|lockout| lockout.block);
         assert_eq!(

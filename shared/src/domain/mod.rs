@@ -1,5 +1,5 @@
-//! Floor 0: the rules. Pure: no async, no serde, no IO, no clock, no environment. What a rule needs of the world is a
-//! parameter, the time and the randomness included.
+//! Floor 0: the rules. Pure: no async, no serde, no IO, no clock, no environment. A rule takes its inputs as
+//! parameters, including the time and the randomness.
 
 pub mod access;
 pub mod audit;

@@ -1,5 +1,5 @@
-//! Names of tenants, people and mailboxes, in the one form by which they are compared (Unicode UAX 15, UTS 39 and UTS 46;
-//! OWASP's Email Validation Cheat Sheet). What is parsed here is never checked again.
+//! Names of tenants, users and mailboxes, in the canonical form in which they are compared (Unicode UAX 15, UTS 39 and
+//! UTS 46; OWASP's Email Validation Cheat Sheet). What is parsed here is never checked again.
 
 use std::borrow::Cow;
 
@@ -19,19 +19,19 @@ pub use login::Login;
 
 use joiners::is_joiner;
 
-/// No name that is acceptable needs more bytes than this, however it is composed: longer ones are refused unread.
+/// No valid name needs more bytes than this in any normalization form: longer input is refused unparsed.
 const MOST_BYTES: usize = 2048;
 
-/// Why a text is no name. The words for it are the dialect's.
+/// Why a text is not a valid name. Each dialect has its own error messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Malformed {
-    /// There is nothing in it.
+    /// It is empty.
     Empty,
     /// It is longer than its kind may be.
     TooLong,
-    /// It has a symbol that its kind may not have, or has it in a place where it may not be.
+    /// It has a character that its kind does not allow, or not at that position.
     InvalidSymbols,
-    /// It has letters of several scripts, which may look like another name.
+    /// It mixes letters of several scripts, which can look like another name.
     MixedScripts,
 }
 
@@ -40,7 +40,8 @@ pub enum Malformed {
 pub struct DomainName(String);
 
 impl DomainName {
-    /// Takes ASCII letters, digits, `-` and `.`: labels of 1 to 63 characters without a hyphen at either end, 253 in all.
+    /// Accepts ASCII letters, digits, `-` and `.`: labels of 1 to 63 characters without a hyphen at either end, 253 in
+    /// all.
     ///
     /// # Errors
     /// [`Malformed`] in every way but [`Malformed::MixedScripts`].
@@ -73,14 +74,13 @@ fn label(label: &str) -> Result<(), Malformed> {
     }
 }
 
-/// What a person is called.
+/// A user's display name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DisplayName(String);
 
 impl DisplayName {
-    /// Takes 1 to 128 characters (NFC, without the spaces around them); none that breaks a line, controls the terminal,
-    /// turns the direction of the text or has no width, but for joiners where they have an effect; at least one that can
-    /// be seen.
+    /// Accepts 1 to 128 characters (NFC, trimmed); none that breaks a line, controls the terminal, changes the text
+    /// direction or has zero width, except joiners where they have an effect; at least one must be visible.
     ///
     /// # Errors
     /// [`Malformed`] in every way but [`Malformed::MixedScripts`].
@@ -103,13 +103,13 @@ impl DisplayName {
     }
 }
 
-/// A text without the blanks (UTS 18: spaces of any width, and tabs) around it, which keyboards and clipboards add. A line
-/// end is not one: it can be the beginning of an injected header, and is refused.
+/// Trims blanks (UTS 18: spaces of any width, and tabs), which keyboards and clipboards add. A line end is not a blank:
+/// it may begin an injected header, and is refused.
 fn trimmed(text: &str) -> &str {
     text.trim_matches(|symbol| symbol == '\t' || is(Group::SpaceSeparator, symbol))
 }
 
-/// The NFC of 1 to `most` characters.
+/// The NFC of a text, if it has 1 to `most` characters.
 fn normal(text: &str, most: usize) -> Result<String, Malformed> {
     if text.is_empty() {
         return Err(Malformed::Empty);
@@ -128,18 +128,18 @@ fn is(group: Group, symbol: char) -> bool {
     group.contains(CodePointMapData::<GeneralCategory>::new().get(symbol))
 }
 
-/// Controls, line ends, and format characters: the zero-width ones, and those that turn the direction of the text.
+/// Controls, line ends, and format characters, such as zero-width and bidirectional ones.
 fn is_unwritten(symbol: char) -> bool {
     const LINE_ENDS: Group = Group::LineSeparator.union(Group::ParagraphSeparator);
     is(Group::Control.union(Group::Format).union(LINE_ENDS), symbol)
 }
 
-/// What is drawn as nothing, also where it is a letter (U+3164) or a mark (U+FE0F).
+/// Characters that are rendered as nothing, even if they are a letter (U+3164) or a mark (U+FE0F).
 fn is_ignorable(symbol: char) -> bool {
     CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(symbol)
 }
 
-/// One form for each text that is written in several (UAX 15).
+/// One canonical form for texts with several encodings (UAX 15).
 pub(super) fn nfc(text: &str) -> Cow<'_, str> {
     ComposingNormalizerBorrowed::new_nfc().normalize(text)
 }
@@ -148,7 +148,7 @@ fn nfkc(text: &str) -> Cow<'_, str> {
     ComposingNormalizerBorrowed::new_nfkc().normalize(text)
 }
 
-/// Full case folding (Unicode §3.13), of no language in particular.
+/// Full case folding (Unicode §3.13), independent of language.
 pub(super) fn folded(text: &str) -> Cow<'_, str> {
     CaseMapper::new().fold_string(text)
 }
@@ -159,7 +159,7 @@ mod tests {
 
     use super::*;
 
-    /// Compares what each text is parsed to.
+    /// Compares the result of parsing each text.
     pub(super) fn check<T>(
         parse: fn(&str) -> Result<T, Malformed>,
         show: fn(&T) -> String,

@@ -1,15 +1,15 @@
-//! Where calls come from, as far as it counts.
+//! The networks that calls come from, for rate limits.
 
 use std::net::IpAddr;
 
-/// One caller's network: an IPv4 address, or the /64 of an IPv6 address, of which one subscriber has all.
+/// One caller's network: an IPv4 address, or the /64 of an IPv6 address, which belongs to one subscriber.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Network {
     /// An IPv4 address.
     V4([u8; 4]),
     /// The first half of an IPv6 address.
     V6([u8; 8]),
-    /// The gateway did not say: all of these count as one.
+    /// The gateway gave no address: all such calls count as one network.
     Unknown,
 }
 
@@ -27,7 +27,7 @@ impl Network {
         }
     }
 
-    /// The bytes of the wider network that one customer of a provider may have: an IPv6 /48, or the IPv4 address.
+    /// The bytes of the wider network that one customer of a provider may hold: an IPv6 /48, or the IPv4 address.
     #[must_use]
     pub fn wide(&self) -> &[u8] {
         match self {
@@ -37,7 +37,7 @@ impl Network {
         }
     }
 
-    /// The bytes that tell it from others.
+    /// The bytes that identify the network.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         match self {

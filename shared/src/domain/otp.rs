@@ -1,11 +1,11 @@
 //! One-time codes by text message (docs/contract.md, Second factors and tokens).
 //!
-//! All that is known of a user's factor is one record: the code that lives, and what was sent and guessed. A rule judges
-//! what was read and says what to store instead. The store takes that only while the version is still the one that was
-//! read, in one transaction with whatever follows from the judgement, and nothing is told before. So each of the guesses
-//! that arrive together is judged on what the others left, and none is judged without being counted.
+//! The state of a user's factor is one record: the live code, the messages sent and the guesses made. A rule checks the
+//! record as read and returns its replacement. The store accepts that only while the version is unchanged (optimistic
+//! locking), in one transaction with whatever follows from the result, and the caller is answered only afterwards. So
+//! concurrent guesses are checked one after the other, and no guess is checked without being counted.
 //!
-//! What counts guesses and sends stands beside the code: neither a new code nor a new login resets it.
+//! The counters of guesses and sends are kept beside the code: neither a new code nor a new login resets them.
 
 mod code;
 #[cfg(test)]
@@ -30,42 +30,42 @@ use super::{
     time::Timestamp,
 };
 
-/// All that is known of the codes of one user's factor.
+/// The code record of one user's factor.
 #[derive(Clone, Debug)]
 pub struct Otps {
-    /// Whose.
+    /// The user.
     pub user: UserId,
-    /// Of which kind of factor.
+    /// The kind of factor.
     pub factor_type: FactorType,
-    /// Which record this is: each one that is put in the place of another has the next number. 0: nothing is stored yet.
+    /// The version for optimistic locking: each replacement has the next number. 0: nothing is stored yet.
     pub version: u64,
-    /// The newest code. One that it replaced is good for nothing any more, as if it had been canceled.
+    /// The newest code. It invalidates the one that it replaced, as if that had been canceled.
     pub code: Option<Otp>,
-    /// The guesses that were compared, oldest first.
+    /// The guesses that were checked, oldest first.
     pub guesses: Vec<Hit>,
-    /// The messages that were sent, oldest first.
+    /// The messages sent, oldest first.
     pub sends: Vec<Hit>,
-    /// Those that were sent on the account's first day while its factor was not established.
+    /// The messages sent on the account's first day while its factor was not established.
     pub first_day: Vec<Hit>,
-    /// When the row goes: not before everything in it has ceased to count.
+    /// When the TTL sweep may delete the row: not before everything in it has stopped counting.
     pub forget_at: Timestamp,
 }
 
-/// Why a guess failed. Each counts against the account, too (see [`super::lockout`]).
+/// Why a guess failed. Each failure also counts towards the account's lockout (see [`super::lockout`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// It is not the code, or there is none that it could be: never sent, used, taken back, or another login's.
+    /// It is not the code, or no code could match: never sent, used, canceled, or of another login.
     Invalid,
-    /// The code is over.
+    /// The code has expired.
     Expired,
-    /// The code was guessed at too often.
+    /// The code is past its attempts.
     ReachedMaxAttempts,
 }
 
-/// What to store and what to answer. The answer is given once the record is stored, and not before.
+/// What to store and what to answer. The answer is given only once the record is stored.
 #[derive(Clone, Debug)]
 pub enum Judged {
-    /// There were too many guesses of late: this one was not compared, and there is nothing to store.
+    /// Rate limited: the guess was not checked, and there is nothing to store.
     Limited(RateLimited),
     /// The guess failed.
     Failed {
@@ -74,15 +74,15 @@ pub enum Judged {
         /// Why.
         why: Failure,
     },
-    /// The guess was right, and the code is used up.
+    /// The guess was right, and the single-use code is consumed.
     Right {
-        /// The record to store, together with what the code is good for.
+        /// The record to store, together with what the code authorizes.
         next: Otps,
     },
 }
 
 impl Otps {
-    /// What is known where nothing is stored.
+    /// The initial record of a factor.
     #[must_use]
     pub fn none(user: UserId, factor_type: FactorType) -> Self {
         Self {
@@ -97,7 +97,7 @@ impl Otps {
         }
     }
 
-    /// What leads to it.
+    /// The key of the factor.
     #[must_use]
     pub fn owner(&self) -> FactorKey {
         FactorKey {
@@ -106,13 +106,13 @@ impl Otps {
         }
     }
 
-    /// Makes a code in the place of the earlier one: the record to store, and the code to send once it is stored. What was
-    /// guessed stays counted (NIST SP 800-63B-4, 3.1.3.2). Until `first_day_ends`, the end of the first day of an account whose factor
-    /// is not established, few are sent.
+    /// Issues a code that replaces the earlier one: the record to store, and the code to send once it is stored.
+    /// Guesses stay counted (NIST SP 800-63B-4, 3.1.3.2). Until `first_day_ends`, the end of the first day of an
+    /// account whose factor is not established, few messages are sent.
     ///
     /// # Errors
-    /// [`NoEntropy`] when the generator fails; `Err` within is [`RateLimited`]: too much was sent of late, and the earlier
-    /// code stays.
+    /// [`NoEntropy`] when the generator fails; the inner `Err` is [`RateLimited`]: too many messages were sent
+    /// recently, and the earlier code stays.
     pub fn issue(
         self,
         policy: &Policy,
@@ -136,7 +136,8 @@ impl Otps {
         Ok(Ok((next, code)))
     }
 
-    /// Counts a message: all of them, and those of the first day. It is the day's end that makes room for more of these.
+    /// Counts a message towards all messages, and towards those of the first day, whose limit lasts until that day
+    /// ends.
     fn send(
         &self,
         policy: &Policy,
@@ -157,7 +158,7 @@ impl Otps {
         Ok((sends?, first_day))
     }
 
-    /// With what the message of its code is counted as.
+    /// With the quota entry of the code's message.
     #[must_use]
     pub fn counted_as(self, message: quota::Message) -> Self {
         let count = |otp| Otp {
@@ -170,8 +171,8 @@ impl Otps {
         }
     }
 
-    /// After a message that could not be sent: nobody waits because of it, and its code is canceled unless a newer one has
-    /// replaced it.
+    /// The record after a message that could not be sent: it does not count towards the rate limit, and its code is
+    /// canceled unless a newer one has replaced it.
     #[must_use]
     pub fn take_back(self, code: &[u8; 16], act: &Hit) -> Self {
         let cancel = |otp: Otp| if otp.id == *code { otp.cancel() } else { otp };
@@ -185,8 +186,8 @@ impl Otps {
         }
     }
 
-    /// Judges a guess. One that could not be right in any case (no code, another login's, over, or past its attempts) is
-    /// not compared and costs none of the rolling budget; one that is right does.
+    /// Checks a guess. One that cannot be right in any case (no code, another login's, expired, or past its attempts)
+    /// is not compared and does not use the rolling rate limit; a right one does.
     #[must_use]
     pub fn judge(
         self,
@@ -227,7 +228,7 @@ impl Otps {
         }
     }
 
-    /// The record that may take this one's place.
+    /// The record that may replace this one.
     fn following(self, policy: &Policy, now: Timestamp) -> Self {
         let memory = policy.lifetime.max(policy.sends.memory()).max(policy.guesses.memory());
         Self {

@@ -1,8 +1,8 @@
 //! One-time passcodes with a purpose (docs/contract.md, Passcodes).
 //!
-//! A passcode leads to its row by itself, and so does its id: the row's key is a keyed digest of the passcode, its
-//! client, username and purpose, and the same 80 bits are the random part of the id, a ULID. There is no index, no
-//! search, and no plain text anywhere.
+//! A row is found by its passcode alone, and by its id: the row's key is a keyed digest of the passcode, its client,
+//! username and purpose, and the same 80 bits are the random part of the id, a ULID. There is no index, no search, and
+//! no stored plain text.
 
 use hmac::{Hmac, KeyInit, Mac};
 use rand::TryCryptoRng;
@@ -18,7 +18,7 @@ use super::{
     time::Timestamp,
 };
 
-/// The form of a passcode: so many characters of an alphabet.
+/// The form of a passcode: its length and its alphabet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shape {
     length: usize,
@@ -29,7 +29,7 @@ impl Shape {
     /// A shape of 4 to 128 characters over 2 to 94 different visible ASCII characters, with at least a million values.
     ///
     /// # Errors
-    /// What is wrong, in words for the operator.
+    /// The error message for the operator.
     pub fn new(length: usize, alphabet: &str) -> Result<Self, &'static str> {
         let mut sorted = alphabet.as_bytes().to_vec();
         sorted.sort_unstable();
@@ -52,13 +52,14 @@ impl Shape {
         Ok(shape)
     }
 
-    /// Whether so few values exist (below 2^64) that guesses must be counted.
+    /// Whether the passcode is short (fewer than 2^64 values), so that guesses must be rate limited against brute
+    /// force.
     #[must_use]
     pub fn is_short(&self) -> bool {
         self.bits() < 64.0
     }
 
-    /// Whether a text could be a passcode of this shape. One that could not is no guess.
+    /// Whether a text could be a passcode of this shape. Any other text does not count as a guess.
     #[must_use]
     pub fn fits(&self, text: &str) -> bool {
         text.len() == self.length && text.bytes().all(|b| self.alphabet.contains(&b))
@@ -70,20 +71,20 @@ impl Shape {
     }
 }
 
-/// What the operator decides.
+/// The operator's policy for passcodes.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    /// The shape where no purpose has its own.
+    /// The default shape.
     pub shape: Shape,
     /// Purposes with a shape of their own.
     pub by_purpose: BTreeMap<String, Shape>,
-    /// Life in seconds; 600 by default, and at most that while some shape is short (ASVS 6.5.5).
+    /// Lifetime in seconds; 600 by default, and the maximum if any shape is short (ASVS 6.5.5).
     pub lifetime: u64,
-    /// For how many seconds after its life a passcode's status can still be asked.
+    /// For how many seconds after its expiry a passcode's status can be retrieved.
     pub retention: u64,
-    /// Guesses at short passcodes, for each client, username and purpose.
+    /// The rate limit of guesses at short passcodes, per client, username and purpose.
     pub guesses: RateLimit,
-    /// Short passcodes that are made, likewise: a guess is good against every one that lives.
+    /// The rate limit of issuing short passcodes, per the same key: a guess can match any live one.
     pub issues: RateLimit,
 }
 
@@ -100,7 +101,7 @@ impl Policy {
 pub struct Label(String);
 
 impl Label {
-    /// Reads a label; `None` when it is empty, too long or has a control character.
+    /// Parses a label; `None` when it is empty, too long or has a control character.
     #[must_use]
     pub fn parse(text: String) -> Option<Self> {
         ((1..=256).contains(&text.len()) && !text.chars().any(char::is_control)).then_some(Self(text))
@@ -113,10 +114,10 @@ impl Label {
     }
 }
 
-/// What a passcode is bound to (ASVS 6.6.2): it is good for nothing else.
+/// What a passcode is bound to (ASVS 6.6.2); it is invalid for anything else.
 #[derive(Clone, Debug)]
 pub struct Binding {
-    /// The client that asked for it.
+    /// The client that requested it.
     pub client: ClientId,
     /// The user that it is for.
     pub username: Label,
@@ -125,13 +126,13 @@ pub struct Binding {
 }
 
 impl Binding {
-    /// Under what the guesses at short passcodes are counted.
+    /// The rate limit key of guesses at short passcodes.
     #[must_use]
     pub fn guesses_key(&self) -> [u8; 32] {
         Sha256::digest(framed(&[b"passcode guesses", &self.bytes()])).into()
     }
 
-    /// Under what the making of short passcodes is counted.
+    /// The rate limit key of issuing short passcodes.
     #[must_use]
     pub fn issues_key(&self) -> [u8; 32] {
         Sha256::digest(framed(&[b"passcode issues", &self.bytes()])).into()
@@ -151,7 +152,7 @@ impl Binding {
 pub struct Handle(String);
 
 impl Handle {
-    /// Where this passcode would lie.
+    /// The key of this passcode's row.
     #[must_use]
     pub fn of(key: &Key<Passcodes>, binding: &Binding, passcode: &Secret) -> Self {
         Self(id_of(key, binding, passcode, 0).split_off(10))
@@ -175,12 +176,12 @@ fn id_of(key: &Key<Passcodes>, binding: &Binding, passcode: &Secret, millis: u64
     Ulid::from_parts(millis, random).to_string()
 }
 
-/// The id of a passcode: a ULID in its canonical form. Not a secret, and worth nothing as a passcode.
+/// The id of a passcode: a ULID in its canonical form. Not a secret, and useless as a passcode.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PasscodeId(String);
 
 impl PasscodeId {
-    /// Reads an id in any letter case; `None` for anything but a ULID of the canonical alphabet.
+    /// Parses an id, case-insensitively; `None` for anything but a ULID of the canonical alphabet.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let id = Ulid::from_string(text).ok()?.to_string();
@@ -200,34 +201,34 @@ impl PasscodeId {
     }
 }
 
-/// How a passcode was used up.
+/// The use of a single-use passcode.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Used {
-    /// When.
+    /// When it was used.
     pub at: Timestamp,
-    /// The invocation that did it, so that its own repetition is told so after a lost response.
+    /// The invocation that used it, so that its own retry after a lost response succeeds.
     pub by: String,
 }
 
-/// A passcode as stored. Neither the username nor the purpose stands in it: they are in the digest.
+/// A passcode as stored. The row has neither the username nor the purpose: they are in the digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Passcode {
     /// Its id.
     pub id: PasscodeId,
-    /// The client that may ask about it.
+    /// The client that may retrieve it.
     pub client: ClientId,
-    /// When it was made.
+    /// When it was issued.
     pub issued_at: Timestamp,
-    /// From this moment on it cannot be consumed.
+    /// When it expires: from then on it cannot be consumed.
     pub expires_at: Timestamp,
-    /// From this moment on it is unknown.
+    /// When the row expires: from then on the passcode is unknown.
     pub forget_at: Timestamp,
     /// Whether it was consumed or invalidated.
     pub used: Option<Used>,
 }
 
 impl Passcode {
-    /// Makes a passcode: the row, and the text for the caller.
+    /// Issues a passcode: the row, and the text for the caller.
     ///
     /// # Errors
     /// [`NoEntropy`] when the generator fails.
@@ -252,13 +253,13 @@ impl Passcode {
         Ok((passcode, text))
     }
 
-    /// Whether it could be consumed.
+    /// Whether it can be consumed.
     #[must_use]
     pub fn is_valid(&self, now: Timestamp) -> bool {
         self.used.is_none() && !self.expires_at.is_expired(now)
     }
 
-    /// Whether this invocation is the one that used it up: its first answer from the store was lost, and it asks again.
+    /// Whether this invocation is the one that used it: the store's first response was lost, and this is a retry.
     #[must_use]
     pub fn was_used_by(&self, invocation: &str) -> bool {
         self.used.as_ref().is_some_and(|used| used.by == invocation)

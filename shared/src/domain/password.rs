@@ -1,4 +1,4 @@
-//! Passwords: what may become one, and Argon2id with OWASP's parameters (ASVS 6.2 and 11.4.2, appendix C).
+//! Passwords: which are acceptable, and Argon2id with OWASP's parameters (ASVS 6.2 and 11.4.2, appendix C).
 
 use argon2::{
     Algorithm, Argon2, Params, PasswordVerifier, Version,
@@ -12,7 +12,7 @@ mod policy;
 
 pub use policy::{Alphabet, MOST_BYTES, Password, Policy, Weak};
 
-/// What a hash costs, on one lane.
+/// The cost of a hash, on one lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cost {
     /// Memory, in KiB: 8 at least.
@@ -38,7 +38,7 @@ pub enum Verdict {
     Wrong,
     /// It is.
     Right,
-    /// It is, and the stored hash costs less than one of today: hash the password again and store that.
+    /// It is, and the stored hash has a lower cost than the current one: hash the password again and store the result.
     RightButWeak,
 }
 
@@ -63,8 +63,8 @@ impl PasswordHash {
         Ok(Self(hash.to_string()))
     }
 
-    /// What an unknown account's password is verified against, so that the answer takes as long as a known one's. Its
-    /// hash is all zeros, for which nobody has a password: the verdict is [`Verdict::Wrong`].
+    /// A placeholder hash for unknown accounts, so that verification takes as long as for known ones (enumeration). It
+    /// is all zeros, which no known password hashes to: the verdict is [`Verdict::Wrong`].
     #[must_use]
     pub fn decoy(cost: &Cost) -> Self {
         let (salt, hash) = ("A".repeat(22), "A".repeat(43));
@@ -74,7 +74,7 @@ impl PasswordHash {
         ))
     }
 
-    /// Compares in constant time, at the cost that the stored hash names (R07). A hash that cannot be read is nobody's.
+    /// Compares in constant time, at the cost that the stored hash names (R07). A malformed hash matches no password.
     #[must_use]
     pub fn verify(&self, given: &Password, cost: &Cost) -> Verdict {
         let Ok(stored) = phc::PasswordHash::new(&self.0) else {

@@ -14,34 +14,33 @@ use super::{
 /// Whose password is to be reset.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// The user; for an account that does not exist, an id that nobody has: its row is written all the same, so that
-    /// nothing tells.
+    /// The user; for an account that does not exist, a random id: its row is written all the same, against enumeration.
     pub user: UserId,
-    /// The user's token generation, as read: once it is another one, every link of before is void.
+    /// The user's token generation as read: raising it invalidates every earlier link.
     pub generation: u64,
     /// The domain.
     pub domain: DomainName,
-    /// When the user had been blocked last, if ever.
+    /// When the user was last blocked, if ever.
     pub blocked_at: Option<Timestamp>,
-    /// It was asked for while failed attempts blocked the user: it is the way out of such blocks.
+    /// Whether failed attempts blocked the user at the time of the request: the reset is the way out of such a block.
     pub recovers: bool,
 }
 
-/// A request as stored, until it is used or over.
+/// A request as stored, until it is used or expired.
 #[derive(Clone, Debug)]
 pub struct PasswordResetRequest {
     /// Digest of the link's credential.
     pub digest: Digest,
-    /// Whose.
+    /// Whose password is to be reset.
     pub target: Target,
-    /// When.
+    /// When it was requested.
     pub requested_at: Timestamp,
-    /// From this moment on it is absent.
+    /// When it expires.
     pub expires_at: Timestamp,
 }
 
 impl PasswordResetRequest {
-    /// Makes a request that lives for `lifetime` seconds: the row, and the credential for the mail.
+    /// Creates a request with that lifetime in seconds: the row, and the credential for the mail.
     ///
     /// # Errors
     /// [`NoEntropy`] when the generator fails.
@@ -61,9 +60,9 @@ impl PasswordResetRequest {
         Ok((request, text))
     }
 
-    /// Whether the link is good for nothing any more. It ends with the user's tokens, and with a block that came after it; it does
-    /// not come back when the block expires. Failed attempts are within any stranger's power: so that they cannot void one link
-    /// after the other, they do not void one that was asked for while they blocked the user already.
+    /// Whether the link is invalid. A revocation of the user's tokens invalidates it, and so does a later block; it
+    /// stays invalid when the block expires. Any stranger can cause failed attempts: so that they cannot invalidate one
+    /// link after the other, they do not invalidate one that was requested while they blocked the user already.
     #[must_use]
     pub fn is_void(&self, user: &User) -> bool {
         let ended_by_block = user.lockout.block.is_some_and(|block| {
@@ -118,7 +117,7 @@ mod tests {
             let (request, _) = PasswordResetRequest::issue(target, 60, &mut SysRng, at(1500)).expect("entropy");
             user.token_generation = generation;
             user.lockout.block = block.and_then(|(why, since)| {
-                // Whether it has expired makes no difference.
+                // Whether the block has expired makes no difference.
                 let at = at(since?);
                 Some(Block {
                     why,

@@ -1,5 +1,6 @@
-//! The operator's own identity provider: whom its claims stand for. The gateway has verified the token before a function runs;
-//! here the claims are only read, as the provider signed them: a member of a list is a whole text, whatever is in it.
+//! The operator's own identity provider: mapping its claims to users and clients. The gateway has verified the token
+//! before a function runs; here the claims are only read, as the provider signed them: a list element is one whole
+//! text, whatever it contains.
 
 use std::collections::HashMap;
 
@@ -13,15 +14,15 @@ use super::{
     secret::framed,
 };
 
-/// The claims of a verified token; those that are objects are left out.
+/// The claims of a verified token, without those that are objects.
 pub type Claims = HashMap<String, Claim>;
 
-/// What a claim says.
+/// The value of a claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Claim {
-    /// One text, or a number or a boolean as it is written.
+    /// One text, or a number or a boolean as written.
     Text(String),
-    /// Several of them.
+    /// A list of texts.
     List(Vec<String>),
 }
 
@@ -34,10 +35,10 @@ impl Claim {
     }
 }
 
-/// An identity provider, and which of its claims say what.
+/// An identity provider, and the meaning of its claims.
 #[derive(Clone, Debug)]
 pub struct Provider {
-    /// Its address, as its tokens name it.
+    /// The issuer, as in its tokens.
     pub issuer: String,
     /// The claim that names the user.
     pub user: String,
@@ -45,23 +46,23 @@ pub struct Provider {
     pub client: String,
     /// The claim that names the scopes: one text with spaces between them (RFC 8693 §4.2), or a list.
     pub scopes: String,
-    /// What stands before the name of each scope; empty for nothing.
+    /// The prefix of each scope's name; empty for none.
     pub scope_prefix: String,
-    /// What makes a user an administrator; without it nobody is one.
+    /// The claim that marks administrators; without it there are none.
     pub admin: Option<Mark>,
 }
 
-/// A claim that is this, or is a list that names it.
+/// A claim that has this value, or is a list that contains it.
 #[derive(Clone, Debug)]
 pub struct Mark {
-    /// Its name.
+    /// The claim's name.
     pub claim: String,
-    /// What it must be.
+    /// The required value.
     pub value: String,
 }
 
 impl Provider {
-    /// The user whom the claims name.
+    /// The user that the claims name.
     ///
     /// # Errors
     /// [`Refusal::UnknownToken`] when they name none.
@@ -71,10 +72,11 @@ impl Provider {
         name.map(|name| self.user_named(name)).ok_or(Refusal::UnknownToken)
     }
 
-    /// The id of the user whom the provider calls that. Its own word where that is a UUID; else a UUID (version 8, RFC 9562 §5.8)
-    /// derived from it. A name that looks like a derived one is derived again: nobody can choose to be called as somebody else is
-    /// mapped. For the same reason a UUID is read in any letter case only where the name is the subject, which the provider assigns
-    /// (RFC 7519 §4.1.2): two users may choose names that differ in nothing else.
+    /// The id of the user with that name at the provider: the name itself where it is a UUID; else a UUID (version 8,
+    /// RFC 9562 §5.8) derived from it. A name that looks like a derived id is derived again: no user can choose a name
+    /// that equals another user's derived id. For the same reason a UUID is parsed case-insensitively only where the
+    /// name is the subject, which the provider assigns (RFC 7519 §4.1.2): two users may choose names that differ only
+    /// in case.
     #[must_use]
     pub fn user_named(&self, name: &str) -> UserId {
         let is_assigned = self.user == "sub";
@@ -93,16 +95,16 @@ impl Provider {
         }
     }
 
-    /// The client whom the claims name.
+    /// The client that the claims name.
     ///
     /// # Errors
-    /// [`Refusal::UnknownToken`] when they name none, or one that cannot be a client's id here.
+    /// [`Refusal::UnknownToken`] when they name none, or one that is not a valid client id.
     pub fn client(&self, claims: &Claims) -> Result<ClientId, Refusal> {
         let name = claims.get(&self.client).and_then(Claim::text);
         name.and_then(ClientId::parse).ok_or(Refusal::UnknownToken)
     }
 
-    /// Whether the claims hold a scope that opens the route.
+    /// Checks that the claims have a scope that authorizes the route.
     ///
     /// # Errors
     /// [`Refusal::ScopeTooSmall`].
@@ -173,7 +175,7 @@ mod tests {
         };
         assert_eq!(found(OWN), OWN);
         assert_eq!(found(&OWN.to_uppercase()), OWN, "the provider assigns subjects");
-        // From an independent implementation: SHA-256 over the three parts, each behind its length in eight bytes.
+        // From an independent implementation: SHA-256 over the three parts, each preceded by its length in eight bytes.
         assert_eq!(found("auth0|anna"), "8e09fc51-3a69-85ca-9e04-4e059257c52a");
         let mut seen = vec![found("auth0|anna")];
         for name in [

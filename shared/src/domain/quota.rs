@@ -1,16 +1,16 @@
 //! The quota of text messages: how many the whole deployment sends, in all and to each country, in a minute and in a
-//! day (R31). Pumping is stopped by what it costs at most, whoever asks and from wherever.
+//! day (R31). It caps the cost of SMS pumping, whatever the source.
 //!
-//! A budget that is used up must not keep out whoever was there before (R79). So half of each window is reserved for
-//! established factors ([`Trust::Established`]): the messages of all others are counted a second time, by themselves, and
-//! may use no more than the other half.
+//! An exhausted quota must not lock out existing users (R79). So half of each window is reserved for established
+//! factors ([`Trust::Established`]): the messages of all others are also counted separately, and may use no more than
+//! the other half.
 //!
-//! A message counts as two parts; once its code was verified, one of them comes back. It is a half, and not more, because
-//! an attacker who reads the codes gets that room, too: no window holds more than twice its messages.
+//! A message counts as two parts; once its code was verified, one of them is given back. It is a half, and not more,
+//! because an attacker who reads the codes gets that room, too: no window holds more than twice its messages.
 //!
-//! Both windows roll. What was sent is counted in slots of ten seconds and of an hour, and the slots that a window can
-//! overlap count whole: no span of a minute or a day holds more parts than the policy allows, and what must be remembered
-//! is bounded. The price is that a message may count for one slot longer than its window.
+//! Both windows roll. Messages are counted in slots of ten seconds and of an hour, and the slots that a window can
+//! overlap count whole: no span of a minute or a day holds more parts than the policy allows, and the stored state is
+//! bounded. The price is that a message may count for one slot longer than its window.
 
 use std::collections::BTreeMap;
 
@@ -23,11 +23,11 @@ use super::{
 /// The parts that a message counts as.
 const WHOLE: u64 = 2;
 
-/// The parts that come back once its code was verified.
+/// The parts that are given back once its code was verified.
 const GIVEN_BACK: u64 = 1;
 
-/// What the operator decides. All of them allow at least one. They are numbers of messages whose codes are not verified; if they
-/// are, twice as many.
+/// The operator's policy. Every limit is at least one. Limits are numbers of messages whose codes are not verified; of
+/// verified ones, twice as many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// Messages in any minute.
@@ -41,7 +41,7 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Half of it, rounded up: for what shall leave the other half to others.
+    /// Half of the quota, rounded up, so that the other half stays reserved.
     #[must_use]
     pub fn half(self) -> Self {
         Self {
@@ -53,19 +53,19 @@ impl Policy {
     }
 }
 
-/// A message, as far as the meter is about it.
+/// A message, as the quota counts it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// The prefix of the country that it goes to.
+    /// The prefix of the recipient's country.
     pub country: String,
-    /// Whether it is one of those that half of each window is reserved for.
+    /// Whether it may use the reserved half of each window.
     pub trust: Trust,
 }
 
-/// What was sent in one slot.
+/// The messages of one slot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Messages.
+    /// Messages sent.
     pub sent: u64,
     /// Those of them whose codes were verified.
     pub verified: u64,
@@ -78,10 +78,10 @@ impl Tally {
     }
 }
 
-/// What was sent, by the slot: its number since the epoch.
+/// Messages by slot, numbered since the epoch.
 pub type Slots = BTreeMap<u64, Tally>;
 
-/// What was sent to one country.
+/// The messages to one country.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// In slots of ten seconds, as long as they count for the minute.
@@ -90,21 +90,21 @@ pub struct Counts {
     pub day: Slots,
 }
 
-/// By the country's prefix; without those that nothing was sent to lately.
+/// Counts by country prefix; countries without recent messages are left out.
 pub type Countries = BTreeMap<String, Counts>;
 
-/// What the whole deployment has sent lately. What it has sent in all is what it has sent to the countries together.
+/// The recent messages of the whole deployment. The total is the sum over the countries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quota {
-    /// It grows with every change; zero where nothing was ever sent.
+    /// The version for optimistic locking; zero if nothing was ever sent.
     pub version: u64,
-    /// What changed it last: a repetition of that change after a lost response is recognised by it.
+    /// The last change, so that its retry after a lost response is recognized.
     pub last_by: String,
     /// When the last message was counted, in whole seconds.
     pub last_at: Timestamp,
     /// All messages.
     pub all: Countries,
-    /// Those of them that are not of established factors.
+    /// Those of them whose factors are not established.
     pub newcomers: Countries,
 }
 
@@ -137,7 +137,7 @@ impl Span {
         slot + self.slots >= end
     }
 
-    /// In how many seconds there is room for another one of `max` messages, if nothing else is sent.
+    /// Seconds until there is room for another message under `max`, if nothing else is sent.
     fn wait(&self, sent: &[(u64, Tally)], max: u64, at: Timestamp) -> u64 {
         let sum = |end| {
             let live = sent.iter().filter(|(slot, _)| self.counts(*slot, end));
@@ -145,14 +145,14 @@ impl Span {
         };
         let now = self.slot(at);
         let free = (now..=now + self.slots).find(|end| sum(*end) + WHOLE <= max * WHOLE);
-        // One slot later nothing counts that was sent until now.
+        // One slot later no message sent until now counts.
         let free = free.unwrap_or(now + self.slots + 1);
         (free * self.slot).saturating_sub(at.seconds())
     }
 }
 
 impl Quota {
-    /// Nothing yet.
+    /// An empty quota.
     #[must_use]
     pub fn none() -> Self {
         Self {
@@ -164,10 +164,10 @@ impl Quota {
         }
     }
 
-    /// Counts one message to a country before it is sent. [`Self::last_at`] of the answer is when it counts as sent.
+    /// Counts one message to a country before it is sent. [`Self::last_at`] of the result is when it counts as sent.
     ///
-    /// Requests that arrive together carry times in another order than their writes. Time does not run backwards here:
-    /// a message counts as sent no earlier than those before it, so that no wait is longer than its window and a slot.
+    /// Concurrent requests carry times in another order than their writes. Time does not run backwards here: a message
+    /// counts as sent no earlier than those before it, so that no wait is longer than its window and a slot.
     ///
     /// # Errors
     /// [`RateLimited`] when a window is full; a refused message is not counted, so that it does not extend the wait.
@@ -197,7 +197,8 @@ impl Quota {
         }
     }
 
-    /// Where a message counts: with all of them, and once more by themselves if it is not of an established factor.
+    /// The ledgers that a message counts in: that of all messages, and that of newcomers unless its factor is
+    /// established.
     fn ledgers(&mut self, trust: Trust) -> impl Iterator<Item = &mut Countries> {
         let by_themselves = match trust {
             Trust::Established => None,
@@ -206,7 +207,7 @@ impl Quota {
         [&mut self.all].into_iter().chain(by_themselves)
     }
 
-    /// What was counted of a message that counts as sent at `sent_at`, where that is remembered.
+    /// The stored tallies of a message that counts as sent at `sent_at`.
     fn tallies(&mut self, message: &Message, sent_at: Timestamp) -> impl Iterator<Item = &mut Tally> {
         let of = self.ledgers(message.trust);
         let of = of.filter_map(|countries| countries.get_mut(&message.country));
@@ -216,7 +217,7 @@ impl Quota {
         })
     }
 
-    /// Takes back a message that counts as sent at `act.at`, and was not sent after all: nobody will wait because of it.
+    /// Gives back a message that counts as sent at `act.at` but was not sent: it no longer uses the quota.
     #[must_use]
     pub fn give_back(self, message: &Message, act: &Hit, now: Timestamp) -> Self {
         let at = now.max(self.last_at);
@@ -227,11 +228,11 @@ impl Quota {
         next.tidied(at)
     }
 
-    /// After the code of a message that was made at `act.at` was verified: it counts for less. `None` where it does not count
-    /// any more, or where all messages of its slot were verified.
+    /// The quota after the code of a message issued at `act.at` was verified: it counts for less. `None` where it no
+    /// longer counts, or where all messages of its slot were verified.
     ///
-    /// A message counts as sent no earlier than its code was made ([`Self::spend`]). Where it counts in a later slot, what
-    /// comes back is another one's part, and comes back for less time: never for longer.
+    /// A message counts as sent no earlier than its code was issued ([`Self::spend`]). Where it counts in a later slot,
+    /// another message's part is given back, for a shorter time and never for a longer one.
     #[must_use]
     pub fn verified(self, message: &Message, act: &Hit, now: Timestamp) -> Option<Self> {
         let at = now.max(self.last_at);
@@ -246,13 +247,13 @@ impl Quota {
         is_less.then_some(next)
     }
 
-    /// Whether the last change was this one, which spent.
+    /// Whether the last change was this spending.
     #[must_use]
     pub fn was_spent_by(&self, by: &str) -> bool {
         self.last_by == by
     }
 
-    /// Whether the last change was this one, which gave back.
+    /// Whether the last change was this giving back.
     #[must_use]
     pub fn was_given_back_by(&self, by: &str) -> bool {
         self.last_by == giving_back(by)
@@ -267,7 +268,7 @@ impl Quota {
         next.tidied(at)
     }
 
-    /// Without what does not count any more.
+    /// Removes the slots that no longer count.
     fn tidied(mut self, at: Timestamp) -> Self {
         for countries in [&mut self.all, &mut self.newcomers] {
             countries.retain(|_, counts| {

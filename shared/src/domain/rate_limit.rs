@@ -2,12 +2,12 @@
 
 use super::time::Timestamp;
 
-/// At most `max` acts in any `seconds`.
+/// At most `max` hits in any `seconds`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
-    /// How many.
+    /// The maximum of hits.
     pub max: usize,
-    /// In how many seconds.
+    /// The length of the window.
     pub seconds: u64,
 }
 
@@ -15,27 +15,27 @@ pub struct Window {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RateLimit(Vec<Window>);
 
-/// One act that counts.
+/// One request that counts towards a rate limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hit {
-    /// When.
+    /// When it happened.
     pub at: Timestamp,
-    /// The invocation that did it: its own repetition after a lost response does not count twice.
+    /// The invocation that made it: its own retry after a lost response does not count twice.
     pub by: String,
 }
 
-/// There is no room; try again after so many seconds.
+/// The rate limit is exceeded; retry after that many seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimited {
-    /// For `Retry-After`: at this many seconds from now there is room.
+    /// For `Retry-After`: exactly this many seconds from now there is room.
     pub retry_after: u64,
 }
 
 impl RateLimit {
-    /// A budget of these windows.
+    /// A rate limit of these windows.
     ///
     /// # Panics
-    /// Without a window, or with one that allows nothing or lasts no time; settings are checked when they are read.
+    /// Without a window, or with one that allows no hits or has no length; settings are checked when they are read.
     #[must_use]
     pub fn new(windows: Vec<Window>) -> Self {
         assert!(
@@ -45,8 +45,8 @@ impl RateLimit {
         Self(windows)
     }
 
-    /// The same windows for half as many acts, rounded up: for what shall leave the other half to others. Both are spent
-    /// from one list.
+    /// The same windows with half the limit, rounded up, so that the other half stays reserved. Both count against one
+    /// list of hits.
     #[must_use]
     pub fn half(&self) -> Self {
         let half = |window: &Window| Window {
@@ -56,7 +56,7 @@ impl RateLimit {
         Self(self.0.iter().map(half).collect())
     }
 
-    /// The number of acts below which there is room whatever their times: the smallest window's.
+    /// The number of hits below which there is always room, whatever their times: the smallest window's limit.
     #[must_use]
     pub fn always(&self) -> usize {
         self.0
@@ -66,8 +66,8 @@ impl RateLimit {
             .expect("a budget has a window")
     }
 
-    /// There is room, too, when the last act is at least so many seconds ago, and there were fewer than so many: then the
-    /// windows that are the first to be full are empty, and no other one can be full.
+    /// The pause in seconds and the number of hits below which there is also room: if the last hit is that long ago,
+    /// the windows that fill up first are empty, and no other one can be full.
     #[must_use]
     pub fn after_a_pause(&self) -> (u64, usize) {
         let first = self.always();
@@ -81,11 +81,11 @@ impl RateLimit {
             .iter()
             .filter(|window| window.max > first)
             .map(|window| window.max);
-        // Without another window, acts that do not count any more may gather for a while.
+        // Without another window, hits that no longer count may accumulate for a while.
         (seconds.max().unwrap_or_default(), others.min().unwrap_or(first + 8))
     }
 
-    /// The largest number of acts that can be live at once: the largest window's.
+    /// The largest number of hits that can be live at once: the largest window's limit.
     #[must_use]
     pub fn most(&self) -> usize {
         self.0
@@ -95,7 +95,7 @@ impl RateLimit {
             .expect("a budget has a window")
     }
 
-    /// For how many seconds an act is remembered.
+    /// For how many seconds a hit is stored.
     #[must_use]
     pub fn memory(&self) -> u64 {
         self.0
@@ -105,18 +105,18 @@ impl RateLimit {
             .expect("a budget has a window")
     }
 
-    /// Spends one act. `spent` are the acts so far, oldest first; the answer is what to remember instead.
+    /// Counts one hit. `spent` are the hits so far, oldest first; the result is the list to store instead.
     ///
-    /// Requests that arrive together carry times in another order than their writes. Time does not run backwards here:
-    /// an act counts as no earlier than those before it, so that no wait is longer than its window.
+    /// Concurrent requests carry times in another order than their writes. Time does not run backwards here: a hit
+    /// counts as no earlier than those before it, so that no wait is longer than its window.
     ///
     /// # Errors
-    /// [`RateLimited`] when a window is full; a refused act is not remembered, so that it does not extend the wait.
+    /// [`RateLimited`] when a window is full; a refused hit is not stored, so that it does not extend the wait.
     pub fn spend(&self, spent: &[Hit], act: &Hit) -> Result<Vec<Hit>, RateLimited> {
         let now = spent.iter().map(|act| act.at).fold(act.at, Timestamp::max);
         let mut retry_after = 0;
         for window in &self.0 {
-            // The act that must leave the window before another one fits.
+            // The hit that must leave the window before another one fits.
             let Some(first) = spent.len().checked_sub(window.max).map(|index| &spent[index]) else {
                 continue;
             };

@@ -1,5 +1,5 @@
-//! Self-registration (docs/contract.md, Registration and password reset): a request, a mailed link, then an account. No
-//! account exists before the link was followed.
+//! Self-registration (docs/contract.md, Registration and password reset): a request, a mailed link, then an account.
+//! The account is created only when the link is followed.
 
 use rand::TryCryptoRng;
 
@@ -10,7 +10,7 @@ use super::{
     time::Timestamp,
 };
 
-/// What somebody who registers asks for, well-formed.
+/// The parsed fields of a registration request.
 #[derive(Clone, Debug)]
 pub struct Wanted {
     /// The domain (tenant).
@@ -23,21 +23,21 @@ pub struct Wanted {
     pub email: EmailAddress,
 }
 
-/// A request as stored, until it is confirmed or over.
+/// A request as stored, until it is confirmed or expired.
 #[derive(Clone, Debug)]
 pub struct RegistrationRequest {
     /// Digest of the link's credential.
     pub digest: Digest,
-    /// What is asked for.
+    /// The requested account.
     pub wanted: Wanted,
-    /// When.
+    /// When it was requested.
     pub requested_at: Timestamp,
-    /// From this moment on it is absent.
+    /// When it expires.
     pub expires_at: Timestamp,
 }
 
 impl RegistrationRequest {
-    /// Makes a request that lives for `lifetime` seconds: the row, and the credential for the mail.
+    /// Creates a request with that lifetime in seconds: the row, and the credential for the mail.
     ///
     /// # Errors
     /// [`NoEntropy`] when the generator fails.

@@ -1,26 +1,26 @@
-//! Keys that come and go (R08): which one may be added, and from when on an old one is needed by nothing any more.
+//! Key rotation (R08): which key may be added, and when an old one is no longer needed.
 
 use super::{key::Stored, time::Timestamp};
 
-/// Why a key is not added, or not taken out.
+/// Why a key is not added, or not retired.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// The highest id signs, so a new one must be higher than this.
     NotHighest(u32),
-    /// Nothing would be left to sign with.
+    /// It is the newest key: without it none would sign.
     Newest,
-    /// What it made may be good until then.
+    /// What it signed or encrypted may be valid until then.
     NeededUntil(Timestamp),
 }
 
-/// What there is to know about keys besides themselves.
+/// The context of a rotation, besides the keys themselves.
 #[derive(Clone, Copy, Debug)]
 pub struct Terms {
-    /// For how many seconds something is good that a key has made.
+    /// Lifetime in seconds of what a key has signed or encrypted.
     pub life: u64,
-    /// For how many seconds a function goes on with the keys that it has read.
+    /// For how many seconds a function keeps using the keys that it has read.
     pub reread: u64,
-    /// When they were changed last: a key that does not say since when it signs has signed since then.
+    /// When the keys were changed last: a key without a start time has signed since then.
     pub changed_at: Timestamp,
 }
 
@@ -38,8 +38,8 @@ pub fn is_to_be_added(keys: &[Stored], id: u32) -> Result<bool, Refusal> {
     }
 }
 
-/// Whether the key of that id is there and may be taken out: another one has signed in its place for so long that nothing is
-/// good any more that it made.
+/// Whether the key of that id exists and may be retired: another one has signed in its place for so long that
+/// everything it made has expired.
 ///
 /// # Errors
 /// [`Refusal::Newest`], [`Refusal::NeededUntil`].

@@ -11,26 +11,27 @@ pub enum Scope {
     ReadApi,
     /// Broadleaf: the passcode endpoints.
     Passcode,
-    /// Mithril: what its clients ask for at login. It changes the phone of one's own factor, and opens nothing else.
+    /// Mithril: what its clients request at login. It authorizes changing the phone of one's own factor, and nothing
+    /// else.
     AppAuthorize,
     /// Mithril: reading second factors.
     FactorRead,
-    /// Mithril: making second factors, turning them off and on, and changing the phone of one's own.
+    /// Mithril: creating second factors, disabling and enabling them, and changing the phone of one's own.
     FactorWrite,
-    /// Mithril: emptying second factors.
+    /// Mithril: resetting second factors.
     FactorReset,
-    /// Mithril: making users.
+    /// Mithril: creating users.
     UserWrite,
-    /// Mithril: making users administrators of their domain, which a client may then do as an administrator may.
+    /// Mithril: making users administrators of their domain, with which a client has an administrator's right to do so.
     UserAdmin,
     /// Mithril: blocking users.
     UserBlock,
-    /// Mithril: lifting blocks.
+    /// Mithril: unblocking users.
     UserUnblock,
 }
 
 impl Scope {
-    /// Every scope there is.
+    /// Every scope.
     pub const ALL: [Self; 12] = [
         Self::Api,
         Self::ReadUser,
@@ -72,17 +73,17 @@ impl Scope {
     }
 }
 
-/// The scopes that open a route, any one of them.
+/// The scopes that authorize a route, any one of them.
 #[derive(Clone, Copy, Debug)]
 pub struct Needed {
-    /// Any of these will do.
+    /// Any of these is sufficient.
     pub any_of: &'static [Scope],
-    /// Those of them that a refused caller is told about.
+    /// Those of them that a refusal names.
     pub named: &'static [Scope],
 }
 
 impl Needed {
-    /// Whether a token with these scopes may pass.
+    /// Whether a token with these scopes is authorized.
     #[must_use]
     pub fn met_by(self, held: &[Scope]) -> bool {
         self.any_of.iter().any(|scope| held.contains(scope))

@@ -1,4 +1,4 @@
-//! Secrets: how they are drawn, hidden, compared and turned into digests. The only module that draws randomness.
+//! Secrets: generating, hiding, comparing and hashing them. The only module that generates randomness.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use rand::TryCryptoRng;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 
-/// A text that must not be seen: no `Display`, no `PartialEq`, a redacted `Debug` (ASVS 11.2.4, 16.2.5).
+/// A text that must not be disclosed: no `Display`, no `PartialEq`, a redacted `Debug` (ASVS 11.2.4, 16.2.5).
 ///
 /// ```compile_fail,E0277
 /// # use countersign_shared::domain::secret::Secret;
@@ -21,13 +21,13 @@ use subtle::ConstantTimeEq;
 pub struct Secret(String);
 
 impl Secret {
-    /// Takes a text into custody.
+    /// Wraps a text.
     #[must_use]
     pub fn new(text: String) -> Self {
         Self(text)
     }
 
-    /// The text itself, for the one answer that may show it or the one function that hashes it.
+    /// The text itself, for the one response that may show it or the one function that hashes it.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -69,19 +69,19 @@ impl Digest {
         &self.0
     }
 
-    /// The bytes as 64 hexadecimal digits: a name for what has no other.
+    /// The bytes as 64 hexadecimal digits, to name what has no other name.
     #[must_use]
     pub fn hex(&self) -> String {
         self.0.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// The first 16 of the digits: enough to tell rows apart in a log, and the key of none.
+    /// The first 16 of the digits: enough to identify rows in a log, but no row's key.
     #[must_use]
     pub fn short(&self) -> String {
         self.hex().chars().take(16).collect()
     }
 
-    /// Whether two digests are equal, in time that does not depend on where they differ (ASVS 11.2.4).
+    /// Whether two digests are equal, in constant time (ASVS 11.2.4).
     #[must_use]
     pub fn matches(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
@@ -128,8 +128,8 @@ pub fn random_text(rng: &mut impl TryCryptoRng, alphabet: &[u8], length: usize) 
         (1..=256).contains(&alphabet.len()),
         "an alphabet has 1 to 256 characters"
     );
-    // Bytes at or above the largest multiple of the alphabet's size are thrown away: keeping them would favour the
-    // first characters.
+    // Bytes at or above the largest multiple of the alphabet's size are discarded: keeping them would favour the first
+    // characters.
     let fair = 256 - 256 % alphabet.len();
     let mut text = String::with_capacity(length);
     while text.len() < length {
@@ -162,7 +162,7 @@ pub(crate) mod tests {
 
     use super::*;
 
-    /// A generator that is broken, as after the loss of `/dev/urandom`.
+    /// A generator that fails, as without `/dev/urandom`.
     pub(crate) struct Broken;
 
     #[derive(Debug)]
@@ -188,7 +188,7 @@ pub(crate) mod tests {
     }
     impl TryCryptoRng for Broken {}
 
-    /// Gives its bytes in order, then zeros.
+    /// Returns its bytes in order, then zeros.
     struct Scripted(Vec<u8>);
     impl TryRng for Scripted {
         type Error = Infallible;

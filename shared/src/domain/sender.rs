@@ -1,19 +1,19 @@
-//! Who a domain's mails come from.
+//! Senders of a domain's mails.
 
 use super::name::{DisplayName, DomainName, EmailAddress};
 
 /// The sender of a domain's mails.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sender {
-    /// The address in `From`. SES must know it, or its domain, as ours.
+    /// The address in `From`. It or its domain must be verified in SES.
     pub address: EmailAddress,
-    /// The name that mail programs show beside it.
+    /// The display name in `From`.
     pub name: Option<DisplayName>,
-    /// Where answers go, when not to the sender.
+    /// The address for replies, when it is not the sender.
     pub reply_to: Option<EmailAddress>,
 }
 
-/// The domain that SES lets us send from, if the deployment has one, and the addresses that it may be as.
+/// The domain that SES allows as sender, if the deployment has one, and the allowed addresses.
 #[derive(Clone, Debug)]
 pub struct MailDomain {
     name: Option<DomainName>,
@@ -21,7 +21,8 @@ pub struct MailDomain {
 }
 
 impl MailDomain {
-    /// That domain, or none; and what `senders` lists, with commas, as IAM reads it: `*` is any text and `?` any sign.
+    /// From the domain, if any, and the comma-separated patterns of `senders`, as in IAM: `*`
+    /// matches any text and `?` any character.
     #[must_use]
     pub fn new(name: Option<DomainName>, senders: &str) -> Self {
         let senders = senders.split(',').filter(|pattern| !pattern.is_empty());
@@ -37,15 +38,15 @@ impl MailDomain {
         self.name.as_ref().map(DomainName::as_str)
     }
 
-    /// Whether an address is at the domain, or below it: SES takes mail from no other.
+    /// Whether an address is in the domain or a subdomain: SES accepts mail from no other.
     #[must_use]
     pub fn covers(&self, address: &EmailAddress) -> bool {
         let above = self.name().and_then(|name| address.domain().strip_suffix(name));
         above.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
     }
 
-    /// Whether mail may come from an address: one that the domain covers and that is listed, if any are. The deployment's
-    /// own sender always may.
+    /// Whether mail may come from an address: one within the domain that also matches the list, if there is one. The
+    /// deployment's own sender is always allowed.
     #[must_use]
     pub fn sends_for(&self, address: &EmailAddress) -> bool {
         let is_default = self.name().is_some_and(|name| address.as_str() == default(name));
@@ -55,13 +56,13 @@ impl MailDomain {
     }
 }
 
-/// The address that mail comes from where a domain has no sender of its own.
+/// The sender address for domains without their own.
 #[must_use]
 pub fn default(mail_domain: &str) -> String {
     format!("no-reply@{mail_domain}")
 }
 
-/// Whether a list of senders is one: addresses with commas between them, or nothing.
+/// Whether a list of senders is valid: comma-separated addresses, or empty.
 #[must_use]
 pub fn are_patterns(senders: &str) -> bool {
     let is_pattern = |pattern: &str| {
@@ -72,7 +73,7 @@ pub fn are_patterns(senders: &str) -> bool {
     senders.is_empty() || senders.split(',').all(is_pattern)
 }
 
-/// IAM's `StringLike`. A star that does not fit is tried one sign further on, so that no pattern takes long.
+/// IAM's `StringLike`. A star that does not match is retried one character further on, so that no pattern takes long.
 fn is_like(pattern: &[u8], text: &[u8]) -> bool {
     let (mut at, mut read, mut star) = (0, 0, None);
     while read < text.len() {
@@ -129,7 +130,7 @@ mod tests {
             ("hello@shop.example", "no-reply@shop.example", true),
             ("hello@shop.example", "no-reply@mail.shop.example", false),
             ("hello@shop.example", "ceo@shop.example", false),
-            // IAM minds the case.
+            // IAM is case-sensitive.
             ("hello@shop.example", "Hello@shop.example", false),
             ("a@shop.example,*@mail.shop.example", "b@mail.shop.example", true),
             ("a@shop.example,*@mail.shop.example", "b@shop.example", false),
@@ -137,7 +138,7 @@ mod tests {
             ("*@*.shop.example", "a@shop.example", false),
             ("team-?@shop.example", "team-1@shop.example", true),
             ("team-?@shop.example", "team-12@shop.example", false),
-            // What is listed and not ours stays not ours.
+            // A listed address outside our domain is not allowed.
             ("*@example.com", "a@example.com", false),
         ] {
             let domain = MailDomain::new(name(), senders);

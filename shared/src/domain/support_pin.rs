@@ -1,6 +1,6 @@
-//! Support PINs (docs/contract.md, Support PIN): six digits that a user reads to support. They must be shown again, so
-//! they are encrypted and not hashed: AES-256-GCM, with the owner, the end and the key as associated data (ASVS 11.3.2
-//! to 11.3.4), so that a ciphertext moved to another row, or a row whose end was moved, opens to nothing.
+//! Support PINs (docs/contract.md, Support PIN): six digits that a user reads to support. They must be displayed again,
+//! so they are encrypted and not hashed: AES-256-GCM, with the owner, the expiry and the key as associated data (ASVS
+//! 11.3.2 to 11.3.4), so that a ciphertext moved to another row, or a row whose expiry was changed, does not decrypt.
 
 use rand::TryCryptoRng;
 
@@ -13,42 +13,42 @@ use super::{
     user::User,
 };
 
-/// What the operator decides.
+/// The operator's policy for support PINs.
 #[derive(Clone, Copy, Debug)]
 pub struct Policy {
-    /// Life in seconds: 60 to 604,800 (7 days); 86,400 by default.
+    /// Lifetime in seconds: 60 to 604,800 (7 days); 86,400 by default.
     pub lifetime: u64,
 }
 
-/// A user's support PIN as stored, one a user.
+/// A user's support PIN as stored, one per user.
 #[derive(Clone, Debug)]
 pub struct SupportPin {
-    /// Whose.
+    /// The user.
     pub user: UserId,
-    /// The user's token generation: once it is another one, the PIN has ended with the tokens.
+    /// The user's token generation: raising it invalidates the PIN along with the tokens.
     pub generation: u64,
-    /// When the user had been blocked last, if ever: once it is another time, the PIN has ended with that block, and stays so when
-    /// the block expires.
+    /// When the user was last blocked, if ever: a later block invalidates the PIN, which stays invalid when the block
+    /// expires.
     pub blocked_at: Option<Timestamp>,
-    /// When it was made.
+    /// When it was issued.
     pub issued_at: Timestamp,
-    /// From this moment on it is absent.
+    /// When it expires.
     pub expires_at: Timestamp,
     /// The digits, unless they were revoked.
     pub content: Content,
 }
 
-/// Whose support PIN it is.
+/// The owner of a support PIN.
 #[derive(Clone, Debug)]
 pub enum Owner {
-    /// A user of ours.
+    /// A user of our own.
     Ours(Box<User>),
-    /// A user of the operator's identity provider. Nothing is stored of such.
+    /// A user of the operator's identity provider. We store no such users.
     Provided(UserId),
 }
 
 impl Owner {
-    /// The id.
+    /// The user id.
     #[must_use]
     pub fn id(&self) -> UserId {
         match self {
@@ -57,7 +57,8 @@ impl Owner {
         }
     }
 
-    /// The token generation that the PIN ends with. The provider's users have none: what ends their tokens is not known here.
+    /// The token generation that the PIN depends on. The provider's users have none: their revocations are not known
+    /// here.
     #[must_use]
     pub fn generation(&self) -> u64 {
         match self {
@@ -66,7 +67,7 @@ impl Owner {
         }
     }
 
-    /// When the owner was blocked last. Users of the provider are not blocked here.
+    /// When the owner was last blocked. Users of the provider are not blocked here.
     #[must_use]
     pub fn blocked_at(&self) -> Option<Timestamp> {
         match self {
@@ -83,25 +84,25 @@ impl Owner {
     }
 }
 
-/// Somebody who may pass where support PINs are kept.
+/// An authorized caller of the support PIN routes.
 #[derive(Clone, Debug)]
 pub struct Holder {
-    /// The own PIN's owner.
+    /// The caller, as the owner of a PIN.
     pub own: Owner,
-    /// Whether other users' PINs are this one's business.
+    /// Whether the caller may access other users' PINs.
     pub is_admin: bool,
-    /// The owner whom the route names, if there is one within reach.
+    /// The owner that the route names, if that user exists and the caller may access it.
     pub named: Option<Owner>,
 }
 
-/// What is left of a support PIN.
+/// The content of a support PIN.
 #[derive(Clone, Debug)]
 pub enum Content {
     /// The digits, encrypted.
     Encrypted(Digits),
-    /// Nothing but a trace.
+    /// Revoked: only a trace is kept.
     Revoked {
-        /// The invocation that did it, so that its own repetition is told so after a lost response.
+        /// The invocation that revoked it, so that its own retry after a lost response succeeds.
         by: String,
     },
 }
@@ -109,14 +110,14 @@ pub enum Content {
 /// Encrypted digits.
 #[derive(Clone, Debug)]
 pub struct Digits {
-    /// Random: tells one PIN of a user from the next.
+    /// A random id that distinguishes a user's PINs.
     pub id: [u8; 16],
-    /// What they are sealed into.
+    /// The ciphertext.
     pub sealed: Encrypted,
 }
 
 impl SupportPin {
-    /// Makes a PIN: the row, which replaces the user's earlier one, and the digits.
+    /// Issues a PIN: the row, which replaces the user's earlier one, and the digits.
     ///
     /// # Errors
     /// [`NoEntropy`] when the generator fails.
@@ -143,10 +144,11 @@ impl SupportPin {
         Ok((pin, digits))
     }
 
-    /// The digits; `None` when they were revoked, ended with the owner's tokens or with a block, or while the owner is blocked.
+    /// The digits; `None` when they were revoked, invalidated with the owner's tokens or by a block, or while the owner
+    /// is blocked.
     ///
     /// # Errors
-    /// [`Unreadable`] when the key is not live any more or the row is not as it was written.
+    /// [`Unreadable`] when the key is no longer live or the row was tampered with.
     pub fn open(
         &self,
         owner: &Owner,
@@ -163,7 +165,7 @@ impl SupportPin {
         }
     }
 
-    /// What the digits belong to.
+    /// The associated data of the encryption.
     fn context(&self, id: &[u8; 16]) -> Vec<Vec<u8>> {
         let mut context = vec![
             self.user.as_bytes().to_vec(),
@@ -175,7 +177,7 @@ impl SupportPin {
         context
     }
 
-    /// Whether this invocation revoked it: its first answer from the store was lost, and it asks again.
+    /// Whether this invocation revoked it: the store's first response was lost, and this is a retry.
     #[must_use]
     pub fn was_revoked_by(&self, invocation: &str) -> bool {
         match &self.content {
@@ -315,7 +317,7 @@ mod tests {
             (None, Some((1000, None)), 1001, false),
             (None, Some((1000, Some(1002))), 1001, false),
             (None, Some((1000, Some(1002))), 1002, false),
-            // Whatever the clocks say: it came after the PIN was made.
+            // Whatever the clocks say: the block came after the PIN was issued.
             (None, Some((999, Some(1001))), 1001, false),
             (earlier, earlier, 949, false),
             (earlier, earlier, 950, true),

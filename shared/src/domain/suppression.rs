@@ -1,17 +1,18 @@
-//! Addresses that nothing is mailed to for a while: their mail bounced for good, or somebody complained (security.md R33).
+//! Suppressed addresses: after a permanent bounce or a complaint, nothing is mailed to them for a while (security.md
+//! R33).
 
 use sha2::{Digest as _, Sha256};
 
 use super::{name::EmailAddress, secret::framed, time::Timestamp};
 
-/// For how long an address is suppressed.
+/// The duration of a suppression.
 #[derive(Clone, Copy, Debug)]
 pub struct Policy {
     /// In seconds, from the bounce or the complaint on.
     pub lifetime: u64,
 }
 
-/// Where events about our mail come from. What comes from elsewhere is not about our mail.
+/// The source of events about our mail. Events from other sources are ignored.
 #[derive(Clone, Debug)]
 pub struct Source {
     /// The topic's ARN.
@@ -20,17 +21,17 @@ pub struct Source {
     pub configuration_set: String,
 }
 
-/// Why.
+/// Why an address is suppressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// The address does not take mail, and never will.
+    /// The mail bounced permanently.
     Bounce,
-    /// Somebody reported a mail of ours as unwanted.
+    /// The recipient reported our mail as spam.
     Complaint,
 }
 
 impl Reason {
-    /// Its name in rows.
+    /// The name in rows.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -48,21 +49,21 @@ impl Reason {
     }
 }
 
-/// An address that is suppressed. The row does not hold the address.
+/// A suppressed address. The row does not contain the address.
 #[derive(Clone, Debug)]
 pub struct Suppression {
     /// [`subject`] of the address.
     pub subject: [u8; 32],
-    /// Why.
+    /// The reason.
     pub reason: Reason,
-    /// Since when.
+    /// When it was suppressed.
     pub at: Timestamp,
-    /// From this moment on the address may be mailed to again.
+    /// When the suppression expires.
     pub ends_at: Timestamp,
 }
 
 impl Suppression {
-    /// Suppresses an address because of what happened at `at`.
+    /// Suppresses an address because of an event at `at`.
     #[must_use]
     pub fn new(policy: Policy, address: &EmailAddress, reason: Reason, at: Timestamp) -> Self {
         Self {
@@ -74,8 +75,8 @@ impl Suppression {
     }
 }
 
-/// The address within a recipient as mail servers write it into their reports: with a display name or a comment, in angle
-/// brackets, behind its type (`rfc822;`, RFC 3464 §2.3.2), among blanks. What is none of these stays as it is.
+/// Extracts the address from a recipient as mail servers report it: with a display name or a comment, in angle
+/// brackets, behind its type (`rfc822;`, RFC 3464 §2.3.2), with blanks around it. Any other text is kept as is.
 #[must_use]
 pub fn address_in(recipient: &str) -> &str {
     let mut rest = recipient.trim();
@@ -101,7 +102,7 @@ pub fn address_in(recipient: &str) -> &str {
     }
 }
 
-/// What stands for an address where it must not be read.
+/// The digest that replaces an address where it must not be readable.
 #[must_use]
 pub fn subject(address: &EmailAddress) -> [u8; 32] {
     Sha256::digest(framed(&[b"suppression", address.canonical().as_bytes()])).into()

@@ -1,34 +1,34 @@
-//! Domains: the tenants that users belong to, and what each of them decides.
+//! Domains: the tenants that users belong to, and their settings.
 
 use std::collections::BTreeMap;
 
 use super::{locale::Locale, name::DomainName, password, sender::Sender};
 
-/// A domain.
+/// A domain (tenant).
 #[derive(Clone, Debug)]
 pub struct Domain {
     /// Its name.
     pub name: DomainName,
-    /// Whether anybody may register.
+    /// Whether self-registration is allowed.
     pub self_register_allowed: bool,
-    /// What every account begins with that somebody registers.
+    /// The initial fields of every self-registered account.
     pub self_register_template: Template,
-    /// Which passwords it takes.
+    /// The password policy.
     pub passwords: password::Policy,
-    /// Who its mail comes from; the deployment's sender when it has none of its own.
+    /// The sender of its mail; `None` for the deployment's sender.
     pub sender: Option<Sender>,
     /// The language of its mail.
     pub locale: Locale,
 }
 
-/// What an account begins with: fields of a user.
+/// The initial fields of an account.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Template {
-    /// The account's options; the registered ones are laid over them.
+    /// The account's options; the registered ones override them.
     pub opts: Options,
 }
 
-/// The free fields of an account, by name.
+/// The custom fields of an account, by name.
 pub type Options = BTreeMap<String, Opt>;
 
 /// One option.
@@ -43,7 +43,7 @@ pub enum Opt {
 }
 
 impl Domain {
-    /// A domain that the operator has said nothing about: closed, with the contract's password policy.
+    /// A domain without configuration: no self-registration, and the contract's password policy.
     #[must_use]
     pub fn undescribed(name: DomainName) -> Self {
         Self {
@@ -58,7 +58,7 @@ impl Domain {
 }
 
 impl Template {
-    /// The options of an account that was registered with this mail address.
+    /// The options of an account registered with this mail address.
     #[must_use]
     pub fn registered(&self, email: &str) -> Options {
         let mut opts = self.opts.clone();

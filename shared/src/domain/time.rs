@@ -10,7 +10,7 @@ pub struct Timestamp(u64);
 const LAST: u64 = 253_402_300_799_999;
 
 impl Timestamp {
-    /// From milliseconds since the Unix epoch. Later than the year 9999 becomes the end of that year.
+    /// From milliseconds since the Unix epoch, capped at the end of the year 9999.
     #[must_use]
     pub fn from_millis(millis: u64) -> Self {
         Self(millis.min(LAST))
@@ -34,20 +34,20 @@ impl Timestamp {
         self.0 / 1000
     }
 
-    /// The end of a life of `seconds` that begins now. Deadlines are whole seconds, so that what a client reads is
-    /// exactly what is judged.
+    /// The expiry of a lifetime of `seconds` that begins now. Deadlines are whole seconds, so that clients see exactly
+    /// what is checked.
     #[must_use]
     pub fn deadline(self, seconds: u64) -> Self {
         Self::from_seconds(self.seconds().saturating_add(seconds))
     }
 
-    /// Whether a life that ends at `self` is over: `now >= expires_at`.
+    /// Whether an expiry at `self` has passed: `now >= expires_at`.
     #[must_use]
     pub fn is_expired(self, now: Self) -> bool {
         now >= self
     }
 
-    /// Reads RFC 3339, such as `2026-02-27T22:06:57.999Z`; `None` for anything else and for what lies before 1970.
+    /// Parses RFC 3339, such as `2026-02-27T22:06:57.999Z`; `None` for anything else and for times before 1970.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let at = OffsetDateTime::parse(text, &Rfc3339).ok()?;

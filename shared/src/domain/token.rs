@@ -1,8 +1,9 @@
 //! Bearer tokens: opaque, 256 random bits, stored as digests.
 //!
 //! A token's text names its owner before its secret (`u<user><domain>.<secret>`, `c<client>.<secret>`), so that the
-//! token's row, its owner's and that of a user whom the call names by a number can be read together, in one call. The owner's row holds the generation under which
-//! tokens are good: a block, or the end of all of an owner's tokens, is one write and is seen by the next check.
+//! token's row, its owner's row and that of a user named by number can be read together, in one call. The owner's row
+//! holds the generation under which tokens are valid: a block, or the revocation of all of an owner's tokens, is one
+//! write and takes effect at the next check.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use rand::TryCryptoRng;
@@ -17,23 +18,24 @@ use super::{
     time::Timestamp,
 };
 
-/// How long an expired token is remembered, in seconds, so that its holder is told `expired` and not `unknown`: 7 days.
+/// How long the row of an expired token is kept, in seconds, so that the response is `expired` and not `unknown`: 7
+/// days.
 const MEMORY: u64 = 7 * 86_400;
 
-/// For how many seconds a token may be about to be replaced: longer than any function may run.
+/// For how many seconds the replacement of a token may be in progress: longer than any function may run.
 const REPLACING: u64 = 10;
 
-/// Who a token acts for.
+/// The owner of a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Owner {
-    /// A person.
+    /// A user.
     User(UserId),
-    /// An application, in its own name.
+    /// A client of the API, on its own behalf.
     Client(ClientId),
 }
 
 impl Owner {
-    /// As the log and the audit log name it, as an actor or a subject.
+    /// The name in the log and the audit log, as an actor or a subject.
     #[must_use]
     pub fn log_name(&self) -> String {
         match self {
@@ -43,24 +45,24 @@ impl Owner {
     }
 }
 
-/// What a token is good for; one kind is never taken for another (ASVS 9.2.2).
+/// The kind of a token; one kind is never accepted for another (ASVS 9.2.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Opens the API.
+    /// Authorizes calls of the API.
     Access,
-    /// Says that its holder knew the password: the second factor is what is missing.
+    /// Proves that its holder knew the password: the second factor is missing.
     SecondFactor {
-        /// The scopes that were asked for at login.
+        /// The scopes requested at login.
         wanted: Vec<Scope>,
     },
-    /// Says that its holder shall prove to have this number: then it becomes the second factor.
+    /// Requires its holder to verify this number, which then becomes the second factor.
     Approval {
         /// The scopes of the access token that follows.
         wanted: Vec<Scope>,
         /// The number.
         phone: Phone,
-        /// When the access token ends that it came of, if the factor had another number then. Who sets the first one has
-        /// shown nothing but a password.
+        /// Expiry of the access token that started this change; `None` when the user has no phone yet, because then
+        /// only the password was proven.
         replaces: Option<Timestamp>,
     },
 }
@@ -76,13 +78,13 @@ impl Kind {
     }
 }
 
-/// What holds the tokens together that one login gave to one client. Another login, or the code that ends this one, begins
-/// another session: the earlier tokens end with that one write.
+/// The session that groups the tokens of one login at one client. Another login, or the code that completes this one,
+/// starts a new session: that one write invalidates the earlier tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Session([u8; 16]);
 
 impl Session {
-    /// A new one.
+    /// A new session id.
     ///
     /// # Errors
     /// [`NoEntropy`] when the generator fails.
@@ -108,62 +110,63 @@ impl Session {
 pub struct Token {
     /// Digest of the whole text.
     pub digest: Digest,
-    /// Who it acts for.
+    /// The owner.
     pub owner: Owner,
     /// The client that it was issued to.
     pub client: ClientId,
-    /// What it is.
+    /// The kind of token.
     pub kind: Kind,
-    /// What it opens.
+    /// The scopes.
     pub scopes: Vec<Scope>,
-    /// Good while the owner's generation is this one.
+    /// Valid while the owner's generation is this one.
     pub generation: u64,
-    /// Good while this is the owner's session with the client; `None` for what no login gave: an operator's tokens, and
-    /// a client's own.
+    /// Valid while this is the owner's session with the client; `None` for tokens that no login issued: an operator's
+    /// tokens, and a client's own.
     pub session: Option<Session>,
-    /// The language in which its holder is written to.
+    /// The language of messages to its holder.
     pub locale: Locale,
     /// When it was issued.
     pub issued_at: Timestamp,
-    /// When it ends.
+    /// When it expires.
     pub expires_at: Timestamp,
-    /// When its row goes.
+    /// When the TTL sweep may delete its row.
     pub forget_at: Timestamp,
     /// When it was revoked, if it was.
     pub revoked_at: Option<Timestamp>,
-    /// The invocation that gives another token for it, or has given it.
+    /// The invocation that is replacing it, or has replaced it, by another token.
     pub replaced_by: Option<String>,
-    /// Since when that invocation has been sending the code of the other token; `None` once it has ended this one.
+    /// Since when that invocation has been sending the code of the other token; `None` once it has invalidated this
+    /// one.
     pub replacing_since: Option<Timestamp>,
-    /// A refresh has ended it: when it comes again later, somebody else may hold it.
+    /// It was invalidated by a refresh: if it is presented again later, it may have been stolen.
     pub is_renewed: bool,
 }
 
-/// What a new token shall be.
+/// The fields of a new token.
 #[derive(Clone, Debug)]
 pub struct Grant {
-    /// Who it acts for.
+    /// The owner.
     pub owner: Owner,
-    /// The domain of the user that it acts for.
+    /// The domain of the user who owns it.
     pub domain: Option<DomainKey>,
     /// The owner's generation, as read.
     pub generation: u64,
-    /// The session that it belongs to, if a login gave it.
+    /// The session that it belongs to, if a login issued it.
     pub session: Option<Session>,
-    /// The language in which its holder is written to.
+    /// The language of messages to its holder.
     pub locale: Locale,
     /// The client that it is issued to.
     pub client: ClientId,
-    /// What it is.
+    /// The kind of token.
     pub kind: Kind,
-    /// What it opens.
+    /// The scopes.
     pub scopes: Vec<Scope>,
-    /// When it ends.
+    /// When it expires.
     pub expires_at: Timestamp,
 }
 
 impl Token {
-    /// Makes a token: the row to store, and the text, which is shown once.
+    /// Issues a token: the row to store, and the text, which is shown once.
     ///
     /// # Errors
     /// [`NoEntropy`] when the generator fails.
@@ -186,7 +189,7 @@ impl Token {
             generation: grant.generation,
             session: grant.session,
             locale: grant.locale,
-            // Whole seconds, as it is stored.
+            // Whole seconds, as stored.
             issued_at: now.deadline(0),
             expires_at: grant.expires_at,
             forget_at: grant.expires_at.deadline(MEMORY),
@@ -198,40 +201,40 @@ impl Token {
         Ok((token, text))
     }
 
-    /// A name for it, which may be shown: half of its digest, in the form of a UUID.
+    /// A public id: half of its digest, in the form of a UUID.
     #[must_use]
     pub fn id(&self) -> String {
         Uuid::from_bytes(*self.flow()).hyphenated().to_string()
     }
 
-    /// Whether another token is about to take its place. It stays good if that comes to nothing; an invocation that began so long
-    /// ago has died.
+    /// Whether a replacement is in progress. The token stays valid if the replacement fails; an invocation that started
+    /// too long ago has crashed.
     #[must_use]
     pub fn is_being_replaced(&self, now: Timestamp) -> bool {
         self.replacing_since
             .is_some_and(|since| !since.deadline(REPLACING).is_expired(now))
     }
 
-    /// What the codes that are sent for it are bound to.
+    /// What binds codes to this token.
     #[must_use]
     pub fn flow(&self) -> &[u8; 16] {
         self.digest.as_bytes().first_chunk().expect("a digest has 32 bytes")
     }
 }
 
-/// A token that a caller presented, parsed: whose it says it is, and the digest to look for.
+/// A presented token, parsed: the owner it names, and the digest to look up.
 #[derive(Clone, Debug)]
 pub struct Presented {
     /// The owner that the text names.
     pub owner: Owner,
-    /// The domain that the text names: the owner's, if the token's row is there.
+    /// The domain that the text names: the owner's, if the token's row exists.
     pub domain: Option<DomainKey>,
     /// Digest of the whole text: the key of its row.
     pub digest: Digest,
 }
 
 impl Presented {
-    /// Reads a token's text; `None` for whatever we cannot have issued.
+    /// Parses a token's text; `None` for texts that we cannot have issued.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         // The longest text names a client of 64 characters: 1 + 86 + 1 + 43.
@@ -353,7 +356,7 @@ pub(crate) mod tests {
         let (token, text) = Token::issue(grant, &mut SysRng, Timestamp::from_seconds(100)).expect("entropy");
         let read = Presented::parse(text.expose()).expect("our own text");
         assert_eq!((&read.owner, read.domain), (&token.owner, Some(domain)));
-        // Whoever writes another domain into a token has another token.
+        // Changing the domain in a token's text gives another token.
         let other = DomainKey::from_bytes([7; 16]);
         let owner = URL_SAFE_NO_PAD.encode([&user.id.as_bytes()[..], other.as_bytes()].concat());
         let secret = text.expose().split_once('.').expect("two parts").1;

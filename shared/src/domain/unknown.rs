@@ -1,5 +1,5 @@
-//! Mail addresses that have no account. Wrong passwords are counted for them as they are for users, by the same policy, so that a
-//! lockout does not tell who has an account (R71).
+//! Mail addresses without an account. Wrong passwords are counted for them as for users, by the same policy, so that a
+//! lockout does not reveal whether an account exists (enumeration, R71).
 
 use sha2::{Digest, Sha256};
 
@@ -10,14 +10,14 @@ use super::{
     time::Timestamp,
 };
 
-/// For how many seconds failures are remembered after the last one. A user's lockout has no such limit, so a caller who waits
-/// longer could tell them apart: a year.
+/// For how many seconds failures are stored after the last one. A user's lockout has no such limit, so a caller who
+/// waits longer could distinguish them: a year.
 const MEMORY: u64 = 365 * 86_400;
 
-/// What is counted for an address without an account.
+/// The lockout of an address without an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownIdentity {
-    /// Digest of the domain and the address: who is not a user is not written down.
+    /// Digest of the domain and the address: addresses of non-users are not recorded.
     pub subject: [u8; 32],
     /// The counter and the block.
     pub lockout: Lockout,
@@ -25,7 +25,7 @@ pub struct UnknownIdentity {
     pub forget_at: Option<Timestamp>,
 }
 
-/// The subject of an address in a domain, in any letter case; a text that is no address is taken as it is.
+/// The subject of an address in a domain, case-insensitively; a malformed address is used as is.
 #[must_use]
 pub fn subject(domain: &DomainName, email: &str) -> [u8; 32] {
     let domain = domain.as_str().as_bytes();
@@ -38,7 +38,7 @@ pub fn subject(domain: &DomainName, email: &str) -> [u8; 32] {
 }
 
 impl UnknownIdentity {
-    /// Nothing yet.
+    /// An empty record.
     #[must_use]
     pub fn none(subject: [u8; 32]) -> Self {
         Self {
@@ -48,7 +48,7 @@ impl UnknownIdentity {
         }
     }
 
-    /// The lockout as it counts now.
+    /// The current lockout.
     #[must_use]
     pub fn lockout(&self, now: Timestamp) -> Lockout {
         match self.is_expired(now) {
@@ -57,13 +57,13 @@ impl UnknownIdentity {
         }
     }
 
-    /// Whether there is a row, and it has expired.
+    /// Whether the row exists and has expired.
     #[must_use]
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.forget_at.is_some_and(|at| at.is_expired(now))
     }
 
-    /// When a row that is written now expires.
+    /// The expiry of a row that is written now.
     #[must_use]
     pub fn forget_at(now: Timestamp) -> Timestamp {
         now.deadline(MEMORY)

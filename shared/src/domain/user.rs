@@ -19,51 +19,51 @@ use super::{
 /// A person with an account in one domain.
 #[derive(Clone, Debug)]
 pub struct User {
-    /// Who.
+    /// The user id.
     pub id: UserId,
-    /// A number that leads to the user, once in the domain: the id is derived from it.
+    /// A number that identifies the user, unique within the domain: the id is derived from it.
     pub number: Option<UserNumber>,
     /// The domain (tenant) of the account.
     pub domain: DomainName,
-    /// Mail address, once in the domain.
+    /// Mail address, unique within the domain.
     pub email: EmailAddress,
-    /// Login name, once in the domain.
+    /// Login name, unique within the domain.
     pub login: Login,
-    /// The claims to what the login looks like, as they were made: another version of Unicode may find others. A user of before
-    /// there were such claims has none, and is not protected from look-alikes.
+    /// The claims to the login's look-alikes, as computed at the time: another version of Unicode may give others.
+    /// Users who predate these claims have none, and are not protected from look-alikes.
     pub looks: Vec<[u8; 32]>,
     /// Display name.
     pub name: DisplayName,
     /// Password, hashed.
     pub password: PasswordHash,
-    /// Free fields: what the domain's template says, and what was registered.
+    /// Custom fields: from the domain's template, and from the registration.
     pub opts: Options,
     /// May look up and revoke the support PINs of the domain's users.
     pub is_admin: bool,
-    /// What failed, and whether the user is blocked.
+    /// Failed attempts, and whether the user is blocked.
     pub lockout: Lockout,
-    /// The session of each client that the user has signed in to: a token of another session has ended.
+    /// The session of each client that the user has signed in to: tokens of another session are invalid.
     pub sessions: Sessions,
-    /// A token, a link or a support PIN issued under another number has ended: raising it ends all of a user's in one
+    /// Tokens, links and support PINs of another generation are invalid: raising it revokes all of a user's in one
     /// write.
     pub token_generation: u64,
-    /// The phone whose code let the user in last, by when it was set ([`super::factor::Factor::phone_set_at`]).
+    /// The phone whose code authenticated the user last, by when it was set ([`super::factor::Factor::phone_set_at`]).
     pub verified_phone: Option<Timestamp>,
-    /// When the account was made.
+    /// When the account was created.
     pub inserted_at: Timestamp,
     /// When it was changed last.
     pub updated_at: Timestamp,
-    /// The invocation that changed where the user stands last: its own repetition, after an answer that was lost, is told so.
+    /// The invocation that changed the lockout last: its own retry after a lost response is recognized.
     pub changed_by: String,
 }
 
-/// Sessions, by the client that they were begun with.
+/// Sessions by client.
 pub type Sessions = BTreeMap<ClientId, Session>;
 
-/// What a new account is made of.
+/// The fields of a new account.
 #[derive(Clone, Debug)]
 pub struct NewUser {
-    /// A number that leads to the user, if there is to be one.
+    /// A number that identifies the user, if any.
     pub number: Option<UserNumber>,
     /// The domain (tenant) of the account.
     pub domain: DomainName,
@@ -75,17 +75,17 @@ pub struct NewUser {
     pub name: DisplayName,
     /// Password, hashed.
     pub password: PasswordHash,
-    /// Free fields.
+    /// Custom fields.
     pub opts: Options,
-    /// May look up and revoke the support PINs of the domain's users, and act upon the users themselves.
+    /// May look up and revoke the support PINs of the domain's users, and administer the users themselves.
     pub is_admin: bool,
 }
 
 impl User {
-    /// Makes an account, with a random id where it has no number.
+    /// Creates an account, with a random id if it has no number.
     ///
-    /// Whoever gets the number of a user who was erased gets that id again. Nothing that was issued to the one before may be good
-    /// for the next: so the generation begins at a random number.
+    /// A user who gets the number of an erased user gets that id again. Nothing that was issued to the erased user may
+    /// be valid for the new one: so the generation starts at a random number.
     ///
     /// # Errors
     /// [`NoEntropy`] when the generator fails.
@@ -102,7 +102,7 @@ impl User {
         } = new;
         let (id, token_generation) = match number {
             Some(number) => {
-                // With room above for all that will be counted.
+                // This leaves room above for every increment.
                 let generation = u64::from_be_bytes(random_bytes(rng)?) >> 2;
                 (UserId::of_number(DomainKey::of(&domain), number), generation)
             }
@@ -135,14 +135,14 @@ impl User {
         DomainKey::of(&self.domain)
     }
 
-    /// Whether this administrator's word reaches `other`: only within one domain.
+    /// Whether this user may administer `other`: administrators are limited to their own domain.
     #[must_use]
     pub fn administers(&self, other: &Self) -> bool {
         self.is_admin && self.domain == other.domain
     }
 
-    /// Whether a token that was issued to this user has ended: with all others (a reset, the operator's word), by another
-    /// session with its client, by its own revocation, or by a block that is over itself.
+    /// Whether a token issued to this user is invalid: revoked with all others (by a reset or by the operator),
+    /// replaced by another session with its client, revoked on its own, or ended by a block that has itself expired.
     #[must_use]
     pub fn has_ended(&self, token: &Token, now: Timestamp) -> bool {
         let outlived_by_block = self.lockout.standing(now).is_none() && self.lockout.has_ended(token.issued_at);
@@ -159,8 +159,8 @@ impl User {
         self.inserted_at.deadline(86_400)
     }
 
-    /// The generation under which tokens are good once the lockout is `next`: what ended with a block that goes does not
-    /// come back.
+    /// The generation under which tokens are valid once the lockout is `next`: what a block invalidated stays invalid
+    /// when it is removed.
     #[must_use]
     pub fn generation_after(&self, next: &Lockout) -> u64 {
         let goes = self.lockout.block.is_some() && next.block.is_none();
@@ -178,7 +178,7 @@ pub(crate) mod tests {
         token::{Grant, Owner, tests::grant},
     };
 
-    /// Somebody.
+    /// A sample user.
     pub(crate) fn user() -> User {
         User {
             id: UserId::draw(&mut SysRng).expect("entropy"),
@@ -266,7 +266,7 @@ pub(crate) mod tests {
                 &token,
                 true,
             ),
-            // While the block stands, the answer is another one than that the token has ended.
+            // While the block is active, the refusal is another than that the token is invalid.
             (
                 User {
                     lockout: block(201),

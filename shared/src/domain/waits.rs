@@ -1,9 +1,9 @@
-//! Waits that grow: each mail of one kind to one mailbox makes the wait for the next one longer, and quiet time makes it
-//! shorter again. Nobody is flooded, and nobody has to wait for longer than the last step.
+//! Growing waits (backoff): each mail of one kind to one mailbox makes the wait for the next one longer, and a pause
+//! makes it shorter again. No mailbox is flooded, and no wait exceeds the last step.
 
 use super::{rate_limit::Hit, time::Timestamp};
 
-/// What the operator decides.
+/// The operator's waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Waits {
     steps: Vec<u64>,
@@ -11,12 +11,12 @@ pub struct Waits {
 }
 
 impl Waits {
-    /// The waits after the first, second, … mail, in seconds; the last one holds for all that follow. A mail counts for
-    /// `memory` seconds.
+    /// The waits after the first, second, … mail, in seconds; the last one applies to all that follow. A mail counts
+    /// for `memory` seconds.
     ///
     /// # Panics
-    /// Without a step, with one of no time, or with one that the memory does not reach; settings are checked when they are
-    /// read.
+    /// Without a step, with one of zero seconds, or with one that exceeds the memory; settings are checked when they
+    /// are read.
     #[must_use]
     pub fn new(steps: Vec<u64>, memory: u64) -> Self {
         assert!(
@@ -26,14 +26,14 @@ impl Waits {
         Self { steps, memory }
     }
 
-    /// For how many seconds a mail is remembered.
+    /// For how many seconds a mail is stored.
     #[must_use]
     pub fn memory(&self) -> u64 {
         self.memory
     }
 
-    /// Sends one more mail. `sent` are the mails so far, oldest first; the answer is what to remember instead, or `None`
-    /// while the wait lasts. A mail that is not sent is not remembered, so that it does not extend the wait.
+    /// Counts one more mail. `sent` are the mails so far, oldest first; the result is the list to store instead, or
+    /// `None` while the wait lasts. A refused mail is not stored, so that it does not extend the wait.
     ///
     /// Time does not run backwards here: see [`super::rate_limit::RateLimit::spend`].
     #[must_use]
@@ -47,9 +47,9 @@ impl Waits {
                 return None;
             }
         }
-        // No mail before it is later: such a one refuses it above.
+        // No earlier mail has a later time: such a mail is refused above.
         live.push(act.clone());
-        // More than there are steps make no difference.
+        // Mails beyond the number of steps make no difference.
         live.drain(..live.len().saturating_sub(self.steps.len()));
         Some(live)
     }
@@ -108,7 +108,7 @@ mod tests {
         check(&[0, DAY - 120], DAY, Some(&[DAY - 120, DAY]));
         check(&[1, DAY - 119], DAY, None);
         check(&[1, DAY - 119], DAY + 1, Some(&[DAY - 119, DAY + 1]));
-        // Five within a day: four hours. They are forgotten one by one.
+        // Five within a day: four hours. They expire one by one.
         let five = [0, 120, 360, 1260, 4860];
         check(&five, 4860 + 240 * MINUTE - 1, None);
         check(&five, 4860 + 240 * MINUTE, Some(&[120, 360, 1260, 4860, 19_260]));

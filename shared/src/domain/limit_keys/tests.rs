@@ -101,14 +101,15 @@ fn a_mail_goes_to_whom_it_helps() {
     }
 }
 
-/// Resets as the function grants them, of one account: what it spends, in its order, and by which rules.
+/// Password resets of one account as the function grants them: the rate limits it spends, in its order and by its
+/// rules.
 struct Resets {
     limits: Limits,
     spent: HashMap<[u8; 32], Vec<Hit>>,
     levels: HashMap<[u8; 32], Timestamp>,
 }
 
-/// Who asks for what, from where.
+/// A request: what is requested, and from which network.
 #[derive(Clone, Copy)]
 struct Ask<'a> {
     key: &'a str,
@@ -119,7 +120,7 @@ struct Ask<'a> {
 const OWNER: &str = "owner@example.com";
 
 impl Resets {
-    /// With the default waits, and a tenth of the default budgets: they are used up by as many fewer.
+    /// With the default waits, and a tenth of the default rate limits, so that a tenth of the requests exhausts them.
     fn new() -> Self {
         let window = |max, seconds| Window { max, seconds };
         let steps = [2, 4, 15, 60, 240].map(|minutes| minutes * MINUTE).to_vec();
@@ -164,7 +165,7 @@ impl Resets {
         }
     }
 
-    /// The mail that follows, and to which address.
+    /// The resulting mail, and its recipient.
     fn ask<'a>(&mut self, ask: Ask<'a>, seconds: u64) -> Option<(MailKind, &'a str)> {
         let act = Hit {
             at: Timestamp::from_seconds(seconds),
@@ -194,7 +195,7 @@ impl Resets {
     }
 }
 
-/// Numbers that look like chance and are the same every time.
+/// Pseudo-random numbers, the same in every run.
 struct Dice(u64);
 
 impl Dice {
@@ -207,8 +208,9 @@ impl Dice {
     }
 }
 
-/// Asks for a reset of an owner for 30 days, from the attacker's networks and from the owner's own, every ten minutes. Gives the
-/// longest time without a recovery mail in the owner's mailbox, how many there were, and how many mails of other kinds.
+/// Requests resets of an owner for 30 days, from the attacker's networks and from the owner's own, every ten minutes.
+/// Returns the longest time without a recovery mail in the owner's mailbox, how many there were, and how many mails of
+/// other kinds.
 fn attack(networks: &[Network], keys: &[&str], bursts: &[u64]) -> (u64, usize, usize) {
     let (mut resets, mut dice) = (Resets::new(), Dice(7));
     let home = Network::of("192.0.2.1");
@@ -228,7 +230,7 @@ fn attack(networks: &[Network], keys: &[&str], bursts: &[u64]) -> (u64, usize, u
             next_burst = now + bursts[usize::try_from(dice.roll(bursts.len() as u64)).expect("few")];
         }
         if now % (10 * MINUTE) == 0 {
-            // Last, when everything is used up.
+            // Last, when every limit is used up.
             asks.push(Ask {
                 key: OWNER,
                 network: &home,
@@ -253,8 +255,9 @@ fn attack(networks: &[Network], keys: &[&str], bursts: &[u64]) -> (u64, usize, u
     )
 }
 
-/// R70: an attacker with thousands of addresses, who asks for the owner, for the owner's mailbox by other names, for strangers and
-/// for domains that do not exist, at all paces, keeps no owner without a recovery mail for more than four hours.
+/// R70: an attacker with thousands of addresses, who requests resets for the owner, for aliases of the owner's mailbox,
+/// for strangers and for domains that do not exist, at all rates, keeps no owner without a recovery mail for more than
+/// four hours.
 #[test]
 fn no_flood_of_resets_keeps_recovery_mails_from_an_owner() {
     let v4 = (0..5000_u16).map(|n| Network::of(&format!("10.0.{}.{}", n / 250, n % 250)));
@@ -275,9 +278,9 @@ fn no_flood_of_resets_keeps_recovery_mails_from_an_owner() {
     ] {
         let (longest, recovered, others) = attack(&networks, keys, bursts);
         assert!(longest <= 4 * HOUR, "{what}: {longest} s without a mail");
-        // Nor is the mailbox flooded: a day holds ten at first, and then one in four hours.
+        // Nor is the mailbox flooded: ten mails on the first day, and then one in four hours.
         assert!((170..=200).contains(&recovered), "{what}: {recovered} recovery mails");
-        // What strangers are sent has a budget.
+        // Mail to strangers has a rate limit.
         assert!(others < 31 * 24 * 60, "{what}: {others}");
     }
 }

@@ -4,7 +4,7 @@ use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 
 use super::{DomainName, MOST_BYTES, Malformed, is_ignorable, is_joiner, is_unwritten, trimmed};
 
-/// One bare mailbox: what a mail may be sent to.
+/// One bare mail address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EmailAddress {
     text: String,
@@ -13,9 +13,9 @@ pub struct EmailAddress {
 }
 
 impl EmailAddress {
-    /// Takes a dot-atom of 1 to 64 ASCII characters (RFC 5322 §3.2.3; no `%`, which relays and decoders read as their
-    /// own), `@`, and a host name of at least two labels, in Unicode or ASCII (UTS 46); 254 in all (RFC 5321 §4.5.3).
-    /// Nothing quoted, no comment, no display name, no list, no IP address. Blanks around it are trimmed.
+    /// Accepts a dot-atom of 1 to 64 ASCII characters (RFC 5322 §3.2.3; no `%`, which relays and decoders interpret),
+    /// `@`, and a host name of at least two labels, in Unicode or ASCII (UTS 46); 254 in all (RFC 5321 §4.5.3). No
+    /// quoted string, comment, display name, list, or IP address. Blanks around it are trimmed.
     ///
     /// # Errors
     /// [`Malformed`] in every way but [`Malformed::MixedScripts`].
@@ -28,7 +28,7 @@ impl EmailAddress {
             return Err(Malformed::TooLong);
         }
         let (local, host) = text.split_once('@').ok_or(Malformed::InvalidSymbols)?;
-        // Some programs decode an encoded word (RFC 2047) wherever it stands: one could hold another address.
+        // Some programs decode an encoded word (RFC 2047) at any position: it could hide another address.
         if !local.split('.').all(is_atom) || (local.contains("=?") && local.contains("?=")) {
             return Err(Malformed::InvalidSymbols);
         }
@@ -44,7 +44,7 @@ impl EmailAddress {
         }
     }
 
-    /// The local part as given and the domain in lower-case ASCII: what a mail is sent to.
+    /// The address for sending: the local part as given, and the domain in lower-case ASCII.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
@@ -56,8 +56,7 @@ impl EmailAddress {
         &self.text[self.at + 1..]
     }
 
-    /// The address in lower case: the key of uniqueness. No dot or `+tag` is taken away: what they mean is the
-    /// provider's business.
+    /// The address in lower case: the uniqueness key. Dots and `+tag` are kept: their meaning depends on the provider.
     #[must_use]
     pub fn canonical(&self) -> &str {
         &self.canonical
@@ -76,7 +75,7 @@ fn is_atom(atom: &str) -> bool {
 }
 
 fn mail_host(text: &str) -> Result<DomainName, Malformed> {
-    // UTS 46 would drop what cannot be seen; a person did not type it. It drops no joiner: those must be in place.
+    // UTS 46 would drop invisible characters; a user did not type them. It drops no joiner: those must be in place.
     let is_hidden = |symbol| (is_unwritten(symbol) || is_ignorable(symbol)) && !is_joiner(symbol);
     if text.chars().any(is_hidden) {
         return Err(Malformed::InvalidSymbols);
@@ -150,7 +149,7 @@ mod tests {
                 ("masha@yan\u{200c}dex.ru", Err(InvalidSymbols)),
                 ("masha@yan\u{200d}dex.ru", Err(InvalidSymbols)),
                 ("ali@نامه\u{200c}.com", Err(InvalidSymbols)),
-                // The same in ASCII: `a`, a joiner, `b`.
+                // The same in ASCII (Punycode): `a`, a joiner, `b`.
                 ("masha@xn--ab-m1t.ru", Err(InvalidSymbols)),
                 ("masha@yan\u{ad}dex.ru", Err(InvalidSymbols)),
                 ("masha@yan\u{fe0f}dex.ru", Err(InvalidSymbols)),

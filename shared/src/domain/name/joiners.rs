@@ -1,6 +1,6 @@
-//! The joiners U+200C and U+200D. Nothing is drawn for them, so they can make two names of one; but Persian, Sinhala and other
-//! languages are misspelt without them, and many emoji are made with them. They are taken where they have an effect (RFC 5892
-//! A.1 and A.2; UTS 51 §1.4.6).
+//! The joiners U+200C and U+200D. They are invisible, so they can make two names out of one; but Persian, Sinhala and
+//! other languages are misspelt without them, and many emoji need them. They are accepted where they have an effect
+//! (RFC 5892 A.1 and A.2; UTS 51 §1.4.6).
 
 use icu_properties::{
     CodePointMapData, CodePointSetData,
@@ -10,15 +10,15 @@ use icu_properties::{
 const NON_JOINER: char = '\u{200c}';
 const JOINER: char = '\u{200d}';
 
-/// Draws the symbol before it as an emoji.
+/// The variation selector that renders the preceding character as an emoji.
 const AS_EMOJI: char = '\u{fe0f}';
 
-/// Whether it is one of the two.
+/// Whether the character is one of the two joiners.
 pub(super) fn is_joiner(symbol: char) -> bool {
     matches!(symbol, NON_JOINER | JOINER)
 }
 
-/// Whether every joiner of a text has an effect where it is.
+/// Whether every joiner of a text has an effect at its position.
 pub(super) fn are_in_place(text: &str) -> bool {
     let mut joiners = text.char_indices().filter(|(_, symbol)| is_joiner(*symbol));
     joiners.all(|(at, joiner)| {
@@ -36,7 +36,7 @@ fn follows_virama(before: &str) -> bool {
     before.chars().next_back().map(class) == Some(CanonicalCombiningClass::Virama)
 }
 
-/// Between two letters of a cursive script that would be joined.
+/// Whether a joiner is between two letters of a cursive script that would be joined.
 fn parts_letters(before: &str, after: &str) -> bool {
     let joining = |symbol: char| CodePointMapData::<JoiningType>::new().get(symbol);
     let is_drawn = |joining: &JoiningType| *joining != JoiningType::Transparent;
@@ -46,7 +46,7 @@ fn parts_letters(before: &str, after: &str) -> bool {
         && matches!(after, Some(JoiningType::RightJoining | JoiningType::DualJoining))
 }
 
-/// Between two pictures, of which the first may have a skin tone.
+/// Whether a joiner is between two emoji, of which the first may have a skin tone.
 fn joins_emoji(before: &str, after: &str) -> bool {
     let is_picture = |symbol| CodePointSetData::new::<ExtendedPictographic>().contains(symbol);
     let is_tone = |symbol| CodePointSetData::new::<EmojiModifier>().contains(symbol);
@@ -72,7 +72,7 @@ mod tests {
             ("علی\u{200c}رضا", true),
             ("نیم\u{200c}فاصله", true),
             ("بِ\u{200c}َب", true),
-            // After a letter that is joined to none, before one that is none, at either end.
+            // After a letter that does not join, before one that does not, at either end.
             ("کار\u{200c}آفرین", false),
             ("علی\u{200c}", false),
             ("\u{200c}علی", false),
@@ -101,7 +101,7 @@ mod tests {
             ("👨\u{200d}a", false),
             ("a\u{200d}👩", false),
             ("1\u{fe0f}\u{200d}👩", false),
-            // Between letters that no joiner does anything to.
+            // Between letters on which joiners have no effect.
             ("ad\u{200c}min", false),
             ("ad\u{200d}min", false),
             ("а\u{200d}б", false),

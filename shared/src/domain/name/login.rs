@@ -1,4 +1,4 @@
-//! Logins: what may be one, what is the same one, and what can be taken for it.
+//! Logins: which texts are valid, which are equal, and which are confusable.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::domain::secret::{NoEntropy, random_text};
 
-/// What a person signs in with. Two logins with one [`canonical`](Self::canonical) form are the same login.
+/// A login name. Two logins with the same [`canonical`](Self::canonical) form are equal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Login {
     text: String,
@@ -23,15 +23,15 @@ pub struct Login {
 }
 
 impl Login {
-    /// Takes 1 to 64 characters, also in the canonical form, which has letters, digits and marks that UTS 39 recommends
-    /// for identifiers, of one script, and `_`, `-`, `.`; at least one letter or digit, and no mark in front. Joiners are taken
-    /// where a script needs them, and make no other login. Blanks around it are trimmed.
+    /// Accepts 1 to 64 characters, also in the canonical form, which consists of letters, digits and marks that UTS 39
+    /// recommends for identifiers, of one script, and `_`, `-`, `.`; at least one letter or digit, and no leading mark.
+    /// Joiners are accepted where a script needs them, and do not distinguish logins. Blanks around it are trimmed.
     ///
     /// # Errors
     /// [`Malformed`] in every way.
     pub fn parse(text: &str) -> Result<Self, Malformed> {
         let text = normal(trimmed(text), 64)?;
-        // The canonical form is what is checked: `ａｄｍｉｎ` is a way to write `admin`, and `＠` a way to write `@`.
+        // The canonical form is checked: `ａｄｍｉｎ` is a way to write `admin`, and `＠` a way to write `@`.
         let canonical = canonical(&text);
         if !joiners::are_in_place(&text)
             || !canonical.chars().all(is_of_logins)
@@ -49,21 +49,21 @@ impl Login {
         }
     }
 
-    /// The login as it was given (NFC): what is shown. It parses again to an equal login.
+    /// The login as given (NFC), for display. It parses again to an equal login.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// NFKC, full case folding, NFKC, without joiners: the key of uniqueness and of every look-up.
+    /// NFKC, full case folding, NFKC, without joiners: the key for uniqueness and for every look-up.
     #[must_use]
     pub fn canonical(&self) -> &str {
         &self.canonical
     }
 
-    /// What the login looks like: the skeletons (UTS 39 §4) of how it is shown, of its small letters and of its capitals.
-    /// Logins that share one can be taken for each other, also where each is of one script: `сосо` for `coco`, `ВОСК` for
-    /// `BOCK`, `lan` for `Ian`. One form is not enough: `в` looks like no Latin letter, and `В` does.
+    /// The skeletons (UTS 39 §4) of the login as displayed, in lower case and in upper case. Logins that share one are
+    /// confusable, even if each is of one script: `сосо` for `coco`, `ВОСК` for `BOCK`, `lan` for `Ian`. One form is
+    /// not enough: `в` resembles no Latin letter, and `В` does.
     #[must_use]
     pub fn looks(&self) -> BTreeSet<String> {
         let capitals = CaseMapper::new().uppercase_to_string(&self.canonical, &LanguageIdentifier::UNKNOWN);
@@ -71,16 +71,16 @@ impl Login {
         shapes.map(|shape| skeleton(shape).collect()).into()
     }
 
-    /// A login for the owner of a mail address who did not choose one: the local part, with `-` for each symbol that a login
-    /// may not have.
+    /// A login for a user who gave only a mail address: the local part, with `-` for each character that a login cannot
+    /// have.
     #[must_use]
     pub fn derived(email: &EmailAddress) -> Self {
         let text = derivable(email);
         Self::parse(&text).unwrap_or_else(|_| Self::parse(ANYBODY).expect("a word is a login"))
     }
 
-    /// The same with six random characters behind it, for when that is taken: of 27 characters none of which looks like
-    /// another, so one of 387 million.
+    /// The same with a random suffix of six characters, for when the plain one is taken: from 27 characters that do not
+    /// resemble each other, so one of 387 million.
     ///
     /// # Errors
     /// [`NoEntropy`] when the generator fails.
@@ -93,7 +93,7 @@ impl Login {
     }
 }
 
-/// What a login is derived from where an address has no letter or digit.
+/// The login to derive from where an address has no letter or digit.
 const ANYBODY: &str = "user";
 
 fn derivable(email: &EmailAddress) -> String {

@@ -18,12 +18,12 @@ use crate::domain::{
     token::Token,
 };
 
-/// What a code is for; one for the other is no code.
+/// The purpose of a code; a code for one purpose is invalid for the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// Ends a login.
+    /// Completes a login.
     SignIn,
-    /// Shows that codes arrive at a phone, before it becomes the factor's.
+    /// Proves that codes arrive at a phone, before it becomes the factor's.
     Approval,
 }
 
@@ -36,25 +36,25 @@ impl Purpose {
     }
 }
 
-/// What a code is bound to (ASVS 6.6.2): it is good for nothing else.
+/// What a code is bound to (ASVS 6.6.2); it is invalid for anything else.
 #[derive(Clone, Copy, Debug)]
 pub struct Binding<'a> {
-    /// Whose.
+    /// The user.
     pub user: UserId,
-    /// Of which kind of factor.
+    /// The kind of factor.
     pub factor_type: FactorType,
-    /// When the factor was changed last: a code that was sent before is another factor's.
+    /// When the factor was changed last: a code sent before that is invalid.
     pub factor_at: Timestamp,
-    /// Where it is sent.
+    /// The recipient's phone.
     pub phone: &'a Phone,
-    /// The token that it goes with (see `Token::flow`): a code that was sent for another one is another login's.
+    /// The token that it belongs to (see `Token::flow`): a code sent for another token belongs to another login.
     pub flow: &'a [u8; 16],
-    /// What it is for.
+    /// The purpose.
     pub purpose: Purpose,
 }
 
 impl<'a> Binding<'a> {
-    /// What a code is bound to that a factor's owner gets at `phone`, and that goes with `token`.
+    /// The binding of a code that is sent to `phone` and belongs to `token`.
     #[must_use]
     pub fn new(factor: &Factor, phone: &'a Phone, token: &'a Token, purpose: Purpose) -> Self {
         Self {
@@ -73,7 +73,7 @@ impl<'a> Binding<'a> {
 pub struct Code(Secret);
 
 impl Code {
-    /// Reads a guess. `None` for whatever cannot be a code, and so is no guess.
+    /// Parses a guess. `None` for a text that cannot be a code, and so does not count as a guess.
     #[must_use]
     pub fn parse(text: &str, length: usize) -> Option<Self> {
         let fits = text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -81,12 +81,13 @@ impl Code {
     }
 }
 
-/// A code as it is stored: a digest under a key that lies elsewhere, since a million codes are soon tried (ASVS 6.5.2).
+/// A code as stored: a digest under a key that is stored elsewhere, since a million codes are open to brute force (ASVS
+/// 6.5.2).
 #[derive(Clone)]
 pub struct CodeDigest {
     /// Id of the key.
     pub key: u32,
-    /// HMAC-SHA-256 of the code and of all that it is bound to.
+    /// HMAC-SHA-256 of the code and of its binding.
     pub mac: [u8; 32],
 }
 
@@ -98,8 +99,7 @@ impl CodeDigest {
         }
     }
 
-    /// Whether it is this guess's, in time that does not depend on where they differ (ASVS 11.2.4). Nothing fits a key
-    /// that is gone.
+    /// Whether the guess matches, in constant time (ASVS 11.2.4). Nothing matches under a key that was deleted.
     pub(super) fn fits(&self, keys: &Keyring<OtpCodes>, binding: &Binding<'_>, id: &[u8; 16], given: &Code) -> bool {
         keys.get(self.key)
             .is_some_and(|key| mac(key, binding, id, &given.0).verify_slice(&self.mac).is_ok())
@@ -128,16 +128,16 @@ fn mac(key: &Key<OtpCodes>, binding: &Binding<'_>, id: &[u8; 16], code: &Secret)
     mac
 }
 
-/// How a code came to its end.
+/// How a code ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     /// The right code was given.
     Verified,
-    /// It was guessed at too often.
+    /// It is past its attempts.
     Unverified,
-    /// It was taken back.
+    /// It was canceled.
     Canceled,
-    /// Its life was over when it was tried.
+    /// It had expired when it was tried.
     Expired,
 }
 
@@ -162,12 +162,12 @@ impl End {
     }
 }
 
-/// Where a code stands. Only one that can still be right has a seal (ASVS 14.2.7).
+/// The status of a code. Only a code that can still be right keeps its digest (ASVS 14.2.7).
 #[derive(Clone, Debug)]
 pub enum Status {
-    /// It can be guessed at.
+    /// It can still be verified.
     New(CodeDigest),
-    /// It came to its end.
+    /// It has ended.
     Ended(End),
 }
 
@@ -182,22 +182,22 @@ impl Status {
     }
 }
 
-/// One code. What has ended stays as it ended, whatever happens to it.
+/// One code. Once ended, its status never changes.
 #[derive(Clone, Debug)]
 pub struct Otp {
-    /// Tells it from the codes before and after it.
+    /// A random id that distinguishes it from the codes before and after it.
     pub id: [u8; 16],
     /// The login that it belongs to.
     pub flow: [u8; 16],
-    /// When it was made.
+    /// When it was issued.
     pub issued_at: Timestamp,
-    /// From this moment on it is over.
+    /// When it expires.
     pub expires_at: Timestamp,
-    /// How often it was compared with a guess.
+    /// How many guesses it was compared with.
     pub attempts: u64,
-    /// What its message was counted as. `None` where it was not, and in a row of before this was stored.
+    /// The quota entry of its message. `None` where it was not counted, and in rows that predate this field.
     pub message: Option<quota::Message>,
-    /// Where it stands.
+    /// The status.
     pub status: Status,
 }
 
@@ -223,25 +223,25 @@ impl Otp {
         Ok((otp, code))
     }
 
-    /// After its message could not be sent.
+    /// The code after its message could not be sent.
     #[must_use]
     pub fn cancel(self) -> Self {
         self.end(End::Canceled)
     }
 
-    /// After a try past its life.
+    /// The code after an attempt past its expiry.
     #[must_use]
     pub fn expire(self) -> Self {
         self.end(End::Expired)
     }
 
-    /// After a try past its attempts.
+    /// The code after an attempt past its limit.
     #[must_use]
     pub fn exhaust(self) -> Self {
         self.end(End::Unverified)
     }
 
-    /// After a wrong guess.
+    /// The code after a wrong guess.
     #[must_use]
     pub fn fail(self) -> Self {
         match self.status {
@@ -253,7 +253,7 @@ impl Otp {
         }
     }
 
-    /// After the right guess, which counts like any other.
+    /// The code after the right guess, which counts as an attempt, too.
     #[must_use]
     pub fn verify(self) -> Self {
         self.fail().end(End::Verified)

@@ -1,22 +1,22 @@
-//! The argument that the shape holds, as a program: several clients of one account act at once, and a model checker goes
-//! through every order in which their steps can happen, with crashes, lost answers and the passing of time.
+//! A model of the design, as a program: several clients of one account make concurrent calls, and a model checker
+//! explores every order of their steps, with crashes, lost responses and the passing of time.
 //!
-//! A call is what a function does. It reads the user's row and the record of the codes, in whichever order (a batch is no
-//! snapshot), and judges both with the very rules that are deployed. What they say is stored in one transaction, on the
-//! condition that what it takes the place of is still as it was read; only then is the caller told. Where the condition
-//! fails the verdict is thrown away, and everything is read and judged again. Between any two of these steps others may
-//! do whatever they do, and the properties must hold in every state that can be reached.
+//! A call is what a function does. It reads the user's row and the code record, in either order (a batch is no
+//! snapshot), and checks both with the very rules that are deployed. The result is stored in one transaction, on the
+//! condition that the rows are still as read (optimistic locking); only then is the caller answered. If the condition
+//! fails, the verdict is discarded, and everything is read and checked again. Between any two of these steps other
+//! clients may take theirs, and the properties must hold in every reachable state.
 //!
-//! The user's row holds the counts of [`crate::domain::lockout`], and says which 2FA token is good: that of the newest
-//! login, until an access token is made or the user is blocked.
+//! The user's row holds the counters of [`crate::domain::lockout`], and which 2FA token is valid: that of the newest
+//! login, until an access token is issued or the user is blocked.
 //!
-//! Other designs take the same steps, but for one thing each. The checker must find what breaks them: that is how we know
-//! that it would have found what breaks ours.
+//! Each other design differs from ours in one step. The checker must find what breaks it: this shows that it would also
+//! find a flaw in ours.
 //!
 //! - `calls`: what a call does with what it has read
-//! - `steps`: what can happen next, and what comes of it
+//! - `steps`: which steps are possible next, and their effects
 //! - `properties`: what must hold
-//! - `tests`: who does what
+//! - `tests`: the scenarios
 
 mod calls;
 mod properties;
@@ -35,42 +35,42 @@ use crate::domain::{
     phone::Phone,
 };
 
-/// What a call does, and in which order.
+/// The design of a call: what it does, and in which order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Design {
-    /// As it is deployed.
+    /// The deployed design.
     Ours,
-    /// Writes without a condition, on the strength of an old read.
+    /// Writes without a condition, based on a stale read.
     Unconditional,
-    /// The record of the codes must be as it was read, the user's row need not.
+    /// Only the code record must be as read, not the user's row.
     OneCondition,
-    /// The counts belong to the code: a new one begins with none.
+    /// The counters belong to the code: a new code resets them.
     CountsOnCode,
-    /// Tells the verdict, then counts the guess.
+    /// Returns the verdict before counting the guess.
     TellsFirst,
-    /// Takes the repetition of a transaction whose answer was lost for another transaction.
+    /// Treats the retry of a transaction whose response was lost as another transaction.
     NoRequestToken,
-    /// Uses the code up in one write, and makes the access token in the next.
+    /// Consumes the code in one write, and issues the access token in the next.
     TwoWrites,
 }
 
-/// What a client asks for.
+/// A client's request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Call {
-    /// Gives the password: a new login, with a code of its own.
+    /// Sends the password: a new login, with its own code.
     Login,
-    /// Has a new code sent for its login.
+    /// Requests a new code for its login.
     Resend,
-    /// Takes back the code that it made last: the message could not be sent.
+    /// Cancels the code that it issued last: the message could not be sent.
     TakeBack,
-    /// Gives a code.
+    /// Sends a code.
     Give(Which),
 }
 
-/// Which code a client gives.
+/// Which code a client sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Which {
-    /// One that there never was.
+    /// One that never existed.
     Wrong,
     /// The newest that arrived.
     Newest,
@@ -78,33 +78,33 @@ enum Which {
     Earlier,
 }
 
-/// What a client asks for, one call after another.
+/// The sequence of a client's calls.
 #[derive(Clone, Copy, Debug)]
 enum Program {
-    /// These calls, whatever is answered.
+    /// These calls, whatever the responses.
     Calls(&'static [Call]),
-    /// The owner: gives the newest code, asks again after an error, and logs in anew after a refusal.
+    /// The owner: sends the newest code, retries after an error, and logs in anew after a refusal.
     Owner,
 }
 
-/// Who does what, and what may go wrong.
+/// The clients' programs, and the possible faults.
 #[derive(Clone, Debug)]
 struct Scenario {
     design: Design,
     policy: Policy,
     lockout: lockout::Policy,
     programs: Vec<Program>,
-    /// So many crashes and lost answers.
+    /// Number of crashes and lost responses.
     faults: u8,
-    /// So many times the life of a code passes.
+    /// Number of times that the lifetime of a code passes.
     lives: u8,
-    /// In the end exactly so many guesses were compared, if that is certain.
+    /// The exact number of guesses that were compared in the end, if that is certain.
     compared: Option<usize>,
     keys: Arc<Keyring<OtpCodes>>,
     phone: Phone,
 }
 
-/// The store, the clients, and what has been seen so far.
+/// The state: the store, the clients, and what was observed so far.
 #[derive(Clone, Debug, PartialEq, Hash)]
 struct World {
     /// Seconds since the first login.
@@ -112,11 +112,11 @@ struct World {
     otps: Record,
     user: User,
     clients: Vec<Client>,
-    /// Crashes and lost answers that may still come.
+    /// Crashes and lost responses that may still happen.
     faults: u8,
-    /// Lives of a code that may still pass.
+    /// Code lifetimes that may still pass.
     lives: u8,
-    /// Codes that were made; each is known by its number.
+    /// Number of codes issued; each is identified by its number.
     made: u8,
     /// The newest code that arrived.
     arrived: u8,
@@ -127,62 +127,62 @@ struct World {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct User {
     lockout: Lockout,
-    /// Logins so far; each is known by its number.
+    /// Number of logins; each is identified by its number.
     logins: u8,
-    /// Whether the 2FA token of the newest login is good.
+    /// Whether the 2FA token of the newest login is valid.
     is_open: bool,
 }
 
-/// The record of the codes. It is the same when nothing to come can tell it apart: all happens within every rolling
-/// window, so that only the number of guesses matters.
+/// The code record. Two records are equal when no later step can distinguish them: everything happens within every
+/// rolling window, so that only the number of guesses matters.
 #[derive(Clone, Debug)]
 struct Record(Otps);
 
-/// One client, and where it stands.
+/// One client, and its state.
 #[derive(Clone, Debug, PartialEq, Hash)]
 struct Client {
-    /// Its place among the clients.
+    /// Its index among the clients.
     who: usize,
     /// The login whose 2FA token it holds.
     login: u8,
-    /// What it asks for now, or next.
+    /// Its current or next call.
     call: Option<Call>,
-    /// How many calls it has behind it.
+    /// Number of completed calls.
     done: usize,
-    /// How far its call is.
+    /// The step of its call.
     step: Step,
     /// When its call arrived.
     at: u64,
-    /// The code that it gives; 0 is none's number.
+    /// The code that it sends; no code has number 0.
     given: u8,
-    /// The code that it made last.
+    /// The code that it issued last.
     made: u8,
-    /// Whether this call has used a code up.
+    /// Whether this call has consumed a code.
     has_won: bool,
-    /// Whether it was given an access token.
+    /// Whether it received an access token.
     is_in: bool,
 }
 
-/// How far a call is.
+/// The step of a call.
 #[derive(Clone, Debug, PartialEq, Hash)]
 enum Step {
-    /// Not begun.
+    /// Not started.
     Idle,
-    /// It has to read everything again.
+    /// It must read everything again.
     Again,
     /// It has read the user's row first.
     ReadUser(User),
-    /// It has read the record of the codes first.
+    /// It has read the code record first.
     ReadOtps(Record),
     /// It has read both.
     ReadBoth(User, Record),
-    /// Its transaction is stored, and the answer to it was lost.
+    /// Its transaction is stored, and the response was lost.
     Lost(Verdict),
-    /// It has used a code up, and owes the access token.
+    /// It has consumed a code, and has yet to issue the access token.
     Owes(Verdict),
 }
 
-/// What the rules say on what was read.
+/// The result of the rules on what was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Verdict {
     answer: Answer,
@@ -190,39 +190,39 @@ struct Verdict {
     compared: Option<u8>,
 }
 
-/// What a caller is told.
+/// The response to a caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Answer {
-    /// The 2FA token of this login, and that a code is on its way.
+    /// The 2FA token of this login; a code was sent.
     LoggedIn(u8),
-    /// That a code is on its way; or nothing, when one was taken back.
+    /// A code was sent; or an empty response, when one was canceled.
     Done,
     /// The access token.
     Right,
-    /// That the guess failed.
+    /// The guess failed.
     Failed,
-    /// That the token has ended, that the user is blocked, or that there was too much of late.
+    /// The token is invalid, the user is blocked, or the call is rate limited.
     Refused,
-    /// That something broke.
+    /// An internal error.
     Error,
 }
 
-/// What no row holds: what was stored and told, in all.
+/// Observations that no row holds: everything that was stored and returned.
 #[derive(Clone, Debug, Default, PartialEq, Hash)]
 struct Seen {
-    /// The codes of the comparisons that somebody was told of, in ascending order.
+    /// The codes of the comparisons whose verdict a caller received, in ascending order.
     told: Vec<u8>,
-    /// The access tokens that were made, each by its code and its login.
+    /// The access tokens issued, each by its code and its login.
     tokens: Vec<(u8, u8)>,
     /// Comparisons that were stored.
     compared: usize,
     /// Failures that were stored since the last right code.
     failures: u64,
-    /// A code was right that could not be any more.
+    /// A code was accepted after it had ended.
     dead_was_right: bool,
-    /// A code was right though the user was blocked.
+    /// A code was accepted while the user was blocked.
     blocked_was_right: bool,
-    /// Somebody used a code up, and was told otherwise.
+    /// A caller consumed a code, and got another response.
     right_was_denied: bool,
 }
 

@@ -1,20 +1,20 @@
-//! What the operator decides about codes.
+//! The operator's policy for codes.
 
 use crate::domain::rate_limit::RateLimit;
 
-/// What the operator decides.
+/// The operator's policy for codes.
 #[derive(Clone, Debug)]
 pub struct Policy {
     /// Digits of a code (OTP_LENGTH).
     pub length: usize,
-    /// Life of a code, in seconds (OTP_LIFETIME); at most 600 (ASVS 6.5.5).
+    /// Lifetime of a code, in seconds (OTP_LIFETIME); at most 600 (ASVS 6.5.5).
     pub lifetime: u64,
-    /// So many guesses at one code are compared (OTP_MAX_ATTEMPTS).
+    /// The maximum of guesses at one code (OTP_MAX_ATTEMPTS).
     pub max_attempts: u64,
-    /// Messages for one factor, whoever asks.
+    /// The rate limit of messages for one factor, for all callers together.
     pub sends: RateLimit,
-    /// And no more than so many on the first day of an account, unless its factor is established.
+    /// The maximum of messages on the first day of an account, unless its factor is established.
     pub first_day_sends: usize,
-    /// Guesses at all codes of one factor, right or wrong.
+    /// The rate limit of guesses at all codes of one factor, right or wrong.
     pub guesses: RateLimit,
 }

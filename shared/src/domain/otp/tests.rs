@@ -61,7 +61,7 @@ fn guess(text: &str) -> Code {
     Code::parse(text, 6).expect("six digits")
 }
 
-/// The same digits, but for the last.
+/// The same digits, except for the last.
 fn wrong(code: &Secret) -> Code {
     let (first, last) = code.expose().split_at(5);
     guess(&format!("{first}{}", if last == "0" { "1" } else { "0" }))
@@ -76,8 +76,8 @@ enum Step {
     Stranger,
 }
 
-/// Does what the steps say, each at its second. What came of them: an answer each, then the code's status and
-/// attempts, and how many guesses and sends count.
+/// Runs the steps, each at its second. Compares the outcome: an answer each, then the code's status and attempts, and
+/// how many guesses and sends count.
 fn check(steps: &[(Step, u64)], answers: &[&str], left: (&str, u64, usize, usize)) {
     let (keys, phone) = (ring(&[1]), phone("+380885550130"));
     let (own, other) = (binding(&phone, &FLOW), binding(&phone, &[2; 16]));
@@ -341,20 +341,21 @@ fn the_first_day_of_an_account_has_few_messages_and_its_end_makes_room() {
         issued.expect("the system has entropy").map(|(next, _)| next)
     };
     let ends = Some(Timestamp::from_seconds(2000));
-    // What was sent, and what of it while the factor was not established; then the next, and what counts of the first day.
+    // The messages sent, and those of them sent while the factor was not established; then the next, and what counts of
+    // the first day.
     for (times, counted, at, ends, expected) in [
         (&[][..], &[][..], 1000, ends, Ok(&[1000][..])),
         (&[1000], &[1000], 1001, ends, Ok(&[1000, 1001])),
         (&[1000, 1001], &[1000, 1001], 1001, ends, Err(999)),
         (&[1000, 1001], &[1000, 1001], 1999, ends, Err(1)),
         (&[1000, 1001], &[1000, 1001], 2000, ends, Ok(&[1000, 1001])),
-        // An established one is sent what it likes, and what it was sent counts for no other one.
+        // An established factor has no first-day limit, and its messages do not count towards it.
         (&[1000, 1001], &[1000, 1001], 1001, None, Ok(&[1000, 1001])),
         (&[1000, 1001], &[], 1001, None, Ok(&[])),
         (&[1000, 1001], &[], 1001, ends, Ok(&[1001])),
-        // However early they were.
+        // Messages of any age on that day count.
         (&[], &[10, 11], 1900, ends, Err(100)),
-        // The longest wait counts, and what is refused does not.
+        // The longest wait applies, and a refused message does not count.
         (&[1997, 1998, 1998], &[1997, 1998], 1999, ends, Err(998)),
         (&[900, 901, 902], &[900, 901], 1000, ends, Err(1000)),
         (&[900, 901, 902], &[], 1000, ends, Err(900)),
@@ -368,7 +369,7 @@ fn the_first_day_of_an_account_has_few_messages_and_its_end_makes_room() {
         let expected = expected.map_err(|retry_after| RateLimited { retry_after });
         assert_eq!(found, expected.map(acts), "{times:?}, {counted:?}, then {at}");
     }
-    // A message that could not be sent is none of the first day.
+    // A message that could not be sent does not count towards the first day.
     let once = issue(none(), 1000, ends).expect("there is room");
     let twice = issue(once, 1001, ends).expect("there is room");
     let id = twice.code.as_ref().expect("it was sent").id;

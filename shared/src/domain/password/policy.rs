@@ -1,4 +1,4 @@
-//! What may become a password (R40; NIST SP 800-63B §3.1.1.2).
+//! Password policy (R40; NIST SP 800-63B §3.1.1.2).
 
 use std::sync::LazyLock;
 
@@ -7,15 +7,15 @@ use crate::domain::{
     secret::Secret,
 };
 
-/// A password whose text was normalised (NFC), so that it is the same from every keyboard. Never cut, never folded.
+/// A password, normalised (NFC), so that it is the same from every keyboard. Never truncated, never case folded.
 #[derive(Clone, Debug)]
 pub struct Password(pub(super) Secret);
 
 impl Password {
-    /// What a caller gave, to be verified: whether it may become a password is [`Policy::accept`]'s question.
+    /// A password to verify, as given by a caller. [`Policy::accept`] checks new passwords.
     ///
     /// # Errors
-    /// [`Malformed::TooLong`] for a text that is longer than any password can be: it is not worth a hash (R51).
+    /// [`Malformed::TooLong`] for a text that is longer than any password can be: it is not hashed (R51).
     pub fn given(text: &Secret) -> Result<Self, Malformed> {
         match text.expose().len() > MOST_BYTES {
             true => Err(Malformed::TooLong),
@@ -24,7 +24,7 @@ impl Password {
     }
 }
 
-/// No password has more bytes than this: a longer text is refused before any work is done on it.
+/// The maximum length of a password in bytes: a longer text is refused before any work is done on it.
 pub const MOST_BYTES: usize = 1024;
 
 /// The visible ASCII characters that a password may have, written as in `A-Za-z0-9_-.~!`.
@@ -40,7 +40,7 @@ impl Alphabet {
     /// character is itself, the hyphen too.
     ///
     /// # Errors
-    /// The operator's words, when a character is not visible ASCII or there are fewer than ten.
+    /// The error message for the operator, when a character is not visible ASCII or there are fewer than ten.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err("a password alphabet has visible ASCII characters only");
@@ -64,7 +64,7 @@ impl Alphabet {
         }
     }
 
-    /// The alphabet as it was written, for messages.
+    /// The alphabet as written, for messages.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
@@ -82,16 +82,16 @@ fn is_range(first: u8, last: u8) -> bool {
     one_class && first < last
 }
 
-/// What a password must be to be accepted (R40). Lengths are in code points, after normalisation.
+/// The rules for new passwords (R40). Lengths are in code points, after normalisation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// The characters that it may have; without an alphabet, all of Unicode but controls.
+    /// The allowed characters; without an alphabet, all of Unicode except controls.
     pub alphabet: Option<Alphabet>,
-    /// The shortest.
+    /// The minimum length.
     pub min: usize,
-    /// The longest.
+    /// The maximum length.
     pub max: usize,
-    /// Whether those that everybody tries first are refused.
+    /// Whether common passwords are refused.
     pub refuse_common: bool,
 }
 
@@ -111,12 +111,12 @@ impl Policy {
     /// An operator's own policy.
     ///
     /// # Errors
-    /// The operator's words for what is out of bounds.
+    /// The error message for the operator, when a value is out of bounds.
     pub fn new(alphabet: Option<&str>, min: usize, max: usize, refuse_common: bool) -> Result<Self, &'static str> {
         if !(8..=128).contains(&min) {
             return Err("the shortest password has 8 to 128 characters");
         }
-        // A character has 4 bytes at most, and Argon2 is given at most so many.
+        // A character has 4 bytes at most, and the input of Argon2 is limited to `MOST_BYTES`.
         if !(min.max(64)..=MOST_BYTES / 4).contains(&max) {
             return Err("the longest password has 64 to 256 characters, and no fewer than the shortest");
         }
@@ -128,10 +128,10 @@ impl Policy {
         })
     }
 
-    /// What somebody wants for a password.
+    /// Checks a new password.
     ///
     /// # Errors
-    /// The first rule that is broken, in the order too long, symbols, too short, common.
+    /// The first rule that is violated, in the order too long, symbols, too short, common.
     pub fn accept(&self, given: &Secret) -> Result<Password, Weak> {
         let password = Password::given(given).map_err(|_| Weak::TooLong { max: self.max })?;
         let text = password.0.expose();
@@ -159,28 +159,28 @@ impl Policy {
     }
 }
 
-/// Why a text may not become a password.
+/// Why a new password is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weak {
     /// It has too few characters.
     TooShort {
-        /// The fewest.
+        /// The minimum.
         min: usize,
     },
     /// It has too many characters.
     TooLong {
-        /// The most.
+        /// The maximum.
         max: usize,
     },
     /// It has a character outside the alphabet.
     InvalidSymbols,
-    /// It is among the passwords that everybody tries first.
+    /// It is a common password.
     Common,
 }
 
-/// The most used passwords of 8 characters or more, case folded and sorted. They are from Django's
+/// The most common passwords of 8 characters or more, case folded and sorted. They are from Django's
 /// `common-passwords.txt.gz` (5.2; BSD-3-Clause, © Django Software Foundation and individual contributors), a list that
-/// Royce Williams made of published leaks; in its order, as many as are visible ASCII and fit in 80,000 bytes.
+/// Royce Williams compiled from published leaks; in its order, as many as are visible ASCII and fit in 80,000 bytes.
 static COMMON: LazyLock<Vec<&str>> = LazyLock::new(|| include_str!("../common_passwords.txt").lines().collect());
 
 fn is_common(text: &str) -> bool {
@@ -264,7 +264,7 @@ mod tests {
             (&contract, "PassWord1", Err(Weak::Common)),
             (&contract, "12345678", Err(Weak::Common)),
             (&contract, "password1-", Ok(())),
-            // Code points after composition, not bytes and not what was sent.
+            // Code points after composition, not bytes, and not as sent.
             (&unicode, "семёркай", Ok(())),
             (&unicode, "семёрка", short),
             (&unicode, "семе\u{308}рка", short),

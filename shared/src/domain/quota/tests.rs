@@ -1,4 +1,4 @@
-//! The rules of the meter, at their boundaries.
+//! The rules of the quota, at their boundaries.
 
 use super::*;
 
@@ -16,7 +16,7 @@ fn hit(seconds: u64) -> Hit {
     }
 }
 
-/// Of an established factor.
+/// A message of an established factor.
 fn known(country: &str) -> Message {
     Message {
         country: country.to_owned(),
@@ -36,7 +36,7 @@ fn slots<const N: usize>(sent: [(u64, u64, u64); N]) -> Slots {
         .into()
 }
 
-/// Messages that are all let through.
+/// The quota after messages that are all allowed.
 fn all_sent(policy: &Policy, messages: &[(Message, u64)]) -> Quota {
     messages.iter().fold(Quota::none(), |meter, (message, at)| {
         meter.spend(policy, message, &hit(*at)).expect("there is room")
@@ -48,7 +48,7 @@ fn sent(messages: &[(&str, u64)]) -> Quota {
     all_sent(&POLICY, &messages)
 }
 
-/// What becomes of one more message, and that a wait ends exactly when there is room.
+/// Checks the outcome of one more message, and that a wait ends exactly when there is room.
 fn check_next(policy: &Policy, meter: &Quota, message: &Message, at: u64, expected: Result<(), u64>) {
     let spend = |at| meter.clone().spend(policy, message, &hit(at)).map(drop);
     let expected = expected.map_err(|retry_after| RateLimited { retry_after });
@@ -67,19 +67,19 @@ fn check(messages: &[(&str, u64)], country: &str, at: u64, expected: Result<(), 
 #[test]
 fn every_window_must_have_room() {
     check(&[], "1", 5, Ok(()));
-    // A country's minute: what was sent in the slot of seconds 0 to 9 counts until 70.
+    // A country's minute: messages in the slot of seconds 0 to 9 count until 70.
     check(&[("1", 5), ("1", 6)], "1", 7, Err(63));
     check(&[("1", 5), ("1", 6)], "1", 69, Err(1));
     check(&[("1", 5), ("1", 6)], "44", 7, Ok(()));
-    // The minute of all.
+    // The minute of all countries.
     check(&[("1", 5), ("1", 6), ("44", 10), ("44", 10)], "380", 20, Err(50));
-    // A country's day: the hour of the first counts until the 25th is over.
+    // A country's day: the hour of the first message counts until the end of the 25th.
     let five = [("1", 0), ("1", 100), ("1", 4000), ("1", 4100), ("1", 4200)];
     check(&five, "1", 4300, Err(85_700));
     check(&five, "44", 4300, Ok(()));
-    // The day of all.
+    // The day of all countries.
     check(&[&five[..], &[("44", 4300)]].concat(), "380", 4400, Err(85_600));
-    // The longest wait counts.
+    // The longest wait applies.
     check(
         &[&five[..3], &[("1", 4201), ("1", 4202)]].concat(),
         "1",
@@ -88,7 +88,7 @@ fn every_window_must_have_room() {
     );
 }
 
-/// Where each window in turn is the one that is full first: with as many messages of either kind.
+/// Each window in turn is the first to be full: with as many messages of either kind.
 #[test]
 fn newcomers_have_half_of_each_window_and_leave_half() {
     const LOOSE: Policy = Policy {
@@ -133,10 +133,10 @@ fn newcomers_have_half_of_each_window_and_leave_half() {
         // Half of five, rounded up; another country has its own half, unless it is the half of all.
         check(&of(2, 0), &new(country), Ok(()));
         check(&of(3, 0), &new(country), Err(ends));
-        // The other half is left, and no more than that.
+        // The other half is available, and no more.
         check(&of(3, 1), &known(country), Ok(()));
         check(&of(3, 2), &known(country), Err(ends));
-        // Whatever others were sent, newcomers have their half: as far as there is any room at all.
+        // Whatever established factors use, newcomers have their half, as far as there is any room at all.
         check(&of(1, 2), &new(country), Ok(()));
         check(&of(2, 2), &new(country), Ok(()));
         check(&of(1, 4), &new(country), Err(ends));
@@ -154,8 +154,8 @@ const DEFAULTS: Policy = Policy {
     country_per_day: 2000,
 };
 
-/// A day of 250 accounts that have as many codes sent as an account may have, 20, as early as there is room: how many they get, and
-/// how many logins fail of those who were there before and log in every five minutes.
+/// A day of 250 accounts that each request the maximum of codes per account, 20, as early as there is room: how many
+/// they get, and how many logins fail of established users who log in every five minutes.
 fn day_of_250(attackers: fn(&str) -> Message, countries: &[&str]) -> (u64, u64) {
     let (mut meter, mut left, mut through, mut failed) = (Quota::none(), 250 * 20, 0, 0);
     for now in (1_000_000..1_000_000 + 86_400).step_by(10) {
@@ -226,7 +226,7 @@ fn what_is_given_back_counts_no_more() {
     for (country, at, now, room) in [
         ("1", 15, 16, true),
         ("1", 5, 16, true),
-        // Another country's, and one that was given back already.
+        // Another country's, and one that was already given back.
         ("44", 15, 16, false),
         ("1", 25, 26, false),
     ] {
@@ -281,7 +281,7 @@ fn no_more_comes_back_than_was_sent_there_and_still_counts() {
     ] {
         assert_eq!(verified(&meter, &message, at, now), None, "{message:?} at {at}");
     }
-    // The minute is over, the day is not.
+    // The minute has passed, the day has not.
     let once = verified(&meter, &new("1"), 5, 3606).expect("it counts");
     let minute = slots([(360, 1, 0)]);
     assert_eq!(
@@ -291,29 +291,29 @@ fn no_more_comes_back_than_was_sent_there_and_still_counts() {
     assert_eq!(once.newcomers["1"].day, slots([(0, 1, 1)]));
     assert_eq!(verified(&once, &new("1"), 5, 3607), None, "once");
     assert_eq!(verified(&once, &known("1"), 5, 3607), None, "nor as another one's");
-    // What is taken back after all was not verified, and takes back no more than itself.
+    // A message that was not sent after all was not verified, and gives back no more than itself.
     let back = once
         .clone()
         .give_back(&new("1"), &hit(5), Timestamp::from_seconds(3607));
     assert_eq!(back.all["1"].day, slots([(1, 1, 0)]));
     assert_eq!(back.newcomers, Countries::new());
-    // One that is established does not touch what newcomers have.
+    // A message of an established factor does not change the newcomers' counts.
     let other = verified(&once, &known("1"), 3605, 3607).expect("it counts");
     assert_eq!(other.newcomers, once.newcomers);
     assert_eq!(other.all["1"].minute, slots([(360, 1, 1)]));
 }
 
-/// Every message that was let through: when it counts as sent, and whether it was verified.
+/// Every allowed message: when it counts as sent, and whether it was verified.
 type Through = Vec<(Message, u64, bool)>;
 
-/// The parts that count in the window which ends now.
+/// The parts that count in the window that ends now.
 fn parts(through: &Through, wanted: impl Fn(&Message) -> bool, now: u64, seconds: u64) -> u64 {
     let recent = through.iter().rev().take_while(|(_, at, _)| at + seconds > now);
     let wanted = recent.filter(|(message, ..)| wanted(message));
     wanted.map(|(_, _, verified)| if *verified { 1 } else { 2 }).sum()
 }
 
-/// Messages of all kinds that come in bursts of all lengths, at clocks that lag a little; some are verified.
+/// Messages of all kinds in bursts of all lengths, with clocks that lag a little; some are verified.
 #[test]
 fn no_span_holds_more_than_is_allowed() {
     let (mut through, mut meter, mut now, mut drawn) = (Through::new(), Quota::none(), 1_000_000, 1_u64);

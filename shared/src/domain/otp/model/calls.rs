@@ -12,13 +12,13 @@ use crate::domain::{
     time::Timestamp,
 };
 
-/// What to tell, and what to store before that, if anything.
+/// What to return, and what to store before that, if anything.
 pub(super) type Said = (Verdict, Option<(Otps, User)>);
 
 const REFUSED: Said = (Verdict::of(Answer::Refused), None);
 
 impl Scenario {
-    /// Judges a client's call on the two rows that it has read. `number` is that of the code that it would make.
+    /// Checks a client's call against the two rows that it has read. `number` is that of the code that it would issue.
     pub(super) fn judge(&self, client: &Client, user: User, otps: Otps, number: u8) -> Said {
         let at = Timestamp::from_seconds(client.at);
         let call = client.call.expect("a call is under way");
@@ -27,7 +27,7 @@ impl Scenario {
         let (login, may) = match call {
             Call::Login => (user.logins + 1, !is_blocked),
             Call::Resend | Call::Give(_) => (client.login, has_token && !is_blocked),
-            // It undoes what the same call did.
+            // It cancels the code that the same call issued.
             Call::TakeBack => (client.login, true),
         };
         if !may {

@@ -1,7 +1,7 @@
 //! What must hold in every state.
 //!
-//! What must come true in the end is asked of the states in which everybody is done. There always is such an end: calls,
-//! faults and lives are numbered, and a condition only fails because something else was stored.
+//! Eventual properties are checked in the states in which all clients are done. Such an end always exists: calls,
+//! faults and lifetimes are finite, and a condition only fails because another write was stored.
 
 use stateright::Property;
 
@@ -71,7 +71,7 @@ fn all_differ(world: &World, part: fn(&(u8, u8)) -> u8) -> bool {
     parts.windows(2).all(|pair| pair[0] != pair[1])
 }
 
-/// The newest code, if it was used up.
+/// The newest code, if it was consumed.
 fn used_up(world: &World) -> Option<u8> {
     let otp = world.otps.0.code.as_ref()?;
     match otp.status {

@@ -1,4 +1,4 @@
-//! What can happen next, and what comes of it.
+//! The possible next steps, and their effects.
 
 use stateright::{Model, Property};
 
@@ -13,33 +13,33 @@ use crate::domain::{
     time::Timestamp,
 };
 
-/// One step of the world. A number is the client's that takes it.
+/// One step of the model. The number is the client that takes it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Action {
     /// Reads the user's row.
     ReadUser(usize),
-    /// Reads the record of the codes.
+    /// Reads the code record.
     ReadOtps(usize),
-    /// Stores what the rules say.
+    /// Stores the result of the rules.
     Commit(usize, Fate),
-    /// Repeats a transaction, as the SDK does when its answer was lost.
+    /// Retries a transaction, as the SDK does when the response was lost.
     Repeat(usize),
-    /// Makes the access token that a code was used up for.
+    /// Issues the access token that a code was consumed for.
     Pay(usize),
-    /// Dies before the next write.
+    /// Crashes before the next write.
     Crash(usize),
-    /// The life of a code passes.
+    /// The lifetime of a code passes.
     Pass,
 }
 
-/// What becomes of a call once its transaction is stored.
+/// The fate of a call once its transaction is stored.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Fate {
-    /// Its caller is told.
+    /// Its caller gets the response.
     Told,
-    /// The store's answer is lost.
+    /// The store's response is lost.
     Lost,
-    /// The function dies.
+    /// The function crashes.
     Crashed,
 }
 
@@ -183,7 +183,7 @@ impl Scenario {
         }
     }
 
-    /// Stores what the rules say on what was read, if that is what is still there.
+    /// Stores the result of the rules, if the rows are still as read.
     fn commit(&self, world: &mut World, who: usize, fate: Fate) {
         let client = &mut world.clients[who];
         let Step::ReadBoth(read, Record(otps)) = client.step.clone() else {
@@ -194,7 +194,8 @@ impl Scenario {
         let (mut otps, mut user) = stored.expect("what stores nothing was answered");
         // The condition of `store::rows::otp::replace`.
         let otps_are_as_read = world.otps.0.version == version;
-        // What is not written has no condition: a failure leaves the logins alone (`store::rows::user::stand`).
+        // An attribute that is not written has no condition: a failure does not change the logins
+        // (`store::rows::user::stand`).
         let user_is_as_read = match verdict.answer {
             Answer::Failed => world.user.lockout == read.lockout,
             Answer::LoggedIn(_) | Answer::Right => world.user == read,
@@ -247,13 +248,14 @@ impl Scenario {
         }
     }
 
-    /// Repeats what is stored already. The store knows the request by its token, whatever was stored since.
+    /// Retries a transaction that is stored already. The store recognizes the request by its token, whatever was stored
+    /// since.
     fn repeat(&self, world: &mut World, who: usize) {
         let Step::Lost(verdict) = world.clients[who].step else {
             unreachable!("an answer was lost")
         };
         if self.design == Design::NoRequestToken {
-            // The version is not the one that was read any more.
+            // The version is no longer the one that was read.
             world.clients[who].step = Step::Again;
         } else {
             self.answer(world, who, verdict);
@@ -269,7 +271,7 @@ impl Scenario {
         self.answer(world, who, verdict);
     }
 
-    /// Ends a call: its caller is told, and asks for the next thing.
+    /// Completes a call: its caller gets the response, and makes the next call.
     fn answer(&self, world: &mut World, who: usize, verdict: Verdict) {
         if self.design != Design::TellsFirst {
             world.seen.tell(verdict);
@@ -300,8 +302,8 @@ impl Scenario {
         client.has_won = false;
     }
 
-    /// So many calls the owner makes at most: one with the right code, and three more for each thing that may come in
-    /// between. The worst is a crash after the code was used up: the code is refused, and there is a login and a code more.
+    /// The maximum of calls by the owner: one with the right code, and three more for each possible disturbance. The
+    /// worst is a crash after the code was consumed: the code is refused, and another login and code are needed.
     fn patience(&self) -> usize {
         let calls = self.programs.iter().map(|program| match program {
             Program::Calls(calls) => calls.len(),
@@ -312,7 +314,7 @@ impl Scenario {
 }
 
 impl World {
-    /// Begins a call, unless it is under way.
+    /// Starts a call, unless it is in progress.
     fn begin(&mut self, who: usize) {
         let client = &mut self.clients[who];
         if client.step == Step::Idle {
@@ -325,14 +327,14 @@ impl World {
         }
     }
 
-    /// Whether everybody is done.
+    /// Whether all clients are done.
     pub(super) fn is_expired(&self) -> bool {
         self.clients.iter().all(|client| client.call.is_none())
     }
 }
 
 impl Seen {
-    /// The verdict on a guess is stored in the place of these rows.
+    /// Stores the verdict on a guess in place of these rows.
     fn store(&mut self, verdict: Verdict, client: &Client, user: &User, otps: &Otps) {
         self.compared += usize::from(verdict.compared.is_some());
         if verdict.answer != Answer::Right {
@@ -352,7 +354,7 @@ impl Seen {
         self.dead_was_right |= !lives;
     }
 
-    /// Somebody is told a verdict.
+    /// Returns a verdict to a caller.
     fn tell(&mut self, verdict: Verdict) {
         self.told.extend(verdict.compared);
         self.told.sort_unstable();

@@ -1,4 +1,4 @@
-//! Who does what: each scenario holds in our design, and breaks others.
+//! The scenarios: each holds in our design, and breaks others.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -20,7 +20,7 @@ use crate::domain::{
     rate_limit::{RateLimit, Window},
 };
 
-/// These clients, and limits so wide that their few calls do not come near.
+/// These clients, with limits so high that their few calls do not reach them.
 fn scenario(programs: &[Program]) -> Scenario {
     Scenario {
         design: Design::Ours,
@@ -54,7 +54,7 @@ fn budget(max: usize) -> RateLimit {
     RateLimit::new(vec![Window { max, seconds: 86_400 }])
 }
 
-/// Every property holds in our design; in each of the others the one that is named does not.
+/// Every property holds in our design; in each of the others the named one does not.
 fn check(scenario: &Scenario, others: &[(Design, &'static str)]) {
     let ours = scenario.clone().checker().spawn_bfs().join();
     ours.assert_properties();
@@ -70,7 +70,7 @@ fn check(scenario: &Scenario, others: &[(Design, &'static str)]) {
     }
 }
 
-/// The checker finds how the property does not hold.
+/// The checker finds a counterexample to the property.
 fn breaks(scenario: Scenario, property: &'static str) {
     let design = scenario.design;
     let enough = HasDiscoveries::AnyOf(BTreeSet::from([property]));
@@ -206,13 +206,13 @@ fn the_owner_gets_in() {
         };
         check(&scenario, &[]);
     };
-    // Alone with what breaks.
+    // A single client, with faults.
     check(&[], 3, 2);
-    // Beside somebody who uses his code, and one whose message could not be sent.
+    // Beside a client that uses its code, and one whose message could not be sent.
     check(&[&[Give(Newest)], &[Resend, TakeBack]], 1, 0);
-    // Beside somebody who guesses, and one who logs in and guesses at what was before.
+    // Beside a client that guesses, and one that logs in and tries the earlier code.
     check(&[&[Give(Wrong)], &[Login, Give(Earlier)]], 0, 1);
-    // Without room for another message nothing helps.
+    // Without quota for another message nothing helps.
     let scenario = Scenario {
         policy: Policy {
             sends: budget(1),
