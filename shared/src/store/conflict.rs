@@ -1,5 +1,5 @@
-//! A transaction that holds the row for a moment: worth another try, though the SDK's own rules do not say so. Transactions of
-//! our own are tried again by [`super::table::Transaction::commit`].
+//! Retries on a row held by a concurrent transaction, a transient conflict that the SDK's own rules do not retry. Our
+//! own transactions are retried by [`super::table::Transaction::commit`].
 
 use std::{error::Error, fmt, marker::PhantomData};
 
@@ -13,7 +13,7 @@ use aws_sdk_dynamodb::{
     operation::{delete_item::DeleteItemError, put_item::PutItemError, update_item::UpdateItemError},
 };
 
-/// Has the client try a single write again after a conflict: nothing was written then.
+/// Makes the client retry a single write after a conflict: nothing was written then.
 #[must_use]
 pub fn retried(config: Builder) -> Builder {
     config

@@ -12,7 +12,7 @@ use crate::domain::{
 /// A row as DynamoDB holds it.
 pub type Item = HashMap<String, AttributeValue>;
 
-/// An attribute that is missing or not of its type.
+/// An attribute that is missing or of the wrong type.
 #[derive(Debug)]
 pub struct Corrupt(pub &'static str);
 
@@ -40,13 +40,13 @@ pub fn keys(values: &[[u8; 32]]) -> AttributeValue {
     AttributeValue::L(values.iter().map(|key| bytes(*key)).collect())
 }
 
-/// A time attribute: whole seconds, as DynamoDB's time to live wants them.
+/// A time attribute: whole seconds, as DynamoDB's TTL requires.
 #[must_use]
 pub fn time(value: Timestamp) -> AttributeValue {
     number(value.seconds())
 }
 
-/// Options, as a map.
+/// A user's custom fields, as a map.
 #[must_use]
 pub fn options(value: &Options) -> AttributeValue {
     let entries = value.iter().map(|(name, opt)| {
@@ -175,7 +175,7 @@ impl<'a> Reader<'a> {
     /// An attribute that is parsed further.
     ///
     /// # Errors
-    /// [`Corrupt`] also when `parse` finds nothing in it.
+    /// [`Corrupt`] also when `parse` returns `None`.
     pub fn parsed<T>(self, name: &'static str, parse: impl FnOnce(&'a str) -> Option<T>) -> Result<T, Corrupt> {
         self.text(name).and_then(|text| parse(text).ok_or(Corrupt(name)))
     }

@@ -1,4 +1,4 @@
-//! Floor 1: DynamoDB. [`table`] is the only place that calls the SDK; [`rows`] holds one file for each table.
+//! Floor 1: DynamoDB. [`table`] is the only module that calls the SDK; [`rows`] has one file for each table.
 
 pub mod conflict;
 pub mod item;

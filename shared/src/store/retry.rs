@@ -1,5 +1,5 @@
-//! Optimistic locking: what was judged on a row that another request has changed meanwhile is read and judged again. A wait with
-//! jitter before each retry keeps requests that met once from meeting again.
+//! Optimistic locking: a decision on a row that another request has changed since the read is repeated on a fresh read.
+//! A wait with jitter before each retry keeps requests that collided once from colliding again.
 
 use std::{ops::ControlFlow, time::Duration};
 
@@ -8,8 +8,8 @@ use tokio::time::{Instant, sleep};
 
 use crate::{domain::secret::random_bytes, fault::Fault};
 
-/// Reads, judges and writes on condition that nothing has changed, at most so many times. `attempt` gives `None` when the condition
-/// of its write did not hold: `subject` has changed since it was read.
+/// Reads, decides and writes on condition that nothing has changed, with a limited number of retries. `attempt` returns
+/// `None` when the condition of its write did not hold: `subject` has changed since it was read.
 ///
 /// # Errors
 /// Those of an attempt; a transient [`Fault`] when the subject changed every time.
@@ -27,8 +27,8 @@ pub async fn optimistic<T, E: From<Fault>>(
     Err(changed_every_time(subject).into())
 }
 
-/// The same for a write that returns the row which its condition refused: the next attempt judges that row, and needs no read.
-/// `attempt` breaks with its result, and continues with the row to judge next.
+/// Like [`optimistic`], for a write that returns the row that failed its condition: the next attempt uses that row, and
+/// needs no read. `attempt` breaks with its result, and continues with the row for the next attempt.
 ///
 /// # Errors
 /// Those of an attempt; a transient [`Fault`] when the subject changed every time.
@@ -49,7 +49,7 @@ pub async fn optimistic_from<S, T, E: From<Fault>>(
     Err(changed_every_time(subject).into())
 }
 
-/// Other requests were faster every time. This one was valid, and the caller may retry it.
+/// Concurrent requests won every time. This one was valid, and the caller may retry it.
 fn changed_every_time(subject: &str) -> Fault {
     Fault::Contended(format!("{subject} changed every time"))
 }
@@ -63,7 +63,7 @@ pub struct Rounds {
 }
 
 impl Rounds {
-    /// So many at most.
+    /// At most that many rounds.
     #[must_use]
     pub fn new(most: u32) -> Self {
         Self {
@@ -73,7 +73,7 @@ impl Rounds {
         }
     }
 
-    /// Begins another round, unless there were enough. Each but the first one waits before it.
+    /// Begins another round, until the limit is reached. Waits before each round but the first.
     #[expect(
         clippy::disallowed_methods,
         reason = "how long a round took says how long to wait before the next one, and decides nothing else"
@@ -93,14 +93,15 @@ impl Rounds {
     }
 }
 
-/// The longest wait is at least this, so that a conflict which takes a moment to clear is not asked about many times in it.
+/// The minimum of the longest wait, so that a conflict which takes a moment to clear is not retried many times within
+/// it.
 const LEAST: Duration = Duration::from_millis(25);
 
-/// And at most this: what a request does must end in time.
+/// The maximum wait: a request must finish in time.
 const MOST: Duration = Duration::from_millis(500);
 
-/// How long to wait after so many lost rounds, the last of which took that long: a part, `drawn`, of as many rounds. So waits grow
-/// with what makes rounds slow, and no request that has lost often waits longer than one that is new for more than a moment.
+/// How long to wait after `lost` rounds, the last of which took `took`: a random part, `drawn`, of as many rounds. So
+/// waits grow with what makes rounds slow, and a request that has lost often waits only a little longer than a new one.
 fn wait(took: Duration, lost: u32, drawn: u16) -> Duration {
     let longest = (took * lost.min(4)).clamp(LEAST, MOST);
     longest * u32::from(drawn) / u32::from(u16::MAX)

@@ -1,7 +1,7 @@
 //! The only code that talks to DynamoDB.
 //!
-//! The type of a table says what may be done with it: a `Table<Passcode, Put>` writes passcodes and cannot read them.
-//! The function's IAM policy says the same; a house test holds the two together.
+//! The type of a table states the permitted operations: a `Table<Passcode, Put>` writes passcodes and cannot read them.
+//! The function's IAM policy states the same; a house test compares the two.
 
 mod batch;
 mod scan;
@@ -26,27 +26,28 @@ pub use self::{
 use super::item::{Corrupt, Item};
 use crate::{domain::time::Timestamp, fault::Fault};
 
-/// A kind of row, and the table that it lies in.
+/// A kind of row, and the table that stores it.
 pub trait Row: Sized {
     /// The environment variable that names the table.
     const VARIABLE: &'static str;
-    /// The attribute that is the key.
+    /// The key attribute.
     const KEY: &'static str;
-    /// The attribute that sorts the rows of one key, in a table that has many; such rows are only ever written.
+    /// The sort key, in a table that has one; such rows are only ever written.
     const SORT: &'static str = "";
-    /// What leads to a row.
+    /// The id of a row.
     type Id: ?Sized;
 
     /// The key's value.
     fn key(id: &Self::Id) -> AttributeValue;
-    /// The row as it is stored, its key included.
+    /// The row as stored, including its key.
     fn to_item(&self) -> Item;
-    /// Reads a stored row.
+    /// Parses a stored row.
     ///
     /// # Errors
     /// [`Corrupt`] when an attribute is not as we write it.
     fn from_item(item: &Item) -> Result<Self, Corrupt>;
-    /// From which moment on the row is absent, whether or not it still lies there; `None` for rows that stay.
+    /// When the row expires; from then on it counts as absent, even before the TTL sweep deletes it. `None` for rows
+    /// that do not expire.
     fn ends_at(&self) -> Option<Timestamp>;
 }
 
@@ -65,10 +66,10 @@ pub enum Update {}
 /// The right to delete rows (`dynamodb:DeleteItem`).
 #[derive(Clone, Copy, Debug)]
 pub enum Delete {}
-/// The right to have a transaction depend on rows that it does not write (`dynamodb:ConditionCheckItem`).
+/// The right to make a transaction depend on rows that it does not write (`dynamodb:ConditionCheckItem`).
 #[derive(Clone, Copy, Debug)]
 pub enum Check {}
-/// The right to read a table through (`dynamodb:Scan`): for what an operator does by hand. No route needs it.
+/// The right to scan a table (`dynamodb:Scan`): for an operator's commands. No route needs it.
 #[derive(Clone, Copy, Debug)]
 pub enum Scan {}
 
@@ -80,27 +81,27 @@ pub struct Table<R, A> {
     marker: PhantomData<fn() -> (R, A)>,
 }
 
-/// A change to one row. Both expressions are written beside the row's attributes, in [`super::rows`].
+/// A change to one row. Both expressions are defined next to the row's attributes, in [`super::rows`].
 #[derive(Debug)]
 pub struct Change {
     /// An update expression.
     pub update: &'static str,
-    /// The condition under which it is made; DynamoDB checks it in the same step.
+    /// The condition of the update; DynamoDB checks it atomically.
     pub condition: &'static str,
-    /// What the expressions' placeholders stand for.
+    /// The values of the expressions' placeholders.
     pub values: Vec<(&'static str, AttributeValue)>,
 }
 
-/// What must hold of a row. The expression is written beside the row's attributes, in [`super::rows`].
+/// A condition on a row. The expression is defined next to the row's attributes, in [`super::rows`].
 #[derive(Debug)]
 pub struct Condition {
     /// A condition expression.
     pub expression: &'static str,
-    /// What its placeholders stand for.
+    /// The values of its placeholders.
     pub values: Vec<(&'static str, AttributeValue)>,
 }
 
-/// Attributes whose names DynamoDB reserves are written with a `#`. It refuses names that no expression uses.
+/// Attributes whose names DynamoDB reserves are written with a `#`. It rejects names that no expression uses.
 fn names(expressions: &[&str]) -> Option<HashMap<String, String>> {
     let names: HashMap<_, _> = ["at", "domain", "owner", "ttl", "value"]
         .into_iter()
@@ -110,17 +111,17 @@ fn names(expressions: &[&str]) -> Option<HashMap<String, String>> {
     (!names.is_empty()).then_some(names)
 }
 
-/// DynamoDB refuses a set of values that is empty.
+/// DynamoDB rejects an empty set of values.
 fn values(values: Vec<(&'static str, AttributeValue)>) -> Option<Item> {
     let values = values.into_iter().map(|(name, value)| (name.to_owned(), value));
     let values = values.collect::<HashMap<_, _>>();
     (!values.is_empty()).then_some(values)
 }
 
-/// What became of a [`Change`].
+/// The outcome of a [`Change`].
 #[derive(Debug)]
 pub enum Changed<R> {
-    /// It was made; this is the row now.
+    /// The change was made; this is the new row.
     Yes(R),
     /// The condition did not hold; this is the row that it was checked against.
     No(Option<R>),
@@ -146,7 +147,7 @@ impl<R: Row, A> Table<R, A> {
             .map_err(|Corrupt(attribute)| Fault::Corrupt(format!("a row of {} has no good {attribute}", self.name)))
     }
 
-    /// The row, unless it is over.
+    /// The row, unless it has expired.
     fn read(&self, item: &Item, now: Timestamp) -> Result<Option<R>, Fault> {
         let row = self.parse(item)?;
         Ok(Some(row).filter(|row| !row.ends_at().is_some_and(|end| end.is_expired(now))))
@@ -178,7 +179,7 @@ impl<R: Row> Table<R, Get> {
 }
 
 impl<R: Row> Table<R, Put> {
-    /// Writes a row over whatever was there.
+    /// Writes a row, replacing any existing one.
     ///
     /// # Errors
     /// [`Fault`] when the store fails.
@@ -191,7 +192,7 @@ impl<R: Row> Table<R, Put> {
         request.send().await.map(|_| ()).map_err(|e| self.fault("PutItem", &e))
     }
 
-    /// Writes a row over one of which that holds; `false` when it does not hold.
+    /// Replaces a row if the condition holds; `false` when it does not.
     ///
     /// # Errors
     /// [`Fault`] when the store fails.
@@ -237,8 +238,8 @@ impl<R: Row> Table<R, Put> {
         }
     }
 
-    /// Writes a row where there is none; an expired one does not count. `false` when there is one already. A row that
-    /// is equal to this one to the last attribute is our own write, whose answer was lost.
+    /// Writes a row if none exists; an expired one does not count. `false` when one exists already. A row that equals
+    /// this one in every attribute is our own write, whose response was lost.
     ///
     /// # Errors
     /// [`Fault`] when the store fails.
@@ -246,7 +247,7 @@ impl<R: Row> Table<R, Put> {
         self.claim(row, now).await.map(|other| other.is_none())
     }
 
-    /// Writes a row like [`Self::put_new`], and gives the row that was there already.
+    /// Writes a row like [`Self::put_new`], and returns the existing row, if any.
     ///
     /// # Errors
     /// [`Fault`] when the store fails.
@@ -278,7 +279,7 @@ impl<R: Row> Table<R, Put> {
 }
 
 impl<R: Row> Table<R, Delete> {
-    /// Deletes a row, if there is one.
+    /// Deletes a row, if it exists.
     ///
     /// # Errors
     /// [`Fault`] when the store fails.
@@ -295,7 +296,7 @@ impl<R: Row> Table<R, Delete> {
             .map_err(|e| self.fault("DeleteItem", &e))
     }
 
-    /// Deletes a row of which that holds; otherwise nothing happens.
+    /// Deletes a row if the condition holds; otherwise does nothing.
     ///
     /// # Errors
     /// [`Fault`] when the store fails.
@@ -329,8 +330,8 @@ impl<R: Row> Table<R, Update> {
         self.changed(answer, now)
     }
 
-    /// Makes a change like [`Self::update`], in a request that is sent once: whoever is told that the condition did not hold knows
-    /// that the change was not made by a request whose answer was lost.
+    /// Makes a change like [`Self::update`], in a request that is sent once, without retries: when the condition did
+    /// not hold, an earlier request whose response was lost cannot have made the change.
     ///
     /// # Errors
     /// [`Fault`] when the store fails: then the change may have been made.
@@ -351,7 +352,7 @@ impl<R: Row> Table<R, Update> {
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         request = request.set_expression_attribute_names(names(&[change.update, change.condition]));
-        // DynamoDB refuses a set of values that is empty.
+        // DynamoDB rejects an empty set of values.
         for (name, value) in change.values {
             request = request.expression_attribute_values(name, value);
         }
@@ -380,7 +381,7 @@ impl<R: Row> Table<R, Update> {
     }
 }
 
-/// A call that failed, and whether another try is worth it.
+/// A failed call, and whether it is worth a retry.
 fn failed<E: ProvideErrorMetadata>(operation: &'static str, table: Option<&str>, error: &SdkError<E>) -> Fault {
     Fault::Store {
         operation,
@@ -390,7 +391,7 @@ fn failed<E: ProvideErrorMetadata>(operation: &'static str, table: Option<&str>,
     }
 }
 
-/// Errors with a 4xx status that are not about the request: there is too much of them, or others are in the way.
+/// Transient errors with a 4xx status: throttling, and conflicts with other requests.
 const OVERLOADED: &[&str] = &[
     "ProvisionedThroughputExceededException",
     "ReplicatedWriteConflictException",
@@ -401,8 +402,8 @@ const OVERLOADED: &[&str] = &[
     "TransactionInProgressException",
 ];
 
-/// Whether the store failed: it gave no answer or an unreadable one, an error of its own, or was overloaded. What is left is a
-/// request that should not have been made, or that the role does not allow: a bug, which no other try mends.
+/// Whether the error is transient: no response or an unreadable one, a server error, or throttling. Any other error is
+/// a request that should not have been made, or that the role does not permit: a bug, which no retry fixes.
 fn is_transient<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
     match error {
         SdkError::ServiceError(context) => {

@@ -1,4 +1,4 @@
-//! Audit events: one row each, under whom they are about and in the order of time. Written, and never changed.
+//! Audit events: one row each, by subject and in the order of time. Append-only.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 

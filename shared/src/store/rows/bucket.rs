@@ -1,4 +1,4 @@
-//! Token buckets: one row for each subject, in the table of budgets.
+//! Token buckets: one row for each subject, in the rate limit table (`BUDGETS_TABLE`).
 
 use std::ops::ControlFlow;
 
@@ -18,11 +18,11 @@ use crate::{
     },
 };
 
-/// How much of one subject's bucket was taken.
+/// The level of one subject's bucket.
 #[derive(Clone, Debug)]
 pub struct Level {
     subject: [u8; 32],
-    /// When it is full again.
+    /// When the bucket is full again.
     pub full_at: Timestamp,
     last_by: String,
     forget_at: Timestamp,
@@ -57,7 +57,7 @@ impl Row for Level {
     }
 
     fn ends_at(&self) -> Option<Timestamp> {
-        // A bucket that is full is as one that was never there: the rule says so.
+        // A full bucket equals one that never existed: the rule handles expiry.
         None
     }
 }
@@ -66,7 +66,7 @@ fn millis(at: Timestamp) -> AttributeValue {
     number(at.millis())
 }
 
-/// One token that was taken, or perhaps was, to give it back when it comes to nothing after all.
+/// A token that was taken, or perhaps was, so that it can be given back if the request fails.
 #[derive(Debug)]
 pub struct Receipt {
     subject: [u8; 32],
@@ -95,18 +95,17 @@ impl Receipt {
     }
 }
 
-/// How often taking is tried while others fill and empty the bucket at the same time.
+/// Maximum of retries while concurrent requests fill and empty the bucket.
 const ROUNDS: u32 = 16;
 
-/// Takes a token, on what was read of the bucket. From one that others take from at this moment the write takes by an
-/// addition, under the condition that there is a token left: no number of others makes it begin again. Exactly those pass
-/// for whom there is one.
+/// Takes a token, given the bucket as read. While other requests use the bucket, the write is an addition, on condition
+/// that a token is left: concurrent requests never force a retry. Exactly as many requests pass as there are tokens.
 ///
-/// A bucket that this invocation took from last was taken from by this write, whose answer was lost; one whose answer was
-/// lost while another one took, too, gives two.
+/// If this invocation was the last to take a token, it was this write, whose response was lost; if another request took
+/// one after the lost response, this one uses two.
 ///
 /// # Errors
-/// `Err` within is [`RateLimited`]; [`Fault`] when the store fails.
+/// The inner `Err` is [`RateLimited`]; [`Fault`] when the store fails.
 pub async fn take(
     table: &Table<Level, Update>,
     bucket: &Bucket,
@@ -166,10 +165,10 @@ fn add(bucket: &Bucket, act: &Hit) -> Change {
     }
 }
 
-/// Gives a token back. What was perhaps not taken is given back if this invocation took last.
+/// Gives a token back. One that was perhaps taken is given back if this invocation was the last to take one.
 ///
 /// # Errors
-/// [`Fault`] when the store fails: then the token comes back by itself.
+/// [`Fault`] when the store fails: then the token is refilled with time.
 pub async fn give_back(table: &Table<Level, Update>, receipt: Receipt, now: Timestamp) -> Result<(), Fault> {
     let by = receipt.by;
     let back = text(format!("{by} gives back"));
@@ -197,7 +196,7 @@ pub async fn give_back(table: &Table<Level, Update>, receipt: Receipt, now: Time
     table.update(&receipt.subject, change, now).await.map(drop)
 }
 
-/// Gives so many tokens, that nobody in particular took. A bucket that is full stays full.
+/// Refills that many tokens, whichever requests took them. A full bucket stays full.
 ///
 /// # Errors
 /// [`Fault`] when the store fails.

@@ -1,4 +1,4 @@
-//! Claims: who has a login or a mail address, one row for each.
+//! Claims: one row for each login or mail address in use.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 

@@ -62,7 +62,7 @@ impl Row for Client {
     }
 }
 
-/// Sets what a client may do. Refused when that is not as it was read any more.
+/// Sets a client's grant types and scopes. Refused when they have changed since the read (optimistic locking).
 #[must_use]
 pub fn set(read: &Client, next: &Client) -> Change {
     let mut values = vec![
@@ -92,7 +92,7 @@ pub fn set(read: &Client, next: &Client) -> Change {
     }
 }
 
-/// Gives a client another secret: the old one is good for nothing any more. Refused when there is no such client.
+/// Rotates a client's secret: the old one becomes invalid. Refused when there is no such client.
 #[must_use]
 pub fn set_secret(secret: &Digest) -> Change {
     Change {
@@ -102,7 +102,7 @@ pub fn set_secret(secret: &Digest) -> Change {
     }
 }
 
-/// Ends every token of a client's own, in one write; refused when there is no such client.
+/// Revokes every token of the client's own, in one write; refused when there is no such client.
 #[must_use]
 pub fn end_tokens() -> Change {
     Change {

@@ -74,7 +74,7 @@ impl Row for Factor {
     }
 }
 
-/// Empties a factor: its owner has to show a phone anew. Refused when it is another one, gone, or disabled.
+/// Resets a factor: its user must verify a phone anew. Refused when the factor was replaced, deleted, or disabled.
 #[must_use]
 pub fn reset(id: &FactorId, now: Timestamp) -> Change {
     Change {
@@ -88,13 +88,13 @@ pub fn reset(id: &FactorId, now: Timestamp) -> Change {
     }
 }
 
-/// Has logins not ask for a factor any more; refused when it is another one, gone, or disabled already.
+/// Disables a factor, so that logins no longer require it; refused when it was replaced, deleted, or disabled already.
 #[must_use]
 pub fn disable(id: &FactorId, now: Timestamp) -> Change {
     activity(id, false, now)
 }
 
-/// Has logins ask for a factor again; refused when it is another one, gone, or enabled already.
+/// Enables a factor, so that logins require it again; refused when it was replaced, deleted, or enabled already.
 #[must_use]
 pub fn enable(id: &FactorId, now: Timestamp) -> Change {
     activity(id, true, now)
@@ -113,8 +113,8 @@ fn activity(id: &FactorId, is_active: bool, now: Timestamp) -> Change {
     }
 }
 
-/// Gives a factor the phone that its owner has shown to have. Refused when it is another one, gone or disabled, or when its
-/// phone is not what was read any more: of two phones that are shown at once, one is taken.
+/// Sets the phone of a factor that its user has verified. Refused when the factor was replaced, deleted or disabled, or
+/// when its phone has changed since the read: of two phones verified concurrently, one is set.
 #[must_use]
 pub fn approve(id: &FactorId, phone: &Phone, read: &Factor, now: Timestamp) -> Change {
     let mut values = vec![
@@ -137,7 +137,7 @@ pub fn approve(id: &FactorId, phone: &Phone, read: &Factor, now: Timestamp) -> C
     }
 }
 
-/// The same as [`approve`] for a phone that the operator knows.
+/// Like [`approve`], for a phone that the operator sets.
 #[must_use]
 pub fn set(id: &FactorId, phone: &Phone, read: &Factor, now: Timestamp) -> Change {
     Change {

@@ -1,4 +1,4 @@
-//! Idempotency records: one row for each call that came with an `Idempotency-Key`.
+//! Idempotency records: one row for each call with an `Idempotency-Key`.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
@@ -75,7 +75,7 @@ impl Row for IdempotencyRecord {
     }
 }
 
-/// Whose an answer is: a user's row is found by it, like those of other tables ([`super::user::owns`]).
+/// The owner of a response: rows of a user are found by it, like those of other tables ([`super::user::owns`]).
 fn with_issued(row: Writer, issued: &Issued) -> Writer {
     match issued {
         Issued::User { id, generation, at } => row
@@ -116,7 +116,7 @@ pub fn is_taken_by(invocation: &str) -> Condition {
     }
 }
 
-/// The row is still the one of that invocation, or already this one's: its own write, whose answer was lost.
+/// The row is still that invocation's, or already this one's: its own write, whose response was lost.
 #[must_use]
 pub fn is_taken_by_either(earlier: &str, invocation: &str) -> Condition {
     Condition {

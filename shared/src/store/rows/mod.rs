@@ -1,4 +1,4 @@
-//! One file for each table: its attributes, and the changes that are made to its rows.
+//! One file for each table: its attributes, and the changes to its rows.
 
 pub mod audit;
 pub mod bucket;

@@ -1,4 +1,4 @@
-//! Codes by text message: one row for each user's factor, with the newest code and all that was sent and guessed.
+//! Codes by text message: one row for each user's factor, with the newest code and all recent sends and guesses.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
@@ -50,7 +50,7 @@ impl Row for Otps {
             code: item.get("code").map(read_code).transpose()?,
             guesses: acts(row, "guesses")?,
             sends: acts(row, "sends")?,
-            // A row of before it was counted has none.
+            // Rows that predate this counter do not have it.
             first_day: match row.has("first_day") {
                 true => acts(row, "first_day")?,
                 false => Vec::new(),
@@ -60,7 +60,7 @@ impl Row for Otps {
     }
 
     fn ends_at(&self) -> Option<Timestamp> {
-        // The rules judge the age of everything in it, so that they see the same row as the condition.
+        // The rules check the age of each entry, so that they see the same row as the condition.
         None
     }
 }
@@ -111,8 +111,8 @@ fn read_code(value: &AttributeValue) -> Result<Otp, Corrupt> {
     })
 }
 
-/// Puts a record in the place of exactly the one that was judged, which is named by its version. Refused when somebody
-/// was faster, or when there is a row though none was read.
+/// Replaces exactly the record that was read, identified by its version (optimistic locking). Refused when a concurrent
+/// request was faster, or when a row exists though none was read.
 #[must_use]
 pub fn replace(read: u64, next: &Otps) -> Change {
     let mut values = vec![
@@ -150,7 +150,7 @@ mod tests {
     use super::*;
     use crate::domain::{factor::FactorType, id::UserId, rate_limit::Hit};
 
-    /// Without a code, with one that lives, with one that has ended, and with one whose message was counted.
+    /// Without a code, with a live one, with one that has ended, and with one whose message was counted.
     fn records() -> [Otps; 4] {
         let act = |seconds| Hit {
             at: Timestamp::from_seconds(seconds),

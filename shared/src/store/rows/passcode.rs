@@ -61,7 +61,8 @@ impl Row for Passcode {
     }
 }
 
-/// Uses a passcode up: of any number of requests, one. Refused when there is none, or it is used or over.
+/// Consumes a single-use passcode: of any number of concurrent requests, one succeeds. Refused when it does not exist,
+/// is used or has expired.
 #[must_use]
 pub fn consume(invocation: &str, now: Timestamp) -> Change {
     Change {
@@ -71,7 +72,7 @@ pub fn consume(invocation: &str, now: Timestamp) -> Change {
     }
 }
 
-/// Marks this client's passcode as used, by its id. Refused when there is none or it is used already.
+/// Marks this client's passcode as used, by its id. Refused when it does not exist or is used already.
 #[must_use]
 pub fn invalidate(id: &PasscodeId, client: &ClientId, invocation: &str, now: Timestamp) -> Change {
     Change {

@@ -1,4 +1,4 @@
-//! The quota of text messages: one row of the table of budgets, for the whole deployment.
+//! The quota of text messages: one row of the rate limit table (`BUDGETS_TABLE`), for the whole deployment.
 
 use std::collections::BTreeMap;
 
@@ -64,12 +64,12 @@ impl Row for Quota {
     }
 }
 
-/// When nothing of it counts any more: a day and its slot after the last message.
+/// The TTL: when nothing of it counts any more, a day and its slot after the last message.
 fn ttl(meter: &Quota) -> AttributeValue {
     time(meter.last_at.deadline(2 * 86_400))
 }
 
-/// A map that a row of before newcomers were counted does not have: what it counted is nobody's in particular, and whole.
+/// A map that rows without separate newcomer counts do not have: their counts apply to all messages, and in full.
 fn of<'a>(row: Reader<'a>, name: &'static str) -> Result<Option<&'a Item>, Corrupt> {
     match row.has(name) {
         true => row.map(name).map(Some),
@@ -85,8 +85,8 @@ fn verified(tally: Tally) -> u64 {
     tally.verified
 }
 
-/// Each country's slots, as `slot:count` with a space between: a map of maps would be three times as large. Messages and those
-/// that were verified stand in maps of their own: a version that knows the first alone reads it.
+/// Each country's slots, as space-separated `slot:count`: a map of maps would be three times as large. Messages and
+/// verified ones are in separate maps: a version that knows only the first can still read it.
 fn countries(countries: &Countries, count: fn(Tally) -> u64) -> AttributeValue {
     let slots = |slots: &Slots| {
         let counted = slots.iter().map(|(slot, tally)| (slot, count(*tally)));
@@ -147,7 +147,7 @@ fn slots_of(counts: &AttributeValue) -> Option<[BTreeMap<u64, u64>; 2]> {
     }
 }
 
-/// Puts a successor in the place of exactly the meter that was judged.
+/// Replaces exactly the quota that was read (optimistic locking).
 #[must_use]
 pub fn replace(read: u64, next: &Quota) -> Change {
     let condition = match read {
@@ -164,7 +164,7 @@ pub fn replace(read: u64, next: &Quota) -> Change {
         (":newcomers", countries(&next.newcomers, sent)),
         (":those_verified", countries(&next.newcomers, verified)),
     ];
-    // DynamoDB refuses a value that no expression uses.
+    // DynamoDB rejects a value that no expression uses.
     if read > 0 {
         values.push((":read", number(read)));
     }
@@ -176,7 +176,7 @@ pub fn replace(read: u64, next: &Quota) -> Change {
     }
 }
 
-/// One message that was counted, to give it back when it is not sent after all.
+/// One counted message, so that it can be given back if it is not sent.
 #[derive(Debug)]
 pub struct Receipt {
     meter: Quota,
@@ -185,23 +185,23 @@ pub struct Receipt {
     act: Hit,
 }
 
-/// What changed every time, in a fault.
+/// The subject of a fault after too many conflicts.
 const SUBJECT: &str = "the meter of text messages";
 
-/// How often it is tried while other messages are counted, verified or given back. The time of a request is over before: a flood is
-/// refused by the policy, and not by its conflicts.
+/// Maximum of retries while other messages are counted, verified or given back. The request times out earlier: a flood
+/// is refused by the policy, and not by its conflicts.
 const SPENDING: u32 = 10_000;
 
-/// Counts one message before it is sent, in one write when nobody is in the way: however many send at
-/// once, exactly those pass that the policy allows.
+/// Counts one message before it is sent, in one write when there is no conflict: of any number of concurrent sends,
+/// exactly those pass that the policy allows.
 ///
-/// `read` is the meter as the caller read it, or none; the write puts its successor in the place of exactly that one, and
-/// begins again with what is there when somebody was faster. A meter that this invocation wrote last is its own write,
-/// whose answer was lost; one whose answer was lost while another request wrote counts twice.
+/// `read` is the quota as the caller read it, or none; the write replaces exactly that one, and retries with the
+/// current one when a concurrent request was faster (optimistic locking). A quota that this invocation wrote last is
+/// its own write, whose response was lost; if another request wrote after the lost response, the message counts twice.
 ///
 /// # Errors
-/// `Err` within is [`RateLimited`]; [`Fault`] when the store fails, or when others were faster every time: then the message
-/// must not be sent.
+/// The inner `Err` is [`RateLimited`]; [`Fault`] when the store fails, or when every retry lost to concurrent requests:
+/// then the message must not be sent.
 pub async fn spend(
     table: &Table<Quota, Update>,
     policy: &Policy,
@@ -234,13 +234,13 @@ pub async fn spend(
     .await
 }
 
-/// How often giving back is tried while others send at the same time.
+/// Maximum of retries of giving back while others send concurrently.
 const GIVING_BACK: u32 = 10;
 
-/// Gives a message back: nobody will wait because of it.
+/// Gives a message back: it no longer uses the quota.
 ///
 /// # Errors
-/// [`Fault`] when the store fails, or when others were faster every time: then it counts as sent.
+/// [`Fault`] when the store fails, or when every retry lost to concurrent requests: then it counts as sent.
 pub async fn give_back(table: &Table<Quota, Update>, receipt: Receipt, now: Timestamp) -> Result<(), Fault> {
     let Receipt {
         meter: counted,
@@ -260,14 +260,14 @@ pub async fn give_back(table: &Table<Quota, Update>, receipt: Receipt, now: Time
     .await
 }
 
-/// How often it is tried while others send at the same time: whoever was let in waits meanwhile.
+/// Maximum of retries while others send concurrently: the user who was authenticated waits meanwhile.
 const VERIFYING: u32 = 5;
 
-/// Has a message count for less whose code was made at `act.at`, and was verified by `act.by`; on the meter as it was read. No write is
-/// repeated whose answer was lost, since it may have been made: what comes back comes back once.
+/// Reduces the count of a message whose code was issued at `act.at` and verified by `act.by`, given the quota as read.
+/// A write whose response was lost is not retried, since it may have been made: each message is given back once.
 ///
 /// # Errors
-/// [`Fault`] when the store fails, or when others were faster every time: then it counts whole.
+/// [`Fault`] when the store fails, or when every retry lost to concurrent requests: then it counts whole.
 pub async fn verify(
     table: &Table<Quota, Update>,
     read: Quota,
@@ -338,7 +338,7 @@ mod tests {
         let (meter, item) = (meter(), meter().to_item());
         let forget_at = (meter.last_at.seconds() + 172_800).to_string();
         assert_eq!(item["ttl"], AttributeValue::N(forget_at));
-        // What was not verified is not written as a zero.
+        // Unverified messages are not written as a zero.
         let counts = |slots: [&str; 2]| AttributeValue::L(slots.map(text).to_vec());
         let verified = [("380", counts(["", ""])), ("44", counts(["400:1", "1:1"]))];
         let verified = verified.map(|(country, counts)| (country.to_owned(), counts));
@@ -373,14 +373,14 @@ mod tests {
             ("44".to_owned(), counts(&[(400, 1)], &[(1, 1)])),
         ];
         assert_eq!((&read.all, &read.newcomers), (&expected.into(), &Countries::new()));
-        // What it reads is there, and is as it writes it.
+        // Everything that it reads is present, in the form that it writes.
         assert_eq!(meter.to_item()["countries"], read.to_item()["countries"]);
     }
 
     #[test]
     fn no_more_is_read_as_verified_than_was_sent() {
         let mut item = meter().to_item();
-        // An older version gave a message back, which it alone counts.
+        // An older version gave a message back that only it counts.
         let list = |slots: &str| AttributeValue::L(vec![text(slots), text(slots)]);
         let of = |slots: &str| AttributeValue::M([("44".to_owned(), list(slots))].into());
         item.insert("countries".into(), of("1:2"));

@@ -1,4 +1,4 @@
-//! Usage of rate limits: one row for each subject (whom and what it counts), with the times of its hits.
+//! Usage of rate limits: one row for each subject (what is limited, and for whom), with the times of its hits.
 
 use std::ops::ControlFlow;
 
@@ -17,11 +17,11 @@ use crate::{
     },
 };
 
-/// What was spent of one subject's budget.
+/// The usage of one subject's rate limit.
 #[derive(Clone, Debug)]
 pub struct Usage {
     subject: [u8; 32],
-    /// What was spent, oldest first.
+    /// The hits, oldest first.
     pub acts: Vec<Hit>,
     forget_at: Timestamp,
 }
@@ -54,12 +54,12 @@ impl Row for Usage {
     }
 
     fn ends_at(&self) -> Option<Timestamp> {
-        // What is too old to count is judged act by act, so that the rule sees the same list as the condition.
+        // The rule checks the age of each hit, so that it sees the same list as the condition.
         None
     }
 }
 
-/// An act as the row holds it: its second and its invocation.
+/// A hit as stored: its second and its invocation.
 fn element(act: &Hit) -> AttributeValue {
     text(format!("{} {}", act.at.seconds(), act.by))
 }
@@ -81,7 +81,7 @@ pub(super) fn acts(row: Reader<'_>, name: &'static str) -> Result<Vec<Hit>, Corr
     acts.ok_or(Corrupt(name))
 }
 
-/// One act that was spent, to give it back when it comes to nothing after all.
+/// One counted hit, so that it can be given back if the request fails.
 #[derive(Debug)]
 pub struct Receipt {
     subject: [u8; 32],
@@ -90,7 +90,7 @@ pub struct Receipt {
 }
 
 impl Receipt {
-    /// The receipt of an act that is the last one of a list.
+    /// The receipt of the last hit of a list.
     #[must_use]
     pub fn of(subject: [u8; 32], acts: Vec<Hit>, act: &Hit) -> Self {
         Self {
@@ -100,7 +100,7 @@ impl Receipt {
         }
     }
 
-    /// The receipt of an act that was perhaps spent: what was spent before it is not known.
+    /// The receipt of a hit that was perhaps counted: the hits before it are unknown.
     #[must_use]
     pub fn of_first(subject: [u8; 32], act: Hit) -> Self {
         Self {
@@ -111,16 +111,16 @@ impl Receipt {
     }
 }
 
-/// How often a spending is tried while others give back at the same time.
+/// Maximum of retries of counting while others give hits back concurrently.
 const ROUNDS: u32 = 64;
 
-/// Counts what is created, such as passcodes. Attempts are counted by a `Table<Usage, Update>` itself: a route that has one gets
-/// the strict rate limit.
+/// Counts creations, such as passcodes. Attempts are counted by a `Table<Usage, Update>` itself: a route that has one
+/// gets the strict rate limit.
 #[derive(Debug)]
 pub struct Creations(pub Table<Usage, Update>);
 
 impl Creations {
-    /// Counts one, within a budget.
+    /// Counts one hit, within a rate limit.
     ///
     /// # Errors
     /// As [`spend`].
@@ -134,17 +134,17 @@ impl Creations {
     }
 }
 
-/// Spends one act of a subject's budget before the act is done: however many try at once, exactly the budgeted number
-/// pass.
+/// Counts one hit of a subject's rate limit before the request is processed: of any number of concurrent requests,
+/// exactly the allowed number pass.
 ///
-/// The first write needs no earlier read: below the smallest window's number there is always room, and so there is after
-/// a pause, so that what was spent once and what never was cost the same. Otherwise the write puts the new list in the
-/// place of exactly the list that was judged, and begins again when somebody was faster. An act that is there already
-/// is this one: the answer to its write was lost.
+/// The first write needs no earlier read: below the smallest window's limit there is always room, and so there is after
+/// a pause, so that a first hit and a hit after a pause take equally long. Otherwise the write replaces exactly the
+/// list that was read, and retries when a concurrent request was faster (optimistic locking). A hit that is already in
+/// the list is this one: the response to its write was lost.
 ///
 /// # Errors
-/// `Err` within is [`RateLimited`]; [`Fault`] when the store fails, or when others were faster every time: then the act
-/// must not be done.
+/// The inner `Err` is [`RateLimited`]; [`Fault`] when the store fails, or when every retry lost to concurrent requests:
+/// then the request must not be processed.
 pub async fn spend(
     table: &Table<Usage, Update>,
     budget: &RateLimit,
@@ -157,15 +157,15 @@ pub async fn spend(
         acts,
         by: act.by.clone(),
     };
-    // A lost race is an act that somebody else spent, of which the budget has so many; or one that was given back, because another
-    // limit refused it.
+    // A lost race is another request's hit, of which the limit allows only so many; or one that was given back, because
+    // another limit refused it.
     let most = u32::try_from(budget.most()).unwrap_or(u32::MAX);
     let rounds = most.saturating_add(ROUNDS);
     optimistic_from(rounds, "a budget", first(budget, act), async |change| {
         let found = match table.update(subject, change, act.at).await? {
             Changed::Yes(row) => return Ok(ControlFlow::Break(Ok(receipt(row.acts)))),
             Changed::No(Some(spent)) => spent.acts,
-            // It was swept meanwhile.
+            // The TTL sweep deleted it meanwhile.
             Changed::No(None) => return Ok(ControlFlow::Continue(first(budget, act))),
         };
         if found.iter().any(|other| other.by == act.by) {
@@ -183,8 +183,8 @@ pub async fn spend(
     .await
 }
 
-/// Spends one act where there is room whatever was spent before: below the smallest window's number, and after a pause. It
-/// needs no earlier read. Refused when there is perhaps no room: then [`spend`] knows.
+/// Counts one hit where there is room whatever the earlier hits: below the smallest window's limit, and after a pause.
+/// It needs no earlier read. Refused when there may be no room: then [`spend`] decides.
 #[must_use]
 pub fn first(budget: &RateLimit, act: &Hit) -> Change {
     let (pause, after) = budget.after_a_pause();
@@ -205,9 +205,9 @@ pub fn first(budget: &RateLimit, act: &Hit) -> Change {
     }
 }
 
-/// Sends one more mail of a kind to a mailbox, on what was read of those before it: `true` when it may be sent. It is one
-/// write, whatever it finds: when somebody else was faster, that mail is the one that is sent. A mail that is there already
-/// is this one: the answer to its write was lost.
+/// Counts one more mail of a kind to a mailbox, given the earlier ones as read: `true` when it may be sent. It is one
+/// write in any case: when a concurrent request was faster, its mail is the one that is sent. A mail that is already in
+/// the list is this one: the response to its write was lost.
 ///
 /// # Errors
 /// [`Fault`] when the store fails.
@@ -228,7 +228,7 @@ pub async fn send(
         None => "attribute_not_exists(acts)",
         Some(sent) => {
             values.push((":sent", list(sent)));
-            // What was swept meanwhile did not count any more.
+            // Entries deleted by the TTL sweep no longer counted.
             "attribute_not_exists(acts) OR acts = :sent"
         }
     };
@@ -243,7 +243,8 @@ pub async fn send(
     })
 }
 
-/// Notes an act where nothing is decided by it: what is not sent costs what costs a mail that is (R27).
+/// Records a hit on which no decision depends: a request that sends no mail takes as long as one that does, against
+/// enumeration (R27).
 ///
 /// # Errors
 /// [`Fault`] when the store fails.
@@ -260,13 +261,13 @@ pub async fn note(table: &Table<Usage, Update>, subject: &[u8; 32], act: &Hit, m
     table.update(subject, change, act.at).await.map(drop)
 }
 
-/// How often giving back is tried while others spend at the same time.
+/// Maximum of retries of giving back while others are counted concurrently.
 const GIVING_BACK: u32 = 10;
 
-/// Gives an act back: nobody will wait because of it.
+/// Gives a hit back: it no longer counts towards the rate limit.
 ///
 /// # Errors
-/// [`Fault`] when the store fails, or when others were faster every time: then the act stays spent.
+/// [`Fault`] when the store fails, or when every retry lost to concurrent requests: then the hit stays counted.
 pub async fn give_back(table: &Table<Usage, Update>, receipt: Receipt, now: Timestamp) -> Result<(), Fault> {
     let Receipt { subject, acts, by } = receipt;
     optimistic_from(GIVING_BACK, "a budget", acts, async |found| {
@@ -283,7 +284,7 @@ pub async fn give_back(table: &Table<Usage, Update>, receipt: Receipt, now: Time
     .await
 }
 
-/// Puts a list in the place of exactly the one that was judged.
+/// Replaces exactly the list that was read (optimistic locking).
 fn replace(found: &[Hit], next: &[Hit]) -> Change {
     Change {
         update: "SET acts = :next, last_at = :last",
@@ -292,7 +293,7 @@ fn replace(found: &[Hit], next: &[Hit]) -> Change {
     }
 }
 
-/// When the last act was; long ago where there is none.
+/// The time of the last hit; zero if there is none.
 fn last(acts: &[Hit]) -> AttributeValue {
     number(acts.iter().map(|act| act.at.seconds()).max().unwrap_or_default())
 }

@@ -1,4 +1,4 @@
-//! Support PINs: one row a user, by user id.
+//! Support PINs: one row per user, by user id.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
@@ -69,7 +69,7 @@ impl Row for SupportPin {
     }
 }
 
-/// Adds the attributes of a sealed text.
+/// Adds the attributes of an encrypted text.
 pub(super) fn with_sealed(row: Writer, sealed: &Encrypted) -> Writer {
     row.with("key_id", number(sealed.key.into()))
         .with("nonce", bytes(sealed.nonce))
@@ -84,8 +84,9 @@ pub(super) fn read_sealed(row: Reader<'_>) -> Result<Encrypted, Corrupt> {
     })
 }
 
-/// Revokes a PIN: its ciphertext goes at once (ASVS 14.2.7), a trace of who did it stays until the PIN would have
-/// ended. Refused when there is no live PIN: one that ended with the owner's tokens or with a block is none.
+/// Revokes a PIN: its ciphertext is deleted at once (ASVS 14.2.7), a trace of the revoking invocation is kept until the
+/// PIN would have expired. Refused when there is no live PIN: one invalidated with the owner's tokens or by a block
+/// does not count.
 #[must_use]
 pub fn revoke(owner: &Owner, invocation: &str, now: Timestamp) -> Change {
     let mut values = vec![

@@ -46,9 +46,9 @@ impl Row for Suppression {
     }
 }
 
-/// Suppresses an address; refused when it is suppressed for as long already. What is told again, or late, changes
-/// nothing. A complaint does not take the place of a bounce that still counts: an address that takes no mail gets none, and
-/// one that complained still gets the mail by which its owner gets in.
+/// Suppresses an address; refused when it is suppressed for as long already. A redelivered or late event changes
+/// nothing. A complaint does not replace a bounce that still counts: a bounced address gets no mail, and one that
+/// complained still gets recovery mail.
 #[must_use]
 pub fn suppress(suppression: &Suppression) -> Change {
     let mut values = vec![
@@ -56,7 +56,7 @@ pub fn suppress(suppression: &Suppression) -> Change {
         (":at", time(suppression.at)),
         (":ttl", time(suppression.ends_at)),
     ];
-    // DynamoDB refuses a value that no expression uses.
+    // DynamoDB rejects a value that no expression uses.
     let condition = match suppression.reason {
         Reason::Bounce => "attribute_not_exists(subject) OR #ttl < :ttl",
         Reason::Complaint => {

@@ -1,4 +1,4 @@
-//! Every row is read as it was written: nothing that a function stores is lost on the way.
+//! Every row is read as it was written: no attribute that a function stores is lost.
 
 use std::fmt::Debug;
 
@@ -39,7 +39,7 @@ fn at(seconds: u64) -> Timestamp {
     Timestamp::from_seconds(seconds)
 }
 
-/// Holds a row to what is read of it, and to the moment from which on it is absent.
+/// Checks that a row survives a round trip, and when it expires.
 #[track_caller]
 fn is_kept<R: Row + Debug>(row: &R, ends_at: Option<u64>) {
     let item = row.to_item();
@@ -70,7 +70,7 @@ fn options() -> Options {
     ])
 }
 
-/// A user of whom nothing is as in a new account.
+/// A user whose every field differs from a new account's.
 fn known() -> User {
     let session = || Session::draw(&mut SysRng).expect("entropy");
     let client = |text: &str| ClientId::parse(text).expect("well-formed");

@@ -144,7 +144,7 @@ impl Row for Token {
     }
 }
 
-/// Revokes one token; refused when there is none or it is revoked already.
+/// Revokes one token; refused when it does not exist or is revoked already.
 #[must_use]
 pub fn revoke(now: Timestamp) -> Change {
     Change {
@@ -154,14 +154,14 @@ pub fn revoke(now: Timestamp) -> Change {
     }
 }
 
-/// Says that another token is about to take this one's place: of any number of requests, one does it. Refused when the token
-/// was revoked, or when another request was faster.
+/// Claims the replacement of a token: of any number of concurrent requests, one succeeds. Refused when the token was
+/// revoked, or when another request was faster.
 #[must_use]
 pub fn begin_replacing(read: &Token, by: &str, now: Timestamp) -> Change {
     let mut values = vec![(":now", time(now)), (":by", text(by))];
     let condition = match &read.replaced_by {
         None => "attribute_exists(digest) AND attribute_not_exists(revoked_at) AND attribute_not_exists(replaced_by)",
-        // Its process died, or takes too long.
+        // Its invocation crashed, or takes too long.
         Some(other) => {
             values.push((":other", text(other)));
             "attribute_not_exists(revoked_at) AND replaced_by = :other"
@@ -174,7 +174,7 @@ pub fn begin_replacing(read: &Token, by: &str, now: Timestamp) -> Change {
     }
 }
 
-/// Ends a token that this invocation gives another one for. Refused when another invocation has taken that over.
+/// Invalidates a token that this invocation replaces. Refused when another invocation has taken over the replacement.
 #[must_use]
 pub fn replace(by: &str, now: Timestamp) -> Change {
     Change {
@@ -184,7 +184,7 @@ pub fn replace(by: &str, now: Timestamp) -> Change {
     }
 }
 
-/// The same for a refresh: whoever brings the token later may have stolen it.
+/// Like the above, for a refresh: if the token is presented later, it may have been stolen.
 #[must_use]
 pub fn renew(by: &str, now: Timestamp) -> Change {
     Change {
@@ -198,7 +198,7 @@ pub fn renew(by: &str, now: Timestamp) -> Change {
     }
 }
 
-/// Has a token live on that this invocation was to replace.
+/// Abandons this invocation's replacement of a token, which stays valid.
 #[must_use]
 pub fn keep(by: &str) -> Change {
     Change {

@@ -1,4 +1,4 @@
-//! Failures of addresses that have no account: one row each in the table of budgets.
+//! Failed logins of addresses without an account: one row each in the rate limit table (`BUDGETS_TABLE`).
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
@@ -69,14 +69,14 @@ impl Row for UnknownIdentity {
     }
 
     fn ends_at(&self) -> Option<Timestamp> {
-        // The rule judges its age, so that it sees the same row as the condition.
+        // The rule checks its age, so that it sees the same row as the condition.
         None
     }
 }
 
-/// Writes what follows from one more wrong password, `next` (see [`Lockout::failed`]). What is forgiven is added, as it is for
-/// users: of parallel failures none is lost, and none waits for another. Refused when the row is not as it was read any more, in
-/// what this is judged by.
+/// Writes the lockout after one more wrong password, `next` (see [`Lockout::failed`]). An allowed failure is an
+/// addition, as for users: of concurrent failures none is lost, and none waits for another. Refused when the row has
+/// changed since the read in a way that affects the decision.
 #[must_use]
 pub fn failed(read: &UnknownIdentity, next: &Lockout, forgiven: u64, now: Timestamp) -> Change {
     let ttl = time(UnknownIdentity::forget_at(now));
@@ -106,7 +106,7 @@ pub fn failed(read: &UnknownIdentity, next: &Lockout, forgiven: u64, now: Timest
         Some(forget_at) => {
             values.push((":read", number(read.lockout.passwords)));
             match read.lockout.block {
-                // Failures of one second are told from each other by their count.
+                // Failures of the same second are distinguished by their count.
                 None => {
                     values.push((":forget", time(forget_at)));
                     "passwords = :read AND attribute_not_exists(blocked_at) AND #ttl = :forget"
@@ -125,7 +125,8 @@ pub fn failed(read: &UnknownIdentity, next: &Lockout, forgiven: u64, now: Timest
     }
 }
 
-/// Holds of every row under such a key, and of none: a failure of a known user makes the same call as one of an unknown identity.
+/// Holds for every row under such a key, and for none: a failure of a known user makes the same call as one of an
+/// unknown identity, against enumeration.
 #[must_use]
 pub fn any() -> Condition {
     Condition {

@@ -92,8 +92,8 @@ impl Row for User {
     }
 }
 
-/// Sets where a user stands: the lockout, and with it the generation (see [`User::generation_after`]). Refused when the
-/// user is not as it was read any more, in what this is judged by.
+/// Sets a user's lockout, and with it the token generation (see [`User::generation_after`]). Refused when the user has
+/// changed since the read in a way that affects the decision (optimistic locking).
 #[must_use]
 pub fn stand(read: &User, next: &Lockout, by: &str, now: Timestamp) -> Change {
     let mut values = standing(read, next, now);
@@ -105,9 +105,9 @@ pub fn stand(read: &User, next: &Lockout, by: &str, now: Timestamp) -> Change {
     }
 }
 
-/// Counts one wrong password that is forgiven, of a user whom nothing blocks: of any number of them none is lost, and none
-/// has to wait for another one. Refused when so many have failed that the next one is not forgiven, or when the user is
-/// blocked or has another password since.
+/// Counts one allowed wrong password of a user who is not blocked: of concurrent failures none is lost, and none waits
+/// for another. Refused when so many have failed that the next one exceeds the limit, or when the user was blocked or
+/// has a new password since.
 #[must_use]
 pub fn wrong_password(read: &User, forgiven: u64, now: Timestamp) -> Change {
     Change {
@@ -122,8 +122,8 @@ pub fn wrong_password(read: &User, forgiven: u64, now: Timestamp) -> Change {
     }
 }
 
-/// The same as [`stand`] for a user who begins a session with a client, and whose password may have been hashed anew. The sessions
-/// that were read make way.
+/// Like [`stand`], for a user who starts a session with a client, and whose password may have been rehashed. It
+/// replaces the sessions that were read.
 #[must_use]
 pub fn sign_in(read: &User, next: &Lockout, sessions: &Sessions, password: &PasswordHash, now: Timestamp) -> Change {
     let mut values = standing(read, next, now);
@@ -138,7 +138,7 @@ pub fn sign_in(read: &User, next: &Lockout, sessions: &Sessions, password: &Pass
     }
 }
 
-/// The same as [`sign_in`] for a user whom a code lets in that was sent to the phone which was set at `verified`.
+/// Like [`sign_in`], for a user authenticated by a code that was sent to the phone set at `verified`.
 #[must_use]
 pub fn let_in(read: &User, next: &Lockout, sessions: &Sessions, verified: Timestamp, now: Timestamp) -> Change {
     let mut change = sign_in(read, next, sessions, &read.password, now);
@@ -158,7 +158,8 @@ fn standing(read: &User, next: &Lockout, now: Timestamp) -> Vec<(&'static str, A
     ]
 }
 
-/// Changes nobody: costs what a failure costs that is counted, and is refused for an id that was drawn for it.
+/// A write that always fails its condition, for a random id. It takes as long as counting a failure, so timing does not
+/// reveal whether a user exists (enumeration).
 #[must_use]
 pub fn nobody(by: &str) -> Change {
     Change {
@@ -168,7 +169,7 @@ pub fn nobody(by: &str) -> Change {
     }
 }
 
-/// Goes back to the sessions of before, if those that were to take their place do stand.
+/// Restores the previous sessions, if those that replaced them are still stored.
 #[must_use]
 pub fn resume(begun: &Sessions, before: &Sessions) -> Change {
     Change {
@@ -178,7 +179,7 @@ pub fn resume(begun: &Sessions, before: &Sessions) -> Change {
     }
 }
 
-/// Ends the tokens of one session; refused when it has ended already.
+/// Revokes the tokens of one session; refused when it has ended already.
 #[must_use]
 pub fn end_session(read: &User, client: &ClientId) -> Change {
     let mut sessions = read.sessions.clone();
@@ -193,7 +194,7 @@ pub fn end_session(read: &User, client: &ClientId) -> Change {
     }
 }
 
-/// Ends every token of a user, in one write; refused when there is no such user.
+/// Revokes every token of a user, in one write; refused when there is no such user.
 #[must_use]
 pub fn end_tokens() -> Change {
     Change {
@@ -203,7 +204,7 @@ pub fn end_tokens() -> Change {
     }
 }
 
-/// Makes a user an administrator, or not any more; refused when there is no such user.
+/// Grants or revokes a user's administrator rights; refused when there is no such user.
 #[must_use]
 pub fn set_admin(is_admin: bool, now: Timestamp) -> Change {
     Change {
@@ -213,9 +214,9 @@ pub fn set_admin(is_admin: bool, now: Timestamp) -> Change {
     }
 }
 
-/// Shuts a user out who is about to be erased, in one write: nobody signs in, and nothing counts any more that was issued.
-/// Whatever was judged on the row as it was before is refused when it is written. Refused when the user is not as it was
-/// read any more.
+/// Locks out a user who is about to be erased, in one write: sign-in fails, and everything that was issued is invalid.
+/// Concurrent decisions on the row as it was before are refused when they are written. Refused when the user has
+/// changed since the read.
 #[must_use]
 pub fn shut_out(read: &User, by: &str, now: Timestamp) -> Change {
     let decided = read.lockout.decided(now).unwrap_or(read.lockout);
@@ -233,14 +234,14 @@ pub fn shut_out(read: &User, by: &str, now: Timestamp) -> Change {
     }
 }
 
-/// The user is there, and nothing has ended what was issued to it since it was read: what is written about a user in another
-/// table depends on that, so that nothing comes back once a user is erased.
+/// The user exists, and nothing has revoked what was issued to it since the read: writes about a user in other tables
+/// depend on that, so that nothing reappears once a user is erased.
 #[must_use]
 pub fn is_there(read: &User) -> Condition {
     has_generation(read.token_generation)
 }
 
-/// The user is there, and its tokens are good under that generation.
+/// The user exists, and its tokens are valid under that generation.
 #[must_use]
 pub fn has_generation(generation: u64) -> Condition {
     Condition {
@@ -249,7 +250,7 @@ pub fn has_generation(generation: u64) -> Condition {
     }
 }
 
-/// The same as [`is_there`], and the user stands where it stood.
+/// Like [`is_there`], and the user's lockout is unchanged.
 #[must_use]
 pub fn stands(read: &User) -> Condition {
     Condition {
@@ -261,7 +262,7 @@ pub fn stands(read: &User) -> Condition {
     }
 }
 
-/// A row is that user's: claims, tokens and password reset requests name theirs alike.
+/// A row belongs to that user: claims, tokens and password reset requests refer to the user alike.
 #[must_use]
 pub fn owns(user: UserId) -> Condition {
     Condition {
@@ -270,7 +271,7 @@ pub fn owns(user: UserId) -> Condition {
     }
 }
 
-/// Nobody has that id.
+/// No user has that id.
 #[must_use]
 pub fn is_nobody() -> Condition {
     Condition {
@@ -279,8 +280,8 @@ pub fn is_nobody() -> Condition {
     }
 }
 
-/// Sets a new password, and ends everything that was issued under the old one; what failed is forgiven. A block made by
-/// failures goes, another one stays. Refused when the generation is not what was read any more, or when the user was blocked
+/// Sets a new password, revokes everything issued under the old one, and forgives failed attempts. A block by failures
+/// is removed, another one stays. Refused when the generation has changed since the read, or when the user was blocked
 /// since then.
 #[must_use]
 pub fn set_password(read: &User, password: &PasswordHash, now: Timestamp) -> Change {
@@ -295,7 +296,7 @@ pub fn set_password(read: &User, password: &PasswordHash, now: Timestamp) -> Cha
         (":one", number(1)),
         (":generation", number(read.token_generation)),
     ];
-    // However many guess at the old password meanwhile, the new one is set.
+    // Concurrent guesses at the old password do not prevent setting the new one.
     let condition = match read.lockout.block {
         None => "token_generation = :generation AND attribute_not_exists(lockout.why)",
         Some(block) => {

@@ -11,7 +11,7 @@ use crate::{
     store::{item::Item, retry::Rounds},
 };
 
-/// How often what was left unprocessed is asked for again: DynamoDB does so when it is overloaded.
+/// Maximum of reads for unprocessed keys: DynamoDB leaves some when it is overloaded.
 const READS: u32 = 5;
 
 /// Several rows, of several tables, read consistently in one call.
@@ -23,18 +23,18 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Adds a row to what is read.
+    /// Adds a row to the batch.
     pub fn want<R: Row>(&mut self, table: &Table<R, BatchGet>, id: &R::Id) {
         let key = Table::<R, BatchGet>::key(id);
         let keys = self.keys.entry(table.name.clone()).or_default();
-        // DynamoDB refuses a batch that names a row twice.
+        // DynamoDB rejects a batch that names a row twice.
         if !keys.contains(&key) {
             keys.push(key);
         }
         self.client.get_or_insert_with(|| table.client.clone());
     }
 
-    /// Reads all that was wanted.
+    /// Reads the batch.
     ///
     /// # Errors
     /// [`Fault`] when the store fails, or leaves keys unprocessed every time.
@@ -69,7 +69,7 @@ impl Batch {
         Err(Fault::Contended("BatchGetItem left keys unprocessed every time".into()))
     }
 
-    /// Whether a row of that id is there, and not over: one read.
+    /// Whether a row of that id exists and has not expired: one read.
     ///
     /// # Errors
     /// [`Fault`] when the store fails, or the row is not as we write it.

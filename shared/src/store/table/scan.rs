@@ -1,4 +1,4 @@
-//! Reading a table through, a page at a time.
+//! Scanning a table, a page at a time.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use super::{Condition, Row, Scan, Table, names};
 use crate::fault::Fault;
 
-/// Where a scan goes on: behind the row of this key. The tables that are scanned have binary keys.
+/// Where a scan continues: after the row of this key. The scanned tables have binary keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor(Vec<u8>);
 
@@ -19,7 +19,7 @@ impl Cursor {
         URL_SAFE_NO_PAD.encode(&self.0)
     }
 
-    /// Reads what [`Self::text`] gave: a key has 1 to 64 bytes here.
+    /// Parses the output of [`Self::text`]: a key has 1 to 64 bytes here.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
@@ -30,15 +30,15 @@ impl Cursor {
 /// A page of rows.
 #[derive(Debug)]
 pub struct Page<R> {
-    /// The rows, those that are over among them: what lies there is what is asked for.
+    /// The rows, including expired ones: a scan lists everything stored.
     pub rows: Vec<R>,
     /// Where the next page begins; `None` after the last one.
     pub next: Option<Cursor>,
 }
 
 impl<R: Row> Table<R, Scan> {
-    /// The rows of the next page of which that holds, read consistently. A page is as much as DynamoDB reads at once (1 MB),
-    /// or `limit` rows, before any of them is left out.
+    /// The rows of the next page that match the condition, read consistently. A page is as much as DynamoDB reads at
+    /// once (1 MB), or `limit` rows, before filtering.
     ///
     /// # Errors
     /// [`Fault`] when the store fails or a row is not as we write it.

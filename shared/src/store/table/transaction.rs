@@ -1,4 +1,4 @@
-//! Writing several rows, of several tables: all of it or nothing.
+//! Writing several rows, of several tables: all or nothing.
 
 use aws_sdk_dynamodb::{
     Client,
@@ -21,21 +21,21 @@ pub struct Transaction {
     items: Vec<TransactWriteItem>,
 }
 
-/// One write of a transaction, to ask whether its condition was what refused it.
+/// One write of a transaction, to find out whether its condition failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step(usize);
 
-/// What became of a [`Transaction`].
+/// The outcome of a [`Transaction`].
 #[derive(Debug)]
 pub enum Committed {
     /// All of it was written.
     Yes,
-    /// Nothing was: the conditions of these steps did not hold.
+    /// Nothing was written: the conditions of these steps did not hold.
     No(Vec<Step>),
 }
 
 impl Transaction {
-    /// Writes a row where there is none; an expired one does not count.
+    /// Writes a row if none exists; an expired one does not count.
     pub fn put_new<R: Row>(&mut self, table: &Table<R, Put>, row: &R, now: Timestamp) -> Step {
         let put = types::Put::builder()
             .table_name(&table.name)
@@ -49,7 +49,7 @@ impl Transaction {
         self.add(&table.client, TransactWriteItem::builder().put(put).build())
     }
 
-    /// Writes a row over whatever was there.
+    /// Writes a row, replacing any existing one.
     pub fn put<R: Row>(&mut self, table: &Table<R, Put>, row: &R) -> Step {
         let put = types::Put::builder()
             .table_name(&table.name)
@@ -59,7 +59,7 @@ impl Transaction {
         self.add(&table.client, TransactWriteItem::builder().put(put).build())
     }
 
-    /// Writes a row over one of which that holds.
+    /// Replaces a row if the condition holds.
     pub fn put_if<R: Row>(&mut self, table: &Table<R, Put>, row: &R, condition: Condition) -> Step {
         let put = types::Put::builder()
             .table_name(&table.name)
@@ -86,7 +86,7 @@ impl Transaction {
         self.add(&table.client, TransactWriteItem::builder().update(update).build())
     }
 
-    /// Deletes a row, if there is one.
+    /// Deletes a row, if it exists.
     pub fn delete<R: Row>(&mut self, table: &Table<R, Delete>, id: &R::Id) -> Step {
         let delete = types::Delete::builder()
             .table_name(&table.name)
@@ -96,7 +96,7 @@ impl Transaction {
         self.add(&table.client, TransactWriteItem::builder().delete(delete).build())
     }
 
-    /// Deletes a row of which that holds.
+    /// Deletes a row if the condition holds.
     pub fn delete_if<R: Row>(&mut self, table: &Table<R, Delete>, id: &R::Id, condition: Condition) -> Step {
         let delete = types::Delete::builder()
             .table_name(&table.name)
@@ -109,7 +109,7 @@ impl Transaction {
         self.add(&table.client, TransactWriteItem::builder().delete(delete).build())
     }
 
-    /// Has everything depend on what holds of a row that is not written.
+    /// Makes the transaction depend on a condition on a row that it does not write.
     pub fn check<R: Row>(&mut self, table: &Table<R, Check>, id: &R::Id, condition: Condition) -> Step {
         let check = types::ConditionCheck::builder()
             .table_name(&table.name)
@@ -125,7 +125,7 @@ impl Transaction {
         )
     }
 
-    /// Deletes a row that must be there, and not be over.
+    /// Deletes a row that must exist and not have expired (single use).
     pub fn use_up<R: Row>(&mut self, table: &Table<R, Delete>, id: &R::Id, now: Timestamp) -> Step {
         let delete = types::Delete::builder()
             .table_name(&table.name)
@@ -150,11 +150,11 @@ impl Transaction {
         Step(self.items.len() - 1)
     }
 
-    /// Writes. The transaction has a token of its own, so that its repetition after a lost answer is told that it was
-    /// made, and is not made twice. While other transactions hold its rows, it is tried again.
+    /// Commits. The transaction has its own idempotency token, so that a retry after a lost response succeeds, and is
+    /// not applied twice. Conflicts with other transactions are retried.
     ///
     /// # Errors
-    /// [`Fault`] when the store fails, or others were in the way every time.
+    /// [`Fault`] when the store fails, or every retry met a conflict.
     pub async fn commit(self) -> Result<Committed, Fault> {
         let Some(client) = self.client else {
             return Ok(Committed::Yes);
@@ -181,12 +181,12 @@ impl Transaction {
     }
 }
 
-/// What became of a transaction whose every answer was lost: `found` is what a consistent read says of a row that this transaction
-/// alone can have written, such as a digest or an id that was drawn for it. So the owner of what was used up is told that it
-/// worked, and nobody else is (R17). `found` is only read if there was no answer.
+/// The outcome of a transaction whose every response was lost: `found` is the result of a consistent read of a row that
+/// only this transaction can have written, such as a random digest or id. So the caller who consumed a single-use value
+/// gets a success, and no other caller does (R17). `found` is only awaited if there was no response.
 ///
 /// # Errors
-/// The first [`Fault`], when nothing of it is found, or reading fails as well.
+/// The first [`Fault`], when the row is not found, or reading fails as well.
 pub async fn settled(
     committed: Result<Committed, Fault>,
     found: impl Future<Output = Result<bool, Fault>>,
@@ -200,7 +200,7 @@ pub async fn settled(
     }
 }
 
-/// How often a transaction is tried while others hold its rows.
+/// Maximum of attempts while others hold its rows.
 const TRIES: u32 = 9;
 
 /// Why a transaction was not made.
@@ -208,7 +208,7 @@ const TRIES: u32 = 9;
 enum Cancelled {
     /// The conditions of these steps did not hold.
     Refused(Vec<Step>),
-    /// Others hold its rows, or there are too many of them: nothing is decided.
+    /// Others hold its rows, or it was throttled: transient, nothing is decided.
     InTheWay,
     /// Something else.
     Failed,
@@ -220,7 +220,7 @@ fn why(error: &TransactWriteItemsError) -> Cancelled {
     };
     let codes = cancelled.cancellation_reasons().iter();
     let codes: Vec<_> = codes.map(|reason| reason.code().unwrap_or("None")).collect();
-    // What a condition decided stays decided.
+    // A failed condition is final.
     let refused = codes
         .iter()
         .enumerate()
@@ -234,7 +234,7 @@ fn why(error: &TransactWriteItemsError) -> Cancelled {
     }
 }
 
-/// Reasons that have nothing to do with what was to be written.
+/// Transient reasons, independent of the content of the write.
 const IN_THE_WAY: &[&str] = &[
     "TransactionConflict",
     "ProvisionedThroughputExceeded",
