@@ -1,5 +1,6 @@
-//! SES and SNS send a message for every request that reaches them, and neither takes an idempotency token. A request whose
-//! fate is unknown is therefore not repeated (R65): the SDK's retry rules alone would repeat it when the connection breaks.
+//! SES and SNS send a message for every request that reaches them, and neither accepts an idempotency token. A request
+//! with an unknown outcome is therefore not retried (R65): the SDK's retry rules alone would retry it when the
+//! connection breaks.
 
 use std::{error::Error, fmt, marker::PhantomData};
 
@@ -35,7 +36,7 @@ impl<E: Error + ProvideErrorMetadata + Send + Sync + 'static> ClassifyRetry for 
             .as_operation_error()
             .and_then(|error| error.downcast_ref::<E>())
             .is_some_and(is_refusal);
-        // Whether it is worth another try is for the SDK's own rules to say.
+        // Whether it is worth a retry is left to the SDK's own rules.
         match refused || error.as_connector_error().is_some_and(never_connected) {
             true => RetryAction::NoActionIndicated,
             false => RetryAction::RetryForbidden,
@@ -47,7 +48,7 @@ impl<E: Error + ProvideErrorMetadata + Send + Sync + 'static> ClassifyRetry for 
     }
 }
 
-/// Whether the message may be on its way, though no answer says that it was taken.
+/// Whether the message may have been sent, though no response confirms it.
 pub fn may_be_sent<E: ProvideErrorMetadata, H>(error: &SdkError<E, H>) -> bool {
     match error {
         SdkError::ConstructionFailure(_) => false,
@@ -57,8 +58,8 @@ pub fn may_be_sent<E: ProvideErrorMetadata, H>(error: &SdkError<E, H>) -> bool {
     }
 }
 
-/// Whether the service itself refused the request. A proxy or load balancer before it gives no code of the service's, and
-/// does not know what became of the request.
+/// Whether the service itself refused the request. A proxy or load balancer in between returns no error code of the
+/// service, and does not know the outcome.
 fn is_refusal(error: &impl ProvideErrorMetadata) -> bool {
     error.code().is_some()
 }

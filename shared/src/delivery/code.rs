@@ -1,24 +1,24 @@
-//! The words of the text messages that bring codes, built purely: the code, what it is for, and the origin that may
-//! take it. Nothing that a requester wrote is in them (R32), and nothing that could be opened.
+//! The texts of messages with codes, built purely: the code, its purpose, and the origin that may accept it. They
+//! contain no text that a requester wrote (R32), and no link.
 
 use std::collections::BTreeMap;
 
 use super::vocabulary::{fill, words_of};
 use crate::domain::{locale::Locale, name::DomainName, otp::Purpose, secret::Secret};
 
-/// The operator's own words.
+/// The operator's own templates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Templates {
-    /// There are none: ours are used.
+    /// None: our own texts are used.
     Ours,
-    /// One text for all.
+    /// One text for all languages.
     One(String),
-    /// Texts by the code of their language. In other languages ours are used.
+    /// Texts by language code. Our own are used for other languages.
     ByLanguage(BTreeMap<String, String>),
 }
 
 impl Templates {
-    /// The one for a language.
+    /// The template for a language.
     #[must_use]
     pub fn of(&self, locale: &Locale) -> Option<&str> {
         match self {
@@ -29,12 +29,12 @@ impl Templates {
     }
 }
 
-/// What stands for the code in a template.
+/// The placeholder of the code in a template.
 const MARK: &str = "<otp.code>";
 
-/// A code in words: the operator's template, or our own in the domain's language, and then the line by which browsers
-/// know the only origin that the code is for (WICG, "Origin-bound one-time codes delivered via SMS"). A template
-/// without the mark is the original's way to ask for the bare code and nothing else.
+/// Composes a message with a code: the operator's template, or our own in the domain's language, and then the line by
+/// which browsers know the only origin that the code is for (WICG, "Origin-bound one-time codes delivered via SMS"). A
+/// template without the placeholder is the original's way to request the bare code only.
 #[must_use]
 pub fn code_text(
     locale: &Locale,
@@ -63,7 +63,7 @@ pub fn code_text(
 mod tests {
     use super::*;
 
-    /// The characters that take one place in the default alphabet (3GPP TS 23.038 §6.2.1) and are in ASCII.
+    /// The ASCII characters that take one septet in the default alphabet (3GPP TS 23.038 §6.2.1).
     const GSM_7: &str = "@$_ \n\r!\"#%&'()*+,-./0123456789:;<=>?ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
     fn check(locale: &str, template: Option<&str>, purpose: Purpose, expected: &str) {

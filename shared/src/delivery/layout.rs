@@ -1,11 +1,11 @@
-//! How a mail looks: its words as plain text and as HTML, both plain enough for any program that shows mails.
+//! The layout of a mail: its words as plain text and as HTML, both simple enough for any mail program.
 
 use askama::Template;
 use textwrap::{Options, WordSplitter};
 
 use crate::domain::secret::Secret;
 
-/// What both parts are made of: plain text, nothing escaped.
+/// The content of both parts: plain text, unescaped.
 pub(super) struct Parts {
     pub subject: String,
     pub heading: String,
@@ -20,7 +20,7 @@ pub(super) struct Action {
     pub link: Secret,
 }
 
-/// A subject is one header: whatever would end it is a space.
+/// A subject is one header: characters that would end it become a space.
 pub(super) fn one_line(subject: &str) -> String {
     let plain = |c: char| match c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') {
         true => ' ',
@@ -29,7 +29,7 @@ pub(super) fn one_line(subject: &str) -> String {
     subject.chars().map(plain).collect()
 }
 
-/// Paragraphs of at most 72 characters a line. The link stands alone on its line, whole.
+/// Paragraphs of at most 72 characters a line. The link is on its own line, unbroken.
 pub(super) fn text(parts: &Parts) -> String {
     let wrap = |text: &String| {
         let options = Options::new(72)
@@ -50,7 +50,7 @@ pub(super) fn html(lang: &str, parts: &Parts) -> String {
     Html { lang, parts }.render().expect("writing to a text cannot fail")
 }
 
-/// Colours are the reader's own, light or dark, the button's aside: white on #1d4ed8 has a contrast of 6.7 to 1.
+/// Colours follow the reader's theme, light or dark, except the button's: white on #1d4ed8 has a contrast of 6.7 to 1.
 #[derive(Template)]
 #[template(
     ext = "html",

@@ -1,4 +1,4 @@
-//! The only code that talks to SES.
+//! The only code that calls SES.
 
 use aws_sdk_ses::{
     Client,
@@ -17,13 +17,13 @@ use crate::{
     fault::Fault,
 };
 
-/// Who gets a mail.
+/// The recipient of a mail.
 #[derive(Clone, Copy, Debug)]
 pub enum Recipient<'a> {
-    /// A person.
+    /// A user's address.
     Person(&'a EmailAddress),
-    /// SES's mailbox simulator, which takes a mail and delivers it to nobody: a request that must send nothing does the
-    /// same work as one that sends, and nobody can tell them apart by what they cost (R27).
+    /// SES's mailbox simulator, which accepts a mail and delivers it to no one: a request that must send nothing does
+    /// the same work as one that sends, so timing does not allow enumeration (R27).
     Nobody,
 }
 
@@ -36,12 +36,12 @@ impl<'a> Recipient<'a> {
     }
 }
 
-/// SES did not say that it took a mail.
+/// SES did not confirm that it accepted a mail.
 #[derive(Debug)]
 pub struct Unsent {
     /// How it failed.
     pub fault: Fault,
-    /// It hung, or its answer was lost: the mail may be on its way, and what it says must stay true.
+    /// It timed out, or its response was lost: the mail may have been sent, and its content must stay true.
     pub perhaps_sent: bool,
 }
 
@@ -54,8 +54,8 @@ pub struct Mailer {
 }
 
 impl Mailer {
-    /// A mailer whose mails' events go where the configuration set says, and whose mails come from `sender` where a
-    /// domain has none of its own.
+    /// A mailer whose events are published by that configuration set, and whose mails come from `sender` where a domain
+    /// has no sender.
     #[must_use]
     pub fn new(client: Client, configuration_set: String, sender: Sender) -> Self {
         Self {
@@ -65,13 +65,14 @@ impl Mailer {
         }
     }
 
-    /// Sends a mail from a domain's sender, or from the deployment's. The tags come back in its bounce and complaint events.
+    /// Sends a mail from a domain's sender, or from the deployment's. The tags are included in its bounce and complaint
+    /// events.
     ///
     /// # Errors
-    /// [`Unsent`] when SES does not say that it took the mail.
+    /// [`Unsent`] when SES does not confirm that it accepted the mail.
     ///
     /// # Panics
-    /// When a tag is not of `[A-Za-z0-9_-]`, 1 to 256 of them: tags are words and ids of ours.
+    /// When a tag is not 1 to 256 of `[A-Za-z0-9_-]`: tags are our own words and ids.
     pub async fn send(
         &self,
         sender: Option<&Sender>,
@@ -134,13 +135,13 @@ fn tag(name: &str, value: &str) -> MessageTag {
     tag.expect("it has a name and a value")
 }
 
-/// The mailbox that a mail comes from: the address, with the name before it as a quoted string (RFC 5322 §3.2.4), or as
-/// encoded words (RFC 2047) where it is not plain ASCII. A line break is not plain, and so cannot end the header.
+/// The `From` header: the address, with the name before it as a quoted string (RFC 5322 §3.2.4), or as encoded words
+/// (RFC 2047) where it is not plain ASCII. A line break is not plain, and so cannot end the header.
 fn mailbox(address: &str, name: Option<&str>) -> String {
     let Some(name) = name else {
         return address.to_owned();
     };
-    // Some programs decode an encoded word in a quoted string, too: what looks like one is encoded itself.
+    // Some programs decode an encoded word in a quoted string, too: text that looks like one is encoded itself.
     let plain = name.bytes().all(|byte| matches!(byte, b' '..=b'~')) && !name.contains("=?");
     let name = match plain {
         true => format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\"")),
@@ -149,7 +150,8 @@ fn mailbox(address: &str, name: Option<&str>) -> String {
     format!("{name} <{address}>")
 }
 
-/// How many bytes fit into an encoded word: with the 12 around them, their base64 has at most 75 characters (RFC 2047 §2).
+/// The maximum of bytes in an encoded word: with the 12 around them, their base64 has at most 75 characters (RFC 2047
+/// §2).
 const ENCODED_WORD: usize = 45;
 
 /// The text as encoded words, none of which splits a character (RFC 2047 §5).

@@ -1,4 +1,4 @@
-//! Floor 1: what is sent to people. [`words`] and [`code`] build a message purely, [`mail`] and [`text`] only send it.
+//! Floor 1: mails and text messages. [`words`] and [`code`] build a message purely, [`mail`] and [`text`] only send it.
 
 pub mod attempt;
 pub mod code;

@@ -1,4 +1,4 @@
-//! The only code that talks to SNS.
+//! The only code that calls SNS.
 
 use aws_sdk_sns::{
     Client, error::ProvideErrorMetadata, operation::publish::builders::PublishInputBuilder,
@@ -11,34 +11,34 @@ use crate::{
     fault::Fault,
 };
 
-/// What all text messages have in common; settings are checked when they are read.
+/// The settings of all text messages, checked when they are read.
 #[derive(Clone, Debug, Default)]
 pub struct Terms {
-    /// The name that the message comes from, in countries that have such names.
+    /// The sender id, in countries that support them.
     pub sender_id: Option<String>,
-    /// What one message may cost at most, in US dollars. SNS does not deliver one that costs more.
+    /// The maximum price of one message, in US dollars. SNS does not deliver one that costs more.
     pub max_price: Option<String>,
 }
 
 /// Why a message was not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why {
-    /// SNS or the way to it failed.
+    /// SNS or the connection to it failed.
     Failed,
-    /// The number's owner takes no messages from us; another try changes nothing.
+    /// The recipient has opted out of our messages; a retry changes nothing.
     OptedOut,
-    /// SNS takes the number for none; another try changes nothing.
+    /// SNS rejects the number as invalid; a retry changes nothing.
     NotAPhone,
 }
 
-/// SNS did not say that it took a message.
+/// SNS did not confirm that it accepted a message.
 #[derive(Debug)]
 pub struct Unsent {
-    /// How it failed, without the number or a word of SNS's, which may quote it.
+    /// How it failed, without the number or SNS's message, which may quote it.
     pub fault: Fault,
-    /// Why.
+    /// The reason.
     pub why: Why,
-    /// It hung, or its answer was lost: the message may be on its way, and be paid for.
+    /// It timed out, or its response was lost: the message may have been sent, and be charged.
     pub perhaps_sent: bool,
 }
 
@@ -50,16 +50,16 @@ pub struct Texter {
 }
 
 impl Texter {
-    /// A texter on these terms.
+    /// A texter with these settings.
     #[must_use]
     pub fn new(client: Client, terms: Terms) -> Self {
         Self { client, terms }
     }
 
-    /// Sends a message. That SNS took it does not mean that it arrives.
+    /// Sends a message. Acceptance by SNS does not mean delivery.
     ///
     /// # Errors
-    /// [`Unsent`] when SNS does not say that it took the message.
+    /// [`Unsent`] when SNS does not confirm that it accepted the message.
     pub async fn send(&self, to: &Phone, text: &Secret) -> Result<(), Unsent> {
         let sent = request(&self.terms, to, text).send_with(&self.client).await;
         sent.map(drop).map_err(|error| Unsent {
@@ -75,7 +75,7 @@ fn request(terms: &Terms, to: &Phone, text: &Secret) -> PublishInputBuilder {
         let value = MessageAttributeValue::builder().data_type(kind).string_value(value);
         (format!("AWS.SNS.SMS.{name}"), value.build().expect("it has a type"))
     };
-    // Codes are worth more than marketing: SNS sends them first, and over the more reliable routes.
+    // Transactional messages have priority over promotional ones, and use more reliable routes.
     let kind = attribute("SMSType", "String", "Transactional");
     let sender = terms.sender_id.as_ref().map(|id| attribute("SenderID", "String", id));
     let price = terms.max_price.as_ref().map(|usd| attribute("MaxPrice", "Number", usd));
@@ -86,9 +86,10 @@ fn request(terms: &Terms, to: &Phone, text: &Secret) -> PublishInputBuilder {
         .set_message_attributes(Some(attributes))
 }
 
-/// Publish's reference has no error for a number that has opted out, and SNS often takes the message and tells only its
-/// delivery log. Where it does refuse, its code says so, or the words after the code of any bad parameter. Those name the
-/// parameter: what is wrong with ours, such as the sender's name, is no fault of the number.
+/// Publish's reference has no error for a number that has opted out, and SNS often accepts the message and reports the
+/// failure only in its delivery log. Where it does refuse, the error code shows it, or the message after the code of
+/// any invalid parameter. Those name the parameter: an error in another one, such as the sender id, does not concern
+/// the number.
 fn why(code: Option<&str>, message: Option<&str>) -> Why {
     let message = message.unwrap_or_default().to_ascii_lowercase();
     let said = |words: &[&str]| words.iter().any(|words| message.contains(words));

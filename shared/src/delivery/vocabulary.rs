@@ -1,6 +1,6 @@
-//! The words of mails and text messages, by language. Those of one locale are one file in `words/`, which the build script
-//! finds: a new locale is a new file here, and one for the page behind mailed links, which has words of its own
-//! (`functions/app-root/words/`, `page.rs`, `page.html`). A test holds the languages of the two to each other.
+//! The words of mails and text messages, by language. Each locale is one file in `words/`, which the build script
+//! finds: a new locale needs a new file here, and one for the page behind mailed links, which has its own words
+//! (`functions/app-root/words/`, `page.rs`, `page.html`). A test checks that both have the same languages.
 
 use icu_locale_core::LanguageIdentifier;
 use icu_plurals::{PluralCategory, PluralRules};
@@ -10,14 +10,14 @@ use crate::domain::locale::Locale;
 
 include!(concat!(env!("OUT_DIR"), "/locales.rs"));
 
-/// The language that is really spoken, and its words.
+/// The supported language for a locale, and its words.
 pub(super) fn words_of(locale: &Locale) -> (&'static str, Words) {
     let (lang, file) = file_of(locale.as_str());
     let words = serde_json::from_str(file).expect("a test reads every locale's file");
     (lang, words)
 }
 
-/// The language that is really spoken, and its file.
+/// The supported language for a locale, and its file.
 fn file_of(locale: &str) -> (&'static str, &'static str) {
     let of = |name: &str| LOCALES.iter().find(|(locale, _)| *locale == name);
     *of(locale)
@@ -32,7 +32,7 @@ pub(super) struct Words {
     pub code: Code,
     pub hours: Plural,
     pub minutes: Plural,
-    /// Leads to the address as text, below the button.
+    /// Introduces the address as text, below the button.
     pub copy: String,
     pub confirm_registration: Invitation,
     pub already_registered: Notice,
@@ -108,7 +108,7 @@ fn category(lang: &str, n: u64) -> PluralCategory {
     rules.category_for(n)
 }
 
-/// Puts values in the place of their `{name}`s. What was put in is not looked at again.
+/// Replaces each `{name}` with its value. Inserted values are not expanded again.
 pub(super) fn fill(text: &str, values: &[(&str, &str)]) -> String {
     let mut filled = String::with_capacity(text.len());
     let mut rest = text;

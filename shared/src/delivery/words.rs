@@ -1,7 +1,7 @@
-//! Mails in words, built purely.
+//! The texts of mails, built purely.
 //!
-//! Nothing that a requester wrote is ever in a mail: only our own words, the domain's name, the link, the time
-//! and a masked phone number (R32).
+//! Mails never contain text that a requester wrote: only our own words, the domain's name, the link, the time and a
+//! masked phone number (R32).
 
 use super::{
     layout::{self, Action, Parts},
@@ -9,28 +9,28 @@ use super::{
 };
 use crate::domain::{link::Life, locale::Locale, name::DomainName, phone::Phone, secret::Secret, time::Timestamp};
 
-/// What is written to a person.
+/// The content of a mail to a user.
 #[derive(Clone, Copy, Debug)]
 pub enum Message<'a> {
     /// The link that completes a registration.
     ConfirmRegistration {
-        /// Where a password is chosen.
+        /// The page to choose a password.
         link: &'a Secret,
-        /// For how long the link is good.
+        /// The lifetime of the link.
         life: Life,
     },
-    /// In place of [`Self::ConfirmRegistration`] where the address has an account already. Without a link.
+    /// Replaces [`Self::ConfirmRegistration`] where the address already has an account. Without a link.
     AlreadyRegistered,
     /// The link that sets a new password.
     ResetPassword {
-        /// Where a new password is chosen.
+        /// The page to choose a new password.
         link: &'a Secret,
-        /// For how long the link is good.
+        /// The lifetime of the link.
         life: Life,
     },
-    /// In place of [`Self::ResetPassword`] where the address has no account. Without a link.
+    /// Replaces [`Self::ResetPassword`] where the address has no account. Without a link.
     NoAccount,
-    /// The notice after every change of a password. Without a link (R41).
+    /// The notice after every password change. Without a link (R41).
     PasswordChanged {
         /// When it was changed.
         at: Timestamp,
@@ -39,32 +39,32 @@ pub enum Message<'a> {
     FactorChanged {
         /// When it was set.
         at: Timestamp,
-        /// The new number; it is shown masked.
+        /// The new number, shown masked.
         phone: &'a Phone,
     },
-    /// The notice after an administrator emptied a second factor.
+    /// The notice after an administrator reset a second factor.
     FactorReset {
-        /// When it was emptied.
+        /// When it was reset.
         at: Timestamp,
     },
-    /// The notice after an administrator turned a second factor off.
+    /// The notice after an administrator disabled a second factor.
     FactorDisabled {
-        /// When it was turned off.
+        /// When it was disabled.
         at: Timestamp,
     },
     /// The notice after too many failed attempts blocked an account.
     Locked {
-        /// Since when.
+        /// When the block began.
         at: Timestamp,
     },
-    /// The notice after somebody knew the password, and gave a wrong code.
+    /// The notice after a login with the right password and a wrong code.
     CodeFailed {
         /// When the code was given.
         at: Timestamp,
     },
 }
 
-/// A message in words. It may hold a link, and so has no `Debug`.
+/// A composed mail. It may contain a link, and so has no `Debug`.
 pub struct Mail {
     /// One line of plain text.
     pub subject: String,
@@ -74,7 +74,7 @@ pub struct Mail {
     pub html: String,
 }
 
-/// Puts a message into words, in the domain's language; in English where we do not speak it.
+/// Composes a message in the domain's language; in English where that language is not supported.
 ///
 /// # Panics
 /// Never: a test reads every locale's file.
@@ -140,7 +140,7 @@ fn put(lang: &str, words: &Words, domain: &str, message: &Message<'_>) -> Mail {
     }
 }
 
-/// As people read it: `2026-02-27 22:06:57 UTC`.
+/// In a readable form: `2026-02-27 22:06:57 UTC`.
 fn utc(at: Timestamp) -> String {
     at.iso().replace('T', " ").replace('Z', " UTC")
 }
