@@ -107,8 +107,7 @@ impl Caller {
         }
     }
 
-    /// Whether the caller may grant administrator rights in that domain: callers grant only the rights that they hold
-    /// (R73).
+    /// Whether the caller may make users of that domain administrators: callers grant only rights that they hold (R73).
     #[must_use]
     pub fn makes_administrators(&self, domain: &DomainName) -> bool {
         let is_one = match &self.principal {
@@ -118,8 +117,8 @@ impl Caller {
         is_one || self.scopes.contains(&Scope::UserAdmin)
     }
 
-    /// The user that a route names, if the caller is an administrator of it. Callers who are not administrators get the
-    /// same refusal whether or not the id exists, which prevents enumeration.
+    /// The user that a route names, if the caller may administer it. Other callers learn nothing about the id
+    /// (enumeration).
     ///
     /// # Errors
     /// [`OutOfReach`].
@@ -155,8 +154,7 @@ pub enum Broken {
     Expired,
 }
 
-/// Grace period after a refresh, in seconds: within it, a reused token may be a concurrent request or a retry after a
-/// lost response.
+/// Grace period after a refresh, in seconds: a reuse may be a concurrent request, or a retry after a lost response.
 const MERCY: u64 = 10;
 
 /// Checks a token that continues a login, in the order of docs/contract.md, Second factors and tokens: owner not

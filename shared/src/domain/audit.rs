@@ -48,7 +48,8 @@ pub struct Event {
     pub at: Timestamp,
     /// The request that caused it, if there was one.
     pub asked: Option<Asked>,
-    /// Random id of the attempt to write this row. After a lost response it tells our own write from another request's.
+    /// Random id of the attempt to write this row, which distinguishes our write from another request's after a lost
+    /// response.
     pub attempt: [u8; 16],
     /// When the TTL sweep may delete the event.
     pub forget_at: Timestamp,

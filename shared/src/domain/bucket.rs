@@ -18,7 +18,7 @@ impl Bucket {
     /// A bucket of that capacity and that refill per hour.
     ///
     /// # Panics
-    /// When one of them is 0, or an hour brings more than one a millisecond; settings are checked when they are read.
+    /// When one of them is 0, or the refill exceeds one token per millisecond; settings are checked when they are read.
     #[must_use]
     pub fn new(capacity: u64, per_hour: u64) -> Self {
         assert!(

@@ -1,5 +1,5 @@
-//! Encryption of texts that must be read again: AES-256-GCM, with the row that they belong to as associated data (ASVS
-//! 11.3.2 to 11.3.4), so that a ciphertext moved to another row does not decrypt.
+//! Encryption of texts that must be read again: AES-256-GCM, with the text's context as associated data (ASVS 11.3.2
+//! to 11.3.4), so that a ciphertext moved to another row does not decrypt.
 
 use aes_gcm::{
     Aes256Gcm, KeyInit, Nonce,

@@ -20,7 +20,7 @@ impl FactorType {
     /// Every kind.
     pub const ALL: &[Self] = &[Self::Sms];
 
-    /// The name that is stored and that callers write.
+    /// The name in rows and on the wire.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -109,7 +109,7 @@ pub struct Factor {
     pub phone_set_at: Option<Timestamp>,
     /// Whether the operator set it, after verifying it by other means.
     pub by_operator: bool,
-    /// Whether a login asks for it.
+    /// Whether logins require it.
     pub is_active: bool,
     /// When it was created.
     pub inserted_at: Timestamp,

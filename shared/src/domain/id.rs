@@ -49,7 +49,7 @@ impl UserId {
         self.0.as_bytes()
     }
 
-    /// The canonical form.
+    /// The canonical text form.
     #[must_use]
     pub fn text(&self) -> String {
         self.0.hyphenated().to_string()
@@ -131,7 +131,7 @@ impl FactorId {
         read(text).map(Self)
     }
 
-    /// The canonical form.
+    /// The canonical text form.
     #[must_use]
     pub fn text(&self) -> String {
         self.0.hyphenated().to_string()

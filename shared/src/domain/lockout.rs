@@ -79,7 +79,7 @@ pub struct Lockout {
     pub block: Option<Block>,
 }
 
-/// What failed.
+/// The kind of a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Failed {
     /// A password.

@@ -71,7 +71,7 @@ pub enum Judged {
     Failed {
         /// The record to store.
         next: Otps,
-        /// Why.
+        /// Why it failed.
         why: Failure,
     },
     /// The guess was right, and the single-use code is consumed.

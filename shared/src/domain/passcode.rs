@@ -213,7 +213,7 @@ pub struct Used {
 /// A passcode as stored. The row has neither the username nor the purpose: they are in the digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Passcode {
-    /// Its id.
+    /// The passcode's id.
     pub id: PasscodeId,
     /// The client that may retrieve it.
     pub client: ClientId,

@@ -53,7 +53,7 @@ impl PasswordHash {
     /// [`NoEntropy`] when the generator fails.
     ///
     /// # Panics
-    /// When the cost is below what its fields say; settings are checked when they are read.
+    /// When the cost is below the minimum of its fields; settings are checked when they are read.
     pub fn of(password: &Password, cost: &Cost, rng: &mut impl TryCryptoRng) -> Result<Self, NoEntropy> {
         let salt: [u8; 16] = random_bytes(rng)?;
         let params = Params::new(cost.memory_kib, cost.iterations, 1, None).expect("settings hold Argon2's bounds");

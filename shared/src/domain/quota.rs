@@ -84,9 +84,9 @@ pub type Slots = BTreeMap<u64, Tally>;
 /// The messages to one country.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// In slots of ten seconds, as long as they count for the minute.
+    /// In slots of ten seconds, while they count for the minute.
     pub minute: Slots,
-    /// In slots of an hour, as long as they count for the day.
+    /// In slots of an hour, while they count for the day.
     pub day: Slots,
 }
 

@@ -1,4 +1,4 @@
-//! Rate limits over rolling windows: at most so many hits in so many seconds, in every span of that length, exactly.
+//! Rate limits over rolling windows: at most `max` hits in `seconds`, exactly, in every span of that length.
 
 use super::time::Timestamp;
 
@@ -11,7 +11,7 @@ pub struct Window {
     pub seconds: u64,
 }
 
-/// Several windows that all must have room.
+/// A rate limit of several windows, all of which must have room.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RateLimit(Vec<Window>);
 

@@ -1,4 +1,4 @@
-//! Scopes: what a token may be used for.
+//! OAuth scopes: what a token authorizes.
 
 /// One scope of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

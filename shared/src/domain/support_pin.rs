@@ -1,6 +1,7 @@
 //! Support PINs (docs/contract.md, Support PIN): six digits that a user reads to support. They must be displayed again,
-//! so they are encrypted and not hashed: AES-256-GCM, with the owner, the expiry and the key as associated data (ASVS
-//! 11.3.2 to 11.3.4), so that a ciphertext moved to another row, or a row whose expiry was changed, does not decrypt.
+//! so they are encrypted and not hashed: AES-256-GCM, with the owner, the expiry and the key as associated data
+//! (ASVS 11.3.2 to 11.3.4), so that a ciphertext moved to another row, or a row with a changed expiry, does not
+//! decrypt.
 
 use rand::TryCryptoRng;
 

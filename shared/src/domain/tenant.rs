@@ -7,7 +7,7 @@ use super::{locale::Locale, name::DomainName, password, sender::Sender};
 /// A domain (tenant).
 #[derive(Clone, Debug)]
 pub struct Domain {
-    /// Its name.
+    /// The domain's name.
     pub name: DomainName,
     /// Whether self-registration is allowed.
     pub self_register_allowed: bool,
@@ -31,10 +31,10 @@ pub struct Template {
 /// The custom fields of an account, by name.
 pub type Options = BTreeMap<String, Opt>;
 
-/// One option.
+/// The value of an option.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Opt {
-    /// A truth value.
+    /// A boolean.
     Flag(bool),
     /// A whole number.
     Number(i64),

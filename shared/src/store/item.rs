@@ -9,7 +9,7 @@ use crate::domain::{
     time::Timestamp,
 };
 
-/// A row as DynamoDB holds it.
+/// A row as DynamoDB stores it.
 pub type Item = HashMap<String, AttributeValue>;
 
 /// An attribute that is missing or of the wrong type.
@@ -109,7 +109,7 @@ impl<'a> Reader<'a> {
         self.find(name, |value| value.as_n().ok()?.parse().ok())
     }
 
-    /// A truth value.
+    /// A boolean attribute.
     ///
     /// # Errors
     /// [`Corrupt`].
@@ -159,7 +159,7 @@ impl<'a> Reader<'a> {
         self.find(name, |value| value.as_m().ok())
     }
 
-    /// Options.
+    /// A map of options.
     ///
     /// # Errors
     /// [`Corrupt`].
@@ -172,7 +172,7 @@ impl<'a> Reader<'a> {
             .ok_or(Corrupt(name))
     }
 
-    /// An attribute that is parsed further.
+    /// An attribute, parsed by `parse`.
     ///
     /// # Errors
     /// [`Corrupt`] also when `parse` returns `None`.

@@ -12,7 +12,7 @@ use crate::{domain::secret::random_bytes, fault::Fault};
 /// `None` when the condition of its write did not hold: `subject` has changed since it was read.
 ///
 /// # Errors
-/// Those of an attempt; a transient [`Fault`] when the subject changed every time.
+/// Those of an attempt; a transient [`Fault`] when every attempt found the subject changed.
 pub async fn optimistic<T, E: From<Fault>>(
     most: u32,
     subject: &str,
@@ -31,7 +31,7 @@ pub async fn optimistic<T, E: From<Fault>>(
 /// needs no read. `attempt` breaks with its result, and continues with the row for the next attempt.
 ///
 /// # Errors
-/// Those of an attempt; a transient [`Fault`] when the subject changed every time.
+/// Those of an attempt; a transient [`Fault`] when every attempt found the subject changed.
 pub async fn optimistic_from<S, T, E: From<Fault>>(
     most: u32,
     subject: &str,

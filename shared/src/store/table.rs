@@ -1,4 +1,4 @@
-//! The only code that talks to DynamoDB.
+//! The only code that calls DynamoDB.
 //!
 //! The type of a table states the permitted operations: a `Table<Passcode, Put>` writes passcodes and cannot read them.
 //! The function's IAM policy states the same; a house test compares the two.
@@ -44,7 +44,7 @@ pub trait Row: Sized {
     /// Parses a stored row.
     ///
     /// # Errors
-    /// [`Corrupt`] when an attribute is not as we write it.
+    /// [`Corrupt`] when an attribute is missing or malformed.
     fn from_item(item: &Item) -> Result<Self, Corrupt>;
     /// When the row expires; from then on it counts as absent, even before the TTL sweep deletes it. `None` for rows
     /// that do not expire.
@@ -215,8 +215,8 @@ impl<R: Row> Table<R, Put> {
         }
     }
 
-    /// A write that always fails its condition. It takes as long as writing the row, so timing does not reveal that nothing is
-    /// written.
+    /// A write that always fails its condition. It takes as long as writing the row, so timing does not reveal that
+    /// nothing is written.
     ///
     /// # Errors
     /// [`Fault`] when the store fails.

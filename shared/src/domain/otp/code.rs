@@ -81,8 +81,8 @@ impl Code {
     }
 }
 
-/// A code as stored: a digest under a key that is stored elsewhere, since a million codes are open to brute force (ASVS
-/// 6.5.2).
+/// A code as stored: a digest under a key that is kept elsewhere, since a million codes are open to brute force
+/// (ASVS 6.5.2).
 #[derive(Clone)]
 pub struct CodeDigest {
     /// Id of the key.

@@ -216,7 +216,7 @@ struct Seen {
     tokens: Vec<(u8, u8)>,
     /// Comparisons that were stored.
     compared: usize,
-    /// Failures that were stored since the last right code.
+    /// Failures stored since the last right code.
     failures: u64,
     /// A code was accepted after it had ended.
     dead_was_right: bool,

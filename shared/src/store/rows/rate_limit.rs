@@ -223,7 +223,7 @@ pub async fn send(
         (":last", last(next)),
         (":ttl", time(act.at.deadline(memory))),
     ];
-    // DynamoDB refuses a value that no expression uses.
+    // DynamoDB rejects a value that no expression uses.
     let condition = match sent {
         None => "attribute_not_exists(acts)",
         Some(sent) => {

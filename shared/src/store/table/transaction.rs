@@ -203,7 +203,7 @@ pub async fn settled(
 /// Maximum of attempts while others hold its rows.
 const TRIES: u32 = 9;
 
-/// Why a transaction was not made.
+/// Why a transaction was cancelled.
 #[derive(Debug, PartialEq, Eq)]
 enum Cancelled {
     /// The conditions of these steps did not hold.

@@ -109,13 +109,13 @@ impl User {
 }
 
 impl Verdict {
-    /// A verdict for which nothing was compared.
+    /// A verdict without a comparison.
     pub(super) const fn of(answer: Answer) -> Self {
         Self { answer, compared: None }
     }
 }
 
-/// Draws the code of that number: its id is the number, and so is every digit.
+/// A random generator that draws the code of that number: its id is the number, and so is every digit.
 struct Nth(u8);
 
 impl TryRng for Nth {

@@ -171,7 +171,7 @@ impl Scenario {
         }
     }
 
-    /// Both rows are read. A call that has nothing to store is answered at once.
+    /// Handles a call that has read both rows. A call that has nothing to store is answered at once.
     fn read_both(&self, world: &mut World, who: usize, user: User, otps: Record) {
         let client = &mut world.clients[who];
         let (verdict, stored) = self.judge(client, user, otps.0.clone(), world.made + 1);
