@@ -150,8 +150,8 @@ fn mailbox(address: &str, name: Option<&str>) -> String {
     format!("{name} <{address}>")
 }
 
-/// The maximum of bytes in an encoded word: with the 12 around them, their base64 has at most 75 characters (RFC 2047
-/// §2).
+/// The maximum number of bytes in an encoded word: with the 12 around them, their base64 has at most 75 characters
+/// (RFC 2047 §2).
 const ENCODED_WORD: usize = 45;
 
 /// The text as encoded words, none of which splits a character (RFC 2047 §5).

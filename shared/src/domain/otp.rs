@@ -41,7 +41,7 @@ pub struct Otps {
     pub version: u64,
     /// The newest code. It invalidates the one that it replaced, as if that had been canceled.
     pub code: Option<Otp>,
-    /// The guesses that were checked, oldest first.
+    /// The guesses that were compared with a code, oldest first.
     pub guesses: Vec<Hit>,
     /// The messages sent, oldest first.
     pub sends: Vec<Hit>,
@@ -65,7 +65,7 @@ pub enum Failure {
 /// What to store and what to answer. The answer is given only once the record is stored.
 #[derive(Clone, Debug)]
 pub enum Judged {
-    /// Rate limited: the guess was not checked, and there is nothing to store.
+    /// Rate limited: the guess was not compared, and there is nothing to store.
     Limited(RateLimited),
     /// The guess failed.
     Failed {

@@ -5,7 +5,7 @@ use super::time::Timestamp;
 /// At most `max` hits in any `seconds`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
-    /// The maximum of hits.
+    /// The maximum number of hits.
     pub max: usize,
     /// The length of the window.
     pub seconds: u64,

@@ -100,8 +100,8 @@ const LEAST: Duration = Duration::from_millis(25);
 /// The maximum wait: a request must finish in time.
 const MOST: Duration = Duration::from_millis(500);
 
-/// How long to wait after `lost` rounds, the last of which took `took`: a random part, `drawn`, of as many rounds. So
-/// waits grow with what makes rounds slow, and a request that has lost often waits only a little longer than a new one.
+/// How long to wait after `lost` rounds, the last of which took `took`: a random part, `drawn`, of the time of as many
+/// rounds. So waits grow with slow rounds, and a request that has lost often waits hardly longer than a new one.
 fn wait(took: Duration, lost: u32, drawn: u16) -> Duration {
     let longest = (took * lost.min(4)).clamp(LEAST, MOST);
     longest * u32::from(drawn) / u32::from(u16::MAX)

@@ -95,7 +95,7 @@ impl Receipt {
     }
 }
 
-/// Maximum of retries while concurrent requests fill and empty the bucket.
+/// Maximum number of attempts while concurrent requests fill and empty the bucket.
 const ROUNDS: u32 = 16;
 
 /// Takes a token, given the bucket as read. While other requests use the bucket, the write is an addition, on condition

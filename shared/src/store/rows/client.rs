@@ -62,7 +62,7 @@ impl Row for Client {
     }
 }
 
-/// Sets a client's grant types and scopes. Refused when they have changed since the read (optimistic locking).
+/// Sets a client's grants, scopes and domain. Refused when they have changed since the read (optimistic locking).
 #[must_use]
 pub fn set(read: &Client, next: &Client) -> Change {
     let mut values = vec![

@@ -188,8 +188,8 @@ pub struct Receipt {
 /// The subject of a fault after too many conflicts.
 const SUBJECT: &str = "the meter of text messages";
 
-/// Maximum of retries while other messages are counted, verified or given back. The request times out earlier: a flood
-/// is refused by the policy, and not by its conflicts.
+/// Maximum number of attempts while other messages are counted, verified or given back. The request times out earlier:
+/// a flood is refused by the policy, and not by its conflicts.
 const SPENDING: u32 = 10_000;
 
 /// Counts one message before it is sent, in one write when there is no conflict: of any number of concurrent sends,
@@ -234,7 +234,7 @@ pub async fn spend(
     .await
 }
 
-/// Maximum of retries of giving back while others send concurrently.
+/// Maximum number of attempts at giving back while others send concurrently.
 const GIVING_BACK: u32 = 10;
 
 /// Gives a message back: it no longer uses the quota.
@@ -260,7 +260,8 @@ pub async fn give_back(table: &Table<Quota, Update>, receipt: Receipt, now: Time
     .await
 }
 
-/// Maximum of retries while others send concurrently: the user who was authenticated waits meanwhile.
+/// Maximum number of attempts while other messages are counted, verified or given back. The request times out earlier:
+/// a flood is refused by the policy, and not by its conflicts.
 const VERIFYING: u32 = 5;
 
 /// Reduces the count of a message whose code was issued at `act.at` and verified by `act.by`, given the quota as read.

@@ -111,7 +111,7 @@ impl Receipt {
     }
 }
 
-/// Maximum of retries of counting while others give hits back concurrently.
+/// Maximum number of attempts at counting while others give hits back concurrently.
 const ROUNDS: u32 = 64;
 
 /// Counts creations, such as passcodes. Attempts are counted by a `Table<Usage, Update>` itself: a route that has one
@@ -261,7 +261,7 @@ pub async fn note(table: &Table<Usage, Update>, subject: &[u8; 32], act: &Hit, m
     table.update(subject, change, act.at).await.map(drop)
 }
 
-/// Maximum of retries of giving back while others are counted concurrently.
+/// Maximum number of attempts at giving back while others are counted concurrently.
 const GIVING_BACK: u32 = 10;
 
 /// Gives a hit back: it no longer counts towards the rate limit.

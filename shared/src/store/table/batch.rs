@@ -11,7 +11,7 @@ use crate::{
     store::{item::Item, retry::Rounds},
 };
 
-/// Maximum of reads for unprocessed keys: DynamoDB leaves some when it is overloaded.
+/// Maximum number of reads for unprocessed keys: DynamoDB leaves some when it is overloaded.
 const READS: u32 = 5;
 
 /// Several rows, of several tables, read consistently in one call.

@@ -200,7 +200,7 @@ pub async fn settled(
     }
 }
 
-/// Maximum of attempts while others hold its rows.
+/// Maximum number of attempts while others hold its rows.
 const TRIES: u32 = 9;
 
 /// Why a transaction was cancelled.

@@ -302,8 +302,8 @@ impl Scenario {
         client.has_won = false;
     }
 
-    /// The maximum of calls by the owner: one with the right code, and three more for each possible disturbance. The
-    /// worst is a crash after the code was consumed: the code is refused, and another login and code are needed.
+    /// The maximum number of calls by the owner: one with the right code, and three more for each possible disturbance.
+    /// The worst is a crash after the code was consumed: the code is refused, and another login and code are needed.
     fn patience(&self) -> usize {
         let calls = self.programs.iter().map(|program| match program {
             Program::Calls(calls) => calls.len(),
