@@ -260,8 +260,7 @@ pub async fn give_back(table: &Table<Quota, Update>, receipt: Receipt, now: Time
     .await
 }
 
-/// Maximum number of attempts while other messages are counted, verified or given back. The request times out earlier:
-/// a flood is refused by the policy, and not by its conflicts.
+/// Maximum number of attempts while others send concurrently: the user who was authenticated waits meanwhile.
 const VERIFYING: u32 = 5;
 
 /// Reduces the count of a message whose code was issued at `act.at` and verified by `act.by`, given the quota as read.
