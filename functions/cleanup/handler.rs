@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use crate::record::{Record, Removal};
 
 /// Records the sweep of expired rows by DynamoDB (TTL): one audit event and one metric for each row.
+///
 /// It can read and write no other table: a removal that is delivered late, when a new row exists under the same key,
 /// cannot affect that row. Whether a row has expired is decided where it is read, by its `ttl`.
 #[derive(Wire)]

@@ -1,5 +1,5 @@
-//! Suppressed addresses, which receive no mail for a while. Their rows hold digests: an address can be looked up, but not
-//! not listed.
+//! Suppressed addresses, which receive no mail for a while. Their rows hold digests: an address can be looked up, but
+//! not read from them.
 
 use countersign_shared::{
     domain::{

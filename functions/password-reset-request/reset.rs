@@ -167,7 +167,7 @@ impl Request {
         })
     }
 
-    /// Counts a request against the rate limits, whoever it is about. `Ok(Ok(false))` means that the limit of the
+    /// Counts a request against the rate limits, for any subject. `Ok(Ok(false))` means that the limit of the
     /// domain or the deployment is reached: requests of strangers must not lock out account owners, and an error would
     /// reveal which accounts exist, so this only stops mails to addresses without an account.
     async fn spend<'a>(

@@ -1,4 +1,5 @@
-//! Floor 2: authentication and authorization of callers. One read for the caller's token, its owner and, where a route names one, another user.
+//! Floor 2: authentication and authorization of callers. One read for the caller's token, its owner and, if a route
+//! names one, another user.
 
 use crate::{
     domain::{
