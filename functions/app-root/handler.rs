@@ -6,8 +6,8 @@ use countersign_shared::{
 
 use crate::page::Pages;
 
-/// Gives the page behind mailed links. Asking for it consumes nothing, and the link's secret is not in what is asked:
-/// browsers keep the fragment to themselves.
+/// Returns the page behind mailed links. Requesting it consumes nothing, and the request does not contain the link's
+/// secret: browsers do not send the fragment.
 #[derive(Wire)]
 pub struct AppRoot {
     pub pages: Pages,

@@ -1,4 +1,4 @@
-//! Puts the page together, once for each language. Nothing that a caller sends becomes a part of it.
+//! Renders the page, once for each language. It contains no caller input.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use countersign_shared::{
     runtime::edge::{Edge, Refused, Wire},
 };
 
-/// The words, by language. A new language is a file, a line here and a button in page.html.
+/// The texts, by language. A new language is a file, a line here and a button in page.html.
 const WORDS: [(&str, &str); 3] = [
     ("en", include_str!("words/en.json")),
     ("ru", include_str!("words/ru.json")),
@@ -24,26 +24,26 @@ impl Wire for Pages {
 }
 
 impl Pages {
-    /// With a link to where people log in, if that is known.
+    /// The pages, with a link to the login page if known.
     fn new(login_url: Option<&str>) -> Self {
         let page = |(language, words): (&'static str, &str)| (language, Page::new(language, html(words, login_url)));
         Self(WORDS.map(page).into())
     }
 
-    /// The page in the language that the caller likes best.
+    /// The page in the caller's preferred language.
     pub fn preferred(&self, accepted: Option<&str>) -> &Page {
         &self.0[preferred_language(accepted, &WORDS.map(|(language, _)| language))]
     }
 }
 
-/// The page in one language. All words travel with it, so that it changes its language without being loaded again.
+/// The page in one language. It contains the texts of all languages, so that it can switch without being reloaded.
 fn html(words: &str, login_url: Option<&str>) -> String {
     let words: BTreeMap<&str, String> = serde_json::from_str(words).expect("the words are texts by name");
     let all: Vec<_> = WORDS
         .iter()
         .map(|(language, words)| format!("\"{language}\":{words}"))
         .collect();
-    // Within JSON a sign and its escape are the same; within HTML only the escape cannot end the element.
+    // In JSON a character and its escape are equal; in HTML only the escape cannot end the element.
     let all = format!("{{{}}}", all.join(",")).replace('<', "\\u003c");
     let mut html = String::new();
     for (at, part) in include_str!("page.html").split("{{").enumerate() {
@@ -65,7 +65,7 @@ fn html(words: &str, login_url: Option<&str>) -> String {
     html
 }
 
-/// The link to where people log in; without one, the words that take its place.
+/// The link to the login page; without one, the text that replaces it.
 fn way_on(login_url: Option<&str>, otherwise: &str) -> String {
     match login_url {
         Some(url) => format!("<a href=\"{}\" data-words=\"to_login\"></a>", escaped(url)),

@@ -14,10 +14,10 @@ use serde_json::{Value, json};
 
 use crate::record::{Record, Removal};
 
-/// Tells of the rows that DynamoDB has removed because their time was over: one audit event and one metric each.
+/// Records the sweep of expired rows by DynamoDB (TTL): one audit event and one metric for each row.
 ///
-/// It knows no other table, and can write to none: a removal that is told late, when a new row already lies under the same
-/// key, has nothing by which it could touch that row. Whether a row is over is decided where rows are read, by its `ttl`.
+/// It can read and write no other table: a removal that is delivered late, when a new row exists under the same key,
+/// cannot affect that row. Whether a row has expired is decided where it is read, by its `ttl`.
 #[derive(Wire)]
 pub struct Cleanup {
     pub audit: Table<Event, Put>,
@@ -28,18 +28,19 @@ pub struct Cleanup {
 impl Background for Cleanup {
     type Event = Value;
 
-    /// Does a batch, each record by itself, and names those that are not done. Lambda goes on from the earliest of them, so
-    /// later ones may come again: what was told once is not told again.
+    /// Handles a batch record by record, and returns those that failed. Lambda continues from the earliest of them, so
+    /// later ones may be delivered again: each removal is recorded only once.
     ///
     /// # Errors
-    /// When this is no batch at all.
+    /// When the event is not a batch.
     async fn answer(&self, batch: Value, request_id: &str) -> Result<Value, lambda_runtime::Error> {
         let records = batch["Records"].as_array().ok_or("this is no batch of records")?;
         let mut failed = Vec::new();
         for (at, record) in records.iter().enumerate() {
             match Record::read(record) {
                 Record::Other => {}
-                // It would be as malformed the next time. It ends in the dead-letter queue, and those behind it are done now.
+                // A retry would not help. The record goes to the dead-letter queue, and the ones after it are handled
+                // now.
                 Record::Malformed(what) => {
                     let fault = Fault::Corrupt(format!("a record has no good {what}"));
                     observe::failed(request_id, sequence_number(record), &fault);
@@ -48,7 +49,7 @@ impl Background for Cleanup {
                 Record::Removal(removal) => {
                     if let Err(fault) = self.tell(&removal, request_id).await {
                         observe::failed(request_id, sequence_number(record), &fault);
-                        // The store is out of order: those behind it would fare no better.
+                        // The store is unavailable, so the next records would fail as well.
                         failed.extend(&records[at..]);
                         break;
                     }
@@ -63,8 +64,8 @@ impl Background for Cleanup {
 }
 
 impl Cleanup {
-    /// The row is the proof that a removal was told: only who writes it prints the line. A process that dies between the two
-    /// leaves the event without its metric, never with two.
+    /// The audit event shows that a removal was recorded: only its writer logs the line. A process that crashes between
+    /// the two leaves the event without its metric, never with two.
     async fn tell(&self, removal: &Removal<'_>, request_id: &str) -> Result<(), Fault> {
         let subject = audit::pseudonym(removal.kind, &audit::subject(removal.kind, &removal.key));
         let attempt = random_bytes(&mut SysRng)?;
@@ -89,7 +90,7 @@ impl Cleanup {
     }
 }
 
-/// What Lambda knows the record by. Without one it takes the whole batch for failed, and halves it.
+/// Lambda's id of the record. Without one, Lambda considers the whole batch failed, and halves it.
 fn sequence_number(record: &Value) -> &str {
     record["dynamodb"]["SequenceNumber"].as_str().unwrap_or_default()
 }

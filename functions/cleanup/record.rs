@@ -1,25 +1,25 @@
-//! Stream records as Lambda passes them on.
+//! Stream records as Lambda delivers them.
 
 use countersign_shared::domain::time::Timestamp;
 use serde_json::Value;
 
-/// A record, as far as it matters here.
+/// A record, reduced to what matters here.
 pub enum Record<'a> {
-    /// A row was removed because its time was over.
+    /// An expired row was removed (TTL).
     Removal(Removal<'a>),
-    /// Somebody wrote, changed or deleted a row.
+    /// A row was written, changed or deleted by a request.
     Other,
-    /// It is not as DynamoDB writes records: this part is missing or wrong.
+    /// It is not a valid record of DynamoDB: this part is missing or wrong.
     Malformed(&'static str),
 }
 
 /// The removal of a row by DynamoDB itself.
 pub struct Removal<'a> {
-    /// Which kind of row: the table's name in the template, without `Table`.
+    /// The kind of the row: the table's name in the template, without `Table`.
     pub kind: &'a str,
     /// The row's key, as text.
     pub key: String,
-    /// When.
+    /// Time of the removal.
     pub at: Timestamp,
     stream: &'a str,
     id: &'a str,
@@ -27,8 +27,8 @@ pub struct Removal<'a> {
 }
 
 impl<'a> Record<'a> {
-    /// Reads one record. The mapping's filter passes only removals on, but a filter is no guard: it can be changed without
-    /// this code, and whoever may invoke the function can pass anything.
+    /// Parses a record. The mapping's filter passes only removals, but it is not a safeguard: it can be changed without
+    /// this code, and callers who may invoke the function can send anything.
     pub fn read(record: &'a Value) -> Self {
         match (record["eventSource"].as_str(), record["eventName"].as_str()) {
             (Some("aws:dynamodb"), Some("REMOVE")) => {}
@@ -67,14 +67,14 @@ impl<'a> Removal<'a> {
         })
     }
 
-    /// What identifies the record, and nothing else in the world.
+    /// The globally unique identity of the record.
     pub fn source(&self) -> [&[u8]; 3] {
         [self.stream, self.id, self.sequence_number].map(str::as_bytes)
     }
 }
 
 /// `Tokens` of `arn:aws:dynamodb:eu-central-1:123456789012:table/countersign-TokensTable-1ABC/stream/2026-…`, as
-/// CloudFormation names tables; the whole name of a table that was named otherwise.
+/// CloudFormation names tables; the full name of any other table.
 fn kind(stream: &str) -> Option<&str> {
     let (_, resource) = stream.strip_prefix("arn:")?.split_once(":table/")?;
     let (table, label) = resource.split_once("/stream/")?;

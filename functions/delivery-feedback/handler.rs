@@ -20,8 +20,8 @@ use serde_json::Value;
 
 use crate::notice::{Feedback, Notice, Request};
 
-/// Takes notice of mail that bounced and of complaints: the address is suppressed for a while, the request that the mail was
-/// about is closed, and both can be looked up. What is told again changes nothing.
+/// Handles bounces and complaints: suppresses the address for a while, closes the request that the mail was about, and
+/// records both in the audit log. A repeated event changes nothing.
 #[derive(Wire)]
 pub struct DeliveryFeedback {
     pub suppressions: Table<Suppression, Update>,
@@ -39,10 +39,10 @@ pub struct DeliveryFeedback {
 impl Background for DeliveryFeedback {
     type Event = Value;
 
-    /// Does what SNS passes on. What is not ours or makes no sense is dropped: it would be the same the next time.
+    /// Handles what SNS delivers. Foreign and invalid events are dropped, because a retry would not help.
     ///
     /// # Errors
-    /// When the store fails: Lambda tries again, and puts the event aside when that does not help.
+    /// When the store fails: Lambda retries, and finally sets the event aside.
     async fn answer(&self, event: Value, request_id: &str) -> Result<Value, lambda_runtime::Error> {
         let records = event["Records"].as_array().map(Vec::as_slice).unwrap_or_default();
         if records.is_empty() {
@@ -84,7 +84,7 @@ impl DeliveryFeedback {
         self.tell(feedback, request_id).await
     }
 
-    /// Last, when all is done: whoever writes the audit event prints the line, so both are there once.
+    /// Comes last: only the writer of the audit event logs the line, so both exist exactly once.
     async fn tell(&self, feedback: &Feedback, request_id: &str) -> Result<(), Fault> {
         let (what, metric, kind) = match feedback.reason {
             Reason::Bounce => (What::Bounced, Metric::Bounced, "Permanent"),

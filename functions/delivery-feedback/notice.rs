@@ -1,5 +1,5 @@
-//! What SES publishes about a mail, as SNS passes it on to a function (SES Developer Guide, "Contents of event data that
-//! Amazon SES publishes to Amazon SNS").
+//! Events that SES publishes about a mail, as SNS delivers them to a function (SES Developer Guide, "Contents of event
+//! data that Amazon SES publishes to Amazon SNS").
 
 use std::collections::BTreeMap;
 
@@ -15,23 +15,23 @@ use countersign_shared::{
 use serde::Deserialize;
 use serde_json::Value;
 
-/// SES takes at most so many recipients for one mail.
+/// SES's limit of recipients of one mail.
 const MOST_RECIPIENTS: usize = 50;
-/// SNS takes no longer message.
+/// SNS's limit of a message, in bytes.
 const LONGEST_MESSAGE: usize = 256 * 1024;
 
-/// What is to be done.
+/// The consequence of an event.
 pub enum Notice {
-    /// The addresses take no more mail.
+    /// The addresses receive no more mail.
     Feedback(Feedback),
-    /// It is counted, as being of this type, and changes nothing: the mail may yet arrive, or was never sent.
+    /// Only counted, by this type: the mail may still arrive, or was never sent.
     Counted(Metric, &'static str, Timestamp),
 }
 
-/// A bounce for good, or a complaint.
+/// A permanent bounce, or a complaint.
 pub struct Feedback {
     pub reason: Reason,
-    /// SES's name of the event.
+    /// SES's id of the event.
     pub id: String,
     pub at: Timestamp,
     /// The address that the mail was sent to.
@@ -40,7 +40,7 @@ pub struct Feedback {
     pub request: Option<Request>,
 }
 
-/// A request that waits for its link to be followed.
+/// A request whose link has not been followed yet.
 pub enum Request {
     Registration(Digest),
     PasswordReset(Digest),
@@ -48,7 +48,7 @@ pub enum Request {
 
 #[derive(Deserialize)]
 struct Message {
-    // The second name is the one of notifications that are set up without a configuration set.
+    // The second name is used by notifications without a configuration set.
     #[serde(rename = "eventType", alias = "notificationType")]
     kind: String,
     mail: Mail,
@@ -83,7 +83,7 @@ struct Complaint {
 }
 
 impl Complaint {
-    /// Whether its reader took the mail out of the junk folder (RFC 6430): the opposite of a complaint.
+    /// Whether the recipient moved the mail out of the junk folder (RFC 6430): the opposite of a complaint.
     fn is_praise(&self) -> bool {
         let kind = self.complaint_feedback_type.as_deref().unwrap_or_default();
         kind.trim().eq_ignore_ascii_case("not-spam")
@@ -91,10 +91,10 @@ impl Complaint {
 }
 
 impl Notice {
-    /// Reads one record of what SNS delivers.
+    /// Parses one record that SNS delivers.
     ///
     /// # Errors
-    /// Why it is dropped, in words of ours.
+    /// Why it is dropped, in our own words.
     pub fn read(record: &Value, source: &Source) -> Result<Self, &'static str> {
         let sns = &record["Sns"];
         if record["EventSource"] != "aws:sns" || sns["Type"] != "Notification" {
@@ -155,8 +155,8 @@ impl Message {
 }
 
 impl Mail {
-    /// The recipients come out of a message that a stranger's server wrote, so only the one counts that we have mailed to:
-    /// nobody can have somebody else's address suppressed. One that cannot be read is none.
+    /// The recipients come from a message that an untrusted server wrote, so only the address that was mailed counts:
+    /// otherwise an attacker could have any address suppressed. An address that cannot be parsed is ignored.
     fn feedback(
         &self,
         reason: Reason,
@@ -204,7 +204,7 @@ impl Mail {
     }
 }
 
-/// A tag that has exactly one value.
+/// A tag with exactly one value.
 fn only<'a>(tags: &'a BTreeMap<String, Vec<String>>, name: &str) -> Option<&'a str> {
     match tags.get(name).map(Vec::as_slice) {
         Some([value]) => Some(value),
@@ -216,7 +216,7 @@ fn time(text: &str) -> Result<Timestamp, &'static str> {
     Timestamp::parse(text).ok_or("no good timestamp")
 }
 
-/// A digest in 64 hexadecimal digits, in lower case.
+/// A digest of 64 lower-case hexadecimal digits.
 fn digest(text: &str) -> Option<Digest> {
     let value = |digit: u8| match digit {
         b'0'..=b'9' => Some(digit - b'0'),

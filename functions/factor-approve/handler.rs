@@ -29,7 +29,7 @@ use countersign_shared::{
     },
 };
 
-/// Makes a phone a second factor once its code has come back, and signs its owner in.
+/// Makes a phone the second factor once its code is verified, and signs its owner in.
 #[derive(Wire)]
 pub struct Approve {
     pub logins: Logins,
@@ -60,7 +60,7 @@ impl Endpoint for Approve {
 }
 
 impl Approve {
-    /// The login of a token whose code makes a phone the factor's.
+    /// The login of a token whose code approves a phone.
     async fn login(&self, call: &Call, presented: &Presented) -> Result<Login, Error> {
         let approves = |kind: &Kind| matches!(kind, Kind::Approval { .. });
         let login = logins::read(&self.logins, call, presented, approves).await?;
@@ -72,8 +72,8 @@ impl Approve {
         Ok(login)
     }
 
-    /// The code is used, the phone is the factor's, and its owner has a session: all of it, or nothing. `None` when something has
-    /// changed since it was read.
+    /// Consumes the code, sets the factor's phone and starts a session for its owner, all or nothing. `None` after a
+    /// concurrent change.
     async fn approve(&self, call: &Call, presented: &Presented, otp: &Code) -> Result<Option<Answer>, Error> {
         let login = self.login(call, presented).await?;
         let Kind::Approval {
@@ -85,7 +85,7 @@ impl Approve {
             return Err(Error::NotInitiated);
         };
         let factor = login.active_factor().ok_or(Error::NotFound)?;
-        // A login that could set the first phone may not replace one that was set meanwhile.
+        // Setting the first phone must not replace one that was set concurrently.
         if factor.value.is_some() != replaces.is_some() {
             return Err(Error::TokenExpired);
         }
@@ -97,9 +97,9 @@ impl Approve {
             otps: &self.verifier.otps,
             users: &self.logins.change_users,
             tokens: &self.new_tokens,
-            // A change of the phone makes no token live longer than the one that allowed it.
+            // Changing the phone must not extend the lifetime of the token that allowed it.
             expires_at: replaces.unwrap_or_else(|| call.now.deadline(self.lifetimes.access)),
-            // Only what it is sent from now on shows that it is used.
+            // Only codes sent from now on can show that the phone is in use.
             phone_set_at: None,
         };
         let mut transaction = Transaction::default();

@@ -18,10 +18,10 @@ use countersign_shared::{
 };
 use rand::rngs::SysRng;
 
-/// How often the user is judged anew who has changed meanwhile.
+/// Retries after a concurrent change of the user.
 const TRIES: u32 = 3;
 
-/// Makes a second factor for a user, without a value: the user sets it at the next login.
+/// Creates a second factor without a value for a user, who sets it at the next login.
 #[derive(Wire)]
 pub struct Create {
     pub callers: Callers,

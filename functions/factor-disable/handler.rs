@@ -14,7 +14,7 @@ use countersign_shared::{
     store::rows,
 };
 
-/// Has logins not ask for a second factor any more, and tells its owner.
+/// Disables a second factor, so that logins no longer require it, and notifies its owner.
 #[derive(Wire)]
 pub struct Disable {
     pub factors: Factors,

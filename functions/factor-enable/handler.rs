@@ -12,7 +12,7 @@ use countersign_shared::{
     store::rows,
 };
 
-/// Has logins ask for a second factor again.
+/// Enables a second factor, so that logins require it again.
 #[derive(Wire)]
 pub struct Enable {
     pub factors: Factors,

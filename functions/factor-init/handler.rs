@@ -37,7 +37,7 @@ use countersign_shared::{
 };
 use rand::rngs::SysRng;
 
-/// Sends a code to the phone that a user wants as second factor. Nothing changes before the code comes back.
+/// Sends a code to the phone that a user wants as second factor. Nothing changes before the code is verified.
 #[derive(Wire)]
 pub struct Init {
     pub idempotency: Idempotency,
@@ -89,9 +89,9 @@ impl Endpoint for Init {
     }
 }
 
-/// What the token lets its holder do: the scopes of the access token that follows, and when that ends if it follows another
-/// one, whose holder replaces a value. An access token needs a scope for that; a login does not know its scopes yet, and an
-/// approval comes of one or the other.
+/// What the token permits: the scopes of the next access token, and its expiry if the caller replaces a value with an
+/// access token. An access token needs a scope for that; a login does not know its scopes yet, and an approval comes
+/// from one or the other.
 fn permitted(token: &Token) -> Result<(Vec<Scope>, Option<Timestamp>), Refusal> {
     match &token.kind {
         Kind::Access if FACTOR_INIT.met_by(&token.scopes) => Ok((token.scopes.clone(), Some(token.expires_at))),
@@ -102,8 +102,8 @@ fn permitted(token: &Token) -> Result<(Vec<Scope>, Option<Timestamp>), Refusal> 
 }
 
 impl Init {
-    /// Sends a code, and gives the token that another one replaces with it, if there is one. `None` when the login has changed since it
-    /// was read.
+    /// Sends a code, and returns the old token that another one replaces, if any. `None` after a concurrent change of
+    /// the login.
     async fn init(
         &self,
         call: &Call,
@@ -135,7 +135,7 @@ impl Init {
             locale: &login.token.locale,
             domain: &user.domain,
         };
-        // A login goes on with one token. A signed-in user keeps the access token, whatever becomes of the new phone.
+        // A login continues with one token. A signed-in user keeps the access token, whatever happens to the new phone.
         let old = Some(&login.token).filter(|token| token.kind != Kind::Access);
         let mut extra = match old {
             Some(old) => token_replacement::begin(&self.change_tokens, call, old),
@@ -159,7 +159,7 @@ impl Init {
         }
     }
 
-    /// A token of the same session, which ends no later than the one that it comes of.
+    /// A token of the same session, which expires no later than the one that it comes from.
     fn token(&self, call: &Call, login: &Login, kind: Kind) -> Result<(Token, Secret), Fault> {
         let base = &login.token;
         let grant = Grant {

@@ -12,7 +12,7 @@ use countersign_shared::{
     store::table::{BatchGet, Table},
 };
 
-/// Shows a user's second factors, their values masked.
+/// Lists a user's second factors, with masked values.
 #[derive(Wire)]
 pub struct List {
     pub callers: Callers,

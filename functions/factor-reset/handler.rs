@@ -14,7 +14,7 @@ use countersign_shared::{
     store::rows,
 };
 
-/// Empties a second factor, and tells its owner: a new value is set at the next login.
+/// Removes the value of a second factor, and notifies its owner, who sets a new one at the next login.
 #[derive(Wire)]
 pub struct Reset {
     pub factors: Factors,

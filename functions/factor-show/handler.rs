@@ -13,7 +13,7 @@ use countersign_shared::{
     store::table::{BatchGet, Table},
 };
 
-/// Shows one of a user's second factors, its value masked.
+/// Returns one of a user's second factors, with its value masked.
 #[derive(Wire)]
 pub struct Show {
     pub callers: Callers,

@@ -14,10 +14,10 @@ use countersign_shared::{
     runtime::edge::Wire,
 };
 
-/// Answers what no route takes: 404, or 405 with the methods that there are, in the dialect of the path. Where pages of other
-/// origins may call, it is asked about that, too: the gateway gives `$default` every `OPTIONS`. It adds the headers that decide;
-/// what a browser wants besides is a status that is no error. A mailed link whose `#` was escaped on its way is a path that no
-/// route has, and leads to the page nonetheless.
+/// Handles paths and methods without a route: 404, or 405 with the allowed methods, in the dialect of the path. With
+/// CORS, the gateway also sends it every `OPTIONS` (`$default`) and adds the headers that decide; a browser only needs
+/// a status that is no error. A mailed link whose `#` was escaped on its way is a path without a route, and still leads
+/// to the page.
 #[derive(Wire)]
 pub struct Fallback {
     #[wire(has_cors)]
@@ -54,7 +54,7 @@ impl Endpoint for Fallback {
     }
 }
 
-/// An error whose dialect the path decides: only here, where no route has decided it.
+/// An error in the dialect of the path: decided here only, because no route has decided it.
 pub enum Error {
     Rejected(Rejection),
     Fault(Fault),

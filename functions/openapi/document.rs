@@ -1,6 +1,6 @@
-//! The description of every route, from `openapi.rs` beside each handler; answers from the types that become their bodies. Requests are
-//! read field by field, so that all that is wrong with one can be said at once: their types are made for this description.
-//! `tests/openapi` holds both to what the routes take and answer.
+//! Describes every route, from `openapi.rs` beside each handler; responses from the types of their bodies. Requests are
+//! read field by field, so that all errors can be reported at once: their types exist for this document only.
+//! `tests/openapi` checks both against what the routes accept and return.
 
 mod broadleaf;
 mod era;
@@ -29,7 +29,7 @@ use self::{
 /// The document.
 pub fn document() -> OpenApi {
     let mut paths = PathsBuilder::new();
-    // HEAD is said in a sentence, and not route by route.
+    // HEAD is described in one sentence, and not for each route.
     for route in ROUTES.iter().filter(|route| route.method != "HEAD") {
         if let Some(operation) = operations::operation(route) {
             let mut operation = operation.build();
@@ -72,7 +72,7 @@ pub fn document() -> OpenApi {
                         .build(),
                 )),
         )
-        // Wherever this document was read.
+        // Relative to where this document was loaded from.
         .servers(Some([Server::new("/")]))
         .tags(Some(TAGS.map(|(name, description)| {
             TagBuilder::new().name(name).description(Some(description)).build()

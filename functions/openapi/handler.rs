@@ -16,7 +16,7 @@ pub struct OpenApi {
     pub document: Document,
 }
 
-/// The document, made once.
+/// The document, built once.
 pub struct Document(utoipa::openapi::OpenApi);
 
 impl Wire for Document {

@@ -1,4 +1,4 @@
-//! Clients: applications that hold a secret.
+//! Clients: applications with a secret.
 
 use countersign_shared::{
     domain::{
@@ -20,7 +20,7 @@ use crate::{
 };
 
 impl Operator {
-    /// A client that is there already as it is wanted stays, with its secret, which nobody can be shown again.
+    /// A client that already exists as requested is kept with its secret, which cannot be shown again.
     pub async fn create_client(&self, new: NewClient, run: Run<'_>) -> Result<Value, Failed> {
         let id = client_id_of(&new.client_id)?;
         let secret = random_token(&mut SysRng).map_err(Fault::from)?;
@@ -49,7 +49,7 @@ impl Operator {
         }
     }
 
-    /// Changes what a client may. Tokens that it has given keep their scopes until they end.
+    /// Changes what a client may do. Tokens that it has issued keep their scopes until they expire.
     pub async fn set_client(&self, other: OtherClient, run: Run<'_>) -> Result<Value, Failed> {
         let found = self.client(&other.client_id, run).await?;
         let mut next = found.clone();
@@ -80,7 +80,7 @@ impl Operator {
         Ok(json!({ "client_id": id, "scopes": scopes, "grants": grants, "domain": domain, "changed": changed }))
     }
 
-    /// Each time another one: it is shown once, so a repetition could not answer with the one before.
+    /// Creates a new secret each time: it is shown once, so a retry could not return the same one.
     pub async fn set_client_secret(&self, id: &str, run: Run<'_>) -> Result<Value, Failed> {
         let client = self.client(id, run).await?;
         if run.dry {
@@ -94,7 +94,7 @@ impl Operator {
         }
     }
 
-    /// It ends what was issued until now, however often it is sent.
+    /// Revokes all tokens issued until now; it may be repeated.
     pub async fn end_tokens_of_client(&self, id: &str, run: Run<'_>) -> Result<Value, Failed> {
         if run.dry {
             self.client(id, run).await?;
@@ -113,7 +113,7 @@ impl Operator {
     }
 }
 
-/// The secret is `null` where none was made.
+/// The client; the secret is `null` if none was created.
 fn made(client: &Client, secret: Option<&Secret>, changed: bool) -> Value {
     let secret = secret.map(Secret::expose);
     json!({ "client_id": client.id.as_str(), "client_secret": secret, "changed": changed })

@@ -1,4 +1,4 @@
-//! What an operator can say, as JSON.
+//! The operator's commands, as JSON.
 
 use std::{collections::BTreeMap, fmt::Display};
 
@@ -12,8 +12,8 @@ use serde_json::{Map, Value};
 
 use crate::outcome::Failed;
 
-/// A command. Every one may also have `dry_run`, which is taken off before: serde would let everything pass beside a
-/// field that is flattened.
+/// A command. Each may also have `dry_run`, which is removed before: with a flattened field, serde would accept any
+/// other field.
 #[derive(Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Command {
@@ -127,7 +127,7 @@ pub struct NewClient {
     pub domain: Option<String>,
 }
 
-/// A client as it shall be; what is not said stays.
+/// Changes to a client; omitted fields keep their values.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OtherClient {
@@ -150,7 +150,7 @@ pub struct NewUser {
     pub number: Option<u64>,
 }
 
-/// A user, by the id or by a name in a domain.
+/// A user, by id or by a name in a domain.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Who {
@@ -174,9 +174,9 @@ pub struct NewFactor {
 #[serde(deny_unknown_fields)]
 pub struct Erasure {
     pub user_id: String,
-    /// For how long tables are read through, in seconds, before the rest is left to the next command.
+    /// Time limit of reading tables, in seconds; the rest is left to the next command.
     pub within_seconds: Option<u64>,
-    /// Where the command before this one stopped, in its own words.
+    /// Where the previous command stopped, copied from its result.
     #[serde(rename = "continue")]
     pub from: Option<String>,
 }
@@ -210,7 +210,7 @@ pub struct OldKey {
     pub force: bool,
 }
 
-/// What keys are for.
+/// The purpose of keys.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(try_from = "String")]
 pub enum Which {
@@ -268,10 +268,10 @@ impl Scopes {
 }
 
 impl Command {
-    /// Reads a command, and whether it is only to be tried.
+    /// Parses a command, and whether it is a dry run.
     ///
     /// # Errors
-    /// In words for the operator. They name what commands there are where it is none of them.
+    /// A message for the operator. For an unknown command it lists the known ones.
     pub fn read(event: Value) -> Result<(Self, bool), Failed> {
         let Value::Object(mut event) = event else {
             return Err("not a command: it is not a JSON object".into());
@@ -293,13 +293,13 @@ pub fn not_a_command(why: impl Display) -> Failed {
     Failed::Refused(format!("not a command: {why}"))
 }
 
-/// Reads a struct from an object only: serde takes a list of its fields for one, too.
+/// Deserializes a struct from an object only: serde also accepts a list of its fields.
 pub fn object<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<T, D::Error> {
     let object = Map::<String, Value>::deserialize(deserializer)?;
     T::deserialize(Value::Object(object)).map_err(D::Error::custom)
 }
 
-/// A value of that field, or what is wrong with it.
+/// The value of that field, or what is wrong with it.
 pub fn field<T>(name: &str, value: Result<T, Malformed>) -> Result<T, Failed> {
     value.map_err(|malformed| {
         let words = match malformed {

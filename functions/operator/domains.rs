@@ -1,4 +1,4 @@
-//! Domains (tenants): what is described of them.
+//! Domains (tenants) and their configuration.
 
 use countersign_shared::domain::{
     locale::Locale,
@@ -16,7 +16,7 @@ use crate::{
 };
 
 impl Operator {
-    /// What is described already as it shall be is not written again.
+    /// A domain that already has this configuration is not written again.
     pub async fn set_domain(&self, form: DomainForm, run: Run<'_>) -> Result<Value, Failed> {
         let domain = form.read(&self.mail_domain)?;
         let mut answer = shown(&domain);
@@ -31,7 +31,7 @@ impl Operator {
 }
 
 impl DomainForm {
-    /// The domain, whose mail comes from `mail_domain` or below it: from elsewhere, SES would take none.
+    /// The domain, whose mail is sent from `mail_domain` or a subdomain: SES would reject any other sender.
     fn read(self, mail_domain: &MailDomain) -> Result<Domain, Failed> {
         let PasswordForm {
             alphabet,
@@ -88,7 +88,7 @@ fn sender(address: &str, mail_domain: &MailDomain) -> Result<EmailAddress, Faile
     }
 }
 
-/// A domain as it is stored, in the operator's words.
+/// A stored domain, in the form of the operator's commands.
 fn shown(domain: &Domain) -> Value {
     let opts = domain.self_register_template.opts.iter().map(|(name, opt)| {
         let value = match opt {

@@ -1,9 +1,9 @@
-//! A person who is erased: every row that says something about them, and a receipt.
+//! Erases a user: deletes every row about them, and returns a receipt.
 //!
-//! One write shuts the user out first: nobody signs in, and nothing counts any more that was issued. Whatever was under way
-//! then depends on the user as it was before, and is refused when it is written. So what is deleted does not come back.
-//! What leads to other rows goes after them, and the user's own row and names after all but the links, which are
-//! found by the id alone: the command can be sent again at any time, and finds everything that is left.
+//! One write shuts the user out first: they cannot sign in, and all that was issued to them is revoked. Requests in
+//! progress depend on the user as it was before, and fail when they write, so deleted rows do not come back. Rows that
+//! lead to other rows are deleted after those, and the user's own row and names after all others except the links,
+//! which are found by the id alone: the command can be repeated at any time, and finds all that is left.
 
 use std::{collections::BTreeMap, ops::ControlFlow};
 
@@ -36,13 +36,13 @@ use crate::{
     users::{factors_of, user_id_of},
 };
 
-/// For how many seconds tables are read through at most. The function's time-out in template.yaml is longer.
+/// Time limit of reading tables, in seconds. The function's timeout in template.yaml is longer.
 const LONGEST: u64 = 40;
 
-/// How often a user is shut out anew while others change it at the same time.
+/// Retries of shutting a user out after concurrent changes.
 const ROUNDS: u32 = 16;
 
-/// What stays, and why.
+/// The data that is kept, and why.
 const STAYS: &[&str] = &[
     "AuditTable: what was done to the user's id, and what became of mail to a pseudonym, for AuditRetentionDays; neither leads to \
      the person any more, except the id of a user with a number, which can be computed from domain and number",
@@ -57,8 +57,8 @@ const STAYS: &[&str] = &[
 ];
 
 impl Operator {
-    /// Deletes all rows of a person, or as many as there is time for: then the answer says how to go on. Sent again, it finds
-    /// what is left; once all is gone, nothing.
+    /// Deletes all rows of a user, or as many as time allows: the result then says how to continue. Repeated, it
+    /// deletes what is left, and finally nothing.
     pub async fn erase_user(&self, erasure: Erasure, run: Run<'_>) -> Result<Value, Failed> {
         let id = user_id_of(&erasure.user_id)?;
         let within = erasure.within_seconds.unwrap_or(LONGEST);
@@ -78,7 +78,7 @@ impl Operator {
         };
         let from_links = from.as_ref().is_some_and(|from| from.part == Part::PasswordResets);
         let (came, links_from) = match self.read_users.get(&id, run.now).await? {
-            // Links come last. A number, and the id that it leads to, may have been given again since.
+            // Links come last. The number, and the id derived from it, may have been reassigned since.
             Some(_) if from_links => {
                 return Err(Failed::Refused(
                     "the user is erased, and another one has the id now: without continue, that one would be erased"
@@ -98,7 +98,7 @@ impl Operator {
         Ok(receipt(id, work, &came))
     }
 
-    /// Everything but links, from there on.
+    /// Erases everything but links, starting at `from`.
     async fn erase_known(&self, user: User, from: Option<Place>, work: &mut Work<'_>) -> Result<Came, Failed> {
         let is_out = user.lockout.decided(work.run.now).is_none();
         let from = from.filter(|from| from.generation == user.token_generation && (is_out || work.run.dry));
@@ -136,14 +136,14 @@ impl Operator {
         .await
     }
 
-    /// What lies under the user's id, and could be shown or guessed.
+    /// Deletes the rows under the user's id that could be shown or guessed.
     async fn erase_codes(&self, user: &User, work: &mut Work<'_>) -> Result<(), Fault> {
         let (read, erase) = (&self.read_pins, &self.erase_pins);
         work.row("SupportPinsTable", read, erase, &user.id).await?;
         for key in factors_of(user.id) {
             work.row("OtpsTable", &self.read_otps, &self.erase_otps, &key).await?;
             let factor = self.read_factors.get(&key, work.run.now).await?;
-            // What leads to a counter goes after it.
+            // A row that leads to a counter is deleted after it.
             if let Some(phone) = factor.and_then(|factor| factor.value) {
                 self.erase_sms_counter(&phone, work).await?;
             }
@@ -153,7 +153,7 @@ impl Operator {
         Ok(())
     }
 
-    /// Reads one table through whose keys lead to nobody.
+    /// Sweeps one table whose keys do not lead to a user.
     async fn sweep(&self, part: Part, after: Option<Cursor>, user: &User, work: &mut Work<'_>) -> Result<Came, Fault> {
         match part {
             Part::Tokens => {
@@ -211,7 +211,7 @@ impl Operator {
         links.all(self, work, after, || rows::user::owns(user), |_| true).await
     }
 
-    /// What is counted of the person, and the mail that goes to nobody.
+    /// Deletes the counters of the user, and the suppression of their address.
     async fn erase_counters(&self, user: &User, work: &mut Work<'_>) -> Result<(), Fault> {
         let mut subjects = vec![limit_keys::password_guesses(user.id)];
         subjects.extend(MailKind::ALL.map(|kind| limit_keys::mailbox(kind, Addressee::Email(&user.email))));
@@ -223,7 +223,7 @@ impl Operator {
         for subject in subjects {
             self.erase_counter(&subject, work).await?;
         }
-        // What failed before the address had an account.
+        // Failures counted before the address had an account.
         let subject = unknown::subject(&user.domain, user.email.as_str());
         let (read, erase) = (&self.read_unknown, &self.erase_unknown);
         work.row("BudgetsTable", read, erase, &subject).await?;
@@ -246,7 +246,8 @@ impl Operator {
         work.row("BudgetsTable", read, erase, subject).await
     }
 
-    /// The user, both names and what the login looks like, together; `false` when somebody has changed the user since it was shut out.
+    /// Deletes the user, both names and the login's lookalikes, all or nothing; `false` if the user has changed since
+    /// being shut out.
     async fn erase_account(&self, user: &User, work: &mut Work<'_>) -> Result<bool, Fault> {
         let mut transaction = Transaction::default();
         transaction.delete_if(&self.erase_users, &user.id, rows::user::is_there(user));
@@ -271,7 +272,7 @@ impl Operator {
     }
 }
 
-/// The answer: what this command has deleted, table by table.
+/// The result: what this command has deleted, by table.
 fn receipt(user: UserId, work: Work<'_>, came: &Came) -> Value {
     let Work { run, counts, .. } = work;
     let all = [

@@ -1,4 +1,4 @@
-//! An event as it came.
+//! An event as it was received.
 
 use std::fmt;
 
@@ -8,8 +8,8 @@ use serde::{
 };
 use serde_json::{Map, Value};
 
-/// JSON; `Err` is a name that comes twice in one object, at any depth. `serde_json` by itself keeps the last one in silence,
-/// and what was asked for would not be what is done.
+/// JSON; `Err` is a name that occurs twice in one object, at any depth. `serde_json` itself silently keeps the last
+/// one, so that the command executed would not be the one requested.
 pub struct Given(pub Result<Value, String>);
 
 impl<'de> Deserialize<'de> for Given {

@@ -40,8 +40,9 @@ use crate::{
     outcome::{Failed, Run},
 };
 
-/// Does what only the operator may: makes, shows and changes domains, clients, users and tokens, lifts suppressions, rotates
-/// keys, and erases people. Whoever may invoke the function is the operator: there is no other check.
+/// Executes what only the operator may do: creates, shows and changes domains, clients, users and tokens, deletes
+/// suppressions, rotates keys, and erases users. Permission to invoke the function makes the operator: there is no
+/// other check.
 #[derive(Wire)]
 pub struct Operator {
     pub read_domains: Table<Domain, Get>,
@@ -99,8 +100,8 @@ pub struct Operator {
 impl Background for Operator {
     type Event = Given;
 
-    /// The command's result, or `{"error":…}`. One log line says what was done, about whom, and why not, and an audit event what
-    /// was changed, without any secret: the request's id leads to the caller, in CloudTrail.
+    /// The command's result, or `{"error":…}`. One log line reports what was done, about whom, and why not, and an
+    /// audit event what was changed, without any secret: the request's id leads to the caller, in CloudTrail.
     async fn answer(&self, Given(event): Given, request_id: &str) -> Result<Value, lambda_runtime::Error> {
         let now = system_time();
         let (name, about) = match &event {
@@ -148,7 +149,7 @@ impl Background for Operator {
 }
 
 impl Operator {
-    /// What was done stands, whatever becomes of its event: one that cannot be written is in the log.
+    /// The change is kept even if its event cannot be recorded: the event is then in the log.
     async fn record(&self, name: &str, subject: Option<String>, request_id: &str, now: Timestamp) {
         let Some(subject) = subject else { return };
         let asked = Asked {
@@ -195,7 +196,8 @@ impl Operator {
     }
 }
 
-/// Whom or what a command is about, as far as it says: ids and pseudonyms, never a secret. What is neither is not logged.
+/// The user or the thing that a command is about, if given: ids and pseudonyms, never a secret. Other values are not
+/// logged.
 fn about(event: &Value) -> Option<String> {
     let text = |field: &str| event[field].as_str();
     let user = text("user_id").and_then(UserId::parse).map(|id| id.log_name());

@@ -1,4 +1,4 @@
-//! Keys that come and go. Their texts stand in no answer and no log.
+//! Key rotation. The keys' texts are never returned or logged.
 
 use countersign_shared::{
     domain::{
@@ -19,19 +19,19 @@ use crate::{
     outcome::{Failed, Run},
 };
 
-/// A new key signs no earlier than so many seconds after it was made: functions read keys again every five minutes, and may
-/// fail to once.
+/// Earliest time at which a new key may sign, in seconds after its creation: functions read keys again every five
+/// minutes, and one read may fail.
 const SOONEST: u64 = 2 * FRESH_FOR;
 
-/// It signs no later than so many seconds after it was made: 30 days.
+/// Latest time at which it must sign, in seconds after its creation: 30 days.
 const LATEST: u64 = 30 * 86_400;
 
-/// What a key is made of, and of how many of them, as the template's own are.
+/// The alphabet of a key, and its length, as in the template.
 const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 const LENGTH: usize = 64;
 
 impl Operator {
-    /// Adds a key that will sign. One of that id stays as it is.
+    /// Adds a key that will sign. An existing key of that id is kept.
     pub async fn rotate_key(&self, new: &NewKey, run: Run<'_>) -> Result<Value, Failed> {
         match new.keys {
             Which::SupportPin => rotate(&self.support_pin_keys, new, run).await,
@@ -41,7 +41,7 @@ impl Operator {
         }
     }
 
-    /// Takes a key out that is not needed any more, or that must not be used any more, whatever still needs it.
+    /// Removes a key that is no longer needed, or that must not be used any more, whatever still depends on it.
     pub async fn retire_key(&self, old: &OldKey, run: Run<'_>) -> Result<Value, Failed> {
         match old.keys {
             Which::SupportPin => retire(&self.support_pin_keys, old, run).await,
@@ -111,7 +111,7 @@ fn words(refusal: Refusal) -> Failed {
     })
 }
 
-/// The key that the command was about, and all that there are now.
+/// The key that the command was about, and all current keys.
 fn shown(which: Which, id: u32, keys: &[Stored], changed: bool) -> Value {
     let found = keys.iter().find(|key| key.id == id);
     let signs_from = found.and_then(|key| key.signs_from).map(Timestamp::iso);

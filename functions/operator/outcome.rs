@@ -1,24 +1,25 @@
-//! What a command is done under, and what becomes of it.
+//! The context and the outcome of a command.
 
 use countersign_shared::{domain::time::Timestamp, fault::Fault};
 use serde_json::{Value, json};
 
-/// What a command is done under.
+/// The context of a command.
 #[derive(Clone, Copy)]
 pub struct Run<'a> {
     /// The request's id.
     pub by: &'a str,
-    /// The system's time.
+    /// The system time.
     pub now: Timestamp,
-    /// Nothing is written, sent or drawn: the answer is what it would be, with `null` for what is not made.
+    /// Dry run: nothing is written, sent or drawn. The result is what it would be, with `null` for values that are not
+    /// created.
     pub dry: bool,
 }
 
-/// Why a command was not done.
+/// Why a command failed.
 pub enum Failed {
-    /// The command makes no sense here; in words for the operator.
+    /// The command is not valid here; a message for the operator.
     Refused(String),
-    /// Something of ours broke.
+    /// An internal error.
     Fault(Fault),
 }
 
@@ -34,7 +35,7 @@ impl From<Fault> for Failed {
     }
 }
 
-/// What a command answers that only changes something.
+/// The result of a command that only changes something.
 pub fn done(changed: bool) -> Value {
     json!({ "done": true, "changed": changed })
 }

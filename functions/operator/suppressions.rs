@@ -1,4 +1,5 @@
-//! Addresses that nothing is mailed to for a while. Their rows hold digests: an address can be asked about, and not be read.
+//! Suppressed addresses, which receive no mail for a while. Their rows hold digests: an address can be looked up, but
+//! not read from them.
 
 use countersign_shared::{
     domain::{
@@ -15,7 +16,7 @@ use crate::{
     outcome::{Failed, Run, done},
 };
 
-/// So many rows of the table are read for a list, where nobody says how many.
+/// Default number of rows to read for a list.
 const PAGE: i32 = 100;
 
 impl Operator {
@@ -45,7 +46,7 @@ impl Operator {
         Ok(json!({ "suppression": found.as_ref().map(shown) }))
     }
 
-    /// SES's own list of an account's suppressed addresses is another one, and stays as it is.
+    /// SES's own suppression list of the account is separate and is not changed.
     pub async fn lift_suppression(&self, email: &str, run: Run<'_>) -> Result<Value, Failed> {
         let subject = subject(&email_of(email)?);
         let found = self.read_suppressions.get(&subject, run.now).await?;

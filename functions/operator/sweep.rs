@@ -1,4 +1,4 @@
-//! Tables that are read through, and what an erasure has done of it.
+//! Sweeps of tables, and the progress of an erasure.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +11,8 @@ use countersign_shared::{
 
 use crate::{handler::Operator, outcome::Run};
 
-/// The tables that are read through, in this order. Links come last: somebody may ask for one as long as there is a user,
-/// and nobody can any more after that.
+/// The tables to sweep, in this order. Links come last: they can be requested as long as the user exists, and not after
+/// that.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Part {
     Tokens,
@@ -38,7 +38,7 @@ impl Part {
         }
     }
 
-    /// What is read through next, while the user is there.
+    /// The next table to sweep while the user exists.
     pub fn next(self) -> Option<Self> {
         match self {
             Self::Tokens => Some(Self::Registrations),
@@ -48,7 +48,7 @@ impl Part {
     }
 }
 
-/// Where one command stops and the next one goes on: good while the user is as that one left it.
+/// Where one command stops and the next one continues: valid while the user is unchanged.
 pub struct Place {
     pub generation: u64,
     pub part: Part,
@@ -56,7 +56,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// The generation, the table and the last row, with spaces between.
+    /// The generation, the table and the last row, separated by spaces.
     pub fn text(&self) -> String {
         let after = self.after.as_ref().map(Cursor::text).unwrap_or_default();
         format!("{} {} {after}", self.generation, self.part.table())
@@ -77,27 +77,27 @@ impl Place {
     }
 }
 
-/// How far a command came.
+/// How far a command got.
 pub enum Came {
-    /// To the end of what it was to do.
+    /// It is complete.
     Through,
-    /// To where time was over.
+    /// It stopped here when its time was over.
     To(Place),
-    /// To a user who has changed since it was shut out: all of it is to be done again.
+    /// The user has changed since being shut out: start again.
     Nowhere,
 }
 
-/// What one command does, and has done so far.
+/// The context and the progress of one command.
 pub struct Work<'a> {
     pub run: Run<'a>,
     pub generation: u64,
     pub until: Timestamp,
     pub counts: BTreeMap<&'static str, u64>,
-    /// Numbers whose counters are gone.
+    /// Numbers whose counters were deleted.
     pub phones: Vec<Phone>,
 }
 
-/// One table that is read through, and how the rows in it are known.
+/// A table to sweep, and how to identify its rows.
 pub struct Sweep<'a, R: Row> {
     pub part: Part,
     pub find: &'a Table<R, Scan>,
@@ -107,7 +107,7 @@ pub struct Sweep<'a, R: Row> {
 }
 
 impl Work<'_> {
-    /// Deletes one row, if it lies there: also one that is over.
+    /// Deletes one row if it exists, even if expired.
     pub async fn row<R: Row>(
         &mut self,
         table: &'static str,
@@ -130,7 +130,7 @@ impl Work<'_> {
 }
 
 impl<R: Row> Sweep<'_, R> {
-    /// Deletes every row that is theirs, page by page, at least one.
+    /// Deletes every row of the user, page by page, at least one page.
     pub async fn all(
         &self,
         operator: &Operator,

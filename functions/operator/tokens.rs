@@ -1,4 +1,4 @@
-//! Tokens by hand.
+//! Tokens that the operator issues.
 
 use countersign_shared::{
     domain::{
@@ -21,11 +21,12 @@ use crate::{
     outcome::{Failed, Run, done},
 };
 
-/// The longest life of a token: a year, in seconds.
+/// Longest lifetime of a token: a year, in seconds.
 const LONGEST_LIFE: u64 = 366 * 86_400;
 
 impl Operator {
-    /// Each time another one: it is shown once and stored as a digest, so a repetition could not answer with the one before.
+    /// Creates a new token each time: it is shown once and stored as a digest, so a retry could not return the same
+    /// one.
     pub async fn create_token(&self, new: NewToken, run: Run<'_>) -> Result<Value, Failed> {
         if !(1..=LONGEST_LIFE).contains(&new.lifetime_seconds) {
             return Err("a token lives 1 second to 366 days".into());
@@ -84,7 +85,7 @@ impl Operator {
         let revoked = found.revoked_at.is_none();
         if revoked && !run.dry {
             let change = token::revoke(run.now);
-            // Revoked meanwhile is revoked.
+            // A token that was revoked concurrently is revoked as well.
             let changed = self.change_tokens.update(&found.digest, change, run.now).await?;
             return Ok(done(matches!(changed, Changed::Yes(_))));
         }

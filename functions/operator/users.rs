@@ -1,4 +1,4 @@
-//! People: made, shown, blocked, and what may be done with their accounts.
+//! Users: creates, shows and blocks them, and changes their permissions.
 
 use countersign_shared::{
     domain::{
@@ -30,7 +30,7 @@ use crate::{
     outcome::{Failed, Run, done},
 };
 
-/// Who an account is to be for.
+/// A requested account.
 struct Wanted {
     domain: DomainName,
     email: EmailAddress,
@@ -41,9 +41,9 @@ struct Wanted {
 }
 
 impl Operator {
-    /// The domain need not have been described; its policy for passwords is for people, and not for the operator, who
-    /// is held to a length alone. Somebody who has the login and the address already stays as they are: the password, which
-    /// may have been changed since, is not looked at.
+    /// The domain need not be configured; its password policy applies to users, and not to the operator, who must only
+    /// keep to a length. A user who already has the login and the address is kept: the password, which may have been
+    /// changed since, is not compared.
     pub async fn create_user(&self, new: NewUser, run: Run<'_>) -> Result<Value, Failed> {
         if !(8..=128).contains(&new.password.chars().count()) {
             return Err("a password has 8 to 128 characters".into());
@@ -85,7 +85,7 @@ impl Operator {
         accounts::make(&mut transaction, &self.users, &self.claims, &user, run.now);
         match transaction.commit().await? {
             Committed::Yes => made(Some(user.id), true),
-            // Somebody was faster; perhaps with the same command.
+            // A concurrent command was faster; perhaps the same one.
             Committed::No(_) => match self.user_like(&wanted, run).await? {
                 Some(id) => made(Some(id), false),
                 None => {
@@ -97,7 +97,7 @@ impl Operator {
         }
     }
 
-    /// Who is what is wanted already; `None` when nobody has either name.
+    /// The existing user with this login and address; `None` if both are free.
     async fn user_like(&self, wanted: &Wanted, run: Run<'_>) -> Result<Option<UserId>, Failed> {
         let names = (
             claim::login(&wanted.domain, &wanted.login),
@@ -106,7 +106,7 @@ impl Operator {
         let mut login = self.read_claims.get(&names.0, run.now).await?;
         let email = self.read_claims.get(&names.1, run.now).await?;
         if login.is_none() && email.is_some() {
-            // Both are taken in one step: perhaps just now.
+            // Both are claimed in one step: perhaps just now.
             login = self.read_claims.get(&names.0, run.now).await?;
         }
         let id = match (login, email) {
@@ -137,7 +137,8 @@ impl Operator {
         }
     }
 
-    /// Of a login that nobody has: the claims of somebody who has it are to its looks, too.
+    /// Refuses lookalikes of other logins. Called for a free login only, because a login's own claims include its
+    /// lookalikes.
     async fn no_look_alike(&self, wanted: &Wanted, run: Run<'_>) -> Result<(), Failed> {
         for look in claim::looks(&wanted.domain, &wanted.login) {
             if self.read_claims.get(&look, run.now).await?.is_some() {
@@ -202,8 +203,8 @@ impl Operator {
         Ok(done(changed))
     }
 
-    /// Gives a user a number to which codes are sent, as it is known from elsewhere: nobody is asked to prove it. A factor that
-    /// waits for its number gets it; one that has another number is left alone, as is a disabled one.
+    /// Sets the phone that codes are sent to, as known from elsewhere, without verifying it. A factor without a phone
+    /// gets it; a factor with another phone, or a disabled one, is not changed.
     pub async fn set_factor(&self, new: NewFactor, run: Run<'_>) -> Result<Value, Failed> {
         let user = self.user_at_large(&new.user_id, run).await?;
         let factor_type = FactorType::parse(&new.factor_type).ok_or(Failed::from("type is SMS"))?;
@@ -273,7 +274,7 @@ impl Operator {
         Ok(done(changed.is_some()))
     }
 
-    /// It ends what was issued until now, however often it is sent.
+    /// Revokes all tokens issued until now; it may be repeated.
     pub async fn end_tokens_of_user(&self, id: &str, run: Run<'_>) -> Result<Value, Failed> {
         if run.dry {
             self.user(id, run).await?;
@@ -291,7 +292,7 @@ impl Operator {
         user.ok_or(Failed::from("no such user"))
     }
 
-    /// A user who may be given something: whoever is blocked, or being erased, gets nothing.
+    /// A user who may be given access: users who are blocked or being erased may not.
     pub async fn user_at_large(&self, id: &str, run: Run<'_>) -> Result<User, Failed> {
         let user = self.user(id, run).await?;
         match user.lockout.standing(run.now) {
@@ -301,7 +302,7 @@ impl Operator {
     }
 }
 
-/// What leads to each factor that a user can have.
+/// The keys of all factors that a user can have.
 pub fn factors_of(user: UserId) -> impl Iterator<Item = FactorKey> {
     FactorType::ALL.iter().map(move |factor_type| FactorKey {
         user,

@@ -25,7 +25,7 @@ use countersign_shared::{
     },
 };
 
-/// Sends another code for the login that the caller has begun, and cancels the earlier one.
+/// Sends another code for the login in progress, and cancels the earlier one.
 #[derive(Wire)]
 pub struct Create {
     pub idempotency: Idempotency,
@@ -45,7 +45,7 @@ impl Endpoint for Create {
             optimistic(ROUNDS, "the login", async || self.send(call, &presented, sending).await).await
         });
         let caller = Caller {
-            // What the path names is part of the call.
+            // The path parameter is part of the request.
             function: "otp-create",
             credential: &format!("{} {}", call.path, token.expose()),
         };
@@ -64,7 +64,7 @@ impl Endpoint for Create {
 }
 
 impl Create {
-    /// `None` when the login has changed since it was read.
+    /// `None` after a concurrent change of the login.
     async fn send(
         &self,
         call: &Call,

@@ -22,7 +22,7 @@ use countersign_shared::{
     },
 };
 
-/// Consumes a passcode: of any number of requests with the right one, exactly one succeeds.
+/// Consumes a single-use passcode: of any number of concurrent requests, exactly one succeeds.
 #[derive(Wire)]
 pub struct Consume {
     pub clients: Clients,
@@ -54,13 +54,13 @@ impl Endpoint for Consume {
             return Err(Error::Refused);
         }
         if shape.is_short() {
-            // The guess is counted before it is evaluated: of many at once, no more than the budget are.
+            // Count the guess before it is evaluated, so that concurrent guesses cannot exceed the rate limit.
             let act = call.hit();
             rate_limit::spend(&self.budgets, &self.policy.guesses, &binding.guesses_key(), &act)
                 .await?
                 .map_err(Error::RateLimited)?;
         }
-        // While keys rotate there are two: the passcode lies where the key that made it says.
+        // During a key rotation there are two keys: the passcode's row depends on the key that created it.
         for key in self.keys.at(call.now).await.iter() {
             let handle = Handle::of(key, &binding, &given);
             let consume = || {
@@ -68,7 +68,7 @@ impl Endpoint for Consume {
                 self.passcodes.update(&handle, change, call.now)
             };
             let changed = match consume().await {
-                // It may have been used up, and every answer lost: asked again, it says by whom.
+                // It may have been consumed although every answer was lost: a retry shows by whom.
                 Err(fault) if fault.is_transient() => consume().await.map_err(|_| fault),
                 done => done,
             };

@@ -14,7 +14,7 @@ use countersign_shared::{
     },
 };
 
-/// Marks a passcode as used, by its id. Doing it again changes nothing and answers the same.
+/// Invalidates a passcode by its id. Idempotent: a repetition returns the same.
 #[derive(Wire)]
 pub struct Invalidate {
     pub clients: Clients,

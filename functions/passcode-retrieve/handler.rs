@@ -22,7 +22,7 @@ use countersign_shared::{
 };
 use rand::rngs::SysRng;
 
-/// Makes a passcode for a user and a purpose. Nothing is sent: the caller gives it to the user.
+/// Creates a passcode for a user and a purpose. It is not sent: the caller hands it to the user.
 #[derive(Wire)]
 pub struct Retrieve {
     pub clients: Clients,
@@ -46,7 +46,7 @@ impl Endpoint for Retrieve {
             purpose,
         };
         if self.policy.shape(binding.purpose.as_str()).is_short() {
-            // Every live code is another target of the same guess: their number is bounded like the guesses.
+            // Every live code is another target of the same guess, so their number is rate limited like the guesses.
             self.created
                 .count(&self.policy.issues, &binding.issues_key(), &call.hit())
                 .await?
@@ -58,8 +58,8 @@ impl Endpoint for Retrieve {
     }
 }
 
-/// How often a code that lies there already is drawn again: of a million values and a thousand rows, five in a row are
-/// taken once in 10^15.
+/// Draws of a code until a free one is found: of a million values and a thousand rows, five in a row are taken once in
+/// 10^15.
 const DRAWS: usize = 5;
 
 impl Retrieve {

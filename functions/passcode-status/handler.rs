@@ -11,7 +11,7 @@ use countersign_shared::{
     store::table::{Get, Table},
 };
 
-/// Tells whether a passcode could be consumed. Asking changes nothing.
+/// Reports whether a passcode could be consumed. Read-only.
 #[derive(Wire)]
 pub struct Status {
     pub clients: Clients,

@@ -31,8 +31,8 @@ use countersign_shared::{
 };
 use rand::rngs::SysRng;
 
-/// Sets the password that came with the link's credential. It ends what was issued under the old one, and signs nobody
-/// in.
+/// Sets the password sent with the link's credential. Everything issued under the old password is revoked, and the user
+/// is not signed in.
 #[derive(Wire)]
 pub struct Confirm {
     pub idempotency: Idempotency,
@@ -52,7 +52,7 @@ impl Endpoint for Confirm {
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
         let given = body::read_password(call)?;
         let credential = call.path_parameter("uuid");
-        // A body with a password is remembered only together with what may be a link's secret.
+        // A request with a password is stored for idempotency only if its credential has the form of a link's secret.
         let digest = link::parse(credential).ok_or(Error::NoRequest)?;
         let answer = self.confirm(call, &digest, &given);
         idempotency::run_once(
@@ -70,7 +70,7 @@ impl Endpoint for Confirm {
     }
 }
 
-/// How often the password is tried to be set while others block the user, or lift the block.
+/// Retries of setting the password while the user is concurrently blocked or unblocked.
 const TRIES: u32 = 3;
 
 impl Confirm {
@@ -96,14 +96,14 @@ impl Confirm {
             match settled(transaction.commit().await, is_set).await? {
                 Committed::Yes => Ok(ControlFlow::Break(self.tell(call, &user).await)),
                 Committed::No(steps) if steps.contains(&link) => Err(Error::NoRequest),
-                // The user is another one now; if by another change of the password or by a block, the link may be void.
+                // The user has changed; a concurrent change of the password or a block may have made the link void.
                 Committed::No(_) => Ok(ControlFlow::Continue(self.find(call, &request).await?.0)),
             }
         })
         .await
     }
 
-    /// The user, unless the link is void, and the domain.
+    /// The user and the domain, unless the link is void.
     async fn find(&self, call: &Call, request: &PasswordResetRequest) -> Result<(User, Domain), Error> {
         let target = &request.target;
         let mut batch = Batch::default();

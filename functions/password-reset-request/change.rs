@@ -26,8 +26,8 @@ use rand::rngs::SysRng;
 use crate::handler::Request;
 
 impl Request {
-    /// Changes the password of somebody who is signed in and knows the current one. The guess at that is counted before
-    /// it is looked at: whoever finds a session open has only so many.
+    /// Changes the password of a signed-in user who knows the current one. The guess at it is counted before it is
+    /// verified: the finder of an open session has only a limited number (brute force).
     pub async fn change(&self, call: &Call, wanted: ChangeWanted) -> Result<Answer, Error> {
         let needed = era::CHANGE_PASSWORD;
         let person = auth::user(&self.tokens, &self.answered.read, call, call.bearer(), needed, None).await??;
@@ -63,7 +63,7 @@ impl Request {
         let is_set = passwords::is_set(&self.answered.read, &user.id, &password, call.now);
         match settled(transaction.commit().await, is_set).await? {
             Committed::Yes => {}
-            // Another change was faster: what was current is not any more.
+            // A concurrent change was faster: the given password is no longer current.
             Committed::No(_) => return Err(Error::WrongPassword),
         }
         let message = Message::PasswordChanged { at: call.now };

@@ -29,7 +29,7 @@ use countersign_shared::{
     },
 };
 
-/// Mails a link to somebody who has lost the password, or changes it for somebody who has not.
+/// Mails a link to a user who has lost the password, or changes it for a user who knows it.
 #[derive(Wire)]
 pub struct Request {
     pub idempotency: Idempotency,
@@ -83,8 +83,8 @@ impl Endpoint for Request {
     }
 }
 
-/// The caller's token, if it may be one of ours: a body with passwords is remembered only together with a secret that
-/// nobody guesses.
+/// The caller's token, if it has the form of our own: a request with passwords is stored for idempotency only together
+/// with a secret that cannot be guessed.
 fn token(call: &Call) -> Result<&str, Refusal> {
     let token = call.bearer().ok_or(Refusal::NoToken)?;
     Presented::parse(token).map(|_| token).ok_or(Refusal::UnknownToken)

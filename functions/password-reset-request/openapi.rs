@@ -1,4 +1,4 @@
-//! What the OpenAPI document says of the route.
+//! The OpenAPI description of the route.
 
 use countersign_shared::http::{
     era::body::{ChangeForm, ResetForm},
@@ -12,7 +12,7 @@ pub fn operation(route: &Route) -> OperationBuilder {
         "Ask for a password reset, signed out: a link comes by mail; or change the password, signed in",
         route,
     )
-    // Signed out is one way, signed in the other.
+    // Either signed out or signed in.
     .security(SecurityRequirement::default())
     .security(SecurityRequirement::new("bearer", ["api"]))
     .request_body(Some(object(one_of([closed::<ResetForm>(), closed::<ChangeForm>()]))))

@@ -36,16 +36,16 @@ use rand::rngs::SysRng;
 
 use crate::handler::Request;
 
-/// Whom the mail is for, and what nobody may be told about it.
+/// The recipient of the mail, and facts that must not be revealed to the caller.
 struct Found {
     domain: Domain,
-    /// The operator has described the domain.
+    /// Whether the operator has configured the domain.
     is_described: bool,
     user: Option<User>,
-    /// The account's address, or the one that was asked for; none for a login that nobody has.
+    /// The account's address, or the requested one; none for an unknown login.
     email: Option<EmailAddress>,
     suppressed: Option<Reason>,
-    /// What was mailed to the mailbox lately, of the kinds of mail that there may be.
+    /// Recent mails to the mailbox, for the kinds of mail that are possible.
     mails: [Mails; 2],
     levels: Levels,
 }
@@ -57,7 +57,7 @@ struct Mails {
     sent: Option<Usage>,
 }
 
-/// What was taken from the budgets of mails.
+/// The levels of the mail rate limits.
 #[derive(Default)]
 struct Levels {
     domain: Option<Level>,
@@ -75,20 +75,21 @@ impl Found {
         }
     }
 
-    /// The domain whose budgets are spent.
+    /// The domain whose rate limits are used.
     fn described(&self) -> Option<&DomainName> {
         self.is_described.then_some(&self.domain.name)
     }
 }
 
 impl Request {
-    /// The same steps for known and unknown: only the mail differs, and its reader knows.
+    /// The same steps for known and unknown users, against enumeration: only the mail differs, and only its recipient
+    /// sees it.
     pub async fn reset(&self, call: &Call, wanted: ResetWanted) -> Result<Answer, Error> {
         let found = self.find(call, &wanted).await?;
         let mut spending = Spending::new(&self.budgets, call);
         let done = in_time(self.accept(call, &wanted, found, &mut spending)).await;
         if done.is_err() {
-            // The first error is the one to tell; what cannot be given back comes back by itself.
+            // Report the first error; what cannot be given back expires.
             let _ = spending.give_back().await;
         }
         done
@@ -123,7 +124,7 @@ impl Request {
             Some(email) => suppression::subject(email),
             None => claim,
         };
-        // A login that nobody has leads to as many rows, which nobody has either.
+        // An unknown login leads to as many reads, of rows that do not exist.
         let addressee = match (&email, &wanted.key) {
             (Some(email), _) | (None, Key::Email(email)) => Addressee::Email(email),
             (None, Key::Login(login)) => Addressee::Nobody(&wanted.domain, login),
@@ -166,9 +167,9 @@ impl Request {
         })
     }
 
-    /// Spends what a request costs, whomever it is about. `Ok(Ok(false))` is that the domain or the deployment has had too
-    /// many: what a stranger can ask for must keep no owner of an account out, and an answer that says so would tell who
-    /// has one, so it only stops the mails to those who have none.
+    /// Counts a request against the rate limits, for any subject. `Ok(Ok(false))` means that the limit of the
+    /// domain or the deployment is reached: requests of strangers must not lock out account owners, and an error would
+    /// reveal which accounts exist, so this only stops mails to addresses without an account.
     async fn spend<'a>(
         &'a self,
         call: &Call,
@@ -254,7 +255,7 @@ impl Request {
         if let Some(user) = &found.user {
             call.log_subject(user.id.log_name());
         }
-        // A link to nobody depends on there being nobody: the same call for known and unknown.
+        // A link for an unknown user depends on that user not existing: the same call for known and unknown.
         let stands = match &found.user {
             Some(user) => rows::user::is_there(user),
             None => rows::user::is_nobody(),
@@ -277,7 +278,7 @@ impl Request {
         };
         let domain = &found.domain;
         let mail = compose(&domain.locale, &domain.name, &message);
-        // What the log may tell and the answer may not.
+        // Facts for the log, which the response must not reveal.
         let (to, outcome) = match (&found.email, kind) {
             (Some(_), None) => (Recipient::Nobody, Outcome::PasswordResetSilent),
             (Some(_), Some(_)) if !is_sent => (Recipient::Nobody, Outcome::PasswordResetMailThrottled),

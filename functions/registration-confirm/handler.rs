@@ -26,7 +26,7 @@ use countersign_shared::{
 };
 use rand::rngs::SysRng;
 
-/// Makes the account that was asked for, with the password that came with the link's credential.
+/// Creates the requested account, with the password sent with the link's credential.
 #[derive(Wire)]
 pub struct Confirm {
     pub requests: Table<RegistrationRequest, Get>,
@@ -59,7 +59,7 @@ impl Endpoint for Confirm {
             batch.want(&self.read_claims, login);
         }
         let found = batch.read().await?;
-        // A domain that was closed meanwhile has closed its open requests.
+        // Closing a domain's registration also closes its pending requests.
         let domain = found
             .take(&self.domains, &wanted.domain, call.now)?
             .filter(|domain| domain.self_register_allowed)
@@ -69,7 +69,7 @@ impl Endpoint for Confirm {
             is_taken |= found.take(&self.read_claims, login, call.now)?.is_some();
         }
         if is_taken {
-            // Whoever was faster with this very link has the login, and has used the request up in the same step.
+            // A concurrent request with the same link has the login, and consumed the request in the same transaction.
             let is_used_up = self.requests.get(&digest, call.now).await?.is_none();
             return Err(match is_used_up {
                 true => Error::NoRequest,
@@ -101,7 +101,7 @@ impl Endpoint for Confirm {
             Committed::Yes => {
                 call.log_subject(user.id.log_name());
                 let answer = era::password_set(Outcome::Registered, &user.domain, &user.login).as_step(Step::Verified);
-                // What was done is done: that it could not be counted is for the log.
+                // The account exists: a failure to count it is only logged.
                 Ok(match self.count(call, &user.domain).await {
                     Ok(()) => answer,
                     Err(fault) => answer.with_fault(fault),
@@ -116,7 +116,7 @@ impl Endpoint for Confirm {
 }
 
 impl Confirm {
-    /// Counts a registration that was confirmed: its domain may have more.
+    /// Counts a confirmed registration, which gives its domain room for more.
     async fn count(&self, call: &Call, domain: &DomainName) -> Result<(), Fault> {
         let act = call.hit();
         let subject = limit_keys::unconfirmed(domain);

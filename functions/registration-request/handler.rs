@@ -36,7 +36,7 @@ use countersign_shared::{
 };
 use rand::rngs::SysRng;
 
-/// Takes a registration and mails a link. No account exists before the link was followed.
+/// Stores a registration and mails a link. No account exists before the link is followed.
 #[derive(Wire)]
 pub struct Request {
     pub idempotency: Idempotency,
@@ -77,23 +77,23 @@ impl Endpoint for Request {
 
 const ASKED: Asked = Asked::Registration;
 
-/// The subject of the mails of this kind to a mailbox.
+/// The subject that counts registration mails to a mailbox.
 fn mailbox(email: &EmailAddress) -> [u8; 32] {
     limit_keys::mailbox(MailKind::Registration, Addressee::Email(email))
 }
 
-/// A registration that nothing speaks against, and what nobody may be told about its address.
+/// A valid registration, and facts about its address that must not be revealed to the caller.
 struct Admitted {
     domain: Domain,
     wanted: Wanted,
     has_account: bool,
     suppressed: Option<Reason>,
-    /// What was mailed to the mailbox lately.
+    /// Recent mails to the mailbox.
     sent: Option<Usage>,
     levels: Levels,
 }
 
-/// What was taken from the budgets of mails.
+/// The levels of the mail rate limits.
 struct Levels {
     unconfirmed: Option<Level>,
     domain: Option<Level>,
@@ -106,7 +106,7 @@ impl Request {
         let mut spending = Spending::new(&self.budgets, call);
         let done = in_time(self.accept(call, admitted, &mut spending)).await;
         if done.is_err() {
-            // The first error is the one to tell; what cannot be given back comes back by itself.
+            // Report the first error; what cannot be given back expires.
             let _ = spending.give_back().await;
         }
         done
@@ -158,8 +158,8 @@ impl Request {
         })
     }
 
-    /// The same steps for every address: one that has an account gets another mail, and one that must get none gets it
-    /// at SES's own address for that.
+    /// The same steps for every address, against enumeration: one with an account gets another mail, and for one that
+    /// must get none the mail goes to SES's own mailbox simulator.
     async fn accept<'a>(
         &'a self,
         call: &Call,
@@ -193,7 +193,7 @@ impl Request {
             },
         };
         let mail = compose(&domain.locale, &domain.name, &message);
-        // What the log may tell and the answer may not.
+        // Facts for the log, which the response must not reveal.
         let (to, outcome) = match (kind, is_sent, admitted.has_account) {
             (None, _, _) => (Recipient::Nobody, Outcome::RegistrationSilent),
             (Some(_), false, _) => (Recipient::Nobody, Outcome::RegistrationMailThrottled),
@@ -212,7 +212,7 @@ impl Request {
             .map_err(Error::MailFailed)
     }
 
-    /// Spends what a request in this domain costs, whatever address it is for.
+    /// Counts a request against the rate limits of this domain, whatever the address.
     async fn spend<'a>(
         &'a self,
         call: &Call,

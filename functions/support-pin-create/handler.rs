@@ -22,10 +22,10 @@ use countersign_shared::{
 };
 use rand::rngs::SysRng;
 
-/// How often the caller is judged anew who has changed meanwhile.
+/// Retries after a concurrent change of the caller.
 const TRIES: u32 = 3;
 
-/// Makes a support PIN for the signed-in user, in the place of an earlier one.
+/// Creates a support PIN for the signed-in user, replacing an earlier one.
 #[derive(Wire)]
 pub struct Create {
     pub users: Users,
@@ -60,7 +60,8 @@ impl Create {
         .await
     }
 
-    /// `None` when the user's tokens have ended since the user was read: what was to be written would have ended with them.
+    /// `None` when the user's tokens have been revoked since the user was read: the new PIN would have been revoked
+    /// with them.
     async fn issue(&self, call: &Call, owner: &Owner) -> Result<Option<Answer>, Error> {
         let keys = self.keys.at(call.now).await;
         let (pin, digits) = SupportPin::issue(&self.policy, owner, &keys, &mut SysRng, call.now)?;

@@ -14,8 +14,8 @@ use countersign_shared::{
     store::table::{Get, Table},
 };
 
-/// Shows a user's support PIN to an administrator, by the user's id: there is no way from a PIN to a user. What could not be
-/// written down before is not shown.
+/// Returns a user's support PIN to an administrator, by the user's id: a PIN does not lead to a user. A disclosure that
+/// cannot be recorded in the audit log first is refused.
 #[derive(Wire)]
 pub struct ShowUser {
     pub users: Users,

@@ -12,7 +12,7 @@ use countersign_shared::{
     store::table::{Get, Table},
 };
 
-/// Shows the signed-in user's own support PIN. Reading does not use it up.
+/// Returns the signed-in user's own support PIN. Reading does not consume it.
 #[derive(Wire)]
 pub struct Show {
     pub users: Users,

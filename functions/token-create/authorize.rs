@@ -25,8 +25,8 @@ use countersign_shared::{
 use crate::handler::Create;
 
 impl Create {
-    /// Judges a code on what was read, and writes what follows on condition that nothing has changed: a guess that lost
-    /// the race is judged anew, on what the winner left.
+    /// Verifies a code against the login as it was read, and writes the result on condition that nothing has changed
+    /// (optimistic locking): a guess that lost the race is verified again, against the winner's result.
     pub async fn authorize(&self, call: &Call, token: Option<Secret>, otp: &Code) -> Result<Answer, Error> {
         optimistic(ROUNDS, "the login", async || {
             self.let_in(call, token.clone(), otp).await
@@ -34,8 +34,8 @@ impl Create {
         .await
     }
 
-    /// The code is used, what failed is forgiven, the session begins anew and has its access token: all of it, or nothing. `None` when
-    /// something has changed since it was read.
+    /// Consumes the code, resets the failures and starts the session with its access token, all or nothing. `None`
+    /// after a concurrent change.
     async fn let_in(&self, call: &Call, token: Option<Secret>, otp: &Code) -> Result<Option<Answer>, Error> {
         let login = self.login(call, token).await?;
         let factor = login.active_factor().ok_or(Error::NoFactor)?;

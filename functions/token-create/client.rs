@@ -24,7 +24,7 @@ use rand::rngs::SysRng;
 use crate::handler::Create;
 
 impl Create {
-    /// A client that shows its own secret gets a token in its own name.
+    /// Issues a token in a client's own name, for the client's secret.
     pub async fn client_credentials(
         &self,
         call: &Call,

@@ -35,7 +35,7 @@ use countersign_shared::{
     },
 };
 
-/// Gives tokens: for a password, for a code, for another code, for a client's secret.
+/// Issues tokens: for a password, for a code, with another code, for a client's secret.
 #[derive(Wire)]
 pub struct Create {
     pub idempotency: Idempotency,
@@ -101,7 +101,7 @@ impl Endpoint for Create {
 }
 
 impl Create {
-    /// The login that a token carries on, if it waits for a code.
+    /// The login that a token continues, if it waits for a code.
     pub async fn login(&self, call: &Call, token: Option<Secret>) -> Result<Login, Error> {
         let token = token.ok_or(Error::NoToken)?;
         let presented = Presented::parse(token.expose()).ok_or(Error::TokenInvalid)?;
@@ -111,13 +111,13 @@ impl Create {
         Ok(login)
     }
 
-    /// Tells a user that the account was locked.
+    /// Notifies a user of a lockout.
     pub async fn tell_locked(&self, call: &Call, user: &User) {
         let message = Message::Locked { at: call.now };
         self.verifier.notices.tell(call, user, &message, "locked").await;
     }
 
-    /// Does the same work when an address was locked that has no account.
+    /// Does the same work for a lockout of an address without an account.
     pub async fn tell_nobody_locked(&self, call: &Call, domain: &DomainName, identity: &[u8; 32]) {
         let message = Message::Locked { at: call.now };
         self.verifier

@@ -42,10 +42,10 @@ use rand::rngs::SysRng;
 
 use crate::handler::Create;
 
-/// Who wants to sign in where, as far as it is known.
+/// The rows that a login depends on.
 struct Found {
     user: Option<User>,
-    /// What is counted for the address if there is no such user.
+    /// The failures of the address if no user has it.
     unknown: UnknownIdentity,
     failures: Vec<Hit>,
     factor: Option<Factor>,
@@ -54,7 +54,7 @@ struct Found {
     domain: Domain,
 }
 
-/// A sign-in that nothing speaks against.
+/// A valid sign-in.
 struct SignIn<'a> {
     client: &'a Client,
     user: &'a User,
@@ -62,7 +62,7 @@ struct SignIn<'a> {
     password: PasswordHash,
 }
 
-/// Whose failure is counted.
+/// The subject whose failure is counted.
 #[derive(Clone, Copy)]
 enum Whose<'a> {
     User(&'a User),
@@ -75,12 +75,12 @@ struct LoginRequest<'a> {
     domain: DomainName,
     /// The user who has the address, or an id that no user has.
     id: UserId,
-    /// What failures are counted for if no user has the address.
+    /// The subject of failures if no user has the address.
     identity: [u8; 32],
     scope: &'a str,
 }
 
-/// Verifies one password. A hash that was verified is not verified again when the user is read anew: that takes long.
+/// Verifies one password. A hash is not verified twice when the user is read again, because that takes long.
 struct PasswordVerifier<'a> {
     password: &'a Password,
     cost: &'a Cost,
@@ -100,16 +100,17 @@ impl PasswordVerifier<'_> {
     }
 }
 
-/// A session that is about to begin.
+/// A session to start.
 struct NewSession {
     token: Token,
     text: Secret,
-    /// Begins it, and takes that back.
+    /// Starts the session; undone if no code is sent.
     extra: Extra,
 }
 
 impl Create {
-    /// The same work for whoever it is: one hash, and the same calls, whether the user is known, blocked, or wrong (R27, R28, R71).
+    /// The same work in every case, against enumeration: one hash, and the same calls, whether the user is known,
+    /// blocked, or wrong (R27, R28, R71).
     pub async fn password(
         &self,
         call: &Call,
@@ -151,12 +152,12 @@ impl Create {
         }
     }
 
-    /// The user of that address, or an id that nobody has.
+    /// The user with that address, or an id that no user has.
     async fn user_of(&self, call: &Call, domain: &DomainName, email: &str) -> Result<UserId, Fault> {
         let nobody = UserId::draw(&mut SysRng)?;
         let key = match EmailAddress::parse(email) {
             Ok(email) => claim::email(domain, &email),
-            // What is no address belongs to nobody, and is looked up all the same.
+            // An invalid address belongs to no user, and is looked up all the same.
             Err(_) => claim::nobody(&nobody),
         };
         Ok(self
@@ -166,7 +167,7 @@ impl Create {
             .map_or(nobody, |claim| claim.user))
     }
 
-    /// `None` when what the login was judged by has changed since it was read.
+    /// `None` when the rows that the login depends on have changed since they were read.
     async fn sign_in(
         &self,
         call: &Call,
@@ -201,7 +202,7 @@ impl Create {
         };
         let wanted = match request.client.allow(Granting::Password, request.scope) {
             Ok(wanted) => wanted,
-            // No login succeeds: no failure is forgiven, and it is one for where it comes from.
+            // The login fails: failures are not reset, and it counts as one of its network.
             Err(allowed) => return self.refuse(call, request, Error::ScopeNotAllowed(allowed)).await,
         };
         let password = match verdict {
@@ -252,7 +253,7 @@ impl Create {
         })
     }
 
-    /// Refuses what no failure is counted of, after a write like that of one.
+    /// Refuses a login without counting a failure of the user, after a write that takes as long as counting one.
     async fn refuse<T>(&self, call: &Call, request: &LoginRequest<'_>, why: Error) -> Result<T, Error> {
         let nobody = UserId::draw(&mut SysRng).map_err(Fault::from)?;
         let mut transaction = Transaction::default();
@@ -263,15 +264,15 @@ impl Create {
         Err(why)
     }
 
-    /// Counts a login that failed, where it came from.
+    /// Counts a failed login against its network.
     async fn count_failed(&self, call: &Call) -> Result<(), Error> {
         let subject = limit_keys::failed_logins(&call.source);
         let counted = rate_limit::spend(&self.sender.budgets, &self.failed_logins, &subject, &call.hit()).await?;
         counted.map(drop).map_err(Error::LoginTimeout)
     }
 
-    /// Counts a wrong password, in a transaction on the same tables for users and others; `None` when what it was judged by has
-    /// changed since.
+    /// Counts a wrong password, in a transaction on the same tables for known and unknown users; `None` after a
+    /// concurrent change.
     async fn count_wrong<T>(
         &self,
         call: &Call,
@@ -314,8 +315,8 @@ impl Create {
         Err(Error::WrongIdentity)
     }
 
-    /// The password was right, though no code could be sent: the wrong ones before it do not count any more. If that
-    /// cannot be written, or somebody else changed the user, there is another time.
+    /// Resets the wrong passwords after a right one, though no code could be sent. If that fails, or the user has
+    /// changed concurrently, a later login does it.
     async fn forgive(&self, call: &Call, user: &User) {
         let next = user.lockout.knew_password();
         if next == user.lockout {
@@ -327,7 +328,8 @@ impl Create {
         let _ = transaction.commit().await;
     }
 
-    /// Begins a session: with everything, or with what the second factor is asked by. `None` when the user has changed.
+    /// Starts a session: with an access token, or with one that requests the second factor. `None` after a concurrent
+    /// change of the user.
     async fn admit(
         &self,
         call: &Call,
@@ -374,7 +376,7 @@ impl Create {
         }
     }
 
-    /// The session that a right password begins. Its token opens the API, or asks for the second factor.
+    /// The session that a right password starts. Its token gives access to the API, or requests the second factor.
     fn session(
         &self,
         call: &Call,
@@ -408,7 +410,7 @@ impl Create {
         let begin = rows::user::sign_in(user, &lockout, &sessions, &sign_in.password, call.now);
         extra.writes.update(&self.logins.change_users, &user.id, begin);
         extra.writes.put_new(&self.new_tokens, &token, call.now);
-        // If no code is sent, no session has begun: the earlier one lives on.
+        // If no code is sent, no session starts: the earlier one is kept.
         let resume = rows::user::resume(&sessions, &user.sessions);
         extra.undo.update(&self.logins.change_users, &user.id, resume);
         Ok(NewSession { token, text, extra })

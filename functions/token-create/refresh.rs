@@ -26,7 +26,7 @@ use rand::rngs::SysRng;
 use crate::handler::Create;
 
 impl Create {
-    /// Sends another code, for another token: the earlier one ends, unless nothing could be sent.
+    /// Sends another code with a new token: the earlier token is revoked, unless nothing could be sent.
     pub async fn refresh(&self, call: &Call, token: Option<Secret>) -> Result<Answer, Error> {
         let (answer, old) = otp_sender::with(&self.sender, call, async |sending| {
             optimistic(ROUNDS, "the login", async || {
@@ -39,7 +39,8 @@ impl Create {
         answer.ok_or(Error::TokenExpired)
     }
 
-    /// Sends another code, and gives the token that another one replaces with it. `None` when the login has changed since it was read.
+    /// Sends another code, and returns the old token that another one replaces. `None` after a concurrent change of the
+    /// login.
     async fn send_again(
         &self,
         call: &Call,
@@ -59,7 +60,7 @@ impl Create {
             client: old.client.clone(),
             kind: old.kind.clone(),
             scopes: Vec::new(),
-            // However often it is renewed, the login does not live longer (R37).
+            // Renewing does not extend the login's lifetime (R37).
             expires_at: old.expires_at,
         };
         let (renewed, text) = Token::issue(grant, &mut SysRng, call.now).map_err(Fault::from)?;

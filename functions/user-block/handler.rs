@@ -13,7 +13,7 @@ use countersign_shared::{
     store::table::{Table, Update},
 };
 
-/// Blocks a user: every token of theirs has ended.
+/// Blocks a user and revokes all of their tokens.
 #[derive(Wire)]
 pub struct Block {
     pub callers: Callers,

@@ -28,10 +28,10 @@ use countersign_shared::{
 };
 use rand::rngs::SysRng;
 
-/// How many logins are drawn for an account that was asked for without one. Each is one of hundreds of millions.
+/// Random logins to try for an account without a requested one. Each is one of hundreds of millions.
 const ROUNDS: usize = 8;
 
-/// Makes an account in the caller's domain.
+/// Creates an account in the caller's domain.
 #[derive(Wire)]
 pub struct Create {
     pub callers: Callers,
@@ -50,7 +50,7 @@ impl Endpoint for Create {
         let (caller, _) = auth::caller(&self.callers, call, USER_WRITE, |_| {}).await??;
         let own = caller.admin_domain().ok_or(Error::Forbidden)?;
         let wanted = read_user(call)?;
-        // Another domain is not this caller's to know anything about.
+        // Reveal nothing about other domains.
         if wanted.domain.as_ref().is_some_and(|domain| domain != own) {
             return Err(Error::Forbidden);
         }
@@ -104,7 +104,7 @@ impl Endpoint for Create {
                 }
                 (true, _, _) => return Err(Invalid::taken("email").into()),
                 (false, true, Some(_)) => return Err(Invalid::taken("login").into()),
-                // Nobody asked for this login.
+                // The login was not requested, so draw another one.
                 (false, true, None) => {
                     new.login = Login::derived_at_random(&new.email, &mut SysRng).map_err(Fault::from)?;
                 }

@@ -13,7 +13,7 @@ use countersign_shared::{
     store::table::{Table, Update},
 };
 
-/// Lifts a block, whoever made it: what had failed does not count any more, and what had ended does not come back.
+/// Unblocks a user, whatever the cause of the block: failures are reset, and revoked tokens stay revoked.
 #[derive(Wire)]
 pub struct Unblock {
     pub callers: Callers,

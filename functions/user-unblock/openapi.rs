@@ -1,4 +1,4 @@
-//! What the OpenAPI document says of the route.
+//! The OpenAPI description of the route.
 
 use countersign_shared::http::{mithril::USER_UNBLOCK, mithril::envelope::MithrilError, mithril::view::UserAnswer};
 

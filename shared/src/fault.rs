@@ -1,48 +1,49 @@
-//! Floor 0: what broke on our side. Opaque to callers: logged once, where the request ends, and a bare 5xx outside.
+//! Floor 0: internal errors. Opaque to callers: logged once, where the request ends; the response is a bare 5xx.
 
 use std::fmt;
 
 use crate::domain::secret::NoEntropy;
 
-/// Something of ours failed. Its words are for the operator's log: what was tried, and how it failed, never with a value from a request
-/// or a row in them.
+/// An internal error. Its text is for the operator's log: what was tried and how it failed, never with a value from a
+/// request or a row.
 #[derive(Debug)]
 pub enum Fault {
     /// A call of DynamoDB failed.
     Store {
         /// The operation.
         operation: &'static str,
-        /// On which table, if on one.
+        /// The table, if the operation has one.
         table: Option<String>,
-        /// The code of the error, or what took the place of an answer.
+        /// The error code, or what came instead of a response.
         code: String,
-        /// Whether DynamoDB could not be reached, gave no answer in time, or was overloaded.
+        /// Whether the error is transient: DynamoDB was unreachable, timed out or was overloaded.
         is_transient: bool,
     },
-    /// Other requests were in the way every time, or have changed what was judged. The request was valid, and may be retried.
+    /// Concurrent requests won every time (optimistic locking), or changed what the decision relied on. The request was
+    /// valid, and may be retried.
     Contended(String),
-    /// What is stored is not as we write it.
+    /// A stored value has an unexpected form.
     Corrupt(String),
     /// The random generator failed.
     Entropy,
-    /// SES did not take a mail.
+    /// SES did not accept a mail.
     Mail(String),
-    /// SNS did not take a text message, or none may be sent there.
+    /// SNS did not accept a text message, or its country is not allowed.
     Sms(String),
     /// A secret with keys cannot be read or written.
     Keys(String),
-    /// This work took longer than it may.
+    /// The work timed out.
     TooSlow(&'static str),
-    /// What must not happen: a bug of ours, or of what we call.
+    /// An invariant is violated: a bug in our code, or in code that we call.
     Bug(String),
 }
 
-/// After how many seconds another try is worth it when a dependency failed, or a message could not be sent.
+/// `Retry-After`, in seconds, when a dependency failed or a message could not be sent.
 pub const TRY_AGAIN_AFTER: u64 = 5;
 
 impl Fault {
-    /// Whether a dependency failed for a moment, so that the caller may retry: outside that is a 503 with `Retry-After`, and a 500
-    /// otherwise (ASVS 16.5.2).
+    /// Whether the fault is transient, so that the caller may retry: the response is then a 503 with `Retry-After`,
+    /// otherwise a 500 (ASVS 16.5.2).
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {

@@ -1,5 +1,5 @@
-//! Floor 1: what functions print. A line is JSON, and holds ids and masks, never a secret. A count is a log entry and a metric in one line, in
-//! CloudWatch's embedded metric format: nothing is called for it, and nothing is counted that is not logged.
+//! Floor 1: what functions log. A line is JSON with ids and masked values, never a secret. A metric is part of its log
+//! entry, in CloudWatch's embedded metric format: no API call is needed, and nothing is counted that is not logged.
 
 mod outcome;
 mod request;
@@ -15,16 +15,16 @@ use crate::{
     fault::Fault,
 };
 
-/// Where all metrics of this deployment are, if the environment says so.
+/// The CloudWatch namespace of this deployment's metrics, if set.
 static NAMESPACE: OnceLock<String> = OnceLock::new();
 
-/// Says once, while the function starts, where its metrics are.
+/// Sets the namespace of all metrics, once, while the function starts.
 pub fn count_in(namespace: &str) {
     NAMESPACE.get_or_init(|| namespace.to_owned());
 }
 
-/// A metric of one, by its dimensions together, and by the first of them alone or by none if there is only one. The line that
-/// it is part of is its log entry.
+/// A metric with value 1, by all its dimensions together, and by the first alone (or by none if there is only one). It
+/// is part of its log entry.
 fn metric(at: Timestamp, name: &str, dimensions: &[(&str, &str)]) -> Map<String, Value> {
     let names: Vec<_> = dimensions.iter().map(|(name, _)| *name).collect();
     let wider = &names[..names.len() - 1];
@@ -42,28 +42,28 @@ fn metric(at: Timestamp, name: &str, dimensions: &[(&str, &str)]) -> Map<String,
     fields
 }
 
-/// What is counted.
+/// A counted event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Metric {
-    /// Rows that DynamoDB has removed.
+    /// Rows that DynamoDB has swept (TTL).
     Expired,
     /// Mails that could not be delivered.
     Bounced,
     /// Mails that were reported as unwanted.
     Complained,
-    /// Mails that SES did not send.
+    /// Mails that SES accepted but did not send.
     Rejected,
-    /// Text messages that SNS took, by the country's prefix.
+    /// Text messages that SNS accepted, by the country's prefix.
     SmsSent,
-    /// Text messages that were not sent, by the reason.
+    /// Text messages that were not sent, by reason.
     SmsFailed,
-    /// Mails that SES took, by what they are about.
+    /// Mails that SES accepted, by kind.
     MailSent,
-    /// Mails that SES did not say that it took, likewise.
+    /// Mails that SES rejected or did not confirm, by kind.
     MailFailed,
-    /// Requests for mails when a budget of all mails was used up, by the budget.
+    /// Requests for mails refused by a rate limit of all mails, by the limit.
     MailOverBudget,
-    /// Audit events that could not be written, by what they are about: the log has them.
+    /// Audit events that could not be recorded, by kind: they are in the log instead.
     AuditFailed,
 }
 
@@ -83,7 +83,7 @@ impl Metric {
         }
     }
 
-    /// Its word in the log.
+    /// The name in the log.
     fn outcome(self) -> &'static str {
         match self {
             Self::Expired => "expired",
@@ -103,15 +103,15 @@ impl Metric {
 /// Why a text message was not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// SNS or the way to it failed.
+    /// SNS failed or was unreachable.
     Failed,
     /// The number has opted out.
     OptedOut,
-    /// SNS takes the number for none.
+    /// SNS does not accept the number.
     NotAPhone,
-    /// Its country is not among those that are sent to.
+    /// Its country is not allowed.
     Country,
-    /// There were too many: to the user, the number, the country or in all.
+    /// Rate limited: by user, number, country or in all.
     Throttled,
 }
 
@@ -127,25 +127,25 @@ impl Reason {
     }
 }
 
-/// Who tells, about what, when.
+/// The context of a log line.
 #[derive(Clone, Copy, Debug)]
 pub struct Told<'a> {
     /// The invocation.
     pub request_id: &'a str,
     /// The event's own time.
     pub at: Timestamp,
-    /// The audit event that is told, if there is one.
+    /// The audit event that is logged, if any.
     pub event: Option<&'a Event>,
-    /// A masked mail address or phone number, if there is one.
+    /// A masked mail address or phone number, if any.
     pub address: Option<&'a str>,
 }
 
-/// Counts one, by one dimension that has few values.
+/// Counts one event, by one dimension with few values.
 pub fn count(metric: Metric, dimension: (&'static str, &str), told: Told<'_>) {
     println!("{}", line(metric, dimension, told));
 }
 
-/// Counts a text message that SNS took, to a country by its prefix.
+/// Counts a text message that SNS accepted, by the country's prefix.
 pub fn sms_sent(country: &str, told: Told<'_>) {
     count(Metric::SmsSent, ("Country", country), told);
 }
@@ -155,13 +155,13 @@ pub fn sms_failed(why: Reason, told: Told<'_>) {
     count(Metric::SmsFailed, ("Reason", why.name()), told);
 }
 
-/// Counts a mail, by the word for what it is about, and whether SES took it.
+/// Counts a mail, by kind and by whether SES accepted it.
 pub fn mail(kind: &str, sent: bool, told: Told<'_>) {
     let metric = if sent { Metric::MailSent } else { Metric::MailFailed };
     count(metric, ("Message", kind), told);
 }
 
-/// Tells of an audit event that could not be written: the log is where it is instead.
+/// Logs an audit event that could not be recorded, so that it is not lost.
 pub fn audit_failed(event: &Event, fault: &Fault, request_id: &str) {
     let told = Told {
         request_id,
@@ -178,18 +178,18 @@ pub fn audit_failed(event: &Event, fault: &Fault, request_id: &str) {
     println!("{line}");
 }
 
-/// Tells of an event that was not acted on, and why: words of ours, nothing out of the event.
+/// Logs an event that was ignored, and why: only our own words, nothing from the event.
 pub fn dropped(request_id: &str, why: &'static str) {
     let line = json!({ "level": "warn", "request_id": request_id, "outcome": "dropped", "why": why });
     println!("{line}");
 }
 
-/// Tells of something that fails now, and that work goes on without.
+/// Logs a failure that the work continues without.
 pub fn degraded(why: &str) {
     println!("{}", json!({ "level": "warn", "outcome": "degraded", "why": why }));
 }
 
-/// Tells of a record that cannot be done, and will be tried again until it is put aside.
+/// Logs a record that failed, and will be retried until it is set aside.
 pub fn failed(request_id: &str, record: &str, fault: &Fault) {
     let line = json!({
         "level": "error", "request_id": request_id, "outcome": "failed", "record": record, "fault": fault.to_string(),

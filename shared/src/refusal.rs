@@ -1,4 +1,4 @@
-//! Floor 0: why a service refuses, in no dialect. Each dialect that a service serves maps these to its own words.
+//! Floor 0: why a service refuses, independent of the dialect. Each dialect maps these to its own errors.
 
 use crate::{
     domain::{otp::Failure, rate_limit::RateLimited},
@@ -8,13 +8,13 @@ use crate::{
 /// Why a code was not sent.
 #[derive(Debug)]
 pub enum Undelivered {
-    /// Too many were sent lately.
+    /// Too many were sent recently.
     RateLimited(RateLimited),
-    /// The message could not be sent, or may not go there.
+    /// The message could not be sent, or its destination is not allowed.
     Failed(Fault),
-    /// SNS does not accept the number: a retry changes nothing.
+    /// SNS does not accept the number: a retry does not help.
     NotAPhone,
-    /// Something else of ours failed.
+    /// Another internal error.
     Fault(Fault),
 }
 
@@ -27,11 +27,11 @@ impl From<Fault> for Undelivered {
 /// Why a code was not accepted.
 #[derive(Debug)]
 pub enum Unverified {
-    /// Too many guesses lately: this one was not judged.
+    /// Too many guesses recently: this one was not verified.
     RateLimited(RateLimited),
-    /// It was judged, and counted.
+    /// The guess was wrong, and was counted.
     Failed(Failure),
-    /// Something of ours failed.
+    /// An internal error.
     Fault(Fault),
 }
 

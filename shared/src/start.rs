@@ -1,4 +1,5 @@
-//! Floor 3: how a function starts. Nothing here is generic but what wires the function's own struct, so that the binaries share one copy.
+//! Floor 3: starts a function. Only wiring the function's struct is generic, so that the binaries share one copy of the
+//! rest.
 
 use std::{pin::Pin, process::ExitCode};
 
@@ -36,18 +37,18 @@ macro_rules! main {
 
 /// A function without a route.
 pub trait Background: 'static {
-    /// What invokes it.
+    /// The event that invokes it.
     type Event: DeserializeOwned;
 
-    /// What it does with an event, and what it answers to it.
+    /// Handles an event and returns the response.
     fn answer(&self, event: Self::Event, request_id: &str) -> impl Future<Output = Result<Value, Error>>;
 }
 
-/// What serves until the sandbox ends.
+/// The future that serves calls until the sandbox ends.
 type Serving = Pin<Box<dyn Future<Output = Result<(), Error>>>>;
 
-/// Starts a function: wires its endpoint, then serves calls until the sandbox ends. Exits with 1 after naming every
-/// problem when it cannot.
+/// Starts a function: wires its endpoint, then serves calls until the sandbox ends. If it cannot start, reports every
+/// problem and exits with 1.
 #[must_use]
 pub fn run<E: Endpoint + Wire>() -> ExitCode {
     start(&|edge| serving(endpoint::<E>(edge)?))

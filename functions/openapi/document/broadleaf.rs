@@ -1,4 +1,4 @@
-//! What the routes of passcodes have in common.
+//! What the passcode routes have in common.
 
 use countersign_shared::http::{
     broadleaf::{ClientQuery, SpringError},
@@ -16,7 +16,7 @@ pub fn broadleaf(summary: &str, route: &Route) -> OperationBuilder {
             "400",
             json::<SpringError>("The request cannot be read, or the passcode is not good for it"),
         )
-        // The second form is the gateway's, where it verifies an identity provider's tokens.
+        // The second form is the gateway's, when it verifies an identity provider's tokens.
         .response(
             "401",
             json_of(

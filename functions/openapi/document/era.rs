@@ -18,7 +18,7 @@ pub fn era(summary: &str, route: &Route) -> OperationBuilder {
         .response("503", unavailable(reference::<EraError>()))
 }
 
-/// What sends a mail to whoever is named: it may be asked for only so often.
+/// A route that sends a mail to the given recipient: it is rate limited.
 pub fn asks_for_mail(summary: &str, route: &Route) -> OperationBuilder {
     era(summary, route)
         .parameter(idempotency())
@@ -34,7 +34,7 @@ pub fn asks_for_mail(summary: &str, route: &Route) -> OperationBuilder {
         )
 }
 
-/// What is behind a mailed link.
+/// A route behind a mailed link.
 pub fn link(summary: &str, route: &Route) -> OperationBuilder {
     era(summary, route)
         .parameter(

@@ -1,4 +1,4 @@
-//! What is said of all answers, the gateway's own included.
+//! What applies to all responses, including the gateway's own.
 
 use countersign_shared::http::{
     era,
@@ -10,7 +10,7 @@ use utoipa::openapi::{Content, Ref, RefOr, ResponseBuilder, path::Operation, sch
 
 use super::parts::{any_of, reference, text};
 
-/// The headers of every answer of a function. Those of the gateway's own answers are the gateway's.
+/// The headers of every response of a function. The gateway's own responses have its headers.
 pub(super) const ON_EVERY_ANSWER: [(&str, &str); 6] = [
     ("Cache-Control", "`no-store`"),
     ("X-Content-Type-Options", "`nosniff`"),
@@ -23,7 +23,7 @@ pub(super) const ON_EVERY_ANSWER: [(&str, &str); 6] = [
     ("Apigw-Requestid", "The gateway's id of the request"),
 ];
 
-/// Gives the JSON answers of an operation the media type that the Era dialect gives them.
+/// Gives the JSON responses of an operation the media type of the Era dialect.
 pub(super) fn name_charset(operation: &mut Operation) {
     for response in operation.responses.responses.values_mut() {
         if let RefOr::T(response) = response
@@ -34,7 +34,7 @@ pub(super) fn name_charset(operation: &mut Operation) {
     }
 }
 
-/// Adds what the gateway answers by itself, whatever the route, and what is true of all operations.
+/// Adds the gateway's own responses, whatever the route, and what applies to all operations.
 pub(super) fn with_gateway(mut operation: Operation) -> Operation {
     let plain = RefOr::Ref(reference::<plain::Message>());
     let responses = &mut operation.responses.responses;
@@ -64,7 +64,7 @@ pub(super) fn with_gateway(mut operation: Operation) -> Operation {
             Some(schema) => Some(any_of([schema, plain.clone()]).into()),
         };
     }
-    // RFC 9110 §12.5.3: a body that was encoded could have come like this.
+    // RFC 9110 §12.5.3: tells a client that sent an encoded body which encodings are accepted.
     if let Some(RefOr::T(response)) = responses.get_mut("415") {
         response.headers.insert("Accept-Encoding".to_owned(), RefOr::T(text()));
     }
@@ -76,12 +76,12 @@ pub(super) fn with_gateway(mut operation: Operation) -> Operation {
             }
         }
     }
-    // Without a word on it an operation would have the document's security, and no one could tell that it is public.
+    // Without its own entry an operation would inherit the document's security, and would not appear as public.
     operation.security.get_or_insert_default();
     operation
 }
 
-/// Whether it is what the gateway answers, or GitLab's message, which has the same form.
+/// Whether it is the gateway's error, or GitLab's, which has the same form.
 fn has_its_form(schema: &RefOr<Schema>) -> bool {
     let same = [reference::<plain::Message>(), reference::<Message>()];
     matches!(schema, RefOr::Ref(reference) if same.contains(reference))

@@ -1,4 +1,4 @@
-//! What the routes of support PINs have in common.
+//! What the support PIN routes have in common.
 
 use countersign_shared::http::gitlab::{ErrorText, Message, TokenError};
 

@@ -7,7 +7,7 @@ use countersign_shared::{
 
 use super::parts::*;
 
-/// What every route of the family has.
+/// What every route of the family has in common.
 pub fn mithril(summary: &str, route: &Route) -> OperationBuilder {
     let operation = named(summary, route)
         .tag(FACTOR)
@@ -48,7 +48,7 @@ pub fn scoped(summary: &str, route: &Route, needed: Needed) -> OperationBuilder 
         )
 }
 
-/// A token that no scope is asked of.
+/// A token for which no scope is required.
 pub fn any_token() -> SecurityRequirement {
     SecurityRequirement::new("bearer", [] as [&str; 0])
 }
@@ -63,13 +63,13 @@ pub fn takes(operation: OperationBuilder, body: RequestBody) -> OperationBuilder
         )
 }
 
-/// A route whose body may be left out.
+/// A route whose body is optional.
 pub fn may_take(operation: OperationBuilder, mut body: RequestBody) -> OperationBuilder {
     body.required = Some(Required::False);
     takes(operation, body)
 }
 
-/// A route whose body, if there is one, is an object without fields.
+/// A route whose body, if present, is an object without fields.
 pub fn takes_nothing(operation: OperationBuilder) -> OperationBuilder {
     let mut body = object(closed::<Nothing>());
     body.required = Some(Required::False);
@@ -82,7 +82,7 @@ pub fn takes_nothing(operation: OperationBuilder) -> OperationBuilder {
         .response("422", json::<MithrilError>("There is a field, where none is known"))
 }
 
-/// A route that sends a text message: a repetition sends no second one.
+/// A route that sends a text message: a retry sends no second one (idempotency).
 pub fn sends_text(operation: OperationBuilder) -> OperationBuilder {
     operation
         .parameter(idempotency())

@@ -1,4 +1,4 @@
-//! What descriptions are put together from.
+//! Building blocks of the descriptions.
 
 use std::{cell::RefCell, collections::BTreeMap};
 
@@ -32,16 +32,16 @@ pub const DESCRIPTION: &str = "Description";
 pub const CHALLENGE: &str = "WWW-Authenticate";
 
 thread_local! {
-    /// The schemas that were referred to, by name.
+    /// The schemas that were referenced, by name.
     static SCHEMAS: RefCell<BTreeMap<String, RefOr<Schema>>> = RefCell::default();
 }
 
-/// The schemas that were referred to since the last call.
+/// The schemas that were referenced since the last call.
 pub fn referred() -> BTreeMap<String, RefOr<Schema>> {
     SCHEMAS.take()
 }
 
-/// A type, and those that it is made of.
+/// A reference to a type, and those that it consists of.
 pub fn reference<T: ToSchema>() -> Ref {
     let mut parts = vec![(T::name().into_owned(), T::schema())];
     T::schemas(&mut parts);
@@ -53,7 +53,7 @@ pub fn reference<T: ToSchema>() -> Ref {
     Ref::from_schema_name(T::name())
 }
 
-/// A request's object: a field that it does not name is refused.
+/// The object of a request: unknown fields are refused.
 pub fn closed<T: ToSchema>() -> Ref {
     let reference = reference::<T>();
     SCHEMAS.with_borrow_mut(|schemas| {
@@ -77,7 +77,7 @@ pub fn number() -> ObjectBuilder {
         .examples(["123"])
 }
 
-/// Seconds, in `Retry-After`.
+/// The seconds of `Retry-After`.
 pub fn seconds() -> Header {
     let seconds = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0));
     HeaderBuilder::new().schema(Some(seconds)).build()
@@ -111,7 +111,7 @@ pub fn json<T: ToSchema>(description: &str) -> ResponseBuilder {
     json_of(description, reference::<T>())
 }
 
-/// Something of ours gave no answer in time.
+/// A dependency did not respond in time.
 pub fn unavailable(schema: impl Into<RefOr<Schema>>) -> ResponseBuilder {
     json_of("Ours, and passing", schema).header("Retry-After", seconds())
 }
@@ -126,7 +126,7 @@ pub fn idempotency() -> Parameter {
         .schema_type(Type::String)
         .min_length(Some(1))
         .max_length(Some(255))
-        // Visible ASCII, and blanks between.
+        // Visible ASCII, with blanks between.
         .pattern(Some("^[!-~]([ -~]*[!-~])?$"));
     ParameterBuilder::new()
         .name("Idempotency-Key")
@@ -140,7 +140,7 @@ pub fn idempotency() -> Parameter {
         .build()
 }
 
-/// Of a route that checks codes or passcodes: what holds for one of them (R11 to R13) holds for all (R26).
+/// For routes that verify codes or passcodes: the requirements of one (R11 to R13) apply to all (R26).
 pub fn verifies() -> Extensions {
     ExtensionsBuilder::new().add("x-verifies", true).build()
 }

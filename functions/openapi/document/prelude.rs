@@ -1,3 +1,3 @@
-//! What a function's own description is written with.
+//! Imports for the functions' own descriptions.
 
 pub use super::{broadleaf::*, era::*, gitlab::*, mithril::*, parts::*};

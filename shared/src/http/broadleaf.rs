@@ -22,23 +22,23 @@ use crate::{
     observe::{Family, Outcome},
 };
 
-/// What opens every passcode route.
+/// The authorization that every passcode route needs.
 pub const PASSCODE: Needed = Needed {
     any_of: &[Scope::Passcode],
     named: &[Scope::Passcode],
 };
 
-/// The parameter that every passcode route has in its query.
+/// The query parameter of every passcode route.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ClientQuery {
-    /// The client in whose name the caller acts: the token's.
+    /// The client in whose name the caller acts: the token's client.
     #[param(value_type = String, pattern = "^[A-Za-z0-9._-]{1,64}$", example = "heatclinic")]
     pub client_id: ClientId,
 }
 
 impl ClientQuery {
-    /// Reads the query of a call in this client's name. `elsewhere` belongs into the body: a URL is logged.
+    /// Reads the query of a call in this client's name. `elsewhere` belongs in the body, because URLs are logged.
     ///
     /// # Errors
     /// [`Error::OtherClient`] when `client_id` is not the token's client; a malformed request when it is missing, or
@@ -54,20 +54,20 @@ impl ClientQuery {
     }
 }
 
-/// The query that makes a passcode.
+/// The query that requests a passcode.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct RetrieveQuery {
-    /// What the passcode is for: exactly this text must come back.
+    /// The purpose of the passcode: consuming it requires exactly this text.
     #[param(value_type = String, min_length = 1, max_length = 256, pattern = r"^[^\x00-\x1F\x7F-\x9F]+$", example = "TEST_PURPOSE")]
     pub purpose: Label,
-    /// The user that it is for.
+    /// The user of the passcode.
     #[param(value_type = String, min_length = 1, max_length = 256, pattern = r"^[^\x00-\x1F\x7F-\x9F]+$", example = "test@test.com")]
     pub username: Label,
 }
 
 impl RetrieveQuery {
-    /// Reads it.
+    /// Reads the query.
     ///
     /// # Errors
     /// A malformed request when a label is missing, empty, longer than 256 bytes or has a control character.
@@ -86,22 +86,22 @@ pub struct ConsumeForm {
     /// The passcode.
     #[schema(value_type = String, format = Password, min_length = 1, example = "FCobPMiwtlHtr67TM6izFOL506L6T4k5")]
     pub passcode: Secret,
-    /// What it was made for.
+    /// The purpose that it was created for.
     #[schema(value_type = String, min_length = 1, max_length = 256, pattern = r"^[^\x00-\x1F\x7F-\x9F]+$", example = "TEST_PURPOSE")]
     pub purpose: Label,
-    /// The user whom it was made for.
+    /// The user that it was created for.
     #[schema(value_type = String, min_length = 1, max_length = 256, pattern = r"^[^\x00-\x1F\x7F-\x9F]+$", example = "test@test.com")]
     pub username: Label,
 }
 
 impl ConsumeForm {
-    /// The names of its fields.
+    /// The names of the fields.
     pub const FIELDS: &[&str] = &["passcode", "purpose", "username"];
 
-    /// Reads it.
+    /// Reads the form.
     ///
     /// # Errors
-    /// As [`RetrieveQuery::read`], or when the body is no form.
+    /// As [`RetrieveQuery::read`], or when the body is not a form.
     pub fn read(call: &Call) -> Result<Self, Error> {
         let form = call.form()?;
         Ok(Self {
@@ -126,10 +126,10 @@ pub struct StatusQuery {
 }
 
 impl StatusQuery {
-    /// Reads it.
+    /// Reads the query.
     ///
     /// # Errors
-    /// A malformed request when the id is missing; [`Error::NoPasscode`] for a text that we cannot have issued.
+    /// A malformed request when the id is missing; [`Error::NoPasscode`] for an id that was never issued.
     pub fn read(call: &Call) -> Result<Self, Error> {
         Ok(Self {
             passcode_id: passcode_id(&call.query()?)?,
@@ -146,13 +146,13 @@ pub struct InvalidateForm {
 }
 
 impl InvalidateForm {
-    /// The names of its fields.
+    /// The names of the fields.
     pub const FIELDS: &[&str] = &["passcode_id"];
 
-    /// Reads it.
+    /// Reads the form.
     ///
     /// # Errors
-    /// As [`StatusQuery::read`], or when the body is no form.
+    /// As [`StatusQuery::read`], or when the body is not a form.
     pub fn read(call: &Call) -> Result<Self, Error> {
         Ok(Self {
             passcode_id: passcode_id(&call.form()?)?,
@@ -167,15 +167,15 @@ fn passcode_id(fields: &Parameters) -> Result<PasscodeId, Error> {
 /// A new passcode.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Retrieved {
-    /// For status and invalidation; not a secret.
+    /// Id for status and invalidation; not a secret.
     #[schema(pattern = "^[0-7][0-9A-HJKMNP-TV-Z]{25}$", example = "01FM98Y1WCT0KT0AT56TMJ1973")]
     id: String,
-    /// For the user: the passcode itself.
+    /// The passcode itself, for the user.
     #[schema(example = "FCobPMiwtlHtr67TM6izFOL506L6T4k5")]
     token: String,
 }
 
-/// 200: a new passcode. It is shown once, here.
+/// 200: a new passcode. It is returned only here.
 #[must_use]
 pub fn issued(id: &PasscodeId, passcode: &Secret) -> Answer {
     let body = Retrieved {
@@ -185,15 +185,15 @@ pub fn issued(id: &PasscodeId, passcode: &Secret) -> Answer {
     Answer::json(200, Outcome::PasscodeIssued, &body)
 }
 
-/// A passcode that was consumed.
+/// A consumed passcode.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Consumed {
-    /// Its id.
+    /// The passcode's id.
     #[schema(pattern = "^[0-7][0-9A-HJKMNP-TV-Z]{25}$", example = "01FM98Y1WCT0KT0AT56TMJ1973")]
     id: String,
 }
 
-/// 200: a passcode that was consumed.
+/// 200: a consumed passcode.
 #[must_use]
 pub fn consumed(id: &PasscodeId) -> Answer {
     let id = id.as_str().to_owned();
@@ -203,10 +203,10 @@ pub fn consumed(id: &PasscodeId) -> Answer {
 /// Whether a passcode could be consumed now.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Status {
-    /// Its id.
+    /// The passcode's id.
     #[schema(pattern = "^[0-7][0-9A-HJKMNP-TV-Z]{25}$", example = "01FM98Y1WCT0KT0AT56TMJ1973")]
     id: String,
-    /// `true` while it is unused and its life is not over.
+    /// `true` while it is neither consumed nor expired.
     valid: bool,
 }
 
@@ -217,7 +217,7 @@ pub fn status_read(id: &PasscodeId, valid: bool) -> Answer {
     Answer::json(200, Outcome::PasscodeStatusRead, &Status { id, valid })
 }
 
-/// 200: a passcode that could not be consumed any more.
+/// 200: a passcode that can no longer be consumed.
 #[must_use]
 pub fn invalidated(id: &PasscodeId) -> Answer {
     let id = id.as_str().to_owned();
@@ -227,13 +227,13 @@ pub fn invalidated(id: &PasscodeId) -> Answer {
 /// Spring's default error.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SpringError {
-    /// When: UTC, whole seconds.
+    /// Time of the error: UTC, whole seconds.
     #[schema(format = DateTime, example = "2026-02-27T22:06:57Z")]
     timestamp: String,
     /// HTTP status.
     #[schema(example = 400)]
     status: u16,
-    /// Its reason phrase.
+    /// The reason phrase of the status.
     #[schema(example = "Bad Request")]
     error: &'static str,
     /// The path of the request.
@@ -241,20 +241,20 @@ pub struct SpringError {
     path: String,
 }
 
-/// Whatever is not a success.
+/// The errors of this dialect.
 #[derive(Debug)]
 pub enum Error {
-    /// The request could not be read or admitted.
+    /// The request is malformed or not authorized.
     Rejected(Rejection),
     /// `client_id` is not the token's client.
     OtherClient,
-    /// The passcode is not good for this: wrong, used, over, or bound to something else. All look the same.
+    /// The passcode is wrong, consumed, expired or bound to something else. All get the same response.
     Refused,
     /// No such passcode of this client.
     NoPasscode,
-    /// Too many guesses at short passcodes, or too many of them made.
+    /// Rate limited: too many guesses at short passcodes, or too many of them created.
     RateLimited(RateLimited),
-    /// Ours.
+    /// An internal error.
     Fault(Fault),
 }
 

@@ -1,4 +1,4 @@
-//! A call, as API Gateway hands it over (HTTP API, payload format 2.0).
+//! An HTTP request as API Gateway delivers it (HTTP API, payload format 2.0).
 
 mod claims;
 
@@ -16,7 +16,7 @@ use crate::{
     observe::Told,
 };
 
-/// The largest body that is read, in bytes.
+/// The maximum size of a body, in bytes.
 pub const LARGEST_BODY: usize = 16 * 1024;
 
 /// One request.
@@ -30,16 +30,17 @@ pub struct Call {
     pub path: String,
     /// Scheme and host, as the gateway saw them.
     pub origin: String,
-    /// The gateway's id of this request, for the log and for people who ask.
+    /// The gateway's id of this request, for the log and for support.
     pub request_id: String,
-    /// Lambda's id of this invocation: no other one has it, and a write that the SDK repeats carries it again. The
-    /// gateway's id will not do: `sam local` gives every request the same.
+    /// Lambda's id of this invocation. It is unique, and the SDK's retries of a write carry the same one. The gateway's
+    /// id is not unique: `sam local` gives every request the same.
     pub invocation: String,
-    /// The event's own time; the system's where it has none, for the answer that says so.
+    /// The event's own time; the system time if it has none, for the error response.
     pub now: Timestamp,
-    /// Where it comes from, as the gateway saw it; never a header's word.
+    /// The source address, as the gateway saw it; never taken from a header.
     pub source: Network,
-    /// What an identity provider says of the caller, if the gateway has verified its token. No caller can write this.
+    /// The claims of the identity provider about the caller, if the gateway has verified its token. Callers cannot
+    /// forge them.
     pub claims: Option<Claims>,
     has_time: bool,
     headers: HeaderMap,
@@ -53,10 +54,10 @@ pub struct Call {
     unknown: OnceLock<()>,
 }
 
-/// Below this a time cannot be in milliseconds (it would lie before March 1973): `sam local` sends seconds.
+/// A smaller number cannot be in milliseconds (it would be before March 1973): `sam local` sends seconds.
 const FIRST_MILLIS: u64 = 100_000_000_000;
 
-/// Below this a time cannot be in seconds either (it would lie before September 2001): the event has none.
+/// A smaller number cannot be in seconds either (it would be before September 2001): the event has no time.
 const FIRST_SECONDS: u64 = 1_000_000_000;
 
 fn event_time(epoch: i64) -> Option<Timestamp> {
@@ -68,7 +69,7 @@ fn event_time(epoch: i64) -> Option<Timestamp> {
 }
 
 impl Call {
-    /// Takes an event apart; `invocation` is Lambda's own id, `clock` the system's.
+    /// Parses an event; `invocation` is Lambda's own id, `clock` the system's.
     #[must_use]
     pub fn new(event: ApiGatewayV2httpRequest, invocation: String, clock: fn() -> Timestamp) -> Self {
         let context = event.request_context;
@@ -105,7 +106,7 @@ impl Call {
 }
 
 fn body(text: String, is_base64: bool) -> Result<Vec<u8>, Rejection> {
-    // Base64 is a third longer than what it holds.
+    // Base64 is a third longer than what it encodes.
     if text.len() > LARGEST_BODY / 3 * 4 + 4 {
         return Err(Rejection::TooLarge);
     }
@@ -121,7 +122,7 @@ fn body(text: String, is_base64: bool) -> Result<Vec<u8>, Rejection> {
 }
 
 impl Call {
-    /// Refuses an event without a time: nothing could be judged by it.
+    /// Refuses an event without a time: expiry could not be checked.
     ///
     /// # Errors
     /// [`Fault`].
@@ -132,7 +133,7 @@ impl Call {
         }
     }
 
-    /// Refuses a body that is encoded: none is decoded here.
+    /// Refuses an encoded body: no encoding is supported.
     ///
     /// # Errors
     /// [`Rejection::WrongEncoding`].
@@ -153,25 +154,25 @@ impl Call {
     /// The body; at most [`LARGEST_BODY`] bytes.
     ///
     /// # Errors
-    /// [`Rejection::TooLarge`], or [`Rejection::Malformed`] when the gateway's base64 is none.
+    /// [`Rejection::TooLarge`], or [`Rejection::Malformed`] when the gateway's base64 is invalid.
     pub fn body(&self) -> Result<&[u8], Rejection> {
         self.body.as_deref().map_err(Rejection::clone)
     }
 
-    /// A header, if it is there and is visible ASCII.
+    /// A header, if present and visible ASCII.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// A parameter of the path, percent-decoded by the gateway; empty when the route has none of that name.
+    /// A parameter of the path, percent-decoded by the gateway; empty if the route has none of that name.
     #[must_use]
     pub fn path_parameter(&self, name: &str) -> &str {
         self.path_parameters.get(name).map_or("", String::as_str)
     }
 
-    /// The token of `Authorization: Bearer …` (RFC 6750 §2.1); `None` when there is no such header or it holds
-    /// something else.
+    /// The token of `Authorization: Bearer …` (RFC 6750 §2.1); `None` without such a header, or if it holds something
+    /// else.
     #[must_use]
     pub fn bearer(&self) -> Option<&str> {
         let (scheme, token) = self.header("authorization")?.split_once(' ')?;
@@ -191,7 +192,7 @@ impl Call {
     /// The body of a form, strictly parsed.
     ///
     /// # Errors
-    /// [`Rejection::WrongMediaType`] when the body does not say that it is a form; [`Rejection::Malformed`], see
+    /// [`Rejection::WrongMediaType`] when the body is not declared as a form; [`Rejection::Malformed`], see
     /// [`Parameters`].
     pub fn form(&self) -> Result<Parameters, Rejection> {
         self.expect_media_type(&["application/x-www-form-urlencoded"])?;
@@ -201,15 +202,15 @@ impl Call {
     /// The body as one JSON object, strictly parsed.
     ///
     /// # Errors
-    /// [`Rejection::WrongMediaType`] when the body does not say that it is JSON; [`Rejection::Malformed`] when it is no
+    /// [`Rejection::WrongMediaType`] when the body is not declared as JSON; [`Rejection::Malformed`] when it is not an
     /// object.
     pub fn json(&self) -> Result<Object, Rejection> {
         self.expect_media_type(&["application/json"])?;
         Object::parse(self.body()?).ok_or(Rejection::Malformed)
     }
 
-    /// What tells a repetition of this call from another one, if the caller says so: `Idempotency-Key`, 1 to 255
-    /// visible ASCII characters.
+    /// The `Idempotency-Key`, by which a retry is recognised, if the caller sends one: 1 to 255 visible ASCII
+    /// characters.
     ///
     /// # Errors
     /// [`Rejection::Malformed`] for any other text.
@@ -221,7 +222,7 @@ impl Call {
         key.map(Some).ok_or(Rejection::Malformed)
     }
 
-    /// Refuses a body that does not say that it is of one of these types.
+    /// Refuses a body whose declared type is not one of these.
     ///
     /// # Errors
     /// [`Rejection::WrongMediaType`].
@@ -234,7 +235,7 @@ impl Call {
         Err(Rejection::WrongMediaType(essence.chars().take(100).collect()))
     }
 
-    /// Whether the query has a parameter of one of these names, even in a query that cannot be parsed.
+    /// Whether the query has a parameter with one of these names, even if the query cannot be parsed.
     #[must_use]
     pub fn query_names(&self, names: &[&str]) -> bool {
         self.query
@@ -242,8 +243,8 @@ impl Call {
             .any(|pair| names.contains(&pair.split('=').next().unwrap_or_default()))
     }
 
-    /// Whether a parameter of that name comes in the query or in the body, however it is encoded: for what must not be overlooked
-    /// where parameters are not read otherwise.
+    /// Whether the query or the body has a parameter of that name, in any encoding: for parameters that must not be
+    /// overlooked where no others are read.
     #[must_use]
     pub fn brings(&self, name: &str) -> bool {
         let body = self.body().unwrap_or_default();
@@ -251,13 +252,13 @@ impl Call {
         fields.contains_key(name) || is_named(self.query.as_bytes(), name) || is_named(body, name)
     }
 
-    /// Whether there is a header of that name, whatever it holds.
+    /// Whether a header of that name exists, whatever its value.
     #[must_use]
     pub fn has_header(&self, name: &str) -> bool {
         self.headers.contains_key(name)
     }
 
-    /// Who tells of what happens while this call is answered, about that masked address.
+    /// The context of log lines and metrics for this call, about that masked address.
     #[must_use]
     pub fn told<'a>(&'a self, address: Option<&'a str>) -> Told<'a> {
         Told {
@@ -268,7 +269,7 @@ impl Call {
         }
     }
 
-    /// What this call does, as rate limits count it: when, and by which invocation.
+    /// This call as rate limits count it: its time and invocation.
     #[must_use]
     pub fn hit(&self) -> Hit {
         Hit {
@@ -277,66 +278,66 @@ impl Call {
         }
     }
 
-    /// Notes for the log who calls. The first note stays.
+    /// Sets the actor for the log. The first value is kept.
     pub fn log_actor(&self, actor: String) {
         self.actor.get_or_init(|| actor);
     }
 
-    /// Notes for the log whom or what the call is about. The first note stays.
+    /// Sets the subject for the log. The first value is kept.
     pub fn log_subject(&self, subject: String) {
         self.subject.get_or_init(|| subject);
     }
 
-    /// Notes for the log that the call is about an identity that is not known, by its pseudonym. The audit trail gets no event, and
-    /// a caller must not be able to tell.
+    /// Notes for the log that the call is about an unknown identity, by its pseudonym. No audit event is recorded, and
+    /// callers must not be able to detect that (enumeration).
     pub fn note_unknown(&self, pseudonym: String) {
         self.log_subject(pseudonym);
         self.unknown.get_or_init(|| ());
     }
 
-    /// Whether the call is about an identity that is not known.
+    /// Whether the call is about an unknown identity.
     #[must_use]
     pub fn is_about_unknown(&self) -> bool {
         self.unknown.get().is_some()
     }
 
-    /// Notes for the log which mailed link the call is about, by the beginning of its digest.
+    /// Sets the mailed link for the log, by the prefix of its digest.
     pub fn log_link(&self, digest: String) {
         self.link.get_or_init(|| digest);
     }
 
-    /// Which mailed link the call is about, as far as it was noted.
+    /// The mailed link of the call, if noted.
     #[must_use]
     pub fn link(&self) -> Option<&str> {
         self.link.get().map(String::as_str)
     }
 
-    /// Notes that the audit trail has the call.
+    /// Notes that the audit log has recorded the call.
     pub fn note_recorded(&self) {
         self.recorded.get_or_init(|| ());
     }
 
-    /// Whether the audit trail has the call already.
+    /// Whether the audit log has already recorded the call.
     #[must_use]
     pub fn is_recorded(&self) -> bool {
         self.recorded.get().is_some()
     }
 
-    /// Who calls, as far as it was noted.
+    /// The actor, if noted.
     #[must_use]
     pub fn actor(&self) -> Option<&str> {
         self.actor.get().map(String::as_str)
     }
 
-    /// Whom or what the call is about, as far as it was noted.
+    /// The subject, if noted.
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
         self.subject.get().map(String::as_str)
     }
 }
 
-/// The parameters of a query or a form (`application/x-www-form-urlencoded`). Strict where the usual parsers guess: a
-/// name that comes twice, a broken percent sequence and bytes that are not UTF-8 are refused (ASVS 1.5.3, 15.3.7).
+/// The parameters of a query or a form (`application/x-www-form-urlencoded`). Strict where common parsers guess:
+/// duplicate names, broken percent sequences and invalid UTF-8 are refused (ASVS 1.5.3, 15.3.7).
 #[derive(Debug)]
 pub struct Parameters(HashMap<String, Secret>);
 
@@ -353,24 +354,24 @@ impl Parameters {
         Ok(Self(found))
     }
 
-    /// A parameter that must be there.
+    /// A required parameter.
     ///
     /// # Errors
-    /// [`Rejection::Malformed`] when it is not.
+    /// [`Rejection::Malformed`] when it is missing.
     pub fn required(&self, name: &str) -> Result<&Secret, Rejection> {
         self.0.get(name).ok_or(Rejection::Malformed)
     }
 
-    /// A parameter that may be left out.
+    /// An optional parameter.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Secret> {
         self.0.get(name)
     }
 
-    /// Refuses parameters of these names: what belongs into a body or a header has no place in a URL, which is logged.
+    /// Refuses parameters of these names: values for a body or a header must not be in a URL, because URLs are logged.
     ///
     /// # Errors
-    /// [`Rejection::Malformed`] when one is there.
+    /// [`Rejection::Malformed`] when one is present.
     pub fn refuse_any(&self, names: &[&str]) -> Result<(), Rejection> {
         if names.iter().any(|name| self.0.contains_key(*name)) {
             Err(Rejection::Malformed)
@@ -380,7 +381,7 @@ impl Parameters {
     }
 }
 
-/// Whether one of the parameters has that name, or is an entry of a list or map of that name (`name[]`, `name[key]`).
+/// Whether a parameter has that name, or is an entry of a list or map of that name (`name[]`, `name[key]`).
 fn is_named(parameters: &[u8], name: &str) -> bool {
     String::from_utf8_lossy(parameters).split(['&', ';']).any(|pair| {
         let given = pair.split('=').next().unwrap_or_default().replace('+', " ");
@@ -390,7 +391,7 @@ fn is_named(parameters: &[u8], name: &str) -> bool {
 }
 
 fn decode(text: &str) -> Result<String, Rejection> {
-    // The library passes broken sequences through as they are.
+    // The library passes broken sequences through unchanged.
     let mut rest = text.as_bytes();
     while let Some(at) = rest.iter().position(|byte| *byte == b'%') {
         match rest.get(at + 1..at + 3) {

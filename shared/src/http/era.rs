@@ -1,4 +1,4 @@
-//! Era's dialect (docs/contract.md, Registration and password reset). [`body`] reads what callers send.
+//! Era's dialect (docs/contract.md, Registration and password reset). [`body`] reads the requests.
 
 pub mod body;
 
@@ -31,7 +31,7 @@ use crate::{
     observe::{Family, Outcome},
 };
 
-/// What changes one's own password.
+/// The authorization to change one's own password.
 pub const CHANGE_PASSWORD: Needed = Needed {
     any_of: &[Scope::Api],
     named: &[Scope::Api],
@@ -58,7 +58,7 @@ fn now_login() -> Object {
     one_of([NOW_LOGIN])
 }
 
-/// It is done.
+/// The request succeeded.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct EraDone {
     #[schema(schema_with = no_error)]
@@ -81,7 +81,7 @@ pub struct PasswordSet {
     user: Account,
 }
 
-/// Whose password.
+/// The account of the password.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Account {
     #[schema(example = "pbx.era-platform.ru")]
@@ -90,7 +90,7 @@ pub struct Account {
     login: String,
 }
 
-/// It is not done.
+/// The request failed.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct EraError {
     #[schema(example = 1501)]
@@ -101,14 +101,14 @@ pub struct EraError {
     error_details: Option<Details>,
 }
 
-/// Where.
+/// The field of the error.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Details {
     #[schema(example = "login")]
     field: String,
 }
 
-/// Look into the mail box. The same for known and unknown, whether or not there is a mail.
+/// Asks the caller to check the mailbox. The same for known and unknown users, whether or not a mail was sent.
 #[must_use]
 pub fn check_mail(outcome: Outcome) -> Answer {
     Answer::json(
@@ -140,43 +140,43 @@ pub fn password_set(outcome: Outcome, domain: &DomainName, login: &Login) -> Ans
     )
 }
 
-/// Whatever is not a success.
+/// The errors of this dialect.
 #[derive(Debug)]
 pub enum Error {
-    /// The request could not be read or admitted.
+    /// The request is malformed or not authorized.
     Rejected(Rejection),
     /// A field is absent, `null` or empty.
     Missing(&'static str),
-    /// A field holds something else than a text.
+    /// A field is not a string.
     NoText(&'static str),
-    /// A field that nobody asked for.
+    /// An unknown field.
     Unexpected(String),
-    /// The domain is unknown, or nobody may register in it.
+    /// The domain is unknown, or its registration is closed.
     RegistrationClosed,
-    /// A field's text is none of its kind.
+    /// A field's text is invalid for its kind.
     Malformed(&'static str, Malformed),
-    /// Somebody has the login, or the mail address.
+    /// The login or the mail address is taken.
     Taken(&'static str),
-    /// The domain does not take such a password.
+    /// The domain's policy rejects the password.
     Weak {
         /// The field.
         field: &'static str,
-        /// The rule that is broken.
+        /// The rule that it breaks.
         weak: Weak,
-        /// The symbols that there may be, if not all.
+        /// The permitted symbols, if limited.
         alphabet: Option<Alphabet>,
     },
-    /// The current password is another one.
+    /// The current password is wrong.
     WrongPassword,
-    /// The link was used, or it is over, or it never was.
+    /// The link was used, has expired or never existed.
     NoRequest,
-    /// Too many, too soon.
+    /// Rate limited.
     RateLimited(RateLimited),
-    /// The same call is under way.
+    /// A call with the same `Idempotency-Key` is in progress.
     InProgress(InProgress),
-    /// The mail cannot be sent; nothing is left that blocks another try.
+    /// The mail cannot be sent; nothing remains that would block a retry.
     MailFailed(Fault),
-    /// Ours.
+    /// An internal error.
     Fault(Fault),
 }
 
@@ -280,7 +280,7 @@ fn rejected(rejection: Rejection) -> Reply {
     }
 }
 
-/// The codes are 1000 and the HTTP status, but for those of bad values, which the original publishes.
+/// The codes are 1000 and the HTTP status, except those of invalid values, which the original publishes.
 fn said(status: u16, outcome: Outcome, message: &str) -> Reply {
     Reply::json(
         status,

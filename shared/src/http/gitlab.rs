@@ -23,13 +23,13 @@ use crate::{
     observe::{Family, Outcome},
 };
 
-/// What opens a route that only reads.
+/// The authorization for a route that only reads.
 pub const READ: Needed = Needed {
     any_of: &[Scope::Api, Scope::ReadUser, Scope::ReadApi],
     named: &[Scope::Api, Scope::ReadUser],
 };
 
-/// What opens a route that changes something.
+/// The authorization for a route that writes.
 pub const WRITE: Needed = Needed {
     any_of: &[Scope::Api],
     named: &[Scope::Api],
@@ -41,7 +41,7 @@ const INSUFFICIENT_SCOPE: &str = "insufficient_scope";
 /// The token that a call presents: `PRIVATE-TOKEN`, or `Authorization: Bearer`.
 ///
 /// # Errors
-/// A token in the query is none, and refuses the call.
+/// A token in the query is refused.
 pub fn token(call: &Call) -> Result<Option<&str>, Error> {
     if call.query_names(&["private_token", "access_token", "job_token"]) {
         return Err(Refusal::NoToken.into());
@@ -52,11 +52,12 @@ pub fn token(call: &Call) -> Result<Option<&str>, Error> {
         .or_else(|| call.bearer()))
 }
 
-/// The caller, in the own name. GitLab lets administrators act as another user, by a header or a parameter `sudo`; here that is
-/// refused: ignoring it would act on the wrong person. Whoever is not signed in learns that first, and nothing else.
+/// The caller, not impersonating another user. GitLab lets administrators act as another user by a header or parameter
+/// `sudo`; this service refuses it, because ignoring it would act on the wrong user. Authentication errors are returned
+/// first.
 ///
 /// # Errors
-/// What the caller is refused for; [`Error::Sudo`].
+/// Why the caller is refused; [`Error::Sudo`].
 pub fn in_own_name(call: &Call, admitted: Result<Holder, Refusal>) -> Result<Holder, Error> {
     let is_signed_in = match &admitted {
         Ok(_) | Err(Refusal::ScopeTooSmall(_) | Refusal::Blocked) => true,
@@ -70,11 +71,11 @@ pub fn in_own_name(call: &Call, admitted: Result<Holder, Refusal>) -> Result<Hol
     Ok(admitted?)
 }
 
-/// These routes take no parameter and no body; what comes all the same must at least be readable. Asked last: who may
-/// not pass learns that first.
+/// These routes have no parameters and no body; what is sent must at least be well-formed. Checked last, so that
+/// unauthorized callers get only the authorization error.
 ///
 /// # Errors
-/// A malformed query; a body of a type that GitLab does not read.
+/// A malformed query; a body of a media type that GitLab does not read.
 pub fn expect_nothing(call: &Call) -> Result<(), Error> {
     call.query()?;
     if !call.body()?.is_empty() {
@@ -86,7 +87,8 @@ pub fn expect_nothing(call: &Call) -> Result<(), Error> {
 /// The user that the route names, for an administrator.
 ///
 /// # Errors
-/// [`Error::NotAdministrator`] before anything is said about the user; [`Error::NoUser`] when there is none within reach.
+/// [`Error::NotAdministrator`] before anything about the user is revealed; [`Error::NoUser`] when the caller
+/// administers no such user.
 pub fn administered(caller: &Holder) -> Result<&Owner, Error> {
     if !caller.is_admin {
         return Err(Error::NotAdministrator);
@@ -94,13 +96,13 @@ pub fn administered(caller: &Holder) -> Result<&Owner, Error> {
     caller.named.as_ref().ok_or(Error::NoUser)
 }
 
-/// A support PIN, to its owner and to administrators.
+/// A support PIN, shown to its owner and to administrators.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SupportPin {
-    /// Six ASCII digits, leading zeros kept.
+    /// Six ASCII digits, with leading zeros.
     #[schema(pattern = "^[0-9]{6}$", example = "042317")]
     pin: String,
-    /// From this moment on the PIN is not readable: UTC, whole seconds.
+    /// Expiry of the PIN: UTC, whole seconds.
     #[schema(format = DateTime, example = "2026-02-27T22:06:57Z")]
     expires_at: String,
 }
@@ -114,7 +116,7 @@ impl SupportPin {
     }
 }
 
-/// 201: a PIN that was just made.
+/// 201: a new PIN.
 #[must_use]
 pub fn pin_created(digits: &Secret, expires_at: Timestamp) -> Answer {
     Answer::json(201, Outcome::PinCreated, &SupportPin::new(digits, expires_at))
@@ -130,7 +132,7 @@ pub fn pin_read(digits: &Secret, expires_at: Timestamp) -> Answer {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Empty {}
 
-/// 202: a PIN is revoked.
+/// 202: a revoked PIN.
 #[must_use]
 pub fn pin_revoked() -> Answer {
     Answer::json(202, Outcome::PinRevoked, &Empty {})
@@ -139,7 +141,7 @@ pub fn pin_revoked() -> Answer {
 /// An error in GitLab's first form.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Message {
-    /// Status and reason.
+    /// The status and its reason phrase.
     #[schema(example = "401 Unauthorized")]
     message: &'static str,
 }
@@ -147,7 +149,7 @@ pub struct Message {
 /// An error in GitLab's second form.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ErrorText {
-    /// What went wrong.
+    /// The error message.
     #[schema(example = "Failed to create support PIN")]
     error: String,
 }
@@ -159,54 +161,54 @@ fn token_errors() -> Object {
 /// An error of the token, in the form of RFC 6750.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TokenError {
-    /// For programs.
+    /// The error code, for programs.
     #[schema(schema_with = token_errors)]
     error: &'static str,
-    /// For people.
+    /// The description, for users.
     error_description: &'static str,
-    /// The scopes that would do.
+    /// The scopes that would be sufficient.
     #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<String>,
 }
 
-/// The sentence for a store that failed, where a route has one of its own.
+/// The message for a store failure, on routes that have their own.
 #[derive(Clone, Copy, Debug)]
 pub enum StoreFailed {
-    /// While a PIN was made.
+    /// Creating a PIN failed.
     Create,
-    /// While an administrator looked one up.
+    /// Showing a PIN to an administrator failed.
     Show,
-    /// While one was revoked.
+    /// Revoking a PIN failed.
     Revoke,
 }
 
-/// Whatever is not a success.
+/// The errors of this dialect.
 #[derive(Debug)]
 pub enum Error {
-    /// The request could not be read or admitted.
+    /// The request is malformed or not authorized.
     Rejected(Rejection),
-    /// The caller wants to act as somebody else.
+    /// The caller tried to impersonate another user (`sudo`).
     Sudo,
-    /// Administrators only.
+    /// The caller is not an administrator.
     NotAdministrator,
-    /// There is no such user.
+    /// No such user.
     NoUser,
-    /// There is no PIN, or it ended.
+    /// There is no PIN, or it has expired.
     NoPin,
     /// There is no PIN to revoke.
     NoPinToRevoke,
-    /// The store failed on a route that says so.
+    /// The store failed on a route with its own message for that.
     Store(StoreFailed, Fault),
-    /// What would have been shown could not be written down before.
+    /// The disclosure could not be recorded in the audit log, so nothing is disclosed.
     NotRecorded(Fault),
-    /// The random generator failed, which is not the store's failure that a route has a sentence for.
+    /// The random generator failed; the routes' messages for store failures do not apply.
     NoEntropy(Fault),
-    /// Anything else of ours.
+    /// Another internal error.
     Fault(Fault),
 }
 
 impl Error {
-    /// Says a fault in the route's own sentence.
+    /// Reports a fault with the route's own message.
     #[must_use]
     pub fn said_as(self, sentence: StoreFailed) -> Self {
         match self {

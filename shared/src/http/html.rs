@@ -1,9 +1,9 @@
-//! HTML pages, for the few who call with a browser.
+//! HTML pages, for calls from a browser.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use sha2::{Digest, Sha256};
 
-/// A page, finished, with the policy that it needs and no more.
+/// A finished page with the narrowest content security policy that it needs.
 #[derive(Debug)]
 pub struct Page {
     pub(super) html: String,
@@ -12,8 +12,8 @@ pub struct Page {
 }
 
 impl Page {
-    /// A page in a language. Its policy lets run what stands in its own `<style>` and `<script>` elements, byte for
-    /// byte, and lets that ask this origin alone (ASVS 3.4.3, 3.4.6).
+    /// A page in a language. Its content security policy allows exactly its own `<style>` and `<script>` elements, byte
+    /// for byte, and requests to this origin only (ASVS 3.4.3, 3.4.6).
     #[must_use]
     pub fn new(language: &'static str, html: String) -> Self {
         let policy = format!(
@@ -26,7 +26,7 @@ impl Page {
     }
 }
 
-/// The hashes of the inline elements of that name. One with attributes is data, which no policy asks about.
+/// The hashes of the inline elements of that name. Elements with attributes are data, to which no policy applies.
 fn hashes(html: &str, name: &str) -> String {
     let (start, end) = (format!("<{name}>"), format!("</{name}>"));
     html.split(&start)
@@ -36,8 +36,8 @@ fn hashes(html: &str, name: &str) -> String {
         .collect()
 }
 
-/// Which of these languages an `Accept-Language` (RFC 9110 §12.5.4) likes best; the first where it likes none, or
-/// cannot be read. Regions do not matter: `uk-UA` is `uk`.
+/// The offered language that an `Accept-Language` (RFC 9110 §12.5.4) prefers; the first if none matches, or the header
+/// is malformed. Regions are ignored: `uk-UA` is `uk`.
 #[must_use]
 pub fn preferred_language(accepted: Option<&str>, offered: &[&'static str]) -> &'static str {
     let mut best = (offered[0], 0.0);

@@ -1,4 +1,4 @@
-//! JSON objects, strictly read: what the usual parsers let pass in silence is refused (ASVS 1.5.3, 15.3.5).
+//! JSON objects, parsed strictly: what common parsers silently accept is refused (ASVS 1.5.3, 15.3.5).
 
 use std::{collections::BTreeMap, fmt};
 
@@ -9,29 +9,29 @@ use serde::{
 
 use crate::domain::secret::Secret;
 
-/// An object. No name comes twice, at any depth; every text is valid Unicode.
+/// An object. No name occurs twice, at any depth; every text is valid Unicode.
 #[derive(Debug)]
 pub struct Object(BTreeMap<String, Json>);
 
-/// A value. Lists and other numbers are told from the rest, and not kept: no route of ours reads one.
+/// A value. Lists and other numbers are recognised but not kept: no route reads one.
 #[derive(Debug)]
 pub enum Json {
     /// `null`.
     Null,
     /// A text.
     Text(Secret),
-    /// A whole number below 2^64 without sign, fraction and exponent, by its digits: a code may be written so.
+    /// A whole number below 2^64 without sign, fraction and exponent, as its digits: codes may be sent this way.
     Integer(Secret),
-    /// A truth value.
+    /// A boolean.
     Flag(bool),
     /// An object.
     Object(Object),
-    /// Another number, or a list.
+    /// Any other number, or a list.
     Other,
 }
 
 impl Object {
-    /// Reads a whole body; `None` when it is anything but one object.
+    /// Parses a whole body; `None` unless it is exactly one object.
     #[must_use]
     pub fn parse(body: &[u8]) -> Option<Self> {
         match serde_json::from_slice(body).ok()? {
@@ -40,7 +40,7 @@ impl Object {
         }
     }
 
-    /// The value of that name; `null` is none.
+    /// The value of that name; `None` for `null`.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Json> {
         match self.0.get(name)? {
@@ -174,7 +174,7 @@ mod tests {
         for number in ["0", "42317", "18446744073709551615"] {
             assert_eq!(kept(number).as_deref(), Some(number));
         }
-        // The last of these are no JSON.
+        // The last of these are invalid JSON.
         for number in [
             "18446744073709551616",
             "-0",

@@ -1,6 +1,6 @@
-//! Mithril's dialect (docs/contract.md, Second factors and tokens). [`body`] reads what callers send, [`invalid`] says
-//! what is wrong with it, [`form`] describes it; [`view`] is what they get, and [`envelope`] what every answer is
-//! wrapped in.
+//! Mithril's dialect (docs/contract.md, Second factors and tokens). [`body`] reads the requests, [`invalid`] lists what
+//! is wrong with them, [`form`] documents them; [`view`] are the responses, and [`envelope`] is what wraps every
+//! response.
 
 pub mod body;
 pub mod envelope;
@@ -30,28 +30,28 @@ use crate::{
     refusal::{Undelivered, Unverified},
 };
 
-/// What opens the list of a user's factors, and each of them.
+/// The authorization to list and read a user's factors.
 pub const FACTOR_READ: Needed = only(&[Scope::FactorRead]);
 
-/// What makes a factor, and turns it off and on.
+/// The authorization to create, disable and enable a factor.
 pub const FACTOR_WRITE: Needed = only(&[Scope::FactorWrite]);
 
-/// What empties a factor.
+/// The authorization to reset a factor.
 pub const FACTOR_RESET: Needed = only(&[Scope::FactorReset]);
 
-/// What changes the phone of one's own factor.
+/// The authorization to change the phone of one's own factor.
 pub const FACTOR_INIT: Needed = only(&[Scope::AppAuthorize, Scope::FactorWrite]);
 
-/// What makes a user.
+/// The authorization to create a user.
 pub const USER_WRITE: Needed = only(&[Scope::UserWrite]);
 
-/// What makes a user an administrator, besides [`USER_WRITE`], for whoever is none.
+/// The authorization to create an administrator, besides [`USER_WRITE`], for callers who are not administrators.
 pub const USER_ADMIN: Needed = only(&[Scope::UserAdmin]);
 
-/// What blocks a user.
+/// The authorization to block a user.
 pub const USER_BLOCK: Needed = only(&[Scope::UserBlock]);
 
-/// What lifts a user's block.
+/// The authorization to unblock a user.
 pub const USER_UNBLOCK: Needed = only(&[Scope::UserUnblock]);
 
 const fn only(any_of: &'static [Scope]) -> Needed {
@@ -60,72 +60,72 @@ const fn only(any_of: &'static [Scope]) -> Needed {
 
 const CHALLENGE: &str = "www-authenticate";
 
-/// Whatever is not a success.
+/// The errors of this dialect.
 #[derive(Debug)]
 pub enum Error {
-    /// The request could not be read or admitted.
+    /// The request is malformed or not authorized.
     Rejected(Rejection),
-    /// Fields or parameters that cannot be taken: all of them.
+    /// All invalid fields or parameters.
     Invalid(Vec<Invalid>),
-    /// There is no `grant_type`, or none that we know.
+    /// `grant_type` is missing or unknown.
     NoGrantType,
-    /// There is no such client.
+    /// No such client.
     ClientUnknown,
-    /// The client gets no tokens of people.
+    /// The client may not get tokens of users.
     ClientNotAllowed,
-    /// The client's secret is another one.
+    /// The client's secret is wrong.
     WrongSecret,
-    /// Nobody has this address and this password.
+    /// No user has this address and this password.
     WrongIdentity,
-    /// The user is blocked, and learns it from a token of the user's own or from a login.
+    /// The user is blocked; reported to the user's own token or login only.
     UserBlocked,
-    /// The client may have these scopes, and asked for another one.
+    /// The requested scope is not one of these, which the client may have.
     ScopeNotAllowed(Vec<Scope>),
-    /// No second-factor token came.
+    /// The second-factor token is missing.
     NoToken,
-    /// The second-factor token is none of ours.
+    /// The second-factor token is unknown.
     TokenInvalid,
-    /// The second-factor token has ended: by its time, by another one in its place, or with all of its owner's.
+    /// The second-factor token has expired, was replaced or was revoked with all of its owner's.
     TokenExpired,
-    /// The token is good for something else.
+    /// The token has the wrong type for this route.
     WrongTokenType,
-    /// No factor waits for an approval with this token.
+    /// No factor waits for approval with this token.
     NotInitiated,
     /// The user has no active factor.
     NoFactor,
     /// The user's factor has no value yet.
     FactorNotSet,
-    /// The user has no active factor with a value: what a new code would need.
+    /// The user has no active factor with a value, which a new code requires.
     No2faData,
-    /// The code is not taken.
+    /// The code is refused.
     Otp(Failure),
-    /// Too many codes sent, too soon.
+    /// Rate limited: too many codes sent.
     SendTimeout(RateLimited),
-    /// Too many codes tried, too soon.
+    /// Rate limited: too many codes tried.
     GuessTimeout(RateLimited),
-    /// Too many logins failed from where the caller is.
+    /// Rate limited: too many failed logins from the caller's network.
     LoginTimeout(RateLimited),
-    /// The text message could not be sent; nothing is left that blocks another try.
+    /// The text message could not be sent; nothing remains that would block a retry.
     SmsFailed(Fault),
-    /// The user has a factor of this type already.
+    /// The user already has a factor of this type.
     FactorExists,
-    /// The user whom the route names is blocked.
+    /// The user that the route names is blocked.
     OwnerBlocked,
-    /// The factor is disabled already.
+    /// The factor is already disabled.
     AlreadyDisabled,
-    /// The factor is enabled already.
+    /// The factor is already enabled.
     AlreadyEnabled,
-    /// The user is blocked already.
+    /// The user is already blocked.
     UserAlreadyBlocked,
     /// The user is not blocked.
     UserAlreadyUnblocked,
-    /// The same call is under way.
+    /// A call with the same `Idempotency-Key` is in progress.
     InProgress(InProgress),
-    /// What the route names is not there, or is not the caller's to see.
+    /// The resource does not exist, or the caller may not see it.
     NotFound,
-    /// The token is another user's.
+    /// The token belongs to another user.
     Forbidden,
-    /// Ours.
+    /// An internal error.
     Fault(Fault),
 }
 

@@ -1,5 +1,5 @@
-//! Floor 1: HTTP. [`call`] is what came, [`reply`] what goes, [`serve`] the loop between; each dialect is one file with
-//! one `Error`. No status code, JSON key or client-facing sentence stands outside this folder.
+//! Floor 1: HTTP. [`call`] is the request, [`reply`] the response, [`serve`] the loop between them; each dialect is one
+//! file with one `Error`. All status codes, JSON keys and client-facing messages are in this folder.
 
 pub mod broadleaf;
 pub mod call;

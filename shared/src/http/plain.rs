@@ -1,4 +1,4 @@
-//! What is said outside the four families: `{"message":…}`, as API Gateway itself does.
+//! Responses outside the four families: `{"message":…}`, as API Gateway itself sends.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -13,7 +13,7 @@ use crate::{
     observe::{Family, Outcome},
 };
 
-/// An error of no family.
+/// An error outside the families.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = PlainMessage)]
 pub struct Message {
@@ -22,18 +22,18 @@ pub struct Message {
     message: &'static str,
 }
 
-/// 200: the description of the API.
+/// 200: the OpenAPI document.
 #[must_use]
 pub fn described(document: &impl Serialize) -> Answer {
     Answer::json(200, Outcome::Described, document)
 }
 
-/// Whatever is not a success.
+/// The errors of this dialect.
 #[derive(Debug)]
 pub enum Error {
-    /// The request could not be read or admitted.
+    /// The request is malformed or not authorized.
     Rejected(Rejection),
-    /// Ours.
+    /// An internal error.
     Fault(Fault),
 }
 

@@ -1,26 +1,26 @@
-//! Why a request is turned away before its endpoint's own rules are asked. Neutral: every dialect has its words for it.
+//! Why a request is refused before its endpoint's own rules apply. Independent of the dialect: each has its own errors.
 
 use crate::{domain::access::Refusal, observe::Outcome};
 
-/// The request could not be read or admitted.
+/// The request is malformed or not authorized.
 #[derive(Clone, Debug)]
 pub enum Rejection {
-    /// A parameter, a header or the body cannot be read.
+    /// A parameter, a header or the body is malformed.
     Malformed,
-    /// The body has more than 16 KiB.
+    /// The body exceeds 16 KiB.
     TooLarge,
-    /// The body is of this type, which the route does not take.
+    /// The body has this media type, which the route does not accept.
     WrongMediaType(String),
-    /// The body is encoded like this, and only `identity` is taken.
+    /// The body has this encoding; only `identity` is accepted.
     WrongEncoding(String),
     /// No route has this path.
     NoRoute,
-    /// The path has a route, for these methods only.
+    /// The path has a route, but only for these methods.
     WrongMethod {
-        /// For the header `Allow`.
+        /// The value of the header `Allow`.
         allow: String,
     },
-    /// The caller may not pass.
+    /// The caller is not authenticated or not authorized.
     Access(Refusal),
 }
 
@@ -31,7 +31,7 @@ impl From<Refusal> for Rejection {
 }
 
 impl Rejection {
-    /// The word for the log.
+    /// The name in the log.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         match self {

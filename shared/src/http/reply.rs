@@ -1,4 +1,4 @@
-//! What goes back: the answer of an endpoint, and the finished reply in a dialect.
+//! Responses: an endpoint's answer, and the finished reply in a dialect.
 
 use serde::Serialize;
 
@@ -12,12 +12,12 @@ use crate::{
 /// JSON.
 pub const JSON: &str = "application/json";
 
-/// JSON that names its charset.
+/// JSON with an explicit charset.
 pub const JSON_UTF_8: &str = "application/json; charset=utf-8";
 
 const HTML: &str = "text/html; charset=utf-8";
 
-/// What an endpoint answers when all is well.
+/// The successful response of an endpoint.
 #[derive(Debug)]
 pub struct Answer {
     pub(super) status: u16,
@@ -30,7 +30,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// A JSON body; `outcome` is the word for the log.
+    /// A JSON body; `outcome` is the name in the log.
     #[must_use]
     pub(super) fn json(status: u16, outcome: Outcome, body: &impl Serialize) -> Self {
         Self {
@@ -44,14 +44,14 @@ impl Answer {
         }
     }
 
-    /// The same, counted as that step.
+    /// The same, counted as that step of the conversion.
     #[must_use]
     pub fn as_step(mut self, step: Step) -> Self {
         self.step = Some(step);
         self
     }
 
-    /// No body, and nothing to say but that all is well.
+    /// A success without a body.
     #[must_use]
     pub fn empty(outcome: Outcome) -> Self {
         Self {
@@ -65,7 +65,7 @@ impl Answer {
         }
     }
 
-    /// The answer of before, to a call that came again.
+    /// The stored response to a retried call (idempotency).
     #[must_use]
     pub fn repeated(status: u16, body: String) -> Self {
         Self {
@@ -86,33 +86,33 @@ impl Answer {
         self
     }
 
-    /// Says with whose tokens the answer ends, if it is remembered.
+    /// Sets whose tokens the response expires with, if it is stored for retries.
     #[must_use]
     pub fn issued(mut self, issued: Issued) -> Self {
         self.issued = Some(issued);
         self
     }
 
-    /// With whose tokens it ends; `None` for one that is the same for everybody.
+    /// Whose tokens the response expires with; `None` for one that is the same for every caller.
     #[must_use]
     pub fn ends_with(&self) -> Option<&Issued> {
         self.issued.as_ref()
     }
 
-    /// Status and body, to remember.
+    /// Status and body, to store.
     #[must_use]
     pub fn content(&self) -> (u16, &str) {
         (self.status, &self.body)
     }
 
-    /// Adds what broke after the deed was done: for the log, the answer stands.
+    /// Adds a failure after the work was done: it is only logged, and the response is kept.
     #[must_use]
     pub fn with_fault(mut self, fault: Fault) -> Self {
         self.fault = Some(fault);
         self
     }
 
-    /// Sends a browser to another address, for this time.
+    /// Redirects a browser temporarily.
     #[must_use]
     pub fn redirect(outcome: Outcome, location: &Secret) -> Self {
         Self {
@@ -123,7 +123,7 @@ impl Answer {
         .with_header("location", location.expose())
     }
 
-    /// A page, chosen by its language.
+    /// A page, selected by its language.
     #[must_use]
     pub fn page(outcome: Outcome, page: &Page) -> Self {
         let headers = [
@@ -144,15 +144,15 @@ impl Answer {
     }
 }
 
-/// A dialect's error: what the neutral failures become, and how it is said.
+/// The error type of a dialect: converts the neutral errors and renders them.
 pub trait Dialect: From<Rejection> + From<Fault> {
-    /// Whose metrics its routes count in, if any.
+    /// The family that the routes' metrics count in, if any.
     const FAMILY: Option<Family>;
 
-    /// What its answers say that they are.
+    /// The media type of the responses.
     const MEDIA_TYPE: &'static str = JSON;
 
-    /// The reply that says it.
+    /// Renders the error.
     fn reply(self, call: &Call) -> Reply;
 }
 
@@ -161,15 +161,15 @@ pub trait Dialect: From<Rejection> + From<Fault> {
 pub struct Reply {
     /// HTTP status.
     pub status: u16,
-    /// Headers beyond those that every reply has, or instead of them.
+    /// Headers beyond or instead of the common ones.
     pub headers: Vec<(&'static str, String)>,
     /// The body: JSON, unless a header says otherwise.
     pub body: String,
-    /// The word for the log.
+    /// The name in the log.
     pub outcome: Outcome,
-    /// What broke, for the log only.
+    /// The internal error, for the log only.
     pub fault: Option<Fault>,
-    /// What was done, for the metrics only.
+    /// The step of the conversion, for the metrics only.
     pub step: Option<Step>,
 }
 
@@ -194,8 +194,8 @@ impl Reply {
         self
     }
 
-    /// What says that something of ours broke, by its status: 503 with `Retry-After` where a dependency failed, and 500
-    /// otherwise (ASVS 16.5.2).
+    /// The response to an internal error: 503 with `Retry-After` for a transient failure of a dependency, otherwise 500
+    /// (ASVS 16.5.2).
     #[must_use]
     pub fn of_fault(fault: Fault, say: impl FnOnce(u16) -> Self) -> Self {
         let reply = match fault.is_transient() {
@@ -205,14 +205,14 @@ impl Reply {
         reply.with_fault(fault)
     }
 
-    /// Adds what broke.
+    /// Adds an internal error.
     #[must_use]
     pub fn with_fault(mut self, fault: Fault) -> Self {
         self.fault = Some(fault);
         self
     }
 
-    /// Says what the body is, unless the reply already says so itself.
+    /// Sets the media type, unless the reply has one.
     #[must_use]
     pub fn with_media_type(self, media_type: &'static str) -> Self {
         match self.headers.iter().any(|(name, _)| *name == "content-type") {

@@ -1,4 +1,4 @@
-//! The routes, and which paths each takes.
+//! The routes and the paths that they match.
 
 /// One route: what API Gateway matches, and the function behind it.
 #[derive(Clone, Copy, Debug)]
@@ -188,7 +188,7 @@ pub const ROUTES: &[Route] = &[
 ];
 
 impl Route {
-    /// Whether a path is one of this route's, whatever the method. A parameter takes one segment that is not empty.
+    /// Whether a path matches this route, whatever the method. A parameter matches one segment that is not empty.
     #[must_use]
     pub fn takes(&self, path: &str) -> bool {
         let (mut ours, mut theirs) = (self.path.split('/'), path.split('/'));

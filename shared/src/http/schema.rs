@@ -1,8 +1,9 @@
-//! Parts of the description that no type says: what a text may be, by the names that the code itself reads and writes.
+//! Parts of the OpenAPI document that types do not express: permitted texts, from the names that the code reads and
+//! writes.
 
 use utoipa::openapi::{Object, ObjectBuilder, schema::SchemaType, schema::Type};
 
-/// A text that is one of these.
+/// A text with one of these values.
 pub(super) fn one_of(names: impl IntoIterator<Item = &'static str>) -> Object {
     ObjectBuilder::new()
         .schema_type(Type::String)
@@ -10,7 +11,7 @@ pub(super) fn one_of(names: impl IntoIterator<Item = &'static str>) -> Object {
         .build()
 }
 
-/// Any value: the field is not looked at.
+/// Any value: the field is ignored.
 pub(super) fn anything() -> Object {
     ObjectBuilder::new()
         .schema_type(SchemaType::AnyValue)

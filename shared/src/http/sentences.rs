@@ -1,12 +1,11 @@
-//! What is wrong with a value, in the words that several dialects share: the end of a sentence that begins with the
-//! field's name.
+//! Messages about invalid values that several dialects share: the end of a sentence that begins with the field's name.
 
 use crate::domain::{
     name::Malformed,
     password::{Alphabet, Weak},
 };
 
-/// Why a text is no name.
+/// Why a name is malformed.
 #[must_use]
 pub fn malformed(malformed: Malformed) -> &'static str {
     match malformed {
@@ -17,7 +16,7 @@ pub fn malformed(malformed: Malformed) -> &'static str {
     }
 }
 
-/// Why a text may not become a password; `alphabet` are the symbols that there may be, if not all.
+/// Why a password is rejected; `alphabet` lists the permitted symbols, if limited.
 #[must_use]
 pub fn weak(weak: Weak, alphabet: Option<&Alphabet>) -> String {
     match (weak, alphabet) {

@@ -1,8 +1,8 @@
-//! The loop between API Gateway and an endpoint. Nothing here is generic over the endpoint but the thin wrapper that
-//! erases it, so that twenty binaries share one copy and link in a moment.
+//! The loop between API Gateway and an endpoint. Only the thin wrapper that erases the endpoint's type is generic, so
+//! that twenty binaries share one copy of the rest and link quickly.
 //!
-//! The event is taken apart here and not by `lambda_http`'s own adapter: that one panics on a Host header or a path
-//! that make no URL, before any code of ours could say so in a dialect.
+//! Events are parsed here and not by `lambda_http`'s own adapter: that one panics on a Host header or a path that is
+//! not a valid URL, before our code could send an error in a dialect.
 
 use std::{
     cell::Cell,
@@ -29,32 +29,32 @@ use crate::{
     observe::{self, End, Family, Request},
 };
 
-/// For how long an endpoint may work on one request. The functions' time-out in template.yaml is longer, so that a
-/// caller gets the dialect's answer and not the gateway's.
+/// Time limit of an endpoint for one request. The functions' timeout in template.yaml is longer, so that callers get
+/// the dialect's response and not the gateway's.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(8);
 
-/// For how long an endpoint may work on what it would have to take back if it failed: the rest of the time is for that.
+/// Time limit for work that must be undone if it fails: the rest of the time is for undoing it.
 const ACT_WITHIN: Duration = Duration::from_secs(6);
 
-/// Does work that has to be taken back when it fails, and fails it in time for that.
+/// Runs work that must be undone if it fails, and fails it early enough for that.
 ///
 /// # Errors
-/// Those of the work; a [`Fault`] when it takes too long.
+/// Those of the work; a [`Fault`] when it times out.
 pub async fn in_time<T, E: From<Fault>>(work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
-    // Boxed, since it is most of an endpoint: what awaits it need not hold it.
+    // Boxed, because it is most of an endpoint: the awaiting future need not contain it.
     let done = tokio::time::timeout(ACT_WITHIN, Box::pin(work)).await;
     done.unwrap_or_else(|_| Err(Fault::TooSlow("the work").into()))
 }
 
-/// For how long a caller waits for what the answer does not depend on.
+/// How long a caller waits for work that the response does not depend on.
 const BRIEFLY: Duration = Duration::from_millis(500);
 
-/// Does work that the answer does not depend on, unless it takes long: `None` when it was left off.
+/// Runs work that the response does not depend on; `None` when it timed out.
 pub async fn briefly<T>(work: impl Future<Output = T>) -> Option<T> {
     tokio::time::timeout(BRIEFLY, work).await.ok()
 }
 
-/// Waits for what another request is about to do: a quarter of a second.
+/// Waits for another request's work: a quarter of a second.
 #[expect(
     clippy::disallowed_methods,
     reason = "another request decides within that time, and nothing tells of it"
@@ -63,21 +63,21 @@ pub async fn pause() {
     tokio::time::sleep(Duration::from_millis(250)).await;
 }
 
-/// What a function does with a call. Its fields are all that it may touch.
+/// What a function does with a call. Its fields are all that it can access.
 pub trait Endpoint: 'static {
     /// The dialect that it speaks.
     type Error: Dialect;
 
-    /// The answer.
+    /// Handles a call.
     fn answer(&self, call: &Call) -> impl Future<Output = Result<Answer, Self::Error>>;
 }
 
-/// An endpoint of whatever type.
+/// An endpoint of any type.
 pub trait AnyEndpoint {
-    /// The reply to a call, whatever happens on the way, within that time.
+    /// The reply to a call in any case, within the time limit.
     fn reply<'a>(&'a self, call: &'a Call, within: Duration) -> Pin<Box<dyn Future<Output = Reply> + 'a>>;
 
-    /// Whose metrics its calls count in.
+    /// The family that its calls' metrics count in.
     fn family(&self) -> Option<Family>;
 }
 
@@ -90,7 +90,7 @@ impl<E: Endpoint> AnyEndpoint for E {
                 call.expect_no_encoding()?;
                 self.answer(call).await
             };
-            // A bug in one call is that call's 500; the process goes on.
+            // A panic in one call is that call's 500; the process continues.
             let answer = tokio::time::timeout(within, AssertUnwindSafe(answer).catch_unwind()).await;
             let answer = match answer {
                 Ok(Ok(answer)) => answer,
@@ -212,7 +212,7 @@ mod tests {
     }
 
     async fn check(endpoint: &dyn AnyEndpoint, body: &str, status: u16, text: &str) {
-        // Twice: what happened to one call happens to no other.
+        // Twice: a failed call does not affect the next.
         for _ in 0..2 {
             let call = call(&json!({ "body": body, "headers": { "host": "a host that makes no URL [" } }));
             let reply = endpoint.reply(&call, Duration::from_millis(5)).await;

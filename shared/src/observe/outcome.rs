@@ -1,11 +1,11 @@
-//! What a request came to, in one word: the vocabulary of the log, of the dimension `Reason` and of the audit log. Alarms and queries
-//! name these words, so that a word once in use does not change.
+//! The outcome of a request in one word: the vocabulary of the log, of the dimension `Reason` and of the audit log.
+//! Alarms and queries use these words, so they must not change.
 
 use serde::{Serialize, Serializer};
 
 macro_rules! outcomes {
     ($($name:ident = $word:literal,)*) => {
-        /// What a request came to.
+        /// The outcome of a request.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Outcome {
             $(
@@ -15,7 +15,7 @@ macro_rules! outcomes {
         }
 
         impl Outcome {
-            /// The word.
+            /// The name in the log.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {

@@ -1,4 +1,4 @@
-//! The line that ends a request.
+//! The log line of a finished request.
 
 use std::time::Duration;
 
@@ -32,30 +32,31 @@ impl Family {
     }
 }
 
-/// What a request that succeeded did for somebody who is to be known: conversion is verified by issued, or by sent.
+/// The conversion step of a successful request about a known user: conversion is verified divided by issued, or by
+/// sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// A PIN, a link, a passcode or a code was made.
+    /// A PIN, a link, a passcode or a code was created.
     Issued,
-    /// It came back, or was looked up.
+    /// It was submitted or looked up.
     Verified,
 }
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// Well.
+    /// It succeeded.
     Done(Option<Step>),
-    /// The caller was wrong, or too many.
+    /// It was refused: a client error or a rate limit.
     Refused {
-        /// Too many.
+        /// Whether by a rate limit.
         throttled: bool,
     },
-    /// We were.
+    /// An internal error.
     Faulty,
 }
 
-/// A request that is answered.
+/// A finished request.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
     /// The event's own time.
@@ -64,33 +65,33 @@ pub struct Request<'a> {
     pub function: &'a str,
     /// The gateway's id.
     pub request_id: &'a str,
-    /// X-Ray's id of the trace, if there is one.
+    /// X-Ray's trace id, if any.
     pub trace_id: Option<&'a str>,
     /// The route's pattern: no path, no query.
     pub route: &'a str,
-    /// Whose metrics it counts in, if any.
+    /// The family that its metrics count in, if any.
     pub family: Option<Family>,
     /// HTTP status.
     pub status: u16,
-    /// The word for what happened.
+    /// The outcome, as logged.
     pub outcome: Outcome,
     /// How it ended.
     pub end: End,
-    /// How long the function worked on it.
+    /// The time that the function took.
     pub took: Duration,
-    /// Whether it was the first one of its sandbox.
+    /// Whether it was the first of its sandbox (cold start).
     pub cold: bool,
-    /// Who called.
+    /// The caller.
     pub actor: Option<&'a str>,
-    /// Whom or what it was about.
+    /// The user or the thing that it was about.
     pub subject: Option<&'a str>,
-    /// The mailed link that it was about, by the beginning of its digest.
+    /// The mailed link that it was about, by the prefix of its digest.
     pub link: Option<&'a str>,
-    /// What broke.
+    /// The internal error, if any.
     pub fault: Option<&'a Fault>,
 }
 
-/// One line a request (ASVS 16.2.1): when, what, who, about whom, how it ended.
+/// Logs one line for each request (ASVS 16.2.1): when, what, by whom, about whom, and the outcome.
 pub fn request(request: &Request<'_>) {
     println!("{}", line(request));
 }
@@ -141,7 +142,7 @@ fn line(request: &Request<'_>) -> String {
     serde_json::to_string(&line).expect("a line has text keys and finite numbers")
 }
 
-/// A request counts once, in its family.
+/// Counts a request once, in its family.
 fn counted(request: &Request<'_>) -> Map<String, Value> {
     let Some(family) = request.family else {
         return Map::new();

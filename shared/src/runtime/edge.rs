@@ -1,5 +1,5 @@
-//! Floor 1: where a function meets its environment. Variables, keys and clients are read and made once, while the
-//! sandbox initialises; whatever is missing or out of range is reported, all of it, and nothing is served.
+//! Floor 1: where a function meets its environment. Variables, keys and clients are read and created once, while the
+//! sandbox initialises; every missing or invalid value is reported, and then nothing is served.
 
 #![expect(
     clippy::disallowed_methods,
@@ -46,7 +46,7 @@ use crate::{
     },
 };
 
-/// Keys that lie in Secrets Manager.
+/// Keys stored in Secrets Manager.
 pub trait Kept: Purpose {
     /// The environment variable that holds the secret's ARN.
     const VARIABLE: &'static str;
@@ -68,23 +68,23 @@ impl Kept for Answers {
     const VARIABLE: &'static str = "ANSWER_KEYS_SECRET";
 }
 
-/// Something is missing or out of range. What it was is noted and will be reported with everything else.
+/// A setting is missing or out of range. The problem was recorded and is reported together with all others.
 #[derive(Clone, Copy, Debug)]
 pub struct Refused;
 
-/// The environment of a function while it starts.
+/// The environment of a function during its start.
 #[derive(Debug)]
 pub struct Edge {
     variables: HashMap<String, String>,
     problems: RefCell<Vec<String>>,
     dynamodb: OnceCell<aws_sdk_dynamodb::Client>,
-    /// What is loaded before the first call.
+    /// Keys to load before the first call.
     loading: RefCell<Vec<Rc<dyn Load>>>,
     http: OnceCell<SharedHttpClient>,
     unpooled_http: OnceCell<SharedHttpClient>,
 }
 
-/// The system's clock, for what has no event time: an operator's command, and the answer to an event that lacks it.
+/// The system clock, for work without an event time: an operator's command, and the answer to an event without one.
 #[must_use]
 pub fn system_time() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -108,17 +108,17 @@ impl Edge {
         }
     }
 
-    /// A table, by the variable that names it.
+    /// A table, by the environment variable that names it.
     pub fn table<R: Row, A>(&self) -> Table<R, A> {
         let client = self.dynamodb.get_or_init(|| self.dynamodb_client()).clone();
         Table::new(client, self.required(R::VARIABLE).unwrap_or_default())
     }
 
-    /// What sends mails: with the configuration set that `MAIL_CONFIGURATION_SET` names, and from `no-reply` at
-    /// `MAIL_DOMAIN` where a domain has no sender of its own.
+    /// The mail client: with the configuration set that `MAIL_CONFIGURATION_SET` names, and from `no-reply` at
+    /// `MAIL_DOMAIN` for domains without a sender of their own.
     ///
     /// # Errors
-    /// [`Refused`] when one of them is absent, or mail cannot come from there.
+    /// [`Refused`] when a setting is missing or not valid for mail.
     pub fn mailer(&self) -> Result<Mailer, Refused> {
         let configuration_set = self.required("MAIL_CONFIGURATION_SET");
         let domain = self.mail_domain()?;
@@ -131,23 +131,23 @@ impl Edge {
         Ok(Mailer::new(self.ses_client(), configuration_set?, sender))
     }
 
-    /// What sends text messages.
+    /// The text message client.
     ///
     /// # Errors
-    /// [`Refused`] when a setting is not as SNS takes it.
+    /// [`Refused`] when SNS would not accept a setting.
     pub fn texter(&self) -> Result<Texter, Refused> {
         Ok(Texter::new(self.sns_client(), self.sms_terms()?))
     }
 
-    /// The keys of one purpose, from their secret: JSON of key ids and texts, `{"1":"…","2":{"key":"…","signs_from":1795325548}}`.
-    /// They are read before the first call.
+    /// The keys of one purpose, from their secret: JSON of key ids and texts,
+    /// `{"1":"…","2":{"key":"…","signs_from":1795325548}}`. They are loaded before the first call.
     ///
     /// # Errors
     /// [`Refused`] when the variable is not set.
     fn keys<P: Kept>(&self) -> Result<Keys<P>, Refused> {
         let secret = self.required(P::VARIABLE)?;
         let mut loading = self.loading.borrow_mut();
-        // Those of one purpose are loaded once, however many fields hold them.
+        // Keys of one purpose are loaded once, however many fields hold them.
         if let Some(keys) = loading.iter().find_map(|loading| Keys::shared(loading)) {
             return Ok(keys);
         }
@@ -156,7 +156,7 @@ impl Edge {
         Ok(keys)
     }
 
-    /// Loads what was wired, one after the other: the connection to Secrets Manager is opened once.
+    /// Loads the keys one after the other, so that the connection to Secrets Manager is opened once.
     pub(crate) async fn load(&self) {
         for loading in self.loading.take() {
             if let Err(why) = loading.load(system_time()).await {
@@ -165,7 +165,7 @@ impl Edge {
         }
     }
 
-    /// A variable, unless it is absent or empty.
+    /// An environment variable; `None` if absent or empty.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.variables
             .get(name)
@@ -173,7 +173,7 @@ impl Edge {
             .filter(|text| !text.is_empty())
     }
 
-    /// Notes a problem.
+    /// Records a problem.
     pub(crate) fn refuse(&self, name: &str, words: &str) -> Refused {
         let problem = format!("{name} {words}");
         let mut problems = self.problems.borrow_mut();
@@ -240,7 +240,7 @@ impl Edge {
         Region::new(self.required("AWS_REGION").unwrap_or_default())
     }
 
-    /// Lambda gives a sandbox its role's credentials in the environment, and ends it before they do.
+    /// Lambda passes the role's credentials in the environment, and ends the sandbox before they expire.
     fn credentials(&self) -> Credentials {
         Credentials::new(
             self.required("AWS_ACCESS_KEY_ID").unwrap_or_default(),
@@ -251,7 +251,7 @@ impl Edge {
         )
     }
 
-    /// Another endpoint than AWS's own. Plain HTTP is taken only where nothing can listen in: on this machine, or in
+    /// An endpoint other than AWS's own. Plain HTTP is accepted only where no one can eavesdrop: on this machine, or in
     /// `sam local`'s container.
     fn endpoint(&self, variable: &'static str) -> Option<String> {
         let name = if self.text(variable).is_some() {
@@ -278,8 +278,8 @@ impl Edge {
 
     /// One HTTP client for all services: rustls on ring, with Amazon's roots built in. ring, because aws-lc's start-up
     /// entropy collection alone costs more than everything else here; the roots, because reading the system's takes
-    /// longer than the first call. The connector is made once: the SDK's own way to make one decodes the roots anew for
-    /// every client, an eighth of all that a start costs.
+    /// longer than the first call. The connector is created once: the SDK's default decodes the roots again for every
+    /// client, an eighth of the cost of a start.
     fn http_client(&self) -> SharedHttpClient {
         let make = || {
             let connector = connector(None);
@@ -288,9 +288,9 @@ impl Edge {
         self.http.get_or_init(make).clone()
     }
 
-    /// The same with a connection of its own for every request. Idle connections die unnoticed while a sandbox is frozen, and
-    /// a message that was written to a dead one must not be written again: it would be lost. The connector is made by the
-    /// first message, not at start: it decodes the roots anew.
+    /// The same with a new connection for every request. Idle connections die unnoticed while a sandbox is frozen, and
+    /// a message written to a dead one must not be retried, so it would be lost. The connector is created by the first
+    /// message, not at start, because it decodes the roots again.
     fn unpooled_http_client(&self) -> SharedHttpClient {
         let make = || {
             let unpooled = OnceLock::new();
@@ -300,7 +300,7 @@ impl Edge {
     }
 }
 
-/// A connector that keeps at most so many idle connections to a host, if there is a limit.
+/// A connector that keeps at most `max_idle` idle connections to a host, if given.
 fn connector(max_idle: Option<usize>) -> SharedHttpConnector {
     let roots = [
         include_str!("roots/amazon-root-ca-1.pem"),
@@ -326,10 +326,10 @@ fn connector(max_idle: Option<usize>) -> SharedHttpConnector {
     SharedHttpConnector::new(builder.build())
 }
 
-/// For how long a connection may take.
+/// Timeout for connecting.
 const CONNECT_WITHIN: Duration = Duration::from_secs(1);
 
-/// Three tries, close together: the caller waits.
+/// Three tries with short delays, because the caller waits.
 fn retries() -> RetryConfig {
     RetryConfig::standard()
         .with_max_attempts(3)
@@ -337,8 +337,8 @@ fn retries() -> RetryConfig {
         .with_max_backoff(Duration::from_millis(300))
 }
 
-/// A store that hangs is a clean error: the first call that hangs ends with this. Whatever an endpoint does beyond,
-/// [`crate::http::serve::ANSWER_WITHIN`] bounds it.
+/// Timeouts that turn a hanging store into a clean error: the first call that hangs fails.
+/// [`crate::http::serve::ANSWER_WITHIN`] bounds everything else that an endpoint does.
 fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder()
         .operation_attempt_timeout(Duration::from_millis(1200))
@@ -346,10 +346,10 @@ fn timeouts() -> TimeoutConfig {
         .build()
 }
 
-/// SES and SNS send a message anew for every request that they get: a try that hangs is not repeated, since the message may
-/// be on its way ([`AtMostOnce`]). A try that was refused is.
+/// SES and SNS send a message again for every request they get, so a try that hangs is not retried: the message may be
+/// on its way ([`AtMostOnce`]). A try that was refused is retried.
 fn hanging_once() -> TimeoutConfig {
-    // What is not said here, the operation's own timeout, stays as it is for all.
+    // The operation timeout, which is not set here, keeps its common value.
     TimeoutConfig::builder().disable_operation_attempt_timeout().build()
 }
 

@@ -1,4 +1,4 @@
-//! Floor 1: keys from Secrets Manager, read again now and then, so that they rotate without a deployment.
+//! Floor 1: keys from Secrets Manager, read again periodically, so that they rotate without a deployment.
 
 mod shelf;
 
@@ -25,13 +25,14 @@ use crate::{
     observe,
 };
 
-/// After so many seconds keys are read again. A new key must not sign before every function has read it: see `signs_from`.
+/// Keys are read again after this many seconds. A new key must not sign before every function has read it: see
+/// `signs_from`.
 pub const FRESH_FOR: u64 = 300;
 
-/// After so many seconds the reading is tried again when it failed.
+/// Seconds until a failed read is retried.
 const TRY_AGAIN_AFTER: u64 = 30;
 
-/// A key in its secret: the text alone, or with the time from which on it signs, in seconds since 1970.
+/// A key in its secret: the text alone, or with the time from which it signs, in seconds since 1970.
 #[derive(Deserialize, Serialize)]
 #[serde(untagged)]
 enum Form {
@@ -61,18 +62,18 @@ struct Cached<P> {
     stale_at: Cell<Timestamp>,
 }
 
-/// What is loaded before the first call.
+/// A secret to load before the first call.
 pub(crate) trait Load: Debug {
     /// Loads it.
     ///
     /// # Errors
-    /// What is wrong with it, in words that hold nothing of it.
+    /// A description of the problem, without any part of the secret.
     fn load(&self, now: Timestamp) -> Pin<Box<dyn Future<Output = Result<(), String>> + '_>>;
 
-    /// The environment variable that names it.
+    /// The environment variable that names the secret.
     fn variable(&self) -> &'static str;
 
-    /// Itself, for the type that it has.
+    /// This value as [`Any`], to recover its type.
     fn any(self: Rc<Self>) -> Rc<dyn Any>;
 }
 
@@ -96,7 +97,7 @@ impl<P: Purpose> Load for Cached<P> {
 }
 
 impl<P: Purpose> Keys<P> {
-    /// The keys in a secret, which a variable names; they are yet to be loaded.
+    /// The keys in a secret that a variable names; not loaded yet.
     pub(crate) fn new(client: Client, secret: String, variable: &'static str) -> Self {
         Self {
             cached: Rc::new(Cached {
@@ -115,13 +116,13 @@ impl<P: Purpose> Keys<P> {
         Some(Self { cached })
     }
 
-    /// What loads them.
+    /// The part that loads them.
     pub(crate) fn loading(&self) -> Rc<dyn Load> {
         self.cached.clone()
     }
 
-    /// The keys as they are now. Ones that cannot be read again are as good as they were: what was signed with a key that
-    /// is not known yet is refused, and nothing else changes.
+    /// The keys as they are now. If they cannot be read again, the known ones stay in use: signatures of a key that is
+    /// not known yet are refused, and nothing else changes.
     pub async fn at(&self, now: Timestamp) -> Keyring<P> {
         let cached = &self.cached;
         if cached.stale_at.get().is_expired(now)
@@ -142,13 +143,13 @@ impl<P: Purpose> Keys<P> {
 
 async fn read<P: Purpose>(client: &Client, secret: &str, now: Timestamp) -> Result<Keyring<P>, String> {
     let answer = client.get_secret_value().secret_id(secret).send().await;
-    // The error may be shown: it is about the secret, and holds nothing of it.
+    // The error code may be logged: it is about the secret and contains nothing of it.
     let answer = answer.map_err(|error| format!("cannot be read: {}", error.code().unwrap_or("no answer")))?;
     let stored = stored(answer.secret_string().unwrap_or_default())?;
     Keyring::new(stored, now).map_err(|unfit| format!("has unfit keys: {unfit:?}"))
 }
 
-/// The keys that a secret holds; `Err` says what is wrong with it.
+/// The keys in a secret; `Err` describes what is invalid.
 fn stored(text: &str) -> Result<Vec<Stored>, String> {
     let forms: BTreeMap<u32, Form> =
         serde_json::from_str(text).map_err(|_| "is not JSON like {\"1\":\"…\"}".to_owned())?;
@@ -167,7 +168,7 @@ fn stored(text: &str) -> Result<Vec<Stored>, String> {
     Ok(stored.collect())
 }
 
-/// The same keys as the text of a secret.
+/// The keys as the text of a secret.
 fn written(keys: &[Stored]) -> Secret {
     let form = |key: &Stored| {
         let text = key.text.expose().to_owned();

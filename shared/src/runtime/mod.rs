@@ -1,5 +1,5 @@
-//! Where a function meets its environment: variables, clients, keys and settings, read and made once, while the sandbox
-//! initialises.
+//! Where a function meets its environment: variables, clients, keys and settings, read and created once, while the
+//! sandbox initialises.
 
 pub mod edge;
 pub mod keys;

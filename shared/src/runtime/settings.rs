@@ -1,5 +1,5 @@
 //! Floor 1: the operator's policies, read from the environment once, when a function starts. A number out of range
-//! refuses the start (ASVS 13.4.2): a policy is never guessed.
+//! fails the start (ASVS 13.4.2): a policy is never guessed.
 
 mod numbers;
 mod provider;
@@ -40,7 +40,7 @@ use crate::{
     runtime::edge::{Edge, Refused},
 };
 
-/// The longest life of a code that could be guessed, in seconds (ASVS 6.5.5).
+/// Longest lifetime of a code with low entropy, which could be guessed by brute force, in seconds (ASVS 6.5.5).
 const SHORT_CODE_LIFETIME: u64 = 600;
 
 const DAY: u64 = 86_400;
@@ -51,7 +51,7 @@ impl Edge {
     /// The policy of support PINs.
     ///
     /// # Errors
-    /// [`Refused`] after every problem was noted; likewise below.
+    /// [`Refused`] after every problem was recorded; likewise below.
     pub fn support_pin_policy(&self) -> Result<support_pin::Policy, Refused> {
         Ok(support_pin::Policy {
             lifetime: self.number(&SUPPORT_PIN_LIFETIME)?,
@@ -133,11 +133,11 @@ impl Edge {
             let shape = self.shape(&format!("{NAME}, {purpose}"), form.length, &form.alphabet)?;
             Ok((purpose, shape))
         });
-        // Every purpose is looked at before the first problem stops the reading.
+        // Read every purpose before the first problem ends the reading.
         shapes.collect::<Vec<_>>().into_iter().collect()
     }
 
-    /// How audit events are kept.
+    /// The policy of the audit log.
     ///
     /// # Errors
     /// [`Refused`].
@@ -146,7 +146,7 @@ impl Edge {
         Ok(audit::Policy { retention: days * DAY })
     }
 
-    /// For how long addresses are suppressed.
+    /// The policy of suppressed addresses.
     ///
     /// # Errors
     /// [`Refused`].
@@ -156,7 +156,7 @@ impl Edge {
         })
     }
 
-    /// Where events about our mail come from.
+    /// The source of mail events.
     ///
     /// # Errors
     /// [`Refused`].
@@ -171,7 +171,7 @@ impl Edge {
         })
     }
 
-    /// Where people log in: the page links to it. `None` where that is not known.
+    /// The login page that our page links to. `None` if unknown.
     ///
     /// # Errors
     /// [`Refused`].
@@ -186,10 +186,10 @@ impl Edge {
         }
     }
 
-    /// The address that mailed links begin with, without a slash at its end, if it is known.
+    /// The base URL of mailed links, without a trailing slash, if known.
     ///
     /// # Errors
-    /// [`Refused`] when it is no such address.
+    /// [`Refused`] when it is not a valid base URL.
     pub fn public_url(&self) -> Result<Option<String>, Refused> {
         match self.text("PUBLIC_URL") {
             None => Ok(None),
@@ -200,7 +200,7 @@ impl Edge {
         }
     }
 
-    /// Whether pages of other origins may call the API.
+    /// Whether pages of other origins may call the API (CORS).
     ///
     /// # Errors
     /// None.
@@ -208,7 +208,7 @@ impl Edge {
         Ok(self.text("CORS_ORIGINS").is_some())
     }
 
-    /// What is decided about registrations.
+    /// The policy of registrations.
     ///
     /// # Errors
     /// [`Refused`].
@@ -216,7 +216,7 @@ impl Edge {
         self.link_policy(self.number(&REGISTRATION_LIFETIME))
     }
 
-    /// What is decided about password resets.
+    /// The policy of password resets.
     ///
     /// # Errors
     /// [`Refused`].
@@ -238,7 +238,7 @@ impl Edge {
         })
     }
 
-    /// How often links may be asked for.
+    /// Rate limits of requests for links.
     fn mail_limits(&self) -> Result<Limits, Refused> {
         let request_wait = self.number(&REQUEST_WAIT);
         let per_minute = self.number(&REQUESTS_PER_DOMAIN_PER_MINUTE);
@@ -273,7 +273,7 @@ impl Edge {
         })
     }
 
-    /// The registrations of a domain that need not be confirmed: three hours of them, and then so many an hour.
+    /// Rate limit of a domain's unconfirmed registrations: a burst of three hours' worth, then this many an hour.
     ///
     /// # Errors
     /// [`Refused`].
@@ -282,7 +282,8 @@ impl Edge {
         Ok(Bucket::new(3 * per_hour, per_hour))
     }
 
-    /// The waits between mails of one kind to one mailbox. None is longer than four hours: nobody is shut out for longer.
+    /// The waits between mails of one kind to one mailbox. None exceeds four hours, so that no user is locked out for
+    /// longer.
     fn mail_waits(&self) -> Result<Waits, Refused> {
         let memory = self.number(&MAIL_WAITS_MEMORY);
         let text = self.text("MAIL_WAITS").unwrap_or("120,240,900,3600,14400");
@@ -298,13 +299,13 @@ impl Edge {
         Ok(Waits::new(steps?, memory?))
     }
 
-    /// The domain, verified in SES, that all mail comes from.
+    /// The domain, verified in SES, that all mail is sent from.
     ///
     /// # Errors
     /// [`Refused`].
     pub fn mail_domain(&self) -> Result<DomainName, Refused> {
         let text = self.text("MAIL_DOMAIN").unwrap_or_default();
-        // What makes no mail address is no domain for mail.
+        // A domain that cannot form a mail address cannot send mail.
         let address = EmailAddress::parse(&sender::default(text));
         let domain = address.and_then(|address| DomainName::parse(address.domain()));
         domain.map_err(|_| {
@@ -315,7 +316,7 @@ impl Edge {
         })
     }
 
-    /// The same, for what sends nothing itself: there may be none.
+    /// The same, optional, for functions that send nothing themselves.
     ///
     /// # Errors
     /// [`Refused`].
@@ -333,8 +334,8 @@ impl Edge {
         }
     }
 
-    /// What a password hash costs: OWASP's parameters at least, and at most what a function of 128 MB has the memory
-    /// for, and does in time with its share of a processor.
+    /// Cost of a password hash: at least OWASP's parameters, and at most what a function of 128 MB has the memory and
+    /// processor time for.
     ///
     /// # Errors
     /// [`Refused`].
@@ -347,7 +348,7 @@ impl Edge {
         })
     }
 
-    /// How often the current password may be guessed by whoever holds a token.
+    /// Rate limit of guesses at the current password by the holder of a token.
     ///
     /// # Errors
     /// [`Refused`].
@@ -371,8 +372,8 @@ impl Edge {
     }
 }
 
-/// Whether a browser may be sent there: by TLS, within this machine, or to another path of the same origin. What
-/// browsers drop from addresses or read as a slash (tabs, ends of lines, backslashes) could make another one of it.
+/// Whether a browser may be sent there: by TLS, within this machine, or to another path of the same origin. Characters
+/// that browsers drop from addresses or read as a slash (tabs, line ends, backslashes) could change the destination.
 fn is_link(text: &str) -> bool {
     let plain = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
     let authority = |rest: &str| rest.split(['/', '?', '#']).next().unwrap_or_default().to_owned();

@@ -1,5 +1,5 @@
-//! Floor 2: accounts that are made: the user, and the claims to the two names and to what the login looks like, together or
-//! not at all.
+//! Floor 2: creates accounts: the user, and the claims to the login, the mail address and the login's lookalikes, all
+//! or nothing.
 
 use crate::{
     domain::{
@@ -10,7 +10,7 @@ use crate::{
     store::table::{Put, Step, Table, Transaction},
 };
 
-/// What a name that is taken refuses.
+/// The steps of a transaction that fail when a name is taken.
 #[derive(Clone, Debug)]
 pub struct Names {
     login: Vec<Step>,
@@ -18,7 +18,7 @@ pub struct Names {
 }
 
 impl Names {
-    /// Whether the login is taken, or looks like one that is.
+    /// Whether the login or a lookalike of it is taken.
     #[must_use]
     pub fn login_is_taken(&self, refused: &[Step]) -> bool {
         self.login.iter().any(|step| refused.contains(step))
@@ -31,7 +31,7 @@ impl Names {
     }
 }
 
-/// Adds to a transaction what makes an account.
+/// Adds the writes that create an account to a transaction.
 pub fn make(
     transaction: &mut Transaction,
     users: &Table<User, Put>,

@@ -16,10 +16,10 @@ use crate::{
     store::table::{Put, Table},
 };
 
-/// For how long an answer waits for its event to be written. What is then left of the function's time is little.
+/// Timeout for writing an event before the response. Little of the function's time is left afterwards.
 const WRITTEN_WITHIN: Duration = Duration::from_millis(1500);
 
-/// Where events are written.
+/// The table of the audit log.
 #[derive(Debug, Wire)]
 pub struct AuditLog {
     events: Table<Event, Put>,
@@ -28,10 +28,10 @@ pub struct AuditLog {
 }
 
 impl AuditLog {
-    /// Writes down what is about to be shown: whoever cannot write it down does not show it (ASVS 16.2.1, R46 of ours).
+    /// Records a disclosure before it happens: without an audit event, nothing is disclosed (ASVS 16.2.1, R46).
     ///
     /// # Errors
-    /// [`Fault`] when it could not be written.
+    /// [`Fault`] when the event could not be recorded.
     pub async fn before(&self, call: &Call, what: Outcome) -> Result<(), Fault> {
         let Some(event) = self.event(call, what)? else {
             return Err(Fault::Bug("nobody is known who could be shown something".into()));
@@ -41,15 +41,15 @@ impl AuditLog {
         Ok(())
     }
 
-    /// Writes down what was done, before the answer goes out. It stands, whatever becomes of this: an event that cannot be
-    /// written is in the log.
+    /// Records what was done, before the response is sent. The change is kept even if this fails: the event is then
+    /// written to the log instead.
     async fn after(&self, call: &Call, reply: &Reply) {
         if call.is_recorded() {
             return;
         }
         match self.event(call, reply.outcome) {
             Ok(None) => {}
-            // As long as writing it down would take, so that the time does not tell who is known.
+            // Takes as long as recording an event, so that timing does not reveal which users exist (enumeration).
             Ok(Some(event)) if call.is_about_unknown() => {
                 if let Err(fault) = in_time(self.events.put_never(&event)).await {
                     observe::failed(&call.request_id, "audit", &fault);
@@ -64,7 +64,7 @@ impl AuditLog {
         }
     }
 
-    /// The event, unless nobody is known whom the call comes from or is about: such calls change nothing.
+    /// The event; `None` if neither the caller nor the subject is known: such calls change nothing.
     fn event(&self, call: &Call, what: Outcome) -> Result<Option<Event>, Fault> {
         let link = || call.link().map(|link| format!("link:{link}"));
         let known = call.subject().or(call.actor()).map(str::to_owned);
@@ -106,7 +106,7 @@ pub struct Audited {
 }
 
 impl Audited {
-    /// The endpoint, and where its calls are recorded.
+    /// Wraps the endpoint and records its calls.
     #[must_use]
     pub fn new(endpoint: Box<dyn AnyEndpoint>, trail: AuditLog) -> Self {
         Self { endpoint, trail }

@@ -1,4 +1,5 @@
-//! Floor 2: authentication and authorization of callers. One read for the caller's token, its owner and, where a route names one, another user.
+//! Floor 2: authentication and authorization of callers. One read for the caller's token, its owner and, if a route
+//! names one, another user.
 
 use crate::{
     domain::{
@@ -18,19 +19,19 @@ use crate::{
     store::table::{Batch, BatchGet, Table},
 };
 
-/// Whether a caller passes, or why not; [`Fault`] when the store fails.
+/// The admitted caller, or why the caller was refused; [`Fault`] when the store fails.
 pub type Admission<T> = Result<Result<T, Refusal>, Fault>;
 
-/// A person who may pass.
+/// An authenticated user.
 #[derive(Debug)]
 pub struct Person {
-    /// Who.
+    /// The caller.
     pub user: User,
-    /// The user that the route names, if there is one of that id.
+    /// The user that the route names, if one with that id exists.
     pub named: Option<User>,
 }
 
-/// Admits a person, and reads the user that the route names in the same call.
+/// Authenticates a user, and reads the user that the route names in the same call.
 ///
 /// # Errors
 /// [`Fault`] when the store fails.
@@ -71,19 +72,20 @@ pub async fn user(
     )
 }
 
-/// Authenticates users, by our own tokens or as the identity provider says: then nothing is read.
+/// Authenticates users, by our own tokens or by the identity provider's; the latter needs no read.
 #[derive(Debug, Wire)]
 pub struct Users {
-    /// The provider, if there is one.
+    /// The identity provider, if configured.
     #[wire(identity_provider)]
     pub provider: Option<Provider>,
-    /// Tokens.
+    /// Our own tokens.
     pub tokens: Table<Token, BatchGet>,
     /// Users.
     pub users: Table<User, BatchGet>,
 }
 
-/// Admits somebody to support PINs. `token` counts where there is no provider; `named` is the user that the route names.
+/// Authenticates a caller of the support PIN routes. `token` is used without a provider; `named` is the user that the
+/// route names.
 ///
 /// # Errors
 /// [`Fault`] when the store fails.
@@ -114,15 +116,16 @@ pub async fn pin_caller(
     }))
 }
 
-/// The user of that number in the caller's domain, which the token's text names before anything is read. The key of the token's
-/// row is a digest of the whole text: with another domain in it there is no such row, and nobody is admitted.
+/// The user with that number in the caller's domain, which the token's text names before anything is read. The key of
+/// the token's row is a digest of the whole text: with another domain in it there is no such row, and the caller is
+/// refused.
 fn numbered(number: &str, token: Option<&str>) -> Option<UserId> {
     let number = UserNumber::parse(number)?;
     let presented = Presented::parse(token?)?;
     Some(UserId::of_number(presented.domain?, number))
 }
 
-/// All users of a provider are one tenant, and whom it names is there: only it knows.
+/// All users of a provider are one tenant, and a user whom it names is assumed to exist: only the provider knows.
 fn vouched_holder(provider: &Provider, call: &Call, needed: Needed, named: Option<&str>) -> Result<Holder, Refusal> {
     let claims = call.claims.as_ref().ok_or(Refusal::NoToken)?;
     let id = provider.user(claims)?;
@@ -139,7 +142,7 @@ fn vouched_holder(provider: &Provider, call: &Call, needed: Needed, named: Optio
     })
 }
 
-/// Admits a caller in a client's name as [`caller`] does, or as the identity provider says, if there is one.
+/// Authenticates a caller in a client's name, as [`caller`] does or by the identity provider, if configured.
 ///
 /// # Errors
 /// [`Fault`] when the store fails.
@@ -172,18 +175,18 @@ pub struct Callers {
     pub clients: Table<Client, BatchGet>,
 }
 
-/// Authenticates clients, by our own tokens or as the identity provider says: then nothing is read.
+/// Authenticates clients, by our own tokens or by the identity provider's; the latter needs no read.
 #[derive(Debug, Wire)]
 pub struct Clients {
-    /// The provider, if there is one.
+    /// The identity provider, if configured.
     #[wire(identity_provider)]
     pub provider: Option<Provider>,
-    /// Our own tokens.
+    /// Authenticates by our own tokens.
     pub callers: Callers,
 }
 
-/// Admits a caller in a client's name: the client itself, or a person with a token that was issued to it. What is wanted
-/// besides is read in the same call.
+/// Authenticates a caller in a client's name: the client itself, or a user with a token issued to it. Other rows that
+/// the endpoint wants are read in the same call.
 ///
 /// # Errors
 /// [`Fault`] when the store fails.
@@ -217,7 +220,7 @@ pub async fn caller(
     Ok(access::check(token, principal, needed, call.now).map(|caller| (caller, found)))
 }
 
-/// The token's row, if there is one. Whoever holds the token is then known to the log, whatever becomes of the call.
+/// The token's row, if it exists. From here on, log lines name the token's holder, even if the call is refused.
 fn known(
     found: &Batch,
     tokens: &Table<Token, BatchGet>,
@@ -235,7 +238,7 @@ fn present(token: Option<&str>) -> Result<Presented, Refusal> {
     Presented::parse(token.ok_or(Refusal::NoToken)?).ok_or(Refusal::UnknownToken)
 }
 
-/// Admits a caller as [`caller`] does, and reads the user that the route names (`user_id`), if there is one.
+/// Authenticates a caller as [`caller`] does, and reads the user that the route names (`user_id`), if it exists.
 ///
 /// # Errors
 /// [`Fault`] when the store fails.
@@ -252,7 +255,7 @@ pub async fn target_user(callers: &Callers, call: &Call, needed: Needed) -> Admi
     Ok(Ok((caller, user)))
 }
 
-/// The same, and reads the user's second factors.
+/// Like [`target_user`], and reads the user's second factors.
 ///
 /// # Errors
 /// [`Fault`] when the store fails.

@@ -1,4 +1,4 @@
-//! Floor 2: a user's second factor, changed by a caller who may.
+//! Floor 2: reads and changes a user's second factor for an authorized caller.
 
 use crate::{
     domain::{
@@ -16,7 +16,7 @@ use crate::{
     store::table::{BatchGet, Change, Committed, Table, Transaction, Update},
 };
 
-/// The factor of that id (the route's `id`), if there is one.
+/// The factor with the route's `id`, if it exists.
 #[must_use]
 pub fn of_id(call: &Call, factors: Vec<Factor>) -> Option<Factor> {
     let id = FactorId::parse(call.path_parameter("id"));
@@ -26,20 +26,20 @@ pub fn of_id(call: &Call, factors: Vec<Factor>) -> Option<Factor> {
 /// Reads and changes second factors.
 #[derive(Debug, Wire)]
 pub struct Factors {
-    /// Who asks.
+    /// Authenticates the caller.
     pub callers: Callers,
-    /// The factors.
+    /// Reads factors.
     pub factors: Table<Factor, BatchGet>,
-    /// The same, to be changed.
+    /// Changes factors.
     pub change_factors: Table<Factor, Update>,
 }
 
 impl Factors {
-    /// The factor that the route names, and its owner, for a caller who may change it. The factor is `None` where there is none of
-    /// that id.
+    /// The factor that the route names, and its owner, for a caller who may change it. The factor is `None` if no
+    /// factor has that id.
     ///
     /// # Errors
-    /// Why the caller may not; [`Fault`] when the store fails.
+    /// The refusal if the caller is not authorized; [`Fault`] when the store fails.
     pub async fn find<E>(&self, call: &Call, needed: Needed) -> Result<(User, Option<Factor>), E>
     where
         E: From<Refusal> + From<OutOfReach> + From<Fault>,
@@ -48,7 +48,7 @@ impl Factors {
         Ok((caller.require_admin_of(user)?, of_id(call, factors)))
     }
 
-    /// Makes a change to a factor; `false` when its condition does not hold.
+    /// Changes a factor; `false` when the condition does not hold.
     ///
     /// # Errors
     /// [`Fault`] when the store fails.
@@ -58,7 +58,7 @@ impl Factors {
         factor: &Factor,
         change: fn(&FactorId, Timestamp) -> Change,
     ) -> Result<bool, Fault> {
-        // A transaction of one write: its own repetition, after an answer that was lost, is told that it was made.
+        // A transaction of one write: retried after a lost answer, it reports success instead of a failed condition.
         let mut transaction = Transaction::default();
         transaction.update(&self.change_factors, &factor.owner(), change(&factor.id, call.now));
         Ok(matches!(transaction.commit().await?, Committed::Yes))

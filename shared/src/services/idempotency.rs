@@ -1,4 +1,5 @@
-//! Floor 2: idempotency: a repetition of a call, recognised by its `Idempotency-Key`, gets the first one's answer (docs/contract.md, All routes).
+//! Floor 2: idempotency: a retry with the same `Idempotency-Key` gets the first call's response (docs/contract.md, All
+//! routes).
 
 use rand::rngs::SysRng;
 
@@ -22,55 +23,56 @@ use crate::{
     },
 };
 
-/// Who calls what.
+/// The caller and the function called.
 #[derive(Clone, Copy, Debug)]
 pub struct Caller<'a> {
     /// The function.
     pub function: &'static str,
-    /// What the caller proves who it is with; empty for the public.
+    /// The caller's credential; empty for public routes.
     pub credential: &'a str,
 }
 
-/// Remembers calls by their `Idempotency-Key`.
+/// Stores responses by `Idempotency-Key`.
 #[derive(Debug, Wire)]
 pub struct Idempotency {
-    /// Remembers.
+    /// Claims keys and stores responses.
     pub calls: Table<IdempotencyRecord, Put>,
-    /// Forgets.
+    /// Deletes claims.
     pub forget: Table<IdempotencyRecord, Delete>,
 }
 
-/// Whose answers a route gives, and where these are looked up before an answer is given again.
+/// Whose responses a route returns, and where their owners are looked up before a response is replayed.
 #[derive(Clone, Copy)]
 pub enum Owners<'a> {
-    /// Nobody's: everybody gets the same answer, which tells nothing, and whose repetition costs the same for known and unknown.
+    /// No owner: every caller gets the same response, which reveals nothing and costs the same for known and unknown
+    /// users.
     Nobody,
-    /// Users'.
+    /// Users own the responses.
     Users(&'a AnsweredUsers),
-    /// Users', or clients' own.
+    /// Users or clients own the responses.
     UsersAndClients(&'a AnsweredUsers, &'a Table<Client, Get>),
 }
 
-/// Users who get answers.
+/// The users who own responses.
 #[derive(Debug, Wire)]
 pub struct AnsweredUsers {
-    /// They are read before an answer is given again.
+    /// Reads the owner before a response is replayed.
     pub read: Table<User, BatchGet>,
-    /// An answer is remembered only while its user is there: what an erasure has deleted does not come back.
+    /// A response is stored only while its user exists: erased data does not come back.
     pub depend_on: Table<User, Check>,
 }
 
-/// Answers a call once. One with the same key, credential and body gets the same answer again for a day, and nothing is
-/// done; while the first one is under way, [`InProgress`]. A call that was refused or failed may be tried again at once. The
-/// claim of a call whose process died expires, and the next repetition takes it over; a process that is only late then
-/// neither overwrites nor deletes what belongs to the other one. Without a key, every call is another one.
+/// Runs a call once. A retry with the same key, credential and body gets the same response for a day, and nothing is
+/// done again; while the first call is in progress, [`InProgress`]. A call that was refused or failed may be retried at
+/// once. The claim of a crashed call expires, and the next retry takes it over; a call that is only late then neither
+/// overwrites nor deletes the other's claim. Without a key, every call is a new one.
 ///
-/// A remembered answer ends with its owner's tokens (R72): a repetition after that is judged anew, as if there had been none.
+/// A stored response expires with its owner's tokens (R72): a later retry is processed as a new call.
 ///
-/// `keeping` says how the answer is remembered. `credential` is what the caller proves who it is with: nobody gets an answer that was another one's.
+/// `keeping` is how the response is stored. `credential` is the caller's own: no caller gets another one's response.
 ///
 /// # Errors
-/// Those of `answer`, and the three named.
+/// Those of `answer`, and the three named above.
 pub async fn run_once<E>(
     idempotency: &Idempotency,
     owners: Owners<'_>,
@@ -94,7 +96,7 @@ where
     let other = match claim(idempotency, owners, &begun, call).await {
         Ok(other) => other,
         Err(fault) => {
-            // The claim may have been written and only the answer lost: a healthy retry shall not wait for it.
+            // The claim may have been written although its answer was lost: a retry must not wait for it.
             let _ = release().await;
             return Err(fault.into());
         }
@@ -121,27 +123,27 @@ where
                     false => release().await,
                 }
             };
-            // What was done is done: that it could not be remembered is for the log.
+            // The work is done: a failure to store the response is only logged.
             Ok(match remembered.await {
                 Ok(()) => answer,
                 Err(fault) => answer.with_fault(fault),
             })
         }
         Err(error) => {
-            // The first error is the one to tell; a claim that stays ends by itself.
+            // Report the first error; a claim that could not be deleted expires.
             let _ = release().await;
             Err(error)
         }
     }
 }
 
-/// A call that came before with the same key.
+/// An earlier call with the same key.
 enum Other {
     InProgress(InProgress),
     Answered(u16, Body),
 }
 
-/// Claims the call, unless another one has; the claim of one whose answer has ended is taken over.
+/// Claims the key unless another call has; takes over the claim of an expired response.
 async fn claim(
     idempotency: &Idempotency,
     owners: Owners<'_>,
@@ -161,12 +163,12 @@ async fn claim(
     let is_as_found = is_taken_by_either(&other.by, &begun.by);
     Ok(match idempotency.calls.put_if(begun, is_as_found).await? {
         true => None,
-        // Another repetition has taken it over in this moment.
+        // Another retry has taken it over just now.
         false => Some(Other::InProgress(begun.under_way(call.now))),
     })
 }
 
-/// Whether an answer has ended with its owner's tokens. One that must be somebody's, and says of nobody that it is, has.
+/// Whether a response has expired with its owner's tokens. A response that needs an owner and has none has expired.
 async fn has_ended(owners: Owners<'_>, issued: Option<&Issued>, call: &Call) -> Result<bool, Fault> {
     let owner = match (owners, issued) {
         (Owners::Nobody, None) => return Ok(false),
@@ -185,7 +187,7 @@ async fn has_ended(owners: Owners<'_>, issued: Option<&Issued>, call: &Call) -> 
     Ok(issued.is_none_or(|issued| issued.has_ended(owner.as_ref(), call.now)))
 }
 
-/// Writes down what was answered; `false` when the claim is another one's, or the user's tokens have ended meanwhile.
+/// Stores the response; `false` when another call owns the claim, or the user's tokens have been revoked meanwhile.
 async fn remember(
     idempotency: &Idempotency,
     owners: Owners<'_>,
@@ -206,7 +208,7 @@ async fn remember(
         (Owners::Nobody, None) | (Owners::UsersAndClients(..), Some(Issued::Client { .. })) => {
             idempotency.calls.put_if(answered, is_ours).await
         }
-        // A bug, and no reason to give somebody's answer to somebody else.
+        // A bug, and no reason to return a user's response to another caller.
         (Owners::Nobody, Some(_))
         | (Owners::Users(_) | Owners::UsersAndClients(..), None)
         | (Owners::Users(_), Some(Issued::Client { .. })) => Err(Fault::Bug(

@@ -1,4 +1,4 @@
-//! Floor 2: mails with a link, and the request that each link belongs to.
+//! Floor 2: mails with a single-use link, and the stored request that each link belongs to.
 
 use crate::{
     delivery::{
@@ -12,24 +12,24 @@ use crate::{
     store::table::{Delete, Row, Table},
 };
 
-/// A mail about a request that is stored.
+/// A mail about a stored request.
 pub struct Letter<'a> {
-    /// The domain's sender, if it has one of its own.
+    /// The domain's own sender, if configured.
     pub sender: Option<&'a Sender>,
-    /// Who gets it.
+    /// The recipient.
     pub to: Recipient<'a>,
-    /// What it says.
+    /// The content.
     pub mail: &'a Mail,
-    /// What was asked for.
+    /// The kind of request.
     pub asked: Asked,
-    /// The key of the request: the events of the mail lead back to it.
+    /// The key of the request, by which mail events find it again.
     pub request: &'a Digest,
 }
 
-/// Sends the mail, or takes the request back.
+/// Sends the mail, or deletes the request.
 ///
 /// # Errors
-/// [`Fault`] when SES did not take the mail.
+/// [`Fault`] when SES did not accept the mail.
 pub async fn send<R: Row<Id = Digest>>(
     mailer: &Mailer,
     requests: &Table<R, Delete>,
@@ -45,7 +45,7 @@ pub async fn send<R: Row<Id = Digest>>(
     match sent {
         Ok(()) => Ok(()),
         Err(Unsent { fault, perhaps_sent }) => {
-            // Nobody has the link, or somebody perhaps has. If it cannot be taken back now, it ends by itself.
+            // Keep the request if the mail may have been sent. One that cannot be deleted now expires.
             if !perhaps_sent {
                 let _ = requests.delete(letter.request).await;
             }

@@ -13,14 +13,14 @@ use crate::{
     },
 };
 
-/// How often a user is judged anew while others change it at the same time.
+/// Retries after a concurrent change of the user.
 const ROUNDS: u32 = 16;
 
-/// Makes a change to a user's lockout, as judged on the user that was read; on another one, judged again. `None` when there
-/// is nothing to change.
+/// Changes a user's lockout with optimistic locking: the change is computed from the user that was read, and again
+/// after a concurrent change. `None` when nothing needs to change.
 ///
 /// # Errors
-/// [`Fault`] when the store fails, or when others were faster every time.
+/// [`Fault`] when the store fails, or after too many concurrent changes.
 pub async fn change(
     users: &Table<User, Update>,
     read: User,

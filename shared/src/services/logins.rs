@@ -1,5 +1,5 @@
-//! Floor 2: a login that waits for its second factor. What it is judged by is read in one call; what a guess does is written
-//! in one transaction, on condition that all of it is still as it was read.
+//! Floor 2: a login that waits for its second factor. Everything it depends on is read in one call; the effects of a
+//! guess are written in one transaction, on condition that nothing has changed since (optimistic locking).
 
 use rand::rngs::SysRng;
 
@@ -28,8 +28,8 @@ use crate::{
     },
 };
 
-/// How often a login is judged anew while others change it at the same time. Each lost round is a guess, a message or a
-/// login of somebody else, and no policy forgives more than 50 guesses: whoever is late has an answer, and was counted.
+/// Retries after a concurrent change of a login. Each lost round is another request's guess, message or login, and no
+/// policy allows more than 50 guesses: even the last request gets an answer and was counted.
 pub const ROUNDS: u32 = 64;
 
 /// Reads logins.
@@ -39,48 +39,48 @@ pub struct Logins {
     pub tokens: Table<Token, BatchGet>,
     /// Users.
     pub users: Table<User, BatchGet>,
-    /// Their second factors.
+    /// The users' second factors.
     pub factors: Table<Factor, BatchGet>,
-    /// The codes of those.
+    /// The factors' codes.
     pub otps: Table<Otps, BatchGet>,
-    /// What the deployment has sent.
+    /// The deployment's quota of messages.
     pub meters: Table<Quota, BatchGet>,
-    /// Ends the session of a token that is used twice.
+    /// Revokes the session of a token that is used twice.
     pub change_users: Table<User, Update>,
 }
 
-/// A login, as it was read.
+/// A login as it was read.
 #[derive(Debug)]
 pub struct Login {
-    /// The token that carries it on.
+    /// The token that continues the login.
     pub token: Token,
-    /// Whose.
+    /// The user who logs in.
     pub user: User,
     /// The user's second factor.
     pub factor: Option<Factor>,
-    /// Its codes.
+    /// The factor's codes.
     pub otps: Otps,
-    /// What the deployment has sent.
+    /// The deployment's quota of messages.
     pub meter: Option<Quota>,
 }
 
 impl Login {
-    /// The user's factor, if a login asks for it.
+    /// The user's factor, if a login requires it.
     #[must_use]
     pub fn active_factor(&self) -> Option<&Factor> {
         self.factor.as_ref().filter(|factor| factor.is_active)
     }
 }
 
-/// How often a login is looked at again whose token is about to be replaced, with a pause after each look: three seconds. A code
-/// is sent within that time; if not, whoever was to send it is dead, and has ended nothing.
+/// Polls of a login whose token is about to be replaced, with a pause after each: three seconds in all. A code is sent
+/// within that time; if not, the request that was to send it has crashed and replaced nothing.
 const LOOKS: usize = 12;
 
-/// Reads the login that a token carries on, and judges the token. One that another request is about to replace is judged once
-/// it is known what came of that.
+/// Reads the login that a token continues, and validates the token. If another request is about to replace the token,
+/// waits for its outcome first.
 ///
 /// # Errors
-/// What is wrong with the token; [`Fault`] when the store fails.
+/// Why the token is not valid; [`Fault`] when the store fails.
 pub async fn read(
     logins: &Logins,
     call: &Call,
@@ -139,7 +139,7 @@ async fn read_once(
     }))
 }
 
-/// A client's own token carries no login on.
+/// A client's own token continues no login.
 async fn not_of_a_login(logins: &Logins, call: &Call, presented: &Presented) -> Result<Broken, Fault> {
     let mut batch = Batch::default();
     batch.want(&logins.tokens, &presented.digest);
@@ -147,27 +147,27 @@ async fn not_of_a_login(logins: &Logins, call: &Call, presented: &Presented) -> 
     Ok(found.map_or(Broken::Unknown, |_| Broken::OtherKind))
 }
 
-/// What lets somebody in.
+/// The writes of a successful login.
 #[derive(Clone, Copy)]
 pub struct LetIn<'a> {
-    /// The code is used up.
+    /// Consumes the code.
     pub otps: &'a Table<Otps, Update>,
-    /// What failed is forgiven, and the session begins anew: the tokens of the earlier one end.
+    /// Resets the failures and starts a new session: the tokens of the earlier one are revoked.
     pub users: &'a Table<User, Update>,
-    /// The access token is written.
+    /// Stores the access token.
     pub tokens: &'a Table<Token, Put>,
-    /// When that ends.
+    /// Expiry of the access token.
     pub expires_at: Timestamp,
-    /// When the phone was set that the code was sent to, if it is the factor's already.
+    /// When the phone that the code was sent to was set, if it is already the factor's.
     pub phone_set_at: Option<Timestamp>,
 }
 
 impl LetIn<'_> {
-    /// Adds to a transaction what the right code is good for, and gives the access token of these scopes. `next` is the
-    /// record of codes that takes the place of the login's.
+    /// Adds the writes of a successful login to a transaction, and returns the access token with these scopes. `next`
+    /// is the record of codes that replaces the login's.
     ///
     /// # Errors
-    /// [`Fault`] when the generator fails.
+    /// [`Fault`] when the random generator fails.
     pub fn add(
         self,
         transaction: &mut Transaction,
@@ -204,8 +204,8 @@ impl LetIn<'_> {
     }
 }
 
-/// Has the message count for less whose code let somebody in. `next` is the record of codes that was stored. Nobody waits long
-/// for it, and nothing depends on it: what does not come back counts whole.
+/// Makes the message of a verified code count less against the quota. `next` is the record of codes that was stored.
+/// The caller does not wait long for this, and nothing depends on it: a message that is not credited counts in full.
 pub async fn count_verified(meters: &Table<Quota, Update>, call: &Call, login: &Login, next: &Otps) {
     let (Some(meter), Some(code)) = (&login.meter, &next.code) else {
         return;

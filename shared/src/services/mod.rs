@@ -1,6 +1,6 @@
-//! What several functions do. A service knows what it touches: its capability is a struct of tables, keys and senders, and the fields
-//! of a function's struct. Services
-//! speak no dialect: they return the refusals of [`crate::refusal`], and each dialect maps them.
+//! Logic that several functions share. A service declares what it accesses: its capability is a struct of tables, keys
+//! and senders, used as a field of a function's struct. Services know no dialect: they return the refusals of
+//! [`crate::refusal`], and each dialect maps them.
 
 pub mod accounts;
 pub mod audit;

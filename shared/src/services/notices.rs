@@ -1,4 +1,5 @@
-//! Floor 2: mails that notify users of what was done to their accounts (R41). What was done is not undone when a mail cannot be sent.
+//! Floor 2: mails that notify users of changes to their accounts (R41). A change is kept even if the mail cannot be
+//! sent.
 
 use crate::{
     delivery::{
@@ -24,15 +25,15 @@ use crate::{
 pub struct Notices {
     /// SES.
     pub mailer: Mailer,
-    /// The domains, whose language and sender the mails have.
+    /// The domains, for the language and sender of the mails.
     pub domains: Table<Domain, BatchGet>,
-    /// The addresses that take no mail.
+    /// The addresses that receive no mail.
     pub suppressions: Table<Suppression, BatchGet>,
 }
 
 impl Notices {
-    /// Tells a user, unless the address takes no mail. `kind` is the mail's tag, a word. That it could not be sent is for the
-    /// log.
+    /// Notifies a user, unless the address is suppressed. `kind` is the mail's tag, one word. A failure to send is only
+    /// logged.
     pub async fn tell(&self, call: &Call, user: &User, message: &Message<'_>, kind: &'static str) {
         let subject = suppression::subject(&user.email);
         let to = Recipient::Person(&user.email);
@@ -41,7 +42,7 @@ impl Notices {
         }
     }
 
-    /// Does the same work for an identity that is not known, and mails to nobody. `pseudonym` is looked up like an address.
+    /// Does the same work for an unknown identity without sending a mail. `pseudonym` is looked up like an address.
     pub async fn notify_nobody(
         &self,
         call: &Call,
@@ -71,7 +72,7 @@ impl Notices {
         batch.want(&self.suppressions, &subject);
         batch.want(&self.domains, domain);
         let found = batch.read().await?;
-        // Whether an address takes mail must not show either.
+        // Whether an address is suppressed must not show in the timing either.
         let to = match found.take(&self.suppressions, &subject, call.now)? {
             Some(_) => Recipient::Nobody,
             None => to,
@@ -79,7 +80,7 @@ impl Notices {
         let described = found.take(&self.domains, domain, call.now)?;
         let domain = described.unwrap_or_else(|| Domain::undescribed(domain.clone()));
         let mail = compose(&domain.locale, &domain.name, message);
-        // Nobody reads what comes back: who did not do it has to be told where to go by somebody else than this mail.
+        // No `reply_to`, because replies are not read: users who did not make the change need another contact.
         let sender = domain.sender.map(|sender| Sender {
             reply_to: None,
             ..sender

@@ -1,6 +1,6 @@
-//! Floor 2: a code by text message, and whatever becomes good with it. The code and what goes with it are written in one
-//! transaction before the message is sent; where it cannot be sent, nothing is left that could be guessed, or that the next
-//! try would have to wait for (R65).
+//! Floor 2: sends a code by text message, together with the writes that belong to it. They are written in one
+//! transaction before the message is sent; if it cannot be sent, nothing remains that could be guessed, or that a retry
+//! would have to wait for (R65).
 
 use std::ops::ControlFlow;
 
@@ -45,9 +45,9 @@ use crate::{
 pub struct OtpSender {
     /// Codes.
     pub otps: Table<Otps, Update>,
-    /// What each number was sent.
+    /// Rate limit of messages to each number.
     pub budgets: Table<Usage, Update>,
-    /// What all numbers were sent.
+    /// Quota of messages of the deployment.
     pub meters: Table<Quota, Update>,
     /// SNS.
     pub texter: Texter,
@@ -58,45 +58,45 @@ pub struct OtpSender {
     pub policy: SendingPolicy,
 }
 
-/// A message that is wanted.
+/// A requested message.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted<'a> {
     /// What its code is bound to.
     pub binding: Binding<'a>,
-    /// Whom it is sent to.
+    /// The recipient.
     pub user: &'a User,
-    /// The second factor that the user has.
+    /// The recipient's second factor.
     pub factor: &'a Factor,
     /// Its language.
     pub locale: &'a Locale,
-    /// The domain whose pages may take the code.
+    /// The domain whose pages may autofill the code.
     pub domain: &'a DomainName,
 }
 
-/// What became of it.
+/// The outcome of sending.
 #[derive(Debug)]
 pub enum Sent {
-    /// SNS took it.
+    /// SNS accepted it.
     Yes,
-    /// What the transaction relied on is not as it was read any more: read and judge again.
+    /// A concurrent change made the transaction fail: read and decide again.
     Changed,
 }
 
-/// What else is written with a code.
+/// Other writes that belong to a code.
 #[derive(Debug, Default)]
 pub struct Extra {
     /// Written in the code's transaction.
     pub writes: Transaction,
-    /// Takes those writes back when the code is not sent after all. Its conditions hold for nothing but those writes: they may not have
-    /// been made.
+    /// Undoes those writes when the code is not sent after all. Its conditions must hold for those writes only: they
+    /// may not have been made.
     pub undo: Transaction,
 }
 
-/// Does what a message is a part of, in time; where it comes to nothing, everything that was spent is given back, and then what
-/// was written with the code is undone.
+/// Runs work that sends a message, within a time limit; if it fails, gives back everything that was used, and then
+/// undoes what was written with the code.
 ///
 /// # Errors
-/// Those of the work; a [`Fault`] when it takes too long.
+/// Those of the work; a [`Fault`] when it times out.
 pub async fn with<'a, T, E: From<Fault>>(
     sender: &'a OtpSender,
     call: &'a Call,
@@ -106,13 +106,13 @@ pub async fn with<'a, T, E: From<Fault>>(
     let done = in_time(work(&mut sending)).await;
     if done.is_err() {
         sending.take_back().await;
-        // The first error is the one to tell.
+        // Report the first error.
         let _ = sending.undo.commit().await;
     }
     done
 }
 
-/// The sending of one call, over as many rounds as it takes.
+/// Sends the message of one call, in as many rounds as needed.
 pub struct Sending<'a> {
     sender: &'a OtpSender,
     keys: Keyring<OtpCodes>,
@@ -120,16 +120,16 @@ pub struct Sending<'a> {
     act: Hit,
     meter: Option<rows::quota::Receipt>,
     number: Option<Receipt>,
-    /// The last record that was to be stored, and its code.
+    /// The last record that was to be stored, with its code.
     code: Option<Otps>,
-    /// What was spent was spent for this number.
+    /// The number whose rate limit was used.
     to: Option<Phone>,
     /// Undoes what the last attempt wrote with its code.
     undo: Transaction,
 }
 
 impl<'a> Sending<'a> {
-    /// Nothing yet.
+    /// Starts with nothing used.
     fn new(sender: &'a OtpSender, keys: Keyring<OtpCodes>, call: &'a Call) -> Self {
         let act = call.hit();
         Self {
@@ -145,10 +145,10 @@ impl<'a> Sending<'a> {
         }
     }
 
-    /// Makes a code on what was read, writes it together with the extra writes, and sends it.
+    /// Creates a code based on what was read, writes it together with the extra writes, and sends it.
     ///
     /// # Errors
-    /// [`Undelivered`]: what was spent and written is to be taken back.
+    /// [`Undelivered`]: what was used and written must be undone.
     pub async fn send(
         &mut self,
         wanted: Wanted<'_>,
@@ -156,7 +156,7 @@ impl<'a> Sending<'a> {
         meter: Option<Quota>,
         extra: Extra,
     ) -> Result<Sent, Undelivered> {
-        // If an answer is lost, all of it may have been written.
+        // If the answer is lost, all of it may have been written.
         self.undo = extra.undo;
         if self.to.as_ref().is_some_and(|to| to != wanted.binding.phone) {
             self.take_back().await;
@@ -184,7 +184,7 @@ impl<'a> Sending<'a> {
         let version = read.version;
         let trust = match wanted.binding.purpose {
             Purpose::SignIn => wanted.factor.trust(wanted.user.verified_phone, self.act.at),
-            // Anybody may name any number as theirs.
+            // Users may claim any number as theirs.
             Purpose::Approval => Trust::New,
         };
         let first_day_ends = match trust {
@@ -215,7 +215,8 @@ impl<'a> Sending<'a> {
         if let Sent::Changed = self.commit(wanted, version, &next, extra).await? {
             return Ok(Sent::Changed);
         }
-        // All share the meter: whoever has lost the race for the account shall not stand in the way of others there.
+        // The quota is shared and comes last: a request that lost the race for its account must not use it up for
+        // others.
         let spent = rows::quota::spend(&self.sender.meters, &policy.meter, &message, Some(meter), &self.act).await?;
         self.meter = Some(spent.map_err(Undelivered::RateLimited)?);
         let template = policy.templates.of(wanted.locale);
@@ -240,7 +241,7 @@ impl<'a> Sending<'a> {
         }
     }
 
-    /// Writes the code, the number's budget and the rest, together.
+    /// Writes the code, the hit on the number's rate limit and the extra writes in one transaction.
     async fn commit(
         &mut self,
         wanted: &Wanted<'_>,
@@ -250,11 +251,11 @@ impl<'a> Sending<'a> {
     ) -> Result<Sent, Undelivered> {
         let budget = match wanted.binding.purpose {
             Purpose::SignIn => self.sender.policy.number.clone(),
-            // Anybody may name any number as theirs: its owner's sign-ins keep half of what it gets.
+            // Users may claim any number as theirs: half of its limit is kept for the sign-ins of its owner.
             Purpose::Approval => self.sender.policy.number.half(),
         };
         let subject = limit_keys::sms(wanted.binding.phone);
-        // The second time the number's budget is spent already, or there is none left.
+        // In the second round the number's usage was updated already, or its rate limit is reached.
         for _ in 0..2 {
             let mut transaction = Transaction::default();
             transaction.update(&self.sender.otps, &next.owner(), rows::otp::replace(version, next));
@@ -286,8 +287,7 @@ impl<'a> Sending<'a> {
         Ok(Sent::Changed)
     }
 
-    /// Gives back what was spent, and cancels the code. The first error is the one to tell: what cannot be given back comes
-    /// back by itself.
+    /// Gives back what was used, and cancels the code. Returns the first error: what cannot be given back expires.
     async fn take_back(&mut self) {
         let now = self.call.now;
         let meter = async {
@@ -324,10 +324,10 @@ impl<'a> Sending<'a> {
     }
 }
 
-/// How often a code is taken back while others write the record at the same time.
+/// Retries of cancelling a code after concurrent changes of its record.
 const TAKING_BACK: u32 = 10;
 
-/// Cancels the code of a record that was to be stored, if it was.
+/// Cancels the code of a record that may have been stored.
 async fn cancel(table: &Table<Otps, Update>, stored: Otps, act: &Hit) -> Result<(), Fault> {
     let Some(code) = stored.code.as_ref().map(|otp| otp.id) else {
         return Ok(());

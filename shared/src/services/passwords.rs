@@ -1,5 +1,5 @@
-//! Floor 2: a password that changes, and all that ends with the old one (R38, R39): every token, every link and the
-//! support PIN. Second factors stay.
+//! Floor 2: changes a password and revokes what depended on the old one (R38, R39): every token, every link and the
+//! support PIN. Second factors are kept.
 
 use crate::{
     domain::{id::UserId, password::PasswordHash, support_pin::SupportPin, time::Timestamp, user::User},
@@ -10,7 +10,8 @@ use crate::{
     },
 };
 
-/// Adds to a transaction what sets a user's password. The step is refused when the user is not as it was read any more.
+/// Adds the writes that set a user's password to a transaction. The step fails if the user has changed since it was
+/// read.
 pub fn set(
     transaction: &mut Transaction,
     users: &Table<User, Update>,
@@ -19,13 +20,14 @@ pub fn set(
     password: &PasswordHash,
     now: Timestamp,
 ) -> Step {
-    // Its generation ends the PIN already; its ciphertext shall not lie there until then (ASVS 14.2.7).
+    // The PIN is revoked by its generation already; its ciphertext must not be kept until it expires (ASVS 14.2.7).
     transaction.delete(pins, &read.id);
     transaction.update(users, &read.id, user::set_password(read, password, now))
 }
 
-/// Whether that hash is the user's now. A hash has a salt of its own: the same password, set by another request, has another one. So
-/// it tells whether a transaction was made whose answers were lost, and nothing about a password.
+/// Whether that hash is the user's now. Every hash has its own salt, so another request that sets the same password
+/// stores another hash: this shows whether a transaction with a lost answer was committed, and nothing about a
+/// password.
 ///
 /// # Errors
 /// [`Fault`] when the store fails.

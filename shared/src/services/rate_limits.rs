@@ -20,8 +20,8 @@ use crate::{
     },
 };
 
-/// What a call has spent so far. Whatever it spends is noted before it is written: where the answer is lost, it may have been
-/// spent, and is given back with the rest.
+/// What a call has used so far. Each use is noted before it is written: if the answer is lost, it may have been
+/// written, and is given back with the rest.
 #[derive(Debug)]
 pub struct Spending<'a> {
     budgets: &'a Table<Usage, Update>,
@@ -30,32 +30,32 @@ pub struct Spending<'a> {
     tokens: Vec<(&'a Table<Level, Update>, bucket::Receipt)>,
 }
 
-/// A budget of all mails of a domain or of the deployment.
+/// A rate limit of all mails of a domain or of the deployment.
 #[derive(Debug)]
 pub struct MailBudget<'a> {
-    /// Its word in the log.
+    /// Its name in the log.
     pub name: &'static str,
-    /// How much there is.
+    /// Its size and refill rate.
     pub bucket: &'a Bucket,
-    /// Whose.
+    /// The subject that it limits.
     pub subject: [u8; 32],
-    /// What was taken lately, as it was read.
+    /// Its recent usage, as it was read.
     pub level: Option<Level>,
 }
 
-/// A mail to a mailbox, as far as it was judged before.
+/// A mail to a mailbox, checked against the limits before.
 #[derive(Debug)]
 pub struct Planned<'a> {
     /// The waits between such mails.
     pub waits: &'a Waits,
     /// The mails of that kind to that mailbox.
     pub subject: [u8; 32],
-    /// Those that were sent lately, as they were read.
+    /// Recent mails, as they were read.
     pub sent: Option<Usage>,
 }
 
 impl<'a> Spending<'a> {
-    /// Nothing yet.
+    /// Starts with nothing used.
     #[must_use]
     pub fn new(budgets: &'a Table<Usage, Update>, call: &Call) -> Self {
         Self {
@@ -66,10 +66,10 @@ impl<'a> Spending<'a> {
         }
     }
 
-    /// Spends one act of a subject's budget, in one conditional write.
+    /// Counts one hit against a subject's rate limit, in one conditional write.
     ///
     /// # Errors
-    /// `Err` within when there is none left; [`Fault`] when the store fails.
+    /// The inner `Err` when the limit is reached; [`Fault`] when the store fails.
     pub async fn spend(&mut self, budget: &RateLimit, subject: &[u8; 32]) -> Result<Result<(), RateLimited>, Fault> {
         self.receipts.push(Receipt::of_first(*subject, self.act.clone()));
         let spent = rate_limit::spend(self.budgets, budget, subject, &self.act).await?;
@@ -77,10 +77,10 @@ impl<'a> Spending<'a> {
         Ok(spent.map(|receipt| self.receipts.push(receipt)))
     }
 
-    /// Takes a token from a subject's bucket, on what was read of it.
+    /// Takes a token from a subject's bucket, based on the level that was read.
     ///
     /// # Errors
-    /// `Err` within when there is none left; [`Fault`] when the store fails.
+    /// The inner `Err` when the bucket is empty; [`Fault`] when the store fails.
     async fn take(
         &mut self,
         levels: &'a Table<Level, Update>,
@@ -95,10 +95,10 @@ impl<'a> Spending<'a> {
         Ok(taken.map(|receipt| self.tokens.push((levels, receipt))))
     }
 
-    /// Takes a token from each budget of mails. The first one that has none left is counted, for the operator.
+    /// Takes a token from each bucket of mails. The first empty one is counted in a metric for the operator.
     ///
     /// # Errors
-    /// `Err` within when there is none left; [`Fault`] when the store fails.
+    /// The inner `Err` when a bucket is empty; [`Fault`] when the store fails.
     pub async fn take_mails(
         &mut self,
         call: &Call,
@@ -120,8 +120,8 @@ impl<'a> Spending<'a> {
         Ok(Ok(()))
     }
 
-    /// Whether a mail goes out now: it does where one is planned and the mailbox has waited for long enough. One write in any
-    /// case: where no mail goes out, the request is counted elsewhere.
+    /// Whether a mail is sent now: only if one is planned and the mailbox has waited long enough. Always one write:
+    /// without a mail, the request is counted under another subject.
     ///
     /// # Errors
     /// [`Fault`] when the store fails.
@@ -144,7 +144,7 @@ impl<'a> Spending<'a> {
         Ok(is_sent)
     }
 
-    /// Gives everything back, all of it at once: the call came to nothing, and the next one shall not wait because of it.
+    /// Gives everything back at once: the call failed, and a retry must not be limited because of it.
     ///
     /// # Errors
     /// The first [`Fault`], after everything was tried.

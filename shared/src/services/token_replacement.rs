@@ -1,5 +1,5 @@
-//! Floor 2: a token whose place another one takes, together with a code. It ends once the code was sent, and not before: a failure or a
-//! crash on the way leaves it valid.
+//! Floor 2: replaces a token when a code is sent. The old token is revoked once the code was sent, and not before: a
+//! failure or a crash on the way leaves it valid.
 
 use crate::{
     domain::{secret::Digest, time::Timestamp, token::Token},
@@ -11,8 +11,8 @@ use crate::{
     },
 };
 
-/// What is written with the code: that the token is being replaced. Other requests that want to replace it wait meanwhile, and it
-/// stays valid if the code is not sent.
+/// The write that goes with the code: marks the token as being replaced. Other requests that want to replace it wait
+/// meanwhile, and it stays valid if the code is not sent.
 #[must_use]
 pub fn begin(tokens: &Table<Token, Update>, call: &Call, old: &Token) -> Extra {
     let by = &call.invocation;
@@ -23,8 +23,8 @@ pub fn begin(tokens: &Table<Token, Update>, call: &Call, old: &Token) -> Extra {
     extra
 }
 
-/// Ends the token, and gives the answer with the one that takes its place; `None` when another request has taken the token over.
-/// `ends` is the change that ends it ([`rows::token::renew`], [`rows::token::replace`]).
+/// Revokes the token and returns the answer with its replacement; `None` when another request has taken the token over.
+/// `ends` is the change that revokes it ([`rows::token::renew`], [`rows::token::replace`]).
 pub async fn end(
     tokens: &Table<Token, Update>,
     call: &Call,
@@ -38,7 +38,7 @@ pub async fn end(
         // Our own write, whose answer was lost.
         Ok(Changed::No(Some(token))) if token.replaced_by.as_deref() == Some(by) => Some(answer),
         Ok(Changed::No(_)) => None,
-        // The message is on its way, and the new token is valid: that the earlier one is, too, is for the log.
+        // The message is on its way, and the new token is valid: that the earlier one still is, is only logged.
         Err(fault) => Some(answer.with_fault(fault)),
     }
 }

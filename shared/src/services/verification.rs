@@ -1,4 +1,4 @@
-//! Floor 2: the verification of a login's code, up to the verdict: a failed guess is counted, and its user is notified.
+//! Floor 2: verifies a login's code: a failed guess is counted, and its user is notified.
 
 use crate::{
     delivery::words::Message,
@@ -26,14 +26,14 @@ use crate::{
 pub struct Verifier {
     /// Codes.
     pub otps: Table<Otps, Update>,
-    /// Users: failures count against them, too.
+    /// Users: failures count against them as well.
     pub users: Table<User, Update>,
     /// The keys of codes.
     pub keys: Keys<OtpCodes>,
-    /// How codes are judged.
+    /// The policy of codes.
     #[wire(otp_policy)]
     pub policy: otp::Policy,
-    /// After how many failures a user is blocked.
+    /// The lockout policy: how many failures block a user.
     #[wire(lockout_policy)]
     pub lockout: lockout::Policy,
     /// Notifies users of failures.
@@ -41,12 +41,12 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    /// Judges a code on the login as it was read. A right one gives the record of codes, in which it is used up: it has to be written
-    /// together with what the code permits. A failed guess is written here. `None` when something has changed since the login
-    /// was read: read and judge again.
+    /// Verifies a code against the login as it was read. For the right code, returns the record of codes in which it is
+    /// consumed: write it together with what the code permits. A failed guess is written here. `None` after a
+    /// concurrent change of the login: read and verify again.
     ///
     /// # Errors
-    /// Why the code is refused, told after the guess was counted; [`Fault`] when the store fails.
+    /// Why the code is refused, after the guess was counted; [`Fault`] when the store fails.
     pub async fn verify(
         &self,
         call: &Call,
@@ -71,11 +71,11 @@ impl Verifier {
             self.notify(call, login, &Message::Locked { at: call.now }, "locked")
                 .await;
         } else if binding.purpose == Purpose::SignIn && self.was_last_attempt(login, &next) {
-            // The caller knows the password and has not the phone: the user is notified, once for each code (ASVS 6.3.5).
+            // The caller knows the password but lacks the phone: notify the user, once per code (ASVS 6.3.5).
             self.notify(call, login, &Message::CodeFailed { at: call.now }, "code_failed")
                 .await;
         }
-        // A block shows in the next answer only.
+        // The response to this guess does not show the block yet.
         Err(Unverified::Failed(if counted.is_blocked {
             Failure::Invalid
         } else {
@@ -83,7 +83,7 @@ impl Verifier {
         }))
     }
 
-    /// Counts a guess that failed, on its code and on its user. `None` when one of them has changed since it was judged.
+    /// Counts a failed guess against its code and its user. `None` after a concurrent change of either.
     async fn count(&self, call: &Call, login: &Login, next: &Otps) -> Result<Option<Counted>, Fault> {
         let user = &login.user;
         let lockout = user.lockout.failed(&self.lockout, Failed::Otp, call.now);
@@ -103,7 +103,7 @@ impl Verifier {
         })
     }
 
-    /// Whether the guess was the last one that its code allowed.
+    /// Whether this was the last attempt that the code allows.
     fn was_last_attempt(&self, login: &Login, next: &Otps) -> bool {
         let attempts = |otps: &Otps| otps.code.as_ref().map_or(0, |otp| otp.attempts);
         attempts(next) > attempts(&login.otps) && attempts(next) == self.policy.max_attempts
@@ -114,9 +114,9 @@ impl Verifier {
     }
 }
 
-/// What a failed guess did to its user.
+/// The effect of a failed guess on its user.
 struct Counted {
     is_blocked: bool,
-    /// It was this guess that blocked the user.
+    /// This guess caused the block.
     is_news: bool,
 }

@@ -1,4 +1,4 @@
-//! What a token of the operator's identity provider says, once the gateway has verified it.
+//! The claims of an identity provider's token that the gateway has verified.
 
 use std::collections::HashMap;
 
@@ -8,15 +8,15 @@ use serde_json::Value;
 
 use crate::domain::provider::{Claim, Claims};
 
-/// The claims of the token in `Authorization`, which the gateway has verified. They are read from the token itself: the gateway's
-/// own words for them do not tell the list `["a b"]` from `["a","b"]`.
+/// The claims of the token in `Authorization`, which the gateway has verified. They are read from the token itself: the
+/// gateway's own rendering does not distinguish the list `["a b"]` from `["a","b"]`.
 pub(super) fn of_token(headers: &HeaderMap) -> Option<Claims> {
     let given = headers.get("authorization")?.to_str().ok()?;
     let token = match given.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
         _ => given,
     };
-    // Two headers are one text with a comma in it by now, of which the gateway has verified one: neither is read.
+    // Two headers arrive as one text with a comma, of which the gateway verified one: neither is read.
     let parts: Option<Vec<_>> = token.split('.').map(|part| URL_SAFE_NO_PAD.decode(part).ok()).collect();
     let [_, payload, _] = <[Vec<u8>; 3]>::try_from(parts?).ok()?;
     let payload: HashMap<String, Value> = serde_json::from_slice(&payload).ok()?;

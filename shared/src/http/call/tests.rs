@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// A call as API Gateway sends it, but for these fields of the event.
+/// A call as API Gateway sends it, with these fields of the event changed.
 pub(crate) fn call(changed: &Value) -> Call {
     let mut event = json!({
         "version": "2.0", "routeKey": "GET /", "rawPath": "/", "rawQueryString": "", "headers": {},
@@ -61,7 +61,7 @@ fn parameters_are_strict() {
 fn a_time_is_one_of_this_century() {
     for (epoch, iso) in [
         (1_772_230_017_999, Some("2026-02-27T22:06:57Z")),
-        // As `sam local` sends it.
+        // The form that `sam local` sends.
         (1_772_230_017, Some("2026-02-27T22:06:57Z")),
         (1_000_000_000, Some("2001-09-09T01:46:40Z")),
         (99_999_999_999, Some("5138-11-16T09:46:39Z")),

@@ -1,4 +1,4 @@
-//! What callers send: objects with the route's own fields, every one a text, and no other.
+//! Request bodies: objects with exactly the route's fields, all of them strings.
 
 use utoipa::ToSchema;
 
@@ -20,7 +20,7 @@ use crate::{
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "read field by field; the type is the description's")]
 pub struct RegistrationForm {
-    /// A domain that allows it.
+    /// A domain that allows registration.
     #[schema(min_length = 1, max_length = 253, example = "pbx.era-platform.ru")]
     domain: String,
     /// The login name.
@@ -39,7 +39,7 @@ pub struct RegistrationForm {
     email: String,
 }
 
-/// A new password, behind a link.
+/// A new password, set by a link.
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "read field by field; the type is the description's")]
 pub struct PasswordForm {
@@ -48,7 +48,7 @@ pub struct PasswordForm {
     pwd: String,
 }
 
-/// A request to reset a password, of somebody who is signed out.
+/// A request of a signed-out user to reset a password.
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "read field by field; the type is the description's")]
 pub struct ResetForm {
@@ -60,70 +60,70 @@ pub struct ResetForm {
     domain: String,
 }
 
-/// A change of one's own password, by somebody who is signed in.
+/// A change of one's own password by a signed-in user.
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "read field by field; the type is the description's")]
 pub struct ChangeForm {
-    /// The password until now.
+    /// The current password.
     #[schema(format = Password, min_length = 1, max_length = 1024, example = "ew!hIb3V")]
     current_pwd: String,
-    /// The password from now on.
+    /// The new password.
     #[schema(format = Password, min_length = 1, max_length = 1024, example = "qW-9.tR_2")]
     new_pwd: String,
 }
 
-/// What a signed-out caller wants to reset.
+/// A signed-out caller's request to reset a password.
 #[derive(Debug)]
 pub struct ResetWanted {
-    /// Whose.
+    /// The account.
     pub key: Key,
-    /// Where.
+    /// The domain of the account.
     pub domain: DomainName,
 }
 
-/// How somebody names an account.
+/// How a request identifies an account.
 #[derive(Debug)]
 pub enum Key {
     /// By login.
     Login(Login),
-    /// By mail address: what has an `@`, for no login has one.
+    /// By mail address: any text with an `@`, which no login contains.
     Email(EmailAddress),
 }
 
-/// What a signed-in caller wants to change.
+/// A signed-in caller's request to change the password.
 #[derive(Debug)]
 pub struct ChangeWanted {
-    /// The password until now.
+    /// The current password.
     pub current: Password,
-    /// The password from now on, as given.
+    /// The new password, unverified.
     pub new: Secret,
 }
 
-/// What `POST /rest/v1/iam/pwd_reset_requests` is asked for.
+/// The two requests of `POST /rest/v1/iam/pwd_reset_requests`.
 #[derive(Debug)]
 pub enum PasswordWanted {
-    /// A link, signed out.
+    /// Request a link, signed out.
     Reset(ResetWanted),
-    /// Another password, signed in.
+    /// Change the password, signed in.
     Change(ChangeWanted),
 }
 
-/// What somebody who registers sent.
+/// A request to register.
 #[derive(Debug)]
 pub struct RegistrationWanted {
-    /// Where.
+    /// The domain to register in.
     pub domain: DomainName,
-    /// The rest, or what is wrong with it: that is said once the domain is known to be one.
+    /// The other fields, or what is invalid about them: reported only once the domain is known to exist.
     pub values: Result<Wanted, Error>,
 }
 
-/// Reads a registration: every field there, nothing else.
+/// Reads a registration: exactly its fields.
 ///
 /// # Errors
-/// 400 when the body is no object; 412 naming the field.
+/// 400 when the body is not an object; 412 naming the field.
 pub fn read_registration(call: &Call) -> Result<RegistrationWanted, Error> {
     let body = Body::read(call, &["domain", "login", "name", "email"])?;
-    // A domain that is none is one that nobody may register in.
+    // An invalid domain name is a domain whose registration is closed.
     let domain = DomainName::parse(body.text("domain")?.expose()).map_err(|_| Error::RegistrationClosed)?;
     let values = || {
         Ok(Wanted {
@@ -140,16 +140,15 @@ pub fn read_registration(call: &Call) -> Result<RegistrationWanted, Error> {
 /// Reads a new password.
 ///
 /// # Errors
-/// 400 when the body is no object; 412 naming the field.
+/// 400 when the body is not an object; 412 naming the field.
 pub fn read_password(call: &Call) -> Result<Secret, Error> {
     Body::read(call, &["pwd"])?.text("pwd").cloned()
 }
 
-/// Reads what is asked of a password: with the fields of a change, or with a token and without those of a reset, it is
-/// a change.
+/// Reads a password request: it is a change if it has the fields of one, or a token and no fields of a reset.
 ///
 /// # Errors
-/// 400 when the body is no object; 412 naming the field.
+/// 400 when the body is not an object; 412 naming the field.
 pub fn read_password_wanted(call: &Call) -> Result<PasswordWanted, Error> {
     let object = call.json()?;
     let names = |wanted: [&str; 2]| wanted.iter().any(|name| object.get(name).is_some());
@@ -172,10 +171,10 @@ pub fn read_password_wanted(call: &Call) -> Result<PasswordWanted, Error> {
     }))
 }
 
-/// Takes a new password if the domain's policy does.
+/// Accepts a new password if the domain's policy allows it.
 ///
 /// # Errors
-/// 412 naming `field` and the rule that is broken.
+/// 412 naming `field` and the rule that it breaks.
 pub fn accept_password(policy: &Policy, field: &'static str, given: &Secret) -> Result<Password, Error> {
     policy.accept(given).map_err(|weak| {
         let alphabet = policy.alphabet.clone();
@@ -194,7 +193,7 @@ impl Body {
         Self::of(call.json()?, fields)
     }
 
-    /// Every field must be there, and no other. An empty text is none.
+    /// Requires exactly these fields. An empty text counts as missing.
     fn of(object: Object, fields: &'static [&'static str]) -> Result<Self, Error> {
         let is_missing = |field: &&&str| match object.get(field) {
             None => true,

@@ -1,4 +1,4 @@
-//! What callers send: objects with the route's own fields, and no other. All that is wrong with one is said at once.
+//! Request bodies: objects with only the route's own fields. All errors are reported at once.
 
 mod fields;
 mod grant;
@@ -21,54 +21,54 @@ use crate::{
     http::{call::Call, json::Object, schema::one_of},
 };
 
-/// A phone for a second factor.
+/// A request to set the phone of a second factor.
 #[derive(Debug)]
 pub struct FactorWanted {
-    /// The kind of the factor.
+    /// The type of the factor.
     pub factor_type: FactorType,
-    /// Where codes shall go.
+    /// The phone that codes are sent to.
     pub phone: Phone,
 }
 
-/// A user to be made.
+/// A user to create.
 #[derive(Debug)]
 pub struct NewUser {
     /// Mail address.
     pub email: EmailAddress,
-    /// The password, as given: [`accept_password`] judges it.
+    /// The password, unverified: [`accept_password`] checks it.
     pub password: Secret,
-    /// Where the account is made.
+    /// The domain of the account.
     pub domain: Option<DomainName>,
     /// Login name.
     pub login: Option<Login>,
     /// Display name.
     pub name: Option<DisplayName>,
-    /// Whether it is an administrator.
+    /// Whether the user is an administrator.
     pub is_admin: bool,
-    /// `2fa_enable`: whether a login asks for a second factor from the first time on.
+    /// `2fa_enable`: whether logins require a second factor from the first one on.
     pub second_factor: bool,
 }
 
-/// The names of all kinds of factors.
+/// The names of all factor types.
 pub(super) fn factor_types() -> openapi::Object {
     one_of(FactorType::ALL.iter().map(|factor_type| factor_type.name()))
 }
 
-/// Which factors of a user are asked for: those that are like all that is said here.
+/// Filter of a user's factors: those that match all given parameters.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct FactorFilter {
-    /// Of this kind.
+    /// The type.
     #[param(rename = "type", schema_with = factor_types, required = false)]
     pub factor_type: Option<FactorType>,
-    /// Active, or not.
+    /// Whether active.
     pub is_active: Option<bool>,
 }
 
-/// Reads that nothing is said: no body, or an object without fields of its own.
+/// Expects an empty request: no body, or an object without fields of its own.
 ///
 /// # Errors
-/// 400 when the body is no object; 422 naming the fields.
+/// 400 when the body is not an object; 422 naming the fields.
 pub fn read_nothing(call: &Call) -> Result<(), Error> {
     if call.body()?.is_empty() {
         return Ok(());
@@ -77,10 +77,10 @@ pub fn read_nothing(call: &Call) -> Result<(), Error> {
     target_user(&body, call).end(|| Some(()))
 }
 
-/// Reads the token with which a code is asked for: the one of `Authorization: Bearer`, or else the field's, if one came.
+/// Reads the token that requests a code: that of `Authorization: Bearer`, or else the field's, if present.
 ///
 /// # Errors
-/// 400 when the body is no object; 422 naming the fields.
+/// 400 when the body is not an object; 422 naming the fields.
 pub fn read_token(call: &Call) -> Result<Option<Secret>, Error> {
     if call.body()?.is_empty() {
         return Ok(presented(call, None));
@@ -91,7 +91,7 @@ pub fn read_token(call: &Call) -> Result<Option<Secret>, Error> {
     fields.end(|| Some(presented(call, given)))
 }
 
-/// The fields of a route whose path names a user: the originals' clients send `user_id` in the body, too.
+/// The fields of a route whose path names a user: the original's clients send `user_id` in the body as well.
 fn target_user<'a>(body: &'a Object, call: &Call) -> Fields<'a> {
     let mut fields = Fields::of(body);
     fields.repeats("user_id", call.path_parameter("user_id"));
@@ -103,10 +103,10 @@ fn presented(call: &Call, given: Option<&Secret>) -> Option<Secret> {
     bearer.or_else(|| given.cloned())
 }
 
-/// Reads whether a block by failures is to be replaced: `{"replace":true}`. Without a body, it is not.
+/// Reads whether to replace a block that failures caused: `{"replace":true}`. Without a body, it is kept.
 ///
 /// # Errors
-/// 400 when the body is no object; 422 naming the fields.
+/// 400 when the body is not an object; 422 naming the fields.
 pub fn read_block(call: &Call) -> Result<bool, Error> {
     if call.body()?.is_empty() {
         return Ok(false);
@@ -117,10 +117,10 @@ pub fn read_block(call: &Call) -> Result<bool, Error> {
     fields.end(|| Some(replaces))
 }
 
-/// Reads which kind of factor shall be made. It begins without a value: `factor` is not looked at.
+/// Reads the type of factor to create. It is created without a value: `factor` is ignored.
 ///
 /// # Errors
-/// 400 when the body is no object; 422 naming the fields.
+/// 400 when the body is not an object; 422 naming the fields.
 pub fn read_factor_type(call: &Call) -> Result<FactorType, Error> {
     let body = call.json()?;
     let mut fields = target_user(&body, call);
@@ -129,10 +129,10 @@ pub fn read_factor_type(call: &Call) -> Result<FactorType, Error> {
     fields.end(|| factor_type)
 }
 
-/// Reads which phone a factor shall have.
+/// Reads the phone to set for a factor.
 ///
 /// # Errors
-/// 400 when the body is no object; 422 naming the fields.
+/// 400 when the body is not an object; 422 naming the fields.
 pub fn read_factor(call: &Call) -> Result<FactorWanted, Error> {
     let body = call.json()?;
     let mut fields = Fields::of(&body);
@@ -145,10 +145,10 @@ pub fn read_factor(call: &Call) -> Result<FactorWanted, Error> {
     })
 }
 
-/// Reads a code of so many digits.
+/// Reads a code with this number of digits.
 ///
 /// # Errors
-/// 400 when the body is no object; 422 naming the fields.
+/// 400 when the body is not an object; 422 naming the fields.
 pub fn read_otp(call: &Call, otp_length: usize) -> Result<Code, Error> {
     let body = call.json()?;
     let mut fields = Fields::of(&body);
@@ -156,10 +156,10 @@ pub fn read_otp(call: &Call, otp_length: usize) -> Result<Code, Error> {
     fields.end(|| otp)
 }
 
-/// Reads a user to be made.
+/// Reads a user to create.
 ///
 /// # Errors
-/// 400 when the body is no object; 422 naming the fields.
+/// 400 when the body is not an object; 422 naming the fields.
 pub fn read_user(call: &Call) -> Result<NewUser, Error> {
     let body = call.json()?;
     let mut fields = Fields::wrapped(&body, "user");
@@ -181,19 +181,19 @@ pub fn read_user(call: &Call) -> Result<NewUser, Error> {
     })
 }
 
-/// Takes a new password if the domain's policy does.
+/// Accepts a new password if the domain's policy allows it.
 ///
 /// # Errors
-/// 422 naming the rule that is broken.
+/// 422 naming the rule that it breaks.
 pub fn accept_password(policy: &Policy, given: &Secret) -> Result<Password, Error> {
     let accepted = policy.accept(given);
     accepted.map_err(|weak| Invalid::weak("password", weak, policy).into())
 }
 
-/// Reads which factors are asked for; other parameters are not looked at.
+/// Reads a filter of factors; other parameters are ignored.
 ///
 /// # Errors
-/// 400 when the query cannot be read; 422 naming the parameters.
+/// 400 when the query is malformed; 422 naming the parameters.
 pub fn read_factor_filter(call: &Call) -> Result<FactorFilter, Error> {
     let query = call.query()?;
     let mut wrong = Vec::new();

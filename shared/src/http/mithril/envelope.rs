@@ -1,4 +1,4 @@
-//! What every answer of this dialect is wrapped in.
+//! The envelope of every response of this dialect.
 
 use serde::Serialize;
 use utoipa::{ToSchema, openapi::Object};
@@ -13,24 +13,24 @@ fn data_types() -> Object {
     one_of(["object", "list"])
 }
 
-/// What every answer begins with.
+/// The metadata of every response.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Meta {
     /// HTTP status.
     #[schema(example = 201)]
     code: u16,
-    /// What was asked for.
+    /// The requested URL.
     #[schema(example = "https://example.com/mithril/api/tokens")]
     url: String,
-    /// What the data is.
+    /// The type of the data.
     #[schema(schema_with = data_types)]
     r#type: &'static str,
-    /// The id of this request, for the log and for people who ask.
+    /// The id of this request, for the log and for support.
     request_id: String,
 }
 
 impl Meta {
-    /// What the answer to this call begins with.
+    /// The metadata of the response to this call.
     pub(super) fn new(call: &Call, code: u16, r#type: &'static str) -> Self {
         Self {
             code,
@@ -48,21 +48,21 @@ pub struct MithrilError {
     error: Problem,
 }
 
-/// What went wrong.
+/// The error.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Problem {
-    /// For programs.
+    /// The error code, for programs.
     #[schema(example = "otp_invalid")]
     r#type: &'static str,
-    /// For people.
+    /// The message, for users.
     #[schema(example = "Invalid OTP code.")]
     message: String,
-    /// Every value that was not taken, when that is what went wrong.
+    /// All invalid values, if that is the error.
     #[serde(skip_serializing_if = "Option::is_none")]
     invalid: Option<Vec<Invalid>>,
 }
 
-/// A reply that says what went wrong; `outcome` is the word for the log.
+/// An error response; `outcome` is the name in the log.
 pub(super) fn said(call: &Call, status: u16, outcome: Outcome, r#type: &'static str, message: &str) -> Reply {
     let error = Problem {
         r#type,
@@ -73,7 +73,7 @@ pub(super) fn said(call: &Call, status: u16, outcome: Outcome, r#type: &'static 
     Reply::json(status, outcome, &MithrilError { meta, error })
 }
 
-/// A reply that names every value that was not taken.
+/// A response that lists all invalid values.
 pub(super) fn invalid_values(call: &Call, invalid: Vec<Invalid>) -> Reply {
     let error = Problem {
         r#type: "validation_failed",

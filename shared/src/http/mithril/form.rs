@@ -1,4 +1,4 @@
-//! How the description shows what callers send; [`super::body`] reads it field by field.
+//! The documented form of the requests; [`super::body`] reads them field by field.
 
 use serde_json::json;
 use utoipa::{
@@ -42,7 +42,7 @@ fn code() -> Object {
         .build()
 }
 
-/// A person signs in.
+/// A user signs in.
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "read field by field; the type is the description's")]
 pub struct PasswordGrant {
@@ -54,7 +54,7 @@ pub struct PasswordGrant {
     /// Password.
     #[schema(format = Password, min_length = 1, max_length = 1024)]
     password: String,
-    /// A client that may sign people in.
+    /// A client that may sign users in.
     #[schema(min_length = 1, example = "heatclinic")]
     client_id: String,
     /// Names of scopes, separated by spaces.
@@ -62,7 +62,7 @@ pub struct PasswordGrant {
     scope: String,
 }
 
-/// A person who signed in shows the code, too.
+/// A user who signed in submits the code as well.
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "read field by field; the type is the description's")]
 pub struct AuthorizeGrant {
@@ -74,7 +74,7 @@ pub struct AuthorizeGrant {
     otp: String,
 }
 
-/// A person who signed in wants another code.
+/// A user who signed in requests another code.
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "read field by field; the type is the description's")]
 pub struct RefreshGrant {
@@ -84,7 +84,7 @@ pub struct RefreshGrant {
     token: Option<String>,
 }
 
-/// An application, in its own name.
+/// A client, in its own name.
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "read field by field; the type is the description's")]
 pub struct ClientGrant {
@@ -101,7 +101,7 @@ pub struct ClientGrant {
     scope: String,
 }
 
-/// The same as the original's clients send it, and nothing beside it.
+/// The same as the original's clients send it, without other fields.
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "read field by field; the type is the description's")]
 pub struct WrappedGrant {
@@ -118,17 +118,17 @@ fn grants() -> Schema {
     Schema::OneOf(grants.build())
 }
 
-/// Another code is wanted for a login.
+/// Requests another code for a login.
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "read field by field; the type is the description's")]
 pub struct CodeForm {
     /// The `2fa_access_token`, unless it is in the header.
     token: Option<String>,
-    /// The user of the path, once more.
+    /// Repeats the user of the path.
     user_id: Option<String>,
 }
 
-/// A code alone.
+/// A code.
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "read field by field; the type is the description's")]
 pub struct OtpForm {
@@ -136,13 +136,13 @@ pub struct OtpForm {
     otp: String,
 }
 
-/// A factor to be made. It begins without a value.
+/// A factor to create, without a value.
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "read field by field; the type is the description's")]
 pub struct NewFactorForm {
     #[schema(schema_with = factor_types)]
     r#type: String,
-    /// The user of the path, once more.
+    /// Repeats the user of the path.
     user_id: Option<String>,
     #[schema(required = false, schema_with = anything)]
     factor: Option<String>,
@@ -154,7 +154,7 @@ pub struct NewFactorForm {
 pub struct FactorForm {
     #[schema(schema_with = factor_types)]
     r#type: String,
-    /// In the form of E.164, and possible in the numbering plan of its country.
+    /// In E.164 form, and valid in the numbering plan of its country.
     #[schema(pattern = r"^\+[1-9][0-9]{6,14}$", example = "+380881234530")]
     factor: String,
 }
@@ -163,15 +163,15 @@ pub struct FactorForm {
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "read field by field; the type is the description's")]
 pub struct BlockForm {
-    /// Whether it takes the place of a block by failed attempts.
+    /// Whether it replaces a block caused by failed attempts.
     replace: Option<bool>,
 }
 
-/// A user to be made.
+/// A user to create.
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "read field by field; the type is the description's")]
 pub struct UserForm {
-    /// Mail address, once in the domain.
+    /// Mail address, unique in the domain.
     #[schema(
         format = "idn-email",
         min_length = 1,
@@ -182,23 +182,23 @@ pub struct UserForm {
     /// 8 to 128 characters of `A-Za-z0-9_-.~!`, unless the domain has another policy.
     #[schema(format = Password, min_length = 1, max_length = 1024, example = "ew!hIb3V")]
     password: String,
-    /// The caller's, when it is left out.
+    /// The caller's domain by default.
     #[schema(min_length = 1, max_length = 253, example = "pbx.era-platform.ru")]
     domain: Option<String>,
-    /// Login name, once in the domain. One that is left out is derived from the address, and is never taken.
+    /// Login name, unique in the domain. The default is derived from the address, and is never taken.
     #[schema(min_length = 1, max_length = 64, example = "my_login")]
     login: Option<String>,
-    /// Display name: the login or what it is derived from, when it is left out.
+    /// Display name. The default is the login, or what it is derived from.
     #[schema(min_length = 1, max_length = 128, example = "My Name")]
     name: Option<String>,
-    /// Whether it is an administrator of the domain.
+    /// Whether the user is an administrator of the domain.
     is_admin: Option<bool>,
-    /// Whether a login asks for a second factor from the first time on.
+    /// Whether logins require a second factor from the first one on.
     #[schema(rename = "2fa_enable")]
     second_factor: Option<bool>,
 }
 
-/// The same as the original's clients send it, and nothing beside it.
+/// The same as the original's clients send it, without other fields.
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "read field by field; the type is the description's")]
 pub struct WrappedUser {

@@ -1,4 +1,4 @@
-//! What is wrong with a value that a caller sent.
+//! Invalid values in a request.
 
 use serde::Serialize;
 use utoipa::{ToSchema, openapi::Object};
@@ -18,29 +18,29 @@ fn entry_types() -> Object {
     one_of([IN_BODY, IN_QUERY])
 }
 
-/// A value that was not taken, and the rule that it breaks.
+/// An invalid value and the rule that it breaks.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Invalid {
-    /// Where it stood.
+    /// The part of the request.
     #[schema(schema_with = entry_types)]
     entry_type: &'static str,
-    /// Which: a field of the body, wrapped or not, or a parameter of the query.
+    /// The field of the body, wrapped or not, or the parameter of the query.
     #[schema(example = "$.type")]
     entry: String,
-    /// One rule: the first that it breaks.
+    /// The first rule that it breaks.
     rules: [Rule; 1],
 }
 
 /// A rule for values.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Rule {
-    /// For programs.
+    /// The name of the rule, for programs.
     #[schema(example = "inclusion")]
     rule: &'static str,
-    /// What the rule wants.
+    /// The parameters of the rule.
     #[schema(example = json!(["SMS"]))]
     params: Vec<String>,
-    /// For people.
+    /// The description, for users.
     #[schema(example = "is invalid")]
     description: String,
 }
@@ -58,25 +58,25 @@ impl Invalid {
         Self::new(field, "cast", &[to], "is invalid")
     }
 
-    /// A field that is none of these.
+    /// A field with none of these values.
     #[must_use]
     pub fn inclusion(field: &str, of: &[&str]) -> Self {
         Self::new(field, "inclusion", of, "is invalid")
     }
 
-    /// A field that does not look like this: a regular expression.
+    /// A field that does not match this regular expression.
     #[must_use]
     pub fn format(field: &str, pattern: &str) -> Self {
         Self::new(field, "format", &[pattern], "has invalid format")
     }
 
-    /// A phone number that its country's numbering plan cannot hold, or that SNS takes for none.
+    /// A phone number that is not valid in its country's numbering plan, or that SNS does not accept.
     #[must_use]
     pub fn impossible_phone(field: &str) -> Self {
         Self::new(field, "format", &[], "is not a possible phone number")
     }
 
-    /// A field whose text is no name of its kind.
+    /// A field whose text is not a valid name of its kind.
     #[must_use]
     pub fn malformed(field: &str, malformed: Malformed) -> Self {
         match malformed {
@@ -87,7 +87,7 @@ impl Invalid {
         }
     }
 
-    /// A field that nobody asked for; of a long name, the beginning.
+    /// An unknown field; a long name is truncated.
     #[must_use]
     pub fn unknown(field: &str) -> Self {
         let name: String = field.chars().take(64).collect();
@@ -99,13 +99,13 @@ impl Invalid {
         )
     }
 
-    /// A field whose value somebody else has.
+    /// A field whose value is taken.
     #[must_use]
     pub fn taken(field: &str) -> Self {
         Self::new(field, "unique", &[], "has already been taken")
     }
 
-    /// A password that this policy does not take.
+    /// A password that this policy rejects.
     #[must_use]
     pub fn weak(field: &str, weak: Weak, policy: &Policy) -> Self {
         let rule = match weak {
@@ -116,7 +116,7 @@ impl Invalid {
         Self::new(field, rule, &[], &sentences::weak(weak, policy.alphabet.as_ref()))
     }
 
-    /// The same of a parameter of the query: it is no part of a document.
+    /// The same for a parameter of the query, which is not part of a document.
     #[must_use]
     pub fn in_query(self) -> Self {
         Self {

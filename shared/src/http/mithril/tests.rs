@@ -1,4 +1,4 @@
-//! Each of the dialect's refusals, whole.
+//! Each error of the dialect, as a whole response.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! What callers get: tokens, users and factors, as the original shows them. `outcome` is the word for the log.
+//! Responses: tokens, users and factors, in the original's form. `outcome` is the name in the log.
 
 mod factor;
 mod token;
@@ -21,14 +21,14 @@ mod tests {
 
     pub(super) const PATH: &str = "/mithril/api/users/u/authentication_factors";
 
-    /// What every answer begins with, and the rest of it.
+    /// A whole response: the metadata and the rest.
     pub(super) fn whole(code: u16, r#type: &str, rest: Value) -> Value {
         let mut body = rest;
         body["meta"] = json!({ "code": code, "url": format!("https://d{PATH}"), "type": r#type, "request_id": "r" });
         body
     }
 
-    /// Compares the whole answer, but for its headers.
+    /// Compares the whole response except its headers.
     pub(super) fn check(answer: impl FnOnce(&Call) -> Answer, status: u16, expected: &Value) -> Answer {
         let answer = answer(&call(&json!({ "rawPath": PATH })));
         let body: Value = serde_json::from_str(&answer.body).expect("JSON");

@@ -25,7 +25,7 @@ fn a_message_that_hangs_is_tried_once() {
     }
 }
 
-/// A service that does the same with every request: it answers with this, or breaks the connection.
+/// A service that handles every request alike: it sends this answer, or breaks the connection.
 struct Service {
     address: String,
     requests: Arc<AtomicUsize>,
@@ -87,7 +87,7 @@ async fn read_request(stream: &mut TcpStream) -> bool {
     }
 }
 
-/// Sends a mail and a text message; whether each may be on its way, if it is not known to be sent.
+/// Sends a mail and a text message. For each that is not confirmed: whether it may be on its way.
 async fn send_both(edge: &Edge) -> [Option<bool>; 2] {
     let mail = Mail {
         subject: "subject".into(),

@@ -1,4 +1,4 @@
-//! What a field of a function's struct is, made from the environment.
+//! Builds the fields of a function's struct from the environment.
 
 pub use countersign_macros::Wire;
 
@@ -12,13 +12,13 @@ use crate::{
     },
 };
 
-/// What can be made from a function's environment. The fields of a struct that derives it are all that the function may touch:
-/// `cargo xtask generate` derives its role and its variables from them.
+/// A value built from a function's environment. The fields of a struct that derives `Wire` are all that the function
+/// can access: `cargo xtask generate` derives its role and its variables from them.
 pub trait Wire: Sized {
-    /// Makes it.
+    /// Builds the value.
     ///
     /// # Errors
-    /// [`Refused`] after every problem was noted.
+    /// [`Refused`] after every problem was recorded.
     fn wire(edge: &Edge) -> Result<Self, Refused>;
 }
 

@@ -1,4 +1,4 @@
-//! Keys where they are kept, for whoever changes them.
+//! Reads and changes stored keys.
 
 use std::marker::PhantomData;
 
@@ -15,7 +15,7 @@ use crate::{
     fault::Fault,
 };
 
-/// The secret that holds the keys of one purpose, to be read and changed: the operator's.
+/// The secret with the keys of one purpose, which the operator reads and changes.
 #[derive(Debug)]
 pub struct KeyShelf<P> {
     client: Client,
@@ -23,18 +23,18 @@ pub struct KeyShelf<P> {
     purpose: PhantomData<fn() -> P>,
 }
 
-/// What lies there.
+/// The content of the secret.
 #[derive(Debug)]
 pub struct Contents {
     /// The keys.
     pub keys: Vec<Stored>,
-    /// When they were changed last.
+    /// Time of the last change.
     pub changed_at: Timestamp,
     version: String,
 }
 
 impl<P: Purpose> KeyShelf<P> {
-    /// The secret of that ARN.
+    /// The secret with this ARN.
     #[must_use]
     pub fn new(client: Client, secret: String) -> Self {
         Self {
@@ -47,7 +47,7 @@ impl<P: Purpose> KeyShelf<P> {
     /// The keys as they are.
     ///
     /// # Errors
-    /// [`Fault`] when the secret cannot be had, or holds no keys.
+    /// [`Fault`] when the secret cannot be read, or holds no keys.
     pub async fn read(&self) -> Result<Contents, Fault> {
         let answer = self.client.get_secret_value().secret_id(&self.secret).send().await;
         let answer = answer.map_err(|error| fault::<P>("GetSecretValue", error.code()))?;
@@ -62,10 +62,11 @@ impl<P: Purpose> KeyShelf<P> {
         })
     }
 
-    /// Puts keys in the place of exactly those that were read; `false` when somebody was faster.
+    /// Replaces exactly the keys that were read; `false` after a concurrent change.
     ///
-    /// Secrets Manager knows no conditions, but a version's id can be chosen, and a version cannot be changed: all who
-    /// follow the same version choose the same id, so that one of them succeeds, as often as its answer is lost.
+    /// Secrets Manager has no conditional writes, but a version's id can be chosen and a version cannot be changed
+    /// (optimistic locking): all writers that follow the same version choose the same id, so one of them succeeds, even
+    /// if its answer is lost.
     ///
     /// # Errors
     /// [`Fault`] when Secrets Manager fails.
@@ -84,7 +85,7 @@ impl<P: Purpose> KeyShelf<P> {
     }
 }
 
-/// The error's code may be shown: it is about the secret, and holds nothing of it.
+/// The error code may be logged: it is about the secret and contains nothing of it.
 fn fault<P: Purpose>(operation: &str, code: Option<&str>) -> Fault {
     let code = code.unwrap_or("no answer");
     Fault::Keys(format!("{operation} of {} failed: {code}", P::NAME))

@@ -5,7 +5,7 @@ use std::{fmt::Display, ops::RangeInclusive, str::FromStr};
 
 use crate::runtime::edge::{Edge, Refused};
 
-/// A number with a default and a range: the environment variable, and the parameter of the stack, have its name.
+/// A number with a default and a range. Its name is that of the environment variable and of the stack's parameter.
 pub(super) struct Setting<T> {
     variable: &'static str,
     default: T,
@@ -21,7 +21,7 @@ const fn setting<T>(variable: &'static str, default: T, range: RangeInclusive<T>
 }
 
 impl Edge {
-    /// The number; its default where the variable is absent or empty.
+    /// The number; its default if the variable is absent or empty.
     ///
     /// # Errors
     /// [`Refused`] when it is out of range.

@@ -6,11 +6,11 @@ use crate::{
 };
 
 impl Edge {
-    /// The identity provider that vouches for callers; `None` where Countersign's own tokens do. That its tokens are verified
-    /// is the gateway's part: the same parameter makes it do so.
+    /// The identity provider that authenticates callers; `None` if Countersign's own tokens do. The gateway verifies
+    /// the provider's tokens: the same parameter configures it.
     ///
     /// # Errors
-    /// [`Refused`] when a claim marks administrators by no value, or a value stands without its claim.
+    /// [`Refused`] when the claim of administrators has no value, or a value has no claim.
     pub fn identity_provider(&self) -> Result<Option<Provider>, Refused> {
         let Some(issuer) = self.text("JWT_ISSUER") else {
             return Ok(None);

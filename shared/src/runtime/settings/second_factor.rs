@@ -20,35 +20,35 @@ use crate::{
 
 const DAY: u64 = 86_400;
 
-/// For how long tokens are good, in seconds.
+/// Lifetimes of tokens, in seconds.
 #[derive(Clone, Copy, Debug)]
 pub struct Lifetimes {
-    /// Access tokens.
+    /// Lifetime of access tokens.
     pub access: u64,
-    /// A login, from the password to the code: however often its token is renewed.
+    /// Lifetime of a login, from the password to the code, however often its token is renewed.
     pub login: u64,
 }
 
-/// What is decided about codes that are sent.
+/// The policy of sending codes.
 #[derive(Debug)]
 pub struct SendingPolicy {
-    /// Codes.
+    /// The policy of codes.
     pub otp: otp::Policy,
-    /// Where messages may go.
+    /// Countries that messages may be sent to.
     pub countries: Countries,
-    /// Messages of the deployment.
+    /// Quota of the whole deployment.
     pub meter: quota::Policy,
-    /// Messages to one number, whoever asks.
+    /// Rate limit of messages to one number, across all users.
     pub number: RateLimit,
-    /// Their words.
+    /// Templates of the messages.
     pub templates: Templates,
 }
 
 impl Edge {
-    /// For how long tokens are good.
+    /// Lifetimes of tokens.
     ///
     /// # Errors
-    /// [`Refused`] after every problem was noted; likewise below.
+    /// [`Refused`] after every problem was recorded; likewise below.
     pub fn token_lifetimes(&self) -> Result<Lifetimes, Refused> {
         let access = self.number(&ACCESS_TOKEN_LIFETIME);
         let login = self.number(&SECOND_FACTOR_TOKEN_LIFETIME);
@@ -58,7 +58,7 @@ impl Edge {
         })
     }
 
-    /// What is decided about failed attempts.
+    /// The lockout policy: limits of failed attempts.
     ///
     /// # Errors
     /// [`Refused`].
@@ -73,7 +73,7 @@ impl Edge {
         })
     }
 
-    /// How many logins may fail from one network.
+    /// Rate limit of failed logins from one network.
     ///
     /// # Errors
     /// [`Refused`].
@@ -85,7 +85,7 @@ impl Edge {
         }]))
     }
 
-    /// What is decided about codes.
+    /// The policy of codes.
     ///
     /// # Errors
     /// [`Refused`].
@@ -113,7 +113,7 @@ impl Edge {
         })
     }
 
-    /// What is decided about codes that are sent.
+    /// The policy of sending codes.
     ///
     /// # Errors
     /// [`Refused`].
@@ -130,7 +130,7 @@ impl Edge {
         })
     }
 
-    /// The contract's own limit of sending.
+    /// The rate limit of sending that the contract demands.
     fn otp_sends(&self) -> Result<Window, Refused> {
         let max = self.number(&OTP_SEND_COUNTER_MAX);
         let seconds = self.number(&OTP_SEND_TIMEOUT);

@@ -19,10 +19,10 @@ use crate::{
 };
 
 impl Edge {
-    /// What all text messages have in common.
+    /// The settings that all text messages share.
     ///
     /// # Errors
-    /// [`Refused`] after every problem was noted; likewise below.
+    /// [`Refused`] after every problem was recorded; likewise below.
     pub fn sms_terms(&self) -> Result<Terms, Refused> {
         let sender_id = match self.text("SMS_SENDER_ID") {
             Some(text) if !is_sender_id(text) => {
@@ -44,7 +44,7 @@ impl Edge {
         })
     }
 
-    /// The countries that text messages may go to; none, where none are listed.
+    /// The countries that text messages may be sent to; none if none are listed.
     ///
     /// # Errors
     /// [`Refused`].
@@ -54,7 +54,7 @@ impl Edge {
             .ok_or_else(|| self.refuse("SMS_COUNTRIES", words))
     }
 
-    /// How many text messages the deployment sends.
+    /// The deployment's quota of text messages.
     ///
     /// # Errors
     /// [`Refused`].
@@ -71,8 +71,8 @@ impl Edge {
         })
     }
 
-    /// How many text messages one number gets, whoever asks: no more than `first` allows either, which is the limit of
-    /// sending codes to one user.
+    /// Rate limit of text messages to one number, across all users: never above `first`, the limit of sending codes to
+    /// one user.
     ///
     /// # Errors
     /// [`Refused`].
@@ -92,7 +92,7 @@ impl Edge {
         ]))
     }
 
-    /// The operator's own words of the messages that bring codes.
+    /// The operator's own templates of messages with codes.
     ///
     /// # Errors
     /// [`Refused`].
@@ -121,14 +121,14 @@ impl Edge {
     }
 }
 
-/// What SNS takes as a sender's name.
+/// Whether SNS accepts the text as a sender's name.
 fn is_sender_id(text: &str) -> bool {
     (1..=11).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
         && text.bytes().any(|byte| byte.is_ascii_alphabetic())
 }
 
-/// Up to two digits, and up to five more after a point; not zero.
+/// Up to two digits, and up to five decimals; not zero.
 fn is_price(text: &str) -> bool {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let digits = |part: &str, most| (1..=most).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());

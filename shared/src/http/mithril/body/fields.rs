@@ -1,4 +1,4 @@
-//! An object, read field by field: what is wrong is collected in the order of reading, and said at the end.
+//! Reads an object field by field, collects the errors in the order of reading, and reports them at the end.
 
 use crate::{
     domain::{
@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-/// An object that is being read. A field that nobody asked for is refused.
+/// An object that is being read. Unknown fields are refused.
 pub(super) struct Fields<'a> {
     object: &'a Object,
     known: Vec<&'static str>,
@@ -34,8 +34,8 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The fields of the object that has this name in the body, as the original's clients write it; nothing may stand
-    /// beside it. Without such an object, the fields of the body itself.
+    /// The fields of the object that has this name in the body, as the original's clients send it; no other fields may
+    /// be beside it. Without such an object, the fields of the body itself.
     pub(super) fn wrapped(body: &'a Object, name: &str) -> Self {
         match body.get(name) {
             Some(Json::Object(object)) => Self {
@@ -46,7 +46,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A text, if it is one: what it means that it is none, the caller knows.
+    /// A text, if it is one; the caller decides what else means.
     pub(super) fn word(&mut self, field: &'static str) -> Option<&'a str> {
         match self.get(field)? {
             Json::Text(text) => Some(text.expose()),
@@ -54,7 +54,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A text that must be there.
+    /// A required text.
     pub(super) fn text(&mut self, field: &'static str) -> Option<&'a Secret> {
         let given = self.get(field);
         self.text_of(field, given.unwrap_or(&Json::Null))
@@ -66,7 +66,7 @@ impl<'a> Fields<'a> {
         self.well_formed(field, Password::given(text))
     }
 
-    /// A text that may be left out; an empty one is none.
+    /// An optional text; an empty one counts as missing.
     pub(super) fn given(&mut self, field: &'static str) -> Option<&'a Secret> {
         match self.get(field)? {
             Json::Text(text) if text.expose().is_empty() => None,
@@ -74,13 +74,13 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A name that must be there.
+    /// A required name.
     pub(super) fn parsed<T>(&mut self, field: &'static str, parse: impl Fn(&str) -> Result<T, Malformed>) -> Option<T> {
         let text = self.text(field)?;
         self.well_formed(field, parse(text.expose()))
     }
 
-    /// A name that may be left out; an empty one is malformed.
+    /// An optional name; an empty one is malformed.
     pub(super) fn optional<T>(
         &mut self,
         field: &'static str,
@@ -91,7 +91,7 @@ impl<'a> Fields<'a> {
         self.well_formed(field, parse(text.expose()))
     }
 
-    /// A truth value that may be left out; then it is false.
+    /// An optional boolean, `false` by default.
     pub(super) fn flag(&mut self, field: &'static str) -> bool {
         match self.get(field) {
             None => false,
@@ -103,7 +103,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A code of so many digits: a text, or a whole number, which has lost its leading zeros.
+    /// A code with this number of digits: a text, or a whole number, which has lost its leading zeros.
     pub(super) fn code(&mut self, field: &'static str, length: usize) -> Option<Code> {
         let code = match self.get(field) {
             Some(Json::Text(text)) if text.expose().is_empty() => return self.refuse(Invalid::required(field)),
@@ -115,13 +115,13 @@ impl<'a> Fields<'a> {
         code.or_else(|| self.refuse(Invalid::format(field, &format!("^[0-9]{{{length}}}$"))))
     }
 
-    /// A kind of factor.
+    /// A type of factor.
     pub(super) fn factor_type(&mut self, field: &'static str) -> Option<FactorType> {
         let text = self.text(field)?;
         FactorType::parse(text.expose()).or_else(|| self.refuse(no_factor_type(field)))
     }
 
-    /// A phone number, in the form of E.164.
+    /// A phone number in E.164 form.
     pub(super) fn phone(&mut self, field: &'static str) -> Option<Phone> {
         let text = self.text(field)?;
         match Phone::parse(text.expose()) {
@@ -131,13 +131,12 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A field that may be there, whatever it holds.
+    /// A field that is allowed and ignored.
     pub(super) fn ignore(&mut self, field: &'static str) {
         self.known.push(field);
     }
 
-    /// A field that repeats a parameter of the path: it may be left out. With another value the caller means somebody else than
-    /// the path does.
+    /// A field that repeats a path parameter: it is optional. Another value than the path's would mean another user.
     pub(super) fn repeats(&mut self, field: &'static str, of_path: &str) {
         match self.get(field) {
             None => {}
@@ -148,7 +147,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// What was read. `whole` puts it together, and has all of its parts when nothing is wrong.
+    /// The result. `whole` builds it, and has all of its parts when there are no errors.
     pub(super) fn end<T>(mut self, whole: impl FnOnce() -> Option<T>) -> Result<T, Error> {
         let unknown = self.object.names().filter(|name| !self.known.contains(name));
         let unknown = unknown.chain(self.beside).map(Invalid::unknown);
@@ -187,12 +186,12 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// As many digits as a code has, or more.
+/// Pads with zeros to the number of digits that a code has.
 fn padded(digits: &str, length: usize) -> String {
     format!("{digits:0>length$}")
 }
 
-/// A text that names no kind of factor.
+/// A text that is not a type of factor.
 pub(super) fn no_factor_type(field: &str) -> Invalid {
     let names: Vec<_> = FactorType::ALL.iter().map(|factor_type| factor_type.name()).collect();
     Invalid::inclusion(field, &names)

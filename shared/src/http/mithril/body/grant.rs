@@ -1,4 +1,4 @@
-//! What a new token is asked for with.
+//! Token requests.
 
 use super::{fields::Fields, presented};
 use crate::{
@@ -6,35 +6,35 @@ use crate::{
     http::{call::Call, mithril::Error},
 };
 
-/// What a new token is asked for with: the ways of `POST /mithril/api/tokens`.
+/// A token request: the grants of `POST /mithril/api/tokens`.
 #[derive(Debug)]
 pub enum GrantWanted {
-    /// `password`: a person signs in.
+    /// `password`: a user signs in.
     Password {
-        /// The mail address, as given: one that is none belongs to nobody.
+        /// The mail address, unverified: an invalid one belongs to no user.
         email: String,
         /// The password.
         password: Password,
-        /// The client that the token is for, as given.
+        /// The client that the token is for, unverified.
         client_id: String,
         /// Names of scopes, separated by spaces.
         scope: String,
     },
-    /// `authorize_2fa_access_token`: a person who signed in shows the code, too.
+    /// `authorize_2fa_access_token`: a user who signed in submits the code as well.
     Authorize {
-        /// The second-factor token, if one came.
+        /// The second-factor token, if present.
         token: Option<Secret>,
         /// The code.
         otp: Code,
     },
-    /// `refresh_2fa_access_token`: a person who signed in wants another code.
+    /// `refresh_2fa_access_token`: a user who signed in requests another code.
     Refresh {
-        /// The second-factor token, if one came.
+        /// The second-factor token, if present.
         token: Option<Secret>,
     },
-    /// `client_credentials`: an application, in its own name.
+    /// `client_credentials`: a client, in its own name.
     ClientCredentials {
-        /// The client, as given.
+        /// The client, unverified.
         client_id: String,
         /// Its secret.
         client_secret: Secret,
@@ -44,7 +44,7 @@ pub enum GrantWanted {
 }
 
 impl GrantWanted {
-    /// Which way it is.
+    /// The type of the grant.
     #[must_use]
     pub fn grant_type(&self) -> GrantType {
         match self {
@@ -56,23 +56,23 @@ impl GrantWanted {
     }
 }
 
-/// The ways to a token, by the names that callers write.
+/// The grant types, by their names in requests.
 #[derive(Clone, Copy, Debug)]
 pub enum GrantType {
-    /// A person signs in.
+    /// A user signs in.
     Password,
-    /// A person who signed in shows the code, too.
+    /// A user who signed in submits the code as well.
     Authorize,
-    /// A person who signed in wants another code.
+    /// A user who signed in requests another code.
     Refresh,
-    /// An application, in its own name.
+    /// A client, in its own name.
     ClientCredentials,
 }
 
 impl GrantType {
     const ALL: [Self; 4] = [Self::Password, Self::Authorize, Self::Refresh, Self::ClientCredentials];
 
-    /// The name on the wire.
+    /// The name in requests.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -85,18 +85,18 @@ impl GrantType {
 
     fn parse(name: &str) -> Option<Self> {
         match name {
-            // The original's documents have two names for one grant.
+            // The original's documentation has two names for one grant.
             "resend_otp" => Some(Self::Refresh),
             name => Self::ALL.into_iter().find(|grant_type| grant_type.name() == name),
         }
     }
 }
 
-/// Reads what a new token is asked for with; `otp_length` is how many digits a code has. The second-factor token is the
-/// one of `Authorization: Bearer`, or else the field's.
+/// Reads a token request; `otp_length` is the number of digits of a code. The second-factor token is that of
+/// `Authorization: Bearer`, or else the field's.
 ///
 /// # Errors
-/// 400 when the body is no object; [`Error::NoGrantType`]; 422 naming the fields.
+/// 400 when the body is not an object; [`Error::NoGrantType`]; 422 naming the fields.
 pub fn read_grant(call: &Call, otp_length: usize) -> Result<GrantWanted, Error> {
     let body = call.json()?;
     let mut fields = Fields::wrapped(&body, "token");

@@ -1,4 +1,4 @@
-//! What callers send, field by field.
+//! Request bodies, field by field.
 
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ pub(super) fn post(body: &str, bearer: Option<&str>) -> Call {
     call(&json!({ "body": body, "headers": headers }))
 }
 
-/// What was refused: each entry and the rule that it breaks.
+/// The invalid entries, each with the rule that it breaks.
 pub(super) fn refused(error: Error) -> String {
     let Error::Invalid(invalid) = error else {
         return format!("{error:?}");

@@ -21,7 +21,7 @@ pub struct FactorAnswer {
     data: FactorShown,
 }
 
-/// Factors of a user.
+/// The factors of a user.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct FactorList {
     meta: Meta,
@@ -32,30 +32,30 @@ pub struct FactorList {
 /// A second factor of a user.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct FactorShown {
-    /// Its id.
+    /// The factor's id.
     id: String,
-    /// What kind it is of.
+    /// The type of the factor.
     #[schema(schema_with = factor_types)]
     r#type: &'static str,
-    /// The phone, masked; `null` until its owner has set one.
+    /// The masked phone; `null` until its owner has set one.
     #[schema(required = true, example = "+38088*****30")]
     factor: Option<String>,
-    /// Whether a login asks for it.
+    /// Whether logins require it.
     is_active: bool,
-    /// Whose it is.
+    /// The owner.
     user_id: String,
-    /// When it was made: UTC, whole seconds.
+    /// Time of creation: UTC, whole seconds.
     #[schema(format = DateTime)]
     inserted_at: String,
-    /// When it was changed last: UTC, whole seconds.
+    /// Time of the last change: UTC, whole seconds.
     #[schema(format = DateTime)]
     updated_at: String,
-    /// The user, with a factor that was just made.
+    /// The owner, in the response that creates the factor.
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<UserShown>,
 }
 
-/// Where in a list the data lies: nobody has more factors than fit on one page.
+/// The page of a list: all factors of a user fit on one page.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Paging {
     #[schema(example = 1)]
@@ -74,7 +74,7 @@ pub fn factor_answer(call: &Call, outcome: Outcome, factor: &Factor) -> Answer {
     Answer::json(200, outcome, &FactorAnswer { meta, data })
 }
 
-/// 201: a factor that was just made, and where it is found.
+/// 201: a new factor and its location.
 #[must_use]
 pub fn factor_made(call: &Call, outcome: Outcome, factor: &Factor, user: &User) -> Answer {
     let user = UserShown::new(user, call.now);
@@ -83,7 +83,7 @@ pub fn factor_made(call: &Call, outcome: Outcome, factor: &Factor, user: &User) 
     Answer::json(201, outcome, &FactorAnswer { meta, data }).with_header("location", location)
 }
 
-/// 200: all factors that were asked for.
+/// 200: the requested factors.
 #[must_use]
 pub fn factor_list(call: &Call, outcome: Outcome, factors: &[Factor]) -> Answer {
     let paging = Paging {

@@ -36,55 +36,55 @@ fn next_steps() -> Object {
 /// A token.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TokenShown {
-    /// Its id: not a secret.
+    /// The token's id; not a secret.
     id: String,
-    /// What it is.
+    /// The type of the token.
     #[schema(schema_with = names)]
     name: &'static str,
-    /// The token itself. It is shown here, and never again.
+    /// The token itself. It is returned only here.
     #[schema(format = Password)]
     value: String,
-    /// When it ends, in seconds since the Unix epoch.
+    /// Expiry, in seconds since the Unix epoch.
     #[schema(example = 1_772_230_017)]
     expires_at: u64,
-    /// Whose it is; `null` for a client's own.
+    /// The user of the token; `null` for a client's own.
     #[schema(required = true)]
     user_id: Option<String>,
     details: TokenDetails,
 }
 
-/// What a token was given for.
+/// How and for whom the token was issued.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TokenDetails {
-    /// How it was asked for.
+    /// The grant type.
     #[schema(example = "password")]
     grant_type: &'static str,
-    /// The client that it was issued to.
+    /// The client of the token.
     client_id: String,
     /// Names of scopes, separated by spaces; empty for a `2fa_access_token`.
     #[schema(example = "app:authorize")]
     scope: String,
 }
 
-/// What must not wait.
+/// What the holder should do at once.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Urgent {
-    /// What the holder of the token does next: `REQUEST_OTP` (give the code), `REQUEST_APPS` (go on), `REQUEST_FACTOR`
-    /// (set a phone), `APPROVE_FACTOR` (give the code that the new phone got).
+    /// The next step of the token's holder: `REQUEST_OTP` (submit the code), `REQUEST_APPS` (continue),
+    /// `REQUEST_FACTOR` (set a phone), `APPROVE_FACTOR` (submit the code sent to the new phone).
     #[schema(schema_with = next_steps)]
     next_step: &'static str,
 }
 
-/// What the holder of a new token does next.
+/// The next step of a new token's holder.
 #[derive(Clone, Copy, Debug)]
 pub enum NextStep {
-    /// Gives the code that was sent.
+    /// Submits the code that was sent.
     RequestOtp,
     /// Uses the token.
     RequestApps,
     /// Sets a phone.
     RequestFactor,
-    /// Gives the code that was sent to the new phone.
+    /// Submits the code that was sent to the new phone.
     ApproveFactor,
 }
 
@@ -106,7 +106,7 @@ impl NextStep {
     }
 }
 
-/// 201: a new token. Its text is shown once, here; `outcome` is the word for the log.
+/// 201: a new token. Its text is returned only here; `outcome` is the name in the log.
 #[must_use]
 pub fn token_answer(
     call: &Call,

@@ -18,10 +18,10 @@ pub struct UserAnswer {
     data: UserShown,
 }
 
-/// A person with an account in one domain.
+/// A user with an account in one domain.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct UserShown {
-    /// Who.
+    /// The user's id.
     id: String,
     /// Mail address.
     email: String,
@@ -31,25 +31,25 @@ pub struct UserShown {
     login: String,
     /// Display name.
     name: String,
-    /// Whether it is an administrator of the domain.
+    /// Whether the user is an administrator of the domain.
     is_admin: bool,
-    /// Whether the user may not sign in now.
+    /// Whether the user is blocked from signing in now.
     is_blocked: bool,
-    /// Why; `null` for a user who is not blocked.
+    /// The reason of the block; `null` for a user who is not blocked.
     #[schema(required = true)]
     block_reason: Option<&'static str>,
-    /// The account's free fields.
+    /// Custom fields of the account.
     #[schema(value_type = Object)]
     settings: BTreeMap<String, Setting>,
-    /// When the account was made: UTC, whole seconds.
+    /// Time of creation: UTC, whole seconds.
     #[schema(format = DateTime)]
     inserted_at: String,
-    /// When it was changed last: UTC, whole seconds.
+    /// Time of the last change: UTC, whole seconds.
     #[schema(format = DateTime)]
     updated_at: String,
 }
 
-/// A free field of an account.
+/// A custom field of an account.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 enum Setting {
@@ -64,7 +64,7 @@ pub fn user_answer(call: &Call, outcome: Outcome, user: &User) -> Answer {
     user_with(200, call, outcome, user)
 }
 
-/// 201: a user that was just made.
+/// 201: a new user.
 #[must_use]
 pub fn user_made(call: &Call, outcome: Outcome, user: &User) -> Answer {
     user_with(201, call, outcome, user)
@@ -76,7 +76,7 @@ fn user_with(status: u16, call: &Call, outcome: Outcome, user: &User) -> Answer 
 }
 
 impl UserShown {
-    /// A user, blocked or not as of now.
+    /// A user, with the block status as of now.
     pub(super) fn new(user: &User, now: Timestamp) -> Self {
         let block = user.lockout.standing(now);
         let setting = |opt: &Opt| match opt {
@@ -121,7 +121,7 @@ pub(super) mod tests {
         http::call::tests::call,
     };
 
-    /// What is shown of somebody.
+    /// The expected response for a user.
     pub(in super::super) fn shown(user: &User, block_reason: Option<&str>, is_blocked: bool) -> Value {
         json!({
             "id": user.id.text(), "email": "my.address@yandex.ru", "domain": "pbx.era-platform.ru",
@@ -131,7 +131,7 @@ pub(super) mod tests {
         })
     }
 
-    /// Somebody with free fields of every kind.
+    /// A user with custom fields of every type.
     pub(in super::super) fn somebody() -> User {
         let opts = [
             ("a", Opt::Flag(true)),
