@@ -63,7 +63,7 @@ pub(crate) fn untested(routes: &[Route], document: &Value, record: &BTreeSet<Str
         let operation = &document["paths"][path][method.to_ascii_lowercase()];
         if operation.is_null() {
             missing.push(format!(
-                "{key} is not in /openapi.json: describe it in functions/openapi/document.rs"
+                "{key} is not in /openapi.json: describe it in openapi.rs beside its handler"
             ));
         } else if refuses_strangers(operation) && !record.contains(&answer(&key, 401, false)) {
             missing.push(format!(
