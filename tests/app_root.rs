@@ -1,5 +1,5 @@
-//! The page behind mailed links: docs/contract.md, Registration and password reset. What it does in a browser is tried
-//! by `tests/browser/app_root.py`.
+//! The page behind mailed links: docs/contract.md, Registration and password reset. Its behaviour in a browser is
+//! tested by `tests/browser/app_root.py`.
 
 use std::collections::BTreeMap;
 
