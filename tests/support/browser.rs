@@ -4,7 +4,7 @@ use std::{ffi::OsString, process::Command};
 
 use crate::support::world::{World, root};
 
-/// The exit code of a script where there is no browser.
+/// The exit code of a script without a browser.
 const SKIPPED: i32 = 77;
 
 impl World {
@@ -28,7 +28,7 @@ pub async fn in_a_browser(script: &str, arguments: Vec<OsString>) -> bool {
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     );
-    // Past the capture of the test's output: a skip must be seen.
+    // Bypasses the test's output capture: a skip must be visible.
     if output.status.code() == Some(SKIPPED) {
         use std::io::Write;
         let _ = writeln!(std::io::stderr(), "\n*** SKIPPED: {script} tried NOTHING: {said}");
