@@ -231,7 +231,7 @@ async fn each_refusal_has_its_place_in_the_order() {
         );
         assert_eq!(world.failure_counts(&demo).await, ("1".into(), "0".into()), "{scope}");
     }
-    // Scopes that let a client act for every user are for `client_credentials` only, whatever scopes the client has.
+    // Scopes that allow a client to act for every user are for `client_credentials` only, whatever scopes it has.
     for scope in ["passcode", "app:authorize passcode"] {
         let got = world
             .request_token(wrong("heatclinic", &demo.email, &demo.password, scope))

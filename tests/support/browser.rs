@@ -8,14 +8,14 @@ use crate::support::world::{World, root};
 const SKIPPED: i32 = 77;
 
 impl World {
-    /// Runs a script of `tests/browser/` against this world; `false` where there is no browser.
+    /// Runs a script of `tests/browser/` against this world; `false` without a browser.
     pub async fn in_a_browser(&self, script: &str, arguments: &[&str]) -> bool {
         let arguments = [self.url()].into_iter().chain(arguments.iter().copied());
         in_a_browser(script, arguments.map(OsString::from).collect()).await
     }
 }
 
-/// Runs a script of `tests/browser/`; `false` where there is no browser.
+/// Runs a script of `tests/browser/`; `false` without a browser.
 pub async fn in_a_browser(script: &str, arguments: Vec<OsString>) -> bool {
     let mut command = Command::new("python3");
     command.arg(root().join("tests/browser").join(script)).args(arguments);

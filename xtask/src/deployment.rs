@@ -230,7 +230,7 @@ fn function(function: &Function, store: &Store) -> String {
     match function.trigger {
         // A batch of a hundred records, each written separately.
         Trigger::Streams => text += "      Timeout: 29\n",
-        // Erasing a person scans tables for up to 40 seconds.
+        // Erasing a user scans tables for up to 40 seconds.
         Trigger::Operator => text += "      Timeout: 60\n",
         // The CPU share that a password hash needs, while a caller waits, comes with memory.
         Trigger::Route { .. } if function.hashes => text += "      MemorySize: 512\n",
