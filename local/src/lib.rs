@@ -13,7 +13,7 @@
 //! | Module | What |
 //! |---|---|
 //! | `template` | reads `template.yaml`; the only source of functions, routes, tables, secrets |
-//! | `gateway` | API Gateway: routes, the JWT authoriser, the event of payload format 2.0, the answer, CORS |
+//! | `gateway` | API Gateway: routes, the JWT authorizer, the event of payload format 2.0, the answer, CORS |
 //! | `runtime` | Lambda: one invocation at a time per process, time-outs, crashes, the runtime API |
 //! | `aws` | what functions call: recorded, and broken on demand (faults) |
 //! | `rights` | IAM: whether a function's role allows what it calls |

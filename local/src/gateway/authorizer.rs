@@ -1,4 +1,4 @@
-//! API Gateway's JWT authoriser: RS256, the issuer's published keys, `iss`, `aud` or `client_id`, `exp`, `nbf` and `iat`.
+//! API Gateway's JWT authorizer: RS256, the issuer's published keys, `iss`, `aud` or `client_id`, `exp`, `nbf` and `iat`.
 
 use std::time::Duration;
 

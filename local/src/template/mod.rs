@@ -66,7 +66,7 @@ pub(crate) struct Route {
     pub(crate) authorizer: Option<Authorizer>,
 }
 
-/// A JWT authoriser: it accepts tokens of this issuer for one of these audiences.
+/// A JWT authorizer: it accepts tokens of this issuer for one of these audiences.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Authorizer {
     /// The `iss` of tokens; its keys are discovered from there.
