@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
-"""Measures what a cold start costs: the same calls to DynamoDB (a token check, a conditional write, its audit event), by
+"""Measures the cost of a cold start: the same calls to DynamoDB (a token check, a conditional write, its audit event), by
 
   countersign  the real passcode-retrieve function, as it is deployed
   floor        a Rust loop without SDK that sends the function's requests as canned texts, signed (benches/floor)
-  node         Node with the AWS SDK v3, bundled with esbuild (benches/node), which sends them, too
+  node         Node with the AWS SDK v3, bundled with esbuild (benches/node), which sends the same requests
   python       Python with boto3 (benches/python), which does the same
 
 in one run, in turns, each in a fresh process behind a fake runtime API, against canned answers on loopback. Requests, answers
 and environment are recorded first: the function answers its payload of events/ in the local cloud. Plain HTTP
-for all four: the function trusts Amazon's roots only, so that no local server can speak TLS with it. Only the function
-reads a key from Secrets Manager while it starts, parses every answer strictly and renders its errors; the others are
-as small as they can be, and run on a bare loop instead of Lambda's own runtime. What is missing on this machine is
-left out, with a line that says so. Needs Linux, cargo and CPython 3.10; the SDKs are installed below the target
+for all four: the function trusts Amazon's roots only, so it cannot use TLS with a local server. Only the function
+reads a key from Secrets Manager during init, parses every answer strictly and renders its errors; the others are
+minimal, and run on a bare loop instead of Lambda's own runtime. A program that this machine cannot run is skipped,
+and the output says so. Needs Linux, cargo and CPython 3.10; the SDKs are installed below the target
 directory, at the versions that benches/ pins."""
 
 import argparse
@@ -70,7 +70,7 @@ def main():
         try:
             commands[name], files = make(target)
             sizes[name] = zipped(files)
-            sandbox.run(recording, commands[name])  # Warms the page cache, and shows that it works at all.
+            sandbox.run(recording, commands[name])  # Warms the page cache, and fails early.
         except sandbox.Failed as why:
             sys.exit(f"{name}: {why}")
         except Missing as why:
@@ -146,7 +146,7 @@ def counted(recording, command, calls):
         return int(re.search(r"^(?:summary|totals): (\d+)", out.read_text(), re.MULTILINE)[1])
 
 
-# The four
+# The four programs
 
 
 def countersign(target, binaries):
@@ -195,7 +195,7 @@ def python(target):
 
     once(folder, ["requirements.txt", "function.py"], "python", install)
     print(f"python is {sys.version.split()[0]}")
-    # boto3 is part of Lambda's runtime: nobody uploads it.
+    # boto3 is part of Lambda's runtime: it is not uploaded.
     return [str(folder / "venv/bin/python"), str(folder / "function.py")], None
 
 
@@ -233,7 +233,7 @@ def target_directory():
 
 
 def zipped(path):
-    """What Lambda would have to fetch, in MB; `None` where nothing is uploaded."""
+    """The size of the deployment package in MB; `None` if nothing is uploaded."""
     if path is None:
         return None
     buffer = io.BytesIO()

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Computes what operations cost, and prints the tables of docs/cost.md. With --check it says whether they stand there.
+"""Computes the cost of operations, and prints the tables of docs/cost.md. With --check it verifies that they are up to date.
 
   python3 benches/cost.py                       with the prices of docs/prices.json
   python3 benches/cost.py --prices FILE         with yours
 
-What an operation needs is measured: units of DynamoDB as an engine that counts like it told them (ConsumedCapacity of every call,
-the audit event and writes that a condition refuses included), bytes of log lines as functions print them, CPU time by
-benches/functions.py. What is assumed is in capitals below."""
+The figures of an operation are measured: DynamoDB capacity units as reported by an engine that counts like DynamoDB
+(ConsumedCapacity of every call, the audit event and writes with a failed condition included), bytes of log lines as
+functions print them, CPU time by benches/functions.py. The assumptions are the constants below."""
 
 import argparse
 import json
@@ -19,27 +19,27 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCUMENT = ROOT / "docs/cost.md"
 
 CPU_MS = 0.6
-"""Of a warm call."""
+"""CPU time of a warm call."""
 HASH_CPU_MS = 30
-"""Of a warm call that hashes a password."""
+"""CPU time of a warm call that hashes a password."""
 VCPU_MB = 1769
-"""Memory that comes with a whole processor: "Configure Lambda function memory" in AWS's guide."""
+"""The memory size with one full vCPU: "Configure Lambda function memory" in AWS's guide."""
 WAIT_MS = 5
-"""For one call to DynamoDB, SES or SNS, within a region."""
+"""Latency of one call to DynamoDB, SES or SNS, within a region."""
 LAMBDA_LOG_BYTES = 300
 """START, END and REPORT."""
 ACCESS_LOG_BYTES = 200
-"""The gateway's line."""
+"""The gateway's access log line."""
 ENDED_LOG_BYTES = 420
-"""The line of a row that ended, which cleanup prints."""
+"""The line that cleanup prints for an expired row."""
 ENDED_A_BATCH = 10
-"""Rows that ended which cleanup is given at once, on average: at least one, at most a hundred."""
+"""The average number of expired rows per batch of cleanup: at least one, at most a hundred."""
 MONTH_HOURS = 730
 
 
 @dataclass(frozen=True)
 class Operation:
-    """`ended` says how many rows of it end later, at most."""
+    """`ended` is the maximum number of its rows that expire later."""
 
     name: str
     function: str
@@ -91,14 +91,14 @@ MONTH = {
     "registration: ask": 1_000,
     "registration: confirm": 800,
 }
-"""A month of a hundred thousand logins, as somebody could have it."""
+"""An example month with a hundred thousand logins."""
 
 BUSY_SERIES = 30
-"""Metrics that such a month has in most of its hours."""
+"""The number of metrics with data in most hours of such a month."""
 
 
 def memory(function):
-    """Of a function, in MB: its own, or what all have."""
+    """A function's memory size in MB: its own, or the default."""
     id = "".join(word.capitalize() for word in function.split("-")) + "Function"
     own = re.search(rf"^  {id}:\n((?:    .*\n|\n)+)", template(), re.MULTILINE).group(1)
     found = re.search(r"^ +MemorySize: (\d+)", own, re.MULTILINE) or re.search(r"^    MemorySize: (\d+)", template(), re.MULTILINE)
@@ -106,15 +106,15 @@ def memory(function):
 
 
 def worked(function, cpu_ms, calls):
-    """GB-seconds of one call: less memory is less of a processor."""
+    """GB-seconds of one call: less memory means a smaller CPU share."""
     mb = memory(function)
     return mb / 1024 * (cpu_ms * VCPU_MB / mb + WAIT_MS * calls) / 1000
 
 
 def parts(operation, price):
-    """Dollars of a thousand, by who is paid, without messages."""
+    """Dollars per thousand operations, by service, without messages."""
     logs = operation.lines + LAMBDA_LOG_BYTES + ACCESS_LOG_BYTES
-    # A row that ends is an audit event and a line, and its part of an invocation of cleanup.
+    # An expired row costs an audit event, a log line, and its share of an invocation of cleanup.
     swept = operation.ended / ENDED_A_BATCH
     logs += operation.ended * ENDED_LOG_BYTES + swept * LAMBDA_LOG_BYTES
     gb_seconds = worked(operation.function, HASH_CPU_MS if operation.hashes else CPU_MS, operation.calls)
@@ -168,7 +168,7 @@ def template():
 
 
 def alarmed():
-    """The metrics that alarms look at: of an alarm without a list of them, one."""
+    """The number of metrics in alarms: one for an alarm without a list of metrics."""
     alarms = re.findall(r"Type: AWS::CloudWatch::Alarm\n(.*?)(?=\n  \w)", template(), re.DOTALL)
     return sum(alarm.count("MetricStat:") or 1 for alarm in alarms)
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Measures what one call of each function costs: CPU time of the first call, from exec on, and of a warm one, and the most memory
-that its process ever held. The real functions run in the local cloud, and people register, log in and change phones in it.
-From that and MemorySize in template.yaml follows how long Lambda would work on it: a vCPU comes with 1,769 MB, and less memory is
-less of one. Plain HTTP on loopback, so TLS is in none of these numbers; neither is what is waited for.
+"""Measures the cost of one call of each function: CPU time of the first call, from exec on, and of a warm one, and the peak
+memory of its process. The real functions run in the local cloud, where users register, log in and change phones. The
+duration on Lambda follows from that and MemorySize in template.yaml: 1,769 MB have one vCPU, and less memory has a
+smaller share. Plain HTTP on loopback, so the numbers exclude TLS; they also exclude waiting time.
 
   python3 benches/functions.py                     builds, measures, prints a table
-  python3 benches/functions.py --binaries DIR      measures what is there
+  python3 benches/functions.py --binaries DIR      measures existing binaries
 
 Needs Linux and cargo."""
 
@@ -27,7 +27,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 VCPU = 1769
-"""Megabytes that come with one vCPU: "Configure Lambda function memory" in AWS's guide."""
+"""The memory size in MB with one vCPU: "Configure Lambda function memory" in AWS's guide."""
 
 PASSWORD = "correct-horse-Battery-9"
 DOMAIN = "pbx.era-platform.ru"
@@ -59,7 +59,7 @@ def main():
 
 
 def built(*what):
-    """Cargo's target directory, after it was asked to build."""
+    """Builds with cargo; returns its target directory."""
     subprocess.run(["cargo", "build", "--quiet", *what], cwd=ROOT, check=True)
     metadata = subprocess.run(
         ["cargo", "metadata", "--no-deps", "--format-version", "1"], cwd=ROOT, check=True, capture_output=True
@@ -68,14 +68,14 @@ def built(*what):
 
 
 def by_name(binaries, folder):
-    """Where the functions lie by their names, each a second name of the file that cargo-lambda calls `bootstrap`."""
+    """The folder with the functions by name: hard links to the files that cargo-lambda calls `bootstrap`."""
     for bootstrap in binaries.glob("*/bootstrap"):
         os.link(bootstrap, folder / bootstrap.parent.name)
     return folder if any(folder.iterdir()) else binaries
 
 
 def address(process, log):
-    """Where the local cloud answers, once it says so."""
+    """Waits for the local cloud to print its URL; returns it."""
     for _ in range(600):
         log.seek(0)
         found = re.search(r"http://127\.0\.0\.1:\d+", log.read())
@@ -93,7 +93,7 @@ class Cost:
     """CPU time in milliseconds, memory in MB."""
 
     first: float | None
-    """Nothing where the process had done something else before."""
+    """`None` if the process was not new."""
     warm: list[float] = field(default_factory=list)
     peak: float = 0.0
 
@@ -105,15 +105,15 @@ class Bench:
         self.ids = self.local("/_local/identities")
 
     def local(self, path, body=None):
-        """What the cloud itself answers."""
+        """The response of one of the cloud's own routes."""
         data = None if body is None else json.dumps(body).encode()
         with OPENER.open(urllib.request.Request(self.url + path, data), timeout=60) as answer:
             return json.loads(answer.read() or b"null")
 
     def call(self, function, method, path, status, headers=None, json_body=None, form=None, what=""):
-        """One measured call over HTTP, and its body. A function that does two things says which one it is."""
+        """Makes one measured call over HTTP; returns its body. `what` distinguishes the operations of one function."""
         data = None if json_body is None else json.dumps(json_body).encode()
-        # Nobody else comes from there, so that no limit of an address is in the way.
+        # A new source address for each call, so that no rate limit per address applies.
         number = next(self.addresses)
         address = f"10.0.{number // 256}.{number % 256}"
         headers = {"content-type": "application/json", "x-local-source-ip": address, **(headers or {})}
@@ -142,14 +142,14 @@ class Bench:
         self.local("/_local/clock", {"advance_seconds": seconds})
 
     def said(self, pattern):
-        """What the last message says."""
+        """The part of the last message that matches."""
         found = re.findall(pattern, json.dumps(self.local("/_local/messages")))
         if not found:
             sys.exit(f"no message has {pattern}")
         return found[-1]
 
     def round(self, number):
-        """Every function once, all that succeed."""
+        """Calls every function once, successfully."""
         self.advance(300)
         self.pins()
         self.passcodes()
@@ -226,7 +226,7 @@ class Bench:
 
 
 class Measured:
-    """What the processes of one function use meanwhile."""
+    """Measures what the processes of one function use in a `with` block."""
 
     def __init__(self, bench, function, what=""):
         self.bench, self.function, self.what = bench, function, what

@@ -1,6 +1,6 @@
 """A Lambda sandbox for one process: the runtime API, DynamoDB and Secrets Manager with canned answers, and the
-process's own CPU time and memory as the kernel counts them. Nothing canned is written down: the function is called once in the
-local cloud, and what it asks for and is answered there is what it is answered here. Linux, CPython 3.10 or later."""
+process's own CPU time and memory as the kernel counts them. The canned answers are recorded: the function is called once in
+the local cloud, and its requests and answers there are replayed here. Linux, CPython 3.10 or later."""
 
 import http.client
 import json
@@ -21,10 +21,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "aws"))
 from cloud import filled, identities, local_cloud, post
 
 PATIENCE = 60
-"""Seconds after which a process that says nothing is given up."""
+"""The timeout in seconds for a silent process."""
 
 ENDPOINTS = ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SECRETS_MANAGER"]
-"""Where a function of this bench may call."""
+"""The endpoints that a function of this bench may call."""
 
 
 @dataclass
@@ -39,7 +39,7 @@ class Exchange:
 
 @dataclass
 class Recording:
-    """What a function was told and asked for: while it started, and for one call."""
+    """A function's environment, event and AWS calls: during init, and for one call."""
 
     environment: dict
     event: bytes
@@ -47,12 +47,12 @@ class Recording:
     call: list = field(default_factory=list)
 
     def requests(self):
-        """The requests of the call, a line each: the operation, and what it is asked for."""
+        """The requests of the call, a line each: the operation and its input."""
         return b"".join(one.target.rpartition(".")[2].encode() + b"\t" + one.request + b"\n" for one in self.call)
 
 
 def record(function, command):
-    """Has the function answer its payload of events/ in a local cloud of its own."""
+    """Runs the function on its payload of events/ in a new local cloud, and records its calls."""
     with local_cloud() as port:
         environment = post(f"http://127.0.0.1:{port}/_local/functions/{function}/environment", {})
         recording = Recording(environment, json.dumps(filled(function, identities(port))).encode())
@@ -63,7 +63,7 @@ def record(function, command):
 
 
 class Failed(Exception):
-    """The process did not do what it is measured for."""
+    """The process did not behave as expected."""
 
 
 @dataclass
@@ -80,7 +80,7 @@ class Sample:
 
 
 def variables(recording, port, requests):
-    """The variables that Lambda and the template set, and nothing of the caller's own. Credentials are as long as Lambda's."""
+    """The variables that Lambda and the template set, and none of the caller's own. Credentials are as long as Lambda's."""
     at = f"127.0.0.1:{port}"
     return {
         **recording.environment,
@@ -92,14 +92,14 @@ def variables(recording, port, requests):
         "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/bench",
         "AWS_LAMBDA_LOG_STREAM_NAME": "bench",
         **{name: f"http://{at}" for name in ENDPOINTS},
-        # What the programs beside the function send in its place.
+        # The requests that the other programs send in place of the function.
         "BENCH_REQUESTS": requests,
     }
 
 
 def run(recording, command, calls=1, settle=0, elsewhere=None):
     """Starts `command`, lets it answer `settle + calls` calls, ends it. With several calls, the CPU time of those after
-    the first `settle` is taken too. What it asks for is asked `elsewhere` and recorded, where that is given."""
+    the first `settle` is measured, too. With `elsewhere`, its requests are forwarded there and recorded."""
     with (
         socket.create_server(("127.0.0.1", 0), backlog=16) as listener,
         tempfile.TemporaryFile() as errors,
@@ -215,7 +215,7 @@ class Sandbox:
         raise Failed(f"asked for {target}, which the function did not ask for when it was recorded")
 
     def recorded(self, path, target, headers, body):
-        """Asks the local cloud, which knows the caller by its credentials."""
+        """Forwards to the local cloud, which authenticates the caller by its credentials."""
         service = "SECRETS_MANAGER" if target.startswith("secretsmanager.") else "DYNAMODB"
         url = urllib.parse.urlsplit(self.elsewhere[f"AWS_ENDPOINT_URL_{service}"])
         connection = http.client.HTTPConnection(url.netloc, timeout=PATIENCE)
@@ -232,7 +232,7 @@ class Sandbox:
     def next(self):
         if self.init_cpu is None:
             self.init_cpu = self.cpu()
-        # Between two calls the process sleeps, so its clock stands still here.
+        # Between two calls the process sleeps, so its CPU clock does not advance here.
         if self.calls > 1 and self.answered == self.settle:
             self.settled = self.cpu()
         if self.answered == self.calls:

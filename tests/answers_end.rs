@@ -1,5 +1,5 @@
-//! What is remembered of a call with an `Idempotency-Key` ends with its owner's tokens, whatever ends those, and does not come
-//! back when a block expires (docs/contract.md, All routes; docs/security.md R72).
+//! The idempotency record of a call with an `Idempotency-Key` ends with its owner's tokens, whatever revokes those, and
+//! does not return when a block expires (docs/contract.md, All routes; docs/security.md R72).
 
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ use crate::support::{
     world::World,
 };
 
-/// A route that remembers what it answers about a user.
+/// A route that stores the answer of an idempotent call about a user.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Route {
     OtpCreate,
@@ -40,7 +40,7 @@ const ROUTES: [Route; 8] = [
     Route::ConfirmReset,
 ];
 
-/// What ends a user's tokens.
+/// What revokes a user's tokens.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Cause {
     BlockByOperator,
@@ -64,7 +64,7 @@ const CAUSES: [Cause; 8] = [
     Cause::Erasure,
 ];
 
-/// A call with a key, whose answer is remembered: what it takes to send it again, to the last byte.
+/// An idempotent call whose answer is stored, with everything needed to repeat it byte for byte.
 struct Call {
     method: &'static str,
     path: String,
@@ -105,7 +105,7 @@ impl Call {
     }
 }
 
-/// Somebody, and a call of theirs that was answered.
+/// Creates a user and makes one successful call.
 async fn answered(world: &World, route: Route, n: usize) -> (Person, Call, Response) {
     let (login, phone) = (format!("someone{n}"), format!("+38088123{n:04}"));
     world.keep_phone_out_of_logs(&phone);
@@ -199,7 +199,7 @@ async fn befall(world: &World, person: &Person, cause: Cause) {
         }
         Cause::WrongPasswords => world.block_by_passwords(person).await,
         Cause::WrongCodes => {
-            // Whatever waits for a code now, or a login that does.
+            // The code is that of a new login, or of a first phone.
             let phone = person.phone.as_deref().expect("a phone");
             let (token, code) = match world.sign_in(person, &person.password).await {
                 got if got.json()["urgent"]["next_step"] == "REQUEST_OTP" => {
@@ -220,7 +220,7 @@ async fn befall(world: &World, person: &Person, cause: Cause) {
         }
         Cause::EndTokens => operator("end_tokens").await,
         Cause::Reset => {
-            // Mails to one mailbox are spaced.
+            // Mails to one mailbox are rate limited.
             world.advance(240).await;
             let link = world.reset_link(&person.email, &person.email).await;
             world.reset_password(&link, OTHER).await.ok(200);
@@ -243,13 +243,13 @@ impl Cause {
         }
     }
 
-    /// Only a decision ends what a decision has done.
+    /// Only an operator or administrator unblocks what one has blocked.
     fn ends_by_itself(self) -> bool {
         matches!(self, Self::WrongPasswords | Self::WrongCodes)
     }
 }
 
-/// What the route answers to a call that it never had before.
+/// Asserts the answer to a call without an idempotency record.
 fn judged_anew(route: Route, cause: Cause, got: &Response) {
     match (route, cause) {
         (Route::ConfirmReset, _) => era_refused(got, 404, NO_REQUEST),
@@ -269,7 +269,7 @@ async fn remembered_answers_end_with_their_owners_tokens() {
     for route in ROUTES {
         for cause in CAUSES {
             if (route, cause) == (Route::Login, Cause::WrongCodes) {
-                // There is no code to get wrong.
+                // No code is sent, so none can be wrong.
                 continue;
             }
             n += 1;
@@ -357,7 +357,7 @@ async fn what_is_remembered_of_public_calls_is_the_same_for_everybody_and_names_
     let names = |row: &Value| row.as_object().expect("a row").keys().cloned().collect::<Vec<_>>();
     assert!(rows.iter().all(|row| names(row) == names(&rows[0])), "{rows:?}");
 
-    // Whatever becomes of the user, a repetition tells the same of both, costs the same and mails nothing.
+    // In any state of the user, a retry gives the same answer for both, costs the same and sends no mail.
     for command in ["block_user", "end_tokens", "erase_user"] {
         world
             .run_command(json!({ "command": command, "user_id": maria.id }))
@@ -408,7 +408,7 @@ async fn who_finds_an_answer_ended_late_leaves_its_successor_alone() {
     world
         .run_command(json!({ "command": "end_tokens", "user_id": person.id }))
         .await;
-    // The ended answer was found, and its owner's row takes more than a second.
+    // The revoked answer is found, and reading its owner's row takes more than a second.
     let hang = json!({ "service": "dynamodb", "operation": "BatchGetItem", "kind": "hang", "skip": 0, "times": 1 });
     world.inject(hang).await;
     let successor = async {
@@ -434,7 +434,7 @@ async fn a_lost_answer_does_not_stop_the_successor() {
         world
             .run_command(json!({ "command": "end_tokens", "user_id": person.id }))
             .await;
-        // The first one is refused by what is remembered, the second one takes its place.
+        // The first write is refused because a record exists, the second one replaces it.
         let lost = json!({
             "service": "dynamodb", "operation": "PutItem", "kind": "drop_response", "skip": 1, "times": times,
         });
@@ -457,7 +457,7 @@ async fn an_answer_that_an_erasure_overtakes_is_not_remembered() {
         .create_token(json!({ "user_id": person.id, "scopes": ["api"] }))
         .await;
     let call = Call::change(token, &person);
-    // The password is set, and its notice is on its way for more than a second: meanwhile the user goes.
+    // The password is set, and sending its notice takes more than a second: meanwhile the user is erased.
     let hang = json!({ "service": "ses", "operation": null, "kind": "hang", "skip": 0, "times": 1 });
     world.inject(hang).await;
     let erased = async {

@@ -1,5 +1,5 @@
-//! The page behind mailed links: docs/contract.md, Registration and password reset. What it does in a browser is tried
-//! by `tests/browser/app_root.py`.
+//! The page behind mailed links: docs/contract.md, Registration and password reset. Its behaviour in a browser is
+//! tested by `tests/browser/app_root.py`.
 
 use std::collections::BTreeMap;
 
@@ -61,7 +61,7 @@ async fn the_page_has_every_header_and_a_policy_for_its_own_bytes() {
         .iter()
         .map(|(name, value)| (name.as_str(), value.to_str().expect("ASCII")))
         .collect();
-    // The gateway's own.
+    // Headers added by the gateway.
     for name in ["apigw-requestid", "content-length", "date", "connection"] {
         headers.remove(name);
     }
@@ -160,7 +160,7 @@ async fn a_hostile_header_changes_nothing() {
         assert_eq!(page(&world, hostile).await.body, plain, "{hostile}");
     }
     assert_eq!(page(&world, &long).await.header("content-language"), Some("ru"));
-    // Nor do other headers and the query.
+    // Other headers and the query do not select a language either.
     let got = world
         .get("/app-root?lang=ru&uuid=%3Cscript%3E&%zz")
         .header("x-forwarded-host", "evil.example")
@@ -329,7 +329,7 @@ async fn mailed_link(world: &World, view: &str, to: &str) -> String {
     link
 }
 
-/// One check of the script, with the server's own answers; `false` where there is no browser.
+/// Runs one check of the script, with the server's own answers; `false` without a browser.
 async fn choose_password(world: &World, link: &str, password: &str) -> bool {
     world.keep_out_of_logs(password);
     let check = "the_link_of_a_mail_sets_the_password";
@@ -338,7 +338,7 @@ async fn choose_password(world: &World, link: &str, password: &str) -> bool {
         .await
 }
 
-/// Whether a password opens the account: a login tells.
+/// Whether a user can log in with a password.
 async fn works(world: &World, email: &str, password: &str) -> bool {
     let got = world.request_token(password_grant(email, password)).await;
     if got.status != 201 {

@@ -1,4 +1,4 @@
-//! The audit trail: who did what to whom, one event each, and none that tells a secret (security.md R46, R58).
+//! The audit log: who did what to whom, one event each, without secrets (security.md R46, R58).
 
 use serde_json::{Value, json};
 
@@ -107,7 +107,7 @@ async fn an_unknown_name_costs_as_much_as_a_known_one_and_leaves_no_event() {
         );
         assert_eq!(world.audit_rows().await.len(), before + events, "{email}");
     }
-    // What breaks there is not told either.
+    // A failed write is not reported to the caller either.
     let rule = json!({ "service": "dynamodb", "operation": "PutItem", "kind": "error", "skip": 0, "times": 1000 });
     world.inject(rule).await;
     for email in [demo.email.as_str(), "nobody@example.org"] {
@@ -132,7 +132,7 @@ async fn nobodys_calls_leave_nothing() {
         .ok(401);
     world.post("/passcode/consume").send().await.ok(401);
     assert_eq!(world.audit_rows().await, Vec::<Value>::new());
-    // Whoever is known and may not leaves something.
+    // An authenticated caller without permission leaves an event.
     world.get(&of).private_token(world.user()).send().await.ok(403);
     let trail = world.audit_log_of(&format!("user:{}", world.id("/user/user_id"))).await;
     assert_eq!(trail.len(), 1, "{trail:?}");

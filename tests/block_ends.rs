@@ -1,5 +1,5 @@
-//! What ends with a block, whatever its cause, and does not come back when the block expires
-//! (docs/contract.md, Support PIN; docs/security.md R70, R72); and the way out of a block by failures.
+//! What a block ends, whatever its cause, and what does not return when the block expires (docs/contract.md, Support
+//! PIN; docs/security.md R70, R72); and how a user regains access after a lockout by failures.
 
 use serde_json::json;
 
@@ -66,7 +66,7 @@ async fn pins_and_links_of_before_a_block_do_not_come_back_when_it_expires() {
             era_refused(&world.reset_password(&link, NEW).await, 404, NO_REQUEST);
             let token = world.log_in(person).await;
             world.get(OWN_PIN).private_token(&token).send().await.is(404, NO_PIN);
-            // What comes after the block is as good as ever, and ends with the next one.
+            // A PIN made after the block works until the next block.
             let made = world.post(OWN_PIN).private_token(&token).send().await;
             made.ok(201);
             read().send().await.is(200, &made.body);
@@ -100,7 +100,7 @@ async fn strangers_cannot_void_the_link_that_leads_out_of_their_block() {
     world.shows_no_pin(&maria).await;
     era_refused(&world.reset_password(&link, "another-horse").await, 404, NO_REQUEST);
 
-    // An administrator's block ends such a link like any other, and one that is asked for under it does not lift it.
+    // An administrator's block voids such a link like any other, and a link requested during it does not unblock.
     world.advance(3600).await;
     world.block_by_passwords(&maria).await;
     let link = world.reset_link(&maria.email, &maria.email).await;
@@ -153,7 +153,7 @@ async fn a_link_and_the_block_that_voids_it_race_to_one_end() {
             world.sign_in(&person, "wrong").await.ok(401);
         }
         let reset = async {
-            // Both hash a password: let neither always be the first one.
+            // Both hash a password: vary which one is first.
             for _ in 0..round % 4 {
                 world.get("/openapi.json").send().await;
             }
@@ -162,7 +162,7 @@ async fn a_link_and_the_block_that_voids_it_race_to_one_end() {
         let (_, reset) = tokio::join!(world.sign_in(&person, "wrong"), reset);
         let (passwords, _) = world.failure_counts(&person).await;
         match reset.status {
-            // The wrong password came after the new one was set, and is the first one.
+            // The wrong password was counted after the reset, as the first failure.
             200 => assert_eq!(passwords, "1", "a link that a block had voided lifted the block"),
             _ => {
                 era_refused(&reset, 404, NO_REQUEST);

@@ -1,5 +1,5 @@
-//! Users that are blocked and unblocked, and what ends with a block
-//! (docs/contract.md, Second factors and tokens; docs/security.md R38).
+//! Blocking and unblocking users, and what a block revokes (docs/contract.md, Second factors and tokens;
+//! docs/security.md R38).
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -77,7 +77,7 @@ async fn everything_that_was_issued_ends_with_a_block() {
     }
     assert!(!world.token_works(world.user()).await);
     data(&world.block_action(&demo, "unblock").await, 200);
-    // What has ended does not come back.
+    // Revoked logins stay revoked.
     token_expired(&world.submit_code(&login, &code).await);
     token_expired(&world.refresh_login(&login).await);
     token_expired(&world.resend_code(&demo, &login).await);
@@ -89,7 +89,7 @@ async fn everything_that_was_issued_ends_with_a_block() {
     let gone = NO_PIN;
     world.get(&of).bearer(world.admin()).send().await.is(404, gone);
     era_refused(&world.reset_password(&link, "another-horse").await, 404, NO_REQUEST);
-    // What comes after is as good as ever; the code that was sent before it is not.
+    // A login after it works; the code that was sent before it does not.
     let (fresh, new) = world.begin_login(&demo).await;
     if new != code {
         wrong_code(&world.submit_code(&fresh, &code).await);
@@ -105,7 +105,7 @@ async fn lifting_a_block_forgives_what_led_to_it() {
     for _ in 0..3 {
         wrong_code(&world.submit_code(&token, &other_than(&code)).await);
     }
-    // One more, of a spent code, and the user is blocked.
+    // One more guess, at an exhausted code, and the user is blocked.
     wrong_code(&world.submit_code(&token, &code).await);
     user_blocked(&world.submit_code(&token, &code).await);
     for (round, why) in ["passwords", "otps", "passwords"].into_iter().enumerate() {
@@ -120,7 +120,7 @@ async fn lifting_a_block_forgives_what_led_to_it() {
                 let got = world.sign_in(&demo, "wrong").await;
                 refused(&got, 401, "access_denied", WRONG_IDENTITY);
             }
-            // Three were forgiven: the counter had begun at zero.
+            // Three failures are tolerated: the counter was reset to zero.
             world.begin_login(&demo).await;
             for _ in 0..4 {
                 let got = world.sign_in(&demo, "wrong").await;
@@ -167,7 +167,7 @@ async fn an_administrators_block_replaces_one_by_failures_on_request() {
     );
     already(&world.block_action(&demo, "block").await, "blocked");
     already(&world.replace_block(&demo).await, "blocked");
-    // Neither time nor a new password lifts it.
+    // Neither time nor a new password unblocks the user.
     world.advance(3600).await;
     user_blocked(&world.sign_in(&demo, &demo.password).await);
     world.request_reset(&demo.email).send().await.is(200, CHECK_MAIL);
@@ -176,7 +176,7 @@ async fn an_administrators_block_replaces_one_by_failures_on_request() {
     user_blocked(&world.sign_in(&demo, "another-horse").await);
     data(&world.block_action(&demo, "unblock").await, 200);
     world.sign_in(&demo, "another-horse").await.ok(201);
-    // Where there is nothing to replace, a user is blocked all the same; and once a block has expired, without the wish.
+    // `replace` also blocks a user without a block; and after a block has expired, `replace` is not needed.
     data(&world.replace_block(&demo).await, 200);
     data(&world.block_action(&demo, "unblock").await, 200);
     for _ in 0..4 {
@@ -197,7 +197,7 @@ async fn of_parallel_requests_one_changes_it() {
         for got in got.iter().filter(|got| got.status != 200) {
             already(got, &format!("{action}ed"));
         }
-        // A lost answer is given all the same.
+        // If an answer is lost, the retry still succeeds.
         let back = if round % 2 == 0 { "unblock" } else { "block" };
         for action in [back, action] {
             let lost = json!({ "service": "dynamodb", "operation": "UpdateItem", "kind": "drop_response", "times": 1 });
@@ -237,7 +237,7 @@ async fn a_block_wants_its_scope_and_no_words() {
             200,
         );
     }
-    // A client may, in its domain; and an administrator may shut the own door.
+    // A client may, in its domain; and administrators may block themselves.
     let client = world
         .create_token(json!({ "owner_client_id": "heatclinic", "scopes": ["user:block", "user:unblock"] }))
         .await;

@@ -1,12 +1,12 @@
-//! What becomes of rows that DynamoDB has removed (security.md R68, R69). The records are shaped as in the DynamoDB
-//! Developer Guide, "Time to Live and DynamoDB Streams".
+//! Stream records of rows that the DynamoDB TTL has removed (security.md R68, R69). Their format is that of the
+//! DynamoDB Developer Guide, "Time to Live and DynamoDB Streams".
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
 use crate::support::world::World;
 
-/// A removal by time: the `n`th record of its stream.
+/// The removal of an expired row: the `n`th record of its stream.
 async fn removal(world: &World, n: u64) -> Value {
     let mut record: Value = serde_json::from_str(include_str!("fixtures/stream-ttl-removal.json")).expect("JSON");
     record["eventID"] = format!("{n:032x}").into();
@@ -27,7 +27,7 @@ fn with(record: &Value, pointer: &str, value: Value) -> Value {
 }
 
 impl World {
-    /// The sequence numbers of the records that the function has not done.
+    /// The sequence numbers of the records that the function reports as failed.
     async fn clean_up(&self, records: &[Value]) -> Vec<String> {
         let answer = self
             .post("/2015-03-31/functions/cleanup/invocations")
@@ -98,7 +98,7 @@ async fn what_is_told_again_in_any_order_and_among_others_is_told_once() {
         "/dynamodb/SequenceNumber",
         sequence(9).into(),
     );
-    // Each of another row, so that a repetition is not what keeps it from being told.
+    // Each for another row, so that deduplication is not what keeps it out of the log.
     let mut others = Vec::new();
     for (n, (pointer, value)) in (20..).zip([
         ("/eventName", "INSERT".into()),
@@ -111,7 +111,7 @@ async fn what_is_told_again_in_any_order_and_among_others_is_told_once() {
     ]) {
         others.push(with(&removal(&world, n).await, pointer, value));
     }
-    // A person's delete has no identity at all.
+    // A user's delete has no identity at all.
     let mut by_hand = removal(&world, 40).await;
     by_hand.as_object_mut().expect("a record").remove("userIdentity");
     others.push(by_hand);
@@ -177,7 +177,7 @@ async fn a_malformed_record_fails_alone() {
         let before = world.metrics("cleanup", "Expired").len();
         for _ in 0..2 {
             assert_eq!(world.clean_up(&batch).await, [sequence(n + 1)], "{pointer} {value}");
-            // The one before it is not told again, the one behind it does not wait.
+            // The record before it is not logged again, the one after it does not wait.
             assert_eq!(
                 world.metrics("cleanup", "Expired").len(),
                 before + 2,
@@ -185,7 +185,7 @@ async fn a_malformed_record_fails_alone() {
             );
         }
     }
-    // Without a good sequence number nobody can name the record: the whole batch has failed, and is halved.
+    // Without a valid sequence number the record cannot be named: the whole batch fails, and is split.
     for number in [json!(null), json!(5), json!("")] {
         let batch = [good.clone(), with(&good, "/dynamodb/SequenceNumber", number)];
         assert_eq!(world.clean_up(&batch).await, [""]);
@@ -193,7 +193,7 @@ async fn a_malformed_record_fails_alone() {
     for record in [json!(null), json!("record"), json!([]), json!({})] {
         assert_eq!(world.clean_up(&[record]).await, [""]);
     }
-    // And this is no batch: Lambda counts an invocation that fails as a batch that fails.
+    // This is not a batch: Lambda treats a failed invocation as a failed batch.
     for event in [json!({}), json!([]), json!({ "Records": "many" })] {
         let answer = world
             .post("/2015-03-31/functions/cleanup/invocations")
@@ -219,7 +219,7 @@ async fn while_the_store_fails_nothing_is_lost_and_nothing_told_twice() {
         world.clear_faults().await;
         assert_eq!(world.metrics("cleanup", "Expired").len(), 2, "{kind}");
     }
-    // The row is written and the answer lost: the SDK's next try finds its own row.
+    // The row is written and the answer lost: the SDK's retry finds its own row.
     world
         .inject(
             json!({ "service": "dynamodb", "operation": "PutItem", "kind": "drop_response", "skip": 2, "times": 1 }),
@@ -281,7 +281,7 @@ async fn rows_that_are_over_are_swept_told_once_and_absent_all_along() {
     };
     assert_eq!(expired().await, 1);
 
-    // A person's own delete, and a row made again, are told by the stream too, and are nobody's removal by time.
+    // A user's own delete and a replaced row are in the stream too, but are not TTL removals.
     world.post(own).private_token(world.user()).send().await.ok(201);
     assert_eq!(world.sweep().await, json!({ "deleted": 0 }));
     assert_eq!((told(&world).len(), expired().await), (1, 1));

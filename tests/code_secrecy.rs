@@ -1,5 +1,5 @@
-//! What lies in the tables of codes by text message and of logins is of no use to who reads them (security.md R05, R08,
-//! R10). That no function prints them, every world sees to when it ends (R57).
+//! The stored rows of text message codes and logins are useless to a reader of the tables (security.md R05, R08, R10).
+//! That no function prints them is checked when each world ends (R57).
 
 use std::collections::BTreeSet;
 
@@ -49,7 +49,7 @@ async fn no_table_holds_a_code_or_a_token() {
             assert!(!holds(&rows, part), "{part} lies in a table");
         }
     }
-    // Two codes of different people are nowhere told by the same bytes, whatever the codes.
+    // The stored digests of two users' codes always differ, whatever the codes.
     let macs: Vec<_> = world
         .rows("OtpsTable")
         .await
@@ -105,7 +105,7 @@ async fn a_code_that_is_over_leaves_nothing_to_guess_at() {
                     let wrong = other_than(&code);
                     assert_eq!(world.submit_code(&token, &wrong).await.status, 401);
                 }
-                // The one too many is that of a code, and of an account.
+                // The guess after the limit, per code and per account.
                 wrong_code(&world.submit_code(&token, &code).await);
             }
         }
@@ -182,7 +182,7 @@ async fn old_keys_verify_codes_new_keys_seal_them_and_lost_keys_fail_closed() {
         .await;
     let world = world.restarted().await;
     wrong_code(&world.submit_code(&token, &code).await);
-    // Another message, and all is well.
+    // Another message works.
     data(&world.resend_code(&demo, &token).await, 200);
     let code = world.code_to(PHONE).await;
     world.submit_code(&token, &code).await.ok(201);

@@ -1,4 +1,4 @@
-//! Pages of other origins: those that are listed, exactly, and never with credentials (security.md R48).
+//! CORS: exactly the listed origins, and never with credentials (security.md R48).
 
 use crate::support::{requests::Response, support_pin::OWN_PIN, words::NO_METHOD, world::World};
 
@@ -9,7 +9,7 @@ async fn world() -> World {
     World::with(&[("CorsOrigins", &format!("{APP},{LOCAL}"))]).await
 }
 
-/// The headers about origins.
+/// The CORS headers of a response.
 fn allowed(got: &Response) -> Vec<(&str, &str)> {
     let name = |name| got.header(name).map(|value| (name, value));
     let names = got.headers.keys().map(|name| name.as_str());

@@ -1,4 +1,4 @@
-//! What a request costs in DynamoDB calls, as the local cloud counts them: the tables of docs/cost.md stand on this.
+//! The cost of a request in DynamoDB calls, as the local cloud counts them: the basis of the tables in docs/cost.md.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::support::{
 
 const WRITES: [&str; 4] = ["PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems"];
 
-/// What a request called but for mail, and for its audit event: that is one write at most, and nothing follows it.
+/// The calls of a request without mail and without its audit event: that is one write at most, and the last call.
 fn made(invocation: &Value) -> Vec<&str> {
     let calls = invocation["calls"].as_array().expect("calls").iter();
     let mut calls: Vec<&Value> = calls.filter(|call| call["service"] != "ses").collect();
@@ -28,8 +28,8 @@ fn made(invocation: &Value) -> Vec<&str> {
     calls.iter().filter_map(|call| call["operation"].as_str()).collect()
 }
 
-/// What one request cost: at most so many calls, and so many of them writes. A transaction counts as one call here;
-/// what is in it stands in its handler.
+/// Asserts an upper limit of calls, and of writes among them. A transaction counts as one call here; its contents are
+/// documented in its handler.
 async fn check(world: &World, what: &str, calls: usize, writes: usize) {
     let list = world.invocations().await;
     assert_eq!(list.len(), 1, "{what}: {list:?}");
@@ -108,7 +108,7 @@ async fn mailed_links_keep_to_their_number_of_calls() {
     check(&world, "ask to register, once", 11, 10).await;
 }
 
-/// What one request called, in this order; whom it told by mail is beside the point.
+/// Asserts the calls of one request, in this order; mails are ignored.
 async fn check_calls(world: &World, what: &str, expected: &[&str]) {
     let list = world.invocations().await;
     assert_eq!(list.len(), 1, "{what}: {list:?}");
@@ -124,7 +124,7 @@ async fn logins_make_no_more_calls_than_these() {
     let world = World::new().await;
     let (demo, admin) = (world.demo(), world.demo_admin());
     world.invocations().await;
-    // The client, the address, and all that a login is judged by.
+    // The client, the address, and all rows that a login is checked against.
     let found = ["GetItem", "GetItem", READ];
     token_in(&world.sign_in(&admin, &admin.password).await);
     check_calls(&world, "log in without a factor", &[&found[..], &[TOGETHER]].concat()).await;
@@ -155,7 +155,7 @@ async fn logins_make_no_more_calls_than_these() {
     let once = once.json(&password_grant(&demo.email, &demo.password));
     let got = once.send().await;
     world.keep_out_of_logs(&token_in(&got));
-    // The answer is remembered as long as its owner is there.
+    // The idempotency record is stored on condition that its owner exists.
     let calls = [&["PutItem"], &found[..], &[TOGETHER, UPDATE, "Publish", TOGETHER]].concat();
     check_calls(&world, "log in with a code, once", &calls).await;
     let once = world.post(TOKENS).header("idempotency-key", "one");
@@ -274,7 +274,7 @@ async fn who_is_turned_away_at_the_door_costs_no_call() {
     }
 }
 
-/// docs/cost.md says in dollars what these calls come to: its tables are computed, and stand there as they are computed.
+/// docs/cost.md gives these calls in dollars: its tables are computed, and must match the computation.
 #[test]
 fn what_documents_say_of_cost_is_computed() {
     let bench = std::process::Command::new("python3")
@@ -290,10 +290,10 @@ fn what_documents_say_of_cost_is_computed() {
     );
 }
 
-/// What an operation needs: so many calls, and the units of reads and writes that they consume.
+/// The cost of an operation: the calls, and the read and write units that they consume.
 type Needed = [f64; 3];
 
-/// What benches/cost.py reckons with.
+/// The figures that benches/cost.py assumes.
 fn reckoned() -> BTreeMap<String, Needed> {
     let bench = std::process::Command::new("python3")
         .args(["benches/cost.py", "--json"])
@@ -311,14 +311,14 @@ fn reckoned() -> BTreeMap<String, Needed> {
     operations.iter().map(entry).collect()
 }
 
-/// What was measured so far.
+/// The measurements so far.
 struct Measured<'a> {
     world: &'a World,
     operations: BTreeMap<String, Needed>,
 }
 
 impl Measured<'_> {
-    /// What one request needed, its audit event and its message included.
+    /// The cost of one request, its audit event and its message included.
     async fn by(&mut self, operation: &str, request: impl Future<Output = Response>) -> Response {
         self.world.invocations().await;
         let got = request.await;
@@ -423,7 +423,7 @@ async fn operations_need_the_calls_and_units_that_they_are_priced_at() {
 
     let (mut measured, mut reckoned) = (measured.operations, reckoned());
     if second_engine().is_some() {
-        // What units another engine tells is its own affair.
+        // Another engine may report other units.
         for [_, units @ ..] in measured.values_mut().chain(reckoned.values_mut()) {
             *units = [0.0; 2];
         }

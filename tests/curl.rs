@@ -1,4 +1,4 @@
-//! The curl lines of the original systems' documents, word for word but for the base URL, the token and the ids.
+//! The curl lines of the original systems' documents, verbatim except for the base URL, the token and the ids.
 
 use std::{
     io::Write,
@@ -15,7 +15,7 @@ use crate::support::{
     world::{World, root},
 };
 
-/// Runs a shell line and gives what it printed.
+/// Runs a shell line and returns its output.
 async fn shell(line: String) -> String {
     let run = move || Command::new("sh").args(["-c", &line]).output();
     let output = tokio::task::spawn_blocking(run)
@@ -132,8 +132,8 @@ async fn seed_002_passcodes() {
     );
 }
 
-/// The original's pages have no curl line; they have the parameters of each request, and that they are flat in the
-/// body. The administrator makes the factor as its page says.
+/// The original's pages have no curl line; they list the parameters of each request, flat in the body. The
+/// administrator creates the factor as its page describes.
 #[tokio::test(flavor = "multi_thread")]
 async fn seeds_003_and_004_a_login_with_a_code() {
     let world = World::new().await;
@@ -187,7 +187,7 @@ async fn seeds_003_and_004_a_login_with_a_code() {
     assert_eq!(text(&post("/tokens", "", code).await, "/error/type"), "token_expired");
 }
 
-/// A line as two runs have it in common: words with a digit, and long ones, are of this run alone.
+/// The part of a line that two runs have in common: words with a digit, and long ones, differ between runs.
 fn outline(line: &str) -> String {
     let is_of_word = |c: char| c.is_ascii_alphanumeric() || "-_+/=:.*#".contains(c);
     let mut outline = String::new();
@@ -203,11 +203,11 @@ fn outline(line: &str) -> String {
     outline
 }
 
-/// Everything that the README's chapters say to try, pasted into one shell, prints what stands there. The shell takes it for
-/// typed: what is a comment in a script is none in zsh then.
+/// Runs every command of the README's chapters in one shell and compares the output. The shell reads it as typed: in
+/// zsh a script's comment is then not a comment.
 async fn the_readme_holds_in(shell: &str, options: &[&str]) {
     if !has(shell) {
-        // Past the capture of the test's output: a skip must be seen.
+        // Bypasses the test's output capture: a skip must be visible.
         let words = format!("SKIPPED: the README was NOT tried in {shell}; apt-get install {shell}");
         let _ = writeln!(std::io::stderr(), "\n*** {words}");
         return;
@@ -223,11 +223,11 @@ async fn the_readme_holds_in(shell: &str, options: &[&str]) {
         let blocks = chapters.iter().flat_map(|chapter| chapter.split(&start).skip(1));
         blocks
             .filter_map(|block| block.split("```").next())
-            // It is running.
+            // The cloud is already running.
             .filter(|block| *block != "cargo local\n")
             .collect()
     };
-    // Each answer on a line of its own, as in a terminal.
+    // Each answer on its own line, as in a terminal.
     let commands = format!("curl() {{ command curl -s \"$@\" && echo; }}\n{}", blocks("sh"));
     let commands = commands.replace("http://127.0.0.1:3000", world.url());
     let mut typed = Command::new(shell);
@@ -249,7 +249,7 @@ fn has(shell: &str) -> bool {
     Command::new(shell).args(["-c", "true"]).output().is_ok()
 }
 
-/// What a program says to this input.
+/// A program's output for this input.
 fn given(mut command: Command, input: &str) -> Output {
     let pipes = command
         .stdin(Stdio::piped())
@@ -257,7 +257,7 @@ fn given(mut command: Command, input: &str) -> Output {
         .stderr(Stdio::piped());
     let mut child = pipes.spawn().expect("it runs");
     let mut stdin = child.stdin.take().expect("a pipe");
-    // What it prints meanwhile is less than a pipe holds.
+    // The output until then fits into a pipe.
     stdin.write_all(input.as_bytes()).expect("it reads");
     drop(stdin);
     child.wait_with_output().expect("it ends")
@@ -270,6 +270,6 @@ async fn what_the_readme_says_to_try_answers_as_it_says_in_bash() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_readme_says_to_try_answers_as_it_says_in_zsh() {
-    // Without its start-up files, and without the line editor, which would print what is typed.
+    // Without its start-up files, and without the line editor, which would echo the input.
     the_readme_holds_in("zsh", &["-f", "-i", "+Z"]).await;
 }

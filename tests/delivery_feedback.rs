@@ -1,4 +1,4 @@
-//! What becomes of addresses whose mail bounces, and of complaints (security.md R33). The events are shaped as in the SES
+//! Suppression of addresses after bounces and complaints (security.md R33). The events have the format of the SES
 //! Developer Guide, "Examples of event data that Amazon SES publishes to Amazon SNS", and the Lambda Developer Guide.
 
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
@@ -13,7 +13,7 @@ const REJECT: &str = include_str!("fixtures/ses-reject.json");
 const RECIPIENT: &str = "recipient@example.com";
 const REQUEST: [u8; 32] = [0xa7; 32];
 
-/// A message of SES.
+/// An event from SES.
 struct Event(Value);
 
 impl Event {
@@ -38,14 +38,14 @@ impl Event {
         self
     }
 
-    /// About this request.
+    /// Sets the request that the mail was about.
     fn about(self, kind: &str) -> Self {
         let hex: String = REQUEST.iter().map(|byte| format!("{byte:02x}")).collect();
         self.with("/mail/tags/request", json!([hex]))
             .with("/mail/tags/kind", json!([kind]))
     }
 
-    /// At that second.
+    /// Sets the second of the event.
     fn at(self, seconds: u64) -> Self {
         let at = time::OffsetDateTime::from_unix_timestamp(seconds.try_into().expect("fits")).expect("a time");
         let at = at
@@ -59,7 +59,7 @@ impl Event {
         self.with(&format!("/{inside}/timestamp"), at)
     }
 
-    /// As SNS delivers it.
+    /// The event as SNS delivers it.
     fn delivered(&self) -> Value {
         let mut delivery = Event::new(include_str!("fixtures/sns-delivery.json"));
         delivery = delivery.with("/Records/0/Sns/Message", self.0.to_string());
@@ -68,7 +68,7 @@ impl Event {
 }
 
 impl World {
-    /// Delivers an event; whether the function did what it should, or wants it again.
+    /// Delivers an event; returns whether the function succeeded, or wants a retry.
     async fn feed_back(&self, delivery: &Value) -> bool {
         let answer = self
             .post("/2015-03-31/functions/delivery-feedback/invocations")
@@ -78,7 +78,7 @@ impl World {
         answer.is_null()
     }
 
-    /// A pending request, as far as the function needs to know.
+    /// Stores a pending request, with the fields that the function reads.
     async fn pending(&self, table: &str) {
         let request = self.dynamodb();
         let request = request
@@ -96,7 +96,7 @@ impl World {
     }
 }
 
-/// `SHA-256(framed("suppression", address))`: each part behind its length in eight bytes.
+/// `SHA-256(framed("suppression", address))`: each part is prefixed with its length in eight bytes.
 fn subject(address: &str) -> Vec<u8> {
     let mut framed = Vec::new();
     for part in ["suppression", address] {
@@ -119,7 +119,7 @@ async fn a_hard_bounce_suppresses_closes_and_is_told_once() {
     let event = Event::new(BOUNCE)
         .at(now)
         .about("registration")
-        // The same mailbox in other letters, as a mail server may write it, and told twice.
+        // The same mailbox in another spelling, as a mail server may write it, and delivered twice.
         .with(
             "/bounce/bouncedRecipients",
             json!([{ "emailAddress": "Recipient@EXAMPLE.com" }, { "emailAddress": RECIPIENT }]),
@@ -165,7 +165,7 @@ async fn a_complaint_suppresses_and_closes_too() {
     let now = world.now().await;
     world.pending("PasswordResetRequestsTable").await;
     world.pending("RegistrationRequestsTable").await;
-    // As notifications name it that are set up on an identity.
+    // In the format of notifications that are configured on an identity.
     let event = Event::new(COMPLAINT).at(now).about("password_reset");
     let event = event.with("/notificationType", "Complaint").without("/eventType");
     for _ in 0..3 {
@@ -179,7 +179,7 @@ async fn a_complaint_suppresses_and_closes_too() {
     assert_eq!(world.audit_rows().await.len(), 1);
 }
 
-/// An address that takes no mail gets none, whatever is reported later: after a complaint alone, recovery mails go on.
+/// A bounced address gets no mail, whatever is reported later; after a complaint alone, recovery mails are still sent.
 #[tokio::test]
 async fn a_complaint_does_not_replace_a_bounce_that_still_counts() {
     const LIFETIME: u64 = 30 * 86_400;
@@ -265,7 +265,7 @@ async fn the_mails_own_destination_is_found_in_whatever_mail_servers_write() {
         readable("RFC822; <recipient@example.com>"),
         readable(" recipient@example.com\r\n"),
         readable("recipient@example.com (R. Cipient)"),
-        // One that cannot be read, or is another's, loses none that can.
+        // An unreadable or unrelated recipient does not hide a readable one.
         json!([{ "emailAddress": "nobody" }, { "emailAddress": RECIPIENT }]),
         json!([{ "emailAddress": "<victim@example.com>" }, { "emailAddress": RECIPIENT }]),
         json!([{ "emailAddress": null }, {}, null, 7, { "emailAddress": RECIPIENT }]),
@@ -372,7 +372,7 @@ async fn forged_and_malformed_events_change_nothing() {
         event().with("/bounce/bouncedRecipients", recipients(2000)),
         event().with("/mail/destination", json!([])),
         event().with("/mail/destination", json!([RECIPIENT, "other@example.com"])),
-        // Not an address that was mailed to: a stranger's server wrote the report.
+        // Not an address that was mailed to: the report comes from an untrusted server.
         event().with(
             "/bounce/bouncedRecipients",
             json!([{ "emailAddress": "victim@example.com" }]),
@@ -436,12 +436,12 @@ async fn forged_and_malformed_events_change_nothing() {
     for (n, delivery) in deliveries.iter().enumerate() {
         let shown: String = delivery.to_string().chars().take(2000).collect();
         assert!(world.feed_back(delivery).await, "an endless retry of {shown}");
-        // A line may arrive after the answer.
+        // A log line may arrive after the answer.
         eventually(async || world.dropped() > n).await;
         assert_eq!(world.dropped(), n + 1, "{shown}");
     }
     assert_eq!(world.all_rows().await, before);
-    // None of their words are printed.
+    // None of the event's text is logged.
     let lines = world.cloud().logs().join("\n");
     for word in ["victim", "Bcc", "elsewhere", "yesterday"] {
         assert!(!lines.contains(word), "{word} is in the log");

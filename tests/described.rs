@@ -1,4 +1,4 @@
-//! The comparison of each response with `/openapi.json` finds what the document does not describe.
+//! The comparison of each response with `/openapi.json` detects what the document does not describe.
 
 use serde_json::json;
 

@@ -1,5 +1,5 @@
-//! Phones that their owners set themselves (docs/contract.md, Second factors and tokens, init_factor and
-//! approve_factor; docs/security.md R15, R38, R41, R42).
+//! Phones that users set themselves (docs/contract.md, Second factors and tokens, init_factor and approve_factor;
+//! docs/security.md R15, R38, R41, R42).
 
 use serde_json::{Value, json};
 
@@ -34,7 +34,7 @@ fn expired(got: &Response) {
     refused(got, 401, "otp_expired", CODE_EXPIRED);
 }
 
-/// A whole answer with a token.
+/// Asserts a whole token response.
 fn token_answer(got: &Response, person: &Person, name: &str, grant_type: &str, scope: &str, next_step: &str) -> u64 {
     let body = got.ok(201);
     let token = &body["data"];
@@ -90,7 +90,7 @@ async fn the_first_phone_is_set_by_who_knows_the_password() {
         (&json!("+38088*****99"), &json!(true))
     );
 
-    // What led to it is over, and the code is used up.
+    // The tokens that led to it are revoked, and the code is single-use.
     for token in [&login, &approval] {
         token_expired(&world.init_factor(token, OTHER_PHONE).await);
     }
@@ -98,7 +98,7 @@ async fn the_first_phone_is_set_by_who_knows_the_password() {
     token_expired(&world.submit_code(&login, &code).await);
     token_expired(&world.refresh_login(&login).await);
     token_expired(&world.resend_code(&maria, &login).await);
-    // The owner hears of it where no thief of the phone reads it, without a link (R41).
+    // The owner is notified by mail, out of reach of a thief of the phone, without a link (R41).
     let mails = world.mails_to(&maria.email).await;
     assert_eq!(mails.len(), 1);
     let mail = mails[0].to_string();
@@ -106,7 +106,7 @@ async fn the_first_phone_is_set_by_who_knows_the_password() {
         mail.contains("+38088*****99") && !mail.contains("://") && !mail.contains(NEW_PHONE),
         "{mail}"
     );
-    // And the next login sends its code there.
+    // The next login sends its code there.
     let maria = Person {
         phone: Some(NEW_PHONE.into()),
         ..maria
@@ -120,7 +120,7 @@ async fn a_phone_is_changed_by_who_is_signed_in() {
     let world = World::new().await;
     let demo = world.demo();
     let (login, code) = world.begin_login(&demo).await;
-    // Half signed in is not enough to change what the other half is.
+    // A half-finished login is not enough to change the second factor.
     token_invalid_type(&world.init_factor(&login, NEW_PHONE).await);
     let got = world.submit_code(&login, &code).await;
     let (access, ends) = (token_in(&got), got.ok(201)["data"]["expires_at"].clone());
@@ -130,10 +130,10 @@ async fn a_phone_is_changed_by_who_is_signed_in() {
     let code = world.code_to(NEW_PHONE).await;
     let got = world.approve_factor(&approval, &code).await;
     let changed = token_in(&got);
-    // A change makes nothing live longer than what allowed it.
+    // A change does not extend the expiry of the token that authorized it.
     assert_eq!(got.ok(201)["data"]["expires_at"], ends);
     assert_eq!(world.factor_of(&demo).await["factor"], "+38088*****99");
-    // What the earlier login gave has ended; what an operator made has not.
+    // The earlier login's token is revoked; one created by an operator is not.
     token_expired(&world.init_factor(&access, OTHER_PHONE).await);
     assert!(world.token_works(world.user()).await);
     assert_eq!(world.init_factor(&changed, OTHER_PHONE).await.status, 201);
@@ -142,9 +142,9 @@ async fn a_phone_is_changed_by_who_is_signed_in() {
     world.sign_in(&demo, &demo.password).await.ok(201);
     assert_eq!(world.sms_to(PHONE).await.len(), before);
     assert_eq!(world.sms_to(NEW_PHONE).await.len(), 2);
-    // The domain's own administrator has no factor, and is told so.
+    // The domain's own administrator has no factor: 404.
     not_found(&world.init_factor(world.admin(), OTHER_PHONE).await);
-    // With an empty one an access token is of the wrong kind: the next login sets it.
+    // If the factor has no phone, an access token is of the wrong type: the next login sets it.
     let (maria, _) = person_awaiting_phone(&world, "maria").await;
     let token = world.create_app_token(&maria).await;
     token_invalid_type(&world.init_factor(&token, OTHER_PHONE).await);
@@ -176,7 +176,7 @@ async fn an_access_token_needs_a_scope_to_change_a_phone() {
             world.advance(61).await;
             continue;
         }
-        // Neither the number's form nor the factor's state is told.
+        // Neither the number's format nor the factor's state is revealed.
         let body = json!({ "factor": "x" });
         let malformed = world.request("PATCH", INIT).bearer(&token(&demo).await).json(&body);
         for got in [
@@ -241,7 +241,7 @@ async fn what_is_no_phone_or_not_in_a_country_of_ours_is_refused() {
     );
     assert_eq!(world.rows("OtpsTable").await, before);
     assert_eq!(world.messages().await, [] as [Value; 0]);
-    // No try was spent: the send limit is as it was. Each answer has the token for the next try.
+    // No attempt was counted: the send limit is unchanged. Each answer has the token for the next attempt.
     let mut token = login;
     for phone in [NEW_PHONE, NEW_PHONE, OTHER_PHONE] {
         token = token_in(&world.init_factor(&token, phone).await);
@@ -254,7 +254,7 @@ async fn what_is_no_phone_or_not_in_a_country_of_ours_is_refused() {
 async fn a_code_is_for_its_own_token_phone_and_purpose() {
     let world = World::new().await;
     let (demo, (maria, first)) = (world.demo(), person_awaiting_phone(&world, "maria").await);
-    // A typo is put right by asking again with the token of the answer: the code of the wrong number is dead then (R14).
+    // A typo is corrected by another initiation with the answer's token: the code to the wrong number is revoked (R14).
     let typo = token_in(&world.init_factor(&first, OTHER_PHONE).await);
     let wrong = world.code_to(OTHER_PHONE).await;
     let approval = token_in(&world.init_factor(&typo, NEW_PHONE).await);
@@ -263,7 +263,7 @@ async fn a_code_is_for_its_own_token_phone_and_purpose() {
         token_expired(&world.approve_factor(&typo, code).await);
     }
     wrong_code(&world.approve_factor(&approval, &wrong).await);
-    // Not initiated, not approved; the code of an initiation is no login's.
+    // Without an initiation there is no approval; the code of an initiation does not complete a login.
     not_initiated(&world.approve_factor(&first, &right).await);
     token_invalid_type(&world.submit_code(&approval, &right).await);
     token_invalid_type(&world.refresh_login(&approval).await);
@@ -271,7 +271,7 @@ async fn a_code_is_for_its_own_token_phone_and_purpose() {
     world.approve_factor(&approval, &right).await.ok(201);
     assert_eq!(world.factor_of(&maria).await["factor"], "+38088*****99");
 
-    // Nor is a login's code an initiation's, or another user's token good for it.
+    // Nor does a login's code complete an initiation, or another user's token.
     let (login, code) = world.begin_login(&demo).await;
     not_initiated(&world.approve_factor(&login, &code).await);
     not_initiated(&world.approve_factor(world.user(), &code).await);
@@ -294,7 +294,7 @@ async fn a_code_is_for_its_own_token_phone_and_purpose() {
         .send()
         .await;
     refused(&bare, 401, "access_denied", header);
-    // The body holds no token here.
+    // A token in the body is not accepted here.
     let named = json!({ "otp": new, "token": approval });
     refused(
         &world.request("PATCH", APPROVE).json(&named).send().await,
@@ -311,8 +311,8 @@ async fn a_login_that_begins_to_set_a_phone_goes_on_with_another_token() {
     let (maria, login) = person_awaiting_phone(&world, "maria").await;
     let approval = token_in(&world.init_factor(&login, NEW_PHONE).await);
     let code = world.code_to(NEW_PHONE).await;
-    // A button that is pressed again, at once, and after the time in which a token that was renewed would be forgiven: nothing is
-    // sent, and the first code stays good.
+    // A double click, at once, and after the grace period of a renewed token: nothing is sent, and the first code stays
+    // valid.
     for seconds in [0, 9, 60] {
         world.advance(seconds).await;
         token_expired(&world.init_factor(&login, NEW_PHONE).await);
@@ -326,7 +326,7 @@ async fn a_login_that_begins_to_set_a_phone_goes_on_with_another_token() {
     world.approve_factor(&approval, &code).await.ok(201);
     assert_eq!(world.factor_of(&maria).await["factor"], "+38088*****99");
 
-    // Whoever is signed in stays so: the access token that began it is good until the approval.
+    // A signed-in user stays signed in: the access token that started the change is valid until the approval.
     let demo = world.demo();
     let app = world.create_app_token(&demo).await;
     let first = token_in(&world.init_factor(&app, OTHER_PHONE).await);
@@ -345,7 +345,7 @@ async fn a_login_that_begins_to_set_a_phone_goes_on_with_another_token() {
 async fn failed_codes_count_and_block_as_those_of_logins_do() {
     let world = World::new().await;
     let demo = world.demo();
-    // Two of a login, two of an approval: the fourth blocks, and says no more than that it is wrong.
+    // Two guesses in a login, two in an approval: the fourth blocks the user.
     let (login, code) = world.begin_login(&demo).await;
     for _ in 0..2 {
         wrong_code(&world.submit_code(&login, &other_than(&code)).await);
@@ -369,7 +369,7 @@ async fn failed_codes_count_and_block_as_those_of_logins_do() {
     assert_eq!(unblock.ok(200)["data"]["is_blocked"], false);
     token_expired(&world.approve_factor(&approval, &code).await);
 
-    // Three tries of one code, forms of none: those are no tries.
+    // Three guesses at one code; malformed codes do not count.
     let (_, login) = person_awaiting_phone(&world, "maria").await;
     let approval = token_in(&world.init_factor(&login, OTHER_PHONE).await);
     let code = world.code_to(OTHER_PHONE).await;
@@ -391,7 +391,7 @@ async fn tries_and_tokens_end() {
     let code = world.code_to(NEW_PHONE).await;
     world.advance(300).await;
     expired(&world.approve_factor(&approval, &code).await);
-    // Another one, and the number as JSON's integer.
+    // Another code, and the number as a JSON integer.
     let approval = token_in(&world.init_factor(&approval, NEW_PHONE).await);
     world.advance(200).await;
     let number: u32 = world.code_to(NEW_PHONE).await.parse().expect("digits");
@@ -403,7 +403,7 @@ async fn tries_and_tokens_end() {
         .send()
         .await
         .ok(201);
-    // However often it is initiated, the login does not live longer (R37).
+    // Repeated initiations do not extend the login (R37).
     let person = Person {
         phone: Some(NEW_PHONE.into()),
         ..maria

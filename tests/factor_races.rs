@@ -1,5 +1,5 @@
-//! However many set a phone at once, one does it; and a message that could not be sent leaves nothing behind (security.md
-//! R11, R12, R17, R65).
+//! Of concurrent requests that set a phone, one succeeds; and a message that could not be sent leaves nothing behind
+//! (security.md R11, R12, R17, R65).
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use crate::support::{
     world::World,
 };
 
-/// The newest access tokens that there are, of people.
+/// The number of stored access tokens of users.
 async fn access_tokens(world: &World) -> usize {
     let rows = world.rows("TokensTable").await;
     rows.iter().filter(|row| row["kind"]["S"] == "access").count()
@@ -72,7 +72,7 @@ async fn of_two_phones_that_are_approved_at_once_one_is_set() {
         let person = world.create_person_with(&format!("maria{round}"), &phone).await;
         let (one, other) = (format!("+38088123460{round}"), format!("+38088123470{round}"));
         let token = world.create_app_token(&person).await;
-        // A code replaces the one before it, whichever phone that went to.
+        // A code replaces the previous one, whichever phone that was sent to.
         let first = token_in(&world.init_factor(&token, &one).await);
         let first_code = world.code_to(&one).await;
         let second = token_in(&world.init_factor(&token, &other).await);
@@ -92,7 +92,7 @@ async fn of_two_phones_that_are_approved_at_once_one_is_set() {
         world.advance(60).await;
         world.begin_login(&person).await;
     }
-    // Both initiated at once: one is, and one message is sent.
+    // Of two concurrent initiations one succeeds, and one message is sent.
     for round in 0..4 {
         let (_, login) = person_awaiting_phone(&world, &format!("twice{round}")).await;
         let numbers = [format!("+38088123480{round}"), format!("+38088123490{round}")];
@@ -119,7 +119,7 @@ async fn who_could_set_a_first_phone_replaces_none_that_came_meanwhile() {
     let mut elsewhere = password_grant(&person.email, &person.password);
     elsewhere["client_id"] = "second".into();
     let other = token_in(&world.request_token(elsewhere).await);
-    // Both clients' logins may set the first phone, each with a code of its own.
+    // Both clients' logins may set the first phone, each with its own code.
     let late = token_in(&world.init_factor(&login, NEW_PHONE).await);
     let approval = token_in(&world.init_factor(&other, "+380881234577").await);
     let code = world.code_to("+380881234577").await;
@@ -155,7 +155,7 @@ async fn a_message_that_was_not_sent_leaves_nothing_behind() {
             "{kind}: no code is left that could be guessed: {own}"
         );
     }
-    // Six tries were given back: as many are sent as a number gets that is not known to be anybody's.
+    // Six sends were refunded: the rate limit is again that of an unverified number.
     let first = token_in(&world.init_factor(&login, NEW_PHONE).await);
     let second = token_in(&world.init_factor(&first, NEW_PHONE).await);
     too_many_sends(&world.init_factor(&second, NEW_PHONE).await, 60);
@@ -177,7 +177,7 @@ async fn an_initiation_that_comes_again_is_answered_again() {
             .header("idempotency-key", key);
         ask.json(&json!({ "type": "SMS", "factor": phone })).send()
     };
-    // What was refused is judged anew.
+    // A refused call is not stored: the retry is checked again.
     world
         .inject(json!({ "service": "sns", "operation": null, "kind": "error", "times": 1000 }))
         .await;
@@ -195,7 +195,7 @@ async fn an_initiation_that_comes_again_is_answered_again() {
         !rows.contains(&token_in(&first)) && !rows.contains(&format!("\"{code}\"")),
         "R05"
     );
-    // Another key, or another number, is another call: the login goes on with the token of the answer.
+    // Another key, or another number, is another call: the login continues with the answer's token.
     token_expired(&ask(NEW_PHONE, "two").await);
     token_expired(&ask("+380881234588", "one").await);
     assert_eq!(ask(NEW_PHONE, "one").await.body, first.body);
@@ -218,7 +218,7 @@ async fn a_lost_answer_is_given_all_the_same() {
     world.approve_factor(&approval, &code).await.ok(201);
     assert_eq!(access_tokens(&world).await, before + 1);
     assert_eq!(world.factor_of(&person).await["factor"], "+38088*****99");
-    // And where nothing could be written, nothing was: the code is as good as before.
+    // If nothing could be written, nothing changed: the code is still valid.
     let (other, login) = person_awaiting_phone(&world, "other").await;
     let approval = token_in(&world.init_factor(&login, "+380881234588").await);
     let code = world.code_to("+380881234588").await;

@@ -1,5 +1,5 @@
-//! Second factors that are emptied, turned off and on again (docs/contract.md, Second factors and tokens;
-//! docs/security.md R38, R41, R42).
+//! Resetting, disabling and enabling second factors (docs/contract.md, Second factors and tokens; docs/security.md R38,
+//! R41, R42).
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -52,14 +52,14 @@ async fn logins_go_by_what_was_switched_last() {
         conflict(&world.switch_factor(&demo, action, world.admin()).await, again);
         assert_eq!(world.next_step(&demo).await, (next.0.into(), next.1), "{action}");
     }
-    // A disabled factor is not there to be reset, and keeps its phone.
+    // A disabled factor cannot be reset, and keeps its phone.
     data(&world.switch_factor(&demo, "disable", world.admin()).await, 200);
     let disabled = world.factor_of(&demo).await;
     not_found(&world.switch_factor(&demo, "reset", world.admin()).await);
     assert_eq!(world.factor_of(&demo).await, disabled);
     assert_eq!(world.next_step(&demo).await, ("REQUEST_APPS".into(), 0));
     data(&world.switch_factor(&demo, "enable", world.admin()).await, 200);
-    // Reset may be said twice.
+    // A reset is idempotent.
     for _ in 0..2 {
         let done = data(&world.switch_factor(&demo, "reset", world.admin()).await, 200);
         let mut expected = before.clone();
@@ -71,7 +71,7 @@ async fn logins_go_by_what_was_switched_last() {
     data(&world.switch_factor(&demo, "disable", world.admin()).await, 200);
     not_found(&world.switch_factor(&demo, "reset", world.admin()).await);
     assert_eq!(world.next_step(&demo).await, ("REQUEST_APPS".into(), 0));
-    // Without a phone, enabled again: it is asked for.
+    // Enabled again without a phone: the next login requests one.
     data(&world.switch_factor(&demo, "enable", world.admin()).await, 200);
     assert_eq!(world.next_step(&demo).await, ("REQUEST_FACTOR".into(), 0));
 }
@@ -97,7 +97,7 @@ async fn the_owner_is_told_by_mail() {
         2,
         "one of each, and none of what made the account safer"
     );
-    // That no mail can be sent undoes nothing.
+    // A failure to send the notice undoes nothing.
     world
         .inject(json!({ "service": "ses", "operation": null, "kind": "error", "times": 99 }))
         .await;
@@ -115,7 +115,7 @@ async fn a_login_under_way_notices() {
     let no_factor = NO_FACTOR;
     let no_data = NO_FACTOR_DATA;
     let (token, code) = world.begin_login(&demo).await;
-    // Changes are told apart by their second.
+    // Changes are distinguished by their second.
     world.advance(1).await;
     data(&world.switch_factor(&demo, "disable", world.admin()).await, 200);
     conflict(&world.submit_code(&token, &code).await, no_factor);
@@ -123,7 +123,7 @@ async fn a_login_under_way_notices() {
     conflict(&world.resend_code(&demo, &token).await, no_data);
     not_found(&world.init_factor(&token, "+380881234588").await);
     data(&world.switch_factor(&demo, "enable", world.admin()).await, 200);
-    // The code was one of the factor as it was.
+    // The code belonged to the factor before the change.
     wrong_code(&world.submit_code(&token, &code).await);
     data(&world.switch_factor(&demo, "reset", world.admin()).await, 200);
     conflict(&world.submit_code(&token, &code).await, FACTOR_NOT_SET);
@@ -131,7 +131,7 @@ async fn a_login_under_way_notices() {
     conflict(&world.resend_code(&demo, &token).await, no_data);
     let sent = world.sms_to("+380881234530").await;
     assert_eq!(sent.len(), 1);
-    // The phone that was set anew ends what began with the old one.
+    // Setting a new phone revokes logins that began with the old one.
     let got = world.init_factor(&token, "+380881234588").await;
     let code_of_new = world.code_to("+380881234588").await;
     world.approve_factor(&token_in(&got), &code_of_new).await.ok(201);
@@ -178,7 +178,7 @@ async fn a_switch_wants_its_scope_its_factor_and_nothing_else() {
         let token = async |scope: &str| world.create_token(json!({ "user_id": admin, "scopes": [scope] })).await;
         scope_too_small(&world.switch_factor(&demo, action, &token(other).await).await, scope);
         data(&world.switch_factor(&demo, action, &token(scope).await).await, 200);
-        // Nothing is a body, too; something is not.
+        // An empty body is accepted; a non-empty one is not.
         let id = world.factor_of(&demo).await["id"].as_str().expect("an id").to_owned();
         let patch = |person: &Person| {
             let path = format!("{}/{id}/actions/{action}", person.factors_path());
@@ -191,7 +191,7 @@ async fn a_switch_wants_its_scope_its_factor_and_nothing_else() {
         assert_eq!(patch(&demo).body("text/plain", "{}").send().await.status, 415);
         let again = if action == "reset" { 200 } else { 409 };
         assert_eq!(patch(&demo).json(&json!({})).send().await.status, again);
-        // One user's factor is no other's.
+        // A factor is not found under another user.
         not_found(&patch(&maria).send().await);
     }
 }

@@ -1,5 +1,5 @@
-//! Second factors: how they are made, listed and shown (docs/contract.md, Second factors and tokens;
-//! docs/security.md R29, R42, R44).
+//! Second factors: creating, listing and showing them (docs/contract.md, Second factors and tokens; docs/security.md
+//! R29, R42, R44).
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ use crate::support::{
     world::World,
 };
 
-/// Asks for a factor of this user.
+/// A request to create a factor of this user.
 fn create<'a>(world: &'a World, person: &Person, token: &str) -> Request<'a> {
     world
         .post(&person.factors_path())
@@ -50,13 +50,13 @@ async fn a_factor_is_made_active_and_empty() {
     let location = format!("{}/{id}", maria.factors_path());
     assert_eq!(got.header("location"), Some(location.as_str()));
 
-    // What is listed and what is shown is the same, without the user.
+    // The list and the single resource are the same, without the user.
     let mut shown = expected;
     shown.as_object_mut().expect("an object").remove("user");
     let ask = |path: &str| world.get(path).bearer(world.admin());
     assert_eq!(data(&ask(&location).send().await, 200), shown);
     assert_eq!(world.factor_of(&maria).await, shown);
-    // Until its owner has set a phone, the next login asks for one (R42).
+    // Until the owner has set a phone, the next login requests one (R42).
     let login = world.sign_in(&maria, &maria.password).await.ok(201);
     assert_eq!(login["urgent"]["next_step"], "REQUEST_FACTOR");
     assert_eq!(world.messages().await, [] as [Value; 0]);
@@ -84,7 +84,7 @@ async fn what_speaks_against_a_factor_is_said() {
             json!({ "type": "SMS", "is_active": false }),
             vec![beside("$.is_active")],
         ),
-        // The user of the path may be named once more, and no other.
+        // The path's user may be repeated in the body, but no other.
         (json!({ "user_id": maria.id }), vec![blank]),
         (
             json!({ "type": "SMS", "user_id": NOBODY }),
@@ -140,7 +140,7 @@ async fn of_parallel_requests_one_makes_a_factor() {
         let got = join_all((0..16).map(|_| create(&world, &person, world.admin()).send())).await;
         assert_eq!(got.iter().filter(|got| got.status == 201).count(), 1, "round {round}");
         assert!(got.iter().all(|got| matches!(got.status, 201 | 409)), "{got:?}");
-        // The owner is told what there is.
+        // The response shows the stored factor.
         let made = got.iter().find(|got| got.status == 201).expect("one");
         assert_eq!(world.factor_of(&person).await["id"], data(made, 201)["id"]);
     }
@@ -229,7 +229,7 @@ async fn a_number_is_shown_to_nobody() {
             assert_eq!(data(&got, 200)["factor"], mask);
         }
     }
-    // Nor in a mail: the world looks into the log itself.
+    // Nor is it in a mail: the world itself searches the log.
     for mail in world.messages().await {
         for phone in ["15112345678", "12345", &PHONE[1..]] {
             assert!(!mail.to_string().contains(phone), "{mail}");
@@ -257,7 +257,7 @@ async fn everybody_looks_after_the_own_account_with_the_scope() {
     let one = format!("{}/{}", maria.factors_path(), made["id"].as_str().expect("an id"));
     world.get(&maria.factors_path()).bearer(&reads).send().await.ok(200);
     world.get(&one).bearer(&reads).send().await.ok(200);
-    // Nothing but the own, and not to turn it off; who else there is, nobody learns (R29).
+    // Users see only their own, and cannot disable it; no enumeration of other users (R29).
     let theirs = world.factor_of(&other).await["id"].as_str().expect("an id").to_owned();
     let unknown = format!("{USERS}/{NOBODY}/authentication_factors");
     let mut seen = Vec::new();
@@ -372,7 +372,7 @@ async fn another_domains_users_are_unknown() {
         of_user(user, &nowhere).await.iter().for_each(forbidden);
         of_factor(user, &factor, &nowhere).await.iter().for_each(forbidden);
     }
-    // An id has one form, but for the letter case; and another user's factor is not one's own.
+    // An id has one format, in any letter case; and another user's factor is not found.
     let simple = demo.id.replace('-', "");
     let (wide, longer) = ("%EF%BC%91".repeat(36), format!("{}%20", demo.id));
     for token in [world.admin(), &own] {
@@ -386,7 +386,7 @@ async fn another_domains_users_are_unknown() {
         of_factor(&maria.id, &factor, token).await.iter().for_each(not_found);
     }
     assert_eq!(world.state().await, before, "nothing was changed");
-    // Whoever may act upon a domain's users may do so upon all of them.
+    // A caller that may manage users of a domain may manage all of them.
     for (user, token) in [(&foreign, &boss), (&foreign, &elsewhere), (&maria.id, &own)] {
         let path = format!("{USERS}/{user}/authentication_factors");
         world.get(&path).bearer(token).send().await.ok(200);

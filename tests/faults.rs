@@ -1,5 +1,5 @@
-//! What is answered when the store is down, slow, throttling, or loses an answer: in the dialect, in time, and with
-//! the state before or after, never between (security.md R17, R63, R64).
+//! Answers when the store is down, slow, throttling, or loses an answer: in the dialect, in time, and with the state
+//! before or after, never between (security.md R17, R63, R64).
 
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ fn dynamodb(kind: &str, skip: u32, times: u32) -> Value {
     json!({ "service": "dynamodb", "operation": null, "kind": kind, "skip": skip, "times": times })
 }
 
-/// The next call of that operation is carried out, and its answer lost.
+/// A fault that executes the next call of that operation and loses its answer.
 fn lose(operation: &str) -> Value {
     json!({ "service": "dynamodb", "operation": operation, "kind": "drop_response", "skip": 0, "times": 1 })
 }

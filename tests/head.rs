@@ -1,4 +1,4 @@
-//! HEAD answers like GET, without a body, on every route that only reads (docs/contract.md, All routes).
+//! HEAD answers like GET, without a body, on every read-only route (docs/contract.md, All routes).
 
 use serde_json::json;
 
@@ -10,7 +10,7 @@ use crate::support::{
     world::World,
 };
 
-/// That two answers differ in the body alone. What differs between any two requests has the same length in both.
+/// Asserts that two responses differ in the body alone. Values that always differ have the same length in both.
 #[track_caller]
 fn alike(what: &str, head: &Response, get: &Response) {
     let (head, get) = (comparable(head), comparable(get));

@@ -1,5 +1,5 @@
-//! The repository's own rules: whatever must stay true and no type can say. They read files; they build and start nothing.
-//! Each rule collects all that breaks it, and every message says what to do.
+//! The repository's own rules: invariants that no type can express. They read files; they build and start nothing. Each
+//! rule collects all violations, and every message says what to do.
 
 mod house {
     mod derived;

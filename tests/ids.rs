@@ -90,7 +90,7 @@ async fn commands_read_ids_in_any_letter_case() {
     assert_eq!(none, json!({ "error": "no such user" }));
 }
 
-/// Makes a user of the demo domain, of that number.
+/// Creates a user of the demo domain with that number.
 async fn create(world: &World, login: &str, number: u64) -> Value {
     let command = json!({
         "command": "create_user", "domain": world.id("/domain"), "email": format!("{login}@example.org"), "login": login,
@@ -176,7 +176,7 @@ async fn nothing_of_a_user_who_was_erased_is_good_for_the_next_of_that_number() 
         .await;
     pin.ok(201);
     let link = world.reset_link("maria", "maria@example.org").await;
-    // What an erasure that stops half way, or a backup, may leave.
+    // What an interrupted erasure, or a backup, may leave.
     let db = world.dynamodb();
     let mut rows = Vec::new();
     for table in

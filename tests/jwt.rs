@@ -1,4 +1,4 @@
-//! The operator's own identity provider in the place of our tokens: support PINs and passcodes, and nothing else.
+//! The operator's own identity provider in place of our tokens: for support PINs and passcodes only.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
@@ -26,7 +26,7 @@ async fn world() -> World {
     World::with(&parameters).await
 }
 
-/// A token of the provider for this API, with these claims besides.
+/// A token of the provider for this API, with these additional claims.
 async fn token(world: &World, claims: Value) -> String {
     let mut all = json!({ "aud": AUDIENCE });
     for (name, claim) in claims.as_object().expect("claims") {
@@ -42,7 +42,7 @@ fn of(name: &str) -> String {
     format!("/api/v4/users/{name}/support_pin")
 }
 
-/// Every route that the provider vouches for.
+/// Every route that accepts the provider's tokens.
 fn routes(world: &World) -> Vec<(&'static str, Request<'_>)> {
     let (pin, revocation) = (of("anna"), format!("{}/revoke", of("anna")));
     let form = |path, fields: &[(&str, &str)]| world.post(path).query(&[("client_id", "shop")]).form(fields);
@@ -126,7 +126,7 @@ async fn a_user_whose_name_is_an_id_keeps_it_unless_it_could_be_somebody_elses()
     );
     let ids = made("anna").await;
     let of_anna = ids.iter().find(|found| !found.contains(id)).expect("another row");
-    // Somebody who calls himself as anna is mapped is not her.
+    // A subject equal to the UUID that anna is mapped to is another user.
     let at = of_anna.find("-8").expect("version 8") - 13;
     let ids = made(&of_anna[at..at + 36]).await;
     assert_eq!(ids.len(), 3, "{ids:?}");
@@ -174,7 +174,7 @@ async fn a_member_of_a_list_is_a_whole_text() {
     }
     let shop = token(&world, json!({ "client_id": ["shop"], "scope": "passcode" })).await;
     assert_eq!(world.get(RETRIEVE).bearer(&shop).send().await.status, 401);
-    // Two tokens are none, whichever of them the gateway verified.
+    // Two tokens are refused, whichever of them the gateway verified.
     let anna = token(&world, json!({ "sub": "anna", "scope": "api" })).await;
     let bob = token(&world, json!({ "sub": "bob", "scope": "api", "groups": "support" })).await;
     let forged = Parts::of(&bob).with(1, "sub", json!("boss"));
@@ -243,7 +243,7 @@ fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value[name].as_str().unwrap_or_else(|| panic!("no {name} in {value}"))
 }
 
-/// What a token is made of, to make others of it.
+/// The parts of a token, to forge others from it.
 struct Parts(Vec<String>);
 
 impl Parts {
@@ -251,7 +251,7 @@ impl Parts {
         Self(token.split('.').map(str::to_owned).collect())
     }
 
-    /// The same with one of its JSON parts changed.
+    /// The same with one field of a JSON part changed.
     fn with(&self, part: usize, name: &str, value: Value) -> String {
         let decoded = URL_SAFE_NO_PAD.decode(&self.0[part]).expect("base64url");
         let mut object: Value = serde_json::from_slice(&decoded).expect("JSON");
@@ -327,7 +327,7 @@ async fn what_the_provider_did_not_sign_for_us_reaches_no_function() {
     for (what, ask) in routes(&world) {
         unauthorized(what, &ask.bearer(&bad[0].1).send_unchecked().await);
     }
-    // GitLab's other header and the query are no ways in.
+    // GitLab's other header and the query are not accepted.
     unauthorized(
         "a header",
         &world.get(OWN_PIN).private_token(&good).send_unchecked().await,
@@ -393,7 +393,7 @@ async fn claims_that_are_not_enough_are_refused_in_the_dialect() {
         let got = world.get(RETRIEVE).bearer(&token).send().await;
         spring_refused(&got, status, error, "/passcode/retrieve");
     }
-    // A token in the query is refused beside a good one: it would be logged.
+    // A token in the query is refused even beside a valid one: it would be logged.
     let anna = token(&world, json!({ "sub": "anna", "scope": "api" })).await;
     let asked = world.get(&format!("{OWN_PIN}?private_token=x")).bearer(&anna);
     asked.send().await.is(401, unknown);

@@ -1,4 +1,4 @@
-//! Keys that rotate while everything runs (security.md R08): no function is started anew in these tests.
+//! Key rotation without downtime (security.md R08): no function is restarted in these tests.
 
 use serde_json::{Value, json};
 
@@ -24,7 +24,7 @@ impl World {
         }
     }
 
-    /// Takes the first key out of each secret.
+    /// Removes the first key from each secret.
     async fn retire_first_keys(&self) {
         for secret in SECRETS {
             let secret = format!("countersign-{secret}");
@@ -97,7 +97,7 @@ async fn what_a_lost_key_signed_fails_closed() {
     let (token, code) = world.begin_login(&demo).await;
     world.add_second_keys(0).await;
     world.retire_first_keys().await;
-    // Functions that have not looked again go on as before.
+    // Functions that have not refreshed their keys continue to work.
     token_in(&world.submit_code(&token, &code).await);
     world.advance(290).await;
     world.pin("GET").await;
@@ -122,7 +122,7 @@ async fn keys_that_cannot_be_read_again_go_on() {
     let unreadable =
         json!({ "service": "secretsmanager", "operation": null, "kind": "error", "skip": 0, "times": 1000 });
     world.inject(unreadable).await;
-    // The function that reads has not run yet, and cannot start.
+    // The function that reads the PIN has not run yet, and cannot start.
     world
         .get(OWN_PIN)
         .private_token(world.user())

@@ -1,5 +1,5 @@
-//! `grant_type=password` of `POST /mithril/api/tokens` (docs/contract.md, Second factors and tokens): in which order it
-//! is refused, and what it gives.
+//! `grant_type=password` of `POST /mithril/api/tokens` (docs/contract.md, Second factors and tokens): the order of its
+//! errors, and the tokens it issues.
 
 use serde_json::{Value, json};
 
@@ -12,13 +12,13 @@ use crate::support::{
     world::World,
 };
 
-/// The same login with another field.
+/// The same login with one field changed.
 fn with(mut body: Value, field: &str, value: &str) -> Value {
     body[field] = value.into();
     body
 }
 
-/// What a token answer must say, besides the token and its id.
+/// The expected fields of a token response, besides the token and its id.
 struct Expected<'a> {
     name: &'a str,
     grant_type: &'a str,
@@ -28,7 +28,7 @@ struct Expected<'a> {
     life: u64,
 }
 
-/// Compares a whole token answer, and gives the token.
+/// Asserts a whole token response; returns the token.
 async fn check(world: &World, got: &Response, expected: Expected<'_>) -> String {
     let Expected {
         name,
@@ -105,7 +105,7 @@ async fn a_login_says_what_comes_next() {
     assert_eq!(world.messages().await.len(), before, "nothing is sent");
 }
 
-/// What a 422 names: each entry, and the rule that it breaks.
+/// Asserts the fields that a 422 names, and the rule that each breaks.
 #[track_caller]
 fn invalid(got: &Response) -> Vec<(String, String)> {
     let body = got.ok(422);
@@ -169,7 +169,7 @@ async fn what_is_missing_is_said_at_once() {
     for invocation in world.invocations().await {
         assert_eq!(invocation["calls"], json!([]), "refused at the door: {invocation}");
     }
-    // The original's clients wrap it; it is the same login.
+    // The original's clients wrap the body; it is the same login.
     let got = world
         .request_token(json!({ "token": password_grant(&demo.email, &demo.password) }))
         .await;
@@ -192,7 +192,7 @@ async fn each_refusal_has_its_place_in_the_order() {
         });
         assert_eq!(world.run_command(command).await["client_id"], id);
     }
-    // Everything after what is wrong is wrong, too.
+    // The later fields are wrong, too, so that the first error wins.
     let wrong = |client: &str, email: &str, password: &str, scope: &str| json!({ "grant_type": "password", "email": email, "password": password, "client_id": client, "scope": scope });
     for client in ["nobody", "a b", "HEATCLINIC"] {
         let got = world
@@ -218,7 +218,7 @@ async fn each_refusal_has_its_place_in_the_order() {
     );
     wrong_identity(&world.request_token(wrong("narrow", &demo.email, "x", "no such")).await);
     assert_eq!(world.failure_counts(&demo).await, ("1".into(), "0".into()));
-    // A right password with a scope that the client may not ask for forgives no failures.
+    // A right password with a scope that the client may not request does not reset the failure counter.
     for scope in ["no such", "app:authorize passcode", "APP:AUTHORIZE"] {
         let got = world
             .request_token(wrong("narrow", &demo.email, &demo.password, scope))
@@ -231,7 +231,7 @@ async fn each_refusal_has_its_place_in_the_order() {
         );
         assert_eq!(world.failure_counts(&demo).await, ("1".into(), "0".into()), "{scope}");
     }
-    // What lets a client act in everybody's name is for the client alone, whatever it may have.
+    // Scopes that allow a client to act for every user are for `client_credentials` only, whatever scopes it has.
     for scope in ["passcode", "app:authorize passcode"] {
         let got = world
             .request_token(wrong("heatclinic", &demo.email, &demo.password, scope))
@@ -280,7 +280,7 @@ async fn a_login_ends_the_one_before_with_the_same_client() {
         );
     }
 
-    // The same where a code is asked for; and the code ends what there was before.
+    // The same with a second factor; and the code revokes the client's earlier token.
     let maria = world.create_person("maria").await;
     let opened = token_in(&world.request_token(api_grant(&maria)).await);
     let phone = "+380881234531";
@@ -301,7 +301,7 @@ async fn a_login_ends_the_one_before_with_the_same_client() {
         token_expired(&world.submit_code(&first, given).await);
     }
     token_expired(&world.refresh_login(&first).await);
-    // R15: the code of one login is none for another one. That it was sent first does not matter.
+    // R15: the code of one login is invalid in another, even if it was sent first.
     let others = [&first_code, &shop_code].into_iter().find(|other| **other != code);
     for (token, given) in [(&shop, &code), (&second, others.expect("another code"))] {
         wrong_code(&world.submit_code(token, given).await);

@@ -1,5 +1,5 @@
 //! `grant_type=authorize_2fa_access_token` and `refresh_2fa_access_token` of `POST /mithril/api/tokens`
-//! (docs/contract.md, Second factors and tokens): the code ends a login, and another code takes its place.
+//! (docs/contract.md, Second factors and tokens): a code completes a login, and another code replaces it.
 
 use serde_json::{Value, json};
 
@@ -72,14 +72,14 @@ async fn a_code_keeps_its_leading_zeros_and_may_come_as_a_number() {
         if code.starts_with('0') {
             break (token, code);
         }
-        // Not more often than the day's twenty.
+        // Within the daily limit of twenty.
         world.advance(86_400 / 20 + 10).await;
     };
     let stripped = code.trim_start_matches('0');
     assert_eq!(world.submit_code(&token, stripped).await.status, 422);
     let number: u32 = code.parse().expect("digits");
     let body = json!({ "grant_type": "authorize_2fa_access_token", "otp": number });
-    // A token of the header goes before one of the body.
+    // A token in the header takes precedence over one in the body.
     let ask = |body: &Value, token: &str| world.post(TOKENS).bearer(token).json(body).send();
     let mut beside = body.clone();
     beside["token"] = token.clone().into();
@@ -135,7 +135,7 @@ async fn only_a_token_that_waits_for_a_code_carries_a_login_on() {
         ("0".into(), "0".into()),
         "none of them was a guess"
     );
-    // And neither opens what an access token opens (R35).
+    // Neither works as an access token (R35).
     for given in [&token, &approval] {
         assert!(!world.token_works(given).await);
     }
@@ -168,7 +168,7 @@ async fn codes_and_logins_end_in_time() {
         "each is a failure"
     );
 
-    // The login goes on with another code until its own end, however often it is renewed (R37).
+    // The login continues with another code until its own expiry, however often it is renewed (R37).
     let got = world.refresh_login(&token).await;
     let (token, code) = (token_in(&got), world.code_to("+380881234530").await);
     let login_ends = got.json()["data"]["expires_at"].as_u64().expect("epoch seconds");
@@ -184,7 +184,7 @@ async fn codes_and_logins_end_in_time() {
         ("0".into(), "3".into()),
         "that was no guess"
     );
-    // A block is said first.
+    // A block is reported first.
     world
         .run_command(json!({ "command": "block_user", "user_id": demo.id }))
         .await;
@@ -272,7 +272,7 @@ async fn a_factor_that_changes_in_between_is_judged_as_it_is() {
     for (action, message) in [("disable", NO_FACTOR), ("enable", ""), ("reset", FACTOR_NOT_SET)] {
         world.switch_factor_as_admin(&demo, action).await;
         if message.is_empty() {
-            // It is another one than the code was sent for.
+            // The factor has changed since the code was sent.
             wrong_code(&world.submit_code(&token, &code).await);
             continue;
         }
@@ -324,7 +324,7 @@ async fn a_code_is_compared_three_times() {
     );
     assert_eq!(count(&row, "attempts"), 3);
     assert_eq!(world.failure_counts(&demo).await, ("0".into(), "6".into()));
-    // Another code has its own three.
+    // Each code has its own three attempts.
     let token = token_in(&world.refresh_login(&token).await);
     let code = world.code_to("+380881234530").await;
     wrong_code(&world.submit_code(&token, &other_than(&code)).await);
@@ -344,7 +344,7 @@ async fn another_code_takes_the_place_of_the_earlier_one() {
     }
     token_expired(&world.refresh_login(&first).await);
     wrong_code(&world.submit_code(&second, &old).await);
-    // The grant has another name, too.
+    // The grant has an alias, too.
     let got = world
         .request_token(json!({ "grant_type": "resend_otp", "token": second }))
         .await;
@@ -390,7 +390,7 @@ async fn a_token_that_was_replaced_and_comes_late_ends_the_login() {
             world.advance(3_600).await;
         }
     }
-    // A login that was ended by another login is no theft.
+    // A login replaced by a newer login is not treated as token theft.
     let (first, _) = world.begin_login(&person).await;
     let (second, code) = world.begin_login(&person).await;
     world.advance(11).await;
@@ -411,7 +411,7 @@ async fn a_token_outlives_what_could_not_be_sent() {
         refused(&got, 503, "internal_error", SMS_UNSENT);
     }
     world.clear_faults().await;
-    // The sends that failed are given back; the code that they replaced is gone.
+    // The failed sends are refunded; the code that they replaced is revoked.
     wrong_code(&world.submit_code(&token, &code).await);
     let second = token_in(&world.refresh_login(&token).await);
     token_expired(&world.submit_code(&token, &code).await);

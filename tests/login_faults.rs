@@ -1,5 +1,5 @@
-//! Logins while the store is down, throttling, or loses an answer: never a success without its effect, never two sessions,
-//! and a healthy retry gets through (security.md R17, R64).
+//! Logins while the store is down, throttling, or loses an answer: never a success without its effect, never two
+//! sessions, and a healthy retry succeeds (security.md R17, R64).
 
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ use crate::support::{
     world::World,
 };
 
-/// What may go wrong with a call of the store: how, and how often in a row. The SDK tries three times.
+/// The faults of a store call: the kind, and how often in a row. The SDK makes three attempts.
 const FAULTS: [(&str, u32); 8] = [
     ("error", 1),
     ("error", 3),
@@ -25,7 +25,7 @@ const FAULTS: [(&str, u32); 8] = [
     ("conflict", 1000),
 ];
 
-/// One fault after so many calls of the store.
+/// One fault after `skip` calls of the store.
 struct Fault {
     kind: &'static str,
     times: u32,
@@ -33,12 +33,12 @@ struct Fault {
 }
 
 impl Fault {
-    /// Whether the SDK's own tries are enough: then nobody must notice.
+    /// Whether the SDK's own retries are enough, so that the caller sees no error.
     fn passes(&self) -> bool {
         self.times == 1
     }
 
-    /// Whether it outlasts them, and leaves nothing done.
+    /// Whether the fault outlasts the retries, so that nothing is written.
     fn lasts(&self) -> bool {
         matches!(self.kind, "error" | "conflict") && self.times > 1
     }
@@ -55,13 +55,13 @@ impl Fault {
     }
 }
 
-/// Every fault in every of so many calls, each with a person of its own.
+/// Runs `check` for every fault in each of the first `calls` calls, with one user per fault.
 async fn each(world: &World, calls: u32, mut check: impl AsyncFnMut(&Fault, &Person)) {
     for (n, (kind, times)) in FAULTS.into_iter().enumerate() {
         let person = world
             .create_person_with(&format!("someone{n}"), &format!("+38088123456{n}"))
             .await;
-        // A conflict waits for the writes among the calls, of which there are fewer.
+        // A conflict only hits the writes among the calls, of which there are fewer.
         let calls = if kind == "conflict" { 1 } else { calls };
         for skip in 0..calls {
             check(&Fault { kind, times, skip }, &person).await;
@@ -81,7 +81,7 @@ fn ours(got: &Response, what: &str) {
     refused(got, 503, "internal_error", SERVICE_UNAVAILABLE);
 }
 
-/// Ends a login with its code, and looks at what that gave.
+/// Completes a login with its code, and asserts that the token works.
 async fn let_in(world: &World, person: &Person, token: &str, code: &str, what: &str) {
     let before = world.count_access_tokens(person).await;
     let got = world.submit_code(token, code).await;
@@ -93,7 +93,7 @@ async fn let_in(world: &World, person: &Person, token: &str, code: &str, what: &
 #[tokio::test]
 async fn a_login_survives_a_fault_in_any_step() {
     let world = World::new().await;
-    // The client, the address, what a login is judged by, the meter of messages, the transaction.
+    // The client, the address, the rows that a login is checked against, the message quota, the transaction.
     each(&world, 5, async |fault, person| {
         let what = fault.words();
         let phone = person.phone.as_deref().expect("a phone");
@@ -119,7 +119,7 @@ async fn a_login_survives_a_fault_in_any_step() {
 #[tokio::test]
 async fn the_right_code_survives_a_fault_in_any_step() {
     let world = World::new().await;
-    // What the login is judged by, the transaction, the meter of messages.
+    // The rows that the login is checked against, the transaction, the message quota.
     each(&world, 3, async |fault, person| {
         let what = fault.words();
         let (token, code) = world.begin_api_login(person).await;
@@ -140,7 +140,7 @@ async fn the_right_code_survives_a_fault_in_any_step() {
                 assert!(!fault.passes(), "{what}: {got:?}");
                 ours(&got, &what);
                 match is_done {
-                    // It was done, and nobody holds the token: it takes another login.
+                    // It was written, and the token is lost: the user must log in again.
                     true => token_expired(&world.submit_code(&token, &code).await),
                     false => let_in(&world, person, &token, &code, &what).await,
                 }
@@ -213,8 +213,8 @@ async fn a_wrong_password_is_never_right_and_counts_once_at_most() {
 #[tokio::test]
 async fn another_code_survives_a_fault_in_any_step() {
     let world = World::new().await;
-    // What the login is judged by, the transaction, the meter of messages in one call or two; then, after the message, the end
-    // of the earlier token.
+    // The rows that the login is checked against, the transaction, the message quota in one call or two; then, after
+    // the message, the revocation of the earlier token.
     each(&world, 5, async |fault, person| {
         let what = fault.words();
         let phone = person.phone.as_deref().expect("a phone");
@@ -224,7 +224,7 @@ async fn another_code_survives_a_fault_in_any_step() {
         let mut got = world.refresh_login(&old).await;
         world.clear_faults().await;
         let sent = world.sms_to(phone).await.len() - before;
-        // What went out is good, whatever becomes of the earlier token; what did not is no success.
+        // A sent code means success, whatever happens to the earlier token; without a sent code there is no success.
         assert_eq!(got.status == 201, sent == 1, "{what}: {got:?}");
         if got.status != 201 {
             assert!(!fault.passes(), "{what}: {got:?}");
@@ -244,7 +244,7 @@ async fn a_store_that_hangs_is_said_in_time() {
     let world = World::new().await;
     let person = world.demo();
     let hang = |skip: u32, times: u32| json!({ "service": "dynamodb", "operation": null, "kind": "hang", "skip": skip, "times": times });
-    // Once: nobody notices.
+    // Once: a retry hides it.
     world.inject(hang(4, 1)).await;
     let token = token_in(&world.request_token(api_grant(&person)).await);
     world.inject(hang(1, 1)).await;
@@ -256,7 +256,7 @@ async fn a_store_that_hangs_is_said_in_time() {
         "hangs once",
     )
     .await;
-    // For good: nothing was done.
+    // Permanently: nothing is written.
     let before = world.state().await;
     world.inject(hang(2, 1000)).await;
     ours(&world.request_token(api_grant(&person)).await, "hangs for good");

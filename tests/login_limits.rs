@@ -1,5 +1,5 @@
-//! How often codes are sent and tried (docs/contract.md, Second factors and tokens; docs/security.md R20, R22, R25,
-//! R30).
+//! Rate limits of sending and guessing codes (docs/contract.md, Second factors and tokens; docs/security.md R20, R22,
+//! R25, R30).
 
 use serde_json::{Value, json};
 
@@ -14,14 +14,14 @@ use crate::support::{
 
 const MONTH: u64 = 30 * DAY;
 
-/// That too many codes were tried; gives for how many seconds, at most so many, none is.
+/// Asserts that too many codes were guessed; returns the seconds to wait, at most `most`.
 #[track_caller]
 fn too_many_guesses(got: &Response, most: u64) -> u64 {
     refused(got, 429, "otp_timeout", "Too many OTP attempts. Try later.");
     wait_of(got, most)
 }
 
-/// What was counted so far of a user's codes and failures.
+/// The counters of a user's codes and failures.
 async fn counted(world: &World) -> (Vec<Value>, Value) {
     let user = world.user_row(&world.demo().id).await;
     (world.rows("OtpsTable").await, user["lockout"].clone())
@@ -61,12 +61,12 @@ async fn three_codes_are_sent_in_a_minute() {
         "a login that came to nothing ends no other"
     );
     world.advance(wait).await;
-    // The two of half a minute ago count still: there is room for one.
+    // The two of half a minute ago still count: one more is allowed.
     let token = token_in(&world.refresh_login(&token).await);
     too_many_sends(&world.refresh_login(&token).await, 60);
     assert_ne!(world.code_to(PHONE).await, code);
     token_in(&world.submit_code(&token, &world.code_to(PHONE).await).await);
-    // What was sent counts on after the login.
+    // Sent messages still count after the login.
     too_many_sends(&world.sign_in(&demo, &demo.password).await, 60);
 }
 
@@ -122,7 +122,7 @@ async fn ten_guesses_are_compared_in_a_day_whatever_becomes_of_them() {
     for _ in 0..3 {
         wrong_code(&world.submit_code(&token, &other_than(&code)).await);
     }
-    // The right one is a guess, too, and forgives no other.
+    // The right one counts as a guess, too, and resets no counter.
     token_in(&world.submit_code(&token, &code).await);
     let (token, code) = world.begin_login(&demo).await;
     for _ in 0..6 {
@@ -137,7 +137,7 @@ async fn ten_guesses_are_compared_in_a_day_whatever_becomes_of_them() {
         before,
         "what is not compared does not count, and does not extend the wait"
     );
-    // Neither another code nor another login is another budget.
+    // Another code or another login does not get a new limit.
     let token = token_in(&world.refresh_login(&token).await);
     too_many_guesses(&world.submit_code(&token, &world.code_to(PHONE).await).await, DAY);
     let (token, code) = world.begin_login(&demo).await;
@@ -181,7 +181,7 @@ async fn passwords_tried_over_many_names_are_bounded_by_where_they_come_from() {
     let world = World::with(&[("FailedLoginsPerSourcePerHour", "6"), ("UserLoginErrorMax", "1")]).await;
     let demo = world.demo();
     let tries = std::cell::Cell::new(0_u32);
-    // Headers that a caller writes say nothing, and all of a /64 is one.
+    // Forwarding headers of the caller are ignored, and a /64 counts as one source.
     let ask = |email: &str, password: &str| {
         tries.set(tries.get() + 1);
         let n = tries.get();
@@ -202,7 +202,7 @@ async fn passwords_tried_over_many_names_are_bounded_by_where_they_come_from() {
         world.demo_admin(),
     );
     refused(&nobody, 429, "login_timeout", "Too many failed logins. Try later.");
-    // Not even a right password is compared there; elsewhere it is.
+    // Not even a right password is accepted from there; from another source it is.
     let right = ask(&admin.email, &admin.password).send().await;
     refused(&right, 429, "login_timeout", "Too many failed logins. Try later.");
     token_in(&world.request_token(password_grant(&admin.email, &admin.password)).await);

@@ -1,5 +1,5 @@
-//! Too many wrong passwords or codes block a user, and what lifts the block
-//! (docs/contract.md, Second factors and tokens; docs/security.md R13, R38, R39, R41).
+//! Lockout after too many wrong passwords or codes, and how it ends (docs/contract.md, Second factors and tokens;
+//! docs/security.md R13, R38, R39, R41).
 
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ const LOCKED: &str = "Your account at pbx.era-platform.ru was locked";
 const CODE_FAILED: &str = "A wrong code was given for your account at pbx.era-platform.ru";
 
 impl World {
-    /// The subjects of all mails to a person, none of which has a link (R41).
+    /// The subjects of all mails to a user, none of which has a link (R41).
     async fn notices(&self, person: &Person) -> Vec<String> {
         let mails = self.mails_to(&person.email).await;
         assert!(mails.iter().all(|mail| !mail.to_string().contains("://")), "{mails:?}");
@@ -90,7 +90,7 @@ async fn the_fourth_failed_code_blocks_and_does_not_say_so() {
             "when the code is past its attempts, {n}"
         );
     }
-    // It is past its attempts, and the answer to what blocks is the same as ever.
+    // Its attempts are exhausted, and the answer to the attempt that blocks is the same as before.
     wrong_code(&world.submit_code(&token, &code).await);
     assert_eq!(world.why_blocked(&demo).await, "otps");
     assert_eq!(world.notices(&demo).await, [CODE_FAILED, LOCKED]);
@@ -173,12 +173,12 @@ async fn a_password_reset_lifts_the_block_and_keeps_the_second_factor() {
             password: NEW.into(),
             ..person.clone()
         };
-        // R39: it asks for the code, of the same phone.
+        // R39: the login still needs the code, from the same phone.
         let (token, code) = world.begin_login(&person).await;
         token_in(&world.submit_code(&token, &code).await);
     }
     token_expired(&world.submit_code(&token, "000000").await);
-    // What somebody decided is not lifted by a mail.
+    // A password reset does not unblock what an administrator has blocked.
     world.change_block(&maria, "block").await;
     world.advance(600).await;
     let link = world.reset_link(&maria.email, &maria.email).await;
@@ -203,7 +203,7 @@ async fn a_block_may_end_by_itself() {
         user_blocked(&world.sign_in(person, &person.password).await);
     }
     world.advance(10).await;
-    // What was issued until the block stays dead; what failed before it is forgotten.
+    // Tokens issued before the block stay revoked; earlier failures are reset.
     token_expired(&world.submit_code(&token, "000000").await);
     token_expired(&world.refresh_login(&token).await);
     assert!(!world.token_works(&opened).await);
@@ -217,20 +217,20 @@ async fn a_block_may_end_by_itself() {
             .token_works(&token_in(&world.request_token(api_grant(&olga)).await))
             .await
     );
-    // The next block is another one, for as long.
+    // The next block is independent and lasts as long.
     wrong_code(&world.submit_code(&token, &code).await);
     user_blocked(&world.submit_code(&token, &code).await);
     world.advance(60).await;
     let (token, code) = world.begin_login(&maria).await;
     token_in(&world.submit_code(&token, &code).await);
-    // Its owner is told once a day, however often somebody guesses on.
+    // The owner is notified once a day, however long the brute force continues.
     let told = async || world.notices(&olga).await.len();
     world.block_by_passwords(&olga).await;
     assert_eq!(told().await, 1);
     world.advance(86_400).await;
     world.block_by_passwords(&olga).await;
     assert_eq!(told().await, 2);
-    // An administrator's block takes its place on request, and does not expire.
+    // An administrator's block replaces it on request, and does not expire.
     let path = format!("{API}/users/{}/actions/block", olga.id);
     let replaced = world.request("PATCH", &path).bearer(world.admin());
     replaced.json(&json!({ "replace": true })).send().await.ok(200);

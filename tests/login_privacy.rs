@@ -1,4 +1,4 @@
-//! Nobody learns from a login who has an account (security.md R27, R71).
+//! A login does not allow user enumeration (security.md R27, R71).
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ use crate::support::{
     world::World,
 };
 
-/// What the newest login called, but for keys that are read again now and then.
+/// The calls of the newest login, without periodic refreshes of keys.
 async fn calls(world: &World) -> Vec<Value> {
     let all = world.invocations().await;
     let mut own = all.into_iter().filter(|one| one["function"] == "token-create");
@@ -22,7 +22,7 @@ async fn calls(world: &World) -> Vec<Value> {
     calls
 }
 
-/// An answer as everybody sees it, without the id of its request.
+/// A response without the id of its request.
 fn shown(got: &Response) -> (u16, Vec<(String, String)>, Value) {
     let (status, headers, body) = comparable(got);
     let mut body: Value = serde_json::from_str(&body).expect("JSON");
@@ -30,7 +30,7 @@ fn shown(got: &Response) -> (u16, Vec<(String, String)>, Value) {
     (status, headers, body)
 }
 
-/// Who could be asked about: a mail address, and a password that is not the right one there.
+/// A target of enumeration: a mail address, and a password that is wrong there.
 struct Asked {
     email: String,
     password: &'static str,
@@ -41,8 +41,8 @@ fn asked(email: &str, password: &'static str) -> Asked {
     Asked { email, password }
 }
 
-/// One wrong password after another for each of them: all see the same at every count, for the same calls. Gives what each of the
-/// attempts called.
+/// Repeated wrong passwords for each of them: all get the same answer at every count, for the same calls. Returns the
+/// calls of each attempt.
 async fn same_for_all(world: &World, all: &[Asked], attempts: usize, said: &[fn(&Response)]) -> Vec<Vec<Value>> {
     let mut costs = Vec::new();
     for n in 0..attempts {
@@ -95,7 +95,7 @@ async fn nobody_learns_from_a_lockout_who_has_an_account() {
         assert_eq!(costs[0], costs[5], "counted or not");
         let mails = world.messages().await;
         assert_eq!((mails.len(), &mails[0]["to"]), (1, &json!(known.email)), "nobody else");
-        // The right password changes nothing, and so does the case of the letters.
+        // The right password makes no difference, and neither does the letter case.
         user_blocked(&world.sign_in(&known, &known.password).await);
         user_blocked(&world.request_token(password_grant("NOBODY@Example.org", "wrong")).await);
         world.advance(3000).await;
@@ -106,7 +106,7 @@ async fn nobody_learns_from_a_lockout_who_has_an_account() {
                 same_for_all(&world, &all, 1, &[user_blocked]).await;
             }
             _ => {
-                // Who was told of one block is not told of the next one on the same day.
+                // A user is notified of one block per day.
                 let again = same_for_all(&world, &all, 5, &four_and_blocked).await;
                 assert_eq!(again, vec![costs[0].clone(); 5]);
                 world.advance(86_400).await;
@@ -117,7 +117,7 @@ async fn nobody_learns_from_a_lockout_who_has_an_account() {
         let mails = world.messages().await;
         let users = [&known, &silent].map(|person| json!(person.email));
         assert!(mails.iter().all(|mail| users.contains(&mail["to"])), "{mails:?}");
-        // Strangers do not fill the audit trail.
+        // Attempts for unknown users do not fill the audit log.
         let users = [&known.id, &silent.id].map(|id| json!(format!("user:{id}")));
         let events = world.audit_rows().await;
         let (wrong, blocked) = if seconds == "0" { (4, 4) } else { (12, 5) };
@@ -144,7 +144,7 @@ async fn failures_of_an_address_do_not_meet_the_account_that_it_gets() {
     assert_eq!(world.sign_in(&maria, &maria.password).await.status, 201);
     wrong_identity(&world.sign_in(&maria, "wrong").await);
     assert_eq!(world.failure_counts(&maria).await, ("1".into(), "0".into()));
-    // And go with it.
+    // The failures of both are deleted with the user.
     world
         .run_command(json!({ "command": "erase_user", "user_id": maria.id }))
         .await;

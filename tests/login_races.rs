@@ -1,5 +1,5 @@
-//! Logins while many act at once (security.md R11, R12, R14, R21): one code lets in once, and each guess is counted before
-//! it is compared.
+//! Concurrent logins (security.md R11, R12, R14, R21): a code is single-use, and each guess is counted before it is
+//! compared.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ use crate::support::{
     world::World,
 };
 
-/// Those that were let in; all others must be refused like that.
+/// The successful responses; asserts that all others are refused with `refused`.
 #[track_caller]
 fn winners(answers: &[Response], refused: fn(&Response)) -> Vec<&Response> {
     let (won, lost): (Vec<_>, Vec<_>) = answers.iter().partition(|got| got.status == 201);
@@ -143,7 +143,7 @@ async fn a_token_is_renewed_once() {
         let (token, _) = world.begin_login(&person).await;
         let answers = join_all((0..64).map(|_| world.refresh_login(&token))).await;
         let won = winners(&answers, |got| match got.status {
-            // All of them want to send, and there is a limit for the country.
+            // All of them try to send, and the country has a limit.
             429 => {
                 too_many_sends(got, 70);
             }

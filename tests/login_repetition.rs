@@ -1,5 +1,5 @@
-//! `Idempotency-Key` on logins (docs/contract.md, All routes), and what may be in the tables of an answer that holds a
-//! token (docs/security.md R05).
+//! `Idempotency-Key` on logins (docs/contract.md, All routes), and how a stored answer that contains a token is
+//! protected (docs/security.md R05).
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use futures_util::future::join_all;
@@ -57,7 +57,7 @@ async fn a_login_that_comes_again_is_answered_again_and_sends_nothing() {
     );
     assert_eq!(count().await, 2);
     token_expired(&world.refresh_login(&token).await);
-    // The token of the header is a part of what was asked.
+    // The token in the header is part of the call.
     let bare = json!({ "grant_type": "refresh_2fa_access_token" });
     let by_header = |token: &str| keyed(&world, IDEMPOTENCY_KEY, &bare).bearer(token);
     let third = sent(&world, by_header(&token_in(&renewed))).await;
@@ -78,7 +78,7 @@ async fn a_login_that_comes_again_is_answered_again_and_sends_nothing() {
     assert_eq!(world.count_access_tokens(&demo).await, 1);
     token_expired(&world.submit_code(&token_in(&third), &code).await);
 
-    // Another key, or another body, is another login; and after a day nobody remembers.
+    // Another key, or another body, is another login; and after a day the record has expired.
     world.advance(60).await;
     assert_ne!(sent(&world, keyed(&world, "other", &login)).await.body, first.body);
     assert_ne!(
@@ -175,7 +175,7 @@ async fn an_answer_is_remembered_so_that_nobody_can_read_it() {
         for secret in [demo.password.as_str(), IDEMPOTENCY_KEY] {
             assert!(!rows.contains(secret), "a secret in {rows}");
         }
-        // Six digits are in longer numbers; the code is none of the values.
+        // Six digits can occur in longer numbers; the code is none of the values.
         for form in [format!("\"{code}\""), STANDARD.encode(&code)] {
             assert!(!rows.contains(&form), "the code in {rows}");
         }
@@ -200,7 +200,7 @@ async fn an_answer_is_remembered_so_that_nobody_can_read_it() {
             }
         }
     }
-    // Whoever reads the table and knows the key and the address searches passwords in vain: the digest has a key, too.
+    // A reader of the table who knows the key and the address cannot brute-force the password: the digest is keyed.
     let stored = world.rows("RepetitionsTable").await;
     for text in [login.to_string(), body.to_string()] {
         for credential in ["", demo.email.as_str(), &demo.id] {
@@ -216,6 +216,6 @@ async fn an_answer_is_remembered_so_that_nobody_can_read_it() {
             );
         }
     }
-    // Who has another key of the caller's own gets nothing of it.
+    // Another `Idempotency-Key` does not return the stored answer.
     token_expired(&keyed(&world, "another", &body).send().await);
 }

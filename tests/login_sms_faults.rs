@@ -1,5 +1,5 @@
-//! Logins while text messages cannot be sent (security.md R65): it is said, nothing is left that could be guessed or that
-//! blocks another try, and another try sends one message.
+//! Logins while text messages cannot be sent (security.md R65): the error is reported, nothing remains that could be
+//! guessed or that blocks a retry, and a retry sends one message.
 
 use serde_json::{Value, json};
 
@@ -25,7 +25,7 @@ fn unsent(got: &Response) {
 }
 
 impl World {
-    /// What is left of messages and codes to a person: messages that count for the person, for all numbers and for the
+    /// What remains of messages and codes to a user: messages that count for the user, for all numbers and for the
     /// deployment, and whether there is a code that could be guessed.
     async fn left(&self, person: &Person) -> (usize, usize, u64, bool) {
         let acts = |row: &Value, name: &str| row[name]["L"].as_array().map_or(0, Vec::len);
@@ -37,7 +37,7 @@ impl World {
         });
         let budgets = self.rows("BudgetsTable").await;
         let numbers = budgets.iter().map(|row| acts(row, "acts")).sum();
-        // One of them is the meter of all messages: for each country the minute's slots and the day's, each `slot:count`.
+        // One row is the quota of all messages: for each country the minute's slots and the day's, each `slot:count`.
         let countries = budgets
             .iter()
             .filter_map(|row| row["countries"]["M"].as_object())
@@ -56,7 +56,7 @@ impl World {
     }
 }
 
-/// Until nothing that was sent counts any more; access tokens live longer.
+/// Waits until no sent message counts any more; access tokens live longer.
 async fn forget(world: &World) {
     world.advance(3 * 86_400).await;
     world.sweep().await;
@@ -72,7 +72,7 @@ async fn what_cannot_be_sent_leaves_nothing_behind() {
         let open = token_in(&world.submit_code(&token, &code).await);
         forget(&world).await;
         world.inject(sns(kind, 1000)).await;
-        // More often than may be sent.
+        // More often than the rate limit allows.
         for _ in 0..4 {
             unsent(&world.request_token(api_grant(&person)).await);
             assert_eq!(world.left(&person).await, (0, 0, 0, false), "{kind}");
@@ -177,7 +177,7 @@ async fn a_message_service_that_hangs_is_said_in_time() {
     world.inject(sns("hang", 1)).await;
     unsent(&ask().send().await);
     assert_eq!(world.left(&demo).await, (0, 0, 0, false));
-    // With the same key, too; and then it is done.
+    // With the same key, too; then the retry succeeds.
     let got = ask().send().await;
     let token = token_in(&got);
     world.keep_out_of_logs(&token);
@@ -193,7 +193,7 @@ async fn a_message_service_that_hangs_is_said_in_time() {
     }
 }
 
-/// Ends all processes while one is sending the code of the token that takes this one's place.
+/// Ends all processes while one is sending the code of a replacement token.
 async fn killed_while_sending(world: World, sends: impl AsyncFn(&World) -> Response) -> World {
     world.inject(sns("hang", 1000)).await;
     let is_sending = async || {
@@ -212,7 +212,7 @@ async fn a_token_outlives_the_process_that_was_to_replace_it() {
     let world = World::durable().await;
     let (token, code) = world.begin_api_login(&world.demo()).await;
     let world = killed_while_sending(world, async |world| world.refresh_login(&token).await).await;
-    // The code is gone, and the token is not: it gets another one at once.
+    // The code is revoked, and the token is not: it can be renewed at once.
     let renewed = token_in(&world.refresh_login(&token).await);
     token_expired(&world.refresh_login(&token).await);
     wrong_code(&world.submit_code(&renewed, &code).await);
@@ -232,7 +232,7 @@ async fn a_token_outlives_a_store_that_fails_after_its_code_was_written() {
     let demo = world.demo();
     let (token, _) = world.begin_api_login(&demo).await;
     let sent = world.sms_to(PHONE).await.len();
-    // The transaction is written; nothing after it is, not even what would take it back.
+    // The transaction is written; every later write fails, including the compensation.
     let down = json!({ "service": "dynamodb", "operation": null, "kind": "error", "skip": 2, "times": 1000 });
     world.inject(down.clone()).await;
     let got = world.refresh_login(&token).await;
@@ -241,7 +241,7 @@ async fn a_token_outlives_a_store_that_fails_after_its_code_was_written() {
     assert_eq!(world.sms_to(PHONE).await.len(), sent);
     let renewed = token_in(&world.refresh_login(&token).await);
     token_expired(&world.refresh_login(&token).await);
-    // Once whoever was to send must have died, nobody waits for it any more.
+    // Once the sending process must have died, no request waits for it.
     world.advance(60).await;
     world.inject(down).await;
     assert_eq!(world.refresh_login(&renewed).await.status, 503);

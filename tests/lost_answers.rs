@@ -1,5 +1,5 @@
-//! Every answer of one call to AWS is lost, each call in turn: what was done is told, what reached somebody works, and what was not
-//! done works at once when it is asked for again (security.md R17, R64, R65).
+//! Every answer of one call to AWS is lost, each call in turn: a completed request is reported as done, a delivered
+//! message works, and a failed request can be retried at once (security.md R17, R64, R65).
 
 use std::ops::RangeInclusive;
 
@@ -20,7 +20,7 @@ use crate::support::{
     world::World,
 };
 
-/// The SDK asks DynamoDB three times, and SES and SNS once.
+/// The SDK's attempts for DynamoDB; it tries SES and SNS once.
 const ATTEMPTS: u32 = 3;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -43,7 +43,7 @@ enum Flow {
 }
 
 impl Flow {
-    /// How many messages a success sends. A notice is sent once at most: its failure undoes nothing.
+    /// How many messages a success sends. A notice is sent at most once: its failure undoes nothing.
     fn messages(self) -> RangeInclusive<usize> {
         match self {
             Self::Register | Self::AskForReset => 1..=1,
@@ -54,7 +54,7 @@ impl Flow {
         }
     }
 
-    /// Whether it takes an `Idempotency-Key`.
+    /// Whether it accepts an `Idempotency-Key`.
     fn is_repeatable(self) -> bool {
         match self {
             Self::ConfirmRegistration | Self::MakeUser | Self::ApproveFactor => false,
@@ -66,12 +66,12 @@ impl Flow {
     }
 }
 
-/// One request of its own person, who has had none like it.
+/// One request of its own user, who has made no other like it.
 struct Trial {
     flow: Flow,
     login: String,
     person: Option<Person>,
-    /// Where its message goes.
+    /// The recipient of its message.
     to: String,
     method: &'static str,
     path: String,
@@ -80,7 +80,7 @@ struct Trial {
 }
 
 impl Trial {
-    /// Everything that the request needs.
+    /// Creates everything that the request needs.
     async fn new(world: &World, flow: Flow, n: usize) -> Self {
         let (login, phone) = (format!("someone{n}"), format!("+38088123{n:04}"));
         let email = format!("{login}@example.org");
@@ -205,13 +205,13 @@ impl Trial {
         self.ask(world).send().await
     }
 
-    /// How many messages have come so far.
+    /// The number of messages so far.
     async fn messages(&self, world: &World) -> usize {
         let messages = world.messages().await;
         messages.iter().filter(|message| message["to"] == self.to).count()
     }
 
-    /// That it was done, and that what came of it works.
+    /// Asserts success, and that the result works.
     async fn works(&self, world: &World, got: &Response) {
         let person = || self.person.as_ref().expect("a person");
         let sign_in = async |password: &str| {
@@ -282,7 +282,7 @@ impl Trial {
     }
 }
 
-/// That it failed for the moment, and says so in its dialect.
+/// Asserts a transient error in the flow's dialect.
 #[track_caller]
 fn unavailable(got: &Response, what: &str) {
     assert_eq!(
@@ -292,15 +292,15 @@ fn unavailable(got: &Response, what: &str) {
     );
 }
 
-/// What came of one request while a call lost its answers.
+/// The outcome of one request while a call lost its answers.
 struct Survival {
-    /// Whether it needed such a call.
+    /// Whether the request made such a call.
     is_hit: bool,
-    /// Whether a link was mailed that its answer does not tell of.
+    /// Whether a link was mailed although the answer reports an error.
     untold_link: bool,
 }
 
-/// One request while a call loses so many answers.
+/// Makes one request while a call loses `times` answers.
 async fn survives(world: &World, flow: Flow, (service, times): (&str, u32), skip: u32, n: usize) -> Survival {
     let what = format!("{flow:?}, {times} of {service} after {skip}");
     let trial = Trial::new(world, flow, n).await;
@@ -405,7 +405,7 @@ async fn factors_and_passcodes_survive_lost_answers() {
     .await;
 }
 
-/// What uses something up, and the operation that does it.
+/// Requests that consume something, and the operation that consumes it.
 const CONSUMERS: [(Flow, &str); 8] = [
     (Flow::ConfirmRegistration, "TransactWriteItems"),
     (Flow::ConfirmReset, "TransactWriteItems"),
@@ -439,7 +439,7 @@ async fn who_cannot_be_told_finds_it_done() {
     let world = World::new().await;
     for (n, (flow, operation)) in CONSUMERS.into_iter().enumerate() {
         let trial = Trial::new(&world, flow, n).await;
-        // Written, and nothing can be read after it.
+        // The write succeeds, and nothing can be read after it.
         let lost = json!({
             "service": "dynamodb", "operation": operation, "kind": "drop_response", "skip": 0, "times": 1000,
         });
@@ -449,7 +449,7 @@ async fn who_cannot_be_told_finds_it_done() {
         let got = trial.send(&world).await;
         world.clear_faults().await;
         unavailable(&got, &format!("{flow:?}"));
-        // Nobody else is told: not who sends the same again, and not who guesses.
+        // The outcome is revealed neither to a retry nor to a guess.
         let again = trial.send(&world).await;
         match flow {
             Flow::ConfirmRegistration | Flow::ConfirmReset => {
@@ -481,7 +481,7 @@ async fn who_cannot_be_told_finds_it_done() {
     }
 }
 
-/// How many times a request reads several rows before it writes.
+/// How often a request reads several rows before it writes.
 fn reads_before(flow: Flow) -> u32 {
     match flow {
         Flow::MakeUser | Flow::ChangePassword => 2,

@@ -1,5 +1,5 @@
 //! Registration while the store or SES is down, slow, throttling, or loses an answer: never a success without its
-//! effect, never two accounts, and a healthy retry gets through (security.md R17, R63 to R65).
+//! effect, never two accounts, and a healthy retry succeeds (security.md R17, R63 to R65).
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::Value;
@@ -15,7 +15,7 @@ use crate::support::{
     world::World,
 };
 
-/// That a mail cannot be sent, within the time that there is.
+/// Asserts that a mail cannot be sent, within the timeout.
 async fn unsent(world: &World, ask: Request<'_>) {
     world.invocations().await;
     let got = ask.send().await;
@@ -41,7 +41,7 @@ async fn a_mail_that_cannot_be_sent_leaves_nothing_behind() {
             "{kind}"
         );
     }
-    // Nothing of the source's, the address's and the domain's budgets is gone.
+    // The rate limits of the source, the address and the domain are all refunded.
     again().send().await.is(200, CHECK_MAIL);
     assert_eq!(
         (
@@ -65,12 +65,12 @@ async fn a_mail_service_that_hangs_is_said_in_time() {
     let again = || register_from(&world, "203.0.113.7", "someone").header("idempotency-key", "key");
     world.inject(fault_rule("ses", "hang", 0, 1)).await;
     unsent(&world, again()).await;
-    // The mail may be on its way: its link must be good then.
+    // The mail may be on its way: then its link must be valid.
     assert_eq!(
         (world.registration_requests().await, world.messages().await.len()),
         (1, 0)
     );
-    // With the same key, too; and then it is done.
+    // With the same key, too; then the retry succeeds.
     for _ in 0..2 {
         again().send().await.is(200, CHECK_MAIL);
     }
@@ -83,7 +83,7 @@ async fn a_mail_service_that_hangs_is_said_in_time() {
 #[tokio::test]
 async fn a_mail_whose_answer_is_lost_is_sent_once_and_holds_a_good_link() {
     let world = World::new().await;
-    // A second attempt would be refused, and the refusal would tell nothing about the first.
+    // A second attempt would be refused, and the refusal would not reveal the first one's outcome.
     for (login, second) in [("one", None), ("two", Some("error")), ("three", Some("rejected"))] {
         world.inject(fault_rule("ses", "drop_response", 0, 1)).await;
         if let Some(kind) = second {
@@ -135,12 +135,12 @@ async fn nobody_learns_whose_address_is_known_from_a_failure() {
     assert!(world.messages().await.is_empty());
 }
 
-/// What a link's credential is stored as.
+/// The stored digest of a link's credential.
 fn digest(id: &str) -> String {
     STANDARD.encode(Sha256::digest(id))
 }
 
-/// One request while a fault lasts, and then a healthy one; `login` is the only one of its name.
+/// One request during a fault, and then a healthy one; `login` is the only one of its name.
 async fn request_converges(world: &World, rule: Value, source: &str, login: &str) {
     let what = format!("{rule}");
     let email = format!("{login}@yandex.ru");
@@ -157,7 +157,7 @@ async fn request_converges(world: &World, rule: Value, source: &str, login: &str
     } else {
         assert_eq!(mails, 0, "{what}: {got:?}");
         era_unavailable(&got);
-        // What was spent is given back at once, although answers were lost; while the store is down it expires instead.
+        // Rate limits are refunded at once, although answers were lost; while the store is down they expire instead.
         if rule["times"] == 1000 {
             world.advance(120).await;
         }
@@ -167,7 +167,7 @@ async fn request_converges(world: &World, rule: Value, source: &str, login: &str
         .send()
         .await;
     if got.status == 200 && again.status == 409 {
-        // It is done, and only that could not be written down.
+        // It is done, and only recording that failed.
         era_refused(&again, 409, IN_PROGRESS);
     } else {
         assert_eq!((again.status, again.body.as_str()), (200, CHECK_MAIL), "{what}, then");
@@ -183,7 +183,7 @@ async fn request_converges(world: &World, rule: Value, source: &str, login: &str
 async fn a_request_converges_whatever_fails_on_the_way() {
     let world = World::new().await;
     let mut n = 0;
-    // The claim of the key, the batch, seven limits, the request, the answer to remember.
+    // The claim of the key, the batch, seven limits, the request, the stored answer.
     for skip in 0..11 {
         for (kind, times) in [
             ("error", 3),
@@ -211,7 +211,7 @@ async fn a_request_converges_when_the_store_hangs() {
     }
 }
 
-/// One confirmation while a fault lasts, and then a healthy one.
+/// One confirmation during a fault, and then a healthy one.
 async fn confirmation_converges(world: &World, rule: Value, login: &str) {
     let what = format!("{rule}");
     let id = world
@@ -248,7 +248,7 @@ async fn confirmation_converges(world: &World, rule: Value, login: &str) {
 async fn a_confirmation_converges_whatever_fails_on_the_way() {
     let world = World::new().await;
     let mut n = 0;
-    // The request, the batch, the transaction, the domain's registrations that are not confirmed.
+    // The request, the batch, the transaction, the domain's unconfirmed registrations.
     let everywhere = (0..4).flat_map(|skip| {
         let kinds = [
             ("error", 3),

@@ -1,5 +1,5 @@
-//! How much mail goes to one mailbox, for one domain and from the deployment (security.md R24, R30, R74): nobody is flooded,
-//! and nobody is shut out for long.
+//! Rate limits of mail per mailbox, per domain and for the deployment (security.md R24, R30, R74): no flood, and no
+//! long denial of service.
 
 use futures_util::future::join_all;
 use serde_json::json;
@@ -16,14 +16,14 @@ use crate::support::{
     world::World,
 };
 
-/// Mails of one kind to one mailbox, whoever asks, wherever, and however the address is written.
+/// Mails of one kind to one mailbox, for any caller, domain and spelling of the address.
 enum Kind {
     Registration,
     Reset,
 }
 
 impl Kind {
-    /// Asks in many ways at once.
+    /// Makes several kinds of requests at once.
     async fn ask(&self, world: &World, n: usize) {
         let spellings = ["maria@example.org", "MARIA@Example.ORG", "maria+shop@example.org"];
         for (m, email) in spellings.into_iter().enumerate() {
@@ -69,7 +69,7 @@ async fn the_wait_for_the_next_mail_to_a_mailbox_grows_and_shrinks_again() {
         };
         for wait in [0, 2, 4, 15, 60, 240, 240] {
             if wait > 0 {
-                // A few seconds go by while it is asked.
+                // The requests take a few seconds.
                 world.advance(wait * MINUTE - 30).await;
                 ask().await;
                 assert_eq!(count().await, mails, "before {wait} minutes have gone by");
@@ -79,7 +79,7 @@ async fn the_wait_for_the_next_mail_to_a_mailbox_grows_and_shrinks_again() {
             mails += 1;
             assert_eq!(count().await, mails, "after {wait} minutes");
         }
-        // What was not sent did not extend the wait. After a day without mail it begins anew.
+        // Refused mails did not extend the wait. After a day without mail it starts again.
         world.advance(DAY).await;
         for wait in [0, 2, 4] {
             world.advance(wait * MINUTE).await;
@@ -105,7 +105,7 @@ async fn asking_where_no_mail_goes_costs_the_mailbox_nothing() {
         ask("maria", "nowhere.example").await;
     }
     assert_eq!(count().await, 0);
-    // Nor does the mail that there is no account: another kind.
+    // Nor does the mail about a missing account: it is another kind.
     for n in 0..4 {
         ask(&format!("maria+{n}@example.org"), DOMAIN).await;
     }
@@ -142,13 +142,13 @@ async fn who_complained_gets_one_recovery_mail_a_day() {
             assert_eq!(count("maria@example.org").await, day);
         }
         links.push(world.link_to("maria@example.org").await);
-        // It lasts for a day from the bounce or complaint on.
+        // The suppression lasts for a day from the bounce or complaint.
         world.advance(16 * HOUR).await;
         suppress_for(&world, "maria@example.org", "complaint").await;
         suppress(&world, "olga@example.org").await;
         suppress_for(&world, "stranger@example.org", "complaint").await;
     }
-    // Only what its owner asked for: nothing by which a stranger could go on.
+    // Only mail that the owner requested: no other mail that a stranger could trigger.
     world
         .register("other", "maria@example.org")
         .send()
@@ -189,7 +189,7 @@ async fn of_many_that_ask_at_once_one_mails_a_mailbox() {
     }
 }
 
-/// A registration of its own login and mail address, from an address of its own.
+/// A registration with its own login, mail address and source address.
 fn from<'a>(world: &'a World, domain: &str, n: usize) -> Request<'a> {
     from_source(world, domain, n, n)
 }
@@ -226,17 +226,17 @@ async fn a_domain_and_the_deployment_have_budgets_of_mails() {
     };
     assert_eq!((over("domain"), over("deployment"), over("unconfirmed")), (1, 1, 0));
 
-    // What was refused has used nothing up, and the promise holds.
+    // Refused requests have used nothing up, and `Retry-After` is correct.
     world.advance(wait).await;
     from(&world, DOMAIN, 10).send().await.is(200, CHECK_MAIL);
     too_many_requests(&from(&world, DOMAIN, 11).send().await);
-    // However many come at once, no more pass than there is room for.
+    // Of concurrent requests, no more succeed than the limit allows.
     world.advance(HOUR).await;
     let all = join_all((100..132).map(|n| from(&world, DOMAIN, n).send())).await;
     assert_eq!(all.iter().filter(|got| got.status == 200).count(), 10);
 }
 
-/// What one limit refuses is given back to the others, so that their rows change more often than they have room.
+/// What one limit refuses is refunded to the others, so that their rows change more often than their limits.
 #[tokio::test]
 async fn a_storm_of_requests_is_decided_whichever_limit_refuses_them() {
     let world = World::with(&[("RequestsPerDomainPerMinute", "10"), ("MailsPerDomainPerHour", "10")]).await;
@@ -257,7 +257,7 @@ async fn a_storm_of_requests_is_decided_whichever_limit_refuses_them() {
 async fn registrations_that_are_not_confirmed_slow_their_domain_down() {
     let world = World::with(&[("UnconfirmedMailsPerHour", "4")]).await;
     world.allow_registration("club.example", json!({})).await;
-    // Three hours' worth.
+    // The allowance of three hours.
     for n in 0..12 {
         from(&world, DOMAIN, n).send().await.is(200, CHECK_MAIL);
     }
@@ -267,14 +267,14 @@ async fn registrations_that_are_not_confirmed_slow_their_domain_down() {
     world.advance(wait).await;
     from(&world, DOMAIN, 12).send().await.is(200, CHECK_MAIL);
     too_many_requests(&from(&world, DOMAIN, 14).send().await);
-    // One network is given a tenth of that, too.
+    // One network gets a tenth of that, too.
     world.advance(HOUR).await;
     from(&world, DOMAIN, 14).send().await.is(200, CHECK_MAIL);
     world.advance(5 * MINUTE).await;
     let again = from_source(&world, DOMAIN, 15, 14);
     assert!(too_many_requests(&again.send().await) > 50 * MINUTE);
 
-    // A confirmation makes room for ten.
+    // A confirmation allows ten more.
     let login = "pbx-era-platform-ru-0";
     let id = world.link_to(&format!("{login}@yandex.ru")).await;
     password_set(&world.confirm_registration(&id, PASSWORD).await, login);
@@ -312,14 +312,14 @@ async fn one_48_has_a_tenth_of_a_domains_budget() {
             .map(too_many_requests)
             .collect();
         assert!(waits.iter().all(|wait| (1..=60).contains(wait)), "{waits:?}");
-        // Others are let in.
+        // Other networks are served.
         for (n, source) in ["2001:db8:8:1::1", "203.0.113.7", "2001:db8:6:ffff::1"]
             .into_iter()
             .enumerate()
         {
             ask(source, 100 + n).send().await.is(200, CHECK_MAIL);
         }
-        // The promise holds, and an hour holds a tenth of an hour's.
+        // `Retry-After` is correct, and the hourly limit is also a tenth.
         let mut taken = 6;
         for minute in 1..12 {
             world.advance(MINUTE).await;

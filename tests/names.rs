@@ -1,5 +1,5 @@
-//! Names on every route and operator's command that takes one: mail addresses, logins and keys. Their rules are in tables
-//! beside `domain::name`; here is what callers see of them.
+//! Names on every route and operator's command that takes one: mail addresses, logins and keys. Their rules are in
+//! tables beside `domain::name`; these tests cover what callers see of them.
 
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -17,7 +17,7 @@ use crate::support::{
     world::World,
 };
 
-/// A name with blanks around it, as keyboards and clipboards leave them.
+/// A name surrounded by whitespace, as keyboards and clipboards add it.
 fn blanks(name: &str) -> String {
     format!(" \t{name}\u{a0} ")
 }
@@ -86,10 +86,10 @@ async fn blanks_around_a_mail_address_login_or_key_are_trimmed() {
     );
 }
 
-/// Logins of one script each that look like `coco`, which is one of them.
+/// Single-script logins that look like `coco` (homographs), including itself.
 const ALIKE: [&str; 4] = ["coco", "сосо", "ϲοϲο", "COCO"];
 
-/// A login that is taken, or looks like one that is, in the words of each family.
+/// Asserts that a login is refused as taken or confusable, in each dialect.
 async fn taken(world: &World, login: &str) {
     let got = world.register(login, "other@yandex.ru").send().await;
     field_refused(&got, "login", LOGIN_TAKEN);
@@ -126,12 +126,12 @@ async fn a_login_that_looks_like_anothers_is_taken() {
     for login in ALIKE {
         taken(&world, login).await;
     }
-    // In another domain nobody has it.
+    // In another domain it is free.
     world.allow_registration("other.example", json!({})).await;
     world
         .registration_link("other.example", ALIKE[1], "one@yandex.ru")
         .await;
-    // With its user goes what it looks like, and then anybody may look so.
+    // Deleting the user releases the lookalikes, too.
     let [user] = world.accounts("coco").await.try_into().expect("one account");
     let erase = json!({ "command": "erase_user", "user_id": user["user_id"]["S"] });
     let receipt = world.run_command(erase).await;
@@ -147,7 +147,7 @@ async fn a_login_that_looks_like_anothers_is_taken() {
     assert_eq!(world.run_command(erase).await["complete"], true);
     let made = world.run_command(create(ALIKE[2], "three@yandex.ru")).await;
     assert_eq!(made["changed"], true, "{made}");
-    // The same command again is the same user.
+    // Repeating the command is idempotent.
     let again = world.run_command(create(ALIKE[2], "three@yandex.ru")).await;
     assert_eq!(
         (&again["user_id"], &again["changed"]),
@@ -185,7 +185,7 @@ async fn of_logins_that_look_alike_one_wins() {
     );
 }
 
-/// As a version wrote them that knew no looks.
+/// A user stored by a version without claims on looks.
 #[tokio::test]
 async fn a_user_without_claims_to_looks_is_kept_and_erased() {
     let world = World::new().await;
@@ -216,7 +216,7 @@ async fn a_user_without_claims_to_looks_is_kept_and_erased() {
         .request_token(password_grant("one@yandex.ru", PASSWORD))
         .await
         .ok(201);
-    // Nobody knows of a look that was never claimed; who claims it keeps it when the other goes.
+    // An unclaimed look is free; its new owner keeps it when the other user is erased.
     let made = world.run_command(create(ALIKE[1], "two@yandex.ru")).await;
     assert_eq!(made["changed"], true, "{made}");
     let receipt = world

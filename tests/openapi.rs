@@ -1,4 +1,4 @@
-//! `/openapi.json` describes what template.yaml declares, and what the functions answer.
+//! `/openapi.json` describes the routes of template.yaml and the responses of the functions.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -58,7 +58,7 @@ fn declared() -> BTreeMap<String, String> {
         for event in events.as_mapping().expect("events").values() {
             let method = at(event, &["Properties", "Method"]);
             let path = at(event, &["Properties", "Path"]);
-            // The description says in a sentence where HEAD is answered.
+            // The description states in a sentence where HEAD is supported.
             if let (Some(method), Some(path)) = (method, path)
                 && method != "HEAD"
             {
@@ -88,7 +88,7 @@ async fn the_document_is_openapi() {
             .expect("python3 runs");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     } else {
-        // Past the capture of the test's output: a skip must be seen.
+        // Bypasses the test's output capture: a skip must be visible.
         let words = "SKIPPED: /openapi.json was NOT validated; pip install -r .ci/requirements.txt";
         let _ = writeln!(std::io::stderr(), "\n*** {words}");
     }
@@ -110,7 +110,7 @@ async fn answers_have_the_described_media_types() {
                     ("/app-root", "200") => "text/html",
                     _ => media_type_of(path),
                 }]);
-                // The gateway answers these, too, and 429 on many routes alone.
+                // The gateway also returns these, and 429 on many routes by itself.
                 if ["413", "429", "500", "503"].contains(&status.as_str()) {
                     expected.insert("application/json");
                     expected.retain(|kind| status != "429" || kinds.contains(kind));
@@ -174,7 +174,7 @@ async fn every_operation_has_the_gateways_own_answers() {
     let world = World::new().await;
     let document = world.get("/openapi.json").send().await.ok(200);
     let plain = json!({ "$ref": "#/components/schemas/PlainMessage" });
-    // GitLab's `Message` has the same form.
+    // GitLab's `Message` has the same format.
     let same = json!({ "$ref": "#/components/schemas/Message" });
     for (name, operation) in operations(&document) {
         for status in ["413", "429", "500", "503"] {
@@ -185,7 +185,7 @@ async fn every_operation_has_the_gateways_own_answers() {
     }
 }
 
-/// What a request must look like is in the document, and not only in the answer that refuses it.
+/// The document describes valid requests, so that clients do not depend on error responses.
 #[tokio::test]
 async fn request_bodies_are_described_to_the_last_field() {
     let world = World::new().await;
@@ -196,7 +196,7 @@ async fn request_bodies_are_described_to_the_last_field() {
             continue;
         };
         for (media_type, content) in content {
-            // Parameters of a form that nobody reads are passed over, fields of JSON are refused.
+            // Unknown form parameters are ignored, unknown JSON fields are refused.
             let closed = media_type == "application/json";
             described(&document, &content["schema"], closed, &name, &mut seen);
         }
@@ -233,7 +233,7 @@ fn described(document: &Value, schema: &Value, closed: bool, at: &str, seen: &mu
             "{at} takes fields that it does not name"
         );
     }
-    // An empty text is as good as `null`, where that is taken.
+    // An empty text is equivalent to `null`, where that is allowed.
     if schema["type"] == "string" {
         let bounds = ["enum", "minLength", "pattern"];
         assert!(
@@ -352,7 +352,7 @@ async fn the_forms_fields_are_those_that_are_read() {
         .collect();
     let fields = ["passcode", "purpose", "username"];
     assert_eq!(named, fields.map(str::to_owned).into());
-    // Without any one of them the form is refused, and with all it is read.
+    // Without any one of them the form is refused, with all of them it is accepted.
     let query = json!([("purpose", "p"), ("username", "u"), ("client_id", "heatclinic")]);
     let query: Vec<(String, String)> = serde_json::from_value(query).expect("pairs");
     let query: Vec<_> = query.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();

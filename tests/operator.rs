@@ -1,4 +1,4 @@
-//! The operator's commands, as `aws lambda invoke` sends them. The demo tenant is made by the same.
+//! The operator's commands, as `aws lambda invoke` sends them. The demo tenant is created by the same commands.
 
 use serde_json::{Value, json};
 
@@ -191,7 +191,7 @@ async fn mail_comes_from_a_sender_that_the_deployment_lists() {
             "{sender}"
         );
     }
-    // Its role lets a function send as each of these.
+    // Its role allows the function to send from each of these.
     for (n, sender) in [
         "hello@pbx.era-platform.ru",
         "any@mail.pbx.era-platform.ru",
@@ -264,7 +264,7 @@ async fn a_domain_is_answered_as_it_is_stored_and_refused_in_words() {
     assert_eq!(world.rows("DomainsTable").await.len(), 2);
 }
 
-/// What the command as it stands is answered.
+/// The response to a command sent verbatim.
 async fn raw(world: &World, body: &str) -> Value {
     let request = world.post("/2015-03-31/functions/operator/invocations");
     request.body("application/json", body).send_local().await
@@ -313,7 +313,7 @@ async fn what_usual_parsers_let_pass_is_refused() {
     assert_eq!(tables_and_keys(&world).await, before);
 }
 
-/// One command of each name, as it is understood.
+/// One valid command of each name.
 fn commands(user: &str, token: &str) -> Vec<Value> {
     vec![
         json!({ "command": "set_domain", "domain": "d.example" }),

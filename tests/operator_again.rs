@@ -1,4 +1,4 @@
-//! Commands that are tried, done, and sent again: a try changes nothing and is answered alike; once it is so, it stays so.
+//! Dry runs change nothing and have the same response as the command; repeated commands are idempotent.
 
 use serde_json::{Value, json};
 
@@ -11,16 +11,16 @@ use crate::support::{
     world::World,
 };
 
-/// What a command that is sent again does.
+/// The effect of a repeated command.
 #[derive(Clone, Copy, PartialEq)]
 enum Again {
-    /// Nothing: it is so.
+    /// None: the state is already as requested.
     Nothing,
-    /// Another one of what it makes.
+    /// It creates another one.
     Another,
 }
 
-/// Tries a command, does it, tries and sends it again; the answer to the first.
+/// Makes a dry run, runs the command, repeats both; returns the first response.
 async fn check(world: &World, command: Value, again: Again) -> Value {
     let mut dry = command.clone();
     dry["dry_run"] = true.into();
@@ -110,7 +110,7 @@ async fn an_empty_factor_gets_its_phone_and_a_set_or_disabled_one_is_left_alone(
         "inserted_at": before["inserted_at"], "updated_at": factor["updated_at"],
     });
     assert_eq!(factor, expected);
-    // The login that was to set the first phone sets none any more; the next one sends its code there.
+    // The login that could set the first phone no longer can; the next one sends its code there.
     token_invalid_type(&world.init_factor(&login, "+380881234577").await);
     world.keep_phone_out_of_logs(NEW_PHONE);
     let person = Person {

@@ -1,4 +1,4 @@
-//! A person who is erased: nothing of them is left but what the receipt says, and nothing comes back.
+//! Erasure of a user: nothing of them remains but the receipt, and nothing restores them.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use futures_util::future::{join, join_all};
@@ -19,7 +19,7 @@ use crate::support::{
 
 const PHONE: &str = "+380881234577";
 
-/// `SHA-256(framed(parts))` as rows show it: each part stands behind its length in eight bytes.
+/// `SHA-256(framed(parts))` as in rows: each part is prefixed with its length in eight bytes.
 fn digest(parts: &[&str]) -> String {
     let mut hash = Sha256::new();
     for part in parts {
@@ -29,7 +29,7 @@ fn digest(parts: &[&str]) -> String {
     STANDARD.encode(hash.finalize())
 }
 
-/// The same of a user's id, which is hashed by its bytes.
+/// The same for a user's id, which is hashed as bytes.
 fn digest_of_id(what: &str, id: &str) -> String {
     let bytes = u128::from_str_radix(&id.replace('-', ""), 16)
         .expect("a UUID")
@@ -42,7 +42,7 @@ fn digest_of_id(what: &str, id: &str) -> String {
     STANDARD.encode(hash.finalize())
 }
 
-/// All that names a person: as it is, or as a digest.
+/// Everything that identifies a user: in plain text, or as a digest.
 fn names(person: &Person, login: &str) -> Vec<String> {
     let email = person.email.as_str();
     vec![
@@ -63,7 +63,7 @@ fn names(person: &Person, login: &str) -> Vec<String> {
     ]
 }
 
-/// That no table holds any of the names, but the audit trail the id.
+/// Asserts that no table contains any of the names, except the id in the audit log.
 #[track_caller]
 fn is_gone(rows: &str, person: &Person, login: &str) {
     for name in names(person, login).iter().filter(|name| **name != person.id) {
@@ -72,7 +72,7 @@ fn is_gone(rows: &str, person: &Person, login: &str) {
     is_only_told(rows, person);
 }
 
-/// That the id, which leads to nobody any more, stands in the audit trail only.
+/// Asserts that the id, which no longer identifies a user, is in the audit log only.
 #[track_caller]
 fn is_only_told(rows: &str, person: &Person) {
     let mut tables = rows.lines().filter(|table| table.contains(&person.id));
@@ -80,12 +80,12 @@ fn is_only_told(rows: &str, person: &Person) {
     assert!(told, "{} is left", person.id);
 }
 
-/// How many rows a table has.
+/// The number of rows in a table.
 async fn size(world: &World, table: &str) -> u64 {
     world.rows(table).await.len().try_into().expect("few")
 }
 
-/// Somebody of whom every table knows something.
+/// A user with rows in every table.
 async fn known_everywhere(world: &World, login: &str) -> Person {
     world.request_reset(login).send().await.is(200, CHECK_MAIL);
     let person = world.create_person_with(login, PHONE).await;
@@ -123,7 +123,7 @@ async fn known_everywhere(world: &World, login: &str) -> Person {
     person
 }
 
-/// Erases a person, as often as it takes while the machine is busy.
+/// Erases a user, with retries while the machine is busy.
 async fn erased(world: &World, person: &Person) {
     for _ in 0..9 {
         let answer = world.run_command(erasure(person)).await;
@@ -292,7 +292,7 @@ async fn an_erasure_that_fails_half_way_can_be_sent_again() {
             break;
         }
         failed += 1;
-        // Before anything is deleted, nothing is decided either.
+        // The user is blocked before anything is deleted.
         let got = world.sign_in(&person, &person.password).await;
         let users = Value::from(world.rows("UsersTable").await).to_string();
         if skip > 1 && users.contains(&person.id) {
@@ -304,7 +304,7 @@ async fn an_erasure_that_fails_half_way_can_be_sent_again() {
     is_gone(&world.all_rows().await, &person, login);
 }
 
-/// Somebody who could do everything that writes about a user.
+/// A user with the tokens for every request that writes about a user.
 struct Busy {
     person: Person,
     waiting: String,
@@ -321,7 +321,7 @@ impl Busy {
         Self { person, waiting, api }
     }
 
-    /// One of the things that write about a user, whatever comes of it.
+    /// Makes one of the requests that write about a user, whatever the outcome.
     async fn does(&self, world: &World, n: usize) {
         let Self { person, waiting, api } = self;
         let operator = async |mut command: Value| {
@@ -352,7 +352,7 @@ impl Busy {
     }
 }
 
-/// How many things [`Busy::does`] knows.
+/// The number of requests that [`Busy::does`] makes.
 const ACTS: usize = 9;
 
 fn with(mut command: Value, fields: &Value) -> Value {
@@ -369,7 +369,7 @@ async fn what_was_judged_before_is_not_written_after() {
         in_some_round(async |round| {
             let n = act + ACTS * round;
             let busy = Busy::new(&world, n).await;
-            // The conditions of the write hold otherwise: there is no code yet, and the user has no factor.
+            // The write's other conditions are true: there is no code yet, and the user has no factor.
             let table = if act < 6 {
                 "countersign-OtpsTable"
             } else {
@@ -378,7 +378,7 @@ async fn what_was_judged_before_is_not_written_after() {
             let key = aws_sdk_dynamodb::types::AttributeValue::S(format!("{} SMS", busy.person.id));
             let delete = world.dynamodb().delete_item().table_name(table);
             delete.key("owner", key).send().await.expect("deleted");
-            // Everything is read, and meanwhile the user goes.
+            // Everything is read, and then the user is erased.
             let gone = world
                 .overtaken(busy.does(&world, n), erased(&world, &busy.person))
                 .await;
@@ -421,7 +421,7 @@ async fn no_login_that_is_under_way_outlives_its_user() {
 async fn an_erasure_that_goes_on_leaves_who_has_the_id_now_alone() {
     let world = World::new().await;
     let person = world.create_person("maria").await;
-    // What a command answers that got as far as the links.
+    // The continuation token of a command that got as far as the links.
     let mut command = erasure(&person);
     command["continue"] = "7 PasswordResetRequestsTable ".into();
     for dry_run in [true, false] {
@@ -434,7 +434,7 @@ async fn an_erasure_that_goes_on_leaves_who_has_the_id_now_alone() {
     }
     token_in(&world.sign_in(&person, &person.password).await);
     erased(&world, &person).await;
-    // It is good where no user is.
+    // It is valid when there is no user.
     command["dry_run"] = false.into();
     assert_eq!(world.run_command(command).await["complete"], true);
 }

@@ -1,4 +1,4 @@
-//! Keys that the operator rotates: what the secrets hold, and what is refused.
+//! Key rotation by the operator: the contents of the secrets, and what is refused.
 
 use serde_json::{Value, json};
 
@@ -20,7 +20,7 @@ fn epoch(iso: &Value) -> i64 {
     at.unix_timestamp()
 }
 
-/// A key in its secret, if it says since when it signs: its text is as those of the template.
+/// Asserts the format of a key in its secret: its text is like the template's. Returns when it starts to sign.
 fn signs_from(key: &Value) -> i64 {
     let text = key["key"].as_str().expect("a text");
     assert!(
@@ -136,7 +136,7 @@ async fn an_old_key_stays_as_long_as_it_is_needed() {
     for ((keys, secret), (_, life)) in SECRETS.into_iter().zip(longest) {
         let mut held = world.keys(secret).await;
         let now = time::OffsetDateTime::now_utc().unix_timestamp();
-        // Functions may sign with the old key for five minutes more.
+        // Functions may sign with the old key for another five minutes.
         let since = |ago: i64| json!({ "key": "k".repeat(64), "signs_from": now - ago });
         held["2"] = since(life + 300 - 60);
         world.set_keys(secret, &held).await;

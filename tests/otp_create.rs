@@ -34,7 +34,7 @@ async fn another_code_takes_the_place_of_the_earlier_one() {
         wrong_code(&world.submit_code(&token, &first).await);
     }
     world.submit_code(&token, &second).await.ok(201);
-    // The token is as good as the login, and no better.
+    // The token is valid as long as the login.
     token_expired(&world.resend_code(&demo, &token).await);
 }
 
@@ -78,7 +78,7 @@ async fn only_the_users_own_login_gets_one() {
         .run_command(json!({ "command": "block_user", "user_id": demo.id }))
         .await;
     user_blocked(&world.resend_code(&demo, &token).await);
-    // A factor without a phone, and none.
+    // A factor without a phone, and no factor.
     let no_data = NO_FACTOR_DATA;
     let (empty, login) = person_awaiting_phone(&world, "empty").await;
     refused(
@@ -97,13 +97,13 @@ async fn the_token_may_be_in_the_body() {
     let (token, _) = world.begin_login(&demo).await;
     let ask = |body: Value| world.request("PATCH", &demo.action_path("create_otp")).json(&body);
     data(&ask(json!({ "token": token, "user_id": demo.id })).send().await, 200);
-    // With a key of its own, a repetition sends no second message.
+    // With its own key, a retry sends no second message.
     let keyed = |body: Value| ask(body).header("idempotency-key", "one").send();
     let first = keyed(json!({ "token": token })).await;
     data(&first, 200);
     assert_eq!(keyed(json!({ "token": token })).await.body, first.body);
     assert_eq!(world.sms_to(PHONE).await.len(), 3);
-    // The header's comes first.
+    // The header takes precedence.
     let body = json!({ "token": "no token of ours" });
     too_many_sends(&ask(body.clone()).bearer(&token).send().await, 60);
     token_invalid(&ask(body).send().await);
@@ -120,7 +120,7 @@ async fn one_limit_is_for_all_ways_to_be_sent_a_code() {
     let wait = too_many_sends(&world.resend_code(&demo, &token).await, 60);
     too_many_sends(&world.refresh_login(&token).await, 60);
     too_many_sends(&world.sign_in(&demo, &demo.password).await, 60);
-    // The code that was sent last is none the worse for it, nor is the token.
+    // The last code stays valid, and so does the token.
     assert_eq!(world.sms_to(PHONE).await.len(), 3);
     world.advance(wait).await;
     data(&world.resend_code(&demo, &token).await, 200);
@@ -188,7 +188,7 @@ async fn of_codes_that_are_sent_at_once_one_is_good() {
             good += usize::from(world.submit_code(&token, code).await.status == 201);
         }
         assert_eq!((texts.len() - earlier, good), (8, 1));
-        // A day's guesses and an hour's messages are over.
+        // The day's guesses and the hour's messages no longer count.
         world.advance(86_400).await;
     }
 }
@@ -211,7 +211,7 @@ async fn a_message_that_was_not_sent_is_sent_by_the_next_try() {
             assert_eq!(world.sms_to(PHONE).await.len(), sent + 1, "it arrived, and nobody knew");
         }
     }
-    // The first is canceled; the budget is as it was.
+    // The first code is canceled; the rate limit is unchanged.
     wrong_code(&world.submit_code(&token, &first).await);
     for _ in 0..2 {
         data(&world.resend_code(&demo, &token).await, 200);

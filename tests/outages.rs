@@ -1,5 +1,5 @@
-//! Every route while the store is out of order for good, at each of its calls: said in the dialect, with `Retry-After`, and never
-//! as a bug of ours (security.md R63, R64; ASVS 16.5.2).
+//! Every route during a permanent outage of the store, at each of its calls: reported in the dialect, with
+//! `Retry-After`, and never as an internal error (security.md R63, R64; ASVS 16.5.2).
 
 use serde_json::{Value, json};
 
@@ -19,11 +19,11 @@ use crate::support::{
     world::World,
 };
 
-/// The kinds of failure that an answer of the store names; what gives no answer is in `faults.rs`.
+/// The failures that the store reports in an answer; those without an answer are in `faults.rs`.
 const KINDS: [&str; 3] = ["error", "throttle", "conflict"];
 
-/// Asks with an outage from the first call on, from the second one, and so on, until what is left of the calls is not needed. Each
-/// time the answer is one of `said`.
+/// Makes requests with an outage from the first call on, from the second one, and so on, until one succeeds. Each error
+/// is one of `said`.
 async fn sweep<'a>(world: &'a World, what: &str, said: &[(u16, &str)], prepared: impl AsyncFn() -> Request<'a>) {
     for kind in KINDS {
         let mut failed = 0;
@@ -71,7 +71,7 @@ async fn an_outage_is_said_by_every_route_of_support_pins() {
         world.get(own).private_token(world.user())
     })
     .await;
-    // What is shown to an administrator is written down before.
+    // A disclosure to an administrator is recorded in the audit log first.
     let failed = (422, SHOW_FAILED);
     sweep(&world, "show a user's", &[failed, OUTAGE], async || {
         make().await;

@@ -1,4 +1,4 @@
-//! Pages in a real browser: the scripts under `tests/browser/`, and the local cloud's own page.
+//! Pages in a real browser: the scripts in `tests/browser/`, and the local cloud's own page.
 
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ async fn the_local_page_works_in_a_browser() {
     World::new().await.in_a_browser("local_page.py", &[]).await;
 }
 
-/// The program is built with the workspace, and not for these tests alone.
+/// The program is built with the workspace, not only for these tests.
 #[tokio::test]
 async fn an_open_page_recovers_in_a_browser_when_the_local_cloud_restarts() {
     in_a_browser("restart.py", vec![binaries().join("countersign-local").into()]).await;
@@ -36,7 +36,7 @@ async fn the_demo_identities_follow_a_change_of_their_password() {
     let first = world.identities().await;
     assert_eq!(first, world.ids, "nothing has changed yet");
     let current = world.id("/user/password");
-    // What is refused changes nothing.
+    // A refused request changes nothing.
     let refused = world
         .change_password(world.user(), "not-the-current-one", CHANGED)
         .await;
@@ -62,7 +62,7 @@ async fn the_demo_identities_follow_a_change_of_their_password() {
     let email = third["user"]["email"].as_str().expect("a text");
     world.request_token(password_grant(email, RESET)).await.ok(201);
 
-    // Another user's password is another user's.
+    // Another user's password change has no effect.
     let (token, _) = world.new_user("maria").await;
     password_set(&world.change_password(&token, "correct-horse", CHANGED).await, "maria");
     assert_eq!(world.identities().await, third);
@@ -98,7 +98,7 @@ async fn the_demo_identities_follow_across_a_restart() {
             .await,
         "demo",
     );
-    // Nobody has looked at them in between.
+    // Nothing has read the identities in between.
     let world = world.restarted().await;
     assert_eq!(world.id("/user/password"), "Quiet-river.73~stone");
     let ask = world.post("/api/v4/user/support_pin").private_token(world.user());

@@ -79,7 +79,7 @@ async fn a_passcode_is_good_for_its_own_binding_only() {
         .bearer(&other)
         .form(&fields);
     passcode_refused(&theirs.send().await);
-    // Another client's passcode is as unknown as one that never was.
+    // Another client's passcode is as unknown as one that never existed.
     let status = [("client_id", "other"), ("passcode_id", issued.id.as_str())];
     let asked = world.get("/passcode/status").query(&status).bearer(&other).send().await;
     spring_refused(&asked, 404, "Not Found", "/passcode/status");
@@ -92,7 +92,7 @@ async fn a_passcode_is_good_for_its_own_binding_only() {
         .send()
         .await;
     spring_refused(&ended, 404, "Not Found", "/passcode/invalidate");
-    // After all of this it is as good as new.
+    // After all of this it is still valid.
     world.is_valid(&issued.id, true).await;
     world.consume(token, USER, PURPOSE).send().await.ok(200);
 }
@@ -120,7 +120,7 @@ async fn a_passcode_ends_after_ten_minutes() {
     world.advance(number("expires_at") - world.now().await).await;
     passcode_refused(&world.consume(&late.token, USER, PURPOSE).send().await);
     world.is_valid(&late.id, false).await;
-    // A day later it is forgotten, swept or not.
+    // A day later it no longer exists, swept or not.
     world.advance(86_400).await;
     spring_refused(
         &world.status(&late.id).send().await,
@@ -165,7 +165,7 @@ async fn invalidation_is_idempotent_and_final() {
 async fn an_unknown_id_is_not_found() {
     let world = World::new().await;
     let issued = world.retrieve(USER, PURPOSE).await;
-    // The same row by another time: the id is not the one that was given out.
+    // The same row with another timestamp: the id is not the issued one.
     let shifted = format!("01FM98Y1WC{}", &issued.id[10..]);
     for id in [
         "01FM98Y1WCT0KT0AT56TMJ1973",
@@ -428,7 +428,7 @@ async fn consumption_and_invalidation_race_to_one_end() {
 async fn requests_with_one_id_of_the_gateways_are_still_two() {
     let world = World::new().await;
     let issued = world.retrieve(USER, PURPOSE).await;
-    // As `sam local` sends them: every request has the same id.
+    // As from `sam local`: every request has the same id.
     let event = json!({
         "version": "2.0", "routeKey": "POST /passcode/consume", "rawPath": "/passcode/consume",
         "rawQueryString": "client_id=heatclinic", "isBase64Encoded": false,

@@ -1,4 +1,4 @@
-//! A password that is changed by a signed-in user who knows it: docs/contract.md, Registration and password reset.
+//! Password change by a signed-in user who knows the password: docs/contract.md, Registration and password reset.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -180,7 +180,7 @@ async fn who_is_not_signed_in_changes_nothing() {
         era_refused(&got, 401, ERA_UNAUTHORIZED);
         assert_eq!(got.header("www-authenticate"), Some(challenge), "{authorization:?}");
     }
-    // A token has one place: not the query, not another dialect's header.
+    // A token is accepted in one place only: not in the query, not in another dialect's header.
     for name in ["access_token", "private_token"] {
         let got = world
             .post(RESET)
@@ -225,7 +225,7 @@ async fn who_is_not_signed_in_changes_nothing() {
 async fn parallel_guesses_are_counted_before_they_are_looked_at() {
     let world = World::new().await;
     let (token, id) = world.new_user("maria").await;
-    // Another session of the same user has the same few guesses.
+    // All sessions of a user share the limit of guesses.
     let second = world.create_token(json!({ "user_id": id, "scopes": ["api"] })).await;
     let (other, _) = world.new_user("other").await;
     let tokens = [&token, &second].into_iter().cycle().take(32);
@@ -245,7 +245,7 @@ async fn parallel_guesses_are_counted_before_they_are_looked_at() {
         wait = wait.max(too_many_requests(got));
         assert!((1..=3600).contains(&wait), "{wait}");
     }
-    // The right one is not looked at either, by whichever session; nobody else waits.
+    // The right one is not compared either, from any session; other users do not wait.
     for token in [&token, &second] {
         too_many_requests(&world.change_password(token, OLD, NEW).await);
     }
@@ -270,10 +270,10 @@ async fn a_day_has_its_own_limit_and_a_reset_is_always_open() {
         assert!((1..=86_400).contains(&wait), "{wait}");
         world.advance(3600).await;
     }
-    // Ten in two hours: the hour has room, the day has none.
+    // Ten in two hours: the hourly limit allows another, the daily limit does not.
     let wait = too_many_requests(&world.change_password(&token, OLD, NEW).await);
     assert!(wait > 3600, "{wait}");
-    // Whoever sits in a session that was left open cannot keep the owner from a new password.
+    // An attacker with an open session cannot keep the owner from setting a new password.
     let link = world.reset_link("maria", "maria@example.org").await;
     password_set(&world.reset_password(&link, NEW).await, "maria");
     era_refused(&world.change_password(&token, OLD, NEW).await, 401, ERA_UNAUTHORIZED);
@@ -393,7 +393,7 @@ async fn a_token_with_the_fields_of_a_reset_asks_for_one() {
     }
 }
 
-/// Answers go where the domain says, but not those to a notice: that asks for none.
+/// `Reply-To` is the domain's address, except for notices, which expect no reply.
 #[tokio::test]
 async fn a_notice_takes_no_answers() {
     let world = World::new().await;

@@ -1,5 +1,5 @@
-//! What ends with a password, and what does not (docs/security.md R38, R39;
-//! docs/contract.md, Registration and password reset).
+//! What a password change revokes, and what it does not (docs/security.md R38, R39; docs/contract.md, Registration and
+//! password reset).
 
 use aws_sdk_dynamodb::types::AttributeValue as A;
 use serde_json::json;
@@ -14,13 +14,13 @@ use crate::support::{
 
 const STATUS: &str = "/passcode/status?client_id=heatclinic&passcode_id=01FM98Y1WCT0KT0AT56TMJ1973";
 
-/// Everything that somebody may hold who is, or was, signed in.
+/// Every credential that a signed-in user can have.
 struct Held {
     id: String,
     login: &'static str,
-    /// They open what is a user's.
+    /// For a user's own routes.
     tokens: Vec<String>,
-    /// It opens what is a client's.
+    /// For a client's routes.
     passcodes: String,
     pin: String,
     links: [String; 2],
@@ -102,7 +102,7 @@ impl Held {
         for link in &self.links {
             era_refused(&world.reset_password(link, "another-horse").await, 404, NO_REQUEST);
         }
-        // What comes after is as good as ever.
+        // Credentials issued afterwards work.
         world.post(OWN_PIN).private_token(&fresh).send().await.ok(201);
     }
 }
@@ -125,7 +125,7 @@ async fn everything_that_was_issued_ends_with_the_password() {
         changes.login,
     );
     changes.is_over(&world).await;
-    // Nobody else notices.
+    // Other users are not affected.
     other.lives(&world).await;
     world
         .get(OWN_PIN)
@@ -179,7 +179,7 @@ async fn a_pin_of_an_old_token_is_not_readable_after_the_change() {
         password_set(&changed, "maria");
         made += now_made;
         world.get(&of).private_token(world.admin()).send().await.is(404, NO_PIN);
-        // So many that neither a day's mails nor an hour's guesses run out.
+        // Advances far enough that neither a day's mails nor an hour's guesses run out.
         world.advance(4000).await;
         world.request("DELETE", "/_local/messages").send_unchecked().await;
         if round % 4 == 3 {

@@ -1,5 +1,5 @@
-//! Passwords while many act at once, and while what they need fails, hangs or loses its answers (security.md R11, R17,
-//! R63 to R65).
+//! Passwords under concurrency, and while dependencies fail, hang or lose their answers (security.md R11, R17, R63 to
+//! R65).
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -100,7 +100,7 @@ async fn of_a_reset_and_an_administrators_block_at_once_the_block_stays() {
         let (got, ()) = tokio::join!(world.reset_password(&link, NEW), block);
         match got.status {
             200 => password_set(&got, "maria"),
-            // The block came first, and ended the link.
+            // The block came first, and revoked the link.
             _ => era_refused(&got, 404, NO_REQUEST),
         }
         assert_eq!(
@@ -137,7 +137,7 @@ async fn a_mail_that_cannot_be_sent_leaves_nothing_that_blocks_another_try() {
                 );
             }
             world.clear_faults().await;
-            // From the same place, for the same account, at once.
+            // From the same source, for the same account, at once.
             ask(key).await.is(200, CHECK_MAIL);
             assert_eq!(world.messages().await.len(), mails, "{kind} {key}");
             if mails > 0 && !key.starts_with("stranger") {
@@ -180,15 +180,15 @@ async fn what_hangs_is_said_in_time() {
     let (token, id) = world.new_user("maria").await;
     world.inject(fault_rule("ses", "hang", 0, 1)).await;
     era_refused(&world.request_reset("maria").send().await, 503, MAIL_UNSENT);
-    // The mail may be on its way: its link must be good then.
+    // The mail may be on its way: then its link must be valid.
     assert_eq!(world.rows("PasswordResetRequestsTable").await.len(), 1);
     let link = world.reset_link("maria", EMAIL).await;
     assert_eq!(world.messages().await.len(), 1);
-    // The store hangs for good: nothing was done, and the same call is good afterwards.
+    // The store hangs permanently: nothing is written, and a retry succeeds afterwards.
     world.inject(fault_rule("dynamodb", "hang", 1, 1000)).await;
     era_unavailable(&world.reset_password(&link, NEW).await);
     world.clear_faults().await;
-    // It hangs once, on the very write: nobody notices.
+    // It hangs once, on the write itself: a retry hides it.
     world
         .inject(
             json!({ "service": "dynamodb", "operation": "TransactWriteItems", "kind": "hang", "skip": 0, "times": 1 }),
@@ -203,7 +203,7 @@ async fn what_hangs_is_said_in_time() {
     }
 }
 
-/// What may go wrong with a call of the store: how often in a row, and how.
+/// The faults of a store call: the kind, and how often in a row.
 const FAULTS: [(&str, u32); 7] = [
     ("error", 3),
     ("error", 1000),
@@ -245,7 +245,7 @@ async fn an_ask_survives_a_fault_in_any_step() {
             }
         }
         assert_eq!(world.messages().await.len(), 1, "{what}");
-        // A password that is refused tells that the link is a good one.
+        // A refused password shows that the link is valid.
         let link = world.link_to(EMAIL).await;
         assert_eq!(world.reset_password(&link, "short").await.status, 412, "{what}");
         let is_passing = what.starts_with("drop_response x1 ");

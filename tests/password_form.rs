@@ -1,5 +1,4 @@
-//! What a password reset reads, and which passwords it takes:
-//! docs/contract.md, Registration and password reset.
+//! Validation of a password reset's fields, and of its password: docs/contract.md, Registration and password reset.
 
 use serde_json::json;
 
@@ -125,7 +124,7 @@ async fn what_is_asked_is_read_strictly() {
         world.rows("PasswordResetRequestsTable").await.len() == 1,
         "the link is still good"
     );
-    // What was refused has not used the caller's slot up: this one comes from where all of them came from.
+    // Refused requests have not used up the rate limit: this one comes from the same source.
     let ask = world.post(RESET).json(&json!({ "key": "demo", "domain": DOMAIN }));
     ask.send().await.is(200, CHECK_MAIL);
     password_set(&world.reset_password(&link, NEW).await, "maria");
@@ -174,14 +173,14 @@ async fn a_weak_password_leaves_the_link_good() {
         field_refused(&world.reset_password(&link, pwd).await, "pwd", message);
     }
     for common in ["password", "PassWord"] {
-        // Not by way of `reset`: the word is in the log's own vocabulary.
+        // Not via `reset_password`: the word is in the log's own vocabulary.
         let ask = world
             .request("PATCH", &format!("{RESET}/{link}"))
             .json(&json!({ "pwd": common }));
         field_refused(&ask.send().await, "pwd", PASSWORD_COMMON);
     }
     assert_eq!(world.user_row(&id).await, before);
-    // Nobody learns from the policy's words whether a link is good.
+    // The policy's message does not reveal whether a link is valid.
     era_refused(&world.reset_password(UNKNOWN_REQUEST, "short").await, 404, NO_REQUEST);
     password_set(&world.reset_password(&link, &"xY0!".repeat(32)).await, "maria");
 }

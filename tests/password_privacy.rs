@@ -1,4 +1,4 @@
-//! Nobody learns from a password reset who has an account (security.md R27), and nobody is flooded with mail (R24, R30).
+//! A password reset does not allow user enumeration (security.md R27) or mail floods (R24, R30).
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use crate::support::{
     world::World,
 };
 
-/// What the newest ask for a reset called.
+/// The calls of the newest reset request.
 async fn calls(world: &World) -> Value {
     let all = world.invocations().await;
     let mut own = all
@@ -109,7 +109,7 @@ async fn every_answer_is_the_same_and_costs_the_same() {
             }
         }
     }
-    // A refusal tells no more.
+    // A refusal reveals no more.
     let from = "203.0.113.9";
     let ask = async |key: &str| {
         let ask = world.post(RESET).header("x-local-source-ip", from);
@@ -175,7 +175,7 @@ async fn one_network_asks_once_in_two_minutes() {
         ask(second, "other", "198.51.100.1").await.is(200, CHECK_MAIL);
         world.advance(121).await;
     }
-    // However many come at once, one of them passes.
+    // Of concurrent requests, one succeeds.
     let keys: Vec<_> = (0..32).map(|n| format!("racer{n}")).collect();
     let answers = join_all(keys.iter().map(|key| ask("203.0.113.7", key, "198.51.100.1"))).await;
     assert_eq!(answers.iter().filter(|got| got.status == 200).count(), 1);
@@ -201,7 +201,7 @@ async fn parallel_asks_for_one_address_send_one_mail() {
         assert_eq!(mails.iter().filter(|mail| to(mail) == email).count(), 1, "{email}");
         world.advance(60).await;
     }
-    // The link that was sent is a good one, although 31 others were not.
+    // The mailed link is valid, although 31 others were not sent.
     assert_eq!(
         world
             .reset_password(&world.link_to("maria@example.org").await, "ew!hIb3V")
@@ -211,7 +211,7 @@ async fn parallel_asks_for_one_address_send_one_mail() {
     );
 }
 
-/// A flood stops what strangers are sent, in the same words and calls as ever, and no owner's mail.
+/// A flood stops mail to unknown addresses, with the same responses and calls as before, and no owner's mail.
 #[tokio::test]
 async fn a_flood_stops_no_owners_mail_and_tells_nothing() {
     let world = World::with(&[("RequestsPerDomainPerMinute", "2"), ("MailsPerDomainPerHour", "10")]).await;
@@ -230,7 +230,7 @@ async fn a_flood_stops_no_owners_mail_and_tells_nothing() {
                 world.advance(31).await;
             }
         }
-        // Nothing comes back in between: what was used up stays so.
+        // Nothing is refunded in between.
         for n in 0..3 {
             world
                 .request_reset(&format!("more{flood}x{n}"))
@@ -251,7 +251,7 @@ async fn a_flood_stops_no_owners_mail_and_tells_nothing() {
         let to: Vec<_> = to.iter().map(|mail| mail["to"].as_str().expect("an address")).collect();
         match flood {
             0 => assert_eq!(to, ["maria@example.org"]),
-            // The wait of two minutes is over, and the one of four.
+            // The waits of two and of four minutes have passed.
             _ => assert_eq!(to, ["olga@example.org", "maria@example.org"]),
         }
         world.advance(61).await;
@@ -260,7 +260,7 @@ async fn a_flood_stops_no_owners_mail_and_tells_nothing() {
     assert!(lines.iter().any(|line| line.contains("\"MailOverBudget\":1")));
 }
 
-/// The name of a domain that the operator has never heard of is a stranger's text: it gets into nobody's mail (R32).
+/// The name of an unconfigured domain is attacker-controlled: it gets into no mail (R32).
 #[tokio::test]
 async fn a_domain_that_nobody_described_mails_nobody() {
     let world = World::new().await;

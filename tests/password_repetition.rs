@@ -1,4 +1,4 @@
-//! `Idempotency-Key` on what resets and changes passwords (docs/contract.md, All routes).
+//! `Idempotency-Key` on password resets and changes (docs/contract.md, All routes).
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use futures_util::future::join_all;
@@ -77,7 +77,7 @@ async fn asks_that_come_at_once_are_one() {
     assert_eq!(world.messages().await.len(), 1);
 }
 
-/// That the same call is under way, and for how many seconds at most.
+/// Asserts that the same call is in progress; returns the seconds to wait.
 #[track_caller]
 fn under_way(got: &Response) -> u64 {
     era_refused(got, 409, IN_PROGRESS);
@@ -85,7 +85,7 @@ fn under_way(got: &Response) -> u64 {
     got.retry_after()
 }
 
-/// A process that dies leaves its claim behind, and so does one that cannot reach the store any more.
+/// A process that dies leaves its claim behind, and so does one that loses access to the store.
 async fn left_behind(world: &World) {
     let down = json!({ "service": "dynamodb", "operation": null, "kind": "error", "skip": 1, "times": 1000 });
     world.inject(down).await;
@@ -107,7 +107,7 @@ async fn the_claim_of_a_dead_process_is_taken_over_when_retry_after_says() {
     assert!(left + 10 <= wait, "{left} of {wait}");
     wait = left;
     world.advance(wait).await;
-    // However many come at that moment, one of them takes it over.
+    // Of concurrent requests at that moment, one takes the claim over.
     let answers = join_all((0..16).map(|_| keyed(world.request_reset("maria")).send())).await;
     for got in &answers {
         match got.status {
@@ -164,7 +164,7 @@ async fn what_failed_may_be_tried_again_with_its_key() {
     world.clear_faults().await;
     keyed(world.request_reset("maria")).send().await.is(200, CHECK_MAIL);
     assert_eq!(world.messages().await.len(), 1);
-    // A refusal is not remembered either: a wrong guess that comes again is another guess.
+    // A refusal is not stored either: a repeated wrong guess is another guess.
     for _ in 0..5 {
         let body = json!({ "current_pwd": NEW, "new_pwd": NEW });
         let got = keyed(world.post(RESET).bearer(&token).json(&body)).send().await;
@@ -202,11 +202,11 @@ async fn a_change_that_comes_again_is_answered_again_to_the_same_person() {
     password_set(&change(&world, &token).send().await, "maria");
     assert_eq!(world.user_row(&id).await, row);
     change_notices_sent(&world, "maria@example.org", 1).await;
-    // The same key and body of another person is that person's own call.
+    // The same key and body from another user is another call.
     assert!(world.mails_to("other@example.org").await.is_empty());
     password_set(&change(&world, &other).send().await, "other");
     assert!(world.password_works(&other_id, NEW).await);
-    // Without a token, or with one that never was, there is nothing to hear.
+    // Without a token, or with an unknown one, no stored answer is returned.
     for token in ["", "x", "u.x"] {
         era_refused(&change(&world, token).send().await, 401, ERA_UNAUTHORIZED);
     }
@@ -228,7 +228,7 @@ async fn no_password_can_be_guessed_from_what_is_remembered() {
     let link = world.reset_link("maria", "maria@example.org").await;
     let rows = async || world.rows("RepetitionsTable").await;
 
-    // What comes without a credential has nothing that could hide the password in its body.
+    // Without a credential nothing protects the password in the body, so nothing is stored.
     let body = json!({ "current_pwd": OLD, "new_pwd": NEW });
     era_refused(
         &keyed(world.post(RESET).json(&body)).send().await,

@@ -1,4 +1,4 @@
-//! Password resets by mail, of users who are signed out: docs/contract.md, Registration and password reset.
+//! Password reset by mail, for signed-out users: docs/contract.md, Registration and password reset.
 
 use serde_json::json;
 
@@ -109,7 +109,7 @@ async fn an_account_is_found_in_its_own_domain_only() {
         world.messages().await.is_empty(),
         "a login that nobody has is nobody's address"
     );
-    // Nobody has described this domain; its users are users all the same.
+    // This domain is not configured; its users are still users.
     ask("other.example", "maria").await;
     let got = world
         .reset_password(&world.link_to("maria@example.org").await, NEW)
@@ -130,7 +130,7 @@ async fn a_link_is_good_for_an_hour_to_the_second() {
 
     world.advance(end - 3 - world.now().await).await;
     while world.now().await < end {
-        // A password that is refused leaves the link as it is. A slow machine may take it past its end.
+        // A refused password does not consume the link. A slow machine may pass its expiry.
         let got = world.reset_password(&link, "short").await;
         if world.now().await < end {
             field_refused(&got, "pwd", PASSWORD_TOO_SHORT);
@@ -217,7 +217,7 @@ async fn what_is_no_link_is_not_found() {
     ] {
         era_refused(&world.reset_password(id, NEW).await, 404, NO_REQUEST);
     }
-    // What a mailed link of another kind opens is no password's.
+    // A registration link does not reset a password.
     let got = world.register("other", "other@example.org").send().await;
     got.is(200, CHECK_MAIL);
     era_refused(

@@ -1,11 +1,11 @@
-//! The payloads in `events/`, which people and AWS's own tools invoke functions with. What they are answered stands in
-//! `aws/answers.json`, in the order in which they are sent; the scripts in `aws/` go by the same list.
+//! The payloads in `events/`, with which users and AWS's own tools invoke functions. The expected answers are in
+//! `aws/answers.json`, in the order in which they are sent; the scripts in `aws/` use the same list.
 
 use serde_json::{Value, json};
 
 use crate::support::world::{World, root};
 
-/// A payload with the demo tenant's identities in the places of their names (`<user.token>`), and the present time.
+/// A payload with the demo tenant's identities in place of their names (`<user.token>`), and the present time.
 fn filled(world: &World, function: &str, millis: u64) -> Value {
     let path = root().join(format!("events/{function}.json"));
     let mut text = std::fs::read_to_string(path).expect("each function has a payload");
@@ -31,7 +31,7 @@ fn leaves<'v>(path: &str, value: &'v Value) -> Vec<(String, &'v str)> {
     }
 }
 
-/// What a function answered: `status` and `body` over HTTP, `answer` elsewhere.
+/// A function's answer: `status` and `body` over HTTP, `answer` elsewhere.
 fn answered(answer: Value) -> Value {
     match (answer.get("statusCode"), answer["body"].as_str()) {
         (Some(status), Some(body)) => {
@@ -42,7 +42,7 @@ fn answered(answer: Value) -> Value {
     }
 }
 
-/// Whether a value is as it is said; `"*"` stands for any.
+/// Whether a value is as expected; `"*"` matches any.
 fn fits(said: &Value, value: &Value) -> bool {
     match (said, value) {
         (Value::String(any), _) if any == "*" => true,

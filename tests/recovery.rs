@@ -1,4 +1,4 @@
-//! Nothing that a stranger can do keeps an owner out for more than four hours (security.md R70).
+//! No attacker can lock an owner out for more than four hours (security.md R70).
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ use crate::support::{
 const DAYS: u64 = 3;
 const WINDOW: u64 = 4 * 3600;
 
-/// Numbers that look like chance and are the same every time.
+/// Reproducible pseudo-random numbers.
 struct Dice(u64);
 
 impl Dice {
@@ -34,7 +34,7 @@ impl Dice {
         list[usize::try_from(self.roll(list.len() as u64)).expect("few")]
     }
 
-    /// One of the attacker's ten thousand addresses: half of them IPv4, half of them networks of IPv6, many in one /48.
+    /// One of the attacker's ten thousand addresses: half of them IPv4, half of them IPv6 networks, many in one /48.
     fn address(&mut self) -> String {
         let n = self.roll(5000);
         match self.roll(3) {
@@ -45,7 +45,7 @@ impl Dice {
     }
 }
 
-/// What a stranger does at once, on every public route that an owner's way in could depend on.
+/// Attacks every public route that an owner's recovery could depend on, concurrently.
 async fn attack(world: &World, dice: &mut Dice, owner: &Person) {
     let post =
         |path: &str, body: &Value, source: String| world.post(path).json(body).header("x-local-source-ip", &source);
@@ -77,7 +77,7 @@ async fn attack(world: &World, dice: &mut Dice, owner: &Person) {
     for got in join_all(asks.into_iter().map(Request::send)).await {
         assert!(got.status < 500, "{got:?}");
     }
-    // Four wrong passwords block; tokens that never were and codes for nothing do nothing.
+    // Four wrong passwords block; unknown tokens and unsolicited codes do nothing.
     for _ in 0..5 {
         let body = password_grant(&owner.email, "wrong-horse");
         assert_eq!(post(TOKENS, &body, dice.address()).send().await.status, 401);
@@ -86,7 +86,7 @@ async fn attack(world: &World, dice: &mut Dice, owner: &Person) {
     assert_eq!(post(TOKENS, &body, dice.address()).send().await.status, 401);
 }
 
-/// Whether the owner gets in: by the password, or by a mail that came in these four hours.
+/// Whether the owner can log in: with the password, or by a mail received in these four hours.
 async fn gets_in(world: &World, owner: &mut Person, round: usize, mails_before: usize) -> bool {
     let home = "192.0.2.1";
     let sign_in = async |password: &str| {
@@ -131,7 +131,7 @@ async fn an_owner_under_attack_gets_in_in_every_four_hours() {
     for round in 0..usize::try_from(DAYS * 86_400 / WINDOW).expect("few") {
         let before = world.mails_to(&owner.email).await.len();
         let mut left = WINDOW - 60;
-        // At the worst moments: right after each wait has ended, and at once before the owner comes.
+        // At the worst moments: right after each wait has ended, and just before the owner's login.
         for pause in [0, 121, 3601] {
             let pause = u64::min(pause, left);
             world.advance(pause).await;

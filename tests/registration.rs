@@ -1,4 +1,4 @@
-//! Self-registration, its first step: docs/contract.md, Registration and password reset. The second step is tried in
+//! The first step of self-registration: docs/contract.md, Registration and password reset. The second step is tested in
 //! `registration_confirm.rs`, limits in `registration_limits.rs`, races in `registration_races.rs`, faults in
 //! `mail_faults.rs`.
 
@@ -159,7 +159,7 @@ async fn the_first_thing_that_is_wrong_is_said_and_costs_nothing() {
         (vec![is("name", "\u{1b}[2J")], "name", "name contains invalid symbols"),
         (vec![is("name", &long)], "name", "name is too long"),
         (vec![is("email", &format!("{long}@a.io"))], "email", "email is too long"),
-        // Then whether the login is free, however it is written.
+        // Then whether the login is free, in any spelling.
         (vec![is("login", "demo")], "login", LOGIN_TAKEN),
         (vec![is("login", "DeMo")], "login", LOGIN_TAKEN),
         (
@@ -169,7 +169,7 @@ async fn the_first_thing_that_is_wrong_is_said_and_costs_nothing() {
         ),
     ] {
         let mut body = registration_form(&changes);
-        // A field that is `null` and one that is not there are the same.
+        // A `null` field is equivalent to a missing one.
         field_refused(&world.post(REGISTER).json(&body).send().await, field, message);
         if body["opts"].is_null() && field != "opts" {
             body.as_object_mut()
@@ -227,7 +227,7 @@ async fn the_first_thing_that_is_wrong_is_said_and_costs_nothing() {
             "it is read at most: {invocation}"
         );
     }
-    // The same source, at once.
+    // From the same source, at once.
     world
         .post(REGISTER)
         .json(&registration_form(&[]))
@@ -236,7 +236,7 @@ async fn the_first_thing_that_is_wrong_is_said_and_costs_nothing() {
         .is(200, CHECK_MAIL);
 }
 
-/// What is no JSON object, by strict reading (R52).
+/// Bodies that are not a JSON object, by strict parsing (R52).
 fn no_objects() -> Vec<Vec<u8>> {
     let good = registration_form(&[]).to_string();
     let fields = &good[1..good.len() - 1];
@@ -347,7 +347,7 @@ async fn nothing_that_a_stranger_writes_is_mailed() {
                 assert!(!text.contains(given), "{given} in {text}");
             }
         }
-        // Where it belongs, it stands as it was given.
+        // In the account, it is stored verbatim.
         let id = world.link_to(&email).await;
         world.confirm_registration(&id, PASSWORD).await.ok(200);
         assert_eq!(world.accounts(&format!("evil{n}")).await[0]["name"]["S"], name);

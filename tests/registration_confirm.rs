@@ -1,5 +1,5 @@
-//! Following a registration's link: the account, the password, the link's end
-//! (docs/contract.md, Registration and password reset).
+//! Following a registration's link: the account, the password, the link's expiry (docs/contract.md, Registration and
+//! password reset).
 
 use serde_json::{Value, json};
 
@@ -117,7 +117,7 @@ async fn a_link_that_leads_nowhere_is_not_found() {
         assert_eq!(got.status, 404, "{message}: {got:?}");
         era_refused(&got, 404, NO_REQUEST);
     }
-    // What is wrong with the body is said first.
+    // An invalid body is reported first.
     field_refused(
         &world.follow_registration(seed).json(&json!({})).send().await,
         "pwd",
@@ -164,7 +164,7 @@ async fn a_link_ends_after_24_hours_though_its_row_still_lies_there() {
         .parse()
         .expect("a number");
     assert!((before + DAY..=after + DAY).contains(&end), "{end}");
-    // A password that will not do leaves the request, to the last second.
+    // A refused password does not consume the request, to the last second.
     world.advance(DAY - 10).await;
     loop {
         let begun = world.now().await;
@@ -204,13 +204,13 @@ async fn a_request_stays_until_it_succeeds() {
     ] {
         field_refused(&world.follow_registration(&id).json(&body).send().await, field, message);
     }
-    // The login goes to somebody else.
+    // Another user takes the login.
     world.create_account("SOMEONE", "other@yandex.ru", PASSWORD).await;
     for pwd in [PASSWORD, "short"] {
         field_refused(&world.confirm_registration(&id, pwd).await, "login", LOGIN_TAKEN);
     }
     assert_eq!(world.registration_requests().await, 1);
-    // A domain that closes closes its requests; they are there again when it opens again.
+    // Closing a domain disables its requests; they work again when it reopens.
     let third = world.registration_link(DOMAIN, "third", "third@yandex.ru").await;
     world
         .run_command(json!({ "command": "set_domain", "domain": DOMAIN }))
@@ -243,7 +243,7 @@ async fn a_mail_address_has_one_account_in_a_domain() {
         ),
         (1, 0)
     );
-    // In another domain it is another person's business.
+    // In another domain it is free.
     world.allow_registration("club.example", json!({})).await;
     world.advance(240).await;
     let other = world.registration_link("club.example", "first", "same@yandex.ru").await;
@@ -251,7 +251,7 @@ async fn a_mail_address_has_one_account_in_a_domain() {
     assert_eq!(world.accounts("first").await.len(), 2);
 }
 
-/// The passwords in turn on one link of a domain: each is refused with its message, the last is taken.
+/// Tries the passwords in turn on one link of a domain: each is refused with its message, the last is accepted.
 async fn weigh(world: &World, domain: &str, refused: &[(&str, &str)], taken: &str) {
     let id = world
         .registration_link(domain, "someone", &format!("someone@{domain}"))
@@ -307,13 +307,13 @@ async fn a_domain_says_which_passwords_it_takes() {
     let refused = [
         ("correct\thorse battery", symbols),
         ("верные лошади", short),
-        // 15 code points as they are sent, 14 as they are composed.
+        // 15 code points as sent, 14 in normalized form.
         ("верные лошадии\u{306}", short),
         (&*"😀".repeat(257), long),
         ("123456789123456789", common),
     ];
     weigh(&world, "any.example", &refused, "верные лошади 🐎 и\u{306}").await;
-    // However it is composed, it is the same password; in other letters, it is another one.
+    // In any normalization form it is the same password; in another letter case it is a different one.
     let accounts = world.accounts("someone").await;
     let account = accounts.iter().find(|account| account["domain"]["S"] == "any.example");
     let token = json!({ "user_id": account.expect("just made")["user_id"]["S"], "scopes": ["api"] });

@@ -1,5 +1,4 @@
-//! How often a registration may be asked for, and that nobody learns from it who has an account (security.md R24, R25,
-//! R27).
+//! Rate limits of registration, and protection against user enumeration (security.md R24, R25, R27).
 
 use futures_util::future::join_all;
 use serde_json::json;
@@ -38,14 +37,14 @@ async fn one_source_may_ask_every_two_minutes() {
     }
     too_soon(&register_from(&world, "::ffff:203.0.113.7", "second").send().await, 120);
 
-    // Those that were refused did not extend the wait, which ends at its second.
+    // Refused requests did not extend the wait, which ends at its second.
     world.advance(110).await;
     loop {
         let before = world.now().await;
         let got = register_from(&world, "203.0.113.7", "second").send().await;
         let after = world.now().await;
         if got.status == 200 {
-            // The first was asked within the second before `asked`, or in it.
+            // The first request was made within the second before `asked`, or in it.
             assert!(after + 1 >= asked + 120, "{asked} {after}");
             break;
         }
@@ -95,7 +94,7 @@ async fn an_ipv6_caller_counts_as_its_64() {
         .send()
         .await
         .is(200, CHECK_MAIL);
-    // One who is refused for another reason keeps the slot.
+    // A request that is refused for another reason does not use up the limit.
     for login in ["demo", "a b"] {
         assert_eq!(register_from(&world, "2001:db8:1:4::1", login).send().await.status, 412);
     }
@@ -124,7 +123,7 @@ async fn a_domain_takes_so_many_a_minute() {
         for got in got.iter().filter(|got| got.status != 200) {
             too_soon(got, 60);
         }
-        // Whom the domain turned away has used nothing up: another domain takes it at once.
+        // A refusal by the domain's limit uses nothing up: another domain accepts the source at once.
         let turned_away = (0..32).find(|n| !taken.contains(n)).expect("29 of them");
         let login = format!("elsewhere{round}");
         let body = json!({ "domain": "club.example", "login": login, "name": "My Name", "email": "x@yandex.ru" });
@@ -139,7 +138,7 @@ async fn a_domain_takes_so_many_a_minute() {
 #[tokio::test]
 async fn limits_are_exact_however_many_ask_at_once() {
     let world = World::new().await;
-    // From one source, for 32 addresses: twice, for the second time the row lies there already.
+    // From one source, for 32 addresses: twice, because the second time the row already exists.
     for round in 0..2 {
         let burst = (0..32).map(|n| register_from(&world, "203.0.113.7", &format!("login{round}x{n}")).send());
         let got = join_all(burst).await;
@@ -169,7 +168,7 @@ async fn nobody_learns_whose_address_is_known() {
     let world = World::new().await;
     let (known, unknown) = ("demo@pbx.era-platform.ru", "nobody@pbx.era-platform.ru");
     let (throttled, suppressed) = ("often@pbx.era-platform.ru", "bounced@pbx.era-platform.ru");
-    // Mailed to before, and rested since.
+    // Mailed before, with the wait over since.
     let rested = "again@pbx.era-platform.ru";
     suppress(&world, suppressed).await;
     world.register("login-r", rested).send().await.is(200, CHECK_MAIL);
@@ -215,7 +214,7 @@ async fn nobody_learns_whose_address_is_known() {
     assert_eq!(world.mails_to(rested).await.len(), 2);
     assert_eq!(world.messages().await.len(), 5);
 
-    // Too soon is too soon for all of them; and so is a login that is taken.
+    // The rate limit is the same for all of them; and so is a taken login.
     let mut refused = Vec::new();
     for email in [known, unknown, throttled, suppressed] {
         let ask = |login: &str| {
@@ -228,7 +227,7 @@ async fn nobody_learns_whose_address_is_known() {
         refused.push(comparable(&ask("demo").send().await));
         assert_eq!(refused.last().expect("one"), &refused[0]);
     }
-    // Suppressed addresses are mailed to again once that is over.
+    // Suppressed addresses get mail again once the suppression has expired.
     world.advance(DAY).await;
     world.register("login-9", suppressed).send().await.is(200, CHECK_MAIL);
     assert_eq!(world.mails_to(suppressed).await.len(), 1);

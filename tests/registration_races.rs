@@ -1,4 +1,4 @@
-//! However many confirm at once, one account is made (security.md R11, R55); and calls that come again are one.
+//! Of concurrent confirmations, one creates the account (security.md R11, R55); and retries are idempotent.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -37,7 +37,7 @@ async fn a_link_has_one_winner() {
 async fn who_was_slower_with_a_link_is_told_that_it_was_used() {
     let world = World::new().await;
     let id = world.registration_link(DOMAIN, "someone", "someone@yandex.ru").await;
-    // The slower one has read the request when the faster one uses it up.
+    // The slower request has read the row when the faster one consumes it.
     world
         .inject(json!({ "service": "dynamodb", "operation": "BatchGetItem", "kind": "hang", "skip": 0, "times": 1 }))
         .await;
@@ -64,7 +64,7 @@ async fn a_login_has_one_winner_however_it_is_written() {
         for (n, login) in logins.iter().enumerate() {
             let email = format!("{}{n}@yandex.ru", logins[0].len());
             let got = world.register(login, &email).send().await;
-            // Circled letters are symbols, and no letters.
+            // Circled letters are symbols, not letters.
             if got.status == 200 {
                 links.push(world.link_to(&email).await);
             }
@@ -112,7 +112,7 @@ async fn an_address_has_one_winner() {
     );
 }
 
-/// A request with an `Idempotency-Key`, from anywhere.
+/// A request with an `Idempotency-Key`, from any source.
 fn keyed<'a>(world: &'a World, key: &str, login: &str) -> Request<'a> {
     let email = format!("{login}@yandex.ru");
     world.register(login, &email).header("idempotency-key", key)
@@ -131,7 +131,7 @@ async fn a_call_that_comes_again_is_answered_again() {
         (world.messages().await.len(), world.registration_requests().await),
         (1, 1)
     );
-    // Another body, another key or none is another call.
+    // Another body, another key or no key is another call.
     keyed(&world, "key", "second").send().await.is(200, CHECK_MAIL);
     keyed(&world, "KEY", "third").send().await.is(200, CHECK_MAIL);
     assert_eq!(
@@ -141,12 +141,12 @@ async fn a_call_that_comes_again_is_answered_again() {
     let id = world.link_to("first@yandex.ru").await;
     let rows = world.all_rows().await;
     assert!(!rows.contains(&id) && !rows.contains("\"key\""), "{rows}");
-    // Once it is answered it is answered, whatever became of the login.
+    // The stored answer is final, whatever happens to the login.
     world.confirm_registration(&id, PASSWORD).await.ok(200);
     keyed(&world, "key", "first").send().await.is(200, CHECK_MAIL);
     field_refused(&keyed(&world, "other", "first").send().await, "login", LOGIN_TAKEN);
 
-    // After a day nobody remembers.
+    // After a day the record has expired.
     let ends = |rows: Vec<Value>| {
         rows.iter()
             .filter_map(|row| row["ttl"]["N"].as_str()?.parse::<u64>().ok())

@@ -1,4 +1,4 @@
-//! What a function prints for a request: one line, with what an operator asks about and nothing that is secret (security.md R57, R58).
+//! The log line of a request: one line, with what an operator needs and no secrets (security.md R57, R58).
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use crate::support::{
     world::World,
 };
 
-/// The fields that differ from run to run, after a look at their form.
+/// Removes the fields that differ from run to run, after a check of their format.
 fn without_times(line: &Value, request_id: &str) -> Value {
     let mut line = line.clone();
     let ms = line["ms"].as_f64().expect("a number");

@@ -1,5 +1,5 @@
-//! Who may do what: each route that wants a token, for everybody who could come (security.md R29, R35, R43, R44). What they
-//! ask is malformed, where a route reads a body: whoever is told so has passed, and nothing is changed.
+//! Authorization: each route that needs a token, for every kind of caller (security.md R29, R35, R43, R44). The
+//! requests are malformed where a route reads a body: a caller who gets that error is authorized, and nothing changes.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::support::{
     world::World,
 };
 
-/// The tokens of all roles, and whom the routes name: a user with a factor, of whose login all three codes were sent.
+/// The tokens of all roles, and the user that the routes name: one with a factor, whose login has sent all three codes.
 async fn tokens(world: &World) -> (Vec<Option<String>>, Person) {
     let user = world.create_person_with("user", "+380881234531").await;
     let (other, boss) = (world.create_person("other").await, world.demo_admin());
@@ -73,7 +73,7 @@ async fn every_route_is_open_to_those_it_is_for_and_to_nobody_else() {
     let document = world.get("/openapi.json").send().await.ok(200);
     let rows: BTreeSet<_> = TABLE.iter().map(|row| row.route.to_owned()).collect();
     let mut wanted = protected(&document);
-    // Its token may be in the body, too.
+    // Its token may also be in the body.
     wanted.insert("PATCH /mithril/api/users/{user_id}/actions/create_otp".to_owned());
     assert_eq!(rows, wanted, "give each route that wants a token a row in the table");
 
@@ -116,7 +116,7 @@ async fn every_route_is_open_to_those_it_is_for_and_to_nobody_else() {
     assert_eq!(world.state().await, before, "nothing was changed");
 }
 
-/// The routes that want a token, as the description has them.
+/// The routes that need a token, according to the description.
 fn protected(document: &Value) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for (path, item) in document["paths"].as_object().expect("paths") {

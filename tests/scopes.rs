@@ -1,5 +1,5 @@
-//! What a token with one single scope opens, and what it does not (security.md R73): each route that wants a token, for an
-//! administrator and for a client. As in the table of roles, what they ask is malformed wherever it would change something.
+//! What a token with a single scope authorizes (security.md R73): each route that needs a token, for an administrator
+//! and for a client. As in the table of roles, the requests are malformed wherever they would change something.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::support::{
     world::World,
 };
 
-/// A change of the own password: a route that wants a token for one of the bodies that it takes.
+/// A change of the caller's own password: a route that needs a token for only one of its kinds of body.
 const CHANGE: Row = row(
     "POST /rest/v1/iam/pwd_reset_requests",
     "",
@@ -22,8 +22,8 @@ const CHANGE: Row = row(
     "",
 );
 
-/// The scopes that open each route: to an administrator, and whether a client passes, too. None of them only reads, where the
-/// route does more than that.
+/// The scopes that authorize an administrator for each route, and whether a client is authorized, too. No read-only
+/// scope authorizes a write.
 const OPEN: [(&str, &[&str], bool); 21] = [
     ("POST /api/v4/user/support_pin", &["api"], false),
     ("GET /api/v4/user/support_pin", &["api", "read_user", "read_api"], false),
@@ -49,7 +49,7 @@ const OPEN: [(&str, &[&str], bool); 21] = [
         &["user:unblock"],
         true,
     ),
-    // Only a login's own token opens these two.
+    // Only a login's own token authorizes these two.
     ("PATCH /mithril/api/users/{user_id}/actions/create_otp", &[], false),
     ("PATCH /mithril/api/users/actions/approve_factor", &[], false),
     (
@@ -89,7 +89,7 @@ const OPEN: [(&str, &[&str], bool); 21] = [
     ),
 ];
 
-/// Scopes by whose names a caller would think that nothing can be changed with them.
+/// Scopes whose names promise read-only access.
 const READING: [&str; 3] = ["read_user", "read_api", "authentication_factor:read"];
 
 #[tokio::test]

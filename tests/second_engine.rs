@@ -1,4 +1,4 @@
-//! What another server has, when the suite runs against one (tests/aws/second-engine): messages are there as they are here.
+//! The messages on another server, when the suite runs against one (tests/aws/second-engine): they are the same there.
 
 use std::io::Write;
 
@@ -9,7 +9,7 @@ use crate::support::{
     world::{World, second_engine},
 };
 
-/// The named texts of a message, and the names that the other server has for them.
+/// The named texts of a message, and the other server's names for them.
 fn texts(message: &Value, names: [&str; 4]) -> [Value; 4] {
     names.map(|name| message[name].clone())
 }
@@ -17,7 +17,7 @@ fn texts(message: &Value, names: [&str; 4]) -> [Value; 4] {
 #[tokio::test]
 async fn what_is_captured_is_what_was_taken_there() {
     let Some(server) = second_engine() else {
-        // Past the test harness, which keeps what a test that passes prints.
+        // Bypasses the test harness, which discards the output of a passing test.
         let _ = writeln!(std::io::stderr(), "\n*** SKIPPED: there is no second engine to look at");
         return;
     };

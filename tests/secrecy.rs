@@ -1,4 +1,4 @@
-//! What lies in the tables is of no use to who reads them (security.md section B).
+//! The contents of the tables are useless to a reader (security.md section B).
 
 use std::collections::BTreeSet;
 
@@ -45,7 +45,7 @@ async fn no_table_holds_a_usable_secret() {
     for secret in &secrets {
         assert!(!holds(&rows, secret), "{secret} lies in a table");
     }
-    // Usernames and purposes are in the digests only.
+    // Usernames and purposes are stored as digests only.
     assert!(
         !rows.contains("user49") && !rows.contains("PHONE"),
         "a username or purpose lies in a table"

@@ -1,4 +1,4 @@
-//! A policy out of range refuses the start (security.md R04, R59): nothing is served with a guess.
+//! A setting out of range prevents the start (security.md R04, R59): no function serves with a guess.
 
 use std::process::Command;
 
@@ -60,7 +60,7 @@ async fn administrators_are_marked_by_a_claim_and_its_value() {
     }
 }
 
-/// Whoever mends what is missing one by one waits for a deployment each time.
+/// All missing settings are reported at once: fixing them one by one costs a deployment each.
 #[tokio::test]
 async fn every_missing_name_of_a_secret_or_table_is_said_at_once() {
     let world = World::new().await;

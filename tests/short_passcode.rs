@@ -1,4 +1,4 @@
-//! Passcodes of fewer than 2^64 values: their shape, and the budgets that keep them from being guessed.
+//! Passcodes of fewer than 2^64 values: their format, and the rate limits that prevent brute force.
 
 use futures_util::future::join_all;
 use serde_json::json;
@@ -45,7 +45,7 @@ async fn what_could_not_be_a_passcode_is_no_guess() {
     world.consume(&issued.token, USER, "PHONE").send().await.ok(200);
 }
 
-/// A code of the right shape that is not the right one.
+/// A wrong code in the right format.
 fn wrong(right: &str, n: u32) -> String {
     let wrong = (right.parse::<u32>().expect("digits") + 1 + n) % 1_000_000;
     format!("{wrong:06}")
@@ -65,7 +65,7 @@ async fn of_many_parallel_guesses_exactly_the_budget_is_evaluated() {
     assert_eq!((evaluated.len(), stopped.len()), (5, 59));
     evaluated.into_iter().for_each(passcode_refused);
     stopped.into_iter().for_each(too_many);
-    // The right one is refused too, and nothing that others have is touched.
+    // The right one is refused too, and other users are not affected.
     too_many(&world.consume(&issued.token, USER, "PHONE").send().await);
     world.is_valid(&issued.id, true).await;
     let other = world.retrieve("other@test.com", "PHONE").await;
@@ -74,7 +74,7 @@ async fn of_many_parallel_guesses_exactly_the_budget_is_evaluated() {
         .send()
         .await
         .ok(200);
-    // A new passcode is no new budget.
+    // A new passcode does not reset the rate limit.
     let fresh = world.retrieve(USER, "PHONE").await;
     too_many(&world.consume(&fresh.token, USER, "PHONE").send().await);
 }
@@ -112,7 +112,7 @@ async fn the_budget_is_rolling_and_success_does_not_reset_it() {
     world.advance(wait - 60).await;
     too_many(&world.consume(&second.token, USER, "PHONE").send().await);
     world.advance(60).await;
-    // There is room again, until the month's three are spent. (The passcode itself is over by now.)
+    // Guesses are allowed again, up to the month's three. (The passcode itself has expired by now.)
     passcode_refused(&world.consume(&second.token, USER, "PHONE").send().await);
     world.advance(86_400).await;
     too_many(&world.consume(&second.token, USER, "PHONE").send().await);
@@ -158,7 +158,7 @@ async fn short_passcodes_are_made_within_a_budget() {
         assert!((1..=3600).contains(&wait), "{wait}");
     }
     assert_eq!(world.rows("PasscodesTable").await.len(), 3);
-    // Others, and passcodes that nobody guesses, are not touched.
+    // Other users, and passcodes too long to guess, are not affected.
     world.retrieve("other@test.com", "PHONE").await;
     world.retrieve(USER, PURPOSE).await;
     world.advance(3600).await;

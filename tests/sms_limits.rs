@@ -1,4 +1,4 @@
-//! How many text messages go where (security.md R30, R31), whoever asks for them.
+//! Rate limits of text messages per recipient and in total (security.md R30, R31), for all callers.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ async fn people(world: &World, count: usize, phone: impl Fn(usize) -> String) ->
     people
 }
 
-/// A login with the right password, whatever comes of it.
+/// A login with the right password, whatever the outcome.
 async fn sign_in(world: &World, person: &Person) -> Response {
     world.sign_in(person, &person.password).await
 }
@@ -47,7 +47,7 @@ async fn a_number_gets_three_a_minute_over_however_many_accounts() {
         for got in got.iter().filter(|got| got.status != 201) {
             too_many_sends(got, 60);
         }
-        // Nobody whose message did not go has lost anything of the own budget, or of other numbers'.
+        // A refused send does not count against the user's own limit, or another number's.
         world.begin_login(&world.demo()).await;
         world.advance(61).await;
     }
@@ -60,14 +60,14 @@ async fn who_names_a_strangers_number_takes_no_more_than_half_of_what_it_gets() 
     let (mallory, mut login) = person_awaiting_phone(&world, "mallory").await;
     for _ in 0..2 {
         token_in(&world.init_factor(&login, PHONE).await);
-        // The token ended with that.
+        // The login's token was consumed.
         login = token_in(&sign_in(&world, &mallory).await);
     }
     too_many_sends(&world.init_factor(&login, PHONE).await, 60);
-    // Its owner is still sent a code, though no more than a number gets.
+    // The owner still gets a code, up to the number's limit.
     token_in(&sign_in(&world, &demo).await);
     too_many_sends(&sign_in(&world, &demo).await, 60);
-    // Of all messages, too, half is left to those who sign in, whatever they were sent so far.
+    // Half of the total quota, too, is reserved for sign-ins, whatever they have used so far.
     let mut sent = 3;
     for n in 0..3 {
         let (_, login) = person_awaiting_phone(&world, &format!("mallory{n}")).await;
@@ -101,7 +101,7 @@ async fn a_number_gets_so_many_an_hour_and_a_day() {
         token_in(&next().await);
         world.advance(60).await;
     }
-    // The first of the four leaves the hour, and the window rolls: one for one.
+    // The first of the four leaves the hour: the window slides, one for one.
     let wait = too_many_sends(&next().await, 3600);
     assert!(wait > 3600 - 300, "{wait}");
     world.advance(wait).await;
@@ -125,7 +125,7 @@ async fn a_user_gets_ten_an_hour_and_twenty_a_day() {
         token_in(&sign_in(&world, &demo).await);
         world.advance(60).await;
     }
-    // A change of the phone is no way around it: the budget is the user's.
+    // Changing the phone does not bypass the limit: it belongs to the user.
     let token = world.create_app_token(&demo).await;
     let first = too_many_sends(&world.init_factor(&token, "+380881234599").await, 3600);
     world.advance(first).await;
@@ -160,7 +160,7 @@ async fn the_deployment_sends_so_many_a_minute_and_a_day() {
         .map(|got| too_many_sends(got, 70))
         .collect();
     assert_eq!(waits.len(), 15);
-    // Whatever a caller was told holds, if nobody else was faster.
+    // `Retry-After` is correct, unless another caller was faster.
     world.advance(*waits.iter().max().expect("some")).await;
     let got = join_all(people.iter().map(|person| sign_in(&world, person))).await;
     assert_eq!(
@@ -177,7 +177,7 @@ async fn the_deployment_sends_so_many_a_minute_and_a_day() {
     assert!(wait > 3600, "{wait}");
     world.advance(wait).await;
     assert_eq!(sign_in(&world, &people[0]).await.status, 201);
-    // Refusals are counted, by their reason and no number.
+    // Refusals are counted by reason, without a number.
     let told = world.metrics("token-create", "SmsFailed");
     assert_eq!(told.len(), 32);
     assert!(told.iter().all(|line| line["Reason"] == "throttled"), "{told:?}");
@@ -219,7 +219,7 @@ async fn where_no_country_is_listed_nothing_is_sent() {
         (world.rows("OtpsTable").await, world.rows("TokensTable").await.len()),
         (codes, before)
     );
-    // Who needs no message signs in as ever.
+    // A user without a second factor signs in as before.
     assert_eq!(
         sign_in(&world, &world.demo_admin()).await.ok(201)["urgent"]["next_step"],
         "REQUEST_APPS"
@@ -247,7 +247,7 @@ async fn numbers_of_other_countries_are_sent_nothing() {
     {
         let person = world.create_person_with(&format!("person{n}"), phone).await;
         not_sent(&sign_in(&world, &person).await);
-        // Nothing was counted: a refused country uses nobody's budget up.
+        // Nothing was counted: a refused country uses up no rate limit.
         not_sent(&sign_in(&world, &person).await);
     }
     assert_eq!(world.messages().await, [] as [Value; 0]);

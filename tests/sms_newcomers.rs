@@ -1,4 +1,4 @@
-//! Text messages that are kept for who was there before, whatever new accounts are sent (security.md R31, R79).
+//! Text messages reserved for established users, however many new accounts there are (security.md R31, R79).
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -23,13 +23,13 @@ async fn sign_in(world: &World, person: &Person) -> Response {
     world.sign_in(person, &person.password).await
 }
 
-/// A login, to its end.
+/// Logs in to the end.
 async fn log_in(world: &World, person: &Person) {
     let (token, code) = world.begin_login(person).await;
     token_in(&world.submit_code(&token, &code).await);
 }
 
-/// The phone that a token's owner shows to have: the person with it.
+/// Verifies a phone with a code; returns the user with it.
 async fn show(world: &World, person: Person, token: &str, phone: &str) -> Person {
     let approval = token_in(&world.init_factor(token, phone).await);
     token_in(&world.approve_factor(&approval, &world.code_to(phone).await).await);
@@ -39,13 +39,13 @@ async fn show(world: &World, person: Person, token: &str, phone: &str) -> Person
     }
 }
 
-/// A new account with a phone that its owner has shown.
+/// A new account with a verified phone.
 async fn newcomer(world: &World, login: &str, phone: &str) -> Person {
     let (person, token) = person_awaiting_phone(world, login).await;
     show(world, person, &token, phone).await
 }
 
-/// What the last message to a person counts as.
+/// The trust level of the last message to a user.
 async fn trust(world: &World, person: &Person) -> String {
     token_in(&sign_in(world, person).await);
     let code = world.code_row(person).await;
@@ -55,7 +55,7 @@ async fn trust(world: &World, person: &Person) -> String {
         .to_owned()
 }
 
-/// Of a map of the meter, all messages to 380 that count for the day.
+/// The day's messages to 380 in one map of the quota.
 async fn counted(world: &World, name: &str) -> u64 {
     let rows = world.rows("BudgetsTable").await;
     let meter = rows
@@ -83,7 +83,7 @@ async fn a_flood_of_new_accounts_keeps_nobody_out_who_was_there_before() {
     for n in 0..20 {
         flood.push(person_awaiting_phone(&world, &format!("mallory{n}")).await);
     }
-    // All at once: no more than half of what the country gets, rounded up.
+    // Concurrently: no more than half of the country's quota, rounded up.
     let asked = flood.iter().enumerate();
     let asked = asked.map(async |(n, (_, token))| world.init_factor(token, &format!("+3808812346{n:02}")).await);
     let got = join_all(asked).await;
@@ -92,7 +92,7 @@ async fn a_flood_of_new_accounts_keeps_nobody_out_who_was_there_before() {
     for got in got.iter().filter(|got| got.status != 201) {
         too_many_sends(got, MESSAGE);
     }
-    // Whoever was there before logs in all day, and who is new gets nothing more.
+    // An established user logs in all day, and new ones get nothing more.
     for (mallory, _) in flood.iter().take(8) {
         world.advance(2 * 3600).await;
         log_in(&world, &demo).await;
@@ -111,7 +111,7 @@ async fn logins_of_others_do_not_take_the_half_of_newcomers() {
             .await;
         token_in(&sign_in(&world, &person).await);
     }
-    // More than half is used; what is left is for whoever comes first.
+    // More than half is used; the rest is first come, first served.
     for n in 0..3 {
         let (_, token) = person_awaiting_phone(&world, &format!("newcomer{n}")).await;
         token_in(&world.init_factor(&token, &format!("+38088123455{n}")).await);
@@ -130,7 +130,7 @@ async fn a_new_account_gets_three_messages_on_its_first_day() {
     let token = token_in(&sign_in(&world, &maria).await);
     let token = token_in(&world.refresh_login(&token).await);
     world.advance(100).await;
-    // The fourth, by whichever route.
+    // The fourth, on any route.
     let access = world.create_app_token(&maria).await;
     for got in [
         sign_in(&world, &maria).await,
@@ -142,9 +142,9 @@ async fn a_new_account_gets_three_messages_on_its_first_day() {
         assert!(wait > DAY - 600, "the end of its first day: {wait}");
     }
     assert_eq!(world.sms_to(phone).await.len(), 3);
-    // The code that was sent is as good as ever.
+    // The code that was sent is still valid.
     token_in(&world.submit_code(&token, &world.code_to(phone).await).await);
-    // What the caller was told holds.
+    // `Retry-After` is correct.
     let wait = too_many_sends(&sign_in(&world, &maria).await, DAY);
     world.advance(wait - 60).await;
     too_many_sends(&sign_in(&world, &maria).await, 60);
@@ -152,7 +152,7 @@ async fn a_new_account_gets_three_messages_on_its_first_day() {
     for _ in 0..3 {
         token_in(&sign_in(&world, &maria).await);
     }
-    // Who is set by the operator is known: nobody counts the first day.
+    // A phone set by the operator is established: no first-day limit.
     let known = world.create_person_with("known", "+380881234542").await;
     for _ in 0..4 {
         log_in(&world, &known).await;
@@ -192,7 +192,7 @@ async fn a_new_account_with_an_established_factor_gets_three_messages_to_other_p
     token_in(&sign_in(&world, &maria).await);
 }
 
-/// Updates one by one: the meter when it is spent; that, and the number's budget, when they are given back.
+/// The `UpdateItem` calls: the quota on a send; the quota and the number's rate limit on a refund.
 #[tokio::test]
 async fn a_message_counts_once_and_comes_back_once_although_an_answer_was_lost() {
     let world = World::new().await;
@@ -237,13 +237,13 @@ async fn a_phone_is_established_by_a_day_and_a_code_or_by_the_operator() {
     log_in(&world, &olga).await;
     assert_eq!(trust(&world, &olga).await, "established");
 
-    // Turned off and on it is the same phone.
+    // Disabled and enabled again it is the same phone.
     world.advance(60).await;
     for action in ["disable", "enable"] {
         world.switch_factor_as_admin(&olga, action).await;
     }
     assert_eq!(trust(&world, &olga).await, "established");
-    // Another phone begins anew.
+    // Another phone starts as new.
     let token = world.create_app_token(&maria).await;
     let maria = show(&world, maria, &token, "+380881234542").await;
     log_in(&world, &maria).await;
@@ -265,14 +265,14 @@ async fn a_phone_is_established_by_a_day_and_a_code_or_by_the_operator() {
     let token = token_in(&sign_in(&world, &maria).await);
     let maria = show(&world, maria, &token, "+380881234542").await;
     assert_eq!(trust(&world, &maria).await, "new");
-    // The operator knows it.
+    // The operator vouches for it.
     world.advance(60).await;
     world.switch_factor_as_admin(&maria, "reset").await;
     let set = json!({ "command": "set_factor", "user_id": maria.id, "type": "SMS", "factor": "+380881234542" });
     assert_eq!(world.run_command(set).await["changed"], true);
     assert_eq!(trust(&world, &maria).await, "established");
     assert_eq!(trust(&world, &world.demo()).await, "established");
-    // And knows nothing of another one, neither while it is asked for nor then.
+    // But not for another one, neither before nor after its approval.
     world.advance(60).await;
     let token = world.create_app_token(&maria).await;
     let approval = token_in(&world.init_factor(&token, "+380881234543").await);
@@ -319,7 +319,7 @@ async fn two_messages_that_are_verified_make_room_for_one() {
     wrong_code(&world.submit_code(token, &other_than(code)).await);
     assert_eq!(counted(&world, "verified").await, 0);
     token_in(&world.submit_code(token, code).await);
-    // Once for a message, however often its code comes.
+    // Once per message, however often its code is submitted.
     for _ in 0..3 {
         token_expired(&world.submit_code(token, code).await);
     }
@@ -342,7 +342,7 @@ async fn a_phone_that_is_shown_makes_room_for_newcomers() {
     for n in 0..2 {
         newcomer(&world, &format!("person{n}"), &format!("+38088123454{n}")).await;
     }
-    // Each of the two counts as a half: of two messages, one is left.
+    // Each of the two counts half: of two messages, one is left.
     let (_, token) = person_awaiting_phone(&world, "third").await;
     token_in(&world.init_factor(&token, "+380881234543").await);
     let (_, token) = person_awaiting_phone(&world, "fourth").await;
@@ -372,7 +372,7 @@ async fn many_right_codes_at_once_let_everybody_in_and_come_back_once_at_most() 
     let got = join_all(all.map(|(token, code)| world.submit_code(token, code))).await;
     assert_eq!(got.iter().filter(|got| got.status == 201).count(), 8);
     let verified = counted(&world, "verified").await;
-    // Giving back is retried a few times only: under contention, some of the quota is not returned.
+    // A refund is retried a few times only: under contention, some of the quota is not returned.
     assert!((1..=8).contains(&verified), "{verified} of 8 came back");
 }
 

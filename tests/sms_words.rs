@@ -1,4 +1,4 @@
-//! What a text message says (docs/contract.md, Second factors and tokens, OTP; docs/security.md R32).
+//! The content of a text message (docs/contract.md, Second factors and tokens, OTP; docs/security.md R32).
 
 use serde_json::json;
 
@@ -10,7 +10,7 @@ use crate::support::{
 };
 
 impl World {
-    /// What the newest message to a number says, with `X` for each digit of its code.
+    /// The newest message to a number, with `X` for each digit of its code.
     async fn said_to(&self, phone: &str) -> String {
         let text = self.sms_to(phone).await.pop().expect("a message");
         let digits: String = text.chars().filter(char::is_ascii_digit).collect();
@@ -19,9 +19,9 @@ impl World {
     }
 }
 
-/// Whether a message is sent, and paid for, as one (3GPP TS 23.038): 160 characters of plain ASCII, or 70 of any.
+/// Whether a message is sent, and billed, as one (3GPP TS 23.038): 160 characters of plain ASCII, or 70 of any.
 fn is_one_segment(text: &str) -> bool {
-    // In the alphabet of text messages these take two places.
+    // In the GSM alphabet these take two places.
     let places = |c: char| if "^{}\\[~]|".contains(c) { 2 } else { 1 };
     match text.is_ascii() && !text.contains('`') {
         true => text.chars().map(places).sum::<usize>() <= 160,
@@ -103,7 +103,7 @@ async fn an_operator_has_words_of_the_own() {
                 ("ru", format!("Your code: XXXXXX{line}")),
             ],
         ),
-        // The original's way to ask for the bare code.
+        // The original's template for the bare code.
         ("Your code", [("en", "XXXXXX".to_owned()), ("uk", "XXXXXX".to_owned())]),
         (
             by_language,
@@ -112,7 +112,7 @@ async fn an_operator_has_words_of_the_own() {
                 ("en", format!("XXXXXX it is, XXXXXX{line}")),
             ],
         ),
-        // In a language that was not said our own words are sent.
+        // In a language without a template our own text is sent.
         (
             by_language,
             [

@@ -1,5 +1,5 @@
-//! What was judged on a row that changes before the write is judged anew (security.md R21): each condition of a write is tried
-//! by the change that it is there for.
+//! Optimistic locking: a check against a row that changes before the write is repeated (security.md R21). Each
+//! condition of a write is tested by the change that it guards against.
 
 use serde_json::{Value, json};
 
@@ -62,7 +62,7 @@ async fn no_code_is_sent_for_a_login_that_ended_meanwhile() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_phone_is_set_in_the_place_of_the_one_that_was_read() {
-    // An administrator takes the old phone away, or disables the factor.
+    // An administrator resets the factor or disables it.
     for (action, refused, left) in [
         ("reset", token_expired as fn(&Response), Value::Null),
         ("disable", not_found, json!("+38088*****61")),
@@ -84,7 +84,7 @@ async fn a_phone_is_set_in_the_place_of_the_one_that_was_read() {
         })
         .await;
     }
-    // The operator knows the first phone.
+    // The operator sets the first phone.
     in_some_round(async |_| {
         let world = World::new().await;
         let (person, login) = person_awaiting_phone(&world, "maria").await;

@@ -92,7 +92,7 @@ async fn a_pin_is_unreadable_at_its_end_though_its_row_still_lies_there() {
     let created = world.post(OWN_PIN).private_token(world.user()).send().await.ok(201);
     let end = created["expires_at"].as_str().expect("a time").to_owned();
     let id = world.id("/user/user_id");
-    // To the last second before the end, wherever in a second the PIN was made.
+    // Until the last second before the expiry, wherever in a second the PIN was made.
     world.advance(DAY - 10).await;
     while iso(world.now().await + 1) < end {
         pin_in(&world.get(OWN_PIN).private_token(world.user()).send().await, 200);

@@ -1,4 +1,4 @@
-//! Support PINs: who reaches whose, and how a user is named (docs/contract.md, Support PIN).
+//! Support PINs: authorization, and how a user is identified (docs/contract.md, Support PIN).
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
@@ -44,7 +44,7 @@ async fn nobody_acts_as_another_user() {
         let query = format!("{path}?a=%zz&%73udo=root");
         let got = world.request(method, &query).bearer(world.admin()).send().await;
         got.is(403, SUDO);
-        // Who is not signed in learns that, and nothing else.
+        // An unauthenticated caller gets a 401, and nothing else is revealed.
         let ask = || world.request(method, path).header("sudo", "root");
         ask().send().await.is(401, UNAUTHORIZED);
         ask()
@@ -253,7 +253,7 @@ async fn a_user_is_named_by_a_number_within_the_domain_and_in_no_more_calls() {
         .send()
         .await
         .is(404, NO_PIN);
-    // Mithril's routes know no numbers.
+    // Mithril's routes do not accept numbers.
     let path = "/mithril/api/users/123/authentication_factors";
     world.get(path).bearer(world.admin()).send().await.ok(404);
 }
@@ -279,7 +279,7 @@ async fn a_token_that_names_another_domain_is_none() {
     }
 }
 
-/// An id as it is written, of its 16 bytes.
+/// The text of an id, from its 16 bytes.
 fn uuid_of(bytes: &[u8]) -> String {
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")

@@ -1,4 +1,4 @@
-//! Whose token opens what, in the words of GitLab's and Broadleaf's dialects.
+//! Which token authorizes what, in GitLab's and Broadleaf's dialects.
 
 use serde_json::json;
 
@@ -199,7 +199,7 @@ async fn the_end_of_a_clients_tokens_is_seen_at_once() {
             .status,
         401
     );
-    // A person's token of the same client is the person's.
+    // A user's token of the same client belongs to the user.
     world.get(status).bearer(world.admin()).send().await.ok(404);
 }
 

@@ -1,4 +1,4 @@
-//! What every dialect says of requests that no handler takes: docs/contract.md, All routes.
+//! Errors of every dialect for requests that no handler accepts: docs/contract.md, All routes.
 
 use serde_json::{Value, json};
 
@@ -175,7 +175,7 @@ async fn urls_name_the_host_and_the_port_that_were_called() {
     for (host, named) in [
         (&by_name, &by_name),
         (&format!("127.0.0.1:{port}"), &format!("127.0.0.1:{port}")),
-        // No caller chooses what answers say.
+        // A caller cannot control the URLs in responses.
         (&"evil.example".to_owned(), &format!("127.0.0.1:{port}")),
         (&"localhost:1".to_owned(), &format!("127.0.0.1:{port}")),
         (&format!("localhost:{port}.evil.example"), &format!("127.0.0.1:{port}")),
@@ -210,7 +210,7 @@ async fn bodies_end_at_16_kib() {
         .await
         .is(413, r#"{"message":"413 Request Entity Too Large"}"#);
     create(16_384).send().await.ok(201);
-    // Bytes that are no text arrive in base64.
+    // Binary bodies arrive in base64.
     let binary = world.post("/api/v4/user/support_pin").private_token(world.user());
     binary
         .body("application/octet-stream", vec![0xff; 16_385])
@@ -240,7 +240,7 @@ async fn bodies_end_at_16_kib() {
     }
 }
 
-/// Each route of Mithril's that reads a body, and a token that it takes.
+/// Each route of Mithril's that reads a body, and a token for it.
 fn readers(world: &World) -> Vec<(&'static str, String, Option<&str>)> {
     let user = format!("/mithril/api/users/{}", world.id("/user/user_id"));
     vec![
@@ -332,7 +332,7 @@ async fn malformed_queries_and_headers_are_refused_and_the_function_lives() {
     ] {
         world.get(own).header(name, value).send().await.is(401, UNAUTHORIZED);
     }
-    // Two headers are one list by the time that a function sees them.
+    // A function sees two headers as one list.
     let got = world.get(own).bearer(world.user()).bearer(world.user()).send().await;
     got.is(401, UNAUTHORIZED);
     world
@@ -412,7 +412,7 @@ async fn who_may_not_pass_learns_that_first() {
         .send()
         .await
         .ok(400);
-    // An empty header is none.
+    // An empty header is equivalent to none.
     world
         .get(own)
         .private_token("")

@@ -1,4 +1,4 @@
-//! Users that administrators make (docs/contract.md, Second factors and tokens, `POST /users`).
+//! Users created by administrators (docs/contract.md, Second factors and tokens, `POST /users`).
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use crate::support::{
     world::World,
 };
 
-/// A form with a mail address, a password, and more.
+/// A form with a mail address, a password, and more fields.
 fn form(email: &str, more: Value) -> Value {
     let mut form = json!({ "email": email, "password": USER_PASSWORD });
     for (name, value) in more.as_object().expect("fields") {
@@ -84,7 +84,7 @@ async fn a_user_is_made_whole_and_can_sign_in() {
             let factor = world.factor_of(&person).await;
             assert_eq!((&factor["factor"], &factor["is_active"]), (&Value::Null, &json!(true)));
         }
-        // Who is an administrator may do the same.
+        // A new administrator may do the same.
         let token = world
             .create_token(json!({ "user_id": id, "scopes": ["user:write"] }))
             .await;
@@ -166,7 +166,7 @@ async fn what_somebody_has_is_taken() {
     }
 }
 
-/// The login of a user that was made without one.
+/// Asserts the login of a user that was created without one.
 #[track_caller]
 fn derived(got: &Response, begins: &str) -> String {
     let login = data(got, 201)["login"].as_str().expect("a login").to_owned();
@@ -192,7 +192,7 @@ async fn a_login_that_was_not_sent_refuses_nobody() {
         ("o'brien@example.com", "o-brien"),
         ("__@example.com", "user"),
         ("++@example.com", "user"),
-        // Its look is taken.
+        // A lookalike login is taken.
         ("arnna@example.com", "arnna"),
         ("amna@example.com", "amna"),
     ] {
@@ -215,7 +215,7 @@ async fn a_login_that_was_not_sent_refuses_nobody() {
     );
     let again = derived(&make(&format!("{longest}@example.org")).await, &longest[..57]);
     assert_eq!(again.len(), 64);
-    // One that was sent is the caller's to choose.
+    // An explicit login is the caller's choice.
     let sent = form("bob@example.com", json!({ "login": "anna" }));
     let login = ["$.login", "unique", TAKEN];
     fields_refused(&world.post_user(world.admin(), &sent).await, &[login]);
@@ -237,7 +237,7 @@ async fn users_of_one_local_part_are_all_made_at_once() {
     let distinct: std::collections::BTreeSet<_> = logins.iter().collect();
     let plain = logins.iter().filter(|login| *login == "info").count();
     assert_eq!((distinct.len(), plain), (32, 1), "{logins:?}");
-    // The same address, at once: one.
+    // Concurrent requests with the same address create one user.
     let got = join_all((0..8).map(|_| make("info@example.org".to_owned()))).await;
     let (won, lost): (Vec<_>, Vec<_>) = got.iter().partition(|got| got.status == 201);
     assert_eq!(won.len(), 1, "{got:?}");
@@ -301,7 +301,7 @@ async fn a_domain_has_its_own_rules_and_administrators() {
         data(&world.post_user(&token, &body).await, 201)["domain"],
         "other.example"
     );
-    // Nobody makes users anywhere else, or learns whether there is such a place.
+    // No caller creates users in another domain, or learns whether it exists (enumeration).
     for (token, domain) in [
         (world.admin(), "other.example"),
         (world.admin(), "nowhere.example"),
@@ -331,7 +331,7 @@ async fn a_domain_has_its_own_rules_and_administrators() {
             )
             .await,
     );
-    // A client acts in the domain that it was made for.
+    // A client acts in its own domain.
     let client = world
         .create_token(json!({ "owner_client_id": "heatclinic", "scopes": ["user:write"] }))
         .await;
@@ -358,7 +358,7 @@ async fn an_administrator_is_made_by_an_administrator_or_with_the_scope_for_that
     let made = |n: usize| form(&format!("boss{n}@yandex.ru"), json!({ "is_admin": true }));
     let before = world.rows("UsersTable").await;
 
-    // A client that may make users makes no administrator; nor does what comes wrapped, or for its own domain by name.
+    // `user:write` alone creates no administrators; nor does a wrapped body, or one that names the own domain.
     let token = world.create_token(client(write.clone())).await;
     let named = form(
         "boss@yandex.ru",
@@ -367,7 +367,7 @@ async fn an_administrator_is_made_by_an_administrator_or_with_the_scope_for_that
     for body in [made(0), json!({ "user": made(0) }), named] {
         scope_too_small(&world.post_user(&token, &body).await, "user:admin");
     }
-    // Every other scope together is not enough, and the scope alone makes no users.
+    // All other scopes together are not enough, and the scope alone creates no users.
     let others = json!([
         "api",
         "read_user",
@@ -385,7 +385,7 @@ async fn an_administrator_is_made_by_an_administrator_or_with_the_scope_for_that
     scope_too_small(&world.post_user(&token, &made(0)).await, "user:admin");
     let token = world.create_token(client(json!(["user:admin"]))).await;
     scope_too_small(&world.post_user(&token, &made(0)).await, "user:write");
-    // Whoever is no administrator gets nothing by the scope; another domain's makes none here.
+    // The scope has no effect for non-administrators; another domain's administrator creates none here.
     let token = world.create_token(person(&user, all.clone())).await;
     forbidden(&world.post_user(&token, &made(0)).await);
     let token = world.create_token(person(&elsewhere, all.clone())).await;
@@ -404,7 +404,7 @@ async fn an_administrator_is_made_by_an_administrator_or_with_the_scope_for_that
             (&json!(true), &json!(world.id("/domain")))
         );
     }
-    // Who is no longer an administrator makes none any more, with a token from before.
+    // A former administrator creates none, even with an older token.
     let token = world.create_token(person(&admin, write)).await;
     let set = json!({ "command": "set_admin", "user_id": admin, "is_admin": false });
     assert_eq!(world.run_command(set).await["changed"], true);

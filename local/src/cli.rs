@@ -24,7 +24,7 @@ cargo local routes DIR           tell which routes of the template lack a succes
   --parameter N=V   another value of a parameter of the template; may be given for several
   --help            this text";
 
-/// What to do.
+/// A parsed command line.
 #[derive(Debug)]
 pub(crate) enum Command {
     /// Print [`HELP`].
@@ -38,23 +38,23 @@ pub(crate) enum Command {
         /// A JSON object.
         command: String,
     },
-    /// Tell which routes the tests lack, by what clouds wrote to the folder.
+    /// Report which routes lack tests, from the records in the folder.
     Routes {
-        /// A cloud whose routes they are.
+        /// The options of a cloud with these routes.
         options: Options,
-        /// What [`Options::rights`] was.
+        /// The folder given as [`Options::rights`].
         folder: PathBuf,
     },
-    /// Tell what no cloud used that wrote to the folder.
+    /// Report the permissions that no cloud with a record in the folder has used.
     Rights {
-        /// The template whose roles they are.
+        /// The template that declares the roles.
         template: PathBuf,
-        /// What [`Options::rights`] was.
+        /// The folder given as [`Options::rights`].
         folder: PathBuf,
     },
 }
 
-/// Reads the arguments.
+/// Parses the arguments.
 pub(crate) fn parse(mut arguments: Parser) -> Result<Command, lexopt::Error> {
     let (mut port, mut data, mut template, mut folder, mut aws) = (PORT, None, None, None, None);
     let mut parameters = BTreeMap::new();
@@ -110,7 +110,7 @@ pub(crate) fn parse(mut arguments: Parser) -> Result<Command, lexopt::Error> {
     }
 }
 
-/// The folder of the workspace, which is this crate's parent.
+/// The workspace's folder, the parent of this crate.
 fn workspace() -> PathBuf {
     let own = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     own.parent().map(PathBuf::from).unwrap_or(own)
@@ -125,7 +125,7 @@ fn binaries() -> PathBuf {
         .unwrap_or_default()
 }
 
-/// Prints what the template allows and nobody used; an error if there is something.
+/// Prints the allowed but unused permissions of the template; an error if there are any.
 pub(crate) fn rights(template: &Path, folder: &Path) -> Result<(), String> {
     let unused = countersign_local::unused_rights(template, folder)?;
     unused.iter().for_each(|right| println!("{right}"));
@@ -135,7 +135,7 @@ pub(crate) fn rights(template: &Path, folder: &Path) -> Result<(), String> {
     }
 }
 
-/// Prints what the tests lack of the template's routes; an error if there is something.
+/// Prints which of the template's routes lack tests; an error if there are any.
 pub(crate) async fn routes(options: Options, folder: &Path) -> Result<(), String> {
     let template = options.template.clone();
     let cloud = Cloud::start(options).await.map_err(|error| error.to_string())?;
@@ -152,7 +152,7 @@ pub(crate) async fn routes(options: Options, folder: &Path) -> Result<(), String
     }
 }
 
-/// Sends a command to the operator's function, as it stands, and prints its answer.
+/// Sends a command to the operator's function unchanged and prints its answer.
 pub(crate) async fn operator(port: u16, command: String) -> Result<(), String> {
     if !matches!(serde_json::from_str(&command), Ok(Value::Object(_))) {
         return Err("the operator's command must be a JSON object".to_owned());

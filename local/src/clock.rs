@@ -1,4 +1,4 @@
-//! The one clock of a local cloud: real time, plus an offset that only grows.
+//! The only clock of a local cloud: real time, plus an offset that only grows.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -7,21 +7,21 @@ use time::OffsetDateTime;
 use time::format_description::FormatItem;
 use time::macros::format_description;
 
-/// How far a clock may be moved in all: a hundred years keeps every date printable.
+/// The largest total offset: a hundred years keeps every date printable.
 const FURTHEST: u64 = 100 * 366 * 24 * 3600;
 
 const ISO: &[FormatItem<'_>] = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
 const GATEWAY: &[FormatItem<'_>] =
     format_description!("[day]/[month repr:short]/[year]:[hour]:[minute]:[second] +0000");
 
-/// Real time plus an offset in whole seconds. It moves the time that events carry and the TTL sweeper's.
+/// Real time plus an offset in whole seconds. It shifts the time in events and that of the TTL sweep.
 #[derive(Debug, Default)]
 pub(crate) struct LocalClock {
     offset: AtomicU64,
 }
 
 impl LocalClock {
-    /// A clock that is already `offset` seconds ahead, as a data directory remembers it.
+    /// A clock that is already `offset` seconds ahead, as restored from a data directory.
     pub(crate) fn ahead_by(offset: u64) -> Self {
         Self {
             offset: AtomicU64::new(offset.min(FURTHEST)),
@@ -33,7 +33,7 @@ impl LocalClock {
         self.offset.load(Ordering::SeqCst)
     }
 
-    /// Moves the clock forward. Refuses to go further than a hundred years in all.
+    /// Moves the clock forward. Refuses a total offset above a hundred years.
     pub(crate) fn advance(&self, seconds: u64) -> Result<(), String> {
         self.offset
             .try_update(Ordering::SeqCst, Ordering::SeqCst, |offset| {
@@ -56,7 +56,7 @@ impl LocalClock {
         self.millis() / 1000
     }
 
-    /// The same by the system's clock, which nobody moves.
+    /// Whole seconds since the Unix epoch by the system's clock, which has no offset.
     pub(crate) fn system_seconds(&self) -> u64 {
         self.seconds().saturating_sub(self.offset())
     }
@@ -73,7 +73,7 @@ impl LocalClock {
 }
 
 impl dynoxide::storage_backend::clock::Clock for LocalClock {
-    /// The engine sweeps rows whose time lies before this; a row is over at its time, so this is a second ahead.
+    /// The engine sweeps rows with a TTL before this. A row expires at its TTL, so this is one second ahead.
     fn now_unix_secs(&self) -> u64 {
         self.seconds() + 1
     }

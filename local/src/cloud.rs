@@ -28,17 +28,17 @@ use crate::streams::{self, Streams};
 use crate::template::Template;
 use crate::{Options, coverage, random, record, schedules, start, tenant};
 
-/// When a stop has to wait for something that does not end.
+/// How long a stop waits for tasks that do not end.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A running local cloud. It ends, with every process it started, when it is stopped or dropped.
+/// A running local cloud. Stopping or dropping it ends it and every process it started.
 pub struct Cloud {
     inner: Arc<Inner>,
     tasks: TaskTracker,
     _stop_when_dropped: DropGuard,
 }
 
-/// Why a local cloud did not start: one line for the person who started it.
+/// Why a local cloud did not start: one line for the user.
 #[derive(Debug)]
 pub struct StartError(String);
 
@@ -54,11 +54,11 @@ impl Cloud {
     /// Starts a cloud and returns when it answers and the demo identities exist.
     ///
     /// # Errors
-    /// A port in use, a template that cannot be read, a binary that is missing, a function that dies while it starts, a
-    /// data directory that cannot be used.
+    /// A port in use, an unreadable template, a missing binary, a function that crashes at start, an unusable data
+    /// directory.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        // From here on, so that a start that is given up half way leaves nothing behind either.
+        // From here on, so that an abandoned start also leaves nothing behind.
         let guard = stop.clone().drop_guard();
         match Self::try_start(options, stop, tasks.clone()).await {
             Ok(inner) => Ok(Self {
@@ -75,39 +75,39 @@ impl Cloud {
         }
     }
 
-    /// Where the API answers: `http://127.0.0.1:3000`.
+    /// The API's base URL: `http://127.0.0.1:3000`.
     pub fn url(&self) -> &str {
         &self.inner.url
     }
 
-    /// Every line that the functions have printed, and the cloud's own lines about them, oldest first, each behind the
-    /// function's name and ` | `.
+    /// Every line that the functions have printed, and the cloud's own lines about them, oldest first, each prefixed
+    /// with the function's name and ` | `.
     pub fn logs(&self) -> Vec<String> {
         self.inner.log.lines()
     }
 
-    /// An endpoint for an SDK outside the functions, in the place of `AWS_ENDPOINT_URL_…`: `dynamodb`, `ses`, `sns` or
+    /// An endpoint for an SDK outside the functions, for use as `AWS_ENDPOINT_URL_…`: `dynamodb`, `ses`, `sns` or
     /// `secretsmanager`. Faults hit its calls like any others; no invocation lists them.
     pub fn endpoint(&self, service: &str) -> String {
         format!("{}/{}/aws/{service}", self.inner.control_url, self.inner.outsider)
     }
 
-    /// All rows of a table, by its name in the template, for those who can only block: a test that ends. `None` where
-    /// another server has them, or there is no such table.
+    /// All rows of a table, by its name in the template, for blocking callers such as a test that ends. `None` if the
+    /// tables are on another server or the table does not exist.
     pub fn rows_at_once(&self, table: &str) -> Option<Vec<serde_json::Value>> {
         let table = self.inner.template.tables.iter().find(|one| one.logical_id == table)?;
         self.inner.database.rows_at_once(table)?.ok()
     }
 
-    /// The account on the server of [`Options::aws`], for those who look there by themselves.
+    /// The account on the server of [`Options::aws`], for clients that read there directly.
     pub fn account(&self) -> Option<&str> {
         self.inner.server.as_deref().map(Server::account)
     }
 
-    /// What the tests of all clouds that wrote to `folder` lack of this cloud's routes, and what to do about it, one line each.
+    /// The routes of this cloud that lack tests in the records of `folder`, with advice, one line each.
     ///
     /// # Errors
-    /// A folder that cannot be read, a template without a function that answers `GET /openapi.json`.
+    /// An unreadable folder, a template without a function that answers `GET /openapi.json`.
     pub async fn untested_routes(&self, folder: &Path) -> Result<Vec<String>, String> {
         let record = record::read(folder)?;
         let client = reqwest::Client::builder().no_proxy().build();

@@ -1,4 +1,4 @@
-//! What no test has used: rights of the template's roles (security.md R60), and answers of its routes (R43).
+//! What no test has used: permissions of the template's roles (security.md R60), and responses of its routes (R43).
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -13,10 +13,10 @@ use crate::template::{Function, Route, Template};
 /// The headers that carry a credential, in any dialect.
 const CREDENTIALS: [&str; 2] = ["authorization", "private-token"];
 
-/// What the template allows and no cloud that wrote to `folder` has used, one line each.
+/// The permissions that the template allows and no cloud with a record in `folder` has used, one line each.
 ///
 /// # Errors
-/// A template or a folder that cannot be read.
+/// An unreadable template or folder.
 pub fn unused_rights(template: &Path, folder: &Path) -> Result<Vec<String>, String> {
     let template = Template::load(template, "http://127.0.0.1", &Default::default())?;
     let used = record::read(folder)?;
@@ -32,7 +32,7 @@ fn of_calls(functions: &[Function]) -> impl Iterator<Item = String> {
     })
 }
 
-/// A function's answer to a request over HTTP, as it is written down.
+/// The record of a function's answer to an HTTP request.
 pub(crate) fn answered(route: &str, status: StatusCode, headers: &HeaderMap) -> String {
     let is_given = CREDENTIALS.iter().any(|name| headers.contains_key(*name));
     answer(route, status.as_u16(), is_given)
@@ -43,8 +43,8 @@ fn answer(route: &str, status: u16, with_credential: bool) -> String {
     format!("{route} answered {status} {with} a credential")
 }
 
-/// The routes that lack a test, by what is written down of all tests, and what to do about each. A route needs a success. It
-/// needs a 401 to a request without a credential, too, unless the OpenAPI document says that it is public.
+/// The routes that lack a test in the record of all tests, each with advice. A route needs a success. It also needs a
+/// 401 to an unauthenticated request, unless the OpenAPI document declares it public.
 pub(crate) fn untested(routes: &[Route], document: &Value, record: &BTreeSet<String>) -> Vec<String> {
     let mut missing = Vec::new();
     for route in routes {
@@ -56,7 +56,7 @@ pub(crate) fn untested(routes: &[Route], document: &Value, record: &BTreeSet<Str
                 "{key} has no answer 2xx: write a test in tests/ that calls it as it is meant to be called"
             ));
         }
-        // The document says of HEAD only that it answers as GET does.
+        // The document describes HEAD only as identical to GET.
         if method == "HEAD" {
             continue;
         }
@@ -75,7 +75,7 @@ pub(crate) fn untested(routes: &[Route], document: &Value, record: &BTreeSet<Str
     missing
 }
 
-/// Whether an operation declares a 401, or that no request passes without a credential.
+/// Whether an operation declares a 401, or requires a credential for every request.
 fn refuses_strangers(operation: &Value) -> bool {
     let is_empty = |requirement: &Value| requirement.as_object().is_none_or(serde_json::Map::is_empty);
     let security = operation["security"].as_array();
@@ -89,7 +89,7 @@ mod tests {
 
     use super::*;
 
-    /// What is missing of these routes, each by its first word after the key.
+    /// What these routes lack, identified by the first word after the key.
     fn missing(routes: &[&str], record: &[&str]) -> Vec<String> {
         let routes: Vec<_> = routes
             .iter()
@@ -134,11 +134,11 @@ mod tests {
             (&[SUCCESS], &[NO_REFUSAL]),
             (&[REFUSAL], &[NO_SUCCESS]),
             (&[SUCCESS, REFUSAL], &[]),
-            // A token that is not valid is another case than none.
+            // An invalid token is another case than a missing one.
             (&[SUCCESS, "GET /pin answered 401 with a credential"], &[NO_REFUSAL]),
             (&[REFUSAL, "GET /pin answered 303 with a credential"], &[NO_SUCCESS]),
             (&[REFUSAL, "GET /pin answered 204 without a credential"], &[]),
-            // Other routes and rights say nothing about this one.
+            // Records of other routes and permissions do not count for this one.
             (&[REFUSAL, "HEAD /pin answered 200 with a credential"], &[NO_SUCCESS]),
             (&[REFUSAL, "pin-show may s:GET /pin on a"], &[NO_SUCCESS]),
         ] {

@@ -1,4 +1,4 @@
-//! The data directory of `--data`: the database file and everything else that a restart must find again.
+//! The data directory of `--data`: the database file and all other state that must survive a restart.
 
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
@@ -15,13 +15,13 @@ const STATE: &str = "state.json";
 const DATABASE: &str = "dynamodb.sqlite";
 const IGNORE_ALL: &str = "*\n";
 
-/// What is remembered beside the rows.
+/// The state stored beside the rows.
 ///
-/// A field that is not here makes the file somebody else's, and it is not written over.
+/// An unknown field means that the file belongs to another program, so it is not overwritten.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct State {
-    /// Whether the directory's first start is still under way: then nobody has used anything in it yet.
+    /// Whether the directory's first start is still in progress: then nothing in it has been used yet.
     #[serde(default)]
     pub(crate) first_start: bool,
     #[serde(default)]
@@ -30,17 +30,17 @@ pub(crate) struct State {
     pub(crate) secrets: BTreeMap<String, SecretState>,
     #[serde(default)]
     pub(crate) identities: Option<Value>,
-    /// When their tokens were made, by the system's clock, as the operator's function has it; 0 when nobody remembers.
+    /// When the tokens were issued, by the system's clock, as the operator's function has it; 0 if unknown.
     #[serde(default)]
     pub(crate) identities_made_at: u64,
     #[serde(default)]
     pub(crate) streams: BTreeMap<String, String>,
-    /// The account on another server, where that has the rows.
+    /// The account on another server, if the rows are there.
     #[serde(default)]
     pub(crate) account: Option<String>,
 }
 
-/// An open data directory. Only one cloud at a time may have it.
+/// An open data directory. It is locked: only one cloud at a time may use it.
 #[derive(Debug)]
 pub(crate) struct DataDir {
     path: PathBuf,
@@ -49,7 +49,7 @@ pub(crate) struct DataDir {
 }
 
 impl DataDir {
-    /// Opens or makes the directory, for its owner's eyes only, and reads what it remembers.
+    /// Opens or creates the directory, readable by its owner only, and reads its state.
     pub(crate) fn open(path: &Path) -> Result<(Self, State), String> {
         let shown = path.display();
         let broken = |error: std::io::Error| format!("cannot use the data directory {shown}: {error}");
@@ -57,7 +57,7 @@ impl DataDir {
         if !is_ours(path).map_err(broken)? {
             return Err(format!("{shown} holds other things; give an empty directory"));
         }
-        // Keys and tokens must not end up in anybody's repository.
+        // Keys and tokens must not be committed to a repository.
         match private_file().create_new(true).open(path.join(".gitignore")) {
             Ok(mut file) => file.write_all(IGNORE_ALL.as_bytes()).map_err(broken)?,
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
@@ -90,7 +90,7 @@ impl DataDir {
             Err(error) => return Err(broken(error)),
         };
         let state = if state.first_start && state.identities.is_none() {
-            // It was interrupted: the rows of identities that nobody knows would be in the way of new ones.
+            // The first start was interrupted: rows of unknown identities would conflict with new ones.
             for suffix in ["", "-wal", "-shm", "-journal"] {
                 match fs::remove_file(path.join(format!("{DATABASE}{suffix}"))) {
                     Err(error) if error.kind() != ErrorKind::NotFound => return Err(broken(error)),
@@ -101,12 +101,12 @@ impl DataDir {
         } else {
             state
         };
-        // The engine would make the file readable for everybody; what it puts beside the file has the file's own mode.
+        // The engine would make the file world-readable; the files it creates beside it inherit the mode.
         private_file().create(true).open(path.join(DATABASE)).map_err(broken)?;
         Ok((data, state))
     }
 
-    /// Remembers, before there is any row, that the first start is under way.
+    /// Records, before any row exists, that the first start is in progress.
     fn begin(&self) -> Result<State, String> {
         let begun = || State {
             first_start: true,
@@ -116,20 +116,20 @@ impl DataDir {
         Ok(begun())
     }
 
-    /// Where the database lives.
+    /// The path of the database.
     pub(crate) fn database(&self) -> PathBuf {
         self.path.join(DATABASE)
     }
 
-    /// Lets another cloud have the directory.
+    /// Unlocks the directory for another cloud.
     ///
-    /// Closing the file alone would not do: a process that is being started holds a copy of it for a moment.
+    /// Closing the file is not enough: a process that is being started holds a copy of it for a moment.
     pub(crate) fn release(&self) {
-        // It fails only where the lock is gone already.
+        // It fails only if the lock no longer exists.
         let _ = self.lock.unlock();
     }
 
-    /// Remembers `state`: written beside the old one and moved over it, so that a power cut leaves one of the two.
+    /// Saves `state`: written beside the old file and renamed over it, so that a power failure leaves one of the two.
     pub(crate) fn save(&self, state: impl FnOnce() -> State) -> Result<(), String> {
         let _turn = self.writing.lock().expect("no holder of this lock panics");
         let (new, old) = (self.path.join("state.json.new"), self.path.join(STATE));
@@ -150,14 +150,14 @@ impl Drop for DataDir {
     }
 }
 
-/// Whether the directory is ours or empty: nothing of anybody else's may be written over, or hidden from their repository.
+/// Whether the directory is our own or empty: another program's files must not be overwritten, or hidden from git.
 fn is_ours(path: &Path) -> std::io::Result<bool> {
     if path.join(STATE).exists() || path.join(DATABASE).exists() {
         return Ok(true);
     }
     for entry in fs::read_dir(path)? {
         let entry = entry?;
-        // A start that was interrupted before its first save leaves these two.
+        // An interrupted start before the first save leaves these two.
         let leftover = match entry.file_name().to_str() {
             Some(".gitignore") => fs::read(entry.path())? == IGNORE_ALL.as_bytes(),
             Some("lock") => entry.metadata()?.len() == 0,

@@ -1,7 +1,7 @@
 //! The HTTP/1.1 server under every port of the local cloud.
 //!
-//! Not `axum::serve`, because two things are needed that it does not offer: a handler that ends its connection without an
-//! answer (a lost response), and connections that end with the cloud, hanging ones included.
+//! Not `axum::serve`, because it lacks two features: a handler that closes its connection without an answer (a lost
+//! response), and connections that end with the cloud, hanging ones included.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// The handler asked for the connection to be closed without an answer.
+/// The handler requested to close the connection without an answer.
 #[derive(Debug)]
 pub(crate) struct Dropped;
 
@@ -40,7 +40,7 @@ where
             () = stop.cancelled() => return,
             accepted = listener.accept() => accepted,
         };
-        // A failed accept is the peer's doing (it left again) or a passing shortage of file descriptors.
+        // A failed accept is caused by the peer (it disconnected) or by a transient shortage of file descriptors.
         let Ok((stream, peer)) = accepted else {
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
             continue;
@@ -52,7 +52,7 @@ where
             let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
             tokio::select! {
                 () = stop.cancelled() => {}
-                // An error here is a client that went away, or `Dropped`.
+                // An error here is a client that disconnected, or `Dropped`.
                 _ = connection => {}
             }
         });
@@ -62,9 +62,9 @@ where
 /// Why a body could not be read.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Unread {
-    /// It is longer than allowed.
+    /// It exceeds the limit.
     TooLong,
-    /// The client went away, or its chunks make no sense.
+    /// The client disconnected, or its chunks are malformed.
     Broken,
 }
 
@@ -83,7 +83,7 @@ pub(crate) async fn read(body: Body, limit: usize) -> Result<Bytes, Unread> {
     }
 }
 
-/// A whole answer.
+/// A complete response.
 pub(crate) fn answer(status: StatusCode, media_type: &'static str, body: impl Into<Body>) -> Response<Body> {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
@@ -93,7 +93,7 @@ pub(crate) fn answer(status: StatusCode, media_type: &'static str, body: impl In
     response
 }
 
-/// A JSON answer.
+/// A JSON response.
 pub(crate) fn json(status: StatusCode, body: &serde_json::Value) -> Response<Body> {
     answer(status, "application/json", body.to_string())
 }

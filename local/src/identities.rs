@@ -1,4 +1,4 @@
-//! What is known of the demo identities.
+//! The state of the demo identities.
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
@@ -14,7 +14,7 @@ pub(crate) const PEOPLE: [&str; 2] = ["admin", "user"];
 #[derive(Debug)]
 pub(crate) struct Identities {
     made: Mutex<Made>,
-    /// Held while tokens are made anew.
+    /// Held while tokens are renewed.
     pub(crate) renewing: tokio::sync::Mutex<()>,
 }
 
@@ -22,14 +22,14 @@ pub(crate) struct Identities {
 pub(crate) struct Made {
     pub(crate) shown: Option<Value>,
     at: u64,
-    /// Whose tokens have ended since they were made: keys of `shown`.
+    /// Whose tokens have been revoked since they were issued: keys of `shown`.
     pub(crate) ended: BTreeSet<&'static str>,
-    /// The phone that the demo user has asked for last, until its code comes back.
+    /// The phone that the demo user has requested last, until its code is confirmed.
     pub(crate) wanted_phone: Option<Value>,
 }
 
 impl Identities {
-    /// What a data directory remembers, if it does.
+    /// Restores the state from a data directory, if there is one.
     pub(crate) fn new(shown: Option<Value>, at: u64) -> Self {
         Self {
             made: Mutex::new(Made {
@@ -42,12 +42,12 @@ impl Identities {
         }
     }
 
-    /// What is known of them.
+    /// The identities as shown.
     pub(crate) fn shown(&self) -> Option<Value> {
         self.made().shown.clone()
     }
 
-    /// When the tokens were made, in seconds of the system's clock.
+    /// When the tokens were issued, in seconds of the system's clock.
     pub(crate) fn made_at(&self) -> u64 {
         self.made().at
     }
@@ -63,7 +63,7 @@ impl Identities {
 }
 
 impl Made {
-    /// Notices a new password, if it is a demo user's: the user's tokens have ended with the old one.
+    /// Records a password change by a demo user: it revokes the user's tokens.
     pub(crate) fn has_password(&mut self, user: &Value, password: &Value) -> bool {
         let Some(shown) = &mut self.shown else { return false };
         if shown["domain"] != user["domain"] {
@@ -74,12 +74,12 @@ impl Made {
         };
         shown[who]["password"] = password.clone();
         self.ended.insert(who);
-        // Should nobody look before the next start, that one makes all tokens anew.
+        // If they are not requested before the next start, that start renews all tokens.
         self.at = 0;
         true
     }
 
-    /// Notices that the code to the phone that was asked for last came back, if it is the demo user's.
+    /// Records that the code to the last requested phone was confirmed, if it is the demo user's.
     pub(crate) fn has_phone(&mut self, user_id: &Value) -> bool {
         match &mut self.shown {
             Some(shown) if shown["user"]["user_id"] == *user_id => match self.wanted_phone.take() {

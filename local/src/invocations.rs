@@ -1,11 +1,11 @@
-//! What each request cost: the invocations that people and tests can look at.
+//! The cost of each request: the invocations, for users and tests.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use serde::Serialize;
 
-/// A cloud that runs for days keeps the newest invocations only.
+/// A long-running cloud keeps only the newest invocations.
 const KEPT: usize = 20_000;
 
 /// One call that a function made to AWS.
@@ -13,15 +13,15 @@ const KEPT: usize = 20_000;
 pub(crate) struct Call {
     pub(crate) service: &'static str,
     pub(crate) operation: String,
-    /// The table, or several in alphabetical order with commas between them; none for other services.
+    /// The table, or several in alphabetical order separated by commas; `None` for other services.
     pub(crate) table: Option<String>,
 }
 
-/// The calls of one invocation, or of one process's init. Shared, because a call may come after the answer.
+/// The calls of one invocation, or of one process's init. Shared, because a call may follow the answer.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Calls {
     list: Arc<Mutex<Vec<Call>>>,
-    /// What they consumed.
+    /// The capacity that they consumed.
     pub(crate) units: Units,
 }
 
@@ -39,7 +39,7 @@ impl Calls {
     }
 }
 
-/// Units of capacity that DynamoDB bills, in sum.
+/// The total capacity units that DynamoDB bills.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Units(Arc<Mutex<Consumed>>);
 
@@ -74,18 +74,18 @@ impl Serialize for Calls {
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Invocation {
     pub(crate) function: String,
-    /// The route key; `null` when nobody came over HTTP: operators, streams, schedules.
+    /// The route key; `null` if the trigger was not HTTP: operators, streams, schedules.
     pub(crate) route: Option<String>,
     pub(crate) status: u16,
-    /// Whether a process had to be started for it.
+    /// Whether this was a cold start.
     pub(crate) cold: bool,
-    /// From the request's arrival to the function's answer, a process's start and a wait for a free one included.
+    /// From the request's arrival to the function's answer, a cold start and the wait for a free process included.
     pub(crate) ms: f64,
-    /// What the function called while it worked on this request.
+    /// The AWS calls of the function during this request.
     pub(crate) calls: Calls,
-    /// The units of capacity that these calls consumed, as the engine tells them.
+    /// The capacity units that these calls consumed, as reported by the engine.
     pub(crate) units: Units,
-    /// What its process called while it started, on a cold invocation; left out for those who do not ask for it.
+    /// The AWS calls of the process during init, on a cold start; only included on request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) init_calls: Option<Calls>,
 }

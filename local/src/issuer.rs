@@ -1,4 +1,4 @@
-//! An identity provider for tries without one: it signs whatever it is asked to.
+//! An identity provider for trials without a real one: it signs any claims it is given.
 
 use std::sync::OnceLock;
 
@@ -12,18 +12,18 @@ use serde_json::{Map, Value, json};
 
 use crate::random;
 
-/// Where an issuer says everything about itself (OpenID Connect Discovery 1.0 §4).
+/// The path of an issuer's metadata (OpenID Connect Discovery 1.0 §4).
 pub(crate) const CONFIGURATION: &str = "/.well-known/openid-configuration";
 
-/// For so many seconds a token lives, unless its claims say something else.
+/// The default token lifetime in seconds, unless the claims set an expiry.
 const LIFETIME: u64 = 3600;
 
-/// The issuer's own address in the cloud that answers at `url`.
+/// The issuer's own URL in the cloud that answers at `url`.
 pub(crate) fn address(url: &str) -> String {
     format!("{url}/_local/issuer")
 }
 
-/// The provider. Its key is drawn when it is first needed, and is gone with the cloud.
+/// The provider. Its key is generated on first use and lost when the cloud ends.
 #[derive(Default)]
 pub(crate) struct Issuer(OnceLock<Key>);
 
@@ -33,13 +33,13 @@ struct Key {
 }
 
 impl Issuer {
-    /// What it says about itself.
+    /// Its metadata.
     pub(crate) fn configuration(url: &str) -> Value {
         let own = address(url);
         json!({ "issuer": own, "jwks_uri": format!("{own}/jwks.json"), "token_endpoint": format!("{own}/token") })
     }
 
-    /// Its public keys (RFC 7517): one.
+    /// Its JWK set (RFC 7517), with one key.
     pub(crate) fn keys(&self) -> Value {
         let key = self.key();
         let public = PublicKeyComponents::<Vec<u8>>::from(key.pair.public());
@@ -47,7 +47,7 @@ impl Issuer {
         json!({ "keys": [{ "kty": "RSA", "use": "sig", "alg": "RS256", "kid": key.id, "n": n, "e": e }] })
     }
 
-    /// A token with these claims (RFC 7519). `iss`, `iat` and `exp` are added where they are absent; `null` leaves one out.
+    /// A token with these claims (RFC 7519). `iss`, `iat` and `exp` are added if absent; `null` leaves one out.
     pub(crate) fn token(&self, claims: Map<String, Value>, url: &str, now: u64) -> String {
         let key = self.key();
         let mut all = Map::from_iter([

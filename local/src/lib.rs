@@ -13,7 +13,7 @@
 //! | Module | What |
 //! |---|---|
 //! | `template` | reads `template.yaml`; the only source of functions, routes, tables, secrets |
-//! | `gateway` | API Gateway: routes, the JWT authoriser, the event of payload format 2.0, the answer, CORS |
+//! | `gateway` | API Gateway: routes, the JWT authorizer, the event of payload format 2.0, the answer, CORS |
 //! | `runtime` | Lambda: one invocation at a time per process, time-outs, crashes, the runtime API |
 //! | `aws` | what functions call: recorded, and broken on demand (faults) |
 //! | `rights` | IAM: whether a function's role allows what it calls |
@@ -26,9 +26,9 @@
 //! | `issuer` | an identity provider, for tries without one |
 //! | `data` | the `--data` directory |
 //!
-//! Invariants: nothing in a function knows that it runs here. A process serves one invocation at a time, and every AWS call
-//! is written down to the invocation that made it, and carried out only if the function's role allows it. Only loopback is listened on. No path or query that somebody sent is
-//! printed as it came. When a cloud ends, so do its processes.
+//! Invariants: no function code depends on running here. A process serves one invocation at a time. Every AWS call is
+//! recorded with the invocation that made it, and executed only if the function's role allows it. The cloud listens on
+//! loopback only. Paths and queries are never printed as they were sent. When a cloud ends, so do its processes.
 
 mod aws;
 mod clock;
@@ -62,7 +62,7 @@ use std::path::PathBuf;
 pub use cloud::{Cloud, StartError};
 pub use coverage::unused_rights;
 
-/// How many processes of one function run at a time, unless an option says otherwise.
+/// The default limit of processes per function.
 pub const PROCESSES_PER_FUNCTION: usize = 10;
 
 /// What to start, and where.
@@ -72,30 +72,30 @@ pub struct Options {
     pub template: PathBuf,
     /// The folder with the functions' binaries, by their names.
     pub binaries: PathBuf,
-    /// The port of the API on 127.0.0.1; 0 for any that is free.
+    /// The port of the API on 127.0.0.1; 0 for any free port.
     pub port: u16,
-    /// Where everything is kept across restarts; in memory without it.
+    /// The data directory, which survives restarts; in memory without it.
     pub data: Option<PathBuf>,
-    /// The most processes of one function at a time; further requests wait for one to come free.
+    /// The limit of processes per function; further requests wait for a free one.
     pub processes_per_function: usize,
-    /// Where it is written down which rights functions use and what routes answer, for [`unused_rights`] and
-    /// [`Cloud::untested_routes`]; nowhere without it.
+    /// The folder for records of the rights that functions use and the responses of routes, for [`unused_rights`] and
+    /// [`Cloud::untested_routes`]; no records without it.
     pub rights: Option<PathBuf>,
-    /// Variables of every function's process besides those that Lambda and the template set.
+    /// Environment variables of every function besides those that Lambda and the template set.
     pub environment: BTreeMap<String, String>,
-    /// Another server whose DynamoDB, SES and SNS are used in place of what is built in: `http://127.0.0.1:4566`.
+    /// Another server whose DynamoDB, SES and SNS replace the built-in ones: `http://127.0.0.1:4566`.
     pub aws: Option<String>,
-    /// Values of the template's parameters in place of their defaults. `PublicUrl` is the cloud's own address unless it is
+    /// Values that override the defaults of the template's parameters. `PublicUrl` is the cloud's own URL unless it is
     /// given here.
     pub parameters: BTreeMap<String, String>,
-    /// Whether every function is started once at start, so that one that cannot start ends the start.
+    /// Whether every function is started once at start, so that a function that cannot start fails the start.
     pub check_functions: bool,
-    /// Whether nothing is printed. Functions' output is kept for [`Cloud::logs`] all the same.
+    /// Whether nothing is printed. Functions' output is still kept for [`Cloud::logs`].
     pub quiet: bool,
 }
 
 impl Options {
-    /// A quiet cloud in memory on any free port, as tests want it.
+    /// A quiet cloud in memory on any free port, for tests.
     pub fn new(template: impl Into<PathBuf>, binaries: impl Into<PathBuf>) -> Self {
         Self {
             template: template.into(),

@@ -1,10 +1,10 @@
-//! What the functions print, kept and shown, and the cloud's own lines.
+//! The log: the functions' captured output, and the cloud's own lines.
 
 use std::collections::VecDeque;
 use std::io::Write as _;
 use std::sync::Mutex;
 
-/// A cloud that runs for days keeps the newest lines only.
+/// A long-running cloud keeps only the newest lines.
 const KEPT: usize = 200_000;
 
 /// Captured function output, and the terminal.
@@ -23,8 +23,7 @@ impl Log {
         }
     }
 
-    /// A line about a function: its own output, or that it crashed or ran out of time. Captured, and shown with the
-    /// function's name.
+    /// A line about a function: its own output, a crash or a timeout. Captured, and shown with the function's name.
     pub(crate) fn function(&self, name: &str, line: &str) {
         let line = format!("{name} | {line}");
         self.say(&line);
@@ -38,7 +37,7 @@ impl Log {
     /// A line of the cloud itself: shown, not captured.
     pub(crate) fn say(&self, line: &str) {
         if !self.quiet {
-            // Someone who closes the pipe does not want the rest; that is no reason to stop.
+            // A closed pipe is not an error, and no reason to stop.
             let _ = writeln!(std::io::stdout().lock(), "{line}");
         }
     }

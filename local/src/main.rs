@@ -29,13 +29,13 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Prints a line. Someone who closed the pipe does not want it, and that is no error.
+/// Prints a line. A closed pipe is not an error.
 fn say(line: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{line}");
 }
 
 async fn serve(options: Options) -> Result<(), String> {
-    // Listened for from the start: a Ctrl-C during the start must leave nothing behind either.
+    // Installed from the start: a Ctrl-C during the start must also leave nothing behind.
     let mut ended = std::pin::pin!(ended());
     let cloud = tokio::select! {
         cloud = Cloud::start(options) => cloud.map_err(|error| error.to_string())?,
@@ -43,7 +43,7 @@ async fn serve(options: Options) -> Result<(), String> {
     };
     say(&format!("Ready on {0} (page: {0}/_local)", cloud.url()));
     ended.await;
-    // After the ^C that the terminal shows.
+    // After the `^C` that the terminal shows.
     say("");
     cloud.stop().await;
     Ok(())
@@ -75,6 +75,6 @@ async fn ended() {
 /// Ctrl-C.
 #[cfg(not(unix))]
 async fn ended() {
-    // Without a way to listen for it, the system ends the process by itself.
+    // If the handler cannot be installed, the system ends the process itself.
     let _ = tokio::signal::ctrl_c().await;
 }

@@ -1,11 +1,11 @@
-//! Captured mail and text messages.
+//! Captured mails and text messages.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
 
-/// How a message would have travelled.
+/// The channel of a message.
 #[derive(Debug, Clone, Copy, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Channel {
@@ -22,16 +22,16 @@ pub(crate) struct Message {
     pub(crate) subject: Option<String>,
     pub(crate) text: Option<String>,
     pub(crate) html: Option<String>,
-    /// The local clock's time, ISO 8601.
+    /// By the local clock, ISO 8601.
     pub(crate) at: String,
-    /// These two are in no list that did not ask for them.
+    /// These two are only listed on request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) from: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reply_to: Option<String>,
 }
 
-/// What a message says.
+/// The content of a message.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Content {
     pub(crate) subject: Option<String>,
@@ -41,7 +41,7 @@ pub(crate) struct Content {
     pub(crate) reply_to: Option<String>,
 }
 
-/// All messages since the last clearing, oldest first.
+/// All messages since the list was last cleared, oldest first.
 #[derive(Debug, Default)]
 pub(crate) struct Messages {
     last_id: AtomicU64,

@@ -1,4 +1,4 @@
-//! The cloud's own routes: `/_local/…` for people and tests, and Lambda's invoke API.
+//! The cloud's own routes: `/_local/…` for users and tests, and Lambda's invoke API.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -19,12 +19,12 @@ use crate::runtime::Process;
 use crate::state::Inner;
 use crate::{http, streams, tenant};
 
-/// Lambda takes events of at most 6 MB.
+/// Lambda's limit of 6 MB for an event.
 const LONGEST_EVENT: usize = 6 * 1024 * 1024;
 
 const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; \
                            frame-src 'self'; base-uri 'none'; form-action 'none'";
-/// A captured mail may style itself and link out, and nothing else.
+/// A captured mail may use styles and outgoing links, and nothing else.
 const MAIL_POLICY: &str =
     "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
@@ -33,10 +33,10 @@ pub(crate) fn is_local(path: &str) -> bool {
     path == "/_local" || path.starts_with("/_local/") || path.starts_with("/2015-03-31/functions/")
 }
 
-/// Lets in people and programs of this machine, and no web page of somebody else: neither one that posts here, nor one
-/// whose name was pointed at this address.
+/// Allows users and programs of this machine, and no foreign web page: neither one that posts here (CSRF), nor one
+/// whose name resolves to this address (DNS rebinding).
 ///
-/// The refusal, if there is one.
+/// Returns the refusal, or `None`.
 pub(crate) fn refusal(request: &Request<Body>) -> Option<Response<Body>> {
     let host = match (request.headers().get(header::HOST), request.uri().authority()) {
         (Some(host), _) => host.to_str().unwrap_or_default().to_owned(),
@@ -127,7 +127,7 @@ async fn mail(State(inner): Shared, Path(id): Path<String>) -> Response<Body> {
     let Some(html) = inner.messages.html(&id) else {
         return problem(StatusCode::NOT_FOUND, "no message of this id has HTML");
     };
-    // Links of a mail open beside the page: its own frame lets nothing else in.
+    // Links of a mail open in a new tab: its own frame blocks everything else.
     let html = format!("<!doctype html><base target=\"_blank\">{html}");
     let mut response = plain(http::answer(StatusCode::OK, "text/html; charset=utf-8", html));
     response
@@ -141,7 +141,7 @@ async fn events(State(inner): Shared) -> Sse<impl Stream<Item = Result<Event, In
     let stream = futures_util::stream::unfold(changes, |mut changes| async move {
         let what = match changes.recv().await {
             Ok(what) => what,
-            // Who was too slow to see every change connects again, and reads everything then.
+            // A client that is too slow for every change reconnects and reads everything again.
             Err(RecvError::Lagged(_) | RecvError::Closed) => return None,
         };
         let event = Event::default()
@@ -162,7 +162,7 @@ async fn messages(State(inner): Shared, uri: Uri) -> Response<Body> {
     listed(&list)
 }
 
-/// Whether a query says so: `?name=true`.
+/// Whether a query sets the flag: `?name=true`.
 fn is_asked(uri: &Uri, name: &str) -> bool {
     let query = uri.query().unwrap_or_default().as_bytes();
     form_urlencoded::parse(query).any(|(key, value)| key == name && value == "true")
@@ -288,7 +288,7 @@ async fn clear_faults(State(inner): Shared) -> Response<Body> {
     done()
 }
 
-/// The environment for a process of the function that is started by somebody else. Each has its own.
+/// The environment for a process of the function that is started outside the cloud. Each has its own.
 async fn environment(State(inner): Shared, Path(name): Path<String>) -> Response<Body> {
     match inner.template.function_named(&name) {
         Some(function) => {
@@ -301,7 +301,7 @@ async fn environment(State(inner): Shared, Path(name): Path<String>) -> Response
 
 /// Lambda's invoke API, as `aws lambda invoke --endpoint-url` speaks it.
 async fn invoke(State(inner): Shared, Path(name): Path<String>, headers: HeaderMap, body: Bytes) -> Response<Body> {
-    // An ARN ends with the name; a qualifier after it says nothing here.
+    // An ARN ends with the name; a qualifier after it is ignored.
     let short = name.rsplit_once(":function:").map_or(name.as_str(), |(_, rest)| rest);
     let short = short.split(':').next().unwrap_or_default();
     let Some(function) = inner.template.function_named(short) else {
@@ -370,7 +370,7 @@ fn problem(status: StatusCode, message: &str) -> Response<Body> {
     plain(http::json(status, &json!({ "error": message })))
 }
 
-/// Answers about tokens and mail stay out of every cache, and are what they say they are.
+/// Responses about tokens and mail are not cached, and their media type is not sniffed.
 fn plain(mut response: Response<Body>) -> Response<Body> {
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -19,7 +19,7 @@ pub(crate) fn uuid() -> String {
     uuid::Builder::from_random_bytes(bytes()).into_uuid().to_string()
 }
 
-/// 32 hex digits: the part of a process's addresses that nobody can guess.
+/// 32 hex digits: the unguessable part of a process's URLs.
 pub(crate) fn hex() -> String {
     format!("{:032x}", u128::from_be_bytes(bytes()))
 }
@@ -31,7 +31,7 @@ pub(crate) fn gateway_id() -> String {
 
 /// `length` characters, each drawn evenly from `alphabet` (at most 256 ASCII characters).
 pub(crate) fn text(alphabet: &[u8], length: usize) -> String {
-    // Bytes past the last whole multiple of the alphabet are drawn again, so that no character is likelier.
+    // Bytes past the last whole multiple of the alphabet are rejected, so that the distribution is uniform.
     let even = 256 - 256 % alphabet.len();
     let mut text = String::with_capacity(length);
     while text.len() < length {

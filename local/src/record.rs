@@ -1,4 +1,4 @@
-//! What clouds write down for those who ask afterwards what was never used: a line for each use, once.
+//! Usage records of clouds, for reports of what was never used: one line for each distinct use.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
@@ -8,7 +8,7 @@ use std::sync::Mutex;
 
 use crate::random;
 
-/// What has been used of this cloud. It is written down as it is used for the first time, so that no way to end loses a line.
+/// What this cloud has used. Each use is recorded when it first happens, so that no way to end loses a line.
 #[derive(Debug, Default)]
 pub(crate) struct Record {
     file: Option<File>,
@@ -16,7 +16,7 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    /// Writes into a file of its own in `folder`; nowhere without one.
+    /// Writes to its own file in `folder`; records nothing without a folder.
     pub(crate) fn new(folder: Option<&Path>) -> Result<Self, String> {
         let open = |folder: &Path| {
             fs::create_dir_all(folder)?;
@@ -36,14 +36,14 @@ impl Record {
         let Some(mut file) = self.file.as_ref() else { return };
         let mut known = self.known.lock().expect("no holder of this lock panics");
         if !known.contains(&line) {
-            // What cannot be written is reported as unused, so an error does not go unnoticed.
+            // A failed write is reported as unused, so an error does not go unnoticed.
             let _ = file.write_all(format!("{line}\n").as_bytes());
             known.insert(line);
         }
     }
 }
 
-/// The lines of all clouds that wrote to `folder`.
+/// The records of all clouds that wrote to `folder`.
 pub(crate) fn read(folder: &Path) -> Result<BTreeSet<String>, String> {
     let read = || {
         let mut lines = BTreeSet::new();

@@ -1,10 +1,10 @@
-//! IAM: what a role allows, and what a call needs.
+//! IAM: the permissions of a role, and those that a call needs.
 
 use std::fmt;
 
 use crate::record::Record;
 
-/// What a role allows: one action on one resource, both of which may have stars. Nothing is allowed but by such a right.
+/// A permission: one action on one resource, both possibly with wildcards. Everything else is denied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Right {
     pub(crate) action: String,
@@ -12,19 +12,19 @@ pub(crate) struct Right {
     pub(crate) condition: Option<Condition>,
 }
 
-/// `StringLike`: what is known of a call by that key is like one of these.
+/// `StringLike`: the call's value for that key matches one of these patterns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Condition {
     pub(crate) key: String,
     pub(crate) patterns: Vec<String>,
 }
 
-/// What a right is about.
+/// The resources of a right.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Resource {
     /// `Resource`: an ARN.
     Like(String),
-    /// `NotResource`: whatever is none of these.
+    /// `NotResource`: every resource except these.
     AllBut(Vec<String>),
 }
 
@@ -36,15 +36,15 @@ pub(crate) struct Role {
     pub(crate) rights: Vec<Right>,
 }
 
-/// Stands where a call names nothing that rights could be about: only a right on everything allows it.
+/// The resource of a call that has none: only a right on `*` allows it.
 pub(crate) const NOTHING: &str = "*";
 
-/// An action that a call wants to do. A right on one of the resources is enough.
+/// An action that a call needs. A right on one of the resources is enough.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Need {
     pub(crate) action: String,
     pub(crate) resources: Vec<String>,
-    /// What conditions may ask about.
+    /// The value that conditions can test.
     pub(crate) context: Option<(&'static str, String)>,
 }
 
@@ -92,8 +92,8 @@ impl Right {
             && self.condition.as_ref().is_none_or(|condition| condition.holds(need))
     }
 
-    /// Whether the right is used by Lambda in the function's name, and no call of the function shows that it is: the
-    /// function's log, the stream that feeds it, the queue for what it cannot do, traces.
+    /// Whether Lambda itself uses the right on the function's behalf, so that no call of the function shows its use:
+    /// the function's log, the stream that feeds it, its failure queue, traces.
     pub(crate) fn is_lambdas_own(&self) -> bool {
         self.action.starts_with("logs:")
             || self.action.starts_with("xray:")
@@ -108,7 +108,7 @@ impl Right {
     }
 }
 
-/// Whether a text is as IAM's pattern says: `*` stands for any characters, `?` for one.
+/// Whether a text matches an IAM pattern: `*` matches any characters, `?` one.
 fn is_like(pattern: &[u8], text: &[u8]) -> bool {
     match (pattern, text) {
         ([], []) => true,
@@ -119,7 +119,7 @@ fn is_like(pattern: &[u8], text: &[u8]) -> bool {
     }
 }
 
-/// Checks a call's needs against the role of the function that makes it, and writes down which rights it uses. The error is the
+/// Authorizes a call's needs against the role of the calling function, and records the rights it uses. The error is the
 /// first need that the role does not allow.
 pub(crate) fn check<'n>(usage: &Record, function: &str, role: &Role, needs: &'n [Need]) -> Result<(), &'n Need> {
     for need in needs {
@@ -132,7 +132,7 @@ pub(crate) fn check<'n>(usage: &Record, function: &str, role: &Role, needs: &'n 
     Ok(())
 }
 
-/// A function's right, as it is written down and reported.
+/// A function's right, as it is recorded and reported.
 pub(crate) fn line(function: &str, right: &Right) -> String {
     format!("{function} may {right}")
 }

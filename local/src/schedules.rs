@@ -10,10 +10,10 @@ use crate::template::{ACCOUNT, REGION, Schedule};
 use crate::{random, streams};
 
 const TICK: Duration = Duration::from_secs(1);
-/// DynamoDB sweeps when it pleases; once a minute is often enough to see it happen.
+/// DynamoDB sweeps at times of its own choice; once a minute is often enough to observe it.
 const SWEEP_EVERY: u64 = 60;
 
-/// Runs what is due, until the cloud stops. A clock that was moved past several turns runs one of them.
+/// Runs due schedules until the cloud stops. If the clock was moved past several runs of one, it runs once.
 pub(crate) async fn follow(inner: Arc<Inner>) {
     let start = inner.clock.seconds();
     let mut due: Vec<u64> = inner

@@ -1,4 +1,4 @@
-//! Another server that speaks AWS's protocols, in the place of what is built in: its DynamoDB, SES and SNS.
+//! Another server that speaks AWS's protocols and replaces the built-in DynamoDB, SES and SNS.
 
 use std::time::Duration;
 
@@ -17,23 +17,23 @@ use crate::random;
 use crate::rights::Resource;
 use crate::template::{REGION, Template};
 
-/// Servers close connections that nobody uses, some of them after five seconds; ours go before that.
+/// Servers close idle connections, some of them after five seconds; our own close before that.
 const IDLE: Duration = Duration::from_secs(2);
 
-/// The server, and the account that this cloud has there.
+/// The server, and this cloud's account on it.
 #[derive(Debug)]
 pub(crate) struct Server {
     address: Uri,
-    /// Twelve digits. As an access key it opens an account of its own on servers like ministack and LocalStack, so clouds
-    /// share a server and see nothing of each other.
+    /// Twelve digits. As an access key it opens an account of its own on servers like ministack and LocalStack, so
+    /// clouds share a server without seeing each other's data.
     account: String,
     client: Client<HttpConnector, Full<Bytes>>,
 }
 
-/// Why the server did not do as it was asked.
+/// An error of the server.
 #[derive(Debug)]
 pub(crate) struct Refused {
-    /// `ConditionalCheckFailedException` and the like; empty where there was no answer.
+    /// `ConditionalCheckFailedException` and the like; empty if there was no answer.
     pub(crate) name: String,
     told: String,
 }
@@ -45,7 +45,7 @@ impl From<Refused> for String {
 }
 
 impl Server {
-    /// The server at `address`, with the account that a data directory remembers, or a new one.
+    /// The server at `address`, with the account from a data directory, or a new one.
     pub(crate) fn new(address: &str, account: Option<String>) -> Result<Self, String> {
         let parsed: Option<Uri> = address.parse().ok();
         let address = parsed
@@ -63,12 +63,12 @@ impl Server {
         })
     }
 
-    /// The account, for those who look there by themselves.
+    /// The account, for clients that read there directly.
     pub(crate) fn account(&self) -> &str {
         &self.account
     }
 
-    /// Tells the server what the template's roles send mail with: what a deployment has to have verified or made.
+    /// Creates on the server what the template's roles send mail with: what a deployment must have verified or created.
     pub(crate) async fn introduce(&self, template: &Template) -> Result<(), String> {
         let rights = template.functions.iter().flat_map(|function| &function.role.rights);
         let mut known: Vec<&str> = Vec::new();
@@ -92,7 +92,7 @@ impl Server {
             let form_type = HeaderValue::from_static("application/x-www-form-urlencoded");
             headers.insert(header::CONTENT_TYPE, form_type);
             let (status, answer) = self.ask(Service::Ses, headers, form.into()).await?;
-            // A cloud that was started before, in the same account, has made it.
+            // An earlier start in the same account has created it.
             if !status.is_success() && !answer.contains("AlreadyExists") {
                 return Err(format!("{} refused {operation}: {answer}", self.address));
             }
@@ -100,7 +100,7 @@ impl Server {
         Ok(())
     }
 
-    /// Passes a request on, in the name of the account.
+    /// Passes a request on with the account's credential.
     pub(crate) async fn pass(&self, service: Service, head: Parts, body: Bytes) -> Result<Response<Incoming>, String> {
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = head.method;
@@ -109,7 +109,7 @@ impl Server {
         self.send(service, request).await
     }
 
-    /// Asks DynamoDB by itself.
+    /// Sends DynamoDB a request of its own.
     pub(crate) async fn dynamodb(&self, operation: &str, request: &Value) -> Result<Value, Refused> {
         let mut headers = HeaderMap::new();
         let target = HeaderValue::try_from(format!("DynamoDB_20120810.{operation}"));
@@ -152,7 +152,7 @@ impl Server {
         for name in [header::CONNECTION, header::TRANSFER_ENCODING, header::HOST] {
             headers.remove(name);
         }
-        // Nobody there checks a signature, but that there is one; the access key says whose request it is.
+        // The server only checks that a signature exists; the access key identifies the account.
         let credential = format!("{}/20260101/{REGION}/{}/aws4_request", self.account, service.name());
         let authorization = format!("AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=0");
         let authorization = HeaderValue::try_from(authorization).expect("digits and names are visible ASCII");

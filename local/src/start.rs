@@ -1,4 +1,4 @@
-//! The steps of a start, what the terminal shows meanwhile, and the two ports that a cloud answers on.
+//! The steps of a start, the progress on the terminal, and the two ports that a cloud listens on.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -21,10 +21,10 @@ use crate::state::Inner;
 use crate::template::{Route, SecretSource, Template};
 use crate::{Options, aws, gateway, page, runtime};
 
-/// So many functions are tried at a time when all are checked.
+/// The number of functions checked concurrently.
 const CHECKED_AT_ONCE: usize = 4;
 
-/// A listener on loopback; port 0 for any that is free.
+/// A listener on loopback; port 0 for any free port.
 pub(crate) async fn bind(port: u16) -> Result<TcpListener, String> {
     TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], port)))
         .await
@@ -36,11 +36,11 @@ pub(crate) async fn bind(port: u16) -> Result<TcpListener, String> {
         })
 }
 
-/// The path of each function's binary; every one must be there.
+/// The path of each function's binary; every one must exist.
 pub(crate) fn binaries(template: &Template, folder: &Path) -> Result<Vec<PathBuf>, String> {
     let paths = template.functions.iter().map(|function| {
         let path = folder.join(format!("{}{}", function.binary, std::env::consts::EXE_SUFFIX));
-        // A function's working directory is another one than ours.
+        // A function has another working directory than this process.
         let path = std::path::absolute(&path).unwrap_or(path);
         match path.is_file() {
             true => Ok(path),
@@ -55,7 +55,7 @@ pub(crate) fn binaries(template: &Template, folder: &Path) -> Result<Vec<PathBuf
     paths.collect()
 }
 
-/// The server that takes the place of what is built in, if one is given. A data directory's rows stay where they are.
+/// The server that replaces the built-in services, if one is given. A data directory cannot change where its rows are.
 pub(crate) fn server(options: &Options, state: &State) -> Result<Option<Arc<Server>>, String> {
     let is_new = state.identities.is_none();
     if !is_new && state.account.is_some() != options.aws.is_some() {
@@ -71,7 +71,7 @@ pub(crate) fn server(options: &Options, state: &State) -> Result<Option<Arc<Serv
     Ok(server.transpose()?.map(Arc::new))
 }
 
-/// Shows what the template holds.
+/// Prints the contents of the template.
 pub(crate) fn announce(log: &Log, path: &Path, template: &Template) {
     let count = |count: usize, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
     log.say(&format!(
@@ -85,7 +85,7 @@ pub(crate) fn announce(log: &Log, path: &Path, template: &Template) {
         log.say(&format!("  table {}", table.name));
     }
     let mut routes: Vec<&Route> = template.routes.iter().collect();
-    // By path, with $default at the end.
+    // By path, with `$default` at the end.
     routes.sort_by_key(|route| (route.path.is_none(), route.path.as_deref(), route.method.as_deref()));
     let width = template
         .routes
@@ -113,7 +113,7 @@ pub(crate) fn announce(log: &Log, path: &Path, template: &Template) {
     }
 }
 
-/// Starts every function once, so that one that cannot start is found now and not by a request.
+/// Starts every function once, so that a function that cannot start fails now and not on a request.
 pub(crate) async fn check(inner: &Arc<Inner>) -> Result<(), String> {
     let mut waiting = inner.functions.iter().cloned();
     let mut running = tokio::task::JoinSet::new();
@@ -133,7 +133,7 @@ pub(crate) async fn check(inner: &Arc<Inner>) -> Result<(), String> {
     }
 }
 
-/// Starts the gateway's server and the one that the functions talk to.
+/// Starts the gateway's server and the one for the functions.
 pub(crate) fn open_doors(inner: &Arc<Inner>, control: TcpListener, listener: TcpListener, tasks: &TaskTracker) {
     let shared = Arc::clone(inner);
     let behind = move |_, request: Request<hyper::body::Incoming>| {
@@ -164,7 +164,7 @@ async fn front(inner: &Arc<Inner>, local: Router, peer: SocketAddr, request: Req
     gateway::answer(inner, peer, request).await
 }
 
-/// The port that only functions know: `/<process>/2018-06-01/runtime/…` and `/<process>/aws/<service>`.
+/// The internal port for functions: `/<process>/2018-06-01/runtime/…` and `/<process>/aws/<service>`.
 async fn behind_the_scenes(inner: &Arc<Inner>, request: Request<Body>) -> Result<Response<Body>, Dropped> {
     let path = request.uri().path().to_owned();
     let (id, rest) = path[1..].split_once('/').unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What the parts of a running cloud share.
+//! The shared state of a running cloud.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,7 +23,7 @@ use crate::server::Server;
 use crate::streams::Streams;
 use crate::template::Template;
 
-/// What the parts of a cloud share.
+/// The shared state of a cloud.
 pub(crate) struct Inner {
     pub(crate) template: Template,
     pub(crate) routes: Routes,
@@ -31,35 +31,35 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<LocalClock>,
     pub(crate) log: Arc<Log>,
     pub(crate) faults: Faults,
-    /// What has been used of it.
+    /// The usage record.
     pub(crate) usage: Record,
     pub(crate) invocations: Invocations,
     pub(crate) messages: Messages,
     pub(crate) secrets: Secrets,
     pub(crate) database: Database,
-    /// Where DynamoDB, SES and SNS are, if they are not here.
+    /// The server for DynamoDB, SES and SNS, if they are not built in.
     pub(crate) server: Option<Arc<Server>>,
     pub(crate) streams: Streams,
     pub(crate) identities: Identities,
     pub(crate) issuer: Issuer,
-    /// Says what has changed: `messages`, `invocations`, `identities` or `clock`.
+    /// Notifies of changes: `messages`, `invocations`, `identities` or `clock`.
     pub(crate) changes: broadcast::Sender<&'static str>,
     pub(crate) stop: CancellationToken,
     pub(crate) port: u16,
     pub(crate) url: String,
     pub(crate) processes: Arc<Processes>,
     pub(crate) control_url: String,
-    /// The part of an address that stands for no process: calls from outside.
+    /// The URL segment for calls from outside, which belongs to no process.
     pub(crate) outsider: String,
     pub(crate) data: Option<DataDir>,
     pub(crate) first_start: AtomicBool,
 }
 
 impl Inner {
-    /// Runs a function for nobody on HTTP, and writes the invocation down.
+    /// Runs a function without an HTTP caller and records the invocation.
     pub(crate) async fn run(self: &Arc<Self>, function: usize, route: Option<String>, payload: Bytes) -> Finished {
         let inner = Arc::clone(self);
-        // In a task of its own, so that a caller who goes away leaves no process half way.
+        // In its own task, so that a caller that disconnects does not leave a process half way.
         let task = tokio::spawn(async move {
             let finished = inner.functions[function].invoke(payload).await;
             let status = if finished.result.is_ok() { 200 } else { 500 };
@@ -70,7 +70,7 @@ impl Inner {
             .expect("an invocation does not panic, and nobody else ends its task")
     }
 
-    /// Writes a finished invocation down.
+    /// Records a finished invocation.
     pub(crate) fn record(&self, function: usize, route: Option<String>, status: u16, finished: &Finished) {
         self.invocations.push(Invocation {
             function: self.functions[function].name().to_owned(),
@@ -91,13 +91,13 @@ impl Inner {
         self.changed("messages");
     }
 
-    /// Tells whoever watches.
+    /// Notifies subscribers of a change.
     pub(crate) fn changed(&self, what: &'static str) {
-        // An error means that nobody watches.
+        // An error means that there are no subscribers.
         let _ = self.changes.send(what);
     }
 
-    /// Remembers what a restart must find again, where there is a data directory.
+    /// Saves the state that must survive a restart, if there is a data directory.
     pub(crate) fn save(&self) {
         let Some(data) = &self.data else { return };
         let state = || State {

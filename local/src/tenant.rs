@@ -1,5 +1,5 @@
-//! The demo tenant: made by the operator's function, as an operator would make it. What its users do to their own passwords
-//! and phones is noticed as it passes through the gateway, so that what is shown of them stays true.
+//! The demo tenant, created by the operator's function, as an operator would create it. Its users' own password and
+//! phone changes are observed at the gateway, so that the shown identities stay correct.
 
 use std::sync::Arc;
 
@@ -12,18 +12,18 @@ use crate::state::Inner;
 
 /// The demo tenant's client.
 const CLIENT: &str = "heatclinic";
-/// The demo user's number, by which administrators may name the user (`/api/v4/users/123/support_pin`).
+/// The demo user's number, by which administrators may identify the user (`/api/v4/users/123/support_pin`).
 const NUMBER: u64 = 123;
-/// The demo user's phone, to which codes are sent.
+/// The demo user's phone, the recipient of codes.
 const PHONE: &str = "+380881234530";
-/// Demo tokens live as long as the operator's function lets a token live.
+/// Demo tokens have the longest lifetime that the operator's function allows.
 const LIFETIME_SECONDS: u64 = 366 * 24 * 3600;
-/// Demo tokens older than this are made again at start, so that they never expire in the middle of somebody's work.
+/// Demo tokens older than this are renewed at start, so that they never expire during use.
 const OLD_SECONDS: u64 = 300 * 24 * 3600;
-/// What demo passwords are drawn from.
+/// The alphabet of demo passwords.
 const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~!";
 
-/// Looks at an answer of a function to a call of a route, and at the body of the call.
+/// Observes a function's answer to a call of a route, and the body of the call.
 pub(crate) fn notice(inner: &Inner, route: &str, body: &[u8], answer: &[u8]) {
     const PASSWORDS: &str = "/rest/v1/iam/pwd_reset_requests";
     const FACTORS: &str = "/mithril/api/users/actions";
@@ -63,7 +63,7 @@ pub(crate) fn notice(inner: &Inner, route: &str, body: &[u8], answer: &[u8]) {
     }
 }
 
-/// What `/_local/identities` shows, with new tokens in the place of those that have ended.
+/// The response of `/_local/identities`, with new tokens in place of revoked ones.
 pub(crate) async fn current(inner: &Arc<Inner>) -> Option<Value> {
     let _guard = inner.identities.renewing.lock().await;
     let ended = inner.identities.made().ended.clone();
@@ -86,11 +86,11 @@ pub(crate) async fn current(inner: &Arc<Inner>) -> Option<Value> {
     inner.identities.shown()
 }
 
-/// Makes the demo identities, unless they exist or the template has no operator's function. Of those that exist, old
-/// tokens are made again.
+/// Creates the demo identities, unless they exist or the template has no operator's function. Old tokens of existing
+/// ones are renewed.
 pub(crate) async fn make(inner: &Arc<Inner>) -> Result<(), String> {
     let remembered = inner.identities.shown();
-    // The local clock may be ahead of the one that the tokens were made by.
+    // The local clock may be ahead of the one that the tokens were issued by.
     let age = inner.clock.seconds().saturating_sub(inner.identities.made_at());
     if remembered.is_some() && age <= OLD_SECONDS {
         return Ok(());
@@ -106,7 +106,7 @@ pub(crate) async fn make(inner: &Arc<Inner>) -> Result<(), String> {
         Some(remembered) => match operator.renewed(remembered).await {
             Ok(renewed) => renewed,
             Err(error) => {
-                // Somebody may have removed the demo users since; everything else in the directory is still of use.
+                // The demo users may have been deleted since; everything else in the directory is still usable.
                 inner.log.say(&format!("  note: the demo tokens stay old: {error}"));
                 inner.invocations.clear();
                 return Ok(());
@@ -208,7 +208,7 @@ impl<'c> Operator<'c> {
         let name = command["command"].as_str().unwrap_or_default().to_owned();
         let failed = |why: &str| format!("the demo identities cannot be made: {} {why}", self.name());
         let function = Arc::clone(&self.inner.functions[self.function]);
-        // In a task of its own: a caller who goes away leaves no process half way. Nobody asked for it, so it is not listed.
+        // In its own task: a caller that disconnects leaves no process half way. Not listed: no user requested it.
         let task = tokio::spawn(async move { function.invoke(command.to_string().into()).await });
         let finished = task.await.map_err(|error| failed(&error.to_string()))?;
         let answer: Value = match &finished.result {

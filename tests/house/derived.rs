@@ -1,4 +1,4 @@
-//! What is derived is derived anew: nothing in it is written by hand.
+//! Derived files are up to date: nothing in them is written by hand.
 
 #[test]
 fn derived_files_are_up_to_date() {

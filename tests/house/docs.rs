@@ -1,16 +1,16 @@
-//! What documents say of this repository is so: tests that they name are there, and so is whatever they link to.
+//! The documents are true to this repository: the tests that they name exist, and so do the targets of their links.
 
 use std::collections::BTreeSet;
 
 use countersign_xtask::source::{Source, below, read, root, verdict};
 
-/// Where the requirements are, and the tests that show them.
+/// The requirements, and the tests that prove them.
 const SECURITY: &str = "docs/security.md";
 
-/// How many requirements there must be rows for: R01, R02, and so on.
+/// How many requirements must have rows: R01, R02, and so on.
 const REQUIREMENTS: usize = 69;
 
-/// How many there are, with those that came of attacking it. They have rows once they are met.
+/// The number of requirements including those found by attacks. They have rows once they are met.
 const WITH_NEWER: usize = 80;
 
 #[test]
@@ -64,12 +64,12 @@ fn is_requirement(line: &str) -> bool {
     id.is_some_and(|(digits, _)| digits.len() == 2 && digits.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// What stands between backticks.
+/// The texts between backticks.
 fn quoted(text: &str) -> Vec<&str> {
     text.split('`').skip(1).step_by(2).collect()
 }
 
-/// The names of tests are sentences with `_` between their words.
+/// Names of tests are sentences with `_` between their words.
 fn is_name(word: &str) -> bool {
     word.matches('_').count() >= 2
         && word
@@ -159,13 +159,13 @@ fn links(text: &str) -> Vec<&str> {
     found
 }
 
-/// zsh takes no `#` for a comment where it is typed, and no shell takes `<a name>` for anything but a redirection.
+/// zsh does not treat `#` as a comment in typed input, and every shell treats `<a name>` as a redirection.
 #[test]
 fn commands_can_be_pasted() {
     let mut broken = Vec::new();
     let documents = below("docs", &["md"]).into_iter();
     for Source { path, text } in documents.chain(["README.md", "CONTRIBUTING.md"].map(read)) {
-        // Version 1 does not know the option, and needs none.
+        // Version 1 does not know the option, and does not need it.
         if text.contains("--cli-binary-format") && !text.contains("version 2 of the AWS CLI") {
             broken.push(format!(
                 "{path} uses --cli-binary-format without the words \"version 2 of the AWS CLI\", which is the one that knows it: add them"
@@ -203,7 +203,7 @@ fn commands_can_be_pasted() {
     verdict(broken);
 }
 
-/// The headings, as GitHub makes anchors of them.
+/// The headings, as GitHub's anchors.
 fn headings(text: &str) -> BTreeSet<String> {
     let headings = prose(text).into_iter().filter(|line| line.starts_with('#'));
     let anchor = |line: &str| -> String {
@@ -216,7 +216,7 @@ fn headings(text: &str) -> BTreeSet<String> {
     headings.map(anchor).collect()
 }
 
-/// The lines that stand in no block of code.
+/// The lines outside code blocks.
 fn prose(text: &str) -> Vec<&str> {
     let mut in_code = false;
     let mut lines = Vec::new();

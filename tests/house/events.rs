@@ -1,4 +1,4 @@
-//! Topics and queues: who may write, and what outlives the stack.
+//! Topics and queues: who may write, and what survives the stack.
 
 use countersign_xtask::{
     source::verdict,
@@ -43,7 +43,7 @@ fn topics_and_queues_take_from_one_source_each() {
             if !["ses.amazonaws.com", "sns.amazonaws.com"].contains(&service) {
                 broken.push(format!("{id} lets others in than SES and SNS: name the one service"));
             }
-            // The ARN names the account, too.
+            // The ARN also contains the account.
             let condition = &statement["Condition"];
             let by_arn = !condition["ArnEquals"]["aws:SourceArn"].is_null();
             let by_both = ["aws:SourceAccount", "aws:SourceArn"]

@@ -1,13 +1,13 @@
-//! Expressions that DynamoDB takes, and not only the engine of the local cloud.
+//! Expressions are valid for DynamoDB, not only for the local cloud's engine.
 
 use syn::visit::{self, Visit};
 
 use countersign_xtask::source::{below, inside, verdict};
 
-/// What DynamoDB reserves: "Reserved words in DynamoDB" in its Developer Guide, all 573.
+/// DynamoDB's reserved words: "Reserved words in DynamoDB" in its Developer Guide, all 573.
 const RESERVED: &str = include_str!("reserved_words.txt");
 
-/// The words of expressions themselves, as we write them: in capitals, so that an attribute is none of them.
+/// The keywords of expressions, as we write them: in capitals, so that they differ from attributes.
 const SYNTAX: &[&str] = &["ADD", "AND", "BETWEEN", "DELETE", "IN", "NOT", "OR", "REMOVE", "SET"];
 
 #[test]
@@ -37,7 +37,7 @@ fn no_reserved_word_stands_bare() {
     verdict(broken);
 }
 
-/// Every text of a file.
+/// Every string of a file.
 #[derive(Default)]
 struct Texts(Vec<String>);
 
@@ -51,11 +51,11 @@ impl<'a> Visit<'a> for Texts {
         inside(call).iter().for_each(|expression| self.visit_expr(expression));
     }
 
-    // Documentation is a text, too.
+    // Doc comments are strings, too.
     fn visit_attribute(&mut self, _: &'a syn::Attribute) {}
 }
 
-/// Whether a text is for DynamoDB: it has a placeholder, changes something, or asks for an attribute.
+/// Whether a string is a DynamoDB expression: it has a placeholder, an update clause, or tests an attribute.
 fn is_expression(text: &str) -> bool {
     let begins = ["ADD ", "DELETE ", "REMOVE ", "SET "]
         .iter()
@@ -75,7 +75,7 @@ fn attributes(expression: &str) -> Vec<&str> {
         let word = &rest[start..];
         let end = word.find(|c| !is_part(c)).unwrap_or(word.len());
         rest = &word[end..];
-        // What is called is a function.
+        // A name before a parenthesis is a function.
         if !rest.starts_with('(') && !SYNTAX.contains(&&word[..end]) {
             found.extend(word[..end].split('.').filter(|part| !part.starts_with([':', '#'])));
         }

@@ -1,10 +1,10 @@
-//! How the code is written.
+//! Coding rules.
 
 use syn::visit::{self, Visit};
 
 use countersign_xtask::source::{Source, below, inside, read, verdict};
 
-/// The Rust of programs, with the tests that stand in the same files.
+/// The Rust of programs, with the tests in the same files.
 fn programs() -> Vec<Source> {
     [
         "functions",
@@ -20,7 +20,7 @@ fn programs() -> Vec<Source> {
     .collect()
 }
 
-/// The Rust of tests that stand in files of their own.
+/// The Rust of tests in their own files.
 fn tests() -> Vec<Source> {
     ["tests", "local/tests"]
         .iter()
@@ -55,7 +55,7 @@ fn nothing_is_unwrapped() {
     verdict(broken);
 }
 
-/// Each source of a program or a test that has an attribute of this name, with what to do about it.
+/// Each source of a program or a test that has an attribute of this name, with advice.
 fn with_attribute(name: &str, advice: &str) -> Vec<String> {
     struct Search<'n> {
         name: &'n str,
@@ -125,7 +125,7 @@ fn no_test_waits_without_a_deadline() {
     verdict(broken);
 }
 
-/// The functions of tests that may sleep: each asks again and again until something holds, or a deadline passes.
+/// The functions of tests that may sleep: each polls until a condition holds, or a deadline passes.
 const POLLS: &[&str] = &["eventually"];
 
 #[test]
@@ -165,7 +165,7 @@ fn no_test_sleeps() {
     verdict(broken);
 }
 
-/// Mails and text messages have words of their own, and so has the page behind mailed links.
+/// Mails and text messages have their own texts, and so does the page behind mailed links.
 #[test]
 fn mails_and_the_page_speak_the_same_languages() {
     let languages = |folder: &str| -> Vec<String> {
@@ -200,7 +200,7 @@ fn mails_and_the_page_speak_the_same_languages() {
 
 #[test]
 fn nothing_is_left_for_later() {
-    // In two parts, so that this file does not find itself.
+    // In two parts, so that this file does not match itself.
     let words = [
         concat!("TO", "DO"),
         concat!("FIX", "ME"),
@@ -236,7 +236,7 @@ fn nothing_is_left_for_later() {
     verdict(broken);
 }
 
-/// How many lines a file may have: past it, it wants to be two.
+/// The limit of lines per file: a longer one should be split.
 const LONGEST: usize = 450;
 
 /// The same for tests: those of one feature are one file.

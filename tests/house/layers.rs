@@ -1,4 +1,4 @@
-//! Arrows only point right: functions → start → services → runtime → store, delivery, http, observe → domain, fault.
+//! Dependencies point right: functions → start → services → runtime → store, delivery, http, observe → domain, fault.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use syn::visit::{self, Visit};
 
 use countersign_xtask::source::{Source, below, folders, inside, mentions, verdict};
 
-/// Each module of the shared crate, and the modules that it may know besides itself.
+/// Each module of the shared crate, and the modules that it may depend on besides itself.
 const ARROWS: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("fault", &["domain"]),
@@ -25,10 +25,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("start", &["http", "observe", "runtime", "services"]),
 ];
 
-/// The dialects. What is above `http` and serves several of them names none.
+/// The dialects. Code above `http` that serves several of them names none.
 const DIALECTS: &[&str] = &["broadleaf", "era", "gitlab", "mithril"];
 
-/// What of the world outside may be named where: the beginning of a path, and the files that may name it.
+/// Where external APIs may be named: the beginning of a path, and the files that may name it.
 const DOORS: &[(&str, &[&str])] = &[
     (
         "aws_",
@@ -60,7 +60,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// What floor 0 must not name at all, besides what has a door elsewhere.
+/// What floor 0 must not name at all, besides the APIs restricted above.
 const IMPURE: &[&str] = &[
     "futures",
     "http",
@@ -194,7 +194,7 @@ fn the_world_has_few_doors() {
     verdict(broken);
 }
 
-/// Whether a path begins with a name: whole, or up to an underscore that the name ends with.
+/// Whether a path begins with a name: whole, or up to an underscore at the name's end.
 fn begins(path: &str, name: &str) -> bool {
     path.strip_prefix(name).is_some_and(|rest| {
         rest.is_empty() || rest.starts_with("::") || name.ends_with('_') || (name == "serde" && rest.starts_with('_'))
@@ -307,7 +307,7 @@ fn black_box_tests_import_no_product_code() {
     verdict(broken);
 }
 
-/// The folder of each crate's sources, but for this package's own tests and tools.
+/// The source folder of each crate, except for this package's own tests and tools.
 fn crates() -> Vec<String> {
     let functions = folders("functions").into_iter().map(|name| format!("functions/{name}"));
     ["shared/src".to_owned(), "local/src".to_owned()]
@@ -336,9 +336,9 @@ struct Files(BTreeMap<Vec<String>, File>);
 
 struct File {
     path: String,
-    /// All paths that it names, but for what it only passes on.
+    /// All paths that it names, without its re-exports.
     named: Vec<Vec<String>>,
-    /// What it passes on (`pub use`): the last name of each, and where that comes from.
+    /// Its re-exports (`pub use`): the last name of each, and its source.
     passed_on: BTreeMap<String, Vec<String>>,
 }
 
@@ -361,13 +361,13 @@ impl Files {
         Self(files)
     }
 
-    /// The file that a path leads to, as seen from a module, and past the files that only pass its item on.
+    /// The file that a path resolves to, as seen from a module, through files that only re-export its item.
     fn find(&self, from: &[String], path: &[String]) -> Option<&Vec<String>> {
         let mut whole = match path.first()?.as_str() {
             "crate" => path[1..].to_vec(),
             first => {
                 let file = &self.0[from];
-                // A name that was brought in, or one of the module's own.
+                // An imported name, or one of the module's own.
                 let brought = file
                     .named
                     .iter()
@@ -392,11 +392,11 @@ impl Files {
         }
     }
 
-    /// A circle of each group of files that name each other.
+    /// A cycle of each group of files that name each other.
     fn circles(&self) -> Vec<Vec<&str>> {
         let mut arrows: BTreeMap<&Vec<String>, BTreeSet<&Vec<String>>> = BTreeMap::new();
         for (module, file) in &self.0 {
-            // A module above this one, alone, is a visibility: `pub(super)`.
+            // A parent module alone is a visibility: `pub(super)`.
             let is_above = |path: &[String]| path[0] == "crate" && module.starts_with(&path[1..]);
             let named = file.named.iter().filter(|path| !is_above(path));
             let found = named.filter_map(|path| self.find(module, path));
@@ -404,7 +404,7 @@ impl Files {
         }
         let mut circles = Vec::new();
         loop {
-            // What names nothing that is left is in no circle.
+            // A file that names no remaining file is in no cycle.
             let left: BTreeSet<_> = arrows.keys().copied().collect();
             arrows
                 .values_mut()
@@ -452,7 +452,7 @@ impl File {
         let (passed_on, own) = file.items.into_iter().partition(is_passed_on);
         file.items = passed_on;
         let mut origins = BTreeMap::new();
-        // One name alone is a macro of this file.
+        // A single name is a macro of this file.
         for path in paths(&file).into_iter().filter(|path| path.len() > 1) {
             let path = match path[0].as_str() {
                 "crate" => path,

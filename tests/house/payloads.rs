@@ -1,4 +1,4 @@
-//! `events/` has one payload a function, as AWS sends it: for `sam local invoke`, AWS's emulator, and people.
+//! `events/` has one payload per function, as AWS sends it: for `sam local invoke`, AWS's emulator, and users.
 
 use countersign_xtask::{
     source::{Source, below, compare, read, verdict},
@@ -58,7 +58,7 @@ fn a_payload_is_what_its_function_is_sent() {
     verdict(broken);
 }
 
-/// What is wrong with a batch of a stream.
+/// The problems of a stream batch.
 fn removals(batch: &Value, template: &Template) -> Vec<String> {
     let mut wrong = Vec::new();
     let records = list(&batch["Records"]);
@@ -88,7 +88,7 @@ fn removals(batch: &Value, template: &Template) -> Vec<String> {
     wrong
 }
 
-/// What is wrong with a delivery of SNS.
+/// The problems of an SNS delivery.
 fn notifications(delivery: &Value) -> Vec<String> {
     let records = list(&delivery["Records"]);
     let is_ours = |record: &&Value| {
@@ -101,7 +101,7 @@ fn notifications(delivery: &Value) -> Vec<String> {
     }
 }
 
-/// What is wrong with what is invoked by hand.
+/// The problems of a payload for invocation by hand.
 fn command(payload: &Value, function: &Function<'_>) -> Vec<String> {
     match payload["command"].is_string() {
         true => Vec::new(),

@@ -1,4 +1,4 @@
-//! What template.yaml declares besides what is derived: logs, times, the outside.
+//! What template.yaml declares by hand: logs, timeouts, outside access.
 
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ fn logs_end() {
     verdict(broken);
 }
 
-/// What an access log may hold: nothing that a caller chose, but for the address.
+/// The fields that an access log may have: nothing chosen by a caller, except for the address.
 const LOGGED: &[&str] = &[
     "identity.sourceIp",
     "integrationErrorMessage",
@@ -156,7 +156,7 @@ fn the_operator_stops_before_lambda_does() {
     let longest = duration(reads, "LONGEST");
     let timeout = &template.0["Resources"]["OperatorFunction"]["Properties"]["Timeout"];
     let timeout = Duration::from_secs(timeout.as_u64().unwrap_or_default());
-    // A page that is begun is done: each of its rows is a write, and DynamoDB may take its time.
+    // A page once started is completed: each of its rows is a write, and DynamoDB may be slow.
     assert!(
         timeout >= longest + Duration::from_secs(15),
         "OperatorFunction ends after {timeout:?}, and LONGEST in {reads} is {longest:?}: raise Timeout in template.yaml"
@@ -217,7 +217,7 @@ fn functions_are_built_for_lambda() {
         }
         for (name, _) in entries(globals)
             .into_iter()
-            // SAM adds a function's own variables to those of Globals.
+            // SAM merges a function's own variables with those of Globals.
             .filter(|(name, _)| !["Timeout", "MemorySize", "Environment"].contains(name))
         {
             if function["Properties"].get(name).is_some() {

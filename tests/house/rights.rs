@@ -1,5 +1,4 @@
-//! Rights are exact. What each role allows is derived from the fields of its function's struct; these rules are about
-//! what is not.
+//! Permissions are exact. Each role is derived from the fields of its function's struct; these rules cover the rest.
 
 use countersign_xtask::{
     settings::Settings,
@@ -8,14 +7,14 @@ use countersign_xtask::{
 };
 use serde_json::{Value, json};
 
-/// All topics. A phone number is no resource that a statement could name: what may be published on is all but these.
+/// All topics. A phone number is no resource that a statement could name: publishing is allowed on all but these.
 const TOPICS: &str = "arn:${AWS::Partition}:sns:*:*:*";
 
 #[test]
 fn all_functions_are_given_what_all_read() {
     let template = Template::read();
     let mut broken = Vec::new();
-    // Whatever a function is, `edge::start` starts it.
+    // Every function is started by `edge::start`.
     let settings = Settings::read(&mut broken);
     let wanted: Vec<_> = settings.read_by(&["start".to_owned()]).into_iter().collect();
     let given: Vec<_> = entries(&template.0["Globals"]["Function"]["Environment"]["Variables"])
@@ -38,7 +37,7 @@ fn nothing_is_allowed_by_a_star() {
     let mut broken = Vec::new();
     for (id, role) in template.resources("AWS::IAM::Role") {
         for text in texts(&without_phones_and_conditions(&role["Properties"])) {
-            // `ListStreams` is about no single stream.
+            // `ListStreams` does not apply to a single stream.
             let lists = text.starts_with("${") && text.ends_with("Table.Arn}/stream/*");
             if text.contains('*') && !lists {
                 broken.push(format!(
@@ -55,7 +54,7 @@ fn nothing_is_allowed_by_a_star() {
     verdict(broken);
 }
 
-/// Whatever gives a right besides a role's own statements.
+/// Everything that grants a right besides a role's own statements.
 const POLICIES: &[&str] = &[
     "AWS::IAM::GroupPolicy",
     "AWS::IAM::ManagedPolicy",
@@ -67,7 +66,7 @@ const POLICIES: &[&str] = &[
 #[test]
 fn nothing_but_tracing_is_allowed_outside_of_roles() {
     let template = Template::read();
-    // X-Ray knows no resource, so this is the one star; it is there while functions are traced, and for all of them.
+    // X-Ray has no resources, so this is the one wildcard; it exists while functions are traced, and for all of them.
     let tracing = json!({
         "Type": "AWS::IAM::ManagedPolicy",
         "Condition": "Traced",
@@ -116,7 +115,7 @@ fn nothing_but_tracing_is_allowed_outside_of_roles() {
     verdict(broken);
 }
 
-/// A role's properties without its conditions, and without what lets it send to phones: the one statement that says what it does not allow.
+/// A role's properties without conditions and without the one `NotResource` statement, which allows sending to phones.
 fn without_phones_and_conditions(properties: &Value) -> Value {
     let mut properties = properties.clone();
     let phones = json!({ "Effect": "Allow", "Action": "sns:Publish", "NotResource": { "!Sub": TOPICS } });
@@ -124,7 +123,7 @@ fn without_phones_and_conditions(properties: &Value) -> Value {
         if let Some(statements) = policy["PolicyDocument"]["Statement"].as_array_mut() {
             statements.retain(|statement| *statement != phones);
             for statement in statements {
-                // A condition only takes away; `allowed` holds which one it is.
+                // A condition only restricts; `allowed` contains which one it is.
                 statement.as_object_mut().map(|entries| entries.remove("Condition"));
             }
         }

@@ -1,4 +1,4 @@
-//! Routes: the OpenAPI document follows them.
+//! Routes: the OpenAPI document matches them.
 
 use std::collections::BTreeSet;
 
@@ -44,7 +44,7 @@ fn cors_is_for_the_listed_origins_and_without_credentials() {
         ),
         ("maxAge", json!(600)),
     ];
-    // Never credentials: a browser would then send cookies along, and nothing here wants one.
+    // Never credentials: a browser would then send cookies, which no route needs.
     let wanted = Value::Object(
         known
             .map(|(name, value)| (name.to_owned(), value))
@@ -57,7 +57,7 @@ fn cors_is_for_the_listed_origins_and_without_credentials() {
     verdict(broken);
 }
 
-/// The methods of all routes. Browsers ask about none of `HEAD`.
+/// The methods of all routes. CORS needs no preflight for `HEAD`.
 fn methods(template: &Template) -> Value {
     let methods: BTreeSet<_> = template
         .routes()

@@ -1,4 +1,4 @@
-//! Parameters: an operator can set what the settings read, and nothing else.
+//! Parameters: an operator can set exactly what the settings read.
 
 use countersign_xtask::{
     settings::Settings,
@@ -54,7 +54,7 @@ fn every_parameter_is_used() {
     );
 }
 
-/// The environments that an operator can deploy by their names.
+/// The environments that an operator can deploy by name.
 const ENVIRONMENTS: &[&str] = &["dev", "staging", "prod"];
 
 #[test]
@@ -79,7 +79,7 @@ fn environments_set_what_there_is() {
                 ));
             }
         }
-        // What is commented out is there to be filled in, so it is looked at, too.
+        // Commented-out lines are there to be filled in, so they are checked, too.
         let lines = own.lines().map(|line| line.trim().trim_start_matches("# "));
         for given in lines.filter_map(|line| line.strip_prefix('"')?.strip_suffix("\",")) {
             let (name, value) = given.split_once('=').unwrap_or((given, ""));

@@ -1,4 +1,4 @@
-//! What an operator watches is what is counted, and every alarm says what to do.
+//! Alarms and dashboards use metrics that are counted, and every alarm has a runbook.
 
 use std::collections::BTreeSet;
 
@@ -10,13 +10,13 @@ use countersign_xtask::{
     template::{Template, list},
 };
 
-/// Where the runbook is, and the heading that its parts stand under.
+/// The runbook, and the heading above its parts.
 const RUNBOOK: (&str, &str) = ("docs/operations.md", "## When an alarm rings");
 
-/// The namespace of our own metrics, as template.yaml writes it.
+/// The namespace of our own metrics, as in template.yaml.
 const OURS: &str = "Countersign/${AWS::StackName}";
 
-/// What the functions count, and by which dimensions. `""` is the sum of all.
+/// The metrics that the functions count, and their dimensions. `""` is the sum of all.
 const COUNTED: &[(&str, &[&str])] = &[
     ("AuditFailed", &["What", ""]),
     ("Bounced", &["Type", ""]),
@@ -35,7 +35,7 @@ const COUNTED: &[(&str, &[&str])] = &[
     ("Verified", &["Family"]),
 ];
 
-/// What AWS counts: "CloudWatch metrics" in the guides of each service.
+/// AWS's own metrics: "CloudWatch metrics" in the guides of each service.
 const AWS: &[(&str, &str, &str)] = &[
     ("AWS/ApiGateway", "4xx", "ApiId"),
     ("AWS/ApiGateway", "5xx", "ApiId"),
@@ -50,16 +50,16 @@ const AWS: &[(&str, &str, &str)] = &[
     ("AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName"),
 ];
 
-/// A metric that somebody looks at.
+/// A metric on a dashboard or alarm.
 struct Watched {
     by: String,
     namespace: String,
     name: String,
-    /// The names of its dimensions, with commas between them.
+    /// The names of its dimensions, separated by commas.
     dimensions: String,
 }
 
-/// A text of template.yaml, with `!Sub` or without.
+/// A text of template.yaml, with or without `!Sub`.
 fn text(value: &Value) -> String {
     let text = value.as_str().or(value["!Sub"].as_str());
     text.unwrap_or_default().to_owned()
@@ -88,7 +88,7 @@ fn watched_by_alarms(template: &Template) -> Vec<Watched> {
     watched
 }
 
-/// The metrics that a dashboard shows, by themselves and by searching.
+/// The metrics that a dashboard shows, directly and by searching.
 fn watched_by_dashboards(template: &Template, broken: &mut Vec<String>) -> Vec<Watched> {
     let mut watched = Vec::new();
     for (id, dashboard) in template.resources("AWS::CloudWatch::Dashboard") {
@@ -109,7 +109,7 @@ fn watched_by_dashboards(template: &Template, broken: &mut Vec<String>) -> Vec<W
                             "{by} searches by {expression}: write SEARCH('{{\"namespace\",Dimension}} MetricName=\"Name\"','Sum')"
                         )),
                     },
-                    // It reckons with what its neighbours show.
+                    // An expression computes from the other metrics.
                     Some(_) => {}
                 }
             }
@@ -177,17 +177,17 @@ fn what_is_watched_is_counted() {
     verdict(broken);
 }
 
-/// Where functions count.
+/// Where functions count metrics.
 const COUNTS: &str = "shared/src/observe";
 
-/// The texts in functions of one of these names.
+/// The string arguments of functions with one of these names.
 struct Texts<'n> {
     within: &'n [&'n str],
     found: BTreeSet<String>,
 }
 
 impl<'a> Visit<'a> for Texts<'_> {
-    // Comments are texts, too.
+    // Comments are strings, too.
     fn visit_attribute(&mut self, _: &'a syn::Attribute) {}
 
     fn visit_impl_item_fn(&mut self, function: &'a syn::ImplItemFn) {

@@ -1,8 +1,8 @@
-//! The workspace: versions, lints and the licence have one place.
+//! The workspace: versions, lints and the licence are declared once.
 
 use countersign_xtask::source::{below, read, verdict};
 
-/// A `Cargo.toml`, as flat lines. Ours keep to `key = value`, one a line, under plain headings.
+/// A `Cargo.toml`, as flat lines. Our own have one `key = value` per line, under plain headings.
 struct Manifest {
     path: String,
     lines: Vec<Line>,
@@ -47,7 +47,7 @@ impl Manifest {
             .map(|line| line.value.as_str())
     }
 
-    /// The dependencies of every kind, as `(name, what is said of it)`.
+    /// The dependencies of every kind, as `(name, value)`.
     fn dependencies(&self) -> Vec<(&str, String)> {
         self.lines
             .iter()
@@ -128,7 +128,7 @@ fn every_listed_dependency_is_used() {
     );
 }
 
-/// What functions may stand on: whatever else they need of the world comes through the shared crate.
+/// The dependencies allowed to functions: everything else comes through the shared crate.
 const FUNCTIONS_USE: &[&str] = &[
     "countersign-shared",
     "lambda_runtime",
@@ -155,7 +155,7 @@ fn functions_stand_on_the_shared_crate() {
     );
 }
 
-/// Crates that print what libraries tell `tracing` and `log`: the SDK tells whole requests and answers, secrets included.
+/// Crates that print what libraries log to `tracing` and `log`: the SDK logs whole requests and answers with secrets.
 const SUBSCRIBERS: &[&str] = &[
     "android_logger",
     "env_logger",
@@ -219,7 +219,7 @@ fn one_toolchain() {
     );
 }
 
-/// Where this is not said, cargo-lambda builds functions that end their sandbox at a panic, instead of answering 500.
+/// Without this setting, cargo-lambda builds functions that end their sandbox at a panic, instead of answering 500.
 #[test]
 fn a_panic_is_an_answer() {
     assert_eq!(

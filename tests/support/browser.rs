@@ -4,18 +4,18 @@ use std::{ffi::OsString, process::Command};
 
 use crate::support::world::{World, root};
 
-/// The exit code of a script where there is no browser.
+/// The exit code of a script without a browser.
 const SKIPPED: i32 = 77;
 
 impl World {
-    /// Runs a script of `tests/browser/` against this world; `false` where there is no browser.
+    /// Runs a script of `tests/browser/` against this world; `false` without a browser.
     pub async fn in_a_browser(&self, script: &str, arguments: &[&str]) -> bool {
         let arguments = [self.url()].into_iter().chain(arguments.iter().copied());
         in_a_browser(script, arguments.map(OsString::from).collect()).await
     }
 }
 
-/// Runs a script of `tests/browser/`; `false` where there is no browser.
+/// Runs a script of `tests/browser/`; `false` without a browser.
 pub async fn in_a_browser(script: &str, arguments: Vec<OsString>) -> bool {
     let mut command = Command::new("python3");
     command.arg(root().join("tests/browser").join(script)).args(arguments);
@@ -28,7 +28,7 @@ pub async fn in_a_browser(script: &str, arguments: Vec<OsString>) -> bool {
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     );
-    // Past the capture of the test's output: a skip must be seen.
+    // Bypasses the test's output capture: a skip must be visible.
     if output.status.code() == Some(SKIPPED) {
         use std::io::Write;
         let _ = writeln!(std::io::stderr(), "\n*** SKIPPED: {script} tried NOTHING: {said}");

@@ -1,4 +1,4 @@
-//! Compares each response of a function with `/openapi.json`: status, headers, and body to the last field.
+//! Compares each response of a function with `/openapi.json`: status, headers, and the whole body.
 
 use std::{
     collections::HashMap,
@@ -14,7 +14,7 @@ use crate::support::{requests::Response, world::World};
 /// The name under which schemas refer to the document.
 const DOCUMENT: &str = "urn:openapi";
 
-/// Headers of the connection and of the body, which OpenAPI leaves out.
+/// Headers of the connection and of the body, which OpenAPI omits.
 const OF_HTTP: &[&str] = &[
     "connection",
     "content-length",
@@ -31,7 +31,7 @@ pub struct Described {
 }
 
 impl Described {
-    /// From a cloud of its own: a request for it would be counted in the test's.
+    /// From its own cloud: a request for it would be counted in the test's.
     pub async fn of_the_cloud() -> &'static Self {
         static DESCRIBED: OnceCell<Described> = OnceCell::const_new();
         DESCRIBED
@@ -60,7 +60,7 @@ impl Described {
     /// The operation of a method and path, and the path's template.
     fn operation(&self, method: &str, path: &str) -> Option<(&str, &Value)> {
         let paths = self.document["paths"].as_object()?;
-        // Of two that fit, the one with fewer parameters is the route.
+        // If two match, the one with fewer parameters is the route.
         let (template, item) = paths
             .iter()
             .filter(|(template, _)| fits(template, path))
@@ -69,7 +69,7 @@ impl Described {
         Some((template, operation))
     }
 
-    /// What of a response the document does not describe.
+    /// The parts of a response that the document does not describe.
     pub fn compare(&self, method: &str, template: &str, got: &Response) -> Vec<String> {
         let at = [
             "paths",
@@ -87,7 +87,7 @@ impl Described {
         let mut wrong: Vec<_> = names
             .filter(|name| {
                 let is_described = described.iter().any(|(header, _)| header.eq_ignore_ascii_case(name));
-                // CORS is the gateway's, and for pages of other origins.
+                // CORS headers are added by the gateway, for pages of other origins.
                 !is_described && !OF_HTTP.contains(name) && !name.starts_with("access-control-")
             })
             .map(|name| format!("no header {name}"))
@@ -117,7 +117,7 @@ impl Described {
         wrong
     }
 
-    /// Whether a header, or the one that it refers to, must be there.
+    /// Whether a header, or the one that it refers to, is required.
     fn is_required(&self, header: &Value) -> bool {
         let target = header["$ref"].as_str();
         let pointer = target.map(|target| target.strip_prefix(DOCUMENT).unwrap_or(target).trim_start_matches('#'));
@@ -157,8 +157,8 @@ pub async fn check(method: &str, path: &str, got: &Response) {
     }
 }
 
-/// Every object has the described fields and no other: the document itself leaves that open, for the fields of later
-/// versions. A reference names the document, so that a part of it is a schema by itself.
+/// Closes every object to undescribed fields: the document itself leaves that open, for fields of later versions. A
+/// reference names the document, so that a part of it is a schema by itself.
 fn close(schema: &mut Value) {
     match schema {
         Value::Object(entries) => {

@@ -2,7 +2,7 @@
 
 use crate::support::{people::DOMAIN, requests::Response, words::TEMPORARILY_UNAVAILABLE};
 
-/// The response to a request for a mail. It does not depend on whether a mail is sent, against enumeration.
+/// The response to a request for a mail. It does not depend on whether a mail is sent, to prevent enumeration.
 pub const CHECK_MAIL: &str =
     r#"{"error_code":0,"result":true,"result_msg":"Check your email box for confirmation URL"}"#;
 

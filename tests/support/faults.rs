@@ -1,4 +1,4 @@
-//! Faults of calls to AWS, and races that they make certain.
+//! Faults of calls to AWS, and deterministic races.
 
 use futures_util::future::join;
 use serde_json::{Value, json};
@@ -8,8 +8,7 @@ use crate::support::{clock::eventually, world::World};
 /// The operation that writes a transaction.
 const TRANSACTION: &str = "TransactWriteItems";
 
-/// More calls than any test makes. A fault that skips so many hits none, and what is left of its `skip` counts the
-/// calls.
+/// More calls than any test makes. A fault that skips so many hits none, and the rest of its `skip` counts the calls.
 const MANY: u64 = 1_000_000;
 
 impl World {
@@ -49,7 +48,7 @@ impl World {
 
     /// How many transactions are attempted by requests that have no response yet.
     pub async fn transactions_under_way(&self) -> u64 {
-        // In this order: a request that goes on in between is counted too often, and never too seldom.
+        // In this order: a request in between is counted too often, and never too seldom.
         let answered = self.get("/_local/invocations").send_local().await;
         let calls = answered.as_array().expect("a list").iter();
         let calls = calls.flat_map(|invocation| invocation["calls"].as_array().expect("calls"));

@@ -75,7 +75,7 @@ impl World {
         (token, self.code_to(person.phone.as_deref().expect("a phone")).await)
     }
 
-    /// How many access tokens a user was ever given.
+    /// How many access tokens a user has ever been issued.
     pub async fn count_access_tokens(&self, person: &Person) -> usize {
         let rows = self.rows("TokensTable").await;
         let own = rows.iter().filter(|row| row["user_id"]["S"] == person.id.as_str());

@@ -1,4 +1,4 @@
-//! Every helper that tests of several files use, found by its name.
+//! Every helper that tests in several files use, found by its name.
 
 pub mod blocks;
 pub mod browser;

@@ -80,7 +80,7 @@ pub async fn change_notices_sent(world: &World, email: &str, count: usize) {
             for link in ["://", "href", "<a", "app-root", "www."] {
                 assert!(!body.contains(link), "a link in {body}");
             }
-            // A minute may end between the change and the mail.
+            // A minute may pass between the change and the mail.
             assert!(
                 body.contains(&time[..13]) && body.contains("UTC"),
                 "{time} is not in {body}"

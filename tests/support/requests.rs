@@ -20,7 +20,7 @@ pub struct Response {
 }
 
 impl Response {
-    /// A header, if it is there.
+    /// A header, if present.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().expect("ASCII"))
     }
@@ -120,7 +120,7 @@ impl Request<'_> {
         let media_type = media_type_of(path);
         let got = self.send_unchecked().await;
         described::check(method, path, &got).await;
-        // An answer without a body is of no dialect.
+        // A response without a body has no dialect.
         let media_type = if got.status == 204 {
             "application/json"
         } else {

@@ -24,10 +24,10 @@ pub struct Row {
     pub route: &'static str,
     pub query: &'static str,
     pub body: Option<(&'static str, &'static str)>,
-    /// The status of a request that passes.
+    /// The status of an authorized request.
     pub passes: u16,
-    /// A letter for each role, in the order of `ROLES`: `y` if it passes, or else `u` for 401, `f` for 403, `m` for
-    /// 404.
+    /// A letter for each role, in the order of `ROLES`: `y` if it is authorized, or else `u` for 401, `f` for 403, `m`
+    /// for 404.
     pub who: &'static str,
 }
 

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::support::world::World;
 
 impl World {
-    /// Deletes expired rows as the time to live does, with stream records; the response counts them.
+    /// Deletes expired rows as the DynamoDB TTL does, with stream records; the response counts them.
     pub async fn sweep(&self) -> Value {
         self.post("/_local/sweep").send_local().await
     }
@@ -46,7 +46,7 @@ impl World {
         all
     }
 
-    /// A DynamoDB client that passes by the functions, to look at rows and to damage them.
+    /// A DynamoDB client that bypasses the functions, to read rows and to damage them.
     pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
         let config = aws_sdk_dynamodb::Config::builder()
             .behavior_version(aws_sdk_dynamodb::config::BehaviorVersion::latest())
@@ -113,20 +113,20 @@ impl World {
     }
 }
 
-/// Asserts that no row contains a plain digest of a code: of the code with anything that is in the rows or is known, as
-/// a salt.
+/// Asserts that no row contains a plain digest of a code, which a brute-force search would find: of the code with
+/// anything that is in the rows or is known, as a salt.
 pub fn is_unsearchable(rows: &[Value], known: &[&str], codes: &[&str]) {
     let mut all = Vec::new();
     rows.iter().for_each(|row| attributes(row, &mut all));
     let known = known.iter().map(|text| text.as_bytes().to_vec());
     let salts: Vec<_> = all.iter().cloned().chain(known).chain([Vec::new()]).collect();
-    // Ten bytes of the digest are in the handle; in Crockford's base32 they are its sixteen characters.
+    // Ten bytes of the digest are in the handle, as its sixteen characters of Crockford's base32.
     let targets: BTreeSet<Vec<u8>> = all
         .iter()
         .flat_map(|bytes| [bytes.clone(), crockford(bytes)])
         .filter(|bytes| bytes.len() >= 6)
         .collect();
-    // The right code is enough: a search of the million finds it. It is tried with each salt, and with each two.
+    // Hashing the right code is enough: a search of the million would find it. Tried with each salt and each pair.
     let salts: Vec<Vec<u8>> = salts
         .iter()
         .flat_map(|one| salts.iter().map(move |two| [one.as_slice(), two].concat()))

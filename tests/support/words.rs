@@ -1,4 +1,4 @@
-//! Sentences that callers read, each written once. Only those are here that tests of several files compare.
+//! Texts that callers read, each declared once. Only those that tests in several files compare are here.
 
 // Bodies of the GitLab dialect: support PINs, and tokens for them.
 pub const UNAUTHORIZED: &str = r#"{"message":"401 Unauthorized"}"#;
@@ -72,7 +72,7 @@ pub const NO_FACTOR: &str = "Not found authentication factor for user.";
 pub const NO_FACTOR_DATA: &str = "Not found 2FA data for user";
 pub const FACTOR_EXISTS: &str = "authentication_factor with such type are exist";
 
-// What the Mithril dialect says of a value that it does not take.
+// Mithril's messages for an invalid value.
 pub const BLANK: &str = "can't be blank";
 pub const INVALID: &str = "is invalid";
 pub const INVALID_FORMAT: &str = "has invalid format";

@@ -1,4 +1,4 @@
-//! A local cloud of one test: starting it, its demo identities, and the search for secrets when it ends.
+//! A test's local cloud: starting it, its demo identities, and the search for secrets when it ends.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,8 +24,8 @@ pub struct World {
     pub ids: Value,
 }
 
-/// The threads of a cloud. They are not its test's, so that a cloud keeps up with all the processes that call it at
-/// once.
+/// The threads of a cloud. They are separate from its test's, so that a cloud keeps up with all the processes that call
+/// it concurrently.
 struct Threads(Option<Runtime>);
 
 impl Threads {
@@ -51,7 +51,7 @@ impl Drop for Threads {
     }
 }
 
-/// The environment in which functions print as much as they can, so that the search at the end sees it. Nothing in a
+/// The environment in which functions print as much as they can, so that the search at the end covers it. Nothing in a
 /// function subscribes to the logs of libraries (a house rule), so they print no more than in production.
 fn talkative() -> BTreeMap<String, String> {
     [
@@ -101,7 +101,7 @@ impl World {
         Self::start(&[], Some(data)).await
     }
 
-    /// The same data with fresh processes: what a sandbox remembers is lost.
+    /// The same data with fresh processes: a sandbox's in-memory state is lost.
     pub async fn restarted(mut self) -> Self {
         let data = self.data.take().expect("a durable world");
         self.cloud.take().expect("it runs").stop().await;
@@ -265,7 +265,7 @@ fn forms(secret: &str) -> [String; 5] {
     ]
 }
 
-/// Whether a line contains a text as a word of its own. Six digits are part of many longer numbers.
+/// Whether a line contains a text as a separate word. Six digits are part of many longer numbers.
 pub fn holds(line: &str, secret: &str) -> bool {
     line.match_indices(secret).any(|(at, _)| {
         let before = line[..at].chars().next_back();

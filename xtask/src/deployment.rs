@@ -53,7 +53,7 @@ fn with_range(words: &str, least: i64, most: i64) -> String {
     }
 }
 
-/// The limits of routes whose calls cost, or are guesses.
+/// The strict rate limits: of routes whose calls cost money, or are guesses.
 pub fn limits(functions: &[Function]) -> String {
     let mut text = String::new();
     for function in functions.iter().filter(|function| function.is_sensitive()) {
@@ -72,7 +72,7 @@ pub fn limits(functions: &[Function]) -> String {
     text
 }
 
-/// The routes that tokens of an identity provider open.
+/// The routes that accept tokens of an identity provider.
 pub fn authorizers(functions: &[Function]) -> String {
     let mut routes: Vec<_> = functions
         .iter()
@@ -169,8 +169,8 @@ fn table(table: &Table) -> String {
     text
 }
 
-/// What becomes of a resource with its stack. What outlives it goes with a stack that was never created: it would be in
-/// the way of the next try.
+/// The policies for the deletion of a resource with its stack. A retained resource is deleted with a stack whose
+/// creation failed: it would be in the way of the next attempt.
 fn policies(lasts: bool) -> (&'static str, &'static str) {
     match lasts {
         true => ("RetainExceptOnCreate", "Retain"),
@@ -228,11 +228,11 @@ fn function(function: &Function, store: &Store) -> String {
         name = function.name
     );
     match function.trigger {
-        // A batch of a hundred records, each written by itself.
+        // A batch of a hundred records, each written separately.
         Trigger::Streams => text += "      Timeout: 29\n",
-        // Erasing a person scans tables for up to 40 seconds.
+        // Erasing a user scans tables for up to 40 seconds.
         Trigger::Operator => text += "      Timeout: 60\n",
-        // The share of a processor that a password hash needs, while a caller waits, comes with memory.
+        // The CPU share that a password hash needs, while a caller waits, comes with memory.
         Trigger::Route { .. } if function.hashes => text += "      MemorySize: 512\n",
         Trigger::MailEvents => {
             text += "      EventInvokeConfig:
@@ -361,7 +361,7 @@ fn role(function: &Function, store: &Store) -> String {
             "[dynamodb:DescribeStream, dynamodb:GetRecords, dynamodb:GetShardIterator]",
             streams,
         );
-        // `ListStreams` is about no single stream.
+        // `ListStreams` does not apply to a single stream.
         let streams = streamed(store).map(|table| format!("!Sub ${{{table}.Arn}}/stream/*"));
         text += &statement("dynamodb:ListStreams", streams);
     }
@@ -433,7 +433,7 @@ pub fn traced(functions: &[Function]) -> String {
 #[cfg(test)]
 mod tests;
 
-/// Adds lines that begin with their line break.
+/// Appends lines that begin with their line break.
 fn add(text: &mut String, lines: &str) {
     *text += lines.trim_start_matches('\n');
     text.push('\n');

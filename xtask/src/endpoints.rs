@@ -1,4 +1,4 @@
-//! Functions, as their sources declare them: what invokes each, what it may touch, what it reads.
+//! Functions, as their sources declare them: what invokes each, its permissions, its settings.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ pub struct Function {
     pub trigger: Trigger,
     /// The IAM actions on each of its tables, by the table's variable.
     pub tables: BTreeMap<&'static str, BTreeSet<String>>,
-    /// The variables of the key secrets that it reads, and whether it writes them, too.
+    /// The variables of the key secrets that it reads, and whether it also writes them.
     pub secrets: BTreeSet<String>,
     pub writes_secrets: bool,
     pub sends_mail: bool,
@@ -24,24 +24,24 @@ pub struct Function {
     pub hashes: bool,
     /// Whether it counts attempts that a rate limit bounds.
     pub counts_attempts: bool,
-    /// Whether an identity provider's tokens may open it.
+    /// Whether it accepts tokens of an identity provider.
     pub reads_claims: bool,
     /// The environment variables that it reads, without those that all functions read.
     pub variables: BTreeSet<String>,
 }
 
-/// What invokes a function: the first line of its main.rs says it.
+/// What invokes a function, as declared in the first line of its main.rs.
 #[derive(PartialEq)]
 pub enum Trigger {
     /// `GET /path`: a route.
     Route { method: String, path: String },
-    /// `$default`: whatever no route takes.
+    /// `$default`: requests that match no route.
     Default,
     /// The streams of the tables whose rows expire.
     Streams,
-    /// What SES publishes about mail.
+    /// The delivery events that SES publishes about mail.
     MailEvents,
-    /// An operator, by IAM.
+    /// An operator, authorized by IAM.
     Operator,
 }
 
@@ -56,7 +56,7 @@ pub const RIGHTS: &[(&str, &str)] = &[
     ("Update", "dynamodb:UpdateItem"),
 ];
 
-/// The table of audit events, and the right that recording one takes.
+/// The table of audit events, and the right needed to record one.
 const AUDIT: (&str, &str) = ("AUDIT_TABLE", "dynamodb:PutItem");
 
 impl Function {
@@ -131,7 +131,7 @@ impl Function {
         Some(function)
     }
 
-    /// Adds what that method of `Edge` reads.
+    /// Adds what this method of `Edge` reads.
     fn reads(&mut self, method: &str, settings: &Settings) {
         self.variables.extend(settings.read_by(&[method.to_owned()]));
     }
@@ -141,7 +141,7 @@ impl Function {
         self.variables.insert(table.to_owned());
     }
 
-    /// Adds what a field may do: its type says it, and `#[wire(method)]` what is read of the environment.
+    /// Adds the permissions of a field, from its type, and the variables that `#[wire(method)]` reads.
     fn field(&mut self, field: &syn::Field, (store, settings): (&Store, &Settings)) -> Result<(), String> {
         let (of, arguments) = named(&field.ty).unwrap_or_default();
         let arguments: Vec<_> = arguments.into_iter().filter_map(named).map(|(name, _)| name).collect();
@@ -170,7 +170,7 @@ impl Function {
                 self.variables.insert(keys.variable.clone());
                 self.writes_secrets |= of == "KeyShelf";
             }
-            // Counts what is made, which no limit of attempts is about.
+            // Counts creations, which no limit of attempts covers.
             ("Creations", _) => self.may("dynamodb:UpdateItem", "BUDGETS_TABLE"),
             ("Mailer", _) => {
                 self.sends_mail = true;
@@ -202,7 +202,7 @@ impl Function {
         Ok(())
     }
 
-    /// Whether each call of its route costs, or is a guess: such a route has the strict rate limit.
+    /// Whether each call of its route costs money, or is a guess: such a route has the strict rate limit.
     pub fn is_sensitive(&self) -> bool {
         self.sends_mail || self.sends_text_messages || self.hashes || self.counts_attempts
     }
@@ -216,7 +216,7 @@ impl Function {
             .all(|tables| tables.iter().all(|table| table == AUDIT.0))
     }
 
-    /// Its routes, as method and path: with `HEAD` beside a `GET` that is safe.
+    /// Its routes, as method and path: a safe `GET` also has `HEAD`.
     pub fn routes(&self) -> Vec<(&str, &str)> {
         match &self.trigger {
             Trigger::Route { method, path } if method == "GET" && self.is_safe() => {
@@ -227,7 +227,7 @@ impl Function {
         }
     }
 
-    /// Whether callers wait for it.
+    /// Whether a caller waits for its response.
     pub fn has_route(&self) -> bool {
         matches!(self.trigger, Trigger::Route { .. } | Trigger::Default)
     }

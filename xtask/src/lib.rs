@@ -1,9 +1,9 @@
-//! Derives from the code what would otherwise be written twice: the functions, roles, log groups, rate limits, tables and
-//! numeric parameters of template.yaml, the bins of Cargo.toml, the tables of routes and settings in the documents, and
-//! `events/*.json`. What it writes is checked in, so that a reader and AWS's own tools see whole files.
+//! Derives from the code what would otherwise be written twice: the functions, roles, log groups, rate limits, tables
+//! and numeric parameters of template.yaml, the bins of Cargo.toml, the tables of routes and settings in the documents,
+//! and `events/*.json`. The output is checked in, so that readers and AWS's own tools see whole files.
 //!
 //! The sources: the first line of each `functions/*/main.rs` (what invokes the function), the fields of its handler's
-//! struct (what it may touch), the `Row` and `Kept` implementations (tables and keys), the constants of type `Setting`,
+//! struct (its permissions), the `Row` and `Kept` implementations (tables and keys), the constants of type `Setting`,
 //! and `functions/*/request.http` (an example request).
 
 mod deployment;
@@ -27,10 +27,10 @@ pub struct Generated {
     pub text: String,
 }
 
-/// Every file that has a derived part, as it should be.
+/// Every file that is derived or has a derived part, as it should be.
 ///
 /// # Errors
-/// What the code does not say, one problem a line.
+/// What the code fails to declare, one problem per line.
 pub fn generate() -> Result<Vec<Generated>, String> {
     let mut problems = Vec::new();
     let files = files::all(&mut problems);
@@ -42,7 +42,7 @@ pub fn generate() -> Result<Vec<Generated>, String> {
     }
 }
 
-/// Writes what has changed, and returns the paths.
+/// Writes the files that have changed, and returns their paths.
 ///
 /// # Errors
 /// As [`generate`], and a file that cannot be written.
@@ -57,7 +57,7 @@ pub fn write() -> Result<Vec<String>, String> {
     Ok(written)
 }
 
-/// Compares the files with what would be written.
+/// Compares the files with the output.
 ///
 /// # Errors
 /// As [`generate`], and the differences as a unified diff.

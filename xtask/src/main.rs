@@ -1,5 +1,5 @@
-//! `cargo xtask generate`: writes everything that is derived. `--check` changes nothing: it prints what would change, and
-//! fails if anything would.
+//! `cargo xtask generate`: writes all derived files. `--check` changes nothing: it prints the differences, and fails if
+//! there are any.
 
 use std::process::ExitCode;
 

@@ -60,8 +60,8 @@ struct Http {
     user_agent: &'static str,
 }
 
-/// An example request: `functions/<name>/request.http`, as HTTP clients of editors read it. Identities of the local cloud
-/// are named, `<user.token>`.
+/// An example request: `functions/<name>/request.http`, in the format of editors' HTTP clients. It names identities of
+/// the local cloud, `<user.token>`.
 struct Request {
     method: String,
     path: String,

@@ -1,4 +1,4 @@
-//! Settings: the numbers that an operator can set, and which variables each method of `Edge` reads.
+//! Settings: the numbers that an operator can set, and the variables that each method of `Edge` reads.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use syn::visit::{self, Visit};
 
 use crate::source::{Source, below, documentation, named, read, text_of};
 
-/// What the settings and the edge read.
+/// The settings, and the variables that the edge reads.
 #[derive(Default)]
 pub struct Settings {
     /// The variables and the other methods that each method of `Edge` reads and calls.
@@ -17,7 +17,7 @@ pub struct Settings {
     pub texts: Vec<(String, String)>,
     /// The fields of each struct of the shared crate that derives `Wire`.
     pub(crate) capabilities: BTreeMap<String, Vec<syn::Field>>,
-    /// The methods of `Edge` that functions call to wire types of their own, by type.
+    /// The methods of `Edge` that functions call to wire their own types, by type.
     pub(crate) wired: BTreeMap<String, Vec<String>>,
 }
 
@@ -32,18 +32,18 @@ struct Method {
 pub struct Number {
     /// The environment variable.
     pub variable: String,
-    /// What holds where the operator sets nothing.
+    /// The value if the operator sets none.
     pub default: i64,
     /// The least value.
     pub least: i64,
     /// The greatest value.
     pub most: i64,
-    /// Its doc comment: what it is, and its unit.
+    /// Its doc comment: its meaning and its unit.
     pub words: String,
 }
 
 impl Settings {
-    /// Reads the sources; what is not written as it can be read is a problem.
+    /// Reads the sources; a declaration that cannot be parsed is a problem.
     pub fn read(problems: &mut Vec<String>) -> Self {
         let files = [
             "shared/src/runtime/edge.rs",
@@ -128,7 +128,7 @@ impl Settings {
 
     fn with(self, source: &Source) -> Self {
         let file = source.production();
-        // Constants may stand below their use.
+        // A constant may be declared below its use.
         let mut constants = Constants::default();
         constants.visit_file(&file);
         let mut reader = Reader {
@@ -242,7 +242,7 @@ impl Reader<'_> {
 }
 
 impl<'a> Visit<'a> for Reader<'a> {
-    // What is free, such as `start`, reads and calls like a method.
+    // Free functions, such as `start`, read and call like methods.
     fn visit_item_fn(&mut self, function: &'a syn::ItemFn) {
         self.enter(&function.sig.ident);
         visit::visit_item_fn(self, function);

@@ -20,13 +20,13 @@ impl Source {
         file
     }
 
-    /// A Rust file as it stands.
+    /// The whole Rust file.
     pub fn whole(&self) -> syn::File {
         syn::parse_file(&self.text).unwrap_or_else(|error| panic!("{} is not Rust: {error}", self.path))
     }
 }
 
-/// Removes what only tests see.
+/// Removes test-only items.
 fn strip(items: &mut Vec<syn::Item>) {
     items.retain(|item| !match item {
         syn::Item::Fn(item) => item.attrs.iter().any(is_for_tests),
@@ -53,7 +53,7 @@ fn is_for_tests(attribute: &syn::Attribute) -> bool {
     }
 }
 
-/// A file that must be there.
+/// A file that must exist.
 pub fn read(path: &str) -> Source {
     let text = fs::read_to_string(root().join(path))
         .unwrap_or_else(|error| panic!("{path} cannot be read ({error}): this repository must have it"));
@@ -63,7 +63,7 @@ pub fn read(path: &str) -> Source {
     }
 }
 
-/// Every file below a folder whose name ends in one of `endings`, in order; none where there is no such folder.
+/// Every file below a folder whose name ends in one of `endings`, in order; none if the folder does not exist.
 pub fn below(folder: &str, endings: &[&str]) -> Vec<Source> {
     let mut paths = Vec::new();
     collect(&root().join(folder), &mut paths);
@@ -113,13 +113,13 @@ pub fn root() -> &'static Path {
         .expect("this crate is a folder of the repository")
 }
 
-/// Fails with all that breaks a rule.
+/// Panics with all violations of a rule.
 #[track_caller]
 pub fn verdict(broken: Vec<String>) {
     assert!(broken.is_empty(), "\n\n- {}\n", broken.join("\n- "));
 }
 
-/// What is in one list and not in the other, both ways.
+/// The differences between two lists, both ways.
 pub fn compare(
     broken: &mut Vec<String>,
     left: &[String],
@@ -181,7 +181,7 @@ impl<'a> Visit<'a> for Mentions {
     }
 }
 
-/// The expressions in a call like `vec![a, b]`; none where a macro has a syntax of its own.
+/// The expressions in a call like `vec![a, b]`; none if the macro has its own syntax.
 pub fn inside(call: &syn::Macro) -> Vec<syn::Expr> {
     type List = syn::punctuated::Punctuated<syn::Expr, syn::Token![,]>;
     call.parse_body_with(List::parse_terminated)
@@ -232,7 +232,7 @@ pub fn named(ty: &syn::Type) -> Option<(String, Vec<&syn::Type>)> {
     Some((last.ident.to_string(), arguments))
 }
 
-/// The names of the types of a file's fields: what its structs may touch.
+/// The names of the types of a file's fields: the permissions of its structs.
 pub fn field_types(file: &syn::File) -> Vec<String> {
     let structs = file.items.iter().filter_map(|item| match item {
         syn::Item::Struct(item) => Some(item),

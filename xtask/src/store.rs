@@ -12,7 +12,7 @@ pub struct Table {
     pub variable: String,
     /// Its hash key, and its range key if there is one.
     pub keys: Vec<Attribute>,
-    /// Whether rows expire, by the attribute `ttl`.
+    /// Whether rows expire, by the attribute `ttl` (TTL).
     pub expires: bool,
 }
 
@@ -24,19 +24,19 @@ pub struct Attribute {
 }
 
 impl Table {
-    /// Whether rows are only ever written: a history, which a range key orders. It outlives the stack although its rows
-    /// expire, and no stream reports their removal.
+    /// Whether rows are append-only: a history, ordered by a range key. It survives the stack although its rows expire,
+    /// and no stream reports their removal.
     pub fn is_history(&self) -> bool {
         self.keys.len() > 1
     }
 
-    /// Whether a stream reports what expired.
+    /// Whether a stream reports expired rows.
     pub fn has_stream(&self) -> bool {
         self.expires && !self.is_history()
     }
 }
 
-/// The tables and keys that there are.
+/// All tables and keys.
 pub struct Store {
     /// By variable.
     pub tables: BTreeMap<String, Table>,
@@ -50,7 +50,7 @@ pub struct Store {
 pub struct Keys {
     /// The environment variable that names their secret.
     pub variable: String,
-    /// What they are for, in a sentence.
+    /// Their purpose, in a sentence.
     pub words: String,
 }
 
@@ -124,7 +124,7 @@ impl Store {
     }
 }
 
-/// The types of the key attributes, by what the row's code makes them with.
+/// The types of the key attributes, by how the row's code constructs them.
 #[derive(Default)]
 struct Kinds {
     key: Option<&'static str>,
@@ -164,7 +164,7 @@ impl<'a> Visit<'a> for Kinds {
     }
 }
 
-/// What the keys of each purpose are for: the doc comment of the type.
+/// The purpose of each kind of keys: the doc comment of the type.
 fn purposes() -> BTreeMap<String, String> {
     let file = read("shared/src/domain/key.rs").production();
     let purposes: Vec<_> = file

@@ -65,7 +65,7 @@ impl Template {
             .collect()
     }
 
-    /// The routes, but for `HEAD`, which goes with `GET`.
+    /// The routes, without the `HEAD` that belongs to a `GET`.
     pub fn routes(&self) -> Vec<Route<'_>> {
         let mut routes = self.all_routes();
         routes.retain(|route| !route.key.starts_with("HEAD "));
@@ -91,7 +91,7 @@ impl Template {
         routes
     }
 
-    /// The logical id behind an environment variable, or the text that holds it, wherever it is used.
+    /// The logical id behind an environment variable, or the text that contains it, wherever it is used.
     pub fn variable(&self, name: &str) -> Option<String> {
         self.functions()
             .iter()
@@ -107,13 +107,13 @@ impl<'a> Function<'a> {
         events.into_iter().map(|(_, event)| event).collect()
     }
 
-    /// Its environment, without what all functions have.
+    /// Its environment variables, without the common ones.
     pub fn variables(&self) -> Vec<(&'a str, &'a Value)> {
         entries(&self.properties["Environment"]["Variables"])
     }
 }
 
-/// A mapping's entries; none of what is no mapping.
+/// A mapping's entries; none if the value is not a mapping.
 pub fn entries(value: &Value) -> Vec<(&str, &Value)> {
     value
         .as_object()

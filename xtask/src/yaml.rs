@@ -1,7 +1,7 @@
-//! Names as template.yaml has them.
+//! Names in template.yaml.
 
-/// The logical id or parameter behind an environment variable: `TOKENS_TABLE` is `TokensTable`. What kind of thing a
-/// variable names is left out where the resource says it: `OTP_KEYS_SECRET` is `OtpKeys`.
+/// The logical id or parameter behind an environment variable: `TOKENS_TABLE` is `TokensTable`. The suffix for the kind
+/// of resource is omitted where the resource shows it: `OTP_KEYS_SECRET` is `OtpKeys`.
 pub fn behind(variable: &str) -> String {
     let plain = ["_SECRET", "_SET", "_TOPIC"]
         .iter()

@@ -1,7 +1,7 @@
 //! `cargo local`: builds the workspace with cargo's own progress, then becomes the local cloud beside this program.
 //!
-//! A program without dependencies, so that it is there in a second; the whole workspace is then built as `cargo test
-//! --workspace` builds it, and nothing is compiled twice.
+//! A program without dependencies, so it compiles in a second. The whole workspace is then built as `cargo test
+//! --workspace` builds it, so nothing is compiled twice.
 
 use std::env;
 use std::ffi::OsStr;
@@ -28,8 +28,8 @@ fn run() -> Result<ExitCode, String> {
         .args(["build", "--workspace", "--exclude", "countersign-xtask", "--bins"])
         .arg("--manifest-path")
         .arg(&manifest);
-    // `cargo run` describes this package in the environment. Build scripts that look at these variables (ring's does) would
-    // run again, and everything that depends on them would be compiled again, here and by the next `cargo test`.
+    // `cargo run` describes this package in the environment. Build scripts that watch these variables (ring's does)
+    // would run again, and all dependents would be recompiled, here and by the next `cargo test`.
     for (name, _) in env::vars_os().filter(|(name, _)| describes_a_package(name)) {
         build.env_remove(name);
     }
@@ -37,7 +37,7 @@ fn run() -> Result<ExitCode, String> {
         .status()
         .map_err(|error| format!("cannot run {}: {error}", cargo.display()))?;
     if !built.success() {
-        // Cargo has said why.
+        // Cargo has printed the reason.
         return Ok(ExitCode::FAILURE);
     }
     let cloud = own.with_file_name(format!("countersign-local{}", env::consts::EXE_SUFFIX));
@@ -46,7 +46,7 @@ fn run() -> Result<ExitCode, String> {
     become_it(command).map_err(|error| format!("cannot run {}: {error}", cloud.display()))
 }
 
-/// Whether `cargo run` sets this variable for the program that it runs.
+/// Whether `cargo run` sets this variable for the program it runs.
 fn describes_a_package(name: &OsStr) -> bool {
     let name = name.to_string_lossy();
     name == "CARGO_MANIFEST_DIR" || name == "CARGO_MANIFEST_PATH" || name.starts_with("CARGO_PKG_")

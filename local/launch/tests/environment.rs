@@ -1,10 +1,10 @@
-//! What `cargo local` hands on to the cargo that it runs.
+//! The environment that `cargo local` passes to the cargo it runs.
 #![cfg(unix)]
 
 use std::process::Command;
 
-/// Build scripts run again when one of these variables changed, so that each `cargo local` after a `cargo test` would compile
-/// ring and all that depends on it anew, and the next `cargo test` once more.
+/// A change of one of these variables reruns build scripts: each `cargo local` after a `cargo test` would recompile
+/// ring and its dependents, and the next `cargo test` once more.
 #[test]
 fn cargo_gets_no_variable_that_describes_a_package() {
     let output = Command::new(env!("CARGO_BIN_EXE_countersign-launch"))

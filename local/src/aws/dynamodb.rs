@@ -1,4 +1,4 @@
-//! DynamoDB: requests pass through to the engine, unchanged but for the question what they consume.
+//! DynamoDB: requests pass through to the engine unchanged, except that they ask for the consumed capacity.
 
 use std::collections::BTreeSet;
 
@@ -37,7 +37,7 @@ struct Target {
     table: Option<String>,
 }
 
-/// The table a request names; several in alphabetical order, with commas between them.
+/// The table that a request names; several in alphabetical order, separated by commas.
 pub(super) fn tables(body: &[u8]) -> Option<String> {
     let named: Named = serde_json::from_slice(body).ok()?;
     let mut tables: BTreeSet<String> = named.batch.into_keys().collect();
@@ -52,7 +52,7 @@ pub(super) fn tables(body: &[u8]) -> Option<String> {
     (!tables.is_empty()).then(|| tables.into_iter().collect::<Vec<_>>().join(","))
 }
 
-/// What a call has to be allowed. A transaction needs for each of its items what the item by itself would.
+/// The permissions that a call needs. A transaction needs for each of its items what the item alone would need.
 pub(super) fn needs(operation: &str, body: &[u8]) -> Vec<Need> {
     let need = |operation: &str, resource| Need::new(format!("dynamodb:{operation}"), resource);
     let Ok(named) = serde_json::from_slice::<Named>(body) else {
@@ -73,7 +73,7 @@ pub(super) fn needs(operation: &str, body: &[u8]) -> Vec<Need> {
     }
 }
 
-/// A table may be named by its ARN, too.
+/// A table may also be named by its ARN.
 fn arn(table: &str) -> String {
     match table.starts_with("arn:") {
         true => table.to_owned(),
@@ -81,7 +81,7 @@ fn arn(table: &str) -> String {
     }
 }
 
-/// Has the engine tell the units of capacity, unless the caller has asked by itself.
+/// Makes the engine return the consumed capacity units, unless the caller has requested them itself.
 fn asking_for_units(head: &mut Parts, body: Bytes) -> Bytes {
     let Ok(Value::Object(mut request)) = serde_json::from_slice(&body) else {
         return body;
@@ -93,7 +93,7 @@ fn asking_for_units(head: &mut Parts, body: Bytes) -> Bytes {
     Value::from(request).to_string().into()
 }
 
-/// What DynamoDB bills for a call. The answer tells, but for a write whose condition did not hold: that is billed as if it had.
+/// The capacity that DynamoDB bills for a call: as reported, except that a failed condition is billed like a success.
 fn consumed(operation: &str, items: usize, answer: &Value) -> Consumed {
     let of_one = |capacity: &Value| capacity["CapacityUnits"].as_f64();
     let error = answer["__type"].as_str().unwrap_or_default();
@@ -117,12 +117,12 @@ fn consumed(operation: &str, items: usize, answer: &Value) -> Consumed {
     }
 }
 
-/// How many items a transaction has: a hundred at most.
+/// The number of items in a transaction, at most a hundred.
 fn items(body: &[u8]) -> usize {
     serde_json::from_slice::<Named>(body).map_or(0, |named| named.transaction.len())
 }
 
-/// Passes the call on to the engine, and adds what it consumed to `units`.
+/// Passes the call on to the engine and adds the capacity it consumed to `units`.
 pub(super) async fn forward(
     database: &Database,
     streams: &Streams,

@@ -1,4 +1,4 @@
-//! Faults that people and tests ask for: which calls they hit, and how each service words them.
+//! Fault injection for users and tests: which calls a fault hits, and how each service words it.
 
 use std::sync::Mutex;
 
@@ -14,17 +14,17 @@ use super::service::{Service, aws_json};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Kind {
-    /// The service's own 5xx. Nothing is carried out.
+    /// The service's own 5xx. The call is not executed.
     Error,
-    /// The service's throttling error. Nothing is carried out.
+    /// The service's throttling error. The call is not executed.
     Throttle,
-    /// No answer, until the caller goes away. Nothing is carried out.
+    /// No answer until the caller disconnects. The call is not executed.
     Hang,
-    /// The call is carried out and the connection closed without an answer.
+    /// The call is executed and the connection closed without an answer.
     DropResponse,
-    /// DynamoDB's writes and transactions only: another transaction holds the item.
+    /// DynamoDB's writes and transactions only: a conflict with another transaction on the item.
     Conflict,
-    /// SES: `MessageRejected`, as for a suppressed or unverified address. SNS: `InvalidParameter`, as for a number that is none.
+    /// SES: `MessageRejected`, as for a suppressed or unverified address. SNS: `InvalidParameter` (invalid number).
     Rejected,
     /// SNS only: the number has opted out.
     OptedOut,
@@ -39,10 +39,10 @@ pub(crate) struct Rule {
     #[serde(default)]
     operation: Option<String>,
     kind: Kind,
-    /// So many matching calls pass first.
+    /// The number of matching calls that pass first.
     #[serde(default)]
     skip: u64,
-    /// Then so many are hit.
+    /// The number of calls hit after that.
     #[serde(default = "once")]
     times: u64,
 }
@@ -52,7 +52,7 @@ fn once() -> u64 {
 }
 
 impl Rule {
-    /// Reads and checks a posted rule; the error is for the sender.
+    /// Parses and validates a posted rule; the error is for the sender.
     pub(crate) fn parse(body: &[u8]) -> Result<Self, String> {
         let rule: Self = serde_json::from_slice(body).map_err(|error| error.to_string())?;
         let fits = match rule.kind {
@@ -81,7 +81,7 @@ fn can_conflict(operation: &str) -> bool {
     )
 }
 
-/// The faults in force, in the order they were posted.
+/// The active faults, in the order they were posted.
 #[derive(Debug, Default)]
 pub(crate) struct Faults(Mutex<Vec<Rule>>);
 
@@ -98,7 +98,7 @@ impl Faults {
         self.0.lock().expect("no holder of this lock panics").clear();
     }
 
-    /// What happens to this call. Every matching rule counts it towards its `skip`; the first one that is due hits it.
+    /// The fault that hits this call. Every matching rule counts it towards its `skip`; the first one that is due hits.
     pub(super) fn hit(&self, service: Service, operation: &str) -> Option<Kind> {
         let mut rules = self.0.lock().expect("no holder of this lock panics");
         let mut hit = None;
@@ -115,7 +115,7 @@ impl Faults {
     }
 }
 
-/// How the service says it. Kinds that never come here, or that the service does not have, are its plain error.
+/// The service's error for a fault. Kinds that never get here, or that the service does not have, give its plain error.
 pub(super) fn answer(service: Service, operation: &str, kind: Kind, body: &[u8]) -> Response<Body> {
     match service {
         Service::DynamoDb => dynamodb(operation, kind, body),

@@ -1,5 +1,5 @@
-//! What SES tells about a mail, for the addresses of its mailbox simulator: an event of the configuration set, published to
-//! the topic that the template names, and delivered to the functions that the template subscribes to it.
+//! Delivery feedback of SES, for the addresses of its mailbox simulator: an event of the configuration set, published
+//! to the topic that the template names, and delivered to the functions that the template subscribes to it.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::random;
 use crate::state::Inner;
 use crate::template::{ACCOUNT, REGION};
 
-/// The mailbox of SES's simulator that the address is, without a label: accepted, and delivered to nobody.
+/// The SES simulator mailbox of an address, without its label. Its mail is accepted and not delivered.
 pub(super) fn simulated(recipient: &str) -> Option<String> {
     let (mailbox, domain) = bare(recipient).rsplit_once('@')?;
     let mailbox = mailbox.split('+').next().unwrap_or_default().to_ascii_lowercase();
@@ -19,7 +19,7 @@ pub(super) fn simulated(recipient: &str) -> Option<String> {
         .then_some(mailbox)
 }
 
-/// Publishes what the mailbox does, if it does something and somebody wants to know. Nobody waits for it.
+/// Publishes the mailbox's feedback event, if it has one with subscribers. The caller does not wait for it.
 pub(super) fn publish(inner: &Arc<Inner>, form: &Form, message_id: &str, to: &str, mailbox: &str) {
     let Some(set) = form.get("ConfigurationSetName") else {
         return;

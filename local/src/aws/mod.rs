@@ -1,6 +1,6 @@
 //! The AWS endpoints that functions talk to with the ordinary SDK.
 //!
-//! Each process has its own path to them, so every call is written down to the invocation that made it.
+//! Each process has its own path to them, so every call is recorded with the invocation that made it.
 
 mod dynamodb;
 mod fault;
@@ -31,7 +31,7 @@ use crate::state::Inner;
 /// DynamoDB takes 16 MB, SES 10 MB before base64.
 const LONGEST_REQUEST: usize = 17 * 1024 * 1024;
 
-/// Answers one call. `caller` is the process that made it; none for calls through [`crate::Cloud::endpoint`].
+/// Answers one call. `caller` is the process that made it; `None` for calls through [`crate::Cloud::endpoint`].
 pub(crate) async fn answer(
     inner: &Arc<Inner>,
     caller: Option<&Process>,

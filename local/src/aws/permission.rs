@@ -1,4 +1,4 @@
-//! What a call has to be allowed, and what AWS answers when it is not.
+//! The permissions that a call needs, and AWS's error when one is missing.
 
 use axum::body::Body;
 use axum::http::{Response, StatusCode};
@@ -11,7 +11,7 @@ use super::service::{Service, aws_json};
 use crate::rights::{NOTHING, Need};
 use crate::template::{ACCOUNT, REGION};
 
-/// All that the role has to allow.
+/// The permissions that the role must allow.
 pub(super) fn needs(service: Service, operation: &str, body: &[u8], secrets: &Secrets) -> Vec<Need> {
     let action = format!("{}:{operation}", service.name());
     match service {
@@ -25,8 +25,8 @@ pub(super) fn needs(service: Service, operation: &str, body: &[u8], secrets: &Se
             let form = Form::parse(body);
             let arn = |what: &str, name: &str| format!("arn:aws:ses:{REGION}:{ACCOUNT}:{what}/{name}");
             let sender = bare(form.get("Source").unwrap_or(NOTHING));
-            // Sent is by the narrowest identity that is verified: the address, its domain or one above that. Here those
-            // are verified that the template lets somebody send from.
+            // SES authorizes a send by the narrowest verified identity: the address, its domain or a parent domain.
+            // Here the identities count as verified that the template allows as sender.
             let domain = sender.rsplit_once('@').map_or(sender, |(_, domain)| domain);
             let above = domain.match_indices('.').map(|(dot, _)| &domain[dot + 1..]);
             let identities = [sender, domain].into_iter().chain(above);
@@ -54,7 +54,7 @@ pub(super) fn needs(service: Service, operation: &str, body: &[u8], secrets: &Se
     }
 }
 
-/// What the log says of a call that is not allowed. A phone number has no place in it.
+/// The log line for a denied call. It never contains a phone number.
 pub(super) fn told(role: &str, need: &Need) -> String {
     let resource = need.resources.first().map_or(NOTHING, String::as_str);
     let shown = if resource.starts_with('+') {
@@ -67,7 +67,7 @@ pub(super) fn told(role: &str, need: &Need) -> String {
 
 const DENIED: &str = "is not authorized to perform";
 
-/// The service's own refusal.
+/// The service's own access-denied error.
 pub(super) fn denial(service: Service, role: &str, function: &str, need: &Need) -> Response<Body> {
     let user = format!("User: arn:aws:sts::{ACCOUNT}:assumed-role/{role}/{function}");
     let (action, resource) = (&need.action, need.resources.first().map_or(NOTHING, String::as_str));

@@ -22,7 +22,7 @@ pub(super) const SNS: Dialect = Dialect {
 };
 
 impl Dialect {
-    /// The answer of an operation; `result` is the XML inside its `…Result` element.
+    /// The response of an operation; `result` is the XML inside its `…Result` element.
     pub(super) fn result(&self, operation: &str, result: &str) -> Response<Body> {
         let (namespace, id) = (self.namespace, random::uuid());
         let xml = format!(
@@ -32,7 +32,7 @@ impl Dialect {
         http::answer(StatusCode::OK, "text/xml", xml)
     }
 
-    /// An error of the service.
+    /// An error response of the service.
     pub(super) fn refusal(&self, status: StatusCode, code: &str, message: &str) -> Response<Body> {
         let kind = if status.is_server_error() { "Receiver" } else { "Sender" };
         let (namespace, id, message) = (self.namespace, random::uuid(), escaped(message));
@@ -67,7 +67,7 @@ impl Form {
     }
 }
 
-/// Has another server take a message: its answer, and the id that it gave the message; the error is its refusal.
+/// Has another server accept a message: its answer and the message id it assigned; the error is its refusal.
 pub(super) async fn elsewhere(
     server: &Server,
     service: Service,
@@ -98,7 +98,7 @@ pub(super) fn action(body: &[u8]) -> String {
     Form::parse(body).get("Action").unwrap_or_default().to_owned()
 }
 
-/// The address in `Name <address>`, or in itself.
+/// The address in `Name <address>`, or the text itself.
 pub(super) fn bare(recipient: &str) -> &str {
     recipient
         .rsplit_once('<')

@@ -1,4 +1,4 @@
-//! Secrets Manager: the template's secrets, with the values that were generated for this cloud.
+//! Secrets Manager: the template's secrets, with the values generated for this cloud.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -28,7 +28,7 @@ struct Version {
     created: u64,
 }
 
-/// All secrets, by name. Their Debug form would print values, so there is none.
+/// All secrets, by name. No `Debug` implementation, because it would print values.
 #[derive(Default)]
 pub(crate) struct Secrets {
     arns: BTreeMap<String, String>,
@@ -36,7 +36,7 @@ pub(crate) struct Secrets {
 }
 
 impl Secrets {
-    /// The template's secrets: as `known` remembers them, or made now.
+    /// The template's secrets: restored from `known`, or generated now.
     pub(crate) fn new(secrets: &[Secret], known: &BTreeMap<String, SecretState>, now: u64) -> Self {
         let mut states = BTreeMap::new();
         let mut arns = BTreeMap::new();
@@ -58,7 +58,7 @@ impl Secrets {
         }
     }
 
-    /// The ARN of the secret that is named so, or has this ARN.
+    /// The ARN of the secret with this name or ARN.
     pub(super) fn arn(&self, wanted: &str) -> Option<&str> {
         self.found(wanted).map(|(_, arn)| arn)
     }
@@ -70,12 +70,12 @@ impl Secrets {
             .map(|(name, arn)| (name.as_str(), arn.as_str()))
     }
 
-    /// What a data directory keeps.
+    /// The state that a data directory stores.
     pub(crate) fn states(&self) -> BTreeMap<String, SecretState> {
         self.states.lock().expect("no holder of this lock panics").clone()
     }
 
-    /// Carries out a call at this second. What a data directory keeps has changed after a successful `PutSecretValue`.
+    /// Executes a call at this second. A successful `PutSecretValue` changes the state that a data directory stores.
     pub(super) fn answer(&self, operation: &str, body: &[u8], now: u64) -> Response<Body> {
         let Ok(Value::Object(request)) = serde_json::from_slice(body) else {
             return refusal("SerializationException", "The request is not a JSON object.");
@@ -135,7 +135,7 @@ impl Secrets {
                 {
                     let mut states = self.states.lock().expect("no holder of this lock panics");
                     if let Some(state) = states.get_mut(name) {
-                        // A version cannot be changed; making it again as it is changes nothing.
+                        // A version is immutable; putting it again with the same value is idempotent.
                         let known = [Some(&state.current), state.previous.as_ref()].into_iter().flatten();
                         let same = known
                             .filter(|known| known.id == id)

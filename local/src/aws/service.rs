@@ -1,4 +1,4 @@
-//! The services, and how those answer that speak JSON.
+//! The services, and the responses of those that speak JSON.
 
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode};
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{http, random};
 
-/// The services that can be called, by the names that faults and invocations use.
+/// The callable services, by the names that faults and invocations use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Service {
@@ -17,7 +17,7 @@ pub(crate) enum Service {
 }
 
 impl Service {
-    /// The service at this part of an endpoint's path.
+    /// The service in this segment of an endpoint's path.
     pub(super) fn named(name: &str) -> Option<Self> {
         [Self::DynamoDb, Self::Ses, Self::Sns, Self::SecretsManager]
             .into_iter()
@@ -34,7 +34,7 @@ impl Service {
     }
 }
 
-/// An answer of the JSON protocols.
+/// A response of the JSON protocols.
 pub(super) fn aws_json(status: StatusCode, version: &'static str, body: &Value) -> Response<Body> {
     let mut response = http::answer(status, version, body.to_string());
     let id = HeaderValue::try_from(random::uuid()).expect("a UUID is visible ASCII");

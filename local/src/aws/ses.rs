@@ -16,7 +16,7 @@ use crate::messages::{Channel, Content};
 use crate::random;
 use crate::state::Inner;
 
-/// SES takes at most so many recipients at once.
+/// SES's limit of recipients per request.
 const MOST_RECIPIENTS: usize = 50;
 
 pub(super) async fn answer(operation: &str, head: Parts, body: Bytes, inner: &Arc<Inner>) -> Response<Body> {
@@ -122,7 +122,7 @@ fn shown(list: &Address<'_>) -> String {
     list.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
-/// The first of `ids` that really is such a part: the parser also offers text for HTML and the other way round.
+/// The first of `ids` that really is such a part: the parser also offers text as HTML and HTML as text.
 fn part<'m>(
     mail: &'m Mail<'_>,
     ids: &[u32],
@@ -141,7 +141,7 @@ fn checked((recipients, content): (Vec<String>, Content)) -> Read {
         return Err(format!("Recipient count exceeds {MOST_RECIPIENTS}."));
     }
     for recipient in &recipients {
-        // `Name <address>` is allowed; what counts is one address in ASCII with something on both sides of the sign.
+        // `Name <address>` is allowed; it must be a single ASCII address with something on both sides of the `@`.
         let address = bare(recipient);
         let fits = address.is_ascii()
             && !address

@@ -1,4 +1,4 @@
-//! SNS: text messages are captured instead of sent; what goes to a topic is accepted and dropped.
+//! SNS: text messages are captured instead of sent; messages to a topic are accepted and dropped.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use crate::messages::{Channel, Content};
 use crate::random;
 use crate::state::Inner;
 
-/// SNS takes at most so many characters in one text message.
+/// SNS's limit of characters per text message.
 const LONGEST: usize = 1600;
 
-/// The attributes of text messages; SNS ignores all others that are not its own.
+/// The attributes of text messages; SNS ignores unknown ones outside its own namespace.
 const SMS_TYPE: &str = "AWS.SNS.SMS.SMSType";
 const SENDER_ID: &str = "AWS.SNS.SMS.SenderID";
 const MAX_PRICE: &str = "AWS.SNS.SMS.MaxPrice";
@@ -86,7 +86,7 @@ pub(super) async fn answer(operation: &str, head: Parts, body: Bytes, inner: &Ar
     response
 }
 
-/// The attributes of a message: the name and the value of each.
+/// The attributes of a message, as names and values.
 fn attributes(form: &Form) -> Result<BTreeMap<String, String>, String> {
     let mut attributes = BTreeMap::new();
     for index in 1.. {
@@ -136,7 +136,7 @@ fn is_sender_id(value: &str) -> bool {
         && value.bytes().any(|byte| byte.is_ascii_alphabetic())
 }
 
-/// US dollars, in a Number or a String.
+/// US dollars, as a Number or a String.
 fn is_price(value: &str) -> bool {
     value.parse::<f64>().is_ok_and(|usd| usd.is_finite() && usd > 0.0)
 }

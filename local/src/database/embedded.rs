@@ -1,5 +1,5 @@
-//! The embedded DynamoDB engine. Nothing outside this file knows which one it is, but for its clock's trait. What is not
-//! asynchronous blocks.
+//! The embedded DynamoDB engine. Code outside this file does not depend on it, except for its clock's trait. Functions
+//! that are not `async` block.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -23,14 +23,14 @@ use tokio_util::task::TaskTracker;
 use crate::clock::LocalClock;
 use crate::template::{REGION, Table};
 
-/// The engine, its HTTP server on a port of its own, and a client to it.
+/// The engine, its HTTP server on its own port, and a client for it.
 pub(crate) struct Embedded {
     engine: dynoxide::Database,
-    /// A database on disk always reads real time, so its sweeps go through a second connection that has the local clock.
+    /// A database on disk always reads real time, so its sweep uses a second connection that has the local clock.
     sweeper: Option<Mutex<Storage>>,
     /// Held for reading by every call, for writing by a sweep of a database on disk.
     gate: tokio::sync::RwLock<()>,
-    /// How far a record's own time lags behind the local clock.
+    /// For the offset between a record's own time and the local clock.
     clock: Arc<LocalClock>,
     address: Uri,
     client: Client<HttpConnector, Full<Bytes>>,
@@ -82,18 +82,18 @@ impl Embedded {
         *request.method_mut() = head.method;
         *request.uri_mut() = self.address.clone();
         *request.headers_mut() = head.headers;
-        // The connection to the engine is another one.
+        // The connection to the engine is a different one.
         for name in [header::CONNECTION, header::TRANSFER_ENCODING, header::HOST] {
             request.headers_mut().remove(name);
         }
-        // A sweep of a database on disk writes through a second connection and must not meet a write half way.
+        // A sweep of a database on disk writes through a second connection and must not overlap a write.
         let _open = self.gate.read().await;
         let answered = self.client.request(request).await;
         let answered = answered.map_err(|error| format!("the embedded engine did not answer: {error}"))?;
         Ok(answered.map(Body::new))
     }
 
-    /// Keeps calls out while a sweep writes beside the engine.
+    /// Blocks calls while a sweep writes beside the engine.
     pub(super) async fn closed(&self) -> Option<tokio::sync::RwLockWriteGuard<'_, ()>> {
         match &self.sweeper {
             Some(_) => Some(self.gate.write().await),
@@ -101,7 +101,7 @@ impl Embedded {
         }
     }
 
-    /// Deletes what has expired by the local clock; how many rows.
+    /// Deletes rows that have expired by the local clock; returns their number.
     pub(super) fn sweep(&self) -> Result<usize, String> {
         let swept = match &self.sweeper {
             None => self.engine.sweep_ttl(),
@@ -117,8 +117,8 @@ impl Embedded {
         swept.map_err(|error| error.to_string())
     }
 
-    /// Forgets the stream records of a table up to the sequence number `reached`, in a database on disk: there they would
-    /// gather for as long as it lives, and every write to a table with a stream looks through them all.
+    /// Deletes a table's stream records up to the sequence number `reached`, in a database on disk: there they would
+    /// accumulate, and every write to a table with a stream scans them all.
     pub(super) fn trim(&self, table: &Table, reached: &str) -> Result<(), String> {
         let (Some(storage), Some(reached)) = (&self.sweeper, stored(reached)) else {
             return Ok(());
@@ -126,7 +126,7 @@ impl Embedded {
         let storage = storage
             .lock()
             .map_err(|_| "an earlier sweep failed half way".to_owned())?;
-        // A table's name has letters, digits and `_.-` only: the engine has made the table.
+        // A table's name has only letters, digits and `_.-`: the engine has validated it.
         let statement = format!(
             "DELETE FROM _stream_records WHERE table_name = '{}' AND CAST(sequence_number AS INTEGER) <= {reached}",
             table.name
@@ -201,7 +201,7 @@ impl Embedded {
     }
 }
 
-/// The engine's own form of a sequence number: without what makes 21 digits of it.
+/// The engine's own form of a sequence number: without the padding to 21 digits.
 fn stored(sequence_number: &str) -> Option<u64> {
     let number: u128 = sequence_number.parse().ok()?;
     number.checked_sub(10_u128.pow(20))?.try_into().ok()
@@ -220,7 +220,7 @@ fn from<T: for<'de> Deserialize<'de>>(request: Value) -> Result<T, String> {
     serde_json::from_value(request).map_err(|error| error.to_string())
 }
 
-/// Creates the table, or brings the one that the database on disk has up to the template.
+/// Creates the table, or updates the one in the database on disk to the template.
 fn create(engine: &dynoxide::Database, table: &Table) -> Result<(), String> {
     let existing = engine
         .get_table_metadata(&table.name)
@@ -258,7 +258,7 @@ fn create(engine: &dynoxide::Database, table: &Table) -> Result<(), String> {
     }
     let ttl = existing.ttl_attribute.as_deref().filter(|_| existing.ttl_enabled);
     if ttl != table.ttl_attribute.as_deref() {
-        // The engine, like DynamoDB, does not change the attribute of a TTL that is on.
+        // The engine, like DynamoDB, does not change the attribute of an enabled TTL.
         if let Some(attribute) = ttl {
             set_ttl(engine, table, attribute, false)?;
         }
@@ -287,14 +287,14 @@ fn set_ttl(engine: &dynoxide::Database, table: &Table, attribute: &str, enabled:
         .map_err(|error| error.to_string())
 }
 
-/// The type of each key attribute by name: their order says nothing.
+/// The type of each key attribute by name: their order has no meaning.
 fn attributes(definitions: Option<&Value>) -> BTreeMap<String, Value> {
     list(definitions)
         .map(|definition| (text(&definition["AttributeName"]), definition["AttributeType"].clone()))
         .collect()
 }
 
-/// What tells indexes apart, by name: keys, the kind of projection, the attributes that it names.
+/// The identity of indexes, by name: keys, the kind of projection, the projected attributes.
 fn indexes(definitions: Option<&Value>) -> BTreeMap<String, (Value, Value, BTreeSet<String>)> {
     list(definitions)
         .map(|index| {
@@ -314,13 +314,13 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-/// Serves the engine from a thread of its own, because it blocks while it works.
+/// Serves the engine from its own thread, because it blocks while it works.
 fn serve(engine: dynoxide::Database, stop: CancellationToken, tasks: &TaskTracker) -> std::io::Result<Uri> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let listener = {
         let _inside = runtime.enter();
         let socket = TcpSocket::new_v4()?;
-        // Connections inherit it from the socket that accepts them; the engine's server does not set it.
+        // Accepted connections inherit it from the listening socket; the engine's server does not set it.
         socket.set_nodelay(true)?;
         socket.bind(([127, 0, 0, 1], 0).into())?;
         socket.listen(1024)?
@@ -328,7 +328,7 @@ fn serve(engine: dynoxide::Database, stop: CancellationToken, tasks: &TaskTracke
     let address = format!("http://{}/", listener.local_addr()?);
     let (ended, end) = tokio::sync::oneshot::channel::<()>();
     std::thread::Builder::new().name("dynamodb".to_owned()).spawn(move || {
-        // It ends by the stop signal only, and then there is nobody left to tell about an error.
+        // It ends only by the stop signal, when an error can no longer be reported.
         let _ = runtime.block_on(dynoxide::server::serve_with_shutdown(
             listener,
             engine,

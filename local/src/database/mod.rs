@@ -1,4 +1,4 @@
-//! DynamoDB: the embedded engine, or another server's. Nothing outside this folder knows which one it is.
+//! DynamoDB: the embedded engine, or another server's. Code outside this folder does not depend on which.
 
 mod embedded;
 mod remote;
@@ -19,7 +19,7 @@ use crate::clock::LocalClock;
 use crate::server::Server;
 use crate::template::Table;
 
-/// The template's tables, wherever they are.
+/// The template's tables, on either engine.
 pub(crate) enum Database {
     Embedded(Arc<Embedded>),
     Remote(Remote),
@@ -38,12 +38,12 @@ impl Database {
         Ok(Self::Embedded(Arc::new(engine)))
     }
 
-    /// Tables of this cloud's own on another server.
+    /// Tables of this cloud on another server.
     pub(crate) async fn remote(server: Arc<Server>, tables: &[Table], clock: Arc<LocalClock>) -> Result<Self, String> {
         Ok(Self::Remote(Remote::open(server, tables, clock).await?))
     }
 
-    /// Passes a request on as it came; the answer as it comes back.
+    /// Passes a request on unchanged and returns the answer unchanged.
     pub(crate) async fn forward(&self, head: Parts, body: Bytes) -> Result<Response<Body>, String> {
         match self {
             Self::Embedded(engine) => engine.forward(head, body).await,
@@ -51,8 +51,8 @@ impl Database {
         }
     }
 
-    /// Deletes what has expired by the local clock; how many rows. `done` is how far the records of each table's stream
-    /// have come to everybody.
+    /// Deletes rows that have expired by the local clock; returns their number. `done` is the sequence number up to
+    /// which every subscription has processed each table's stream.
     pub(crate) async fn sweep(&self, done: Vec<(Table, String)>) -> Result<usize, String> {
         match self {
             Self::Embedded(engine) => {
@@ -81,7 +81,7 @@ impl Database {
         }
     }
 
-    /// The same for those who cannot wait, and may block; `None` where another server has them.
+    /// Like `rows`, for callers that may block but cannot await; `None` if the rows are on another server.
     pub(crate) fn rows_at_once(&self, table: &Table) -> Option<Result<Vec<Value>, String>> {
         match self {
             Self::Embedded(engine) => Some(engine.rows(&table.name)),
@@ -89,8 +89,8 @@ impl Database {
         }
     }
 
-    /// Up to `limit` stream records of a table that come after the sequence number `after`, as a Lambda event has them. On
-    /// another server these are the rows that a sweep removed, and no others.
+    /// Up to `limit` stream records of a table after the sequence number `after`, as a Lambda event has them. On
+    /// another server these are only the rows that a sweep removed.
     pub(crate) async fn records(
         &self,
         table: &Table,
@@ -106,7 +106,7 @@ impl Database {
         }
     }
 
-    /// Leaves nothing behind where others are.
+    /// Deletes the tables if they are on another server.
     pub(crate) async fn clear(&self) {
         match self {
             Self::Embedded(_) => {}

@@ -1,5 +1,5 @@
-//! Tables on another server. It is asked for nothing but what DynamoDB's own API has: rows expire by our sweeps, because
-//! its clock is not the local one, and what a sweep removed is the only thing that the tables' streams tell.
+//! Tables on another server, through DynamoDB's own API only. Rows expire by our own sweep, because the server's clock
+//! is not the local one, and the tables' streams report only what a sweep removed.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,19 +22,19 @@ pub(crate) struct Remote {
     server: Arc<Server>,
     tables: Vec<Table>,
     clock: Arc<LocalClock>,
-    /// What sweeps removed, by the table's name, as a Lambda event has it.
+    /// The rows that sweeps removed, by the table's name, as a Lambda event has them.
     removed: Mutex<BTreeMap<String, Vec<Value>>>,
-    /// The last sequence number. They begin with the time of the start, so that those of a restart come later.
+    /// The last sequence number. Numbers start with the time of the start, so those after a restart sort later.
     last: AtomicU64,
 }
 
 impl Remote {
-    /// Makes the tables, unless an earlier start of the same cloud has made them.
+    /// Creates the tables, unless an earlier start of the same cloud has created them.
     pub(super) async fn open(server: Arc<Server>, tables: &[Table], clock: Arc<LocalClock>) -> Result<Self, String> {
         for table in tables {
             let mut create = table.create.clone();
             if let Some(create) = create.as_object_mut() {
-                // Nobody reads it: see above.
+                // No reader: see above.
                 create.remove("StreamSpecification");
             }
             if let Err(refused) = server.dynamodb("CreateTable", &create).await
@@ -63,7 +63,7 @@ impl Remote {
             .await
     }
 
-    /// Each row is deleted by itself, and only if it is still over then.
+    /// Deletes each row separately, on condition that it is still expired.
     pub(super) async fn sweep(&self) -> Result<usize, String> {
         let mut deleted = 0;
         for table in &self.tables {
@@ -88,7 +88,7 @@ impl Remote {
                         deleted += 1;
                         self.remember(table, key, &answer["Attributes"]);
                     }
-                    // Somebody was faster, or has given it more time.
+                    // Another sweep deleted it first, or its expiry was extended.
                     Err(refused) if refused.name == "ConditionalCheckFailedException" => {}
                     Err(refused) => return Err(refused.into()),
                 }
@@ -136,7 +136,7 @@ impl Remote {
 
     pub(super) async fn clear(&self) {
         for table in &self.tables {
-            // What cannot be deleted there now is no longer of any use to anybody.
+            // If the deletion fails, the leftover table is unused and harmless.
             let _ = self
                 .server
                 .dynamodb("DeleteTable", &json!({ "TableName": table.name }))

@@ -1,4 +1,4 @@
-//! From a function's answer to the HTTP response: format 2.0, and the format inferred where there is no `statusCode`.
+//! Converts a function's answer to the HTTP response: format 2.0, and the inferred format if there is no `statusCode`.
 
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-/// Reads a function's answer; the error says what is wrong with it.
+/// Parses a function's answer; the error describes what is invalid.
 pub(super) fn response(answer: &[u8]) -> Result<Response<Body>, String> {
     let answer: Value = serde_json::from_slice(answer).map_err(|error| format!("it is not JSON: {error}"))?;
     let Some(status) = answer.get("statusCode") else {
@@ -62,7 +62,7 @@ pub(super) fn response(answer: &[u8]) -> Result<Response<Body>, String> {
     Ok(response)
 }
 
-/// A text is the body; anything else is the body as JSON.
+/// A text is the body; any other value is serialized as JSON.
 fn inferred(answer: Value) -> Response<Body> {
     let body = match answer {
         Value::String(text) => text,

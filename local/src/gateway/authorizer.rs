@@ -1,4 +1,4 @@
-//! API Gateway's JWT authoriser: RS256, the issuer's published keys, `iss`, `aud` or `client_id`, `exp`, `nbf` and `iat`.
+//! API Gateway's JWT authorizer: RS256, the issuer's published keys, `iss`, `aud` or `client_id`, `exp`, `nbf` and `iat`.
 
 use std::time::Duration;
 
@@ -14,15 +14,15 @@ use crate::http;
 use crate::issuer::CONFIGURATION;
 use crate::template::Authorizer;
 
-/// For how long an issuer may think about its keys.
+/// Timeout of a request for an issuer's keys.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Why a call does not reach its function: no token, or what is wrong with it.
+/// Why a call is not authorized: no token, or what is invalid about it.
 #[derive(Debug)]
 pub(super) struct Unauthorized(Option<&'static str>);
 
 impl Unauthorized {
-    /// As API Gateway says it.
+    /// API Gateway's response.
     pub(super) fn response(&self) -> Response<Body> {
         let mut response = http::json(StatusCode::UNAUTHORIZED, &json!({ "message": "Unauthorized" }));
         let challenge = match self.0 {
@@ -35,7 +35,7 @@ impl Unauthorized {
     }
 }
 
-/// Judges the token of a call at this second: what the event tells of it (`requestContext.authorizer`).
+/// Verifies the token of a call at this second; returns the event's `requestContext.authorizer`.
 pub(super) async fn authorize(authorizer: &Authorizer, head: &Parts, now: u64) -> Result<Value, Unauthorized> {
     let invalid = |why| Unauthorized(Some(why));
     let given = head.headers.get(header::AUTHORIZATION).ok_or(Unauthorized(None))?;
@@ -67,7 +67,7 @@ pub(super) async fn authorize(authorizer: &Authorizer, head: &Parts, now: u64) -
     Ok(json!({ "jwt": { "claims": claims, "scopes": null } }))
 }
 
-/// The key of that id, as the issuer publishes it now.
+/// The issuer's currently published key with this id.
 async fn key(issuer: &str, kid: &Value) -> Option<RsaPublicKeyComponents<Vec<u8>>> {
     let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().ok()?;
     let read = async |address: &str| -> Option<Value> { client.get(address).send().await.ok()?.json().await.ok() };
@@ -86,7 +86,7 @@ fn judge(authorizer: &Authorizer, claims: &Map<String, Value>, now: u64) -> Resu
     if claims.get("iss") != Some(&json!(authorizer.issuer)) {
         return Err("the token has another issuer");
     }
-    // Cognito's access tokens have no aud.
+    // Cognito's access tokens have no `aud`.
     let meant_for: &[Value] = match claims.get("aud").or(claims.get("client_id")) {
         Some(Value::Array(several)) => several,
         Some(one) => std::slice::from_ref(one),
@@ -96,7 +96,7 @@ fn judge(authorizer: &Authorizer, claims: &Map<String, Value>, now: u64) -> Resu
     if !meant_for.iter().any(is_ours) {
         return Err("the token does not have a valid audience");
     }
-    // Seconds, and perhaps parts of one (RFC 7519 §2).
+    // Seconds, possibly with a fraction (RFC 7519 §2).
     let now = Duration::from_secs(now).as_secs_f64();
     let time = |name: &str| claims.get(name).map(|time| time.as_f64().unwrap_or(f64::NAN));
     if !time("exp").is_some_and(|end| now < end) {
@@ -115,7 +115,7 @@ fn object(part: &str) -> Option<Map<String, Value>> {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()
 }
 
-/// A claim as functions see it: every one is a text.
+/// A claim as functions see it: always a text.
 fn text(claim: &Value) -> String {
     match claim {
         Value::String(text) => text.clone(),

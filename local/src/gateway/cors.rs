@@ -1,4 +1,4 @@
-//! What API Gateway tells browsers about other origins.
+//! API Gateway's CORS headers.
 
 use axum::body::Body;
 use axum::http::request::Parts;
@@ -6,14 +6,14 @@ use axum::http::{HeaderName, HeaderValue, Method, Response, header};
 
 use crate::template::Cors;
 
-/// Whether a browser asks what a page of another origin may do.
+/// Whether this is a CORS preflight request.
 pub(super) fn is_preflight(head: &Parts) -> bool {
     head.method == Method::OPTIONS
         && head.headers.contains_key(header::ORIGIN)
         && head.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }
 
-/// Adds the headers for the origin that asks, if it is listed. What the function said of the matter is not passed on.
+/// Adds the headers for the requesting origin, if it is listed. The function's own CORS headers are dropped.
 pub(super) fn add(cors: &Cors, head: &Parts, response: &mut Response<Body>) {
     let is_said = |name: &&HeaderName| name.as_str().starts_with("access-control-");
     let said: Vec<_> = response.headers().keys().filter(is_said).cloned().collect();

@@ -1,6 +1,6 @@
 //! The event of an HTTP API, payload format 2.0.
 //!
-//! Written as JSON and not through an event type of a library: those also write what the gateway leaves out.
+//! Serialized as JSON and not through an event type of a library: those also write fields that the gateway omits.
 
 use std::collections::BTreeMap;
 
@@ -15,13 +15,13 @@ use crate::clock::LocalClock;
 use crate::random;
 use crate::template::{ACCOUNT, API};
 
-/// Sets the caller's address; not passed on.
+/// Sets the caller's source address; not passed on.
 pub(super) const SOURCE_IP: &str = "x-local-source-ip";
 
-/// What an event is made from.
+/// The input for an event.
 pub(super) struct Incoming<'r> {
     pub(super) head: &'r Parts,
-    /// Decoded, as an HTTP API passes it on.
+    /// URL-decoded, as an HTTP API passes it on.
     pub(super) path: &'r str,
     pub(super) body: &'r Bytes,
     pub(super) route_key: &'r str,
@@ -29,14 +29,14 @@ pub(super) struct Incoming<'r> {
     pub(super) request_id: &'r str,
     pub(super) source_ip: &'r str,
     pub(super) port: u16,
-    /// The local clock's.
+    /// By the local clock.
     pub(super) millis: u64,
-    /// What an authoriser says of the caller.
+    /// The authorizer's context about the caller.
     pub(super) authorizer: Option<Value>,
 }
 
 impl Incoming<'_> {
-    /// The event that the function gets.
+    /// The event that the function receives.
     pub(super) fn event(&self) -> Value {
         let headers = self.headers();
         let user_agent = headers.get("user-agent").cloned().unwrap_or_default();
@@ -93,8 +93,8 @@ impl Incoming<'_> {
         event
     }
 
-    /// The name and the port that were called, as far as they are this machine's. A Host header that says anything else is not
-    /// believed: a caller must not be able to choose what the function is told.
+    /// The requested host name and port, if they are this machine's. Any other Host header is ignored: a caller must
+    /// not be able to choose what the function receives.
     fn domain_name(&self) -> String {
         let called = self.head.headers.get(header::HOST).and_then(|host| host.to_str().ok());
         let own = ["127.0.0.1", "localhost"].map(|name| format!("{name}:{}", self.port));
@@ -105,7 +105,7 @@ impl Incoming<'_> {
         known.unwrap_or(fallback).clone()
     }
 
-    /// Lower-case names, several values joined with commas, and what the gateway adds.
+    /// Lower-case names, several values joined with commas, and the headers that the gateway adds.
     fn headers(&self) -> BTreeMap<String, String> {
         let mut headers: BTreeMap<String, String> = BTreeMap::new();
         for name in self.head.headers.keys() {
@@ -137,7 +137,7 @@ impl Incoming<'_> {
     }
 }
 
-/// Cookies have a field of their own; the rest that is left out belongs to the connection.
+/// Cookies have a field of their own; the other omitted headers belong to the connection.
 fn is_kept(name: &HeaderName) -> bool {
     *name != header::COOKIE
         && *name != header::CONNECTION
@@ -177,7 +177,7 @@ fn pairs(pairs: impl Iterator<Item = (String, String)>) -> Map<String, Value> {
     joined.into_iter().map(|(name, value)| (name, value.into())).collect()
 }
 
-/// The gateway takes only these for text. Forms, and bodies without a type, arrive in base64.
+/// The gateway treats only these as text. Forms, and bodies without a type, arrive in base64.
 fn is_text(headers: &HeaderMap) -> bool {
     let declared = headers
         .get(header::CONTENT_TYPE)

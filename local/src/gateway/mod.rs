@@ -25,7 +25,7 @@ use crate::{coverage, random, tenant};
 
 /// API Gateway's limit.
 const LONGEST_BODY: usize = 10 * 1024 * 1024;
-/// So much more is read and thrown away, so that an ordinary client sees the refusal and not a broken connection.
+/// This much more is read and discarded, so that an ordinary client sees the refusal and not a broken connection.
 const READ_TO_REFUSE: usize = 64 * 1024 * 1024;
 
 /// Answers one request to the API.
@@ -44,7 +44,7 @@ pub(crate) async fn answer(inner: &Arc<Inner>, peer: SocketAddr, request: Reques
             message(status)
         }
         Ok((path, body)) => {
-            // In a task of its own: a caller who goes away must not leave a process between two requests.
+            // In its own task: a caller that disconnects must not leave a process between two requests.
             let (inner, request_id) = (Arc::clone(inner), request_id.clone());
             let task = tokio::spawn(async move { run(&inner, peer, &head, &path, body, &request_id, started).await });
             task.await
@@ -57,7 +57,7 @@ pub(crate) async fn answer(inner: &Arc<Inner>, peer: SocketAddr, request: Reques
     response
 }
 
-/// The decoded path and the body, or how the gateway refuses the request.
+/// The decoded path and the body, or the status with which the gateway refuses the request.
 async fn read(head: &Parts, body: Body) -> Result<(String, Bytes), StatusCode> {
     let path = percent_decode_str(head.uri.path())
         .decode_utf8()
@@ -104,7 +104,7 @@ async fn run(
     };
     let Some(found) = inner.routes.find(head.method.as_str(), path) else {
         return match &inner.template.cors {
-            // Only where no route takes it: `ANY` and `$default` do.
+            // Only if no route matches: `ANY` and `$default` would.
             Some(cors) if cors::is_preflight(head) => {
                 let mut response = Response::new(Body::empty());
                 *response.status_mut() = StatusCode::NO_CONTENT;
@@ -174,7 +174,7 @@ async fn run(
     response
 }
 
-/// A refusal of the gateway itself.
+/// An error response of the gateway itself.
 fn message(status: StatusCode) -> Response<Body> {
     let text = match status {
         StatusCode::NOT_FOUND => "Not Found",
@@ -201,8 +201,8 @@ impl Seen {
     }
 }
 
-/// The route, and no path or query that somebody sent: paths can hold secrets. What no route took is shown with every part
-/// left out that has a digit in it or is long.
+/// The route, and never the path or query that was sent: paths can contain secrets. Without a matching route, every
+/// segment that has a digit or is long is masked.
 fn shown(head: &Parts, route_key: Option<&str>) -> String {
     match route_key {
         Some(key) if key != "$default" => match key.split_once(' ') {

@@ -1,11 +1,11 @@
-//! Which function answers: the routes of an HTTP API, the most specific first.
+//! Route matching of an HTTP API, the most specific route first.
 
 use crate::template::Route;
 
-/// The routes of a template, ready to be matched.
+/// A template's routes, prepared for matching.
 #[derive(Debug)]
 pub(crate) struct Routes {
-    /// In the order of preference.
+    /// In order of precedence.
     patterns: Vec<Pattern>,
     default: Option<usize>,
 }
@@ -17,7 +17,7 @@ struct Pattern {
     route: usize,
 }
 
-/// The order is the order of preference.
+/// The variants are in order of precedence.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Segment {
     Literal(String),
@@ -45,7 +45,7 @@ impl Segment {
     }
 }
 
-/// A route that takes a request, as an index into the template's list, and what its variables stand for.
+/// A matching route, as an index into the template's list, and the values of its path variables.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Match {
     pub(crate) route: usize,
@@ -68,13 +68,13 @@ impl Routes {
         }
         patterns.sort_by_key(|pattern| {
             let ranks: Vec<u8> = pattern.segments.iter().map(Segment::rank).collect();
-            // A greedy path comes after every other, then the first more literal segment decides, then the method.
+            // A greedy path comes last; then the first more literal segment decides, then the method.
             (ranks.contains(&2), ranks, pattern.method.is_none())
         });
         Self { patterns, default }
     }
 
-    /// The route for a method and a decoded path; `None` where even `$default` is missing.
+    /// The route for a method and a decoded path; `None` if even `$default` is missing.
     pub(crate) fn find(&self, method: &str, path: &str) -> Option<Match> {
         let segments: Vec<&str> = path.strip_prefix('/').unwrap_or(path).split('/').collect();
         let found = self.patterns.iter().find_map(|pattern| {

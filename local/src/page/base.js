@@ -1,4 +1,4 @@
-// What every part of the page GET /_local uses: elements, the server, the clipboard.
+// Shared helpers of the page GET /_local: elements, requests, the clipboard.
 
 export const $ = (id) => document.getElementById(id);
 export const title = document.title;
@@ -13,7 +13,7 @@ export const unseen = (text) => h("span", { className: "unseen" }, text);
 export const plural = (n, one, many = `${one}s`) => `${n} ${n === 1 ? one : many}`;
 export const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
-/** Lets the keyboard reach a box for as long as it scrolls: how much fits in it depends on the width of the screen. */
+/** Makes a box focusable by keyboard while it scrolls, which depends on the width of the screen. */
 export function scrolling(box, name) {
   sizes.observe(box);
   box.dataset.scrolled = name;
@@ -27,7 +27,7 @@ const sizes = new ResizeObserver((changes) => {
   }
 });
 
-/** Tells those who cannot see the page change. A sentence is added, so that the next one does not cut it off. */
+/** Announces a change to screen readers. The sentence is appended, so that the next one does not cut it off. */
 export function say(text) {
   const news = $("news");
   news.append(h("p", {}, text));
@@ -40,7 +40,7 @@ export function note(section, text, kind = "bad") {
   place.dataset.kind = kind;
 }
 
-// ---- Talking to the server ----------------------------------------------------------------------------------------------
+// ---- Requests to the server ---------------------------------------------------------------------------------------------
 
 class Gone extends Error {}
 class Refused extends Error {
@@ -65,13 +65,13 @@ export async function ask(method, path, body) {
 }
 
 /**
- * A reader of `path` that hands `show` what it holds, only when that has changed. Calls while one is under way join into one
- * more, so that a load test does not make the page ask a thousand times.
+ * A reader of `path` that passes its content to `show` when it has changed. Calls during a request are merged into one more,
+ * so that a load test does not make the page send a thousand requests.
  */
 export function feed(section, path, show, absent) {
   let busy = false;
   let again = false;
-  let complained = false; // a note that a person's click left there is not this reader's to remove
+  let complained = false; // this reader must not remove a note that a click has left
   let last;
   return async function read() {
     again = true;
@@ -90,7 +90,7 @@ export function feed(section, path, show, absent) {
         last = undefined;
         if (error.status === 404 && absent !== undefined) show(absent);
         else if (!(error instanceof Gone)) {
-          complained = true; // of Gone the banner speaks
+          complained = true; // the banner reports Gone
           note(section, error.message);
         }
       }
@@ -100,7 +100,7 @@ export function feed(section, path, show, absent) {
   };
 }
 
-/** Runs what a button asks for, once at a time, and says beside it how that went. */
+/** Runs a button's action, once at a time, and shows the outcome beside it. */
 export async function act(section, button, work) {
   button.disabled = true;
   try {
@@ -109,7 +109,7 @@ export async function act(section, button, work) {
     note(section, error instanceof Gone ? `${error.message} Nothing was changed.` : error.message);
   }
   button.disabled = false;
-  if (document.activeElement === document.body) button.focus(); // a disabled button loses the keyboard's place
+  if (document.activeElement === document.body) button.focus(); // a disabled button loses the focus
 }
 
 export function connected(yes) {
@@ -127,18 +127,18 @@ export function listen(readers) {
     clearTimeout(absence);
     absence = undefined;
     connected(true);
-    everything(); // what happened while nobody listened
+    everything(); // changes missed while disconnected
   });
   source.addEventListener("change", (event) => {
     const { what } = JSON.parse(event.data);
     if (what !== "invocations") return readers.get(what)?.();
-    if (document.hidden) return; // a page that nobody looks at does not slow a load test
+    if (document.hidden) return; // a hidden page does not slow a load test
     readers.get("invocations")();
     readers.get("tables")();
   });
   source.addEventListener("error", () => {
-    absence ??= setTimeout(() => connected(false), 700); // a restart is no news
-    if (source.readyState !== EventSource.CLOSED) return; // the browser tries again by itself
+    absence ??= setTimeout(() => connected(false), 700); // a restart is not reported
+    if (source.readyState !== EventSource.CLOSED) return; // the browser retries
     setTimeout(() => {
       listen(readers);
       everything();
@@ -148,7 +148,7 @@ export function listen(readers) {
 
 // ---- Copying ------------------------------------------------------------------------------------------------------------
 
-/** A button that copies `read()`. Where the clipboard is closed to pages, it selects the text in `shown` instead. */
+/** A button that copies `read()`. Without access to the clipboard, it selects the text in `shown` instead. */
 export function copyButton(what, read, shown) {
   const label = document.createTextNode("Copy");
   const button = h("button", { type: "button", className: "copy" }, label, unseen(` ${what}`));

@@ -1,6 +1,6 @@
-// The page GET /_local. It shows what the local cloud captured and offers the few things a person does to it.
+// The page GET /_local. It shows what the local cloud has captured and offers the few actions of a user.
 //
-// Whatever a message, a row or an answer holds is hostile. It enters this page as text alone (`textContent`, or an address that
+// The content of messages, rows and answers is untrusted. It enters this page as text only (`textContent`, or an address that
 // `webAddress` has accepted), and a mail's HTML only through a sandboxed frame of its own. There is no innerHTML here.
 
 import { $, act, ask, copyButton, feed, h, listen, plural, say, scrolling, title, unseen, value } from "./base.js";
@@ -22,7 +22,7 @@ function webAddress(text) {
 
 const LINK = /https?:\/\/[^\s<>"'`\\]+/gi;
 
-// A mail's HTML is searched as the text that it is: no parser sees it outside its frame.
+// A mail's HTML is searched as text: it is never parsed outside its frame.
 const wordsOf = (html) => html.slice(0, 100_000).replace(/<(head|script|style)\b[^]*?<\/\1\s*>|<[^<>]*>/gi, " ");
 const hrefsIn = (html) =>
   [...html.matchAll(/\bhref\s*=\s*(?:"([^"]*)"|'([^']*)')/gi)].map(([, a, b]) => (a ?? b).trim().replaceAll("&amp;", "&"));
@@ -36,7 +36,7 @@ function linksIn(words, html) {
   return [...new Set(found)].filter((link) => link !== null);
 }
 
-/** Six to eight digits that stand alone: not in a link, a phone number, an id or a longer number. */
+/** Six to eight digits on their own: not in a link, a phone number, an id or a longer number. */
 function codesIn(words) {
   const alone = /(?<![\p{L}\p{N}_+.,/-])[0-9]{6,8}(?![\p{L}\p{N}_/:-]|[.,][0-9])/gu;
   return [...new Set([...words.replace(LINK, " ").matchAll(alone)].map(([code]) => code))];
@@ -72,7 +72,7 @@ function htmlPart({ id, subject }, open) {
   part.addEventListener("toggle", () => {
     if (!part.open || part.querySelector("iframe")) return;
     const frame = h("iframe", { title: `HTML part of “${subject ?? ""}”`, referrerPolicy: "no-referrer" });
-    frame.sandbox = "allow-popups allow-popups-to-escape-sandbox"; // before src: a frame is sandboxed as it stood when it loads
+    frame.sandbox = "allow-popups allow-popups-to-escape-sandbox"; // before src: the attribute applies when the frame loads
     frame.src = `/_local/messages/${encodeURIComponent(id)}/html`;
     part.append(frame);
   });
@@ -80,9 +80,9 @@ function htmlPart({ id, subject }, open) {
   return part;
 }
 
-// Keyed by the whole message: a server that starts anew may give an old id to a new one.
+// Keyed by the whole message: a restarted server may reuse an old id.
 let known = new Set();
-let entries = new Map(); // its <li>, kept so that an open part and the keyboard's place survive the next message
+let entries = new Map(); // its <li>, kept so that an open part and the focus survive the next message
 let allMessages = false;
 let unread = 0;
 
@@ -107,7 +107,7 @@ function showMessages(messages, first) {
   document.title = unread ? `(${unread}) ${title}` : title;
 }
 
-/** Makes `wanted` the children of `list` and leaves alone the ones already in place: to move a frame is to load it again. */
+/** Makes `wanted` the children of `list` without moving those already in place: moving a frame reloads it. */
 function reconcile(list, wanted) {
   const keep = new Set(wanted);
   for (const child of [...list.children]) if (!keep.has(child)) child.remove();
@@ -188,7 +188,7 @@ function cell(attribute) {
   const plain = unwrapped(attribute);
   const element = h("td", {}, typeof plain === "string" ? plain : JSON.stringify(plain));
   const seconds = Number(attribute.N);
-  if (seconds > 1e9 && seconds < 1e11) element.title = new Date(seconds * 1000).toISOString(); // epoch seconds, as TTL wants them
+  if (seconds > 1e9 && seconds < 1e11) element.title = new Date(seconds * 1000).toISOString(); // epoch seconds, as TTL requires
   return element;
 }
 
@@ -203,7 +203,7 @@ function unwrapped(attribute) {
 
 // ---- Clock --------------------------------------------------------------------------------------------------------------
 
-let clock; // what the local clock was, and what this page's steady one was when it was read
+let clock; // the local time, and this page's monotonic time when it was read
 
 function showClock({ now }) {
   clock = { then: Date.parse(now), at: performance.now() };

@@ -18,7 +18,7 @@ function curl(request) {
   ].join(" \\\n  ");
 }
 
-/** One ready request: `request()` is read anew each time, since the fields above it change it. */
+/** One ready request: `request()` is evaluated each time, since the fields above it change it. */
 function readyRequest(name, request, then = () => {}) {
   const line = h("code");
   const shown = h("pre", {}, line);
@@ -45,7 +45,7 @@ function readyRequest(name, request, then = () => {}) {
   return part;
 }
 
-/** Puts what Retrieve answered into the two fields; leaves them alone if `text` is no such answer. */
+/** Puts the response of Retrieve into the two fields; leaves them unchanged if `text` is not such a response. */
 export function fillPasscode(text) {
   try {
     const { id, token } = JSON.parse(text);
@@ -62,7 +62,7 @@ export function writePasscodeLines() {
 const MAILED = /https?:\/\/[^\s"'<>]*\/app-root#\/(self_register|pwd_reset)\/([0-9a-f-]{36})/i;
 const BOUND = /^@\S+ #(\d{6,8})$/m; // the line of an SMS that binds its code to a domain
 
-/** Puts what `find` finds in the newest message into its field, once: what a person writes there stays until the next message. */
+/** Puts what `find` finds in the newest message into its field, once: a user's input there stays until the next message. */
 function filler(field, find, write) {
   let newest;
   return (messages) => {
@@ -77,7 +77,7 @@ function filler(field, find, write) {
 export const fillLink = filler("link", ({ text, html }) => MAILED.exec(text || html || "")?.[0], writeAccountLines);
 export const fillCode = filler("otp", ({ channel, text }) => (channel === "sms" ? BOUND.exec(text)?.[1] : undefined), writeFactorLines);
 
-/** Puts the token of an answer into its field; leaves it alone if `text` is no such answer. */
+/** Puts the token of a response into its field; leaves it unchanged if `text` is not such a response. */
 export function fillToken(text) {
   try {
     const { value } = JSON.parse(text).data;
@@ -94,7 +94,7 @@ export function writeFactorLines() {
   for (const part of $("factor-requests").children) part.write();
 }
 
-let ids; // the identities that the requests use: they change with what the requests do
+let ids; // the identities that the requests use: some requests change them
 
 function makeAccountRequests() {
   const to = (path) => `/rest/v1/iam/${path}`;
@@ -158,7 +158,7 @@ function makePasscodeRequests() {
     readyRequest("Invalidate", () => post("/passcode/invalidate", { passcode_id: passcode_id() })));
 }
 
-/** The requests, made once: what they answered stays when the identities change. */
+/** The requests, created once: their responses stay when the identities change. */
 function showReadyRequests() {
   const places = [["pin", makePinRequests], ["passcode", makePasscodeRequests], ["account", makeAccountRequests], ["factor", makeFactorRequests]];
   for (const [name, make] of places) {

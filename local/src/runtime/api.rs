@@ -11,7 +11,7 @@ use super::process::{Process, Reply};
 use crate::http::{self, Unread};
 use crate::log::Log;
 
-/// Lambda's limit for an answer, and a little for the JSON around it.
+/// Lambda's limit for an answer, plus the JSON around it.
 const LONGEST_ANSWER: usize = 6 * 1024 * 1024 + 102_400;
 
 /// Answers a process's request; `path` starts after the version: `invocation/next`.
@@ -67,7 +67,7 @@ async fn next(process: &Process) -> Response<Body> {
         return refused(StatusCode::GONE, "Gone", "the local cloud is stopping");
     };
     job.taken.store(true, Ordering::SeqCst);
-    // Deadlines are real time: the function compares them with its own clock, which nobody moves.
+    // Deadlines are real time: the function compares them with its own clock, which has no offset.
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let deadline = now.saturating_add(job.timeout).as_millis();
     let mut response = http::answer(StatusCode::OK, "application/json", job.payload);
@@ -82,7 +82,7 @@ async fn next(process: &Process) -> Response<Body> {
         ("lambda-runtime-invoked-function-arn", job.arn),
         ("lambda-runtime-trace-id", trace),
     ] {
-        // Only a function name that AWS would refuse does not fit a header.
+        // Only a function name that AWS would reject does not fit a header.
         if let Ok(value) = HeaderValue::try_from(value) {
             response.headers_mut().insert(name, value);
         }

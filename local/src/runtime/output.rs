@@ -1,4 +1,4 @@
-//! What a process prints, on its way into the log.
+//! Forwards the output of a process to the log.
 
 use std::{
     fs::File,
@@ -11,13 +11,13 @@ use tokio::net::unix::pipe;
 
 use crate::log::Log;
 
-/// One of the two pipes that a process prints into. Each line is passed on to the log, whole and as text.
+/// One of the two output pipes of a process. Each line is forwarded to the log, whole and as text.
 #[derive(Debug)]
 pub(super) struct Output {
     pipe: pipe::Receiver,
-    /// The same pipe, to be looked into at any time.
+    /// The same pipe, for non-blocking reads.
     now: File,
-    /// The beginning of a line whose end has not come yet.
+    /// The beginning of a line that is not yet complete.
     unfinished: Mutex<Vec<u8>>,
     name: String,
     log: Arc<Log>,
@@ -41,17 +41,17 @@ impl Output {
         })
     }
 
-    /// Passes on what comes, until the end.
+    /// Forwards output as it arrives, until the end.
     pub(super) async fn follow(&self) {
         while self.pipe.readable().await.is_ok() && self.take(|buffer| self.pipe.try_read(buffer)) {}
     }
 
-    /// Passes on what is there already.
+    /// Forwards the output that is already in the pipe.
     pub(super) fn catch_up(&self) {
         self.take(|buffer| (&self.now).read(buffer));
     }
 
-    /// Passes on all that can be read without waiting; false at the end.
+    /// Forwards all that can be read without blocking; false at the end.
     fn take(&self, mut read: impl FnMut(&mut [u8]) -> io::Result<usize>) -> bool {
         let mut unfinished = self.unfinished.lock().expect("no holder of this lock panics");
         let mut buffer = [0; 8192];

@@ -1,4 +1,4 @@
-//! A function: its idle processes, its limit, and what an invocation comes to.
+//! A function: its idle processes, its concurrency limit, and the outcome of an invocation.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -9,12 +9,12 @@ use tokio::sync::Semaphore;
 use super::process::{Begun, Blueprint, Process, Reply};
 use crate::invocations::Calls;
 
-/// Lambda gives a process this long until its first request for an event.
+/// Lambda's timeout for init, until a process first requests an event.
 const INIT_TIMEOUT: Duration = Duration::from_secs(10);
-/// An HTTP API gives up on an integration after 30 seconds, so nobody waits longer for a free process.
+/// An HTTP API's integration times out after 30 seconds, so a longer wait for a free process is useless.
 const LONGEST_WAIT: Duration = Duration::from_secs(29);
 
-/// A warm process that ends this soon after it was given an event had most likely died before, and nobody had noticed yet.
+/// A warm process that ends this soon after it received an event had most likely died before, unnoticed.
 const NOTICED_LATE: Duration = Duration::from_millis(50);
 
 /// Why an invocation has no answer.
@@ -22,7 +22,7 @@ const NOTICED_LATE: Duration = Duration::from_millis(50);
 pub(crate) enum Failure {
     /// All processes were busy for too long.
     NoCapacity,
-    /// It took longer than the template's `Timeout`, or its process did not start in time.
+    /// It exceeded the template's `Timeout`, or its process did not start in time.
     TimedOut(String),
     /// Its process died.
     Died(String),
@@ -45,7 +45,7 @@ impl Failure {
     }
 }
 
-/// An invocation that is over.
+/// A finished invocation.
 #[derive(Debug)]
 pub(crate) struct Finished {
     pub(crate) result: Result<Bytes, Failure>,
@@ -76,17 +76,17 @@ impl Lambda {
         }
     }
 
-    /// What people call the function.
+    /// The function's display name.
     pub(crate) fn name(&self) -> &str {
         &self.blueprint.function.name
     }
 
-    /// Runs the function once. Not to be dropped half way: run it in a task of its own, or the process stays marked busy
-    /// until it has answered to nobody.
+    /// Runs the function once. Do not drop the future half way: run it in its own task, or the process stays marked
+    /// busy until it has answered.
     pub(crate) async fn invoke(&self, payload: Bytes) -> Finished {
         let started = Instant::now();
         let mut finished = self.attempt(payload).await;
-        // Whole microseconds: further digits mean nothing, and make a list hard to read.
+        // Whole microseconds: further digits are noise, and make a list hard to read.
         finished.ms = (started.elapsed().as_secs_f64() * 1_000_000.0).round() / 1000.0;
         let told = match &finished.result {
             Ok(_) => return finished,
@@ -159,8 +159,8 @@ impl Lambda {
                     // It had died while it was idle: this request never reached it.
                     continue;
                 }
-                // The event went into a connection that a dead process had left behind. Or the event itself is what kills
-                // processes; then the second one is the last.
+                // The event was sent to a connection that a dead process had left behind. Or the event itself kills
+                // processes; then the second process is the last.
                 let soon = process.lived_after(begun.at).is_some_and(|time| time <= NOTICED_LATE);
                 if soon && begun.calls.is_empty() && !tried_again {
                     tried_again = true;

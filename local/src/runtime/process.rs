@@ -1,4 +1,4 @@
-//! One process of a function: started with Lambda's environment, watched, and asked for one answer at a time.
+//! One process of a function: started with Lambda's environment, supervised, with one invocation at a time.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -19,14 +19,14 @@ use crate::log::Log;
 use crate::random;
 use crate::template::{ACCOUNT, Function, REGION};
 
-/// What every process of a function is started from.
+/// The configuration shared by all processes of a function.
 #[derive(Debug)]
 pub(crate) struct Blueprint {
     pub(crate) function: Arc<Function>,
     pub(crate) binary: PathBuf,
     /// Variables besides the template's.
     pub(crate) environment: BTreeMap<String, String>,
-    /// Where the runtime API and the AWS endpoints listen: `http://127.0.0.1:4321`.
+    /// The base URL of the runtime API and the AWS endpoints: `http://127.0.0.1:4321`.
     pub(crate) control_url: String,
     pub(crate) log: Arc<Log>,
     pub(crate) processes: Arc<Processes>,
@@ -43,7 +43,7 @@ impl Blueprint {
     }
 }
 
-/// An event on its way to a process.
+/// An event to be fetched by a process.
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) request_id: String,
@@ -53,18 +53,18 @@ pub(super) struct Job {
     pub(super) taken: Arc<AtomicBool>,
 }
 
-/// What a process answered.
+/// The answer of a process.
 #[derive(Debug)]
 pub(super) enum Reply {
     Response(Bytes),
     Error(Bytes),
 }
 
-/// An invocation under way.
+/// An invocation in progress.
 pub(super) struct Begun {
     pub(super) reply: oneshot::Receiver<Reply>,
     pub(super) calls: Calls,
-    /// When the event was laid out for the process.
+    /// When the event was queued for the process.
     pub(super) at: Instant,
     taken: Arc<AtomicBool>,
 }
@@ -84,11 +84,11 @@ pub(crate) struct Process {
     seat: Mutex<Seat>,
     jobs: mpsc::UnboundedSender<Job>,
     waiting: tokio::sync::Mutex<mpsc::UnboundedReceiver<Job>>,
-    /// Cancelled by the first request for an event: init is over.
+    /// Cancelled by the first request for an event: init is complete.
     pub(super) ready: CancellationToken,
     ended: watch::Receiver<Option<String>>,
     kill: CancellationToken,
-    /// Cancelled as soon as the process is known to have ended; how it ended is told a moment later, by `ended`.
+    /// Cancelled as soon as the process is known to have ended; `ended` reports the cause a moment later.
     gone: CancellationToken,
     gone_at: Arc<OnceLock<Instant>>,
     pub(super) init_calls: Calls,
@@ -98,7 +98,7 @@ pub(crate) struct Process {
 
 #[derive(Debug)]
 struct Seat {
-    /// Where the next AWS call is written down: init's list first, then each invocation's.
+    /// Where the next AWS call is recorded: init's list first, then each invocation's.
     calls: Calls,
     pending: Option<(String, oneshot::Sender<Reply>)>,
     init_error: Option<String>,
@@ -111,7 +111,7 @@ impl Process {
         let process = Arc::new(Self::new(blueprint, ended));
         let (id, name) = (process.id.clone(), process.function.name.clone());
         let last_words = Arc::clone(&process.last_words);
-        // Known before it runs: it may ask for its first event before this thread comes back from starting it.
+        // Registered before it runs: it may request its first event before this thread returns from starting it.
         blueprint.processes.add(&process);
         let mut child = command(blueprint, &id).spawn().map_err(|error| {
             blueprint.processes.remove(&id);
@@ -129,7 +129,7 @@ impl Process {
             let (stop, output) = (blueprint.stop.clone(), output.clone());
             blueprint.tasks.spawn(async move {
                 let Some(output) = output else { return };
-                // A grandchild could hold the pipe open for ever.
+                // A grandchild could hold the pipe open forever.
                 tokio::select! { () = stop.cancelled() => {}, () = output.follow() => {} }
             })
         });
@@ -146,7 +146,7 @@ impl Process {
             // Set only here, once.
             let _ = gone_at.set(Instant::now());
             gone.cancel();
-            // What a dying process had to say should stand in the log before the line about its death.
+            // The last output of a dying process should precede the log line about its death.
             let said = async { tokio::join!(stdout, stderr) };
             let _ = tokio::time::timeout(Duration::from_millis(200), said).await;
             processes.remove(&id);
@@ -155,8 +155,8 @@ impl Process {
         Ok(process)
     }
 
-    /// The environment of a process that somebody else starts, AWS's own emulator for one. Its way to the AWS endpoints is
-    /// its own, and stays open as long as the cloud; events are not for the cloud to give it.
+    /// The environment of a process started outside the cloud, for example by AWS's own emulator. Its AWS endpoints are
+    /// its own, and stay open as long as the cloud; it receives no events from the cloud.
     pub(crate) fn elsewhere(blueprint: &Blueprint) -> BTreeMap<String, String> {
         let (_, ended) = watch::channel(None);
         let process = Arc::new(Self::new(blueprint, ended));
@@ -188,12 +188,12 @@ impl Process {
         }
     }
 
-    /// How the process ended; never, while it lives.
+    /// Waits until the process has ended and returns how; never, while it lives.
     pub(super) async fn ended(&self) -> String {
         let mut ended = self.ended.clone();
         match ended.wait_for(Option::is_some).await {
             Ok(status) => status.clone().unwrap_or_default(),
-            // The watcher is gone, and so is the cloud.
+            // The watcher has stopped, and so has the cloud.
             Err(_) => "stopped with the local cloud".to_owned(),
         }
     }
@@ -202,7 +202,7 @@ impl Process {
         !self.gone.is_cancelled() && !self.kill.is_cancelled()
     }
 
-    /// How long after `moment` the process was known to have ended; `None` while it lives.
+    /// How long after `moment` the process ended; `None` while it lives.
     pub(super) fn lived_after(&self, moment: Instant) -> Option<Duration> {
         self.gone_at.get().map(|gone| gone.saturating_duration_since(moment))
     }
@@ -212,7 +212,7 @@ impl Process {
         self.kill.cancel();
     }
 
-    /// Puts an event on the table. The process fetches it with its next request.
+    /// Queues an event. The process fetches it with its next request.
     pub(super) fn begin(&self, payload: Bytes, timeout: Duration, arn: String) -> (String, Begun) {
         let request_id = random::uuid();
         let (answer, reply) = oneshot::channel();
@@ -240,14 +240,14 @@ impl Process {
         (request_id, begun)
     }
 
-    /// The next event, as soon as there is one.
+    /// Waits for the next event.
     pub(super) async fn next(&self) -> Option<Job> {
         self.ready.cancel();
         self.waiting.lock().await.recv().await
     }
 
-    /// Takes the answer to `request_id`; false when nobody waits for it. What the process printed before it answered is in the log
-    /// before anybody has the answer.
+    /// Accepts the answer to `request_id`; false if no invocation waits for it. Output that the process printed before
+    /// the answer is logged before the answer is delivered.
     pub(super) fn finish(&self, request_id: &str, reply: Reply) -> bool {
         self.outputs
             .get()
@@ -266,12 +266,12 @@ impl Process {
         self.seat().init_error.clone()
     }
 
-    /// The last line that the process wrote to stderr: why it died, more often than not.
+    /// The last line that the process wrote to stderr: usually the cause of its death.
     pub(super) fn last_words(&self) -> String {
         self.last_words.lock().expect("no holder of this lock panics").clone()
     }
 
-    /// Writes an AWS call down to the invocation it belongs to, to which the units belong that it consumes.
+    /// Records an AWS call with its invocation; returns the counter for the capacity units it consumes.
     pub(crate) fn called(&self, call: Call) -> Units {
         let calls = self.seat().calls.clone();
         calls.push(call);
@@ -304,7 +304,7 @@ impl Processes {
     }
 }
 
-/// The environment that Lambda sets, the template's, and where AWS is: nothing else is passed on.
+/// The environment that Lambda sets, the template's, and the AWS endpoints: nothing else is passed on.
 fn command(blueprint: &Blueprint, id: &str) -> Command {
     let home = blueprint.binary.parent().map(PathBuf::from).unwrap_or_default();
     let mut command = Command::new(&blueprint.binary);
@@ -316,7 +316,7 @@ fn command(blueprint: &Blueprint, id: &str) -> Command {
         .env("LANG", "en_US.UTF-8")
         .env("TZ", ":UTC")
         .env("PATH", "/usr/local/bin:/usr/bin:/bin")
-        // The runtime takes a path here only behind an explicit scheme.
+        // The runtime only accepts a path here behind an explicit scheme.
         .env("AWS_LAMBDA_RUNTIME_API", format!("{}/{id}", blueprint.control_url))
         .envs(environment(blueprint, id))
         .current_dir(&home)
@@ -327,7 +327,7 @@ fn command(blueprint: &Blueprint, id: &str) -> Command {
     command
 }
 
-/// Those parts of it that do not depend on where the process runs.
+/// The part of it that does not depend on where the process runs.
 fn environment(blueprint: &Blueprint, id: &str) -> BTreeMap<String, String> {
     let Blueprint {
         function, control_url, ..
@@ -372,7 +372,7 @@ async fn wait(child: &mut Child, kill: &CancellationToken) -> String {
     let status = tokio::select! {
         status = child.wait() => status,
         () = kill.cancelled() => {
-            // It fails only when the process has just ended by itself.
+            // It fails only if the process has just ended by itself.
             let _ = child.start_kill();
             child.wait().await
         }

@@ -1,4 +1,4 @@
-//! `FilterCriteria`: which records a subscription wants.
+//! `FilterCriteria`: which records a subscription receives.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 pub(crate) struct Filter(Value);
 
 impl Filter {
-    /// Reads a pattern and refuses the conditions that are not known here.
+    /// Parses a pattern and refuses unknown conditions.
     pub(crate) fn parse(pattern: &str) -> Result<Self, String> {
         let pattern: Value =
             serde_json::from_str(pattern).map_err(|error| format!("the pattern {pattern} is not JSON: {error}"))?;

@@ -1,4 +1,4 @@
-//! DynamoDB streams: records go to the functions that the template subscribes to them.
+//! DynamoDB streams: delivers records to the functions that the template subscribes to them.
 
 mod filter;
 mod subscriptions;
@@ -16,11 +16,11 @@ use self::subscriptions::Subscription;
 use crate::state::Inner;
 use crate::template::StreamMapping;
 
-/// Records of one burst of writes are gathered for so long before they are delivered.
+/// How long records of one burst of writes are gathered before delivery.
 const GATHER: Duration = Duration::from_millis(50);
-/// The pause before a batch is tried again.
+/// The pause before a batch is retried.
 const PAUSE: Duration = Duration::from_millis(50);
-/// Tries in place of the endless ones that Lambda makes by default: here nobody waits a day.
+/// Retries in place of the endless ones that Lambda makes by default, for up to a day.
 const RETRIES_INSTEAD_OF_A_DAY: u32 = 10;
 
 /// Delivers records as they are written, until the cloud stops.
@@ -38,7 +38,7 @@ pub(crate) async fn follow(inner: Arc<Inner>) {
     }
 }
 
-/// Deletes expired rows and delivers what that leaves in the streams; how many rows.
+/// Deletes expired rows and delivers the resulting stream records; returns the number of rows.
 pub(crate) async fn sweep(inner: &Arc<Inner>) -> Result<usize, String> {
     let done = inner.streams.done().into_iter();
     let done = done.map(|(table, reached)| (inner.template.tables[table].clone(), reached));
@@ -52,7 +52,7 @@ async fn deliver_where(inner: &Arc<Inner>, wanted: impl Fn(&Subscription) -> boo
         if !wanted(subscription) {
             continue;
         }
-        // Before it is read: what is written meanwhile may be missed, and is looked for again.
+        // Before the read: a write meanwhile may be missed, and causes another read.
         subscription.written.store(false, Ordering::SeqCst);
         if let Err(error) = deliver(inner, index).await {
             inner.log.function(
@@ -89,10 +89,10 @@ async fn deliver(inner: &Arc<Inner>, index: usize) -> Result<(), String> {
     Ok(())
 }
 
-/// Delivers a batch as the template says: again and again, in halves, or given up.
+/// Delivers a batch as the template says: retried, split in halves, or given up.
 async fn deliver_batch(inner: &Arc<Inner>, mapping: &StreamMapping, batch: Vec<Value>) {
     let allowed = mapping.retries.unwrap_or(RETRIES_INSTEAD_OF_A_DAY);
-    // Parts of the batch in order, with the tries that each has behind it.
+    // Parts of the batch in order, with the number of attempts of each.
     let mut parts = vec![(batch, 0)];
     while let Some((part, tries)) = parts.pop() {
         let failed = match run(inner, mapping, &part).await {
@@ -110,7 +110,7 @@ async fn deliver_batch(inner: &Arc<Inner>, mapping: &StreamMapping, batch: Vec<V
             parts.push((first, tries));
         } else if tries >= allowed {
             let (count, sequence) = (failed.len(), sequence_number(&failed[0]));
-            // The resource's name is enough for a person.
+            // The resource's name is enough for a human reader.
             let target = mapping.on_failure.as_deref().and_then(|arn| arn.rsplit(':').next());
             let told = target.map_or_else(String::new, |target| format!(", and {target} is told of it"));
             let line = format!("a batch of {count} from {sequence} on was dropped after {allowed} retries{told}");
@@ -122,7 +122,7 @@ async fn deliver_batch(inner: &Arc<Inner>, mapping: &StreamMapping, batch: Vec<V
     }
 }
 
-/// Runs the function on a batch. The error is the index of the first record that is not done.
+/// Runs the function on a batch. The error is the index of the first failed record.
 async fn run(inner: &Arc<Inner>, mapping: &StreamMapping, batch: &[Value]) -> Result<(), usize> {
     let payload = json!({ "Records": batch }).to_string();
     let finished = inner.run(mapping.function, None, payload.into()).await;

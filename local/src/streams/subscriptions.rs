@@ -1,4 +1,4 @@
-//! The template's subscriptions to streams, and how far each has come.
+//! The template's subscriptions to streams, and the position of each.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,7 +7,7 @@ use tokio::sync::{Mutex, Notify};
 
 use crate::template::{StreamMapping, Template};
 
-/// The subscriptions and how far each has come.
+/// The subscriptions and the position of each.
 #[derive(Debug, Default)]
 pub(crate) struct Streams {
     pub(super) subscriptions: Vec<Subscription>,
@@ -19,18 +19,18 @@ pub(super) struct Subscription {
     pub(super) mapping: StreamMapping,
     /// `cleanup/countersign-PinsTable`.
     pub(super) name: String,
-    /// The sequence number of the last record that is done with. Locked while a batch is under way.
+    /// The sequence number of the last processed record. Locked while a batch is in progress.
     pub(super) position: Mutex<Option<String>>,
     /// The same, readable at any time, for the data directory.
     pub(super) reached: std::sync::Mutex<Option<String>>,
-    /// Its table's name, and whether that was written to since the stream was last read: to read one means to look through
-    /// all there are.
+    /// Its table's name, and whether that was written to since the stream was last read: reading one scans all its
+    /// records.
     table: String,
     pub(super) written: AtomicBool,
 }
 
 impl Streams {
-    /// The template's subscriptions, each from where `reached` says.
+    /// The template's subscriptions, each starting from its position in `reached`.
     pub(crate) fn new(template: &Template, reached: &BTreeMap<String, String>) -> Self {
         let subscriptions = template.streams.iter().map(|mapping| {
             let (function, table) = (&template.functions[mapping.function], &template.tables[mapping.table]);
@@ -51,7 +51,7 @@ impl Streams {
         }
     }
 
-    /// Something was written to these tables, with commas between them; to any when it is not known to which.
+    /// Notifies of a write to these tables, separated by commas; to any table if it is unknown which.
     pub(crate) fn wake(&self, tables: Option<&str>) {
         let mut any = false;
         for subscription in &self.subscriptions {
@@ -66,7 +66,7 @@ impl Streams {
         }
     }
 
-    /// How far all subscriptions of each table have come, by its place in the template.
+    /// The position that all subscriptions of each table have passed, by the table's index in the template.
     pub(crate) fn done(&self) -> Vec<(usize, String)> {
         let mut done: BTreeMap<usize, Option<String>> = BTreeMap::new();
         for subscription in &self.subscriptions {
@@ -75,7 +75,7 @@ impl Streams {
                 .lock()
                 .expect("no holder of this lock panics")
                 .clone();
-            // All have the same number of digits. One that has not begun needs every record.
+            // All have the same number of digits. A subscription that has not started needs every record.
             done.entry(subscription.mapping.table)
                 .and_modify(|least| *least = least.take().min(reached.clone()))
                 .or_insert(reached);
@@ -85,7 +85,7 @@ impl Streams {
             .collect()
     }
 
-    /// How far each subscription has come, by name.
+    /// The position of each subscription, by name.
     pub(crate) fn reached(&self) -> BTreeMap<String, String> {
         let reached = self.subscriptions.iter().filter_map(|subscription| {
             let position = subscription

@@ -1,4 +1,4 @@
-//! What an API's own OpenAPI document adds to the events' routes: who may pass, and whose pages may call.
+//! What an API's own OpenAPI document adds to the events' routes: authorizers and CORS.
 
 use std::collections::BTreeMap;
 
@@ -45,7 +45,7 @@ fn read_authorizer(authorizer: &Value) -> Result<Authorizer, String> {
         return Err("must be a JWT authoriser that reads the header Authorization".to_owned());
     }
     let issuer = authorizer["jwtConfiguration"]["issuer"].as_str().unwrap_or_default();
-    // TLS to strangers is a deployment's business; what can be tried here runs here.
+    // TLS to external issuers needs a deployment; a trial uses an issuer on this machine.
     let host = issuer.strip_prefix("http://").unwrap_or_default();
     let host = &host[..host.find([':', '/']).unwrap_or(host.len())];
     if !matches!(host, "127.0.0.1" | "localhost") {
@@ -92,7 +92,7 @@ fn read_cors(cors: &Value) -> Result<Cors, String> {
     }
 }
 
-/// One origin and no pattern: `https://*` would let in everybody.
+/// A single origin without wildcards: `https://*` would allow every site.
 fn is_origin(text: &str) -> bool {
     let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     host.is_some_and(|host| {
@@ -103,7 +103,7 @@ fn is_origin(text: &str) -> bool {
     })
 }
 
-/// The texts of a list that are not empty: a parameter that was left empty is split into one that is.
+/// The texts of a list without empty ones: an empty parameter splits into one empty text.
 fn texts(list: &Value) -> Vec<String> {
     let texts = list.as_array().into_iter().flatten().filter_map(Value::as_str);
     texts.filter(|text| !text.is_empty()).map(str::to_owned).collect()

@@ -1,4 +1,4 @@
-//! CloudFormation's intrinsic functions, as far as a template needs them to run here.
+//! CloudFormation's intrinsic functions, as far as a template needs them here.
 
 use std::collections::BTreeMap;
 
@@ -6,27 +6,27 @@ use serde_json::{Map, Value};
 
 use crate::issuer;
 
-/// The account that every ARN names.
+/// The account in every ARN.
 pub(crate) const ACCOUNT: &str = "123456789012";
-/// The region that every ARN names.
+/// The region in every ARN.
 pub(crate) const REGION: &str = "us-east-1";
 /// The HTTP API's id.
 pub(crate) const API: &str = "local";
-/// The stack's name, and the start of every name that the template leaves to CloudFormation.
+/// The stack's name, and the prefix of every name that the template leaves to CloudFormation.
 const STACK: &str = "countersign";
-/// The parameter with the address that people see, in mails for one: a deployment's domain, here the cloud's own.
+/// The parameter with the public URL, used in mails for example: a deployment's domain, here the cloud's own URL.
 const PUBLIC_URL: &str = "PublicUrl";
-/// The parameter with the domain that mail comes from, which a deployment has to have verified.
+/// The parameter with the sender domain of mail, which a deployment must have verified.
 const MAIL_DOMAIN: &str = "MailDomain";
-/// The parameter with the identity provider's address. Here `local` is the cloud's own, whose port nobody knows before.
+/// The parameter with the identity provider's URL. Here `local` is the cloud's own, whose port is not known in advance.
 const JWT_ISSUER: &str = "JwtIssuer";
-/// The parameter with the countries that text messages go to: here the demo user's and a few more.
+/// The parameter with the countries that may receive text messages: here the demo user's and a few more.
 const SMS_COUNTRIES: (&str, &str) = ("SmsCountries", "380,44,49,7,1");
-/// The parameter with the text messages of an account's first day. Here all accounts are new, and people try things out: the
-/// account's other limits do.
+/// The parameter with the limit of text messages on an account's first day. Here all accounts are new and used for
+/// trials: the account's other limits are enough.
 const OTP_SENDS_FIRST_DAY: (&str, &str) = ("OtpSendsFirstDay", "20");
 
-/// What names stand for while a template is read.
+/// The values of names while a template is read.
 pub(super) struct Scope<'t> {
     parameters: BTreeMap<&'t str, Option<Value>>,
     conditions: Map<String, Value>,
@@ -38,10 +38,10 @@ pub(super) struct Scope<'t> {
 type Evaluated = Result<Option<Value>, String>;
 
 impl<'t> Scope<'t> {
-    /// The scope of `template`, whose API answers at `url`, with these values of parameters. The error names one that the
-    /// template does not have.
+    /// The scope of `template`, whose API answers at `url`, with these parameter values. The error names an unknown
+    /// parameter.
     pub(super) fn of(template: &'t Value, url: &str, given: &BTreeMap<String, String>) -> Result<Self, String> {
-        // A parameter without a default is only an error where it is used: some matter to a deployment alone.
+        // A parameter without a default is only an error where it is used: some are for deployments alone.
         let mut parameters: BTreeMap<&str, Option<Value>> = object(template, "Parameters")
             .map(|(name, parameter)| (name.as_str(), parameter.get("Default").cloned()))
             .collect();
@@ -77,7 +77,7 @@ impl<'t> Scope<'t> {
         })
     }
 
-    /// The value with every intrinsic carried out; `None` for `AWS::NoValue`. `at` is where it stands, for messages.
+    /// The value with every intrinsic evaluated; `None` for `AWS::NoValue`. `at` is its location, for messages.
     pub(super) fn value(&self, value: &Value, at: &str) -> Evaluated {
         match value {
             Value::Array(items) => {
@@ -105,7 +105,7 @@ impl<'t> Scope<'t> {
         }
     }
 
-    /// The value as text: numbers and booleans are written out, as CloudFormation does.
+    /// The value as text: numbers and booleans are formatted as CloudFormation does.
     pub(super) fn text(&self, value: &Value, at: &str) -> Result<Option<String>, String> {
         match self.value(value, at)? {
             None => Ok(None),
@@ -115,7 +115,7 @@ impl<'t> Scope<'t> {
         }
     }
 
-    /// Whether a resource's `Condition` holds; true when it has none.
+    /// Whether a resource's `Condition` is true; true when it has none.
     pub(super) fn included(&self, resource: &Value, at: &str) -> Result<bool, String> {
         match resource.get("Condition") {
             None => Ok(true),
@@ -293,7 +293,7 @@ impl<'t> Scope<'t> {
             .ok_or_else(|| format!("{at} names {target}, which is no parameter and no resource of the template"))
     }
 
-    /// The name that the resource has once it is deployed: its own, or one made from its logical id.
+    /// The name of the deployed resource: its own, or one derived from its logical id.
     pub(super) fn physical_name(&self, target: &str, at: &str) -> Result<String, String> {
         let properties = &self.resource(target, at)?["Properties"];
         for key in [
@@ -336,7 +336,7 @@ impl<'t> Scope<'t> {
             out.push_str(&value.ok_or_else(|| format!("{at}: !Sub cannot write ${{{name}}} as text"))?);
         }
         out.push_str(rest);
-        // The API's address in the form that deployments write.
+        // The API's URL in the form that deployments use.
         let deployed = format!("https://{API}.execute-api.{REGION}.amazonaws.com");
         Ok(Some(out.replace(&deployed, &self.url).into()))
     }

@@ -1,4 +1,4 @@
-//! `template.yaml`, read: what the local cloud runs, and nothing else is written down anywhere.
+//! `template.yaml`, parsed: the only declaration of what the local cloud runs.
 
 mod document;
 mod eval;
@@ -17,7 +17,7 @@ pub(crate) use eval::{ACCOUNT, API, REGION};
 use crate::rights::Role;
 use crate::streams::Filter;
 
-/// Everything of a template that the local cloud serves.
+/// Everything in a template that the local cloud serves.
 #[derive(Debug, Default)]
 pub(crate) struct Template {
     /// By logical id; the other parts point into this list.
@@ -29,18 +29,18 @@ pub(crate) struct Template {
     pub(crate) schedules: Vec<Schedule>,
     pub(crate) subscriptions: Vec<Subscription>,
     pub(crate) mail_events: Vec<MailEvents>,
-    /// Which other origins' pages may call the API; none without it.
+    /// Which other origins may call the API; none without it.
     pub(crate) cors: Option<Cors>,
-    /// What the template asks for and the local cloud does not do.
+    /// Features that the template uses and the local cloud does not support.
     pub(crate) notes: Vec<String>,
 }
 
-/// A function and the binary that it is.
+/// A function and its binary.
 #[derive(Debug, Clone)]
 pub(crate) struct Function {
     /// The resource's name in the template.
     pub(crate) logical_id: String,
-    /// What people call it: its binary's name, or the logical id where two functions share a binary.
+    /// Its display name: its binary's name, or the logical id if two functions share a binary.
     pub(crate) name: String,
     /// Its name once deployed.
     pub(crate) physical_name: String,
@@ -48,7 +48,7 @@ pub(crate) struct Function {
     pub(crate) timeout: Duration,
     pub(crate) memory_mb: u64,
     pub(crate) environment: Vec<(String, String)>,
-    /// What it may do.
+    /// Its IAM role.
     pub(crate) role: Arc<Role>,
     /// `ReservedConcurrentExecutions`.
     pub(crate) reserved: Option<usize>,
@@ -62,19 +62,19 @@ pub(crate) struct Route {
     /// `None` for `$default`.
     pub(crate) path: Option<String>,
     pub(crate) function: usize,
-    /// Who judges the caller's token before the function is asked, if somebody does.
+    /// The authorizer that verifies the caller's token before the function is invoked, if any.
     pub(crate) authorizer: Option<Authorizer>,
 }
 
-/// A JWT authoriser: tokens of this issuer pass, if they are meant for one of this audience.
+/// A JWT authorizer: it accepts tokens of this issuer for one of these audiences.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Authorizer {
-    /// As tokens name it in `iss`; its keys are found from there.
+    /// The `iss` of tokens; its keys are discovered from there.
     pub(crate) issuer: String,
     pub(crate) audience: Vec<String>,
 }
 
-/// What an API tells browsers about other origins, each header's value ready to be sent.
+/// An API's CORS configuration, each header's value ready to be sent.
 #[derive(Debug)]
 pub(crate) struct Cors {
     pub(crate) origins: Vec<String>,
@@ -104,7 +104,7 @@ pub(crate) struct Table {
     pub(crate) stream_arn: Option<String>,
 }
 
-/// A secret and how its first value is made.
+/// A secret and the source of its first value.
 #[derive(Debug, Clone)]
 pub(crate) struct Secret {
     pub(crate) name: String,
@@ -112,7 +112,7 @@ pub(crate) struct Secret {
     pub(crate) source: SecretSource,
 }
 
-/// Where a secret's first value comes from.
+/// The source of a secret's first value.
 #[derive(Debug, Clone)]
 pub(crate) enum SecretSource {
     /// Written in the template.
@@ -121,7 +121,7 @@ pub(crate) enum SecretSource {
     Generated {
         length: usize,
         alphabet: String,
-        /// A JSON object and the key under which the generated text goes; without it the text is the value.
+        /// A JSON object and the key for the generated text; without it the text is the value.
         inside: Option<(serde_json::Map<String, Value>, String)>,
     },
 }
@@ -132,13 +132,13 @@ pub(crate) struct StreamMapping {
     pub(crate) function: usize,
     pub(crate) table: usize,
     pub(crate) batch_size: usize,
-    /// `None` retries as long as the real one would: until the record is a day old.
+    /// `None` retries as long as Lambda would: until the record is a day old.
     pub(crate) retries: Option<u32>,
     pub(crate) bisect: bool,
     pub(crate) reports_failures: bool,
-    /// A record is delivered when it matches one of them, or when there are none.
+    /// A record is delivered if it matches one of them, or if there are none.
     pub(crate) filters: Vec<Filter>,
-    /// The ARN of what is told about a batch that is given up.
+    /// The ARN of the destination for batches that are given up.
     pub(crate) on_failure: Option<String>,
 }
 
@@ -150,17 +150,17 @@ pub(crate) struct Subscription {
     pub(crate) topic: String,
 }
 
-/// What SES publishes about the mail of a configuration set.
+/// The events that SES publishes about the mail of a configuration set.
 #[derive(Debug, Clone)]
 pub(crate) struct MailEvents {
     pub(crate) configuration_set: String,
     /// `bounce`, `complaint` and the like.
     pub(crate) kinds: Vec<String>,
-    /// The ARN of the topic that it is published to.
+    /// The ARN of the topic that they are published to.
     pub(crate) topic: String,
 }
 
-/// A function called at a fixed rate.
+/// A function invoked at a fixed rate.
 #[derive(Debug, Clone)]
 pub(crate) struct Schedule {
     pub(crate) function: usize,

@@ -1,4 +1,4 @@
-//! From the template's resources to what the local cloud runs.
+//! Converts the template's resources to what the local cloud runs.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -24,8 +24,8 @@ const MEMORY: u64 = 128;
 const BATCH: u64 = 100;
 
 impl Template {
-    /// Reads the file. `url` is where the API answers, for `!GetAtt Api.ApiEndpoint` and the parameter `PublicUrl`;
-    /// `parameters` take the place of defaults. The error is one line that names the place.
+    /// Reads the file. `url` is the API's URL, for `!GetAtt Api.ApiEndpoint` and the parameter `PublicUrl`;
+    /// `parameters` override defaults. The error is one line that names the location.
     pub(crate) fn load(path: &Path, url: &str, parameters: &BTreeMap<String, String>) -> Result<Self, String> {
         let shown = path.display();
         let text = std::fs::read_to_string(path).map_err(|error| format!("cannot read {shown}: {error}"))?;
@@ -137,7 +137,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// The role that the function names, one of the template's.
+    /// The function's role, one of the template's.
     fn role(&self, properties: &Value, all: &[(&str, &Value)], at: &str) -> Result<Arc<Role>, String> {
         let wanted = self.property(properties, "Role", &format!("{at}.Properties"))?;
         for (name, resource) in all.iter().filter(|(_, resource)| kind(resource) == "AWS::IAM::Role") {
@@ -155,7 +155,7 @@ impl Reader<'_> {
         ))
     }
 
-    /// A whole number of the function's own, or of the globals.
+    /// A whole number from the function's own properties, or the globals.
     fn number(&self, properties: &Value, key: &str, at: &str) -> Result<Option<u64>, String> {
         for (holder, place) in [
             (properties, format!("{at}.Properties.{key}")),
@@ -173,7 +173,7 @@ impl Reader<'_> {
         Ok(None)
     }
 
-    /// Where two functions share a binary, its name would say nothing.
+    /// If two functions share a binary, its name would be ambiguous.
     fn name_functions(&mut self) {
         let binaries: Vec<String> = self
             .out

@@ -1,12 +1,12 @@
-//! From a role's policies to the rights that they are.
+//! Converts a role's policies to rights.
 
 use serde_json::Value;
 
 use super::eval::Scope;
 use crate::rights::{Condition, Resource, Right};
 
-/// What a role allows. What cannot be read here is refused, not left out: a cloud that allows less than AWS would, or more,
-/// says nothing about either.
+/// The rights of a role. A policy that cannot be parsed is an error, not skipped: a cloud that allows less than AWS
+/// would, or more, proves nothing.
 pub(super) fn rights(scope: &Scope<'_>, role: &Value, at: &str) -> Result<Vec<Right>, String> {
     let properties = &role["Properties"];
     for key in ["ManagedPolicyArns", "PermissionsBoundary"] {
@@ -77,14 +77,14 @@ fn read(statement: &Value, at: &str, rights: &mut Vec<Right>) -> Result<(), Stri
     Ok(())
 }
 
-/// The one entry of an object.
+/// The only entry of an object.
 fn single(object: &Value) -> Option<(&str, &Value)> {
     let mut entries = object.as_object()?.iter();
     let (key, value) = entries.next()?;
     entries.next().is_none().then_some((key.as_str(), value))
 }
 
-/// Where IAM takes a list, it takes its one element, too.
+/// Where IAM takes a list, it also takes a single element.
 fn list(value: &Value) -> &[Value] {
     match value {
         Value::Null => &[],

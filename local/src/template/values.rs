@@ -1,4 +1,4 @@
-//! Values with a notation of their own: generated secrets and rates.
+//! Values with their own notation: generated secrets and rates.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::SecretSource;
 
-/// Reads `GenerateSecretString`.
+/// Parses `GenerateSecretString`.
 pub(super) fn generated(options: &Map<String, Value>, at: &str) -> Result<SecretSource, String> {
     let flag = |key: &str| options.get(key).and_then(Value::as_bool).unwrap_or(false);
     let excluded = options

@@ -103,7 +103,7 @@ fn what_cannot_be_done_is_put_aside() {
     for trigger in ["Invoked by the streams of the tables.", "Invoked by SNS with mail."] {
         let (one, store) = example(trigger, "background", &["Table<Event, Put>"]);
         let targets = function(&one, &store).matches("!GetAtt DeadLetters.Arn").count();
-        // One for each stream; SNS's own and the function's.
+        // One per stream; SNS's own and the function's.
         let expected = if one.trigger == Trigger::Streams {
             streamed(&store).count()
         } else {
