@@ -30,7 +30,7 @@ async fn the_document_has_exactly_the_templates_routes() {
     assert_eq!(
         described,
         declared(),
-        "describe the route in functions/openapi/document.rs"
+        "describe the route in openapi.rs beside its handler"
     );
 }
 
