@@ -29,7 +29,7 @@ pub fn asks_for_mail(summary: &str, route: &Route) -> OperationBuilder {
         )
         .response(
             "503",
-            json::<EraError>("The mail cannot be sent, or something of ours gave no answer; nothing stands in the way of another try")
+            json::<EraError>("The mail cannot be sent, or something of ours gave no answer; a retry is possible")
                 .header("Retry-After", seconds()),
         )
 }

@@ -96,7 +96,7 @@ pub fn sends_text(operation: OperationBuilder) -> OperationBuilder {
         .response("429", too_soon("Too many codes sent or tried"))
         .response(
             "503",
-            json::<MithrilError>("The text message cannot be sent, or something of ours gave no answer; nothing stands in the way of another try")
+            json::<MithrilError>("The text message cannot be sent, or something of ours gave no answer; a retry is possible")
                 .header("Retry-After", seconds()),
         )
 }
