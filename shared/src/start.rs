@@ -1,8 +1,9 @@
 //! Floor 3: starts a function. Only wiring the function's struct is generic, so that the binaries share one copy of the
 //! rest.
 
-use std::{pin::Pin, process::ExitCode};
+use std::process::ExitCode;
 
+use futures_util::future::LocalBoxFuture;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -45,7 +46,7 @@ pub trait Background: 'static {
 }
 
 /// The future that serves calls until the sandbox ends.
-type Serving = Pin<Box<dyn Future<Output = Result<(), Error>>>>;
+type Serving = LocalBoxFuture<'static, Result<(), Error>>;
 
 /// Starts a function: wires its endpoint, then serves calls until the sandbox ends. If it cannot start, reports every
 /// problem and exits with 1.

@@ -7,6 +7,7 @@ use aws_sdk_ses::{
     types::{Body, Content, Destination, Message, MessageTag},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
+use futures_util::future::LocalBoxFuture;
 
 use super::{attempt::may_be_sent, words::Mail};
 use crate::{
@@ -73,18 +74,21 @@ impl Mailer {
     ///
     /// # Panics
     /// When a tag is not 1 to 256 of `[A-Za-z0-9_-]`: tags are our own words and ids.
-    pub async fn send(
-        &self,
+    pub fn send<'a>(
+        &'a self,
         sender: Option<&Sender>,
         to: Recipient<'_>,
         mail: &Mail,
         tags: &[(&'static str, String)],
-    ) -> Result<(), Unsent> {
+    ) -> LocalBoxFuture<'a, Result<(), Unsent>> {
         let request = request(&self.configuration_set, sender.unwrap_or(&self.sender), to, mail, tags);
-        let sent = request.send_with(&self.client).await;
-        sent.map(drop).map_err(|error| Unsent {
-            fault: Fault::Mail(format!("SendEmail failed: {}", kind_of(&error))),
-            perhaps_sent: may_be_sent(&error),
+        // Boxed, so that the call's code is in the library and not in every function.
+        Box::pin(async move {
+            let sent = request.send_with(&self.client).await;
+            sent.map(drop).map_err(|error| Unsent {
+                fault: Fault::Mail(format!("SendEmail failed: {}", kind_of(&error))),
+                perhaps_sent: may_be_sent(&error),
+            })
         })
     }
 }

@@ -4,6 +4,7 @@ use aws_sdk_sns::{
     Client, error::ProvideErrorMetadata, operation::publish::builders::PublishInputBuilder,
     types::MessageAttributeValue,
 };
+use futures_util::future::LocalBoxFuture;
 
 use super::{attempt::may_be_sent, mail::kind_of};
 use crate::{
@@ -60,12 +61,16 @@ impl Texter {
     ///
     /// # Errors
     /// [`Unsent`] when SNS does not confirm that it accepted the message.
-    pub async fn send(&self, to: &Phone, text: &Secret) -> Result<(), Unsent> {
-        let sent = request(&self.terms, to, text).send_with(&self.client).await;
-        sent.map(drop).map_err(|error| Unsent {
-            fault: Fault::Sms(format!("Publish failed: {}", kind_of(&error))),
-            why: why(error.code(), error.message()),
-            perhaps_sent: may_be_sent(&error),
+    pub fn send<'a>(&'a self, to: &Phone, text: &Secret) -> LocalBoxFuture<'a, Result<(), Unsent>> {
+        let request = request(&self.terms, to, text);
+        // Boxed, so that the call's code is in the library and not in every function.
+        Box::pin(async move {
+            let sent = request.send_with(&self.client).await;
+            sent.map(drop).map_err(|error| Unsent {
+                fault: Fault::Sms(format!("Publish failed: {}", kind_of(&error))),
+                why: why(error.code(), error.message()),
+                perhaps_sent: may_be_sent(&error),
+            })
         })
     }
 }

@@ -7,11 +7,10 @@
 use std::{
     cell::Cell,
     panic::AssertUnwindSafe,
-    pin::Pin,
     time::{Duration, Instant},
 };
 
-use futures_util::FutureExt;
+use futures_util::{FutureExt, future::LocalBoxFuture};
 use lambda_http::{
     Body,
     aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse},
@@ -75,14 +74,14 @@ pub trait Endpoint: 'static {
 /// An endpoint of any type.
 pub trait AnyEndpoint {
     /// The reply to a call in any case, within the time limit.
-    fn reply<'a>(&'a self, call: &'a Call, within: Duration) -> Pin<Box<dyn Future<Output = Reply> + 'a>>;
+    fn reply<'a>(&'a self, call: &'a Call, within: Duration) -> LocalBoxFuture<'a, Reply>;
 
     /// The family that its calls' metrics count in.
     fn family(&self) -> Option<Family>;
 }
 
 impl<E: Endpoint> AnyEndpoint for E {
-    fn reply<'a>(&'a self, call: &'a Call, within: Duration) -> Pin<Box<dyn Future<Output = Reply> + 'a>> {
+    fn reply<'a>(&'a self, call: &'a Call, within: Duration) -> LocalBoxFuture<'a, Reply> {
         Box::pin(async move {
             let answer = async {
                 call.expect_time()?;

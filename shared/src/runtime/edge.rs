@@ -78,6 +78,7 @@ pub struct Edge {
     variables: HashMap<String, String>,
     problems: RefCell<Vec<String>>,
     dynamodb: OnceCell<aws_sdk_dynamodb::Client>,
+    secrets: OnceCell<aws_sdk_secretsmanager::Client>,
     /// Keys to load before the first call.
     loading: RefCell<Vec<Rc<dyn Load>>>,
     http: OnceCell<SharedHttpClient>,
@@ -102,6 +103,7 @@ impl Edge {
             variables,
             problems: RefCell::default(),
             dynamodb: OnceCell::new(),
+            secrets: OnceCell::new(),
             loading: RefCell::default(),
             http: OnceCell::new(),
             unpooled_http: OnceCell::new(),
@@ -110,8 +112,7 @@ impl Edge {
 
     /// A table, by the environment variable that names it.
     pub fn table<R: Row, A>(&self) -> Table<R, A> {
-        let client = self.dynamodb.get_or_init(|| self.dynamodb_client()).clone();
-        Table::new(client, self.required(R::VARIABLE).unwrap_or_default())
+        Table::new(self.dynamodb_client(), self.required(R::VARIABLE).unwrap_or_default())
     }
 
     /// The mail client: with the configuration set that `MAIL_CONFIGURATION_SET` names, and from `no-reply` at
@@ -195,15 +196,21 @@ impl Edge {
     }
 
     fn dynamodb_client(&self) -> aws_sdk_dynamodb::Client {
-        let mut config = conflict::retried(aws_sdk_dynamodb::config::Builder::from(&self.sdk_config()));
-        config.set_endpoint_url(self.endpoint("AWS_ENDPOINT_URL_DYNAMODB"));
-        aws_sdk_dynamodb::Client::from_conf(config.build())
+        let make = || {
+            let mut config = conflict::retried(aws_sdk_dynamodb::config::Builder::from(&self.sdk_config()));
+            config.set_endpoint_url(self.endpoint("AWS_ENDPOINT_URL_DYNAMODB"));
+            aws_sdk_dynamodb::Client::from_conf(config.build())
+        };
+        self.dynamodb.get_or_init(make).clone()
     }
 
     fn secrets_client(&self) -> aws_sdk_secretsmanager::Client {
-        let mut config = aws_sdk_secretsmanager::config::Builder::from(&self.sdk_config());
-        config.set_endpoint_url(self.endpoint("AWS_ENDPOINT_URL_SECRETS_MANAGER"));
-        aws_sdk_secretsmanager::Client::from_conf(config.build())
+        let make = || {
+            let mut config = aws_sdk_secretsmanager::config::Builder::from(&self.sdk_config());
+            config.set_endpoint_url(self.endpoint("AWS_ENDPOINT_URL_SECRETS_MANAGER"));
+            aws_sdk_secretsmanager::Client::from_conf(config.build())
+        };
+        self.secrets.get_or_init(make).clone()
     }
 
     fn ses_client(&self) -> aws_sdk_ses::Client {

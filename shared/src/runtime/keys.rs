@@ -7,11 +7,11 @@ use std::{
     cell::{Cell, RefCell},
     collections::BTreeMap,
     fmt::Debug,
-    pin::Pin,
     rc::Rc,
 };
 
 use aws_sdk_secretsmanager::{Client, error::ProvideErrorMetadata};
+use futures_util::future::LocalBoxFuture;
 use serde::{Deserialize, Serialize};
 
 pub use self::shelf::{Contents, KeyShelf};
@@ -68,7 +68,7 @@ pub(crate) trait Load: Debug {
     ///
     /// # Errors
     /// A description of the problem, without any part of the secret.
-    fn load(&self, now: Timestamp) -> Pin<Box<dyn Future<Output = Result<(), String>> + '_>>;
+    fn load(&self, now: Timestamp) -> LocalBoxFuture<'_, Result<(), String>>;
 
     /// The environment variable that names the secret.
     fn variable(&self) -> &'static str;
@@ -78,9 +78,10 @@ pub(crate) trait Load: Debug {
 }
 
 impl<P: Purpose> Load for Cached<P> {
-    fn load(&self, now: Timestamp) -> Pin<Box<dyn Future<Output = Result<(), String>> + '_>> {
+    fn load(&self, now: Timestamp) -> LocalBoxFuture<'_, Result<(), String>> {
         Box::pin(async move {
-            let ring = read(&self.client, &self.secret, now).await?;
+            let stored = read(&self.client, &self.secret).await?;
+            let ring = Keyring::new(stored, now).map_err(|unfit| format!("has unfit keys: {unfit:?}"))?;
             self.ring.replace(Some(ring));
             self.stale_at.set(now.deadline(FRESH_FOR));
             Ok(())
@@ -141,12 +142,14 @@ impl<P: Purpose> Keys<P> {
     }
 }
 
-async fn read<P: Purpose>(client: &Client, secret: &str, now: Timestamp) -> Result<Keyring<P>, String> {
-    let answer = client.get_secret_value().secret_id(secret).send().await;
-    // The error code may be logged: it is about the secret and contains nothing of it.
-    let answer = answer.map_err(|error| format!("cannot be read: {}", error.code().unwrap_or("no answer")))?;
-    let stored = stored(answer.secret_string().unwrap_or_default())?;
-    Keyring::new(stored, now).map_err(|unfit| format!("has unfit keys: {unfit:?}"))
+/// The keys in a secret, as they are stored. Boxed, so that the call's code is in the library and not in every function.
+fn read<'a>(client: &'a Client, secret: &'a str) -> LocalBoxFuture<'a, Result<Vec<Stored>, String>> {
+    Box::pin(async move {
+        let answer = client.get_secret_value().secret_id(secret).send().await;
+        // The error code may be logged: it is about the secret and contains nothing of it.
+        let answer = answer.map_err(|error| format!("cannot be read: {}", error.code().unwrap_or("no answer")))?;
+        stored(answer.secret_string().unwrap_or_default())
+    })
 }
 
 /// The keys in a secret; `Err` describes what is invalid.

@@ -1,7 +1,8 @@
 //! Floor 2: the audit log of requests (ASVS 16.3): who did or tried what, and to whom.
 
-use std::{pin::Pin, time::Duration};
+use std::time::Duration;
 
+use futures_util::future::LocalBoxFuture;
 use rand::rngs::SysRng;
 
 use crate::{
@@ -114,7 +115,7 @@ impl Audited {
 }
 
 impl AnyEndpoint for Audited {
-    fn reply<'a>(&'a self, call: &'a Call, within: Duration) -> Pin<Box<dyn Future<Output = Reply> + 'a>> {
+    fn reply<'a>(&'a self, call: &'a Call, within: Duration) -> LocalBoxFuture<'a, Reply> {
         Box::pin(async move {
             let reply = self.endpoint.reply(call, within).await;
             self.trail.after(call, &reply).await;

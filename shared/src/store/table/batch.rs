@@ -4,7 +4,10 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::{Client, types::KeysAndAttributes};
 
-use super::{BatchGet, Row, Table, failed};
+use super::{
+    BatchGet, Row, Table,
+    handle::{Boxed, failed},
+};
 use crate::{
     domain::time::Timestamp,
     fault::Fault,
@@ -25,20 +28,25 @@ pub struct Batch {
 impl Batch {
     /// Adds a row to the batch.
     pub fn want<R: Row>(&mut self, table: &Table<R, BatchGet>, id: &R::Id) {
-        let key = Table::<R, BatchGet>::key(id);
-        let keys = self.keys.entry(table.name.clone()).or_default();
+        let key = Item::from([(R::KEY.to_owned(), R::key(id))]);
+        let keys = self.keys.entry(table.handle.name.clone()).or_default();
         // DynamoDB rejects a batch that names a row twice.
         if !keys.contains(&key) {
             keys.push(key);
         }
-        self.client.get_or_insert_with(|| table.client.clone());
+        self.client.get_or_insert_with(|| table.handle.client.clone());
     }
 
     /// Reads the batch.
     ///
     /// # Errors
     /// [`Fault`] when the store fails, or leaves keys unprocessed every time.
-    pub async fn read(mut self) -> Result<Self, Fault> {
+    #[must_use]
+    pub fn read(self) -> Boxed<'static, Self> {
+        Box::pin(self.read_in_rounds())
+    }
+
+    async fn read_in_rounds(mut self) -> Result<Self, Fault> {
         let Some(client) = self.client.clone() else {
             return Ok(self);
         };
@@ -96,7 +104,7 @@ impl Batch {
         let found = self
             .found
             .iter()
-            .find(|(name, item)| *name == table.name && item.get(R::KEY) == Some(&key));
+            .find(|(name, item)| *name == table.handle.name && item.get(R::KEY) == Some(&key));
         found.map_or(Ok(None), |(_, item)| table.read(item, now))
     }
 }

@@ -1,12 +1,17 @@
 //! Scanning a table, a page at a time.
 
-use std::collections::HashMap;
-
-use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
+use aws_sdk_dynamodb::types::AttributeValue;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
-use super::{Condition, Row, Scan, Table, names};
-use crate::fault::Fault;
+use super::{
+    Condition, Row, Scan, Table,
+    expression::{names, placeholders},
+    handle::{Boxed, Handle},
+};
+use crate::{
+    fault::Fault,
+    store::item::{Item, bytes},
+};
 
 /// Where a scan continues: after the row of this key. The scanned tables have binary keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,37 +53,43 @@ impl<R: Row> Table<R, Scan> {
         after: Option<&Cursor>,
         limit: Option<i32>,
     ) -> Result<Page<R>, Fault> {
-        let start = after.map(|Cursor(key)| {
-            let key = AttributeValue::B(Blob::new(key.clone()));
-            HashMap::from([(R::KEY.to_owned(), key)])
+        let start = after.map(|Cursor(key)| bytes(key.as_slice()));
+        let (items, last) = self.handle.scan(wanted, start, limit).await?;
+        let next = last.map(|key| match key.get(R::KEY) {
+            Some(AttributeValue::B(bytes)) => Ok(Cursor(bytes.as_ref().to_vec())),
+            _ => Err(Fault::Corrupt(format!("{} has no binary key", self.handle.name))),
         });
+        Ok(Page {
+            rows: items.iter().map(|item| self.parse(item)).collect::<Result<_, _>>()?,
+            next: next.transpose()?,
+        })
+    }
+}
+
+impl Handle {
+    /// The items of a page, and the key of its last one.
+    fn scan(
+        &self,
+        wanted: Option<Condition>,
+        start: Option<AttributeValue>,
+        limit: Option<i32>,
+    ) -> Boxed<'_, (Vec<Item>, Option<Item>)> {
         let mut request = self
             .client
             .scan()
             .table_name(&self.name)
             .consistent_read(true)
             .set_limit(limit)
-            .set_exclusive_start_key(start);
+            .set_exclusive_start_key(start.map(|key| Item::from([(self.key.to_owned(), key)])));
         if let Some(Condition { expression, values }) = wanted {
             request = request
                 .filter_expression(expression)
-                .set_expression_attribute_names(names(&[expression]));
-            for (name, value) in values {
-                request = request.expression_attribute_values(name, value);
-            }
+                .set_expression_attribute_names(names(self.key, &[expression]))
+                .set_expression_attribute_values(placeholders(values));
         }
-        let answer = request.send().await.map_err(|error| self.fault("Scan", &error))?;
-        let next = answer.last_evaluated_key().map(|key| match key.get(R::KEY) {
-            Some(AttributeValue::B(bytes)) => Ok(Cursor(bytes.as_ref().to_vec())),
-            _ => Err(Fault::Corrupt(format!("{} has no binary key", self.name))),
-        });
-        Ok(Page {
-            rows: answer
-                .items()
-                .iter()
-                .map(|item| self.parse(item))
-                .collect::<Result<_, _>>()?,
-            next: next.transpose()?,
+        Box::pin(async move {
+            let answer = request.send().await.map_err(|error| self.fault("Scan", &error))?;
+            Ok((answer.items.unwrap_or_default(), answer.last_evaluated_key))
         })
     }
 }

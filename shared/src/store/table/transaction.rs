@@ -7,11 +7,15 @@ use aws_sdk_dynamodb::{
 };
 use rand::rngs::SysRng;
 
-use super::{Change, Check, Condition, Put, Row, Table, Update, failed, names, values};
+use super::{
+    Change, Check, Condition, Delete, Put, Row, Table, Update,
+    expression::{names, placeholders},
+    handle::{Boxed, Handle, failed},
+};
 use crate::{
     domain::{secret::random_bytes, time::Timestamp},
     fault::Fault,
-    store::{retry::Rounds, table::Delete},
+    store::{item::Item, retry::Rounds},
 };
 
 /// Writes that are made together or not at all.
@@ -19,6 +23,79 @@ use crate::{
 pub struct Transaction {
     client: Option<Client>,
     items: Vec<TransactWriteItem>,
+}
+
+/// A write, by the key of its row.
+enum Write {
+    Put(Item, Option<Condition>),
+    Update(AttributeValue, Change),
+    Delete(AttributeValue, Option<Condition>),
+    Check(AttributeValue, Condition),
+}
+
+impl Write {
+    fn item(self, table: &Handle) -> TransactWriteItem {
+        let item = TransactWriteItem::builder();
+        match self {
+            Self::Put(row, condition) => {
+                let put = types::Put::builder().table_name(&table.name).set_item(Some(row));
+                let put = match condition {
+                    None => put,
+                    Some(Condition { expression, values }) => put
+                        .condition_expression(expression)
+                        .set_expression_attribute_names(names(table.key, &[expression]))
+                        .set_expression_attribute_values(placeholders(values)),
+                };
+                item.put(put.build().expect("a put with its table and its row"))
+            }
+            Self::Update(
+                key,
+                Change {
+                    update,
+                    condition,
+                    values,
+                },
+            ) => {
+                let change = types::Update::builder()
+                    .table_name(&table.name)
+                    .key(table.key, key)
+                    .update_expression(update)
+                    .condition_expression(condition)
+                    .set_expression_attribute_names(names(table.key, &[update, condition]))
+                    .set_expression_attribute_values(placeholders(values));
+                item.update(
+                    change
+                        .build()
+                        .expect("an update with its table, its key and its expression"),
+                )
+            }
+            Self::Delete(key, condition) => {
+                let delete = types::Delete::builder().table_name(&table.name).key(table.key, key);
+                let delete = match condition {
+                    None => delete,
+                    Some(Condition { expression, values }) => delete
+                        .condition_expression(expression)
+                        .set_expression_attribute_names(names(table.key, &[expression]))
+                        .set_expression_attribute_values(placeholders(values)),
+                };
+                item.delete(delete.build().expect("a delete with its table and its key"))
+            }
+            Self::Check(key, Condition { expression, values }) => {
+                let check = types::ConditionCheck::builder()
+                    .table_name(&table.name)
+                    .key(table.key, key)
+                    .condition_expression(expression)
+                    .set_expression_attribute_names(names(table.key, &[expression]))
+                    .set_expression_attribute_values(placeholders(values));
+                item.condition_check(
+                    check
+                        .build()
+                        .expect("a check with its table, its key and its condition"),
+                )
+            }
+        }
+        .build()
+    }
 }
 
 /// One write of a transaction, to find out whether its condition failed.
@@ -37,105 +114,42 @@ pub enum Committed {
 impl Transaction {
     /// Writes a row if none exists; an expired one does not count.
     pub fn put_new<R: Row>(&mut self, table: &Table<R, Put>, row: &R, now: Timestamp) -> Step {
-        let put = types::Put::builder()
-            .table_name(&table.name)
-            .set_item(Some(row.to_item()))
-            .condition_expression("attribute_not_exists(#key) OR #ttl <= :now")
-            .expression_attribute_names("#key", R::KEY)
-            .expression_attribute_names("#ttl", "ttl")
-            .expression_attribute_values(":now", AttributeValue::N(now.seconds().to_string()))
-            .build()
-            .expect("a put with its table and its row");
-        self.add(&table.client, TransactWriteItem::builder().put(put).build())
+        self.put_if(table, row, Condition::no_live_row(now))
     }
 
     /// Writes a row, replacing any existing one.
     pub fn put<R: Row>(&mut self, table: &Table<R, Put>, row: &R) -> Step {
-        let put = types::Put::builder()
-            .table_name(&table.name)
-            .set_item(Some(row.to_item()))
-            .build()
-            .expect("a put with its table and its row");
-        self.add(&table.client, TransactWriteItem::builder().put(put).build())
+        self.add(&table.handle, Write::Put(row.to_item(), None))
     }
 
     /// Replaces a row if the condition holds.
     pub fn put_if<R: Row>(&mut self, table: &Table<R, Put>, row: &R, condition: Condition) -> Step {
-        let put = types::Put::builder()
-            .table_name(&table.name)
-            .set_item(Some(row.to_item()))
-            .condition_expression(condition.expression)
-            .set_expression_attribute_names(names(&[condition.expression]))
-            .set_expression_attribute_values(values(condition.values))
-            .build()
-            .expect("a put with its table, its row and its condition");
-        self.add(&table.client, TransactWriteItem::builder().put(put).build())
+        self.add(&table.handle, Write::Put(row.to_item(), Some(condition)))
     }
 
     /// Makes a change, if its condition holds.
     pub fn update<R: Row>(&mut self, table: &Table<R, Update>, id: &R::Id, change: Change) -> Step {
-        let update = types::Update::builder()
-            .table_name(&table.name)
-            .set_key(Some(Table::<R, Update>::key(id)))
-            .update_expression(change.update)
-            .condition_expression(change.condition)
-            .set_expression_attribute_names(names(&[change.update, change.condition]))
-            .set_expression_attribute_values(values(change.values))
-            .build()
-            .expect("an update with its table, its key and its expression");
-        self.add(&table.client, TransactWriteItem::builder().update(update).build())
+        self.add(&table.handle, Write::Update(R::key(id), change))
     }
 
     /// Deletes a row, if it exists.
     pub fn delete<R: Row>(&mut self, table: &Table<R, Delete>, id: &R::Id) -> Step {
-        let delete = types::Delete::builder()
-            .table_name(&table.name)
-            .set_key(Some(Table::<R, Delete>::key(id)))
-            .build()
-            .expect("a delete with its table and its key");
-        self.add(&table.client, TransactWriteItem::builder().delete(delete).build())
+        self.add(&table.handle, Write::Delete(R::key(id), None))
     }
 
     /// Deletes a row if the condition holds.
     pub fn delete_if<R: Row>(&mut self, table: &Table<R, Delete>, id: &R::Id, condition: Condition) -> Step {
-        let delete = types::Delete::builder()
-            .table_name(&table.name)
-            .set_key(Some(Table::<R, Delete>::key(id)))
-            .condition_expression(condition.expression)
-            .set_expression_attribute_names(names(&[condition.expression]))
-            .set_expression_attribute_values(values(condition.values))
-            .build()
-            .expect("a delete with its table and its key");
-        self.add(&table.client, TransactWriteItem::builder().delete(delete).build())
+        self.add(&table.handle, Write::Delete(R::key(id), Some(condition)))
     }
 
     /// Makes the transaction depend on a condition on a row that it does not write.
     pub fn check<R: Row>(&mut self, table: &Table<R, Check>, id: &R::Id, condition: Condition) -> Step {
-        let check = types::ConditionCheck::builder()
-            .table_name(&table.name)
-            .set_key(Some(Table::<R, Check>::key(id)))
-            .condition_expression(condition.expression)
-            .set_expression_attribute_names(names(&[condition.expression]))
-            .set_expression_attribute_values(values(condition.values))
-            .build()
-            .expect("a check with its table, its key and its condition");
-        self.add(
-            &table.client,
-            TransactWriteItem::builder().condition_check(check).build(),
-        )
+        self.add(&table.handle, Write::Check(R::key(id), condition))
     }
 
     /// Deletes a row that must exist and not have expired (single use).
     pub fn use_up<R: Row>(&mut self, table: &Table<R, Delete>, id: &R::Id, now: Timestamp) -> Step {
-        let delete = types::Delete::builder()
-            .table_name(&table.name)
-            .set_key(Some(Table::<R, Delete>::key(id)))
-            .condition_expression("#ttl > :now")
-            .expression_attribute_names("#ttl", "ttl")
-            .expression_attribute_values(":now", AttributeValue::N(now.seconds().to_string()))
-            .build()
-            .expect("a delete with its table and its key");
-        self.add(&table.client, TransactWriteItem::builder().delete(delete).build())
+        self.delete_if(table, id, Condition::live_row(now))
     }
 
     /// Adds the writes of another transaction, after its own.
@@ -144,9 +158,9 @@ impl Transaction {
         self.items.extend(other.items);
     }
 
-    fn add(&mut self, client: &Client, item: TransactWriteItem) -> Step {
-        self.client.get_or_insert_with(|| client.clone());
-        self.items.push(item);
+    fn add(&mut self, table: &Handle, write: Write) -> Step {
+        self.client.get_or_insert_with(|| table.client.clone());
+        self.items.push(write.item(table));
         Step(self.items.len() - 1)
     }
 
@@ -155,7 +169,12 @@ impl Transaction {
     ///
     /// # Errors
     /// [`Fault`] when the store fails, or every retry met a conflict.
-    pub async fn commit(self) -> Result<Committed, Fault> {
+    #[must_use]
+    pub fn commit(self) -> Boxed<'static, Committed> {
+        Box::pin(self.commit_in_turn())
+    }
+
+    async fn commit_in_turn(self) -> Result<Committed, Fault> {
         let Some(client) = self.client else {
             return Ok(Committed::Yes);
         };
