@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Measures the cost of a cold start: the same calls to DynamoDB (a token check, a conditional write, its audit event), by
+"""Measures the cost of a cold start: the same calls (a key from Secrets Manager during init; of DynamoDB, a token check,
+a conditional write and its audit event), by
 
   countersign  the real passcode-retrieve function, as it is deployed
   floor        a Rust loop without SDK that sends the function's requests as canned texts, signed (benches/floor)
@@ -9,8 +10,8 @@
 in one run, in turns, each in a fresh process behind a fake runtime API, against canned answers on loopback. Requests, answers
 and environment are recorded first: the function answers its payload of events/ in the local cloud. Plain HTTP
 for all four: the function trusts Amazon's roots only, so it cannot use TLS with a local server. Only the function
-reads a key from Secrets Manager during init, parses every answer strictly and renders its errors; the others are
-minimal, and run on a bare loop instead of Lambda's own runtime. A program that this machine cannot run is skipped,
+parses every answer strictly and renders its errors; the others are minimal, and run on a bare loop instead of Lambda's
+own runtime. A program that this machine cannot run is skipped,
 and the output says so. Needs Linux, cargo and CPython 3.10; the SDKs are installed below the target
 directory, at the versions that benches/ pins."""
 

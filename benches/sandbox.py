@@ -47,8 +47,8 @@ class Recording:
     call: list = field(default_factory=list)
 
     def requests(self):
-        """The requests of the call, a line each: the operation and its input."""
-        return b"".join(one.target.rpartition(".")[2].encode() + b"\t" + one.request + b"\n" for one in self.call)
+        """The requests of init and of the call, a line each: the target and its input."""
+        return b"".join(one.target.encode() + b"\t" + one.request + b"\n" for one in self.init + self.call)
 
 
 def record(function, command):
@@ -232,6 +232,7 @@ class Sandbox:
     def next(self):
         if self.init_cpu is None:
             self.init_cpu = self.cpu()
+            self.expect_all()
         # Between two calls the process sleeps, so its CPU clock does not advance here.
         if self.calls > 1 and self.answered == self.settle:
             self.settled = self.cpu()
@@ -255,10 +256,16 @@ class Sandbox:
             wall, cpu = time.perf_counter() - self.begin, self.cpu()
             resident, peak = self.memory("Rss:", "smaps_rollup"), self.memory("VmHWM:", "status")
             self.sample = Sample(wall * 1000, cpu, self.init_cpu, resident, max(resident, peak))
-        unasked = [] if self.elsewhere else [one.target for one in self.expected]
-        if answer.get("statusCode") != 200 or unasked:
-            raise Failed(f"answered {answer}, and did not ask for {unasked}")
+        if answer.get("statusCode") != 200:
+            raise Failed(f"answered {answer}")
+        self.expect_all()
         self.answered += 1
+
+    def expect_all(self):
+        """Every program makes the calls that the function made when it was recorded."""
+        unasked = [] if self.elsewhere else [one.target for one in self.expected]
+        if unasked:
+            raise Failed(f"did not ask for {unasked}")
 
     def cpu(self):
         """User and system time of all of the process's threads, ended ones too, in milliseconds."""

@@ -11,26 +11,34 @@ import {
   TransactWriteItemsCommand,
   UpdateItemCommand,
 } from "@aws-sdk/client-dynamodb";
+import { GetSecretValueCommand, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 
+const dynamodb = new DynamoDBClient({});
+const secrets = new SecretsManagerClient({});
+// By the target of a request.
 const COMMANDS = {
-  BatchGetItem: BatchGetItemCommand,
-  DeleteItem: DeleteItemCommand,
-  GetItem: GetItemCommand,
-  PutItem: PutItemCommand,
-  TransactWriteItems: TransactWriteItemsCommand,
-  UpdateItem: UpdateItemCommand,
+  "DynamoDB_20120810.BatchGetItem": [dynamodb, BatchGetItemCommand],
+  "DynamoDB_20120810.DeleteItem": [dynamodb, DeleteItemCommand],
+  "DynamoDB_20120810.GetItem": [dynamodb, GetItemCommand],
+  "DynamoDB_20120810.PutItem": [dynamodb, PutItemCommand],
+  "DynamoDB_20120810.TransactWriteItems": [dynamodb, TransactWriteItemsCommand],
+  "DynamoDB_20120810.UpdateItem": [dynamodb, UpdateItemCommand],
+  "secretsmanager.GetSecretValue": [secrets, GetSecretValueCommand],
 };
-// A line each: the operation, and what it is asked for. Binary values are base64 there, and bytes to the SDK.
+// A line each: the target, and what it is asked for. Binary values are base64 there, and bytes to the SDK.
 const bytes = (name, value) => (name === "B" && typeof value === "string" ? Buffer.from(value, "base64") : value);
 const REQUESTS = readFileSync(process.env.BENCH_REQUESTS, "utf8")
   .split("\n")
   .filter(Boolean)
   .map((line) => line.split("\t"))
-  .map(([operation, input]) => [COMMANDS[operation], JSON.parse(input, bytes)]);
-const dynamodb = new DynamoDBClient({});
+  .map(([target, input]) => [...COMMANDS[target], JSON.parse(input, bytes)]);
+
+async function make(requests) {
+  for (const [client, Command, input] of requests) await client.send(new Command(input));
+}
 
 async function answer(event) {
-  for (const [Command, input] of REQUESTS) await dynamodb.send(new Command(input));
+  await make(REQUESTS.filter(([client]) => client === dynamodb));
   console.log(JSON.stringify({ level: "info", route: event.routeKey, status: 200 }));
   const headers = { "content-type": "application/json", "cache-control": "no-store" };
   return { statusCode: 200, headers, body: JSON.stringify({ token: "A".repeat(32) }) };
@@ -53,6 +61,7 @@ function runtime(method, path, body = "") {
 }
 
 async function serve() {
+  await make(REQUESTS.filter(([client]) => client === secrets));
   for (;;) {
     const next = await runtime("GET", "next");
     const reply = await answer(JSON.parse(next.text));

@@ -10,7 +10,8 @@ from pathlib import Path
 import boto3
 from botocore import xform_name
 
-dynamodb = boto3.client("dynamodb")
+# By the prefix of a target.
+CLIENTS = {"DynamoDB_20120810": boto3.client("dynamodb"), "secretsmanager": boto3.client("secretsmanager")}
 
 
 def values(fields):
@@ -19,16 +20,26 @@ def values(fields):
     return {"B": base64.b64decode(fields["B"])} if is_binary else fields
 
 
-# A line each: the operation, and what it is asked for.
-REQUESTS = [
-    (getattr(dynamodb, xform_name(operation)), json.loads(body, object_hook=values))
-    for operation, body in (line.split("\t") for line in Path(os.environ["BENCH_REQUESTS"]).read_text().splitlines())
-]
+def calls(prefix):
+    """The calls of a service. The requests are a line each: the target, and what it is asked for."""
+    lines = (line.split("\t") for line in Path(os.environ["BENCH_REQUESTS"]).read_text().splitlines())
+    return [
+        (getattr(CLIENTS[prefix], xform_name(target.removeprefix(f"{prefix}."))), json.loads(body, object_hook=values))
+        for target, body in lines
+        if target.startswith(f"{prefix}.")
+    ]
+
+
+def make(calls):
+    for send, given in calls:
+        send(**given)
+
+
+CALLS = calls("DynamoDB_20120810")
 
 
 def answer(event):
-    for send, given in REQUESTS:
-        send(**given)
+    make(CALLS)
     print(json.dumps({"level": "info", "route": event["routeKey"], "status": 200}), flush=True)
     headers = {"content-type": "application/json", "cache-control": "no-store"}
     return {"statusCode": 200, "headers": headers, "body": json.dumps({"token": "A" * 32})}
@@ -46,4 +57,5 @@ def serve():
         runtime.getresponse().read()
 
 
+make(calls("secretsmanager"))
 serve()

@@ -15,17 +15,22 @@ use std::{
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
+/// The targets of Secrets Manager: read once, before the first call.
+const SECRETS: &str = "secretsmanager.";
+
 const ANSWER: &str = r#"{"statusCode":200,"headers":{"content-type":"application/json"},"isBase64Encoded":false,"body":"{\"id\":\"01KJG000000123456789ABCDEF\",\"token\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}"}"#;
 
 fn main() -> io::Result<()> {
     let variable = |name| env::var(name).map_err(|_| io::Error::other(name));
-    // A line each: the operation, and what it is asked for.
+    // A line each: the target, and what it is asked for.
     let requests = fs::read_to_string(variable("BENCH_REQUESTS")?)?;
-    let requests: Vec<_> = requests.lines().filter_map(|line| line.split_once('\t')).collect();
-    let store = variable("AWS_ENDPOINT_URL_DYNAMODB")?;
-    let store = store.trim_start_matches("http://");
+    let requests = requests.lines().filter_map(|line| line.split_once('\t'));
+    let (init, call): (Vec<_>, Vec<_>) = requests.partition(|(target, _)| target.starts_with(SECRETS));
+    // All services are at one address here, so that the function has one connection, too.
+    let aws = variable("AWS_ENDPOINT_URL_DYNAMODB")?;
+    let aws = aws.trim_start_matches("http://");
     let signer = Signer {
-        host: store.to_owned(),
+        host: aws.to_owned(),
         region: variable("AWS_REGION")?,
         id: variable("AWS_ACCESS_KEY_ID")?,
         secret: variable("AWS_SECRET_ACCESS_KEY")?,
@@ -33,13 +38,16 @@ fn main() -> io::Result<()> {
     };
     let api = variable("AWS_LAMBDA_RUNTIME_API")?;
     let mut runtime = Connection::open(&api)?;
-    let mut dynamodb = Connection::open(store)?;
+    let mut aws = Connection::open(aws)?;
+    for (target, body) in &init {
+        aws.exchange(&signer.request("secretsmanager", "1.1", target, body))?;
+    }
     loop {
         let next = format!("GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nhost: {api}\r\n\r\n");
         let head = runtime.exchange(&next)?;
         let id = header(&head, "lambda-runtime-aws-request-id").ok_or(io::ErrorKind::InvalidData)?;
-        for (operation, body) in &requests {
-            dynamodb.exchange(&signer.request(operation, body))?;
+        for (target, body) in &call {
+            aws.exchange(&signer.request("dynamodb", "1.0", target, body))?;
         }
         let length = ANSWER.len();
         runtime.exchange(&format!(
@@ -96,8 +104,8 @@ struct Signer {
 }
 
 impl Signer {
-    /// A request to DynamoDB with signature version 4.
-    fn request(&self, operation: &str, body: &str) -> String {
+    /// A request with signature version 4, in that version of AWS's JSON protocol.
+    fn request(&self, service: &str, version: &str, target: &str, body: &str) -> String {
         let Self {
             host,
             region,
@@ -106,17 +114,17 @@ impl Signer {
             session,
         } = self;
         let (day, time) = now();
-        let scope = format!("{day}/{region}/dynamodb/aws4_request");
+        let scope = format!("{day}/{region}/{service}/aws4_request");
         let names = "content-type;host;x-amz-date;x-amz-security-token;x-amz-target";
         let headers = format!(
-            "content-type:application/x-amz-json-1.0\nhost:{host}\nx-amz-date:{day}T{time}Z\nx-amz-security-token:{session}\nx-amz-target:DynamoDB_20120810.{operation}\n"
+            "content-type:application/x-amz-json-{version}\nhost:{host}\nx-amz-date:{day}T{time}Z\nx-amz-security-token:{session}\nx-amz-target:{target}\n"
         );
         let canonical = format!("POST\n/\n\n{headers}\n{names}\n{}", hex(&Sha256::digest(body)));
         let to_sign = format!(
             "AWS4-HMAC-SHA256\n{day}T{time}Z\n{scope}\n{}",
             hex(&Sha256::digest(canonical))
         );
-        let key = [day.as_str(), region, "dynamodb", "aws4_request", &to_sign]
+        let key = [day.as_str(), region, service, "aws4_request", &to_sign]
             .iter()
             .fold(format!("AWS4{secret}").into_bytes(), |key, part| mac(&key, part));
         format!(
