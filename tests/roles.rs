@@ -86,7 +86,7 @@ async fn every_route_is_open_to_those_it_is_for_and_to_nobody_else() {
     pin.ok(201);
     let factor = world.factor_of(&user).await["id"].as_str().expect("an id").to_owned();
     let before = world.state().await;
-    for row in &TABLE {
+    for row in TABLE {
         let (method, path) = row.route.split_once(' ').expect("a method and a path");
         let path = match path.contains("{user_id}") {
             true => path.replace("{user_id}", &user.id).replace("{id}", &factor),

@@ -24,7 +24,7 @@ const CHANGE: Row = row(
 
 /// The scopes that authorize an administrator for each route, and whether a client is authorized, too. No read-only
 /// scope authorizes a write.
-const OPEN: [(&str, &[&str], bool); 21] = [
+const OPEN: &[(&str, &[&str], bool)] = &[
     ("POST /api/v4/user/support_pin", &["api"], false),
     ("GET /api/v4/user/support_pin", &["api", "read_user", "read_api"], false),
     (
@@ -116,7 +116,7 @@ async fn a_single_scope_opens_its_own_routes_and_no_read_scope_opens_a_write() {
         let client = json!({ "owner_client_id": "heatclinic", "scopes": scopes });
         let client = world.create_token(client).await;
         let before = world.state().await;
-        for (route, open, to_clients) in OPEN {
+        for &(route, open, to_clients) in OPEN {
             let row = rows.iter().find(|row| row.route == route).expect("just compared");
             let (method, path) = route.split_once(' ').expect("a method and a path");
             assert!(
