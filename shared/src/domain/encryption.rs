@@ -8,7 +8,7 @@ use aes_gcm::{
 use rand::TryCryptoRng;
 
 use super::{
-    key::{Key, Keyring},
+    key::Keyring,
     secret::{NoEntropy, Secret, framed, random_bytes},
 };
 
@@ -40,17 +40,11 @@ impl Encrypted {
     ) -> Result<Self, NoEntropy> {
         let key = keys.signing();
         let nonce = random_bytes(rng)?;
-        let sealed = cipher(key).encrypt(
-            &Nonce::from(nonce),
-            Payload {
-                msg: text.expose().as_bytes(),
-                aad: &associated(context, key.id()),
-            },
-        );
+        let bytes = seal(key.bytes(), nonce, &associated(context, key.id()), text);
         Ok(Self {
             key: key.id(),
             nonce,
-            bytes: sealed.expect("our texts are below the limit of AES-GCM"),
+            bytes,
         })
     }
 
@@ -60,11 +54,15 @@ impl Encrypted {
     /// [`Unreadable`].
     pub fn open<P>(&self, keys: &Keyring<P>, context: &[&[u8]]) -> Result<Secret, Unreadable> {
         let key = keys.get(self.key).ok_or(Unreadable)?;
+        self.unseal(key.bytes(), &associated(context, key.id()))
+    }
+
+    fn unseal(&self, key: &[u8; 32], associated: &[u8]) -> Result<Secret, Unreadable> {
         let text = cipher(key).decrypt(
             &Nonce::from(self.nonce),
             Payload {
                 msg: &self.bytes,
-                aad: &associated(context, key.id()),
+                aad: associated,
             },
         );
         let text = String::from_utf8(text.map_err(|_| Unreadable)?);
@@ -72,10 +70,21 @@ impl Encrypted {
     }
 }
 
+fn seal(key: &[u8; 32], nonce: [u8; 12], associated: &[u8], text: &Secret) -> Vec<u8> {
+    let sealed = cipher(key).encrypt(
+        &Nonce::from(nonce),
+        Payload {
+            msg: text.expose().as_bytes(),
+            aad: associated,
+        },
+    );
+    sealed.expect("our texts are below the limit of AES-GCM")
+}
+
 fn associated(context: &[&[u8]], key: u32) -> Vec<u8> {
     framed(&[context, &[&key.to_be_bytes()]].concat())
 }
 
-fn cipher<P>(key: &Key<P>) -> Aes256Gcm {
-    Aes256Gcm::new(&(*key.bytes()).into())
+fn cipher(key: &[u8; 32]) -> Aes256Gcm {
+    Aes256Gcm::new(&(*key).into())
 }

@@ -1,6 +1,7 @@
 //! Floor 2: a login that waits for its second factor. Everything it depends on is read in one call; the effects of a
 //! guess are written in one transaction, on condition that nothing has changed since (optimistic locking).
 
+use futures_util::future::LocalBoxFuture;
 use rand::rngs::SysRng;
 
 use crate::{
@@ -81,19 +82,21 @@ const LOOKS: usize = 12;
 ///
 /// # Errors
 /// Why the token is not valid; [`Fault`] when the store fails.
-pub async fn read(
-    logins: &Logins,
-    call: &Call,
-    presented: &Presented,
+pub fn read<'a>(
+    logins: &'a Logins,
+    call: &'a Call,
+    presented: &'a Presented,
     kind: fn(&Kind) -> bool,
-) -> Result<Result<Login, Broken>, Fault> {
-    for _ in 0..LOOKS {
-        match read_once(logins, call, presented, kind).await? {
-            Ok(login) if login.token.is_being_replaced(call.now) => pause().await,
-            found => return Ok(found),
+) -> LocalBoxFuture<'a, Result<Result<Login, Broken>, Fault>> {
+    Box::pin(async move {
+        for _ in 0..LOOKS {
+            match read_once(logins, call, presented, kind).await? {
+                Ok(login) if login.token.is_being_replaced(call.now) => pause().await,
+                found => return Ok(found),
+            }
         }
-    }
-    read_once(logins, call, presented, kind).await
+        read_once(logins, call, presented, kind).await
+    })
 }
 
 async fn read_once(

@@ -1,6 +1,8 @@
 //! Floor 2: mails that notify users of changes to their accounts (R41). A change is kept even if the mail cannot be
 //! sent.
 
+use futures_util::future::LocalBoxFuture;
+
 use crate::{
     delivery::{
         mail::{Mailer, Recipient, Unsent},
@@ -59,35 +61,37 @@ impl Notices {
         }
     }
 
-    async fn send(
-        &self,
-        call: &Call,
-        domain: &DomainName,
+    fn send<'a>(
+        &'a self,
+        call: &'a Call,
+        domain: &'a DomainName,
         subject: [u8; 32],
-        to: Recipient<'_>,
-        message: &Message<'_>,
-        kind: &str,
-    ) -> Result<(), Fault> {
-        let mut batch = Batch::default();
-        batch.want(&self.suppressions, &subject);
-        batch.want(&self.domains, domain);
-        let found = batch.read().await?;
-        // Whether an address is suppressed must not show in the timing either.
-        let to = match found.take(&self.suppressions, &subject, call.now)? {
-            Some(_) => Recipient::Nobody,
-            None => to,
-        };
-        let described = found.take(&self.domains, domain, call.now)?;
-        let domain = described.unwrap_or_else(|| Domain::undescribed(domain.clone()));
-        let mail = compose(&domain.locale, &domain.name, message);
-        // No `reply_to`, because replies are not read: users who did not make the change need another contact.
-        let sender = domain.sender.map(|sender| Sender {
-            reply_to: None,
-            ..sender
-        });
-        let tags = [("kind", kind.to_owned())];
-        let sent = self.mailer.send(sender.as_ref(), to, &mail, &tags).await;
-        observe::mail(kind, sent.is_ok(), call.told(None));
-        sent.map_err(|Unsent { fault, .. }| fault)
+        to: Recipient<'a>,
+        message: &'a Message<'a>,
+        kind: &'a str,
+    ) -> LocalBoxFuture<'a, Result<(), Fault>> {
+        Box::pin(async move {
+            let mut batch = Batch::default();
+            batch.want(&self.suppressions, &subject);
+            batch.want(&self.domains, domain);
+            let found = batch.read().await?;
+            // Whether an address is suppressed must not show in the timing either.
+            let to = match found.take(&self.suppressions, &subject, call.now)? {
+                Some(_) => Recipient::Nobody,
+                None => to,
+            };
+            let described = found.take(&self.domains, domain, call.now)?;
+            let domain = described.unwrap_or_else(|| Domain::undescribed(domain.clone()));
+            let mail = compose(&domain.locale, &domain.name, message);
+            // No `reply_to`, because replies are not read: users who did not make the change need another contact.
+            let sender = domain.sender.map(|sender| Sender {
+                reply_to: None,
+                ..sender
+            });
+            let tags = [("kind", kind.to_owned())];
+            let sent = self.mailer.send(sender.as_ref(), to, &mail, &tags).await;
+            observe::mail(kind, sent.is_ok(), call.told(None));
+            sent.map_err(|Unsent { fault, .. }| fault)
+        })
     }
 }

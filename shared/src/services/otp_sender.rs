@@ -2,6 +2,7 @@
 //! transaction before the message is sent; if it cannot be sent, nothing remains that could be guessed, or that a retry
 //! would have to wait for (R65).
 
+use futures_util::future::LocalBoxFuture;
 use std::ops::ControlFlow;
 
 use futures_util::future::join;
@@ -149,24 +150,26 @@ impl<'a> Sending<'a> {
     ///
     /// # Errors
     /// [`Undelivered`]: what was used and written must be undone.
-    pub async fn send(
-        &mut self,
-        wanted: Wanted<'_>,
+    pub fn send<'b>(
+        &'b mut self,
+        wanted: Wanted<'b>,
         otps: Otps,
         meter: Option<Quota>,
         extra: Extra,
-    ) -> Result<Sent, Undelivered> {
-        // If the answer is lost, all of it may have been written.
-        self.undo = extra.undo;
-        if self.to.as_ref().is_some_and(|to| to != wanted.binding.phone) {
-            self.take_back().await;
-        }
-        self.to = Some(wanted.binding.phone.clone());
-        let done = self.attempt(&wanted, otps, meter, &extra.writes).await;
-        if let Err(why) = &done {
-            self.tell(&wanted, why);
-        }
-        done
+    ) -> LocalBoxFuture<'b, Result<Sent, Undelivered>> {
+        Box::pin(async move {
+            // If the answer is lost, all of it may have been written.
+            self.undo = extra.undo;
+            if self.to.as_ref().is_some_and(|to| to != wanted.binding.phone) {
+                self.take_back().await;
+            }
+            self.to = Some(wanted.binding.phone.clone());
+            let done = self.attempt(&wanted, otps, meter, &extra.writes).await;
+            if let Err(why) = &done {
+                self.tell(&wanted, why);
+            }
+            done
+        })
     }
 
     async fn attempt(
@@ -288,27 +291,29 @@ impl<'a> Sending<'a> {
     }
 
     /// Gives back what was used, and cancels the code. Returns the first error: what cannot be given back expires.
-    async fn take_back(&mut self) {
-        let now = self.call.now;
-        let meter = async {
-            match self.meter.take() {
-                Some(receipt) => rows::quota::give_back(&self.sender.meters, receipt, now).await,
-                None => Ok(()),
-            }
-        };
-        let number = async {
-            match self.number.take() {
-                Some(receipt) => budgets::give_back(&self.sender.budgets, receipt, now).await,
-                None => Ok(()),
-            }
-        };
-        let code = async {
-            match self.code.take() {
-                Some(stored) => cancel(&self.sender.otps, stored, &self.act).await,
-                None => Ok(()),
-            }
-        };
-        let _ = join(join(meter, number), code).await;
+    fn take_back(&mut self) -> LocalBoxFuture<'_, ()> {
+        Box::pin(async move {
+            let now = self.call.now;
+            let meter = async {
+                match self.meter.take() {
+                    Some(receipt) => rows::quota::give_back(&self.sender.meters, receipt, now).await,
+                    None => Ok(()),
+                }
+            };
+            let number = async {
+                match self.number.take() {
+                    Some(receipt) => budgets::give_back(&self.sender.budgets, receipt, now).await,
+                    None => Ok(()),
+                }
+            };
+            let code = async {
+                match self.code.take() {
+                    Some(stored) => cancel(&self.sender.otps, stored, &self.act).await,
+                    None => Ok(()),
+                }
+            };
+            let _ = join(join(meter, number), code).await;
+        })
     }
 
     fn tell(&self, wanted: &Wanted<'_>, why: &Undelivered) {

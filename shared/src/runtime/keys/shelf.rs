@@ -2,14 +2,22 @@
 
 use std::marker::PhantomData;
 
-use aws_sdk_secretsmanager::{Client, error::ProvideErrorMetadata, operation::put_secret_value::PutSecretValueError};
+use aws_sdk_secretsmanager::{
+    Client,
+    error::{ProvideErrorMetadata, SdkError},
+    operation::{
+        get_secret_value::{GetSecretValueError, GetSecretValueOutput},
+        put_secret_value::{PutSecretValueError, PutSecretValueOutput},
+    },
+};
+use futures_util::future::LocalBoxFuture;
 use sha2::{Digest, Sha256};
 
 use super::{stored, written};
 use crate::{
     domain::{
         key::{Purpose, Stored},
-        secret::framed,
+        secret::{Secret, framed},
         time::Timestamp,
     },
     fault::Fault,
@@ -49,7 +57,7 @@ impl<P: Purpose> KeyShelf<P> {
     /// # Errors
     /// [`Fault`] when the secret cannot be read, or holds no keys.
     pub async fn read(&self) -> Result<Contents, Fault> {
-        let answer = self.client.get_secret_value().secret_id(&self.secret).send().await;
+        let answer = get(&self.client, &self.secret).await;
         let answer = answer.map_err(|error| fault::<P>("GetSecretValue", error.code()))?;
         let (Some(version), Some(created)) = (answer.version_id(), answer.created_date()) else {
             return Err(Fault::Keys(format!("the secret of {} says not of when it is", P::NAME)));
@@ -73,9 +81,7 @@ impl<P: Purpose> KeyShelf<P> {
     pub async fn replace(&self, read: &Contents, keys: &[Stored]) -> Result<bool, Fault> {
         let next = Sha256::digest(framed(&[b"keys after", read.version.as_bytes()]));
         let next: String = next.iter().map(|byte| format!("{byte:02x}")).collect();
-        let request = self.client.put_secret_value().secret_id(&self.secret);
-        let request = request.client_request_token(next).secret_string(written(keys).expose());
-        match request.send().await {
+        match put(&self.client, &self.secret, next, &written(keys)).await {
             Ok(_) => Ok(true),
             Err(error) => match error.as_service_error() {
                 Some(PutSecretValueError::ResourceExistsException(_)) => Ok(false),
@@ -83,6 +89,28 @@ impl<P: Purpose> KeyShelf<P> {
             },
         }
     }
+}
+
+type Boxed<'a, T, E> = LocalBoxFuture<'a, Result<T, SdkError<E>>>;
+
+// Boxed, so that the calls' code is in the library, once for all purposes.
+fn get(client: &Client, secret: &str) -> Boxed<'static, GetSecretValueOutput, GetSecretValueError> {
+    Box::pin(client.get_secret_value().secret_id(secret).send())
+}
+
+fn put(
+    client: &Client,
+    secret: &str,
+    version: String,
+    text: &Secret,
+) -> Boxed<'static, PutSecretValueOutput, PutSecretValueError> {
+    let request = client.put_secret_value().secret_id(secret);
+    Box::pin(
+        request
+            .client_request_token(version)
+            .secret_string(text.expose())
+            .send(),
+    )
 }
 
 /// The error code may be logged: it is about the secret and contains nothing of it.
