@@ -5,7 +5,7 @@ use countersign_shared::{
     },
     fault::Fault,
     observe::{self, Metric, Told},
-    runtime::edge::Wire,
+    runtime::{edge::Wire, payload::Payload},
     start::Background,
     store::table::{Put, Table},
 };
@@ -26,14 +26,13 @@ pub struct Cleanup {
 }
 
 impl Background for Cleanup {
-    type Event = Value;
-
     /// Handles a batch record by record, and returns those that failed. Lambda continues from the earliest of them, so
     /// later ones may be delivered again: each removal is recorded only once.
     ///
     /// # Errors
     /// When the event is not a batch.
-    async fn answer(&self, batch: Value, request_id: &str) -> Result<Value, lambda_runtime::Error> {
+    async fn answer(&self, Payload(batch): Payload, request_id: &str) -> Result<Value, lambda_runtime::Error> {
+        let batch = batch.map_err(|name| format!("{name:?} stands in it twice"))?;
         let records = batch["Records"].as_array().ok_or("this is no batch of records")?;
         let mut failed = Vec::new();
         for (at, record) in records.iter().enumerate() {

@@ -8,7 +8,7 @@ use countersign_shared::{
     },
     fault::Fault,
     observe::{self, Metric, Told},
-    runtime::edge::Wire,
+    runtime::{edge::Wire, payload::Payload},
     start::Background,
     store::{
         rows::suppression,
@@ -37,13 +37,12 @@ pub struct DeliveryFeedback {
 }
 
 impl Background for DeliveryFeedback {
-    type Event = Value;
-
     /// Handles what SNS delivers. Foreign and invalid events are dropped, because a retry would not help.
     ///
     /// # Errors
     /// When the store fails: Lambda retries, and finally sets the event aside.
-    async fn answer(&self, event: Value, request_id: &str) -> Result<Value, lambda_runtime::Error> {
+    async fn answer(&self, Payload(event): Payload, request_id: &str) -> Result<Value, lambda_runtime::Error> {
+        let event = event.unwrap_or_default();
         let records = event["Records"].as_array().map(Vec::as_slice).unwrap_or_default();
         if records.is_empty() {
             observe::dropped(request_id, "no records");

@@ -23,8 +23,11 @@ use countersign_shared::{
         user::User,
     },
     observe,
-    runtime::edge::{Wire, system_time},
-    runtime::keys::KeyShelf,
+    runtime::{
+        edge::{Wire, system_time},
+        keys::KeyShelf,
+        payload::Payload,
+    },
     start::Background,
     store::{
         rows::rate_limit::Usage,
@@ -36,7 +39,6 @@ use serde_json::{Value, json};
 
 use crate::{
     command::{Command, Which, not_a_command},
-    given::Given,
     outcome::{Failed, Run},
 };
 
@@ -98,11 +100,9 @@ pub struct Operator {
 }
 
 impl Background for Operator {
-    type Event = Given;
-
     /// The command's result, or `{"error":…}`. One log line reports what was done, about whom, and why not, and an
     /// audit event what was changed, without any secret: the request's id leads to the caller, in CloudTrail.
-    async fn answer(&self, Given(event): Given, request_id: &str) -> Result<Value, lambda_runtime::Error> {
+    async fn answer(&self, Payload(event): Payload, request_id: &str) -> Result<Value, lambda_runtime::Error> {
         let now = system_time();
         let (name, about) = match &event {
             Ok(event) => (event["command"].as_str().unwrap_or_default(), about(event)),

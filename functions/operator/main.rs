@@ -3,7 +3,6 @@ mod clients;
 mod command;
 mod domains;
 mod erase;
-mod given;
 mod handler;
 mod keys;
 mod outcome;

@@ -5,13 +5,15 @@ use std::process::ExitCode;
 
 use futures_util::future::LocalBoxFuture;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::{
     http::serve::{AnyEndpoint, Endpoint, serve},
     observe,
-    runtime::edge::{Edge, Refused, Wire, system_time},
+    runtime::{
+        edge::{Edge, Refused, Wire, system_time},
+        payload::Payload,
+    },
     services::audit::{AuditLog, Audited},
 };
 
@@ -38,11 +40,19 @@ macro_rules! main {
 
 /// A function without a route.
 pub trait Background: 'static {
-    /// The event that invokes it.
-    type Event: DeserializeOwned;
-
     /// Handles an event and returns the response.
-    fn answer(&self, event: Self::Event, request_id: &str) -> impl Future<Output = Result<Value, Error>>;
+    fn answer(&self, event: Payload, request_id: &str) -> impl Future<Output = Result<Value, Error>>;
+}
+
+/// A function without a route, of any type.
+trait AnyBackground {
+    fn answer<'a>(&'a self, event: Payload, request_id: &'a str) -> LocalBoxFuture<'a, Result<Value, Error>>;
+}
+
+impl<B: Background> AnyBackground for B {
+    fn answer<'a>(&'a self, event: Payload, request_id: &'a str) -> LocalBoxFuture<'a, Result<Value, Error>> {
+        Box::pin(Background::answer(self, event, request_id))
+    }
 }
 
 /// The future that serves calls until the sandbox ends.
@@ -67,15 +77,16 @@ pub fn run_audited<E: Endpoint + Wire>() -> ExitCode {
 /// Starts a function without a route.
 #[must_use]
 pub fn run_background<B: Background + Wire>() -> ExitCode {
-    start(&|edge| {
-        let background = B::wire(edge)?;
-        Ok(Box::pin(async move {
-            let background = &background;
-            lambda_runtime::run(service_fn(async |event: LambdaEvent<B::Event>| {
-                background.answer(event.payload, &event.context.request_id).await
-            }))
-            .await
+    start(&|edge| Ok(serving_background(Box::new(B::wire(edge)?))))
+}
+
+fn serving_background(background: Box<dyn AnyBackground>) -> Serving {
+    Box::pin(async move {
+        let background = &background;
+        lambda_runtime::run(service_fn(async |event: LambdaEvent<Payload>| {
+            background.answer(event.payload, &event.context.request_id).await
         }))
+        .await
     })
 }
 

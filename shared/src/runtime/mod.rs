@@ -3,4 +3,5 @@
 
 pub mod edge;
 pub mod keys;
+pub mod payload;
 pub mod settings;
