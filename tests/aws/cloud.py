@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""A local cloud, the payloads of events/, and what functions answer to them. By itself it prints a payload with the
-identities of a local cloud that runs: cloud.py FUNCTION [PORT]
+"""A local cloud, the payloads of events/, and the expected responses of functions. As a program it prints a payload with
+the identities of a running local cloud: cloud.py FUNCTION [PORT]
 
   python3 tests/aws/cloud.py passcode-retrieve | sam local invoke PasscodeRetrieveFunction --event -"""
 
@@ -18,22 +18,22 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 30
-"""Seconds after which a function that does not start is given up."""
+"""The timeout in seconds for the start of a function."""
 PATIENCE_TO_BUILD = 1800
-"""The same for the cloud, which may have to be built."""
+"""The timeout in seconds for the start of the cloud, which may need a build."""
 
 
-# No proxy: all of it is on this machine.
+# No proxy: all servers run on this machine.
 HTTP = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def post(url, payload):
-    """The JSON that answers to a POST of JSON."""
+    """Posts JSON; returns the JSON of the response."""
     return json.load(HTTP.open(url, json.dumps(payload).encode(), timeout=60))
 
 
 def identities(port):
-    """The demo tenant of the local cloud on this port, each text by its path: user.token."""
+    """The demo tenant of the local cloud on this port: each string by its path, such as user.token."""
     return dict(leaves("", json.load(HTTP.open(f"http://127.0.0.1:{port}/_local/identities", timeout=60))))
 
 
@@ -46,7 +46,7 @@ def leaves(path, value):
 
 
 def filled(function, known):
-    """A payload with identities in the places of their names (<user.token>), and the present time."""
+    """Returns a payload with its placeholders (<user.token>) replaced by identities, and the current time."""
     text = (ROOT / "events" / f"{function}.json").read_text()
     for name, value in known.items():
         text = text.replace(f"<{name}>", value)
@@ -57,7 +57,7 @@ def filled(function, known):
 
 
 def answered(answer):
-    """What a function answered: status and body over HTTP, the answer elsewhere."""
+    """Returns a function's response: status and body for HTTP, otherwise the raw output."""
     if not isinstance(answer, dict) or "statusCode" not in answer:
         return {"answer": answer}
     body = answer.get("body") or ""
@@ -68,7 +68,7 @@ def answered(answer):
 
 
 def fits(said, value):
-    """Whether a value is as it is said; "*" stands for any."""
+    """Whether a value matches the expected one; "*" matches any value."""
     if said == "*":
         return True
     if isinstance(said, dict) and isinstance(value, dict):
@@ -79,13 +79,13 @@ def fits(said, value):
 
 
 def answers():
-    """What functions answer to their payloads, in the order in which they are sent."""
+    """The expected responses to the payloads, in the order of the requests."""
     return json.loads((ROOT / "tests/aws/answers.json").read_text())
 
 
 @contextmanager
 def local_cloud():
-    """The local cloud, on a port of its own: the program that COUNTERSIGN_LOCAL names, or what `cargo local` builds."""
+    """Runs the local cloud on a free port: the program of COUNTERSIGN_LOCAL, or what `cargo local` builds."""
     program = os.environ.get("COUNTERSIGN_LOCAL")
     command = [*([program] if program else ["cargo", "local"]), "--port", "0"]
     with tempfile.NamedTemporaryFile() as output:
