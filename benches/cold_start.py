@@ -7,12 +7,12 @@ a conditional write and its audit event), by
   node         Node with the AWS SDK v3, bundled with esbuild (benches/node), which sends the same requests
   python       Python with boto3 (benches/python), which does the same
 
-in one run, in turns, each in a fresh process behind a fake runtime API, against canned answers on loopback. Requests, answers
-and environment are recorded first: the function answers its payload of events/ in the local cloud. Plain HTTP
+in one run, in turns, each in a fresh process behind a fake runtime API, against canned responses on loopback. Requests,
+responses and environment are recorded first: the function handles its payload of events/ in the local cloud. Plain HTTP
 for all four: the function trusts Amazon's roots only, so it cannot use TLS with a local server. Only the function
-parses every answer strictly and renders its errors; the others are minimal, and run on a bare loop instead of Lambda's
+parses every response strictly and renders its errors; the others are minimal, and run on a bare loop instead of Lambda's
 own runtime. A program that this machine cannot run is skipped,
-and the output says so. Needs Linux, cargo and CPython 3.10; the SDKs are installed below the target
+and the output names it. Needs Linux, cargo and CPython 3.10; the SDKs are installed below the target
 directory, at the versions that benches/ pins."""
 
 import argparse

@@ -1,5 +1,5 @@
-// The function's own requests with the AWS SDK for JavaScript v3, on the smallest loop that speaks the runtime API: Lambda's
-// own runtime does more, and the function checks what it is answered, so this flatters Node.
+// The function's own requests with the AWS SDK for JavaScript v3, on a minimal loop over the runtime API: Lambda's own
+// runtime does more, and the function validates responses, so this favours Node.
 import { readFileSync } from "node:fs";
 import http from "node:http";
 import {
@@ -15,7 +15,7 @@ import { GetSecretValueCommand, SecretsManagerClient } from "@aws-sdk/client-sec
 
 const dynamodb = new DynamoDBClient({});
 const secrets = new SecretsManagerClient({});
-// By the target of a request.
+// Clients and commands by the target of a request.
 const COMMANDS = {
   "DynamoDB_20120810.BatchGetItem": [dynamodb, BatchGetItemCommand],
   "DynamoDB_20120810.DeleteItem": [dynamodb, DeleteItemCommand],
@@ -25,7 +25,7 @@ const COMMANDS = {
   "DynamoDB_20120810.UpdateItem": [dynamodb, UpdateItemCommand],
   "secretsmanager.GetSecretValue": [secrets, GetSecretValueCommand],
 };
-// A line each: the target, and what it is asked for. Binary values are base64 there, and bytes to the SDK.
+// A line per request: the target and its input. Binary values are base64 there, and bytes in the SDK.
 const bytes = (name, value) => (name === "B" && typeof value === "string" ? Buffer.from(value, "base64") : value);
 const REQUESTS = readFileSync(process.env.BENCH_REQUESTS, "utf8")
   .split("\n")

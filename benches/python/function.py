@@ -1,5 +1,5 @@
-"""The function's own requests with boto3, on the smallest loop that speaks the runtime API: Lambda's own runtime does more,
-and the function checks what it is answered, so this flatters Python."""
+"""The function's own requests with boto3, on a minimal loop over the runtime API: Lambda's own runtime does more, and the
+function validates responses, so this favours Python."""
 
 import base64
 import http.client
@@ -10,18 +10,18 @@ from pathlib import Path
 import boto3
 from botocore import xform_name
 
-# By the prefix of a target.
+# Clients by the prefix of a target.
 CLIENTS = {"DynamoDB_20120810": boto3.client("dynamodb"), "secretsmanager": boto3.client("secretsmanager")}
 
 
 def values(fields):
-    """Binary values are base64 in a request, and bytes to boto3."""
+    """Binary values are base64 in a request, and bytes in boto3."""
     is_binary = fields.keys() == {"B"} and isinstance(fields["B"], str)
     return {"B": base64.b64decode(fields["B"])} if is_binary else fields
 
 
 def calls(prefix):
-    """The calls of a service. The requests are a line each: the target, and what it is asked for."""
+    """Returns the calls of a service. BENCH_REQUESTS has a line per request: the target and its input."""
     lines = (line.split("\t") for line in Path(os.environ["BENCH_REQUESTS"]).read_text().splitlines())
     return [
         (getattr(CLIENTS[prefix], xform_name(target.removeprefix(f"{prefix}."))), json.loads(body, object_hook=values))

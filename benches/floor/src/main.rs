@@ -1,5 +1,5 @@
-//! The floor under every Rust function: sockets, signature version 4, and the function's own requests as canned texts. It
-//! reads no event, checks no token, parses no answer and retries nothing, so no real function can be below it.
+//! The lower bound of every Rust function: sockets, Signature Version 4, and the function's own requests as text.
+//! It parses no event, checks no token, parses no response and retries nothing, so no real function can be cheaper.
 
 #![expect(clippy::disallowed_methods, reason = "there is nothing here but the edge")]
 
@@ -15,18 +15,18 @@ use std::{
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
-/// The targets of Secrets Manager: read once, before the first call.
+/// The prefix of Secrets Manager's targets: read once, before the first call.
 const SECRETS: &str = "secretsmanager.";
 
 const ANSWER: &str = r#"{"statusCode":200,"headers":{"content-type":"application/json"},"isBase64Encoded":false,"body":"{\"id\":\"01KJG000000123456789ABCDEF\",\"token\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}"}"#;
 
 fn main() -> io::Result<()> {
     let variable = |name| env::var(name).map_err(|_| io::Error::other(name));
-    // A line each: the target, and what it is asked for.
+    // A line per request: the target and its input.
     let requests = fs::read_to_string(variable("BENCH_REQUESTS")?)?;
     let requests = requests.lines().filter_map(|line| line.split_once('\t'));
     let (init, call): (Vec<_>, Vec<_>) = requests.partition(|(target, _)| target.starts_with(SECRETS));
-    // All services are at one address here, so that the function has one connection, too.
+    // All services have one address here, so that the function has only one connection, too.
     let aws = variable("AWS_ENDPOINT_URL_DYNAMODB")?;
     let aws = aws.trim_start_matches("http://");
     let signer = Signer {
@@ -65,7 +65,7 @@ impl Connection {
         Ok(Self(stream))
     }
 
-    /// Sends a request; the head of its answer, in lower case.
+    /// Sends a request; returns the head of the response in lower case.
     fn exchange(&mut self, request: &str) -> io::Result<String> {
         self.0.write_all(request.as_bytes())?;
         let (mut buffer, mut length) = ([0; 8192], 0);
@@ -104,7 +104,7 @@ struct Signer {
 }
 
 impl Signer {
-    /// A request with signature version 4, in that version of AWS's JSON protocol.
+    /// A request with Signature Version 4; `version` is that of AWS's JSON protocol.
     fn request(&self, service: &str, version: &str, target: &str, body: &str) -> String {
         let Self {
             host,
@@ -149,7 +149,7 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// Today and the time of day, UTC, as signatures write them.
+/// The current date and time in UTC, in the format of signatures.
 fn now() -> (String, String) {
     let seconds = SystemTime::now()
         .duration_since(UNIX_EPOCH)
