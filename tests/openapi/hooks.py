@@ -1,6 +1,6 @@
-"""What schemathesis cannot know of a local cloud: a token for each family, and people, links, passcodes and codes that are there.
-Every call comes from an address of its own, so that limits per address do not answer all of them. COUNTERSIGN_URL says where
-the cloud is."""
+"""What schemathesis cannot know of a local cloud: a token for each family, and existing users, links, passcodes and codes.
+Every call has a new source address, so that no rate limit per address applies. COUNTERSIGN_URL is the URL of the
+cloud."""
 
 import itertools
 import json
@@ -44,8 +44,8 @@ OF_ADMIN, OF_CLIENT = f"Bearer {IDS['admin']['token']}", f"Bearer {IDS['passcode
 
 
 class Guest:
-    """A person with a phone and with both kinds of token. Each call that needs one gets another: wrong codes block people, and
-    what ends a token must not end the next call's."""
+    """A user with a phone and both kinds of token. Each call gets a new one: wrong codes lock users out, and a revoked token
+    must not affect the next call."""
 
     numbers = itertools.count()
 
@@ -56,13 +56,13 @@ class Guest:
             "create_user", domain=IDS["domain"], email=self.email, login=f"guest{number}", name="Guest", password=PASSWORD
         )["user_id"]
         self.factor_id = operator("set_factor", user_id=self.user_id, type="SMS", factor=self.phone)["factor_id"]
-        # The operator's function goes by the system's clock, which stands still beside the cloud's.
+        # The operator's function uses the system clock, and the checks advance only the cloud's.
         self.access_token = operator(
             "create_token", user_id=self.user_id, client_id=CLIENT, scopes=["api", "app:authorize"], lifetime_seconds=31_000_000
         )["token"]
 
     def logged_in(self):
-        """A `2fa_access_token`; its code is in the last message."""
+        """Returns a `2fa_access_token`; its code is in the last message."""
         grant = {"grant_type": "password", "client_id": CLIENT, "scope": "app:authorize", "email": self.email, "password": PASSWORD}
         return exchange("/mithril/api/tokens", grant)["data"]["value"]
 
@@ -72,7 +72,7 @@ READ = Guest()
 
 @schemathesis.hook
 def before_load_schema(context, raw_schema):
-    """Answers have the described fields and no other. The document does not say so: fields may be added to them one day."""
+    """Responses have exactly the described fields. The document allows others: later versions may add fields."""
     for schema in raw_schema["components"]["schemas"].values():
         if "properties" in schema:
             schema.setdefault("additionalProperties", False)
@@ -80,7 +80,7 @@ def before_load_schema(context, raw_schema):
 
 @schemathesis.auth(refresh_interval=None)
 class Tokens:
-    """The token of somebody who may call the operation. In their place, before_call puts a guest's where one is due."""
+    """A token that authorizes the operation. Where the operation needs a guest's token, before_call replaces it."""
 
     def get(self, case, context):
         path = case.operation.path
@@ -100,13 +100,13 @@ class Tokens:
 @schemathesis.hook
 def before_call(context, case, kwargs):
     case.headers["x-local-source-ip"] = next(ADDRESSES)
-    # A token that schemathesis made up is a test of its own.
+    # A token that schemathesis generated is a test case: leave it.
     made_up = case.headers.get("Authorization", OF_ADMIN) not in (OF_ADMIN, OF_CLIENT)
-    # Half of the calls that the document allows are about something that is there.
+    # Half of the valid calls use resources that exist.
     if case.meta is not None and case.meta.generation.mode.is_positive and not made_up and next(TURNS) % 2:
         real = REAL.get((case.operation.method.upper(), case.operation.path))
         if real:
-            # What may be sent in an hour and a minute begins anew.
+            # Resets the rate limits per minute and per hour.
             exchange("/_local/clock", {"advance_seconds": 3601})
             real(case)
 
@@ -172,7 +172,7 @@ def changed_password(case):
 
 
 def of_guest(case):
-    # A call that changes nothing needs no guest of its own.
+    # A read changes nothing, so all reads share one guest.
     guest = READ if case.operation.method.upper() == "GET" else Guest()
     case.path_parameters["user_id"] = guest.user_id
     if "id" in case.path_parameters:
@@ -216,7 +216,7 @@ def approved_phone(case):
 
 
 def granted(case):
-    """One of the ways to a token, in turn; every other time as the original's clients write it."""
+    """Each grant in turn; every other time in the format of the original's clients."""
     turn = next(TURNS)
     guest = Guest()
     ways = [
