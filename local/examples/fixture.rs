@@ -1,4 +1,4 @@
-//! The function that the local cloud's own tests run: it does what the event asks for.
+//! The function that the local cloud's own tests run: the event selects its behaviour.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +10,7 @@ use aws_sdk_ses::types::{Body, Content, Destination, Message};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::{Value, json};
 
-/// Whether the process dies of its next event, whatever that is.
+/// Whether the process exits on its next event.
 static DOOMED: AtomicBool = AtomicBool::new(false);
 
 #[tokio::main(flavor = "current_thread")]
@@ -112,7 +112,7 @@ async fn answer(event: LambdaEvent<Value>) -> Result<Value, Error> {
     }
 }
 
-/// Tells about each record, and fails those whose key says so.
+/// Logs each record, and reports as failed those whose key begins with `poison`.
 fn stream(event: &Value) -> Value {
     let mut failures = Vec::new();
     for record in event["Records"].as_array().into_iter().flatten() {
@@ -160,7 +160,7 @@ fn env(name: &str) -> String {
     std::env::var(name).unwrap_or_default()
 }
 
-/// A service's client, as a function makes it; with one attempt, so that refusals show at once.
+/// A service's client, as a function creates it, but without retries, so that errors show at once.
 macro_rules! client {
     ($sdk:ident, $variable:literal) => {
         $sdk::Client::from_conf(
@@ -184,7 +184,7 @@ fn secrets() -> aws_sdk_secretsmanager::Client {
     client!(aws_sdk_secretsmanager, "AWS_ENDPOINT_URL_SECRETS_MANAGER")
 }
 
-/// Calls a service about something, and tells the code of its refusal.
+/// Makes the call `what` on the resource `of`; returns the error code.
 async fn call(what: &str, of: &str) -> Value {
     let item = || HashMap::from([("id".to_owned(), AttributeValue::S("called".to_owned()))]);
     let called = match what {

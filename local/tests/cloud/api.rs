@@ -1,4 +1,4 @@
-//! `/_local/…`: shapes, and who may ask.
+//! `/_local/…`: response shapes, and access control by origin and host.
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -76,7 +76,7 @@ async fn no_other_sites_page_may_ask() {
             false,
         ),
         (Method::GET, "/_local/identities", "host", local_host.as_str(), true),
-        (Method::GET, "/_local/identities", "origin", "http://evil.example", true), // the browser keeps the answer to itself
+        (Method::GET, "/_local/identities", "origin", "http://evil.example", true), // the browser hides it from the page
         (
             Method::DELETE,
             "/_local/messages",
@@ -132,7 +132,7 @@ async fn unknown_parts_and_methods_are_told_apart() {
         (Method::GET, "/_local/nothing", 404),
         (Method::PUT, "/_local/clock", 405),
         (Method::GET, "/_local/sweep", 405),
-        (Method::GET, "/_localized", 200), // the template's own
+        (Method::GET, "/_localized", 200), // a route of the template
     ] {
         let response = send(local.http.request(method.clone(), local.url(path))).await;
         assert_eq!(response.status(), status, "{method} {path}");
@@ -173,7 +173,7 @@ async fn the_page_and_a_mail_come_with_their_policies() {
     );
 }
 
-/// An open page goes on when the cloud starts anew under it: it reads what is there, and what is not there yet is announced.
+/// An open page survives a restart of the cloud: it reads identities that exist, and is notified of later ones.
 #[tokio::test]
 async fn identities_are_there_or_announced() {
     for _ in 0..12 {

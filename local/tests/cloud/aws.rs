@@ -1,4 +1,4 @@
-//! AWS's part, asked by the unmodified SDK: the services, and the faults they can be told to have.
+//! The AWS services, called by the unmodified SDK, and fault injection.
 
 use std::time::Duration;
 
@@ -144,7 +144,7 @@ async fn a_dropped_response_is_applied_and_a_hanging_call_is_not() {
     );
     fault(&local, "dynamodb", json!("PutItem"), "hang", 0, 1).await;
     let mut hung = std::pin::pin!(put("hung"));
-    // On a loaded machine the call may take its time to arrive; the fault would then wait for the next one.
+    // On a loaded machine the call may arrive late; the fault would then apply to the next one.
     let arrived = eventually("the call to arrive", async || {
         local.json("/_local/faults").await == json!([])
     });

@@ -1,4 +1,4 @@
-//! Whom API Gateway lets in: tokens of an identity provider, and pages of other origins.
+//! API Gateway's access control: an identity provider's tokens (JWT authoriser) and other origins (CORS).
 
 use countersign_local::{Cloud, Options};
 use reqwest::{Method, Response, StatusCode};
@@ -114,7 +114,7 @@ async fn a_preflight_is_answered_by_the_gateway_where_no_route_takes_it() {
             assert_eq!(header(&response, name), allowed.then_some(value), "{name} for {origin}");
         }
     }
-    // `ANY` takes it, and the gateway adds its headers to the function's answer.
+    // `ANY` matches OPTIONS, and the gateway adds its headers to the function's response.
     let response = send(ask("/files/a", ORIGIN)).await;
     assert_eq!(header(&response, "access-control-allow-methods"), Some("GET,POST"));
     assert_eq!(read(response).await["routeKey"], "ANY /files/{path+}");

@@ -1,4 +1,4 @@
-//! `cargo local` as a person meets it: errors in one line, and an end that leaves nothing behind.
+//! `cargo local` on the command line: one-line errors, and a shutdown that leaves no process or file behind.
 
 use std::path::Path;
 use std::process::{Output, Stdio};
@@ -27,7 +27,7 @@ async fn run(command: &mut Command) -> Output {
     output.expect("it ends").expect("it starts")
 }
 
-/// It ended with code 1 and one line on stderr, which has these parts.
+/// Asserts exit code 1 and one line on stderr that contains these parts.
 fn one_line(output: &Output, parts: &[&str]) {
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{error}");
@@ -135,7 +135,7 @@ async fn arguments_that_make_no_sense_are_one_clear_line() {
     assert!(String::from_utf8_lossy(&help.stdout).contains("--data DIR"));
 }
 
-/// A cloud on the command line, ready.
+/// A running cloud, started on the command line and ready.
 struct Running {
     child: Child,
     output: Lines<BufReader<ChildStdout>>,
@@ -166,7 +166,7 @@ async fn start(template: &Path) -> Running {
 }
 
 impl Running {
-    /// The ids of a few of its processes: busy ones, and idle ones.
+    /// The ids of some of its processes, busy and idle.
     async fn processes(&self) -> Vec<String> {
         let http = reqwest::Client::new();
         let ask = async |path: &str| {
@@ -196,7 +196,7 @@ impl Running {
     }
 }
 
-/// Whether a process is there and not just waiting to be forgotten.
+/// Whether a process exists and is not a zombie.
 #[cfg(target_os = "linux")]
 fn lives(process: &str) -> bool {
     std::fs::read_to_string(format!("/proc/{process}/stat")).is_ok_and(|stat| {
@@ -214,12 +214,12 @@ async fn a_signal_ends_every_process() {
         let mut running = start(&template).await;
         let processes = running.processes().await;
         assert!(processes.iter().all(|process| lives(process)));
-        // One is in the middle of something.
+        // One process is busy with a request.
         let busy = reqwest::Client::new()
             .get(format!("{}/things/1?mode=sleep&ms=4000", running.url))
             .send();
         let busy = tokio::spawn(busy);
-        // Two were asleep for no time, to tell their ids.
+        // Two others slept for 0 ms, only to report their ids.
         let asleep = async {
             for _ in 0..3 {
                 while let Some(line) = running.output.next_line().await.expect("text") {

@@ -1,4 +1,4 @@
-//! `--data`: everything is there again after a restart.
+//! `--data`: state persists across restarts.
 
 use std::path::Path;
 
@@ -123,12 +123,12 @@ async fn an_interrupted_first_start_is_begun_anew() {
     let data = folder.0.join("data");
     let mut options = fixture_options();
     options.data = Some(data.clone());
-    // It ends where the check of the functions meets the one that dies.
+    // The start fails when the check of the functions reaches the one that dies.
     options.check_functions = true;
     let refused = refusal(options.clone()).await;
     assert!(refused.contains("DyingFunction"), "{refused}");
     assert_eq!(state(&data)["first_start"], true);
-    // A table with other keys, as nobody could have left there but the start that was interrupted.
+    // A table with other keys: only the interrupted start can have created the old one.
     let other = std::fs::read_to_string(&options.template)
         .expect("the fixture is there")
         .replace("AttributeName: id,", "AttributeName: number,");
@@ -217,7 +217,7 @@ async fn a_table_that_exists_follows_the_template() {
         assert_eq!(description(&local).await, (attribute.map(str::to_owned), None));
         local.cloud.stop().await;
     }
-    // A stream of keys, then both as the fixture has them.
+    // A stream of keys only, then the TTL and stream of the fixture.
     for (view, enabled) in [
         ("KEYS_ONLY", fixture.replace("NEW_AND_OLD_IMAGES", "KEYS_ONLY")),
         ("NEW_AND_OLD_IMAGES", fixture.clone()),
@@ -228,7 +228,7 @@ async fn a_table_that_exists_follows_the_template() {
         assert_eq!(description(&local).await, expected);
         local.cloud.stop().await;
     }
-    // The other way round: the stream goes, and the TTL still does its work.
+    // The reverse: without the stream, the TTL sweep still works.
     options.template = folder.template(&silent);
     let local = Local::start_with(options).await;
     assert_eq!(description(&local).await, (Some("expires_at".to_owned()), None));
@@ -291,7 +291,7 @@ async fn a_table_with_other_keys_or_indexes_is_one_clear_line() {
     }
 }
 
-/// The table's TTL attribute, and the view of its stream.
+/// The table's TTL attribute, and its stream's view type.
 async fn description(local: &Local) -> (Option<String>, Option<String>) {
     let asked = async |operation: &str| {
         let request = local
@@ -383,7 +383,7 @@ fn state(data: &Path) -> Value {
     serde_json::from_slice(&text).expect("JSON")
 }
 
-/// Why a cloud does not start.
+/// The error of a cloud that does not start.
 async fn refusal(options: Options) -> String {
     Cloud::start(options)
         .await

@@ -1,5 +1,5 @@
-//! DynamoDB, SES and SNS of another server. Here that is a second local cloud, whose engine and messages are its own,
-//! behind a door that notes who asks for what, and can be shut.
+//! DynamoDB, SES and SNS of another server. Here that is a second local cloud, with its own engine and messages, behind
+//! a proxy that records each caller and operation, and can refuse messages.
 
 use std::sync::{Arc, Mutex};
 
@@ -13,7 +13,7 @@ use crate::support::{Folder, Local, binaries, client, eventually, fixture_option
 
 const THINGS: &str = "countersign-ThingsTable";
 
-/// The other server.
+/// The other server, behind its proxy.
 struct Other {
     behind: Local,
     url: String,
@@ -46,7 +46,7 @@ impl Other {
         Self { behind, url, seen }
     }
 
-    /// A cloud of the fixture's template that uses it.
+    /// Starts a cloud of the fixture's template that uses this server.
     async fn used(&self, options: Options) -> Local {
         Local::start_with(Options {
             aws: Some(self.url.clone()),
@@ -55,7 +55,7 @@ impl Other {
         .await
     }
 
-    /// The tables that it has.
+    /// The names of its tables.
     async fn tables(&self) -> Vec<String> {
         let client = client!(aws_sdk_dynamodb, self.behind, "dynamodb");
         let listed = client.list_tables().send().await.expect("it has an engine");
@@ -158,7 +158,7 @@ async fn rows_and_messages_are_there_and_shown_here() {
             assert_eq!(here[part], there[part]);
         }
     }
-    // What a role does not allow does not get there.
+    // A call that the role denies does not reach the server.
     assert_eq!(call(&local, "get", THINGS).await, "AccessDeniedException");
     other.seen.lock().expect("no panic while held").refuses = true;
     for (what, of) in [("mail", "a@example.com"), ("publish", "+380881234567")] {

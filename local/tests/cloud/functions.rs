@@ -1,4 +1,4 @@
-//! Lambda's part: processes, their environment, and everything that can go wrong with them.
+//! Lambda: processes, their environment, and their failure modes.
 
 use countersign_local::Options;
 use reqwest::StatusCode;
@@ -81,7 +81,7 @@ async fn a_process_that_is_started_elsewhere_has_the_same_environment_and_a_way_
     let answer = read(send(request.header("x-amz-target", "secretsmanager.GetSecretValue")).await).await;
     assert_eq!(answer["ARN"], first["SECRET_ARN"], "{answer}");
 
-    // What depends on where it runs, on which process it is, and on the event that it has.
+    // Variables that depend on the machine, the process or the event.
     let own = |name: &String| {
         name.starts_with("AWS_ENDPOINT_URL_")
             || name == "AWS_LAMBDA_LOG_STREAM_NAME"
@@ -176,7 +176,7 @@ async fn a_function_that_fails_fails_one_request_only() {
         (200, false),
         (500, false),
         (200, false),
-        (503, false), // the process is ended
+        (503, false), // the process is stopped
         (200, true),
     ];
     assert_eq!(seen, expected);
@@ -223,7 +223,7 @@ async fn a_process_that_was_killed_while_idle_costs_nobody_a_request() {
 #[tokio::test]
 async fn a_death_that_is_noticed_late_costs_nobody_a_request() {
     let local = Local::start().await;
-    // Again and again, because a loaded machine may take its time to end a process.
+    // With retries, because a loaded machine may be slow to end a process.
     eventually("the second process to take a request", async || {
         send(local.delete("/_local/invocations")).await;
         assert_eq!(send(local.get("/nowhere?mode=doomed")).await.status(), StatusCode::OK);

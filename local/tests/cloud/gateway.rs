@@ -1,4 +1,4 @@
-//! API Gateway's part: events, routes, answers.
+//! API Gateway: events, routes, responses.
 
 use futures_util::future::join_all;
 use reqwest::{Method, StatusCode};

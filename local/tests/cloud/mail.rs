@@ -1,4 +1,4 @@
-//! SES and SNS, asked by the unmodified SDK.
+//! SES and SNS, called by the unmodified SDK.
 
 use aws_sdk_ses::error::ProvideErrorMetadata;
 use aws_sdk_ses::primitives::Blob;
@@ -74,7 +74,7 @@ async fn mail_and_text_messages_are_captured() {
         { "id": null, "channel": "sms", "to": "+15555550123", "subject": null, "text": "123456 is your code", "html": null, "at": null },
     ]);
     assert_eq!(messages, expected);
-    // Who asks gets more; the list that everybody reads stays as it is.
+    // `full=true` adds fields; the default list stays unchanged.
     let full = local.json("/_local/messages?full=true").await;
     let senders: Vec<_> = full
         .as_array()
@@ -125,7 +125,7 @@ async fn the_mailbox_simulator_bounces_and_complains() {
             .send();
         sent.await.expect("accepted");
     };
-    // Only bounces are published, and only those of the one configuration set.
+    // SES publishes only bounces, and only those of the configuration set.
     send("complaint@simulator.amazonses.com", "countersign-MailSet").await;
     send("bounce@simulator.amazonses.com", "another").await;
     send("success@simulator.amazonses.com", "countersign-MailSet").await;

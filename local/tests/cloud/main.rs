@@ -1,4 +1,4 @@
-//! The local cloud, tried from outside: real processes, the unmodified SDK, HTTP.
+//! Black-box tests of the local cloud: real processes, the unmodified SDK, HTTP.
 
 mod api;
 mod aws;

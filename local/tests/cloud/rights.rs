@@ -1,4 +1,4 @@
-//! IAM's part: a call that the function's role does not allow reaches nothing, and what is never used is known, routes too.
+//! IAM: the cloud denies calls that the function's role does not allow, and reports unused permissions and routes.
 
 use std::process::Command;
 
@@ -25,12 +25,12 @@ async fn a_call_is_carried_out_if_the_role_allows_it() {
     for (what, of, code) in [
         ("get", THINGS, "AccessDeniedException"),
         ("put", "countersign-OthersTable", "AccessDeniedException"),
-        // It may put, and not check.
+        // The role allows PutItem, but not ConditionCheckItem.
         ("transact", THINGS, "AccessDeniedException"),
         ("secret", "countersign-Others", "AccessDeniedException"),
         ("mail", "a@example.org", "AccessDenied"),
         ("mail", "a@ample.com", "AccessDenied"),
-        // The identity is its to use, and not as this one.
+        // The role allows the identity, but not this sender address.
         ("mail", "c@example.com", "AccessDenied"),
         ("mail", "A@example.com", "AccessDenied"),
         ("publish", TOPIC, "AuthorizationError"),
@@ -79,7 +79,7 @@ async fn what_nobody_used_is_told() {
         call(&local, "FallbackFunction", what, THINGS).await;
     }
     local.cloud.stop().await;
-    // Another cloud's file counts as well.
+    // Records of another cloud count as well.
     let arn = "arn:aws:ses:us-east-1:123456789012:identity/example.com";
     let line = format!("EchoFunction may ses:SendEmail on {arn}\n");
     std::fs::write(folder.0.join("another"), line).expect("a file");
@@ -136,7 +136,7 @@ async fn what_routes_answer_is_written_down_once() {
         "GET /things/mine answered 200 without a credential",
         "GET /things/{id} answered 200 with a credential",
         "GET /things/{id} answered 401 without a credential",
-        // Where the fixture has no OpenAPI document.
+        // The fixture has no OpenAPI document to describe this route.
         "$default answered 200 without a credential",
     ];
     let written = files.collect::<String>();

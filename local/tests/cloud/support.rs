@@ -1,4 +1,4 @@
-//! What every test here starts from.
+//! Helpers shared by all tests.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -8,10 +8,10 @@ use countersign_local::{Cloud, Options};
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 
-/// Long enough for a loaded machine; reached only by a test that fails.
+/// Long enough for a loaded machine; only a failing test waits for all of it.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// A running cloud of the fixture's template, and a client.
+/// A running cloud of the fixture's template, and an HTTP client.
 pub(crate) struct Local {
     pub(crate) cloud: Cloud,
     pub(crate) http: Client,
@@ -46,12 +46,12 @@ impl Local {
         self.http.delete(self.url(path))
     }
 
-    /// The JSON at a path.
+    /// Returns the JSON at a path.
     pub(crate) async fn json(&self, path: &str) -> Value {
         read(send(self.get(path)).await).await
     }
 
-    /// The JSON answer to a post that must succeed.
+    /// Posts JSON, which must succeed; returns the JSON of the response.
     pub(crate) async fn posted(&self, path: &str, body: &Value) -> Value {
         let response = send(self.post(path, body)).await;
         assert!(response.status().is_success(), "{path} answered {}", response.status());
@@ -63,7 +63,7 @@ impl Local {
         }
     }
 
-    /// Waits until a captured line has `part` in it.
+    /// Waits until a captured log line contains `part`.
     pub(crate) async fn logged(&self, part: &str) {
         eventually(&format!("a log line with {part:?}"), async || {
             self.cloud.logs().iter().any(|line| line.contains(part))
@@ -80,7 +80,7 @@ pub(crate) async fn read(response: Response) -> Value {
     response.json().await.expect("a JSON body")
 }
 
-/// Asks again and again until `truth` holds.
+/// Polls until `truth` holds.
 pub(crate) async fn eventually(what: &str, truth: impl AsyncFn() -> bool) {
     let asked = async {
         while !truth().await {
@@ -102,7 +102,7 @@ pub(crate) fn fixture_template() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cloud/fixture.yaml")
 }
 
-/// Cargo builds examples for tests, into a folder beside the one with the tests.
+/// The folder with the examples: Cargo builds them next to the test binaries.
 pub(crate) fn binaries() -> PathBuf {
     let own = std::env::current_exe().expect("a test runs from a file");
     let folder = own
@@ -119,7 +119,7 @@ pub(crate) fn binaries() -> PathBuf {
     folder
 }
 
-/// A folder of this test's own, removed when it is over.
+/// A temporary folder of one test, removed on drop.
 pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl Folder {
@@ -135,14 +135,14 @@ impl Folder {
         Self(path)
     }
 
-    /// A template of this test's own.
+    /// Writes a template for this test.
     pub(crate) fn template(&self, text: &str) -> PathBuf {
         let path = self.0.join("template.yaml");
         std::fs::write(&path, text).expect("the temporary folder can be written");
         path
     }
 
-    /// The fixture's template without one of its resources.
+    /// Writes the fixture's template without one of its resources.
     pub(crate) fn fixture_without(&self, resource: &str) -> PathBuf {
         let text = std::fs::read_to_string(fixture_template()).expect("the fixture is there");
         let start = text
@@ -160,14 +160,14 @@ impl Drop for Folder {
     }
 }
 
-/// Has calls fail, as `/_local/faults` takes it.
+/// Injects a fault into calls, with the fields of `/_local/faults`.
 pub(crate) async fn fault(local: &Local, service: &str, operation: Value, kind: &str, skip: u32, times: u32) {
     let rule = json!({ "service": service, "operation": operation, "kind": kind, "skip": skip, "times": times });
     let response = send(local.post("/_local/faults", &rule)).await;
     assert_eq!(response.status(), StatusCode::NO_CONTENT, "{rule}");
 }
 
-/// The service's client as a function would make it, but with one attempt, so that faults show.
+/// The service's client, as a function creates it, but without retries, so that faults show.
 macro_rules! client {
     ($sdk:ident, $local:expr, $service:literal) => {
         $sdk::Client::from_conf(

@@ -1,4 +1,4 @@
-//! The clock and what hangs on it: events, TTL, streams, schedules.
+//! The clock and what depends on it: events, TTL, streams, schedules.
 
 use reqwest::StatusCode;
 use serde_json::json;
