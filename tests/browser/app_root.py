@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Tries the page behind mailed links (GET /app-root) in a real Chromium.
+"""Tests the page behind mailed links (GET /app-root) in a real Chromium.
 
     pip install -r tests/browser/requirements.txt        # and a Chromium of the system
     cargo local                                          # in another terminal
     python3 tests/browser/app_root.py http://127.0.0.1:3000 [--login-url URL] [--link LINK --password PASSWORD] [CHECK...]
 
-The page is the server's own, and so is its policy; the answers to what it sends are made up here, but for those of the one
-check that needs a LINK: it uses the link up, and gives its account that password. URL is the server's LoginUrl, if it has one. Starts no server.
-Exits with 0 when every check holds, 1 when one does not, and 77 when there is no browser to try it in. CHROMIUM names one with an unusual name.
+The page and its content security policy come from the server; the responses to its requests are mocked here, except in the one
+check that needs a LINK: it consumes the single-use link, and sets that password. URL is the server's LoginUrl, if it has one. Starts no server.
+Exits with 0 if every check passes, 1 if one fails, and 77 if no browser is installed. CHROMIUM names a browser with an unusual name.
 """
 
 import argparse
@@ -30,7 +30,7 @@ def the_form_comes_from_the_fragment_and_nothing_is_sent(browser):
             expect(field(page)).to_have_attribute("type", "password")
             page.wait_for_timeout(200)
             assert page.asked == [f"GET {SERVER.base}/app-root"], f"more was asked than the page: {page.asked}"
-            # The form cannot be sent by the browser itself, and so no password can get into an address.
+            # The browser itself cannot submit the form, so no password can get into a URL.
             assert page.locator("form [name]").count() == 0
 
 
@@ -50,18 +50,18 @@ def the_strength_follows_what_is_typed(browser):
             field(page).fill(typed)
             expect(page.locator("#meter")).to_have_attribute("data-level", str(level))
             expect(page.locator("#strength")).to_have_text(WORDS["en"].get(f"strength_{level}", ""))
-        # Where a domain allows it, this is as good as any.
+        # This is a strong password in domains that allow these characters.
         field(page).fill("Тихая~река.73/камень")
         expect(page.locator("#strength")).to_have_text(f"{WORDS['en']['strength_5']}. {WORDS['en']['unusual']}")
         field(page).fill(PASSWORD)
         page.clock.run_for(1100)
-        expect(page.locator("#news")).to_have_text("Strong")  # told to who cannot see it, after a pause
+        expect(page.locator("#news")).to_have_text("Strong")  # announced to screen readers, after a pause
 
 
 def show_and_hide_keep_the_text(browser):
     with app_root(browser, timers_by_hand=True) as page:
         field(page).fill(PASSWORD)
-        page.clock.run_for(950)  # the strength is about to be told
+        page.clock.run_for(950)  # shortly before the strength is announced
         page.get_by_role("button", name="Show password").click()
         expect(field(page)).to_have_attribute("type", "text")
         page.clock.run_for(1200)
@@ -72,7 +72,7 @@ def show_and_hide_keep_the_text(browser):
 
 
 def said_of(language, word, answer, limit=""):
-    """The page's own sentence, and below it the server's message as it is."""
+    """The page's own sentence, and below it the server's unchanged message."""
     words = WORDS[language]
     return [words[word].replace("{limit}", limit), f"{words['server_said']} {answer['json']['error_message']}"]
 
@@ -105,7 +105,7 @@ def rules_that_are_known_are_said_in_the_language_of_the_page_first(browser):
 
 
 def a_problem_of_the_field_is_told_to_who_is_in_it(browser):
-    """The focus does not move then, and so the description of the field is not read out."""
+    """The focus does not move then, so a screen reader does not read the field's description."""
     with app_root(browser, REGISTER, SIGNS, SIGNS, timers_by_hand=True) as page:
         news = page.get_by_role("status")
         page.evaluate("""() => {
@@ -114,7 +114,7 @@ def a_problem_of_the_field_is_told_to_who_is_in_it(browser):
           new MutationObserver(() => news.textContent && heard.push(news.textContent)).observe(news, { childList: true });
         }""")
         field(page).focus()
-        for times in (1, 2):  # the same words again are said again
+        for times in (1, 2):  # a repeated message is announced again
             field(page).press("Enter")
             page.clock.run_for(100)
             assert page.evaluate("heard") == [WORDS["en"]["empty"]] * times
@@ -124,9 +124,9 @@ def a_problem_of_the_field_is_told_to_who_is_in_it(browser):
             page.clock.run_for(100)
             expect(news).to_have_text(" ".join(said_of("en", "rule_signs", SIGNS)))
             page.evaluate("heard.length = 0")
-            page.clock.run_for(1200)  # nor does the strength talk over it
+            page.clock.run_for(1200)  # the strength does not interrupt it
             assert page.evaluate("heard") == []
-        # What has not changed is not said anew by a button that has nothing to do with it.
+        # An unrelated button does not announce an unchanged problem again.
         page.evaluate("""() => {
           window.redrawn = 0;
           for (const id of ["problem", "pwd-problem"])
@@ -201,7 +201,7 @@ def the_keyboard_alone_is_enough(browser):
 
 
 def way_on(part, otherwise):
-    """The link to the login page; where there is none, words without a link."""
+    """Expects the link to the login page, or the text `otherwise` if there is no login page."""
     link = part.get_by_role("link")
     if ARGUMENTS.login_url:
         expect(link).to_have_text(WORDS["en"]["to_login"])
@@ -219,7 +219,7 @@ def success_names_the_login_and_links_to_where_it_is_used(browser):
         for words in ("my_login", "pbx.era-platform.ru", "Now login with new password"):
             expect(part).to_contain_text(words)
         way_on(part, "close_done")
-        expect(field(page)).to_have_value("")  # it is of no use any more
+        expect(field(page)).to_have_value("")  # it is no longer needed
 
 
 def a_used_link_says_how_to_get_another(browser):
@@ -234,7 +234,7 @@ def a_used_link_says_how_to_get_another(browser):
 
 
 def other_problems_are_told_above_the_form_and_lose_nothing(browser):
-    answers = (  # next to each other they differ, so that none is taken for the one before it
+    answers = (  # neighbors differ, so that no check can match the previous message
         (TAKEN, ["Somebody else has taken this login", "login already exists"]),
         (refused(412, "email domain is not allowed", "email"), ["This mail address cannot be used", "email domain is not allowed"]),
         (refused(412, "something else", "name"), ["did not accept", "something else"]),
@@ -314,7 +314,7 @@ def what_mail_programs_append_to_a_link_is_ignored(browser):
         page.route("**/rest/**", lambda route: (page.sent.append(route.request), route.fulfill(**SIGNS)))
         for view in ("self_register", "pwd_reset"):
             for appended in APPENDED:
-                page.goto(f"{SERVER.base}/app-root#")  # two of them may be the same to a browser, which does not open what is open
+                page.goto(f"{SERVER.base}/app-root#")  # the browser may treat two of them as the same URL, and not load it again
                 shown(page, "missing")
                 page.goto(f"{SERVER.base}/app-root#/{view}/{UUID}{appended}")
                 shown(page, "form")
@@ -344,7 +344,7 @@ def another_link_in_the_same_tab_begins_anew(browser):
         shown(page, "missing")
         page.go_back()
         expect(shown(page, "form")).to_have_text("Choose a new password")
-        # An answer about the first link is not taken for one about the second.
+        # The response for the first link is not shown for the second one.
         waiting = held(page)
         save(page)
         expect(page.get_by_role("button", name="Saving…")).to_be_visible()
@@ -442,7 +442,7 @@ VIEWS = [("form", []), ("form", [SIGNS]), ("form", [TAKEN]), ("done", [DONE]), (
 
 
 def reach(page, view, answers, password=PASSWORD):
-    """One of the views, with its answer drawn."""
+    """Opens one of the views, with its response rendered."""
     if answers:
         save(page, password)
         expect(page.locator("#pwd-problem > p, #problem > p, [data-view=done]:visible, [data-view=used]:visible")).not_to_have_count(0)
@@ -450,7 +450,7 @@ def reach(page, view, answers, password=PASSWORD):
 
 
 def nothing_scrolls_sideways_on_small_or_magnified_screens(browser):
-    # 320 px wide is also what a screen of 1280 px has at 400 %.
+    # A 1280 px screen at 400 % zoom is also 320 px wide.
     for language in LANGUAGES:
         for view, answers in VIEWS:
             with app_root(browser, REGISTER, *answers, language=language, viewport={"width": 320, "height": 256}) as page:
@@ -460,7 +460,7 @@ def nothing_scrolls_sideways_on_small_or_magnified_screens(browser):
                   .map((one) => one.outerHTML.slice(0, 120))""")
                 assert not wide, f"{language}, {view}: wider than the screen: {wide}"
                 assert page.evaluate("document.documentElement.scrollWidth") <= 320
-                page.evaluate("document.documentElement.style.fontSize = '200%'")  # text alone made larger
+                page.evaluate("document.documentElement.style.fontSize = '200%'")  # larger text only
                 assert page.evaluate("document.documentElement.scrollWidth") <= 320, f"{language}, {view}: at twice the size"
 
 
@@ -488,11 +488,11 @@ def motion_is_left_out_when_unwanted(browser):
 
 
 def the_link_of_a_mail_sets_the_password(browser):
-    """With the server's own answers: the first password is refused, the second one is taken, and the link is used up."""
+    """With the server's own responses: it rejects the first password and accepts the second one, and the link is consumed."""
     fragment = f"#{urlsplit(ARGUMENTS.link).fragment}"
     with app_root(browser, fragment) as page:
         page.unroute("**/rest/**")
-        for _ in range(2):  # what is opened is not used
+        for _ in range(2):  # opening the link does not consume it
             page.reload()
             shown(page, "form")
         save(page, "not allowed")

@@ -1,4 +1,4 @@
-"""The page behind mailed links as the checks in app_root.py open it: with answers that are made up, and everything it sends kept."""
+"""Opens the page behind mailed links for the checks in app_root.py: responses are mocked, and its requests are recorded."""
 
 import json
 import time
@@ -10,7 +10,7 @@ from chromium import PATIENCE, WATCH, expect
 
 
 class SERVER:
-    """Where the page is."""
+    """The base URL of the page's server."""
     base = ""
 
 
@@ -18,7 +18,7 @@ LANGUAGES = {"en": "English", "ru": "Русский", "uk": "Українськ�
 ROOT = Path(__file__).resolve().parents[2]
 WORDS = {one: json.loads((ROOT / f"functions/app-root/words/{one}.json").read_text()) for one in LANGUAGES}
 
-# Without a real version digit, as in the original's own example.
+# Without a valid version digit, as in the original's own example.
 UUID = "3F2b8a10-5a7d-0d55-9d0e-2d1c6c1f9a77"
 REGISTER = f"#/self_register/{UUID}"
 RESET = f"#/pwd_reset/{UUID}"
@@ -36,7 +36,7 @@ SIGNS = refused(412, "pwd contains invalid symbols. Expected: A-Za-z0-9_-.~!", "
 TAKEN = refused(412, "login already exists", "login")
 USED = refused(404, "request not found or expired")
 
-PAGES = defaultdict(list)  # those that nobody uses now, by what they were opened with: to open one takes longer than most checks
+PAGES = defaultdict(list)  # a pool of idle pages, by their options: to open a page takes longer than most checks
 
 
 def blank_page(browser, timers_by_hand, **options):
@@ -55,8 +55,8 @@ def blank_page(browser, timers_by_hand, **options):
 
 @contextmanager
 def app_root(browser, fragment=REGISTER, *answers, language="en", timers_by_hand=False, **options):
-    """The page, open. What it sends is answered with `answers`, one after the other, and kept in `page.sent`.
-    With `timers_by_hand` its timers stand still but for `page.clock.run_for`."""
+    """Opens the page. Its requests receive `answers`, one after the other, and are recorded in `page.sent`.
+    With `timers_by_hand` its timers advance only by `page.clock.run_for`."""
     page = blank_page(browser, timers_by_hand, **{"viewport": {"width": 1024, "height": 800}, "locale": language, **options})
     page.sent, page.asked, troubles, left = [], [], [], list(answers)
 
@@ -66,7 +66,7 @@ def app_root(browser, fragment=REGISTER, *answers, language="en", timers_by_hand
         route.abort(now) if isinstance(now, str) else route.fulfill(**now)
 
     def complain(said):
-        # Chromium tells of every answer that is no success.
+        # Chromium logs every unsuccessful response.
         if said.type in ("error", "warning") and not said.text.startswith("Failed to load resource"):
             troubles.append(f"console {said.type}: {said.text}")
 
@@ -95,7 +95,7 @@ def field(page):
 
 
 def shown(page, view):
-    """The view that is shown, and that no other one is."""
+    """Expects that only this view is visible; returns its heading."""
     expect(page.locator("[data-view]:visible")).to_have_count(1)
     expect(page.locator(f"[data-view={view}]")).to_be_visible()
     heading = page.locator(f"[data-view={view}] h1")
@@ -109,14 +109,14 @@ def save(page, password=PASSWORD):
 
 
 def held(page):
-    """The requests that the page sends from now on, none of them answered."""
+    """Returns a list that collects the page's requests from now on, all without a response."""
     waiting = []
     page.route("**/rest/**", lambda route: waiting.append(route))
     return waiting
 
 
 def first(page, waiting):
-    """The first of them: it is on its way when the page says so, and not here yet."""
+    """Waits for the first of them: the page shows it as sent before it arrives here."""
     deadline = time.monotonic() + PATIENCE
     while not waiting:
         assert time.monotonic() < deadline, "nothing was sent"

@@ -1,4 +1,4 @@
-"""What the scripts beside this one have in common: a Chromium of the system, or a skip, and checks run one by one."""
+"""Shared by the scripts in this folder: finds the system's Chromium, or skips, and runs checks one by one."""
 
 import os
 import shutil
@@ -8,11 +8,11 @@ import traceback
 SKIPPED = 77
 BROWSERS = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
 
-# Notes what a page's policy has stopped.
+# Records violations of a page's content security policy.
 WATCH = """window.violations = [];
 document.addEventListener("securitypolicyviolation", (event) => window.violations.push(`${event.violatedDirective} ${event.blockedURI}`));"""
 
-# How well colours are seen: WCAG 2.2, contrast (minimum).
+# The contrast of colours: WCAG 2.2, contrast (minimum).
 CONTRAST = """(marks) => {
   const channels = (colour) => (colour.match(/[\\d.]+/g) ?? []).map(Number);
   const seen = (one) => {
@@ -43,7 +43,7 @@ CONTRAST = """(marks) => {
 
 
 def weak_contrast(page, marks):
-    """What of a page is hard to see: its texts, and `marks`, selectors with the property whose colour shows them."""
+    """Returns the elements with too little contrast: texts, and `marks`, selectors with the property of their colour."""
     return page.evaluate(CONTRAST, list(marks.items()))
 
 
@@ -58,29 +58,29 @@ try:
 except ImportError as missing:
     skip(f"no {missing.name}; pip install -r tests/browser/requirements.txt")
 
-# The rules that tell an error, and those that tell what is seldom right.
+# The rules of WCAG, and the best practices.
 AXE = {"resultTypes": ["violations"], "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
 
 def accessibility(page):
-    """What axe-core finds wrong with a page as it is now: the rules that are broken, and where."""
+    """Returns the violations that axe-core finds in a page's current state: rules and elements."""
     found = Axe().run(page, options=AXE).response["violations"]
     return [f"{rule['id']}: {node['html'][:120]}" for rule in found for node in rule["nodes"]]
 
 
-# Seconds. A busy machine is slow; what never comes is what fails.
+# The timeout in seconds. Long, because a busy machine is slow; only failing checks wait for all of it.
 PATIENCE = 60
 expect.set_options(timeout=PATIENCE * 1000)
 
 
 def run(checks, clean_up=lambda: None):
-    """Runs checks, each with the browser, and exits with 0 when every one holds; `clean_up` after one that does not."""
+    """Runs each check with the browser, and exits with 0 if all pass; calls `clean_up` after a failed check."""
     executable = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
     if executable is None:
         skip(f"none of {', '.join(BROWSERS)} is installed, and CHROMIUM is not set")
     failed = []
     with sync_playwright() as playwright:
-        # Chromium's own sandbox does not start for root, as in a container.
+        # Chromium's sandbox does not start as root, for example in a container.
         browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"] if os.geteuid() == 0 else [])
         for check in checks:
             try:

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Tries the page of a running local cloud (GET /_local) in a real Chromium.
+"""Tests the page of a running local cloud (GET /_local) in a real Chromium.
 
     pip install -r tests/browser/requirements.txt        # and a Chromium of the system
     cargo local                                          # in another terminal
     python3 tests/browser/local_page.py [http://127.0.0.1:3000 [CHECK...]]
 
-Starts no server. Exits with 0 when every check holds, 1 when one does not, and 77 when there is no browser to try it in.
-CHROMIUM names the browser where it has an unusual name. It moves the local clock on by some hours, and writes demo PINs and passcodes.
+Starts no server. Exits with 0 if every check passes, 1 if one fails, and 77 if no browser is installed.
+CHROMIUM names a browser with an unusual name. It advances the local clock by some hours, and creates demo PINs and passcodes.
 """
 
 import json
@@ -23,7 +23,7 @@ from chromium import PATIENCE, WATCH, accessibility, expect, run, weak_contrast
 
 BASE = (sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:3000").rstrip("/")
 
-# ---- What every check uses ----------------------------------------------------------------------------------------------
+# ---- Shared by all checks -----------------------------------------------------------------------------------------------
 
 LINK = "http://127.0.0.1:3000/app-root#/self_register/3f2b8a10-5a7d-4d55-9d0e-2d1c6c1f9a77"
 SMS = {"id": "1", "channel": "sms", "to": "+380501234567", "subject": None, "html": None, "at": "2026-02-27T22:06:57Z",
@@ -32,7 +32,7 @@ MAIL = {"id": "2", "channel": "email", "to": "ann@demo.example", "subject": "Con
         "text": f"Hello Ann,\n\nopen {LINK}.", "html": f'<h1>Hello Ann</h1><a href="{LINK}">Choose a password</a>'}
 HTML_ONLY = {"id": "3", "channel": "email", "to": "ann@demo.example", "subject": "Your code", "at": "2026-02-27T22:08:00Z", "text": None,
              "html": '<style>p { color: #123456 }</style><p>Use <b>98765432</b> or <a href="https://ok.example/?a=1&amp;b=2">go on</a>.</p>'}
-# Short enough for a wide screen, and longer than its box on a narrow one.
+# Fits on a wide screen, and overflows its box on a narrow one.
 LONG = {**MAIL, "id": "4", "subject": "News", "html": None, "text": "A sentence of some words. " * 55}
 ATTACK = "<script>top.pwned = 1</script><img src='data:,' onerror='top.pwned = 1'>"
 HOSTILE = {"id": "../3?x=<b>", "channel": "email", "to": f"{ATTACK}@demo.example", "from": ATTACK + "f" * 3000, "reply_to": ATTACK, "subject": ATTACK + "w" * 3000, "at": ATTACK,
@@ -40,7 +40,7 @@ HOSTILE = {"id": "../3?x=<b>", "channel": "email", "to": f"{ATTACK}@demo.example
            "html": ATTACK + "<a href='javascript:top.pwned=1'>a</a><a href=' JaVa\tscript:top.pwned=1'>b</a><a href='data:text/html,x'>c</a>"
                             "<a href='/_local/clock'>d</a><a href='https://ok.example/\"onmouseover=top.pwned=1'>e</a>"}
 
-# Stands in for the event stream, so that a check says when something changes.
+# Replaces the event stream, so that a check triggers the changes.
 FAKE_STREAM = """window.EventSource = class extends EventTarget {
   static CLOSED = 2;
   readyState = 1;
@@ -65,7 +65,7 @@ def status_of(path):
 
 @contextmanager
 def local_page(browser, *, messages=None, allowed_errors=(), **options):
-    """The page, open. With `messages`, those instead of the server's; `page.arrive(message)` brings one more."""
+    """Opens the page. `messages` replace the server's messages; `page.arrive(message)` adds one."""
     context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
     context.grant_permissions(["clipboard-read", "clipboard-write"], origin=BASE)
     page = context.new_page()
@@ -78,7 +78,7 @@ def local_page(browser, *, messages=None, allowed_errors=(), **options):
     if messages is not None:
         page.add_init_script(FAKE_STREAM)
         page.route(f"{BASE}/_local/messages?full=true", lambda route: route.fulfill(json=messages))
-        # Without the server's own policy: the frame's sandbox has to be enough.
+        # Without the server's content security policy: the frame's sandbox alone must suffice.
         page.route("**/_local/messages/*/html", lambda route: route.fulfill(content_type="text/html", body=messages[-1]["html"]))
 
         def change(what):
@@ -118,7 +118,7 @@ def clock_moves(page, at_least, act):
 def copy_curl(page, name):
     page.evaluate("document.getElementById('news').replaceChildren()")
     page.get_by_role("button", name=f"Copy curl line: {name}", exact=True).click()
-    # Before that, the clipboard may still hold the line before.
+    # Until then the clipboard may still contain the previous line.
     expect(page.locator("#news")).to_contain_text(f"Copied curl line: {name}.")
     line = clipboard(page)
     assert line.startswith("curl ") and BASE in line, f"the clipboard holds no curl line of this server for {name}: {line!r}"
@@ -126,7 +126,7 @@ def copy_curl(page, name):
 
 
 def in_a_shell(line, status):
-    """Runs a line as a person would, and gives its answer."""
+    """Runs a line in a shell, as a user would; returns the response."""
     ran = subprocess.run(["sh", "-c", f"{line} -sS -w '\\n%{{http_code}}'"], capture_output=True, text=True, timeout=60)
     body, _, code = ran.stdout.rpartition("\n")
     assert code == str(status), f"expected {status}, got {code or ran.stderr!r} with {body!r} from:\n{line}"
@@ -191,7 +191,7 @@ def a_message_appears_without_a_reload(browser):
         expect(newest).to_contain_text("ann@demo.example")
         expect(newest).to_contain_text("2026-02-27 22:07:00 UTC")
         expect(newest.locator(".text")).to_have_text(MAIL["text"])
-        # Each is a sentence of its own: what comes next does not cut off what a screen reader has not said yet.
+        # Each is a separate sentence: the next one does not interrupt the screen reader.
         expect(said).to_have_text(["New SMS to +380501234567.", "New mail to ann@demo.example: Confirm your registration."])
         for _ in range(12):
             page.get_by_role("button", name="Copy link").click()
@@ -308,7 +308,7 @@ def the_passcode_lines_run_in_a_shell(browser):
 
 
 def the_account_lines_run_in_a_shell(browser):
-    api("POST", "/_local/clock", {"advance_seconds": 121})  # one registration and one reset in two minutes
+    api("POST", "/_local/clock", {"advance_seconds": 121})  # the rate limit: one registration and one reset in two minutes
     user = api("GET", "/_local/identities")["user"]
     login = f"person{time.time_ns()}"
     with local_page(browser, allowed_errors=["Failed to load resource"]) as page:
@@ -318,7 +318,7 @@ def the_account_lines_run_in_a_shell(browser):
         for ask, view in (("Register", "self_register"), ("Ask for a password reset", "pwd_reset")):
             assert in_a_shell(copy_curl(page, ask), 200)["result"] is True
             expect(link).to_have_value(re.compile(rf"/app-root#/{view}/[0-9a-f-]{{36}}$"))
-            refused = in_a_shell(copy_curl(page, "Set the password by the link"), 412)  # the quotation mark arrived
+            refused = in_a_shell(copy_curl(page, "Set the password by the link"), 412)  # the quotation mark was sent
             assert refused["error_details"] == {"field": "pwd"}, refused
             page.get_by_label("Password", exact=True).fill("Other-meadow.88~leaf")
             done = in_a_shell(copy_curl(page, "Set the password by the link"), 200)
@@ -357,7 +357,7 @@ def identities_that_come_late_are_shown(browser):
     with local_page(browser, messages=[], allowed_errors=["Failed to load resource"]) as page:
         expect(page.locator("#ready-body")).to_be_visible()
         page.route("**/_local/identities", lambda route: route.fulfill(status=404, json={"error": "the demo identities are being made"}))
-        page.evaluate("stream.dispatchEvent(new Event('open'))")  # the server has started anew
+        page.evaluate("stream.dispatchEvent(new Event('open'))")  # the server has restarted
         expect(page.locator("#identities-empty")).to_be_visible()
         expect(page.locator("#ready-body")).to_be_hidden()
         page.unroute("**/_local/identities")
@@ -372,7 +372,7 @@ def the_second_factor_lines_run_in_a_shell(browser):
         token, otp, phone = (page.get_by_label(name, exact=True) for name in ("Token", "Code", "Phone"))
 
         def does(name, next_step):
-            # Three messages a minute go to a user, and to a number.
+            # The rate limit: three messages a minute per user and per number.
             api("POST", "/_local/clock", {"advance_seconds": 61})
             sent = next_step in ("REQUEST_OTP", "APPROVE_FACTOR")
             known = len(api("GET", "/_local/messages"))
@@ -425,11 +425,11 @@ def ready_requests_run_from_the_page(browser):
 
 
 def a_request_appears_without_a_reload(browser):
-    api("POST", "/_local/sweep")  # the cloud's own, once a minute, has nothing left: its clean-up would be a request, too
+    api("POST", "/_local/sweep")  # leaves nothing to the cloud's sweep every minute, whose clean-up would be a request, too
     api("DELETE", "/_local/invocations")
     with local_page(browser) as page:
         expect(page.locator("#requests-empty")).to_be_visible()
-        status = status_of("/api/v4/user/support_pin")  # no token: whatever it is, it is a request
+        status = status_of("/api/v4/user/support_pin")  # no token: the response does not matter
         first = page.locator("#request-list > li").first
         expect(first).to_contain_text(str(status))
         expect(first).to_contain_text(" ms")
@@ -445,12 +445,12 @@ def the_clock_is_shown_and_moved(browser):
         clock_moves(page, 600, lambda: page.get_by_role("button", name="+10 min").click())
         page.get_by_label("Seconds").fill("90")
         clock_moves(page, 90, lambda: page.get_by_label("Seconds").press("Enter"))
-        clock_moves(page, 3600, lambda: api("POST", "/_local/clock", {"advance_seconds": 3600}))  # somebody else moves it
+        clock_moves(page, 3600, lambda: api("POST", "/_local/clock", {"advance_seconds": 3600}))  # another client moves it
         expect(page.locator("#offset")).to_contain_text("ahead")
         def server():
             return datetime.strptime(api("GET", "/_local/clock")["now"][:19], "%Y-%m-%dT%H:%M:%S")
 
-        # The page is asked between two answers of the server. What it shows may be a tick old, or more on a busy machine.
+        # The page is read between two responses of the server. It may be one tick behind, or more on a busy machine.
         tick, deadline = timedelta(seconds=1), time.monotonic() + PATIENCE
         while not (before := server()) - tick <= (shown := clock_text(page)) <= server() + tick:
             assert time.monotonic() < deadline, f"the page shows {shown}, and the server had {before} just before"
@@ -464,7 +464,7 @@ def sweep_says_what_it_removed(browser):
 
 
 def tables_are_browsed(browser):
-    api("POST", "/_local/sweep")  # no row goes while they are counted
+    api("POST", "/_local/sweep")  # no row expires during the count
     names = api("GET", "/_local/tables")
     filled = {name: len(api("GET", f"/_local/tables/{name}")) for name in names}
     assert any(filled.values()), "no table has a row: the demo identities should be there"

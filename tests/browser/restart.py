@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Tries whether a page of the local cloud (GET /_local) that is open in a real Chromium recovers when the cloud restarts under it.
+"""Tests in a real Chromium that an open page of the local cloud (GET /_local) recovers from restarts of the cloud.
 
     pip install -r tests/browser/requirements.txt        # and a Chromium of the system
     cargo build --workspace
     python3 tests/browser/restart.py [PROGRAM]
 
-Starts and kills the server itself: PROGRAM, or target/debug/countersign-local. Exits with 0 when the page recovers each time, 1 when it
-does not, and 77 when there is no browser or no program to try it with. CHROMIUM names the browser where it has an unusual name.
+Starts and kills the server itself: PROGRAM, or target/debug/countersign-local. Exits with 0 if the page recovers each time, 1 if it
+does not, and 77 if no browser or no program is found. CHROMIUM names a browser with an unusual name.
 """
 
 import json
@@ -26,7 +26,7 @@ RESTARTS = 3
 
 @contextmanager
 def server(port):
-    """A cloud in memory on this port, or on a free one for 0; its address. It is killed in the end."""
+    """Runs an in-memory cloud on this port, or on a free one for 0; yields its URL, and kills it at the end."""
     process = subprocess.Popen([PROGRAM, "--port", str(port)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     too_late = threading.Timer(PATIENCE, process.kill)
     too_late.start()
@@ -49,7 +49,7 @@ def identities(base):
 
 
 def works(page, base):
-    """The page is connected to this server, shows its identities, and its requests use them."""
+    """Expects that the page is connected to this server, shows its identities, and uses them in requests."""
     expect(page.locator("#connection")).to_have_text("Live")
     expect(page.locator("#gone")).to_be_hidden()
     expect(page.locator("#identity-list")).to_contain_text(identities(base)["user"]["token"])
