@@ -17,7 +17,7 @@ use countersign_shared::{
         reply::Answer,
         serve::Endpoint,
     },
-    observe::{Outcome, Step},
+    observe::{Milestone, Outcome},
     runtime::edge::Wire,
     runtime::settings::Lifetimes,
     services::logins::{self, LetIn, Login, Logins, ROUNDS},
@@ -119,6 +119,6 @@ impl Approve {
             .await;
         let next = NextStep::RequestApps;
         let answer = token_answer(call, Outcome::FactorApproved, &access, &text, "approve_factor", next);
-        Ok(Some(answer.as_step(Step::Verified)))
+        Ok(Some(answer.counted_as(Milestone::Verified)))
     }
 }

@@ -21,7 +21,7 @@ use countersign_shared::{
         reply::Answer,
         serve::Endpoint,
     },
-    observe::{Outcome, Step},
+    observe::{Milestone, Outcome},
     runtime::edge::Wire,
     runtime::keys::Keys,
     runtime::settings::Lifetimes,
@@ -152,7 +152,9 @@ impl Init {
             Sent::Yes => {
                 let next = NextStep::ApproveFactor;
                 let answer = token_answer(call, Outcome::FactorInitiated, &token, &text, "init_factor", next);
-                let answer = answer.as_step(Step::Issued).issued(Issued::about(user, call.now));
+                let answer = answer
+                    .counted_as(Milestone::Issued)
+                    .issued(Issued::about(user, call.now));
                 Ok(Some((answer, old.map(|old| old.digest.clone()))))
             }
             Sent::Changed => Ok(None),

@@ -13,7 +13,7 @@ use countersign_shared::{
         reply::Answer,
         serve::Endpoint,
     },
-    observe::{Outcome, Step},
+    observe::{Milestone, Outcome},
     runtime::edge::Wire,
     runtime::keys::Keys,
     services::idempotency::{self, AnsweredUsers, Caller, Idempotency, Owners},
@@ -96,7 +96,7 @@ impl Create {
             .await?
         {
             Sent::Yes => {
-                let answer = user_answer(call, Outcome::OtpSent, user).as_step(Step::Issued);
+                let answer = user_answer(call, Outcome::OtpSent, user).counted_as(Milestone::Issued);
                 Ok(Some(answer.issued(Issued::about(user, call.now))))
             }
             Sent::Changed => Ok(None),

@@ -9,7 +9,7 @@ use countersign_shared::{
         reply::Answer,
         serve::Endpoint,
     },
-    observe::Step,
+    observe::Milestone,
     runtime::edge::Wire,
     runtime::keys::Keys,
     services::auth::{self, Clients},
@@ -78,7 +78,7 @@ impl Endpoint for Consume {
                 Changed::No(_) => continue,
             };
             call.log_subject(format!("passcode:{}", consumed.id.as_str()));
-            return Ok(broadleaf::consumed(&consumed.id).as_step(Step::Verified));
+            return Ok(broadleaf::consumed(&consumed.id).counted_as(Milestone::Verified));
         }
         Err(Error::Refused)
     }

@@ -11,7 +11,7 @@ use countersign_shared::{
         reply::Answer,
         serve::Endpoint,
     },
-    observe::Step,
+    observe::Milestone,
     runtime::edge::Wire,
     runtime::keys::Keys,
     services::auth::{self, Clients},
@@ -54,7 +54,7 @@ impl Endpoint for Retrieve {
         }
         let (passcode, text) = self.issue(&binding, call).await?;
         call.log_subject(format!("passcode:{}", passcode.id.as_str()));
-        Ok(broadleaf::issued(&passcode.id, &text).as_step(Step::Issued))
+        Ok(broadleaf::issued(&passcode.id, &text).counted_as(Milestone::Issued))
     }
 }
 

@@ -19,7 +19,7 @@ use countersign_shared::{
         reply::Answer,
         serve::Endpoint,
     },
-    observe::{Outcome, Step},
+    observe::{Milestone, Outcome},
     runtime::edge::Wire,
     services::idempotency::{self, AnsweredUsers, Caller, Idempotency, Owners},
     services::notices::Notices,
@@ -122,7 +122,8 @@ impl Confirm {
     async fn tell(&self, call: &Call, user: &User) -> Answer {
         let message = Message::PasswordChanged { at: call.now };
         self.notices.tell(call, user, &message, "password_changed").await;
-        let answer = era::password_set(Outcome::PasswordReset, &user.domain, &user.login).as_step(Step::Verified);
+        let answer =
+            era::password_set(Outcome::PasswordReset, &user.domain, &user.login).counted_as(Milestone::Verified);
         answer.issued(Issued::with_new_password(user, call.now))
     }
 }

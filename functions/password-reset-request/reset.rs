@@ -24,7 +24,7 @@ use countersign_shared::{
         reply::Answer,
         serve::in_time,
     },
-    observe::{Outcome, Step},
+    observe::{Milestone, Outcome},
     services::link_mails::{self, Letter},
     services::rate_limits::{MailBudget, Planned, Spending},
     store::{
@@ -294,7 +294,7 @@ impl Request {
             request: &request.digest,
         };
         let sent = link_mails::send(&self.notices.mailer, &self.take_back, call, letter).await;
-        sent.map(|()| era::check_mail(outcome).as_step(Step::Issued))
+        sent.map(|()| era::check_mail(outcome).counted_as(Milestone::Issued))
             .map_err(Error::MailFailed)
     }
 }

@@ -16,7 +16,7 @@ use countersign_shared::{
         reply::Answer,
         serve::Endpoint,
     },
-    observe::{Outcome, Step},
+    observe::{Milestone, Outcome},
     runtime::edge::Wire,
     services::accounts,
     store::{
@@ -100,7 +100,8 @@ impl Endpoint for Confirm {
         match settled(transaction.commit().await, is_made).await? {
             Committed::Yes => {
                 call.log_subject(user.id.log_name());
-                let answer = era::password_set(Outcome::Registered, &user.domain, &user.login).as_step(Step::Verified);
+                let answer =
+                    era::password_set(Outcome::Registered, &user.domain, &user.login).counted_as(Milestone::Verified);
                 // The account exists: a failure to count it is only logged.
                 Ok(match self.count(call, &user.domain).await {
                     Ok(()) => answer,

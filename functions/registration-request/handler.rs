@@ -24,7 +24,7 @@ use countersign_shared::{
         reply::Answer,
         serve::{Endpoint, in_time},
     },
-    observe::{Outcome, Step},
+    observe::{Milestone, Outcome},
     runtime::edge::Wire,
     services::idempotency::{self, Caller, Idempotency, Owners},
     services::link_mails::{self, Letter},
@@ -208,7 +208,7 @@ impl Request {
             request: &request.digest,
         };
         let sent = link_mails::send(&self.mailer, &self.take_back, call, letter).await;
-        sent.map(|()| era::check_mail(outcome).as_step(Step::Issued))
+        sent.map(|()| era::check_mail(outcome).counted_as(Milestone::Issued))
             .map_err(Error::MailFailed)
     }
 

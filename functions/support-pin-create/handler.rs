@@ -10,7 +10,7 @@ use countersign_shared::{
         reply::Answer,
         serve::Endpoint,
     },
-    observe::Step,
+    observe::Milestone,
     runtime::edge::Wire,
     runtime::keys::Keys,
     services::auth::{self, Users},
@@ -74,7 +74,7 @@ impl Create {
             Owner::Provided(_) => {}
         }
         Ok(match transaction.commit().await? {
-            Committed::Yes => Some(gitlab::pin_created(&digits, pin.expires_at).as_step(Step::Issued)),
+            Committed::Yes => Some(gitlab::pin_created(&digits, pin.expires_at).counted_as(Milestone::Issued)),
             Committed::No(_) => None,
         })
     }

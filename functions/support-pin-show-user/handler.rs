@@ -6,7 +6,7 @@ use countersign_shared::{
         reply::Answer,
         serve::Endpoint,
     },
-    observe::{Outcome, Step},
+    observe::{Milestone, Outcome},
     runtime::edge::Wire,
     runtime::keys::Keys,
     services::audit::AuditLog,
@@ -48,6 +48,6 @@ impl ShowUser {
             .ok_or(Error::NoPin)?;
         let noted = self.trail.before(call, Outcome::PinRead).await;
         noted.map_err(Error::NotRecorded)?;
-        Ok(gitlab::pin_read(&digits, pin.expires_at).as_step(Step::Verified))
+        Ok(gitlab::pin_read(&digits, pin.expires_at).counted_as(Milestone::Verified))
     }
 }

@@ -14,7 +14,7 @@ use countersign_shared::{
         },
         reply::Answer,
     },
-    observe::{Outcome, Step},
+    observe::{Milestone, Outcome},
     services::logins::{self, LetIn, ROUNDS},
     store::{
         retry::optimistic,
@@ -65,6 +65,6 @@ impl Create {
         let (grant_type, next) = (GrantType::Authorize.name(), NextStep::RequestApps);
         let answer = token_answer(call, Outcome::OtpVerified, &access, &text, grant_type, next);
         let issued = Issued::to_user(login.user.id, access.generation, call.now);
-        Ok(Some(answer.as_step(Step::Verified).issued(issued)))
+        Ok(Some(answer.counted_as(Milestone::Verified).issued(issued)))
     }
 }

@@ -29,7 +29,7 @@ use countersign_shared::{
         },
         reply::Answer,
     },
-    observe::{Outcome, Step},
+    observe::{Milestone, Outcome},
     services::logins::ROUNDS,
     services::otp_sender::{self, Extra, Sending, Sent, Wanted},
     store::{
@@ -366,7 +366,7 @@ impl Create {
         let (otps, meter) = (found.otps.clone(), found.meter.clone());
         match sending.send(wanted, otps, meter, extra).await {
             Ok(Sent::Yes) => Ok(Some(
-                answer(Outcome::OtpRequested, NextStep::RequestOtp).as_step(Step::Issued),
+                answer(Outcome::OtpRequested, NextStep::RequestOtp).counted_as(Milestone::Issued),
             )),
             Ok(Sent::Changed) => Ok(None),
             Err(why) => {

@@ -15,7 +15,7 @@ use countersign_shared::{
         },
         reply::Answer,
     },
-    observe::{Outcome, Step},
+    observe::{Milestone, Outcome},
     services::logins::ROUNDS,
     services::otp_sender::{self, Sending, Sent, Wanted},
     services::token_replacement,
@@ -83,7 +83,9 @@ impl Create {
             Sent::Yes => {
                 let (grant_type, next) = (GrantType::Refresh.name(), NextStep::RequestOtp);
                 let answer = token_answer(call, Outcome::OtpRequested, &renewed, &text, grant_type, next);
-                let answer = answer.as_step(Step::Issued).issued(Issued::about(user, call.now));
+                let answer = answer
+                    .counted_as(Milestone::Issued)
+                    .issued(Issued::about(user, call.now));
                 Ok(Some((answer, old.digest.clone())))
             }
             Sent::Changed => Ok(None),

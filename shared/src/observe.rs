@@ -7,7 +7,7 @@ mod request;
 use std::sync::OnceLock;
 
 pub use outcome::Outcome;
-pub use request::{End, Family, Request, Step, request};
+pub use request::{End, Family, Milestone, Request, request};
 use serde_json::{Map, Value, json};
 
 use crate::{

@@ -6,7 +6,7 @@ use super::{call::Call, html::Page, rejection::Rejection};
 use crate::{
     domain::{idempotency::Issued, secret::Secret},
     fault::{Fault, TRY_AGAIN_AFTER},
-    observe::{Family, Outcome, Step},
+    observe::{Family, Milestone, Outcome},
 };
 
 /// JSON.
@@ -25,7 +25,7 @@ pub struct Answer {
     pub(super) body: String,
     pub(super) outcome: Outcome,
     pub(super) fault: Option<Fault>,
-    pub(super) step: Option<Step>,
+    pub(super) milestone: Option<Milestone>,
     issued: Option<Issued>,
 }
 
@@ -39,15 +39,15 @@ impl Answer {
             body: to_json(body),
             outcome,
             fault: None,
-            step: None,
+            milestone: None,
             issued: None,
         }
     }
 
-    /// The same, counted as that step of the conversion.
+    /// The same, counted as that milestone of the conversion.
     #[must_use]
-    pub fn as_step(mut self, step: Step) -> Self {
-        self.step = Some(step);
+    pub fn counted_as(mut self, milestone: Milestone) -> Self {
+        self.milestone = Some(milestone);
         self
     }
 
@@ -60,7 +60,7 @@ impl Answer {
             body: String::new(),
             outcome,
             fault: None,
-            step: None,
+            milestone: None,
             issued: None,
         }
     }
@@ -74,7 +74,7 @@ impl Answer {
             body,
             outcome: Outcome::Repeated,
             fault: None,
-            step: None,
+            milestone: None,
             issued: None,
         }
     }
@@ -138,7 +138,7 @@ impl Answer {
             body: page.html.clone(),
             outcome,
             fault: None,
-            step: None,
+            milestone: None,
             issued: None,
         }
     }
@@ -169,8 +169,8 @@ pub struct Reply {
     pub outcome: Outcome,
     /// The internal error, for the log only.
     pub fault: Option<Fault>,
-    /// The step of the conversion, for the metrics only.
-    pub step: Option<Step>,
+    /// The milestone of the conversion, for the metrics only.
+    pub milestone: Option<Milestone>,
 }
 
 impl Reply {
@@ -183,7 +183,7 @@ impl Reply {
             body: to_json(body),
             outcome,
             fault: None,
-            step: None,
+            milestone: None,
         }
     }
 
@@ -230,7 +230,7 @@ impl From<Answer> for Reply {
             body,
             outcome,
             fault,
-            step,
+            milestone,
             issued: _,
         } = answer;
         Self {
@@ -239,7 +239,7 @@ impl From<Answer> for Reply {
             body,
             outcome,
             fault,
-            step,
+            milestone,
         }
     }
 }

@@ -157,7 +157,7 @@ fn response(reply: Reply) -> ApiGatewayV2httpResponse {
 
 fn tell(call: &Call, family: Option<Family>, reply: &Reply, context: &Context, took: Duration, cold: bool) {
     let end = match (&reply.fault, reply.status) {
-        (_, ..400) => End::Done(reply.step),
+        (_, ..400) => End::Done(reply.milestone),
         (None, 429) => End::Refused { throttled: true },
         (None, ..500) => End::Refused { throttled: false },
         (Some(_), _) | (None, _) => End::Faulty,

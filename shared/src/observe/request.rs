@@ -32,10 +32,10 @@ impl Family {
     }
 }
 
-/// The conversion step of a successful request about a known user: conversion is verified divided by issued, or by
+/// The conversion milestone of a successful request about a known user: conversion is verified divided by issued, or by
 /// sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum Milestone {
     /// A PIN, a link, a passcode or a code was created.
     Issued,
     /// It was submitted or looked up.
@@ -46,7 +46,7 @@ pub enum Step {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     /// It succeeded.
-    Done(Option<Step>),
+    Done(Option<Milestone>),
     /// It was refused: a client error or a rate limit.
     Refused {
         /// Whether by a rate limit.
@@ -151,8 +151,8 @@ fn counted(request: &Request<'_>) -> Map<String, Value> {
     let reason = ("Reason", request.outcome.as_str());
     let (name, dimensions): (_, &[_]) = match request.end {
         End::Done(None) => return Map::new(),
-        End::Done(Some(Step::Issued)) => ("Issued", &[family]),
-        End::Done(Some(Step::Verified)) => ("Verified", &[family]),
+        End::Done(Some(Milestone::Issued)) => ("Issued", &[family]),
+        End::Done(Some(Milestone::Verified)) => ("Verified", &[family]),
         End::Refused { throttled: true } => ("Throttled", &[family]),
         End::Refused { throttled: false } => ("Refused", &[family, reason]),
         End::Faulty => ("Faults", &[family]),
@@ -193,7 +193,7 @@ mod tests {
             Some(Family::Passcode),
             200,
             Outcome::PasscodeIssued,
-            End::Done(Some(Step::Issued)),
+            End::Done(Some(Milestone::Issued)),
             None,
         );
         let expected = json!({
@@ -213,7 +213,7 @@ mod tests {
         for (status, end, fault, name, dimensions) in [
             (
                 200,
-                End::Done(Some(Step::Verified)),
+                End::Done(Some(Milestone::Verified)),
                 None,
                 "Verified",
                 json!([[], ["Family"]]),
@@ -242,7 +242,7 @@ mod tests {
             assert_eq!(line["level"], if fault.is_some() { "error" } else { "info" });
         }
         for (family, end) in [
-            (None, End::Done(Some(Step::Issued))),
+            (None, End::Done(Some(Milestone::Issued))),
             (Some(Family::Passcode), End::Done(None)),
         ] {
             assert_eq!(answered(family, 200, Outcome::Described, end, None).get("_aws"), None);
