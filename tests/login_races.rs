@@ -264,10 +264,10 @@ async fn a_login_that_meets_a_block_is_before_or_after_it() {
             _ => user_blocked(&got),
         }
         first.push(got.status);
-        let lifted: Value = world
+        let unblocked: Value = world
             .run_command(json!({ "command": "unblock_user", "user_id": admin.id }))
             .await;
-        assert!(lifted["error"].is_null(), "{lifted}");
+        assert!(unblocked["error"].is_null(), "{unblocked}");
         if got.status == 201 {
             assert!(!world.token_works(&token_in(&got)).await, "for good");
         }

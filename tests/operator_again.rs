@@ -287,7 +287,7 @@ async fn a_user_is_shown_to_whoever_helps() {
 }
 
 #[tokio::test]
-async fn suppressions_are_listed_page_by_page_and_lifted() {
+async fn suppressions_are_listed_page_by_page_and_deleted() {
     let world = World::new().await;
     let addresses = ["a@example.org", "b@example.org", "c@example.org"];
     for address in addresses {

@@ -37,7 +37,7 @@ impl Endpoint for Create {
             let (caller, user) = auth::target_user(&self.callers, call, FACTOR_WRITE).await??;
             let user = caller.require_self_or_admin_of(user)?;
             let factor_type = read_factor_type(call)?;
-            if user.lockout.standing(call.now).is_some() {
+            if user.lockout.active_block(call.now).is_some() {
                 return Err(Error::OwnerBlocked);
             }
             let factor = Factor::new(user.id, factor_type, &mut SysRng, call.now).map_err(Fault::from)?;

@@ -70,7 +70,7 @@ impl Operator {
         let mut transaction = Transaction::default();
         transaction.put_new(&self.tokens, &token, run.now);
         if let Some(user) = &user {
-            transaction.check(&self.depend_on_users, &user.id, user::stands(user));
+            transaction.check(&self.depend_on_users, &user.id, user::has_lockout_of(user));
         }
         match transaction.commit().await? {
             Committed::Yes => shown(Some(&text)),

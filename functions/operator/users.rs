@@ -174,7 +174,7 @@ impl Operator {
         for key in factors_of(id) {
             factors.extend(self.read_factors.get(&key, run.now).await?.as_ref().map(shown_factor));
         }
-        let block = user.lockout.standing(run.now);
+        let block = user.lockout.active_block(run.now);
         Ok(json!({
             "user_id": user.id.text(),
             "number": user.number.map(UserNumber::get),
@@ -247,7 +247,7 @@ impl Operator {
         if run.dry {
             return made(Some(id), true);
         }
-        transaction.check(&self.depend_on_users, &user.id, rows::user::stands(&user));
+        transaction.check(&self.depend_on_users, &user.id, rows::user::has_lockout_of(&user));
         match transaction.commit().await? {
             Committed::Yes => made(Some(id), true),
             Committed::No(_) => Err("the user or the factor was changed meanwhile: send the command again".into()),
@@ -266,11 +266,11 @@ impl Operator {
 
     pub async fn unblock(&self, id: &str, run: Run<'_>) -> Result<Value, Failed> {
         let user = self.user(id, run).await?;
-        let lifted = |user: &User| user.lockout.lifted(run.now);
+        let unblocked = |user: &User| user.lockout.unblocked(run.now);
         if run.dry {
-            return Ok(done(lifted(&user).is_some()));
+            return Ok(done(unblocked(&user).is_some()));
         }
-        let changed = lockouts::change(&self.change_users, user, lifted, run.by, run.now).await?;
+        let changed = lockouts::change(&self.change_users, user, unblocked, run.by, run.now).await?;
         Ok(done(changed.is_some()))
     }
 
@@ -295,7 +295,7 @@ impl Operator {
     /// A user who may be given access: users who are blocked or being erased may not.
     pub async fn user_at_large(&self, id: &str, run: Run<'_>) -> Result<User, Failed> {
         let user = self.user(id, run).await?;
-        match user.lockout.standing(run.now) {
+        match user.lockout.active_block(run.now) {
             None => Ok(user),
             Some(_) => Err("the user is blocked".into()),
         }

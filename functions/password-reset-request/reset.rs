@@ -238,7 +238,7 @@ impl Request {
                 blocked_at: user.lockout.block.map(|block| block.at),
                 recovers: user
                     .lockout
-                    .standing(call.now)
+                    .active_block(call.now)
                     .is_some_and(|block| block.why.is_failures()),
             },
             None => Target {
@@ -256,13 +256,13 @@ impl Request {
             call.log_subject(user.id.log_name());
         }
         // A link for an unknown user depends on that user not existing: the same call for known and unknown.
-        let stands = match &found.user {
+        let unchanged = match &found.user {
             Some(user) => rows::user::is_there(user),
             None => rows::user::is_nobody(),
         };
         let mut transaction = Transaction::default();
         transaction.put_new(&self.requests, &request, call.now);
-        transaction.check(&self.answered.depend_on, &request.target.user, stands);
+        transaction.check(&self.answered.depend_on, &request.target.user, unchanged);
         match transaction.commit().await? {
             Committed::Yes => {}
             Committed::No(_) => return Err(Fault::Contended("the user changed meanwhile".into()).into()),

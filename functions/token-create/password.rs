@@ -194,7 +194,7 @@ impl Create {
                 (Whose::Unknown(&found.unknown), found.unknown.lockout(call.now))
             }
         };
-        if lockout.standing(call.now).is_some() {
+        if lockout.active_block(call.now).is_some() {
             return self.refuse(call, request, Error::UserBlocked).await;
         }
         let (Whose::User(user), Verdict::Right | Verdict::RightButWeak) = (whose, verdict) else {
@@ -288,7 +288,7 @@ impl Create {
             Whose::User(user) => {
                 let change = match next.block {
                     None => rows::user::wrong_password(user, policy.passwords, now),
-                    Some(_) => rows::user::stand(user, &next, &call.invocation, now),
+                    Some(_) => rows::user::set_lockout(user, &next, &call.invocation, now),
                 };
                 transaction.update(&self.logins.change_users, &user.id, change);
                 transaction.check(&self.depend_on_unknown, identity, rows::unknown::any());
@@ -305,7 +305,7 @@ impl Create {
             Committed::Yes => {}
         }
         let counted = self.count_failed(call).await;
-        if next.standing(now).is_some() && next.is_news(lockout) {
+        if next.active_block(now).is_some() && next.is_news(lockout) {
             match whose {
                 Whose::User(user) => self.tell_locked(call, user).await,
                 Whose::Unknown(_) => self.tell_nobody_locked(call, domain, identity).await,
@@ -322,7 +322,7 @@ impl Create {
         if next == user.lockout {
             return;
         }
-        let change = rows::user::stand(user, &next, &call.invocation, call.now);
+        let change = rows::user::set_lockout(user, &next, &call.invocation, call.now);
         let mut transaction = Transaction::default();
         transaction.update(&self.logins.change_users, &user.id, change);
         let _ = transaction.commit().await;

@@ -27,7 +27,7 @@ impl Endpoint for Unblock {
         let (caller, user) = auth::target_user(&self.callers, call, USER_UNBLOCK).await??;
         let user = caller.require_admin_of(user)?;
         read_nothing(call)?;
-        let judge = |user: &User| user.lockout.lifted(call.now);
+        let judge = |user: &User| user.lockout.unblocked(call.now);
         let changed = lockouts::change(&self.change_users, user, judge, &call.invocation, call.now).await?;
         let user = changed.ok_or(Error::UserAlreadyUnblocked)?;
         Ok(user_answer(call, Outcome::UserUnblocked, &user))

@@ -127,7 +127,7 @@ impl Issued {
                 let lockout = &user.lockout;
                 user.id != *id
                     || user.token_generation != *generation
-                    || lockout.standing(now).is_some()
+                    || lockout.active_block(now).is_some()
                     || lockout.has_ended(*at)
             }
             (Self::Client { id, generation, secret }, Some(Principal::Client(client))) => {

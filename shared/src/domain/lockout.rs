@@ -91,7 +91,7 @@ pub enum Failed {
 impl Lockout {
     /// The active block.
     #[must_use]
-    pub fn standing(&self, now: Timestamp) -> Option<Block> {
+    pub fn active_block(&self, now: Timestamp) -> Option<Block> {
         self.block
             .filter(|block| !block.until.is_some_and(|until| until.is_expired(now)))
     }
@@ -112,7 +112,7 @@ impl Lockout {
             Failed::Otp => (&mut next.otps, policy.otps, Why::Otps),
         };
         *counter += 1;
-        if *counter > forgiven && self.standing(now).is_none() {
+        if *counter > forgiven && self.active_block(now).is_none() {
             // Whole seconds, as stored.
             let block = Block {
                 why,
@@ -143,7 +143,7 @@ impl Lockout {
     /// The state after an administrator's block; `None` when the user is blocked already, whatever the cause.
     #[must_use]
     pub fn blocked(self, now: Timestamp) -> Option<Self> {
-        match self.standing(now) {
+        match self.active_block(now) {
             Some(_) => None,
             None => self.decided(now),
         }
@@ -158,8 +158,8 @@ impl Lockout {
             at: now.deadline(0),
             until: None,
         };
-        let stands = self.standing(now).is_some_and(|block| block.why == Why::Decision);
-        (!stands).then_some(Self {
+        let is_decided = self.active_block(now).is_some_and(|block| block.why == Why::Decision);
+        (!is_decided).then_some(Self {
             block: Some(block),
             ..self
         })
@@ -167,8 +167,8 @@ impl Lockout {
 
     /// The state after unblocking; `None` when no block is active.
     #[must_use]
-    pub fn lifted(self, now: Timestamp) -> Option<Self> {
-        self.standing(now).map(|_| Self::default())
+    pub fn unblocked(self, now: Timestamp) -> Option<Self> {
+        self.active_block(now).map(|_| Self::default())
     }
 
     /// The state after the right password: failed codes still count.
@@ -235,20 +235,20 @@ mod tests {
     }
 
     #[test]
-    fn a_block_stands_until_its_end() {
+    fn a_block_is_active_until_it_expires() {
         let lockout = blocked(&POLICY);
-        assert!(lockout.standing(at(109)).is_some() && lockout.standing(at(110)).is_none());
+        assert!(lockout.active_block(at(109)).is_some() && lockout.active_block(at(110)).is_none());
         assert!(lockout.has_ended(at(10)) && !lockout.has_ended(at(11)));
         assert!(lockout.knew_otp().has_ended(at(10)), "what it has ended stays dead");
         let forever = Policy {
             seconds: None,
             ..POLICY
         };
-        assert!(blocked(&forever).standing(at(1_000_000_000)).is_some());
+        assert!(blocked(&forever).active_block(at(1_000_000_000)).is_some());
     }
 
     #[test]
-    fn a_failure_does_not_make_a_standing_block_longer() {
+    fn a_failure_does_not_make_an_active_block_longer() {
         let first = blocked(&POLICY);
         for seconds in [11, 109] {
             let again = (0..8).fold(first, |lockout, _| {
@@ -291,9 +291,9 @@ mod tests {
         );
         assert_eq!(decided.blocked(at(30)), None);
         assert_eq!(Lockout::default().blocked(at(20)), Lockout::default().decided(at(20)));
-        assert_eq!(decided.lifted(at(30)), Some(Lockout::default()));
-        assert_eq!(Lockout::default().lifted(at(30)), None);
-        assert_eq!(blocked(&POLICY).lifted(at(110)), None, "it is over by itself");
+        assert_eq!(decided.unblocked(at(30)), Some(Lockout::default()));
+        assert_eq!(Lockout::default().unblocked(at(30)), None);
+        assert_eq!(blocked(&POLICY).unblocked(at(110)), None, "it is over by itself");
     }
 
     #[test]

@@ -79,7 +79,7 @@ impl Owner {
 
     fn is_blocked(&self, now: Timestamp) -> bool {
         match self {
-            Self::Ours(user) => user.lockout.standing(now).is_some(),
+            Self::Ours(user) => user.lockout.active_block(now).is_some(),
             Self::Provided(_) => false,
         }
     }

@@ -145,7 +145,7 @@ impl User {
     /// replaced by another session with its client, revoked on its own, or ended by a block that has itself expired.
     #[must_use]
     pub fn has_ended(&self, token: &Token, now: Timestamp) -> bool {
-        let outlived_by_block = self.lockout.standing(now).is_none() && self.lockout.has_ended(token.issued_at);
+        let outlived_by_block = self.lockout.active_block(now).is_none() && self.lockout.has_ended(token.issued_at);
         let other_session = match token.session {
             None => false,
             Some(session) => self.sessions.get(&token.client) != Some(&session),

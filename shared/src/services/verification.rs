@@ -89,12 +89,12 @@ impl Verifier {
         let lockout = user.lockout.failed(&self.lockout, Failed::Otp, call.now);
         let mut transaction = Transaction::default();
         transaction.update(&self.otps, &next.owner(), rows::otp::replace(login.otps.version, next));
-        let change = rows::user::stand(user, &lockout, &call.invocation, call.now);
+        let change = rows::user::set_lockout(user, &lockout, &call.invocation, call.now);
         transaction.update(&self.users, &user.id, change);
         Ok(match transaction.commit().await? {
             Committed::No(_) => None,
             Committed::Yes => {
-                let is_blocked = lockout.standing(call.now).is_some();
+                let is_blocked = lockout.active_block(call.now).is_some();
                 Some(Counted {
                     is_blocked,
                     is_news: is_blocked && lockout.is_news(&user.lockout),

@@ -280,7 +280,7 @@ fn what_is_counted_or_remembered_is_kept_until_it_counts_no_more() {
 #[test]
 fn a_new_password_lifts_a_block_by_failures_and_no_other() {
     let password = PasswordHash::from_stored("$argon2id$v=19$…".into());
-    for (why, is_lifted) in [(Why::Passwords, true), (Why::Otps, true), (Why::Decision, false)] {
+    for (why, is_unblocked) in [(Why::Passwords, true), (Why::Otps, true), (Why::Decision, false)] {
         let read = User {
             lockout: blocked(why, Some(60)),
             ..user()
@@ -294,7 +294,7 @@ fn a_new_password_lifts_a_block_by_failures_and_no_other() {
                 .map(|(_, value)| value)
         };
         let lockout = of(":lockout").and_then(|value| value.as_m().ok()).expect("a map");
-        assert_eq!(lockout.contains_key("why"), !is_lifted, "{why:?}");
+        assert_eq!(lockout.contains_key("why"), !is_unblocked, "{why:?}");
         assert_eq!(
             (lockout["passwords"].as_n(), lockout["otps"].as_n()),
             (Ok(&"0".into()), Ok(&"0".into()))

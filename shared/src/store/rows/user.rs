@@ -95,8 +95,8 @@ impl Row for User {
 /// Sets a user's lockout, and with it the token generation (see [`User::generation_after`]). Refused when the user has
 /// changed since the read in a way that affects the decision (optimistic locking).
 #[must_use]
-pub fn stand(read: &User, next: &Lockout, by: &str, now: Timestamp) -> Change {
-    let mut values = standing(read, next, now);
+pub fn set_lockout(read: &User, next: &Lockout, by: &str, now: Timestamp) -> Change {
+    let mut values = lockout_values(read, next, now);
     values.push((":by", text(by)));
     Change {
         update: "SET lockout = :lockout, token_generation = :generation, updated_at = :now, changed_by = :by",
@@ -122,11 +122,11 @@ pub fn wrong_password(read: &User, forgiven: u64, now: Timestamp) -> Change {
     }
 }
 
-/// Like [`stand`], for a user who starts a session with a client, and whose password may have been rehashed. It
+/// Like [`set_lockout`], for a user who starts a session with a client, and whose password may have been rehashed. It
 /// replaces the sessions that were read.
 #[must_use]
 pub fn sign_in(read: &User, next: &Lockout, sessions: &Sessions, password: &PasswordHash, now: Timestamp) -> Change {
-    let mut values = standing(read, next, now);
+    let mut values = lockout_values(read, next, now);
     values.push((":sessions", sessions_of(sessions)));
     values.push((":before", sessions_of(&read.sessions)));
     values.push((":password", text(password.to_stored())));
@@ -148,7 +148,7 @@ pub fn let_in(read: &User, next: &Lockout, sessions: &Sessions, verified: Timest
     change
 }
 
-fn standing(read: &User, next: &Lockout, now: Timestamp) -> Vec<(&'static str, AttributeValue)> {
+fn lockout_values(read: &User, next: &Lockout, now: Timestamp) -> Vec<(&'static str, AttributeValue)> {
     vec![
         (":lockout", lockout(next)),
         (":generation", number(read.generation_after(next))),
@@ -252,7 +252,7 @@ pub fn has_generation(generation: u64) -> Condition {
 
 /// Like [`is_there`], and the user's lockout is unchanged.
 #[must_use]
-pub fn stands(read: &User) -> Condition {
+pub fn has_lockout_of(read: &User) -> Condition {
     Condition {
         expression: "token_generation = :issued AND lockout = :read",
         values: vec![

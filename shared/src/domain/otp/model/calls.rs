@@ -23,7 +23,7 @@ impl Scenario {
         let at = Timestamp::from_seconds(client.at);
         let call = client.call.expect("a call is under way");
         let has_token = user.is_open && user.logins == client.login;
-        let is_blocked = user.lockout.standing(at).is_some();
+        let is_blocked = user.lockout.active_block(at).is_some();
         let (login, may) = match call {
             Call::Login => (user.logins + 1, !is_blocked),
             Call::Resend | Call::Give(_) => (client.login, has_token && !is_blocked),
@@ -94,7 +94,7 @@ impl User {
         let lockout = self.lockout.failed(&scenario.lockout, Failed::Otp, at);
         Self {
             lockout,
-            is_open: lockout.standing(at).is_none(),
+            is_open: lockout.active_block(at).is_none(),
             ..self
         }
     }

@@ -195,7 +195,7 @@ impl Scenario {
         // The condition of `store::rows::otp::replace`.
         let otps_are_as_read = world.otps.0.version == version;
         // An attribute that is not written has no condition: a failure does not change the logins
-        // (`store::rows::user::stand`).
+        // (`store::rows::user::set_lockout`).
         let user_is_as_read = match verdict.answer {
             Answer::Failed => world.user.lockout == read.lockout,
             Answer::LoggedIn(_) | Answer::Right => world.user == read,
@@ -343,7 +343,7 @@ impl Seen {
         }
         self.failures = 0;
         let at = Timestamp::from_seconds(client.at);
-        self.blocked_was_right |= user.lockout.standing(at).is_some();
+        self.blocked_was_right |= user.lockout.active_block(at).is_some();
         let lives = otps.code.as_ref().is_some_and(|otp| {
             let is_it = otp.id[0] == client.given && otp.flow[0] == client.login;
             match otp.status {

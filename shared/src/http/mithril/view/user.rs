@@ -78,7 +78,7 @@ fn user_with(status: u16, call: &Call, outcome: Outcome, user: &User) -> Answer 
 impl UserShown {
     /// A user, with the block status as of now.
     pub(super) fn new(user: &User, now: Timestamp) -> Self {
-        let block = user.lockout.standing(now);
+        let block = user.lockout.active_block(now);
         let setting = |opt: &Opt| match opt {
             Opt::Flag(flag) => Setting::Flag(*flag),
             Opt::Number(number) => Setting::Number(*number),
@@ -145,7 +145,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_user_is_shown_with_the_block_that_stands() {
+    fn a_user_is_shown_with_the_active_block() {
         let now = call(&json!({})).now;
         let (soon, already) = (now.deadline(1), now.deadline(0));
         for (block, expected) in [
