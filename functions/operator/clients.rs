@@ -2,7 +2,7 @@
 
 use countersign_shared::{
     domain::{
-        client::{Client, Granting},
+        client::{Client, GrantType},
         id::ClientId,
         name::DomainName,
         secret::{Digest, Secret, random_token},
@@ -30,7 +30,7 @@ impl Operator {
             domain: domain_of(new.domain.as_deref())?,
             grants: match &new.grants {
                 Some(names) => grants_of(names)?,
-                None => vec![Granting::ClientCredentials],
+                None => vec![GrantType::ClientCredentials],
             },
             scopes: new.scopes.read()?,
             token_generation: 0,
@@ -120,7 +120,7 @@ fn made(client: &Client, secret: Option<&Secret>, changed: bool) -> Value {
 }
 
 fn check(client: &Client) -> Result<(), Failed> {
-    match client.grants.contains(&Granting::Password) && client.domain.is_none() {
+    match client.grants.contains(&GrantType::Password) && client.domain.is_none() {
         true => Err("the grant password needs the domain whose users log in".into()),
         false => Ok(()),
     }
@@ -136,7 +136,7 @@ fn same_rights(one: &Client, other: &Client) -> bool {
     let may = |client: &Client, grant| client.grants.contains(&grant);
     one.domain == other.domain
         && scopes(one) == scopes(other)
-        && [Granting::Password, Granting::ClientCredentials]
+        && [GrantType::Password, GrantType::ClientCredentials]
             .into_iter()
             .all(|grant| may(one, grant) == may(other, grant))
 }
@@ -149,7 +149,7 @@ fn domain_of(text: Option<&str>) -> Result<Option<DomainName>, Failed> {
     text.map(|name| field("domain", DomainName::parse(name))).transpose()
 }
 
-fn grants_of(names: &[String]) -> Result<Vec<Granting>, Failed> {
-    let grant = |name: &String| Granting::parse(name).ok_or(Failed::from("grants are password, client_credentials"));
+fn grants_of(names: &[String]) -> Result<Vec<GrantType>, Failed> {
+    let grant = |name: &String| GrantType::parse(name).ok_or(Failed::from("grants are password, client_credentials"));
     names.iter().map(grant).collect()
 }

@@ -1,6 +1,6 @@
 use countersign_shared::{
     domain::{
-        client::Granting,
+        client::GrantType,
         id::ClientId,
         idempotency::Issued,
         locale::Locale,
@@ -11,8 +11,7 @@ use countersign_shared::{
     http::{
         call::Call,
         mithril::{
-            Error,
-            body::GrantType,
+            Error, body,
             view::{NextStep, token_answer},
         },
         reply::Answer,
@@ -35,7 +34,7 @@ impl Create {
         let id = ClientId::parse(client_id).ok_or(Error::ClientUnknown)?;
         let client = self.clients.get(&id, call.now).await?.ok_or(Error::ClientUnknown)?;
         call.log_subject(id.log_name());
-        if !client.grants.contains(&Granting::ClientCredentials) {
+        if !client.grants.contains(&GrantType::ClientCredentials) {
             return Err(Error::ClientNotAllowed);
         }
         if !client.secret.matches(&Digest::of(secret)) {
@@ -43,7 +42,7 @@ impl Create {
         }
         call.log_actor(id.log_name());
         let scopes = client
-            .allow(Granting::ClientCredentials, scope)
+            .allow(GrantType::ClientCredentials, scope)
             .map_err(Error::ScopeNotAllowed)?;
         let issued = Issued::to_client(&client);
         let grant = Grant {
@@ -59,7 +58,7 @@ impl Create {
         };
         let (token, text) = Token::issue(grant, &mut SysRng, call.now).map_err(Fault::from)?;
         self.new_tokens.put(&token).await?;
-        let grant_type = GrantType::ClientCredentials.name();
+        let grant_type = body::GrantType::ClientCredentials.name();
         let next = NextStep::RequestApps;
         let answer = token_answer(call, Outcome::ClientSignedIn, &token, &text, grant_type, next);
         Ok(answer.issued(issued))

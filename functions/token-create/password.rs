@@ -1,7 +1,7 @@
 use countersign_shared::{
     domain::{
         audit, claim,
-        client::{Client, Granting},
+        client::{Client, GrantType},
         factor::{Factor, FactorKey, FactorType},
         id::{ClientId, UserId},
         idempotency::Issued,
@@ -23,8 +23,7 @@ use countersign_shared::{
     http::{
         call::Call,
         mithril::{
-            Error,
-            body::GrantType,
+            Error, body,
             view::{NextStep, token_answer},
         },
         reply::Answer,
@@ -146,7 +145,7 @@ impl Create {
         let id = ClientId::parse(client_id).ok_or(Error::ClientUnknown)?;
         let client = self.clients.get(&id, call.now).await?.ok_or(Error::ClientUnknown)?;
         let domain = client.domain.clone().ok_or(Error::ClientNotAllowed)?;
-        match client.grants.contains(&Granting::Password) {
+        match client.grants.contains(&GrantType::Password) {
             true => Ok((client, domain)),
             false => Err(Error::ClientNotAllowed),
         }
@@ -200,7 +199,7 @@ impl Create {
         let (Whose::User(user), Verdict::Right | Verdict::RightButWeak) = (whose, verdict) else {
             return self.count_wrong(call, request, whose, &lockout).await;
         };
-        let wanted = match request.client.allow(Granting::Password, request.scope) {
+        let wanted = match request.client.allow(GrantType::Password, request.scope) {
             Ok(wanted) => wanted,
             // The login fails: failures are not reset, and it counts as one of its network.
             Err(allowed) => return self.refuse(call, request, Error::ScopeNotAllowed(allowed)).await,
@@ -341,7 +340,7 @@ impl Create {
         let active = found.factor.as_ref().filter(|factor| factor.is_active);
         let NewSession { token, text, extra } = self.session(call, sign_in, found, active.is_some())?;
         let answer = |outcome, next| {
-            let grant_type = GrantType::Password.name();
+            let grant_type = body::GrantType::Password.name();
             let issued = Issued::to_user(user.id, token.generation, call.now);
             token_answer(call, outcome, &token, &text, grant_type, next).issued(issued)
         };

@@ -12,7 +12,7 @@ pub struct Client {
     /// The domain whose users log in with it, and which it may administer; `None` for a client without access to users.
     pub domain: Option<DomainName>,
     /// The grant types that it may use.
-    pub grants: Vec<Granting>,
+    pub grants: Vec<GrantType>,
     /// The scopes that its tokens may have.
     pub scopes: Vec<Scope>,
     /// The token generation: tokens of an earlier generation are revoked.
@@ -24,10 +24,10 @@ pub struct Client {
 impl Client {
     /// The scopes available under this grant. A user's login never gets the scopes that let a client act for all users:
     /// one user could consume another user's passcodes.
-    fn scopes_by(&self, grant: Granting) -> Vec<Scope> {
+    fn scopes_by(&self, grant: GrantType) -> Vec<Scope> {
         let people = |scope: &Scope| match grant {
-            Granting::ClientCredentials => true,
-            Granting::Password => *scope != Scope::Passcode,
+            GrantType::ClientCredentials => true,
+            GrantType::Password => *scope != Scope::Passcode,
         };
         self.scopes.iter().copied().filter(people).collect()
     }
@@ -36,7 +36,7 @@ impl Client {
     ///
     /// # Errors
     /// The allowed scopes.
-    pub fn allow(&self, grant: Granting, names: &str) -> Result<Vec<Scope>, Vec<Scope>> {
+    pub fn allow(&self, grant: GrantType, names: &str) -> Result<Vec<Scope>, Vec<Scope>> {
         let allowed = self.scopes_by(grant);
         let mut scopes = Vec::new();
         for name in names.split_whitespace() {
@@ -59,14 +59,14 @@ impl Client {
 /// A grant type (RFC 6749 §4.3, §4.4). The second factor of a login is requested by the same client as the first, so it
 /// needs no grant type of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Granting {
+pub enum GrantType {
     /// A user's mail address and password: for first-party clients only.
     Password,
     /// The client's own credentials.
     ClientCredentials,
 }
 
-impl Granting {
+impl GrantType {
     /// The name on the wire.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -109,10 +109,10 @@ mod tests {
 
     #[test]
     fn a_grant_is_read_as_it_is_written() {
-        for grant in [Granting::Password, Granting::ClientCredentials] {
-            assert_eq!(Granting::parse(grant.name()), Some(grant));
+        for grant in [GrantType::Password, GrantType::ClientCredentials] {
+            assert_eq!(GrantType::parse(grant.name()), Some(grant));
         }
-        assert_eq!(Granting::parse("authorization_code"), None);
+        assert_eq!(GrantType::parse("authorization_code"), None);
     }
 
     #[test]
@@ -148,8 +148,12 @@ mod tests {
             ("api everything", Err(vec![Scope::Api]), all.clone()),
             (" ", Err(vec![Scope::Api]), all.clone()),
         ] {
-            assert_eq!(client.allow(Granting::Password, names), of_people, "{names:?}");
-            assert_eq!(client.allow(Granting::ClientCredentials, names), of_client, "{names:?}");
+            assert_eq!(client.allow(GrantType::Password, names), of_people, "{names:?}");
+            assert_eq!(
+                client.allow(GrantType::ClientCredentials, names),
+                of_client,
+                "{names:?}"
+            );
         }
     }
 }

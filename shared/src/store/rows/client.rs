@@ -5,7 +5,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::token::{read_scopes, scopes};
 use crate::{
     domain::{
-        client::{Client, Granting},
+        client::{Client, GrantType},
         id::ClientId,
         name::DomainName,
         secret::Digest,
@@ -50,7 +50,7 @@ impl Row for Client {
                 true => Some(row.parsed("domain", |text| DomainName::parse(text).ok())?),
                 false => None,
             },
-            grants: row.parsed("grants", |text| text.split_whitespace().map(Granting::parse).collect())?,
+            grants: row.parsed("grants", |text| text.split_whitespace().map(GrantType::parse).collect())?,
             scopes: read_scopes(row, "scopes")?,
             token_generation: row.number("token_generation")?,
             inserted_at: row.time("inserted_at")?,
@@ -112,6 +112,6 @@ pub fn end_tokens() -> Change {
     }
 }
 
-fn grants(grants: &[Granting]) -> AttributeValue {
+fn grants(grants: &[GrantType]) -> AttributeValue {
     text(grants.iter().map(|grant| grant.name()).collect::<Vec<_>>().join(" "))
 }

@@ -9,7 +9,7 @@ use crate::{
     domain::{
         audit,
         claim::Claim,
-        client::{Client, Granting},
+        client::{Client, GrantType},
         id::{ClientId, UserNumber},
         idempotency::{Body, IdempotencyRecord, Issued},
         key::tests::ring,
@@ -150,7 +150,7 @@ fn clients_and_domains_are_kept() {
         id: ClientId::parse("heatclinic").expect("well-formed"),
         secret: Digest::of(&Secret::new("secret".into())),
         domain: Some(name.clone()),
-        grants: vec![Granting::Password, Granting::ClientCredentials],
+        grants: vec![GrantType::Password, GrantType::ClientCredentials],
         scopes: vec![Scope::Api, Scope::Passcode],
         token_generation: 7,
         inserted_at: at(10),
