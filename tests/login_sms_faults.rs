@@ -35,10 +35,10 @@ impl World {
                 .as_str()
                 .is_some_and(|owner| owner.contains(&person.id))
         });
-        let budgets = self.rows("BudgetsTable").await;
-        let numbers = budgets.iter().map(|row| acts(row, "acts")).sum();
+        let rate_limits = self.rows("BudgetsTable").await;
+        let numbers = rate_limits.iter().map(|row| acts(row, "acts")).sum();
         // One row is the quota of all messages: for each country the minute's slots and the day's, each `slot:count`.
-        let countries = budgets
+        let countries = rate_limits
             .iter()
             .filter_map(|row| row["countries"]["M"].as_object())
             .flat_map(|row| row.values());

@@ -26,7 +26,7 @@ async fn short_passcodes_have_a_shape_of_their_own_purpose() {
 async fn what_could_not_be_a_passcode_is_no_guess() {
     let world = World::with(&[("PasscodePurposes", SHORT)]).await;
     let issued = world.retrieve(USER, "PHONE").await;
-    let budgets = world.rows("BudgetsTable").await;
+    let rate_limits = world.rows("BudgetsTable").await;
     for text in [
         "١٢٣٤٥٦",
         "１２３４５６",
@@ -41,7 +41,7 @@ async fn what_could_not_be_a_passcode_is_no_guess() {
             passcode_refused(&world.consume(text, USER, "PHONE").send().await);
         }
     }
-    assert_eq!(world.rows("BudgetsTable").await, budgets, "nothing was counted");
+    assert_eq!(world.rows("BudgetsTable").await, rate_limits, "nothing was counted");
     world.consume(&issued.token, USER, "PHONE").send().await.ok(200);
 }
 

@@ -36,7 +36,7 @@ pub struct Approve {
     pub verifier: Verifier,
     pub new_tokens: Table<Token, Put>,
     pub change_factors: Table<Factor, Update>,
-    pub change_meters: Table<Quota, Update>,
+    pub change_quotas: Table<Quota, Update>,
     #[wire(token_lifetimes)]
     pub lifetimes: Lifetimes,
 }
@@ -111,7 +111,7 @@ impl Approve {
             Committed::No(_) => return Ok(None),
             Committed::Yes => {}
         }
-        logins::count_verified(&self.change_meters, call, &login, &next).await;
+        logins::count_verified(&self.change_quotas, call, &login, &next).await;
         let message = Message::FactorChanged { at: call.now, phone };
         self.verifier
             .notices

@@ -242,7 +242,7 @@ impl Operator {
     }
 
     async fn erase_counter(&self, subject: &[u8; 32], work: &mut Work<'_>) -> Result<(), Fault> {
-        let (read, erase) = (&self.read_budgets, &self.erase_budgets);
+        let (read, erase) = (&self.read_rate_limits, &self.erase_rate_limits);
         work.row("BudgetsTable", read, erase, subject).await
     }
 

@@ -26,7 +26,7 @@ use countersign_shared::{
 #[derive(Wire)]
 pub struct Consume {
     pub clients: Clients,
-    pub budgets: Table<Usage, Update>,
+    pub rate_limits: Table<Usage, Update>,
     pub passcodes: Table<Passcode, Update>,
     pub keys: Keys<Passcodes>,
     #[wire(passcode_policy)]
@@ -56,7 +56,7 @@ impl Endpoint for Consume {
         if shape.is_short() {
             // Count the guess before it is evaluated, so that concurrent guesses cannot exceed the rate limit.
             let act = call.hit();
-            rate_limit::spend(&self.budgets, &self.policy.guesses, &binding.guesses_key(), &act)
+            rate_limit::spend(&self.rate_limits, &self.policy.guesses, &binding.guesses_key(), &act)
                 .await?
                 .map_err(Error::RateLimited)?;
         }

@@ -42,7 +42,7 @@ impl Request {
         let domain = domain.unwrap_or_else(|| Domain::undescribed(user.domain.clone()));
         let password = body::accept_password(&domain.passwords, "new_pwd", &wanted.new)?;
 
-        let mut spending = Spending::new(&self.budgets, call);
+        let mut spending = Spending::new(&self.rate_limits, call);
         let subject = limit_keys::password_guesses(user.id);
         spending.spend(&self.guesses, &subject).await??;
         match user.password.verify(&wanted.current, &self.cost) {

@@ -26,7 +26,7 @@ use countersign_shared::{
     },
     observe::{Milestone, Outcome},
     services::link_mails::{self, Letter},
-    services::rate_limits::{MailBudget, Planned, Spending},
+    services::rate_limits::{MailLimit, Planned, Spending},
     store::{
         rows::{self, bucket::Level, rate_limit::Usage},
         table::{Batch, Committed, Transaction},
@@ -86,7 +86,7 @@ impl Request {
     /// sees it.
     pub async fn reset(&self, call: &Call, wanted: ResetWanted) -> Result<Answer, Error> {
         let found = self.find(call, &wanted).await?;
-        let mut spending = Spending::new(&self.budgets, call);
+        let mut spending = Spending::new(&self.rate_limits, call);
         let done = in_time(self.accept(call, &wanted, found, &mut spending)).await;
         if done.is_err() {
             // Report the first error; what cannot be given back expires.
@@ -139,7 +139,7 @@ impl Request {
         let mut batch = Batch::default();
         batch.want(&self.notices.suppressions, &subject);
         for mailbox in &mailboxes {
-            batch.want(&self.read_budgets, mailbox);
+            batch.want(&self.read_rate_limits, mailbox);
         }
         for level in [&of_domain, &of_all] {
             batch.want(&self.read_levels, level);
@@ -149,7 +149,7 @@ impl Request {
             Ok::<_, Fault>(Mails {
                 kind: kinds[at],
                 subject: mailboxes[at],
-                sent: found.take(&self.read_budgets, &mailboxes[at], call.now)?,
+                sent: found.take(&self.read_rate_limits, &mailboxes[at], call.now)?,
             })
         };
         let suppression = found.take(&self.notices.suppressions, &subject, call.now)?;
@@ -178,31 +178,31 @@ impl Request {
         spending: &mut Spending<'a>,
     ) -> Result<Result<bool, RateLimited>, Fault> {
         let (limits, domain) = (&self.policy.limits, found.described());
-        for (budget, subject) in [
+        for (limit, subject) in [
             (&limits.source, limit_keys::source(ASKED, &call.source)),
             (&limits.share, limit_keys::share(ASKED, &call.source, domain)),
         ] {
-            if let Err(exhausted) = spending.spend(budget, &subject).await? {
+            if let Err(exhausted) = spending.spend(limit, &subject).await? {
                 return Ok(Err(exhausted));
             }
         }
         let subject = limit_keys::domain(ASKED, domain);
         let in_minute = spending.spend(&limits.domain, &subject).await?;
-        let budgets = [
-            MailBudget {
+        let mail_limits = [
+            MailLimit {
                 name: "domain",
                 bucket: &limits.domain_mails,
                 subject: limit_keys::domain_mails(ASKED, domain),
                 level: levels.domain,
             },
-            MailBudget {
+            MailLimit {
                 name: "deployment",
                 bucket: &limits.mails,
                 subject: limit_keys::mails(ASKED),
                 level: levels.deployment,
             },
         ];
-        let in_hour = spending.take_mails(call, &self.levels, budgets).await?;
+        let in_hour = spending.take_mails(call, &self.levels, mail_limits).await?;
         Ok(Ok(in_minute.is_ok() && in_hour.is_ok()))
     }
 
@@ -215,8 +215,8 @@ impl Request {
     ) -> Result<Answer, Error> {
         let limits = &self.policy.limits;
         let levels = std::mem::take(&mut found.levels);
-        let is_within_budgets = self.spend(call, &found, levels, spending).await??;
-        let kind = MailKind::of_reset(found.asked_for(), found.suppressed, is_within_budgets);
+        let is_within_limits = self.spend(call, &found, levels, spending).await??;
+        let kind = MailKind::of_reset(found.asked_for(), found.suppressed, is_within_limits);
         let planned = found.mails.iter_mut().find(|mails| Some(mails.kind) == kind);
         let planned = planned.map(|mails| Planned {
             waits: limits.waits(mails.kind),

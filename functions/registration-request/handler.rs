@@ -28,7 +28,7 @@ use countersign_shared::{
     runtime::edge::Wire,
     services::idempotency::{self, Caller, Idempotency, Owners},
     services::link_mails::{self, Letter},
-    services::rate_limits::{MailBudget, Planned, Spending},
+    services::rate_limits::{MailLimit, Planned, Spending},
     store::{
         rows::{bucket::Level, rate_limit::Usage},
         table::{Batch, BatchGet, Delete, Put, Table, Update},
@@ -43,8 +43,8 @@ pub struct Request {
     pub domains: Table<Domain, BatchGet>,
     pub claims: Table<Claim, BatchGet>,
     pub suppressions: Table<Suppression, BatchGet>,
-    pub read_budgets: Table<Usage, BatchGet>,
-    pub budgets: Table<Usage, Update>,
+    pub read_rate_limits: Table<Usage, BatchGet>,
+    pub rate_limits: Table<Usage, Update>,
     pub read_levels: Table<Level, BatchGet>,
     pub levels: Table<Level, Update>,
     pub requests: Table<RegistrationRequest, Put>,
@@ -103,7 +103,7 @@ struct Levels {
 impl Request {
     async fn request(&self, call: &Call, wanted: RegistrationWanted) -> Result<Answer, Error> {
         let admitted = self.admit(call, wanted).await?;
-        let mut spending = Spending::new(&self.budgets, call);
+        let mut spending = Spending::new(&self.rate_limits, call);
         let done = in_time(self.accept(call, admitted, &mut spending)).await;
         if done.is_err() {
             // Report the first error; what cannot be given back expires.
@@ -121,7 +121,7 @@ impl Request {
             }
             batch.want(&self.claims, &claim::email(&wanted.domain, &wanted.email));
             batch.want(&self.suppressions, &suppression::subject(&wanted.email));
-            batch.want(&self.read_budgets, &mailbox(&wanted.email));
+            batch.want(&self.read_rate_limits, &mailbox(&wanted.email));
             for subject in [
                 limit_keys::unconfirmed(&wanted.domain),
                 limit_keys::domain_mails(ASKED, Some(&wanted.domain)),
@@ -147,7 +147,7 @@ impl Request {
         Ok(Admitted {
             has_account: claimed(claim::email(&wanted.domain, &wanted.email))?.is_some(),
             suppressed: suppression.map(|row| row.reason),
-            sent: found.take(&self.read_budgets, &mailbox(&wanted.email), call.now)?,
+            sent: found.take(&self.read_rate_limits, &mailbox(&wanted.email), call.now)?,
             levels: Levels {
                 unconfirmed: level(limit_keys::unconfirmed(&wanted.domain))?,
                 domain: level(limit_keys::domain_mails(ASKED, Some(&wanted.domain)))?,
@@ -226,35 +226,35 @@ impl Request {
             true => &limits.share_of_unconfirmed,
             false => &limits.share,
         };
-        for (budget, subject) in [
+        for (limit, subject) in [
             (&limits.source, limit_keys::source(ASKED, &call.source)),
             (share, limit_keys::share(ASKED, &call.source, Some(domain))),
             (&limits.domain, limit_keys::domain(ASKED, Some(domain))),
         ] {
-            if let Err(exhausted) = spending.spend(budget, &subject).await? {
+            if let Err(exhausted) = spending.spend(limit, &subject).await? {
                 return Ok(Err(exhausted));
             }
         }
-        let budgets = [
-            MailBudget {
+        let mail_limits = [
+            MailLimit {
                 name: "unconfirmed",
                 bucket: &limits.unconfirmed,
                 subject: limit_keys::unconfirmed(domain),
                 level: levels.unconfirmed,
             },
-            MailBudget {
+            MailLimit {
                 name: "domain",
                 bucket: &limits.domain_mails,
                 subject: limit_keys::domain_mails(ASKED, Some(domain)),
                 level: levels.domain,
             },
-            MailBudget {
+            MailLimit {
                 name: "deployment",
                 bucket: &limits.mails,
                 subject: limit_keys::mails(ASKED),
                 level: levels.deployment,
             },
         ];
-        spending.take_mails(call, &self.levels, budgets).await
+        spending.take_mails(call, &self.levels, mail_limits).await
     }
 }

@@ -61,7 +61,7 @@ impl Create {
             Committed::No(_) => return Ok(None),
             Committed::Yes => {}
         }
-        logins::count_verified(&self.sender.meters, call, &login, &next).await;
+        logins::count_verified(&self.sender.quotas, call, &login, &next).await;
         let (grant_type, next) = (GrantType::Authorize.name(), NextStep::RequestApps);
         let answer = token_answer(call, Outcome::OtpVerified, &access, &text, grant_type, next);
         let issued = Issued::to_user(login.user.id, access.generation, call.now);

@@ -47,7 +47,7 @@ pub struct Create {
     pub claims: Table<Claim, Get>,
     pub new_tokens: Table<Token, Put>,
     pub change_tokens: Table<Token, Update>,
-    pub read_budgets: Table<Usage, BatchGet>,
+    pub read_rate_limits: Table<Usage, BatchGet>,
     pub read_unknown: Table<UnknownIdentity, BatchGet>,
     pub change_unknown: Table<UnknownIdentity, Update>,
     pub depend_on_unknown: Table<UnknownIdentity, Check>,

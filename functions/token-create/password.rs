@@ -49,7 +49,7 @@ struct Found {
     failures: Vec<Hit>,
     factor: Option<Factor>,
     otps: Otps,
-    meter: Option<Quota>,
+    quota: Option<Quota>,
     domain: Domain,
 }
 
@@ -231,13 +231,13 @@ impl Create {
         batch.want(&self.logins.users, id);
         batch.want(&self.logins.factors, &factor);
         batch.want(&self.logins.otps, &factor);
-        batch.want(&self.logins.meters, &());
+        batch.want(&self.logins.quotas, &());
         batch.want(&self.verifier.notices.domains, domain);
         let failures = limit_keys::failed_logins(&call.source);
-        batch.want(&self.read_budgets, &failures);
+        batch.want(&self.read_rate_limits, &failures);
         batch.want(&self.read_unknown, identity);
         let found = batch.read().await?;
-        let failures = found.take(&self.read_budgets, &failures, call.now)?;
+        let failures = found.take(&self.read_rate_limits, &failures, call.now)?;
         let otps = found.take(&self.logins.otps, &factor, call.now)?;
         let described = found.take(&self.verifier.notices.domains, domain, call.now)?;
         let unknown = found.take(&self.read_unknown, identity, call.now)?;
@@ -247,7 +247,7 @@ impl Create {
             failures: failures.map_or_else(Vec::new, |spent| spent.acts),
             factor: found.take(&self.logins.factors, &factor, call.now)?,
             otps: otps.unwrap_or_else(|| Otps::none(*id, FactorType::Sms)),
-            meter: found.take(&self.logins.meters, &(), call.now)?,
+            quota: found.take(&self.logins.quotas, &(), call.now)?,
             domain: described.unwrap_or_else(|| Domain::undescribed(domain.clone())),
         })
     }
@@ -266,7 +266,7 @@ impl Create {
     /// Counts a failed login against its network.
     async fn count_failed(&self, call: &Call) -> Result<(), Error> {
         let subject = limit_keys::failed_logins(&call.source);
-        let counted = rate_limit::spend(&self.sender.budgets, &self.failed_logins, &subject, &call.hit()).await?;
+        let counted = rate_limit::spend(&self.sender.rate_limits, &self.failed_logins, &subject, &call.hit()).await?;
         counted.map(drop).map_err(Error::LoginTimeout)
     }
 
@@ -362,8 +362,8 @@ impl Create {
             locale: &found.domain.locale,
             domain: &found.domain.name,
         };
-        let (otps, meter) = (found.otps.clone(), found.meter.clone());
-        match sending.send(wanted, otps, meter, extra).await {
+        let (otps, quota) = (found.otps.clone(), found.quota.clone());
+        match sending.send(wanted, otps, quota, extra).await {
             Ok(Sent::Yes) => Ok(Some(
                 answer(Outcome::OtpRequested, NextStep::RequestOtp).counted_as(Milestone::Issued),
             )),

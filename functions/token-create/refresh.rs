@@ -77,7 +77,7 @@ impl Create {
             .writes
             .check(&self.answered.depend_on, &user.id, rows::user::is_there(user));
         match sending
-            .send(wanted, login.otps.clone(), login.meter.clone(), extra)
+            .send(wanted, login.otps.clone(), login.quota.clone(), extra)
             .await?
         {
             Sent::Yes => {

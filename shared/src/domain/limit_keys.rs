@@ -79,11 +79,11 @@ impl MailKind {
     /// The mail that answers a reset request, if any. The mail to the owner of an account depends on no rate limit that
     /// others can use up; mail that strangers can cause to other addresses does.
     #[must_use]
-    pub fn of_reset(asked_for: AskedFor, suppressed: Option<Reason>, is_within_budgets: bool) -> Option<Self> {
+    pub fn of_reset(asked_for: AskedFor, suppressed: Option<Reason>, is_within_limits: bool) -> Option<Self> {
         match (asked_for, suppressed) {
             (AskedFor::Account, None) => Some(Self::Recovery),
             (AskedFor::Account, Some(Reason::Complaint)) => Some(Self::RecoveryAfterComplaint),
-            (AskedFor::Address, None) if is_within_budgets => Some(Self::NoAccount),
+            (AskedFor::Address, None) if is_within_limits => Some(Self::NoAccount),
             (AskedFor::Account, Some(Reason::Bounce)) | (AskedFor::Address, _) | (AskedFor::Nothing, _) => None,
         }
     }

@@ -141,13 +141,13 @@ mod tests {
     use super::*;
 
     fn check(spent: &[u64], now: u64, expected: Result<&[u64], u64>) {
-        let budget = RateLimit::new(vec![Window { max: 2, seconds: 10 }, Window { max: 3, seconds: 100 }]);
+        let limit = RateLimit::new(vec![Window { max: 2, seconds: 10 }, Window { max: 3, seconds: 100 }]);
         let act = |seconds: &u64| Hit {
             at: Timestamp::from_seconds(*seconds),
             by: "invocation".into(),
         };
         let spent: Vec<_> = spent.iter().map(act).collect();
-        let found = budget.spend(&spent, &act(&now));
+        let found = limit.spend(&spent, &act(&now));
         let found = found.map(|list| list.into_iter().map(|act| act.at.seconds()).collect::<Vec<_>>());
         assert_eq!(
             found,

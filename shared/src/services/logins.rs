@@ -45,7 +45,7 @@ pub struct Logins {
     /// The factors' codes.
     pub otps: Table<Otps, BatchGet>,
     /// The deployment's quota of messages.
-    pub meters: Table<Quota, BatchGet>,
+    pub quotas: Table<Quota, BatchGet>,
     /// Revokes the session of a token that is used twice.
     pub change_users: Table<User, Update>,
 }
@@ -62,7 +62,7 @@ pub struct Login {
     /// The factor's codes.
     pub otps: Otps,
     /// The deployment's quota of messages.
-    pub meter: Option<Quota>,
+    pub quota: Option<Quota>,
 }
 
 impl Login {
@@ -118,7 +118,7 @@ async fn read_once(
     batch.want(&logins.users, &id);
     batch.want(&logins.factors, &factor);
     batch.want(&logins.otps, &factor);
-    batch.want(&logins.meters, &());
+    batch.want(&logins.quotas, &());
     let found = batch.read().await?;
     let token = found.take(&logins.tokens, &presented.digest, call.now)?;
     let (Some(token), Some(user)) = (token, found.take(&logins.users, &id, call.now)?) else {
@@ -136,7 +136,7 @@ async fn read_once(
     Ok(Ok(Login {
         factor: found.take(&logins.factors, &factor, call.now)?,
         otps: otps.unwrap_or_else(|| Otps::none(id, FactorType::Sms)),
-        meter: found.take(&logins.meters, &(), call.now)?,
+        quota: found.take(&logins.quotas, &(), call.now)?,
         token,
         user,
     }))
@@ -209,8 +209,8 @@ impl LetIn<'_> {
 
 /// Makes the message of a verified code count less against the quota. `next` is the record of codes that was stored.
 /// The caller does not wait long for this, and nothing depends on it: a message that is not credited counts in full.
-pub async fn count_verified(meters: &Table<Quota, Update>, call: &Call, login: &Login, next: &Otps) {
-    let (Some(meter), Some(code)) = (&login.meter, &next.code) else {
+pub async fn count_verified(quotas: &Table<Quota, Update>, call: &Call, login: &Login, next: &Otps) {
+    let (Some(quota), Some(code)) = (&login.quota, &next.code) else {
         return;
     };
     let Some(message) = &code.message else { return };
@@ -218,6 +218,6 @@ pub async fn count_verified(meters: &Table<Quota, Update>, call: &Call, login: &
         at: code.issued_at,
         by: call.invocation.clone(),
     };
-    let verified = rows::quota::verify(meters, meter.clone(), message, &act, call.now);
+    let verified = rows::quota::verify(quotas, quota.clone(), message, &act, call.now);
     let _ = briefly(verified).await;
 }

@@ -35,7 +35,7 @@ use crate::{
         retry::optimistic_from,
         rows::{
             self,
-            rate_limit::{self as budgets, Receipt, Usage},
+            rate_limit::{self, Receipt, Usage},
         },
         table::{Changed, Committed, Table, Transaction, Update},
     },
@@ -47,9 +47,9 @@ pub struct OtpSender {
     /// Codes.
     pub otps: Table<Otps, Update>,
     /// Rate limit of messages to each number.
-    pub budgets: Table<Usage, Update>,
+    pub rate_limits: Table<Usage, Update>,
     /// Quota of messages of the deployment.
-    pub meters: Table<Quota, Update>,
+    pub quotas: Table<Quota, Update>,
     /// SNS.
     pub texter: Texter,
     /// The keys of codes.
@@ -119,7 +119,7 @@ pub struct Sending<'a> {
     keys: Keyring<OtpCodes>,
     call: &'a Call,
     act: Hit,
-    meter: Option<rows::quota::Receipt>,
+    quota: Option<rows::quota::Receipt>,
     number: Option<Receipt>,
     /// The last record that was to be stored, with its code.
     code: Option<Otps>,
@@ -138,7 +138,7 @@ impl<'a> Sending<'a> {
             keys,
             call,
             act,
-            meter: None,
+            quota: None,
             number: None,
             code: None,
             to: None,
@@ -154,7 +154,7 @@ impl<'a> Sending<'a> {
         &'b mut self,
         wanted: Wanted<'b>,
         otps: Otps,
-        meter: Option<Quota>,
+        quota: Option<Quota>,
         extra: Extra,
     ) -> LocalBoxFuture<'b, Result<Sent, Undelivered>> {
         Box::pin(async move {
@@ -164,7 +164,7 @@ impl<'a> Sending<'a> {
                 self.take_back().await;
             }
             self.to = Some(wanted.binding.phone.clone());
-            let done = self.attempt(&wanted, otps, meter, &extra.writes).await;
+            let done = self.attempt(&wanted, otps, quota, &extra.writes).await;
             if let Err(why) = &done {
                 self.tell(&wanted, why);
             }
@@ -176,7 +176,7 @@ impl<'a> Sending<'a> {
         &mut self,
         wanted: &Wanted<'_>,
         read: Otps,
-        meter: Option<Quota>,
+        quota: Option<Quota>,
         extra: &Transaction,
     ) -> Result<Sent, Undelivered> {
         let policy = &self.sender.policy;
@@ -210,18 +210,18 @@ impl<'a> Sending<'a> {
             trust,
         };
         let next = next.counted_as(message.clone());
-        let meter = meter.unwrap_or_else(Quota::none);
-        meter
+        let quota = quota.unwrap_or_else(Quota::none);
+        quota
             .clone()
-            .spend(&policy.meter, &message, &self.act)
+            .spend(&policy.quota, &message, &self.act)
             .map_err(Undelivered::RateLimited)?;
         if let Sent::Changed = self.commit(wanted, version, &next, extra).await? {
             return Ok(Sent::Changed);
         }
         // The quota is shared and comes last: a request that lost the race for its account must not use it up for
         // others.
-        let spent = rows::quota::spend(&self.sender.meters, &policy.meter, &message, Some(meter), &self.act).await?;
-        self.meter = Some(spent.map_err(Undelivered::RateLimited)?);
+        let spent = rows::quota::spend(&self.sender.quotas, &policy.quota, &message, Some(quota), &self.act).await?;
+        self.quota = Some(spent.map_err(Undelivered::RateLimited)?);
         let template = policy.templates.of(wanted.locale);
         let text = code_text(wanted.locale, template, wanted.binding.purpose, wanted.domain, &code);
         match self.sender.texter.send(wanted.binding.phone, &text).await {
@@ -252,7 +252,7 @@ impl<'a> Sending<'a> {
         next: &Otps,
         extra: &Transaction,
     ) -> Result<Sent, Undelivered> {
-        let budget = match wanted.binding.purpose {
+        let limit = match wanted.binding.purpose {
             Purpose::SignIn => self.sender.policy.number.clone(),
             // Users may claim any number as theirs: half of its limit is kept for the sign-ins of its owner.
             Purpose::Approval => self.sender.policy.number.half(),
@@ -263,8 +263,8 @@ impl<'a> Sending<'a> {
             let mut transaction = Transaction::default();
             transaction.update(&self.sender.otps, &next.owner(), rows::otp::replace(version, next));
             let number = self.number.is_none().then(|| {
-                let change = budgets::first(&budget, &self.act);
-                transaction.update(&self.sender.budgets, &subject, change)
+                let change = rate_limit::first(&limit, &self.act);
+                transaction.update(&self.sender.rate_limits, &subject, change)
             });
             transaction.append(extra.clone());
             // If the answer is lost, all of it may have been written.
@@ -284,7 +284,7 @@ impl<'a> Sending<'a> {
             if !steps.contains(&number) {
                 return Ok(Sent::Changed);
             }
-            let spent = budgets::spend(&self.sender.budgets, &budget, &subject, &self.act).await?;
+            let spent = rate_limit::spend(&self.sender.rate_limits, &limit, &subject, &self.act).await?;
             self.number = Some(spent.map_err(Undelivered::RateLimited)?);
         }
         Ok(Sent::Changed)
@@ -294,15 +294,15 @@ impl<'a> Sending<'a> {
     fn take_back(&mut self) -> LocalBoxFuture<'_, ()> {
         Box::pin(async move {
             let now = self.call.now;
-            let meter = async {
-                match self.meter.take() {
-                    Some(receipt) => rows::quota::give_back(&self.sender.meters, receipt, now).await,
+            let quota = async {
+                match self.quota.take() {
+                    Some(receipt) => rows::quota::give_back(&self.sender.quotas, receipt, now).await,
                     None => Ok(()),
                 }
             };
             let number = async {
                 match self.number.take() {
-                    Some(receipt) => budgets::give_back(&self.sender.budgets, receipt, now).await,
+                    Some(receipt) => rate_limit::give_back(&self.sender.rate_limits, receipt, now).await,
                     None => Ok(()),
                 }
             };
@@ -312,7 +312,7 @@ impl<'a> Sending<'a> {
                     None => Ok(()),
                 }
             };
-            let _ = join(join(meter, number), code).await;
+            let _ = join(join(quota, number), code).await;
         })
     }
 

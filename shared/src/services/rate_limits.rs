@@ -24,7 +24,7 @@ use crate::{
 /// written, and is given back with the rest.
 #[derive(Debug)]
 pub struct Spending<'a> {
-    budgets: &'a Table<Usage, Update>,
+    rate_limits: &'a Table<Usage, Update>,
     act: Hit,
     receipts: Vec<Receipt>,
     tokens: Vec<(&'a Table<Level, Update>, bucket::Receipt)>,
@@ -32,7 +32,7 @@ pub struct Spending<'a> {
 
 /// A rate limit of all mails of a domain or of the deployment.
 #[derive(Debug)]
-pub struct MailBudget<'a> {
+pub struct MailLimit<'a> {
     /// Its name in the log.
     pub name: &'static str,
     /// Its size and refill rate.
@@ -57,9 +57,9 @@ pub struct Planned<'a> {
 impl<'a> Spending<'a> {
     /// Starts with nothing used.
     #[must_use]
-    pub fn new(budgets: &'a Table<Usage, Update>, call: &Call) -> Self {
+    pub fn new(rate_limits: &'a Table<Usage, Update>, call: &Call) -> Self {
         Self {
-            budgets,
+            rate_limits,
             act: call.hit(),
             receipts: Vec::new(),
             tokens: Vec::new(),
@@ -70,9 +70,9 @@ impl<'a> Spending<'a> {
     ///
     /// # Errors
     /// The inner `Err` when the limit is reached; [`Fault`] when the store fails.
-    pub async fn spend(&mut self, budget: &RateLimit, subject: &[u8; 32]) -> Result<Result<(), RateLimited>, Fault> {
+    pub async fn spend(&mut self, limit: &RateLimit, subject: &[u8; 32]) -> Result<Result<(), RateLimited>, Fault> {
         self.receipts.push(Receipt::of_first(*subject, self.act.clone()));
-        let spent = rate_limit::spend(self.budgets, budget, subject, &self.act).await?;
+        let spent = rate_limit::spend(self.rate_limits, limit, subject, &self.act).await?;
         self.receipts.pop();
         Ok(spent.map(|receipt| self.receipts.push(receipt)))
     }
@@ -103,14 +103,14 @@ impl<'a> Spending<'a> {
         &mut self,
         call: &Call,
         levels: &'a Table<Level, Update>,
-        budgets: impl IntoIterator<Item = MailBudget<'_>>,
+        limits: impl IntoIterator<Item = MailLimit<'_>>,
     ) -> Result<Result<(), RateLimited>, Fault> {
-        for MailBudget {
+        for MailLimit {
             name,
             bucket,
             subject,
             level,
-        } in budgets
+        } in limits
         {
             if let Err(exhausted) = self.take(levels, bucket, &subject, level).await? {
                 observe::count(Metric::MailOverBudget, ("Budget", name), call.told(None));
@@ -133,11 +133,11 @@ impl<'a> Spending<'a> {
         });
         let Some((subject, sent, next, memory)) = judged else {
             let (subject, waits) = elsewhere;
-            rate_limit::note(self.budgets, subject, &self.act, waits.memory()).await?;
+            rate_limit::note(self.rate_limits, subject, &self.act, waits.memory()).await?;
             return Ok(false);
         };
         self.receipts.push(Receipt::of(subject, next.clone(), &self.act));
-        let is_sent = rate_limit::send(self.budgets, &subject, sent.as_deref(), &next, (&self.act, memory)).await?;
+        let is_sent = rate_limit::send(self.rate_limits, &subject, sent.as_deref(), &next, (&self.act, memory)).await?;
         if !is_sent {
             self.receipts.pop();
         }
@@ -149,11 +149,11 @@ impl<'a> Spending<'a> {
     /// # Errors
     /// The first [`Fault`], after everything was tried.
     pub async fn give_back(self) -> Result<(), Fault> {
-        let (budgets, at) = (self.budgets, self.act.at);
+        let (rate_limits, at) = (self.rate_limits, self.act.at);
         let acts = self
             .receipts
             .into_iter()
-            .map(|receipt| rate_limit::give_back(budgets, receipt, at));
+            .map(|receipt| rate_limit::give_back(rate_limits, receipt, at));
         let tokens = self
             .tokens
             .into_iter()

@@ -143,9 +143,9 @@ impl Resets {
         }
     }
 
-    fn spend(&mut self, budget: &RateLimit, subject: [u8; 32], act: &Hit) -> bool {
+    fn spend(&mut self, limit: &RateLimit, subject: [u8; 32], act: &Hit) -> bool {
         let spent = self.spent.entry(subject).or_default();
-        match budget.spend(spent, act) {
+        match limit.spend(spent, act) {
             Ok(next) => {
                 *spent = next;
                 true

@@ -38,8 +38,8 @@ fn slots<const N: usize>(sent: [(u64, u64, u64); N]) -> Slots {
 
 /// The quota after messages that are all allowed.
 fn all_sent(policy: &Policy, messages: &[(Message, u64)]) -> Quota {
-    messages.iter().fold(Quota::none(), |meter, (message, at)| {
-        meter.spend(policy, message, &hit(*at)).expect("there is room")
+    messages.iter().fold(Quota::none(), |quota, (message, at)| {
+        quota.spend(policy, message, &hit(*at)).expect("there is room")
     })
 }
 
@@ -49,13 +49,13 @@ fn sent(messages: &[(&str, u64)]) -> Quota {
 }
 
 /// Checks the outcome of one more message, and that a wait ends exactly when there is room.
-fn check_next(policy: &Policy, meter: &Quota, message: &Message, at: u64, expected: Result<(), u64>) {
-    let spend = |at| meter.clone().spend(policy, message, &hit(at)).map(drop);
+fn check_next(policy: &Policy, quota: &Quota, message: &Message, at: u64, expected: Result<(), u64>) {
+    let spend = |at| quota.clone().spend(policy, message, &hit(at)).map(drop);
     let expected = expected.map_err(|retry_after| RateLimited { retry_after });
-    assert_eq!(spend(at), expected, "{meter:?}, then {message:?} at {at}");
+    assert_eq!(spend(at), expected, "{quota:?}, then {message:?} at {at}");
     if let Err(RateLimited { retry_after }) = expected {
         for (at, room) in [(at + retry_after - 1, false), (at + retry_after, true)] {
-            assert_eq!(spend(at).is_ok(), room, "{meter:?}, then {message:?} at {at}");
+            assert_eq!(spend(at).is_ok(), room, "{quota:?}, then {message:?} at {at}");
         }
     }
 }
@@ -157,18 +157,18 @@ const DEFAULTS: Policy = Policy {
 /// A day of 250 accounts that each request the maximum of codes per account, 20, as early as there is room: how many
 /// they get, and how many logins fail of established users who log in every five minutes.
 fn day_of_250(attackers: fn(&str) -> Message, countries: &[&str]) -> (u64, u64) {
-    let (mut meter, mut left, mut through, mut failed) = (Quota::none(), 250 * 20, 0, 0);
+    let (mut quota, mut left, mut through, mut failed) = (Quota::none(), 250 * 20, 0, 0);
     for now in (1_000_000..1_000_000 + 86_400).step_by(10) {
         for country in countries {
             while left > 0
-                && let Ok(next) = meter.clone().spend(&DEFAULTS, &attackers(country), &hit(now))
+                && let Ok(next) = quota.clone().spend(&DEFAULTS, &attackers(country), &hit(now))
             {
-                (meter, left, through) = (next, left - 1, through + 1);
+                (quota, left, through) = (next, left - 1, through + 1);
             }
         }
         if now % 300 == 0 {
-            match meter.clone().spend(&DEFAULTS, &known(countries[0]), &hit(now)) {
-                Ok(next) => meter = next,
+            match quota.clone().spend(&DEFAULTS, &known(countries[0]), &hit(now)) {
+                Ok(next) => quota = next,
                 Err(_) => failed += 1,
             }
         }
@@ -187,12 +187,12 @@ fn at_the_defaults_250_new_accounts_close_no_country_and_no_deployment_for_other
 
 #[test]
 fn a_clock_that_lags_behind_counts_as_the_last_one() {
-    let meter = sent(&[("1", 1000)])
+    let quota = sent(&[("1", 1000)])
         .spend(&POLICY, &known("1"), &hit(900))
         .expect("there is room");
-    assert_eq!(meter.last_at.seconds(), 1000);
-    assert_eq!(meter.all["1"].minute, slots([(100, 2, 0)]));
-    let refused = meter.spend(&POLICY, &known("1"), &hit(900));
+    assert_eq!(quota.last_at.seconds(), 1000);
+    assert_eq!(quota.all["1"].minute, slots([(100, 2, 0)]));
+    let refused = quota.spend(&POLICY, &known("1"), &hit(900));
     assert_eq!(refused, Err(RateLimited { retry_after: 70 }), "from the last one on");
 }
 
@@ -201,20 +201,20 @@ fn what_does_not_count_any_more_is_forgotten() {
     for message in [known, new] {
         let sent = |at| {
             let messages = [(message("1"), 0), (message("1"), 3599), (message("44"), at)];
-            let meter = all_sent(&POLICY, &messages);
+            let quota = all_sent(&POLICY, &messages);
             let by_themselves = match message("1").trust {
                 Trust::Established => Countries::new(),
-                Trust::New => meter.all.clone(),
+                Trust::New => quota.all.clone(),
             };
-            assert_eq!(meter.newcomers, by_themselves);
-            meter
+            assert_eq!(quota.newcomers, by_themselves);
+            quota
         };
-        let meter = sent(90_000);
-        assert_eq!(meter.all.keys().collect::<Vec<_>>(), ["44"]);
-        assert_eq!(meter.version, 3);
-        let meter = sent(89_999);
-        assert_eq!(meter.all["1"].day, slots([(0, 2, 0)]));
-        assert_eq!(meter.all["1"].minute, Slots::new());
+        let quota = sent(90_000);
+        assert_eq!(quota.all.keys().collect::<Vec<_>>(), ["44"]);
+        assert_eq!(quota.version, 3);
+        let quota = sent(89_999);
+        assert_eq!(quota.all["1"].day, slots([(0, 2, 0)]));
+        assert_eq!(quota.all["1"].minute, Slots::new());
     }
 }
 
@@ -246,8 +246,8 @@ fn what_is_given_back_counts_no_more() {
     }
 }
 
-fn verified(meter: &Quota, message: &Message, at: u64, now: u64) -> Option<Quota> {
-    meter.clone().verified(message, &hit(at), Timestamp::from_seconds(now))
+fn verified(quota: &Quota, message: &Message, at: u64, now: u64) -> Option<Quota> {
+    quota.clone().verified(message, &hit(at), Timestamp::from_seconds(now))
 }
 
 #[test]
@@ -272,17 +272,17 @@ fn of_two_verified_messages_one_comes_back() {
 
 #[test]
 fn no_more_comes_back_than_was_sent_there_and_still_counts() {
-    let meter = all_sent(&POLICY, &[(new("1"), 5), (known("1"), 3605)]);
+    let quota = all_sent(&POLICY, &[(new("1"), 5), (known("1"), 3605)]);
     for (message, at, now) in [
         (known("44"), 5, 3606),
         (known("1"), 7205, 7206),
         // From the 25th hour on it does not count.
         (new("1"), 5, 90_000),
     ] {
-        assert_eq!(verified(&meter, &message, at, now), None, "{message:?} at {at}");
+        assert_eq!(verified(&quota, &message, at, now), None, "{message:?} at {at}");
     }
     // The minute has passed, the day has not.
-    let once = verified(&meter, &new("1"), 5, 3606).expect("it counts");
+    let once = verified(&quota, &new("1"), 5, 3606).expect("it counts");
     let minute = slots([(360, 1, 0)]);
     assert_eq!(
         (&once.all["1"].minute, &once.all["1"].day),
@@ -316,7 +316,7 @@ fn parts(through: &Through, wanted: impl Fn(&Message) -> bool, now: u64, seconds
 /// Messages of all kinds in bursts of all lengths, with clocks that lag a little; some are verified.
 #[test]
 fn no_span_holds_more_than_is_allowed() {
-    let (mut through, mut meter, mut now, mut drawn) = (Through::new(), Quota::none(), 1_000_000, 1_u64);
+    let (mut through, mut quota, mut now, mut drawn) = (Through::new(), Quota::none(), 1_000_000, 1_u64);
     for _ in 0..20_000 {
         drawn = drawn
             .wrapping_mul(6_364_136_223_846_793_005)
@@ -325,12 +325,12 @@ fn no_span_holds_more_than_is_allowed() {
         now += [0, 0, 1, 7, 61, 900][usize::try_from(draw % 6).expect("six at most")];
         let country = if draw % 7 < 5 { "1" } else { "44" };
         let message = if draw % 11 < 5 { known(country) } else { new(country) };
-        let Ok(next) = meter.clone().spend(&POLICY, &message, &hit(now - draw % 3)) else {
+        let Ok(next) = quota.clone().spend(&POLICY, &message, &hit(now - draw % 3)) else {
             continue;
         };
-        meter = next;
-        through.push((message.clone(), meter.last_at.seconds(), false));
-        let now = meter.last_at.seconds();
+        quota = next;
+        through.push((message.clone(), quota.last_at.seconds(), false));
+        let now = quota.last_at.seconds();
         let country = message.country;
         for (half, policy) in [(false, POLICY), (true, POLICY.half())] {
             let counts = |message: &Message| !half || message.trust == Trust::New;
@@ -346,7 +346,7 @@ fn no_span_holds_more_than_is_allowed() {
         }
         if draw % 5 < 3 {
             let (message, at, is_verified) = through.last_mut().expect("just sent");
-            meter = verified(&meter, message, *at, now + draw % 9).expect("it counts");
+            quota = verified(&quota, message, *at, now + draw % 9).expect("it counts");
             *is_verified = true;
         }
     }

@@ -37,7 +37,7 @@ pub struct SendingPolicy {
     /// Countries that messages may be sent to.
     pub countries: Countries,
     /// Quota of the whole deployment.
-    pub meter: quota::Policy,
+    pub quota: quota::Policy,
     /// Rate limit of messages to one number, across all users.
     pub number: RateLimit,
     /// Templates of the messages.
@@ -120,11 +120,11 @@ impl Edge {
     pub fn sending_policy(&self) -> Result<SendingPolicy, Refused> {
         let otp = self.otp_policy();
         let first = self.otp_sends();
-        let (countries, meter, templates) = (self.sms_countries(), self.sms_policy(), self.sms_templates());
+        let (countries, quota, templates) = (self.sms_countries(), self.sms_policy(), self.sms_templates());
         Ok(SendingPolicy {
             otp: otp?,
             countries: countries?,
-            meter: meter?,
+            quota: quota?,
             number: self.sms_per_number(first?)?,
             templates: templates?,
         })

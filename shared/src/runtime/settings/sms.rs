@@ -170,8 +170,8 @@ mod tests {
                 seconds: 86_400,
             },
         );
-        let budget = edge.sms_per_number(first).expect("defaults");
-        assert_eq!(budget, RateLimit::new(vec![first, ten, twenty]));
+        let limit = edge.sms_per_number(first).expect("defaults");
+        assert_eq!(limit, RateLimit::new(vec![first, ten, twenty]));
         assert_eq!(edge.sms_countries().ok(), Countries::parse(""));
         assert_eq!(edge.sms_templates().ok(), Some(Templates::Ours));
         let terms = edge.sms_terms().expect("defaults");

@@ -65,8 +65,8 @@ impl Row for Quota {
 }
 
 /// The TTL: when nothing of it counts any more, a day and its slot after the last message.
-fn ttl(meter: &Quota) -> AttributeValue {
-    time(meter.last_at.deadline(2 * 86_400))
+fn ttl(quota: &Quota) -> AttributeValue {
+    time(quota.last_at.deadline(2 * 86_400))
 }
 
 /// A map that rows without separate newcomer counts do not have: their counts apply to all messages, and in full.
@@ -179,7 +179,7 @@ pub fn replace(read: u64, next: &Quota) -> Change {
 /// One counted message, so that it can be given back if it is not sent.
 #[derive(Debug)]
 pub struct Receipt {
-    meter: Quota,
+    quota: Quota,
     message: Message,
     /// When it counts as sent, and by which invocation.
     act: Hit,
@@ -209,13 +209,13 @@ pub async fn spend(
     read: Option<Quota>,
     act: &Hit,
 ) -> Result<Result<Receipt, RateLimited>, Fault> {
-    let receipt = |meter: Quota| Receipt {
+    let receipt = |quota: Quota| Receipt {
         act: Hit {
-            at: meter.last_at,
+            at: quota.last_at,
             by: act.by.clone(),
         },
         message: message.clone(),
-        meter,
+        quota,
     };
     let found = read.unwrap_or_else(Quota::none);
     optimistic_from(SPENDING, SUBJECT, found, async |found| {
@@ -225,9 +225,9 @@ pub async fn spend(
             Err(exhausted) => return Ok(ControlFlow::Break(Err(exhausted))),
         };
         Ok(match table.update(&(), replace(version, &next), act.at).await? {
-            Changed::Yes(meter) => ControlFlow::Break(Ok(receipt(meter))),
-            Changed::No(Some(meter)) if meter.was_spent_by(&act.by) => ControlFlow::Break(Ok(receipt(meter))),
-            Changed::No(Some(meter)) => ControlFlow::Continue(meter),
+            Changed::Yes(quota) => ControlFlow::Break(Ok(receipt(quota))),
+            Changed::No(Some(quota)) if quota.was_spent_by(&act.by) => ControlFlow::Break(Ok(receipt(quota))),
+            Changed::No(Some(quota)) => ControlFlow::Continue(quota),
             Changed::No(None) => ControlFlow::Continue(Quota::none()),
         })
     })
@@ -243,7 +243,7 @@ const GIVING_BACK: u32 = 10;
 /// [`Fault`] when the store fails, or when every retry lost to concurrent requests: then it counts as sent.
 pub async fn give_back(table: &Table<Quota, Update>, receipt: Receipt, now: Timestamp) -> Result<(), Fault> {
     let Receipt {
-        meter: counted,
+        quota: counted,
         message,
         act,
     } = receipt;
@@ -252,8 +252,8 @@ pub async fn give_back(table: &Table<Quota, Update>, receipt: Receipt, now: Time
         let next = found.give_back(&message, &act, now);
         Ok(match table.update(&(), replace(version, &next), now).await? {
             Changed::Yes(_) => ControlFlow::Break(()),
-            Changed::No(Some(meter)) if meter.was_given_back_by(&act.by) => ControlFlow::Break(()),
-            Changed::No(Some(meter)) => ControlFlow::Continue(meter),
+            Changed::No(Some(quota)) if quota.was_given_back_by(&act.by) => ControlFlow::Break(()),
+            Changed::No(Some(quota)) => ControlFlow::Continue(quota),
             Changed::No(None) => ControlFlow::Break(()),
         })
     })
@@ -281,7 +281,7 @@ pub async fn verify(
             return Ok(ControlFlow::Break(()));
         };
         Ok(match table.update_once(&(), replace(version, &next), now).await? {
-            Changed::No(Some(meter)) => ControlFlow::Continue(meter),
+            Changed::No(Some(quota)) => ControlFlow::Continue(quota),
             Changed::Yes(_) | Changed::No(None) => ControlFlow::Break(()),
         })
     })
@@ -294,7 +294,7 @@ mod tests {
     use crate::domain::factor::Trust;
 
     /// Messages of both kinds to two countries, one of which was verified.
-    fn meter() -> Quota {
+    fn quota() -> Quota {
         let policy = Policy {
             per_minute: 9,
             per_day: 9,
@@ -315,28 +315,28 @@ mod tests {
             ("44", Trust::New, 4000),
             ("380", Trust::Established, 4001),
         ];
-        let meter = messages.iter().fold(Quota::none(), |meter, (country, trust, at)| {
+        let quota = messages.iter().fold(Quota::none(), |quota, (country, trust, at)| {
             let message = message(country, *trust);
-            meter.spend(&policy, &message, &act(*at)).expect("there is room")
+            quota.spend(&policy, &message, &act(*at)).expect("there is room")
         });
         let now = Timestamp::from_seconds(4010);
-        meter
+        quota
             .verified(&message("44", Trust::New), &act(4000), now)
             .expect("it counts")
     }
 
     #[test]
-    fn a_meter_is_read_as_it_was_written() {
-        for meter in [meter(), Quota::none()] {
-            let read = Quota::from_item(&meter.to_item()).expect("it is as it was written");
-            assert_eq!(read, meter);
+    fn a_quota_is_read_as_it_was_written() {
+        for quota in [quota(), Quota::none()] {
+            let read = Quota::from_item(&quota.to_item()).expect("it is as it was written");
+            assert_eq!(read, quota);
         }
     }
 
     #[test]
-    fn a_meter_is_stored_as_small_as_it_can_be_until_nothing_of_it_counts() {
-        let (meter, item) = (meter(), meter().to_item());
-        let forget_at = (meter.last_at.seconds() + 172_800).to_string();
+    fn a_quota_is_stored_as_small_as_it_can_be_until_nothing_of_it_counts() {
+        let (quota, item) = (quota(), quota().to_item());
+        let forget_at = (quota.last_at.seconds() + 172_800).to_string();
         assert_eq!(item["ttl"], AttributeValue::N(forget_at));
         // Unverified messages are not written as a zero.
         let counts = |slots: [&str; 2]| AttributeValue::L(slots.map(text).to_vec());
@@ -346,10 +346,10 @@ mod tests {
     }
 
     #[test]
-    fn a_meter_of_before_newcomers_were_counted_is_read_and_writes_one_that_it_can_read() {
+    fn a_quota_of_before_newcomers_were_counted_is_read_and_writes_one_that_it_can_read() {
         const OLD: [&str; 6] = ["subject", "version", "last_by", "last_at", "ttl", "countries"];
-        let meter = meter();
-        let mut item = meter.to_item();
+        let quota = quota();
+        let mut item = quota.to_item();
         item.retain(|name, _| OLD.contains(&name.as_str()));
         let read = Quota::from_item(&item).expect("an older version wrote it");
         let slots = |slots: &[(u64, u64)]| -> Slots {
@@ -374,12 +374,12 @@ mod tests {
         ];
         assert_eq!((&read.all, &read.newcomers), (&expected.into(), &Countries::new()));
         // Everything that it reads is present, in the form that it writes.
-        assert_eq!(meter.to_item()["countries"], read.to_item()["countries"]);
+        assert_eq!(quota.to_item()["countries"], read.to_item()["countries"]);
     }
 
     #[test]
     fn no_more_is_read_as_verified_than_was_sent() {
-        let mut item = meter().to_item();
+        let mut item = quota().to_item();
         // An older version gave a message back that only it counts.
         let list = |slots: &str| AttributeValue::L(vec![text(slots), text(slots)]);
         let of = |slots: &str| AttributeValue::M([("44".to_owned(), list(slots))].into());
@@ -391,7 +391,7 @@ mod tests {
 
     #[test]
     fn a_replacement_writes_the_whole_row() {
-        let next = meter();
+        let next = quota();
         let (change, item) = (replace(7, &next), next.to_item());
         let attributes = [
             ("version", ":version"),

@@ -126,11 +126,11 @@ impl Creations {
     /// As [`spend`].
     pub async fn count(
         &self,
-        budget: &RateLimit,
+        limit: &RateLimit,
         subject: &[u8; 32],
         act: &Hit,
     ) -> Result<Result<Receipt, RateLimited>, Fault> {
-        spend(&self.0, budget, subject, act).await
+        spend(&self.0, limit, subject, act).await
     }
 }
 
@@ -147,11 +147,11 @@ impl Creations {
 /// then the request must not be processed.
 pub async fn spend(
     table: &Table<Usage, Update>,
-    budget: &RateLimit,
+    limit: &RateLimit,
     subject: &[u8; 32],
     act: &Hit,
 ) -> Result<Result<Receipt, RateLimited>, Fault> {
-    let forget_at = act.at.deadline(budget.memory());
+    let forget_at = act.at.deadline(limit.memory());
     let receipt = |acts| Receipt {
         subject: *subject,
         acts,
@@ -159,19 +159,19 @@ pub async fn spend(
     };
     // A lost race is another request's hit, of which the limit allows only so many; or one that was given back, because
     // another limit refused it.
-    let most = u32::try_from(budget.most()).unwrap_or(u32::MAX);
+    let most = u32::try_from(limit.most()).unwrap_or(u32::MAX);
     let rounds = most.saturating_add(ROUNDS);
-    optimistic_from(rounds, "a budget", first(budget, act), async |change| {
+    optimistic_from(rounds, "a budget", first(limit, act), async |change| {
         let found = match table.update(subject, change, act.at).await? {
             Changed::Yes(row) => return Ok(ControlFlow::Break(Ok(receipt(row.acts)))),
             Changed::No(Some(spent)) => spent.acts,
             // The TTL sweep deleted it meanwhile.
-            Changed::No(None) => return Ok(ControlFlow::Continue(first(budget, act))),
+            Changed::No(None) => return Ok(ControlFlow::Continue(first(limit, act))),
         };
         if found.iter().any(|other| other.by == act.by) {
             return Ok(ControlFlow::Break(Ok(receipt(found))));
         }
-        let next = match budget.spend(&found, act) {
+        let next = match limit.spend(&found, act) {
             Ok(next) => next,
             Err(exhausted) => return Ok(ControlFlow::Break(Err(exhausted))),
         };
@@ -186,8 +186,8 @@ pub async fn spend(
 /// Counts one hit where there is room whatever the earlier hits: below the smallest window's limit, and after a pause.
 /// It needs no earlier read. Refused when there may be no room: then [`spend`] decides.
 #[must_use]
-pub fn first(budget: &RateLimit, act: &Hit) -> Change {
-    let (pause, after) = budget.after_a_pause();
+pub fn first(limit: &RateLimit, act: &Hit) -> Change {
+    let (pause, after) = limit.after_a_pause();
     Change {
         update: "SET acts = list_append(if_not_exists(acts, :none), :these), last_at = :at, #ttl = :ttl",
         condition: "attribute_not_exists(acts) OR (NOT contains(acts, :this) \
@@ -196,9 +196,9 @@ pub fn first(budget: &RateLimit, act: &Hit) -> Change {
             (":none", list(&[])),
             (":these", list(std::slice::from_ref(act))),
             (":this", element(act)),
-            (":ttl", time(act.at.deadline(budget.memory()))),
+            (":ttl", time(act.at.deadline(limit.memory()))),
             (":at", time(act.at)),
-            (":always", number(budget.always() as u64)),
+            (":always", number(limit.always() as u64)),
             (":after", number(after as u64)),
             (":paused", number(act.at.seconds().saturating_sub(pause))),
         ],

@@ -44,13 +44,13 @@ fn policy() -> Policy {
         length: 6,
         lifetime: 300,
         max_attempts: 20,
-        sends: budget(20),
+        sends: limit(20),
         first_day_sends: 2,
-        guesses: budget(20),
+        guesses: limit(20),
     }
 }
 
-fn budget(max: usize) -> RateLimit {
+fn limit(max: usize) -> RateLimit {
     RateLimit::new(vec![Window { max, seconds: 86_400 }])
 }
 
@@ -144,7 +144,7 @@ fn an_account_is_guessed_at_as_often_as_its_budget_allows() {
     let resends = Program::Calls(&[Resend, Give(Wrong)]);
     let scenario = Scenario {
         policy: Policy {
-            guesses: budget(3),
+            guesses: limit(3),
             ..policy()
         },
         compared: Some(3),
@@ -165,7 +165,7 @@ fn an_account_is_guessed_at_as_often_as_its_budget_allows() {
 fn a_guess_is_counted_whatever_breaks() {
     let scenario = Scenario {
         policy: Policy {
-            guesses: budget(3),
+            guesses: limit(3),
             ..policy()
         },
         faults: 2,
@@ -215,7 +215,7 @@ fn the_owner_gets_in() {
     // Without quota for another message nothing helps.
     let scenario = Scenario {
         policy: Policy {
-            sends: budget(1),
+            sends: limit(1),
             ..policy()
         },
         lives: 1,
