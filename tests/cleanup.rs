@@ -272,9 +272,9 @@ async fn rows_that_are_over_are_swept_told_once_and_absent_all_along() {
     let after = world.get(own).private_token(world.user()).send().await;
     assert_eq!((after.status, after.body), (before.status, before.body));
 
-    let told = |world: &World| world.metrics("cleanup", "Expired");
-    assert_eq!(told(&world).len(), 1);
-    assert_eq!(told(&world)[0]["Table"], "SupportPins");
+    let expired_metrics = |world: &World| world.metrics("cleanup", "Expired");
+    assert_eq!(expired_metrics(&world).len(), 1);
+    assert_eq!(expired_metrics(&world)[0]["Table"], "SupportPins");
     let expired = async || {
         let rows = world.rows("AuditTable").await;
         rows.iter().filter(|row| row["what"]["S"] == "expired").count()
@@ -284,5 +284,5 @@ async fn rows_that_are_over_are_swept_told_once_and_absent_all_along() {
     // A user's own delete and a replaced row are in the stream too, but are not TTL removals.
     world.post(own).private_token(world.user()).send().await.ok(201);
     assert_eq!(world.sweep().await, json!({ "deleted": 0 }));
-    assert_eq!((told(&world).len(), expired().await), (1, 1));
+    assert_eq!((expired_metrics(&world).len(), expired().await), (1, 1));
 }

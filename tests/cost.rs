@@ -224,8 +224,8 @@ async fn factors_and_users_make_no_more_calls_than_these() {
 
     for action in ["disable", "enable", "reset"] {
         send("PATCH", &format!("{factor}/actions/{action}"), Value::Null).await;
-        let told: &[&str] = if action == "enable" { &[] } else { &[READ] };
-        check_calls(&world, action, &[&[READ, TOGETHER], told].concat()).await;
+        let notice: &[&str] = if action == "enable" { &[] } else { &[READ] };
+        check_calls(&world, action, &[&[READ, TOGETHER], notice].concat()).await;
     }
     for action in ["block", "unblock"] {
         send("PATCH", &format!("{of}/actions/{action}"), Value::Null).await;

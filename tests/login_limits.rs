@@ -219,7 +219,7 @@ async fn of_many_wrong_logins_at_once_no_more_than_the_number_are_told_so() {
         world.request_token(body)
     });
     let got = futures_util::future::join_all(tries).await;
-    let (told, late): (Vec<_>, Vec<_>) = got.iter().partition(|got| got.status == 401);
-    assert_eq!(told.len(), 10);
+    let (unauthorized, late): (Vec<_>, Vec<_>) = got.iter().partition(|got| got.status == 401);
+    assert_eq!(unauthorized.len(), 10);
     assert!(late.iter().all(|got| got.status == 429), "{late:?}");
 }

@@ -83,9 +83,9 @@ async fn the_fourth_failed_code_blocks_and_does_not_say_so() {
     for n in 1..=3 {
         wrong_code(&world.submit_code(&token, &other_than(&code)).await);
         assert_eq!(world.failure_counts(&demo).await, ("0".into(), n.to_string()));
-        let told = world.notices(&demo).await;
+        let notices = world.notices(&demo).await;
         assert_eq!(
-            told,
+            notices,
             vec![CODE_FAILED; usize::from(n == 3)],
             "when the code is past its attempts, {n}"
         );
@@ -224,12 +224,12 @@ async fn a_block_may_end_by_itself() {
     let (token, code) = world.begin_login(&maria).await;
     token_in(&world.submit_code(&token, &code).await);
     // The owner is notified once a day, however long the brute force continues.
-    let told = async || world.notices(&olga).await.len();
+    let notices = async || world.notices(&olga).await.len();
     world.block_by_passwords(&olga).await;
-    assert_eq!(told().await, 1);
+    assert_eq!(notices().await, 1);
     world.advance(86_400).await;
     world.block_by_passwords(&olga).await;
-    assert_eq!(told().await, 2);
+    assert_eq!(notices().await, 2);
     // An administrator's block replaces it on request, and does not expire.
     let path = format!("{API}/users/{}/actions/block", olga.id);
     let replaced = world.request("PATCH", &path).bearer(world.admin());

@@ -112,8 +112,8 @@ async fn a_number_that_sns_takes_for_none_is_said_and_leaves_nothing_behind() {
     world.inject(rejected.clone()).await;
     impossible(&world.request_token(api_grant(&demo)).await);
     assert_eq!(world.left(&demo).await, (0, 0, 0, false));
-    let told = world.metrics("token-create", "SmsFailed");
-    assert_eq!((told.len(), &told[0]["Reason"]), (1, &json!("not_a_phone")));
+    let failures = world.metrics("token-create", "SmsFailed");
+    assert_eq!((failures.len(), &failures[0]["Reason"]), (1, &json!("not_a_phone")));
     world.clear_faults().await;
     let (token, code) = world.begin_api_login(&demo).await;
     world.inject(rejected.clone()).await;

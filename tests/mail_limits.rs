@@ -221,8 +221,8 @@ async fn a_domain_and_the_deployment_have_budgets_of_mails() {
     assert_eq!(world.messages().await.len(), 15);
     let over = |budget: &str| {
         let lines = world.cloud().logs();
-        let told = format!("\"Budget\":\"{budget}\"");
-        lines.iter().filter(|line| line.contains(&told)).count()
+        let dimension = format!("\"Budget\":\"{budget}\"");
+        lines.iter().filter(|line| line.contains(&dimension)).count()
     };
     assert_eq!((over("domain"), over("deployment"), over("unconfirmed")), (1, 1, 0));
 

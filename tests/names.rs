@@ -68,10 +68,10 @@ async fn blanks_around_a_mail_address_login_or_key_are_trimmed() {
         );
     }
     for command in ["suppression", "lift_suppression"] {
-        let told = |email: String| world.run_command(json!({ "command": command, "email": email }));
+        let run = |email: String| world.run_command(json!({ "command": command, "email": email }));
         assert_eq!(
-            told(blanks("ivan@yandex.ru")).await,
-            told("ivan@yandex.ru".to_owned()).await
+            run(blanks("ivan@yandex.ru")).await,
+            run("ivan@yandex.ru".to_owned()).await
         );
     }
     let set = json!({
@@ -99,8 +99,8 @@ async fn taken(world: &World, login: &str) {
     for dry_run in [true, false] {
         let mut command = create(login, "other@yandex.ru");
         command["dry_run"] = dry_run.into();
-        let told = world.run_command(command).await;
-        let words = told["error"].as_str().unwrap_or_else(|| panic!("{login}: {told}"));
+        let answer = world.run_command(command).await;
+        let words = answer["error"].as_str().unwrap_or_else(|| panic!("{login}: {answer}"));
         assert!(
             [
                 "the login is taken in that domain",

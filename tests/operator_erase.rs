@@ -69,15 +69,15 @@ fn is_gone(rows: &str, person: &Person, login: &str) {
     for name in names(person, login).iter().filter(|name| **name != person.id) {
         assert!(!rows.contains(name), "{name} is left");
     }
-    is_only_told(rows, person);
+    is_only_audited(rows, person);
 }
 
 /// Asserts that the id, which no longer identifies a user, is in the audit log only.
 #[track_caller]
-fn is_only_told(rows: &str, person: &Person) {
+fn is_only_audited(rows: &str, person: &Person) {
     let mut tables = rows.lines().filter(|table| table.contains(&person.id));
-    let told = tables.all(|table| table.starts_with("countersign-AuditTable"));
-    assert!(told, "{} is left", person.id);
+    let is_audit_only = tables.all(|table| table.starts_with("countersign-AuditTable"));
+    assert!(is_audit_only, "{} is left", person.id);
 }
 
 /// The number of rows in a table.
@@ -382,7 +382,7 @@ async fn what_was_judged_before_is_not_written_after() {
             let gone = world
                 .overtaken(busy.does(&world, n), erased(&world, &busy.person))
                 .await;
-            is_only_told(&world.all_rows().await, &busy.person);
+            is_only_audited(&world.all_rows().await, &busy.person);
             assert!(!world.token_works(&busy.api).await);
             gone
         })
@@ -397,7 +397,7 @@ async fn nothing_that_is_under_way_brings_a_person_back() {
         let busy = Busy::new(&world, round).await;
         let all = join_all((0..64).map(|n| busy.does(&world, n)));
         join(erased(&world, &busy.person), all).await;
-        is_only_told(&world.all_rows().await, &busy.person);
+        is_only_audited(&world.all_rows().await, &busy.person);
         assert!(!world.token_works(&busy.api).await);
         wrong_identity(&world.sign_in(&busy.person, &busy.person.password).await);
     }
@@ -413,7 +413,7 @@ async fn no_login_that_is_under_way_outlives_its_user() {
         for got in logins.iter().filter(|got| got.status == 201) {
             assert!(!world.token_works(&token_in(got)).await);
         }
-        is_only_told(&world.all_rows().await, &person);
+        is_only_audited(&world.all_rows().await, &person);
     }
 }
 

@@ -40,10 +40,10 @@ async fn sweep<'a>(world: &'a World, what: &str, said: &[(u16, &str)], prepared:
             if got.status < 300 {
                 break;
             }
-            let told = said
+            let is_expected = said
                 .iter()
                 .any(|(status, words)| got.status == *status && got.body.contains(words));
-            assert!(told, "{what}, {kind} after {failed}: {got:?}");
+            assert!(is_expected, "{what}, {kind} after {failed}: {got:?}");
             if got.status == 503 {
                 assert_eq!(got.header("retry-after"), Some("5"), "{what}, {kind} after {failed}");
             }
@@ -183,11 +183,11 @@ async fn an_outage_is_said_by_every_grant() {
                     .await;
                 let got = world.request_token(body).await;
                 world.clear_faults().await;
-                let told = said
+                let is_expected = said
                     .iter()
                     .any(|(status, words)| got.status == *status && got.body.contains(words));
                 assert!(
-                    told && (got.status == 503 || kind == "conflict"),
+                    is_expected && (got.status == 503 || kind == "conflict"),
                     "{what}, {kind} after {skip}: {got:?}"
                 );
                 token_in(&world.request_token(api_grant(&demo)).await);

@@ -117,13 +117,13 @@ async fn an_event_without_a_time_is_refused_and_judged_by_none() {
     assert!(seen > 20, "every function with a route was asked");
     assert_eq!(world.all_rows().await, before, "nothing was written");
     let lines = world.cloud().logs();
-    let told = lines
+    let refused = lines
         .iter()
         .filter(|line| line.contains("the event has no requestContext.timeEpoch"));
-    assert_eq!(told.clone().count(), 4 * seen);
+    assert_eq!(refused.clone().count(), 4 * seen);
     assert!(
-        told.clone().all(|line| !line.contains("1970-")),
+        refused.clone().all(|line| !line.contains("1970-")),
         "{:?}",
-        told.clone().next()
+        refused.clone().next()
     );
 }

@@ -178,9 +178,12 @@ async fn the_deployment_sends_so_many_a_minute_and_a_day() {
     world.advance(wait).await;
     assert_eq!(sign_in(&world, &people[0]).await.status, 201);
     // Refusals are counted by reason, without a number.
-    let told = world.metrics("token-create", "SmsFailed");
-    assert_eq!(told.len(), 32);
-    assert!(told.iter().all(|line| line["Reason"] == "throttled"), "{told:?}");
+    let failures = world.metrics("token-create", "SmsFailed");
+    assert_eq!(failures.len(), 32);
+    assert!(
+        failures.iter().all(|line| line["Reason"] == "throttled"),
+        "{failures:?}"
+    );
 }
 
 #[tokio::test]
@@ -224,9 +227,9 @@ async fn where_no_country_is_listed_nothing_is_sent() {
         sign_in(&world, &world.demo_admin()).await.ok(201)["urgent"]["next_step"],
         "REQUEST_APPS"
     );
-    let told = world.metrics("token-create", "SmsFailed");
+    let failures = world.metrics("token-create", "SmsFailed");
     assert_eq!(
-        (told.len(), &told[0]["Reason"], &told[0]["address"]),
+        (failures.len(), &failures[0]["Reason"], &failures[0]["address"]),
         (5, &json!("country"), &json!("+38088*****30"))
     );
 }
@@ -267,9 +270,9 @@ async fn who_opted_out_is_told_nothing_else() {
         .await;
     not_sent(&sign_in(&world, &demo).await);
     world.clear_faults().await;
-    let told = world.metrics("token-create", "SmsFailed");
+    let failures = world.metrics("token-create", "SmsFailed");
     assert_eq!(
-        (told.len(), &told[0]["Reason"], &told[0]["address"]),
+        (failures.len(), &failures[0]["Reason"], &failures[0]["address"]),
         (1, &json!("opted_out"), &json!("+38088*****30"))
     );
     world

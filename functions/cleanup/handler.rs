@@ -4,7 +4,7 @@ use countersign_shared::{
         secret::random_bytes,
     },
     fault::Fault,
-    observe::{self, Metric, Told},
+    observe::{self, LogContext, Metric},
     runtime::{edge::Wire, payload::Payload},
     start::Background,
     store::table::{Put, Table},
@@ -46,7 +46,7 @@ impl Background for Cleanup {
                     failed.push(record);
                 }
                 Record::Removal(removal) => {
-                    if let Err(fault) = self.tell(&removal, request_id).await {
+                    if let Err(fault) = self.record(&removal, request_id).await {
                         observe::failed(request_id, sequence_number(record), &fault);
                         // The store is unavailable, so the next records would fail as well.
                         failed.extend(&records[at..]);
@@ -65,7 +65,7 @@ impl Background for Cleanup {
 impl Cleanup {
     /// The audit event shows that a removal was recorded: only its writer logs the line. A process that crashes between
     /// the two leaves the event without its metric, never with two.
-    async fn tell(&self, removal: &Removal<'_>, request_id: &str) -> Result<(), Fault> {
+    async fn record(&self, removal: &Removal<'_>, request_id: &str) -> Result<(), Fault> {
         let subject = audit::pseudonym(removal.kind, &audit::subject(removal.kind, &removal.key));
         let attempt = random_bytes(&mut SysRng)?;
         let event = Event::new(
@@ -77,13 +77,13 @@ impl Cleanup {
             removal.at,
         );
         if self.audit.put_new(&event, removal.at).await? {
-            let line = Told {
+            let context = LogContext {
                 request_id,
                 at: removal.at,
                 event: Some(&event),
                 address: None,
             };
-            observe::count(Metric::Expired, ("Table", removal.kind), line);
+            observe::count(Metric::Expired, ("Table", removal.kind), context);
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use countersign_shared::{
         suppression::{Policy, Reason, Source, Suppression, subject},
     },
     fault::Fault,
-    observe::{self, Metric, Told},
+    observe::{self, LogContext, Metric},
     runtime::{edge::Wire, payload::Payload},
     start::Background,
     store::{
@@ -54,13 +54,13 @@ impl Background for DeliveryFeedback {
                     done.map_err(|fault| fault.to_string())?;
                 }
                 Ok(Notice::Counted(metric, kind, at)) => {
-                    let told = Told {
+                    let context = LogContext {
                         request_id,
                         at,
                         event: None,
                         address: None,
                     };
-                    observe::count(metric, ("Type", kind), told);
+                    observe::count(metric, ("Type", kind), context);
                 }
                 Err(why) => observe::dropped(request_id, why),
             }
@@ -80,11 +80,11 @@ impl DeliveryFeedback {
             Some(Request::PasswordReset(digest)) => self.resets.delete(digest).await?,
             None => {}
         }
-        self.tell(feedback, request_id).await
+        self.record(feedback, request_id).await
     }
 
     /// Comes last: only the writer of the audit event logs the line, so both exist exactly once.
-    async fn tell(&self, feedback: &Feedback, request_id: &str) -> Result<(), Fault> {
+    async fn record(&self, feedback: &Feedback, request_id: &str) -> Result<(), Fault> {
         let (what, metric, kind) = match feedback.reason {
             Reason::Bounce => (What::Bounced, Metric::Bounced, "Permanent"),
             Reason::Complaint => (What::Complained, Metric::Complained, "Complaint"),
@@ -96,13 +96,13 @@ impl DeliveryFeedback {
         let event = Event::new(self.keeping, what, &source, mail, attempt, feedback.at);
         if self.audit.put_new(&event, feedback.at).await? {
             let address = feedback.address.masked();
-            let told = Told {
+            let context = LogContext {
                 request_id,
                 at: feedback.at,
                 event: Some(&event),
                 address: Some(&address),
             };
-            observe::count(metric, ("Type", kind), told);
+            observe::count(metric, ("Type", kind), context);
         }
         Ok(())
     }

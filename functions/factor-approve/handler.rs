@@ -115,7 +115,7 @@ impl Approve {
         let message = Message::FactorChanged { at: call.now, phone };
         self.verifier
             .notices
-            .tell(call, &login.user, &message, "factor_changed")
+            .notify(call, &login.user, &message, "factor_changed")
             .await;
         let next = NextStep::RequestApps;
         let answer = token_answer(call, Outcome::FactorApproved, &access, &text, "approve_factor", next);

@@ -37,7 +37,7 @@ impl Endpoint for Disable {
             ..factor
         };
         let message = Message::FactorDisabled { at: call.now };
-        self.notices.tell(call, &user, &message, "factor_disabled").await;
+        self.notices.notify(call, &user, &message, "factor_disabled").await;
         Ok(factor_answer(call, Outcome::FactorDisabled, &factor))
     }
 }

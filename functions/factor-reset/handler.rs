@@ -39,7 +39,7 @@ impl Endpoint for Reset {
             ..factor
         };
         let message = Message::FactorReset { at: call.now };
-        self.notices.tell(call, &user, &message, "factor_reset").await;
+        self.notices.notify(call, &user, &message, "factor_reset").await;
         Ok(factor_answer(call, Outcome::FactorReset, &factor))
     }
 }

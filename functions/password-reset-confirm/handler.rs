@@ -94,7 +94,7 @@ impl Confirm {
             );
             let is_set = passwords::is_set(&self.answered.read, &user.id, &password, call.now);
             match settled(transaction.commit().await, is_set).await? {
-                Committed::Yes => Ok(ControlFlow::Break(self.tell(call, &user).await)),
+                Committed::Yes => Ok(ControlFlow::Break(self.notify(call, &user).await)),
                 Committed::No(steps) if steps.contains(&link) => Err(Error::NoRequest),
                 // The user has changed; a concurrent change of the password or a block may have made the link void.
                 Committed::No(_) => Ok(ControlFlow::Continue(self.find(call, &request).await?.0)),
@@ -119,9 +119,9 @@ impl Confirm {
         ))
     }
 
-    async fn tell(&self, call: &Call, user: &User) -> Answer {
+    async fn notify(&self, call: &Call, user: &User) -> Answer {
         let message = Message::PasswordChanged { at: call.now };
-        self.notices.tell(call, user, &message, "password_changed").await;
+        self.notices.notify(call, user, &message, "password_changed").await;
         let answer =
             era::password_set(Outcome::PasswordReset, &user.domain, &user.login).counted_as(Milestone::Verified);
         answer.issued(Issued::with_new_password(user, call.now))

@@ -67,7 +67,7 @@ impl Request {
             Committed::No(_) => return Err(Error::WrongPassword),
         }
         let message = Message::PasswordChanged { at: call.now };
-        self.notices.tell(call, &user, &message, "password_changed").await;
+        self.notices.notify(call, &user, &message, "password_changed").await;
         let answer = era::password_set(Outcome::PasswordChanged, &user.domain, &user.login);
         Ok(answer.issued(Issued::with_new_password(&user, call.now)))
     }

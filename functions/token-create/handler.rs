@@ -112,17 +112,17 @@ impl Create {
     }
 
     /// Notifies a user of a lockout.
-    pub async fn tell_locked(&self, call: &Call, user: &User) {
+    pub async fn notify_locked(&self, call: &Call, user: &User) {
         let message = Message::Locked { at: call.now };
-        self.verifier.notices.tell(call, user, &message, "locked").await;
+        self.verifier.notices.notify(call, user, &message, "locked").await;
     }
 
     /// Does the same work for a lockout of an address without an account.
-    pub async fn tell_nobody_locked(&self, call: &Call, domain: &DomainName, identity: &[u8; 32]) {
+    pub async fn simulate_locked(&self, call: &Call, domain: &DomainName, identity: &[u8; 32]) {
         let message = Message::Locked { at: call.now };
         self.verifier
             .notices
-            .notify_nobody(call, domain, *identity, &message, "locked")
+            .simulate(call, domain, *identity, &message, "locked")
             .await;
     }
 }

@@ -306,8 +306,8 @@ impl Create {
         let counted = self.count_failed(call).await;
         if next.active_block(now).is_some() && next.is_news(lockout) {
             match whose {
-                Whose::User(user) => self.tell_locked(call, user).await,
-                Whose::Unknown(_) => self.tell_nobody_locked(call, domain, identity).await,
+                Whose::User(user) => self.notify_locked(call, user).await,
+                Whose::Unknown(_) => self.simulate_locked(call, domain, identity).await,
             }
         }
         counted?;

@@ -116,8 +116,8 @@ mod tests {
             "/page": { "get": { "security": [{}, { "bearer": [] }], "responses": { "200": {} } } },
         } });
         let record = record.iter().map(|line| (*line).to_owned()).collect();
-        let told = untested(&routes, &document, &record);
-        told.iter()
+        let gaps = untested(&routes, &document, &record);
+        gaps.iter()
             .map(|line| line.split(':').next().unwrap_or_default().to_owned())
             .collect()
     }

@@ -35,12 +35,12 @@ pub(crate) struct Server {
 pub(crate) struct Refused {
     /// `ConditionalCheckFailedException` and the like; empty if there was no answer.
     pub(crate) name: String,
-    told: String,
+    message: String,
 }
 
 impl From<Refused> for String {
     fn from(refused: Refused) -> Self {
-        refused.told
+        refused.message
     }
 }
 
@@ -117,9 +117,9 @@ impl Server {
         let json = HeaderValue::from_static("application/x-amz-json-1.0");
         headers.insert(header::CONTENT_TYPE, json);
         let asked = self.ask(Service::DynamoDb, headers, request.to_string().into()).await;
-        let (status, answer) = asked.map_err(|told| Refused {
+        let (status, answer) = asked.map_err(|message| Refused {
             name: String::new(),
-            told,
+            message,
         })?;
         let read: Value = serde_json::from_str(&answer).unwrap_or_default();
         if status.is_success() {
@@ -128,7 +128,7 @@ impl Server {
         let name = read["__type"].as_str().unwrap_or_default();
         Err(Refused {
             name: name.rsplit('#').next().unwrap_or_default().to_owned(),
-            told: format!("{} refused {operation}: {answer}", self.address),
+            message: format!("{} refused {operation}: {answer}", self.address),
         })
     }
 

@@ -38,22 +38,22 @@ pub(crate) fn notice(inner: &Inner, route: &str, body: &[u8], answer: &[u8]) {
     if !matches!(answer["statusCode"].as_u64(), Some(200 | 201)) {
         return;
     }
-    let told = json(answer["body"].as_str().unwrap_or_default().as_bytes());
+    let response = json(answer["body"].as_str().unwrap_or_default().as_bytes());
     let mut made = inner.identities.made();
     let is_news = match (method, path.trim_start_matches(PASSWORDS).trim_start_matches(FACTORS)) {
-        ("POST", "") if told["user"].is_object() => made.has_password(&told["user"], &asked["new_pwd"]),
-        ("PATCH", "/{uuid}") => made.has_password(&told["user"], &asked["pwd"]),
+        ("POST", "") if response["user"].is_object() => made.has_password(&response["user"], &asked["new_pwd"]),
+        ("PATCH", "/{uuid}") => made.has_password(&response["user"], &asked["pwd"]),
         ("PATCH", "/init_factor") => {
             let is_own = made
                 .shown
                 .as_ref()
-                .is_some_and(|shown| shown["user"]["user_id"] == told["data"]["user_id"]);
+                .is_some_and(|shown| shown["user"]["user_id"] == response["data"]["user_id"]);
             if is_own {
                 made.wanted_phone = Some(asked["factor"].clone());
             }
             false
         }
-        ("PATCH", "/approve_factor") => made.has_phone(&told["data"]["user_id"]),
+        ("PATCH", "/approve_factor") => made.has_phone(&response["data"]["user_id"]),
         _ => false,
     };
     drop(made);

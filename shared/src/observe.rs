@@ -129,7 +129,7 @@ impl Reason {
 
 /// The context of a log line.
 #[derive(Clone, Copy, Debug)]
-pub struct Told<'a> {
+pub struct LogContext<'a> {
     /// The invocation.
     pub request_id: &'a str,
     /// The event's own time.
@@ -141,35 +141,35 @@ pub struct Told<'a> {
 }
 
 /// Counts one event, by one dimension with few values.
-pub fn count(metric: Metric, dimension: (&'static str, &str), told: Told<'_>) {
-    println!("{}", line(metric, dimension, told));
+pub fn count(metric: Metric, dimension: (&'static str, &str), context: LogContext<'_>) {
+    println!("{}", line(metric, dimension, context));
 }
 
 /// Counts a text message that SNS accepted, by the country's prefix.
-pub fn sms_sent(country: &str, told: Told<'_>) {
-    count(Metric::SmsSent, ("Country", country), told);
+pub fn sms_sent(country: &str, context: LogContext<'_>) {
+    count(Metric::SmsSent, ("Country", country), context);
 }
 
 /// Counts a text message that was not sent.
-pub fn sms_failed(why: Reason, told: Told<'_>) {
-    count(Metric::SmsFailed, ("Reason", why.name()), told);
+pub fn sms_failed(why: Reason, context: LogContext<'_>) {
+    count(Metric::SmsFailed, ("Reason", why.name()), context);
 }
 
 /// Counts a mail, by kind and by whether SES accepted it.
-pub fn mail(kind: &str, sent: bool, told: Told<'_>) {
+pub fn mail(kind: &str, sent: bool, context: LogContext<'_>) {
     let metric = if sent { Metric::MailSent } else { Metric::MailFailed };
-    count(metric, ("Message", kind), told);
+    count(metric, ("Message", kind), context);
 }
 
 /// Logs an audit event that could not be recorded, so that it is not lost.
 pub fn audit_failed(event: &Event, fault: &Fault, request_id: &str) {
-    let told = Told {
+    let context = LogContext {
         request_id,
         at: event.at,
         event: Some(event),
         address: None,
     };
-    let mut line = line(Metric::AuditFailed, ("What", &event.what), told);
+    let mut line = line(Metric::AuditFailed, ("What", &event.what), context);
     let asked = event.asked.as_ref();
     line["level"] = "error".into();
     line["actor"] = asked.and_then(|asked| asked.actor.as_deref()).into();
@@ -197,20 +197,20 @@ pub fn failed(request_id: &str, record: &str, fault: &Fault) {
     println!("{line}");
 }
 
-fn line(metric: Metric, dimension: (&'static str, &str), told: Told<'_>) -> Value {
+fn line(metric: Metric, dimension: (&'static str, &str), context: LogContext<'_>) -> Value {
     let mut line = Map::new();
-    line.insert("at".into(), told.at.iso().into());
+    line.insert("at".into(), context.at.iso().into());
     line.insert("level".into(), "info".into());
-    line.insert("request_id".into(), told.request_id.into());
+    line.insert("request_id".into(), context.request_id.into());
     line.insert("outcome".into(), metric.outcome().into());
-    if let Some(event) = told.event {
+    if let Some(event) = context.event {
         line.insert("subject".into(), event.subject.as_str().into());
         line.insert("event".into(), event.order().into());
     }
-    if let Some(address) = told.address {
+    if let Some(address) = context.address {
         line.insert("address".into(), address.into());
     }
-    line.append(&mut self::metric(told.at, metric.name(), &[dimension]));
+    line.append(&mut self::metric(context.at, metric.name(), &[dimension]));
     Value::Object(line)
 }
 
@@ -220,7 +220,7 @@ mod tests {
 
     #[test]
     fn a_count_is_a_log_entry_and_a_metric() {
-        let told = Told {
+        let context = LogContext {
             request_id: "r",
             at: Timestamp::from_millis(1_772_230_017_999),
             event: None,
@@ -237,7 +237,7 @@ mod tests {
                 }],
             },
         });
-        assert_eq!(line(Metric::Bounced, ("Type", "Permanent"), told), expected);
+        assert_eq!(line(Metric::Bounced, ("Type", "Permanent"), context), expected);
     }
 
     #[test]
@@ -249,13 +249,13 @@ mod tests {
             (Reason::Country, "country"),
             (Reason::Throttled, "throttled"),
         ] {
-            let told = Told {
+            let context = LogContext {
                 request_id: "r",
                 at: Timestamp::from_seconds(1_772_230_017),
                 event: None,
                 address: Some("+38088*****30"),
             };
-            let line = line(Metric::SmsFailed, ("Reason", why.name()), told);
+            let line = line(Metric::SmsFailed, ("Reason", why.name()), context);
             assert_eq!(
                 (&line["outcome"], &line["address"]),
                 (&json!("sms_failed"), &json!("+38088*****30"))

@@ -339,8 +339,8 @@ pub mod tests {
             let text = format!("struct One {{ f: {unknown} }}");
             let parsed: syn::ItemStruct = syn::parse_str(&text).expect("a struct");
             let field = parsed.fields.iter().next().expect("it has one");
-            let told = one.field(field, (&store, &settings)).expect_err(unknown);
-            assert!(told.contains("Unheard") || told.contains("Option"), "{told}");
+            let problem = one.field(field, (&store, &settings)).expect_err(unknown);
+            assert!(problem.contains("Unheard") || problem.contains("Option"), "{problem}");
         }
     }
 

@@ -70,7 +70,9 @@ pub(crate) async fn answer(
         let (function, role) = (&process.function, &process.function.role);
         let needs = permission::needs(service, &operation, &body, &inner.secrets);
         if let Err(need) = rights::check(&inner.usage, &function.name, role, &needs) {
-            inner.log.function(&function.name, &permission::told(&role.name, need));
+            inner
+                .log
+                .function(&function.name, &permission::log_line(&role.name, need));
             return Ok(permission::denial(service, &role.name, &function.physical_name, need));
         }
     }

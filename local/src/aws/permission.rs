@@ -55,7 +55,7 @@ pub(super) fn needs(service: Service, operation: &str, body: &[u8], secrets: &Se
 }
 
 /// The log line for a denied call. It never contains a phone number.
-pub(super) fn told(role: &str, need: &Need) -> String {
+pub(super) fn log_line(role: &str, need: &Need) -> String {
     let resource = need.resources.first().map_or(NOTHING, String::as_str);
     let shown = if resource.starts_with('+') {
         "a phone number"

@@ -88,7 +88,7 @@ impl Lambda {
         let mut finished = self.attempt(payload).await;
         // Whole microseconds: further digits are noise, and make a list hard to read.
         finished.ms = (started.elapsed().as_secs_f64() * 1_000_000.0).round() / 1000.0;
-        let told = match &finished.result {
+        let line = match &finished.result {
             Ok(_) => return finished,
             Err(Failure::NoCapacity) => "no process came free in time".to_owned(),
             Err(Failure::TimedOut(message) | Failure::Died(message)) => message.clone(),
@@ -100,7 +100,7 @@ impl Lambda {
                 Err(_) => "the invocation failed".to_owned(),
             },
         };
-        self.blueprint.log.function(self.name(), &told);
+        self.blueprint.log.function(self.name(), &line);
         finished
     }
 
@@ -164,8 +164,8 @@ impl Lambda {
                 let soon = process.lived_after(begun.at).is_some_and(|time| time <= NOTICED_LATE);
                 if soon && begun.calls.is_empty() && !tried_again {
                     tried_again = true;
-                    let told = format!("a process was found dead at {request_id}; another one takes the request");
-                    self.blueprint.log.function(self.name(), &told);
+                    let line = format!("a process was found dead at {request_id}; another one takes the request");
+                    self.blueprint.log.function(self.name(), &line);
                     continue;
                 }
             }

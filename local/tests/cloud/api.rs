@@ -222,7 +222,7 @@ async fn changes_are_told_as_they_happen() {
     let form = "Action=Publish&PhoneNumber=%2B15555550123&Message=hi";
     send(local.http.post(local.cloud.endpoint("sns")).body(form)).await;
     let mut seen = String::new();
-    let told = async {
+    let changes = async {
         while seen.matches("event: change").count() < 3 {
             let part = response
                 .chunk()
@@ -232,7 +232,7 @@ async fn changes_are_told_as_they_happen() {
             seen.push_str(&String::from_utf8_lossy(&part));
         }
     };
-    tokio::time::timeout(std::time::Duration::from_secs(20), told)
+    tokio::time::timeout(std::time::Duration::from_secs(20), changes)
         .await
         .expect("three changes");
     let data: Vec<Value> = seen

@@ -182,11 +182,11 @@ async fn records_that_are_done_with_are_forgotten_and_none_is_lost() {
             );
         }
         let lines = local.cloud.logs();
-        let told: Vec<_> = lines
+        let removed: Vec<_> = lines
             .iter()
             .filter_map(|line| line.split_once("| record REMOVE "))
             .collect();
-        let ids: Vec<_> = told.iter().map(|(_, rest)| &rest[..4]).collect();
+        let ids: Vec<_> = removed.iter().map(|(_, rest)| &rest[..4]).collect();
         assert_eq!(ids, [0, 1, 2].map(|turn| format!("r{round}t{turn}")));
         local.cloud.stop().await;
     }

@@ -88,12 +88,12 @@ async fn answer(
     let key = authorization.split(['=', '/']).nth(1).unwrap_or_default();
     let refuses = {
         let mut seen = seen.lock().expect("no panic while held");
-        let told = if target.is_empty() {
+        let call = if target.is_empty() {
             form.clone()
         } else {
             operation.to_owned()
         };
-        seen.calls.push((key.to_owned(), told));
+        seen.calls.push((key.to_owned(), call));
         seen.refuses
     };
     let plain = |status: StatusCode, body: &str| {
@@ -170,7 +170,7 @@ async fn rows_and_messages_are_there_and_shown_here() {
     assert!(account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit()));
     let calls = std::mem::take(&mut other.seen.lock().expect("no panic while held").calls);
     assert!(calls.iter().all(|(key, _)| *key == account), "{calls:?}");
-    let named = |part: &str| calls.iter().filter(|(_, told)| told.contains(part)).count();
+    let named = |part: &str| calls.iter().filter(|(_, call)| call.contains(part)).count();
     for (part, times) in [
         ("Action=VerifyDomainIdentity&Version=2010-12-01&Domain=example.com", 1),
         ("ConfigurationSet.Name=countersign-MailSet", 1),

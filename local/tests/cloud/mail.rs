@@ -134,9 +134,9 @@ async fn the_mailbox_simulator_bounces_and_complains() {
         .logged("TimerFunction | told by \"arn:aws:sns:us-east-1:123456789012:countersign-Topic\"")
         .await;
     let lines = local.cloud.logs();
-    let told: Vec<_> = lines.iter().filter(|line| line.contains("| told by")).collect();
-    assert_eq!(told.len(), 1, "{told:?}");
-    let message = told[0].split_once("countersign-Topic\": ").expect("the message").1;
+    let delivered: Vec<_> = lines.iter().filter(|line| line.contains("| told by")).collect();
+    assert_eq!(delivered.len(), 1, "{delivered:?}");
+    let message = delivered[0].split_once("countersign-Topic\": ").expect("the message").1;
     let message: String = serde_json::from_str(message).expect("a text");
     let message: Value = serde_json::from_str(&message).expect("JSON in it");
     assert_eq!(message["eventType"], "Bounce");

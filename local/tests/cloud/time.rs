@@ -60,13 +60,13 @@ async fn expired_rows_go_with_a_sweep_and_the_streams_tell() {
     local
         .logged("StreamFunction | record REMOVE soon by dynamodb.amazonaws.com")
         .await;
-    let told = local
+    let records = local
         .cloud
         .logs()
         .iter()
         .filter(|line| line.contains("| record "))
         .count();
-    assert_eq!(told, 1, "the filter keeps insertions out");
+    assert_eq!(records, 1, "the filter keeps insertions out");
 }
 
 #[tokio::test]

@@ -114,13 +114,13 @@ fn put(lang: &str, words: &Words, domain: &str, message: &Message<'_>) -> Mail {
             after: Vec::new(),
         }
     };
-    let told = |told: &Notice, at| notice(told, &[("time", &utc(at))]);
+    let dated = |text: &Notice, at| notice(text, &[("time", &utc(at))]);
     let parts = match *message {
         Message::ConfirmRegistration { link, life } => invitation(&words.confirm_registration, link, life),
         Message::AlreadyRegistered => notice(&words.already_registered, &[]),
         Message::ResetPassword { link, life } => invitation(&words.reset_password, link, life),
         Message::NoAccount => notice(&words.no_account, &[]),
-        Message::PasswordChanged { at } => told(&words.password_changed, at),
+        Message::PasswordChanged { at } => dated(&words.password_changed, at),
         Message::FactorChanged { at, phone } => {
             let values = [("time", utc(at)), ("phone", phone.masked())];
             notice(
@@ -128,10 +128,10 @@ fn put(lang: &str, words: &Words, domain: &str, message: &Message<'_>) -> Mail {
                 &values.each_ref().map(|(name, value)| (*name, value.as_str())),
             )
         }
-        Message::FactorReset { at } => told(&words.factor_reset, at),
-        Message::FactorDisabled { at } => told(&words.factor_disabled, at),
-        Message::Locked { at } => told(&words.locked, at),
-        Message::CodeFailed { at } => told(&words.code_failed, at),
+        Message::FactorReset { at } => dated(&words.factor_reset, at),
+        Message::FactorDisabled { at } => dated(&words.factor_disabled, at),
+        Message::Locked { at } => dated(&words.locked, at),
+        Message::CodeFailed { at } => dated(&words.code_failed, at),
     };
     Mail {
         subject: layout::one_line(&parts.subject),
@@ -303,7 +303,7 @@ mod tests {
     #[test]
     fn a_change_is_told_with_its_time() {
         each(|name, message, mail| {
-            let told = match message {
+            let has_time = match message {
                 Message::ConfirmRegistration { .. }
                 | Message::AlreadyRegistered
                 | Message::ResetPassword { .. }
@@ -317,7 +317,7 @@ mod tests {
             };
             let number = matches!(message, Message::FactorChanged { .. });
             for part in [&mail.text.replace('\n', " "), &mail.html] {
-                assert_eq!(part.contains("2026-02-27 22:06:57 UTC"), told, "{name}: {part}");
+                assert_eq!(part.contains("2026-02-27 22:06:57 UTC"), has_time, "{name}: {part}");
                 assert_eq!(part.contains("+38088*****30"), number, "{name}: {part}");
                 assert!(!part.contains("555"), "{name}: {part}");
             }

@@ -13,7 +13,7 @@ use super::{json::Object, rejection::Rejection};
 use crate::{
     domain::{network::Network, provider::Claims, rate_limit::Hit, secret::Secret, time::Timestamp},
     fault::Fault,
-    observe::Told,
+    observe::LogContext,
 };
 
 /// The maximum size of a body, in bytes.
@@ -260,8 +260,8 @@ impl Call {
 
     /// The context of log lines and metrics for this call, about that masked address.
     #[must_use]
-    pub fn told<'a>(&'a self, address: Option<&'a str>) -> Told<'a> {
-        Told {
+    pub fn log_context<'a>(&'a self, address: Option<&'a str>) -> LogContext<'a> {
+        LogContext {
             request_id: &self.request_id,
             at: self.now,
             event: None,

@@ -119,7 +119,7 @@ pub async fn serve(endpoint: Box<dyn AnyEndpoint>, clock: fn() -> Timestamp) -> 
         let call = Call::new(payload, context.request_id.clone(), clock);
         let reply = endpoint.reply(&call, ANSWER_WITHIN).await;
         let (took, cold) = (began.elapsed(), !served.replace(true));
-        tell(&call, endpoint.family(), &reply, &context, took, cold);
+        log(&call, endpoint.family(), &reply, &context, took, cold);
         Ok::<_, lambda_runtime::Error>(response(reply))
     }))
     .await
@@ -155,7 +155,7 @@ fn response(reply: Reply) -> ApiGatewayV2httpResponse {
     response
 }
 
-fn tell(call: &Call, family: Option<Family>, reply: &Reply, context: &Context, took: Duration, cold: bool) {
+fn log(call: &Call, family: Option<Family>, reply: &Reply, context: &Context, took: Duration, cold: bool) {
     let end = match (&reply.fault, reply.status) {
         (_, ..400) => End::Done(reply.milestone),
         (None, 429) => End::Refused { throttled: true },

@@ -41,7 +41,7 @@ pub async fn send<R: Row<Id = Digest>>(
         ("request", letter.request.hex()),
     ];
     let sent = mailer.send(letter.sender, letter.to, letter.mail, &tags).await;
-    observe::mail(letter.asked.name(), sent.is_ok(), call.told(None));
+    observe::mail(letter.asked.name(), sent.is_ok(), call.log_context(None));
     match sent {
         Ok(()) => Ok(()),
         Err(Unsent { fault, perhaps_sent }) => {

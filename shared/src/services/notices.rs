@@ -36,7 +36,7 @@ pub struct Notices {
 impl Notices {
     /// Notifies a user, unless the address is suppressed. `kind` is the mail's tag, one word. A failure to send is only
     /// logged.
-    pub async fn tell(&self, call: &Call, user: &User, message: &Message<'_>, kind: &'static str) {
+    pub async fn notify(&self, call: &Call, user: &User, message: &Message<'_>, kind: &'static str) {
         let subject = suppression::subject(&user.email);
         let to = Recipient::Person(&user.email);
         if let Err(fault) = self.send(call, &user.domain, subject, to, message, kind).await {
@@ -45,7 +45,7 @@ impl Notices {
     }
 
     /// Does the same work for an unknown identity without sending a mail. `pseudonym` is looked up like an address.
-    pub async fn notify_nobody(
+    pub async fn simulate(
         &self,
         call: &Call,
         domain: &DomainName,
@@ -90,7 +90,7 @@ impl Notices {
             });
             let tags = [("kind", kind.to_owned())];
             let sent = self.mailer.send(sender.as_ref(), to, &mail, &tags).await;
-            observe::mail(kind, sent.is_ok(), call.told(None));
+            observe::mail(kind, sent.is_ok(), call.log_context(None));
             sent.map_err(|Unsent { fault, .. }| fault)
         })
     }

@@ -166,7 +166,7 @@ impl<'a> Sending<'a> {
             self.to = Some(wanted.binding.phone.clone());
             let done = self.attempt(&wanted, otps, quota, &extra.writes).await;
             if let Err(why) = &done {
-                self.tell(&wanted, why);
+                self.count_undelivered(&wanted, why);
             }
             done
         })
@@ -226,7 +226,7 @@ impl<'a> Sending<'a> {
         let text = code_text(wanted.locale, template, wanted.binding.purpose, wanted.domain, &code);
         match self.sender.texter.send(wanted.binding.phone, &text).await {
             Ok(()) => {
-                observe::sms_sent(country, self.call.told(Some(&wanted.binding.phone.masked())));
+                observe::sms_sent(country, self.call.log_context(Some(&wanted.binding.phone.masked())));
                 Ok(Sent::Yes)
             }
             Err(Unsent { fault, why, .. }) => {
@@ -235,7 +235,7 @@ impl<'a> Sending<'a> {
                     Why::OptedOut => Reason::OptedOut,
                     Why::NotAPhone => Reason::NotAPhone,
                 };
-                observe::sms_failed(reason, self.call.told(Some(&wanted.binding.phone.masked())));
+                observe::sms_failed(reason, self.call.log_context(Some(&wanted.binding.phone.masked())));
                 Err(match why {
                     Why::NotAPhone => Undelivered::NotAPhone,
                     Why::Failed | Why::OptedOut => Undelivered::Failed(fault),
@@ -316,12 +316,14 @@ impl<'a> Sending<'a> {
         })
     }
 
-    fn tell(&self, wanted: &Wanted<'_>, why: &Undelivered) {
+    fn count_undelivered(&self, wanted: &Wanted<'_>, why: &Undelivered) {
         let address = wanted.binding.phone.masked();
         match why {
-            Undelivered::RateLimited(_) => observe::sms_failed(Reason::Throttled, self.call.told(Some(&address))),
+            Undelivered::RateLimited(_) => {
+                observe::sms_failed(Reason::Throttled, self.call.log_context(Some(&address)))
+            }
             Undelivered::Failed(_) if self.sender.policy.countries.of(wanted.binding.phone).is_none() => {
-                observe::sms_failed(Reason::Country, self.call.told(Some(&address)));
+                observe::sms_failed(Reason::Country, self.call.log_context(Some(&address)));
             }
             // Counted where it failed, or no message at all.
             Undelivered::Failed(_) | Undelivered::NotAPhone | Undelivered::Fault(_) => {}

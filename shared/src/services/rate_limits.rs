@@ -113,7 +113,7 @@ impl<'a> Spending<'a> {
         } in limits
         {
             if let Err(exhausted) = self.take(levels, bucket, &subject, level).await? {
-                observe::count(Metric::MailOverBudget, ("Budget", name), call.told(None));
+                observe::count(Metric::MailOverBudget, ("Budget", name), call.log_context(None));
                 return Ok(Err(exhausted));
             }
         }

@@ -110,7 +110,7 @@ impl Verifier {
     }
 
     async fn notify(&self, call: &Call, login: &Login, message: &Message<'_>, kind: &'static str) {
-        self.notices.tell(call, &login.user, message, kind).await;
+        self.notices.notify(call, &login.user, message, kind).await;
     }
 }
 

@@ -47,7 +47,7 @@ enum Design {
     /// The counters belong to the code: a new code resets them.
     CountsOnCode,
     /// Returns the verdict before counting the guess.
-    TellsFirst,
+    AnswersFirst,
     /// Treats the retry of a transaction whose response was lost as another transaction.
     NoRequestToken,
     /// Consumes the code in one write, and issues the access token in the next.
@@ -211,7 +211,7 @@ enum Answer {
 #[derive(Clone, Debug, Default, PartialEq, Hash)]
 struct Seen {
     /// The codes of the comparisons whose verdict a caller received, in ascending order.
-    told: Vec<u8>,
+    answered: Vec<u8>,
     /// The access tokens issued, each by its code and its login.
     tokens: Vec<(u8, u8)>,
     /// Comparisons that were stored.

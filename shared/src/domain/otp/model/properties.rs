@@ -16,9 +16,9 @@ pub(super) const BLOCKED: &str = "of an account no more guesses fail than are fo
 pub(super) const SHUT: &str = "no code is right of a user who is blocked";
 pub(super) const EXACT: &str = "as many guesses are compared as there is room for";
 pub(super) const COUNTED: &str = "each comparison and each failure is counted once, and no code or login resets it";
-pub(super) const TOLD_LAST: &str = "no comparison is told that is not counted";
+pub(super) const COUNTED_FIRST: &str = "no comparison is told that is not counted";
 pub(super) const LIVE: &str = "no code is right that was replaced, taken back, used up or over";
-pub(super) const TOLD_SO: &str = "who is right is told so, whatever answer was lost";
+pub(super) const RIGHT_IS_ANSWERED: &str = "who is right is told so, whatever answer was lost";
 pub(super) const WHOLE: &str = "a code that is used up has given its access token";
 pub(super) const OWNER: &str = "the owner gets in, whatever came in between";
 
@@ -29,27 +29,29 @@ pub(super) fn all() -> Vec<Property<Scenario>> {
         always(ONE_TOKEN, |_, world| all_differ(world, |token| token.1)),
         always(ATTEMPTS, |scenario, world| {
             let most = usize::try_from(scenario.policy.max_attempts).expect("a small number");
-            let runs = world.seen.told.chunk_by(|one, next| one == next);
+            let runs = world.seen.answered.chunk_by(|one, next| one == next);
             runs.map(<[u8]>::len).max().unwrap_or_default() <= most
         }),
         always(BUDGET, |scenario, world| {
-            world.seen.told.len() <= scenario.policy.guesses.most()
+            world.seen.answered.len() <= scenario.policy.guesses.most()
         }),
         always(BLOCKED, |scenario, world| {
             world.seen.failures <= scenario.lockout.otps + 1
         }),
         always(SHUT, |_, world| !world.seen.blocked_was_right),
         always(EXACT, |scenario, world| {
-            let exact = |compared| world.seen.told.len() == compared;
+            let exact = |compared| world.seen.answered.len() == compared;
             !world.is_expired() || scenario.compared.is_none_or(exact)
         }),
         always(COUNTED, |_, world| {
             let counted = (world.otps.0.guesses.len(), world.user.lockout.otps);
             counted == (world.seen.compared, world.seen.failures)
         }),
-        always(TOLD_LAST, |_, world| world.seen.told.len() <= world.seen.compared),
+        always(COUNTED_FIRST, |_, world| {
+            world.seen.answered.len() <= world.seen.compared
+        }),
         always(LIVE, |_, world| !world.seen.dead_was_right),
-        always(TOLD_SO, |_, world| !world.seen.right_was_denied),
+        always(RIGHT_IS_ANSWERED, |_, world| !world.seen.right_was_denied),
         always(WHOLE, |_, world| {
             let has_token = |code: u8| world.seen.tokens.iter().any(|token| token.0 == code);
             !world.is_expired() || used_up(world).is_none_or(has_token)

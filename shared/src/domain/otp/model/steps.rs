@@ -36,7 +36,7 @@ pub(super) enum Action {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Fate {
     /// Its caller gets the response.
-    Told,
+    Answered,
     /// The store's response is lost.
     Lost,
     /// The function crashes.
@@ -60,7 +60,7 @@ impl Model for Scenario {
                 Step::ReadUser(_) => actions.push(Action::ReadOtps(who)),
                 Step::ReadOtps(_) => actions.push(Action::ReadUser(who)),
                 Step::ReadBoth(..) => {
-                    actions.push(Action::Commit(who, Fate::Told));
+                    actions.push(Action::Commit(who, Fate::Answered));
                     if may_fail {
                         actions.push(Action::Commit(who, Fate::Lost));
                         actions.push(Action::Commit(who, Fate::Crashed));
@@ -87,7 +87,7 @@ impl Model for Scenario {
             Action::ReadUser(who) => self.read_user(&mut world, who),
             Action::ReadOtps(who) => self.read_otps(&mut world, who),
             Action::Commit(who, fate) => {
-                world.faults -= u8::from(fate != Fate::Told);
+                world.faults -= u8::from(fate != Fate::Answered);
                 self.commit(&mut world, who, fate);
             }
             Action::Repeat(who) => self.repeat(&mut world, who),
@@ -178,8 +178,8 @@ impl Scenario {
         client.step = Step::ReadBoth(user, otps);
         if stored.is_none() {
             self.answer(world, who, verdict);
-        } else if self.design == Design::TellsFirst {
-            world.seen.tell(verdict);
+        } else if self.design == Design::AnswersFirst {
+            world.seen.record(verdict);
         }
     }
 
@@ -204,7 +204,7 @@ impl Scenario {
         let holds = match self.design {
             Design::Unconditional => true,
             Design::OneCondition => otps_are_as_read,
-            Design::Ours | Design::CountsOnCode | Design::TellsFirst | Design::NoRequestToken | Design::TwoWrites => {
+            Design::Ours | Design::CountsOnCode | Design::AnswersFirst | Design::NoRequestToken | Design::TwoWrites => {
                 otps_are_as_read && user_is_as_read
             }
         };
@@ -242,7 +242,7 @@ impl Scenario {
             world.seen.tokens.push((client.given, client.login));
         }
         match fate {
-            Fate::Told => self.answer(world, who, verdict),
+            Fate::Answered => self.answer(world, who, verdict),
             Fate::Lost => client.step = Step::Lost(verdict),
             Fate::Crashed => self.answer(world, who, Verdict::of(Answer::Error)),
         }
@@ -273,8 +273,8 @@ impl Scenario {
 
     /// Completes a call: its caller gets the response, and makes the next call.
     fn answer(&self, world: &mut World, who: usize, verdict: Verdict) {
-        if self.design != Design::TellsFirst {
-            world.seen.tell(verdict);
+        if self.design != Design::AnswersFirst {
+            world.seen.record(verdict);
         }
         let client = &mut world.clients[who];
         match verdict.answer {
@@ -355,8 +355,8 @@ impl Seen {
     }
 
     /// Returns a verdict to a caller.
-    fn tell(&mut self, verdict: Verdict) {
-        self.told.extend(verdict.compared);
-        self.told.sort_unstable();
+    fn record(&mut self, verdict: Verdict) {
+        self.answered.extend(verdict.compared);
+        self.answered.sort_unstable();
     }
 }

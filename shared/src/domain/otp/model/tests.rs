@@ -9,7 +9,8 @@ use super::{
     Design, Program, Scenario,
     Which::{Earlier, Newest, Wrong},
     properties::{
-        ATTEMPTS, BLOCKED, BUDGET, COUNTED, LIVE, ONE_TOKEN, ONE_WINNER, OWNER, SHUT, TOLD_LAST, TOLD_SO, WHOLE,
+        ATTEMPTS, BLOCKED, BUDGET, COUNTED, COUNTED_FIRST, LIVE, ONE_TOKEN, ONE_WINNER, OWNER, RIGHT_IS_ANSWERED, SHUT,
+        WHOLE,
     },
 };
 use crate::domain::{
@@ -99,8 +100,8 @@ fn a_code_is_guessed_at_as_often_as_it_has_attempts() {
         &scenario,
         &[
             (Design::Unconditional, ATTEMPTS),
-            (Design::TellsFirst, ATTEMPTS),
-            (Design::TellsFirst, TOLD_LAST),
+            (Design::AnswersFirst, ATTEMPTS),
+            (Design::AnswersFirst, COUNTED_FIRST),
         ],
     );
 }
@@ -154,7 +155,7 @@ fn an_account_is_guessed_at_as_often_as_its_budget_allows() {
         &scenario,
         &[
             (Design::Unconditional, BUDGET),
-            (Design::TellsFirst, BUDGET),
+            (Design::AnswersFirst, BUDGET),
             (Design::CountsOnCode, BUDGET),
             (Design::CountsOnCode, COUNTED),
         ],
@@ -171,7 +172,7 @@ fn a_guess_is_counted_whatever_breaks() {
         faults: 2,
         ..scenario(&[TWO_WRONG; 2])
     };
-    check(&scenario, &[(Design::TellsFirst, BUDGET)]);
+    check(&scenario, &[(Design::AnswersFirst, BUDGET)]);
 }
 
 #[test]
@@ -188,7 +189,7 @@ fn a_code_is_right_once() {
             (Design::Unconditional, ONE_WINNER),
             (Design::Unconditional, LIVE),
             (Design::Unconditional, ONE_TOKEN),
-            (Design::NoRequestToken, TOLD_SO),
+            (Design::NoRequestToken, RIGHT_IS_ANSWERED),
             (Design::TwoWrites, WHOLE),
         ],
     );
