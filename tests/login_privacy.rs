@@ -31,23 +31,23 @@ fn shown(got: &Response) -> (u16, Vec<(String, String)>, Value) {
 }
 
 /// A target of enumeration: a mail address, and a password that is wrong there.
-struct Asked {
+struct LoginRequest {
     email: String,
     password: &'static str,
 }
 
-fn asked(email: &str, password: &'static str) -> Asked {
+fn login_request(email: &str, password: &'static str) -> LoginRequest {
     let email = email.to_owned();
-    Asked { email, password }
+    LoginRequest { email, password }
 }
 
 /// Repeated wrong passwords for each of them: all get the same answer at every count, for the same calls. Returns the
 /// calls of each attempt.
-async fn same_for_all(world: &World, all: &[Asked], attempts: usize, said: &[fn(&Response)]) -> Vec<Vec<Value>> {
+async fn same_for_all(world: &World, all: &[LoginRequest], attempts: usize, said: &[fn(&Response)]) -> Vec<Vec<Value>> {
     let mut costs = Vec::new();
     for n in 0..attempts {
         let mut expected = None;
-        for Asked { email, password } in all {
+        for LoginRequest { email, password } in all {
             world.invocations().await;
             let got = world.request_token(password_grant(email, password)).await;
             said[n.min(said.len() - 1)](&got);
@@ -68,15 +68,15 @@ async fn nobody_learns_from_a_lockout_who_has_an_account() {
         suppress(&world, &silent.email).await;
         world.new_user_in("other.example", "other", false).await;
         let all = [
-            asked(&known.email, "wrong"),
-            asked(&silent.email, "wrong"),
-            asked("nobody@example.org", "wrong"),
+            login_request(&known.email, "wrong"),
+            login_request(&silent.email, "wrong"),
+            login_request("nobody@example.org", "wrong"),
             // Another domain's user, with the right password.
-            asked("other@example.org", "correct-horse"),
-            asked("no address", "wrong"),
-            asked(&format!("{}@example.org", "x".repeat(300)), "wrong"),
-            asked("a@b@c", "wrong"),
-            asked("another@example.org", "a"),
+            login_request("other@example.org", "correct-horse"),
+            login_request("no address", "wrong"),
+            login_request(&format!("{}@example.org", "x".repeat(300)), "wrong"),
+            login_request("a@b@c", "wrong"),
+            login_request("another@example.org", "a"),
         ];
         let four_and_blocked: [fn(&Response); 5] = [
             wrong_identity,

@@ -14,7 +14,7 @@ use countersign_shared::{
         call::Call,
         mithril::{
             Error, FACTOR_INIT,
-            body::{FactorWanted, read_factor},
+            body::{FactorRequest, read_factor},
             invalid::Invalid,
             view::{NextStep, token_answer},
         },
@@ -27,7 +27,7 @@ use countersign_shared::{
     runtime::settings::Lifetimes,
     services::idempotency::{self, AnsweredUsers, Caller, Idempotency, Owners},
     services::logins::{self, Login, Logins, ROUNDS},
-    services::otp_sender::{self, Extra, OtpSender, Sending, Sent, Wanted},
+    services::otp_sender::{self, Extra, MessageRequest, OtpSender, Sending, Sent},
     services::token_replacement,
     store::{
         retry::optimistic,
@@ -113,7 +113,7 @@ impl Init {
         let login = logins::read(&self.logins, call, presented, |_| true).await??;
         call.log_subject(login.user.id.log_name());
         let (wanted, replaces) = permitted(&login.token)?;
-        let FactorWanted { factor_type: _, phone } = read_factor(call)?;
+        let FactorRequest { factor_type: _, phone } = read_factor(call)?;
         if self.sender.policy.countries.of(&phone).is_none() {
             return Err(Invalid::inclusion("factor", &[]).into());
         }
@@ -128,7 +128,7 @@ impl Init {
         };
         let (token, text) = self.token(call, &login, kind)?;
         let user = &login.user;
-        let wanted = Wanted {
+        let request = MessageRequest {
             binding: Binding::new(factor, &phone, &token, Purpose::Approval),
             user,
             factor,
@@ -146,7 +146,7 @@ impl Init {
             .writes
             .check(&self.answered.depend_on, &user.id, rows::user::is_there(user));
         match sending
-            .send(wanted, login.otps.clone(), login.quota.clone(), extra)
+            .send(request, login.otps.clone(), login.quota.clone(), extra)
             .await?
         {
             Sent::Yes => {

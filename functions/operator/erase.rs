@@ -11,7 +11,7 @@ use countersign_shared::{
     domain::{
         claim,
         id::UserId,
-        limit_keys::{self, Addressee, Asked, MailKind},
+        limit_keys::{self, Addressee, MailKind, RequestKind},
         phone::Phone,
         registration::RegistrationRequest,
         suppression,
@@ -181,7 +181,7 @@ impl Operator {
                 };
                 let wanted = || rows::registration::is_for(&user.domain);
                 let is_theirs =
-                    |request: &RegistrationRequest| request.wanted.email.canonical() == user.email.canonical();
+                    |request: &RegistrationRequest| request.account.email.canonical() == user.email.canonical();
                 registrations.all(self, work, after, wanted, is_theirs).await
             }
             Part::Repetitions => {
@@ -215,9 +215,9 @@ impl Operator {
     async fn erase_counters(&self, user: &User, work: &mut Work<'_>) -> Result<(), Fault> {
         let mut subjects = vec![limit_keys::password_guesses(user.id)];
         subjects.extend(MailKind::ALL.map(|kind| limit_keys::mailbox(kind, Addressee::Email(&user.email))));
-        for asked in [Asked::Registration, Asked::PasswordReset] {
+        for kind in [RequestKind::Registration, RequestKind::PasswordReset] {
             for key in [user.email.canonical(), user.login.canonical()] {
-                subjects.push(limit_keys::elsewhere(asked, &user.domain, key));
+                subjects.push(limit_keys::elsewhere(kind, &user.domain, key));
             }
         }
         for subject in subjects {

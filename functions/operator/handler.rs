@@ -1,6 +1,6 @@
 use countersign_shared::{
     domain::{
-        audit::{Asked, Event, Policy, pseudonym},
+        audit::{AuditedRequest, Event, Policy, pseudonym},
         claim::Claim,
         client::Client,
         factor::Factor,
@@ -152,7 +152,7 @@ impl Operator {
     /// The change is kept even if its event cannot be recorded: the event is then in the log.
     async fn record(&self, name: &str, subject: Option<String>, request_id: &str, now: Timestamp) {
         let Some(subject) = subject else { return };
-        let asked = Asked {
+        let request = AuditedRequest {
             actor: Some("operator".to_owned()),
             route: name.to_owned(),
             request_id: request_id.to_owned(),
@@ -161,7 +161,7 @@ impl Operator {
             Ok(attempt) => attempt,
             Err(error) => return observe::failed(request_id, "audit", &error.into()),
         };
-        let event = Event::asked(self.keeping, "done", request_id, subject, asked, attempt, now);
+        let event = Event::of_request(self.keeping, "done", request_id, subject, request, attempt, now);
         if let Err(fault) = self.events.put_new(&event, now).await {
             observe::audit_failed(&event, &fault, request_id);
         }

@@ -31,7 +31,7 @@ use crate::{
 };
 
 /// A requested account.
-struct Wanted {
+struct AccountRequest {
     domain: DomainName,
     email: EmailAddress,
     login: Login,
@@ -48,7 +48,7 @@ impl Operator {
         if !(8..=128).contains(&new.password.chars().count()) {
             return Err("a password has 8 to 128 characters".into());
         }
-        let wanted = Wanted {
+        let account = AccountRequest {
             domain: field("domain", DomainName::parse(&new.domain))?,
             email: email_of(&new.email)?,
             login: field("login", Login::parse(&new.login))?,
@@ -60,25 +60,25 @@ impl Operator {
             let id = id.map(|id| id.text());
             Ok(json!({ "user_id": id, "changed": changed }))
         };
-        if let Some(id) = self.user_like(&wanted, run).await? {
+        if let Some(id) = self.user_like(&account, run).await? {
             return made(Some(id), false);
         }
-        self.number_is_free(&wanted, run).await?;
+        self.number_is_free(&account, run).await?;
         if run.dry {
-            self.no_look_alike(&wanted, run).await?;
+            self.no_look_alike(&account, run).await?;
             return made(None, true);
         }
         let password =
             Password::given(&Secret::new(new.password)).expect("128 characters are no longer than any password");
         let new = user::NewUser {
-            number: wanted.number,
-            domain: wanted.domain.clone(),
-            email: wanted.email.clone(),
-            login: wanted.login.clone(),
-            name: wanted.name.clone(),
+            number: account.number,
+            domain: account.domain.clone(),
+            email: account.email.clone(),
+            login: account.login.clone(),
+            name: account.name.clone(),
             password: PasswordHash::of(&password, &self.cost, &mut SysRng).map_err(Fault::from)?,
             opts: Options::new(),
-            is_admin: wanted.is_admin,
+            is_admin: account.is_admin,
         };
         let user = User::new(new, &mut SysRng, run.now).map_err(Fault::from)?;
         let mut transaction = Transaction::default();
@@ -86,11 +86,11 @@ impl Operator {
         match transaction.commit().await? {
             Committed::Yes => made(Some(user.id), true),
             // A concurrent command was faster; perhaps the same one.
-            Committed::No(_) => match self.user_like(&wanted, run).await? {
+            Committed::No(_) => match self.user_like(&account, run).await? {
                 Some(id) => made(Some(id), false),
                 None => {
-                    self.number_is_free(&wanted, run).await?;
-                    self.no_look_alike(&wanted, run).await?;
+                    self.number_is_free(&account, run).await?;
+                    self.no_look_alike(&account, run).await?;
                     Err("the names were taken and given up meanwhile: send the command again".into())
                 }
             },
@@ -98,10 +98,10 @@ impl Operator {
     }
 
     /// The existing user with this login and address; `None` if both are free.
-    async fn user_like(&self, wanted: &Wanted, run: Run<'_>) -> Result<Option<UserId>, Failed> {
+    async fn user_like(&self, account: &AccountRequest, run: Run<'_>) -> Result<Option<UserId>, Failed> {
         let names = (
-            claim::login(&wanted.domain, &wanted.login),
-            claim::email(&wanted.domain, &wanted.email),
+            claim::login(&account.domain, &account.login),
+            claim::email(&account.domain, &account.email),
         );
         let mut login = self.read_claims.get(&names.0, run.now).await?;
         let email = self.read_claims.get(&names.1, run.now).await?;
@@ -117,20 +117,22 @@ impl Operator {
         };
         let found = self.read_users.get(&id, run.now).await?;
         match found.ok_or(Failed::from("no such user"))? {
-            user if user.is_admin != wanted.is_admin => {
+            user if user.is_admin != account.is_admin => {
                 Err("there is such a user, with another is_admin: set_admin changes that".into())
             }
-            user if user.name.as_str() != wanted.name.as_str() => Err("there is such a user, with another name".into()),
-            user if wanted.number.is_some() && user.number != wanted.number => {
+            user if user.name.as_str() != account.name.as_str() => {
+                Err("there is such a user, with another name".into())
+            }
+            user if account.number.is_some() && user.number != account.number => {
                 Err("there is such a user, with another number or none: a user gets a number when it is made".into())
             }
             user => Ok(Some(user.id)),
         }
     }
 
-    async fn number_is_free(&self, wanted: &Wanted, run: Run<'_>) -> Result<(), Failed> {
-        let Some(number) = wanted.number else { return Ok(()) };
-        let id = UserId::of_number(DomainKey::of(&wanted.domain), number);
+    async fn number_is_free(&self, account: &AccountRequest, run: Run<'_>) -> Result<(), Failed> {
+        let Some(number) = account.number else { return Ok(()) };
+        let id = UserId::of_number(DomainKey::of(&account.domain), number);
         match self.read_users.get(&id, run.now).await? {
             None => Ok(()),
             Some(_) => Err("the number is taken in that domain".into()),
@@ -139,8 +141,8 @@ impl Operator {
 
     /// Refuses lookalikes of other logins. Called for a free login only, because a login's own claims include its
     /// lookalikes.
-    async fn no_look_alike(&self, wanted: &Wanted, run: Run<'_>) -> Result<(), Failed> {
-        for look in claim::looks(&wanted.domain, &wanted.login) {
+    async fn no_look_alike(&self, account: &AccountRequest, run: Run<'_>) -> Result<(), Failed> {
+        for look in claim::looks(&account.domain, &account.login) {
             if self.read_claims.get(&look, run.now).await?.is_some() {
                 return Err("the login looks like one that is taken in that domain".into());
             }

@@ -18,7 +18,7 @@ use countersign_shared::{
     runtime::keys::Keys,
     services::idempotency::{self, AnsweredUsers, Caller, Idempotency, Owners},
     services::logins::{self, Logins, ROUNDS},
-    services::otp_sender::{self, Extra, OtpSender, Sending, Sent, Wanted},
+    services::otp_sender::{self, Extra, MessageRequest, OtpSender, Sending, Sent},
     store::{
         retry::optimistic,
         rows::{self},
@@ -80,7 +80,7 @@ impl Create {
         let factor = login.active_factor().ok_or(Error::No2faData)?;
         let phone = factor.value.as_ref().ok_or(Error::No2faData)?;
         let user = &login.user;
-        let wanted = Wanted {
+        let request = MessageRequest {
             binding: Binding::new(factor, phone, &login.token, Purpose::SignIn),
             user,
             factor,
@@ -92,7 +92,7 @@ impl Create {
             .writes
             .check(&self.answered.depend_on, &user.id, rows::user::is_there(user));
         match sending
-            .send(wanted, login.otps.clone(), login.quota.clone(), extra)
+            .send(request, login.otps.clone(), login.quota.clone(), extra)
             .await?
         {
             Sent::Yes => {

@@ -11,7 +11,7 @@ use countersign_shared::{
         call::Call,
         era::{
             self, Error,
-            body::{self, ChangeWanted},
+            body::{self, ChangeRequest},
         },
         reply::Answer,
     },
@@ -28,7 +28,7 @@ use crate::handler::Request;
 impl Request {
     /// Changes the password of a signed-in user who knows the current one. The guess at it is counted before it is
     /// verified: the finder of an open session has only a limited number (brute force).
-    pub async fn change(&self, call: &Call, wanted: ChangeWanted) -> Result<Answer, Error> {
+    pub async fn change(&self, call: &Call, request: ChangeRequest) -> Result<Answer, Error> {
         let needed = era::CHANGE_PASSWORD;
         let person = auth::user(&self.tokens, &self.answered.read, call, call.bearer(), needed, None).await??;
         let user = person.user;
@@ -40,12 +40,12 @@ impl Request {
             .await?
             .take(&self.notices.domains, &user.domain, call.now)?;
         let domain = domain.unwrap_or_else(|| Domain::undescribed(user.domain.clone()));
-        let password = body::accept_password(&domain.passwords, "new_pwd", &wanted.new)?;
+        let password = body::accept_password(&domain.passwords, "new_pwd", &request.new)?;
 
         let mut spending = Spending::new(&self.rate_limits, call);
         let subject = limit_keys::password_guesses(user.id);
         spending.spend(&self.guesses, &subject).await??;
-        match user.password.verify(&wanted.current, &self.cost) {
+        match user.password.verify(&request.current, &self.cost) {
             Verdict::Right | Verdict::RightButWeak => {}
             Verdict::Wrong => return Err(Error::WrongPassword),
         }

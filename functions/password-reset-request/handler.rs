@@ -15,7 +15,7 @@ use countersign_shared::{
         call::Call,
         era::{
             Error,
-            body::{self, PasswordWanted},
+            body::{self, PasswordRequest},
         },
         reply::Answer,
         serve::Endpoint,
@@ -57,15 +57,15 @@ impl Endpoint for Request {
     type Error = Error;
 
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
-        let wanted = body::read_password_wanted(call)?;
-        let (credential, owners) = match &wanted {
-            PasswordWanted::Reset(_) => (call.bearer().unwrap_or_default(), Owners::Nobody),
-            PasswordWanted::Change(_) => (token(call)?, Owners::Users(&self.answered)),
+        let request = body::read_password_request(call)?;
+        let (credential, owners) = match &request {
+            PasswordRequest::Reset(_) => (call.bearer().unwrap_or_default(), Owners::Nobody),
+            PasswordRequest::Change(_) => (token(call)?, Owners::Users(&self.answered)),
         };
         let answer = async {
-            match wanted {
-                PasswordWanted::Reset(wanted) => self.reset(call, wanted).await,
-                PasswordWanted::Change(wanted) => self.change(call, wanted).await,
+            match request {
+                PasswordRequest::Reset(request) => self.reset(call, request).await,
+                PasswordRequest::Change(request) => self.change(call, request).await,
             }
         };
         idempotency::run_once(

@@ -6,7 +6,7 @@ use countersign_shared::{
     domain::{
         claim,
         id::UserId,
-        limit_keys::{self, Addressee, Asked, AskedFor, MailKind},
+        limit_keys::{self, Addressee, MailKind, RequestKind, Resolved},
         name::{DomainName, EmailAddress},
         password_reset::{PasswordResetRequest, Target},
         rate_limit::RateLimited,
@@ -19,7 +19,7 @@ use countersign_shared::{
         call::Call,
         era::{
             self, Error,
-            body::{Key, ResetWanted},
+            body::{Key, ResetRequest},
         },
         reply::Answer,
         serve::in_time,
@@ -37,7 +37,7 @@ use rand::rngs::SysRng;
 use crate::handler::Request;
 
 /// The recipient of the mail, and facts that must not be revealed to the caller.
-struct Found {
+struct ResetState {
     domain: Domain,
     /// Whether the operator has configured the domain.
     is_described: bool,
@@ -64,14 +64,14 @@ struct Levels {
     deployment: Option<Level>,
 }
 
-const ASKED: Asked = Asked::PasswordReset;
+const REQUEST: RequestKind = RequestKind::PasswordReset;
 
-impl Found {
-    fn asked_for(&self) -> AskedFor {
+impl ResetState {
+    fn resolved(&self) -> Resolved {
         match (&self.user, &self.email) {
-            (Some(_), _) => AskedFor::Account,
-            (None, Some(_)) if self.is_described => AskedFor::Address,
-            (None, Some(_) | None) => AskedFor::Nothing,
+            (Some(_), _) => Resolved::Account,
+            (None, Some(_)) if self.is_described => Resolved::Address,
+            (None, Some(_) | None) => Resolved::Nothing,
         }
     }
 
@@ -84,10 +84,10 @@ impl Found {
 impl Request {
     /// The same steps for known and unknown users, against enumeration: only the mail differs, and only its recipient
     /// sees it.
-    pub async fn reset(&self, call: &Call, wanted: ResetWanted) -> Result<Answer, Error> {
-        let found = self.find(call, &wanted).await?;
+    pub async fn reset(&self, call: &Call, reset: ResetRequest) -> Result<Answer, Error> {
+        let found = self.find(call, &reset).await?;
         let mut spending = Spending::new(&self.rate_limits, call);
-        let done = in_time(self.accept(call, &wanted, found, &mut spending)).await;
+        let done = in_time(self.accept(call, &reset, found, &mut spending)).await;
         if done.is_err() {
             // Report the first error; what cannot be given back expires.
             let _ = spending.give_back().await;
@@ -95,16 +95,16 @@ impl Request {
         done
     }
 
-    async fn find(&self, call: &Call, wanted: &ResetWanted) -> Result<Found, Error> {
-        let claim = match &wanted.key {
-            Key::Login(login) => claim::login(&wanted.domain, login),
-            Key::Email(email) => claim::email(&wanted.domain, email),
+    async fn find(&self, call: &Call, reset: &ResetRequest) -> Result<ResetState, Error> {
+        let claim = match &reset.key {
+            Key::Login(login) => claim::login(&reset.domain, login),
+            Key::Email(email) => claim::email(&reset.domain, email),
         };
         let mut batch = Batch::default();
-        batch.want(&self.notices.domains, &wanted.domain);
+        batch.want(&self.notices.domains, &reset.domain);
         batch.want(&self.claims, &claim);
         let found = batch.read().await?;
-        let domain = found.take(&self.notices.domains, &wanted.domain, call.now)?;
+        let domain = found.take(&self.notices.domains, &reset.domain, call.now)?;
         let id = match found.take(&self.claims, &claim, call.now)? {
             Some(claim) => claim.user,
             None => UserId::draw(&mut SysRng).map_err(Fault::from)?,
@@ -113,7 +113,7 @@ impl Request {
         let mut batch = Batch::default();
         batch.want(&self.answered.read, &id);
         let user = batch.read().await?.take(&self.answered.read, &id, call.now)?;
-        let email = match (&user, &wanted.key) {
+        let email = match (&user, &reset.key) {
             (Some(user), _) => Some(user.email.clone()),
             (None, Key::Email(email)) => Some(email.clone()),
             (None, Key::Login(_)) => None,
@@ -125,17 +125,17 @@ impl Request {
             None => claim,
         };
         // An unknown login leads to as many reads, of rows that do not exist.
-        let addressee = match (&email, &wanted.key) {
+        let addressee = match (&email, &reset.key) {
             (Some(email), _) | (None, Key::Email(email)) => Addressee::Email(email),
-            (None, Key::Login(login)) => Addressee::Nobody(&wanted.domain, login),
+            (None, Key::Login(login)) => Addressee::Nobody(&reset.domain, login),
         };
         let kinds = match user {
             Some(_) => [MailKind::Recovery, MailKind::RecoveryAfterComplaint],
             None => [MailKind::NoAccount, MailKind::RecoveryAfterComplaint],
         };
         let mailboxes = kinds.map(|kind| limit_keys::mailbox(kind, addressee));
-        let of_domain = limit_keys::domain_mails(ASKED, is_described.then_some(&wanted.domain));
-        let of_all = limit_keys::mails(ASKED);
+        let of_domain = limit_keys::domain_mails(REQUEST, is_described.then_some(&reset.domain));
+        let of_all = limit_keys::mails(REQUEST);
         let mut batch = Batch::default();
         batch.want(&self.notices.suppressions, &subject);
         for mailbox in &mailboxes {
@@ -153,8 +153,8 @@ impl Request {
             })
         };
         let suppression = found.take(&self.notices.suppressions, &subject, call.now)?;
-        Ok(Found {
-            domain: domain.unwrap_or_else(|| Domain::undescribed(wanted.domain.clone())),
+        Ok(ResetState {
+            domain: domain.unwrap_or_else(|| Domain::undescribed(reset.domain.clone())),
             suppressed: suppression.map(|row| row.reason),
             mails: [mails(0)?, mails(1)?],
             levels: Levels {
@@ -173,32 +173,32 @@ impl Request {
     async fn spend<'a>(
         &'a self,
         call: &Call,
-        found: &Found,
+        found: &ResetState,
         levels: Levels,
         spending: &mut Spending<'a>,
     ) -> Result<Result<bool, RateLimited>, Fault> {
         let (limits, domain) = (&self.policy.limits, found.described());
         for (limit, subject) in [
-            (&limits.source, limit_keys::source(ASKED, &call.source)),
-            (&limits.share, limit_keys::share(ASKED, &call.source, domain)),
+            (&limits.source, limit_keys::source(REQUEST, &call.source)),
+            (&limits.share, limit_keys::share(REQUEST, &call.source, domain)),
         ] {
             if let Err(exhausted) = spending.spend(limit, &subject).await? {
                 return Ok(Err(exhausted));
             }
         }
-        let subject = limit_keys::domain(ASKED, domain);
+        let subject = limit_keys::domain(REQUEST, domain);
         let in_minute = spending.spend(&limits.domain, &subject).await?;
         let mail_limits = [
             MailLimit {
                 name: "domain",
                 bucket: &limits.domain_mails,
-                subject: limit_keys::domain_mails(ASKED, domain),
+                subject: limit_keys::domain_mails(REQUEST, domain),
                 level: levels.domain,
             },
             MailLimit {
                 name: "deployment",
                 bucket: &limits.mails,
-                subject: limit_keys::mails(ASKED),
+                subject: limit_keys::mails(REQUEST),
                 level: levels.deployment,
             },
         ];
@@ -209,32 +209,32 @@ impl Request {
     async fn accept<'a>(
         &'a self,
         call: &Call,
-        wanted: &ResetWanted,
-        mut found: Found,
+        reset: &ResetRequest,
+        mut found: ResetState,
         spending: &mut Spending<'a>,
     ) -> Result<Answer, Error> {
         let limits = &self.policy.limits;
         let levels = std::mem::take(&mut found.levels);
         let is_within_limits = self.spend(call, &found, levels, spending).await??;
-        let kind = MailKind::of_reset(found.asked_for(), found.suppressed, is_within_limits);
+        let kind = MailKind::of_reset(found.resolved(), found.suppressed, is_within_limits);
         let planned = found.mails.iter_mut().find(|mails| Some(mails.kind) == kind);
         let planned = planned.map(|mails| Planned {
             waits: limits.waits(mails.kind),
             subject: mails.subject,
             sent: mails.sent.take(),
         });
-        let key = match &wanted.key {
+        let key = match &reset.key {
             Key::Login(login) => login.canonical(),
             Key::Email(email) => email.canonical(),
         };
-        let elsewhere = limit_keys::elsewhere(ASKED, &wanted.domain, key);
+        let elsewhere = limit_keys::elsewhere(REQUEST, &reset.domain, key);
         let is_sent = spending.mail(planned, (&elsewhere, &limits.mailbox)).await?;
 
         let target = match &found.user {
             Some(user) => Target {
                 user: user.id,
                 generation: user.token_generation,
-                domain: wanted.domain.clone(),
+                domain: reset.domain.clone(),
                 blocked_at: user.lockout.block.map(|block| block.at),
                 recovers: user
                     .lockout
@@ -244,7 +244,7 @@ impl Request {
             None => Target {
                 user: UserId::draw(&mut SysRng).map_err(Fault::from)?,
                 generation: 0,
-                domain: wanted.domain.clone(),
+                domain: reset.domain.clone(),
                 blocked_at: None,
                 recovers: false,
             },
@@ -268,7 +268,7 @@ impl Request {
             Committed::No(_) => return Err(Fault::Contended("the user changed meanwhile".into()).into()),
         }
 
-        let link = self.policy.link(ASKED, &id);
+        let link = self.policy.link(REQUEST, &id);
         let message = match found.user {
             None => Message::NoAccount,
             Some(_) => Message::ResetPassword {
@@ -290,7 +290,7 @@ impl Request {
             sender: domain.sender.as_ref(),
             to,
             mail: &mail,
-            asked: ASKED,
+            request_kind: REQUEST,
             request: &request.digest,
         };
         let sent = link_mails::send(&self.notices.mailer, &self.take_back, call, letter).await;

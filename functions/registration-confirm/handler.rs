@@ -50,18 +50,18 @@ impl Endpoint for Confirm {
         let digest = link::parse(call.path_parameter("uuid")).ok_or(Error::NoRequest)?;
         let request = self.requests.get(&digest, call.now).await?.ok_or(Error::NoRequest)?;
         call.log_link(digest.short());
-        let wanted = request.wanted;
-        let logins = claim::logins(&wanted.domain, &wanted.login);
+        let account = request.account;
+        let logins = claim::logins(&account.domain, &account.login);
 
         let mut batch = Batch::default();
-        batch.want(&self.domains, &wanted.domain);
+        batch.want(&self.domains, &account.domain);
         for login in &logins {
             batch.want(&self.read_claims, login);
         }
         let found = batch.read().await?;
         // Closing a domain's registration also closes its pending requests.
         let domain = found
-            .take(&self.domains, &wanted.domain, call.now)?
+            .take(&self.domains, &account.domain, call.now)?
             .filter(|domain| domain.self_register_allowed)
             .ok_or(Error::NoRequest)?;
         let mut is_taken = false;
@@ -80,11 +80,11 @@ impl Endpoint for Confirm {
 
         let new = NewUser {
             number: None,
-            opts: domain.self_register_template.registered(wanted.email.as_str()),
-            domain: wanted.domain,
-            email: wanted.email,
-            login: wanted.login,
-            name: wanted.name,
+            opts: domain.self_register_template.registered(account.email.as_str()),
+            domain: account.domain,
+            email: account.email,
+            login: account.login,
+            name: account.name,
             password: PasswordHash::of(&password, &self.cost, &mut SysRng).map_err(Fault::from)?,
             is_admin: false,
         };

@@ -6,11 +6,11 @@ use countersign_shared::{
     domain::{
         claim::{self, Claim},
         idempotency::Storage,
-        limit_keys::{self, Addressee, Asked, MailKind},
+        limit_keys::{self, Addressee, MailKind, RequestKind},
         link::Policy,
         name::{DomainName, EmailAddress},
         rate_limit::RateLimited,
-        registration::{RegistrationRequest, Wanted},
+        registration::{AccountRequest, RegistrationRequest},
         suppression::{self, Reason, Suppression},
         tenant::Domain,
     },
@@ -19,7 +19,7 @@ use countersign_shared::{
         call::Call,
         era::{
             self, Error,
-            body::{self, RegistrationWanted},
+            body::{self, RegisterRequest},
         },
         reply::Answer,
         serve::{Endpoint, in_time},
@@ -58,8 +58,8 @@ impl Endpoint for Request {
     type Error = Error;
 
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
-        let wanted = body::read_registration(call)?;
-        let answer = self.request(call, wanted);
+        let request = body::read_registration(call)?;
+        let answer = self.request(call, request);
         idempotency::run_once(
             &self.idempotency,
             Owners::Nobody,
@@ -75,7 +75,7 @@ impl Endpoint for Request {
     }
 }
 
-const ASKED: Asked = Asked::Registration;
+const REQUEST: RequestKind = RequestKind::Registration;
 
 /// The subject that counts registration mails to a mailbox.
 fn mailbox(email: &EmailAddress) -> [u8; 32] {
@@ -85,7 +85,7 @@ fn mailbox(email: &EmailAddress) -> [u8; 32] {
 /// A valid registration, and facts about its address that must not be revealed to the caller.
 struct Admitted {
     domain: Domain,
-    wanted: Wanted,
+    account: AccountRequest,
     has_account: bool,
     suppressed: Option<Reason>,
     /// Recent mails to the mailbox.
@@ -101,8 +101,8 @@ struct Levels {
 }
 
 impl Request {
-    async fn request(&self, call: &Call, wanted: RegistrationWanted) -> Result<Answer, Error> {
-        let admitted = self.admit(call, wanted).await?;
+    async fn request(&self, call: &Call, request: RegisterRequest) -> Result<Answer, Error> {
+        let admitted = self.admit(call, request).await?;
         let mut spending = Spending::new(&self.rate_limits, call);
         let done = in_time(self.accept(call, admitted, &mut spending)).await;
         if done.is_err() {
@@ -112,49 +112,49 @@ impl Request {
         done
     }
 
-    async fn admit(&self, call: &Call, asked: RegistrationWanted) -> Result<Admitted, Error> {
+    async fn admit(&self, call: &Call, request: RegisterRequest) -> Result<Admitted, Error> {
         let mut batch = Batch::default();
-        batch.want(&self.domains, &asked.domain);
-        if let Ok(wanted) = &asked.values {
-            for login in claim::logins(&wanted.domain, &wanted.login) {
+        batch.want(&self.domains, &request.domain);
+        if let Ok(account) = &request.values {
+            for login in claim::logins(&account.domain, &account.login) {
                 batch.want(&self.claims, &login);
             }
-            batch.want(&self.claims, &claim::email(&wanted.domain, &wanted.email));
-            batch.want(&self.suppressions, &suppression::subject(&wanted.email));
-            batch.want(&self.read_rate_limits, &mailbox(&wanted.email));
+            batch.want(&self.claims, &claim::email(&account.domain, &account.email));
+            batch.want(&self.suppressions, &suppression::subject(&account.email));
+            batch.want(&self.read_rate_limits, &mailbox(&account.email));
             for subject in [
-                limit_keys::unconfirmed(&wanted.domain),
-                limit_keys::domain_mails(ASKED, Some(&wanted.domain)),
-                limit_keys::mails(ASKED),
+                limit_keys::unconfirmed(&account.domain),
+                limit_keys::domain_mails(REQUEST, Some(&account.domain)),
+                limit_keys::mails(REQUEST),
             ] {
                 batch.want(&self.read_levels, &subject);
             }
         }
         let found = batch.read().await?;
         let domain = found
-            .take(&self.domains, &asked.domain, call.now)?
+            .take(&self.domains, &request.domain, call.now)?
             .filter(|domain| domain.self_register_allowed)
             .ok_or(Error::RegistrationClosed)?;
-        let wanted = asked.values?;
+        let account = request.values?;
         let claimed = |key| found.take(&self.claims, &key, call.now);
-        for login in claim::logins(&wanted.domain, &wanted.login) {
+        for login in claim::logins(&account.domain, &account.login) {
             if claimed(login)?.is_some() {
                 return Err(Error::Taken("login"));
             }
         }
-        let suppression = found.take(&self.suppressions, &suppression::subject(&wanted.email), call.now)?;
+        let suppression = found.take(&self.suppressions, &suppression::subject(&account.email), call.now)?;
         let level = |subject| found.take(&self.read_levels, &subject, call.now);
         Ok(Admitted {
-            has_account: claimed(claim::email(&wanted.domain, &wanted.email))?.is_some(),
+            has_account: claimed(claim::email(&account.domain, &account.email))?.is_some(),
             suppressed: suppression.map(|row| row.reason),
-            sent: found.take(&self.read_rate_limits, &mailbox(&wanted.email), call.now)?,
+            sent: found.take(&self.read_rate_limits, &mailbox(&account.email), call.now)?,
             levels: Levels {
-                unconfirmed: level(limit_keys::unconfirmed(&wanted.domain))?,
-                domain: level(limit_keys::domain_mails(ASKED, Some(&wanted.domain)))?,
-                deployment: level(limit_keys::mails(ASKED))?,
+                unconfirmed: level(limit_keys::unconfirmed(&account.domain))?,
+                domain: level(limit_keys::domain_mails(REQUEST, Some(&account.domain)))?,
+                deployment: level(limit_keys::mails(REQUEST))?,
             },
             domain,
-            wanted,
+            account,
         })
     }
 
@@ -166,7 +166,7 @@ impl Request {
         admitted: Admitted,
         spending: &mut Spending<'a>,
     ) -> Result<Answer, Error> {
-        let (limits, email) = (&self.policy.limits, admitted.wanted.email.clone());
+        let (limits, email) = (&self.policy.limits, admitted.account.email.clone());
         self.spend(call, &admitted.domain.name, admitted.levels, spending)
             .await??;
         let kind = MailKind::of_registration(admitted.suppressed);
@@ -175,16 +175,16 @@ impl Request {
             subject: mailbox(&email),
             sent: admitted.sent,
         });
-        let elsewhere = limit_keys::elsewhere(ASKED, &admitted.domain.name, email.canonical());
+        let elsewhere = limit_keys::elsewhere(REQUEST, &admitted.domain.name, email.canonical());
         let is_sent = spending.mail(planned, (&elsewhere, &limits.mailbox)).await?;
 
-        let (request, id) = RegistrationRequest::issue(admitted.wanted, self.policy.lifetime, &mut SysRng, call.now)
+        let (request, id) = RegistrationRequest::issue(admitted.account, self.policy.lifetime, &mut SysRng, call.now)
             .map_err(Fault::from)?;
         call.log_link(request.digest.short());
         self.requests.put(&request).await?;
 
         let domain = &admitted.domain;
-        let link = self.policy.link(ASKED, &id);
+        let link = self.policy.link(REQUEST, &id);
         let message = match admitted.has_account {
             true => Message::AlreadyRegistered,
             false => Message::ConfirmRegistration {
@@ -204,7 +204,7 @@ impl Request {
             sender: domain.sender.as_ref(),
             to,
             mail: &mail,
-            asked: ASKED,
+            request_kind: REQUEST,
             request: &request.digest,
         };
         let sent = link_mails::send(&self.mailer, &self.take_back, call, letter).await;
@@ -227,9 +227,9 @@ impl Request {
             false => &limits.share,
         };
         for (limit, subject) in [
-            (&limits.source, limit_keys::source(ASKED, &call.source)),
-            (share, limit_keys::share(ASKED, &call.source, Some(domain))),
-            (&limits.domain, limit_keys::domain(ASKED, Some(domain))),
+            (&limits.source, limit_keys::source(REQUEST, &call.source)),
+            (share, limit_keys::share(REQUEST, &call.source, Some(domain))),
+            (&limits.domain, limit_keys::domain(REQUEST, Some(domain))),
         ] {
             if let Err(exhausted) = spending.spend(limit, &subject).await? {
                 return Ok(Err(exhausted));
@@ -245,13 +245,13 @@ impl Request {
             MailLimit {
                 name: "domain",
                 bucket: &limits.domain_mails,
-                subject: limit_keys::domain_mails(ASKED, Some(domain)),
+                subject: limit_keys::domain_mails(REQUEST, Some(domain)),
                 level: levels.domain,
             },
             MailLimit {
                 name: "deployment",
                 bucket: &limits.mails,
-                subject: limit_keys::mails(ASKED),
+                subject: limit_keys::mails(REQUEST),
                 level: levels.deployment,
             },
         ];

@@ -17,7 +17,7 @@ use countersign_shared::{
         call::Call,
         mithril::{
             Error,
-            body::{GrantWanted, read_grant},
+            body::{TokenRequest, read_grant},
         },
         reply::Answer,
         serve::Endpoint,
@@ -64,18 +64,18 @@ impl Endpoint for Create {
     type Error = Error;
 
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
-        let wanted = read_grant(call, self.sender.policy.otp.length)?;
+        let request = read_grant(call, self.sender.policy.otp.length)?;
         let answer = async {
-            match wanted {
-                GrantWanted::Password {
+            match request {
+                TokenRequest::Password {
                     email,
                     password,
                     client_id,
                     scope,
                 } => self.password(call, &email, &password, &client_id, &scope).await,
-                GrantWanted::Authorize { token, otp } => self.authorize(call, token, &otp).await,
-                GrantWanted::Refresh { token } => self.refresh(call, token).await,
-                GrantWanted::ClientCredentials {
+                TokenRequest::Authorize { token, otp } => self.authorize(call, token, &otp).await,
+                TokenRequest::Refresh { token } => self.refresh(call, token).await,
+                TokenRequest::ClientCredentials {
                     client_id,
                     client_secret,
                     scope,

@@ -30,7 +30,7 @@ use countersign_shared::{
     },
     observe::{Milestone, Outcome},
     services::logins::ROUNDS,
-    services::otp_sender::{self, Extra, Sending, Sent, Wanted},
+    services::otp_sender::{self, Extra, MessageRequest, Sending, Sent},
     store::{
         retry::optimistic,
         rows::{self, rate_limit},
@@ -42,7 +42,7 @@ use rand::rngs::SysRng;
 use crate::handler::Create;
 
 /// The rows that a login depends on.
-struct Found {
+struct LoginState {
     user: Option<User>,
     /// The failures of the address if no user has it.
     unknown: UnknownIdentity,
@@ -219,7 +219,7 @@ impl Create {
         self.admit(call, &sign_in, &found, sending).await
     }
 
-    async fn find(&self, call: &Call, request: &LoginRequest<'_>) -> Result<Found, Fault> {
+    async fn find(&self, call: &Call, request: &LoginRequest<'_>) -> Result<LoginState, Fault> {
         let LoginRequest {
             domain, id, identity, ..
         } = request;
@@ -241,7 +241,7 @@ impl Create {
         let otps = found.take(&self.logins.otps, &factor, call.now)?;
         let described = found.take(&self.verifier.notices.domains, domain, call.now)?;
         let unknown = found.take(&self.read_unknown, identity, call.now)?;
-        Ok(Found {
+        Ok(LoginState {
             user: found.take(&self.logins.users, id, call.now)?,
             unknown: unknown.unwrap_or_else(|| UnknownIdentity::none(*identity)),
             failures: failures.map_or_else(Vec::new, |spent| spent.acts),
@@ -333,7 +333,7 @@ impl Create {
         &self,
         call: &Call,
         sign_in: &SignIn<'_>,
-        found: &Found,
+        found: &LoginState,
         sending: &mut Sending<'_>,
     ) -> Result<Option<Answer>, Error> {
         let user = sign_in.user;
@@ -355,7 +355,7 @@ impl Create {
                 Committed::No(_) => None,
             });
         };
-        let wanted = Wanted {
+        let message = MessageRequest {
             binding: Binding::new(factor, phone, &token, Purpose::SignIn),
             user,
             factor,
@@ -363,7 +363,7 @@ impl Create {
             domain: &found.domain.name,
         };
         let (otps, quota) = (found.otps.clone(), found.quota.clone());
-        match sending.send(wanted, otps, quota, extra).await {
+        match sending.send(message, otps, quota, extra).await {
             Ok(Sent::Yes) => Ok(Some(
                 answer(Outcome::OtpRequested, NextStep::RequestOtp).counted_as(Milestone::Issued),
             )),
@@ -380,7 +380,7 @@ impl Create {
         &self,
         call: &Call,
         sign_in: &SignIn<'_>,
-        found: &Found,
+        found: &LoginState,
         asks_for_factor: bool,
     ) -> Result<NewSession, Fault> {
         let user = sign_in.user;

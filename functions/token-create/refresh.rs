@@ -17,7 +17,7 @@ use countersign_shared::{
     },
     observe::{Milestone, Outcome},
     services::logins::ROUNDS,
-    services::otp_sender::{self, Sending, Sent, Wanted},
+    services::otp_sender::{self, MessageRequest, Sending, Sent},
     services::token_replacement,
     store::{retry::optimistic, rows},
 };
@@ -64,7 +64,7 @@ impl Create {
             expires_at: old.expires_at,
         };
         let (renewed, text) = Token::issue(grant, &mut SysRng, call.now).map_err(Fault::from)?;
-        let wanted = Wanted {
+        let request = MessageRequest {
             binding: Binding::new(factor, phone, &renewed, Purpose::SignIn),
             user,
             factor,
@@ -77,7 +77,7 @@ impl Create {
             .writes
             .check(&self.answered.depend_on, &user.id, rows::user::is_there(user));
         match sending
-            .send(wanted, login.otps.clone(), login.quota.clone(), extra)
+            .send(request, login.otps.clone(), login.quota.clone(), extra)
             .await?
         {
             Sent::Yes => {

@@ -104,7 +104,7 @@ pub(crate) fn announce(log: &Log, path: &Path, template: &Template) {
         log.say(&format!("  note: {note}"));
     }
     for secret in &template.secrets {
-        if matches!(secret.source, SecretSource::Given(_)) {
+        if matches!(secret.source, SecretSource::Literal(_)) {
             log.say(&format!(
                 "  note: the secret {} has its value in the template",
                 secret.name

@@ -170,10 +170,10 @@ pub fn audit_failed(event: &Event, fault: &Fault, request_id: &str) {
         address: None,
     };
     let mut line = line(Metric::AuditFailed, ("What", &event.what), context);
-    let asked = event.asked.as_ref();
+    let cause = event.request.as_ref();
     line["level"] = "error".into();
-    line["actor"] = asked.and_then(|asked| asked.actor.as_deref()).into();
-    line["route"] = asked.map(|asked| asked.route.as_str()).into();
+    line["actor"] = cause.and_then(|cause| cause.actor.as_deref()).into();
+    line["route"] = cause.map(|cause| cause.route.as_str()).into();
     line["fault"] = fault.to_string().into();
     println!("{line}");
 }

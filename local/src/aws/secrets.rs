@@ -172,7 +172,7 @@ fn refusal(name: &str, message: &str) -> Response<Body> {
 
 fn first_value(source: &SecretSource) -> String {
     match source {
-        SecretSource::Given(value) => value.clone(),
+        SecretSource::Literal(value) => value.clone(),
         SecretSource::Generated {
             length,
             alphabet,

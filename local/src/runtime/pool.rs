@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use axum::body::Bytes;
 use tokio::sync::Semaphore;
 
-use super::process::{Begun, Blueprint, Process, Reply};
+use super::process::{Blueprint, PendingInvocation, Process, Reply};
 use crate::invocations::Calls;
 
 /// Lambda's timeout for init, until a process first requests an event.
@@ -197,7 +197,7 @@ impl Lambda {
         Err(outcome)
     }
 
-    async fn wait(&self, process: &Process, request_id: &str, begun: &mut Begun) -> Result<Bytes, Failure> {
+    async fn wait(&self, process: &Process, request_id: &str, begun: &mut PendingInvocation) -> Result<Bytes, Failure> {
         let timeout = self.blueprint.function.timeout;
         tokio::select! {
             biased;

@@ -61,7 +61,7 @@ pub(super) enum Reply {
 }
 
 /// An invocation in progress.
-pub(super) struct Begun {
+pub(super) struct PendingInvocation {
     pub(super) reply: oneshot::Receiver<Reply>,
     pub(super) calls: Calls,
     /// When the event was queued for the process.
@@ -69,7 +69,7 @@ pub(super) struct Begun {
     taken: Arc<AtomicBool>,
 }
 
-impl Begun {
+impl PendingInvocation {
     /// Whether the process has fetched the event.
     pub(super) fn taken(&self) -> bool {
         self.taken.load(Ordering::SeqCst)
@@ -213,7 +213,7 @@ impl Process {
     }
 
     /// Queues an event. The process fetches it with its next request.
-    pub(super) fn begin(&self, payload: Bytes, timeout: Duration, arn: String) -> (String, Begun) {
+    pub(super) fn begin(&self, payload: Bytes, timeout: Duration, arn: String) -> (String, PendingInvocation) {
         let request_id = random::uuid();
         let (answer, reply) = oneshot::channel();
         let (calls, taken) = (Calls::default(), Arc::new(AtomicBool::new(false)));
@@ -231,7 +231,7 @@ impl Process {
         };
         // The receiver lives in this same struct.
         let _ = self.jobs.send(job);
-        let begun = Begun {
+        let begun = PendingInvocation {
             reply,
             calls,
             at: Instant::now(),

@@ -116,7 +116,7 @@ pub(crate) struct Secret {
 #[derive(Debug, Clone)]
 pub(crate) enum SecretSource {
     /// Written in the template.
-    Given(String),
+    Literal(String),
     /// `GenerateSecretString`.
     Generated {
         length: usize,

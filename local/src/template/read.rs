@@ -244,7 +244,7 @@ impl Reader<'_> {
         let at = format!("Resources.{name}.Properties");
         let properties = self.scope.value(&resource["Properties"], &at)?.unwrap_or_default();
         let source = match (properties["SecretString"].as_str(), &properties["GenerateSecretString"]) {
-            (Some(given), _) => SecretSource::Given(given.to_owned()),
+            (Some(given), _) => SecretSource::Literal(given.to_owned()),
             (None, Value::Object(options)) => generated(options, &format!("{at}.GenerateSecretString"))?,
             (None, _) => return Err(format!("{at} has neither SecretString nor GenerateSecretString")),
         };

@@ -47,7 +47,7 @@ pub struct Event {
     /// When it happened.
     pub at: Timestamp,
     /// The request that caused it, if there was one.
-    pub asked: Option<Asked>,
+    pub request: Option<AuditedRequest>,
     /// Random id of the attempt to write this row, which distinguishes our write from another request's after a lost
     /// response.
     pub attempt: [u8; 16],
@@ -57,7 +57,7 @@ pub struct Event {
 
 /// A request, or an operator's command.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asked {
+pub struct AuditedRequest {
     /// The authenticated actor, if any: `user:…`, `client:…`.
     pub actor: Option<String>,
     /// The route's pattern, or the command's name.
@@ -82,17 +82,17 @@ impl Event {
 
     /// The outcome of a request, as a named event. One invocation records each name once.
     #[must_use]
-    pub fn asked(
+    pub fn of_request(
         policy: Policy,
         what: &str,
         invocation: &str,
         subject: String,
-        asked: Asked,
+        request: AuditedRequest,
         attempt: [u8; 16],
         at: Timestamp,
     ) -> Self {
         let source: [&[u8]; 2] = [b"invocation", invocation.as_bytes()];
-        Self::of(policy, what, &source, subject, Some(asked), attempt, at)
+        Self::of(policy, what, &source, subject, Some(request), attempt, at)
     }
 
     fn of(
@@ -100,7 +100,7 @@ impl Event {
         what: &str,
         source: &[&[u8]],
         subject: String,
-        asked: Option<Asked>,
+        request: Option<AuditedRequest>,
         attempt: [u8; 16],
         at: Timestamp,
     ) -> Self {
@@ -109,7 +109,7 @@ impl Event {
             what: what.to_owned(),
             subject,
             at,
-            asked,
+            request,
             attempt,
             forget_at: at.deadline(policy.retention),
         }
@@ -175,13 +175,13 @@ mod tests {
     #[test]
     fn the_events_of_a_subject_are_in_the_order_of_time() {
         let event = |what, invocation, at| {
-            let asked = Asked {
+            let request = AuditedRequest {
                 actor: None,
                 route: "GET /".into(),
                 request_id: "r".into(),
             };
             let at = Timestamp::from_seconds(at);
-            Event::asked(POLICY, what, invocation, "user:1".into(), asked, [1; 16], at).order()
+            Event::of_request(POLICY, what, invocation, "user:1".into(), request, [1; 16], at).order()
         };
         assert!(event("read", "a", 9) < event("read", "b", 10));
         assert_ne!(event("read", "a", 9), event("read", "b", 9));

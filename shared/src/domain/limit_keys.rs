@@ -16,14 +16,14 @@ use super::{
 
 /// The kind of request. Each has its own rate limits.
 #[derive(Clone, Copy, Debug)]
-pub enum Asked {
+pub enum RequestKind {
     /// A registration.
     Registration,
     /// A password reset.
     PasswordReset,
 }
 
-impl Asked {
+impl RequestKind {
     /// The stored name.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -79,19 +79,19 @@ impl MailKind {
     /// The mail that answers a reset request, if any. The mail to the owner of an account depends on no rate limit that
     /// others can use up; mail that strangers can cause to other addresses does.
     #[must_use]
-    pub fn of_reset(asked_for: AskedFor, suppressed: Option<Reason>, is_within_limits: bool) -> Option<Self> {
-        match (asked_for, suppressed) {
-            (AskedFor::Account, None) => Some(Self::Recovery),
-            (AskedFor::Account, Some(Reason::Complaint)) => Some(Self::RecoveryAfterComplaint),
-            (AskedFor::Address, None) if is_within_limits => Some(Self::NoAccount),
-            (AskedFor::Account, Some(Reason::Bounce)) | (AskedFor::Address, _) | (AskedFor::Nothing, _) => None,
+    pub fn of_reset(resolved: Resolved, suppressed: Option<Reason>, is_within_limits: bool) -> Option<Self> {
+        match (resolved, suppressed) {
+            (Resolved::Account, None) => Some(Self::Recovery),
+            (Resolved::Account, Some(Reason::Complaint)) => Some(Self::RecoveryAfterComplaint),
+            (Resolved::Address, None) if is_within_limits => Some(Self::NoAccount),
+            (Resolved::Account, Some(Reason::Bounce)) | (Resolved::Address, _) | (Resolved::Nothing, _) => None,
         }
     }
 }
 
 /// What a reset request's login or address resolves to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AskedFor {
+pub enum Resolved {
     /// An existing account.
     Account,
     /// A mail address without an account, in a domain that the operator has configured.
@@ -149,38 +149,38 @@ pub const CONFIRMED: u64 = 10;
 
 /// The subject of [`Limits::source`].
 #[must_use]
-pub fn source(asked: Asked, network: &Network) -> [u8; 32] {
-    subject("source", asked, &[network.as_bytes()])
+pub fn source(request: RequestKind, network: &Network) -> [u8; 32] {
+    subject("source", request, &[network.as_bytes()])
 }
 
 /// The subject of [`Limits::share`]. All names that are not configured domains count as one; likewise below.
 #[must_use]
-pub fn share(asked: Asked, network: &Network, domain: Option<&DomainName>) -> [u8; 32] {
-    subject("share", asked, &[name(domain), network.wide()])
+pub fn share(request: RequestKind, network: &Network, domain: Option<&DomainName>) -> [u8; 32] {
+    subject("share", request, &[name(domain), network.wide()])
 }
 
 /// The subject of [`Limits::domain`].
 #[must_use]
-pub fn domain(asked: Asked, domain: Option<&DomainName>) -> [u8; 32] {
-    subject("domain", asked, &[name(domain)])
+pub fn domain(request: RequestKind, domain: Option<&DomainName>) -> [u8; 32] {
+    subject("domain", request, &[name(domain)])
 }
 
 /// The subject of [`Limits::domain_mails`].
 #[must_use]
-pub fn domain_mails(asked: Asked, domain: Option<&DomainName>) -> [u8; 32] {
-    subject("mails of a domain", asked, &[name(domain)])
+pub fn domain_mails(request: RequestKind, domain: Option<&DomainName>) -> [u8; 32] {
+    subject("mails of a domain", request, &[name(domain)])
 }
 
 /// The subject of [`Limits::mails`].
 #[must_use]
-pub fn mails(asked: Asked) -> [u8; 32] {
-    subject("mails", asked, &[])
+pub fn mails(request: RequestKind) -> [u8; 32] {
+    subject("mails", request, &[])
 }
 
 /// The subject of [`Limits::unconfirmed`].
 #[must_use]
 pub fn unconfirmed(domain: &DomainName) -> [u8; 32] {
-    subject("unconfirmed", Asked::Registration, &[domain.as_str().as_bytes()])
+    subject("unconfirmed", RequestKind::Registration, &[domain.as_str().as_bytes()])
 }
 
 fn name(domain: Option<&DomainName>) -> &[u8] {
@@ -218,8 +218,8 @@ fn without_tag(canonical: &str) -> String {
 /// The subject that counts a request without a mail to a mailbox: no decision depends on it, and it does not use up the
 /// mailbox's limit.
 #[must_use]
-pub fn elsewhere(asked: Asked, domain: &DomainName, key: &str) -> [u8; 32] {
-    subject("elsewhere", asked, &[domain.as_str().as_bytes(), key.as_bytes()])
+pub fn elsewhere(request: RequestKind, domain: &DomainName, key: &str) -> [u8; 32] {
+    subject("elsewhere", request, &[domain.as_str().as_bytes(), key.as_bytes()])
 }
 
 /// The subject of guesses at a user's current password by a holder of one of the user's tokens.
@@ -241,8 +241,8 @@ pub fn sms(phone: &Phone) -> [u8; 32] {
     Sha256::digest(framed(&[b"text messages", phone.as_str().as_bytes()])).into()
 }
 
-fn subject(what: &str, asked: Asked, parts: &[&[u8]]) -> [u8; 32] {
-    let mut all = vec![b"throttle".as_slice(), what.as_bytes(), asked.name().as_bytes()];
+fn subject(what: &str, request: RequestKind, parts: &[&[u8]]) -> [u8; 32] {
+    let mut all = vec![b"throttle".as_slice(), what.as_bytes(), request.name().as_bytes()];
     all.extend(parts);
     Sha256::digest(framed(&all)).into()
 }

@@ -5,7 +5,7 @@ use rand::TryCryptoRng;
 use uuid::Uuid;
 
 use super::{
-    limit_keys::{Asked, Limits},
+    limit_keys::{Limits, RequestKind},
     secret::{Digest, NoEntropy, Secret, random_bytes},
 };
 
@@ -41,10 +41,10 @@ pub struct Policy {
 impl Policy {
     /// The link for a mail. The credential is in the fragment, which browsers do not send to servers.
     #[must_use]
-    pub fn link(&self, asked: Asked, id: &Secret) -> Secret {
-        let view = match asked {
-            Asked::Registration => "self_register",
-            Asked::PasswordReset => "pwd_reset",
+    pub fn link(&self, request: RequestKind, id: &Secret) -> Secret {
+        let view = match request {
+            RequestKind::Registration => "self_register",
+            RequestKind::PasswordReset => "pwd_reset",
         };
         Secret::new(page(&self.base, &format!("/{view}/{}", id.expose())))
     }

@@ -12,7 +12,7 @@ use super::{
 
 /// The parsed fields of a registration request.
 #[derive(Clone, Debug)]
-pub struct Wanted {
+pub struct AccountRequest {
     /// The domain (tenant).
     pub domain: DomainName,
     /// The login name.
@@ -29,7 +29,7 @@ pub struct RegistrationRequest {
     /// Digest of the link's credential.
     pub digest: Digest,
     /// The requested account.
-    pub wanted: Wanted,
+    pub account: AccountRequest,
     /// When it was requested.
     pub requested_at: Timestamp,
     /// When it expires.
@@ -42,7 +42,7 @@ impl RegistrationRequest {
     /// # Errors
     /// [`NoEntropy`] when the generator fails.
     pub fn issue(
-        wanted: Wanted,
+        account: AccountRequest,
         lifetime: u64,
         rng: &mut impl TryCryptoRng,
         now: Timestamp,
@@ -50,7 +50,7 @@ impl RegistrationRequest {
         let (text, digest) = link::draw(rng)?;
         let request = Self {
             digest,
-            wanted,
+            account,
             requested_at: now,
             expires_at: now.deadline(lifetime),
         };

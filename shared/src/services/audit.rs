@@ -7,7 +7,7 @@ use rand::rngs::SysRng;
 
 use crate::{
     domain::{
-        audit::{Asked, Event, Policy},
+        audit::{AuditedRequest, Event, Policy},
         secret::random_bytes,
     },
     fault::Fault,
@@ -72,19 +72,19 @@ impl AuditLog {
         let Some(subject) = known.or_else(link) else {
             return Ok(None);
         };
-        let asked = Asked {
+        let request = AuditedRequest {
             actor: call.actor().map(str::to_owned),
             route: call.route.clone(),
             request_id: call.request_id.clone(),
         };
         let attempt = random_bytes(&mut SysRng)?;
         let by = &call.invocation;
-        Ok(Some(Event::asked(
+        Ok(Some(Event::of_request(
             self.policy,
             what.as_str(),
             by,
             subject,
-            asked,
+            request,
             attempt,
             call.now,
         )))

@@ -5,7 +5,7 @@ use crate::{
         mail::{Mailer, Recipient, Unsent},
         words::Mail,
     },
-    domain::{limit_keys::Asked, secret::Digest, sender::Sender},
+    domain::{limit_keys::RequestKind, secret::Digest, sender::Sender},
     fault::Fault,
     http::call::Call,
     observe,
@@ -21,7 +21,7 @@ pub struct Letter<'a> {
     /// The content.
     pub mail: &'a Mail,
     /// The kind of request.
-    pub asked: Asked,
+    pub request_kind: RequestKind,
     /// The key of the request, by which mail events find it again.
     pub request: &'a Digest,
 }
@@ -37,11 +37,11 @@ pub async fn send<R: Row<Id = Digest>>(
     letter: Letter<'_>,
 ) -> Result<(), Fault> {
     let tags = [
-        ("kind", letter.asked.name().to_owned()),
+        ("kind", letter.request_kind.name().to_owned()),
         ("request", letter.request.hex()),
     ];
     let sent = mailer.send(letter.sender, letter.to, letter.mail, &tags).await;
-    observe::mail(letter.asked.name(), sent.is_ok(), call.log_context(None));
+    observe::mail(letter.request_kind.name(), sent.is_ok(), call.log_context(None));
     match sent {
         Ok(()) => Ok(()),
         Err(Unsent { fault, perhaps_sent }) => {

@@ -61,7 +61,7 @@ pub struct OtpSender {
 
 /// A requested message.
 #[derive(Clone, Copy, Debug)]
-pub struct Wanted<'a> {
+pub struct MessageRequest<'a> {
     /// What its code is bound to.
     pub binding: Binding<'a>,
     /// The recipient.
@@ -152,7 +152,7 @@ impl<'a> Sending<'a> {
     /// [`Undelivered`]: what was used and written must be undone.
     pub fn send<'b>(
         &'b mut self,
-        wanted: Wanted<'b>,
+        request: MessageRequest<'b>,
         otps: Otps,
         quota: Option<Quota>,
         extra: Extra,
@@ -160,13 +160,13 @@ impl<'a> Sending<'a> {
         Box::pin(async move {
             // If the answer is lost, all of it may have been written.
             self.undo = extra.undo;
-            if self.to.as_ref().is_some_and(|to| to != wanted.binding.phone) {
+            if self.to.as_ref().is_some_and(|to| to != request.binding.phone) {
                 self.take_back().await;
             }
-            self.to = Some(wanted.binding.phone.clone());
-            let done = self.attempt(&wanted, otps, quota, &extra.writes).await;
+            self.to = Some(request.binding.phone.clone());
+            let done = self.attempt(&request, otps, quota, &extra.writes).await;
             if let Err(why) = &done {
-                self.count_undelivered(&wanted, why);
+                self.count_undelivered(&request, why);
             }
             done
         })
@@ -174,7 +174,7 @@ impl<'a> Sending<'a> {
 
     async fn attempt(
         &mut self,
-        wanted: &Wanted<'_>,
+        request: &MessageRequest<'_>,
         read: Otps,
         quota: Option<Quota>,
         extra: &Transaction,
@@ -182,22 +182,22 @@ impl<'a> Sending<'a> {
         let policy = &self.sender.policy;
         let country = policy
             .countries
-            .of(wanted.binding.phone)
+            .of(request.binding.phone)
             .ok_or_else(|| Undelivered::Failed(Fault::Sms("no text messages go to that country".into())))?;
         let version = read.version;
-        let trust = match wanted.binding.purpose {
-            Purpose::SignIn => wanted.factor.trust(wanted.user.verified_phone, self.act.at),
+        let trust = match request.binding.purpose {
+            Purpose::SignIn => request.factor.trust(request.user.verified_phone, self.act.at),
             // Users may claim any number as theirs.
             Purpose::Approval => Trust::New,
         };
         let first_day_ends = match trust {
             Trust::Established => None,
-            Trust::New => Some(wanted.user.first_day_ends()),
+            Trust::New => Some(request.user.first_day_ends()),
         };
         let (next, code) = read
             .issue(
                 &policy.otp,
-                &wanted.binding,
+                &request.binding,
                 first_day_ends,
                 &self.keys,
                 &self.act,
@@ -215,18 +215,18 @@ impl<'a> Sending<'a> {
             .clone()
             .spend(&policy.quota, &message, &self.act)
             .map_err(Undelivered::RateLimited)?;
-        if let Sent::Changed = self.commit(wanted, version, &next, extra).await? {
+        if let Sent::Changed = self.commit(request, version, &next, extra).await? {
             return Ok(Sent::Changed);
         }
         // The quota is shared and comes last: a request that lost the race for its account must not use it up for
         // others.
         let spent = rows::quota::spend(&self.sender.quotas, &policy.quota, &message, Some(quota), &self.act).await?;
         self.quota = Some(spent.map_err(Undelivered::RateLimited)?);
-        let template = policy.templates.of(wanted.locale);
-        let text = code_text(wanted.locale, template, wanted.binding.purpose, wanted.domain, &code);
-        match self.sender.texter.send(wanted.binding.phone, &text).await {
+        let template = policy.templates.of(request.locale);
+        let text = code_text(request.locale, template, request.binding.purpose, request.domain, &code);
+        match self.sender.texter.send(request.binding.phone, &text).await {
             Ok(()) => {
-                observe::sms_sent(country, self.call.log_context(Some(&wanted.binding.phone.masked())));
+                observe::sms_sent(country, self.call.log_context(Some(&request.binding.phone.masked())));
                 Ok(Sent::Yes)
             }
             Err(Unsent { fault, why, .. }) => {
@@ -235,7 +235,7 @@ impl<'a> Sending<'a> {
                     Why::OptedOut => Reason::OptedOut,
                     Why::NotAPhone => Reason::NotAPhone,
                 };
-                observe::sms_failed(reason, self.call.log_context(Some(&wanted.binding.phone.masked())));
+                observe::sms_failed(reason, self.call.log_context(Some(&request.binding.phone.masked())));
                 Err(match why {
                     Why::NotAPhone => Undelivered::NotAPhone,
                     Why::Failed | Why::OptedOut => Undelivered::Failed(fault),
@@ -247,17 +247,17 @@ impl<'a> Sending<'a> {
     /// Writes the code, the hit on the number's rate limit and the extra writes in one transaction.
     async fn commit(
         &mut self,
-        wanted: &Wanted<'_>,
+        request: &MessageRequest<'_>,
         version: u64,
         next: &Otps,
         extra: &Transaction,
     ) -> Result<Sent, Undelivered> {
-        let limit = match wanted.binding.purpose {
+        let limit = match request.binding.purpose {
             Purpose::SignIn => self.sender.policy.number.clone(),
             // Users may claim any number as theirs: half of its limit is kept for the sign-ins of its owner.
             Purpose::Approval => self.sender.policy.number.half(),
         };
-        let subject = limit_keys::sms(wanted.binding.phone);
+        let subject = limit_keys::sms(request.binding.phone);
         // In the second round the number's usage was updated already, or its rate limit is reached.
         for _ in 0..2 {
             let mut transaction = Transaction::default();
@@ -316,13 +316,13 @@ impl<'a> Sending<'a> {
         })
     }
 
-    fn count_undelivered(&self, wanted: &Wanted<'_>, why: &Undelivered) {
-        let address = wanted.binding.phone.masked();
+    fn count_undelivered(&self, request: &MessageRequest<'_>, why: &Undelivered) {
+        let address = request.binding.phone.masked();
         match why {
             Undelivered::RateLimited(_) => {
-                observe::sms_failed(Reason::Throttled, self.call.log_context(Some(&address)))
+                observe::sms_failed(Reason::Throttled, self.call.log_context(Some(&address)));
             }
-            Undelivered::Failed(_) if self.sender.policy.countries.of(wanted.binding.phone).is_none() => {
+            Undelivered::Failed(_) if self.sender.policy.countries.of(request.binding.phone).is_none() => {
                 observe::sms_failed(Reason::Country, self.call.log_context(Some(&address)));
             }
             // Counted where it failed, or no message at all.

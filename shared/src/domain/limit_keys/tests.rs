@@ -44,18 +44,18 @@ fn no_two_limits_share_a_subject() {
     let network = Network::of("2001:db8:1:2::1");
     let mut all: Vec<_> = MailKind::ALL.map(|kind| of(kind, "jane@example.com")).into();
     all.extend(MailKind::ALL.map(|kind| mailbox(kind, Addressee::Nobody(&a, &login))));
-    for asked in [Asked::Registration, Asked::PasswordReset] {
-        all.push(source(asked, &network));
-        all.push(mails(asked));
+    for request in [RequestKind::Registration, RequestKind::PasswordReset] {
+        all.push(source(request, &network));
+        all.push(mails(request));
         for name in [Some(&a), Some(&b), None] {
             all.extend([
-                share(asked, &network, name),
-                self::domain(asked, name),
-                domain_mails(asked, name),
+                share(request, &network, name),
+                self::domain(request, name),
+                domain_mails(request, name),
             ]);
         }
         for name in [&a, &b] {
-            all.extend([elsewhere(asked, name, "jane"), elsewhere(asked, name, "joan")]);
+            all.extend([elsewhere(request, name, "jane"), elsewhere(request, name, "joan")]);
         }
     }
     all.extend([unconfirmed(&a), unconfirmed(&b)]);
@@ -73,9 +73,9 @@ fn no_two_limits_share_a_subject() {
 
 #[test]
 fn a_mail_goes_to_whom_it_helps() {
-    use AskedFor::{Account, Address, Nothing};
+    use Resolved::{Account, Address, Nothing};
     let (bounce, complaint) = (Some(Reason::Bounce), Some(Reason::Complaint));
-    for (asked_for, suppressed, within, without) in [
+    for (resolved, suppressed, within, without) in [
         (Account, None, Some(MailKind::Recovery), Some(MailKind::Recovery)),
         (
             Account,
@@ -92,8 +92,8 @@ fn a_mail_goes_to_whom_it_helps() {
         (Nothing, bounce, None, None),
     ] {
         for (is_within, expected) in [(true, within), (false, without)] {
-            let found = MailKind::of_reset(asked_for, suppressed, is_within);
-            assert_eq!(found, expected, "{asked_for:?} {suppressed:?} {is_within}");
+            let found = MailKind::of_reset(resolved, suppressed, is_within);
+            assert_eq!(found, expected, "{resolved:?} {suppressed:?} {is_within}");
         }
     }
     for (suppressed, expected) in [(None, Some(MailKind::Registration)), (bounce, None), (complaint, None)] {
@@ -172,23 +172,23 @@ impl Resets {
             by: String::new(),
         };
         let (limits, now) = (self.limits.clone(), act.at);
-        let asked = Asked::PasswordReset;
+        let request = RequestKind::PasswordReset;
         let name = DomainName::parse("pbx.example").expect("a domain");
         let name = ask.is_described.then_some(&name);
-        if !self.spend(&limits.source, source(asked, ask.network), &act)
-            || !self.spend(&limits.share, share(asked, ask.network, name), &act)
+        if !self.spend(&limits.source, source(request, ask.network), &act)
+            || !self.spend(&limits.share, share(request, ask.network, name), &act)
         {
             return None;
         }
-        let is_within = self.spend(&limits.domain, domain(asked, name), &act)
-            & (self.take(limits.domain_mails, domain_mails(asked, name), now)
-                && self.take(limits.mails, mails(asked), now));
-        let asked_for = match (ask.key == OWNER, ask.is_described) {
-            (true, _) => AskedFor::Account,
-            (false, true) => AskedFor::Address,
-            (false, false) => AskedFor::Nothing,
+        let is_within = self.spend(&limits.domain, domain(request, name), &act)
+            & (self.take(limits.domain_mails, domain_mails(request, name), now)
+                && self.take(limits.mails, mails(request), now));
+        let resolved = match (ask.key == OWNER, ask.is_described) {
+            (true, _) => Resolved::Account,
+            (false, true) => Resolved::Address,
+            (false, false) => Resolved::Nothing,
         };
-        let kind = MailKind::of_reset(asked_for, None, is_within)?;
+        let kind = MailKind::of_reset(resolved, None, is_within)?;
         let sent = self.spent.entry(of(kind, ask.key)).or_default();
         *sent = limits.waits(kind).send(sent, &act)?;
         Some((kind, ask.key))

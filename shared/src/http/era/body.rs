@@ -7,7 +7,7 @@ use crate::{
     domain::{
         name::{DisplayName, DomainName, EmailAddress, Login, Malformed},
         password::{Password, Policy},
-        registration::Wanted,
+        registration::AccountRequest,
         secret::Secret,
     },
     http::{
@@ -74,7 +74,7 @@ pub struct ChangeForm {
 
 /// A signed-out caller's request to reset a password.
 #[derive(Debug)]
-pub struct ResetWanted {
+pub struct ResetRequest {
     /// The account.
     pub key: Key,
     /// The domain of the account.
@@ -92,7 +92,7 @@ pub enum Key {
 
 /// A signed-in caller's request to change the password.
 #[derive(Debug)]
-pub struct ChangeWanted {
+pub struct ChangeRequest {
     /// The current password.
     pub current: Password,
     /// The new password, unverified.
@@ -101,32 +101,32 @@ pub struct ChangeWanted {
 
 /// The two requests of `POST /rest/v1/iam/pwd_reset_requests`.
 #[derive(Debug)]
-pub enum PasswordWanted {
+pub enum PasswordRequest {
     /// Request a link, signed out.
-    Reset(ResetWanted),
+    Reset(ResetRequest),
     /// Change the password, signed in.
-    Change(ChangeWanted),
+    Change(ChangeRequest),
 }
 
 /// A request to register.
 #[derive(Debug)]
-pub struct RegistrationWanted {
+pub struct RegisterRequest {
     /// The domain to register in.
     pub domain: DomainName,
     /// The other fields, or what is invalid about them: reported only once the domain is known to exist.
-    pub values: Result<Wanted, Error>,
+    pub values: Result<AccountRequest, Error>,
 }
 
 /// Reads a registration: exactly its fields.
 ///
 /// # Errors
 /// 400 when the body is not an object; 412 naming the field.
-pub fn read_registration(call: &Call) -> Result<RegistrationWanted, Error> {
+pub fn read_registration(call: &Call) -> Result<RegisterRequest, Error> {
     let body = Body::read(call, &["domain", "login", "name", "email"])?;
     // An invalid domain name is a domain whose registration is closed.
     let domain = DomainName::parse(body.text("domain")?.expose()).map_err(|_| Error::RegistrationClosed)?;
     let values = || {
-        Ok(Wanted {
+        Ok(AccountRequest {
             domain: domain.clone(),
             login: Login::parse(body.text("login")?.expose()).map_err(malformed("login"))?,
             name: DisplayName::parse(body.text("name")?.expose()).map_err(malformed("name"))?,
@@ -134,7 +134,7 @@ pub fn read_registration(call: &Call) -> Result<RegistrationWanted, Error> {
         })
     };
     let values = values();
-    Ok(RegistrationWanted { domain, values })
+    Ok(RegisterRequest { domain, values })
 }
 
 /// Reads a new password.
@@ -149,20 +149,20 @@ pub fn read_password(call: &Call) -> Result<Secret, Error> {
 ///
 /// # Errors
 /// 400 when the body is not an object; 412 naming the field.
-pub fn read_password_wanted(call: &Call) -> Result<PasswordWanted, Error> {
+pub fn read_password_request(call: &Call) -> Result<PasswordRequest, Error> {
     let object = call.json()?;
     let names = |wanted: [&str; 2]| wanted.iter().any(|name| object.get(name).is_some());
     let changes = names(["current_pwd", "new_pwd"]);
     if changes || (call.bearer().is_some() && !names(["key", "domain"])) {
         let body = Body::of(object, &["current_pwd", "new_pwd"])?;
-        return Ok(PasswordWanted::Change(ChangeWanted {
+        return Ok(PasswordRequest::Change(ChangeRequest {
             current: Password::given(body.text("current_pwd")?).map_err(malformed("current_pwd"))?,
             new: body.text("new_pwd")?.clone(),
         }));
     }
     let body = Body::of(object, &["key", "domain"])?;
     let (key, domain) = (body.text("key")?.expose(), body.text("domain")?);
-    Ok(PasswordWanted::Reset(ResetWanted {
+    Ok(PasswordRequest::Reset(ResetRequest {
         key: match key.contains('@') {
             true => Key::Email(EmailAddress::parse(key).map_err(malformed("key"))?),
             false => Key::Login(Login::parse(key).map_err(malformed("key"))?),

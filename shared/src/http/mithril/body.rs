@@ -5,7 +5,7 @@ mod grant;
 
 use utoipa::{IntoParams, openapi};
 
-pub use self::grant::{GrantType, GrantWanted, read_grant};
+pub use self::grant::{GrantType, TokenRequest, read_grant};
 
 use self::fields::Fields;
 use super::{Error, invalid::Invalid};
@@ -23,7 +23,7 @@ use crate::{
 
 /// A request to set the phone of a second factor.
 #[derive(Debug)]
-pub struct FactorWanted {
+pub struct FactorRequest {
     /// The type of the factor.
     pub factor_type: FactorType,
     /// The phone that codes are sent to.
@@ -133,12 +133,12 @@ pub fn read_factor_type(call: &Call) -> Result<FactorType, Error> {
 ///
 /// # Errors
 /// 400 when the body is not an object; 422 naming the fields.
-pub fn read_factor(call: &Call) -> Result<FactorWanted, Error> {
+pub fn read_factor(call: &Call) -> Result<FactorRequest, Error> {
     let body = call.json()?;
     let mut fields = Fields::of(&body);
     let (factor_type, phone) = (fields.factor_type("type"), fields.phone("factor"));
     fields.end(|| {
-        Some(FactorWanted {
+        Some(FactorRequest {
             factor_type: factor_type?,
             phone: phone?,
         })

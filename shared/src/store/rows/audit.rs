@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::{
     domain::{
-        audit::{Asked, Event},
+        audit::{AuditedRequest, Event},
         time::Timestamp,
     },
     store::{
@@ -32,11 +32,11 @@ impl Row for Event {
             .with("at", time(self.at))
             .with("attempt", bytes(self.attempt))
             .with("ttl", time(self.forget_at));
-        if let Some(Asked {
+        if let Some(AuditedRequest {
             actor,
             route,
             request_id,
-        }) = &self.asked
+        }) = &self.request
         {
             row = row.with("route", text(route.as_str()));
             row = row.with("request_id", text(request_id.as_str()));
@@ -49,8 +49,8 @@ impl Row for Event {
 
     fn from_item(item: &Item) -> Result<Self, Corrupt> {
         let row = Reader(item);
-        let asked = match item.contains_key("route") {
-            true => Some(Asked {
+        let request = match item.contains_key("route") {
+            true => Some(AuditedRequest {
                 actor: match item.contains_key("actor") {
                     true => Some(row.text("actor")?.to_owned()),
                     false => None,
@@ -65,7 +65,7 @@ impl Row for Event {
             id: row.bytes("id")?.try_into().map_err(|_| Corrupt("id"))?,
             what: row.text("what")?.to_owned(),
             at: row.time("at")?,
-            asked,
+            request,
             attempt: row.bytes("attempt")?.try_into().map_err(|_| Corrupt("attempt"))?,
             forget_at: row.time("ttl")?,
         })

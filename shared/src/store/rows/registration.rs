@@ -5,7 +5,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use crate::{
     domain::{
         name::{DisplayName, DomainName, EmailAddress, Login},
-        registration::{RegistrationRequest, Wanted},
+        registration::{AccountRequest, RegistrationRequest},
         secret::Digest,
         time::Timestamp,
     },
@@ -27,10 +27,10 @@ impl Row for RegistrationRequest {
     fn to_item(&self) -> Item {
         Writer::default()
             .with(Self::KEY, Self::key(&self.digest))
-            .with("domain", text(self.wanted.domain.as_str()))
-            .with("login", text(self.wanted.login.as_str()))
-            .with("name", text(self.wanted.name.as_str()))
-            .with("email", text(self.wanted.email.as_str()))
+            .with("domain", text(self.account.domain.as_str()))
+            .with("login", text(self.account.login.as_str()))
+            .with("name", text(self.account.name.as_str()))
+            .with("email", text(self.account.email.as_str()))
             .with("requested_at", time(self.requested_at))
             .with("ttl", time(self.expires_at))
             .item()
@@ -40,7 +40,7 @@ impl Row for RegistrationRequest {
         let row = Reader(item);
         Ok(Self {
             digest: Digest::from_bytes(row.bytes(Self::KEY)?).ok_or(Corrupt(Self::KEY))?,
-            wanted: Wanted {
+            account: AccountRequest {
                 domain: row.parsed("domain", |text| DomainName::parse(text).ok())?,
                 login: row.parsed("login", |text| Login::parse(text).ok())?,
                 name: row.parsed("name", |text| DisplayName::parse(text).ok())?,

@@ -20,7 +20,7 @@ use crate::{
         password::{self, PasswordHash},
         password_reset::{PasswordResetRequest, Target},
         phone::Phone,
-        registration::{RegistrationRequest, Wanted},
+        registration::{AccountRequest, RegistrationRequest},
         scope::Scope,
         secret::{Digest, Secret},
         sender::Sender,
@@ -182,13 +182,13 @@ fn requests_are_kept_until_they_expire() {
         email,
         ..
     } = user();
-    let wanted = Wanted {
+    let account = AccountRequest {
         domain,
         login,
         name,
         email,
     };
-    let (request, _) = RegistrationRequest::issue(wanted, 60, &mut SysRng, at(5)).expect("entropy");
+    let (request, _) = RegistrationRequest::issue(account, 60, &mut SysRng, at(5)).expect("entropy");
     is_kept(&request, Some(65));
     for (blocked_at, recovers) in [(Some(at(3)), true), (None, false)] {
         let target = Target {
@@ -266,14 +266,20 @@ fn what_is_counted_or_remembered_is_kept_until_it_counts_no_more() {
     let policy = audit::Policy { retention: 60 };
     let event = audit::Event::new(policy, audit::What::Expired, &[b"a"], "user:x".into(), [9; 16], at(5));
     is_kept(&event, Some(65));
-    let asked = |actor| audit::Asked {
+    let request = |actor| audit::AuditedRequest {
         actor,
         route: "GET /".into(),
         request_id: "id".into(),
     };
     for actor in [None, Some("user:y".into())] {
-        let asked = Some(asked(actor));
-        is_kept(&audit::Event { asked, ..event.clone() }, Some(65));
+        let request = Some(request(actor));
+        is_kept(
+            &audit::Event {
+                request,
+                ..event.clone()
+            },
+            Some(65),
+        );
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{
 
 /// A token request: the grants of `POST /mithril/api/tokens`.
 #[derive(Debug)]
-pub enum GrantWanted {
+pub enum TokenRequest {
     /// `password`: a user signs in.
     Password {
         /// The mail address, unverified: an invalid one belongs to no user.
@@ -43,7 +43,7 @@ pub enum GrantWanted {
     },
 }
 
-impl GrantWanted {
+impl TokenRequest {
     /// The type of the grant.
     #[must_use]
     pub fn grant_type(&self) -> GrantType {
@@ -97,7 +97,7 @@ impl GrantType {
 ///
 /// # Errors
 /// 400 when the body is not an object; [`Error::NoGrantType`]; 422 naming the fields.
-pub fn read_grant(call: &Call, otp_length: usize) -> Result<GrantWanted, Error> {
+pub fn read_grant(call: &Call, otp_length: usize) -> Result<TokenRequest, Error> {
     let body = call.json()?;
     let mut fields = Fields::wrapped(&body, "token");
     let grant_type = fields.word("grant_type").and_then(GrantType::parse);
@@ -106,7 +106,7 @@ pub fn read_grant(call: &Call, otp_length: usize) -> Result<GrantWanted, Error> 
             let (email, password) = (fields.text("email"), fields.password("password"));
             let (client_id, scope) = (fields.text("client_id"), fields.text("scope"));
             fields.end(|| {
-                Some(GrantWanted::Password {
+                Some(TokenRequest::Password {
                     email: email?.expose().to_owned(),
                     password: password?,
                     client_id: client_id?.expose().to_owned(),
@@ -117,7 +117,7 @@ pub fn read_grant(call: &Call, otp_length: usize) -> Result<GrantWanted, Error> 
         GrantType::Authorize => {
             let (given, otp) = (fields.given("token"), fields.code("otp", otp_length));
             fields.end(|| {
-                Some(GrantWanted::Authorize {
+                Some(TokenRequest::Authorize {
                     token: presented(call, given),
                     otp: otp?,
                 })
@@ -126,7 +126,7 @@ pub fn read_grant(call: &Call, otp_length: usize) -> Result<GrantWanted, Error> 
         GrantType::Refresh => {
             let given = fields.given("token");
             fields.end(|| {
-                Some(GrantWanted::Refresh {
+                Some(TokenRequest::Refresh {
                     token: presented(call, given),
                 })
             })
@@ -135,7 +135,7 @@ pub fn read_grant(call: &Call, otp_length: usize) -> Result<GrantWanted, Error> 
             let (client_id, client_secret) = (fields.text("client_id"), fields.text("client_secret"));
             let scope = fields.text("scope");
             fields.end(|| {
-                Some(GrantWanted::ClientCredentials {
+                Some(TokenRequest::ClientCredentials {
                     client_id: client_id?.expose().to_owned(),
                     client_secret: client_secret?.clone(),
                     scope: scope?.expose().to_owned(),
@@ -152,18 +152,18 @@ mod tests {
         *,
     };
 
-    fn show_grant(wanted: GrantWanted) -> String {
+    fn show_grant(request: TokenRequest) -> String {
         let text = |token: Option<Secret>| token.map_or("none".to_owned(), |token| token.expose().to_owned());
-        match wanted {
-            GrantWanted::Password {
+        match request {
+            TokenRequest::Password {
                 email,
                 client_id,
                 scope,
                 ..
             } => format!("password {email} {client_id} {scope}"),
-            GrantWanted::Authorize { token, .. } => format!("authorize {}", text(token)),
-            GrantWanted::Refresh { token } => format!("refresh {}", text(token)),
-            GrantWanted::ClientCredentials {
+            TokenRequest::Authorize { token, .. } => format!("authorize {}", text(token)),
+            TokenRequest::Refresh { token } => format!("refresh {}", text(token)),
+            TokenRequest::ClientCredentials {
                 client_id,
                 client_secret,
                 scope,
