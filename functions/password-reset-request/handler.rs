@@ -59,7 +59,7 @@ impl Endpoint for Request {
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
         let request = body::read_password_request(call)?;
         let (credential, owners) = match &request {
-            PasswordRequest::Reset(_) => (call.bearer().unwrap_or_default(), Owners::Nobody),
+            PasswordRequest::Reset(_) => (call.bearer().unwrap_or_default(), Owners::Public),
             PasswordRequest::Change(_) => (token(call)?, Owners::Users(&self.answered)),
         };
         let answer = async {

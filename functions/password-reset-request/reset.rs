@@ -127,7 +127,7 @@ impl Request {
         // An unknown login leads to as many reads, of rows that do not exist.
         let addressee = match (&email, &reset.key) {
             (Some(email), _) | (None, Key::Email(email)) => Addressee::Email(email),
-            (None, Key::Login(login)) => Addressee::Nobody(&reset.domain, login),
+            (None, Key::Login(login)) => Addressee::UnknownLogin(&reset.domain, login),
         };
         let kinds = match user {
             Some(_) => [MailKind::Recovery, MailKind::RecoveryAfterComplaint],
@@ -258,7 +258,7 @@ impl Request {
         // A link for an unknown user depends on that user not existing: the same call for known and unknown.
         let unchanged = match &found.user {
             Some(user) => rows::user::is_there(user),
-            None => rows::user::is_nobody(),
+            None => rows::user::is_absent(),
         };
         let mut transaction = Transaction::default();
         transaction.put_new(&self.requests, &request, call.now);
@@ -280,11 +280,11 @@ impl Request {
         let mail = compose(&domain.locale, &domain.name, &message);
         // Facts for the log, which the response must not reveal.
         let (to, outcome) = match (&found.email, kind) {
-            (Some(_), None) => (Recipient::Nobody, Outcome::PasswordResetSilent),
-            (Some(_), Some(_)) if !is_sent => (Recipient::Nobody, Outcome::PasswordResetMailThrottled),
+            (Some(_), None) => (Recipient::Simulator, Outcome::PasswordResetSilent),
+            (Some(_), Some(_)) if !is_sent => (Recipient::Simulator, Outcome::PasswordResetMailThrottled),
             (Some(email), Some(MailKind::NoAccount)) => (Recipient::Person(email), Outcome::PasswordResetOfUnknown),
             (Some(email), Some(_)) => (Recipient::Person(email), Outcome::PasswordResetRequested),
-            (None, _) => (Recipient::Nobody, Outcome::PasswordResetOfUnknown),
+            (None, _) => (Recipient::Simulator, Outcome::PasswordResetOfUnknown),
         };
         let letter = Letter {
             sender: domain.sender.as_ref(),

@@ -153,17 +153,17 @@ impl Create {
 
     /// The user with that address, or an id that no user has.
     async fn user_of(&self, call: &Call, domain: &DomainName, email: &str) -> Result<UserId, Fault> {
-        let nobody = UserId::draw(&mut SysRng)?;
+        let random_id = UserId::draw(&mut SysRng)?;
         let key = match EmailAddress::parse(email) {
             Ok(email) => claim::email(domain, &email),
             // An invalid address belongs to no user, and is looked up all the same.
-            Err(_) => claim::nobody(&nobody),
+            Err(_) => claim::of_unknown(&random_id),
         };
         Ok(self
             .claims
             .get(&key, call.now)
             .await?
-            .map_or(nobody, |claim| claim.user))
+            .map_or(random_id, |claim| claim.user))
     }
 
     /// `None` when the rows that the login depends on have changed since they were read.
@@ -254,9 +254,13 @@ impl Create {
 
     /// Refuses a login without counting a failure of the user, after a write that takes as long as counting one.
     async fn refuse<T>(&self, call: &Call, request: &LoginRequest<'_>, why: Error) -> Result<T, Error> {
-        let nobody = UserId::draw(&mut SysRng).map_err(Fault::from)?;
+        let random_id = UserId::draw(&mut SysRng).map_err(Fault::from)?;
         let mut transaction = Transaction::default();
-        transaction.update(&self.logins.change_users, &nobody, rows::user::nobody(&call.invocation));
+        transaction.update(
+            &self.logins.change_users,
+            &random_id,
+            rows::user::never_matches(&call.invocation),
+        );
         transaction.check(&self.depend_on_unknown, &request.identity, rows::unknown::any());
         transaction.commit().await?;
         self.count_failed(call).await?;
@@ -293,8 +297,8 @@ impl Create {
                 transaction.check(&self.depend_on_unknown, identity, rows::unknown::any());
             }
             Whose::Unknown(unknown) => {
-                let nobody = UserId::draw(&mut SysRng).map_err(Fault::from)?;
-                transaction.check(&self.answered.depend_on, &nobody, rows::user::is_nobody());
+                let random_id = UserId::draw(&mut SysRng).map_err(Fault::from)?;
+                transaction.check(&self.answered.depend_on, &random_id, rows::user::is_absent());
                 let change = rows::unknown::failed(unknown, &next, policy.passwords, now);
                 transaction.update(&self.change_unknown, identity, change);
             }

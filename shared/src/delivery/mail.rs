@@ -25,14 +25,14 @@ pub enum Recipient<'a> {
     Person(&'a EmailAddress),
     /// SES's mailbox simulator, which accepts a mail and delivers it to no one: a request that must send nothing does
     /// the same work as one that sends, so timing does not allow enumeration (R27).
-    Nobody,
+    Simulator,
 }
 
 impl<'a> Recipient<'a> {
     fn address(self) -> &'a str {
         match self {
             Self::Person(address) => address.as_str(),
-            Self::Nobody => "success@simulator.amazonses.com",
+            Self::Simulator => "success@simulator.amazonses.com",
         }
     }
 }
@@ -215,7 +215,7 @@ mod tests {
         let person = address("maria@example.com");
         for (to, expected) in [
             (Recipient::Person(&person), "maria@example.com"),
-            (Recipient::Nobody, "success@simulator.amazonses.com"),
+            (Recipient::Simulator, "success@simulator.amazonses.com"),
         ] {
             let request = request("mails", &sender(), to, &mail(), &[]);
             let only = Destination::builder().to_addresses(expected).build();
@@ -233,7 +233,7 @@ mod tests {
             ..sender()
         };
         let tags = [("message", "confirm_registration".into()), ("request", "01J-x".into())];
-        let request = request("mails", &sender, Recipient::Nobody, &mail(), &tags);
+        let request = request("mails", &sender, Recipient::Simulator, &mail(), &tags);
         assert_eq!(request.get_configuration_set_name().as_deref(), Some("mails"));
         assert_eq!(
             request.get_source().as_deref(),

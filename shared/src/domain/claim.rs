@@ -48,7 +48,7 @@ pub fn looks(domain: &DomainName, login: &Login) -> Vec<[u8; 32]> {
 /// A key that no user holds. A text that cannot be a name is looked up under it, so that it takes as long as a valid
 /// name.
 #[must_use]
-pub fn nobody(random: &UserId) -> [u8; 32] {
+pub fn of_unknown(random: &UserId) -> [u8; 32] {
     Sha256::digest(framed(&[b"claim", b"nobody", random.as_bytes()])).into()
 }
 
@@ -69,7 +69,7 @@ mod tests {
         let addresses =
             ["anna@example.org", "anna@example.com"].map(|text| EmailAddress::parse(text).expect("an address"));
         let mut keys: Vec<_> = (0..2)
-            .map(|_| nobody(&UserId::draw(&mut SysRng).expect("entropy")))
+            .map(|_| of_unknown(&UserId::draw(&mut SysRng).expect("entropy")))
             .collect();
         for domain in &domains {
             for name in &logins {

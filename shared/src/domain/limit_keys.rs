@@ -107,7 +107,7 @@ pub enum Addressee<'a> {
     /// A mailbox: a mail address without its `+tag`, in any letter case.
     Email(&'a EmailAddress),
     /// A login without an account: it has no address, and the response must not reveal that (enumeration).
-    Nobody(&'a DomainName, &'a Login),
+    UnknownLogin(&'a DomainName, &'a Login),
 }
 
 /// The rate limits of requests that send mail.
@@ -197,7 +197,7 @@ pub fn mailbox(kind: MailKind, addressee: Addressee<'_>) -> [u8; 32] {
             mailbox = without_tag(email.canonical());
             parts.push(mailbox.as_bytes());
         }
-        Addressee::Nobody(domain, login) => {
+        Addressee::UnknownLogin(domain, login) => {
             parts.extend([domain.as_str().as_bytes(), login.canonical().as_bytes()]);
         }
     }

@@ -46,7 +46,7 @@ pub struct Idempotency {
 pub enum Owners<'a> {
     /// No owner: every caller gets the same response, which reveals nothing and costs the same for known and unknown
     /// users.
-    Nobody,
+    Public,
     /// Users own the responses.
     Users(&'a AnsweredUsers),
     /// Users or clients own the responses.
@@ -171,7 +171,7 @@ async fn claim(
 /// Whether a response has expired with its owner's tokens. A response that needs an owner and has none has expired.
 async fn has_ended(owners: Owners<'_>, issued: Option<&Issued>, call: &Call) -> Result<bool, Fault> {
     let owner = match (owners, issued) {
-        (Owners::Nobody, None) => return Ok(false),
+        (Owners::Public, None) => return Ok(false),
         (Owners::Users(users) | Owners::UsersAndClients(users, _), Some(Issued::User { id, .. })) => {
             let user = Batch::one(&users.read, id, call.now).await?;
             user.map(|user| Principal::User(Box::new(user)))
@@ -180,7 +180,7 @@ async fn has_ended(owners: Owners<'_>, issued: Option<&Issued>, call: &Call) -> 
             let client = clients.get(id, call.now).await?;
             client.map(|client| Principal::Client(Box::new(client)))
         }
-        (Owners::Nobody, Some(_))
+        (Owners::Public, Some(_))
         | (Owners::Users(_) | Owners::UsersAndClients(..), None)
         | (Owners::Users(_), Some(Issued::Client { .. })) => None,
     };
@@ -205,11 +205,11 @@ async fn remember(
             transaction.check(&users.depend_on, id, has_generation(*generation));
             Ok(matches!(transaction.commit().await?, Committed::Yes))
         }
-        (Owners::Nobody, None) | (Owners::UsersAndClients(..), Some(Issued::Client { .. })) => {
+        (Owners::Public, None) | (Owners::UsersAndClients(..), Some(Issued::Client { .. })) => {
             idempotency.calls.put_if(answered, is_ours).await
         }
         // A bug, and no reason to return a user's response to another caller.
-        (Owners::Nobody, Some(_))
+        (Owners::Public, Some(_))
         | (Owners::Users(_) | Owners::UsersAndClients(..), None)
         | (Owners::Users(_), Some(Issued::Client { .. })) => Err(Fault::Bug(
             "an answer does not say whose it is, and is not remembered".into(),

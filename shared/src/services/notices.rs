@@ -54,7 +54,7 @@ impl Notices {
         kind: &'static str,
     ) {
         if let Err(fault) = self
-            .send(call, domain, pseudonym, Recipient::Nobody, message, kind)
+            .send(call, domain, pseudonym, Recipient::Simulator, message, kind)
             .await
         {
             observe::failed(&call.request_id, kind, &fault);
@@ -77,7 +77,7 @@ impl Notices {
             let found = batch.read().await?;
             // Whether an address is suppressed must not show in the timing either.
             let to = match found.take(&self.suppressions, &subject, call.now)? {
-                Some(_) => Recipient::Nobody,
+                Some(_) => Recipient::Simulator,
                 None => to,
             };
             let described = found.take(&self.domains, domain, call.now)?;

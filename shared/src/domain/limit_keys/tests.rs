@@ -43,7 +43,7 @@ fn no_two_limits_share_a_subject() {
     let login = Login::parse("jane").expect("a login");
     let network = Network::of("2001:db8:1:2::1");
     let mut all: Vec<_> = MailKind::ALL.map(|kind| of(kind, "jane@example.com")).into();
-    all.extend(MailKind::ALL.map(|kind| mailbox(kind, Addressee::Nobody(&a, &login))));
+    all.extend(MailKind::ALL.map(|kind| mailbox(kind, Addressee::UnknownLogin(&a, &login))));
     for request in [RequestKind::Registration, RequestKind::PasswordReset] {
         all.push(source(request, &network));
         all.push(mails(request));

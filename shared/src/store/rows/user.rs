@@ -161,7 +161,7 @@ fn lockout_values(read: &User, next: &Lockout, now: Timestamp) -> Vec<(&'static 
 /// A write that always fails its condition, for a random id. It takes as long as counting a failure, so timing does not
 /// reveal whether a user exists (enumeration).
 #[must_use]
-pub fn nobody(by: &str) -> Change {
+pub fn never_matches(by: &str) -> Change {
     Change {
         update: "SET changed_by = :by",
         condition: "attribute_exists(user_id)",
@@ -273,7 +273,7 @@ pub fn owns(user: UserId) -> Condition {
 
 /// No user has that id.
 #[must_use]
-pub fn is_nobody() -> Condition {
+pub fn is_absent() -> Condition {
     Condition {
         expression: "attribute_not_exists(user_id)",
         values: Vec::new(),
