@@ -82,7 +82,7 @@ fn ours(got: &Response, what: &str) {
 }
 
 /// Completes a login with its code, and asserts that the token works.
-async fn let_in(world: &World, person: &Person, token: &str, code: &str, what: &str) {
+async fn complete_login(world: &World, person: &Person, token: &str, code: &str, what: &str) {
     let before = world.count_access_tokens(person).await;
     let got = world.submit_code(token, code).await;
     assert_eq!(got.status, 201, "{what}: {got:?}");
@@ -110,7 +110,7 @@ async fn a_login_survives_a_fault_in_any_step() {
         }
         let token = token_in(&got);
         assert_eq!(world.sms_to(phone).await.len(), before + 1, "{what}");
-        let_in(&world, person, &token, &world.code_to(phone).await, &what).await;
+        complete_login(&world, person, &token, &world.code_to(phone).await, &what).await;
         assert_eq!(world.failure_counts(person).await, ("0".into(), "0".into()), "{what}");
     })
     .await;
@@ -142,13 +142,13 @@ async fn the_right_code_survives_a_fault_in_any_step() {
                 match is_done {
                     // It was written, and the token is lost: the user must log in again.
                     true => token_expired(&world.submit_code(&token, &code).await),
-                    false => let_in(&world, person, &token, &code, &what).await,
+                    false => complete_login(&world, person, &token, &code, &what).await,
                 }
             }
         }
         assert_eq!(world.count_access_tokens(person).await, before + 1, "{what}");
         let (token, code) = world.begin_api_login(person).await;
-        let_in(&world, person, &token, &code, &what).await;
+        complete_login(&world, person, &token, &code, &what).await;
     })
     .await;
 }
@@ -179,7 +179,7 @@ async fn a_wrong_code_is_never_right_and_counts_once_at_most() {
         }
         let attempts = world.code_row(person).await["attempts"]["N"].clone();
         assert_eq!(attempts, failed, "{what}: both, or neither");
-        let_in(&world, person, &token, &code, &what).await;
+        complete_login(&world, person, &token, &code, &what).await;
     })
     .await;
 }
@@ -233,7 +233,7 @@ async fn another_code_survives_a_fault_in_any_step() {
             assert_eq!(got.status, 201, "{what}: the earlier token is as good as ever: {got:?}");
         }
         assert_eq!(world.sms_to(phone).await.len(), before + 1, "{what}");
-        let_in(&world, person, &token_in(&got), &world.code_to(phone).await, &what).await;
+        complete_login(&world, person, &token_in(&got), &world.code_to(phone).await, &what).await;
         token_expired(&world.refresh_login(&old).await);
     })
     .await;
@@ -248,7 +248,7 @@ async fn a_store_that_hangs_is_said_in_time() {
     world.inject(hang(4, 1)).await;
     let token = token_in(&world.request_token(api_grant(&person)).await);
     world.inject(hang(1, 1)).await;
-    let_in(
+    complete_login(
         &world,
         &person,
         &token,
@@ -266,7 +266,7 @@ async fn a_store_that_hangs_is_said_in_time() {
     world.inject(hang(1, 1000)).await;
     ours(&world.submit_code(&token, &code).await, "hangs for good");
     world.clear_faults().await;
-    let_in(&world, &person, &token, &code, "afterwards").await;
+    complete_login(&world, &person, &token, &code, "afterwards").await;
     for invocation in world.invocations().await {
         let ms = invocation["ms"].as_f64().expect("a number");
         assert!(ms < 10_000.0, "the function's time-out is 10 s: {invocation}");

@@ -1,7 +1,7 @@
 use countersign_shared::{
     delivery::words::Message,
     domain::{
-        access::{Broken, Refusal},
+        access::{LoginRefusal, Refusal},
         factor::Factor,
         otp::{Binding, Code, Purpose},
         quota::Quota,
@@ -20,7 +20,7 @@ use countersign_shared::{
     observe::{Milestone, Outcome},
     runtime::edge::Wire,
     runtime::settings::Lifetimes,
-    services::logins::{self, LetIn, Login, Logins, ROUNDS},
+    services::logins::{self, GrantedLogin, Login, Logins, ROUNDS},
     services::verification::Verifier,
     store::{
         retry::optimistic,
@@ -64,9 +64,11 @@ impl Approve {
     async fn login(&self, call: &Call, presented: &Presented) -> Result<Login, Error> {
         let approves = |kind: &Kind| matches!(kind, Kind::Approval { .. });
         let login = logins::read(&self.logins, call, presented, approves).await?;
-        let login = login.map_err(|broken| match broken {
-            Broken::OtherKind => Error::NotInitiated,
-            Broken::Unknown | Broken::Reused | Broken::Blocked | Broken::Expired => broken.into(),
+        let login = login.map_err(|refusal| match refusal {
+            LoginRefusal::OtherKind => Error::NotInitiated,
+            LoginRefusal::Unknown | LoginRefusal::Reused | LoginRefusal::Blocked | LoginRefusal::Expired => {
+                refusal.into()
+            }
         })?;
         call.log_subject(login.user.id.log_name());
         Ok(login)
@@ -93,7 +95,7 @@ impl Approve {
         let Some(next) = self.verifier.verify(call, &login, &binding, otp).await? else {
             return Ok(None);
         };
-        let let_in = LetIn {
+        let granted = GrantedLogin {
             otps: &self.verifier.otps,
             users: &self.logins.change_users,
             tokens: &self.new_tokens,
@@ -103,7 +105,7 @@ impl Approve {
             phone_set_at: None,
         };
         let mut transaction = Transaction::default();
-        let (access, text) = let_in.add(&mut transaction, call, &login, &next, wanted)?;
+        let (access, text) = granted.add(&mut transaction, call, &login, &next, wanted)?;
         let approve = rows::factor::approve(&factor.id, phone, factor, call.now);
         transaction.update(&self.change_factors, &factor.owner(), approve);
         let is_issued = Batch::finds(&self.logins.tokens, &access.digest, call.now);

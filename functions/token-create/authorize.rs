@@ -15,7 +15,7 @@ use countersign_shared::{
         reply::Answer,
     },
     observe::{Milestone, Outcome},
-    services::logins::{self, LetIn, ROUNDS},
+    services::logins::{self, GrantedLogin, ROUNDS},
     store::{
         retry::optimistic,
         table::{Batch, Committed, Transaction, settled},
@@ -28,15 +28,12 @@ impl Create {
     /// Verifies a code against the login as it was read, and writes the result on condition that nothing has changed
     /// (optimistic locking): a guess that lost the race is verified again, against the winner's result.
     pub async fn authorize(&self, call: &Call, token: Option<Secret>, otp: &Code) -> Result<Answer, Error> {
-        optimistic(ROUNDS, "the login", async || {
-            self.let_in(call, token.clone(), otp).await
-        })
-        .await
+        optimistic(ROUNDS, "the login", async || self.grant(call, token.clone(), otp).await).await
     }
 
     /// Consumes the code, resets the failures and starts the session with its access token, all or nothing. `None`
     /// after a concurrent change.
-    async fn let_in(&self, call: &Call, token: Option<Secret>, otp: &Code) -> Result<Option<Answer>, Error> {
+    async fn grant(&self, call: &Call, token: Option<Secret>, otp: &Code) -> Result<Option<Answer>, Error> {
         let login = self.login(call, token).await?;
         let factor = login.active_factor().ok_or(Error::NoFactor)?;
         let phone = factor.value.as_ref().ok_or(Error::FactorNotSet)?;
@@ -47,7 +44,7 @@ impl Create {
         let Kind::SecondFactor { wanted } = &login.token.kind else {
             return Err(Error::WrongTokenType);
         };
-        let let_in = LetIn {
+        let granted = GrantedLogin {
             otps: &self.sender.otps,
             users: &self.logins.change_users,
             tokens: &self.new_tokens,
@@ -55,7 +52,7 @@ impl Create {
             phone_set_at: factor.phone_set_at,
         };
         let mut transaction = Transaction::default();
-        let (access, text) = let_in.add(&mut transaction, call, &login, &next, wanted)?;
+        let (access, text) = granted.add(&mut transaction, call, &login, &next, wanted)?;
         let is_issued = Batch::finds(&self.logins.tokens, &access.digest, call.now);
         match settled(transaction.commit().await, is_issued).await? {
             Committed::No(_) => return Ok(None),

@@ -90,7 +90,7 @@ pub fn check_ownerless(token: Option<Token>, needed: Needed, now: Timestamp) -> 
 
 /// Why a caller may not access a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OutOfReach {
+pub enum AccessDenied {
     /// The caller may access no other users, or none at all.
     Forbidden,
     /// The caller's domain has no such user. Users of other domains count as unknown.
@@ -121,17 +121,17 @@ impl Caller {
     /// (enumeration).
     ///
     /// # Errors
-    /// [`OutOfReach`].
-    pub fn require_admin_of(&self, named: Option<User>) -> Result<User, OutOfReach> {
-        let domain = self.admin_domain().ok_or(OutOfReach::Forbidden)?;
-        named.filter(|user| user.domain == *domain).ok_or(OutOfReach::Unknown)
+    /// [`AccessDenied`].
+    pub fn require_admin_of(&self, named: Option<User>) -> Result<User, AccessDenied> {
+        let domain = self.admin_domain().ok_or(AccessDenied::Forbidden)?;
+        named.filter(|user| user.domain == *domain).ok_or(AccessDenied::Unknown)
     }
 
     /// Like [`Self::require_admin_of`], but users may also access their own account.
     ///
     /// # Errors
-    /// [`OutOfReach`].
-    pub fn require_self_or_admin_of(&self, named: Option<User>) -> Result<User, OutOfReach> {
+    /// [`AccessDenied`].
+    pub fn require_self_or_admin_of(&self, named: Option<User>) -> Result<User, AccessDenied> {
         match (&self.principal, named) {
             (Principal::User(user), Some(named)) if user.id == named.id => Ok(named),
             (Principal::User(_) | Principal::Client(_), named) => self.require_admin_of(named),
@@ -141,7 +141,7 @@ impl Caller {
 
 /// Why a token does not continue a login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Broken {
+pub enum LoginRefusal {
     /// The text is not one of our tokens, or the token was deleted.
     Unknown,
     /// The token was already refreshed and is presented again: it may have been stolen (RFC 9700 §4.14.2).
@@ -155,33 +155,33 @@ pub enum Broken {
 }
 
 /// Grace period after a refresh, in seconds: a reuse may be a concurrent request, or a retry after a lost response.
-const MERCY: u64 = 10;
+const GRACE: u64 = 10;
 
 /// Checks a token that continues a login, in the order of docs/contract.md, Second factors and tokens: owner not
 /// blocked, kind, not expired.
 ///
 /// # Errors
-/// The first [`Broken`] that applies.
-pub fn check_login(token: &Token, owner: &User, kind: fn(&Kind) -> bool, now: Timestamp) -> Result<(), Broken> {
+/// The first [`LoginRefusal`] that applies.
+pub fn check_login(token: &Token, owner: &User, kind: fn(&Kind) -> bool, now: Timestamp) -> Result<(), LoginRefusal> {
     if owner.lockout.active_block(now).is_some() {
-        return Err(Broken::Blocked);
+        return Err(LoginRefusal::Blocked);
     }
     if !kind(&token.kind) {
-        return Err(Broken::OtherKind);
+        return Err(LoginRefusal::OtherKind);
     }
     if owner.has_ended(token, now) {
         let carried_on = Token {
             revoked_at: None,
             ..token.clone()
         };
-        let late = token.revoked_at.is_some_and(|at| at.deadline(MERCY).is_expired(now));
+        let late = token.revoked_at.is_some_and(|at| at.deadline(GRACE).is_expired(now));
         return Err(match token.is_renewed && late && !owner.has_ended(&carried_on, now) {
-            true => Broken::Reused,
-            false => Broken::Expired,
+            true => LoginRefusal::Reused,
+            false => LoginRefusal::Expired,
         });
     }
     if token.expires_at.is_expired(now) {
-        return Err(Broken::Expired);
+        return Err(LoginRefusal::Expired);
     }
     Ok(())
 }
@@ -312,7 +312,9 @@ mod tests {
 
     #[test]
     fn a_login_is_carried_on_by_its_own_token_alone() {
-        let check = |change: fn(&mut Token, &mut User), at, expected: Result<(), Broken>| {
+        use LoginRefusal::{Blocked, Expired, OtherKind, Reused};
+
+        let check = |change: fn(&mut Token, &mut User), at, expected: Result<(), LoginRefusal>| {
             let mut user = user();
             let grant = grant(Owner::User(user.id));
             let (mut token, _) = Token::issue(grant, &mut SysRng, Timestamp::from_seconds(1)).expect("entropy");
@@ -334,28 +336,28 @@ mod tests {
             token.is_renewed = true;
         };
         check(|_, _| {}, 59, Ok(()));
-        check(|_, _| {}, 60, Err(Broken::Expired));
-        check(|token, _| token.kind = Kind::Access, 60, Err(Broken::OtherKind));
-        check(|_, user| user.lockout = blocked(5, None), 60, Err(Broken::Blocked));
+        check(|_, _| {}, 60, Err(Expired));
+        check(|token, _| token.kind = Kind::Access, 60, Err(OtherKind));
+        check(|_, user| user.lockout = blocked(5, None), 60, Err(Blocked));
         // The owner is checked first, then the kind, then the token's state.
         let all = |token: &mut Token, user: &mut User| {
             token.kind = Kind::Access;
             user.lockout = blocked(5, None);
             user.sessions.clear();
         };
-        check(all, 60, Err(Broken::Blocked));
+        check(all, 60, Err(Blocked));
         let ended = |token: &mut Token, user: &mut User| {
             token.kind = Kind::Access;
             user.token_generation = 1;
         };
-        check(ended, 59, Err(Broken::OtherKind));
-        check(|_, user| user.lockout = blocked(5, Some(9)), 59, Err(Broken::Expired));
-        check(|_, user| user.token_generation = 1, 59, Err(Broken::Expired));
-        check(|_, user| user.sessions.clear(), 59, Err(Broken::Expired));
-        check(revoked, 29, Err(Broken::Expired));
-        check(revoked, 30, Err(Broken::Expired));
-        check(renewed, 29, Err(Broken::Expired));
-        check(renewed, 30, Err(Broken::Reused));
+        check(ended, 59, Err(OtherKind));
+        check(|_, user| user.lockout = blocked(5, Some(9)), 59, Err(Expired));
+        check(|_, user| user.token_generation = 1, 59, Err(Expired));
+        check(|_, user| user.sessions.clear(), 59, Err(Expired));
+        check(revoked, 29, Err(Expired));
+        check(revoked, 30, Err(Expired));
+        check(renewed, 29, Err(Expired));
+        check(renewed, 30, Err(Reused));
         check(
             |token, user| {
                 token.revoked_at = Some(Timestamp::from_seconds(20));
@@ -363,7 +365,7 @@ mod tests {
                 user.sessions.clear();
             },
             30,
-            Err(Broken::Expired),
+            Err(Expired),
         );
     }
 
@@ -383,11 +385,11 @@ mod tests {
         };
         let found = |caller: &Caller, named| caller.require_admin_of(named).map(|_| ());
         for named in [None, Some(user()), Some(other())] {
-            assert_eq!(found(&own(false), named), Err(OutOfReach::Forbidden));
+            assert_eq!(found(&own(false), named), Err(AccessDenied::Forbidden));
         }
         assert_eq!(found(&own(true), Some(user())), Ok(()));
-        assert_eq!(found(&own(true), Some(other())), Err(OutOfReach::Unknown));
-        assert_eq!(found(&own(true), None), Err(OutOfReach::Unknown));
+        assert_eq!(found(&own(true), Some(other())), Err(AccessDenied::Unknown));
+        assert_eq!(found(&own(true), None), Err(AccessDenied::Unknown));
         let caller = own(false);
         let Principal::User(me) = &caller.principal else {
             panic!("a user")
@@ -395,7 +397,7 @@ mod tests {
         assert!(caller.require_self_or_admin_of(Some((**me).clone())).is_ok());
         assert_eq!(
             caller.require_self_or_admin_of(Some(user())).map(|_| ()),
-            Err(OutOfReach::Forbidden)
+            Err(AccessDenied::Forbidden)
         );
     }
 

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     domain::{
-        access::{Broken, OutOfReach, Refusal},
+        access::{AccessDenied, LoginRefusal, Refusal},
         idempotency::InProgress,
         otp::Failure,
         rate_limit::RateLimited,
@@ -162,22 +162,22 @@ impl From<Refusal> for Error {
     }
 }
 
-impl From<OutOfReach> for Error {
-    fn from(refusal: OutOfReach) -> Self {
+impl From<AccessDenied> for Error {
+    fn from(refusal: AccessDenied) -> Self {
         match refusal {
-            OutOfReach::Forbidden => Self::Forbidden,
-            OutOfReach::Unknown => Self::NotFound,
+            AccessDenied::Forbidden => Self::Forbidden,
+            AccessDenied::Unknown => Self::NotFound,
         }
     }
 }
 
-impl From<Broken> for Error {
-    fn from(broken: Broken) -> Self {
-        match broken {
-            Broken::Unknown => Self::TokenInvalid,
-            Broken::Blocked => Self::UserBlocked,
-            Broken::OtherKind => Self::WrongTokenType,
-            Broken::Reused | Broken::Expired => Self::TokenExpired,
+impl From<LoginRefusal> for Error {
+    fn from(refusal: LoginRefusal) -> Self {
+        match refusal {
+            LoginRefusal::Unknown => Self::TokenInvalid,
+            LoginRefusal::Blocked => Self::UserBlocked,
+            LoginRefusal::OtherKind => Self::WrongTokenType,
+            LoginRefusal::Reused | LoginRefusal::Expired => Self::TokenExpired,
         }
     }
 }

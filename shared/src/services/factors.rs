@@ -2,7 +2,7 @@
 
 use crate::{
     domain::{
-        access::{OutOfReach, Refusal},
+        access::{AccessDenied, Refusal},
         factor::Factor,
         id::FactorId,
         scope::Needed,
@@ -42,7 +42,7 @@ impl Factors {
     /// The refusal if the caller is not authorized; [`Fault`] when the store fails.
     pub async fn find<E>(&self, call: &Call, needed: Needed) -> Result<(User, Option<Factor>), E>
     where
-        E: From<Refusal> + From<OutOfReach> + From<Fault>,
+        E: From<Refusal> + From<AccessDenied> + From<Fault>,
     {
         let (caller, user, factors) = auth::target_factors(&self.callers, &self.factors, call, needed).await??;
         Ok((caller.require_admin_of(user)?, of_id(call, factors)))

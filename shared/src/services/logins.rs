@@ -6,7 +6,7 @@ use rand::rngs::SysRng;
 
 use crate::{
     domain::{
-        access::{self, Broken},
+        access::{self, LoginRefusal},
         factor::{Factor, FactorKey, FactorType},
         otp::Otps,
         quota::Quota,
@@ -87,7 +87,7 @@ pub fn read<'a>(
     call: &'a Call,
     presented: &'a Presented,
     kind: fn(&Kind) -> bool,
-) -> LocalBoxFuture<'a, Result<Result<Login, Broken>, Fault>> {
+) -> LocalBoxFuture<'a, Result<Result<Login, LoginRefusal>, Fault>> {
     Box::pin(async move {
         for _ in 0..LOOKS {
             match read_once(logins, call, presented, kind).await? {
@@ -104,7 +104,7 @@ async fn read_once(
     call: &Call,
     presented: &Presented,
     kind: fn(&Kind) -> bool,
-) -> Result<Result<Login, Broken>, Fault> {
+) -> Result<Result<Login, LoginRefusal>, Fault> {
     let id = match presented.owner {
         Owner::User(id) => id,
         Owner::Client(_) => return not_of_a_login(logins, call, presented).await.map(Err),
@@ -122,15 +122,15 @@ async fn read_once(
     let found = batch.read().await?;
     let token = found.take(&logins.tokens, &presented.digest, call.now)?;
     let (Some(token), Some(user)) = (token, found.take(&logins.users, &id, call.now)?) else {
-        return Ok(Err(Broken::Unknown));
+        return Ok(Err(LoginRefusal::Unknown));
     };
     call.log_actor(id.log_name());
-    if let Err(broken) = access::check_login(&token, &user, kind, call.now) {
-        if broken == Broken::Reused {
+    if let Err(refusal) = access::check_login(&token, &user, kind, call.now) {
+        if refusal == LoginRefusal::Reused {
             let change = rows::user::end_session(&user, &token.client);
             logins.change_users.update(&id, change, call.now).await?;
         }
-        return Ok(Err(broken));
+        return Ok(Err(refusal));
     }
     let otps = found.take(&logins.otps, &factor, call.now)?;
     Ok(Ok(Login {
@@ -143,16 +143,16 @@ async fn read_once(
 }
 
 /// A client's own token continues no login.
-async fn not_of_a_login(logins: &Logins, call: &Call, presented: &Presented) -> Result<Broken, Fault> {
+async fn not_of_a_login(logins: &Logins, call: &Call, presented: &Presented) -> Result<LoginRefusal, Fault> {
     let mut batch = Batch::default();
     batch.want(&logins.tokens, &presented.digest);
     let found = batch.read().await?.take(&logins.tokens, &presented.digest, call.now)?;
-    Ok(found.map_or(Broken::Unknown, |_| Broken::OtherKind))
+    Ok(found.map_or(LoginRefusal::Unknown, |_| LoginRefusal::OtherKind))
 }
 
 /// The writes of a successful login.
 #[derive(Clone, Copy)]
-pub struct LetIn<'a> {
+pub struct GrantedLogin<'a> {
     /// Consumes the code.
     pub otps: &'a Table<Otps, Update>,
     /// Resets the failures and starts a new session: the tokens of the earlier one are revoked.
@@ -165,7 +165,7 @@ pub struct LetIn<'a> {
     pub phone_set_at: Option<Timestamp>,
 }
 
-impl LetIn<'_> {
+impl GrantedLogin<'_> {
     /// Adds the writes of a successful login to a transaction, and returns the access token with these scopes. `next`
     /// is the record of codes that replaces the login's.
     ///
@@ -197,11 +197,11 @@ impl LetIn<'_> {
         let mut sessions = user.sessions.clone();
         sessions.insert(token.client.clone(), session);
         transaction.update(self.otps, &next.owner(), rows::otp::replace(otps.version, next));
-        let let_in = match self.phone_set_at {
-            Some(set_at) => rows::user::let_in(user, &lockout, &sessions, set_at, call.now),
+        let signed_in = match self.phone_set_at {
+            Some(set_at) => rows::user::sign_in_by_code(user, &lockout, &sessions, set_at, call.now),
             None => rows::user::sign_in(user, &lockout, &sessions, &user.password, call.now),
         };
-        transaction.update(self.users, &user.id, let_in);
+        transaction.update(self.users, &user.id, signed_in);
         transaction.put_new(self.tokens, &access, call.now);
         Ok((access, text))
     }

@@ -102,12 +102,12 @@ fn errors_have_their_sentences() {
     check(E::UserBlocked, 401, "user_blocked", "User blocked.", BARE);
     check(E::TokenInvalid, 401, "token_invalid", "Invalid token.", INVALID);
     check(E::TokenExpired, 401, "token_expired", "Token expired.", INVALID);
-    check(Broken::Unknown, 401, "token_invalid", "Invalid token.", INVALID);
-    check(Broken::Reused, 401, "token_expired", "Token expired.", INVALID);
-    check(Broken::Blocked, 401, "user_blocked", "User blocked.", BARE);
-    check(Broken::Expired, 401, "token_expired", "Token expired.", INVALID);
+    check(LoginRefusal::Unknown, 401, "token_invalid", "Invalid token.", INVALID);
+    check(LoginRefusal::Reused, 401, "token_expired", "Token expired.", INVALID);
+    check(LoginRefusal::Blocked, 401, "user_blocked", "User blocked.", BARE);
+    check(LoginRefusal::Expired, 401, "token_expired", "Token expired.", INVALID);
     check(
-        Broken::OtherKind,
+        LoginRefusal::OtherKind,
         401,
         "token_invalid_type",
         "Invalid token type",

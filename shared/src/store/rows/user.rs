@@ -140,7 +140,13 @@ pub fn sign_in(read: &User, next: &Lockout, sessions: &Sessions, password: &Pass
 
 /// Like [`sign_in`], for a user authenticated by a code that was sent to the phone set at `verified`.
 #[must_use]
-pub fn let_in(read: &User, next: &Lockout, sessions: &Sessions, verified: Timestamp, now: Timestamp) -> Change {
+pub fn sign_in_by_code(
+    read: &User,
+    next: &Lockout,
+    sessions: &Sessions,
+    verified: Timestamp,
+    now: Timestamp,
+) -> Change {
     let mut change = sign_in(read, next, sessions, &read.password, now);
     change.values.push((":verified", time(verified)));
     change.update = "SET lockout = :lockout, token_generation = :generation, updated_at = :now, client_sessions = :sessions, \
