@@ -18,10 +18,11 @@ use countersign_shared::{
         serve::Endpoint,
     },
     observe::{Milestone, Outcome},
-    runtime::edge::Wire,
-    runtime::settings::Lifetimes,
-    services::logins::{self, GrantedLogin, Login, Logins, ROUNDS},
-    services::verification::Verifier,
+    runtime::{edge::Wire, settings::Lifetimes},
+    services::{
+        logins::{self, GrantedLogin, Login, Logins, ROUNDS},
+        verification::Verifier,
+    },
     store::{
         retry::optimistic,
         rows,

@@ -1,6 +1,6 @@
 //! The OpenAPI description of the route.
 
-use countersign_shared::http::{mithril::envelope::MithrilError, mithril::form::OtpForm, mithril::view::TokenAnswer};
+use countersign_shared::http::mithril::{envelope::MithrilError, form::OtpForm, view::TokenAnswer};
 
 use crate::document::prelude::*;
 

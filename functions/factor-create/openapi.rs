@@ -1,7 +1,7 @@
 //! The OpenAPI description of the route.
 
-use countersign_shared::http::{
-    mithril::FACTOR_WRITE, mithril::envelope::MithrilError, mithril::form::NewFactorForm, mithril::view::FactorAnswer,
+use countersign_shared::http::mithril::{
+    FACTOR_WRITE, envelope::MithrilError, form::NewFactorForm, view::FactorAnswer,
 };
 
 use crate::document::prelude::*;

@@ -1,8 +1,6 @@
 //! The OpenAPI description of the route.
 
-use countersign_shared::http::{
-    mithril::FACTOR_READ, mithril::body::FactorFilter, mithril::envelope::MithrilError, mithril::view::FactorList,
-};
+use countersign_shared::http::mithril::{FACTOR_READ, body::FactorFilter, envelope::MithrilError, view::FactorList};
 
 use crate::document::prelude::*;
 

@@ -9,8 +9,7 @@ use countersign_shared::{
     },
     observe::Outcome,
     runtime::edge::Wire,
-    services::factors::Factors,
-    services::notices::Notices,
+    services::{factors::Factors, notices::Notices},
     store::rows,
 };
 

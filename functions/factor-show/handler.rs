@@ -8,8 +8,10 @@ use countersign_shared::{
     },
     observe::Outcome,
     runtime::edge::Wire,
-    services::auth::{self, Callers},
-    services::factors,
+    services::{
+        auth::{self, Callers},
+        factors,
+    },
     store::table::{BatchGet, Table},
 };
 

@@ -14,8 +14,7 @@ use countersign_shared::{
         user::{self, User},
     },
     fault::Fault,
-    services::accounts,
-    services::lockouts,
+    services::{accounts, lockouts},
     store::{
         rows,
         table::{Changed, Committed, Transaction},

@@ -14,11 +14,12 @@ use countersign_shared::{
         serve::Endpoint,
     },
     observe::{Milestone, Outcome},
-    runtime::edge::Wire,
-    runtime::keys::Keys,
-    services::idempotency::{self, AnsweredUsers, Caller, Idempotency, Owners},
-    services::logins::{self, Logins, ROUNDS},
-    services::otp_sender::{self, Extra, MessageRequest, OtpSender, Sending, Sent},
+    runtime::{edge::Wire, keys::Keys},
+    services::{
+        idempotency::{self, AnsweredUsers, Caller, Idempotency, Owners},
+        logins::{self, Logins, ROUNDS},
+        otp_sender::{self, Extra, MessageRequest, OtpSender, Sending, Sent},
+    },
     store::{
         retry::optimistic,
         rows::{self},

@@ -10,8 +10,7 @@ use countersign_shared::{
         serve::Endpoint,
     },
     observe::Milestone,
-    runtime::edge::Wire,
-    runtime::keys::Keys,
+    runtime::{edge::Wire, keys::Keys},
     services::auth::{self, Clients},
     store::{
         rows::{

@@ -12,8 +12,7 @@ use countersign_shared::{
         serve::Endpoint,
     },
     observe::Milestone,
-    runtime::edge::Wire,
-    runtime::keys::Keys,
+    runtime::{edge::Wire, keys::Keys},
     services::auth::{self, Clients},
     store::{
         rows::rate_limit::Creations,

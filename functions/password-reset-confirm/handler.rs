@@ -21,9 +21,11 @@ use countersign_shared::{
     },
     observe::{Milestone, Outcome},
     runtime::edge::Wire,
-    services::idempotency::{self, AnsweredUsers, Caller, Idempotency, Owners},
-    services::notices::Notices,
-    services::passwords,
+    services::{
+        idempotency::{self, AnsweredUsers, Caller, Idempotency, Owners},
+        notices::Notices,
+        passwords,
+    },
     store::{
         retry::optimistic_from,
         table::{Batch, Committed, Delete, Get, Table, Transaction, Update, settled},

@@ -16,9 +16,7 @@ use countersign_shared::{
         reply::Answer,
     },
     observe::Outcome,
-    services::auth,
-    services::passwords,
-    services::rate_limits::Spending,
+    services::{auth, passwords, rate_limits::Spending},
     store::table::{Batch, Committed, Transaction, settled},
 };
 use rand::rngs::SysRng;

@@ -21,8 +21,10 @@ use countersign_shared::{
         serve::Endpoint,
     },
     runtime::edge::Wire,
-    services::idempotency::{self, AnsweredUsers, Caller, Idempotency, Owners},
-    services::notices::Notices,
+    services::{
+        idempotency::{self, AnsweredUsers, Caller, Idempotency, Owners},
+        notices::Notices,
+    },
     store::{
         rows::{bucket::Level, rate_limit::Usage},
         table::{BatchGet, Delete, Put, Table, Update},

@@ -1,8 +1,8 @@
 //! The OpenAPI description of the route.
 
-use countersign_shared::http::{
-    era::body::{ChangeForm, ResetForm},
-    era::{EraDone, EraError, PasswordSet},
+use countersign_shared::http::era::{
+    EraDone, EraError, PasswordSet,
+    body::{ChangeForm, ResetForm},
 };
 
 use crate::document::prelude::*;

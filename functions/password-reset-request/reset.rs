@@ -25,8 +25,10 @@ use countersign_shared::{
         serve::in_time,
     },
     observe::{Milestone, Outcome},
-    services::link_mails::{self, Letter},
-    services::rate_limits::{MailLimit, Planned, Spending},
+    services::{
+        link_mails::{self, Letter},
+        rate_limits::{MailLimit, Planned, Spending},
+    },
     store::{
         rows::{self, bucket::Level, rate_limit::Usage},
         table::{Batch, Committed, Transaction},

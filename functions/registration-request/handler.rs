@@ -26,9 +26,11 @@ use countersign_shared::{
     },
     observe::{Milestone, Outcome},
     runtime::edge::Wire,
-    services::idempotency::{self, Caller, Idempotency, Owners},
-    services::link_mails::{self, Letter},
-    services::rate_limits::{MailLimit, Planned, Spending},
+    services::{
+        idempotency::{self, Caller, Idempotency, Owners},
+        link_mails::{self, Letter},
+        rate_limits::{MailLimit, Planned, Spending},
+    },
     store::{
         rows::{bucket::Level, rate_limit::Usage},
         table::{Batch, BatchGet, Delete, Put, Table, Update},

@@ -11,8 +11,7 @@ use countersign_shared::{
         serve::Endpoint,
     },
     observe::Milestone,
-    runtime::edge::Wire,
-    runtime::keys::Keys,
+    runtime::{edge::Wire, keys::Keys},
     services::auth::{self, Users},
     store::{
         retry::optimistic,

@@ -7,10 +7,11 @@ use countersign_shared::{
         serve::Endpoint,
     },
     observe::{Milestone, Outcome},
-    runtime::edge::Wire,
-    runtime::keys::Keys,
-    services::audit::AuditLog,
-    services::auth::{self, Users},
+    runtime::{edge::Wire, keys::Keys},
+    services::{
+        audit::AuditLog,
+        auth::{self, Users},
+    },
     store::table::{Get, Table},
 };
 

@@ -6,8 +6,7 @@ use countersign_shared::{
         reply::Answer,
         serve::Endpoint,
     },
-    runtime::edge::Wire,
-    runtime::keys::Keys,
+    runtime::{edge::Wire, keys::Keys},
     services::auth::{self, Users},
     store::table::{Get, Table},
 };

@@ -1,8 +1,8 @@
 //! The OpenAPI description of the route.
 
-use countersign_shared::http::{
-    mithril::form::{AuthorizeGrant, ClientGrant, PasswordGrant, RefreshGrant, WrappedGrant},
-    mithril::view::TokenAnswer,
+use countersign_shared::http::mithril::{
+    form::{AuthorizeGrant, ClientGrant, PasswordGrant, RefreshGrant, WrappedGrant},
+    view::TokenAnswer,
 };
 
 use crate::document::prelude::*;

@@ -29,8 +29,10 @@ use countersign_shared::{
         reply::Answer,
     },
     observe::{Milestone, Outcome},
-    services::logins::ROUNDS,
-    services::otp_sender::{self, Extra, MessageRequest, Sending, Sent},
+    services::{
+        logins::ROUNDS,
+        otp_sender::{self, Extra, MessageRequest, Sending, Sent},
+    },
     store::{
         retry::optimistic,
         rows::{self, rate_limit},

@@ -16,9 +16,11 @@ use countersign_shared::{
         reply::Answer,
     },
     observe::{Milestone, Outcome},
-    services::logins::ROUNDS,
-    services::otp_sender::{self, MessageRequest, Sending, Sent},
-    services::token_replacement,
+    services::{
+        logins::ROUNDS,
+        otp_sender::{self, MessageRequest, Sending, Sent},
+        token_replacement,
+    },
     store::{retry::optimistic, rows},
 };
 use rand::rngs::SysRng;

@@ -8,8 +8,10 @@ use countersign_shared::{
     },
     observe::Outcome,
     runtime::edge::Wire,
-    services::auth::{self, Callers},
-    services::lockouts,
+    services::{
+        auth::{self, Callers},
+        lockouts,
+    },
     store::table::{Table, Update},
 };
 

@@ -1,8 +1,6 @@
 //! The OpenAPI description of the route.
 
-use countersign_shared::http::{
-    mithril::USER_BLOCK, mithril::envelope::MithrilError, mithril::form::BlockForm, mithril::view::UserAnswer,
-};
+use countersign_shared::http::mithril::{USER_BLOCK, envelope::MithrilError, form::BlockForm, view::UserAnswer};
 
 use crate::document::prelude::*;
 

@@ -22,8 +22,10 @@ use countersign_shared::{
     },
     observe::Outcome,
     runtime::edge::Wire,
-    services::accounts,
-    services::auth::{self, Callers},
+    services::{
+        accounts,
+        auth::{self, Callers},
+    },
     store::table::{Batch, BatchGet, Committed, Put, Table, Transaction, settled},
 };
 use rand::rngs::SysRng;

@@ -1,9 +1,9 @@
 //! The OpenAPI description of the route.
 
-use countersign_shared::http::{
-    mithril::USER_WRITE,
-    mithril::form::{UserForm, WrappedUser},
-    mithril::view::UserAnswer,
+use countersign_shared::http::mithril::{
+    USER_WRITE,
+    form::{UserForm, WrappedUser},
+    view::UserAnswer,
 };
 
 use crate::document::prelude::*;

@@ -29,8 +29,7 @@ use crate::{
     http::{call::Call, serve::in_time},
     observe::{self, Reason},
     refusal::Undelivered,
-    runtime::keys::Keys,
-    runtime::{edge::Wire, settings::SendingPolicy},
+    runtime::{edge::Wire, keys::Keys, settings::SendingPolicy},
     store::{
         retry::optimistic_from,
         rows::{

@@ -11,10 +11,8 @@ use crate::{
     fault::Fault,
     http::call::Call,
     refusal::Unverified,
-    runtime::edge::Wire,
-    runtime::keys::Keys,
-    services::logins::Login,
-    services::notices::Notices,
+    runtime::{edge::Wire, keys::Keys},
+    services::{logins::Login, notices::Notices},
     store::{
         rows,
         table::{Committed, Table, Transaction, Update},
