@@ -5,9 +5,9 @@ use countersign_shared::{
         key::Answers,
         otp::{Binding, Purpose},
         scope::Scope,
-        secret::{Digest, Secret},
+        secret::Digest,
         time::Timestamp,
-        token::{Grant, Kind, Owner, Presented, Token},
+        token::{Kind, Presented, Token},
     },
     fault::Fault,
     http::{
@@ -25,13 +25,13 @@ use countersign_shared::{
     runtime::{edge::Wire, keys::Keys, settings::Lifetimes},
     services::{
         idempotency::{self, AnsweredUsers, Caller, Idempotency, Owners},
-        logins::{self, Login, Logins, ROUNDS},
+        logins::{self, Logins, ROUNDS},
         otp_sender::{self, Extra, MessageRequest, OtpSender, Sending, Sent},
         token_replacement,
     },
     store::{
         retry::optimistic,
-        rows::{self},
+        rows,
         table::{Put, Table, Update},
     },
 };
@@ -126,14 +126,15 @@ impl Init {
             phone: phone.clone(),
             replaces,
         };
-        let (token, text) = self.token(call, &login, kind)?;
+        // A token of the same session, which expires no later than the one that it comes from.
+        let expires_at = login.token.expires_at.min(call.now.deadline(self.lifetimes.login));
+        let (token, text) = Token::issue(login.next(kind, expires_at), &mut SysRng, call.now).map_err(Fault::from)?;
         let user = &login.user;
         let request = MessageRequest {
             binding: Binding::new(factor, &phone, &token, Purpose::Approval),
             user,
             factor,
             locale: &login.token.locale,
-            domain: &user.domain,
         };
         // A login continues with one token. A signed-in user keeps the access token, whatever happens to the new phone.
         let old = Some(&login.token).filter(|token| token.kind != Kind::Access);
@@ -159,22 +160,5 @@ impl Init {
             }
             Sent::Changed => Ok(None),
         }
-    }
-
-    /// A token of the same session, which expires no later than the one that it comes from.
-    fn token(&self, call: &Call, login: &Login, kind: Kind) -> Result<(Token, Secret), Fault> {
-        let base = &login.token;
-        let grant = Grant {
-            owner: Owner::User(login.user.id),
-            domain: Some(login.user.domain_key()),
-            generation: login.user.token_generation,
-            session: base.session,
-            locale: base.locale.clone(),
-            client: base.client.clone(),
-            kind,
-            scopes: Vec::new(),
-            expires_at: base.expires_at.min(call.now.deadline(self.lifetimes.login)),
-        };
-        Ok(Token::issue(grant, &mut SysRng, call.now)?)
     }
 }

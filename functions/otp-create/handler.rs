@@ -20,10 +20,7 @@ use countersign_shared::{
         logins::{self, Logins, ROUNDS},
         otp_sender::{self, Extra, MessageRequest, OtpSender, Sending, Sent},
     },
-    store::{
-        retry::optimistic,
-        rows::{self},
-    },
+    store::{retry::optimistic, rows},
 };
 
 /// Sends another code for the login in progress, and cancels the earlier one.
@@ -86,7 +83,6 @@ impl Create {
             user,
             factor,
             locale: &login.token.locale,
-            domain: &user.domain,
         };
         let mut extra = Extra::default();
         extra

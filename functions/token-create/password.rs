@@ -366,7 +366,6 @@ impl Create {
             user,
             factor,
             locale: &found.domain.locale,
-            domain: &found.domain.name,
         };
         let (otps, quota) = (found.otps.clone(), found.quota.clone());
         match sending.send(message, otps, quota, extra).await {

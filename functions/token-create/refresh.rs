@@ -3,7 +3,7 @@ use countersign_shared::{
         idempotency::Issued,
         otp::{Binding, Purpose},
         secret::{Digest, Secret},
-        token::{Grant, Owner, Token},
+        token::Token,
     },
     fault::Fault,
     http::{
@@ -53,25 +53,14 @@ impl Create {
         let (old, user) = (&login.token, &login.user);
         let factor = login.active_factor().ok_or(Error::NoFactor)?;
         let phone = factor.value.as_ref().ok_or(Error::FactorNotSet)?;
-        let grant = Grant {
-            owner: Owner::User(user.id),
-            domain: Some(user.domain_key()),
-            generation: user.token_generation,
-            session: old.session,
-            locale: old.locale.clone(),
-            client: old.client.clone(),
-            kind: old.kind.clone(),
-            scopes: Vec::new(),
-            // Renewing does not extend the login's lifetime (R37).
-            expires_at: old.expires_at,
-        };
+        // Renewing does not extend the login's lifetime (R37).
+        let grant = login.next(old.kind.clone(), old.expires_at);
         let (renewed, text) = Token::issue(grant, &mut SysRng, call.now).map_err(Fault::from)?;
         let request = MessageRequest {
             binding: Binding::new(factor, phone, &renewed, Purpose::SignIn),
             user,
             factor,
             locale: &old.locale,
-            domain: &user.domain,
         };
         let mut extra = token_replacement::begin(&self.change_tokens, call, old);
         extra.writes.put_new(&self.new_tokens, &renewed, call.now);

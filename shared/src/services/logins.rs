@@ -71,6 +71,22 @@ impl Login {
     pub fn active_factor(&self) -> Option<&Factor> {
         self.factor.as_ref().filter(|factor| factor.is_active)
     }
+
+    /// Another token of the same session, without scopes.
+    #[must_use]
+    pub fn next(&self, kind: Kind, expires_at: Timestamp) -> Grant {
+        Grant {
+            owner: Owner::User(self.user.id),
+            domain: Some(self.user.domain_key()),
+            generation: self.user.token_generation,
+            session: self.token.session,
+            locale: self.token.locale.clone(),
+            client: self.token.client.clone(),
+            kind,
+            scopes: Vec::new(),
+            expires_at,
+        }
+    }
 }
 
 /// Polls of a login whose token is about to be replaced, with a pause after each: three seconds in all. A code is sent

@@ -2,10 +2,9 @@
 //! transaction before the message is sent; if it cannot be sent, nothing remains that could be guessed, or that a retry
 //! would have to wait for (R65).
 
-use futures_util::future::LocalBoxFuture;
 use std::ops::ControlFlow;
 
-use futures_util::future::join;
+use futures_util::future::{LocalBoxFuture, join};
 use rand::rngs::SysRng;
 
 use crate::{
@@ -18,7 +17,6 @@ use crate::{
         key::{Keyring, OtpCodes},
         limit_keys,
         locale::Locale,
-        name::DomainName,
         otp::{Binding, Otps, Purpose},
         phone::Phone,
         quota::{self, Quota},
@@ -69,8 +67,6 @@ pub struct MessageRequest<'a> {
     pub factor: &'a Factor,
     /// Its language.
     pub locale: &'a Locale,
-    /// The domain whose pages may autofill the code.
-    pub domain: &'a DomainName,
 }
 
 /// The outcome of sending.
@@ -222,7 +218,13 @@ impl<'a> Sending<'a> {
         let spent = rows::quota::spend(&self.sender.quotas, &policy.quota, &message, Some(quota), &self.act).await?;
         self.quota = Some(spent.map_err(Undelivered::RateLimited)?);
         let template = policy.templates.of(request.locale);
-        let text = code_text(request.locale, template, request.binding.purpose, request.domain, &code);
+        let text = code_text(
+            request.locale,
+            template,
+            request.binding.purpose,
+            &request.user.domain,
+            &code,
+        );
         match self.sender.texter.send(request.binding.phone, &text).await {
             Ok(()) => {
                 observe::sms_sent(country, self.call.log_context(Some(&request.binding.phone.masked())));
