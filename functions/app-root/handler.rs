@@ -1,5 +1,5 @@
 use countersign_shared::{
-    http::{call::Call, era::Error, reply::Answer, serve::Endpoint},
+    http::{call::Call, dialects::era::Error, reply::Answer, serve::Endpoint},
     observe::Outcome,
     runtime::edge::Wire,
 };

@@ -1,6 +1,6 @@
 //! The OpenAPI description of the route.
 
-use countersign_shared::http::era::EraError;
+use countersign_shared::http::dialects::era::EraError;
 
 use crate::document::prelude::*;
 

@@ -1,7 +1,7 @@
 use countersign_shared::{
     domain::{
         audit::{self, Event, Policy, What},
-        secret::random_bytes,
+        crypto::secret::random_bytes,
     },
     fault::Fault,
     observe::{self, LogContext, Metric},

@@ -1,10 +1,10 @@
 use countersign_shared::{
     domain::{
         audit::{self, Event, What},
+        crypto::secret::random_bytes,
+        mail::suppression::{Policy, Reason, Source, Suppression, subject},
         password_reset::PasswordResetRequest,
         registration::RegistrationRequest,
-        secret::random_bytes,
-        suppression::{Policy, Reason, Source, Suppression, subject},
     },
     fault::Fault,
     observe::{self, LogContext, Metric},

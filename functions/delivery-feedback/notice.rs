@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use countersign_shared::{
     domain::{
-        name::EmailAddress,
-        secret::Digest,
-        suppression::{self, Reason, Source},
+        crypto::secret::Digest,
+        mail::suppression::{self, Reason, Source},
+        people::name::EmailAddress,
         time::Timestamp,
     },
     observe::Metric,

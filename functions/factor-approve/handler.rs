@@ -1,15 +1,17 @@
 use countersign_shared::{
     delivery::words::Message,
     domain::{
-        access::{LoginRefusal, Refusal},
-        factor::Factor,
+        auth::{
+            access::{LoginRefusal, Refusal},
+            token::{Kind, Presented, Token},
+        },
+        limits::quota::Quota,
         otp::{Binding, Code, Purpose},
-        quota::Quota,
-        token::{Kind, Presented, Token},
+        people::factor::Factor,
     },
     http::{
         call::Call,
-        mithril::{
+        dialects::mithril::{
             Error,
             body::read_otp,
             view::{NextStep, token_answer},

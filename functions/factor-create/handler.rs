@@ -1,9 +1,9 @@
 use countersign_shared::{
-    domain::{factor::Factor, user::User},
+    domain::people::{factor::Factor, user::User},
     fault::Fault,
     http::{
         call::Call,
-        mithril::{Error, FACTOR_WRITE, body::read_factor_type, view::factor_made},
+        dialects::mithril::{Error, FACTOR_WRITE, body::read_factor_type, view::factor_made},
         reply::Answer,
         serve::Endpoint,
     },

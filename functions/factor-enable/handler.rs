@@ -1,8 +1,8 @@
 use countersign_shared::{
-    domain::factor::Factor,
+    domain::people::factor::Factor,
     http::{
         call::Call,
-        mithril::{Error, FACTOR_WRITE, body::read_nothing, view::factor_answer},
+        dialects::mithril::{Error, FACTOR_WRITE, body::read_nothing, view::factor_answer},
         reply::Answer,
         serve::Endpoint,
     },

@@ -1,6 +1,6 @@
 //! The OpenAPI description of the route.
 
-use countersign_shared::http::mithril::{FACTOR_WRITE, envelope::MithrilError, view::FactorAnswer};
+use countersign_shared::http::dialects::mithril::{FACTOR_WRITE, envelope::MithrilError, view::FactorAnswer};
 
 use crate::document::prelude::*;
 

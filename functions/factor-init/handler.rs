@@ -1,18 +1,19 @@
 use countersign_shared::{
     domain::{
-        access::Refusal,
+        auth::{
+            access::Refusal,
+            scope::Scope,
+            token::{Kind, Presented, Token},
+        },
+        crypto::{key::Answers, secret::Digest},
         idempotency::{Issued, Storage},
-        key::Answers,
         otp::{Binding, Purpose},
-        scope::Scope,
-        secret::Digest,
         time::Timestamp,
-        token::{Kind, Presented, Token},
     },
     fault::Fault,
     http::{
         call::Call,
-        mithril::{
+        dialects::mithril::{
             Error, FACTOR_INIT,
             body::{FactorRequest, read_factor},
             invalid::Invalid,

@@ -1,6 +1,6 @@
 //! The OpenAPI description of the route.
 
-use countersign_shared::http::mithril::{envelope::MithrilError, form::FactorForm, view::TokenAnswer};
+use countersign_shared::http::dialects::mithril::{envelope::MithrilError, form::FactorForm, view::TokenAnswer};
 
 use crate::document::prelude::*;
 

@@ -1,8 +1,8 @@
 use countersign_shared::{
-    domain::factor::Factor,
+    domain::people::factor::Factor,
     http::{
         call::Call,
-        mithril::{Error, FACTOR_READ, body::read_factor_filter, view::factor_list},
+        dialects::mithril::{Error, FACTOR_READ, body::read_factor_filter, view::factor_list},
         reply::Answer,
         serve::Endpoint,
     },

@@ -1,6 +1,8 @@
 //! The OpenAPI description of the route.
 
-use countersign_shared::http::mithril::{FACTOR_READ, body::FactorFilter, envelope::MithrilError, view::FactorList};
+use countersign_shared::http::dialects::mithril::{
+    FACTOR_READ, body::FactorFilter, envelope::MithrilError, view::FactorList,
+};
 
 use crate::document::prelude::*;
 

@@ -1,9 +1,9 @@
 use countersign_shared::{
     delivery::words::Message,
-    domain::factor::Factor,
+    domain::people::factor::Factor,
     http::{
         call::Call,
-        mithril::{Error, FACTOR_RESET, body::read_nothing, view::factor_answer},
+        dialects::mithril::{Error, FACTOR_RESET, body::read_nothing, view::factor_answer},
         reply::Answer,
         serve::Endpoint,
     },

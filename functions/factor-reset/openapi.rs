@@ -1,6 +1,6 @@
 //! The OpenAPI description of the route.
 
-use countersign_shared::http::mithril::{FACTOR_RESET, view::FactorAnswer};
+use countersign_shared::http::dialects::mithril::{FACTOR_RESET, view::FactorAnswer};
 
 use crate::document::prelude::*;
 

@@ -1,8 +1,8 @@
 use countersign_shared::{
-    domain::factor::Factor,
+    domain::people::factor::Factor,
     http::{
         call::Call,
-        mithril::{Error, FACTOR_READ, view::factor_answer},
+        dialects::mithril::{Error, FACTOR_READ, view::factor_answer},
         reply::Answer,
         serve::Endpoint,
     },

@@ -1,10 +1,9 @@
 use countersign_shared::{
-    domain::link,
+    domain::mail::link,
     fault::Fault,
     http::{
-        broadleaf,
         call::Call,
-        era, gitlab, mithril, plain,
+        dialects::{broadleaf, era, gitlab, mithril, plain},
         rejection::Rejection,
         reply::{Answer, Dialect, Reply},
         route::ROUTES,

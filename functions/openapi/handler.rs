@@ -1,7 +1,7 @@
 use countersign_shared::{
     http::{
         call::Call,
-        plain::{Error, described},
+        dialects::plain::{Error, described},
         reply::Answer,
         serve::Endpoint,
     },

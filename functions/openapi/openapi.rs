@@ -1,6 +1,6 @@
 //! The OpenAPI description of the route.
 
-use countersign_shared::http::plain;
+use countersign_shared::http::dialects::plain;
 
 use crate::document::prelude::*;
 

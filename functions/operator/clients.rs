@@ -2,10 +2,9 @@
 
 use countersign_shared::{
     domain::{
-        client::{Client, GrantType},
-        id::ClientId,
-        name::DomainName,
-        secret::{Digest, Secret, random_token},
+        auth::client::{Client, GrantType},
+        crypto::secret::{Digest, Secret, random_token},
+        people::{id::ClientId, name::DomainName},
     },
     fault::Fault,
     store::{rows::client, table::Changed},

@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, fmt::Display};
 
 use countersign_shared::domain::{
-    name::{EmailAddress, Malformed},
+    auth::scope::Scope,
     password::Policy,
-    scope::Scope,
+    people::name::{EmailAddress, Malformed},
 };
 use serde::{Deserialize, Deserializer, de::DeserializeOwned, de::Error as _};
 use serde_json::{Map, Value};

@@ -1,11 +1,13 @@
 //! Domains (tenants) and their configuration.
 
 use countersign_shared::domain::{
-    locale::Locale,
-    name::{DisplayName, DomainName, EmailAddress},
+    mail::sender::{MailDomain, Sender},
     password::{Alphabet, Policy},
-    sender::{MailDomain, Sender},
-    tenant::{Domain, Opt, Template},
+    people::{
+        locale::Locale,
+        name::{DisplayName, DomainName, EmailAddress},
+        tenant::{Domain, Opt, Template},
+    },
 };
 use serde_json::{Map, Value, json};
 

@@ -9,15 +9,11 @@ use std::{collections::BTreeMap, ops::ControlFlow};
 
 use countersign_shared::{
     domain::{
-        claim,
-        id::UserId,
-        limit_keys::{self, Addressee, MailKind, RequestKind},
-        phone::Phone,
+        auth::token::{Kind, Token},
+        limits::limit_keys::{self, Addressee, MailKind, RequestKind},
+        mail::suppression,
+        people::{claim, id::UserId, phone::Phone, unknown, user::User},
         registration::RegistrationRequest,
-        suppression,
-        token::{Kind, Token},
-        unknown,
-        user::User,
     },
     fault::Fault,
     store::{

@@ -2,9 +2,11 @@
 
 use countersign_shared::{
     domain::{
-        key::{Purpose, Stored},
-        rotation::{self, Refusal, Terms},
-        secret::random_text,
+        crypto::{
+            key::{Purpose, Stored},
+            rotation::{self, Refusal, Terms},
+            secret::random_text,
+        },
         time::Timestamp,
     },
     fault::Fault,

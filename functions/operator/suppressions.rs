@@ -3,7 +3,7 @@
 
 use countersign_shared::{
     domain::{
-        suppression::{Suppression, subject},
+        mail::suppression::{Suppression, subject},
         time::Timestamp,
     },
     store::table::Cursor,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use countersign_shared::{
-    domain::{phone::Phone, time::Timestamp},
+    domain::{people::phone::Phone, time::Timestamp},
     fault::Fault,
     runtime::edge::system_time,
     store::table::{Condition, Cursor, Delete, Get, Row, Scan, Table},

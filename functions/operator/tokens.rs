@@ -2,9 +2,9 @@
 
 use countersign_shared::{
     domain::{
-        locale::Locale,
-        secret::Secret,
-        token::{Grant, Kind, Owner, Presented, Token},
+        auth::token::{Grant, Kind, Owner, Presented, Token},
+        crypto::secret::Secret,
+        people::locale::Locale,
     },
     fault::Fault,
     store::{

@@ -2,16 +2,18 @@
 
 use countersign_shared::{
     domain::{
-        claim,
-        factor::{Factor, FactorKey, FactorType},
-        id::{DomainKey, FactorId, UserId, UserNumber},
-        name::{DisplayName, DomainName, EmailAddress, Login},
+        crypto::secret::Secret,
         password::{Password, PasswordHash},
-        phone::{NotAPhone, Phone},
-        secret::Secret,
-        tenant::Options,
+        people::{
+            claim,
+            factor::{Factor, FactorKey, FactorType},
+            id::{DomainKey, FactorId, UserId, UserNumber},
+            name::{DisplayName, DomainName, EmailAddress, Login},
+            phone::{NotAPhone, Phone},
+            tenant::Options,
+            user::{self, User},
+        },
         time::Timestamp,
-        user::{self, User},
     },
     fault::Fault,
     services::{accounts, lockouts},

@@ -1,15 +1,17 @@
 use countersign_shared::{
     domain::{
-        access::Refusal,
-        id::UserId,
+        auth::{
+            access::Refusal,
+            token::{Kind, Presented},
+        },
+        crypto::key::Answers,
         idempotency::{Issued, Storage},
-        key::Answers,
         otp::{Binding, Purpose},
-        token::{Kind, Presented},
+        people::id::UserId,
     },
     http::{
         call::Call,
-        mithril::{Error, body::read_token, view::user_answer},
+        dialects::mithril::{Error, body::read_token, view::user_answer},
         reply::Answer,
         serve::Endpoint,
     },

@@ -1,6 +1,6 @@
 //! The OpenAPI description of the route.
 
-use countersign_shared::http::mithril::{envelope::MithrilError, form::CodeForm, view::UserAnswer};
+use countersign_shared::http::dialects::mithril::{envelope::MithrilError, form::CodeForm, view::UserAnswer};
 
 use crate::document::prelude::*;
 

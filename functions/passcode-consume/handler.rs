@@ -1,11 +1,11 @@
 use countersign_shared::{
     domain::{
-        key::Passcodes,
+        crypto::key::Passcodes,
         passcode::{Binding, Handle, Passcode, Policy},
     },
     http::{
-        broadleaf::{self, ClientQuery, ConsumeForm, Error, PASSCODE},
         call::Call,
+        dialects::broadleaf::{self, ClientQuery, ConsumeForm, Error, PASSCODE},
         reply::Answer,
         serve::Endpoint,
     },

@@ -1,6 +1,6 @@
 //! The OpenAPI description of the route.
 
-use countersign_shared::http::broadleaf::{ConsumeForm, Consumed, SpringError};
+use countersign_shared::http::dialects::broadleaf::{ConsumeForm, Consumed, SpringError};
 
 use crate::document::prelude::*;
 

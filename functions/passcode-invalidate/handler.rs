@@ -1,8 +1,8 @@
 use countersign_shared::{
     domain::passcode::Passcode,
     http::{
-        broadleaf::{self, ClientQuery, Error, InvalidateForm, PASSCODE},
         call::Call,
+        dialects::broadleaf::{self, ClientQuery, Error, InvalidateForm, PASSCODE},
         reply::Answer,
         serve::Endpoint,
     },

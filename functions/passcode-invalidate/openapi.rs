@@ -1,6 +1,6 @@
 //! The OpenAPI description of the route.
 
-use countersign_shared::http::broadleaf::{InvalidateForm, SpringError, Status};
+use countersign_shared::http::dialects::broadleaf::{InvalidateForm, SpringError, Status};
 
 use crate::document::prelude::*;
 

@@ -1,13 +1,12 @@
 use countersign_shared::{
     domain::{
-        key::Passcodes,
+        crypto::{key::Passcodes, secret::Secret},
         passcode::{Binding, Passcode, Policy},
-        secret::Secret,
     },
     fault::Fault,
     http::{
-        broadleaf::{self, ClientQuery, Error, PASSCODE, RetrieveQuery},
         call::Call,
+        dialects::broadleaf::{self, ClientQuery, Error, PASSCODE, RetrieveQuery},
         reply::Answer,
         serve::Endpoint,
     },

@@ -1,6 +1,6 @@
 //! The OpenAPI description of the route.
 
-use countersign_shared::http::broadleaf::{RetrieveQuery, Retrieved};
+use countersign_shared::http::dialects::broadleaf::{RetrieveQuery, Retrieved};
 
 use crate::document::prelude::*;
 

@@ -1,8 +1,8 @@
 use countersign_shared::{
     domain::passcode::Passcode,
     http::{
-        broadleaf::{self, ClientQuery, Error, PASSCODE, StatusQuery},
         call::Call,
+        dialects::broadleaf::{self, ClientQuery, Error, PASSCODE, StatusQuery},
         reply::Answer,
         serve::Endpoint,
     },

@@ -1,6 +1,6 @@
 //! The OpenAPI description of the route.
 
-use countersign_shared::http::broadleaf::{SpringError, Status, StatusQuery};
+use countersign_shared::http::dialects::broadleaf::{SpringError, Status, StatusQuery};
 
 use crate::document::prelude::*;
 

@@ -3,19 +3,18 @@ use std::ops::ControlFlow;
 use countersign_shared::{
     delivery::words::Message,
     domain::{
+        crypto::secret::{Digest, Secret},
         idempotency::{Issued, Storage},
-        link,
+        mail::link,
         password::{Cost, PasswordHash},
         password_reset::PasswordResetRequest,
-        secret::{Digest, Secret},
+        people::{tenant::Domain, user::User},
         support_pin::SupportPin,
-        tenant::Domain,
-        user::User,
     },
     fault::Fault,
     http::{
         call::Call,
-        era::{self, Error, body},
+        dialects::era::{self, Error, body},
         reply::Answer,
         serve::Endpoint,
     },

@@ -2,14 +2,14 @@ use countersign_shared::{
     delivery::words::Message,
     domain::{
         idempotency::Issued,
-        limit_keys,
+        limits::limit_keys,
         password::{PasswordHash, Verdict},
-        tenant::Domain,
+        people::tenant::Domain,
     },
     fault::Fault,
     http::{
         call::Call,
-        era::{
+        dialects::era::{
             self, Error,
             body::{self, ChangeRequest},
         },

@@ -1,19 +1,20 @@
 use countersign_shared::{
     domain::{
-        access::Refusal,
-        claim::Claim,
+        auth::{
+            access::Refusal,
+            token::{Presented, Token},
+        },
         idempotency::Storage,
-        link::Policy,
+        limits::rate_limit::RateLimit,
+        mail::link::Policy,
         password::Cost,
         password_reset::PasswordResetRequest,
-        rate_limit::RateLimit,
+        people::{claim::Claim, user::User},
         support_pin::SupportPin,
-        token::{Presented, Token},
-        user::User,
     },
     http::{
         call::Call,
-        era::{
+        dialects::era::{
             Error,
             body::{self, PasswordRequest},
         },

@@ -1,6 +1,6 @@
 //! The OpenAPI description of the route.
 
-use countersign_shared::http::era::{
+use countersign_shared::http::dialects::era::{
     EraDone, EraError, PasswordSet,
     body::{ChangeForm, ResetForm},
 };

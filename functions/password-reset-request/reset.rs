@@ -4,20 +4,24 @@ use countersign_shared::{
         words::{Message, compose},
     },
     domain::{
-        claim,
-        id::UserId,
-        limit_keys::{self, Addressee, MailKind, RequestKind, Resolved},
-        name::{DomainName, EmailAddress},
+        limits::{
+            limit_keys::{self, Addressee, MailKind, RequestKind, Resolved},
+            rate_limit::RateLimited,
+        },
+        mail::suppression::{self, Reason},
         password_reset::{PasswordResetRequest, Target},
-        rate_limit::RateLimited,
-        suppression::{self, Reason},
-        tenant::Domain,
-        user::User,
+        people::{
+            claim,
+            id::UserId,
+            name::{DomainName, EmailAddress},
+            tenant::Domain,
+            user::User,
+        },
     },
     fault::Fault,
     http::{
         call::Call,
-        era::{
+        dialects::era::{
             self, Error,
             body::{Key, ResetRequest},
         },

@@ -1,18 +1,20 @@
 use countersign_shared::{
     domain::{
-        bucket::Bucket,
-        claim::{self, Claim},
-        limit_keys, link,
-        name::DomainName,
+        limits::{bucket::Bucket, limit_keys},
+        mail::link,
         password::{Cost, PasswordHash},
+        people::{
+            claim::{self, Claim},
+            name::DomainName,
+            tenant::Domain,
+            user::{NewUser, User},
+        },
         registration::RegistrationRequest,
-        tenant::Domain,
-        user::{NewUser, User},
     },
     fault::Fault,
     http::{
         call::Call,
-        era::{self, Error, body},
+        dialects::era::{self, Error, body},
         reply::Answer,
         serve::Endpoint,
     },

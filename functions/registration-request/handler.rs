@@ -4,20 +4,26 @@ use countersign_shared::{
         words::{Message, compose},
     },
     domain::{
-        claim::{self, Claim},
         idempotency::Storage,
-        limit_keys::{self, Addressee, MailKind, RequestKind},
-        link::Policy,
-        name::{DomainName, EmailAddress},
-        rate_limit::RateLimited,
+        limits::{
+            limit_keys::{self, Addressee, MailKind, RequestKind},
+            rate_limit::RateLimited,
+        },
+        mail::{
+            link::Policy,
+            suppression::{self, Reason, Suppression},
+        },
+        people::{
+            claim::{self, Claim},
+            name::{DomainName, EmailAddress},
+            tenant::Domain,
+        },
         registration::{AccountRequest, RegistrationRequest},
-        suppression::{self, Reason, Suppression},
-        tenant::Domain,
     },
     fault::Fault,
     http::{
         call::Call,
-        era::{
+        dialects::era::{
             self, Error,
             body::{self, RegisterRequest},
         },

@@ -1,6 +1,6 @@
 //! The OpenAPI description of the route.
 
-use countersign_shared::http::era::{EraDone, body::RegistrationForm};
+use countersign_shared::http::dialects::era::{EraDone, body::RegistrationForm};
 
 use crate::document::prelude::*;
 

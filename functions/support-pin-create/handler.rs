@@ -1,12 +1,12 @@
 use countersign_shared::{
     domain::{
-        key::SupportPins,
+        crypto::key::SupportPins,
+        people::user::User,
         support_pin::{Owner, Policy, SupportPin},
-        user::User,
     },
     http::{
         call::Call,
-        gitlab::{self, Error, StoreFailed},
+        dialects::gitlab::{self, Error, StoreFailed},
         reply::Answer,
         serve::Endpoint,
     },

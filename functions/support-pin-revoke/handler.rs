@@ -2,7 +2,7 @@ use countersign_shared::{
     domain::support_pin::SupportPin,
     http::{
         call::Call,
-        gitlab::{self, Error, StoreFailed},
+        dialects::gitlab::{self, Error, StoreFailed},
         reply::Answer,
         serve::Endpoint,
     },

@@ -1,6 +1,6 @@
 //! The OpenAPI description of the route.
 
-use countersign_shared::http::gitlab::{Empty, ErrorText, Message};
+use countersign_shared::http::dialects::gitlab::{Empty, ErrorText, Message};
 
 use crate::document::prelude::*;
 

@@ -1,8 +1,8 @@
 use countersign_shared::{
-    domain::{key::SupportPins, support_pin::SupportPin},
+    domain::{crypto::key::SupportPins, support_pin::SupportPin},
     http::{
         call::Call,
-        gitlab::{self, Error, StoreFailed},
+        dialects::gitlab::{self, Error, StoreFailed},
         reply::Answer,
         serve::Endpoint,
     },

@@ -1,6 +1,6 @@
 //! The OpenAPI description of the route.
 
-use countersign_shared::http::gitlab::{ErrorText, Message, SupportPin};
+use countersign_shared::http::dialects::gitlab::{ErrorText, Message, SupportPin};
 
 use crate::document::prelude::*;
 

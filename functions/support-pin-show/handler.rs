@@ -1,8 +1,8 @@
 use countersign_shared::{
-    domain::{key::SupportPins, support_pin::SupportPin},
+    domain::{crypto::key::SupportPins, support_pin::SupportPin},
     http::{
         call::Call,
-        gitlab::{self, Error},
+        dialects::gitlab::{self, Error},
         reply::Answer,
         serve::Endpoint,
     },

@@ -1,6 +1,6 @@
 //! The OpenAPI description of the route.
 
-use countersign_shared::http::gitlab::{Message, SupportPin};
+use countersign_shared::http::dialects::gitlab::{Message, SupportPin};
 
 use crate::document::prelude::*;
 

@@ -1,13 +1,13 @@
 use countersign_shared::{
     domain::{
+        auth::token::Kind,
+        crypto::secret::Secret,
         idempotency::Issued,
         otp::{Binding, Code, Purpose},
-        secret::Secret,
-        token::Kind,
     },
     http::{
         call::Call,
-        mithril::{
+        dialects::mithril::{
             Error,
             body::GrantType,
             view::{NextStep, token_answer},

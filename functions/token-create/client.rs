@@ -1,16 +1,17 @@
 use countersign_shared::{
     domain::{
-        client::GrantType,
-        id::ClientId,
+        auth::{
+            client::GrantType,
+            token::{Grant, Kind, Owner, Token},
+        },
+        crypto::secret::{Digest, Secret},
         idempotency::Issued,
-        locale::Locale,
-        secret::{Digest, Secret},
-        token::{Grant, Kind, Owner, Token},
+        people::{id::ClientId, locale::Locale},
     },
     fault::Fault,
     http::{
         call::Call,
-        mithril::{
+        dialects::mithril::{
             Error, body,
             view::{NextStep, token_answer},
         },

@@ -1,21 +1,19 @@
 use countersign_shared::{
     delivery::words::Message,
     domain::{
-        claim::Claim,
-        client::Client,
+        auth::{
+            client::Client,
+            token::{Kind, Presented, Token},
+        },
+        crypto::{key::Answers, secret::Secret},
         idempotency::Storage,
-        key::Answers,
-        name::DomainName,
+        limits::rate_limit::RateLimit,
         password::Cost,
-        rate_limit::RateLimit,
-        secret::Secret,
-        token::{Kind, Presented, Token},
-        unknown::UnknownIdentity,
-        user::User,
+        people::{claim::Claim, name::DomainName, unknown::UnknownIdentity, user::User},
     },
     http::{
         call::Call,
-        mithril::{
+        dialects::mithril::{
             Error,
             body::{TokenRequest, read_grant},
         },

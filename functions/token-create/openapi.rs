@@ -1,6 +1,6 @@
 //! The OpenAPI description of the route.
 
-use countersign_shared::http::mithril::{
+use countersign_shared::http::dialects::mithril::{
     form::{AuthorizeGrant, ClientGrant, PasswordGrant, RefreshGrant, WrappedGrant},
     view::TokenAnswer,
 };

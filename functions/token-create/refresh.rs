@@ -1,14 +1,14 @@
 use countersign_shared::{
     domain::{
+        auth::token::Token,
+        crypto::secret::{Digest, Secret},
         idempotency::Issued,
         otp::{Binding, Purpose},
-        secret::{Digest, Secret},
-        token::Token,
     },
     fault::Fault,
     http::{
         call::Call,
-        mithril::{
+        dialects::mithril::{
             Error,
             body::GrantType,
             view::{NextStep, token_answer},

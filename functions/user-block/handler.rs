@@ -1,8 +1,8 @@
 use countersign_shared::{
-    domain::user::User,
+    domain::people::user::User,
     http::{
         call::Call,
-        mithril::{Error, USER_BLOCK, body::read_block, view::user_answer},
+        dialects::mithril::{Error, USER_BLOCK, body::read_block, view::user_answer},
         reply::Answer,
         serve::Endpoint,
     },

@@ -1,6 +1,8 @@
 //! The OpenAPI description of the route.
 
-use countersign_shared::http::mithril::{USER_BLOCK, envelope::MithrilError, form::BlockForm, view::UserAnswer};
+use countersign_shared::http::dialects::mithril::{
+    USER_BLOCK, envelope::MithrilError, form::BlockForm, view::UserAnswer,
+};
 
 use crate::document::prelude::*;
 

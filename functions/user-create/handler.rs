@@ -1,17 +1,19 @@
 use countersign_shared::{
     domain::{
-        access::Refusal,
-        claim::Claim,
-        factor::{Factor, FactorType},
-        name::{DisplayName, Login},
+        auth::access::Refusal,
         password::{Cost, PasswordHash},
-        tenant::{Domain, Options},
-        user::{NewUser, User},
+        people::{
+            claim::Claim,
+            factor::{Factor, FactorType},
+            name::{DisplayName, Login},
+            tenant::{Domain, Options},
+            user::{NewUser, User},
+        },
     },
     fault::Fault,
     http::{
         call::Call,
-        mithril::{
+        dialects::mithril::{
             Error, USER_ADMIN, USER_WRITE,
             body::{accept_password, read_user},
             invalid::Invalid,

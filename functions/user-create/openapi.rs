@@ -1,6 +1,6 @@
 //! The OpenAPI description of the route.
 
-use countersign_shared::http::mithril::{
+use countersign_shared::http::dialects::mithril::{
     USER_WRITE,
     form::{UserForm, WrappedUser},
     view::UserAnswer,

@@ -1,8 +1,8 @@
 use countersign_shared::{
-    domain::user::User,
+    domain::people::user::User,
     http::{
         call::Call,
-        mithril::{Error, USER_UNBLOCK, body::read_nothing, view::user_answer},
+        dialects::mithril::{Error, USER_UNBLOCK, body::read_nothing, view::user_answer},
         reply::Answer,
         serve::Endpoint,
     },

@@ -1,6 +1,6 @@
 //! The OpenAPI description of the route.
 
-use countersign_shared::http::mithril::{USER_UNBLOCK, envelope::MithrilError, view::UserAnswer};
+use countersign_shared::http::dialects::mithril::{USER_UNBLOCK, envelope::MithrilError, view::UserAnswer};
 
 use crate::document::prelude::*;
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::domain::secret::NoEntropy;
+use crate::domain::crypto::secret::NoEntropy;
 
 /// An internal error. Its text is for the operator's log: what was tried and how it failed, never with a value from a
 /// request or a row.

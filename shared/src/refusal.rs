@@ -1,7 +1,7 @@
 //! Floor 0: why a service refuses, independent of the dialect. Each dialect maps these to its own errors.
 
 use crate::{
-    domain::{otp::Failure, rate_limit::RateLimited},
+    domain::{limits::rate_limit::RateLimited, otp::Failure},
     fault::Fault,
 };
 

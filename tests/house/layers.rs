@@ -49,7 +49,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("rand::thread_rng", &[]),
     ("std::env", &["runtime/edge"]),
     ("std::fs", &[]),
-    ("std::net", &["domain/network"]),
+    ("std::net", &["domain/limits/network"]),
     ("std::process", &["start"]),
     ("std::thread", &[]),
     ("std::time::Instant", &["http/serve"]),

@@ -68,7 +68,7 @@ impl Store {
         for (purpose, variable) in constants(&read("shared/src/runtime/edge.rs").production(), "Kept", "VARIABLE") {
             let Some(words) = words.get(&purpose).filter(|words| !words.is_empty()) else {
                 problems.push(format!(
-                    "{purpose} in shared/src/domain/key.rs has no doc comment: say what its keys are for"
+                    "{purpose} in shared/src/domain/crypto/key.rs has no doc comment: say what its keys are for"
                 ));
                 continue;
             };
@@ -166,7 +166,7 @@ impl<'a> Visit<'a> for Kinds {
 
 /// The purpose of each kind of keys: the doc comment of the type.
 fn purposes() -> BTreeMap<String, String> {
-    let file = read("shared/src/domain/key.rs").production();
+    let file = read("shared/src/domain/crypto/key.rs").production();
     let purposes: Vec<_> = file
         .items
         .iter()

@@ -1,6 +1,6 @@
 //! What the passcode routes have in common.
 
-use countersign_shared::http::{
+use countersign_shared::http::dialects::{
     broadleaf::{ClientQuery, SpringError},
     plain,
 };

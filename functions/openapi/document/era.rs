@@ -1,6 +1,6 @@
 //! What the routes of registration and password reset have in common.
 
-use countersign_shared::http::era::{EraError, PasswordSet, body::PasswordForm};
+use countersign_shared::http::dialects::era::{EraError, PasswordSet, body::PasswordForm};
 
 use super::parts::*;
 

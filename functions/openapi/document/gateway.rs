@@ -1,9 +1,7 @@
 //! What applies to all responses, including the gateway's own.
 
 use countersign_shared::http::{
-    era,
-    gitlab::Message,
-    plain,
+    dialects::{era, gitlab::Message, plain},
     reply::{Dialect, JSON},
 };
 use utoipa::openapi::{Content, Ref, RefOr, ResponseBuilder, path::Operation, schema::Schema};

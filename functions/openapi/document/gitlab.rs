@@ -1,6 +1,6 @@
 //! What the support PIN routes have in common.
 
-use countersign_shared::http::gitlab::{ErrorText, Message, TokenError};
+use countersign_shared::http::dialects::gitlab::{ErrorText, Message, TokenError};
 
 use super::parts::*;
 

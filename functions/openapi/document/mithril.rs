@@ -1,8 +1,8 @@
 //! What the routes of tokens, second factors and their users have in common.
 
 use countersign_shared::{
-    domain::scope::Needed,
-    http::mithril::{envelope::MithrilError, form::Nothing},
+    domain::auth::scope::Needed,
+    http::dialects::mithril::{envelope::MithrilError, form::Nothing},
 };
 
 use super::parts::*;

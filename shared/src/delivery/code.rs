@@ -4,7 +4,11 @@
 use std::collections::BTreeMap;
 
 use super::vocabulary::{fill, words_of};
-use crate::domain::{locale::Locale, name::DomainName, otp::Purpose, secret::Secret};
+use crate::domain::{
+    crypto::secret::Secret,
+    otp::Purpose,
+    people::{locale::Locale, name::DomainName},
+};
 
 /// The operator's own templates.
 #[derive(Clone, Debug, PartialEq, Eq)]

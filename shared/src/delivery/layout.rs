@@ -3,7 +3,7 @@
 use askama::Template;
 use textwrap::{Options, WordSplitter};
 
-use crate::domain::secret::Secret;
+use crate::domain::crypto::secret::Secret;
 
 /// The content of both parts: plain text, unescaped.
 pub(super) struct Parts {

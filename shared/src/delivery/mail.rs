@@ -12,8 +12,8 @@ use futures_util::future::LocalBoxFuture;
 use super::{attempt::may_be_sent, words::Mail};
 use crate::{
     domain::{
-        name::{DisplayName, EmailAddress},
-        sender::Sender,
+        mail::sender::Sender,
+        people::name::{DisplayName, EmailAddress},
     },
     fault::Fault,
 };

@@ -8,7 +8,7 @@ use futures_util::future::LocalBoxFuture;
 
 use super::{attempt::may_be_sent, mail::kind_of};
 use crate::{
-    domain::{phone::Phone, secret::Secret},
+    domain::{crypto::secret::Secret, people::phone::Phone},
     fault::Fault,
 };
 

@@ -6,7 +6,7 @@ use icu_locale_core::LanguageIdentifier;
 use icu_plurals::{PluralCategory, PluralRules};
 use serde::Deserialize;
 
-use crate::domain::locale::Locale;
+use crate::domain::people::locale::Locale;
 
 include!(concat!(env!("OUT_DIR"), "/locales.rs"));
 

@@ -7,7 +7,12 @@ use super::{
     layout::{self, Action, Parts},
     vocabulary::{Invitation, Notice, Words, fill, words_of},
 };
-use crate::domain::{link::Life, locale::Locale, name::DomainName, phone::Phone, secret::Secret, time::Timestamp};
+use crate::domain::{
+    crypto::secret::Secret,
+    mail::link::Life,
+    people::{locale::Locale, name::DomainName, phone::Phone},
+    time::Timestamp,
+};
 
 /// The content of a mail to a user.
 #[derive(Clone, Copy, Debug)]

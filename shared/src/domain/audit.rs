@@ -3,7 +3,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::{secret::framed, time::Timestamp};
+use super::{crypto::secret::framed, time::Timestamp};
 
 /// Retention of the audit log.
 #[derive(Clone, Copy, Debug)]

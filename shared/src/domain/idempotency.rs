@@ -6,14 +6,17 @@ use rand::TryCryptoRng;
 use sha2::{Digest, Sha256};
 
 use super::{
-    access::Principal,
-    client::Client,
-    encryption::{Encrypted, Unreadable},
-    id::{ClientId, UserId},
-    key::{Answers, Keyring, Purpose},
-    secret::{Digest as SecretDigest, NoEntropy, Secret, framed},
+    auth::{access::Principal, client::Client},
+    crypto::{
+        encryption::{Encrypted, Unreadable},
+        key::{Answers, Keyring, Purpose},
+        secret::{Digest as SecretDigest, NoEntropy, Secret, framed},
+    },
+    people::{
+        id::{ClientId, UserId},
+        user::User,
+    },
     time::Timestamp,
-    user::User,
 };
 
 /// How long a response is stored for retries, in seconds (docs/contract.md, All routes).
@@ -248,9 +251,9 @@ mod tests {
 
     use super::*;
     use crate::domain::{
-        key::tests::ring,
-        lockout::{Block, Why},
-        user::tests::user,
+        auth::lockout::{Block, Why},
+        crypto::key::tests::ring,
+        people::user::tests::user,
     };
 
     #[test]

@@ -1,40 +1,17 @@
 //! Floor 0: the rules. Pure: no async, no serde, no IO, no clock, no environment. A rule takes its inputs as
 //! parameters, including the time and the randomness.
 
-pub mod access;
 pub mod audit;
-pub mod bucket;
-pub mod claim;
-pub mod client;
-pub mod encryption;
-pub mod factor;
-pub mod id;
+pub mod auth;
+pub mod crypto;
 pub mod idempotency;
-pub mod key;
-pub mod limit_keys;
-pub mod link;
-pub mod locale;
-pub mod lockout;
-pub mod name;
-pub mod network;
+pub mod limits;
+pub mod mail;
 pub mod otp;
 pub mod passcode;
 pub mod password;
 pub mod password_reset;
-pub mod phone;
-pub mod provider;
-pub mod quota;
-pub mod rate_limit;
+pub mod people;
 pub mod registration;
-pub mod rotation;
-pub mod scope;
-pub mod secret;
-pub mod sender;
 pub mod support_pin;
-pub mod suppression;
-pub mod tenant;
 pub mod time;
-pub mod token;
-pub mod unknown;
-pub mod user;
-pub mod waits;

@@ -21,12 +21,18 @@ pub use self::{
     policy::Policy,
 };
 use super::{
-    factor::{FactorKey, FactorType},
-    id::UserId,
-    key::{Keyring, OtpCodes},
-    quota,
-    rate_limit::{Hit, RateLimited},
-    secret::{NoEntropy, Secret},
+    crypto::{
+        key::{Keyring, OtpCodes},
+        secret::{NoEntropy, Secret},
+    },
+    limits::{
+        quota,
+        rate_limit::{Hit, RateLimited},
+    },
+    people::{
+        factor::{FactorKey, FactorType},
+        id::UserId,
+    },
     time::Timestamp,
 };
 
@@ -51,7 +57,7 @@ pub struct Otps {
     pub forget_at: Timestamp,
 }
 
-/// Why a guess failed. Each failure also counts towards the account's lockout (see [`super::lockout`]).
+/// Why a guess failed. Each failure also counts towards the account's lockout (see [`super::auth::lockout`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
     /// It is not the code, or no code could match: never sent, used, canceled, or of another login.

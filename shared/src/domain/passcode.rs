@@ -11,10 +11,12 @@ use std::collections::BTreeMap;
 use ulid::Ulid;
 
 use super::{
-    id::ClientId,
-    key::{Key, Keyring, Passcodes},
-    rate_limit::RateLimit,
-    secret::{NoEntropy, Secret, framed, random_text},
+    crypto::{
+        key::{Key, Keyring, Passcodes},
+        secret::{NoEntropy, Secret, framed, random_text},
+    },
+    limits::rate_limit::RateLimit,
+    people::id::ClientId,
     time::Timestamp,
 };
 

@@ -6,7 +6,7 @@ use argon2::{
 };
 use rand::TryCryptoRng;
 
-use super::secret::{NoEntropy, random_bytes};
+use super::crypto::secret::{NoEntropy, random_bytes};
 
 mod policy;
 
@@ -115,7 +115,7 @@ mod tests {
     use rand::rngs::SysRng;
 
     use super::{
-        super::secret::{Secret, tests::Broken},
+        super::crypto::secret::{Secret, tests::Broken},
         *,
     };
 

@@ -3,12 +3,10 @@
 use rand::TryCryptoRng;
 
 use super::{
-    id::UserId,
-    link,
-    name::DomainName,
-    secret::{Digest, NoEntropy, Secret},
+    crypto::secret::{Digest, NoEntropy, Secret},
+    mail::link,
+    people::{id::UserId, name::DomainName, user::User},
     time::Timestamp,
-    user::User,
 };
 
 /// Whose password is to be reset.
@@ -79,8 +77,8 @@ mod tests {
 
     use super::*;
     use crate::domain::{
-        lockout::{Block, Why},
-        user::tests::user,
+        auth::lockout::{Block, Why},
+        people::user::tests::user,
     };
 
     #[test]

@@ -4,9 +4,9 @@
 use rand::TryCryptoRng;
 
 use super::{
-    link,
-    name::{DisplayName, DomainName, EmailAddress, Login},
-    secret::{Digest, NoEntropy, Secret},
+    crypto::secret::{Digest, NoEntropy, Secret},
+    mail::link,
+    people::name::{DisplayName, DomainName, EmailAddress, Login},
     time::Timestamp,
 };
 

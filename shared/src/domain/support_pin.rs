@@ -6,12 +6,13 @@
 use rand::TryCryptoRng;
 
 use super::{
-    encryption::{Encrypted, Unreadable},
-    id::UserId,
-    key::{Keyring, SupportPins},
-    secret::{NoEntropy, Secret, random_bytes, random_text},
+    crypto::{
+        encryption::{Encrypted, Unreadable},
+        key::{Keyring, SupportPins},
+        secret::{NoEntropy, Secret, random_bytes, random_text},
+    },
+    people::{id::UserId, user::User},
     time::Timestamp,
-    user::User,
 };
 
 /// The operator's policy for support PINs.
@@ -200,10 +201,9 @@ mod tests {
 
     use super::*;
     use crate::domain::{
-        key::tests::ring,
-        lockout::{Block, Lockout, Why},
-        secret::tests::Broken,
-        user::tests::user,
+        auth::lockout::{Block, Lockout, Why},
+        crypto::{key::tests::ring, secret::tests::Broken},
+        people::user::tests::user,
     };
 
     const POLICY: Policy = Policy { lifetime: 86_400 };

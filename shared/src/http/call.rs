@@ -11,7 +11,12 @@ use serde::de::IgnoredAny;
 
 use super::{json::Object, rejection::Rejection};
 use crate::{
-    domain::{network::Network, provider::Claims, rate_limit::Hit, secret::Secret, time::Timestamp},
+    domain::{
+        auth::provider::Claims,
+        crypto::secret::Secret,
+        limits::{network::Network, rate_limit::Hit},
+        time::Timestamp,
+    },
     fault::Fault,
     observe::LogContext,
 };

@@ -7,7 +7,7 @@ use serde::{
     de::{Error as _, MapAccess, SeqAccess, Visitor},
 };
 
-use crate::domain::secret::Secret;
+use crate::domain::crypto::secret::Secret;
 
 /// An object. No name occurs twice, at any depth; every text is valid Unicode.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! Why a request is refused before its endpoint's own rules apply. Independent of the dialect: each has its own errors.
 
-use crate::{domain::access::Refusal, observe::Outcome};
+use crate::{domain::auth::access::Refusal, observe::Outcome};
 
 /// The request is malformed or not authorized.
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{call::Call, html::Page, rejection::Rejection};
 use crate::{
-    domain::{idempotency::Issued, secret::Secret},
+    domain::{crypto::secret::Secret, idempotency::Issued},
     fault::{Fault, TRY_AGAIN_AFTER},
     observe::{Family, Milestone, Outcome},
 };

@@ -1,8 +1,8 @@
 //! Messages about invalid values that several dialects share: the end of a sentence that begins with the field's name.
 
 use crate::domain::{
-    name::Malformed,
     password::{Alphabet, Weak},
+    people::name::Malformed,
 };
 
 /// Why a name is malformed.

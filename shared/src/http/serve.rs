@@ -190,8 +190,11 @@ mod tests {
 
     use super::*;
     use crate::{
-        domain::secret::NoEntropy,
-        http::{broadleaf, call::tests::call, era, gitlab, mithril, plain},
+        domain::crypto::secret::NoEntropy,
+        http::{
+            call::tests::call,
+            dialects::{broadleaf, era, gitlab, mithril, plain},
+        },
     };
 
     struct Panics;

@@ -34,9 +34,9 @@ pub use self::wire::Wire;
 use crate::{
     delivery::{attempt::AtMostOnce, mail::Mailer, text::Texter},
     domain::{
-        key::{Answers, OtpCodes, Passcodes, Purpose, SupportPins},
-        name::EmailAddress,
-        sender::{self, Sender},
+        crypto::key::{Answers, OtpCodes, Passcodes, Purpose, SupportPins},
+        mail::sender::{self, Sender},
+        people::name::EmailAddress,
         time::Timestamp,
     },
     runtime::keys::{Keys, Load},

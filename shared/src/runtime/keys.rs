@@ -18,8 +18,10 @@ pub use self::shelf::{Contents, KeyShelf};
 
 use crate::{
     domain::{
-        key::{Keyring, Purpose, Stored},
-        secret::Secret,
+        crypto::{
+            key::{Keyring, Purpose, Stored},
+            secret::Secret,
+        },
         time::Timestamp,
     },
     observe,

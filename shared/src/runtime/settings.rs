@@ -26,16 +26,21 @@ use numbers::{
 use crate::{
     domain::{
         audit,
-        bucket::Bucket,
-        limit_keys::Limits,
-        link,
-        name::{DomainName, EmailAddress},
+        limits::{
+            bucket::Bucket,
+            limit_keys::Limits,
+            rate_limit::{RateLimit, Window},
+        },
+        mail::{
+            link,
+            sender::{self, MailDomain},
+            suppression,
+            waits::Waits,
+        },
         passcode::{self, Shape},
         password::Cost,
-        rate_limit::{RateLimit, Window},
-        sender::{self, MailDomain},
-        support_pin, suppression,
-        waits::Waits,
+        people::name::{DomainName, EmailAddress},
+        support_pin,
     },
     runtime::edge::{Edge, Refused},
 };

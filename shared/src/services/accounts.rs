@@ -3,9 +3,11 @@
 
 use crate::{
     domain::{
-        claim::{self, Claim},
+        people::{
+            claim::{self, Claim},
+            user::User,
+        },
         time::Timestamp,
-        user::User,
     },
     store::table::{Put, Step, Table, Transaction},
 };

@@ -8,7 +8,7 @@ use rand::rngs::SysRng;
 use crate::{
     domain::{
         audit::{AuditedRequest, Event, Policy},
-        secret::random_bytes,
+        crypto::secret::random_bytes,
     },
     fault::Fault,
     http::{call::Call, reply::Reply, serve::AnyEndpoint},

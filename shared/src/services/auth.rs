@@ -3,15 +3,19 @@
 
 use crate::{
     domain::{
-        access::{self, Caller, Principal, Refusal},
-        client::Client,
-        factor::{Factor, FactorKey, FactorType},
-        id::{ClientId, UserId, UserNumber},
-        provider::Provider,
-        scope::Needed,
+        auth::{
+            access::{self, Caller, Principal, Refusal},
+            client::Client,
+            provider::Provider,
+            scope::Needed,
+            token::{Owner, Presented, Token},
+        },
+        people::{
+            factor::{Factor, FactorKey, FactorType},
+            id::{ClientId, UserId, UserNumber},
+            user::User,
+        },
         support_pin::{Holder, Owner as PinOwner},
-        token::{Owner, Presented, Token},
-        user::User,
     },
     fault::Fault,
     http::call::Call,

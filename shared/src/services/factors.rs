@@ -2,12 +2,12 @@
 
 use crate::{
     domain::{
-        access::{AccessDenied, Refusal},
-        factor::Factor,
-        id::FactorId,
-        scope::Needed,
+        auth::{
+            access::{AccessDenied, Refusal},
+            scope::Needed,
+        },
+        people::{factor::Factor, id::FactorId, user::User},
         time::Timestamp,
-        user::User,
     },
     fault::Fault,
     http::call::Call,

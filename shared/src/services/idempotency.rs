@@ -5,11 +5,10 @@ use rand::rngs::SysRng;
 
 use crate::{
     domain::{
-        access::Principal,
-        client::Client,
-        encryption::Unreadable,
+        auth::{access::Principal, client::Client},
+        crypto::encryption::Unreadable,
         idempotency::{Body, IdempotencyRecord, InProgress, Issued, State, Storage},
-        user::User,
+        people::user::User,
     },
     fault::Fault,
     http::{call::Call, rejection::Rejection, reply::Answer},

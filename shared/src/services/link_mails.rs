@@ -5,7 +5,7 @@ use crate::{
         mail::{Mailer, Recipient, Unsent},
         words::Mail,
     },
-    domain::{limit_keys::RequestKind, secret::Digest, sender::Sender},
+    domain::{crypto::secret::Digest, limits::limit_keys::RequestKind, mail::sender::Sender},
     fault::Fault,
     http::call::Call,
     observe,

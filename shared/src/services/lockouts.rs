@@ -4,7 +4,7 @@
 use std::ops::ControlFlow;
 
 use crate::{
-    domain::{lockout::Lockout, time::Timestamp, user::User},
+    domain::{auth::lockout::Lockout, people::user::User, time::Timestamp},
     fault::Fault,
     store::{
         retry::optimistic_from,

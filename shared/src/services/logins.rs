@@ -6,16 +6,19 @@ use rand::rngs::SysRng;
 
 use crate::{
     domain::{
-        access::{self, LoginRefusal},
-        factor::{Factor, FactorKey, FactorType},
+        auth::{
+            access::{self, LoginRefusal},
+            scope::Scope,
+            token::{Grant, Kind, Owner, Presented, Session, Token},
+        },
+        crypto::secret::Secret,
+        limits::{quota::Quota, rate_limit::Hit},
         otp::Otps,
-        quota::Quota,
-        rate_limit::Hit,
-        scope::Scope,
-        secret::Secret,
+        people::{
+            factor::{Factor, FactorKey, FactorType},
+            user::User,
+        },
         time::Timestamp,
-        token::{Grant, Kind, Owner, Presented, Session, Token},
-        user::User,
     },
     fault::Fault,
     http::{

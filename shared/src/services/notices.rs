@@ -9,11 +9,11 @@ use crate::{
         words::{Message, compose},
     },
     domain::{
-        name::DomainName,
-        sender::Sender,
-        suppression::{self, Suppression},
-        tenant::Domain,
-        user::User,
+        mail::{
+            sender::Sender,
+            suppression::{self, Suppression},
+        },
+        people::{name::DomainName, tenant::Domain, user::User},
     },
     fault::Fault,
     http::call::Call,

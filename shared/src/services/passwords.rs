@@ -2,7 +2,12 @@
 //! support PIN. Second factors are kept.
 
 use crate::{
-    domain::{id::UserId, password::PasswordHash, support_pin::SupportPin, time::Timestamp, user::User},
+    domain::{
+        password::PasswordHash,
+        people::{id::UserId, user::User},
+        support_pin::SupportPin,
+        time::Timestamp,
+    },
     fault::Fault,
     store::{
         rows::user,

@@ -4,9 +4,11 @@ use futures_util::future::{join, join_all};
 
 use crate::{
     domain::{
-        bucket::Bucket,
-        rate_limit::{Hit, RateLimit, RateLimited},
-        waits::Waits,
+        limits::{
+            bucket::Bucket,
+            rate_limit::{Hit, RateLimit, RateLimited},
+        },
+        mail::waits::Waits,
     },
     fault::Fault,
     http::call::Call,

@@ -2,7 +2,7 @@
 //! failure or a crash on the way leaves it valid.
 
 use crate::{
-    domain::{secret::Digest, time::Timestamp, token::Token},
+    domain::{auth::token::Token, crypto::secret::Digest, time::Timestamp},
     http::{call::Call, reply::Answer},
     services::otp_sender::Extra,
     store::{

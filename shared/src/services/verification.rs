@@ -3,10 +3,10 @@
 use crate::{
     delivery::words::Message,
     domain::{
-        key::OtpCodes,
-        lockout::{self, Failed},
+        auth::lockout::{self, Failed},
+        crypto::key::OtpCodes,
         otp::{self, Binding, Code, Failure, Judged, Otps, Purpose},
-        user::User,
+        people::user::User,
     },
     fault::Fault,
     http::call::Call,

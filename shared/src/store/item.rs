@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 
 use crate::domain::{
-    tenant::{Opt, Options},
+    people::tenant::{Opt, Options},
     time::Timestamp,
 };
 

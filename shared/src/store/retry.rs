@@ -6,7 +6,7 @@ use std::{ops::ControlFlow, time::Duration};
 use rand::rngs::SysRng;
 use tokio::time::{Instant, sleep};
 
-use crate::{domain::secret::random_bytes, fault::Fault};
+use crate::{domain::crypto::secret::random_bytes, fault::Fault};
 
 /// Reads, decides and writes on condition that nothing has changed, with a limited number of retries. `attempt` returns
 /// `None` when the condition of its write did not hold: `subject` has changed since it was read.

@@ -8,14 +8,18 @@ use sha2::Sha256;
 
 use super::policy::Policy;
 use crate::domain::{
-    factor::{Factor, FactorType},
-    id::UserId,
-    key::{Key, Keyring, OtpCodes},
-    phone::Phone,
-    quota,
-    secret::{NoEntropy, Secret, framed, random_bytes, random_text},
+    auth::token::Token,
+    crypto::{
+        key::{Key, Keyring, OtpCodes},
+        secret::{NoEntropy, Secret, framed, random_bytes, random_text},
+    },
+    limits::quota,
+    people::{
+        factor::{Factor, FactorType},
+        id::UserId,
+        phone::Phone,
+    },
     time::Timestamp,
-    token::Token,
 };
 
 /// The purpose of a code; a code for one purpose is invalid for the other.

@@ -7,7 +7,7 @@
 //! fails, the verdict is discarded, and everything is read and checked again. Between any two of these steps other
 //! clients may take theirs, and the properties must hold in every reachable state.
 //!
-//! The user's row holds the counters of [`crate::domain::lockout`], and which 2FA token is valid: that of the newest
+//! The user's row holds the counters of [`crate::domain::auth::lockout`], and which 2FA token is valid: that of the newest
 //! login, until an access token is issued or the user is blocked.
 //!
 //! Each other design differs from ours in one step. The checker must find what breaks it: this shows that it would also
@@ -30,9 +30,9 @@ use std::{
 
 use super::{Otps, Policy};
 use crate::domain::{
-    key::{Keyring, OtpCodes},
-    lockout::{self, Lockout},
-    phone::Phone,
+    auth::lockout::{self, Lockout},
+    crypto::key::{Keyring, OtpCodes},
+    people::phone::Phone,
 };
 
 /// The design of a call: what it does, and in which order.

@@ -1,6 +1,6 @@
 //! The operator's policy for codes.
 
-use crate::domain::rate_limit::RateLimit;
+use crate::domain::limits::rate_limit::RateLimit;
 
 /// The operator's policy for codes.
 #[derive(Clone, Debug)]

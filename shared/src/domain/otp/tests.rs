@@ -4,10 +4,9 @@ use rand::rngs::SysRng;
 
 use super::*;
 use crate::domain::{
-    key::tests::ring,
-    phone::Phone,
-    rate_limit::{RateLimit, Window},
-    secret::tests::Broken,
+    crypto::{key::tests::ring, secret::tests::Broken},
+    limits::rate_limit::{RateLimit, Window},
+    people::{factor::Trust, phone::Phone},
 };
 
 const FLOW: [u8; 16] = [1; 16];
@@ -383,7 +382,7 @@ fn what_a_message_counts_as_is_remembered_with_its_code() {
     let binding = binding(&phone, &FLOW);
     let message = quota::Message {
         country: "380".into(),
-        trust: super::super::factor::Trust::New,
+        trust: Trust::New,
     };
     let (otps, code) = issue(none(), &binding, &keys, 0);
     assert_eq!(otps.code.as_ref().and_then(|otp| otp.message.clone()), None);

@@ -1,7 +1,10 @@
 use rand::rngs::SysRng;
 
 use super::*;
-use crate::domain::{key::tests::ring, rate_limit::Window, secret::tests::Broken};
+use crate::domain::{
+    crypto::{key::tests::ring, secret::tests::Broken},
+    limits::rate_limit::Window,
+};
 
 const ALNUM: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 

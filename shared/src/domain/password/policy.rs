@@ -3,8 +3,8 @@
 use std::sync::LazyLock;
 
 use crate::domain::{
-    name::{Malformed, folded, nfc},
-    secret::Secret,
+    crypto::secret::Secret,
+    people::name::{Malformed, folded, nfc},
 };
 
 /// A password, normalised (NFC), so that it is the same from every keyboard. Never truncated, never case folded.

@@ -6,7 +6,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use lambda_http::http::HeaderMap;
 use serde_json::Value;
 
-use crate::domain::provider::{Claim, Claims};
+use crate::domain::auth::provider::{Claim, Claims};
 
 /// The claims of the token in `Authorization`, which the gateway has verified. They are read from the token itself: the
 /// gateway's own rendering does not distinguish the list `["a b"]` from `["a","b"]`.

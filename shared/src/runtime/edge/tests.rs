@@ -11,7 +11,7 @@ use tokio::{
 use super::*;
 use crate::{
     delivery::{mail::Recipient, text::Terms, words::Mail},
-    domain::{phone::Phone, secret::Secret},
+    domain::{crypto::secret::Secret, people::phone::Phone},
 };
 
 #[test]

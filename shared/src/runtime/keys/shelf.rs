@@ -16,8 +16,10 @@ use sha2::{Digest, Sha256};
 use super::{stored, written};
 use crate::{
     domain::{
-        key::{Purpose, Stored},
-        secret::{Secret, framed},
+        crypto::{
+            key::{Purpose, Stored},
+            secret::{Secret, framed},
+        },
         time::Timestamp,
     },
     fault::Fault,

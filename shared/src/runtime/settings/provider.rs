@@ -1,7 +1,7 @@
 //! The operator's identity provider.
 
 use crate::{
-    domain::provider::{Mark, Provider},
+    domain::auth::provider::{Mark, Provider},
     runtime::edge::{Edge, Refused},
 };
 

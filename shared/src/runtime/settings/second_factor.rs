@@ -10,10 +10,13 @@ use super::numbers::{
 use crate::{
     delivery::code::Templates,
     domain::{
-        lockout, otp,
-        phone::Countries,
-        quota,
-        rate_limit::{RateLimit, Window},
+        auth::lockout,
+        limits::{
+            quota,
+            rate_limit::{RateLimit, Window},
+        },
+        otp,
+        people::phone::Countries,
     },
     runtime::edge::{Edge, Refused},
 };

@@ -10,10 +10,11 @@ use super::numbers::{
 use crate::{
     delivery::{code::Templates, text::Terms},
     domain::{
-        locale::Locale,
-        phone::Countries,
-        quota,
-        rate_limit::{RateLimit, Window},
+        limits::{
+            quota,
+            rate_limit::{RateLimit, Window},
+        },
+        people::{locale::Locale, phone::Countries},
     },
     runtime::edge::{Edge, Refused},
 };

@@ -53,7 +53,7 @@ fn short_codes_live_ten_minutes_at_most() {
 
 #[test]
 fn nothing_outlives_what_its_key_is_kept_for() {
-    use crate::domain::key::{OtpCodes, Passcodes, Purpose, SupportPins};
+    use crate::domain::crypto::key::{OtpCodes, Passcodes, Purpose, SupportPins};
     for (more, good) in [(0, true), (1, false)] {
         let lives = |name, life: u64| edge(&[(name, &(life + more).to_string()), ("PASSCODE_PURPOSES", "{}")]);
         let pins = lives("SUPPORT_PIN_LIFETIME", SupportPins::LONGEST_LIFE);

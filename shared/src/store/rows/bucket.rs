@@ -6,8 +6,10 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::{
     domain::{
-        bucket::Bucket,
-        rate_limit::{Hit, RateLimited},
+        limits::{
+            bucket::Bucket,
+            rate_limit::{Hit, RateLimited},
+        },
         time::Timestamp,
     },
     fault::Fault,

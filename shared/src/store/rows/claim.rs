@@ -3,7 +3,10 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::{
-    domain::{claim::Claim, id::UserId, time::Timestamp},
+    domain::{
+        people::{claim::Claim, id::UserId},
+        time::Timestamp,
+    },
     store::{
         item::{Corrupt, Item, Reader, Writer, bytes, text},
         table::Row,

@@ -5,10 +5,9 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::token::{read_scopes, scopes};
 use crate::{
     domain::{
-        client::{Client, GrantType},
-        id::ClientId,
-        name::DomainName,
-        secret::Digest,
+        auth::client::{Client, GrantType},
+        crypto::secret::Digest,
+        people::{id::ClientId, name::DomainName},
         time::Timestamp,
     },
     store::{

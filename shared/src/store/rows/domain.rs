@@ -4,11 +4,13 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::{
     domain::{
-        locale::Locale,
-        name::{DisplayName, DomainName, EmailAddress},
+        mail::sender::Sender,
         password,
-        sender::Sender,
-        tenant::{Domain, Template},
+        people::{
+            locale::Locale,
+            name::{DisplayName, DomainName, EmailAddress},
+            tenant::{Domain, Template},
+        },
         time::Timestamp,
     },
     store::{

@@ -4,9 +4,11 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::{
     domain::{
-        factor::{Factor, FactorKey, FactorType},
-        id::{FactorId, UserId},
-        phone::Phone,
+        people::{
+            factor::{Factor, FactorKey, FactorType},
+            id::{FactorId, UserId},
+            phone::Phone,
+        },
         time::Timestamp,
     },
     store::{

@@ -5,9 +5,9 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::support_pin::{read_sealed, with_sealed};
 use crate::{
     domain::{
-        id::{ClientId, UserId},
+        crypto::secret::Digest,
         idempotency::{Body, IdempotencyRecord, Issued, State},
-        secret::Digest,
+        people::id::{ClientId, UserId},
         time::Timestamp,
     },
     store::{

@@ -5,9 +5,9 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::rate_limit::{acts, list};
 use crate::{
     domain::{
-        factor::{FactorKey, Trust},
+        limits::quota::Message,
         otp::{CodeDigest, End, Otp, Otps, Status},
-        quota::Message,
+        people::factor::{FactorKey, Trust},
         time::Timestamp,
     },
     store::{
@@ -148,7 +148,10 @@ pub fn replace(read: u64, next: &Otps) -> Change {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{factor::FactorType, id::UserId, rate_limit::Hit};
+    use crate::domain::{
+        limits::rate_limit::Hit,
+        people::{factor::FactorType, id::UserId},
+    };
 
     /// Without a code, with a live one, with one that has ended, and with one whose message was counted.
     fn records() -> [Otps; 4] {

@@ -4,8 +4,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::{
     domain::{
-        id::ClientId,
         passcode::{Handle, Passcode, PasscodeId, Used},
+        people::id::ClientId,
         time::Timestamp,
     },
     store::{

@@ -4,10 +4,9 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::{
     domain::{
-        id::UserId,
-        name::DomainName,
+        crypto::secret::Digest,
         password_reset::{PasswordResetRequest, Target},
-        secret::Digest,
+        people::{id::UserId, name::DomainName},
         time::Timestamp,
     },
     store::{

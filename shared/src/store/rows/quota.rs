@@ -9,9 +9,11 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     domain::{
-        quota::{Countries, Counts, Message, Policy, Quota, Slots, Tally},
-        rate_limit::{Hit, RateLimited},
-        secret::framed,
+        crypto::secret::framed,
+        limits::{
+            quota::{Countries, Counts, Message, Policy, Quota, Slots, Tally},
+            rate_limit::{Hit, RateLimited},
+        },
         time::Timestamp,
     },
     fault::Fault,
@@ -291,7 +293,7 @@ pub async fn verify(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::factor::Trust;
+    use crate::domain::people::factor::Trust;
 
     /// Messages of both kinds to two countries, one of which was verified.
     fn quota() -> Quota {

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::{
     domain::{
-        rate_limit::{Hit, RateLimit, RateLimited},
+        limits::rate_limit::{Hit, RateLimit, RateLimited},
         time::Timestamp,
     },
     fault::Fault,

@@ -4,9 +4,9 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::{
     domain::{
-        name::{DisplayName, DomainName, EmailAddress, Login},
+        crypto::secret::Digest,
+        people::name::{DisplayName, DomainName, EmailAddress, Login},
         registration::{AccountRequest, RegistrationRequest},
-        secret::Digest,
         time::Timestamp,
     },
     store::{

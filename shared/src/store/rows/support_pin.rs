@@ -4,8 +4,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::{
     domain::{
-        encryption::Encrypted,
-        id::UserId,
+        crypto::encryption::Encrypted,
+        people::id::UserId,
         support_pin::{Content, Digits, Owner, SupportPin},
         time::Timestamp,
     },

@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::{
     domain::{
-        suppression::{Reason, Suppression},
+        mail::suppression::{Reason, Suppression},
         time::Timestamp,
     },
     store::{

@@ -4,13 +4,17 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::{
     domain::{
-        id::{ClientId, UserId},
-        locale::Locale,
-        phone::Phone,
-        scope::Scope,
-        secret::Digest,
+        auth::{
+            scope::Scope,
+            token::{Kind, Owner, Session, Token},
+        },
+        crypto::secret::Digest,
+        people::{
+            id::{ClientId, UserId},
+            locale::Locale,
+            phone::Phone,
+        },
         time::Timestamp,
-        token::{Kind, Owner, Session, Token},
     },
     store::{
         item::{Corrupt, Item, Reader, Writer, bytes, number, text, time},

@@ -4,9 +4,9 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::{
     domain::{
-        lockout::{Block, Lockout, Why},
+        auth::lockout::{Block, Lockout, Why},
+        people::unknown::UnknownIdentity,
         time::Timestamp,
-        unknown::UnknownIdentity,
     },
     store::{
         item::{Corrupt, Item, Reader, Writer, bytes, number, time},
@@ -138,7 +138,7 @@ pub fn any() -> Condition {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::lockout::{Failed, Policy};
+    use crate::domain::auth::lockout::{Failed, Policy};
 
     fn at(seconds: u64) -> Timestamp {
         Timestamp::from_seconds(seconds)

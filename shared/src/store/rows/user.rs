@@ -4,13 +4,17 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::{
     domain::{
-        id::{ClientId, UserId, UserNumber},
-        lockout::{Block, Lockout, Why},
-        name::{DisplayName, DomainName, EmailAddress, Login},
+        auth::{
+            lockout::{Block, Lockout, Why},
+            token::Session,
+        },
         password::PasswordHash,
+        people::{
+            id::{ClientId, UserId, UserNumber},
+            name::{DisplayName, DomainName, EmailAddress, Login},
+            user::{Sessions, User},
+        },
         time::Timestamp,
-        token::Session,
-        user::{Sessions, User},
     },
     store::{
         item::{Corrupt, Item, Reader, Writer, bytes, keys, number, options, text, time},

@@ -13,7 +13,7 @@ use super::{
     handle::{Boxed, Handle, failed},
 };
 use crate::{
-    domain::{secret::random_bytes, time::Timestamp},
+    domain::{crypto::secret::random_bytes, time::Timestamp},
     fault::Fault,
     store::{item::Item, retry::Rounds},
 };

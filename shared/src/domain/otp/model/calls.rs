@@ -6,9 +6,9 @@ use rand::{TryCryptoRng, TryRng};
 
 use super::{Answer, Call, Client, Scenario, User, Verdict};
 use crate::domain::{
-    lockout::Failed,
+    auth::lockout::Failed,
+    limits::rate_limit::Hit,
     otp::{Binding, Code, Judged, Otps, Purpose},
-    rate_limit::Hit,
     time::Timestamp,
 };
 

@@ -6,10 +6,9 @@ use super::{
     Answer, Call, Client, Design, Program, Record, Scenario, Seen, Step, User, Verdict, Which, World, properties,
 };
 use crate::domain::{
-    factor::FactorType,
-    id::UserId,
-    lockout::Lockout,
+    auth::lockout::Lockout,
     otp::{Otps, Status},
+    people::{factor::FactorType, id::UserId},
     time::Timestamp,
 };
 

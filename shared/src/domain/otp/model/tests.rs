@@ -14,11 +14,11 @@ use super::{
     },
 };
 use crate::domain::{
-    key::tests::ring,
-    lockout,
+    auth::lockout,
+    crypto::key::tests::ring,
+    limits::rate_limit::{RateLimit, Window},
     otp::Policy,
-    phone::Phone,
-    rate_limit::{RateLimit, Window},
+    people::phone::Phone,
 };
 
 /// These clients, with limits so high that their few calls do not reach them.

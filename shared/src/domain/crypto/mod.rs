@@ -1,0 +1,6 @@
+//! Secrets, keys and encryption.
+
+pub mod encryption;
+pub mod key;
+pub mod rotation;
+pub mod secret;

@@ -1,0 +1,7 @@
+//! Rate limits and quotas.
+
+pub mod bucket;
+pub mod limit_keys;
+pub mod network;
+pub mod quota;
+pub mod rate_limit;

@@ -1,0 +1,288 @@
+//! The quota of text messages: how many the whole deployment sends, in all and to each country, in a minute and in a
+//! day (R31). It caps the cost of SMS pumping, whatever the source.
+//!
+//! An exhausted quota must not lock out existing users (R79). So half of each window is reserved for established
+//! factors ([`Trust::Established`]): the messages of all others are also counted separately, and may use no more than
+//! the other half.
+//!
+//! A message counts as two parts; once its code was verified, one of them is given back. It is a half, and not more,
+//! because an attacker who reads the codes gets that room, too: no window holds more than twice its messages.
+//!
+//! Both windows roll. Messages are counted in slots of ten seconds and of an hour, and the slots that a window can
+//! overlap count whole: no span of a minute or a day holds more parts than the policy allows, and the stored state is
+//! bounded. The price is that a message may count for one slot longer than its window.
+
+use std::collections::BTreeMap;
+
+use super::rate_limit::{Hit, RateLimited};
+use crate::domain::{people::factor::Trust, time::Timestamp};
+
+/// The parts that a message counts as.
+const WHOLE: u64 = 2;
+
+/// The parts that are given back once its code was verified.
+const GIVEN_BACK: u64 = 1;
+
+/// The operator's policy. Every limit is at least one. Limits are numbers of messages whose codes are not verified; of
+/// verified ones, twice as many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Messages in any minute.
+    pub per_minute: u64,
+    /// Messages in any day.
+    pub per_day: u64,
+    /// Messages to one country in any minute.
+    pub country_per_minute: u64,
+    /// Messages to one country in any day.
+    pub country_per_day: u64,
+}
+
+impl Policy {
+    /// Half of the quota, rounded up, so that the other half stays reserved.
+    #[must_use]
+    pub fn half(self) -> Self {
+        Self {
+            per_minute: self.per_minute.div_ceil(2),
+            per_day: self.per_day.div_ceil(2),
+            country_per_minute: self.country_per_minute.div_ceil(2),
+            country_per_day: self.country_per_day.div_ceil(2),
+        }
+    }
+}
+
+/// A message, as the quota counts it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// The prefix of the recipient's country.
+    pub country: String,
+    /// Whether it may use the reserved half of each window.
+    pub trust: Trust,
+}
+
+/// The messages of one slot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Messages sent.
+    pub sent: u64,
+    /// Those of them whose codes were verified.
+    pub verified: u64,
+}
+
+impl Tally {
+    /// The parts that they count as.
+    fn parts(self) -> u64 {
+        self.sent * WHOLE - self.verified.min(self.sent) * GIVEN_BACK
+    }
+}
+
+/// Messages by slot, numbered since the epoch.
+pub type Slots = BTreeMap<u64, Tally>;
+
+/// The messages to one country.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// In slots of ten seconds, while they count for the minute.
+    pub minute: Slots,
+    /// In slots of an hour, while they count for the day.
+    pub day: Slots,
+}
+
+/// Counts by country prefix; countries without recent messages are left out.
+pub type Countries = BTreeMap<String, Counts>;
+
+/// The recent messages of the whole deployment. The total is the sum over the countries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// The version for optimistic locking; zero if nothing was ever sent.
+    pub version: u64,
+    /// The last change, so that its retry after a lost response is recognized.
+    pub last_by: String,
+    /// When the last message was counted, in whole seconds.
+    pub last_at: Timestamp,
+    /// All messages.
+    pub all: Countries,
+    /// Those of them whose factors are not established.
+    pub newcomers: Countries,
+}
+
+/// A rolling window, and the slots in which it is counted.
+struct Span {
+    slot: u64,
+    slots: u64,
+    of: fn(&mut Counts) -> &mut Slots,
+}
+
+const MINUTE: Span = Span {
+    slot: 10,
+    slots: 6,
+    of: |counts| &mut counts.minute,
+};
+
+const DAY: Span = Span {
+    slot: 3600,
+    slots: 24,
+    of: |counts| &mut counts.day,
+};
+
+impl Span {
+    fn slot(&self, at: Timestamp) -> u64 {
+        at.seconds() / self.slot
+    }
+
+    /// Whether a slot can overlap the window that ends in the slot `end`.
+    fn counts(&self, slot: u64, end: u64) -> bool {
+        slot + self.slots >= end
+    }
+
+    /// Seconds until there is room for another message under `max`, if nothing else is sent.
+    fn wait(&self, sent: &[(u64, Tally)], max: u64, at: Timestamp) -> u64 {
+        let sum = |end| {
+            let live = sent.iter().filter(|(slot, _)| self.counts(*slot, end));
+            live.map(|(_, tally)| tally.parts()).sum::<u64>()
+        };
+        let now = self.slot(at);
+        let free = (now..=now + self.slots).find(|end| sum(*end) + WHOLE <= max * WHOLE);
+        // One slot later no message sent until now counts.
+        let free = free.unwrap_or(now + self.slots + 1);
+        (free * self.slot).saturating_sub(at.seconds())
+    }
+}
+
+impl Quota {
+    /// An empty quota.
+    #[must_use]
+    pub fn none() -> Self {
+        Self {
+            version: 0,
+            last_by: String::new(),
+            last_at: Timestamp::from_seconds(0),
+            all: Countries::new(),
+            newcomers: Countries::new(),
+        }
+    }
+
+    /// Counts one message to a country before it is sent. [`Self::last_at`] of the result is when it counts as sent.
+    ///
+    /// Concurrent requests carry times in another order than their writes. Time does not run backwards here: a message
+    /// counts as sent no earlier than those before it, so that no wait is longer than its window and a slot.
+    ///
+    /// # Errors
+    /// [`RateLimited`] when a window is full; a refused message is not counted, so that it does not extend the wait.
+    pub fn spend(self, policy: &Policy, message: &Message, act: &Hit) -> Result<Self, RateLimited> {
+        let at = Timestamp::from_seconds(act.at.max(self.last_at).seconds());
+        let mut next = self.successor(act.by.clone(), at);
+        let mut retry_after = 0;
+        for (countries, policy) in next.ledgers(message.trust).zip([*policy, policy.half()]) {
+            for (span, to_country, in_all) in [
+                (MINUTE, policy.country_per_minute, policy.per_minute),
+                (DAY, policy.country_per_day, policy.per_day),
+            ] {
+                let all = countries.values_mut();
+                let all: Vec<_> = all.flat_map(|counts| (span.of)(counts).clone()).collect();
+                let counts = countries.entry(message.country.clone()).or_default();
+                let slots = (span.of)(counts);
+                let own: Vec<_> = slots.clone().into_iter().collect();
+                retry_after = retry_after
+                    .max(span.wait(&all, in_all, at))
+                    .max(span.wait(&own, to_country, at));
+                slots.entry(span.slot(at)).or_default().sent += 1;
+            }
+        }
+        match retry_after {
+            0 => Ok(Self { last_at: at, ..next }),
+            retry_after => Err(RateLimited { retry_after }),
+        }
+    }
+
+    /// The ledgers that a message counts in: that of all messages, and that of newcomers unless its factor is
+    /// established.
+    fn ledgers(&mut self, trust: Trust) -> impl Iterator<Item = &mut Countries> {
+        let by_themselves = match trust {
+            Trust::Established => None,
+            Trust::New => Some(&mut self.newcomers),
+        };
+        [&mut self.all].into_iter().chain(by_themselves)
+    }
+
+    /// The stored tallies of a message that counts as sent at `sent_at`.
+    fn tallies(&mut self, message: &Message, sent_at: Timestamp) -> impl Iterator<Item = &mut Tally> {
+        let of = self.ledgers(message.trust);
+        let of = of.filter_map(|countries| countries.get_mut(&message.country));
+        of.flat_map(move |Counts { minute, day }| {
+            let minute = minute.get_mut(&MINUTE.slot(sent_at));
+            minute.into_iter().chain(day.get_mut(&DAY.slot(sent_at)))
+        })
+    }
+
+    /// Gives back a message that counts as sent at `act.at` but was not sent: it no longer uses the quota.
+    #[must_use]
+    pub fn give_back(self, message: &Message, act: &Hit, now: Timestamp) -> Self {
+        let at = now.max(self.last_at);
+        let mut next = self.successor(giving_back(&act.by), at);
+        for tally in next.tallies(message, act.at) {
+            tally.sent = tally.sent.saturating_sub(1);
+        }
+        next.tidied(at)
+    }
+
+    /// The quota after the code of a message issued at `act.at` was verified: it counts for less. `None` where it no
+    /// longer counts, or where all messages of its slot were verified.
+    ///
+    /// A message counts as sent no earlier than its code was issued ([`Self::spend`]). Where it counts in a later slot,
+    /// another message's part is given back, for a shorter time and never for a longer one.
+    #[must_use]
+    pub fn verified(self, message: &Message, act: &Hit, now: Timestamp) -> Option<Self> {
+        let at = now.max(self.last_at);
+        let mut next = self.successor(format!("{} was verified", act.by), at);
+        let mut is_less = false;
+        for tally in next.tallies(message, act.at) {
+            if tally.verified < tally.sent {
+                tally.verified += 1;
+                is_less = true;
+            }
+        }
+        is_less.then_some(next)
+    }
+
+    /// Whether the last change was this spending.
+    #[must_use]
+    pub fn was_spent_by(&self, by: &str) -> bool {
+        self.last_by == by
+    }
+
+    /// Whether the last change was this giving back.
+    #[must_use]
+    pub fn was_given_back_by(&self, by: &str) -> bool {
+        self.last_by == giving_back(by)
+    }
+
+    fn successor(self, by: String, at: Timestamp) -> Self {
+        let next = Self {
+            version: self.version + 1,
+            last_by: by,
+            ..self
+        };
+        next.tidied(at)
+    }
+
+    /// Removes the slots that no longer count.
+    fn tidied(mut self, at: Timestamp) -> Self {
+        for countries in [&mut self.all, &mut self.newcomers] {
+            countries.retain(|_, counts| {
+                for span in [MINUTE, DAY] {
+                    let end = span.slot(at);
+                    (span.of)(counts).retain(|slot, tally| tally.sent > 0 && span.counts(*slot, end));
+                }
+                *counts != Counts::default()
+            });
+        }
+        self
+    }
+}
+
+fn giving_back(by: &str) -> String {
+    format!("{by} gives back")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,217 @@
+//! Reads an object field by field, collects the errors in the order of reading, and reports them at the end.
+
+use crate::{
+    domain::{
+        crypto::secret::Secret,
+        otp::Code,
+        password::Password,
+        people::{
+            factor::FactorType,
+            name::Malformed,
+            phone::{NotAPhone, Phone},
+        },
+    },
+    http::{
+        dialects::mithril::{Error, invalid::Invalid},
+        json::{Json, Object},
+    },
+};
+
+/// An object that is being read. Unknown fields are refused.
+pub(super) struct Fields<'a> {
+    object: &'a Object,
+    known: Vec<&'static str>,
+    beside: Vec<&'a str>,
+    wrong: Vec<Invalid>,
+}
+
+impl<'a> Fields<'a> {
+    /// The fields of this object.
+    pub(super) fn of(object: &'a Object) -> Self {
+        Self {
+            object,
+            known: Vec::new(),
+            beside: Vec::new(),
+            wrong: Vec::new(),
+        }
+    }
+
+    /// The fields of the object that has this name in the body, as the original's clients send it; no other fields may
+    /// be beside it. Without such an object, the fields of the body itself.
+    pub(super) fn wrapped(body: &'a Object, name: &str) -> Self {
+        match body.get(name) {
+            Some(Json::Object(object)) => Self {
+                beside: body.names().filter(|other| *other != name).collect(),
+                ..Self::of(object)
+            },
+            Some(Json::Null | Json::Text(_) | Json::Integer(_) | Json::Flag(_) | Json::Other) | None => Self::of(body),
+        }
+    }
+
+    /// A text, if it is one; the caller decides what else means.
+    pub(super) fn word(&mut self, field: &'static str) -> Option<&'a str> {
+        match self.get(field)? {
+            Json::Text(text) => Some(text.expose()),
+            Json::Null | Json::Integer(_) | Json::Flag(_) | Json::Object(_) | Json::Other => None,
+        }
+    }
+
+    /// A required text.
+    pub(super) fn text(&mut self, field: &'static str) -> Option<&'a Secret> {
+        let given = self.get(field);
+        self.text_of(field, given.unwrap_or(&Json::Null))
+    }
+
+    /// A password to be verified.
+    pub(super) fn password(&mut self, field: &'static str) -> Option<Password> {
+        let text = self.text(field)?;
+        self.well_formed(field, Password::given(text))
+    }
+
+    /// An optional text; an empty one counts as missing.
+    pub(super) fn given(&mut self, field: &'static str) -> Option<&'a Secret> {
+        match self.get(field)? {
+            Json::Text(text) if text.expose().is_empty() => None,
+            json => self.text_of(field, json),
+        }
+    }
+
+    /// A required name.
+    pub(super) fn parsed<T>(&mut self, field: &'static str, parse: impl Fn(&str) -> Result<T, Malformed>) -> Option<T> {
+        let text = self.text(field)?;
+        self.well_formed(field, parse(text.expose()))
+    }
+
+    /// An optional name; an empty one is malformed.
+    pub(super) fn optional<T>(
+        &mut self,
+        field: &'static str,
+        parse: impl Fn(&str) -> Result<T, Malformed>,
+    ) -> Option<T> {
+        let given = self.get(field)?;
+        let text = self.text_of(field, given)?;
+        self.well_formed(field, parse(text.expose()))
+    }
+
+    /// An optional boolean, `false` by default.
+    pub(super) fn flag(&mut self, field: &'static str) -> bool {
+        match self.get(field) {
+            None => false,
+            Some(Json::Flag(flag)) => *flag,
+            Some(Json::Null | Json::Text(_) | Json::Integer(_) | Json::Object(_) | Json::Other) => {
+                self.wrong.push(Invalid::cast(field, "boolean"));
+                false
+            }
+        }
+    }
+
+    /// A code with this number of digits: a text, or a whole number, which has lost its leading zeros.
+    pub(super) fn code(&mut self, field: &'static str, length: usize) -> Option<Code> {
+        let code = match self.get(field) {
+            Some(Json::Text(text)) if text.expose().is_empty() => return self.refuse(Invalid::required(field)),
+            Some(Json::Text(text)) => Code::parse(text.expose(), length),
+            Some(Json::Integer(digits)) => Code::parse(&padded(digits.expose(), length), length),
+            Some(Json::Flag(_) | Json::Object(_) | Json::Other) => None,
+            Some(Json::Null) | None => return self.refuse(Invalid::required(field)),
+        };
+        code.or_else(|| self.refuse(Invalid::format(field, &format!("^[0-9]{{{length}}}$"))))
+    }
+
+    /// A type of factor.
+    pub(super) fn factor_type(&mut self, field: &'static str) -> Option<FactorType> {
+        let text = self.text(field)?;
+        FactorType::parse(text.expose()).or_else(|| self.refuse(no_factor_type(field)))
+    }
+
+    /// A phone number in E.164 form.
+    pub(super) fn phone(&mut self, field: &'static str) -> Option<Phone> {
+        let text = self.text(field)?;
+        match Phone::parse(text.expose()) {
+            Ok(phone) => Some(phone),
+            Err(NotAPhone::Malformed) => self.refuse(Invalid::format(field, r"^\+[1-9][0-9]{6,14}$")),
+            Err(NotAPhone::Impossible) => self.refuse(Invalid::impossible_phone(field)),
+        }
+    }
+
+    /// A field that is allowed and ignored.
+    pub(super) fn ignore(&mut self, field: &'static str) {
+        self.known.push(field);
+    }
+
+    /// A field that repeats a path parameter: it is optional. Another value than the path's would mean another user.
+    pub(super) fn repeats(&mut self, field: &'static str, of_path: &str) {
+        match self.get(field) {
+            None => {}
+            Some(Json::Text(text)) if text.expose().eq_ignore_ascii_case(of_path) => {}
+            Some(Json::Null | Json::Text(_) | Json::Integer(_) | Json::Flag(_) | Json::Object(_) | Json::Other) => {
+                self.wrong.push(Invalid::inclusion(field, &[of_path]));
+            }
+        }
+    }
+
+    /// The result. `whole` builds it, and has all of its parts when there are no errors.
+    pub(super) fn end<T>(mut self, whole: impl FnOnce() -> Option<T>) -> Result<T, Error> {
+        let unknown = self.object.names().filter(|name| !self.known.contains(name));
+        let unknown = unknown.chain(self.beside).map(Invalid::unknown);
+        self.wrong.extend(unknown);
+        match whole() {
+            Some(whole) if self.wrong.is_empty() => Ok(whole),
+            Some(_) | None => Err(Error::Invalid(self.wrong)),
+        }
+    }
+
+    fn get(&mut self, field: &'static str) -> Option<&'a Json> {
+        self.known.push(field);
+        self.object.get(field)
+    }
+
+    fn text_of(&mut self, field: &str, json: &'a Json) -> Option<&'a Secret> {
+        match json {
+            Json::Text(text) if !text.expose().is_empty() => Some(text),
+            Json::Text(_) | Json::Null => self.refuse(Invalid::required(field)),
+            Json::Integer(_) | Json::Flag(_) | Json::Object(_) | Json::Other => {
+                self.refuse(Invalid::cast(field, "string"))
+            }
+        }
+    }
+
+    fn well_formed<T>(&mut self, field: &str, parsed: Result<T, Malformed>) -> Option<T> {
+        match parsed {
+            Ok(value) => Some(value),
+            Err(malformed) => self.refuse(Invalid::malformed(field, malformed)),
+        }
+    }
+
+    fn refuse<T>(&mut self, invalid: Invalid) -> Option<T> {
+        self.wrong.push(invalid);
+        None
+    }
+}
+
+/// Pads with zeros to the number of digits that a code has.
+fn padded(digits: &str, length: usize) -> String {
+    format!("{digits:0>length$}")
+}
+
+/// A text that is not a type of factor.
+pub(super) fn no_factor_type(field: &str) -> Invalid {
+    let names: Vec<_> = FactorType::ALL.iter().map(|factor_type| factor_type.name()).collect();
+    Invalid::inclusion(field, &names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_gets_its_leading_zeros_back() {
+        for (digits, expected) in [
+            ("0", "000000"),
+            ("42317", "042317"),
+            ("999999", "999999"),
+            ("1000000", "1000000"),
+        ] {
+            assert_eq!(padded(digits, 6), expected);
+        }
+    }
+}
