@@ -32,7 +32,7 @@ impl Background for Cleanup {
     /// # Errors
     /// When the event is not a batch.
     async fn answer(&self, Payload(batch): Payload, request_id: &str) -> Result<Value, lambda_runtime::Error> {
-        let batch = batch.map_err(|name| format!("{name:?} stands in it twice"))?;
+        let batch = batch.map_err(|name| format!("the name {name:?} occurs twice"))?;
         let records = batch["Records"].as_array().ok_or("this is no batch of records")?;
         let mut failed = Vec::new();
         for (at, record) in records.iter().enumerate() {
