@@ -12,6 +12,7 @@ use countersign_shared::{
     observe::{Family, Outcome},
     runtime::edge::Wire,
 };
+use derive_more::From;
 
 /// Handles paths and methods without a route: 404, or 405 with the allowed methods, in the dialect of the path. With
 /// CORS, the gateway also sends it every `OPTIONS` (`$default`) and adds the headers that decide; a browser only needs
@@ -54,31 +55,18 @@ impl Endpoint for Fallback {
 }
 
 /// An error in the dialect of the path: decided here only, because no route has decided it.
-pub enum Error {
-    Rejected(Rejection),
-    Fault(Fault),
-}
-
-impl From<Rejection> for Error {
-    fn from(rejection: Rejection) -> Self {
-        Self::Rejected(rejection)
-    }
-}
-
-impl From<Fault> for Error {
-    fn from(fault: Fault) -> Self {
-        Self::Fault(fault)
-    }
-}
+#[derive(From)]
+#[from(Rejection, Fault)]
+pub struct Error(plain::Error);
 
 impl Dialect for Error {
     const FAMILY: Option<Family> = None;
 
     fn reply(self, call: &Call) -> Reply {
         fn said<E: Dialect>(error: Error, call: &Call) -> Reply {
-            let reply = match error {
-                Error::Rejected(rejection) => E::from(rejection).reply(call),
-                Error::Fault(fault) => E::from(fault).reply(call),
+            let reply = match error.0 {
+                plain::Error::Rejected(rejection) => E::from(rejection).reply(call),
+                plain::Error::Fault(fault) => E::from(fault).reply(call),
             };
             reply.with_media_type(E::MEDIA_TYPE)
         }

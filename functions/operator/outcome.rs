@@ -1,6 +1,7 @@
 //! The context and the outcome of a command.
 
 use countersign_shared::{domain::time::Timestamp, fault::Fault};
+use derive_more::From;
 use serde_json::{Value, json};
 
 /// The context of a command.
@@ -16,22 +17,18 @@ pub struct Run<'a> {
 }
 
 /// Why a command failed.
+#[derive(From)]
 pub enum Failed {
     /// The command is not valid here; a message for the operator.
     Refused(String),
     /// An internal error.
+    #[from]
     Fault(Fault),
 }
 
 impl From<&str> for Failed {
     fn from(words: &str) -> Self {
         Self::Refused(words.to_owned())
-    }
-}
-
-impl From<Fault> for Failed {
-    fn from(fault: Fault) -> Self {
-        Self::Fault(fault)
     }
 }
 

@@ -4,9 +4,10 @@ use crate::{
     domain::{limits::rate_limit::RateLimited, otp::Failure},
     fault::Fault,
 };
+use derive_more::From;
 
 /// Why a code was not sent.
-#[derive(Debug)]
+#[derive(Debug, From)]
 pub enum Undelivered {
     /// Too many were sent recently.
     RateLimited(RateLimited),
@@ -15,13 +16,8 @@ pub enum Undelivered {
     /// SNS does not accept the number: a retry does not help.
     NotAPhone,
     /// Another internal error.
+    #[from]
     Fault(Fault),
-}
-
-impl From<Fault> for Undelivered {
-    fn from(fault: Fault) -> Self {
-        Self::Fault(fault)
-    }
 }
 
 /// Why a code was not accepted.

@@ -1,9 +1,10 @@
 //! Why a request is refused before its endpoint's own rules apply. Independent of the dialect: each has its own errors.
 
 use crate::{domain::auth::access::Refusal, observe::Outcome};
+use derive_more::From;
 
 /// The request is malformed or not authorized.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, From)]
 pub enum Rejection {
     /// A parameter, a header or the body is malformed.
     Malformed,
@@ -21,13 +22,8 @@ pub enum Rejection {
         allow: String,
     },
     /// The caller is not authenticated or not authorized.
+    #[from]
     Access(Refusal),
-}
-
-impl From<Refusal> for Rejection {
-    fn from(refusal: Refusal) -> Self {
-        Self::Access(refusal)
-    }
 }
 
 impl Rejection {

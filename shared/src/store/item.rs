@@ -28,6 +28,12 @@ pub fn number(value: u64) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
+/// A boolean attribute.
+#[must_use]
+pub fn flag(value: bool) -> AttributeValue {
+    AttributeValue::Bool(value)
+}
+
 /// A binary attribute.
 #[must_use]
 pub fn bytes(value: impl Into<Vec<u8>>) -> AttributeValue {
@@ -51,7 +57,7 @@ pub fn time(value: Timestamp) -> AttributeValue {
 pub fn options(value: &Options) -> AttributeValue {
     let entries = value.iter().map(|(name, opt)| {
         let value = match opt {
-            Opt::Flag(flag) => AttributeValue::Bool(*flag),
+            Opt::Flag(value) => flag(*value),
             Opt::Number(number) => AttributeValue::N(number.to_string()),
             Opt::Text(value) => text(value),
         };
@@ -81,6 +87,15 @@ impl Writer {
         self
     }
 
+    /// Adds an attribute, if there is one: a row without a value has no attribute for it.
+    #[must_use]
+    pub fn with_some(self, name: &'static str, value: Option<AttributeValue>) -> Self {
+        match value {
+            Some(value) => self.with(name, value),
+            None => self,
+        }
+    }
+
     /// The row.
     #[must_use]
     pub fn item(self) -> Item {
@@ -104,9 +119,9 @@ impl<'a> Reader<'a> {
     /// A number attribute.
     ///
     /// # Errors
-    /// [`Corrupt`].
-    pub fn number(self, name: &'static str) -> Result<u64, Corrupt> {
-        self.find(name, |value| value.as_n().ok()?.parse().ok())
+    /// [`Corrupt`], also when it does not fit its type.
+    pub fn number<T: TryFrom<u64>>(self, name: &'static str) -> Result<T, Corrupt> {
+        self.find(name, |value| value.as_n().ok()?.parse::<u64>().ok()?.try_into().ok())
     }
 
     /// A boolean attribute.
@@ -120,9 +135,9 @@ impl<'a> Reader<'a> {
     /// A binary attribute.
     ///
     /// # Errors
-    /// [`Corrupt`].
-    pub fn bytes(self, name: &'static str) -> Result<&'a [u8], Corrupt> {
-        self.find(name, |value| value.as_b().ok().map(Blob::as_ref))
+    /// [`Corrupt`], also when it has not the length of its type.
+    pub fn bytes<T: TryFrom<&'a [u8]>>(self, name: &'static str) -> Result<T, Corrupt> {
+        self.find(name, |value| value.as_b().ok()?.as_ref().try_into().ok())
     }
 
     /// A time attribute.
@@ -178,6 +193,18 @@ impl<'a> Reader<'a> {
     /// [`Corrupt`] also when `parse` returns `None`.
     pub fn parsed<T>(self, name: &'static str, parse: impl FnOnce(&'a str) -> Option<T>) -> Result<T, Corrupt> {
         self.text(name).and_then(|text| parse(text).ok_or(Corrupt(name)))
+    }
+
+    /// An attribute that a row may lack, read by `read`.
+    ///
+    /// # Errors
+    /// Those of `read`.
+    pub fn optional<T>(
+        self,
+        name: &'static str,
+        read: impl FnOnce(Self, &'static str) -> Result<T, Corrupt>,
+    ) -> Result<Option<T>, Corrupt> {
+        self.has(name).then(|| read(self, name)).transpose()
     }
 
     /// Whether the row has the attribute.

@@ -1,5 +1,6 @@
 //! Broadleaf's dialect: bare objects; errors in Spring's default JSON (docs/contract.md, Passcodes).
 
+use derive_more::From;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
@@ -244,9 +245,10 @@ pub struct SpringError {
 }
 
 /// The errors of this dialect.
-#[derive(Debug)]
+#[derive(Debug, From)]
 pub enum Error {
     /// The request is malformed or not authorized.
+    #[from(Rejection, Refusal)]
     Rejected(Rejection),
     /// `client_id` is not the token's client.
     OtherClient,
@@ -257,25 +259,8 @@ pub enum Error {
     /// Rate limited: too many guesses at short passcodes, or too many of them created.
     RateLimited(RateLimited),
     /// An internal error.
+    #[from]
     Fault(Fault),
-}
-
-impl From<Rejection> for Error {
-    fn from(rejection: Rejection) -> Self {
-        Self::Rejected(rejection)
-    }
-}
-
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        Self::Rejected(refusal.into())
-    }
-}
-
-impl From<Fault> for Error {
-    fn from(fault: Fault) -> Self {
-        Self::Fault(fault)
-    }
 }
 
 impl Dialect for Error {

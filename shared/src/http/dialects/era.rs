@@ -2,6 +2,7 @@
 
 pub mod body;
 
+use derive_more::From;
 use serde::Serialize;
 use utoipa::{
     ToSchema,
@@ -143,9 +144,10 @@ pub fn password_set(outcome: Outcome, domain: &DomainName, login: &Login) -> Ans
 }
 
 /// The errors of this dialect.
-#[derive(Debug)]
+#[derive(Debug, From)]
 pub enum Error {
     /// The request is malformed or not authorized.
+    #[from(Rejection, Refusal)]
     Rejected(Rejection),
     /// A field is absent, `null` or empty.
     Missing(&'static str),
@@ -173,43 +175,16 @@ pub enum Error {
     /// The link was used, has expired or never existed.
     NoRequest,
     /// Rate limited.
+    #[from]
     RateLimited(RateLimited),
     /// A call with the same `Idempotency-Key` is in progress.
+    #[from]
     InProgress(InProgress),
     /// The mail cannot be sent; nothing remains that would block a retry.
     MailFailed(Fault),
     /// An internal error.
+    #[from]
     Fault(Fault),
-}
-
-impl From<Rejection> for Error {
-    fn from(rejection: Rejection) -> Self {
-        Self::Rejected(rejection)
-    }
-}
-
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        Self::Rejected(refusal.into())
-    }
-}
-
-impl From<RateLimited> for Error {
-    fn from(exhausted: RateLimited) -> Self {
-        Self::RateLimited(exhausted)
-    }
-}
-
-impl From<InProgress> for Error {
-    fn from(under_way: InProgress) -> Self {
-        Self::InProgress(under_way)
-    }
-}
-
-impl From<Fault> for Error {
-    fn from(fault: Fault) -> Self {
-        Self::Fault(fault)
-    }
 }
 
 impl Dialect for Error {

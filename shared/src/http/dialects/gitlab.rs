@@ -1,6 +1,7 @@
 //! GitLab's dialect: bare objects; errors as `{"message":"404 … Not Found"}` or `{"error":…}`
 //! (docs/contract.md, Support PIN).
 
+use derive_more::From;
 use serde::Serialize;
 use utoipa::{ToSchema, openapi::Object};
 
@@ -187,9 +188,10 @@ pub enum StoreFailed {
 }
 
 /// The errors of this dialect.
-#[derive(Debug)]
+#[derive(Debug, From)]
 pub enum Error {
     /// The request is malformed or not authorized.
+    #[from(Rejection, Refusal)]
     Rejected(Rejection),
     /// The caller tried to impersonate another user (`sudo`).
     Sudo,
@@ -208,6 +210,7 @@ pub enum Error {
     /// The random generator failed; the routes' messages for store failures do not apply.
     NoEntropy(Fault),
     /// Another internal error.
+    #[from]
     Fault(Fault),
 }
 
@@ -227,24 +230,6 @@ impl Error {
             | Self::NoEntropy(_)
             | Self::Store(..)) => other,
         }
-    }
-}
-
-impl From<Rejection> for Error {
-    fn from(rejection: Rejection) -> Self {
-        Self::Rejected(rejection)
-    }
-}
-
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        Self::Rejected(refusal.into())
-    }
-}
-
-impl From<Fault> for Error {
-    fn from(fault: Fault) -> Self {
-        Self::Fault(fault)
     }
 }
 

@@ -31,6 +31,7 @@ use crate::{
     observe::{Family, Outcome},
     refusal::{Undelivered, Unverified},
 };
+use derive_more::From;
 
 /// The authorization to list and read a user's factors.
 pub const FACTOR_READ: Needed = only(&[Scope::FactorRead]);
@@ -63,9 +64,10 @@ const fn only(any_of: &'static [Scope]) -> Needed {
 const CHALLENGE: &str = "www-authenticate";
 
 /// The errors of this dialect.
-#[derive(Debug)]
+#[derive(Debug, From)]
 pub enum Error {
     /// The request is malformed or not authorized.
+    #[from(Rejection, Refusal)]
     Rejected(Rejection),
     /// All invalid fields or parameters.
     Invalid(Vec<Invalid>),
@@ -122,19 +124,15 @@ pub enum Error {
     /// The user is not blocked.
     UserAlreadyUnblocked,
     /// A call with the same `Idempotency-Key` is in progress.
+    #[from]
     InProgress(InProgress),
     /// The resource does not exist, or the caller may not see it.
     NotFound,
     /// The token belongs to another user.
     Forbidden,
     /// An internal error.
+    #[from]
     Fault(Fault),
-}
-
-impl From<Rejection> for Error {
-    fn from(rejection: Rejection) -> Self {
-        Self::Rejected(rejection)
-    }
 }
 
 impl From<Undelivered> for Error {
@@ -155,12 +153,6 @@ impl From<Unverified> for Error {
             Unverified::Failed(failure) => Self::Otp(failure),
             Unverified::Fault(fault) => Self::Fault(fault),
         }
-    }
-}
-
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        Self::Rejected(refusal.into())
     }
 }
 
@@ -187,18 +179,6 @@ impl From<LoginRefusal> for Error {
 impl From<Invalid> for Error {
     fn from(invalid: Invalid) -> Self {
         Self::Invalid(vec![invalid])
-    }
-}
-
-impl From<InProgress> for Error {
-    fn from(under_way: InProgress) -> Self {
-        Self::InProgress(under_way)
-    }
-}
-
-impl From<Fault> for Error {
-    fn from(fault: Fault) -> Self {
-        Self::Fault(fault)
     }
 }
 

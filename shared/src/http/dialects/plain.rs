@@ -1,5 +1,6 @@
 //! Responses outside the four families: `{"message":…}`, as API Gateway itself sends.
 
+use derive_more::From;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -29,24 +30,14 @@ pub fn described(document: &impl Serialize) -> Answer {
 }
 
 /// The errors of this dialect.
-#[derive(Debug)]
+#[derive(Debug, From)]
 pub enum Error {
     /// The request is malformed or not authorized.
+    #[from]
     Rejected(Rejection),
     /// An internal error.
+    #[from]
     Fault(Fault),
-}
-
-impl From<Rejection> for Error {
-    fn from(rejection: Rejection) -> Self {
-        Self::Rejected(rejection)
-    }
-}
-
-impl From<Fault> for Error {
-    fn from(fault: Fault) -> Self {
-        Self::Fault(fault)
-    }
 }
 
 impl Dialect for Error {

@@ -62,11 +62,11 @@ impl Row for Event {
         };
         Ok(Self {
             subject: row.text(Self::KEY)?.to_owned(),
-            id: row.bytes("id")?.try_into().map_err(|_| Corrupt("id"))?,
+            id: row.bytes("id")?,
             what: row.text("what")?.to_owned(),
             at: row.time("at")?,
             request,
-            attempt: row.bytes("attempt")?.try_into().map_err(|_| Corrupt("attempt"))?,
+            attempt: row.bytes("attempt")?,
             forget_at: row.time("ttl")?,
         })
     }

@@ -51,7 +51,7 @@ impl Row for Level {
     fn from_item(item: &Item) -> Result<Self, Corrupt> {
         let row = Reader(item);
         Ok(Self {
-            subject: row.bytes(Self::KEY)?.try_into().map_err(|_| Corrupt(Self::KEY))?,
+            subject: row.bytes(Self::KEY)?,
             full_at: Timestamp::from_millis(row.number("full_at")?),
             last_by: row.text("last_by")?.to_owned(),
             forget_at: row.time("ttl")?,

@@ -32,7 +32,7 @@ impl Row for Claim {
     fn from_item(item: &Item) -> Result<Self, Corrupt> {
         let row = Reader(item);
         Ok(Self {
-            key: row.bytes(Self::KEY)?.try_into().map_err(|_| Corrupt(Self::KEY))?,
+            key: row.bytes(Self::KEY)?,
             user: row.parsed("user_id", UserId::parse)?,
         })
     }

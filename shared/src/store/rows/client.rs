@@ -26,18 +26,15 @@ impl Row for Client {
     }
 
     fn to_item(&self) -> Item {
-        let row = Writer::default()
+        Writer::default()
             .with(Self::KEY, text(self.id.as_str()))
             .with("secret_digest", bytes(*self.secret.as_bytes()))
             .with("grants", grants(&self.grants))
             .with("scopes", scopes(&self.scopes))
             .with("token_generation", number(self.token_generation))
-            .with("inserted_at", time(self.inserted_at));
-        match &self.domain {
-            Some(domain) => row.with("domain", text(domain.as_str())),
-            None => row,
-        }
-        .item()
+            .with("inserted_at", time(self.inserted_at))
+            .with_some("domain", self.domain.as_ref().map(|domain| text(domain.as_str())))
+            .item()
     }
 
     fn from_item(item: &Item) -> Result<Self, Corrupt> {
@@ -45,10 +42,9 @@ impl Row for Client {
         Ok(Self {
             id: row.parsed(Self::KEY, ClientId::parse)?,
             secret: Digest::from_bytes(row.bytes("secret_digest")?).ok_or(Corrupt("secret_digest"))?,
-            domain: match row.has("domain") {
-                true => Some(row.parsed("domain", |text| DomainName::parse(text).ok())?),
-                false => None,
-            },
+            domain: row.optional("domain", |row, name| {
+                row.parsed(name, |text| DomainName::parse(text).ok())
+            })?,
             grants: row.parsed("grants", |text| text.split_whitespace().map(GrantType::parse).collect())?,
             scopes: read_scopes(row, "scopes")?,
             token_generation: row.number("token_generation")?,

@@ -14,7 +14,7 @@ use crate::{
         time::Timestamp,
     },
     store::{
-        item::{Corrupt, Item, Reader, Writer, number, options, text},
+        item::{Corrupt, Item, Reader, Writer, flag, number, options, text},
         table::Row,
     },
 };
@@ -29,40 +29,32 @@ impl Row for Domain {
     }
 
     fn to_item(&self) -> Item {
-        let mut row = Writer::default()
+        let passwords = &self.passwords;
+        let sender = self.sender.as_ref();
+        let name = sender.and_then(|sender| sender.name.as_ref());
+        let reply_to = sender.and_then(|sender| sender.reply_to.as_ref());
+        Writer::default()
             .with(Self::KEY, Self::key(&self.name))
-            .with(
-                "self_register_allowed",
-                AttributeValue::Bool(self.self_register_allowed),
-            )
+            .with("self_register_allowed", flag(self.self_register_allowed))
             .with("self_register_opts", options(&self.self_register_template.opts))
-            .with("password_min", number(self.passwords.min as u64))
-            .with("password_max", number(self.passwords.max as u64))
-            .with(
-                "password_refuse_common",
-                AttributeValue::Bool(self.passwords.refuse_common),
+            .with("password_min", number(passwords.min as u64))
+            .with("password_max", number(passwords.max as u64))
+            .with("password_refuse_common", flag(passwords.refuse_common))
+            .with("locale", text(self.locale.as_str()))
+            .with_some(
+                "password_alphabet",
+                passwords.alphabet.as_ref().map(|symbols| text(symbols.as_str())),
             )
-            .with("locale", text(self.locale.as_str()));
-        if let Some(alphabet) = &self.passwords.alphabet {
-            row = row.with("password_alphabet", text(alphabet.as_str()));
-        }
-        if let Some(sender) = &self.sender {
-            row = row.with("sender", text(sender.address.as_str()));
-            if let Some(name) = &sender.name {
-                row = row.with("sender_name", text(name.as_str()));
-            }
-            if let Some(reply_to) = &sender.reply_to {
-                row = row.with("reply_to", text(reply_to.as_str()));
-            }
-        }
-        row.item()
+            .with_some("sender", sender.map(|sender| text(sender.address.as_str())))
+            .with_some("sender_name", name.map(|name| text(name.as_str())))
+            .with_some("reply_to", reply_to.map(|address| text(address.as_str())))
+            .item()
     }
 
     fn from_item(item: &Item) -> Result<Self, Corrupt> {
         let row = Reader(item);
-        let length = |name| row.number(name)?.try_into().map_err(|_| Corrupt(name));
-        let optional = |name| row.has(name).then(|| row.text(name)).transpose();
-        let address = |name| row.parsed(name, |text| EmailAddress::parse(text).ok());
+        let address = |row: Reader<'_>, name| row.parsed(name, |text| EmailAddress::parse(text).ok());
+        let display_name = |row: Reader<'_>, name| row.parsed(name, |text| DisplayName::parse(text).ok());
         Ok(Self {
             name: row.parsed(Self::KEY, |text| DomainName::parse(text).ok())?,
             self_register_allowed: row.flag("self_register_allowed")?,
@@ -70,21 +62,18 @@ impl Row for Domain {
                 opts: row.options("self_register_opts")?,
             },
             passwords: password::Policy::new(
-                optional("password_alphabet")?,
-                length("password_min")?,
-                length("password_max")?,
+                row.optional("password_alphabet", Reader::text)?,
+                row.number("password_min")?,
+                row.number("password_max")?,
                 row.flag("password_refuse_common")?,
             )
             .map_err(|_| Corrupt("password_alphabet"))?,
-            sender: match row.has("sender") {
-                false => None,
-                true => Some(Sender {
-                    address: address("sender")?,
-                    name: row
-                        .has("sender_name")
-                        .then(|| row.parsed("sender_name", |text| DisplayName::parse(text).ok()))
-                        .transpose()?,
-                    reply_to: row.has("reply_to").then(|| address("reply_to")).transpose()?,
+            sender: match row.optional("sender", address)? {
+                None => None,
+                Some(sender) => Some(Sender {
+                    address: sender,
+                    name: row.optional("sender_name", display_name)?,
+                    reply_to: row.optional("reply_to", address)?,
                 }),
             },
             locale: row.parsed("locale", Locale::parse)?,

@@ -12,7 +12,7 @@ use crate::{
         time::Timestamp,
     },
     store::{
-        item::{Corrupt, Item, Reader, Writer, text, time},
+        item::{Corrupt, Item, Reader, Writer, flag, text, time},
         table::{Change, Row},
     },
 };
@@ -32,20 +32,14 @@ impl Row for Factor {
             .with("id", text(self.id.text()))
             .with("user_id", text(self.user.text()))
             .with("type", text(self.factor_type.name()))
-            .with("is_active", AttributeValue::Bool(self.is_active))
+            .with("is_active", flag(self.is_active))
             .with("inserted_at", time(self.inserted_at))
-            .with("updated_at", time(self.updated_at));
-        let row = match self.phone_set_at {
-            Some(set_at) => row.with("phone_set_at", time(set_at)),
-            None => row,
-        };
-        let row = match self.by_operator {
-            true => row.with("by_operator", AttributeValue::Bool(true)),
+            .with("updated_at", time(self.updated_at))
+            .with_some("phone_set_at", self.phone_set_at.map(time))
+            .with_some("value", self.value.as_ref().map(|phone| text(phone.as_str())));
+        match self.by_operator {
+            true => row.with("by_operator", flag(true)),
             false => row,
-        };
-        match &self.value {
-            Some(phone) => row.with("value", text(phone.as_str())),
-            None => row,
         }
         .item()
     }
@@ -56,14 +50,8 @@ impl Row for Factor {
             id: row.parsed("id", FactorId::parse)?,
             user: row.parsed("user_id", UserId::parse)?,
             factor_type: row.parsed("type", FactorType::parse)?,
-            value: match row.has("value") {
-                true => Some(row.parsed("value", Phone::from_stored)?),
-                false => None,
-            },
-            phone_set_at: match row.has("phone_set_at") {
-                true => Some(row.time("phone_set_at")?),
-                false => None,
-            },
+            value: row.optional("value", |row, name| row.parsed(name, Phone::from_stored))?,
+            phone_set_at: row.optional("phone_set_at", Reader::time)?,
             by_operator: row.has("by_operator") && row.flag("by_operator")?,
             is_active: row.flag("is_active")?,
             inserted_at: row.time("inserted_at")?,
@@ -82,11 +70,7 @@ pub fn reset(id: &FactorId, now: Timestamp) -> Change {
     Change {
         update: "SET updated_at = :now REMOVE #value, phone_set_at, by_operator",
         condition: "id = :id AND is_active = :true",
-        values: vec![
-            (":id", text(id.text())),
-            (":true", AttributeValue::Bool(true)),
-            (":now", time(now)),
-        ],
+        values: vec![(":id", text(id.text())), (":true", flag(true)), (":now", time(now))],
     }
 }
 
@@ -108,8 +92,8 @@ fn activity(id: &FactorId, is_active: bool, now: Timestamp) -> Change {
         condition: "id = :id AND is_active = :found",
         values: vec![
             (":id", text(id.text())),
-            (":next", AttributeValue::Bool(is_active)),
-            (":found", AttributeValue::Bool(!is_active)),
+            (":next", flag(is_active)),
+            (":found", flag(!is_active)),
             (":now", time(now)),
         ],
     }
@@ -122,7 +106,7 @@ pub fn approve(id: &FactorId, phone: &Phone, read: &Factor, now: Timestamp) -> C
     let mut values = vec![
         (":id", text(id.text())),
         (":phone", text(phone.as_str())),
-        (":true", AttributeValue::Bool(true)),
+        (":true", flag(true)),
         (":now", time(now)),
     ];
     let condition = match &read.value {

@@ -50,15 +50,12 @@ impl Row for IdempotencyRecord {
     fn from_item(item: &Item) -> Result<Self, Corrupt> {
         let row = Reader(item);
         Ok(Self {
-            key: row.bytes(Self::KEY)?.try_into().map_err(|_| Corrupt(Self::KEY))?,
+            key: row.bytes(Self::KEY)?,
             by: row.text("taken_by")?.to_owned(),
             state: match row.has("answer_status") {
                 false => State::InProgress,
                 true => State::Answered {
-                    status: row
-                        .number("answer_status")?
-                        .try_into()
-                        .map_err(|_| Corrupt("answer_status"))?,
+                    status: row.number("answer_status")?,
                     body: match row.has("answer_body") {
                         true => Body::Plain(row.text("answer_body")?.to_owned()),
                         false => Body::Encrypted(read_sealed(row)?),

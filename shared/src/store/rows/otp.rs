@@ -26,18 +26,15 @@ impl Row for Otps {
     }
 
     fn to_item(&self) -> Item {
-        let row = Writer::default()
+        Writer::default()
             .with(Self::KEY, Self::key(&self.owner()))
             .with("version", number(self.version))
             .with("guesses", list(&self.guesses))
             .with("sends", list(&self.sends))
             .with("first_day", list(&self.first_day))
-            .with("ttl", time(self.forget_at));
-        match &self.code {
-            Some(otp) => row.with("code", code(otp)),
-            None => row,
-        }
-        .item()
+            .with("ttl", time(self.forget_at))
+            .with_some("code", self.code.as_ref().map(code))
+            .item()
     }
 
     fn from_item(item: &Item) -> Result<Self, Corrupt> {
@@ -89,8 +86,8 @@ fn code(otp: &Otp) -> AttributeValue {
 fn read_code(value: &AttributeValue) -> Result<Otp, Corrupt> {
     let code = Reader(value.as_m().map_err(|_| Corrupt("code"))?);
     Ok(Otp {
-        id: code.bytes("id")?.try_into().map_err(|_| Corrupt("id"))?,
-        flow: code.bytes("flow")?.try_into().map_err(|_| Corrupt("flow"))?,
+        id: code.bytes("id")?,
+        flow: code.bytes("flow")?,
         issued_at: code.time("issued_at")?,
         expires_at: code.time("expires_at")?,
         attempts: code.number("attempts")?,
@@ -103,8 +100,8 @@ fn read_code(value: &AttributeValue) -> Result<Otp, Corrupt> {
         },
         status: match code.has("mac") {
             true => Status::New(CodeDigest {
-                key: code.number("key_id")?.try_into().map_err(|_| Corrupt("key_id"))?,
-                mac: code.bytes("mac")?.try_into().map_err(|_| Corrupt("mac"))?,
+                key: code.number("key_id")?,
+                mac: code.bytes("mac")?,
             }),
             false => Status::Ended(code.parsed("status", End::parse)?),
         },

@@ -10,7 +10,7 @@ use crate::{
         time::Timestamp,
     },
     store::{
-        item::{Corrupt, Item, Reader, Writer, bytes, number, text, time},
+        item::{Corrupt, Item, Reader, Writer, bytes, flag, number, text, time},
         table::Row,
     },
 };
@@ -25,19 +25,16 @@ impl Row for PasswordResetRequest {
     }
 
     fn to_item(&self) -> Item {
-        let row = Writer::default()
+        Writer::default()
             .with(Self::KEY, Self::key(&self.digest))
             .with("user_id", text(self.target.user.text()))
             .with("generation", number(self.target.generation))
             .with("domain", text(self.target.domain.as_str()))
-            .with("recovers", AttributeValue::Bool(self.target.recovers))
+            .with("recovers", flag(self.target.recovers))
             .with("requested_at", time(self.requested_at))
-            .with("ttl", time(self.expires_at));
-        match self.target.blocked_at {
-            Some(at) => row.with("blocked_at", time(at)),
-            None => row,
-        }
-        .item()
+            .with("ttl", time(self.expires_at))
+            .with_some("blocked_at", self.target.blocked_at.map(time))
+            .item()
     }
 
     fn from_item(item: &Item) -> Result<Self, Corrupt> {
@@ -48,10 +45,7 @@ impl Row for PasswordResetRequest {
                 user: row.parsed("user_id", UserId::parse)?,
                 generation: row.number("generation")?,
                 domain: row.parsed("domain", |text| DomainName::parse(text).ok())?,
-                blocked_at: match row.has("blocked_at") {
-                    true => Some(row.time("blocked_at")?),
-                    false => None,
-                },
+                blocked_at: row.optional("blocked_at", Reader::time)?,
                 recovers: row.flag("recovers")?,
             },
             requested_at: row.time("requested_at")?,

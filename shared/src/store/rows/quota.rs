@@ -53,9 +53,11 @@ impl Row for Quota {
             version: row.number("version")?,
             last_by: row.text("last_by")?.to_owned(),
             last_at: row.time("last_at")?,
-            all: read(row.map("countries")?, of(row, "verified")?).ok_or(Corrupt("countries"))?,
-            newcomers: match of(row, "newcomers")? {
-                Some(newcomers) => read(newcomers, of(row, "newcomers_verified")?).ok_or(Corrupt("newcomers"))?,
+            all: read(row.map("countries")?, row.optional("verified", Reader::map)?).ok_or(Corrupt("countries"))?,
+            newcomers: match row.optional("newcomers", Reader::map)? {
+                Some(newcomers) => {
+                    read(newcomers, row.optional("newcomers_verified", Reader::map)?).ok_or(Corrupt("newcomers"))?
+                }
                 None => Countries::new(),
             },
         })
@@ -69,14 +71,6 @@ impl Row for Quota {
 /// The TTL: when nothing of it counts any more, a day and its slot after the last message.
 fn ttl(quota: &Quota) -> AttributeValue {
     time(quota.last_at.deadline(2 * 86_400))
-}
-
-/// A map that rows without separate newcomer counts do not have: their counts apply to all messages, and in full.
-fn of<'a>(row: Reader<'a>, name: &'static str) -> Result<Option<&'a Item>, Corrupt> {
-    match row.has(name) {
-        true => row.map(name).map(Some),
-        false => Ok(None),
-    }
 }
 
 fn sent(tally: Tally) -> u64 {

@@ -47,7 +47,7 @@ impl Row for Usage {
     fn from_item(item: &Item) -> Result<Self, Corrupt> {
         let row = Reader(item);
         Ok(Self {
-            subject: row.bytes(Self::KEY)?.try_into().map_err(|_| Corrupt(Self::KEY))?,
+            subject: row.bytes(Self::KEY)?,
             acts: acts(row, "acts")?,
             forget_at: row.time("ttl")?,
         })

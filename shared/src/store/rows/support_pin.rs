@@ -29,11 +29,8 @@ impl Row for SupportPin {
             .with(Self::KEY, Self::key(&self.user))
             .with("generation", number(self.generation))
             .with("issued_at", time(self.issued_at))
-            .with("ttl", time(self.expires_at));
-        let row = match self.blocked_at {
-            Some(at) => row.with("blocked_at", time(at)),
-            None => row,
-        };
+            .with("ttl", time(self.expires_at))
+            .with_some("blocked_at", self.blocked_at.map(time));
         match &self.content {
             Content::Encrypted(digits) => with_sealed(row.with("pin_id", bytes(digits.id)), &digits.sealed),
             Content::Revoked { by } => row.with("revoked_by", text(by)),
@@ -46,10 +43,7 @@ impl Row for SupportPin {
         Ok(Self {
             user: row.parsed(Self::KEY, UserId::parse)?,
             generation: row.number("generation")?,
-            blocked_at: match row.has("blocked_at") {
-                true => Some(row.time("blocked_at")?),
-                false => None,
-            },
+            blocked_at: row.optional("blocked_at", Reader::time)?,
             issued_at: row.time("issued_at")?,
             expires_at: row.time("ttl")?,
             content: match row.has("revoked_by") {
@@ -57,7 +51,7 @@ impl Row for SupportPin {
                     by: row.text("revoked_by")?.to_owned(),
                 },
                 false => Content::Encrypted(Digits {
-                    id: row.bytes("pin_id")?.try_into().map_err(|_| Corrupt("pin_id"))?,
+                    id: row.bytes("pin_id")?,
                     sealed: read_sealed(row)?,
                 }),
             },
@@ -78,9 +72,9 @@ pub(super) fn with_sealed(row: Writer, sealed: &Encrypted) -> Writer {
 
 pub(super) fn read_sealed(row: Reader<'_>) -> Result<Encrypted, Corrupt> {
     Ok(Encrypted {
-        key: row.number("key_id")?.try_into().map_err(|_| Corrupt("key_id"))?,
-        nonce: row.bytes("nonce")?.try_into().map_err(|_| Corrupt("nonce"))?,
-        bytes: row.bytes("sealed")?.to_owned(),
+        key: row.number("key_id")?,
+        nonce: row.bytes("nonce")?,
+        bytes: row.bytes("sealed")?,
     })
 }
 

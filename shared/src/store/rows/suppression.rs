@@ -34,7 +34,7 @@ impl Row for Suppression {
     fn from_item(item: &Item) -> Result<Self, Corrupt> {
         let row = Reader(item);
         Ok(Self {
-            subject: row.bytes(Self::KEY)?.try_into().map_err(|_| Corrupt(Self::KEY))?,
+            subject: row.bytes(Self::KEY)?,
             reason: row.parsed("reason", Reason::parse)?,
             at: row.time("suppressed_at")?,
             ends_at: row.time("ttl")?,

@@ -17,7 +17,7 @@ use crate::{
         time::Timestamp,
     },
     store::{
-        item::{Corrupt, Item, Reader, Writer, bytes, number, text, time},
+        item::{Corrupt, Item, Reader, Writer, bytes, flag, number, text, time},
         table::{Change, Row},
     },
 };
@@ -45,16 +45,21 @@ impl Row for Token {
             .with("generation", number(self.generation))
             .with("issued_at", time(self.issued_at))
             .with("expires_at", time(self.expires_at))
-            .with("ttl", time(self.forget_at));
+            .with("ttl", time(self.forget_at))
+            .with_some(
+                "session",
+                self.session.as_ref().map(|session| bytes(*session.as_bytes())),
+            )
+            .with_some("revoked_at", self.revoked_at.map(time))
+            .with_some("replaced_by", self.replaced_by.as_ref().map(text))
+            .with_some("replacing_since", self.replacing_since.map(time))
+            .with_some("is_renewed", self.is_renewed.then_some(flag(true)));
         let row = match &self.owner {
             Owner::User(id) => row.with("user_id", text(id.text())),
             // A client's own token needs no second name.
             Owner::Client(_) => row,
         };
-        let row = match &self.session {
-            Some(session) => row.with("session", bytes(*session.as_bytes())),
-            None => row,
-        };
+
         let row = match &self.kind {
             Kind::Access => row.with("kind", text(ACCESS)),
             Kind::SecondFactor { wanted } => row.with("kind", text(SECOND_FACTOR)).with("wanted", scopes(wanted)),
@@ -62,34 +67,13 @@ impl Row for Token {
                 wanted,
                 phone,
                 replaces,
-            } => {
-                let row = row
-                    .with("kind", text(APPROVAL))
-                    .with("wanted", scopes(wanted))
-                    .with("phone", text(phone.as_str()));
-                match replaces {
-                    Some(until) => row.with("replaces", time(*until)),
-                    None => row,
-                }
-            }
+            } => row
+                .with("kind", text(APPROVAL))
+                .with("wanted", scopes(wanted))
+                .with("phone", text(phone.as_str()))
+                .with_some("replaces", replaces.map(time)),
         };
-        let row = match self.revoked_at {
-            Some(at) => row.with("revoked_at", time(at)),
-            None => row,
-        };
-        let row = match &self.replaced_by {
-            Some(by) => row.with("replaced_by", text(by)),
-            None => row,
-        };
-        let row = match self.replacing_since {
-            Some(since) => row.with("replacing_since", time(since)),
-            None => row,
-        };
-        match self.is_renewed {
-            true => row.with("is_renewed", AttributeValue::Bool(true)),
-            false => row,
-        }
-        .item()
+        row.item()
     }
 
     fn from_item(item: &Item) -> Result<Self, Corrupt> {
@@ -110,35 +94,22 @@ impl Row for Token {
                 APPROVAL => Kind::Approval {
                     wanted: read_scopes(row, "wanted")?,
                     phone: row.parsed("phone", Phone::from_stored)?,
-                    replaces: match row.has("replaces") {
-                        true => Some(row.time("replaces")?),
-                        false => None,
-                    },
+                    replaces: row.optional("replaces", Reader::time)?,
                 },
                 _ => return Err(Corrupt("kind")),
             },
             scopes: read_scopes(row, "scopes")?,
             generation: row.number("generation")?,
-            session: match row.has("session") {
-                true => Some(Session::from_bytes(row.bytes("session")?).ok_or(Corrupt("session"))?),
-                false => None,
-            },
+            session: row.optional("session", |row, name| {
+                Session::from_bytes(row.bytes(name)?).ok_or(Corrupt(name))
+            })?,
             locale: row.parsed("locale", Locale::parse)?,
             issued_at: row.time("issued_at")?,
             expires_at: row.time("expires_at")?,
             forget_at: row.time("ttl")?,
-            revoked_at: match row.has("revoked_at") {
-                true => Some(row.time("revoked_at")?),
-                false => None,
-            },
-            replaced_by: match row.has("replaced_by") {
-                true => Some(row.text("replaced_by")?.to_owned()),
-                false => None,
-            },
-            replacing_since: match row.has("replacing_since") {
-                true => Some(row.time("replacing_since")?),
-                false => None,
-            },
+            revoked_at: row.optional("revoked_at", Reader::time)?,
+            replaced_by: row.optional("replaced_by", Reader::text)?.map(str::to_owned),
+            replacing_since: row.optional("replacing_since", Reader::time)?,
             is_renewed: row.has("is_renewed"),
         })
     }
@@ -194,11 +165,7 @@ pub fn renew(by: &str, now: Timestamp) -> Change {
     Change {
         update: "SET revoked_at = :now, is_renewed = :true REMOVE replacing_since",
         condition: "replaced_by = :by AND attribute_not_exists(revoked_at)",
-        values: vec![
-            (":by", text(by)),
-            (":now", time(now)),
-            (":true", AttributeValue::Bool(true)),
-        ],
+        values: vec![(":by", text(by)), (":now", time(now)), (":true", flag(true))],
     }
 }
 

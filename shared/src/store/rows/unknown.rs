@@ -26,20 +26,13 @@ impl Row for UnknownIdentity {
     fn to_item(&self) -> Item {
         let row = Writer::default()
             .with(Self::KEY, Self::key(&self.subject))
-            .with("passwords", number(self.lockout.passwords));
-        let row = match self.forget_at {
-            Some(at) => row.with("ttl", time(at)),
-            None => row,
-        };
+            .with("passwords", number(self.lockout.passwords))
+            .with_some("ttl", self.forget_at.map(time));
         match self.lockout.block {
             None => row,
-            Some(Block { at, until, .. }) => {
-                let row = row.with("blocked_at", time(at));
-                match until {
-                    Some(until) => row.with("blocked_until", time(until)),
-                    None => row,
-                }
-            }
+            Some(Block { at, until, .. }) => row
+                .with("blocked_at", time(at))
+                .with_some("blocked_until", until.map(time)),
         }
         .item()
     }
@@ -51,14 +44,11 @@ impl Row for UnknownIdentity {
             true => Some(Block {
                 why: Why::Passwords,
                 at: row.time("blocked_at")?,
-                until: match row.has("blocked_until") {
-                    true => Some(row.time("blocked_until")?),
-                    false => None,
-                },
+                until: row.optional("blocked_until", Reader::time)?,
             }),
         };
         Ok(Self {
-            subject: row.bytes(Self::KEY)?.try_into().map_err(|_| Corrupt(Self::KEY))?,
+            subject: row.bytes(Self::KEY)?,
             lockout: Lockout {
                 passwords: row.number("passwords")?,
                 block,

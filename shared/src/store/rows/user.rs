@@ -17,7 +17,7 @@ use crate::{
         time::Timestamp,
     },
     store::{
-        item::{Corrupt, Item, Reader, Writer, bytes, keys, number, options, text, time},
+        item::{Corrupt, Item, Reader, Writer, bytes, flag, keys, number, options, text, time},
         table::{Change, Condition, Row},
     },
 };
@@ -32,7 +32,7 @@ impl Row for User {
     }
 
     fn to_item(&self) -> Item {
-        let row = Writer::default()
+        Writer::default()
             .with(Self::KEY, text(self.id.text()))
             .with("domain", text(self.domain.as_str()))
             .with("email", text(self.email.as_str()))
@@ -41,32 +41,25 @@ impl Row for User {
             .with("name", text(self.name.as_str()))
             .with("password", text(self.password.to_stored()))
             .with("opts", options(&self.opts))
-            .with("is_admin", AttributeValue::Bool(self.is_admin))
+            .with("is_admin", flag(self.is_admin))
             .with("token_generation", number(self.token_generation))
             .with("lockout", lockout(&self.lockout))
             .with("client_sessions", sessions_of(&self.sessions))
             .with("inserted_at", time(self.inserted_at))
             .with("updated_at", time(self.updated_at))
-            .with("changed_by", text(&self.changed_by));
-        let row = match self.number {
-            Some(given) => row.with("number", number(given.get())),
-            None => row,
-        };
-        match self.verified_phone {
-            Some(set_at) => row.with("verified_phone", time(set_at)),
-            None => row,
-        }
-        .item()
+            .with("changed_by", text(&self.changed_by))
+            .with_some("number", self.number.map(|given| number(given.get())))
+            .with_some("verified_phone", self.verified_phone.map(time))
+            .item()
     }
 
     fn from_item(item: &Item) -> Result<Self, Corrupt> {
         let row = Reader(item);
         Ok(Self {
             id: row.parsed(Self::KEY, UserId::parse)?,
-            number: match row.has("number") {
-                true => Some(UserNumber::new(row.number("number")?).ok_or(Corrupt("number"))?),
-                false => None,
-            },
+            number: row.optional("number", |row, name| {
+                UserNumber::new(row.number(name)?).ok_or(Corrupt(name))
+            })?,
             domain: row.parsed("domain", |text| DomainName::parse(text).ok())?,
             email: row.parsed("email", |text| EmailAddress::parse(text).ok())?,
             login: row.parsed("login", |text| Login::parse(text).ok())?,
@@ -81,10 +74,7 @@ impl Row for User {
             lockout: read_lockout(row.map("lockout")?)?,
             sessions: read_sessions(row.map("client_sessions")?).ok_or(Corrupt("client_sessions"))?,
             token_generation: row.number("token_generation")?,
-            verified_phone: match row.has("verified_phone") {
-                true => Some(row.time("verified_phone")?),
-                false => None,
-            },
+            verified_phone: row.optional("verified_phone", Reader::time)?,
             inserted_at: row.time("inserted_at")?,
             updated_at: row.time("updated_at")?,
             changed_by: row.text("changed_by")?.to_owned(),
@@ -220,7 +210,7 @@ pub fn set_admin(is_admin: bool, now: Timestamp) -> Change {
     Change {
         update: "SET is_admin = :next, updated_at = :now",
         condition: "attribute_exists(user_id)",
-        values: vec![(":next", AttributeValue::Bool(is_admin)), (":now", time(now))],
+        values: vec![(":next", flag(is_admin)), (":now", time(now))],
     }
 }
 
@@ -327,13 +317,10 @@ fn lockout(lockout: &Lockout) -> AttributeValue {
         .with("otps", number(lockout.otps));
     let row = match &lockout.block {
         None => row,
-        Some(block) => {
-            let row = row.with("why", text(block.why.name())).with("at", time(block.at));
-            match block.until {
-                Some(until) => row.with("until", time(until)),
-                None => row,
-            }
-        }
+        Some(block) => row
+            .with("why", text(block.why.name()))
+            .with("at", time(block.at))
+            .with_some("until", block.until.map(time)),
     };
     AttributeValue::M(row.item())
 }
@@ -345,10 +332,7 @@ fn read_lockout(item: &Item) -> Result<Lockout, Corrupt> {
         true => Some(Block {
             why: row.parsed("why", Why::parse)?,
             at: row.time("at")?,
-            until: match row.has("until") {
-                true => Some(row.time("until")?),
-                false => None,
-            },
+            until: row.optional("until", Reader::time)?,
         }),
     };
     Ok(Lockout {
