@@ -151,9 +151,7 @@ async fn answered(world: &World, route: Route, n: usize) -> (Person, Call, Respo
             (person, Call::grant(body))
         }
         (Route::ChangePassword, Some(person)) => {
-            let token = world
-                .create_token(json!({ "user_id": person.id, "scopes": ["api"] }))
-                .await;
+            let token = world.create_token(json!({ "user_id": person.id, "scopes": ["api"] })).await;
             let call = Call::change(token, &person);
             let password = NEW.to_owned();
             (Person { password, ..person }, call)
@@ -184,17 +182,13 @@ async fn answered(world: &World, route: Route, n: usize) -> (Person, Call, Respo
 async fn befall(world: &World, person: &Person, cause: Cause) {
     const OTHER: &str = "another-horse";
     let operator = async |command: &str| {
-        let done = world
-            .run_command(json!({ "command": command, "user_id": person.id }))
-            .await;
+        let done = world.run_command(json!({ "command": command, "user_id": person.id })).await;
         assert_eq!(done["changed"], true, "{done}");
     };
     match cause {
         Cause::BlockByOperator => operator("block_user").await,
         Cause::BlockByAdministrator => {
-            let ask = world
-                .request("PATCH", &person.action_path("block"))
-                .bearer(world.admin());
+            let ask = world.request("PATCH", &person.action_path("block")).bearer(world.admin());
             ask.send().await.ok(200);
         }
         Cause::WrongPasswords => world.block_by_passwords(person).await,
@@ -226,9 +220,7 @@ async fn befall(world: &World, person: &Person, cause: Cause) {
             world.reset_password(&link, OTHER).await.ok(200);
         }
         Cause::Change => {
-            let token = world
-                .create_token(json!({ "user_id": person.id, "scopes": ["api"] }))
-                .await;
+            let token = world.create_token(json!({ "user_id": person.id, "scopes": ["api"] })).await;
             world.change_password(&token, &person.password, OTHER).await.ok(200);
         }
         Cause::Erasure => operator("erase_user").await,
@@ -292,9 +284,7 @@ async fn remembered_answers_end_with_their_owners_tokens() {
                 world.advance(60).await;
                 if !cause.ends_by_itself() {
                     judged_anew(route, cause, &call.send(&world).await);
-                    let ask = world
-                        .request("PATCH", &person.action_path("unblock"))
-                        .bearer(world.admin());
+                    let ask = world.request("PATCH", &person.action_path("unblock")).bearer(world.admin());
                     ask.send().await.ok(200);
                 }
                 let again = call.send(&world).await;
@@ -317,15 +307,11 @@ async fn a_clients_remembered_answer_ends_with_its_tokens_and_its_secret() {
     let first = call.send(&world).await;
     token_in(&first);
     assert_eq!(call.send(&world).await.body, first.body);
-    world
-        .run_command(json!({ "command": "end_tokens", "client_id": "heatclinic" }))
-        .await;
+    world.run_command(json!({ "command": "end_tokens", "client_id": "heatclinic" })).await;
     let second = call.send(&world).await;
     assert_ne!(token_in(&second), token_in(&first));
     assert_eq!(call.send(&world).await.body, second.body, "that one is remembered");
-    world
-        .run_command(json!({ "command": "set_client_secret", "client_id": "heatclinic" }))
-        .await;
+    world.run_command(json!({ "command": "set_client_secret", "client_id": "heatclinic" })).await;
     let got = call.send(&world).await;
     refused(&got, 401, "access_denied", WRONG_CLIENT_SECRET);
 }
@@ -346,9 +332,7 @@ async fn what_is_remembered_of_public_calls_is_the_same_for_everybody_and_names_
     };
     for email in [known, unknown] {
         ask(email).await.is(200, CHECK_MAIL);
-        register(&format!("as-{}", &email[..4]), email)
-            .await
-            .is(200, CHECK_MAIL);
+        register(&format!("as-{}", &email[..4]), email).await.is(200, CHECK_MAIL);
     }
     let said = |row: &Value| (row["answer_status"].clone(), row["answer_body"].clone());
     let rows = world.rows("RepetitionsTable").await;
@@ -359,17 +343,13 @@ async fn what_is_remembered_of_public_calls_is_the_same_for_everybody_and_names_
 
     // In any state of the user, a retry gives the same answer for both, costs the same and sends no mail.
     for command in ["block_user", "end_tokens", "erase_user"] {
-        world
-            .run_command(json!({ "command": command, "user_id": maria.id }))
-            .await;
+        world.run_command(json!({ "command": command, "user_id": maria.id })).await;
         let before = world.messages().await.len();
         let mut calls = Vec::new();
         for email in [known, unknown] {
             world.invocations().await;
             ask(email).await.is(200, CHECK_MAIL);
-            register(&format!("as-{}", &email[..4]), email)
-                .await
-                .is(200, CHECK_MAIL);
+            register(&format!("as-{}", &email[..4]), email).await.is(200, CHECK_MAIL);
             let mut invocations = world.invocations().await;
             invocations.retain(|invocation| !invocation["route"].is_null());
             calls.push(invocations.iter().map(|done| done["calls"].clone()).collect::<Vec<_>>());
@@ -385,9 +365,7 @@ async fn an_ended_answer_has_one_successor() {
     let person = world.create_person("maria").await;
     let call = Call::grant(api_grant(&person));
     let first = call.send(&world).await;
-    world
-        .run_command(json!({ "command": "end_tokens", "user_id": person.id }))
-        .await;
+    world.run_command(json!({ "command": "end_tokens", "user_id": person.id })).await;
     let answers = futures_util::future::join_all((0..16).map(|_| call.send(&world))).await;
     let (done, waiting): (Vec<_>, Vec<_>) = answers.iter().partition(|got| got.status == 201);
     let second = token_in(done.first().expect("one of them"));
@@ -405,9 +383,7 @@ async fn who_finds_an_answer_ended_late_leaves_its_successor_alone() {
     let person = world.create_person("maria").await;
     let call = Call::grant(api_grant(&person));
     call.send(&world).await.ok(201);
-    world
-        .run_command(json!({ "command": "end_tokens", "user_id": person.id }))
-        .await;
+    world.run_command(json!({ "command": "end_tokens", "user_id": person.id })).await;
     // The revoked answer is found, and reading its owner's row takes more than a second.
     let hang = json!({ "service": "dynamodb", "operation": "BatchGetItem", "kind": "hang", "skip": 0, "times": 1 });
     world.inject(hang).await;
@@ -418,10 +394,7 @@ async fn who_finds_an_answer_ended_late_leaves_its_successor_alone() {
     let (late, successor) = tokio::join!(call.send(&world), successor);
     refused(&late, 409, "request_conflict", REQUEST_IN_PROGRESS);
     assert_eq!(call.send(&world).await.body, successor.body);
-    assert!(
-        world.token_works(&token_in(&successor)).await,
-        "no other login took its place"
-    );
+    assert!(world.token_works(&token_in(&successor)).await, "no other login took its place");
 }
 
 #[tokio::test]
@@ -431,9 +404,7 @@ async fn a_lost_answer_does_not_stop_the_successor() {
     let call = Call::grant(api_grant(&person));
     let mut earlier = call.send(&world).await;
     for (times, status) in [(1, 201), (3, 503)] {
-        world
-            .run_command(json!({ "command": "end_tokens", "user_id": person.id }))
-            .await;
+        world.run_command(json!({ "command": "end_tokens", "user_id": person.id })).await;
         // The first write is refused because a record exists, the second one replaces it.
         let lost = json!({
             "service": "dynamodb", "operation": "PutItem", "kind": "drop_response", "skip": 1, "times": times,
@@ -453,18 +424,14 @@ async fn a_lost_answer_does_not_stop_the_successor() {
 async fn an_answer_that_an_erasure_overtakes_is_not_remembered() {
     let world = World::new().await;
     let person = world.create_person("maria").await;
-    let token = world
-        .create_token(json!({ "user_id": person.id, "scopes": ["api"] }))
-        .await;
+    let token = world.create_token(json!({ "user_id": person.id, "scopes": ["api"] })).await;
     let call = Call::change(token, &person);
     // The password is set, and sending its notice takes more than a second: meanwhile the user is erased.
     let hang = json!({ "service": "ses", "operation": null, "kind": "hang", "skip": 0, "times": 1 });
     world.inject(hang).await;
     let erased = async {
         eventually(async || world.get("/_local/faults").send_local().await == json!([])).await;
-        let done = world
-            .run_command(json!({ "command": "erase_user", "user_id": person.id }))
-            .await;
+        let done = world.run_command(json!({ "command": "erase_user", "user_id": person.id })).await;
         assert_eq!(done["complete"], true, "{done}");
     };
     let (changed, ()) = tokio::join!(call.send(&world), erased);

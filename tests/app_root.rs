@@ -18,25 +18,15 @@ use crate::support::{
 
 /// The inner texts of a page's elements of that name.
 fn inside<'a>(page: &'a str, start: &str, end: &str) -> Vec<&'a str> {
-    page.split(start)
-        .skip(1)
-        .map(|rest| rest.split_once(end).expect("an element ends").0)
-        .collect()
+    page.split(start).skip(1).map(|rest| rest.split_once(end).expect("an element ends").0).collect()
 }
 
 fn hashes(texts: &[&str]) -> String {
-    texts
-        .iter()
-        .map(|text| format!(" 'sha256-{}'", STANDARD.encode(Sha256::digest(text))))
-        .collect()
+    texts.iter().map(|text| format!(" 'sha256-{}'", STANDARD.encode(Sha256::digest(text)))).collect()
 }
 
 async fn page(world: &World, accept_language: &str) -> Response {
-    let got = world
-        .get("/app-root")
-        .header("accept-language", accept_language)
-        .send_unchecked()
-        .await;
+    let got = world.get("/app-root").header("accept-language", accept_language).send_unchecked().await;
     assert_eq!(got.status, 200, "{got:?}");
     got
 }
@@ -45,10 +35,7 @@ async fn page(world: &World, accept_language: &str) -> Response {
 async fn the_page_has_every_header_and_a_policy_for_its_own_bytes() {
     let world = World::new().await;
     let got = world.get("/app-root").send_unchecked().await;
-    let (styles, scripts) = (
-        inside(&got.body, "<style>", "</style>"),
-        inside(&got.body, "<script>", "</script>"),
-    );
+    let (styles, scripts) = (inside(&got.body, "<style>", "</style>"), inside(&got.body, "<script>", "</script>"));
     assert_eq!((styles.len(), scripts.len()), (1, 1), "one style and one script");
     let policy = format!(
         "default-src 'none'; style-src{}; script-src{}; connect-src 'self'; base-uri 'none'; form-action 'none'; \
@@ -56,11 +43,8 @@ async fn the_page_has_every_header_and_a_policy_for_its_own_bytes() {
         hashes(&styles),
         hashes(&scripts),
     );
-    let mut headers: BTreeMap<_, _> = got
-        .headers
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.to_str().expect("ASCII")))
-        .collect();
+    let mut headers: BTreeMap<_, _> =
+        got.headers.iter().map(|(name, value)| (name.as_str(), value.to_str().expect("ASCII"))).collect();
     // Headers added by the gateway.
     for name in ["apigw-requestid", "content-length", "date", "connection"] {
         headers.remove(name);
@@ -180,11 +164,7 @@ async fn other_methods_are_refused() {
         got.is(405, r#"{"error_code":1405,"error_message":"method not allowed"}"#);
     }
     world.get("/app-root/").send().await.ok(404);
-    let long = world
-        .get("/app-root")
-        .body("text/plain", "x".repeat(16_385))
-        .send()
-        .await;
+    let long = world.get("/app-root").body("text/plain", "x".repeat(16_385)).send().await;
     long.is(413, ERA_TOO_LARGE_BODY);
 }
 
@@ -198,19 +178,13 @@ async fn a_link_whose_sign_was_escaped_leads_to_the_page() {
         (format!("/app-root%2523/pwd_reset/{ID}"), "pwd_reset"),
         (format!("/app-root%23%2Fpwd_reset%2F{ID}"), "pwd_reset"),
         (format!("/app-root%23/pwd_reset/{ID}%3E%0D%0Ax:%20y"), "pwd_reset"),
-        (
-            format!("/app-root%23/pwd_reset/{ID}?utm_source=evil.example&x=%0d%0a"),
-            "pwd_reset",
-        ),
+        (format!("/app-root%23/pwd_reset/{ID}?utm_source=evil.example&x=%0d%0a"), "pwd_reset"),
     ] {
         for method in ["GET", "HEAD"] {
             let ask = world.request(method, &path).header("host", "evil.example");
             let got = ask.header("x-forwarded-host", "evil.example").send_unchecked().await;
-            let mut headers: BTreeMap<_, _> = got
-                .headers
-                .iter()
-                .map(|(name, value)| (name.as_str(), value.to_str().expect("ASCII")))
-                .collect();
+            let mut headers: BTreeMap<_, _> =
+                got.headers.iter().map(|(name, value)| (name.as_str(), value.to_str().expect("ASCII"))).collect();
             for name in ["apigw-requestid", "content-length", "date", "connection"] {
                 headers.remove(name);
             }
@@ -224,11 +198,7 @@ async fn a_link_whose_sign_was_escaped_leads_to_the_page() {
                 ("strict-transport-security", "max-age=63072000; includeSubDomains"),
                 ("x-content-type-options", "nosniff"),
             ]);
-            assert_eq!(
-                (got.status, got.body.as_str(), headers),
-                (302, "", expected),
-                "{method} {path}"
-            );
+            assert_eq!((got.status, got.body.as_str(), headers), (302, "", expected), "{method} {path}");
         }
     }
     let lines = world.cloud().logs();
@@ -277,11 +247,7 @@ async fn the_login_page_is_where_the_operator_says() {
     let world = World::with(&[("LoginUrl", "https://id.example/login?a=1&b='2'")]).await;
     let body = world.get("/app-root").send_unchecked().await.body;
     let link = r#"href="https://id.example/login?a=1&amp;b=&#39;2&#39;""#;
-    assert_eq!(
-        body.matches(link).count(),
-        3,
-        "after success, and where a link does not work"
-    );
+    assert_eq!(body.matches(link).count(), 3, "after success, and where a link does not work");
     for evil in [
         "javascript:alert(1)",
         "//evil.example",
@@ -292,9 +258,7 @@ async fn the_login_page_is_where_the_operator_says() {
         let got = world.get("/app-root").send_unchecked().await;
         assert!(got.status >= 500, "{evil}: {got:?}");
         let lines = world.cloud().logs();
-        let said = lines
-            .iter()
-            .any(|line| line.contains("refused_to_start") && line.contains("LOGIN_URL"));
+        let said = lines.iter().any(|line| line.contains("refused_to_start") && line.contains("LOGIN_URL"));
         assert!(said, "{evil}: {lines:#?}");
     }
 }
@@ -321,10 +285,7 @@ async fn mailed_link(world: &World, view: &str, to: &str) -> String {
     let link = format!("{}/app-root#/{view}/{}", world.url(), world.link_to(to).await);
     let mail = world.mails_to(to).await.pop().expect("it was just read");
     for part in ["text", "html"] {
-        assert!(
-            mail[part].as_str().is_some_and(|text| text.contains(&link)),
-            "{link}: {mail}"
-        );
+        assert!(mail[part].as_str().is_some_and(|text| text.contains(&link)), "{link}: {mail}");
     }
     link
 }
@@ -333,9 +294,7 @@ async fn mailed_link(world: &World, view: &str, to: &str) -> String {
 async fn choose_password(world: &World, link: &str, password: &str) -> bool {
     world.keep_out_of_logs(password);
     let check = "the_link_of_a_mail_sets_the_password";
-    world
-        .in_a_browser("app_root.py", &["--link", link, "--password", password, check])
-        .await
+    world.in_a_browser("app_root.py", &["--link", link, "--password", password, check]).await
 }
 
 /// Whether a user can log in with a password.

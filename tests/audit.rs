@@ -13,10 +13,7 @@ use crate::support::{
 #[tokio::test]
 async fn an_event_says_who_did_what_to_whom_and_when() {
     let world = World::new().await;
-    let (user, admin) = (
-        world.id("/user/user_id").to_owned(),
-        world.id("/admin/user_id").to_owned(),
-    );
+    let (user, admin) = (world.id("/user/user_id").to_owned(), world.id("/admin/user_id").to_owned());
     let of = format!("/api/v4/users/{user}/support_pin");
     world.post(OWN_PIN).private_token(world.user()).send().await.ok(201);
     world.advance(1).await;
@@ -59,10 +56,7 @@ async fn each_step_of_a_login_is_written_down() {
     world.advance(1).await;
     world.switch_factor_as_admin(&demo, "disable").await;
     let trail = world.audit_log_of(&subject).await;
-    let words: Vec<_> = trail
-        .iter()
-        .map(|(what, route, _)| (what.as_str(), route.as_str()))
-        .collect();
+    let words: Vec<_> = trail.iter().map(|(what, route, _)| (what.as_str(), route.as_str())).collect();
     let tokens = "POST /mithril/api/tokens";
     let [wrong, ..] = words.as_slice() else {
         panic!("{words:?}")
@@ -72,16 +66,10 @@ async fn each_step_of_a_login_is_written_down() {
         ("otp_requested", tokens),
         (words[2].0, tokens),
         ("otp_verified", tokens),
-        (
-            "factor_disabled",
-            "PATCH /mithril/api/users/{user_id}/authentication_factors/{id}/actions/disable",
-        ),
+        ("factor_disabled", "PATCH /mithril/api/users/{user_id}/authentication_factors/{id}/actions/disable"),
     ];
     assert_eq!(words, expected);
-    assert!(
-        wrong.0.contains("identity") || wrong.0.contains("password"),
-        "{wrong:?}"
-    );
+    assert!(wrong.0.contains("identity") || wrong.0.contains("password"), "{wrong:?}");
     assert!(words[2].0.contains("otp"), "{words:?}");
     let all = world.all_rows().await;
     for secret in [&token, &access] {
@@ -111,11 +99,7 @@ async fn an_unknown_name_costs_as_much_as_a_known_one_and_leaves_no_event() {
     let rule = json!({ "service": "dynamodb", "operation": "PutItem", "kind": "error", "skip": 0, "times": 1000 });
     world.inject(rule).await;
     for email in [demo.email.as_str(), "nobody@example.org"] {
-        assert_eq!(
-            world.request_token(password_grant(email, "wrong")).await.status,
-            401,
-            "{email}"
-        );
+        assert_eq!(world.request_token(password_grant(email, "wrong")).await.status, 401, "{email}");
     }
 }
 
@@ -124,12 +108,7 @@ async fn nobodys_calls_leave_nothing() {
     let world = World::new().await;
     let of = format!("/api/v4/users/{}/support_pin", world.id("/user/user_id"));
     world.get(&of).send().await.ok(401);
-    world
-        .post(&format!("{of}/revoke"))
-        .private_token("unknown")
-        .send()
-        .await
-        .ok(401);
+    world.post(&format!("{of}/revoke")).private_token("unknown").send().await.ok(401);
     world.post("/passcode/consume").send().await.ok(401);
     assert_eq!(world.audit_rows().await, Vec::<Value>::new());
     // An authenticated caller without permission leaves an event.
@@ -154,12 +133,7 @@ async fn a_pin_that_cannot_be_written_down_is_not_shown() {
         assert_eq!(got.header("retry-after"), Some("5"), "{kind}");
     }
     world.clear_faults().await;
-    world
-        .get(&of)
-        .private_token(world.admin())
-        .send()
-        .await
-        .is(200, &created.body);
+    world.get(&of).private_token(world.admin()).send().await.is(200, &created.body);
 }
 
 #[tokio::test]
@@ -172,17 +146,8 @@ async fn what_was_done_stands_although_it_could_not_be_written_down() {
     world.consume(&issued.token, USER, PURPOSE).send().await.ok(200);
     world.clear_faults().await;
     world.is_valid(&issued.id, false).await;
-    let [line] = world
-        .metrics("passcode-consume", "AuditFailed")
-        .try_into()
-        .expect("one line");
-    assert_eq!(
-        (&line["What"], &line["level"]),
-        (&json!("passcode_consumed"), &json!("error"))
-    );
+    let [line] = world.metrics("passcode-consume", "AuditFailed").try_into().expect("one line");
+    assert_eq!((&line["What"], &line["level"]), (&json!("passcode_consumed"), &json!("error")));
     assert_eq!(line["subject"], format!("passcode:{}", issued.id));
-    assert!(
-        line["actor"].as_str().expect("an actor").starts_with("client:"),
-        "{line}"
-    );
+    assert!(line["actor"].as_str().expect("an actor").starts_with("client:"), "{line}");
 }

@@ -43,9 +43,7 @@ async fn pins_and_links_of_before_a_block_do_not_come_back_when_it_expires() {
                     }
                 }
                 _ => {
-                    let got = world
-                        .request("PATCH", &person.action_path("block"))
-                        .bearer(world.admin());
+                    let got = world.request("PATCH", &person.action_path("block")).bearer(world.admin());
                     data(&got.send().await, 200);
                 }
             }
@@ -57,9 +55,7 @@ async fn pins_and_links_of_before_a_block_do_not_come_back_when_it_expires() {
             if cause == "administrator" {
                 user_blocked(&world.sign_in(person, &person.password).await);
                 world.shows_no_pin(person).await;
-                let got = world
-                    .request("PATCH", &person.action_path("unblock"))
-                    .bearer(world.admin());
+                let got = world.request("PATCH", &person.action_path("unblock")).bearer(world.admin());
                 data(&got.send().await, 200);
             }
             world.shows_no_pin(person).await;
@@ -104,9 +100,7 @@ async fn strangers_cannot_void_the_link_that_leads_out_of_their_block() {
     world.advance(3600).await;
     world.block_by_passwords(&maria).await;
     let link = world.reset_link(&maria.email, &maria.email).await;
-    world
-        .run_command(json!({ "command": "block_user", "user_id": maria.id }))
-        .await;
+    world.run_command(json!({ "command": "block_user", "user_id": maria.id })).await;
     era_refused(&world.reset_password(&link, "another-horse").await, 404, NO_REQUEST);
     world.advance(3600).await;
     let link = world.reset_link(&maria.email, &maria.email).await;

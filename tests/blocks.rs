@@ -60,10 +60,7 @@ async fn everything_that_was_issued_ends_with_a_block() {
     world.request_reset(&demo.email).send().await.is(200, CHECK_MAIL);
     let link = world.link_to(&demo.email).await;
     let of = format!("/api/v4/users/{}/support_pin", demo.id);
-    assert_eq!(
-        world.get(&of).bearer(world.admin()).send().await.ok(200)["pin"],
-        pin["pin"]
-    );
+    assert_eq!(world.get(&of).bearer(world.admin()).send().await.ok(200)["pin"], pin["pin"]);
 
     data(&world.block_action(&demo, "block").await, 200);
     for got in [
@@ -110,10 +107,7 @@ async fn lifting_a_block_forgives_what_led_to_it() {
     user_blocked(&world.submit_code(&token, &code).await);
     for (round, why) in ["passwords", "otps", "passwords"].into_iter().enumerate() {
         let open = data(&world.block_action(&demo, "unblock").await, 200);
-        assert_eq!(
-            (&open["is_blocked"], &open["block_reason"]),
-            (&json!(false), &Value::Null)
-        );
+        assert_eq!((&open["is_blocked"], &open["block_reason"]), (&json!(false), &Value::Null));
         world.advance(3600).await;
         if round % 2 == 0 {
             for _ in 0..3 {
@@ -133,11 +127,7 @@ async fn lifting_a_block_forgives_what_led_to_it() {
             }
         }
         user_blocked(&world.sign_in(&demo, &demo.password).await);
-        assert_eq!(
-            world.user_row(&demo.id).await["lockout"]["M"]["why"]["S"],
-            why,
-            "round {round}"
-        );
+        assert_eq!(world.user_row(&demo.id).await["lockout"]["M"]["why"]["S"], why, "round {round}");
     }
 }
 
@@ -155,11 +145,7 @@ async fn an_administrators_block_replaces_one_by_failures_on_request() {
         let ask = world.request("PATCH", &demo.action_path("block")).bearer(world.admin());
         already(&ask.json(&body).send().await, "blocked");
     }
-    assert_eq!(
-        world.user_row(&demo.id).await,
-        before,
-        "the block expires as it would have"
-    );
+    assert_eq!(world.user_row(&demo.id).await, before, "the block expires as it would have");
     let blocked = data(&world.replace_block(&demo).await, 200);
     assert_eq!(
         (&blocked["is_blocked"], &blocked["block_reason"]),
@@ -217,11 +203,7 @@ async fn a_block_wants_its_scope_and_no_words() {
         ("block", "user:block", "user:unblock"),
         ("unblock", "user:unblock", "user:block"),
     ] {
-        let token = async |scope: &str| {
-            world
-                .create_token(json!({ "user_id": admin.id, "scopes": [scope] }))
-                .await
-        };
+        let token = async |scope: &str| world.create_token(json!({ "user_id": admin.id, "scopes": [scope] })).await;
         let path = demo.action_path(action);
         let got = world.request("PATCH", &path).bearer(&token(other).await).send().await;
         scope_too_small(&got, scope);
@@ -232,35 +214,18 @@ async fn a_block_wants_its_scope_and_no_words() {
             .send()
             .await;
         fields_refused(&got, &[["$.reason", "additionalProperties", UNEXPECTED_FIELD]]);
-        data(
-            &world.request("PATCH", &path).bearer(&token(scope).await).send().await,
-            200,
-        );
+        data(&world.request("PATCH", &path).bearer(&token(scope).await).send().await, 200);
     }
     // A client may, in its domain; and administrators may block themselves.
     let client = world
         .create_token(json!({ "owner_client_id": "heatclinic", "scopes": ["user:block", "user:unblock"] }))
         .await;
     for action in ["block", "unblock"] {
-        data(
-            &world
-                .request("PATCH", &demo.action_path(action))
-                .bearer(&client)
-                .send()
-                .await,
-            200,
-        );
+        data(&world.request("PATCH", &demo.action_path(action)).bearer(&client).send().await, 200);
     }
     data(&world.block_action(&admin, "block").await, 200);
     user_blocked(&world.block_action(&admin, "unblock").await);
-    data(
-        &world
-            .request("PATCH", &admin.action_path("unblock"))
-            .bearer(&client)
-            .send()
-            .await,
-        200,
-    );
+    data(&world.request("PATCH", &admin.action_path("unblock")).bearer(&client).send().await, 200);
     token_expired(&world.block_action(&demo, "block").await);
     assert_eq!(world.sms_to(PHONE).await.len(), 0);
 }

@@ -36,9 +36,7 @@ impl World {
             .await;
         let failures = answer["batchItemFailures"].as_array();
         let failures = failures.unwrap_or_else(|| panic!("{answer}")).iter();
-        failures
-            .map(|failure| failure["itemIdentifier"].as_str().expect("a text").to_owned())
-            .collect()
+        failures.map(|failure| failure["itemIdentifier"].as_str().expect("a text").to_owned()).collect()
     }
 }
 
@@ -46,9 +44,7 @@ impl World {
 async fn a_removal_is_one_event_and_one_metric() {
     let world = World::new().await;
     let record = removal(&world, 1).await;
-    let at = record["dynamodb"]["ApproximateCreationDateTime"]
-        .as_u64()
-        .expect("seconds");
+    let at = record["dynamodb"]["ApproximateCreationDateTime"].as_u64().expect("seconds");
     assert!(world.clean_up(&[record]).await.is_empty());
 
     let [row] = world.audit_rows().await.try_into().expect("one row");
@@ -58,9 +54,7 @@ async fn a_removal_is_one_event_and_one_metric() {
     let subject = row["subject"]["S"].as_str().expect("a text");
     assert!(subject.starts_with("SupportPins:") && subject.len() == 76, "{subject}");
     let time = time::OffsetDateTime::from_unix_timestamp(at.try_into().expect("fits")).expect("a time");
-    let time = time
-        .format(&time::format_description::well_known::Rfc3339)
-        .expect("a time");
+    let time = time.format(&time::format_description::well_known::Rfc3339).expect("a time");
     let event = format!("{time} {}", &hex(bytes("id"))[..32]);
     let expected = json!({
         "id": row["id"], "subject": row["subject"], "event": { "S": event }, "attempt": row["attempt"],
@@ -87,17 +81,9 @@ async fn a_removal_is_one_event_and_one_metric() {
 #[tokio::test]
 async fn what_is_told_again_in_any_order_and_among_others_is_told_once() {
     let world = World::new().await;
-    let (a, b, c) = (
-        removal(&world, 1).await,
-        removal(&world, 2).await,
-        removal(&world, 3).await,
-    );
+    let (a, b, c) = (removal(&world, 1).await, removal(&world, 2).await, removal(&world, 3).await);
     // Three rows, and one of them again under the same key: another record.
-    let again = with(
-        &with(&a, "/eventID", "f".repeat(32).into()),
-        "/dynamodb/SequenceNumber",
-        sequence(9).into(),
-    );
+    let again = with(&with(&a, "/eventID", "f".repeat(32).into()), "/dynamodb/SequenceNumber", sequence(9).into());
     // Each for another row, so that deduplication is not what keeps it out of the log.
     let mut others = Vec::new();
     for (n, (pointer, value)) in (20..).zip([
@@ -178,11 +164,7 @@ async fn a_malformed_record_fails_alone() {
         for _ in 0..2 {
             assert_eq!(world.clean_up(&batch).await, [sequence(n + 1)], "{pointer} {value}");
             // The record before it is not logged again, the one after it does not wait.
-            assert_eq!(
-                world.metrics("cleanup", "Expired").len(),
-                before + 2,
-                "{pointer} {value}"
-            );
+            assert_eq!(world.metrics("cleanup", "Expired").len(), before + 2, "{pointer} {value}");
         }
     }
     // Without a valid sequence number the record cannot be named: the whole batch fails, and is split.
@@ -195,11 +177,7 @@ async fn a_malformed_record_fails_alone() {
     }
     // This is not a batch: Lambda treats a failed invocation as a failed batch.
     for event in [json!({}), json!([]), json!({ "Records": "many" })] {
-        let answer = world
-            .post("/2015-03-31/functions/cleanup/invocations")
-            .json(&event)
-            .send_local()
-            .await;
+        let answer = world.post("/2015-03-31/functions/cleanup/invocations").json(&event).send_local().await;
         assert!(answer["errorMessage"].is_string(), "{answer}");
     }
 }
@@ -233,11 +211,7 @@ async fn while_the_store_fails_nothing_is_lost_and_nothing_told_twice() {
 #[tokio::test]
 async fn a_late_removal_touches_no_successor() {
     let world = World::new().await;
-    let pin = world
-        .post("/api/v4/user/support_pin")
-        .private_token(world.user())
-        .send()
-        .await;
+    let pin = world.post("/api/v4/user/support_pin").private_token(world.user()).send().await;
     pin.ok(201);
     let rows = world.rows("SupportPinsTable").await;
     let mut record = removal(&world, 1).await;
@@ -252,12 +226,7 @@ async fn a_late_removal_touches_no_successor() {
         json!([{ "service": "dynamodb", "operation": "PutItem", "table": "countersign-AuditTable" }])
     );
     assert_eq!(world.rows("SupportPinsTable").await, rows);
-    world
-        .get("/api/v4/user/support_pin")
-        .private_token(world.user())
-        .send()
-        .await
-        .is(200, &pin.body);
+    world.get("/api/v4/user/support_pin").private_token(world.user()).send().await.is(200, &pin.body);
 }
 
 #[tokio::test]

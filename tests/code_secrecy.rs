@@ -26,9 +26,7 @@ async fn no_table_holds_a_code_or_a_token() {
     let world = World::new().await;
     let mut secrets = BTreeSet::new();
     for n in 0..10 {
-        let person = world
-            .create_person_with(&format!("person{n}"), &format!("+3809912345{n}0"))
-            .await;
+        let person = world.create_person_with(&format!("person{n}"), &format!("+3809912345{n}0")).await;
         let (login, code) = world.begin_login(&person).await;
         secrets.extend([login, code]);
     }
@@ -50,18 +48,9 @@ async fn no_table_holds_a_code_or_a_token() {
         }
     }
     // The stored digests of two users' codes always differ, whatever the codes.
-    let macs: Vec<_> = world
-        .rows("OtpsTable")
-        .await
-        .iter()
-        .map(|row| row["code"]["M"]["mac"].clone())
-        .collect();
+    let macs: Vec<_> = world.rows("OtpsTable").await.iter().map(|row| row["code"]["M"]["mac"].clone()).collect();
     let live: BTreeSet<_> = macs.iter().filter(|mac| !mac.is_null()).map(Value::to_string).collect();
-    assert_eq!(
-        (macs.len(), live.len()),
-        (14, 12),
-        "R10: and a used one leaves none behind"
-    );
+    assert_eq!((macs.len(), live.len()), (14, 12), "R10: and a used one leaves none behind");
 }
 
 #[tokio::test]
@@ -80,25 +69,17 @@ async fn a_code_that_is_over_leaves_nothing_to_guess_at() {
     for end in ["VERIFIED", "CANCELED", "EXPIRED", "UNVERIFIED"] {
         let (token, code) = world.begin_login(&demo).await;
         let found = stored(&world).await;
-        assert_eq!(
-            (&found["status"]["S"], found["mac"]["B"].is_string()),
-            (&json!("NEW"), true)
-        );
+        assert_eq!((&found["status"]["S"], found["mac"]["B"].is_string()), (&json!("NEW"), true));
         match end {
             "VERIFIED" => assert_eq!(world.submit_code(&token, &code).await.status, 201),
             "CANCELED" => {
-                world
-                    .inject(json!({ "service": "sns", "operation": null, "kind": "error", "times": 99 }))
-                    .await;
+                world.inject(json!({ "service": "sns", "operation": null, "kind": "error", "times": 99 })).await;
                 assert_eq!(world.resend_code(&demo, &token).await.status, 503);
                 world.clear_faults().await;
             }
             "EXPIRED" => {
                 world.advance(300).await;
-                assert_eq!(
-                    world.submit_code(&token, &code).await.json()["error"]["type"],
-                    "otp_expired"
-                );
+                assert_eq!(world.submit_code(&token, &code).await.json()["error"]["type"], "otp_expired");
             }
             _ => {
                 for _ in 0..3 {
@@ -110,29 +91,11 @@ async fn a_code_that_is_over_leaves_nothing_to_guess_at() {
             }
         }
         let found = stored(&world).await;
-        assert_eq!(
-            (&found["status"]["S"], &found["mac"]),
-            (&json!(end), &Value::Null),
-            "{end}"
-        );
+        assert_eq!((&found["status"]["S"], &found["mac"]), (&json!(end), &Value::Null), "{end}");
         world.advance(61).await;
         if end == "EXPIRED" {
-            data(
-                &world
-                    .request("PATCH", &demo.action_path("block"))
-                    .bearer(world.admin())
-                    .send()
-                    .await,
-                200,
-            );
-            data(
-                &world
-                    .request("PATCH", &demo.action_path("unblock"))
-                    .bearer(world.admin())
-                    .send()
-                    .await,
-                200,
-            );
+            data(&world.request("PATCH", &demo.action_path("block")).bearer(world.admin()).send().await, 200);
+            data(&world.request("PATCH", &demo.action_path("unblock")).bearer(world.admin()).send().await, 200);
         }
     }
 }
@@ -144,19 +107,13 @@ async fn every_row_of_a_login_goes_by_itself() {
     world.begin_login(&demo).await;
     let (_, login) = person_awaiting_phone(&world, "maria").await;
     let form = json!({ "type": "SMS", "factor": "+380881234599" });
-    let ask = world
-        .request("PATCH", INIT)
-        .bearer(&login)
-        .header("idempotency-key", "key");
+    let ask = world.request("PATCH", INIT).bearer(&login).header("idempotency-key", "key");
     token_in(&ask.json(&form).send().await);
     for table in ["TokensTable", "OtpsTable", "BudgetsTable", "RepetitionsTable"] {
         let rows = world.rows(table).await;
         assert!(!rows.is_empty(), "{table}");
         for row in rows.iter().filter(|row| row["countries"].is_null()) {
-            let ttl: u64 = row["ttl"]["N"]
-                .as_str()
-                .and_then(|ttl| ttl.parse().ok())
-                .expect("whole seconds");
+            let ttl: u64 = row["ttl"]["N"].as_str().and_then(|ttl| ttl.parse().ok()).expect("whole seconds");
             assert!((1_000_000_000..100_000_000_000).contains(&ttl), "{table}: {row}");
         }
     }
@@ -175,10 +132,7 @@ async fn old_keys_verify_codes_new_keys_seal_them_and_lost_keys_fail_closed() {
     world.submit_code(&token, &code).await.ok(201);
     let (token, code) = world.begin_login(&demo).await;
     world
-        .set_keys(
-            KEYS,
-            &json!({ "3": "a third key, and both of the earlier ones are gone, to see it" }),
-        )
+        .set_keys(KEYS, &json!({ "3": "a third key, and both of the earlier ones are gone, to see it" }))
         .await;
     let world = world.restarted().await;
     wrong_code(&world.submit_code(&token, &code).await);

@@ -13,18 +13,13 @@ async fn world() -> World {
 fn allowed(got: &Response) -> Vec<(&str, &str)> {
     let name = |name| got.header(name).map(|value| (name, value));
     let names = got.headers.keys().map(|name| name.as_str());
-    names
-        .filter(|name| name.starts_with("access-control-"))
-        .filter_map(name)
-        .collect()
+    names.filter(|name| name.starts_with("access-control-")).filter_map(name).collect()
 }
 
 async fn preflight(world: &World, path: &str, origin: &str) -> Response {
     let ask = world.request("OPTIONS", path).header("origin", origin);
     let ask = ask.header("access-control-request-method", "POST");
-    ask.header("access-control-request-headers", "authorization")
-        .send()
-        .await
+    ask.header("access-control-request-headers", "authorization").send().await
 }
 
 #[tokio::test]
@@ -42,10 +37,7 @@ async fn a_listed_origin_is_told_what_it_may() {
             let mut said = allowed(&got);
             said.sort_unstable();
             let expected = [
-                (
-                    "access-control-allow-headers",
-                    "authorization,content-type,idempotency-key,private-token",
-                ),
+                ("access-control-allow-headers", "authorization,content-type,idempotency-key,private-token"),
                 ("access-control-allow-methods", "GET,PATCH,POST"),
                 ("access-control-allow-origin", origin),
                 ("access-control-max-age", "600"),
@@ -53,21 +45,13 @@ async fn a_listed_origin_is_told_what_it_may() {
             assert_eq!(said, expected, "{path}");
         }
         for (token, status) in [(world.user(), 201), ("nobody's", 401)] {
-            let got = world
-                .post(OWN_PIN)
-                .private_token(token)
-                .header("origin", origin)
-                .send()
-                .await;
+            let got = world.post(OWN_PIN).private_token(token).header("origin", origin).send().await;
             assert_eq!(got.status, status);
             let mut said = allowed(&got);
             said.sort_unstable();
             let expected = [
                 ("access-control-allow-origin", origin),
-                (
-                    "access-control-expose-headers",
-                    "apigw-requestid,location,retry-after,www-authenticate",
-                ),
+                ("access-control-expose-headers", "apigw-requestid,location,retry-after,www-authenticate"),
             ];
             assert_eq!(said, expected, "{token}");
         }
@@ -98,12 +82,7 @@ async fn what_only_looks_like_a_listed_origin_is_told_nothing() {
     ] {
         let asked = preflight(&world, OWN_PIN, origin).await;
         assert_eq!(allowed(&asked), [], "{origin}");
-        let got = world
-            .get(OWN_PIN)
-            .private_token(world.user())
-            .header("origin", origin)
-            .send()
-            .await;
+        let got = world.get(OWN_PIN).private_token(world.user()).header("origin", origin).send().await;
         assert_eq!(allowed(&got), [], "{origin}");
     }
     let got = world.get(OWN_PIN).private_token(world.user()).send().await;

@@ -58,12 +58,7 @@ async fn every_route_keeps_to_its_number_of_calls() {
     check(&world, "read one's own", 2, 0).await;
     world.get(&of).private_token(world.admin()).send().await.ok(200);
     check(&world, "read a user's", 2, 0).await;
-    world
-        .post(&format!("{of}/revoke"))
-        .private_token(world.admin())
-        .send()
-        .await
-        .ok(202);
+    world.post(&format!("{of}/revoke")).private_token(world.admin()).send().await.ok(202);
     check(&world, "revoke", 3, 1).await;
 
     let issued = world.retrieve(USER, PURPOSE).await;
@@ -99,12 +94,7 @@ async fn mailed_links_keep_to_their_number_of_calls() {
     world.invocations().await;
     world.change_password(&token, "correct-horse", "ew!hIb3V").await.ok(200);
     check(&world, "change a password", 5, 2).await;
-    world
-        .register("third", "third@yandex.ru")
-        .header("idempotency-key", "one")
-        .send()
-        .await
-        .ok(200);
+    world.register("third", "third@yandex.ru").header("idempotency-key", "one").send().await.ok(200);
     check(&world, "ask to register, once", 11, 10).await;
 }
 
@@ -131,12 +121,7 @@ async fn logins_make_no_more_calls_than_these() {
     world.sign_in(&admin, "wrong").await.ok(401);
     check_calls(&world, "a wrong password", &[&found[..], &[TOGETHER, UPDATE]].concat()).await;
     let token = token_in(&world.sign_in(&demo, &demo.password).await);
-    check_calls(
-        &world,
-        "log in with a code",
-        &[&found[..], &[TOGETHER, UPDATE, "Publish"]].concat(),
-    )
-    .await;
+    check_calls(&world, "log in with a code", &[&found[..], &[TOGETHER, UPDATE, "Publish"]].concat()).await;
     world.submit_code(&token, "000000").await;
     check_calls(&world, "a wrong code", &[READ, TOGETHER]).await;
     let token = token_in(&world.refresh_login(&token).await);
@@ -192,23 +177,12 @@ async fn factors_and_users_make_no_more_calls_than_these() {
     world.invocations().await;
     let (phone, users) = ("+380881234531", format!("{API}/users/actions"));
     let body = json!({ "type": "SMS", "factor": phone });
-    let init = world
-        .request("PATCH", &format!("{users}/init_factor"))
-        .bearer(&token)
-        .json(&body);
+    let init = world.request("PATCH", &format!("{users}/init_factor")).bearer(&token).json(&body);
     let token = token_in(&init.send().await);
-    check_calls(
-        &world,
-        "begin to set a phone",
-        &[READ, TOGETHER, UPDATE, "Publish", UPDATE],
-    )
-    .await;
+    check_calls(&world, "begin to set a phone", &[READ, TOGETHER, UPDATE, "Publish", UPDATE]).await;
     let body = json!({ "otp": world.code_to(phone).await });
     world.invocations().await;
-    let approve = world
-        .request("PATCH", &format!("{users}/approve_factor"))
-        .bearer(&token)
-        .json(&body);
+    let approve = world.request("PATCH", &format!("{users}/approve_factor")).bearer(&token).json(&body);
     let access = token_in(&approve.send().await);
     check_calls(&world, "set a phone", &[READ, TOGETHER, UPDATE, READ]).await;
     for secret in [token, access] {
@@ -216,9 +190,7 @@ async fn factors_and_users_make_no_more_calls_than_these() {
     }
     let token = token_in(&world.sign_in(&maria, &maria.password).await);
     world.invocations().await;
-    let otp = world
-        .request("PATCH", &format!("{of}/actions/create_otp"))
-        .bearer(&token);
+    let otp = world.request("PATCH", &format!("{of}/actions/create_otp")).bearer(&token);
     otp.send().await.ok(200);
     check_calls(&world, "send a code", &[READ, TOGETHER, UPDATE, "Publish"]).await;
 
@@ -231,12 +203,7 @@ async fn factors_and_users_make_no_more_calls_than_these() {
         send("PATCH", &format!("{of}/actions/{action}"), Value::Null).await;
         check_calls(&world, action, &[READ, UPDATE]).await;
     }
-    send(
-        "POST",
-        &format!("{API}/users"),
-        json!({ "email": "olga@example.org", "password": "ew!hIb3V" }),
-    )
-    .await;
+    send("POST", &format!("{API}/users"), json!({ "email": "olga@example.org", "password": "ew!hIb3V" })).await;
     check_calls(&world, "make a user", &[READ, READ, TOGETHER]).await;
 }
 
@@ -263,11 +230,7 @@ async fn who_is_turned_away_at_the_door_costs_no_call() {
     ] {
         world.invocations().await;
         world.request(method, path).send().await;
-        world
-            .request(method, path)
-            .bearer("glpat-XXXXXXXXXXXXXXXXX")
-            .send()
-            .await;
+        world.request(method, path).bearer("glpat-XXXXXXXXXXXXXXXXX").send().await;
         for invocation in world.invocations().await {
             assert_eq!(invocation["calls"].as_array().expect("calls").len(), 0, "{invocation}");
         }
@@ -303,10 +266,7 @@ fn reckoned() -> BTreeMap<String, Needed> {
     let operations: Vec<Value> = serde_json::from_slice(&bench.stdout).expect("operations");
     let entry = |operation: &Value| {
         let name = operation["name"].as_str().expect("a name").to_owned();
-        (
-            name,
-            ["calls", "reads", "writes"].map(|field| operation[field].as_f64().expect("a number")),
-        )
+        (name, ["calls", "reads", "writes"].map(|field| operation[field].as_f64().expect("a number")))
     };
     operations.iter().map(entry).collect()
 }

@@ -18,10 +18,7 @@ use crate::support::{
 /// Runs a shell line and returns its output.
 async fn shell(line: String) -> String {
     let run = move || Command::new("sh").args(["-c", &line]).output();
-    let output = tokio::task::spawn_blocking(run)
-        .await
-        .expect("no panic")
-        .expect("sh runs");
+    let output = tokio::task::spawn_blocking(run).await.expect("no panic").expect("sh runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).expect("UTF-8")
 }
@@ -101,16 +98,10 @@ async fn seed_002_passcodes() {
     )
     .await;
     let issued: Value = serde_json::from_str(&issued).expect("JSON");
-    let (id, token) = (
-        issued["id"].as_str().expect("an id"),
-        issued["token"].as_str().expect("a token"),
-    );
+    let (id, token) = (issued["id"].as_str().expect("an id"), issued["token"].as_str().expect("a token"));
     let status = "curl --location --request GET 'https://localhost:8443/passcode/status?passcode_id=01FM98Y1WCT0KT0AT56TMJ1973&client_id=heatclinic' \\\n\
          --header 'Authorization: Bearer eyJ...SUA'";
-    assert_eq!(
-        seed(status, id, token).await,
-        format!(r#"{{"id":"{id}","valid":true}}"#)
-    );
+    assert_eq!(seed(status, id, token).await, format!(r#"{{"id":"{id}","valid":true}}"#));
     let consume = "curl --location --request POST 'https://localhost:8443/passcode/consume?client_id=heatclinic' \\\n\
          --header 'Authorization: Bearer eyJ...SUA' \\\n\
          --header 'Content-Type: application/x-www-form-urlencoded' \\\n\
@@ -118,18 +109,12 @@ async fn seed_002_passcodes() {
          --data-urlencode 'purpose=TEST_PURPOSE' \\\n\
          --data-urlencode 'username=test@test.com'";
     assert_eq!(seed(consume, id, token).await, format!(r#"{{"id":"{id}"}}"#));
-    assert_eq!(
-        seed(status, id, token).await,
-        format!(r#"{{"id":"{id}","valid":false}}"#)
-    );
+    assert_eq!(seed(status, id, token).await, format!(r#"{{"id":"{id}","valid":false}}"#));
     let invalidate = "curl --location --request POST 'https://localhost:8443/passcode/invalidate?client_id=heatclinic' \\\n\
          --header 'Authorization: Bearer eyJ...SUA' \\\n\
          --header 'Content-Type: application/x-www-form-urlencoded' \\\n\
          --data-urlencode 'passcode_id=01FM98Y1WCT0KT0AT56TMJ1973'";
-    assert_eq!(
-        seed(invalidate, id, token).await,
-        format!(r#"{{"id":"{id}","valid":false}}"#)
-    );
+    assert_eq!(seed(invalidate, id, token).await, format!(r#"{{"id":"{id}","valid":false}}"#));
 }
 
 /// The original's pages have no curl line; they list the parameters of each request, flat in the body. The
@@ -150,12 +135,8 @@ async fn seeds_003_and_004_a_login_with_a_code() {
         text.unwrap_or_else(|| panic!("no {pointer} in {answer}")).to_owned()
     };
     let (demo, phone) = (world.demo(), PHONE);
-    let made = post(
-        &format!("/users/{}/authentication_factors", demo.id),
-        world.admin(),
-        json!({ "type": "SMS" }),
-    )
-    .await;
+    let made =
+        post(&format!("/users/{}/authentication_factors", demo.id), world.admin(), json!({ "type": "SMS" })).await;
     assert_eq!(text(&made, "/error/message"), FACTOR_EXISTS);
 
     let login = password_grant(&demo.email, &demo.password);
@@ -170,18 +151,11 @@ async fn seeds_003_and_004_a_login_with_a_code() {
     let mut code = json!({
         "grant_type": "authorize_2fa_access_token", "token": text(&waits, "/data/value"), "otp": "",
     });
-    assert_eq!(
-        text(&post("/tokens", "", code.clone()).await, "/error/type"),
-        "validation_failed"
-    );
+    assert_eq!(text(&post("/tokens", "", code.clone()).await, "/error/type"), "validation_failed");
     code["otp"] = world.code_to(phone).await.into();
     let done = post("/tokens", "", code.clone()).await;
     assert_eq!(
-        (
-            text(&done, "/data/name"),
-            text(&done, "/data/details/scope"),
-            text(&done, "/urgent/next_step")
-        ),
+        (text(&done, "/data/name"), text(&done, "/data/details/scope"), text(&done, "/urgent/next_step")),
         ("access_token".into(), "app:authorize".into(), "REQUEST_APPS".into())
     );
     assert_eq!(text(&post("/tokens", "", code).await, "/error/type"), "token_expired");
@@ -233,9 +207,7 @@ async fn the_readme_holds_in(shell: &str, options: &[&str]) {
     let mut typed = Command::new(shell);
     // No line editor, and no history.
     typed.args(options).env("TERM", "dumb").env("HISTFILE", "");
-    let output = tokio::task::spawn_blocking(move || given(typed, &commands))
-        .await
-        .expect("no panic");
+    let output = tokio::task::spawn_blocking(move || given(typed, &commands)).await.expect("no panic");
     let lines = |text: &str| -> Vec<String> { text.lines().filter(|line| !line.is_empty()).map(outline).collect() };
     let (printed, promised) = (lines(&String::from_utf8_lossy(&output.stdout)), lines(&blocks("text")));
     assert!(
@@ -251,10 +223,7 @@ fn has(shell: &str) -> bool {
 
 /// A program's output for this input.
 fn given(mut command: Command, input: &str) -> Output {
-    let pipes = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    let pipes = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = pipes.spawn().expect("it runs");
     let mut stdin = child.stdin.take().expect("a pipe");
     // The output until then fits into a pipe.

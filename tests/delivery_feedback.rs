@@ -41,16 +41,13 @@ impl Event {
     /// Sets the request that the mail was about.
     fn about(self, kind: &str) -> Self {
         let hex: String = REQUEST.iter().map(|byte| format!("{byte:02x}")).collect();
-        self.with("/mail/tags/request", json!([hex]))
-            .with("/mail/tags/kind", json!([kind]))
+        self.with("/mail/tags/request", json!([hex])).with("/mail/tags/kind", json!([kind]))
     }
 
     /// Sets the second of the event.
     fn at(self, seconds: u64) -> Self {
         let at = time::OffsetDateTime::from_unix_timestamp(seconds.try_into().expect("fits")).expect("a time");
-        let at = at
-            .format(&time::format_description::well_known::Rfc3339)
-            .expect("RFC 3339");
+        let at = at.format(&time::format_description::well_known::Rfc3339).expect("RFC 3339");
         let inside = if self.0.get("complaint").is_some() {
             "complaint"
         } else {
@@ -70,11 +67,7 @@ impl Event {
 impl World {
     /// Delivers an event; returns whether the function succeeded, or wants a retry.
     async fn feed_back(&self, delivery: &Value) -> bool {
-        let answer = self
-            .post("/2015-03-31/functions/delivery-feedback/invocations")
-            .json(delivery)
-            .send_local()
-            .await;
+        let answer = self.post("/2015-03-31/functions/delivery-feedback/invocations").json(delivery).send_local().await;
         answer.is_null()
     }
 
@@ -142,18 +135,9 @@ async fn a_hard_bounce_suppresses_closes_and_is_told_once() {
         "at": { "N": now.to_string() }, "ttl": { "N": (now + 365 * 86_400).to_string() },
     });
     assert_eq!(row, expected);
-    let [line] = world
-        .metrics("delivery-feedback", "Bounced")
-        .try_into()
-        .expect("one line");
-    assert_eq!(
-        (&line["Type"], &line["outcome"]),
-        (&json!("Permanent"), &json!("bounced"))
-    );
-    assert_eq!(
-        line["address"].as_str().map(str::to_lowercase).as_deref(),
-        Some("r***@example.com")
-    );
+    let [line] = world.metrics("delivery-feedback", "Bounced").try_into().expect("one line");
+    assert_eq!((&line["Type"], &line["outcome"]), (&json!("Permanent"), &json!("bounced")));
+    assert_eq!(line["address"].as_str().map(str::to_lowercase).as_deref(), Some("r***@example.com"));
     let lines = world.cloud().logs();
     let shown = lines.iter().find(|line| line.to_lowercase().contains(RECIPIENT));
     assert_eq!(shown, None, "an address is masked");
@@ -290,18 +274,13 @@ async fn what_may_pass_is_only_counted() {
     world.pending("RegistrationRequestsTable").await;
     let before = world.all_rows().await;
     for kind in ["Transient", "Undetermined"] {
-        let event = Event::new(BOUNCE)
-            .about("registration")
-            .with("/bounce/bounceType", kind);
+        let event = Event::new(BOUNCE).about("registration").with("/bounce/bounceType", kind);
         assert!(world.feed_back(&event.delivered()).await);
     }
     assert!(world.feed_back(&Event::new(REJECT).delivered()).await);
     assert_eq!(world.all_rows().await, before);
-    let kinds: Vec<_> = world
-        .metrics("delivery-feedback", "Bounced")
-        .into_iter()
-        .map(|line| line["Type"].clone())
-        .collect();
+    let kinds: Vec<_> =
+        world.metrics("delivery-feedback", "Bounced").into_iter().map(|line| line["Type"].clone()).collect();
     assert_eq!(kinds, ["Transient", "Undetermined"]);
     assert_eq!(world.metrics("delivery-feedback", "Rejected").len(), 1);
 }
@@ -322,9 +301,7 @@ async fn a_suppression_is_never_shortened() {
         (now + 99, 86_500),
         (now + 101, 86_501),
     ] {
-        let event = Event::new(BOUNCE)
-            .at(at)
-            .with("/bounce/feedbackId", format!("feedback-{at}"));
+        let event = Event::new(BOUNCE).at(at).with("/bounce/feedbackId", format!("feedback-{at}"));
         assert!(world.feed_back(&event.delivered()).await);
         assert_eq!(ends().await, end);
     }
@@ -345,10 +322,7 @@ async fn forged_and_malformed_events_change_nothing() {
     };
     let messages = [
         event().with("/mail/tags/ses:configuration-set", json!(["elsewhere"])),
-        event().with(
-            "/mail/tags/ses:configuration-set",
-            json!(["countersign-MailConfiguration", "elsewhere"]),
-        ),
+        event().with("/mail/tags/ses:configuration-set", json!(["countersign-MailConfiguration", "elsewhere"])),
         event().with("/mail/tags/ses:configuration-set", "countersign-MailConfiguration"),
         event().without("/mail/tags/ses:configuration-set"),
         event().without("/mail/tags"),
@@ -373,21 +347,12 @@ async fn forged_and_malformed_events_change_nothing() {
         event().with("/mail/destination", json!([])),
         event().with("/mail/destination", json!([RECIPIENT, "other@example.com"])),
         // Not an address that was mailed to: the report comes from an untrusted server.
-        event().with(
-            "/bounce/bouncedRecipients",
-            json!([{ "emailAddress": "victim@example.com" }]),
-        ),
-        event().with(
-            "/bounce/bouncedRecipients/0/emailAddress",
-            format!("{RECIPIENT}\r\nBcc: x@example.com"),
-        ),
+        event().with("/bounce/bouncedRecipients", json!([{ "emailAddress": "victim@example.com" }])),
+        event().with("/bounce/bouncedRecipients/0/emailAddress", format!("{RECIPIENT}\r\nBcc: x@example.com")),
         event().with("/bounce/bouncedRecipients/0/emailAddress", "nobody"),
         event().with("/bounce/bouncedRecipients/0/emailAddress", "<>"),
         event().with("/bounce/bouncedRecipients/0/emailAddress", "x400;recipient@example.com"),
-        event().with(
-            "/bounce/bouncedRecipients/0/emailAddress",
-            "recipient@example.com <victim@example.com>",
-        ),
+        event().with("/bounce/bouncedRecipients/0/emailAddress", "recipient@example.com <victim@example.com>"),
         event().with("/mail/destination", json!(["nobody"])),
         event().with("/mail/tags/request", json!(["a7"])),
         event().with("/mail/tags/request", json!(["g".repeat(64)])),
@@ -398,29 +363,17 @@ async fn forged_and_malformed_events_change_nothing() {
     ];
     let mut deliveries: Vec<Value> = messages.iter().map(Event::delivered).collect();
     for (pointer, value) in [
-        (
-            "/Records/0/Sns/TopicArn",
-            json!("arn:aws:sns:us-east-1:123456789012:elsewhere"),
-        ),
+        ("/Records/0/Sns/TopicArn", json!("arn:aws:sns:us-east-1:123456789012:elsewhere")),
         ("/Records/0/Sns/TopicArn", json!(null)),
         ("/Records/0/Sns/Type", json!("SubscriptionConfirmation")),
         ("/Records/0/EventSource", json!("aws:sqs")),
-        (
-            "/Records/0/Sns/Message",
-            json!("Successfully validated SNS topic for Amazon SES event publishing."),
-        ),
+        ("/Records/0/Sns/Message", json!("Successfully validated SNS topic for Amazon SES event publishing.")),
         ("/Records/0/Sns/Message", json!("[]")),
         ("/Records/0/Sns/Message", json!("{")),
         ("/Records/0/Sns/Message", json!("")),
         ("/Records/0/Sns/Message", event().0),
-        (
-            "/Records/0/Sns/Message",
-            json!(format!("{{\"eventType\":{}{}", "[".repeat(5000), "]".repeat(5000))),
-        ),
-        (
-            "/Records/0/Sns/Message",
-            json!(format!("{}{}", event().0, " ".repeat(300 * 1024))),
-        ),
+        ("/Records/0/Sns/Message", json!(format!("{{\"eventType\":{}{}", "[".repeat(5000), "]".repeat(5000)))),
+        ("/Records/0/Sns/Message", json!(format!("{}{}", event().0, " ".repeat(300 * 1024)))),
         ("/Records/0/Sns", json!(null)),
         ("/Records/0", json!("record")),
     ] {
@@ -452,10 +405,7 @@ async fn forged_and_malformed_events_change_nothing() {
 async fn while_the_store_fails_the_event_is_wanted_again() {
     let world = World::new().await;
     world.pending("RegistrationRequestsTable").await;
-    let event = Event::new(BOUNCE)
-        .at(world.now().await)
-        .about("registration")
-        .delivered();
+    let event = Event::new(BOUNCE).at(world.now().await).about("registration").delivered();
     for operation in ["UpdateItem", "DeleteItem", "PutItem"] {
         for kind in ["error", "throttle", "conflict"] {
             world
@@ -465,11 +415,7 @@ async fn while_the_store_fails_the_event_is_wanted_again() {
             world.clear_faults().await;
         }
     }
-    assert_eq!(
-        world.metrics("delivery-feedback", "Bounced").len(),
-        0,
-        "not before all is done"
-    );
+    assert_eq!(world.metrics("delivery-feedback", "Bounced").len(), 0, "not before all is done");
     for operation in ["UpdateItem", "DeleteItem", "PutItem"] {
         let fault = json!({ "service": "dynamodb", "operation": operation, "kind": "drop_response", "times": 1 });
         world.inject(fault).await;
@@ -486,18 +432,8 @@ async fn while_the_store_fails_the_event_is_wanted_again() {
 async fn a_mail_to_the_simulator_comes_back_as_an_event() {
     let world = World::new().await;
     for (table, kind, address, count) in [
-        (
-            "RegistrationRequestsTable",
-            "registration",
-            "bounce@simulator.amazonses.com",
-            1,
-        ),
-        (
-            "PasswordResetRequestsTable",
-            "password_reset",
-            "complaint+label@simulator.amazonses.com",
-            2,
-        ),
+        ("RegistrationRequestsTable", "registration", "bounce@simulator.amazonses.com", 1),
+        ("PasswordResetRequestsTable", "password_reset", "complaint+label@simulator.amazonses.com", 2),
     ] {
         world.pending(table).await;
         let hex: String = REQUEST.iter().map(|byte| format!("{byte:02x}")).collect();

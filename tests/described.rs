@@ -15,18 +15,12 @@ async fn an_answer_that_is_not_described_is_found() {
     let body = got.body.clone();
     for (body, expected) in [
         (r#"{"pin":"123456"}"#, r#": "expires_at" is a required property"#),
-        (
-            r#"{"pin":123456,"expires_at":"2026-01-01T00:00:00Z"}"#,
-            r#"/pin: 123456 is not of type "string""#,
-        ),
+        (r#"{"pin":123456,"expires_at":"2026-01-01T00:00:00Z"}"#, r#"/pin: 123456 is not of type "string""#),
         (
             r#"{"pin":"12345","expires_at":"2026-01-01T00:00:00Z"}"#,
             r#"/pin: "12345" does not match "^[0-9]{6}$""#,
         ),
-        (
-            r#"{"pin":"123456","expires_at":"tomorrow"}"#,
-            r#"/expires_at: "tomorrow" is not a "date-time""#,
-        ),
+        (r#"{"pin":"123456","expires_at":"tomorrow"}"#, r#"/expires_at: "tomorrow" is not a "date-time""#),
         (
             r#"{"pin":"123456","expires_at":"2026-01-01T00:00:00Z","more":1}"#,
             ": Additional properties are not allowed ('more' was unexpected)",
@@ -69,8 +63,5 @@ async fn a_missing_header_and_a_body_that_is_not_described_are_found() {
     let mut missing = compare(&[], "");
     missing.sort();
     assert_eq!(missing, ["the header X-One is missing", "the header X-Two is missing"]);
-    assert_eq!(
-        compare(&["x-one", "x-two"], "{}"),
-        ["no content at all, and there is a body"]
-    );
+    assert_eq!(compare(&["x-one", "x-two"], "{}"), ["no content at all, and there is a body"]);
 }

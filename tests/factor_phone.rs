@@ -21,12 +21,7 @@ use crate::support::{
 
 #[track_caller]
 fn not_initiated(got: &Response) {
-    refused(
-        got,
-        401,
-        "token_invalid_type",
-        "Invalid token type. Init factor at first",
-    );
+    refused(got, 401, "token_invalid_type", "Invalid token type. Init factor at first");
 }
 
 #[track_caller]
@@ -48,10 +43,7 @@ fn token_answer(got: &Response, person: &Person, name: &str, grant_type: &str, s
         "urgent": { "next_step": next_step },
     });
     assert_eq!(body, expected);
-    assert_eq!(
-        (&body["meta"]["code"], &body["meta"]["type"]),
-        (&json!(201), &json!("object"))
-    );
+    assert_eq!((&body["meta"]["code"], &body["meta"]["type"]), (&json!(201), &json!("object")));
     token["expires_at"].as_u64().expect("epoch seconds")
 }
 
@@ -65,30 +57,16 @@ async fn the_first_phone_is_set_by_who_knows_the_password() {
     let left = ends - world.now().await;
     assert!((495..=500).contains(&left), "no longer than the login: {left}");
     let approval = token_in(&got);
-    assert_eq!(
-        world.factor_of(&maria).await["factor"],
-        Value::Null,
-        "nothing changes before the code comes back"
-    );
+    assert_eq!(world.factor_of(&maria).await["factor"], Value::Null, "nothing changes before the code comes back");
     let sent = world.messages().await;
     assert_eq!((sent.len(), &sent[0]["to"]), (1, &json!(NEW_PHONE)));
     let code = world.code_to(NEW_PHONE).await;
     let got = world.approve_factor(&approval, &code).await;
-    let ends = token_answer(
-        &got,
-        &maria,
-        "access_token",
-        "approve_factor",
-        "app:authorize",
-        "REQUEST_APPS",
-    );
+    let ends = token_answer(&got, &maria, "access_token", "approve_factor", "app:authorize", "REQUEST_APPS");
     let left = ends - world.now().await;
     assert!((30 * 86_400 - 5..=30 * 86_400).contains(&left), "{left}");
     let factor = world.factor_of(&maria).await;
-    assert_eq!(
-        (&factor["factor"], &factor["is_active"]),
-        (&json!("+38088*****99"), &json!(true))
-    );
+    assert_eq!((&factor["factor"], &factor["is_active"]), (&json!("+38088*****99"), &json!(true)));
 
     // The tokens that led to it are revoked, and the code is single-use.
     for token in [&login, &approval] {
@@ -102,10 +80,7 @@ async fn the_first_phone_is_set_by_who_knows_the_password() {
     let mails = world.mails_to(&maria.email).await;
     assert_eq!(mails.len(), 1);
     let mail = mails[0].to_string();
-    assert!(
-        mail.contains("+38088*****99") && !mail.contains("://") && !mail.contains(NEW_PHONE),
-        "{mail}"
-    );
+    assert!(mail.contains("+38088*****99") && !mail.contains("://") && !mail.contains(NEW_PHONE), "{mail}");
     // The next login sends its code there.
     let maria = Person {
         phone: Some(NEW_PHONE.into()),
@@ -158,21 +133,12 @@ async fn an_access_token_needs_a_scope_to_change_a_phone() {
     let before = world.factor_of(&demo).await;
     for name in world.scopes().await {
         let name = name.as_str();
-        let token = async |person: &Person| {
-            world
-                .create_token(json!({ "user_id": person.id, "scopes": [name] }))
-                .await
-        };
+        let token = async |person: &Person| world.create_token(json!({ "user_id": person.id, "scopes": [name] })).await;
         let got = world.init_factor(&token(&demo).await, NEW_PHONE).await;
         if matches!(name, "app:authorize" | "authentication_factor:write") {
             let approval = token_in(&got);
-            world
-                .approve_factor(&approval, &world.code_to(NEW_PHONE).await)
-                .await
-                .ok(201);
-            world
-                .run_command(json!({ "command": "end_tokens", "user_id": demo.id }))
-                .await;
+            world.approve_factor(&approval, &world.code_to(NEW_PHONE).await).await.ok(201);
+            world.run_command(json!({ "command": "end_tokens", "user_id": demo.id })).await;
             world.advance(61).await;
             continue;
         }
@@ -235,10 +201,7 @@ async fn what_is_no_phone_or_not_in_a_country_of_ours_is_refused() {
     }
     fields_refused(&ask(&json!({ "factor": "x" })).await, &[no_type, format]);
     let otp = ["$.otp", "additionalProperties", UNEXPECTED_FIELD];
-    fields_refused(
-        &ask(&json!({ "type": "SMS", "factor": NEW_PHONE, "otp": "1" })).await,
-        &[otp],
-    );
+    fields_refused(&ask(&json!({ "type": "SMS", "factor": NEW_PHONE, "otp": "1" })).await, &[otp]);
     assert_eq!(world.rows("OtpsTable").await, before);
     assert_eq!(world.messages().await, [] as [Value; 0]);
     // No attempt was counted: the send limit is unchanged. Each answer has the token for the next attempt.
@@ -275,11 +238,7 @@ async fn a_code_is_for_its_own_token_phone_and_purpose() {
     let (login, code) = world.begin_login(&demo).await;
     not_initiated(&world.approve_factor(&login, &code).await);
     not_initiated(&world.approve_factor(world.user(), &code).await);
-    let approval = token_in(
-        &world
-            .init_factor(&world.create_app_token(&demo).await, OTHER_PHONE)
-            .await,
-    );
+    let approval = token_in(&world.init_factor(&world.create_app_token(&demo).await, OTHER_PHONE).await);
     let new = world.code_to(OTHER_PHONE).await;
     for (token, code) in [(&login, &new), (&login, &code)] {
         wrong_code(&world.submit_code(token, code).await);
@@ -288,20 +247,11 @@ async fn a_code_is_for_its_own_token_phone_and_purpose() {
     let theirs = token_in(&world.init_factor(&theirs, "+380881234577").await);
     wrong_code(&world.approve_factor(&theirs, &new).await);
     let (header, unknown) = (NO_AUTHORIZATION, other_than("000000"));
-    let bare = world
-        .request("PATCH", APPROVE)
-        .json(&json!({ "otp": unknown }))
-        .send()
-        .await;
+    let bare = world.request("PATCH", APPROVE).json(&json!({ "otp": unknown })).send().await;
     refused(&bare, 401, "access_denied", header);
     // A token in the body is not accepted here.
     let named = json!({ "otp": new, "token": approval });
-    refused(
-        &world.request("PATCH", APPROVE).json(&named).send().await,
-        401,
-        "access_denied",
-        header,
-    );
+    refused(&world.request("PATCH", APPROVE).json(&named).send().await, 401, "access_denied", header);
     world.approve_factor(&approval, &new).await.ok(201);
 }
 
@@ -361,11 +311,7 @@ async fn failed_codes_count_and_block_as_those_of_logins_do() {
     let mails = world.mails_to(&demo.email).await;
     assert_eq!(mails.len(), 1, "the notice of the block");
     assert_eq!(world.factor_of(&demo).await["factor"], "+38088*****30");
-    let unblock = world
-        .request("PATCH", &demo.action_path("unblock"))
-        .bearer(world.admin())
-        .send()
-        .await;
+    let unblock = world.request("PATCH", &demo.action_path("unblock")).bearer(world.admin()).send().await;
     assert_eq!(unblock.ok(200)["data"]["is_blocked"], false);
     token_expired(&world.approve_factor(&approval, &code).await);
 
@@ -396,13 +342,7 @@ async fn tries_and_tokens_end() {
     world.advance(200).await;
     let number: u32 = world.code_to(NEW_PHONE).await.parse().expect("digits");
     let body = json!({ "otp": number });
-    world
-        .request("PATCH", APPROVE)
-        .bearer(&approval)
-        .json(&body)
-        .send()
-        .await
-        .ok(201);
+    world.request("PATCH", APPROVE).bearer(&approval).json(&body).send().await.ok(201);
     // Repeated initiations do not extend the login (R37).
     let person = Person {
         phone: Some(NEW_PHONE.into()),
@@ -421,10 +361,5 @@ async fn tries_and_tokens_end() {
     let approval = token_in(&world.init_factor(&login, OTHER_PHONE).await);
     let code = world.code_to(OTHER_PHONE).await;
     world.advance(10).await;
-    refused(
-        &world.approve_factor(&approval, &code).await,
-        401,
-        "token_expired",
-        TOKEN_EXPIRED,
-    );
+    refused(&world.approve_factor(&approval, &code).await, 401, "token_expired", TOKEN_EXPIRED);
 }

@@ -49,15 +49,8 @@ async fn no_more_wrong_codes_are_compared_than_there_are_tries() {
         let code = world.code_to(&phone).await;
         let wrong = other_than(&code);
         let got = join_all((0..64).map(|_| world.approve_factor(&approval, &wrong))).await;
-        assert_eq!(
-            got.iter()
-                .filter(|got| got.json()["error"]["type"] == "otp_invalid")
-                .count(),
-            4
-        );
-        got.iter()
-            .filter(|got| got.json()["error"]["type"] != "otp_invalid")
-            .for_each(user_blocked);
+        assert_eq!(got.iter().filter(|got| got.json()["error"]["type"] == "otp_invalid").count(), 4);
+        got.iter().filter(|got| got.json()["error"]["type"] != "otp_invalid").for_each(user_blocked);
         user_blocked(&world.approve_factor(&approval, &code).await);
         assert_eq!(world.factor_of(&maria).await["factor"], Value::Null);
         world.advance(60).await;
@@ -77,10 +70,8 @@ async fn of_two_phones_that_are_approved_at_once_one_is_set() {
         let first_code = world.code_to(&one).await;
         let second = token_in(&world.init_factor(&token, &other).await);
         let second_code = world.code_to(&other).await;
-        let (slow, quick) = tokio::join!(
-            world.approve_factor(&first, &first_code),
-            world.approve_factor(&second, &second_code)
-        );
+        let (slow, quick) =
+            tokio::join!(world.approve_factor(&first, &first_code), world.approve_factor(&second, &second_code));
         assert_eq!(quick.status, 201, "{quick:?}");
         assert!(slow.status == 401, "{slow:?}");
         let set = world.factor_of(&person).await["factor"].clone();
@@ -135,20 +126,14 @@ async fn a_message_that_was_not_sent_leaves_nothing_behind() {
     let (person, login) = person_awaiting_phone(&world, "maria").await;
     for kind in ["error", "throttle", "opted_out"] {
         for _ in 0..2 {
-            world
-                .inject(json!({ "service": "sns", "operation": null, "kind": kind, "times": 99 }))
-                .await;
+            world.inject(json!({ "service": "sns", "operation": null, "kind": kind, "times": 99 })).await;
             let got = world.init_factor(&login, NEW_PHONE).await;
             refused(&got, 503, "internal_error", SMS_UNSENT);
             assert!(got.header("retry-after").is_some(), "{got:?}");
             world.clear_faults().await;
         }
         let otps = world.rows("OtpsTable").await;
-        let own = otps.iter().find(|row| {
-            row["owner"]["S"]
-                .as_str()
-                .is_some_and(|owner| owner.contains(&person.id))
-        });
+        let own = otps.iter().find(|row| row["owner"]["S"].as_str().is_some_and(|owner| owner.contains(&person.id)));
         let own = own.expect("the user's row").to_string();
         assert!(
             own.contains("CANCELED") && !own.contains("NEW"),
@@ -171,16 +156,11 @@ async fn an_initiation_that_comes_again_is_answered_again() {
     let (person, login) = person_awaiting_phone(&world, "maria").await;
     world.keep_phone_out_of_logs(NEW_PHONE);
     let ask = |phone: &str, key: &str| {
-        let ask = world
-            .request("PATCH", INIT)
-            .bearer(&login)
-            .header("idempotency-key", key);
+        let ask = world.request("PATCH", INIT).bearer(&login).header("idempotency-key", key);
         ask.json(&json!({ "type": "SMS", "factor": phone })).send()
     };
     // A refused call is not stored: the retry is checked again.
-    world
-        .inject(json!({ "service": "sns", "operation": null, "kind": "error", "times": 1000 }))
-        .await;
+    world.inject(json!({ "service": "sns", "operation": null, "kind": "error", "times": 1000 })).await;
     assert_eq!(ask(NEW_PHONE, "one").await.status, 503);
     world.clear_faults().await;
     assert!(world.rows("RepetitionsTable").await.is_empty());
@@ -191,10 +171,7 @@ async fn an_initiation_that_comes_again_is_answered_again() {
     assert_eq!(world.sms_to(NEW_PHONE).await.len(), 1);
     let code = world.code_to(NEW_PHONE).await;
     let rows = world.all_rows().await;
-    assert!(
-        !rows.contains(&token_in(&first)) && !rows.contains(&format!("\"{code}\"")),
-        "R05"
-    );
+    assert!(!rows.contains(&token_in(&first)) && !rows.contains(&format!("\"{code}\"")), "R05");
     // Another key, or another number, is another call: the login continues with the answer's token.
     token_expired(&ask(NEW_PHONE, "two").await);
     token_expired(&ask("+380881234588", "one").await);
@@ -226,12 +203,7 @@ async fn a_lost_answer_is_given_all_the_same() {
         for skip in [0, 1] {
             let fault = json!({ "service": "dynamodb", "operation": null, "kind": kind, "skip": skip, "times": 99 });
             world.inject(fault).await;
-            refused(
-                &world.approve_factor(&approval, &code).await,
-                503,
-                "internal_error",
-                SERVICE_UNAVAILABLE,
-            );
+            refused(&world.approve_factor(&approval, &code).await, 503, "internal_error", SERVICE_UNAVAILABLE);
             world.clear_faults().await;
         }
     }

@@ -25,29 +25,15 @@ async fn logins_go_by_what_was_switched_last() {
     let before = world.factor_of(&demo).await;
     assert_eq!(world.next_step(&demo).await, ("REQUEST_OTP".into(), 1));
     for (action, is_active, again, next) in [
-        (
-            "disable",
-            false,
-            "user authentication factor already disabled",
-            ("REQUEST_APPS", 0),
-        ),
-        (
-            "enable",
-            true,
-            "user authentication factor already enabled",
-            ("REQUEST_OTP", 1),
-        ),
+        ("disable", false, "user authentication factor already disabled", ("REQUEST_APPS", 0)),
+        ("enable", true, "user authentication factor already enabled", ("REQUEST_OTP", 1)),
     ] {
         world.advance(60).await;
         let done = data(&world.switch_factor(&demo, action, world.admin()).await, 200);
         let mut expected = before.clone();
         expected["is_active"] = is_active.into();
         expected["updated_at"] = done["updated_at"].clone();
-        assert_eq!(
-            (&done, &world.factor_of(&demo).await),
-            (&expected, &expected),
-            "{action}"
-        );
+        assert_eq!((&done, &world.factor_of(&demo).await), (&expected, &expected), "{action}");
         assert_ne!(done["updated_at"], before["updated_at"]);
         conflict(&world.switch_factor(&demo, action, world.admin()).await, again);
         assert_eq!(world.next_step(&demo).await, (next.0.into(), next.1), "{action}");
@@ -92,19 +78,10 @@ async fn the_owner_is_told_by_mail() {
         &world.switch_factor(&demo, "enable", world.admin()).await,
         "user authentication factor already enabled",
     );
-    assert_eq!(
-        world.messages().await.len(),
-        2,
-        "one of each, and none of what made the account safer"
-    );
+    assert_eq!(world.messages().await.len(), 2, "one of each, and none of what made the account safer");
     // A failure to send the notice undoes nothing.
-    world
-        .inject(json!({ "service": "ses", "operation": null, "kind": "error", "times": 99 }))
-        .await;
-    assert_eq!(
-        data(&world.switch_factor(&demo, "disable", world.admin()).await, 200)["is_active"],
-        false
-    );
+    world.inject(json!({ "service": "ses", "operation": null, "kind": "error", "times": 99 })).await;
+    assert_eq!(data(&world.switch_factor(&demo, "disable", world.admin()).await, 200)["is_active"], false);
     assert_eq!(world.factor_of(&demo).await["is_active"], false);
 }
 

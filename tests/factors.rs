@@ -16,10 +16,7 @@ use crate::support::{
 
 /// A request to create a factor of this user.
 fn create<'a>(world: &'a World, person: &Person, token: &str) -> Request<'a> {
-    world
-        .post(&person.factors_path())
-        .bearer(token)
-        .json(&json!({ "type": "SMS" }))
+    world.post(&person.factors_path()).bearer(token).json(&json!({ "type": "SMS" }))
 }
 
 #[tokio::test]
@@ -27,12 +24,7 @@ async fn a_factor_is_made_active_and_empty() {
     let world = World::new().await;
     let maria = world.create_person("maria").await;
     let body = json!({ "type": "SMS", "factor": "+380881234599", "user_id": maria.id });
-    let got = world
-        .post(&maria.factors_path())
-        .bearer(world.admin())
-        .json(&body)
-        .send()
-        .await;
+    let got = world.post(&maria.factors_path()).bearer(world.admin()).json(&body).send().await;
     let made = data(&got, 201);
     let (id, at) = (made["id"].as_str().expect("an id"), &made["inserted_at"]);
     let user = &made["user"];
@@ -80,20 +72,11 @@ async fn what_speaks_against_a_factor_is_said() {
         (json!({ "type": "TOTP", "factor": 5 }), vec![unknown]),
         (json!({ "type": 1 }), vec![cast]),
         (json!({ "type": ["SMS"] }), vec![cast]),
-        (
-            json!({ "type": "SMS", "is_active": false }),
-            vec![beside("$.is_active")],
-        ),
+        (json!({ "type": "SMS", "is_active": false }), vec![beside("$.is_active")]),
         // The path's user may be repeated in the body, but no other.
         (json!({ "user_id": maria.id }), vec![blank]),
-        (
-            json!({ "type": "SMS", "user_id": NOBODY }),
-            vec![["$.user_id", "inclusion", INVALID]],
-        ),
-        (
-            json!({ "type": "SMS", "user_id": 5 }),
-            vec![["$.user_id", "inclusion", INVALID]],
-        ),
+        (json!({ "type": "SMS", "user_id": NOBODY }), vec![["$.user_id", "inclusion", INVALID]]),
+        (json!({ "type": "SMS", "user_id": 5 }), vec![["$.user_id", "inclusion", INVALID]]),
     ] {
         fields_refused(&ask(body).await, &expected);
     }
@@ -111,24 +94,12 @@ async fn what_speaks_against_a_factor_is_said() {
     data(&create(&world, &maria, world.admin()).send().await, 201);
     let twice = FACTOR_EXISTS;
     for person in [&maria, &world.demo()] {
-        refused(
-            &create(&world, person, world.admin()).send().await,
-            409,
-            "request_conflict",
-            twice,
-        );
+        refused(&create(&world, person, world.admin()).send().await, 409, "request_conflict", twice);
     }
     let before = world.rows("FactorsTable").await;
     let other = world.create_person("other").await;
-    world
-        .run_command(json!({ "command": "block_user", "user_id": other.id }))
-        .await;
-    refused(
-        &create(&world, &other, world.admin()).send().await,
-        409,
-        "request_conflict",
-        "User blocked",
-    );
+    world.run_command(json!({ "command": "block_user", "user_id": other.id })).await;
+    refused(&create(&world, &other, world.admin()).send().await, 409, "request_conflict", "User blocked");
     assert_eq!(world.rows("FactorsTable").await, before);
 }
 
@@ -175,19 +146,13 @@ async fn a_list_holds_what_was_asked_for() {
         for (person, found) in [(&demo, found), (&maria, 0)] {
             let body = list(person, query).await.ok(200);
             assert_eq!(body.as_object().map(|body| body.len()), Some(3), "{query}: {body}");
-            assert_eq!(
-                (&body["meta"]["code"], &body["meta"]["type"]),
-                (&json!(200), &json!("list"))
-            );
+            assert_eq!((&body["meta"]["code"], &body["meta"]["type"]), (&json!(200), &json!("list")));
             let paging = json!({ "page_number": 1, "page_size": 50, "total_pages": 1, "total_entries": found });
             assert_eq!(body["paging"], paging, "{query}");
             let factors = body["data"].as_array().expect("a list");
             assert_eq!(factors.len(), found, "{query}");
             for factor in factors {
-                assert_eq!(
-                    (&factor["factor"], &factor["user_id"]),
-                    (&json!("+38088*****30"), &json!(demo.id))
-                );
+                assert_eq!((&factor["factor"], &factor["user_id"]), (&json!("+38088*****30"), &json!(demo.id)));
             }
         }
     }
@@ -195,12 +160,7 @@ async fn a_list_holds_what_was_asked_for() {
         &list(&demo, "?type=sms&is_active=1").await,
         &[["type", "inclusion", INVALID], ["is_active", "cast", INVALID]],
     );
-    refused(
-        &list(&demo, "?type=SMS&type=SMS").await,
-        400,
-        "request_malformed",
-        MALFORMED_REQUEST,
-    );
+    refused(&list(&demo, "?type=SMS&type=SMS").await, 400, "request_malformed", MALFORMED_REQUEST);
 }
 
 #[tokio::test]
@@ -215,9 +175,7 @@ async fn a_number_is_shown_to_nobody() {
     ] {
         let id = world.factor_of(person).await["id"].as_str().expect("an id").to_owned();
         let one = format!("{}/{id}", person.factors_path());
-        let own = world
-            .create_token(json!({ "user_id": person.id, "scopes": ["authentication_factor:read"] }))
-            .await;
+        let own = world.create_token(json!({ "user_id": person.id, "scopes": ["authentication_factor:read"] })).await;
         for (path, token) in [(&one, &own), (&person.factors_path(), &own)] {
             let got = world.get(path).bearer(token).send().await;
             got.ok(200);
@@ -240,14 +198,9 @@ async fn a_number_is_shown_to_nobody() {
 #[tokio::test]
 async fn everybody_looks_after_the_own_account_with_the_scope() {
     let world = World::new().await;
-    let (maria, other) = (
-        world.create_person("maria").await,
-        world.create_person_with("other", "+380881234531").await,
-    );
+    let (maria, other) = (world.create_person("maria").await, world.create_person_with("other", "+380881234531").await);
     let token = async |person: &Person, scope: &str| {
-        world
-            .create_token(json!({ "user_id": person.id, "scopes": [scope] }))
-            .await
+        world.create_token(json!({ "user_id": person.id, "scopes": [scope] })).await
     };
     let (read, write) = ("authentication_factor:read", "authentication_factor:write");
     let (reads, writes) = (token(&maria, read).await, token(&maria, write).await);
@@ -270,41 +223,20 @@ async fn everybody_looks_after_the_own_account_with_the_scope() {
             world.get(user).bearer(&reads).send().await,
             world.get(&format!("{user}/{theirs}")).bearer(&reads).send().await,
             world.get(&format!("{user}/{NOBODY}")).bearer(&reads).send().await,
-            world
-                .post(user)
-                .bearer(&writes)
-                .json(&json!({ "type": "SMS" }))
-                .send()
-                .await,
+            world.post(user).bearer(&writes).json(&json!({ "type": "SMS" })).send().await,
             world.post(user).bearer(&writes).json(&json!({})).send().await,
-            world
-                .request("PATCH", &format!("{user}/{theirs}/actions/disable"))
-                .bearer(&writes)
-                .send()
-                .await,
-            world
-                .request("PATCH", &format!("{one}/actions/disable"))
-                .bearer(&writes)
-                .send()
-                .await,
-            world
-                .request("PATCH", &format!("{one}/actions/enable"))
-                .bearer(&writes)
-                .send()
-                .await,
+            world.request("PATCH", &format!("{user}/{theirs}/actions/disable")).bearer(&writes).send().await,
+            world.request("PATCH", &format!("{one}/actions/disable")).bearer(&writes).send().await,
+            world.request("PATCH", &format!("{one}/actions/enable")).bearer(&writes).send().await,
         ] {
             forbidden(&got);
             seen.push(got.json()["error"].clone());
         }
     }
     assert!(seen.iter().all(|one| *one == seen[0]));
-    world
-        .run_command(json!({ "command": "block_user", "user_id": maria.id }))
-        .await;
+    world.run_command(json!({ "command": "block_user", "user_id": maria.id })).await;
     user_blocked(&world.get(&one).bearer(&reads).send().await);
-    world
-        .run_command(json!({ "command": "unblock_user", "user_id": maria.id }))
-        .await;
+    world.run_command(json!({ "command": "unblock_user", "user_id": maria.id })).await;
     token_expired(&world.get(&one).bearer(&reads).send().await);
 }
 
@@ -327,17 +259,10 @@ async fn another_domains_users_are_unknown() {
     };
     let elsewhere = create_client("elsewhere", Some("other.example")).await;
     let nowhere = create_client("nowhere", None).await;
-    let own = world
-        .create_token(json!({ "owner_client_id": "heatclinic", "scopes": "all" }))
-        .await;
+    let own = world.create_token(json!({ "owner_client_id": "heatclinic", "scopes": "all" })).await;
     let of_factor = async |user: &str, factor: &str, token: &str| {
         let one = format!("{USERS}/{user}/authentication_factors/{factor}");
-        let patch = |action: &str| {
-            world
-                .request("PATCH", &format!("{one}/actions/{action}"))
-                .bearer(token)
-                .send()
-        };
+        let patch = |action: &str| world.request("PATCH", &format!("{one}/actions/{action}")).bearer(token).send();
         let shown = world.get(&one).bearer(token).send().await;
         [
             shown,
@@ -348,19 +273,10 @@ async fn another_domains_users_are_unknown() {
     };
     let of_user = async |user: &str, token: &str| {
         let list = format!("{USERS}/{user}/authentication_factors");
-        let patch = |action: &str| {
-            world
-                .request("PATCH", &format!("{USERS}/{user}/actions/{action}"))
-                .bearer(token)
-                .send()
-        };
+        let patch =
+            |action: &str| world.request("PATCH", &format!("{USERS}/{user}/actions/{action}")).bearer(token).send();
         let listed = world.get(&list).bearer(token).send().await;
-        let made = world
-            .post(&list)
-            .bearer(token)
-            .json(&json!({ "type": "SMS" }))
-            .send()
-            .await;
+        let made = world.post(&list).bearer(token).json(&json!({ "type": "SMS" })).send().await;
         [listed, made, patch("block").await, patch("unblock").await]
     };
     let before = world.state().await;

@@ -37,12 +37,7 @@ async fn support_pin_says(world: &World, kind: &str, skip: u32) {
         ("POST", format!("{of}/revoke"), world.admin(), 422, REVOKE_FAILED),
     ] {
         world.inject(dynamodb(kind, skip, 1000)).await;
-        world
-            .request(method, &path)
-            .private_token(token)
-            .send()
-            .await
-            .is(status, body);
+        world.request(method, &path).private_token(token).send().await.is(status, body);
         world.clear_faults().await;
     }
 }
@@ -56,12 +51,7 @@ async fn a_store_that_fails_or_throttles_is_said_in_the_routes_words() {
             support_pin_says(&world, kind, skip).await;
         }
     }
-    world
-        .get(OWN_PIN)
-        .private_token(world.user())
-        .send()
-        .await
-        .is(200, &created.body);
+    world.get(OWN_PIN).private_token(world.user()).send().await.is(200, &created.body);
 }
 
 #[tokio::test]
@@ -75,12 +65,7 @@ async fn a_store_that_hangs_is_said_in_time() {
             assert!(ms < 10_000.0, "the function's time-out is 10 s: {invocation}");
         }
     }
-    world
-        .get(OWN_PIN)
-        .private_token(world.user())
-        .send()
-        .await
-        .is(200, &created.body);
+    world.get(OWN_PIN).private_token(world.user()).send().await.is(200, &created.body);
 }
 
 #[tokio::test]
@@ -91,10 +76,7 @@ async fn passcode_routes_answer_503_and_a_retry_works() {
     for kind in ["error", "throttle"] {
         for skip in [0, 1] {
             for ask in [
-                world
-                    .get("/passcode/retrieve")
-                    .query(&query)
-                    .bearer(world.passcode_token()),
+                world.get("/passcode/retrieve").query(&query).bearer(world.passcode_token()),
                 world.consume(&issued.token, USER, PURPOSE),
                 world.status(&issued.id),
                 world.invalidate(&issued.id),
@@ -137,11 +119,7 @@ async fn the_winner_is_told_so_although_an_answer_was_lost() {
     spring(&consume().await, 400);
 
     world.inject(lose("UpdateItem")).await;
-    world
-        .invalidate(id)
-        .send()
-        .await
-        .is(200, &format!(r#"{{"id":"{id}","valid":false}}"#));
+    world.invalidate(id).send().await.is(200, &format!(r#"{{"id":"{id}","valid":false}}"#));
 
     let own = || world.get(OWN_PIN).private_token(world.user()).send();
     let revoke = format!("/api/v4/users/{}/support_pin/revoke", world.id("/user/user_id"));

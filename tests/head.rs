@@ -61,11 +61,7 @@ async fn head_is_get_without_a_body() {
         if let Some(pin) = serde_json::from_str::<serde_json::Value>(&get.body).unwrap_or_default()["pin"].as_str() {
             world.keep_out_of_logs(pin);
         }
-        alike(
-            &path,
-            &world.request("HEAD", &path).bearer(token).send_unchecked().await,
-            &get,
-        );
+        alike(&path, &world.request("HEAD", &path).bearer(token).send_unchecked().await, &get);
     }
     assert_eq!(world.state().await, before, "nothing was changed");
 }
@@ -74,11 +70,7 @@ async fn head_is_get_without_a_body() {
 async fn what_is_no_safe_get_answers_no_head() {
     let world = World::new().await;
     let retrieve = "/passcode/retrieve?purpose=p&username=u&client_id=heatclinic";
-    let got = world
-        .request("HEAD", retrieve)
-        .bearer(world.passcode_token())
-        .send()
-        .await;
+    let got = world.request("HEAD", retrieve).bearer(world.passcode_token()).send().await;
     assert_eq!((got.status, got.header("allow")), (405, Some("GET")));
     assert!(world.rows("PasscodesTable").await.is_empty(), "none was made");
 }

@@ -31,11 +31,7 @@ async fn user_and_factor_ids_are_read_in_any_letter_case() {
         data(&got, 200)
     };
     let (login, _) = world.begin_login(&maria).await;
-    let sent = world
-        .request("PATCH", &format!("{USERS}/{id}/actions/create_otp"))
-        .bearer(&login)
-        .send()
-        .await;
+    let sent = world.request("PATCH", &format!("{USERS}/{id}/actions/create_otp")).bearer(&login).send().await;
     assert_eq!(data(&sent, 200)["id"], maria.id);
     for action in ["disable", "enable", "reset"] {
         let answer = patch(format!("{one}/actions/{action}")).await;
@@ -78,15 +74,10 @@ async fn commands_read_ids_in_any_letter_case() {
     world.create_token(json!({ "user_id": id, "scopes": ["api"] })).await;
     done(json!({ "command": "end_tokens", "user_id": id })).await;
     let shown = done(json!({ "command": "show_user", "user_id": id })).await;
-    assert_eq!(
-        (&shown["user_id"], &shown["is_admin"]),
-        (&json!(maria.id), &json!(true))
-    );
+    assert_eq!((&shown["user_id"], &shown["is_admin"]), (&json!(maria.id), &json!(true)));
     let erased = done(json!({ "command": "erase_user", "user_id": id })).await;
     assert_eq!(erased["complete"], true);
-    let none = world
-        .run_command(json!({ "command": "show_user", "user_id": maria.id }))
-        .await;
+    let none = world.run_command(json!({ "command": "show_user", "user_id": maria.id })).await;
     assert_eq!(none, json!({ "error": "no such user" }));
 }
 
@@ -111,22 +102,14 @@ async fn a_number_is_given_once_in_a_domain_and_stays() {
     assert_eq!(create(&world, "olga", u64::MAX).await, taken);
     assert_eq!(create(&world, "olga", 123).await, taken, "the demo user's");
     let other = create(&world, "maria", 7).await;
-    assert!(
-        other["error"]
-            .as_str()
-            .is_some_and(|words| words.contains("another number")),
-        "{other}"
-    );
+    assert!(other["error"].as_str().is_some_and(|words| words.contains("another number")), "{other}");
     let mut tried = json!({
         "command": "create_user", "domain": world.id("/domain"), "email": "olga@example.org", "login": "olga", "name": "olga",
         "password": "correct-horse", "number": 123, "dry_run": true,
     });
     assert_eq!(world.run_command(tried.clone()).await, taken);
     tried["number"] = 7.into();
-    assert_eq!(
-        world.run_command(tried).await,
-        json!({ "user_id": null, "changed": true, "dry_run": true })
-    );
+    assert_eq!(world.run_command(tried).await, json!({ "user_id": null, "changed": true, "dry_run": true }));
 
     let shown = |number: u64| {
         let command = json!({ "command": "show_user", "domain": world.id("/domain"), "number": number });
@@ -135,13 +118,8 @@ async fn a_number_is_given_once_in_a_domain_and_stays() {
     assert_eq!(shown(u64::MAX).await["user_id"], id.as_str());
     assert_eq!(shown(u64::MAX).await["number"], u64::MAX);
     let demo = shown(123).await;
-    assert_eq!(
-        (&demo["login"], &demo["user_id"]),
-        (&json!("demo"), &world.ids["user"]["user_id"])
-    );
-    let admin = world
-        .run_command(json!({ "command": "show_user", "user_id": world.id("/admin/user_id") }))
-        .await;
+    assert_eq!((&demo["login"], &demo["user_id"]), (&json!("demo"), &world.ids["user"]["user_id"]));
+    let admin = world.run_command(json!({ "command": "show_user", "user_id": world.id("/admin/user_id") })).await;
     assert_eq!(admin["number"], Value::Null);
 }
 
@@ -164,16 +142,9 @@ async fn of_many_who_want_a_number_one_gets_it() {
 #[tokio::test]
 async fn nothing_of_a_user_who_was_erased_is_good_for_the_next_of_that_number() {
     let world = World::new().await;
-    let old = create(&world, "maria", 7).await["user_id"]
-        .as_str()
-        .expect("an id")
-        .to_owned();
+    let old = create(&world, "maria", 7).await["user_id"].as_str().expect("an id").to_owned();
     let token = world.create_token(json!({ "user_id": old, "scopes": ["api"] })).await;
-    let pin = world
-        .post("/api/v4/user/support_pin")
-        .private_token(&token)
-        .send()
-        .await;
+    let pin = world.post("/api/v4/user/support_pin").private_token(&token).send().await;
     pin.ok(201);
     let link = world.reset_link("maria", "maria@example.org").await;
     // What an interrupted erasure, or a backup, may leave.
@@ -188,9 +159,7 @@ async fn nothing_of_a_user_who_was_erased_is_good_for_the_next_of_that_number() 
         rows.extend(found.map(|row| (table.clone(), row)));
     }
     assert_eq!(rows.len(), 3, "a token, a PIN and a link: {rows:?}");
-    let erased = world
-        .run_command(json!({ "command": "erase_user", "user_id": old }))
-        .await;
+    let erased = world.run_command(json!({ "command": "erase_user", "user_id": old })).await;
     assert_eq!(erased["complete"], true);
     for (table, row) in rows {
         let put = db.put_item().table_name(table).set_item(Some(row)).send().await;
@@ -205,10 +174,5 @@ async fn nothing_of_a_user_who_was_erased_is_good_for_the_next_of_that_number() 
     shown.send().await.is(404, gone);
     era_refused(&world.reset_password(&link, "another-horse").await, 404, NO_REQUEST);
     let fresh = world.create_token(json!({ "user_id": old, "scopes": ["api"] })).await;
-    world
-        .get("/api/v4/user/support_pin")
-        .private_token(&fresh)
-        .send()
-        .await
-        .is(404, gone);
+    world.get("/api/v4/user/support_pin").private_token(&fresh).send().await.is(404, gone);
 }

@@ -52,21 +52,9 @@ fn routes(world: &World) -> Vec<(&'static str, Request<'_>)> {
         ("show a user's", world.get(&pin)),
         ("revoke", world.post(&revocation)),
         ("retrieve", world.get(RETRIEVE)),
-        (
-            "status",
-            world.get("/passcode/status?client_id=shop&passcode_id=01M8054G76WG7HNEKWFH3CPCXP"),
-        ),
-        (
-            "consume",
-            form(
-                "/passcode/consume",
-                &[("passcode", "x"), ("purpose", "p"), ("username", "u")],
-            ),
-        ),
-        (
-            "invalidate",
-            form("/passcode/invalidate", &[("passcode_id", "01M8054G76WG7HNEKWFH3CPCXP")]),
-        ),
+        ("status", world.get("/passcode/status?client_id=shop&passcode_id=01M8054G76WG7HNEKWFH3CPCXP")),
+        ("consume", form("/passcode/consume", &[("passcode", "x"), ("purpose", "p"), ("username", "u")])),
+        ("invalidate", form("/passcode/invalidate", &[("passcode_id", "01M8054G76WG7HNEKWFH3CPCXP")])),
     ]
 }
 
@@ -74,11 +62,7 @@ fn routes(world: &World) -> Vec<(&'static str, Request<'_>)> {
 async fn users_of_the_provider_have_support_pins() {
     let world = world().await;
     let anna = token(&world, json!({ "sub": "auth0|anna", "scope": "openid api" })).await;
-    let staff = token(
-        &world,
-        json!({ "sub": "bob", "scope": "api", "groups": ["sales", "support"] }),
-    )
-    .await;
+    let staff = token(&world, json!({ "sub": "bob", "scope": "api", "groups": ["sales", "support"] })).await;
     let (named, revocation) = (of("auth0%7Canna"), format!("{}/revoke", of("auth0%7Canna")));
 
     world.get(OWN_PIN).bearer(&anna).send().await.is(404, NO_PIN);
@@ -119,11 +103,7 @@ async fn a_user_whose_name_is_an_id_keeps_it_unless_it_could_be_somebody_elses()
     let id = "5ad61494-b10b-4f7f-90e4-6d2792e4c2e6";
     let ids = made(id).await;
     assert!(ids[0].contains(id), "{ids:?}");
-    assert_eq!(
-        made(&id.to_uppercase()).await,
-        ids,
-        "a subject's UUID is one in any letter case"
-    );
+    assert_eq!(made(&id.to_uppercase()).await, ids, "a subject's UUID is one in any letter case");
     let ids = made("anna").await;
     let of_anna = ids.iter().find(|found| !found.contains(id)).expect("another row");
     // A subject equal to the UUID that anna is mapped to is another user.
@@ -179,12 +159,7 @@ async fn a_member_of_a_list_is_a_whole_text() {
     let bob = token(&world, json!({ "sub": "bob", "scope": "api", "groups": "support" })).await;
     let forged = Parts::of(&bob).with(1, "sub", json!("boss"));
     for (first, second) in [(&anna, &bob), (&anna, &forged), (&forged, &anna)] {
-        let got = world
-            .get(&of("nobody"))
-            .bearer(first)
-            .bearer(second)
-            .send_unchecked()
-            .await;
+        let got = world.get(&of("nobody")).bearer(first).bearer(second).send_unchecked().await;
         assert_eq!(got.status, 401);
     }
 }
@@ -195,48 +170,27 @@ async fn passcodes_are_of_the_client_that_the_provider_names() {
     let shop = token(&world, json!({ "client_id": "shop", "scope": "passcode" })).await;
     let rival = token(&world, json!({ "client_id": "rival", "scope": "passcode" })).await;
     let ask = |path: &str, client: &str, token: &str| {
-        world
-            .request("GET", path)
-            .query(&[("client_id", client)])
-            .bearer(token)
-            .send()
+        world.request("GET", path).query(&[("client_id", client)]).bearer(token).send()
     };
     let retrieve = "/passcode/retrieve?purpose=p&username=u";
-    spring_refused(
-        &ask(retrieve, "shop", &rival).await,
-        403,
-        "Forbidden",
-        "/passcode/retrieve",
-    );
+    spring_refused(&ask(retrieve, "shop", &rival).await, 403, "Forbidden", "/passcode/retrieve");
     let issued = ask(retrieve, "shop", &shop).await.ok(200);
     let (id, passcode) = (text(&issued, "id"), text(&issued, "token"));
     let status = format!("/passcode/status?passcode_id={id}");
-    spring_refused(
-        &ask(&status, "rival", &rival).await,
-        404,
-        "Not Found",
-        "/passcode/status",
-    );
+    spring_refused(&ask(&status, "rival", &rival).await, 404, "Not Found", "/passcode/status");
     let valid = |valid| format!(r#"{{"id":"{id}","valid":{valid}}}"#);
     ask(&status, "shop", &shop).await.is(200, &valid(true));
 
     let fields = [("passcode", passcode), ("purpose", "p"), ("username", "u")];
     let consume = |client, token| {
-        let ask = world
-            .post("/passcode/consume")
-            .query(&[("client_id", client)])
-            .bearer(token);
+        let ask = world.post("/passcode/consume").query(&[("client_id", client)]).bearer(token);
         ask.form(&fields).send()
     };
     spring_refused(&consume("rival", &rival).await, 400, BAD_REQUEST, "/passcode/consume");
     consume("shop", &shop).await.is(200, &format!(r#"{{"id":"{id}"}}"#));
     spring_refused(&consume("shop", &shop).await, 400, BAD_REQUEST, "/passcode/consume");
     let invalidate = world.post("/passcode/invalidate?client_id=shop").bearer(&shop);
-    invalidate
-        .form(&[("passcode_id", id)])
-        .send()
-        .await
-        .is(200, &valid(false));
+    invalidate.form(&[("passcode_id", id)]).send().await.is(200, &valid(false));
 }
 
 fn text<'a>(value: &'a Value, name: &str) -> &'a str {
@@ -276,10 +230,7 @@ async fn what_the_provider_did_not_sign_for_us_reaches_no_function() {
     let issuer = format!("{}/_local/issuer", world.url());
     let mut signed_by_another = claims.clone();
     signed_by_another["iss"] = issuer.clone().into();
-    let (good_parts, keys) = (
-        Parts::of(&good),
-        world.get("/_local/issuer/jwks.json").send_local().await,
-    );
+    let (good_parts, keys) = (Parts::of(&good), world.get("/_local/issuer/jwks.json").send_local().await);
     let modulus = URL_SAFE_NO_PAD.decode(text(&keys["keys"][0], "n")).expect("base64url");
     let unsigned = Parts::of(&good_parts.with(0, "alg", json!("none"))).0;
     let hs256 = |secret: &[u8]| {
@@ -304,10 +255,7 @@ async fn what_the_provider_did_not_sign_for_us_reaches_no_function() {
         ("alg none", format!("{}.{}.", unsigned[0], unsigned[1])),
         ("alg none, signed", unsigned.join(".")),
         ("HS256 under the modulus", hs256(&modulus)),
-        (
-            "HS256 under the published key",
-            hs256(keys["keys"][0].to_string().as_bytes()),
-        ),
+        ("HS256 under the published key", hs256(keys["keys"][0].to_string().as_bytes())),
         ("an unknown key", good_parts.with(0, "kid", json!("other"))),
         ("no signature", format!("{}.{}.", good_parts.0[0], good_parts.0[1])),
         ("two parts", format!("{}.{}", good_parts.0[0], good_parts.0[1])),
@@ -328,21 +276,9 @@ async fn what_the_provider_did_not_sign_for_us_reaches_no_function() {
         unauthorized(what, &ask.bearer(&bad[0].1).send_unchecked().await);
     }
     // GitLab's other header and the query are not accepted.
-    unauthorized(
-        "a header",
-        &world.get(OWN_PIN).private_token(&good).send_unchecked().await,
-    );
-    unauthorized(
-        "a header",
-        &world.get(OWN_PIN).private_token(world.admin()).send_unchecked().await,
-    );
-    unauthorized(
-        "the query",
-        &world
-            .get(&format!("{OWN_PIN}?access_token={good}"))
-            .send_unchecked()
-            .await,
-    );
+    unauthorized("a header", &world.get(OWN_PIN).private_token(&good).send_unchecked().await);
+    unauthorized("a header", &world.get(OWN_PIN).private_token(world.admin()).send_unchecked().await);
+    unauthorized("the query", &world.get(&format!("{OWN_PIN}?access_token={good}")).send_unchecked().await);
     assert_eq!(world.invocations().await, Vec::<Value>::new());
     for (what, ask) in routes(&world) {
         let got = ask.bearer(&good).send().await;
@@ -352,11 +288,7 @@ async fn what_the_provider_did_not_sign_for_us_reaches_no_function() {
 
 #[track_caller]
 fn unauthorized(what: &str, got: &Response) {
-    assert_eq!(
-        (got.status, got.body.as_str()),
-        (401, r#"{"message":"Unauthorized"}"#),
-        "{what}"
-    );
+    assert_eq!((got.status, got.body.as_str()), (401, r#"{"message":"Unauthorized"}"#), "{what}");
     let challenge = got.header("www-authenticate").unwrap_or_default();
     assert!(challenge.starts_with("Bearer"), "{what}: {challenge:?}");
 }
@@ -370,11 +302,7 @@ async fn claims_that_are_not_enough_are_refused_in_the_dialect() {
         (json!({ "scope": "api" }), 401, unknown),
         (json!({ "sub": "", "scope": "api" }), 401, unknown),
         (json!({ "sub": "anna" }), 403, small),
-        (
-            json!({ "sub": "anna", "scope": "openid read_api passcode" }),
-            403,
-            small,
-        ),
+        (json!({ "sub": "anna", "scope": "openid read_api passcode" }), 403, small),
         (json!({ "sub": "anna", "scope": "apis" }), 403, small),
         (json!({ "sub": "anna", "scp": "api" }), 403, small),
     ] {
@@ -412,11 +340,7 @@ async fn claims_have_the_names_that_the_operator_gives() {
         ("JwtAdminValue", "true"),
     ])
     .await;
-    let anna = token(
-        &world,
-        json!({ "email": "anna@example.com", "scp": ["openid", "countersign/api"] }),
-    )
-    .await;
+    let anna = token(&world, json!({ "email": "anna@example.com", "scp": ["openid", "countersign/api"] })).await;
     let bob = json!({ "email": "bob@example.com", "scp": ["countersign/api"], "is_support": true });
     let bob = token(&world, bob).await;
     let made = world.post(OWN_PIN).bearer(&anna).send().await;
@@ -424,11 +348,7 @@ async fn claims_have_the_names_that_the_operator_gives() {
     let named = of("anna%40example.com");
     world.get(&named).bearer(&bob).send().await.is(200, &made.body);
     world.get(&named).bearer(&anna).send().await.is(403, FORBIDDEN);
-    let bare = token(
-        &world,
-        json!({ "email": "anna@example.com", "scp": ["api"], "scope": "api" }),
-    )
-    .await;
+    let bare = token(&world, json!({ "email": "anna@example.com", "scp": ["api"], "scope": "api" })).await;
     assert_eq!(world.get(OWN_PIN).bearer(&bare).send().await.status, 403);
     let shop = token(&world, json!({ "azp": "shop", "scp": "countersign/passcode" })).await;
     world.get(RETRIEVE).bearer(&shop).send().await.ok(200);
@@ -453,10 +373,7 @@ async fn nothing_of_ours_is_read_for_the_providers_users() {
     }
     let events = world.rows("AuditTable").await;
     let event = events.iter().find(|event| event.to_string().contains("pin_read"));
-    assert!(
-        event.is_some_and(|event| event.to_string().contains("user:")),
-        "{events:?}"
-    );
+    assert!(event.is_some_and(|event| event.to_string().contains("user:")), "{events:?}");
 }
 
 #[tokio::test]
@@ -464,22 +381,13 @@ async fn the_other_families_keep_to_our_own_tokens() {
     let world = world().await;
     let claims = json!({ "sub": world.id("/user/user_id"), "client_id": "heatclinic", "scope": "api authentication_factor:read" });
     let provided = token(&world, claims).await;
-    let factors = format!(
-        "/mithril/api/users/{}/authentication_factors",
-        world.id("/user/user_id")
-    );
+    let factors = format!("/mithril/api/users/{}/authentication_factors", world.id("/user/user_id"));
     world.get(&factors).bearer(world.admin()).send().await.ok(200);
     assert_eq!(world.get(&factors).bearer(&provided).send().await.status, 401);
     let change = json!({ "current_pwd": "x", "new_pwd": "correct-horse" });
-    let ask = world
-        .post("/rest/v1/iam/pwd_reset_requests")
-        .bearer(&provided)
-        .json(&change);
+    let ask = world.post("/rest/v1/iam/pwd_reset_requests").bearer(&provided).json(&change);
     assert_eq!(ask.send().await.status, 401);
-    let ask = world
-        .post("/rest/v1/iam/pwd_reset_requests")
-        .bearer(world.user())
-        .json(&change);
+    let ask = world.post("/rest/v1/iam/pwd_reset_requests").bearer(world.user()).json(&change);
     assert_ne!(ask.send().await.status, 401);
 }
 

@@ -40,10 +40,7 @@ impl World {
     }
 
     async fn pin_key(&self) -> String {
-        self.rows("SupportPinsTable").await[0]["key_id"]["N"]
-            .as_str()
-            .expect("a number")
-            .to_owned()
+        self.rows("SupportPinsTable").await[0]["key_id"]["N"].as_str().expect("a number").to_owned()
     }
 }
 
@@ -74,10 +71,7 @@ async fn a_new_key_verifies_at_once_and_signs_when_it_is_due() {
     token_in(&world.submit_code(&token, &code).await);
 
     let replaced = world.pin("POST").await;
-    assert_eq!(
-        (world.pin_key().await.as_str(), world.pin("GET").await),
-        ("2", replaced)
-    );
+    assert_eq!((world.pin_key().await.as_str(), world.pin("GET").await), ("2", replaced));
     let third = world.retrieve(USER, PURPOSE).await;
     world.consume(&third.token, USER, PURPOSE).send().await.ok(200);
     let (token, code) = world.begin_login(&demo).await;
@@ -123,12 +117,7 @@ async fn keys_that_cannot_be_read_again_go_on() {
         json!({ "service": "secretsmanager", "operation": null, "kind": "error", "skip": 0, "times": 1000 });
     world.inject(unreadable).await;
     // The function that reads the PIN has not run yet, and cannot start.
-    world
-        .get(OWN_PIN)
-        .private_token(world.user())
-        .send_unchecked()
-        .await
-        .ok(500);
+    world.get(OWN_PIN).private_token(world.user()).send_unchecked().await.ok(500);
     world.clear_faults().await;
     assert_eq!(world.pin("GET").await, pin);
 
@@ -142,9 +131,7 @@ async fn keys_that_cannot_be_read_again_go_on() {
     assert_eq!(world.pin("GET").await, pin);
     let calls = world.invocations().await;
     assert!(
-        calls
-            .iter()
-            .all(|one| !one["calls"].to_string().contains("secretsmanager")),
+        calls.iter().all(|one| !one["calls"].to_string().contains("secretsmanager")),
         "a failure is not tried again with every call: {calls:?}"
     );
     world.clear_faults().await;

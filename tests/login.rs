@@ -113,9 +113,7 @@ fn invalid(got: &Response) -> Vec<(String, String)> {
     assert_eq!(body["error"]["message"], VALIDATION_FAILED);
     let text = |value: &Value| value.as_str().expect("a text").to_owned();
     let entries = body["error"]["invalid"].as_array().expect("a list").iter();
-    entries
-        .map(|entry| (text(&entry["entry"]), text(&entry["rules"][0]["rule"])))
-        .collect()
+    entries.map(|entry| (text(&entry["entry"]), text(&entry["rules"][0]["rule"]))).collect()
 }
 
 #[tokio::test]
@@ -147,10 +145,7 @@ async fn what_is_missing_is_said_at_once() {
             fields.retain(|name, _| name == "grant_type" || missing.contains(&format!("$.{name}").as_str()));
             body
         };
-        let expected: Vec<_> = missing
-            .iter()
-            .map(|entry| ((*entry).to_owned(), "required".to_owned()))
-            .collect();
+        let expected: Vec<_> = missing.iter().map(|entry| ((*entry).to_owned(), "required".to_owned())).collect();
         for body in [json!({ "grant_type": grant_type }), named(&blank)] {
             assert_eq!(invalid(&world.request_token(body.clone()).await), expected, "{body}");
             let wrapped = world.request_token(json!({ "token": body })).await;
@@ -170,15 +165,10 @@ async fn what_is_missing_is_said_at_once() {
         assert_eq!(invocation["calls"], json!([]), "refused at the door: {invocation}");
     }
     // The original's clients wrap the body; it is the same login.
-    let got = world
-        .request_token(json!({ "token": password_grant(&demo.email, &demo.password) }))
-        .await;
+    let got = world.request_token(json!({ "token": password_grant(&demo.email, &demo.password) })).await;
     let (token, code) = (token_in(&got), world.code_to("+380881234530").await);
     let wrapped = json!({ "token": { "grant_type": "authorize_2fa_access_token", "token": token, "otp": code } });
-    assert_eq!(
-        world.request_token(wrapped).await.ok(201)["urgent"]["next_step"],
-        "REQUEST_APPS"
-    );
+    assert_eq!(world.request_token(wrapped).await.ok(201)["urgent"]["next_step"], "REQUEST_APPS");
 }
 
 #[tokio::test]
@@ -195,73 +185,37 @@ async fn each_refusal_has_its_place_in_the_order() {
     // The later fields are wrong, too, so that the first error wins.
     let wrong = |client: &str, email: &str, password: &str, scope: &str| json!({ "grant_type": "password", "email": email, "password": password, "client_id": client, "scope": scope });
     for client in ["nobody", "a b", "HEATCLINIC"] {
-        let got = world
-            .request_token(wrong(client, "nobody@example.org", "x", "no such"))
-            .await;
+        let got = world.request_token(wrong(client, "nobody@example.org", "x", "no such")).await;
         refused(&got, 401, "access_denied", "Invalid client id.");
     }
     for client in ["no-grant", "no-domain"] {
-        let got = world
-            .request_token(wrong(client, "nobody@example.org", "x", "no such"))
-            .await;
-        refused(
-            &got,
-            401,
-            "access_denied",
-            "Client is not allowed to issue login token.",
-        );
+        let got = world.request_token(wrong(client, "nobody@example.org", "x", "no such")).await;
+        refused(&got, 401, "access_denied", "Client is not allowed to issue login token.");
     }
-    wrong_identity(
-        &world
-            .request_token(wrong("narrow", "nobody@example.org", "x", "no such"))
-            .await,
-    );
+    wrong_identity(&world.request_token(wrong("narrow", "nobody@example.org", "x", "no such")).await);
     wrong_identity(&world.request_token(wrong("narrow", &demo.email, "x", "no such")).await);
     assert_eq!(world.failure_counts(&demo).await, ("1".into(), "0".into()));
     // A right password with a scope that the client may not request does not reset the failure counter.
     for scope in ["no such", "app:authorize passcode", "APP:AUTHORIZE"] {
-        let got = world
-            .request_token(wrong("narrow", &demo.email, &demo.password, scope))
-            .await;
-        refused(
-            &got,
-            401,
-            "access_denied",
-            "Allowed scopes for the token are app:authorize, api.",
-        );
+        let got = world.request_token(wrong("narrow", &demo.email, &demo.password, scope)).await;
+        refused(&got, 401, "access_denied", "Allowed scopes for the token are app:authorize, api.");
         assert_eq!(world.failure_counts(&demo).await, ("1".into(), "0".into()), "{scope}");
     }
     // Scopes that allow a client to act for every user are for `client_credentials` only, whatever scopes it has.
     for scope in ["passcode", "app:authorize passcode"] {
-        let got = world
-            .request_token(wrong("heatclinic", &demo.email, &demo.password, scope))
-            .await;
+        let got = world.request_token(wrong("heatclinic", &demo.email, &demo.password, scope)).await;
         let message = got.ok(401)["error"]["message"].take();
         let message = message.as_str().expect("a message");
         assert!(message.starts_with(ALLOWED_SCOPES), "{message}");
-        assert!(
-            !message.contains("passcode") && message.contains("app:authorize"),
-            "{message}"
-        );
+        assert!(!message.contains("passcode") && message.contains("app:authorize"), "{message}");
     }
     assert!(world.messages().await.is_empty(), "nothing was sent");
-    world
-        .run_command(json!({ "command": "block_user", "user_id": demo.id }))
-        .await;
+    world.run_command(json!({ "command": "block_user", "user_id": demo.id })).await;
     for password in ["x", &demo.password] {
-        user_blocked(
-            &world
-                .request_token(wrong("narrow", &demo.email, password, "no such"))
-                .await,
-        );
+        user_blocked(&world.request_token(wrong("narrow", &demo.email, password, "no such")).await);
     }
     let refresh = json!({ "grant_type": "refresh_2fa_access_token" });
-    refused(
-        &world.request_token(refresh).await,
-        401,
-        "access_denied",
-        NO_AUTHORIZATION,
-    );
+    refused(&world.request_token(refresh).await, 401, "access_denied", NO_AUTHORIZATION);
 }
 
 #[tokio::test]
@@ -274,10 +228,7 @@ async fn a_login_ends_the_one_before_with_the_same_client() {
     let second = by("heatclinic").await;
     assert!(!world.token_works(&first).await, "its place was taken");
     for token in [&second, &shop, world.admin()] {
-        assert!(
-            world.token_works(token).await,
-            "another client's, and an operator's, stay"
-        );
+        assert!(world.token_works(token).await, "another client's, and an operator's, stay");
     }
 
     // The same with a second factor; and the code revokes the client's earlier token.
@@ -288,10 +239,7 @@ async fn a_login_ends_the_one_before_with_the_same_client() {
         .run_command(json!({ "command": "set_factor", "user_id": maria.id, "type": "SMS", "factor": phone }))
         .await;
     let first = token_in(&world.request_token(api_grant(&maria)).await);
-    assert!(
-        !world.token_works(&opened).await,
-        "logging in ends what the last login gave"
-    );
+    assert!(!world.token_works(&opened).await, "logging in ends what the last login gave");
     let first_code = world.code_to(phone).await;
     let shop = token_in(&world.request_token(with(api_grant(&maria), "client_id", "shop")).await);
     let shop_code = world.code_to(phone).await;
@@ -313,10 +261,7 @@ async fn a_login_ends_the_one_before_with_the_same_client() {
     token_expired(&world.refresh_login(&second).await);
     let maria_shop = world.refresh_login(&shop).await;
     refused(&maria_shop, 429, "otp_timeout", TOO_MANY_SENDS);
-    assert!(
-        !world.token_works(&shop).await,
-        "a token that waits for a code opens nothing"
-    );
+    assert!(!world.token_works(&shop).await, "a token that waits for a code opens nothing");
 }
 
 #[tokio::test]
@@ -347,10 +292,7 @@ async fn passwords_are_compared_whole_and_addresses_in_any_spelling() {
 async fn a_weaker_hash_is_replaced_when_its_password_is_given() {
     let weak = World::new().await;
     let person = weak.create_person("maria").await;
-    let hash = weak.user_row(&person.id).await["password"]["S"]
-        .as_str()
-        .expect("S")
-        .to_owned();
+    let hash = weak.user_row(&person.id).await["password"]["S"].as_str().expect("S").to_owned();
     drop(weak);
     let world = World::with(&[("PasswordIterations", "3")]).await;
     let Person { id, .. } = world.create_person("maria").await;
@@ -358,17 +300,10 @@ async fn a_weaker_hash_is_replaced_when_its_password_is_given() {
     use aws_sdk_dynamodb::types::AttributeValue as A;
     let update = world.dynamodb().update_item().table_name("countersign-UsersTable");
     let update = update.key("user_id", A::S(person.id.clone()));
-    let update = update
-        .update_expression("SET #p = :hash")
-        .expression_attribute_names("#p", "password");
+    let update = update.update_expression("SET #p = :hash").expression_attribute_names("#p", "password");
     let update = update.expression_attribute_values(":hash", A::S(hash.clone()));
     update.send().await.expect("written");
-    let stored = async || {
-        world.user_row(&person.id).await["password"]["S"]
-            .as_str()
-            .expect("S")
-            .to_owned()
-    };
+    let stored = async || world.user_row(&person.id).await["password"]["S"].as_str().expect("S").to_owned();
 
     wrong_identity(&world.sign_in(&person, "wrong").await);
     assert_eq!(stored().await, hash, "a wrong password changes nothing");
@@ -405,26 +340,15 @@ async fn a_client_gets_a_token_in_its_own_name() {
     }
 
     let narrow = json!({ "command": "create_client", "client_id": "narrow", "scopes": ["passcode"] });
-    let narrow = world.run_command(narrow).await["client_secret"]
-        .as_str()
-        .expect("a secret")
-        .to_owned();
+    let narrow = world.run_command(narrow).await["client_secret"].as_str().expect("a secret").to_owned();
     world.create_client("shop", json!("all")).await;
     let denied =
         async |body: Value, message: &str| refused(&world.request_token(body).await, 401, "access_denied", message);
     denied(grant("nobody", &secret, "passcode"), "Invalid client id.").await;
-    denied(
-        grant("shop", &secret, "passcode"),
-        "Client is not allowed to issue login token.",
-    )
-    .await;
+    denied(grant("shop", &secret, "passcode"), "Client is not allowed to issue login token.").await;
     for wrong in [narrow.as_str(), "x", &secret[1..], &secret.to_lowercase()] {
         denied(grant("heatclinic", wrong, "no such"), WRONG_CLIENT_SECRET).await;
     }
-    denied(
-        grant("narrow", &narrow, "passcode api"),
-        "Allowed scopes for the token are passcode.",
-    )
-    .await;
+    denied(grant("narrow", &narrow, "passcode api"), "Allowed scopes for the token are passcode.").await;
     token_in(&world.request_token(grant("narrow", &narrow, "passcode")).await);
 }

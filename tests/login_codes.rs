@@ -15,10 +15,7 @@ use crate::support::{
 };
 
 fn count(row: &Value, name: &str) -> u64 {
-    row[name]["N"]
-        .as_str()
-        .and_then(|text| text.parse().ok())
-        .expect("a number")
+    row[name]["N"].as_str().and_then(|text| text.parse().ok()).expect("a number")
 }
 
 #[tokio::test]
@@ -88,10 +85,7 @@ async fn a_code_keeps_its_leading_zeros_and_may_come_as_a_number() {
     assert_eq!(got.ok(201)["urgent"]["next_step"], "REQUEST_APPS");
     world.keep_out_of_logs(&token_in(&got));
     let row = world.code_row(&demo).await;
-    assert_eq!(
-        (row["status"]["S"].as_str(), &row["mac"]),
-        (Some("VERIFIED"), &Value::Null)
-    );
+    assert_eq!((row["status"]["S"].as_str(), &row["mac"]), (Some("VERIFIED"), &Value::Null));
     token_expired(&world.submit_code(&token, &code).await);
 }
 
@@ -105,9 +99,7 @@ async fn only_a_token_that_waits_for_a_code_carries_a_login_on() {
     made.send().await.ok(201);
     let token = token_in(&world.sign_in(&empty, &empty.password).await);
     let phone = json!({ "type": "SMS", "factor": "+380881234539" });
-    let init = world
-        .request("PATCH", &format!("{API}/users/actions/init_factor"))
-        .bearer(&token);
+    let init = world.request("PATCH", &format!("{API}/users/actions/init_factor")).bearer(&token);
     let approval = token_in(&init.json(&phone).send().await);
     world.keep_out_of_logs(&approval);
     let access = token_in(&world.request_token(api_grant(&admin)).await);
@@ -130,11 +122,7 @@ async fn only_a_token_that_waits_for_a_code_carries_a_login_on() {
         check(&world.submit_code(given, &code).await);
         check(&world.refresh_login(given).await);
     }
-    assert_eq!(
-        world.failure_counts(&demo).await,
-        ("0".into(), "0".into()),
-        "none of them was a guess"
-    );
+    assert_eq!(world.failure_counts(&demo).await, ("0".into(), "0".into()), "none of them was a guess");
     // Neither works as an access token (R35).
     for given in [&token, &approval] {
         assert!(!world.token_works(given).await);
@@ -156,38 +144,22 @@ async fn codes_and_logins_end_in_time() {
     let too_late = |got: &Response| refused(got, 401, "otp_expired", CODE_EXPIRED);
     too_late(&world.submit_code(&token, &code).await);
     let row = world.code_row(&demo).await;
-    assert_eq!(
-        (row["status"]["S"].as_str(), &row["mac"]),
-        (Some("EXPIRED"), &Value::Null)
-    );
+    assert_eq!((row["status"]["S"].as_str(), &row["mac"]), (Some("EXPIRED"), &Value::Null));
     assert_eq!(count(&row, "attempts"), 1, "what is over is not compared");
     too_late(&world.submit_code(&token, &other_than(&code)).await);
-    assert_eq!(
-        world.failure_counts(&demo).await,
-        ("0".into(), "3".into()),
-        "each is a failure"
-    );
+    assert_eq!(world.failure_counts(&demo).await, ("0".into(), "3".into()), "each is a failure");
 
     // The login continues with another code until its own expiry, however often it is renewed (R37).
     let got = world.refresh_login(&token).await;
     let (token, code) = (token_in(&got), world.code_to("+380881234530").await);
     let login_ends = got.json()["data"]["expires_at"].as_u64().expect("epoch seconds");
-    assert!(
-        (ends + 298..=ends + 302).contains(&login_ends),
-        "{login_ends}, code {ends}"
-    );
+    assert!((ends + 298..=ends + 302).contains(&login_ends), "{login_ends}, code {ends}");
     world.advance(login_ends - world.now().await).await;
     token_expired(&world.submit_code(&token, &code).await);
     token_expired(&world.refresh_login(&token).await);
-    assert_eq!(
-        world.failure_counts(&demo).await,
-        ("0".into(), "3".into()),
-        "that was no guess"
-    );
+    assert_eq!(world.failure_counts(&demo).await, ("0".into(), "3".into()), "that was no guess");
     // A block is reported first.
-    world
-        .run_command(json!({ "command": "block_user", "user_id": demo.id }))
-        .await;
+    world.run_command(json!({ "command": "block_user", "user_id": demo.id })).await;
     user_blocked(&world.submit_code(&token, &code).await);
     user_blocked(&world.refresh_login(&token).await);
 }
@@ -220,10 +192,7 @@ async fn an_operator_may_want_longer_codes_and_shorter_lives() {
     .await;
     let demo = world.demo();
     let (token, code) = world.begin_api_login(&demo).await;
-    assert!(
-        code.len() == 8 && code.bytes().all(|byte| byte.is_ascii_digit()),
-        "{code}"
-    );
+    assert!(code.len() == 8 && code.bytes().all(|byte| byte.is_ascii_digit()), "{code}");
     assert_eq!(world.submit_code(&token, &code[..6]).await.status, 422);
     let opened = token_in(&world.submit_code(&token, &code).await);
     world.advance(290).await;
@@ -252,11 +221,7 @@ async fn old_keys_verify_codes_new_keys_sign_them_and_lost_keys_fail_closed() {
     assert_eq!(world.code_row(&demo).await["key_id"]["N"], "1");
     token_in(&world.submit_code(&token, &code).await);
     let (token, code) = world.begin_login(&demo).await;
-    assert_eq!(
-        world.code_row(&demo).await["key_id"]["N"],
-        "2",
-        "the new key signs what is new"
-    );
+    assert_eq!(world.code_row(&demo).await["key_id"]["N"], "2", "the new key signs what is new");
     world.set_keys(secret, &json!({ "2": keys["2"] })).await;
     let world = world.restarted().await;
     wrong_code(&world.submit_code(&other, &other_code).await);
@@ -277,12 +242,7 @@ async fn a_factor_that_changes_in_between_is_judged_as_it_is() {
             continue;
         }
         let sent = world.sms_to("+380881234530").await.len();
-        refused(
-            &world.submit_code(&token, &code).await,
-            409,
-            "request_conflict",
-            message,
-        );
+        refused(&world.submit_code(&token, &code).await, 409, "request_conflict", message);
         refused(&world.refresh_login(&token).await, 409, "request_conflict", message);
         assert_eq!(world.sms_to("+380881234530").await.len(), sent);
     }
@@ -318,10 +278,7 @@ async fn a_code_is_compared_three_times() {
         refused(&got, 401, "otp_reached_max_attempts", "Reached max OTP verify attempts");
     }
     let row = world.code_row(&demo).await;
-    assert_eq!(
-        (row["status"]["S"].as_str(), &row["mac"]),
-        (Some("UNVERIFIED"), &Value::Null)
-    );
+    assert_eq!((row["status"]["S"].as_str(), &row["mac"]), (Some("UNVERIFIED"), &Value::Null));
     assert_eq!(count(&row, "attempts"), 3);
     assert_eq!(world.failure_counts(&demo).await, ("0".into(), "6".into()));
     // Each code has its own three attempts.
@@ -345,18 +302,11 @@ async fn another_code_takes_the_place_of_the_earlier_one() {
     token_expired(&world.refresh_login(&first).await);
     wrong_code(&world.submit_code(&second, &old).await);
     // The grant has an alias, too.
-    let got = world
-        .request_token(json!({ "grant_type": "resend_otp", "token": second }))
-        .await;
+    let got = world.request_token(json!({ "grant_type": "resend_otp", "token": second })).await;
     let expected = json!({ "grant_type": "refresh_2fa_access_token", "client_id": "heatclinic", "scope": "" });
     assert_eq!(got.ok(201)["data"]["details"], expected);
     assert_eq!(got.json()["urgent"], json!({ "next_step": "REQUEST_OTP" }));
-    too_many_sends(
-        &world
-            .request_token(json!({ "grant_type": "resend_otp", "token": token_in(&got) }))
-            .await,
-        60,
-    );
+    too_many_sends(&world.request_token(json!({ "grant_type": "resend_otp", "token": token_in(&got) })).await, 60);
     world.advance(60).await;
     let third = token_in(
         &world
@@ -421,9 +371,6 @@ async fn a_token_outlives_what_could_not_be_sent() {
         too_many_sends(&world.refresh_login(&third).await, 60);
     }
     assert_eq!(world.sms_to("+380881234530").await.len(), 3);
-    too_many_sends(
-        &world.request_token(password_grant(&demo.email, &demo.password)).await,
-        60,
-    );
+    too_many_sends(&world.request_token(password_grant(&demo.email, &demo.password)).await, 60);
     token_in(&world.submit_code(&third, &code).await);
 }

@@ -58,9 +58,7 @@ impl Fault {
 /// Runs `check` for every fault in each of the first `calls` calls, with one user per fault.
 async fn each(world: &World, calls: u32, mut check: impl AsyncFnMut(&Fault, &Person)) {
     for (n, (kind, times)) in FAULTS.into_iter().enumerate() {
-        let person = world
-            .create_person_with(&format!("someone{n}"), &format!("+38088123456{n}"))
-            .await;
+        let person = world.create_person_with(&format!("someone{n}"), &format!("+38088123456{n}")).await;
         // A conflict only hits the writes among the calls, of which there are fewer.
         let calls = if kind == "conflict" { 1 } else { calls };
         for skip in 0..calls {
@@ -73,11 +71,7 @@ async fn each(world: &World, calls: u32, mut check: impl AsyncFnMut(&Fault, &Per
 
 #[track_caller]
 fn ours(got: &Response, what: &str) {
-    assert_eq!(
-        (got.status, got.header("retry-after")),
-        (503, Some("5")),
-        "{what}: {got:?}"
-    );
+    assert_eq!((got.status, got.header("retry-after")), (503, Some("5")), "{what}: {got:?}");
     refused(got, 503, "internal_error", SERVICE_UNAVAILABLE);
 }
 
@@ -130,10 +124,7 @@ async fn the_right_code_survives_a_fault_in_any_step() {
         let is_done = world.count_access_tokens(person).await > before;
         match got.status {
             201 => {
-                assert!(
-                    is_done && world.token_works(&token_in(&got)).await,
-                    "{what}: a success that is none"
-                );
+                assert!(is_done && world.token_works(&token_in(&got)).await, "{what}: a success that is none");
                 token_expired(&world.submit_code(&token, &code).await);
             }
             _ => {
@@ -171,10 +162,7 @@ async fn a_wrong_code_is_never_right_and_counts_once_at_most() {
             _ => {
                 assert!(!fault.passes(), "{what}: {got:?}");
                 ours(&got, &what);
-                assert!(
-                    failed == "0" || failed == "1" && fault.kind == "drop_response",
-                    "{what}: {failed}"
-                );
+                assert!(failed == "0" || failed == "1" && fault.kind == "drop_response", "{what}: {failed}");
             }
         }
         let attempts = world.code_row(person).await["attempts"]["N"].clone();
@@ -198,10 +186,7 @@ async fn a_wrong_password_is_never_right_and_counts_once_at_most() {
             _ => {
                 assert!(!fault.passes(), "{what}: {got:?}");
                 ours(&got, &what);
-                assert!(
-                    failed == "0" || failed == "1" && fault.kind == "drop_response",
-                    "{what}: {failed}"
-                );
+                assert!(failed == "0" || failed == "1" && fault.kind == "drop_response", "{what}: {failed}");
             }
         }
         token_in(&world.sign_in(person, &person.password).await);
@@ -248,14 +233,7 @@ async fn a_store_that_hangs_is_said_in_time() {
     world.inject(hang(4, 1)).await;
     let token = token_in(&world.request_token(api_grant(&person)).await);
     world.inject(hang(1, 1)).await;
-    complete_login(
-        &world,
-        &person,
-        &token,
-        &world.code_to("+380881234530").await,
-        "hangs once",
-    )
-    .await;
+    complete_login(&world, &person, &token, &world.code_to("+380881234530").await, "hangs once").await;
     // Permanently: nothing is written.
     let before = world.state().await;
     world.inject(hang(2, 1000)).await;

@@ -56,10 +56,7 @@ async fn three_codes_are_sent_in_a_minute() {
     }
     assert_eq!(world.sms_to(PHONE).await.len(), 3);
     assert_eq!(counted(&world).await, before, "nothing counts, and the code stays");
-    assert!(
-        world.token_works(&open).await,
-        "a login that came to nothing ends no other"
-    );
+    assert!(world.token_works(&open).await, "a login that came to nothing ends no other");
     world.advance(wait).await;
     // The two of half a minute ago still count: one more is allowed.
     let token = token_in(&world.refresh_login(&token).await);
@@ -84,10 +81,7 @@ async fn ten_codes_are_sent_in_an_hour_and_twenty_in_a_day() {
     let wait = too_many_sends(&world.sign_in(&demo, &demo.password).await, HOUR);
     let first_ends = started + HOUR;
     let now = world.now().await;
-    assert!(
-        (first_ends - 5..=first_ends + 5).contains(&(now + wait)),
-        "{now} + {wait}"
-    );
+    assert!((first_ends - 5..=first_ends + 5).contains(&(now + wait)), "{now} + {wait}");
     world.advance(wait - 10).await;
     too_many_sends(&world.sign_in(&demo, &demo.password).await, 10);
     world.advance(10).await;
@@ -132,21 +126,14 @@ async fn ten_guesses_are_compared_in_a_day_whatever_becomes_of_them() {
     for given in [&code, &other_than(&code)] {
         too_many_guesses(&world.submit_code(&token, given).await, DAY);
     }
-    assert_eq!(
-        counted(&world).await,
-        before,
-        "what is not compared does not count, and does not extend the wait"
-    );
+    assert_eq!(counted(&world).await, before, "what is not compared does not count, and does not extend the wait");
     // Another code or another login does not get a new limit.
     let token = token_in(&world.refresh_login(&token).await);
     too_many_guesses(&world.submit_code(&token, &world.code_to(PHONE).await).await, DAY);
     let (token, code) = world.begin_login(&demo).await;
     let wait = too_many_guesses(&world.submit_code(&token, &code).await, DAY);
     let now = world.now().await;
-    assert!(
-        (started + DAY - 5..=started + DAY + 10).contains(&(now + wait)),
-        "{now} + {wait}"
-    );
+    assert!((started + DAY - 5..=started + DAY + 10).contains(&(now + wait)), "{now} + {wait}");
     world.advance(wait - 60).await;
     let (token, code) = world.begin_login(&demo).await;
     too_many_guesses(&world.submit_code(&token, &code).await, 60);
@@ -197,10 +184,7 @@ async fn passwords_tried_over_many_names_are_bounded_by_where_they_come_from() {
     wrong_identity(&ask(&demo.email, "one-password").send().await);
     wrong_identity(&ask(&demo.email, "one-password").send().await);
     user_blocked(&ask(&demo.email, &demo.password).send().await);
-    let (nobody, admin) = (
-        ask("nobody@example.org", "one-password").send().await,
-        world.demo_admin(),
-    );
+    let (nobody, admin) = (ask("nobody@example.org", "one-password").send().await, world.demo_admin());
     refused(&nobody, 429, "login_timeout", "Too many failed logins. Try later.");
     // Not even a right password is accepted from there; from another source it is.
     let right = ask(&admin.email, &admin.password).send().await;

@@ -22,10 +22,7 @@ impl World {
     async fn notices(&self, person: &Person) -> Vec<String> {
         let mails = self.mails_to(&person.email).await;
         assert!(mails.iter().all(|mail| !mail.to_string().contains("://")), "{mails:?}");
-        mails
-            .iter()
-            .map(|mail| mail["subject"].as_str().expect("a subject").to_owned())
-            .collect()
+        mails.iter().map(|mail| mail["subject"].as_str().expect("a subject").to_owned()).collect()
     }
 }
 
@@ -52,18 +49,11 @@ async fn the_fourth_wrong_password_in_a_row_blocks() {
     user_blocked(&world.submit_code(&right, &code).await);
     user_blocked(&world.refresh_login(&right).await);
     assert!(!world.token_works(world.user()).await, "every token ends");
-    assert_eq!(
-        world.failure_counts(&demo).await,
-        ("4".into(), "0".into()),
-        "nothing counts while it stands"
-    );
+    assert_eq!(world.failure_counts(&demo).await, ("4".into(), "0".into()), "nothing counts while it stands");
     assert_eq!(world.notices(&demo).await, [LOCKED], "once");
 
     let user = world.change_block(&demo, "unblock").await;
-    assert_eq!(
-        (&user["is_blocked"], &user["block_reason"]),
-        (&json!(false), &Value::Null)
-    );
+    assert_eq!((&user["is_blocked"], &user["block_reason"]), (&json!(false), &Value::Null));
     assert_eq!(world.failure_counts(&demo).await, ("0".into(), "0".into()));
     token_expired(&world.submit_code(&right, &code).await);
     token_expired(&world.refresh_login(&right).await);
@@ -84,11 +74,7 @@ async fn the_fourth_failed_code_blocks_and_does_not_say_so() {
         wrong_code(&world.submit_code(&token, &other_than(&code)).await);
         assert_eq!(world.failure_counts(&demo).await, ("0".into(), n.to_string()));
         let notices = world.notices(&demo).await;
-        assert_eq!(
-            notices,
-            vec![CODE_FAILED; usize::from(n == 3)],
-            "when the code is past its attempts, {n}"
-        );
+        assert_eq!(notices, vec![CODE_FAILED; usize::from(n == 3)], "when the code is past its attempts, {n}");
     }
     // Its attempts are exhausted, and the answer to the attempt that blocks is the same as before.
     wrong_code(&world.submit_code(&token, &code).await);
@@ -134,20 +120,11 @@ async fn a_code_that_is_over_counts_like_a_wrong_one() {
     let (token, code) = world.begin_login(&demo).await;
     world.advance(300).await;
     for _ in 0..3 {
-        refused(
-            &world.submit_code(&token, &code).await,
-            401,
-            "otp_expired",
-            CODE_EXPIRED,
-        );
+        refused(&world.submit_code(&token, &code).await, 401, "otp_expired", CODE_EXPIRED);
     }
     wrong_code(&world.submit_code(&token, &code).await);
     user_blocked(&world.submit_code(&token, &code).await);
-    assert_eq!(
-        world.notices(&demo).await,
-        [LOCKED],
-        "what is over was no guess at a code"
-    );
+    assert_eq!(world.notices(&demo).await, [LOCKED], "what is over was no guess at a code");
 }
 
 #[tokio::test]
@@ -163,10 +140,7 @@ async fn a_password_reset_lifts_the_block_and_keeps_the_second_factor() {
         user_blocked(&world.sign_in(person, &person.password).await);
         let link = world.reset_link(&person.email, &person.email).await;
         user_blocked(&world.sign_in(person, &person.password).await);
-        password_set(
-            &world.reset_password(&link, NEW).await,
-            person.email.split('@').next().expect("a login"),
-        );
+        password_set(&world.reset_password(&link, NEW).await, person.email.split('@').next().expect("a login"));
         assert_eq!(world.failure_counts(person).await, ("0".into(), "0".into()));
         wrong_identity(&world.sign_in(person, &person.password).await);
         let person = Person {
@@ -190,10 +164,7 @@ async fn a_password_reset_lifts_the_block_and_keeps_the_second_factor() {
 #[tokio::test]
 async fn a_block_may_end_by_itself() {
     let world = World::with(&[("BlockSeconds", "60")]).await;
-    let (maria, olga) = (
-        world.create_person_with("maria", "+380881234531").await,
-        world.create_person("olga").await,
-    );
+    let (maria, olga) = (world.create_person_with("maria", "+380881234531").await, world.create_person("olga").await);
     let opened = token_in(&world.request_token(api_grant(&olga)).await);
     let token = world.block_by_codes(&maria).await;
     world.block_by_passwords(&olga).await;
@@ -212,11 +183,7 @@ async fn a_block_may_end_by_itself() {
         wrong_identity(&world.sign_in(&olga, "wrong").await);
         wrong_code(&world.submit_code(&token, &other_than(&code)).await);
     }
-    assert!(
-        world
-            .token_works(&token_in(&world.request_token(api_grant(&olga)).await))
-            .await
-    );
+    assert!(world.token_works(&token_in(&world.request_token(api_grant(&olga)).await)).await);
     // The next block is independent and lasts as long.
     wrong_code(&world.submit_code(&token, &code).await);
     user_blocked(&world.submit_code(&token, &code).await);
@@ -269,9 +236,7 @@ async fn a_new_password_ends_logins_that_wait_for_their_code() {
         ..maria
     };
     let (token, code) = world.begin_login(&maria).await;
-    let own = world
-        .create_token(json!({ "user_id": maria.id, "scopes": ["api"] }))
-        .await;
+    let own = world.create_token(json!({ "user_id": maria.id, "scopes": ["api"] })).await;
     password_set(&world.change_password(&own, NEW, "another-horse").await, "maria");
     token_expired(&world.submit_code(&token, &code).await);
     token_expired(&world.refresh_login(&token).await);

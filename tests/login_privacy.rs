@@ -145,9 +145,7 @@ async fn failures_of_an_address_do_not_meet_the_account_that_it_gets() {
     wrong_identity(&world.sign_in(&maria, "wrong").await);
     assert_eq!(world.failure_counts(&maria).await, ("1".into(), "0".into()));
     // The failures of both are deleted with the user.
-    world
-        .run_command(json!({ "command": "erase_user", "user_id": maria.id }))
-        .await;
+    world.run_command(json!({ "command": "erase_user", "user_id": maria.id })).await;
     wrong_identity(&world.sign_in(&maria, &maria.password).await);
 }
 
@@ -158,9 +156,8 @@ async fn of_many_wrong_passwords_for_nobody_as_many_are_told_so_as_for_a_user() 
     for email in ["nobody@example.org", "no address", maria.email.as_str()] {
         let tries = (0..32).map(|_| world.request_token(password_grant(email, "wrong")));
         let got = futures_util::future::join_all(tries).await;
-        let (wrong, blocked): (Vec<_>, Vec<_>) = got
-            .iter()
-            .partition(|got| got.json()["error"]["type"] == "access_denied");
+        let (wrong, blocked): (Vec<_>, Vec<_>) =
+            got.iter().partition(|got| got.json()["error"]["type"] == "access_denied");
         assert_eq!((wrong.len(), blocked.len()), (4, 28), "{email}");
         wrong.into_iter().for_each(wrong_identity);
         blocked.into_iter().for_each(user_blocked);

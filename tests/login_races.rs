@@ -28,23 +28,13 @@ async fn a_code_lets_in_once() {
     let world = World::new().await;
     let mut open = Vec::new();
     for round in 0..6 {
-        let person = world
-            .create_person_with(&format!("someone{round}"), &format!("+38088123456{round}"))
-            .await;
+        let person = world.create_person_with(&format!("someone{round}"), &format!("+38088123456{round}")).await;
         let (token, code) = world.begin_api_login(&person).await;
         let answers = join_all((0..64).map(|_| world.submit_code(&token, &code))).await;
         let won = winners(&answers, token_expired);
-        assert_eq!(
-            (won.len(), world.count_access_tokens(&person).await),
-            (1, 1),
-            "round {round}"
-        );
+        assert_eq!((won.len(), world.count_access_tokens(&person).await), (1, 1), "round {round}");
         open.push(token_in(won[0]));
-        assert_eq!(
-            world.failure_counts(&person).await,
-            ("0".into(), "0".into()),
-            "who was slower has not guessed"
-        );
+        assert_eq!(world.failure_counts(&person).await, ("0".into(), "0".into()), "who was slower has not guessed");
     }
     for token in open {
         assert!(world.token_works(&token).await);
@@ -55,26 +45,20 @@ async fn a_code_lets_in_once() {
 async fn of_many_wrong_codes_exactly_three_are_compared_and_the_fourth_blocks() {
     let world = World::new().await;
     for round in 0..4 {
-        let person = world
-            .create_person_with(&format!("someone{round}"), &format!("+38088123456{round}"))
-            .await;
+        let person = world.create_person_with(&format!("someone{round}"), &format!("+38088123456{round}")).await;
         let (token, code) = world.begin_login(&person).await;
         let mut guesses = vec![code.clone()];
         while guesses.len() <= 64 {
             guesses.push(other_than(&guesses[guesses.len() - 1]));
         }
         let answers = join_all(guesses[1..].iter().map(|guess| world.submit_code(&token, guess))).await;
-        let (failed, blocked): (Vec<_>, Vec<_>) = answers
-            .iter()
-            .partition(|got| got.json()["error"]["type"] == "otp_invalid");
+        let (failed, blocked): (Vec<_>, Vec<_>) =
+            answers.iter().partition(|got| got.json()["error"]["type"] == "otp_invalid");
         assert_eq!((failed.len(), blocked.len()), (4, 60), "round {round}");
         failed.into_iter().for_each(wrong_code);
         blocked.into_iter().for_each(user_blocked);
         let row = world.code_row(&person).await;
-        assert_eq!(
-            (row["attempts"]["N"].as_str(), row["status"]["S"].as_str()),
-            (Some("3"), Some("UNVERIFIED"))
-        );
+        assert_eq!((row["attempts"]["N"].as_str(), row["status"]["S"].as_str()), (Some("3"), Some("UNVERIFIED")));
         assert_eq!(world.failure_counts(&person).await, ("0".into(), "4".into()));
         user_blocked(&world.submit_code(&token, &code).await);
         assert_eq!(world.count_access_tokens(&person).await, 0);
@@ -85,9 +69,7 @@ async fn of_many_wrong_codes_exactly_three_are_compared_and_the_fourth_blocks() 
 async fn the_right_code_wins_among_wrong_ones_while_there_are_attempts() {
     let world = World::new().await;
     for round in 0..8 {
-        let person = world
-            .create_person_with(&format!("someone{round}"), &format!("+38088123456{round}"))
-            .await;
+        let person = world.create_person_with(&format!("someone{round}"), &format!("+38088123456{round}")).await;
         let (token, code) = world.begin_login(&person).await;
         let wrong = [other_than(&code), other_than(&other_than(&code))];
         let mut guesses = vec![&code; 6];
@@ -98,11 +80,7 @@ async fn the_right_code_wins_among_wrong_ones_while_there_are_attempts() {
             Some("otp_invalid") => wrong_code(got),
             _ => token_expired(got),
         });
-        assert_eq!(
-            (won.len(), world.count_access_tokens(&person).await),
-            (1, 1),
-            "round {round}"
-        );
+        assert_eq!((won.len(), world.count_access_tokens(&person).await), (1, 1), "round {round}");
         assert_eq!(world.failure_counts(&person).await, ("0".into(), "0".into()));
     }
 }
@@ -113,9 +91,8 @@ async fn of_many_wrong_passwords_exactly_four_count() {
     for round in 0..2 {
         let person = world.create_person(&format!("someone{round}")).await;
         let answers = join_all((0..64).map(|_| world.sign_in(&person, "wrong"))).await;
-        let (wrong, blocked): (Vec<_>, Vec<_>) = answers
-            .iter()
-            .partition(|got| got.json()["error"]["type"] == "access_denied");
+        let (wrong, blocked): (Vec<_>, Vec<_>) =
+            answers.iter().partition(|got| got.json()["error"]["type"] == "access_denied");
         assert_eq!((wrong.len(), blocked.len()), (4, 60), "round {round}");
         wrong.into_iter().for_each(wrong_identity);
         blocked.into_iter().for_each(user_blocked);
@@ -171,14 +148,8 @@ async fn of_many_logins_one_stays_and_one_code_is_good() {
             too_many_sends(got, 3600);
         });
         let texts = world.sms_to(&phone).await;
-        assert_eq!(
-            (won.len(), texts.len()),
-            (10, 10),
-            "as many as may be sent, round {round}"
-        );
-        let codes = texts
-            .iter()
-            .map(|text| text.rsplit_once('#').expect("an origin-bound line").1);
+        assert_eq!((won.len(), texts.len()), (10, 10), "as many as may be sent, round {round}");
+        let codes = texts.iter().map(|text| text.rsplit_once('#').expect("an origin-bound line").1);
         let codes: Vec<_> = codes.collect();
         let mut good = Vec::new();
         for token in won.into_iter().map(token_in) {
@@ -215,9 +186,7 @@ async fn of_many_logins_without_a_second_factor_the_last_one_stays() {
 async fn a_code_and_its_renewal_have_one_winner() {
     let world = World::new().await;
     for round in 0..8 {
-        let person = world
-            .create_person_with(&format!("someone{round}"), &format!("+38088123456{round}"))
-            .await;
+        let person = world.create_person_with(&format!("someone{round}"), &format!("+38088123456{round}")).await;
         let (token, code) = world.begin_login(&person).await;
         let (by_code, renewed) = tokio::join!(world.submit_code(&token, &code), world.refresh_login(&token));
         let won = winners(&[by_code, renewed], token_expired).len();
@@ -240,10 +209,7 @@ async fn a_login_that_meets_a_new_password_is_before_or_after_it() {
         let (got, reset) = tokio::join!(world.request_token(api_grant(&login)), world.reset_password(&link, new));
         password_set(&reset, "maria");
         match got.status {
-            201 => assert!(
-                !world.token_works(&token_in(&got)).await,
-                "the new password has ended it, round {round}"
-            ),
+            201 => assert!(!world.token_works(&token_in(&got)).await, "the new password has ended it, round {round}"),
             _ => wrong_identity(&got),
         }
         wrong_identity(&world.request_token(api_grant(&login)).await);
@@ -264,9 +230,7 @@ async fn a_login_that_meets_a_block_is_before_or_after_it() {
             _ => user_blocked(&got),
         }
         first.push(got.status);
-        let unblocked: Value = world
-            .run_command(json!({ "command": "unblock_user", "user_id": admin.id }))
-            .await;
+        let unblocked: Value = world.run_command(json!({ "command": "unblock_user", "user_id": admin.id })).await;
         assert!(unblocked["error"].is_null(), "{unblocked}");
         if got.status == 201 {
             assert!(!world.token_works(&token_in(&got)).await, "for good");

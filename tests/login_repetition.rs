@@ -50,11 +50,7 @@ async fn a_login_that_comes_again_is_answered_again_and_sends_nothing() {
 
     let renewed = sent(&world, keyed(&world, IDEMPOTENCY_KEY, &refresh(&token))).await;
     let again = sent(&world, keyed(&world, IDEMPOTENCY_KEY, &refresh(&token))).await;
-    assert_eq!(
-        (again.status, &again.body),
-        (201, &renewed.body),
-        "though that token has ended"
-    );
+    assert_eq!((again.status, &again.body), (201, &renewed.body), "though that token has ended");
     assert_eq!(count().await, 2);
     token_expired(&world.refresh_login(&token).await);
     // The token in the header is part of the call.
@@ -71,10 +67,7 @@ async fn a_login_that_comes_again_is_answered_again_and_sends_nothing() {
     let opened = sent(&world, keyed(&world, IDEMPOTENCY_KEY, &body)).await;
     let again = sent(&world, keyed(&world, IDEMPOTENCY_KEY, &body)).await;
     assert_eq!((again.status, &again.body), (201, &opened.body));
-    assert!(
-        world.token_works(&token_in(&opened)).await,
-        "the owner of a lost answer has it"
-    );
+    assert!(world.token_works(&token_in(&opened)).await, "the owner of a lost answer has it");
     assert_eq!(world.count_access_tokens(&demo).await, 1);
     token_expired(&world.submit_code(&token_in(&third), &code).await);
 
@@ -82,20 +75,14 @@ async fn a_login_that_comes_again_is_answered_again_and_sends_nothing() {
     world.advance(60).await;
     assert_ne!(sent(&world, keyed(&world, "other", &login)).await.body, first.body);
     assert_ne!(
-        sent(
-            &world,
-            keyed(&world, IDEMPOTENCY_KEY, &password_grant(&demo.email, &demo.password))
-        )
-        .await
-        .body,
+        sent(&world, keyed(&world, IDEMPOTENCY_KEY, &password_grant(&demo.email, &demo.password)))
+            .await
+            .body,
         first.body
     );
     assert_eq!(count().await, 5);
     world.advance(86_400).await;
-    assert_ne!(
-        sent(&world, keyed(&world, IDEMPOTENCY_KEY, &login)).await.body,
-        first.body
-    );
+    assert_ne!(sent(&world, keyed(&world, IDEMPOTENCY_KEY, &login)).await.body, first.body);
     assert_eq!(count().await, 6);
 }
 
@@ -106,21 +93,13 @@ async fn what_was_refused_is_judged_anew() {
     for n in 1..=3 {
         let body = password_grant(&demo.email, "wrong");
         wrong_identity(&keyed(&world, IDEMPOTENCY_KEY, &body).send().await);
-        assert_eq!(
-            world.failure_counts(&demo).await.0,
-            n.to_string(),
-            "it is another guess"
-        );
+        assert_eq!(world.failure_counts(&demo).await.0, n.to_string(), "it is another guess");
     }
     let (token, code) = world.begin_login(&demo).await;
     for n in 1..=2 {
         let body = json!({ "grant_type": "authorize_2fa_access_token", "token": token, "otp": other_than(&code) });
         wrong_code(&keyed(&world, IDEMPOTENCY_KEY, &body).send().await);
-        assert_eq!(
-            world.failure_counts(&demo).await.1,
-            n.to_string(),
-            "it is another guess"
-        );
+        assert_eq!(world.failure_counts(&demo).await.1, n.to_string(), "it is another guess");
     }
     assert!(world.rows("RepetitionsTable").await.is_empty());
     let down = json!({ "service": "sns", "operation": null, "kind": "error", "skip": 0, "times": 1000 });
@@ -193,10 +172,7 @@ async fn an_answer_is_remembered_so_that_nobody_can_read_it() {
             ];
             for digest in digests {
                 let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-                assert!(
-                    !rows.contains(&hex) && !rows.contains(&STANDARD.encode(&digest)),
-                    "a digest of the code"
-                );
+                assert!(!rows.contains(&hex) && !rows.contains(&STANDARD.encode(&digest)), "a digest of the code");
             }
         }
     }
@@ -210,10 +186,7 @@ async fn an_answer_is_remembered_so_that_nobody_can_read_it() {
                 parts.extend(part.as_bytes());
             }
             let digest = STANDARD.encode(Sha256::digest(&parts));
-            assert!(
-                stored.iter().all(|row| row["call"]["B"] != digest.as_str()),
-                "{credential}"
-            );
+            assert!(stored.iter().all(|row| row["call"]["B"] != digest.as_str()), "{credential}");
         }
     }
     // Another `Idempotency-Key` does not return the stored answer.

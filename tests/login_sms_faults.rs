@@ -30,29 +30,16 @@ impl World {
     async fn left(&self, person: &Person) -> (usize, usize, u64, bool) {
         let acts = |row: &Value, name: &str| row[name]["L"].as_array().map_or(0, Vec::len);
         let otps = self.rows("OtpsTable").await;
-        let own = otps.iter().find(|row| {
-            row["owner"]["S"]
-                .as_str()
-                .is_some_and(|owner| owner.contains(&person.id))
-        });
+        let own = otps.iter().find(|row| row["owner"]["S"].as_str().is_some_and(|owner| owner.contains(&person.id)));
         let rate_limits = self.rows("BudgetsTable").await;
         let numbers = rate_limits.iter().map(|row| acts(row, "acts")).sum();
         // One row is the quota of all messages: for each country the minute's slots and the day's, each `slot:count`.
-        let countries = rate_limits
-            .iter()
-            .filter_map(|row| row["countries"]["M"].as_object())
-            .flat_map(|row| row.values());
-        let slots = countries
-            .filter_map(|country| country["L"][1]["S"].as_str())
-            .flat_map(str::split_whitespace);
+        let countries =
+            rate_limits.iter().filter_map(|row| row["countries"]["M"].as_object()).flat_map(|row| row.values());
+        let slots = countries.filter_map(|country| country["L"][1]["S"].as_str()).flat_map(str::split_whitespace);
         let counts = slots.filter_map(|slot| slot.split_once(':')?.1.parse::<u64>().ok());
         let sends = own.map_or(0, |row| acts(row, "sends"));
-        (
-            sends,
-            numbers,
-            counts.sum(),
-            own.is_some_and(|row| row["code"]["M"]["mac"].is_object()),
-        )
+        (sends, numbers, counts.sum(), own.is_some_and(|row| row["code"]["M"]["mac"].is_object()))
     }
 }
 
@@ -78,10 +65,7 @@ async fn what_cannot_be_sent_leaves_nothing_behind() {
             assert_eq!(world.left(&person).await, (0, 0, 0, false), "{kind}");
         }
         world.clear_faults().await;
-        assert!(
-            world.token_works(&open).await,
-            "{kind}: what came to nothing ends no other login"
-        );
+        assert!(world.token_works(&open).await, "{kind}: what came to nothing ends no other login");
         let (token, code) = world.begin_api_login(&person).await;
         assert_eq!(world.left(&person).await, (1, 1, 1, true), "{kind}");
         world.inject(sns(kind, 1000)).await;
@@ -168,12 +152,7 @@ async fn a_message_that_may_be_on_its_way_has_a_code_that_is_none() {
 async fn a_message_service_that_hangs_is_said_in_time() {
     let world = World::new().await;
     let demo = world.demo();
-    let ask = || {
-        world
-            .post(TOKENS)
-            .json(&api_grant(&demo))
-            .header("idempotency-key", "key")
-    };
+    let ask = || world.post(TOKENS).json(&api_grant(&demo)).header("idempotency-key", "key");
     world.inject(sns("hang", 1)).await;
     unsent(&ask().send().await);
     assert_eq!(world.left(&demo).await, (0, 0, 0, false));

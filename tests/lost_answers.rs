@@ -122,9 +122,7 @@ impl Trial {
             }
             Flow::ChangePassword => {
                 let person = world.create_person(&login).await;
-                let token = world
-                    .create_token(json!({ "user_id": person.id, "scopes": ["api"] }))
-                    .await;
+                let token = world.create_token(json!({ "user_id": person.id, "scopes": ["api"] })).await;
                 let body = json!({ "current_pwd": person.password, "new_pwd": NEW });
                 of(&person, &email, trial("POST", RESET.into(), Some(token), body))
             }
@@ -183,9 +181,7 @@ impl Trial {
     }
 
     fn ask<'a>(&self, world: &'a World) -> Request<'a> {
-        let ask = world
-            .request(self.method, &self.path)
-            .header("idempotency-key", IDEMPOTENCY_KEY);
+        let ask = world.request(self.method, &self.path).header("idempotency-key", IDEMPOTENCY_KEY);
         let ask = match (self.flow, &self.body) {
             (Flow::ConsumePasscode, body) => {
                 let field = |name: &'static str| (name, body[name].as_str().expect("a text"));
@@ -231,10 +227,7 @@ impl Trial {
             }
             Flow::AskForReset => {
                 got.is(200, CHECK_MAIL);
-                password_set(
-                    &world.reset_password(&world.link_to(&self.to).await, NEW).await,
-                    &self.login,
-                );
+                password_set(&world.reset_password(&world.link_to(&self.to).await, NEW).await, &self.login);
             }
             Flow::ConfirmReset | Flow::ChangePassword => {
                 password_set(got, &self.login);
@@ -243,11 +236,7 @@ impl Trial {
             Flow::MakeUser => sign_in(NEW).await,
             Flow::LogIn | Flow::Refresh => {
                 let code = world.code_to(&self.to).await;
-                assert!(
-                    world
-                        .token_works(&token_in(&world.submit_code(&token_in(got), &code).await))
-                        .await
-                );
+                assert!(world.token_works(&token_in(&world.submit_code(&token_in(got), &code).await)).await);
             }
             Flow::LogInWithoutFactor | Flow::GiveCode => assert!(world.token_works(&token_in(got)).await),
             Flow::AnotherCode => {
@@ -255,11 +244,7 @@ impl Trial {
                 token_in(&world.submit_code(token, &world.code_to(&self.to).await).await);
             }
             Flow::InitFactor => {
-                token_in(
-                    &world
-                        .approve_factor(&token_in(got), &world.code_to(&self.to).await)
-                        .await,
-                );
+                token_in(&world.approve_factor(&token_in(got), &world.code_to(&self.to).await).await);
                 assert!(world.factor_of(person()).await["factor"].is_string());
             }
             Flow::ApproveFactor => {
@@ -272,10 +257,7 @@ impl Trial {
             }
             Flow::ConsumePasscode => {
                 passcode_refused(
-                    &world
-                        .consume(self.body["passcode"].as_str().expect("a text"), USER, PURPOSE)
-                        .send()
-                        .await,
+                    &world.consume(self.body["passcode"].as_str().expect("a text"), USER, PURPOSE).send().await,
                 );
             }
         }
@@ -285,11 +267,7 @@ impl Trial {
 /// Asserts a transient error in the flow's dialect.
 #[track_caller]
 fn unavailable(got: &Response, what: &str) {
-    assert_eq!(
-        (got.status, got.header("retry-after")),
-        (503, Some("5")),
-        "{what}: {got:?}"
-    );
+    assert_eq!((got.status, got.header("retry-after")), (503, Some("5")), "{what}: {got:?}");
 }
 
 /// The outcome of one request while a call lost its answers.
@@ -313,10 +291,7 @@ async fn survives(world: &World, flow: Flow, (service, times): (&str, u32), skip
     let mut sent = trial.messages(world).await - before;
     let untold_link = got.status >= 300 && sent == 1 && matches!(flow, Flow::Register | Flow::AskForReset);
     if got.status >= 300 {
-        assert!(
-            service != "dynamodb" || times == ATTEMPTS,
-            "{what}: the second try is answered: {got:?}"
-        );
+        assert!(service != "dynamodb" || times == ATTEMPTS, "{what}: the second try is answered: {got:?}");
         unavailable(&got, &what);
         assert!(sent <= *flow.messages().end(), "{what}: {sent} messages");
         if untold_link {
@@ -455,11 +430,7 @@ async fn who_cannot_be_told_finds_it_done() {
             Flow::ConfirmRegistration | Flow::ConfirmReset => {
                 era_refused(&again, 404, NO_REQUEST);
                 let path = &trial.path;
-                let other = world
-                    .request("PATCH", path)
-                    .json(&json!({ "pwd": "another-horse" }))
-                    .send()
-                    .await;
+                let other = world.request("PATCH", path).json(&json!({ "pwd": "another-horse" })).send().await;
                 era_refused(&other, 404, NO_REQUEST);
             }
             Flow::ChangePassword => era_refused(&again, 401, ERA_UNAUTHORIZED),

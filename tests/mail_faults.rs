@@ -35,25 +35,12 @@ async fn a_mail_that_cannot_be_sent_leaves_nothing_behind() {
         world.inject(fault_rule("ses", kind, 0, times)).await;
         unsent(&world, again()).await;
         world.clear_faults().await;
-        assert_eq!(
-            (world.registration_requests().await, world.messages().await.len()),
-            (0, 0),
-            "{kind}"
-        );
+        assert_eq!((world.registration_requests().await, world.messages().await.len()), (0, 0), "{kind}");
     }
     // The rate limits of the source, the address and the domain are all refunded.
     again().send().await.is(200, CHECK_MAIL);
-    assert_eq!(
-        (
-            world.registration_requests().await,
-            world.mails_to("someone@yandex.ru").await.len()
-        ),
-        (1, 1)
-    );
-    register_from(&world, "203.0.113.8", "second")
-        .send()
-        .await
-        .is(200, CHECK_MAIL);
+    assert_eq!((world.registration_requests().await, world.mails_to("someone@yandex.ru").await.len()), (1, 1));
+    register_from(&world, "203.0.113.8", "second").send().await.is(200, CHECK_MAIL);
     assert_eq!(register_from(&world, "203.0.113.9", "third").send().await.status, 429);
     let id = world.link_to("someone@yandex.ru").await;
     password_set(&world.confirm_registration(&id, PASSWORD).await, "someone");
@@ -66,18 +53,12 @@ async fn a_mail_service_that_hangs_is_said_in_time() {
     world.inject(fault_rule("ses", "hang", 0, 1)).await;
     unsent(&world, again()).await;
     // The mail may be on its way: then its link must be valid.
-    assert_eq!(
-        (world.registration_requests().await, world.messages().await.len()),
-        (1, 0)
-    );
+    assert_eq!((world.registration_requests().await, world.messages().await.len()), (1, 0));
     // With the same key, too; then the retry succeeds.
     for _ in 0..2 {
         again().send().await.is(200, CHECK_MAIL);
     }
-    assert_eq!(
-        (world.registration_requests().await, world.messages().await.len()),
-        (2, 1)
-    );
+    assert_eq!((world.registration_requests().await, world.messages().await.len()), (2, 1));
 }
 
 #[tokio::test]
@@ -93,10 +74,7 @@ async fn a_mail_whose_answer_is_lost_is_sent_once_and_holds_a_good_link() {
         world.clear_faults().await;
         let email = format!("{login}@yandex.ru");
         assert_eq!(world.mails_to(&email).await.len(), 1, "{login}");
-        password_set(
-            &world.confirm_registration(&world.link_to(&email).await, PASSWORD).await,
-            login,
-        );
+        password_set(&world.confirm_registration(&world.link_to(&email).await, PASSWORD).await, login);
     }
 }
 
@@ -108,10 +86,7 @@ async fn a_passing_fault_of_the_mail_service_is_not_noticed() {
         let email = format!("{login}@yandex.ru");
         world.register(login, &email).send().await.is(200, CHECK_MAIL);
         assert_eq!(world.mails_to(&email).await.len(), 1, "{kind}");
-        password_set(
-            &world.confirm_registration(&world.link_to(&email).await, PASSWORD).await,
-            login,
-        );
+        password_set(&world.confirm_registration(&world.link_to(&email).await, PASSWORD).await, login);
     }
 }
 
@@ -119,10 +94,7 @@ async fn a_passing_fault_of_the_mail_service_is_not_noticed() {
 async fn nobody_learns_whose_address_is_known_from_a_failure() {
     let world = World::new().await;
     let mut found = Vec::new();
-    for (n, email) in ["demo@pbx.era-platform.ru", "none@pbx.era-platform.ru"]
-        .into_iter()
-        .enumerate()
-    {
+    for (n, email) in ["demo@pbx.era-platform.ru", "none@pbx.era-platform.ru"].into_iter().enumerate() {
         world.inject(fault_rule("ses", "rejected", 0, 1)).await;
         world.invocations().await;
         let got = world.register(&format!("login{n}"), email).send().await;
@@ -145,10 +117,7 @@ async fn request_converges(world: &World, rule: Value, source: &str, login: &str
     let what = format!("{rule}");
     let email = format!("{login}@yandex.ru");
     world.inject(rule.clone()).await;
-    let got = register_from(world, source, login)
-        .header("idempotency-key", login)
-        .send()
-        .await;
+    let got = register_from(world, source, login).header("idempotency-key", login).send().await;
     world.clear_faults().await;
     let mails = world.mails_to(&email).await.len();
     if got.status == 200 {
@@ -162,10 +131,7 @@ async fn request_converges(world: &World, rule: Value, source: &str, login: &str
             world.advance(120).await;
         }
     }
-    let again = register_from(world, source, login)
-        .header("idempotency-key", login)
-        .send()
-        .await;
+    let again = register_from(world, source, login).header("idempotency-key", login).send().await;
     if got.status == 200 && again.status == 409 {
         // It is done, and only recording that failed.
         era_refused(&again, 409, IN_PROGRESS);
@@ -214,9 +180,7 @@ async fn a_request_converges_when_the_store_hangs() {
 /// One confirmation during a fault, and then a healthy one.
 async fn confirmation_converges(world: &World, rule: Value, login: &str) {
     let what = format!("{rule}");
-    let id = world
-        .registration_link(DOMAIN, login, &format!("{login}@yandex.ru"))
-        .await;
+    let id = world.registration_link(DOMAIN, login, &format!("{login}@yandex.ru")).await;
     world.inject(rule).await;
     let got: Response = world.confirm_registration(&id, PASSWORD).await;
     world.clear_faults().await;
@@ -227,21 +191,13 @@ async fn confirmation_converges(world: &World, rule: Value, login: &str) {
     } else {
         era_unavailable(&got);
     }
-    assert_eq!(
-        world.registration_requests().await,
-        1 - accounts,
-        "before or after, never between: {what}"
-    );
+    assert_eq!(world.registration_requests().await, 1 - accounts, "before or after, never between: {what}");
     let again = world.confirm_registration(&id, PASSWORD).await;
     match accounts {
         0 => password_set(&again, login),
         _ => era_refused(&again, 404, NO_REQUEST),
     }
-    assert_eq!(
-        (world.accounts(login).await.len(), world.registration_requests().await),
-        (1, 0),
-        "{what}"
-    );
+    assert_eq!((world.accounts(login).await.len(), world.registration_requests().await), (1, 0), "{what}");
 }
 
 #[tokio::test]
@@ -268,11 +224,6 @@ async fn a_confirmation_converges_whatever_fails_on_the_way() {
 async fn a_confirmation_converges_when_the_store_hangs() {
     let world = World::new().await;
     for (n, (skip, times)) in [(1, 1), (2, 1), (2, 3)].into_iter().enumerate() {
-        confirmation_converges(
-            &world,
-            fault_rule("dynamodb", "hang", skip, times),
-            &format!("login{n}"),
-        )
-        .await;
+        confirmation_converges(&world, fault_rule("dynamodb", "hang", skip, times), &format!("login{n}")).await;
     }
 }

@@ -149,22 +149,13 @@ async fn who_complained_gets_one_recovery_mail_a_day() {
         suppress_for(&world, "stranger@example.org", "complaint").await;
     }
     // Only mail that the owner requested: no other mail that a stranger could trigger.
-    world
-        .register("other", "maria@example.org")
-        .send()
-        .await
-        .is(200, CHECK_MAIL);
+    world.register("other", "maria@example.org").send().await.is(200, CHECK_MAIL);
     assert_eq!(count("maria@example.org").await, 2);
     for email in ["olga@example.org", "stranger@example.org"] {
         assert_eq!(count(email).await, 0, "{email}");
     }
     world.request_reset("maria").send().await.is(200, CHECK_MAIL);
-    password_set(
-        &world
-            .reset_password(&world.link_to("maria@example.org").await, NEW)
-            .await,
-        "maria",
-    );
+    password_set(&world.reset_password(&world.link_to("maria@example.org").await, NEW).await, "maria");
     assert_ne!(links[0], links[1]);
 }
 
@@ -214,10 +205,7 @@ async fn a_domain_and_the_deployment_have_budgets_of_mails() {
         from(&world, "club.example", n).send().await.is(200, CHECK_MAIL);
     }
     let shorter = too_many_requests(&from(&world, "club.example", 25).send().await);
-    assert!(
-        (180..=240).contains(&shorter),
-        "one comes back in four minutes: {shorter}"
-    );
+    assert!((180..=240).contains(&shorter), "one comes back in four minutes: {shorter}");
     assert_eq!(world.messages().await.len(), 15);
     let over = |budget: &str| {
         let lines = world.cloud().logs();
@@ -306,17 +294,10 @@ async fn one_48_has_a_tenth_of_a_domains_budget() {
         let asks = sources.iter().enumerate().map(|(n, source)| ask(source, n).send());
         let all = join_all(asks).await;
         assert_eq!(all.iter().filter(|got| got.status == 200).count(), 6, "{path}");
-        let waits: Vec<_> = all
-            .iter()
-            .filter(|got| got.status != 200)
-            .map(too_many_requests)
-            .collect();
+        let waits: Vec<_> = all.iter().filter(|got| got.status != 200).map(too_many_requests).collect();
         assert!(waits.iter().all(|wait| (1..=60).contains(wait)), "{waits:?}");
         // Other networks are served.
-        for (n, source) in ["2001:db8:8:1::1", "203.0.113.7", "2001:db8:6:ffff::1"]
-            .into_iter()
-            .enumerate()
-        {
+        for (n, source) in ["2001:db8:8:1::1", "203.0.113.7", "2001:db8:6:ffff::1"].into_iter().enumerate() {
             ask(source, 100 + n).send().await.is(200, CHECK_MAIL);
         }
         // `Retry-After` is correct, and the hourly limit is also a tenth.

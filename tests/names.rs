@@ -47,10 +47,7 @@ async fn blanks_around_a_mail_address_login_or_key_are_trimmed() {
 
     let body = json!({ "email": blanks("olga@yandex.ru"), "password": PASSWORD, "login": blanks("olga") });
     let user = data(&world.post(USERS).bearer(world.admin()).json(&body).send().await, 201);
-    assert_eq!(
-        (&user["email"], &user["login"]),
-        (&json!("olga@yandex.ru"), &json!("olga"))
-    );
+    assert_eq!((&user["email"], &user["login"]), (&json!("olga@yandex.ru"), &json!("olga")));
 
     let made = json!({
         "command": "create_user", "domain": DOMAIN, "email": blanks("ivan@yandex.ru"), "login": blanks("ivan"),
@@ -58,21 +55,12 @@ async fn blanks_around_a_mail_address_login_or_key_are_trimmed() {
     });
     let made = world.run_command(made).await;
     for (name, value) in [("email", "ivan@yandex.ru"), ("login", "ivan")] {
-        let shown = world
-            .run_command(json!({ "command": "show_user", "domain": DOMAIN, name: blanks(value) }))
-            .await;
-        assert_eq!(
-            (&shown["user_id"], &shown["login"]),
-            (&made["user_id"], &json!("ivan")),
-            "{shown}"
-        );
+        let shown = world.run_command(json!({ "command": "show_user", "domain": DOMAIN, name: blanks(value) })).await;
+        assert_eq!((&shown["user_id"], &shown["login"]), (&made["user_id"], &json!("ivan")), "{shown}");
     }
     for command in ["suppression", "lift_suppression"] {
         let run = |email: String| world.run_command(json!({ "command": command, "email": email }));
-        assert_eq!(
-            run(blanks("ivan@yandex.ru")).await,
-            run("ivan@yandex.ru".to_owned()).await
-        );
+        assert_eq!(run(blanks("ivan@yandex.ru")).await, run("ivan@yandex.ru".to_owned()).await);
     }
     let set = json!({
         "command": "set_domain", "domain": "other.example", "sender": blanks("no-reply@shop.example"),
@@ -128,9 +116,7 @@ async fn a_login_that_looks_like_anothers_is_taken() {
     }
     // In another domain it is free.
     world.allow_registration("other.example", json!({})).await;
-    world
-        .registration_link("other.example", ALIKE[1], "one@yandex.ru")
-        .await;
+    world.registration_link("other.example", ALIKE[1], "one@yandex.ru").await;
     // Deleting the user releases the lookalikes, too.
     let [user] = world.accounts("coco").await.try_into().expect("one account");
     let erase = json!({ "command": "erase_user", "user_id": user["user_id"]["S"] });
@@ -149,10 +135,7 @@ async fn a_login_that_looks_like_anothers_is_taken() {
     assert_eq!(made["changed"], true, "{made}");
     // Repeating the command is idempotent.
     let again = world.run_command(create(ALIKE[2], "three@yandex.ru")).await;
-    assert_eq!(
-        (&again["user_id"], &again["changed"]),
-        (&made["user_id"], &json!(false))
-    );
+    assert_eq!((&again["user_id"], &again["changed"]), (&made["user_id"], &json!(false)));
     for login in [ALIKE[0], ALIKE[1]] {
         taken(&world, login).await;
     }
@@ -165,24 +148,15 @@ async fn of_logins_that_look_alike_one_wins() {
     for (n, login) in ALIKE.iter().enumerate() {
         links.push(world.registration_link(DOMAIN, login, &format!("a{n}@yandex.ru")).await);
     }
-    let confirmed = links
-        .iter()
-        .map(async |link| world.confirm_registration(link, PASSWORD).await.status);
+    let confirmed = links.iter().map(async |link| world.confirm_registration(link, PASSWORD).await.status);
     let made = ALIKE.iter().enumerate().map(async |(n, login)| {
         let body = json!({ "email": format!("b{n}@yandex.ru"), "password": PASSWORD, "login": login });
         world.post(USERS).bearer(world.admin()).json(&body).send().await.status
     });
     let (confirmed, made) = join(join_all(confirmed), join_all(made)).await;
     let won = [&confirmed[..], &made].concat();
-    assert_eq!(
-        won.iter().filter(|status| matches!(status, 200 | 201)).count(),
-        1,
-        "{won:?}"
-    );
-    assert!(
-        won.iter().all(|status| matches!(status, 200 | 201 | 412 | 422)),
-        "{won:?}"
-    );
+    assert_eq!(won.iter().filter(|status| matches!(status, 200 | 201)).count(), 1, "{won:?}");
+    assert!(won.iter().all(|status| matches!(status, 200 | 201 | 412 | 422)), "{won:?}");
 }
 
 /// A user stored by a version without claims on looks.
@@ -194,34 +168,19 @@ async fn a_user_without_claims_to_looks_is_kept_and_erased() {
     let id = user["user_id"]["S"].as_str().expect("an id");
     let store = world.dynamodb();
     let key = AttributeValue::S(id.to_owned());
-    let forget = store
-        .update_item()
-        .table_name("countersign-UsersTable")
-        .key("user_id", key);
-    forget
-        .update_expression("REMOVE looks")
-        .send()
-        .await
-        .expect("it is there");
+    let forget = store.update_item().table_name("countersign-UsersTable").key("user_id", key);
+    forget.update_expression("REMOVE looks").send().await.expect("it is there");
     for look in user["looks"]["L"].as_array().expect("looks") {
         let name = STANDARD.decode(look["B"].as_str().expect("bytes")).expect("base64");
         let key = AttributeValue::B(Blob::new(name));
-        let claim = store
-            .delete_item()
-            .table_name("countersign-ClaimsTable")
-            .key("name", key);
+        let claim = store.delete_item().table_name("countersign-ClaimsTable").key("name", key);
         claim.send().await.expect("it is there");
     }
-    world
-        .request_token(password_grant("one@yandex.ru", PASSWORD))
-        .await
-        .ok(201);
+    world.request_token(password_grant("one@yandex.ru", PASSWORD)).await.ok(201);
     // An unclaimed look is free; its new owner keeps it when the other user is erased.
     let made = world.run_command(create(ALIKE[1], "two@yandex.ru")).await;
     assert_eq!(made["changed"], true, "{made}");
-    let receipt = world
-        .run_command(json!({ "command": "erase_user", "user_id": id }))
-        .await;
+    let receipt = world.run_command(json!({ "command": "erase_user", "user_id": id })).await;
     assert_eq!(
         (&receipt["complete"], &receipt["receipt"]["tables"]["ClaimsTable"]),
         (&json!(true), &json!(2)),
@@ -237,15 +196,9 @@ async fn joiners_are_taken_where_a_script_needs_them() {
     let ascii = "ali@xn--mgba3gch31f060k.com";
     let body = registration_form(&[("login", json!(login)), ("name", json!(name)), ("email", json!(email))]);
     world.post(REGISTER).json(&body).send().await.is(200, CHECK_MAIL);
-    password_set(
-        &world.confirm_registration(&world.link_to(ascii).await, PASSWORD).await,
-        login,
-    );
+    password_set(&world.confirm_registration(&world.link_to(ascii).await, PASSWORD).await, login);
     let [account] = world.accounts(login).await.try_into().expect("one account");
-    assert_eq!(
-        (&account["name"]["S"], &account["email"]["S"]),
-        (&json!(name), &json!(ascii))
-    );
+    assert_eq!((&account["name"]["S"], &account["email"]["S"]), (&json!(name), &json!(ascii)));
     // Without the joiner it is the same login.
     let plain = login.replace('\u{200c}', "");
     taken(&world, &plain).await;

@@ -27,11 +27,7 @@ async fn the_document_has_exactly_the_templates_routes() {
             described.insert(format!("{} {path}", method.to_uppercase()), name);
         }
     }
-    assert_eq!(
-        described,
-        declared(),
-        "describe the route in openapi.rs beside its handler"
-    );
+    assert_eq!(described, declared(), "describe the route in openapi.rs beside its handler");
 }
 
 /// The routes of the template, and the functions behind them.
@@ -43,16 +39,8 @@ fn declared() -> BTreeMap<String, String> {
         found.as_str().map(str::to_owned)
     };
     let mut routes = BTreeMap::new();
-    for resource in yaml[0]
-        .as_mapping_get("Resources")
-        .and_then(Yaml::as_mapping)
-        .expect("resources")
-        .values()
-    {
-        let Some(events) = resource
-            .as_mapping_get("Properties")
-            .and_then(|p| p.as_mapping_get("Events"))
-        else {
+    for resource in yaml[0].as_mapping_get("Resources").and_then(Yaml::as_mapping).expect("resources").values() {
+        let Some(events) = resource.as_mapping_get("Properties").and_then(|p| p.as_mapping_get("Events")) else {
             continue;
         };
         for event in events.as_mapping().expect("events").values() {
@@ -77,15 +65,9 @@ async fn the_document_is_openapi() {
     let file = std::env::temp_dir().join(format!("countersign-{}.json", random_name()));
     std::fs::write(&file, document).expect("a temporary file");
     let module = "openapi_spec_validator";
-    let known = Command::new("python3")
-        .args(["-c", &format!("import {module}")])
-        .output();
+    let known = Command::new("python3").args(["-c", &format!("import {module}")]).output();
     if known.is_ok_and(|output| output.status.success()) {
-        let output = Command::new("python3")
-            .args(["-m", module])
-            .arg(&file)
-            .output()
-            .expect("python3 runs");
+        let output = Command::new("python3").args(["-m", module]).arg(&file).output().expect("python3 runs");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     } else {
         // Bypasses the test's output capture: a skip must be visible.
@@ -214,36 +196,21 @@ fn described(document: &Value, schema: &Value, closed: bool, at: &str, seen: &mu
         }
         return;
     }
-    for schema in ["oneOf", "anyOf"]
-        .iter()
-        .filter_map(|any| schema[any].as_array())
-        .flatten()
-    {
+    for schema in ["oneOf", "anyOf"].iter().filter_map(|any| schema[any].as_array()).flatten() {
         described(document, schema, closed, at, seen);
     }
     let is = |name: &str| {
-        schema["type"] == name
-            || schema["type"]
-                .as_array()
-                .is_some_and(|types| types.contains(&name.into()))
+        schema["type"] == name || schema["type"].as_array().is_some_and(|types| types.contains(&name.into()))
     };
     if is("object") && closed {
-        assert_eq!(
-            schema["additionalProperties"], false,
-            "{at} takes fields that it does not name"
-        );
+        assert_eq!(schema["additionalProperties"], false, "{at} takes fields that it does not name");
     }
     // An empty text is equivalent to `null`, where that is allowed.
     if schema["type"] == "string" {
         let bounds = ["enum", "minLength", "pattern"];
-        assert!(
-            bounds.iter().any(|bound| !schema[bound].is_null()),
-            "{at} takes an empty text"
-        );
+        assert!(bounds.iter().any(|bound| !schema[bound].is_null()), "{at} takes an empty text");
         let pattern = schema["pattern"].as_str().unwrap_or_default();
-        let is_literal = pattern
-            .chars()
-            .all(|symbol| symbol.is_alphanumeric() || "^$_".contains(symbol));
+        let is_literal = pattern.chars().all(|symbol| symbol.is_alphanumeric() || "^$_".contains(symbol));
         assert!(pattern.is_empty() || !is_literal, "{at}: {pattern} is an enum");
     }
     for (name, schema) in schema["properties"].as_object().into_iter().flatten() {
@@ -270,12 +237,7 @@ async fn answers_have_the_described_keys() {
     let document = world.get("/openapi.json").send().await.ok(200);
     let described = |schema: &str| -> BTreeSet<String> {
         let properties = &document["components"]["schemas"][schema]["properties"];
-        properties
-            .as_object()
-            .unwrap_or_else(|| panic!("{schema}"))
-            .keys()
-            .cloned()
-            .collect()
+        properties.as_object().unwrap_or_else(|| panic!("{schema}")).keys().cloned().collect()
     };
     let keys = |body: &Value| -> BTreeSet<String> { body.as_object().expect("an object").keys().cloned().collect() };
     let own = "/api/v4/user/support_pin";
@@ -287,18 +249,9 @@ async fn answers_have_the_described_keys() {
         described("TokenError")
     );
     let query = [("purpose", "p"), ("username", "u"), ("client_id", "heatclinic")];
-    let issued = world
-        .get("/passcode/retrieve")
-        .query(&query)
-        .bearer(world.admin())
-        .send()
-        .await
-        .ok(200);
+    let issued = world.get("/passcode/retrieve").query(&query).bearer(world.admin()).send().await.ok(200);
     assert_eq!(keys(&issued), described("Retrieved"));
-    assert_eq!(
-        keys(&world.get("/passcode/retrieve").send().await.ok(401)),
-        described("SpringError")
-    );
+    assert_eq!(keys(&world.get("/passcode/retrieve").send().await.ok(401)), described("SpringError"));
     let form = [("passcode_id", issued["id"].as_str().expect("an id"))];
     let got = world
         .post("/passcode/invalidate?client_id=heatclinic")
@@ -309,12 +262,7 @@ async fn answers_have_the_described_keys() {
     assert_eq!(keys(&got.ok(200)), described("Status"));
 
     let demo = world.demo();
-    let factors = world
-        .get(&demo.factors_path())
-        .bearer(world.admin())
-        .send()
-        .await
-        .ok(200);
+    let factors = world.get(&demo.factors_path()).bearer(world.admin()).send().await.ok(200);
     assert_eq!(keys(&factors), described("FactorList"));
     assert_eq!(keys(&factors["meta"]), described("Meta"));
     assert_eq!(keys(&factors["paging"]), described("Paging"));
@@ -356,13 +304,7 @@ async fn the_forms_fields_are_those_that_are_read() {
     let query = json!([("purpose", "p"), ("username", "u"), ("client_id", "heatclinic")]);
     let query: Vec<(String, String)> = serde_json::from_value(query).expect("pairs");
     let query: Vec<_> = query.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
-    let issued = world
-        .get("/passcode/retrieve")
-        .query(&query)
-        .bearer(world.admin())
-        .send()
-        .await
-        .ok(200);
+    let issued = world.get("/passcode/retrieve").query(&query).bearer(world.admin()).send().await.ok(200);
     let all = [
         ("passcode", issued["token"].as_str().expect("a token")),
         ("purpose", "p"),
@@ -370,9 +312,7 @@ async fn the_forms_fields_are_those_that_are_read() {
     ];
     for (left_out, _) in all {
         let some: Vec<_> = all.into_iter().filter(|(name, _)| *name != left_out).collect();
-        let ask = world
-            .post("/passcode/consume?client_id=heatclinic")
-            .bearer(world.admin());
+        let ask = world.post("/passcode/consume?client_id=heatclinic").bearer(world.admin());
         ask.form(&some).send().await.ok(400);
     }
     world

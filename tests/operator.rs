@@ -85,10 +85,7 @@ async fn commands_that_make_no_sense_change_nothing() {
         new_user("number", json!(-1)),
         new_user("number", json!(1.5)),
         new_user("number", json!("123")),
-        new_user(
-            "number",
-            serde_json::from_str("18446744073709551616").expect("a number"),
-        ),
+        new_user("number", serde_json::from_str("18446744073709551616").expect("a number")),
         new_user("domain", json!("")),
         new_token("client_id", json!("nobody")),
         new_token("user_id", json!("00000000-0000-4000-8000-000000000000")),
@@ -120,12 +117,7 @@ async fn a_token_has_no_scope_that_its_client_may_not_give() {
     let all = world.run_command(token(json!("all"))).await;
     let all = all["token"].as_str().expect("a token");
     world.post("/api/v4/user/support_pin").bearer(all).send().await.ok(403);
-    world
-        .get("/passcode/status?client_id=narrow&passcode_id=x")
-        .bearer(all)
-        .send()
-        .await
-        .ok(404);
+    world.get("/passcode/status?client_id=narrow&passcode_id=x").bearer(all).send().await.ok(404);
 }
 
 #[tokio::test]
@@ -134,27 +126,16 @@ async fn the_log_names_the_command_and_no_secret() {
     world.keep_out_of_logs("correct-horse");
     world.new_user("other").await;
     let lines = world.cloud().logs();
-    let said = |command: &str| {
-        lines
-            .iter()
-            .any(|line| line.contains(&format!(r#""command":"{command}""#)))
-    };
-    assert!(
-        said("create_user") && said("create_token") && said("create_client"),
-        "{lines:?}"
-    );
+    let said = |command: &str| lines.iter().any(|line| line.contains(&format!(r#""command":"{command}""#)));
+    assert!(said("create_user") && said("create_token") && said("create_client"), "{lines:?}");
 }
 
 #[tokio::test]
 async fn the_log_says_about_whom() {
     let world = World::new().await;
     let user = world.id("/user/user_id").to_owned();
-    world
-        .run_command(json!({ "command": "block_user", "user_id": user }))
-        .await;
-    world
-        .run_command(json!({ "command": "block_user", "user_id": user }))
-        .await;
+    world.run_command(json!({ "command": "block_user", "user_id": user })).await;
+    world.run_command(json!({ "command": "block_user", "user_id": user })).await;
     let blocks: Vec<Value> = world
         .cloud()
         .logs()
@@ -186,10 +167,7 @@ async fn mail_comes_from_a_sender_that_the_deployment_lists() {
         "a@other.pbx.era-platform.ru",
     ] {
         let answer = set(sender).await;
-        assert_eq!(
-            answer["error"], "sender must be one that the parameter MailSenders lists",
-            "{sender}"
-        );
+        assert_eq!(answer["error"], "sender must be one that the parameter MailSenders lists", "{sender}");
     }
     // Its role allows the function to send from each of these.
     for (n, sender) in [
@@ -202,17 +180,9 @@ async fn mail_comes_from_a_sender_that_the_deployment_lists() {
     {
         assert_eq!(set(sender).await["sender"], sender);
         let email = format!("login{n}@example.org");
-        world
-            .register(&format!("login{n}"), &email)
-            .send()
-            .await
-            .is(200, CHECK_MAIL);
+        world.register(&format!("login{n}"), &email).send().await.is(200, CHECK_MAIL);
         let mails = world.get("/_local/messages?full=true").send_local().await;
-        let mail = mails
-            .as_array()
-            .and_then(|mails| mails.last())
-            .cloned()
-            .unwrap_or_default();
+        let mail = mails.as_array().and_then(|mails| mails.last()).cloned().unwrap_or_default();
         assert_eq!((&mail["from"], &mail["to"]), (&json!(sender), &json!(email)));
     }
 }
@@ -233,11 +203,7 @@ async fn a_domain_is_answered_as_it_is_stored_and_refused_in_words() {
     answer["changed"] = true.into();
     assert_eq!(world.run_command(command.clone()).await, answer);
     for (field, value, words) in [
-        (
-            "domain",
-            json!("http://x.org"),
-            "domain holds symbols that it may not, or has not its form",
-        ),
+        ("domain", json!("http://x.org"), "domain holds symbols that it may not, or has not its form"),
         (
             "sender",
             json!("no-reply@other.example"),
@@ -301,10 +267,7 @@ async fn what_usual_parsers_let_pass_is_refused() {
             r#"{"command":"set_domain","domain":"d.example","password":[null,8,64,true]}"#.to_owned(),
             "not a command: invalid type: sequence, expected a map",
         ),
-        (
-            format!(r#"["block_user","{user}"]"#),
-            "not a command: it is not a JSON object",
-        ),
+        (format!(r#"["block_user","{user}"]"#), "not a command: it is not a JSON object"),
         (r#""block_user""#.to_owned(), "not a command: it is not a JSON object"),
         ("null".to_owned(), "not a command: it is not a JSON object"),
     ] {
@@ -348,10 +311,7 @@ async fn whoever_asks_for_help_is_told_every_command_and_each_takes_its_own_fiel
     let world = World::new().await;
     let user = world.id("/user/user_id").to_owned();
     let all = commands(&user, world.user());
-    let listed: Vec<_> = all
-        .iter()
-        .map(|one| format!("`{}`", one["command"].as_str().expect("a name")))
-        .collect();
+    let listed: Vec<_> = all.iter().map(|one| format!("`{}`", one["command"].as_str().expect("a name"))).collect();
     for (command, name) in [
         (json!({ "command": "help" }), "help"),
         (json!({}), ""),
@@ -359,27 +319,18 @@ async fn whoever_asks_for_help_is_told_every_command_and_each_takes_its_own_fiel
         (json!({ "user_id": user }), ""),
     ] {
         let words = refuses(&world, command).await;
-        let expected = format!(
-            "not a command: unknown variant `{name}`, expected one of {}",
-            listed.join(", ")
-        );
+        let expected = format!("not a command: unknown variant `{name}`, expected one of {}", listed.join(", "));
         assert_eq!(words, expected.as_str());
     }
     let before = tables_and_keys(&world).await;
     for mut command in all {
         command["dry_run"] = true.into();
         let understood = world.run_command(command.clone()).await;
-        assert!(
-            understood["error"].is_null() && understood["dry_run"] == true,
-            "{command}: {understood}"
-        );
+        assert!(understood["error"].is_null() && understood["dry_run"] == true, "{command}: {understood}");
         command["a_field_that_nobody_knows"] = true.into();
         let words = refuses(&world, command.clone()).await;
         let words = words.as_str().expect("words");
-        assert!(
-            words.contains("unknown field `a_field_that_nobody_knows`"),
-            "{command}: {words}"
-        );
+        assert!(words.contains("unknown field `a_field_that_nobody_knows`"), "{command}: {words}");
     }
     assert_eq!(tables_and_keys(&world).await, before, "nothing is done for a try");
 }

@@ -33,17 +33,9 @@ async fn check(world: &World, command: Value, again: Again) -> Value {
     let before = tables_and_keys(world).await;
     let tried = world.run_command(dry.clone()).await;
     assert_eq!(tables_and_keys(world).await, before, "{command} was only tried");
-    assert_eq!(
-        (&tried["dry_run"], &tried["changed"]),
-        (&json!(true), &json!(true)),
-        "{command}: {tried}"
-    );
+    assert_eq!((&tried["dry_run"], &tried["changed"]), (&json!(true), &json!(true)), "{command}: {tried}");
     let first = world.run_command(command.clone()).await;
-    assert_eq!(
-        (&first["dry_run"], &first["changed"]),
-        (&Value::Null, &json!(true)),
-        "{command}: {first}"
-    );
+    assert_eq!((&first["dry_run"], &first["changed"]), (&Value::Null, &json!(true)), "{command}: {first}");
     assert_eq!(names(&tried), names(&first), "{command}");
     let done = tables_and_keys(world).await;
     assert_ne!(done, before, "{command} did nothing");
@@ -160,14 +152,9 @@ async fn another_secret_ends_the_one_before() {
     };
     let before = world.id("/client/client_secret").to_owned();
     world.request_token(grant(&before)).await.ok(201);
-    let answer = world
-        .run_command(json!({ "command": "set_client_secret", "client_id": "heatclinic" }))
-        .await;
+    let answer = world.run_command(json!({ "command": "set_client_secret", "client_id": "heatclinic" })).await;
     world.request_token(grant(&before)).await.ok(401);
-    world
-        .request_token(grant(answer["client_secret"].as_str().expect("a secret")))
-        .await
-        .ok(201);
+    world.request_token(grant(answer["client_secret"].as_str().expect("a secret"))).await.ok(201);
 }
 
 #[tokio::test]
@@ -184,40 +171,26 @@ async fn what_is_there_is_not_taken_for_something_else() {
         command
     };
     let made = world.run_command(maria(json!({}))).await;
-    let again = world
-        .run_command(maria(json!({ "login": "MARIA", "password": "another-horse" })))
-        .await;
+    let again = world.run_command(maria(json!({ "login": "MARIA", "password": "another-horse" }))).await;
     assert_eq!(again, json!({ "user_id": made["user_id"], "changed": false }));
     let taken = "the login is taken in that domain";
     for (changes, words) in [
         (json!({ "email": "other@d.example" }), taken),
         (json!({ "login": "other" }), "the email is taken in that domain"),
-        (
-            json!({ "is_admin": true }),
-            "there is such a user, with another is_admin: set_admin changes that",
-        ),
+        (json!({ "is_admin": true }), "there is such a user, with another is_admin: set_admin changes that"),
         (json!({ "name": "Mary" }), "there is such a user, with another name"),
     ] {
         assert_eq!(refuses(&world, maria(changes)).await, words);
     }
-    world
-        .run_command(maria(json!({ "email": "b@d.example", "login": "b" })))
-        .await;
-    assert_eq!(
-        refuses(&world, maria(json!({ "email": "b@d.example" }))).await,
-        taken,
-        "two people"
-    );
+    world.run_command(maria(json!({ "email": "b@d.example", "login": "b" }))).await;
+    assert_eq!(refuses(&world, maria(json!({ "email": "b@d.example" }))).await, taken, "two people");
 
     let client = json!({ "command": "create_client", "client_id": "new", "scopes": ["api", "passcode"] });
     world.run_command(client.clone()).await;
     let mut other = client.clone();
     other["scopes"] = json!(["passcode", "api"]);
     let same = world.run_command(other.clone()).await;
-    assert_eq!(
-        same,
-        json!({ "client_id": "new", "client_secret": null, "changed": false })
-    );
+    assert_eq!(same, json!({ "client_id": "new", "client_secret": null, "changed": false }));
     other["scopes"] = json!(["passcode"]);
     refuses(&world, other).await;
 }
@@ -233,10 +206,7 @@ async fn of_the_same_command_sent_at_once_one_makes_it() {
     for command in [user, client] {
         let answers = futures_util::future::join_all((0..8).map(|_| world.run_command(command.clone()))).await;
         let made = answers.iter().filter(|answer| answer["changed"] == true).count();
-        assert!(
-            made == 1 && answers.iter().all(|answer| answer["error"].is_null()),
-            "{answers:?}"
-        );
+        assert!(made == 1 && answers.iter().all(|answer| answer["error"].is_null()), "{answers:?}");
     }
 }
 
@@ -244,9 +214,7 @@ async fn of_the_same_command_sent_at_once_one_makes_it() {
 async fn a_user_is_shown_to_whoever_helps() {
     let world = World::new().await;
     let (user, email) = (world.id("/user/user_id").to_owned(), world.id("/user/email").to_owned());
-    let by_id = world
-        .run_command(json!({ "command": "show_user", "user_id": user }))
-        .await;
+    let by_id = world.run_command(json!({ "command": "show_user", "user_id": user })).await;
     for (name, value) in [
         ("login", json!("Demo")),
         ("email", json!(email)),
@@ -266,18 +234,10 @@ async fn a_user_is_shown_to_whoever_helps() {
         "inserted_at": by_id["inserted_at"],
     });
     assert_eq!(by_id, expected);
-    world
-        .run_command(json!({ "command": "block_user", "user_id": user }))
-        .await;
-    let blocked = world
-        .run_command(json!({ "command": "show_user", "user_id": user }))
-        .await;
+    world.run_command(json!({ "command": "block_user", "user_id": user })).await;
+    let blocked = world.run_command(json!({ "command": "show_user", "user_id": user })).await;
     assert_eq!(
-        (
-            &blocked["is_blocked"],
-            &blocked["block"]["why"],
-            &blocked["block"]["until"]
-        ),
+        (&blocked["is_blocked"], &blocked["block"]["why"], &blocked["block"]["until"]),
         (&json!(true), &json!("decision"), &Value::Null)
     );
     let token = json!({
@@ -305,19 +265,13 @@ async fn suppressions_are_listed_page_by_page_and_deleted() {
     }
     assert_eq!((listed.len(), &after), (3, &Value::Null));
     for address in addresses {
-        let answer = world
-            .run_command(json!({ "command": "suppression", "email": address }))
-            .await;
+        let answer = world.run_command(json!({ "command": "suppression", "email": address })).await;
         let found = &answer["suppression"];
         assert!(listed.contains(found), "{address}: {found}");
         assert_eq!(found["reason"], "bounce");
     }
-    world
-        .run_command(json!({ "command": "lift_suppression", "email": addresses[1] }))
-        .await;
-    let answer = world
-        .run_command(json!({ "command": "suppression", "email": addresses[1] }))
-        .await;
+    world.run_command(json!({ "command": "lift_suppression", "email": addresses[1] })).await;
+    let answer = world.run_command(json!({ "command": "suppression", "email": addresses[1] })).await;
     assert_eq!(answer, json!({ "suppression": null }));
     let page = world.run_command(json!({ "command": "list_suppressions" })).await;
     assert_eq!(page["suppressions"].as_array().map(Vec::len), Some(2), "{page}");

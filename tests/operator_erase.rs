@@ -31,9 +31,7 @@ fn digest(parts: &[&str]) -> String {
 
 /// The same for a user's id, which is hashed as bytes.
 fn digest_of_id(what: &str, id: &str) -> String {
-    let bytes = u128::from_str_radix(&id.replace('-', ""), 16)
-        .expect("a UUID")
-        .to_be_bytes();
+    let bytes = u128::from_str_radix(&id.replace('-', ""), 16).expect("a UUID").to_be_bytes();
     let mut hash = Sha256::new();
     for part in [what.as_bytes(), &bytes] {
         hash.update((part.len() as u64).to_be_bytes());
@@ -90,9 +88,7 @@ async fn known_everywhere(world: &World, login: &str) -> Person {
     world.request_reset(login).send().await.is(200, CHECK_MAIL);
     let person = world.create_person_with(login, PHONE).await;
     world.request_reset(login).send().await.is(200, CHECK_MAIL);
-    let api = world
-        .create_token(json!({ "user_id": person.id, "scopes": ["api"] }))
-        .await;
+    let api = world.create_token(json!({ "user_id": person.id, "scopes": ["api"] })).await;
     world.change_password(&api, "a-wrong-one", "ew!hIb3V").await;
     let changed = world
         .post("/rest/v1/iam/pwd_reset_requests")
@@ -107,17 +103,11 @@ async fn known_everywhere(world: &World, login: &str) -> Person {
         ..person
     };
     world.keep_out_of_logs(&person.password);
-    world
-        .register("another", &person.email)
-        .send()
-        .await
-        .is(200, CHECK_MAIL);
+    world.register("another", &person.email).send().await.is(200, CHECK_MAIL);
     let (token, code) = world.begin_login(&person).await;
     let access = token_in(&world.submit_code(&token, &code).await);
     world.init_factor(&access, OTHER_PHONE).await.ok(201);
-    let api = world
-        .create_token(json!({ "user_id": person.id, "scopes": ["api"] }))
-        .await;
+    let api = world.create_token(json!({ "user_id": person.id, "scopes": ["api"] })).await;
     world.post(OWN_PIN).private_token(&api).send().await.ok(201);
     suppress(world, &person.email).await;
     person
@@ -161,10 +151,7 @@ async fn nothing_is_left_of_a_person_but_what_the_receipt_says() {
     }
 
     let answer = world.run_command(erasure(&person)).await;
-    assert_eq!(
-        answer["receipt"]["tables"], tried["receipt"]["tables"],
-        "a try counts the same"
-    );
+    assert_eq!(answer["receipt"]["tables"], tried["receipt"]["tables"], "a try counts the same");
     for (table, size_before) in tables.keys().zip(sizes) {
         let gone = size_before - size(&world, table).await;
         assert_eq!(tables[table], gone, "{table}");
@@ -187,10 +174,7 @@ async fn nothing_is_left_of_a_person_but_what_the_receipt_says() {
     let [event] = trail.as_slice() else {
         panic!("one event tells of it: {trail:?}");
     };
-    assert_eq!(
-        (&event["what"]["S"], &event["actor"]["S"]),
-        (&json!("done"), &json!("operator"))
-    );
+    assert_eq!((&event["what"]["S"], &event["actor"]["S"]), (&json!("done"), &json!("operator")));
     assert_eq!(event["request_id"]["S"], answer["receipt"]["request_id"]);
     wrong_identity(&world.sign_in(&person, &person.password).await);
     world.sign_in(&others, &others.password).await.ok(201);
@@ -198,11 +182,7 @@ async fn nothing_is_left_of_a_person_but_what_the_receipt_says() {
     let done = tables_and_keys(&world).await;
     let again = world.run_command(erasure(&person)).await;
     assert_eq!((&again["changed"], &again["complete"]), (&json!(false), &json!(true)));
-    let zeros = again["receipt"]["tables"]
-        .as_object()
-        .expect("tables")
-        .values()
-        .all(|count| *count == 0);
+    let zeros = again["receipt"]["tables"].as_object().expect("tables").values().all(|count| *count == 0);
     assert!(zeros, "{again}");
     assert_eq!(tables_and_keys(&world).await, done);
 }
@@ -222,9 +202,7 @@ async fn an_erasure_goes_on_where_it_stopped_and_nobody_gets_in_between() {
     let world = World::new().await;
     let login = "quitemaria";
     let person = known_everywhere(&world, login).await;
-    let token = world
-        .create_token(json!({ "user_id": person.id, "scopes": ["api"] }))
-        .await;
+    let token = world.create_token(json!({ "user_id": person.id, "scopes": ["api"] })).await;
     let mut tried = erasure(&person);
     tried["dry_run"] = true.into();
     let tried = world.run_command(tried).await["receipt"]["tables"].take();
@@ -263,17 +241,12 @@ async fn an_erasure_begins_anew_when_the_user_was_let_in_meanwhile() {
         .run_command(json!({ "command": "erase_user", "user_id": person.id, "within_seconds": 0 }))
         .await;
     assert_eq!(stopped["complete"], false);
-    world
-        .run_command(json!({ "command": "unblock_user", "user_id": person.id }))
-        .await;
+    world.run_command(json!({ "command": "unblock_user", "user_id": person.id })).await;
     token_in(&world.sign_in(&person, &person.password).await);
     let mut command = erasure(&person);
     command["continue"] = stopped["continue"].clone();
     let answer = world.run_command(command).await;
-    assert_eq!(
-        (&answer["complete"], &answer["receipt"]["tables"]["TokensTable"]),
-        (&json!(true), &json!(1))
-    );
+    assert_eq!((&answer["complete"], &answer["receipt"]["tables"]["TokensTable"]), (&json!(true), &json!(1)));
     is_gone(&world.all_rows().await, &person, "maria");
 }
 
@@ -313,9 +286,7 @@ struct Busy {
 
 impl Busy {
     async fn new(world: &World, n: usize) -> Self {
-        let person = world
-            .create_person_with(&format!("someone{n}"), &format!("+3808812346{n:02}"))
-            .await;
+        let person = world.create_person_with(&format!("someone{n}"), &format!("+3808812346{n:02}")).await;
         let (waiting, _) = world.begin_login(&person).await;
         let api = world.create_app_token(&person).await;
         Self { person, waiting, api }
@@ -379,9 +350,7 @@ async fn what_was_judged_before_is_not_written_after() {
             let delete = world.dynamodb().delete_item().table_name(table);
             delete.key("owner", key).send().await.expect("deleted");
             // Everything is read, and then the user is erased.
-            let gone = world
-                .overtaken(busy.does(&world, n), erased(&world, &busy.person))
-                .await;
+            let gone = world.overtaken(busy.does(&world, n), erased(&world, &busy.person)).await;
             is_only_audited(&world.all_rows().await, &busy.person);
             assert!(!world.token_works(&busy.api).await);
             gone

@@ -23,10 +23,7 @@ fn epoch(iso: &Value) -> i64 {
 /// Asserts the format of a key in its secret: its text is like the template's. Returns when it starts to sign.
 fn signs_from(key: &Value) -> i64 {
     let text = key["key"].as_str().expect("a text");
-    assert!(
-        text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_alphanumeric()),
-        "{text}"
-    );
+    assert!(text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{text}");
     assert_eq!(key.as_object().map(serde_json::Map::len), Some(2), "{key}");
     key["signs_from"].as_i64().expect("a time")
 }
@@ -40,11 +37,7 @@ async fn a_key_is_added_once_and_signs_when_all_know_it() {
         tried["dry_run"] = true.into();
         let (first, before) = (world.keys(secret).await["1"].clone(), tables_and_keys(&world).await);
         let answer = world.run_command(tried).await;
-        assert_eq!(
-            (&answer["ids"], &answer["dry_run"]),
-            (&json!([1, 2]), &json!(true)),
-            "{answer}"
-        );
+        assert_eq!((&answer["ids"], &answer["dry_run"]), (&json!([1, 2]), &json!(true)), "{answer}");
         assert_eq!(tables_and_keys(&world).await, before, "it was only tried");
 
         let now = time::OffsetDateTime::now_utc().unix_timestamp();
@@ -60,10 +53,7 @@ async fn a_key_is_added_once_and_signs_when_all_know_it() {
         assert_eq!((&answer, epoch(&answer["signs_from"])), (&expected, from));
 
         let again = world.run_command(command).await;
-        assert_eq!(
-            (&again["changed"], &again["signs_from"]),
-            (&json!(false), &answer["signs_from"])
-        );
+        assert_eq!((&again["changed"], &again["signs_from"]), (&json!(false), &answer["signs_from"]));
         assert_eq!(world.keys(secret).await, held);
     }
 }
@@ -105,10 +95,7 @@ async fn what_would_break_is_refused() {
             json!({ "signs_after_seconds": 600, "at_once": true }),
             "at_once and signs_after_seconds say two different things",
         ),
-        (
-            json!({ "keys": "password" }),
-            "not a command: keys is support_pin, passcode, otp or answer",
-        ),
+        (json!({ "keys": "password" }), "not a command: keys is support_pin, passcode, otp or answer"),
     ] {
         assert_eq!(refuses(&world, rotate(fields)).await, words);
     }
@@ -206,9 +193,7 @@ async fn a_change_whose_answer_was_lost_is_made_once() {
     let lost =
         json!({ "service": "secretsmanager", "operation": "PutSecretValue", "kind": "drop_response", "times": 1 });
     world.inject(lost).await;
-    let answer = world
-        .run_command(json!({ "command": "rotate_key", "keys": "otp", "new_id": 2 }))
-        .await;
+    let answer = world.run_command(json!({ "command": "rotate_key", "keys": "otp", "new_id": 2 })).await;
     assert_eq!(answer["changed"], true, "{answer}");
     signs_from(&world.keys("countersign-OtpKeys").await["2"]);
 }

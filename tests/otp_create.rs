@@ -58,12 +58,7 @@ async fn only_the_users_own_login_gets_one() {
     token_invalid_type(&world.resend_code(&demo, world.id("/passcode_token")).await);
     let path = demo.action_path("create_otp");
     let header = NO_AUTHORIZATION;
-    refused(
-        &world.request("PATCH", &path).send().await,
-        401,
-        "access_denied",
-        header,
-    );
+    refused(&world.request("PATCH", &path).send().await, 401, "access_denied", header);
     let ask = |body: Value| world.request("PATCH", &path).json(&body).send();
     refused(&ask(json!({ "user_id": demo.id })).await, 401, "access_denied", header);
     let unknown = ["$.otp", "additionalProperties", UNEXPECTED_FIELD];
@@ -74,19 +69,12 @@ async fn only_the_users_own_login_gets_one() {
     forbidden(&ask(json!({ "token": theirs })).await);
     token_invalid_type(&ask(json!({ "token": world.user() })).await);
     token_invalid(&ask(json!({ "token": "no token of ours" })).await);
-    world
-        .run_command(json!({ "command": "block_user", "user_id": demo.id }))
-        .await;
+    world.run_command(json!({ "command": "block_user", "user_id": demo.id })).await;
     user_blocked(&world.resend_code(&demo, &token).await);
     // A factor without a phone, and no factor.
     let no_data = NO_FACTOR_DATA;
     let (empty, login) = person_awaiting_phone(&world, "empty").await;
-    refused(
-        &world.resend_code(&empty, &login).await,
-        409,
-        "request_conflict",
-        no_data,
-    );
+    refused(&world.resend_code(&empty, &login).await, 409, "request_conflict", no_data);
     assert_eq!(world.messages().await.len(), before, "nothing was sent");
 }
 
@@ -180,9 +168,7 @@ async fn of_codes_that_are_sent_at_once_one_is_good() {
         let got = join_all((0..8).map(|_| world.resend_code(&demo, &token))).await;
         assert!(got.iter().all(|got| got.status == 200), "{got:?}");
         let texts = world.sms_to(PHONE).await;
-        let codes = texts[earlier..]
-            .iter()
-            .map(|text| text.rsplit_once('#').expect("a code").1);
+        let codes = texts[earlier..].iter().map(|text| text.rsplit_once('#').expect("a code").1);
         let mut good = 0;
         for code in codes {
             good += usize::from(world.submit_code(&token, code).await.status == 201);
@@ -200,9 +186,7 @@ async fn a_message_that_was_not_sent_is_sent_by_the_next_try() {
     let (token, first) = world.begin_login(&demo).await;
     for kind in ["error", "opted_out", "drop_response"] {
         let sent = world.sms_to(PHONE).await.len();
-        world
-            .inject(json!({ "service": "sns", "operation": null, "kind": kind, "times": 99 }))
-            .await;
+        world.inject(json!({ "service": "sns", "operation": null, "kind": kind, "times": 99 })).await;
         let got = world.resend_code(&demo, &token).await;
         refused(&got, 503, "internal_error", SMS_UNSENT);
         assert!(got.header("retry-after").is_some(), "{got:?}");

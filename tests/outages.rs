@@ -40,9 +40,7 @@ async fn sweep<'a>(world: &'a World, what: &str, said: &[(u16, &str)], prepared:
             if got.status < 300 {
                 break;
             }
-            let is_expected = said
-                .iter()
-                .any(|(status, words)| got.status == *status && got.body.contains(words));
+            let is_expected = said.iter().any(|(status, words)| got.status == *status && got.body.contains(words));
             assert!(is_expected, "{what}, {kind} after {failed}: {got:?}");
             if got.status == 503 {
                 assert_eq!(got.header("retry-after"), Some("5"), "{what}, {kind} after {failed}");
@@ -62,10 +60,7 @@ async fn an_outage_is_said_by_every_route_of_support_pins() {
     let of = format!("/api/v4/users/{}/support_pin", world.id("/user/user_id"));
     let make = async || world.post(own).private_token(world.user()).send().await.ok(201);
     let failed = (422, CREATE_FAILED);
-    sweep(&world, "create", &[failed], async || {
-        world.post(own).private_token(world.user())
-    })
-    .await;
+    sweep(&world, "create", &[failed], async || world.post(own).private_token(world.user())).await;
     sweep(&world, "show", &[OUTAGE], async || {
         make().await;
         world.get(own).private_token(world.user())
@@ -103,14 +98,8 @@ async fn an_outage_is_said_by_every_route_of_passcodes() {
         })
         .await;
     }
-    sweep(&world, "status", SAID, async || {
-        world.status(&world.retrieve(USER, PURPOSE).await.id)
-    })
-    .await;
-    sweep(&world, "invalidate", SAID, async || {
-        world.invalidate(&world.retrieve(USER, PURPOSE).await.id)
-    })
-    .await;
+    sweep(&world, "status", SAID, async || world.status(&world.retrieve(USER, PURPOSE).await.id)).await;
+    sweep(&world, "invalidate", SAID, async || world.invalidate(&world.retrieve(USER, PURPOSE).await.id)).await;
 }
 
 #[tokio::test]
@@ -161,10 +150,7 @@ async fn an_outage_is_said_by_every_grant() {
     let world = World::new().await;
     let (demo, admin) = (world.demo(), world.demo_admin());
     for person in [&demo, &admin] {
-        sweep(&world, "log in", MITHRIL, async || {
-            world.post(TOKENS).json(&api_grant(person))
-        })
-        .await;
+        sweep(&world, "log in", MITHRIL, async || world.post(TOKENS).json(&api_grant(person))).await;
     }
     // A failure of the caller's is said only once it is written, too.
     for what in ["a wrong password", "nobody"] {
@@ -183,9 +169,7 @@ async fn an_outage_is_said_by_every_grant() {
                     .await;
                 let got = world.request_token(body).await;
                 world.clear_faults().await;
-                let is_expected = said
-                    .iter()
-                    .any(|(status, words)| got.status == *status && got.body.contains(words));
+                let is_expected = said.iter().any(|(status, words)| got.status == *status && got.body.contains(words));
                 assert!(
                     is_expected && (got.status == 503 || kind == "conflict"),
                     "{what}, {kind} after {skip}: {got:?}"
@@ -238,11 +222,7 @@ async fn an_outage_is_said_by_every_route_of_factors_and_users() {
     })
     .await;
     let demo = world.demo();
-    let factor = format!(
-        "{}/{}",
-        demo.factors_path(),
-        world.factor_of(&demo).await["id"].as_str().expect("an id")
-    );
+    let factor = format!("{}/{}", demo.factors_path(), world.factor_of(&demo).await["id"].as_str().expect("an id"));
     for path in [&demo.factors_path(), &factor] {
         sweep(&world, "read", MITHRIL, async || as_admin("GET", path, Value::Null)).await;
     }

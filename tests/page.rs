@@ -28,18 +28,13 @@ async fn the_demo_identities_follow_a_change_of_their_password() {
     let world = World::new().await;
     let support_pin = async |ids: &Value| {
         let ask = world.post("/api/v4/user/support_pin");
-        ask.private_token(ids["user"]["token"].as_str().expect("a text"))
-            .send()
-            .await
-            .status
+        ask.private_token(ids["user"]["token"].as_str().expect("a text")).send().await.status
     };
     let first = world.identities().await;
     assert_eq!(first, world.ids, "nothing has changed yet");
     let current = world.id("/user/password");
     // A refused request changes nothing.
-    let refused = world
-        .change_password(world.user(), "not-the-current-one", CHANGED)
-        .await;
+    let refused = world.change_password(world.user(), "not-the-current-one", CHANGED).await;
     assert_eq!(refused.status, 412);
     assert_eq!(world.identities().await, first);
 
@@ -75,15 +70,8 @@ async fn the_demo_identities_follow_a_change_of_the_phone() {
     let token = token_in(&world.request_token(api_grant(&world.demo())).await);
     let access = token_in(&world.submit_code(&token, &world.code_to(PHONE).await).await);
     let approval = token_in(&world.init_factor(&access, OTHER).await);
-    assert_eq!(
-        world.identities().await,
-        world.ids,
-        "nothing changes before the code is back"
-    );
-    world
-        .approve_factor(&approval, &world.code_to(OTHER).await)
-        .await
-        .ok(201);
+    assert_eq!(world.identities().await, world.ids, "nothing changes before the code is back");
+    world.approve_factor(&approval, &world.code_to(OTHER).await).await.ok(201);
     let mut expected = world.ids.clone();
     expected["user"]["phone"] = json!(OTHER);
     assert_eq!(world.identities().await, expected);
@@ -93,9 +81,7 @@ async fn the_demo_identities_follow_a_change_of_the_phone() {
 async fn the_demo_identities_follow_across_a_restart() {
     let world = World::durable().await;
     password_set(
-        &world
-            .change_password(world.user(), world.id("/user/password"), "Quiet-river.73~stone")
-            .await,
+        &world.change_password(world.user(), world.id("/user/password"), "Quiet-river.73~stone").await,
         "demo",
     );
     // Nothing has read the identities in between.

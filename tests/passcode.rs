@@ -73,24 +73,14 @@ async fn a_passcode_is_good_for_its_own_binding_only() {
         passcode_refused(&world.consume(passcode, username, purpose).send().await);
     }
     let fields = [("passcode", token), ("purpose", PURPOSE), ("username", USER)];
-    let theirs = world
-        .post("/passcode/consume")
-        .query(&[("client_id", "other")])
-        .bearer(&other)
-        .form(&fields);
+    let theirs = world.post("/passcode/consume").query(&[("client_id", "other")]).bearer(&other).form(&fields);
     passcode_refused(&theirs.send().await);
     // Another client's passcode is as unknown as one that never existed.
     let status = [("client_id", "other"), ("passcode_id", issued.id.as_str())];
     let asked = world.get("/passcode/status").query(&status).bearer(&other).send().await;
     spring_refused(&asked, 404, "Not Found", "/passcode/status");
     let form = [("passcode_id", issued.id.as_str())];
-    let ended = world
-        .post("/passcode/invalidate")
-        .query(&status[..1])
-        .bearer(&other)
-        .form(&form)
-        .send()
-        .await;
+    let ended = world.post("/passcode/invalidate").query(&status[..1]).bearer(&other).form(&form).send().await;
     spring_refused(&ended, 404, "Not Found", "/passcode/invalidate");
     // After all of this it is still valid.
     world.is_valid(&issued.id, true).await;
@@ -101,18 +91,9 @@ async fn a_passcode_is_good_for_its_own_binding_only() {
 async fn a_passcode_ends_after_ten_minutes() {
     let world = World::new().await;
     let (early, late) = (world.retrieve(USER, PURPOSE).await, world.retrieve(USER, PURPOSE).await);
-    let row = world
-        .rows("PasscodesTable")
-        .await
-        .into_iter()
-        .find(|row| row["id"]["S"] == late.id.as_str());
-    let number = |name: &str| -> u64 {
-        row.as_ref().expect("a row")[name]["N"]
-            .as_str()
-            .expect("N")
-            .parse()
-            .expect("a number")
-    };
+    let row = world.rows("PasscodesTable").await.into_iter().find(|row| row["id"]["S"] == late.id.as_str());
+    let number =
+        |name: &str| -> u64 { row.as_ref().expect("a row")[name]["N"].as_str().expect("N").parse().expect("a number") };
     assert_eq!(number("expires_at") - number("issued_at"), 600);
     world.advance(number("expires_at") - world.now().await - 20).await;
     world.consume(&early.token, USER, PURPOSE).send().await.ok(200);
@@ -122,18 +103,8 @@ async fn a_passcode_ends_after_ten_minutes() {
     world.is_valid(&late.id, false).await;
     // A day later it no longer exists, swept or not.
     world.advance(86_400).await;
-    spring_refused(
-        &world.status(&late.id).send().await,
-        404,
-        "Not Found",
-        "/passcode/status",
-    );
-    spring_refused(
-        &world.invalidate(&late.id).send().await,
-        404,
-        "Not Found",
-        "/passcode/invalidate",
-    );
+    spring_refused(&world.status(&late.id).send().await, 404, "Not Found", "/passcode/status");
+    spring_refused(&world.invalidate(&late.id).send().await, 404, "Not Found", "/passcode/invalidate");
     assert_eq!(world.rows("PasscodesTable").await.len(), 2);
     world.sweep().await;
     assert!(world.rows("PasscodesTable").await.is_empty());
@@ -177,12 +148,7 @@ async fn an_unknown_id_is_not_found() {
         "x",
     ] {
         spring_refused(&world.status(id).send().await, 404, "Not Found", "/passcode/status");
-        spring_refused(
-            &world.invalidate(id).send().await,
-            404,
-            "Not Found",
-            "/passcode/invalidate",
-        );
+        spring_refused(&world.invalidate(id).send().await, 404, "Not Found", "/passcode/invalidate");
     }
     world.is_valid(&issued.id, true).await;
 }
@@ -201,10 +167,7 @@ async fn usernames_survive_whatever_they_hold() {
     ] {
         let issued = world.retrieve(username, "r&d + ü").await;
         passcode_refused(
-            &world
-                .consume(&issued.token, &username.replace('+', " ").replace("%20", " "), "other")
-                .send()
-                .await,
+            &world.consume(&issued.token, &username.replace('+', " ").replace("%20", " "), "other").send().await,
         );
         world.consume(&issued.token, username, "r&d + ü").send().await.ok(200);
     }
@@ -219,23 +182,13 @@ async fn only_a_passcode_token_of_the_client_opens_the_routes() {
     let short = world
         .create_token(json!({ "user_id": user_id, "scopes": ["passcode"], "lifetime_seconds": 1 }))
         .await;
-    let revoked = world
-        .create_token(json!({ "user_id": user_id, "scopes": ["passcode"] }))
-        .await;
-    world
-        .run_command(json!({ "command": "revoke_token", "token": revoked }))
-        .await;
+    let revoked = world.create_token(json!({ "user_id": user_id, "scopes": ["passcode"] })).await;
+    world.run_command(json!({ "command": "revoke_token", "token": revoked })).await;
     world.advance(1).await;
     for (method, path) in [
-        (
-            "GET",
-            "/passcode/retrieve?purpose=p&username=u&client_id=heatclinic".to_owned(),
-        ),
+        ("GET", "/passcode/retrieve?purpose=p&username=u&client_id=heatclinic".to_owned()),
         ("POST", "/passcode/consume?client_id=heatclinic".to_owned()),
-        (
-            "GET",
-            format!("/passcode/status?passcode_id={}&client_id=heatclinic", issued.id),
-        ),
+        ("GET", format!("/passcode/status?passcode_id={}&client_id=heatclinic", issued.id)),
         ("POST", "/passcode/invalidate?client_id=heatclinic".to_owned()),
     ] {
         let ask = || {
@@ -265,29 +218,16 @@ async fn only_a_passcode_token_of_the_client_opens_the_routes() {
             assert_eq!(got.header("www-authenticate"), Some("Bearer error=\"invalid_token\""));
         }
         let small = ask().bearer(world.user()).send().await;
-        let elsewhere = world
-            .request(method, &path.replace("heatclinic", "other"))
-            .bearer(world.passcode_token());
+        let elsewhere = world.request(method, &path.replace("heatclinic", "other")).bearer(world.passcode_token());
         for got in [small, elsewhere.send().await] {
             spring_refused(&got, 403, "Forbidden", bare);
-            assert_eq!(
-                got.header("www-authenticate"),
-                Some("Bearer error=\"insufficient_scope\"")
-            );
+            assert_eq!(got.header("www-authenticate"), Some("Bearer error=\"insufficient_scope\""));
         }
-        let both = world
-            .request(method, &in_query)
-            .bearer(world.passcode_token())
-            .send()
-            .await;
+        let both = world.request(method, &in_query).bearer(world.passcode_token()).send().await;
         spring_refused(&both, 400, BAD_REQUEST, bare);
     }
     let after = world.all_rows().await;
-    let passcodes = |rows: &str| {
-        rows.lines()
-            .find(|line| line.contains("PasscodesTable"))
-            .map(str::to_owned)
-    };
+    let passcodes = |rows: &str| rows.lines().find(|line| line.contains("PasscodesTable")).map(str::to_owned);
     assert_eq!(passcodes(&before), passcodes(&after), "nothing was written");
     world.is_valid(&issued.id, true).await;
 }
@@ -299,10 +239,7 @@ async fn malformed_requests_are_400_and_change_nothing() {
     let good = format!("passcode={}&purpose={PURPOSE}&username=test%40test.com", issued.token);
     let form = "application/x-www-form-urlencoded";
     let post = |query: &str, body: String| {
-        world
-            .post(&format!("/passcode/consume?{query}"))
-            .bearer(world.passcode_token())
-            .body(form, body)
+        world.post(&format!("/passcode/consume?{query}")).bearer(world.passcode_token()).body(form, body)
     };
     for (query, body) in [
         ("", good.clone()),
@@ -345,18 +282,10 @@ async fn malformed_requests_are_400_and_change_nothing() {
         "client_id=heatclinic&purpose=p&username=%00",
         "purpose=p&username=u",
     ] {
-        let got = world
-            .get(&format!("/passcode/retrieve?{query}"))
-            .bearer(world.passcode_token())
-            .send()
-            .await;
+        let got = world.get(&format!("/passcode/retrieve?{query}")).bearer(world.passcode_token()).send().await;
         spring_refused(&got, 400, BAD_REQUEST, "/passcode/retrieve");
     }
-    let got = world
-        .get("/passcode/status?client_id=heatclinic")
-        .bearer(world.passcode_token())
-        .send()
-        .await;
+    let got = world.get("/passcode/status?client_id=heatclinic").bearer(world.passcode_token()).send().await;
     spring_refused(&got, 400, BAD_REQUEST, "/passcode/status");
     assert_eq!(world.rows("PasscodesTable").await.len(), 1, "nothing was written");
     world.is_valid(&issued.id, true).await;
@@ -368,23 +297,14 @@ async fn a_form_route_takes_forms_only() {
     let world = World::new().await;
     let issued = world.retrieve(USER, PURPOSE).await;
     let fields = json!({ "passcode": issued.token, "purpose": PURPOSE, "username": USER, "passcode_id": issued.id });
-    let form = format!(
-        "passcode={}&purpose={PURPOSE}&username={USER}&passcode_id={}",
-        issued.token, issued.id
-    );
+    let form = format!("passcode={}&purpose={PURPOSE}&username={USER}&passcode_id={}", issued.token, issued.id);
     for path in ["/passcode/consume", "/passcode/invalidate"] {
         let post = || world.post(path).query(&[CLIENT]).bearer(world.passcode_token());
         for got in [
             post().json(&fields).send().await,
             post().body("text/plain", form.clone()).send().await,
-            post()
-                .body("multipart/form-data; boundary=x", form.clone())
-                .send()
-                .await,
-            post()
-                .body("application/x-www-form-urlencoded-not", form.clone())
-                .send()
-                .await,
+            post().body("multipart/form-data; boundary=x", form.clone()).send().await,
+            post().body("application/x-www-form-urlencoded-not", form.clone()).send().await,
             post().send().await,
         ] {
             spring_refused(&got, 415, BAD_MEDIA_TYPE, path);
@@ -392,10 +312,7 @@ async fn a_form_route_takes_forms_only() {
     }
     world.is_valid(&issued.id, true).await;
     let with_charset = "Application/X-WWW-Form-Urlencoded; charset=UTF-8";
-    let got = world
-        .post("/passcode/consume")
-        .query(&[CLIENT])
-        .bearer(world.passcode_token());
+    let got = world.post("/passcode/consume").query(&[CLIENT]).bearer(world.passcode_token());
     got.body(with_charset, form).send().await.ok(200);
 }
 
@@ -448,11 +365,7 @@ async fn requests_with_one_id_of_the_gateways_are_still_two() {
     });
     let mut statuses = Vec::new();
     for _ in 0..3 {
-        let answer = world
-            .post("/2015-03-31/functions/passcode-consume/invocations")
-            .json(&event)
-            .send_local()
-            .await;
+        let answer = world.post("/2015-03-31/functions/passcode-consume/invocations").json(&event).send_local().await;
         statuses.push(answer["statusCode"].as_u64().expect("a status"));
     }
     assert_eq!(statuses, [200, 400, 400]);

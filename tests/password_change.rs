@@ -40,11 +40,7 @@ async fn a_wrong_current_password_changes_nothing() {
         if wrong == world.id("/user/password") {
             world.advance(3600).await;
         }
-        field_refused(
-            &world.change_password(&token, wrong, NEW).await,
-            "current_pwd",
-            WRONG_PASSWORD,
-        );
+        field_refused(&world.change_password(&token, wrong, NEW).await, "current_pwd", WRONG_PASSWORD);
     }
     assert_eq!(world.user_row(&id).await, before);
     assert!(world.messages().await.is_empty());
@@ -73,26 +69,10 @@ async fn a_change_is_read_strictly_and_costs_no_guess_until_it_is_one() {
         (json!({}), "current_pwd", "current_pwd is required"),
         (json!({ "current_pwd": OLD }), "new_pwd", "new_pwd is required"),
         (json!({ "new_pwd": NEW }), "current_pwd", "current_pwd is required"),
-        (
-            json!({ "current_pwd": OLD, "new_pwd": "" }),
-            "new_pwd",
-            "new_pwd is required",
-        ),
-        (
-            json!({ "current_pwd": null, "new_pwd": NEW }),
-            "current_pwd",
-            "current_pwd is required",
-        ),
-        (
-            json!({ "current_pwd": OLD, "new_pwd": 12_345_678 }),
-            "new_pwd",
-            "new_pwd must be a string",
-        ),
-        (
-            json!({ "current_pwd": [OLD], "new_pwd": NEW }),
-            "current_pwd",
-            "current_pwd must be a string",
-        ),
+        (json!({ "current_pwd": OLD, "new_pwd": "" }), "new_pwd", "new_pwd is required"),
+        (json!({ "current_pwd": null, "new_pwd": NEW }), "current_pwd", "current_pwd is required"),
+        (json!({ "current_pwd": OLD, "new_pwd": 12_345_678 }), "new_pwd", "new_pwd must be a string"),
+        (json!({ "current_pwd": [OLD], "new_pwd": NEW }), "current_pwd", "current_pwd must be a string"),
         (
             json!({ "current_pwd": OLD, "new_pwd": NEW, "user_id": world.id("/admin/user_id") }),
             "user_id",
@@ -141,17 +121,11 @@ async fn a_change_is_read_strictly_and_costs_no_guess_until_it_is_one() {
 async fn who_is_not_signed_in_changes_nothing() {
     let world = World::new().await;
     let (token, id) = world.new_user("maria").await;
-    let short = world
-        .create_token(json!({ "user_id": id, "scopes": ["api"], "lifetime_seconds": 100 }))
-        .await;
+    let short = world.create_token(json!({ "user_id": id, "scopes": ["api"], "lifetime_seconds": 100 })).await;
     let revoked = world.create_token(json!({ "user_id": id, "scopes": ["api"] })).await;
-    let done = world
-        .run_command(json!({ "command": "revoke_token", "token": revoked }))
-        .await;
+    let done = world.run_command(json!({ "command": "revoke_token", "token": revoked })).await;
     assert_eq!(done, json!({ "done": true, "changed": true }));
-    let clients = world
-        .create_token(json!({ "owner_client_id": "heatclinic", "scopes": ["api"] }))
-        .await;
+    let clients = world.create_token(json!({ "owner_client_id": "heatclinic", "scopes": ["api"] })).await;
     world.advance(101).await;
     let before = world.user_row(&id).await;
 
@@ -182,12 +156,7 @@ async fn who_is_not_signed_in_changes_nothing() {
     }
     // A token is accepted in one place only: not in the query, not in another dialect's header.
     for name in ["access_token", "private_token"] {
-        let got = world
-            .post(RESET)
-            .query(&[(name, token.as_str())])
-            .json(&body)
-            .send()
-            .await;
+        let got = world.post(RESET).query(&[(name, token.as_str())]).json(&body).send().await;
         era_refused(&got, 401, ERA_UNAUTHORIZED);
     }
     let got = world.post(RESET).private_token(&token).json(&body).send().await;
@@ -202,20 +171,13 @@ async fn who_is_not_signed_in_changes_nothing() {
         let small = world.create_token(json!({ "user_id": id, "scopes": scopes })).await;
         let got = world.change_password(&small, OLD, NEW).await;
         era_refused(&got, 403, "forbidden");
-        assert_eq!(
-            got.header("www-authenticate"),
-            Some(r#"Bearer error="insufficient_scope""#)
-        );
+        assert_eq!(got.header("www-authenticate"), Some(r#"Bearer error="insufficient_scope""#));
     }
     assert_eq!(world.user_row(&id).await, before);
-    world
-        .run_command(json!({ "command": "block_user", "user_id": id }))
-        .await;
+    world.run_command(json!({ "command": "block_user", "user_id": id })).await;
     era_refused(&world.change_password(&token, OLD, NEW).await, 403, ACCOUNT_BLOCKED);
     assert!(world.rows("BudgetsTable").await.is_empty(), "nobody guessed");
-    world
-        .run_command(json!({ "command": "unblock_user", "user_id": id }))
-        .await;
+    world.run_command(json!({ "command": "unblock_user", "user_id": id })).await;
     era_refused(&world.change_password(&token, OLD, NEW).await, 401, ERA_UNAUTHORIZED);
     let token = world.create_token(json!({ "user_id": id, "scopes": ["api"] })).await;
     password_set(&world.change_password(&token, OLD, NEW).await, "maria");
@@ -260,11 +222,7 @@ async fn a_day_has_its_own_limit_and_a_reset_is_always_open() {
     let (token, id) = world.new_user("maria").await;
     for _ in 0..2 {
         for _ in 0..5 {
-            field_refused(
-                &world.change_password(&token, NEW, OLD).await,
-                "current_pwd",
-                WRONG_PASSWORD,
-            );
+            field_refused(&world.change_password(&token, NEW, OLD).await, "current_pwd", WRONG_PASSWORD);
         }
         let wait = too_many_requests(&world.change_password(&token, OLD, NEW).await);
         assert!((1..=86_400).contains(&wait), "{wait}");
@@ -332,29 +290,16 @@ async fn a_password_is_the_same_from_every_keyboard() {
     let set = world.change_password(&token, OLD, decomposed).await;
     assert_eq!(set.status, 200, "{set:?}");
     assert!(!world.password_works(&id, "Семёрка й").await, "case is not folded");
-    assert!(
-        !world.password_works(&id, "семерка и").await,
-        "a mark is part of its letter"
-    );
+    assert!(!world.password_works(&id, "семерка и").await, "a mark is part of its letter");
     assert!(world.password_works(&id, composed).await);
     assert!(world.password_works(&id, decomposed).await);
     world.advance(3600).await;
     let token = world.create_token(json!({ "user_id": id, "scopes": ["api"] })).await;
-    let got = world
-        .change_password(&token, composed, "и\u{306}и\u{306}и\u{306}и\u{306}")
-        .await;
+    let got = world.change_password(&token, composed, "и\u{306}и\u{306}и\u{306}и\u{306}").await;
     field_refused(&got, "new_pwd", "new_pwd is too short. Expected: at least 8 characters");
     let long = "й🔑".repeat(64);
-    assert_eq!(
-        world.change_password(&token, composed, &long).await.status,
-        200,
-        "128 of any characters"
-    );
-    assert!(
-        !world
-            .password_works(&id, &format!("{}й", &long[..long.len() - "🔑".len()]))
-            .await
-    );
+    assert_eq!(world.change_password(&token, composed, &long).await.status, 200, "128 of any characters");
+    assert!(!world.password_works(&id, &format!("{}й", &long[..long.len() - "🔑".len()])).await);
     assert!(world.password_works(&id, &long).await);
 }
 
@@ -373,11 +318,7 @@ async fn a_notice_follows_a_change_and_its_failure_undoes_nothing() {
         change_notices_sent(&world, &format!("{login}@example.org"), usize::from(ses_is_up)).await;
         assert!(world.password_works(&id, NEW).await);
     }
-    assert_eq!(
-        fault_lines(&world, "password_changed").len(),
-        1,
-        "one line for the notice that was not sent"
-    );
+    assert_eq!(fault_lines(&world, "password_changed").len(), 1, "one line for the notice that was not sent");
 }
 
 #[tokio::test]
@@ -403,18 +344,11 @@ async fn a_notice_takes_no_answers() {
     });
     assert_eq!(world.run_command(command).await["reply_to"], "help@any.example");
     let (token, _) = world.new_user_in("any.example", "maria", false).await;
-    let ask = world
-        .post(RESET)
-        .json(&json!({ "key": "maria", "domain": "any.example" }));
+    let ask = world.post(RESET).json(&json!({ "key": "maria", "domain": "any.example" }));
     ask.with_new_address().send().await.ok(200);
     world.change_password(&token, OLD, NEW).await.ok(200);
     let mails = world.get("/_local/messages?full=true").send_local().await;
-    let replies: Vec<_> = mails
-        .as_array()
-        .expect("mails")
-        .iter()
-        .map(|mail| &mail["reply_to"])
-        .collect();
+    let replies: Vec<_> = mails.as_array().expect("mails").iter().map(|mail| &mail["reply_to"]).collect();
     assert_eq!(replies, [&json!("help@any.example"), &Value::Null]);
     for mail in mails.as_array().expect("mails") {
         assert_eq!(mail["from"], r#""Any" <hello@pbx.era-platform.ru>"#);

@@ -62,10 +62,7 @@ impl Held {
             let pin = world.get(OWN_PIN).private_token(token).send().await.ok(200);
             assert_eq!(pin["pin"], self.pin);
         }
-        assert_eq!(
-            world.get(&self.of()).private_token(world.admin()).send().await.ok(200)["pin"],
-            self.pin
-        );
+        assert_eq!(world.get(&self.of()).private_token(world.admin()).send().await.ok(200)["pin"], self.pin);
         world.get(STATUS).bearer(&self.passcodes).send().await.ok(404);
     }
 
@@ -76,28 +73,13 @@ impl Held {
             era_refused(&world.change_password(token, NEW, OLD).await, 401, ERA_UNAUTHORIZED);
         }
         assert_eq!(world.get(STATUS).bearer(&self.passcodes).send().await.status, 401);
-        world
-            .get(&self.of())
-            .private_token(world.admin())
-            .send()
-            .await
-            .is(404, NO_PIN);
+        world.get(&self.of()).private_token(world.admin()).send().await.is(404, NO_PIN);
         let revoke = format!("{}/revoke", self.of());
-        world
-            .post(&revoke)
-            .private_token(world.admin())
-            .send()
-            .await
-            .is(404, NO_PIN_TO_REVOKE);
-        let fresh = world
-            .create_token(json!({ "user_id": self.id, "scopes": ["api"] }))
-            .await;
+        world.post(&revoke).private_token(world.admin()).send().await.is(404, NO_PIN_TO_REVOKE);
+        let fresh = world.create_token(json!({ "user_id": self.id, "scopes": ["api"] })).await;
         world.get(OWN_PIN).private_token(&fresh).send().await.is(404, NO_PIN);
         for row in world.rows("SupportPinsTable").await {
-            assert_ne!(
-                row["user_id"]["S"], self.id,
-                "R10: the ciphertext went with the password"
-            );
+            assert_ne!(row["user_id"]["S"], self.id, "R10: the ciphertext went with the password");
         }
         for link in &self.links {
             era_refused(&world.reset_password(link, "another-horse").await, 404, NO_REQUEST);
@@ -120,19 +102,11 @@ async fn everything_that_was_issued_ends_with_the_password() {
     newer.is_over(&world).await;
     password_set(&world.reset_password(&older.links[0], NEW).await, older.login);
     older.is_over(&world).await;
-    password_set(
-        &world.change_password(&changes.tokens[1], OLD, NEW).await,
-        changes.login,
-    );
+    password_set(&world.change_password(&changes.tokens[1], OLD, NEW).await, changes.login);
     changes.is_over(&world).await;
     // Other users are not affected.
     other.lives(&world).await;
-    world
-        .get(OWN_PIN)
-        .private_token(world.user())
-        .send()
-        .await
-        .is(404, NO_PIN);
+    world.get(OWN_PIN).private_token(world.user()).send().await.is(404, NO_PIN);
     password_set(&world.reset_password(&other.links[0], NEW).await, other.login);
 }
 
@@ -141,9 +115,7 @@ async fn a_link_ends_with_the_tokens_that_the_operator_ends() {
     let world = World::new().await;
     let (_, id) = world.new_user("maria").await;
     let link = world.reset_link("maria", "maria@example.org").await;
-    world
-        .run_command(json!({ "command": "end_tokens", "user_id": id }))
-        .await;
+    world.run_command(json!({ "command": "end_tokens", "user_id": id })).await;
     era_refused(&world.reset_password(&link, NEW).await, 404, NO_REQUEST);
 }
 
@@ -203,9 +175,7 @@ async fn a_reset_lifts_what_failures_did_and_not_what_somebody_decided() {
     ];
     let failures = failures.map(|(name, value)| (name.to_owned(), value));
     let update = world.dynamodb().update_item().table_name("countersign-UsersTable");
-    let update = update
-        .key("user_id", A::S(id.clone()))
-        .update_expression("SET lockout = :lockout");
+    let update = update.key("user_id", A::S(id.clone())).update_expression("SET lockout = :lockout");
     let update = update.expression_attribute_values(":lockout", A::M(failures.into()));
     update.send().await.expect("written");
     era_refused(&world.change_password(&token, OLD, NEW).await, 403, ACCOUNT_BLOCKED);
@@ -216,9 +186,7 @@ async fn a_reset_lifts_what_failures_did_and_not_what_somebody_decided() {
     assert!(world.password_works(&id, NEW).await);
 
     world.advance(121).await;
-    world
-        .run_command(json!({ "command": "block_user", "user_id": id }))
-        .await;
+    world.run_command(json!({ "command": "block_user", "user_id": id })).await;
     let link = world.reset_link("maria", email).await;
     password_set(&world.reset_password(&link, OLD).await, "maria");
     assert_eq!(world.user_row(&id).await["lockout"]["M"]["why"]["S"], "decision");
@@ -227,11 +195,6 @@ async fn a_reset_lifts_what_failures_did_and_not_what_somebody_decided() {
     });
     let refused = world.run_command(token).await;
     assert_eq!(refused, json!({ "error": "the user is blocked" }));
-    world
-        .run_command(json!({ "command": "unblock_user", "user_id": id }))
-        .await;
-    assert!(
-        world.password_works(&id, OLD).await,
-        "the password was set all the same"
-    );
+    world.run_command(json!({ "command": "unblock_user", "user_id": id })).await;
+    assert!(world.password_works(&id, OLD).await, "the password was set all the same");
 }

@@ -93,9 +93,7 @@ async fn of_a_reset_and_an_administrators_block_at_once_the_block_stays() {
     for round in 0..4 {
         let link = world.reset_link("maria", EMAIL).await;
         let block = async {
-            world
-                .run_command(json!({ "command": "block_user", "user_id": id }))
-                .await;
+            world.run_command(json!({ "command": "block_user", "user_id": id })).await;
         };
         let (got, ()) = tokio::join!(world.reset_password(&link, NEW), block);
         match got.status {
@@ -103,14 +101,8 @@ async fn of_a_reset_and_an_administrators_block_at_once_the_block_stays() {
             // The block came first, and revoked the link.
             _ => era_refused(&got, 404, NO_REQUEST),
         }
-        assert_eq!(
-            world.user_row(&id).await["lockout"]["M"]["why"]["S"],
-            "decision",
-            "round {round}: it stays"
-        );
-        world
-            .run_command(json!({ "command": "unblock_user", "user_id": id }))
-            .await;
+        assert_eq!(world.user_row(&id).await["lockout"]["M"]["why"]["S"], "decision", "round {round}: it stays");
+        world.run_command(json!({ "command": "unblock_user", "user_id": id })).await;
         world.advance(DAY).await;
     }
 }
@@ -131,10 +123,7 @@ async fn a_mail_that_cannot_be_sent_leaves_nothing_that_blocks_another_try() {
                 let got = ask(key).await;
                 era_refused(&got, 503, MAIL_UNSENT);
                 assert_eq!(got.header("retry-after"), Some("5"), "{kind} {key}");
-                assert!(
-                    world.rows("PasswordResetRequestsTable").await.is_empty(),
-                    "{kind} {key}"
-                );
+                assert!(world.rows("PasswordResetRequestsTable").await.is_empty(), "{kind} {key}");
             }
             world.clear_faults().await;
             // From the same source, for the same account, at once.
@@ -218,12 +207,7 @@ const FAULTS: [(&str, u32); 7] = [
 fn each_step(calls: u32, writes: u32) -> impl Iterator<Item = (String, Value)> {
     FAULTS.into_iter().flat_map(move |(kind, times)| {
         let steps = if kind == "conflict" { writes } else { calls };
-        (0..steps).map(move |skip| {
-            (
-                format!("{kind} x{times} after {skip}"),
-                fault_rule("dynamodb", kind, skip, times),
-            )
-        })
+        (0..steps).map(move |skip| (format!("{kind} x{times} after {skip}"), fault_rule("dynamodb", kind, skip, times)))
     })
 }
 
@@ -280,10 +264,7 @@ async fn a_reset_survives_a_fault_in_any_step() {
             false => password_set(&again, "maria"),
         }
         if got.status != 200 {
-            assert!(
-                world.password_works(&id, &pwd).await,
-                "{what}: a link that is used up has set the password"
-            );
+            assert!(world.password_works(&id, &pwd).await, "{what}: a link that is used up has set the password");
         }
         world.advance(DAY).await;
     }

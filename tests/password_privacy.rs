@@ -15,9 +15,7 @@ use crate::support::{
 /// The calls of the newest reset request.
 async fn calls(world: &World) -> Value {
     let all = world.invocations().await;
-    let mut own = all
-        .into_iter()
-        .filter(|one| one["function"] == "password-reset-request");
+    let mut own = all.into_iter().filter(|one| one["function"] == "password-reset-request");
     let calls = own.next().expect("an invocation")["calls"].take();
     assert!(own.next().is_none());
     calls
@@ -30,9 +28,7 @@ async fn every_answer_is_the_same_and_costs_the_same() {
         world.new_user(login).await;
     }
     let (_, blocked) = world.new_user("blocked").await;
-    world
-        .run_command(json!({ "command": "block_user", "user_id": blocked }))
-        .await;
+    world.run_command(json!({ "command": "block_user", "user_id": blocked })).await;
     suppress(&world, "bounced@example.org").await;
     suppress(&world, "stranger-bounced@example.org").await;
     suppress_for(&world, "complained@example.org", "complaint").await;
@@ -45,12 +41,7 @@ async fn every_answer_is_the_same_and_costs_the_same() {
 
     world.request_reset("known").send().await.is(200, CHECK_MAIL);
     let cost = calls(&world).await;
-    let operations: Vec<_> = cost
-        .as_array()
-        .expect("calls")
-        .iter()
-        .map(|call| &call["operation"])
-        .collect();
+    let operations: Vec<_> = cost.as_array().expect("calls").iter().map(|call| &call["operation"]).collect();
     assert_eq!(
         operations.len(),
         12,
@@ -76,19 +67,13 @@ async fn every_answer_is_the_same_and_costs_the_same() {
         assert_eq!(calls(&world).await, cost, "{key}");
     }
     for domain in ["unknown.example", "a"] {
-        let ask = world
-            .post(RESET)
-            .with_new_address()
-            .json(&json!({ "key": "known", "domain": domain }));
+        let ask = world.post(RESET).with_new_address().json(&json!({ "key": "known", "domain": domain }));
         assert_eq!(comparable(&ask.send().await), expected, "{domain}");
         assert_eq!(calls(&world).await, cost, "{domain}");
     }
 
     let mails = world.messages().await.split_off(before);
-    let to: Vec<_> = mails
-        .iter()
-        .map(|mail| mail["to"].as_str().expect("an address"))
-        .collect();
+    let to: Vec<_> = mails.iter().map(|mail| mail["to"].as_str().expect("an address")).collect();
     assert_eq!(
         to,
         [
@@ -164,10 +149,7 @@ async fn one_network_asks_once_in_two_minutes() {
         for n in 0..3 {
             let got = ask(second, &format!("other{n}"), &format!("198.51.100.{n}")).await;
             let now = too_many_requests(&got);
-            assert!(
-                (1..=120).contains(&now) && (n == 0 || now <= wait),
-                "the wait does not grow"
-            );
+            assert!((1..=120).contains(&now) && (n == 0 || now <= wait), "the wait does not grow");
             wait = now;
         }
         ask(other, "maria", "198.51.100.1").await.is(200, CHECK_MAIL);
@@ -202,13 +184,7 @@ async fn parallel_asks_for_one_address_send_one_mail() {
         world.advance(60).await;
     }
     // The mailed link is valid, although 31 others were not sent.
-    assert_eq!(
-        world
-            .reset_password(&world.link_to("maria@example.org").await, "ew!hIb3V")
-            .await
-            .status,
-        200
-    );
+    assert_eq!(world.reset_password(&world.link_to("maria@example.org").await, "ew!hIb3V").await.status, 200);
 }
 
 /// A flood stops mail to unknown addresses, with the same responses and calls as before, and no owner's mail.
@@ -221,22 +197,14 @@ async fn a_flood_stops_no_owners_mail_and_tells_nothing() {
     for flood in 0..2 {
         // First the minute is used up, then the hour.
         for n in 0..[2, 10][flood] {
-            world
-                .request_reset(&format!("flood{flood}x{n}"))
-                .send()
-                .await
-                .is(200, CHECK_MAIL);
+            world.request_reset(&format!("flood{flood}x{n}")).send().await.is(200, CHECK_MAIL);
             if flood == 1 {
                 world.advance(31).await;
             }
         }
         // Nothing is refunded in between.
         for n in 0..3 {
-            world
-                .request_reset(&format!("more{flood}x{n}"))
-                .send()
-                .await
-                .is(200, CHECK_MAIL);
+            world.request_reset(&format!("more{flood}x{n}")).send().await.is(200, CHECK_MAIL);
         }
         let before = world.messages().await.len();
         world.invocations().await;

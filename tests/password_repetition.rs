@@ -28,11 +28,7 @@ fn change<'a>(world: &'a World, token: &str) -> Request<'a> {
 }
 
 fn patch<'a>(world: &'a World, link: &str, pwd: &str) -> Request<'a> {
-    keyed(
-        world
-            .request("PATCH", &format!("{RESET}/{link}"))
-            .json(&json!({ "pwd": pwd })),
-    )
+    keyed(world.request("PATCH", &format!("{RESET}/{link}")).json(&json!({ "pwd": pwd })))
 }
 
 #[tokio::test]
@@ -45,10 +41,7 @@ async fn an_ask_that_comes_again_sends_no_second_mail() {
         world.advance(600).await;
         assert_eq!(count().await, 1, "long after the throttles have room again");
     }
-    keyed(world.request_reset("maria@example.org"))
-        .send()
-        .await
-        .is(200, CHECK_MAIL);
+    keyed(world.request_reset("maria@example.org")).send().await.is(200, CHECK_MAIL);
     assert_eq!(count().await, 2, "another body is another call");
     world.advance(86_400).await;
     keyed(world.request_reset("maria")).send().await.is(200, CHECK_MAIL);
@@ -230,11 +223,7 @@ async fn no_password_can_be_guessed_from_what_is_remembered() {
 
     // Without a credential nothing protects the password in the body, so nothing is stored.
     let body = json!({ "current_pwd": OLD, "new_pwd": NEW });
-    era_refused(
-        &keyed(world.post(RESET).json(&body)).send().await,
-        401,
-        ERA_UNAUTHORIZED,
-    );
+    era_refused(&keyed(world.post(RESET).json(&body)).send().await, 401, ERA_UNAUTHORIZED);
     for authorization in ["Basic bWFyaWE6eA==", "Bearer undefined", "Bearer null", "Bearer maria"] {
         let ask = keyed(world.post(RESET).json(&body)).header("authorization", authorization);
         era_refused(&ask.send().await, 401, ERA_UNAUTHORIZED);
@@ -251,20 +240,13 @@ async fn no_password_can_be_guessed_from_what_is_remembered() {
     for id in ["123", "%20", "maria"] {
         era_refused(&patch(&world, id, NEW).send().await, 404, NO_REQUEST);
     }
-    assert!(
-        rows().await.is_empty(),
-        "nothing is remembered without a credential: {:?}",
-        rows().await
-    );
+    assert!(rows().await.is_empty(), "nothing is remembered without a credential: {:?}", rows().await);
 
     password_set(&patch(&world, &link, NEW).send().await, "maria");
     era_refused(&change(&world, &token).send().await, 401, ERA_UNAUTHORIZED);
     let token = world.create_token(json!({ "user_id": id, "scopes": ["api"] })).await;
     let body = json!({ "current_pwd": NEW, "new_pwd": OLD });
-    password_set(
-        &keyed(world.post(RESET).bearer(&token).json(&body)).send().await,
-        "maria",
-    );
+    password_set(&keyed(world.post(RESET).bearer(&token).json(&body)).send().await, "maria");
     let rows = rows().await;
     assert_eq!(rows.len(), 2, "what was refused is not remembered");
     let stored: Vec<_> = rows
@@ -299,10 +281,7 @@ async fn no_password_can_be_guessed_from_what_is_remembered() {
                     &[body.as_bytes()],
                 ] {
                     for guess in [Sha256::digest(framed(parts)), Sha256::digest(parts.concat())] {
-                        assert!(
-                            stored.iter().all(|key| key[..] != guess[..]),
-                            "{function} {credential} {body}"
-                        );
+                        assert!(stored.iter().all(|key| key[..] != guess[..]), "{function} {credential} {body}");
                     }
                 }
             }

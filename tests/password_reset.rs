@@ -25,18 +25,12 @@ async fn a_link_sets_a_new_password_once() {
     let link = world.link_to("Maria_K@example.org").await;
     let address = format!("{}/app-root#/pwd_reset/{link}", world.url());
     for part in ["text", "html"] {
-        assert!(
-            mails[0][part].as_str().expect("text").contains(&address),
-            "{part}: {mails:?}"
-        );
+        assert!(mails[0][part].as_str().expect("text").contains(&address), "{part}: {mails:?}");
     }
     assert!(!world.all_rows().await.contains(&link), "only its digest is stored");
 
     password_set(&world.reset_password(&link, NEW).await, "Maria_K");
-    assert!(
-        world.rows("PasswordResetRequestsTable").await.is_empty(),
-        "the request is used up"
-    );
+    assert!(world.rows("PasswordResetRequestsTable").await.is_empty(), "the request is used up");
     let after = world.user_row(&id).await;
     for again in [NEW, "another-horse", OLD] {
         era_refused(&world.reset_password(&link, again).await, 404, NO_REQUEST);
@@ -52,10 +46,7 @@ async fn the_old_password_works_until_the_link_is_followed() {
     let (_, id) = world.new_user("maria").await;
     world.reset_link("maria", "maria@example.org").await;
     era_refused(&world.reset_password(UNKNOWN_REQUEST, NEW).await, 404, NO_REQUEST);
-    assert!(
-        world.password_works(&id, OLD).await,
-        "R39: no effect before a good link"
-    );
+    assert!(world.password_works(&id, OLD).await, "R39: no effect before a good link");
     assert!(!world.password_works(&id, NEW).await);
 }
 
@@ -74,10 +65,7 @@ async fn login_and_mail_address_are_one_in_any_spelling() {
         world.request_reset(key).send().await.is(200, CHECK_MAIL);
         let mails = world.messages().await;
         assert_eq!(mails.len(), so_far + 1, "{key}");
-        assert_eq!(
-            mails[so_far]["to"], "Maria_K@example.org",
-            "the registered address, not the given one"
-        );
+        assert_eq!(mails[so_far]["to"], "Maria_K@example.org", "the registered address, not the given one");
         credential_in(mails[so_far]["text"].as_str().expect("text"));
         // The longest wait between two mails to one mailbox.
         world.advance(14_400).await;
@@ -85,12 +73,7 @@ async fn login_and_mail_address_are_one_in_any_spelling() {
     let ask = world.post(RESET).with_new_address();
     let ask = ask.json(&json!({ "key": "maria_k", "domain": DOMAIN.to_uppercase() }));
     ask.send().await.is(200, CHECK_MAIL);
-    password_set(
-        &world
-            .reset_password(&world.link_to("Maria_K@example.org").await, NEW)
-            .await,
-        "Maria_K",
-    );
+    password_set(&world.reset_password(&world.link_to("Maria_K@example.org").await, NEW).await, "Maria_K");
 }
 
 #[tokio::test]
@@ -105,15 +88,10 @@ async fn an_account_is_found_in_its_own_domain_only() {
     for domain in [DOMAIN, "unknown.example", "a"] {
         ask(domain, "maria").await;
     }
-    assert!(
-        world.messages().await.is_empty(),
-        "a login that nobody has is nobody's address"
-    );
+    assert!(world.messages().await.is_empty(), "a login that nobody has is nobody's address");
     // This domain is not configured; its users are still users.
     ask("other.example", "maria").await;
-    let got = world
-        .reset_password(&world.link_to("maria@example.org").await, NEW)
-        .await;
+    let got = world.reset_password(&world.link_to("maria@example.org").await, NEW).await;
     got.is(200, &password_set_body("other.example", "maria"));
 }
 
@@ -139,11 +117,7 @@ async fn a_link_is_good_for_an_hour_to_the_second() {
     }
     era_refused(&world.reset_password(&link, NEW).await, 404, NO_REQUEST);
     era_refused(&world.reset_password(&link, "short").await, 404, NO_REQUEST);
-    assert_eq!(
-        world.rows("PasswordResetRequestsTable").await.len(),
-        1,
-        "the broom has not come yet"
-    );
+    assert_eq!(world.rows("PasswordResetRequestsTable").await.len(), 1, "the broom has not come yet");
 }
 
 #[tokio::test]
@@ -163,20 +137,12 @@ async fn the_link_does_not_believe_the_request_about_the_host() {
             "origin" | "referer" => "https://evil.example",
             _ => "evil.example",
         };
-        world
-            .request_reset(login)
-            .header(name, value)
-            .send()
-            .await
-            .is(200, CHECK_MAIL);
+        world.request_reset(login).header(name, value).send().await.is(200, CHECK_MAIL);
         let mails = world.mails_to(&format!("{login}@example.org")).await;
         assert_eq!(mails.len(), 1, "{name}");
         let mail = mails[0].to_string();
         assert!(!mail.contains("evil"), "{name}: {mail}");
-        assert!(
-            mail.contains(&format!("{}/app-root#/pwd_reset/", world.url())),
-            "{name}: {mail}"
-        );
+        assert!(mail.contains(&format!("{}/app-root#/pwd_reset/", world.url())), "{name}: {mail}");
     }
 }
 
@@ -220,13 +186,7 @@ async fn what_is_no_link_is_not_found() {
     // A registration link does not reset a password.
     let got = world.register("other", "other@example.org").send().await;
     got.is(200, CHECK_MAIL);
-    era_refused(
-        &world
-            .reset_password(&world.link_to("other@example.org").await, NEW)
-            .await,
-        404,
-        NO_REQUEST,
-    );
+    era_refused(&world.reset_password(&world.link_to("other@example.org").await, NEW).await, 404, NO_REQUEST);
     era_refused(&world.confirm_registration(&link, NEW).await, 404, NO_REQUEST);
     password_set(&world.reset_password(&link, NEW).await, "maria");
 }
@@ -248,9 +208,5 @@ async fn a_notice_follows_a_reset_and_its_failure_undoes_nothing() {
         change_notices_sent(&world, &email, usize::from(ses_is_up)).await;
         assert!(world.password_works(&id, NEW).await);
     }
-    assert_eq!(
-        fault_lines(&world, "password_changed").len(),
-        1,
-        "one line for the notice that was not sent"
-    );
+    assert_eq!(fault_lines(&world, "password_changed").len(), 1, "one line for the notice that was not sent");
 }

@@ -22,10 +22,9 @@ fn filled(world: &World, function: &str, millis: u64) -> Value {
 /// Every text in an object of objects, by its path: `user.token`.
 fn leaves<'v>(path: &str, value: &'v Value) -> Vec<(String, &'v str)> {
     match value {
-        Value::Object(inner) => inner
-            .iter()
-            .flat_map(|(name, value)| leaves(&format!("{path}.{name}"), value))
-            .collect(),
+        Value::Object(inner) => {
+            inner.iter().flat_map(|(name, value)| leaves(&format!("{path}.{name}"), value)).collect()
+        }
         Value::String(text) => vec![(path.trim_start_matches('.').to_owned(), text)],
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => Vec::new(),
     }
@@ -48,9 +47,7 @@ fn fits(said: &Value, value: &Value) -> bool {
         (Value::String(any), _) if any == "*" => true,
         (Value::Object(said), Value::Object(value)) => {
             said.len() == value.len()
-                && said
-                    .iter()
-                    .all(|(name, said)| value.get(name).is_some_and(|value| fits(said, value)))
+                && said.iter().all(|(name, said)| value.get(name).is_some_and(|value| fits(said, value)))
         }
         (Value::Array(said), Value::Array(value)) => {
             said.len() == value.len() && said.iter().zip(value).all(|(said, value)| fits(said, value))
@@ -117,13 +114,7 @@ async fn an_event_without_a_time_is_refused_and_judged_by_none() {
     assert!(seen > 20, "every function with a route was asked");
     assert_eq!(world.all_rows().await, before, "nothing was written");
     let lines = world.cloud().logs();
-    let refused = lines
-        .iter()
-        .filter(|line| line.contains("the event has no requestContext.timeEpoch"));
+    let refused = lines.iter().filter(|line| line.contains("the event has no requestContext.timeEpoch"));
     assert_eq!(refused.clone().count(), 4 * seen);
-    assert!(
-        refused.clone().all(|line| !line.contains("1970-")),
-        "{:?}",
-        refused.clone().next()
-    );
+    assert!(refused.clone().all(|line| !line.contains("1970-")), "{:?}", refused.clone().next());
 }

@@ -23,10 +23,7 @@ struct Dice(u64);
 
 impl Dice {
     fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % sides
     }
 
@@ -91,12 +88,7 @@ async fn gets_in(world: &World, owner: &mut Person, round: usize, mails_before: 
     let home = "192.0.2.1";
     let sign_in = async |password: &str| {
         let body = password_grant(&owner.email, password);
-        let got = world
-            .post(TOKENS)
-            .json(&body)
-            .header("x-local-source-ip", home)
-            .send()
-            .await;
+        let got = world.post(TOKENS).json(&body).header("x-local-source-ip", home).send().await;
         got.status == 201
     };
     if sign_in(&owner.password).await {

@@ -70,9 +70,7 @@ async fn a_registration_is_mailed_confirmed_and_made() {
 #[tokio::test]
 async fn the_first_thing_that_is_wrong_is_said_and_costs_nothing() {
     let world = World::new().await;
-    world
-        .run_command(json!({ "command": "set_domain", "domain": "closed.example" }))
-        .await;
+    world.run_command(json!({ "command": "set_domain", "domain": "closed.example" })).await;
     world.new_user_in("other.example", "my_login", false).await;
     world.invocations().await;
     let closed = "domain does not allow self-registration";
@@ -81,100 +79,50 @@ async fn the_first_thing_that_is_wrong_is_said_and_costs_nothing() {
     let long = "a".repeat(10_240);
     for (changes, field, message) in [
         // Fields present, in the contract's order, before everything else.
-        (
-            vec![no("domain"), no("login"), no("name"), no("email")],
-            "domain",
-            DOMAIN_REQUIRED,
-        ),
+        (vec![no("domain"), no("login"), no("name"), no("email")], "domain", DOMAIN_REQUIRED),
         (vec![no("login"), no("name"), no("email")], "login", "login is required"),
         (vec![no("name"), no("email")], "name", "name is required"),
-        (
-            vec![is("domain", "nowhere"), is("login", "a b"), no("email")],
-            "email",
-            "email is required",
-        ),
+        (vec![is("domain", "nowhere"), is("login", "a b"), no("email")], "email", "email is required"),
         (vec![is("domain", "")], "domain", DOMAIN_REQUIRED),
         (vec![is("email", "")], "email", "email is required"),
         (vec![("domain", json!(1))], "domain", DOMAIN_NOT_STRING),
         (vec![("login", json!(["a"]))], "login", "login must be a string"),
         (vec![("name", json!({ "S": "a" }))], "name", "name must be a string"),
         (vec![("email", json!(true))], "email", "email must be a string"),
-        (
-            vec![is("domain", "nowhere"), ("is_admin", json!(true))],
-            "is_admin",
-            IS_ADMIN_UNEXPECTED,
-        ),
+        (vec![is("domain", "nowhere"), ("is_admin", json!(true))], "is_admin", IS_ADMIN_UNEXPECTED),
         (vec![("opts", Value::Null)], "opts", OPTS_UNEXPECTED),
         (vec![("Domain", json!(DOMAIN))], "Domain", "Domain is not expected"),
         // Then the domain.
-        (
-            vec![is("domain", "nowhere.example"), is("login", "a b")],
-            "domain",
-            closed,
-        ),
+        (vec![is("domain", "nowhere.example"), is("login", "a b")], "domain", closed),
         (vec![is("domain", "closed.example"), is("email", "x")], "domain", closed),
         (vec![is("domain", "other.example")], "domain", closed),
-        (
-            vec![is("domain", "pbx.era-platform.ru#OTP"), is("name", "\n")],
-            "domain",
-            closed,
-        ),
+        (vec![is("domain", "pbx.era-platform.ru#OTP"), is("name", "\n")], "domain", closed),
         (vec![is("domain", &long)], "domain", closed),
         // Then the values, in their order.
-        (
-            vec![is("login", "a b"), is("name", "\n"), is("email", "x")],
-            "login",
-            LOGIN_SYMBOLS,
-        ),
-        (
-            vec![is("name", "a\nb"), is("email", "x")],
-            "name",
-            "name contains invalid symbols",
-        ),
-        (
-            vec![is("login", "demo"), is("email", "x")],
-            "email",
-            "email contains invalid symbols",
-        ),
-        (
-            vec![is("login", "аdmin2")],
-            "login",
-            "login mixes letters of several scripts",
-        ),
+        (vec![is("login", "a b"), is("name", "\n"), is("email", "x")], "login", LOGIN_SYMBOLS),
+        (vec![is("name", "a\nb"), is("email", "x")], "name", "name contains invalid symbols"),
+        (vec![is("login", "demo"), is("email", "x")], "email", "email contains invalid symbols"),
+        (vec![is("login", "аdmin2")], "login", "login mixes letters of several scripts"),
         (vec![is("login", "ad\u{200b}min2")], "login", LOGIN_SYMBOLS),
         (vec![is("login", "\u{202e}nimda")], "login", LOGIN_SYMBOLS),
         (vec![is("login", "a#OTP#b")], "login", LOGIN_SYMBOLS),
         (vec![is("login", &long)], "login", "login is too long"),
         (vec![is("name", " \t ")], "name", "name is required"),
-        (
-            vec![is("name", "x\r\nBcc: eve@evil.example")],
-            "name",
-            "name contains invalid symbols",
-        ),
-        (
-            vec![is("name", "\u{202e}ahsaM")],
-            "name",
-            "name contains invalid symbols",
-        ),
+        (vec![is("name", "x\r\nBcc: eve@evil.example")], "name", "name contains invalid symbols"),
+        (vec![is("name", "\u{202e}ahsaM")], "name", "name contains invalid symbols"),
         (vec![is("name", "\u{1b}[2J")], "name", "name contains invalid symbols"),
         (vec![is("name", &long)], "name", "name is too long"),
         (vec![is("email", &format!("{long}@a.io"))], "email", "email is too long"),
         // Then whether the login is free, in any spelling.
         (vec![is("login", "demo")], "login", LOGIN_TAKEN),
         (vec![is("login", "DeMo")], "login", LOGIN_TAKEN),
-        (
-            vec![is("login", "ｄｅｍｏ"), is("email", "demo@pbx.era-platform.ru")],
-            "login",
-            LOGIN_TAKEN,
-        ),
+        (vec![is("login", "ｄｅｍｏ"), is("email", "demo@pbx.era-platform.ru")], "login", LOGIN_TAKEN),
     ] {
         let mut body = registration_form(&changes);
         // A `null` field is equivalent to a missing one.
         field_refused(&world.post(REGISTER).json(&body).send().await, field, message);
         if body["opts"].is_null() && field != "opts" {
-            body.as_object_mut()
-                .expect("an object")
-                .retain(|_, value| !value.is_null());
+            body.as_object_mut().expect("an object").retain(|_, value| !value.is_null());
             field_refused(&world.post(REGISTER).json(&body).send().await, field, message);
         }
     }
@@ -195,19 +143,11 @@ async fn the_first_thing_that_is_wrong_is_said_and_costs_nothing() {
         "\u{202e}a@x.ru",
         "{{email}}@x.ru\0",
     ] {
-        let got = world
-            .post(REGISTER)
-            .json(&registration_form(&[("email", json!(address))]))
-            .send()
-            .await;
+        let got = world.post(REGISTER).json(&registration_form(&[("email", json!(address))])).send().await;
         field_refused(&got, "email", "email contains invalid symbols");
     }
     let name = "x\"y\u{202e}\n".repeat(20);
-    let got = world
-        .post(REGISTER)
-        .json(&registration_form(&[(&name, json!(1))]))
-        .send()
-        .await;
+    let got = world.post(REGISTER).json(&registration_form(&[(&name, json!(1))])).send().await;
     let field = name.chars().take(64).collect::<String>();
     assert_eq!(
         (got.status, serde_json::from_str::<Value>(&got.body).expect("JSON")),
@@ -222,18 +162,10 @@ async fn the_first_thing_that_is_wrong_is_said_and_costs_nothing() {
     let wrote = |call: &Value| call["operation"] != "BatchGetItem";
     for invocation in world.invocations().await {
         let calls = invocation["calls"].as_array().expect("calls");
-        assert!(
-            calls.len() <= 1 && !calls.iter().any(wrote),
-            "it is read at most: {invocation}"
-        );
+        assert!(calls.len() <= 1 && !calls.iter().any(wrote), "it is read at most: {invocation}");
     }
     // From the same source, at once.
-    world
-        .post(REGISTER)
-        .json(&registration_form(&[]))
-        .send()
-        .await
-        .is(200, CHECK_MAIL);
+    world.post(REGISTER).json(&registration_form(&[])).send().await.is(200, CHECK_MAIL);
 }
 
 /// Bodies that are not a JSON object, by strict parsing (R52).
@@ -332,13 +264,7 @@ async fn nothing_that_a_stranger_writes_is_mailed() {
             ("name", json!(name)),
             ("email", json!(email)),
         ]);
-        world
-            .post(REGISTER)
-            .json(&body)
-            .with_new_address()
-            .send()
-            .await
-            .is(200, CHECK_MAIL);
+        world.post(REGISTER).json(&body).with_new_address().send().await.is(200, CHECK_MAIL);
         let mails = world.messages().await;
         assert_eq!((mails.len(), &mails[n]["to"]), (n + 1, &json!(email)), "one recipient");
         for part in ["subject", "text", "html"] {
@@ -362,9 +288,7 @@ async fn a_mail_is_in_the_domains_language() {
         ("uk-UA", "Підтвердьте реєстрацію на club.example"),
         ("tlh", "Confirm your registration at club.example"),
     ] {
-        world
-            .allow_registration("club.example", json!({ "locale": locale }))
-            .await;
+        world.allow_registration("club.example", json!({ "locale": locale })).await;
         let email = format!("{locale}@yandex.ru");
         world.registration_link("club.example", locale, &email).await;
         assert_eq!(world.mails_to(&email).await[0]["subject"], subject);

@@ -43,22 +43,14 @@ async fn an_account_is_the_domains_template_and_what_was_registered() {
     };
     let mut account = account.clone();
     let looks = account["looks"]["L"].take();
-    assert_eq!(
-        looks.as_array().map(Vec::len),
-        Some(3),
-        "as it is shown, small and in capitals"
-    );
+    assert_eq!(looks.as_array().map(Vec::len), Some(3), "as it is shown, small and in capitals");
     let password = account["password"]["S"].take();
     let password = password.as_str().expect("a text");
     assert!(password.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{password}");
     let id = account["user_id"]["S"].take();
     let id = id.as_str().expect("a text");
     assert!(id.len() == 36 && id.as_bytes()[14] == b'4', "a random id: {id}");
-    let at: u64 = account["inserted_at"]["N"]
-        .as_str()
-        .expect("N")
-        .parse()
-        .expect("a number");
+    let at: u64 = account["inserted_at"]["N"].as_str().expect("N").parse().expect("a number");
     assert!((before..=after).contains(&at), "{at}");
     assert_eq!(account["updated_at"], account["inserted_at"]);
     for time in ["inserted_at", "updated_at"] {
@@ -106,10 +98,7 @@ async fn a_link_that_leads_nowhere_is_not_found() {
         (format!("%20{id}"), "a space"),
         (format!("{id}%00"), "NUL"),
         (format!("{id}%0A"), "a line's end"),
-        (
-            id.replacen(|c: char| c.is_ascii_digit(), "%D9%A1", 1),
-            "an Arabic digit",
-        ),
+        (id.replacen(|c: char| c.is_ascii_digit(), "%D9%A1", 1), "an Arabic digit"),
         ("%F0%9F%94%91".into(), "a key"),
         ("x".repeat(2000), "long"),
     ] {
@@ -118,16 +107,9 @@ async fn a_link_that_leads_nowhere_is_not_found() {
         era_refused(&got, 404, NO_REQUEST);
     }
     // An invalid body is reported first.
-    field_refused(
-        &world.follow_registration(seed).json(&json!({})).send().await,
-        "pwd",
-        PASSWORD_REQUIRED,
-    );
+    field_refused(&world.follow_registration(seed).json(&json!({})).send().await, "pwd", PASSWORD_REQUIRED);
     assert_eq!(world.registration_requests().await, 1);
-    password_set(
-        &world.confirm_registration(&id.to_uppercase(), PASSWORD).await,
-        "someone",
-    );
+    password_set(&world.confirm_registration(&id.to_uppercase(), PASSWORD).await, "someone");
 }
 
 #[tokio::test]
@@ -196,11 +178,7 @@ async fn a_request_stays_until_it_succeeds() {
         (json!({ "pwd": 12_345_678 }), "pwd", PASSWORD_NOT_STRING),
         (json!({ "pwd": [PASSWORD] }), "pwd", PASSWORD_NOT_STRING),
         (json!({ "pwd": PASSWORD, "login": "admin" }), "login", LOGIN_UNEXPECTED),
-        (
-            json!({ "pwd": PASSWORD, "opts": { "is_admin": true } }),
-            "opts",
-            OPTS_UNEXPECTED,
-        ),
+        (json!({ "pwd": PASSWORD, "opts": { "is_admin": true } }), "opts", OPTS_UNEXPECTED),
     ] {
         field_refused(&world.follow_registration(&id).json(&body).send().await, field, message);
     }
@@ -212,9 +190,7 @@ async fn a_request_stays_until_it_succeeds() {
     assert_eq!(world.registration_requests().await, 1);
     // Closing a domain disables its requests; they work again when it reopens.
     let third = world.registration_link(DOMAIN, "third", "third@yandex.ru").await;
-    world
-        .run_command(json!({ "command": "set_domain", "domain": DOMAIN }))
-        .await;
+    world.run_command(json!({ "command": "set_domain", "domain": DOMAIN })).await;
     for id in [&id, &third] {
         era_refused(&world.confirm_registration(id, PASSWORD).await, 404, NO_REQUEST);
     }
@@ -231,18 +207,8 @@ async fn a_mail_address_has_one_account_in_a_domain() {
     world.advance(120).await;
     let second = world.registration_link(DOMAIN, "second", "Same@yandex.ru").await;
     password_set(&world.confirm_registration(&first, PASSWORD).await, "first");
-    field_refused(
-        &world.confirm_registration(&second, PASSWORD).await,
-        "email",
-        EMAIL_TAKEN,
-    );
-    assert_eq!(
-        (
-            world.registration_requests().await,
-            world.accounts("second").await.len()
-        ),
-        (1, 0)
-    );
+    field_refused(&world.confirm_registration(&second, PASSWORD).await, "email", EMAIL_TAKEN);
+    assert_eq!((world.registration_requests().await, world.accounts("second").await.len()), (1, 0));
     // In another domain it is free.
     world.allow_registration("club.example", json!({})).await;
     world.advance(240).await;
@@ -253,9 +219,7 @@ async fn a_mail_address_has_one_account_in_a_domain() {
 
 /// Tries the passwords in turn on one link of a domain: each is refused with its message, the last is accepted.
 async fn weigh(world: &World, domain: &str, refused: &[(&str, &str)], taken: &str) {
-    let id = world
-        .registration_link(domain, "someone", &format!("someone@{domain}"))
-        .await;
+    let id = world.registration_link(domain, "someone", &format!("someone@{domain}")).await;
     for (pwd, message) in refused {
         field_refused(&world.confirm_registration(&id, pwd).await, "pwd", message);
     }

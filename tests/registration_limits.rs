@@ -16,10 +16,7 @@ use crate::support::{
 #[tokio::test]
 async fn one_source_may_ask_every_two_minutes() {
     let world = World::new().await;
-    register_from(&world, "203.0.113.7", "first")
-        .send()
-        .await
-        .is(200, CHECK_MAIL);
+    register_from(&world, "203.0.113.7", "first").send().await.is(200, CHECK_MAIL);
     let asked = world.now().await;
     let headers = [
         "x-forwarded-for",
@@ -50,58 +47,37 @@ async fn one_source_may_ask_every_two_minutes() {
         }
         let wait = too_soon(&got, 10);
         assert!(before < asked + 120, "{asked} {before}");
-        assert!(
-            before + wait <= asked + 120,
-            "a promise that holds: {wait} at {before}, {asked}"
-        );
+        assert!(before + wait <= asked + 120, "a promise that holds: {wait} at {before}, {asked}");
         world.advance(1).await;
     }
     assert_eq!(world.mails_to("second@yandex.ru").await.len(), 1);
     too_soon(&register_from(&world, "203.0.113.7", "third").send().await, 120);
-    register_from(&world, "203.0.113.8", "third")
-        .send()
-        .await
-        .is(200, CHECK_MAIL);
+    register_from(&world, "203.0.113.8", "third").send().await.is(200, CHECK_MAIL);
 }
 
 #[tokio::test]
 async fn what_retry_after_promises_holds() {
     let world = World::new().await;
-    register_from(&world, "203.0.113.7", "first")
-        .send()
-        .await
-        .is(200, CHECK_MAIL);
+    register_from(&world, "203.0.113.7", "first").send().await.is(200, CHECK_MAIL);
     world.advance(60).await;
     let wait = too_soon(&register_from(&world, "203.0.113.7", "second").send().await, 60);
     world.advance(wait).await;
-    register_from(&world, "203.0.113.7", "second")
-        .send()
-        .await
-        .is(200, CHECK_MAIL);
+    register_from(&world, "203.0.113.7", "second").send().await.is(200, CHECK_MAIL);
 }
 
 #[tokio::test]
 async fn an_ipv6_caller_counts_as_its_64() {
     let world = World::new().await;
-    register_from(&world, "2001:db8:1:2::1", "first")
-        .send()
-        .await
-        .is(200, CHECK_MAIL);
+    register_from(&world, "2001:db8:1:2::1", "first").send().await.is(200, CHECK_MAIL);
     for source in ["2001:db8:1:2::2", "2001:DB8:1:2:ffff:ffff:ffff:ffff", "2001:db8:1:2::"] {
         too_soon(&register_from(&world, source, "second").send().await, 120);
     }
-    register_from(&world, "2001:db8:1:3::1", "second")
-        .send()
-        .await
-        .is(200, CHECK_MAIL);
+    register_from(&world, "2001:db8:1:3::1", "second").send().await.is(200, CHECK_MAIL);
     // A request that is refused for another reason does not use up the limit.
     for login in ["demo", "a b"] {
         assert_eq!(register_from(&world, "2001:db8:1:4::1", login).send().await.status, 412);
     }
-    register_from(&world, "2001:db8:1:4::2", "third")
-        .send()
-        .await
-        .is(200, CHECK_MAIL);
+    register_from(&world, "2001:db8:1:4::2", "third").send().await.is(200, CHECK_MAIL);
 }
 
 #[tokio::test]
@@ -113,12 +89,7 @@ async fn a_domain_takes_so_many_a_minute() {
             (0..32).map(|n| register_from(&world, &format!("203.0.113.{n}"), &format!("login{round}x{n}")).send());
         let got = join_all(burst).await;
         let taken: Vec<_> = (0..32).filter(|n| got[*n].status == 200).collect();
-        assert_eq!(
-            taken.len(),
-            3,
-            "round {round}: {:?}",
-            got.iter().map(|got| got.status).collect::<Vec<_>>()
-        );
+        assert_eq!(taken.len(), 3, "round {round}: {:?}", got.iter().map(|got| got.status).collect::<Vec<_>>());
         assert_eq!(world.messages().await.len(), 3);
         for got in got.iter().filter(|got| got.status != 200) {
             too_soon(got, 60);
@@ -146,10 +117,7 @@ async fn limits_are_exact_however_many_ask_at_once() {
         for got in got.iter().filter(|got| got.status != 200) {
             too_soon(got, 120);
         }
-        assert_eq!(
-            (world.messages().await.len(), world.registration_requests().await),
-            (round + 1, round + 1)
-        );
+        assert_eq!((world.messages().await.len(), world.registration_requests().await), (round + 1, round + 1));
         world.advance(120).await;
     }
     // From 32 sources, for one address.
@@ -183,14 +151,7 @@ async fn nobody_learns_whose_address_is_known() {
         cost.retain(|invocation| !invocation["route"].is_null());
         assert_eq!(cost.len(), 1);
         let calls = cost[0]["calls"].clone();
-        assert!(
-            calls
-                .as_array()
-                .expect("calls")
-                .iter()
-                .any(|call| call["service"] == "ses"),
-            "{calls}"
-        );
+        assert!(calls.as_array().expect("calls").iter().any(|call| call["service"] == "ses"), "{calls}");
         found.push((comparable(&got), calls));
     }
     for (n, what) in found.iter().enumerate() {
@@ -202,10 +163,7 @@ async fn nobody_learns_whose_address_is_known() {
     assert_eq!(mails[0]["subject"], format!("You already have an account at {DOMAIN}"));
     for part in ["text", "html"] {
         let part = mails[0][part].as_str().expect("a part");
-        assert!(
-            !part.contains("://") && !part.contains("app-root") && !part.contains("<a "),
-            "{part}"
-        );
+        assert!(!part.contains("://") && !part.contains("app-root") && !part.contains("<a "), "{part}");
         assert!(part.contains("already an account with this"), "{part}");
     }
     world.link_to(unknown).await;
@@ -219,10 +177,7 @@ async fn nobody_learns_whose_address_is_known() {
     for email in [known, unknown, throttled, suppressed] {
         let ask = |login: &str| {
             let body = json!({ "domain": DOMAIN, "login": login, "name": "My Name", "email": email });
-            world
-                .post(REGISTER)
-                .json(&body)
-                .header("x-local-source-ip", "203.0.113.7")
+            world.post(REGISTER).json(&body).header("x-local-source-ip", "203.0.113.7")
         };
         refused.push(comparable(&ask("demo").send().await));
         assert_eq!(refused.last().expect("one"), &refused[0]);

@@ -18,18 +18,13 @@ async fn a_link_has_one_winner() {
     let world = World::new().await;
     for round in 0..3 {
         let login = format!("someone{round}");
-        let id = world
-            .registration_link(DOMAIN, &login, &format!("{login}@yandex.ru"))
-            .await;
+        let id = world.registration_link(DOMAIN, &login, &format!("{login}@yandex.ru")).await;
         let got = join_all((0..32).map(|_| world.confirm_registration(&id, PASSWORD))).await;
         assert_eq!(got.iter().filter(|got| got.status == 200).count(), 1, "round {round}");
         for got in got.iter().filter(|got| got.status != 200) {
             era_refused(got, 404, NO_REQUEST);
         }
-        assert_eq!(
-            (world.accounts(&login).await.len(), world.registration_requests().await),
-            (1, 0)
-        );
+        assert_eq!((world.accounts(&login).await.len(), world.registration_requests().await), (1, 0));
     }
 }
 
@@ -41,10 +36,8 @@ async fn who_was_slower_with_a_link_is_told_that_it_was_used() {
     world
         .inject(json!({ "service": "dynamodb", "operation": "BatchGetItem", "kind": "hang", "skip": 0, "times": 1 }))
         .await;
-    let (one, other) = tokio::join!(
-        world.confirm_registration(&id, PASSWORD),
-        world.confirm_registration(&id, PASSWORD)
-    );
+    let (one, other) =
+        tokio::join!(world.confirm_registration(&id, PASSWORD), world.confirm_registration(&id, PASSWORD));
     let slower = if one.status == 200 { other } else { one };
     era_refused(&slower, 404, NO_REQUEST);
     assert_eq!(world.accounts("someone").await.len(), 1);
@@ -76,11 +69,7 @@ async fn a_login_has_one_winner_however_it_is_written() {
             field_refused(got, "login", LOGIN_TAKEN);
         }
         assert_eq!(world.rows("UsersTable").await.len(), users + 1, "{logins:?}");
-        assert_eq!(
-            world.registration_requests().await,
-            links.len() - 1,
-            "theirs stay: {logins:?}"
-        );
+        assert_eq!(world.registration_requests().await, links.len() - 1, "theirs stay: {logins:?}");
         world.advance(DAY).await;
         world.sweep().await;
     }
@@ -90,10 +79,7 @@ async fn a_login_has_one_winner_however_it_is_written() {
 async fn an_address_has_one_winner() {
     let world = World::new().await;
     let mut links = Vec::new();
-    for (n, email) in ["me@yandex.ru", "ME@yandex.ru", "Me@yandex.ru", "mE@yandex.ru"]
-        .into_iter()
-        .enumerate()
-    {
+    for (n, email) in ["me@yandex.ru", "ME@yandex.ru", "Me@yandex.ru", "mE@yandex.ru"].into_iter().enumerate() {
         links.push(world.registration_link(DOMAIN, &format!("me{n}"), email).await);
         // The longest wait after three mails to one mailbox.
         world.advance(900).await;
@@ -103,13 +89,7 @@ async fn an_address_has_one_winner() {
     for got in got.iter().filter(|got| got.status != 200) {
         field_refused(got, "email", EMAIL_TAKEN);
     }
-    assert_eq!(
-        (
-            world.rows("UsersTable").await.len(),
-            world.registration_requests().await
-        ),
-        (3, 3)
-    );
+    assert_eq!((world.rows("UsersTable").await.len(), world.registration_requests().await), (3, 3));
 }
 
 /// A request with an `Idempotency-Key`, from any source.
@@ -127,17 +107,11 @@ async fn a_call_that_comes_again_is_answered_again() {
         let again = keyed(&world, "key", "first").send().await;
         assert_eq!(comparable(&again), comparable(&first));
     }
-    assert_eq!(
-        (world.messages().await.len(), world.registration_requests().await),
-        (1, 1)
-    );
+    assert_eq!((world.messages().await.len(), world.registration_requests().await), (1, 1));
     // Another body, another key or no key is another call.
     keyed(&world, "key", "second").send().await.is(200, CHECK_MAIL);
     keyed(&world, "KEY", "third").send().await.is(200, CHECK_MAIL);
-    assert_eq!(
-        (world.messages().await.len(), world.registration_requests().await),
-        (3, 3)
-    );
+    assert_eq!((world.messages().await.len(), world.registration_requests().await), (3, 3));
     let id = world.link_to("first@yandex.ru").await;
     let rows = world.all_rows().await;
     assert!(!rows.contains(&id) && !rows.contains("\"key\""), "{rows}");
@@ -147,11 +121,7 @@ async fn a_call_that_comes_again_is_answered_again() {
     field_refused(&keyed(&world, "other", "first").send().await, "login", LOGIN_TAKEN);
 
     // After a day the record has expired.
-    let ends = |rows: Vec<Value>| {
-        rows.iter()
-            .filter_map(|row| row["ttl"]["N"].as_str()?.parse::<u64>().ok())
-            .max()
-    };
+    let ends = |rows: Vec<Value>| rows.iter().filter_map(|row| row["ttl"]["N"].as_str()?.parse::<u64>().ok()).max();
     let ends = ends(world.rows("RepetitionsTable").await).expect("rows");
     world.advance(ends - world.now().await - 10).await;
     keyed(&world, "KEY", "third").send().await.is(200, CHECK_MAIL);
@@ -176,10 +146,7 @@ async fn calls_that_come_together_are_one() {
                 assert!((1..=15).contains(&got.retry_after()), "{got:?}");
             }
         }
-        assert_eq!(
-            (world.messages().await.len(), world.registration_requests().await),
-            (round, round)
-        );
+        assert_eq!((world.messages().await.len(), world.registration_requests().await), (round, round));
         keyed(&world, "key", &login).send().await.is(200, CHECK_MAIL);
     }
 }
@@ -190,10 +157,7 @@ async fn a_key_is_good_again_after_a_refusal() {
     let ask = |login: &str| register_from(&world, "203.0.113.7", login).header("idempotency-key", "key");
     field_refused(&ask("a b").send().await, "login", LOGIN_SYMBOLS);
     let other = world.registration_link(DOMAIN, "taken", "other@yandex.ru").await;
-    register_from(&world, "203.0.113.7", "first")
-        .send()
-        .await
-        .is(200, CHECK_MAIL);
+    register_from(&world, "203.0.113.7", "first").send().await.is(200, CHECK_MAIL);
     too_soon(&ask("taken").send().await, 120);
     let wait = too_soon(&ask("taken").send().await, 120);
     world.advance(wait).await;
@@ -209,11 +173,7 @@ async fn a_key_is_good_again_after_a_refusal() {
     }
     let long = "k".repeat(256);
     for key in ["", " ", &long, "ключ"] {
-        let got = world
-            .register("second", "second@yandex.ru")
-            .header("idempotency-key", key)
-            .send_unchecked()
-            .await;
+        let got = world.register("second", "second@yandex.ru").header("idempotency-key", key).send_unchecked().await;
         assert!(got.status == 400, "{key:?}: {got:?}");
         era_refused(&got, 400, MALFORMED);
     }

@@ -71,21 +71,11 @@ async fn what_is_issued_verified_and_refused_is_counted_by_family() {
         counted.iter().filter(of).count()
     };
     for family in ["SupportPin", "Passcode", "SecondFactor"] {
-        assert_eq!(
-            (number("Issued", "Family", family), number("Verified", "Family", family)),
-            (1, 1),
-            "{family}"
-        );
+        assert_eq!((number("Issued", "Family", family), number("Verified", "Family", family)), (1, 1), "{family}");
     }
     assert_eq!(number("Refused", "Family", "Passcode"), 1);
     assert_eq!(number("Refused", "Family", "SecondFactor"), 1);
-    assert_eq!(
-        (
-            number("Issued", "Family", "Registration"),
-            number("Throttled", "Family", "Registration")
-        ),
-        (1, 1)
-    );
+    assert_eq!((number("Issued", "Family", "Registration"), number("Throttled", "Family", "Registration")), (1, 1));
     assert_eq!(number("MailSent", "Message", "registration"), 1);
     assert_eq!(number("SmsSent", "Country", "380"), 1);
     for line in &counted {
@@ -97,9 +87,6 @@ async fn what_is_issued_verified_and_refused_is_counted_by_family() {
             .expect("a list")
             .iter()
             .flat_map(|of| of.as_array().expect("a list"));
-        assert!(
-            dimensions.all(|of| line[of.as_str().expect("a name")].is_string()),
-            "{line}"
-        );
+        assert!(dimensions.all(|of| line[of.as_str().expect("a name")].is_string()), "{line}");
     }
 }

@@ -29,14 +29,10 @@ async fn tokens(world: &World) -> (Vec<Option<String>>, Person) {
     let expired = json!({ "user_id": boss.id, "scopes": "all", "lifetime_seconds": 1 });
     let expired = world.create_token(expired).await;
     let revoked = of(&boss.id, all()).await;
-    world
-        .run_command(json!({ "command": "revoke_token", "token": revoked }))
-        .await;
+    world.run_command(json!({ "command": "revoke_token", "token": revoked })).await;
     let (_, blocked_id) = world.new_user_in(world.id("/domain"), "blocked", true).await;
     let blocked = of(&blocked_id, all()).await;
-    world
-        .run_command(json!({ "command": "block_user", "user_id": blocked_id }))
-        .await;
+    world.run_command(json!({ "command": "block_user", "user_id": blocked_id })).await;
     let (_, elsewhere) = world.new_user_in("other.example", "boss", true).await;
     for (id, domain) in [("elsewhere", Some("other.example")), ("nowhere", None)] {
         let command = json!({ "command": "create_client", "client_id": id, "scopes": "all", "domain": domain });
@@ -78,11 +74,7 @@ async fn every_route_is_open_to_those_it_is_for_and_to_nobody_else() {
     assert_eq!(rows, wanted, "give each route that wants a token a row in the table");
 
     let (tokens, user) = tokens(&world).await;
-    let pin = world
-        .post("/api/v4/user/support_pin")
-        .bearer(tokens[1].as_ref().expect("a token"))
-        .send()
-        .await;
+    let pin = world.post("/api/v4/user/support_pin").bearer(tokens[1].as_ref().expect("a token")).send().await;
     pin.ok(201);
     let factor = world.factor_of(&user).await["id"].as_str().expect("an id").to_owned();
     let before = world.state().await;

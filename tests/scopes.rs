@@ -14,10 +14,7 @@ use crate::support::{
 const CHANGE: Row = row(
     "POST /rest/v1/iam/pwd_reset_requests",
     "",
-    Some((
-        "application/json",
-        r#"{"current_pwd":"correct-horse","new_pwd":"short"}"#,
-    )),
+    Some(("application/json", r#"{"current_pwd":"correct-horse","new_pwd":"short"}"#)),
     412,
     "",
 );
@@ -27,11 +24,7 @@ const CHANGE: Row = row(
 const OPEN: &[(&str, &[&str], bool)] = &[
     ("POST /api/v4/user/support_pin", &["api"], false),
     ("GET /api/v4/user/support_pin", &["api", "read_user", "read_api"], false),
-    (
-        "GET /api/v4/users/{id}/support_pin",
-        &["api", "read_user", "read_api"],
-        false,
-    ),
+    ("GET /api/v4/users/{id}/support_pin", &["api", "read_user", "read_api"], false),
     ("POST /api/v4/users/{id}/support_pin/revoke", &["api"], false),
     ("POST /rest/v1/iam/pwd_reset_requests", &["api"], false),
     ("GET /passcode/retrieve", &["passcode"], true),
@@ -39,16 +32,8 @@ const OPEN: &[(&str, &[&str], bool)] = &[
     ("GET /passcode/status", &["passcode"], true),
     ("POST /passcode/invalidate", &["passcode"], true),
     ("POST /mithril/api/users", &["user:write"], true),
-    (
-        "PATCH /mithril/api/users/{user_id}/actions/block",
-        &["user:block"],
-        true,
-    ),
-    (
-        "PATCH /mithril/api/users/{user_id}/actions/unblock",
-        &["user:unblock"],
-        true,
-    ),
+    ("PATCH /mithril/api/users/{user_id}/actions/block", &["user:block"], true),
+    ("PATCH /mithril/api/users/{user_id}/actions/unblock", &["user:unblock"], true),
     // Only a login's own token authorizes these two.
     ("PATCH /mithril/api/users/{user_id}/actions/create_otp", &[], false),
     ("PATCH /mithril/api/users/actions/approve_factor", &[], false),
@@ -57,16 +42,8 @@ const OPEN: &[(&str, &[&str], bool)] = &[
         &["app:authorize", "authentication_factor:write"],
         false,
     ),
-    (
-        "GET /mithril/api/users/{user_id}/authentication_factors",
-        &["authentication_factor:read"],
-        true,
-    ),
-    (
-        "POST /mithril/api/users/{user_id}/authentication_factors",
-        &["authentication_factor:write"],
-        true,
-    ),
+    ("GET /mithril/api/users/{user_id}/authentication_factors", &["authentication_factor:read"], true),
+    ("POST /mithril/api/users/{user_id}/authentication_factors", &["authentication_factor:write"], true),
     (
         "GET /mithril/api/users/{user_id}/authentication_factors/{id}",
         &["authentication_factor:read"],
@@ -99,10 +76,7 @@ async fn a_single_scope_opens_its_own_routes_and_no_read_scope_opens_a_write() {
     let rows: Vec<_> = TABLE.iter().chain([&CHANGE]).collect();
     let known: BTreeSet<_> = rows.iter().map(|row| row.route).collect();
     let open: BTreeSet<_> = OPEN.iter().map(|(route, _, _)| *route).collect();
-    assert_eq!(
-        open, known,
-        "say for each route that wants a token which scopes open it"
-    );
+    assert_eq!(open, known, "say for each route that wants a token which scopes open it");
 
     let pin = "/api/v4/user/support_pin";
     world.post(pin).bearer(world.user()).send().await.ok(201);
@@ -110,19 +84,14 @@ async fn a_single_scope_opens_its_own_routes_and_no_read_scope_opens_a_write() {
     for scope in world.scopes().await {
         let scope = scope.as_str();
         let scopes = json!([scope]);
-        let person = world
-            .create_token(json!({ "user_id": admin.id, "scopes": scopes }))
-            .await;
+        let person = world.create_token(json!({ "user_id": admin.id, "scopes": scopes })).await;
         let client = json!({ "owner_client_id": "heatclinic", "scopes": scopes });
         let client = world.create_token(client).await;
         let before = world.state().await;
         for &(route, open, to_clients) in OPEN {
             let row = rows.iter().find(|row| row.route == route).expect("just compared");
             let (method, path) = route.split_once(' ').expect("a method and a path");
-            assert!(
-                method == "GET" || !open.iter().any(|scope| READING.contains(scope)),
-                "{route} writes"
-            );
+            assert!(method == "GET" || !open.iter().any(|scope| READING.contains(scope)), "{route} writes");
             let path = match path.contains("{user_id}") {
                 true => path.replace("{user_id}", &demo.id).replace("{id}", &factor),
                 false => path.replace("{id}", &demo.id),

@@ -40,10 +40,7 @@ async fn what_is_captured_is_what_was_taken_there() {
     assert_eq!(mail["To"], json!([captured[0]["to"]]));
     let phones = ask("sns/sms-messages").await["sms_messages"].take();
     let sent = &phones[PHONE];
-    assert_eq!(
-        (&sent[0]["Message"], &json!(PHONE)),
-        (&captured[1]["text"], &captured[1]["to"])
-    );
+    assert_eq!((&sent[0]["Message"], &json!(PHONE)), (&captured[1]["text"], &captured[1]["to"]));
     let counts = [&mails, sent, &captured].map(|list| list.as_array().map(Vec::len));
     assert_eq!(counts, [Some(1), Some(1), Some(2)], "nothing else went anywhere");
 }

@@ -18,12 +18,7 @@ async fn no_table_holds_a_usable_secret() {
         let username = format!("user{n}");
         secrets.insert(world.retrieve(&username, purpose).await.token);
     }
-    let pin = world
-        .post("/api/v4/user/support_pin")
-        .private_token(world.user())
-        .send()
-        .await
-        .ok(201);
+    let pin = world.post("/api/v4/user/support_pin").private_token(world.user()).send().await.ok(201);
     secrets.insert(pin["pin"].as_str().expect("a PIN").to_owned());
     for pointer in [
         "/user/token",
@@ -33,35 +28,21 @@ async fn no_table_holds_a_usable_secret() {
         "/user/password",
     ] {
         secrets.insert(world.id(pointer).to_owned());
-        secrets.extend(
-            world
-                .id(pointer)
-                .split('.')
-                .map(str::to_owned)
-                .filter(|part| part.len() > 30),
-        );
+        secrets.extend(world.id(pointer).split('.').map(str::to_owned).filter(|part| part.len() > 30));
     }
     let rows = world.all_rows().await;
     for secret in &secrets {
         assert!(!holds(&rows, secret), "{secret} lies in a table");
     }
     // Usernames and purposes are stored as digests only.
-    assert!(
-        !rows.contains("user49") && !rows.contains("PHONE"),
-        "a username or purpose lies in a table"
-    );
+    assert!(!rows.contains("user49") && !rows.contains("PHONE"), "a username or purpose lies in a table");
 }
 
 #[tokio::test]
 async fn the_million_cannot_be_searched_without_the_key() {
     let world = World::with(&[("PasscodePurposes", SHORT)]).await;
     let issued = world.retrieve("u", "PHONE").await;
-    let pin = world
-        .post("/api/v4/user/support_pin")
-        .private_token(world.user())
-        .send()
-        .await
-        .ok(201);
+    let pin = world.post("/api/v4/user/support_pin").private_token(world.user()).send().await.ok(201);
     let rows = [world.rows("PasscodesTable").await, world.rows("SupportPinsTable").await].concat();
     let codes = [issued.token.as_str(), pin["pin"].as_str().expect("a text")];
     is_unsearchable(&rows, &["u", "PHONE", "uPHONE"], &codes);
@@ -83,21 +64,12 @@ async fn every_row_with_a_secret_goes_by_itself() {
     let world = World::with(&[("PasscodePurposes", SHORT)]).await;
     world.retrieve(USER, "PHONE").await;
     world.consume("000000", USER, "PHONE").send().await;
-    world
-        .post("/api/v4/user/support_pin")
-        .private_token(world.user())
-        .send()
-        .await
-        .ok(201);
+    world.post("/api/v4/user/support_pin").private_token(world.user()).send().await.ok(201);
     for table in ["TokensTable", "PasscodesTable", "SupportPinsTable", "BudgetsTable"] {
         let rows = world.rows(table).await;
         assert!(!rows.is_empty(), "{table}");
         for row in rows {
-            let ttl: u64 = row["ttl"]["N"]
-                .as_str()
-                .expect("a number")
-                .parse()
-                .expect("whole seconds");
+            let ttl: u64 = row["ttl"]["N"].as_str().expect("a number").parse().expect("whole seconds");
             assert!((1_000_000_000..100_000_000_000).contains(&ttl), "{row}");
         }
     }
@@ -122,12 +94,7 @@ async fn old_keys_verify_new_keys_sign_and_lost_keys_fail_closed() {
         world.set_keys(secret, &keys).await;
     }
     let world = world.restarted().await;
-    world
-        .get(own)
-        .private_token(world.user())
-        .send()
-        .await
-        .is(200, &pin.body);
+    world.get(own).private_token(world.user()).send().await.is(200, &pin.body);
     assert_eq!(consume(&world, &old).await, 200, "the old key verifies");
     let newer = world.retrieve(USER, PURPOSE).await;
     let (other, _) = world.new_user("other").await;
@@ -142,12 +109,7 @@ async fn old_keys_verify_new_keys_sign_and_lost_keys_fail_closed() {
         world.set_keys(secret, &serde_json::json!({ "2": keys["2"] })).await;
     }
     let world = world.restarted().await;
-    world
-        .get(own)
-        .private_token(world.user())
-        .send()
-        .await
-        .is(500, INTERNAL_ERROR);
+    world.get(own).private_token(world.user()).send().await.is(500, INTERNAL_ERROR);
     world.get(own).private_token(&other).send().await.is(200, &others.body);
     assert_eq!(consume(&world, &older).await, 400, "its key is gone");
     assert_eq!(consume(&world, &newer).await, 200);

@@ -11,9 +11,7 @@ async fn refuses(parameter: &str, value: &str, variable: &str, path: &str) {
     let got = world.get(path).bearer(world.admin()).send_unchecked().await;
     assert!(got.status >= 500, "{parameter}={value}: {got:?}");
     let lines = world.cloud().logs();
-    let said = lines
-        .iter()
-        .any(|line| line.contains("refused_to_start") && line.contains(variable));
+    let said = lines.iter().any(|line| line.contains("refused_to_start") && line.contains(variable));
     assert!(said, "{parameter}={value}: {lines:#?}");
 }
 
@@ -40,22 +38,12 @@ async fn administrators_are_marked_by_a_claim_and_its_value() {
         ("JwtAdminValue", "JWT_ADMIN_CLAIM"),
     ] {
         let world = World::with(&[provider[0], provider[1], (parameter, "x")]).await;
-        let issued = world
-            .post("/_local/issuer/token")
-            .json(&json!({ "aud": "a" }))
-            .send_local()
-            .await;
+        let issued = world.post("/_local/issuer/token").json(&json!({ "aud": "a" })).send_local().await;
         let token = issued["access_token"].as_str().expect("a token");
-        let got = world
-            .get("/api/v4/user/support_pin")
-            .bearer(token)
-            .send_unchecked()
-            .await;
+        let got = world.get("/api/v4/user/support_pin").bearer(token).send_unchecked().await;
         assert!(got.status >= 500, "{parameter}: {got:?}");
         let lines = world.cloud().logs();
-        let said = lines
-            .iter()
-            .any(|line| line.contains("refused_to_start") && line.contains(variable));
+        let said = lines.iter().any(|line| line.contains("refused_to_start") && line.contains(variable));
         assert!(said, "{parameter}: {lines:#?}");
     }
 }
@@ -65,27 +53,18 @@ async fn administrators_are_marked_by_a_claim_and_its_value() {
 async fn every_missing_name_of_a_secret_or_table_is_said_at_once() {
     let world = World::new().await;
     let template = std::fs::read_to_string(root().join("template.yaml")).expect("template.yaml");
-    let functions: Vec<_> = template
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("Binary: "))
-        .collect();
+    let functions: Vec<_> = template.lines().filter_map(|line| line.trim().strip_prefix("Binary: ")).collect();
     assert!(functions.contains(&"operator"), "{functions:?}");
     let mut broken = Vec::new();
     for function in functions {
-        let environment = world
-            .post(&format!("/_local/functions/{function}/environment"))
-            .send_local()
-            .await;
+        let environment = world.post(&format!("/_local/functions/{function}/environment")).send_local().await;
         let names: Vec<_> = environment
             .as_object()
             .expect("variables")
             .keys()
             .filter(|name| name.ends_with("_SECRET") || name.ends_with("_TABLE"))
             .collect();
-        let output = Command::new(binaries().join(function))
-            .env_clear()
-            .output()
-            .expect("it starts");
+        let output = Command::new(binaries().join(function)).env_clear().output().expect("it starts");
         let said = String::from_utf8_lossy(&output.stderr);
         let unsaid: Vec<_> = names.into_iter().filter(|name| !said.contains(name.as_str())).collect();
         if !unsaid.is_empty() {
@@ -98,10 +77,5 @@ async fn every_missing_name_of_a_secret_or_table_is_said_at_once() {
 #[tokio::test]
 async fn the_others_go_on() {
     let world = World::with(&[("PasscodeLifetime", "86401")]).await;
-    world
-        .post("/api/v4/user/support_pin")
-        .private_token(world.user())
-        .send()
-        .await
-        .ok(201);
+    world.post("/api/v4/user/support_pin").private_token(world.user()).send().await.ok(201);
 }

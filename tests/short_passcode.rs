@@ -13,11 +13,7 @@ use crate::support::{
 async fn short_passcodes_have_a_shape_of_their_own_purpose() {
     let world = World::with(&[("PasscodePurposes", SHORT)]).await;
     let short = world.retrieve(USER, "PHONE").await;
-    assert!(
-        short.token.len() == 6 && short.token.bytes().all(|b| b.is_ascii_digit()),
-        "{}",
-        short.token
-    );
+    assert!(short.token.len() == 6 && short.token.bytes().all(|b| b.is_ascii_digit()), "{}", short.token);
     assert_eq!(world.retrieve(USER, PURPOSE).await.token.len(), 32);
     world.consume(&short.token, USER, "PHONE").send().await.ok(200);
 }
@@ -69,11 +65,7 @@ async fn of_many_parallel_guesses_exactly_the_budget_is_evaluated() {
     too_many(&world.consume(&issued.token, USER, "PHONE").send().await);
     world.is_valid(&issued.id, true).await;
     let other = world.retrieve("other@test.com", "PHONE").await;
-    world
-        .consume(&other.token, "other@test.com", "PHONE")
-        .send()
-        .await
-        .ok(200);
+    world.consume(&other.token, "other@test.com", "PHONE").send().await.ok(200);
     // A new passcode does not reset the rate limit.
     let fresh = world.retrieve(USER, "PHONE").await;
     too_many(&world.consume(&fresh.token, USER, "PHONE").send().await);
@@ -82,11 +74,7 @@ async fn of_many_parallel_guesses_exactly_the_budget_is_evaluated() {
 #[track_caller]
 fn too_many(got: &Response) {
     spring_refused(got, 429, "Too Many Requests", "/passcode/consume");
-    let wait: u64 = got
-        .header("retry-after")
-        .expect("Retry-After")
-        .parse()
-        .expect("seconds");
+    let wait: u64 = got.header("retry-after").expect("Retry-After").parse().expect("seconds");
     assert!((1..=30 * 86_400).contains(&wait), "{wait}");
 }
 
@@ -104,11 +92,7 @@ async fn the_budget_is_rolling_and_success_does_not_reset_it() {
     let second = world.retrieve(USER, "PHONE").await;
     let got = world.consume(&second.token, USER, "PHONE").send().await;
     too_many(&got);
-    let wait: u64 = got
-        .header("retry-after")
-        .expect("Retry-After")
-        .parse()
-        .expect("seconds");
+    let wait: u64 = got.header("retry-after").expect("Retry-After").parse().expect("seconds");
     world.advance(wait - 60).await;
     too_many(&world.consume(&second.token, USER, "PHONE").send().await);
     world.advance(60).await;
@@ -124,37 +108,19 @@ async fn the_budget_is_rolling_and_success_does_not_reset_it() {
         ("purpose", "PHONE"),
         ("username", USER),
     ];
-    passcode_refused(
-        &world
-            .post("/passcode/consume")
-            .query(&[CLIENT])
-            .bearer(&token)
-            .form(&fields)
-            .send()
-            .await,
-    );
+    passcode_refused(&world.post("/passcode/consume").query(&[CLIENT]).bearer(&token).form(&fields).send().await);
 }
 
 #[tokio::test]
 async fn short_passcodes_are_made_within_a_budget() {
     let world = World::with(&[("PasscodePurposes", SHORT), ("ShortPasscodesPerHour", "3")]).await;
     let query = [("purpose", "PHONE"), ("username", USER), CLIENT];
-    let retrieve = || {
-        world
-            .get("/passcode/retrieve")
-            .query(&query)
-            .bearer(world.passcode_token())
-            .send()
-    };
+    let retrieve = || world.get("/passcode/retrieve").query(&query).bearer(world.passcode_token()).send();
     let all = join_all((0..12).map(|_| retrieve())).await;
     assert_eq!(all.iter().filter(|got| got.status == 200).count(), 3);
     for got in all.iter().filter(|got| got.status != 200) {
         spring_refused(got, 429, "Too Many Requests", "/passcode/retrieve");
-        let wait: u64 = got
-            .header("retry-after")
-            .expect("Retry-After")
-            .parse()
-            .expect("seconds");
+        let wait: u64 = got.header("retry-after").expect("Retry-After").parse().expect("seconds");
         assert!((1..=3600).contains(&wait), "{wait}");
     }
     assert_eq!(world.rows("PasscodesTable").await.len(), 3);

@@ -76,9 +76,7 @@ async fn who_names_a_strangers_number_takes_no_more_than_half_of_what_it_gets() 
     }
     assert_eq!((sent, world.messages().await.len()), (5, 5));
     for n in 0..3 {
-        let person = world
-            .create_person_with(&format!("person{n}"), &format!("+38088123455{n}"))
-            .await;
+        let person = world.create_person_with(&format!("person{n}"), &format!("+38088123455{n}")).await;
         token_in(&sign_in(&world, &person).await);
     }
     let one_more = world.create_person_with("person9", "+380881234559").await;
@@ -134,13 +132,7 @@ async fn a_user_gets_ten_an_hour_and_twenty_a_day() {
     let wait = too_many_sends(&sign_in(&world, &demo).await, DAY);
     world.advance(wait).await;
     token_in(&sign_in(&world, &demo).await);
-    assert_eq!(
-        (
-            world.sms_to(PHONE).await.len(),
-            world.sms_to("+380881234599").await.len()
-        ),
-        (5, 1)
-    );
+    assert_eq!((world.sms_to(PHONE).await.len(), world.sms_to("+380881234599").await.len()), (5, 1));
 }
 
 #[tokio::test]
@@ -149,41 +141,22 @@ async fn the_deployment_sends_so_many_a_minute_and_a_day() {
     let people = people(&world, 20, |n| format!("+3808812345{}{}", n / 10, n % 10)).await;
     let got = join_all(people.iter().map(|person| sign_in(&world, person))).await;
     let sent = got.iter().filter(|got| got.status == 201).count();
-    assert_eq!(
-        (sent, world.messages().await.len()),
-        (5, 5),
-        "R31: not one over it, however many at once"
-    );
-    let waits: Vec<_> = got
-        .iter()
-        .filter(|got| got.status != 201)
-        .map(|got| too_many_sends(got, 70))
-        .collect();
+    assert_eq!((sent, world.messages().await.len()), (5, 5), "R31: not one over it, however many at once");
+    let waits: Vec<_> = got.iter().filter(|got| got.status != 201).map(|got| too_many_sends(got, 70)).collect();
     assert_eq!(waits.len(), 15);
     // `Retry-After` is correct, unless another caller was faster.
     world.advance(*waits.iter().max().expect("some")).await;
     let got = join_all(people.iter().map(|person| sign_in(&world, person))).await;
-    assert_eq!(
-        got.iter().filter(|got| got.status == 201).count(),
-        3,
-        "the day's are over"
-    );
+    assert_eq!(got.iter().filter(|got| got.status == 201).count(), 3, "the day's are over");
     let refused: Vec<_> = got.iter().filter(|got| got.status != 201).collect();
-    let wait = refused
-        .iter()
-        .map(|got| too_many_sends(got, DAY + 3600))
-        .max()
-        .expect("some");
+    let wait = refused.iter().map(|got| too_many_sends(got, DAY + 3600)).max().expect("some");
     assert!(wait > 3600, "{wait}");
     world.advance(wait).await;
     assert_eq!(sign_in(&world, &people[0]).await.status, 201);
     // Refusals are counted by reason, without a number.
     let failures = world.metrics("token-create", "SmsFailed");
     assert_eq!(failures.len(), 32);
-    assert!(
-        failures.iter().all(|line| line["Reason"] == "throttled"),
-        "{failures:?}"
-    );
+    assert!(failures.iter().all(|line| line["Reason"] == "throttled"), "{failures:?}");
 }
 
 #[tokio::test]
@@ -200,11 +173,8 @@ async fn a_country_gets_so_many_and_others_go_on() {
     token_in(&sign_in(&world, &german).await);
     world.advance(DAY + 3600).await;
     token_in(&sign_in(&world, &ukraine[0]).await);
-    let sent: Vec<Value> = world
-        .metrics("token-create", "SmsSent")
-        .iter()
-        .map(|line| line["Country"].clone())
-        .collect();
+    let sent: Vec<Value> =
+        world.metrics("token-create", "SmsSent").iter().map(|line| line["Country"].clone()).collect();
     assert_eq!(sent.iter().filter(|country| *country == "49").count(), 2, "{sent:?}");
     assert_eq!(sent.iter().filter(|country| *country == "380").count(), 4, "{sent:?}");
 }
@@ -218,15 +188,9 @@ async fn where_no_country_is_listed_nothing_is_sent() {
         not_sent(&sign_in(&world, &demo).await);
     }
     assert_eq!(world.messages().await, [] as [Value; 0]);
-    assert_eq!(
-        (world.rows("OtpsTable").await, world.rows("TokensTable").await.len()),
-        (codes, before)
-    );
+    assert_eq!((world.rows("OtpsTable").await, world.rows("TokensTable").await.len()), (codes, before));
     // A user without a second factor signs in as before.
-    assert_eq!(
-        sign_in(&world, &world.demo_admin()).await.ok(201)["urgent"]["next_step"],
-        "REQUEST_APPS"
-    );
+    assert_eq!(sign_in(&world, &world.demo_admin()).await.ok(201)["urgent"]["next_step"], "REQUEST_APPS");
     let failures = world.metrics("token-create", "SmsFailed");
     assert_eq!(
         (failures.len(), &failures[0]["Reason"], &failures[0]["address"]),
@@ -265,9 +229,7 @@ async fn numbers_of_other_countries_are_sent_nothing() {
 async fn who_opted_out_is_told_nothing_else() {
     let world = World::new().await;
     let demo = world.demo();
-    world
-        .inject(json!({ "service": "sns", "operation": null, "kind": "opted_out", "times": 99 }))
-        .await;
+    world.inject(json!({ "service": "sns", "operation": null, "kind": "opted_out", "times": 99 })).await;
     not_sent(&sign_in(&world, &demo).await);
     world.clear_faults().await;
     let failures = world.metrics("token-create", "SmsFailed");
@@ -275,9 +237,7 @@ async fn who_opted_out_is_told_nothing_else() {
         (failures.len(), &failures[0]["Reason"], &failures[0]["address"]),
         (1, &json!("opted_out"), &json!("+38088*****30"))
     );
-    world
-        .inject(json!({ "service": "sns", "operation": null, "kind": "error", "times": 99 }))
-        .await;
+    world.inject(json!({ "service": "sns", "operation": null, "kind": "error", "times": 99 })).await;
     not_sent(&sign_in(&world, &demo).await);
     world.clear_faults().await;
     assert_eq!(world.metrics("token-create", "SmsFailed")[1]["Reason"], "failed");

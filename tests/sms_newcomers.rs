@@ -49,23 +49,15 @@ async fn newcomer(world: &World, login: &str, phone: &str) -> Person {
 async fn trust(world: &World, person: &Person) -> String {
     token_in(&sign_in(world, person).await);
     let code = world.code_row(person).await;
-    code["trust"]["S"]
-        .as_str()
-        .unwrap_or_else(|| panic!("{code}"))
-        .to_owned()
+    code["trust"]["S"].as_str().unwrap_or_else(|| panic!("{code}")).to_owned()
 }
 
 /// The day's messages to 380 in one map of the quota.
 async fn counted(world: &World, name: &str) -> u64 {
     let rows = world.rows("BudgetsTable").await;
-    let quota = rows
-        .iter()
-        .find(|row| row.get("countries").is_some())
-        .expect("the meter");
+    let quota = rows.iter().find(|row| row.get("countries").is_some()).expect("the meter");
     let day = quota[name]["M"]["380"]["L"][1]["S"].as_str().unwrap_or_default();
-    let counts = day
-        .split_whitespace()
-        .map(|slot| slot.split_once(':').expect("slot:count").1);
+    let counts = day.split_whitespace().map(|slot| slot.split_once(':').expect("slot:count").1);
     counts.map(|count| count.parse::<u64>().expect("a number")).sum()
 }
 
@@ -106,9 +98,7 @@ async fn a_flood_of_new_accounts_keeps_nobody_out_who_was_there_before() {
 async fn logins_of_others_do_not_take_the_half_of_newcomers() {
     let world = World::with(&[("SmsPerCountryPerDay", "8")]).await;
     for n in 0..5 {
-        let person = world
-            .create_person_with(&format!("person{n}"), &format!("+38088123454{n}"))
-            .await;
+        let person = world.create_person_with(&format!("person{n}"), &format!("+38088123454{n}")).await;
         token_in(&sign_in(&world, &person).await);
     }
     // More than half is used; the rest is first come, first served.
@@ -203,17 +193,11 @@ async fn a_message_counts_once_and_comes_back_once_although_an_answer_was_lost()
     assert_eq!(counted(&world, "countries").await, 1);
 
     let person = world.create_person_with("person", "+380881234549").await;
-    world
-        .inject(json!({ "service": "sns", "operation": null, "kind": "error", "times": 99 }))
-        .await;
+    world.inject(json!({ "service": "sns", "operation": null, "kind": "error", "times": 99 })).await;
     world.inject(lost(1, 2)).await;
     assert_eq!(sign_in(&world, &person).await.status, 503);
     let left = world.get("/_local/faults").send_local().await;
-    assert_eq!(
-        (left.as_array().map(Vec::len), &left[0]["service"]),
-        (Some(1), &json!("sns")),
-        "{left}"
-    );
+    assert_eq!((left.as_array().map(Vec::len), &left[0]["service"]), (Some(1), &json!("sns")), "{left}");
     assert_eq!(counted(&world, "countries").await, 1);
 }
 
@@ -255,10 +239,7 @@ async fn a_phone_is_established_by_a_day_and_a_code_or_by_the_operator() {
     world.advance(60).await;
     world.switch_factor_as_admin(&maria, "reset").await;
     let stored = world.rows("FactorsTable").await;
-    let stored = stored
-        .iter()
-        .find(|row| row["user_id"]["S"] == *maria.id)
-        .expect("the row stays");
+    let stored = stored.iter().find(|row| row["user_id"]["S"] == *maria.id).expect("the row stays");
     for name in ["value", "phone_set_at", "by_operator"] {
         assert_eq!(stored.get(name), None, "nothing of the phone is left");
     }
@@ -290,9 +271,7 @@ async fn a_phone_of_before_this_was_stored_is_established_once_it_is_a_day_old()
         let owner = row["owner"]["S"].as_str().expect("an owner");
         let owner = aws_sdk_dynamodb::types::AttributeValue::S(owner.to_owned());
         let older = world.dynamodb().update_item().table_name("countersign-FactorsTable");
-        let older = older
-            .key("owner", owner)
-            .update_expression("REMOVE phone_set_at, by_operator");
+        let older = older.key("owner", owner).update_expression("REMOVE phone_set_at, by_operator");
         older.send().await.expect("the row is there");
     }
     log_in(&world, &maria).await;
@@ -307,9 +286,7 @@ async fn two_messages_that_are_verified_make_room_for_one() {
     let world = World::with(&[("SmsPerDay", "3")]).await;
     let mut waiting = Vec::new();
     for n in 0..3 {
-        let person = world
-            .create_person_with(&format!("person{n}"), &format!("+38088123454{n}"))
-            .await;
+        let person = world.create_person_with(&format!("person{n}"), &format!("+38088123454{n}")).await;
         let (token, code) = world.begin_login(&person).await;
         waiting.push((token, code));
     }
@@ -329,10 +306,7 @@ async fn two_messages_that_are_verified_make_room_for_one() {
     token_in(&world.submit_code(token, code).await);
     token_in(&sign_in(&world, &last).await);
     too_many_sends(&sign_in(&world, &world.demo()).await, MESSAGE);
-    assert_eq!(
-        (counted(&world, "countries").await, counted(&world, "verified").await),
-        (4, 2)
-    );
+    assert_eq!((counted(&world, "countries").await, counted(&world, "verified").await), (4, 2));
     assert_eq!(counted(&world, "newcomers").await, 0);
 }
 
@@ -362,9 +336,7 @@ async fn many_right_codes_at_once_let_everybody_in_and_come_back_once_at_most() 
     let world = World::new().await;
     let mut waiting = Vec::new();
     for n in 0..8 {
-        let person = world
-            .create_person_with(&format!("person{n}"), &format!("+38088123454{n}"))
-            .await;
+        let person = world.create_person_with(&format!("person{n}"), &format!("+38088123454{n}")).await;
         waiting.push(world.begin_login(&person).await);
     }
     // Each of them twice.
@@ -390,9 +362,7 @@ async fn a_meter_that_fails_delays_and_refuses_no_login_and_nothing_comes_back_t
     .into_iter()
     .enumerate()
     {
-        let person = world
-            .create_person_with(&format!("person{n}"), &format!("+38088123454{n}"))
-            .await;
+        let person = world.create_person_with(&format!("person{n}"), &format!("+38088123454{n}")).await;
         let (token, code) = world.begin_login(&person).await;
         let rule = json!({ "service": "dynamodb", "operation": "UpdateItem", "kind": kind, "times": times });
         world.inject(rule).await;

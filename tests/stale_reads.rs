@@ -43,9 +43,7 @@ async fn no_code_is_sent_for_a_login_that_ended_meanwhile() {
             let phone = "+380881234561";
             let person = world.create_person_with("maria", phone).await;
             let (token, _) = world.begin_login(&person).await;
-            let got = world
-                .overtaken(world.refresh_login(&token), world.run_command_about(command, &person))
-                .await?;
+            let got = world.overtaken(world.refresh_login(&token), world.run_command_about(command, &person)).await?;
             match command {
                 "end_tokens" => token_expired(&got),
                 _ => token_invalid(&got),
@@ -116,11 +114,7 @@ async fn a_password_is_compared_with_the_one_that_is_set_meanwhile() {
             })
             .await?;
         token_in(&got);
-        assert_eq!(
-            world.failure_counts(&person).await,
-            ("0".into(), "0".into()),
-            "it was right"
-        );
+        assert_eq!(world.failure_counts(&person).await, ("0".into(), "0".into()), "it was right");
         let got = world
             .overtaken(
                 world.request_token(password_grant(&person.email, "wrong")),

@@ -23,8 +23,7 @@ async fn create_gives_a_pin_that_ends_in_24_hours() {
 
 fn iso(seconds: u64) -> String {
     let at = time::OffsetDateTime::from_unix_timestamp(i64::try_from(seconds).expect("fits")).expect("a time");
-    at.format(&time::format_description::well_known::Rfc3339)
-        .expect("RFC 3339")
+    at.format(&time::format_description::well_known::Rfc3339).expect("RFC 3339")
 }
 
 #[tokio::test]
@@ -32,19 +31,9 @@ async fn owner_and_administrator_read_the_same_pin_again_and_again() {
     let world = World::new().await;
     let created = create_pin(&world, world.user()).await;
     for _ in 0..2 {
-        assert_eq!(
-            pin_in(&world.get(OWN_PIN).private_token(world.user()).send().await, 200),
-            created
-        );
-        assert_eq!(
-            pin_in(&world.get(OWN_PIN).bearer(world.user()).send().await, 200),
-            created
-        );
-        let got = world
-            .get(&pin_path(world.id("/user/user_id")))
-            .private_token(world.admin())
-            .send()
-            .await;
+        assert_eq!(pin_in(&world.get(OWN_PIN).private_token(world.user()).send().await, 200), created);
+        assert_eq!(pin_in(&world.get(OWN_PIN).bearer(world.user()).send().await, 200), created);
+        let got = world.get(&pin_path(world.id("/user/user_id"))).private_token(world.admin()).send().await;
         assert_eq!(pin_in(&got, 200), created);
     }
 }
@@ -56,22 +45,14 @@ async fn a_new_pin_replaces_the_old_one_and_restarts_its_life() {
     world.advance(DAY - 60).await;
     let second = create_pin(&world, world.user()).await;
     world.advance(DAY - 60).await;
-    assert_eq!(
-        pin_in(&world.get(OWN_PIN).private_token(world.user()).send().await, 200),
-        second
-    );
+    assert_eq!(pin_in(&world.get(OWN_PIN).private_token(world.user()).send().await, 200), second);
     assert_eq!(world.rows("SupportPinsTable").await.len(), 1, "one PIN per user");
 }
 
 #[tokio::test]
 async fn without_a_pin_there_is_none_to_read() {
     let world = World::new().await;
-    world
-        .get(OWN_PIN)
-        .private_token(world.user())
-        .send()
-        .await
-        .is(404, NO_PIN);
+    world.get(OWN_PIN).private_token(world.user()).send().await.is(404, NO_PIN);
     world
         .get(&pin_path(world.id("/user/user_id")))
         .private_token(world.admin())
@@ -99,39 +80,16 @@ async fn a_pin_is_unreadable_at_its_end_though_its_row_still_lies_there() {
         world.advance(1).await;
     }
     world.advance(1).await;
-    world
-        .get(OWN_PIN)
-        .private_token(world.user())
-        .send()
-        .await
-        .is(404, NO_PIN);
-    world
-        .get(&pin_path(id))
-        .private_token(world.admin())
-        .send()
-        .await
-        .is(404, NO_PIN);
-    world
-        .post(&revocation_path(id))
-        .private_token(world.admin())
-        .send()
-        .await
-        .is(404, NO_PIN_TO_REVOKE);
+    world.get(OWN_PIN).private_token(world.user()).send().await.is(404, NO_PIN);
+    world.get(&pin_path(id)).private_token(world.admin()).send().await.is(404, NO_PIN);
+    world.post(&revocation_path(id)).private_token(world.admin()).send().await.is(404, NO_PIN_TO_REVOKE);
     let rows = world.rows("SupportPinsTable").await;
     assert_eq!(rows.len(), 1, "the broom has not come yet");
-    assert_eq!(
-        iso(rows[0]["ttl"]["N"].as_str().expect("N").parse().expect("a number")),
-        end
-    );
+    assert_eq!(iso(rows[0]["ttl"]["N"].as_str().expect("N").parse().expect("a number")), end);
     let swept = world.sweep().await;
     assert!(swept["deleted"].as_u64() >= Some(1), "{swept}");
     assert_eq!(world.rows("SupportPinsTable").await.len(), 0);
-    world
-        .get(OWN_PIN)
-        .private_token(world.user())
-        .send()
-        .await
-        .is(404, NO_PIN);
+    world.get(OWN_PIN).private_token(world.user()).send().await.is(404, NO_PIN);
     create_pin(&world, world.user()).await;
 }
 
@@ -140,40 +98,17 @@ async fn revoke_ends_the_pin_and_leaves_no_ciphertext() {
     let world = World::new().await;
     let id = world.id("/user/user_id");
     create_pin(&world, world.user()).await;
-    world
-        .post(&revocation_path(id))
-        .private_token(world.admin())
-        .send()
-        .await
-        .is(202, "{}");
-    world
-        .get(OWN_PIN)
-        .private_token(world.user())
-        .send()
-        .await
-        .is(404, NO_PIN);
-    world
-        .get(&pin_path(id))
-        .private_token(world.admin())
-        .send()
-        .await
-        .is(404, NO_PIN);
-    world
-        .post(&revocation_path(id))
-        .private_token(world.admin())
-        .send()
-        .await
-        .is(404, NO_PIN_TO_REVOKE);
+    world.post(&revocation_path(id)).private_token(world.admin()).send().await.is(202, "{}");
+    world.get(OWN_PIN).private_token(world.user()).send().await.is(404, NO_PIN);
+    world.get(&pin_path(id)).private_token(world.admin()).send().await.is(404, NO_PIN);
+    world.post(&revocation_path(id)).private_token(world.admin()).send().await.is(404, NO_PIN_TO_REVOKE);
     for row in world.rows("SupportPinsTable").await {
         for gone in ["sealed", "nonce", "pin_id"] {
             assert!(row.get(gone).is_none(), "{gone} is left in {row}");
         }
     }
     let again = create_pin(&world, world.user()).await;
-    assert_eq!(
-        pin_in(&world.get(OWN_PIN).private_token(world.user()).send().await, 200),
-        again
-    );
+    assert_eq!(pin_in(&world.get(OWN_PIN).private_token(world.user()).send().await, 200), again);
 }
 
 #[tokio::test]
@@ -182,15 +117,8 @@ async fn a_pin_that_ended_with_its_owners_tokens_cannot_be_revoked() {
     let id = world.id("/user/user_id");
     create_pin(&world, world.user()).await;
     let row = world.rows("SupportPinsTable").await;
-    world
-        .run_command(json!({ "command": "end_tokens", "user_id": id }))
-        .await;
-    world
-        .post(&revocation_path(id))
-        .private_token(world.admin())
-        .send()
-        .await
-        .is(404, NO_PIN_TO_REVOKE);
+    world.run_command(json!({ "command": "end_tokens", "user_id": id })).await;
+    world.post(&revocation_path(id)).private_token(world.admin()).send().await.is(404, NO_PIN_TO_REVOKE);
     assert_eq!(world.rows("SupportPinsTable").await, row, "nothing was changed");
 }
 
@@ -206,18 +134,9 @@ async fn who_is_not_signed_in_gets_401() {
     ] {
         world.request(method, &path).send().await.is(401, UNAUTHORIZED);
         for token in ["glpat-XXXXXXXXXXXXXXXXX", "", "u.x", &world.user().replace('u', "v")] {
-            world
-                .request(method, &path)
-                .private_token(token)
-                .send()
-                .await
-                .is(401, UNAUTHORIZED);
+            world.request(method, &path).private_token(token).send().await.is(401, UNAUTHORIZED);
         }
-        let got = world
-            .request(method, &path)
-            .header("authorization", "Basic dXNlcjpwd2Q=")
-            .send()
-            .await;
+        let got = world.request(method, &path).header("authorization", "Basic dXNlcjpwd2Q=").send().await;
         got.is(401, UNAUTHORIZED);
         assert_eq!(got.header("www-authenticate"), Some("Bearer"));
     }
@@ -230,10 +149,7 @@ async fn leading_zeros_are_kept() {
     for _ in 0..200 {
         let created = create_pin(&world, world.user()).await;
         if created.starts_with('0') {
-            assert_eq!(
-                pin_in(&world.get(OWN_PIN).private_token(world.user()).send().await, 200),
-                created
-            );
+            assert_eq!(pin_in(&world.get(OWN_PIN).private_token(world.user()).send().await, 200), created);
             return;
         }
     }
@@ -255,11 +171,7 @@ async fn parallel_revokes_have_one_winner() {
     create_pin(&world, world.user()).await;
     let path = revocation_path(world.id("/user/user_id"));
     let revokes = (0..32).map(|_| world.post(&path).private_token(world.admin()).send());
-    let won = futures_util::future::join_all(revokes)
-        .await
-        .iter()
-        .filter(|got| got.status == 202)
-        .count();
+    let won = futures_util::future::join_all(revokes).await.iter().filter(|got| got.status == 202).count();
     assert_eq!(won, 1);
 }
 
@@ -317,12 +229,7 @@ async fn a_row_that_somebody_changed_shows_no_pin() {
         let shown = world.get(&pin_path(&user_id)).private_token(world.admin()).send().await;
         shown.is(422, SHOW_FAILED);
     }
-    let noted = world
-        .cloud()
-        .logs()
-        .iter()
-        .filter(|line| line.contains("decrypt_fail"))
-        .count();
+    let noted = world.cloud().logs().iter().filter(|line| line.contains("decrypt_fail")).count();
     assert_eq!(noted, 8, "each is one line in the log");
     write(mine).await;
     pin_in(&world.get(OWN_PIN).private_token(world.user()).send().await, 200);
@@ -335,12 +242,7 @@ async fn the_life_is_a_setting() {
     world.advance(30).await;
     pin_in(&world.get(OWN_PIN).private_token(world.user()).send().await, 200);
     world.advance(30).await;
-    world
-        .get(OWN_PIN)
-        .private_token(world.user())
-        .send()
-        .await
-        .is(404, NO_PIN);
+    world.get(OWN_PIN).private_token(world.user()).send().await.is(404, NO_PIN);
 }
 
 #[tokio::test]
@@ -349,11 +251,7 @@ async fn what_was_done_is_in_the_log() {
     let (user, admin) = (world.id("/user/user_id"), world.id("/admin/user_id"));
     create_pin(&world, world.user()).await;
     world.get(&pin_path(user)).private_token(world.admin()).send().await;
-    world
-        .post(&revocation_path(user))
-        .private_token(world.admin())
-        .send()
-        .await;
+    world.post(&revocation_path(user)).private_token(world.admin()).send().await;
     world.get(&pin_path(user)).private_token(world.user()).send().await;
     world.get(OWN_PIN).send().await;
     let lines: Vec<Value> = world
@@ -375,46 +273,12 @@ async fn what_was_done_is_in_the_log() {
                 && line["at"].as_str().is_some_and(|at| at.ends_with('Z'))
                 && line["request_id"].as_str().is_some_and(|id| !id.is_empty())
         };
-        assert_eq!(
-            lines.iter().filter(matches).count(),
-            1,
-            "{route} {outcome} in {lines:#?}"
-        );
+        assert_eq!(lines.iter().filter(matches).count(), 1, "{route} {outcome} in {lines:#?}");
     };
-    event(
-        "POST /api/v4/user/support_pin",
-        201,
-        "pin_created",
-        json!(user),
-        Value::Null,
-    );
-    event(
-        "GET /api/v4/users/{id}/support_pin",
-        200,
-        "pin_read",
-        json!(admin),
-        json!(user),
-    );
-    event(
-        "POST /api/v4/users/{id}/support_pin/revoke",
-        202,
-        "pin_revoked",
-        json!(admin),
-        json!(user),
-    );
-    event(
-        "GET /api/v4/users/{id}/support_pin",
-        403,
-        "not_administrator",
-        json!(user),
-        json!(user),
-    );
-    event(
-        "GET /api/v4/user/support_pin",
-        401,
-        "no_token",
-        Value::Null,
-        Value::Null,
-    );
+    event("POST /api/v4/user/support_pin", 201, "pin_created", json!(user), Value::Null);
+    event("GET /api/v4/users/{id}/support_pin", 200, "pin_read", json!(admin), json!(user));
+    event("POST /api/v4/users/{id}/support_pin/revoke", 202, "pin_revoked", json!(admin), json!(user));
+    event("GET /api/v4/users/{id}/support_pin", 403, "not_administrator", json!(user), json!(user));
+    event("GET /api/v4/user/support_pin", 401, "no_token", Value::Null, Value::Null);
     assert_eq!(lines.len(), 5, "one line a request");
 }

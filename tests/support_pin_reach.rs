@@ -19,9 +19,7 @@ async fn nobody_acts_as_another_user() {
     let (user, admin) = (world.id("/user/user_id"), world.id("/admin/user_id"));
     let theirs = create_pin(&world, world.user()).await;
     let own = create_pin(&world, world.admin()).await;
-    let reading = world
-        .create_token(json!({ "user_id": admin, "scopes": ["read_api"] }))
-        .await;
+    let reading = world.create_token(json!({ "user_id": admin, "scopes": ["read_api"] })).await;
     let before = world.state().await;
     let (shown, revocation) = (pin_path(user), revocation_path(user));
     let unknown = pin_path("00000000-0000-4000-8000-000000000000");
@@ -47,24 +45,12 @@ async fn nobody_acts_as_another_user() {
         // An unauthenticated caller gets a 401, and nothing else is revealed.
         let ask = || world.request(method, path).header("sudo", "root");
         ask().send().await.is(401, UNAUTHORIZED);
-        ask()
-            .private_token("glpat-XXXXXXXXXXXXXXXXX")
-            .send()
-            .await
-            .is(401, UNAUTHORIZED);
+        ask().private_token("glpat-XXXXXXXXXXXXXXXXX").send().await.is(401, UNAUTHORIZED);
     }
     assert_eq!(world.state().await, before, "nothing was changed");
-    assert_eq!(
-        pin_in(&world.get(OWN_PIN).private_token(world.user()).send().await, 200),
-        theirs
-    );
-    assert_eq!(
-        pin_in(&world.get(OWN_PIN).private_token(world.admin()).send().await, 200),
-        own
-    );
-    world
-        .run_command(json!({ "command": "block_user", "user_id": user }))
-        .await;
+    assert_eq!(pin_in(&world.get(OWN_PIN).private_token(world.user()).send().await, 200), theirs);
+    assert_eq!(pin_in(&world.get(OWN_PIN).private_token(world.admin()).send().await, 200), own);
+    world.run_command(json!({ "command": "block_user", "user_id": user })).await;
     let blocked = world.get(OWN_PIN).private_token(world.user()).header("sudo", "root");
     blocked.send().await.is(403, SUDO);
 }
@@ -75,13 +61,7 @@ async fn a_token_in_the_query_is_refused() {
     for name in ["private_token", "access_token", "job_token"] {
         let query = [(name, world.user())];
         world.post(OWN_PIN).query(&query).send().await.is(401, UNAUTHORIZED);
-        world
-            .post(OWN_PIN)
-            .query(&query)
-            .private_token(world.user())
-            .send()
-            .await
-            .is(401, UNAUTHORIZED);
+        world.post(OWN_PIN).query(&query).private_token(world.user()).send().await.is(401, UNAUTHORIZED);
     }
     assert!(world.rows("SupportPinsTable").await.is_empty());
 }
@@ -97,11 +77,7 @@ async fn who_is_no_administrator_learns_nothing_about_others() {
     for id in [other_id.as_str(), unknown, own, "123", "124", "0123", "%20", "'"] {
         for got in [
             world.get(&pin_path(id)).private_token(world.user()).send().await,
-            world
-                .post(&revocation_path(id))
-                .private_token(world.user())
-                .send()
-                .await,
+            world.post(&revocation_path(id)).private_token(world.user()).send().await,
         ] {
             got.is(403, FORBIDDEN);
             answers.push(got.header("content-length").map(str::to_owned));
@@ -121,10 +97,7 @@ async fn an_owner_cannot_revoke_and_the_pin_stays_readable() {
         .send()
         .await
         .is(403, FORBIDDEN);
-    assert_eq!(
-        pin_in(&world.get(OWN_PIN).private_token(world.user()).send().await, 200),
-        created
-    );
+    assert_eq!(pin_in(&world.get(OWN_PIN).private_token(world.user()).send().await, 200), created);
 }
 
 #[tokio::test]
@@ -155,18 +128,8 @@ async fn an_unknown_user_is_not_found_however_the_id_is_spelled() {
         &braces,
         &"a".repeat(2000),
     ] {
-        world
-            .get(&pin_path(spelling))
-            .private_token(world.admin())
-            .send()
-            .await
-            .is(404, NO_USER);
-        world
-            .post(&revocation_path(spelling))
-            .private_token(world.admin())
-            .send()
-            .await
-            .is(404, NO_USER);
+        world.get(&pin_path(spelling)).private_token(world.admin()).send().await.is(404, NO_USER);
+        world.post(&revocation_path(spelling)).private_token(world.admin()).send().await.is(404, NO_USER);
     }
 }
 
@@ -202,10 +165,7 @@ async fn a_user_is_named_by_a_number_within_the_domain_and_in_no_more_calls() {
     let by_id = calls(world.get(&pin_path(id)).private_token(world.admin()), &shown).await;
     let by_number = calls(world.get(&named).private_token(world.admin()), &shown).await;
     assert_eq!(by_number, by_id, "a number costs nothing");
-    assert_eq!(
-        pin_in(&world.get(&named).bearer(world.admin()).send().await, 200),
-        created
-    );
+    assert_eq!(pin_in(&world.get(&named).bearer(world.admin()).send().await, 200), created);
     for path in [&named, &revocation] {
         let method = if path == &named { "GET" } else { "POST" };
         let ask = || world.request(method, path);
@@ -225,34 +185,18 @@ async fn a_user_is_named_by_a_number_within_the_domain_and_in_no_more_calls() {
         }))
         .await;
     assert_ne!(theirs["user_id"], id);
-    let anna = world
-        .create_token(json!({ "user_id": theirs["user_id"], "scopes": ["api"] }))
-        .await;
+    let anna = world.create_token(json!({ "user_id": theirs["user_id"], "scopes": ["api"] })).await;
     world.get(&named).private_token(&boss).send().await.is(404, NO_PIN);
     let pin_of_anna = create_pin(&world, &anna).await;
-    assert_eq!(
-        pin_in(&world.get(&named).private_token(&boss).send().await, 200),
-        pin_of_anna
-    );
+    assert_eq!(pin_in(&world.get(&named).private_token(&boss).send().await, 200), pin_of_anna);
     let got = world.post(&revocation).private_token(&boss).send().await;
     got.is(202, "{}");
-    assert_eq!(
-        pin_in(&world.get(&named).private_token(world.admin()).send().await, 200),
-        created
-    );
+    assert_eq!(pin_in(&world.get(&named).private_token(world.admin()).send().await, 200), created);
 
     let by_id = calls(world.post(&revocation_path(id)).private_token(world.admin()), "{}").await;
     create_pin(&world, world.user()).await;
-    assert_eq!(
-        calls(world.post(&revocation).private_token(world.admin()), "{}").await,
-        by_id
-    );
-    world
-        .get(&named)
-        .private_token(world.admin())
-        .send()
-        .await
-        .is(404, NO_PIN);
+    assert_eq!(calls(world.post(&revocation).private_token(world.admin()), "{}").await, by_id);
+    world.get(&named).private_token(world.admin()).send().await.is(404, NO_PIN);
     // Mithril's routes do not accept numbers.
     let path = "/mithril/api/users/123/authentication_factors";
     world.get(path).bearer(world.admin()).send().await.ok(404);
@@ -272,9 +216,7 @@ async fn a_token_that_names_another_domain_is_none() {
     let secret = boss.split_once('.').expect("two parts").1;
     for domain in [domain, Vec::new()] {
         let forged = URL_SAFE_NO_PAD.encode([own.clone(), domain].concat());
-        let got = world
-            .get(&pin_path("123"))
-            .private_token(&format!("u{forged}.{secret}"));
+        let got = world.get(&pin_path("123")).private_token(&format!("u{forged}.{secret}"));
         got.send().await.is(401, UNAUTHORIZED);
     }
 }
@@ -289,44 +231,21 @@ fn uuid_of(bytes: &[u8]) -> String {
 async fn an_administrator_reads_own_and_is_bound_to_the_domain() {
     let world = World::new().await;
     let own = create_pin(&world, world.admin()).await;
-    let got = world
-        .get(&pin_path(world.id("/admin/user_id")))
-        .private_token(world.admin())
-        .send()
-        .await;
+    let got = world.get(&pin_path(world.id("/admin/user_id"))).private_token(world.admin()).send().await;
     assert_eq!(pin_in(&got, 200), own, "one's own id names the caller's row twice");
 
     let (foreign_admin, _) = world.new_user_in("other.example", "boss", true).await;
     create_pin(&world, world.user()).await;
     let id = world.id("/user/user_id");
-    world
-        .get(&pin_path(id))
-        .private_token(&foreign_admin)
-        .send()
-        .await
-        .is(404, NO_USER);
-    world
-        .post(&revocation_path(id))
-        .private_token(&foreign_admin)
-        .send()
-        .await
-        .is(404, NO_USER);
+    world.get(&pin_path(id)).private_token(&foreign_admin).send().await.is(404, NO_USER);
+    world.post(&revocation_path(id)).private_token(&foreign_admin).send().await.is(404, NO_USER);
 }
 
 #[tokio::test]
 async fn there_is_no_way_from_a_pin_to_a_user() {
     let world = World::new().await;
     let digits = create_pin(&world, world.user()).await;
-    world
-        .get(&pin_path(&digits))
-        .private_token(world.admin())
-        .send()
-        .await
-        .is(404, NO_USER);
-    let got = world
-        .get(&format!("/api/v4/users/support_pin/{digits}"))
-        .private_token(world.admin())
-        .send()
-        .await;
+    world.get(&pin_path(&digits)).private_token(world.admin()).send().await.is(404, NO_USER);
+    let got = world.get(&format!("/api/v4/users/support_pin/{digits}")).private_token(world.admin()).send().await;
     got.is(404, NO_ROUTE);
 }

@@ -26,12 +26,7 @@ async fn read_scopes_open_what_only_reads() {
     for scope in ["read_user", "read_api"] {
         let token = world.create_token(json!({ "user_id": admin, "scopes": [scope] })).await;
         world.get(&of_user).private_token(&token).send().await.ok(200);
-        world
-            .post(OWN_PIN)
-            .private_token(&token)
-            .send()
-            .await
-            .is(403, &too_small("api"));
+        world.post(OWN_PIN).private_token(&token).send().await.is(403, &too_small("api"));
         world
             .post(&format!("{of_user}/revoke"))
             .private_token(&token)
@@ -39,9 +34,7 @@ async fn read_scopes_open_what_only_reads() {
             .await
             .is(403, &too_small("api"));
     }
-    let token = world
-        .create_token(json!({ "user_id": admin, "scopes": ["passcode"] }))
-        .await;
+    let token = world.create_token(json!({ "user_id": admin, "scopes": ["passcode"] })).await;
     for (method, path, scopes) in [
         ("GET", OWN_PIN, "api read_user"),
         ("POST", OWN_PIN, "api"),
@@ -58,35 +51,21 @@ async fn read_scopes_open_what_only_reads() {
 async fn an_expired_token_is_told_so_and_later_forgotten() {
     let world = World::new().await;
     let user = world.id("/user/user_id").to_owned();
-    let token = world
-        .create_token(json!({ "user_id": user, "scopes": ["api"], "lifetime_seconds": 100 }))
-        .await;
+    let token = world.create_token(json!({ "user_id": user, "scopes": ["api"], "lifetime_seconds": 100 })).await;
     world.advance(98).await;
     world.post(OWN_PIN).private_token(&token).send().await.ok(201);
     world.advance(2).await;
     world.post(OWN_PIN).private_token(&token).send().await.is(401, EXPIRED);
     world.advance(7 * 86_400).await;
-    world
-        .post(OWN_PIN)
-        .private_token(&token)
-        .send()
-        .await
-        .is(401, UNAUTHORIZED);
+    world.post(OWN_PIN).private_token(&token).send().await.is(401, UNAUTHORIZED);
 }
 
 #[tokio::test]
 async fn a_revoked_token_is_told_so() {
     let world = World::new().await;
-    let answer = world
-        .run_command(json!({ "command": "revoke_token", "token": world.user() }))
-        .await;
+    let answer = world.run_command(json!({ "command": "revoke_token", "token": world.user() })).await;
     assert_eq!(answer, json!({ "done": true, "changed": true }));
-    world
-        .get(OWN_PIN)
-        .private_token(world.user())
-        .send()
-        .await
-        .is(401, REVOKED);
+    world.get(OWN_PIN).private_token(world.user()).send().await.is(401, REVOKED);
     world.get(OWN_PIN).private_token(world.admin()).send().await.ok(404);
 }
 
@@ -97,9 +76,7 @@ async fn ending_all_tokens_of_a_user_is_one_write_and_is_seen_at_once() {
     let second = world.create_token(json!({ "user_id": user, "scopes": ["api"] })).await;
     world.get(OWN_PIN).private_token(&second).send().await.ok(404);
     world.invocations().await;
-    world
-        .run_command(json!({ "command": "end_tokens", "user_id": user }))
-        .await;
+    world.run_command(json!({ "command": "end_tokens", "user_id": user })).await;
     let calls = world.invocations().await[0]["calls"].clone();
     let written = json!([
         { "service": "dynamodb", "operation": "UpdateItem", "table": "countersign-UsersTable" },
@@ -117,14 +94,10 @@ async fn ending_all_tokens_of_a_user_is_one_write_and_is_seen_at_once() {
 async fn a_block_is_seen_at_once_and_what_it_ended_does_not_come_back() {
     let world = World::new().await;
     let user = world.id("/user/user_id").to_owned();
-    let passcodes = world
-        .create_token(json!({ "user_id": user, "scopes": ["passcode"] }))
-        .await;
+    let passcodes = world.create_token(json!({ "user_id": user, "scopes": ["passcode"] })).await;
     let status = "/passcode/status?client_id=heatclinic&passcode_id=01FM98Y1WCT0KT0AT56TMJ1973";
     world.get(status).bearer(&passcodes).send().await.ok(404);
-    world
-        .run_command(json!({ "command": "block_user", "user_id": user }))
-        .await;
+    world.run_command(json!({ "command": "block_user", "user_id": user })).await;
     for got in [
         world.get(OWN_PIN).private_token(world.user()).send().await,
         world.post(OWN_PIN).private_token(world.user()).send().await,
@@ -132,9 +105,7 @@ async fn a_block_is_seen_at_once_and_what_it_ended_does_not_come_back() {
         got.is(403, BLOCKED);
     }
     assert_eq!(world.get(status).bearer(&passcodes).send().await.status, 401);
-    world
-        .run_command(json!({ "command": "unblock_user", "user_id": user }))
-        .await;
+    world.run_command(json!({ "command": "unblock_user", "user_id": user })).await;
     let revoked = world.get(OWN_PIN).private_token(world.user()).send().await;
     revoked.is(401, REVOKED);
     let token = world.create_token(json!({ "user_id": user, "scopes": ["api"] })).await;
@@ -144,24 +115,15 @@ async fn a_block_is_seen_at_once_and_what_it_ended_does_not_come_back() {
 #[tokio::test]
 async fn a_blocked_administrator_is_no_administrator() {
     let world = World::new().await;
-    world
-        .run_command(json!({ "command": "block_user", "user_id": world.id("/admin/user_id") }))
-        .await;
+    world.run_command(json!({ "command": "block_user", "user_id": world.id("/admin/user_id") })).await;
     let path = format!("/api/v4/users/{}/support_pin", world.id("/user/user_id"));
-    world
-        .get(&path)
-        .private_token(world.admin())
-        .send()
-        .await
-        .is(403, BLOCKED);
+    world.get(&path).private_token(world.admin()).send().await.is(403, BLOCKED);
 }
 
 #[tokio::test]
 async fn a_clients_own_token_is_nobodys_support_pin() {
     let world = World::new().await;
-    let token = world
-        .create_token(json!({ "owner_client_id": "heatclinic", "scopes": ["api"] }))
-        .await;
+    let token = world.create_token(json!({ "owner_client_id": "heatclinic", "scopes": ["api"] })).await;
     world.get(OWN_PIN).bearer(&token).send().await.is(401, UNAUTHORIZED);
     world
         .get(OWN_PIN)
@@ -169,36 +131,16 @@ async fn a_clients_own_token_is_nobodys_support_pin() {
         .send()
         .await
         .is(403, &too_small("api read_user"));
-    world
-        .post(OWN_PIN)
-        .bearer(world.id("/passcode_token"))
-        .send()
-        .await
-        .is(403, &too_small("api"));
+    world.post(OWN_PIN).bearer(world.id("/passcode_token")).send().await.is(403, &too_small("api"));
 }
 
 #[tokio::test]
 async fn the_end_of_a_clients_tokens_is_seen_at_once() {
     let world = World::new().await;
     let status = "/passcode/status?client_id=heatclinic&passcode_id=01FM98Y1WCT0KT0AT56TMJ1973";
-    world
-        .get(status)
-        .bearer(world.id("/passcode_token"))
-        .send()
-        .await
-        .ok(404);
-    world
-        .run_command(json!({ "command": "end_tokens", "client_id": "heatclinic" }))
-        .await;
-    assert_eq!(
-        world
-            .get(status)
-            .bearer(world.id("/passcode_token"))
-            .send()
-            .await
-            .status,
-        401
-    );
+    world.get(status).bearer(world.id("/passcode_token")).send().await.ok(404);
+    world.run_command(json!({ "command": "end_tokens", "client_id": "heatclinic" })).await;
+    assert_eq!(world.get(status).bearer(world.id("/passcode_token")).send().await.status, 401);
     // A user's token of the same client belongs to the user.
     world.get(status).bearer(world.admin()).send().await.ok(404);
 }

@@ -24,10 +24,7 @@ async fn unknown_routes_are_404_in_the_dialect_of_their_path() {
         ("/api/v4/user/security_pin", NO_ROUTE),
         ("/api/v4/user/support_pin/", NO_ROUTE),
         ("/api/v4/users//support_pin", NO_ROUTE),
-        (
-            "/rest/v1/iam/nothing",
-            r#"{"error_code":1404,"error_message":"not found"}"#,
-        ),
+        ("/rest/v1/iam/nothing", r#"{"error_code":1404,"error_message":"not found"}"#),
     ] {
         for method in ["GET", "POST", "DELETE"] {
             world.request(method, path).send().await.is(404, body);
@@ -121,17 +118,9 @@ async fn a_body_that_is_encoded_is_415_in_every_dialect() {
         ("GET", "/api/v4/user/support_pin", gitlab),
         ("POST", "/api/v4/nothing", gitlab),
         ("POST", "/rest/v1/iam/self_register_requests", era),
-        (
-            "PATCH",
-            "/rest/v1/iam/self_register_requests/19738eb3-0183-b148-9420-7cd30a921f58",
-            era,
-        ),
+        ("PATCH", "/rest/v1/iam/self_register_requests/19738eb3-0183-b148-9420-7cd30a921f58", era),
         ("POST", "/rest/v1/iam/pwd_reset_requests", era),
-        (
-            "PATCH",
-            "/rest/v1/iam/pwd_reset_requests/19738eb3-0183-b148-9420-7cd30a921f58",
-            era,
-        ),
+        ("PATCH", "/rest/v1/iam/pwd_reset_requests/19738eb3-0183-b148-9420-7cd30a921f58", era),
         ("GET", "/app-root", era),
         ("GET", "/passcode/retrieve", ""),
         ("POST", "/passcode/consume", ""),
@@ -148,11 +137,7 @@ async fn a_body_that_is_encoded_is_415_in_every_dialect() {
         for coding in ["gzip", "GZIP", "identity, gzip", "gzip, identity"] {
             let got = ask().header("content-encoding", coding).body("application/json", gzip);
             let got = got.send().await;
-            assert_eq!(
-                (got.status, got.header("accept-encoding")),
-                (415, Some("identity")),
-                "{path}"
-            );
+            assert_eq!((got.status, got.header("accept-encoding")), (415, Some("identity")), "{path}");
             match path {
                 _ if path.starts_with("/mithril") => {
                     refused(&got, 415, "content_type_invalid", "Invalid Content-Encoding header.");
@@ -180,10 +165,7 @@ async fn urls_name_the_host_and_the_port_that_were_called() {
         (&"localhost:1".to_owned(), &format!("127.0.0.1:{port}")),
         (&format!("localhost:{port}.evil.example"), &format!("127.0.0.1:{port}")),
     ] {
-        let ask = world
-            .post(path)
-            .header("host", host)
-            .header("x-forwarded-host", "evil.example");
+        let ask = world.post(path).header("host", host).header("x-forwarded-host", "evil.example");
         let got = ask.json(&json!({})).send().await;
         assert_eq!(got.json()["meta"]["url"], format!("http://{named}{path}"), "{host}");
     }
@@ -205,37 +187,20 @@ async fn bodies_end_at_16_kib() {
         let ask = world.post("/api/v4/user/support_pin").private_token(world.user());
         ask.body("application/json", "x".repeat(size))
     };
-    create(16_384 + 1)
-        .send()
-        .await
-        .is(413, r#"{"message":"413 Request Entity Too Large"}"#);
+    create(16_384 + 1).send().await.is(413, r#"{"message":"413 Request Entity Too Large"}"#);
     create(16_384).send().await.ok(201);
     // Binary bodies arrive in base64.
     let binary = world.post("/api/v4/user/support_pin").private_token(world.user());
-    binary
-        .body("application/octet-stream", vec![0xff; 16_385])
-        .send()
-        .await
-        .ok(413);
+    binary.body("application/octet-stream", vec![0xff; 16_385]).send().await.ok(413);
     for (path, body) in [
         ("/rest/v1/iam/x", ERA_TOO_LARGE_BODY),
         ("/elsewhere", r#"{"message":"Request Too Long"}"#),
     ] {
-        world
-            .post(path)
-            .body("application/json", "x".repeat(16_385))
-            .send()
-            .await
-            .is(413, body);
+        world.post(path).body("application/json", "x".repeat(16_385)).send().await.is(413, body);
     }
     for path in ["/mithril/api/x", "/mithril/api/tokens", "/mithril/api/users"] {
         let body = format!(r#"{{"email":"{}"}}"#, "x".repeat(16_385 - 12));
-        let got = world
-            .post(path)
-            .bearer(world.admin())
-            .body("application/json", body)
-            .send()
-            .await;
+        let got = world.post(path).bearer(world.admin()).body("application/json", body).send().await;
         refused(&got, 413, "request_too_large", "Request body is too large.");
     }
 }
@@ -247,11 +212,7 @@ fn readers(world: &World) -> Vec<(&'static str, String, Option<&str>)> {
         ("POST", "/mithril/api/tokens".to_owned(), None),
         ("POST", "/mithril/api/users".to_owned(), Some(world.admin())),
         ("POST", format!("{user}/authentication_factors"), Some(world.admin())),
-        (
-            "PATCH",
-            "/mithril/api/users/actions/init_factor".to_owned(),
-            Some(world.admin()),
-        ),
+        ("PATCH", "/mithril/api/users/actions/init_factor".to_owned(), Some(world.admin())),
         ("PATCH", format!("{user}/actions/block"), Some(world.admin())),
     ]
 }
@@ -295,10 +256,11 @@ async fn what_is_no_object_of_json_is_refused() {
 async fn a_body_where_none_is_expected_says_what_it_is() {
     let world = World::new().await;
     let create = || world.post("/api/v4/user/support_pin").private_token(world.user());
-    create().body("text/plain", "{}").send().await.is(
-        415,
-        r#"{"error":"The provided content-type 'text/plain' is not supported."}"#,
-    );
+    create()
+        .body("text/plain", "{}")
+        .send()
+        .await
+        .is(415, r#"{"error":"The provided content-type 'text/plain' is not supported."}"#);
     create()
         .body("a\"b/\u{e9}", "{}")
         .send()
@@ -306,11 +268,7 @@ async fn a_body_where_none_is_expected_says_what_it_is() {
         .is(415, r#"{"error":"The provided content-type '' is not supported."}"#);
     assert!(world.rows("SupportPinsTable").await.is_empty(), "nothing was written");
     create().body("application/json", "{}").send().await.ok(201);
-    create()
-        .body("application/x-www-form-urlencoded", "a=b")
-        .send()
-        .await
-        .ok(201);
+    create().body("application/x-www-form-urlencoded", "a=b").send().await.ok(201);
 }
 
 #[tokio::test]
@@ -318,11 +276,7 @@ async fn malformed_queries_and_headers_are_refused_and_the_function_lives() {
     let world = World::new().await;
     let own = "/api/v4/user/support_pin";
     for query in ["?a=%zz", "?a=1&a=1", "?a=%ff"] {
-        let got = world
-            .get(&format!("{own}{query}"))
-            .private_token(world.user())
-            .send()
-            .await;
+        let got = world.get(&format!("{own}{query}")).private_token(world.user()).send().await;
         got.is(400, r#"{"message":"400 Bad request"}"#);
     }
     for (name, value) in [
@@ -335,12 +289,7 @@ async fn malformed_queries_and_headers_are_refused_and_the_function_lives() {
     // A function sees two headers as one list.
     let got = world.get(own).bearer(world.user()).bearer(world.user()).send().await;
     got.is(401, UNAUTHORIZED);
-    world
-        .get(&format!("{own}?page=1&per_page=20"))
-        .private_token(world.user())
-        .send()
-        .await
-        .ok(404);
+    world.get(&format!("{own}?page=1&per_page=20")).private_token(world.user()).send().await.ok(404);
 }
 
 #[tokio::test]
@@ -357,9 +306,7 @@ async fn hints_about_another_time_or_place_change_nothing() {
         .send()
         .await
         .ok(201);
-    let year: u32 = got["expires_at"].as_str().expect("a time")[..4]
-        .parse()
-        .expect("a year");
+    let year: u32 = got["expires_at"].as_str().expect("a time")[..4].parse().expect("a year");
     assert!(year >= 2025, "{got}");
 }
 
@@ -368,20 +315,9 @@ async fn no_origin_is_allowed_to_read_answers() {
     let world = World::new().await;
     for origin in ["null", "https://evil.example", world.url()] {
         for method in ["GET", "OPTIONS"] {
-            let ask = world
-                .request(method, "/api/v4/user/support_pin")
-                .private_token(world.user());
-            let got = ask
-                .header("origin", origin)
-                .header("access-control-request-method", "POST")
-                .send()
-                .await;
-            assert!(
-                got.headers
-                    .keys()
-                    .all(|name| !name.as_str().starts_with("access-control")),
-                "{got:?}"
-            );
+            let ask = world.request(method, "/api/v4/user/support_pin").private_token(world.user());
+            let got = ask.header("origin", origin).header("access-control-request-method", "POST").send().await;
+            assert!(got.headers.keys().all(|name| !name.as_str().starts_with("access-control")), "{got:?}");
         }
     }
 }
@@ -394,30 +330,11 @@ async fn who_may_not_pass_learns_that_first() {
     let text = |path: &str| world.post(path).body("text/plain", "x");
     let unauthorized = UNAUTHORIZED;
     text(own).send().await.is(401, unauthorized);
-    text(own)
-        .private_token("glpat-XXXXXXXXXXXXXXXXX")
-        .send()
-        .await
-        .is(401, unauthorized);
-    text(&revoke)
-        .private_token(world.user())
-        .send()
-        .await
-        .is(403, FORBIDDEN);
+    text(own).private_token("glpat-XXXXXXXXXXXXXXXXX").send().await.is(401, unauthorized);
+    text(&revoke).private_token(world.user()).send().await.is(403, FORBIDDEN);
     text(&revoke).private_token(world.admin()).send().await.ok(415);
     world.get(&format!("{own}?%zz")).send().await.is(401, unauthorized);
-    world
-        .get(&format!("{own}?%zz"))
-        .private_token(world.user())
-        .send()
-        .await
-        .ok(400);
+    world.get(&format!("{own}?%zz")).private_token(world.user()).send().await.ok(400);
     // An empty header is equivalent to none.
-    world
-        .get(own)
-        .private_token("")
-        .bearer(world.user())
-        .send()
-        .await
-        .ok(404);
+    world.get(own).private_token("").bearer(world.user()).send().await.ok(404);
 }

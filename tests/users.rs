@@ -29,27 +29,9 @@ async fn a_user_is_made_whole_and_can_sign_in() {
         "domain": domain, "login": "my_login", "name": "My Name", "is_admin": false, "2fa_enable": true,
     });
     for (body, login, name, is_admin, step) in [
-        (
-            form("my.address@yandex.ru", all.clone()),
-            "my_login",
-            "My Name",
-            false,
-            "REQUEST_FACTOR",
-        ),
-        (
-            json!({ "user": form("second@yandex.ru", json!({})) }),
-            "second",
-            "second",
-            false,
-            "REQUEST_APPS",
-        ),
-        (
-            form("third@yandex.ru", json!({ "login": "number3" })),
-            "number3",
-            "number3",
-            false,
-            "REQUEST_APPS",
-        ),
+        (form("my.address@yandex.ru", all.clone()), "my_login", "My Name", false, "REQUEST_FACTOR"),
+        (json!({ "user": form("second@yandex.ru", json!({})) }), "second", "second", false, "REQUEST_APPS"),
+        (form("third@yandex.ru", json!({ "login": "number3" })), "number3", "number3", false, "REQUEST_APPS"),
         (
             form("boss@yandex.ru", json!({ "name": "Ім'я", "is_admin": true })),
             "boss",
@@ -60,20 +42,14 @@ async fn a_user_is_made_whole_and_can_sign_in() {
     ] {
         let user = data(&world.post_user(world.admin(), &body).await, 201);
         let (id, at) = (user["id"].as_str().expect("an id"), &user["inserted_at"]);
-        let email = body["email"]
-            .as_str()
-            .or(body["user"]["email"].as_str())
-            .expect("an address");
+        let email = body["email"].as_str().or(body["user"]["email"].as_str()).expect("an address");
         let expected = json!({
             "id": id, "email": email, "domain": domain, "login": login, "name": name, "is_admin": is_admin,
             "is_blocked": false, "block_reason": null, "settings": {}, "inserted_at": at, "updated_at": at,
         });
         assert_eq!(user, expected);
         let got = world.request_token(password_grant(email, USER_PASSWORD)).await.ok(201);
-        assert_eq!(
-            (&got["urgent"]["next_step"], &got["data"]["user_id"]),
-            (&json!(step), &json!(id))
-        );
+        assert_eq!((&got["urgent"]["next_step"], &got["data"]["user_id"]), (&json!(step), &json!(id)));
         let person = Person {
             id: id.into(),
             email: email.into(),
@@ -85,9 +61,7 @@ async fn a_user_is_made_whole_and_can_sign_in() {
             assert_eq!((&factor["factor"], &factor["is_active"]), (&Value::Null, &json!(true)));
         }
         // A new administrator may do the same.
-        let token = world
-            .create_token(json!({ "user_id": id, "scopes": ["user:write"] }))
-            .await;
+        let token = world.create_token(json!({ "user_id": id, "scopes": ["user:write"] })).await;
         let got = world.post_user(&token, &form(&format!("of.{email}"), json!({}))).await;
         if is_admin {
             drop(data(&got, 201))
@@ -109,35 +83,17 @@ async fn everything_that_is_wrong_is_said_at_once() {
     for (body, expected) in [
         (json!({}), vec![blank("$.email"), blank("$.password")]),
         (json!({ "user": {} }), vec![blank("$.email"), blank("$.password")]),
-        (
-            json!({ "user": { "email": "a@b.c" }, "id": 1 }),
-            vec![blank("$.password"), beside("$.id")],
-        ),
+        (json!({ "user": { "email": "a@b.c" }, "id": 1 }), vec![blank("$.password"), beside("$.id")]),
         (form("a@yandex.ru", json!({ "role": "root" })), vec![beside("$.role")]),
         (
             form("a@yandex.ru", json!({ "is_admin": "true", "2fa_enable": 1 })),
             vec![cast("$.is_admin"), cast("$.2fa_enable")],
         ),
-        (
-            json!({ "email": 1, "password": null }),
-            vec![cast("$.email"), blank("$.password")],
-        ),
-        (
-            form("a@yandex.ru", json!({ "login": "", "name": "" })),
-            vec![blank("$.login"), blank("$.name")],
-        ),
-        (
-            form("nowhere", json!({ "login": "a b" })),
-            vec![symbols("$.email"), symbols("$.login")],
-        ),
-        (
-            form("a@yandex.ru\r\nBcc: b@yandex.ru", json!({})),
-            vec![symbols("$.email")],
-        ),
-        (
-            form("a@yandex.ru", json!({ "name": "{{7*7}}\r\nx" })),
-            vec![symbols("$.name")],
-        ),
+        (json!({ "email": 1, "password": null }), vec![cast("$.email"), blank("$.password")]),
+        (form("a@yandex.ru", json!({ "login": "", "name": "" })), vec![blank("$.login"), blank("$.name")]),
+        (form("nowhere", json!({ "login": "a b" })), vec![symbols("$.email"), symbols("$.login")]),
+        (form("a@yandex.ru\r\nBcc: b@yandex.ru", json!({})), vec![symbols("$.email")]),
+        (form("a@yandex.ru", json!({ "name": "{{7*7}}\r\nx" })), vec![symbols("$.name")]),
     ] {
         fields_refused(&world.post_user(world.admin(), &body).await, &expected);
     }
@@ -179,11 +135,8 @@ fn derived(got: &Response, begins: &str) -> String {
 #[tokio::test]
 async fn a_login_that_was_not_sent_refuses_nobody() {
     let world = World::new().await;
-    let make = async |email: &str| {
-        world
-            .post_user(world.admin(), &json!({ "email": email, "password": USER_PASSWORD }))
-            .await
-    };
+    let make =
+        async |email: &str| world.post_user(world.admin(), &json!({ "email": email, "password": USER_PASSWORD })).await;
     for (email, begins) in [
         ("anna@example.com", "anna"),
         ("anna+test@example.com", "anna-test"),
@@ -199,20 +152,13 @@ async fn a_login_that_was_not_sent_refuses_nobody() {
         let got = make(email).await;
         derived(&got, begins);
         let user = data(&got, 201);
-        assert_eq!(
-            (&user["email"], &user["name"]),
-            (&json!(email), &json!(begins)),
-            "{email}"
-        );
+        assert_eq!((&user["email"], &user["name"]), (&json!(email), &json!(begins)), "{email}");
         let got = world.request_token(password_grant(email, USER_PASSWORD)).await;
         assert_eq!(got.ok(201)["data"]["user_id"], user["id"], "{email}");
         fields_refused(&make(email).await, &[["$.email", "unique", TAKEN]]);
     }
     let longest = "a".repeat(64);
-    assert_eq!(
-        derived(&make(&format!("{longest}@example.com")).await, &longest),
-        longest
-    );
+    assert_eq!(derived(&make(&format!("{longest}@example.com")).await, &longest), longest);
     let again = derived(&make(&format!("{longest}@example.org")).await, &longest[..57]);
     assert_eq!(again.len(), 64);
     // An explicit login is the caller's choice.
@@ -261,80 +207,39 @@ async fn a_domain_has_its_own_rules_and_administrators() {
     let policy = json!({ "alphabet": null, "min": 15, "max": 64, "refuse_common": true });
     let set = json!({ "command": "set_domain", "domain": "other.example", "password": policy });
     assert_eq!(world.run_command(set).await["domain"], "other.example");
-    let token = world
-        .create_token(json!({ "user_id": boss, "scopes": ["user:write"] }))
-        .await;
+    let token = world.create_token(json!({ "user_id": boss, "scopes": ["user:write"] })).await;
     for (token, password, rule, words) in [
-        (
-            world.admin(),
-            "x-y-z-1",
-            "length",
-            "is too short. Expected: at least 8 characters",
-        ),
-        (
-            world.admin(),
-            "пароль-пароль",
-            "format",
-            "contains invalid symbols. Expected: A-Za-z0-9_-.~!",
-        ),
-        (
-            world.admin(),
-            "password1",
-            "exclusion",
-            "is one of the most common passwords",
-        ),
-        (
-            &token,
-            "fourteen-chars",
-            "length",
-            "is too short. Expected: at least 15 characters",
-        ),
+        (world.admin(), "x-y-z-1", "length", "is too short. Expected: at least 8 characters"),
+        (world.admin(), "пароль-пароль", "format", "contains invalid symbols. Expected: A-Za-z0-9_-.~!"),
+        (world.admin(), "password1", "exclusion", "is one of the most common passwords"),
+        (&token, "fourteen-chars", "length", "is too short. Expected: at least 15 characters"),
     ] {
         let body = form("a@yandex.ru", json!({ "password": password }));
         fields_refused(&world.post_user(token, &body).await, &[["$.password", rule, words]]);
     }
-    let body = form(
-        "a@yandex.ru",
-        json!({ "password": "пароль из многих слов", "login": "demo" }),
-    );
-    assert_eq!(
-        data(&world.post_user(&token, &body).await, 201)["domain"],
-        "other.example"
-    );
+    let body = form("a@yandex.ru", json!({ "password": "пароль из многих слов", "login": "demo" }));
+    assert_eq!(data(&world.post_user(&token, &body).await, 201)["domain"], "other.example");
     // No caller creates users in another domain, or learns whether it exists (enumeration).
     for (token, domain) in [
         (world.admin(), "other.example"),
         (world.admin(), "nowhere.example"),
         (&token, world.id("/domain")),
     ] {
-        forbidden(
-            &world
-                .post_user(token, &form("b@yandex.ru", json!({ "domain": domain })))
-                .await,
-        );
+        forbidden(&world.post_user(token, &form("b@yandex.ru", json!({ "domain": domain }))).await);
     }
     let admin = world.id("/admin/user_id").to_owned();
-    let small = world
-        .create_token(json!({ "user_id": admin, "scopes": ["user:block", "api"] }))
-        .await;
-    scope_too_small(
-        &world.post_user(&small, &form("b@yandex.ru", json!({}))).await,
-        "user:write",
-    );
+    let small = world.create_token(json!({ "user_id": admin, "scopes": ["user:block", "api"] })).await;
+    scope_too_small(&world.post_user(&small, &form("b@yandex.ru", json!({}))).await, "user:write");
     forbidden(
         &world
             .post_user(
-                &world
-                    .create_token(json!({ "user_id": world.id("/user/user_id"), "scopes": "all" }))
-                    .await,
+                &world.create_token(json!({ "user_id": world.id("/user/user_id"), "scopes": "all" })).await,
                 &json!({}),
             )
             .await,
     );
     // A client acts in its own domain.
-    let client = world
-        .create_token(json!({ "owner_client_id": "heatclinic", "scopes": ["user:write"] }))
-        .await;
+    let client = world.create_token(json!({ "owner_client_id": "heatclinic", "scopes": ["user:write"] })).await;
     assert_eq!(
         data(&world.post_user(&client, &form("b@yandex.ru", json!({}))).await, 201)["domain"],
         world.id("/domain")
@@ -360,10 +265,7 @@ async fn an_administrator_is_made_by_an_administrator_or_with_the_scope_for_that
 
     // `user:write` alone creates no administrators; nor does a wrapped body, or one that names the own domain.
     let token = world.create_token(client(write.clone())).await;
-    let named = form(
-        "boss@yandex.ru",
-        json!({ "is_admin": true, "domain": world.id("/domain") }),
-    );
+    let named = form("boss@yandex.ru", json!({ "is_admin": true, "domain": world.id("/domain") }));
     for body in [made(0), json!({ "user": made(0) }), named] {
         scope_too_small(&world.post_user(&token, &body).await, "user:admin");
     }
@@ -389,20 +291,14 @@ async fn an_administrator_is_made_by_an_administrator_or_with_the_scope_for_that
     let token = world.create_token(person(&user, all.clone())).await;
     forbidden(&world.post_user(&token, &made(0)).await);
     let token = world.create_token(person(&elsewhere, all.clone())).await;
-    let here = form(
-        "boss@yandex.ru",
-        json!({ "is_admin": true, "domain": world.id("/domain") }),
-    );
+    let here = form("boss@yandex.ru", json!({ "is_admin": true, "domain": world.id("/domain") }));
     forbidden(&world.post_user(&token, &here).await);
     assert_eq!(world.rows("UsersTable").await, before);
 
     for (n, fields) in [client(all), person(&admin, write.clone())].into_iter().enumerate() {
         let token = world.create_token(fields).await;
         let user = data(&world.post_user(&token, &made(n)).await, 201);
-        assert_eq!(
-            (&user["is_admin"], &user["domain"]),
-            (&json!(true), &json!(world.id("/domain")))
-        );
+        assert_eq!((&user["is_admin"], &user["domain"]), (&json!(true), &json!(world.id("/domain"))));
     }
     // A former administrator creates none, even with an older token.
     let token = world.create_token(person(&admin, write)).await;

@@ -15,9 +15,7 @@ pub fn operation(route: &Route) -> OperationBuilder {
                 .header("Vary", text())
                 .content(
                     "text/html",
-                    ContentBuilder::new()
-                        .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
-                        .build(),
+                    ContentBuilder::new().schema(Some(ObjectBuilder::new().schema_type(Type::String))).build(),
                 ),
         )
         .response("413", json::<EraError>("The body has more than 16 KiB"))

@@ -39,10 +39,7 @@ impl Pages {
 /// The page in one language. It contains the texts of all languages, so that it can switch without being reloaded.
 fn html(words: &str, login_url: Option<&str>) -> String {
     let words: BTreeMap<&str, String> = serde_json::from_str(words).expect("the words are texts by name");
-    let all: Vec<_> = WORDS
-        .iter()
-        .map(|(language, words)| format!("\"{language}\":{words}"))
-        .collect();
+    let all: Vec<_> = WORDS.iter().map(|(language, words)| format!("\"{language}\":{words}")).collect();
     // In JSON a character and its escape are equal; in HTML only the escape cannot end the element.
     let all = format!("{{{}}}", all.join(",")).replace('<', "\\u003c");
     let mut html = String::new();

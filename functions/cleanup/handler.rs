@@ -55,9 +55,7 @@ impl Background for Cleanup {
                 }
             }
         }
-        let failures = failed
-            .iter()
-            .map(|record| json!({ "itemIdentifier": sequence_number(record) }));
+        let failures = failed.iter().map(|record| json!({ "itemIdentifier": sequence_number(record) }));
         Ok(json!({ "batchItemFailures": failures.collect::<Vec<_>>() }))
     }
 }
@@ -68,14 +66,7 @@ impl Cleanup {
     async fn record(&self, removal: &Removal<'_>, request_id: &str) -> Result<(), Fault> {
         let subject = audit::pseudonym(removal.kind, &audit::subject(removal.kind, &removal.key));
         let attempt = random_bytes(&mut SysRng)?;
-        let event = Event::new(
-            self.policy,
-            What::Expired,
-            &removal.source(),
-            subject,
-            attempt,
-            removal.at,
-        );
+        let event = Event::new(self.policy, What::Expired, &removal.source(), subject, attempt, removal.at);
         if self.audit.put_new(&event, removal.at).await? {
             let context = LogContext {
                 request_id,

@@ -60,10 +60,7 @@ impl<'a> Removal<'a> {
             at: time(&change["ApproximateCreationDateTime"]).ok_or("ApproximateCreationDateTime")?,
             stream,
             id: record["eventID"].as_str().filter(is_id).ok_or("eventID")?,
-            sequence_number: change["SequenceNumber"]
-                .as_str()
-                .filter(is_number)
-                .ok_or("SequenceNumber")?,
+            sequence_number: change["SequenceNumber"].as_str().filter(is_number).ok_or("SequenceNumber")?,
         })
     }
 
@@ -94,7 +91,5 @@ fn time(value: &Value) -> Option<Timestamp> {
     )]
     let millis = |seconds: f64| (seconds * 1000.0).round() as u64;
     let seconds = value.as_f64()?;
-    (1.0..253_402_300_800.0)
-        .contains(&seconds)
-        .then(|| Timestamp::from_millis(millis(seconds)))
+    (1.0..253_402_300_800.0).contains(&seconds).then(|| Timestamp::from_millis(millis(seconds)))
 }

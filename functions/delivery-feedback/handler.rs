@@ -72,9 +72,7 @@ impl Background for DeliveryFeedback {
 impl DeliveryFeedback {
     async fn take(&self, feedback: &Feedback, request_id: &str) -> Result<(), Fault> {
         let row = Suppression::new(self.policy, &feedback.address, feedback.reason, feedback.at);
-        self.suppressions
-            .update(&row.subject, suppression::suppress(&row), feedback.at)
-            .await?;
+        self.suppressions.update(&row.subject, suppression::suppress(&row), feedback.at).await?;
         match &feedback.request {
             Some(Request::Registration(digest)) => self.registrations.delete(digest).await?,
             Some(Request::PasswordReset(digest)) => self.resets.delete(digest).await?,

@@ -126,29 +126,19 @@ impl Message {
                     bounce.feedback_id,
                 ),
                 "Transient" => Ok(Notice::Counted(Metric::Bounced, "Transient", time(&bounce.timestamp)?)),
-                "Undetermined" => Ok(Notice::Counted(
-                    Metric::Bounced,
-                    "Undetermined",
-                    time(&bounce.timestamp)?,
-                )),
+                "Undetermined" => Ok(Notice::Counted(Metric::Bounced, "Undetermined", time(&bounce.timestamp)?)),
                 _ => Err("a bounce of no known type"),
             },
-            ("Complaint", None, Some(complaint)) if complaint.is_praise() => Ok(Notice::Counted(
-                Metric::Complained,
-                "NotSpam",
-                time(&complaint.timestamp)?,
-            )),
+            ("Complaint", None, Some(complaint)) if complaint.is_praise() => {
+                Ok(Notice::Counted(Metric::Complained, "NotSpam", time(&complaint.timestamp)?))
+            }
             ("Complaint", None, Some(complaint)) => self.mail.feedback(
                 Reason::Complaint,
                 &complaint.complained_recipients,
                 &complaint.timestamp,
                 complaint.feedback_id,
             ),
-            ("Reject", None, None) => Ok(Notice::Counted(
-                Metric::Rejected,
-                "Content",
-                time(&self.mail.timestamp)?,
-            )),
+            ("Reject", None, None) => Ok(Notice::Counted(Metric::Rejected, "Content", time(&self.mail.timestamp)?)),
             _ => Err("an event of no known type"),
         }
     }

@@ -118,10 +118,7 @@ impl Approve {
         }
         logins::count_verified(&self.change_quotas, call, &login, &next).await;
         let message = Message::FactorChanged { at: call.now, phone };
-        self.verifier
-            .notices
-            .notify(call, &login.user, &message, "factor_changed")
-            .await;
+        self.verifier.notices.notify(call, &login.user, &message, "factor_changed").await;
         let next = NextStep::RequestApps;
         let answer = token_answer(call, Outcome::FactorApproved, &access, &text, "approve_factor", next);
         Ok(Some(answer.counted_as(Milestone::Verified)))

@@ -9,10 +9,7 @@ pub fn operation(route: &Route) -> OperationBuilder {
         .security(any_token())
         .extensions(Some(verifies()))
         .response("201", json::<TokenAnswer>("The phone is set; an access token"))
-        .response(
-            "401",
-            denied("No token, one that is not good for this, a wrong code, or the user is blocked"),
-        )
+        .response("401", denied("No token, one that is not good for this, a wrong code, or the user is blocked"))
         .response("404", json::<MithrilError>("The factor is gone, or disabled"))
         .response("429", too_soon("Too many codes tried"));
     takes(operation, object(closed::<OtpForm>()))

@@ -78,15 +78,7 @@ impl Endpoint for Init {
         };
         let answers = self.answers.at(call.now).await;
         let keeping = Storage::Encrypted(&answers);
-        idempotency::run_once(
-            &self.idempotency,
-            Owners::Users(&self.answered),
-            keeping,
-            call,
-            caller,
-            answer,
-        )
-        .await
+        idempotency::run_once(&self.idempotency, Owners::Users(&self.answered), keeping, call, caller, answer).await
     }
 }
 
@@ -144,19 +136,12 @@ impl Init {
             None => Extra::default(),
         };
         extra.writes.put_new(&self.new_tokens, &token, call.now);
-        extra
-            .writes
-            .check(&self.answered.depend_on, &user.id, rows::user::is_there(user));
-        match sending
-            .send(request, login.otps.clone(), login.quota.clone(), extra)
-            .await?
-        {
+        extra.writes.check(&self.answered.depend_on, &user.id, rows::user::is_there(user));
+        match sending.send(request, login.otps.clone(), login.quota.clone(), extra).await? {
             Sent::Yes => {
                 let next = NextStep::ApproveFactor;
                 let answer = token_answer(call, Outcome::FactorInitiated, &token, &text, "init_factor", next);
-                let answer = answer
-                    .counted_as(Milestone::Issued)
-                    .issued(Issued::about(user, call.now));
+                let answer = answer.counted_as(Milestone::Issued).issued(Issued::about(user, call.now));
                 Ok(Some((answer, old.map(|old| old.digest.clone()))))
             }
             Sent::Changed => Ok(None),

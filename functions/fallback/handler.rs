@@ -35,11 +35,7 @@ impl Endpoint for Fallback {
         {
             return Ok(Answer::redirect(Outcome::LinkUnescaped, &link));
         }
-        let allow: Vec<_> = ROUTES
-            .iter()
-            .filter(|route| route.takes(&call.path))
-            .map(|route| route.method)
-            .collect();
+        let allow: Vec<_> = ROUTES.iter().filter(|route| route.takes(&call.path)).map(|route| route.method).collect();
         let is_preflight = call.method == "OPTIONS" && call.header("access-control-request-method").is_some();
         if self.has_cors && is_preflight && !allow.is_empty() {
             return Ok(Answer::empty(Outcome::Preflight));
@@ -70,11 +66,8 @@ impl Dialect for Error {
             };
             reply.with_media_type(E::MEDIA_TYPE)
         }
-        let in_family = |prefix: &str| {
-            call.path
-                .strip_prefix(prefix)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
+        let in_family =
+            |prefix: &str| call.path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         if in_family("/api/v4") {
             said::<gitlab::Error>(self, call)
         } else if in_family("/rest/v1") || in_family("/app-root") {

@@ -40,22 +40,17 @@ pub fn document() -> OpenApi {
             paths = paths.path(route.path, item);
         }
     }
-    let bearer = HttpBuilder::new()
-        .scheme(HttpAuthScheme::Bearer)
-        .description(Some("An access token"))
-        .build();
+    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("An access token")).build();
     let private_token = ApiKey::Header(ApiKeyValue::new("PRIVATE-TOKEN"));
     let components = ComponentsBuilder::new()
         .security_scheme("bearer", SecurityScheme::Http(bearer))
         .security_scheme("private_token", SecurityScheme::ApiKey(private_token))
         .schemas_from_iter(parts::referred());
-    let components = ON_EVERY_ANSWER
-        .iter()
-        .fold(components, |components, (name, description)| {
-            let text = ObjectBuilder::new().schema_type(Type::String);
-            let header = HeaderBuilder::new().description(Some(*description)).schema(Some(text));
-            components.header(*name, header.build())
-        });
+    let components = ON_EVERY_ANSWER.iter().fold(components, |components, (name, description)| {
+        let text = ObjectBuilder::new().schema_type(Type::String);
+        let header = HeaderBuilder::new().description(Some(*description)).schema(Some(text));
+        components.header(*name, header.build())
+    });
     OpenApiBuilder::new()
         .info(
             InfoBuilder::new()

@@ -11,9 +11,7 @@ pub fn operation(route: &Route) -> OperationBuilder {
             "200",
             ResponseBuilder::new().description("OpenAPI 3.1").content(
                 "application/json",
-                ContentBuilder::new()
-                    .schema(Some(ObjectBuilder::new().schema_type(Type::Object)))
-                    .build(),
+                ContentBuilder::new().schema(Some(ObjectBuilder::new().schema_type(Type::Object))).build(),
             ),
         )
         .response("413", json::<plain::Message>("The body has more than 16 KiB"))

@@ -260,10 +260,7 @@ impl Scopes {
             Self::Names(names) => names,
         };
         let unknown = |name: &String| Failed::Refused(format!("no scope is named {name:?}"));
-        names
-            .iter()
-            .map(|name| Scope::parse(name).ok_or_else(|| unknown(name)))
-            .collect()
+        names.iter().map(|name| Scope::parse(name).ok_or_else(|| unknown(name))).collect()
     }
 }
 

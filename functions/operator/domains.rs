@@ -46,12 +46,8 @@ impl DomainForm {
             (None, _, _) => return Err("sender_name and reply_to need a sender".into()),
             (Some(address), name, reply_to) => Some(Sender {
                 address: sender(&address, mail_domain)?,
-                name: name
-                    .map(|name| field("sender_name", DisplayName::parse(&name)))
-                    .transpose()?,
-                reply_to: reply_to
-                    .map(|address| field("reply_to", EmailAddress::parse(&address)))
-                    .transpose()?,
+                name: name.map(|name| field("sender_name", DisplayName::parse(&name))).transpose()?,
+                reply_to: reply_to.map(|address| field("reply_to", EmailAddress::parse(&address))).transpose()?,
             }),
         };
         let opts = self.self_register_template.opts.into_iter().map(|(name, opt)| {
@@ -80,9 +76,9 @@ fn sender(address: &str, mail_domain: &MailDomain) -> Result<EmailAddress, Faile
     let address = field("sender", EmailAddress::parse(address))?;
     match mail_domain.name() {
         None => Err("a sender needs the parameter MailDomain".into()),
-        Some(name) if !mail_domain.covers(&address) => Err(Failed::Refused(format!(
-            "sender must be an address at {name} or below it"
-        ))),
+        Some(name) if !mail_domain.covers(&address) => {
+            Err(Failed::Refused(format!("sender must be an address at {name} or below it")))
+        }
         Some(_) if !mail_domain.sends_for(&address) => {
             Err("sender must be one that the parameter MailSenders lists".into())
         }

@@ -163,9 +163,7 @@ impl Operator {
                         Kind::Access | Kind::SecondFactor { .. } => None,
                     },
                 };
-                tokens
-                    .all(self, work, after, || rows::user::owns(user.id), |_| true)
-                    .await
+                tokens.all(self, work, after, || rows::user::owns(user.id), |_| true).await
             }
             Part::Registrations => {
                 let registrations = Sweep {
@@ -188,9 +186,7 @@ impl Operator {
                     id: |call| &call.key,
                     phone: |_| None,
                 };
-                repetitions
-                    .all(self, work, after, || rows::user::owns(user.id), |_| true)
-                    .await
+                repetitions.all(self, work, after, || rows::user::owns(user.id), |_| true).await
             }
             Part::PasswordResets => self.sweep_links(user.id, after, work).await,
         }

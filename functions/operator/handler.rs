@@ -215,11 +215,7 @@ fn about(event: &Value) -> Option<String> {
     user.or_else(|| client.map(|id| id.log_name()))
         .or_else(|| domain.map(|name| format!("domain:{}", name.as_str())))
         .or_else(|| keys.map(|name| format!("keys:{name}")))
-        .or_else(|| {
-            text("token")
-                .and_then(Presented::parse)
-                .map(|token| token.owner.log_name())
-        })
+        .or_else(|| text("token").and_then(Presented::parse).map(|token| token.owner.log_name()))
         .or_else(|| {
             let email = text("email").and_then(|text| EmailAddress::parse(text).ok());
             email.map(|email| pseudonym("Mail", &suppression::subject(&email)))

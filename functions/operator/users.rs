@@ -100,10 +100,7 @@ impl Operator {
 
     /// The existing user with this login and address; `None` if both are free.
     async fn user_like(&self, account: &AccountRequest, run: Run<'_>) -> Result<Option<UserId>, Failed> {
-        let names = (
-            claim::login(&account.domain, &account.login),
-            claim::email(&account.domain, &account.email),
-        );
+        let names = (claim::login(&account.domain, &account.login), claim::email(&account.domain, &account.email));
         let mut login = self.read_claims.get(&names.0, run.now).await?;
         let email = self.read_claims.get(&names.1, run.now).await?;
         if login.is_none() && email.is_some() {

@@ -51,15 +51,7 @@ impl Endpoint for Create {
         };
         let answers = self.answers.at(call.now).await;
         let keeping = Storage::Encrypted(&answers);
-        idempotency::run_once(
-            &self.idempotency,
-            Owners::Users(&self.answered),
-            keeping,
-            call,
-            caller,
-            answer,
-        )
-        .await
+        idempotency::run_once(&self.idempotency, Owners::Users(&self.answered), keeping, call, caller, answer).await
     }
 }
 
@@ -87,13 +79,8 @@ impl Create {
             locale: &login.token.locale,
         };
         let mut extra = Extra::default();
-        extra
-            .writes
-            .check(&self.answered.depend_on, &user.id, rows::user::is_there(user));
-        match sending
-            .send(request, login.otps.clone(), login.quota.clone(), extra)
-            .await?
-        {
+        extra.writes.check(&self.answered.depend_on, &user.id, rows::user::is_there(user));
+        match sending.send(request, login.otps.clone(), login.quota.clone(), extra).await? {
             Sent::Yes => {
                 let answer = user_answer(call, Outcome::OtpSent, user).counted_as(Milestone::Issued);
                 Ok(Some(answer.issued(Issued::about(user, call.now))))

@@ -9,10 +9,7 @@ pub fn operation(route: &Route) -> OperationBuilder {
         // The token may be in the header or in the body.
         .security(SecurityRequirement::default())
         .security(any_token())
-        .response(
-            "200",
-            json::<UserAnswer>("The code is on its way, and earlier ones are gone"),
-        )
+        .response("200", json::<UserAnswer>("The code is on its way, and earlier ones are gone"))
         .response("401", denied("No token, one that is not good, or the user is blocked"))
         .response("403", json::<MithrilError>("The token is another user's"));
     sends_text(may_take(operation, object(closed::<CodeForm>())))

@@ -27,9 +27,7 @@ impl Endpoint for Status {
         let StatusQuery { passcode_id: id } = StatusQuery::read(call)?;
         call.log_subject(format!("passcode:{}", id.as_str()));
         let found = self.passcodes.get(&id.handle(), call.now).await?;
-        let passcode = found
-            .filter(|found| found.id == id && found.client == client)
-            .ok_or(Error::NoPasscode)?;
+        let passcode = found.filter(|found| found.id == id && found.client == client).ok_or(Error::NoPasscode)?;
         Ok(broadleaf::status_read(&id, passcode.is_valid(call.now)))
     }
 }

@@ -85,14 +85,7 @@ impl Confirm {
         optimistic_from(TRIES, "the user", user, async |user| {
             let mut transaction = Transaction::default();
             let link = transaction.use_up(&self.use_up, digest, call.now);
-            passwords::set(
-                &mut transaction,
-                &self.change_users,
-                &self.pins,
-                &user,
-                &password,
-                call.now,
-            );
+            passwords::set(&mut transaction, &self.change_users, &self.pins, &user, &password, call.now);
             let is_set = passwords::is_set(&self.answered.read, &user.id, &password, call.now);
             match settled(transaction.commit().await, is_set).await? {
                 Committed::Yes => Ok(ControlFlow::Break(self.notify(call, &user).await)),
@@ -114,10 +107,7 @@ impl Confirm {
         let user = found.take(&self.answered.read, &target.user, call.now)?;
         let user = user.filter(|user| !request.is_void(user));
         let domain = found.take(&self.notices.domains, &target.domain, call.now)?;
-        Ok((
-            user.ok_or(Error::NoRequest)?,
-            domain.unwrap_or_else(|| Domain::undescribed(target.domain.clone())),
-        ))
+        Ok((user.ok_or(Error::NoRequest)?, domain.unwrap_or_else(|| Domain::undescribed(target.domain.clone()))))
     }
 
     async fn notify(&self, call: &Call, user: &User) -> Answer {

@@ -33,10 +33,7 @@ impl Request {
         call.log_subject(user.id.log_name());
         let mut batch = Batch::default();
         batch.want(&self.notices.domains, &user.domain);
-        let domain = batch
-            .read()
-            .await?
-            .take(&self.notices.domains, &user.domain, call.now)?;
+        let domain = batch.read().await?.take(&self.notices.domains, &user.domain, call.now)?;
         let domain = domain.unwrap_or_else(|| Domain::undescribed(user.domain.clone()));
         let password = body::accept_password(&domain.passwords, "new_pwd", &request.new)?;
 
@@ -50,14 +47,7 @@ impl Request {
 
         let password = PasswordHash::of(&password, &self.cost, &mut SysRng).map_err(Fault::from)?;
         let mut transaction = Transaction::default();
-        passwords::set(
-            &mut transaction,
-            &self.change_users,
-            &self.pins,
-            &user,
-            &password,
-            call.now,
-        );
+        passwords::set(&mut transaction, &self.change_users, &self.pins, &user, &password, call.now);
         let is_set = passwords::is_set(&self.answered.read, &user.id, &password, call.now);
         match settled(transaction.commit().await, is_set).await? {
             Committed::Yes => {}

@@ -23,10 +23,7 @@ pub fn operation(route: &Route) -> OperationBuilder {
             one_of([reference::<EraDone>(), reference::<PasswordSet>()]),
         ),
     )
-    .response(
-        "401",
-        json::<EraError>("Signed in: no token, or one that is not good").header(CHALLENGE, text()),
-    )
+    .response("401", json::<EraError>("Signed in: no token, or one that is not good").header(CHALLENGE, text()))
     .response(
         "403",
         json::<EraError>("Signed in: blocked, or the scope is too small; the latter has a challenge")

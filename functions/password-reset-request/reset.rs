@@ -242,10 +242,7 @@ impl Request {
                 generation: user.token_generation,
                 domain: reset.domain.clone(),
                 blocked_at: user.lockout.block.map(|block| block.at),
-                recovers: user
-                    .lockout
-                    .active_block(call.now)
-                    .is_some_and(|block| block.why.is_failures()),
+                recovers: user.lockout.active_block(call.now).is_some_and(|block| block.why.is_failures()),
             },
             None => Target {
                 user: UserId::draw(&mut SysRng).map_err(Fault::from)?,
@@ -300,7 +297,6 @@ impl Request {
             request: &request.digest,
         };
         let sent = link_mails::send(&self.notices.mailer, &self.take_back, call, letter).await;
-        sent.map(|()| era::check_mail(outcome).counted_as(Milestone::Issued))
-            .map_err(Error::MailFailed)
+        sent.map(|()| era::check_mail(outcome).counted_as(Milestone::Issued)).map_err(Error::MailFailed)
     }
 }

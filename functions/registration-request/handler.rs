@@ -175,8 +175,7 @@ impl Request {
         spending: &mut Spending<'a>,
     ) -> Result<Answer, Error> {
         let (limits, email) = (&self.policy.limits, admitted.account.email.clone());
-        self.spend(call, &admitted.domain.name, admitted.levels, spending)
-            .await??;
+        self.spend(call, &admitted.domain.name, admitted.levels, spending).await??;
         let kind = MailKind::of_registration(admitted.suppressed);
         let planned = kind.map(|kind| Planned {
             waits: limits.waits(kind),
@@ -216,8 +215,7 @@ impl Request {
             request: &request.digest,
         };
         let sent = link_mails::send(&self.mailer, &self.take_back, call, letter).await;
-        sent.map(|()| era::check_mail(outcome).counted_as(Milestone::Issued))
-            .map_err(Error::MailFailed)
+        sent.map(|()| era::check_mail(outcome).counted_as(Milestone::Issued)).map_err(Error::MailFailed)
     }
 
     /// Counts a request against the rate limits of this domain, whatever the address.

@@ -39,9 +39,7 @@ impl Endpoint for Create {
     type Error = Error;
 
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
-        self.create(call)
-            .await
-            .map_err(|error| error.said_as(StoreFailed::Create))
+        self.create(call).await.map_err(|error| error.said_as(StoreFailed::Create))
     }
 }
 
@@ -49,10 +47,8 @@ impl Create {
     async fn create(&self, call: &Call) -> Result<Answer, Error> {
         let token = gitlab::token(call)?;
         optimistic(TRIES, "the user", async || {
-            let caller = gitlab::in_own_name(
-                call,
-                auth::pin_caller(&self.users, call, token, gitlab::WRITE, None).await?,
-            )?;
+            let caller =
+                gitlab::in_own_name(call, auth::pin_caller(&self.users, call, token, gitlab::WRITE, None).await?)?;
             gitlab::expect_nothing(call)?;
             self.issue(call, &caller.own).await
         })

@@ -25,9 +25,7 @@ impl Endpoint for Revoke {
     type Error = Error;
 
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
-        self.revoke(call)
-            .await
-            .map_err(|error| error.said_as(StoreFailed::Revoke))
+        self.revoke(call).await.map_err(|error| error.said_as(StoreFailed::Revoke))
     }
 }
 
@@ -35,10 +33,8 @@ impl Revoke {
     async fn revoke(&self, call: &Call) -> Result<Answer, Error> {
         let token = gitlab::token(call)?;
         let named = Some(call.path_parameter("id"));
-        let caller = gitlab::in_own_name(
-            call,
-            auth::pin_caller(&self.users, call, token, gitlab::WRITE, named).await?,
-        )?;
+        let caller =
+            gitlab::in_own_name(call, auth::pin_caller(&self.users, call, token, gitlab::WRITE, named).await?)?;
         let owner = gitlab::administered(&caller)?;
         gitlab::expect_nothing(call)?;
         let change = support_pin::revoke(owner, &call.invocation, call.now);

@@ -37,16 +37,11 @@ impl ShowUser {
     async fn show(&self, call: &Call) -> Result<Answer, Error> {
         let token = gitlab::token(call)?;
         let named = Some(call.path_parameter("id"));
-        let caller = gitlab::in_own_name(
-            call,
-            auth::pin_caller(&self.users, call, token, gitlab::READ, named).await?,
-        )?;
+        let caller = gitlab::in_own_name(call, auth::pin_caller(&self.users, call, token, gitlab::READ, named).await?)?;
         let owner = gitlab::administered(&caller)?;
         gitlab::expect_nothing(call)?;
         let pin = self.pins.get(&owner.id(), call.now).await?.ok_or(Error::NoPin)?;
-        let digits = pin
-            .open(owner, &self.keys.at(call.now).await, call.now)?
-            .ok_or(Error::NoPin)?;
+        let digits = pin.open(owner, &self.keys.at(call.now).await, call.now)?.ok_or(Error::NoPin)?;
         let noted = self.trail.before(call, Outcome::PinRead).await;
         noted.map_err(Error::NotRecorded)?;
         Ok(gitlab::pin_read(&digits, pin.expires_at).counted_as(Milestone::Verified))

@@ -24,15 +24,10 @@ impl Endpoint for Show {
 
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
         let token = gitlab::token(call)?;
-        let caller = gitlab::in_own_name(
-            call,
-            auth::pin_caller(&self.users, call, token, gitlab::READ, None).await?,
-        )?;
+        let caller = gitlab::in_own_name(call, auth::pin_caller(&self.users, call, token, gitlab::READ, None).await?)?;
         gitlab::expect_nothing(call)?;
         let pin = self.pins.get(&caller.own.id(), call.now).await?.ok_or(Error::NoPin)?;
-        let digits = pin
-            .open(&caller.own, &self.keys.at(call.now).await, call.now)?
-            .ok_or(Error::NoPin)?;
+        let digits = pin.open(&caller.own, &self.keys.at(call.now).await, call.now)?.ok_or(Error::NoPin)?;
         Ok(gitlab::pin_read(&digits, pin.expires_at))
     }
 }

@@ -42,9 +42,7 @@ impl Create {
             return Err(Error::WrongSecret);
         }
         call.log_actor(id.log_name());
-        let scopes = client
-            .allow(GrantType::ClientCredentials, scope)
-            .map_err(Error::ScopeNotAllowed)?;
+        let scopes = client.allow(GrantType::ClientCredentials, scope).map_err(Error::ScopeNotAllowed)?;
         let issued = Issued::to_client(&client);
         let grant = Grant {
             owner: Owner::Client(id.clone()),

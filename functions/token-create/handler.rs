@@ -118,9 +118,6 @@ impl Create {
     /// Does the same work for a lockout of an address without an account.
     pub async fn simulate_locked(&self, call: &Call, domain: &DomainName, identity: &[u8; 32]) {
         let message = Message::Locked { at: call.now };
-        self.verifier
-            .notices
-            .simulate(call, domain, *identity, &message, "locked")
-            .await;
+        self.verifier.notices.simulate(call, domain, *identity, &message, "locked").await;
     }
 }

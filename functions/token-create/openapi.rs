@@ -20,13 +20,7 @@ pub fn operation(route: &Route) -> OperationBuilder {
         .security(SecurityRequirement::default())
         .security(any_token())
         .extensions(Some(verifies()))
-        .response(
-            "201",
-            json::<TokenAnswer>("The token, and what to do next with it; a code may be on its way"),
-        )
-        .response(
-            "401",
-            denied("The client, the person, the token or the code is not good, or the user is blocked"),
-        );
+        .response("201", json::<TokenAnswer>("The token, and what to do next with it; a code may be on its way"))
+        .response("401", denied("The client, the person, the token or the code is not good, or the user is blocked"));
     sends_text(takes(operation, object(grants)))
 }

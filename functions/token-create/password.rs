@@ -137,10 +137,7 @@ impl Create {
             last: None,
         };
         otp_sender::with(&self.sender, call, async |sending| {
-            optimistic(ROUNDS, "the user", async || {
-                self.sign_in(call, &request, &mut verifier, sending).await
-            })
-            .await
+            optimistic(ROUNDS, "the user", async || self.sign_in(call, &request, &mut verifier, sending).await).await
         })
         .await
     }
@@ -164,11 +161,7 @@ impl Create {
             // An invalid address belongs to no user, and is looked up all the same.
             Err(_) => claim::of_unknown(&random_id),
         };
-        Ok(self
-            .claims
-            .get(&key, call.now)
-            .await?
-            .map_or(random_id, |claim| claim.user))
+        Ok(self.claims.get(&key, call.now).await?.map_or(random_id, |claim| claim.user))
     }
 
     /// `None` when the rows that the login depends on have changed since they were read.
@@ -180,9 +173,7 @@ impl Create {
         sending: &mut Sending<'_>,
     ) -> Result<Option<Answer>, Error> {
         let found = self.find(call, request).await?;
-        self.failed_logins
-            .spend(&found.failures, &call.hit())
-            .map_err(Error::LoginTimeout)?;
+        self.failed_logins.spend(&found.failures, &call.hit()).map_err(Error::LoginTimeout)?;
         let stored = match &found.user {
             Some(user) => user.password.clone(),
             None => PasswordHash::decoy(&self.cost),
@@ -261,11 +252,7 @@ impl Create {
     async fn refuse<T>(&self, call: &Call, request: &LoginRequest<'_>, why: Error) -> Result<T, Error> {
         let random_id = UserId::draw(&mut SysRng).map_err(Fault::from)?;
         let mut transaction = Transaction::default();
-        transaction.update(
-            &self.logins.change_users,
-            &random_id,
-            rows::user::never_matches(&call.invocation),
-        );
+        transaction.update(&self.logins.change_users, &random_id, rows::user::never_matches(&call.invocation));
         transaction.check(&self.depend_on_unknown, &request.identity, rows::unknown::any());
         transaction.commit().await?;
         self.count_failed(call).await?;
@@ -372,9 +359,9 @@ impl Create {
         };
         let (otps, quota) = (found.otps.clone(), found.quota.clone());
         match sending.send(message, otps, quota, extra).await {
-            Ok(Sent::Yes) => Ok(Some(
-                answer(Outcome::OtpRequested, NextStep::RequestOtp).counted_as(Milestone::Issued),
-            )),
+            Ok(Sent::Yes) => {
+                Ok(Some(answer(Outcome::OtpRequested, NextStep::RequestOtp).counted_as(Milestone::Issued)))
+            }
             Ok(Sent::Changed) => Ok(None),
             Err(why) => {
                 self.forgive(call, user).await;

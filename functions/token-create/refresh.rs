@@ -31,10 +31,7 @@ impl Create {
     /// Sends another code with a new token: the earlier token is revoked, unless nothing could be sent.
     pub async fn refresh(&self, call: &Call, token: Option<Secret>) -> Result<Answer, Error> {
         let (answer, old) = otp_sender::with(&self.sender, call, async |sending| {
-            optimistic(ROUNDS, "the login", async || {
-                self.send_again(call, token.clone(), sending).await
-            })
-            .await
+            optimistic(ROUNDS, "the login", async || self.send_again(call, token.clone(), sending).await).await
         })
         .await?;
         let answer = token_replacement::end(&self.change_tokens, call, &old, rows::token::renew, answer).await;
@@ -64,19 +61,12 @@ impl Create {
         };
         let mut extra = token_replacement::begin(&self.change_tokens, call, old);
         extra.writes.put_new(&self.new_tokens, &renewed, call.now);
-        extra
-            .writes
-            .check(&self.answered.depend_on, &user.id, rows::user::is_there(user));
-        match sending
-            .send(request, login.otps.clone(), login.quota.clone(), extra)
-            .await?
-        {
+        extra.writes.check(&self.answered.depend_on, &user.id, rows::user::is_there(user));
+        match sending.send(request, login.otps.clone(), login.quota.clone(), extra).await? {
             Sent::Yes => {
                 let (grant_type, next) = (GrantType::Refresh.name(), NextStep::RequestOtp);
                 let answer = token_answer(call, Outcome::OtpRequested, &renewed, &text, grant_type, next);
-                let answer = answer
-                    .counted_as(Milestone::Issued)
-                    .issued(Issued::about(user, call.now));
+                let answer = answer.counted_as(Milestone::Issued).issued(Issued::about(user, call.now));
                 Ok(Some((answer, old.digest.clone())))
             }
             Sent::Changed => Ok(None),

@@ -23,10 +23,7 @@ async fn main() -> Result<(), Error> {
         "hang" => std::future::pending().await,
         "secret" => {
             let secret = secrets().get_secret_value().secret_id(env("SECRET_ARN")).send().await?;
-            println!(
-                "read a secret of {} characters",
-                secret.secret_string().unwrap_or_default().len()
-            );
+            println!("read a secret of {} characters", secret.secret_string().unwrap_or_default().len());
         }
         _ => {}
     }
@@ -37,10 +34,7 @@ async fn main() -> Result<(), Error> {
 async fn answer(event: LambdaEvent<Value>) -> Result<Value, Error> {
     let event = event.payload;
     if event["Records"][0]["EventSource"] == "aws:sns" {
-        println!(
-            "told by {}: {}",
-            event["Records"][0]["Sns"]["TopicArn"], event["Records"][0]["Sns"]["Message"]
-        );
+        println!("told by {}: {}", event["Records"][0]["Sns"]["TopicArn"], event["Records"][0]["Sns"]["Message"]);
         return Ok(Value::Null);
     }
     if event["Records"].is_array() {
@@ -60,12 +54,7 @@ async fn answer(event: LambdaEvent<Value>) -> Result<Value, Error> {
     if DOOMED.load(Ordering::SeqCst) {
         if !asked("call").is_empty() {
             let item = AttributeValue::S("a call".to_owned());
-            dynamodb()
-                .put_item()
-                .table_name(env("TABLE"))
-                .item("id", item)
-                .send()
-                .await?;
+            dynamodb().put_item().table_name(env("TABLE")).item("id", item).send().await?;
         }
         std::process::exit(8);
     }
@@ -93,10 +82,7 @@ async fn answer(event: LambdaEvent<Value>) -> Result<Value, Error> {
             )
         }
         "put" => {
-            let mut put = dynamodb()
-                .put_item()
-                .table_name(env("TABLE"))
-                .item("id", AttributeValue::S(asked("id")));
+            let mut put = dynamodb().put_item().table_name(env("TABLE")).item("id", AttributeValue::S(asked("id")));
             if let Ok(expires) = asked("expires").parse::<u64>() {
                 put = put.item("expires_at", AttributeValue::N(expires.to_string()));
             }
@@ -118,10 +104,7 @@ fn stream(event: &Value) -> Value {
     for record in event["Records"].as_array().into_iter().flatten() {
         let id = record["dynamodb"]["Keys"]["id"]["S"].as_str().unwrap_or_default();
         let by = record["userIdentity"]["principalId"].as_str().unwrap_or("somebody");
-        println!(
-            "record {} {id} by {by}",
-            record["eventName"].as_str().unwrap_or_default()
-        );
+        println!("record {} {id} by {by}", record["eventName"].as_str().unwrap_or_default());
         if id.starts_with("poison") {
             failures.push(json!({ "itemIdentifier": record["dynamodb"]["SequenceNumber"] }));
         }
@@ -138,17 +121,11 @@ fn operator(command: &Value) -> Value {
         "create_client" => json!({ "client_id": command["client_id"], "client_secret": "s3cret" }),
         "create_user" => json!({ "user_id": format!("user-{}", command["login"].as_str().unwrap_or_default()) }),
         "set_factor" => {
-            println!(
-                "a factor of {}: {} {}",
-                command["user_id"], command["type"], command["factor"]
-            );
+            println!("a factor of {}: {} {}", command["user_id"], command["type"], command["factor"]);
             json!({ "factor_id": "factor" })
         }
         "create_token" => {
-            let owner = command["user_id"]
-                .as_str()
-                .or(command["owner_client_id"].as_str())
-                .unwrap_or_default();
+            let owner = command["user_id"].as_str().or(command["owner_client_id"].as_str()).unwrap_or_default();
             println!("a token for {} seconds", command["lifetime_seconds"]);
             json!({ "token": format!("{owner}:{}", command["scopes"]), "lifetime_seconds": command["lifetime_seconds"] })
         }

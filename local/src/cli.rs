@@ -67,9 +67,8 @@ pub(crate) fn parse(mut arguments: Parser) -> Result<Command, lexopt::Error> {
             Arg::Long("binaries") => folder = Some(PathBuf::from(arguments.value()?)),
             Arg::Long("parameter") => {
                 let given = arguments.value()?.string()?;
-                let (name, value) = given
-                    .split_once('=')
-                    .ok_or_else(|| format!("--parameter wants NAME=VALUE, not {given:?}"))?;
+                let (name, value) =
+                    given.split_once('=').ok_or_else(|| format!("--parameter wants NAME=VALUE, not {given:?}"))?;
                 parameters.insert(name.to_owned(), value.to_owned());
             }
             Arg::Long("aws") => aws = Some(arguments.value()?.string()?),
@@ -119,10 +118,7 @@ fn workspace() -> PathBuf {
 /// The functions are built beside this program.
 fn binaries() -> PathBuf {
     let own = std::env::current_exe().ok();
-    own.as_deref()
-        .and_then(Path::parent)
-        .map(PathBuf::from)
-        .unwrap_or_default()
+    own.as_deref().and_then(Path::parent).map(PathBuf::from).unwrap_or_default()
 }
 
 /// Prints the allowed but unused permissions of the template; an error if there are any.
@@ -145,10 +141,7 @@ pub(crate) async fn routes(options: Options, folder: &Path) -> Result<(), String
     untested.iter().for_each(|route| println!("{route}"));
     match untested.len() {
         0 => Ok(()),
-        count => Err(format!(
-            "{count} answers that routes of {} need were not tested",
-            template.display()
-        )),
+        count => Err(format!("{count} answers that routes of {} need were not tested", template.display())),
     }
 }
 
@@ -159,11 +152,7 @@ pub(crate) async fn operator(port: u16, command: String) -> Result<(), String> {
     }
     let answer = invoke_operator(port, command).await?;
     println!("{answer:#}");
-    match answer
-        .get("error")
-        .or(answer.get("errorMessage"))
-        .or(answer.get("Message"))
-    {
+    match answer.get("error").or(answer.get("errorMessage")).or(answer.get("Message")) {
         Some(error) => Err(format!("the operator's function answered {error}")),
         None => Ok(()),
     }
@@ -173,9 +162,7 @@ async fn invoke_operator(port: u16, command: String) -> Result<Value, String> {
     let client = reqwest::Client::builder().no_proxy().build();
     let client = client.map_err(|error| error.to_string())?;
     let request = client
-        .post(format!(
-            "http://127.0.0.1:{port}/2015-03-31/functions/operator/invocations"
-        ))
+        .post(format!("http://127.0.0.1:{port}/2015-03-31/functions/operator/invocations"))
         .body(command);
     let answer = request.send().await;
     let answer = answer.map_err(|_| format!("no local cloud answers on port {port}; start one with cargo local"))?;

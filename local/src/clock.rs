@@ -46,9 +46,7 @@ impl LocalClock {
     /// Milliseconds since the Unix epoch.
     pub(crate) fn millis(&self) -> u64 {
         let real = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        u64::try_from(real.as_millis())
-            .unwrap_or(u64::MAX)
-            .saturating_add(self.offset() * 1000)
+        u64::try_from(real.as_millis()).unwrap_or(u64::MAX).saturating_add(self.offset() * 1000)
     }
 
     /// Whole seconds since the Unix epoch.
@@ -112,9 +110,6 @@ mod tests {
     #[test]
     fn both_ways_to_print_a_moment() {
         assert_eq!(print(1_583_348_638, ISO), "2020-03-04T19:03:58Z");
-        assert_eq!(
-            LocalClock::gateway_time(1_583_348_638_390),
-            "04/Mar/2020:19:03:58 +0000"
-        );
+        assert_eq!(LocalClock::gateway_time(1_583_348_638_390), "04/Mar/2020:19:03:58 +0000");
     }
 }

@@ -20,9 +20,7 @@ const CREDENTIALS: [&str; 2] = ["authorization", "private-token"];
 pub fn unused_rights(template: &Path, folder: &Path) -> Result<Vec<String>, String> {
     let template = Template::load(template, "http://127.0.0.1", &Default::default())?;
     let used = record::read(folder)?;
-    Ok(of_calls(&template.functions)
-        .filter(|line| !used.contains(line))
-        .collect())
+    Ok(of_calls(&template.functions).filter(|line| !used.contains(line)).collect())
 }
 
 fn of_calls(functions: &[Function]) -> impl Iterator<Item = String> {
@@ -62,9 +60,7 @@ pub(crate) fn untested(routes: &[Route], document: &Value, record: &BTreeSet<Str
         }
         let operation = &document["paths"][path][method.to_ascii_lowercase()];
         if operation.is_null() {
-            missing.push(format!(
-                "{key} is not in /openapi.json: describe it in openapi.rs beside its handler"
-            ));
+            missing.push(format!("{key} is not in /openapi.json: describe it in openapi.rs beside its handler"));
         } else if refuses_strangers(operation) && !record.contains(&answer(&key, 401, false)) {
             missing.push(format!(
                 "{key} has no answer 401 to a request without a credential: write a test in tests/ that sends none; if the \
@@ -117,9 +113,7 @@ mod tests {
         } });
         let record = record.iter().map(|line| (*line).to_owned()).collect();
         let gaps = untested(&routes, &document, &record);
-        gaps.iter()
-            .map(|line| line.split(':').next().unwrap_or_default().to_owned())
-            .collect()
+        gaps.iter().map(|line| line.split(':').next().unwrap_or_default().to_owned()).collect()
     }
 
     const SUCCESS: &str = "GET /pin answered 200 with a credential";
@@ -172,10 +166,7 @@ mod tests {
         let head = "HEAD /pin answered 200 with a credential";
         assert_eq!(missing(&["HEAD /pin"], &[head]), [""; 0]);
         let other = "GET /other answered 200 with a credential";
-        assert_eq!(
-            missing(&["GET /other"], &[other]),
-            ["GET /other is not in /openapi.json"]
-        );
+        assert_eq!(missing(&["GET /other"], &[other]), ["GET /other is not in /openapi.json"]);
     }
 
     #[test]

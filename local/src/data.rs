@@ -81,9 +81,7 @@ impl DataDir {
                 .map_err(|error| format!("{} cannot be read: {error}", path.join(STATE).display()))?,
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 if path.join(DATABASE).exists() {
-                    return Err(format!(
-                        "{shown} has rows but no keys; delete it, or put its {STATE} back"
-                    ));
+                    return Err(format!("{shown} has rows but no keys; delete it, or put its {STATE} back"));
                 }
                 data.begin()?
             }

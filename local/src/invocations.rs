@@ -104,12 +104,7 @@ impl Invocations {
     }
 
     pub(crate) fn list(&self) -> Vec<Invocation> {
-        self.0
-            .lock()
-            .expect("no holder of this lock panics")
-            .iter()
-            .cloned()
-            .collect()
+        self.0.lock().expect("no holder of this lock panics").iter().cloned().collect()
     }
 
     pub(crate) fn clear(&self) {

@@ -62,12 +62,7 @@ impl Issuer {
         let signed = format!("{header}.{claims}");
         let mut signature = vec![0; key.pair.public().modulus_len()];
         key.pair
-            .sign(
-                &RSA_PKCS1_SHA256,
-                &SystemRandom::new(),
-                signed.as_bytes(),
-                &mut signature,
-            )
+            .sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), signed.as_bytes(), &mut signature)
             .expect("a buffer as long as the modulus holds the signature");
         format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
     }

@@ -44,11 +44,6 @@ impl Log {
 
     /// Everything captured so far, oldest first.
     pub(crate) fn lines(&self) -> Vec<String> {
-        self.lines
-            .lock()
-            .expect("no holder of this lock panics")
-            .iter()
-            .cloned()
-            .collect()
+        self.lines.lock().expect("no holder of this lock panics").iter().cloned().collect()
     }
 }

@@ -44,11 +44,7 @@ pub(crate) fn refusal(request: &Request<Body>) -> Option<Response<Body>> {
         (None, None) => String::new(),
     };
     let authority: Option<Uri> = host.parse().ok();
-    let name = authority
-        .as_ref()
-        .and_then(Uri::host)
-        .unwrap_or_default()
-        .to_ascii_lowercase();
+    let name = authority.as_ref().and_then(Uri::host).unwrap_or_default().to_ascii_lowercase();
     if !matches!(name.as_str(), "localhost" | "127.0.0.1" | "[::1]") {
         return Some(problem(StatusCode::FORBIDDEN, "ask by the name localhost or 127.0.0.1"));
     }
@@ -65,18 +61,9 @@ pub(crate) fn refusal(request: &Request<Body>) -> Option<Response<Body>> {
 /// The routes.
 pub(crate) fn router(inner: &Arc<Inner>) -> Router {
     Router::new()
-        .route(
-            "/_local",
-            get(async || page("text/html; charset=utf-8", include_str!("page/index.html"))),
-        )
-        .route(
-            "/_local/",
-            get(async || page("text/html; charset=utf-8", include_str!("page/index.html"))),
-        )
-        .route(
-            "/_local/page.css",
-            get(async || page("text/css; charset=utf-8", include_str!("page/page.css"))),
-        )
+        .route("/_local", get(async || page("text/html; charset=utf-8", include_str!("page/index.html"))))
+        .route("/_local/", get(async || page("text/html; charset=utf-8", include_str!("page/index.html"))))
+        .route("/_local/page.css", get(async || page("text/css; charset=utf-8", include_str!("page/page.css"))))
         .route(
             "/_local/page.js",
             get(async || page("text/javascript; charset=utf-8", include_str!("page/page.js"))),
@@ -117,9 +104,7 @@ fn page(media_type: &'static str, body: &'static str) -> Response<Body> {
     response
         .headers_mut()
         .insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE_POLICY));
-    response
-        .headers_mut()
-        .insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    response.headers_mut().insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     response
 }
 
@@ -144,9 +129,7 @@ async fn events(State(inner): Shared) -> Sse<impl Stream<Item = Result<Event, In
             // A client that is too slow for every change reconnects and reads everything again.
             Err(RecvError::Lagged(_) | RecvError::Closed) => return None,
         };
-        let event = Event::default()
-            .event("change")
-            .data(json!({ "what": what }).to_string());
+        let event = Event::default().event("change").data(json!({ "what": what }).to_string());
         Some((Ok(event), changes))
     });
     Sse::new(stream).keep_alive(KeepAlive::default())
@@ -180,10 +163,7 @@ async fn shown_identities(State(inner): Shared) -> Response<Body> {
         None if inner.template.function_named("operator").is_some() => {
             problem(StatusCode::NOT_FOUND, "the demo identities are being made")
         }
-        None => problem(
-            StatusCode::NOT_FOUND,
-            "there are no demo identities: the template has no OperatorFunction",
-        ),
+        None => problem(StatusCode::NOT_FOUND, "there are no demo identities: the template has no OperatorFunction"),
     }
 }
 
@@ -202,10 +182,7 @@ async fn issue(State(inner): Shared, body: Bytes) -> Response<Body> {
             let answer = json!({ "access_token": token, "token_type": "Bearer" });
             plain(http::json(StatusCode::OK, &answer))
         }
-        Err(error) => problem(
-            StatusCode::BAD_REQUEST,
-            &format!("the claims must be a JSON object: {error}"),
-        ),
+        Err(error) => problem(StatusCode::BAD_REQUEST, &format!("the claims must be a JSON object: {error}")),
     }
 }
 
@@ -241,11 +218,7 @@ async fn tables(State(inner): Shared) -> Response<Body> {
 }
 
 async fn rows(State(inner): Shared, Path(name): Path<String>) -> Response<Body> {
-    let table = inner
-        .template
-        .tables
-        .iter()
-        .find(|table| table.name == name || table.logical_id == name);
+    let table = inner.template.tables.iter().find(|table| table.name == name || table.logical_id == name);
     let Some(table) = table else {
         return problem(StatusCode::NOT_FOUND, &format!("the template has no table {name}"));
     };
@@ -307,10 +280,9 @@ async fn invoke(State(inner): Shared, Path(name): Path<String>, headers: HeaderM
     let Some(function) = inner.template.function_named(short) else {
         let message = format!("Function not found: {name}");
         let mut response = http::json(StatusCode::NOT_FOUND, &json!({ "Type": "User", "Message": message }));
-        response.headers_mut().insert(
-            "x-amzn-errortype",
-            HeaderValue::from_static("ResourceNotFoundException"),
-        );
+        response
+            .headers_mut()
+            .insert("x-amzn-errortype", HeaderValue::from_static("ResourceNotFoundException"));
         return response;
     };
     let body = if body.is_empty() {
@@ -321,16 +293,12 @@ async fn invoke(State(inner): Shared, Path(name): Path<String>, headers: HeaderM
     if serde_json::from_slice::<serde::de::IgnoredAny>(&body).is_err() {
         let message = "Could not parse request body into json";
         let mut response = http::json(StatusCode::BAD_REQUEST, &json!({ "Type": "User", "Message": message }));
-        response.headers_mut().insert(
-            "x-amzn-errortype",
-            HeaderValue::from_static("InvalidRequestContentException"),
-        );
+        response
+            .headers_mut()
+            .insert("x-amzn-errortype", HeaderValue::from_static("InvalidRequestContentException"));
         return response;
     }
-    match headers
-        .get("x-amz-invocation-type")
-        .map_or(&b"RequestResponse"[..], HeaderValue::as_bytes)
-    {
+    match headers.get("x-amz-invocation-type").map_or(&b"RequestResponse"[..], HeaderValue::as_bytes) {
         b"DryRun" => return done(),
         b"Event" => {
             tokio::spawn(async move { inner.run(function, None, body).await });
@@ -343,15 +311,11 @@ async fn invoke(State(inner): Shared, Path(name): Path<String>, headers: HeaderM
         Ok(answer) => http::answer(StatusCode::OK, "application/json", answer.clone()),
         Err(failure) => {
             let mut response = http::answer(StatusCode::OK, "application/json", failure.document());
-            response
-                .headers_mut()
-                .insert("x-amz-function-error", HeaderValue::from_static("Unhandled"));
+            response.headers_mut().insert("x-amz-function-error", HeaderValue::from_static("Unhandled"));
             response
         }
     };
-    response
-        .headers_mut()
-        .insert("x-amz-executed-version", HeaderValue::from_static("$LATEST"));
+    response.headers_mut().insert("x-amz-executed-version", HeaderValue::from_static("$LATEST"));
     response
 }
 

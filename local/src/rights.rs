@@ -82,9 +82,9 @@ impl Right {
     fn allows(&self, need: &Need) -> bool {
         let fits = |resource: &String| match &self.resource {
             Resource::Like(pattern) => is_like(pattern.as_bytes(), resource.as_bytes()),
-            Resource::AllBut(patterns) => !patterns
-                .iter()
-                .any(|pattern| is_like(pattern.as_bytes(), resource.as_bytes())),
+            Resource::AllBut(patterns) => {
+                !patterns.iter().any(|pattern| is_like(pattern.as_bytes(), resource.as_bytes()))
+            }
         };
         let (pattern, action) = (self.action.to_ascii_lowercase(), need.action.to_ascii_lowercase());
         is_like(pattern.as_bytes(), action.as_bytes())
@@ -155,11 +155,7 @@ mod tests {
             ("a?c", "abc", true),
             ("a?c", "ac", false),
         ] {
-            assert_eq!(
-                is_like(pattern.as_bytes(), text.as_bytes()),
-                expected,
-                "{pattern} {text}"
-            );
+            assert_eq!(is_like(pattern.as_bytes(), text.as_bytes()), expected, "{pattern} {text}");
         }
     }
 

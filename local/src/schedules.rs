@@ -16,12 +16,7 @@ const SWEEP_EVERY: u64 = 60;
 /// Runs due schedules until the cloud stops. If the clock was moved past several runs of one, it runs once.
 pub(crate) async fn follow(inner: Arc<Inner>) {
     let start = inner.clock.seconds();
-    let mut due: Vec<u64> = inner
-        .template
-        .schedules
-        .iter()
-        .map(|schedule| start + schedule.every.as_secs())
-        .collect();
+    let mut due: Vec<u64> = inner.template.schedules.iter().map(|schedule| start + schedule.every.as_secs()).collect();
     let mut sweep_due = tokio::time::Instant::now() + Duration::from_secs(SWEEP_EVERY);
     loop {
         tokio::select! {

@@ -60,14 +60,9 @@ pub(crate) fn server(options: &Options, state: &State) -> Result<Option<Arc<Serv
     let is_new = state.identities.is_none();
     if !is_new && state.account.is_some() != options.aws.is_some() {
         let before = if state.account.is_some() { "with" } else { "without" };
-        return Err(format!(
-            "the data directory was begun {before} --aws, and its rows are there"
-        ));
+        return Err(format!("the data directory was begun {before} --aws, and its rows are there"));
     }
-    let server = options
-        .aws
-        .as_deref()
-        .map(|address| Server::new(address, state.account.clone()));
+    let server = options.aws.as_deref().map(|address| Server::new(address, state.account.clone()));
     Ok(server.transpose()?.map(Arc::new))
 }
 
@@ -87,28 +82,16 @@ pub(crate) fn announce(log: &Log, path: &Path, template: &Template) {
     let mut routes: Vec<&Route> = template.routes.iter().collect();
     // By path, with `$default` at the end.
     routes.sort_by_key(|route| (route.path.is_none(), route.path.as_deref(), route.method.as_deref()));
-    let width = template
-        .routes
-        .iter()
-        .map(|route| route.key().len())
-        .max()
-        .unwrap_or_default();
+    let width = template.routes.iter().map(|route| route.key().len()).max().unwrap_or_default();
     for route in routes {
-        log.say(&format!(
-            "  {:width$}  → {}",
-            route.key(),
-            template.functions[route.function].name
-        ));
+        log.say(&format!("  {:width$}  → {}", route.key(), template.functions[route.function].name));
     }
     for note in &template.notes {
         log.say(&format!("  note: {note}"));
     }
     for secret in &template.secrets {
         if matches!(secret.source, SecretSource::Literal(_)) {
-            log.say(&format!(
-                "  note: the secret {} has its value in the template",
-                secret.name
-            ));
+            log.say(&format!("  note: the secret {} has its value in the template", secret.name));
         }
     }
 }

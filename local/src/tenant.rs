@@ -44,10 +44,8 @@ pub(crate) fn notice(inner: &Inner, route: &str, body: &[u8], answer: &[u8]) {
         ("POST", "") if response["user"].is_object() => made.has_password(&response["user"], &asked["new_pwd"]),
         ("PATCH", "/{uuid}") => made.has_password(&response["user"], &asked["pwd"]),
         ("PATCH", "/init_factor") => {
-            let is_own = made
-                .shown
-                .as_ref()
-                .is_some_and(|shown| shown["user"]["user_id"] == response["data"]["user_id"]);
+            let is_own =
+                made.shown.as_ref().is_some_and(|shown| shown["user"]["user_id"] == response["data"]["user_id"]);
             if is_own {
                 made.wanted_phone = Some(asked["factor"].clone());
             }
@@ -96,9 +94,7 @@ pub(crate) async fn make(inner: &Arc<Inner>) -> Result<(), String> {
         return Ok(());
     }
     let Some(operator) = Operator::of(inner) else {
-        inner
-            .log
-            .say("  note: the template has no OperatorFunction, so there are no demo identities");
+        inner.log.say("  note: the template has no OperatorFunction, so there are no demo identities");
         return Ok(());
     };
     let made_at = inner.clock.system_seconds();
@@ -192,8 +188,7 @@ impl<'c> Operator<'c> {
     }
 
     async fn passcode_token(&self) -> Result<Value, String> {
-        self.token(json!({ "owner_client_id": CLIENT, "scopes": ["passcode"] }))
-            .await
+        self.token(json!({ "owner_client_id": CLIENT, "scopes": ["passcode"] })).await
     }
 
     async fn token(&self, mut command: Value) -> Result<Value, String> {

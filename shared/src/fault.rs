@@ -95,10 +95,7 @@ mod tests {
             is_transient: true,
         };
         for (fault, words) in [
-            (
-                fault(Some("users".into())),
-                "GetItem on users failed: no answer in time",
-            ),
+            (fault(Some("users".into())), "GetItem on users failed: no answer in time"),
             (fault(None), "GetItem failed: no answer in time"),
             (Fault::TooSlow("the work"), "the work took too long"),
             (Fault::from(NoEntropy), "the random generator failed"),

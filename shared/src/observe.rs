@@ -256,10 +256,7 @@ mod tests {
                 address: Some("+38088*****30"),
             };
             let line = line(Metric::SmsFailed, ("Reason", why.name()), context);
-            assert_eq!(
-                (&line["outcome"], &line["address"]),
-                (&json!("sms_failed"), &json!("+38088*****30"))
-            );
+            assert_eq!((&line["outcome"], &line["address"]), (&json!("sms_failed"), &json!("+38088*****30")));
             assert_eq!((&line["Reason"], &line["SmsFailed"]), (&json!(name), &json!(1)));
             let metrics = &line["_aws"]["CloudWatchMetrics"][0];
             assert_eq!(metrics["Dimensions"], json!([[], ["Reason"]]));

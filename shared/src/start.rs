@@ -99,15 +99,10 @@ fn serving(endpoint: Box<dyn AnyEndpoint>) -> Result<Serving, Refused> {
 }
 
 fn start(wire: &dyn Fn(&Edge) -> Result<Serving, Refused>) -> ExitCode {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a thread and a timer");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a thread and a timer");
     runtime.block_on(async {
         let edge = Edge::of_process();
-        edge.text("METRICS_NAMESPACE")
-            .iter()
-            .for_each(|name| observe::count_in(name));
+        edge.text("METRICS_NAMESPACE").iter().for_each(|name| observe::count_in(name));
         let wired = wire(&edge);
         edge.load().await;
         match (wired, edge.problems().as_slice()) {

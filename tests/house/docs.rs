@@ -34,11 +34,7 @@ fn each_requirement_names_tests_that_exist() {
     }
     let tests = tests();
     for row in rows {
-        let shown = row
-            .trim_end_matches([' ', '|'])
-            .rsplit_once(" | ")
-            .unwrap_or_default()
-            .1;
+        let shown = row.trim_end_matches([' ', '|']).rsplit_once(" | ").unwrap_or_default().1;
         let named: Vec<&str> = quoted(shown).into_iter().filter(|word| is_name(word)).collect();
         for name in &named {
             if !tests.contains(*name) {
@@ -72,9 +68,7 @@ fn quoted(text: &str) -> Vec<&str> {
 /// Names of tests are sentences with `_` between their words.
 fn is_name(word: &str) -> bool {
     word.matches('_').count() >= 2
-        && word
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte.is_ascii_digit())
+        && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte.is_ascii_digit())
 }
 
 fn tests() -> BTreeSet<String> {
@@ -136,10 +130,7 @@ fn links_lead_somewhere() {
             }
         }
     }
-    assert!(
-        count > 0,
-        "no document links to another one: this rule reads links as ](target)"
-    );
+    assert!(count > 0, "no document links to another one: this rule reads links as ](target)");
     verdict(broken);
 }
 
@@ -149,11 +140,7 @@ fn links(text: &str) -> Vec<&str> {
     for line in prose(text) {
         for part in line.split('`').step_by(2) {
             let targets = part.split("](").skip(1);
-            found.extend(
-                targets
-                    .filter_map(|rest| rest.split_once(')'))
-                    .map(|(target, _)| target),
-            );
+            found.extend(targets.filter_map(|rest| rest.split_once(')')).map(|(target, _)| target));
         }
     }
     found
@@ -171,11 +158,7 @@ fn commands_can_be_pasted() {
                 "{path} uses --cli-binary-format without the words \"version 2 of the AWS CLI\", which is the one that knows it: add them"
             ));
         }
-        for block in text
-            .split("\n```sh\n")
-            .skip(1)
-            .filter_map(|rest| rest.split("\n```").next())
-        {
+        for block in text.split("\n```sh\n").skip(1).filter_map(|rest| rest.split("\n```").next()) {
             for line in block.lines() {
                 if line.starts_with('#') || line.contains(" # ") {
                     broken.push(format!(
@@ -183,11 +166,7 @@ fn commands_can_be_pasted() {
                          printed in a block ```text: {line}"
                     ));
                 }
-                if line
-                    .split('<')
-                    .skip(1)
-                    .any(|rest| rest.starts_with(|letter: char| letter.is_alphabetic()))
-                {
+                if line.split('<').skip(1).any(|rest| rest.starts_with(|letter: char| letter.is_alphabetic())) {
                     broken.push(format!(
                         "{path} has a placeholder in a block of commands, which a shell takes for a redirection: {line}"
                     ));
@@ -195,9 +174,7 @@ fn commands_can_be_pasted() {
             }
         }
         if text.contains("```bash") || text.contains("```zsh") {
-            broken.push(format!(
-                "{path} has a block of one shell's commands: write ```sh, and what every shell takes"
-            ));
+            broken.push(format!("{path} has a block of one shell's commands: write ```sh, and what every shell takes"));
         }
     }
     verdict(broken);
@@ -208,9 +185,7 @@ fn headings(text: &str) -> BTreeSet<String> {
     let headings = prose(text).into_iter().filter(|line| line.starts_with('#'));
     let anchor = |line: &str| -> String {
         let words = line.trim_start_matches('#').trim().to_lowercase();
-        let kept = words
-            .chars()
-            .filter(|letter| letter.is_alphanumeric() || "-_ ".contains(*letter));
+        let kept = words.chars().filter(|letter| letter.is_alphanumeric() || "-_ ".contains(*letter));
         kept.map(|letter| if letter == ' ' { '-' } else { letter }).collect()
     };
     headings.map(anchor).collect()

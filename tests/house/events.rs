@@ -16,10 +16,7 @@ fn queues_are_encrypted_and_outlive_the_stack() {
             ("MessageRetentionPeriod", json!(1_209_600)),
         ] {
             if queue["Properties"][name] != wanted {
-                broken.push(format!(
-                    "{name} of {id} is {}: write {wanted}",
-                    queue["Properties"][name]
-                ));
+                broken.push(format!("{name} of {id} is {}: write {wanted}", queue["Properties"][name]));
             }
         }
         if queue["DeletionPolicy"] != "RetainExceptOnCreate" || queue["UpdateReplacePolicy"] != "Retain" {
@@ -46,9 +43,8 @@ fn topics_and_queues_take_from_one_source_each() {
             // The ARN also contains the account.
             let condition = &statement["Condition"];
             let by_arn = !condition["ArnEquals"]["aws:SourceArn"].is_null();
-            let by_both = ["aws:SourceAccount", "aws:SourceArn"]
-                .iter()
-                .all(|name| !condition["StringEquals"][name].is_null());
+            let by_both =
+                ["aws:SourceAccount", "aws:SourceArn"].iter().all(|name| !condition["StringEquals"][name].is_null());
             if !by_arn && !by_both {
                 broken.push(format!(
                     "{id} lets anybody's {service} in: let Condition.ArnEquals name the one aws:SourceArn"

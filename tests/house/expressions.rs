@@ -57,12 +57,8 @@ impl<'a> Visit<'a> for Texts {
 
 /// Whether a string is a DynamoDB expression: it has a placeholder, an update clause, or tests an attribute.
 fn is_expression(text: &str) -> bool {
-    let begins = ["ADD ", "DELETE ", "REMOVE ", "SET "]
-        .iter()
-        .any(|verb| text.starts_with(verb));
-    let placeholder = text
-        .split([' ', '(', ','])
-        .any(|word| word.len() > 1 && word.starts_with([':', '#']));
+    let begins = ["ADD ", "DELETE ", "REMOVE ", "SET "].iter().any(|verb| text.starts_with(verb));
+    let placeholder = text.split([' ', '(', ',']).any(|word| word.len() > 1 && word.starts_with([':', '#']));
     begins || placeholder || text.contains("attribute_")
 }
 

@@ -22,10 +22,7 @@ fn programs() -> Vec<Source> {
 
 /// The Rust of tests in their own files.
 fn tests() -> Vec<Source> {
-    ["tests", "local/tests"]
-        .iter()
-        .flat_map(|folder| below(folder, &[".rs"]))
-        .collect()
+    ["tests", "local/tests"].iter().flat_map(|folder| below(folder, &[".rs"])).collect()
 }
 
 #[test]
@@ -87,10 +84,7 @@ fn no_lint_is_silenced_for_good() {
 
 #[test]
 fn every_test_runs() {
-    verdict(with_attribute(
-        "ignore",
-        "has a test that is ignored: make it run, or remove it",
-    ));
+    verdict(with_attribute("ignore", "has a test that is ignored: make it run, or remove it"));
 }
 
 #[test]
@@ -180,9 +174,7 @@ fn mails_and_the_page_speak_the_same_languages() {
     let (words, page) = ("shared/src/delivery/words", "functions/app-root/words");
     let mut broken = Vec::new();
     if languages(words) != languages(page) {
-        broken.push(format!(
-            "{words} and {page} have different languages: write the file that is missing"
-        ));
+        broken.push(format!("{words} and {page} have different languages: write the file that is missing"));
     }
     for language in languages(page) {
         for (path, mark) in [
@@ -220,15 +212,8 @@ fn nothing_is_left_for_later() {
             for word in words {
                 let starts = |at: usize| !line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
                 let ends = |at: usize| !line[at + word.len()..].starts_with(|c: char| c.is_alphanumeric() || c == '_');
-                if line
-                    .match_indices(word)
-                    .any(|(at, _)| starts(at) && (word.ends_with('(') || ends(at)))
-                {
-                    broken.push(format!(
-                        "{}:{} says {word}: do it now, or file an issue",
-                        source.path,
-                        number + 1
-                    ));
+                if line.match_indices(word).any(|(at, _)| starts(at) && (word.ends_with('(') || ends(at))) {
+                    broken.push(format!("{}:{} says {word}: do it now, or file an issue", source.path, number + 1));
                 }
             }
         }
@@ -254,10 +239,7 @@ fn files_are_short() {
                 false => LONGEST,
             };
             if lines > longest {
-                broken.push(format!(
-                    "{} has {lines} lines, more than {longest}: make two files of it",
-                    source.path
-                ));
+                broken.push(format!("{} has {lines} lines, more than {longest}: make two files of it", source.path));
             }
         }
     }

@@ -30,10 +30,7 @@ const DIALECTS: &[&str] = &["broadleaf", "era", "gitlab", "mithril"];
 
 /// Where external APIs may be named: the beginning of a path, and the files that may name it.
 const DOORS: &[(&str, &[&str])] = &[
-    (
-        "aws_",
-        &["delivery/attempt", "delivery/mail", "delivery/text", "runtime", "store"],
-    ),
+    ("aws_", &["delivery/attempt", "delivery/mail", "delivery/text", "runtime", "store"]),
     ("aws_sdk_dynamodb::Client", &["runtime/edge", "store/table"]),
     ("aws_sdk_dynamodb::operation", &["store"]),
     ("aws_sdk_ses", &["delivery/attempt", "delivery/mail", "runtime/edge"]),
@@ -54,10 +51,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("std::thread", &[]),
     ("std::time::Instant", &["http/serve"]),
     ("std::time::SystemTime", &["runtime/edge"]),
-    (
-        "tokio",
-        &["http", "runtime/edge", "services/audit", "start", "store/retry"],
-    ),
+    ("tokio", &["http", "runtime/edge", "services/audit", "start", "store/retry"]),
 ];
 
 /// What floor 0 must not name at all, besides the APIs restricted above.
@@ -91,11 +85,7 @@ fn shared() -> Vec<(Source, Vec<String>)> {
         .into_iter()
         .filter(|source| source.path != "shared/src/lib.rs")
         .map(|source| {
-            let path = source
-                .path
-                .trim_start_matches("shared/src/")
-                .trim_end_matches(".rs")
-                .trim_end_matches("/mod");
+            let path = source.path.trim_start_matches("shared/src/").trim_end_matches(".rs").trim_end_matches("/mod");
             let module = path.split('/').map(str::to_owned).collect();
             (source, module)
         })
@@ -159,18 +149,13 @@ fn the_world_has_few_doors() {
         let pure = ["domain", "fault"].contains(&module[0].as_str());
         for path in mentions(&source.production(), &names(&module)) {
             for (door, files) in DOORS {
-                let through = files
-                    .iter()
-                    .any(|file| own == *file || own.starts_with(&format!("{file}/")));
+                let through = files.iter().any(|file| own == *file || own.starts_with(&format!("{file}/")));
                 if begins(&path, door) && !through {
                     let where_to = match files.is_empty() {
                         true => "nothing of ours may".to_owned(),
                         false => format!("only shared/src/{} may", files.join(", ")),
                     };
-                    broken.push(format!(
-                        "{} names {path}: {where_to}. Let it be passed in as a value",
-                        source.path
-                    ));
+                    broken.push(format!("{} names {path}: {where_to}. Let it be passed in as a value", source.path));
                 }
             }
             if pure && IMPURE.iter().any(|name| begins(&path, name)) {
@@ -184,10 +169,8 @@ fn the_world_has_few_doors() {
             let mut waits = Waits(false);
             waits.visit_file(&source.production());
             if waits.0 {
-                broken.push(format!(
-                    "{} waits (async): a rule is a plain function; pass it what it needs",
-                    source.path
-                ));
+                broken
+                    .push(format!("{} waits (async): a rule is a plain function; pass it what it needs", source.path));
             }
         }
     }
@@ -232,17 +215,12 @@ fn one_file_calls_the_store() {
         }
     }
     let mut broken = Vec::new();
-    let files = below("shared/src/store", &[".rs"])
-        .into_iter()
-        .chain(below("functions", &[".rs"]));
+    let files = below("shared/src/store", &[".rs"]).into_iter().chain(below("functions", &[".rs"]));
     for source in files.filter(|source| !source.path.starts_with("shared/src/store/table")) {
         let mut calls = Calls(Vec::new());
         calls.visit_file(&source.production());
         for call in calls.0.iter().filter(|call| CALLS.contains(&call.as_str())) {
-            broken.push(format!(
-                "{} calls {call}: let shared/src/store/table.rs do it",
-                source.path
-            ));
+            broken.push(format!("{} calls {call}: let shared/src/store/table.rs do it", source.path));
         }
     }
     verdict(broken);
@@ -298,10 +276,7 @@ fn black_box_tests_import_no_product_code() {
     for source in below("tests", &[".rs"]) {
         let paths = mentions(&source.whole(), &[]);
         for path in paths.iter().filter(|path| begins(path, "countersign_shared")) {
-            broken.push(format!(
-                "{} names {path}: ask the binaries over HTTP, as callers do",
-                source.path
-            ));
+            broken.push(format!("{} names {path}: ask the binaries over HTTP, as callers do", source.path));
         }
     }
     verdict(broken);
@@ -310,10 +285,7 @@ fn black_box_tests_import_no_product_code() {
 /// The source folder of each crate, except for this package's own tests and tools.
 fn crates() -> Vec<String> {
     let functions = folders("functions").into_iter().map(|name| format!("functions/{name}"));
-    ["shared/src".to_owned(), "local/src".to_owned()]
-        .into_iter()
-        .chain(functions)
-        .collect()
+    ["shared/src".to_owned(), "local/src".to_owned()].into_iter().chain(functions).collect()
 }
 
 #[test]
@@ -381,9 +353,7 @@ impl Files {
             }
         };
         loop {
-            let depth = (0..=whole.len())
-                .rev()
-                .find(|depth| self.0.contains_key(&whole[..*depth]))?;
+            let depth = (0..=whole.len()).rev().find(|depth| self.0.contains_key(&whole[..*depth]))?;
             let (module, file) = self.0.get_key_value(&whole[..depth])?;
             match whole.get(depth).and_then(|item| file.passed_on.get(item)) {
                 Some(origin) => whole = [&origin[1..], &whole[depth + 1..]].concat(),
@@ -406,9 +376,7 @@ impl Files {
         loop {
             // A file that names no remaining file is in no cycle.
             let left: BTreeSet<_> = arrows.keys().copied().collect();
-            arrows
-                .values_mut()
-                .for_each(|to| to.retain(|other| left.contains(other)));
+            arrows.values_mut().for_each(|to| to.retain(|other| left.contains(other)));
             let before = arrows.len();
             arrows.retain(|_, to| !to.is_empty());
             if arrows.len() < before {
@@ -419,10 +387,7 @@ impl Files {
             };
             let mut way = vec![first];
             let circle = loop {
-                let next = arrows[way[way.len() - 1]]
-                    .first()
-                    .copied()
-                    .expect("the others are gone");
+                let next = arrows[way[way.len() - 1]].first().copied().expect("the others are gone");
                 if let Some(start) = way.iter().position(|module| *module == next) {
                     break way.split_off(start);
                 }
@@ -440,10 +405,7 @@ impl File {
         let mut file = source.production();
         let paths = |file: &syn::File| -> Vec<Vec<String>> {
             let paths = mentions(file, &names(module));
-            paths
-                .iter()
-                .map(|path| path.split("::").map(str::to_owned).collect())
-                .collect()
+            paths.iter().map(|path| path.split("::").map(str::to_owned).collect()).collect()
         };
         let is_passed_on = |item: &syn::Item| match item {
             syn::Item::Use(item) => !matches!(item.vis, syn::Visibility::Inherited),

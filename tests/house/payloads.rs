@@ -13,9 +13,7 @@ fn each_function_has_a_payload_and_an_answer() {
     let functions: Vec<String> = template.functions().iter().map(|one| named(one.name)).collect();
     let payloads: Vec<String> = below("events", &[""]).iter().map(|one| named(name(one))).collect();
     let answers = parsed(&read("tests/aws/answers.json").text).expect("the answers are JSON");
-    let answered = list(&answers)
-        .into_iter()
-        .filter_map(|answer| answer["function"].as_str());
+    let answered = list(&answers).into_iter().filter_map(|answer| answer["function"].as_str());
     let answered: Vec<String> = answered.map(named).collect();
     let mut broken = Vec::new();
     compare(
@@ -73,13 +71,9 @@ fn removals(batch: &Value, template: &Template) -> Vec<String> {
         }
         let source = record["eventSourceARN"].as_str().unwrap_or_default();
         let tables = template.resources("AWS::DynamoDB::Table");
-        let table = tables
-            .iter()
-            .find(|(id, _)| source.contains(&format!("table/countersign-{id}-")));
+        let table = tables.iter().find(|(id, _)| source.contains(&format!("table/countersign-{id}-")));
         if table.is_none_or(|(_, table)| table["Properties"].get("StreamSpecification").is_none()) {
-            wrong.push(format!(
-                "has a record of {source}: let it be the stream of a table of the template"
-            ));
+            wrong.push(format!("has a record of {source}: let it be the stream of a table of the template"));
         }
     }
     if records.is_empty() {

@@ -17,9 +17,7 @@ fn mail_events_are_encrypted_and_ses_may_still_publish_them() {
     let wanted =
         json!({ "!If": ["EncryptsMailEvents", { "!GetAtt": "MailEventsKey.Arn" }, { "!Ref": "AWS::NoValue" }] });
     if resources["MailEvents"]["Properties"]["KmsMasterKeyId"] != wanted {
-        broken.push(format!(
-            "MailEvents holds mail addresses in plain text: write KmsMasterKeyId {wanted}"
-        ));
+        broken.push(format!("MailEvents holds mail addresses in plain text: write KmsMasterKeyId {wanted}"));
     }
     let policy = &resources["MailEventsKey"]["Properties"]["KeyPolicy"];
     let ses = json!({
@@ -32,9 +30,7 @@ fn mail_events_are_encrypted_and_ses_may_still_publish_them() {
         } } },
     });
     if !list(&policy["Statement"]).contains(&&ses) {
-        broken.push(format!(
-            "SES cannot publish what it encrypts: add to the policy of MailEventsKey {ses}"
-        ));
+        broken.push(format!("SES cannot publish what it encrypts: add to the policy of MailEventsKey {ses}"));
     }
     verdict(broken);
 }
@@ -75,10 +71,7 @@ fn the_access_log_holds_no_path_and_no_query() {
         let settings = &api["Properties"]["AccessLogSettings"];
         let format = settings["Format"].as_str().unwrap_or_default();
         for name in format.split("$context.").skip(1) {
-            let name = name
-                .split(|c: char| !c.is_alphanumeric() && c != '.')
-                .next()
-                .unwrap_or_default();
+            let name = name.split(|c: char| !c.is_alphanumeric() && c != '.').next().unwrap_or_default();
             if !LOGGED.contains(&name) {
                 broken.push(format!(
                     "{id} logs $context.{name}: paths and queries hold secrets; log $context.routeKey, or, if it can \
@@ -90,9 +83,7 @@ fn the_access_log_holds_no_path_and_no_query() {
             broken.push(format!("the Format of {id}'s access log is no JSON: quote each value"));
         }
         if settings["DestinationArn"]["!GetAtt"] != "AccessLog.Arn" {
-            broken.push(format!(
-                "{id} logs no access: write DestinationArn: !GetAtt AccessLog.Arn"
-            ));
+            broken.push(format!("{id} logs no access: write DestinationArn: !GetAtt AccessLog.Arn"));
         }
     }
     verdict(broken);
@@ -140,10 +131,7 @@ fn an_endpoint_gives_up_before_lambda_does() {
         }
         let has_route = function.events().iter().any(|event| event["Type"] == "HttpApi");
         if has_route && timeout >= GATEWAY_WAITS {
-            broken.push(format!(
-                "{} may take {timeout:?}, the gateway waits 30 s: lower Timeout",
-                function.logical_id
-            ));
+            broken.push(format!("{} may take {timeout:?}, the gateway waits 30 s: lower Timeout", function.logical_id));
         }
     }
     verdict(broken);
@@ -211,9 +199,7 @@ fn functions_are_built_for_lambda() {
     }
     for (id, function) in template.resources("AWS::Serverless::Function") {
         if function["Metadata"]["BuildMethod"] != "rust-cargolambda" {
-            broken.push(format!(
-                "{id} is not built by SAM: write Metadata.BuildMethod: rust-cargolambda"
-            ));
+            broken.push(format!("{id} is not built by SAM: write Metadata.BuildMethod: rust-cargolambda"));
         }
         for (name, _) in entries(globals)
             .into_iter()

@@ -40,15 +40,12 @@ fn nothing_is_allowed_by_a_star() {
             // `ListStreams` does not apply to a single stream.
             let lists = text.starts_with("${") && text.ends_with("Table.Arn}/stream/*");
             if text.contains('*') && !lists {
-                broken.push(format!(
-                    "{id} allows {text}: name the actions and the resources one by one"
-                ));
+                broken.push(format!("{id} allows {text}: name the actions and the resources one by one"));
             }
         }
         if role["Properties"].get("ManagedPolicyArns").is_some() {
-            broken.push(format!(
-                "{id} takes a managed policy, which allows more than is used: write the statements out"
-            ));
+            broken
+                .push(format!("{id} takes a managed policy, which allows more than is used: write the statements out"));
         }
     }
     verdict(broken);
@@ -95,10 +92,7 @@ fn nothing_but_tracing_is_allowed_outside_of_roles() {
     }
     let globals = &template.0["Globals"]["Function"];
     for (given, wanted) in [
-        (
-            &template.0["Conditions"]["Traced"],
-            json!({ "!Equals": [{ "!Ref": "Tracing" }, "Active"] }),
-        ),
+        (&template.0["Conditions"]["Traced"], json!({ "!Equals": [{ "!Ref": "Tracing" }, "Active"] })),
         (&globals["Tracing"], json!({ "!Ref": "Tracing" })),
         (
             &globals["Tags"]["countersign:tracing"],

@@ -34,23 +34,12 @@ fn cors_is_for_the_listed_origins_and_without_credentials() {
     let known = [
         ("allowOrigins", json!({ "!Split": [",", { "!Ref": "CorsOrigins" }] })),
         ("allowMethods", methods(&template)),
-        (
-            "allowHeaders",
-            json!(["authorization", "content-type", "idempotency-key", "private-token"]),
-        ),
-        (
-            "exposeHeaders",
-            json!(["apigw-requestid", "location", "retry-after", "www-authenticate"]),
-        ),
+        ("allowHeaders", json!(["authorization", "content-type", "idempotency-key", "private-token"])),
+        ("exposeHeaders", json!(["apigw-requestid", "location", "retry-after", "www-authenticate"])),
         ("maxAge", json!(600)),
     ];
     // Never credentials: a browser would then send cookies, which no route needs.
-    let wanted = Value::Object(
-        known
-            .map(|(name, value)| (name.to_owned(), value))
-            .into_iter()
-            .collect(),
-    );
+    let wanted = Value::Object(known.map(|(name, value)| (name.to_owned(), value)).into_iter().collect());
     if *cors != wanted {
         broken.push(format!("the API's CORS is {cors}: make it {wanted}"));
     }
@@ -59,11 +48,8 @@ fn cors_is_for_the_listed_origins_and_without_credentials() {
 
 /// The methods of all routes. CORS needs no preflight for `HEAD`.
 fn methods(template: &Template) -> Value {
-    let methods: BTreeSet<_> = template
-        .routes()
-        .iter()
-        .filter_map(|route| Some(route.key.split_once(' ')?.0.to_owned()))
-        .collect();
+    let methods: BTreeSet<_> =
+        template.routes().iter().filter_map(|route| Some(route.key.split_once(' ')?.0.to_owned())).collect();
     json!(methods)
 }
 
@@ -75,9 +61,7 @@ fn handlers_leave_words_to_their_dialect() {
         let path = format!("functions/{}/handler.rs", route.function);
         let source = read(&path);
         if source.text.contains("json!(")
-            || mentions(&source.production(), &[])
-                .iter()
-                .any(|path| path.starts_with("serde_json"))
+            || mentions(&source.production(), &[]).iter().any(|path| path.starts_with("serde_json"))
         {
             broken.push(format!(
                 "{path} writes JSON of its own: the keys and sentences that callers see stand in shared/src/http/"

@@ -12,10 +12,7 @@ fn parameters_have_the_settings_texts() {
     let template = Template::read();
     let mut broken = Vec::new();
     let settings = Settings::read(&mut broken);
-    assert!(
-        !settings.texts.is_empty(),
-        "no text is read: teach xtask/src/settings.rs how texts are read now"
-    );
+    assert!(!settings.texts.is_empty(), "no text is read: teach xtask/src/settings.rs how texts are read now");
     for (variable, default) in &settings.texts {
         if let Some((id, parameter)) = parameter(&template, variable, &mut broken)
             && parameter["Default"] != json!(default)

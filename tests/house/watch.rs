@@ -71,10 +71,7 @@ fn watched_by_alarms(template: &Template) -> Vec<Watched> {
         let properties = &alarm["Properties"];
         let inner = list(&properties["Metrics"]);
         let metrics = inner.iter().map(|metric| &metric["MetricStat"]["Metric"]);
-        for metric in metrics
-            .chain([properties])
-            .filter(|metric| !metric["MetricName"].is_null())
-        {
+        for metric in metrics.chain([properties]).filter(|metric| !metric["MetricName"].is_null()) {
             let names = list(&metric["Dimensions"]);
             let names: Vec<_> = names.iter().filter_map(|one| one["Name"].as_str()).collect();
             watched.push(Watched {
@@ -153,9 +150,7 @@ fn what_is_watched_is_counted() {
     for one in &watched {
         let (name, dimensions) = (one.name.as_str(), one.dimensions.as_str());
         let counted = match one.namespace.as_str() {
-            OURS => COUNTED
-                .iter()
-                .any(|(counted, by)| *counted == name && by.contains(&dimensions)),
+            OURS => COUNTED.iter().any(|(counted, by)| *counted == name && by.contains(&dimensions)),
             namespace => AWS.contains(&(namespace, name, dimensions)),
         };
         if !counted {
@@ -226,11 +221,7 @@ fn counted_is_what_the_code_prints() {
         }
     }
     let dimensions = ["Family", "Reason"];
-    let printed: Vec<_> = texts
-        .found
-        .into_iter()
-        .filter(|text| !dimensions.contains(&text.as_str()))
-        .collect();
+    let printed: Vec<_> = texts.found.into_iter().filter(|text| !dimensions.contains(&text.as_str())).collect();
     let counted: Vec<_> = COUNTED.iter().map(|(name, _)| (*name).to_owned()).collect();
     let mut broken = Vec::new();
     compare(
@@ -252,9 +243,7 @@ fn what_is_watched_is_said() {
         let properties = &alarm["Properties"];
         let inner = list(&properties["Metrics"]);
         let metrics = inner.iter().map(|metric| &metric["MetricStat"]["Metric"]);
-        let dimensions = metrics
-            .chain([properties])
-            .flat_map(|metric| list(&metric["Dimensions"]));
+        let dimensions = metrics.chain([properties]).flat_map(|metric| list(&metric["Dimensions"]));
         for value in dimensions.filter_map(|dimension| dimension["Value"].as_str()) {
             if !said.iter().any(|source| source.text.contains(&format!("\"{value}\""))) {
                 broken.push(format!(
@@ -273,11 +262,7 @@ fn alarms_say_what_to_do() {
     let text = read(path).text;
     let runbook = text.split(section).nth(1).unwrap_or_default();
     let runbook = runbook.split("\n## ").next().unwrap_or_default();
-    let headings: Vec<_> = runbook
-        .lines()
-        .filter_map(|line| line.strip_prefix("### "))
-        .map(str::to_owned)
-        .collect();
+    let headings: Vec<_> = runbook.lines().filter_map(|line| line.strip_prefix("### ")).map(str::to_owned).collect();
     let mut broken = Vec::new();
     let mut named = BTreeSet::new();
     for (id, alarm) in template.resources("AWS::CloudWatch::Alarm") {

@@ -42,9 +42,7 @@ impl Manifest {
     }
 
     fn value(&self, table: &str, key: &str) -> Option<&str> {
-        self.table(table)
-            .find(|line| line.key == key)
-            .map(|line| line.value.as_str())
+        self.table(table).find(|line| line.key == key).map(|line| line.value.as_str())
     }
 
     /// The dependencies of every kind, as `(name, value)`.
@@ -66,9 +64,7 @@ fn root() -> Manifest {
 
 fn members() -> Vec<Manifest> {
     let root = root();
-    let members = root
-        .value("workspace", "members")
-        .expect("the workspace lists its members");
+    let members = root.value("workspace", "members").expect("the workspace lists its members");
     let names = unquoted(members);
     names
         .iter()
@@ -118,9 +114,7 @@ fn every_listed_dependency_is_used() {
         .chain([&root])
         .flat_map(|member| member.dependencies().into_iter().map(|(name, _)| name))
         .collect();
-    let unused = root
-        .table("workspace.dependencies")
-        .filter(|line| !used.contains(&line.key.as_str()));
+    let unused = root.table("workspace.dependencies").filter(|line| !used.contains(&line.key.as_str()));
     verdict(
         unused
             .map(|line| format!("nobody uses {}: remove it from [workspace.dependencies]", line.key))
@@ -174,9 +168,7 @@ const SUBSCRIBERS: &[&str] = &[
 #[test]
 fn nothing_prints_what_libraries_tell() {
     let lock = read("Cargo.lock").text;
-    let packages = lock
-        .lines()
-        .filter_map(|line| line.strip_prefix("name = \"")?.strip_suffix('"'));
+    let packages = lock.lines().filter_map(|line| line.strip_prefix("name = \"")?.strip_suffix('"'));
     let mut broken: Vec<_> = packages
         .filter(|name| SUBSCRIBERS.contains(name))
         .map(|name| {
@@ -202,17 +194,9 @@ fn nothing_prints_what_libraries_tell() {
 #[test]
 fn one_toolchain() {
     let toolchain = Manifest::read("rust-toolchain.toml");
-    let channel = unquoted(
-        toolchain
-            .value("toolchain", "channel")
-            .expect("the toolchain is pinned"),
-    )[0]
-    .to_owned();
+    let channel = unquoted(toolchain.value("toolchain", "channel").expect("the toolchain is pinned"))[0].to_owned();
     let root = root();
-    let least = unquoted(
-        root.value("workspace.package", "rust-version")
-            .expect("the workspace has a rust-version"),
-    )[0];
+    let least = unquoted(root.value("workspace.package", "rust-version").expect("the workspace has a rust-version"))[0];
     assert!(
         channel.starts_with(&format!("{least}.")),
         "rust-toolchain.toml pins {channel}, Cargo.toml says rust-version {least}: raise both together"
@@ -238,10 +222,7 @@ fn the_licence_is_the_one_that_is_said() {
         "Version 2.0, January 2004",
         "END OF TERMS AND CONDITIONS",
     ] {
-        assert!(
-            licence.contains(words),
-            "LICENSE has no {words:?}: put the whole text of Apache-2.0 there"
-        );
+        assert!(licence.contains(words), "LICENSE has no {words:?}: put the whole text of Apache-2.0 there");
     }
 }
 
@@ -271,17 +252,14 @@ fn ci_is_one_script() {
     for workflow in below(".github/workflows", &[".yml"]) {
         let path = &workflow.path;
         if !workflow.text.contains("permissions:") {
-            broken.push(format!(
-                "{path} takes every permission: say which, such as permissions: {{ contents: read }}"
-            ));
+            broken.push(format!("{path} takes every permission: say which, such as permissions: {{ contents: read }}"));
         }
         for line in workflow.text.lines().filter_map(|line| line.split_once("uses:")) {
             let version = line.1.split_whitespace().next().unwrap_or_default();
             let commit = version.split_once('@').map_or("", |(_, commit)| commit);
             if commit.len() != 40 || !commit.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-                broken.push(format!(
-                    "{path} uses {version}: pin the action to a commit, with its version as a comment"
-                ));
+                broken
+                    .push(format!("{path} uses {version}: pin the action to a commit, with its version as a comment"));
             }
         }
     }

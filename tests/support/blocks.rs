@@ -45,10 +45,7 @@ impl World {
 
     /// Requests to block or unblock a user as an administrator.
     pub async fn block_action(&self, person: &Person, action: &str) -> Response {
-        self.request("PATCH", &person.action_path(action))
-            .bearer(self.admin())
-            .send()
-            .await
+        self.request("PATCH", &person.action_path(action)).bearer(self.admin()).send().await
     }
 
     /// Requests to block a user as an administrator, in place of a block by failures.

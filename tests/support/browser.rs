@@ -23,11 +23,7 @@ pub async fn in_a_browser(script: &str, arguments: Vec<OsString>) -> bool {
         .await
         .expect("no panic")
         .expect("python3 runs");
-    let said = format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     // Bypasses the test's output capture: a skip must be visible.
     if output.status.code() == Some(SKIPPED) {
         use std::io::Write;

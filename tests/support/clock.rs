@@ -26,10 +26,7 @@ impl World {
 
     /// Moves the local clock forward.
     pub async fn advance(&self, seconds: u64) {
-        self.post("/_local/clock")
-            .json(&json!({ "advance_seconds": seconds }))
-            .send_local()
-            .await;
+        self.post("/_local/clock").json(&json!({ "advance_seconds": seconds })).send_local().await;
     }
 }
 
@@ -41,8 +38,5 @@ pub async fn eventually(truth: impl AsyncFn() -> bool) {
             turns.tick().await;
         }
     };
-    assert!(
-        tokio::time::timeout(Duration::from_secs(20), asked).await.is_ok(),
-        "in vain"
-    );
+    assert!(tokio::time::timeout(Duration::from_secs(20), asked).await.is_ok(), "in vain");
 }

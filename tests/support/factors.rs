@@ -27,11 +27,7 @@ impl World {
 
     /// Submits the code that was sent to the new phone number.
     pub async fn approve_factor(&self, token: &str, otp: &str) -> Response {
-        self.request("PATCH", APPROVE)
-            .bearer(token)
-            .json(&json!({ "otp": otp }))
-            .send()
-            .await
+        self.request("PATCH", APPROVE).bearer(token).json(&json!({ "otp": otp })).send().await
     }
 
     /// Resets, disables or enables the one factor of a user.

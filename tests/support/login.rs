@@ -23,8 +23,7 @@ impl World {
 
     /// Requests another token and code for a login.
     pub async fn refresh_login(&self, token: &str) -> Response {
-        self.request_token(json!({ "grant_type": "refresh_2fa_access_token", "token": token }))
-            .await
+        self.request_token(json!({ "grant_type": "refresh_2fa_access_token", "token": token })).await
     }
 
     /// Logs in with the password; returns the token of the login and its code.
@@ -37,18 +36,14 @@ impl World {
 
     /// Requests another code for a login.
     pub async fn resend_code(&self, person: &Person, token: &str) -> Response {
-        self.request("PATCH", &person.action_path("create_otp"))
-            .bearer(token)
-            .send()
-            .await
+        self.request("PATCH", &person.action_path("create_otp")).bearer(token).send().await
     }
 
     /// The newest code of a user, as stored.
     pub async fn code_row(&self, person: &Person) -> Value {
         let rows = self.rows("OtpsTable").await;
-        let mut own = rows
-            .into_iter()
-            .filter(|row| row["owner"]["S"].as_str().is_some_and(|id| id.contains(&person.id)));
+        let mut own =
+            rows.into_iter().filter(|row| row["owner"]["S"].as_str().is_some_and(|id| id.contains(&person.id)));
         own.next().expect("the user's codes")["code"]["M"].take()
     }
 
@@ -79,8 +74,7 @@ impl World {
     pub async fn count_access_tokens(&self, person: &Person) -> usize {
         let rows = self.rows("TokensTable").await;
         let own = rows.iter().filter(|row| row["user_id"]["S"] == person.id.as_str());
-        own.filter(|row| row["kind"]["S"] == "access" && row["session"].is_object())
-            .count()
+        own.filter(|row| row["kind"]["S"] == "access" && row["session"].is_object()).count()
     }
 
     /// Logs in to the end; returns an access token with the scope `api`.

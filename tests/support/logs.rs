@@ -8,9 +8,7 @@ impl World {
     /// The metric lines of a function that count this metric once.
     pub fn metrics(&self, function: &str, name: &str) -> Vec<Value> {
         let lines = self.cloud().logs();
-        let own = lines
-            .iter()
-            .filter_map(|line| line.strip_prefix(&format!("{function} | ")));
+        let own = lines.iter().filter_map(|line| line.strip_prefix(&format!("{function} | ")));
         let lines = own.filter_map(|line| serde_json::from_str::<Value>(line).ok());
         lines.filter(|line| line[name] == 1).collect()
     }

@@ -43,8 +43,7 @@ impl World {
     pub async fn sms_to(&self, phone: &str) -> Vec<String> {
         let messages = self.messages().await;
         let to = messages.iter().filter(|message| message["to"] == phone);
-        to.map(|message| message["text"].as_str().expect("a text").to_owned())
-            .collect()
+        to.map(|message| message["text"].as_str().expect("a text").to_owned()).collect()
     }
 
     /// The code in the newest text message to a number.
@@ -86,8 +85,5 @@ pub async fn suppress_for(world: &World, address: &str, reason: &str) {
     let put = put.item("subject", A::B(Blob::new(digest.finalize().to_vec())));
     let put = put.item("reason", A::S(reason.into()));
     let put = put.item("suppressed_at", A::N(now.to_string()));
-    put.item("ttl", A::N((now + 86_400).to_string()))
-        .send()
-        .await
-        .expect("written");
+    put.item("ttl", A::N((now + 86_400).to_string())).send().await.expect("written");
 }

@@ -35,38 +35,29 @@ impl World {
     /// Issues a passcode.
     pub async fn retrieve(&self, username: &str, purpose: &str) -> Issued {
         let query = [("purpose", purpose), ("username", username), CLIENT];
-        let got = self
-            .get("/passcode/retrieve")
-            .query(&query)
-            .bearer(self.passcode_token())
-            .send()
-            .await;
+        let got = self.get("/passcode/retrieve").query(&query).bearer(self.passcode_token()).send().await;
         let body = got.ok(200);
         let text = |name: &str| body[name].as_str().expect("a text").to_owned();
         let issued = Issued {
             id: text("id"),
             token: text("token"),
         };
-        assert_eq!(
-            got.body,
-            format!(r#"{{"id":"{}","token":"{}"}}"#, issued.id, issued.token)
-        );
+        assert_eq!(got.body, format!(r#"{{"id":"{}","token":"{}"}}"#, issued.id, issued.token));
         issued
     }
 
     /// A request to consume a passcode.
     pub fn consume(&self, passcode: &str, username: &str, purpose: &str) -> Request<'_> {
-        self.post("/passcode/consume")
-            .query(&[CLIENT])
-            .bearer(self.passcode_token())
-            .form(&[("passcode", passcode), ("purpose", purpose), ("username", username)])
+        self.post("/passcode/consume").query(&[CLIENT]).bearer(self.passcode_token()).form(&[
+            ("passcode", passcode),
+            ("purpose", purpose),
+            ("username", username),
+        ])
     }
 
     /// A request for the status of a passcode.
     pub fn status(&self, id: &str) -> Request<'_> {
-        self.get("/passcode/status")
-            .query(&[("passcode_id", id), CLIENT])
-            .bearer(self.passcode_token())
+        self.get("/passcode/status").query(&[("passcode_id", id), CLIENT]).bearer(self.passcode_token())
     }
 
     /// A request to invalidate a passcode.
@@ -79,10 +70,7 @@ impl World {
 
     /// Asserts whether a passcode is valid.
     pub async fn is_valid(&self, id: &str, valid: bool) {
-        self.status(id)
-            .send()
-            .await
-            .is(200, &format!(r#"{{"id":"{id}","valid":{valid}}}"#));
+        self.status(id).send().await.is(200, &format!(r#"{{"id":"{id}","valid":{valid}}}"#));
     }
 }
 
@@ -92,10 +80,7 @@ pub fn spring_refused(got: &Response, status: u16, error: &str, path: &str) {
     let body: Value = serde_json::from_str(&got.body).expect("JSON");
     let at = body["timestamp"].as_str().expect("a time");
     assert!(at.len() == 20 && at.starts_with("20") && at.ends_with('Z'), "{at}");
-    got.is(
-        status,
-        &format!(r#"{{"timestamp":"{at}","status":{status},"error":"{error}","path":"{path}"}}"#),
-    );
+    got.is(status, &format!(r#"{{"timestamp":"{at}","status":{status},"error":"{error}","path":"{path}"}}"#));
 }
 
 /// Asserts that a passcode is refused.

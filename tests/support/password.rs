@@ -25,9 +25,7 @@ pub const UNKNOWN_REQUEST: &str = "19738eb3-0183-b148-9420-7cd30a921f58";
 impl World {
     /// A request to reset a password in the demo domain, from a new address.
     pub fn request_reset(&self, key: &str) -> Request<'_> {
-        self.post(RESET)
-            .json(&json!({ "key": key, "domain": DOMAIN }))
-            .with_new_address()
+        self.post(RESET).json(&json!({ "key": key, "domain": DOMAIN })).with_new_address()
     }
 
     /// Resets a password with the id of a mailed link.
@@ -48,9 +46,7 @@ impl World {
 
     /// Whether a user has this password. It changes the password into itself, which revokes what a change revokes.
     pub async fn password_works(&self, user_id: &str, pwd: &str) -> bool {
-        let token = self
-            .create_token(json!({ "user_id": user_id, "scopes": ["api"] }))
-            .await;
+        let token = self.create_token(json!({ "user_id": user_id, "scopes": ["api"] })).await;
         let got = self.change_password(&token, pwd, pwd).await;
         match got.status {
             200 => true,
@@ -81,10 +77,7 @@ pub async fn change_notices_sent(world: &World, email: &str, count: usize) {
                 assert!(!body.contains(link), "a link in {body}");
             }
             // A minute may pass between the change and the mail.
-            assert!(
-                body.contains(&time[..13]) && body.contains("UTC"),
-                "{time} is not in {body}"
-            );
+            assert!(body.contains(&time[..13]) && body.contains("UTC"), "{time} is not in {body}");
         }
     }
 }

@@ -86,10 +86,7 @@ impl World {
             "command": "create_user", "domain": self.id("/domain"), "email": email, "login": login, "name": login,
             "password": password,
         });
-        let id = self.run_command(command).await["user_id"]
-            .as_str()
-            .expect("an id")
-            .to_owned();
+        let id = self.run_command(command).await["user_id"].as_str().expect("an id").to_owned();
         Person {
             id,
             email,
@@ -124,16 +121,12 @@ impl World {
             command[name] = value.clone();
         }
         let answer = self.run_command(command).await;
-        answer["token"]
-            .as_str()
-            .unwrap_or_else(|| panic!("{answer}"))
-            .to_owned()
+        answer["token"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
     }
 
     /// Creates an access token that may set its owner's phone number and that [`World::token_works`] accepts.
     pub async fn create_app_token(&self, person: &Person) -> String {
-        self.create_token(json!({ "user_id": person.id, "scopes": ["api", "app:authorize"] }))
-            .await
+        self.create_token(json!({ "user_id": person.id, "scopes": ["api", "app:authorize"] })).await
     }
 
     /// Creates a client of the demo domain for logins, besides the demo client.

@@ -62,9 +62,7 @@ impl Request<'_> {
     /// Adds a header.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         let name = HeaderName::from_bytes(name.as_bytes()).expect("a header name");
-        self.request = self
-            .request
-            .header(name, HeaderValue::from_bytes(value.as_bytes()).expect("a header value"));
+        self.request = self.request.header(name, HeaderValue::from_bytes(value.as_bytes()).expect("a header value"));
         self
     }
 
@@ -136,10 +134,7 @@ impl Request<'_> {
         ] {
             assert_eq!(got.header(name), Some(value), "header {name} of {got:?}");
         }
-        assert!(
-            got.header("server").is_none() && got.header("x-powered-by").is_none(),
-            "a banner: {got:?}"
-        );
+        assert!(got.header("server").is_none() && got.header("x-powered-by").is_none(), "a banner: {got:?}");
         for internal in [
             "arn:aws",
             "countersign-",
@@ -204,23 +199,15 @@ impl World {
     /// The invocations since the last call of this method: function, status, and the calls to AWS that each made.
     pub async fn invocations(&self) -> Vec<Value> {
         let list = self.get("/_local/invocations").send_local().await;
-        assert!(
-            self.request("DELETE", "/_local/invocations")
-                .send_unchecked()
-                .await
-                .status
-                < 300
-        );
+        assert!(self.request("DELETE", "/_local/invocations").send_unchecked().await.status < 300);
         list.as_array().expect("a list").clone()
     }
 }
 
 /// The media type of JSON responses of a path. The Era dialect names the charset.
 pub fn media_type_of(path: &str) -> &'static str {
-    let is_below = |prefix: &str| {
-        path.strip_prefix(prefix)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
+    let is_below =
+        |prefix: &str| path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     match is_below("/rest/v1") || is_below("/app-root") {
         true => "application/json; charset=utf-8",
         false => "application/json",
@@ -229,13 +216,9 @@ pub fn media_type_of(path: &str) -> &'static str {
 
 /// The status, headers and body of a response, without the headers that differ in any two responses.
 pub fn comparable(got: &Response) -> (u16, Vec<(String, String)>, String) {
-    let headers = got
-        .headers
-        .iter()
-        .filter(|(name, _)| *name != "date" && *name != "apigw-requestid");
-    let mut headers: Vec<_> = headers
-        .map(|(name, value)| (name.to_string(), value.to_str().expect("ASCII").to_owned()))
-        .collect();
+    let headers = got.headers.iter().filter(|(name, _)| *name != "date" && *name != "apigw-requestid");
+    let mut headers: Vec<_> =
+        headers.map(|(name, value)| (name.to_string(), value.to_str().expect("ASCII").to_owned())).collect();
     headers.sort();
     (got.status, headers, got.body.clone())
 }

@@ -51,9 +51,7 @@ impl World {
         let config = aws_sdk_dynamodb::Config::builder()
             .behavior_version(aws_sdk_dynamodb::config::BehaviorVersion::latest())
             .region(aws_sdk_dynamodb::config::Region::new("us-east-1"))
-            .credentials_provider(aws_sdk_dynamodb::config::Credentials::new(
-                "test", "test", None, None, "test",
-            ))
+            .credentials_provider(aws_sdk_dynamodb::config::Credentials::new("test", "test", None, None, "test"))
             .http_client(aws_smithy_http_client::Builder::new().build_http())
             .endpoint_url(self.cloud().endpoint("dynamodb"));
         aws_sdk_dynamodb::Client::from_conf(config.build())
@@ -61,30 +59,21 @@ impl World {
 
     /// The keys of a secret, by key id.
     pub async fn keys(&self, secret: &str) -> Value {
-        let answer = self
-            .secrets_manager("GetSecretValue", json!({ "SecretId": secret }))
-            .await;
+        let answer = self.secrets_manager("GetSecretValue", json!({ "SecretId": secret })).await;
         serde_json::from_str(answer["SecretString"].as_str().unwrap_or_else(|| panic!("{answer}"))).expect("JSON")
     }
 
     /// Replaces the keys of a secret. Running functions keep the keys that they have read.
     pub async fn set_keys(&self, secret: &str, keys: &Value) {
         let keys = keys.to_string();
-        self.secrets_manager("PutSecretValue", json!({ "SecretId": secret, "SecretString": keys }))
-            .await;
+        self.secrets_manager("PutSecretValue", json!({ "SecretId": secret, "SecretString": keys })).await;
     }
 
     /// Calls Secrets Manager.
     async fn secrets_manager(&self, operation: &str, body: Value) -> Value {
         let request = self.http().post(self.cloud().endpoint("secretsmanager")).json(&body);
         let request = request.header("x-amz-target", format!("secretsmanager.{operation}"));
-        request
-            .send()
-            .await
-            .expect("the cloud answers")
-            .json()
-            .await
-            .expect("JSON")
+        request.send().await.expect("the cloud answers").json().await.expect("JSON")
     }
 
     /// The row of a user.
@@ -107,9 +96,7 @@ impl World {
         let mut own: Vec<&Value> = rows.iter().filter(|row| row["subject"]["S"] == subject).collect();
         own.sort_by_key(|row| (row["at"]["N"].to_string(), row["event"]["S"].to_string()));
         let text = |row: &Value, name: &str| row[name]["S"].as_str().unwrap_or_default().to_owned();
-        own.iter()
-            .map(|row| (text(row, "what"), text(row, "route"), text(row, "actor")))
-            .collect()
+        own.iter().map(|row| (text(row, "what"), text(row, "route"), text(row, "actor"))).collect()
     }
 }
 
@@ -127,10 +114,8 @@ pub fn is_unsearchable(rows: &[Value], known: &[&str], codes: &[&str]) {
         .filter(|bytes| bytes.len() >= 6)
         .collect();
     // Hashing the right code is enough: a search of the million would find it. Tried with each salt and each pair.
-    let salts: Vec<Vec<u8>> = salts
-        .iter()
-        .flat_map(|one| salts.iter().map(move |two| [one.as_slice(), two].concat()))
-        .collect();
+    let salts: Vec<Vec<u8>> =
+        salts.iter().flat_map(|one| salts.iter().map(move |two| [one.as_slice(), two].concat())).collect();
     for code in codes {
         let code = code.as_bytes();
         for salt in &salts {
@@ -172,12 +157,9 @@ fn attributes(row: &Value, found: &mut Vec<Vec<u8>>) {
 /// The bytes of 16 characters of Crockford's base32.
 fn crockford(text: &[u8]) -> Vec<u8> {
     const ALPHABET: &[u8] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-    let value = text.iter().try_fold(0_u128, |bits, c| {
-        ALPHABET
-            .iter()
-            .position(|one| one == c)
-            .map(|digit| bits << 5 | digit as u128)
-    });
+    let value = text
+        .iter()
+        .try_fold(0_u128, |bits, c| ALPHABET.iter().position(|one| one == c).map(|digit| bits << 5 | digit as u128));
     match (text.len(), value) {
         (16, Some(value)) => value.to_be_bytes()[6..].to_vec(),
         _ => Vec::new(),

@@ -38,15 +38,8 @@ pub fn pin_in(got: &Response, status: u16) -> String {
     let pin = body["pin"].as_str().expect("a string").to_owned();
     let end = body["expires_at"].as_str().expect("a string");
     assert!(pin.len() == 6 && pin.bytes().all(|b| b.is_ascii_digit()), "{pin}");
-    assert_eq!(
-        got.body,
-        format!(r#"{{"pin":"{pin}","expires_at":"{end}"}}"#),
-        "exactly these two keys"
-    );
-    assert!(
-        end.len() == 20 && end.ends_with('Z') && !end.contains('.'),
-        "whole seconds, UTC: {end}"
-    );
+    assert_eq!(got.body, format!(r#"{{"pin":"{pin}","expires_at":"{end}"}}"#), "exactly these two keys");
+    assert!(end.len() == 20 && end.ends_with('Z') && !end.contains('.'), "whole seconds, UTC: {end}");
     pin
 }
 

@@ -31,10 +31,7 @@ struct Threads(Option<Runtime>);
 impl Threads {
     /// Four threads.
     fn new() -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(4)
-            .enable_all()
-            .build();
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build();
         Self(Some(runtime.expect("threads")))
     }
 
@@ -84,9 +81,7 @@ pub fn root() -> &'static Path {
 
 /// The folder of the functions' binaries.
 pub fn binaries() -> &'static Path {
-    Path::new(env!("CARGO_BIN_EXE_openapi"))
-        .parent()
-        .expect("binaries are in a folder")
+    Path::new(env!("CARGO_BIN_EXE_openapi")).parent().expect("binaries are in a folder")
 }
 
 impl World {
@@ -125,15 +120,9 @@ impl World {
             ..Options::new(root().join("template.yaml"), binaries())
         };
         let threads = Threads::new();
-        let cloud = threads
-            .run(Cloud::start(options))
-            .await
-            .expect("the local cloud starts");
+        let cloud = threads.run(Cloud::start(options)).await.expect("the local cloud starts");
         let url = cloud.url().to_owned();
-        let http = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .expect("a client");
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
         let ids: Value = http
             .get(format!("{url}/_local/identities"))
             .send()
@@ -167,10 +156,7 @@ impl World {
 
     /// A value of the demo identities, by JSON pointer.
     pub fn id(&self, pointer: &str) -> &str {
-        self.ids
-            .pointer(pointer)
-            .and_then(Value::as_str)
-            .unwrap_or_else(|| panic!("no identity {pointer}"))
+        self.ids.pointer(pointer).and_then(Value::as_str).unwrap_or_else(|| panic!("no identity {pointer}"))
     }
 
     /// The demo user's access token, of the scope `api`.
@@ -200,10 +186,7 @@ impl World {
 
     /// Adds a secret that must be in no log line and no audit row when the test ends.
     pub fn keep_out_of_logs(&self, secret: &str) {
-        self.secrets
-            .lock()
-            .expect("no panic while held")
-            .insert(secret.to_owned());
+        self.secrets.lock().expect("no panic while held").insert(secret.to_owned());
     }
 
     /// Adds a phone number to these secrets, with its plus sign and without.
@@ -250,12 +233,10 @@ fn forms(secret: &str) -> [String; 5] {
     use base64::{Engine, engine::general_purpose::STANDARD};
     let digest = Sha256::digest(secret.as_bytes());
     let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    let url = secret
-        .bytes()
-        .map(|b| match b.is_ascii_alphanumeric() || b"-._~".contains(&b) {
-            true => char::from(b).to_string(),
-            false => format!("%{b:02X}"),
-        });
+    let url = secret.bytes().map(|b| match b.is_ascii_alphanumeric() || b"-._~".contains(&b) {
+        true => char::from(b).to_string(),
+        false => format!("%{b:02X}"),
+    });
     [
         secret.to_owned(),
         url.collect(),

@@ -22,9 +22,7 @@ pub fn parameters(numbers: &[Number], problems: &mut Vec<String>) -> String {
         } = number;
         let description = with_range(words, *least, *most);
         if !plain(&description) {
-            problems.push(format!(
-                "{variable}: its doc comment is no plain text of YAML: reword it"
-            ));
+            problems.push(format!("{variable}: its doc comment is no plain text of YAML: reword it"));
         }
         add(
             &mut text,
@@ -120,20 +118,11 @@ fn table(table: &Table) -> String {
         ),
     );
     for key in &table.keys {
-        add(
-            &mut text,
-            &format!(
-                "\n        - {{ AttributeName: {}, AttributeType: {} }}",
-                key.name, key.kind
-            ),
-        );
+        add(&mut text, &format!("\n        - {{ AttributeName: {}, AttributeType: {} }}", key.name, key.kind));
     }
     add(&mut text, "\n      KeySchema:");
     for (key, role) in table.keys.iter().zip(["HASH", "RANGE"]) {
-        add(
-            &mut text,
-            &format!("\n        - {{ AttributeName: {}, KeyType: {role} }}", key.name),
-        );
+        add(&mut text, &format!("\n        - {{ AttributeName: {}, KeyType: {role} }}", key.name));
     }
     add(
         &mut text,
@@ -347,20 +336,14 @@ fn role(function: &Function, store: &Store) -> String {
             Statement:
 "
     );
-    text += &statement(
-        "[logs:CreateLogStream, logs:PutLogEvents]",
-        [format!("!GetAtt {stem}Log.Arn")],
-    );
+    text += &statement("[logs:CreateLogStream, logs:PutLogEvents]", [format!("!GetAtt {stem}Log.Arn")]);
     for (action, tables) in &function.tables {
         let tables = tables.iter().map(|table| format!("!GetAtt {}.Arn", behind(table)));
         text += &statement(action, tables);
     }
     if function.trigger == Trigger::Streams {
         let streams = streamed(store).map(|table| format!("!GetAtt {table}.StreamArn"));
-        text += &statement(
-            "[dynamodb:DescribeStream, dynamodb:GetRecords, dynamodb:GetShardIterator]",
-            streams,
-        );
+        text += &statement("[dynamodb:DescribeStream, dynamodb:GetRecords, dynamodb:GetShardIterator]", streams);
         // `ListStreams` does not apply to a single stream.
         let streams = streamed(store).map(|table| format!("!Sub ${{{table}.Arn}}/stream/*"));
         text += &statement("dynamodb:ListStreams", streams);

@@ -88,9 +88,7 @@ impl Function {
             ));
         }
         let Some((is_audited, endpoint)) = entry(&main.production()) else {
-            problems.push(format!(
-                "{path} has no `countersign_shared::main!(…)` with the struct of its handler"
-            ));
+            problems.push(format!("{path} has no `countersign_shared::main!(…)` with the struct of its handler"));
             return None;
         };
         let mut function = Self {
@@ -157,10 +155,7 @@ impl Function {
                 let action = RIGHTS.iter().find(|(name, _)| name == right);
                 let (_, action) = action.ok_or(format!("{right} is no right that xtask/src/endpoints.rs knows"))?;
                 let variable = store.rows.get(*row);
-                self.may(
-                    action,
-                    variable.ok_or(format!("{row} has no VARIABLE: implement Row for it"))?,
-                );
+                self.may(action, variable.ok_or(format!("{row} has no VARIABLE: implement Row for it"))?);
                 self.counts_attempts |= matches!((*row, *right), ("Usage", "Update"));
             }
             ("Keys" | "KeyShelf", [purpose]) => {
@@ -259,10 +254,7 @@ impl Trigger {
 /// The method in `#[wire(method)]`.
 fn wired(field: &syn::Field) -> Option<String> {
     let attribute = field.attrs.iter().find(|attribute| attribute.path().is_ident("wire"))?;
-    attribute
-        .parse_args::<syn::Ident>()
-        .ok()
-        .map(|method| method.to_string())
+    attribute.parse_args::<syn::Ident>().ok().map(|method| method.to_string())
 }
 
 /// What `main!` starts: whether it is audited, and the name of its struct.
@@ -297,10 +289,7 @@ pub mod tests {
                 None => format!("f: {field},"),
             })
             .collect();
-        let (main, handler) = (
-            source("main.rs", main),
-            source("handler.rs", format!("struct One {{ {fields} }}")),
-        );
+        let (main, handler) = (source("main.rs", main), source("handler.rs", format!("struct One {{ {fields} }}")));
         let function = Function::parse("one-more", &main, &handler, (&store, &settings), &mut problems);
         assert!(problems.is_empty(), "{problems:?}");
         (function.expect("it has a trigger"), store)
@@ -346,11 +335,8 @@ pub mod tests {
 
     #[test]
     fn environments_hold_what_is_read() {
-        let (one, _) = function(
-            "GET /one",
-            "audited",
-            &["#[wire(support_pin_policy)] Policy", "#[wire(login_url)] String"],
-        );
+        let (one, _) =
+            function("GET /one", "audited", &["#[wire(support_pin_policy)] Policy", "#[wire(login_url)] String"]);
         let variables: Vec<_> = one.variables.iter().map(String::as_str).collect();
         assert_eq!(
             variables,
@@ -390,12 +376,7 @@ pub mod tests {
             ("GET /one", "", "Table<Passcode, Put>", vec![("GET", "/one")]),
             ("GET /one", "", "Table<User, Update>", vec![("GET", "/one")]),
             ("POST /one", "", "Table<SupportPin, Get>", vec![("POST", "/one")]),
-            (
-                "Invoked by hand, with IAM: no route.",
-                "",
-                "#[wire(has_cors)] bool",
-                vec![],
-            ),
+            ("Invoked by hand, with IAM: no route.", "", "#[wire(has_cors)] bool", vec![]),
         ] {
             let (one, _) = function(trigger, kind, &[field]);
             assert_eq!(one.routes(), routes, "{trigger} {field}");

@@ -20,10 +20,7 @@ pub fn all(problems: &mut Vec<String>) -> Vec<Generated> {
     let template = between(
         "template.yaml",
         &[
-            (
-                "numeric parameters",
-                deployment::parameters(&settings.numbers, problems),
-            ),
+            ("numeric parameters", deployment::parameters(&settings.numbers, problems)),
             ("limits of routes", deployment::limits(&functions)),
             ("authorizers", deployment::authorizers(&functions)),
             ("tables", deployment::tables(&store)),
@@ -36,22 +33,14 @@ pub fn all(problems: &mut Vec<String>) -> Vec<Generated> {
     let documents = [
         ("shared/src/http/route.rs", "routes", route_constants(&functions)),
         ("README.md", "routes", routes(&functions)),
-        (
-            "docs/settings.md",
-            "parameters",
-            parameters(&Template::parse(&template.text)),
-        ),
+        ("docs/settings.md", "parameters", parameters(&Template::parse(&template.text))),
     ];
     let mut files = vec![between("Cargo.toml", &[("bins", bins(&functions))], problems), template];
     for (path, name, text) in documents {
         files.push(between(path, &[(name, text)], problems));
     }
     files.push(operations(&functions, problems));
-    files.extend(
-        functions
-            .iter()
-            .filter_map(|function| payloads::payload(function, problems)),
-    );
+    files.extend(functions.iter().filter_map(|function| payloads::payload(function, problems)));
     files
 }
 
@@ -69,9 +58,8 @@ fn between(path: &str, parts: &[(&str, String)], problems: &mut Vec<String>) -> 
         });
         match found {
             Some(range) => text.replace_range(range, part),
-            None => problems.push(format!(
-                "{path} has no lines `{mark}` and `end of generated`: put them where the {name} belong"
-            )),
+            None => problems
+                .push(format!("{path} has no lines `{mark}` and `end of generated`: put them where the {name} belong")),
         }
     }
     Generated {
@@ -92,12 +80,7 @@ fn bins(functions: &[Function]) -> String {
 fn route_constants(functions: &[Function]) -> String {
     let mut routes: Vec<_> = functions
         .iter()
-        .flat_map(|function| {
-            function
-                .routes()
-                .into_iter()
-                .map(|(method, path)| (path, method, &function.name))
-        })
+        .flat_map(|function| function.routes().into_iter().map(|(method, path)| (path, method, &function.name)))
         .collect();
     routes.sort();
     let route = |(path, method, name): &(&str, &str, &String)| {
@@ -125,21 +108,13 @@ fn operations(functions: &[Function], problems: &mut Vec<String>) -> Generated {
                 "{path} is not there: write `pub fn operation(route: &Route) -> OperationBuilder`, what OpenAPI says of it"
             ));
         }
-        text += &format!(
-            "#[path = \"../../{}/openapi.rs\"]\nmod {};\n",
-            function.name,
-            module(function)
-        );
+        text += &format!("#[path = \"../../{}/openapi.rs\"]\nmod {};\n", function.name, module(function));
     }
     text += "\n/// What is said of a route; `None` for one that is not described.\n";
     text +=
         "pub fn operation(route: &Route) -> Option<OperationBuilder> {\n    let operation = match route.function {\n";
     for function in routed() {
-        text += &format!(
-            "        {:?} => {}::operation(route),\n",
-            function.name,
-            module(function)
-        );
+        text += &format!("        {:?} => {}::operation(route),\n", function.name, module(function));
     }
     text += "        _ => return None,\n    };\n    Some(operation)\n}\n";
     Generated {

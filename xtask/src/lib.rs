@@ -73,9 +73,7 @@ pub fn check() -> Result<(), String> {
     }
     match diffs.is_empty() {
         true => Ok(()),
-        false => Err(format!(
-            "{diffs}\nDerived files are out of date: run `cargo xtask generate`."
-        )),
+        false => Err(format!("{diffs}\nDerived files are out of date: run `cargo xtask generate`.")),
     }
 }
 

@@ -130,10 +130,7 @@ impl Request {
         let (method, target) = lines.next()?.split_once(' ')?;
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let headers: Option<Texts> = lines
-            .map(|line| {
-                line.split_once(": ")
-                    .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
-            })
+            .map(|line| line.split_once(": ").map(|(name, value)| (name.to_lowercase(), value.to_owned())))
             .collect();
         let body = body.trim_end_matches('\n');
         Some(Self {
@@ -147,10 +144,7 @@ impl Request {
 
     /// The event. API Gateway writes the names of headers in lower case, and forms in base64.
     fn event(self, route_key: String, path_parameters: Texts) -> Event {
-        let is_form = self
-            .headers
-            .get("content-type")
-            .is_some_and(|kind| kind.contains("form"));
+        let is_form = self.headers.get("content-type").is_some_and(|kind| kind.contains("form"));
         let length = self.body.as_ref().map_or(0, String::len);
         let mut headers = self.headers;
         let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
@@ -222,11 +216,7 @@ mod tests {
             ("/body", "eD0x"),
             ("/requestContext/http/method", "POST"),
         ] {
-            assert_eq!(
-                event.pointer(pointer).and_then(|value| value.as_str()),
-                Some(expected),
-                "{pointer}"
-            );
+            assert_eq!(event.pointer(pointer).and_then(|value| value.as_str()), Some(expected), "{pointer}");
         }
         assert_eq!(event["isBase64Encoded"], true);
     }

@@ -98,16 +98,8 @@ impl Settings {
                 syn::Meta::Path(_) | syn::Meta::NameValue(_) => false,
             });
             let name = item.ident.to_string();
-            if derives
-                && self
-                    .capabilities
-                    .insert(name.clone(), item.fields.into_iter().collect())
-                    .is_some()
-            {
-                problems.push(format!(
-                    "{}: another struct {name} derives Wire, too: rename one",
-                    source.path
-                ));
+            if derives && self.capabilities.insert(name.clone(), item.fields.into_iter().collect()).is_some() {
+                problems.push(format!("{}: another struct {name} derives Wire, too: rename one", source.path));
             }
         }
     }
@@ -171,11 +163,9 @@ impl<'a> Constants<'a> {
         'a: 'e,
     {
         match expression {
-            syn::Expr::Path(path) => path
-                .path
-                .get_ident()
-                .and_then(|name| self.0.get(&name.to_string()).copied())
-                .unwrap_or(expression),
+            syn::Expr::Path(path) => {
+                path.path.get_ident().and_then(|name| self.0.get(&name.to_string()).copied()).unwrap_or(expression)
+            }
             _ => expression,
         }
     }

@@ -108,9 +108,7 @@ pub fn folders(folder: &str) -> Vec<String> {
 
 /// The repository's root.
 pub fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("this crate is a folder of the repository")
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("this crate is a folder of the repository")
 }
 
 /// Panics with all violations of a rule.
@@ -137,11 +135,7 @@ pub fn mentions(file: &syn::File, module: &[&str]) -> Vec<String> {
     let mut mentions = Mentions::default();
     mentions.visit_file(file);
     let module: Vec<_> = module.iter().map(|name| (*name).to_owned()).collect();
-    mentions
-        .paths
-        .into_iter()
-        .map(|path| absolute(path, &module).join("::"))
-        .collect()
+    mentions.paths.into_iter().map(|path| absolute(path, &module).join("::")).collect()
 }
 
 fn absolute(path: Vec<String>, module: &[String]) -> Vec<String> {
@@ -168,8 +162,7 @@ impl<'a> Visit<'a> for Mentions {
     }
 
     fn visit_path(&mut self, path: &'a syn::Path) {
-        self.paths
-            .push(path.segments.iter().map(|segment| segment.ident.to_string()).collect());
+        self.paths.push(path.segments.iter().map(|segment| segment.ident.to_string()).collect());
         visit::visit_path(self, path);
     }
 
@@ -250,11 +243,7 @@ pub fn constants(file: &syn::File, of_trait: &str, constant: &str) -> Vec<(Strin
     });
     let mut found = Vec::new();
     for item in implementations {
-        let is_it = item
-            .trait_
-            .as_ref()
-            .and_then(|of| of.0.segments.last())
-            .is_some_and(|name| name.ident == of_trait);
+        let is_it = item.trait_.as_ref().and_then(|of| of.0.segments.last()).is_some_and(|name| name.ident == of_trait);
         let Some((name, _)) = named(&item.self_ty).filter(|_| is_it) else {
             continue;
         };

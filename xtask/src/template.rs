@@ -36,11 +36,7 @@ impl Template {
     /// The template in a text.
     pub fn parse(text: &str) -> Self {
         let documents = Yaml::load_from_str(text).unwrap_or_else(|error| panic!("template.yaml is not YAML: {error}"));
-        Self(convert(
-            documents
-                .first()
-                .expect("template.yaml is empty: it declares everything there is"),
-        ))
+        Self(convert(documents.first().expect("template.yaml is empty: it declares everything there is")))
     }
 
     /// The resources of a type, by logical id.

@@ -12,10 +12,7 @@ pub fn broadleaf(summary: &str, route: &Route) -> OperationBuilder {
         .tag(PASSCODE)
         .security(SecurityRequirement::new("bearer", ["passcode"]))
         .parameters(Some(parameters::<ClientQuery>()))
-        .response(
-            "400",
-            json::<SpringError>("The request cannot be read, or the passcode is not good for it"),
-        )
+        .response("400", json::<SpringError>("The request cannot be read, or the passcode is not good for it"))
         // The second form is the gateway's, when it verifies an identity provider's tokens.
         .response(
             "401",

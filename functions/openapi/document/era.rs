@@ -8,10 +8,7 @@ pub fn era(summary: &str, route: &Route) -> OperationBuilder {
     named(summary, route)
         .tag(ACCOUNT)
         .response("400", json::<EraError>("The body is no JSON object"))
-        .response(
-            "412",
-            json::<EraError>("A field is missing, malformed, taken or not allowed"),
-        )
+        .response("412", json::<EraError>("A field is missing, malformed, taken or not allowed"))
         .response("413", json::<EraError>("The body has more than 16 KiB"))
         .response("415", json::<EraError>("The body is no JSON, or it is encoded"))
         .response("500", json::<EraError>("Ours"))
@@ -23,10 +20,7 @@ pub fn asks_for_mail(summary: &str, route: &Route) -> OperationBuilder {
     era(summary, route)
         .parameter(idempotency())
         .response("409", under_way())
-        .response(
-            "429",
-            json::<EraError>("Too many, too soon").header("Retry-After", seconds()),
-        )
+        .response("429", json::<EraError>("Too many, too soon").header("Retry-After", seconds()))
         .response(
             "503",
             json::<EraError>("The mail cannot be sent, or something of ours gave no answer; a retry is possible")
@@ -47,10 +41,7 @@ pub fn link(summary: &str, route: &Route) -> OperationBuilder {
         )
         .request_body(Some(object(closed::<PasswordForm>())))
         .response("200", json::<PasswordSet>("It is done"))
-        .response(
-            "404",
-            json::<EraError>("The link was used, or it is over, or never was"),
-        )
+        .response("404", json::<EraError>("The link was used, or it is over, or never was"))
 }
 
 pub fn under_way() -> ResponseBuilder {

@@ -14,10 +14,7 @@ pub(super) const ON_EVERY_ANSWER: [(&str, &str); 6] = [
     ("X-Content-Type-Options", "`nosniff`"),
     ("Strict-Transport-Security", "HTTPS only, for two years"),
     ("Referrer-Policy", "`no-referrer`"),
-    (
-        "Content-Security-Policy",
-        "Nothing may be loaded; on a page, what it needs",
-    ),
+    ("Content-Security-Policy", "Nothing may be loaded; on a page, what it needs"),
     ("Apigw-Requestid", "The gateway's id of the request"),
 ];
 
@@ -38,10 +35,7 @@ pub(super) fn with_gateway(mut operation: Operation) -> Operation {
     let responses = &mut operation.responses.responses;
     for (status, description) in [
         ("413", "The body is too large"),
-        (
-            "429",
-            "The route has more calls in this second than the operator lets through",
-        ),
+        ("429", "The route has more calls in this second than the operator lets through"),
         ("500", "A fault of ours"),
         ("503", "A fault of ours that passes: try again later"),
     ] {
@@ -49,10 +43,7 @@ pub(super) fn with_gateway(mut operation: Operation) -> Operation {
         let RefOr::T(response) = responses.entry(status.to_owned()).or_insert_with(new) else {
             continue;
         };
-        let RefOr::T(content) = response
-            .content
-            .entry(JSON.to_owned())
-            .or_insert_with(|| Content::default().into())
+        let RefOr::T(content) = response.content.entry(JSON.to_owned()).or_insert_with(|| Content::default().into())
         else {
             continue;
         };

@@ -17,10 +17,9 @@ pub fn mithril(summary: &str, route: &Route) -> OperationBuilder {
         .response("500", json::<MithrilError>("Ours"))
         .response("503", unavailable(reference::<MithrilError>()));
     let of_path = [("user_id", "The user's id"), ("id", "The factor's id")];
-    of_path
-        .iter()
-        .filter(|(name, _)| route.path.contains(&format!("{{{name}}}")))
-        .fold(operation, |operation, (name, description)| {
+    of_path.iter().filter(|(name, _)| route.path.contains(&format!("{{{name}}}"))).fold(
+        operation,
+        |operation, (name, description)| {
             operation.parameter(
                 ParameterBuilder::new()
                     .name(*name)
@@ -29,7 +28,8 @@ pub fn mithril(summary: &str, route: &Route) -> OperationBuilder {
                     .description(Some(*description))
                     .schema(Some(uuid())),
             )
-        })
+        },
+    )
 }
 
 /// A route for holders of an access token with one of these scopes.
@@ -37,10 +37,7 @@ pub fn scoped(summary: &str, route: &Route, needed: Needed) -> OperationBuilder 
     let scopes = needed.any_of.iter().map(|scope| scope.name());
     mithril(summary, route)
         .security(SecurityRequirement::new("bearer", scopes))
-        .response(
-            "401",
-            denied("No token, one that is not good, or the caller is blocked"),
-        )
+        .response("401", denied("No token, one that is not good, or the caller is blocked"))
         .response(
             "403",
             json::<MithrilError>("The scope is too small: then there is a challenge; or it is not the caller's to do")
@@ -75,10 +72,7 @@ pub fn takes_nothing(operation: OperationBuilder) -> OperationBuilder {
     body.required = Some(Required::False);
     operation
         .request_body(Some(body))
-        .response(
-            "415",
-            json::<MithrilError>("There is a body, and it is no JSON, or it is encoded"),
-        )
+        .response("415", json::<MithrilError>("There is a body, and it is no JSON, or it is encoded"))
         .response("422", json::<MithrilError>("There is a field, where none is known"))
 }
 

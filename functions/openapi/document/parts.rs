@@ -71,10 +71,7 @@ pub fn uuid() -> ObjectBuilder {
 
 /// A user's number, in a path.
 pub fn number() -> ObjectBuilder {
-    ObjectBuilder::new()
-        .schema_type(Type::String)
-        .pattern(Some("^[1-9][0-9]{0,19}$"))
-        .examples(["123"])
+    ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[1-9][0-9]{0,19}$")).examples(["123"])
 }
 
 /// The seconds of `Retry-After`.
@@ -84,15 +81,11 @@ pub fn seconds() -> Header {
 }
 
 pub fn text() -> Header {
-    HeaderBuilder::new()
-        .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
-        .build()
+    HeaderBuilder::new().schema(Some(ObjectBuilder::new().schema_type(Type::String))).build()
 }
 
 pub fn named(summary: &str, route: &Route) -> OperationBuilder {
-    OperationBuilder::new()
-        .summary(Some(summary))
-        .operation_id(Some(route.function))
+    OperationBuilder::new().summary(Some(summary)).operation_id(Some(route.function))
 }
 
 pub fn parameters<T: IntoParams>() -> Vec<Parameter> {
@@ -151,18 +144,10 @@ pub fn any_of<const N: usize>(schemas: [RefOr<Schema>; N]) -> Schema {
 }
 
 pub fn one_of<const N: usize>(schemas: [Ref; N]) -> Schema {
-    Schema::OneOf(
-        schemas
-            .into_iter()
-            .fold(OneOfBuilder::new(), OneOfBuilder::item)
-            .build(),
-    )
+    Schema::OneOf(schemas.into_iter().fold(OneOfBuilder::new(), OneOfBuilder::item).build())
 }
 
 pub fn object(schema: impl Into<RefOr<Schema>>) -> RequestBody {
     let content = ContentBuilder::new().schema(Some(schema)).build();
-    RequestBodyBuilder::new()
-        .required(Some(Required::True))
-        .content(JSON, content)
-        .build()
+    RequestBodyBuilder::new().required(Some(Required::True)).content(JSON, content).build()
 }

@@ -33,9 +33,7 @@ fn run() -> Result<ExitCode, String> {
     for (name, _) in env::vars_os().filter(|(name, _)| describes_a_package(name)) {
         build.env_remove(name);
     }
-    let built = build
-        .status()
-        .map_err(|error| format!("cannot run {}: {error}", cargo.display()))?;
+    let built = build.status().map_err(|error| format!("cannot run {}: {error}", cargo.display()))?;
     if !built.success() {
         // Cargo has printed the reason.
         return Ok(ExitCode::FAILURE);

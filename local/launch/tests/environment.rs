@@ -18,8 +18,6 @@ fn cargo_gets_no_variable_that_describes_a_package() {
     let printed = String::from_utf8_lossy(&output.stdout);
     let names: Vec<_> = printed.lines().filter_map(|line| line.split('=').next()).collect();
     assert!(names.contains(&"RUSTFLAGS_OF_THE_CALLER"), "{names:?}");
-    let described = names
-        .iter()
-        .any(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"));
+    let described = names.iter().any(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"));
     assert!(!described, "{names:?}");
 }

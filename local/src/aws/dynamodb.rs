@@ -42,13 +42,7 @@ pub(super) fn tables(body: &[u8]) -> Option<String> {
     let named: Named = serde_json::from_slice(body).ok()?;
     let mut tables: BTreeSet<String> = named.batch.into_keys().collect();
     tables.extend(named.table);
-    tables.extend(
-        named
-            .transaction
-            .into_iter()
-            .flatten()
-            .filter_map(|(_, target)| target.table),
-    );
+    tables.extend(named.transaction.into_iter().flatten().filter_map(|(_, target)| target.table));
     (!tables.is_empty()).then(|| tables.into_iter().collect::<Vec<_>>().join(","))
 }
 
@@ -86,9 +80,7 @@ fn asking_for_units(head: &mut Parts, body: Bytes) -> Bytes {
     let Ok(Value::Object(mut request)) = serde_json::from_slice(&body) else {
         return body;
     };
-    request
-        .entry("ReturnConsumedCapacity")
-        .or_insert_with(|| "TOTAL".into());
+    request.entry("ReturnConsumedCapacity").or_insert_with(|| "TOTAL".into());
     head.headers.remove(header::CONTENT_LENGTH);
     Value::from(request).to_string().into()
 }
@@ -192,13 +184,7 @@ mod tests {
     #[test]
     fn what_calls_consume() {
         for (operation, items, answer, read, write) in [
-            (
-                "GetItem",
-                0,
-                json!({ "ConsumedCapacity": { "CapacityUnits": 1.0 } }),
-                1.0,
-                0.0,
-            ),
+            ("GetItem", 0, json!({ "ConsumedCapacity": { "CapacityUnits": 1.0 } }), 1.0, 0.0),
             (
                 "BatchGetItem",
                 0,
@@ -206,13 +192,7 @@ mod tests {
                 3.0,
                 0.0,
             ),
-            (
-                "PutItem",
-                0,
-                json!({ "ConsumedCapacity": { "CapacityUnits": 2.0 } }),
-                0.0,
-                2.0,
-            ),
+            ("PutItem", 0, json!({ "ConsumedCapacity": { "CapacityUnits": 2.0 } }), 0.0, 2.0),
             (
                 "PutItem",
                 0,
@@ -229,11 +209,7 @@ mod tests {
             ),
             ("Query", 0, json!({ "__type": "…#ValidationException" }), 0.0, 0.0),
         ] {
-            assert_eq!(
-                consumed(operation, items, &answer),
-                Consumed { read, write },
-                "{operation} {answer}"
-            );
+            assert_eq!(consumed(operation, items, &answer), Consumed { read, write }, "{operation} {answer}");
         }
     }
 
@@ -241,11 +217,7 @@ mod tests {
     fn what_every_shape_of_request_needs() {
         for (operation, body, expected) in [
             ("GetItem", r#"{"TableName":"users"}"#, &["GetItem table/users"][..]),
-            (
-                "Query",
-                r#"{"TableName":"users","IndexName":"mail"}"#,
-                &["Query table/users/index/mail"],
-            ),
+            ("Query", r#"{"TableName":"users","IndexName":"mail"}"#, &["Query table/users/index/mail"]),
             (
                 "BatchGetItem",
                 r#"{"RequestItems":{"b":{},"a":{}}}"#,

@@ -75,10 +75,7 @@ impl Rule {
 }
 
 fn can_conflict(operation: &str) -> bool {
-    matches!(
-        operation,
-        "PutItem" | "UpdateItem" | "DeleteItem" | "TransactWriteItems" | "TransactGetItems"
-    )
+    matches!(operation, "PutItem" | "UpdateItem" | "DeleteItem" | "TransactWriteItems" | "TransactGetItems")
 }
 
 /// The active faults, in the order they were posted.
@@ -122,17 +119,11 @@ pub(super) fn answer(service: Service, operation: &str, kind: Kind, body: &[u8])
         Service::SecretsManager => {
             let (status, name, message) = match kind {
                 Kind::Throttle => (StatusCode::BAD_REQUEST, "ThrottlingException", "Rate exceeded"),
-                Kind::Error | Kind::Hang | Kind::DropResponse | Kind::Conflict | Kind::Rejected | Kind::OptedOut => (
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "InternalServiceError",
-                    "An error occurred on the server side.",
-                ),
+                Kind::Error | Kind::Hang | Kind::DropResponse | Kind::Conflict | Kind::Rejected | Kind::OptedOut => {
+                    (StatusCode::INTERNAL_SERVER_ERROR, "InternalServiceError", "An error occurred on the server side.")
+                }
             };
-            aws_json(
-                status,
-                "application/x-amz-json-1.1",
-                &json!({ "__type": name, "message": message }),
-            )
+            aws_json(status, "application/x-amz-json-1.1", &json!({ "__type": name, "message": message }))
         }
         Service::Ses => match kind {
             Kind::Throttle => {
@@ -161,11 +152,9 @@ pub(super) fn answer(service: Service, operation: &str, kind: Kind, body: &[u8])
                 "InvalidParameter",
                 "Invalid parameter: PhoneNumber Reason: it is not valid to publish to",
             ),
-            Kind::Error | Kind::Hang | Kind::DropResponse | Kind::Conflict => query::SNS.refusal(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "InternalError",
-                "An internal error occurred.",
-            ),
+            Kind::Error | Kind::Hang | Kind::DropResponse | Kind::Conflict => {
+                query::SNS.refusal(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", "An internal error occurred.")
+            }
         },
     }
 }
@@ -185,9 +174,7 @@ fn dynamodb(operation: &str, kind: Kind, body: &[u8]) -> Response<Body> {
         }
         Kind::Conflict if operation.starts_with("Transact") => {
             let request: Value = serde_json::from_slice(body).unwrap_or_default();
-            let items = request["TransactItems"]
-                .as_array()
-                .map_or(1, |items| items.len().max(1));
+            let items = request["TransactItems"].as_array().map_or(1, |items| items.len().max(1));
             let mut reasons =
                 vec![json!({ "Code": "TransactionConflict", "Message": "Transaction is ongoing for the item" })];
             reasons.resize(items, json!({ "Code": "None" }));
@@ -203,15 +190,11 @@ fn dynamodb(operation: &str, kind: Kind, body: &[u8]) -> Response<Body> {
             });
             aws_json(StatusCode::BAD_REQUEST, JSON, &body)
         }
-        Kind::Conflict => named(
-            StatusCode::BAD_REQUEST,
-            "TransactionConflictException",
-            "Transaction is ongoing for the item",
-        ),
-        Kind::Error | Kind::Hang | Kind::DropResponse | Kind::Rejected | Kind::OptedOut => named(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "InternalServerError",
-            "Internal server error",
-        ),
+        Kind::Conflict => {
+            named(StatusCode::BAD_REQUEST, "TransactionConflictException", "Transaction is ongoing for the item")
+        }
+        Kind::Error | Kind::Hang | Kind::DropResponse | Kind::Rejected | Kind::OptedOut => {
+            named(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", "Internal server error")
+        }
     }
 }

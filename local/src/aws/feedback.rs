@@ -14,9 +14,7 @@ use crate::template::{ACCOUNT, REGION};
 pub(super) fn simulated(recipient: &str) -> Option<String> {
     let (mailbox, domain) = bare(recipient).rsplit_once('@')?;
     let mailbox = mailbox.split('+').next().unwrap_or_default().to_ascii_lowercase();
-    domain
-        .eq_ignore_ascii_case("simulator.amazonses.com")
-        .then_some(mailbox)
+    domain.eq_ignore_ascii_case("simulator.amazonses.com").then_some(mailbox)
 }
 
 /// Publishes the mailbox's feedback event, if it has one with subscribers. The caller does not wait for it.

@@ -39,10 +39,7 @@ pub(crate) async fn answer(
     request: Request<Body>,
 ) -> Result<Response<Body>, Dropped> {
     let Some(service) = Service::named(service) else {
-        return Ok(http::json(
-            StatusCode::NOT_FOUND,
-            &json!({ "message": "no such service here" }),
-        ));
+        return Ok(http::json(StatusCode::NOT_FOUND, &json!({ "message": "no such service here" })));
     };
     let (head, body) = request.into_parts();
     let body = match http::read(body, LONGEST_REQUEST).await {
@@ -70,9 +67,7 @@ pub(crate) async fn answer(
         let (function, role) = (&process.function, &process.function.role);
         let needs = permission::needs(service, &operation, &body, &inner.secrets);
         if let Err(need) = rights::check(&inner.usage, &function.name, role, &needs) {
-            inner
-                .log
-                .function(&function.name, &permission::log_line(&role.name, need));
+            inner.log.function(&function.name, &permission::log_line(&role.name, need));
             return Ok(permission::denial(service, &role.name, &function.physical_name, need));
         }
     }
@@ -114,12 +109,6 @@ async fn carry_out(
 
 /// `DynamoDB_20120810.GetItem` in `X-Amz-Target` is the operation `GetItem`.
 fn target(headers: &axum::http::HeaderMap) -> String {
-    let target = headers
-        .get("x-amz-target")
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    target
-        .rsplit_once('.')
-        .map_or(target, |(_, operation)| operation)
-        .to_owned()
+    let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    target.rsplit_once('.').map_or(target, |(_, operation)| operation).to_owned()
 }

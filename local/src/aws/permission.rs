@@ -46,9 +46,7 @@ pub(super) fn needs(service: Service, operation: &str, body: &[u8], secrets: &Se
         }
         Service::Sns => {
             let form = Form::parse(body);
-            let target = ["PhoneNumber", "TopicArn", "TargetArn"]
-                .iter()
-                .find_map(|name| form.get(name));
+            let target = ["PhoneNumber", "TopicArn", "TargetArn"].iter().find_map(|name| form.get(name));
             vec![Need::new(action, target.unwrap_or(NOTHING).to_owned())]
         }
     }
@@ -79,10 +77,7 @@ pub(super) fn denial(service: Service, role: &str, function: &str, need: &Need) 
         aws_json(StatusCode::BAD_REQUEST, version, &body)
     };
     match service {
-        Service::DynamoDb => json(
-            "application/x-amz-json-1.0",
-            "com.amazon.coral.service#AccessDeniedException",
-        ),
+        Service::DynamoDb => json("application/x-amz-json-1.0", "com.amazon.coral.service#AccessDeniedException"),
         Service::SecretsManager => json("application/x-amz-json-1.1", "AccessDeniedException"),
         Service::Ses => query::SES.refusal(StatusCode::FORBIDDEN, "AccessDenied", &message),
         Service::Sns => query::SNS.refusal(StatusCode::FORBIDDEN, "AuthorizationError", &message),

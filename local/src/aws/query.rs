@@ -53,17 +53,12 @@ impl Form {
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.0
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// `name.member.1`, `name.member.2` and so on.
     pub(super) fn list(&self, name: &str) -> Vec<String> {
-        (1..)
-            .map_while(|index| self.get(&format!("{name}.member.{index}")).map(str::to_owned))
-            .collect()
+        (1..).map_while(|index| self.get(&format!("{name}.member.{index}")).map(str::to_owned)).collect()
     }
 }
 
@@ -100,9 +95,7 @@ pub(super) fn action(body: &[u8]) -> String {
 
 /// The address in `Name <address>`, or the text itself.
 pub(super) fn bare(recipient: &str) -> &str {
-    recipient
-        .rsplit_once('<')
-        .map_or(recipient, |(_, rest)| rest.trim_end_matches('>'))
+    recipient.rsplit_once('<').map_or(recipient, |(_, rest)| rest.trim_end_matches('>'))
 }
 
 fn escaped(text: &str) -> String {

@@ -82,31 +82,22 @@ impl Secrets {
         };
         let text = |key: &str| request.get(key).and_then(Value::as_str);
         let Some((name, arn)) = self.found(text("SecretId").unwrap_or_default()) else {
-            return refusal(
-                "ResourceNotFoundException",
-                "Secrets Manager can't find the specified secret.",
-            );
+            return refusal("ResourceNotFoundException", "Secrets Manager can't find the specified secret.");
         };
         match operation {
             "GetSecretValue" => {
                 let states = self.states.lock().expect("no holder of this lock panics");
                 let Some(state) = states.get(name) else {
-                    return refusal(
-                        "ResourceNotFoundException",
-                        "Secrets Manager can't find the specified secret.",
-                    );
+                    return refusal("ResourceNotFoundException", "Secrets Manager can't find the specified secret.");
                 };
                 let current = Some((&state.current, "AWSCURRENT"));
                 let previous = state.previous.as_ref().map(|version| (version, "AWSPREVIOUS"));
                 let stage = text("VersionStage").unwrap_or("AWSCURRENT");
                 let chosen =
-                    [current, previous]
-                        .into_iter()
-                        .flatten()
-                        .find(|(version, label)| match text("VersionId") {
-                            Some(id) => version.id == id,
-                            None => *label == stage,
-                        });
+                    [current, previous].into_iter().flatten().find(|(version, label)| match text("VersionId") {
+                        Some(id) => version.id == id,
+                        None => *label == stage,
+                    });
                 let Some((version, label)) = chosen else {
                     let message =
                         format!("Secrets Manager can't find the specified secret value for staging label: {stage}");
@@ -137,10 +128,7 @@ impl Secrets {
                     if let Some(state) = states.get_mut(name) {
                         // A version is immutable; putting it again with the same value is idempotent.
                         let known = [Some(&state.current), state.previous.as_ref()].into_iter().flatten();
-                        let same = known
-                            .filter(|known| known.id == id)
-                            .map(|known| known.value == value)
-                            .next();
+                        let same = known.filter(|known| known.id == id).map(|known| known.value == value).next();
                         match same {
                             Some(true) => {}
                             Some(false) => {
@@ -154,20 +142,13 @@ impl Secrets {
                 let answer = json!({ "ARN": arn, "Name": name, "VersionId": id, "VersionStages": ["AWSCURRENT"] });
                 aws_json(StatusCode::OK, JSON, &answer)
             }
-            other => refusal(
-                "InvalidRequestException",
-                &format!("The local cloud does not know {other}."),
-            ),
+            other => refusal("InvalidRequestException", &format!("The local cloud does not know {other}.")),
         }
     }
 }
 
 fn refusal(name: &str, message: &str) -> Response<Body> {
-    aws_json(
-        StatusCode::BAD_REQUEST,
-        JSON,
-        &json!({ "__type": name, "message": message }),
-    )
+    aws_json(StatusCode::BAD_REQUEST, JSON, &json!({ "__type": name, "message": message }))
 }
 
 fn first_value(source: &SecretSource) -> String {

@@ -82,9 +82,7 @@ fn plain(form: &Form) -> Read {
 fn raw(form: &Form) -> Read {
     let data = form.get("RawMessage.Data").ok_or("RawMessage.Data is missing.")?;
     let data = STANDARD.decode(data).map_err(|_| "RawMessage.Data is not base64.")?;
-    let mail = MessageParser::default()
-        .parse(&data)
-        .ok_or("The raw message cannot be parsed.")?;
+    let mail = MessageParser::default().parse(&data).ok_or("The raw message cannot be parsed.")?;
     if form.get("Source").is_none() && mail.from().is_none() {
         return Err("Missing required header 'From'.".to_owned());
     }
@@ -92,10 +90,7 @@ fn raw(form: &Form) -> Read {
     if recipients.is_empty() {
         let headers = [mail.to(), mail.cc(), mail.bcc()];
         let addresses = headers.into_iter().flatten().flat_map(|list| list.iter());
-        recipients = addresses
-            .filter_map(|address| address.address.as_deref())
-            .map(str::to_owned)
-            .collect();
+        recipients = addresses.filter_map(|address| address.address.as_deref()).map(str::to_owned).collect();
     }
     let content = Content {
         from: mail.from().map(shown).or_else(|| form.get("Source").map(str::to_owned)),
@@ -128,9 +123,7 @@ fn part<'m>(
     ids: &[u32],
     wanted: impl Fn(&'m PartType<'m>) -> Option<&'m std::borrow::Cow<'m, str>>,
 ) -> Option<String> {
-    ids.iter()
-        .find_map(|id| wanted(&mail.part(*id)?.body))
-        .map(|text| text.to_string())
+    ids.iter().find_map(|id| wanted(&mail.part(*id)?.body)).map(|text| text.to_string())
 }
 
 fn checked((recipients, content): (Vec<String>, Content)) -> Read {

@@ -28,11 +28,7 @@ pub(super) async fn answer(operation: &str, head: Parts, body: Bytes, inner: &Ar
     }
     let form = Form::parse(&body);
     let invalid = |message: &str| {
-        SNS.refusal(
-            StatusCode::BAD_REQUEST,
-            "InvalidParameter",
-            &format!("Invalid parameter: {message}"),
-        )
+        SNS.refusal(StatusCode::BAD_REQUEST, "InvalidParameter", &format!("Invalid parameter: {message}"))
     };
     let attributes = match attributes(&form) {
         Ok(attributes) => attributes,
@@ -97,7 +93,7 @@ fn attributes(form: &Form) -> Result<BTreeMap<String, String>, String> {
         let reserved = name.starts_with("AWS.") || name.starts_with("Amazon.");
         if reserved && ![SMS_TYPE, SENDER_ID, MAX_PRICE].contains(&name) {
             return Err(
-                "Message attribute names starting with 'AWS.' or 'Amazon.' are reserved for use by Amazon.".into(),
+                "Message attribute names starting with 'AWS.' or 'Amazon.' are reserved for use by Amazon.".into()
             );
         }
         let kind = part("Value.DataType").unwrap_or_default();

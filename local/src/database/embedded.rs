@@ -106,9 +106,7 @@ impl Embedded {
         let swept = match &self.sweeper {
             None => self.engine.sweep_ttl(),
             Some(storage) => {
-                let storage = storage
-                    .lock()
-                    .map_err(|_| "an earlier sweep failed half way".to_owned())?;
+                let storage = storage.lock().map_err(|_| "an earlier sweep failed half way".to_owned())?;
                 dynoxide::ttl::sweep_expired_items(&*storage)
                     .now_or_never()
                     .expect("the engine's futures never wait: it is synchronous underneath")
@@ -123,18 +121,13 @@ impl Embedded {
         let (Some(storage), Some(reached)) = (&self.sweeper, stored(reached)) else {
             return Ok(());
         };
-        let storage = storage
-            .lock()
-            .map_err(|_| "an earlier sweep failed half way".to_owned())?;
+        let storage = storage.lock().map_err(|_| "an earlier sweep failed half way".to_owned())?;
         // A table's name has only letters, digits and `_.-`: the engine has validated it.
         let statement = format!(
             "DELETE FROM _stream_records WHERE table_name = '{}' AND CAST(sequence_number AS INTEGER) <= {reached}",
             table.name
         );
-        storage
-            .conn()
-            .execute_batch(&statement)
-            .map_err(|error| error.to_string())
+        storage.conn().execute_batch(&statement).map_err(|error| error.to_string())
     }
 
     pub(super) fn rows(&self, table: &str) -> Result<Vec<Value>, String> {
@@ -171,20 +164,10 @@ impl Embedded {
         if let Some(after) = after {
             request["SequenceNumber"] = after.into();
         }
-        let iterator = self
-            .engine
-            .get_shard_iterator(from(request)?)
-            .map_err(|error| error.to_string())?;
+        let iterator = self.engine.get_shard_iterator(from(request)?).map_err(|error| error.to_string())?;
         let request = json!({ "ShardIterator": iterator.shard_iterator, "Limit": limit });
-        let answer = self
-            .engine
-            .get_records(from(request)?)
-            .map_err(|error| error.to_string())?;
-        answer
-            .records
-            .iter()
-            .map(|record| self.as_event(record, table))
-            .collect()
+        let answer = self.engine.get_records(from(request)?).map_err(|error| error.to_string())?;
+        answer.records.iter().map(|record| self.as_event(record, table)).collect()
     }
 
     fn as_event(&self, record: &dynoxide::actions::get_records::Record, table: &Table) -> Result<Value, String> {
@@ -222,28 +205,19 @@ fn from<T: for<'de> Deserialize<'de>>(request: Value) -> Result<T, String> {
 
 /// Creates the table, or updates the one in the database on disk to the template.
 fn create(engine: &dynoxide::Database, table: &Table) -> Result<(), String> {
-    let existing = engine
-        .get_table_metadata(&table.name)
-        .map_err(|error| error.to_string())?;
+    let existing = engine.get_table_metadata(&table.name).map_err(|error| error.to_string())?;
     let Some(existing) = existing else {
-        engine
-            .create_table(from(table.create.clone())?)
-            .map_err(|error| error.to_string())?;
+        engine.create_table(from(table.create.clone())?).map_err(|error| error.to_string())?;
         return match &table.ttl_attribute {
             Some(attribute) => set_ttl(engine, table, attribute, true),
             None => Ok(()),
         };
     };
     let differs = |what: &str| {
-        Err(format!(
-            "the data directory holds it with other {what}; give another directory or delete that one"
-        ))
+        Err(format!("the data directory holds it with other {what}; give another directory or delete that one"))
     };
     let stored = |text: Option<&str>| text.and_then(|text| serde_json::from_str::<Value>(text).ok());
-    let keys = (
-        stored(Some(&existing.key_schema)),
-        stored(Some(&existing.attribute_definitions)),
-    );
+    let keys = (stored(Some(&existing.key_schema)), stored(Some(&existing.attribute_definitions)));
     let wanted = (&table.create["KeySchema"], &table.create["AttributeDefinitions"]);
     if keys.0.as_ref() != Some(wanted.0) || attributes(keys.1.as_ref()) != attributes(Some(wanted.1)) {
         return differs("keys");
@@ -281,10 +255,7 @@ fn set_ttl(engine: &dynoxide::Database, table: &Table, attribute: &str, enabled:
         "TableName": table.name,
         "TimeToLiveSpecification": { "AttributeName": attribute, "Enabled": enabled },
     });
-    engine
-        .update_time_to_live(from(request)?)
-        .map(drop)
-        .map_err(|error| error.to_string())
+    engine.update_time_to_live(from(request)?).map(drop).map_err(|error| error.to_string())
 }
 
 /// The type of each key attribute by name: their order has no meaning.
@@ -329,11 +300,7 @@ fn serve(engine: dynoxide::Database, stop: CancellationToken, tasks: &TaskTracke
     let (ended, end) = tokio::sync::oneshot::channel::<()>();
     std::thread::Builder::new().name("dynamodb".to_owned()).spawn(move || {
         // It ends only by the stop signal, when an error can no longer be reported.
-        let _ = runtime.block_on(dynoxide::server::serve_with_shutdown(
-            listener,
-            engine,
-            stop.cancelled_owned(),
-        ));
+        let _ = runtime.block_on(dynoxide::server::serve_with_shutdown(listener, engine, stop.cancelled_owned()));
         drop(runtime);
         drop(ended);
     })?;

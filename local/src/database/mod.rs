@@ -116,7 +116,5 @@ impl Database {
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, String> + Send + 'static) -> Result<T, String> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|error| error.to_string())?
+    tokio::task::spawn_blocking(work).await.map_err(|error| error.to_string())?
 }

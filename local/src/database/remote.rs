@@ -59,8 +59,7 @@ impl Remote {
     }
 
     pub(super) async fn rows(&self, table: &Table) -> Result<Vec<Value>, String> {
-        self.scan(json!({ "TableName": table.name, "ConsistentRead": true }))
-            .await
+        self.scan(json!({ "TableName": table.name, "ConsistentRead": true })).await
     }
 
     /// Deletes each row separately, on condition that it is still expired.
@@ -77,10 +76,7 @@ impl Remote {
                 request["ExpressionAttributeValues"] = json!({ ":now": { "N": self.clock.seconds().to_string() } });
                 request
             };
-            for row in self
-                .scan(over(json!({ "ConsistentRead": true }), "FilterExpression"))
-                .await?
-            {
+            for row in self.scan(over(json!({ "ConsistentRead": true }), "FilterExpression")).await? {
                 let key = key(table, &row);
                 let delete = over(json!({ "Key": key, "ReturnValues": "ALL_OLD" }), "ConditionExpression");
                 match self.server.dynamodb("DeleteItem", &delete).await {
@@ -137,10 +133,7 @@ impl Remote {
     pub(super) async fn clear(&self) {
         for table in &self.tables {
             // If the deletion fails, the leftover table is unused and harmless.
-            let _ = self
-                .server
-                .dynamodb("DeleteTable", &json!({ "TableName": table.name }))
-                .await;
+            let _ = self.server.dynamodb("DeleteTable", &json!({ "TableName": table.name })).await;
         }
     }
 
@@ -163,9 +156,5 @@ impl Remote {
 fn key(table: &Table, row: &Value) -> Value {
     let schema = table.create["KeySchema"].as_array().into_iter().flatten();
     let names = schema.filter_map(|part| part["AttributeName"].as_str());
-    Value::Object(
-        names
-            .map(|name| (name.to_owned(), row[name].clone()))
-            .collect::<Map<_, _>>(),
-    )
+    Value::Object(names.map(|name| (name.to_owned(), row[name].clone())).collect::<Map<_, _>>())
 }

@@ -24,9 +24,9 @@ pub(super) fn response(answer: &[u8]) -> Result<Response<Body>, String> {
         .ok_or("its statusCode is no HTTP status")?;
     let body = match &answer["body"] {
         Value::Null => Vec::new(),
-        Value::String(text) if answer["isBase64Encoded"] == Value::Bool(true) => STANDARD
-            .decode(text)
-            .map_err(|_| "its body is not base64, although it says so")?,
+        Value::String(text) if answer["isBase64Encoded"] == Value::Bool(true) => {
+            STANDARD.decode(text).map_err(|_| "its body is not base64, although it says so")?
+        }
         Value::String(text) => text.clone().into_bytes(),
         _ => return Err("its body is not a text".to_owned()),
     };
@@ -54,10 +54,7 @@ pub(super) fn response(answer: &[u8]) -> Result<Response<Body>, String> {
         headers.append(header::SET_COOKIE, cookie.ok_or("one of its cookies is not allowed")?);
     }
     if !empty && !headers.contains_key(header::CONTENT_TYPE) {
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("text/plain;charset=UTF-8"),
-        );
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain;charset=UTF-8"));
     }
     Ok(response)
 }
@@ -106,11 +103,7 @@ mod tests {
             ("", None),
         ] {
             let response = response(answer.as_bytes());
-            assert_eq!(
-                response.as_ref().ok().map(|response| response.status().as_u16()),
-                status,
-                "{answer}"
-            );
+            assert_eq!(response.as_ref().ok().map(|response| response.status().as_u16()), status, "{answer}");
         }
     }
 }

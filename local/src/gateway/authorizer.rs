@@ -102,10 +102,7 @@ fn judge(authorizer: &Authorizer, claims: &Map<String, Value>, now: u64) -> Resu
     if !time("exp").is_some_and(|end| now < end) {
         return Err("the token has expired");
     }
-    if !["nbf", "iat"]
-        .iter()
-        .all(|name| time(name).is_none_or(|start| start <= now))
-    {
+    if !["nbf", "iat"].iter().all(|name| time(name).is_none_or(|start| start <= now)) {
         return Err("the token is not valid yet");
     }
     Ok(())
@@ -148,10 +145,7 @@ mod tests {
             claims.retain(|_, claim| *claim != "-");
             assert_eq!(judge(&authorizer, &claims, NOW), expected, "{claims:?}");
         };
-        let (issuer, audience) = (
-            "the token has another issuer",
-            "the token does not have a valid audience",
-        );
+        let (issuer, audience) = ("the token has another issuer", "the token does not have a valid audience");
         let (expired, early) = ("the token has expired", "the token is not valid yet");
         check(json!({}), Ok(()));
         check(json!({ "iss": "-" }), Err(issuer));

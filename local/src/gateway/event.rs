@@ -99,9 +99,7 @@ impl Incoming<'_> {
         let called = self.head.headers.get(header::HOST).and_then(|host| host.to_str().ok());
         let own = ["127.0.0.1", "localhost"].map(|name| format!("{name}:{}", self.port));
         let [fallback, _] = &own;
-        let known = own
-            .iter()
-            .find(|own| called.is_some_and(|called| called.eq_ignore_ascii_case(own)));
+        let known = own.iter().find(|own| called.is_some_and(|called| called.eq_ignore_ascii_case(own)));
         known.unwrap_or(fallback).clone()
     }
 
@@ -129,10 +127,7 @@ impl Incoming<'_> {
         headers.insert("x-forwarded-proto".to_owned(), "http".to_owned());
         headers.insert("x-forwarded-port".to_owned(), self.port.to_string());
         let id = random::hex();
-        headers.insert(
-            "x-amzn-trace-id".to_owned(),
-            format!("Root=1-{:08x}-{}", self.millis / 1000, &id[..24]),
-        );
+        headers.insert("x-amzn-trace-id".to_owned(), format!("Root=1-{:08x}-{}", self.millis / 1000, &id[..24]));
         headers
     }
 }
@@ -154,11 +149,7 @@ fn cookies(headers: &HeaderMap) -> Vec<String> {
         .iter()
         .map(|line| String::from_utf8_lossy(line.as_bytes()).into_owned());
     lines
-        .flat_map(|line| {
-            line.split(';')
-                .map(|cookie| cookie.trim().to_owned())
-                .collect::<Vec<_>>()
-        })
+        .flat_map(|line| line.split(';').map(|cookie| cookie.trim().to_owned()).collect::<Vec<_>>())
         .collect()
 }
 
@@ -179,19 +170,8 @@ fn pairs(pairs: impl Iterator<Item = (String, String)>) -> Map<String, Value> {
 
 /// The gateway treats only these as text. Forms, and bodies without a type, arrive in base64.
 fn is_text(headers: &HeaderMap) -> bool {
-    let declared = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    let essence = declared
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
+    let declared = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = declared.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     essence.starts_with("text/")
-        || matches!(
-            essence.as_str(),
-            "application/json" | "application/xml" | "application/javascript"
-        )
+        || matches!(essence.as_str(), "application/json" | "application/xml" | "application/javascript")
 }

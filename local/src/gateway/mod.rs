@@ -47,8 +47,7 @@ pub(crate) async fn answer(inner: &Arc<Inner>, peer: SocketAddr, request: Reques
             // In its own task: a caller that disconnects must not leave a process between two requests.
             let (inner, request_id) = (Arc::clone(inner), request_id.clone());
             let task = tokio::spawn(async move { run(&inner, peer, &head, &path, body, &request_id, started).await });
-            task.await
-                .unwrap_or_else(|_| message(StatusCode::INTERNAL_SERVER_ERROR))
+            task.await.unwrap_or_else(|_| message(StatusCode::INTERNAL_SERVER_ERROR))
         }
     };
     if let Ok(id) = HeaderValue::try_from(request_id) {
@@ -59,18 +58,12 @@ pub(crate) async fn answer(inner: &Arc<Inner>, peer: SocketAddr, request: Reques
 
 /// The decoded path and the body, or the status with which the gateway refuses the request.
 async fn read(head: &Parts, body: Body) -> Result<(String, Bytes), StatusCode> {
-    let path = percent_decode_str(head.uri.path())
-        .decode_utf8()
-        .map_err(|_| StatusCode::BAD_REQUEST)?;
+    let path = percent_decode_str(head.uri.path()).decode_utf8().map_err(|_| StatusCode::BAD_REQUEST)?;
     if !path.starts_with('/') {
         return Err(StatusCode::BAD_REQUEST);
     }
     if let Some(claimed) = head.headers.get(event::SOURCE_IP)
-        && claimed
-            .to_str()
-            .ok()
-            .and_then(|claimed| claimed.parse::<IpAddr>().ok())
-            .is_none()
+        && claimed.to_str().ok().and_then(|claimed| claimed.parse::<IpAddr>().ok()).is_none()
     {
         return Err(StatusCode::BAD_REQUEST);
     }
@@ -123,11 +116,7 @@ async fn run(
             Err(unauthorized) => return refused(Some(&route_key), unauthorized.response()),
         },
     };
-    let source_ip = match head
-        .headers
-        .get(event::SOURCE_IP)
-        .and_then(|claimed| claimed.to_str().ok())
-    {
+    let source_ip = match head.headers.get(event::SOURCE_IP).and_then(|claimed| claimed.to_str().ok()) {
         Some(claimed) => claimed.to_owned(),
         None => peer.ip().to_string(),
     };
@@ -151,9 +140,7 @@ async fn run(
     }
     let mut response = match &finished.result {
         Ok(answer) => answer::response(answer).unwrap_or_else(|wrong| {
-            inner
-                .log
-                .function(lambda.name(), &format!("its answer cannot be passed on: {wrong}"));
+            inner.log.function(lambda.name(), &format!("its answer cannot be passed on: {wrong}"));
             message(StatusCode::INTERNAL_SERVER_ERROR)
         }),
         Err(Failure::Unhandled(_) | Failure::Died(_)) => message(StatusCode::INTERNAL_SERVER_ERROR),
@@ -212,11 +199,7 @@ fn shown(head: &Parts, route_key: Option<&str>) -> String {
         _ => {
             let hidden =
                 |part: &&str| part.len() > 24 || part.bytes().any(|byte| byte.is_ascii_digit() && part.len() > 3);
-            let parts = head
-                .uri
-                .path()
-                .split('/')
-                .map(|part| if hidden(&part) { "…" } else { part });
+            let parts = head.uri.path().split('/').map(|part| if hidden(&part) { "…" } else { part });
             format!("{} {}", head.method, parts.collect::<Vec<_>>().join("/"))
         }
     }

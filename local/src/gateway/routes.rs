@@ -159,10 +159,8 @@ mod tests {
         ] {
             let found = table.find(method, path).expect("there is a default");
             assert_eq!(routes[found.route].key(), key, "{method} {path}");
-            let expected: Vec<(String, String)> = parameters
-                .into_iter()
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .collect();
+            let expected: Vec<(String, String)> =
+                parameters.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
             assert_eq!(found.parameters, expected, "{method} {path}");
         }
     }

@@ -38,22 +38,13 @@ pub(crate) async fn answer(process: &Process, path: &str, request: Request<Body>
             if process.finish(id, reply) {
                 accepted()
             } else {
-                refused(
-                    StatusCode::BAD_REQUEST,
-                    "InvalidRequestID",
-                    "nobody waits for this request id",
-                )
+                refused(StatusCode::BAD_REQUEST, "InvalidRequestID", "nobody waits for this request id")
             }
         }
         (&Method::POST, ["init", "error"]) => {
-            let body = http::read(request.into_body(), LONGEST_ANSWER)
-                .await
-                .unwrap_or_default();
+            let body = http::read(request.into_body(), LONGEST_ANSWER).await.unwrap_or_default();
             let error: Value = serde_json::from_slice(&body).unwrap_or_default();
-            let message = error["errorMessage"]
-                .as_str()
-                .unwrap_or("it reported an init error")
-                .to_owned();
+            let message = error["errorMessage"].as_str().unwrap_or("it reported an init error").to_owned();
             log.function(&process.function.name, &format!("init error: {message}"));
             process.init_failed(message);
             accepted()
@@ -71,11 +62,7 @@ async fn next(process: &Process) -> Response<Body> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let deadline = now.saturating_add(job.timeout).as_millis();
     let mut response = http::answer(StatusCode::OK, "application/json", job.payload);
-    let trace = format!(
-        "Root=1-{:08x}-{};Sampled=0",
-        now.as_secs(),
-        &job.request_id.replace('-', "")[..24]
-    );
+    let trace = format!("Root=1-{:08x}-{};Sampled=0", now.as_secs(), &job.request_id.replace('-', "")[..24]);
     for (name, value) in [
         ("lambda-runtime-aws-request-id", job.request_id),
         ("lambda-runtime-deadline-ms", deadline.to_string()),

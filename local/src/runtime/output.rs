@@ -64,10 +64,7 @@ impl Output {
             }
         };
         let whole = match goes_on {
-            true => unfinished
-                .iter()
-                .rposition(|byte| *byte == b'\n')
-                .map_or(0, |end| end + 1),
+            true => unfinished.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1),
             false => unfinished.len(),
         };
         for line in unfinished[..whole].split_inclusive(|byte| *byte == b'\n') {

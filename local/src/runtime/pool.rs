@@ -39,9 +39,7 @@ impl Failure {
             Self::TimedOut(message) => ("Sandbox.Timedout", message.as_str()),
             Self::Died(message) => ("Runtime.ExitError", message.as_str()),
         };
-        serde_json::json!({ "errorType": kind, "errorMessage": message })
-            .to_string()
-            .into()
+        serde_json::json!({ "errorType": kind, "errorMessage": message }).to_string().into()
     }
 }
 
@@ -65,10 +63,7 @@ pub(crate) struct Lambda {
 
 impl Lambda {
     pub(crate) fn new(blueprint: Blueprint, limit: usize) -> Self {
-        let limit = blueprint
-            .function
-            .reserved
-            .map_or(limit, |reserved| reserved.min(limit));
+        let limit = blueprint.function.reserved.map_or(limit, |reserved| reserved.min(limit));
         Self {
             blueprint,
             permits: Semaphore::new(limit),
@@ -93,10 +88,7 @@ impl Lambda {
             Err(Failure::NoCapacity) => "no process came free in time".to_owned(),
             Err(Failure::TimedOut(message) | Failure::Died(message)) => message.clone(),
             Err(Failure::Unhandled(document)) => match serde_json::from_slice::<serde_json::Value>(document) {
-                Ok(error) => format!(
-                    "the invocation failed: {}",
-                    error["errorMessage"].as_str().unwrap_or_default()
-                ),
+                Ok(error) => format!("the invocation failed: {}", error["errorMessage"].as_str().unwrap_or_default()),
                 Err(_) => "the invocation failed".to_owned(),
             },
         };

@@ -36,10 +36,7 @@ pub(crate) struct Blueprint {
 
 impl Blueprint {
     pub(crate) fn arn(&self) -> String {
-        format!(
-            "arn:aws:lambda:{REGION}:{ACCOUNT}:function:{}",
-            self.function.physical_name
-        )
+        format!("arn:aws:lambda:{REGION}:{ACCOUNT}:function:{}", self.function.physical_name)
     }
 }
 
@@ -121,9 +118,7 @@ impl Process {
         let stderr = child.stderr.take().map(ChildStderr::into_owned_fd);
         let outputs = [(stdout, None), (stderr, Some(last_words))].map(|(pipe, last_words)| {
             let pipe = pipe.transpose().ok().flatten()?;
-            Output::new(pipe, name.clone(), Arc::clone(&blueprint.log), last_words)
-                .ok()
-                .map(Arc::new)
+            Output::new(pipe, name.clone(), Arc::clone(&blueprint.log), last_words).ok().map(Arc::new)
         });
         let [stdout, stderr] = outputs.each_ref().map(|output| {
             let (stop, output) = (blueprint.stop.clone(), output.clone());
@@ -249,11 +244,7 @@ impl Process {
     /// Accepts the answer to `request_id`; false if no invocation waits for it. Output that the process printed before
     /// the answer is logged before the answer is delivered.
     pub(super) fn finish(&self, request_id: &str, reply: Reply) -> bool {
-        self.outputs
-            .get()
-            .into_iter()
-            .flatten()
-            .for_each(|output| output.catch_up());
+        self.outputs.get().into_iter().flatten().for_each(|output| output.catch_up());
         let pending = self.seat().pending.take_if(|(pending, _)| pending == request_id);
         pending.is_some_and(|(_, answer)| answer.send(reply).is_ok())
     }
@@ -361,11 +352,7 @@ fn environment(blueprint: &Blueprint, id: &str) -> BTreeMap<String, String> {
         (variable.to_owned(), endpoint)
     });
     let given = blueprint.environment.clone().into_iter();
-    given
-        .chain(fixed)
-        .chain(function.environment.clone())
-        .chain(endpoints)
-        .collect()
+    given.chain(fixed).chain(function.environment.clone()).chain(endpoints).collect()
 }
 
 async fn wait(child: &mut Child, kill: &CancellationToken) -> String {

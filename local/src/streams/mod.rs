@@ -55,10 +55,9 @@ async fn deliver_where(inner: &Arc<Inner>, wanted: impl Fn(&Subscription) -> boo
         // Before the read: a write meanwhile may be missed, and causes another read.
         subscription.written.store(false, Ordering::SeqCst);
         if let Err(error) = deliver(inner, index).await {
-            inner.log.function(
-                &inner.streams.subscriptions[index].name,
-                &format!("its stream cannot be read: {error}"),
-            );
+            inner
+                .log
+                .function(&inner.streams.subscriptions[index].name, &format!("its stream cannot be read: {error}"));
         }
     }
 }
@@ -150,8 +149,5 @@ async fn run(inner: &Arc<Inner>, mapping: &StreamMapping, batch: &[Value]) -> Re
 }
 
 fn sequence_number(record: &Value) -> String {
-    record["dynamodb"]["SequenceNumber"]
-        .as_str()
-        .unwrap_or_default()
-        .to_owned()
+    record["dynamodb"]["SequenceNumber"].as_str().unwrap_or_default().to_owned()
 }

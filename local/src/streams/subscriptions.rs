@@ -70,29 +70,19 @@ impl Streams {
     pub(crate) fn done(&self) -> Vec<(usize, String)> {
         let mut done: BTreeMap<usize, Option<String>> = BTreeMap::new();
         for subscription in &self.subscriptions {
-            let reached = subscription
-                .reached
-                .lock()
-                .expect("no holder of this lock panics")
-                .clone();
+            let reached = subscription.reached.lock().expect("no holder of this lock panics").clone();
             // All have the same number of digits. A subscription that has not started needs every record.
             done.entry(subscription.mapping.table)
                 .and_modify(|least| *least = least.take().min(reached.clone()))
                 .or_insert(reached);
         }
-        done.into_iter()
-            .filter_map(|(table, reached)| Some((table, reached?)))
-            .collect()
+        done.into_iter().filter_map(|(table, reached)| Some((table, reached?))).collect()
     }
 
     /// The position of each subscription, by name.
     pub(crate) fn reached(&self) -> BTreeMap<String, String> {
         let reached = self.subscriptions.iter().filter_map(|subscription| {
-            let position = subscription
-                .reached
-                .lock()
-                .expect("no holder of this lock panics")
-                .clone()?;
+            let position = subscription.reached.lock().expect("no holder of this lock panics").clone()?;
             Some((subscription.name.clone(), position))
         });
         reached.collect()

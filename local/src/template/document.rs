@@ -149,11 +149,7 @@ mod tests {
                 "type": "jwt", "identitySource": "$request.header.Authorization",
                 "jwtConfiguration": { "issuer": issuer, "audience": [audience] },
             });
-            assert_eq!(
-                read_authorizer(&authorizer).is_ok(),
-                expected,
-                "{issuer} for {audience:?}"
-            );
+            assert_eq!(read_authorizer(&authorizer).is_ok(), expected, "{issuer} for {audience:?}");
         }
     }
 }

@@ -56,9 +56,7 @@ impl<'t> Scope<'t> {
             }
         }
         for (name, value) in given {
-            let parameter = parameters
-                .get_mut(name.as_str())
-                .ok_or_else(|| format!("it has no parameter {name}"))?;
+            let parameter = parameters.get_mut(name.as_str()).ok_or_else(|| format!("it has no parameter {name}"))?;
             *parameter = Some(match (name.as_str(), value.as_str()) {
                 (JWT_ISSUER, "local") => issuer::address(url).into(),
                 (_, value) => value.into(),
@@ -66,13 +64,9 @@ impl<'t> Scope<'t> {
         }
         Ok(Self {
             parameters,
-            conditions: object(template, "Conditions")
-                .map(|(name, value)| (name.clone(), value.clone()))
-                .collect(),
+            conditions: object(template, "Conditions").map(|(name, value)| (name.clone(), value.clone())).collect(),
             mappings: template.get("Mappings").cloned().unwrap_or_default(),
-            resources: object(template, "Resources")
-                .map(|(name, value)| (name.clone(), value.clone()))
-                .collect(),
+            resources: object(template, "Resources").map(|(name, value)| (name.clone(), value.clone())).collect(),
             url: url.to_owned(),
         })
     }
@@ -167,17 +161,11 @@ impl<'t> Scope<'t> {
                 _ => Err(format!("{at}: !Not needs one condition")),
             },
             ("Fn::And", Value::Array(parts)) => {
-                let truths = parts
-                    .iter()
-                    .map(|part| self.truth(part, at))
-                    .collect::<Result<Vec<_>, _>>()?;
+                let truths = parts.iter().map(|part| self.truth(part, at)).collect::<Result<Vec<_>, _>>()?;
                 Ok(Some(truths.into_iter().all(|truth| truth).into()))
             }
             ("Fn::Or", Value::Array(parts)) => {
-                let truths = parts
-                    .iter()
-                    .map(|part| self.truth(part, at))
-                    .collect::<Result<Vec<_>, _>>()?;
+                let truths = parts.iter().map(|part| self.truth(part, at)).collect::<Result<Vec<_>, _>>()?;
                 Ok(Some(truths.into_iter().any(|truth| truth).into()))
             }
             ("Fn::Join", Value::Array(parts)) => match parts.as_slice() {
@@ -207,9 +195,7 @@ impl<'t> Scope<'t> {
                     let mut found = &self.mappings;
                     for key in [map, first, second] {
                         let key = self.text(key, at)?.unwrap_or_default();
-                        found = found
-                            .get(&key)
-                            .ok_or_else(|| format!("{at}: !FindInMap finds no {key}"))?;
+                        found = found.get(&key).ok_or_else(|| format!("{at}: !FindInMap finds no {key}"))?;
                     }
                     Ok(Some(found.clone()))
                 }
@@ -318,10 +304,7 @@ impl<'t> Scope<'t> {
         let mut rest = text;
         while let Some(start) = rest.find("${") {
             out.push_str(&rest[..start]);
-            let end = rest[start..]
-                .find('}')
-                .ok_or_else(|| format!("{at}: !Sub has a ${{ without its }}"))?
-                + start;
+            let end = rest[start..].find('}').ok_or_else(|| format!("{at}: !Sub has a ${{ without its }}"))? + start;
             let name = &rest[start + 2..end];
             rest = &rest[end + 1..];
             if let Some(literal) = name.strip_prefix('!') {

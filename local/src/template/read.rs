@@ -60,29 +60,17 @@ fn template(parsed: &Value, url: &str, parameters: &BTreeMap<String, String>) ->
         }
     }
     reader.name_functions();
-    let functions = included
-        .iter()
-        .filter(|(_, resource)| kind(resource) == "AWS::Serverless::Function");
+    let functions = included.iter().filter(|(_, resource)| kind(resource) == "AWS::Serverless::Function");
     for (index, (name, resource)) in functions.enumerate() {
         for (event_name, event) in object(&resource["Properties"], "Events") {
-            reader.event(
-                index,
-                event_name,
-                event,
-                &format!("Resources.{name}.Properties.Events.{event_name}"),
-            )?;
+            reader.event(index, event_name, event, &format!("Resources.{name}.Properties.Events.{event_name}"))?;
         }
     }
     reader.out.check_routes()?;
     for (name, resource) in &included {
         if kind(resource) == "AWS::Serverless::HttpApi" {
             let at = format!("Resources.{name}.Properties.DefinitionBody");
-            document::read(
-                &reader.scope,
-                &resource["Properties"]["DefinitionBody"],
-                &at,
-                &mut reader.out,
-            )?;
+            document::read(&reader.scope, &resource["Properties"]["DefinitionBody"], &at, &mut reader.out)?;
         }
     }
     Ok(reader.out)
@@ -111,10 +99,7 @@ impl Reader<'_> {
             (properties, format!("{at}.Properties")),
         ] {
             for (key, value) in object(&holder["Environment"], "Variables") {
-                if let Some(text) = self
-                    .scope
-                    .text(value, &format!("{place}.Environment.Variables.{key}"))?
-                {
+                if let Some(text) = self.scope.text(value, &format!("{place}.Environment.Variables.{key}"))? {
                     environment.retain(|(known, _)| known != key);
                     environment.push((key.clone(), text));
                 }
@@ -164,10 +149,7 @@ impl Reader<'_> {
             if let Some(value) = holder.get(key)
                 && let Some(text) = self.scope.text(value, &place)?
             {
-                return text
-                    .parse()
-                    .map(Some)
-                    .map_err(|_| format!("{place} must be a whole number, not {text}"));
+                return text.parse().map(Some).map_err(|_| format!("{place} must be a whole number, not {text}"));
             }
         }
         Ok(None)
@@ -175,12 +157,7 @@ impl Reader<'_> {
 
     /// If two functions share a binary, its name would be ambiguous.
     fn name_functions(&mut self) {
-        let binaries: Vec<String> = self
-            .out
-            .functions
-            .iter()
-            .map(|function| function.binary.clone())
-            .collect();
+        let binaries: Vec<String> = self.out.functions.iter().map(|function| function.binary.clone()).collect();
         for function in &mut self.out.functions {
             if binaries.iter().filter(|binary| **binary == function.binary).count() > 1 {
                 function.name.clone_from(&function.logical_id);
@@ -212,14 +189,8 @@ impl Reader<'_> {
         if let Some(stream) = properties.get("StreamSpecification")
             && let Some(stream) = self.scope.value(stream, &format!("{at}.StreamSpecification"))?
         {
-            let view = stream
-                .get("StreamViewType")
-                .cloned()
-                .unwrap_or_else(|| "NEW_AND_OLD_IMAGES".into());
-            create.insert(
-                "StreamSpecification".into(),
-                json!({ "StreamEnabled": true, "StreamViewType": view }),
-            );
+            let view = stream.get("StreamViewType").cloned().unwrap_or_else(|| "NEW_AND_OLD_IMAGES".into());
+            create.insert("StreamSpecification".into(), json!({ "StreamEnabled": true, "StreamViewType": view }));
             stream_arn = self.scope.text(&json!({ "Fn::GetAtt": [name, "StreamArn"] }), &at)?;
         }
         let mut ttl_attribute = None;
@@ -273,9 +244,7 @@ impl Reader<'_> {
                 kinds: kinds.filter_map(text).collect(),
                 topic,
             }),
-            _ => self.out.notes.push(format!(
-                "{at}: only events that are enabled and go to a topic occur here"
-            )),
+            _ => self.out.notes.push(format!("{at}: only events that are enabled and go to a topic occur here")),
         }
         Ok(())
     }
@@ -285,12 +254,8 @@ impl Reader<'_> {
         let place = format!("{at}.Properties");
         match kind(event) {
             "HttpApi" => {
-                let path = self
-                    .property(&properties, "Path", &place)?
-                    .filter(|path| path != "$default");
-                let method = self
-                    .property(&properties, "Method", &place)?
-                    .map(|method| method.to_ascii_uppercase());
+                let path = self.property(&properties, "Path", &place)?.filter(|path| path != "$default");
+                let method = self.property(&properties, "Method", &place)?.map(|method| method.to_ascii_uppercase());
                 let method =
                     method.filter(|method| !matches!(method.as_str(), "ANY" | "*" | "X-AMAZON-APIGATEWAY-ANY-METHOD"));
                 if let Some(path) = &path
@@ -308,9 +273,8 @@ impl Reader<'_> {
             }
             "DynamoDB" => self.stream(function, &properties, &place)?,
             "SNS" => {
-                let topic = self
-                    .property(&properties, "Topic", &place)?
-                    .ok_or_else(|| format!("{place} names no Topic"))?;
+                let topic =
+                    self.property(&properties, "Topic", &place)?.ok_or_else(|| format!("{place} names no Topic"))?;
                 self.out.subscriptions.push(Subscription { function, topic });
             }
             "Schedule" | "ScheduleV2" => {
@@ -319,9 +283,8 @@ impl Reader<'_> {
                 } else {
                     "Schedule"
                 };
-                let expression = self
-                    .property(&properties, key, &place)?
-                    .ok_or_else(|| format!("{place} has no {key}"))?;
+                let expression =
+                    self.property(&properties, key, &place)?.ok_or_else(|| format!("{place} has no {key}"))?;
                 let input = self.property(&properties, "Input", &place)?;
                 match rate(&expression) {
                     Some(every) => {
@@ -332,10 +295,7 @@ impl Reader<'_> {
                             input,
                         });
                     }
-                    None => self
-                        .out
-                        .notes
-                        .push(format!("{place}: only rate(…) schedules run here, not {expression}")),
+                    None => self.out.notes.push(format!("{place}: only rate(…) schedules run here, not {expression}")),
                 }
             }
             other => self.out.notes.push(format!("{at}: {other} events do not occur here")),
@@ -344,41 +304,26 @@ impl Reader<'_> {
     }
 
     fn stream(&mut self, function: usize, properties: &Value, at: &str) -> Result<(), String> {
-        let arn = self
-            .property(properties, "Stream", at)?
-            .ok_or_else(|| format!("{at} names no Stream"))?;
-        let table = self
-            .out
-            .tables
-            .iter()
-            .position(|table| table.stream_arn.as_ref() == Some(&arn))
-            .ok_or_else(|| {
+        let arn = self.property(properties, "Stream", at)?.ok_or_else(|| format!("{at} names no Stream"))?;
+        let table =
+            self.out.tables.iter().position(|table| table.stream_arn.as_ref() == Some(&arn)).ok_or_else(|| {
                 format!("{at}.Stream is {arn}, which is no table of the template with a StreamSpecification")
             })?;
         let number = |key: &str, default: u64| match self.property(properties, key, at)? {
-            Some(text) => text
-                .parse()
-                .map_err(|_| format!("{at}.{key} must be a number, not {text}")),
+            Some(text) => text.parse().map_err(|_| format!("{at}.{key} must be a number, not {text}")),
             None => Ok(default),
         };
-        let batch_size = usize::try_from(number("BatchSize", BATCH)?)
-            .unwrap_or(usize::MAX)
-            .max(1);
+        let batch_size = usize::try_from(number("BatchSize", BATCH)?).unwrap_or(usize::MAX).max(1);
         let retries = match self.property(properties, "MaximumRetryAttempts", at)?.as_deref() {
             None | Some("-1") => None,
-            Some(text) => Some(
-                text.parse()
-                    .map_err(|_| format!("{at}.MaximumRetryAttempts must be a number, not {text}"))?,
-            ),
+            Some(text) => {
+                Some(text.parse().map_err(|_| format!("{at}.MaximumRetryAttempts must be a number, not {text}"))?)
+            }
         };
         let bisect = self.property(properties, "BisectBatchOnFunctionError", at)?.as_deref() == Some("true");
-        let reports = self
-            .scope
-            .value(&properties["FunctionResponseTypes"], at)?
-            .unwrap_or_default();
-        let reports_failures = reports
-            .as_array()
-            .is_some_and(|types| types.iter().any(|entry| entry == "ReportBatchItemFailures"));
+        let reports = self.scope.value(&properties["FunctionResponseTypes"], at)?.unwrap_or_default();
+        let reports_failures =
+            reports.as_array().is_some_and(|types| types.iter().any(|entry| entry == "ReportBatchItemFailures"));
         let criteria = self.scope.value(&properties["FilterCriteria"], at)?.unwrap_or_default();
         let filters = criteria["Filters"]
             .as_array()
@@ -416,12 +361,7 @@ impl Template {
         for (index, route) in self.routes.iter().enumerate() {
             if let Some(twin) = self.routes[..index].iter().find(|twin| twin.key() == route.key()) {
                 let names = [twin, route].map(|route| self.functions[route.function].logical_id.as_str());
-                return Err(format!(
-                    "the route {} is given twice, to {} and {}",
-                    route.key(),
-                    names[0],
-                    names[1]
-                ));
+                return Err(format!("the route {} is given twice, to {} and {}", route.key(), names[0], names[1]));
             }
         }
         Ok(())

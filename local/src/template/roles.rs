@@ -11,14 +11,10 @@ pub(super) fn rights(scope: &Scope<'_>, role: &Value, at: &str) -> Result<Vec<Ri
     let properties = &role["Properties"];
     for key in ["ManagedPolicyArns", "PermissionsBoundary"] {
         if properties.get(key).is_some() {
-            return Err(format!(
-                "{at} has {key}, which cannot be read here: write its statements out"
-            ));
+            return Err(format!("{at} has {key}, which cannot be read here: write its statements out"));
         }
     }
-    let policies = scope
-        .value(&properties["Policies"], &format!("{at}.Policies"))?
-        .unwrap_or_default();
+    let policies = scope.value(&properties["Policies"], &format!("{at}.Policies"))?.unwrap_or_default();
     let mut rights = Vec::new();
     for policy in list(&policies) {
         for statement in list(&policy["PolicyDocument"]["Statement"]) {
@@ -30,9 +26,7 @@ pub(super) fn rights(scope: &Scope<'_>, role: &Value, at: &str) -> Result<Vec<Ri
 
 fn read(statement: &Value, at: &str, rights: &mut Vec<Right>) -> Result<(), String> {
     if statement["Effect"] != "Allow" {
-        return Err(format!(
-            "{at} has a statement that does not allow: only Allow is known here"
-        ));
+        return Err(format!("{at} has a statement that does not allow: only Allow is known here"));
     }
     for key in statement.as_object().into_iter().flat_map(|entries| entries.keys()) {
         if !["Sid", "Effect", "Action", "Resource", "NotResource", "Condition"].contains(&key.as_str()) {

@@ -9,10 +9,7 @@ use super::SecretSource;
 /// Parses `GenerateSecretString`.
 pub(super) fn generated(options: &Map<String, Value>, at: &str) -> Result<SecretSource, String> {
     let flag = |key: &str| options.get(key).and_then(Value::as_bool).unwrap_or(false);
-    let excluded = options
-        .get("ExcludeCharacters")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
+    let excluded = options.get("ExcludeCharacters").and_then(Value::as_str).unwrap_or_default();
     let mut alphabet = String::new();
     for (left_out, characters) in [
         ("ExcludeLowercase", "abcdefghijklmnopqrstuvwxyz"),
@@ -31,9 +28,7 @@ pub(super) fn generated(options: &Map<String, Value>, at: &str) -> Result<Secret
         return Err(format!("{at} leaves no character to draw from"));
     }
     let length = options.get("PasswordLength").and_then(Value::as_u64).unwrap_or(32);
-    let length = usize::try_from(length)
-        .ok()
-        .filter(|length| (1..=4096).contains(length));
+    let length = usize::try_from(length).ok().filter(|length| (1..=4096).contains(length));
     let length = length.ok_or_else(|| format!("{at}.PasswordLength must be from 1 to 4096"))?;
     let inside = match (options.get("SecretStringTemplate"), options.get("GenerateStringKey")) {
         (Some(Value::String(template)), Some(Value::String(key))) => {
@@ -43,9 +38,7 @@ pub(super) fn generated(options: &Map<String, Value>, at: &str) -> Result<Secret
         }
         (None, None) => None,
         _ => {
-            return Err(format!(
-                "{at} needs SecretStringTemplate and GenerateStringKey together, as texts"
-            ));
+            return Err(format!("{at} needs SecretStringTemplate and GenerateStringKey together, as texts"));
         }
     };
     Ok(SecretSource::Generated {
@@ -57,12 +50,7 @@ pub(super) fn generated(options: &Map<String, Value>, at: &str) -> Result<Secret
 
 /// `rate(5 minutes)`.
 pub(super) fn rate(expression: &str) -> Option<Duration> {
-    let (count, unit) = expression
-        .trim()
-        .strip_prefix("rate(")?
-        .strip_suffix(')')?
-        .trim()
-        .split_once(' ')?;
+    let (count, unit) = expression.trim().strip_prefix("rate(")?.strip_suffix(')')?.trim().split_once(' ')?;
     let seconds = match unit.trim() {
         "minute" | "minutes" => 60,
         "hour" | "hours" => 3600,

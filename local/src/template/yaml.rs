@@ -30,9 +30,8 @@ fn convert(node: &Yaml<'_>) -> Result<Value, String> {
             Ok(match (tag.suffix.as_ref(), inner) {
                 (name @ ("Ref" | "Condition"), inner) => Value::Object(Map::from_iter([(name.to_owned(), inner)])),
                 ("GetAtt", Value::String(path)) => {
-                    let (resource, attribute) = path
-                        .split_once('.')
-                        .ok_or_else(|| format!("!GetAtt {path} names no attribute"))?;
+                    let (resource, attribute) =
+                        path.split_once('.').ok_or_else(|| format!("!GetAtt {path} names no attribute"))?;
                     serde_json::json!({ "Fn::GetAtt": [resource, attribute] })
                 }
                 (name, inner) => Value::Object(Map::from_iter([(format!("Fn::{name}"), inner)])),

@@ -37,11 +37,7 @@ async fn the_demo_identities_have_their_shape() {
         "user": user,
     });
     assert_eq!(identities, expected);
-    assert_eq!(
-        local.json("/_local/invocations").await,
-        json!([]),
-        "making them is not in the list"
-    );
+    assert_eq!(local.json("/_local/invocations").await, json!([]), "making them is not in the list");
     local.logged("OperatorFunction | a token for 31622400 seconds").await;
     let factor = r#"OperatorFunction | a factor of "user-demo": "SMS" "+380881234530""#;
     local.logged(factor).await;
@@ -68,58 +64,21 @@ async fn no_other_sites_page_may_ask() {
     let local_host = format!("localhost:{port}");
     for (method, path, header, value, allowed) in [
         (Method::GET, "/_local/identities", "host", "evil.example", false),
-        (
-            Method::GET,
-            "/_local/identities",
-            "host",
-            "127.0.0.1.evil.example",
-            false,
-        ),
+        (Method::GET, "/_local/identities", "host", "127.0.0.1.evil.example", false),
         (Method::GET, "/_local/identities", "host", local_host.as_str(), true),
         (Method::GET, "/_local/identities", "origin", "http://evil.example", true), // the browser hides it from the page
-        (
-            Method::DELETE,
-            "/_local/messages",
-            "origin",
-            "http://evil.example",
-            false,
-        ),
+        (Method::DELETE, "/_local/messages", "origin", "http://evil.example", false),
         (Method::DELETE, "/_local/messages", "origin", "null", false),
-        (
-            Method::DELETE,
-            "/_local/messages",
-            "origin",
-            "http://localhost:1",
-            false,
-        ),
+        (Method::DELETE, "/_local/messages", "origin", "http://localhost:1", false),
         (Method::DELETE, "/_local/messages", "origin", own.as_str(), true),
         (Method::POST, "/_local/sweep", "origin", "http://evil.example", false),
         (Method::POST, "/_local/sweep", "host", "evil.example", false),
-        (
-            Method::POST,
-            "/2015-03-31/functions/operator/invocations",
-            "origin",
-            "http://evil.example",
-            false,
-        ),
-        (
-            Method::POST,
-            "/2015-03-31/functions/operator/invocations",
-            "host",
-            "evil.example",
-            false,
-        ),
+        (Method::POST, "/2015-03-31/functions/operator/invocations", "origin", "http://evil.example", false),
+        (Method::POST, "/2015-03-31/functions/operator/invocations", "host", "evil.example", false),
     ] {
-        let request = local
-            .http
-            .request(method.clone(), local.url(path))
-            .header(header, value);
+        let request = local.http.request(method.clone(), local.url(path)).header(header, value);
         let status = send(request).await.status();
-        assert_eq!(
-            status != StatusCode::FORBIDDEN,
-            allowed,
-            "{method} {path} with {header}: {value} got {status}"
-        );
+        assert_eq!(status != StatusCode::FORBIDDEN, allowed, "{method} {path} with {header}: {value} got {status}");
     }
     let api = send(local.get("/things/1").header("host", "api.example")).await;
     assert_eq!(api.status(), StatusCode::OK, "the API itself answers to any name");
@@ -156,21 +115,12 @@ async fn the_page_and_a_mail_come_with_their_policies() {
     }
     let form = "Action=SendEmail&Source=a%40b.c&Destination.ToAddresses.member.1=d%40e.f&Message.Body.Html.Data=%3Cb%3Ehi%3C%2Fb%3E";
     send(local.http.post(local.cloud.endpoint("ses")).body(form)).await;
-    let id = local.json("/_local/messages").await[0]["id"]
-        .as_str()
-        .expect("an id")
-        .to_owned();
+    let id = local.json("/_local/messages").await[0]["id"].as_str().expect("an id").to_owned();
     let mail = send(local.get(&format!("/_local/messages/{id}/html"))).await;
     let mail_policy = "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:";
     assert_eq!(mail.headers()["content-security-policy"], mail_policy);
-    assert_eq!(
-        mail.text().await.expect("a body"),
-        "<!doctype html><base target=\"_blank\"><b>hi</b>"
-    );
-    assert_eq!(
-        send(local.get("/_local/messages/0/html")).await.status(),
-        StatusCode::NOT_FOUND
-    );
+    assert_eq!(mail.text().await.expect("a body"), "<!doctype html><base target=\"_blank\"><b>hi</b>");
+    assert_eq!(send(local.get("/_local/messages/0/html")).await.status(), StatusCode::NOT_FOUND);
 }
 
 /// An open page survives a restart of the cloud: it reads identities that exist, and is notified of later ones.
@@ -224,17 +174,11 @@ async fn changes_are_told_as_they_happen() {
     let mut seen = String::new();
     let changes = async {
         while seen.matches("event: change").count() < 3 {
-            let part = response
-                .chunk()
-                .await
-                .expect("the connection holds")
-                .expect("the stream goes on");
+            let part = response.chunk().await.expect("the connection holds").expect("the stream goes on");
             seen.push_str(&String::from_utf8_lossy(&part));
         }
     };
-    tokio::time::timeout(std::time::Duration::from_secs(20), changes)
-        .await
-        .expect("three changes");
+    tokio::time::timeout(std::time::Duration::from_secs(20), changes).await.expect("three changes");
     let data: Vec<Value> = seen
         .lines()
         .filter_map(|line| line.strip_prefix("data: "))

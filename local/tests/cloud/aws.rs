@@ -35,20 +35,8 @@ async fn dynamodb_faults_skip_hit_and_end() {
 
     fault(&local, "dynamodb", json!("GetItem"), "throttle", 0, 1).await;
     assert!(update().await.is_ok(), "another operation is not hit");
-    assert_eq!(
-        send(local.delete("/_local/faults")).await.status(),
-        StatusCode::NO_CONTENT
-    );
-    assert!(
-        dynamodb
-            .get_item()
-            .table_name(TABLE)
-            .key("id", id("1"))
-            .send()
-            .await
-            .is_ok(),
-        "cleared"
-    );
+    assert_eq!(send(local.delete("/_local/faults")).await.status(), StatusCode::NO_CONTENT);
+    assert!(dynamodb.get_item().table_name(TABLE).key("id", id("1")).send().await.is_ok(), "cleared");
 }
 
 #[tokio::test]
@@ -57,38 +45,15 @@ async fn dynamodb_conflicts_hit_writes_and_transactions() {
     let dynamodb = client!(aws_sdk_dynamodb, local, "dynamodb");
     fault(&local, "dynamodb", Value::Null, "conflict", 0, 2).await;
     assert!(
-        dynamodb
-            .get_item()
-            .table_name(TABLE)
-            .key("id", id("1"))
-            .send()
-            .await
-            .is_ok(),
+        dynamodb.get_item().table_name(TABLE).key("id", id("1")).send().await.is_ok(),
         "reads never conflict"
     );
-    let error = dynamodb
-        .update_item()
-        .table_name(TABLE)
-        .key("id", id("1"))
-        .send()
-        .await
-        .expect_err("a conflict");
+    let error = dynamodb.update_item().table_name(TABLE).key("id", id("1")).send().await.expect_err("a conflict");
     let error = error.into_service_error();
-    assert!(
-        matches!(error, UpdateItemError::TransactionConflictException(_)),
-        "{error:?}"
-    );
+    assert!(matches!(error, UpdateItemError::TransactionConflictException(_)), "{error:?}");
 
-    let put = Put::builder()
-        .table_name(TABLE)
-        .item("id", id("2"))
-        .build()
-        .expect("complete");
-    let delete = Delete::builder()
-        .table_name(TABLE)
-        .key("id", id("3"))
-        .build()
-        .expect("complete");
+    let put = Put::builder().table_name(TABLE).item("id", id("2")).build().expect("complete");
+    let delete = Delete::builder().table_name(TABLE).key("id", id("3")).build().expect("complete");
     let transact = async || {
         dynamodb
             .transact_write_items()
@@ -106,11 +71,7 @@ async fn dynamodb_conflicts_hit_writes_and_transactions() {
     };
     let codes: Vec<_> = reasons.iter().map(|reason| reason.code()).collect();
     assert_eq!(codes, [Some("TransactionConflict"), Some("None")]);
-    assert_eq!(
-        local.json("/_local/tables/ThingsTable").await,
-        json!([]),
-        "nothing was written"
-    );
+    assert_eq!(local.json("/_local/tables/ThingsTable").await, json!([]), "nothing was written");
     for (kind, code) in [("throttle", "ThrottlingException"), ("error", "InternalServerError")] {
         fault(&local, "dynamodb", json!("TransactWriteItems"), kind, 0, 1).await;
         let error = transact().await.expect_err("a fault").into_service_error();
@@ -145,9 +106,7 @@ async fn a_dropped_response_is_applied_and_a_hanging_call_is_not() {
     fault(&local, "dynamodb", json!("PutItem"), "hang", 0, 1).await;
     let mut hung = std::pin::pin!(put("hung"));
     // On a loaded machine the call may arrive late; the fault would then apply to the next one.
-    let arrived = eventually("the call to arrive", async || {
-        local.json("/_local/faults").await == json!([])
-    });
+    let arrived = eventually("the call to arrive", async || local.json("/_local/faults").await == json!([]));
     tokio::select! {
         answer = &mut hung => panic!("it hangs, and does not answer {answer:?}"),
         () = arrived => {}
@@ -155,12 +114,8 @@ async fn a_dropped_response_is_applied_and_a_hanging_call_is_not() {
     assert!(tokio::time::timeout(Duration::from_millis(100), hung).await.is_err());
     assert!(put("fine").await.is_ok());
     let rows = local.json("/_local/tables/countersign-ThingsTable").await;
-    let mut ids: Vec<&str> = rows
-        .as_array()
-        .expect("a list")
-        .iter()
-        .filter_map(|row| row["id"]["S"].as_str())
-        .collect();
+    let mut ids: Vec<&str> =
+        rows.as_array().expect("a list").iter().filter_map(|row| row["id"]["S"].as_str()).collect();
     ids.sort_unstable();
     assert_eq!(ids, ["fine", "lost"]);
 }
@@ -181,11 +136,7 @@ async fn the_engine_decides_races() {
         let item = TransactWriteItem::builder().update(update).build();
         dynamodb.transact_write_items().transact_items(item).send()
     });
-    let winners = futures_util::future::join_all(racers)
-        .await
-        .into_iter()
-        .filter(Result::is_ok)
-        .count();
+    let winners = futures_util::future::join_all(racers).await.into_iter().filter(Result::is_ok).count();
     assert_eq!(winners, 1);
 }
 
@@ -198,16 +149,9 @@ async fn secrets_are_generated_kept_and_rotated() {
     let text = first.secret_string().expect("a text").to_owned();
     let value: Value = serde_json::from_str(&text).expect("the template's JSON");
     let key = value["1"].as_str().expect("the generated key");
-    assert!(
-        key.len() == 64 && key.bytes().all(|byte| byte.is_ascii_alphanumeric()),
-        "{key}"
-    );
+    assert!(key.len() == 64 && key.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{key}");
     let arn = first.arn().expect("an ARN").to_owned();
-    assert_eq!(
-        get(&arn).await.expect("by ARN").secret_string(),
-        Some(text.as_str()),
-        "it stays the same"
-    );
+    assert_eq!(get(&arn).await.expect("by ARN").secret_string(), Some(text.as_str()), "it stays the same");
     secrets
         .put_secret_value()
         .secret_id(&arn)
@@ -215,16 +159,8 @@ async fn secrets_are_generated_kept_and_rotated() {
         .send()
         .await
         .expect("rotated");
-    assert_eq!(
-        get(&arn).await.expect("current").secret_string(),
-        Some("{\"2\":\"new\"}")
-    );
-    let previous = secrets
-        .get_secret_value()
-        .secret_id(&arn)
-        .version_stage("AWSPREVIOUS")
-        .send()
-        .await;
+    assert_eq!(get(&arn).await.expect("current").secret_string(), Some("{\"2\":\"new\"}"));
+    let previous = secrets.get_secret_value().secret_id(&arn).version_stage("AWSPREVIOUS").send().await;
     assert_eq!(previous.expect("previous").secret_string(), Some(text.as_str()));
     let missing = get("nobody").await.expect_err("no such secret").into_service_error();
     assert!(missing.is_resource_not_found_exception(), "{missing:?}");
@@ -232,20 +168,14 @@ async fn secrets_are_generated_kept_and_rotated() {
     let error = get(&arn).await.expect_err("broken").into_service_error();
     assert!(error.is_internal_service_error(), "{error:?}");
     fault(&local, "secretsmanager", Value::Null, "throttle", 0, 1).await;
-    assert_eq!(
-        get(&arn).await.expect_err("throttled").code(),
-        Some("ThrottlingException")
-    );
+    assert_eq!(get(&arn).await.expect_err("throttled").code(), Some("ThrottlingException"));
 }
 
 #[tokio::test]
 async fn faults_also_count_calls_made_while_a_function_starts() {
     let local = Local::start().await;
     fault(&local, "secretsmanager", json!("GetSecretValue"), "error", 0, 9).await;
-    assert_eq!(
-        send(local.get("/things/1")).await.status(),
-        StatusCode::INTERNAL_SERVER_ERROR
-    );
+    assert_eq!(send(local.get("/things/1")).await.status(), StatusCode::INTERNAL_SERVER_ERROR);
     send(local.delete("/_local/faults")).await;
     assert_eq!(send(local.get("/things/1")).await.status(), StatusCode::OK);
 }

@@ -71,10 +71,7 @@ const INVALID: &str = "Bearer scope=\"\" error=\"invalid_token\" error_descripti
 async fn a_cloud_that_would_let_in_everybody_does_not_start() {
     for (parameters, words) in [
         (&[("JwtIssuer", "local")][..], "has no audience"),
-        (
-            &[("JwtIssuer", "https://idp.example.com"), ("JwtAudience", "us")],
-            "must be one of this machine",
-        ),
+        (&[("JwtIssuer", "https://idp.example.com"), ("JwtAudience", "us")], "must be one of this machine"),
         (&[("CorsOrigins", "*")], "is no origin"),
         (&[("CorsOrigins", "https://a.example.com,https://*")], "is no origin"),
     ] {
@@ -98,9 +95,7 @@ async fn a_preflight_is_answered_by_the_gateway_where_no_route_takes_it() {
     .await;
     let ask = |path: &str, origin: &'static str| {
         let request = local.http.request(Method::OPTIONS, local.url(path));
-        request
-            .header("origin", origin)
-            .header("access-control-request-method", "POST")
+        request.header("origin", origin).header("access-control-request-method", "POST")
     };
     for (origin, allowed) in [(ORIGIN, true), ("https://app.example.org", false)] {
         let response = send(ask("/things", origin)).await;
@@ -118,13 +113,7 @@ async fn a_preflight_is_answered_by_the_gateway_where_no_route_takes_it() {
     let response = send(ask("/files/a", ORIGIN)).await;
     assert_eq!(header(&response, "access-control-allow-methods"), Some("GET,POST"));
     assert_eq!(read(response).await["routeKey"], "ANY /files/{path+}");
-    let plain = send(
-        local
-            .http
-            .request(Method::OPTIONS, local.url("/things"))
-            .header("origin", ORIGIN),
-    )
-    .await;
+    let plain = send(local.http.request(Method::OPTIONS, local.url("/things")).header("origin", ORIGIN)).await;
     assert_eq!(plain.status(), StatusCode::NOT_FOUND, "no preflight");
 }
 

@@ -41,11 +41,7 @@ fn one_line(output: &Output, parts: &[&str]) {
 async fn a_port_in_use_is_one_clear_line() {
     let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let port = taken.local_addr().expect("bound").port().to_string();
-    let output = run(command()
-        .arg("--template")
-        .arg(fixture_template())
-        .args(["--port", &port]))
-    .await;
+    let output = run(command().arg("--template").arg(fixture_template()).args(["--port", &port])).await;
     one_line(&output, &["error: port", &port, "is in use"]);
 }
 
@@ -65,24 +61,15 @@ async fn a_broken_template_is_one_clear_line() {
             function("      Environment: {Variables: {A: !ImportValue x}}"),
             &["Resources.F.Properties.Environment.Variables.A", "Fn::ImportValue"],
         ),
-        (
-            function("      Environment: {Variables: {A: !Ref Nobody}}"),
-            &["Variables.A", "Nobody"],
-        ),
-        (
-            function("      Timeout: soon"),
-            &["Resources.F.Properties.Timeout", "soon"],
-        ),
+        (function("      Environment: {Variables: {A: !Ref Nobody}}"), &["Variables.A", "Nobody"]),
+        (function("      Timeout: soon"), &["Resources.F.Properties.Timeout", "soon"]),
         (
             function(
                 "      Events:\n        A: {Type: HttpApi, Properties: {Path: /a, Method: GET}}\n        B: {Type: HttpApi, Properties: {Path: /a, Method: get}}",
             ),
             &["the route GET /a is given twice"],
         ),
-        (
-            function("").replace("fixture", "nothing"),
-            &["F wants the binary nothing"],
-        ),
+        (function("").replace("fixture", "nothing"), &["F wants the binary nothing"]),
         (
             "Resources:\n  F:\n    Type: AWS::Serverless::Function".to_owned(),
             &["Resources.F.Metadata.BuildProperties.Binary"],
@@ -93,11 +80,7 @@ async fn a_broken_template_is_one_clear_line() {
             &["cannot create the table T"],
         ),
     ] {
-        let output = run(command()
-            .arg("--template")
-            .arg(folder.template(&text))
-            .args(["--port", "0"]))
-        .await;
+        let output = run(command().arg("--template").arg(folder.template(&text)).args(["--port", "0"])).await;
         one_line(&output, parts);
     }
     let output = run(command().args(["--template", "/nowhere/template.yaml", "--port", "0"])).await;
@@ -106,11 +89,7 @@ async fn a_broken_template_is_one_clear_line() {
 
 #[tokio::test]
 async fn a_function_that_dies_on_start_is_one_clear_line() {
-    let output = run(command()
-        .arg("--template")
-        .arg(fixture_template())
-        .args(["--port", "0"]))
-    .await;
+    let output = run(command().arg("--template").arg(fixture_template()).args(["--port", "0"])).await;
     one_line(
         &output,
         &["the function DyingFunction exited with code 7 while it started: the fixture lacks something"],
@@ -159,9 +138,7 @@ async fn start(template: &Path) -> Running {
         }
         panic!("it ended before it was ready");
     };
-    let url = tokio::time::timeout(Duration::from_secs(20), ready)
-        .await
-        .expect("it gets ready");
+    let url = tokio::time::timeout(Duration::from_secs(20), ready).await.expect("it gets ready");
     Running { child, output, url }
 }
 
@@ -170,14 +147,8 @@ impl Running {
     async fn processes(&self) -> Vec<String> {
         let http = reqwest::Client::new();
         let ask = async |path: &str| {
-            let answer = http
-                .get(format!("{}{path}", self.url))
-                .send()
-                .await
-                .expect("an answer")
-                .text()
-                .await
-                .expect("text");
+            let answer =
+                http.get(format!("{}{path}", self.url)).send().await.expect("an answer").text().await.expect("text");
             answer.split_once(' ').expect("a process id").0.to_owned()
         };
         let idle = ask("/things/1?mode=sleep&ms=0").await;
@@ -187,11 +158,7 @@ impl Running {
 
     async fn signal(&self, signal: &str) {
         let id = self.child.id().expect("it runs").to_string();
-        let sent = Command::new("kill")
-            .args([signal, &id])
-            .status()
-            .await
-            .expect("kill is everywhere");
+        let sent = Command::new("kill").args([signal, &id]).status().await.expect("kill is everywhere");
         assert!(sent.success());
     }
 }
@@ -199,10 +166,8 @@ impl Running {
 /// Whether a process exists and is not a zombie.
 #[cfg(target_os = "linux")]
 fn lives(process: &str) -> bool {
-    std::fs::read_to_string(format!("/proc/{process}/stat")).is_ok_and(|stat| {
-        stat.rsplit_once(')')
-            .is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
-    })
+    std::fs::read_to_string(format!("/proc/{process}/stat"))
+        .is_ok_and(|stat| stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z')))
 }
 
 #[cfg(target_os = "linux")]
@@ -215,9 +180,7 @@ async fn a_signal_ends_every_process() {
         let processes = running.processes().await;
         assert!(processes.iter().all(|process| lives(process)));
         // One process is busy with a request.
-        let busy = reqwest::Client::new()
-            .get(format!("{}/things/1?mode=sleep&ms=4000", running.url))
-            .send();
+        let busy = reqwest::Client::new().get(format!("{}/things/1?mode=sleep&ms=4000", running.url)).send();
         let busy = tokio::spawn(busy);
         // Two others slept for 0 ms, only to report their ids.
         let asleep = async {
@@ -229,19 +192,14 @@ async fn a_signal_ends_every_process() {
                 }
             }
         };
-        tokio::time::timeout(Duration::from_secs(20), asleep)
-            .await
-            .expect("they fall asleep");
+        tokio::time::timeout(Duration::from_secs(20), asleep).await.expect("they fall asleep");
         running.signal(signal).await;
         let status = tokio::time::timeout(Duration::from_secs(5), running.child.wait())
             .await
             .expect("it ends")
             .expect("waited");
         assert_eq!(status.code(), Some(0), "{signal}");
-        assert!(
-            processes.iter().all(|process| !lives(process)),
-            "{signal} leaves nothing behind"
-        );
+        assert!(processes.iter().all(|process| !lives(process)), "{signal} leaves nothing behind");
         let busy = busy.await.expect("no panic").map(|answer| answer.status().as_u16());
         assert!(!matches!(busy, Ok(200)), "the busy one was not waited for: {busy:?}");
     }
@@ -254,10 +212,7 @@ async fn even_a_killed_cloud_leaves_no_idle_process() {
     let mut running = start(&folder.fixture_without("DyingFunction")).await;
     let processes = running.processes().await;
     running.child.kill().await.expect("killed");
-    eventually("the processes to notice", async || {
-        processes.iter().all(|process| !lives(process))
-    })
-    .await;
+    eventually("the processes to notice", async || processes.iter().all(|process| !lives(process))).await;
 }
 
 #[tokio::test]

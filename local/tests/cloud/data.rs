@@ -15,24 +15,16 @@ async fn a_restart_finds_rows_secrets_identities_and_the_clock() {
     let local = Local::start_with(options.clone()).await;
     let expires = epoch(&local).await + 100;
     send(local.get(&format!("/things/1?mode=put&id=kept&expires={expires}"))).await;
-    local
-        .posted("/_local/clock", &json!({ "advance_seconds": 1_000_000 }))
-        .await;
+    local.posted("/_local/clock", &json!({ "advance_seconds": 1_000_000 })).await;
     let identities = local.json("/_local/identities").await;
     let before = epoch(&local).await;
     let taken = refusal(options.clone()).await;
-    assert!(
-        taken.starts_with("another local cloud uses the data directory"),
-        "{taken}"
-    );
+    assert!(taken.starts_with("another local cloud uses the data directory"), "{taken}");
     local.cloud.stop().await;
 
     let local = Local::start_with(options.clone()).await;
     assert_eq!(local.json("/_local/identities").await, identities);
-    assert!(
-        (before..before + 60).contains(&epoch(&local).await),
-        "the clock stays ahead"
-    );
+    assert!((before..before + 60).contains(&epoch(&local).await), "the clock stays ahead");
     let rows = local.json("/_local/tables/ThingsTable").await;
     assert_eq!(rows[0]["id"]["S"], "kept");
     assert_eq!(
@@ -45,17 +37,11 @@ async fn a_restart_finds_rows_secrets_identities_and_the_clock() {
 
     let local = Local::start_with(options).await;
     assert_eq!(local.posted("/_local/sweep", &json!({})).await, json!({ "deleted": 0 }));
-    assert!(
-        !local.cloud.logs().iter().any(|line| line.contains("record")),
-        "a record is delivered once"
-    );
+    assert!(!local.cloud.logs().iter().any(|line| line.contains("record")), "a record is delivered once");
     local.cloud.stop().await;
 
     let data = folder.0.join("data");
-    assert_eq!(
-        std::fs::read_to_string(data.join(".gitignore")).expect("written"),
-        "*\n"
-    );
+    assert_eq!(std::fs::read_to_string(data.join(".gitignore")).expect("written"), "*\n");
     #[cfg(unix)]
     for (path, mode) in [
         (data.clone(), 0o700),
@@ -93,10 +79,7 @@ async fn another_programs_state_is_left_as_it_is() {
     let mut options = fixture_options();
     options.data = Some(folder.0.clone());
     let refused = refusal(options).await;
-    assert!(
-        refused.contains("state.json cannot be read: unknown field `version`"),
-        "{refused}"
-    );
+    assert!(refused.contains("state.json cannot be read: unknown field `version`"), "{refused}");
     let found = std::fs::read_to_string(folder.0.join("state.json")).expect("still there");
     assert_eq!(found, theirs);
 }
@@ -157,10 +140,7 @@ async fn rows_without_keys_are_one_clear_line() {
     std::fs::remove_file(folder.0.join("state.json")).expect("it was there");
     assert_eq!(
         refusal(options).await,
-        format!(
-            "{} has rows but no keys; delete it, or put its state.json back",
-            folder.0.display()
-        )
+        format!("{} has rows but no keys; delete it, or put its state.json back", folder.0.display())
     );
     assert!(folder.0.join("dynamodb.sqlite").exists());
 }
@@ -175,17 +155,10 @@ async fn records_that_are_done_with_are_forgotten_and_none_is_lost() {
         for turn in 0..3 {
             let id = format!("r{round}t{turn}");
             send(local.get(&format!("/things/1?mode=put&id={id}&expires=1"))).await;
-            assert_eq!(
-                local.posted("/_local/sweep", &json!({})).await,
-                json!({ "deleted": 1 }),
-                "{id}"
-            );
+            assert_eq!(local.posted("/_local/sweep", &json!({})).await, json!({ "deleted": 1 }), "{id}");
         }
         let lines = local.cloud.logs();
-        let removed: Vec<_> = lines
-            .iter()
-            .filter_map(|line| line.split_once("| record REMOVE "))
-            .collect();
+        let removed: Vec<_> = lines.iter().filter_map(|line| line.split_once("| record REMOVE ")).collect();
         let ids: Vec<_> = removed.iter().map(|(_, rest)| &rest[..4]).collect();
         assert_eq!(ids, [0, 1, 2].map(|turn| format!("r{round}t{turn}")));
         local.cloud.stop().await;
@@ -259,16 +232,8 @@ async fn a_table_with_other_keys_or_indexes_is_one_clear_line() {
     let two = index("{ ProjectionType: INCLUDE, NonKeyAttributes: [a, b] }");
     for (before, after, what) in [
         (&two, &two, None),
-        (
-            &fixture,
-            &fixture.replace("AttributeType: S", "AttributeType: N"),
-            Some("keys"),
-        ),
-        (
-            &fixture,
-            &fixture.replace("AttributeName: id,", "AttributeName: number,"),
-            Some("keys"),
-        ),
+        (&fixture, &fixture.replace("AttributeType: S", "AttributeType: N"), Some("keys")),
+        (&fixture, &fixture.replace("AttributeName: id,", "AttributeName: number,"), Some("keys")),
         (&two, &index("{ ProjectionType: ALL }"), Some("indexes")),
         (&two, &two.replace("[a, b]", "[a, c]"), Some("indexes")),
         (&two, &two.replace("by-owner", "of-owner"), Some("indexes")),
@@ -365,16 +330,10 @@ async fn old_demo_tokens_are_made_again() {
 
     wear(Some(made_at));
     let local = Local::start_with(options.clone()).await;
-    local
-        .posted("/_local/clock", &json!({ "advance_seconds": 301 * 86_400 }))
-        .await;
+    local.posted("/_local/clock", &json!({ "advance_seconds": 301 * 86_400 })).await;
     local.cloud.stop().await;
     let local = Local::start_with(options).await;
-    assert_eq!(
-        local.json("/_local/identities").await,
-        identities,
-        "old by the local clock"
-    );
+    assert_eq!(local.json("/_local/identities").await, identities, "old by the local clock");
     local.cloud.stop().await;
 }
 
@@ -385,11 +344,7 @@ fn state(data: &Path) -> Value {
 
 /// The error of a cloud that does not start.
 async fn refusal(options: Options) -> String {
-    Cloud::start(options)
-        .await
-        .err()
-        .expect("it does not start")
-        .to_string()
+    Cloud::start(options).await.err().expect("it does not start").to_string()
 }
 
 async fn epoch(local: &Local) -> u64 {

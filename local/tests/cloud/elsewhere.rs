@@ -76,15 +76,8 @@ async fn answer(
     };
     let (authorization, target) = (text("authorization"), text("x-amz-target"));
     let form = String::from_utf8_lossy(&body).into_owned();
-    let action = form
-        .split('&')
-        .find_map(|pair| pair.strip_prefix("Action="))
-        .unwrap_or_default();
-    let operation = target
-        .rsplit('.')
-        .next()
-        .filter(|name| !name.is_empty())
-        .unwrap_or(action);
+    let action = form.split('&').find_map(|pair| pair.strip_prefix("Action=")).unwrap_or_default();
+    let operation = target.rsplit('.').next().filter(|name| !name.is_empty()).unwrap_or(action);
     let key = authorization.split(['=', '/']).nth(1).unwrap_or_default();
     let refuses = {
         let mut seen = seen.lock().expect("no panic while held");
@@ -129,10 +122,7 @@ async fn answer(
 
 async fn call(local: &Local, what: &str, of: &str) -> Value {
     let path = "/2015-03-31/functions/EchoFunction/invocations";
-    local
-        .posted(path, &json!({ "mode": "aws", "call": what, "of": of }))
-        .await["code"]
-        .take()
+    local.posted(path, &json!({ "mode": "aws", "call": what, "of": of })).await["code"].take()
 }
 
 #[tokio::test]
@@ -197,10 +187,7 @@ async fn expired_rows_go_there_and_the_streams_tell_here() {
     }
     send(local.get("/things/1?mode=put&id=always")).await;
     for deleted in [2, 0] {
-        assert_eq!(
-            local.posted("/_local/sweep", &json!({})).await,
-            json!({ "deleted": deleted })
-        );
+        assert_eq!(local.posted("/_local/sweep", &json!({})).await, json!({ "deleted": deleted }));
     }
     let rows = local.json("/_local/tables/ThingsTable").await;
     assert_eq!(rows.as_array().map(Vec::len), Some(2), "{rows}");
@@ -230,11 +217,7 @@ async fn a_data_directory_finds_its_rows_there_again() {
     assert_eq!(local.json("/_local/tables/ThingsTable").await[0]["id"]["S"], "kept");
     assert_eq!(local.posted("/_local/sweep", &json!({})).await, json!({ "deleted": 1 }));
     eventually("the stream to tell", async || {
-        local
-            .cloud
-            .logs()
-            .iter()
-            .any(|line| line.contains("record REMOVE kept"))
+        local.cloud.logs().iter().any(|line| line.contains("record REMOVE kept"))
     })
     .await;
     local.cloud.stop().await;

@@ -22,22 +22,13 @@ async fn a_function_sees_lambdas_environment_and_nothing_else() {
         ("TZ", ":UTC"),
         ("TABLE", "countersign-ThingsTable"),
         ("SHARED", "from-function"),
-        (
-            "SECRET_ARN",
-            "arn:aws:secretsmanager:us-east-1:123456789012:secret:countersign-KeySecret-L0cal0",
-        ),
+        ("SECRET_ARN", "arn:aws:secretsmanager:us-east-1:123456789012:secret:countersign-KeySecret-L0cal0"),
         (
             "SECRET_ARN_AGAIN",
             "arn:aws:secretsmanager:us-east-1:123456789012:secret:countersign-KeySecret-L0cal0",
         ),
-        (
-            "TABLE_ARN",
-            "arn:aws:dynamodb:us-east-1:123456789012:table/countersign-ThingsTable",
-        ),
-        (
-            "SENTENCE",
-            "countersign in us-east-1: countersign-ThingsTable, plain, ${literal}",
-        ),
+        ("TABLE_ARN", "arn:aws:dynamodb:us-east-1:123456789012:table/countersign-ThingsTable"),
+        ("SENTENCE", "countersign in us-east-1: countersign-ThingsTable, plain, ${literal}"),
         ("JOINED", "a-c-hello"),
         ("CHOSEN", "plain"),
         ("API", local.cloud.url()),
@@ -49,12 +40,7 @@ async fn a_function_sees_lambdas_environment_and_nothing_else() {
     }
     for service in ["DYNAMODB", "SES", "SNS", "SECRETS_MANAGER"] {
         let endpoint = &environment[format!("AWS_ENDPOINT_URL_{service}")];
-        assert!(
-            endpoint
-                .as_str()
-                .is_some_and(|url| url.starts_with("http://127.0.0.1:")),
-            "{service}: {endpoint}"
-        );
+        assert!(endpoint.as_str().is_some_and(|url| url.starts_with("http://127.0.0.1:")), "{service}: {endpoint}");
     }
     for absent in ["LEFT_OUT", "HOME", "CARGO_MANIFEST_DIR"] {
         assert_eq!(environment[absent], Value::Null, "{absent}");
@@ -69,10 +55,7 @@ async fn a_process_that_is_started_elsewhere_has_the_same_environment_and_a_way_
         send(local.http.post(local.url(&path))).await
     };
     let mut ours = read(send(local.get("/things/1?mode=environment")).await).await;
-    let (mut first, second) = (
-        read(asked("EchoFunction").await).await,
-        read(asked("EchoFunction").await).await,
-    );
+    let (mut first, second) = (read(asked("EchoFunction").await).await, read(asked("EchoFunction").await).await);
     const WAY: &str = "AWS_ENDPOINT_URL_SECRETS_MANAGER";
     assert_ne!(first[WAY], second[WAY]);
 
@@ -138,29 +121,15 @@ async fn a_function_that_fails_fails_one_request_only() {
     let local = Local::start().await;
     for (mode, status, message, line) in [
         ("crash", 500, INTERNAL, "FallbackFunction | exited with code 9 during"),
-        (
-            "panic",
-            500,
-            INTERNAL,
-            "FallbackFunction | the fixture was asked to panic",
-        ),
-        (
-            "error",
-            500,
-            INTERNAL,
-            "FallbackFunction | the invocation failed: the fixture was asked to fail",
-        ),
+        ("panic", 500, INTERNAL, "FallbackFunction | the fixture was asked to panic"),
+        ("error", 500, INTERNAL, "FallbackFunction | the invocation failed: the fixture was asked to fail"),
         ("hang", 503, UNAVAILABLE, "Task timed out after 1.00 seconds"),
     ] {
         let response = send(local.get(&format!("/nowhere?mode={mode}"))).await;
         assert_eq!(response.status(), status, "{mode}");
         assert_eq!(read(response).await, json!({ "message": message }), "{mode}");
         local.logged(line).await;
-        assert_eq!(
-            send(local.get("/nowhere")).await.status(),
-            StatusCode::OK,
-            "the next call after {mode}"
-        );
+        assert_eq!(send(local.get("/nowhere")).await.status(), StatusCode::OK, "the next call after {mode}");
     }
     let listed = local.json("/_local/invocations").await;
     let seen: Vec<(u64, bool)> = listed
@@ -198,16 +167,9 @@ async fn a_function_that_dies_while_it_starts_fails_the_request_at_once() {
 #[tokio::test]
 async fn a_process_that_was_killed_while_idle_costs_nobody_a_request() {
     let local = Local::start().await;
-    let answer = send(local.get("/things/1?mode=sleep&ms=0"))
-        .await
-        .text()
-        .await
-        .expect("a body");
+    let answer = send(local.get("/things/1?mode=sleep&ms=0")).await.text().await.expect("a body");
     let process = answer.split_once(' ').expect("a process id").0.to_owned();
-    let killed = std::process::Command::new("kill")
-        .args(["-9", &process])
-        .status()
-        .expect("kill is everywhere");
+    let killed = std::process::Command::new("kill").args(["-9", &process]).status().expect("kill is everywhere");
     assert!(killed.success());
     let known = async || {
         let still = std::process::Command::new("kill")
@@ -268,24 +230,13 @@ async fn lambdas_invoke_api_passes_events_through() {
         let response = send(local.post(&path, &json!({ "command": "create_client", "client_id": "x" }))).await;
         assert_eq!(response.status(), StatusCode::OK, "{name}");
         assert!(!response.headers().contains_key("x-amz-function-error"));
-        assert_eq!(
-            read(response).await,
-            json!({ "client_id": "x", "client_secret": "s3cret" })
-        );
+        assert_eq!(read(response).await, json!({ "client_id": "x", "client_secret": "s3cret" }));
     }
-    let failed = send(local.post(
-        "/2015-03-31/functions/EchoFunction/invocations",
-        &json!({ "mode": "error" }),
-    ))
-    .await;
+    let failed = send(local.post("/2015-03-31/functions/EchoFunction/invocations", &json!({ "mode": "error" }))).await;
     assert_eq!(failed.status(), StatusCode::OK);
     assert_eq!(failed.headers()["x-amz-function-error"], "Unhandled");
     assert_eq!(read(failed).await["errorMessage"], "the fixture was asked to fail");
-    let died = send(local.post(
-        "/2015-03-31/functions/EchoFunction/invocations",
-        &json!({ "mode": "crash" }),
-    ))
-    .await;
+    let died = send(local.post("/2015-03-31/functions/EchoFunction/invocations", &json!({ "mode": "crash" }))).await;
     assert_eq!(died.headers()["x-amz-function-error"], "Unhandled");
     assert_eq!(read(died).await["errorType"], "Runtime.ExitError");
     let unknown = send(local.post("/2015-03-31/functions/Nobody/invocations", &json!({}))).await;
@@ -301,9 +252,6 @@ async fn a_template_without_an_operator_has_no_demo_identities() {
     let mut options = fixture_options();
     options.template = folder.fixture_without("OperatorFunction");
     let local = Local::start_with(options).await;
-    assert_eq!(
-        send(local.get("/_local/identities")).await.status(),
-        StatusCode::NOT_FOUND
-    );
+    assert_eq!(send(local.get("/_local/identities")).await.status(), StatusCode::NOT_FOUND);
     assert_eq!(send(local.get("/things/1")).await.status(), StatusCode::OK);
 }

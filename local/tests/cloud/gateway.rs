@@ -19,29 +19,14 @@ async fn the_event_is_api_gateways_own() {
         .header("user-agent", "a test");
     let mut event = read(send(request).await).await;
     let trace = event["headers"]["x-amzn-trace-id"].take();
-    assert!(
-        trace.as_str().is_some_and(|trace| trace.starts_with("Root=1-")),
-        "{trace}"
-    );
+    assert!(trace.as_str().is_some_and(|trace| trace.starts_with("Root=1-")), "{trace}");
     let id = event["requestContext"]["requestId"].take();
     assert_eq!(id.as_str().map(str::len), Some(16), "{id}");
     let epoch = event["requestContext"]["timeEpoch"].take();
-    assert!(
-        epoch.as_u64().is_some_and(|epoch| epoch > 1_700_000_000_000),
-        "milliseconds, not {epoch}"
-    );
+    assert!(epoch.as_u64().is_some_and(|epoch| epoch > 1_700_000_000_000), "milliseconds, not {epoch}");
     let time = event["requestContext"]["time"].take();
-    assert!(
-        time.as_str()
-            .is_some_and(|time| time.ends_with(" +0000") && time.len() == 26),
-        "{time}"
-    );
-    let authority = local
-        .cloud
-        .url()
-        .strip_prefix("http://")
-        .expect("an HTTP address")
-        .to_owned();
+    assert!(time.as_str().is_some_and(|time| time.ends_with(" +0000") && time.len() == 26), "{time}");
+    let authority = local.cloud.url().strip_prefix("http://").expect("an HTTP address").to_owned();
     let port = authority.rsplit_once(':').expect("a port").1.to_owned();
     let expected = json!({
         "version": "2.0",
@@ -99,27 +84,11 @@ async fn bodies_are_text_for_four_kinds_of_media_types_only() {
             request = request.header("content-type", media_type);
         }
         let event = read(send(request).await).await;
-        assert_eq!(
-            (&event["body"], &event["isBase64Encoded"]),
-            (&json!(sent), &json!(base64)),
-            "{media_type:?}"
-        );
-        assert_eq!(
-            event["headers"]["content-length"],
-            body.len().to_string(),
-            "{media_type:?}"
-        );
+        assert_eq!((&event["body"], &event["isBase64Encoded"]), (&json!(sent), &json!(base64)), "{media_type:?}");
+        assert_eq!(event["headers"]["content-length"], body.len().to_string(), "{media_type:?}");
     }
-    let broken = local
-        .http
-        .post(local.url("/things"))
-        .header("content-type", "text/plain")
-        .body(vec![0xff, 0xfe]);
-    assert_eq!(
-        read(send(broken).await).await["body"],
-        "//4=",
-        "text that is none travels as bytes"
-    );
+    let broken = local.http.post(local.url("/things")).header("content-type", "text/plain").body(vec![0xff, 0xfe]);
+    assert_eq!(read(send(broken).await).await["body"], "//4=", "text that is none travels as bytes");
 }
 
 #[tokio::test]
@@ -157,25 +126,10 @@ async fn answers_come_through_as_they_are() {
             "text/plain;charset=UTF-8",
             "hi",
         ),
-        (
-            json!({ "statusCode": 404, "headers": { "Content-Type": "a/b" }, "body": "no" }),
-            404,
-            "a/b",
-            "no",
-        ),
-        (
-            json!({ "some": "thing" }),
-            200,
-            "application/json",
-            "{\"some\":\"thing\"}",
-        ),
+        (json!({ "statusCode": 404, "headers": { "Content-Type": "a/b" }, "body": "no" }), 404, "a/b", "no"),
+        (json!({ "some": "thing" }), 200, "application/json", "{\"some\":\"thing\"}"),
         (json!("plain"), 200, "application/json", "plain"),
-        (
-            json!({ "statusCode": 1000 }),
-            500,
-            "application/json",
-            "{\"message\":\"Internal Server Error\"}",
-        ),
+        (json!({ "statusCode": 1000 }), 500, "application/json", "{\"message\":\"Internal Server Error\"}"),
     ] {
         let encoded: String = form_urlencoded::byte_serialize(answer.to_string().as_bytes()).collect();
         let request = local.get(&format!("/files/x?mode=raw&answer={encoded}"));
@@ -184,9 +138,7 @@ async fn answers_come_through_as_they_are() {
         assert_eq!(response.headers()["content-type"], media_type, "{answer}");
         assert_eq!(response.text().await.expect("a body"), body, "{answer}");
     }
-    local
-        .logged("its answer cannot be passed on: its statusCode is no HTTP status")
-        .await;
+    local.logged("its answer cannot be passed on: its statusCode is no HTTP status").await;
 }
 
 #[tokio::test]
@@ -196,23 +148,13 @@ async fn head_is_answered_without_a_body() {
     assert_eq!(response.status(), StatusCode::OK);
     assert_eq!(response.headers()["x-fixture"], "echo");
     assert_eq!(response.text().await.expect("no body"), "");
-    assert_eq!(
-        send(local.get("/things/1")).await.status(),
-        StatusCode::OK,
-        "and the connection still works"
-    );
+    assert_eq!(send(local.get("/things/1")).await.status(), StatusCode::OK, "and the connection still works");
 }
 
 #[tokio::test]
 async fn the_gateway_refuses_what_it_cannot_pass_on() {
     let local = Local::start().await;
-    let long = send(
-        local
-            .http
-            .post(local.url("/things"))
-            .body(vec![b'x'; 10 * 1024 * 1024 + 1]),
-    )
-    .await;
+    let long = send(local.http.post(local.url("/things")).body(vec![b'x'; 10 * 1024 * 1024 + 1])).await;
     assert_eq!(long.status(), StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!(read(long).await, json!({ "message": "Request Entity Too Large" }));
     for request in [
@@ -223,11 +165,7 @@ async fn the_gateway_refuses_what_it_cannot_pass_on() {
         assert_eq!(response.status(), StatusCode::BAD_REQUEST);
         assert_eq!(read(response).await, json!({ "message": "Bad Request" }));
     }
-    assert_eq!(
-        local.json("/_local/invocations").await,
-        json!([]),
-        "no function has seen any of it"
-    );
+    assert_eq!(local.json("/_local/invocations").await, json!([]), "no function has seen any of it");
 }
 
 #[tokio::test]
@@ -254,18 +192,11 @@ async fn parallel_requests_run_side_by_side_and_get_their_own_answers() {
         assert_eq!(echoed, format!("token-{token}"));
         processes.insert(process.to_owned());
     }
-    assert!(
-        (2..=10).contains(&processes.len()),
-        "up to ten processes share the work, not {}",
-        processes.len()
-    );
+    assert!((2..=10).contains(&processes.len()), "up to ten processes share the work, not {}", processes.len());
     let invocations = local.json("/_local/invocations").await;
     let invocations = invocations.as_array().expect("a list");
     assert_eq!(invocations.len(), 64);
-    let cold = invocations
-        .iter()
-        .filter(|invocation| invocation["cold"] == true)
-        .count();
+    let cold = invocations.iter().filter(|invocation| invocation["cold"] == true).count();
     assert_eq!(cold, processes.len(), "a process is cold once");
 }
 
@@ -280,11 +211,7 @@ async fn a_caller_who_goes_away_leaves_nothing_behind() {
     assert!(impatient.await.is_err_and(|error| error.is_cancelled()));
     let next = send(local.get("/things/2")).await;
     assert_eq!(next.status(), StatusCode::OK);
-    assert_eq!(
-        read(next).await["pathParameters"],
-        json!({ "id": "2" }),
-        "the next caller gets their own answer"
-    );
+    assert_eq!(read(next).await["pathParameters"], json!({ "id": "2" }), "the next caller gets their own answer");
     eventually("both invocations", async || {
         local.json("/_local/invocations").await.as_array().map(Vec::len) == Some(2)
     })
@@ -295,10 +222,7 @@ async fn a_caller_who_goes_away_leaves_nothing_behind() {
 async fn what_a_request_cost_is_listed() {
     let local = Local::start().await;
     for id in ["a", "b"] {
-        assert_eq!(
-            send(local.get(&format!("/things/1?mode=put&id={id}"))).await.status(),
-            StatusCode::CREATED
-        );
+        assert_eq!(send(local.get(&format!("/things/1?mode=put&id={id}"))).await.status(), StatusCode::CREATED);
     }
     let listed = async |path: &str| {
         let mut listed = local.json(path).await;
@@ -323,17 +247,11 @@ async fn what_a_request_cost_is_listed() {
             "units": { "read": 0.0, "write": 1.0 },
         })
     };
-    assert_eq!(
-        listed("/_local/invocations").await,
-        json!([invocation(true), invocation(false)])
-    );
+    assert_eq!(listed("/_local/invocations").await, json!([invocation(true), invocation(false)]));
     let mut with_init = [invocation(true), invocation(false)];
     with_init[0]["init_calls"] = json!([secret]);
     with_init[1]["init_calls"] = json!([]);
     assert_eq!(listed("/_local/invocations?init=true").await, json!(with_init));
-    assert_eq!(
-        send(local.delete("/_local/invocations")).await.status(),
-        StatusCode::NO_CONTENT
-    );
+    assert_eq!(send(local.delete("/_local/invocations")).await.status(), StatusCode::NO_CONTENT);
     assert_eq!(local.json("/_local/invocations").await, json!([]));
 }

@@ -15,10 +15,7 @@ async fn mail_and_text_messages_are_captured() {
     let ses = client!(aws_sdk_ses, local, "ses");
     let sns = client!(aws_sdk_sns, local, "sns");
     let content = |text: &str| Content::builder().data(text).build().expect("complete");
-    let body = Body::builder()
-        .text(content("Hello & <you>"))
-        .html(content("<b>Hello</b>"))
-        .build();
+    let body = Body::builder().text(content("Hello & <you>")).html(content("<b>Hello</b>")).build();
     let message = Message::builder().subject(content("Grüße")).body(body).build();
     let destination = Destination::builder()
         .to_addresses("a@example.com")
@@ -39,11 +36,7 @@ async fn mail_and_text_messages_are_captured() {
                Content-Type: multipart/alternative; boundary=x\r\n\r\n--x\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n\
                plain\r\n--x\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<i>html</i>\r\n--x--\r\n";
     let raw_message = RawMessage::builder().data(Blob::new(raw)).build().expect("complete");
-    ses.send_raw_email()
-        .raw_message(raw_message)
-        .send()
-        .await
-        .expect("captured");
+    ses.send_raw_email().raw_message(raw_message).send().await.expect("captured");
     sns.publish()
         .phone_number("+15555550123")
         .message("123456 is your code")
@@ -60,10 +53,7 @@ async fn mail_and_text_messages_are_captured() {
     let mut messages = local.json("/_local/messages").await;
     for (index, message) in messages.as_array_mut().expect("a list").iter_mut().enumerate() {
         let at = message["at"].take();
-        assert!(
-            at.as_str().is_some_and(|at| at.len() == 20 && at.ends_with('Z')),
-            "{at}"
-        );
+        assert!(at.as_str().is_some_and(|at| at.len() == 20 && at.ends_with('Z')), "{at}");
         assert!(message["id"].take().is_string(), "message {index} has an id");
     }
     let mail = |to: &str, subject: &str, text: &str, html: &str| json!({ "id": null, "channel": "email", "to": to, "subject": subject, "text": text, "html": html, "at": null });
@@ -76,16 +66,8 @@ async fn mail_and_text_messages_are_captured() {
     assert_eq!(messages, expected);
     // `full=true` adds fields; the default list stays unchanged.
     let full = local.json("/_local/messages?full=true").await;
-    let senders: Vec<_> = full
-        .as_array()
-        .expect("a list")
-        .iter()
-        .map(|one| (&one["from"], &one["reply_to"]))
-        .collect();
-    let (ours, plain) = (
-        json!("Us <us@example.com>"),
-        json!("help@example.com, more@example.com"),
-    );
+    let senders: Vec<_> = full.as_array().expect("a list").iter().map(|one| (&one["from"], &one["reply_to"])).collect();
+    let (ours, plain) = (json!("Us <us@example.com>"), json!("help@example.com, more@example.com"));
     let (raw, one) = (json!("Üs <us@example.com>"), json!("help@example.com"));
     assert_eq!(
         senders,
@@ -96,10 +78,7 @@ async fn mail_and_text_messages_are_captured() {
             (&Value::Null, &Value::Null)
         ]
     );
-    assert_eq!(
-        send(local.delete("/_local/messages")).await.status(),
-        StatusCode::NO_CONTENT
-    );
+    assert_eq!(send(local.delete("/_local/messages")).await.status(), StatusCode::NO_CONTENT);
     assert_eq!(local.json("/_local/messages").await, json!([]));
 }
 
@@ -110,11 +89,7 @@ async fn the_mailbox_simulator_bounces_and_complains() {
     let content = Content::builder().data("x").build().expect("complete");
     let body = Body::builder().text(content.clone()).build();
     let send = async |to: &str, set: &str| {
-        let tag = MessageTag::builder()
-            .name("kind")
-            .value("a-kind")
-            .build()
-            .expect("complete");
+        let tag = MessageTag::builder().name("kind").value("a-kind").build().expect("complete");
         let sent = ses
             .send_email()
             .source("us@example.com")
@@ -140,14 +115,8 @@ async fn the_mailbox_simulator_bounces_and_complains() {
     let message: String = serde_json::from_str(message).expect("a text");
     let message: Value = serde_json::from_str(&message).expect("JSON in it");
     assert_eq!(message["eventType"], "Bounce");
-    assert_eq!(
-        message["bounce"]["bouncedRecipients"][0]["emailAddress"],
-        "bounce+here@simulator.amazonses.com"
-    );
-    assert_eq!(
-        message["mail"]["tags"]["ses:configuration-set"],
-        json!(["countersign-MailSet"])
-    );
+    assert_eq!(message["bounce"]["bouncedRecipients"][0]["emailAddress"], "bounce+here@simulator.amazonses.com");
+    assert_eq!(message["mail"]["tags"]["ses:configuration-set"], json!(["countersign-MailSet"]));
     assert_eq!(message["mail"]["tags"]["kind"], json!(["a-kind"]));
     assert_eq!(local.json("/_local/messages").await, json!([]));
 }
@@ -159,17 +128,9 @@ async fn mail_and_text_messages_are_refused_as_aws_refuses_them() {
     let sns = client!(aws_sdk_sns, local, "sns");
     let mail = async |to: &str| {
         let text = Content::builder().data("x").build().expect("complete");
-        let message = Message::builder()
-            .subject(text.clone())
-            .body(Body::builder().text(text).build())
-            .build();
+        let message = Message::builder().subject(text.clone()).body(Body::builder().text(text).build()).build();
         let destination = Destination::builder().to_addresses(to).build();
-        ses.send_email()
-            .source("us@example.com")
-            .destination(destination)
-            .message(message)
-            .send()
-            .await
+        ses.send_email().source("us@example.com").destination(destination).message(message).send().await
     };
     let text = async |to: &str| sns.publish().phone_number(to).message("x").send().await;
     for address in [
@@ -179,39 +140,20 @@ async fn mail_and_text_messages_are_refused_as_aws_refuses_them() {
         "a@example.com,b@example.com",
         "ä@example.com",
     ] {
-        assert_eq!(
-            mail(address).await.expect_err(address).code(),
-            Some("InvalidParameterValue"),
-            "{address}"
-        );
+        assert_eq!(mail(address).await.expect_err(address).code(), Some("InvalidParameterValue"), "{address}");
     }
     for number in ["15555550123", "+0555", "+1", "+1555555012345678", "+1 555 555 0123"] {
         let error = text(number).await.expect_err(number).into_service_error();
         assert!(error.is_invalid_parameter_exception(), "{number}: {error:?}");
     }
     fault(&local, "ses", json!("SendEmail"), "rejected", 0, 1).await;
-    assert!(
-        mail("a@example.com")
-            .await
-            .expect_err("rejected")
-            .into_service_error()
-            .is_message_rejected()
-    );
+    assert!(mail("a@example.com").await.expect_err("rejected").into_service_error().is_message_rejected());
     fault(&local, "ses", Value::Null, "throttle", 0, 1).await;
-    assert_eq!(
-        mail("a@example.com").await.expect_err("throttled").code(),
-        Some("Throttling")
-    );
+    assert_eq!(mail("a@example.com").await.expect_err("throttled").code(), Some("Throttling"));
     fault(&local, "ses", Value::Null, "error", 0, 1).await;
-    assert_eq!(
-        mail("a@example.com").await.expect_err("broken").code(),
-        Some("InternalFailure")
-    );
+    assert_eq!(mail("a@example.com").await.expect_err("broken").code(), Some("InternalFailure"));
     fault(&local, "sns", json!("Publish"), "opted_out", 0, 1).await;
-    assert_eq!(
-        text("+15555550123").await.expect_err("opted out").code(),
-        Some("OptedOut")
-    );
+    assert_eq!(text("+15555550123").await.expect_err("opted out").code(), Some("OptedOut"));
     fault(&local, "sns", json!("Publish"), "rejected", 0, 1).await;
     assert!(
         text("+15555550123")
@@ -221,30 +163,13 @@ async fn mail_and_text_messages_are_refused_as_aws_refuses_them() {
             .is_invalid_parameter_exception()
     );
     fault(&local, "sns", Value::Null, "throttle", 0, 1).await;
-    assert_eq!(
-        text("+15555550123").await.expect_err("throttled").code(),
-        Some("Throttling")
-    );
+    assert_eq!(text("+15555550123").await.expect_err("throttled").code(), Some("Throttling"));
     fault(&local, "sns", Value::Null, "error", 0, 1).await;
-    assert!(
-        text("+15555550123")
-            .await
-            .expect_err("broken")
-            .into_service_error()
-            .is_internal_error_exception()
-    );
-    assert_eq!(
-        local.json("/_local/messages").await,
-        json!([]),
-        "none of these was sent"
-    );
+    assert!(text("+15555550123").await.expect_err("broken").into_service_error().is_internal_error_exception());
+    assert_eq!(local.json("/_local/messages").await, json!([]), "none of these was sent");
     fault(&local, "ses", Value::Null, "drop_response", 0, 1).await;
     assert!(mail("a@example.com").await.is_err());
-    assert_eq!(
-        local.json("/_local/messages").await[0]["to"],
-        "a@example.com",
-        "this one was, and nobody was told"
-    );
+    assert_eq!(local.json("/_local/messages").await[0]["to"], "a@example.com", "this one was, and nobody was told");
 }
 
 #[tokio::test]
@@ -256,9 +181,7 @@ async fn attributes_of_text_messages_are_checked() {
             let value = MessageAttributeValue::builder().data_type(kind).string_value(value);
             value.build().expect("complete")
         };
-        let attributes = attributes
-            .iter()
-            .map(|(name, kind, text)| ((*name).to_owned(), value(kind, text)));
+        let attributes = attributes.iter().map(|(name, kind, text)| ((*name).to_owned(), value(kind, text)));
         let request = sns.publish().phone_number("+15555550123").message("x");
         request.set_message_attributes(Some(attributes.collect())).send().await
     };
@@ -272,12 +195,7 @@ async fn attributes_of_text_messages_are_checked() {
         publish(good).await.expect("captured");
     }
     let full = local.json("/_local/messages?full=true").await;
-    let senders: Vec<_> = full
-        .as_array()
-        .expect("a list")
-        .iter()
-        .map(|one| &one["from"])
-        .collect();
+    let senders: Vec<_> = full.as_array().expect("a list").iter().map(|one| &one["from"]).collect();
     assert_eq!(senders, [&Value::Null, &json!("Example1"), &Value::Null]);
     for (attribute, code) in [
         (("AWS.SNS.SMS.SMSType", "String", "transactional"), "InvalidParameter"),

@@ -13,9 +13,7 @@ const TOPIC: &str = "arn:aws:sns:us-east-1:123456789012:countersign-Topic";
 
 async fn call(local: &Local, function: &str, what: &str, of: &str) -> String {
     let path = format!("/2015-03-31/functions/{function}/invocations");
-    let answer = local
-        .posted(&path, &json!({ "mode": "aws", "call": what, "of": of }))
-        .await;
+    let answer = local.posted(&path, &json!({ "mode": "aws", "call": what, "of": of })).await;
     answer["code"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
 }
 
@@ -60,10 +58,7 @@ async fn a_call_is_carried_out_if_the_role_allows_it() {
     }
     assert_eq!(local.json("/_local/messages").await.as_array().map(Vec::len), Some(3));
     let made = local.json("/_local/invocations").await;
-    assert_eq!(
-        made[0]["calls"][0]["operation"], "GetItem",
-        "what was refused is written down, too"
-    );
+    assert_eq!(made[0]["calls"][0]["operation"], "GetItem", "what was refused is written down, too");
 }
 
 #[tokio::test]
@@ -159,34 +154,18 @@ async fn a_role_that_cannot_be_read_ends_the_start() {
         )
     };
     let own = ", Role: !GetAtt R.Arn";
-    let stating = |statement: &str| {
-        with(
-            own,
-            &format!("{{Policies: [{{PolicyDocument: {{Statement: [{statement}]}}}}]}}"),
-        )
-    };
+    let stating =
+        |statement: &str| with(own, &format!("{{Policies: [{{PolicyDocument: {{Statement: [{statement}]}}}}]}}"));
     for (template, part) in [
         (with("", "{}"), "Resources.F.Properties.Role must be !GetAtt of a role"),
         (
             with(", Role: 'arn:aws:iam::123456789012:role/elsewhere'", "{}"),
             "Resources.F.Properties.Role must be !GetAtt of a role",
         ),
-        (
-            with(own, "{ManagedPolicyArns: [a]}"),
-            "Resources.R.Properties has ManagedPolicyArns",
-        ),
-        (
-            with(own, "{PermissionsBoundary: a}"),
-            "Resources.R.Properties has PermissionsBoundary",
-        ),
-        (
-            stating("{Effect: Deny, Action: a, Resource: b}"),
-            "a statement that does not allow",
-        ),
-        (
-            stating("{Effect: Allow, NotAction: a, Resource: b}"),
-            "a statement with NotAction",
-        ),
+        (with(own, "{ManagedPolicyArns: [a]}"), "Resources.R.Properties has ManagedPolicyArns"),
+        (with(own, "{PermissionsBoundary: a}"), "Resources.R.Properties has PermissionsBoundary"),
+        (stating("{Effect: Deny, Action: a, Resource: b}"), "a statement that does not allow"),
+        (stating("{Effect: Allow, NotAction: a, Resource: b}"), "a statement with NotAction"),
         (
             stating("{Effect: Allow, Action: a, Resource: b, Condition: {}}"),
             "a condition that is no StringLike of one key",
@@ -204,14 +183,8 @@ async fn a_role_that_cannot_be_read_ends_the_start() {
             stating("{Effect: Allow, Action: a, Resource: b, NotResource: c}"),
             "a statement with both Resource and NotResource",
         ),
-        (
-            stating("{Effect: Allow, Action: a, Resource: [1]}"),
-            "a statement about 1",
-        ),
-        (
-            stating("{Effect: Allow, Action: a, Resource: !ImportValue b}"),
-            "Fn::ImportValue",
-        ),
+        (stating("{Effect: Allow, Action: a, Resource: [1]}"), "a statement about 1"),
+        (stating("{Effect: Allow, Action: a, Resource: !ImportValue b}"), "Fn::ImportValue"),
     ] {
         let started = Cloud::start(Options::new(folder.template(&template), binaries())).await;
         let error = started.err().map(|error| error.to_string()).unwrap_or_default();

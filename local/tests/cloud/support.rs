@@ -87,10 +87,7 @@ pub(crate) async fn eventually(what: &str, truth: impl AsyncFn() -> bool) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    assert!(
-        tokio::time::timeout(DEADLINE, asked).await.is_ok(),
-        "waited in vain for {what}"
-    );
+    assert!(tokio::time::timeout(DEADLINE, asked).await.is_ok(), "waited in vain for {what}");
 }
 
 /// The fixture's template and its binary.
@@ -105,11 +102,7 @@ pub(crate) fn fixture_template() -> PathBuf {
 /// The folder with the examples: Cargo builds them next to the test binaries.
 pub(crate) fn binaries() -> PathBuf {
     let own = std::env::current_exe().expect("a test runs from a file");
-    let folder = own
-        .ancestors()
-        .nth(2)
-        .expect("target/debug/deps/test is three deep")
-        .join("examples");
+    let folder = own.ancestors().nth(2).expect("target/debug/deps/test is three deep").join("examples");
     let fixture = folder.join(format!("fixture{}", std::env::consts::EXE_SUFFIX));
     assert!(
         fixture.is_file(),
@@ -125,11 +118,7 @@ pub(crate) struct Folder(pub(crate) PathBuf);
 impl Folder {
     pub(crate) fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!(
-            "countersign-local-{}-{}",
-            std::process::id(),
-            NEXT.fetch_add(1, Ordering::SeqCst)
-        );
+        let name = format!("countersign-local-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::SeqCst));
         let path = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&path).expect("the temporary folder can be written");
         Self(path)
@@ -145,10 +134,7 @@ impl Folder {
     /// Writes the fixture's template without one of its resources.
     pub(crate) fn fixture_without(&self, resource: &str) -> PathBuf {
         let text = std::fs::read_to_string(fixture_template()).expect("the fixture is there");
-        let start = text
-            .find(&format!("\n  {resource}:\n"))
-            .expect("the resource is in the fixture")
-            + 1;
+        let start = text.find(&format!("\n  {resource}:\n")).expect("the resource is in the fixture") + 1;
         let end = text[start..].find("\n\n").map_or(text.len(), |end| start + end);
         self.template(&format!("{}{}", &text[..start], &text[end..]))
     }

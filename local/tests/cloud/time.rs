@@ -14,16 +14,11 @@ async fn the_clock_goes_forward_and_events_carry_its_time() {
             .expect("a number")
     };
     let before = epoch().await;
-    let moved = local
-        .posted("/_local/clock", &json!({ "advance_seconds": 86_400 }))
-        .await;
+    let moved = local.posted("/_local/clock", &json!({ "advance_seconds": 86_400 })).await;
     let now = moved["now"].as_str().expect("a time");
     assert!(now.len() == 20 && now.ends_with('Z'), "{now}");
     let after = epoch().await;
-    assert!(
-        (86_400_000..86_410_000).contains(&(after - before)),
-        "{before} to {after}"
-    );
+    assert!((86_400_000..86_410_000).contains(&(after - before)), "{before} to {after}");
     assert!(local.json("/_local/clock").await["now"].as_str() >= Some(now));
     for body in [
         json!({}),
@@ -53,19 +48,9 @@ async fn expired_rows_go_with_a_sweep_and_the_streams_tell() {
     );
     assert_eq!(local.posted("/_local/sweep", &json!({})).await, json!({ "deleted": 1 }));
     let rows = local.json("/_local/tables/ThingsTable").await;
-    assert_eq!(
-        rows,
-        json!([{ "id": { "S": "later" }, "expires_at": { "N": (now + 10_000).to_string() } }])
-    );
-    local
-        .logged("StreamFunction | record REMOVE soon by dynamodb.amazonaws.com")
-        .await;
-    let records = local
-        .cloud
-        .logs()
-        .iter()
-        .filter(|line| line.contains("| record "))
-        .count();
+    assert_eq!(rows, json!([{ "id": { "S": "later" }, "expires_at": { "N": (now + 10_000).to_string() } }]));
+    local.logged("StreamFunction | record REMOVE soon by dynamodb.amazonaws.com").await;
+    let records = local.cloud.logs().iter().filter(|line| line.contains("| record ")).count();
     assert_eq!(records, 1, "the filter keeps insertions out");
 }
 
@@ -81,26 +66,11 @@ async fn a_record_that_cannot_be_done_is_dropped_alone_and_loudly() {
         local.logged(&format!("record REMOVE {id} by")).await;
     }
     local.logged("StreamFunction | a batch of 1 from").await;
-    local
-        .logged("was dropped after 2 retries, and countersign-Letters is told of it")
-        .await;
-    let tries = local
-        .cloud
-        .logs()
-        .iter()
-        .filter(|line| line.contains("REMOVE poison"))
-        .count();
-    assert!(
-        tries >= 3,
-        "two retries are in the template, and {tries} tries in the log"
-    );
+    local.logged("was dropped after 2 retries, and countersign-Letters is told of it").await;
+    let tries = local.cloud.logs().iter().filter(|line| line.contains("REMOVE poison")).count();
+    assert!(tries >= 3, "two retries are in the template, and {tries} tries in the log");
     assert_eq!(local.posted("/_local/sweep", &json!({})).await, json!({ "deleted": 0 }));
-    let again = local
-        .cloud
-        .logs()
-        .iter()
-        .filter(|line| line.contains("REMOVE poison"))
-        .count();
+    let again = local.cloud.logs().iter().filter(|line| line.contains("REMOVE poison")).count();
     assert_eq!(again, tries, "what was dropped stays dropped");
 }
 

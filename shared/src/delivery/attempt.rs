@@ -32,10 +32,7 @@ impl<E: Error + ProvideErrorMetadata + Send + Sync + 'static> ClassifyRetry for 
         let Some(Err(error)) = context.output_or_error() else {
             return RetryAction::NoActionIndicated;
         };
-        let refused = error
-            .as_operation_error()
-            .and_then(|error| error.downcast_ref::<E>())
-            .is_some_and(is_refusal);
+        let refused = error.as_operation_error().and_then(|error| error.downcast_ref::<E>()).is_some_and(is_refusal);
         // Whether it is worth a retry is left to the SDK's own rules.
         match refused || error.as_connector_error().is_some_and(never_connected) {
             true => RetryAction::NoActionIndicated,

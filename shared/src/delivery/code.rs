@@ -83,26 +83,13 @@ mod tests {
     #[test]
     fn a_code_says_what_it_is_for_and_where() {
         for (locale, sign_in, confirm_number) in [
-            (
-                "en",
-                "042317 is your code to sign in.",
-                "042317 is your code to confirm this number.",
-            ),
+            ("en", "042317 is your code to sign in.", "042317 is your code to confirm this number."),
             ("ru", "042317 — код для входа.", "042317 — код подтверждения номера."),
             ("uk", "042317 — код для входу.", "042317 — код підтвердження номера."),
-            (
-                "tlh",
-                "042317 is your code to sign in.",
-                "042317 is your code to confirm this number.",
-            ),
+            ("tlh", "042317 is your code to sign in.", "042317 is your code to confirm this number."),
         ] {
             for (purpose, said) in [(Purpose::SignIn, sign_in), (Purpose::Approval, confirm_number)] {
-                check(
-                    locale,
-                    None,
-                    purpose,
-                    &format!("{said}\n\n@pbx.era-platform.ru #042317"),
-                );
+                check(locale, None, purpose, &format!("{said}\n\n@pbx.era-platform.ru #042317"));
             }
         }
     }

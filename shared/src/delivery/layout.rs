@@ -32,9 +32,7 @@ pub(super) fn one_line(subject: &str) -> String {
 /// Paragraphs of at most 72 characters a line. The link is on its own line, unbroken.
 pub(super) fn text(parts: &Parts) -> String {
     let wrap = |text: &String| {
-        let options = Options::new(72)
-            .break_words(false)
-            .word_splitter(WordSplitter::NoHyphenation);
+        let options = Options::new(72).break_words(false).word_splitter(WordSplitter::NoHyphenation);
         textwrap::fill(text, options)
     };
     let mut paragraphs: Vec<_> = parts.before.iter().map(wrap).collect();

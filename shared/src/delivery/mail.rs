@@ -100,25 +100,14 @@ fn request(
     mail: &Mail,
     tags: &[(&'static str, String)],
 ) -> SendEmailInputBuilder {
-    let body = Body::builder()
-        .text(content(&mail.text))
-        .html(content(&mail.html))
-        .build();
+    let body = Body::builder().text(content(&mail.text)).html(content(&mail.html)).build();
     let message = Message::builder().subject(content(&mail.subject)).body(body).build();
     SendEmailInputBuilder::default()
         .configuration_set_name(configuration_set)
-        .source(mailbox(
-            sender.address.as_str(),
-            sender.name.as_ref().map(DisplayName::as_str),
-        ))
+        .source(mailbox(sender.address.as_str(), sender.name.as_ref().map(DisplayName::as_str)))
         .destination(Destination::builder().to_addresses(to.address()).build())
         .message(message)
-        .set_reply_to_addresses(
-            sender
-                .reply_to
-                .as_ref()
-                .map(|address| vec![address.as_str().to_owned()]),
-        )
+        .set_reply_to_addresses(sender.reply_to.as_ref().map(|address| vec![address.as_str().to_owned()]))
         .set_tags(Some(tags.iter().map(|(name, value)| tag(name, value)).collect()))
 }
 
@@ -130,10 +119,7 @@ fn content(text: &str) -> Content {
 fn tag(name: &str, value: &str) -> MessageTag {
     for text in [name, value] {
         let fit = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
-        assert!(
-            (1..=256).contains(&text.len()) && text.bytes().all(fit),
-            "a mail's tags are words and ids of ours"
-        );
+        assert!((1..=256).contains(&text.len()) && text.bytes().all(fit), "a mail's tags are words and ids of ours");
     }
     let tag = MessageTag::builder().name(name).value(value).build();
     tag.expect("it has a name and a value")
@@ -167,9 +153,7 @@ fn encoded_words(text: &str) -> String {
             _ => words.push(c.to_string()),
         }
     }
-    let words = words
-        .iter()
-        .map(|word| format!("=?UTF-8?B?{}?=", STANDARD.encode(word)));
+    let words = words.iter().map(|word| format!("=?UTF-8?B?{}?=", STANDARD.encode(word)));
     words.collect::<Vec<_>>().join(" ")
 }
 
@@ -235,14 +219,8 @@ mod tests {
         let tags = [("message", "confirm_registration".into()), ("request", "01J-x".into())];
         let request = request("mails", &sender, Recipient::Simulator, &mail(), &tags);
         assert_eq!(request.get_configuration_set_name().as_deref(), Some("mails"));
-        assert_eq!(
-            request.get_source().as_deref(),
-            Some("\"Example PBX\" <no-reply@pbx.example.com>")
-        );
-        assert_eq!(
-            request.get_reply_to_addresses().as_deref(),
-            Some(&["help@example.com".to_owned()][..])
-        );
+        assert_eq!(request.get_source().as_deref(), Some("\"Example PBX\" <no-reply@pbx.example.com>"));
+        assert_eq!(request.get_reply_to_addresses().as_deref(), Some(&["help@example.com".to_owned()][..]));
         let tags = request.get_tags().as_deref().unwrap_or_default();
         let tags: Vec<_> = tags.iter().map(|tag| (tag.name(), tag.value())).collect();
         assert_eq!(tags, [("message", "confirm_registration"), ("request", "01J-x")]);

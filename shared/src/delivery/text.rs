@@ -118,13 +118,7 @@ mod tests {
         assert_eq!((request.get_topic_arn(), request.get_target_arn()), (&None, &None));
         let attributes = request.get_message_attributes().iter().flatten();
         let mut attributes: Vec<_> = attributes
-            .map(|(name, value)| {
-                (
-                    name.as_str(),
-                    value.data_type(),
-                    value.string_value().unwrap_or_default(),
-                )
-            })
+            .map(|(name, value)| (name.as_str(), value.data_type(), value.string_value().unwrap_or_default()))
             .collect();
         attributes.sort_unstable();
         assert_eq!(attributes, expected);
@@ -159,11 +153,7 @@ mod tests {
                 Some("Invalid parameter: PhoneNumber Reason: +1 is not valid to publish to"),
                 Why::NotAPhone,
             ),
-            (
-                Some("InvalidParameter"),
-                Some("+1 is not valid to publish to"),
-                Why::NotAPhone,
-            ),
+            (Some("InvalidParameter"), Some("+1 is not valid to publish to"), Why::NotAPhone),
             (
                 Some("InvalidParameter"),
                 Some("Invalid parameter: MessageAttributes Reason: x is no AWS.SNS.SMS.SenderID"),

@@ -20,9 +20,7 @@ pub(super) fn words_of(locale: &Locale) -> (&'static str, Words) {
 /// The supported language for a locale, and its file.
 fn file_of(locale: &str) -> (&'static str, &'static str) {
     let of = |name: &str| LOCALES.iter().find(|(locale, _)| *locale == name);
-    *of(locale)
-        .or_else(|| of(Locale::default().as_str()))
-        .expect("a test looks for the fallback")
+    *of(locale).or_else(|| of(Locale::default().as_str())).expect("a test looks for the fallback")
 }
 
 /// A locale's file.

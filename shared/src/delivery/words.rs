@@ -128,10 +128,7 @@ fn put(lang: &str, words: &Words, domain: &str, message: &Message<'_>) -> Mail {
         Message::PasswordChanged { at } => dated(&words.password_changed, at),
         Message::FactorChanged { at, phone } => {
             let values = [("time", utc(at)), ("phone", phone.masked())];
-            notice(
-                &words.factor_changed,
-                &values.each_ref().map(|(name, value)| (*name, value.as_str())),
-            )
+            notice(&words.factor_changed, &values.each_ref().map(|(name, value)| (*name, value.as_str())))
         }
         Message::FactorReset { at } => dated(&words.factor_reset, at),
         Message::FactorDisabled { at } => dated(&words.factor_disabled, at),
@@ -209,10 +206,7 @@ mod tests {
         each(|name, message, mail| {
             let context = format!("{name} {message:?}");
             for part in [&mail.subject, &mail.text, &mail.html] {
-                assert!(
-                    !part.is_empty() && part.trim_end_matches('\n') == part.trim(),
-                    "{context}"
-                );
+                assert!(!part.is_empty() && part.trim_end_matches('\n') == part.trim(), "{context}");
                 assert!(!part.contains(['{', '}']), "{context}: {part}");
                 assert!(part.contains("pbx.example.com"), "{context}: {part}");
             }
@@ -243,17 +237,9 @@ mod tests {
             assert_eq!(lines, links, "{context}: alone on a line of the text");
             assert_eq!(mail.text.matches("://").count(), links, "{context}");
             assert_eq!(mail.html.matches("<a ").count(), links, "{context}");
-            assert_eq!(
-                mail.html.matches(&format!("href=\"{LINK}\"")).count(),
-                links,
-                "{context}"
-            );
+            assert_eq!(mail.html.matches(&format!("href=\"{LINK}\"")).count(), links, "{context}");
             assert_eq!(mail.html.matches(&format!(">{LINK}<")).count(), links, "{context}");
-            assert_eq!(
-                mail.html.matches("://").count(),
-                2 * links,
-                "{context}: nothing else is remote"
-            );
+            assert_eq!(mail.html.matches("://").count(), 2 * links, "{context}: nothing else is remote");
             assert!(!mail.subject.contains("://"), "{context}");
         });
     }
@@ -263,32 +249,12 @@ mod tests {
         let hours = [1, 2, 5, 21, 24].map(Life::Hours);
         let minutes = [5, 21, 42, 61, 90].map(Life::Minutes);
         for (name, lives, forms) in [
-            (
-                "en",
-                hours,
-                ["1 hour.", "2 hours.", "5 hours.", "21 hours.", "24 hours."],
-            ),
+            ("en", hours, ["1 hour.", "2 hours.", "5 hours.", "21 hours.", "24 hours."]),
             ("ru", hours, ["1 час.", "2 часа.", "5 часов.", "21 час.", "24 часа."]),
-            (
-                "uk",
-                hours,
-                ["1 годину.", "2 години.", "5 годин.", "21 годину.", "24 години."],
-            ),
-            (
-                "en",
-                minutes,
-                ["5 minutes.", "21 minutes.", "42 minutes.", "61 minutes.", "90 minutes."],
-            ),
-            (
-                "ru",
-                minutes,
-                ["5 минут.", "21 минуту.", "42 минуты.", "61 минуту.", "90 минут."],
-            ),
-            (
-                "uk",
-                minutes,
-                ["5 хвилин.", "21 хвилину.", "42 хвилини.", "61 хвилину.", "90 хвилин."],
-            ),
+            ("uk", hours, ["1 годину.", "2 години.", "5 годин.", "21 годину.", "24 години."]),
+            ("en", minutes, ["5 minutes.", "21 minutes.", "42 minutes.", "61 minutes.", "90 minutes."]),
+            ("ru", minutes, ["5 минут.", "21 минуту.", "42 минуты.", "61 минуту.", "90 минут."]),
+            ("uk", minutes, ["5 хвилин.", "21 хвилину.", "42 хвилини.", "61 хвилину.", "90 хвилин."]),
         ] {
             for (life, form) in lives.into_iter().zip(forms) {
                 let link = link();
@@ -348,11 +314,7 @@ mod tests {
             for message in messages(&link, &phone()) {
                 let mail = put(name, &words, hostile, &message);
                 assert!(!mail.subject.contains(['\r', '\n', '\u{2028}']), "{}", mail.subject);
-                assert!(
-                    mail.subject.contains("{domain}"),
-                    "it is not filled twice: {}",
-                    mail.subject
-                );
+                assert!(mail.subject.contains("{domain}"), "it is not filled twice: {}", mail.subject);
                 let links = mail.text.matches("https://").count();
                 assert_eq!(mail.html.matches("<a ").count(), links, "{}", mail.html);
                 assert_eq!(mail.html.matches("</title>").count(), 1, "{}", mail.html);

@@ -152,10 +152,7 @@ mod tests {
         };
         let first = event(What::Expired, &[b"ab", b"c"], 1, 5);
         assert_eq!(first.id, event(What::Expired, &[b"ab", b"c"], 2, 6).id);
-        assert_eq!(
-            (first.subject, first.forget_at.seconds()),
-            (format!("Pins:{}", "07".repeat(32)), 15)
-        );
+        assert_eq!((first.subject, first.forget_at.seconds()), (format!("Pins:{}", "07".repeat(32)), 15));
         for other in [
             event(What::Bounced, &[b"ab", b"c"], 1, 5),
             event(What::Expired, &[b"a", b"bc"], 1, 5),

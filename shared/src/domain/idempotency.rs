@@ -262,10 +262,7 @@ mod tests {
         let begun = IdempotencyRecord::begun([7; 32], "invocation", at(100));
         let answered = begun.answered(201, Body::Plain("{}".into()), None, at(101));
         assert!(matches!(answered.state, State::Answered { status: 201, .. }));
-        assert_eq!(
-            (answered.by.as_str(), answered.ends_at),
-            ("invocation", at(101 + 86_400))
-        );
+        assert_eq!((answered.by.as_str(), answered.ends_at), ("invocation", at(101 + 86_400)));
     }
 
     #[test]
@@ -296,11 +293,7 @@ mod tests {
             let mut now = answered.clone();
             (now.token_generation, now.lockout.block) = (generation, block);
             let owner = Principal::User(Box::new(now));
-            assert_eq!(
-                issued.has_ended(Some(&owner), at(200)),
-                ended,
-                "{generation}, {block:?}"
-            );
+            assert_eq!(issued.has_ended(Some(&owner), at(200)), ended, "{generation}, {block:?}");
         }
         assert!(issued.has_ended(None, at(200)), "the user is gone");
         let other = Principal::User(Box::new(user()));
@@ -361,10 +354,7 @@ mod tests {
         let key = keeping.key("f", "", "key", b"{}");
         let body = keeping.close(&key, "a token", &mut SysRng).expect("entropy");
         assert_eq!(keeping.open(&key, &body).expect("our own"), "a token");
-        assert_eq!(
-            Storage::Encrypted(&rotated).open(&key, &body).expect("an older key"),
-            "a token"
-        );
+        assert_eq!(Storage::Encrypted(&rotated).open(&key, &body).expect("an older key"), "a token");
         assert!(keeping.open(&[0; 32], &body).is_err(), "another row");
         assert!(Storage::Plain.open(&key, &body).is_err());
         assert!(!format!("{body:?}").contains("a token"));

@@ -171,10 +171,7 @@ fn id_of(key: &Key<Passcodes>, binding: &Binding, passcode: &Secret, millis: u64
     let mut mac = Hmac::<Sha256>::new_from_slice(key.bytes()).expect("HMAC takes a key of any length");
     mac.update(&framed(&[b"passcode", &binding.bytes(), passcode.expose().as_bytes()]));
     let digest = mac.finalize().into_bytes();
-    let random = digest
-        .iter()
-        .take(10)
-        .fold(0_u128, |bits, byte| bits << 8 | u128::from(*byte));
+    let random = digest.iter().take(10).fold(0_u128, |bits, byte| bits << 8 | u128::from(*byte));
     Ulid::from_parts(millis, random).to_string()
 }
 

@@ -68,10 +68,7 @@ impl PasswordHash {
     #[must_use]
     pub fn decoy(cost: &Cost) -> Self {
         let (salt, hash) = ("A".repeat(22), "A".repeat(43));
-        Self(format!(
-            "$argon2id$v=19$m={},t={},p=1${salt}${hash}",
-            cost.memory_kib, cost.iterations
-        ))
+        Self(format!("$argon2id$v=19$m={},t={},p=1${salt}${hash}", cost.memory_kib, cost.iterations))
     }
 
     /// Compares in constant time, at the cost that the stored hash names (R07). A malformed hash matches no password.
@@ -150,11 +147,7 @@ mod tests {
     fn the_hash_has_owasps_parameters_and_its_own_salt() {
         let one = hash("ew!hIb3V", &Cost::default());
         let two = hash("ew!hIb3V", &Cost::default());
-        assert!(
-            one.to_stored().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
-            "{}",
-            one.to_stored()
-        );
+        assert!(one.to_stored().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", one.to_stored());
         assert_ne!(one.to_stored(), two.to_stored());
         assert!(PasswordHash::of(&given("ew!hIb3V"), &CHEAP, &mut Broken).is_err());
     }
@@ -232,10 +225,7 @@ mod tests {
         let stored = phc::PasswordHash::new(decoy.to_stored()).expect("a PHC string");
         let real = hash("ew!hIb3V", &CHEAP);
         let like = phc::PasswordHash::new(real.to_stored()).expect("a PHC string");
-        assert_eq!(
-            (stored.algorithm, stored.version, &stored.params),
-            (like.algorithm, like.version, &like.params)
-        );
+        assert_eq!((stored.algorithm, stored.version, &stored.params), (like.algorithm, like.version, &like.params));
         assert_eq!(stored.salt.map(|salt| salt.len()), like.salt.map(|salt| salt.len()));
         assert_eq!(stored.hash.map(|hash| hash.len()), like.hash.map(|hash| hash.len()));
         for text in ["", "ew!hIb3V", "\0"] {
@@ -246,14 +236,9 @@ mod tests {
     #[test]
     fn what_is_accepted_is_what_is_verified() {
         let policy = Policy::new(None, 8, 128, true).expect("within the bounds");
-        let accepted = policy
-            .accept(&Secret::new("семе\u{308}рка и\u{306}".into()))
-            .expect("a good password");
+        let accepted = policy.accept(&Secret::new("семе\u{308}рка и\u{306}".into())).expect("a good password");
         let stored = PasswordHash::of(&accepted, &CHEAP, &mut SysRng).expect("the system has entropy");
         assert_eq!(stored.verify(&given("семёрка й"), &CHEAP), Verdict::Right);
-        assert_eq!(
-            format!("{accepted:?} {stored:?}"),
-            "Password(Secret(…)) PasswordHash(…)"
-        );
+        assert_eq!(format!("{accepted:?} {stored:?}"), "Password(Secret(…)) PasswordHash(…)");
     }
 }

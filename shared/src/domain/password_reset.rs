@@ -123,11 +123,7 @@ mod tests {
                     until: Some(at),
                 })
             });
-            assert_eq!(
-                request.is_void(&user),
-                void,
-                "{blocked_at:?}, {recovers}, {generation}, {block:?}"
-            );
+            assert_eq!(request.is_void(&user), void, "{blocked_at:?}, {recovers}, {generation}, {block:?}");
         }
     }
 }

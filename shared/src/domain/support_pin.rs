@@ -228,10 +228,7 @@ mod tests {
     }
 
     fn digits(pin: &SupportPin, owner: &Owner, keys: &Keyring<SupportPins>) -> Option<String> {
-        pin.open(owner, keys, at(1001))
-            .ok()
-            .flatten()
-            .map(|digits| digits.expose().to_owned())
+        pin.open(owner, keys, at(1001)).ok().flatten().map(|digits| digits.expose().to_owned())
     }
 
     #[test]
@@ -287,10 +284,7 @@ mod tests {
         let owner = Owner::Ours(Box::new(user));
         assert!(pin.open(&owner, &keys, at(1001)).expect("not an error").is_none());
         pin.generation = 1;
-        assert!(
-            pin.open(&owner, &keys, at(1001)).is_err(),
-            "the generation is part of what is sealed"
-        );
+        assert!(pin.open(&owner, &keys, at(1001)).is_err(), "the generation is part of what is sealed");
     }
 
     #[test]
@@ -347,16 +341,9 @@ mod tests {
     fn keys_rotate() {
         let owner = owner();
         let (old, issued) = issue(&owner, &ring(&[1]));
-        assert_eq!(
-            digits(&old, &owner, &ring(&[1, 2])).as_deref(),
-            Some(issued.expose()),
-            "the old key verifies"
-        );
+        assert_eq!(digits(&old, &owner, &ring(&[1, 2])).as_deref(), Some(issued.expose()), "the old key verifies");
         assert_eq!(sealed(&mut issue(&owner, &ring(&[1, 2])).0).key, 2, "the new key signs");
-        assert!(
-            old.open(&owner, &ring(&[2]), at(1001)).is_err(),
-            "a key that is gone fails closed"
-        );
+        assert!(old.open(&owner, &ring(&[2]), at(1001)).is_err(), "a key that is gone fails closed");
     }
 
     #[test]
@@ -365,10 +352,7 @@ mod tests {
         let owner = owner();
         let mut seen = HashSet::new();
         for _ in 0..100_000 {
-            assert!(
-                seen.insert(sealed(&mut issue(&owner, &keys).0).nonce),
-                "a nonce came twice"
-            );
+            assert!(seen.insert(sealed(&mut issue(&owner, &keys).0).nonce), "a nonce came twice");
         }
     }
 

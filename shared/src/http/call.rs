@@ -144,10 +144,7 @@ impl Call {
     /// [`Rejection::WrongEncoding`].
     pub(super) fn expect_no_encoding(&self) -> Result<(), Rejection> {
         let given = self.headers.get_all("content-encoding").into_iter();
-        for coding in given
-            .map(|value| value.to_str().unwrap_or("?"))
-            .flat_map(|list| list.split(','))
-        {
+        for coding in given.map(|value| value.to_str().unwrap_or("?")).flat_map(|list| list.split(',')) {
             let coding = coding.trim();
             if !coding.is_empty() && !coding.eq_ignore_ascii_case("identity") {
                 return Err(Rejection::WrongEncoding(coding.chars().take(100).collect()));
@@ -181,9 +178,7 @@ impl Call {
     #[must_use]
     pub fn bearer(&self) -> Option<&str> {
         let (scheme, token) = self.header("authorization")?.split_once(' ')?;
-        scheme
-            .eq_ignore_ascii_case("bearer")
-            .then(|| token.trim_start_matches(' '))
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_start_matches(' '))
     }
 
     /// The query, strictly parsed.
@@ -243,9 +238,7 @@ impl Call {
     /// Whether the query has a parameter with one of these names, even if the query cannot be parsed.
     #[must_use]
     pub fn query_names(&self, names: &[&str]) -> bool {
-        self.query
-            .split('&')
-            .any(|pair| names.contains(&pair.split('=').next().unwrap_or_default()))
+        self.query.split('&').any(|pair| names.contains(&pair.split('=').next().unwrap_or_default()))
     }
 
     /// Whether the query or the body has a parameter of that name, in any encoding: for parameters that must not be

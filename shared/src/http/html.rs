@@ -96,11 +96,7 @@ mod tests {
             (Some("ru;level=1"), "en"),
             (Some(";;;,,,q=1;q=1,-,ru-"), "ru"),
         ] {
-            assert_eq!(
-                preferred_language(accepted, &["en", "ru", "uk"]),
-                expected,
-                "{accepted:?}"
-            );
+            assert_eq!(preferred_language(accepted, &["en", "ru", "uk"]), expected, "{accepted:?}");
         }
     }
 }

@@ -5,16 +5,10 @@ use utoipa::openapi::{Object, ObjectBuilder, schema::SchemaType, schema::Type};
 
 /// A text with one of these values.
 pub(super) fn one_of(names: impl IntoIterator<Item = &'static str>) -> Object {
-    ObjectBuilder::new()
-        .schema_type(Type::String)
-        .enum_values(Some(names))
-        .build()
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names)).build()
 }
 
 /// Any value: the field is ignored.
 pub(super) fn anything() -> Object {
-    ObjectBuilder::new()
-        .schema_type(SchemaType::AnyValue)
-        .description(Some("Not looked at."))
-        .build()
+    ObjectBuilder::new().schema_type(SchemaType::AnyValue).description(Some("Not looked at.")).build()
 }

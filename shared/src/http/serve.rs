@@ -239,9 +239,7 @@ mod tests {
         let call = call(&json!({}));
         let fault = || Fault::from(NoEntropy);
         for reply in [
-            gitlab::Error::from(NoEntropy)
-                .said_as(gitlab::StoreFailed::Create)
-                .reply(&call),
+            gitlab::Error::from(NoEntropy).said_as(gitlab::StoreFailed::Create).reply(&call),
             era::Error::from(fault()).reply(&call),
             broadleaf::Error::from(fault()).reply(&call),
             mithril::Error::from(fault()).reply(&call),

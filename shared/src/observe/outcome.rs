@@ -153,10 +153,8 @@ mod tests {
     fn each_outcome_has_a_word_of_its_own() {
         let words: BTreeSet<_> = Outcome::ALL.iter().map(|outcome| outcome.as_str()).collect();
         assert_eq!(words.len(), Outcome::ALL.len());
-        let plain = |word: &str| {
-            word.bytes()
-                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
-        };
+        let plain =
+            |word: &str| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
         assert!(words.iter().all(|word| plain(word)), "{words:?}");
     }
 }

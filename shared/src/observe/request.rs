@@ -189,13 +189,8 @@ mod tests {
 
     #[test]
     fn a_request_is_a_line_and_one_metric_of_its_family() {
-        let done = answered(
-            Some(Family::Passcode),
-            200,
-            Outcome::PasscodeIssued,
-            End::Done(Some(Milestone::Issued)),
-            None,
-        );
+        let done =
+            answered(Some(Family::Passcode), 200, Outcome::PasscodeIssued, End::Done(Some(Milestone::Issued)), None);
         let expected = json!({
             "at": "2026-02-27T22:06:57Z", "level": "info", "function": "f", "request_id": "r", "route": "GET /",
             "status": 200, "outcome": "passcode_issued", "ms": 1.5, "cold": true, "actor": "user:1",
@@ -211,34 +206,13 @@ mod tests {
         assert_eq!(done, expected);
         let broken = Fault::Bug("it broke".into());
         for (status, end, fault, name, dimensions) in [
-            (
-                200,
-                End::Done(Some(Milestone::Verified)),
-                None,
-                "Verified",
-                json!([[], ["Family"]]),
-            ),
-            (
-                429,
-                End::Refused { throttled: true },
-                None,
-                "Throttled",
-                json!([[], ["Family"]]),
-            ),
-            (
-                404,
-                End::Refused { throttled: false },
-                None,
-                "Refused",
-                json!([["Family"], ["Family", "Reason"]]),
-            ),
+            (200, End::Done(Some(Milestone::Verified)), None, "Verified", json!([[], ["Family"]])),
+            (429, End::Refused { throttled: true }, None, "Throttled", json!([[], ["Family"]])),
+            (404, End::Refused { throttled: false }, None, "Refused", json!([["Family"], ["Family", "Reason"]])),
             (500, End::Faulty, Some(&broken), "Faults", json!([[], ["Family"]])),
         ] {
             let line = answered(Some(Family::SecondFactor), status, Outcome::Described, end, fault);
-            assert_eq!(
-                (&line[name], &line["_aws"]["CloudWatchMetrics"][0]["Dimensions"]),
-                (&json!(1), &dimensions)
-            );
+            assert_eq!((&line[name], &line["_aws"]["CloudWatchMetrics"][0]["Dimensions"]), (&json!(1), &dimensions));
             assert_eq!(line["level"], if fault.is_some() { "error" } else { "info" });
         }
         for (family, end) in [

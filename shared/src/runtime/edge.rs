@@ -168,10 +168,7 @@ impl Edge {
 
     /// An environment variable; `None` if absent or empty.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
-        self.variables
-            .get(name)
-            .map(String::as_str)
-            .filter(|text| !text.is_empty())
+        self.variables.get(name).map(String::as_str).filter(|text| !text.is_empty())
     }
 
     /// Records a problem.
@@ -190,9 +187,7 @@ impl Edge {
     }
 
     fn required(&self, name: &str) -> Result<String, Refused> {
-        self.text(name)
-            .map(str::to_owned)
-            .ok_or_else(|| self.refuse(name, "is not set"))
+        self.text(name).map(str::to_owned).ok_or_else(|| self.refuse(name, "is not set"))
     }
 
     fn dynamodb_client(&self) -> aws_sdk_dynamodb::Client {
@@ -274,10 +269,7 @@ impl Edge {
             Some("https") => Some(text.to_owned()),
             Some("http") if near => Some(text.to_owned()),
             _ => {
-                self.refuse(
-                    name,
-                    "must be an https:// address, or an http:// address of this machine",
-                );
+                self.refuse(name, "must be an https:// address, or an http:// address of this machine");
                 None
             }
         }
@@ -316,13 +308,8 @@ fn connector(max_idle: Option<usize>) -> SharedHttpConnector {
         include_str!("roots/amazon-root-ca-4.pem"),
         include_str!("roots/starfield-services-root-g2.pem"),
     ];
-    let store = roots
-        .into_iter()
-        .fold(TrustStore::empty(), TrustStore::with_pem_certificate);
-    let context = TlsContext::builder()
-        .with_trust_store(store)
-        .build()
-        .expect("the roots are certificates");
+    let store = roots.into_iter().fold(TrustStore::empty(), TrustStore::with_pem_certificate);
+    let context = TlsContext::builder().with_trust_store(store).build().expect("the roots are certificates");
     let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_WITHIN).build();
     let mut builder = Connector::builder()
         .tls_provider(Provider::Rustls(CryptoMode::Ring))

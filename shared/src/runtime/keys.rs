@@ -131,16 +131,11 @@ impl<P: Purpose> Keys<P> {
         if cached.stale_at.get().is_expired(now)
             && let Err(why) = cached.load(now).await
         {
-            observe::degraded(&format!(
-                "{} goes on with the keys that it had: their secret {why}",
-                P::NAME
-            ));
+            observe::degraded(&format!("{} goes on with the keys that it had: their secret {why}", P::NAME));
             cached.stale_at.set(now.deadline(TRY_AGAIN_AFTER));
         }
         let ring = cached.ring.borrow();
-        ring.as_ref()
-            .expect("a function that could not load its keys serves no call")
-            .at(now)
+        ring.as_ref().expect("a function that could not load its keys serves no call").at(now)
     }
 }
 

@@ -105,10 +105,7 @@ impl Edge {
                 },
             ]),
         };
-        let some_are_short = [&policy.shape]
-            .into_iter()
-            .chain(policy.by_purpose.values())
-            .any(Shape::is_short);
+        let some_are_short = [&policy.shape].into_iter().chain(policy.by_purpose.values()).any(Shape::is_short);
         if some_are_short && policy.lifetime > SHORT_CODE_LIFETIME {
             let words =
                 format!("must be at most {SHORT_CODE_LIFETIME} while passcodes of fewer than 2^64 values exist");
@@ -129,10 +126,7 @@ impl Edge {
             return Ok(BTreeMap::new());
         };
         let forms: BTreeMap<String, Form> = serde_json::from_str(text).map_err(|_| {
-            self.refuse(
-                NAME,
-                "must be JSON like {\"PURPOSE\":{\"length\":8,\"alphabet\":\"0123456789\"}}",
-            )
+            self.refuse(NAME, "must be JSON like {\"PURPOSE\":{\"length\":8,\"alphabet\":\"0123456789\"}}")
         })?;
         let shapes = forms.into_iter().map(|(purpose, form)| {
             let shape = self.shape(&format!("{NAME}, {purpose}"), form.length, &form.alphabet)?;
@@ -314,10 +308,7 @@ impl Edge {
         let address = EmailAddress::parse(&sender::default(text));
         let domain = address.and_then(|address| DomainName::parse(address.domain()));
         domain.map_err(|_| {
-            self.refuse(
-                "MAIL_DOMAIN",
-                "(the parameter MailDomain) must be a domain that is verified in SES",
-            )
+            self.refuse("MAIL_DOMAIN", "(the parameter MailDomain) must be a domain that is verified in SES")
         })
     }
 

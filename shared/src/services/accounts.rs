@@ -45,10 +45,7 @@ pub fn make(
     let mut claim = |key| transaction.put_new(claims, &Claim { key, user: user.id }, now);
     let login = claim::login(&user.domain, &user.login);
     Names {
-        login: std::iter::once(&login)
-            .chain(&user.looks)
-            .map(|key| claim(*key))
-            .collect(),
+        login: std::iter::once(&login).chain(&user.looks).map(|key| claim(*key)).collect(),
         email: claim(claim::email(&user.domain, &user.email)),
     }
 }

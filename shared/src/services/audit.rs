@@ -79,15 +79,7 @@ impl AuditLog {
         };
         let attempt = random_bytes(&mut SysRng)?;
         let by = &call.invocation;
-        Ok(Some(Event::of_request(
-            self.policy,
-            what.as_str(),
-            by,
-            subject,
-            request,
-            attempt,
-            call.now,
-        )))
+        Ok(Some(Event::of_request(self.policy, what.as_str(), by, subject, request, attempt, call.now)))
     }
 
     async fn write(&self, event: &Event) -> Result<(), Fault> {

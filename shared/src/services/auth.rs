@@ -68,12 +68,10 @@ pub async fn user(
     let named = named.map_or(Ok(None), user)?;
     let principal = user(owner)?.map(|user| Principal::User(Box::new(user)));
     let token = known(&found, tokens, &presented, call)?;
-    Ok(
-        access::check(token, principal, needed, call.now).and_then(|caller| match caller.principal {
-            Principal::User(user) => Ok(Person { user: *user, named }),
-            Principal::Client(_) => Err(Refusal::UnknownToken),
-        }),
-    )
+    Ok(access::check(token, principal, needed, call.now).and_then(|caller| match caller.principal {
+        Principal::User(user) => Ok(Person { user: *user, named }),
+        Principal::Client(_) => Err(Refusal::UnknownToken),
+    }))
 }
 
 /// Authenticates users, by our own tokens or by the identity provider's; the latter needs no read.
@@ -214,12 +212,10 @@ pub async fn caller(
     let found = batch.read().await?;
     let token = known(&found, &callers.tokens, &presented, call)?;
     let principal = match &presented.owner {
-        Owner::User(id) => found
-            .take(&callers.users, id, call.now)?
-            .map(|user| Principal::User(Box::new(user))),
-        Owner::Client(id) => found
-            .take(&callers.clients, id, call.now)?
-            .map(|client| Principal::Client(Box::new(client))),
+        Owner::User(id) => found.take(&callers.users, id, call.now)?.map(|user| Principal::User(Box::new(user))),
+        Owner::Client(id) => {
+            found.take(&callers.clients, id, call.now)?.map(|client| Principal::Client(Box::new(client)))
+        }
     };
     Ok(access::check(token, principal, needed, call.now).map(|caller| (caller, found)))
 }

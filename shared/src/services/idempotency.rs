@@ -86,11 +86,8 @@ where
     let Some(given) = call.idempotency_key()? else {
         return answer.await;
     };
-    let begun = IdempotencyRecord::begun(
-        keeping.key(function, credential, given, call.body()?),
-        &call.invocation,
-        call.now,
-    );
+    let begun =
+        IdempotencyRecord::begun(keeping.key(function, credential, given, call.body()?), &call.invocation, call.now);
     let release = || idempotency.forget.delete_if(&begun.key, is_taken_by(&call.invocation));
     let other = match claim(idempotency, owners, &begun, call).await {
         Ok(other) => other,
@@ -210,8 +207,8 @@ async fn remember(
         // A bug, and no reason to return a user's response to another caller.
         (Owners::Public, Some(_))
         | (Owners::Users(_) | Owners::UsersAndClients(..), None)
-        | (Owners::Users(_), Some(Issued::Client { .. })) => Err(Fault::Bug(
-            "an answer does not say whose it is, and is not remembered".into(),
-        )),
+        | (Owners::Users(_), Some(Issued::Client { .. })) => {
+            Err(Fault::Bug("an answer does not say whose it is, and is not remembered".into()))
+        }
     }
 }

@@ -32,10 +32,7 @@ pub async fn change(
         let Some(next) = judge(&user) else {
             return Ok(ControlFlow::Break(None));
         };
-        match users
-            .update(&user.id, user::set_lockout(&user, &next, by, now), now)
-            .await?
-        {
+        match users.update(&user.id, user::set_lockout(&user, &next, by, now), now).await? {
             Changed::Yes(user) => Ok(ControlFlow::Break(Some(user))),
             // Our own write, whose answer was lost.
             Changed::No(Some(other)) if other.changed_by == by => Ok(ControlFlow::Break(Some(other))),

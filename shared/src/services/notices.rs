@@ -53,10 +53,7 @@ impl Notices {
         message: &Message<'_>,
         kind: &'static str,
     ) {
-        if let Err(fault) = self
-            .send(call, domain, pseudonym, Recipient::Simulator, message, kind)
-            .await
-        {
+        if let Err(fault) = self.send(call, domain, pseudonym, Recipient::Simulator, message, kind).await {
             observe::failed(&call.request_id, kind, &fault);
         }
     }

@@ -194,14 +194,7 @@ impl<'a> Sending<'a> {
             Trust::New => Some(request.user.first_day_ends()),
         };
         let (next, code) = read
-            .issue(
-                &policy.otp,
-                &request.binding,
-                first_day_ends,
-                &self.keys,
-                &self.act,
-                &mut SysRng,
-            )
+            .issue(&policy.otp, &request.binding, first_day_ends, &self.keys, &self.act, &mut SysRng)
             .map_err(Fault::from)?
             .map_err(Undelivered::RateLimited)?;
         let message = quota::Message {
@@ -210,10 +203,7 @@ impl<'a> Sending<'a> {
         };
         let next = next.counted_as(message.clone());
         let quota = quota.unwrap_or_else(Quota::none);
-        quota
-            .clone()
-            .spend(&policy.quota, &message, &self.act)
-            .map_err(Undelivered::RateLimited)?;
+        quota.clone().spend(&policy.quota, &message, &self.act).map_err(Undelivered::RateLimited)?;
         if let Sent::Changed = self.commit(request, version, &next, extra).await? {
             return Ok(Sent::Changed);
         }
@@ -222,13 +212,7 @@ impl<'a> Sending<'a> {
         let spent = rows::quota::spend(&self.sender.quotas, &policy.quota, &message, Some(quota), &self.act).await?;
         self.quota = Some(spent.map_err(Undelivered::RateLimited)?);
         let template = policy.templates.of(request.locale);
-        let text = code_text(
-            request.locale,
-            template,
-            request.binding.purpose,
-            &request.user.domain,
-            &code,
-        );
+        let text = code_text(request.locale, template, request.binding.purpose, &request.user.domain, &code);
         match self.sender.texter.send(request.binding.phone, &text).await {
             Ok(()) => {
                 observe::sms_sent(country, self.call.log_context(Some(&request.binding.phone.masked())));

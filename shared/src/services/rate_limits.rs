@@ -152,14 +152,8 @@ impl<'a> Spending<'a> {
     /// The first [`Fault`], after everything was tried.
     pub async fn give_back(self) -> Result<(), Fault> {
         let (rate_limits, at) = (self.rate_limits, self.act.at);
-        let acts = self
-            .receipts
-            .into_iter()
-            .map(|receipt| rate_limit::give_back(rate_limits, receipt, at));
-        let tokens = self
-            .tokens
-            .into_iter()
-            .map(|(levels, receipt)| bucket::give_back(levels, receipt, at));
+        let acts = self.receipts.into_iter().map(|receipt| rate_limit::give_back(rate_limits, receipt, at));
+        let tokens = self.tokens.into_iter().map(|(levels, receipt)| bucket::give_back(levels, receipt, at));
         let (acts, tokens) = join(join_all(acts), join_all(tokens)).await;
         acts.into_iter().chain(tokens).collect()
     }

@@ -53,10 +53,7 @@ impl Verifier {
         given: &Code,
     ) -> Result<Option<Otps>, Unverified> {
         let keys = self.keys.at(call.now).await;
-        let judged = login
-            .otps
-            .clone()
-            .judge(&self.policy, binding, &keys, given, &call.hit());
+        let judged = login.otps.clone().judge(&self.policy, binding, &keys, given, &call.hit());
         let (next, why) = match judged {
             Judged::Limited(exhausted) => return Err(Unverified::RateLimited(exhausted)),
             Judged::Right { next } => return Ok(Some(next)),
@@ -66,19 +63,13 @@ impl Verifier {
             return Ok(None);
         };
         if counted.is_news {
-            self.notify(call, login, &Message::Locked { at: call.now }, "locked")
-                .await;
+            self.notify(call, login, &Message::Locked { at: call.now }, "locked").await;
         } else if binding.purpose == Purpose::SignIn && self.was_last_attempt(login, &next) {
             // The caller knows the password but lacks the phone: notify the user, once per code (ASVS 6.3.5).
-            self.notify(call, login, &Message::CodeFailed { at: call.now }, "code_failed")
-                .await;
+            self.notify(call, login, &Message::CodeFailed { at: call.now }, "code_failed").await;
         }
         // The response to this guess does not show the block yet.
-        Err(Unverified::Failed(if counted.is_blocked {
-            Failure::Invalid
-        } else {
-            why
-        }))
+        Err(Unverified::Failed(if counted.is_blocked { Failure::Invalid } else { why }))
     }
 
     /// Counts a failed guess against its code and its user. `None` after a concurrent change of either.

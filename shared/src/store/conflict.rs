@@ -32,14 +32,8 @@ impl<E> fmt::Debug for Conflict<E> {
 
 impl<E: Error + ProvideErrorMetadata + Send + Sync + 'static> ClassifyRetry for Conflict<E> {
     fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
-        let error = context
-            .output_or_error()
-            .and_then(Result::err)
-            .and_then(|error| error.as_operation_error());
-        match error
-            .and_then(|error| error.downcast_ref::<E>())
-            .and_then(ProvideErrorMetadata::code)
-        {
+        let error = context.output_or_error().and_then(Result::err).and_then(|error| error.as_operation_error());
+        match error.and_then(|error| error.downcast_ref::<E>()).and_then(ProvideErrorMetadata::code) {
             Some("TransactionConflictException") => RetryAction::transient_error(),
             _ => RetryAction::NoActionIndicated,
         }

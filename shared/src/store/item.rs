@@ -180,11 +180,7 @@ impl<'a> Reader<'a> {
     /// [`Corrupt`].
     pub fn options(self, name: &'static str) -> Result<Options, Corrupt> {
         let entry = |(name, value): (&String, &AttributeValue)| Some((name.clone(), option(value)?));
-        self.map(name)?
-            .iter()
-            .map(entry)
-            .collect::<Option<_>>()
-            .ok_or(Corrupt(name))
+        self.map(name)?.iter().map(entry).collect::<Option<_>>().ok_or(Corrupt(name))
     }
 
     /// An attribute, parsed by `parse`.

@@ -84,9 +84,7 @@ impl GrantType {
     /// The grant of that name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::Password, Self::ClientCredentials]
-            .into_iter()
-            .find(|grant| grant.name() == name)
+        [Self::Password, Self::ClientCredentials].into_iter().find(|grant| grant.name() == name)
     }
 }
 
@@ -144,21 +142,13 @@ mod tests {
         for (names, of_people, of_client) in [
             ("api", Ok(vec![Scope::Api]), Ok(vec![Scope::Api])),
             (" api  api ", Ok(vec![Scope::Api]), Ok(vec![Scope::Api])),
-            (
-                "passcode api",
-                Err(vec![Scope::Api]),
-                Ok(vec![Scope::Passcode, Scope::Api]),
-            ),
+            ("passcode api", Err(vec![Scope::Api]), Ok(vec![Scope::Passcode, Scope::Api])),
             ("read_user", Err(vec![Scope::Api]), all.clone()),
             ("api everything", Err(vec![Scope::Api]), all.clone()),
             (" ", Err(vec![Scope::Api]), all.clone()),
         ] {
             assert_eq!(client.allow(GrantType::Password, names), of_people, "{names:?}");
-            assert_eq!(
-                client.allow(GrantType::ClientCredentials, names),
-                of_client,
-                "{names:?}"
-            );
+            assert_eq!(client.allow(GrantType::ClientCredentials, names), of_client, "{names:?}");
         }
     }
 }

@@ -42,9 +42,7 @@ impl Why {
     /// The reason of that name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::Decision, Self::Passwords, Self::Otps]
-            .into_iter()
-            .find(|why| why.name() == name)
+        [Self::Decision, Self::Passwords, Self::Otps].into_iter().find(|why| why.name() == name)
     }
 
     /// Whether failed attempts caused the block, and not an administrator.
@@ -92,8 +90,7 @@ impl Lockout {
     /// The active block.
     #[must_use]
     pub fn active_block(&self, now: Timestamp) -> Option<Block> {
-        self.block
-            .filter(|block| !block.until.is_some_and(|until| until.is_expired(now)))
+        self.block.filter(|block| !block.until.is_some_and(|until| until.is_expired(now)))
     }
 
     /// Whether the last block, active or expired, invalidated what was issued at that time.
@@ -202,9 +199,9 @@ mod tests {
     }
 
     fn check(what: &[(Failed, u64)], expected: (u64, u64, Option<(Why, u64)>)) {
-        let lockout = what.iter().fold(Lockout::default(), |lockout, (what, seconds)| {
-            lockout.failed(&POLICY, *what, at(*seconds))
-        });
+        let lockout = what
+            .iter()
+            .fold(Lockout::default(), |lockout, (what, seconds)| lockout.failed(&POLICY, *what, at(*seconds)));
         let block = lockout.block.map(|block| (block.why, block.at.seconds()));
         assert_eq!((lockout.passwords, lockout.otps, block), expected, "{what:?}");
     }
@@ -213,14 +210,8 @@ mod tests {
     fn one_more_than_is_forgiven_blocks() {
         use Failed::{Otp, Password};
         check(&[(Password, 1), (Password, 2), (Password, 3)], (3, 0, None));
-        check(
-            &[(Password, 1), (Password, 2), (Password, 3), (Password, 4)],
-            (0, 0, Some((Why::Passwords, 4))),
-        );
-        check(
-            &[(Otp, 1), (Otp, 2), (Password, 3), (Otp, 4), (Otp, 5)],
-            (0, 0, Some((Why::Otps, 5))),
-        );
+        check(&[(Password, 1), (Password, 2), (Password, 3), (Password, 4)], (0, 0, Some((Why::Passwords, 4))));
+        check(&[(Otp, 1), (Otp, 2), (Password, 3), (Otp, 4), (Otp, 5)], (0, 0, Some((Why::Otps, 5))));
         // After a block has expired the count starts anew, and the block is still on record.
         let four = [(Otp, 1), (Otp, 2), (Otp, 3), (Otp, 4)];
         check(&[&four[..], &[(Otp, 104)]].concat(), (0, 1, Some((Why::Otps, 4))));
@@ -229,9 +220,7 @@ mod tests {
     }
 
     fn blocked(policy: &Policy) -> Lockout {
-        (0..4).fold(Lockout::default(), |lockout, _| {
-            lockout.failed(policy, Failed::Password, at(10))
-        })
+        (0..4).fold(Lockout::default(), |lockout, _| lockout.failed(policy, Failed::Password, at(10)))
     }
 
     #[test]
@@ -251,9 +240,7 @@ mod tests {
     fn a_failure_does_not_make_an_active_block_longer() {
         let first = blocked(&POLICY);
         for seconds in [11, 109] {
-            let again = (0..8).fold(first, |lockout, _| {
-                lockout.failed(&POLICY, Failed::Password, at(seconds))
-            });
+            let again = (0..8).fold(first, |lockout, _| lockout.failed(&POLICY, Failed::Password, at(seconds)));
             assert_eq!(again.block, first.block, "{seconds}");
         }
         // Where a block lasts until it is lifted, every failure is one above the limit.
@@ -277,18 +264,12 @@ mod tests {
     #[test]
     fn a_decision_is_above_failures_and_once_is_enough() {
         let decided = blocked(&POLICY).decided(at(20)).expect("failures are no decision");
-        assert_eq!(
-            decided.block.map(|block| (block.why, block.until)),
-            Some((Why::Decision, None))
-        );
+        assert_eq!(decided.block.map(|block| (block.why, block.until)), Some((Why::Decision, None)));
         assert_eq!(decided.decided(at(30)), None);
         // Unless replacement is requested, a block by failures is a block like any other, until it expires.
         assert_eq!(blocked(&POLICY).blocked(at(109)), None);
         let renewed = blocked(&POLICY).blocked(at(110)).and_then(|lockout| lockout.block);
-        assert_eq!(
-            renewed.map(|block| (block.why, block.at)),
-            Some((Why::Decision, at(110)))
-        );
+        assert_eq!(renewed.map(|block| (block.why, block.at)), Some((Why::Decision, at(110))));
         assert_eq!(decided.blocked(at(30)), None);
         assert_eq!(Lockout::default().blocked(at(20)), Lockout::default().decided(at(20)));
         assert_eq!(decided.unblocked(at(30)), Some(Lockout::default()));
@@ -300,11 +281,7 @@ mod tests {
     fn its_owner_is_told_once_a_day() {
         let first = blocked(&POLICY);
         assert!(first.is_news(&Lockout::default()));
-        let again = |seconds| {
-            (0..4).fold(first, |lockout, _| {
-                lockout.failed(&POLICY, Failed::Password, at(seconds))
-            })
-        };
+        let again = |seconds| (0..4).fold(first, |lockout, _| lockout.failed(&POLICY, Failed::Password, at(seconds)));
         assert!(!again(86_409).is_news(&first) && again(86_410).is_news(&first));
     }
 

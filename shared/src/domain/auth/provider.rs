@@ -86,11 +86,8 @@ impl Provider {
         match id {
             Some(id) if Uuid::from_bytes(*id.as_bytes()).get_version_num() != 8 => id,
             _ => {
-                let digest = Sha256::digest(framed(&[
-                    b"identity provider's user",
-                    self.issuer.as_bytes(),
-                    name.as_bytes(),
-                ]));
+                let digest =
+                    Sha256::digest(framed(&[b"identity provider's user", self.issuer.as_bytes(), name.as_bytes()]));
                 let half = *digest.first_chunk().expect("a digest has 32 bytes");
                 UserId::from_bytes(*uuid::Builder::from_custom_bytes(half).as_uuid().as_bytes())
             }
@@ -116,10 +113,8 @@ impl Provider {
             Some(Claim::Text(text)) => text.split_whitespace().collect(),
             Some(Claim::List(list)) => list.iter().map(String::as_str).collect(),
         };
-        let held: Vec<_> = named
-            .into_iter()
-            .filter_map(|name| Scope::parse(name.strip_prefix(&self.scope_prefix)?))
-            .collect();
+        let held: Vec<_> =
+            named.into_iter().filter_map(|name| Scope::parse(name.strip_prefix(&self.scope_prefix)?)).collect();
         match needed.met_by(&held) {
             true => Ok(()),
             false => Err(Refusal::ScopeTooSmall(needed)),
@@ -203,11 +198,7 @@ mod tests {
             ..provider()
         };
         assert_eq!(chosen.user_named(OWN).text(), OWN);
-        assert_ne!(
-            chosen.user_named(&OWN.to_uppercase()).text(),
-            OWN,
-            "users may choose other names"
-        );
+        assert_ne!(chosen.user_named(&OWN.to_uppercase()).text(), OWN, "users may choose other names");
         for nobody in [
             &[][..],
             &[("sub", text(""))],
@@ -222,10 +213,7 @@ mod tests {
     fn a_client_is_who_the_provider_says() {
         for (claim, expected) in [
             (Some(text("heatclinic")), Some("heatclinic")),
-            (
-                Some(text("2kqhbl5s7f0v8ff3qnb5b5e2ab")),
-                Some("2kqhbl5s7f0v8ff3qnb5b5e2ab"),
-            ),
+            (Some(text("2kqhbl5s7f0v8ff3qnb5b5e2ab")), Some("2kqhbl5s7f0v8ff3qnb5b5e2ab")),
             (Some(text("")), None),
             (Some(text("a b")), None),
             (Some(list(&["heatclinic"])), None),
@@ -269,10 +257,7 @@ mod tests {
             };
             let found = provider.check(&claims(&[("scope", claim.clone())]), NEEDED).is_ok();
             assert_eq!(found, expected, "{claim:?} with {prefix:?}");
-            assert!(
-                provider.check(&claims(&[("scp", claim)]), NEEDED).is_err(),
-                "another claim"
-            );
+            assert!(provider.check(&claims(&[("scp", claim)]), NEEDED).is_err(), "another claim");
         }
     }
 
@@ -303,9 +288,6 @@ mod tests {
             };
             assert!(!nobody.is_admin(&claims), "{claim:?} without a mark");
         }
-        assert!(
-            !provider().is_admin(&claims(&[("groups", text("support"))])),
-            "another claim"
-        );
+        assert!(!provider().is_admin(&claims(&[("groups", text("support"))])), "another claim");
     }
 }

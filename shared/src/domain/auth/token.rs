@@ -213,8 +213,7 @@ impl Token {
     /// too long ago has crashed.
     #[must_use]
     pub fn is_being_replaced(&self, now: Timestamp) -> bool {
-        self.replacing_since
-            .is_some_and(|since| !since.deadline(REPLACING).is_expired(now))
+        self.replacing_since.is_some_and(|since| !since.deadline(REPLACING).is_expired(now))
     }
 
     /// What binds codes to this token.
@@ -314,10 +313,7 @@ pub(crate) mod tests {
         assert_eq!(token.flow()[..], digest[..16]);
         let hex: String = digest[..16].iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(token.id().replace('-', ""), hex);
-        assert_eq!(
-            token.id().split('-').map(str::len).collect::<Vec<_>>(),
-            [8, 4, 4, 4, 12]
-        );
+        assert_eq!(token.id().split('-').map(str::len).collect::<Vec<_>>(), [8, 4, 4, 4, 12]);
     }
 
     #[test]

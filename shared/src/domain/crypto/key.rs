@@ -247,9 +247,6 @@ pub(crate) mod tests {
 
     #[test]
     fn one_secret_gives_each_purpose_its_own_key() {
-        assert_ne!(
-            ring::<Passcodes>(&[1]).signing().bytes(),
-            ring::<SupportPins>(&[1]).signing().bytes()
-        );
+        assert_ne!(ring::<Passcodes>(&[1]).signing().bytes(), ring::<SupportPins>(&[1]).signing().bytes());
     }
 }

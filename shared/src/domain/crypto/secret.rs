@@ -124,10 +124,7 @@ pub fn random_token(rng: &mut impl TryCryptoRng) -> Result<Secret, NoEntropy> {
 /// # Panics
 /// When the alphabet is empty or longer than 256 bytes; policies are checked when they are read.
 pub fn random_text(rng: &mut impl TryCryptoRng, alphabet: &[u8], length: usize) -> Result<Secret, NoEntropy> {
-    assert!(
-        (1..=256).contains(&alphabet.len()),
-        "an alphabet has 1 to 256 characters"
-    );
+    assert!((1..=256).contains(&alphabet.len()), "an alphabet has 1 to 256 characters");
     // Bytes at or above the largest multiple of the alphabet's size are discarded: keeping them would favour the first
     // characters.
     let fair = 256 - 256 % alphabet.len();
@@ -219,10 +216,7 @@ pub(crate) mod tests {
         // FIPS 180-2, B.1.
         let digest = Digest::of(&Secret::new("abc".into()));
         let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        assert_eq!(
-            (digest.hex().as_str(), digest.short().as_str()),
-            (expected, &expected[..16])
-        );
+        assert_eq!((digest.hex().as_str(), digest.short().as_str()), (expected, &expected[..16]));
         assert_eq!(digest.as_bytes()[..2], [0xba, 0x78]);
         let read = Digest::from_bytes(digest.as_bytes()).expect("32 bytes");
         assert!(read.matches(&digest));
@@ -243,10 +237,7 @@ pub(crate) mod tests {
     fn bytes_that_would_favour_some_characters_are_thrown_away() {
         // 250 to 255 are past the last multiple of ten: only the 9 counts, then the zeros that follow.
         let mut rng = Scripted(vec![250, 251, 252, 253, 254, 255, 249]);
-        assert_eq!(
-            random_text(&mut rng, b"0123456789", 3).expect("scripted").expose(),
-            "900"
-        );
+        assert_eq!(random_text(&mut rng, b"0123456789", 3).expect("scripted").expose(), "900");
     }
 
     /// Upper bound of χ² with `k` degrees of freedom at p = 1e-6 (Wilson and Hilferty's approximation).
@@ -273,10 +264,7 @@ pub(crate) mod tests {
         }
         let check = |counts: &[u32]| {
             let expected = SAMPLES as f64 / counts.len() as f64;
-            let chi: f64 = counts
-                .iter()
-                .map(|n| (f64::from(*n) - expected).powi(2) / expected)
-                .sum();
+            let chi: f64 = counts.iter().map(|n| (f64::from(*n) - expected).powi(2) / expected).sum();
             let bound = chi_square_bound(counts.len() as f64 - 1.0);
             assert!(chi < bound, "χ² {chi} of {} cells is above {bound}", counts.len());
         };

@@ -22,10 +22,7 @@ impl Bucket {
     /// When one of them is 0, or the refill exceeds one token per millisecond; settings are checked when they are read.
     #[must_use]
     pub fn new(capacity: u64, per_hour: u64) -> Self {
-        assert!(
-            capacity > 0 && (1..=HOUR).contains(&per_hour),
-            "a bucket that gives something"
-        );
+        assert!(capacity > 0 && (1..=HOUR).contains(&per_hour), "a bucket that gives something");
         Self {
             capacity,
             per_hour,

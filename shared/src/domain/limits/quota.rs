@@ -182,9 +182,7 @@ impl Quota {
                 let counts = countries.entry(message.country.clone()).or_default();
                 let slots = (span.of)(counts);
                 let own: Vec<_> = slots.clone().into_iter().collect();
-                retry_after = retry_after
-                    .max(span.wait(&all, in_all, at))
-                    .max(span.wait(&own, to_country, at));
+                retry_after = retry_after.max(span.wait(&all, in_all, at)).max(span.wait(&own, to_country, at));
                 slots.entry(span.slot(at)).or_default().sent += 1;
             }
         }

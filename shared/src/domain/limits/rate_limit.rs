@@ -38,10 +38,7 @@ impl RateLimit {
     /// Without a window, or with one that allows no hits or has no length; settings are checked when they are read.
     #[must_use]
     pub fn new(windows: Vec<Window>) -> Self {
-        assert!(
-            !windows.is_empty() && windows.iter().all(|w| w.max > 0 && w.seconds > 0),
-            "a window that allows"
-        );
+        assert!(!windows.is_empty() && windows.iter().all(|w| w.max > 0 && w.seconds > 0), "a window that allows");
         Self(windows)
     }
 
@@ -59,11 +56,7 @@ impl RateLimit {
     /// The number of hits below which there is always room, whatever their times: the smallest window's limit.
     #[must_use]
     pub fn always(&self) -> usize {
-        self.0
-            .iter()
-            .map(|window| window.max)
-            .min()
-            .expect("a budget has a window")
+        self.0.iter().map(|window| window.max).min().expect("a budget has a window")
     }
 
     /// The pause in seconds and the number of hits below which there is also room: if the last hit is that long ago,
@@ -71,16 +64,8 @@ impl RateLimit {
     #[must_use]
     pub fn after_a_pause(&self) -> (u64, usize) {
         let first = self.always();
-        let seconds = self
-            .0
-            .iter()
-            .filter(|window| window.max == first)
-            .map(|window| window.seconds);
-        let others = self
-            .0
-            .iter()
-            .filter(|window| window.max > first)
-            .map(|window| window.max);
+        let seconds = self.0.iter().filter(|window| window.max == first).map(|window| window.seconds);
+        let others = self.0.iter().filter(|window| window.max > first).map(|window| window.max);
         // Without another window, hits that no longer count may accumulate for a while.
         (seconds.max().unwrap_or_default(), others.min().unwrap_or(first + 8))
     }
@@ -88,21 +73,13 @@ impl RateLimit {
     /// The largest number of hits that can be live at once: the largest window's limit.
     #[must_use]
     pub fn most(&self) -> usize {
-        self.0
-            .iter()
-            .map(|window| window.max)
-            .max()
-            .expect("a budget has a window")
+        self.0.iter().map(|window| window.max).max().expect("a budget has a window")
     }
 
     /// For how many seconds a hit is stored.
     #[must_use]
     pub fn memory(&self) -> u64 {
-        self.0
-            .iter()
-            .map(|window| window.seconds)
-            .max()
-            .expect("a budget has a window")
+        self.0.iter().map(|window| window.seconds).max().expect("a budget has a window")
     }
 
     /// Counts one hit. `spent` are the hits so far, oldest first; the result is the list to store instead.
@@ -128,9 +105,7 @@ impl RateLimit {
         if retry_after > 0 {
             return Err(RateLimited { retry_after });
         }
-        let live = spent
-            .iter()
-            .filter(|act| !act.at.deadline(self.memory()).is_expired(now));
+        let live = spent.iter().filter(|act| !act.at.deadline(self.memory()).is_expired(now));
         let act = Hit { at: now, ..act.clone() };
         Ok(live.cloned().chain([act]).collect())
     }
@@ -149,12 +124,7 @@ mod tests {
         let spent: Vec<_> = spent.iter().map(act).collect();
         let found = limit.spend(&spent, &act(&now));
         let found = found.map(|list| list.into_iter().map(|act| act.at.seconds()).collect::<Vec<_>>());
-        assert_eq!(
-            found,
-            expected
-                .map(<[u64]>::to_vec)
-                .map_err(|retry_after| RateLimited { retry_after })
-        );
+        assert_eq!(found, expected.map(<[u64]>::to_vec).map_err(|retry_after| RateLimited { retry_after }));
     }
 
     #[test]

@@ -74,9 +74,7 @@ pub fn unescaped(path: &str, base: Option<&str>) -> Option<Secret> {
 /// The view and the credential at the start of a text: `/self_register/<uuid>`. The rest is ignored, as mail programs
 /// include the end of a sentence in the link; its first character must be one that a UUID cannot contain.
 fn fragment(text: &str) -> Option<&str> {
-    let view = ["/self_register/", "/pwd_reset/"]
-        .into_iter()
-        .find(|view| text.starts_with(view))?;
+    let view = ["/self_register/", "/pwd_reset/"].into_iter().find(|view| text.starts_with(view))?;
     let end = view.len() + Uuid::nil().hyphenated().to_string().len();
     let (fragment, rest) = text.split_at_checked(end)?;
     let goes_on = rest.starts_with(|sign: char| sign.is_ascii_alphanumeric() || matches!(sign, '-' | '_'));

@@ -182,11 +182,7 @@ mod tests {
             ("a", "ab", false),
             ("ab", "a", false),
         ] {
-            assert_eq!(
-                is_like(pattern.as_bytes(), text.as_bytes()),
-                expected,
-                "{pattern} {text}"
-            );
+            assert_eq!(is_like(pattern.as_bytes(), text.as_bytes()), expected, "{pattern} {text}");
         }
         let long = "a".repeat(10_000);
         assert!(!is_like("*a*a*a*a*a*a*b".as_bytes(), long.as_bytes()));

@@ -43,9 +43,7 @@ impl Reason {
     /// The reason of that name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::Bounce, Self::Complaint]
-            .into_iter()
-            .find(|reason| reason.name() == name)
+        [Self::Bounce, Self::Complaint].into_iter().find(|reason| reason.name() == name)
     }
 }
 
@@ -88,11 +86,7 @@ pub fn address_in(recipient: &str) -> &str {
         } else {
             let typed = rest.split_once(';');
             typed
-                .filter(|(kind, _)| {
-                    ["rfc822", "utf-8"]
-                        .iter()
-                        .any(|known| known.eq_ignore_ascii_case(kind.trim()))
-                })
+                .filter(|(kind, _)| ["rfc822", "utf-8"].iter().any(|known| known.eq_ignore_ascii_case(kind.trim())))
                 .map(|(_, inner)| inner)
         };
         match inner {

@@ -19,10 +19,7 @@ impl Waits {
     /// are read.
     #[must_use]
     pub fn new(steps: Vec<u64>, memory: u64) -> Self {
-        assert!(
-            !steps.is_empty() && steps.iter().all(|step| (1..=memory).contains(step)),
-            "steps within the memory"
-        );
+        assert!(!steps.is_empty() && steps.iter().all(|step| (1..=memory).contains(step)), "steps within the memory");
         Self { steps, memory }
     }
 
@@ -96,12 +93,7 @@ mod tests {
         let check = |sent: &[u64], now: u64, expected: Option<&[u64]>| {
             let sent: Vec<_> = sent.iter().map(|at| hit(*at)).collect();
             let found = ours().send(&sent, &hit(now));
-            assert_eq!(
-                found.as_deref().map(times).as_deref(),
-                expected,
-                "{:?} at {now}",
-                times(&sent)
-            );
+            assert_eq!(found.as_deref().map(times).as_deref(), expected, "{:?} at {now}", times(&sent));
         };
         // Two within a day: four minutes. When the first one is a day old, two.
         check(&[0, DAY - 120], DAY - 1, None);
@@ -130,9 +122,6 @@ mod tests {
         assert_eq!(waits.memory(), DAY);
         let sent = waits.send(&[], &hit(5)).expect("the first");
         assert_eq!(waits.send(&sent, &hit(DAY + 4)), None);
-        assert_eq!(
-            waits.send(&sent, &hit(DAY + 5)).as_deref().map(times),
-            Some(vec![DAY + 5])
-        );
+        assert_eq!(waits.send(&sent, &hit(DAY + 5)).as_deref().map(times), Some(vec![DAY + 5]));
     }
 }

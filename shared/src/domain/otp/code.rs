@@ -295,11 +295,7 @@ mod tests {
         assert_eq!((next.status.name(), next.attempts), (status, attempts));
         for end in [End::Verified, End::Unverified, End::Canceled, End::Expired] {
             let next = transition(otp(Status::Ended(end)));
-            assert_eq!(
-                (next.status.name(), next.attempts),
-                (end.name(), 1),
-                "it has ended already"
-            );
+            assert_eq!((next.status.name(), next.attempts), (end.name(), 1), "it has ended already");
         }
     }
 

@@ -132,16 +132,10 @@ fn check(steps: &[(Step, u64)], answers: &[&str], left: (&str, u64, usize, usize
     let changes = answers.iter().filter(|answer| !answer.starts_with("wait"));
     assert_eq!(otps.version, changes.count() as u64, "each change is a new version");
     assert!(
-        otps.guesses
-            .iter()
-            .chain(&otps.sends)
-            .all(|act| otps.forget_at >= act.at.deadline(1000)),
+        otps.guesses.iter().chain(&otps.sends).all(|act| otps.forget_at >= act.at.deadline(1000)),
         "what counts is not forgotten"
     );
-    let status = otps
-        .code
-        .as_ref()
-        .map_or(("none", 0), |otp| (otp.status.name(), otp.attempts));
+    let status = otps.code.as_ref().map_or(("none", 0), |otp| (otp.status.name(), otp.attempts));
     assert_eq!((status.0, status.1, otps.guesses.len(), otps.sends.len()), left);
 }
 
@@ -155,11 +149,7 @@ fn a_code_is_good_once_and_until_it_is_over() {
         &["sent", "right", "invalid", "invalid"],
         ("VERIFIED", 1, 1, 1),
     );
-    check(
-        &[(Issue, 0), (Right, 300), (Right, 299)],
-        &["sent", "expired", "expired"],
-        ("EXPIRED", 0, 0, 1),
-    );
+    check(&[(Issue, 0), (Right, 300), (Right, 299)], &["sent", "expired", "expired"], ("EXPIRED", 0, 0, 1));
     check(&[(Right, 0)], &["invalid"], ("none", 0, 0, 0));
 }
 
@@ -249,11 +239,7 @@ fn sends_are_limited_and_what_was_not_sent_is_given_back() {
         &["sent", "taken back", "invalid", "taken back"],
         ("CANCELED", 0, 0, 0),
     );
-    check(
-        &[(Issue, 0), (Right, 1), (TakeBack, 2)],
-        &["sent", "right", "taken back"],
-        ("VERIFIED", 1, 1, 0),
-    );
+    check(&[(Issue, 0), (Right, 1), (TakeBack, 2)], &["sent", "right", "taken back"], ("VERIFIED", 1, 1, 0));
 }
 
 #[test]
@@ -276,9 +262,7 @@ fn a_code_is_good_for_nothing_that_it_is_not_bound_to() {
     let own = binding(&mine, &FLOW);
     let (otps, code) = issue(none(), &own, &keys, 0);
     let check = |otps: &Otps, binding: &Binding<'_>, keys: &Keyring<OtpCodes>, right: bool| {
-        let judged = otps
-            .clone()
-            .judge(&policy(), binding, keys, &guess(code.expose()), &hit(1));
+        let judged = otps.clone().judge(&policy(), binding, keys, &guess(code.expose()), &hit(1));
         let (next, found) = match judged {
             Judged::Right { next } => (next, true),
             Judged::Failed { next, why } => (next, why != Failure::Invalid),
@@ -314,14 +298,7 @@ fn the_newest_key_seals() {
 #[test]
 fn without_entropy_there_is_no_code() {
     let phone = phone("+380885550130");
-    let made = none().issue(
-        &policy(),
-        &binding(&phone, &FLOW),
-        None,
-        &ring(&[1]),
-        &hit(0),
-        &mut Broken,
-    );
+    let made = none().issue(&policy(), &binding(&phone, &FLOW), None, &ring(&[1]), &hit(0), &mut Broken);
     assert!(made.is_err());
 }
 

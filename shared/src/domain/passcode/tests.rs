@@ -41,10 +41,7 @@ fn the_passcode_and_its_id_lead_to_one_row() {
     let (passcode, text) = issue(&binding, &keys);
     assert_eq!(Handle::of(keys.signing(), &binding, &text), passcode.id.handle());
     assert_eq!(PasscodeId::parse(passcode.id.as_str()), Some(passcode.id.clone()));
-    assert_eq!(
-        Ulid::from_string(passcode.id.as_str()).expect("a ULID").timestamp_ms(),
-        1_600_000
-    );
+    assert_eq!(Ulid::from_string(passcode.id.as_str()).expect("a ULID").timestamp_ms(), 1_600_000);
     assert!(policy().shape("TEST_PURPOSE").fits(text.expose()));
 }
 
@@ -88,10 +85,7 @@ fn each_binding_has_budgets_of_its_own() {
         ("c", "user", "purpose "),
     ];
     let keys = bindings.map(|(client, username, purpose)| binding(client, username, purpose));
-    let keys: Vec<_> = keys
-        .iter()
-        .flat_map(|one| [one.guesses_key(), one.issues_key()])
-        .collect();
+    let keys: Vec<_> = keys.iter().flat_map(|one| [one.guesses_key(), one.issues_key()]).collect();
     let different: std::collections::HashSet<_> = keys.iter().collect();
     assert_eq!(different.len(), keys.len());
 }
@@ -115,10 +109,7 @@ fn old_keys_still_lead_to_old_passcodes() {
     let binding = binding("c", "user", "purpose");
     let (passcode, text) = issue(&binding, &ring(&[1]));
     let both = ring(&[1, 2]);
-    assert!(
-        both.iter()
-            .any(|key| Handle::of(key, &binding, &text) == passcode.id.handle())
-    );
+    assert!(both.iter().any(|key| Handle::of(key, &binding, &text) == passcode.id.handle()));
 }
 
 #[test]
@@ -157,10 +148,7 @@ fn shapes_have_bounds() {
     assert!(!policy().shape("anything else").is_short());
     assert!(Shape::new(10, ALNUM).expect("fine").is_short(), "59.5 bits");
     assert!(!Shape::new(11, ALNUM).expect("fine").is_short(), "65.5 bits");
-    assert!(
-        !Shape::new(64, "01").expect("fine").is_short(),
-        "exactly 2^64 is enough"
-    );
+    assert!(!Shape::new(64, "01").expect("fine").is_short(), "exactly 2^64 is enough");
 }
 
 #[test]

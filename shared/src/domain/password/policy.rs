@@ -288,10 +288,7 @@ mod tests {
     #[test]
     fn the_common_passwords_can_be_searched() {
         assert!(COMMON.len() >= 3_000, "{}", COMMON.len());
-        assert!(
-            COMMON.is_sorted_by(|one, next| one < next),
-            "sort common_passwords.txt by bytes, each line once"
-        );
+        assert!(COMMON.is_sorted_by(|one, next| one < next), "sort common_passwords.txt by bytes, each line once");
         for line in COMMON.iter() {
             assert!(
                 line.len() >= 8 && folded(line) == *line && line.bytes().all(|byte| byte.is_ascii_graphic()),

@@ -68,9 +68,7 @@ mod tests {
         let logins = ["anna", "maria"].map(|name| Login::parse(name).expect("a login"));
         let addresses =
             ["anna@example.org", "anna@example.com"].map(|text| EmailAddress::parse(text).expect("an address"));
-        let mut keys: Vec<_> = (0..2)
-            .map(|_| of_unknown(&UserId::draw(&mut SysRng).expect("entropy")))
-            .collect();
+        let mut keys: Vec<_> = (0..2).map(|_| of_unknown(&UserId::draw(&mut SysRng).expect("entropy"))).collect();
         for domain in &domains {
             for name in &logins {
                 let needed = self::logins(domain, name);

@@ -84,9 +84,7 @@ impl Trust {
     /// The trust of that name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::Established, Self::New]
-            .into_iter()
-            .find(|trust| trust.name() == name)
+        [Self::Established, Self::New].into_iter().find(|trust| trust.name() == name)
     }
 }
 

@@ -119,9 +119,7 @@ impl Countries {
     #[must_use]
     pub fn of(&self, phone: &Phone) -> Option<&str> {
         let longest = |prefixes: &'_ [String]| {
-            let found = prefixes
-                .iter()
-                .filter(|prefix| phone.0[1..].starts_with(prefix.as_str()));
+            let found = prefixes.iter().filter(|prefix| phone.0[1..].starts_with(prefix.as_str()));
             found.map(String::len).max().unwrap_or_default()
         };
         let (allowed, denied) = (longest(&self.allowed), longest(&self.denied));
@@ -218,11 +216,8 @@ mod tests {
 
     #[test]
     fn the_table_of_numbering_plans_is_read_whole() {
-        let plans: Vec<Vec<&str>> = PLANS
-            .lines()
-            .filter(|line| !line.starts_with('#'))
-            .map(|line| line.split(' ').collect())
-            .collect();
+        let plans: Vec<Vec<&str>> =
+            PLANS.lines().filter(|line| !line.starts_with('#')).map(|line| line.split(' ').collect()).collect();
         assert!(plans.len() > 200, "{}", plans.len());
         for plan in &plans {
             let [code, lengths @ ..] = plan.as_slice() else {

@@ -83,10 +83,7 @@ mod tests {
         for other in ["jane@example.org", "jane@", "Jane@", "", "jane@example.com@"] {
             assert_ne!(of("jane@example.com"), of(other), "{other}");
         }
-        assert_ne!(
-            of("jane@example.com"),
-            subject(&domain("other.example"), "jane@example.com")
-        );
+        assert_ne!(of("jane@example.com"), subject(&domain("other.example"), "jane@example.com"));
         assert_ne!(of("no address"), subject(&domain("other.example"), "no address"));
         assert_eq!(of("no address"), of("no address"));
     }
@@ -100,10 +97,7 @@ mod tests {
             seconds: None,
         };
         let none = UnknownIdentity::none([7; 32]);
-        assert_eq!(
-            (none.lockout(at(5)), none.is_expired(at(5))),
-            (Lockout::default(), false)
-        );
+        assert_eq!((none.lockout(at(5)), none.is_expired(at(5))), (Lockout::default(), false));
         let failed = UnknownIdentity {
             lockout: Lockout::default().failed(&policy, Failed::Password, at(5)),
             forget_at: Some(UnknownIdentity::forget_at(at(5))),

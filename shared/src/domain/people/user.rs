@@ -294,9 +294,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_block_that_goes_takes_a_generation_with_it() {
-        let blocked = Lockout::default()
-            .decided(Timestamp::from_seconds(1))
-            .expect("no block stands");
+        let blocked = Lockout::default().decided(Timestamp::from_seconds(1)).expect("no block stands");
         for (before, after, generation) in [
             (Lockout::default(), Lockout::default(), 7),
             (Lockout::default(), blocked, 7),

@@ -52,12 +52,7 @@ mod tests {
     fn claims_are_those_of_the_one_token_that_was_verified() {
         let token = |payload: &Value| {
             let part = |text: String| URL_SAFE_NO_PAD.encode(text);
-            format!(
-                "{}.{}.{}",
-                part("{}".into()),
-                part(payload.to_string()),
-                part("s".into())
-            )
+            format!("{}.{}.{}", part("{}".into()), part(payload.to_string()), part("s".into()))
         };
         let found = |authorization: &str| {
             let mut headers = HeaderMap::new();
@@ -97,9 +92,6 @@ mod tests {
             assert_eq!(found(&authorization), None, "{authorization}");
         }
         let call = call(&json!({ "headers": { "authorization": format!("Bearer {good}") } }));
-        assert!(
-            call.claims.is_none(),
-            "a token that the gateway did not verify says nothing"
-        );
+        assert!(call.claims.is_none(), "a token that the gateway did not verify says nothing");
     }
 }

@@ -24,9 +24,7 @@ pub(crate) fn call(changed: &Value) -> Call {
 fn parameters_are_strict() {
     let check = |raw: &str, expected: Option<&str>| {
         let found = Parameters::parse(raw.as_bytes());
-        let found = found
-            .and_then(|p| p.required("a").map(|value| value.expose().to_owned()))
-            .ok();
+        let found = found.and_then(|p| p.required("a").map(|value| value.expose().to_owned())).ok();
         assert_eq!(found.as_deref(), expected, "{raw}");
     };
     check("a=1", Some("1"));
@@ -140,11 +138,7 @@ fn a_body_has_16_kib_at_most() {
         (10 * LARGEST_BODY, false),
     ] {
         assert_eq!(body("x".repeat(length), false).is_ok(), good, "{length}");
-        assert_eq!(
-            body(STANDARD.encode("x".repeat(length)), true).is_ok(),
-            good,
-            "{length} in base64"
-        );
+        assert_eq!(body(STANDARD.encode("x".repeat(length)), true).is_ok(), good, "{length} in base64");
     }
     assert!(body("%".into(), true).is_err());
 }

@@ -197,16 +197,12 @@ impl Dialect for Error {
             Self::Missing(field) => bad_value(Outcome::MissingField, field, format!("{field} is required")),
             Self::NoText(field) => bad_value(Outcome::MalformedField, field, format!("{field} must be a string")),
             Self::Unexpected(field) => bad_value(Outcome::UnexpectedField, &field, format!("{field} is not expected")),
-            Self::RegistrationClosed => bad_value(
-                Outcome::RegistrationClosed,
-                "domain",
-                "domain does not allow self-registration".into(),
-            ),
-            Self::Malformed(field, malformed) => bad_value(
-                Outcome::MalformedField,
-                field,
-                format!("{field} {}", sentences::malformed(malformed)),
-            ),
+            Self::RegistrationClosed => {
+                bad_value(Outcome::RegistrationClosed, "domain", "domain does not allow self-registration".into())
+            }
+            Self::Malformed(field, malformed) => {
+                bad_value(Outcome::MalformedField, field, format!("{field} {}", sentences::malformed(malformed)))
+            }
             Self::Taken(field) => bad_value(Outcome::Taken, field, format!("{field} already exists")),
             Self::Weak { field, weak, alphabet } => {
                 let words = sentences::weak(weak, alphabet.as_ref());

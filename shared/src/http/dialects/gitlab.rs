@@ -51,10 +51,7 @@ pub fn token(call: &Call) -> Result<Option<&str>, Error> {
     if call.query_names(&["private_token", "access_token", "job_token"]) {
         return Err(Refusal::NoToken.into());
     }
-    Ok(call
-        .header("private-token")
-        .filter(|token| !token.is_empty())
-        .or_else(|| call.bearer()))
+    Ok(call.header("private-token").filter(|token| !token.is_empty()).or_else(|| call.bearer()))
 }
 
 /// The caller, not impersonating another user. GitLab lets administrators act as another user by a header or parameter
@@ -257,11 +254,9 @@ impl Dialect for Error {
             Self::NotAdministrator => message(403, Outcome::NotAdministrator, "403 Forbidden"),
             Self::NoUser => message(404, Outcome::NoUser, "404 User Not Found"),
             Self::NoPin => message(404, Outcome::NoPin, "404 Support PIN not found or expired Not Found"),
-            Self::NoPinToRevoke => message(
-                404,
-                Outcome::NoPin,
-                "404 Support PIN not found or already expired Not Found",
-            ),
+            Self::NoPinToRevoke => {
+                message(404, Outcome::NoPin, "404 Support PIN not found or already expired Not Found")
+            }
             Self::Store(sentence, fault) => {
                 let sentence = match sentence {
                     StoreFailed::Create => "Failed to create support PIN",
@@ -307,11 +302,10 @@ fn rejected(rejection: Rejection) -> Reply {
         Rejection::WrongMediaType(given) => {
             error(415, format!("The provided content-type '{given}' is not supported."))
         }
-        Rejection::WrongEncoding(given) => error(
-            415,
-            format!("The provided content-encoding '{given}' is not supported."),
-        )
-        .with_header("accept-encoding", "identity"),
+        Rejection::WrongEncoding(given) => {
+            error(415, format!("The provided content-encoding '{given}' is not supported."))
+                .with_header("accept-encoding", "identity")
+        }
         Rejection::NoRoute => error(404, "404 Not Found".into()),
         Rejection::WrongMethod { allow } => error(405, "405 Not Allowed".into()).with_header("allow", allow),
         Rejection::Access(refusal) => match refusal {
@@ -324,12 +318,9 @@ fn rejected(rejection: Rejection) -> Reply {
                 "Token is expired. You can either do re-authorization or token refresh.",
                 None,
             ),
-            Refusal::Revoked => token(
-                401,
-                INVALID_TOKEN,
-                "Token was revoked. You have to re-authorize from the user.",
-                None,
-            ),
+            Refusal::Revoked => {
+                token(401, INVALID_TOKEN, "Token was revoked. You have to re-authorize from the user.", None)
+            }
             Refusal::ScopeTooSmall(needed) => {
                 let scopes: Vec<_> = needed.named.iter().map(|scope| scope.name()).collect();
                 token(

@@ -197,12 +197,9 @@ impl Dialect for Error {
         match self {
             Self::Rejected(rejection) => rejected(rejection, call),
             Self::Invalid(invalid) => invalid_values(call, invalid),
-            Self::NoGrantType => said(
-                422,
-                Outcome::NoGrantType,
-                "request_malformed",
-                "Request must include grant_type.",
-            ),
+            Self::NoGrantType => {
+                said(422, Outcome::NoGrantType, "request_malformed", "Request must include grant_type.")
+            }
             Self::ClientUnknown => denied(Outcome::UnknownClient, "Invalid client id."),
             Self::ClientNotAllowed => denied(Outcome::ClientNotAllowed, "Client is not allowed to issue login token."),
             Self::WrongSecret => denied(Outcome::WrongSecret, "Invalid client secret."),
@@ -210,22 +207,16 @@ impl Dialect for Error {
             Self::UserBlocked => rejected(Refusal::Blocked.into(), call),
             Self::ScopeNotAllowed(allowed) => {
                 let names = named(&allowed, ", ");
-                denied(
-                    Outcome::ScopeNotAllowed,
-                    &format!("Allowed scopes for the token are {names}."),
-                )
+                denied(Outcome::ScopeNotAllowed, &format!("Allowed scopes for the token are {names}."))
             }
             Self::NoToken => rejected(Refusal::NoToken.into(), call),
             Self::TokenInvalid => rejected(Refusal::UnknownToken.into(), call),
             Self::TokenExpired => rejected(Refusal::Expired.into(), call),
             Self::WrongTokenType => rejected(Refusal::OtherKind.into(), call),
-            Self::NotInitiated => said(
-                401,
-                Outcome::FactorNotInitiated,
-                "token_invalid_type",
-                "Invalid token type. Init factor at first",
-            )
-            .with_header(CHALLENGE, BAD_TOKEN),
+            Self::NotInitiated => {
+                said(401, Outcome::FactorNotInitiated, "token_invalid_type", "Invalid token type. Init factor at first")
+                    .with_header(CHALLENGE, BAD_TOKEN)
+            }
             Self::NoFactor => conflict(Outcome::NoFactor, "Not found authentication factor for user."),
             Self::FactorNotSet => conflict(Outcome::FactorNotSet, "Factor not set"),
             Self::No2faData => conflict(Outcome::No2faData, "Not found 2FA data for user"),
@@ -234,18 +225,12 @@ impl Dialect for Error {
             Self::Otp(Failure::ReachedMaxAttempts) => {
                 wrong_code(Outcome::OtpReachedMaxAttempts, "Reached max OTP verify attempts")
             }
-            Self::SendTimeout(exhausted) => too_soon(
-                Outcome::OtpSendsExhausted,
-                "otp_timeout",
-                "Sending OTP timeout. Try later.",
-                exhausted,
-            ),
-            Self::GuessTimeout(exhausted) => too_soon(
-                Outcome::OtpGuessesExhausted,
-                "otp_timeout",
-                "Too many OTP attempts. Try later.",
-                exhausted,
-            ),
+            Self::SendTimeout(exhausted) => {
+                too_soon(Outcome::OtpSendsExhausted, "otp_timeout", "Sending OTP timeout. Try later.", exhausted)
+            }
+            Self::GuessTimeout(exhausted) => {
+                too_soon(Outcome::OtpGuessesExhausted, "otp_timeout", "Too many OTP attempts. Try later.", exhausted)
+            }
             Self::LoginTimeout(exhausted) => too_soon(
                 Outcome::FailedLoginsExhausted,
                 "login_timeout",
@@ -268,12 +253,7 @@ impl Dialect for Error {
             Self::NotFound => said(404, Outcome::NotFound, "not_found", "Not found."),
             Self::Forbidden => said(403, Outcome::Forbidden, "forbidden", "Forbidden."),
             Self::Fault(fault) => Reply::of_fault(fault, |status| match status {
-                503 => said(
-                    status,
-                    Outcome::Fault,
-                    "internal_error",
-                    "Service unavailable. Try later.",
-                ),
+                503 => said(status, Outcome::Fault, "internal_error", "Service unavailable. Try later."),
                 _ => said(status, Outcome::Fault, "internal_error", "Internal server error."),
             }),
         }

@@ -107,12 +107,7 @@ fn put(
     text: &Secret,
 ) -> Boxed<'static, PutSecretValueOutput, PutSecretValueError> {
     let request = client.put_secret_value().secret_id(secret);
-    Box::pin(
-        request
-            .client_request_token(version)
-            .secret_string(text.expose())
-            .send(),
-    )
+    Box::pin(request.client_request_token(version).secret_string(text.expose()).send())
 }
 
 /// The error code may be logged: it is about the secret and contains nothing of it.

@@ -33,11 +33,7 @@ impl Edge {
             Ok(value) if setting.range.contains(&value) => Ok(value),
             _ => Err(self.refuse(
                 setting.variable,
-                &format!(
-                    "must be a number from {} to {}",
-                    setting.range.start(),
-                    setting.range.end()
-                ),
+                &format!("must be a number from {} to {}", setting.range.start(), setting.range.end()),
             )),
         }
     }

@@ -109,10 +109,7 @@ impl Edge {
             max_attempts: max_attempts?,
             sends: RateLimit::new(vec![first?, window(per_hour?, 3600), window(per_day?, DAY)]),
             first_day_sends: first_day?,
-            guesses: RateLimit::new(vec![
-                window(guesses_per_day?, DAY),
-                window(guesses_per_month?, 30 * DAY),
-            ]),
+            guesses: RateLimit::new(vec![window(guesses_per_day?, DAY), window(guesses_per_month?, 30 * DAY)]),
         })
     }
 

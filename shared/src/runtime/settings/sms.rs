@@ -221,11 +221,7 @@ mod tests {
                 ("NaN", false),
             ],
         );
-        check(
-            "SMS_COUNTRIES",
-            Edge::sms_countries,
-            &[("380,44,1", true), ("UA", false)],
-        );
+        check("SMS_COUNTRIES", Edge::sms_countries, &[("380,44,1", true), ("UA", false)]);
     }
 
     #[test]

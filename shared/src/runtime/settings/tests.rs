@@ -1,12 +1,7 @@
 use super::*;
 
 fn edge(variables: &[(&str, &str)]) -> Edge {
-    Edge::new(
-        variables
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect(),
-    )
+    Edge::new(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
 }
 
 #[test]
@@ -110,10 +105,7 @@ fn every_problem_is_reported_at_once() {
         ("PASSCODE_LIFETIME", "x"),
         ("PASSCODE_LENGTH", "1000"),
         ("PASSCODE_GUESSES_PER_DAY", "11"),
-        (
-            "PASSCODE_PURPOSES",
-            r#"{"A":{"length":1,"alphabet":"ab"},"B":{"length":6,"alphabet":"aa"}}"#,
-        ),
+        ("PASSCODE_PURPOSES", r#"{"A":{"length":1,"alphabet":"ab"},"B":{"length":6,"alphabet":"aa"}}"#),
     ]);
     assert!(edge.passcode_policy().is_err());
     assert_eq!(edge.problems().len(), 5, "{:?}", edge.problems());

@@ -42,9 +42,7 @@ impl Row for Client {
         Ok(Self {
             id: row.parsed(Self::KEY, ClientId::parse)?,
             secret: Digest::from_bytes(row.bytes("secret_digest")?).ok_or(Corrupt("secret_digest"))?,
-            domain: row.optional("domain", |row, name| {
-                row.parsed(name, |text| DomainName::parse(text).ok())
-            })?,
+            domain: row.optional("domain", |row, name| row.parsed(name, |text| DomainName::parse(text).ok()))?,
             grants: row.parsed("grants", |text| text.split_whitespace().map(GrantType::parse).collect())?,
             scopes: read_scopes(row, "scopes")?,
             token_generation: row.number("token_generation")?,

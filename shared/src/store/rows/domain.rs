@@ -41,10 +41,7 @@ impl Row for Domain {
             .with("password_max", number(passwords.max as u64))
             .with("password_refuse_common", flag(passwords.refuse_common))
             .with("locale", text(self.locale.as_str()))
-            .with_some(
-                "password_alphabet",
-                passwords.alphabet.as_ref().map(|symbols| text(symbols.as_str())),
-            )
+            .with_some("password_alphabet", passwords.alphabet.as_ref().map(|symbols| text(symbols.as_str())))
             .with_some("sender", sender.map(|sender| text(sender.address.as_str())))
             .with_some("sender_name", name.map(|name| text(name.as_str())))
             .with_some("reply_to", reply_to.map(|address| text(address.as_str())))

@@ -75,9 +75,7 @@ fn code(otp: &Otp) -> AttributeValue {
         None => code,
     };
     let code = match &otp.status {
-        Status::New(seal) => code
-            .with("key_id", number(seal.key.into()))
-            .with("mac", bytes(seal.mac)),
+        Status::New(seal) => code.with("key_id", number(seal.key.into())).with("mac", bytes(seal.mac)),
         Status::Ended(_) => code,
     };
     AttributeValue::M(code.item())
@@ -215,17 +213,9 @@ mod tests {
                 let placeholder = format!(":{name}");
                 let written = change.values.iter().find(|(name, _)| *name == placeholder);
                 assert_eq!(written.map(|(_, value)| value), next.to_item().get(name), "{name}");
-                assert_eq!(
-                    change.update.contains(&format!("{name} = {placeholder}")),
-                    written.is_some(),
-                    "{name}"
-                );
+                assert_eq!(change.update.contains(&format!("{name} = {placeholder}")), written.is_some(), "{name}");
             }
-            assert_eq!(
-                next.to_item().len(),
-                if next.code.is_some() { 7 } else { 6 },
-                "nothing is left out"
-            );
+            assert_eq!(next.to_item().len(), if next.code.is_some() { 7 } else { 6 }, "nothing is left out");
         }
     }
 

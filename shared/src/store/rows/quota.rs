@@ -316,9 +316,7 @@ mod tests {
             quota.spend(&policy, &message, &act(*at)).expect("there is room")
         });
         let now = Timestamp::from_seconds(4010);
-        quota
-            .verified(&message("44", Trust::New), &act(4000), now)
-            .expect("it counts")
+        quota.verified(&message("44", Trust::New), &act(4000), now).expect("it counts")
     }
 
     #[test]
@@ -404,11 +402,7 @@ mod tests {
             assert_eq!(written.map(|(_, value)| value), item.get(name), "{name}");
             assert!(change.update.contains(&format!("{name} = {placeholder}")), "{name}");
         }
-        assert_eq!(
-            item.len(),
-            attributes.len() + 1,
-            "the key, and nothing that is left out"
-        );
+        assert_eq!(item.len(), attributes.len() + 1, "the key, and nothing that is left out");
     }
 
     #[test]

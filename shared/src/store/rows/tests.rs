@@ -300,18 +300,9 @@ fn a_new_password_lifts_a_block_by_failures_and_no_other() {
             ..user()
         };
         let change = set_password(&read, &password, at(55));
-        let of = |name: &str| {
-            change
-                .values
-                .iter()
-                .find(|(found, _)| *found == name)
-                .map(|(_, value)| value)
-        };
+        let of = |name: &str| change.values.iter().find(|(found, _)| *found == name).map(|(_, value)| value);
         let lockout = of(":lockout").and_then(|value| value.as_m().ok()).expect("a map");
         assert_eq!(lockout.contains_key("why"), !is_unblocked, "{why:?}");
-        assert_eq!(
-            (lockout["passwords"].as_n(), lockout["otps"].as_n()),
-            (Ok(&"0".into()), Ok(&"0".into()))
-        );
+        assert_eq!((lockout["passwords"].as_n(), lockout["otps"].as_n()), (Ok(&"0".into()), Ok(&"0".into())));
     }
 }

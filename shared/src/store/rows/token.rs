@@ -46,10 +46,7 @@ impl Row for Token {
             .with("issued_at", time(self.issued_at))
             .with("expires_at", time(self.expires_at))
             .with("ttl", time(self.forget_at))
-            .with_some(
-                "session",
-                self.session.as_ref().map(|session| bytes(*session.as_bytes())),
-            )
+            .with_some("session", self.session.as_ref().map(|session| bytes(*session.as_bytes())))
             .with_some("revoked_at", self.revoked_at.map(time))
             .with_some("replaced_by", self.replaced_by.as_ref().map(text))
             .with_some("replacing_since", self.replacing_since.map(time))
@@ -100,9 +97,7 @@ impl Row for Token {
             },
             scopes: read_scopes(row, "scopes")?,
             generation: row.number("generation")?,
-            session: row.optional("session", |row, name| {
-                Session::from_bytes(row.bytes(name)?).ok_or(Corrupt(name))
-            })?,
+            session: row.optional("session", |row, name| Session::from_bytes(row.bytes(name)?).ok_or(Corrupt(name)))?,
             locale: row.parsed("locale", Locale::parse)?,
             issued_at: row.time("issued_at")?,
             expires_at: row.time("expires_at")?,

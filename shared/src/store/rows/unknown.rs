@@ -30,9 +30,9 @@ impl Row for UnknownIdentity {
             .with_some("ttl", self.forget_at.map(time));
         match self.lockout.block {
             None => row,
-            Some(Block { at, until, .. }) => row
-                .with("blocked_at", time(at))
-                .with_some("blocked_until", until.map(time)),
+            Some(Block { at, until, .. }) => {
+                row.with("blocked_at", time(at)).with_some("blocked_until", until.map(time))
+            }
         }
         .item()
     }

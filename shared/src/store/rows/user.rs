@@ -57,9 +57,7 @@ impl Row for User {
         let row = Reader(item);
         Ok(Self {
             id: row.parsed(Self::KEY, UserId::parse)?,
-            number: row.optional("number", |row, name| {
-                UserNumber::new(row.number(name)?).ok_or(Corrupt(name))
-            })?,
+            number: row.optional("number", |row, name| UserNumber::new(row.number(name)?).ok_or(Corrupt(name)))?,
             domain: row.parsed("domain", |text| DomainName::parse(text).ok())?,
             email: row.parsed("email", |text| EmailAddress::parse(text).ok())?,
             login: row.parsed("login", |text| Login::parse(text).ok())?,
@@ -312,9 +310,7 @@ pub fn set_password(read: &User, password: &PasswordHash, now: Timestamp) -> Cha
 }
 
 fn lockout(lockout: &Lockout) -> AttributeValue {
-    let row = Writer::default()
-        .with("passwords", number(lockout.passwords))
-        .with("otps", number(lockout.otps));
+    let row = Writer::default().with("passwords", number(lockout.passwords)).with("otps", number(lockout.otps));
     let row = match &lockout.block {
         None => row,
         Some(block) => row

@@ -53,17 +53,11 @@ impl Batch {
         let mut rounds = Rounds::new(READS);
         while rounds.begin().await {
             let wanted = self.keys.drain().map(|(table, keys)| {
-                let keys = KeysAndAttributes::builder()
-                    .set_keys(Some(keys))
-                    .consistent_read(true)
-                    .build();
+                let keys = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
                 (table, keys.expect("a batch for a table holds keys"))
             });
             let request = client.batch_get_item().set_request_items(Some(wanted.collect()));
-            let answer = request
-                .send()
-                .await
-                .map_err(|error| failed("BatchGetItem", None, &error))?;
+            let answer = request.send().await.map_err(|error| failed("BatchGetItem", None, &error))?;
             for (table, items) in answer.responses.unwrap_or_default() {
                 self.found.extend(items.into_iter().map(|item| (table.clone(), item)));
             }
@@ -101,10 +95,7 @@ impl Batch {
     /// [`Fault`] when the row is not as we write it.
     pub fn take<R: Row>(&self, table: &Table<R, BatchGet>, id: &R::Id, now: Timestamp) -> Result<Option<R>, Fault> {
         let key = R::key(id);
-        let found = self
-            .found
-            .iter()
-            .find(|(name, item)| *name == table.handle.name && item.get(R::KEY) == Some(&key));
+        let found = self.found.iter().find(|(name, item)| *name == table.handle.name && item.get(R::KEY) == Some(&key));
         found.map_or(Ok(None), |(_, item)| table.read(item, now))
     }
 }

@@ -38,9 +38,7 @@ impl Handle {
         let request = self.client.get_item().table_name(&self.name).key(self.key, key);
         Box::pin(async move {
             let answer = request.consistent_read(true).send().await;
-            answer
-                .map(|answer| answer.item)
-                .map_err(|error| self.fault("GetItem", &error))
+            answer.map(|answer| answer.item).map_err(|error| self.fault("GetItem", &error))
         })
     }
 

@@ -63,11 +63,7 @@ impl Write {
                     .condition_expression(condition)
                     .set_expression_attribute_names(names(table.key, &[update, condition]))
                     .set_expression_attribute_values(placeholders(values));
-                item.update(
-                    change
-                        .build()
-                        .expect("an update with its table, its key and its expression"),
-                )
+                item.update(change.build().expect("an update with its table, its key and its expression"))
             }
             Self::Delete(key, condition) => {
                 let delete = types::Delete::builder().table_name(&table.name).key(table.key, key);
@@ -87,11 +83,7 @@ impl Write {
                     .condition_expression(expression)
                     .set_expression_attribute_names(names(table.key, &[expression]))
                     .set_expression_attribute_values(placeholders(values));
-                item.condition_check(
-                    check
-                        .build()
-                        .expect("a check with its table, its key and its condition"),
-                )
+                item.condition_check(check.build().expect("a check with its table, its key and its condition"))
             }
         }
         .build()
@@ -194,9 +186,7 @@ impl Transaction {
                 Some(Cancelled::Failed) | None => return Err(failed("TransactWriteItems", None, &error)),
             }
         }
-        Err(Fault::Contended(
-            "TransactWriteItems met other transactions every time".into(),
-        ))
+        Err(Fault::Contended("TransactWriteItems met other transactions every time".into()))
     }
 }
 
@@ -240,10 +230,7 @@ fn why(error: &TransactWriteItemsError) -> Cancelled {
     let codes = cancelled.cancellation_reasons().iter();
     let codes: Vec<_> = codes.map(|reason| reason.code().unwrap_or("None")).collect();
     // A failed condition is final.
-    let refused = codes
-        .iter()
-        .enumerate()
-        .filter(|(_, code)| **code == "ConditionalCheckFailed");
+    let refused = codes.iter().enumerate().filter(|(_, code)| **code == "ConditionalCheckFailed");
     let refused: Vec<_> = refused.map(|(index, _)| Step(index)).collect();
     let is_transient = |code: &&str| IN_THE_WAY.contains(code) || *code == "None";
     match refused.is_empty() {
@@ -269,10 +256,7 @@ mod tests {
     #[test]
     fn a_transaction_is_tried_again_unless_a_condition_decided() {
         for (codes, expected) in [
-            (
-                &["None", "ConditionalCheckFailed"][..],
-                Cancelled::Refused(vec![Step(1)]),
-            ),
+            (&["None", "ConditionalCheckFailed"][..], Cancelled::Refused(vec![Step(1)])),
             (
                 &[
                     "ConditionalCheckFailed",
@@ -282,17 +266,12 @@ mod tests {
                 Cancelled::Refused(vec![Step(0), Step(2)]),
             ),
             (&["TransactionConflict", "None"], Cancelled::InTheWay),
-            (
-                &["ThrottlingError", "ProvisionedThroughputExceeded"],
-                Cancelled::InTheWay,
-            ),
+            (&["ThrottlingError", "ProvisionedThroughputExceeded"], Cancelled::InTheWay),
             (&["TransactionConflict", "ValidationError"], Cancelled::Failed),
             (&["AccessDenied"], Cancelled::Failed),
             (&[], Cancelled::Failed),
         ] {
-            let reasons = codes
-                .iter()
-                .map(|code| CancellationReason::builder().code(*code).build());
+            let reasons = codes.iter().map(|code| CancellationReason::builder().code(*code).build());
             let cancelled = TransactionCanceledException::builder().set_cancellation_reasons(Some(reasons.collect()));
             let error = TransactWriteItemsError::TransactionCanceledException(cancelled.build());
             assert_eq!(why(&error), expected, "{codes:?}");

@@ -32,12 +32,7 @@ fn check(change: impl FnOnce(&mut Token, &mut User), at: u64) -> &'static str {
     let (mut token, _) =
         Token::issue(grant(Owner::User(user.id)), &mut SysRng, Timestamp::from_seconds(0)).expect("entropy");
     change(&mut token, &mut user);
-    match super::check(
-        Some(token),
-        Some(Principal::User(Box::new(user))),
-        API,
-        Timestamp::from_seconds(at),
-    ) {
+    match super::check(Some(token), Some(Principal::User(Box::new(user))), API, Timestamp::from_seconds(at)) {
         Ok(_) => "passes",
         Err(Refusal::NoToken) => "no token",
         Err(Refusal::UnknownToken) => "unknown",
@@ -54,10 +49,7 @@ fn the_first_reason_in_order_is_given() {
     assert_eq!(check(|_, _| {}, 59), "passes");
     assert_eq!(check(|_, _| {}, 60), "expired");
     assert_eq!(check(|_, user| user.token_generation = 1, 59), "revoked");
-    assert_eq!(
-        check(|token, _| token.revoked_at = Some(Timestamp::from_seconds(1)), 59),
-        "revoked"
-    );
+    assert_eq!(check(|token, _| token.revoked_at = Some(Timestamp::from_seconds(1)), 59), "revoked");
     assert_eq!(check(|token, _| token.scopes = vec![Scope::ReadApi], 59), "scope");
     assert_eq!(check(|_, user| user.lockout = blocked(1, None), 59), "blocked");
     // After a block has expired, the tokens that it ended stay invalid.
@@ -76,11 +68,7 @@ fn the_first_reason_in_order_is_given() {
     );
     let wanted = Vec::new;
     let second_factor = |token: &mut Token, _: &mut User| token.kind = Kind::SecondFactor { wanted: wanted() };
-    assert_eq!(
-        check(second_factor, 60),
-        "kind",
-        "another kind is no access token at all"
-    );
+    assert_eq!(check(second_factor, 60), "kind", "another kind is no access token at all");
     let all = |token: &mut Token, user: &mut User| {
         user.lockout = blocked(1, None);
         user.token_generation = 1;
@@ -116,12 +104,8 @@ fn a_login_is_carried_on_by_its_own_token_alone() {
         token.session = Some(session());
         user.sessions.insert(token.client.clone(), session());
         change(&mut token, &mut user);
-        let found = check_login(
-            &token,
-            &user,
-            |kind| matches!(kind, Kind::SecondFactor { .. }),
-            Timestamp::from_seconds(at),
-        );
+        let found =
+            check_login(&token, &user, |kind| matches!(kind, Kind::SecondFactor { .. }), Timestamp::from_seconds(at));
         assert_eq!(found, expected);
     };
     let revoked = |token: &mut Token, _: &mut User| token.revoked_at = Some(Timestamp::from_seconds(20));
@@ -189,10 +173,7 @@ fn callers_act_upon_the_users_of_their_domain() {
         panic!("a user")
     };
     assert!(caller.require_self_or_admin_of(Some((**me).clone())).is_ok());
-    assert_eq!(
-        caller.require_self_or_admin_of(Some(user())).map(|_| ()),
-        Err(AccessDenied::Forbidden)
-    );
+    assert_eq!(caller.require_self_or_admin_of(Some(user())).map(|_| ()), Err(AccessDenied::Forbidden));
 }
 
 #[test]
@@ -209,10 +190,7 @@ fn administrators_are_made_by_administrators_of_the_domain_and_by_a_scope() {
     };
     let person = |is_admin| Principal::User(Box::new(User { is_admin, ..user() }));
     let other = DomainName::parse("other.example").expect("a domain");
-    let rest: Vec<_> = Scope::ALL
-        .into_iter()
-        .filter(|scope| *scope != Scope::UserAdmin)
-        .collect();
+    let rest: Vec<_> = Scope::ALL.into_iter().filter(|scope| *scope != Scope::UserAdmin).collect();
     for (principal, scopes, own, elsewhere) in [
         (person(true), vec![], true, false),
         (person(false), rest.clone(), false, false),
@@ -234,10 +212,7 @@ fn a_token_without_its_owner_is_unknown() {
     let (token, _) =
         Token::issue(grant(Owner::User(user().id)), &mut SysRng, Timestamp::from_seconds(0)).expect("entropy");
     let at = Timestamp::from_seconds(1);
-    assert!(matches!(
-        super::check(Some(token), None, API, at),
-        Err(Refusal::UnknownToken)
-    ));
+    assert!(matches!(super::check(Some(token), None, API, at), Err(Refusal::UnknownToken)));
     let owner = Some(Principal::User(Box::new(user())));
     assert!(matches!(super::check(None, owner, API, at), Err(Refusal::UnknownToken)));
 }

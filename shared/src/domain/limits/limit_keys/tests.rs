@@ -77,12 +77,7 @@ fn a_mail_goes_to_whom_it_helps() {
     let (bounce, complaint) = (Some(Reason::Bounce), Some(Reason::Complaint));
     for (resolved, suppressed, within, without) in [
         (Account, None, Some(MailKind::Recovery), Some(MailKind::Recovery)),
-        (
-            Account,
-            complaint,
-            Some(MailKind::RecoveryAfterComplaint),
-            Some(MailKind::RecoveryAfterComplaint),
-        ),
+        (Account, complaint, Some(MailKind::RecoveryAfterComplaint), Some(MailKind::RecoveryAfterComplaint)),
         (Account, bounce, None, None),
         (Address, None, Some(MailKind::NoAccount), None),
         (Address, complaint, None, None),
@@ -200,10 +195,7 @@ struct Dice(u64);
 
 impl Dice {
     fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % sides
     }
 }
@@ -248,11 +240,7 @@ fn attack(networks: &[Network], keys: &[&str], bursts: &[u64]) -> (u64, usize, u
             }
         }
     }
-    (
-        longest.max(begin + 30 * DAY - recovered.last().expect("some")),
-        recovered.len(),
-        others,
-    )
+    (longest.max(begin + 30 * DAY - recovered.last().expect("some")), recovered.len(), others)
 }
 
 /// R70: an attacker with thousands of addresses, who requests resets for the owner, for aliases of the owner's mailbox,
@@ -270,11 +258,7 @@ fn no_flood_of_resets_keeps_recovery_mails_from_an_owner() {
         ("the owner all the time", &[OWNER][..], &[10 * MINUTE][..]),
         ("the owner's mailbox by other names", &tagged, &[10 * MINUTE]),
         ("strangers, until all budgets are used up", &strangers, &[10 * MINUTE]),
-        (
-            "everything, at any pace",
-            &everything,
-            &[MINUTE, 10 * MINUTE, HOUR, 4 * HOUR],
-        ),
+        ("everything, at any pace", &everything, &[MINUTE, 10 * MINUTE, HOUR, 4 * HOUR]),
     ] {
         let (longest, recovered, others) = attack(&networks, keys, bursts);
         assert!(longest <= 4 * HOUR, "{what}: {longest} s without a mail");

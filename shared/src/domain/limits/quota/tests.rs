@@ -32,8 +32,7 @@ fn new(country: &str) -> Message {
 }
 
 fn slots<const N: usize>(sent: [(u64, u64, u64); N]) -> Slots {
-    sent.map(|(slot, sent, verified)| (slot, Tally { sent, verified }))
-        .into()
+    sent.map(|(slot, sent, verified)| (slot, Tally { sent, verified })).into()
 }
 
 /// The quota after messages that are all allowed.
@@ -80,12 +79,7 @@ fn every_window_must_have_room() {
     // The day of all countries.
     check(&[&five[..], &[("44", 4300)]].concat(), "380", 4400, Err(85_600));
     // The longest wait applies.
-    check(
-        &[&five[..3], &[("1", 4201), ("1", 4202)]].concat(),
-        "1",
-        4203,
-        Err(85_797),
-    );
+    check(&[&five[..3], &[("1", 4201), ("1", 4202)]].concat(), "1", 4203, Err(85_797));
 }
 
 /// Each window in turn is the first to be full: with as many messages of either kind.
@@ -187,9 +181,7 @@ fn at_the_defaults_250_new_accounts_close_no_country_and_no_deployment_for_other
 
 #[test]
 fn a_clock_that_lags_behind_counts_as_the_last_one() {
-    let quota = sent(&[("1", 1000)])
-        .spend(&POLICY, &known("1"), &hit(900))
-        .expect("there is room");
+    let quota = sent(&[("1", 1000)]).spend(&POLICY, &known("1"), &hit(900)).expect("there is room");
     assert_eq!(quota.last_at.seconds(), 1000);
     assert_eq!(quota.all["1"].minute, slots([(100, 2, 0)]));
     let refused = quota.spend(&POLICY, &known("1"), &hit(900));
@@ -230,9 +222,7 @@ fn what_is_given_back_counts_no_more() {
         ("44", 15, 16, false),
         ("1", 25, 26, false),
     ] {
-        let next = full
-            .clone()
-            .give_back(&known(country), &hit(at), Timestamp::from_seconds(now));
+        let next = full.clone().give_back(&known(country), &hit(at), Timestamp::from_seconds(now));
         assert_eq!(next.version, full.version + 1);
         assert!(next.was_given_back_by(&hit(at).by) && !next.was_spent_by(&hit(at).by));
         assert!(!next.was_given_back_by(&hit(at + 1).by));
@@ -284,17 +274,12 @@ fn no_more_comes_back_than_was_sent_there_and_still_counts() {
     // The minute has passed, the day has not.
     let once = verified(&quota, &new("1"), 5, 3606).expect("it counts");
     let minute = slots([(360, 1, 0)]);
-    assert_eq!(
-        (&once.all["1"].minute, &once.all["1"].day),
-        (&minute, &slots([(0, 1, 1), (1, 1, 0)]))
-    );
+    assert_eq!((&once.all["1"].minute, &once.all["1"].day), (&minute, &slots([(0, 1, 1), (1, 1, 0)])));
     assert_eq!(once.newcomers["1"].day, slots([(0, 1, 1)]));
     assert_eq!(verified(&once, &new("1"), 5, 3607), None, "once");
     assert_eq!(verified(&once, &known("1"), 5, 3607), None, "nor as another one's");
     // A message that was not sent after all was not verified, and gives back no more than itself.
-    let back = once
-        .clone()
-        .give_back(&new("1"), &hit(5), Timestamp::from_seconds(3607));
+    let back = once.clone().give_back(&new("1"), &hit(5), Timestamp::from_seconds(3607));
     assert_eq!(back.all["1"].day, slots([(1, 1, 0)]));
     assert_eq!(back.newcomers, Countries::new());
     // A message of an established factor does not change the newcomers' counts.
@@ -318,9 +303,7 @@ fn parts(through: &Through, wanted: impl Fn(&Message) -> bool, now: u64, seconds
 fn no_span_holds_more_than_is_allowed() {
     let (mut through, mut quota, mut now, mut drawn) = (Through::new(), Quota::none(), 1_000_000, 1_u64);
     for _ in 0..20_000 {
-        drawn = drawn
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        drawn = drawn.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let draw = drawn >> 33;
         now += [0, 0, 1, 7, 61, 900][usize::try_from(draw % 6).expect("six at most")];
         let country = if draw % 7 < 5 { "1" } else { "44" };

@@ -80,11 +80,7 @@ impl Scenario {
             Judged::Failed { next, .. } => (Answer::Failed, next, user.failed(self, act.at)),
             Judged::Right { next } => (Answer::Right, next, user.knew_otp()),
         };
-        let compared = next
-            .code
-            .as_ref()
-            .filter(|otp| otp.attempts > before)
-            .map(|otp| otp.id[0]);
+        let compared = next.code.as_ref().filter(|otp| otp.attempts > before).map(|otp| otp.id[0]);
         (Verdict { answer, compared }, Some((next, user)))
     }
 }

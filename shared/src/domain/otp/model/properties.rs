@@ -32,12 +32,8 @@ pub(super) fn all() -> Vec<Property<Scenario>> {
             let runs = world.seen.answered.chunk_by(|one, next| one == next);
             runs.map(<[u8]>::len).max().unwrap_or_default() <= most
         }),
-        always(BUDGET, |scenario, world| {
-            world.seen.answered.len() <= scenario.policy.guesses.most()
-        }),
-        always(BLOCKED, |scenario, world| {
-            world.seen.failures <= scenario.lockout.otps + 1
-        }),
+        always(BUDGET, |scenario, world| world.seen.answered.len() <= scenario.policy.guesses.most()),
+        always(BLOCKED, |scenario, world| world.seen.failures <= scenario.lockout.otps + 1),
         always(SHUT, |_, world| !world.seen.blocked_was_right),
         always(EXACT, |scenario, world| {
             let exact = |compared| world.seen.answered.len() == compared;
@@ -47,9 +43,7 @@ pub(super) fn all() -> Vec<Property<Scenario>> {
             let counted = (world.otps.0.guesses.len(), world.user.lockout.otps);
             counted == (world.seen.compared, world.seen.failures)
         }),
-        always(COUNTED_FIRST, |_, world| {
-            world.seen.answered.len() <= world.seen.compared
-        }),
+        always(COUNTED_FIRST, |_, world| world.seen.answered.len() <= world.seen.compared),
         always(LIVE, |_, world| !world.seen.dead_was_right),
         always(RIGHT_IS_ANSWERED, |_, world| !world.seen.right_was_denied),
         always(WHOLE, |_, world| {

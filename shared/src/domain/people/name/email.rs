@@ -81,12 +81,7 @@ fn mail_host(text: &str) -> Result<DomainName, Malformed> {
         return Err(Malformed::InvalidSymbols);
     }
     let ascii = Uts46::new()
-        .to_ascii(
-            text.as_bytes(),
-            AsciiDenyList::STD3,
-            Hyphens::CheckFirstLast,
-            DnsLength::Ignore,
-        )
+        .to_ascii(text.as_bytes(), AsciiDenyList::STD3, Hyphens::CheckFirstLast, DnsLength::Ignore)
         .map_err(|_| Malformed::InvalidSymbols)?;
     let host = DomainName::parse(&ascii).map_err(|why| match why {
         Malformed::TooLong => Malformed::TooLong,

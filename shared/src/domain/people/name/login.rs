@@ -246,10 +246,7 @@ mod tests {
             assert_eq!(Login::derived(&email).as_str(), expected, "{local}");
             let other = Login::derived_at_random(&email, &mut SysRng).expect("the system has entropy");
             let begins: String = expected.chars().take(57).collect();
-            let rest = other
-                .as_str()
-                .strip_prefix(&format!("{begins}-"))
-                .expect("it begins alike");
+            let rest = other.as_str().strip_prefix(&format!("{begins}-")).expect("it begins alike");
             assert_eq!(rest.len(), 6, "{other:?}");
             let again = Login::derived_at_random(&email, &mut SysRng).expect("the system has entropy");
             assert!(again != other && again.looks().is_disjoint(&other.looks()), "{again:?}");
@@ -275,11 +272,7 @@ mod tests {
             for text in [format!("{symbol}"), format!("{symbol}\u{345}\u{301}")] {
                 let Ok(login) = Login::parse(&text) else { continue };
                 letters += 1;
-                assert_eq!(
-                    Login::parse(login.as_str()).as_ref(),
-                    Ok(&login),
-                    "{text:?} is stored as another"
-                );
+                assert_eq!(Login::parse(login.as_str()).as_ref(), Ok(&login), "{text:?} is stored as another");
                 let again = Login::parse(login.canonical()).map(|again| again.canonical().to_owned());
                 assert_eq!(again.as_deref(), Ok(login.canonical()), "{text:?} has a second form");
                 assert!(login.canonical().len() <= 1024, "{text:?} is no key");

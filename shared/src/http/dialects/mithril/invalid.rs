@@ -91,12 +91,7 @@ impl Invalid {
     #[must_use]
     pub fn unknown(field: &str) -> Self {
         let name: String = field.chars().take(64).collect();
-        Self::new(
-            &name,
-            "additionalProperties",
-            &[],
-            "schema does not allow additional properties",
-        )
+        Self::new(&name, "additionalProperties", &[], "schema does not allow additional properties")
     }
 
     /// A field whose value is taken.
@@ -184,79 +179,26 @@ mod tests {
         let check = |invalid: Invalid, entry: &str, rule: &str, params: &[&str], description: &str| {
             let [found] = invalid.rules;
             assert_eq!((invalid.entry.as_str(), found.rule), (entry, rule));
-            assert_eq!(
-                (found.params.join(" "), found.description.as_str()),
-                (params.join(" "), description)
-            );
+            assert_eq!((found.params.join(" "), found.description.as_str()), (params.join(" "), description));
         };
         check(Invalid::required("otp"), "$.otp", "required", &[], "can't be blank");
-        check(
-            Invalid::cast("token", "string"),
-            "$.token",
-            "cast",
-            &["string"],
-            "is invalid",
-        );
-        check(
-            Invalid::inclusion("type", &["SMS"]),
-            "$.type",
-            "inclusion",
-            &["SMS"],
-            "is invalid",
-        );
-        check(
-            Invalid::format("otp", "^[0-9]{6}$"),
-            "$.otp",
-            "format",
-            &["^[0-9]{6}$"],
-            "has invalid format",
-        );
-        check(
-            Invalid::malformed("name", Malformed::Empty),
-            "$.name",
-            "required",
-            &[],
-            "can't be blank",
-        );
-        check(
-            Invalid::malformed("name", Malformed::TooLong),
-            "$.name",
-            "format",
-            &[],
-            "is too long",
-        );
+        check(Invalid::cast("token", "string"), "$.token", "cast", &["string"], "is invalid");
+        check(Invalid::inclusion("type", &["SMS"]), "$.type", "inclusion", &["SMS"], "is invalid");
+        check(Invalid::format("otp", "^[0-9]{6}$"), "$.otp", "format", &["^[0-9]{6}$"], "has invalid format");
+        check(Invalid::malformed("name", Malformed::Empty), "$.name", "required", &[], "can't be blank");
+        check(Invalid::malformed("name", Malformed::TooLong), "$.name", "format", &[], "is too long");
         let words = "is not a possible phone number";
         check(Invalid::impossible_phone("factor"), "$.factor", "format", &[], words);
-        check(
-            Invalid::taken("email"),
-            "$.email",
-            "unique",
-            &[],
-            "has already been taken",
-        );
+        check(Invalid::taken("email"), "$.email", "unique", &[], "has already been taken");
         let words = "schema does not allow additional properties";
         let begins = format!("$.{}", "x".repeat(64));
-        check(
-            Invalid::unknown(&"x".repeat(65)),
-            &begins,
-            "additionalProperties",
-            &[],
-            words,
-        );
+        check(Invalid::unknown(&"x".repeat(65)), &begins, "additionalProperties", &[], words);
         let weak = |weak, rule, words| {
             let invalid = Invalid::weak("password", weak, &Policy::default());
             check(invalid, "$.password", rule, &[], words);
         };
-        weak(
-            Weak::TooShort { min: 8 },
-            "length",
-            "is too short. Expected: at least 8 characters",
-        );
-        weak(
-            Weak::InvalidSymbols,
-            "format",
-            "contains invalid symbols. Expected: A-Za-z0-9_-.~!",
-        );
+        weak(Weak::TooShort { min: 8 }, "length", "is too short. Expected: at least 8 characters");
+        weak(Weak::InvalidSymbols, "format", "contains invalid symbols. Expected: A-Za-z0-9_-.~!");
         weak(Weak::Common, "exclusion", "is one of the most common passwords");
     }
 }

@@ -188,19 +188,13 @@ mod tests {
                 (&format!(r#"{{{refresh},"token":"t"}}"#), Ok("refresh t")),
                 (&format!(r#"{{"token":{{{refresh},"token":"t"}}}}"#), Ok("refresh t")),
                 (&format!("{{{refresh}}}"), Ok("refresh none")),
-                (
-                    &format!(r#"{{{authorize},"token":"t","otp":"042317"}}"#),
-                    Ok("authorize t"),
-                ),
+                (&format!(r#"{{{authorize},"token":"t","otp":"042317"}}"#), Ok("authorize t")),
                 (&format!(r#"{{{authorize},"otp":42317}}"#), Ok("authorize none")),
                 (&format!("{{{authorize}}}"), Err("$.otp required")),
                 (&format!(r#"{{{refresh},"token":""}}"#), Ok("refresh none")),
                 (&format!(r#"{{{refresh},"token":null}}"#), Ok("refresh none")),
                 (&format!(r#"{{{refresh},"token":7}}"#), Err("$.token cast")),
-                (
-                    &format!(r#"{{{password},"is_admin":true}}"#),
-                    Err("$.is_admin additionalProperties"),
-                ),
+                (&format!(r#"{{{password},"is_admin":true}}"#), Err("$.is_admin additionalProperties")),
                 (
                     &format!(r#"{{"token":{{{refresh},"token":{{}}}},"otp":"1","a":1}}"#),
                     Err("$.token cast, $.a additionalProperties, $.otp additionalProperties"),
@@ -209,14 +203,8 @@ mod tests {
                     r#"{"grant_type":"password","email":"","password":null,"client_id":7}"#,
                     Err("$.email required, $.password required, $.client_id cast, $.scope required"),
                 ),
-                (
-                    &format!("{{{}}}", password.replace(r#""x""#, &long(1024))),
-                    Ok("password a@b.c app a b"),
-                ),
-                (
-                    &format!("{{{}}}", password.replace(r#""x""#, &long(1025))),
-                    Err("$.password format"),
-                ),
+                (&format!("{{{}}}", password.replace(r#""x""#, &long(1024))), Ok("password a@b.c app a b")),
+                (&format!("{{{}}}", password.replace(r#""x""#, &long(1025))), Err("$.password format")),
                 (r#"{"grant_type":"resend_otp","token":"t"}"#, Ok("refresh t")),
                 (r#"{"token":{"grant_type":"resend_otp","token":"t"}}"#, Ok("refresh t")),
                 (r#"{"grant_type":"RESEND_OTP"}"#, Err("NoGrantType")),

@@ -66,10 +66,7 @@ fn a_code_is_so_many_ascii_digits() {
         (r#"{"otp":""}"#, required),
         (r#"{"otp":null}"#, required),
         ("{}", required),
-        (
-            r#"{"otp":"042317","code":"042317"}"#,
-            Err("$.code additionalProperties"),
-        ),
+        (r#"{"otp":"042317","code":"042317"}"#, Err("$.code additionalProperties")),
     ];
     check(|call| read_otp(call, 6), |_| "taken".into(), &table);
     check(|call| read_otp(call, 7), |_| "taken".into(), &[(seven, Ok("taken"))]);
@@ -89,10 +86,7 @@ fn what_needs_no_words_takes_none() {
         ],
     );
     let plain = call(&json!({ "body": "{}" }));
-    assert!(matches!(
-        read_nothing(&plain),
-        Err(Error::Rejected(Rejection::WrongMediaType(_)))
-    ));
+    assert!(matches!(read_nothing(&plain), Err(Error::Rejected(Rejection::WrongMediaType(_)))));
 }
 
 #[test]
@@ -128,21 +122,13 @@ fn the_token_for_a_code_is_the_headers_or_the_bodys() {
         (r#"{"token":"field"}"#, Some("header"), Ok(Some("header"))),
         (r#"{"token":""}"#, None, Ok(None)),
         (r#"{"token":7}"#, Some("header"), Err("$.token cast")),
-        (
-            r#"{"token":"field","otp":"1"}"#,
-            None,
-            Err("$.otp additionalProperties"),
-        ),
+        (r#"{"token":"field","otp":"1"}"#, None, Err("$.otp additionalProperties")),
         ("[]", Some("header"), Err("Rejected(Malformed)")),
     ] {
         let found = read_token(&post(body, bearer)).map_err(refused);
         let found = found.map(|token| token.map(|token| token.expose().to_owned()));
         let expected: Result<Option<&str>, &str> = expected;
-        assert_eq!(
-            found,
-            expected.map(|token| token.map(str::to_owned)).map_err(str::to_owned),
-            "{body}"
-        );
+        assert_eq!(found, expected.map(|token| token.map(str::to_owned)).map_err(str::to_owned), "{body}");
     }
 }
 
@@ -174,10 +160,7 @@ fn a_factor_is_made_without_a_value_and_given_a_phone() {
             (r#"{"type":"SMS","factor":7}"#, Ok("SMS")),
             (r#"{"type":"sms"}"#, Err("$.type inclusion")),
             (r#"{"type":7}"#, Err("$.type cast")),
-            (
-                r#"{"type":"","user_id":"x"}"#,
-                Err("$.user_id inclusion, $.type required"),
-            ),
+            (r#"{"type":"","user_id":"x"}"#, Err("$.user_id inclusion, $.type required")),
             ("{}", Err("$.type required")),
             (r#"{"authentication_factor":{"type":"SMS"}}"#, Err(WRAPPED)),
         ],
@@ -201,12 +184,7 @@ const WRAPPED: &str = "$.type required, $.authentication_factor additionalProper
 fn a_user_is_read_flat_and_wrapped() {
     let show = |user: NewUser| {
         let login = user.login.map(|login| login.as_str().to_owned()).unwrap_or_default();
-        format!(
-            "{} {login} {} {}",
-            user.email.as_str(),
-            user.is_admin,
-            user.second_factor
-        )
+        format!("{} {login} {} {}", user.email.as_str(), user.is_admin, user.second_factor)
     };
     let least = r#""email":"a@b.cd","password":"ew!hIb3V""#;
     let all = r#""domain":"d","login":"l","name":"N","is_admin":true,"2fa_enable":true"#;
@@ -218,20 +196,12 @@ fn a_user_is_read_flat_and_wrapped() {
             (&format!("{{{least},{all}}}"), Ok("a@b.cd l true true")),
             (&format!(r#"{{"user":{{{least},{all}}}}}"#), Ok("a@b.cd l true true")),
             (&format!(r#"{{{least},"login":null}}"#), Ok("a@b.cd  false false")),
-            (
-                &format!(r#"{{{least},"user":"x"}}"#),
-                Err("$.user additionalProperties"),
-            ),
-            (
-                &format!(r#"{{"user":{{{least}}},"a":1}}"#),
-                Err("$.a additionalProperties"),
-            ),
+            (&format!(r#"{{{least},"user":"x"}}"#), Err("$.user additionalProperties")),
+            (&format!(r#"{{"user":{{{least}}},"a":1}}"#), Err("$.a additionalProperties")),
             (
                 r#"{"email":"a","domain":"-","login":"a b","name":" ","is_admin":"true","2fa_enable":1}"#,
-                Err(
-                    "$.email format, $.password required, $.domain format, $.login format, $.name required, \
-                     $.is_admin cast, $.2fa_enable cast",
-                ),
+                Err("$.email format, $.password required, $.domain format, $.login format, $.name required, \
+                     $.is_admin cast, $.2fa_enable cast"),
             ),
         ],
     );
@@ -249,9 +219,7 @@ fn factors_are_filtered_by_what_is_asked() {
         ("type=SMS&type=SMS", Err("Rejected(Malformed)")),
     ] {
         let found = read_factor_filter(&call(&json!({ "rawQueryString": query })));
-        let found = found
-            .map(|filter| (filter.factor_type, filter.is_active))
-            .map_err(refused);
+        let found = found.map(|filter| (filter.factor_type, filter.is_active)).map_err(refused);
         assert_eq!(found, expected.map_err(str::to_owned), "{query}");
     }
 }

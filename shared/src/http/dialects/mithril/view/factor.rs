@@ -150,19 +150,11 @@ mod tests {
         check(|call| factor_answer(call, Outcome::Described, &set), 200, &one);
         let paging = json!({ "page_number": 1, "page_size": 50, "total_pages": 1, "total_entries": 2 });
         let list = whole(200, "list", json!({ "data": [empty, masked], "paging": paging }));
-        check(
-            |call| factor_list(call, Outcome::Described, &[made.clone(), set.clone()]),
-            200,
-            &list,
-        );
+        check(|call| factor_list(call, Outcome::Described, &[made.clone(), set.clone()]), 200, &list);
         let mut with_user = empty.clone();
         with_user["user"] = shown(&user, None, false);
         let with_user = whole(201, "object", json!({ "data": with_user }));
-        let answer = check(
-            |call| factor_made(call, Outcome::Described, &made, &user),
-            201,
-            &with_user,
-        );
+        let answer = check(|call| factor_made(call, Outcome::Described, &made, &user), 201, &with_user);
         assert_eq!(answer.headers, [("location", format!("{PATH}/{id}"))]);
     }
 }

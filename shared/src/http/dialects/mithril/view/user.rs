@@ -159,10 +159,7 @@ pub(super) mod tests {
                 Some((Why::Passwords, Some(soon))),
                 (Some("Passed invalid password more than USER_LOGIN_ERROR_MAX"), true),
             ),
-            (
-                Some((Why::Otps, Some(soon))),
-                (Some("Passed invalid OTP more than USER_OTP_ERROR_MAX"), true),
-            ),
+            (Some((Why::Otps, Some(soon))), (Some("Passed invalid OTP more than USER_OTP_ERROR_MAX"), true)),
             (Some((Why::Otps, Some(already))), (None, false)),
         ] {
             let block = block.map(|(why, until)| Block {
@@ -176,16 +173,8 @@ pub(super) mod tests {
             };
             let user = User { lockout, ..somebody() };
             let data = json!({ "data": shown(&user, expected.0, expected.1) });
-            check(
-                |call| user_answer(call, Outcome::Described, &user),
-                200,
-                &whole(200, "object", data.clone()),
-            );
-            check(
-                |call| user_made(call, Outcome::Described, &user),
-                201,
-                &whole(201, "object", data),
-            );
+            check(|call| user_answer(call, Outcome::Described, &user), 200, &whole(200, "object", data.clone()));
+            check(|call| user_made(call, Outcome::Described, &user), 201, &whole(201, "object", data));
         }
     }
 }
