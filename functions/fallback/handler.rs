@@ -12,7 +12,6 @@ use countersign_shared::{
     observe::{Family, Outcome},
     runtime::edge::Wire,
 };
-use derive_more::From;
 
 /// Handles paths and methods without a route: 404, or 405 with the allowed methods, in the dialect of the path. With
 /// CORS, the gateway also sends it every `OPTIONS` (`$default`) and adds the headers that decide; a browser only needs
@@ -51,9 +50,19 @@ impl Endpoint for Fallback {
 }
 
 /// An error in the dialect of the path: decided here only, because no route has decided it.
-#[derive(From)]
-#[from(Rejection, Fault)]
 pub struct Error(plain::Error);
+
+impl From<Rejection> for Error {
+    fn from(rejection: Rejection) -> Self {
+        Self(rejection.into())
+    }
+}
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Self {
+        Self(fault.into())
+    }
+}
 
 impl Dialect for Error {
     const FAMILY: Option<Family> = None;

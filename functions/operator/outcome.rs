@@ -1,7 +1,6 @@
 //! The context and the outcome of a command.
 
 use countersign_shared::{domain::time::Timestamp, fault::Fault};
-use derive_more::From;
 use serde_json::{Value, json};
 
 /// The context of a command.
@@ -17,13 +16,17 @@ pub struct Run<'a> {
 }
 
 /// Why a command failed.
-#[derive(From)]
 pub enum Failed {
     /// The command is not valid here; a message for the operator.
     Refused(String),
     /// An internal error.
-    #[from]
     Fault(Fault),
+}
+
+impl From<Fault> for Failed {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
 }
 
 impl From<&str> for Failed {

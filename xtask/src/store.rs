@@ -104,7 +104,7 @@ impl Store {
                     )),
                 }
             }
-            let expires = source.text.contains(".with(\"ttl\"");
+            let expires = [".with(\"ttl\"", ".with_some(\"ttl\""].iter().any(|write| source.text.contains(write));
             let table = self.tables.entry(variable.clone()).or_insert(Table {
                 variable: variable.clone(),
                 keys: Vec::new(),
