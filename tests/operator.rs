@@ -244,24 +244,24 @@ async fn what_usual_parsers_let_pass_is_refused() {
     for (body, words) in [
         (
             format!(r#"{{"command":"block_user","user_id":"{user}","user_id":"{user}"}}"#),
-            r#"not a command: "user_id" stands in it twice"#,
+            r#"not a command: "user_id" occurs twice"#,
         ),
         (
             format!(r#"{{"command":"unblock_user","command":"block_user","user_id":"{user}"}}"#),
-            r#"not a command: "command" stands in it twice"#,
+            r#"not a command: "command" occurs twice"#,
         ),
         (
             format!(r#"{{"command":"block_user","user_id":"{user}","dry_run":true,"dry_run":false}}"#),
-            r#"not a command: "dry_run" stands in it twice"#,
+            r#"not a command: "dry_run" occurs twice"#,
         ),
         (
             r#"{"command":"set_domain","domain":"d.example","password":{"min":8,"min":9}}"#.to_owned(),
-            r#"not a command: "min" stands in it twice"#,
+            r#"not a command: "min" occurs twice"#,
         ),
         (
             r#"{"command":"set_domain","domain":"d.example","self_register_template":{"opts":{"a":1,"a":2}}}"#
                 .to_owned(),
-            r#"not a command: "a" stands in it twice"#,
+            r#"not a command: "a" occurs twice"#,
         ),
         (
             r#"{"command":"set_domain","domain":"d.example","password":[null,8,64,true]}"#.to_owned(),

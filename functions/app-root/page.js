@@ -1,5 +1,5 @@
 
-// The page behind mailed links. The link's secret stands in the fragment, which no browser sends. It goes into one
+// The page behind mailed links. The link's secret is in the fragment, which no browser sends. It goes into one
 // request, and that only when a person submits the form: programs that read mail open links and run scripts.
 
 // Mail programs take what follows for a part of the link, raw or escaped. It is ignored, unless it could belong to the UUID.
@@ -128,7 +128,7 @@ function tell() {
   announce([...part("pwd-problem").children].map((one) => one.textContent).join(" "));
 }
 
-let pause; // until the strength is told
+let pause; // until the strength is shown
 
 // ---- The request --------------------------------------------------------------------------------------------------------
 

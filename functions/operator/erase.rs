@@ -42,7 +42,7 @@ const ROUNDS: u32 = 16;
 const STAYS: &[&str] = &[
     "AuditTable: what was done to the user's id, and what became of mail to a pseudonym, for AuditRetentionDays; neither leads to \
      the person any more, except the id of a user with a number, which can be computed from domain and number",
-    "PasscodesTable: passcodes say to nobody whose they are, and end by themselves",
+    "PasscodesTable: passcodes do not name their user in clear, and expire",
     "RepetitionsTable: of calls with an Idempotency-Key that anybody may make, a digest and the answer that everybody gets, for \
      24 hours",
     "BudgetsTable: what is counted of networks, domains and the usernames of passcodes, as digests, for 30 days at most; and of \

@@ -119,7 +119,7 @@ impl Background for Operator {
         let name: String = name.chars().take(40).collect();
         let read = match event {
             Ok(event) => Command::read(event),
-            Err(twice) => Err(not_a_command(format!("{twice:?} stands in it twice"))),
+            Err(twice) => Err(not_a_command(format!("{twice:?} occurs twice"))),
         };
         let dry = read.as_ref().is_ok_and(|(_, dry)| *dry);
         let done = match read {

@@ -13,7 +13,7 @@ const PORT: u16 = 3000;
 pub(crate) const HELP: &str = "\
 cargo local                      serve template.yaml on http://127.0.0.1:3000 with the real function binaries
 cargo local operator '<json>'    send a command to the operator's function of the local cloud that is running
-cargo local rights DIR           tell which rights of the template nobody used, of those who ran with COUNTERSIGN_RIGHTS=DIR
+cargo local rights DIR           list the rights of the template that no run used, of those with COUNTERSIGN_RIGHTS=DIR
 cargo local routes DIR           tell which routes of the template lack a success, or a 401 without a credential, in the same runs
 
   --port N          another port; 0 for any that is free

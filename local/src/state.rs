@@ -66,7 +66,7 @@ impl Inner {
             inner.record(function, route, status, &finished);
             finished
         });
-        task.await.expect("an invocation does not panic, and nobody else ends its task")
+        task.await.expect("an invocation does not panic, and no other code ends its task")
     }
 
     /// Records a finished invocation.

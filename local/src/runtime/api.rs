@@ -38,7 +38,7 @@ pub(crate) async fn answer(process: &Process, path: &str, request: Request<Body>
             if process.finish(id, reply) {
                 accepted()
             } else {
-                refused(StatusCode::BAD_REQUEST, "InvalidRequestID", "nobody waits for this request id")
+                refused(StatusCode::BAD_REQUEST, "InvalidRequestID", "no invocation has this request id")
             }
         }
         (&Method::POST, ["init", "error"]) => {

@@ -111,7 +111,7 @@ async fn deliver_batch(inner: &Arc<Inner>, mapping: &StreamMapping, batch: Vec<V
             let (count, sequence) = (failed.len(), sequence_number(&failed[0]));
             // The resource's name is enough for a human reader.
             let target = mapping.on_failure.as_deref().and_then(|arn| arn.rsplit(':').next());
-            let destination = target.map_or_else(String::new, |target| format!(", and {target} is told of it"));
+            let destination = target.map_or_else(String::new, |target| format!(", and {target} gets a record of it"));
             let line =
                 format!("a batch of {count} from {sequence} on was dropped after {allowed} retries{destination}");
             inner.log.function(name, &line);

@@ -66,7 +66,7 @@ async fn a_record_that_cannot_be_done_is_dropped_alone_and_loudly() {
         local.logged(&format!("record REMOVE {id} by")).await;
     }
     local.logged("StreamFunction | a batch of 1 from").await;
-    local.logged("was dropped after 2 retries, and countersign-Letters is told of it").await;
+    local.logged("was dropped after 2 retries, and countersign-Letters gets a record of it").await;
     let tries = local.cloud.logs().iter().filter(|line| line.contains("REMOVE poison")).count();
     assert!(tries >= 3, "two retries are in the template, and {tries} tries in the log");
     assert_eq!(local.posted("/_local/sweep", &json!({})).await, json!({ "deleted": 0 }));

@@ -35,7 +35,7 @@ impl AuditLog {
     /// [`Fault`] when the event could not be recorded.
     pub async fn before(&self, call: &Call, what: Outcome) -> Result<(), Fault> {
         let Some(event) = self.event(call, what)? else {
-            return Err(Fault::Bug("nobody is known who could be shown something".into()));
+            return Err(Fault::Bug("a disclosure without a known caller or subject".into()));
         };
         self.write(&event).await?;
         call.note_recorded();

@@ -56,7 +56,7 @@ impl RateLimit {
     /// The number of hits below which there is always room, whatever their times: the smallest window's limit.
     #[must_use]
     pub fn always(&self) -> usize {
-        self.0.iter().map(|window| window.max).min().expect("a budget has a window")
+        self.0.iter().map(|window| window.max).min().expect("a rate limit has a window")
     }
 
     /// The pause in seconds and the number of hits below which there is also room: if the last hit is that long ago,
@@ -73,13 +73,13 @@ impl RateLimit {
     /// The largest number of hits that can be live at once: the largest window's limit.
     #[must_use]
     pub fn most(&self) -> usize {
-        self.0.iter().map(|window| window.max).max().expect("a budget has a window")
+        self.0.iter().map(|window| window.max).max().expect("a rate limit has a window")
     }
 
     /// For how many seconds a hit is stored.
     #[must_use]
     pub fn memory(&self) -> u64 {
-        self.0.iter().map(|window| window.seconds).max().expect("a budget has a window")
+        self.0.iter().map(|window| window.seconds).max().expect("a rate limit has a window")
     }
 
     /// Counts one hit. `spent` are the hits so far, oldest first; the result is the list to store instead.

@@ -161,7 +161,7 @@ pub async fn spend(
     // another limit refused it.
     let most = u32::try_from(limit.most()).unwrap_or(u32::MAX);
     let rounds = most.saturating_add(ROUNDS);
-    optimistic_from(rounds, "a budget", first(limit, act), async |change| {
+    optimistic_from(rounds, "a rate limit", first(limit, act), async |change| {
         let found = match table.update(subject, change, act.at).await? {
             Changed::Yes(row) => return Ok(ControlFlow::Break(Ok(receipt(row.acts)))),
             Changed::No(Some(spent)) => spent.acts,
@@ -270,7 +270,7 @@ const GIVING_BACK: u32 = 10;
 /// [`Fault`] when the store fails, or when every retry lost to concurrent requests: then the hit stays counted.
 pub async fn give_back(table: &Table<Usage, Update>, receipt: Receipt, now: Timestamp) -> Result<(), Fault> {
     let Receipt { subject, acts, by } = receipt;
-    optimistic_from(GIVING_BACK, "a budget", acts, async |found| {
+    optimistic_from(GIVING_BACK, "a rate limit", acts, async |found| {
         let next: Vec<_> = found.iter().filter(|act| act.by != by).cloned().collect();
         if next.len() == found.len() {
             return Ok(ControlFlow::Break(()));
