@@ -255,7 +255,7 @@ fn judged_anew(route: Route, cause: Cause, got: &Response) {
 }
 
 #[tokio::test]
-async fn remembered_answers_end_with_their_owners_tokens() {
+async fn stored_responses_are_revoked_with_their_owners_tokens() {
     let world = World::with(&[("BlockSeconds", "60")]).await;
     let mut n = 0;
     for route in ROUTES {
@@ -297,7 +297,7 @@ async fn remembered_answers_end_with_their_owners_tokens() {
 }
 
 #[tokio::test]
-async fn a_clients_remembered_answer_ends_with_its_tokens_and_its_secret() {
+async fn a_clients_stored_response_is_revoked_with_its_tokens_and_its_secret() {
     let world = World::new().await;
     let body = json!({
         "grant_type": "client_credentials", "client_id": "heatclinic", "scope": "passcode",
@@ -317,7 +317,7 @@ async fn a_clients_remembered_answer_ends_with_its_tokens_and_its_secret() {
 }
 
 #[tokio::test]
-async fn what_is_remembered_of_public_calls_is_the_same_for_everybody_and_names_nobody() {
+async fn stored_responses_of_public_routes_do_not_reveal_whether_an_account_exists() {
     let world = World::new().await;
     let maria = world.create_person("maria").await;
     let (known, unknown) = ("maria@example.org", "nobody@example.org");
@@ -360,7 +360,7 @@ async fn what_is_remembered_of_public_calls_is_the_same_for_everybody_and_names_
 }
 
 #[tokio::test]
-async fn an_ended_answer_has_one_successor() {
+async fn a_revoked_response_has_one_successor() {
     let world = World::new().await;
     let person = world.create_person("maria").await;
     let call = Call::grant(api_grant(&person));
@@ -378,7 +378,7 @@ async fn an_ended_answer_has_one_successor() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_finds_an_answer_ended_late_leaves_its_successor_alone() {
+async fn a_late_request_does_not_replace_the_successor_of_a_revoked_response() {
     let world = World::new().await;
     let person = world.create_person("maria").await;
     let call = Call::grant(api_grant(&person));
@@ -398,7 +398,7 @@ async fn who_finds_an_answer_ended_late_leaves_its_successor_alone() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_does_not_stop_the_successor() {
+async fn a_lost_response_does_not_block_the_successor() {
     let world = World::new().await;
     let person = world.create_person("maria").await;
     let call = Call::grant(api_grant(&person));
@@ -421,7 +421,7 @@ async fn a_lost_answer_does_not_stop_the_successor() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_that_an_erasure_overtakes_is_not_remembered() {
+async fn a_response_is_not_stored_if_its_user_is_erased_meanwhile() {
     let world = World::new().await;
     let person = world.create_person("maria").await;
     let token = world.create_token(json!({ "user_id": person.id, "scopes": ["api"] })).await;

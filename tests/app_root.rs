@@ -63,7 +63,7 @@ async fn the_page_has_every_header_and_a_policy_for_its_own_bytes() {
 }
 
 #[tokio::test]
-async fn the_page_needs_nothing_from_elsewhere() {
+async fn the_page_loads_no_external_resources() {
     let world = World::new().await;
     let body = world.get("/app-root").send_unchecked().await.body;
     let (markup, _) = body.split_once("<script").expect("the scripts come last");
@@ -77,7 +77,7 @@ async fn the_page_needs_nothing_from_elsewhere() {
 }
 
 #[tokio::test]
-async fn the_language_is_the_callers() {
+async fn the_page_is_in_the_callers_language() {
     let world = World::new().await;
     for (accepted, language) in [
         ("ru-RU,ru;q=0.9,en;q=0.8", "ru"),
@@ -106,7 +106,7 @@ fn words(language: &str) -> BTreeMap<String, String> {
 }
 
 #[tokio::test]
-async fn every_language_has_every_word() {
+async fn every_language_is_complete() {
     let world = World::new().await;
     let body = page(&world, "en").await.body;
     let all = inside(&body, r#"<script type="application/json" id="words">"#, "</script>");
@@ -171,7 +171,7 @@ async fn other_methods_are_refused() {
 const ID: &str = "19738eb3-0183-b148-9420-7cd30a921f58";
 
 #[tokio::test]
-async fn a_link_whose_sign_was_escaped_leads_to_the_page() {
+async fn a_link_with_an_escaped_hash_sign_redirects_to_the_page() {
     let world = World::new().await;
     for (path, view) in [
         (format!("/app-root%23/self_register/{ID}"), "self_register"),
@@ -243,7 +243,7 @@ async fn without_a_login_page_no_link_is_shown() {
 }
 
 #[tokio::test]
-async fn the_login_page_is_where_the_operator_says() {
+async fn the_login_page_is_the_configured_url() {
     let world = World::with(&[("LoginUrl", "https://id.example/login?a=1&b='2'")]).await;
     let body = world.get("/app-root").send_unchecked().await.body;
     let link = r#"href="https://id.example/login?a=1&amp;b=&#39;2&#39;""#;
@@ -313,7 +313,7 @@ async fn works(world: &World, email: &str, password: &str) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn from_registration_to_a_login_and_to_one_with_another_password() {
+async fn a_user_registers_logs_in_and_resets_the_password_in_a_browser() {
     let world = World::new().await;
     let (login, email) = ("journey.person", "journey@example.org");
     world.register(login, email).send().await.is(200, CHECK_MAIL);

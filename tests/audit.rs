@@ -11,7 +11,7 @@ use crate::support::{
 };
 
 #[tokio::test]
-async fn an_event_says_who_did_what_to_whom_and_when() {
+async fn an_audit_event_has_an_actor_an_action_a_subject_and_a_time() {
     let world = World::new().await;
     let (user, admin) = (world.id("/user/user_id").to_owned(), world.id("/admin/user_id").to_owned());
     let of = format!("/api/v4/users/{user}/support_pin");
@@ -42,7 +42,7 @@ async fn an_event_says_who_did_what_to_whom_and_when() {
 }
 
 #[tokio::test]
-async fn each_step_of_a_login_is_written_down() {
+async fn each_step_of_a_login_is_in_the_audit_log() {
     let world = World::new().await;
     let demo = world.demo();
     let subject = format!("user:{}", world.id("/user/user_id"));
@@ -78,7 +78,7 @@ async fn each_step_of_a_login_is_written_down() {
 }
 
 #[tokio::test]
-async fn an_unknown_name_costs_as_much_as_a_known_one_and_leaves_no_event() {
+async fn an_unknown_user_causes_the_same_calls_as_a_known_one_and_no_event() {
     let world = World::new().await;
     let demo = world.demo();
     for (email, events) in [(demo.email.as_str(), 1), ("nobody@example.org", 0), ("no address", 0)] {
@@ -104,7 +104,7 @@ async fn an_unknown_name_costs_as_much_as_a_known_one_and_leaves_no_event() {
 }
 
 #[tokio::test]
-async fn nobodys_calls_leave_nothing() {
+async fn unauthenticated_requests_record_no_event() {
     let world = World::new().await;
     let of = format!("/api/v4/users/{}/support_pin", world.id("/user/user_id"));
     world.get(&of).send().await.ok(401);
@@ -119,7 +119,7 @@ async fn nobodys_calls_leave_nothing() {
 }
 
 #[tokio::test]
-async fn a_pin_that_cannot_be_written_down_is_not_shown() {
+async fn a_pin_is_not_shown_if_its_audit_event_cannot_be_written() {
     let world = World::new().await;
     let of = format!("/api/v4/users/{}/support_pin", world.id("/user/user_id"));
     let created = world.post(OWN_PIN).private_token(world.user()).send().await;
@@ -137,7 +137,7 @@ async fn a_pin_that_cannot_be_written_down_is_not_shown() {
 }
 
 #[tokio::test]
-async fn what_was_done_stands_although_it_could_not_be_written_down() {
+async fn a_change_is_kept_if_its_audit_event_cannot_be_written() {
     let world = World::new().await;
     let issued = world.retrieve(USER, PURPOSE).await;
     world

@@ -18,7 +18,7 @@ async fn world() -> World {
 }
 
 #[tokio::test]
-async fn pins_and_links_of_before_a_block_do_not_come_back_when_it_expires() {
+async fn pins_and_links_from_before_a_block_stay_revoked_after_it_expires() {
     let world = world().await;
     let people = [
         world.create_person_with("maria", "+380881234531").await,
@@ -72,7 +72,7 @@ async fn pins_and_links_of_before_a_block_do_not_come_back_when_it_expires() {
 }
 
 #[tokio::test]
-async fn a_link_of_before_a_block_that_expired_is_void_and_one_of_after_it_is_good() {
+async fn a_link_requested_after_an_expired_block_is_valid() {
     let world = world().await;
     let maria = world.create_person("maria").await;
     world.block_by_passwords(&maria).await;
@@ -82,7 +82,7 @@ async fn a_link_of_before_a_block_that_expired_is_void_and_one_of_after_it_is_go
 }
 
 #[tokio::test]
-async fn strangers_cannot_void_the_link_that_leads_out_of_their_block() {
+async fn an_attacker_cannot_void_the_reset_link_of_a_blocked_user() {
     let world = world().await;
     let maria = world.create_person("maria").await;
     world.block_by_passwords(&maria).await;
@@ -109,7 +109,7 @@ async fn strangers_cannot_void_the_link_that_leads_out_of_their_block() {
 }
 
 #[tokio::test]
-async fn a_pin_that_is_made_while_its_owner_is_blocked_is_never_shown() {
+async fn a_pin_created_concurrently_with_a_block_is_never_shown() {
     let world = world().await;
     let maria = world.create_person("maria").await;
     let mut made = 0;
@@ -137,7 +137,7 @@ async fn a_pin_that_is_made_while_its_owner_is_blocked_is_never_shown() {
 }
 
 #[tokio::test]
-async fn a_link_and_the_block_that_voids_it_race_to_one_end() {
+async fn a_reset_and_a_concurrent_block_have_one_outcome() {
     let world = world().await;
     let mut lost = 0;
     for round in 0..12 {

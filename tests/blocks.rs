@@ -20,7 +20,7 @@ fn already(got: &Response, what: &str) {
 }
 
 #[tokio::test]
-async fn a_block_stands_until_it_is_lifted() {
+async fn a_block_lasts_until_the_user_is_unblocked() {
     let world = World::new().await;
     let demo = world.demo();
     let shown = |is_blocked: bool, updated_at: &Value, inserted_at: &Value| {
@@ -46,7 +46,7 @@ async fn a_block_stands_until_it_is_lifted() {
 }
 
 #[tokio::test]
-async fn everything_that_was_issued_ends_with_a_block() {
+async fn a_block_revokes_everything_that_was_issued() {
     let world = World::new().await;
     let demo = world.demo();
     let (login, code) = world.begin_login(&demo).await;
@@ -95,7 +95,7 @@ async fn everything_that_was_issued_ends_with_a_block() {
 }
 
 #[tokio::test]
-async fn lifting_a_block_forgives_what_led_to_it() {
+async fn unblocking_resets_the_failure_counts() {
     let world = World::new().await;
     let demo = world.demo();
     let (token, code) = world.begin_login(&demo).await;
@@ -173,7 +173,7 @@ async fn an_administrators_block_replaces_one_by_failures_on_request() {
 }
 
 #[tokio::test]
-async fn of_parallel_requests_one_changes_it() {
+async fn one_of_parallel_requests_changes_the_block() {
     let world = World::new().await;
     let demo = world.demo();
     for round in 0..4 {
@@ -195,7 +195,7 @@ async fn of_parallel_requests_one_changes_it() {
 }
 
 #[tokio::test]
-async fn a_block_wants_its_scope_and_no_words() {
+async fn a_block_requires_its_scope_and_accepts_no_unknown_fields() {
     let world = World::new().await;
     let demo = world.demo();
     let admin = world.demo_admin();

@@ -79,7 +79,7 @@ async fn a_removal_is_one_event_and_one_metric() {
 }
 
 #[tokio::test]
-async fn what_is_told_again_in_any_order_and_among_others_is_told_once() {
+async fn repeated_removals_in_any_order_are_recorded_once() {
     let world = World::new().await;
     let (a, b, c) = (removal(&world, 1).await, removal(&world, 2).await, removal(&world, 3).await);
     // Three rows, and one of them again under the same key: another record.
@@ -122,7 +122,7 @@ async fn what_is_told_again_in_any_order_and_among_others_is_told_once() {
 }
 
 #[tokio::test]
-async fn batches_that_arrive_at_the_same_time_tell_once() {
+async fn parallel_batches_record_each_removal_once() {
     let world = World::new().await;
     let mut batch = Vec::new();
     for n in 0..10 {
@@ -183,7 +183,7 @@ async fn a_malformed_record_fails_alone() {
 }
 
 #[tokio::test]
-async fn while_the_store_fails_nothing_is_lost_and_nothing_told_twice() {
+async fn no_removal_is_lost_or_recorded_twice_while_the_store_fails() {
     let world = World::new().await;
     let mut batch = Vec::new();
     for n in 0..4 {
@@ -209,7 +209,7 @@ async fn while_the_store_fails_nothing_is_lost_and_nothing_told_twice() {
 }
 
 #[tokio::test]
-async fn a_late_removal_touches_no_successor() {
+async fn a_late_removal_does_not_affect_a_successor() {
     let world = World::new().await;
     let pin = world.post("/api/v4/user/support_pin").private_token(world.user()).send().await;
     pin.ok(201);
@@ -230,7 +230,7 @@ async fn a_late_removal_touches_no_successor() {
 }
 
 #[tokio::test]
-async fn rows_that_are_over_are_swept_told_once_and_absent_all_along() {
+async fn expired_rows_are_absent_swept_and_recorded_once() {
     let world = World::new().await;
     let own = "/api/v4/user/support_pin";
     world.post(own).private_token(world.user()).send().await.ok(201);

@@ -54,7 +54,7 @@ async fn no_table_holds_a_code_or_a_token() {
 }
 
 #[tokio::test]
-async fn a_code_cannot_be_searched_without_the_key() {
+async fn a_code_cannot_be_brute_forced_without_the_key() {
     let world = World::new().await;
     let demo = world.demo();
     let (_, code) = world.begin_login(&demo).await;
@@ -63,7 +63,7 @@ async fn a_code_cannot_be_searched_without_the_key() {
 }
 
 #[tokio::test]
-async fn a_code_that_is_over_leaves_nothing_to_guess_at() {
+async fn a_consumed_or_expired_code_leaves_nothing_to_guess() {
     let world = World::new().await;
     let demo = world.demo();
     for end in ["VERIFIED", "CANCELED", "EXPIRED", "UNVERIFIED"] {
@@ -101,7 +101,7 @@ async fn a_code_that_is_over_leaves_nothing_to_guess_at() {
 }
 
 #[tokio::test]
-async fn every_row_of_a_login_goes_by_itself() {
+async fn every_row_of_a_login_expires() {
     let world = World::new().await;
     let demo = world.demo();
     world.begin_login(&demo).await;

@@ -23,7 +23,7 @@ async fn preflight(world: &World, path: &str, origin: &str) -> Response {
 }
 
 #[tokio::test]
-async fn a_listed_origin_is_told_what_it_may() {
+async fn a_listed_origin_gets_its_cors_headers() {
     let world = world().await;
     for origin in [APP, LOCAL] {
         for path in [
@@ -59,7 +59,7 @@ async fn a_listed_origin_is_told_what_it_may() {
 }
 
 #[tokio::test]
-async fn what_only_looks_like_a_listed_origin_is_told_nothing() {
+async fn an_origin_similar_to_a_listed_one_gets_no_cors_headers() {
     let world = world().await;
     for origin in [
         "null",
@@ -90,7 +90,7 @@ async fn what_only_looks_like_a_listed_origin_is_told_nothing() {
 }
 
 #[tokio::test]
-async fn what_is_no_preflight_of_a_route_is_answered_as_ever() {
+async fn other_options_requests_are_answered_as_without_cors() {
     let world = world().await;
     let got = world.request("OPTIONS", OWN_PIN).header("origin", APP).send().await;
     got.is(405, NO_METHOD);

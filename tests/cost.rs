@@ -47,7 +47,7 @@ async fn check(world: &World, what: &str, calls: usize, writes: usize) {
 }
 
 #[tokio::test]
-async fn every_route_keeps_to_its_number_of_calls() {
+async fn every_route_makes_its_expected_number_of_calls() {
     let world = World::new().await;
     world.invocations().await;
     let own = "/api/v4/user/support_pin";
@@ -74,7 +74,7 @@ async fn every_route_keeps_to_its_number_of_calls() {
 }
 
 #[tokio::test]
-async fn mailed_links_keep_to_their_number_of_calls() {
+async fn mailed_links_make_their_expected_number_of_calls() {
     let world = World::new().await;
     let email = "my.address@yandex.ru";
     world.invocations().await;
@@ -110,7 +110,7 @@ const UPDATE: &str = "UpdateItem";
 const TOGETHER: &str = "TransactWriteItems";
 
 #[tokio::test]
-async fn logins_make_no_more_calls_than_these() {
+async fn logins_make_the_expected_calls() {
     let world = World::new().await;
     let (demo, admin) = (world.demo(), world.demo_admin());
     world.invocations().await;
@@ -150,7 +150,7 @@ async fn logins_make_no_more_calls_than_these() {
 }
 
 #[tokio::test]
-async fn factors_and_users_make_no_more_calls_than_these() {
+async fn factors_and_users_make_the_expected_calls() {
     let world = World::new().await;
     let maria = world.create_person("maria").await;
     let of = format!("{API}/users/{}", maria.id);
@@ -208,7 +208,7 @@ async fn factors_and_users_make_no_more_calls_than_these() {
 }
 
 #[tokio::test]
-async fn who_is_turned_away_at_the_door_costs_no_call() {
+async fn an_unauthenticated_or_malformed_request_makes_no_call() {
     let world = World::new().await;
     for (method, path) in [
         ("POST", "/api/v4/user/support_pin"),
@@ -239,7 +239,7 @@ async fn who_is_turned_away_at_the_door_costs_no_call() {
 
 /// docs/cost.md gives these calls in dollars: its tables are computed, and must match the computation.
 #[test]
-fn what_documents_say_of_cost_is_computed() {
+fn the_documented_costs_are_computed() {
     let bench = std::process::Command::new("python3")
         .args(["benches/cost.py", "--check"])
         .current_dir(root())
@@ -297,7 +297,7 @@ impl Measured<'_> {
 }
 
 #[tokio::test]
-async fn operations_need_the_calls_and_units_that_they_are_priced_at() {
+async fn operations_use_the_calls_and_units_that_they_are_priced_at() {
     const PIN: &str = "/api/v4/user/support_pin";
     let world = World::new().await;
     let mut measured = Measured {

@@ -233,12 +233,12 @@ fn given(mut command: Command, input: &str) -> Output {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_readme_says_to_try_answers_as_it_says_in_bash() {
+async fn the_readme_examples_work_in_bash() {
     the_readme_holds_in("bash", &["--norc", "--noprofile", "--noediting", "-i"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_readme_says_to_try_answers_as_it_says_in_zsh() {
+async fn the_readme_examples_work_in_zsh() {
     // Without its start-up files, and without the line editor, which would echo the input.
     the_readme_holds_in("zsh", &["-f", "-i", "+Z"]).await;
 }

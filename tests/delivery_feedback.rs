@@ -105,7 +105,7 @@ fn base64(bytes: &[u8]) -> Value {
 }
 
 #[tokio::test]
-async fn a_hard_bounce_suppresses_closes_and_is_told_once() {
+async fn a_hard_bounce_suppresses_deletes_the_request_and_is_recorded_once() {
     let world = World::new().await;
     let now = world.now().await;
     world.pending("RegistrationRequestsTable").await;
@@ -144,7 +144,7 @@ async fn a_hard_bounce_suppresses_closes_and_is_told_once() {
 }
 
 #[tokio::test]
-async fn a_complaint_suppresses_and_closes_too() {
+async fn a_complaint_suppresses_and_deletes_the_request() {
     let world = World::new().await;
     let now = world.now().await;
     world.pending("PasswordResetRequestsTable").await;
@@ -165,7 +165,7 @@ async fn a_complaint_suppresses_and_closes_too() {
 
 /// A bounced address gets no mail, whatever is reported later; after a complaint alone, recovery mails are still sent.
 #[tokio::test]
-async fn a_complaint_does_not_replace_a_bounce_that_still_counts() {
+async fn a_complaint_does_not_replace_an_active_bounce() {
     const LIFETIME: u64 = 30 * 86_400;
     let world = World::new().await;
     let now = world.now().await;
@@ -197,7 +197,7 @@ async fn a_complaint_does_not_replace_a_bounce_that_still_counts() {
 }
 
 #[tokio::test]
-async fn a_reader_who_rescued_the_mail_is_only_counted() {
+async fn a_not_spam_report_is_only_counted() {
     let world = World::new().await;
     world.pending("RegistrationRequestsTable").await;
     let before = world.all_rows().await;
@@ -239,7 +239,7 @@ async fn a_complaint_of_any_other_type_suppresses() {
 }
 
 #[tokio::test]
-async fn the_mails_own_destination_is_found_in_whatever_mail_servers_write() {
+async fn the_destination_is_found_in_any_format_of_mail_servers() {
     let world = World::new().await;
     let readable = |text: &str| json!([{ "emailAddress": text }]);
     let recipients = [
@@ -269,7 +269,7 @@ async fn the_mails_own_destination_is_found_in_whatever_mail_servers_write() {
 }
 
 #[tokio::test]
-async fn what_may_pass_is_only_counted() {
+async fn a_transient_or_undetermined_bounce_is_only_counted() {
     let world = World::new().await;
     world.pending("RegistrationRequestsTable").await;
     let before = world.all_rows().await;
@@ -402,7 +402,7 @@ async fn forged_and_malformed_events_change_nothing() {
 }
 
 #[tokio::test]
-async fn while_the_store_fails_the_event_is_wanted_again() {
+async fn an_event_is_retried_while_the_store_fails() {
     let world = World::new().await;
     world.pending("RegistrationRequestsTable").await;
     let event = Event::new(BOUNCE).at(world.now().await).about("registration").delivered();
@@ -429,7 +429,7 @@ async fn while_the_store_fails_the_event_is_wanted_again() {
 }
 
 #[tokio::test]
-async fn a_mail_to_the_simulator_comes_back_as_an_event() {
+async fn a_mail_to_the_simulator_causes_an_event() {
     let world = World::new().await;
     for (table, kind, address, count) in [
         ("RegistrationRequestsTable", "registration", "bounce@simulator.amazonses.com", 1),

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::support::{described::Described, requests::Response, world::World};
 
 #[tokio::test]
-async fn an_answer_that_is_not_described_is_found() {
+async fn an_undocumented_response_is_detected() {
     let world = World::new().await;
     let path = "/api/v4/user/support_pin";
     let mut got = world.post(path).private_token(world.user()).send().await;
@@ -38,7 +38,7 @@ async fn an_answer_that_is_not_described_is_found() {
 }
 
 #[tokio::test]
-async fn a_missing_header_and_a_body_that_is_not_described_are_found() {
+async fn a_missing_header_and_an_undocumented_body_are_detected() {
     let world = World::new().await;
     let mut got = world.get("/openapi.json").send_unchecked().await;
     let described = Described::new(json!({

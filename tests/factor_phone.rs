@@ -48,7 +48,7 @@ fn token_answer(got: &Response, person: &Person, name: &str, grant_type: &str, s
 }
 
 #[tokio::test]
-async fn the_first_phone_is_set_by_who_knows_the_password() {
+async fn the_first_phone_is_set_with_the_password() {
     let world = World::new().await;
     let (maria, login) = person_awaiting_phone(&world, "maria").await;
     world.advance(100).await;
@@ -91,7 +91,7 @@ async fn the_first_phone_is_set_by_who_knows_the_password() {
 }
 
 #[tokio::test]
-async fn a_phone_is_changed_by_who_is_signed_in() {
+async fn a_signed_in_user_changes_the_phone() {
     let world = World::new().await;
     let demo = world.demo();
     let (login, code) = world.begin_login(&demo).await;
@@ -164,7 +164,7 @@ async fn an_access_token_needs_a_scope_to_change_a_phone() {
 }
 
 #[tokio::test]
-async fn what_is_no_phone_or_not_in_a_country_of_ours_is_refused() {
+async fn an_invalid_phone_or_an_unlisted_country_is_refused() {
     let world = World::new().await;
     let (_, login) = person_awaiting_phone(&world, "maria").await;
     let before = world.rows("OtpsTable").await;
@@ -214,7 +214,7 @@ async fn what_is_no_phone_or_not_in_a_country_of_ours_is_refused() {
 }
 
 #[tokio::test]
-async fn a_code_is_for_its_own_token_phone_and_purpose() {
+async fn a_code_is_valid_for_its_own_token_phone_and_purpose_only() {
     let world = World::new().await;
     let (demo, (maria, first)) = (world.demo(), person_awaiting_phone(&world, "maria").await);
     // A typo is corrected by another initiation with the answer's token: the code to the wrong number is revoked (R14).
@@ -256,7 +256,7 @@ async fn a_code_is_for_its_own_token_phone_and_purpose() {
 }
 
 #[tokio::test]
-async fn a_login_that_begins_to_set_a_phone_goes_on_with_another_token() {
+async fn a_login_that_sets_a_phone_continues_with_another_token() {
     let world = World::new().await;
     let (maria, login) = person_awaiting_phone(&world, "maria").await;
     let approval = token_in(&world.init_factor(&login, NEW_PHONE).await);
@@ -292,7 +292,7 @@ async fn a_login_that_begins_to_set_a_phone_goes_on_with_another_token() {
 }
 
 #[tokio::test]
-async fn failed_codes_count_and_block_as_those_of_logins_do() {
+async fn failed_approval_codes_share_the_lockout_of_logins() {
     let world = World::new().await;
     let demo = world.demo();
     // Two guesses in a login, two in an approval: the fourth blocks the user.
@@ -330,7 +330,7 @@ async fn failed_codes_count_and_block_as_those_of_logins_do() {
 }
 
 #[tokio::test]
-async fn tries_and_tokens_end() {
+async fn attempts_are_limited_and_tokens_expire() {
     let world = World::new().await;
     let (maria, login) = person_awaiting_phone(&world, "maria").await;
     let approval = token_in(&world.init_factor(&login, NEW_PHONE).await);

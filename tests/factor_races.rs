@@ -20,7 +20,7 @@ async fn access_tokens(world: &World) -> usize {
 }
 
 #[tokio::test]
-async fn a_right_code_has_one_winner() {
+async fn one_of_parallel_approvals_with_the_correct_code_succeeds() {
     let world = World::new().await;
     for round in 0..5 {
         let (maria, login) = person_awaiting_phone(&world, &format!("maria{round}")).await;
@@ -40,7 +40,7 @@ async fn a_right_code_has_one_winner() {
 }
 
 #[tokio::test]
-async fn no_more_wrong_codes_are_compared_than_there_are_tries() {
+async fn no_more_wrong_codes_are_compared_than_attempts_allow() {
     let world = World::new().await;
     for round in 0..5 {
         let (maria, login) = person_awaiting_phone(&world, &format!("maria{round}")).await;
@@ -58,7 +58,7 @@ async fn no_more_wrong_codes_are_compared_than_there_are_tries() {
 }
 
 #[tokio::test]
-async fn of_two_phones_that_are_approved_at_once_one_is_set() {
+async fn one_of_two_concurrently_approved_phones_is_set() {
     let world = World::new().await;
     for round in 0..3 {
         let phone = format!("+38088123450{round}");
@@ -99,7 +99,7 @@ async fn of_two_phones_that_are_approved_at_once_one_is_set() {
 }
 
 #[tokio::test]
-async fn who_could_set_a_first_phone_replaces_none_that_came_meanwhile() {
+async fn setting_the_first_phone_does_not_replace_a_concurrent_one() {
     let world = World::new().await;
     let client = json!({
         "command": "create_client", "client_id": "second", "scopes": "all", "grants": ["password"],
@@ -121,7 +121,7 @@ async fn who_could_set_a_first_phone_replaces_none_that_came_meanwhile() {
 }
 
 #[tokio::test]
-async fn a_message_that_was_not_sent_leaves_nothing_behind() {
+async fn an_unsent_message_leaves_nothing_behind() {
     let world = World::new().await;
     let (person, login) = person_awaiting_phone(&world, "maria").await;
     for kind in ["error", "throttle", "opted_out"] {
@@ -151,7 +151,7 @@ async fn a_message_that_was_not_sent_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn an_initiation_that_comes_again_is_answered_again() {
+async fn a_repeated_initiation_is_idempotent() {
     let world = World::new().await;
     let (person, login) = person_awaiting_phone(&world, "maria").await;
     world.keep_phone_out_of_logs(NEW_PHONE);
@@ -182,7 +182,7 @@ async fn an_initiation_that_comes_again_is_answered_again() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_is_given_all_the_same() {
+async fn a_phone_is_set_despite_a_lost_response() {
     let world = World::new().await;
     let (person, login) = person_awaiting_phone(&world, "maria").await;
     let lose = json!({ "service": "dynamodb", "operation": "TransactWriteItems", "kind": "drop_response", "times": 1 });

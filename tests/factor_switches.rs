@@ -19,7 +19,7 @@ fn conflict(got: &Response, words: &str) {
 }
 
 #[tokio::test]
-async fn logins_go_by_what_was_switched_last() {
+async fn a_login_follows_the_last_switch_of_the_factor() {
     let world = World::new().await;
     let demo = world.demo();
     let before = world.factor_of(&demo).await;
@@ -63,7 +63,7 @@ async fn logins_go_by_what_was_switched_last() {
 }
 
 #[tokio::test]
-async fn the_owner_is_told_by_mail() {
+async fn the_owner_is_notified_by_mail() {
     let world = World::new().await;
     let demo = world.demo();
     for (action, subject) in [("reset", "phone number"), ("disable", "turned off")] {
@@ -86,7 +86,7 @@ async fn the_owner_is_told_by_mail() {
 }
 
 #[tokio::test]
-async fn a_login_under_way_notices() {
+async fn a_pending_login_is_affected_by_a_switch() {
     let world = World::new().await;
     let demo = world.demo();
     let no_factor = NO_FACTOR;
@@ -116,7 +116,7 @@ async fn a_login_under_way_notices() {
 }
 
 #[tokio::test]
-async fn of_parallel_switches_one_does_it() {
+async fn one_of_parallel_switches_succeeds() {
     let world = World::new().await;
     let demo = world.demo();
     for round in 0..4 {
@@ -129,7 +129,7 @@ async fn of_parallel_switches_one_does_it() {
 }
 
 #[tokio::test]
-async fn an_answer_that_was_lost_is_given_all_the_same() {
+async fn a_switch_succeeds_despite_a_lost_response() {
     let world = World::new().await;
     let demo = world.demo();
     for action in ["disable", "enable", "reset"] {
@@ -143,7 +143,7 @@ async fn an_answer_that_was_lost_is_given_all_the_same() {
 }
 
 #[tokio::test]
-async fn a_switch_wants_its_scope_its_factor_and_nothing_else() {
+async fn a_switch_requires_its_scope_its_factor_and_an_empty_body() {
     let world = World::new().await;
     let (demo, maria) = (world.demo(), world.create_person("maria").await);
     let admin = world.demo_admin().id;

@@ -20,7 +20,7 @@ fn create<'a>(world: &'a World, person: &Person, token: &str) -> Request<'a> {
 }
 
 #[tokio::test]
-async fn a_factor_is_made_active_and_empty() {
+async fn a_factor_is_created_active_and_empty() {
     let world = World::new().await;
     let maria = world.create_person("maria").await;
     let body = json!({ "type": "SMS", "factor": "+380881234599", "user_id": maria.id });
@@ -55,7 +55,7 @@ async fn a_factor_is_made_active_and_empty() {
 }
 
 #[tokio::test]
-async fn what_speaks_against_a_factor_is_said() {
+async fn an_invalid_factor_is_refused_with_its_reasons() {
     let world = World::new().await;
     let maria = world.create_person("maria").await;
     let of = maria.factors_path();
@@ -104,7 +104,7 @@ async fn what_speaks_against_a_factor_is_said() {
 }
 
 #[tokio::test]
-async fn of_parallel_requests_one_makes_a_factor() {
+async fn one_of_parallel_requests_creates_a_factor() {
     let world = World::new().await;
     for round in 0..5 {
         let person = world.create_person(&format!("person{round}")).await;
@@ -118,7 +118,7 @@ async fn of_parallel_requests_one_makes_a_factor() {
 }
 
 #[tokio::test]
-async fn a_factor_whose_answer_was_lost_is_made_all_the_same() {
+async fn a_factor_is_created_despite_a_lost_response() {
     let world = World::new().await;
     let maria = world.create_person("maria").await;
     let lost = json!({ "service": "dynamodb", "operation": "TransactWriteItems", "kind": "drop_response", "times": 1 });
@@ -128,7 +128,7 @@ async fn a_factor_whose_answer_was_lost_is_made_all_the_same() {
 }
 
 #[tokio::test]
-async fn a_list_holds_what_was_asked_for() {
+async fn a_list_is_filtered_by_the_query() {
     let world = World::new().await;
     let (demo, maria) = (world.demo(), world.create_person("maria").await);
     let list = async |person: &Person, query: &str| {
@@ -164,7 +164,7 @@ async fn a_list_holds_what_was_asked_for() {
 }
 
 #[tokio::test]
-async fn a_number_is_shown_to_nobody() {
+async fn a_phone_number_is_always_masked() {
     let world = World::new().await;
     let maria = world.create_person_with("maria", "+4915112345678").await;
     let short = world.create_person_with("short", "+4912345").await;
@@ -196,7 +196,7 @@ async fn a_number_is_shown_to_nobody() {
 }
 
 #[tokio::test]
-async fn everybody_looks_after_the_own_account_with_the_scope() {
+async fn users_administer_their_own_account_with_the_scope() {
     let world = World::new().await;
     let (maria, other) = (world.create_person("maria").await, world.create_person_with("other", "+380881234531").await);
     let token = async |person: &Person, scope: &str| {
@@ -241,7 +241,7 @@ async fn everybody_looks_after_the_own_account_with_the_scope() {
 }
 
 #[tokio::test]
-async fn another_domains_users_are_unknown() {
+async fn users_of_another_domain_are_not_found() {
     let world = World::new().await;
     let (maria, demo) = (world.create_person("maria").await, world.demo());
     let factor = world.factor_of(&demo).await["id"].as_str().expect("an id").to_owned();

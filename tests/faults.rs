@@ -43,7 +43,7 @@ async fn support_pin_says(world: &World, kind: &str, skip: u32) {
 }
 
 #[tokio::test]
-async fn a_store_that_fails_or_throttles_is_said_in_the_routes_words() {
+async fn a_failing_or_throttling_store_is_reported_in_the_dialect() {
     let world = World::new().await;
     let created = world.post(OWN_PIN).private_token(world.user()).send().await;
     for kind in ["error", "throttle"] {
@@ -55,7 +55,7 @@ async fn a_store_that_fails_or_throttles_is_said_in_the_routes_words() {
 }
 
 #[tokio::test]
-async fn a_store_that_hangs_is_said_in_time() {
+async fn a_hanging_store_is_reported_before_the_timeout() {
     let world = World::new().await;
     let created = world.post(OWN_PIN).private_token(world.user()).send().await;
     support_pin_says(&world, "hang", 1).await;
@@ -93,7 +93,7 @@ async fn passcode_routes_answer_503_and_a_retry_works() {
 }
 
 #[tokio::test]
-async fn a_passing_fault_is_not_noticed() {
+async fn a_transient_fault_is_hidden_by_retries() {
     let world = World::new().await;
     for kind in ["error", "throttle", "hang"] {
         for skip in [0, 1] {
@@ -107,7 +107,7 @@ async fn a_passing_fault_is_not_noticed() {
 }
 
 #[tokio::test]
-async fn the_winner_is_told_so_although_an_answer_was_lost() {
+async fn a_success_is_reported_despite_a_lost_response() {
     let world = World::new().await;
     world.inject(lose("PutItem")).await;
     let issued = world.retrieve(USER, PURPOSE).await;
@@ -145,7 +145,7 @@ async fn a_guess_that_cannot_be_counted_is_not_evaluated() {
 }
 
 #[tokio::test]
-async fn a_guess_whose_count_was_lost_counts_once_and_is_evaluated() {
+async fn a_guess_with_a_lost_response_counts_once_and_is_evaluated() {
     let world = World::with(&[("PasscodePurposes", SHORT), ("PasscodeGuessesPerDay", "2")]).await;
     let right = world.retrieve(USER, "PHONE").await.token;
     let wrong = if right == "000000" { "000001" } else { "000000" };
@@ -157,7 +157,7 @@ async fn a_guess_whose_count_was_lost_counts_once_and_is_evaluated() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_revoked_pin_does_not_come_back_with_a_late_repetition() {
+async fn a_late_retry_does_not_restore_a_revoked_pin() {
     in_some_round(async |_| {
         let world = World::new().await;
         world.count_transactions().await;
@@ -194,7 +194,7 @@ async fn a_function_without_its_keys_serves_nothing_and_recovers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_store_that_hangs_is_a_503_in_every_dialect() {
+async fn a_hanging_store_is_a_503_in_every_dialect() {
     let world = World::new().await;
     let issued = world.retrieve(USER, PURPOSE).await;
     world.get(OWN_PIN).private_token(world.user()).send().await.ok(404);

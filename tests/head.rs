@@ -67,7 +67,7 @@ async fn head_is_get_without_a_body() {
 }
 
 #[tokio::test]
-async fn what_is_no_safe_get_answers_no_head() {
+async fn a_get_with_side_effects_has_no_head() {
     let world = World::new().await;
     let retrieve = "/passcode/retrieve?purpose=p&username=u&client_id=heatclinic";
     let got = world.request("HEAD", retrieve).bearer(world.passcode_token()).send().await;
@@ -76,7 +76,7 @@ async fn what_is_no_safe_get_answers_no_head() {
 }
 
 #[tokio::test]
-async fn an_administrators_head_is_written_down_like_a_read() {
+async fn an_administrators_head_is_in_the_audit_log_like_a_read() {
     let world = World::new().await;
     let demo = world.demo();
     world.post(OWN_PIN).private_token(world.user()).send().await.ok(201);

@@ -91,7 +91,7 @@ async fn create(world: &World, login: &str, number: u64) -> Value {
 }
 
 #[tokio::test]
-async fn a_number_is_given_once_in_a_domain_and_stays() {
+async fn a_user_number_is_unique_in_a_domain_and_permanent() {
     let world = World::new().await;
     let made = create(&world, "maria", u64::MAX).await;
     let id = made["user_id"].as_str().expect("an id").to_owned();
@@ -124,7 +124,7 @@ async fn a_number_is_given_once_in_a_domain_and_stays() {
 }
 
 #[tokio::test]
-async fn of_many_who_want_a_number_one_gets_it() {
+async fn one_of_parallel_requests_gets_a_user_number() {
     let world = World::new().await;
     let logins: Vec<_> = (0..8).map(|n| format!("user{n}")).collect();
     let made = futures_util::future::join_all(logins.iter().map(|login| create(&world, login, 7))).await;
@@ -140,7 +140,7 @@ async fn of_many_who_want_a_number_one_gets_it() {
 }
 
 #[tokio::test]
-async fn nothing_of_a_user_who_was_erased_is_good_for_the_next_of_that_number() {
+async fn credentials_of_an_erased_user_are_invalid_for_the_next_user_of_the_number() {
     let world = World::new().await;
     let old = create(&world, "maria", 7).await["user_id"].as_str().expect("an id").to_owned();
     let token = world.create_token(json!({ "user_id": old, "scopes": ["api"] })).await;

@@ -89,7 +89,7 @@ async fn users_of_the_provider_have_support_pins() {
 }
 
 #[tokio::test]
-async fn a_user_whose_name_is_an_id_keeps_it_unless_it_could_be_somebody_elses() {
+async fn a_subject_that_is_an_id_is_kept_unless_it_could_be_another_users() {
     let world = world().await;
     let admin = token(&world, json!({ "sub": "bob", "scope": "api", "groups": "support" })).await;
     let made = async |name: &str| {
@@ -113,7 +113,7 @@ async fn a_user_whose_name_is_an_id_keeps_it_unless_it_could_be_somebody_elses()
 }
 
 #[tokio::test]
-async fn a_member_of_a_list_is_a_whole_text() {
+async fn a_member_of_a_list_is_compared_as_a_whole() {
     let world = world().await;
     let status = async |claims: Value| {
         let token = token(&world, claims).await;
@@ -165,7 +165,7 @@ async fn a_member_of_a_list_is_a_whole_text() {
 }
 
 #[tokio::test]
-async fn passcodes_are_of_the_client_that_the_provider_names() {
+async fn passcodes_belong_to_the_client_in_the_claims() {
     let world = world().await;
     let shop = token(&world, json!({ "client_id": "shop", "scope": "passcode" })).await;
     let rival = token(&world, json!({ "client_id": "rival", "scope": "passcode" })).await;
@@ -217,7 +217,7 @@ impl Parts {
 }
 
 #[tokio::test]
-async fn what_the_provider_did_not_sign_for_us_reaches_no_function() {
+async fn a_token_not_signed_by_the_provider_for_us_reaches_no_function() {
     let (world, stranger) = (world().await, world().await);
     let now = world.now().await;
     let claims = json!({ "sub": "anna", "client_id": "shop", "scope": "api passcode" });
@@ -294,7 +294,7 @@ fn unauthorized(what: &str, got: &Response) {
 }
 
 #[tokio::test]
-async fn claims_that_are_not_enough_are_refused_in_the_dialect() {
+async fn insufficient_claims_are_refused_in_the_dialect() {
     let world = world().await;
     let small = r#"{"error":"insufficient_scope","error_description":"The request requires higher privileges than provided by the access token.","scope":"api"}"#;
     let unknown = UNAUTHORIZED;
@@ -328,7 +328,7 @@ async fn claims_that_are_not_enough_are_refused_in_the_dialect() {
 }
 
 #[tokio::test]
-async fn claims_have_the_names_that_the_operator_gives() {
+async fn claim_names_are_configurable() {
     let world = World::with(&[
         ("JwtIssuer", "local"),
         ("JwtAudience", AUDIENCE),
@@ -355,7 +355,7 @@ async fn claims_have_the_names_that_the_operator_gives() {
 }
 
 #[tokio::test]
-async fn nothing_of_ours_is_read_for_the_providers_users() {
+async fn requests_of_provider_users_read_no_tokens_or_users() {
     let world = world().await;
     let anna = token(&world, json!({ "sub": "anna", "scope": "api", "groups": ["support"] })).await;
     let shop = token(&world, json!({ "client_id": "shop", "scope": "passcode" })).await;
@@ -377,7 +377,7 @@ async fn nothing_of_ours_is_read_for_the_providers_users() {
 }
 
 #[tokio::test]
-async fn the_other_families_keep_to_our_own_tokens() {
+async fn the_other_families_accept_only_our_own_tokens() {
     let world = world().await;
     let claims = json!({ "sub": world.id("/user/user_id"), "client_id": "heatclinic", "scope": "api authentication_factor:read" });
     let provided = token(&world, claims).await;
@@ -392,7 +392,7 @@ async fn the_other_families_keep_to_our_own_tokens() {
 }
 
 #[tokio::test]
-async fn without_a_provider_a_signed_token_is_nobodys() {
+async fn a_signed_token_is_unauthorized_without_a_provider() {
     let world = World::new().await;
     let anna = token(&world, json!({ "sub": world.id("/user/user_id"), "scope": "api" })).await;
     let unknown = UNAUTHORIZED;

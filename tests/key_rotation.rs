@@ -80,7 +80,7 @@ async fn a_new_key_verifies_at_once_and_signs_when_it_is_due() {
 }
 
 #[tokio::test]
-async fn what_a_lost_key_signed_fails_closed() {
+async fn secrets_of_a_lost_key_fail_closed() {
     let world = World::new().await;
     let demo = world.demo();
     let passcode = world.retrieve(USER, PURPOSE).await;
@@ -110,7 +110,7 @@ async fn what_a_lost_key_signed_fails_closed() {
 }
 
 #[tokio::test]
-async fn keys_that_cannot_be_read_again_go_on() {
+async fn functions_keep_their_keys_if_a_refresh_fails() {
     let world = World::new().await;
     let pin = world.pin("POST").await;
     let unreadable =

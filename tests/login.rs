@@ -62,7 +62,7 @@ async fn check(world: &World, got: &Response, expected: Expected<'_>) -> String 
 const MONTH: u64 = 30 * 86_400;
 
 #[tokio::test]
-async fn a_login_says_what_comes_next() {
+async fn a_login_returns_the_next_step() {
     let world = World::new().await;
     let (demo, admin) = (world.demo(), world.demo_admin());
     let got = world.sign_in(&admin, &admin.password).await;
@@ -117,7 +117,7 @@ fn invalid(got: &Response) -> Vec<(String, String)> {
 }
 
 #[tokio::test]
-async fn what_is_missing_is_said_at_once() {
+async fn all_missing_fields_are_reported_at_once() {
     let world = World::new().await;
     world.invocations().await;
     for body in [
@@ -172,7 +172,7 @@ async fn what_is_missing_is_said_at_once() {
 }
 
 #[tokio::test]
-async fn each_refusal_has_its_place_in_the_order() {
+async fn refusals_have_a_defined_order() {
     let world = World::new().await;
     let demo = world.demo();
     world.create_client("narrow", json!(["app:authorize", "api"])).await;
@@ -219,7 +219,7 @@ async fn each_refusal_has_its_place_in_the_order() {
 }
 
 #[tokio::test]
-async fn a_login_ends_the_one_before_with_the_same_client() {
+async fn a_login_revokes_the_previous_one_with_the_same_client() {
     let world = World::new().await;
     world.create_client("shop", json!("all")).await;
     let admin = world.demo_admin();
@@ -265,7 +265,7 @@ async fn a_login_ends_the_one_before_with_the_same_client() {
 }
 
 #[tokio::test]
-async fn passwords_are_compared_whole_and_addresses_in_any_spelling() {
+async fn passwords_are_compared_in_full_and_addresses_in_any_spelling() {
     let world = World::new().await;
     let long = "x".repeat(128);
     for (login, given, others) in [
@@ -289,7 +289,7 @@ async fn passwords_are_compared_whole_and_addresses_in_any_spelling() {
 }
 
 #[tokio::test]
-async fn a_weaker_hash_is_replaced_when_its_password_is_given() {
+async fn a_weaker_hash_is_replaced_at_the_next_login() {
     let weak = World::new().await;
     let person = weak.create_person("maria").await;
     let hash = weak.user_row(&person.id).await["password"]["S"].as_str().expect("S").to_owned();

@@ -19,7 +19,7 @@ fn count(row: &Value, name: &str) -> u64 {
 }
 
 #[tokio::test]
-async fn what_cannot_be_a_code_is_no_attempt() {
+async fn a_malformed_code_does_not_count_as_an_attempt() {
     let world = World::new().await;
     let demo = world.demo();
     let (token, code) = world.begin_login(&demo).await;
@@ -90,7 +90,7 @@ async fn a_code_keeps_its_leading_zeros_and_may_come_as_a_number() {
 }
 
 #[tokio::test]
-async fn only_a_token_that_waits_for_a_code_carries_a_login_on() {
+async fn only_a_token_awaiting_a_code_continues_a_login() {
     let world = World::new().await;
     let (demo, admin) = (world.demo(), world.demo_admin());
     let empty = world.create_person("empty").await;
@@ -131,7 +131,7 @@ async fn only_a_token_that_waits_for_a_code_carries_a_login_on() {
 }
 
 #[tokio::test]
-async fn codes_and_logins_end_in_time() {
+async fn codes_and_logins_expire() {
     let world = World::new().await;
     let demo = world.demo();
     let before = world.now().await;
@@ -165,7 +165,7 @@ async fn codes_and_logins_end_in_time() {
 }
 
 #[tokio::test]
-async fn renewing_a_login_every_minute_does_not_prolong_it() {
+async fn renewing_a_login_every_minute_does_not_extend_it() {
     let world = World::new().await;
     let demo = world.demo();
     let got = world.sign_in(&demo, &demo.password).await;
@@ -182,7 +182,7 @@ async fn renewing_a_login_every_minute_does_not_prolong_it() {
 }
 
 #[tokio::test]
-async fn an_operator_may_want_longer_codes_and_shorter_lives() {
+async fn the_length_of_codes_and_all_lifetimes_are_configurable() {
     let world = World::with(&[
         ("OtpLength", "8"),
         ("OtpLifetime", "30"),
@@ -229,7 +229,7 @@ async fn old_keys_verify_codes_new_keys_sign_them_and_lost_keys_fail_closed() {
 }
 
 #[tokio::test]
-async fn a_factor_that_changes_in_between_is_judged_as_it_is() {
+async fn a_login_is_checked_against_the_current_factor() {
     let world = World::new().await;
     let demo = world.demo();
     world.advance(2).await;
@@ -250,7 +250,7 @@ async fn a_factor_that_changes_in_between_is_judged_as_it_is() {
 }
 
 #[tokio::test]
-async fn wrong_codes_before_the_right_one_are_forgiven() {
+async fn a_correct_code_resets_earlier_failures() {
     let world = World::new().await;
     let demo = world.demo();
     for _ in 0..2 {
@@ -266,7 +266,7 @@ async fn wrong_codes_before_the_right_one_are_forgiven() {
 }
 
 #[tokio::test]
-async fn a_code_is_compared_three_times() {
+async fn a_code_is_compared_at_most_three_times() {
     let world = World::with(&[("UserOtpErrorMax", "50")]).await;
     let demo = world.demo();
     let (token, code) = world.begin_login(&demo).await;
@@ -289,7 +289,7 @@ async fn a_code_is_compared_three_times() {
 }
 
 #[tokio::test]
-async fn another_code_takes_the_place_of_the_earlier_one() {
+async fn a_new_code_replaces_the_earlier_one() {
     let world = World::new().await;
     let demo = world.demo();
     let (first, old) = world.begin_login(&demo).await;
@@ -317,7 +317,7 @@ async fn another_code_takes_the_place_of_the_earlier_one() {
 }
 
 #[tokio::test]
-async fn a_token_that_was_replaced_and_comes_late_ends_the_login() {
+async fn late_reuse_of_a_replaced_token_revokes_the_login() {
     let world = World::new().await;
     let person = world.demo();
     for use_it in ["authorize", "refresh", "create_otp", "init_factor"] {
@@ -349,7 +349,7 @@ async fn a_token_that_was_replaced_and_comes_late_ends_the_login() {
 }
 
 #[tokio::test]
-async fn a_token_outlives_what_could_not_be_sent() {
+async fn a_token_stays_valid_if_its_code_could_not_be_sent() {
     let world = World::new().await;
     let demo = world.demo();
     let (token, code) = world.begin_login(&demo).await;

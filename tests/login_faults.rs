@@ -111,7 +111,7 @@ async fn a_login_survives_a_fault_in_any_step() {
 }
 
 #[tokio::test]
-async fn the_right_code_survives_a_fault_in_any_step() {
+async fn the_correct_code_survives_a_fault_in_any_step() {
     let world = World::new().await;
     // The rows that the login is checked against, the transaction, the message quota.
     each(&world, 3, async |fault, person| {
@@ -145,7 +145,7 @@ async fn the_right_code_survives_a_fault_in_any_step() {
 }
 
 #[tokio::test]
-async fn a_wrong_code_is_never_right_and_counts_once_at_most() {
+async fn a_wrong_code_is_never_accepted_and_counts_at_most_once() {
     let world = World::new().await;
     each(&world, 2, async |fault, person| {
         let what = fault.words();
@@ -173,7 +173,7 @@ async fn a_wrong_code_is_never_right_and_counts_once_at_most() {
 }
 
 #[tokio::test]
-async fn a_wrong_password_is_never_right_and_counts_once_at_most() {
+async fn a_wrong_password_is_never_accepted_and_counts_at_most_once() {
     let world = World::new().await;
     each(&world, 4, async |fault, person| {
         let what = fault.words();
@@ -225,7 +225,7 @@ async fn another_code_survives_a_fault_in_any_step() {
 }
 
 #[tokio::test]
-async fn a_store_that_hangs_is_said_in_time() {
+async fn a_hanging_store_is_reported_before_the_timeout() {
     let world = World::new().await;
     let person = world.demo();
     let hang = |skip: u32, times: u32| json!({ "service": "dynamodb", "operation": null, "kind": "hang", "skip": skip, "times": times });

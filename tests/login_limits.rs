@@ -103,7 +103,7 @@ async fn ten_codes_are_sent_in_an_hour_and_twenty_in_a_day() {
 }
 
 #[tokio::test]
-async fn ten_guesses_are_compared_in_a_day_whatever_becomes_of_them() {
+async fn ten_guesses_are_compared_in_a_day_whatever_their_outcome() {
     let world = World::with(&[
         ("UserOtpErrorMax", "50"),
         ("OtpMaxAttempts", "10"),
@@ -142,7 +142,7 @@ async fn ten_guesses_are_compared_in_a_day_whatever_becomes_of_them() {
 }
 
 #[tokio::test]
-async fn a_month_has_its_own_budget_of_guesses() {
+async fn a_month_has_its_own_rate_limit_of_guesses() {
     let world = World::with(&[("OtpGuessesPerDay", "2"), ("OtpGuessesPer30Days", "3")]).await;
     let demo = world.demo();
     for _ in 0..2 {
@@ -164,7 +164,7 @@ async fn a_month_has_its_own_budget_of_guesses() {
 }
 
 #[tokio::test]
-async fn passwords_tried_over_many_names_are_bounded_by_where_they_come_from() {
+async fn password_spraying_is_rate_limited_per_source() {
     let world = World::with(&[("FailedLoginsPerSourcePerHour", "6"), ("UserLoginErrorMax", "1")]).await;
     let demo = world.demo();
     let tries = std::cell::Cell::new(0_u32);
@@ -196,7 +196,7 @@ async fn passwords_tried_over_many_names_are_bounded_by_where_they_come_from() {
 }
 
 #[tokio::test]
-async fn of_many_wrong_logins_at_once_no_more_than_the_number_are_told_so() {
+async fn parallel_failed_logins_do_not_exceed_the_rate_limit_of_their_source() {
     let world = World::with(&[("FailedLoginsPerSourcePerHour", "10")]).await;
     let tries = (0..64).map(|n| {
         let body = password_grant(&format!("nobody{n}@example.org"), "wrong");

@@ -66,7 +66,7 @@ async fn the_fourth_wrong_password_in_a_row_blocks() {
 }
 
 #[tokio::test]
-async fn the_fourth_failed_code_blocks_and_does_not_say_so() {
+async fn the_fourth_failed_code_blocks_without_revealing_it() {
     let world = World::new().await;
     let demo = world.demo();
     let (token, code) = world.begin_login(&demo).await;
@@ -96,7 +96,7 @@ async fn the_fourth_failed_code_blocks_and_does_not_say_so() {
 }
 
 #[tokio::test]
-async fn neither_another_code_nor_another_login_resets_what_failed() {
+async fn neither_another_code_nor_another_login_resets_the_failures() {
     let world = World::new().await;
     let demo = world.demo();
     let (token, code) = world.begin_login(&demo).await;
@@ -114,7 +114,7 @@ async fn neither_another_code_nor_another_login_resets_what_failed() {
 }
 
 #[tokio::test]
-async fn a_code_that_is_over_counts_like_a_wrong_one() {
+async fn an_expired_code_counts_as_a_failure() {
     let world = World::new().await;
     let demo = world.demo();
     let (token, code) = world.begin_login(&demo).await;
@@ -128,7 +128,7 @@ async fn a_code_that_is_over_counts_like_a_wrong_one() {
 }
 
 #[tokio::test]
-async fn a_password_reset_lifts_the_block_and_keeps_the_second_factor() {
+async fn a_password_reset_unblocks_and_keeps_the_second_factor() {
     let world = World::new().await;
     let (maria, olga) = (
         world.create_person_with("maria", "+380881234531").await,
@@ -162,7 +162,7 @@ async fn a_password_reset_lifts_the_block_and_keeps_the_second_factor() {
 }
 
 #[tokio::test]
-async fn a_block_may_end_by_itself() {
+async fn a_block_may_expire() {
     let world = World::with(&[("BlockSeconds", "60")]).await;
     let (maria, olga) = (world.create_person_with("maria", "+380881234531").await, world.create_person("olga").await);
     let opened = token_in(&world.request_token(api_grant(&olga)).await);
@@ -206,7 +206,7 @@ async fn a_block_may_end_by_itself() {
 }
 
 #[tokio::test]
-async fn a_notice_that_cannot_be_sent_changes_no_answer() {
+async fn an_unsent_notice_does_not_change_the_response() {
     let world = World::new().await;
     let (demo, maria) = (world.demo(), world.create_person("maria").await);
     world
@@ -224,7 +224,7 @@ async fn a_notice_that_cannot_be_sent_changes_no_answer() {
 }
 
 #[tokio::test]
-async fn a_new_password_ends_logins_that_wait_for_their_code() {
+async fn a_new_password_revokes_pending_logins() {
     let world = World::new().await;
     let maria = world.create_person_with("maria", "+380881234531").await;
     let (token, code) = world.begin_login(&maria).await;
@@ -243,7 +243,7 @@ async fn a_new_password_ends_logins_that_wait_for_their_code() {
 }
 
 #[tokio::test]
-async fn an_operator_may_forgive_more_or_less() {
+async fn the_number_of_allowed_failures_is_configurable() {
     let world = World::with(&[("UserLoginErrorMax", "1"), ("UserOtpErrorMax", "1")]).await;
     let (demo, maria) = (world.demo(), world.create_person("maria").await);
     for _ in 0..2 {

@@ -61,7 +61,7 @@ async fn same_for_all(world: &World, all: &[LoginRequest], attempts: usize, said
 }
 
 #[tokio::test]
-async fn nobody_learns_from_a_lockout_who_has_an_account() {
+async fn a_lockout_does_not_reveal_whether_an_account_exists() {
     for seconds in ["0", "3600"] {
         let world = World::with(&[("BlockSeconds", seconds), ("FailedLoginsPerSourcePerHour", "300")]).await;
         let (known, silent) = (world.create_person("maria").await, world.create_person("olga").await);
@@ -135,7 +135,7 @@ async fn nobody_learns_from_a_lockout_who_has_an_account() {
 }
 
 #[tokio::test]
-async fn failures_of_an_address_do_not_meet_the_account_that_it_gets() {
+async fn failures_of_an_address_do_not_count_for_an_account_created_later() {
     let world = World::new().await;
     for _ in 0..4 {
         wrong_identity(&world.request_token(password_grant("maria@example.org", "wrong")).await);
@@ -150,7 +150,7 @@ async fn failures_of_an_address_do_not_meet_the_account_that_it_gets() {
 }
 
 #[tokio::test]
-async fn of_many_wrong_passwords_for_nobody_as_many_are_told_so_as_for_a_user() {
+async fn parallel_wrong_passwords_are_answered_equally_for_known_and_unknown_users() {
     let world = World::with(&[("FailedLoginsPerSourcePerHour", "300")]).await;
     let maria = world.create_person("maria").await;
     for email in ["nobody@example.org", "no address", maria.email.as_str()] {
@@ -166,7 +166,7 @@ async fn of_many_wrong_passwords_for_nobody_as_many_are_told_so_as_for_a_user() 
 }
 
 #[tokio::test]
-async fn a_right_password_with_a_scope_that_is_not_allowed_forgives_nothing() {
+async fn a_correct_password_with_a_forbidden_scope_resets_no_failures() {
     let world = World::with(&[("FailedLoginsPerSourcePerHour", "8")]).await;
     let maria = world.create_person("maria").await;
     for _ in 0..3 {

@@ -24,7 +24,7 @@ fn winners(answers: &[Response], refused: fn(&Response)) -> Vec<&Response> {
 }
 
 #[tokio::test]
-async fn a_code_lets_in_once() {
+async fn one_of_parallel_logins_with_a_code_succeeds() {
     let world = World::new().await;
     let mut open = Vec::new();
     for round in 0..6 {
@@ -42,7 +42,7 @@ async fn a_code_lets_in_once() {
 }
 
 #[tokio::test]
-async fn of_many_wrong_codes_exactly_three_are_compared_and_the_fourth_blocks() {
+async fn three_of_parallel_wrong_codes_are_compared_and_the_fourth_blocks() {
     let world = World::new().await;
     for round in 0..4 {
         let person = world.create_person_with(&format!("someone{round}"), &format!("+38088123456{round}")).await;
@@ -66,7 +66,7 @@ async fn of_many_wrong_codes_exactly_three_are_compared_and_the_fourth_blocks() 
 }
 
 #[tokio::test]
-async fn the_right_code_wins_among_wrong_ones_while_there_are_attempts() {
+async fn the_correct_code_succeeds_among_wrong_ones_while_attempts_remain() {
     let world = World::new().await;
     for round in 0..8 {
         let person = world.create_person_with(&format!("someone{round}"), &format!("+38088123456{round}")).await;
@@ -86,7 +86,7 @@ async fn the_right_code_wins_among_wrong_ones_while_there_are_attempts() {
 }
 
 #[tokio::test]
-async fn of_many_wrong_passwords_exactly_four_count() {
+async fn exactly_four_of_parallel_wrong_passwords_count() {
     let world = World::with(&[("FailedLoginsPerSourcePerHour", "300")]).await;
     for round in 0..2 {
         let person = world.create_person(&format!("someone{round}")).await;
@@ -103,7 +103,7 @@ async fn of_many_wrong_passwords_exactly_four_count() {
 }
 
 #[tokio::test]
-async fn no_failure_is_lost() {
+async fn no_parallel_failure_is_lost() {
     let world = World::with(&[("UserLoginErrorMax", "50")]).await;
     let person = world.create_person("maria").await;
     let answers = join_all((0..48).map(|_| world.sign_in(&person, "wrong"))).await;
@@ -133,7 +133,7 @@ async fn a_token_is_renewed_once() {
 }
 
 #[tokio::test]
-async fn of_many_logins_one_stays_and_one_code_is_good() {
+async fn one_of_parallel_logins_stays_with_one_valid_code() {
     let world = World::with(&[
         ("OtpSendCounterMax", "10"),
         ("OtpMaxAttempts", "10"),
@@ -169,7 +169,7 @@ async fn of_many_logins_one_stays_and_one_code_is_good() {
 }
 
 #[tokio::test]
-async fn of_many_logins_without_a_second_factor_the_last_one_stays() {
+async fn one_of_parallel_logins_without_a_second_factor_stays() {
     let world = World::new().await;
     let admin = world.demo_admin();
     for _ in 0..2 {
@@ -183,7 +183,7 @@ async fn of_many_logins_without_a_second_factor_the_last_one_stays() {
 }
 
 #[tokio::test]
-async fn a_code_and_its_renewal_have_one_winner() {
+async fn one_of_a_code_and_a_concurrent_renewal_succeeds() {
     let world = World::new().await;
     for round in 0..8 {
         let person = world.create_person_with(&format!("someone{round}"), &format!("+38088123456{round}")).await;
@@ -195,7 +195,7 @@ async fn a_code_and_its_renewal_have_one_winner() {
 }
 
 #[tokio::test]
-async fn a_login_that_meets_a_new_password_is_before_or_after_it() {
+async fn a_login_and_a_concurrent_password_reset_are_serialized() {
     let world = World::new().await;
     let person = world.create_person("maria").await;
     let old = [person.password.clone(), NEW.to_owned()];
@@ -218,7 +218,7 @@ async fn a_login_that_meets_a_new_password_is_before_or_after_it() {
 }
 
 #[tokio::test]
-async fn a_login_that_meets_a_block_is_before_or_after_it() {
+async fn a_login_and_a_concurrent_block_are_serialized() {
     let world = World::new().await;
     let admin = world.demo_admin();
     let mut first = Vec::new();

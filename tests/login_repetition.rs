@@ -35,7 +35,7 @@ fn refresh(token: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_login_that_comes_again_is_answered_again_and_sends_nothing() {
+async fn a_repeated_login_is_idempotent_and_sends_nothing() {
     let world = World::new().await;
     let demo = world.demo();
     let count = async || world.sms_to(PHONE).await.len();
@@ -87,7 +87,7 @@ async fn a_login_that_comes_again_is_answered_again_and_sends_nothing() {
 }
 
 #[tokio::test]
-async fn what_was_refused_is_judged_anew() {
+async fn a_refused_login_is_evaluated_again() {
     let world = World::new().await;
     let demo = world.demo();
     for n in 1..=3 {
@@ -118,7 +118,7 @@ async fn what_was_refused_is_judged_anew() {
 }
 
 #[tokio::test]
-async fn logins_that_come_together_are_one() {
+async fn parallel_logins_with_one_idempotency_key_are_one() {
     let world = World::new().await;
     let login = api_grant(&world.demo());
     let answers = join_all((0..16).map(|_| keyed(&world, IDEMPOTENCY_KEY, &login).send())).await;
@@ -135,7 +135,7 @@ async fn logins_that_come_together_are_one() {
 }
 
 #[tokio::test]
-async fn an_answer_is_remembered_so_that_nobody_can_read_it() {
+async fn a_stored_response_is_encrypted() {
     let world = World::new().await;
     let demo = world.demo();
     let login = api_grant(&demo);

@@ -50,7 +50,7 @@ async fn forget(world: &World) {
 }
 
 #[tokio::test]
-async fn what_cannot_be_sent_leaves_nothing_behind() {
+async fn an_unsent_code_leaves_nothing_behind() {
     let world = World::new().await;
     for (n, kind) in ["error", "throttle", "opted_out"].into_iter().enumerate() {
         let phone = format!("+38088123456{n}");
@@ -85,7 +85,7 @@ async fn what_cannot_be_sent_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn a_number_that_sns_takes_for_none_is_said_and_leaves_nothing_behind() {
+async fn a_number_that_sns_rejects_is_reported_and_leaves_nothing_behind() {
     let world = World::new().await;
     let demo = world.demo();
     let impossible = |got: &Response| {
@@ -116,7 +116,7 @@ async fn a_number_that_sns_takes_for_none_is_said_and_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn a_passing_fault_is_not_noticed() {
+async fn a_transient_fault_is_hidden_by_retries() {
     let world = World::new().await;
     for kind in ["error", "throttle"] {
         let before = world.sms_to(PHONE).await.len();
@@ -128,7 +128,7 @@ async fn a_passing_fault_is_not_noticed() {
 }
 
 #[tokio::test]
-async fn a_message_that_may_be_on_its_way_has_a_code_that_is_none() {
+async fn a_code_is_invalid_if_the_outcome_of_its_message_is_unknown() {
     let world = World::new().await;
     let demo = world.demo();
     world.inject(sns("drop_response", 1000)).await;
@@ -149,7 +149,7 @@ async fn a_message_that_may_be_on_its_way_has_a_code_that_is_none() {
 }
 
 #[tokio::test]
-async fn a_message_service_that_hangs_is_said_in_time() {
+async fn a_hanging_message_service_is_reported_before_the_timeout() {
     let world = World::new().await;
     let demo = world.demo();
     let ask = || world.post(TOKENS).json(&api_grant(&demo)).header("idempotency-key", "key");
@@ -187,7 +187,7 @@ async fn killed_while_sending(world: World, sends: impl AsyncFn(&World) -> Respo
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_outlives_the_process_that_was_to_replace_it() {
+async fn a_token_stays_valid_if_the_process_that_replaces_it_crashes() {
     let world = World::durable().await;
     let (token, code) = world.begin_api_login(&world.demo()).await;
     let world = killed_while_sending(world, async |world| world.refresh_login(&token).await).await;
@@ -206,7 +206,7 @@ async fn a_token_outlives_the_process_that_was_to_replace_it() {
 }
 
 #[tokio::test]
-async fn a_token_outlives_a_store_that_fails_after_its_code_was_written() {
+async fn a_token_stays_valid_if_the_store_fails_after_its_code_was_written() {
     let world = World::new().await;
     let demo = world.demo();
     let (token, _) = world.begin_api_login(&demo).await;

@@ -348,17 +348,17 @@ async fn sweep(flows: &[Flow]) {
 }
 
 #[tokio::test]
-async fn registrations_survive_lost_answers() {
+async fn registrations_survive_lost_responses() {
     sweep(&[Flow::Register, Flow::ConfirmRegistration, Flow::MakeUser]).await;
 }
 
 #[tokio::test]
-async fn password_resets_survive_lost_answers() {
+async fn password_resets_survive_lost_responses() {
     sweep(&[Flow::AskForReset, Flow::ConfirmReset, Flow::ChangePassword]).await;
 }
 
 #[tokio::test]
-async fn logins_survive_lost_answers() {
+async fn logins_survive_lost_responses() {
     sweep(&[
         Flow::LogInWithoutFactor,
         Flow::LogIn,
@@ -370,7 +370,7 @@ async fn logins_survive_lost_answers() {
 }
 
 #[tokio::test]
-async fn factors_and_passcodes_survive_lost_answers() {
+async fn factors_and_passcodes_survive_lost_responses() {
     sweep(&[
         Flow::InitFactor,
         Flow::ApproveFactor,
@@ -393,7 +393,7 @@ const CONSUMERS: [(Flow, &str); 8] = [
 ];
 
 #[tokio::test]
-async fn who_used_something_up_is_told_so_although_every_answer_was_lost() {
+async fn a_consumption_is_reported_although_every_response_was_lost() {
     let world = World::new().await;
     for (n, (flow, operation)) in CONSUMERS.into_iter().enumerate() {
         let trial = Trial::new(&world, flow, n).await;
@@ -410,7 +410,7 @@ async fn who_used_something_up_is_told_so_although_every_answer_was_lost() {
 }
 
 #[tokio::test]
-async fn who_cannot_be_told_finds_it_done() {
+async fn a_change_whose_outcome_cannot_be_read_takes_effect_once() {
     let world = World::new().await;
     for (n, (flow, operation)) in CONSUMERS.into_iter().enumerate() {
         let trial = Trial::new(&world, flow, n).await;

@@ -28,7 +28,7 @@ async fn unsent(world: &World, ask: Request<'_>) {
 }
 
 #[tokio::test]
-async fn a_mail_that_cannot_be_sent_leaves_nothing_behind() {
+async fn an_unsent_mail_leaves_nothing_behind() {
     let world = World::with(&[("RequestsPerDomainPerMinute", "2"), ("MailWaits", "14400")]).await;
     let again = || register_from(&world, "203.0.113.7", "someone");
     for (kind, times) in [("rejected", 1), ("error", 3), ("throttle", 3), ("rejected", 1)] {
@@ -47,7 +47,7 @@ async fn a_mail_that_cannot_be_sent_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn a_mail_service_that_hangs_is_said_in_time() {
+async fn a_hanging_mail_service_is_reported_before_the_timeout() {
     let world = World::new().await;
     let again = || register_from(&world, "203.0.113.7", "someone").header("idempotency-key", "key");
     world.inject(fault_rule("ses", "hang", 0, 1)).await;
@@ -62,7 +62,7 @@ async fn a_mail_service_that_hangs_is_said_in_time() {
 }
 
 #[tokio::test]
-async fn a_mail_whose_answer_is_lost_is_sent_once_and_holds_a_good_link() {
+async fn a_mail_with_a_lost_response_is_sent_once_with_a_valid_link() {
     let world = World::new().await;
     // A second attempt would be refused, and the refusal would not reveal the first one's outcome.
     for (login, second) in [("one", None), ("two", Some("error")), ("three", Some("rejected"))] {
@@ -79,7 +79,7 @@ async fn a_mail_whose_answer_is_lost_is_sent_once_and_holds_a_good_link() {
 }
 
 #[tokio::test]
-async fn a_passing_fault_of_the_mail_service_is_not_noticed() {
+async fn a_transient_fault_of_the_mail_service_is_hidden_by_retries() {
     let world = World::new().await;
     for (kind, login) in [("error", "one"), ("throttle", "two")] {
         world.inject(fault_rule("ses", kind, 0, 1)).await;
@@ -91,7 +91,7 @@ async fn a_passing_fault_of_the_mail_service_is_not_noticed() {
 }
 
 #[tokio::test]
-async fn nobody_learns_whose_address_is_known_from_a_failure() {
+async fn a_failure_does_not_reveal_whether_an_address_is_known() {
     let world = World::new().await;
     let mut found = Vec::new();
     for (n, email) in ["demo@pbx.era-platform.ru", "none@pbx.era-platform.ru"].into_iter().enumerate() {
@@ -146,7 +146,7 @@ async fn request_converges(world: &World, rule: Value, source: &str, login: &str
 }
 
 #[tokio::test]
-async fn a_request_converges_whatever_fails_on_the_way() {
+async fn a_request_converges_after_a_fault_in_any_step() {
     let world = World::new().await;
     let mut n = 0;
     // The claim of the key, the batch, seven limits, the request, the stored answer.
@@ -201,7 +201,7 @@ async fn confirmation_converges(world: &World, rule: Value, login: &str) {
 }
 
 #[tokio::test]
-async fn a_confirmation_converges_whatever_fails_on_the_way() {
+async fn a_confirmation_converges_after_a_fault_in_any_step() {
     let world = World::new().await;
     let mut n = 0;
     // The request, the batch, the transaction, the domain's unconfirmed registrations.

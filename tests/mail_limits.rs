@@ -91,7 +91,7 @@ async fn the_wait_for_the_next_mail_to_a_mailbox_grows_and_shrinks_again() {
 }
 
 #[tokio::test]
-async fn asking_where_no_mail_goes_costs_the_mailbox_nothing() {
+async fn requests_that_send_no_mail_do_not_count_against_the_mailbox() {
     let world = World::new().await;
     let maria = world.create_person("maria").await;
     let count = async || world.mails_in("maria@example.org").await.len();
@@ -123,7 +123,7 @@ async fn asking_where_no_mail_goes_costs_the_mailbox_nothing() {
 }
 
 #[tokio::test]
-async fn who_complained_gets_one_recovery_mail_a_day() {
+async fn an_address_with_a_complaint_gets_one_recovery_mail_a_day() {
     let world = World::new().await;
     for login in ["maria", "olga"] {
         world.new_user(login).await;
@@ -160,7 +160,7 @@ async fn who_complained_gets_one_recovery_mail_a_day() {
 }
 
 #[tokio::test]
-async fn of_many_that_ask_at_once_one_mails_a_mailbox() {
+async fn one_of_parallel_requests_mails_a_mailbox() {
     let world = World::new().await;
     for n in 0..16 {
         let email = format!("maria+{n}@example.org");
@@ -193,7 +193,7 @@ fn from_source<'a>(world: &'a World, domain: &str, n: usize, source: usize) -> R
 }
 
 #[tokio::test]
-async fn a_domain_and_the_deployment_have_budgets_of_mails() {
+async fn a_domain_and_the_deployment_have_rate_limits_of_mails() {
     let world = World::with(&[("MailsPerDomainPerHour", "10"), ("MailsPerHour", "15")]).await;
     world.allow_registration("club.example", json!({})).await;
     for n in 0..10 {
@@ -226,7 +226,7 @@ async fn a_domain_and_the_deployment_have_budgets_of_mails() {
 
 /// What one limit refuses is refunded to the others, so that their rows change more often than their limits.
 #[tokio::test]
-async fn a_storm_of_requests_is_decided_whichever_limit_refuses_them() {
+async fn every_request_of_a_burst_gets_429_whichever_limit_refuses_it() {
     let world = World::with(&[("RequestsPerDomainPerMinute", "10"), ("MailsPerDomainPerHour", "10")]).await;
     for n in 0..10 {
         from(&world, DOMAIN, n).send().await.is(200, CHECK_MAIL);
@@ -242,7 +242,7 @@ async fn a_storm_of_requests_is_decided_whichever_limit_refuses_them() {
 }
 
 #[tokio::test]
-async fn registrations_that_are_not_confirmed_slow_their_domain_down() {
+async fn unconfirmed_registrations_limit_the_rate_of_their_domain() {
     let world = World::with(&[("UnconfirmedMailsPerHour", "4")]).await;
     world.allow_registration("club.example", json!({})).await;
     // The allowance of three hours.
@@ -272,7 +272,7 @@ async fn registrations_that_are_not_confirmed_slow_their_domain_down() {
 }
 
 #[tokio::test]
-async fn one_48_has_a_tenth_of_a_domains_budget() {
+async fn a_48_prefix_has_a_tenth_of_a_domains_rate_limit() {
     let world = World::new().await;
     world.new_user("maria").await;
     for (path, body) in [
@@ -317,7 +317,7 @@ async fn one_48_has_a_tenth_of_a_domains_budget() {
 }
 
 #[tokio::test]
-async fn a_limit_whose_answer_is_lost_is_given_back() {
+async fn a_hit_with_a_lost_response_is_refunded() {
     let world = World::with(&[
         ("MailsPerDomainPerHour", "10"),
         ("RequestWait", "86400"),

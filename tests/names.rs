@@ -107,7 +107,7 @@ fn create(login: &str, email: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_login_that_looks_like_anothers_is_taken() {
+async fn a_confusable_login_is_taken() {
     let world = World::new().await;
     let before = world.rows("ClaimsTable").await.len();
     world.create_account("coco", "one@yandex.ru", PASSWORD).await;
@@ -142,7 +142,7 @@ async fn a_login_that_looks_like_anothers_is_taken() {
 }
 
 #[tokio::test]
-async fn of_logins_that_look_alike_one_wins() {
+async fn one_of_parallel_confusable_logins_is_created() {
     let world = World::new().await;
     let mut links = Vec::new();
     for (n, login) in ALIKE.iter().enumerate() {
@@ -161,7 +161,7 @@ async fn of_logins_that_look_alike_one_wins() {
 
 /// A user stored by a version without claims on looks.
 #[tokio::test]
-async fn a_user_without_claims_to_looks_is_kept_and_erased() {
+async fn a_user_without_claims_to_confusable_logins_is_kept_and_erased() {
     let world = World::new().await;
     world.create_account("coco", "one@yandex.ru", PASSWORD).await;
     let [user] = world.accounts("coco").await.try_into().expect("one account");
@@ -190,7 +190,7 @@ async fn a_user_without_claims_to_looks_is_kept_and_erased() {
 }
 
 #[tokio::test]
-async fn joiners_are_taken_where_a_script_needs_them() {
+async fn joiners_are_accepted_where_a_script_requires_them() {
     let world = World::new().await;
     let (login, name, email) = ("علی\u{200c}رضا", "ශ්\u{200d}රී 👩🏽\u{200d}🚀", "ali@نامه\u{200c}ای.com");
     let ascii = "ali@xn--mgba3gch31f060k.com";

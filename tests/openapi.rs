@@ -16,7 +16,7 @@ use crate::support::{
 };
 
 #[tokio::test]
-async fn the_document_has_exactly_the_templates_routes() {
+async fn the_document_has_exactly_the_routes_of_the_template() {
     let world = World::new().await;
     let document = world.get("/openapi.json").send().await.ok(200);
     assert_eq!(document["openapi"], "3.1.0");
@@ -59,7 +59,7 @@ fn declared() -> BTreeMap<String, String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_document_is_openapi() {
+async fn the_document_is_valid_openapi() {
     let world = World::new().await;
     let document = world.get("/openapi.json").send().await.body;
     let file = std::env::temp_dir().join(format!("countersign-{}.json", random_name()));
@@ -78,7 +78,7 @@ async fn the_document_is_openapi() {
 }
 
 #[tokio::test]
-async fn answers_have_the_described_media_types() {
+async fn responses_have_the_documented_media_types() {
     let world = World::new().await;
     let document = world.get("/openapi.json").send().await.ok(200);
     for (path, item) in document["paths"].as_object().expect("paths") {
@@ -104,7 +104,7 @@ async fn answers_have_the_described_media_types() {
 }
 
 #[tokio::test]
-async fn every_reference_leads_somewhere() {
+async fn every_reference_has_a_target() {
     let world = World::new().await;
     let document = world.get("/openapi.json").send().await.ok(200);
     let schemas = document["components"]["schemas"].as_object().expect("schemas");
@@ -131,7 +131,7 @@ fn operations(document: &Value) -> impl Iterator<Item = (String, &Value)> {
 }
 
 #[tokio::test]
-async fn every_operation_says_who_may_call_it() {
+async fn every_operation_declares_its_security() {
     let world = World::new().await;
     let document = world.get("/openapi.json").send().await.ok(200);
     let public: BTreeSet<_> = operations(&document)
@@ -152,7 +152,7 @@ async fn every_operation_says_who_may_call_it() {
 }
 
 #[tokio::test]
-async fn every_operation_has_the_gateways_own_answers() {
+async fn every_operation_documents_the_responses_of_the_gateway() {
     let world = World::new().await;
     let document = world.get("/openapi.json").send().await.ok(200);
     let plain = json!({ "$ref": "#/components/schemas/PlainMessage" });
@@ -169,7 +169,7 @@ async fn every_operation_has_the_gateways_own_answers() {
 
 /// The document describes valid requests, so that clients do not depend on error responses.
 #[tokio::test]
-async fn request_bodies_are_described_to_the_last_field() {
+async fn request_bodies_are_documented_completely() {
     let world = World::new().await;
     let document = world.get("/openapi.json").send().await.ok(200);
     let mut seen = BTreeSet::new();
@@ -232,7 +232,7 @@ fn references(value: &Value, found: &mut BTreeSet<String>) {
 }
 
 #[tokio::test]
-async fn answers_have_the_described_keys() {
+async fn responses_have_the_documented_keys() {
     let world = World::new().await;
     let document = world.get("/openapi.json").send().await.ok(200);
     let described = |schema: &str| -> BTreeSet<String> {
@@ -287,7 +287,7 @@ async fn answers_have_the_described_keys() {
 }
 
 #[tokio::test]
-async fn the_forms_fields_are_those_that_are_read() {
+async fn the_documented_form_fields_are_those_that_are_read() {
     let world = World::new().await;
     let document = world.get("/openapi.json").send().await.ok(200);
     let form = &document["components"]["schemas"]["ConsumeForm"];

@@ -10,7 +10,7 @@ use crate::support::{
 };
 
 #[tokio::test]
-async fn commands_that_make_no_sense_change_nothing() {
+async fn invalid_commands_change_nothing() {
     let world = World::new().await;
     let user = world.id("/user/user_id").to_owned();
     let new_user = |field: &str, value: Value| {
@@ -100,7 +100,7 @@ async fn commands_that_make_no_sense_change_nothing() {
 }
 
 #[tokio::test]
-async fn a_token_has_no_scope_that_its_client_may_not_give() {
+async fn a_token_has_only_scopes_that_its_client_may_grant() {
     let world = World::new().await;
     world
         .run_command(json!({ "command": "create_client", "client_id": "narrow", "scopes": ["passcode"] }))
@@ -131,7 +131,7 @@ async fn the_log_names_the_command_and_no_secret() {
 }
 
 #[tokio::test]
-async fn the_log_says_about_whom() {
+async fn the_log_names_the_subject_of_a_command() {
     let world = World::new().await;
     let user = world.id("/user/user_id").to_owned();
     world.run_command(json!({ "command": "block_user", "user_id": user })).await;
@@ -154,7 +154,7 @@ async fn the_log_says_about_whom() {
 }
 
 #[tokio::test]
-async fn mail_comes_from_a_sender_that_the_deployment_lists() {
+async fn a_sender_must_be_listed_by_the_deployment() {
     let world = World::with(&[("MailSenders", "hello@pbx.era-platform.ru,*@mail.pbx.era-platform.ru")]).await;
     let set = async |sender: &str| {
         let command =
@@ -188,7 +188,7 @@ async fn mail_comes_from_a_sender_that_the_deployment_lists() {
 }
 
 #[tokio::test]
-async fn a_domain_is_answered_as_it_is_stored_and_refused_in_words() {
+async fn a_domain_is_returned_as_stored_and_errors_are_explained() {
     let world = World::new().await;
     let domain = json!({
         "domain": "shop.example", "self_register_allowed": true,
@@ -237,7 +237,7 @@ async fn raw(world: &World, body: &str) -> Value {
 }
 
 #[tokio::test]
-async fn what_usual_parsers_let_pass_is_refused() {
+async fn json_that_common_parsers_accept_is_refused() {
     let world = World::new().await;
     let user = world.id("/user/user_id").to_owned();
     let before = tables_and_keys(&world).await;
@@ -307,7 +307,7 @@ fn commands(user: &str, token: &str) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn whoever_asks_for_help_is_told_every_command_and_each_takes_its_own_fields_only() {
+async fn help_lists_every_command_and_each_accepts_only_its_own_fields() {
     let world = World::new().await;
     let user = world.id("/user/user_id").to_owned();
     let all = commands(&user, world.user());

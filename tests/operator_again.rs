@@ -52,7 +52,7 @@ async fn check(world: &World, command: Value, again: Again) -> Value {
 }
 
 #[tokio::test]
-async fn commands_can_be_sent_again() {
+async fn commands_are_idempotent() {
     let world = World::new().await;
     let user = world.id("/user/user_id").to_owned();
     let token = world.create_token(json!({ "user_id": user, "scopes": ["api"] })).await;
@@ -89,7 +89,7 @@ async fn commands_can_be_sent_again() {
 }
 
 #[tokio::test]
-async fn an_empty_factor_gets_its_phone_and_a_set_or_disabled_one_is_left_alone() {
+async fn set_factor_fills_an_empty_factor_but_not_a_set_or_disabled_one() {
     let world = World::new().await;
     let (maria, login) = person_awaiting_phone(&world, "maria").await;
     let set = |phone: &str| json!({ "command": "set_factor", "user_id": maria.id, "type": "SMS", "factor": phone });
@@ -126,7 +126,7 @@ async fn an_empty_factor_gets_its_phone_and_a_set_or_disabled_one_is_left_alone(
 }
 
 #[tokio::test]
-async fn what_is_shown_once_is_another_one_each_time() {
+async fn commands_that_show_a_secret_create_a_new_one_each_time() {
     let world = World::new().await;
     let user = world.id("/user/user_id").to_owned();
     let secret = json!({ "command": "set_client_secret", "client_id": "heatclinic" });
@@ -143,7 +143,7 @@ async fn what_is_shown_once_is_another_one_each_time() {
 }
 
 #[tokio::test]
-async fn another_secret_ends_the_one_before() {
+async fn a_new_client_secret_revokes_the_previous_one() {
     let world = World::new().await;
     let grant = |secret: &str| {
         json!({
@@ -158,7 +158,7 @@ async fn another_secret_ends_the_one_before() {
 }
 
 #[tokio::test]
-async fn what_is_there_is_not_taken_for_something_else() {
+async fn a_create_command_is_refused_if_a_different_object_exists() {
     let world = World::new().await;
     let maria = |changes: Value| {
         let mut command = json!({
@@ -196,7 +196,7 @@ async fn what_is_there_is_not_taken_for_something_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_the_same_command_sent_at_once_one_makes_it() {
+async fn one_of_parallel_identical_commands_creates_the_object() {
     let world = World::new().await;
     let user = json!({
         "command": "create_user", "domain": "d.example", "email": "maria@d.example", "login": "maria", "name": "Maria",
@@ -211,7 +211,7 @@ async fn of_the_same_command_sent_at_once_one_makes_it() {
 }
 
 #[tokio::test]
-async fn a_user_is_shown_to_whoever_helps() {
+async fn a_user_is_shown_by_id_login_address_or_number() {
     let world = World::new().await;
     let (user, email) = (world.id("/user/user_id").to_owned(), world.id("/user/email").to_owned());
     let by_id = world.run_command(json!({ "command": "show_user", "user_id": user })).await;

@@ -129,7 +129,7 @@ fn erasure(person: &Person) -> Value {
 }
 
 #[tokio::test]
-async fn nothing_is_left_of_a_person_but_what_the_receipt_says() {
+async fn an_erasure_leaves_only_what_the_receipt_lists() {
     let world = World::new().await;
     let others = world.create_person_with("others", "+380881234599").await;
     let login = "quitemaria";
@@ -188,7 +188,7 @@ async fn nothing_is_left_of_a_person_but_what_the_receipt_says() {
 }
 
 #[tokio::test]
-async fn somebody_may_take_the_names_again() {
+async fn the_names_of_an_erased_user_are_available_again() {
     let world = World::new().await;
     let maria = world.create_person("maria").await;
     world.run_command(erasure(&maria)).await;
@@ -198,7 +198,7 @@ async fn somebody_may_take_the_names_again() {
 }
 
 #[tokio::test]
-async fn an_erasure_goes_on_where_it_stopped_and_nobody_gets_in_between() {
+async fn an_interrupted_erasure_continues_and_its_user_stays_blocked() {
     let world = World::new().await;
     let login = "quitemaria";
     let person = known_everywhere(&world, login).await;
@@ -234,7 +234,7 @@ async fn an_erasure_goes_on_where_it_stopped_and_nobody_gets_in_between() {
 }
 
 #[tokio::test]
-async fn an_erasure_begins_anew_when_the_user_was_let_in_meanwhile() {
+async fn an_erasure_restarts_if_its_user_was_unblocked_meanwhile() {
     let world = World::new().await;
     let person = world.create_person("maria").await;
     let stopped = world
@@ -251,7 +251,7 @@ async fn an_erasure_begins_anew_when_the_user_was_let_in_meanwhile() {
 }
 
 #[tokio::test]
-async fn an_erasure_that_fails_half_way_can_be_sent_again() {
+async fn a_failed_erasure_can_be_retried() {
     let world = World::new().await;
     let login = "quitemaria";
     let person = known_everywhere(&world, login).await;
@@ -334,7 +334,7 @@ fn with(mut command: Value, fields: &Value) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_judged_before_is_not_written_after() {
+async fn a_request_checked_before_an_erasure_writes_nothing_after_it() {
     let world = World::new().await;
     for act in 0..ACTS {
         in_some_round(async |round| {
@@ -360,7 +360,7 @@ async fn what_was_judged_before_is_not_written_after() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_that_is_under_way_brings_a_person_back() {
+async fn concurrent_requests_do_not_restore_an_erased_user() {
     let world = World::new().await;
     for round in 0..4 {
         let busy = Busy::new(&world, round).await;
@@ -373,7 +373,7 @@ async fn nothing_that_is_under_way_brings_a_person_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_login_that_is_under_way_outlives_its_user() {
+async fn a_concurrent_login_does_not_outlive_an_erased_user() {
     let world = World::new().await;
     for round in 0..4 {
         let person = world.create_person(&format!("someone{round}")).await;
@@ -387,7 +387,7 @@ async fn no_login_that_is_under_way_outlives_its_user() {
 }
 
 #[tokio::test]
-async fn an_erasure_that_goes_on_leaves_who_has_the_id_now_alone() {
+async fn a_continued_erasure_does_not_erase_the_next_user_of_the_id() {
     let world = World::new().await;
     let person = world.create_person("maria").await;
     // The continuation token of a command that got as far as the links.

@@ -29,7 +29,7 @@ fn signs_from(key: &Value) -> i64 {
 }
 
 #[tokio::test]
-async fn a_key_is_added_once_and_signs_when_all_know_it() {
+async fn a_key_is_added_once_and_signs_after_all_functions_have_loaded_it() {
     let world = World::new().await;
     for (keys, secret) in SECRETS {
         let command = json!({ "command": "rotate_key", "keys": keys, "new_id": 2 });
@@ -75,7 +75,7 @@ async fn a_key_may_sign_later_or_at_once() {
 }
 
 #[tokio::test]
-async fn what_would_break_is_refused() {
+async fn an_unsafe_rotation_is_refused() {
     let world = World::new().await;
     let rotate = |fields: Value| {
         let mut command = json!({ "command": "rotate_key", "keys": "passcode", "new_id": 9 });
@@ -112,7 +112,7 @@ async fn what_would_break_is_refused() {
 }
 
 #[tokio::test]
-async fn an_old_key_stays_as_long_as_it_is_needed() {
+async fn an_old_key_cannot_be_retired_while_it_is_needed() {
     let world = World::new().await;
     let longest = [
         ("support_pin", 7 * 86_400),
@@ -148,7 +148,7 @@ async fn an_old_key_stays_as_long_as_it_is_needed() {
 }
 
 #[tokio::test]
-async fn a_key_that_leaked_goes_at_once() {
+async fn a_leaked_key_can_be_retired_immediately() {
     let world = World::new().await;
     let secret = "countersign-OtpKeys";
     world
@@ -167,7 +167,7 @@ async fn a_key_that_leaked_goes_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_commands_sent_at_once_none_is_lost() {
+async fn no_parallel_command_is_lost() {
     let world = World::new().await;
     let rotate = |id: u32| world.run_command(json!({ "command": "rotate_key", "keys": "otp", "new_id": id }));
     let answers = futures_util::future::join_all((2..10).map(rotate)).await;
@@ -188,7 +188,7 @@ async fn of_commands_sent_at_once_none_is_lost() {
 }
 
 #[tokio::test]
-async fn a_change_whose_answer_was_lost_is_made_once() {
+async fn a_change_with_a_lost_response_is_made_once() {
     let world = World::new().await;
     let lost =
         json!({ "service": "secretsmanager", "operation": "PutSecretValue", "kind": "drop_response", "times": 1 });

@@ -16,7 +16,7 @@ use crate::support::{
 };
 
 #[tokio::test]
-async fn another_code_takes_the_place_of_the_earlier_one() {
+async fn a_new_code_replaces_the_earlier_one() {
     let world = World::new().await;
     let demo = world.demo();
     let (token, first) = world.begin_login(&demo).await;
@@ -39,7 +39,7 @@ async fn another_code_takes_the_place_of_the_earlier_one() {
 }
 
 #[tokio::test]
-async fn only_the_users_own_login_gets_one() {
+async fn only_the_users_own_login_gets_another_code() {
     let world = World::new().await;
     let (demo, maria) = (world.demo(), world.create_person_with("maria", "+380881234531").await);
     let (token, _) = world.begin_login(&demo).await;
@@ -99,7 +99,7 @@ async fn the_token_may_be_in_the_body() {
 }
 
 #[tokio::test]
-async fn one_limit_is_for_all_ways_to_be_sent_a_code() {
+async fn all_routes_that_send_a_code_share_a_rate_limit() {
     let world = World::new().await;
     let demo = world.demo();
     let (token, _) = world.begin_login(&demo).await;
@@ -117,7 +117,7 @@ async fn one_limit_is_for_all_ways_to_be_sent_a_code() {
 }
 
 #[tokio::test]
-async fn another_code_forgives_no_failure() {
+async fn another_code_does_not_reset_failures() {
     let world = World::new().await;
     let demo = world.demo();
     let (token, mut code) = world.begin_login(&demo).await;
@@ -134,7 +134,7 @@ async fn another_code_forgives_no_failure() {
 }
 
 #[tokio::test]
-async fn a_call_that_comes_again_sends_nothing_again() {
+async fn a_repeated_request_sends_no_second_message() {
     let world = World::new().await;
     let (demo, maria) = (world.demo(), world.create_person_with("maria", "+380881234531").await);
     let (token, _) = world.begin_login(&demo).await;
@@ -154,7 +154,7 @@ async fn a_call_that_comes_again_sends_nothing_again() {
 }
 
 #[tokio::test]
-async fn of_codes_that_are_sent_at_once_one_is_good() {
+async fn one_of_parallel_codes_is_valid() {
     let world = World::with(&[
         ("OtpSendCounterMax", "10"),
         ("OtpMaxAttempts", "10"),
@@ -180,7 +180,7 @@ async fn of_codes_that_are_sent_at_once_one_is_good() {
 }
 
 #[tokio::test]
-async fn a_message_that_was_not_sent_is_sent_by_the_next_try() {
+async fn a_retry_sends_a_message_that_was_not_sent() {
     let world = World::new().await;
     let demo = world.demo();
     let (token, first) = world.begin_login(&demo).await;

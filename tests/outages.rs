@@ -53,7 +53,7 @@ async fn sweep<'a>(world: &'a World, what: &str, said: &[(u16, &str)], prepared:
 }
 
 #[tokio::test]
-async fn an_outage_is_said_by_every_route_of_support_pins() {
+async fn every_route_of_support_pins_reports_an_outage() {
     const OUTAGE: (u16, &str) = (503, UNAVAILABLE);
     let world = World::new().await;
     let own = "/api/v4/user/support_pin";
@@ -82,7 +82,7 @@ async fn an_outage_is_said_by_every_route_of_support_pins() {
 }
 
 #[tokio::test]
-async fn an_outage_is_said_by_every_route_of_passcodes() {
+async fn every_route_of_passcodes_reports_an_outage() {
     const SAID: &[(u16, &str)] = &[(503, r#","status":503,"error":"Service Unavailable","path":"/passcode/"#)];
     let world = World::with(&[("PasscodePurposes", SHORT)]).await;
     let query = [("purpose", PURPOSE), ("username", USER), CLIENT];
@@ -103,7 +103,7 @@ async fn an_outage_is_said_by_every_route_of_passcodes() {
 }
 
 #[tokio::test]
-async fn an_outage_is_said_by_every_route_of_registration_and_reset() {
+async fn every_route_of_registration_and_reset_reports_an_outage() {
     const SAID: &[(u16, &str)] = &[(503, ERA_UNAVAILABLE_BODY)];
     let world = World::new().await;
     let n = std::cell::Cell::new(0);
@@ -146,7 +146,7 @@ async fn an_outage_is_said_by_every_route_of_registration_and_reset() {
 const MITHRIL: &[(u16, &str)] = &[(503, SERVICE_UNAVAILABLE_ERROR)];
 
 #[tokio::test]
-async fn an_outage_is_said_by_every_grant() {
+async fn every_grant_reports_an_outage() {
     let world = World::new().await;
     let (demo, admin) = (world.demo(), world.demo_admin());
     for person in [&demo, &admin] {
@@ -202,7 +202,7 @@ async fn an_outage_is_said_by_every_grant() {
 }
 
 #[tokio::test]
-async fn an_outage_is_said_by_every_route_of_factors_and_users() {
+async fn every_route_of_factors_and_users_reports_an_outage() {
     let world = World::new().await;
     let n = std::cell::Cell::new(0);
     let name = || {

@@ -12,7 +12,7 @@ use crate::support::{
 };
 
 #[tokio::test]
-async fn a_passcode_is_made_consumed_once_and_known_by_its_id() {
+async fn a_passcode_is_created_consumed_once_and_identified_by_its_id() {
     let world = World::new().await;
     let issued = world.retrieve(USER, PURPOSE).await;
     assert!(
@@ -30,7 +30,7 @@ async fn a_passcode_is_made_consumed_once_and_known_by_its_id() {
 }
 
 #[tokio::test]
-async fn several_passcodes_of_one_user_and_purpose_live_side_by_side() {
+async fn several_passcodes_of_one_user_and_purpose_are_valid_in_parallel() {
     let world = World::new().await;
     let all = [world.retrieve(USER, PURPOSE).await, world.retrieve(USER, PURPOSE).await];
     for issued in &all {
@@ -45,7 +45,7 @@ async fn several_passcodes_of_one_user_and_purpose_live_side_by_side() {
 }
 
 #[tokio::test]
-async fn a_passcode_is_good_for_its_own_binding_only() {
+async fn a_passcode_is_valid_for_its_own_binding_only() {
     let world = World::new().await;
     let made = world
         .run_command(json!({ "command": "create_client", "client_id": "other", "scopes": ["passcode"] }))
@@ -88,7 +88,7 @@ async fn a_passcode_is_good_for_its_own_binding_only() {
 }
 
 #[tokio::test]
-async fn a_passcode_ends_after_ten_minutes() {
+async fn a_passcode_expires_after_ten_minutes() {
     let world = World::new().await;
     let (early, late) = (world.retrieve(USER, PURPOSE).await, world.retrieve(USER, PURPOSE).await);
     let row = world.rows("PasscodesTable").await.into_iter().find(|row| row["id"]["S"] == late.id.as_str());
@@ -154,7 +154,7 @@ async fn an_unknown_id_is_not_found() {
 }
 
 #[tokio::test]
-async fn usernames_survive_whatever_they_hold() {
+async fn usernames_keep_all_their_characters() {
     let world = World::new().await;
     for username in [
         "a+b@test.com",
@@ -174,7 +174,7 @@ async fn usernames_survive_whatever_they_hold() {
 }
 
 #[tokio::test]
-async fn only_a_passcode_token_of_the_client_opens_the_routes() {
+async fn the_routes_require_a_passcode_token_of_the_client() {
     let world = World::new().await;
     let issued = world.retrieve(USER, PURPOSE).await;
     let before = world.all_rows().await;
@@ -293,7 +293,7 @@ async fn malformed_requests_are_400_and_change_nothing() {
 }
 
 #[tokio::test]
-async fn a_form_route_takes_forms_only() {
+async fn a_form_route_accepts_forms_only() {
     let world = World::new().await;
     let issued = world.retrieve(USER, PURPOSE).await;
     let fields = json!({ "passcode": issued.token, "purpose": PURPOSE, "username": USER, "passcode_id": issued.id });
@@ -317,7 +317,7 @@ async fn a_form_route_takes_forms_only() {
 }
 
 #[tokio::test]
-async fn of_many_parallel_consumers_exactly_one_wins() {
+async fn exactly_one_of_parallel_consumers_succeeds() {
     let world = World::new().await;
     for _ in 0..8 {
         let issued = world.retrieve(USER, PURPOSE).await;
@@ -328,7 +328,7 @@ async fn of_many_parallel_consumers_exactly_one_wins() {
 }
 
 #[tokio::test]
-async fn consumption_and_invalidation_race_to_one_end() {
+async fn concurrent_consumption_and_invalidation_have_one_outcome() {
     let world = World::new().await;
     for _ in 0..4 {
         let issued = world.retrieve(USER, PURPOSE).await;
@@ -342,7 +342,7 @@ async fn consumption_and_invalidation_race_to_one_end() {
 }
 
 #[tokio::test]
-async fn requests_with_one_id_of_the_gateways_are_still_two() {
+async fn requests_with_the_same_gateway_id_are_distinct() {
     let world = World::new().await;
     let issued = world.retrieve(USER, PURPOSE).await;
     // As from `sam local`: every request has the same id.

@@ -14,7 +14,7 @@ use crate::support::{
 };
 
 #[tokio::test]
-async fn a_change_is_one_step_and_ends_the_session_too() {
+async fn a_change_is_one_request_and_revokes_the_session() {
     let world = World::new().await;
     let (token, id) = world.new_user("Maria_K").await;
     password_set(&world.change_password(&token, OLD, NEW).await, "Maria_K");
@@ -48,7 +48,7 @@ async fn a_wrong_current_password_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_current_password_that_is_longer_than_any_is_no_guess() {
+async fn an_overlong_current_password_does_not_count_as_a_guess() {
     let world = World::new().await;
     let (token, _) = world.new_user("maria").await;
     for _ in 0..6 {
@@ -61,7 +61,7 @@ async fn a_current_password_that_is_longer_than_any_is_no_guess() {
 }
 
 #[tokio::test]
-async fn a_change_is_read_strictly_and_costs_no_guess_until_it_is_one() {
+async fn a_change_is_validated_strictly_before_a_guess_is_counted() {
     let world = World::new().await;
     let (token, _) = world.new_user("maria").await;
     let long = "xY0!".repeat(33);
@@ -118,7 +118,7 @@ async fn a_change_is_read_strictly_and_costs_no_guess_until_it_is_one() {
 }
 
 #[tokio::test]
-async fn who_is_not_signed_in_changes_nothing() {
+async fn an_unauthenticated_caller_changes_nothing() {
     let world = World::new().await;
     let (token, id) = world.new_user("maria").await;
     let short = world.create_token(json!({ "user_id": id, "scopes": ["api"], "lifetime_seconds": 100 })).await;
@@ -184,7 +184,7 @@ async fn who_is_not_signed_in_changes_nothing() {
 }
 
 #[tokio::test]
-async fn parallel_guesses_are_counted_before_they_are_looked_at() {
+async fn parallel_guesses_are_counted_before_they_are_compared() {
     let world = World::new().await;
     let (token, id) = world.new_user("maria").await;
     // All sessions of a user share the limit of guesses.
@@ -217,7 +217,7 @@ async fn parallel_guesses_are_counted_before_they_are_looked_at() {
 }
 
 #[tokio::test]
-async fn a_day_has_its_own_limit_and_a_reset_is_always_open() {
+async fn a_day_has_its_own_rate_limit_and_a_reset_is_always_possible() {
     let world = World::new().await;
     let (token, id) = world.new_user("maria").await;
     for _ in 0..2 {
@@ -240,7 +240,7 @@ async fn a_day_has_its_own_limit_and_a_reset_is_always_open() {
 }
 
 #[tokio::test]
-async fn parallel_changes_have_one_winner() {
+async fn one_of_parallel_changes_succeeds() {
     let world = World::new().await;
     let (token, id) = world.new_user("maria").await;
     let changes =
@@ -261,7 +261,7 @@ async fn parallel_changes_have_one_winner() {
 }
 
 #[tokio::test]
-async fn a_password_counts_to_its_last_character() {
+async fn a_password_is_compared_to_its_last_character() {
     let world = World::new().await;
     let (token, id) = world.new_user("maria").await;
     let long: String = "aB3-".repeat(32);
@@ -280,7 +280,7 @@ async fn a_password_counts_to_its_last_character() {
 }
 
 #[tokio::test]
-async fn a_password_is_the_same_from_every_keyboard() {
+async fn passwords_are_compared_in_unicode_normalized_form() {
     let world = World::new().await;
     let policy = json!({ "alphabet": null, "min": 8, "max": 128, "refuse_common": true });
     let command = json!({ "command": "set_domain", "domain": "any.example", "password": policy });
@@ -304,7 +304,7 @@ async fn a_password_is_the_same_from_every_keyboard() {
 }
 
 #[tokio::test]
-async fn a_notice_follows_a_change_and_its_failure_undoes_nothing() {
+async fn a_change_sends_a_notice_and_is_kept_if_the_notice_fails() {
     let world = World::new().await;
     for (login, ses_is_up) in [("maria", true), ("marek", false)] {
         let (token, id) = world.new_user(login).await;
@@ -322,7 +322,7 @@ async fn a_notice_follows_a_change_and_its_failure_undoes_nothing() {
 }
 
 #[tokio::test]
-async fn a_token_with_the_fields_of_a_reset_asks_for_one() {
+async fn reset_fields_with_a_token_request_a_reset() {
     let world = World::new().await;
     let (token, _) = world.new_user("maria").await;
     for token in [token.as_str(), "nonsense"] {
@@ -336,7 +336,7 @@ async fn a_token_with_the_fields_of_a_reset_asks_for_one() {
 
 /// `Reply-To` is the domain's address, except for notices, which expect no reply.
 #[tokio::test]
-async fn a_notice_takes_no_answers() {
+async fn a_notice_has_no_reply_to_address() {
     let world = World::new().await;
     let command = json!({
         "command": "set_domain", "domain": "any.example", "sender": "hello@pbx.era-platform.ru", "sender_name": "Any",

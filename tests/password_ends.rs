@@ -90,7 +90,7 @@ impl Held {
 }
 
 #[tokio::test]
-async fn everything_that_was_issued_ends_with_the_password() {
+async fn a_new_password_revokes_everything_that_was_issued() {
     let world = World::new().await;
     let client = json!({ "command": "create_client", "client_id": "second", "scopes": "all" });
     assert_eq!(world.run_command(client).await["client_id"], "second");
@@ -111,7 +111,7 @@ async fn everything_that_was_issued_ends_with_the_password() {
 }
 
 #[tokio::test]
-async fn a_link_ends_with_the_tokens_that_the_operator_ends() {
+async fn revoking_the_tokens_of_a_user_revokes_reset_links() {
     let world = World::new().await;
     let (_, id) = world.new_user("maria").await;
     let link = world.reset_link("maria", "maria@example.org").await;
@@ -120,7 +120,7 @@ async fn a_link_ends_with_the_tokens_that_the_operator_ends() {
 }
 
 #[tokio::test]
-async fn a_pin_of_an_old_token_is_not_readable_after_the_change() {
+async fn a_pin_created_with_an_old_token_is_unreadable_after_the_change() {
     let world = World::new().await;
     let (_, id) = world.new_user("maria").await;
     let of = format!("/api/v4/users/{id}/support_pin");
@@ -162,7 +162,7 @@ async fn a_pin_of_an_old_token_is_not_readable_after_the_change() {
 }
 
 #[tokio::test]
-async fn a_reset_lifts_what_failures_did_and_not_what_somebody_decided() {
+async fn a_reset_removes_a_block_by_failures_but_not_an_administrators_block() {
     let world = World::new().await;
     let (token, id) = world.new_user("maria").await;
     let email = "maria@example.org";

@@ -22,7 +22,7 @@ fn won(answers: &[Response]) -> Vec<usize> {
 }
 
 #[tokio::test]
-async fn one_of_many_uses_a_link() {
+async fn one_of_parallel_requests_uses_a_link() {
     let world = World::new().await;
     let (_, id) = world.new_user("maria").await;
     let link = world.reset_link("maria", EMAIL).await;
@@ -38,7 +38,7 @@ async fn one_of_many_uses_a_link() {
 }
 
 #[tokio::test]
-async fn one_of_several_links_changes_the_password() {
+async fn one_of_parallel_links_changes_the_password() {
     let world = World::new().await;
     let (_, id) = world.new_user("maria").await;
     for _ in 0..4 {
@@ -58,7 +58,7 @@ async fn one_of_several_links_changes_the_password() {
 }
 
 #[tokio::test]
-async fn a_reset_and_a_change_have_one_winner() {
+async fn one_of_a_concurrent_reset_and_change_succeeds() {
     let world = World::new().await;
     let (_, id) = world.new_user("maria").await;
     let (mut current, mut wins) = (OLD, [0, 0]);
@@ -87,7 +87,7 @@ async fn a_reset_and_a_change_have_one_winner() {
 }
 
 #[tokio::test]
-async fn of_a_reset_and_an_administrators_block_at_once_the_block_stays() {
+async fn an_administrators_block_survives_a_concurrent_reset() {
     let world = World::new().await;
     let (_, id) = world.new_user("maria").await;
     for round in 0..4 {
@@ -108,7 +108,7 @@ async fn of_a_reset_and_an_administrators_block_at_once_the_block_stays() {
 }
 
 #[tokio::test]
-async fn a_mail_that_cannot_be_sent_leaves_nothing_that_blocks_another_try() {
+async fn an_unsent_mail_leaves_nothing_that_blocks_a_retry() {
     let world = World::new().await;
     world.new_user("maria").await;
     let from = "203.0.113.7";
@@ -141,7 +141,7 @@ async fn a_mail_that_cannot_be_sent_leaves_nothing_that_blocks_another_try() {
 }
 
 #[tokio::test]
-async fn a_mail_whose_answer_was_lost_is_sent_once_and_has_a_good_link() {
+async fn a_reset_mail_with_a_lost_response_is_sent_once_with_a_valid_link() {
     let world = World::new().await;
     world.new_user("maria").await;
     world.inject(fault_rule("ses", "drop_response", 0, 1)).await;
@@ -155,7 +155,7 @@ async fn a_mail_whose_answer_was_lost_is_sent_once_and_has_a_good_link() {
 }
 
 #[tokio::test]
-async fn a_notice_whose_answer_was_lost_is_sent_once() {
+async fn a_notice_with_a_lost_response_is_sent_once() {
     let world = World::new().await;
     let (token, _) = world.new_user("maria").await;
     world.inject(fault_rule("ses", "drop_response", 0, 1)).await;
@@ -164,7 +164,7 @@ async fn a_notice_whose_answer_was_lost_is_sent_once() {
 }
 
 #[tokio::test]
-async fn what_hangs_is_said_in_time() {
+async fn a_hanging_service_is_reported_before_the_timeout() {
     let world = World::new().await;
     let (token, id) = world.new_user("maria").await;
     world.inject(fault_rule("ses", "hang", 0, 1)).await;
@@ -212,7 +212,7 @@ fn each_step(calls: u32, writes: u32) -> impl Iterator<Item = (String, Value)> {
 }
 
 #[tokio::test]
-async fn an_ask_survives_a_fault_in_any_step() {
+async fn a_reset_request_survives_a_fault_in_any_step() {
     let world = World::new().await;
     world.new_user("maria").await;
     for (what, rule) in each_step(10, 7) {

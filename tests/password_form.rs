@@ -15,7 +15,7 @@ use crate::support::{
 };
 
 #[tokio::test]
-async fn what_is_asked_is_read_strictly() {
+async fn a_reset_request_is_validated_strictly() {
     let world = World::new().await;
     world.new_user("maria").await;
     let long = "a".repeat(65);
@@ -72,7 +72,7 @@ async fn what_is_asked_is_read_strictly() {
 }
 
 #[tokio::test]
-async fn what_is_no_json_object_is_refused() {
+async fn a_body_other_than_a_json_object_is_refused() {
     let world = World::new().await;
     world.new_user("maria").await;
     let link = world.reset_link("maria", "maria@example.org").await;
@@ -100,7 +100,7 @@ async fn what_is_no_json_object_is_refused() {
 }
 
 #[tokio::test]
-async fn a_weak_password_leaves_the_link_good() {
+async fn a_weak_password_does_not_consume_the_link() {
     let world = World::new().await;
     let (_, id) = world.new_user("maria").await;
     let before = world.user_row(&id).await;
@@ -125,7 +125,7 @@ async fn a_weak_password_leaves_the_link_good() {
 }
 
 #[tokio::test]
-async fn the_domain_decides_what_a_password_may_be() {
+async fn the_domain_determines_the_password_policy() {
     let world = World::new().await;
     let policy = json!({ "alphabet": "0-9", "min": 12, "max": 64, "refuse_common": false });
     let command = json!({ "command": "set_domain", "domain": "digits.example", "password": policy });

@@ -22,7 +22,7 @@ async fn calls(world: &World) -> Value {
 }
 
 #[tokio::test]
-async fn every_answer_is_the_same_and_costs_the_same() {
+async fn every_response_has_the_same_bytes_and_calls() {
     let world = World::new().await;
     for login in ["known", "mailed", "bounced", "asked", "complained"] {
         world.new_user(login).await;
@@ -121,7 +121,7 @@ async fn every_answer_is_the_same_and_costs_the_same() {
 }
 
 #[tokio::test]
-async fn an_address_that_bounced_gets_no_notice() {
+async fn a_bounced_address_gets_no_notice() {
     let world = World::new().await;
     let (token, _) = world.new_user("maria").await;
     suppress(&world, "maria@example.org").await;
@@ -130,7 +130,7 @@ async fn an_address_that_bounced_gets_no_notice() {
 }
 
 #[tokio::test]
-async fn one_network_asks_once_in_two_minutes() {
+async fn a_network_is_limited_to_one_reset_request_in_two_minutes() {
     let world = World::new().await;
     let ask = async |from: &str, key: &str, spoof: &str| {
         let ask = world.post(RESET).header("x-local-source-ip", from);
@@ -167,7 +167,7 @@ async fn one_network_asks_once_in_two_minutes() {
 }
 
 #[tokio::test]
-async fn parallel_asks_for_one_address_send_one_mail() {
+async fn parallel_requests_for_one_address_send_one_mail() {
     let world = World::new().await;
     world.new_user("maria").await;
     for (keys, email) in [
@@ -189,7 +189,7 @@ async fn parallel_asks_for_one_address_send_one_mail() {
 
 /// A flood stops mail to unknown addresses, with the same responses and calls as before, and no owner's mail.
 #[tokio::test]
-async fn a_flood_stops_no_owners_mail_and_tells_nothing() {
+async fn a_flood_neither_blocks_the_owners_mail_nor_reveals_an_account() {
     let world = World::with(&[("RequestsPerDomainPerMinute", "2"), ("MailsPerDomainPerHour", "10")]).await;
     for login in ["maria", "olga"] {
         world.new_user(login).await;
@@ -230,7 +230,7 @@ async fn a_flood_stops_no_owners_mail_and_tells_nothing() {
 
 /// The name of an unconfigured domain is attacker-controlled: it gets into no mail (R32).
 #[tokio::test]
-async fn a_domain_that_nobody_described_mails_nobody() {
+async fn an_unconfigured_domain_sends_no_mail() {
     let world = World::new().await;
     let ask = |domain: &str| {
         let body = json!({ "key": "victim@example.com", "domain": domain });

@@ -32,7 +32,7 @@ fn patch<'a>(world: &'a World, link: &str, pwd: &str) -> Request<'a> {
 }
 
 #[tokio::test]
-async fn an_ask_that_comes_again_sends_no_second_mail() {
+async fn a_repeated_request_sends_no_second_mail() {
     let world = World::new().await;
     world.new_user("maria").await;
     let count = async || world.mails_to("maria@example.org").await.len();
@@ -54,7 +54,7 @@ async fn an_ask_that_comes_again_sends_no_second_mail() {
 }
 
 #[tokio::test]
-async fn asks_that_come_at_once_are_one() {
+async fn parallel_reset_requests_with_one_idempotency_key_are_one() {
     let world = World::new().await;
     world.new_user("maria").await;
     let answers = join_all((0..16).map(|_| keyed(world.request_reset("maria")).send())).await;
@@ -89,7 +89,7 @@ async fn left_behind(world: &World) {
 }
 
 #[tokio::test]
-async fn the_claim_of_a_dead_process_is_taken_over_when_retry_after_says() {
+async fn the_claim_of_a_dead_process_is_taken_over_after_retry_after() {
     let world = World::new().await;
     world.new_user("maria").await;
     left_behind(&world).await;
@@ -115,7 +115,7 @@ async fn the_claim_of_a_dead_process_is_taken_over_when_retry_after_says() {
 }
 
 #[tokio::test]
-async fn a_process_that_is_late_leaves_the_claim_of_another_one_alone() {
+async fn a_late_process_does_not_replace_the_claim_of_another() {
     let world = World::new().await;
     world.new_user("maria").await;
     let hang = json!({ "service": "ses", "operation": null, "kind": "hang", "skip": 0, "times": 1 });
@@ -134,7 +134,7 @@ async fn a_process_that_is_late_leaves_the_claim_of_another_one_alone() {
 }
 
 #[tokio::test]
-async fn a_claim_whose_answer_is_lost_does_not_stop_the_retry() {
+async fn a_claim_with_a_lost_response_does_not_block_the_retry() {
     let world = World::new().await;
     world.new_user("maria").await;
     let lost = json!({ "service": "dynamodb", "operation": "PutItem", "kind": "drop_response", "skip": 0, "times": 3 });
@@ -147,7 +147,7 @@ async fn a_claim_whose_answer_is_lost_does_not_stop_the_retry() {
 }
 
 #[tokio::test]
-async fn what_failed_may_be_tried_again_with_its_key() {
+async fn a_failed_request_can_be_retried_with_its_key() {
     let world = World::new().await;
     let (token, _) = world.new_user("maria").await;
     let down = json!({ "service": "ses", "operation": null, "kind": "error", "skip": 0, "times": 1000 });
@@ -169,7 +169,7 @@ async fn what_failed_may_be_tried_again_with_its_key() {
 }
 
 #[tokio::test]
-async fn a_reset_that_comes_again_is_answered_again() {
+async fn a_repeated_reset_is_idempotent() {
     let world = World::new().await;
     let (_, id) = world.new_user("maria").await;
     let link = world.reset_link("maria", "maria@example.org").await;
@@ -186,7 +186,7 @@ async fn a_reset_that_comes_again_is_answered_again() {
 }
 
 #[tokio::test]
-async fn a_change_that_comes_again_is_answered_again_to_the_same_person() {
+async fn a_repeated_change_is_idempotent_for_the_same_user() {
     let world = World::new().await;
     let (token, id) = world.new_user("maria").await;
     let (other, other_id) = world.new_user("other").await;
@@ -215,7 +215,7 @@ fn framed(parts: &[&[u8]]) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn no_password_can_be_guessed_from_what_is_remembered() {
+async fn stored_responses_do_not_allow_guessing_a_password() {
     let world = World::new().await;
     let (token, id) = world.new_user("maria").await;
     let link = world.reset_link("maria", "maria@example.org").await;

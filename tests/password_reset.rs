@@ -51,7 +51,7 @@ async fn the_old_password_works_until_the_link_is_followed() {
 }
 
 #[tokio::test]
-async fn login_and_mail_address_are_one_in_any_spelling() {
+async fn a_login_or_mail_address_is_found_in_any_spelling() {
     let world = World::new().await;
     world.new_user("Maria_K").await;
     for key in [
@@ -96,7 +96,7 @@ async fn an_account_is_found_in_its_own_domain_only() {
 }
 
 #[tokio::test]
-async fn a_link_is_good_for_an_hour_to_the_second() {
+async fn a_link_is_valid_for_exactly_an_hour() {
     let world = World::new().await;
     world.new_user("maria").await;
     let before = world.now().await;
@@ -121,7 +121,7 @@ async fn a_link_is_good_for_an_hour_to_the_second() {
 }
 
 #[tokio::test]
-async fn the_link_does_not_believe_the_request_about_the_host() {
+async fn request_headers_do_not_change_the_host_of_the_link() {
     let world = World::new().await;
     for (login, name) in [
         ("one", "host"),
@@ -147,7 +147,7 @@ async fn the_link_does_not_believe_the_request_about_the_host() {
 }
 
 #[tokio::test]
-async fn only_a_patch_uses_a_link_up() {
+async fn only_a_patch_consumes_a_link() {
     let world = World::new().await;
     world.new_user("maria").await;
     let link = world.reset_link("maria", "maria@example.org").await;
@@ -162,7 +162,7 @@ async fn only_a_patch_uses_a_link_up() {
 }
 
 #[tokio::test]
-async fn what_is_no_link_is_not_found() {
+async fn a_malformed_or_unknown_link_is_not_found() {
     let world = World::new().await;
     world.new_user("maria").await;
     let link = world.reset_link("maria", "maria@example.org").await;
@@ -192,7 +192,7 @@ async fn what_is_no_link_is_not_found() {
 }
 
 #[tokio::test]
-async fn a_notice_follows_a_reset_and_its_failure_undoes_nothing() {
+async fn a_reset_sends_a_notice_and_is_kept_if_the_notice_fails() {
     let world = World::new().await;
     for (login, ses_is_up) in [("maria", true), ("marek", false)] {
         let (_, id) = world.new_user(login).await;

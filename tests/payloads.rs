@@ -57,7 +57,7 @@ fn fits(said: &Value, value: &Value) -> bool {
 }
 
 #[tokio::test]
-async fn every_payload_is_answered_as_it_is_said() {
+async fn every_payload_gets_its_expected_response() {
     let world = World::new().await;
     let list: Vec<Value> = serde_json::from_str(include_str!("aws/answers.json")).expect("JSON");
     let mut broken = Vec::new();
@@ -76,7 +76,7 @@ async fn every_payload_is_answered_as_it_is_said() {
 }
 
 #[tokio::test]
-async fn an_event_without_a_time_is_refused_and_judged_by_none() {
+async fn an_event_without_a_time_is_refused_and_changes_nothing() {
     let world = World::new().await;
     let before = world.all_rows().await;
     let list: Vec<Value> = serde_json::from_str(include_str!("aws/answers.json")).expect("JSON");

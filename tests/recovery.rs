@@ -115,7 +115,7 @@ async fn gets_in(world: &World, owner: &mut Person, round: usize, mails_before: 
 }
 
 #[tokio::test]
-async fn an_owner_under_attack_gets_in_in_every_four_hours() {
+async fn an_owner_under_attack_can_log_in_every_four_hours() {
     let world = World::with(&[("RequestsPerDomainPerMinute", "10"), ("MailsPerDomainPerHour", "30")]).await;
     world.allow_registration("club.example", json!({})).await;
     let mut owner = world.create_person("maria").await;

@@ -16,7 +16,7 @@ use crate::support::{
 };
 
 #[tokio::test]
-async fn a_registration_is_mailed_confirmed_and_made() {
+async fn a_registration_is_mailed_confirmed_and_completed() {
     let world = World::new().await;
     let ask = world.post(REGISTER).header("host", "evil.example");
     let ask = ask.header("x-forwarded-host", "evil.example");
@@ -68,7 +68,7 @@ async fn a_registration_is_mailed_confirmed_and_made() {
 }
 
 #[tokio::test]
-async fn the_first_thing_that_is_wrong_is_said_and_costs_nothing() {
+async fn the_first_invalid_field_is_reported_and_uses_up_no_rate_limit() {
     let world = World::new().await;
     world.run_command(json!({ "command": "set_domain", "domain": "closed.example" })).await;
     world.new_user_in("other.example", "my_login", false).await;
@@ -244,7 +244,7 @@ async fn a_body_is_one_json_object() {
 }
 
 #[tokio::test]
-async fn nothing_that_a_stranger_writes_is_mailed() {
+async fn a_mail_contains_no_text_from_strangers() {
     let world = World::new().await;
     let long = "ж".repeat(128);
     for (n, name) in [

@@ -17,7 +17,7 @@ use crate::support::{
 };
 
 #[tokio::test]
-async fn an_account_is_the_domains_template_and_what_was_registered() {
+async fn an_account_has_the_domains_template_and_the_registered_data() {
     let world = World::new().await;
     let opts =
         json!({ "plan": "trial", "quota": -5, "vip": false, "email": "x@evil.example", "self_registered": false });
@@ -82,7 +82,7 @@ async fn an_account_is_the_domains_template_and_what_was_registered() {
 }
 
 #[tokio::test]
-async fn a_link_that_leads_nowhere_is_not_found() {
+async fn an_unknown_link_is_not_found() {
     let world = World::new().await;
     let id = world.registration_link(DOMAIN, "someone", "someone@yandex.ru").await;
     let seed = "19738eb3-0183-b148-9420-7cd30a921f58";
@@ -113,7 +113,7 @@ async fn a_link_that_leads_nowhere_is_not_found() {
 }
 
 #[tokio::test]
-async fn only_a_patch_uses_a_link_up() {
+async fn only_a_patch_consumes_a_link() {
     let world = World::new().await;
     let id = world.registration_link(DOMAIN, "someone", "someone@yandex.ru").await;
     let api = format!("{REGISTER}/{id}");
@@ -135,7 +135,7 @@ async fn only_a_patch_uses_a_link_up() {
 }
 
 #[tokio::test]
-async fn a_link_ends_after_24_hours_though_its_row_still_lies_there() {
+async fn a_link_expires_after_24_hours_even_if_its_row_is_still_stored() {
     let world = World::new().await;
     let before = world.now().await;
     let id = world.registration_link(DOMAIN, "someone", "someone@yandex.ru").await;
@@ -168,7 +168,7 @@ async fn a_link_ends_after_24_hours_though_its_row_still_lies_there() {
 }
 
 #[tokio::test]
-async fn a_request_stays_until_it_succeeds() {
+async fn a_registration_request_is_kept_until_it_succeeds() {
     let world = World::new().await;
     let id = world.registration_link(DOMAIN, "someone", "someone@yandex.ru").await;
     for (body, field, message) in [
@@ -229,7 +229,7 @@ async fn weigh(world: &World, domain: &str, refused: &[(&str, &str)], taken: &st
 }
 
 #[tokio::test]
-async fn a_domain_says_which_passwords_it_takes() {
+async fn the_domain_determines_which_passwords_are_accepted() {
     let world = World::new().await;
     let symbols = PASSWORD_SYMBOLS;
     let (short, long) = (PASSWORD_TOO_SHORT, PASSWORD_OVER_128);

@@ -14,7 +14,7 @@ use crate::support::{
 };
 
 #[tokio::test]
-async fn one_source_may_ask_every_two_minutes() {
+async fn a_source_is_limited_to_one_request_in_two_minutes() {
     let world = World::new().await;
     register_from(&world, "203.0.113.7", "first").send().await.is(200, CHECK_MAIL);
     let asked = world.now().await;
@@ -56,7 +56,7 @@ async fn one_source_may_ask_every_two_minutes() {
 }
 
 #[tokio::test]
-async fn what_retry_after_promises_holds() {
+async fn a_request_after_retry_after_is_accepted() {
     let world = World::new().await;
     register_from(&world, "203.0.113.7", "first").send().await.is(200, CHECK_MAIL);
     world.advance(60).await;
@@ -66,7 +66,7 @@ async fn what_retry_after_promises_holds() {
 }
 
 #[tokio::test]
-async fn an_ipv6_caller_counts_as_its_64() {
+async fn an_ipv6_caller_is_counted_by_its_64_prefix() {
     let world = World::new().await;
     register_from(&world, "2001:db8:1:2::1", "first").send().await.is(200, CHECK_MAIL);
     for source in ["2001:db8:1:2::2", "2001:DB8:1:2:ffff:ffff:ffff:ffff", "2001:db8:1:2::"] {
@@ -81,7 +81,7 @@ async fn an_ipv6_caller_counts_as_its_64() {
 }
 
 #[tokio::test]
-async fn a_domain_takes_so_many_a_minute() {
+async fn a_domain_has_a_rate_limit_per_minute() {
     let world = World::with(&[("RequestsPerDomainPerMinute", "3")]).await;
     world.allow_registration("club.example", json!({})).await;
     for round in 0..2 {
@@ -107,7 +107,7 @@ async fn a_domain_takes_so_many_a_minute() {
 }
 
 #[tokio::test]
-async fn limits_are_exact_however_many_ask_at_once() {
+async fn rate_limits_are_exact_for_parallel_requests() {
     let world = World::new().await;
     // From one source, for 32 addresses: twice, because the second time the row already exists.
     for round in 0..2 {
@@ -132,7 +132,7 @@ async fn limits_are_exact_however_many_ask_at_once() {
 }
 
 #[tokio::test]
-async fn nobody_learns_whose_address_is_known() {
+async fn a_registration_does_not_reveal_whether_an_address_is_known() {
     let world = World::new().await;
     let (known, unknown) = ("demo@pbx.era-platform.ru", "nobody@pbx.era-platform.ru");
     let (throttled, suppressed) = ("often@pbx.era-platform.ru", "bounced@pbx.era-platform.ru");

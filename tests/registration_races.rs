@@ -14,7 +14,7 @@ use crate::support::{
 };
 
 #[tokio::test]
-async fn a_link_has_one_winner() {
+async fn one_of_parallel_confirmations_of_a_link_succeeds() {
     let world = World::new().await;
     for round in 0..3 {
         let login = format!("someone{round}");
@@ -29,7 +29,7 @@ async fn a_link_has_one_winner() {
 }
 
 #[tokio::test]
-async fn who_was_slower_with_a_link_is_told_that_it_was_used() {
+async fn the_slower_confirmation_is_refused_as_used() {
     let world = World::new().await;
     let id = world.registration_link(DOMAIN, "someone", "someone@yandex.ru").await;
     // The slower request has read the row when the faster one consumes it.
@@ -44,7 +44,7 @@ async fn who_was_slower_with_a_link_is_told_that_it_was_used() {
 }
 
 #[tokio::test]
-async fn a_login_has_one_winner_however_it_is_written() {
+async fn one_of_parallel_registrations_gets_a_login_in_any_spelling() {
     let world = World::new().await;
     for logins in [
         vec!["same"; 8],
@@ -76,7 +76,7 @@ async fn a_login_has_one_winner_however_it_is_written() {
 }
 
 #[tokio::test]
-async fn an_address_has_one_winner() {
+async fn one_of_parallel_registrations_gets_an_address() {
     let world = World::new().await;
     let mut links = Vec::new();
     for (n, email) in ["me@yandex.ru", "ME@yandex.ru", "Me@yandex.ru", "mE@yandex.ru"].into_iter().enumerate() {
@@ -99,7 +99,7 @@ fn keyed<'a>(world: &'a World, key: &str, login: &str) -> Request<'a> {
 }
 
 #[tokio::test]
-async fn a_call_that_comes_again_is_answered_again() {
+async fn a_repeated_registration_is_idempotent() {
     let world = World::new().await;
     let first = keyed(&world, "key", "first").send().await;
     first.is(200, CHECK_MAIL);
@@ -132,7 +132,7 @@ async fn a_call_that_comes_again_is_answered_again() {
 }
 
 #[tokio::test]
-async fn calls_that_come_together_are_one() {
+async fn parallel_registrations_with_one_idempotency_key_are_one() {
     let world = World::new().await;
     for round in 1..=2 {
         let login = format!("someone{round}");
@@ -152,7 +152,7 @@ async fn calls_that_come_together_are_one() {
 }
 
 #[tokio::test]
-async fn a_key_is_good_again_after_a_refusal() {
+async fn an_idempotency_key_is_reusable_after_a_refusal() {
     let world = World::new().await;
     let ask = |login: &str| register_from(&world, "203.0.113.7", login).header("idempotency-key", "key");
     field_refused(&ask("a b").send().await, "login", LOGIN_SYMBOLS);

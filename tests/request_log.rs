@@ -25,7 +25,7 @@ fn without_times(line: &Value, request_id: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_request_is_one_line() {
+async fn a_request_is_one_log_line() {
     let world = World::new().await;
     let got = world.post(OWN_PIN).private_token(world.user()).send().await;
     let first = got.header("apigw-requestid").expect("an id").to_owned();
@@ -47,7 +47,7 @@ async fn a_request_is_one_line() {
 }
 
 #[tokio::test]
-async fn what_is_issued_verified_and_refused_is_counted_by_family() {
+async fn issued_verified_and_refused_secrets_are_counted_by_family() {
     let world = World::with(&[("OtpMaxAttempts", "10")]).await;
     let demo = world.demo();
     world.post(OWN_PIN).private_token(world.user()).send().await.ok(201);

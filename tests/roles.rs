@@ -64,7 +64,7 @@ async fn tokens(world: &World) -> (Vec<Option<String>>, Person) {
 }
 
 #[tokio::test]
-async fn every_route_is_open_to_those_it_is_for_and_to_nobody_else() {
+async fn every_route_is_open_to_its_intended_callers_only() {
     let world = World::new().await;
     let document = world.get("/openapi.json").send().await.ok(200);
     let rows: BTreeSet<_> = TABLE.iter().map(|row| row.route.to_owned()).collect();

@@ -70,7 +70,7 @@ const OPEN: &[(&str, &[&str], bool)] = &[
 const READING: [&str; 3] = ["read_user", "read_api", "authentication_factor:read"];
 
 #[tokio::test]
-async fn a_single_scope_opens_its_own_routes_and_no_read_scope_opens_a_write() {
+async fn a_scope_authorizes_its_own_routes_and_no_read_scope_authorizes_a_write() {
     let world = World::new().await;
     let (demo, admin) = (world.demo(), world.demo_admin());
     let rows: Vec<_> = TABLE.iter().chain([&CHANGE]).collect();

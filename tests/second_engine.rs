@@ -15,7 +15,7 @@ fn texts(message: &Value, names: [&str; 4]) -> [Value; 4] {
 }
 
 #[tokio::test]
-async fn what_is_captured_is_what_was_taken_there() {
+async fn captured_messages_match_those_of_the_other_server() {
     let Some(server) = second_engine() else {
         // Bypasses the test harness, which discards the output of a passing test.
         let _ = writeln!(std::io::stderr(), "\n*** SKIPPED: there is no second engine to look at");

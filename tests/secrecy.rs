@@ -39,7 +39,7 @@ async fn no_table_holds_a_usable_secret() {
 }
 
 #[tokio::test]
-async fn the_million_cannot_be_searched_without_the_key() {
+async fn six_digit_secrets_cannot_be_brute_forced_without_the_key() {
     let world = World::with(&[("PasscodePurposes", SHORT)]).await;
     let issued = world.retrieve("u", "PHONE").await;
     let pin = world.post("/api/v4/user/support_pin").private_token(world.user()).send().await.ok(201);
@@ -60,7 +60,7 @@ async fn passwords_are_argon2id_with_owasps_parameters() {
 }
 
 #[tokio::test]
-async fn every_row_with_a_secret_goes_by_itself() {
+async fn every_row_with_a_secret_expires() {
     let world = World::with(&[("PasscodePurposes", SHORT)]).await;
     world.retrieve(USER, "PHONE").await;
     world.consume("000000", USER, "PHONE").send().await;

@@ -16,7 +16,7 @@ async fn refuses(parameter: &str, value: &str, variable: &str, path: &str) {
 }
 
 #[tokio::test]
-async fn lives_and_shapes_out_of_range_refuse_the_start() {
+async fn lifetimes_and_formats_out_of_range_prevent_the_start() {
     let passcodes = "/passcode/retrieve?purpose=p&username=u&client_id=heatclinic";
     for (parameter, value, variable) in [
         ("PasscodeLifetime", "86401", "PASSCODE_LIFETIME"),
@@ -31,7 +31,7 @@ async fn lives_and_shapes_out_of_range_refuse_the_start() {
 }
 
 #[tokio::test]
-async fn administrators_are_marked_by_a_claim_and_its_value() {
+async fn the_administrator_claim_and_its_value_are_required_together() {
     let provider = [("JwtIssuer", "local"), ("JwtAudience", "a")];
     for (parameter, variable) in [
         ("JwtAdminClaim", "JWT_ADMIN_VALUE"),
@@ -50,7 +50,7 @@ async fn administrators_are_marked_by_a_claim_and_its_value() {
 
 /// All missing settings are reported at once: fixing them one by one costs a deployment each.
 #[tokio::test]
-async fn every_missing_name_of_a_secret_or_table_is_said_at_once() {
+async fn all_missing_names_of_secrets_and_tables_are_reported_at_once() {
     let world = World::new().await;
     let template = std::fs::read_to_string(root().join("template.yaml")).expect("template.yaml");
     let functions: Vec<_> = template.lines().filter_map(|line| line.trim().strip_prefix("Binary: ")).collect();
@@ -75,7 +75,7 @@ async fn every_missing_name_of_a_secret_or_table_is_said_at_once() {
 }
 
 #[tokio::test]
-async fn the_others_go_on() {
+async fn an_invalid_setting_affects_only_functions_that_read_it() {
     let world = World::with(&[("PasscodeLifetime", "86401")]).await;
     world.post("/api/v4/user/support_pin").private_token(world.user()).send().await.ok(201);
 }

@@ -10,7 +10,7 @@ use crate::support::{
 };
 
 #[tokio::test]
-async fn short_passcodes_have_a_shape_of_their_own_purpose() {
+async fn short_passcodes_have_the_format_of_their_purpose() {
     let world = World::with(&[("PasscodePurposes", SHORT)]).await;
     let short = world.retrieve(USER, "PHONE").await;
     assert!(short.token.len() == 6 && short.token.bytes().all(|b| b.is_ascii_digit()), "{}", short.token);
@@ -19,7 +19,7 @@ async fn short_passcodes_have_a_shape_of_their_own_purpose() {
 }
 
 #[tokio::test]
-async fn what_could_not_be_a_passcode_is_no_guess() {
+async fn a_malformed_passcode_does_not_count_as_a_guess() {
     let world = World::with(&[("PasscodePurposes", SHORT)]).await;
     let issued = world.retrieve(USER, "PHONE").await;
     let rate_limits = world.rows("BudgetsTable").await;
@@ -48,7 +48,7 @@ fn wrong(right: &str, n: u32) -> String {
 }
 
 #[tokio::test]
-async fn of_many_parallel_guesses_exactly_the_budget_is_evaluated() {
+async fn parallel_guesses_are_evaluated_exactly_up_to_the_rate_limit() {
     let world = World::with(&[("PasscodePurposes", SHORT), ("PasscodeGuessesPerDay", "5")]).await;
     let issued = world.retrieve(USER, "PHONE").await;
     let guesses = (0..64).map(|n| {
@@ -79,7 +79,7 @@ fn too_many(got: &Response) {
 }
 
 #[tokio::test]
-async fn the_budget_is_rolling_and_success_does_not_reset_it() {
+async fn the_rate_limit_is_rolling_and_success_does_not_reset_it() {
     let world = World::with(&[
         ("PasscodePurposes", SHORT),
         ("PasscodeGuessesPerDay", "2"),
@@ -112,7 +112,7 @@ async fn the_budget_is_rolling_and_success_does_not_reset_it() {
 }
 
 #[tokio::test]
-async fn short_passcodes_are_made_within_a_budget() {
+async fn short_passcodes_are_issued_within_a_rate_limit() {
     let world = World::with(&[("PasscodePurposes", SHORT), ("ShortPasscodesPerHour", "3")]).await;
     let query = [("purpose", "PHONE"), ("username", USER), CLIENT];
     let retrieve = || world.get("/passcode/retrieve").query(&query).bearer(world.passcode_token()).send();

@@ -35,7 +35,7 @@ fn not_sent(got: &Response) {
 }
 
 #[tokio::test]
-async fn a_number_gets_three_a_minute_over_however_many_accounts() {
+async fn a_number_gets_three_messages_a_minute_over_all_accounts() {
     let world = World::new().await;
     let shared = "+380881234540";
     let people = people(&world, 20, |_| shared.into()).await;
@@ -54,7 +54,7 @@ async fn a_number_gets_three_a_minute_over_however_many_accounts() {
 }
 
 #[tokio::test]
-async fn who_names_a_strangers_number_takes_no_more_than_half_of_what_it_gets() {
+async fn an_attacker_uses_at_most_half_of_the_rate_limit_of_a_number() {
     let world = World::with(&[("SmsPerMinute", "8"), ("SmsPerCountryPerMinute", "8")]).await;
     let demo = world.demo();
     let (mallory, mut login) = person_awaiting_phone(&world, "mallory").await;
@@ -84,7 +84,7 @@ async fn who_names_a_strangers_number_takes_no_more_than_half_of_what_it_gets() 
 }
 
 #[tokio::test]
-async fn a_number_gets_so_many_an_hour_and_a_day() {
+async fn a_number_has_rate_limits_per_hour_and_per_day() {
     let world = World::with(&[
         ("SmsPerNumberPerHour", "4"),
         ("SmsPerNumberPerDay", "6"),
@@ -116,7 +116,7 @@ async fn a_number_gets_so_many_an_hour_and_a_day() {
 }
 
 #[tokio::test]
-async fn a_user_gets_ten_an_hour_and_twenty_a_day() {
+async fn a_user_has_rate_limits_per_hour_and_per_day() {
     let world = World::with(&[("OtpSendsPerHour", "4"), ("OtpSendsPerDay", "5")]).await;
     let demo = world.demo();
     for _ in 0..4 {
@@ -136,7 +136,7 @@ async fn a_user_gets_ten_an_hour_and_twenty_a_day() {
 }
 
 #[tokio::test]
-async fn the_deployment_sends_so_many_a_minute_and_a_day() {
+async fn the_deployment_has_quotas_per_minute_and_per_day() {
     let world = World::with(&[("SmsPerMinute", "5"), ("SmsPerDay", "8")]).await;
     let people = people(&world, 20, |n| format!("+3808812345{}{}", n / 10, n % 10)).await;
     let got = join_all(people.iter().map(|person| sign_in(&world, person))).await;
@@ -160,7 +160,7 @@ async fn the_deployment_sends_so_many_a_minute_and_a_day() {
 }
 
 #[tokio::test]
-async fn a_country_gets_so_many_and_others_go_on() {
+async fn an_exhausted_quota_of_a_country_does_not_affect_other_countries() {
     let world = World::with(&[("SmsPerCountryPerMinute", "2"), ("SmsPerCountryPerDay", "3")]).await;
     let ukraine = people(&world, 6, |n| format!("+38088123454{n}")).await;
     let got = join_all(ukraine.iter().map(|person| sign_in(&world, person))).await;
@@ -180,7 +180,7 @@ async fn a_country_gets_so_many_and_others_go_on() {
 }
 
 #[tokio::test]
-async fn where_no_country_is_listed_nothing_is_sent() {
+async fn nothing_is_sent_if_no_country_is_listed() {
     let world = World::with(&[("SmsCountries", "")]).await;
     let demo = world.demo();
     let (codes, before) = (world.rows("OtpsTable").await, world.rows("TokensTable").await.len());
@@ -199,7 +199,7 @@ async fn where_no_country_is_listed_nothing_is_sent() {
 }
 
 #[tokio::test]
-async fn numbers_of_other_countries_are_sent_nothing() {
+async fn numbers_of_unlisted_countries_get_no_messages() {
     let world = World::with(&[("SmsCountries", "380,4915,1,!1268")]).await;
     for (n, phone) in [
         "+883510000000",
@@ -226,7 +226,7 @@ async fn numbers_of_other_countries_are_sent_nothing() {
 }
 
 #[tokio::test]
-async fn who_opted_out_is_told_nothing_else() {
+async fn an_opted_out_number_gets_the_same_response() {
     let world = World::new().await;
     let demo = world.demo();
     world.inject(json!({ "service": "sns", "operation": null, "kind": "opted_out", "times": 99 })).await;

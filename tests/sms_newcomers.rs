@@ -62,7 +62,7 @@ async fn counted(world: &World, name: &str) -> u64 {
 }
 
 #[tokio::test]
-async fn a_flood_of_new_accounts_keeps_nobody_out_who_was_there_before() {
+async fn a_flood_of_new_accounts_does_not_lock_out_established_users() {
     let world = World::with(&[
         ("SmsPerMinute", "100"),
         ("SmsPerCountryPerMinute", "100"),
@@ -95,7 +95,7 @@ async fn a_flood_of_new_accounts_keeps_nobody_out_who_was_there_before() {
 }
 
 #[tokio::test]
-async fn logins_of_others_do_not_take_the_half_of_newcomers() {
+async fn logins_of_established_users_do_not_use_the_half_of_new_accounts() {
     let world = World::with(&[("SmsPerCountryPerDay", "8")]).await;
     for n in 0..5 {
         let person = world.create_person_with(&format!("person{n}"), &format!("+38088123454{n}")).await;
@@ -151,7 +151,7 @@ async fn a_new_account_gets_three_messages_on_its_first_day() {
 }
 
 #[tokio::test]
-async fn a_first_day_counts_what_was_sent_while_the_phone_was_new() {
+async fn a_first_day_counts_messages_sent_while_the_phone_was_new() {
     let world = World::with(&[AS_DEPLOYED]).await;
     let demo = world.demo();
     for _ in 0..3 {
@@ -184,7 +184,7 @@ async fn a_new_account_with_an_established_factor_gets_three_messages_to_other_p
 
 /// The `UpdateItem` calls: the quota on a send; the quota and the number's rate limit on a refund.
 #[tokio::test]
-async fn a_message_counts_once_and_comes_back_once_although_an_answer_was_lost() {
+async fn a_message_is_counted_once_and_refunded_once_despite_a_lost_response() {
     let world = World::new().await;
     let lost = |skip: u32, times: u32| json!({ "service": "dynamodb", "operation": "UpdateItem", "kind": "drop_response", "skip": skip, "times": times });
     world.inject(lost(0, 1)).await;
@@ -202,14 +202,14 @@ async fn a_message_counts_once_and_comes_back_once_although_an_answer_was_lost()
 }
 
 #[tokio::test]
-async fn the_first_day_has_as_many_messages_as_is_set() {
+async fn the_rate_limit_of_the_first_day_is_configurable() {
     let world = World::with(&[("OtpSendsFirstDay", "1")]).await;
     let maria = newcomer(&world, "maria", "+380881234540").await;
     too_many_sends(&sign_in(&world, &maria).await, DAY);
 }
 
 #[tokio::test]
-async fn a_phone_is_established_by_a_day_and_a_code_or_by_the_operator() {
+async fn a_phone_is_established_after_a_day_and_a_code_or_by_the_operator() {
     let world = World::with(&[AS_DEPLOYED]).await;
     let maria = newcomer(&world, "maria", "+380881234540").await;
     let olga = newcomer(&world, "olga", "+380881234541").await;
@@ -264,7 +264,7 @@ async fn a_phone_is_established_by_a_day_and_a_code_or_by_the_operator() {
 }
 
 #[tokio::test]
-async fn a_phone_of_before_this_was_stored_is_established_once_it_is_a_day_old() {
+async fn a_phone_without_a_stored_time_is_established_when_it_is_a_day_old() {
     let world = World::with(&[AS_DEPLOYED]).await;
     let maria = newcomer(&world, "maria", "+380881234540").await;
     for row in world.rows("FactorsTable").await {
@@ -282,7 +282,7 @@ async fn a_phone_of_before_this_was_stored_is_established_once_it_is_a_day_old()
 }
 
 #[tokio::test]
-async fn two_messages_that_are_verified_make_room_for_one() {
+async fn two_verified_messages_refund_one() {
     let world = World::with(&[("SmsPerDay", "3")]).await;
     let mut waiting = Vec::new();
     for n in 0..3 {
@@ -311,7 +311,7 @@ async fn two_messages_that_are_verified_make_room_for_one() {
 }
 
 #[tokio::test]
-async fn a_phone_that_is_shown_makes_room_for_newcomers() {
+async fn a_verified_phone_refunds_quota_for_new_accounts() {
     let world = World::with(&[("SmsPerCountryPerDay", "4")]).await;
     for n in 0..2 {
         newcomer(&world, &format!("person{n}"), &format!("+38088123454{n}")).await;
@@ -332,7 +332,7 @@ async fn a_phone_that_is_shown_makes_room_for_newcomers() {
 }
 
 #[tokio::test]
-async fn many_right_codes_at_once_let_everybody_in_and_come_back_once_at_most() {
+async fn parallel_correct_codes_all_succeed_and_are_refunded_at_most_once() {
     let world = World::new().await;
     let mut waiting = Vec::new();
     for n in 0..8 {
@@ -349,7 +349,7 @@ async fn many_right_codes_at_once_let_everybody_in_and_come_back_once_at_most() 
 }
 
 #[tokio::test]
-async fn a_meter_that_fails_delays_and_refuses_no_login_and_nothing_comes_back_twice() {
+async fn a_failing_quota_neither_delays_nor_refuses_a_login_nor_refunds_twice() {
     let world = World::new().await;
     let mut verified = 0;
     for (n, (kind, times, comes_back)) in [

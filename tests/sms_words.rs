@@ -30,7 +30,7 @@ fn is_one_segment(text: &str) -> bool {
 }
 
 #[tokio::test]
-async fn our_words_are_the_code_its_purpose_and_its_origin() {
+async fn the_default_text_has_the_code_its_purpose_and_its_origin() {
     let world = World::new().await;
     let demo = world.demo();
     for (n, [locale, sign_in, confirm]) in [
@@ -62,7 +62,7 @@ async fn our_words_are_the_code_its_purpose_and_its_origin() {
 }
 
 #[tokio::test]
-async fn nothing_that_somebody_wrote_is_in_a_message() {
+async fn a_message_contains_no_text_from_users() {
     let world = World::new().await;
     let mut taken = 0;
     for (n, name) in [
@@ -92,7 +92,7 @@ async fn nothing_that_somebody_wrote_is_in_a_message() {
 }
 
 #[tokio::test]
-async fn an_operator_has_words_of_the_own() {
+async fn the_text_of_a_message_is_configurable() {
     let line = format!("\n\n@{DOMAIN} #XXXXXX");
     let by_language = r#"{"ru":"Код <otp.code>","en":"<otp.code> it is, <otp.code>"}"#;
     for (template, said) in [
@@ -132,7 +132,7 @@ async fn an_operator_has_words_of_the_own() {
 }
 
 #[tokio::test]
-async fn a_code_is_as_long_as_the_operator_wants() {
+async fn the_length_of_a_code_is_configurable() {
     let world = World::with(&[("OtpLength", "8")]).await;
     let demo = world.demo();
     let (token, code) = world.begin_login(&demo).await;

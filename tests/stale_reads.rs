@@ -15,7 +15,7 @@ use crate::support::{
 };
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_login_leaves_the_session_that_another_client_began_meanwhile() {
+async fn a_login_keeps_a_concurrent_session_of_another_client() {
     in_some_round(async |_| {
         let world = World::new().await;
         world.create_client("second", json!("all")).await;
@@ -36,7 +36,7 @@ async fn a_login_leaves_the_session_that_another_client_began_meanwhile() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_code_is_sent_for_a_login_that_ended_meanwhile() {
+async fn no_code_is_sent_for_a_login_that_was_revoked_meanwhile() {
     for command in ["end_tokens", "erase_user"] {
         in_some_round(async |_| {
             let world = World::new().await;
@@ -59,7 +59,7 @@ async fn no_code_is_sent_for_a_login_that_ended_meanwhile() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_phone_is_set_in_the_place_of_the_one_that_was_read() {
+async fn a_phone_replaces_only_the_one_that_was_read() {
     // An administrator resets the factor or disables it.
     for (action, refused, left) in [
         ("reset", token_expired as fn(&Response), Value::Null),
@@ -103,7 +103,7 @@ async fn a_phone_is_set_in_the_place_of_the_one_that_was_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_password_is_compared_with_the_one_that_is_set_meanwhile() {
+async fn a_password_is_compared_with_the_one_set_concurrently() {
     in_some_round(async |_| {
         let world = World::new().await;
         let person = world.create_person("maria").await;

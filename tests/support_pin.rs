@@ -10,7 +10,7 @@ use crate::support::{
 };
 
 #[tokio::test]
-async fn create_gives_a_pin_that_ends_in_24_hours() {
+async fn create_returns_a_pin_that_expires_in_24_hours() {
     let world = World::new().await;
     let before = world.now().await;
     let got = world.post(OWN_PIN).private_token(world.user()).send().await;
@@ -27,7 +27,7 @@ fn iso(seconds: u64) -> String {
 }
 
 #[tokio::test]
-async fn owner_and_administrator_read_the_same_pin_again_and_again() {
+async fn the_owner_and_an_administrator_read_the_same_pin_repeatedly() {
     let world = World::new().await;
     let created = create_pin(&world, world.user()).await;
     for _ in 0..2 {
@@ -39,7 +39,7 @@ async fn owner_and_administrator_read_the_same_pin_again_and_again() {
 }
 
 #[tokio::test]
-async fn a_new_pin_replaces_the_old_one_and_restarts_its_life() {
+async fn a_new_pin_replaces_the_old_one_and_restarts_its_lifetime() {
     let world = World::new().await;
     create_pin(&world, world.user()).await;
     world.advance(DAY - 60).await;
@@ -50,7 +50,7 @@ async fn a_new_pin_replaces_the_old_one_and_restarts_its_life() {
 }
 
 #[tokio::test]
-async fn without_a_pin_there_is_none_to_read() {
+async fn a_missing_pin_is_not_found() {
     let world = World::new().await;
     world.get(OWN_PIN).private_token(world.user()).send().await.is(404, NO_PIN);
     world
@@ -68,7 +68,7 @@ async fn without_a_pin_there_is_none_to_read() {
 }
 
 #[tokio::test]
-async fn a_pin_is_unreadable_at_its_end_though_its_row_still_lies_there() {
+async fn an_expired_pin_is_unreadable_even_if_its_row_is_still_stored() {
     let world = World::new().await;
     let created = world.post(OWN_PIN).private_token(world.user()).send().await.ok(201);
     let end = created["expires_at"].as_str().expect("a time").to_owned();
@@ -94,7 +94,7 @@ async fn a_pin_is_unreadable_at_its_end_though_its_row_still_lies_there() {
 }
 
 #[tokio::test]
-async fn revoke_ends_the_pin_and_leaves_no_ciphertext() {
+async fn revoke_invalidates_the_pin_and_leaves_no_ciphertext() {
     let world = World::new().await;
     let id = world.id("/user/user_id");
     create_pin(&world, world.user()).await;
@@ -112,7 +112,7 @@ async fn revoke_ends_the_pin_and_leaves_no_ciphertext() {
 }
 
 #[tokio::test]
-async fn a_pin_that_ended_with_its_owners_tokens_cannot_be_revoked() {
+async fn a_pin_revoked_with_its_owners_tokens_cannot_be_revoked_again() {
     let world = World::new().await;
     let id = world.id("/user/user_id");
     create_pin(&world, world.user()).await;
@@ -123,7 +123,7 @@ async fn a_pin_that_ended_with_its_owners_tokens_cannot_be_revoked() {
 }
 
 #[tokio::test]
-async fn who_is_not_signed_in_gets_401() {
+async fn an_unauthenticated_caller_gets_401() {
     let world = World::new().await;
     let id = world.id("/user/user_id");
     for (method, path) in [
@@ -157,7 +157,7 @@ async fn leading_zeros_are_kept() {
 }
 
 #[tokio::test]
-async fn parallel_creates_leave_one_whole_pin() {
+async fn parallel_creates_leave_one_valid_pin() {
     let world = World::new().await;
     let created = futures_util::future::join_all((0..32).map(|_| create_pin(&world, world.user()))).await;
     let left = pin_in(&world.get(OWN_PIN).private_token(world.user()).send().await, 200);
@@ -166,7 +166,7 @@ async fn parallel_creates_leave_one_whole_pin() {
 }
 
 #[tokio::test]
-async fn parallel_revokes_have_one_winner() {
+async fn one_of_parallel_revocations_succeeds() {
     let world = World::new().await;
     create_pin(&world, world.user()).await;
     let path = revocation_path(world.id("/user/user_id"));
@@ -176,7 +176,7 @@ async fn parallel_revokes_have_one_winner() {
 }
 
 #[tokio::test]
-async fn a_row_that_somebody_changed_shows_no_pin() {
+async fn a_modified_row_shows_no_pin() {
     use aws_sdk_dynamodb::types::AttributeValue as A;
     let world = World::new().await;
     let (other, other_id) = world.new_user("other").await;
@@ -236,7 +236,7 @@ async fn a_row_that_somebody_changed_shows_no_pin() {
 }
 
 #[tokio::test]
-async fn the_life_is_a_setting() {
+async fn the_lifetime_is_configurable() {
     let world = World::with(&[("SupportPinLifetime", "60")]).await;
     create_pin(&world, world.user()).await;
     world.advance(30).await;
@@ -246,7 +246,7 @@ async fn the_life_is_a_setting() {
 }
 
 #[tokio::test]
-async fn what_was_done_is_in_the_log() {
+async fn each_action_is_in_the_log() {
     let world = World::new().await;
     let (user, admin) = (world.id("/user/user_id"), world.id("/admin/user_id"));
     create_pin(&world, world.user()).await;

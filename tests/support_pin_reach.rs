@@ -13,7 +13,7 @@ use crate::support::{
 const NO_USER: &str = r#"{"message":"404 User Not Found"}"#;
 
 #[tokio::test]
-async fn nobody_acts_as_another_user() {
+async fn a_caller_cannot_act_as_another_user() {
     const SUDO: &str = r#"{"message":"403 Forbidden - Sudo is not supported"}"#;
     let world = World::new().await;
     let (user, admin) = (world.id("/user/user_id"), world.id("/admin/user_id"));
@@ -67,7 +67,7 @@ async fn a_token_in_the_query_is_refused() {
 }
 
 #[tokio::test]
-async fn who_is_no_administrator_learns_nothing_about_others() {
+async fn a_non_administrator_learns_nothing_about_other_users() {
     let world = World::new().await;
     let (other, other_id) = world.new_user("other").await;
     create_pin(&world, &other).await;
@@ -101,7 +101,7 @@ async fn an_owner_cannot_revoke_and_the_pin_stays_readable() {
 }
 
 #[tokio::test]
-async fn an_unknown_user_is_not_found_however_the_id_is_spelled() {
+async fn an_unknown_user_is_not_found_in_any_spelling_of_the_id() {
     let world = World::new().await;
     create_pin(&world, world.user()).await;
     let id = world.id("/user/user_id");
@@ -146,7 +146,7 @@ async fn an_id_is_read_in_any_letter_case() {
 }
 
 #[tokio::test]
-async fn a_user_is_named_by_a_number_within_the_domain_and_in_no_more_calls() {
+async fn a_user_is_found_by_number_within_the_domain_without_extra_calls() {
     let world = World::new().await;
     let (id, created) = (world.id("/user/user_id"), create_pin(&world, world.user()).await);
     let (named, revocation) = (pin_path("123"), revocation_path("123"));
@@ -203,7 +203,7 @@ async fn a_user_is_named_by_a_number_within_the_domain_and_in_no_more_calls() {
 }
 
 #[tokio::test]
-async fn a_token_that_names_another_domain_is_none() {
+async fn a_token_with_another_domain_is_invalid() {
     let world = World::new().await;
     let (boss, boss_id) = world.new_user_in("other.example", "boss", true).await;
     create_pin(&world, world.user()).await;
@@ -228,7 +228,7 @@ fn uuid_of(bytes: &[u8]) -> String {
 }
 
 #[tokio::test]
-async fn an_administrator_reads_own_and_is_bound_to_the_domain() {
+async fn an_administrator_reads_the_own_pin_and_is_limited_to_the_domain() {
     let world = World::new().await;
     let own = create_pin(&world, world.admin()).await;
     let got = world.get(&pin_path(world.id("/admin/user_id"))).private_token(world.admin()).send().await;
@@ -242,7 +242,7 @@ async fn an_administrator_reads_own_and_is_bound_to_the_domain() {
 }
 
 #[tokio::test]
-async fn there_is_no_way_from_a_pin_to_a_user() {
+async fn a_user_cannot_be_found_by_a_pin() {
     let world = World::new().await;
     let digits = create_pin(&world, world.user()).await;
     world.get(&pin_path(&digits)).private_token(world.admin()).send().await.is(404, NO_USER);

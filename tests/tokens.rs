@@ -18,7 +18,7 @@ fn too_small(scopes: &str) -> String {
 }
 
 #[tokio::test]
-async fn read_scopes_open_what_only_reads() {
+async fn read_scopes_authorize_only_reads() {
     let world = World::new().await;
     let admin = world.id("/admin/user_id").to_owned();
     let of_user = format!("/api/v4/users/{}/support_pin", world.id("/user/user_id"));
@@ -48,7 +48,7 @@ async fn read_scopes_open_what_only_reads() {
 }
 
 #[tokio::test]
-async fn an_expired_token_is_told_so_and_later_forgotten() {
+async fn an_expired_token_is_reported_as_expired_and_later_as_unknown() {
     let world = World::new().await;
     let user = world.id("/user/user_id").to_owned();
     let token = world.create_token(json!({ "user_id": user, "scopes": ["api"], "lifetime_seconds": 100 })).await;
@@ -61,7 +61,7 @@ async fn an_expired_token_is_told_so_and_later_forgotten() {
 }
 
 #[tokio::test]
-async fn a_revoked_token_is_told_so() {
+async fn a_revoked_token_is_reported_as_revoked() {
     let world = World::new().await;
     let answer = world.run_command(json!({ "command": "revoke_token", "token": world.user() })).await;
     assert_eq!(answer, json!({ "done": true, "changed": true }));
@@ -70,7 +70,7 @@ async fn a_revoked_token_is_told_so() {
 }
 
 #[tokio::test]
-async fn ending_all_tokens_of_a_user_is_one_write_and_is_seen_at_once() {
+async fn revoking_all_tokens_of_a_user_is_one_write_and_takes_effect_at_once() {
     let world = World::new().await;
     let user = world.id("/user/user_id").to_owned();
     let second = world.create_token(json!({ "user_id": user, "scopes": ["api"] })).await;
@@ -91,7 +91,7 @@ async fn ending_all_tokens_of_a_user_is_one_write_and_is_seen_at_once() {
 }
 
 #[tokio::test]
-async fn a_block_is_seen_at_once_and_what_it_ended_does_not_come_back() {
+async fn a_block_takes_effect_at_once_and_its_revocations_are_permanent() {
     let world = World::new().await;
     let user = world.id("/user/user_id").to_owned();
     let passcodes = world.create_token(json!({ "user_id": user, "scopes": ["passcode"] })).await;
@@ -113,7 +113,7 @@ async fn a_block_is_seen_at_once_and_what_it_ended_does_not_come_back() {
 }
 
 #[tokio::test]
-async fn a_blocked_administrator_is_no_administrator() {
+async fn a_blocked_administrator_is_refused() {
     let world = World::new().await;
     world.run_command(json!({ "command": "block_user", "user_id": world.id("/admin/user_id") })).await;
     let path = format!("/api/v4/users/{}/support_pin", world.id("/user/user_id"));
@@ -121,7 +121,7 @@ async fn a_blocked_administrator_is_no_administrator() {
 }
 
 #[tokio::test]
-async fn a_clients_own_token_is_nobodys_support_pin() {
+async fn a_clients_own_token_gives_no_access_to_support_pins() {
     let world = World::new().await;
     let token = world.create_token(json!({ "owner_client_id": "heatclinic", "scopes": ["api"] })).await;
     world.get(OWN_PIN).bearer(&token).send().await.is(401, UNAUTHORIZED);
@@ -135,7 +135,7 @@ async fn a_clients_own_token_is_nobodys_support_pin() {
 }
 
 #[tokio::test]
-async fn the_end_of_a_clients_tokens_is_seen_at_once() {
+async fn revoking_the_tokens_of_a_client_takes_effect_at_once() {
     let world = World::new().await;
     let status = "/passcode/status?client_id=heatclinic&passcode_id=01FM98Y1WCT0KT0AT56TMJ1973";
     world.get(status).bearer(world.id("/passcode_token")).send().await.ok(404);
@@ -146,7 +146,7 @@ async fn the_end_of_a_clients_tokens_is_seen_at_once() {
 }
 
 #[tokio::test]
-async fn tokens_are_random_and_lie_in_no_table() {
+async fn tokens_are_random_and_stored_in_no_table() {
     let world = World::new().await;
     let user = world.id("/user/user_id").to_owned();
     let mut seen = std::collections::BTreeSet::new();

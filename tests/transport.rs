@@ -55,7 +55,7 @@ async fn unknown_routes_are_404_in_the_dialect_of_their_path() {
 }
 
 #[tokio::test]
-async fn wrong_methods_are_405_and_say_which_are_right() {
+async fn wrong_methods_are_405_and_list_the_allowed_ones() {
     let world = World::new().await;
     for (path, allow) in [
         ("/api/v4/user/support_pin", "GET, HEAD, POST"),
@@ -105,7 +105,7 @@ async fn wrong_methods_are_405_and_say_which_are_right() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_encoded_is_415_in_every_dialect() {
+async fn an_encoded_body_is_415_in_every_dialect() {
     let world = World::new().await;
     let demo = format!("/mithril/api/users/{}", world.id("/user/user_id"));
     let before = world.state().await;
@@ -153,7 +153,7 @@ async fn a_body_that_is_encoded_is_415_in_every_dialect() {
 }
 
 #[tokio::test]
-async fn urls_name_the_host_and_the_port_that_were_called() {
+async fn urls_have_the_host_and_the_port_of_the_request() {
     let world = World::new().await;
     let port = world.url().rsplit_once(':').expect("a port").1;
     let (by_name, path) = (format!("localhost:{port}"), "/mithril/api/tokens");
@@ -172,7 +172,7 @@ async fn urls_name_the_host_and_the_port_that_were_called() {
 }
 
 #[tokio::test]
-async fn bodies_end_at_16_kib() {
+async fn bodies_are_limited_to_16_kib() {
     let world = World::new().await;
     let form = "application/x-www-form-urlencoded";
     let token = world.id("/passcode_token");
@@ -218,7 +218,7 @@ fn readers(world: &World) -> Vec<(&'static str, String, Option<&str>)> {
 }
 
 #[tokio::test]
-async fn what_is_no_object_of_json_is_refused() {
+async fn only_a_json_object_is_accepted() {
     let world = World::new().await;
     let before = world.state().await;
     for (method, path, token) in readers(&world) {
@@ -253,7 +253,7 @@ async fn what_is_no_object_of_json_is_refused() {
 }
 
 #[tokio::test]
-async fn a_body_where_none_is_expected_says_what_it_is() {
+async fn an_unexpected_body_must_have_a_supported_media_type() {
     let world = World::new().await;
     let create = || world.post("/api/v4/user/support_pin").private_token(world.user());
     create()
@@ -272,7 +272,7 @@ async fn a_body_where_none_is_expected_says_what_it_is() {
 }
 
 #[tokio::test]
-async fn malformed_queries_and_headers_are_refused_and_the_function_lives() {
+async fn malformed_queries_and_headers_are_refused_without_a_crash() {
     let world = World::new().await;
     let own = "/api/v4/user/support_pin";
     for query in ["?a=%zz", "?a=1&a=1", "?a=%ff"] {
@@ -293,7 +293,7 @@ async fn malformed_queries_and_headers_are_refused_and_the_function_lives() {
 }
 
 #[tokio::test]
-async fn hints_about_another_time_or_place_change_nothing() {
+async fn headers_with_another_time_or_host_change_nothing() {
     let world = World::new().await;
     let got = world
         .post("/api/v4/user/support_pin")
@@ -311,7 +311,7 @@ async fn hints_about_another_time_or_place_change_nothing() {
 }
 
 #[tokio::test]
-async fn no_origin_is_allowed_to_read_answers() {
+async fn no_origin_may_read_responses_by_default() {
     let world = World::new().await;
     for origin in ["null", "https://evil.example", world.url()] {
         for method in ["GET", "OPTIONS"] {
@@ -323,7 +323,7 @@ async fn no_origin_is_allowed_to_read_answers() {
 }
 
 #[tokio::test]
-async fn who_may_not_pass_learns_that_first() {
+async fn authorization_is_checked_before_the_body() {
     let world = World::new().await;
     let own = "/api/v4/user/support_pin";
     let revoke = format!("/api/v4/users/{}/support_pin/revoke", world.id("/user/user_id"));

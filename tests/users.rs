@@ -22,7 +22,7 @@ fn form(email: &str, more: Value) -> Value {
 }
 
 #[tokio::test]
-async fn a_user_is_made_whole_and_can_sign_in() {
+async fn a_user_is_created_completely_and_can_sign_in() {
     let world = World::new().await;
     let domain = world.id("/domain").to_owned();
     let all = json!({
@@ -73,7 +73,7 @@ async fn a_user_is_made_whole_and_can_sign_in() {
 }
 
 #[tokio::test]
-async fn everything_that_is_wrong_is_said_at_once() {
+async fn all_invalid_fields_are_reported_at_once() {
     let world = World::new().await;
     let before = world.state().await;
     let blank = |entry: &'static str| [entry, "required", BLANK];
@@ -101,7 +101,7 @@ async fn everything_that_is_wrong_is_said_at_once() {
 }
 
 #[tokio::test]
-async fn what_somebody_has_is_taken() {
+async fn a_used_login_or_address_is_taken() {
     let world = World::new().await;
     let make = async |email: &str, login: &str| world.make_user_of(email, login).await;
     data(&make("first@yandex.ru", "first").await, 201);
@@ -133,7 +133,7 @@ fn derived(got: &Response, begins: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_login_that_was_not_sent_refuses_nobody() {
+async fn a_derived_login_does_not_cause_a_refusal() {
     let world = World::new().await;
     let make =
         async |email: &str| world.post_user(world.admin(), &json!({ "email": email, "password": USER_PASSWORD })).await;
@@ -171,7 +171,7 @@ async fn a_login_that_was_not_sent_refuses_nobody() {
 }
 
 #[tokio::test]
-async fn users_of_one_local_part_are_all_made_at_once() {
+async fn parallel_users_with_one_local_part_are_all_created() {
     let world = World::new().await;
     let users = world.rows("UsersTable").await.len();
     let make = async |email: String| {
@@ -252,7 +252,7 @@ async fn a_domain_has_its_own_rules_and_administrators() {
 }
 
 #[tokio::test]
-async fn an_administrator_is_made_by_an_administrator_or_with_the_scope_for_that() {
+async fn an_administrator_is_created_by_an_administrator_or_with_a_scope() {
     let world = World::new().await;
     let (_, elsewhere) = world.new_user_in("other.example", "boss", true).await;
     let (_, user) = world.new_user("nobody_special").await;
@@ -308,7 +308,7 @@ async fn an_administrator_is_made_by_an_administrator_or_with_the_scope_for_that
 }
 
 #[tokio::test]
-async fn a_user_whose_answer_was_lost_is_made_once() {
+async fn a_user_is_created_once_despite_a_lost_response() {
     let world = World::new().await;
     let users = world.rows("UsersTable").await.len();
     let lost = json!({ "service": "dynamodb", "operation": "TransactWriteItems", "kind": "drop_response", "times": 1 });

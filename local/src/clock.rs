@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_clock_goes_forward_only_and_not_without_end() {
+    fn the_clock_advances_and_rejects_too_large_a_step() {
         let clock = LocalClock::default();
         let before = clock.seconds();
         clock.advance(3600).expect("an hour is allowed");
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn both_ways_to_print_a_moment() {
+    fn a_timestamp_is_formatted_as_iso_and_as_gateway_time() {
         assert_eq!(print(1_583_348_638, ISO), "2020-03-04T19:03:58Z");
         assert_eq!(LocalClock::gateway_time(1_583_348_638_390), "04/Mar/2020:19:03:58 +0000");
     }

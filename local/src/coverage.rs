@@ -120,7 +120,7 @@ mod tests {
     const REFUSAL: &str = "GET /pin answered 401 without a credential";
 
     #[test]
-    fn a_guarded_route_needs_a_success_and_a_refusal() {
+    fn a_protected_route_needs_a_success_and_a_refusal() {
         const NO_SUCCESS: &str = "GET /pin has no answer 2xx";
         const NO_REFUSAL: &str = "GET /pin has no answer 401 to a request without a credential";
         for (record, expected) in [
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn the_document_says_which_routes_are_public() {
+    fn public_routes_are_read_from_the_openapi_document() {
         for (route, is_public) in [
             ("POST /pin", false),
             ("POST /mail", true),
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_credential_is_in_a_header_of_some_dialect() {
+    fn a_credential_is_recognized_in_the_header_of_each_dialect() {
         let answered_to = |name: &'static str| {
             let headers = HeaderMap::from_iter([(name.parse().expect("a name"), "x".parse().expect("a value"))]);
             answered("GET /pin", StatusCode::OK, &headers)

@@ -142,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stars_stand_for_anything_and_all_else_for_itself() {
+    fn wildcards_match_any_text_and_other_characters_match_themselves() {
         for (pattern, text, expected) in [
             ("table/a", "table/a", true),
             ("table/a", "table/ab", false),
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_right_is_about_its_action_and_its_resources() {
+    fn a_permission_applies_to_its_action_and_resources() {
         let like = |resource: &str| Resource::Like(resource.to_owned());
         let all_but = Resource::AllBut(vec!["arn:aws:sns:*".to_owned()]);
         for (action, resource, needed, resources, expected) in [
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_right_may_have_a_condition() {
+    fn a_permission_may_have_a_condition() {
         let right = Right {
             action: "s:Get".to_owned(),
             resource: Resource::Like("a".to_owned()),

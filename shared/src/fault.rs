@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_store_fault_says_what_was_tried_where_and_how_it_failed() {
+    fn a_store_fault_states_its_operation_table_and_cause() {
         let fault = |table| Fault::Store {
             operation: "GetItem",
             table,

@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_message_is_counted_by_why_it_was_not_sent() {
+    fn an_unsent_text_message_is_counted_by_reason() {
         for (why, name) in [
             (Reason::Failed, "failed"),
             (Reason::OptedOut, "opted_out"),

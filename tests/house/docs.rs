@@ -103,7 +103,7 @@ fn is_test(attribute: &syn::Attribute) -> bool {
 }
 
 #[test]
-fn links_lead_somewhere() {
+fn every_link_has_a_target() {
     let mut broken = Vec::new();
     let mut count = 0;
     for document in below("", &[".md"]) {

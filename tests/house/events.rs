@@ -30,7 +30,7 @@ fn queues_are_encrypted_and_outlive_the_stack() {
 }
 
 #[test]
-fn topics_and_queues_take_from_one_source_each() {
+fn topics_and_queues_accept_one_source_each() {
     let template = Template::read();
     let mut broken = Vec::new();
     let policies = ["AWS::SNS::TopicPolicy", "AWS::SQS::QueuePolicy"];

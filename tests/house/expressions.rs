@@ -11,7 +11,7 @@ const RESERVED: &str = include_str!("reserved_words.txt");
 const SYNTAX: &[&str] = &["ADD", "AND", "BETWEEN", "DELETE", "IN", "NOT", "OR", "REMOVE", "SET"];
 
 #[test]
-fn no_reserved_word_stands_bare() {
+fn reserved_words_are_escaped_in_expressions() {
     let reserved: Vec<_> = RESERVED.split_whitespace().collect();
     assert_eq!(reserved.len(), 573, "tests/house/reserved_words.txt is not whole");
     let (mut read, mut broken) = (0, Vec::new());

@@ -75,7 +75,7 @@ fn with_attribute(name: &str, advice: &str) -> Vec<String> {
 }
 
 #[test]
-fn no_lint_is_silenced_for_good() {
+fn no_lint_is_allowed_permanently() {
     verdict(with_attribute(
         "allow",
         "allows a lint: write #[expect(lint, reason = \"…\")], which tells when it is not needed any more",
@@ -161,7 +161,7 @@ fn no_test_sleeps() {
 
 /// Mails and text messages have their own texts, and so does the page behind mailed links.
 #[test]
-fn mails_and_the_page_speak_the_same_languages() {
+fn mails_and_the_page_have_the_same_languages() {
     let languages = |folder: &str| -> Vec<String> {
         let files = below(folder, &[".json"]).into_iter();
         files
@@ -191,7 +191,7 @@ fn mails_and_the_page_speak_the_same_languages() {
 }
 
 #[test]
-fn nothing_is_left_for_later() {
+fn no_unfinished_code_is_left() {
     // In two parts, so that this file does not match itself.
     let words = [
         concat!("TO", "DO"),
@@ -271,7 +271,7 @@ fn functions_have_no_test_hooks() {
 }
 
 #[test]
-fn secrets_cannot_be_shown_or_compared() {
+fn secrets_cannot_be_printed_or_compared() {
     const PATH: &str = "shared/src/domain/crypto/secret.rs";
     let file = read(PATH).production();
     let mut broken = Vec::new();

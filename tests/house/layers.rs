@@ -97,7 +97,7 @@ fn names(module: &[String]) -> Vec<&str> {
 }
 
 #[test]
-fn arrows_only_point_right() {
+fn dependencies_only_point_right() {
     let mut broken = Vec::new();
     for (source, module) in shared() {
         let floor = &module[0];
@@ -123,7 +123,7 @@ fn arrows_only_point_right() {
 }
 
 #[test]
-fn services_speak_no_dialect() {
+fn services_do_not_depend_on_a_dialect() {
     let mut broken = Vec::new();
     for (source, module) in shared() {
         if ["domain", "http"].contains(&module[0].as_str()) {
@@ -142,7 +142,7 @@ fn services_speak_no_dialect() {
 }
 
 #[test]
-fn the_world_has_few_doors() {
+fn each_capability_is_used_by_its_listed_files_only() {
     let mut broken = Vec::new();
     for (source, module) in shared() {
         let own = module.join("/");
@@ -227,7 +227,7 @@ fn one_file_calls_the_store() {
 }
 
 #[test]
-fn functions_open_no_other_doors() {
+fn functions_use_no_other_capabilities() {
     let mut broken = Vec::new();
     for source in below("functions", &[".rs"]) {
         for path in mentions(&source.production(), &[]) {
@@ -252,7 +252,7 @@ fn functions_open_no_other_doors() {
 }
 
 #[test]
-fn main_names_what_it_starts_and_nothing_else() {
+fn main_contains_only_modules_and_the_start() {
     let mut broken = Vec::new();
     for source in below("functions", &["/main.rs"]) {
         let other = source.whole().items.iter().any(|item| match item {
@@ -289,7 +289,7 @@ fn crates() -> Vec<String> {
 }
 
 #[test]
-fn no_files_name_each_other_in_a_circle() {
+fn files_have_no_circular_dependencies() {
     let mut broken = Vec::new();
     for folder in crates() {
         for circle in Files::below(&folder).circles() {

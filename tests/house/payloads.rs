@@ -7,7 +7,7 @@ use countersign_xtask::{
 use serde_json::{Value, json};
 
 #[test]
-fn each_function_has_a_payload_and_an_answer() {
+fn each_function_has_a_payload_and_an_expected_response() {
     let template = Template::read();
     let named = |name: &str| name.to_owned();
     let functions: Vec<String> = template.functions().iter().map(|one| named(one.name)).collect();
@@ -34,7 +34,7 @@ fn each_function_has_a_payload_and_an_answer() {
 }
 
 #[test]
-fn a_payload_is_what_its_function_is_sent() {
+fn a_payload_has_the_format_that_its_function_receives() {
     let template = Template::read();
     let mut broken = Vec::new();
     for function in template.functions() {

@@ -36,7 +36,7 @@ fn mail_events_are_encrypted_and_ses_may_still_publish_them() {
 }
 
 #[test]
-fn logs_end() {
+fn logs_have_the_configured_retention() {
     let template = Template::read();
     let mut broken = Vec::new();
     for (id, group) in template.resources("AWS::Logs::LogGroup") {
@@ -90,7 +90,7 @@ fn the_access_log_holds_no_path_and_no_query() {
 }
 
 #[test]
-fn the_outside_speaks_tls() {
+fn external_connections_require_tls() {
     let template = Template::read();
     let mut broken = Vec::new();
     for (id, domain) in template.resources("AWS::ApiGatewayV2::DomainName") {
@@ -113,7 +113,7 @@ fn the_outside_speaks_tls() {
 const GATEWAY_WAITS: Duration = Duration::from_secs(30);
 
 #[test]
-fn an_endpoint_gives_up_before_lambda_does() {
+fn an_endpoint_stops_before_the_lambda_timeout() {
     let template = Template::read();
     let serve = "shared/src/http/serve.rs";
     let within = duration(serve, "ANSWER_WITHIN");
@@ -138,7 +138,7 @@ fn an_endpoint_gives_up_before_lambda_does() {
 }
 
 #[test]
-fn the_operator_stops_before_lambda_does() {
+fn the_operator_stops_before_the_lambda_timeout() {
     let template = Template::read();
     let reads = "functions/operator/erase.rs";
     let longest = duration(reads, "LONGEST");

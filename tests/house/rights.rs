@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 const TOPICS: &str = "arn:${AWS::Partition}:sns:*:*:*";
 
 #[test]
-fn all_functions_are_given_what_all_read() {
+fn variables_that_all_functions_read_are_global() {
     let template = Template::read();
     let mut broken = Vec::new();
     // Every function is started by `edge::start`.
@@ -32,7 +32,7 @@ fn all_functions_are_given_what_all_read() {
 }
 
 #[test]
-fn nothing_is_allowed_by_a_star() {
+fn no_permission_is_a_wildcard() {
     let template = Template::read();
     let mut broken = Vec::new();
     for (id, role) in template.resources("AWS::IAM::Role") {
@@ -61,7 +61,7 @@ const POLICIES: &[&str] = &[
 ];
 
 #[test]
-fn nothing_but_tracing_is_allowed_outside_of_roles() {
+fn only_tracing_is_allowed_outside_of_roles() {
     let template = Template::read();
     // X-Ray has no resources, so this is the one wildcard; it exists while functions are traced, and for all of them.
     let tracing = json!({

@@ -9,7 +9,7 @@ use countersign_xtask::{
 use serde_json::{Value, json};
 
 #[test]
-fn every_route_has_a_limit() {
+fn every_route_has_a_rate_limit() {
     let template = Template::read();
     let api = &template.0["Resources"]["Api"]["Properties"];
     let all = json!({
@@ -23,7 +23,7 @@ fn every_route_has_a_limit() {
 }
 
 #[test]
-fn cors_is_for_the_listed_origins_and_without_credentials() {
+fn cors_is_limited_to_the_listed_origins_without_credentials() {
     let template = Template::read();
     let [(_, api)] = template.resources("AWS::Serverless::HttpApi")[..] else {
         panic!("there is one API");
@@ -54,7 +54,7 @@ fn methods(template: &Template) -> Value {
 }
 
 #[test]
-fn handlers_leave_words_to_their_dialect() {
+fn handlers_leave_messages_to_their_dialect() {
     let template = Template::read();
     let mut broken = Vec::new();
     for route in template.routes() {

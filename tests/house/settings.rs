@@ -8,7 +8,7 @@ use countersign_xtask::{
 use serde_json::{Value, json};
 
 #[test]
-fn parameters_have_the_settings_texts() {
+fn parameters_have_the_defaults_of_the_settings() {
     let template = Template::read();
     let mut broken = Vec::new();
     let settings = Settings::read(&mut broken);
@@ -55,7 +55,7 @@ fn every_parameter_is_used() {
 const ENVIRONMENTS: &[&str] = &["dev", "staging", "prod"];
 
 #[test]
-fn environments_set_what_there_is() {
+fn environments_set_valid_parameters_only() {
     const PATH: &str = "samconfig.toml";
     let template = Template::read();
     let text = read(PATH).text;

@@ -142,7 +142,7 @@ fn searched(by: &str, expression: &str) -> Option<Watched> {
 }
 
 #[test]
-fn what_is_watched_is_counted() {
+fn every_metric_is_both_counted_and_monitored() {
     let template = Template::read();
     let mut broken = Vec::new();
     let mut watched = watched_by_alarms(&template);
@@ -203,7 +203,7 @@ impl<'a> Visit<'a> for Texts<'_> {
 }
 
 #[test]
-fn counted_is_what_the_code_prints() {
+fn counted_metrics_are_those_in_the_code() {
     let mut texts = Texts {
         within: &["counted", "name"],
         found: BTreeSet::new(),
@@ -235,7 +235,7 @@ fn counted_is_what_the_code_prints() {
 }
 
 #[test]
-fn what_is_watched_is_said() {
+fn monitored_dimension_values_exist_in_the_code() {
     let template = Template::read();
     let said = below("shared/src", &[".rs"]);
     let mut broken = Vec::new();
@@ -256,7 +256,7 @@ fn what_is_watched_is_said() {
 }
 
 #[test]
-fn alarms_say_what_to_do() {
+fn every_alarm_has_a_runbook() {
     let template = Template::read();
     let (path, section) = RUNBOOK;
     let text = read(path).text;

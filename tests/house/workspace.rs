@@ -79,7 +79,7 @@ fn unquoted(value: &str) -> Vec<&str> {
 }
 
 #[test]
-fn members_inherit() {
+fn members_inherit_from_the_workspace() {
     let mut broken = Vec::new();
     for member in members().iter().chain([&root()]) {
         let path = &member.path;
@@ -133,7 +133,7 @@ const FUNCTIONS_USE: &[&str] = &[
 ];
 
 #[test]
-fn functions_stand_on_the_shared_crate() {
+fn functions_depend_only_on_the_shared_crate() {
     let root = root();
     verdict(
         root.table("dependencies")
@@ -166,7 +166,7 @@ const SUBSCRIBERS: &[&str] = &[
 ];
 
 #[test]
-fn nothing_prints_what_libraries_tell() {
+fn no_subscriber_prints_the_logs_of_libraries() {
     let lock = read("Cargo.lock").text;
     let packages = lock.lines().filter_map(|line| line.strip_prefix("name = \"")?.strip_suffix('"'));
     let mut broken: Vec<_> = packages
@@ -205,7 +205,7 @@ fn one_toolchain() {
 
 /// Without this setting, cargo-lambda builds functions that end their sandbox at a panic, instead of answering 500.
 #[test]
-fn a_panic_is_an_answer() {
+fn a_panic_unwinds() {
     assert_eq!(
         root().value("profile.release", "panic"),
         Some("\"unwind\""),
@@ -214,7 +214,7 @@ fn a_panic_is_an_answer() {
 }
 
 #[test]
-fn the_licence_is_the_one_that_is_said() {
+fn the_licence_is_apache_2_0() {
     assert_eq!(root().value("workspace.package", "license"), Some("\"Apache-2.0\""));
     let licence = read("LICENSE").text;
     for words in [

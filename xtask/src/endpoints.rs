@@ -296,7 +296,7 @@ pub mod tests {
     }
 
     #[test]
-    fn fields_are_rights() {
+    fn fields_determine_permissions() {
         let fields = [
             "Table<User, BatchGet>",
             "Table<Token, BatchGet>",
@@ -315,7 +315,7 @@ pub mod tests {
     }
 
     #[test]
-    fn a_type_that_is_not_known_is_a_problem() {
+    fn an_unknown_type_is_a_problem() {
         let (mut one, store) = function("GET /one", "", &[]);
         let settings = Settings::read(&mut Vec::new());
         for unknown in [
@@ -334,7 +334,7 @@ pub mod tests {
     }
 
     #[test]
-    fn environments_hold_what_is_read() {
+    fn environments_have_the_variables_that_are_read() {
         let (one, _) =
             function("GET /one", "audited", &["#[wire(support_pin_policy)] Policy", "#[wire(login_url)] String"]);
         let variables: Vec<_> = one.variables.iter().map(String::as_str).collect();
@@ -351,7 +351,7 @@ pub mod tests {
     }
 
     #[test]
-    fn routes_that_send_or_compare_are_throttled_more() {
+    fn routes_that_send_or_compare_have_a_lower_rate_limit() {
         for (field, sensitive) in [
             ("Table<Usage, Update>", true),
             ("Mailer", true),
@@ -368,7 +368,7 @@ pub mod tests {
     }
 
     #[test]
-    fn head_is_routed_to_what_reads() {
+    fn head_is_routed_to_functions_that_only_read() {
         let both = vec![("GET", "/one"), ("HEAD", "/one")];
         for (trigger, kind, field, routes) in [
             ("GET /one", "audited", "Table<SupportPin, Get>", both.clone()),
@@ -384,7 +384,7 @@ pub mod tests {
     }
 
     #[test]
-    fn the_first_line_says_what_invokes_a_function() {
+    fn an_invalid_trigger_line_is_refused() {
         for words in ["", "One more.", "GET one", "get /one", "FETCH /one", "/one"] {
             assert!(Trigger::parse(words).is_none(), "{words}");
         }

@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_request_of_the_route_is_refused() {
+    fn an_invalid_request_of_a_route_is_refused() {
         for text in ["", "GET", "GET users", "GET /users\nno header"] {
             assert!(Request::parse(text).is_none(), "{text}");
         }

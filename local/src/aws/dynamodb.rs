@@ -166,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_tables_of_every_shape_of_request() {
+    fn tables_are_found_in_requests_of_every_shape() {
         for (body, expected) in [
             (r#"{"TableName":"users","Key":{"id":{"S":"1"}}}"#, Some("users")),
             (r#"{"RequestItems":{"b":{"Keys":[]},"a":{"Keys":[]}}}"#, Some("a,b")),
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_calls_consume() {
+    fn consumed_capacity_is_counted_in_read_and_write_units() {
         for (operation, items, answer, read, write) in [
             ("GetItem", 0, json!({ "ConsumedCapacity": { "CapacityUnits": 1.0 } }), 1.0, 0.0),
             (
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn what_every_shape_of_request_needs() {
+    fn each_operation_requires_permissions_for_its_tables() {
         for (operation, body, expected) in [
             ("GetItem", r#"{"TableName":"users"}"#, &["GetItem table/users"][..]),
             ("Query", r#"{"TableName":"users","IndexName":"mail"}"#, &["Query table/users/index/mail"]),

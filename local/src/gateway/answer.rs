@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_and_what_is_not_an_answer() {
+    fn function_responses_are_validated() {
         for (answer, status) in [
             (r#"{"statusCode":201,"headers":{"a":"b"},"body":"x"}"#, Some(201)),
             (r#"{"statusCode":"404"}"#, Some(404)),

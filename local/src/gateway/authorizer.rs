@@ -131,7 +131,7 @@ mod tests {
     const NOW: u64 = 1000;
 
     #[test]
-    fn claims_are_judged_at_the_second() {
+    fn claims_are_validated_to_the_second() {
         let authorizer = Authorizer {
             issuer: "http://127.0.0.1/i".to_owned(),
             audience: vec!["a".to_owned(), "b".to_owned()],
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn claims_are_texts() {
+    fn claims_are_converted_to_strings() {
         for (claim, expected) in [
             (json!("a b"), "a b"),
             (json!(["a", "b"]), "[a b]"),

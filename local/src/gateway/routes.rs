@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_default_a_strange_path_or_method_finds_nothing() {
+    fn an_unknown_path_or_method_has_no_route_without_a_default() {
         let routes = [Route {
             method: Some("GET".into()),
             path: Some("/a".into()),

@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn an_issuer_is_of_this_machine_and_an_audience_is_wanted() {
+    fn an_issuer_must_be_local_and_an_audience_is_required() {
         for (issuer, audience, expected) in [
             ("http://127.0.0.1:3000/_local/issuer", "a", true),
             ("http://localhost/realms/x", "a", true),

@@ -99,7 +99,7 @@ i: true
     }
 
     #[test]
-    fn broken_text_is_an_error_with_its_place() {
+    fn malformed_yaml_is_an_error_with_its_position() {
         let error = parse("a: [1, 2\nb: 3").expect_err("the bracket is never closed");
         assert!(error.contains("line"), "{error}");
         assert!(parse("").is_err());

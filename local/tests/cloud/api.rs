@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::support::{Local, fixture_options, read, send};
 
 #[tokio::test]
-async fn the_demo_identities_have_their_shape() {
+async fn the_demo_identities_have_the_expected_format() {
     let local = Local::start().await;
     let mut identities = local.json("/_local/identities").await;
     let alphabet = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~!".contains(&byte);
@@ -56,7 +56,7 @@ async fn tables_are_found_by_both_names() {
 }
 
 #[tokio::test]
-async fn no_other_sites_page_may_ask() {
+async fn requests_from_other_origins_are_refused() {
     let local = Local::start().await;
     let own = local.cloud.url().to_owned();
     let host = own.strip_prefix("http://").expect("an HTTP address").to_owned();
@@ -85,7 +85,7 @@ async fn no_other_sites_page_may_ask() {
 }
 
 #[tokio::test]
-async fn unknown_parts_and_methods_are_told_apart() {
+async fn unknown_paths_are_404_and_wrong_methods_are_405() {
     let local = Local::start().await;
     for (method, path, status) in [
         (Method::GET, "/_local/nothing", 404),
@@ -99,7 +99,7 @@ async fn unknown_parts_and_methods_are_told_apart() {
 }
 
 #[tokio::test]
-async fn the_page_and_a_mail_come_with_their_policies() {
+async fn the_page_and_a_mail_have_their_content_security_policies() {
     let local = Local::start().await;
     let policy = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; frame-src 'self'; \
                   base-uri 'none'; form-action 'none'";
@@ -125,7 +125,7 @@ async fn the_page_and_a_mail_come_with_their_policies() {
 
 /// An open page survives a restart of the cloud: it reads identities that exist, and is notified of later ones.
 #[tokio::test]
-async fn identities_are_there_or_announced() {
+async fn identities_are_available_or_will_be_announced() {
     for _ in 0..12 {
         let mut options = fixture_options();
         options.port = free_port().await;
@@ -162,7 +162,7 @@ async fn free_port() -> u16 {
 }
 
 #[tokio::test]
-async fn changes_are_told_as_they_happen() {
+async fn changes_are_streamed_as_they_happen() {
     let local = Local::start().await;
     let mut response = send(local.get("/_local/events")).await;
     assert_eq!(response.headers()["content-type"], "text/event-stream");
@@ -195,7 +195,7 @@ async fn changes_are_told_as_they_happen() {
 }
 
 #[tokio::test]
-async fn only_a_process_knows_its_way_behind_the_scenes() {
+async fn internal_endpoints_require_the_secret_path_of_a_process() {
     let local = Local::start().await;
     let endpoint = local.cloud.endpoint("dynamodb");
     let base = endpoint.split('/').take(3).collect::<Vec<_>>().join("/");

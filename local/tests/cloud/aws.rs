@@ -17,7 +17,7 @@ fn id(id: &str) -> AttributeValue {
 }
 
 #[tokio::test]
-async fn dynamodb_faults_skip_hit_and_end() {
+async fn dynamodb_faults_skip_calls_apply_and_end() {
     let local = Local::start().await;
     let dynamodb = client!(aws_sdk_dynamodb, local, "dynamodb");
     let update = async || dynamodb.update_item().table_name(TABLE).key("id", id("1")).send().await;
@@ -40,7 +40,7 @@ async fn dynamodb_faults_skip_hit_and_end() {
 }
 
 #[tokio::test]
-async fn dynamodb_conflicts_hit_writes_and_transactions() {
+async fn dynamodb_conflicts_apply_to_writes_and_transactions() {
     let local = Local::start().await;
     let dynamodb = client!(aws_sdk_dynamodb, local, "dynamodb");
     fault(&local, "dynamodb", Value::Null, "conflict", 0, 2).await;
@@ -121,7 +121,7 @@ async fn a_dropped_response_is_applied_and_a_hanging_call_is_not() {
 }
 
 #[tokio::test]
-async fn the_engine_decides_races() {
+async fn one_of_concurrent_conditional_writes_succeeds() {
     let local = Local::start().await;
     let dynamodb = client!(aws_sdk_dynamodb, local, "dynamodb");
     let racers = (0..32).map(|racer: u32| {
@@ -181,7 +181,7 @@ async fn faults_also_count_calls_made_while_a_function_starts() {
 }
 
 #[tokio::test]
-async fn a_fault_that_makes_no_sense_is_refused() {
+async fn an_invalid_fault_rule_is_refused() {
     let local = Local::start().await;
     for body in [
         json!({}),

@@ -19,7 +19,7 @@ async fn guarded() -> Local {
 }
 
 #[tokio::test]
-async fn an_event_tells_the_claims_as_texts() {
+async fn an_event_carries_the_claims_as_strings() {
     let local = guarded().await;
     let claims = json!({
         "aud": "them", "sub": "anna", "scope": "read write", "iat": 1000, "exp": 9_999_999_999_u64,
@@ -41,7 +41,7 @@ async fn an_event_tells_the_claims_as_texts() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_not_good_reaches_no_function() {
+async fn an_invalid_token_does_not_reach_a_function() {
     let local = guarded().await;
     let issued = local.posted("/_local/issuer/token", &json!({ "aud": "others" })).await;
     let strange = issued["access_token"].as_str().expect("a token").to_owned();
@@ -68,7 +68,7 @@ async fn a_token_that_is_not_good_reaches_no_function() {
 const INVALID: &str = "Bearer scope=\"\" error=\"invalid_token\" error_description=\"";
 
 #[tokio::test]
-async fn a_cloud_that_would_let_in_everybody_does_not_start() {
+async fn insecure_access_settings_prevent_the_start() {
     for (parameters, words) in [
         (&[("JwtIssuer", "local")][..], "has no audience"),
         (&[("JwtIssuer", "https://idp.example.com"), ("JwtAudience", "us")], "must be one of this machine"),
@@ -86,7 +86,7 @@ fn header<'r>(response: &'r Response, name: &str) -> Option<&'r str> {
 }
 
 #[tokio::test]
-async fn a_preflight_is_answered_by_the_gateway_where_no_route_takes_it() {
+async fn the_gateway_answers_a_preflight_if_no_route_matches() {
     let folder = Folder::new();
     let local = Local::start_with(Options {
         template: folder.fixture_without("FallbackFunction"),

@@ -38,7 +38,7 @@ fn one_line(output: &Output, parts: &[&str]) {
 }
 
 #[tokio::test]
-async fn a_port_in_use_is_one_clear_line() {
+async fn a_port_in_use_is_reported_in_one_line() {
     let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let port = taken.local_addr().expect("bound").port().to_string();
     let output = run(command().arg("--template").arg(fixture_template()).args(["--port", &port])).await;
@@ -46,7 +46,7 @@ async fn a_port_in_use_is_one_clear_line() {
 }
 
 #[tokio::test]
-async fn a_broken_template_is_one_clear_line() {
+async fn an_invalid_template_is_reported_in_one_line() {
     let folder = Folder::new();
     let function = |rest: &str| {
         format!(
@@ -88,7 +88,7 @@ async fn a_broken_template_is_one_clear_line() {
 }
 
 #[tokio::test]
-async fn a_function_that_dies_on_start_is_one_clear_line() {
+async fn a_function_that_crashes_on_start_is_reported_in_one_line() {
     let output = run(command().arg("--template").arg(fixture_template()).args(["--port", "0"])).await;
     one_line(
         &output,
@@ -97,7 +97,7 @@ async fn a_function_that_dies_on_start_is_one_clear_line() {
 }
 
 #[tokio::test]
-async fn arguments_that_make_no_sense_are_one_clear_line() {
+async fn invalid_arguments_are_reported_in_one_line() {
     for arguments in [
         &["--port", "many"][..],
         &["--nothing"],
@@ -172,7 +172,7 @@ fn lives(process: &str) -> bool {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_signal_ends_every_process() {
+async fn a_signal_terminates_every_process() {
     let folder = Folder::new();
     let template = folder.fixture_without("DyingFunction");
     for signal in ["-INT", "-TERM"] {
@@ -207,7 +207,7 @@ async fn a_signal_ends_every_process() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn even_a_killed_cloud_leaves_no_idle_process() {
+async fn a_killed_cloud_leaves_no_idle_process() {
     let folder = Folder::new();
     let mut running = start(&folder.fixture_without("DyingFunction")).await;
     let processes = running.processes().await;
@@ -216,7 +216,7 @@ async fn even_a_killed_cloud_leaves_no_idle_process() {
 }
 
 #[tokio::test]
-async fn the_operators_command_reaches_the_running_cloud() {
+async fn an_operator_command_reaches_the_running_cloud() {
     let folder = Folder::new();
     let running = start(&folder.fixture_without("DyingFunction")).await;
     let port = running.url.rsplit_once(':').expect("a port").1.to_owned();

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::{Folder, Local, fixture_options, fixture_template, read, send};
 
 #[tokio::test]
-async fn a_restart_finds_rows_secrets_identities_and_the_clock() {
+async fn rows_secrets_identities_and_the_clock_persist_across_a_restart() {
     let folder = Folder::new();
     let mut options = fixture_options();
     options.data = Some(folder.0.join("data"));
@@ -55,7 +55,7 @@ async fn a_restart_finds_rows_secrets_identities_and_the_clock() {
 }
 
 #[tokio::test]
-async fn a_directory_with_other_things_is_left_as_it_is() {
+async fn a_directory_with_unrelated_files_is_not_changed() {
     for name in [".gitignore", "lock", "notes.txt"] {
         let folder = Folder::new();
         std::fs::write(folder.0.join(name), "mine\n").expect("written");
@@ -72,7 +72,7 @@ async fn a_directory_with_other_things_is_left_as_it_is() {
 }
 
 #[tokio::test]
-async fn another_programs_state_is_left_as_it_is() {
+async fn the_state_file_of_another_program_is_not_changed() {
     let folder = Folder::new();
     let theirs = r#"{"version":4}"#;
     std::fs::write(folder.0.join("state.json"), theirs).expect("written");
@@ -85,7 +85,7 @@ async fn another_programs_state_is_left_as_it_is() {
 }
 
 #[tokio::test]
-async fn files_that_were_there_keep_what_is_in_them() {
+async fn existing_files_keep_their_contents() {
     let folder = Folder::new();
     let mut options = fixture_options();
     options.data = Some(folder.0.clone());
@@ -101,7 +101,7 @@ async fn files_that_were_there_keep_what_is_in_them() {
 }
 
 #[tokio::test]
-async fn an_interrupted_first_start_is_begun_anew() {
+async fn an_interrupted_first_start_is_restarted() {
     let folder = Folder::new();
     let data = folder.0.join("data");
     let mut options = fixture_options();
@@ -132,7 +132,7 @@ async fn an_interrupted_first_start_is_begun_anew() {
 }
 
 #[tokio::test]
-async fn rows_without_keys_are_one_clear_line() {
+async fn rows_without_keys_are_reported_in_one_line() {
     let folder = Folder::new();
     let mut options = fixture_options();
     options.data = Some(folder.0.clone());
@@ -146,7 +146,7 @@ async fn rows_without_keys_are_one_clear_line() {
 }
 
 #[tokio::test]
-async fn records_that_are_done_with_are_forgotten_and_none_is_lost() {
+async fn processed_records_are_deleted_and_none_is_lost() {
     let folder = Folder::new();
     let mut options = fixture_options();
     options.data = Some(folder.0.join("data"));
@@ -166,7 +166,7 @@ async fn records_that_are_done_with_are_forgotten_and_none_is_lost() {
 }
 
 #[tokio::test]
-async fn a_table_that_exists_follows_the_template() {
+async fn an_existing_table_is_updated_to_the_template() {
     let folder = Folder::new();
     let fixture = std::fs::read_to_string(fixture_template()).expect("the fixture is there");
     let (ttl, stream) = (
@@ -212,7 +212,7 @@ async fn a_table_that_exists_follows_the_template() {
 }
 
 #[tokio::test]
-async fn a_table_with_other_keys_or_indexes_is_one_clear_line() {
+async fn a_table_with_other_keys_or_indexes_is_reported_in_one_line() {
     let folder = Folder::new();
     let fixture = std::fs::read_to_string(fixture_template()).expect("the fixture is there");
     let (id, keys) = (
@@ -285,7 +285,7 @@ async fn description(local: &Local) -> (Option<String>, Option<String>) {
 }
 
 #[tokio::test]
-async fn old_demo_tokens_are_made_again() {
+async fn old_demo_tokens_are_reissued() {
     let folder = Folder::new();
     let mut options = fixture_options();
     options.data = Some(folder.0.clone());

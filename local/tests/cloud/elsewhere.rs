@@ -126,7 +126,7 @@ async fn call(local: &Local, what: &str, of: &str) -> Value {
 }
 
 #[tokio::test]
-async fn rows_and_messages_are_there_and_shown_here() {
+async fn rows_and_messages_are_stored_on_the_other_server_and_shown_locally() {
     let folder = Folder::new();
     let other = Other::start(&folder).await;
     let local = other.used(fixture_options()).await;
@@ -178,7 +178,7 @@ async fn rows_and_messages_are_there_and_shown_here() {
 }
 
 #[tokio::test]
-async fn expired_rows_go_there_and_the_streams_tell_here() {
+async fn expired_rows_are_deleted_on_the_other_server_and_streamed_locally() {
     let folder = Folder::new();
     let other = Other::start(&folder).await;
     let local = other.used(fixture_options()).await;
@@ -201,7 +201,7 @@ async fn expired_rows_go_there_and_the_streams_tell_here() {
 }
 
 #[tokio::test]
-async fn a_data_directory_finds_its_rows_there_again() {
+async fn a_restart_finds_the_rows_on_the_other_server() {
     let (folder, data) = (Folder::new(), Folder::new());
     let other = Other::start(&folder).await;
     let with_data = || Options {

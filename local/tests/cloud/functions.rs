@@ -10,7 +10,7 @@ const INTERNAL: &str = "Internal Server Error";
 const UNAVAILABLE: &str = "Service Unavailable";
 
 #[tokio::test]
-async fn a_function_sees_lambdas_environment_and_nothing_else() {
+async fn a_function_gets_only_the_environment_of_lambda() {
     let local = Local::start().await;
     let environment = read(send(local.get("/things/1?mode=environment")).await).await;
     for (name, value) in [
@@ -48,7 +48,7 @@ async fn a_function_sees_lambdas_environment_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_process_that_is_started_elsewhere_has_the_same_environment_and_a_way_of_its_own() {
+async fn an_external_process_gets_the_same_environment_and_its_own_endpoints() {
     let local = Local::start().await;
     let asked = async |name: &str| {
         let path = format!("/_local/functions/{name}/environment");
@@ -89,7 +89,7 @@ async fn a_process_that_is_started_elsewhere_has_the_same_environment_and_a_way_
 }
 
 #[tokio::test]
-async fn parameters_take_the_place_of_defaults() {
+async fn parameters_override_defaults() {
     let given = [("Mode", "fancy"), ("PublicUrl", "https://id.example.com")];
     let local = Local::start_with(Options {
         parameters: given.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
@@ -103,7 +103,7 @@ async fn parameters_take_the_place_of_defaults() {
 }
 
 #[tokio::test]
-async fn more_variables_are_given_and_take_the_place_of_none() {
+async fn additional_variables_do_not_override_existing_ones() {
     let more = [("RUST_LOG", "trace"), ("MODE", "more"), ("AWS_REGION", "elsewhere")];
     let local = Local::start_with(Options {
         environment: more.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
@@ -117,7 +117,7 @@ async fn more_variables_are_given_and_take_the_place_of_none() {
 }
 
 #[tokio::test]
-async fn a_function_that_fails_fails_one_request_only() {
+async fn a_failing_function_fails_one_request_only() {
     let local = Local::start().await;
     for (mode, status, message, line) in [
         ("crash", 500, INTERNAL, "FallbackFunction | exited with code 9 during"),
@@ -152,7 +152,7 @@ async fn a_function_that_fails_fails_one_request_only() {
 }
 
 #[tokio::test]
-async fn a_function_that_dies_while_it_starts_fails_the_request_at_once() {
+async fn a_crash_during_start_fails_the_request_immediately() {
     let local = Local::start().await;
     let started = std::time::Instant::now();
     let response = send(local.get("/dying")).await;
@@ -165,7 +165,7 @@ async fn a_function_that_dies_while_it_starts_fails_the_request_at_once() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_process_that_was_killed_while_idle_costs_nobody_a_request() {
+async fn no_request_is_lost_if_an_idle_process_is_killed() {
     let local = Local::start().await;
     let answer = send(local.get("/things/1?mode=sleep&ms=0")).await.text().await.expect("a body");
     let process = answer.split_once(' ').expect("a process id").0.to_owned();
@@ -183,7 +183,7 @@ async fn a_process_that_was_killed_while_idle_costs_nobody_a_request() {
 }
 
 #[tokio::test]
-async fn a_death_that_is_noticed_late_costs_nobody_a_request() {
+async fn no_request_is_lost_if_a_crash_is_detected_late() {
     let local = Local::start().await;
     // With retries, because a loaded machine may be slow to end a process.
     eventually("the second process to take a request", async || {
@@ -200,7 +200,7 @@ async fn a_death_that_is_noticed_late_costs_nobody_a_request() {
 }
 
 #[tokio::test]
-async fn a_process_that_called_aws_before_it_died_is_not_followed_by_another() {
+async fn a_request_is_not_retried_if_its_process_called_aws_before_it_crashed() {
     let local = Local::start().await;
     send(local.get("/nowhere?mode=doomed")).await;
     let status = send(local.get("/nowhere?call=yes")).await.status();
@@ -208,7 +208,7 @@ async fn a_process_that_called_aws_before_it_died_is_not_followed_by_another() {
 }
 
 #[tokio::test]
-async fn a_request_that_kills_processes_gets_its_error() {
+async fn a_request_that_crashes_its_process_gets_an_error_without_a_retry() {
     let local = Local::start().await;
     assert_eq!(send(local.get("/nowhere")).await.status(), StatusCode::OK);
     let status = send(local.get("/nowhere?mode=crash")).await.status();

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::support::{Local, eventually, read, send};
 
 #[tokio::test]
-async fn the_event_is_api_gateways_own() {
+async fn the_event_has_the_format_of_api_gateway() {
     let local = Local::start().await;
     let request = local
         .get("/things/a%20b%C3%A9?x=1&x=2&y=%2F+z&empty")
@@ -92,7 +92,7 @@ async fn bodies_are_text_for_four_kinds_of_media_types_only() {
 }
 
 #[tokio::test]
-async fn each_request_finds_its_route() {
+async fn each_request_matches_its_route() {
     let local = Local::start().await;
     for (method, path, route) in [
         (Method::GET, "/things/mine", "GET /things/mine"),
@@ -111,7 +111,7 @@ async fn each_request_finds_its_route() {
 }
 
 #[tokio::test]
-async fn answers_come_through_as_they_are() {
+async fn function_responses_become_http_responses() {
     let local = Local::start().await;
     let response = send(local.get("/things/1")).await;
     assert_eq!(response.headers()["content-type"], "application/json");
@@ -152,7 +152,7 @@ async fn head_is_answered_without_a_body() {
 }
 
 #[tokio::test]
-async fn the_gateway_refuses_what_it_cannot_pass_on() {
+async fn the_gateway_refuses_invalid_and_oversized_requests() {
     let local = Local::start().await;
     let long = send(local.http.post(local.url("/things")).body(vec![b'x'; 10 * 1024 * 1024 + 1])).await;
     assert_eq!(long.status(), StatusCode::PAYLOAD_TOO_LARGE);
@@ -169,7 +169,7 @@ async fn the_gateway_refuses_what_it_cannot_pass_on() {
 }
 
 #[tokio::test]
-async fn without_a_default_route_a_strange_path_is_not_found() {
+async fn an_unknown_path_is_404_without_a_default_route() {
     let folder = crate::support::Folder::new();
     let mut options = crate::support::fixture_options();
     options.template = folder.fixture_without("FallbackFunction");
@@ -180,7 +180,7 @@ async fn without_a_default_route_a_strange_path_is_not_found() {
 }
 
 #[tokio::test]
-async fn parallel_requests_run_side_by_side_and_get_their_own_answers() {
+async fn requests_run_in_parallel_and_get_their_own_responses() {
     let local = Local::start().await;
     let requests = (0..64).map(|token| {
         let request = local.get(&format!("/things/1?mode=sleep&ms=20&token=token-{token}"));
@@ -201,7 +201,7 @@ async fn parallel_requests_run_side_by_side_and_get_their_own_answers() {
 }
 
 #[tokio::test]
-async fn a_caller_who_goes_away_leaves_nothing_behind() {
+async fn a_disconnected_caller_does_not_affect_the_next_one() {
     let mut options = crate::support::fixture_options();
     options.processes_per_function = 1;
     let local = Local::start_with(options).await;
@@ -219,7 +219,7 @@ async fn a_caller_who_goes_away_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn what_a_request_cost_is_listed() {
+async fn the_cost_of_a_request_is_listed() {
     let local = Local::start().await;
     for id in ["a", "b"] {
         assert_eq!(send(local.get(&format!("/things/1?mode=put&id={id}"))).await.status(), StatusCode::CREATED);

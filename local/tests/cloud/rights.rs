@@ -62,7 +62,7 @@ async fn a_call_is_carried_out_if_the_role_allows_it() {
 }
 
 #[tokio::test]
-async fn what_nobody_used_is_told() {
+async fn unused_permissions_are_reported() {
     let folder = Folder::new();
     let local = Local::start_with(Options {
         rights: Some(folder.0.clone()),
@@ -104,7 +104,7 @@ async fn what_nobody_used_is_told() {
 }
 
 #[tokio::test]
-async fn what_routes_answer_is_written_down_once() {
+async fn the_responses_of_routes_are_recorded_once() {
     let folder = Folder::new();
     let local = Local::start_with(Options {
         rights: Some(folder.0.clone()),
@@ -144,7 +144,7 @@ async fn what_routes_answer_is_written_down_once() {
 }
 
 #[tokio::test]
-async fn a_role_that_cannot_be_read_ends_the_start() {
+async fn an_unreadable_role_prevents_the_start() {
     let folder = Folder::new();
     let with = |role: &str, properties: &str| {
         format!(

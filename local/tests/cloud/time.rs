@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::support::{Local, eventually, read, send};
 
 #[tokio::test]
-async fn the_clock_goes_forward_and_events_carry_its_time() {
+async fn the_clock_advances_and_events_carry_its_time() {
     let local = Local::start().await;
     let epoch = async || {
         read(send(local.get("/things/1")).await).await["requestContext"]["timeEpoch"]
@@ -33,7 +33,7 @@ async fn the_clock_goes_forward_and_events_carry_its_time() {
 }
 
 #[tokio::test]
-async fn expired_rows_go_with_a_sweep_and_the_streams_tell() {
+async fn a_sweep_deletes_expired_rows_and_streams_their_removal() {
     let local = Local::start().await;
     let now = epoch_seconds(&local).await;
     for (id, expires) in [("soon", now + 100), ("later", now + 10_000)] {
@@ -55,7 +55,7 @@ async fn expired_rows_go_with_a_sweep_and_the_streams_tell() {
 }
 
 #[tokio::test]
-async fn a_record_that_cannot_be_done_is_dropped_alone_and_loudly() {
+async fn a_failing_record_is_dropped_alone_and_logged() {
     let local = Local::start().await;
     let ids = ["a", "poison", "b", "c"];
     for id in ids {
@@ -75,7 +75,7 @@ async fn a_record_that_cannot_be_done_is_dropped_alone_and_loudly() {
 }
 
 #[tokio::test]
-async fn a_schedule_runs_when_the_clock_says_so() {
+async fn a_schedule_follows_the_clock() {
     let local = Local::start().await;
     local.posted("/_local/clock", &json!({ "advance_seconds": 3600 })).await;
     local.logged("TimerFunction | scheduled at").await;

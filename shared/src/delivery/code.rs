@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_says_what_it_is_for_and_where() {
+    fn a_code_message_states_its_purpose_and_origin() {
         for (locale, sign_in, confirm_number) in [
             ("en", "042317 is your code to sign in.", "042317 is your code to confirm this number."),
             ("ru", "042317 — код для входа.", "042317 — код подтверждения номера."),
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn english_is_one_segment_for_long_names_and_codes() {
+    fn an_english_message_with_a_long_domain_and_code_is_one_segment() {
         let domain = DomainName::parse(&format!("{}.{}.ru", "a".repeat(48), "b".repeat(48))).expect("a good name");
         assert_eq!(domain.as_str().len(), 100);
         for purpose in [Purpose::SignIn, Purpose::Approval] {
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_template_is_the_operators() {
+    fn an_operators_template_determines_the_text() {
         for (template, expected) in [
             ("Code: <otp.code>", "Code: 042317\n\n@pbx.era-platform.ru #042317"),
             ("<otp.code>,<otp.code>", "042317,042317\n\n@pbx.era-platform.ru #042317"),
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_language_without_a_template_has_our_words() {
+    fn a_language_without_a_template_uses_the_default_text() {
         let texts = BTreeMap::from([("uk".to_owned(), "Код: <otp.code>".to_owned())]);
         for (templates, locale, expected) in [
             (Templates::Ours, "uk", None),

@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mail_says_all_that_it_should() {
+    fn a_mail_request_is_complete() {
         let sender = Sender {
             name: DisplayName::parse("Example PBX").map(Some).expect("a good name"),
             reply_to: Some(address("help@example.com")),
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_that_is_no_word_is_refused() {
+    fn an_invalid_tag_is_refused() {
         for (name, value) in [("a", ""), ("a b", "c"), ("a", "b@c"), ("a", "b\r\nc"), ("a", "é")] {
             let tagged = std::panic::catch_unwind(|| tag(name, value));
             assert!(tagged.is_err(), "{name:?}: {value:?}");
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_a_name_whatever_it_holds() {
+    fn a_display_name_is_encoded_whatever_it_contains() {
         let long = "Очень длинное имя отправителя ".repeat(8);
         for name in [
             "Example PBX",

@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_transactional_and_on_our_terms() {
+    fn a_message_is_transactional_and_has_the_configured_attributes() {
         let kind = ("AWS.SNS.SMS.SMSType", "String", "Transactional");
         check(Terms::default(), &[kind]);
         let terms = Terms {
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_that_gets_no_messages_is_told_from_a_failure() {
+    fn an_opted_out_or_invalid_number_is_distinguished_from_a_failure() {
         const OUT: &str = "Invalid parameter: PhoneNumber Reason: Phone number is opted out";
         for (code, message, expected) in [
             (Some("OptedOut"), None, Why::OptedOut),

@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_known_is_filled_in() {
+    fn only_known_placeholders_are_filled() {
         let values = [("a", "{b}"), ("b", "2")];
         for (text, filled) in [
             ("", ""),

@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_stands_where_it_should_and_nowhere_else() {
+    fn a_link_appears_only_in_confirmation_and_reset_mails() {
         each(|name, message, mail| {
             let context = format!("{name} {message:?}");
             let links = match message {
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_life_is_said_as_people_say_it() {
+    fn a_lifetime_has_the_plural_form_of_its_language() {
         let hours = [1, 2, 5, 21, 24].map(Life::Hours);
         let minutes = [5, 21, 42, 61, 90].map(Life::Minutes);
         for (name, lives, forms) in [
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_told_with_its_time() {
+    fn a_notice_of_a_change_states_its_time() {
         each(|name, message, mail| {
             let has_time = match message {
                 Message::ConfirmRegistration { .. }
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_language_is_english() {
+    fn an_unknown_language_falls_back_to_english() {
         let said = |tag: &str| compose(&locale(tag), &domain(), &Message::NoAccount);
         for tag in ["xx", "en-GB", "tlh"] {
             assert_eq!(said(tag).html, said("en").html, "{tag}");
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_put_in_stays_inert() {
+    fn inserted_values_stay_inert() {
         let hostile = "{life}<script>\"'&</title><a href=x>\r\nBcc: eve@example.org\u{2028}{domain}{{ lang }}";
         let link = Secret::new("https://example.com/\"><a href='x'>&{domain}".into());
         for (name, _) in LOCALES {

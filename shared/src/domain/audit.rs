@@ -145,7 +145,7 @@ mod tests {
     const POLICY: Policy = Policy { retention: 10 };
 
     #[test]
-    fn an_event_is_known_again_by_its_source() {
+    fn an_event_is_identified_by_its_source() {
         let event = |what, source: &[&[u8]], attempt, at| {
             let at = Timestamp::from_seconds(at);
             Event::new(POLICY, what, source, pseudonym("Pins", &[7; 32]), [attempt; 16], at)
@@ -163,14 +163,14 @@ mod tests {
     }
 
     #[test]
-    fn a_row_has_a_pseudonym_of_its_own() {
+    fn each_row_has_its_own_pseudonym() {
         let ones = [("user", "a"), ("user", "b"), ("pin", "a"), ("use", "ra")].map(|(kind, key)| subject(kind, key));
         let different: std::collections::HashSet<_> = ones.iter().collect();
         assert_eq!(different.len(), ones.len());
     }
 
     #[test]
-    fn the_events_of_a_subject_are_in_the_order_of_time() {
+    fn the_events_of_a_subject_are_ordered_by_time() {
         let event = |what, invocation, at| {
             let request = AuditedRequest {
                 actor: None,

@@ -257,7 +257,7 @@ mod tests {
     };
 
     #[test]
-    fn an_answer_takes_the_place_of_its_claim_for_a_day() {
+    fn a_response_replaces_its_claim_for_a_day() {
         let at = Timestamp::from_seconds;
         let begun = IdempotencyRecord::begun([7; 32], "invocation", at(100));
         let answered = begun.answered(201, Body::Plain("{}".into()), None, at(101));
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_ends_with_its_owners_tokens() {
+    fn a_stored_response_is_revoked_with_its_owners_tokens() {
         let at = Timestamp::from_seconds;
         let answered = user();
         let issued = Issued::about(&answered, Timestamp::from_millis(100_900));
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clients_answer_ends_with_its_tokens_and_its_secret() {
+    fn a_clients_response_is_revoked_with_its_tokens_and_its_secret() {
         let secret = |text: &str| SecretDigest::of(&Secret::new(text.into()));
         let client = Client {
             id: ClientId::parse("heatclinic").expect("well-formed"),
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sealed_answer_opens_in_its_own_row() {
+    fn an_encrypted_response_decrypts_in_its_own_row_only() {
         let (keys, rotated) = (ring(&[1]), ring(&[1, 2]));
         let keeping = Storage::Encrypted(&keys);
         let key = keeping.key("f", "", "key", b"{}");
@@ -361,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn the_wait_for_a_call_under_way_ends_with_its_claim() {
+    fn retry_after_for_a_request_in_progress_ends_with_its_claim() {
         let claim = IdempotencyRecord::begun([0; 32], "i", Timestamp::from_millis(100_900));
         for (millis, retry_after) in [
             (100_900, 15),
@@ -380,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_are_the_same_in_everything_or_other_ones() {
+    fn requests_that_differ_in_any_part_have_different_keys() {
         let keys = ring(&[1]);
         for keeping in [Storage::Plain, Storage::Encrypted(&keys)] {
             let first = keeping.key("f", "c", "k", b"b");

@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_longer_than_any_password_is_not_hashed() {
+    fn text_longer_than_any_password_is_not_hashed() {
         for (length, good) in [
             (0, true),
             (MOST_BYTES, true),
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_text_is_right_and_no_other() {
+    fn only_the_same_password_is_accepted() {
         let long = "x".repeat(100);
         for (stored, tried, expected) in [
             ("ew!hIb3V", "ew!hIb3V", Verdict::Right),
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_has_the_password_of_a_corrupt_hash() {
+    fn a_corrupt_hash_matches_no_password() {
         let good = hash("ew!hIb3V", &CHEAP).to_stored().to_owned();
         let (head, _) = good.rsplit_once('$').expect("a PHC string");
         for corrupt in [
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn the_decoy_is_a_whole_hash_at_the_cost_asked_for() {
+    fn the_decoy_hash_has_the_parameters_and_lengths_of_a_real_one() {
         let decoy = PasswordHash::decoy(&CHEAP);
         let stored = phc::PasswordHash::new(decoy.to_stored()).expect("a PHC string");
         let real = hash("ew!hIb3V", &CHEAP);
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_accepted_is_what_is_verified() {
+    fn an_accepted_password_is_verified_in_normalized_form() {
         let policy = Policy::new(None, 8, 128, true).expect("within the bounds");
         let accepted = policy.accept(&Secret::new("семе\u{308}рка и\u{306}".into())).expect("a good password");
         let stored = PasswordHash::of(&accepted, &CHEAP, &mut SysRng).expect("the system has entropy");

@@ -82,7 +82,7 @@ mod tests {
     };
 
     #[test]
-    fn a_link_ends_with_tokens_and_with_a_later_block() {
+    fn a_link_is_void_after_a_token_revocation_or_a_later_block() {
         use Why::{Decision, Otps, Passwords};
         let (first, later) = (Some(1000), Some(2000));
         for (blocked_at, recovers, generation, block, void) in [

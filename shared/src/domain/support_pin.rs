@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pin_opens_to_its_six_digits() {
+    fn a_pin_decrypts_to_its_six_digits() {
         let keys = ring(&[1]);
         let owner = owner();
         let (pin, issued) = issue(&owner, &keys);
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_row_opens_to_nothing() {
+    fn a_modified_row_fails_to_decrypt() {
         let keys = ring(&[1]);
         let owner = owner();
         let (good, _) = issue(&owner, &keys);
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pin_ends_with_its_owners_tokens() {
+    fn a_pin_is_revoked_with_its_owners_tokens() {
         let keys = ring(&[1]);
         let mut user = user();
         let (mut pin, _) = issue(&Owner::Ours(Box::new(user.clone())), &keys);
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pin_ends_with_a_block_and_stays_ended() {
+    fn a_pin_is_revoked_by_a_block_and_stays_revoked() {
         let keys = ring(&[1]);
         let user = user();
         let owner = |block: Option<(u64, Option<u64>)>| {
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pin_of_the_providers_user_is_its_own_alone() {
+    fn a_pin_of_a_provider_user_is_bound_to_its_id() {
         let keys = ring(&[1]);
         let provided = Owner::Provided(user().id);
         let (pin, issued) = issue(&provided, &keys);
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_rotate() {
+    fn old_keys_decrypt_new_keys_encrypt_and_lost_keys_fail_closed() {
         let owner = owner();
         let (old, issued) = issue(&owner, &ring(&[1]));
         assert_eq!(digits(&old, &owner, &ring(&[1, 2])).as_deref(), Some(issued.expose()), "the old key verifies");

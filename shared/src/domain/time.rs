@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn times_of_events_are_read() {
+    fn event_times_are_parsed() {
         for (text, millis) in [
             ("2026-02-27T22:06:57.999Z", Some(1_772_230_017_999)),
             ("2026-02-27T23:06:57+01:00", Some(1_772_230_017_000)),
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_life_is_over_at_its_deadline() {
+    fn a_lifetime_expires_at_its_deadline() {
         let now = Timestamp::from_millis(10_900);
         let end = now.deadline(5);
         assert_eq!(end.millis(), 15_000, "deadlines are whole seconds");

@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_policy_names_every_inline_element() {
+    fn the_content_security_policy_has_the_hash_of_every_inline_element() {
         let html =
             "<style>a{}</style><script type=\"application/json\">{}</script><script>1</script><script>2</script>";
         let hash = |text: &str| STANDARD.encode(Sha256::digest(text));
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn the_language_is_the_one_that_is_liked_best() {
+    fn the_preferred_language_is_selected() {
         for (accepted, expected) in [
             (None, "en"),
             (Some(""), "en"),

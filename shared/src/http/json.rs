@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_one_whole_object_is_read() {
+    fn only_one_complete_object_is_parsed() {
         for body in [
             "{}",
             r#" {"a":"x"} "#,
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn null_is_nothing() {
+    fn null_is_an_absent_value() {
         let object = Object::parse(br#"{"a":null,"b":"x"}"#).expect("an object");
         assert!(object.get("a").is_none() && object.get("c").is_none());
         assert!(matches!(object.get("b"), Some(Json::Text(text)) if text.expose() == "x"));
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn only_plain_whole_numbers_are_kept() {
+    fn only_plain_integers_are_kept() {
         let kept = |number: &str| {
             let object = Object::parse(format!(r#"{{"a":{number}}}"#).as_bytes())?;
             match object.get("a") {

@@ -207,7 +207,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_parameter_takes_one_segment() {
+    fn a_path_parameter_matches_one_segment() {
         let route = Route {
             method: "GET",
             path: "/users/{id}/support_pin",

@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_that_never_comes_is_a_503_in_the_dialect() {
+    async fn a_timeout_is_a_503_in_the_dialect() {
         check(&Hangs, "", 503, r#"{"message":"503 Service Unavailable"}"#).await;
     }
 
@@ -252,13 +252,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_that_is_too_large_reaches_no_handler() {
+    async fn an_oversized_body_does_not_reach_a_handler() {
         let body = "x".repeat(20_000);
         check(&Panics, &body, 413, r#"{"message":"413 Request Entity Too Large"}"#).await;
     }
 
     #[tokio::test]
-    async fn an_event_without_a_time_reaches_no_handler() {
+    async fn an_event_without_a_time_does_not_reach_a_handler() {
         let event = ApiGatewayV2httpRequest::default();
         let call = Call::new(event, "i".into(), || Timestamp::from_seconds(1_700_000_000));
         let reply = Panics.reply(&call, Duration::from_millis(5)).await;

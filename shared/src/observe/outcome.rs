@@ -150,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_outcome_has_a_word_of_its_own() {
+    fn each_outcome_has_its_own_name() {
         let words: BTreeSet<_> = Outcome::ALL.iter().map(|outcome| outcome.as_str()).collect();
         assert_eq!(words.len(), Outcome::ALL.len());
         let plain =

@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_a_line_and_one_metric_of_its_family() {
+    fn a_request_is_one_log_line_and_one_metric_of_its_family() {
         let done =
             answered(Some(Family::Passcode), 200, Outcome::PasscodeIssued, End::Done(Some(Milestone::Issued)), None);
         let expected = json!({

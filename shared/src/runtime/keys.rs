@@ -190,7 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_are_written_as_they_are_read() {
+    fn keys_round_trip() {
         let text = r#"{"1":"a text","2":{"key":"another","signs_from":1795325548}}"#;
         let keys = stored(text).expect("keys");
         assert_eq!(written(&keys).expose(), text);

@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wait_is_a_part_of_as_many_rounds_as_were_lost() {
+    fn the_backoff_grows_with_lost_rounds_and_has_jitter() {
         for (took, lost, drawn, expected) in [
             (0, 1, 0, 0),
             (0, 1, u16::MAX, 25),
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn there_are_so_many_rounds_and_no_more() {
+    async fn the_number_of_rounds_is_limited() {
         for most in [0, 1, 3] {
             let (mut rounds, mut counted) = (Rounds::new(most), 0);
             while rounds.begin().await {
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_attempt_is_retried_until_it_is_done_or_there_were_enough() {
+    async fn an_attempt_is_retried_until_success_or_the_limit() {
         for (most, succeeds_at, expected) in [(3, 1, Some(1)), (3, 3, Some(3)), (3, 4, None), (0, 1, None)] {
             let mut attempts = 0;
             let done = optimistic(most, "the row", async || {

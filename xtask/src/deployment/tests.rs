@@ -99,7 +99,7 @@ fn mail_is_sent_from_listed_senders_only() {
 }
 
 #[test]
-fn what_cannot_be_done_is_put_aside() {
+fn failed_events_go_to_the_dead_letter_queue() {
     for trigger in ["Invoked by the streams of the tables.", "Invoked by SNS with mail."] {
         let (one, store) = example(trigger, "background", &["Table<Event, Put>"]);
         let targets = function(&one, &store).matches("!GetAtt DeadLetters.Arn").count();
@@ -116,7 +116,7 @@ fn what_cannot_be_done_is_put_aside() {
 }
 
 #[test]
-fn rows_that_expire_are_reported_and_others_are_kept() {
+fn expiring_rows_are_streamed_and_others_are_backed_up() {
     let store = Store::read(&mut Vec::new());
     for (variable, kept, reported) in [
         ("TOKENS_TABLE", false, true),

@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_grant_is_read_as_it_is_written() {
+    fn a_grant_type_round_trips() {
         for grant in [GrantType::Password, GrantType::ClientCredentials] {
             assert_eq!(GrantType::parse(grant.name()), Some(grant));
         }
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_ends_with_its_generation_or_by_itself() {
+    fn a_token_is_revoked_by_a_new_generation_or_individually() {
         let now = Timestamp::from_seconds(100);
         let (token, _) = Token::issue(grant(Owner::Client(client().id)), &mut SysRng, now).expect("entropy");
         let later = Client {
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn people_get_no_scope_of_clients() {
+    fn users_cannot_get_client_scopes() {
         let client = client();
         let all = Err(vec![Scope::Api, Scope::Passcode]);
         for (names, of_people, of_client) in [

@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn one_more_than_is_forgiven_blocks() {
+    fn one_failure_above_the_limit_blocks() {
         use Failed::{Otp, Password};
         check(&[(Password, 1), (Password, 2), (Password, 3)], (3, 0, None));
         check(&[(Password, 1), (Password, 2), (Password, 3), (Password, 4)], (0, 0, Some((Why::Passwords, 4))));
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_does_not_make_an_active_block_longer() {
+    fn a_failure_does_not_extend_an_active_block() {
         let first = blocked(&POLICY);
         for seconds in [11, 109] {
             let again = (0..8).fold(first, |lockout, _| lockout.failed(&POLICY, Failed::Password, at(seconds)));
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reason_is_read_as_it_is_written() {
+    fn a_reason_round_trips() {
         for why in [Why::Decision, Why::Passwords, Why::Otps] {
             assert_eq!(Why::parse(why.name()), Some(why));
             assert_eq!(why.is_failures(), why != Why::Decision);
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_decision_is_above_failures_and_once_is_enough() {
+    fn an_administrators_block_replaces_one_by_failures_and_is_idempotent() {
         let decided = blocked(&POLICY).decided(at(20)).expect("failures are no decision");
         assert_eq!(decided.block.map(|block| (block.why, block.until)), Some((Why::Decision, None)));
         assert_eq!(decided.decided(at(30)), None);
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn its_owner_is_told_once_a_day() {
+    fn the_owner_is_notified_of_a_block_once_a_day() {
         let first = blocked(&POLICY);
         assert!(first.is_news(&Lockout::default()));
         let again = |seconds| (0..4).fold(first, |lockout, _| lockout.failed(&POLICY, Failed::Password, at(seconds)));
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_right_password_forgives_no_codes() {
+    fn a_correct_password_does_not_reset_failed_codes() {
         let lockout = Lockout {
             passwords: 2,
             otps: 3,

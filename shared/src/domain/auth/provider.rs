@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_user_is_who_the_provider_says() {
+    fn the_provider_identifies_the_user() {
         const OWN: &str = "5ad61494-b10b-4f7f-90e4-6d2792e4c2e6";
         let found = |name: &str| {
             let user = provider().user(&claims(&[("sub", text(name))]));
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_is_who_the_provider_says() {
+    fn the_provider_identifies_the_client() {
         for (claim, expected) in [
             (Some(text("heatclinic")), Some("heatclinic")),
             (Some(text("2kqhbl5s7f0v8ff3qnb5b5e2ab")), Some("2kqhbl5s7f0v8ff3qnb5b5e2ab")),
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn scopes_are_one_text_or_a_list() {
+    fn scopes_are_a_string_or_a_list() {
         const NEEDED: Needed = Needed {
             any_of: &[Scope::Api],
             named: &[Scope::Api],
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn an_administrator_is_marked() {
+    fn an_administrator_is_recognized_by_a_claim() {
         for (claim, expected) in [
             (text("support"), true),
             (list(&["support"]), true),

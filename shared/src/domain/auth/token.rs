@@ -290,7 +290,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_token_leads_to_its_row_and_its_owner() {
+    fn a_token_identifies_its_row_and_its_owner() {
         let user = Owner::User(UserId::draw(&mut SysRng).expect("entropy"));
         let client = Owner::Client(ClientId::parse(&"a".repeat(64)).expect("well-formed"));
         for owner in [user, client] {
@@ -306,7 +306,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_token_is_named_and_its_codes_are_bound_by_half_of_its_digest() {
+    fn half_of_its_digest_is_a_tokens_id_and_binds_its_codes() {
         let owner = Owner::User(UserId::draw(&mut SysRng).expect("entropy"));
         let (token, _) = Token::issue(grant(owner), &mut SysRng, Timestamp::from_seconds(0)).expect("entropy");
         let digest = token.digest.as_bytes();
@@ -317,14 +317,14 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn an_expired_token_is_remembered_for_a_week() {
+    fn an_expired_token_is_kept_for_a_week() {
         let owner = Owner::User(UserId::draw(&mut SysRng).expect("entropy"));
         let (token, _) = Token::issue(grant(owner), &mut SysRng, Timestamp::from_seconds(0)).expect("entropy");
         assert_eq!(token.forget_at, Timestamp::from_seconds(60 + 604_800));
     }
 
     #[test]
-    fn a_token_is_being_replaced_for_no_longer_than_a_function_runs() {
+    fn a_token_replacement_is_pending_no_longer_than_a_function_runs() {
         let owner = Owner::User(UserId::draw(&mut SysRng).expect("entropy"));
         let at = Timestamp::from_seconds;
         let (mut token, _) = Token::issue(grant(owner), &mut SysRng, at(0)).expect("entropy");
@@ -336,7 +336,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_session_is_read_as_it_was_written() {
+    fn a_session_round_trips() {
         let session = Session::draw(&mut SysRng).expect("entropy");
         assert_eq!(Session::from_bytes(session.as_bytes()), Some(session));
         assert_ne!(Session::draw(&mut SysRng).expect("entropy"), session);
@@ -344,7 +344,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_users_token_leads_to_the_users_domain() {
+    fn a_users_token_identifies_the_users_domain() {
         let user = user();
         let domain = DomainKey::of(&user.domain);
         let grant = Grant {
@@ -364,7 +364,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_we_cannot_have_issued_is_nothing() {
+    fn a_malformed_token_is_rejected() {
         let secret = "A".repeat(43);
         let (short, between) = (URL_SAFE_NO_PAD.encode([1; 15]), URL_SAFE_NO_PAD.encode([1; 24]));
         let long = format!("c{}.{secret}", "Y".repeat(100));

@@ -210,7 +210,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_key_is_shown_by_its_id_alone() {
+    fn the_debug_output_of_a_key_shows_only_its_id() {
         let ring = ring::<Passcodes>(&[3]);
         assert_eq!(format!("{ring:?}"), "Keyring { keys: [Key(3, …)], signing: 0 }");
     }

@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn an_old_key_goes_when_nothing_needs_it() {
+    fn an_old_key_is_retired_when_it_is_no_longer_needed() {
         let terms = Terms {
             life: 100,
             reread: 10,

@@ -212,7 +212,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_digest_is_sha_256_in_bytes_and_in_digits() {
+    fn a_digest_is_sha_256_in_bytes_and_in_hex() {
         // FIPS 180-2, B.1.
         let digest = Digest::of(&Secret::new("abc".into()));
         let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
@@ -234,7 +234,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn bytes_that_would_favour_some_characters_are_thrown_away() {
+    fn bytes_that_would_bias_characters_are_discarded() {
         // 250 to 255 are past the last multiple of ten: only the 9 counts, then the zeros that follow.
         let mut rng = Scripted(vec![250, 251, 252, 253, 254, 255, 249]);
         assert_eq!(random_text(&mut rng, b"0123456789", 3).expect("scripted").expose(), "900");
@@ -247,7 +247,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn six_digits_are_uniform_over_the_million() {
+    fn six_digit_codes_are_uniformly_distributed() {
         const SAMPLES: usize = 2_000_000;
         let mut by_position = [[0_u32; 10]; 6];
         let mut by_bin = [0_u32; 1000];
@@ -273,7 +273,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_secret_shows_nothing() {
+    fn the_debug_output_of_a_secret_is_redacted() {
         assert_eq!(format!("{:?}", Secret::new("042317".into())), "Secret(…)");
         assert_eq!(format!("{:?}", Digest::of(&Secret::new("042317".into()))), "Digest(…)");
     }

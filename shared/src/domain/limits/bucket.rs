@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bucket_gives_what_it_holds_and_then_what_comes_back() {
+    fn a_bucket_allows_its_burst_and_then_its_refill() {
         assert_eq!((Bucket::new(3, 360), THREE.per_hour()), (THREE, 360));
         let mut full_at = at(0);
         for (now, expected) in [
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_it_promises_holds() {
+    fn a_request_after_retry_after_is_allowed() {
         let full_at = at(1_030_000);
         for now in 1_000_000..1_010_000 {
             let Err(RateLimited { retry_after }) = THREE.take(full_at, at(now)) else {
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_low_when_less_is_left_than_an_hour_brings() {
+    fn a_bucket_is_low_if_less_than_an_hours_refill_is_left() {
         let bucket = Bucket::new(180, 60);
         for (taken, is_low) in [(0, false), (120, false), (121, true), (180, true)] {
             let full_at = at(1_000_000 + bucket.weight(taken));
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn no_hour_brings_more_than_it_says() {
+    fn no_hour_refills_more_than_configured() {
         for per_hour in [1, 7, 60, 600, 99_999, HOUR] {
             let bucket = Bucket::new(1, per_hour);
             assert!(bucket.weight(per_hour) >= HOUR, "{per_hour}");

@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_ipv6_caller_counts_as_its_64() {
+    fn an_ipv6_caller_is_counted_by_its_64_prefix() {
         let check = |one: &str, other: &str, same: bool| {
             assert_eq!(Network::of(one) == Network::of(other), same, "{one} {other}");
         };
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn networks_are_told_apart_by_their_bytes() {
+    fn networks_are_distinguished_by_their_bytes() {
         for (address, expected) in [
             ("203.0.113.7", &[203, 0, 113, 7][..]),
             ("2001:db8:1:2::1", &[0x20, 0x01, 0x0d, 0xb8, 0, 1, 0, 2]),
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wide_network_is_a_48_or_an_ipv4_address() {
+    fn a_wide_network_is_a_48_prefix_or_an_ipv4_address() {
         let check = |one: &str, other: &str, same: bool| {
             let (one, other) = (Network::of(one), Network::of(other));
             assert_eq!(one.wide() == other.wide(), same, "{one:?} {other:?}");

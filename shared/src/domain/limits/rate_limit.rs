@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn every_window_must_have_room() {
+    fn every_window_is_enforced() {
         check(&[], 5, Ok(&[5]));
         check(&[5], 6, Ok(&[5, 6]));
         check(&[5, 6], 7, Err(8));
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_lags_behind_waits_no_longer_than_the_window() {
+    fn a_lagging_clock_waits_no_longer_than_the_window() {
         check(&[5, 6], 4, Err(9));
         check(&[5], 4, Ok(&[5, 5]));
     }
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn half_of_a_budget_is_rounded_up() {
+    fn half_of_a_rate_limit_is_rounded_up() {
         let windows = |max: [usize; 3]| {
             let window = |(max, seconds)| Window { max, seconds };
             RateLimit::new(max.into_iter().zip([60, 3600, 86_400]).map(window).collect())
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn acts_out_of_memory_are_dropped() {
+    fn hits_outside_all_windows_are_dropped() {
         check(&[5, 6, 15], 1000, Ok(&[1000]));
     }
 }

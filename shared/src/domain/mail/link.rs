@@ -108,7 +108,7 @@ mod tests {
     use crate::domain::crypto::secret::tests::Broken;
 
     #[test]
-    fn a_link_leads_to_its_digest() {
+    fn a_link_matches_its_digest() {
         let (text, digest) = draw(&mut SysRng).expect("the system has entropy");
         assert_eq!(text.expose().as_bytes()[14], b'4', "version 4");
         for text in [text.expose().to_owned(), text.expose().to_uppercase()] {
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_with_an_escaped_sign_is_found_again_and_nothing_else() {
+    fn only_a_link_with_an_escaped_hash_sign_is_recovered() {
         const ID: &str = "19738eb3-0183-b148-9420-7cd30a921f58";
         let upper = ID.to_uppercase();
         for (path, fragment) in [
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_life_is_said_in_hours_or_minutes_and_never_longer_than_it_is() {
+    fn a_lifetime_is_shown_in_hours_or_minutes_rounded_down() {
         for (lifetime, life) in [
             (300, Life::Minutes(5)),
             (359, Life::Minutes(5)),
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_uuid_has_one_form() {
+    fn a_uuid_has_one_accepted_format() {
         for (text, good) in [
             ("19738eb3-0183-b148-9420-7cd30a921f58", true),
             ("00000000-0000-0000-0000-000000000000", true),

@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reason_is_read_as_it_was_written() {
+    fn a_reason_round_trips() {
         for (reason, name) in [(Reason::Bounce, "bounce"), (Reason::Complaint, "complaint")] {
             assert_eq!((reason.name(), Reason::parse(name)), (name, Some(reason)));
         }
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_found_as_mail_servers_write_it() {
+    fn an_address_is_parsed_in_the_formats_of_mail_servers() {
         for recipient in [
             "jane@example.com",
             " jane@example.com ",
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_one_subject_however_it_is_written() {
+    fn an_address_is_one_subject_in_any_letter_case() {
         let of = |text: &str| subject(&EmailAddress::parse(text).expect("an address"));
         assert_eq!(of("Jane@Example.com"), of("jane@example.COM"));
         assert_ne!(of("jane@example.com"), of("jane+x@example.com"));

@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn each_mail_makes_the_next_wait_longer() {
+    fn each_mail_extends_the_next_wait() {
         let (waits, mut sent, mut now) = (ours(), Vec::new(), 1_000_000);
         for wait in [0, 2, 4, 15, 60, 240, 240, 240, 240, 240, 240, 240, 240] {
             let wait = wait * MINUTE;
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn quiet_time_makes_it_shorter_again() {
+    fn a_pause_shortens_the_wait_again() {
         let check = |sent: &[u64], now: u64, expected: Option<&[u64]>| {
             let sent: Vec<_> = sent.iter().map(|at| hit(*at)).collect();
             let found = ours().send(&sent, &hit(now));
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_lags_behind_waits_no_longer() {
+    fn a_lagging_clock_does_not_extend_the_wait() {
         let waits = ours();
         assert_eq!(waits.send(&[hit(1000)], &hit(900)), None);
         let sent = waits.send(&[hit(1000), hit(2000)], &hit(2240)).expect("240 s later");
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn one_a_day_is_one_step() {
+    fn a_limit_of_one_a_day_has_one_step() {
         let waits = Waits::new(vec![DAY], DAY);
         assert_eq!(waits.memory(), DAY);
         let sent = waits.send(&[], &hit(5)).expect("the first");

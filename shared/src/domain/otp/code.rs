@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_is_guessed_at_too_often() {
+    fn an_exhausted_code_is_unverified() {
         check(Otp::exhaust, "UNVERIFIED", 1);
     }
 
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn ends_have_one_name() {
+    fn each_final_status_has_one_name() {
         for end in [End::Verified, End::Unverified, End::Canceled, End::Expired] {
             assert_eq!(End::parse(end.name()), Some(end));
         }
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn a_guess_is_exactly_so_many_ascii_digits() {
+    fn a_guess_has_exactly_the_configured_number_of_ascii_digits() {
         for (text, length, good) in [
             ("042317", 6, true),
             ("000000", 6, true),
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn a_seal_shows_nothing() {
+    fn the_debug_output_of_a_code_digest_is_redacted() {
         assert_eq!(format!("{:?}", CodeDigest { key: 7, mac: [3; 32] }), "CodeDigest(7, …)");
     }
 }

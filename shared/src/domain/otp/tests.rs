@@ -140,7 +140,7 @@ fn check(steps: &[(Step, u64)], answers: &[&str], left: (&str, u64, usize, usize
 }
 
 #[test]
-fn a_code_is_good_once_and_until_it_is_over() {
+fn a_code_is_single_use_and_valid_until_it_expires() {
     use Step::{Issue, Right};
     check(&[(Issue, 0), (Right, 299)], &["sent", "right"], ("VERIFIED", 1, 1, 1));
     check(&[(Issue, 0), (Right, 300)], &["sent", "expired"], ("EXPIRED", 0, 0, 1));
@@ -174,7 +174,7 @@ fn three_guesses_are_compared_and_a_fourth_is_not() {
 }
 
 #[test]
-fn neither_a_new_code_nor_a_right_one_resets_the_guesses() {
+fn neither_a_new_nor_a_correct_code_resets_the_count_of_guesses() {
     use Step::{Issue, Right, Wrong};
     check(
         &[
@@ -212,7 +212,7 @@ fn neither_a_new_code_nor_a_right_one_resets_the_guesses() {
 }
 
 #[test]
-fn another_login_neither_uses_nor_harms_a_code() {
+fn another_login_neither_consumes_nor_invalidates_a_code() {
     use Step::{Issue, Right, Stranger};
     check(
         &[(Issue, 0), (Stranger, 1), (Stranger, 2), (Stranger, 3), (Right, 4)],
@@ -222,7 +222,7 @@ fn another_login_neither_uses_nor_harms_a_code() {
 }
 
 #[test]
-fn sends_are_limited_and_what_was_not_sent_is_given_back() {
+fn sends_are_rate_limited_and_failed_sends_are_refunded() {
     use Step::{Issue, Right, TakeBack};
     check(
         &[(Issue, 0), (Issue, 1), (Issue, 2), (Issue, 59), (Issue, 60)],
@@ -243,7 +243,7 @@ fn sends_are_limited_and_what_was_not_sent_is_given_back() {
 }
 
 #[test]
-fn a_newer_code_is_not_taken_back() {
+fn a_failed_send_does_not_revoke_a_newer_code() {
     let (keys, phone) = (ring(&[1]), phone("+380885550130"));
     let binding = binding(&phone, &FLOW);
     let (first, _) = issue(none(), &binding, &keys, 0);
@@ -256,7 +256,7 @@ fn a_newer_code_is_not_taken_back() {
 }
 
 #[test]
-fn a_code_is_good_for_nothing_that_it_is_not_bound_to() {
+fn a_code_is_valid_for_its_own_binding_only() {
     let keys = ring(&[1]);
     let (mine, other) = (phone("+380885550130"), phone("+380885550131"));
     let own = binding(&mine, &FLOW);
@@ -287,7 +287,7 @@ fn a_code_is_good_for_nothing_that_it_is_not_bound_to() {
 }
 
 #[test]
-fn the_newest_key_seals() {
+fn the_newest_key_signs_codes() {
     let phone = phone("+380885550130");
     let (otps, code) = issue(none(), &binding(&phone, &FLOW), &ring(&[1, 2]), 0);
     let status = otps.code.expect("a code was made").status;
@@ -303,7 +303,7 @@ fn without_entropy_there_is_no_code() {
 }
 
 #[test]
-fn the_first_day_of_an_account_has_few_messages_and_its_end_makes_room() {
+fn an_account_has_a_lower_rate_limit_of_messages_until_its_first_day_ends() {
     let (keys, phone) = (ring(&[1]), phone("+380885550130"));
     let binding = binding(&phone, &FLOW);
     // Three in any 1,000 seconds; two before second 2000.
@@ -354,7 +354,7 @@ fn the_first_day_of_an_account_has_few_messages_and_its_end_makes_room() {
 }
 
 #[test]
-fn what_a_message_counts_as_is_remembered_with_its_code() {
+fn the_country_and_trust_of_a_message_are_stored_with_its_code() {
     let (keys, phone) = (ring(&[1]), phone("+380885550130"));
     let binding = binding(&phone, &FLOW);
     let message = quota::Message {

@@ -35,7 +35,7 @@ fn issue(binding: &Binding, keys: &Keyring<Passcodes>) -> (Passcode, Secret) {
 }
 
 #[test]
-fn the_passcode_and_its_id_lead_to_one_row() {
+fn the_passcode_and_its_id_identify_one_row() {
     let keys = ring(&[1]);
     let binding = binding("heatclinic", "test@test.com", "TEST_PURPOSE");
     let (passcode, text) = issue(&binding, &keys);
@@ -46,7 +46,7 @@ fn the_passcode_and_its_id_lead_to_one_row() {
 }
 
 #[test]
-fn another_binding_leads_elsewhere() {
+fn another_binding_identifies_another_row() {
     let keys = ring(&[1]);
     let mine = binding("c", "user", "purpose");
     let (passcode, text) = issue(&mine, &keys);
@@ -77,7 +77,7 @@ fn all_80_bits_of_the_digest_are_in_the_id() {
 }
 
 #[test]
-fn each_binding_has_budgets_of_its_own() {
+fn each_binding_has_its_own_rate_limits() {
     let bindings = [
         ("c", "user", "purpose"),
         ("C", "user", "purpose"),
@@ -91,7 +91,7 @@ fn each_binding_has_budgets_of_its_own() {
 }
 
 #[test]
-fn a_label_is_256_bytes_at_most_without_controls() {
+fn a_label_is_256_bytes_at_most_without_control_characters() {
     for (text, good) in [
         (String::new(), false),
         ("a".into(), true),
@@ -105,7 +105,7 @@ fn a_label_is_256_bytes_at_most_without_controls() {
 }
 
 #[test]
-fn old_keys_still_lead_to_old_passcodes() {
+fn old_keys_still_identify_old_passcodes() {
     let binding = binding("c", "user", "purpose");
     let (passcode, text) = issue(&binding, &ring(&[1]));
     let both = ring(&[1, 2]);
@@ -113,7 +113,7 @@ fn old_keys_still_lead_to_old_passcodes() {
 }
 
 #[test]
-fn it_is_valid_until_it_is_used_or_over() {
+fn a_passcode_is_valid_until_it_is_used_or_expires() {
     let (mut passcode, _) = issue(&binding("c", "user", "purpose"), &ring(&[1]));
     for (seconds, valid) in [(1600, true), (2199, true), (2200, false), (2201, false)] {
         assert_eq!(passcode.is_valid(Timestamp::from_seconds(seconds)), valid, "{seconds}");
@@ -127,7 +127,7 @@ fn it_is_valid_until_it_is_used_or_over() {
 }
 
 #[test]
-fn shapes_have_bounds() {
+fn passcode_formats_have_bounds() {
     for (length, alphabet, good) in [
         (32, ALNUM, true),
         (6, "0123456789", true),
@@ -152,7 +152,7 @@ fn shapes_have_bounds() {
 }
 
 #[test]
-fn only_the_alphabet_itself_fits() {
+fn only_characters_of_the_alphabet_fit() {
     let shape = Shape::new(6, "0123456789").expect("fine");
     for (text, fits) in [
         ("012345", true),

@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_rule_broken_is_named() {
+    fn the_first_violated_rule_is_reported() {
         let contract = Policy::default();
         let unicode = Policy::new(None, 8, 128, true).expect("within the bounds");
         let lenient = Policy::new(None, 8, 128, false).expect("within the bounds");
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn the_common_passwords_can_be_searched() {
+    fn the_list_of_common_passwords_is_searchable() {
         assert!(COMMON.len() >= 3_000, "{}", COMMON.len());
         assert!(COMMON.is_sorted_by(|one, next| one < next), "sort common_passwords.txt by bytes, each line once");
         for line in COMMON.iter() {

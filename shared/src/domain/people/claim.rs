@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_claimed_once_in_its_domain_and_kind() {
+    fn a_name_is_unique_within_its_domain_and_kind() {
         let domains = ["pbx.era-platform.ru", "other.example"].map(|name| DomainName::parse(name).expect("a domain"));
         let logins = ["anna", "maria"].map(|name| Login::parse(name).expect("a login"));
         let addresses =

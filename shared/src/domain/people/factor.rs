@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_factor_is_established_by_the_operator_or_by_a_day_and_a_code() {
+    fn a_factor_is_established_by_the_operator_or_after_a_day_and_a_code() {
         const SET_AT: u64 = 100;
         let (old, never) = (Some(SET_AT), None);
         for (set_at, by_operator, verified, now, established) in [
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kind_has_one_name() {
+    fn a_factor_type_has_one_name() {
         for (name, factor_type) in [
             ("SMS", Some(FactorType::Sms)),
             ("sms", None),
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_read_as_it_is_written() {
+    fn a_factor_key_round_trips() {
         let key = FactorKey {
             user: user(),
             factor_type: FactorType::Sms,

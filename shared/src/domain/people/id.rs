@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_is_written_in_one_way() {
+    fn a_user_number_has_one_format() {
         for (text, number) in [
             ("1", Some(1)),
             ("123", Some(123)),
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_leads_to_one_id_in_each_domain() {
+    fn a_user_number_has_one_id_in_each_domain() {
         let domain = |name: &str| DomainKey::of(&DomainName::parse(name).expect("a domain"));
         let id =
             |name: &str, number| UserId::of_number(domain(name), UserNumber::new(number).expect("above zero")).text();
@@ -244,13 +244,13 @@ mod tests {
     }
 
     #[test]
-    fn a_factor_id_is_read_as_it_is_written() {
+    fn a_factor_id_round_trips() {
         let id = FactorId::draw(&mut SysRng).expect("the system has entropy");
         assert_eq!(FactorId::parse(&id.text()), Some(id));
     }
 
     #[test]
-    fn client_ids_are_plain() {
+    fn client_ids_have_a_restricted_alphabet_and_length() {
         for (text, good) in [
             ("heatclinic", true),
             ("a.b_c-1", true),

@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_language_of_a_tag_counts() {
+    fn only_the_language_of_a_tag_is_used() {
         for (tag, language) in [
             ("en", Some("en")),
             ("RU", Some("ru")),

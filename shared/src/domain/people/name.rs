@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn display_names_have_nothing_hidden() {
+    fn display_names_have_no_invisible_characters() {
         let (most, more) = ("я".repeat(128), "я".repeat(129));
         check(
             DisplayName::parse,

@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_is_e164_and_nothing_else() {
+    fn a_phone_number_must_be_e164() {
         for (text, good) in [
             ("+1234567", true),
             ("+123456789012345", true),
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_is_one_that_its_numbering_plan_can_hold() {
+    fn a_phone_number_must_fit_its_numbering_plan() {
         for (text, good) in [
             ("+380885550130", true),
             ("+38088555013", false),
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_of_numbering_plans_is_read_whole() {
+    fn every_line_of_the_numbering_plans_is_valid() {
         let plans: Vec<Vec<&str>> =
             PLANS.lines().filter(|line| !line.starts_with('#')).map(|line| line.split(' ').collect()).collect();
         assert!(plans.len() > 200, "{}", plans.len());
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_of_countries_is_read_whole() {
+    fn an_invalid_list_of_countries_is_refused() {
         for (list, good) in [
             ("", true),
             ("380,44,1", true),

@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_account_has_its_templates_options_and_how_it_was_made() {
+    fn an_account_gets_the_options_of_its_template_and_registration() {
         let text = |text: &str| Opt::Text(text.into());
         let template = Template {
             opts: Options::from([("plan".into(), text("free")), ("email".into(), text("x"))]),

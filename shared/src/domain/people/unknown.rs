@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_one_subject_in_its_domain_however_it_is_written() {
+    fn an_address_is_one_subject_per_domain_in_any_letter_case() {
         let here = domain("pbx.example.com");
         let of = |email: &str| subject(&here, email);
         assert_eq!(of("Jane@Example.com"), of("jane@example.COM"));
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_are_remembered_for_a_year() {
+    fn failures_are_stored_for_a_year() {
         let at = Timestamp::from_seconds;
         let policy = Policy {
             passwords: 3,

@@ -206,7 +206,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn an_administrator_reaches_the_own_domain() {
+    fn an_administrator_administers_only_the_own_domain() {
         let other = DomainName::parse("other.example").expect("a domain");
         for (is_admin, domain, reaches) in [
             (true, user().domain, true),
@@ -221,7 +221,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_token_ends_in_four_ways() {
+    fn a_token_is_revoked_in_four_ways() {
         let session = || Session::draw(&mut SysRng).expect("entropy");
         let own = session();
         let user = User {
@@ -293,7 +293,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_block_that_goes_takes_a_generation_with_it() {
+    fn removing_a_block_increments_the_token_generation() {
         let blocked = Lockout::default().decided(Timestamp::from_seconds(1)).expect("no block stands");
         for (before, after, generation) in [
             (Lockout::default(), Lockout::default(), 7),

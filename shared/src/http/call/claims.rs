@@ -49,7 +49,7 @@ mod tests {
     use crate::http::call::tests::call;
 
     #[test]
-    fn claims_are_those_of_the_one_token_that_was_verified() {
+    fn only_the_claims_of_the_verified_token_are_used() {
         let token = |payload: &Value| {
             let part = |text: String| URL_SAFE_NO_PAD.encode(text);
             format!("{}.{}.{}", part("{}".into()), part(payload.to_string()), part("s".into()))

@@ -21,7 +21,7 @@ pub(crate) fn call(changed: &Value) -> Call {
 }
 
 #[test]
-fn parameters_are_strict() {
+fn parameters_are_parsed_strictly() {
     let check = |raw: &str, expected: Option<&str>| {
         let found = Parameters::parse(raw.as_bytes());
         let found = found.and_then(|p| p.required("a").map(|value| value.expose().to_owned())).ok();
@@ -56,7 +56,7 @@ fn parameters_are_strict() {
 }
 
 #[test]
-fn a_time_is_one_of_this_century() {
+fn an_event_time_is_a_plausible_epoch() {
     for (epoch, iso) in [
         (1_772_230_017_999, Some("2026-02-27T22:06:57Z")),
         // The form that `sam local` sends.
@@ -74,7 +74,7 @@ fn a_time_is_one_of_this_century() {
 }
 
 #[test]
-fn no_encoding_but_identity_is_taken() {
+fn only_the_identity_encoding_is_accepted() {
     for (given, refused) in [
         (None, None),
         (Some(""), None),
@@ -94,7 +94,7 @@ fn no_encoding_but_identity_is_taken() {
 }
 
 #[test]
-fn a_parameter_is_noticed_wherever_it_stands() {
+fn a_parameter_is_found_in_the_query_and_in_the_body() {
     let check = |query: &str, body: &str, expected: bool| {
         let call = call(&json!({ "rawQueryString": query, "body": body }));
         assert_eq!(call.brings("sudo"), expected, "{query:?}, {body:?}");
@@ -131,7 +131,7 @@ fn a_parameter_is_noticed_wherever_it_stands() {
 }
 
 #[test]
-fn a_body_has_16_kib_at_most() {
+fn a_body_is_limited_to_16_kib() {
     for (length, good) in [
         (LARGEST_BODY, true),
         (LARGEST_BODY + 1, false),

@@ -15,7 +15,7 @@ use crate::{
 };
 
 #[test]
-fn a_message_that_hangs_is_tried_once() {
+fn a_message_that_times_out_is_not_retried() {
     let edge = Edge::new(HashMap::new());
     let (mails, texts) = (edge.ses_client(), edge.sns_client());
     for timeouts in [mails.config().timeout_config(), texts.config().timeout_config()] {
@@ -106,7 +106,7 @@ async fn send_both(edge: &Edge) -> [Option<bool>; 2] {
 }
 
 #[tokio::test]
-async fn a_message_whose_fate_is_unknown_is_not_sent_again() {
+async fn a_message_with_an_unknown_outcome_is_not_sent_again() {
     const FAILURE: &str = "<ErrorResponse><Error><Code>InternalFailure</Code></Error></ErrorResponse>";
     const THROTTLED: &str = "<ErrorResponse><Error><Code>Throttling</Code></Error></ErrorResponse>";
     const REJECTED: &str = "<ErrorResponse><Error><Code>InvalidParameter</Code></Error></ErrorResponse>";
@@ -126,7 +126,7 @@ async fn a_message_whose_fate_is_unknown_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn a_message_that_reached_nobody_was_not_sent() {
+async fn a_message_without_a_connection_was_not_sent() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let service = Service {
         address: format!("http://{}", listener.local_addr().expect("it is bound")),
@@ -138,7 +138,7 @@ async fn a_message_that_reached_nobody_was_not_sent() {
 }
 
 #[tokio::test]
-async fn no_message_is_written_to_a_connection_that_may_be_dead() {
+async fn no_message_reuses_a_connection() {
     let service = Service::that_answers(Some((400, ""))).await;
     let edge = service.edge();
     for _ in 0..2 {
@@ -148,7 +148,7 @@ async fn no_message_is_written_to_a_connection_that_may_be_dead() {
 }
 
 #[test]
-fn a_mailer_needs_its_variables() {
+fn a_mailer_requires_its_variables() {
     const SET: &str = "MAIL_CONFIGURATION_SET is not set";
     const DOMAIN: &str = "MAIL_DOMAIN (the parameter MailDomain) must be a domain that is verified in SES";
     for (set, domain, noted) in [

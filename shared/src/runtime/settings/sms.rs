@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_are_the_contracts() {
+    fn the_defaults_match_the_contract() {
         let edge = Edge::new([].into());
         let first = Window { max: 3, seconds: 60 };
         let policy = edge.sms_policy().expect("defaults");
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_sns_would_refuse_refuses_the_start() {
+    fn settings_that_sns_would_refuse_prevent_the_start() {
         check(
             "SMS_SENDER_ID",
             Edge::sms_terms,
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_out_of_range_refuse_the_start() {
+    fn numbers_out_of_range_prevent_the_start() {
         for (name, most) in [
             ("SMS_PER_MINUTE", 10_000),
             ("SMS_PER_DAY", 1_000_000),

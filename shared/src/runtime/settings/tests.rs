@@ -5,7 +5,7 @@ fn edge(variables: &[(&str, &str)]) -> Edge {
 }
 
 #[test]
-fn the_defaults_are_the_contracts() {
+fn the_defaults_match_the_contract() {
     let edge = edge(&[("PASSCODE_LIFETIME", "")]);
     assert_eq!(edge.support_pin_policy().expect("defaults").lifetime, 86_400);
     let passcode = edge.passcode_policy().expect("defaults");
@@ -15,7 +15,7 @@ fn the_defaults_are_the_contracts() {
 }
 
 #[test]
-fn numbers_out_of_range_refuse_the_start() {
+fn numbers_out_of_range_prevent_the_start() {
     for (value, good) in [
         ("59", false),
         ("60", true),
@@ -32,7 +32,7 @@ fn numbers_out_of_range_refuse_the_start() {
 }
 
 #[test]
-fn short_codes_live_ten_minutes_at_most() {
+fn short_codes_expire_after_ten_minutes_at_most() {
     let short = r#"{"PHONE":{"length":8,"alphabet":"0123456789"}}"#;
     for (lifetime, purposes, good) in [
         ("600", short, true),
@@ -47,7 +47,7 @@ fn short_codes_live_ten_minutes_at_most() {
 }
 
 #[test]
-fn nothing_outlives_what_its_key_is_kept_for() {
+fn no_lifetime_exceeds_the_retention_of_its_key() {
     use crate::domain::crypto::key::{OtpCodes, Passcodes, Purpose, SupportPins};
     for (more, good) in [(0, true), (1, false)] {
         let lives = |name, life: u64| edge(&[(name, &(life + more).to_string()), ("PASSCODE_PURPOSES", "{}")]);
@@ -60,7 +60,7 @@ fn nothing_outlives_what_its_key_is_kept_for() {
 }
 
 #[test]
-fn links_lead_to_https_or_to_this_machine() {
+fn links_must_be_https_or_local() {
     for (value, good) in [
         ("", true),
         ("/", true),

@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_factor_is_read_as_it_is_written() {
+    fn a_factor_round_trips() {
         let user = UserId::draw(&mut SysRng).expect("the system has entropy");
         let now = Timestamp::from_seconds(7);
         let empty = Factor::new(user, FactorType::Sms, &mut SysRng, now).expect("the system has entropy");

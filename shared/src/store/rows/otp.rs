@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_read_as_it_is_written() {
+    fn a_record_round_trips() {
         for otps in records() {
             let item = otps.to_item();
             assert_eq!(Otps::from_item(&item).expect("our own row").to_item(), item);
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_of_before_first_days_were_counted_is_read() {
+    fn a_record_without_first_day_counts_is_read() {
         for otps in records() {
             let mut item = otps.to_item();
             item.remove("first_day");
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_replacement_needs_the_record_that_was_judged() {
+    fn a_replacement_requires_the_version_that_was_read() {
         let next = &records()[0];
         for (read, condition, value) in [
             (0, "attribute_not_exists(#owner)", None),

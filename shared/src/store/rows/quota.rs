@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quota_is_read_as_it_was_written() {
+    fn a_quota_round_trips() {
         for quota in [quota(), Quota::none()] {
             let read = Quota::from_item(&quota.to_item()).expect("it is as it was written");
             assert_eq!(read, quota);
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quota_is_stored_as_small_as_it_can_be_until_nothing_of_it_counts() {
+    fn a_quota_is_stored_compactly_until_it_expires() {
         let (quota, item) = (quota(), quota().to_item());
         let forget_at = (quota.last_at.seconds() + 172_800).to_string();
         assert_eq!(item["ttl"], AttributeValue::N(forget_at));
@@ -340,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quota_of_before_newcomers_were_counted_is_read_and_writes_one_that_it_can_read() {
+    fn quotas_are_compatible_with_versions_that_do_not_count_new_accounts() {
         const OLD: [&str; 6] = ["subject", "version", "last_by", "last_at", "ttl", "countries"];
         let quota = quota();
         let mut item = quota.to_item();
@@ -372,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_is_read_as_verified_than_was_sent() {
+    fn verified_counts_are_capped_at_sent_counts() {
         let mut item = quota().to_item();
         // An older version gave a message back that only it counts.
         let list = |slots: &str| AttributeValue::L(vec![text(slots), text(slots)]);
@@ -406,7 +406,7 @@ mod tests {
     }
 
     #[test]
-    fn the_condition_is_the_version_that_was_judged() {
+    fn the_condition_is_the_version_that_was_read() {
         for (read, condition) in [(0, "attribute_not_exists(version)"), (7, "version = :read")] {
             let change = replace(read, &Quota::none());
             assert_eq!(change.condition, condition);

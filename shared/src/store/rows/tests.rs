@@ -100,7 +100,7 @@ fn known() -> User {
 }
 
 #[test]
-fn users_and_what_names_them_are_kept() {
+fn users_and_their_claims_are_kept() {
     for user in [user(), known()] {
         is_kept(&user, None);
     }
@@ -245,7 +245,7 @@ fn pins_and_passcodes_are_kept_until_they_expire() {
 }
 
 #[test]
-fn what_is_counted_or_remembered_is_kept_until_it_counts_no_more() {
+fn counts_and_suppressions_are_kept_until_they_expire() {
     let policy = suppression::Policy { lifetime: 60 };
     for reason in [Reason::Bounce, Reason::Complaint] {
         is_kept(&Suppression::new(policy, &user().email, reason, at(5)), Some(65));
@@ -292,7 +292,7 @@ fn what_is_counted_or_remembered_is_kept_until_it_counts_no_more() {
 }
 
 #[test]
-fn a_new_password_lifts_a_block_by_failures_and_no_other() {
+fn a_new_password_removes_only_a_block_by_failures() {
     let password = PasswordHash::from_stored("$argon2id$v=19$…".into());
     for (why, is_unblocked) in [(Why::Passwords, true), (Why::Otps, true), (Why::Decision, false)] {
         let read = User {

@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn an_identity_is_read_as_it_was_written() {
+    fn an_identity_round_trips() {
         for identity in [
             identity(3, None),
             identity(4, Some((10, None))),

@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cursor_is_read_as_it_is_written() {
+    fn a_cursor_round_trips() {
         let cursor = Cursor(vec![0, 255, 7]);
         assert_eq!(Cursor::parse(&cursor.text()), Some(cursor));
         for text in ["", "=", "not base64!", &URL_SAFE_NO_PAD.encode([1; 65])] {

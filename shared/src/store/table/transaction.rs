@@ -254,7 +254,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_transaction_is_tried_again_unless_a_condition_decided() {
+    fn a_transaction_is_retried_unless_a_condition_failed() {
         for (codes, expected) in [
             (&["None", "ConditionalCheckFailed"][..], Cancelled::Refused(vec![Step(1)])),
             (

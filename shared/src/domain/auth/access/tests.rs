@@ -45,7 +45,7 @@ fn check(change: impl FnOnce(&mut Token, &mut User), at: u64) -> &'static str {
 }
 
 #[test]
-fn the_first_reason_in_order_is_given() {
+fn the_first_refusal_in_order_is_returned() {
     assert_eq!(check(|_, _| {}, 59), "passes");
     assert_eq!(check(|_, _| {}, 60), "expired");
     assert_eq!(check(|_, user| user.token_generation = 1, 59), "revoked");
@@ -93,7 +93,7 @@ fn session() -> Session {
 }
 
 #[test]
-fn a_login_is_carried_on_by_its_own_token_alone() {
+fn only_its_own_token_continues_a_login() {
     use LoginRefusal::{Blocked, Expired, OtherKind, Reused};
 
     let check = |change: fn(&mut Token, &mut User), at, expected: Result<(), LoginRefusal>| {
@@ -148,7 +148,7 @@ fn a_login_is_carried_on_by_its_own_token_alone() {
 }
 
 #[test]
-fn callers_act_upon_the_users_of_their_domain() {
+fn callers_act_on_users_of_their_own_domain() {
     let own = |is_admin| {
         let user = User { is_admin, ..user() };
         Caller {
@@ -177,7 +177,7 @@ fn callers_act_upon_the_users_of_their_domain() {
 }
 
 #[test]
-fn administrators_are_made_by_administrators_of_the_domain_and_by_a_scope() {
+fn administrators_are_created_by_administrators_of_the_domain_or_with_a_scope() {
     let id = ClientId::parse("heatclinic").expect("well-formed");
     let client = Client {
         id: id.clone(),

@@ -19,7 +19,7 @@ fn of(kind: MailKind, address: &str) -> [u8; 32] {
 }
 
 #[test]
-fn a_mailbox_is_an_address_without_its_tag_in_any_case() {
+fn addresses_that_differ_in_tag_or_letter_case_are_one_mailbox() {
     for (one, other, same) in [
         ("jane@example.com", "JANE@Example.COM", true),
         ("jane@example.com", "jane+shop@example.com", true),
@@ -37,7 +37,7 @@ fn a_mailbox_is_an_address_without_its_tag_in_any_case() {
 }
 
 #[test]
-fn no_two_limits_share_a_subject() {
+fn no_two_rate_limits_share_a_subject() {
     let (domain, other) = (DomainName::parse("a.example"), DomainName::parse("b.example"));
     let (a, b) = (domain.expect("a domain"), other.expect("a domain"));
     let login = Login::parse("jane").expect("a login");
@@ -72,7 +72,7 @@ fn no_two_limits_share_a_subject() {
 }
 
 #[test]
-fn a_mail_goes_to_whom_it_helps() {
+fn the_kind_of_mail_depends_on_the_account_and_its_suppression() {
     use Resolved::{Account, Address, Nothing};
     let (bounce, complaint) = (Some(Reason::Bounce), Some(Reason::Complaint));
     for (resolved, suppressed, within, without) in [
@@ -247,7 +247,7 @@ fn attack(networks: &[Network], keys: &[&str], bursts: &[u64]) -> (u64, usize, u
 /// for strangers and for domains that do not exist, at all rates, keeps no owner without a recovery mail for more than
 /// four hours.
 #[test]
-fn no_flood_of_resets_keeps_recovery_mails_from_an_owner() {
+fn a_flood_of_resets_does_not_block_recovery_mails_to_the_owner() {
     let v4 = (0..5000_u16).map(|n| Network::of(&format!("10.0.{}.{}", n / 250, n % 250)));
     let v6 = (0..5000_u16).map(|n| Network::of(&format!("2001:db8:{n:x}::1")));
     let networks: Vec<_> = v4.chain(v6).collect();

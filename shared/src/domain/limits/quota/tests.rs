@@ -64,7 +64,7 @@ fn check(messages: &[(&str, u64)], country: &str, at: u64, expected: Result<(), 
 }
 
 #[test]
-fn every_window_must_have_room() {
+fn every_window_is_enforced() {
     check(&[], "1", 5, Ok(()));
     // A country's minute: messages in the slot of seconds 0 to 9 count until 70.
     check(&[("1", 5), ("1", 6)], "1", 7, Err(63));
@@ -84,7 +84,7 @@ fn every_window_must_have_room() {
 
 /// Each window in turn is the first to be full: with as many messages of either kind.
 #[test]
-fn newcomers_have_half_of_each_window_and_leave_half() {
+fn new_accounts_may_use_at_most_half_of_each_window() {
     const LOOSE: Policy = Policy {
         per_minute: 100,
         per_day: 100,
@@ -171,7 +171,7 @@ fn day_of_250(attackers: fn(&str) -> Message, countries: &[&str]) -> (u64, u64) 
 }
 
 #[test]
-fn at_the_defaults_250_new_accounts_close_no_country_and_no_deployment_for_others() {
+fn by_default_250_new_accounts_do_not_exhaust_the_quota_of_others() {
     for (countries, most) in [(&["380"][..], 1000), (&["380", "44", "1"], 2500)] {
         assert_eq!(day_of_250(new, countries), (most, 0), "{countries:?}");
         let (_, failed) = day_of_250(known, countries);
@@ -180,7 +180,7 @@ fn at_the_defaults_250_new_accounts_close_no_country_and_no_deployment_for_other
 }
 
 #[test]
-fn a_clock_that_lags_behind_counts_as_the_last_one() {
+fn a_lagging_clock_counts_as_the_last_time() {
     let quota = sent(&[("1", 1000)]).spend(&POLICY, &known("1"), &hit(900)).expect("there is room");
     assert_eq!(quota.last_at.seconds(), 1000);
     assert_eq!(quota.all["1"].minute, slots([(100, 2, 0)]));
@@ -189,7 +189,7 @@ fn a_clock_that_lags_behind_counts_as_the_last_one() {
 }
 
 #[test]
-fn what_does_not_count_any_more_is_forgotten() {
+fn expired_counts_are_dropped() {
     for message in [known, new] {
         let sent = |at| {
             let messages = [(message("1"), 0), (message("1"), 3599), (message("44"), at)];
@@ -211,7 +211,7 @@ fn what_does_not_count_any_more_is_forgotten() {
 }
 
 #[test]
-fn what_is_given_back_counts_no_more() {
+fn a_refunded_message_no_longer_counts() {
     let full = sent(&[("1", 5), ("1", 15)]);
     assert!(full.was_spent_by(&hit(15).by) && !full.was_spent_by(&hit(5).by));
     assert!(!full.was_given_back_by(&hit(15).by));
@@ -241,7 +241,7 @@ fn verified(quota: &Quota, message: &Message, at: u64, now: u64) -> Option<Quota
 }
 
 #[test]
-fn of_two_verified_messages_one_comes_back() {
+fn two_verified_messages_refund_one() {
     let policy = Policy {
         country_per_minute: 4,
         ..POLICY
@@ -261,7 +261,7 @@ fn of_two_verified_messages_one_comes_back() {
 }
 
 #[test]
-fn no_more_comes_back_than_was_sent_there_and_still_counts() {
+fn refunds_are_limited_to_messages_that_still_count() {
     let quota = all_sent(&POLICY, &[(new("1"), 5), (known("1"), 3605)]);
     for (message, at, now) in [
         (known("44"), 5, 3606),
@@ -300,7 +300,7 @@ fn parts(through: &Through, wanted: impl Fn(&Message) -> bool, now: u64, seconds
 
 /// Messages of all kinds in bursts of all lengths, with clocks that lag a little; some are verified.
 #[test]
-fn no_span_holds_more_than_is_allowed() {
+fn no_window_exceeds_the_quota() {
     let (mut through, mut quota, mut now, mut drawn) = (Through::new(), Quota::none(), 1_000_000, 1_u64);
     for _ in 0..20_000 {
         drawn = drawn.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

@@ -87,7 +87,7 @@ const WRONG: Program = Program::Calls(&[Give(Wrong)]);
 const TWO_WRONG: Program = Program::Calls(&[Give(Wrong), Give(Wrong)]);
 
 #[test]
-fn a_code_is_guessed_at_as_often_as_it_has_attempts() {
+fn a_code_is_compared_no_more_often_than_its_attempts_allow() {
     let scenario = Scenario {
         policy: Policy {
             max_attempts: 2,
@@ -107,7 +107,7 @@ fn a_code_is_guessed_at_as_often_as_it_has_attempts() {
 }
 
 #[test]
-fn an_account_is_blocked_after_as_many_failures_as_are_forgiven() {
+fn an_account_is_blocked_when_failures_exceed_the_limit() {
     let scenario = Scenario {
         lockout: lockout::Policy {
             passwords: 20,
@@ -128,7 +128,7 @@ fn an_account_is_blocked_after_as_many_failures_as_are_forgiven() {
 }
 
 #[test]
-fn nobody_gets_past_a_block() {
+fn a_blocked_user_cannot_complete_a_login() {
     let scenario = Scenario {
         lockout: lockout::Policy {
             passwords: 20,
@@ -141,7 +141,7 @@ fn nobody_gets_past_a_block() {
 }
 
 #[test]
-fn an_account_is_guessed_at_as_often_as_its_budget_allows() {
+fn guesses_on_an_account_do_not_exceed_its_rate_limit() {
     let resends = Program::Calls(&[Resend, Give(Wrong)]);
     let scenario = Scenario {
         policy: Policy {
@@ -163,7 +163,7 @@ fn an_account_is_guessed_at_as_often_as_its_budget_allows() {
 }
 
 #[test]
-fn a_guess_is_counted_whatever_breaks() {
+fn a_guess_is_counted_despite_faults() {
     let scenario = Scenario {
         policy: Policy {
             guesses: limit(3),
@@ -176,7 +176,7 @@ fn a_guess_is_counted_whatever_breaks() {
 }
 
 #[test]
-fn a_code_is_right_once() {
+fn a_code_is_accepted_once() {
     let another = Program::Calls(&[Resend, Give(Newest)]);
     let scenario = Scenario {
         faults: 1,
@@ -196,7 +196,7 @@ fn a_code_is_right_once() {
 }
 
 #[test]
-fn the_owner_gets_in() {
+fn the_owner_can_log_in() {
     let check = |others: &[&'static [super::Call]], faults, lives| {
         let others = others.iter().map(|calls| Program::Calls(calls));
         let programs: Vec<_> = [Program::Owner].into_iter().chain(others).collect();

@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_has_one_key_and_a_mask() {
+    fn an_address_has_one_canonical_form_and_a_mask() {
         let address = EmailAddress::parse("Ma.Sha+Shop@Пример.рф").expect("an address");
         assert_eq!(address.canonical(), "ma.sha+shop@xn--e1afmkfd.xn--p1ai");
         assert_eq!(address.masked(), "M***@xn--e1afmkfd.xn--p1ai");

@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_joiner_is_in_place_where_it_has_an_effect() {
+    fn a_joiner_is_allowed_only_where_it_has_an_effect() {
         for (text, expected) in [
             ("", true),
             ("Masha", true),

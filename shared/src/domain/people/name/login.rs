@@ -123,7 +123,7 @@ mod tests {
     use crate::domain::crypto::secret::tests::Broken;
 
     #[test]
-    fn logins_that_look_alike_are_one_or_refused() {
+    fn confusable_logins_are_equal_or_refused() {
         check(
             Login::parse,
             |login| format!("{} = {}", login.as_str(), login.canonical()),
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn logins_that_look_alike_share_a_look() {
+    fn confusable_logins_share_a_skeleton() {
         let login = |text| Login::parse(text).expect(text);
         for (one, other, alike) in [
             ("admin", "admin", true),
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn every_letter_has_a_stable_form() {
+    fn the_canonical_form_of_every_letter_is_stable() {
         let mut letters = 0;
         for symbol in ('\0'..=char::MAX).filter(|symbol| symbol.is_alphanumeric()) {
             for text in [format!("{symbol}"), format!("{symbol}\u{345}\u{301}")] {

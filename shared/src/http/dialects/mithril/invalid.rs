@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn all_that_is_wrong_is_in_one_answer() {
+    fn all_invalid_fields_are_in_one_response() {
         let reply = Error::Invalid(vec![
             Invalid::inclusion("type", &["SMS"]),
             Invalid::cast("is_active", "boolean").in_query(),
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn every_rule_has_its_words() {
+    fn every_rule_has_its_description() {
         let check = |invalid: Invalid, entry: &str, rule: &str, params: &[&str], description: &str| {
             let [found] = invalid.rules;
             assert_eq!((invalid.entry.as_str(), found.rule), (entry, rule));

@@ -22,7 +22,7 @@ fn check(error: impl Into<Error>, status: u16, r#type: &str, message: &str, head
 }
 
 #[test]
-fn rejections_have_their_sentences() {
+fn every_rejection_has_its_message() {
     check(Rejection::Malformed, 400, "request_malformed", "Malformed request.", &[]);
     check(Rejection::TooLarge, 413, "request_too_large", "Request body is too large.", &[]);
     let given = Rejection::WrongMediaType("text/plain".into());
@@ -46,7 +46,7 @@ fn rejections_have_their_sentences() {
 }
 
 #[test]
-fn errors_have_their_sentences() {
+fn every_error_has_its_message() {
     use Error as E;
     let denied = |error, message| check(error, 401, "access_denied", message, BARE);
     denied(E::ClientUnknown, "Invalid client id.");

@@ -204,7 +204,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_gets_its_leading_zeros_back() {
+    fn the_leading_zeros_of_a_number_are_restored() {
         for (digits, expected) in [
             ("0", "000000"),
             ("42317", "042317"),

@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn grants_are_read_flat_and_wrapped() {
+    fn grants_are_parsed_flat_and_wrapped() {
         let password = r#""grant_type":"password","email":"a@b.c","password":"x","client_id":"app","scope":"a b""#;
         let client = r#""grant_type":"client_credentials","client_id":"app","client_secret":"s","scope":"passcode""#;
         let authorize = r#""grant_type":"authorize_2fa_access_token""#;
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn the_token_of_the_header_comes_first() {
+    fn the_token_in_the_header_takes_precedence() {
         let body = r#"{"grant_type":"refresh_2fa_access_token","token":"field"}"#;
         let read = |bearer| read_grant(&post(body, bearer), 6).map(show_grant).map_err(refused);
         assert_eq!(read(Some("header")).as_deref(), Ok("refresh header"));

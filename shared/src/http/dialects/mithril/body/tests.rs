@@ -35,7 +35,7 @@ pub(super) fn check<T>(
 }
 
 #[test]
-fn a_code_is_so_many_ascii_digits() {
+fn a_code_has_the_configured_number_of_ascii_digits() {
     let seven = r#"{"otp":"0423170"}"#;
     let malformed = Err("Rejected(Malformed)");
     let (format, required) = (Err("$.otp format"), Err("$.otp required"));
@@ -73,7 +73,7 @@ fn a_code_is_so_many_ascii_digits() {
 }
 
 #[test]
-fn what_needs_no_words_takes_none() {
+fn an_action_without_fields_accepts_no_fields() {
     check(
         read_nothing,
         |()| "nothing".into(),
@@ -113,7 +113,7 @@ fn a_body_may_name_the_user_of_the_path_and_no_other() {
 }
 
 #[test]
-fn the_token_for_a_code_is_the_headers_or_the_bodys() {
+fn the_token_for_a_code_is_in_the_header_or_in_the_body() {
     for (body, bearer, expected) in [
         ("", None, Ok(None)),
         ("", Some("header"), Ok(Some("header"))),
@@ -151,7 +151,7 @@ fn a_block_by_failures_is_replaced_on_request_only() {
 }
 
 #[test]
-fn a_factor_is_made_without_a_value_and_given_a_phone() {
+fn a_factor_is_created_without_a_value_and_gets_a_phone_later() {
     check(
         read_factor_type,
         |factor_type| factor_type.name().to_owned(),
@@ -181,7 +181,7 @@ fn a_factor_is_made_without_a_value_and_given_a_phone() {
 const WRAPPED: &str = "$.type required, $.authentication_factor additionalProperties";
 
 #[test]
-fn a_user_is_read_flat_and_wrapped() {
+fn a_user_is_parsed_flat_and_wrapped() {
     let show = |user: NewUser| {
         let login = user.login.map(|login| login.as_str().to_owned()).unwrap_or_default();
         format!("{} {login} {} {}", user.email.as_str(), user.is_admin, user.second_factor)
@@ -210,7 +210,7 @@ fn a_user_is_read_flat_and_wrapped() {
 }
 
 #[test]
-fn factors_are_filtered_by_what_is_asked() {
+fn factors_are_filtered_by_the_query() {
     for (query, expected) in [
         ("", Ok((None, None))),
         ("type=SMS&is_active=true", Ok((Some(FactorType::Sms), Some(true)))),

@@ -158,7 +158,7 @@ mod tests {
     };
 
     #[test]
-    fn a_token_is_shown_with_what_to_do_next() {
+    fn a_token_is_shown_with_the_next_step() {
         let (user, client) = (user(), ClientId::parse("heatclinic").expect("well-formed"));
         let second = Kind::SecondFactor {
             wanted: vec![Scope::AppAuthorize],
