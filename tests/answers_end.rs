@@ -288,7 +288,7 @@ async fn stored_responses_are_revoked_with_their_owners_tokens() {
                     ask.send().await.ok(200);
                 }
                 let again = call.send(&world).await;
-                assert_ne!(again.body, first.body, "{what}, and the block is over");
+                assert_ne!(again.body, first.body, "{what}, and the block has expired");
                 judged_anew(route, Cause::EndTokens, &again);
             }
             world.advance(DAY).await;
@@ -310,7 +310,7 @@ async fn a_clients_stored_response_is_revoked_with_its_tokens_and_its_secret() {
     world.run_command(json!({ "command": "end_tokens", "client_id": "heatclinic" })).await;
     let second = call.send(&world).await;
     assert_ne!(token_in(&second), token_in(&first));
-    assert_eq!(call.send(&world).await.body, second.body, "that one is remembered");
+    assert_eq!(call.send(&world).await.body, second.body, "that one is stored");
     world.run_command(json!({ "command": "set_client_secret", "client_id": "heatclinic" })).await;
     let got = call.send(&world).await;
     refused(&got, 401, "access_denied", WRONG_CLIENT_SECRET);

@@ -55,8 +55,8 @@ async fn each_step_of_a_login_is_in_the_audit_log() {
     let access = token_in(&world.submit_code(&token, &code).await);
     world.advance(1).await;
     world.switch_factor_as_admin(&demo, "disable").await;
-    let trail = world.audit_log_of(&subject).await;
-    let words: Vec<_> = trail.iter().map(|(what, route, _)| (what.as_str(), route.as_str())).collect();
+    let log = world.audit_log_of(&subject).await;
+    let words: Vec<_> = log.iter().map(|(what, route, _)| (what.as_str(), route.as_str())).collect();
     let tokens = "POST /mithril/api/tokens";
     let [wrong, ..] = words.as_slice() else {
         panic!("{words:?}")
@@ -73,7 +73,7 @@ async fn each_step_of_a_login_is_in_the_audit_log() {
     assert!(words[2].0.contains("otp"), "{words:?}");
     let all = world.all_rows().await;
     for secret in [&token, &access] {
-        assert!(!all.contains(secret.as_str()), "a token lies in a table");
+        assert!(!all.contains(secret.as_str()), "a token is stored in a table");
     }
 }
 
@@ -113,9 +113,9 @@ async fn unauthenticated_requests_record_no_event() {
     assert_eq!(world.audit_rows().await, Vec::<Value>::new());
     // An authenticated caller without permission leaves an event.
     world.get(&of).private_token(world.user()).send().await.ok(403);
-    let trail = world.audit_log_of(&format!("user:{}", world.id("/user/user_id"))).await;
-    assert_eq!(trail.len(), 1, "{trail:?}");
-    assert_eq!(trail[0].0, "not_administrator");
+    let log = world.audit_log_of(&format!("user:{}", world.id("/user/user_id"))).await;
+    assert_eq!(log.len(), 1, "{log:?}");
+    assert_eq!(log[0].0, "not_administrator");
 }
 
 #[tokio::test]

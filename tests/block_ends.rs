@@ -157,7 +157,7 @@ async fn a_reset_and_a_concurrent_block_have_one_outcome() {
         let (passwords, _) = world.failure_counts(&person).await;
         match reset.status {
             // The wrong password was counted after the reset, as the first failure.
-            200 => assert_eq!(passwords, "1", "a link that a block had voided lifted the block"),
+            200 => assert_eq!(passwords, "1", "a link that a block had voided removed the block"),
             _ => {
                 era_refused(&reset, 404, NO_REQUEST);
                 user_blocked(&world.sign_in(&person, &person.password).await);

@@ -44,7 +44,7 @@ async fn no_table_holds_a_code_or_a_token() {
     for secret in &secrets {
         let parts = secret.split('.').filter(|part| part.len() > 30);
         for part in parts.chain([secret.as_str()]) {
-            assert!(!holds(&rows, part), "{part} lies in a table");
+            assert!(!holds(&rows, part), "{part} is stored in a table");
         }
     }
     // The stored digests of two users' codes always differ, whatever the codes.

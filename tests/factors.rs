@@ -84,11 +84,11 @@ async fn an_invalid_factor_is_refused_with_its_reasons() {
     let rules = json!([{ "rule": "inclusion", "params": ["SMS"], "description": INVALID }]);
     let invalid = json!([{ "entry_type": "json_data_property", "entry": "$.type", "rules": rules }]);
     assert_eq!(got["error"]["invalid"], invalid);
-    let nobody = Person {
+    let unknown_user = Person {
         id: NOBODY.into(),
         ..maria.clone()
     };
-    not_found(&create(&world, &nobody, world.admin()).send().await);
+    not_found(&create(&world, &unknown_user, world.admin()).send().await);
     assert_eq!(world.rows("FactorsTable").await.len(), 1, "the demo user's");
 
     data(&create(&world, &maria, world.admin()).send().await, 201);

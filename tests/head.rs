@@ -30,7 +30,7 @@ async fn head_is_get_without_a_body() {
     let factor = world.factor_of(&demo).await["id"].as_str().expect("an id").to_owned();
     let status = |id: &str| format!("/passcode/status?client_id=heatclinic&passcode_id={id}");
     let of = |id: &str| format!("/api/v4/users/{id}/support_pin");
-    let nobody = "00000000-0000-4000-8000-000000000000";
+    let unknown_user = "00000000-0000-4000-8000-000000000000";
     let before = world.state().await;
     for (path, token, expected) in [
         (OWN_PIN.to_owned(), world.user(), 200),
@@ -38,7 +38,7 @@ async fn head_is_get_without_a_body() {
         (OWN_PIN.to_owned(), "nobody", 401),
         (format!("{OWN_PIN}?a=%zz"), world.user(), 400),
         (of(&demo.id), &admin, 200),
-        (of(nobody), &admin, 404),
+        (of(unknown_user), &admin, 404),
         (of(&demo.id), world.user(), 403),
         (of(&demo.id), "nobody", 401),
         (status(&issued.id), world.passcode_token(), 200),
@@ -48,8 +48,8 @@ async fn head_is_get_without_a_body() {
         (demo.factors_path(), &admin, 200),
         (format!("{}?type=x", demo.factors_path()), &admin, 422),
         (format!("{}/{factor}", demo.factors_path()), &admin, 200),
-        (format!("{}/{nobody}", demo.factors_path()), &admin, 404),
-        (format!("{USERS}/{nobody}/authentication_factors"), &admin, 404),
+        (format!("{}/{unknown_user}", demo.factors_path()), &admin, 404),
+        (format!("{USERS}/{unknown_user}/authentication_factors"), &admin, 404),
         (demo.factors_path(), world.user(), 403),
         (demo.factors_path(), "nobody", 401),
         ("/app-root".to_owned(), "nobody", 200),

@@ -162,7 +162,7 @@ async fn all_missing_fields_are_reported_at_once() {
         [pair("$.email", "cast"), pair("$.remember_me", "additionalProperties")]
     );
     for invocation in world.invocations().await {
-        assert_eq!(invocation["calls"], json!([]), "refused at the door: {invocation}");
+        assert_eq!(invocation["calls"], json!([]), "refused before any call: {invocation}");
     }
     // The original's clients wrap the body; it is the same login.
     let got = world.request_token(json!({ "token": password_grant(&demo.email, &demo.password) })).await;

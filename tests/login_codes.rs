@@ -54,7 +54,7 @@ async fn a_malformed_code_does_not_count_as_an_attempt() {
         assert_eq!(invalid, json!([entry]), "{otp}");
     }
     for invocation in world.invocations().await {
-        assert_eq!(invocation["calls"], json!([]), "refused at the door: {invocation}");
+        assert_eq!(invocation["calls"], json!([]), "refused before any call: {invocation}");
     }
     assert_eq!(world.state().await, before);
     token_in(&world.submit_code(&token, &code).await);
@@ -145,7 +145,7 @@ async fn codes_and_logins_expire() {
     too_late(&world.submit_code(&token, &code).await);
     let row = world.code_row(&demo).await;
     assert_eq!((row["status"]["S"].as_str(), &row["mac"]), (Some("EXPIRED"), &Value::Null));
-    assert_eq!(count(&row, "attempts"), 1, "what is over is not compared");
+    assert_eq!(count(&row, "attempts"), 1, "an expired code is not compared");
     too_late(&world.submit_code(&token, &other_than(&code)).await);
     assert_eq!(world.failure_counts(&demo).await, ("0".into(), "3".into()), "each is a failure");
 

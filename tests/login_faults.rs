@@ -157,7 +157,7 @@ async fn a_wrong_code_is_never_accepted_and_counts_at_most_once() {
         match got.status {
             401 => {
                 wrong_code(&got);
-                assert_eq!(failed, "1", "{what}: what is told is counted");
+                assert_eq!(failed, "1", "{what}: a reported failure is counted");
             }
             _ => {
                 assert!(!fault.passes(), "{what}: {got:?}");
@@ -182,7 +182,7 @@ async fn a_wrong_password_is_never_accepted_and_counts_at_most_once() {
         world.clear_faults().await;
         let (failed, _) = world.failure_counts(person).await;
         match got.status {
-            401 => assert_eq!(failed, "1", "{what}: what is told is counted"),
+            401 => assert_eq!(failed, "1", "{what}: a reported failure is counted"),
             _ => {
                 assert!(!fault.passes(), "{what}: {got:?}");
                 ours(&got, &what);

@@ -184,13 +184,13 @@ async fn password_spraying_is_rate_limited_per_source() {
     wrong_identity(&ask(&demo.email, "one-password").send().await);
     wrong_identity(&ask(&demo.email, "one-password").send().await);
     user_blocked(&ask(&demo.email, &demo.password).send().await);
-    let (nobody, admin) = (ask("nobody@example.org", "one-password").send().await, world.demo_admin());
-    refused(&nobody, 429, "login_timeout", "Too many failed logins. Try later.");
+    let (unknown, admin) = (ask("nobody@example.org", "one-password").send().await, world.demo_admin());
+    refused(&unknown, 429, "login_timeout", "Too many failed logins. Try later.");
     // Not even a right password is accepted from there; from another source it is.
     let right = ask(&admin.email, &admin.password).send().await;
     refused(&right, 429, "login_timeout", "Too many failed logins. Try later.");
     token_in(&world.request_token(password_grant(&admin.email, &admin.password)).await);
-    wait_of(&nobody, HOUR);
+    wait_of(&unknown, HOUR);
     world.advance(wait_of(&right, HOUR)).await;
     token_in(&ask(&admin.email, &admin.password).send().await);
 }

@@ -49,7 +49,11 @@ async fn the_fourth_wrong_password_in_a_row_blocks() {
     user_blocked(&world.submit_code(&right, &code).await);
     user_blocked(&world.refresh_login(&right).await);
     assert!(!world.token_works(world.user()).await, "every token ends");
-    assert_eq!(world.failure_counts(&demo).await, ("4".into(), "0".into()), "nothing counts while it stands");
+    assert_eq!(
+        world.failure_counts(&demo).await,
+        ("4".into(), "0".into()),
+        "nothing counts while the block is active"
+    );
     assert_eq!(world.notices(&demo).await, [LOCKED], "once");
 
     let user = world.change_block(&demo, "unblock").await;
@@ -124,7 +128,7 @@ async fn an_expired_code_counts_as_a_failure() {
     }
     wrong_code(&world.submit_code(&token, &code).await);
     user_blocked(&world.submit_code(&token, &code).await);
-    assert_eq!(world.notices(&demo).await, [LOCKED], "what is over was no guess at a code");
+    assert_eq!(world.notices(&demo).await, [LOCKED], "an expired code was no guess");
 }
 
 #[tokio::test]

@@ -94,7 +94,7 @@ async fn a_lockout_does_not_reveal_whether_an_account_exists() {
         );
         assert_eq!(costs[0], costs[5], "counted or not");
         let mails = world.messages().await;
-        assert_eq!((mails.len(), &mails[0]["to"]), (1, &json!(known.email)), "nobody else");
+        assert_eq!((mails.len(), &mails[0]["to"]), (1, &json!(known.email)), "no other recipient");
         // The right password makes no difference, and neither does the letter case.
         user_blocked(&world.sign_in(&known, &known.password).await);
         user_blocked(&world.request_token(password_grant("NOBODY@Example.org", "wrong")).await);

@@ -231,6 +231,6 @@ async fn a_token_stays_valid_if_the_store_fails_after_its_code_was_written() {
     let invocations = world.invocations().await;
     let calls = invocations[0]["calls"].as_array().expect("calls").iter();
     let looks = calls.filter(|call| call["operation"] == "BatchGetItem").count();
-    assert_eq!(looks, 1, "it waited for nobody");
+    assert_eq!(looks, 1, "it did not wait");
     token_in(&world.submit_code(&again, &world.code_to(PHONE).await).await);
 }

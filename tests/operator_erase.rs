@@ -169,10 +169,10 @@ async fn an_erasure_leaves_only_what_the_receipt_lists() {
     assert_eq!(answer, expected);
 
     is_gone(&world.all_rows().await, &person, login);
-    let mut trail = world.rows("AuditTable").await;
-    trail.retain(|row| row["subject"]["S"] == format!("user:{}", person.id) && row["route"]["S"] == "erase_user");
-    let [event] = trail.as_slice() else {
-        panic!("one event tells of it: {trail:?}");
+    let mut events = world.rows("AuditTable").await;
+    events.retain(|row| row["subject"]["S"] == format!("user:{}", person.id) && row["route"]["S"] == "erase_user");
+    let [event] = events.as_slice() else {
+        panic!("one event records it: {events:?}");
     };
     assert_eq!((&event["what"]["S"], &event["actor"]["S"]), (&json!("done"), &json!("operator")));
     assert_eq!(event["request_id"]["S"], answer["receipt"]["request_id"]);

@@ -192,7 +192,7 @@ async fn a_retry_sends_a_message_that_was_not_sent() {
         assert!(got.header("retry-after").is_some(), "{got:?}");
         world.clear_faults().await;
         if kind == "drop_response" {
-            assert_eq!(world.sms_to(PHONE).await.len(), sent + 1, "it arrived, and nobody knew");
+            assert_eq!(world.sms_to(PHONE).await.len(), sent + 1, "it arrived, and the response was lost");
         }
     }
     // The first code is canceled; the rate limit is unchanged.

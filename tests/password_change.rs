@@ -176,7 +176,7 @@ async fn an_unauthenticated_caller_changes_nothing() {
     assert_eq!(world.user_row(&id).await, before);
     world.run_command(json!({ "command": "block_user", "user_id": id })).await;
     era_refused(&world.change_password(&token, OLD, NEW).await, 403, ACCOUNT_BLOCKED);
-    assert!(world.rows("BudgetsTable").await.is_empty(), "nobody guessed");
+    assert!(world.rows("BudgetsTable").await.is_empty(), "no guess was counted");
     world.run_command(json!({ "command": "unblock_user", "user_id": id })).await;
     era_refused(&world.change_password(&token, OLD, NEW).await, 401, ERA_UNAUTHORIZED);
     let token = world.create_token(json!({ "user_id": id, "scopes": ["api"] })).await;

@@ -39,7 +39,7 @@ async fn a_repeated_request_sends_no_second_mail() {
     for _ in 0..3 {
         keyed(world.request_reset("maria")).send().await.is(200, CHECK_MAIL);
         world.advance(600).await;
-        assert_eq!(count().await, 1, "long after the throttles have room again");
+        assert_eq!(count().await, 1, "long after the rate limits allow another");
     }
     keyed(world.request_reset("maria@example.org")).send().await.is(200, CHECK_MAIL);
     assert_eq!(count().await, 2, "another body is another call");
@@ -130,7 +130,7 @@ async fn a_late_process_does_not_replace_the_claim_of_another() {
     era_refused(&late, 503, MAIL_UNSENT);
     world.advance(3600).await;
     keyed(world.request_reset("maria")).send().await.is(200, CHECK_MAIL);
-    assert_eq!(world.messages().await.len(), 1, "the answer is remembered still");
+    assert_eq!(world.messages().await.len(), 1, "the response is still stored");
 }
 
 #[tokio::test]
@@ -240,7 +240,7 @@ async fn stored_responses_do_not_allow_guessing_a_password() {
     for id in ["123", "%20", "maria"] {
         era_refused(&patch(&world, id, NEW).send().await, 404, NO_REQUEST);
     }
-    assert!(rows().await.is_empty(), "nothing is remembered without a credential: {:?}", rows().await);
+    assert!(rows().await.is_empty(), "nothing is stored without a credential: {:?}", rows().await);
 
     password_set(&patch(&world, &link, NEW).send().await, "maria");
     era_refused(&change(&world, &token).send().await, 401, ERA_UNAUTHORIZED);
@@ -248,7 +248,7 @@ async fn stored_responses_do_not_allow_guessing_a_password() {
     let body = json!({ "current_pwd": NEW, "new_pwd": OLD });
     password_set(&keyed(world.post(RESET).bearer(&token).json(&body)).send().await, "maria");
     let rows = rows().await;
-    assert_eq!(rows.len(), 2, "what was refused is not remembered");
+    assert_eq!(rows.len(), 2, "a refusal is not stored");
     let stored: Vec<_> = rows
         .iter()
         .map(|row| STANDARD.decode(row["call"]["B"].as_str().expect("B")).expect("base64"))

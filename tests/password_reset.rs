@@ -88,7 +88,7 @@ async fn an_account_is_found_in_its_own_domain_only() {
     for domain in [DOMAIN, "unknown.example", "a"] {
         ask(domain, "maria").await;
     }
-    assert!(world.messages().await.is_empty(), "a login that nobody has is nobody's address");
+    assert!(world.messages().await.is_empty(), "an unknown login is no address");
     // This domain is not configured; its users are still users.
     ask("other.example", "maria").await;
     let got = world.reset_password(&world.link_to("maria@example.org").await, NEW).await;

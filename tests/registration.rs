@@ -55,7 +55,7 @@ async fn a_registration_is_mailed_confirmed_and_completed() {
         assert_eq!(html.matches(part).count(), times, "{part} in {html}");
     }
     assert_eq!(id.as_bytes()[14], b'4', "a random UUID: {id}");
-    assert!(!world.all_rows().await.contains(&id), "the credential lies in no table");
+    assert!(!world.all_rows().await.contains(&id), "the credential is stored in no table");
 
     assert_eq!(world.accounts("my_login").await.len(), 0, "no account before the link");
     password_set(&world.confirm_registration(&id, PASSWORD).await, "my_login");

@@ -32,10 +32,10 @@ async fn no_table_holds_a_usable_secret() {
     }
     let rows = world.all_rows().await;
     for secret in &secrets {
-        assert!(!holds(&rows, secret), "{secret} lies in a table");
+        assert!(!holds(&rows, secret), "{secret} is stored in a table");
     }
     // Usernames and purposes are stored as digests only.
-    assert!(!rows.contains("user49") && !rows.contains("PHONE"), "a username or purpose lies in a table");
+    assert!(!rows.contains("user49") && !rows.contains("PHONE"), "a username or purpose is stored in a table");
 }
 
 #[tokio::test]

@@ -147,7 +147,7 @@ async fn the_deployment_has_quotas_per_minute_and_per_day() {
     // `Retry-After` is correct, unless another caller was faster.
     world.advance(*waits.iter().max().expect("some")).await;
     let got = join_all(people.iter().map(|person| sign_in(&world, person))).await;
-    assert_eq!(got.iter().filter(|got| got.status == 201).count(), 3, "the day's are over");
+    assert_eq!(got.iter().filter(|got| got.status == 201).count(), 3, "the quota of the day is exhausted");
     let refused: Vec<_> = got.iter().filter(|got| got.status != 201).collect();
     let wait = refused.iter().map(|got| too_many_sends(got, DAY + 3600)).max().expect("some");
     assert!(wait > 3600, "{wait}");

@@ -55,7 +55,7 @@ async fn trust(world: &World, person: &Person) -> String {
 /// The day's messages to 380 in one map of the quota.
 async fn counted(world: &World, name: &str) -> u64 {
     let rows = world.rows("BudgetsTable").await;
-    let quota = rows.iter().find(|row| row.get("countries").is_some()).expect("the meter");
+    let quota = rows.iter().find(|row| row.get("countries").is_some()).expect("the quota");
     let day = quota[name]["M"]["380"]["L"][1]["S"].as_str().unwrap_or_default();
     let counts = day.split_whitespace().map(|slot| slot.split_once(':').expect("slot:count").1);
     counts.map(|count| count.parse::<u64>().expect("a number")).sum()

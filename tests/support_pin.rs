@@ -161,7 +161,7 @@ async fn parallel_creates_leave_one_valid_pin() {
     let world = World::new().await;
     let created = futures_util::future::join_all((0..32).map(|_| create_pin(&world, world.user()))).await;
     let left = pin_in(&world.get(OWN_PIN).private_token(world.user()).send().await, 200);
-    assert!(created.contains(&left), "the PIN that is left was given to somebody");
+    assert!(created.contains(&left), "the PIN that is left was returned to a caller");
     assert_eq!(world.rows("SupportPinsTable").await.len(), 1);
 }
 

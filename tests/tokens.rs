@@ -158,6 +158,6 @@ async fn tokens_are_random_and_stored_in_no_table() {
     }
     let rows = world.all_rows().await;
     for secret in seen {
-        assert!(!rows.contains(&secret), "a token lies in a table");
+        assert!(!rows.contains(&secret), "a token is stored in a table");
     }
 }

@@ -81,7 +81,7 @@ impl Place {
 pub enum Came {
     /// It is complete.
     Through,
-    /// It stopped here when its time was over.
+    /// It stopped here when its time limit was reached.
     To(Place),
     /// The user has changed since being shut out: start again.
     Nowhere,

@@ -29,7 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 const DIALECTS: &[&str] = &["broadleaf", "era", "gitlab", "mithril"];
 
 /// Where external APIs may be named: the beginning of a path, and the files that may name it.
-const DOORS: &[(&str, &[&str])] = &[
+const CAPABILITIES: &[(&str, &[&str])] = &[
     ("aws_", &["delivery/attempt", "delivery/mail", "delivery/text", "runtime", "store"]),
     ("aws_sdk_dynamodb::Client", &["runtime/edge", "store/table"]),
     ("aws_sdk_dynamodb::operation", &["store"]),
@@ -148,9 +148,9 @@ fn each_capability_is_used_by_its_listed_files_only() {
         let own = module.join("/");
         let pure = ["domain", "fault"].contains(&module[0].as_str());
         for path in mentions(&source.production(), &names(&module)) {
-            for (door, files) in DOORS {
+            for (capability, files) in CAPABILITIES {
                 let through = files.iter().any(|file| own == *file || own.starts_with(&format!("{file}/")));
-                if begins(&path, door) && !through {
+                if begins(&path, capability) && !through {
                     let where_to = match files.is_empty() {
                         true => "nothing of ours may".to_owned(),
                         false => format!("only shared/src/{} may", files.join(", ")),
@@ -242,7 +242,7 @@ fn functions_use_no_other_capabilities() {
             ];
             if forbidden.iter().any(|name| begins(&path, name)) {
                 broken.push(format!(
-                    "{} names {path}: let shared/src/runtime/edge.rs, or a door of the shared crate, do it",
+                    "{} names {path}: let shared/src/runtime/edge.rs, or another module of the shared crate, do it",
                     source.path
                 ));
             }

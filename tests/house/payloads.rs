@@ -27,7 +27,7 @@ fn each_function_has_a_payload_and_an_expected_response() {
         &mut broken,
         &functions,
         &answered,
-        |function| format!("nobody says what {function} answers to its payload: add it to tests/aws/answers.json"),
+        |function| format!("{function} has no expected response to its payload: add it to tests/aws/answers.json"),
         |function| format!("tests/aws/answers.json has {function}, and there is no such function: remove it"),
     );
     verdict(broken);

@@ -207,7 +207,7 @@ fn functions_are_built_for_lambda() {
             .filter(|(name, _)| !["Timeout", "MemorySize", "Environment"].contains(name))
         {
             if function["Properties"].get(name).is_some() {
-                broken.push(format!("{id} has its own {name}: it stands in Globals for all of them"));
+                broken.push(format!("{id} has its own {name}: declare it in Globals for all of them"));
             }
         }
     }

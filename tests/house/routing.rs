@@ -64,7 +64,7 @@ fn handlers_leave_messages_to_their_dialect() {
             || mentions(&source.production(), &[]).iter().any(|path| path.starts_with("serde_json"))
         {
             broken.push(format!(
-                "{path} writes JSON of its own: the keys and sentences that callers see stand in shared/src/http/"
+                "{path} writes JSON of its own: the keys and messages that callers see belong in shared/src/http/"
             ));
         }
     }

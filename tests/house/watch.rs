@@ -155,7 +155,7 @@ fn every_metric_is_both_counted_and_monitored() {
         };
         if !counted {
             broken.push(format!(
-                "{} watches {name} of {} by [{dimensions}], which nobody counts: name a metric of COUNTED or AWS in \
+                "{} watches {name} of {} by [{dimensions}], which no code counts: name a metric of COUNTED or AWS in \
                  tests/house/watch.rs, or, if there is such a one, add it",
                 one.by, one.namespace
             ));
@@ -165,7 +165,7 @@ fn every_metric_is_both_counted_and_monitored() {
     for (name, _) in COUNTED {
         if !watched.iter().any(|one| one.name == *name) {
             broken.push(format!(
-                "nobody watches {name}: show it in the dashboard of template.yaml, or count it no longer"
+                "no alarm or dashboard uses {name}: show it in the dashboard of template.yaml, or count it no longer"
             ));
         }
     }

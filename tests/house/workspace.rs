@@ -94,8 +94,8 @@ fn members_inherit_from_the_workspace() {
         for (name, said) in member.dependencies() {
             if !said.contains("workspace = true") || said.contains("version") || said.contains("path") {
                 broken.push(format!(
-                    "{path} says where {name} comes from: versions stand in [workspace.dependencies] of the root \
-                     Cargo.toml, here stands {name}.workspace = true"
+                    "{path} says where {name} comes from: versions belong in [workspace.dependencies] of the root \
+                     Cargo.toml, here write {name}.workspace = true"
                 ));
             }
         }
@@ -117,7 +117,7 @@ fn every_listed_dependency_is_used() {
     let unused = root.table("workspace.dependencies").filter(|line| !used.contains(&line.key.as_str()));
     verdict(
         unused
-            .map(|line| format!("nobody uses {}: remove it from [workspace.dependencies]", line.key))
+            .map(|line| format!("no member uses {}: remove it from [workspace.dependencies]", line.key))
             .collect(),
     );
 }

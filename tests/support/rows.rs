@@ -130,7 +130,7 @@ pub fn is_unsearchable(rows: &[Value], known: &[&str], codes: &[&str]) {
                         let start = &digest[..length.min(digest.len())];
                         let hex: String = start.iter().map(|byte| format!("{byte:02x}")).collect();
                         for form in [start.to_vec(), hex.into_bytes(), STANDARD.encode(start).into_bytes()] {
-                            assert!(!targets.contains(&form), "a plain digest of a code lies in a table");
+                            assert!(!targets.contains(&form), "a plain digest of a code is stored in a table");
                         }
                     }
                 }

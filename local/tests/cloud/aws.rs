@@ -27,7 +27,7 @@ async fn dynamodb_faults_skip_calls_apply_and_end() {
         let error = update().await.expect_err("the next two are hit").into_service_error();
         assert!(matches!(error, UpdateItemError::InternalServerError(_)), "{error:?}");
     }
-    assert!(update().await.is_ok(), "then it is over");
+    assert!(update().await.is_ok(), "then the fault ends");
 
     fault(&local, "dynamodb", Value::Null, "throttle", 0, 1).await;
     let error = update().await.expect_err("throttled").into_service_error();

@@ -232,6 +232,6 @@ async fn an_operator_command_reaches_the_running_cloud() {
     let refused = run(command().args(["operator", r#"{"command":"dance"}"#, "--port", &port])).await;
     one_line(&refused, &["there is no command dance"]);
     drop(running);
-    let nobody = run(command().args(["operator", asked, "--port", "1"])).await;
-    one_line(&nobody, &["no local cloud answers on port 1"]);
+    let output = run(command().args(["operator", asked, "--port", "1"])).await;
+    one_line(&output, &["no local cloud answers on port 1"]);
 }

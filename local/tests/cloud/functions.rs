@@ -242,7 +242,7 @@ async fn lambdas_invoke_api_passes_events_through() {
     let unknown = send(local.post("/2015-03-31/functions/Nobody/invocations", &json!({}))).await;
     assert_eq!(unknown.status(), StatusCode::NOT_FOUND);
     let listed = local.json("/_local/invocations").await;
-    assert_eq!(listed[0]["route"], Value::Null, "nobody came over HTTP");
+    assert_eq!(listed[0]["route"], Value::Null, "no caller over HTTP");
     assert_eq!(listed[3]["status"], 500);
 }
 

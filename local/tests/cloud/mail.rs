@@ -169,7 +169,11 @@ async fn mail_and_text_messages_are_refused_as_aws_refuses_them() {
     assert_eq!(local.json("/_local/messages").await, json!([]), "none of these was sent");
     fault(&local, "ses", Value::Null, "drop_response", 0, 1).await;
     assert!(mail("a@example.com").await.is_err());
-    assert_eq!(local.json("/_local/messages").await[0]["to"], "a@example.com", "this one was, and nobody was told");
+    assert_eq!(
+        local.json("/_local/messages").await[0]["to"],
+        "a@example.com",
+        "this one was sent, without an event"
+    );
 }
 
 #[tokio::test]

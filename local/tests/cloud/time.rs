@@ -44,7 +44,7 @@ async fn a_sweep_deletes_expired_rows_and_streams_their_removal() {
     assert_eq!(
         local.json("/_local/tables/ThingsTable").await.as_array().map(Vec::len),
         Some(2),
-        "nobody sweeps by itself"
+        "expired rows stay until a sweep"
     );
     assert_eq!(local.posted("/_local/sweep", &json!({})).await, json!({ "deleted": 1 }));
     let rows = local.json("/_local/tables/ThingsTable").await;

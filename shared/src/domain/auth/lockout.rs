@@ -13,7 +13,7 @@ pub struct Policy {
     pub passwords: u64,
     /// Failed codes in a row that are allowed (USER_OTP_ERROR_MAX).
     pub otps: u64,
-    /// Duration of a block by failures, in seconds (BLOCK_SECONDS); `None`: until it is lifted explicitly.
+    /// Duration of a block by failures, in seconds (BLOCK_SECONDS); `None`: until it is removed explicitly.
     pub seconds: Option<u64>,
 }
 
@@ -62,7 +62,7 @@ pub struct Block {
     pub why: Why,
     /// When it began. Tokens issued until then are invalid.
     pub at: Timestamp,
-    /// When the block expires; `None`: when it is lifted explicitly.
+    /// When the block expires; `None`: when it is removed explicitly.
     pub until: Option<Timestamp>,
 }
 
@@ -116,7 +116,7 @@ impl Lockout {
                 at: now.deadline(0),
                 until: policy.seconds.map(|seconds| now.deadline(seconds)),
             };
-            // When a temporary block expires, its failures are forgiven.
+            // When a temporary block expires, its failures are reset.
             let counted = if block.until.is_some() { Self::default() } else { next };
             return Self {
                 block: Some(block),
@@ -243,7 +243,7 @@ mod tests {
             let again = (0..8).fold(first, |lockout, _| lockout.failed(&POLICY, Failed::Password, at(seconds)));
             assert_eq!(again.block, first.block, "{seconds}");
         }
-        // Where a block lasts until it is lifted, every failure is one above the limit.
+        // Where a block lasts until it is removed, every failure is one above the limit.
         let forever = Policy {
             seconds: None,
             ..POLICY

@@ -199,13 +199,13 @@ mod tests {
         };
         assert_eq!(chosen.user_named(OWN).text(), OWN);
         assert_ne!(chosen.user_named(&OWN.to_uppercase()).text(), OWN, "users may choose other names");
-        for nobody in [
+        for unidentified in [
             &[][..],
             &[("sub", text(""))],
             &[("sub", list(&["anna"]))],
             &[("email", text("anna@example.com"))],
         ] {
-            assert!(matches!(provider().user(&claims(nobody)), Err(Refusal::UnknownToken)));
+            assert!(matches!(provider().user(&claims(unidentified)), Err(Refusal::UnknownToken)));
         }
     }
 
@@ -282,11 +282,11 @@ mod tests {
         ] {
             let claims = claims(&[("cognito:groups", claim.clone())]);
             assert_eq!(provider().is_admin(&claims), expected, "{claim:?}");
-            let nobody = Provider {
+            let without_mark = Provider {
                 admin: None,
                 ..provider()
             };
-            assert!(!nobody.is_admin(&claims), "{claim:?} without a mark");
+            assert!(!without_mark.is_admin(&claims), "{claim:?} without a mark");
         }
         assert!(!provider().is_admin(&claims(&[("groups", text("support"))])), "another claim");
     }

@@ -278,7 +278,7 @@ pub fn is_absent() -> Condition {
     }
 }
 
-/// Sets a new password, revokes everything issued under the old one, and forgives failed attempts. A block by failures
+/// Sets a new password, revokes everything issued under the old one, and resets failed attempts. A block by failures
 /// is removed, another one stays. Refused when the generation has changed since the read, or when the user was blocked
 /// since then.
 #[must_use]

@@ -10,17 +10,17 @@ use crate::domain::otp::{End, Status};
 
 pub(super) const ONE_WINNER: &str = "a code gives one access token";
 pub(super) const ONE_TOKEN: &str = "a login gives one access token";
-pub(super) const ATTEMPTS: &str = "of a code no more comparisons are told than it has attempts";
-pub(super) const BUDGET: &str = "of an account no more comparisons are told than it has in its rolling budget";
-pub(super) const BLOCKED: &str = "of an account no more guesses fail than are forgiven, and one that blocks";
-pub(super) const SHUT: &str = "no code is right of a user who is blocked";
+pub(super) const ATTEMPTS: &str = "no more comparisons of a code are reported than it has attempts";
+pub(super) const RATE_LIMIT: &str = "no more comparisons of an account are reported than its rate limit allows";
+pub(super) const BLOCKED: &str = "no more guesses of an account fail than the lockout allows, and one that blocks";
+pub(super) const SHUT: &str = "no code of a blocked user is accepted";
 pub(super) const EXACT: &str = "as many guesses are compared as there is room for";
 pub(super) const COUNTED: &str = "each comparison and each failure is counted once, and no code or login resets it";
-pub(super) const COUNTED_FIRST: &str = "no comparison is told that is not counted";
-pub(super) const LIVE: &str = "no code is right that was replaced, taken back, used up or over";
-pub(super) const RIGHT_IS_ANSWERED: &str = "who is right is told so, whatever answer was lost";
-pub(super) const WHOLE: &str = "a code that is used up has given its access token";
-pub(super) const OWNER: &str = "the owner gets in, whatever came in between";
+pub(super) const COUNTED_FIRST: &str = "no comparison is reported that is not counted";
+pub(super) const LIVE: &str = "no code is accepted that was replaced, revoked, used or expired";
+pub(super) const RIGHT_IS_ANSWERED: &str = "a correct code is reported as correct, whatever response was lost";
+pub(super) const WHOLE: &str = "a used code has given its access token";
+pub(super) const OWNER: &str = "the owner can log in, whatever came in between";
 
 pub(super) fn all() -> Vec<Property<Scenario>> {
     let always = Property::<Scenario>::always;
@@ -32,7 +32,7 @@ pub(super) fn all() -> Vec<Property<Scenario>> {
             let runs = world.seen.answered.chunk_by(|one, next| one == next);
             runs.map(<[u8]>::len).max().unwrap_or_default() <= most
         }),
-        always(BUDGET, |scenario, world| world.seen.answered.len() <= scenario.policy.guesses.most()),
+        always(RATE_LIMIT, |scenario, world| world.seen.answered.len() <= scenario.policy.guesses.most()),
         always(BLOCKED, |scenario, world| world.seen.failures <= scenario.lockout.otps + 1),
         always(SHUT, |_, world| !world.seen.blocked_was_right),
         always(EXACT, |scenario, world| {

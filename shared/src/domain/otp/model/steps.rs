@@ -123,14 +123,14 @@ impl Scenario {
             has_won: false,
             is_in: false,
         };
-        let nobody = User {
+        let signed_out = User {
             lockout: Lockout::default(),
             logins: 0,
             is_open: false,
         };
         let none = Otps::none(UserId::from_bytes([0; 16]), FactorType::Sms);
-        let (_, stored) = self.judge(&first, nobody, none, 1);
-        let (otps, user) = stored.expect("nothing stands in the way of the first login");
+        let (_, stored) = self.judge(&first, signed_out, none, 1);
+        let (otps, user) = stored.expect("the first login is allowed");
         let clients = self.programs.iter().enumerate().map(|(who, program)| Client {
             who,
             call: match program {

@@ -9,8 +9,8 @@ use super::{
     Design, Program, Scenario,
     Which::{Earlier, Newest, Wrong},
     properties::{
-        ATTEMPTS, BLOCKED, BUDGET, COUNTED, COUNTED_FIRST, LIVE, ONE_TOKEN, ONE_WINNER, OWNER, RIGHT_IS_ANSWERED, SHUT,
-        WHOLE,
+        ATTEMPTS, BLOCKED, COUNTED, COUNTED_FIRST, LIVE, ONE_TOKEN, ONE_WINNER, OWNER, RATE_LIMIT, RIGHT_IS_ANSWERED,
+        SHUT, WHOLE,
     },
 };
 use crate::domain::{
@@ -154,9 +154,9 @@ fn guesses_on_an_account_do_not_exceed_its_rate_limit() {
     check(
         &scenario,
         &[
-            (Design::Unconditional, BUDGET),
-            (Design::AnswersFirst, BUDGET),
-            (Design::CountsOnCode, BUDGET),
+            (Design::Unconditional, RATE_LIMIT),
+            (Design::AnswersFirst, RATE_LIMIT),
+            (Design::CountsOnCode, RATE_LIMIT),
             (Design::CountsOnCode, COUNTED),
         ],
     );
@@ -172,7 +172,7 @@ fn a_guess_is_counted_despite_faults() {
         faults: 2,
         ..scenario(&[TWO_WRONG; 2])
     };
-    check(&scenario, &[(Design::AnswersFirst, BUDGET)]);
+    check(&scenario, &[(Design::AnswersFirst, RATE_LIMIT)]);
 }
 
 #[test]

@@ -120,7 +120,7 @@ mod tests {
     use super::{
         super::{
             tests::{PATH, check, whole},
-            user::tests::{shown, somebody},
+            user::tests::{any_user, shown},
         },
         *,
     };
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn a_factor_is_shown_masked() {
-        let user = somebody();
+        let user = any_user();
         let made = Factor::new(user.id, FactorType::Sms, &mut SysRng, Timestamp::from_seconds(0)).expect("entropy");
         let set = Factor {
             value: Phone::from_stored("+380881234530"),

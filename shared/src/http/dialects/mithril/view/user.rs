@@ -136,7 +136,7 @@ pub(super) mod tests {
     }
 
     /// A user with custom fields of every type.
-    pub(in super::super) fn somebody() -> User {
+    pub(in super::super) fn any_user() -> User {
         let opts = [
             ("a", Opt::Flag(true)),
             ("b", Opt::Number(-1)),
@@ -171,7 +171,7 @@ pub(super) mod tests {
                 block,
                 ..Lockout::default()
             };
-            let user = User { lockout, ..somebody() };
+            let user = User { lockout, ..any_user() };
             let data = json!({ "data": shown(&user, expected.0, expected.1) });
             check(|call| user_answer(call, Outcome::Described, &user), 200, &whole(200, "object", data.clone()));
             check(|call| user_made(call, Outcome::Described, &user), 201, &whole(201, "object", data));
