@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+
 use crate::domain::crypto::secret::NoEntropy;
 
 /// An internal error. Its text is for the operator's log: what was tried and how it failed, never with a value from a
@@ -79,6 +81,18 @@ impl fmt::Display for Fault {
 impl From<NoEntropy> for Fault {
     fn from(_: NoEntropy) -> Self {
         Self::Entropy
+    }
+}
+
+/// How a call of AWS failed, without its message: messages may quote values and addresses.
+#[must_use]
+pub fn failure_of<E: ProvideErrorMetadata, H>(error: &SdkError<E, H>) -> String {
+    match error {
+        SdkError::ServiceError(context) => context.err().code().unwrap_or("an error without a code").to_owned(),
+        SdkError::TimeoutError(_) => "no answer in time".to_owned(),
+        SdkError::DispatchFailure(_) => "no connection".to_owned(),
+        SdkError::ResponseError(_) => "an unreadable answer".to_owned(),
+        _ => "the request could not be made".to_owned(),
     }
 }
 

@@ -30,7 +30,17 @@ const DIALECTS: &[&str] = &["broadleaf", "era", "gitlab", "mithril"];
 
 /// Where external APIs may be named: the beginning of a path, and the files that may name it.
 const CAPABILITIES: &[(&str, &[&str])] = &[
-    ("aws_", &["delivery/attempt", "delivery/mail", "delivery/text", "runtime", "store"]),
+    (
+        "aws_",
+        &[
+            "delivery/attempt",
+            "delivery/mail",
+            "delivery/text",
+            "fault",
+            "runtime",
+            "store",
+        ],
+    ),
     ("aws_sdk_dynamodb::Client", &["runtime/edge", "store/table"]),
     ("aws_sdk_dynamodb::operation", &["store"]),
     ("aws_sdk_ses", &["delivery/attempt", "delivery/mail", "runtime/edge"]),

@@ -2,7 +2,6 @@
 
 use aws_sdk_ses::{
     Client,
-    error::{ProvideErrorMetadata, SdkError},
     operation::send_email::builders::SendEmailInputBuilder,
     types::{Body, Content, Destination, Message, MessageTag},
 };
@@ -15,7 +14,7 @@ use crate::{
         mail::sender::Sender,
         people::name::{DisplayName, EmailAddress},
     },
-    fault::Fault,
+    fault::{Fault, failure_of},
 };
 
 /// The recipient of a mail.
@@ -86,7 +85,7 @@ impl Mailer {
         Box::pin(async move {
             let sent = request.send_with(&self.client).await;
             sent.map(drop).map_err(|error| Unsent {
-                fault: Fault::Mail(format!("SendEmail failed: {}", kind_of(&error))),
+                fault: Fault::Mail(format!("SendEmail failed: {}", failure_of(&error))),
                 perhaps_sent: may_be_sent(&error),
             })
         })
@@ -155,17 +154,6 @@ fn encoded_words(text: &str) -> String {
     }
     let words = words.iter().map(|word| format!("=?UTF-8?B?{}?=", STANDARD.encode(word)));
     words.collect::<Vec<_>>().join(" ")
-}
-
-/// How a call failed, without its message: messages may quote addresses.
-pub(super) fn kind_of<E: ProvideErrorMetadata, H>(error: &SdkError<E, H>) -> String {
-    match error {
-        SdkError::ServiceError(context) => context.err().code().unwrap_or("an error without a code").to_owned(),
-        SdkError::TimeoutError(_) => "no answer in time".to_owned(),
-        SdkError::DispatchFailure(_) => "no connection".to_owned(),
-        SdkError::ResponseError(_) => "an unreadable answer".to_owned(),
-        _ => "the request could not be made".to_owned(),
-    }
 }
 
 #[cfg(test)]

@@ -6,10 +6,10 @@ use aws_sdk_sns::{
 };
 use futures_util::future::LocalBoxFuture;
 
-use super::{attempt::may_be_sent, mail::kind_of};
+use super::attempt::may_be_sent;
 use crate::{
     domain::{crypto::secret::Secret, people::phone::Phone},
-    fault::Fault,
+    fault::{Fault, failure_of},
 };
 
 /// The settings of all text messages, checked when they are read.
@@ -67,7 +67,7 @@ impl Texter {
         Box::pin(async move {
             let sent = request.send_with(&self.client).await;
             sent.map(drop).map_err(|error| Unsent {
-                fault: Fault::Sms(format!("Publish failed: {}", kind_of(&error))),
+                fault: Fault::Sms(format!("Publish failed: {}", failure_of(&error))),
                 why: why(error.code(), error.message()),
                 perhaps_sent: may_be_sent(&error),
             })

@@ -11,7 +11,10 @@ use aws_sdk_dynamodb::{
 use futures_util::future::LocalBoxFuture;
 
 use super::expression::{Change, Condition, names, placeholders};
-use crate::{fault::Fault, store::item::Item};
+use crate::{
+    fault::{Fault, failure_of},
+    store::item::Item,
+};
 
 /// A call whose code is in the library.
 pub(super) type Boxed<'a, T> = LocalBoxFuture<'a, Result<T, Fault>>;
@@ -130,7 +133,7 @@ pub(super) fn failed<E: ProvideErrorMetadata>(
     Fault::Store {
         operation,
         table: table.map(str::to_owned),
-        code: kind_of(error),
+        code: failure_of(error),
         is_transient: is_transient(error),
     }
 }
@@ -156,16 +159,5 @@ fn is_transient<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
         }
         SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => true,
         _ => false,
-    }
-}
-
-/// How a call failed, without its message: messages may quote values.
-fn kind_of<E: ProvideErrorMetadata>(error: &SdkError<E>) -> String {
-    match error {
-        SdkError::ServiceError(context) => context.err().code().unwrap_or("an error without a code").to_owned(),
-        SdkError::TimeoutError(_) => "no answer in time".to_owned(),
-        SdkError::DispatchFailure(_) => "no connection".to_owned(),
-        SdkError::ResponseError(_) => "an unreadable answer".to_owned(),
-        _ => "the request could not be made".to_owned(),
     }
 }
