@@ -38,7 +38,7 @@ async fn answer(event: LambdaEvent<Value>) -> Result<Value, Error> {
         return Ok(Value::Null);
     }
     if event["Records"].is_array() {
-        return Ok(stream(&event));
+        return stream(&event).await;
     }
     if event["source"] == "aws.events" {
         println!("scheduled at {}", event["time"]);
@@ -98,18 +98,23 @@ async fn answer(event: LambdaEvent<Value>) -> Result<Value, Error> {
     }
 }
 
-/// Logs each record, and reports as failed those whose key begins with `poison`.
-fn stream(event: &Value) -> Value {
+/// Logs each record, copies the row of those whose key begins with `copy`, and reports as failed those whose key begins
+/// with `poison`.
+async fn stream(event: &Value) -> Result<Value, Error> {
     let mut failures = Vec::new();
     for record in event["Records"].as_array().into_iter().flatten() {
         let id = record["dynamodb"]["Keys"]["id"]["S"].as_str().unwrap_or_default();
         let by = record["userIdentity"]["principalId"].as_str().unwrap_or("somebody");
         println!("record {} {id} by {by}", record["eventName"].as_str().unwrap_or_default());
+        if id.starts_with("copy") {
+            let copy = AttributeValue::S(format!("a {id}"));
+            dynamodb().put_item().table_name(env("TABLE")).item("id", copy).send().await?;
+        }
         if id.starts_with("poison") {
             failures.push(json!({ "itemIdentifier": record["dynamodb"]["SequenceNumber"] }));
         }
     }
-    json!({ "batchItemFailures": failures })
+    Ok(json!({ "batchItemFailures": failures }))
 }
 
 fn operator(command: &Value) -> Value {

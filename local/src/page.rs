@@ -247,7 +247,7 @@ async fn faults(State(inner): Shared) -> Response<Body> {
 }
 
 async fn add_fault(State(inner): Shared, body: Bytes) -> Response<Body> {
-    match Rule::parse(&body) {
+    match Rule::parse(&body, &inner.template) {
         Ok(rule) => {
             inner.faults.add(rule);
             done()

@@ -152,6 +152,9 @@ async fn behind_the_scenes(inner: &Arc<Inner>, request: Request<Body>) -> Result
     let path = request.uri().path().to_owned();
     let (id, rest) = path[1..].split_once('/').unwrap_or_default();
     let process = inner.processes.get(id);
+    if process.as_ref().is_some_and(|process| process.is_killed()) {
+        return Err(Dropped);
+    }
     if let Some(service) = rest.strip_prefix("aws/")
         && (process.is_some() || id == inner.outsider)
     {

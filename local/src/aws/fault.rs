@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::query;
 use super::service::{Service, aws_json};
+use crate::template::Template;
 
 /// What happens to a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
@@ -22,6 +23,13 @@ pub(crate) enum Kind {
     Hang,
     /// The call is executed and the connection closed without an answer.
     DropResponse,
+    /// The process that makes the call is killed (SIGKILL) while it waits for the answer. The call is not executed.
+    ///
+    /// Calls from outside the functions, and from processes that the cloud did not start, have no process to kill: their
+    /// connection is closed without an answer. This also applies to `KillAfter`.
+    KillBefore,
+    /// The same, once the call has been executed.
+    KillAfter,
     /// DynamoDB's writes and transactions only: a conflict with another transaction on the item.
     Conflict,
     /// SES: `MessageRejected`, as for a suppressed or unverified address. SNS: `InvalidParameter` (invalid number).
@@ -38,6 +46,9 @@ pub(crate) struct Rule {
     /// `null` or absent for every operation.
     #[serde(default)]
     operation: Option<String>,
+    /// The function whose calls are hit, by its display name once parsed; `null` or absent for any caller.
+    #[serde(default)]
+    function: Option<String>,
     kind: Kind,
     /// The number of matching calls that pass first.
     #[serde(default)]
@@ -53,10 +64,15 @@ fn once() -> u64 {
 
 impl Rule {
     /// Parses and validates a posted rule; the error is for the sender.
-    pub(crate) fn parse(body: &[u8]) -> Result<Self, String> {
-        let rule: Self = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    pub(crate) fn parse(body: &[u8], template: &Template) -> Result<Self, String> {
+        let mut rule: Self = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+        if let Some(name) = &mut rule.function {
+            let index = template.function_named(name).ok_or_else(|| format!("the template has no function {name}"))?;
+            name.clone_from(&template.functions[index].name);
+        }
         let fits = match rule.kind {
-            Kind::Error | Kind::Throttle | Kind::Hang | Kind::DropResponse => true,
+            Kind::Error | Kind::Throttle | Kind::Hang => true,
+            Kind::DropResponse | Kind::KillBefore | Kind::KillAfter => true,
             Kind::Conflict => rule.service == Service::DynamoDb,
             Kind::Rejected => matches!(rule.service, Service::Ses | Service::Sns),
             Kind::OptedOut => rule.service == Service::Sns,
@@ -67,8 +83,9 @@ impl Rule {
         Ok(rule)
     }
 
-    fn matches(&self, service: Service, operation: &str) -> bool {
+    fn matches(&self, service: Service, operation: &str, function: Option<&str>) -> bool {
         self.service == service
+            && self.function.as_deref().is_none_or(|wanted| function == Some(wanted))
             && self.operation.as_ref().is_none_or(|wanted| wanted == operation)
             && (self.kind != Kind::Conflict || can_conflict(operation))
     }
@@ -95,11 +112,11 @@ impl Faults {
         self.0.lock().expect("no holder of this lock panics").clear();
     }
 
-    /// The fault that hits this call. Every matching rule counts it towards its `skip`; the first one that is due hits.
-    pub(super) fn hit(&self, service: Service, operation: &str) -> Option<Kind> {
+    /// The fault that hits this call; `function` is the caller's display name. Every matching rule counts it towards its `skip`; the first one that is due hits.
+    pub(super) fn hit(&self, service: Service, operation: &str, function: Option<&str>) -> Option<Kind> {
         let mut rules = self.0.lock().expect("no holder of this lock panics");
         let mut hit = None;
-        for rule in rules.iter_mut().filter(|rule| rule.matches(service, operation)) {
+        for rule in rules.iter_mut().filter(|rule| rule.matches(service, operation, function)) {
             if rule.skip > 0 {
                 rule.skip -= 1;
             } else if hit.is_none() && rule.times > 0 {
@@ -119,7 +136,14 @@ pub(super) fn answer(service: Service, operation: &str, kind: Kind, body: &[u8])
         Service::SecretsManager => {
             let (status, name, message) = match kind {
                 Kind::Throttle => (StatusCode::BAD_REQUEST, "ThrottlingException", "Rate exceeded"),
-                Kind::Error | Kind::Hang | Kind::DropResponse | Kind::Conflict | Kind::Rejected | Kind::OptedOut => {
+                Kind::Error
+                | Kind::Hang
+                | Kind::DropResponse
+                | Kind::KillBefore
+                | Kind::KillAfter
+                | Kind::Conflict
+                | Kind::Rejected
+                | Kind::OptedOut => {
                     (StatusCode::INTERNAL_SERVER_ERROR, "InternalServiceError", "An error occurred on the server side.")
                 }
             };
@@ -134,7 +158,13 @@ pub(super) fn answer(service: Service, operation: &str, kind: Kind, body: &[u8])
                 "MessageRejected",
                 "Email address is on the suppression list.",
             ),
-            Kind::Error | Kind::Hang | Kind::DropResponse | Kind::Conflict | Kind::OptedOut => query::SES.refusal(
+            Kind::Error
+            | Kind::Hang
+            | Kind::DropResponse
+            | Kind::KillBefore
+            | Kind::KillAfter
+            | Kind::Conflict
+            | Kind::OptedOut => query::SES.refusal(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "InternalFailure",
                 "An internal failure occurred.",
@@ -152,7 +182,7 @@ pub(super) fn answer(service: Service, operation: &str, kind: Kind, body: &[u8])
                 "InvalidParameter",
                 "Invalid parameter: PhoneNumber Reason: it is not valid to publish to",
             ),
-            Kind::Error | Kind::Hang | Kind::DropResponse | Kind::Conflict => {
+            Kind::Error | Kind::Hang | Kind::DropResponse | Kind::KillBefore | Kind::KillAfter | Kind::Conflict => {
                 query::SNS.refusal(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", "An internal error occurred.")
             }
         },
@@ -193,8 +223,12 @@ fn dynamodb(operation: &str, kind: Kind, body: &[u8]) -> Response<Body> {
         Kind::Conflict => {
             named(StatusCode::BAD_REQUEST, "TransactionConflictException", "Transaction is ongoing for the item")
         }
-        Kind::Error | Kind::Hang | Kind::DropResponse | Kind::Rejected | Kind::OptedOut => {
-            named(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", "Internal server error")
-        }
+        Kind::Error
+        | Kind::Hang
+        | Kind::DropResponse
+        | Kind::KillBefore
+        | Kind::KillAfter
+        | Kind::Rejected
+        | Kind::OptedOut => named(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", "Internal server error"),
     }
 }

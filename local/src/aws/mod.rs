@@ -15,6 +15,7 @@ mod sns;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
+use axum::http::request::Parts;
 use axum::http::{Request, Response, StatusCode};
 use serde_json::json;
 
@@ -71,40 +72,63 @@ pub(crate) async fn answer(
             return Ok(permission::denial(service, &role.name, &function.physical_name, need));
         }
     }
-    match inner.faults.hit(service, &operation) {
-        None => Ok(carry_out(inner, service, &operation, head, body, &units).await),
+    let hit = inner.faults.hit(service, &operation, caller.map(|process| process.function.name.as_str()));
+    // Of the calls that a process has made concurrently, none is executed once it is killed.
+    if caller.is_some_and(Process::is_killed) {
+        return Err(Dropped);
+    }
+    match hit {
+        None => Ok(carry_out(inner, service, operation, head, body, units).await),
         Some(Kind::Hang) => std::future::pending().await,
         Some(Kind::DropResponse) => {
-            carry_out(inner, service, &operation, head, body, &units).await;
+            carry_out(inner, service, operation, head, body, units).await;
             Err(Dropped)
+        }
+        Some(Kind::KillBefore) => Err(killed(caller).await),
+        Some(Kind::KillAfter) => {
+            carry_out(inner, service, operation, head, body, units).await;
+            Err(killed(caller).await)
         }
         Some(kind) => Ok(fault::answer(service, &operation, kind, &body)),
     }
 }
 
+/// Kills the process and waits until it has ended: it must not see its connection close and go on.
+async fn killed(caller: Option<&Process>) -> Dropped {
+    if let Some(process) = caller {
+        process.kill().await;
+    }
+    Dropped
+}
+
+/// Carries a call out, in its own task: a call that has begun is completed although its caller disconnects or dies.
 async fn carry_out(
     inner: &Arc<Inner>,
     service: Service,
-    operation: &str,
-    head: axum::http::request::Parts,
+    operation: String,
+    head: Parts,
     body: Bytes,
-    units: &Units,
+    units: Units,
 ) -> Response<Body> {
-    match service {
-        Service::DynamoDb => {
-            let (database, streams, log) = (&inner.database, &inner.streams, &inner.log);
-            dynamodb::forward(database, streams, log, operation, head, body, units).await
-        }
-        Service::SecretsManager => {
-            let response = inner.secrets.answer(operation, &body, inner.clock.seconds());
-            if operation == "PutSecretValue" && response.status().is_success() {
-                inner.save();
+    let inner = Arc::clone(inner);
+    let task = tokio::spawn(async move {
+        match service {
+            Service::DynamoDb => {
+                let (database, streams, log) = (&inner.database, &inner.streams, &inner.log);
+                dynamodb::forward(database, streams, log, &operation, head, body, &units).await
             }
-            response
+            Service::SecretsManager => {
+                let response = inner.secrets.answer(&operation, &body, inner.clock.seconds());
+                if operation == "PutSecretValue" && response.status().is_success() {
+                    inner.save();
+                }
+                response
+            }
+            Service::Ses => ses::answer(&operation, head, body, &inner).await,
+            Service::Sns => sns::answer(&operation, head, body, &inner).await,
         }
-        Service::Ses => ses::answer(operation, head, body, inner).await,
-        Service::Sns => sns::answer(operation, head, body, inner).await,
-    }
+    });
+    task.await.expect("a call does not panic, and no other code ends its task")
 }
 
 /// `DynamoDB_20120810.GetItem` in `X-Amz-Target` is the operation `GetItem`.

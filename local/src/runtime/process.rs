@@ -78,6 +78,8 @@ impl PendingInvocation {
 pub(crate) struct Process {
     id: String,
     pub(crate) function: Arc<Function>,
+    /// Whether the cloud started it.
+    is_ours: bool,
     seat: Mutex<Seat>,
     jobs: mpsc::UnboundedSender<Job>,
     waiting: tokio::sync::Mutex<mpsc::UnboundedReceiver<Job>>,
@@ -105,7 +107,7 @@ impl Process {
     /// Starts the binary. It is killed with the cloud, or when `end` is called.
     pub(super) fn spawn(blueprint: &Blueprint) -> Result<Arc<Self>, String> {
         let (end, ended) = watch::channel(None);
-        let process = Arc::new(Self::new(blueprint, ended));
+        let process = Arc::new(Self::new(blueprint, ended, true));
         let (id, name) = (process.id.clone(), process.function.name.clone());
         let last_words = Arc::clone(&process.last_words);
         // Registered before it runs: it may request its first event before this thread returns from starting it.
@@ -154,17 +156,18 @@ impl Process {
     /// its own, and stay open as long as the cloud; it receives no events from the cloud.
     pub(crate) fn elsewhere(blueprint: &Blueprint) -> BTreeMap<String, String> {
         let (_, ended) = watch::channel(None);
-        let process = Arc::new(Self::new(blueprint, ended));
+        let process = Arc::new(Self::new(blueprint, ended, false));
         blueprint.processes.add(&process);
         environment(blueprint, &process.id)
     }
 
-    fn new(blueprint: &Blueprint, ended: watch::Receiver<Option<String>>) -> Self {
+    fn new(blueprint: &Blueprint, ended: watch::Receiver<Option<String>>, is_ours: bool) -> Self {
         let (jobs, waiting) = mpsc::unbounded_channel();
         let init_calls = Calls::default();
         Self {
             id: random::hex(),
             function: Arc::clone(&blueprint.function),
+            is_ours,
             seat: Mutex::new(Seat {
                 calls: init_calls.clone(),
                 pending: None,
@@ -194,7 +197,7 @@ impl Process {
     }
 
     pub(super) fn is_alive(&self) -> bool {
-        !self.gone.is_cancelled() && !self.kill.is_cancelled()
+        !self.gone.is_cancelled() && !self.is_killed()
     }
 
     /// How long after `moment` the process ended; `None` while it lives.
@@ -205,6 +208,19 @@ impl Process {
     /// Kills the process.
     pub(super) fn end(&self) {
         self.kill.cancel();
+    }
+
+    /// Kills the process and waits until it has ended. Does nothing to a process that was started outside the cloud.
+    pub(crate) async fn kill(&self) {
+        if self.is_ours {
+            self.end();
+            self.gone.cancelled().await;
+        }
+    }
+
+    /// Whether the process was killed. It may still run for a moment, and nothing that it asks for then is done.
+    pub(crate) fn is_killed(&self) -> bool {
+        self.kill.is_cancelled()
     }
 
     /// Queues an event. The process fetches it with its next request.

@@ -8,6 +8,7 @@ mod data;
 mod elsewhere;
 mod functions;
 mod gateway;
+mod kills;
 mod mail;
 mod rights;
 mod support;
