@@ -223,7 +223,10 @@ async fn a_late_removal_does_not_affect_a_successor() {
     let [invocation] = world.invocations().await.try_into().expect("one invocation");
     assert_eq!(
         invocation["calls"],
-        json!([{ "service": "dynamodb", "operation": "PutItem", "table": "countersign-AuditTable" }])
+        json!([{
+            "service": "dynamodb", "operation": "PutItem", "table": "countersign-AuditTable",
+            "units": { "read": 0.0, "write": 1.0 },
+        }])
     );
     assert_eq!(world.rows("SupportPinsTable").await, rows);
     world.get("/api/v4/user/support_pin").private_token(world.user()).send().await.is(200, &pin.body);

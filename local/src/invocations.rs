@@ -5,89 +5,139 @@ use std::sync::{Arc, Mutex};
 
 use serde::Serialize;
 
+use crate::cost::{PRICES, Usage};
+
 /// A long-running cloud keeps only the newest invocations.
 const KEPT: usize = 20_000;
 
 /// One call that a function made to AWS.
-#[derive(Debug, Clone, Serialize, PartialEq, Eq)]
+#[derive(Debug, Clone, Serialize)]
 pub(crate) struct Call {
     pub(crate) service: &'static str,
     pub(crate) operation: String,
     /// The table, or several in alphabetical order separated by commas; `None` for other services.
     pub(crate) table: Option<String>,
+    /// The capacity units that it consumed, as reported by the engine.
+    pub(crate) units: Units,
 }
 
 /// The calls of one invocation, or of one process's init. Shared, because a call may follow the answer.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Calls {
-    list: Arc<Mutex<Vec<Call>>>,
-    /// The capacity that they consumed.
-    pub(crate) units: Units,
-}
+pub(crate) struct Calls(Arc<Mutex<Vec<Call>>>);
 
 impl Calls {
     pub(crate) fn push(&self, call: Call) {
-        self.list.lock().expect("no holder of this lock panics").push(call);
+        self.0.lock().expect("no holder of this lock panics").push(call);
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.list.lock().expect("no holder of this lock panics").is_empty()
+        self.0.lock().expect("no holder of this lock panics").is_empty()
     }
 
     fn list(&self) -> Vec<Call> {
-        self.list.lock().expect("no holder of this lock panics").clone()
+        self.0.lock().expect("no holder of this lock panics").clone()
     }
 }
 
-/// The total capacity units that DynamoDB bills.
+/// What AWS bills for a call. Shared, because it is known once the call has been carried out.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Units(Arc<Mutex<Consumed>>);
 
+/// What AWS bills for calls: DynamoDB's capacity units, and messages by the recipient, which are shown as messages.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub(crate) struct Consumed {
     pub(crate) read: f64,
     pub(crate) write: f64,
+    #[serde(skip)]
+    pub(crate) mails: u32,
+    #[serde(skip)]
+    pub(crate) texts: u32,
+}
+
+impl Consumed {
+    fn and(self, more: Self) -> Self {
+        Self {
+            read: self.read + more.read,
+            write: self.write + more.write,
+            mails: self.mails + more.mails,
+            texts: self.texts + more.texts,
+        }
+    }
 }
 
 impl Units {
     pub(crate) fn add(&self, more: Consumed) {
         let mut sum = self.0.lock().expect("no holder of this lock panics");
-        sum.read += more.read;
-        sum.write += more.write;
+        *sum = sum.and(more);
+    }
+
+    fn consumed(&self) -> Consumed {
+        *self.0.lock().expect("no holder of this lock panics")
     }
 }
 
 impl Serialize for Units {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let sum = *self.0.lock().expect("no holder of this lock panics");
-        sum.serialize(serializer)
-    }
-}
-
-impl Serialize for Calls {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.list().serialize(serializer)
+        self.consumed().serialize(serializer)
     }
 }
 
 /// One finished invocation.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug)]
 pub(crate) struct Invocation {
     pub(crate) function: String,
-    /// The route key; `null` if the trigger was not HTTP: operators, streams, schedules.
+    pub(crate) memory_mb: u64,
     pub(crate) route: Option<String>,
     pub(crate) status: u16,
-    /// Whether this was a cold start.
     pub(crate) cold: bool,
-    /// From the request's arrival to the function's answer, a cold start and the wait for a free process included.
     pub(crate) ms: f64,
-    /// The AWS calls of the function during this request.
     pub(crate) calls: Calls,
-    /// The capacity units that these calls consumed, as reported by the engine.
-    pub(crate) units: Units,
+    pub(crate) init_calls: Calls,
+}
+
+/// A finished invocation as it is listed.
+#[derive(Debug, Serialize)]
+pub(crate) struct Listed {
+    function: String,
+    /// The route key; `null` if the trigger was not HTTP: operators, streams, schedules.
+    route: Option<String>,
+    status: u16,
+    /// Whether this was a cold start.
+    cold: bool,
+    /// From the request's arrival to the function's answer, a cold start and the wait for a free process included.
+    ms: f64,
+    /// The AWS calls of the function during this request.
+    calls: Vec<Call>,
+    /// The capacity units that these calls consumed.
+    units: Consumed,
+    /// What the gateway, Lambda, DynamoDB, SES and SNS would bill for it, in US dollars, if it took as long on AWS.
+    cost_usd: f64,
     /// The AWS calls of the process during init, on a cold start; only included on request.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) init_calls: Option<Calls>,
+    init_calls: Option<Vec<Call>>,
+}
+
+impl Invocation {
+    fn listed(&self, with_init: bool) -> Listed {
+        let calls = self.calls.list();
+        let consumed = calls.iter().fold(Consumed::default(), |sum, call| sum.and(call.units.consumed()));
+        Listed {
+            function: self.function.clone(),
+            route: self.route.clone(),
+            status: self.status,
+            cold: self.cold,
+            ms: self.ms,
+            calls,
+            units: consumed,
+            cost_usd: PRICES.of(&Usage {
+                through_gateway: self.route.is_some(),
+                memory_mb: self.memory_mb,
+                ms: self.ms,
+                consumed,
+            }),
+            init_calls: with_init.then(|| self.init_calls.list()),
+        }
+    }
 }
 
 /// The finished invocations, oldest first.
@@ -103,8 +153,10 @@ impl Invocations {
         all.push_back(invocation);
     }
 
-    pub(crate) fn list(&self) -> Vec<Invocation> {
-        self.0.lock().expect("no holder of this lock panics").iter().cloned().collect()
+    /// The list, with the calls during init if they are asked for.
+    pub(crate) fn list(&self, with_init: bool) -> Vec<Listed> {
+        let all = self.0.lock().expect("no holder of this lock panics");
+        all.iter().map(|invocation| invocation.listed(with_init)).collect()
     }
 
     pub(crate) fn clear(&self) {

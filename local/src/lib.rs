@@ -16,6 +16,7 @@
 //! | `gateway` | API Gateway: routes, the JWT authorizer, the event of payload format 2.0, the answer, CORS |
 //! | `runtime` | Lambda: one invocation at a time per process, time-outs, crashes, the runtime API |
 //! | `aws` | what functions call: recorded, and broken on demand (faults) |
+//! | `invocations`, `cost` | what each request called, consumed and would cost |
 //! | `rights` | IAM: whether a function's role allows what it calls |
 //! | `record`, `coverage` | which rights and routes the tests used, and which they did not |
 //! | `database`, `streams`, `schedules` | the engine, its stream records, TTL, timers |
@@ -33,6 +34,7 @@
 mod aws;
 mod clock;
 mod cloud;
+mod cost;
 mod coverage;
 mod data;
 mod database;

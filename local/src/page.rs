@@ -229,11 +229,7 @@ async fn rows(State(inner): Shared, Path(name): Path<String>) -> Response<Body> 
 }
 
 async fn invocations(State(inner): Shared, uri: Uri) -> Response<Body> {
-    let mut list = inner.invocations.list();
-    if !is_asked(&uri, "init") {
-        list.iter_mut().for_each(|invocation| invocation.init_calls = None);
-    }
-    listed(&list)
+    listed(&inner.invocations.list(is_asked(&uri, "init")))
 }
 
 async fn clear_invocations(State(inner): Shared) -> Response<Body> {

@@ -71,15 +71,16 @@ impl Inner {
 
     /// Records a finished invocation.
     pub(crate) fn record(&self, function: usize, route: Option<String>, status: u16, finished: &Finished) {
+        let lambda = &self.functions[function];
         self.invocations.push(Invocation {
-            function: self.functions[function].name().to_owned(),
+            function: lambda.name().to_owned(),
+            memory_mb: lambda.blueprint.function.memory_mb,
             route,
             status,
             cold: finished.cold,
             ms: finished.ms,
             calls: finished.calls.clone(),
-            units: finished.calls.units.clone(),
-            init_calls: Some(finished.init_calls.clone()),
+            init_calls: finished.init_calls.clone(),
         });
         self.changed("invocations");
     }

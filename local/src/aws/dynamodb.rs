@@ -99,12 +99,12 @@ fn consumed(operation: &str, items: usize, answer: &Value) -> Consumed {
     };
     match is_write(operation) {
         true => Consumed {
-            read: 0.0,
             write: units,
+            ..Consumed::default()
         },
         false => Consumed {
             read: units,
-            write: 0.0,
+            ..Consumed::default()
         },
     }
 }
@@ -209,7 +209,8 @@ mod tests {
             ),
             ("Query", 0, json!({ "__type": "…#ValidationException" }), 0.0, 0.0),
         ] {
-            assert_eq!(consumed(operation, items, &answer), Consumed { read, write }, "{operation} {answer}");
+            let consumed = consumed(operation, items, &answer);
+            assert_eq!((consumed.read, consumed.write), (read, write), "{operation} {answer}");
         }
     }
 

@@ -58,12 +58,13 @@ pub(crate) async fn answer(
         Service::SecretsManager => (target(&head.headers), None),
         Service::Ses | Service::Sns => (query::action(&body), None),
     };
-    let mut units = Units::default();
+    let units = Units::default();
     if let Some(process) = caller {
-        units = process.called(Call {
+        process.called(Call {
             service: service.name(),
             operation: operation.clone(),
             table,
+            units: units.clone(),
         });
         let (function, role) = (&process.function, &process.function.role);
         let needs = permission::needs(service, &operation, &body, &inner.secrets);
@@ -124,8 +125,8 @@ async fn carry_out(
                 }
                 response
             }
-            Service::Ses => ses::answer(&operation, head, body, &inner).await,
-            Service::Sns => sns::answer(&operation, head, body, &inner).await,
+            Service::Ses => ses::answer(&operation, head, body, &inner, &units).await,
+            Service::Sns => sns::answer(&operation, head, body, &inner, &units).await,
         }
     });
     task.await.expect("a call does not panic, and no other code ends its task")

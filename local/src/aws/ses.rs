@@ -12,6 +12,7 @@ use mail_parser::{Address, Message as Mail, MessageParser, PartType};
 use super::feedback;
 use super::query::{Form, SES, bare, elsewhere};
 use super::service::Service;
+use crate::invocations::{Consumed, Units};
 use crate::messages::{Channel, Content};
 use crate::random;
 use crate::state::Inner;
@@ -19,7 +20,13 @@ use crate::state::Inner;
 /// SES's limit of recipients per request.
 const MOST_RECIPIENTS: usize = 50;
 
-pub(super) async fn answer(operation: &str, head: Parts, body: Bytes, inner: &Arc<Inner>) -> Response<Body> {
+pub(super) async fn answer(
+    operation: &str,
+    head: Parts,
+    body: Bytes,
+    inner: &Arc<Inner>,
+    units: &Units,
+) -> Response<Body> {
     let form = Form::parse(&body);
     let read = match operation {
         "SendEmail" => plain(&form),
@@ -49,6 +56,10 @@ pub(super) async fn answer(operation: &str, head: Parts, body: Bytes, inner: &Ar
         }
     };
     for recipient in recipients {
+        units.add(Consumed {
+            mails: 1,
+            ..Consumed::default()
+        });
         match feedback::simulated(&recipient) {
             None => inner.captured(Channel::Email, recipient, content.clone()),
             Some(mailbox) => feedback::publish(inner, &form, &message_id, bare(&recipient), &mailbox),

@@ -9,6 +9,7 @@ use axum::http::{Response, StatusCode};
 
 use super::query::{Form, SNS, elsewhere};
 use super::service::Service;
+use crate::invocations::{Consumed, Units};
 use crate::messages::{Channel, Content};
 use crate::random;
 use crate::state::Inner;
@@ -21,7 +22,13 @@ const SMS_TYPE: &str = "AWS.SNS.SMS.SMSType";
 const SENDER_ID: &str = "AWS.SNS.SMS.SenderID";
 const MAX_PRICE: &str = "AWS.SNS.SMS.MaxPrice";
 
-pub(super) async fn answer(operation: &str, head: Parts, body: Bytes, inner: &Arc<Inner>) -> Response<Body> {
+pub(super) async fn answer(
+    operation: &str,
+    head: Parts,
+    body: Bytes,
+    inner: &Arc<Inner>,
+    units: &Units,
+) -> Response<Body> {
     if operation != "Publish" {
         let message = format!("The local cloud does not know {operation}.");
         return SNS.refusal(StatusCode::BAD_REQUEST, "InvalidAction", &message);
@@ -78,6 +85,10 @@ pub(super) async fn answer(operation: &str, head: Parts, body: Bytes, inner: &Ar
         },
         None => SNS.result(operation, &format!("<MessageId>{}</MessageId>", random::uuid())),
     };
+    units.add(Consumed {
+        texts: 1,
+        ..Consumed::default()
+    });
     inner.captured(Channel::Sms, number, content);
     response
 }

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::output::Output;
-use crate::invocations::{Call, Calls, Units};
+use crate::invocations::{Call, Calls};
 use crate::log::Log;
 use crate::random;
 use crate::template::{ACCOUNT, Function, REGION};
@@ -278,11 +278,9 @@ impl Process {
         self.last_words.lock().expect("no holder of this lock panics").clone()
     }
 
-    /// Records an AWS call with its invocation; returns the counter for the capacity units it consumes.
-    pub(crate) fn called(&self, call: Call) -> Units {
-        let calls = self.seat().calls.clone();
-        calls.push(call);
-        calls.units
+    /// Records an AWS call with its invocation.
+    pub(crate) fn called(&self, call: Call) {
+        self.seat().calls.push(call);
     }
 
     fn seat(&self) -> std::sync::MutexGuard<'_, Seat> {

@@ -231,11 +231,19 @@ async fn the_cost_of_a_request_is_listed() {
             assert!(ms.as_f64().is_some_and(|ms| ms > 0.0), "{ms}");
             let digits = ms.to_string().split_once('.').map_or(0, |(_, digits)| digits.len());
             assert!(digits <= 3, "{ms} has three decimals at most");
+            // A request to the gateway, one to Lambda, a write unit, and some milliseconds of 256 MB.
+            let cost = invocation["cost_usd"].take().as_f64().expect("a number");
+            let time = cost - 1e-6 - 0.2e-6 - 0.625e-6;
+            let expected = 0.25 * (ms.as_f64().unwrap_or_default().ceil() / 1000.0) * 0.000_013_333_4;
+            assert!((time - expected).abs() < 1e-11, "{cost} for {ms} ms");
         }
         listed
     };
-    let call = json!({ "service": "dynamodb", "operation": "PutItem", "table": "countersign-ThingsTable" });
-    let secret = json!({ "service": "secretsmanager", "operation": "GetSecretValue", "table": null });
+    let units = |write: f64| json!({ "read": 0.0, "write": write });
+    let table = "countersign-ThingsTable";
+    let call = json!({ "service": "dynamodb", "operation": "PutItem", "table": table, "units": units(1.0) });
+    let secret =
+        json!({ "service": "secretsmanager", "operation": "GetSecretValue", "table": null, "units": units(0.0) });
     let invocation = |cold: bool| {
         json!({
             "function": "EchoFunction",
@@ -244,7 +252,8 @@ async fn the_cost_of_a_request_is_listed() {
             "cold": cold,
             "ms": null,
             "calls": [call],
-            "units": { "read": 0.0, "write": 1.0 },
+            "units": units(1.0),
+            "cost_usd": null,
         })
     };
     assert_eq!(listed("/_local/invocations").await, json!([invocation(true), invocation(false)]));
