@@ -86,6 +86,11 @@ async fn answer(event: LambdaEvent<Value>) -> Result<Value, Error> {
             if let Ok(expires) = asked("expires").parse::<u64>() {
                 put = put.item("expires_at", AttributeValue::N(expires.to_string()));
             }
+            for name in ["type", "notice"] {
+                if !asked(name).is_empty() {
+                    put = put.item(name, AttributeValue::S(asked(name)));
+                }
+            }
             put.send().await?;
             Ok(json!({ "statusCode": 201 }))
         }
@@ -106,6 +111,9 @@ async fn stream(event: &Value) -> Result<Value, Error> {
         let id = record["dynamodb"]["Keys"]["id"]["S"].as_str().unwrap_or_default();
         let by = record["userIdentity"]["principalId"].as_str().unwrap_or("somebody");
         println!("record {} {id} by {by}", record["eventName"].as_str().unwrap_or_default());
+        if record["dynamodb"]["NewImage"].is_object() {
+            println!("new image of {id}: {}", record["dynamodb"]["NewImage"]);
+        }
         if id.starts_with("copy") {
             let copy = AttributeValue::S(format!("a {id}"));
             dynamodb().put_item().table_name(env("TABLE")).item("id", copy).send().await?;

@@ -85,6 +85,8 @@ pub(crate) fn router(inner: &Arc<Inner>) -> Router {
         .route("/_local/issuer/token", post(issue))
         .route("/_local/clock", get(clock).post(advance))
         .route("/_local/sweep", post(sweep))
+        .route("/_local/streams/deliver", post(deliver))
+        .route("/_local/dead-letters", get(dead_letters).delete(clear_dead_letters))
         .route("/_local/tables", get(tables))
         .route("/_local/tables/{name}", get(rows))
         .route("/_local/invocations", get(invocations).delete(clear_invocations))
@@ -210,6 +212,20 @@ async fn sweep(State(inner): Shared) -> Response<Body> {
         Ok(deleted) => plain(http::json(StatusCode::OK, &json!({ "deleted": deleted }))),
         Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, &error),
     }
+}
+
+async fn deliver(State(inner): Shared) -> Response<Body> {
+    streams::deliver_all(&inner).await;
+    done()
+}
+
+async fn dead_letters(State(inner): Shared) -> Response<Body> {
+    listed(&inner.streams.dead_letters.list())
+}
+
+async fn clear_dead_letters(State(inner): Shared) -> Response<Body> {
+    inner.streams.dead_letters.clear();
+    done()
 }
 
 async fn tables(State(inner): Shared) -> Response<Body> {

@@ -9,6 +9,7 @@ use crate::identities::{DOMAIN, PEOPLE};
 use crate::random;
 use crate::runtime::Failure;
 use crate::state::Inner;
+use crate::streams;
 
 /// The demo tenant's client.
 const CLIENT: &str = "heatclinic";
@@ -108,7 +109,12 @@ pub(crate) async fn make(inner: &Arc<Inner>) -> Result<(), String> {
                 return Ok(());
             }
         },
-        None => operator.all().await?,
+        None => {
+            let identities = operator.all().await?;
+            // No user requested them, so no function handles the changes.
+            streams::pass_over(inner).await?;
+            identities
+        }
     };
     inner.identities.set(identities, made_at);
     inner.invocations.clear();

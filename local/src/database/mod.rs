@@ -2,6 +2,7 @@
 
 mod embedded;
 mod remote;
+mod written;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -66,7 +67,10 @@ impl Database {
                 })
                 .await
             }
-            Self::Remote(server) => server.sweep().await,
+            Self::Remote(server) => {
+                done.iter().for_each(|(table, reached)| server.trim(table, reached));
+                server.sweep().await
+            }
         }
     }
 
@@ -90,7 +94,7 @@ impl Database {
     }
 
     /// Up to `limit` stream records of a table after the sequence number `after`, as a Lambda event has them. On
-    /// another server these are only the rows that a sweep removed.
+    /// another server, a stream without the new image has only the rows that a sweep removed.
     pub(crate) async fn records(
         &self,
         table: &Table,

@@ -1,5 +1,6 @@
 //! Tables on another server, through DynamoDB's own API only. Rows expire by our own sweep, because the server's clock
-//! is not the local one, and the tables' streams report only what a sweep removed.
+//! is not the local one. The tables' streams report what a sweep removed and, where they carry the new image, what
+//! functions wrote: each row is read before its write and after it.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,8 +9,9 @@ use std::sync::{Arc, Mutex};
 use axum::body::{Body, Bytes};
 use axum::http::Response;
 use axum::http::request::Parts;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
+use super::written::{self, Row};
 use crate::aws::Service;
 use crate::clock::LocalClock;
 use crate::random;
@@ -22,10 +24,18 @@ pub(crate) struct Remote {
     server: Arc<Server>,
     tables: Vec<Table>,
     clock: Arc<LocalClock>,
-    /// The rows that sweeps removed, by the table's name, as a Lambda event has them.
-    removed: Mutex<BTreeMap<String, Vec<Value>>>,
+    /// The stream records, by the table's name, as a Lambda event has them.
+    changed: Mutex<BTreeMap<String, Vec<Value>>>,
     /// The last sequence number. Numbers start with the time of the start, so those after a restart sort later.
     last: AtomicU64,
+}
+
+/// One row before a write and after it; `null` where there was none.
+struct Change {
+    key: Value,
+    before: Value,
+    after: Value,
+    by_ttl: bool,
 }
 
 impl Remote {
@@ -49,13 +59,38 @@ impl Remote {
             tables: tables.to_vec(),
             last: AtomicU64::new(clock.millis() * 1000),
             clock,
-            removed: Mutex::default(),
+            changed: Mutex::default(),
         })
     }
 
     pub(super) async fn forward(&self, head: Parts, body: Bytes) -> Result<Response<Body>, String> {
+        let target = head.headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
+        let operation = target.rsplit('.').next().unwrap_or_default();
+        let rows = written::rows(operation, &body, &self.tables);
+        let before = self.images(&rows).await?;
         let answered = self.server.pass(Service::DynamoDb, head, body).await?;
+        if answered.status().is_success() {
+            let after = self.images(&rows).await?;
+            for ((row, before), after) in rows.into_iter().zip(before).zip(after) {
+                let change = Change {
+                    key: row.key,
+                    before,
+                    after,
+                    by_ttl: false,
+                };
+                self.remember(row.table, change);
+            }
+        }
         Ok(answered.map(Body::new))
+    }
+
+    async fn images(&self, rows: &[Row<'_>]) -> Result<Vec<Value>, String> {
+        let mut images = Vec::with_capacity(rows.len());
+        for row in rows {
+            let get = json!({ "TableName": row.table.name, "Key": row.key, "ConsistentRead": true });
+            images.push(self.server.dynamodb("GetItem", &get).await?["Item"].take());
+        }
+        Ok(images)
     }
 
     pub(super) async fn rows(&self, table: &Table) -> Result<Vec<Value>, String> {
@@ -77,12 +112,18 @@ impl Remote {
                 request
             };
             for row in self.scan(over(json!({ "ConsistentRead": true }), "FilterExpression")).await? {
-                let key = key(table, &row);
+                let key = written::key(table, &row);
                 let delete = over(json!({ "Key": key, "ReturnValues": "ALL_OLD" }), "ConditionExpression");
                 match self.server.dynamodb("DeleteItem", &delete).await {
-                    Ok(answer) => {
+                    Ok(mut answer) => {
                         deleted += 1;
-                        self.remember(table, key, &answer["Attributes"]);
+                        let change = Change {
+                            key,
+                            before: answer["Attributes"].take(),
+                            after: Value::Null,
+                            by_ttl: true,
+                        };
+                        self.remember(table, change);
                     }
                     // Another sweep deleted it first, or its expiry was extended.
                     Err(refused) if refused.name == "ConditionalCheckFailedException" => {}
@@ -93,41 +134,68 @@ impl Remote {
         Ok(deleted)
     }
 
-    fn remember(&self, table: &Table, key: Value, old: &Value) {
+    fn remember(&self, table: &Table, change: Change) {
         let Some(arn) = &table.stream_arn else { return };
-        let view = table.create["StreamSpecification"]["StreamViewType"].clone();
+        let Change {
+            key,
+            before,
+            after,
+            by_ttl,
+        } = change;
+        let event = match (before.is_null(), after.is_null()) {
+            (true, false) => "INSERT",
+            (false, true) => "REMOVE",
+            // A write that changes nothing has no record.
+            _ if before == after => return,
+            _ => "MODIFY",
+        };
+        let view = written::view(table);
         let mut change = json!({
             "ApproximateCreationDateTime": self.clock.seconds(),
             "Keys": key,
-            "SequenceNumber": format!("{:021}", self.last.fetch_add(1, Ordering::SeqCst) + 1),
-            "SizeBytes": old.to_string().len(),
+            "SizeBytes": before.to_string().len() + after.to_string().len(),
             "StreamViewType": view,
         });
-        if view.as_str().is_some_and(|view| view.contains("OLD")) {
-            change["OldImage"] = old.clone();
+        for (name, image, kind) in [("OldImage", before, "OLD"), ("NewImage", after, "NEW")] {
+            if view.contains(kind) && !image.is_null() {
+                change[name] = image;
+            }
         }
-        let record = json!({
+        let mut record = json!({
             "eventID": random::hex(),
-            "eventName": "REMOVE",
+            "eventName": event,
             "eventVersion": "1.1",
             "eventSource": "aws:dynamodb",
             "awsRegion": REGION,
             "dynamodb": change,
-            "userIdentity": { "type": "Service", "principalId": "dynamodb.amazonaws.com" },
             "eventSourceARN": arn,
         });
-        let mut removed = self.removed.lock().expect("no holder of this lock panics");
-        removed.entry(table.name.clone()).or_default().push(record);
+        if by_ttl {
+            record["userIdentity"] = json!({ "type": "Service", "principalId": "dynamodb.amazonaws.com" });
+        }
+        let mut changed = self.changed.lock().expect("no holder of this lock panics");
+        // Numbered under the lock: a reader that has passed a number never looks before it again.
+        let number = self.last.fetch_add(1, Ordering::SeqCst) + 1;
+        record["dynamodb"]["SequenceNumber"] = format!("{number:021}").into();
+        changed.entry(table.name.clone()).or_default().push(record);
     }
 
     pub(super) fn records(&self, table: &Table, after: Option<&str>, limit: usize) -> Vec<Value> {
-        let removed = self.removed.lock().expect("no holder of this lock panics");
-        let all = removed.get(&table.name).into_iter().flatten();
+        let changed = self.changed.lock().expect("no holder of this lock panics");
+        let all = changed.get(&table.name).into_iter().flatten();
         // Sequence numbers have the same length, so they compare as texts.
         all.filter(|record| record["dynamodb"]["SequenceNumber"].as_str() > after)
             .take(limit)
             .cloned()
             .collect()
+    }
+
+    /// Forgets a table's stream records up to the sequence number `reached`.
+    pub(super) fn trim(&self, table: &Table, reached: &str) {
+        let mut changed = self.changed.lock().expect("no holder of this lock panics");
+        if let Some(records) = changed.get_mut(&table.name) {
+            records.retain(|record| record["dynamodb"]["SequenceNumber"].as_str() > Some(reached));
+        }
     }
 
     pub(super) async fn clear(&self) {
@@ -150,11 +218,4 @@ impl Remote {
             }
         }
     }
-}
-
-/// The key of a row.
-fn key(table: &Table, row: &Value) -> Value {
-    let schema = table.create["KeySchema"].as_array().into_iter().flatten();
-    let names = schema.filter_map(|part| part["AttributeName"].as_str());
-    Value::Object(names.map(|name| (name.to_owned(), row[name].clone())).collect::<Map<_, _>>())
 }

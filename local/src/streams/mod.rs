@@ -1,5 +1,6 @@
 //! DynamoDB streams: delivers records to the functions that the template subscribes to them.
 
+mod dead_letters;
 mod filter;
 mod subscriptions;
 
@@ -7,7 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 pub(crate) use filter::Filter;
 pub(crate) use subscriptions::Streams;
@@ -23,16 +26,19 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Retries in place of the endless ones that Lambda makes by default, for up to a day.
 const RETRIES_INSTEAD_OF_A_DAY: u32 = 10;
 
-/// Delivers records as they are written, until the cloud stops.
+/// Delivers records as they are written, until the cloud stops. Functions do not wait for each other: one that fails or
+/// hangs is retried while the others get their records.
 pub(crate) async fn follow(inner: Arc<Inner>) {
-    if inner.streams.subscriptions.is_empty() {
-        return;
-    }
+    let functions = inner.streams.written.iter();
+    join_all(functions.map(|(function, written)| follow_one(&inner, *function, written))).await;
+}
+
+async fn follow_one(inner: &Arc<Inner>, function: usize, written: &Notify) {
     loop {
-        deliver_where(&inner, |subscription| subscription.written.load(Ordering::SeqCst)).await;
+        deliver_to(inner, function, |subscription| subscription.written.load(Ordering::SeqCst)).await;
         tokio::select! {
             () = inner.stop.cancelled() => return,
-            () = inner.streams.written.notified() => {}
+            () = written.notified() => {}
         }
         tokio::time::sleep(GATHER).await;
     }
@@ -43,27 +49,54 @@ pub(crate) async fn sweep(inner: &Arc<Inner>) -> Result<usize, String> {
     let done = inner.streams.done().into_iter();
     let done = done.map(|(table, reached)| (inner.template.tables[table].clone(), reached));
     let deleted = inner.database.sweep(done.collect()).await?;
-    deliver_where(inner, |_| true).await;
+    deliver_all(inner).await;
     Ok(deleted)
 }
 
-async fn deliver_where(inner: &Arc<Inner>, wanted: impl Fn(&Subscription) -> bool) {
-    for (index, subscription) in inner.streams.subscriptions.iter().enumerate() {
-        if !wanted(subscription) {
-            continue;
-        }
-        // Before the read: a write meanwhile may be missed, and causes another read.
-        subscription.written.store(false, Ordering::SeqCst);
-        if let Err(error) = deliver(inner, index).await {
-            inner
-                .log
-                .function(&inner.streams.subscriptions[index].name, &format!("its stream cannot be read: {error}"));
+/// Delivers all records; returns once each was processed by its function or given up, those that functions have written
+/// meanwhile included.
+pub(crate) async fn deliver_all(inner: &Arc<Inner>) {
+    loop {
+        let functions = inner.streams.written.keys();
+        let delivered = join_all(functions.map(|function| deliver_to(inner, *function, |_| true))).await;
+        if !delivered.contains(&true) {
+            return;
         }
     }
 }
 
-async fn deliver(inner: &Arc<Inner>, index: usize) -> Result<(), String> {
-    let subscription = &inner.streams.subscriptions[index];
+/// Skips all records that were written so far.
+pub(crate) async fn pass_over(inner: &Arc<Inner>) -> Result<(), String> {
+    const AT_ONCE: usize = 1000;
+    for subscription in &inner.streams.subscriptions {
+        let table = &inner.template.tables[subscription.mapping.table];
+        let mut position = subscription.position.lock().await;
+        while let Some(last) = inner.database.records(table, position.clone(), AT_ONCE).await?.last() {
+            subscription.moved(&mut position, sequence_number(last));
+        }
+    }
+    Ok(())
+}
+
+/// Delivers the records of a function's subscriptions, one after the other; returns whether there were any.
+async fn deliver_to(inner: &Arc<Inner>, function: usize, wanted: impl Fn(&Subscription) -> bool) -> bool {
+    let mut any = false;
+    for subscription in &inner.streams.subscriptions {
+        if subscription.mapping.function != function || !wanted(subscription) {
+            continue;
+        }
+        // Before the read: a write meanwhile may be missed, and causes another read.
+        subscription.written.store(false, Ordering::SeqCst);
+        match deliver(inner, subscription).await {
+            Ok(delivered) => any |= delivered,
+            Err(error) => inner.log.function(&subscription.name, &format!("its stream cannot be read: {error}")),
+        }
+    }
+    any
+}
+
+async fn deliver(inner: &Arc<Inner>, subscription: &Subscription) -> Result<bool, String> {
+    let mut any = false;
     let mut position = subscription.position.lock().await;
     while !inner.stop.is_cancelled() {
         let mapping = &subscription.mapping;
@@ -73,19 +106,19 @@ async fn deliver(inner: &Arc<Inner>, index: usize) -> Result<(), String> {
             read.await?
         };
         let Some(last) = records.last().map(sequence_number) else {
-            return Ok(());
+            break;
         };
+        any = true;
         let wanted =
             |record: &Value| mapping.filters.is_empty() || mapping.filters.iter().any(|filter| filter.matches(record));
         let batch: Vec<Value> = records.into_iter().filter(wanted).collect();
         if !batch.is_empty() {
             deliver_batch(inner, mapping, batch).await;
         }
-        *position = Some(last.clone());
-        *subscription.reached.lock().expect("no holder of this lock panics") = Some(last);
+        subscription.moved(&mut position, last);
         inner.save();
     }
-    Ok(())
+    Ok(any)
 }
 
 /// Delivers a batch as the template says: retried, split in halves, or given up.
@@ -115,6 +148,7 @@ async fn deliver_batch(inner: &Arc<Inner>, mapping: &StreamMapping, batch: Vec<V
             let line =
                 format!("a batch of {count} from {sequence} on was dropped after {allowed} retries{destination}");
             inner.log.function(name, &line);
+            inner.streams.dead_letters.add(inner, mapping, tries + 1, failed);
         } else {
             parts.push((failed, tries + 1));
             tokio::time::sleep(PAUSE).await;

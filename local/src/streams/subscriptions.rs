@@ -5,13 +5,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::{Mutex, Notify};
 
+use super::dead_letters::DeadLetters;
 use crate::template::{StreamMapping, Template};
 
 /// The subscriptions and the position of each.
 #[derive(Debug, Default)]
 pub(crate) struct Streams {
     pub(super) subscriptions: Vec<Subscription>,
-    pub(super) written: Notify,
+    /// Notified of writes to the tables of each subscribed function.
+    pub(super) written: BTreeMap<usize, Notify>,
+    pub(crate) dead_letters: DeadLetters,
 }
 
 #[derive(Debug)]
@@ -27,6 +30,14 @@ pub(super) struct Subscription {
     /// records.
     table: String,
     pub(super) written: AtomicBool,
+}
+
+impl Subscription {
+    /// All records up to the sequence number `last` have been processed.
+    pub(super) fn moved(&self, position: &mut Option<String>, last: String) {
+        *position = Some(last.clone());
+        *self.reached.lock().expect("no holder of this lock panics") = Some(last);
+    }
 }
 
 impl Streams {
@@ -47,22 +58,19 @@ impl Streams {
         });
         Self {
             subscriptions: subscriptions.collect(),
-            written: Notify::new(),
+            written: template.streams.iter().map(|mapping| (mapping.function, Notify::new())).collect(),
+            dead_letters: DeadLetters::default(),
         }
     }
 
     /// Notifies of a write to these tables, separated by commas; to any table if it is unknown which.
     pub(crate) fn wake(&self, tables: Option<&str>) {
-        let mut any = false;
         for subscription in &self.subscriptions {
             let named = |tables: &str| tables.split(',').any(|table| table == subscription.table);
             if tables.is_none_or(named) {
                 subscription.written.store(true, Ordering::SeqCst);
-                any = true;
+                self.written[&subscription.mapping.function].notify_one();
             }
-        }
-        if any {
-            self.written.notify_one();
         }
     }
 

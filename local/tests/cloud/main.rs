@@ -11,5 +11,6 @@ mod gateway;
 mod kills;
 mod mail;
 mod rights;
+mod streams;
 mod support;
 mod time;
