@@ -216,6 +216,14 @@ async fn call(what: &str, of: &str) -> Value {
             };
             code(message.send().await)
         }
+        "event" => {
+            // One request is not worth its SDK.
+            let entry = json!({ "Source": "fixture", "DetailType": "Made", "Detail": "{}", "EventBusName": of });
+            let request = reqwest::Client::new().post(env("AWS_ENDPOINT_URL_EVENTBRIDGE"));
+            let request = request.header("x-amz-target", "AWSEvents.PutEvents").json(&json!({ "Entries": [entry] }));
+            let answer: Value = request.send().await.expect("an answer").json().await.expect("JSON");
+            answer["__type"].as_str().unwrap_or_default().to_owned()
+        }
         other => format!("there is no call {other}"),
     };
     json!({ "code": called })

@@ -22,7 +22,18 @@ cargo local routes DIR           tell which routes of the template lack a succes
   --binaries DIR    where the functions' binaries are; without it beside this program, where cargo puts them
   --aws URL         use DynamoDB, SES and SNS of another server that speaks AWS's protocols; without it they are built in
   --parameter N=V   another value of a parameter of the template; may be given for several
-  --help            this text";
+  --help            this text
+
+What happened, and what tests do to it, below http://127.0.0.1:3000/_local (the page itself):
+
+  GET, DELETE  messages, events, invocations, dead-letters
+  GET          identities, tables, tables/TABLE, changes (a stream of what changed)
+  GET, POST    clock          {\"advance_seconds\":60} moves it on
+  POST         sweep          deletes expired rows
+  POST         streams/deliver   returns when functions have handled all stream records
+  GET, POST, DELETE  faults      {\"service\":\"dynamodb\",\"operation\":\"PutItem\",\"function\":null,\"kind\":\"error\",\"skip\":0,\"times\":1};
+                                 service: dynamodb, ses, sns, secretsmanager, events; kind: error, throttle, hang,
+                                 drop_response, kill_before, kill_after, conflict, rejected, opted_out";
 
 /// A parsed command line.
 #[derive(Debug)]

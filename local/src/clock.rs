@@ -64,6 +64,11 @@ impl LocalClock {
         print(self.seconds(), ISO)
     }
 
+    /// `2026-11-21T22:20:45Z`, of any second since the Unix epoch.
+    pub(crate) fn iso_of(seconds: u64) -> String {
+        print(seconds, ISO)
+    }
+
     /// `21/Nov/2026:22:20:45 +0000`, as API Gateway writes it.
     pub(crate) fn gateway_time(millis: u64) -> String {
         print(millis / 1000, GATEWAY)

@@ -14,6 +14,7 @@ use crate::aws::{Faults, Secrets};
 use crate::clock::LocalClock;
 use crate::data::{DataDir, State};
 use crate::database::Database;
+use crate::events::Events;
 use crate::gateway::Routes;
 use crate::identities::Identities;
 use crate::invocations::Invocations;
@@ -86,8 +87,8 @@ impl Cloud {
         self.inner.log.lines()
     }
 
-    /// An endpoint for an SDK outside the functions, for use as `AWS_ENDPOINT_URL_…`: `dynamodb`, `ses`, `sns` or
-    /// `secretsmanager`. Faults hit its calls like any others; no invocation lists them.
+    /// An endpoint for an SDK outside the functions, for use as `AWS_ENDPOINT_URL_…`: `dynamodb`, `ses`, `sns`,
+    /// `secretsmanager` or `events`. Faults hit its calls like any others; no invocation lists them.
     pub fn endpoint(&self, service: &str) -> String {
         format!("{}/{}/aws/{service}", self.inner.control_url, self.inner.outsider)
     }
@@ -189,6 +190,7 @@ impl Cloud {
             usage: Record::new(options.rights.as_deref())?,
             invocations: Invocations::default(),
             messages: Messages::default(),
+            events: Events::default(),
             database,
             server,
             identities: Identities::new(state.identities, state.identities_made_at),

@@ -16,6 +16,7 @@ pub(crate) struct Prices {
     dynamodb_million_write_units: f64,
     mail_thousand: f64,
     text_message: f64,
+    events_million: f64,
 }
 
 /// The prices of the repository.
@@ -43,6 +44,7 @@ impl Prices {
             write,
             mails,
             texts,
+            events,
         } = usage.consumed;
         let gateway = if usage.through_gateway {
             self.http_api_million_requests / MILLION
@@ -53,7 +55,9 @@ impl Prices {
         let lambda =
             self.lambda_million_requests / MILLION + memory_gb * (usage.ms.ceil() / 1000.0) * self.lambda_gb_second;
         let dynamodb = (read * self.dynamodb_million_read_units + write * self.dynamodb_million_write_units) / MILLION;
-        let messages = f64::from(mails) * self.mail_thousand / 1000.0 + f64::from(texts) * self.text_message;
+        let messages = f64::from(mails) * self.mail_thousand / 1000.0
+            + f64::from(texts) * self.text_message
+            + f64::from(events) * self.events_million / MILLION;
         // Whole picodollars: further digits are noise of the sum.
         ((gateway + lambda + dynamodb + messages) * 1e12).round() / 1e12
     }
@@ -73,6 +77,7 @@ mod tests {
             dynamodb_million_write_units: 0.625,
             mail_thousand: 0.1,
             text_message: 0.05,
+            events_million: 1.0,
         };
         let nothing = Consumed::default();
         let rows = Consumed {
@@ -85,6 +90,7 @@ mod tests {
             texts: 1,
             ..nothing
         };
+        let events = Consumed { events: 3, ..nothing };
         for (through_gateway, memory_mb, ms, consumed, expected) in [
             (false, 1024, 0.0, nothing, 0.000_000_2),
             (true, 1024, 0.0, nothing, 0.000_001_2),
@@ -92,6 +98,7 @@ mod tests {
             (false, 256, 999.1, nothing, 0.000_004_2),
             (false, 256, 0.0, rows, 0.000_001_95),
             (false, 256, 0.0, messages, 0.050_200_2),
+            (false, 256, 0.0, events, 0.000_003_2),
             (true, 256, 1000.0, rows, 0.000_006_95),
         ] {
             let usage = Usage {

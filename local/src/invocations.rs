@@ -43,7 +43,8 @@ impl Calls {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Units(Arc<Mutex<Consumed>>);
 
-/// What AWS bills for calls: DynamoDB's capacity units, and messages by the recipient, which are shown as messages.
+/// What AWS bills for calls: DynamoDB's capacity units; messages by the recipient and events, which are
+/// listed elsewhere.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub(crate) struct Consumed {
     pub(crate) read: f64,
@@ -52,6 +53,8 @@ pub(crate) struct Consumed {
     pub(crate) mails: u32,
     #[serde(skip)]
     pub(crate) texts: u32,
+    #[serde(skip)]
+    pub(crate) events: u32,
 }
 
 impl Consumed {
@@ -61,6 +64,7 @@ impl Consumed {
             write: self.write + more.write,
             mails: self.mails + more.mails,
             texts: self.texts + more.texts,
+            events: self.events + more.events,
         }
     }
 }
@@ -110,7 +114,8 @@ pub(crate) struct Listed {
     calls: Vec<Call>,
     /// The capacity units that these calls consumed.
     units: Consumed,
-    /// What the gateway, Lambda, DynamoDB, SES and SNS would bill for it, in US dollars, if it took as long on AWS.
+    /// What the gateway, Lambda, DynamoDB, SES, SNS and EventBridge would bill for it, in US dollars, if it took as
+    /// long on AWS.
     cost_usd: f64,
     /// The AWS calls of the process during init, on a cold start; only included on request.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -6,6 +6,7 @@
 //!                                                                    v
 //!                                          aws: DynamoDB proxy ──> database (embedded engine)
 //!                                               SES, SNS ──> messages      │ streams, TTL
+//!                                               EventBridge ──> events     │
 //!                                               Secrets Manager            v
 //!                                                            streams, schedules ──> runtime
 //! ```
@@ -38,6 +39,7 @@ mod cost;
 mod coverage;
 mod data;
 mod database;
+mod events;
 mod gateway;
 mod http;
 mod identities;

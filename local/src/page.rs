@@ -76,7 +76,8 @@ pub(crate) fn router(inner: &Arc<Inner>) -> Router {
             "/_local/requests.js",
             get(async || page("text/javascript; charset=utf-8", include_str!("page/requests.js"))),
         )
-        .route("/_local/events", get(events))
+        .route("/_local/changes", get(changes))
+        .route("/_local/events", get(events).delete(clear_events))
         .route("/_local/messages", get(messages).delete(clear_messages))
         .route("/_local/messages/{id}/html", get(mail))
         .route("/_local/identities", get(shown_identities))
@@ -123,7 +124,7 @@ async fn mail(State(inner): Shared, Path(id): Path<String>) -> Response<Body> {
     response
 }
 
-async fn events(State(inner): Shared) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+async fn changes(State(inner): Shared) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let changes = inner.changes.subscribe();
     let stream = futures_util::stream::unfold(changes, |mut changes| async move {
         let what = match changes.recv().await {
@@ -156,6 +157,16 @@ fn is_asked(uri: &Uri, name: &str) -> bool {
 async fn clear_messages(State(inner): Shared) -> Response<Body> {
     inner.messages.clear();
     inner.changed("messages");
+    done()
+}
+
+async fn events(State(inner): Shared) -> Response<Body> {
+    listed(&inner.events.list())
+}
+
+async fn clear_events(State(inner): Shared) -> Response<Body> {
+    inner.events.clear();
+    inner.changed("events");
     done()
 }
 

@@ -11,6 +11,7 @@ use crate::aws::{Faults, Secrets};
 use crate::clock::LocalClock;
 use crate::data::{DataDir, State};
 use crate::database::Database;
+use crate::events::Events;
 use crate::gateway::Routes;
 use crate::identities::Identities;
 use crate::invocations::{Invocation, Invocations};
@@ -35,6 +36,7 @@ pub(crate) struct Inner {
     pub(crate) usage: Record,
     pub(crate) invocations: Invocations,
     pub(crate) messages: Messages,
+    pub(crate) events: Events,
     pub(crate) secrets: Secrets,
     pub(crate) database: Database,
     /// The server for DynamoDB, SES and SNS, if they are not built in.
@@ -42,7 +44,7 @@ pub(crate) struct Inner {
     pub(crate) streams: Streams,
     pub(crate) identities: Identities,
     pub(crate) issuer: Issuer,
-    /// Notifies of changes: `messages`, `invocations`, `identities` or `clock`.
+    /// Notifies of changes: `messages`, `events`, `invocations`, `identities` or `clock`.
     pub(crate) changes: broadcast::Sender<&'static str>,
     pub(crate) stop: CancellationToken,
     pub(crate) port: u16,

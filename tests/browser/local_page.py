@@ -40,6 +40,11 @@ HOSTILE = {"id": "../3?x=<b>", "channel": "email", "to": f"{ATTACK}@demo.example
            "html": ATTACK + "<a href='javascript:top.pwned=1'>a</a><a href=' JaVa\tscript:top.pwned=1'>b</a><a href='data:text/html,x'>c</a>"
                             "<a href='/_local/clock'>d</a><a href='https://ok.example/\"onmouseover=top.pwned=1'>e</a>"}
 
+EVENT = {"id": "5", "bus": "countersign-local", "source": "countersign", "detail_type": "User Blocked", "resources": ["user:17"],
+         "detail": {"user_id": "17", "reasons": ["wrong password"]}, "time": "2026-02-27T22:09:00Z", "at": "2026-02-27T22:09:01Z"}
+HOSTILE_EVENT = {**EVENT, "id": "../5?x=<b>", "bus": ATTACK, "source": ATTACK, "detail_type": ATTACK + "w" * 3000, "resources": [ATTACK + "r" * 3000],
+                 "detail": {ATTACK: ATTACK + "long" * 2000}, "time": ATTACK}
+
 # Replaces the event stream, so that a check triggers the changes.
 FAKE_STREAM = """window.EventSource = class extends EventTarget {
   static CLOSED = 2;
@@ -64,8 +69,8 @@ def status_of(path):
 
 
 @contextmanager
-def local_page(browser, *, messages=None, allowed_errors=(), **options):
-    """Opens the page. `messages` replace the server's messages; `page.arrive(message)` adds one."""
+def local_page(browser, *, messages=None, events=(), allowed_errors=(), **options):
+    """Opens the page. `messages` and `events` replace the server's; `page.arrive(message)` and `page.emit(event)` add one."""
     context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
     context.grant_permissions(["clipboard-read", "clipboard-write"], origin=BASE)
     page = context.new_page()
@@ -88,7 +93,14 @@ def local_page(browser, *, messages=None, allowed_errors=(), **options):
             messages.append(message)
             change("messages")
 
-        page.change, page.arrive = change, arrive
+        events = list(events)
+        page.route(f"{BASE}/_local/events", lambda route: route.fulfill(json=events))
+
+        def emit(event):
+            events.append(event)
+            change("events")
+
+        page.change, page.arrive, page.emit = change, arrive, emit
     page.goto(f"{BASE}/_local")
     expect(page.locator("#connection")).to_have_text("Live")
     yield page
@@ -163,7 +175,7 @@ def has_landmarks_headings_and_names(browser):
 
 def axe_finds_nothing(browser):
     for width, height in ((1280, 900), (390, 844), (320, 640)):
-        with local_page(browser, messages=[SMS, MAIL, LONG, HTML_ONLY], viewport={"width": width, "height": height}, reduced_motion="reduce") as page:
+        with local_page(browser, messages=[SMS, MAIL, LONG, HTML_ONLY], events=[EVENT], viewport={"width": width, "height": height}, reduced_motion="reduce") as page:
             expect(page.locator("#message-list li")).to_have_count(4)
             expect(page.locator("#ready-body")).to_be_visible()
             for name in ("Create my PIN", "Retrieve"):
@@ -197,6 +209,21 @@ def a_message_appears_without_a_reload(browser):
             page.get_by_role("button", name="Copy link").click()
         expect(said).to_have_text(["Copied link."] * 10)
         assert page.evaluate("window.notReloaded"), "the page was loaded anew"
+
+
+def an_event_appears_without_a_reload(browser):
+    with local_page(browser, messages=[]) as page:
+        page.emit(EVENT)
+        entry = page.locator("#event-list > li")
+        expect(entry.get_by_role("heading")).to_have_text("User Blocked")
+        expect(entry.locator(".meta")).to_have_text("countersign on countersign-local, about user:17 · 2026-02-27 22:09:00 UTC")
+        assert json.loads(entry.locator("pre").inner_text()) == EVENT["detail"]
+        expect(page.locator("#news p")).to_have_text(["New event: User Blocked."])
+        page.emit(HOSTILE_EVENT)
+        expect(entry).to_have_count(2)
+        expect(entry.nth(0).get_by_role("heading")).to_have_text(HOSTILE_EVENT["detail_type"])
+        assert json.loads(entry.nth(0).locator("pre").inner_text()) == HOSTILE_EVENT["detail"]
+        assert not page.evaluate("window.pwned"), "the event ran a script"
 
 
 def an_open_part_survives_the_next_message(browser):
@@ -483,7 +510,7 @@ def tables_are_browsed(browser):
 
 
 def the_keyboard_reaches_and_works_everything(browser):
-    with local_page(browser, messages=[SMS, MAIL]) as page:
+    with local_page(browser, messages=[SMS, MAIL], events=[HOSTILE_EVENT]) as page:
         expect(page.locator("#ready-body")).to_be_visible()
         page.keyboard.press("Tab")
         expect(page.locator(".skip")).to_be_focused()
@@ -521,7 +548,7 @@ def the_keyboard_reaches_and_works_everything(browser):
 
 
 def nothing_scrolls_sideways_at_320_pixels(browser):
-    with local_page(browser, messages=[SMS, MAIL, HOSTILE, HTML_ONLY], viewport={"width": 320, "height": 640}) as page:
+    with local_page(browser, messages=[SMS, MAIL, HOSTILE, HTML_ONLY], events=[EVENT, HOSTILE_EVENT], viewport={"width": 320, "height": 640}) as page:
         expect(page.locator("#ready-body")).to_be_visible()
         for part in page.locator("#table-list > details > summary").all():
             part.click()
@@ -535,7 +562,7 @@ def nothing_scrolls_sideways_at_320_pixels(browser):
 
 def contrast_is_enough_in_light_and_dark(browser):
     for scheme, ground in (("light", "rgb(243, 245, 248)"), ("dark", "rgb(17, 22, 29)")):
-        with local_page(browser, messages=[SMS, MAIL], color_scheme=scheme) as page:
+        with local_page(browser, messages=[SMS, MAIL], events=[EVENT], color_scheme=scheme) as page:
             expect(page.locator("#ready-body")).to_be_visible()
             assert page.evaluate("getComputedStyle(document.body).backgroundColor") == ground, f"not the {scheme} colours"
             page.get_by_role("button", name="Run Read my PIN").click()
@@ -583,6 +610,7 @@ CHECKS = [
     has_landmarks_headings_and_names,
     axe_finds_nothing,
     a_message_appears_without_a_reload,
+    an_event_appears_without_a_reload,
     an_open_part_survives_the_next_message,
     codes_and_links_are_found_and_copied,
     a_mail_with_html_alone_is_read_too,

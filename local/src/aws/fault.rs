@@ -7,6 +7,7 @@ use axum::http::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::eventbridge;
 use super::query;
 use super::service::{Service, aws_json};
 use crate::template::Template;
@@ -33,6 +34,7 @@ pub(crate) enum Kind {
     /// DynamoDB's writes and transactions only: a conflict with another transaction on the item.
     Conflict,
     /// SES: `MessageRejected`, as for a suppressed or unverified address. SNS: `InvalidParameter` (invalid number).
+    /// EventBridge: a successful answer in which every entry failed with `InternalFailure`.
     Rejected,
     /// SNS only: the number has opted out.
     OptedOut,
@@ -74,7 +76,7 @@ impl Rule {
             Kind::Error | Kind::Throttle | Kind::Hang => true,
             Kind::DropResponse | Kind::KillBefore | Kind::KillAfter => true,
             Kind::Conflict => rule.service == Service::DynamoDb,
-            Kind::Rejected => matches!(rule.service, Service::Ses | Service::Sns),
+            Kind::Rejected => matches!(rule.service, Service::Ses | Service::Sns | Service::Events),
             Kind::OptedOut => rule.service == Service::Sns,
         };
         if !fits {
@@ -133,22 +135,34 @@ impl Faults {
 pub(super) fn answer(service: Service, operation: &str, kind: Kind, body: &[u8]) -> Response<Body> {
     match service {
         Service::DynamoDb => dynamodb(operation, kind, body),
-        Service::SecretsManager => {
-            let (status, name, message) = match kind {
-                Kind::Throttle => (StatusCode::BAD_REQUEST, "ThrottlingException", "Rate exceeded"),
-                Kind::Error
-                | Kind::Hang
-                | Kind::DropResponse
-                | Kind::KillBefore
-                | Kind::KillAfter
-                | Kind::Conflict
-                | Kind::Rejected
-                | Kind::OptedOut => {
-                    (StatusCode::INTERNAL_SERVER_ERROR, "InternalServiceError", "An error occurred on the server side.")
-                }
-            };
-            aws_json(status, "application/x-amz-json-1.1", &json!({ "__type": name, "message": message }))
-        }
+        Service::SecretsManager => match kind {
+            Kind::Throttle => json_1_1(StatusCode::BAD_REQUEST, "ThrottlingException", "Rate exceeded"),
+            Kind::Error
+            | Kind::Hang
+            | Kind::DropResponse
+            | Kind::KillBefore
+            | Kind::KillAfter
+            | Kind::Conflict
+            | Kind::Rejected
+            | Kind::OptedOut => {
+                let message = "An error occurred on the server side.";
+                json_1_1(StatusCode::INTERNAL_SERVER_ERROR, "InternalServiceError", message)
+            }
+        },
+        Service::Events => match kind {
+            Kind::Throttle => json_1_1(StatusCode::BAD_REQUEST, "ThrottlingException", "Rate exceeded"),
+            Kind::Rejected => eventbridge::none_accepted(body),
+            Kind::Error
+            | Kind::Hang
+            | Kind::DropResponse
+            | Kind::KillBefore
+            | Kind::KillAfter
+            | Kind::Conflict
+            | Kind::OptedOut => {
+                let message = "This exception occurs due to unexpected causes.";
+                json_1_1(StatusCode::INTERNAL_SERVER_ERROR, "InternalException", message)
+            }
+        },
         Service::Ses => match kind {
             Kind::Throttle => {
                 query::SES.refusal(StatusCode::BAD_REQUEST, "Throttling", "Maximum sending rate exceeded.")
@@ -187,6 +201,10 @@ pub(super) fn answer(service: Service, operation: &str, kind: Kind, body: &[u8])
             }
         },
     }
+}
+
+fn json_1_1(status: StatusCode, name: &str, message: &str) -> Response<Body> {
+    aws_json(status, eventbridge::JSON, &json!({ "__type": name, "message": message }))
 }
 
 fn dynamodb(operation: &str, kind: Kind, body: &[u8]) -> Response<Body> {

@@ -3,6 +3,7 @@
 //! Each process has its own path to them, so every call is recorded with the invocation that made it.
 
 mod dynamodb;
+mod eventbridge;
 mod fault;
 mod feedback;
 mod permission;
@@ -55,7 +56,7 @@ pub(crate) async fn answer(
     };
     let (operation, table) = match service {
         Service::DynamoDb => (target(&head.headers), dynamodb::tables(&body)),
-        Service::SecretsManager => (target(&head.headers), None),
+        Service::SecretsManager | Service::Events => (target(&head.headers), None),
         Service::Ses | Service::Sns => (query::action(&body), None),
     };
     let units = Units::default();
@@ -125,6 +126,7 @@ async fn carry_out(
                 }
                 response
             }
+            Service::Events => eventbridge::answer(&operation, &body, &inner, &units),
             Service::Ses => ses::answer(&operation, head, body, &inner, &units).await,
             Service::Sns => sns::answer(&operation, head, body, &inner, &units).await,
         }

@@ -5,6 +5,7 @@ use axum::http::{Response, StatusCode};
 use serde_json::{Value, json};
 
 use super::dynamodb;
+use super::eventbridge;
 use super::query::{self, Form, bare};
 use super::secrets::Secrets;
 use super::service::{Service, aws_json};
@@ -21,6 +22,7 @@ pub(super) fn needs(service: Service, operation: &str, body: &[u8], secrets: &Se
             let wanted = request["SecretId"].as_str().unwrap_or(NOTHING);
             vec![Need::new(action, secrets.arn(wanted).unwrap_or(wanted).to_owned())]
         }
+        Service::Events => eventbridge::needs(&action, body),
         Service::Ses => {
             let form = Form::parse(body);
             let arn = |what: &str, name: &str| format!("arn:aws:ses:{REGION}:{ACCOUNT}:{what}/{name}");
@@ -79,6 +81,7 @@ pub(super) fn denial(service: Service, role: &str, function: &str, need: &Need) 
     match service {
         Service::DynamoDb => json("application/x-amz-json-1.0", "com.amazon.coral.service#AccessDeniedException"),
         Service::SecretsManager => json("application/x-amz-json-1.1", "AccessDeniedException"),
+        Service::Events => json(eventbridge::JSON, "AccessDeniedException"),
         Service::Ses => query::SES.refusal(StatusCode::FORBIDDEN, "AccessDenied", &message),
         Service::Sns => query::SNS.refusal(StatusCode::FORBIDDEN, "AuthorizationError", &message),
     }

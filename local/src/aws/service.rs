@@ -14,12 +14,14 @@ pub(crate) enum Service {
     Ses,
     Sns,
     SecretsManager,
+    /// EventBridge, by its name in ARNs and actions.
+    Events,
 }
 
 impl Service {
     /// The service in this segment of an endpoint's path.
     pub(super) fn named(name: &str) -> Option<Self> {
-        [Self::DynamoDb, Self::Ses, Self::Sns, Self::SecretsManager]
+        [Self::DynamoDb, Self::Ses, Self::Sns, Self::SecretsManager, Self::Events]
             .into_iter()
             .find(|service| service.name() == name)
     }
@@ -30,6 +32,7 @@ impl Service {
             Self::Ses => "ses",
             Self::Sns => "sns",
             Self::SecretsManager => "secretsmanager",
+            Self::Events => "events",
         }
     }
 }

@@ -121,7 +121,7 @@ export function connected(yes) {
 
 export function listen(readers) {
   const everything = () => readers.forEach((read) => read());
-  const source = new EventSource("/_local/events");
+  const source = new EventSource("/_local/changes");
   let absence;
   source.addEventListener("open", () => {
     clearTimeout(absence);

@@ -120,6 +120,36 @@ function more(button, count, all, things, show) {
   button.onclick = show;
 }
 
+// ---- Events -------------------------------------------------------------------------------------------------------------
+
+function eventEntry({ bus, source, detail_type, detail, resources, time }) {
+  return h("li", {},
+    h("h3", { dir: "auto" }, detail_type),
+    h("p", { className: "meta" },
+      h("bdi", {}, source), " on ", h("bdi", {}, bus),
+      ...resources.flatMap((resource) => [", about ", h("bdi", {}, resource)]), " · ", moment(time)),
+    scrolling(h("pre", { className: "detail" }, JSON.stringify(detail, null, 2)), "Detail of the event"));
+}
+
+let knownEvents = new Set();
+let eventEntries = new Map(); // its <li>, kept so that the focus survives the next event
+let allEvents = false;
+
+function showEvents(events, first) {
+  const arrived = events.filter(({ id }) => !knownEvents.has(id));
+  knownEvents = new Set(events.map(({ id }) => id));
+  const shown = events.slice(allEvents ? -AT_MOST : -AT_FIRST).reverse();
+  eventEntries = new Map(shown.map((event) => [event.id, eventEntries.get(event.id) ?? eventEntry(event)]));
+  reconcile($("event-list"), [...eventEntries.values()]);
+  $("event-count").textContent = events.length || "";
+  $("events-empty").hidden = events.length > 0;
+  $("clear-events").hidden = events.length === 0;
+  more($("more-events"), events.length, allEvents, "events", () => ((allEvents = true), showEvents(events, true)));
+  if (first || arrived.length === 0) return;
+  for (const { id } of arrived) eventEntries.get(id)?.classList.add("arrived");
+  say(arrived.length > 1 ? `${arrived.length} new events.` : `New event: ${arrived[0].detail_type}.`);
+}
+
 // ---- Requests -----------------------------------------------------------------------------------------------------------
 
 let allRequests = false;
@@ -238,6 +268,7 @@ async function advance(seconds) {
 const readTables = feed("tables", "/_local/tables", showTables, []);
 const readers = new Map([
   ["messages", feed("messages", "/_local/messages?full=true", showMessages)],
+  ["events", feed("events", "/_local/events", showEvents)],
   ["invocations", feed("requests", "/_local/invocations?init=true", showRequests)],
   ["clock", feed("clock", "/_local/clock", showClock)],
   ["identities", feed("identities", "/_local/identities", showIdentities, null)],
@@ -256,7 +287,11 @@ $("sweep").addEventListener("click", () => act("clock", $("sweep"), async () => 
   readers.get("tables")();
   return `Removed ${plural(deleted, "expired row")}.`;
 }));
-for (const [button, section, path] of [["clear-messages", "messages", "/_local/messages"], ["clear-requests", "requests", "/_local/invocations"]]) {
+for (const [button, section, path] of [
+  ["clear-messages", "messages", "/_local/messages"],
+  ["clear-events", "events", "/_local/events"],
+  ["clear-requests", "requests", "/_local/invocations"],
+]) {
   $(button).addEventListener("click", () => act(section, $(button), async () => {
     await ask("DELETE", path);
     await readers.get(path.split("/").at(-1))();

@@ -360,6 +360,7 @@ fn environment(blueprint: &Blueprint, id: &str) -> BTreeMap<String, String> {
         ("AWS_ENDPOINT_URL_SES", "ses"),
         ("AWS_ENDPOINT_URL_SNS", "sns"),
         ("AWS_ENDPOINT_URL_SECRETS_MANAGER", "secretsmanager"),
+        ("AWS_ENDPOINT_URL_EVENTBRIDGE", "events"),
     ];
     let endpoints = endpoints.map(|(variable, service)| {
         let endpoint = format!("{control_url}/{id}/aws/{service}");

@@ -25,6 +25,8 @@ const SMS_COUNTRIES: (&str, &str) = ("SmsCountries", "380,44,49,7,1");
 /// The parameter with the limit of text messages on an account's first day. Here all accounts are new and used for
 /// trials: the account's other limits are enough.
 const OTP_SENDS_FIRST_DAY: (&str, &str) = ("OtpSendsFirstDay", "20");
+/// The parameter with the event bus for events about outcomes, none by default: here there is one, so that they are seen.
+const EVENT_BUS: (&str, &str) = ("EventBus", "countersign-local");
 
 /// The values of names while a template is read.
 pub(super) struct Scope<'t> {
@@ -50,6 +52,7 @@ impl<'t> Scope<'t> {
             (MAIL_DOMAIN, crate::identities::DOMAIN),
             SMS_COUNTRIES,
             OTP_SENDS_FIRST_DAY,
+            EVENT_BUS,
         ] {
             if let Some(parameter) = parameters.get_mut(name) {
                 *parameter = Some(value.into());

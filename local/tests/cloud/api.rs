@@ -133,7 +133,7 @@ async fn identities_are_available_or_will_be_announced() {
         let start = tokio::spawn(Local::start_with(options));
         let http = reqwest::Client::new();
         let mut stream = loop {
-            match http.get(format!("{url}/_local/events")).send().await {
+            match http.get(format!("{url}/_local/changes")).send().await {
                 Ok(response) => break response,
                 Err(_) => tokio::task::yield_now().await,
             }
@@ -164,7 +164,7 @@ async fn free_port() -> u16 {
 #[tokio::test]
 async fn changes_are_streamed_as_they_happen() {
     let local = Local::start().await;
-    let mut response = send(local.get("/_local/events")).await;
+    let mut response = send(local.get("/_local/changes")).await;
     assert_eq!(response.headers()["content-type"], "text/event-stream");
 
     send(local.get("/things/1")).await;

@@ -34,11 +34,12 @@ async fn a_function_gets_only_the_environment_of_lambda() {
         ("API", local.cloud.url()),
         ("LINK", &local.url("/start")),
         ("MODE", "plain"),
+        ("EVENT_BUS", "countersign-local"),
         ("PUBLIC_URL", local.cloud.url()),
     ] {
         assert_eq!(environment[name], value, "{name}");
     }
-    for service in ["DYNAMODB", "SES", "SNS", "SECRETS_MANAGER"] {
+    for service in ["DYNAMODB", "SES", "SNS", "SECRETS_MANAGER", "EVENTBRIDGE"] {
         let endpoint = &environment[format!("AWS_ENDPOINT_URL_{service}")];
         assert!(endpoint.as_str().is_some_and(|url| url.starts_with("http://127.0.0.1:")), "{service}: {endpoint}");
     }

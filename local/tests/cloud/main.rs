@@ -6,6 +6,7 @@ mod callers;
 mod command_line;
 mod data;
 mod elsewhere;
+mod events;
 mod functions;
 mod gateway;
 mod kills;

@@ -82,6 +82,7 @@ async fn unused_permissions_are_reported() {
     let unused = [
         "EchoFunction may ses:SendEmail on arn:aws:ses:us-east-1:123456789012:configuration-set/countersign-MailSet"
             .to_owned(),
+        "EchoFunction may events:PutEvents on arn:aws:events:us-east-1:123456789012:event-bus/things".to_owned(),
         "EchoFunction may sns:Publish on all but arn:aws:sns:*:*:*".to_owned(),
         format!("OperatorFunction may {table}"),
         format!("StreamFunction may {table}"),
@@ -98,7 +99,7 @@ async fn unused_permissions_are_reported() {
         .expect("it starts");
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(String::from_utf8_lossy(&output.stdout), unused.join("\n") + "\n");
-    assert!(String::from_utf8_lossy(&output.stderr).contains("5 rights of"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("6 rights of"));
     let missing = unused_rights(&fixture_template(), &folder.0.join("nowhere"));
     assert!(missing.is_err_and(|error| error.contains("nowhere")));
 }
