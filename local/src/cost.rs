@@ -2,9 +2,7 @@
 
 use std::sync::LazyLock;
 
-use serde::Deserialize;
-
-use crate::invocations::Consumed;
+use serde::{Deserialize, Serialize};
 
 /// US dollars.
 #[derive(Debug, Deserialize)]
@@ -24,6 +22,33 @@ pub(crate) static PRICES: LazyLock<Prices> = LazyLock::new(|| {
     let prices = include_str!("../../docs/prices.json");
     serde_json::from_str(prices).expect("a test reads the same file")
 });
+
+/// What AWS bills for calls: DynamoDB's capacity units; messages by the recipient and events, which are
+/// listed elsewhere.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub(crate) struct Consumed {
+    pub(crate) read: f64,
+    pub(crate) write: f64,
+    #[serde(skip)]
+    pub(crate) mails: u32,
+    #[serde(skip)]
+    pub(crate) texts: u32,
+    #[serde(skip)]
+    pub(crate) events: u32,
+}
+
+impl Consumed {
+    /// The sum of both.
+    pub(crate) fn and(self, more: Self) -> Self {
+        Self {
+            read: self.read + more.read,
+            write: self.write + more.write,
+            mails: self.mails + more.mails,
+            texts: self.texts + more.texts,
+            events: self.events + more.events,
+        }
+    }
+}
 
 /// What an invocation used.
 #[derive(Debug)]

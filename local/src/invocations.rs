@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use serde::Serialize;
 
+pub(crate) use crate::cost::Consumed;
 use crate::cost::{PRICES, Usage};
 
 /// A long-running cloud keeps only the newest invocations.
@@ -42,32 +43,6 @@ impl Calls {
 /// What AWS bills for a call. Shared, because it is known once the call has been carried out.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Units(Arc<Mutex<Consumed>>);
-
-/// What AWS bills for calls: DynamoDB's capacity units; messages by the recipient and events, which are
-/// listed elsewhere.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
-pub(crate) struct Consumed {
-    pub(crate) read: f64,
-    pub(crate) write: f64,
-    #[serde(skip)]
-    pub(crate) mails: u32,
-    #[serde(skip)]
-    pub(crate) texts: u32,
-    #[serde(skip)]
-    pub(crate) events: u32,
-}
-
-impl Consumed {
-    fn and(self, more: Self) -> Self {
-        Self {
-            read: self.read + more.read,
-            write: self.write + more.write,
-            mails: self.mails + more.mails,
-            texts: self.texts + more.texts,
-            events: self.events + more.events,
-        }
-    }
-}
 
 impl Units {
     pub(crate) fn add(&self, more: Consumed) {

@@ -7,7 +7,6 @@ use axum::http::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::eventbridge;
 use super::query;
 use super::service::{Service, aws_json};
 use crate::template::Template;
@@ -151,13 +150,13 @@ pub(super) fn answer(service: Service, operation: &str, kind: Kind, body: &[u8])
         },
         Service::Events => match kind {
             Kind::Throttle => json_1_1(StatusCode::BAD_REQUEST, "ThrottlingException", "Rate exceeded"),
-            Kind::Rejected => eventbridge::none_accepted(body),
             Kind::Error
             | Kind::Hang
             | Kind::DropResponse
             | Kind::KillBefore
             | Kind::KillAfter
             | Kind::Conflict
+            | Kind::Rejected
             | Kind::OptedOut => {
                 let message = "This exception occurs due to unexpected causes.";
                 json_1_1(StatusCode::INTERNAL_SERVER_ERROR, "InternalException", message)
@@ -204,7 +203,7 @@ pub(super) fn answer(service: Service, operation: &str, kind: Kind, body: &[u8])
 }
 
 fn json_1_1(status: StatusCode, name: &str, message: &str) -> Response<Body> {
-    aws_json(status, eventbridge::JSON, &json!({ "__type": name, "message": message }))
+    aws_json(status, "application/x-amz-json-1.1", &json!({ "__type": name, "message": message }))
 }
 
 fn dynamodb(operation: &str, kind: Kind, body: &[u8]) -> Response<Body> {

@@ -91,6 +91,7 @@ pub(crate) async fn answer(
             carry_out(inner, service, operation, head, body, units).await;
             Err(killed(caller).await)
         }
+        Some(Kind::Rejected) if service == Service::Events => Ok(eventbridge::none_accepted(&body)),
         Some(kind) => Ok(fault::answer(service, &operation, kind, &body)),
     }
 }

@@ -15,7 +15,9 @@ use tokio::sync::Notify;
 pub(crate) use filter::Filter;
 pub(crate) use subscriptions::Streams;
 
+use self::dead_letters::DeadLetter;
 use self::subscriptions::Subscription;
+use crate::random;
 use crate::state::Inner;
 use crate::template::StreamMapping;
 
@@ -148,7 +150,7 @@ async fn deliver_batch(inner: &Arc<Inner>, mapping: &StreamMapping, batch: Vec<V
             let line =
                 format!("a batch of {count} from {sequence} on was dropped after {allowed} retries{destination}");
             inner.log.function(name, &line);
-            inner.streams.dead_letters.add(inner, mapping, tries + 1, failed);
+            inner.streams.dead_letters.add(dead_letter(inner, mapping, tries + 1, failed));
         } else {
             parts.push((failed, tries + 1));
             tokio::time::sleep(PAUSE).await;
@@ -179,6 +181,37 @@ async fn run(inner: &Arc<Inner>, mapping: &StreamMapping, batch: &[Value]) -> Re
         // An identifier that is empty or unknown fails the whole batch.
         None => Err(0),
         Some(indexes) => indexes.into_iter().min().map_or(Ok(()), Err),
+    }
+}
+
+/// The dead letter of a batch, which is not empty, after so many attempts.
+fn dead_letter(inner: &Inner, mapping: &StreamMapping, attempts: u32, records: Vec<Value>) -> DeadLetter {
+    let lambda = &inner.functions[mapping.function];
+    let (first, last) = (&records[0], &records[records.len() - 1]);
+    let arrival = |record: &Value| record["dynamodb"]["ApproximateCreationDateTime"].clone();
+    let message = json!({
+        "version": "1.0",
+        "timestamp": inner.clock.iso(),
+        "requestContext": {
+            "requestId": random::uuid(),
+            "functionArn": lambda.blueprint.arn(),
+            "condition": "RetryAttemptsExhausted",
+            "approximateInvokeCount": attempts,
+        },
+        "DDBStreamBatchInfo": {
+            "streamArn": inner.template.tables[mapping.table].stream_arn,
+            "startSequenceNumber": sequence_number(first),
+            "endSequenceNumber": sequence_number(last),
+            "approximateArrivalOfFirstRecord": arrival(first),
+            "approximateArrivalOfLastRecord": arrival(last),
+            "batchSize": records.len(),
+        },
+    });
+    DeadLetter {
+        function: lambda.name().to_owned(),
+        destination: mapping.on_failure.clone(),
+        message,
+        records,
     }
 }
 
