@@ -17,6 +17,7 @@ mod factor_phone;
 mod factor_races;
 mod factor_switches;
 mod factors;
+mod fault_sweep;
 mod faults;
 mod head;
 mod ids;

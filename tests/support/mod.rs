@@ -7,6 +7,7 @@ pub mod described;
 pub mod era;
 pub mod factors;
 pub mod faults;
+pub mod flows;
 pub mod login;
 pub mod logs;
 pub mod messages;

@@ -74,6 +74,11 @@ pub fn second_engine() -> Option<String> {
     asked_for("COUNTERSIGN_AWS")
 }
 
+/// Whether every case of the sweep of faults is tried (`COUNTERSIGN_SWEEP=all`), or a sample.
+pub fn sweeps_everything() -> bool {
+    asked_for("COUNTERSIGN_SWEEP").is_some_and(|what| what == "all")
+}
+
 /// The root folder of the repository.
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
