@@ -39,7 +39,7 @@ MONTH_HOURS = 730
 
 @dataclass(frozen=True)
 class Operation:
-    """`ended` is the maximum number of its rows that expire later."""
+    """`ended` is the maximum number of its rows that expire later, and cost an event then. `notices` are mailed by publish."""
 
     name: str
     function: str
@@ -51,33 +51,35 @@ class Operation:
     mails: int = 0
     texts: int = 0
     hashes: bool = False
+    notices: int = 0
 
 
 OPERATIONS = [
-    Operation("support PIN: create", "support-pin-create", 3, 2, 5, 1, 554),
-    Operation("support PIN: read one's own", "support-pin-show", 3, 3, 1, 0, 342),
+    Operation("support PIN: create", "support-pin-create", 2, 2, 6, 1, 554),
+    Operation("support PIN: read one's own", "support-pin-show", 2, 3, 0, 0, 342),
     Operation("support PIN: read a user's", "support-pin-show-user", 3, 4, 1, 0, 617),
-    Operation("support PIN: revoke", "support-pin-revoke", 3, 3, 2, 0, 416),
-    Operation("registration: ask", "registration-request", 11, 10, 9, 9, 889, mails=1),
-    Operation("registration: confirm", "registration-confirm", 5, 5, 14, 0, 611, hashes=True),
-    Operation("password reset: ask", "password-reset-request", 12, 8, 11, 7, 949, mails=1),
-    Operation("password reset: confirm", "password-reset-confirm", 6, 5, 7, 0, 953, mails=1, hashes=True),
-    Operation("passcode: retrieve", "passcode-retrieve", 3, 2, 2, 1, 571),
-    Operation("passcode: consume", "passcode-consume", 3, 2, 2, 0, 574),
+    Operation("support PIN: revoke", "support-pin-revoke", 2, 3, 4, 0, 416),
+    Operation("registration: ask", "registration-request", 10, 10, 11, 9, 889, mails=1),
+    Operation("registration: confirm", "registration-confirm", 4, 5, 15, 0, 611, hashes=True),
+    Operation("password reset: ask", "password-reset-request", 11, 8, 12, 7, 949, mails=1),
+    Operation("password reset: confirm", "password-reset-confirm", 3, 3, 8, 0, 611, hashes=True, notices=1),
+    Operation("passcode: retrieve", "passcode-retrieve", 2, 2, 4, 1, 571),
+    Operation("passcode: consume", "passcode-consume", 2, 3, 4, 0, 574),
     Operation("passcode: status", "passcode-status", 2, 3, 0, 0, 367),
-    Operation("passcode: invalidate", "passcode-invalidate", 3, 2, 2, 0, 381),
-    Operation("login: password, no second factor", "token-create", 5, 9, 5, 1, 334, hashes=True),
-    Operation("login: password, and a code is sent", "token-create", 7, 9, 10, 3, 883, texts=1, hashes=True),
-    Operation("login: wrong password", "token-create", 6, 9, 6, 1, 591, hashes=True),
-    Operation("login: code", "token-create", 4, 5, 8, 1, 599),
-    Operation("login: wrong code", "token-create", 3, 5, 5, 0, 636),
-    Operation("login: another token and code", "token-create", 6, 5, 13, 2, 936, texts=1),
-    Operation("code: another one", "otp-create", 5, 5, 8, 1, 953, texts=1),
-    Operation("token for a client's secret", "token-create", 3, 1, 2, 1, 343),
-    Operation("second factor: init, the first phone", "factor-init", 6, 5, 13, 3, 955, texts=1),
-    Operation("second factor: init, another phone", "factor-init", 5, 5, 10, 3, 955, texts=1),
-    Operation("second factor: approve", "factor-approve", 6, 7, 10, 1, 958, mails=1),
+    Operation("passcode: invalidate", "passcode-invalidate", 2, 3, 4, 0, 381),
+    Operation("login: password, no second factor", "token-create", 4, 9, 6, 1, 334, hashes=True),
+    Operation("login: password, and a code is sent", "token-create", 6, 9, 11, 3, 883, texts=1, hashes=True),
+    Operation("login: wrong password", "token-create", 5, 9, 7, 1, 591, hashes=True),
+    Operation("login: code", "token-create", 3, 5, 9, 1, 599),
+    Operation("login: wrong code", "token-create", 2, 5, 6, 0, 636),
+    Operation("login: another token and code", "token-create", 5, 5, 15, 2, 936, texts=1),
+    Operation("code: another one", "otp-create", 4, 5, 9, 1, 953, texts=1),
+    Operation("token for a client's secret", "token-create", 2, 1, 4, 1, 343),
+    Operation("second factor: init, the first phone", "factor-init", 5, 5, 15, 3, 955, texts=1),
+    Operation("second factor: init, another phone", "factor-init", 4, 5, 11, 3, 955, texts=1),
+    Operation("second factor: approve", "factor-approve", 3, 5, 11, 1, 616, notices=1),
     Operation("a call without a token", "support-pin-create", 0, 0, 0, 0, 537),
+    Operation("a notice", "publish", 4, 4, 1, 0, 342, mails=1),
 ]
 
 MONTH = {
@@ -113,7 +115,8 @@ def worked(function, cpu_ms, calls):
 
 def parts(operation, price):
     """Dollars per thousand operations, by service, without messages."""
-    logs = operation.lines + LAMBDA_LOG_BYTES + ACCESS_LOG_BYTES
+    is_request = operation.function != "publish"
+    logs = operation.lines + LAMBDA_LOG_BYTES + is_request * ACCESS_LOG_BYTES
     # An expired row costs an audit event, a log line, and its share of an invocation of cleanup.
     swept = operation.ended / ENDED_A_BATCH
     logs += operation.ended * ENDED_LOG_BYTES + swept * LAMBDA_LOG_BYTES
@@ -121,15 +124,21 @@ def parts(operation, price):
     gb_seconds += swept * worked("cleanup", CPU_MS * ENDED_A_BATCH, ENDED_A_BATCH)
     reads, writes = operation.reads, operation.writes + operation.ended
     return {
-        "gateway": price["http_api_million_requests"] / 1e3,
+        "gateway": is_request * price["http_api_million_requests"] / 1e3,
         "Lambda": (1 + swept) * price["lambda_million_requests"] / 1e3 + gb_seconds * 1e3 * price["lambda_gb_second"],
         "DynamoDB": (reads * price["dynamodb_million_read_units"] + writes * price["dynamodb_million_write_units"]) / 1e3,
         "logs": logs * 1e3 / 1e9 * price["logs_gb"],
     }
 
 
+def with_notices(operation, price):
+    """Dollars per thousand operations, what publish does about them included, without messages."""
+    notice = next(one for one in OPERATIONS if one.function == "publish")
+    return sum(parts(operation, price).values()) + operation.notices * sum(parts(notice, price).values())
+
+
 def messages(operation, price):
-    return operation.mails * price["mail_thousand"] + operation.texts * 1e3 * price["text_message"]
+    return (operation.mails + operation.notices) * price["mail_thousand"] + operation.texts * 1e3 * price["text_message"]
 
 
 def table(head, rows):
@@ -141,7 +150,7 @@ def a_thousand(price):
     rows = []
     for one in OPERATIONS:
         paid = parts(one, price)
-        sent = [f"{one.mails} mail"] * bool(one.mails) + [f"{one.texts} SMS"] * bool(one.texts)
+        sent = [f"{one.mails} mail"] * bool(one.mails) + [f"{one.texts} SMS"] * bool(one.texts) + ["a notice"] * one.notices
         units = [str(one.reads), str(one.writes), str(one.ended), ", ".join(sent) or "–"]
         rows.append([one.name, *units, *(f"{part:.4f}" for part in paid.values()), f"**{sum(paid.values()):.4f}**"])
     return table(
@@ -153,7 +162,7 @@ def a_month(price):
     rows, whole, sent = [], 0, 0
     by_name = {one.name: one for one in OPERATIONS}
     for name, count in MONTH.items():
-        cost = sum(parts(by_name[name], price).values()) * count / 1e3
+        cost = with_notices(by_name[name], price) * count / 1e3
         rows.append([name, f"{count:,}", f"{cost:.2f}", f"{messages(by_name[name], price) * count / 1e3:,.2f}"])
         whole, sent = whole + cost, sent + messages(by_name[name], price) * count / 1e3
     metrics = BUSY_SERIES * price["metric_month"]

@@ -131,7 +131,7 @@ async fn a_hard_bounce_suppresses_deletes_the_request_and_is_recorded_once() {
     let hex: String = subject(RECIPIENT).iter().map(|byte| format!("{byte:02x}")).collect();
     let expected = json!({
         "id": row["id"], "event": row["event"], "attempt": row["attempt"], "subject": { "S": format!("Mail:{hex}") },
-        "what": { "S": "bounced" },
+        "what": { "S": "bounced" }, "type": { "S": "mail.bounced" },
         "at": { "N": now.to_string() }, "ttl": { "N": (now + 365 * 86_400).to_string() },
     });
     assert_eq!(row, expected);
@@ -406,14 +406,12 @@ async fn an_event_is_retried_while_the_store_fails() {
     let world = World::new().await;
     world.pending("RegistrationRequestsTable").await;
     let event = Event::new(BOUNCE).at(world.now().await).about("registration").delivered();
-    for operation in ["UpdateItem", "DeleteItem", "PutItem"] {
-        for kind in ["error", "throttle", "conflict"] {
-            world
-                .inject(json!({ "service": "dynamodb", "operation": operation, "kind": kind, "times": 99 }))
-                .await;
-            assert!(!world.feed_back(&event).await, "{operation} {kind}");
-            world.clear_faults().await;
-        }
+    for kind in ["error", "throttle", "conflict"] {
+        world
+            .inject(json!({ "service": "dynamodb", "operation": "TransactWriteItems", "kind": kind, "times": 99 }))
+            .await;
+        assert!(!world.feed_back(&event).await, "{kind}");
+        world.clear_faults().await;
     }
     assert_eq!(world.metrics("delivery-feedback", "Bounced").len(), 0, "not before all is done");
     for operation in ["UpdateItem", "DeleteItem", "PutItem"] {

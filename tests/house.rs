@@ -12,6 +12,7 @@ mod house {
     mod resources;
     mod rights;
     mod routing;
+    mod schemas;
     mod settings;
     mod watch;
     mod workspace;

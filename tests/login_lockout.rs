@@ -222,9 +222,8 @@ async fn an_unsent_notice_does_not_change_the_response() {
     suppress(&world, &maria.email).await;
     world.block_by_passwords(&maria).await;
     user_blocked(&world.sign_in(&maria, &maria.password).await);
-    for person in [&demo, &maria] {
-        assert!(world.notices(person).await.is_empty());
-    }
+    assert_eq!(world.notices(&demo).await, [CODE_FAILED, LOCKED], "later");
+    assert!(world.notices(&maria).await.is_empty());
 }
 
 #[tokio::test]

@@ -44,8 +44,8 @@ async fn every_response_has_the_same_bytes_and_calls() {
     let operations: Vec<_> = cost.as_array().expect("calls").iter().map(|call| &call["operation"]).collect();
     assert_eq!(
         operations.len(),
-        12,
-        "three reads, six limits, the request, the mail, and the audit event: {operations:?}"
+        11,
+        "three reads, six limits, the request with its audit event, and the mail: {operations:?}"
     );
     let expected = comparable(&world.request_reset("mailed@example.org").send().await);
     assert_eq!(calls(&world).await, cost);

@@ -1,10 +1,10 @@
 use countersign_shared::{
     domain::{
-        audit::{self, Event, Policy, What},
+        audit::{self, Event, Policy},
         crypto::secret::random_bytes,
     },
     fault::Fault,
-    observe::{self, LogContext, Metric},
+    observe::{self, LogContext, Metric, Outcome},
     runtime::{edge::Wire, payload::Payload},
     start::Background,
     store::table::{Put, Table},
@@ -66,7 +66,8 @@ impl Cleanup {
     async fn record(&self, removal: &Removal<'_>, request_id: &str) -> Result<(), Fault> {
         let subject = audit::pseudonym(removal.kind, &audit::subject(removal.kind, &removal.key));
         let attempt = random_bytes(&mut SysRng)?;
-        let event = Event::new(self.policy, What::Expired, &removal.source(), subject, attempt, removal.at);
+        let act = Outcome::Expired.of(subject);
+        let event = Event::of_source(self.policy, act, &removal.source(), attempt, removal.at);
         if self.audit.put_new(&event, removal.at).await? {
             let context = LogContext {
                 request_id,

@@ -1,18 +1,18 @@
 use countersign_shared::{
     domain::{
-        audit::{self, Event, What},
+        audit::{self, Event},
         crypto::secret::random_bytes,
-        mail::suppression::{Policy, Reason, Source, Suppression, subject},
+        mail::suppression::{Policy, Reason, Source, Suppression},
         password_reset::PasswordResetRequest,
         registration::RegistrationRequest,
     },
     fault::Fault,
-    observe::{self, LogContext, Metric},
+    observe::{self, LogContext, Metric, Outcome},
     runtime::{edge::Wire, payload::Payload},
     start::Background,
     store::{
         rows::suppression,
-        table::{Delete, Put, Table, Update},
+        table::{Committed, Delete, Put, Table, Transaction, Update},
     },
 };
 use rand::rngs::SysRng;
@@ -70,38 +70,49 @@ impl Background for DeliveryFeedback {
 }
 
 impl DeliveryFeedback {
+    /// Suppresses the address, closes the request and records both, in one transaction. An event that is recorded already
+    /// was delivered before, and changes nothing.
     async fn take(&self, feedback: &Feedback, request_id: &str) -> Result<(), Fault> {
-        let row = Suppression::new(self.policy, &feedback.address, feedback.reason, feedback.at);
-        self.suppressions.update(&row.subject, suppression::suppress(&row), feedback.at).await?;
-        match &feedback.request {
-            Some(Request::Registration(digest)) => self.registrations.delete(digest).await?,
-            Some(Request::PasswordReset(digest)) => self.resets.delete(digest).await?,
-            None => {}
-        }
-        self.record(feedback, request_id).await
-    }
-
-    /// Comes last: only the writer of the audit event logs the line, so both exist exactly once.
-    async fn record(&self, feedback: &Feedback, request_id: &str) -> Result<(), Fault> {
         let (what, metric, kind) = match feedback.reason {
-            Reason::Bounce => (What::Bounced, Metric::Bounced, "Permanent"),
-            Reason::Complaint => (What::Complained, Metric::Complained, "Complaint"),
+            Reason::Bounce => (Outcome::Bounced, Metric::Bounced, "Permanent"),
+            Reason::Complaint => (Outcome::Complained, Metric::Complained, "Complaint"),
         };
-        let about = subject(&feedback.address);
-        let source: [&[u8]; 2] = [feedback.id.as_bytes(), &about];
-        let attempt = random_bytes(&mut SysRng)?;
-        let mail = audit::pseudonym("Mail", &about);
-        let event = Event::new(self.keeping, what, &source, mail, attempt, feedback.at);
-        if self.audit.put_new(&event, feedback.at).await? {
-            let address = feedback.address.masked();
-            let context = LogContext {
-                request_id,
-                at: feedback.at,
-                event: Some(&event),
-                address: Some(&address),
-            };
-            observe::count(metric, ("Type", kind), context);
+        let row = Suppression::new(self.policy, &feedback.address, feedback.reason, feedback.at);
+        let source: [&[u8]; 2] = [feedback.id.as_bytes(), &row.subject];
+        let act = what.of(audit::pseudonym("Mail", &row.subject));
+        let event = Event::of_source(self.keeping, act, &source, random_bytes(&mut SysRng)?, feedback.at);
+        // An address that is suppressed for as long already stays as it is.
+        for suppresses in [true, false] {
+            let mut transaction = Transaction::default();
+            let recorded = transaction.put_new(&self.audit, &event, feedback.at);
+            match &feedback.request {
+                Some(Request::Registration(digest)) => {
+                    transaction.delete(&self.registrations, digest);
+                }
+                Some(Request::PasswordReset(digest)) => {
+                    transaction.delete(&self.resets, digest);
+                }
+                None => {}
+            }
+            if suppresses {
+                transaction.update(&self.suppressions, &row.subject, suppression::suppress(&row));
+            }
+            match transaction.commit().await? {
+                Committed::Yes => {
+                    let address = feedback.address.masked();
+                    let context = LogContext {
+                        request_id,
+                        at: feedback.at,
+                        event: Some(&event),
+                        address: Some(&address),
+                    };
+                    observe::count(metric, ("Type", kind), context);
+                    return Ok(());
+                }
+                Committed::No(steps) if steps.contains(&recorded) => return Ok(()),
+                Committed::No(_) => {}
+            }
         }
-        Ok(())
+        Err(Fault::Contended("the audit event was refused without a reason".into()))
     }
 }

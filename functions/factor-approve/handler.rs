@@ -1,6 +1,6 @@
 use countersign_shared::{
-    delivery::words::Message,
     domain::{
+        audit::Notice,
         auth::{
             access::{LoginRefusal, Refusal},
             token::{Kind, Presented, Token},
@@ -111,14 +111,15 @@ impl Approve {
         let (access, text) = granted.add(&mut transaction, call, &login, &next, wanted)?;
         let approve = rows::factor::approve(&factor.id, phone, factor, call.now);
         transaction.update(&self.change_factors, &factor.owner(), approve);
+        let notice = Notice::FactorChanged { phone: phone.masked() };
+        let act = Outcome::FactorApproved.of_user(&login.user).with_notice(notice);
+        self.logins.audit.add(&mut transaction, call, act);
         let is_issued = Batch::finds(&self.logins.tokens, &access.digest, call.now);
         match settled(transaction.commit().await, is_issued).await? {
             Committed::No(_) => return Ok(None),
             Committed::Yes => {}
         }
         logins::count_verified(&self.change_quotas, call, &login, &next).await;
-        let message = Message::FactorChanged { at: call.now, phone };
-        self.verifier.notices.notify(call, &login.user, &message, "factor_changed").await;
         let next = NextStep::RequestApps;
         let answer = token_answer(call, Outcome::FactorApproved, &access, &text, "approve_factor", next);
         Ok(Some(answer.counted_as(Milestone::Verified)))

@@ -1,4 +1,4 @@
 //! PATCH /mithril/api/users/actions/approve_factor
 mod handler;
 
-countersign_shared::main!(audited handler::Approve);
+countersign_shared::main!(handler::Approve);

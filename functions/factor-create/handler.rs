@@ -9,7 +9,10 @@ use countersign_shared::{
     },
     observe::Outcome,
     runtime::edge::Wire,
-    services::auth::{self, Callers},
+    services::{
+        audit::AuditLog,
+        auth::{self, Callers},
+    },
     store::{
         retry::optimistic,
         rows,
@@ -27,6 +30,7 @@ pub struct Create {
     pub callers: Callers,
     pub depend_on_users: Table<User, Check>,
     pub factors: Table<Factor, Put>,
+    pub audit: AuditLog,
 }
 
 impl Endpoint for Create {
@@ -44,6 +48,7 @@ impl Endpoint for Create {
             let mut transaction = Transaction::default();
             transaction.put_new(&self.factors, &factor, call.now);
             let owner = transaction.check(&self.depend_on_users, &user.id, rows::user::is_there(&user));
+            self.audit.add(&mut transaction, call, Outcome::FactorCreated.of_user(&user));
             match transaction.commit().await? {
                 Committed::Yes => Ok(Some(factor_made(call, Outcome::FactorCreated, &factor, &user))),
                 Committed::No(steps) if steps.contains(&owner) => Ok(None),

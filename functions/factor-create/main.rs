@@ -1,4 +1,4 @@
 //! POST /mithril/api/users/{user_id}/authentication_factors
 mod handler;
 
-countersign_shared::main!(audited handler::Create);
+countersign_shared::main!(handler::Create);

@@ -1,6 +1,5 @@
 use countersign_shared::{
-    delivery::words::Message,
-    domain::people::factor::Factor,
+    domain::{audit::Notice, people::factor::Factor},
     http::{
         call::Call,
         dialects::mithril::{Error, FACTOR_WRITE, body::read_nothing, view::factor_answer},
@@ -9,7 +8,7 @@ use countersign_shared::{
     },
     observe::Outcome,
     runtime::edge::Wire,
-    services::{factors::Factors, notices::Notices},
+    services::factors::Factors,
     store::rows,
 };
 
@@ -17,7 +16,6 @@ use countersign_shared::{
 #[derive(Wire)]
 pub struct Disable {
     pub factors: Factors,
-    pub notices: Notices,
 }
 
 impl Endpoint for Disable {
@@ -27,7 +25,8 @@ impl Endpoint for Disable {
         let (user, found) = self.factors.find::<Error>(call, FACTOR_WRITE).await?;
         let factor = found.ok_or(Error::NotFound)?;
         read_nothing(call)?;
-        if !self.factors.change(call, &factor, rows::factor::disable).await? {
+        let act = Outcome::FactorDisabled.of_user(&user).with_notice(Notice::FactorDisabled);
+        if !self.factors.change(call, &factor, rows::factor::disable, act).await? {
             return Err(Error::AlreadyDisabled);
         }
         let factor = Factor {
@@ -35,8 +34,6 @@ impl Endpoint for Disable {
             updated_at: call.now,
             ..factor
         };
-        let message = Message::FactorDisabled { at: call.now };
-        self.notices.notify(call, &user, &message, "factor_disabled").await;
         Ok(factor_answer(call, Outcome::FactorDisabled, &factor))
     }
 }

@@ -22,10 +22,11 @@ impl Endpoint for Enable {
     type Error = Error;
 
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
-        let (_, found) = self.factors.find::<Error>(call, FACTOR_WRITE).await?;
+        let (user, found) = self.factors.find::<Error>(call, FACTOR_WRITE).await?;
         let factor = found.ok_or(Error::NotFound)?;
         read_nothing(call)?;
-        if !self.factors.change(call, &factor, rows::factor::enable).await? {
+        let act = Outcome::FactorEnabled.of_user(&user);
+        if !self.factors.change(call, &factor, rows::factor::enable, act).await? {
             return Err(Error::AlreadyEnabled);
         }
         let factor = Factor {

@@ -25,7 +25,7 @@ use countersign_shared::{
     observe::{Milestone, Outcome},
     runtime::{edge::Wire, keys::Keys, settings::Lifetimes},
     services::{
-        idempotency::{self, AnsweredUsers, Caller, Idempotency, Owners},
+        idempotency::{self, AnsweredUsers, Caller, Idempotency, Once, Owners},
         logins::{self, Logins, ROUNDS},
         otp_sender::{self, Extra, MessageRequest, OtpSender, Sending, Sent},
         token_replacement,
@@ -58,7 +58,7 @@ impl Endpoint for Init {
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
         let token = call.bearer().ok_or(Refusal::NoToken)?;
         let presented = Presented::parse(token).ok_or(Error::TokenInvalid)?;
-        let answer = async {
+        let answer = async |once: &Once<'_>| {
             let (answer, replaced) = otp_sender::with(&self.sender, call, async |sending| {
                 optimistic(ROUNDS, "the login", async || self.init(call, &presented, sending).await).await
             })
@@ -66,7 +66,7 @@ impl Endpoint for Init {
             match replaced {
                 Some(old) => {
                     let ends = rows::token::replace;
-                    let answer = token_replacement::end(&self.change_tokens, call, &old, ends, answer).await;
+                    let answer = token_replacement::end(&self.change_tokens, call, &old, ends, answer, once).await?;
                     answer.ok_or(Error::TokenExpired)
                 }
                 None => Ok(answer),
@@ -135,6 +135,7 @@ impl Init {
             Some(old) => token_replacement::begin(&self.change_tokens, call, old),
             None => Extra::default(),
         };
+        self.sender.audit.add(&mut extra.writes, call, Outcome::FactorInitiated.of_user(user));
         extra.writes.put_new(&self.new_tokens, &token, call.now);
         extra.writes.check(&self.answered.depend_on, &user.id, rows::user::is_there(user));
         match sending.send(request, login.otps.clone(), login.quota.clone(), extra).await? {

@@ -1,4 +1,4 @@
 //! PATCH /mithril/api/users/actions/init_factor
 mod handler;
 
-countersign_shared::main!(audited handler::Init);
+countersign_shared::main!(handler::Init);

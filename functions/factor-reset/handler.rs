@@ -1,6 +1,5 @@
 use countersign_shared::{
-    delivery::words::Message,
-    domain::people::factor::Factor,
+    domain::{audit::Notice, people::factor::Factor},
     http::{
         call::Call,
         dialects::mithril::{Error, FACTOR_RESET, body::read_nothing, view::factor_answer},
@@ -9,7 +8,7 @@ use countersign_shared::{
     },
     observe::Outcome,
     runtime::edge::Wire,
-    services::{factors::Factors, notices::Notices},
+    services::factors::Factors,
     store::rows,
 };
 
@@ -17,7 +16,6 @@ use countersign_shared::{
 #[derive(Wire)]
 pub struct Reset {
     pub factors: Factors,
-    pub notices: Notices,
 }
 
 impl Endpoint for Reset {
@@ -27,7 +25,12 @@ impl Endpoint for Reset {
         let (user, found) = self.factors.find::<Error>(call, FACTOR_RESET).await?;
         let factor = found.ok_or(Error::NotFound)?;
         read_nothing(call)?;
-        if !self.factors.change(call, &factor, rows::factor::reset).await? {
+        // A repetition changes nothing, and causes no other notice.
+        if factor.is_active && factor.value.is_none() {
+            return Ok(factor_answer(call, Outcome::FactorReset, &factor));
+        }
+        let act = Outcome::FactorReset.of_user(&user).with_notice(Notice::FactorReset);
+        if !self.factors.change(call, &factor, rows::factor::reset, act).await? {
             return Err(Error::NotFound);
         }
         let factor = Factor {
@@ -37,8 +40,6 @@ impl Endpoint for Reset {
             updated_at: call.now,
             ..factor
         };
-        let message = Message::FactorReset { at: call.now };
-        self.notices.notify(call, &user, &message, "factor_reset").await;
         Ok(factor_answer(call, Outcome::FactorReset, &factor))
     }
 }

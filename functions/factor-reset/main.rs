@@ -1,4 +1,4 @@
 //! PATCH /mithril/api/users/{user_id}/authentication_factors/{id}/actions/reset
 mod handler;
 
-countersign_shared::main!(audited handler::Reset);
+countersign_shared::main!(handler::Reset);

@@ -7,7 +7,11 @@ use countersign_shared::{
         people::{id::ClientId, name::DomainName},
     },
     fault::Fault,
-    store::{rows::client, table::Changed},
+    observe::Outcome,
+    store::{
+        rows::client,
+        table::{Change, Committed, Transaction},
+    },
 };
 use rand::rngs::SysRng;
 use serde_json::{Value, json};
@@ -38,8 +42,15 @@ impl Operator {
         check(&client)?;
         let found = match self.read_clients.get(&id, run.now).await? {
             None if run.dry => return Ok(made(&client, None, true)),
-            None if self.clients.put_new(&client, run.now).await? => return Ok(made(&client, Some(&secret), true)),
-            None => self.read_clients.get(&id, run.now).await?,
+            None => {
+                let mut transaction = Transaction::default();
+                transaction.put_new(&self.clients, &client, run.now);
+                self.audit.add(&mut transaction, run, Outcome::ClientCreated.of(id.log_name()));
+                match transaction.commit().await? {
+                    Committed::Yes => return Ok(made(&client, Some(&secret), true)),
+                    Committed::No(_) => self.read_clients.get(&id, run.now).await?,
+                }
+            }
             Some(found) => Some(found),
         };
         match found.is_some_and(|found| same_rights(&found, &client)) {
@@ -65,11 +76,8 @@ impl Operator {
         let changed = !same_rights(&found, &next);
         if changed && !run.dry {
             let change = client::set(&found, &next);
-            match self.change_clients.update(&found.id, change, run.now).await? {
-                Changed::Yes(_) => {}
-                // Our own write, whose answer was lost.
-                Changed::No(Some(other)) if same_rights(&other, &next) => {}
-                Changed::No(_) => return Err("the client was changed meanwhile: send the command again".into()),
+            if !self.change_client(&found.id, change, Outcome::ClientSet, run).await? {
+                return Err("the client was changed meanwhile: send the command again".into());
             }
         }
         let grants: Vec<_> = next.grants.iter().map(|grant| grant.name()).collect();
@@ -87,9 +95,9 @@ impl Operator {
         }
         let secret = random_token(&mut SysRng).map_err(Fault::from)?;
         let change = client::set_secret(&Digest::of(&secret));
-        match self.change_clients.update(&client.id, change, run.now).await? {
-            Changed::Yes(_) => Ok(made(&client, Some(&secret), true)),
-            Changed::No(_) => Err("no such client".into()),
+        match self.change_client(&client.id, change, Outcome::ClientSecretSet, run).await? {
+            true => Ok(made(&client, Some(&secret), true)),
+            false => Err("no such client".into()),
         }
     }
 
@@ -99,11 +107,21 @@ impl Operator {
             self.client(id, run).await?;
             return Ok(done(true));
         }
-        let change = client::end_tokens();
-        match self.change_clients.update(&client_id_of(id)?, change, run.now).await? {
-            Changed::Yes(_) => Ok(done(true)),
-            Changed::No(_) => Err("no such client".into()),
+        match self
+            .change_client(&client_id_of(id)?, client::end_tokens(), Outcome::ClientTokensRevoked, run)
+            .await?
+        {
+            true => Ok(done(true)),
+            false => Err("no such client".into()),
         }
+    }
+
+    /// Changes a client, and records that; `false` when the condition does not hold.
+    async fn change_client(&self, id: &ClientId, change: Change, what: Outcome, run: Run<'_>) -> Result<bool, Fault> {
+        let mut transaction = Transaction::default();
+        transaction.update(&self.change_clients, id, change);
+        self.audit.add(&mut transaction, run, what.of(id.log_name()));
+        Ok(matches!(transaction.commit().await?, Committed::Yes))
     }
 
     pub async fn client(&self, id: &str, run: Run<'_>) -> Result<Client, Failed> {

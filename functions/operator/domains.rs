@@ -1,13 +1,17 @@
 //! Domains (tenants) and their configuration.
 
-use countersign_shared::domain::{
-    mail::sender::{MailDomain, Sender},
-    password::{Alphabet, Policy},
-    people::{
-        locale::Locale,
-        name::{DisplayName, DomainName, EmailAddress},
-        tenant::{Domain, Opt, Template},
+use countersign_shared::{
+    domain::{
+        mail::sender::{MailDomain, Sender},
+        password::{Alphabet, Policy},
+        people::{
+            locale::Locale,
+            name::{DisplayName, DomainName, EmailAddress},
+            tenant::{Domain, Opt, Template},
+        },
     },
+    observe::Outcome,
+    store::table::Transaction,
 };
 use serde_json::{Map, Value, json};
 
@@ -25,7 +29,11 @@ impl Operator {
         let found = self.read_domains.get(&domain.name, run.now).await?;
         let changed = found.is_none_or(|found| shown(&found) != answer);
         if changed && !run.dry {
-            self.domains.put(&domain).await?;
+            let mut transaction = Transaction::default();
+            transaction.put(&self.domains, &domain);
+            let act = Outcome::DomainSet.of(format!("domain:{}", domain.name.as_str())).in_domain(&domain.name);
+            self.audit.add(&mut transaction, run, act);
+            transaction.commit().await?;
         }
         answer["changed"] = changed.into();
         Ok(answer)

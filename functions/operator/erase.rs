@@ -5,7 +5,7 @@
 //! lead to other rows are deleted after those, and the user's own row and names after all others except the links,
 //! which are found by the id alone: the command can be repeated at any time, and finds all that is left.
 
-use std::{collections::BTreeMap, ops::ControlFlow};
+use std::collections::BTreeMap;
 
 use countersign_shared::{
     domain::{
@@ -16,10 +16,11 @@ use countersign_shared::{
         registration::RegistrationRequest,
     },
     fault::Fault,
+    observe::Outcome,
     store::{
-        retry::optimistic_from,
+        retry::optimistic,
         rows,
-        table::{Changed, Committed, Cursor, Transaction},
+        table::{Committed, Cursor, Transaction},
     },
 };
 use serde_json::{Value, json};
@@ -119,15 +120,21 @@ impl Operator {
     }
 
     async fn shut_out(&self, user: User, run: Run<'_>) -> Result<User, Failed> {
-        optimistic_from(ROUNDS, "the user", user, async |user| {
+        let (id, mut read) = (user.id, Some(user));
+        optimistic(ROUNDS, "the user", async || {
+            let found = match read.take() {
+                Some(user) => Some(user),
+                None => self.read_users.get(&id, run.now).await?,
+            };
+            let user = found.ok_or(Failed::from("the user is gone: send the command again"))?;
             let change = rows::user::shut_out(&user, run.by, run.now);
-            match self.change_users.update(&user.id, change, run.now).await? {
-                Changed::Yes(user) => Ok(ControlFlow::Break(user)),
-                // Our own write, whose answer was lost.
-                Changed::No(Some(other)) if other.changed_by == run.by => Ok(ControlFlow::Break(other)),
-                Changed::No(Some(other)) => Ok(ControlFlow::Continue(other)),
-                Changed::No(None) => Err("the user is gone: send the command again".into()),
-            }
+            Ok(match self.change_user(&user, change, Outcome::UserErasureBegun, run).await? {
+                true => Some(User {
+                    token_generation: user.token_generation + 1,
+                    ..user
+                }),
+                false => None,
+            })
         })
         .await
     }
@@ -255,6 +262,7 @@ impl Operator {
                 claims += 1;
             }
         }
+        self.audit.add(&mut transaction, work.run, Outcome::UserErased.of_user(user));
         let done = work.run.dry || matches!(transaction.commit().await?, Committed::Yes);
         if done {
             work.counts.insert("UsersTable", 1);

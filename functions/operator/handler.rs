@@ -1,14 +1,11 @@
 use countersign_shared::{
     domain::{
-        audit::{AuditedRequest, Event, Policy, pseudonym},
+        audit::pseudonym,
         auth::{
             client::Client,
             token::{Presented, Token},
         },
-        crypto::{
-            key::{Answers, OtpCodes, Passcodes, SupportPins},
-            secret::random_bytes,
-        },
+        crypto::key::{Answers, OtpCodes, Passcodes, SupportPins},
         idempotency::IdempotencyRecord,
         mail::{
             sender::MailDomain,
@@ -28,21 +25,19 @@ use countersign_shared::{
         },
         registration::RegistrationRequest,
         support_pin::SupportPin,
-        time::Timestamp,
     },
-    observe,
     runtime::{
         edge::{Wire, system_time},
         keys::KeyShelf,
         payload::Payload,
     },
+    services::{audit::AuditLog, lockouts::Lockouts},
     start::Background,
     store::{
         rows::rate_limit::Usage,
         table::{Check, Delete, Get, Put, Scan, Table, Update},
     },
 };
-use rand::rngs::SysRng;
 use serde_json::{Value, json};
 
 use crate::{
@@ -98,9 +93,8 @@ pub struct Operator {
     pub passcode_keys: KeyShelf<Passcodes>,
     pub otp_keys: KeyShelf<OtpCodes>,
     pub answer_keys: KeyShelf<Answers>,
-    pub events: Table<Event, Put>,
-    #[wire(audit_policy)]
-    pub keeping: Policy,
+    pub lockouts: Lockouts,
+    pub audit: AuditLog,
     #[wire(password_cost)]
     pub cost: Cost,
     #[wire(mail_domain_if_any)]
@@ -124,8 +118,13 @@ impl Background for Operator {
         let dry = read.as_ref().is_ok_and(|(_, dry)| *dry);
         let done = match read {
             Ok((command, dry)) => {
-                let by = request_id;
-                self.run(command, Run { by, now, dry }).await
+                let run = Run {
+                    command: &name,
+                    by: request_id,
+                    now,
+                    dry,
+                };
+                self.run(command, run).await
             }
             Err(failed) => Err(failed),
         };
@@ -141,9 +140,6 @@ impl Background for Operator {
         };
         let made = answer["user_id"].as_str().map(|id| format!("user:{id}"));
         let subject = made.or(about);
-        if !dry && answer["changed"] == true {
-            self.record(&name, subject.clone(), request_id, now).await;
-        }
         let fault = (outcome == "fault").then(|| answer["error"].clone());
         println!(
             "{}",
@@ -157,24 +153,6 @@ impl Background for Operator {
 }
 
 impl Operator {
-    /// The change is kept even if its event cannot be recorded: the event is then in the log.
-    async fn record(&self, name: &str, subject: Option<String>, request_id: &str, now: Timestamp) {
-        let Some(subject) = subject else { return };
-        let request = AuditedRequest {
-            actor: Some("operator".to_owned()),
-            route: name.to_owned(),
-            request_id: request_id.to_owned(),
-        };
-        let attempt = match random_bytes(&mut SysRng) {
-            Ok(attempt) => attempt,
-            Err(error) => return observe::failed(request_id, "audit", &error.into()),
-        };
-        let event = Event::of_request(self.keeping, "done", request_id, subject, request, attempt, now);
-        if let Err(fault) = self.events.put_new(&event, now).await {
-            observe::audit_failed(&event, &fault, request_id);
-        }
-    }
-
     async fn run(&self, command: Command, run: Run<'_>) -> Result<Value, Failed> {
         match command {
             Command::SetDomain(form) => self.set_domain(form, run).await,

@@ -10,7 +10,8 @@ use countersign_shared::{
         time::Timestamp,
     },
     fault::Fault,
-    runtime::keys::{FRESH_FOR, KeyShelf},
+    observe::Outcome,
+    runtime::keys::{Contents, FRESH_FOR, KeyShelf},
 };
 use rand::rngs::SysRng;
 use serde_json::{Value, json};
@@ -36,71 +37,88 @@ impl Operator {
     /// Adds a key that will sign. An existing key of that id is kept.
     pub async fn rotate_key(&self, new: &NewKey, run: Run<'_>) -> Result<Value, Failed> {
         match new.keys {
-            Which::SupportPin => rotate(&self.support_pin_keys, new, run).await,
-            Which::Passcode => rotate(&self.passcode_keys, new, run).await,
-            Which::Otp => rotate(&self.otp_keys, new, run).await,
-            Which::Answer => rotate(&self.answer_keys, new, run).await,
+            Which::SupportPin => self.rotate(&self.support_pin_keys, new, run).await,
+            Which::Passcode => self.rotate(&self.passcode_keys, new, run).await,
+            Which::Otp => self.rotate(&self.otp_keys, new, run).await,
+            Which::Answer => self.rotate(&self.answer_keys, new, run).await,
         }
     }
 
     /// Removes a key that is no longer needed, or that must not be used any more, whatever still depends on it.
     pub async fn retire_key(&self, old: &OldKey, run: Run<'_>) -> Result<Value, Failed> {
         match old.keys {
-            Which::SupportPin => retire(&self.support_pin_keys, old, run).await,
-            Which::Passcode => retire(&self.passcode_keys, old, run).await,
-            Which::Otp => retire(&self.otp_keys, old, run).await,
-            Which::Answer => retire(&self.answer_keys, old, run).await,
+            Which::SupportPin => self.retire(&self.support_pin_keys, old, run).await,
+            Which::Passcode => self.retire(&self.passcode_keys, old, run).await,
+            Which::Otp => self.retire(&self.otp_keys, old, run).await,
+            Which::Answer => self.retire(&self.answer_keys, old, run).await,
         }
     }
-}
 
-async fn rotate<P: Purpose>(shelf: &KeyShelf<P>, new: &NewKey, run: Run<'_>) -> Result<Value, Failed> {
-    let wait = match (new.at_once, new.signs_after_seconds) {
-        (true, None) => 0,
-        (true, Some(_)) => return Err("at_once and signs_after_seconds say two different things".into()),
-        (false, seconds) => seconds.unwrap_or(SOONEST),
-    };
-    if !new.at_once && !(SOONEST..=LATEST).contains(&wait) {
-        let words =
-            format!("signs_after_seconds is {SOONEST} to {LATEST}; a key that signs sooner is made \"at_once\"");
-        return Err(Failed::Refused(words));
-    }
-    let found = shelf.read().await?;
-    let changed = rotation::is_to_be_added(&found.keys, new.new_id).map_err(words)?;
-    let mut keys = found.keys.clone();
-    if changed {
-        keys.push(Stored {
-            id: new.new_id,
-            text: random_text(&mut SysRng, ALPHABET, LENGTH).map_err(Fault::from)?,
-            signs_from: Some(run.now.deadline(wait)),
-        });
-        if !run.dry && !shelf.replace(&found, &keys).await? {
-            return Err(MEANWHILE.into());
+    async fn rotate<P: Purpose>(&self, shelf: &KeyShelf<P>, new: &NewKey, run: Run<'_>) -> Result<Value, Failed> {
+        let wait = match (new.at_once, new.signs_after_seconds) {
+            (true, None) => 0,
+            (true, Some(_)) => return Err("at_once and signs_after_seconds say two different things".into()),
+            (false, seconds) => seconds.unwrap_or(SOONEST),
+        };
+        if !new.at_once && !(SOONEST..=LATEST).contains(&wait) {
+            let words =
+                format!("signs_after_seconds is {SOONEST} to {LATEST}; a key that signs sooner is made \"at_once\"");
+            return Err(Failed::Refused(words));
         }
+        let found = shelf.read().await?;
+        let changed = rotation::is_to_be_added(&found.keys, new.new_id).map_err(words)?;
+        let mut keys = found.keys.clone();
+        if changed {
+            keys.push(Stored {
+                id: new.new_id,
+                text: random_text(&mut SysRng, ALPHABET, LENGTH).map_err(Fault::from)?,
+                signs_from: Some(run.now.deadline(wait)),
+            });
+            if !run.dry {
+                self.replace(shelf, (new.keys, Outcome::KeyRotated), &found, &keys, run).await?;
+            }
+        }
+        Ok(shown(new.keys, new.new_id, &keys, changed))
     }
-    Ok(shown(new.keys, new.new_id, &keys, changed))
-}
 
-async fn retire<P: Purpose>(shelf: &KeyShelf<P>, old: &OldKey, run: Run<'_>) -> Result<Value, Failed> {
-    let found = shelf.read().await?;
-    let terms = Terms {
-        life: P::LONGEST_LIFE,
-        reread: FRESH_FOR,
-        changed_at: found.changed_at,
-    };
-    let changed = match rotation::is_to_be_retired(&found.keys, old.id, terms, run.now) {
-        Err(Refusal::NeededUntil(_)) if old.force => true,
-        judged => judged.map_err(words)?,
-    };
-    let mut keys = found.keys.clone();
-    keys.retain(|key| key.id != old.id);
-    if changed && !run.dry && !shelf.replace(&found, &keys).await? {
-        return Err(MEANWHILE.into());
+    async fn retire<P: Purpose>(&self, shelf: &KeyShelf<P>, old: &OldKey, run: Run<'_>) -> Result<Value, Failed> {
+        let found = shelf.read().await?;
+        let terms = Terms {
+            life: P::LONGEST_LIFE,
+            reread: FRESH_FOR,
+            changed_at: found.changed_at,
+        };
+        let changed = match rotation::is_to_be_retired(&found.keys, old.id, terms, run.now) {
+            Err(Refusal::NeededUntil(_)) if old.force => true,
+            judged => judged.map_err(words)?,
+        };
+        let mut keys = found.keys.clone();
+        keys.retain(|key| key.id != old.id);
+        if changed && !run.dry {
+            self.replace(shelf, (old.keys, Outcome::KeyRetired), &found, &keys, run).await?;
+        }
+        Ok(shown(old.keys, old.id, &keys, changed))
     }
-    Ok(shown(old.keys, old.id, &keys, changed))
-}
 
-const MEANWHILE: &str = "the keys were changed meanwhile: send the command again";
+    /// Replaces the keys. No transaction contains a secret: an event says that the change begins, and another one that
+    /// it was made.
+    async fn replace<P: Purpose>(
+        &self,
+        shelf: &KeyShelf<P>,
+        (which, what): (Which, Outcome),
+        found: &Contents,
+        keys: &[Stored],
+        run: Run<'_>,
+    ) -> Result<(), Failed> {
+        let subject = || format!("keys:{}", which.name());
+        self.audit.before(run, Outcome::KeyChangeBegun.of(subject())).await?;
+        if !shelf.replace(found, keys).await? {
+            return Err("the keys were changed meanwhile: send the command again".into());
+        }
+        self.audit.before(run, what.of(subject())).await?;
+        Ok(())
+    }
+}
 
 fn words(refusal: Refusal) -> Failed {
     Failed::Refused(match refusal {

@@ -1,11 +1,13 @@
 //! The context and the outcome of a command.
 
-use countersign_shared::{domain::time::Timestamp, fault::Fault};
+use countersign_shared::{domain::time::Timestamp, fault::Fault, services::audit::Cause};
 use serde_json::{Value, json};
 
 /// The context of a command.
 #[derive(Clone, Copy)]
 pub struct Run<'a> {
+    /// The command's name.
+    pub command: &'a str,
     /// The request's id.
     pub by: &'a str,
     /// The system time.
@@ -13,6 +15,18 @@ pub struct Run<'a> {
     /// Dry run: nothing is written, sent or drawn. The result is what it would be, with `null` for values that are not
     /// created.
     pub dry: bool,
+}
+
+impl<'a> From<Run<'a>> for Cause<'a> {
+    fn from(run: Run<'a>) -> Self {
+        Self {
+            actor: Some("operator"),
+            route: run.command,
+            request_id: run.by,
+            invocation: run.by,
+            at: run.now,
+        }
+    }
 }
 
 /// Why a command failed.

@@ -3,10 +3,12 @@
 
 use countersign_shared::{
     domain::{
+        audit::pseudonym,
         mail::suppression::{Suppression, subject},
         time::Timestamp,
     },
-    store::table::Cursor,
+    observe::Outcome,
+    store::table::{Cursor, Transaction},
 };
 use serde_json::{Value, json};
 
@@ -51,7 +53,10 @@ impl Operator {
         let subject = subject(&email_of(email)?);
         let found = self.read_suppressions.get(&subject, run.now).await?;
         if found.is_some() && !run.dry {
-            self.lift.delete(&subject).await?;
+            let mut transaction = Transaction::default();
+            transaction.delete(&self.lift, &subject);
+            self.audit.add(&mut transaction, run, Outcome::SuppressionLifted.of(pseudonym("Mail", &subject)));
+            transaction.commit().await?;
         }
         Ok(done(found.is_some()))
     }

@@ -7,9 +7,10 @@ use countersign_shared::{
         people::locale::Locale,
     },
     fault::Fault,
+    observe::Outcome,
     store::{
         rows::{token, user},
-        table::{Changed, Committed, Transaction},
+        table::{Committed, Transaction},
     },
 };
 use rand::rngs::SysRng;
@@ -72,6 +73,11 @@ impl Operator {
         if let Some(user) = &user {
             transaction.check(&self.depend_on_users, &user.id, user::has_lockout_of(user));
         }
+        let act = match &user {
+            Some(user) => Outcome::TokenCreated.of_user(user),
+            None => Outcome::TokenCreated.of(token.owner.log_name()),
+        };
+        self.audit.add(&mut transaction, run, act);
         match transaction.commit().await? {
             Committed::Yes => shown(Some(&text)),
             Committed::No(_) => Err("the user was changed meanwhile: send the command again".into()),
@@ -84,10 +90,11 @@ impl Operator {
         let found = found.ok_or(Failed::from("no such token"))?;
         let revoked = found.revoked_at.is_none();
         if revoked && !run.dry {
-            let change = token::revoke(run.now);
+            let mut transaction = Transaction::default();
+            transaction.update(&self.change_tokens, &found.digest, token::revoke(run.now));
+            self.audit.add(&mut transaction, run, Outcome::TokenRevoked.of(found.owner.log_name()));
             // A token that was revoked concurrently is revoked as well.
-            let changed = self.change_tokens.update(&found.digest, change, run.now).await?;
-            return Ok(done(matches!(changed, Changed::Yes(_))));
+            return Ok(done(matches!(transaction.commit().await?, Committed::Yes)));
         }
         Ok(done(revoked))
     }

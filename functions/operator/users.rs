@@ -16,10 +16,11 @@ use countersign_shared::{
         time::Timestamp,
     },
     fault::Fault,
+    observe::Outcome,
     services::{accounts, lockouts},
     store::{
         rows,
-        table::{Changed, Committed, Transaction},
+        table::{Change, Committed, Transaction},
     },
 };
 use rand::rngs::SysRng;
@@ -84,6 +85,7 @@ impl Operator {
         let user = User::new(new, &mut SysRng, run.now).map_err(Fault::from)?;
         let mut transaction = Transaction::default();
         accounts::make(&mut transaction, &self.users, &self.claims, &user, run.now);
+        self.audit.add(&mut transaction, run, Outcome::UserCreated.of_user(&user));
         match transaction.commit().await? {
             Committed::Yes => made(Some(user.id), true),
             // A concurrent command was faster; perhaps the same one.
@@ -196,7 +198,7 @@ impl Operator {
         let changed = user.is_admin != is_admin;
         if changed && !run.dry {
             let change = rows::user::set_admin(is_admin, run.now);
-            if let Changed::No(_) = self.change_users.update(&user.id, change, run.now).await? {
+            if !self.change_user(&user, change, Outcome::AdminSet, run).await? {
                 return Err("no such user".into());
             }
         }
@@ -248,6 +250,7 @@ impl Operator {
             return made(Some(id), true);
         }
         transaction.check(&self.depend_on_users, &user.id, rows::user::has_lockout_of(&user));
+        self.audit.add(&mut transaction, run, Outcome::FactorSet.of_user(&user));
         match transaction.commit().await? {
             Committed::Yes => made(Some(id), true),
             Committed::No(_) => Err("the user or the factor was changed meanwhile: send the command again".into()),
@@ -260,7 +263,8 @@ impl Operator {
         if run.dry {
             return Ok(done(decided(&user).is_some()));
         }
-        let changed = lockouts::change(&self.change_users, user, decided, run.by, run.now).await?;
+        let changed =
+            lockouts::change(&self.lockouts, run.into(), user, decided, Outcome::UserBlockedByDecision).await?;
         Ok(done(changed.is_some()))
     }
 
@@ -270,21 +274,28 @@ impl Operator {
         if run.dry {
             return Ok(done(unblocked(&user).is_some()));
         }
-        let changed = lockouts::change(&self.change_users, user, unblocked, run.by, run.now).await?;
+        let changed = lockouts::change(&self.lockouts, run.into(), user, unblocked, Outcome::UserUnblocked).await?;
         Ok(done(changed.is_some()))
     }
 
     /// Revokes all tokens issued until now; it may be repeated.
     pub async fn end_tokens_of_user(&self, id: &str, run: Run<'_>) -> Result<Value, Failed> {
+        let user = self.user(id, run).await?;
         if run.dry {
-            self.user(id, run).await?;
             return Ok(done(true));
         }
-        let change = rows::user::end_tokens();
-        match self.change_users.update(&user_id_of(id)?, change, run.now).await? {
-            Changed::Yes(_) => Ok(done(true)),
-            Changed::No(_) => Err("no such user".into()),
+        match self.change_user(&user, rows::user::end_tokens(), Outcome::UserTokensRevoked, run).await? {
+            true => Ok(done(true)),
+            false => Err("no such user".into()),
         }
+    }
+
+    /// Changes a user, and records that; `false` when the condition does not hold.
+    pub async fn change_user(&self, user: &User, change: Change, what: Outcome, run: Run<'_>) -> Result<bool, Fault> {
+        let mut transaction = Transaction::default();
+        transaction.update(&self.change_users, &user.id, change);
+        self.audit.add(&mut transaction, run, what.of_user(user));
+        Ok(matches!(transaction.commit().await?, Committed::Yes))
     }
 
     async fn user(&self, id: &str, run: Run<'_>) -> Result<User, Failed> {

@@ -18,7 +18,7 @@ use countersign_shared::{
     observe::{Milestone, Outcome},
     runtime::{edge::Wire, keys::Keys},
     services::{
-        idempotency::{self, AnsweredUsers, Caller, Idempotency, Owners},
+        idempotency::{self, AnsweredUsers, Caller, Idempotency, Once, Owners},
         logins::{self, Logins, ROUNDS},
         otp_sender::{self, Extra, MessageRequest, OtpSender, Sending, Sent},
     },
@@ -41,9 +41,12 @@ impl Endpoint for Create {
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
         let token = read_token(call)?.ok_or(Refusal::NoToken)?;
         let presented = Presented::parse(token.expose()).ok_or(Error::TokenInvalid)?;
-        let answer = otp_sender::with(&self.sender, call, async |sending| {
-            optimistic(ROUNDS, "the login", async || self.send(call, &presented, sending).await).await
-        });
+        let answer = async |_: &Once<'_>| {
+            otp_sender::with(&self.sender, call, async |sending| {
+                optimistic(ROUNDS, "the login", async || self.send(call, &presented, sending).await).await
+            })
+            .await
+        };
         let caller = Caller {
             // The path parameter is part of the request.
             function: "otp-create",
@@ -79,6 +82,7 @@ impl Create {
             locale: &login.token.locale,
         };
         let mut extra = Extra::default();
+        self.sender.audit.add(&mut extra.writes, call, Outcome::OtpSent.of_user(user));
         extra.writes.check(&self.answered.depend_on, &user.id, rows::user::is_there(user));
         match sending.send(request, login.otps.clone(), login.quota.clone(), extra).await? {
             Sent::Yes => {

@@ -1,4 +1,4 @@
 //! PATCH /mithril/api/users/{user_id}/actions/create_otp
 mod handler;
 
-countersign_shared::main!(audited handler::Create);
+countersign_shared::main!(handler::Create);

@@ -1,4 +1,4 @@
 //! POST /passcode/consume
 mod handler;
 
-countersign_shared::main!(audited handler::Consume);
+countersign_shared::main!(handler::Consume);

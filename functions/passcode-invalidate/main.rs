@@ -1,4 +1,4 @@
 //! POST /passcode/invalidate
 mod handler;
 
-countersign_shared::main!(audited handler::Invalidate);
+countersign_shared::main!(handler::Invalidate);

@@ -10,12 +10,15 @@ use countersign_shared::{
         reply::Answer,
         serve::Endpoint,
     },
-    observe::Milestone,
+    observe::{Milestone, Outcome},
     runtime::{edge::Wire, keys::Keys},
-    services::auth::{self, Clients},
+    services::{
+        audit::AuditLog,
+        auth::{self, Clients},
+    },
     store::{
         rows::rate_limit::Creations,
-        table::{Put, Table},
+        table::{Batch, BatchGet, Committed, Put, Table, Transaction, settled},
     },
 };
 use rand::rngs::SysRng;
@@ -25,10 +28,12 @@ use rand::rngs::SysRng;
 pub struct Retrieve {
     pub clients: Clients,
     pub created: Creations,
+    pub read: Table<Passcode, BatchGet>,
     pub passcodes: Table<Passcode, Put>,
     pub keys: Keys<Passcodes>,
     #[wire(passcode_policy)]
     pub policy: Policy,
+    pub audit: AuditLog,
 }
 
 impl Endpoint for Retrieve {
@@ -51,7 +56,7 @@ impl Endpoint for Retrieve {
                 .map_err(Error::RateLimited)?;
         }
         let (passcode, text) = self.issue(&binding, call).await?;
-        call.log_subject(format!("passcode:{}", passcode.id.as_str()));
+        call.log_subject(passcode.id.log_name());
         Ok(broadleaf::issued(&passcode.id, &text).counted_as(Milestone::Issued))
     }
 }
@@ -65,8 +70,17 @@ impl Retrieve {
         let keys = self.keys.at(call.now).await;
         for _ in 0..DRAWS {
             let (passcode, text) = Passcode::issue(&self.policy, binding, &keys, &mut SysRng, call.now)?;
-            if self.passcodes.put_new(&passcode, call.now).await? {
-                return Ok((passcode, text));
+            let mut transaction = Transaction::default();
+            transaction.put_new(&self.passcodes, &passcode, call.now);
+            self.audit.add(&mut transaction, call, Outcome::PasscodeIssued.of(passcode.id.log_name()));
+            let handle = passcode.id.handle();
+            let is_issued = async {
+                let found = Batch::one(&self.read, &handle, call.now).await?;
+                Ok(found.is_some_and(|found| found == passcode))
+            };
+            match settled(transaction.commit().await, is_issued).await? {
+                Committed::Yes => return Ok((passcode, text)),
+                Committed::No(_) => {}
             }
         }
         Err(Fault::Bug(format!("{DRAWS} passcodes in a row were taken already")))

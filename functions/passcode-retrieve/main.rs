@@ -1,4 +1,4 @@
 //! GET /passcode/retrieve
 mod handler;
 
-countersign_shared::main!(audited handler::Retrieve);
+countersign_shared::main!(handler::Retrieve);

@@ -25,7 +25,7 @@ impl Endpoint for Status {
         let client = auth::client(&self.clients, call, PASSCODE).await??;
         let ClientQuery { client_id: client } = ClientQuery::read(call, client, &[])?;
         let StatusQuery { passcode_id: id } = StatusQuery::read(call)?;
-        call.log_subject(format!("passcode:{}", id.as_str()));
+        call.log_subject(id.log_name());
         let found = self.passcodes.get(&id.handle(), call.now).await?;
         let passcode = found.filter(|found| found.id == id && found.client == client).ok_or(Error::NoPasscode)?;
         Ok(broadleaf::status_read(&id, passcode.is_valid(call.now)))

@@ -1,8 +1,8 @@
 use std::ops::ControlFlow;
 
 use countersign_shared::{
-    delivery::words::Message,
     domain::{
+        audit::Notice,
         crypto::secret::{Digest, Secret},
         idempotency::{Issued, Storage},
         mail::link,
@@ -21,13 +21,13 @@ use countersign_shared::{
     observe::{Milestone, Outcome},
     runtime::edge::Wire,
     services::{
-        idempotency::{self, AnsweredUsers, Caller, Idempotency, Owners},
-        notices::Notices,
+        audit::AuditLog,
+        idempotency::{self, AnsweredUsers, Caller, IdempotentWrites, Once, Owners},
         passwords,
     },
     store::{
         retry::optimistic_from,
-        table::{Batch, Committed, Delete, Get, Table, Transaction, Update, settled},
+        table::{Batch, BatchGet, Committed, Delete, Get, Table, Transaction, Update, settled},
     },
 };
 use rand::rngs::SysRng;
@@ -36,15 +36,16 @@ use rand::rngs::SysRng;
 /// is not signed in.
 #[derive(Wire)]
 pub struct Confirm {
-    pub idempotency: Idempotency,
+    pub writes: IdempotentWrites,
     pub answered: AnsweredUsers,
     pub requests: Table<PasswordResetRequest, Get>,
     pub change_users: Table<User, Update>,
     pub pins: Table<SupportPin, Delete>,
     pub use_up: Table<PasswordResetRequest, Delete>,
-    pub notices: Notices,
+    pub domains: Table<Domain, BatchGet>,
     #[wire(password_cost)]
     pub cost: Cost,
+    pub audit: AuditLog,
 }
 
 impl Endpoint for Confirm {
@@ -55,9 +56,8 @@ impl Endpoint for Confirm {
         let credential = call.path_parameter("uuid");
         // A request with a password is stored for idempotency only if its credential has the form of a link's secret.
         let digest = link::parse(credential).ok_or(Error::NoRequest)?;
-        let answer = self.confirm(call, &digest, &given);
-        idempotency::run_once(
-            &self.idempotency,
+        idempotency::run_in_transaction(
+            &self.writes,
             Owners::Users(&self.answered),
             Storage::Plain,
             call,
@@ -65,7 +65,7 @@ impl Endpoint for Confirm {
                 function: "password-reset-confirm",
                 credential,
             },
-            answer,
+            async |once: &Once<'_>| self.confirm(call, &digest, &given, once).await,
         )
         .await
     }
@@ -75,7 +75,7 @@ impl Endpoint for Confirm {
 const TRIES: u32 = 3;
 
 impl Confirm {
-    async fn confirm(&self, call: &Call, digest: &Digest, given: &Secret) -> Result<Answer, Error> {
+    async fn confirm(&self, call: &Call, digest: &Digest, given: &Secret, once: &Once<'_>) -> Result<Answer, Error> {
         let request = self.requests.get(digest, call.now).await?.ok_or(Error::NoRequest)?;
         call.log_link(digest.short());
         let (user, domain) = self.find(call, &request).await?;
@@ -86,9 +86,13 @@ impl Confirm {
             let mut transaction = Transaction::default();
             let link = transaction.use_up(&self.use_up, digest, call.now);
             passwords::set(&mut transaction, &self.change_users, &self.pins, &user, &password, call.now);
+            let act = Outcome::PasswordReset.of_user(&user).with_notice(Notice::PasswordChanged);
+            self.audit.add(&mut transaction, call, act);
+            let answer = answer(&user, call);
+            once.store(&mut transaction, &answer)?;
             let is_set = passwords::is_set(&self.answered.read, &user.id, &password, call.now);
             match settled(transaction.commit().await, is_set).await? {
-                Committed::Yes => Ok(ControlFlow::Break(self.notify(call, &user).await)),
+                Committed::Yes => Ok(ControlFlow::Break(answer)),
                 Committed::No(steps) if steps.contains(&link) => Err(Error::NoRequest),
                 // The user has changed; a concurrent change of the password or a block may have made the link void.
                 Committed::No(_) => Ok(ControlFlow::Continue(self.find(call, &request).await?.0)),
@@ -102,19 +106,16 @@ impl Confirm {
         let target = &request.target;
         let mut batch = Batch::default();
         batch.want(&self.answered.read, &target.user);
-        batch.want(&self.notices.domains, &target.domain);
+        batch.want(&self.domains, &target.domain);
         let found = batch.read().await?;
         let user = found.take(&self.answered.read, &target.user, call.now)?;
         let user = user.filter(|user| !request.is_void(user));
-        let domain = found.take(&self.notices.domains, &target.domain, call.now)?;
+        let domain = found.take(&self.domains, &target.domain, call.now)?;
         Ok((user.ok_or(Error::NoRequest)?, domain.unwrap_or_else(|| Domain::undescribed(target.domain.clone()))))
     }
+}
 
-    async fn notify(&self, call: &Call, user: &User) -> Answer {
-        let message = Message::PasswordChanged { at: call.now };
-        self.notices.notify(call, user, &message, "password_changed").await;
-        let answer =
-            era::password_set(Outcome::PasswordReset, &user.domain, &user.login).counted_as(Milestone::Verified);
-        answer.issued(Issued::with_new_password(user, call.now))
-    }
+fn answer(user: &User, call: &Call) -> Answer {
+    let answer = era::password_set(Outcome::PasswordReset, &user.domain, &user.login).counted_as(Milestone::Verified);
+    answer.issued(Issued::with_new_password(user, call.now))
 }

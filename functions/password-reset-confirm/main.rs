@@ -1,4 +1,4 @@
 //! PATCH /rest/v1/iam/pwd_reset_requests/{uuid}
 mod handler;
 
-countersign_shared::main!(audited handler::Confirm);
+countersign_shared::main!(handler::Confirm);

@@ -1,6 +1,6 @@
 use countersign_shared::{
-    delivery::words::Message,
     domain::{
+        audit::Notice,
         idempotency::Issued,
         limits::limit_keys,
         password::{PasswordHash, Verdict},
@@ -16,7 +16,7 @@ use countersign_shared::{
         reply::Answer,
     },
     observe::Outcome,
-    services::{auth, passwords, rate_limits::Spending},
+    services::{auth, idempotency::Once, passwords, rate_limits::Spending},
     store::table::{Batch, Committed, Transaction, settled},
 };
 use rand::rngs::SysRng;
@@ -26,18 +26,18 @@ use crate::handler::Request;
 impl Request {
     /// Changes the password of a signed-in user who knows the current one. The guess at it is counted before it is
     /// verified: the finder of an open session has only a limited number (brute force).
-    pub async fn change(&self, call: &Call, request: ChangeRequest) -> Result<Answer, Error> {
+    pub async fn change(&self, call: &Call, request: ChangeRequest, once: &Once<'_>) -> Result<Answer, Error> {
         let needed = era::CHANGE_PASSWORD;
         let person = auth::user(&self.tokens, &self.answered.read, call, call.bearer(), needed, None).await??;
         let user = person.user;
         call.log_subject(user.id.log_name());
         let mut batch = Batch::default();
-        batch.want(&self.notices.domains, &user.domain);
-        let domain = batch.read().await?.take(&self.notices.domains, &user.domain, call.now)?;
+        batch.want(&self.domains, &user.domain);
+        let domain = batch.read().await?.take(&self.domains, &user.domain, call.now)?;
         let domain = domain.unwrap_or_else(|| Domain::undescribed(user.domain.clone()));
         let password = body::accept_password(&domain.passwords, "new_pwd", &request.new)?;
 
-        let mut spending = Spending::new(&self.rate_limits, call);
+        let mut spending = Spending::new(&self.rate_limits, call.hit());
         let subject = limit_keys::password_guesses(user.id);
         spending.spend(&self.guesses, &subject).await??;
         match user.password.verify(&request.current, &self.cost) {
@@ -48,15 +48,16 @@ impl Request {
         let password = PasswordHash::of(&password, &self.cost, &mut SysRng).map_err(Fault::from)?;
         let mut transaction = Transaction::default();
         passwords::set(&mut transaction, &self.change_users, &self.pins, &user, &password, call.now);
+        let act = Outcome::PasswordChanged.of_user(&user).with_notice(Notice::PasswordChanged);
+        self.audit.add(&mut transaction, call, act);
+        let answer = era::password_set(Outcome::PasswordChanged, &user.domain, &user.login);
+        let answer = answer.issued(Issued::with_new_password(&user, call.now));
+        once.store(&mut transaction, &answer)?;
         let is_set = passwords::is_set(&self.answered.read, &user.id, &password, call.now);
         match settled(transaction.commit().await, is_set).await? {
-            Committed::Yes => {}
+            Committed::Yes => Ok(answer),
             // A concurrent change was faster: the given password is no longer current.
-            Committed::No(_) => return Err(Error::WrongPassword),
+            Committed::No(_) => Err(Error::WrongPassword),
         }
-        let message = Message::PasswordChanged { at: call.now };
-        self.notices.notify(call, &user, &message, "password_changed").await;
-        let answer = era::password_set(Outcome::PasswordChanged, &user.domain, &user.login);
-        Ok(answer.issued(Issued::with_new_password(&user, call.now)))
     }
 }

@@ -1,4 +1,5 @@
 use countersign_shared::{
+    delivery::mail::Mailer,
     domain::{
         auth::{
             access::Refusal,
@@ -6,10 +7,10 @@ use countersign_shared::{
         },
         idempotency::Storage,
         limits::rate_limit::RateLimit,
-        mail::link::Policy,
+        mail::{link::Policy, suppression::Suppression},
         password::Cost,
         password_reset::PasswordResetRequest,
-        people::{claim::Claim, user::User},
+        people::{claim::Claim, tenant::Domain, user::User},
         support_pin::SupportPin,
     },
     http::{
@@ -23,8 +24,8 @@ use countersign_shared::{
     },
     runtime::edge::Wire,
     services::{
-        idempotency::{self, AnsweredUsers, Caller, Idempotency, Owners},
-        notices::Notices,
+        audit::AuditLog,
+        idempotency::{self, AnsweredUsers, Caller, Idempotency, IdempotentWrites, Once, Owners},
     },
     store::{
         rows::{bucket::Level, rate_limit::Usage},
@@ -36,6 +37,7 @@ use countersign_shared::{
 #[derive(Wire)]
 pub struct Request {
     pub idempotency: Idempotency,
+    pub writes: IdempotentWrites,
     pub answered: AnsweredUsers,
     pub claims: Table<Claim, BatchGet>,
     pub read_rate_limits: Table<Usage, BatchGet>,
@@ -47,13 +49,16 @@ pub struct Request {
     pub tokens: Table<Token, BatchGet>,
     pub change_users: Table<User, Update>,
     pub pins: Table<SupportPin, Delete>,
-    pub notices: Notices,
+    pub domains: Table<Domain, BatchGet>,
+    pub suppressions: Table<Suppression, BatchGet>,
+    pub mailer: Mailer,
     #[wire(password_reset_policy)]
     pub policy: Policy,
     #[wire(password_guesses)]
     pub guesses: RateLimit,
     #[wire(password_cost)]
     pub cost: Cost,
+    pub audit: AuditLog,
 }
 
 impl Endpoint for Request {
@@ -61,28 +66,22 @@ impl Endpoint for Request {
 
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
         let request = body::read_password_request(call)?;
-        let (credential, owners) = match &request {
-            PasswordRequest::Reset(_) => (call.bearer().unwrap_or_default(), Owners::Public),
-            PasswordRequest::Change(_) => (token(call)?, Owners::Users(&self.answered)),
+        let caller = |credential| Caller {
+            function: "password-reset-request",
+            credential,
         };
-        let answer = async {
-            match request {
-                PasswordRequest::Reset(request) => self.reset(call, request).await,
-                PasswordRequest::Change(request) => self.change(call, request).await,
+        match request {
+            PasswordRequest::Reset(request) => {
+                let caller = caller(call.bearer().unwrap_or_default());
+                let reset = async |once: &Once<'_>| self.reset(call, request, once).await;
+                idempotency::run_once(&self.idempotency, Owners::Public, Storage::Plain, call, caller, reset).await
             }
-        };
-        idempotency::run_once(
-            &self.idempotency,
-            owners,
-            Storage::Plain,
-            call,
-            Caller {
-                function: "password-reset-request",
-                credential,
-            },
-            answer,
-        )
-        .await
+            PasswordRequest::Change(request) => {
+                let (caller, owners) = (caller(token(call)?), Owners::Users(&self.answered));
+                let change = async |once: &Once<'_>| self.change(call, request, once).await;
+                idempotency::run_in_transaction(&self.writes, owners, Storage::Plain, call, caller, change).await
+            }
+        }
     }
 }
 

@@ -3,4 +3,4 @@ mod change;
 mod handler;
 mod reset;
 
-countersign_shared::main!(audited handler::Request);
+countersign_shared::main!(handler::Request);

@@ -8,7 +8,10 @@ use countersign_shared::{
             limit_keys::{self, Addressee, MailKind, RequestKind, Resolved},
             rate_limit::RateLimited,
         },
-        mail::suppression::{self, Reason},
+        mail::{
+            link,
+            suppression::{self, Reason},
+        },
         password_reset::{PasswordResetRequest, Target},
         people::{
             claim,
@@ -30,6 +33,7 @@ use countersign_shared::{
     },
     observe::{Milestone, Outcome},
     services::{
+        idempotency::Once,
         link_mails::{self, Letter},
         rate_limits::{MailLimit, Planned, Spending},
     },
@@ -90,9 +94,9 @@ impl ResetState {
 impl Request {
     /// The same steps for known and unknown users, against enumeration: only the mail differs, and only its recipient
     /// sees it.
-    pub async fn reset(&self, call: &Call, reset: ResetRequest) -> Result<Answer, Error> {
+    pub async fn reset(&self, call: &Call, reset: ResetRequest, once: &Once<'_>) -> Result<Answer, Error> {
         let found = self.find(call, &reset).await?;
-        let mut spending = Spending::new(&self.rate_limits, call);
+        let mut spending = Spending::new(&self.rate_limits, once.hit(call));
         let done = in_time(self.accept(call, &reset, found, &mut spending)).await;
         if done.is_err() {
             // Report the first error; what cannot be given back expires.
@@ -107,10 +111,10 @@ impl Request {
             Key::Email(email) => claim::email(&reset.domain, email),
         };
         let mut batch = Batch::default();
-        batch.want(&self.notices.domains, &reset.domain);
+        batch.want(&self.domains, &reset.domain);
         batch.want(&self.claims, &claim);
         let found = batch.read().await?;
-        let domain = found.take(&self.notices.domains, &reset.domain, call.now)?;
+        let domain = found.take(&self.domains, &reset.domain, call.now)?;
         let id = match found.take(&self.claims, &claim, call.now)? {
             Some(claim) => claim.user,
             None => UserId::draw(&mut SysRng).map_err(Fault::from)?,
@@ -143,7 +147,7 @@ impl Request {
         let of_domain = limit_keys::domain_mails(REQUEST, is_described.then_some(&reset.domain));
         let of_all = limit_keys::mails(REQUEST);
         let mut batch = Batch::default();
-        batch.want(&self.notices.suppressions, &subject);
+        batch.want(&self.suppressions, &subject);
         for mailbox in &mailboxes {
             batch.want(&self.read_rate_limits, mailbox);
         }
@@ -158,7 +162,7 @@ impl Request {
                 sent: found.take(&self.read_rate_limits, &mailboxes[at], call.now)?,
             })
         };
-        let suppression = found.take(&self.notices.suppressions, &subject, call.now)?;
+        let suppression = found.take(&self.suppressions, &subject, call.now)?;
         Ok(ResetState {
             domain: domain.unwrap_or_else(|| Domain::undescribed(reset.domain.clone())),
             suppressed: suppression.map(|row| row.reason),
@@ -258,21 +262,8 @@ impl Request {
         if let Some(user) = &found.user {
             call.log_subject(user.id.log_name());
         }
-        // A link for an unknown user depends on that user not existing: the same call for known and unknown.
-        let unchanged = match &found.user {
-            Some(user) => rows::user::is_there(user),
-            None => rows::user::is_absent(),
-        };
-        let mut transaction = Transaction::default();
-        transaction.put_new(&self.requests, &request, call.now);
-        transaction.check(&self.answered.depend_on, &request.target.user, unchanged);
-        match transaction.commit().await? {
-            Committed::Yes => {}
-            Committed::No(_) => return Err(Fault::Contended("the user changed meanwhile".into()).into()),
-        }
-
         let link = self.policy.link(REQUEST, &id);
-        let message = match found.user {
+        let message = match &found.user {
             None => Message::NoAccount,
             Some(_) => Message::ResetPassword {
                 link: &link,
@@ -289,14 +280,32 @@ impl Request {
             (Some(email), Some(_)) => (Recipient::Person(email), Outcome::PasswordResetRequested),
             (None, _) => (Recipient::Simulator, Outcome::PasswordResetOfUnknown),
         };
+        // A link for an unknown user depends on that user not existing: the same call for known and unknown.
+        let unchanged = match &found.user {
+            Some(user) => rows::user::is_there(user),
+            None => rows::user::is_absent(),
+        };
+        let mut transaction = Transaction::default();
+        transaction.put_new(&self.requests, &request, call.now);
+        transaction.check(&self.answered.depend_on, &request.target.user, unchanged);
+        let act = |outcome: Outcome| match &found.user {
+            Some(user) => outcome.of_user(user),
+            None => outcome.of(link::log_name(&request.digest)),
+        };
+        self.audit.add(&mut transaction, call, act(outcome));
+        match transaction.commit().await? {
+            Committed::Yes => {}
+            Committed::No(_) => return Err(Fault::Contended("the user changed meanwhile".into()).into()),
+        }
         let letter = Letter {
             sender: domain.sender.as_ref(),
             to,
             mail: &mail,
             request_kind: REQUEST,
             request: &request.digest,
+            failed: act(Outcome::MailFailed),
         };
-        let sent = link_mails::send(&self.notices.mailer, &self.take_back, call, letter).await;
+        let sent = link_mails::send(&self.mailer, &self.take_back, &self.audit, call, letter).await;
         sent.map(|()| era::check_mail(outcome).counted_as(Milestone::Issued)).map_err(Error::MailFailed)
     }
 }

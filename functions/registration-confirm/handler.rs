@@ -20,7 +20,7 @@ use countersign_shared::{
     },
     observe::{Milestone, Outcome},
     runtime::edge::Wire,
-    services::accounts,
+    services::{accounts, audit::AuditLog},
     store::{
         rows::bucket::{self, Level},
         table::{Batch, BatchGet, Committed, Delete, Get, Put, Table, Transaction, Update, settled},
@@ -42,6 +42,7 @@ pub struct Confirm {
     pub unconfirmed: Bucket,
     #[wire(password_cost)]
     pub cost: Cost,
+    pub audit: AuditLog,
 }
 
 impl Endpoint for Confirm {
@@ -94,6 +95,7 @@ impl Endpoint for Confirm {
         let mut transaction = Transaction::default();
         let request = transaction.use_up(&self.use_up, &digest, call.now);
         let names = accounts::make(&mut transaction, &self.users, &self.claims, &user, call.now);
+        self.audit.add(&mut transaction, call, Outcome::Registered.of_user(&user));
         let login = claim::login(&user.domain, &user.login);
         let is_made = async {
             let claim = Batch::one(&self.read_claims, &login, call.now).await?;

@@ -10,7 +10,7 @@ use countersign_shared::{
             rate_limit::RateLimited,
         },
         mail::{
-            link::Policy,
+            link::{self, Policy},
             suppression::{self, Reason, Suppression},
         },
         people::{
@@ -33,13 +33,14 @@ use countersign_shared::{
     observe::{Milestone, Outcome},
     runtime::edge::Wire,
     services::{
-        idempotency::{self, Caller, Idempotency, Owners},
+        audit::AuditLog,
+        idempotency::{self, Caller, Idempotency, Once, Owners},
         link_mails::{self, Letter},
         rate_limits::{MailLimit, Planned, Spending},
     },
     store::{
         rows::{bucket::Level, rate_limit::Usage},
-        table::{Batch, BatchGet, Delete, Put, Table, Update},
+        table::{Batch, BatchGet, Committed, Delete, Put, Table, Transaction, Update},
     },
 };
 use rand::rngs::SysRng;
@@ -60,6 +61,7 @@ pub struct Request {
     pub mailer: Mailer,
     #[wire(registration_policy)]
     pub policy: Policy,
+    pub audit: AuditLog,
 }
 
 impl Endpoint for Request {
@@ -67,7 +69,6 @@ impl Endpoint for Request {
 
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
         let request = body::read_registration(call)?;
-        let answer = self.request(call, request);
         idempotency::run_once(
             &self.idempotency,
             Owners::Public,
@@ -77,7 +78,7 @@ impl Endpoint for Request {
                 function: "registration-request",
                 credential: "",
             },
-            answer,
+            async |once: &Once<'_>| self.request(call, request, once).await,
         )
         .await
     }
@@ -109,9 +110,9 @@ struct Levels {
 }
 
 impl Request {
-    async fn request(&self, call: &Call, request: RegisterRequest) -> Result<Answer, Error> {
+    async fn request(&self, call: &Call, request: RegisterRequest, once: &Once<'_>) -> Result<Answer, Error> {
         let admitted = self.admit(call, request).await?;
-        let mut spending = Spending::new(&self.rate_limits, call);
+        let mut spending = Spending::new(&self.rate_limits, once.hit(call));
         let done = in_time(self.accept(call, admitted, &mut spending)).await;
         if done.is_err() {
             // Report the first error; what cannot be given back expires.
@@ -187,9 +188,6 @@ impl Request {
 
         let (request, id) = RegistrationRequest::issue(admitted.account, self.policy.lifetime, &mut SysRng, call.now)
             .map_err(Fault::from)?;
-        call.log_link(request.digest.short());
-        self.requests.put(&request).await?;
-
         let domain = &admitted.domain;
         let link = self.policy.link(REQUEST, &id);
         let message = match admitted.has_account {
@@ -207,14 +205,24 @@ impl Request {
             (Some(_), true, true) => (Recipient::Person(&email), Outcome::RegistrationOfKnownAddress),
             (Some(_), true, false) => (Recipient::Person(&email), Outcome::RegistrationRequested),
         };
+        call.log_link(request.digest.short());
+        let act = |outcome: Outcome| outcome.of(link::log_name(&request.digest)).in_domain(&domain.name);
+        let mut transaction = Transaction::default();
+        transaction.put_new(&self.requests, &request, call.now);
+        self.audit.add(&mut transaction, call, act(outcome));
+        match transaction.commit().await? {
+            Committed::Yes => {}
+            Committed::No(_) => return Err(Fault::Bug("the random link is taken".into()).into()),
+        }
         let letter = Letter {
             sender: domain.sender.as_ref(),
             to,
             mail: &mail,
             request_kind: REQUEST,
             request: &request.digest,
+            failed: act(Outcome::MailFailed),
         };
-        let sent = link_mails::send(&self.mailer, &self.take_back, call, letter).await;
+        let sent = link_mails::send(&self.mailer, &self.take_back, &self.audit, call, letter).await;
         sent.map(|()| era::check_mail(outcome).counted_as(Milestone::Issued)).map_err(Error::MailFailed)
     }
 

@@ -1,4 +1,4 @@
 //! POST /rest/v1/iam/self_register_requests
 mod handler;
 
-countersign_shared::main!(audited handler::Request);
+countersign_shared::main!(handler::Request);

@@ -10,9 +10,12 @@ use countersign_shared::{
         reply::Answer,
         serve::Endpoint,
     },
-    observe::Milestone,
+    observe::{Milestone, Outcome},
     runtime::{edge::Wire, keys::Keys},
-    services::auth::{self, Users},
+    services::{
+        audit::AuditLog,
+        auth::{self, Users},
+    },
     store::{
         retry::optimistic,
         rows,
@@ -33,6 +36,7 @@ pub struct Create {
     pub keys: Keys<SupportPins>,
     #[wire(support_pin_policy)]
     pub policy: Policy,
+    pub audit: AuditLog,
 }
 
 impl Endpoint for Create {
@@ -68,6 +72,7 @@ impl Create {
             }
             Owner::Provided(_) => {}
         }
+        self.audit.add(&mut transaction, call, Outcome::PinCreated.of_owner(owner));
         Ok(match transaction.commit().await? {
             Committed::Yes => Some(gitlab::pin_created(&digits, pin.expires_at).counted_as(Milestone::Issued)),
             Committed::No(_) => None,

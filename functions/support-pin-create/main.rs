@@ -1,4 +1,4 @@
 //! POST /api/v4/user/support_pin
 mod handler;
 
-countersign_shared::main!(audited handler::Create);
+countersign_shared::main!(handler::Create);

@@ -6,11 +6,15 @@ use countersign_shared::{
         reply::Answer,
         serve::Endpoint,
     },
+    observe::Outcome,
     runtime::edge::Wire,
-    services::auth::{self, Users},
+    services::{
+        audit::AuditLog,
+        auth::{self, Users},
+    },
     store::{
         rows::support_pin,
-        table::{Changed, Table, Update},
+        table::{Committed, Get, Table, Transaction, Update, settled},
     },
 };
 
@@ -18,7 +22,9 @@ use countersign_shared::{
 #[derive(Wire)]
 pub struct Revoke {
     pub users: Users,
+    pub read: Table<SupportPin, Get>,
     pub pins: Table<SupportPin, Update>,
+    pub audit: AuditLog,
 }
 
 impl Endpoint for Revoke {
@@ -37,12 +43,17 @@ impl Revoke {
             gitlab::in_own_name(call, auth::pin_caller(&self.users, call, token, gitlab::WRITE, named).await?)?;
         let owner = gitlab::administered(&caller)?;
         gitlab::expect_nothing(call)?;
+        let mut transaction = Transaction::default();
         let change = support_pin::revoke(owner, &call.invocation, call.now);
-        match self.pins.update(&owner.id(), change, call.now).await? {
-            Changed::Yes(_) => {}
-            Changed::No(Some(pin)) if pin.was_revoked_by(&call.invocation) => {}
-            Changed::No(_) => return Err(Error::NoPinToRevoke),
+        transaction.update(&self.pins, &owner.id(), change);
+        self.audit.add(&mut transaction, call, Outcome::PinRevoked.of_owner(owner));
+        let is_ours = async {
+            let found = self.read.get(&owner.id(), call.now).await?;
+            Ok(found.is_some_and(|found| found.was_revoked_by(&call.invocation)))
+        };
+        match settled(transaction.commit().await, is_ours).await? {
+            Committed::Yes => Ok(gitlab::pin_revoked()),
+            Committed::No(_) => Err(Error::NoPinToRevoke),
         }
-        Ok(gitlab::pin_revoked())
     }
 }

@@ -1,4 +1,4 @@
 //! POST /api/v4/users/{id}/support_pin/revoke
 mod handler;
 
-countersign_shared::main!(audited handler::Revoke);
+countersign_shared::main!(handler::Revoke);

@@ -22,7 +22,7 @@ pub struct ShowUser {
     pub users: Users,
     pub pins: Table<SupportPin, Get>,
     pub keys: Keys<SupportPins>,
-    pub trail: AuditLog,
+    pub audit: AuditLog,
 }
 
 impl Endpoint for ShowUser {
@@ -42,8 +42,7 @@ impl ShowUser {
         gitlab::expect_nothing(call)?;
         let pin = self.pins.get(&owner.id(), call.now).await?.ok_or(Error::NoPin)?;
         let digits = pin.open(owner, &self.keys.at(call.now).await, call.now)?.ok_or(Error::NoPin)?;
-        let noted = self.trail.before(call, Outcome::PinRead).await;
-        noted.map_err(Error::NotRecorded)?;
+        self.audit.before(call, Outcome::PinRead.of_owner(owner)).await.map_err(Error::NotRecorded)?;
         Ok(gitlab::pin_read(&digits, pin.expires_at).counted_as(Milestone::Verified))
     }
 }

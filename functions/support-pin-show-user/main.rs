@@ -1,4 +1,4 @@
 //! GET /api/v4/users/{id}/support_pin
 mod handler;
 
-countersign_shared::main!(audited handler::ShowUser);
+countersign_shared::main!(handler::ShowUser);

@@ -1,4 +1,4 @@
 //! GET /api/v4/user/support_pin
 mod handler;
 
-countersign_shared::main!(audited handler::Show);
+countersign_shared::main!(handler::Show);

@@ -15,7 +15,10 @@ use countersign_shared::{
         reply::Answer,
     },
     observe::{Milestone, Outcome},
-    services::logins::{self, GrantedLogin, ROUNDS},
+    services::{
+        idempotency::Once,
+        logins::{self, GrantedLogin, ROUNDS},
+    },
     store::{
         retry::optimistic,
         table::{Batch, Committed, Transaction, settled},
@@ -27,13 +30,25 @@ use crate::handler::Create;
 impl Create {
     /// Verifies a code against the login as it was read, and writes the result on condition that nothing has changed
     /// (optimistic locking): a guess that lost the race is verified again, against the winner's result.
-    pub async fn authorize(&self, call: &Call, token: Option<Secret>, otp: &Code) -> Result<Answer, Error> {
-        optimistic(ROUNDS, "the login", async || self.grant(call, token.clone(), otp).await).await
+    pub async fn authorize(
+        &self,
+        call: &Call,
+        token: Option<Secret>,
+        otp: &Code,
+        once: &Once<'_>,
+    ) -> Result<Answer, Error> {
+        optimistic(ROUNDS, "the login", async || self.grant(call, token.clone(), otp, once).await).await
     }
 
     /// Consumes the code, resets the failures and starts the session with its access token, all or nothing. `None`
     /// after a concurrent change.
-    async fn grant(&self, call: &Call, token: Option<Secret>, otp: &Code) -> Result<Option<Answer>, Error> {
+    async fn grant(
+        &self,
+        call: &Call,
+        token: Option<Secret>,
+        otp: &Code,
+        once: &Once<'_>,
+    ) -> Result<Option<Answer>, Error> {
         let login = self.login(call, token).await?;
         let factor = login.active_factor().ok_or(Error::NoFactor)?;
         let phone = factor.value.as_ref().ok_or(Error::FactorNotSet)?;
@@ -53,15 +68,18 @@ impl Create {
         };
         let mut transaction = Transaction::default();
         let (access, text) = granted.add(&mut transaction, call, &login, &next, wanted)?;
+        self.logins.audit.add(&mut transaction, call, Outcome::OtpVerified.of_user(&login.user));
+        let (grant_type, then) = (GrantType::Authorize.name(), NextStep::RequestApps);
+        let answer = token_answer(call, Outcome::OtpVerified, &access, &text, grant_type, then);
+        let issued = Issued::to_user(login.user.id, access.generation, call.now);
+        let answer = answer.counted_as(Milestone::Verified).issued(issued);
+        once.store(&mut transaction, &answer)?;
         let is_issued = Batch::finds(&self.logins.tokens, &access.digest, call.now);
         match settled(transaction.commit().await, is_issued).await? {
             Committed::No(_) => return Ok(None),
             Committed::Yes => {}
         }
         logins::count_verified(&self.sender.quotas, call, &login, &next).await;
-        let (grant_type, next) = (GrantType::Authorize.name(), NextStep::RequestApps);
-        let answer = token_answer(call, Outcome::OtpVerified, &access, &text, grant_type, next);
-        let issued = Issued::to_user(login.user.id, access.generation, call.now);
-        Ok(Some(answer.counted_as(Milestone::Verified).issued(issued)))
+        Ok(Some(answer))
     }
 }

@@ -18,6 +18,8 @@ use countersign_shared::{
         reply::Answer,
     },
     observe::Outcome,
+    services::idempotency::Once,
+    store::table::{Batch, Committed, Transaction, settled},
 };
 use rand::rngs::SysRng;
 
@@ -31,6 +33,7 @@ impl Create {
         client_id: &str,
         secret: &Secret,
         scope: &str,
+        once: &Once<'_>,
     ) -> Result<Answer, Error> {
         let id = ClientId::parse(client_id).ok_or(Error::ClientUnknown)?;
         let client = self.clients.get(&id, call.now).await?.ok_or(Error::ClientUnknown)?;
@@ -44,6 +47,7 @@ impl Create {
         call.log_actor(id.log_name());
         let scopes = client.allow(GrantType::ClientCredentials, scope).map_err(Error::ScopeNotAllowed)?;
         let issued = Issued::to_client(&client);
+        let log_name = id.log_name();
         let grant = Grant {
             owner: Owner::Client(id.clone()),
             domain: None,
@@ -56,10 +60,17 @@ impl Create {
             expires_at: call.now.deadline(self.lifetimes.access),
         };
         let (token, text) = Token::issue(grant, &mut SysRng, call.now).map_err(Fault::from)?;
-        self.new_tokens.put(&token).await?;
         let grant_type = body::GrantType::ClientCredentials.name();
         let next = NextStep::RequestApps;
-        let answer = token_answer(call, Outcome::ClientSignedIn, &token, &text, grant_type, next);
-        Ok(answer.issued(issued))
+        let answer = token_answer(call, Outcome::ClientSignedIn, &token, &text, grant_type, next).issued(issued);
+        let mut transaction = Transaction::default();
+        transaction.put_new(&self.new_tokens, &token, call.now);
+        self.logins.audit.add(&mut transaction, call, Outcome::ClientSignedIn.of(log_name));
+        once.store(&mut transaction, &answer)?;
+        let is_issued = Batch::finds(&self.logins.tokens, &token.digest, call.now);
+        match settled(transaction.commit().await, is_issued).await? {
+            Committed::Yes => Ok(answer),
+            Committed::No(_) => Err(Fault::Contended("a concurrent call with the same key was faster".into()).into()),
+        }
     }
 }

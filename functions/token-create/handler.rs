@@ -1,6 +1,6 @@
 use countersign_shared::{
-    delivery::words::Message,
     domain::{
+        audit::Event,
         auth::{
             client::Client,
             token::{Kind, Presented, Token},
@@ -9,7 +9,7 @@ use countersign_shared::{
         idempotency::Storage,
         limits::rate_limit::RateLimit,
         password::Cost,
-        people::{claim::Claim, name::DomainName, unknown::UnknownIdentity, user::User},
+        people::{claim::Claim, tenant::Domain, unknown::UnknownIdentity},
     },
     http::{
         call::Call,
@@ -22,7 +22,7 @@ use countersign_shared::{
     },
     runtime::{edge::Wire, keys::Keys, settings::Lifetimes},
     services::{
-        idempotency::{self, AnsweredUsers, Caller, Idempotency, Owners},
+        idempotency::{self, AnsweredUsers, Caller, Idempotency, IdempotentWrites, Once, Owners},
         logins::{self, Login, Logins},
         otp_sender::OtpSender,
         verification::Verifier,
@@ -37,18 +37,21 @@ use countersign_shared::{
 #[derive(Wire)]
 pub struct Create {
     pub idempotency: Idempotency,
+    pub writes: IdempotentWrites,
     pub answered: AnsweredUsers,
     pub logins: Logins,
     pub sender: OtpSender,
     pub verifier: Verifier,
     pub clients: Table<Client, Get>,
     pub claims: Table<Claim, Get>,
+    pub domains: Table<Domain, BatchGet>,
     pub new_tokens: Table<Token, Put>,
     pub change_tokens: Table<Token, Update>,
     pub read_rate_limits: Table<Usage, BatchGet>,
     pub read_unknown: Table<UnknownIdentity, BatchGet>,
     pub change_unknown: Table<UnknownIdentity, Update>,
     pub depend_on_unknown: Table<UnknownIdentity, Check>,
+    pub unrecorded: Table<Event, Check>,
     pub answers: Keys<Answers>,
     #[wire(token_lifetimes)]
     pub lifetimes: Lifetimes,
@@ -63,38 +66,33 @@ impl Endpoint for Create {
 
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
         let request = read_grant(call, self.sender.policy.otp.length)?;
-        let answer = async {
-            match request {
-                TokenRequest::Password {
-                    email,
-                    password,
-                    client_id,
-                    scope,
-                } => self.password(call, &email, &password, &client_id, &scope).await,
-                TokenRequest::Authorize { token, otp } => self.authorize(call, token, &otp).await,
-                TokenRequest::Refresh { token } => self.refresh(call, token).await,
-                TokenRequest::ClientCredentials {
-                    client_id,
-                    client_secret,
-                    scope,
-                } => self.client_credentials(call, &client_id, &client_secret, &scope).await,
-            }
+        let sends = matches!(request, TokenRequest::Password { .. } | TokenRequest::Refresh { .. });
+        let answer = async |once: &Once<'_>| match request {
+            TokenRequest::Password {
+                email,
+                password,
+                client_id,
+                scope,
+            } => self.password(call, &email, &password, (&client_id, &scope), once).await,
+            TokenRequest::Authorize { token, otp } => self.authorize(call, token, &otp, once).await,
+            TokenRequest::Refresh { token } => self.refresh(call, token, once).await,
+            TokenRequest::ClientCredentials {
+                client_id,
+                client_secret,
+                scope,
+            } => self.client_credentials(call, &client_id, &client_secret, &scope, once).await,
         };
         let answers = self.answers.at(call.now).await;
-        let keeping = Storage::Encrypted(&answers);
+        let storage = Storage::Encrypted(&answers);
         let caller = Caller {
             function: "token-create",
             credential: call.bearer().unwrap_or_default(),
         };
-        idempotency::run_once(
-            &self.idempotency,
-            Owners::UsersAndClients(&self.answered, &self.clients),
-            keeping,
-            call,
-            caller,
-            answer,
-        )
-        .await
+        let owners = Owners::UsersAndClients(&self.answered, &self.clients);
+        match sends {
+            true => idempotency::run_once(&self.idempotency, owners, storage, call, caller, answer).await,
+            false => idempotency::run_in_transaction(&self.writes, owners, storage, call, caller, answer).await,
+        }
     }
 }
 
@@ -107,17 +105,5 @@ impl Create {
         let login = logins::read(&self.logins, call, &presented, waits).await??;
         call.log_subject(login.user.id.log_name());
         Ok(login)
-    }
-
-    /// Notifies a user of a lockout.
-    pub async fn notify_locked(&self, call: &Call, user: &User) {
-        let message = Message::Locked { at: call.now };
-        self.verifier.notices.notify(call, user, &message, "locked").await;
-    }
-
-    /// Does the same work for a lockout of an address without an account.
-    pub async fn simulate_locked(&self, call: &Call, domain: &DomainName, identity: &[u8; 32]) {
-        let message = Message::Locked { at: call.now };
-        self.verifier.notices.simulate(call, domain, *identity, &message, "locked").await;
     }
 }

@@ -5,4 +5,4 @@ mod handler;
 mod password;
 mod refresh;
 
-countersign_shared::main!(audited handler::Create);
+countersign_shared::main!(handler::Create);

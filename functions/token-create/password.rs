@@ -1,6 +1,6 @@
 use countersign_shared::{
     domain::{
-        audit,
+        audit::{self, Act, Notice},
         auth::{
             client::{Client, GrantType},
             lockout::{Failed, Lockout},
@@ -33,6 +33,7 @@ use countersign_shared::{
     },
     observe::{Milestone, Outcome},
     services::{
+        idempotency::Once,
         logins::ROUNDS,
         otp_sender::{self, Extra, MessageRequest, Sending, Sent},
     },
@@ -71,6 +72,16 @@ struct SignIn<'a> {
 enum Whose<'a> {
     User(&'a User),
     Unknown(&'a UnknownIdentity),
+}
+
+impl Whose<'_> {
+    /// What happened to the user, or to the pseudonym of an unknown identity.
+    fn did(self, what: Outcome, request: &LoginRequest<'_>) -> Act {
+        match self {
+            Self::User(user) => what.of_user(user),
+            Self::Unknown(_) => what.of(audit::pseudonym("unknown", &request.identity)).in_domain(&request.domain),
+        }
+    }
 }
 
 /// A login, as it was requested.
@@ -120,8 +131,8 @@ impl Create {
         call: &Call,
         email: &str,
         password: &Password,
-        client_id: &str,
-        scope: &str,
+        (client_id, scope): (&str, &str),
+        once: &Once<'_>,
     ) -> Result<Answer, Error> {
         let (client, domain) = self.login_client(call, client_id).await?;
         let request = LoginRequest {
@@ -137,7 +148,8 @@ impl Create {
             last: None,
         };
         otp_sender::with(&self.sender, call, async |sending| {
-            optimistic(ROUNDS, "the user", async || self.sign_in(call, &request, &mut verifier, sending).await).await
+            optimistic(ROUNDS, "the user", async || self.sign_in(call, &request, &mut verifier, sending, once).await)
+                .await
         })
         .await
     }
@@ -171,6 +183,7 @@ impl Create {
         request: &LoginRequest<'_>,
         verifier: &mut PasswordVerifier<'_>,
         sending: &mut Sending<'_>,
+        once: &Once<'_>,
     ) -> Result<Option<Answer>, Error> {
         let found = self.find(call, request).await?;
         self.failed_logins.spend(&found.failures, &call.hit()).map_err(Error::LoginTimeout)?;
@@ -180,17 +193,12 @@ impl Create {
         };
         let verdict = verifier.verify(&stored);
         let (whose, lockout) = match &found.user {
-            Some(user) => {
-                call.log_subject(user.id.log_name());
-                (Whose::User(user), user.lockout)
-            }
-            None => {
-                call.note_unknown(audit::pseudonym("unknown", &request.identity));
-                (Whose::Unknown(&found.unknown), found.unknown.lockout(call.now))
-            }
+            Some(user) => (Whose::User(user), user.lockout),
+            None => (Whose::Unknown(&found.unknown), found.unknown.lockout(call.now)),
         };
+        call.log_subject(whose.did(Outcome::WrongIdentity, request).subject);
         if lockout.active_block(call.now).is_some() {
-            return self.refuse(call, request, Error::UserBlocked).await;
+            return self.refuse(call, request, whose, Error::UserBlocked).await;
         }
         let (Whose::User(user), Verdict::Right | Verdict::RightButWeak) = (whose, verdict) else {
             return self.count_wrong(call, request, whose, &lockout).await;
@@ -198,7 +206,7 @@ impl Create {
         let wanted = match request.client.allow(GrantType::Password, request.scope) {
             Ok(wanted) => wanted,
             // The login fails: failures are not reset, and it counts as one of its network.
-            Err(allowed) => return self.refuse(call, request, Error::ScopeNotAllowed(allowed)).await,
+            Err(allowed) => return self.refuse(call, request, whose, Error::ScopeNotAllowed(allowed)).await,
         };
         let password = match verdict {
             Verdict::RightButWeak => {
@@ -212,7 +220,7 @@ impl Create {
             wanted,
             password,
         };
-        self.admit(call, &sign_in, &found, sending).await
+        self.admit(call, &sign_in, &found, sending, once).await
     }
 
     async fn find(&self, call: &Call, request: &LoginRequest<'_>) -> Result<LoginState, Fault> {
@@ -228,14 +236,14 @@ impl Create {
         batch.want(&self.logins.factors, &factor);
         batch.want(&self.logins.otps, &factor);
         batch.want(&self.logins.quotas, &());
-        batch.want(&self.verifier.notices.domains, domain);
+        batch.want(&self.domains, domain);
         let failures = limit_keys::failed_logins(&call.source);
         batch.want(&self.read_rate_limits, &failures);
         batch.want(&self.read_unknown, identity);
         let found = batch.read().await?;
         let failures = found.take(&self.read_rate_limits, &failures, call.now)?;
         let otps = found.take(&self.logins.otps, &factor, call.now)?;
-        let described = found.take(&self.verifier.notices.domains, domain, call.now)?;
+        let described = found.take(&self.domains, domain, call.now)?;
         let unknown = found.take(&self.read_unknown, identity, call.now)?;
         Ok(LoginState {
             user: found.take(&self.logins.users, id, call.now)?,
@@ -248,12 +256,20 @@ impl Create {
         })
     }
 
-    /// Refuses a login without counting a failure of the user, after a write that takes as long as counting one.
-    async fn refuse<T>(&self, call: &Call, request: &LoginRequest<'_>, why: Error) -> Result<T, Error> {
+    /// Refuses a login without counting a failure of the user, after a transaction that takes as long as counting one, and
+    /// is never applied.
+    async fn refuse<T>(
+        &self,
+        call: &Call,
+        request: &LoginRequest<'_>,
+        whose: Whose<'_>,
+        why: Error,
+    ) -> Result<T, Error> {
         let random_id = UserId::draw(&mut SysRng).map_err(Fault::from)?;
         let mut transaction = Transaction::default();
         transaction.update(&self.logins.change_users, &random_id, rows::user::never_matches(&call.invocation));
         transaction.check(&self.depend_on_unknown, &request.identity, rows::unknown::any());
+        self.logins.audit.add(&mut transaction, call, whose.did(Outcome::WrongIdentity, request));
         transaction.commit().await?;
         self.count_failed(call).await?;
         Err(why)
@@ -275,7 +291,7 @@ impl Create {
         whose: Whose<'_>,
         lockout: &Lockout,
     ) -> Result<Option<T>, Error> {
-        let LoginRequest { domain, identity, .. } = request;
+        let identity = &request.identity;
         let (policy, now) = (&self.verifier.lockout, call.now);
         let next = lockout.failed(policy, Failed::Password, now);
         let mut transaction = Transaction::default();
@@ -295,18 +311,19 @@ impl Create {
                 transaction.update(&self.change_unknown, identity, change);
             }
         }
+        let act = match next.active_block(now).is_some() && next.is_news(lockout) {
+            true => whose.did(Outcome::UserLocked, request).with_notice(Notice::Locked),
+            false => whose.did(Outcome::WrongIdentity, request),
+        };
+        match whose {
+            Whose::User(_) => self.logins.audit.add(&mut transaction, call, act),
+            Whose::Unknown(_) => self.logins.audit.add_none(&mut transaction, &self.unrecorded, call, act),
+        }
         match transaction.commit().await? {
             Committed::No(_) => return Ok(None),
             Committed::Yes => {}
         }
-        let counted = self.count_failed(call).await;
-        if next.active_block(now).is_some() && next.is_news(lockout) {
-            match whose {
-                Whose::User(user) => self.notify_locked(call, user).await,
-                Whose::Unknown(_) => self.simulate_locked(call, domain, identity).await,
-            }
-        }
-        counted?;
+        self.count_failed(call).await?;
         Err(Error::WrongIdentity)
     }
 
@@ -320,6 +337,7 @@ impl Create {
         let change = rows::user::set_lockout(user, &next, &call.invocation, call.now);
         let mut transaction = Transaction::default();
         transaction.update(&self.logins.change_users, &user.id, change);
+        self.logins.audit.add(&mut transaction, call, Outcome::WrongPasswordsReset.of_user(user));
         let _ = transaction.commit().await;
     }
 
@@ -331,10 +349,11 @@ impl Create {
         sign_in: &SignIn<'_>,
         found: &LoginState,
         sending: &mut Sending<'_>,
+        once: &Once<'_>,
     ) -> Result<Option<Answer>, Error> {
         let user = sign_in.user;
         let active = found.factor.as_ref().filter(|factor| factor.is_active);
-        let NewSession { token, text, extra } = self.session(call, sign_in, found, active.is_some())?;
+        let NewSession { token, text, mut extra } = self.session(call, sign_in, found, active.is_some())?;
         let answer = |outcome, next| {
             let grant_type = body::GrantType::Password.name();
             let issued = Issued::to_user(user.id, token.generation, call.now);
@@ -345,9 +364,15 @@ impl Create {
             Some(_) => (Outcome::FactorRequested, NextStep::RequestFactor),
         };
         let Some((factor, phone)) = active.and_then(|factor| Some((factor, factor.value.as_ref()?))) else {
+            let answer = answer(outcome, next);
+            self.logins.audit.add(&mut extra.writes, call, outcome.of_user(user));
+            once.store(&mut extra.writes, &answer)?;
             let is_issued = Batch::finds(&self.logins.tokens, &token.digest, call.now);
             return Ok(match settled(extra.writes.commit().await, is_issued).await? {
-                Committed::Yes => Some(answer(outcome, next)),
+                Committed::Yes => {
+                    once.note_stored();
+                    Some(answer)
+                }
                 Committed::No(_) => None,
             });
         };
@@ -357,6 +382,7 @@ impl Create {
             factor,
             locale: &found.domain.locale,
         };
+        self.logins.audit.add(&mut extra.writes, call, Outcome::OtpRequested.of_user(user));
         let (otps, quota) = (found.otps.clone(), found.quota.clone());
         match sending.send(message, otps, quota, extra).await {
             Ok(Sent::Yes) => {

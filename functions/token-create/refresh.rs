@@ -17,6 +17,7 @@ use countersign_shared::{
     },
     observe::{Milestone, Outcome},
     services::{
+        idempotency::Once,
         logins::ROUNDS,
         otp_sender::{self, MessageRequest, Sending, Sent},
         token_replacement,
@@ -29,12 +30,13 @@ use crate::handler::Create;
 
 impl Create {
     /// Sends another code with a new token: the earlier token is revoked, unless nothing could be sent.
-    pub async fn refresh(&self, call: &Call, token: Option<Secret>) -> Result<Answer, Error> {
+    pub async fn refresh(&self, call: &Call, token: Option<Secret>, once: &Once<'_>) -> Result<Answer, Error> {
         let (answer, old) = otp_sender::with(&self.sender, call, async |sending| {
             optimistic(ROUNDS, "the login", async || self.send_again(call, token.clone(), sending).await).await
         })
         .await?;
-        let answer = token_replacement::end(&self.change_tokens, call, &old, rows::token::renew, answer).await;
+        let ends = rows::token::renew;
+        let answer = token_replacement::end(&self.change_tokens, call, &old, ends, answer, once).await?;
         answer.ok_or(Error::TokenExpired)
     }
 
@@ -60,6 +62,7 @@ impl Create {
             locale: &old.locale,
         };
         let mut extra = token_replacement::begin(&self.change_tokens, call, old);
+        self.logins.audit.add(&mut extra.writes, call, Outcome::OtpRequested.of_user(user));
         extra.writes.put_new(&self.new_tokens, &renewed, call.now);
         extra.writes.check(&self.answered.depend_on, &user.id, rows::user::is_there(user));
         match sending.send(request, login.otps.clone(), login.quota.clone(), extra).await? {

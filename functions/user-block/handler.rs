@@ -10,16 +10,15 @@ use countersign_shared::{
     runtime::edge::Wire,
     services::{
         auth::{self, Callers},
-        lockouts,
+        lockouts::{self, Lockouts},
     },
-    store::table::{Table, Update},
 };
 
 /// Blocks a user and revokes all of their tokens.
 #[derive(Wire)]
 pub struct Block {
     pub callers: Callers,
-    pub change_users: Table<User, Update>,
+    pub lockouts: Lockouts,
 }
 
 impl Endpoint for Block {
@@ -33,7 +32,8 @@ impl Endpoint for Block {
             true => user.lockout.decided(call.now),
             false => user.lockout.blocked(call.now),
         };
-        let changed = lockouts::change(&self.change_users, user, judge, &call.invocation, call.now).await?;
+        let changed =
+            lockouts::change(&self.lockouts, call.into(), user, judge, Outcome::UserBlockedByDecision).await?;
         let user = changed.ok_or(Error::UserAlreadyBlocked)?;
         Ok(user_answer(call, Outcome::UserBlockedByDecision, &user))
     }

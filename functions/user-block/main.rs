@@ -1,4 +1,4 @@
 //! PATCH /mithril/api/users/{user_id}/actions/block
 mod handler;
 
-countersign_shared::main!(audited handler::Block);
+countersign_shared::main!(handler::Block);

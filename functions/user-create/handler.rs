@@ -26,6 +26,7 @@ use countersign_shared::{
     runtime::edge::Wire,
     services::{
         accounts,
+        audit::AuditLog,
         auth::{self, Callers},
     },
     store::table::{Batch, BatchGet, Committed, Put, Table, Transaction, settled},
@@ -45,6 +46,7 @@ pub struct Create {
     pub factors: Table<Factor, Put>,
     #[wire(password_cost)]
     pub cost: Cost,
+    pub audit: AuditLog,
 }
 
 impl Endpoint for Create {
@@ -93,6 +95,7 @@ impl Endpoint for Create {
                 let factor = Factor::new(user.id, FactorType::Sms, &mut SysRng, call.now).map_err(Fault::from)?;
                 transaction.put_new(&self.factors, &factor, call.now);
             }
+            self.audit.add(&mut transaction, call, Outcome::UserCreated.of_user(&user));
             let is_made = Batch::finds(&self.callers.users, &user.id, call.now);
             let refused = match settled(transaction.commit().await, is_made).await? {
                 Committed::Yes => {

@@ -10,16 +10,15 @@ use countersign_shared::{
     runtime::edge::Wire,
     services::{
         auth::{self, Callers},
-        lockouts,
+        lockouts::{self, Lockouts},
     },
-    store::table::{Table, Update},
 };
 
 /// Unblocks a user, whatever the cause of the block: failures are reset, and revoked tokens stay revoked.
 #[derive(Wire)]
 pub struct Unblock {
     pub callers: Callers,
-    pub change_users: Table<User, Update>,
+    pub lockouts: Lockouts,
 }
 
 impl Endpoint for Unblock {
@@ -30,7 +29,7 @@ impl Endpoint for Unblock {
         let user = caller.require_admin_of(user)?;
         read_nothing(call)?;
         let judge = |user: &User| user.lockout.unblocked(call.now);
-        let changed = lockouts::change(&self.change_users, user, judge, &call.invocation, call.now).await?;
+        let changed = lockouts::change(&self.lockouts, call.into(), user, judge, Outcome::UserUnblocked).await?;
         let user = changed.ok_or(Error::UserAlreadyUnblocked)?;
         Ok(user_answer(call, Outcome::UserUnblocked, &user))
     }

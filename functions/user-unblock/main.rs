@@ -1,4 +1,4 @@
 //! PATCH /mithril/api/users/{user_id}/actions/unblock
 mod handler;
 
-countersign_shared::main!(audited handler::Unblock);
+countersign_shared::main!(handler::Unblock);

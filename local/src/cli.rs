@@ -101,6 +101,7 @@ pub(crate) fn parse(mut arguments: Parser) -> Result<Command, lexopt::Error> {
             aws,
             rights: std::env::var_os("COUNTERSIGN_RIGHTS").map(PathBuf::from),
             parameters,
+            follow_streams: true,
             check_functions: true,
             quiet: false,
         })),

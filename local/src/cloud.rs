@@ -213,7 +213,9 @@ impl Cloud {
         tenant::make(&inner).await?;
         inner.first_start.store(false, Ordering::SeqCst);
         inner.save();
-        tasks.spawn(streams::follow(Arc::clone(&inner)));
+        if options.follow_streams {
+            tasks.spawn(streams::follow(Arc::clone(&inner)));
+        }
         tasks.spawn(schedules::follow(Arc::clone(&inner)));
         Ok(inner)
     }

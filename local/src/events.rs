@@ -12,6 +12,7 @@ pub(crate) struct Event {
     /// The bus's name.
     pub(crate) bus: String,
     pub(crate) source: String,
+    #[serde(rename = "detail-type")]
     pub(crate) detail_type: String,
     pub(crate) detail: Value,
     pub(crate) resources: Vec<String>,

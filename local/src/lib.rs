@@ -92,6 +92,9 @@ pub struct Options {
     /// Values that override the defaults of the template's parameters. `PublicUrl` is the cloud's own URL unless it is
     /// given here.
     pub parameters: BTreeMap<String, String>,
+    /// Whether streams deliver records as they are written. Without it they do when they are asked to:
+    /// `POST /_local/streams/deliver`.
+    pub follow_streams: bool,
     /// Whether every function is started once at start, so that a function that cannot start fails the start.
     pub check_functions: bool,
     /// Whether nothing is printed. Functions' output is still kept for [`Cloud::logs`].
@@ -111,6 +114,7 @@ impl Options {
             environment: BTreeMap::new(),
             aws: None,
             parameters: BTreeMap::new(),
+            follow_streams: true,
             check_functions: false,
             quiet: true,
         }

@@ -32,6 +32,8 @@ pub enum Fault {
     Mail(String),
     /// SNS did not accept a text message, or its country is not allowed.
     Sms(String),
+    /// EventBridge did not accept an event.
+    Events(String),
     /// A secret with keys cannot be read or written.
     Keys(String),
     /// The work timed out.
@@ -51,7 +53,7 @@ impl Fault {
         match self {
             Self::Store { is_transient, .. } => *is_transient,
             Self::Contended(_) | Self::Entropy | Self::TooSlow(_) => true,
-            Self::Corrupt(_) | Self::Mail(_) | Self::Sms(_) | Self::Keys(_) | Self::Bug(_) => false,
+            Self::Corrupt(_) | Self::Mail(_) | Self::Sms(_) | Self::Events(_) | Self::Keys(_) | Self::Bug(_) => false,
         }
     }
 }
@@ -70,6 +72,7 @@ impl fmt::Display for Fault {
             | Self::Corrupt(words)
             | Self::Mail(words)
             | Self::Sms(words)
+            | Self::Events(words)
             | Self::Keys(words)
             | Self::Bug(words) => f.write_str(words),
             Self::Entropy => f.write_str("the random generator failed"),

@@ -3,8 +3,8 @@
 //! - floor 4: the functions, one folder each under `functions/`
 //! - floor 3: [`start`] (how a function starts)
 //! - floor 2: [`services`] (what several functions do)
-//! - floor 1: [`runtime`] (environment, keys, settings), [`store`] (DynamoDB), [`delivery`] (mails and text messages), [`http`] (calls
-//!   and dialects), [`observe`] (log lines and metrics)
+//! - floor 1: [`runtime`] (environment, keys, settings), [`store`] (DynamoDB), [`delivery`] (mails, text messages and
+//!   events), [`http`] (calls and dialects), [`observe`] (log lines and metrics)
 //! - floor 0: [`domain`] (the rules), [`fault`] (internal errors), [`refusal`] (why a service refuses)
 //!
 //! Rules that hold everywhere:

@@ -63,8 +63,6 @@ pub enum Metric {
     MailFailed,
     /// Requests for mails refused by a rate limit of all mails, by the limit.
     MailOverBudget,
-    /// Audit events that could not be recorded, by kind: they are in the log instead.
-    AuditFailed,
 }
 
 impl Metric {
@@ -79,7 +77,6 @@ impl Metric {
             Self::MailSent => "MailSent",
             Self::MailFailed => "MailFailed",
             Self::MailOverBudget => "MailOverBudget",
-            Self::AuditFailed => "AuditFailed",
         }
     }
 
@@ -95,7 +92,6 @@ impl Metric {
             Self::MailSent => "mail_sent",
             Self::MailFailed => "mail_failed",
             Self::MailOverBudget => "mail_over_budget",
-            Self::AuditFailed => "audit_failed",
         }
     }
 }
@@ -159,23 +155,6 @@ pub fn sms_failed(why: Reason, context: LogContext<'_>) {
 pub fn mail(kind: &str, sent: bool, context: LogContext<'_>) {
     let metric = if sent { Metric::MailSent } else { Metric::MailFailed };
     count(metric, ("Message", kind), context);
-}
-
-/// Logs an audit event that could not be recorded, so that it is not lost.
-pub fn audit_failed(event: &Event, fault: &Fault, request_id: &str) {
-    let context = LogContext {
-        request_id,
-        at: event.at,
-        event: Some(event),
-        address: None,
-    };
-    let mut line = line(Metric::AuditFailed, ("What", &event.what), context);
-    let cause = event.request.as_ref();
-    line["level"] = "error".into();
-    line["actor"] = cause.and_then(|cause| cause.actor.as_deref()).into();
-    line["route"] = cause.map(|cause| cause.route.as_str()).into();
-    line["fault"] = fault.to_string().into();
-    println!("{line}");
 }
 
 /// Logs an event that was ignored, and why: only our own words, nothing from the event.

@@ -14,18 +14,11 @@ use crate::{
         edge::{Edge, Refused, Wire, system_time},
         payload::Payload,
     },
-    services::audit::{AuditLog, Audited},
 };
 
-/// `fn main` of a function: `main!(handler::Name)`, `main!(audited handler::Name)` for one whose calls are recorded in the audit
-/// log, `main!(background handler::Name)` for one without a route.
+/// `fn main` of a function: `main!(handler::Name)`, `main!(background handler::Name)` for one without a route.
 #[macro_export]
 macro_rules! main {
-    (audited $of:ty) => {
-        fn main() -> std::process::ExitCode {
-            $crate::start::run_audited::<$of>()
-        }
-    };
     (background $of:ty) => {
         fn main() -> std::process::ExitCode {
             $crate::start::run_background::<$of>()
@@ -62,16 +55,7 @@ type Serving = LocalBoxFuture<'static, Result<(), Error>>;
 /// problem and exits with 1.
 #[must_use]
 pub fn run<E: Endpoint + Wire>() -> ExitCode {
-    start(&|edge| serving(endpoint::<E>(edge)?))
-}
-
-/// Starts a function whose calls are recorded in the audit log.
-#[must_use]
-pub fn run_audited<E: Endpoint + Wire>() -> ExitCode {
-    start(&|edge| {
-        let (endpoint, trail) = (endpoint::<E>(edge), AuditLog::wire(edge));
-        serving(Box::new(Audited::new(endpoint?, trail?)))
-    })
+    start(&|edge| Ok(serving(Box::new(E::wire(edge)?))))
 }
 
 /// Starts a function without a route.
@@ -90,12 +74,8 @@ fn serving_background(background: Box<dyn AnyBackground>) -> Serving {
     })
 }
 
-fn endpoint<E: Endpoint + Wire>(edge: &Edge) -> Result<Box<dyn AnyEndpoint>, Refused> {
-    Ok(Box::new(E::wire(edge)?))
-}
-
-fn serving(endpoint: Box<dyn AnyEndpoint>) -> Result<Serving, Refused> {
-    Ok(Box::pin(serve(endpoint, system_time)))
+fn serving(endpoint: Box<dyn AnyEndpoint>) -> Serving {
+    Box::pin(serve(endpoint, system_time))
 }
 
 fn start(wire: &dyn Fn(&Edge) -> Result<Serving, Refused>) -> ExitCode {

@@ -40,9 +40,9 @@ HOSTILE = {"id": "../3?x=<b>", "channel": "email", "to": f"{ATTACK}@demo.example
            "html": ATTACK + "<a href='javascript:top.pwned=1'>a</a><a href=' JaVa\tscript:top.pwned=1'>b</a><a href='data:text/html,x'>c</a>"
                             "<a href='/_local/clock'>d</a><a href='https://ok.example/\"onmouseover=top.pwned=1'>e</a>"}
 
-EVENT = {"id": "5", "bus": "countersign-local", "source": "countersign", "detail_type": "User Blocked", "resources": ["user:17"],
+EVENT = {"id": "5", "bus": "countersign-local", "source": "countersign", "detail-type": "User Blocked", "resources": ["user:17"],
          "detail": {"user_id": "17", "reasons": ["wrong password"]}, "time": "2026-02-27T22:09:00Z", "at": "2026-02-27T22:09:01Z"}
-HOSTILE_EVENT = {**EVENT, "id": "../5?x=<b>", "bus": ATTACK, "source": ATTACK, "detail_type": ATTACK + "w" * 3000, "resources": [ATTACK + "r" * 3000],
+HOSTILE_EVENT = {**EVENT, "id": "../5?x=<b>", "bus": ATTACK, "source": ATTACK, "detail-type": ATTACK + "w" * 3000, "resources": [ATTACK + "r" * 3000],
                  "detail": {ATTACK: ATTACK + "long" * 2000}, "time": ATTACK}
 
 # Replaces the event stream, so that a check triggers the changes.
@@ -221,7 +221,7 @@ def an_event_appears_without_a_reload(browser):
         expect(page.locator("#news p")).to_have_text(["New event: User Blocked."])
         page.emit(HOSTILE_EVENT)
         expect(entry).to_have_count(2)
-        expect(entry.nth(0).get_by_role("heading")).to_have_text(HOSTILE_EVENT["detail_type"])
+        expect(entry.nth(0).get_by_role("heading")).to_have_text(HOSTILE_EVENT["detail-type"])
         assert json.loads(entry.nth(0).locator("pre").inner_text()) == HOSTILE_EVENT["detail"]
         assert not page.evaluate("window.pwned"), "the event ran a script"
 

@@ -34,6 +34,7 @@ const CAPABILITIES: &[(&str, &[&str])] = &[
         "aws_",
         &[
             "delivery/attempt",
+            "delivery/bus",
             "delivery/mail",
             "delivery/text",
             "fault",
@@ -43,6 +44,7 @@ const CAPABILITIES: &[(&str, &[&str])] = &[
     ),
     ("aws_sdk_dynamodb::Client", &["runtime/edge", "store/table"]),
     ("aws_sdk_dynamodb::operation", &["store"]),
+    ("aws_sdk_eventbridge", &["delivery/bus", "runtime/edge"]),
     ("aws_sdk_ses", &["delivery/attempt", "delivery/mail", "runtime/edge"]),
     ("aws_sdk_sns", &["delivery/text", "runtime/edge"]),
     ("axum", &[]),

@@ -46,6 +46,7 @@ fn a_payload_has_the_format_that_its_function_receives() {
         let wrong = match function.events().first() {
             // Derived from the example request.
             Some(event) if event["Type"] == "HttpApi" => continue,
+            Some(event) if event["Properties"]["Stream"]["!GetAtt"] == "AuditTable.StreamArn" => events(&payload),
             Some(event) if event["Type"] == "DynamoDB" => removals(&payload, &template),
             Some(event) if event["Type"] == "SNS" => notifications(&payload),
             Some(_) => vec!["is of a kind that this rule does not know: teach it".to_owned()],
@@ -80,6 +81,23 @@ fn removals(batch: &Value, template: &Template) -> Vec<String> {
         wrong.push("holds no record: write some".to_owned());
     }
     wrong
+}
+
+/// The problems of a batch of audit events.
+fn events(batch: &Value) -> Vec<String> {
+    let records = list(&batch["Records"]);
+    let is_new = |record: &&Value| {
+        let change = &record["dynamodb"];
+        let is_published = ["notice", "type"].iter().any(|name| change["NewImage"][*name]["S"].is_string());
+        record["eventName"] == "INSERT" && change["StreamViewType"] == "NEW_IMAGE" && is_published
+    };
+    match records.iter().all(is_new) && !records.is_empty() {
+        true => Vec::new(),
+        false => vec![
+            "has a record that the template's filter keeps out: let all be new events with a type or a notice"
+                .to_owned(),
+        ],
+    }
 }
 
 /// The problems of an SNS delivery.

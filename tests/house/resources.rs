@@ -151,6 +151,21 @@ fn the_operator_stops_before_the_lambda_timeout() {
     );
 }
 
+#[test]
+fn publish_stops_before_the_lambda_timeout() {
+    let template = Template::read();
+    let handler = "functions/publish/handler.rs";
+    let last = duration(handler, "LAST_MAIL_WITHIN");
+    let timeout = &template.0["Resources"]["PublishFunction"]["Properties"]["Timeout"];
+    let timeout = Duration::from_secs(timeout.as_u64().unwrap_or_default());
+    // A mail that is begun is completed: five calls of 2.5 seconds at most.
+    assert!(
+        timeout >= last + Duration::from_secs(13),
+        "PublishFunction ends after {timeout:?}, and begins its last mail after up to {last:?} (LAST_MAIL_WITHIN in {handler}): \
+         lower that constant"
+    );
+}
+
 /// A constant `Duration::from_secs(n)`, or a number of seconds.
 fn duration(path: &str, name: &str) -> Duration {
     struct Find<'n> {

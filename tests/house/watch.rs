@@ -18,7 +18,6 @@ const OURS: &str = "Countersign/${AWS::StackName}";
 
 /// The metrics that the functions count, and their dimensions. `""` is the sum of all.
 const COUNTED: &[(&str, &[&str])] = &[
-    ("AuditFailed", &["What", ""]),
     ("Bounced", &["Type", ""]),
     ("Complained", &["Type", ""]),
     ("Expired", &["Table", ""]),

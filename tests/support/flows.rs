@@ -1,19 +1,18 @@
 //! Requests that change something, each with a user of its own, and what shows that they took effect.
 
-use std::ops::RangeInclusive;
-
 use serde_json::{Value, json};
 
 use crate::support::{
     era::{CHECK_MAIL, password_set},
     factors::person_awaiting_phone,
     login::{api_grant, password_grant, token_in},
-    mithril::{APPROVE, INIT, TOKENS, USERS},
+    mithril::{APPROVE, INIT, TOKENS, USERS, user_blocked},
     passcode::{CLIENT, PURPOSE, USER, passcode_refused},
     password::{NEW, RESET},
     people::{DOMAIN, Person},
     registration::{PASSWORD, REGISTER},
     requests::{IDEMPOTENCY_KEY, Request, Response},
+    support_pin::OWN_PIN,
     world::World,
 };
 
@@ -35,25 +34,41 @@ pub enum Flow {
     ApproveFactor,
     RetrievePasscode,
     ConsumePasscode,
+    InvalidatePasscode,
+    ClientToken,
+    CreatePin,
+    RevokePin,
+    CreateFactor,
+    DisableFactor,
+    EnableFactor,
+    ResetFactor,
+    Block,
+    Unblock,
 }
 
 impl Flow {
-    /// How many messages a success sends. A notice is sent at most once: its failure undoes nothing.
-    pub fn messages(self) -> RangeInclusive<usize> {
-        match self {
-            Self::Register | Self::AskForReset => 1..=1,
-            Self::LogIn | Self::Refresh | Self::AnotherCode | Self::InitFactor => 1..=1,
-            Self::ConfirmReset | Self::ChangePassword | Self::ApproveFactor => 0..=1,
-            Self::ConfirmRegistration | Self::MakeUser | Self::LogInWithoutFactor | Self::GiveCode => 0..=0,
-            Self::RetrievePasscode | Self::ConsumePasscode => 0..=0,
-        }
+    /// How many messages a request sends.
+    pub fn messages(self) -> usize {
+        let sends_mail = matches!(self, Self::Register | Self::AskForReset);
+        let sends_code = matches!(self, Self::LogIn | Self::Refresh | Self::AnotherCode | Self::InitFactor);
+        usize::from(sends_mail || sends_code)
+    }
+
+    /// How many notices its success causes, whatever was lost on the way.
+    pub fn notices(self) -> usize {
+        let changes_password = matches!(self, Self::ConfirmReset | Self::ChangePassword);
+        let changes_factor = matches!(self, Self::ApproveFactor | Self::DisableFactor | Self::ResetFactor);
+        usize::from(changes_password || changes_factor)
     }
 
     /// Whether it accepts an `Idempotency-Key`.
     pub fn is_repeatable(self) -> bool {
         match self {
             Self::ConfirmRegistration | Self::MakeUser | Self::ApproveFactor => false,
-            Self::RetrievePasscode | Self::ConsumePasscode => false,
+            Self::RetrievePasscode | Self::ConsumePasscode | Self::InvalidatePasscode => false,
+            Self::CreatePin | Self::RevokePin | Self::Block | Self::Unblock => false,
+            Self::CreateFactor | Self::DisableFactor | Self::EnableFactor | Self::ResetFactor => false,
+            Self::ClientToken => true,
             Self::Register | Self::AskForReset | Self::ConfirmReset | Self::ChangePassword => true,
             Self::LogInWithoutFactor | Self::LogIn | Self::GiveCode => true,
             Self::Refresh | Self::AnotherCode | Self::InitFactor => true,
@@ -72,6 +87,8 @@ pub struct Trial {
     pub path: String,
     token: Option<String>,
     body: Value,
+    /// An access token of the user.
+    owner: String,
 }
 
 impl Trial {
@@ -89,6 +106,7 @@ impl Trial {
             path,
             token,
             body,
+            owner: String::new(),
         };
         let of = |person: &Person, to: &str, trial| Self {
             person: Some(person.clone()),
@@ -172,16 +190,77 @@ impl Trial {
                 let path = "/passcode/consume".to_owned();
                 trial("POST", path, Some(world.passcode_token().into()), body)
             }
+            Flow::InvalidatePasscode => {
+                let passcode = world.retrieve(USER, PURPOSE).await;
+                let body = json!({ "passcode_id": passcode.id, "passcode": passcode.token });
+                trial("POST", "/passcode/invalidate".into(), Some(world.passcode_token().into()), body)
+            }
+            Flow::ClientToken => {
+                let secret = world.id("/client/client_secret");
+                let body = json!({
+                    "grant_type": "client_credentials", "client_id": "heatclinic", "client_secret": secret,
+                    "scope": "passcode",
+                });
+                trial("POST", TOKENS.into(), None, body)
+            }
+            Flow::CreatePin => {
+                let (token, _) = world.new_user(&login).await;
+                trial("POST", OWN_PIN.into(), Some(token), Value::Null)
+            }
+            Flow::RevokePin => {
+                let (owner, id) = world.new_user(&login).await;
+                world.post(OWN_PIN).private_token(&owner).send().await.ok(201);
+                let path = format!("/api/v4/users/{id}/support_pin/revoke");
+                Self {
+                    owner,
+                    ..trial("POST", path, Some(world.admin().into()), Value::Null)
+                }
+            }
+            Flow::CreateFactor => {
+                let person = world.create_person(&login).await;
+                let ask = trial("POST", person.factors_path(), Some(world.admin().into()), json!({ "type": "SMS" }));
+                of(&person, &email, ask)
+            }
+            Flow::DisableFactor | Flow::EnableFactor | Flow::ResetFactor => {
+                let person = world.create_person_with(&login, &phone).await;
+                let action = match flow {
+                    Flow::DisableFactor => "disable",
+                    Flow::EnableFactor => "enable",
+                    _ => "reset",
+                };
+                if flow == Flow::EnableFactor {
+                    world.switch_factor_as_admin(&person, "disable").await;
+                }
+                let id = world.factor_of(&person).await["id"].as_str().expect("an id").to_owned();
+                let path = format!("{}/{id}/actions/{action}", person.factors_path());
+                of(&person, &email, trial("PATCH", path, Some(world.admin().into()), Value::Null))
+            }
+            Flow::Block | Flow::Unblock => {
+                let person = world.create_person(&login).await;
+                if flow == Flow::Unblock {
+                    world.change_block(&person, "block").await;
+                }
+                let path = person.action_path(if flow == Flow::Block { "block" } else { "unblock" });
+                of(&person, &email, trial("PATCH", path, Some(world.admin().into()), Value::Null))
+            }
         }
     }
 
-    pub fn ask<'a>(&self, world: &'a World) -> Request<'a> {
-        let ask = world.request(self.method, &self.path).header("idempotency-key", IDEMPOTENCY_KEY);
+    pub fn ask<'a>(&self, world: &'a World, key: Option<&str>) -> Request<'a> {
+        let ask = world.request(self.method, &self.path);
+        let ask = match key {
+            Some(key) => ask.header("idempotency-key", key),
+            None => ask,
+        };
         let ask = match (self.flow, &self.body) {
             (Flow::ConsumePasscode, body) => {
                 let field = |name: &'static str| (name, body[name].as_str().expect("a text"));
                 let form = [field("passcode"), field("purpose"), field("username")];
                 ask.query(&[CLIENT]).form(&form)
+            }
+            (Flow::InvalidatePasscode, body) => {
+                let id = body["passcode_id"].as_str().expect("a text");
+                ask.query(&[CLIENT]).form(&[("passcode_id", id)])
             }
             (_, Value::Null) => ask,
             (_, body) => ask.json(body),
@@ -193,7 +272,7 @@ impl Trial {
     }
 
     pub async fn send(&self, world: &World) -> Response {
-        self.ask(world).send().await
+        self.ask(world, Some(IDEMPOTENCY_KEY)).send().await
     }
 
     /// The number of messages so far.
@@ -250,11 +329,29 @@ impl Trial {
                 let token = got.json()["token"].as_str().expect("a passcode").to_owned();
                 world.consume(&token, &self.login, PURPOSE).send().await.ok(200);
             }
-            Flow::ConsumePasscode => {
+            Flow::ConsumePasscode | Flow::InvalidatePasscode => {
                 passcode_refused(
                     &world.consume(self.body["passcode"].as_str().expect("a text"), USER, PURPOSE).send().await,
                 );
             }
+            Flow::ClientToken => {
+                let path = "/passcode/status?client_id=heatclinic&passcode_id=01FM98Y1WCT0KT0AT56TMJ1973";
+                world.get(path).bearer(&token_in(got)).send().await.ok(404);
+            }
+            Flow::CreatePin => {
+                let token = self.token.as_deref().expect("a token");
+                world.get(OWN_PIN).private_token(token).send().await.is(200, &got.body);
+            }
+            Flow::RevokePin => {
+                world.get(OWN_PIN).private_token(&self.owner).send().await.ok(404);
+            }
+            Flow::CreateFactor | Flow::EnableFactor => {
+                assert_eq!(world.factor_of(person()).await["is_active"], true);
+            }
+            Flow::DisableFactor => assert_eq!(world.factor_of(person()).await["is_active"], false),
+            Flow::ResetFactor => assert_eq!(world.factor_of(person()).await["factor"], Value::Null),
+            Flow::Block => user_blocked(&world.sign_in(person(), &person().password).await),
+            Flow::Unblock => drop(token_in(&world.sign_in(person(), &person().password).await)),
         }
     }
 }

@@ -26,13 +26,3 @@ impl World {
         lines.filter(wanted).collect()
     }
 }
-
-/// The error lines of a fault in a record.
-pub fn fault_lines(world: &World, record: &str) -> Vec<Value> {
-    let lines = world.cloud().logs();
-    let lines = lines.iter().filter_map(|line| line.split_once(" | "));
-    let lines = lines.filter_map(|(_, line)| serde_json::from_str::<Value>(line).ok());
-    lines
-        .filter(|line| line["record"] == record && line["level"] == "error" && line["fault"].is_string())
-        .collect()
-}

@@ -6,8 +6,14 @@ use sha2::{Digest, Sha256};
 use crate::support::world::World;
 
 impl World {
+    /// Delivers what streams hold: notices are mailed, and events are published.
+    pub async fn deliver_streams(&self) {
+        assert!(self.request("POST", "/_local/streams/deliver").send_unchecked().await.status < 300);
+    }
+
     /// All captured messages, oldest first.
     pub async fn messages(&self) -> Vec<Value> {
+        self.deliver_streams().await;
         let messages = self.get("/_local/messages").send_local().await;
         messages.as_array().expect("a list").clone()
     }
@@ -30,11 +36,13 @@ impl World {
         mails
     }
 
-    /// The id in the link of the newest mail to an address.
+    /// The id in the newest link that was mailed to an address.
     pub async fn link_to(&self, address: &str) -> String {
         let mails = self.mails_to(address).await;
-        let text = mails.last().and_then(|mail| mail["text"].as_str());
-        let id = credential_in(text.unwrap_or_else(|| panic!("no mail to {address}")));
+        let texts = mails.iter().filter_map(|mail| mail["text"].as_str());
+        // Notices may be mailed later than a link that was requested after them.
+        let text = texts.rev().find(|text| text.contains("://"));
+        let id = credential_in(text.unwrap_or_else(|| panic!("no link to {address}: {mails:?}")));
         self.keep_out_of_logs(&id);
         id
     }

@@ -69,14 +69,14 @@ fn asked_for(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
+/// Whether sweeps try every case, and not a sample: `COUNTERSIGN_SWEEP=all`.
+pub fn sweeps_everything() -> bool {
+    asked_for("COUNTERSIGN_SWEEP").is_some_and(|cases| cases == "all")
+}
+
 /// The URL of the DynamoDB, SES and SNS to run against, if not the built-in ones.
 pub fn second_engine() -> Option<String> {
     asked_for("COUNTERSIGN_AWS")
-}
-
-/// Whether every case of the sweep of faults is tried (`COUNTERSIGN_SWEEP=all`), or a sample.
-pub fn sweeps_everything() -> bool {
-    asked_for("COUNTERSIGN_SWEEP").is_some_and(|what| what == "all")
 }
 
 /// The root folder of the repository.
@@ -122,6 +122,8 @@ impl World {
             rights: asked_for("COUNTERSIGN_RIGHTS").map(PathBuf::from),
             aws: second_engine(),
             parameters: parameters.iter().map(given).collect(),
+            // A fault hits the request that a test makes, and no function that runs because of an earlier one.
+            follow_streams: false,
             ..Options::new(root().join("template.yaml"), binaries())
         };
         let threads = Threads::new();

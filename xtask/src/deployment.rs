@@ -1,7 +1,10 @@
 //! The derived parts of template.yaml.
 
+mod triggers;
+
 use std::fmt::Write as _;
 
+use self::triggers::{events, histories, streamed};
 use crate::{
     endpoints::{Function, Trigger},
     settings::Number,
@@ -147,12 +150,20 @@ fn table(table: &Table) -> String {
         Enabled: true",
         );
     }
-    if table.has_stream() {
+    // Removals are reported by the keys alone, so no stream holds a secret. Audit events hold none, and are read whole.
+    let view = match (table.is_history(), table.reports()) {
+        (true, _) => Some("NEW_IMAGE"),
+        (false, true) => Some("KEYS_ONLY"),
+        (false, false) => None,
+    };
+    if let Some(view) = view {
         add(
             &mut text,
-            "
+            &format!(
+                "
       StreamSpecification:
-        StreamViewType: KEYS_ONLY",
+        StreamViewType: {view}"
+            ),
         );
     }
     text
@@ -217,8 +228,8 @@ fn function(function: &Function, store: &Store) -> String {
         name = function.name
     );
     match function.trigger {
-        // A batch of a hundred records, each written separately.
-        Trigger::Streams => text += "      Timeout: 29\n",
+        // A batch of a hundred records, each written separately; or of ten, each with a mail.
+        Trigger::Streams | Trigger::AuditStream => text += "      Timeout: 29\n",
         // Erasing a user scans tables for up to 40 seconds.
         Trigger::Operator => text += "      Timeout: 60\n",
         // The CPU share that a password hash needs, while a caller waits, comes with memory.
@@ -242,79 +253,6 @@ fn function(function: &Function, store: &Store) -> String {
         }
     }
     text + &events(function, store)
-}
-
-fn events(function: &Function, store: &Store) -> String {
-    let mut text = String::new();
-    match function.trigger {
-        Trigger::Route { .. } => {
-            for (method, path) in function.routes() {
-                let name = if method == "HEAD" { "Head" } else { "Route" };
-                let _ = write!(
-                    text,
-                    "        {name}:
-          Type: HttpApi
-          Properties:
-            ApiId: !Ref Api
-            Method: {method}
-            Path: {path}
-"
-                );
-            }
-        }
-        Trigger::Default => {
-            text += "        # Without method and path: the $default route, which takes what no other one does.
-        Route:
-          Type: HttpApi
-          Properties:
-            ApiId: !Ref Api
-";
-        }
-        Trigger::Streams => {
-            for table in streamed(store) {
-                let _ = write!(
-                    text,
-                    "        {name}:
-          Type: DynamoDB
-          Properties:
-            Stream: !GetAtt {table}.StreamArn
-            StartingPosition: TRIM_HORIZON
-            BatchSize: 100
-            MaximumBatchingWindowInSeconds: 60
-            BisectBatchOnFunctionError: true
-            FunctionResponseTypes: [ReportBatchItemFailures]
-            MaximumRetryAttempts: 10
-            # A stream keeps a record for a day: what is put aside must still be there to be read.
-            MaximumRecordAgeInSeconds: 43200
-            DestinationConfig:
-              OnFailure:
-                Destination: !GetAtt DeadLetters.Arn
-            FilterCriteria:
-              Filters:
-                - Pattern: '{{\"eventName\":[\"REMOVE\"],\"userIdentity\":{{\"type\":[\"Service\"],\"principalId\":[\"dynamodb.amazonaws.com\"]}}}}'
-",
-                    name = table.trim_end_matches("Table"),
-                );
-            }
-        }
-        Trigger::MailEvents => {
-            text += "        MailEvents:
-          Type: SNS
-          Properties:
-            Topic: !Ref MailEvents
-            RedrivePolicy:
-              deadLetterTargetArn: !GetAtt DeadLetters.Arn
-";
-        }
-        Trigger::Operator => return text,
-    }
-    format!("      Events:\n{text}")
-}
-
-/// The tables whose streams report what expired.
-fn streamed(store: &Store) -> impl Iterator<Item = String> {
-    let tables = store.tables.values().filter(|table| table.has_stream());
-    tables.map(|table| behind(&table.variable))
 }
 
 fn role(function: &Function, store: &Store) -> String {
@@ -341,11 +279,16 @@ fn role(function: &Function, store: &Store) -> String {
         let tables = tables.iter().map(|table| format!("!GetAtt {}.Arn", behind(table)));
         text += &statement(action, tables);
     }
-    if function.trigger == Trigger::Streams {
-        let streams = streamed(store).map(|table| format!("!GetAtt {table}.StreamArn"));
+    let read: Vec<_> = match function.trigger {
+        Trigger::Streams => streamed(store).collect(),
+        Trigger::AuditStream => histories(store).collect(),
+        Trigger::Route { .. } | Trigger::Default | Trigger::MailEvents | Trigger::Operator => Vec::new(),
+    };
+    if !read.is_empty() {
+        let streams = read.iter().map(|table| format!("!GetAtt {table}.StreamArn"));
         text += &statement("[dynamodb:DescribeStream, dynamodb:GetRecords, dynamodb:GetShardIterator]", streams);
         // `ListStreams` does not apply to a single stream.
-        let streams = streamed(store).map(|table| format!("!Sub ${{{table}.Arn}}/stream/*"));
+        let streams = read.iter().map(|table| format!("!Sub ${{{table}.Arn}}/stream/*"));
         text += &statement("dynamodb:ListStreams", streams);
     }
     if !function.secrets.is_empty() {
@@ -374,7 +317,17 @@ fn role(function: &Function, store: &Store) -> String {
                 NotResource: !Sub arn:${AWS::Partition}:sns:*:*:*
 ";
     }
-    if matches!(function.trigger, Trigger::Streams | Trigger::MailEvents) {
+    if function.publishes {
+        text += "              - !If
+                - HasEventBus
+                - Effect: Allow
+                  Action: events:PutEvents
+                  Resource:
+                    - !Sub arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/${EventBus}
+                - !Ref AWS::NoValue
+";
+    }
+    if matches!(function.trigger, Trigger::Streams | Trigger::AuditStream | Trigger::MailEvents) {
         text += &statement("sqs:SendMessage", ["!GetAtt DeadLetters.Arn".to_owned()]);
     }
     text

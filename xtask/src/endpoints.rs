@@ -20,6 +20,8 @@ pub struct Function {
     pub writes_secrets: bool,
     pub sends_mail: bool,
     pub sends_text_messages: bool,
+    /// Whether it publishes on the event bus, if there is one.
+    pub publishes: bool,
     /// Whether it hashes passwords.
     pub hashes: bool,
     /// Whether it counts attempts that a rate limit bounds.
@@ -39,6 +41,8 @@ pub enum Trigger {
     Default,
     /// The streams of the tables whose rows expire.
     Streams,
+    /// The stream of the audit log.
+    AuditStream,
     /// The delivery events that SES publishes about mail.
     MailEvents,
     /// An operator, authorized by IAM.
@@ -56,8 +60,8 @@ pub const RIGHTS: &[(&str, &str)] = &[
     ("Update", "dynamodb:UpdateItem"),
 ];
 
-/// The table of audit events, and the right needed to record one.
-const AUDIT: (&str, &str) = ("AUDIT_TABLE", "dynamodb:PutItem");
+/// The variable of the table of audit events.
+const AUDIT: &str = "AUDIT_TABLE";
 
 impl Function {
     /// Every function, by name.
@@ -83,11 +87,11 @@ impl Function {
         if trigger.is_none() {
             problems.push(format!(
                 "{path} begins with {:?}: let its first line be `//! METHOD /path`, or one of `//! $default`, \
-                 `//! Invoked by the streams …`, `//! Invoked by SNS …`, `//! Invoked by hand …`",
+                 `//! Invoked by the streams …`, `//! Invoked by the stream of the audit log.`, `//! Invoked by SNS …`, `//! Invoked by hand …`",
                 said.unwrap_or_default()
             ));
         }
-        let Some((is_audited, endpoint)) = entry(&main.production()) else {
+        let Some(endpoint) = entry(&main.production()) else {
             problems.push(format!("{path} has no `countersign_shared::main!(…)` with the struct of its handler"));
             return None;
         };
@@ -99,15 +103,12 @@ impl Function {
             writes_secrets: false,
             sends_mail: false,
             sends_text_messages: false,
+            publishes: false,
             hashes: false,
             counts_attempts: false,
             reads_claims: false,
             variables: BTreeSet::new(),
         };
-        if is_audited {
-            function.may(AUDIT.1, AUDIT.0);
-            function.reads("audit_policy", settings);
-        }
         let path = &handler.path;
         let handler = handler.production();
         let found = handler.items.iter().find_map(|item| match item {
@@ -150,6 +151,8 @@ impl Function {
             self.reads_claims |= (of.as_str(), arguments.as_slice()) == ("Option", &["Provider"]);
             return Ok(());
         }
+        // Codes that are guessed are counted in their own rows.
+        self.counts_attempts |= of == "Verifier";
         match (of.as_str(), arguments.as_slice()) {
             ("Table", [row, right]) => {
                 let action = RIGHTS.iter().find(|(name, _)| name == right);
@@ -167,17 +170,17 @@ impl Function {
             }
             // Counts creations, which no limit of attempts covers.
             ("Creations", _) => self.may("dynamodb:UpdateItem", "BUDGETS_TABLE"),
-            ("Mailer", _) => {
+            ("Mailer", _) | ("Option", ["Mailer"]) => {
                 self.sends_mail = true;
                 self.reads("mailer", settings);
+            }
+            ("Option", ["EventBus"]) => {
+                self.publishes = true;
+                self.reads("event_bus", settings);
             }
             ("Texter", _) => {
                 self.sends_text_messages = true;
                 self.reads("texter", settings);
-            }
-            ("AuditLog", _) => {
-                self.may(AUDIT.1, AUDIT.0);
-                self.reads("audit_policy", settings);
             }
             (of, _) => match (settings.wired.get(of), settings.capabilities.get(of)) {
                 (Some(methods), _) => self.variables.extend(settings.read_by(methods)),
@@ -208,7 +211,7 @@ impl Function {
         WRITES
             .iter()
             .flat_map(|action| self.tables.get(action))
-            .all(|tables| tables.iter().all(|table| table == AUDIT.0))
+            .all(|tables| tables.iter().all(|table| table == AUDIT))
     }
 
     /// Its routes, as method and path: a safe `GET` also has `HEAD`.
@@ -218,7 +221,9 @@ impl Function {
                 vec![("GET", path), ("HEAD", path)]
             }
             Trigger::Route { method, path } => vec![(method, path)],
-            Trigger::Default | Trigger::Streams | Trigger::MailEvents | Trigger::Operator => Vec::new(),
+            Trigger::Default | Trigger::Streams | Trigger::AuditStream | Trigger::MailEvents | Trigger::Operator => {
+                Vec::new()
+            }
         }
     }
 
@@ -235,6 +240,7 @@ impl Trigger {
         }
         for (start, trigger) in [
             ("Invoked by the streams ", Self::Streams),
+            ("Invoked by the stream of the audit log.", Self::AuditStream),
             ("Invoked by SNS ", Self::MailEvents),
             ("Invoked by hand", Self::Operator),
         ] {
@@ -257,16 +263,13 @@ fn wired(field: &syn::Field) -> Option<String> {
     attribute.parse_args::<syn::Ident>().ok().map(|method| method.to_string())
 }
 
-/// What `main!` starts: whether it is audited, and the name of its struct.
-fn entry(main: &syn::File) -> Option<(bool, String)> {
+/// The name of the struct that `main!` starts.
+fn entry(main: &syn::File) -> Option<String> {
     let call = main.items.iter().find_map(|item| match item {
         syn::Item::Macro(item) if item.mac.path.segments.last()?.ident == "main" => Some(&item.mac),
         _ => None,
     })?;
-    let text = call.tokens.to_string();
-    let mut words = text.split_whitespace();
-    let is_audited = words.next() == Some("audited");
-    words.last().map(|name| (is_audited, name.to_owned()))
+    call.tokens.to_string().split_whitespace().last().map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -315,6 +318,27 @@ pub mod tests {
     }
 
     #[test]
+    fn the_capabilities_of_services_determine_permissions() {
+        let (one, _) = function("POST /one", "", &["AuditLog", "Option<Mailer>", "Option<EventBus>"]);
+        assert!(one.sends_mail && one.publishes && !one.sends_text_messages);
+        assert_eq!(one.tables, BTreeMap::from([("dynamodb:PutItem", BTreeSet::from([AUDIT.to_owned()]))]));
+        for variable in [
+            "AUDIT_RETENTION_DAYS",
+            "AUDIT_TABLE",
+            "EVENT_BUS",
+            "MAIL_CONFIGURATION_SET",
+            "MAIL_DOMAIN",
+        ] {
+            assert!(one.variables.contains(variable), "{variable}: {:?}", one.variables);
+        }
+        for (capability, table) in [("Lockouts", "USERS_TABLE"), ("IdempotentWrites", "REPETITIONS_TABLE")] {
+            let (one, _) = function("POST /one", "", &[capability]);
+            let tables: BTreeSet<_> = one.tables.values().flatten().map(String::as_str).collect();
+            assert!(tables.contains(table), "{capability}: {tables:?}");
+        }
+    }
+
+    #[test]
     fn an_unknown_type_is_a_problem() {
         let (mut one, store) = function("GET /one", "", &[]);
         let settings = Settings::read(&mut Vec::new());
@@ -335,8 +359,15 @@ pub mod tests {
 
     #[test]
     fn environments_have_the_variables_that_are_read() {
-        let (one, _) =
-            function("GET /one", "audited", &["#[wire(support_pin_policy)] Policy", "#[wire(login_url)] String"]);
+        let (one, _) = function(
+            "GET /one",
+            "",
+            &[
+                "AuditLog",
+                "#[wire(support_pin_policy)] Policy",
+                "#[wire(login_url)] String",
+            ],
+        );
         let variables: Vec<_> = one.variables.iter().map(String::as_str).collect();
         assert_eq!(
             variables,
@@ -354,6 +385,7 @@ pub mod tests {
     fn routes_that_send_or_compare_have_a_lower_rate_limit() {
         for (field, sensitive) in [
             ("Table<Usage, Update>", true),
+            ("Verifier", true),
             ("Mailer", true),
             ("Texter", true),
             ("#[wire(password_cost)] Cost", true),
@@ -371,7 +403,8 @@ pub mod tests {
     fn head_is_routed_to_functions_that_only_read() {
         let both = vec![("GET", "/one"), ("HEAD", "/one")];
         for (trigger, kind, field, routes) in [
-            ("GET /one", "audited", "Table<SupportPin, Get>", both.clone()),
+            ("GET /one", "", "Table<SupportPin, Get>", both.clone()),
+            ("GET /one", "", "AuditLog", both.clone()),
             ("GET /one", "", "#[wire(has_cors)] bool", both),
             ("GET /one", "", "Table<Passcode, Put>", vec![("GET", "/one")]),
             ("GET /one", "", "Table<User, Update>", vec![("GET", "/one")]),

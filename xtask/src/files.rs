@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::{
     Generated, deployment,
     endpoints::{Function, Trigger},
+    events::Published,
     payloads,
     settings::Settings,
     source::{read, root},
@@ -30,16 +31,19 @@ pub fn all(problems: &mut Vec<String>) -> Vec<Generated> {
         ],
         problems,
     );
+    let published = Published::read(problems);
     let documents = [
         ("shared/src/http/route.rs", "routes", route_constants(&functions)),
         ("README.md", "routes", routes(&functions)),
         ("docs/settings.md", "parameters", parameters(&Template::parse(&template.text))),
+        ("docs/events.md", "types", published.table()),
     ];
     let mut files = vec![between("Cargo.toml", &[("bins", bins(&functions))], problems), template];
     for (path, name, text) in documents {
         files.push(between(path, &[(name, text)], problems));
     }
     files.push(operations(&functions, problems));
+    files.extend(published.schemas());
     files.extend(functions.iter().filter_map(|function| payloads::payload(function, problems)));
     files
 }
@@ -130,7 +134,7 @@ fn routes(functions: &[Function]) -> String {
         .filter_map(|function| match &function.trigger {
             Trigger::Route { method, path } => Some((path.as_str(), method.as_str(), function.name.as_str())),
             Trigger::Default => Some(("", "$default", function.name.as_str())),
-            Trigger::Streams | Trigger::MailEvents | Trigger::Operator => None,
+            Trigger::Streams | Trigger::AuditStream | Trigger::MailEvents | Trigger::Operator => None,
         })
         .collect();
     rows.sort_by_key(|(path, method, _)| (path.is_empty(), *path, *method));

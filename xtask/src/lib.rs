@@ -1,13 +1,14 @@
 //! Derives from the code what would otherwise be written twice: the functions, roles, log groups, rate limits, tables
-//! and numeric parameters of template.yaml, the bins of Cargo.toml, the tables of routes and settings in the documents,
-//! and `events/*.json`. The output is checked in, so that readers and AWS's own tools see whole files.
+//! and numeric parameters of template.yaml, the bins of Cargo.toml, the tables of routes, settings and event types in the
+//! documents, `events/*.json`, and the schemas in `docs/events/`. The output is checked in, so that readers and AWS's own tools see whole files.
 //!
 //! The sources: the first line of each `functions/*/main.rs` (what invokes the function), the fields of its handler's
 //! struct (its permissions), the `Row` and `Kept` implementations (tables and keys), the constants of type `Setting`,
-//! and `functions/*/request.http` (an example request).
+//! the outcomes that are published, and `functions/*/request.http` (an example request).
 
 mod deployment;
 mod endpoints;
+pub mod events;
 mod files;
 mod payloads;
 pub mod settings;

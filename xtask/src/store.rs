@@ -14,6 +14,8 @@ pub struct Table {
     pub keys: Vec<Attribute>,
     /// Whether rows expire, by the attribute `ttl` (TTL).
     pub expires: bool,
+    /// Whether the audit log records that expired rows were deleted.
+    pub is_reported: bool,
 }
 
 /// A key attribute.
@@ -25,14 +27,14 @@ pub struct Attribute {
 
 impl Table {
     /// Whether rows are append-only: a history, ordered by a range key. It survives the stack although its rows expire,
-    /// and no stream reports their removal.
+    /// and its stream carries each new row; no stream reports their removal.
     pub fn is_history(&self) -> bool {
         self.keys.len() > 1
     }
 
     /// Whether a stream reports expired rows.
-    pub fn has_stream(&self) -> bool {
-        self.expires && !self.is_history()
+    pub fn reports(&self) -> bool {
+        self.expires && self.is_reported && !self.is_history()
     }
 }
 
@@ -105,10 +107,12 @@ impl Store {
                 }
             }
             let expires = [".with(\"ttl\"", ".with_some(\"ttl\""].iter().any(|write| source.text.contains(write));
+            let is_reported = !source.text.contains("const IS_REPORTED: bool = false");
             let table = self.tables.entry(variable.clone()).or_insert(Table {
                 variable: variable.clone(),
                 keys: Vec::new(),
                 expires,
+                is_reported,
             });
             let names =
                 |keys: &[Attribute]| -> Vec<_> { keys.iter().map(|key| (key.name.clone(), key.kind)).collect() };

@@ -10,9 +10,10 @@ use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use super::service::aws_json;
+use crate::cost::Consumed;
 use crate::database::Database;
 use crate::http;
-use crate::invocations::{Consumed, Units};
+use crate::invocations::Units;
 use crate::log::Log;
 use crate::rights::{NOTHING, Need};
 use crate::streams::Streams;

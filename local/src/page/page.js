@@ -122,9 +122,9 @@ function more(button, count, all, things, show) {
 
 // ---- Events -------------------------------------------------------------------------------------------------------------
 
-function eventEntry({ bus, source, detail_type, detail, resources, time }) {
+function eventEntry({ bus, source, "detail-type": type, detail, resources, time }) {
   return h("li", {},
-    h("h3", { dir: "auto" }, detail_type),
+    h("h3", { dir: "auto" }, type),
     h("p", { className: "meta" },
       h("bdi", {}, source), " on ", h("bdi", {}, bus),
       ...resources.flatMap((resource) => [", about ", h("bdi", {}, resource)]), " · ", moment(time)),
@@ -147,7 +147,7 @@ function showEvents(events, first) {
   more($("more-events"), events.length, allEvents, "events", () => ((allEvents = true), showEvents(events, true)));
   if (first || arrived.length === 0) return;
   for (const { id } of arrived) eventEntries.get(id)?.classList.add("arrived");
-  say(arrived.length > 1 ? `${arrived.length} new events.` : `New event: ${arrived[0].detail_type}.`);
+  say(arrived.length > 1 ? `${arrived.length} new events.` : `New event: ${arrived[0]["detail-type"]}.`);
 }
 
 // ---- Requests -----------------------------------------------------------------------------------------------------------

@@ -44,7 +44,7 @@ async fn events_are_captured_and_cleared() {
     }
     let event = |bus: &str, resources: Value, time: Value| {
         json!({
-            "id": null, "bus": bus, "source": "fixture", "detail_type": "Thing Made", "detail": { "id": 1 },
+            "id": null, "bus": bus, "source": "fixture", "detail-type": "Thing Made", "detail": { "id": 1 },
             "resources": resources, "time": time, "at": null,
         })
     };

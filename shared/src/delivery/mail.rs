@@ -2,6 +2,7 @@
 
 use aws_sdk_ses::{
     Client,
+    error::ProvideErrorMetadata,
     operation::send_email::builders::SendEmailInputBuilder,
     types::{Body, Content, Destination, Message, MessageTag},
 };
@@ -43,6 +44,8 @@ pub struct Unsent {
     pub fault: Fault,
     /// It timed out, or its response was lost: the mail may have been sent, and its content must stay true.
     pub perhaps_sent: bool,
+    /// SES rejects this mail as it is: a retry cannot succeed.
+    pub is_rejected: bool,
 }
 
 /// Sends mails (`ses:SendEmail`).
@@ -87,9 +90,26 @@ impl Mailer {
             sent.map(drop).map_err(|error| Unsent {
                 fault: Fault::Mail(format!("SendEmail failed: {}", failure_of(&error))),
                 perhaps_sent: may_be_sent(&error),
+                is_rejected: is_rejected(error.code()),
             })
         })
     }
+}
+
+/// Whether an error is about this one mail: its recipient, its sender or its content. All others may end without a change
+/// to the mail: SES is throttled, paused or unreachable.
+fn is_rejected(code: Option<&str>) -> bool {
+    const REJECTIONS: &[&str] = &[
+        // A domain's sender that the function's role does not allow (`MailSenders`).
+        "AccessDenied",
+        "InvalidParameterCombination",
+        "InvalidParameterValue",
+        "MailFromDomainNotVerified",
+        "MailFromDomainNotVerifiedException",
+        "MessageRejected",
+        "ValidationError",
+    ];
+    code.is_some_and(|code| REJECTIONS.contains(&code))
 }
 
 fn request(
@@ -221,6 +241,22 @@ mod tests {
         ] {
             let part = part.expect("a part");
             assert_eq!((part.data(), part.charset()), (data, Some("UTF-8")));
+        }
+    }
+
+    #[test]
+    fn a_rejected_mail_is_distinguished_from_a_failure() {
+        for (code, rejected) in [
+            (Some("MessageRejected"), true),
+            (Some("InvalidParameterValue"), true),
+            (Some("AccessDenied"), true),
+            (Some("Throttling"), false),
+            (Some("ServiceUnavailable"), false),
+            (Some("AccountSendingPausedException"), false),
+            (Some("ExpiredToken"), false),
+            (None, false),
+        ] {
+            assert_eq!(is_rejected(code), rejected, "{code:?}");
         }
     }
 

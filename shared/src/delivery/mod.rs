@@ -1,6 +1,8 @@
-//! Floor 1: mails and text messages. [`words`] and [`code`] build a message purely, [`mail`] and [`text`] only send it.
+//! Floor 1: mails, text messages and events. [`words`] and [`code`] build a message purely, [`mail`], [`text`] and
+//! [`bus`] only send it.
 
 pub mod attempt;
+pub mod bus;
 pub mod code;
 mod layout;
 pub mod mail;

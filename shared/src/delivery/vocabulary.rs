@@ -33,15 +33,15 @@ pub(super) struct Words {
     /// Introduces the address as text, below the button.
     pub copy: String,
     pub confirm_registration: Invitation,
-    pub already_registered: Notice,
+    pub already_registered: Plain,
     pub reset_password: Invitation,
-    pub no_account: Notice,
-    pub password_changed: Notice,
-    pub factor_changed: Notice,
-    pub factor_reset: Notice,
-    pub factor_disabled: Notice,
-    pub locked: Notice,
-    pub code_failed: Notice,
+    pub no_account: Plain,
+    pub password_changed: Plain,
+    pub factor_changed: Plain,
+    pub factor_reset: Plain,
+    pub factor_disabled: Plain,
+    pub locked: Plain,
+    pub code_failed: Plain,
 }
 
 /// A code by text message.
@@ -66,7 +66,7 @@ pub(super) struct Invitation {
 /// A message without one.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Notice {
+pub(super) struct Plain {
     pub subject: String,
     pub heading: String,
     pub paragraphs: Vec<String>,

@@ -3,7 +3,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::{crypto::secret::framed, time::Timestamp};
+use super::{crypto::secret::framed, people::name::DomainName, time::Timestamp};
 
 /// Retention of the audit log.
 #[derive(Clone, Copy, Debug)]
@@ -12,25 +12,93 @@ pub struct Policy {
     pub retention: u64,
 }
 
-/// An event without a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum What {
-    /// A row expired, and DynamoDB's TTL sweep deleted it.
-    Expired,
-    /// A mail bounced permanently.
-    Bounced,
-    /// A recipient reported our mail as spam.
-    Complained,
+/// What happened, and to whom.
+#[derive(Clone, Debug)]
+pub struct Act {
+    /// The name of the event.
+    pub what: &'static str,
+    /// The type under which applications receive it; `None` for an event that none would act upon.
+    pub published_as: Option<&'static str>,
+    /// The subject: `user:…`, `client:…`, or a kind of row and a pseudonym.
+    pub subject: String,
+    /// The domain that the subject belongs to, if it belongs to one.
+    pub domain: Option<DomainName>,
+    /// What the subject, a user, is told of it.
+    pub notice: Option<Notice>,
 }
 
-impl What {
-    /// The name in rows and logs.
+impl Act {
+    /// The same, in that domain.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub fn in_domain(mut self, domain: &DomainName) -> Self {
+        self.domain = Some(domain.clone());
+        self
+    }
+
+    /// The same, and the user is notified by mail.
+    #[must_use]
+    pub fn with_notice(mut self, notice: Notice) -> Self {
+        self.notice = Some(notice);
+        self
+    }
+}
+
+/// A mail that notifies a user of a change to the account (R41).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// The password was changed.
+    PasswordChanged,
+    /// A second factor was set.
+    FactorChanged {
+        /// The new number, masked.
+        phone: String,
+    },
+    /// An administrator reset a second factor.
+    FactorReset,
+    /// An administrator disabled a second factor.
+    FactorDisabled,
+    /// Too many failed attempts blocked the account.
+    Locked,
+    /// The right password was followed by wrong codes only.
+    CodeFailed,
+}
+
+impl Notice {
+    /// The name in rows, logs and the mail's tag.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
         match self {
-            Self::Expired => "expired",
-            Self::Bounced => "bounced",
-            Self::Complained => "complained",
+            Self::PasswordChanged => "password_changed",
+            Self::FactorChanged { .. } => "factor_changed",
+            Self::FactorReset => "factor_reset",
+            Self::FactorDisabled => "factor_disabled",
+            Self::Locked => "locked",
+            Self::CodeFailed => "code_failed",
+        }
+    }
+
+    /// The notice of that name; `phone` is the masked number of the one that names it.
+    #[must_use]
+    pub fn parse(name: &str, phone: Option<&str>) -> Option<Self> {
+        match (name, phone) {
+            ("password_changed", None) => Some(Self::PasswordChanged),
+            ("factor_changed", Some(phone)) => Some(Self::FactorChanged {
+                phone: phone.to_owned(),
+            }),
+            ("factor_reset", None) => Some(Self::FactorReset),
+            ("factor_disabled", None) => Some(Self::FactorDisabled),
+            ("locked", None) => Some(Self::Locked),
+            ("code_failed", None) => Some(Self::CodeFailed),
+            _ => None,
+        }
+    }
+
+    /// The masked number that it names.
+    #[must_use]
+    pub fn phone(&self) -> Option<&str> {
+        match self {
+            Self::FactorChanged { phone } => Some(phone),
+            Self::PasswordChanged | Self::FactorReset | Self::FactorDisabled | Self::Locked | Self::CodeFailed => None,
         }
     }
 }
@@ -44,13 +112,19 @@ pub struct Event {
     pub id: [u8; 32],
     /// The name of the event.
     pub what: String,
+    /// The type under which applications receive it, if they do.
+    pub published_as: Option<String>,
+    /// The domain of the subject, if it belongs to one.
+    pub domain: Option<DomainName>,
+    /// What its subject is told of it, if anything.
+    pub notice: Option<Notice>,
     /// When it happened.
     pub at: Timestamp,
     /// The request that caused it, if there was one.
     pub request: Option<AuditedRequest>,
-    /// Random id of the attempt to write this row, which distinguishes our write from another request's after a lost
-    /// response.
-    pub attempt: [u8; 16],
+    /// Random id of the attempt to record an event that its source may deliver again: it distinguishes our write from
+    /// another invocation's after a lost response.
+    pub attempt: Option<[u8; 16]>,
     /// When the TTL sweep may delete the event.
     pub forget_at: Timestamp,
 }
@@ -67,50 +141,39 @@ pub struct AuditedRequest {
 }
 
 impl Event {
-    /// An event about that subject, whose source is identified by `source`.
+    /// An event of a source that may deliver it again, identified by `source`.
     #[must_use]
-    pub fn new(
-        policy: Policy,
-        what: What,
-        source: &[&[u8]],
-        subject: String,
-        attempt: [u8; 16],
-        at: Timestamp,
-    ) -> Self {
-        Self::of(policy, what.name(), source, subject, None, attempt, at)
+    pub fn of_source(policy: Policy, act: Act, source: &[&[u8]], attempt: [u8; 16], at: Timestamp) -> Self {
+        Self {
+            attempt: Some(attempt),
+            ..Self::new(policy, act, source, None, at)
+        }
     }
 
-    /// The outcome of a request, as a named event. One invocation records each name once.
+    /// The act of a request, or of an operator's command. One invocation records each name once.
     #[must_use]
-    pub fn of_request(
-        policy: Policy,
-        what: &str,
-        invocation: &str,
-        subject: String,
-        request: AuditedRequest,
-        attempt: [u8; 16],
-        at: Timestamp,
-    ) -> Self {
-        let source: [&[u8]; 2] = [b"invocation", invocation.as_bytes()];
-        Self::of(policy, what, &source, subject, Some(request), attempt, at)
+    pub fn of_request(policy: Policy, act: Act, invocation: &str, request: AuditedRequest, at: Timestamp) -> Self {
+        Self::new(policy, act, &[b"invocation", invocation.as_bytes()], Some(request), at)
     }
 
-    fn of(
-        policy: Policy,
-        what: &str,
-        source: &[&[u8]],
-        subject: String,
-        request: Option<AuditedRequest>,
-        attempt: [u8; 16],
-        at: Timestamp,
-    ) -> Self {
+    fn new(policy: Policy, act: Act, source: &[&[u8]], request: Option<AuditedRequest>, at: Timestamp) -> Self {
+        let Act {
+            what,
+            published_as,
+            subject,
+            domain,
+            notice,
+        } = act;
         Self {
             id: Sha256::digest(framed(&[what.as_bytes(), &framed(source)])).into(),
             what: what.to_owned(),
+            published_as: published_as.map(str::to_owned),
             subject,
+            domain,
+            notice,
             at,
             request,
-            attempt,
+            attempt: None,
             forget_at: at.deadline(policy.retention),
         }
     }
@@ -119,6 +182,12 @@ impl Event {
     #[must_use]
     pub fn order(&self) -> String {
         format!("{} {}", self.at.iso(), hex(&self.id[..16]))
+    }
+
+    /// The id as applications receive it.
+    #[must_use]
+    pub fn id_text(&self) -> String {
+        hex(&self.id)
     }
 }
 
@@ -144,21 +213,48 @@ mod tests {
 
     const POLICY: Policy = Policy { retention: 10 };
 
+    fn act(what: &'static str) -> Act {
+        Act {
+            what,
+            published_as: None,
+            subject: pseudonym("Pins", &[7; 32]),
+            domain: None,
+            notice: None,
+        }
+    }
+
     #[test]
     fn an_event_is_identified_by_its_source() {
         let event = |what, source: &[&[u8]], attempt, at| {
-            let at = Timestamp::from_seconds(at);
-            Event::new(POLICY, what, source, pseudonym("Pins", &[7; 32]), [attempt; 16], at)
+            Event::of_source(POLICY, act(what), source, [attempt; 16], Timestamp::from_seconds(at))
         };
-        let first = event(What::Expired, &[b"ab", b"c"], 1, 5);
-        assert_eq!(first.id, event(What::Expired, &[b"ab", b"c"], 2, 6).id);
+        let first = event("expired", &[b"ab", b"c"], 1, 5);
+        assert_eq!(first.id, event("expired", &[b"ab", b"c"], 2, 6).id);
         assert_eq!((first.subject, first.forget_at.seconds()), (format!("Pins:{}", "07".repeat(32)), 15));
         for other in [
-            event(What::Bounced, &[b"ab", b"c"], 1, 5),
-            event(What::Expired, &[b"a", b"bc"], 1, 5),
-            event(What::Expired, &[b"abc"], 1, 5),
+            event("bounced", &[b"ab", b"c"], 1, 5),
+            event("expired", &[b"a", b"bc"], 1, 5),
+            event("expired", &[b"abc"], 1, 5),
         ] {
             assert_ne!(first.id, other.id);
+        }
+    }
+
+    #[test]
+    fn a_notice_is_read_by_its_name() {
+        let phone = || "+38088*****30".to_owned();
+        for notice in [
+            Notice::PasswordChanged,
+            Notice::FactorChanged { phone: phone() },
+            Notice::FactorReset,
+            Notice::FactorDisabled,
+            Notice::Locked,
+            Notice::CodeFailed,
+        ] {
+            assert_eq!(Notice::parse(notice.name(), notice.phone()), Some(notice));
+        }
+        for (name, phone) in [("factor_changed", None), ("locked", Some("+1")), ("", None)] {
+            assert_eq!(Notice::parse(name, phone), None, "{name}");
         }
     }
 
@@ -177,8 +273,7 @@ mod tests {
                 route: "GET /".into(),
                 request_id: "r".into(),
             };
-            let at = Timestamp::from_seconds(at);
-            Event::of_request(POLICY, what, invocation, "user:1".into(), request, [1; 16], at).order()
+            Event::of_request(POLICY, act(what), invocation, request, Timestamp::from_seconds(at)).order()
         };
         assert!(event("read", "a", 9) < event("read", "b", 10));
         assert_ne!(event("read", "a", 9), event("read", "b", 9));

@@ -12,6 +12,7 @@ pub mod passcode;
 pub mod password;
 pub mod password_reset;
 pub mod people;
+pub mod publication;
 pub mod registration;
 pub mod support_pin;
 pub mod time;

@@ -193,6 +193,12 @@ impl PasscodeId {
         &self.0
     }
 
+    /// The name in the log.
+    #[must_use]
+    pub fn log_name(&self) -> String {
+        format!("passcode:{}", self.0)
+    }
+
     /// The key of the row.
     #[must_use]
     pub fn handle(&self) -> Handle {

@@ -55,8 +55,6 @@ pub struct Call {
     actor: OnceLock<String>,
     subject: OnceLock<String>,
     link: OnceLock<String>,
-    recorded: OnceLock<()>,
-    unknown: OnceLock<()>,
 }
 
 /// A smaller number cannot be in milliseconds (it would be before March 1973): `sam local` sends seconds.
@@ -104,8 +102,6 @@ impl Call {
             actor: OnceLock::new(),
             subject: OnceLock::new(),
             link: OnceLock::new(),
-            recorded: OnceLock::new(),
-            unknown: OnceLock::new(),
         }
     }
 }
@@ -286,19 +282,6 @@ impl Call {
         self.subject.get_or_init(|| subject);
     }
 
-    /// Notes for the log that the call is about an unknown identity, by its pseudonym. No audit event is recorded, and
-    /// callers must not be able to detect that (enumeration).
-    pub fn note_unknown(&self, pseudonym: String) {
-        self.log_subject(pseudonym);
-        self.unknown.get_or_init(|| ());
-    }
-
-    /// Whether the call is about an unknown identity.
-    #[must_use]
-    pub fn is_about_unknown(&self) -> bool {
-        self.unknown.get().is_some()
-    }
-
     /// Sets the mailed link for the log, by the prefix of its digest.
     pub fn log_link(&self, digest: String) {
         self.link.get_or_init(|| digest);
@@ -308,17 +291,6 @@ impl Call {
     #[must_use]
     pub fn link(&self) -> Option<&str> {
         self.link.get().map(String::as_str)
-    }
-
-    /// Notes that the audit log has recorded the call.
-    pub fn note_recorded(&self) {
-        self.recorded.get_or_init(|| ());
-    }
-
-    /// Whether the audit log has already recorded the call.
-    #[must_use]
-    pub fn is_recorded(&self) -> bool {
-        self.recorded.get().is_some()
     }
 
     /// The actor, if noted.

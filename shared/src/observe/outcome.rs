@@ -1,11 +1,13 @@
-//! The outcome of a request in one word: the vocabulary of the log, of the dimension `Reason` and of the audit log.
-//! Alarms and queries use these words, so they must not change.
+//! The outcome of a request in one word: the vocabulary of the log, of the dimension `Reason`, of the audit log, and of
+//! the events that applications receive. Alarms, queries and applications use these words, so they must not change.
 
 use serde::{Serialize, Serializer};
 
+use crate::domain::{audit::Act, people::user::User, support_pin::Owner};
+
 macro_rules! outcomes {
-    ($($name:ident = $word:literal,)*) => {
-        /// The outcome of a request.
+    ($($name:ident = $word:literal $(=> $published_as:literal)?,)*) => {
+        /// The outcome of a request, or what happened without one.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Outcome {
             $(
@@ -23,10 +25,21 @@ macro_rules! outcomes {
                 }
             }
 
+            /// The type under which applications receive it (`detail-type`, docs/events.md); `None` for what none would
+            /// act upon.
+            #[must_use]
+            pub const fn published_as(self) -> Option<&'static str> {
+                match self {
+                    $(Self::$name => outcomes!(@published $($published_as)?),)*
+                }
+            }
+
             #[cfg(test)]
             const ALL: &[Self] = &[$(Self::$name,)*];
         }
     };
+    (@published) => { None };
+    (@published $published_as:literal) => { Some($published_as) };
 }
 
 outcomes! {
@@ -52,19 +65,19 @@ outcomes! {
     Preflight = "preflight",
     PageShown = "page_shown",
     // Support PINs.
-    PinCreated = "pin_created",
-    PinRead = "pin_read",
-    PinRevoked = "pin_revoked",
+    PinCreated = "pin_created" => "support_pin.created",
+    PinRead = "pin_read" => "support_pin.read",
+    PinRevoked = "pin_revoked" => "support_pin.revoked",
     Sudo = "sudo",
     NotAdministrator = "not_administrator",
     NoUser = "no_user",
     NoPin = "no_pin",
     NotRecorded = "not_recorded",
     // Passcodes.
-    PasscodeIssued = "passcode_issued",
-    PasscodeConsumed = "passcode_consumed",
+    PasscodeIssued = "passcode_issued" => "passcode.issued",
+    PasscodeConsumed = "passcode_consumed" => "passcode.consumed",
     PasscodeStatusRead = "passcode_status_read",
-    PasscodeInvalidated = "passcode_invalidated",
+    PasscodeInvalidated = "passcode_invalidated" => "passcode.invalidated",
     OtherClient = "other_client",
     Refused = "refused",
     NoPasscode = "no_passcode",
@@ -74,13 +87,13 @@ outcomes! {
     RegistrationOfKnownAddress = "registration_of_known_address",
     RegistrationMailThrottled = "registration_mail_throttled",
     RegistrationSilent = "registration_silent",
-    Registered = "registered",
+    Registered = "registered" => "user.registered",
     PasswordResetRequested = "password_reset_requested",
     PasswordResetOfUnknown = "password_reset_of_unknown",
     PasswordResetMailThrottled = "password_reset_mail_throttled",
     PasswordResetSilent = "password_reset_silent",
-    PasswordReset = "password_reset",
-    PasswordChanged = "password_changed",
+    PasswordReset = "password_reset" => "password.changed",
+    PasswordChanged = "password_changed" => "password.changed",
     MissingField = "missing_field",
     MalformedField = "malformed_field",
     UnexpectedField = "unexpected_field",
@@ -92,23 +105,26 @@ outcomes! {
     Throttled = "throttled",
     MailFailed = "mail_failed",
     // Logins, users and second factors.
-    SignedIn = "signed_in",
+    SignedIn = "signed_in" => "user.signed_in",
     ClientSignedIn = "client_signed_in",
     FactorRequested = "factor_requested",
     OtpRequested = "otp_requested",
     OtpSent = "otp_sent",
-    OtpVerified = "otp_verified",
+    OtpVerified = "otp_verified" => "user.signed_in",
     FactorInitiated = "factor_initiated",
-    FactorApproved = "factor_approved",
-    FactorCreated = "factor_created",
+    FactorApproved = "factor_approved" => "factor.changed",
+    FactorCreated = "factor_created" => "factor.changed",
     FactorShown = "factor_shown",
     FactorsListed = "factors_listed",
-    FactorEnabled = "factor_enabled",
-    FactorDisabled = "factor_disabled",
-    FactorReset = "factor_reset",
-    UserCreated = "user_created",
-    UserBlockedByDecision = "user_blocked_by_decision",
-    UserUnblocked = "user_unblocked",
+    FactorEnabled = "factor_enabled" => "factor.changed",
+    FactorDisabled = "factor_disabled" => "factor.changed",
+    FactorReset = "factor_reset" => "factor.changed",
+    UserCreated = "user_created" => "user.created",
+    UserBlockedByDecision = "user_blocked_by_decision" => "user.blocked",
+    UserUnblocked = "user_unblocked" => "user.unblocked",
+    UserLocked = "user_locked" => "user.blocked",
+    SessionRevoked = "session_revoked" => "session.revoked",
+    WrongPasswordsReset = "wrong_passwords_reset",
     NoGrantType = "no_grant_type",
     UnknownClient = "unknown_client",
     ClientNotAllowed = "client_not_allowed",
@@ -126,6 +142,7 @@ outcomes! {
     OtpGuessesExhausted = "otp_guesses_exhausted",
     FailedLoginsExhausted = "failed_logins_exhausted",
     SmsFailed = "sms_failed",
+    CodeCanceled = "code_canceled",
     FactorExists = "factor_exists",
     OwnerBlocked = "owner_blocked",
     AlreadyDisabled = "already_disabled",
@@ -135,6 +152,56 @@ outcomes! {
     NotFound = "not_found",
     Forbidden = "forbidden",
     InvalidValues = "invalid_values",
+    // Without a request.
+    Expired = "expired",
+    Bounced = "bounced" => "mail.bounced",
+    Complained = "complained" => "mail.complained",
+    // Commands of the operator.
+    DomainSet = "domain_set",
+    ClientCreated = "client_created",
+    ClientSet = "client_set",
+    ClientSecretSet = "client_secret_set",
+    ClientTokensRevoked = "client_tokens_revoked",
+    AdminSet = "admin_set" => "user.administrator_changed",
+    FactorSet = "factor_set" => "factor.changed",
+    UserErasureBegun = "user_erasure_begun" => "user.blocked",
+    UserErased = "user_erased" => "user.erased",
+    UserTokensRevoked = "user_tokens_revoked" => "session.revoked",
+    TokenCreated = "token_created",
+    TokenRevoked = "token_revoked",
+    SuppressionLifted = "suppression_lifted",
+    KeyChangeBegun = "key_change_begun",
+    KeyRotated = "key_rotated",
+    KeyRetired = "key_retired",
+}
+
+impl Outcome {
+    /// This, as it happened to a subject: `user:…`, `client:…`, or a kind of row and a pseudonym.
+    #[must_use]
+    pub fn of(self, subject: String) -> Act {
+        Act {
+            what: self.as_str(),
+            published_as: self.published_as(),
+            subject,
+            domain: None,
+            notice: None,
+        }
+    }
+
+    /// This, as it happened to a user.
+    #[must_use]
+    pub fn of_user(self, user: &User) -> Act {
+        self.of(user.id.log_name()).in_domain(&user.domain)
+    }
+
+    /// This, as it happened to the owner of a support PIN.
+    #[must_use]
+    pub fn of_owner(self, owner: &Owner) -> Act {
+        match owner {
+            Owner::Ours(user) => self.of_user(user),
+            Owner::Provided(id) => self.of(id.log_name()),
+        }
+    }
 }
 
 impl Serialize for Outcome {

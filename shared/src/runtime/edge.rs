@@ -32,7 +32,7 @@ mod wire;
 pub use self::wire::Wire;
 
 use crate::{
-    delivery::{attempt::AtMostOnce, mail::Mailer, text::Texter},
+    delivery::{attempt::AtMostOnce, bus::EventBus, mail::Mailer, text::Texter},
     domain::{
         crypto::key::{Answers, OtpCodes, Passcodes, Purpose, SupportPins},
         mail::sender::{self, Sender},
@@ -132,6 +132,35 @@ impl Edge {
         Ok(Mailer::new(self.ses_client(), configuration_set?, sender))
     }
 
+    /// The mail client, or none in a deployment that sends no mail: without `MAIL_DOMAIN`.
+    ///
+    /// # Errors
+    /// [`Refused`] when a setting is missing or not valid for mail.
+    pub fn mailer_if_any(&self) -> Result<Option<Mailer>, Refused> {
+        match self.text("MAIL_DOMAIN") {
+            None => Ok(None),
+            Some(_) => self.mailer().map(Some),
+        }
+    }
+
+    /// The event bus that `EVENT_BUS` names, if it names one: in this account and region.
+    ///
+    /// # Errors
+    /// [`Refused`] when EventBridge has no bus of such a name.
+    pub fn event_bus(&self) -> Result<Option<EventBus>, Refused> {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+        match self.text("EVENT_BUS") {
+            None => Ok(None),
+            Some(name) if name.len() <= 256 && name.bytes().all(fits) => {
+                Ok(Some(EventBus::new(self.events_client(), name.to_owned())))
+            }
+            Some(_) => Err(self.refuse(
+                "EVENT_BUS",
+                "(the parameter EventBus) must be the name of an event bus: up to 256 letters, digits, dots, hyphens and underscores",
+            )),
+        }
+    }
+
     /// The text message client.
     ///
     /// # Errors
@@ -224,6 +253,13 @@ impl Edge {
             .retry_classifier(AtMostOnce::<aws_sdk_sns::operation::publish::PublishError>::default());
         config.set_endpoint_url(self.endpoint("AWS_ENDPOINT_URL_SNS"));
         aws_sdk_sns::Client::from_conf(config.build())
+    }
+
+    /// Retries like all calls: an event that is published twice has the same id, by which consumers recognise it.
+    fn events_client(&self) -> aws_sdk_eventbridge::Client {
+        let mut config = aws_sdk_eventbridge::config::Builder::from(&self.sdk_config());
+        config.set_endpoint_url(self.endpoint("AWS_ENDPOINT_URL_EVENTBRIDGE"));
+        aws_sdk_eventbridge::Client::from_conf(config.build())
     }
 
     fn sdk_config(&self) -> SdkConfig {

@@ -1,24 +1,43 @@
-//! Floor 2: the audit log of requests (ASVS 16.3): who did or tried what, and to whom.
-
-use std::time::Duration;
-
-use futures_util::future::LocalBoxFuture;
-use rand::rngs::SysRng;
+//! Floor 2: the audit log (ASVS 16.3): who did what, and to whom. An act and its event are written in one transaction, so
+//! that neither is there without the other (R76). What changes nothing is a log line.
 
 use crate::{
     domain::{
-        audit::{AuditedRequest, Event, Policy},
-        crypto::secret::random_bytes,
+        audit::{Act, AuditedRequest, Event, Policy},
+        time::Timestamp,
     },
     fault::Fault,
-    http::{call::Call, reply::Reply, serve::AnyEndpoint},
-    observe::{self, Family, Outcome},
+    http::call::Call,
     runtime::edge::Wire,
-    store::table::{Put, Table},
+    store::table::{Check, Put, Table, Transaction},
 };
 
-/// Timeout for writing an event before the response. Little of the function's time is left afterwards.
-const WRITTEN_WITHIN: Duration = Duration::from_millis(1500);
+/// What an act is done by: a request, or a command of the operator.
+#[derive(Clone, Copy, Debug)]
+pub struct Cause<'a> {
+    /// The authenticated actor, if any.
+    pub actor: Option<&'a str>,
+    /// The route's pattern, or the command's name.
+    pub route: &'a str,
+    /// The request id, which leads to the log.
+    pub request_id: &'a str,
+    /// Lambda's id of the invocation.
+    pub invocation: &'a str,
+    /// When it is done.
+    pub at: Timestamp,
+}
+
+impl<'a> From<&'a Call> for Cause<'a> {
+    fn from(call: &'a Call) -> Self {
+        Self {
+            actor: call.actor(),
+            route: &call.route,
+            request_id: &call.request_id,
+            invocation: &call.invocation,
+            at: call.now,
+        }
+    }
+}
 
 /// The table of the audit log.
 #[derive(Debug, Wire)]
@@ -29,93 +48,38 @@ pub struct AuditLog {
 }
 
 impl AuditLog {
-    /// Records a disclosure before it happens: without an audit event, nothing is disclosed (ASVS 16.2.1, R46).
+    /// Adds the event of an act to the act's own transaction.
+    pub fn add<'a>(&self, transaction: &mut Transaction, cause: impl Into<Cause<'a>>, act: Act) {
+        transaction.put(&self.events, &self.event(cause.into(), act));
+    }
+
+    /// Adds a check instead of an event, for an act on an unknown identity, of which none is recorded: the transaction has
+    /// as many writes as for a known one, so that timing does not reveal which users exist (enumeration).
+    pub fn add_none<'a>(
+        &self,
+        transaction: &mut Transaction,
+        checks: &Table<Event, Check>,
+        cause: impl Into<Cause<'a>>,
+        act: Act,
+    ) {
+        transaction.expect_none(checks, &self.event(cause.into(), act));
+    }
+
+    /// Records what no transaction can contain, before it is done: a disclosure, or a change of another service. Without
+    /// an event, it is not done (ASVS 16.2.1, R46).
     ///
     /// # Errors
     /// [`Fault`] when the event could not be recorded.
-    pub async fn before(&self, call: &Call, what: Outcome) -> Result<(), Fault> {
-        let Some(event) = self.event(call, what)? else {
-            return Err(Fault::Bug("a disclosure without a known caller or subject".into()));
-        };
-        self.write(&event).await?;
-        call.note_recorded();
-        Ok(())
+    pub async fn before<'a>(&self, cause: impl Into<Cause<'a>>, act: Act) -> Result<(), Fault> {
+        self.events.put(&self.event(cause.into(), act)).await
     }
 
-    /// Records what was done, before the response is sent. The change is kept even if this fails: the event is then
-    /// written to the log instead.
-    async fn after(&self, call: &Call, reply: &Reply) {
-        if call.is_recorded() {
-            return;
-        }
-        match self.event(call, reply.outcome) {
-            Ok(None) => {}
-            // Takes as long as recording an event, so that timing does not reveal which users exist (enumeration).
-            Ok(Some(event)) if call.is_about_unknown() => {
-                if let Err(fault) = in_time(self.events.put_never(&event)).await {
-                    observe::failed(&call.request_id, "audit", &fault);
-                }
-            }
-            Ok(Some(event)) => {
-                if let Err(fault) = self.write(&event).await {
-                    observe::audit_failed(&event, &fault, &call.request_id);
-                }
-            }
-            Err(fault) => observe::failed(&call.request_id, "audit", &fault),
-        }
-    }
-
-    /// The event; `None` if neither the caller nor the subject is known: such calls change nothing.
-    fn event(&self, call: &Call, what: Outcome) -> Result<Option<Event>, Fault> {
-        let link = || call.link().map(|link| format!("link:{link}"));
-        let known = call.subject().or(call.actor()).map(str::to_owned);
-        let Some(subject) = known.or_else(link) else {
-            return Ok(None);
-        };
+    fn event(&self, cause: Cause<'_>, act: Act) -> Event {
         let request = AuditedRequest {
-            actor: call.actor().map(str::to_owned),
-            route: call.route.clone(),
-            request_id: call.request_id.clone(),
+            actor: cause.actor.map(str::to_owned),
+            route: cause.route.to_owned(),
+            request_id: cause.request_id.to_owned(),
         };
-        let attempt = random_bytes(&mut SysRng)?;
-        let by = &call.invocation;
-        Ok(Some(Event::of_request(self.policy, what.as_str(), by, subject, request, attempt, call.now)))
-    }
-
-    async fn write(&self, event: &Event) -> Result<(), Fault> {
-        in_time(self.events.put_new(event, event.at)).await.map(drop)
-    }
-}
-
-async fn in_time<T>(written: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
-    let written = tokio::time::timeout(WRITTEN_WITHIN, written).await;
-    written.unwrap_or_else(|_| Err(Fault::TooSlow("the audit event")))
-}
-
-/// An endpoint whose calls are recorded in the audit log.
-pub struct Audited {
-    endpoint: Box<dyn AnyEndpoint>,
-    trail: AuditLog,
-}
-
-impl Audited {
-    /// Wraps the endpoint and records its calls.
-    #[must_use]
-    pub fn new(endpoint: Box<dyn AnyEndpoint>, trail: AuditLog) -> Self {
-        Self { endpoint, trail }
-    }
-}
-
-impl AnyEndpoint for Audited {
-    fn reply<'a>(&'a self, call: &'a Call, within: Duration) -> LocalBoxFuture<'a, Reply> {
-        Box::pin(async move {
-            let reply = self.endpoint.reply(call, within).await;
-            self.trail.after(call, &reply).await;
-            reply
-        })
-    }
-
-    fn family(&self) -> Option<Family> {
-        self.endpoint.family()
+        Event::of_request(self.policy, act, cause.invocation, request, cause.at)
     }
 }

@@ -149,13 +149,31 @@ fn vouched_holder(provider: &Provider, call: &Call, needed: Needed, named: Optio
 /// # Errors
 /// [`Fault`] when the store fails.
 pub async fn client(clients: &Clients, call: &Call, needed: Needed) -> Admission<ClientId> {
-    match &clients.provider {
-        Some(provider) => Ok(vouched_client(provider, call, needed)),
-        None => {
-            let admitted = caller(&clients.callers, call, needed, |_| {}).await?;
-            Ok(admitted.map(|(caller, _)| caller.client))
-        }
-    }
+    Ok(client_with(clients, call, needed, |_| {}).await?.map(|(client, _)| client))
+}
+
+/// Like [`client`]. Other rows that the endpoint wants are read in the same call, or in a call of their own if the
+/// identity provider authenticates the caller.
+///
+/// # Errors
+/// [`Fault`] when the store fails.
+pub async fn client_with(
+    clients: &Clients,
+    call: &Call,
+    needed: Needed,
+    want: impl FnOnce(&mut Batch),
+) -> Admission<(ClientId, Batch)> {
+    let Some(provider) = &clients.provider else {
+        let admitted = caller(&clients.callers, call, needed, want).await?;
+        return Ok(admitted.map(|(caller, found)| (caller.client, found)));
+    };
+    let client = match vouched_client(provider, call, needed) {
+        Ok(client) => client,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let mut batch = Batch::default();
+    want(&mut batch);
+    Ok(Ok((client, batch.read().await?)))
 }
 
 fn vouched_client(provider: &Provider, call: &Call, needed: Needed) -> Result<ClientId, Refusal> {

@@ -2,6 +2,7 @@
 
 use crate::{
     domain::{
+        audit::Act,
         auth::{
             access::{AccessDenied, Refusal},
             scope::Needed,
@@ -12,7 +13,10 @@ use crate::{
     fault::Fault,
     http::call::Call,
     runtime::edge::Wire,
-    services::auth::{self, Callers},
+    services::{
+        audit::AuditLog,
+        auth::{self, Callers},
+    },
     store::table::{BatchGet, Change, Committed, Table, Transaction, Update},
 };
 
@@ -32,6 +36,8 @@ pub struct Factors {
     pub factors: Table<Factor, BatchGet>,
     /// Changes factors.
     pub change_factors: Table<Factor, Update>,
+    /// Records changes.
+    pub audit: AuditLog,
 }
 
 impl Factors {
@@ -57,10 +63,11 @@ impl Factors {
         call: &Call,
         factor: &Factor,
         change: fn(&FactorId, Timestamp) -> Change,
+        act: Act,
     ) -> Result<bool, Fault> {
-        // A transaction of one write: retried after a lost answer, it reports success instead of a failed condition.
         let mut transaction = Transaction::default();
         transaction.update(&self.change_factors, &factor.owner(), change(&factor.id, call.now));
+        self.audit.add(&mut transaction, call, act);
         Ok(matches!(transaction.commit().await?, Committed::Yes))
     }
 }

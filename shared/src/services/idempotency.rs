@@ -1,6 +1,8 @@
 //! Floor 2: idempotency: a retry with the same `Idempotency-Key` gets the first call's response (docs/contract.md, All
 //! routes).
 
+use std::cell::Cell;
+
 use rand::rngs::SysRng;
 
 use crate::{
@@ -8,17 +10,20 @@ use crate::{
         auth::{access::Principal, client::Client},
         crypto::encryption::Unreadable,
         idempotency::{Body, IdempotencyRecord, InProgress, Issued, State, Storage},
+        limits::rate_limit::Hit,
         people::user::User,
+        time::Timestamp,
     },
     fault::Fault,
     http::{call::Call, rejection::Rejection, reply::Answer},
     runtime::edge::Wire,
     store::{
+        retry::Rounds,
         rows::{
-            idempotency::{is_taken_by, is_taken_by_either},
+            idempotency::{is_claimed_by, is_taken_by, is_taken_by_either},
             user::has_generation,
         },
-        table::{Batch, BatchGet, Check, Committed, Condition, Delete, Get, Put, Table, Transaction},
+        table::{Batch, BatchGet, Check, Committed, Delete, Get, Put, Table, Transaction},
     },
 };
 
@@ -31,13 +36,92 @@ pub struct Caller<'a> {
     pub credential: &'a str,
 }
 
-/// Stores responses by `Idempotency-Key`.
+/// Stores responses by `Idempotency-Key`, for calls that send a message or may do so: the key is claimed first.
 #[derive(Debug, Wire)]
 pub struct Idempotency {
     /// Claims keys and stores responses.
     pub calls: Table<IdempotencyRecord, Put>,
     /// Deletes claims.
     pub forget: Table<IdempotencyRecord, Delete>,
+}
+
+/// Stores responses by `Idempotency-Key`, for calls whose only effect is one transaction: the response is part of it, so
+/// that neither is there without the other, and no claim blocks a retry.
+#[derive(Debug, Wire)]
+pub struct IdempotentWrites {
+    /// Stores responses.
+    pub calls: Table<IdempotencyRecord, Put>,
+    /// Reads stored responses.
+    pub read: Table<IdempotencyRecord, Get>,
+}
+
+/// One call with its key, if it has one: stores the response with the writes that it reports.
+pub struct Once<'a> {
+    record: Option<(&'a Table<IdempotencyRecord, Put>, &'a IdempotencyRecord)>,
+    storage: Storage<'a>,
+    now: Timestamp,
+    /// What the response replaces.
+    earlier: Earlier,
+    is_stored: Cell<bool>,
+}
+
+/// What is stored under a call's key before its response.
+enum Earlier {
+    /// Nothing.
+    Nothing,
+    /// This call's claim.
+    Claim,
+    /// The response of an earlier call, which has expired with its owner's tokens; its invocation.
+    Ended(String),
+}
+
+impl Once<'_> {
+    /// Adds the response to the transaction whose outcome it reports. A call that has claimed its key notes that the
+    /// transaction was applied: [`Self::note_stored`].
+    ///
+    /// # Errors
+    /// [`Fault`] when the random generator fails.
+    pub fn store(&self, transaction: &mut Transaction, answer: &Answer) -> Result<(), Fault> {
+        let Some((calls, begun)) = self.record else {
+            return Ok(());
+        };
+        let answered = answered(begun, self.storage, answer, self.now)?;
+        match &self.earlier {
+            Earlier::Nothing => transaction.put_new(calls, &answered, self.now),
+            Earlier::Claim => transaction.put_if(calls, &answered, is_taken_by(&begun.by)),
+            Earlier::Ended(by) => transaction.put_if(calls, &answered, is_taken_by(by)),
+        };
+        Ok(())
+    }
+
+    /// Notes that the response is stored; otherwise it is stored by itself.
+    pub fn note_stored(&self) {
+        self.is_stored.set(true);
+    }
+
+    /// The call as rate limits of messages count it. Repetitions with the same key count once: what a killed call has
+    /// used does not limit its repetition, and a success is not processed again.
+    #[must_use]
+    pub fn hit(&self, call: &Call) -> Hit {
+        let Some((_, begun)) = self.record else {
+            return call.hit();
+        };
+        Hit {
+            by: begun.key.iter().take(16).map(|byte| format!("{byte:02x}")).collect(),
+            ..call.hit()
+        }
+    }
+}
+
+fn answered(
+    begun: &IdempotencyRecord,
+    storage: Storage<'_>,
+    answer: &Answer,
+    now: Timestamp,
+) -> Result<IdempotencyRecord, Fault> {
+    let (status, body) = answer.content();
+    let body = storage.close(&begun.key, body, &mut SysRng)?;
+    Ok(begun.clone().answered(status, body, answer.ends_with().cloned(), now))
 }
 
 /// Whose responses a route returns, and where their owners are looked up before a response is replayed.
@@ -68,28 +152,34 @@ pub struct AnsweredUsers {
 ///
 /// A stored response expires with its owner's tokens (R72): a later retry is processed as a new call.
 ///
-/// `keeping` is how the response is stored. `credential` is the caller's own: no caller gets another one's response.
+/// `storage` is how the response is stored. `credential` is the caller's own: no caller gets another one's response.
 ///
 /// # Errors
 /// Those of `answer`, and the three named above.
 pub async fn run_once<E>(
     idempotency: &Idempotency,
     owners: Owners<'_>,
-    keeping: Storage<'_>,
+    storage: Storage<'_>,
     call: &Call,
-    Caller { function, credential }: Caller<'_>,
-    answer: impl Future<Output = Result<Answer, E>>,
+    caller: Caller<'_>,
+    answer: impl AsyncFnOnce(&Once<'_>) -> Result<Answer, E>,
 ) -> Result<Answer, E>
 where
     E: From<Rejection> + From<Fault> + From<InProgress>,
 {
-    let Some(given) = call.idempotency_key()? else {
-        return answer.await;
+    let begun = begun(storage, call, caller)?;
+    let once = Once {
+        record: begun.as_ref().map(|begun| (&idempotency.calls, begun)),
+        storage,
+        now: call.now,
+        earlier: Earlier::Claim,
+        is_stored: Cell::new(false),
     };
-    let begun =
-        IdempotencyRecord::begun(keeping.key(function, credential, given, call.body()?), &call.invocation, call.now);
-    let release = || idempotency.forget.delete_if(&begun.key, is_taken_by(&call.invocation));
-    let other = match claim(idempotency, owners, &begun, call).await {
+    let Some(begun) = &begun else {
+        return answer(&once).await;
+    };
+    let release = || idempotency.forget.delete_if(&begun.key, is_claimed_by(&call.invocation));
+    let other = match claim(idempotency, owners, begun, call).await {
         Ok(other) => other,
         Err(fault) => {
             // The claim may have been written although its answer was lost: a retry must not wait for it.
@@ -100,21 +190,14 @@ where
     match other {
         None => {}
         Some(Other::InProgress(under_way)) => return Err(under_way.into()),
-        Some(Other::Answered(status, body)) => {
-            return match keeping.open(&begun.key, &body) {
-                Ok(body) => Ok(Answer::repeated(status, body)),
-                Err(Unreadable) => Err(Fault::Corrupt("a remembered answer does not open".into()).into()),
-            };
-        }
+        Some(Other::Answered(status, body)) => return Ok(replayed(storage, begun, status, &body)?),
     }
-    match answer.await {
+    match answer(&once).await {
+        Ok(answer) if once.is_stored.get() => Ok(answer),
         Ok(answer) => {
-            let (status, body) = answer.content();
             let remembered = async {
-                let body = keeping.close(&begun.key, body, &mut SysRng)?;
-                let issued = answer.ends_with().cloned();
-                let answered = begun.clone().answered(status, body, issued, call.now);
-                match remember(idempotency, owners, &answered, is_taken_by(&call.invocation)).await? {
+                let answered = answered(begun, storage, &answer, call.now)?;
+                match remember(idempotency, owners, &answered, call).await? {
                     true => Ok(()),
                     false => release().await,
                 }
@@ -126,10 +209,100 @@ where
             })
         }
         Err(error) => {
-            // Report the first error; a claim that could not be deleted expires.
+            // Report the first error; a claim that could not be deleted expires. A stored response stays: its transaction
+            // was applied although every answer was lost.
             let _ = release().await;
             Err(error)
         }
+    }
+}
+
+/// Runs a call like [`run_once`], whose only effect is one transaction, in which it stores its response
+/// ([`Once::store`]). Of concurrent calls one is applied, and all get its response. A call whose transaction was applied
+/// and whose answers were lost may be repeated, and gets the response of the first.
+///
+/// # Errors
+/// Those of `answer`; [`Rejection`] for a malformed key; [`Fault`] when the store fails.
+pub async fn run_in_transaction<E>(
+    idempotency: &IdempotentWrites,
+    owners: Owners<'_>,
+    storage: Storage<'_>,
+    call: &Call,
+    caller: Caller<'_>,
+    answer: impl AsyncFnOnce(&Once<'_>) -> Result<Answer, E>,
+) -> Result<Answer, E>
+where
+    E: From<Rejection> + From<Fault>,
+{
+    let begun = begun(storage, call, caller)?;
+    let mut once = Once {
+        record: begun.as_ref().map(|begun| (&idempotency.calls, begun)),
+        storage,
+        now: call.now,
+        earlier: Earlier::Nothing,
+        is_stored: Cell::new(false),
+    };
+    let Some(begun) = &begun else {
+        return answer(&once).await;
+    };
+    match stored(idempotency, owners, begun, call).await? {
+        Stored::Nothing => {}
+        Stored::Ended(by) => once.earlier = Earlier::Ended(by),
+        Stored::Answered(status, body) => return Ok(replayed(storage, begun, status, &body)?),
+    }
+    match answer(&once).await {
+        Ok(answer) => Ok(answer),
+        // It may have been applied, by this call or by a concurrent one.
+        Err(error) => match stored(idempotency, owners, begun, call).await {
+            Ok(Stored::Answered(status, body)) => Ok(replayed(storage, begun, status, &body)?),
+            Ok(Stored::Nothing | Stored::Ended(_)) | Err(_) => Err(error),
+        },
+    }
+}
+
+/// The record of a call that begins; `None` for one without a key.
+fn begun(
+    storage: Storage<'_>,
+    call: &Call,
+    Caller { function, credential }: Caller<'_>,
+) -> Result<Option<IdempotencyRecord>, Rejection> {
+    let Some(given) = call.idempotency_key()? else {
+        return Ok(None);
+    };
+    let key = storage.key(function, credential, given, call.body()?);
+    Ok(Some(IdempotencyRecord::begun(key, &call.invocation, call.now)))
+}
+
+/// What is stored of an earlier call.
+enum Stored {
+    Nothing,
+    /// A response that has expired with its owner's tokens, and its invocation.
+    Ended(String),
+    Answered(u16, Body),
+}
+
+async fn stored(
+    idempotency: &IdempotentWrites,
+    owners: Owners<'_>,
+    begun: &IdempotencyRecord,
+    call: &Call,
+) -> Result<Stored, Fault> {
+    let Some(found) = idempotency.read.get(&begun.key, call.now).await? else {
+        return Ok(Stored::Nothing);
+    };
+    let State::Answered { status, body, issued } = found.state else {
+        return Ok(Stored::Nothing);
+    };
+    Ok(match has_ended(owners, issued.as_ref(), call).await? {
+        true => Stored::Ended(found.by),
+        false => Stored::Answered(status, body),
+    })
+}
+
+fn replayed(storage: Storage<'_>, begun: &IdempotencyRecord, status: u16, body: &Body) -> Result<Answer, Fault> {
+    match storage.open(&begun.key, body) {
+        Ok(body) => Ok(Answer::repeated(status, body)),
+        Err(Unreadable) => Err(Fault::Corrupt("a remembered answer does not open".into())),
     }
 }
 
@@ -183,32 +356,49 @@ async fn has_ended(owners: Owners<'_>, issued: Option<&Issued>, call: &Call) -> 
     Ok(issued.is_none_or(|issued| issued.has_ended(owner.as_ref(), call.now)))
 }
 
+/// Attempts at storing a response: without it, a repetition would send another message.
+const REMEMBERING: u32 = 3;
+
 /// Stores the response; `false` when another call owns the claim, or the user's tokens have been revoked meanwhile.
 async fn remember(
     idempotency: &Idempotency,
     owners: Owners<'_>,
     answered: &IdempotencyRecord,
-    is_ours: Condition,
+    call: &Call,
 ) -> Result<bool, Fault> {
     let issued = match &answered.state {
         State::InProgress => None,
         State::Answered { issued, .. } => issued.as_ref(),
     };
-    match (owners, issued) {
+    let owner = match (owners, issued) {
         (Owners::Users(users) | Owners::UsersAndClients(users, _), Some(Issued::User { id, generation, .. })) => {
-            let mut transaction = Transaction::default();
-            transaction.put_if(&idempotency.calls, answered, is_ours);
-            transaction.check(&users.depend_on, id, has_generation(*generation));
-            Ok(matches!(transaction.commit().await?, Committed::Yes))
+            Some((users, id, *generation))
         }
-        (Owners::Public, None) | (Owners::UsersAndClients(..), Some(Issued::Client { .. })) => {
-            idempotency.calls.put_if(answered, is_ours).await
-        }
+        (Owners::Public, None) | (Owners::UsersAndClients(..), Some(Issued::Client { .. })) => None,
         // A bug, and no reason to return a user's response to another caller.
         (Owners::Public, Some(_))
         | (Owners::Users(_) | Owners::UsersAndClients(..), None)
         | (Owners::Users(_), Some(Issued::Client { .. })) => {
-            Err(Fault::Bug("an answer does not say whose it is, and is not remembered".into()))
+            return Err(Fault::Bug("an answer does not say whose it is, and is not remembered".into()));
+        }
+    };
+    let mut last = Fault::Contended("the response was not stored".into());
+    let mut rounds = Rounds::new(REMEMBERING);
+    while rounds.begin().await {
+        let is_ours = is_taken_by(&call.invocation);
+        let stored = match owner {
+            Some((users, id, generation)) => {
+                let mut transaction = Transaction::default();
+                transaction.put_if(&idempotency.calls, answered, is_ours);
+                transaction.check(&users.depend_on, id, has_generation(generation));
+                transaction.commit().await.map(|committed| matches!(committed, Committed::Yes))
+            }
+            None => idempotency.calls.put_if(answered, is_ours).await,
+        };
+        match stored {
+            Err(fault) if fault.is_transient() => last = fault,
+            decided => return decided,
         }
     }
+    Err(last)
 }

@@ -5,11 +5,12 @@ use crate::{
         mail::{Mailer, Recipient, Unsent},
         words::Mail,
     },
-    domain::{crypto::secret::Digest, limits::limit_keys::RequestKind, mail::sender::Sender},
+    domain::{audit::Act, crypto::secret::Digest, limits::limit_keys::RequestKind, mail::sender::Sender},
     fault::Fault,
     http::call::Call,
     observe,
-    store::table::{Delete, Row, Table},
+    services::audit::AuditLog,
+    store::table::{Delete, Row, Table, Transaction},
 };
 
 /// A mail about a stored request.
@@ -24,6 +25,8 @@ pub struct Letter<'a> {
     pub request_kind: RequestKind,
     /// The key of the request, by which mail events find it again.
     pub request: &'a Digest,
+    /// What is recorded when the request is deleted.
+    pub failed: Act,
 }
 
 /// Sends the mail, or deletes the request.
@@ -33,6 +36,7 @@ pub struct Letter<'a> {
 pub async fn send<R: Row<Id = Digest>>(
     mailer: &Mailer,
     requests: &Table<R, Delete>,
+    audit: &AuditLog,
     call: &Call,
     letter: Letter<'_>,
 ) -> Result<(), Fault> {
@@ -44,10 +48,15 @@ pub async fn send<R: Row<Id = Digest>>(
     observe::mail(letter.request_kind.name(), sent.is_ok(), call.log_context(None));
     match sent {
         Ok(()) => Ok(()),
-        Err(Unsent { fault, perhaps_sent }) => {
+        Err(Unsent {
+            fault, perhaps_sent, ..
+        }) => {
             // Keep the request if the mail may have been sent. One that cannot be deleted now expires.
             if !perhaps_sent {
-                let _ = requests.delete(letter.request).await;
+                let mut transaction = Transaction::default();
+                transaction.delete(requests, letter.request);
+                audit.add(&mut transaction, call, letter.failed);
+                let _ = transaction.commit().await;
             }
             Err(fault)
         }

@@ -1,20 +1,31 @@
 //! Floor 2: blocking and unblocking a user: exactly one of any number of concurrent requests does it.
-//! `by` is the invocation.
-
-use std::ops::ControlFlow;
 
 use crate::{
-    domain::{auth::lockout::Lockout, people::user::User, time::Timestamp},
+    domain::{auth::lockout::Lockout, people::user::User},
     fault::Fault,
+    observe::Outcome,
+    runtime::edge::Wire,
+    services::audit::{AuditLog, Cause},
     store::{
-        retry::optimistic_from,
-        rows::user,
-        table::{Changed, Table, Update},
+        retry::optimistic,
+        rows,
+        table::{Batch, BatchGet, Committed, Table, Transaction, Update, settled},
     },
 };
 
 /// Retries after a concurrent change of the user.
 const ROUNDS: u32 = 16;
+
+/// Changes users' lockouts.
+#[derive(Debug, Wire)]
+pub struct Lockouts {
+    /// Reads a user again after a concurrent change.
+    pub read: Table<User, BatchGet>,
+    /// Changes users.
+    pub users: Table<User, Update>,
+    /// Records the change.
+    pub audit: AuditLog,
+}
 
 /// Changes a user's lockout with optimistic locking: the change is computed from the user that was read, and again
 /// after a concurrent change. `None` when nothing needs to change.
@@ -22,23 +33,35 @@ const ROUNDS: u32 = 16;
 /// # Errors
 /// [`Fault`] when the store fails, or after too many concurrent changes.
 pub async fn change(
-    users: &Table<User, Update>,
+    lockouts: &Lockouts,
+    cause: Cause<'_>,
     read: User,
     judge: impl Fn(&User) -> Option<Lockout>,
-    by: &str,
-    now: Timestamp,
+    what: Outcome,
 ) -> Result<Option<User>, Fault> {
-    optimistic_from(ROUNDS, "the user", read, async |user| {
-        let Some(next) = judge(&user) else {
-            return Ok(ControlFlow::Break(None));
+    let id = read.id;
+    let mut read = Some(read);
+    optimistic(ROUNDS, "the user", async || {
+        let found = match read.take() {
+            Some(user) => Some(user),
+            None => Batch::one(&lockouts.read, &id, cause.at).await?,
         };
-        match users.update(&user.id, user::set_lockout(&user, &next, by, now), now).await? {
-            Changed::Yes(user) => Ok(ControlFlow::Break(Some(user))),
-            // Our own write, whose answer was lost.
-            Changed::No(Some(other)) if other.changed_by == by => Ok(ControlFlow::Break(Some(other))),
-            Changed::No(Some(other)) => Ok(ControlFlow::Continue(other)),
-            Changed::No(None) => Err(Fault::Contended("the user is gone".into())),
-        }
+        let user = found.ok_or_else(|| Fault::Contended("the user is gone".into()))?;
+        let Some(next) = judge(&user) else {
+            return Ok(Some(None));
+        };
+        let mut transaction = Transaction::default();
+        let change = rows::user::set_lockout(&user, &next, cause.invocation, cause.at);
+        transaction.update(&lockouts.users, &id, change);
+        lockouts.audit.add(&mut transaction, cause, what.of_user(&user));
+        let is_ours = async {
+            let found = Batch::one(&lockouts.read, &id, cause.at).await?;
+            Ok(found.is_some_and(|found| found.changed_by == cause.invocation))
+        };
+        Ok(match settled(transaction.commit().await, is_ours).await? {
+            Committed::Yes => Some(Some(user.with_lockout(next, cause.at))),
+            Committed::No(_) => None,
+        })
     })
     .await
 }

@@ -25,7 +25,9 @@ use crate::{
         call::Call,
         serve::{briefly, pause},
     },
+    observe::Outcome,
     runtime::edge::Wire,
+    services::audit::AuditLog,
     store::{
         rows,
         table::{Batch, BatchGet, Put, Table, Transaction, Update},
@@ -51,6 +53,8 @@ pub struct Logins {
     pub quotas: Table<Quota, BatchGet>,
     /// Revokes the session of a token that is used twice.
     pub change_users: Table<User, Update>,
+    /// Records what a login changes.
+    pub audit: AuditLog,
 }
 
 /// A login as it was read.
@@ -145,9 +149,11 @@ async fn read_once(
     };
     call.log_actor(id.log_name());
     if let Err(refusal) = access::check_login(&token, &user, kind, call.now) {
-        if refusal == LoginRefusal::Reused {
-            let change = rows::user::end_session(&user, &token.client);
-            logins.change_users.update(&id, change, call.now).await?;
+        if refusal == LoginRefusal::Reused && user.sessions.contains_key(&token.client) {
+            let mut transaction = Transaction::default();
+            transaction.update(&logins.change_users, &id, rows::user::end_session(&user, &token.client));
+            logins.audit.add(&mut transaction, call, Outcome::SessionRevoked.of_user(&user));
+            transaction.commit().await?;
         }
         return Ok(Err(refusal));
     }

@@ -10,7 +10,6 @@ pub mod idempotency;
 pub mod link_mails;
 pub mod lockouts;
 pub mod logins;
-pub mod notices;
 pub mod otp_sender;
 pub mod passwords;
 pub mod rate_limits;

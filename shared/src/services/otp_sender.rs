@@ -2,8 +2,6 @@
 //! transaction before the message is sent; if it cannot be sent, nothing remains that could be guessed, or that a retry
 //! would have to wait for (R65).
 
-use std::ops::ControlFlow;
-
 use futures_util::future::{LocalBoxFuture, join};
 use rand::rngs::SysRng;
 
@@ -13,6 +11,7 @@ use crate::{
         text::{Texter, Unsent, Why},
     },
     domain::{
+        audit::Act,
         crypto::key::{Keyring, OtpCodes},
         limits::{
             limit_keys,
@@ -29,16 +28,17 @@ use crate::{
     },
     fault::Fault,
     http::{call::Call, serve::in_time},
-    observe::{self, Reason},
+    observe::{self, Outcome, Reason},
     refusal::Undelivered,
     runtime::{edge::Wire, keys::Keys, settings::SendingPolicy},
+    services::audit::AuditLog,
     store::{
-        retry::optimistic_from,
+        retry::optimistic,
         rows::{
             self,
             rate_limit::{self, Receipt, Usage},
         },
-        table::{Changed, Committed, Table, Transaction, Update},
+        table::{Batch, BatchGet, Committed, Table, Transaction, Update},
     },
 };
 
@@ -47,6 +47,8 @@ use crate::{
 pub struct OtpSender {
     /// Codes.
     pub otps: Table<Otps, Update>,
+    /// Reads codes again, to cancel one after a concurrent change.
+    pub read_otps: Table<Otps, BatchGet>,
     /// Rate limit of messages to each number.
     pub rate_limits: Table<Usage, Update>,
     /// Quota of messages of the deployment.
@@ -58,6 +60,8 @@ pub struct OtpSender {
     /// The policy.
     #[wire(sending_policy)]
     pub policy: SendingPolicy,
+    /// Records canceled codes.
+    pub audit: AuditLog,
 }
 
 /// A requested message.
@@ -121,7 +125,7 @@ pub struct Sending<'a> {
     quota: Option<rows::quota::Receipt>,
     number: Option<Receipt>,
     /// The last record that was to be stored, with its code.
-    code: Option<Otps>,
+    code: Option<(Otps, Act)>,
     /// The number whose rate limit was used.
     to: Option<Phone>,
     /// Undoes what the last attempt wrote with its code.
@@ -257,7 +261,7 @@ impl<'a> Sending<'a> {
             });
             transaction.append(extra.clone());
             // If the answer is lost, all of it may have been written.
-            self.code = Some(next.clone());
+            self.code = Some((next.clone(), Outcome::CodeCanceled.of_user(request.user)));
             if number.is_some() {
                 self.number = Some(Receipt::of_first(subject, self.act.clone()));
             }
@@ -297,7 +301,7 @@ impl<'a> Sending<'a> {
             };
             let code = async {
                 match self.code.take() {
-                    Some(stored) => cancel(&self.sender.otps, stored, &self.act).await,
+                    Some((stored, act)) => self.sender.cancel(self.call, stored, &act).await,
                     None => Ok(()),
                 }
             };
@@ -323,20 +327,29 @@ impl<'a> Sending<'a> {
 /// Retries of cancelling a code after concurrent changes of its record.
 const TAKING_BACK: u32 = 10;
 
-/// Cancels the code of a record that may have been stored.
-async fn cancel(table: &Table<Otps, Update>, stored: Otps, act: &Hit) -> Result<(), Fault> {
-    let Some(code) = stored.code.as_ref().map(|otp| otp.id) else {
-        return Ok(());
-    };
-    optimistic_from(TAKING_BACK, "the codes", stored, async |found| {
-        let (owner, version) = (found.owner(), found.version);
-        let next = found.take_back(&code, act);
-        let changed = table.update(&owner, rows::otp::replace(version, &next), act.at).await?;
-        Ok(match changed {
-            Changed::Yes(_) | Changed::No(None) => ControlFlow::Break(()),
-            Changed::No(Some(other)) if !other.sends.iter().any(|sent| sent.by == act.by) => ControlFlow::Break(()),
-            Changed::No(Some(other)) => ControlFlow::Continue(other),
+impl OtpSender {
+    /// Cancels the code of a record that may have been stored.
+    async fn cancel(&self, call: &Call, stored: Otps, act: &Act) -> Result<(), Fault> {
+        let Some(code) = stored.code.as_ref().map(|otp| otp.id) else {
+            return Ok(());
+        };
+        let (owner, hit) = (stored.owner(), call.hit());
+        let mut stored = Some(stored);
+        optimistic(TAKING_BACK, "the codes", async || {
+            let found = match stored.take() {
+                Some(stored) => stored,
+                None => match Batch::one(&self.read_otps, &owner, call.now).await? {
+                    Some(found) if found.sends.iter().any(|sent| sent.by == hit.by) => found,
+                    Some(_) | None => return Ok(Some(())),
+                },
+            };
+            let mut transaction = Transaction::default();
+            let version = found.version;
+            let next = found.take_back(&code, &hit);
+            transaction.update(&self.otps, &owner, rows::otp::replace(version, &next));
+            self.audit.add(&mut transaction, call, act.clone());
+            Ok(matches!(transaction.commit().await?, Committed::Yes).then_some(()))
         })
-    })
-    .await
+        .await
+    }
 }

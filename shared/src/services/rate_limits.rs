@@ -59,10 +59,10 @@ pub struct Planned<'a> {
 impl<'a> Spending<'a> {
     /// Starts with nothing used.
     #[must_use]
-    pub fn new(rate_limits: &'a Table<Usage, Update>, call: &Call) -> Self {
+    pub fn new(rate_limits: &'a Table<Usage, Update>, act: Hit) -> Self {
         Self {
             rate_limits,
-            act: call.hit(),
+            act,
             receipts: Vec::new(),
             tokens: Vec::new(),
         }
@@ -130,7 +130,9 @@ impl<'a> Spending<'a> {
     pub async fn mail(&mut self, planned: Option<Planned<'_>>, elsewhere: (&[u8; 32], &Waits)) -> Result<bool, Fault> {
         let judged = planned.and_then(|Planned { waits, subject, sent }| {
             let sent = sent.map(|sent| sent.acts);
-            let next = waits.send(sent.as_deref().unwrap_or_default(), &self.act)?;
+            // A killed call with the same key may have counted the mail that this one sends.
+            let others: Vec<_> = sent.iter().flatten().filter(|other| other.by != self.act.by).cloned().collect();
+            let next = waits.send(&others, &self.act)?;
             Some((subject, sent, next, waits.memory()))
         });
         let Some((subject, sent, next, memory)) = judged else {

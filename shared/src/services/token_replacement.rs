@@ -3,11 +3,12 @@
 
 use crate::{
     domain::{auth::token::Token, crypto::secret::Digest, time::Timestamp},
+    fault::Fault,
     http::{call::Call, reply::Answer},
-    services::otp_sender::Extra,
+    services::{idempotency::Once, otp_sender::Extra},
     store::{
         rows,
-        table::{Change, Changed, Table, Update},
+        table::{Change, Committed, Table, Transaction, Update},
     },
 };
 
@@ -25,20 +26,28 @@ pub fn begin(tokens: &Table<Token, Update>, call: &Call, old: &Token) -> Extra {
 
 /// Revokes the token and returns the answer with its replacement; `None` when another request has taken the token over.
 /// `ends` is the change that revokes it ([`rows::token::renew`], [`rows::token::replace`]).
+///
+/// # Errors
+/// [`Fault`] when the random generator fails.
 pub async fn end(
     tokens: &Table<Token, Update>,
     call: &Call,
     old: &Digest,
     ends: fn(&str, Timestamp) -> Change,
     answer: Answer,
-) -> Option<Answer> {
-    let (by, now) = (call.invocation.as_str(), call.now);
-    match tokens.update(old, ends(by, now), now).await {
-        Ok(Changed::Yes(_)) => Some(answer),
-        // Our own write, whose answer was lost.
-        Ok(Changed::No(Some(token))) if token.replaced_by.as_deref() == Some(by) => Some(answer),
-        Ok(Changed::No(_)) => None,
+    once: &Once<'_>,
+) -> Result<Option<Answer>, Fault> {
+    // In one transaction: a call that is killed behind it has revoked a token, and its repetition gets the other one.
+    let mut transaction = Transaction::default();
+    transaction.update(tokens, old, ends(&call.invocation, call.now));
+    once.store(&mut transaction, &answer)?;
+    Ok(match transaction.commit().await {
+        Ok(Committed::Yes) => {
+            once.note_stored();
+            Some(answer)
+        }
+        Ok(Committed::No(_)) => None,
         // The message is on its way, and the new token is valid: that the earlier one still is, is only logged.
         Err(fault) => Some(answer.with_fault(fault)),
-    }
+    })
 }

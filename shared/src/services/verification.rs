@@ -1,18 +1,19 @@
 //! Floor 2: verifies a login's code: a failed guess is counted, and its user is notified.
 
 use crate::{
-    delivery::words::Message,
     domain::{
-        auth::lockout::{self, Failed},
+        audit::{Act, Notice},
+        auth::lockout::{self, Failed, Lockout},
         crypto::key::OtpCodes,
         otp::{self, Binding, Code, Failure, Judged, Otps, Purpose},
         people::user::User,
     },
     fault::Fault,
     http::call::Call,
+    observe::Outcome,
     refusal::Unverified,
     runtime::{edge::Wire, keys::Keys},
-    services::{logins::Login, notices::Notices},
+    services::{audit::AuditLog, logins::Login},
     store::{
         rows,
         table::{Committed, Table, Transaction, Update},
@@ -34,8 +35,8 @@ pub struct Verifier {
     /// The lockout policy: how many failures block a user.
     #[wire(lockout_policy)]
     pub lockout: lockout::Policy,
-    /// Notifies users of failures.
-    pub notices: Notices,
+    /// Records failures.
+    pub audit: AuditLog,
 }
 
 impl Verifier {
@@ -59,37 +60,41 @@ impl Verifier {
             Judged::Right { next } => return Ok(Some(next)),
             Judged::Failed { next, why } => (next, why),
         };
-        let Some(counted) = self.count(call, login, &next).await? else {
-            return Ok(None);
+        let lockout = login.user.lockout.failed(&self.lockout, Failed::Otp, call.now);
+        let is_blocked = lockout.active_block(call.now).is_some();
+        let act = if is_blocked && lockout.is_news(&login.user.lockout) {
+            Outcome::UserLocked.of_user(&login.user).with_notice(Notice::Locked)
+        } else {
+            let act = outcome(why).of_user(&login.user);
+            // The caller knows the password but lacks the phone: the user learns it, once per code (ASVS 6.3.5).
+            match binding.purpose == Purpose::SignIn && self.was_last_attempt(login, &next) {
+                true => act.with_notice(Notice::CodeFailed),
+                false => act,
+            }
         };
-        if counted.is_news {
-            self.notify(call, login, &Message::Locked { at: call.now }, "locked").await;
-        } else if binding.purpose == Purpose::SignIn && self.was_last_attempt(login, &next) {
-            // The caller knows the password but lacks the phone: notify the user, once per code (ASVS 6.3.5).
-            self.notify(call, login, &Message::CodeFailed { at: call.now }, "code_failed").await;
+        match self.count(call, login, &next, &lockout, act).await? {
+            Committed::No(_) => Ok(None),
+            // The response to this guess does not show the block yet.
+            Committed::Yes => Err(Unverified::Failed(if is_blocked { Failure::Invalid } else { why })),
         }
-        // The response to this guess does not show the block yet.
-        Err(Unverified::Failed(if counted.is_blocked { Failure::Invalid } else { why }))
     }
 
-    /// Counts a failed guess against its code and its user. `None` after a concurrent change of either.
-    async fn count(&self, call: &Call, login: &Login, next: &Otps) -> Result<Option<Counted>, Fault> {
+    /// Counts a failed guess against its code and its user, unless either has changed concurrently.
+    async fn count(
+        &self,
+        call: &Call,
+        login: &Login,
+        next: &Otps,
+        lockout: &Lockout,
+        act: Act,
+    ) -> Result<Committed, Fault> {
         let user = &login.user;
-        let lockout = user.lockout.failed(&self.lockout, Failed::Otp, call.now);
         let mut transaction = Transaction::default();
         transaction.update(&self.otps, &next.owner(), rows::otp::replace(login.otps.version, next));
-        let change = rows::user::set_lockout(user, &lockout, &call.invocation, call.now);
+        let change = rows::user::set_lockout(user, lockout, &call.invocation, call.now);
         transaction.update(&self.users, &user.id, change);
-        Ok(match transaction.commit().await? {
-            Committed::No(_) => None,
-            Committed::Yes => {
-                let is_blocked = lockout.active_block(call.now).is_some();
-                Some(Counted {
-                    is_blocked,
-                    is_news: is_blocked && lockout.is_news(&user.lockout),
-                })
-            }
-        })
+        self.audit.add(&mut transaction, call, act);
+        transaction.commit().await
     }
 
     /// Whether this was the last attempt that the code allows.
@@ -97,15 +102,13 @@ impl Verifier {
         let attempts = |otps: &Otps| otps.code.as_ref().map_or(0, |otp| otp.attempts);
         attempts(next) > attempts(&login.otps) && attempts(next) == self.policy.max_attempts
     }
-
-    async fn notify(&self, call: &Call, login: &Login, message: &Message<'_>, kind: &'static str) {
-        self.notices.notify(call, &login.user, message, kind).await;
-    }
 }
 
-/// The effect of a failed guess on its user.
-struct Counted {
-    is_blocked: bool,
-    /// This guess caused the block.
-    is_news: bool,
+/// A failed guess in the audit log.
+fn outcome(why: Failure) -> Outcome {
+    match why {
+        Failure::Invalid => Outcome::OtpInvalid,
+        Failure::Expired => Outcome::OtpExpired,
+        Failure::ReachedMaxAttempts => Outcome::OtpReachedMaxAttempts,
+    }
 }

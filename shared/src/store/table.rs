@@ -32,6 +32,8 @@ pub trait Row: Sized {
     const KEY: &'static str;
     /// The sort key, in a table that has one; such rows are only ever written.
     const SORT: &'static str = "";
+    /// Whether the audit log records that the TTL sweep deleted an expired row.
+    const IS_REPORTED: bool = true;
     /// The id of a row.
     type Id: ?Sized;
 
@@ -141,18 +143,6 @@ impl<R: Row> Table<R, Put> {
     pub async fn put_if(&self, row: &R, condition: Condition) -> Result<bool, Fault> {
         let written = self.handle.put(row.to_item(), Some(condition)).await?;
         Ok(matches!(written, Written::Yes(_)))
-    }
-
-    /// A write that always fails its condition. It takes as long as writing the row, so timing does not reveal that
-    /// nothing is written.
-    ///
-    /// # Errors
-    /// [`Fault`] when the store fails.
-    pub async fn put_never(&self, row: &R) -> Result<(), Fault> {
-        match self.handle.put(row.to_item(), Some(Condition::never())).await? {
-            Written::Yes(_) => Err(Fault::Bug("PutItem wrote what must not be written".into())),
-            Written::No(_) => Ok(()),
-        }
     }
 
     /// Writes a row if none exists; an expired one does not count. `false` when one exists already. A row that equals

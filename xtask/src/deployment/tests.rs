@@ -5,8 +5,9 @@ use crate::endpoints::tests::function as example;
 fn each_function_has_its_own_role_and_log() {
     let (one, store) = example(
         "PATCH /one/{id}",
-        "audited",
+        "",
         &[
+            "AuditLog",
             "Table<User, Get>",
             "Table<Token, Get>",
             "KeyShelf<Passcodes>",
@@ -100,14 +101,18 @@ fn mail_is_sent_from_listed_senders_only() {
 
 #[test]
 fn failed_events_go_to_the_dead_letter_queue() {
-    for trigger in ["Invoked by the streams of the tables.", "Invoked by SNS with mail."] {
+    for trigger in [
+        "Invoked by the streams of the tables.",
+        "Invoked by the stream of the audit log.",
+        "Invoked by SNS with mail.",
+    ] {
         let (one, store) = example(trigger, "background", &["Table<Event, Put>"]);
         let targets = function(&one, &store).matches("!GetAtt DeadLetters.Arn").count();
         // One per stream; SNS's own and the function's.
-        let expected = if one.trigger == Trigger::Streams {
-            streamed(&store).count()
-        } else {
-            2
+        let expected = match one.trigger {
+            Trigger::Streams => streamed(&store).count(),
+            Trigger::AuditStream => 1,
+            _ => 2,
         };
         assert_eq!(targets, expected, "{trigger}");
         let role = role(&one, &store);
@@ -118,17 +123,42 @@ fn failed_events_go_to_the_dead_letter_queue() {
 #[test]
 fn expiring_rows_are_streamed_and_others_are_backed_up() {
     let store = Store::read(&mut Vec::new());
-    for (variable, kept, reported) in [
-        ("TOKENS_TABLE", false, true),
-        ("USERS_TABLE", true, false),
-        ("AUDIT_TABLE", true, false),
+    for (variable, kept, view) in [
+        ("TOKENS_TABLE", false, Some("KEYS_ONLY")),
+        ("USERS_TABLE", true, None),
+        ("AUDIT_TABLE", true, Some("NEW_IMAGE")),
+        ("PUBLICATIONS_TABLE", false, None),
     ] {
         let text = table(&store.tables[variable]);
         assert_eq!(text.contains("PointInTimeRecoveryEnabled: true"), kept, "{text}");
         assert_eq!(text.contains("DeletionPolicy: RetainExceptOnCreate"), kept, "{text}");
-        assert_eq!(text.contains("StreamViewType: KEYS_ONLY"), reported, "{text}");
+        let found = text.lines().find_map(|line| line.trim().strip_prefix("StreamViewType: "));
+        assert_eq!(found, view, "{text}");
         assert_eq!(text.contains("AttributeName: ttl"), variable != "USERS_TABLE", "{text}");
     }
+}
+
+#[test]
+fn each_stream_has_one_reader() {
+    let (cleanup, store) = example("Invoked by the streams of the tables.", "background", &["Table<Event, Put>"]);
+    let (publish, _) = example("Invoked by the stream of the audit log.", "background", &["Table<User, BatchGet>"]);
+    let streams = |one| format!("{}{}", function(one, &store), role(one, &store));
+    let (cleanup, publish) = (streams(&cleanup), streams(&publish));
+    for (text, expected) in [("AuditTable.StreamArn", (0, 2)), ("TokensTable.StreamArn", (2, 0))] {
+        assert_eq!((cleanup.matches(text).count(), publish.matches(text).count()), expected, "{text}");
+    }
+    assert!(!cleanup.contains("PublicationsTable"), "{cleanup}");
+    assert_eq!(publish.matches(r#""eventName":["INSERT"]"#).count(), 2, "{publish}");
+}
+
+#[test]
+fn events_are_published_on_the_one_bus_and_only_where_there_is_one() {
+    let (one, store) = example("Invoked by the stream of the audit log.", "background", &["Option<EventBus>"]);
+    let role = role(&one, &store);
+    let (_, statement) = role.split_once("- !If\n                - HasEventBus\n").expect("a condition");
+    assert!(statement.contains("Action: events:PutEvents"), "{role}");
+    assert!(statement.contains(":event-bus/${EventBus}\n                - !Ref AWS::NoValue"), "{role}");
+    assert_eq!(role.matches("events:PutEvents").count(), 1, "{role}");
 }
 
 #[test]

@@ -56,6 +56,12 @@ impl Policy {
     }
 }
 
+/// The name of a link in the log: enough to identify it, and no link.
+#[must_use]
+pub fn log_name(digest: &Digest) -> String {
+    format!("link:{}", digest.short())
+}
+
 /// The URL of the page behind links, with that fragment.
 fn page(base: &str, fragment: &str) -> String {
     format!("{base}/app-root#{fragment}")

@@ -170,6 +170,17 @@ impl User {
         let goes = self.lockout.block.is_some() && next.block.is_none();
         self.token_generation + u64::from(goes)
     }
+
+    /// The user with that lockout, as it is stored.
+    #[must_use]
+    pub fn with_lockout(self, next: Lockout, now: Timestamp) -> Self {
+        Self {
+            token_generation: self.generation_after(&next),
+            lockout: next,
+            updated_at: now,
+            ..self
+        }
+    }
 }
 
 #[cfg(test)]

@@ -41,6 +41,12 @@ pub struct ClientQuery {
 }
 
 impl ClientQuery {
+    /// The client that a query names, before the caller is authenticated.
+    #[must_use]
+    pub fn named(call: &Call) -> Option<ClientId> {
+        ClientId::parse(call.query().ok()?.get("client_id")?.expose())
+    }
+
     /// Reads the query of a call in this client's name. `elsewhere` belongs in the body, because URLs are logged.
     ///
     /// # Errors

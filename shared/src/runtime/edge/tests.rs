@@ -10,7 +10,7 @@ use tokio::{
 
 use super::*;
 use crate::{
-    delivery::{mail::Recipient, text::Terms, words::Mail},
+    delivery::{bus::Entry, mail::Recipient, text::Terms, words::Mail},
     domain::{crypto::secret::Secret, people::phone::Phone},
 };
 
@@ -23,6 +23,31 @@ fn a_message_that_times_out_is_not_retried() {
         assert_eq!(timeouts.operation_attempt_timeout(), None);
         assert_eq!(timeouts.operation_timeout(), Some(Duration::from_millis(2500)));
     }
+}
+
+#[test]
+fn an_event_bus_is_optional_and_has_a_valid_name() {
+    let longest = "b".repeat(256);
+    for (name, expected) in [
+        ("", Some(false)),
+        ("default", Some(true)),
+        ("identity-events_2.prod", Some(true)),
+        (longest.as_str(), Some(true)),
+        (&format!("{longest}b"), None),
+        ("arn:aws:events:us-east-1:123456789012:event-bus/identity", None),
+        ("aws.partner/example.com", None),
+    ] {
+        let edge = Edge::new([("EVENT_BUS".into(), name.into())].into());
+        assert_eq!(edge.event_bus().ok().map(|bus| bus.is_some()), expected, "{name}");
+    }
+}
+
+#[test]
+fn a_deployment_without_a_mail_domain_has_no_mailer() {
+    let edge = Edge::new(HashMap::new());
+    assert!(matches!(edge.mailer_if_any(), Ok(None)));
+    let edge = Edge::new([("MAIL_DOMAIN".into(), "example.com".into())].into());
+    assert!(edge.mailer_if_any().is_err(), "the configuration set is missing");
 }
 
 /// A service that handles every request alike: it sends this answer, or breaks the connection.
@@ -64,8 +89,32 @@ impl Service {
             ("AWS_SECRET_ACCESS_KEY", "secret"),
             ("MAIL_CONFIGURATION_SET", "mails"),
             ("MAIL_DOMAIN", "example.com"),
+            ("EVENT_BUS", "identity"),
         ];
         Edge::new(variables.map(|(name, text)| (name.into(), text.into())).into())
+    }
+}
+
+#[tokio::test]
+async fn events_are_retried_until_they_are_accepted_or_refused() {
+    let entry = Entry {
+        detail_type: "user.blocked".into(),
+        detail: "{}".into(),
+        at: Timestamp::from_seconds(5),
+    };
+    const ACCEPTED: &str = r#"{"FailedEntryCount":0,"Entries":[{"EventId":"e"}]}"#;
+    const REFUSED: &str = r#"{"FailedEntryCount":1,"Entries":[{"ErrorCode":"InternalFailure"}]}"#;
+    for (answer, requests, expected) in [
+        (Some((200, ACCEPTED)), 1, Some(true)),
+        (Some((200, REFUSED)), 1, Some(false)),
+        (Some((503, "{}")), 3, None),
+        (None, 3, None),
+    ] {
+        let service = Service::that_answers(answer).await;
+        let bus = service.edge().event_bus().expect("a good name").expect("a bus");
+        let outcomes = bus.put(std::slice::from_ref(&entry)).await.ok();
+        assert_eq!(outcomes.map(|outcomes| outcomes[0].is_ok()), expected, "{answer:?}");
+        assert_eq!(service.requests.load(Ordering::SeqCst), requests, "{answer:?}");
     }
 }
 

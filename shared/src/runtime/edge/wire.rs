@@ -4,7 +4,7 @@ pub use countersign_macros::Wire;
 
 use super::{Edge, Kept, Refused};
 use crate::{
-    delivery::{mail::Mailer, text::Texter},
+    delivery::{bus::EventBus, mail::Mailer, text::Texter},
     runtime::keys::{KeyShelf, Keys},
     store::{
         rows::rate_limit::Creations,
@@ -43,6 +43,18 @@ impl<P: Kept> Wire for KeyShelf<P> {
 impl Wire for Mailer {
     fn wire(edge: &Edge) -> Result<Self, Refused> {
         edge.mailer()
+    }
+}
+
+impl Wire for Option<Mailer> {
+    fn wire(edge: &Edge) -> Result<Self, Refused> {
+        edge.mailer_if_any()
+    }
+}
+
+impl Wire for Option<EventBus> {
+    fn wire(edge: &Edge) -> Result<Self, Refused> {
+        edge.event_bus()
     }
 }
 

@@ -4,7 +4,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::{
     domain::{
-        audit::{AuditedRequest, Event},
+        audit::{AuditedRequest, Event, Notice},
+        people::name::DomainName,
         time::Timestamp,
     },
     store::{
@@ -24,49 +25,51 @@ impl Row for Event {
     }
 
     fn to_item(&self) -> Item {
-        let mut row = Writer::default()
+        let request = self.request.as_ref();
+        let words = |value: Option<&str>| value.map(text);
+        Writer::default()
             .with(Self::KEY, Self::key(&self.subject))
             .with(Self::SORT, text(self.order()))
             .with("id", bytes(self.id))
             .with("what", text(self.what.as_str()))
             .with("at", time(self.at))
-            .with("attempt", bytes(self.attempt))
-            .with("ttl", time(self.forget_at));
-        if let Some(AuditedRequest {
-            actor,
-            route,
-            request_id,
-        }) = &self.request
-        {
-            row = row.with("route", text(route.as_str()));
-            row = row.with("request_id", text(request_id.as_str()));
-            if let Some(actor) = actor {
-                row = row.with("actor", text(actor.as_str()));
-            }
-        }
-        row.item()
+            .with("ttl", time(self.forget_at))
+            .with_some("type", words(self.published_as.as_deref()))
+            .with_some("domain", words(self.domain.as_ref().map(DomainName::as_str)))
+            .with_some("notice", words(self.notice.as_ref().map(Notice::name)))
+            .with_some("phone", words(self.notice.as_ref().and_then(Notice::phone)))
+            .with_some("attempt", self.attempt.map(bytes))
+            .with_some("route", words(request.map(|request| request.route.as_str())))
+            .with_some("request_id", words(request.map(|request| request.request_id.as_str())))
+            .with_some("actor", words(request.and_then(|request| request.actor.as_deref())))
+            .item()
     }
 
     fn from_item(item: &Item) -> Result<Self, Corrupt> {
         let row = Reader(item);
-        let request = match item.contains_key("route") {
+        let request = match row.has("route") {
             true => Some(AuditedRequest {
-                actor: match item.contains_key("actor") {
-                    true => Some(row.text("actor")?.to_owned()),
-                    false => None,
-                },
+                actor: row.optional("actor", Reader::text)?.map(str::to_owned),
                 route: row.text("route")?.to_owned(),
                 request_id: row.text("request_id")?.to_owned(),
             }),
             false => None,
         };
+        let phone = row.optional("phone", Reader::text)?;
+        let notice = match row.optional("notice", Reader::text)? {
+            Some(name) => Some(Notice::parse(name, phone).ok_or(Corrupt("notice"))?),
+            None => None,
+        };
         Ok(Self {
             subject: row.text(Self::KEY)?.to_owned(),
             id: row.bytes("id")?,
             what: row.text("what")?.to_owned(),
+            published_as: row.optional("type", Reader::text)?.map(str::to_owned),
+            domain: row.optional("domain", |row, name| row.parsed(name, |text| DomainName::parse(text).ok()))?,
+            notice,
             at: row.time("at")?,
             request,
-            attempt: row.bytes("attempt")?,
+            attempt: row.optional("attempt", Reader::bytes)?,
             forget_at: row.time("ttl")?,
         })
     }

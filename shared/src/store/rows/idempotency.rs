@@ -113,6 +113,15 @@ pub fn is_taken_by(invocation: &str) -> Condition {
     }
 }
 
+/// The invocation still owns the claim, and no response is stored.
+#[must_use]
+pub fn is_claimed_by(invocation: &str) -> Condition {
+    Condition {
+        expression: "taken_by = :by AND attribute_not_exists(answer_status)",
+        values: vec![(":by", text(invocation))],
+    }
+}
+
 /// The row is still that invocation's, or already this one's: its own write, whose response was lost.
 #[must_use]
 pub fn is_taken_by_either(earlier: &str, invocation: &str) -> Condition {

@@ -10,6 +10,7 @@ pub mod idempotency;
 pub mod otp;
 pub mod passcode;
 pub mod password_reset;
+pub mod publication;
 pub mod quota;
 pub mod rate_limit;
 pub mod registration;

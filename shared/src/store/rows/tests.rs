@@ -7,7 +7,7 @@ use rand::rngs::SysRng;
 use super::user::set_password;
 use crate::{
     domain::{
-        audit,
+        audit::{self, Act, Notice},
         auth::{
             client::{Client, GrantType},
             lockout::{Block, Lockout, Why},
@@ -36,6 +36,7 @@ use crate::{
             unknown::UnknownIdentity,
             user::{Sessions, User, tests::user},
         },
+        publication::{Channel, Publication},
         registration::{AccountRequest, RegistrationRequest},
         support_pin::{self, SupportPin},
         time::Timestamp,
@@ -272,22 +273,32 @@ fn counts_and_suppressions_are_kept_until_they_expire() {
         is_kept(&answered, Some(5 + 86_400));
     }
     let policy = audit::Policy { retention: 60 };
-    let event = audit::Event::new(policy, audit::What::Expired, &[b"a"], "user:x".into(), [9; 16], at(5));
+    let act = |what| Act {
+        what,
+        published_as: None,
+        subject: "user:x".into(),
+        domain: None,
+        notice: None,
+    };
+    let event = audit::Event::of_source(policy, act("expired"), &[b"a"], [9; 16], at(5));
     is_kept(&event, Some(65));
+    for channel in [Channel::Mail, Channel::Bus] {
+        is_kept(&Publication::of(&event, channel), Some(5 + 2 * 86_400));
+    }
     let request = |actor| audit::AuditedRequest {
         actor,
         route: "GET /".into(),
         request_id: "id".into(),
     };
-    for actor in [None, Some("user:y".into())] {
-        let request = Some(request(actor));
-        is_kept(
-            &audit::Event {
-                request,
-                ..event.clone()
-            },
-            Some(65),
-        );
+    let notice = Notice::FactorChanged {
+        phone: "+38088*****30".into(),
+    };
+    let told = Act {
+        published_as: Some("factor.changed"),
+        ..act("factor_approved").in_domain(&known().domain).with_notice(notice)
+    };
+    for (actor, act) in [(None, act("pin_read")), (Some("user:y".into()), told)] {
+        is_kept(&audit::Event::of_request(policy, act, "invocation", request(actor), at(5)), Some(65));
     }
 }
 

@@ -39,19 +39,19 @@ impl Condition {
         }
     }
 
+    /// No row exists.
+    pub(super) fn no_row() -> Self {
+        Self {
+            expression: "attribute_not_exists(#key)",
+            values: Vec::new(),
+        }
+    }
+
     /// A row exists and has not expired.
     pub(super) fn live_row(now: Timestamp) -> Self {
         Self {
             expression: "#ttl > :now",
             values: vec![(":now", number(now.seconds()))],
-        }
-    }
-
-    /// Never holds.
-    pub(super) fn never() -> Self {
-        Self {
-            expression: "attribute_exists(#key) AND attribute_not_exists(#key)",
-            values: Vec::new(),
         }
     }
 }

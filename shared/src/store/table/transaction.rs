@@ -30,7 +30,7 @@ enum Write {
     Put(Item, Option<Condition>),
     Update(AttributeValue, Change),
     Delete(AttributeValue, Option<Condition>),
-    Check(AttributeValue, Condition),
+    Check(Item, Condition),
 }
 
 impl Write {
@@ -79,7 +79,7 @@ impl Write {
             Self::Check(key, Condition { expression, values }) => {
                 let check = types::ConditionCheck::builder()
                     .table_name(&table.name)
-                    .key(table.key, key)
+                    .set_key(Some(key))
                     .condition_expression(expression)
                     .set_expression_attribute_names(names(table.key, &[expression]))
                     .set_expression_attribute_values(placeholders(values));
@@ -136,7 +136,15 @@ impl Transaction {
 
     /// Makes the transaction depend on a condition on a row that it does not write.
     pub fn check<R: Row>(&mut self, table: &Table<R, Check>, id: &R::Id, condition: Condition) -> Step {
-        self.add(&table.handle, Write::Check(R::key(id), condition))
+        let key = Item::from([(R::KEY.to_owned(), R::key(id))]);
+        self.add(&table.handle, Write::Check(key, condition))
+    }
+
+    /// Makes the transaction depend on a row not being there.
+    pub fn expect_none<R: Row>(&mut self, table: &Table<R, Check>, row: &R) -> Step {
+        let mut key = row.to_item();
+        key.retain(|name, _| name == R::KEY || name == R::SORT);
+        self.add(&table.handle, Write::Check(key, Condition::no_row()))
     }
 
     /// Deletes a row that must exist and not have expired (single use).
