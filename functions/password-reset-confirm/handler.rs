@@ -22,7 +22,7 @@ use countersign_shared::{
     runtime::edge::Wire,
     services::{
         audit::AuditLog,
-        idempotency::{self, AnsweredUsers, Caller, IdempotentWrites, Once, Owners},
+        idempotency::{self, Caller, IdempotentWrites, Once, Owners},
         passwords,
     },
     store::{
@@ -37,7 +37,7 @@ use rand::rngs::SysRng;
 #[derive(Wire)]
 pub struct Confirm {
     pub writes: IdempotentWrites,
-    pub answered: AnsweredUsers,
+    pub users: Table<User, BatchGet>,
     pub requests: Table<PasswordResetRequest, Get>,
     pub change_users: Table<User, Update>,
     pub pins: Table<SupportPin, Delete>,
@@ -58,7 +58,7 @@ impl Endpoint for Confirm {
         let digest = link::parse(credential).ok_or(Error::NoRequest)?;
         idempotency::run_in_transaction(
             &self.writes,
-            Owners::Users(&self.answered),
+            Owners::UsersWritten(&self.users),
             Storage::Plain,
             call,
             Caller {
@@ -90,7 +90,7 @@ impl Confirm {
             self.audit.add(&mut transaction, call, act);
             let answer = answer(&user, call);
             once.store(&mut transaction, &answer)?;
-            let is_set = passwords::is_set(&self.answered.read, &user.id, &password, call.now);
+            let is_set = passwords::is_set(&self.users, &user.id, &password, call.now);
             match settled(transaction.commit().await, is_set).await? {
                 Committed::Yes => Ok(ControlFlow::Break(answer)),
                 Committed::No(steps) if steps.contains(&link) => Err(Error::NoRequest),
@@ -105,10 +105,10 @@ impl Confirm {
     async fn find(&self, call: &Call, request: &PasswordResetRequest) -> Result<(User, Domain), Error> {
         let target = &request.target;
         let mut batch = Batch::default();
-        batch.want(&self.answered.read, &target.user);
+        batch.want(&self.users, &target.user);
         batch.want(&self.domains, &target.domain);
         let found = batch.read().await?;
-        let user = found.take(&self.answered.read, &target.user, call.now)?;
+        let user = found.take(&self.users, &target.user, call.now)?;
         let user = user.filter(|user| !request.is_void(user));
         let domain = found.take(&self.domains, &target.domain, call.now)?;
         Ok((user.ok_or(Error::NoRequest)?, domain.unwrap_or_else(|| Domain::undescribed(target.domain.clone()))))

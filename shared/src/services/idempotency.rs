@@ -132,6 +132,8 @@ pub enum Owners<'a> {
     Public,
     /// Users own the responses.
     Users(&'a AnsweredUsers),
+    /// Users own the responses, which are stored in transactions that depend on the user already.
+    UsersWritten(&'a Table<User, BatchGet>),
     /// Users or clients own the responses.
     UsersAndClients(&'a AnsweredUsers, &'a Table<Client, Get>),
 }
@@ -341,8 +343,13 @@ async fn claim(
 async fn has_ended(owners: Owners<'_>, issued: Option<&Issued>, call: &Call) -> Result<bool, Fault> {
     let owner = match (owners, issued) {
         (Owners::Public, None) => return Ok(false),
-        (Owners::Users(users) | Owners::UsersAndClients(users, _), Some(Issued::User { id, .. })) => {
-            let user = Batch::one(&users.read, id, call.now).await?;
+        (
+            Owners::Users(AnsweredUsers { read, .. })
+            | Owners::UsersAndClients(AnsweredUsers { read, .. }, _)
+            | Owners::UsersWritten(read),
+            Some(Issued::User { id, .. }),
+        ) => {
+            let user = Batch::one(read, id, call.now).await?;
             user.map(|user| Principal::User(Box::new(user)))
         }
         (Owners::UsersAndClients(_, clients), Some(Issued::Client { id, .. })) => {
@@ -350,8 +357,8 @@ async fn has_ended(owners: Owners<'_>, issued: Option<&Issued>, call: &Call) -> 
             client.map(|client| Principal::Client(Box::new(client)))
         }
         (Owners::Public, Some(_))
-        | (Owners::Users(_) | Owners::UsersAndClients(..), None)
-        | (Owners::Users(_), Some(Issued::Client { .. })) => None,
+        | (Owners::Users(_) | Owners::UsersWritten(_) | Owners::UsersAndClients(..), None)
+        | (Owners::Users(_) | Owners::UsersWritten(_), Some(Issued::Client { .. })) => None,
     };
     Ok(issued.is_none_or(|issued| issued.has_ended(owner.as_ref(), call.now)))
 }
@@ -377,6 +384,7 @@ async fn remember(
         (Owners::Public, None) | (Owners::UsersAndClients(..), Some(Issued::Client { .. })) => None,
         // A bug, and no reason to return a user's response to another caller.
         (Owners::Public, Some(_))
+        | (Owners::UsersWritten(_), _)
         | (Owners::Users(_) | Owners::UsersAndClients(..), None)
         | (Owners::Users(_), Some(Issued::Client { .. })) => {
             return Err(Fault::Bug("an answer does not say whose it is, and is not remembered".into()));

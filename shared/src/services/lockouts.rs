@@ -9,7 +9,7 @@ use crate::{
     store::{
         retry::optimistic,
         rows,
-        table::{Batch, BatchGet, Committed, Table, Transaction, Update, settled},
+        table::{Committed, Get, Table, Transaction, Update, settled},
     },
 };
 
@@ -20,7 +20,7 @@ const ROUNDS: u32 = 16;
 #[derive(Debug, Wire)]
 pub struct Lockouts {
     /// Reads a user again after a concurrent change.
-    pub read: Table<User, BatchGet>,
+    pub read: Table<User, Get>,
     /// Changes users.
     pub users: Table<User, Update>,
     /// Records the change.
@@ -44,7 +44,7 @@ pub async fn change(
     optimistic(ROUNDS, "the user", async || {
         let found = match read.take() {
             Some(user) => Some(user),
-            None => Batch::one(&lockouts.read, &id, cause.at).await?,
+            None => lockouts.read.get(&id, cause.at).await?,
         };
         let user = found.ok_or_else(|| Fault::Contended("the user is gone".into()))?;
         let Some(next) = judge(&user) else {
@@ -55,7 +55,7 @@ pub async fn change(
         transaction.update(&lockouts.users, &id, change);
         lockouts.audit.add(&mut transaction, cause, what.of_user(&user));
         let is_ours = async {
-            let found = Batch::one(&lockouts.read, &id, cause.at).await?;
+            let found = lockouts.read.get(&id, cause.at).await?;
             Ok(found.is_some_and(|found| found.changed_by == cause.invocation))
         };
         Ok(match settled(transaction.commit().await, is_ours).await? {
