@@ -29,14 +29,7 @@ fn with(record: &Value, pointer: &str, value: Value) -> Value {
 impl World {
     /// The sequence numbers of the records that the function reports as failed.
     async fn clean_up(&self, records: &[Value]) -> Vec<String> {
-        let answer = self
-            .post("/2015-03-31/functions/cleanup/invocations")
-            .json(&json!({ "Records": records }))
-            .send_local()
-            .await;
-        let failures = answer["batchItemFailures"].as_array();
-        let failures = failures.unwrap_or_else(|| panic!("{answer}")).iter();
-        failures.map(|failure| failure["itemIdentifier"].as_str().expect("a text").to_owned()).collect()
+        self.invoke_with_records("cleanup", records).await
     }
 }
 

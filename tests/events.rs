@@ -65,14 +65,7 @@ fn with(record: &Value, pointer: &str, value: Option<Value>) -> Value {
 
 /// Invokes `publish` with a batch, and returns the sequence numbers of the records that it reports as failed.
 async fn publish(world: &World, records: &[Value]) -> Vec<String> {
-    let answer = world
-        .post("/2015-03-31/functions/publish/invocations")
-        .json(&json!({ "Records": records }))
-        .send_local()
-        .await;
-    let failures = answer["batchItemFailures"].as_array();
-    let failures = failures.unwrap_or_else(|| panic!("{answer}")).iter();
-    failures.map(|failure| failure["itemIdentifier"].as_str().expect("a text").to_owned()).collect()
+    world.invoke_with_records("publish", records).await
 }
 
 /// The events on the bus, oldest first: entries with `source`, `detail-type`, `detail`, `time` and `bus`.

@@ -199,6 +199,15 @@ impl World {
         self.request("POST", path)
     }
 
+    /// Invokes a function with records of a stream, and returns the sequence numbers of those that it reports as failed.
+    pub async fn invoke_with_records(&self, function: &str, records: &[Value]) -> Vec<String> {
+        let path = format!("/2015-03-31/functions/{function}/invocations");
+        let answer = self.post(&path).json(&serde_json::json!({ "Records": records })).send_local().await;
+        let failures = answer["batchItemFailures"].as_array();
+        let failures = failures.unwrap_or_else(|| panic!("{answer}")).iter();
+        failures.map(|failure| failure["itemIdentifier"].as_str().expect("a text").to_owned()).collect()
+    }
+
     /// The invocations since the last call of this method: function, status, and the calls to AWS that each made. Those
     /// that publish made are left out: a test delivers streams when it looks at its messages.
     pub async fn invocations(&self) -> Vec<Value> {

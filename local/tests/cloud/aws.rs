@@ -189,7 +189,7 @@ async fn an_invalid_fault_rule_is_refused() {
         json!({ "service": "dynamodb", "kind": "explode" }),
         json!({ "service": "dynamodb", "kind": "error", "times": -1 }),
         json!({ "service": "dynamodb", "kind": "error", "extra": 1 }),
-        json!({ "service": "dynamodb", "kind": "error", "function": "nobody" }),
+        json!({ "service": "dynamodb", "kind": "error", "function": "unknown" }),
         json!({ "service": "ses", "kind": "conflict" }),
         json!({ "service": "dynamodb", "kind": "rejected" }),
         json!([]),

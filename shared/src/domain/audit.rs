@@ -23,7 +23,7 @@ pub struct Act {
     pub subject: String,
     /// The domain that the subject belongs to, if it belongs to one.
     pub domain: Option<DomainName>,
-    /// What the subject, a user, is told of it.
+    /// The notice to the subject, a user.
     pub notice: Option<Notice>,
 }
 
@@ -116,7 +116,7 @@ pub struct Event {
     pub published_as: Option<String>,
     /// The domain of the subject, if it belongs to one.
     pub domain: Option<DomainName>,
-    /// What its subject is told of it, if anything.
+    /// The notice to its subject, if any.
     pub notice: Option<Notice>,
     /// When it happened.
     pub at: Timestamp,

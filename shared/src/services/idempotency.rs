@@ -75,7 +75,23 @@ enum Earlier {
     Ended(String),
 }
 
-impl Once<'_> {
+impl<'a> Once<'a> {
+    fn new(
+        calls: &'a Table<IdempotencyRecord, Put>,
+        begun: Option<&'a IdempotencyRecord>,
+        storage: Storage<'a>,
+        call: &Call,
+        earlier: Earlier,
+    ) -> Self {
+        Self {
+            record: begun.map(|begun| (calls, begun)),
+            storage,
+            now: call.now,
+            earlier,
+            is_stored: Cell::new(false),
+        }
+    }
+
     /// Adds the response to the transaction whose outcome it reports. A call that has claimed its key notes that the
     /// transaction was applied: [`Self::note_stored`].
     ///
@@ -170,13 +186,7 @@ where
     E: From<Rejection> + From<Fault> + From<InProgress>,
 {
     let begun = begun(storage, call, caller)?;
-    let once = Once {
-        record: begun.as_ref().map(|begun| (&idempotency.calls, begun)),
-        storage,
-        now: call.now,
-        earlier: Earlier::Claim,
-        is_stored: Cell::new(false),
-    };
+    let once = Once::new(&idempotency.calls, begun.as_ref(), storage, call, Earlier::Claim);
     let Some(begun) = &begun else {
         return answer(&once).await;
     };
@@ -237,13 +247,7 @@ where
     E: From<Rejection> + From<Fault>,
 {
     let begun = begun(storage, call, caller)?;
-    let mut once = Once {
-        record: begun.as_ref().map(|begun| (&idempotency.calls, begun)),
-        storage,
-        now: call.now,
-        earlier: Earlier::Nothing,
-        is_stored: Cell::new(false),
-    };
+    let mut once = Once::new(&idempotency.calls, begun.as_ref(), storage, call, Earlier::Nothing);
     let Some(begun) = &begun else {
         return answer(&once).await;
     };
