@@ -14,10 +14,12 @@ pub(super) struct Parts {
     pub after: Vec<String>,
 }
 
-pub(super) struct Action {
-    pub button: String,
-    pub copy: String,
-    pub link: Secret,
+/// What a mail is sent for, between its paragraphs.
+pub(super) enum Action {
+    /// A page to open.
+    Link { button: String, copy: String, link: Secret },
+    /// A code to type.
+    Code(Secret),
 }
 
 /// A subject is one header: characters that would end it become a space.
@@ -29,16 +31,20 @@ pub(super) fn one_line(subject: &str) -> String {
     subject.chars().map(plain).collect()
 }
 
-/// Paragraphs of at most 72 characters a line. The link is on its own line, unbroken.
+/// Paragraphs of at most 72 characters a line. The link or the code is on its own line, unbroken.
 pub(super) fn text(parts: &Parts) -> String {
     let wrap = |text: &String| {
         let options = Options::new(72).break_words(false).word_splitter(WordSplitter::NoHyphenation);
         textwrap::fill(text, options)
     };
     let mut paragraphs: Vec<_> = parts.before.iter().map(wrap).collect();
-    if let Some(action) = &parts.action {
-        paragraphs.push(wrap(&format!("{}:", action.button)));
-        paragraphs.push(action.link.expose().to_owned());
+    match &parts.action {
+        Some(Action::Link { button, link, .. }) => {
+            paragraphs.push(wrap(&format!("{button}:")));
+            paragraphs.push(link.expose().to_owned());
+        }
+        Some(Action::Code(code)) => paragraphs.push(code.expose().to_owned()),
+        None => {}
     }
     paragraphs.extend(parts.after.iter().map(wrap));
     paragraphs.join("\n\n") + "\n"
@@ -59,6 +65,7 @@ pub(super) fn html(lang: &str, parts: &Parts) -> String {
 <meta name="viewport" content="width=device-width">
 <meta name="color-scheme" content="light dark">
 <meta name="supported-color-schemes" content="light dark">
+<meta name="format-detection" content="telephone=no">
 <title>{{ parts.subject }}</title>
 </head>
 <body style="margin: 0 auto; padding: 16px; max-width: 560px; font: 16px/1.5 sans-serif; overflow-wrap: anywhere">
@@ -66,10 +73,14 @@ pub(super) fn html(lang: &str, parts: &Parts) -> String {
 {% for paragraph in parts.before -%}
 <p>{{ paragraph }}</p>
 {% endfor -%}
-{% if let Some(action) = parts.action -%}
-<p><a href="{{ action.link.expose() }}" style="display: inline-block; padding: 12px 20px; border-radius: 6px; background: #1d4ed8; color: #ffffff; font-weight: bold; text-decoration: none">{{ action.button }}</a></p>
-<p>{{ action.copy }}<br><span style="word-break: break-all">{{ action.link.expose() }}</span></p>
-{% endif -%}
+{% match parts.action -%}
+{% when Some(Action::Link { button, copy, link }) -%}
+<p><a href="{{ link.expose() }}" style="display: inline-block; padding: 12px 20px; border-radius: 6px; background: #1d4ed8; color: #ffffff; font-weight: bold; text-decoration: none">{{ button }}</a></p>
+<p>{{ copy }}<br><span style="word-break: break-all">{{ link.expose() }}</span></p>
+{% when Some(Action::Code(code)) -%}
+<p style="font-size: 28px; font-weight: bold; letter-spacing: 2px">{{ code.expose() }}</p>
+{% when None -%}
+{% endmatch -%}
 {% for paragraph in parts.after -%}
 <p>{{ paragraph }}</p>
 {% endfor -%}

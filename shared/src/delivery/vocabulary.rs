@@ -28,6 +28,8 @@ fn file_of(locale: &str) -> (&'static str, &'static str) {
 #[serde(deny_unknown_fields)]
 pub(super) struct Words {
     pub code: Code,
+    pub verification_text: VerificationWords,
+    pub verification_mail: VerificationMail,
     pub hours: Plural,
     pub minutes: Plural,
     /// Introduces the address as text, below the button.
@@ -50,6 +52,30 @@ pub(super) struct Words {
 pub(super) struct Code {
     pub sign_in: String,
     pub confirm_number: String,
+}
+
+/// The parts of a text message with a code of the Verify family. Where there are several forms of a part, the first is
+/// the preferred one, and each other is shorter than the one before.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct VerificationWords {
+    pub code: Vec<String>,
+    pub payment: Vec<String>,
+    pub expiry: String,
+    pub warning: Vec<String>,
+}
+
+/// A mail with a code of the Verify family.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct VerificationMail {
+    pub subject: String,
+    pub heading: String,
+    pub payment: String,
+    pub expiry: String,
+    pub warning: String,
+    pub unrequested: String,
+    pub unrequested_payment: String,
 }
 
 /// A message with a link.
@@ -97,6 +123,16 @@ impl Plural {
             PluralCategory::Other => None,
         };
         fill(form.unwrap_or(&self.other), &[("n", &n.to_string())])
+    }
+}
+
+impl Words {
+    /// A time of whole minutes, at least one; in hours if it is a number of hours.
+    pub fn life(&self, lang: &str, minutes: u64) -> String {
+        match minutes.max(1) {
+            minutes if minutes.is_multiple_of(60) => self.hours.form(lang, minutes / 60),
+            minutes => self.minutes.form(lang, minutes),
+        }
     }
 }
 

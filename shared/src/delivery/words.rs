@@ -76,7 +76,7 @@ fn put(lang: &str, words: &Words, domain: &str, message: &Message<'_>) -> Mail {
             subject: said(&invitation.subject),
             heading: said(&invitation.heading),
             before: invitation.before.iter().map(said).collect(),
-            action: Some(Action {
+            action: Some(Action::Link {
                 button: said(&invitation.button),
                 copy: said(&words.copy),
                 link: link.clone(),
