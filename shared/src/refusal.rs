@@ -36,3 +36,16 @@ impl From<Fault> for Unverified {
         Self::Fault(fault)
     }
 }
+
+/// Why an application may not do what it requests, in the dialect that identifies callers by SID and secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Denied {
+    /// The request names no credential, or has a malformed one.
+    NoCredential,
+    /// No account or key has that SID.
+    UnknownCredential,
+    /// The secret is another one.
+    WrongSecret,
+    /// The account has no such service.
+    NoService,
+}

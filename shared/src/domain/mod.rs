@@ -16,3 +16,4 @@ pub mod publication;
 pub mod registration;
 pub mod support_pin;
 pub mod time;
+pub mod verification;

@@ -1,5 +1,6 @@
 //! An HTTP request as API Gateway delivers it (HTTP API, payload format 2.0).
 
+mod basic;
 mod claims;
 
 use std::{collections::HashMap, sync::OnceLock};
@@ -8,6 +9,8 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use lambda_http::{aws_lambda_events::apigw::ApiGatewayV2httpRequest, http::HeaderMap};
 use percent_encoding::percent_decode_str;
 use serde::de::IgnoredAny;
+
+pub use basic::Basic;
 
 use super::{json::Object, rejection::Rejection};
 use crate::{
@@ -175,6 +178,12 @@ impl Call {
     pub fn bearer(&self) -> Option<&str> {
         let (scheme, token) = self.header("authorization")?.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_start_matches(' '))
+    }
+
+    /// The pair of `Authorization: Basic …` (RFC 7617); `None` without such a header, or if it is malformed.
+    #[must_use]
+    pub fn basic(&self) -> Option<Basic> {
+        Basic::parse(self.header("authorization")?)
     }
 
     /// The query, strictly parsed.

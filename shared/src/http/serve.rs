@@ -193,7 +193,7 @@ mod tests {
         domain::crypto::secret::NoEntropy,
         http::{
             call::tests::call,
-            dialects::{broadleaf, era, gitlab, mithril, plain},
+            dialects::{broadleaf, era, gitlab, mithril, plain, verify},
         },
     };
 
@@ -243,6 +243,7 @@ mod tests {
             era::Error::from(fault()).reply(&call),
             broadleaf::Error::from(fault()).reply(&call),
             mithril::Error::from(fault()).reply(&call),
+            verify::Error::from(fault()).reply(&call),
             plain::Error::from(fault()).reply(&call),
         ] {
             assert_eq!(reply.status, 503, "{reply:?}");

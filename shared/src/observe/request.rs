@@ -19,6 +19,8 @@ pub enum Family {
     Passcode,
     /// Second factors, codes and tokens.
     SecondFactor,
+    /// Verifications of phone numbers and mail addresses.
+    Verify,
 }
 
 impl Family {
@@ -28,6 +30,7 @@ impl Family {
             Self::Registration => "Registration",
             Self::Passcode => "Passcode",
             Self::SecondFactor => "SecondFactor",
+            Self::Verify => "Verify",
         }
     }
 }

@@ -15,3 +15,4 @@ pub mod passwords;
 pub mod rate_limits;
 pub mod token_replacement;
 pub mod verification;
+pub mod verify_accounts;

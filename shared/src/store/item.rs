@@ -46,6 +46,12 @@ pub fn keys(values: &[[u8; 32]]) -> AttributeValue {
     AttributeValue::L(values.iter().map(|key| bytes(*key)).collect())
 }
 
+/// A list of maps.
+#[must_use]
+pub fn maps(values: impl Iterator<Item = Item>) -> AttributeValue {
+    AttributeValue::L(values.map(AttributeValue::M).collect())
+}
+
 /// A time attribute: whole seconds, as DynamoDB's TTL requires.
 #[must_use]
 pub fn time(value: Timestamp) -> AttributeValue {
@@ -164,6 +170,16 @@ impl<'a> Reader<'a> {
     pub fn keys(self, name: &'static str) -> Result<Vec<[u8; 32]>, Corrupt> {
         let one = |value: &AttributeValue| value.as_b().ok()?.as_ref().try_into().ok();
         self.find(name, |value| value.as_l().ok()?.iter().map(one).collect())
+    }
+
+    /// A list of maps.
+    ///
+    /// # Errors
+    /// [`Corrupt`].
+    pub fn maps(self, name: &'static str) -> Result<impl Iterator<Item = Self>, Corrupt> {
+        let one = |value: &'a AttributeValue| value.as_m().ok().map(Reader);
+        let maps: Vec<_> = self.find(name, |value| value.as_l().ok()?.iter().map(one).collect::<Option<_>>())?;
+        Ok(maps.into_iter())
     }
 
     /// A map.

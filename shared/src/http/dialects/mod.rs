@@ -5,3 +5,4 @@ pub mod era;
 pub mod gitlab;
 pub mod mithril;
 pub mod plain;
+pub mod verify;

@@ -19,6 +19,8 @@ pub mod suppression;
 pub mod token;
 pub mod unknown;
 pub mod user;
+pub mod verify_credential;
+pub mod verify_service;
 
 #[cfg(test)]
 mod tests;

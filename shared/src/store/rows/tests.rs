@@ -40,6 +40,14 @@ use crate::{
         registration::{AccountRequest, RegistrationRequest},
         support_pin::{self, SupportPin},
         time::Timestamp,
+        verification::{
+            account::Credential,
+            service::{
+                self, CodeLength, Description, FriendlyName, ServiceList,
+                tests::{bucket, limit, service},
+            },
+            sid::KeySid,
+        },
     },
     store::table::Row,
 };
@@ -300,6 +308,33 @@ fn counts_and_suppressions_are_kept_until_they_expire() {
     for (actor, act) in [(None, act("pin_read")), (Some("user:y".into()), told)] {
         is_kept(&audit::Event::of_request(policy, act, "invocation", request(actor), at(5)), Some(65));
     }
+}
+
+#[test]
+fn rows_of_verifications_are_read_as_they_were_written() {
+    let domain = DomainName::parse("pbx.era-platform.ru").expect("a domain");
+    let (mut account, _) = Credential::new_account(domain, "Shop".into(), &mut SysRng, at(5)).expect("entropy");
+    is_kept(&account, None);
+    let (sid, key, _) = account.new_key("CI".into(), &mut SysRng, at(6)).expect("entropy");
+    is_kept(&key, None);
+    account.keys = vec![sid, KeySid::from_bytes([7; 16])];
+    is_kept(&account, None);
+    let mut service = service();
+    is_kept(&service, None);
+    service.version = 3;
+    service.totp.issuer = FriendlyName::parse("Other");
+    service.code_length = CodeLength::new(10).expect("in range");
+    service.custom_code_enabled = true;
+    let mut limit = limit("ip");
+    limit.description = Description::parse("of a caller");
+    limit.buckets = vec![bucket(), bucket()];
+    for limit in [limit, service::tests::limit("user")] {
+        service.add_rate_limit(limit).expect("there is room");
+    }
+    is_kept(&service, None);
+    let list = ServiceList::empty(account.account);
+    is_kept(&list, None);
+    is_kept(&list.with(service.sid).expect("there is room"), None);
 }
 
 #[test]
