@@ -69,6 +69,7 @@ mod settings;
 mod short_passcode;
 mod sms_limits;
 mod sms_newcomers;
+mod sms_shards;
 mod sms_words;
 mod stale_reads;
 mod support;

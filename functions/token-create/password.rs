@@ -235,7 +235,8 @@ impl Create {
         batch.want(&self.logins.users, id);
         batch.want(&self.logins.factors, &factor);
         batch.want(&self.logins.otps, &factor);
-        batch.want(&self.logins.quotas, &());
+        let shard = self.logins.shard(*id);
+        batch.want(&self.logins.quotas, &shard);
         batch.want(&self.domains, domain);
         let failures = limit_keys::failed_logins(&call.source);
         batch.want(&self.read_rate_limits, &failures);
@@ -251,7 +252,7 @@ impl Create {
             failures: failures.map_or_else(Vec::new, |spent| spent.acts),
             factor: found.take(&self.logins.factors, &factor, call.now)?,
             otps: otps.unwrap_or_else(|| Otps::none(*id, FactorType::Sms)),
-            quota: found.take(&self.logins.quotas, &(), call.now)?,
+            quota: found.take(&self.logins.quotas, &shard, call.now)?,
             domain: described.unwrap_or_else(|| Domain::undescribed(domain.clone())),
         })
     }

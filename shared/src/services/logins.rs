@@ -12,10 +12,14 @@ use crate::{
             token::{Grant, Kind, Owner, Presented, Session, Token},
         },
         crypto::secret::Secret,
-        limits::{quota::Quota, rate_limit::Hit},
+        limits::{
+            quota::{Quota, Shard},
+            rate_limit::Hit,
+        },
         otp::Otps,
         people::{
             factor::{Factor, FactorKey, FactorType},
+            id::UserId,
             user::User,
         },
         time::Timestamp,
@@ -51,10 +55,21 @@ pub struct Logins {
     pub otps: Table<Otps, BatchGet>,
     /// The deployment's quota of messages.
     pub quotas: Table<Quota, BatchGet>,
+    /// The number of its shards.
+    #[wire(sms_shards)]
+    pub shards: u64,
     /// Revokes the session of a token that is used twice.
     pub change_users: Table<User, Update>,
     /// Records what a login changes.
     pub audit: AuditLog,
+}
+
+impl Logins {
+    /// The shard of the quota that counts the messages to a user.
+    #[must_use]
+    pub fn shard(&self, user: UserId) -> Shard {
+        Shard::of(user.as_bytes(), self.shards)
+    }
 }
 
 /// A login as it was read.
@@ -68,7 +83,7 @@ pub struct Login {
     pub factor: Option<Factor>,
     /// The factor's codes.
     pub otps: Otps,
-    /// The deployment's quota of messages.
+    /// The quota of messages, as far as it is the user's shard.
     pub quota: Option<Quota>,
 }
 
@@ -136,12 +151,13 @@ async fn read_once(
         user: id,
         factor_type: FactorType::Sms,
     };
+    let shard = logins.shard(id);
     let mut batch = Batch::default();
     batch.want(&logins.tokens, &presented.digest);
     batch.want(&logins.users, &id);
     batch.want(&logins.factors, &factor);
     batch.want(&logins.otps, &factor);
-    batch.want(&logins.quotas, &());
+    batch.want(&logins.quotas, &shard);
     let found = batch.read().await?;
     let token = found.take(&logins.tokens, &presented.digest, call.now)?;
     let (Some(token), Some(user)) = (token, found.take(&logins.users, &id, call.now)?) else {
@@ -161,7 +177,7 @@ async fn read_once(
     Ok(Ok(Login {
         factor: found.take(&logins.factors, &factor, call.now)?,
         otps: otps.unwrap_or_else(|| Otps::none(id, FactorType::Sms)),
-        quota: found.take(&logins.quotas, &(), call.now)?,
+        quota: found.take(&logins.quotas, &shard, call.now)?,
         token,
         user,
     }))

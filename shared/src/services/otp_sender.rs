@@ -15,7 +15,7 @@ use crate::{
         crypto::key::{Keyring, OtpCodes},
         limits::{
             limit_keys,
-            quota::{self, Quota},
+            quota::{self, Quota, Shard},
             rate_limit::Hit,
         },
         otp::{Binding, Otps, Purpose},
@@ -206,14 +206,15 @@ impl<'a> Sending<'a> {
             trust,
         };
         let next = next.counted_as(message.clone());
-        let quota = quota.unwrap_or_else(Quota::none);
+        let shard = Shard::of(request.user.id.as_bytes(), policy.quota.shards);
+        let quota = quota.unwrap_or_else(|| Quota::none(shard));
         quota.clone().spend(&policy.quota, &message, &self.act).map_err(Undelivered::RateLimited)?;
         if let Sent::Changed = self.commit(request, version, &next, extra).await? {
             return Ok(Sent::Changed);
         }
         // The quota is shared and comes last: a request that lost the race for its account must not use it up for
         // others.
-        let spent = rows::quota::spend(&self.sender.quotas, &policy.quota, &message, Some(quota), &self.act).await?;
+        let spent = rows::quota::spend(&self.sender.quotas, &policy.quota, &message, quota, &self.act).await?;
         self.quota = Some(spent.map_err(Undelivered::RateLimited)?);
         let template = policy.templates.of(request.locale);
         let text = code_text(request.locale, template, request.binding.purpose, &request.user.domain, &code);

@@ -11,11 +11,32 @@
 //! Both windows roll. Messages are counted in slots of ten seconds and of an hour, and the slots that a window can
 //! overlap count whole: no span of a minute or a day holds more parts than the policy allows, and the stored state is
 //! bounded. The price is that a message may count for one slot longer than its window.
+//!
+//! # Shards
+//!
+//! Each message changes a row, and a row takes some tens of changes a second. So the quota may be divided into shards,
+//! each with a row of its own. A message belongs to one shard, by its recipient ([`Shard::of`]), and each shard enforces
+//! its part of every limit: the limit, and the half of newcomers, divided by the number of shards and rounded down
+//! ([`Policy::of_shard`]). The error has one sign:
+//!
+//! - The total never exceeds a limit, because the parts together do not: of a limit of `L` messages, `N` shards allow at
+//!   least `L - N + 1` and at most `L`.
+//! - A message may be refused while the total is below the limit, if its own shard is full: with all messages in one
+//!   shard from `L / N` on. Recipients are spread by a digest, so of `M` messages a shard gets `M / N` on average, with a
+//!   standard deviation of the square root of that: the fullest shard hardly ever refuses before
+//!   `1 - sqrt(2 * ln(N) * N / L)` of the limit. docs/scale.md has numbers.
+//! - A limit that is reached by the recipients of one shard affects that shard, one in `N` of all recipients, and no
+//!   other.
+//!
+//! When the number of shards changes, recipients move to other rows, whose windows know nothing of what the earlier ones
+//! counted: until a minute and a day have passed, those windows hold up to twice their limit.
 
 use std::collections::BTreeMap;
 
+use sha2::{Digest, Sha256};
+
 use super::rate_limit::{Hit, RateLimited};
-use crate::domain::{people::factor::Trust, time::Timestamp};
+use crate::domain::{crypto::secret::framed, people::factor::Trust, time::Timestamp};
 
 /// The parts that a message counts as.
 const WHOLE: u64 = 2;
@@ -35,9 +56,40 @@ pub struct Policy {
     pub country_per_minute: u64,
     /// Messages to one country in any day.
     pub country_per_day: u64,
+    /// The number of shards, at least one. At most the half of each limit, so that each shard has room for a message of
+    /// either kind.
+    pub shards: u64,
 }
 
 impl Policy {
+    /// What one shard enforces: its part of each limit, rounded down, so that the shards together allow no more than
+    /// the limit. At least one message, as all limits.
+    #[must_use]
+    pub fn of_shard(self) -> Self {
+        let part = |limit: u64| (limit / self.shards).max(1);
+        Self {
+            per_minute: part(self.per_minute),
+            per_day: part(self.per_day),
+            country_per_minute: part(self.country_per_minute),
+            country_per_day: part(self.country_per_day),
+            shards: self.shards,
+        }
+    }
+
+    /// The maximum number of shards: with more, the parts of the smallest limit, each at least one, would exceed it, or
+    /// its half.
+    #[must_use]
+    pub fn most_shards(self) -> u64 {
+        let half = self.half();
+        let limits = [
+            half.per_minute,
+            half.per_day,
+            half.country_per_minute,
+            half.country_per_day,
+        ];
+        limits.into_iter().fold(u64::MAX, u64::min)
+    }
+
     /// Half of the quota, rounded up, so that the other half stays reserved.
     #[must_use]
     pub fn half(self) -> Self {
@@ -46,7 +98,39 @@ impl Policy {
             per_day: self.per_day.div_ceil(2),
             country_per_minute: self.country_per_minute.div_ceil(2),
             country_per_day: self.country_per_day.div_ceil(2),
+            shards: self.shards,
         }
+    }
+}
+
+/// One of the parts that the quota is divided into: a number below [`Policy::shards`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shard(u64);
+
+impl Shard {
+    /// The only one of an undivided quota.
+    pub const FIRST: Self = Self(0);
+
+    /// The shard of a recipient's messages, among so many, at least one. It depends on the recipient only, so that a
+    /// message is given back and verified where it was counted. The recipient is what is known of it before anything is
+    /// read: the user of a login, the number of a verification.
+    #[must_use]
+    pub fn of(recipient: &[u8], shards: u64) -> Self {
+        let digest: [u8; 32] = Sha256::digest(framed(&[b"shard of text messages", recipient])).into();
+        let first = *digest.first_chunk().expect("a digest has 32 bytes");
+        Self(u64::from_be_bytes(first) % shards)
+    }
+
+    /// The shard of that number.
+    #[must_use]
+    pub fn from_number(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// Its number.
+    #[must_use]
+    pub fn number(self) -> u64 {
+        self.0
     }
 }
 
@@ -90,9 +174,11 @@ pub struct Counts {
 /// Counts by country prefix; countries without recent messages are left out.
 pub type Countries = BTreeMap<String, Counts>;
 
-/// The recent messages of the whole deployment. The total is the sum over the countries.
+/// The recent messages of one shard. The total is the sum over the countries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quota {
+    /// Whose messages these are.
+    pub shard: Shard,
     /// The version for optimistic locking; zero if nothing was ever sent.
     pub version: u64,
     /// The last change, so that its retry after a lost response is recognized.
@@ -149,10 +235,11 @@ impl Span {
 }
 
 impl Quota {
-    /// An empty quota.
+    /// The quota of a shard before its first message.
     #[must_use]
-    pub fn none() -> Self {
+    pub fn none(shard: Shard) -> Self {
         Self {
+            shard,
             version: 0,
             last_by: String::new(),
             last_at: Timestamp::from_seconds(0),
@@ -172,7 +259,8 @@ impl Quota {
         let at = Timestamp::from_seconds(act.at.max(self.last_at).seconds());
         let mut next = self.successor(act.by.clone(), at);
         let mut retry_after = 0;
-        for (countries, policy) in next.ledgers(message.trust).zip([*policy, policy.half()]) {
+        let policies = [*policy, policy.half()].map(Policy::of_shard);
+        for (countries, policy) in next.ledgers(message.trust).zip(policies) {
             for (span, to_country, in_all) in [
                 (MINUTE, policy.country_per_minute, policy.per_minute),
                 (DAY, policy.country_per_day, policy.per_day),

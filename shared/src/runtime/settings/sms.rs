@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::numbers::{
     SMS_PER_COUNTRY_PER_DAY, SMS_PER_COUNTRY_PER_MINUTE, SMS_PER_DAY, SMS_PER_MINUTE, SMS_PER_NUMBER_PER_DAY,
-    SMS_PER_NUMBER_PER_HOUR,
+    SMS_PER_NUMBER_PER_HOUR, SMS_SHARDS,
 };
 
 use crate::{
@@ -64,12 +64,31 @@ impl Edge {
         let per_day = self.number(&SMS_PER_DAY);
         let country_per_minute = self.number(&SMS_PER_COUNTRY_PER_MINUTE);
         let country_per_day = self.number(&SMS_PER_COUNTRY_PER_DAY);
-        Ok(quota::Policy {
+        let shards = self.sms_shards();
+        let policy = quota::Policy {
             per_minute: per_minute?,
             per_day: per_day?,
             country_per_minute: country_per_minute?,
             country_per_day: country_per_day?,
-        })
+            shards: shards?,
+        };
+        let most = policy.most_shards();
+        if policy.shards > most {
+            let words = format!(
+                "must be at most {most}, half of the smallest of SMS_PER_MINUTE, SMS_PER_DAY, SMS_PER_COUNTRY_PER_MINUTE \
+                 and SMS_PER_COUNTRY_PER_DAY"
+            );
+            return Err(self.refuse("SMS_SHARDS", &words));
+        }
+        Ok(policy)
+    }
+
+    /// The number of shards of the quota.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub fn sms_shards(&self) -> Result<u64, Refused> {
+        self.number(&SMS_SHARDS)
     }
 
     /// Rate limit of text messages to one number, across all users: never above `first`, the limit of sending codes to
@@ -162,6 +181,7 @@ mod tests {
             per_day: 5000,
             country_per_minute: 30,
             country_per_day: 2000,
+            shards: 1,
         };
         assert_eq!(policy, expected);
         let (ten, twenty) = (
@@ -227,10 +247,10 @@ mod tests {
     #[test]
     fn numbers_out_of_range_prevent_the_start() {
         for (name, most) in [
-            ("SMS_PER_MINUTE", 10_000),
-            ("SMS_PER_DAY", 1_000_000),
-            ("SMS_PER_COUNTRY_PER_MINUTE", 10_000),
-            ("SMS_PER_COUNTRY_PER_DAY", 1_000_000),
+            ("SMS_PER_MINUTE", 1_000_000),
+            ("SMS_PER_DAY", 1_000_000_000),
+            ("SMS_PER_COUNTRY_PER_MINUTE", 1_000_000),
+            ("SMS_PER_COUNTRY_PER_DAY", 1_000_000_000),
         ] {
             let (most, more) = (most.to_string(), (most + 1).to_string());
             let values = [("1", true), (most.as_str(), true), ("0", false), (more.as_str(), false)];
@@ -242,6 +262,29 @@ mod tests {
         ] {
             let read = |edge: &Edge| edge.sms_per_number(Window { max: 3, seconds: 60 });
             check(name, read, &[("1", true), (most, true), ("0", false), (more, false)]);
+        }
+    }
+
+    #[test]
+    fn more_shards_than_half_of_the_smallest_limit_prevent_the_start() {
+        // By default the smallest limit is 30.
+        let by_default = [("1", true), ("15", true), ("16", false), ("0", false), ("257", false)];
+        check("SMS_SHARDS", Edge::sms_policy, &by_default);
+        check("SMS_SHARDS", Edge::sms_shards, &[("256", true), ("257", false)]);
+        for smallest in [
+            "SMS_PER_MINUTE",
+            "SMS_PER_DAY",
+            "SMS_PER_COUNTRY_PER_MINUTE",
+            "SMS_PER_COUNTRY_PER_DAY",
+        ] {
+            for (limit, shards, good) in [("7", "4", true), ("6", "4", false), ("1", "1", true), ("1", "2", false)] {
+                let set = [(smallest, limit), ("SMS_SHARDS", shards)];
+                let edge = Edge::new(set.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
+                let found = edge.sms_policy().map(|policy| policy.shards.to_string());
+                assert_eq!(found.ok().as_deref(), good.then_some(shards), "{set:?}");
+                let named = edge.problems().iter().filter(|problem| problem.starts_with("SMS_SHARDS")).count();
+                assert_eq!(named, usize::from(!good), "{set:?}");
+            }
         }
     }
 

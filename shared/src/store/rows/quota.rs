@@ -1,4 +1,4 @@
-//! The quota of text messages: one row of the rate limit table (`BUDGETS_TABLE`), for the whole deployment.
+//! The quota of text messages: one row of the rate limit table (`BUDGETS_TABLE`) for each shard.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::{
     domain::{
         crypto::secret::framed,
         limits::{
-            quota::{Countries, Counts, Message, Policy, Quota, Slots, Tally},
+            quota::{Countries, Counts, Message, Policy, Quota, Shard, Slots, Tally},
             rate_limit::{Hit, RateLimited},
         },
         time::Timestamp,
@@ -27,15 +27,16 @@ use crate::{
 impl Row for Quota {
     const VARIABLE: &'static str = "BUDGETS_TABLE";
     const KEY: &'static str = "subject";
-    type Id = ();
+    type Id = Shard;
 
-    fn key((): &()) -> AttributeValue {
-        bytes(Sha256::digest(framed(&[b"text messages"])).to_vec())
+    fn key(shard: &Shard) -> AttributeValue {
+        bytes(subject(*shard))
     }
 
     fn to_item(&self) -> Item {
         Writer::default()
-            .with(Self::KEY, Self::key(&()))
+            .with(Self::KEY, Self::key(&self.shard))
+            .with("sms_shard", number(self.shard.number()))
             .with("version", number(self.version))
             .with("last_by", text(&self.last_by))
             .with("last_at", time(self.last_at))
@@ -50,6 +51,7 @@ impl Row for Quota {
     fn from_item(item: &Item) -> Result<Self, Corrupt> {
         let row = Reader(item);
         Ok(Self {
+            shard: Shard::from_number(row.optional("sms_shard", Reader::number)?.unwrap_or_default()),
             version: row.number("version")?,
             last_by: row.text("last_by")?.to_owned(),
             last_at: row.time("last_at")?,
@@ -66,6 +68,16 @@ impl Row for Quota {
     fn ends_at(&self) -> Option<Timestamp> {
         None
     }
+}
+
+/// The first shard has the key of a quota without shards.
+fn subject(shard: Shard) -> [u8; 32] {
+    const WHAT: &[u8] = b"text messages";
+    let framed = match shard.number() {
+        0 => framed(&[WHAT]),
+        number => framed(&[WHAT, b"shard", &number.to_be_bytes()]),
+    };
+    Sha256::digest(framed).into()
 }
 
 /// The TTL: when nothing of it counts any more, a day and its slot after the last message.
@@ -151,6 +163,7 @@ pub fn replace(read: u64, next: &Quota) -> Change {
         _ => "version = :read",
     };
     let mut values = vec![
+        (":shard", number(next.shard.number())),
         (":version", number(next.version)),
         (":by", text(&next.last_by)),
         (":at", time(next.last_at)),
@@ -165,7 +178,7 @@ pub fn replace(read: u64, next: &Quota) -> Change {
         values.push((":read", number(read)));
     }
     Change {
-        update: "SET version = :version, last_by = :by, last_at = :at, #ttl = :ttl, countries = :countries, \
+        update: "SET sms_shard = :shard, version = :version, last_by = :by, last_at = :at, #ttl = :ttl, countries = :countries, \
                  verified = :verified, newcomers = :newcomers, newcomers_verified = :those_verified",
         condition,
         values,
@@ -191,7 +204,7 @@ const SPENDING: u32 = 10_000;
 /// Counts one message before it is sent, in one write when there is no conflict: of any number of concurrent sends,
 /// exactly those pass that the policy allows.
 ///
-/// `read` is the quota as the caller read it, or none; the write replaces exactly that one, and retries with the
+/// `read` is the quota of the message's shard as the caller read it; the write replaces exactly that one, and retries with the
 /// current one when a concurrent request was faster (optimistic locking). A quota that this invocation wrote last is
 /// its own write, whose response was lost; if another request wrote after the lost response, the message counts twice.
 ///
@@ -202,7 +215,7 @@ pub async fn spend(
     table: &Table<Quota, Update>,
     policy: &Policy,
     message: &Message,
-    read: Option<Quota>,
+    read: Quota,
     act: &Hit,
 ) -> Result<Result<Receipt, RateLimited>, Fault> {
     let receipt = |quota: Quota| Receipt {
@@ -213,18 +226,18 @@ pub async fn spend(
         message: message.clone(),
         quota,
     };
-    let found = read.unwrap_or_else(Quota::none);
-    optimistic_from(SPENDING, SUBJECT, found, async |found| {
+    let shard = read.shard;
+    optimistic_from(SPENDING, SUBJECT, read, async |found| {
         let version = found.version;
         let next = match found.spend(policy, message, act) {
             Ok(next) => next,
             Err(exhausted) => return Ok(ControlFlow::Break(Err(exhausted))),
         };
-        Ok(match table.update(&(), replace(version, &next), act.at).await? {
+        Ok(match table.update(&shard, replace(version, &next), act.at).await? {
             Changed::Yes(quota) => ControlFlow::Break(Ok(receipt(quota))),
             Changed::No(Some(quota)) if quota.was_spent_by(&act.by) => ControlFlow::Break(Ok(receipt(quota))),
             Changed::No(Some(quota)) => ControlFlow::Continue(quota),
-            Changed::No(None) => ControlFlow::Continue(Quota::none()),
+            Changed::No(None) => ControlFlow::Continue(Quota::none(shard)),
         })
     })
     .await
@@ -243,10 +256,11 @@ pub async fn give_back(table: &Table<Quota, Update>, receipt: Receipt, now: Time
         message,
         act,
     } = receipt;
+    let shard = counted.shard;
     optimistic_from(GIVING_BACK, SUBJECT, counted, async |found| {
         let version = found.version;
         let next = found.give_back(&message, &act, now);
-        Ok(match table.update(&(), replace(version, &next), now).await? {
+        Ok(match table.update(&shard, replace(version, &next), now).await? {
             Changed::Yes(_) => ControlFlow::Break(()),
             Changed::No(Some(quota)) if quota.was_given_back_by(&act.by) => ControlFlow::Break(()),
             Changed::No(Some(quota)) => ControlFlow::Continue(quota),
@@ -271,12 +285,13 @@ pub async fn verify(
     act: &Hit,
     now: Timestamp,
 ) -> Result<(), Fault> {
+    let shard = read.shard;
     optimistic_from(VERIFYING, SUBJECT, read, async |found| {
         let version = found.version;
         let Some(next) = found.verified(message, act, now) else {
             return Ok(ControlFlow::Break(()));
         };
-        Ok(match table.update_once(&(), replace(version, &next), now).await? {
+        Ok(match table.update_once(&shard, replace(version, &next), now).await? {
             Changed::No(Some(quota)) => ControlFlow::Continue(quota),
             Changed::Yes(_) | Changed::No(None) => ControlFlow::Break(()),
         })
@@ -296,6 +311,7 @@ mod tests {
             per_day: 9,
             country_per_minute: 9,
             country_per_day: 9,
+            shards: 1,
         };
         let message = |country: &str, trust| Message {
             country: country.into(),
@@ -311,7 +327,7 @@ mod tests {
             ("44", Trust::New, 4000),
             ("380", Trust::Established, 4001),
         ];
-        let quota = messages.iter().fold(Quota::none(), |quota, (country, trust, at)| {
+        let quota = messages.iter().fold(Quota::none(Shard::from_number(3)), |quota, (country, trust, at)| {
             let message = message(country, *trust);
             quota.spend(&policy, &message, &act(*at)).expect("there is room")
         });
@@ -321,10 +337,19 @@ mod tests {
 
     #[test]
     fn a_quota_round_trips() {
-        for quota in [quota(), Quota::none()] {
+        for quota in [quota(), Quota::none(Shard::FIRST)] {
             let read = Quota::from_item(&quota.to_item()).expect("it is as it was written");
             assert_eq!(read, quota);
         }
+    }
+
+    #[test]
+    fn the_first_shard_has_the_key_of_a_quota_without_shards() {
+        let key = |number| Quota::key(&Shard::from_number(number));
+        let digest = |parts: &[&[u8]]| bytes(Sha256::digest(framed(parts)).to_vec());
+        assert_eq!(key(0), digest(&[b"text messages"]));
+        assert_eq!(key(1), digest(&[b"text messages", b"shard", &[0, 0, 0, 0, 0, 0, 0, 1]]));
+        assert_ne!(key(1), key(256));
     }
 
     #[test]
@@ -346,6 +371,7 @@ mod tests {
         let mut item = quota.to_item();
         item.retain(|name, _| OLD.contains(&name.as_str()));
         let read = Quota::from_item(&item).expect("an older version wrote it");
+        assert_eq!(read.shard, Shard::FIRST);
         let slots = |slots: &[(u64, u64)]| -> Slots {
             let tally = |(slot, sent): &(u64, u64)| {
                 (
@@ -388,6 +414,7 @@ mod tests {
         let next = quota();
         let (change, item) = (replace(7, &next), next.to_item());
         let attributes = [
+            ("sms_shard", ":shard"),
             ("version", ":version"),
             ("last_by", ":by"),
             ("last_at", ":at"),
@@ -408,7 +435,7 @@ mod tests {
     #[test]
     fn the_condition_is_the_version_that_was_read() {
         for (read, condition) in [(0, "attribute_not_exists(version)"), (7, "version = :read")] {
-            let change = replace(read, &Quota::none());
+            let change = replace(read, &Quota::none(Shard::FIRST));
             assert_eq!(change.condition, condition);
             let all = format!("{} {}", change.update, change.condition);
             let words: Vec<_> = all.split([' ', ',']).collect();

@@ -7,6 +7,7 @@ const POLICY: Policy = Policy {
     per_day: 6,
     country_per_minute: 2,
     country_per_day: 5,
+    shards: 1,
 };
 
 fn hit(seconds: u64) -> Hit {
@@ -37,7 +38,7 @@ fn slots<const N: usize>(sent: [(u64, u64, u64); N]) -> Slots {
 
 /// The quota after messages that are all allowed.
 fn all_sent(policy: &Policy, messages: &[(Message, u64)]) -> Quota {
-    messages.iter().fold(Quota::none(), |quota, (message, at)| {
+    messages.iter().fold(Quota::none(Shard::FIRST), |quota, (message, at)| {
         quota.spend(policy, message, &hit(*at)).expect("there is room")
     })
 }
@@ -90,6 +91,7 @@ fn new_accounts_may_use_at_most_half_of_each_window() {
         per_day: 100,
         country_per_minute: 100,
         country_per_day: 100,
+        shards: 1,
     };
     const MINUTE: u64 = 70;
     const DAY: u64 = 25 * 3600;
@@ -137,7 +139,110 @@ fn new_accounts_may_use_at_most_half_of_each_window() {
         check(&of(0, 5), &known(country), Err(ends));
     }
     let one = Policy { per_minute: 1, ..LOOSE };
-    check_next(&one, &Quota::none(), &new("1"), 0, Ok(()));
+    check_next(&one, &Quota::none(Shard::FIRST), &new("1"), 0, Ok(()));
+}
+
+#[test]
+fn a_shard_enforces_its_part_of_every_limit_rounded_down() {
+    for (limit, shards, part, part_of_half) in [
+        (10, 1, 10, 5),
+        (11, 1, 11, 6),
+        (10, 2, 5, 2),
+        (11, 2, 5, 3),
+        (10, 4, 2, 1),
+        (7, 4, 1, 1),
+        // The limits of a policy are never zero.
+        (3, 4, 1, 1),
+    ] {
+        let of = |n| Policy {
+            per_minute: n,
+            per_day: 10 * n,
+            country_per_minute: 100 * n,
+            country_per_day: 1000 * n,
+            shards,
+        };
+        let found = of(limit).of_shard();
+        assert_eq!(found.per_minute, part, "{limit} / {shards}");
+        assert_eq!(found.per_day, 10 * limit / shards, "{limit} / {shards}");
+        assert_eq!(found.country_per_minute, 100 * limit / shards, "{limit} / {shards}");
+        assert_eq!(found.country_per_day, 1000 * limit / shards, "{limit} / {shards}");
+        assert_eq!(of(limit).half().of_shard().per_minute, part_of_half, "half of {limit} / {shards}");
+        assert_eq!(of(limit).most_shards(), limit.div_ceil(2));
+    }
+}
+
+/// What all shards together allow at one time, newcomers first: of newcomers, and in all.
+fn allowed_at_once(policy: &Policy) -> (u64, u64) {
+    let (mut newcomers, mut all) = (0, 0);
+    for shard in 0..policy.shards {
+        let mut quota = Quota::none(Shard::from_number(shard));
+        for (message, count) in [(new("1"), &mut newcomers), (known("1"), &mut 0)] {
+            while let Ok(next) = quota.clone().spend(policy, &message, &hit(5)) {
+                assert_eq!(next.shard, Shard::from_number(shard));
+                (quota, *count, all) = (next, *count + 1, all + 1);
+            }
+        }
+    }
+    (newcomers, all)
+}
+
+/// The error bound: never above a limit or its half, and below it by less than a message for each shard.
+#[test]
+fn shards_together_allow_no_more_than_the_limit() {
+    for limit in 1..40 {
+        let policy = |shards| Policy {
+            per_minute: 1000,
+            per_day: 1000,
+            country_per_minute: limit,
+            country_per_day: 1000,
+            shards,
+        };
+        let most = policy(1).most_shards();
+        for shards in 1..=most {
+            let (newcomers, all) = allowed_at_once(&policy(shards));
+            let half = limit.div_ceil(2);
+            assert!((half + 1 - shards..=half).contains(&newcomers), "{newcomers} of {limit}, {shards} shards");
+            assert!((limit + 1 - shards..=limit).contains(&all), "{all} of {limit}, {shards} shards");
+        }
+        let (newcomers, _) = allowed_at_once(&policy(most + 1));
+        assert!(newcomers > limit.div_ceil(2), "{limit}: one shard more would exceed the half");
+    }
+}
+
+#[test]
+fn a_full_shard_does_not_affect_the_others() {
+    let policy = Policy {
+        country_per_minute: 4,
+        per_day: 100,
+        country_per_day: 100,
+        shards: 2,
+        ..POLICY
+    };
+    let first = Quota::none(Shard::FIRST);
+    let full = [0, 1]
+        .into_iter()
+        .fold(first, |quota, at| quota.spend(&policy, &known("1"), &hit(at)).expect("there is room"));
+    check_next(&policy, &full, &known("1"), 2, Err(68));
+    check_next(&policy, &Quota::none(Shard::from_number(1)), &known("1"), 2, Ok(()));
+    // What is given back or verified stays in its shard.
+    let back = full.clone().give_back(&known("1"), &hit(0), Timestamp::from_seconds(2));
+    let verified = verified(&full, &known("1"), 0, 2).expect("it counts");
+    assert_eq!([back.shard, verified.shard], [Shard::FIRST; 2]);
+}
+
+#[test]
+fn recipients_are_spread_evenly_over_the_shards() {
+    const RECIPIENTS: u32 = 16_000;
+    let mut counts = [0_u32; 16];
+    for n in 0..RECIPIENTS {
+        let recipient = format!("+38088{n:07}");
+        let shard = Shard::of(recipient.as_bytes(), 16);
+        assert_eq!(shard, Shard::of(recipient.as_bytes(), 16), "it depends on nothing else");
+        counts[usize::try_from(shard.number()).expect("below 16")] += 1;
+        assert_eq!(Shard::of(recipient.as_bytes(), 1), Shard::FIRST);
+    }
+    // A thousand each, and four standard deviations.
+    assert!(counts.iter().all(|count| (872..=1128).contains(count)), "{counts:?}");
 }
 
 /// The defaults of template.yaml.
@@ -146,12 +251,13 @@ const DEFAULTS: Policy = Policy {
     per_day: 5000,
     country_per_minute: 30,
     country_per_day: 2000,
+    shards: 1,
 };
 
 /// A day of 250 accounts that each request the maximum of codes per account, 20, as early as there is room: how many
 /// they get, and how many logins fail of established users who log in every five minutes.
 fn day_of_250(attackers: fn(&str) -> Message, countries: &[&str]) -> (u64, u64) {
-    let (mut quota, mut left, mut through, mut failed) = (Quota::none(), 250 * 20, 0, 0);
+    let (mut quota, mut left, mut through, mut failed) = (Quota::none(Shard::FIRST), 250 * 20, 0, 0);
     for now in (1_000_000..1_000_000 + 86_400).step_by(10) {
         for country in countries {
             while left > 0
@@ -301,7 +407,7 @@ fn parts(through: &Through, wanted: impl Fn(&Message) -> bool, now: u64, seconds
 /// Messages of all kinds in bursts of all lengths, with clocks that lag a little; some are verified.
 #[test]
 fn no_window_exceeds_the_quota() {
-    let (mut through, mut quota, mut now, mut drawn) = (Through::new(), Quota::none(), 1_000_000, 1_u64);
+    let (mut through, mut quota, mut now, mut drawn) = (Through::new(), Quota::none(Shard::FIRST), 1_000_000, 1_u64);
     for _ in 0..20_000 {
         drawn = drawn.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let draw = drawn >> 33;
