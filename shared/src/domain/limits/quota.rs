@@ -11,10 +11,16 @@
 //! Both windows roll. Messages are counted in slots of ten seconds and of an hour, and the slots that a window can
 //! overlap count whole: no span of a minute or a day holds more parts than the policy allows, and the stored state is
 //! bounded. The price is that a message may count for one slot longer than its window.
+//!
+//! A day may also be bounded in money. A message costs the same whether its code was verified or not, and those of
+//! factors that are not established may cost no more than half.
 
 use std::collections::BTreeMap;
 
-use super::rate_limit::{Hit, RateLimited};
+use super::{
+    prices::Money,
+    rate_limit::{Hit, RateLimited},
+};
 use crate::domain::{people::factor::Trust, time::Timestamp};
 
 /// The parts that a message counts as.
@@ -25,7 +31,7 @@ const GIVEN_BACK: u64 = 1;
 
 /// The operator's policy. Every limit is at least one. Limits are numbers of messages whose codes are not verified; of
 /// verified ones, twice as many.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// Messages in any minute.
     pub per_minute: u64,
@@ -35,17 +41,20 @@ pub struct Policy {
     pub country_per_minute: u64,
     /// Messages to one country in any day.
     pub country_per_day: u64,
+    /// What the messages of any day may cost, if that is bounded.
+    pub money: Option<Money>,
 }
 
 impl Policy {
-    /// Half of the quota, rounded up, so that the other half stays reserved.
+    /// Half of the quota, rounded up, so that the other half stays reserved; of the money, half rounded down.
     #[must_use]
-    pub fn half(self) -> Self {
+    pub fn half(&self) -> Self {
         Self {
             per_minute: self.per_minute.div_ceil(2),
             per_day: self.per_day.div_ceil(2),
             country_per_minute: self.country_per_minute.div_ceil(2),
             country_per_day: self.country_per_day.div_ceil(2),
+            money: self.money.as_ref().map(Money::half),
         }
     }
 }
@@ -57,6 +66,25 @@ pub struct Message {
     pub country: String,
     /// Whether it may use the reserved half of each window.
     pub trust: Trust,
+}
+
+/// Why a message is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exhausted {
+    /// There were too many messages.
+    Messages(RateLimited),
+    /// The messages of the day cost as much as they may, and perhaps there were too many as well.
+    Money(RateLimited),
+}
+
+impl Exhausted {
+    /// When there is room again.
+    #[must_use]
+    pub fn limited(self) -> RateLimited {
+        match self {
+            Self::Messages(limited) | Self::Money(limited) => limited,
+        }
+    }
 }
 
 /// The messages of one slot.
@@ -134,14 +162,20 @@ impl Span {
         slot + self.slots >= end
     }
 
-    /// Seconds until there is room for another message under `max`, if nothing else is sent.
+    /// Seconds until there is room for another message under `max` messages, if nothing else is sent.
     fn wait(&self, sent: &[(u64, Tally)], max: u64, at: Timestamp) -> u64 {
+        let parts: Vec<_> = sent.iter().map(|(slot, tally)| (*slot, tally.parts())).collect();
+        self.wait_for(WHOLE, &parts, max * WHOLE, at)
+    }
+
+    /// Seconds until `one` more fits under `max`, if nothing else is used.
+    fn wait_for(&self, one: u64, used: &[(u64, u64)], max: u64, at: Timestamp) -> u64 {
         let sum = |end| {
-            let live = sent.iter().filter(|(slot, _)| self.counts(*slot, end));
-            live.map(|(_, tally)| tally.parts()).sum::<u64>()
+            let live = used.iter().filter(|(slot, _)| self.counts(*slot, end));
+            live.map(|(_, amount)| amount).sum::<u64>()
         };
         let now = self.slot(at);
-        let free = (now..=now + self.slots).find(|end| sum(*end) + WHOLE <= max * WHOLE);
+        let free = (now..=now + self.slots).find(|end| sum(*end) + one <= max);
         // One slot later no message sent until now counts.
         let free = free.unwrap_or(now + self.slots + 1);
         (free * self.slot).saturating_sub(at.seconds())
@@ -167,12 +201,15 @@ impl Quota {
     /// counts as sent no earlier than those before it, so that no wait is longer than its window and a slot.
     ///
     /// # Errors
-    /// [`RateLimited`] when a window is full; a refused message is not counted, so that it does not extend the wait.
-    pub fn spend(self, policy: &Policy, message: &Message, act: &Hit) -> Result<Self, RateLimited> {
+    /// [`Exhausted`] when a window is full; a refused message is not counted, so that it does not extend the wait.
+    pub fn spend(self, policy: &Policy, message: &Message, act: &Hit) -> Result<Self, Exhausted> {
         let at = Timestamp::from_seconds(act.at.max(self.last_at).seconds());
         let mut next = self.successor(act.by.clone(), at);
-        let mut retry_after = 0;
-        for (countries, policy) in next.ledgers(message.trust).zip([*policy, policy.half()]) {
+        let (mut retry_after, mut until_money) = (0, 0);
+        for (countries, policy) in next.ledgers(message.trust).zip([policy.clone(), policy.half()]) {
+            if let Some(money) = &policy.money {
+                until_money = until_money.max(wait_for_money(money, countries, message, at));
+            }
             for (span, to_country, in_all) in [
                 (MINUTE, policy.country_per_minute, policy.per_minute),
                 (DAY, policy.country_per_day, policy.per_day),
@@ -186,9 +223,13 @@ impl Quota {
                 slots.entry(span.slot(at)).or_default().sent += 1;
             }
         }
-        match retry_after {
-            0 => Ok(Self { last_at: at, ..next }),
-            retry_after => Err(RateLimited { retry_after }),
+        let limited = RateLimited {
+            retry_after: retry_after.max(until_money),
+        };
+        match (retry_after, until_money) {
+            (0, 0) => Ok(Self { last_at: at, ..next }),
+            (_, 0) => Err(Exhausted::Messages(limited)),
+            (_, _) => Err(Exhausted::Money(limited)),
         }
     }
 
@@ -276,6 +317,16 @@ impl Quota {
         }
         self
     }
+}
+
+/// Seconds until the day's money pays for another message. About a day where it never does.
+fn wait_for_money(money: &Money, countries: &Countries, message: &Message, at: Timestamp) -> u64 {
+    let spent = countries.iter().flat_map(|(country, counts)| {
+        let price = money.price(country);
+        counts.day.iter().map(move |(slot, tally)| (*slot, tally.sent.saturating_mul(price)))
+    });
+    let spent: Vec<_> = spent.collect();
+    DAY.wait_for(money.price(&message.country), &spent, money.per_day, at)
 }
 
 fn giving_back(by: &str) -> String {

@@ -186,6 +186,10 @@ pub(super) const SMS_PER_COUNTRY_PER_MINUTE: Setting<u64> = setting("SMS_PER_COU
 /// established factors only.
 pub(super) const SMS_PER_COUNTRY_PER_DAY: Setting<u64> = setting("SMS_PER_COUNTRY_PER_DAY", 2000, 1..=1_000_000);
 
+/// Rows that the limits of text messages are counted in, each with its part of every limit. One counts exactly and is
+/// enough for some hundred messages a second.
+pub(super) const SMS_SHARDS: Setting<u64> = setting("SMS_SHARDS", 1, 1..=256);
+
 /// Text messages to one number in any hour, whichever user they are for.
 pub(super) const SMS_PER_NUMBER_PER_HOUR: Setting<usize> = setting("SMS_PER_NUMBER_PER_HOUR", 10, 1..=10);
 
