@@ -63,6 +63,9 @@ pub enum Metric {
     MailFailed,
     /// Requests for mails refused by a rate limit of all mails, by the limit.
     MailOverBudget,
+    /// Text messages beyond their country's budget of unverified ones, by the country's prefix: refused, or only recorded
+    /// as the operator has set it.
+    UnverifiedBudgetExhausted,
 }
 
 impl Metric {
@@ -77,6 +80,7 @@ impl Metric {
             Self::MailSent => "MailSent",
             Self::MailFailed => "MailFailed",
             Self::MailOverBudget => "MailOverBudget",
+            Self::UnverifiedBudgetExhausted => "UnverifiedBudgetExhausted",
         }
     }
 
@@ -92,6 +96,7 @@ impl Metric {
             Self::MailSent => "mail_sent",
             Self::MailFailed => "mail_failed",
             Self::MailOverBudget => "mail_over_budget",
+            Self::UnverifiedBudgetExhausted => "unverified_budget_exhausted",
         }
     }
 }
@@ -109,6 +114,8 @@ pub enum Reason {
     Country,
     /// Rate limited: by user, number, country or in all.
     Throttled,
+    /// The text messages of the last day cost as much as they may.
+    Money,
 }
 
 impl Reason {
@@ -119,6 +126,7 @@ impl Reason {
             Self::NotAPhone => "not_a_phone",
             Self::Country => "country",
             Self::Throttled => "throttled",
+            Self::Money => "money",
         }
     }
 }
@@ -149,6 +157,11 @@ pub fn sms_sent(country: &str, context: LogContext<'_>) {
 /// Counts a text message that was not sent.
 pub fn sms_failed(why: Reason, context: LogContext<'_>) {
     count(Metric::SmsFailed, ("Reason", why.name()), context);
+}
+
+/// Counts a text message beyond its country's budget of unverified ones, by the country's prefix.
+pub fn unverified_budget_exhausted(country: &str, context: LogContext<'_>) {
+    count(Metric::UnverifiedBudgetExhausted, ("Country", country), context);
 }
 
 /// Counts a mail, by kind and by whether SES accepted it.
@@ -227,6 +240,7 @@ mod tests {
             (Reason::NotAPhone, "not_a_phone"),
             (Reason::Country, "country"),
             (Reason::Throttled, "throttled"),
+            (Reason::Money, "money"),
         ] {
             let context = LogContext {
                 request_id: "r",

@@ -1,7 +1,10 @@
 //! Floor 0: why a service refuses, independent of the dialect. Each dialect maps these to its own errors.
 
 use crate::{
-    domain::{limits::rate_limit::RateLimited, otp::Failure},
+    domain::{
+        limits::{quota::Exhausted, rate_limit::RateLimited},
+        otp::Failure,
+    },
     fault::Fault,
 };
 use derive_more::From;
@@ -11,6 +14,8 @@ use derive_more::From;
 pub enum Undelivered {
     /// Too many were sent recently.
     RateLimited(RateLimited),
+    /// The text messages of the last day cost as much as they may.
+    OverMoney(RateLimited),
     /// The message could not be sent, or its destination is not allowed.
     Failed(Fault),
     /// SNS does not accept the number: a retry does not help.
@@ -18,6 +23,15 @@ pub enum Undelivered {
     /// Another internal error.
     #[from]
     Fault(Fault),
+}
+
+impl From<Exhausted> for Undelivered {
+    fn from(exhausted: Exhausted) -> Self {
+        match exhausted {
+            Exhausted::Messages(limited) => Self::RateLimited(limited),
+            Exhausted::Money(limited) => Self::OverMoney(limited),
+        }
+    }
 }
 
 /// Why a code was not accepted.

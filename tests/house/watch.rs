@@ -31,6 +31,7 @@ const COUNTED: &[(&str, &[&str])] = &[
     ("SmsFailed", &["Reason", ""]),
     ("SmsSent", &["Country", ""]),
     ("Throttled", &["Family"]),
+    ("UnverifiedBudgetExhausted", &["Country", ""]),
     ("Verified", &["Family"]),
 ];
 

@@ -9,6 +9,7 @@ mod sms;
 mod tests;
 
 pub use second_factor::{Lifetimes, SendingPolicy};
+pub use sms::MessageLimits;
 
 use std::collections::BTreeMap;
 

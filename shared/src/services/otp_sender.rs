@@ -208,14 +208,14 @@ impl<'a> Sending<'a> {
         let next = next.counted_as(message.clone());
         let shard = Shard::of(request.user.id.as_bytes(), policy.quota.shards);
         let quota = quota.unwrap_or_else(|| Quota::none(shard));
-        quota.clone().spend(&policy.quota, &message, &self.act).map_err(Undelivered::RateLimited)?;
+        quota.clone().spend(&policy.quota, &message, &self.act)?;
         if let Sent::Changed = self.commit(request, version, &next, extra).await? {
             return Ok(Sent::Changed);
         }
         // The quota is shared and comes last: a request that lost the race for its account must not use it up for
         // others.
         let spent = rows::quota::spend(&self.sender.quotas, &policy.quota, &message, quota, &self.act).await?;
-        self.quota = Some(spent.map_err(Undelivered::RateLimited)?);
+        self.quota = Some(spent?);
         let template = policy.templates.of(request.locale);
         let text = code_text(request.locale, template, request.binding.purpose, &request.user.domain, &code);
         match self.sender.texter.send(request.binding.phone, &text).await {
@@ -315,6 +315,9 @@ impl<'a> Sending<'a> {
         match why {
             Undelivered::RateLimited(_) => {
                 observe::sms_failed(Reason::Throttled, self.call.log_context(Some(&address)));
+            }
+            Undelivered::OverMoney(_) => {
+                observe::sms_failed(Reason::Money, self.call.log_context(Some(&address)));
             }
             Undelivered::Failed(_) if self.sender.policy.countries.of(request.binding.phone).is_none() => {
                 observe::sms_failed(Reason::Country, self.call.log_context(Some(&address)));

@@ -12,6 +12,9 @@
 //! overlap count whole: no span of a minute or a day holds more parts than the policy allows, and the stored state is
 //! bounded. The price is that a message may count for one slot longer than its window.
 //!
+//! A day may also be bounded in money. A message costs the same whether its code was verified or not, and those of
+//! factors that are not established may cost no more than half.
+//!
 //! # Shards
 //!
 //! Each message changes a row, and a row takes some tens of changes a second. So the quota may be divided into shards,
@@ -35,7 +38,10 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
-use super::rate_limit::{Hit, RateLimited};
+use super::{
+    prices::Money,
+    rate_limit::{Hit, RateLimited},
+};
 use crate::domain::{crypto::secret::framed, people::factor::Trust, time::Timestamp};
 
 /// The parts that a message counts as.
@@ -46,7 +52,7 @@ const GIVEN_BACK: u64 = 1;
 
 /// The operator's policy. Every limit is at least one. Limits are numbers of messages whose codes are not verified; of
 /// verified ones, twice as many.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// Messages in any minute.
     pub per_minute: u64,
@@ -56,6 +62,8 @@ pub struct Policy {
     pub country_per_minute: u64,
     /// Messages to one country in any day.
     pub country_per_day: u64,
+    /// What the messages of one shard may cost in any day, if that is bounded.
+    pub money: Option<Money>,
     /// The number of shards, at least one. At most the half of each limit, so that each shard has room for a message of
     /// either kind.
     pub shards: u64,
@@ -63,15 +71,16 @@ pub struct Policy {
 
 impl Policy {
     /// What one shard enforces: its part of each limit, rounded down, so that the shards together allow no more than
-    /// the limit. At least one message, as all limits.
+    /// the limit. At least one message, as all limits. The money is one shard's already.
     #[must_use]
-    pub fn of_shard(self) -> Self {
+    pub fn of_shard(&self) -> Self {
         let part = |limit: u64| (limit / self.shards).max(1);
         Self {
             per_minute: part(self.per_minute),
             per_day: part(self.per_day),
             country_per_minute: part(self.country_per_minute),
             country_per_day: part(self.country_per_day),
+            money: self.money.clone(),
             shards: self.shards,
         }
     }
@@ -79,7 +88,7 @@ impl Policy {
     /// The maximum number of shards: with more, the parts of the smallest limit, each at least one, would exceed it, or
     /// its half.
     #[must_use]
-    pub fn most_shards(self) -> u64 {
+    pub fn most_shards(&self) -> u64 {
         let half = self.half();
         let limits = [
             half.per_minute,
@@ -90,14 +99,15 @@ impl Policy {
         limits.into_iter().fold(u64::MAX, u64::min)
     }
 
-    /// Half of the quota, rounded up, so that the other half stays reserved.
+    /// Half of the quota, rounded up, so that the other half stays reserved; of the money, half rounded down.
     #[must_use]
-    pub fn half(self) -> Self {
+    pub fn half(&self) -> Self {
         Self {
             per_minute: self.per_minute.div_ceil(2),
             per_day: self.per_day.div_ceil(2),
             country_per_minute: self.country_per_minute.div_ceil(2),
             country_per_day: self.country_per_day.div_ceil(2),
+            money: self.money.as_ref().map(Money::half),
             shards: self.shards,
         }
     }
@@ -141,6 +151,25 @@ pub struct Message {
     pub country: String,
     /// Whether it may use the reserved half of each window.
     pub trust: Trust,
+}
+
+/// Why a message is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exhausted {
+    /// There were too many messages.
+    Messages(RateLimited),
+    /// The messages of the day cost as much as they may, and perhaps there were too many as well.
+    Money(RateLimited),
+}
+
+impl Exhausted {
+    /// When there is room again.
+    #[must_use]
+    pub fn limited(self) -> RateLimited {
+        match self {
+            Self::Messages(limited) | Self::Money(limited) => limited,
+        }
+    }
 }
 
 /// The messages of one slot.
@@ -220,14 +249,20 @@ impl Span {
         slot + self.slots >= end
     }
 
-    /// Seconds until there is room for another message under `max`, if nothing else is sent.
+    /// Seconds until there is room for another message under `max` messages, if nothing else is sent.
     fn wait(&self, sent: &[(u64, Tally)], max: u64, at: Timestamp) -> u64 {
+        let parts: Vec<_> = sent.iter().map(|(slot, tally)| (*slot, tally.parts())).collect();
+        self.wait_for(WHOLE, &parts, max * WHOLE, at)
+    }
+
+    /// Seconds until `one` more fits under `max`, if nothing else is used.
+    fn wait_for(&self, one: u64, used: &[(u64, u64)], max: u64, at: Timestamp) -> u64 {
         let sum = |end| {
-            let live = sent.iter().filter(|(slot, _)| self.counts(*slot, end));
-            live.map(|(_, tally)| tally.parts()).sum::<u64>()
+            let live = used.iter().filter(|(slot, _)| self.counts(*slot, end));
+            live.map(|(_, amount)| amount).sum::<u64>()
         };
         let now = self.slot(at);
-        let free = (now..=now + self.slots).find(|end| sum(*end) + WHOLE <= max * WHOLE);
+        let free = (now..=now + self.slots).find(|end| sum(*end) + one <= max);
         // One slot later no message sent until now counts.
         let free = free.unwrap_or(now + self.slots + 1);
         (free * self.slot).saturating_sub(at.seconds())
@@ -254,13 +289,16 @@ impl Quota {
     /// counts as sent no earlier than those before it, so that no wait is longer than its window and a slot.
     ///
     /// # Errors
-    /// [`RateLimited`] when a window is full; a refused message is not counted, so that it does not extend the wait.
-    pub fn spend(self, policy: &Policy, message: &Message, act: &Hit) -> Result<Self, RateLimited> {
+    /// [`Exhausted`] when a window is full; a refused message is not counted, so that it does not extend the wait.
+    pub fn spend(self, policy: &Policy, message: &Message, act: &Hit) -> Result<Self, Exhausted> {
         let at = Timestamp::from_seconds(act.at.max(self.last_at).seconds());
         let mut next = self.successor(act.by.clone(), at);
-        let mut retry_after = 0;
-        let policies = [*policy, policy.half()].map(Policy::of_shard);
+        let (mut retry_after, mut until_money) = (0, 0);
+        let policies = [policy.of_shard(), policy.half().of_shard()];
         for (countries, policy) in next.ledgers(message.trust).zip(policies) {
+            if let Some(money) = &policy.money {
+                until_money = until_money.max(wait_for_money(money, countries, message, at));
+            }
             for (span, to_country, in_all) in [
                 (MINUTE, policy.country_per_minute, policy.per_minute),
                 (DAY, policy.country_per_day, policy.per_day),
@@ -274,9 +312,13 @@ impl Quota {
                 slots.entry(span.slot(at)).or_default().sent += 1;
             }
         }
-        match retry_after {
-            0 => Ok(Self { last_at: at, ..next }),
-            retry_after => Err(RateLimited { retry_after }),
+        let limited = RateLimited {
+            retry_after: retry_after.max(until_money),
+        };
+        match (retry_after, until_money) {
+            (0, 0) => Ok(Self { last_at: at, ..next }),
+            (_, 0) => Err(Exhausted::Messages(limited)),
+            (_, _) => Err(Exhausted::Money(limited)),
         }
     }
 
@@ -364,6 +406,16 @@ impl Quota {
         }
         self
     }
+}
+
+/// Seconds until the day's money pays for another message. About a day where it never does.
+fn wait_for_money(money: &Money, countries: &Countries, message: &Message, at: Timestamp) -> u64 {
+    let spent = countries.iter().flat_map(|(country, counts)| {
+        let price = money.price(country);
+        counts.day.iter().map(move |(slot, tally)| (*slot, tally.sent.saturating_mul(price)))
+    });
+    let spent: Vec<_> = spent.collect();
+    DAY.wait_for(money.price(&message.country), &spent, money.per_day, at)
 }
 
 fn giving_back(by: &str) -> String {

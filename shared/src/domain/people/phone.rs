@@ -115,6 +115,11 @@ impl Countries {
         Some(countries)
     }
 
+    /// The prefixes of all countries that messages may be sent to.
+    pub fn prefixes(&self) -> impl Iterator<Item = &str> {
+        self.allowed.iter().map(String::as_str)
+    }
+
     /// The country of a number: the longest listed prefix that matches; `None` if the number is not allowed.
     #[must_use]
     pub fn of(&self, phone: &Phone) -> Option<&str> {

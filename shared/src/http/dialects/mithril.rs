@@ -138,7 +138,7 @@ pub enum Error {
 impl From<Undelivered> for Error {
     fn from(why: Undelivered) -> Self {
         match why {
-            Undelivered::RateLimited(exhausted) => Self::SendTimeout(exhausted),
+            Undelivered::RateLimited(exhausted) | Undelivered::OverMoney(exhausted) => Self::SendTimeout(exhausted),
             Undelivered::Failed(fault) => Self::SmsFailed(fault),
             Undelivered::NotAPhone => Invalid::impossible_phone("factor").into(),
             Undelivered::Fault(fault) => Self::Fault(fault),

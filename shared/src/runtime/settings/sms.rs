@@ -1,5 +1,9 @@
 //! The operator's policies of text messages.
 
+mod budget;
+
+pub use budget::MessageLimits;
+
 use std::collections::BTreeMap;
 
 use super::numbers::{
@@ -64,12 +68,14 @@ impl Edge {
         let per_day = self.number(&SMS_PER_DAY);
         let country_per_minute = self.number(&SMS_PER_COUNTRY_PER_MINUTE);
         let country_per_day = self.number(&SMS_PER_COUNTRY_PER_DAY);
+        let money = self.sms_money();
         let shards = self.sms_shards();
         let policy = quota::Policy {
             per_minute: per_minute?,
             per_day: per_day?,
             country_per_minute: country_per_minute?,
             country_per_day: country_per_day?,
+            money: money?,
             shards: shards?,
         };
         let most = policy.most_shards();
@@ -181,6 +187,7 @@ mod tests {
             per_day: 5000,
             country_per_minute: 30,
             country_per_day: 2000,
+            money: None,
             shards: 1,
         };
         assert_eq!(policy, expected);

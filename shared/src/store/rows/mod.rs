@@ -18,6 +18,7 @@ pub mod support_pin;
 pub mod suppression;
 pub mod token;
 pub mod unknown;
+pub mod unverified;
 pub mod user;
 pub mod verify_credential;
 pub mod verify_service;

@@ -11,8 +11,8 @@ use crate::{
     domain::{
         crypto::secret::framed,
         limits::{
-            quota::{Countries, Counts, Message, Policy, Quota, Shard, Slots, Tally},
-            rate_limit::{Hit, RateLimited},
+            quota::{Countries, Counts, Exhausted, Message, Policy, Quota, Shard, Slots, Tally},
+            rate_limit::Hit,
         },
         time::Timestamp,
     },
@@ -209,7 +209,7 @@ const SPENDING: u32 = 10_000;
 /// its own write, whose response was lost; if another request wrote after the lost response, the message counts twice.
 ///
 /// # Errors
-/// The inner `Err` is [`RateLimited`]; [`Fault`] when the store fails, or when every retry lost to concurrent requests:
+/// The inner `Err` is [`Exhausted`]; [`Fault`] when the store fails, or when every retry lost to concurrent requests:
 /// then the message must not be sent.
 pub async fn spend(
     table: &Table<Quota, Update>,
@@ -217,7 +217,7 @@ pub async fn spend(
     message: &Message,
     read: Quota,
     act: &Hit,
-) -> Result<Result<Receipt, RateLimited>, Fault> {
+) -> Result<Result<Receipt, Exhausted>, Fault> {
     let receipt = |quota: Quota| Receipt {
         act: Hit {
             at: quota.last_at,
@@ -311,6 +311,7 @@ mod tests {
             per_day: 9,
             country_per_minute: 9,
             country_per_day: 9,
+            money: None,
             shards: 1,
         };
         let message = |country: &str, trust| Message {
