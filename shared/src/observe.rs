@@ -66,6 +66,8 @@ pub enum Metric {
     /// Text messages beyond their country's budget of unverified ones, by the country's prefix: refused, or only recorded
     /// as the operator has set it.
     UnverifiedBudgetExhausted,
+    /// Verifications that were approved, by the prefix of the country, or `email`.
+    VerificationApproved,
 }
 
 impl Metric {
@@ -81,6 +83,7 @@ impl Metric {
             Self::MailFailed => "MailFailed",
             Self::MailOverBudget => "MailOverBudget",
             Self::UnverifiedBudgetExhausted => "UnverifiedBudgetExhausted",
+            Self::VerificationApproved => "VerificationApproved",
         }
     }
 
@@ -97,6 +100,7 @@ impl Metric {
             Self::MailFailed => "mail_failed",
             Self::MailOverBudget => "mail_over_budget",
             Self::UnverifiedBudgetExhausted => "unverified_budget_exhausted",
+            Self::VerificationApproved => "verification_approved",
         }
     }
 }

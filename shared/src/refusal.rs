@@ -51,6 +51,37 @@ impl From<Fault> for Unverified {
     }
 }
 
+/// Why a verification was not started.
+#[derive(Debug, From)]
+pub enum NotStarted {
+    /// Too many messages were sent to the destination recently.
+    RateLimited(RateLimited),
+    /// The deployment or the country has sent too many messages recently, or they cost too much.
+    #[from]
+    Quota(Exhausted),
+    /// The deployment has sent too many mails recently.
+    Mails(RateLimited),
+    /// A rate limit that the application defines is exceeded.
+    Defined(RateLimited),
+    /// The application names a rate limit that its service does not define.
+    UnknownRateLimit,
+    /// Every attempt lost to concurrent starts for the same destination.
+    Busy(RateLimited),
+    /// Too many messages to the country were not followed by an approval.
+    UnverifiedBudget,
+    /// Messages do not go to that country.
+    Country,
+    /// The deployment does not send by this channel.
+    ChannelOff,
+    /// The destination cannot receive messages: a retry does not help.
+    Undeliverable,
+    /// The message could not be sent.
+    NotSent(Fault),
+    /// Another internal error.
+    #[from]
+    Fault(Fault),
+}
+
 /// Why an application may not do what it requests, in the dialect that identifies callers by SID and secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Denied {

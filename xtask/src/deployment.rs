@@ -103,7 +103,7 @@ pub fn tables(store: &Store) -> String {
 
 fn table(table: &Table) -> String {
     let mut text = String::new();
-    let lasts = !table.expires || table.is_history();
+    let lasts = !table.expires || table.is_history;
     let (deletion, replacement) = policies(lasts);
     add(
         &mut text,
@@ -151,7 +151,7 @@ fn table(table: &Table) -> String {
         );
     }
     // Removals are reported by the keys alone, so no stream holds a secret. Audit events hold none, and are read whole.
-    let view = match (table.is_history(), table.reports()) {
+    let view = match (table.is_history, table.reports()) {
         (true, _) => Some("NEW_IMAGE"),
         (false, true) => Some("KEYS_ONLY"),
         (false, false) => None,

@@ -56,6 +56,7 @@ pub const RIGHTS: &[(&str, &str)] = &[
     ("Delete", "dynamodb:DeleteItem"),
     ("Get", "dynamodb:GetItem"),
     ("Put", "dynamodb:PutItem"),
+    ("Query", "dynamodb:Query"),
     ("Scan", "dynamodb:Scan"),
     ("Update", "dynamodb:UpdateItem"),
 ];

@@ -16,6 +16,9 @@ pub struct Table {
     pub expires: bool,
     /// Whether the audit log records that expired rows were deleted.
     pub is_reported: bool,
+    /// Whether rows are append-only: a history. It survives the stack although its rows expire, and its stream carries each
+    /// new row; no stream reports their removal.
+    pub is_history: bool,
 }
 
 /// A key attribute.
@@ -26,15 +29,9 @@ pub struct Attribute {
 }
 
 impl Table {
-    /// Whether rows are append-only: a history, ordered by a range key. It survives the stack although its rows expire,
-    /// and its stream carries each new row; no stream reports their removal.
-    pub fn is_history(&self) -> bool {
-        self.keys.len() > 1
-    }
-
     /// Whether a stream reports expired rows.
     pub fn reports(&self) -> bool {
-        self.expires && self.is_reported && !self.is_history()
+        self.expires && self.is_reported && !self.is_history
     }
 }
 
@@ -107,12 +104,14 @@ impl Store {
                 }
             }
             let expires = [".with(\"ttl\"", ".with_some(\"ttl\""].iter().any(|write| source.text.contains(write));
+            let is_history = source.text.contains("const IS_PUBLISHED: bool = true");
             let is_reported = !source.text.contains("const IS_REPORTED: bool = false");
             let table = self.tables.entry(variable.clone()).or_insert(Table {
                 variable: variable.clone(),
                 keys: Vec::new(),
                 expires,
                 is_reported,
+                is_history,
             });
             let names =
                 |keys: &[Attribute]| -> Vec<_> { keys.iter().map(|key| (key.name.clone(), key.kind)).collect() };

@@ -64,11 +64,28 @@ impl Timestamp {
             .and_then(|at| at.format(&Rfc3339).ok())
             .expect("every time up to the year 9999 has an RFC 3339 form")
     }
+
+    /// ISO 8601, UTC, with milliseconds: `2026-02-27T22:06:57.042Z`.
+    #[must_use]
+    pub fn iso_millis(self) -> String {
+        format!("{}.{:03}Z", self.iso().trim_end_matches('Z'), self.0 % 1000)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn milliseconds_have_three_digits() {
+        for (millis, iso) in [
+            (1_772_230_017_999, "2026-02-27T22:06:57.999Z"),
+            (1_772_230_017_007, "2026-02-27T22:06:57.007Z"),
+            (1_772_230_017_000, "2026-02-27T22:06:57.000Z"),
+        ] {
+            assert_eq!(Timestamp::from_millis(millis).iso_millis(), iso);
+        }
+    }
 
     #[test]
     fn iso_has_whole_seconds_and_z() {

@@ -34,7 +34,7 @@ pub use self::wire::Wire;
 use crate::{
     delivery::{attempt::AtMostOnce, bus::EventBus, mail::Mailer, text::Texter},
     domain::{
-        crypto::key::{Answers, OtpCodes, Passcodes, Purpose, SupportPins},
+        crypto::key::{Answers, OtpCodes, Passcodes, Purpose, SupportPins, Verifications},
         mail::sender::{self, Sender},
         people::name::EmailAddress,
         time::Timestamp,
@@ -62,6 +62,10 @@ impl Kept for Passcodes {
 
 impl Kept for OtpCodes {
     const VARIABLE: &'static str = "OTP_KEYS_SECRET";
+}
+
+impl Kept for Verifications {
+    const VARIABLE: &'static str = "VERIFY_KEYS_SECRET";
 }
 
 impl Kept for Answers {

@@ -7,9 +7,11 @@ mod second_factor;
 mod sms;
 #[cfg(test)]
 mod tests;
+mod verification;
 
 pub use second_factor::{Lifetimes, SendingPolicy};
 pub use sms::MessageLimits;
+pub use verification::VerificationSending;
 
 use std::collections::BTreeMap;
 

@@ -15,4 +15,6 @@ pub mod passwords;
 pub mod rate_limits;
 pub mod token_replacement;
 pub mod verification;
+pub mod verification_sender;
+pub mod verifications;
 pub mod verify_accounts;

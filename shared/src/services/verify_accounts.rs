@@ -81,7 +81,7 @@ pub async fn account(
 /// # Errors
 /// [`Fault`] when the store fails.
 pub async fn service(accounts: &VerifyAccounts, call: &Call, want: impl FnOnce(&mut Batch)) -> Admission<Admitted> {
-    let sid = ServiceSid::parse(call.path_parameter("service"));
+    let sid = named_service(call);
     let admitted = account(accounts, call, |batch| {
         if let Some(sid) = sid {
             batch.want(&accounts.services, &sid);
@@ -105,6 +105,12 @@ pub async fn service(accounts: &VerifyAccounts, call: &Call, want: impl FnOnce(&
         }
         None => Err(Denied::NoService),
     })
+}
+
+/// The service that a request names, before it is authenticated.
+#[must_use]
+pub fn named_service(call: &Call) -> Option<ServiceSid> {
+    ServiceSid::parse(call.path_parameter("service"))
 }
 
 /// The account that a request names by its own SID, before it is authenticated; `None` when it names a key.

@@ -6,6 +6,7 @@
 mod batch;
 mod expression;
 mod handle;
+mod query;
 mod scan;
 mod transaction;
 
@@ -16,6 +17,7 @@ use aws_sdk_dynamodb::{Client, types::AttributeValue};
 pub use self::{
     batch::Batch,
     expression::{Change, Condition},
+    query::{Range, Rows},
     scan::{Cursor, Page},
     transaction::{Committed, Step, Transaction, settled},
 };
@@ -30,10 +32,12 @@ pub trait Row: Sized {
     const VARIABLE: &'static str;
     /// The key attribute.
     const KEY: &'static str;
-    /// The sort key, in a table that has one; such rows are only ever written.
+    /// The sort key, in a table that has one; such rows are written whole, and read by [`Query`].
     const SORT: &'static str = "";
     /// Whether the audit log records that the TTL sweep deleted an expired row.
     const IS_REPORTED: bool = true;
+    /// Whether the table is a history that lasts, and whose stream carries each new row to `publish`: the audit log.
+    const IS_PUBLISHED: bool = false;
     /// The id of a row.
     type Id: ?Sized;
 
@@ -69,6 +73,9 @@ pub enum Delete {}
 /// The right to make a transaction depend on rows that it does not write (`dynamodb:ConditionCheckItem`).
 #[derive(Clone, Copy, Debug)]
 pub enum Check {}
+/// The right to read the rows of one key in order (`dynamodb:Query`).
+#[derive(Clone, Copy, Debug)]
+pub enum Query {}
 /// The right to scan a table (`dynamodb:Scan`): for an operator's commands. No route needs it.
 #[derive(Clone, Copy, Debug)]
 pub enum Scan {}

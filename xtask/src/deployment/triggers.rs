@@ -116,6 +116,6 @@ pub fn streamed(store: &Store) -> impl Iterator<Item = String> {
 
 /// The tables whose streams carry new rows: the audit log.
 pub fn histories(store: &Store) -> impl Iterator<Item = String> {
-    let tables = store.tables.values().filter(|table| table.is_history());
+    let tables = store.tables.values().filter(|table| table.is_history);
     tables.map(|table| behind(&table.variable))
 }

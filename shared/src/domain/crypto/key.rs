@@ -53,6 +53,39 @@ impl Purpose for Answers {
     const LONGEST_LIFE: u64 = 86_400;
 }
 
+/// Derives the codes of verifications, encrypts their destinations, and finds their rows.
+#[derive(Clone, Copy, Debug)]
+pub enum Verifications {}
+impl Purpose for Verifications {
+    const NAME: &'static str = "countersign verifications";
+    /// Destinations are encrypted for as long as guesses at their codes count.
+    const LONGEST_LIFE: u64 = 31 * 86_400;
+}
+
+/// Derives the codes of verifications: a part of [`Verifications`].
+#[derive(Clone, Copy, Debug)]
+pub enum VerificationCodes {}
+impl Purpose for VerificationCodes {
+    const NAME: &'static str = "codes";
+    const LONGEST_LIFE: u64 = Verifications::LONGEST_LIFE;
+}
+
+/// Encrypts the destinations of verifications: a part of [`Verifications`].
+#[derive(Clone, Copy, Debug)]
+pub enum Destinations {}
+impl Purpose for Destinations {
+    const NAME: &'static str = "destinations";
+    const LONGEST_LIFE: u64 = Verifications::LONGEST_LIFE;
+}
+
+/// Computes the keyed digests by which rows are found from a destination: a part of [`Verifications`].
+#[derive(Clone, Copy, Debug)]
+pub enum DestinationNames {}
+impl Purpose for DestinationNames {
+    const NAME: &'static str = "names of destinations";
+    const LONGEST_LIFE: u64 = Verifications::LONGEST_LIFE;
+}
+
 /// A key as stored outside the program.
 #[derive(Clone, Debug)]
 pub struct Stored {
@@ -166,6 +199,34 @@ impl<P> Keyring<P> {
         }
     }
 
+    /// Keys of another purpose, each derived from the key of the same id: one secret serves several purposes, and no key
+    /// has two.
+    #[must_use]
+    pub fn derive<Q: Purpose>(&self) -> Keyring<Q> {
+        let derived = |key: &Key<P>| {
+            let mut bytes = [0; 32];
+            Hkdf::<Sha256>::new(None, &key.bytes)
+                .expand(Q::NAME.as_bytes(), &mut bytes)
+                .expect("HKDF-SHA-256 gives up to 8,160 bytes");
+            Key {
+                id: key.id,
+                bytes,
+                signs_from: key.signs_from,
+                purpose: PhantomData,
+            }
+        };
+        Keyring {
+            keys: self.keys.iter().map(derived).collect(),
+            signing: self.signing,
+        }
+    }
+
+    /// The oldest live key. It changes when that key is retired, and not when a new one is added.
+    #[must_use]
+    pub fn oldest(&self) -> &Key<P> {
+        self.keys.last().expect("a key ring has a key")
+    }
+
     /// The key that signs and encrypts.
     #[must_use]
     pub fn signing(&self) -> &Key<P> {
@@ -243,6 +304,18 @@ pub(crate) mod tests {
         check(vec![of_length(1, 31)], Err(Unfit::TooShort(1)));
         check(vec![of_length(1, 32), of_length(1, 32)], Err(Unfit::Twice(1)));
         check(vec![of_length(1, 32)], Ok(()));
+    }
+
+    #[test]
+    fn derived_keys_have_the_ids_and_roles_of_their_roots() {
+        let root = ring::<Verifications>(&[1, 3, 2]);
+        let (codes, names) = (root.derive::<VerificationCodes>(), root.derive::<DestinationNames>());
+        assert_eq!((codes.signing().id(), names.signing().id(), names.oldest().id()), (3, 3, 1));
+        let all: std::collections::HashSet<_> = (root.iter().map(|key| key.bytes))
+            .chain(codes.iter().map(|key| key.bytes))
+            .chain(names.iter().map(|key| key.bytes))
+            .collect();
+        assert_eq!(all.len(), 9, "no key has two purposes");
     }
 
     #[test]

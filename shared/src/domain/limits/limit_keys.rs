@@ -193,7 +193,7 @@ pub fn mailbox(kind: MailKind, addressee: Addressee<'_>) -> [u8; 32] {
     let mailbox;
     match addressee {
         Addressee::Email(email) => {
-            mailbox = without_tag(email.canonical());
+            mailbox = mailbox_of(email);
             parts.push(mailbox.as_bytes());
         }
         Addressee::UnknownLogin(domain, login) => {
@@ -203,8 +203,10 @@ pub fn mailbox(kind: MailKind, addressee: Addressee<'_>) -> [u8; 32] {
     Sha256::digest(framed(&parts)).into()
 }
 
-/// The address without its `+tag`. A local part that is only a tag is kept.
-fn without_tag(canonical: &str) -> String {
+/// The mailbox of an address: without its `+tag`, in lower case. A local part that is only a tag is kept.
+#[must_use]
+pub fn mailbox_of(email: &EmailAddress) -> String {
+    let canonical = email.canonical();
     match canonical.split_once('@') {
         Some((local, domain)) => match local.split_once('+') {
             Some((mailbox, _)) if !mailbox.is_empty() => format!("{mailbox}@{domain}"),
@@ -238,6 +240,18 @@ pub fn failed_logins(network: &Network) -> [u8; 32] {
 #[must_use]
 pub fn sms(phone: &Phone) -> [u8; 32] {
     Sha256::digest(framed(&[b"text messages", phone.as_str().as_bytes()])).into()
+}
+
+/// The subject of mails with codes to one mailbox, from all callers.
+#[must_use]
+pub fn verification_mails(email: &EmailAddress) -> [u8; 32] {
+    Sha256::digest(framed(&[b"verification mails", mailbox_of(email).as_bytes()])).into()
+}
+
+/// The subject of all mails with codes of the deployment.
+#[must_use]
+pub fn all_verification_mails() -> [u8; 32] {
+    Sha256::digest(framed(&[b"all verification mails"])).into()
 }
 
 fn subject(what: &str, request: RequestKind, parts: &[&[u8]]) -> [u8; 32] {

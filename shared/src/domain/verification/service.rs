@@ -3,7 +3,11 @@
 use rand::TryCryptoRng;
 
 use super::sid::{AccountSid, BucketSid, RateLimitSid, ServiceSid};
-use crate::domain::{crypto::secret::NoEntropy, people::name::DisplayName, time::Timestamp};
+use crate::domain::{
+    crypto::secret::{NoEntropy, random_bytes},
+    people::name::DisplayName,
+    time::Timestamp,
+};
 
 /// The maximum number of services of an account.
 pub const MOST_SERVICES: usize = 100;
@@ -217,6 +221,25 @@ pub enum NotAdded {
     Taken,
 }
 
+impl ServiceSid {
+    /// A new SID: the first bytes are the account's, so that what all services of an account share is found from the
+    /// SID of any of them, and the others are random.
+    ///
+    /// # Errors
+    /// [`NoEntropy`] when the generator fails.
+    pub fn of(account: AccountSid, rng: &mut impl TryCryptoRng) -> Result<Self, NoEntropy> {
+        let mut bytes = *account.bytes();
+        bytes[6..].copy_from_slice(&random_bytes::<10>(rng)?);
+        Ok(Self::from_bytes(bytes))
+    }
+
+    /// What the SIDs of all services of an account have in common.
+    #[must_use]
+    pub fn account_part(&self) -> [u8; 6] {
+        *self.bytes().first_chunk().expect("a SID has 16 bytes")
+    }
+}
+
 impl Service {
     /// A new service with the default settings.
     ///
@@ -229,7 +252,7 @@ impl Service {
         now: Timestamp,
     ) -> Result<Self, NoEntropy> {
         Ok(Self {
-            sid: ServiceSid::random(rng)?,
+            sid: ServiceSid::of(account, rng)?,
             account,
             version: 0,
             friendly_name,

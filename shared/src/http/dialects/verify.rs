@@ -1,13 +1,19 @@
 //! The dialect of verifications, Twilio Verify v2: forms in, JSON objects out, errors with a code (docs/contract.md,
 //! Verify).
 
+mod attempt;
 mod form;
 mod page;
 mod service;
 #[cfg(test)]
 mod tests;
 mod urls;
+mod verification;
 
+pub use attempt::{
+    AttemptBody, AttemptConditions, AttemptList, AttemptPage, AttemptQuery, SummaryBody, attempt, attempt_summary,
+    attempts, read_attempt_filter,
+};
 pub use form::Form;
 pub use page::{Meta, Paging};
 pub use service::{
@@ -15,6 +21,10 @@ pub use service::{
     RateLimitList, ServiceBody, ServiceForm, ServiceList, bucket, buckets, rate_limit, rate_limits, service, services,
 };
 pub use urls::Urls;
+pub use verification::{
+    CheckBody, CheckForm, StartForm, StatusForm, VerificationBody, checked, expect_features, named, read_check,
+    read_start, read_status, shown, started,
+};
 
 use derive_more::From;
 use serde::Serialize;
@@ -26,10 +36,10 @@ use crate::http::{
     reply::{Dialect, Reply},
 };
 use crate::{
-    domain::limits::rate_limit::RateLimited,
+    domain::{idempotency::InProgress, limits::rate_limit::RateLimited},
     fault::{Fault, TRY_AGAIN_AFTER},
     observe::{Family, Outcome},
-    refusal::{Denied, Undelivered},
+    refusal::{Denied, NotStarted},
 };
 
 /// The challenge of a 401 (RFC 7617 §2).
@@ -98,18 +108,28 @@ pub enum Error {
     ChallengeExpired,
     /// The message cannot be sent; nothing remains that would block a retry.
     NotSent(Fault),
+    /// A call with the same `Idempotency-Key` is in progress.
+    #[from]
+    InProgress(InProgress),
     /// An internal error.
     #[from]
     Fault(Fault),
 }
 
-impl From<Undelivered> for Error {
-    fn from(undelivered: Undelivered) -> Self {
-        match undelivered {
-            Undelivered::RateLimited(limited) => Self::MaxSendAttempts(limited),
-            Undelivered::Failed(fault) => Self::NotSent(fault),
-            Undelivered::NotAPhone => Self::Invalid("To"),
-            Undelivered::Fault(fault) => Self::Fault(fault),
+impl From<NotStarted> for Error {
+    fn from(refusal: NotStarted) -> Self {
+        match refusal {
+            NotStarted::RateLimited(limited) => Self::MaxSendAttempts(limited),
+            NotStarted::Quota(exhausted) => Self::TooManyRequests(exhausted.limited()),
+            NotStarted::Mails(limited) | NotStarted::Defined(limited) => Self::TooManyRequests(limited),
+            NotStarted::UnknownRateLimit => Self::Invalid("RateLimits"),
+            NotStarted::Busy(limited) => Self::TooManyConcurrent(limited),
+            NotStarted::UnverifiedBudget => Self::UnverifiedBudget,
+            NotStarted::Country => Self::CountryNotListed,
+            NotStarted::ChannelOff => Self::ChannelOff,
+            NotStarted::Undeliverable => Self::Invalid("To"),
+            NotStarted::NotSent(fault) => Self::NotSent(fault),
+            NotStarted::Fault(fault) => Self::Fault(fault),
         }
     }
 }
@@ -162,6 +182,10 @@ impl Dialect for Error {
             Self::NotSent(fault) => said(503, 20503, Outcome::NotSent, "The message cannot be sent, try again later")
                 .with_header("retry-after", TRY_AGAIN_AFTER.to_string())
                 .with_fault(fault),
+            Self::InProgress(InProgress { retry_after }) => {
+                said(409, 20409, Outcome::InProgress, "The same request is being processed")
+                    .with_header("retry-after", retry_after.to_string())
+            }
             Self::Fault(fault) => Reply::of_fault(fault, |status| match status {
                 503 => said(status, 20503, Outcome::Fault, "Service unavailable, try again later"),
                 _ => said(status, 20500, Outcome::Fault, "Internal server error"),

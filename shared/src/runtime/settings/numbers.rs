@@ -197,3 +197,21 @@ pub(super) const SMS_PER_NUMBER_PER_HOUR: Setting<usize> = setting("SMS_PER_NUMB
 
 /// Text messages to one number in any 24 hours, whichever user they are for.
 pub(super) const SMS_PER_NUMBER_PER_DAY: Setting<usize> = setting("SMS_PER_NUMBER_PER_DAY", 20, 1..=20);
+
+/// Life of a verification and its code, in seconds, from the first message on.
+pub(super) const VERIFY_LIFETIME: Setting<u64> = setting("VERIFY_LIFETIME", 600, 120..=600);
+
+/// Guesses at the codes of verifications in any 24 hours, for each account and destination.
+pub(super) const VERIFY_GUESSES_PER_DAY: Setting<usize> = setting("VERIFY_GUESSES_PER_DAY", 20, 5..=20);
+
+/// Guesses at the codes of verifications in any 30 days, for each account and destination.
+pub(super) const VERIFY_GUESSES_PER_30_DAYS: Setting<usize> = setting("VERIFY_GUESSES_PER_30_DAYS", 60, 5..=60);
+
+/// Mails with codes of verifications to one mailbox in any hour.
+pub(super) const VERIFY_MAILS_PER_HOUR: Setting<usize> = setting("VERIFY_MAILS_PER_HOUR", 10, 1..=60);
+
+/// Mails with codes of verifications to one mailbox in any 24 hours.
+pub(super) const VERIFY_MAILS_PER_DAY: Setting<usize> = setting("VERIFY_MAILS_PER_DAY", 20, 1..=200);
+
+/// Parts into which an account's list of attempts is divided. More of them take more writes a second.
+pub(super) const ATTEMPT_SHARDS: Setting<u8> = setting("ATTEMPT_SHARDS", 1, 1..=64);

@@ -18,6 +18,7 @@ impl Row for Event {
     const VARIABLE: &'static str = "AUDIT_TABLE";
     const KEY: &'static str = "subject";
     const SORT: &'static str = "event";
+    const IS_PUBLISHED: bool = true;
     type Id = str;
 
     fn key(id: &str) -> AttributeValue {

@@ -1,5 +1,6 @@
 //! One file for each table: its attributes, and the changes to its rows.
 
+pub mod attempt;
 pub mod audit;
 pub mod bucket;
 pub mod claim;
@@ -20,8 +21,10 @@ pub mod token;
 pub mod unknown;
 pub mod unverified;
 pub mod user;
+pub mod verification;
 pub mod verify_credential;
 pub mod verify_service;
+pub mod windows;
 
 #[cfg(test)]
 mod tests;

@@ -218,29 +218,31 @@ pub async fn send(
     next: &[Hit],
     (act, memory): (&Hit, u64),
 ) -> Result<bool, Fault> {
-    let mut values = vec![
-        (":next", list(next)),
-        (":last", last(next)),
-        (":ttl", time(act.at.deadline(memory))),
-    ];
-    // DynamoDB rejects a value that no expression uses.
-    let condition = match sent {
-        None => "attribute_not_exists(acts)",
-        Some(sent) => {
-            values.push((":sent", list(sent)));
-            // Entries deleted by the TTL sweep no longer counted.
-            "attribute_not_exists(acts) OR acts = :sent"
-        }
-    };
-    let change = Change {
-        update: "SET acts = :next, last_at = :last, #ttl = :ttl",
-        condition,
-        values,
-    };
+    let change = counted(sent, next, act.at.deadline(memory));
     Ok(match table.update(subject, change, act.at).await? {
         Changed::Yes(_) => true,
         Changed::No(found) => found.is_some_and(|spent| spent.acts.iter().any(|other| other.by == act.by)),
     })
+}
+
+/// Replaces exactly the hits that were read, or none (optimistic locking).
+#[must_use]
+pub fn counted(read: Option<&[Hit]>, next: &[Hit], forget_at: Timestamp) -> Change {
+    let mut values = vec![(":next", list(next)), (":last", last(next)), (":ttl", time(forget_at))];
+    // DynamoDB rejects a value that no expression uses.
+    let condition = match read {
+        None => "attribute_not_exists(acts)",
+        Some(read) => {
+            values.push((":read", list(read)));
+            // Entries deleted by the TTL sweep no longer counted.
+            "attribute_not_exists(acts) OR acts = :read"
+        }
+    };
+    Change {
+        update: "SET acts = :next, last_at = :last, #ttl = :ttl",
+        condition,
+        values,
+    }
 }
 
 /// Records a hit on which no decision depends: a request that sends no mail takes as long as one that does, against

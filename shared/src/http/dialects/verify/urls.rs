@@ -40,6 +40,12 @@ impl<'a> Urls<'a> {
         format!("{}/Verifications/{}", self.service(service), verification.as_text())
     }
 
+    /// All attempts of an account.
+    #[must_use]
+    pub fn attempts(&self) -> String {
+        self.at("/v2/Attempts")
+    }
+
     /// All rate limits of a service.
     #[must_use]
     pub fn rate_limits(&self, service: ServiceSid) -> String {

@@ -1,0 +1,601 @@
+//! Floor 2: starts verifications: counts the message everywhere where it counts, stores the verification, and sends its
+//! code. If the message cannot be sent, nothing remains that could be guessed, or that a retry would have to wait for
+//! (R65).
+
+use futures_util::future::join;
+use rand::rngs::SysRng;
+
+use crate::{
+    delivery::{
+        mail::{self, Mailer, Recipient},
+        text::{Texter, Unsent, Why},
+        verification::{self as words, LastLine, VerificationText},
+    },
+    domain::{
+        audit::Act,
+        crypto::secret::Secret,
+        limits::{
+            limit_keys,
+            quota::{self, Exhausted, Quota},
+            rate_limit::{Hit, RateLimited},
+            unverified::{Day, DayId, Days},
+        },
+        mail::suppression::{self, Suppression},
+        people::{name::EmailAddress, phone::Phone, tenant::Domain},
+        verification::{
+            attempt::{self, Attempt},
+            code::Payment,
+            destination::{Channel, Destination},
+            record::{DestinationRecord, Shown, StartRequest, Started},
+            request::{Name, Start},
+            service::{RateLimitDefinition, UniqueName},
+            sid::AttemptSid,
+            windows::{self, Windows},
+        },
+    },
+    fault::Fault,
+    http::{call::Call, serve::in_time},
+    observe::{self, Outcome, Reason},
+    refusal::NotStarted,
+    runtime::{edge::Wire, settings::VerificationSending},
+    services::{
+        audit::AuditLog,
+        rate_limits::{MailLimit, Spending},
+        verifications::{Opened, VerificationReader, act, shard_of},
+        verify_accounts::Admission,
+    },
+    store::{
+        retry::optimistic,
+        rows::{
+            self,
+            bucket::Level,
+            rate_limit::{Receipt, Usage, counted, give_back},
+        },
+        table::{Batch, BatchGet, Committed, Get, Put, Table, Transaction, Update},
+    },
+};
+
+/// Starts verifications.
+#[derive(Debug, Wire)]
+pub struct VerificationSender {
+    /// Reads them.
+    pub reader: VerificationReader,
+    /// Writes records.
+    pub records: Table<DestinationRecord, Put>,
+    /// Lists messages.
+    pub attempts: Table<Attempt, Put>,
+    /// Reads rate limits of numbers and mailboxes.
+    pub read_limits: Table<Usage, BatchGet>,
+    /// Counts in them.
+    pub limits: Table<Usage, Update>,
+    /// Reads the intervals of rate limits that applications define.
+    pub read_windows: Table<Windows, BatchGet>,
+    /// Counts in them.
+    pub windows: Table<Windows, Put>,
+    /// Reads the quota of text messages.
+    pub read_quotas: Table<Quota, BatchGet>,
+    /// Counts in it.
+    pub quotas: Table<Quota, Update>,
+    /// Reads the budget of unverified messages.
+    pub read_days: Table<Day, BatchGet>,
+    /// Counts in it.
+    pub days: Table<Day, Update>,
+    /// Reads the rate limit of the deployment's mails.
+    pub read_levels: Table<Level, BatchGet>,
+    /// Counts in it.
+    pub levels: Table<Level, Update>,
+    /// Addresses that nothing is mailed to.
+    pub suppressions: Table<Suppression, BatchGet>,
+    /// The tenant, for the sender and the language of its mail.
+    pub domains: Table<Domain, Get>,
+    /// SNS.
+    pub texter: Texter,
+    /// SES, in a deployment that sends mail.
+    pub mailer: Option<Mailer>,
+    /// The policy.
+    #[wire(verification_sending)]
+    pub policy: VerificationSending,
+    /// Records starts.
+    pub audit: AuditLog,
+}
+
+/// Maximum number of attempts while others start verifications of the same destination.
+const ROUNDS: u32 = 10;
+
+/// `Retry-After` where every attempt lost to concurrent starts.
+const BUSY_FOR: u64 = 1;
+
+/// The kind of these mails, in their tags and in metrics.
+const VERIFICATION: &str = "verification";
+
+/// What a start has used so far. Each use is noted before it is written: if the answer is lost, it may have been
+/// written, and is given back with the rest.
+#[derive(Default)]
+struct Used<'a> {
+    stored: Option<(DestinationRecord, Attempt)>,
+    limit: Option<Receipt>,
+    quota: Option<rows::quota::Receipt>,
+    day: Option<rows::unverified::Receipt>,
+    mails: Option<Spending<'a>>,
+}
+
+/// What a start depends on, as it was read.
+struct Read {
+    record: DestinationRecord,
+    usage: Option<Usage>,
+    windows: Vec<Windows>,
+    quota: Quota,
+    days: Days,
+    level: Option<Level>,
+    is_suppressed: bool,
+}
+
+/// One start: what was requested, and what follows from it before anything is decided.
+struct Request<'a> {
+    call: &'a Call,
+    opened: &'a Opened,
+    start: &'a Start,
+    attempt: AttemptSid,
+    /// The prefix of the country of a number.
+    country: Option<&'a str>,
+    limits: Vec<&'a RateLimitDefinition>,
+    act: Hit,
+}
+
+impl VerificationSender {
+    /// Authenticates the application, and reads all that a start depends on in one call.
+    ///
+    /// # Errors
+    /// [`Fault`] when the store fails.
+    pub async fn open(&self, call: &Call, start: Option<&Start>) -> Admission<Opened> {
+        let name = start.map(|start| Name::To(start.to.clone()));
+        let want = |batch: &mut Batch| {
+            start.iter().for_each(|start| self.want(batch, call, start));
+        };
+        self.reader.open(call, name.as_ref(), want).await
+    }
+
+    /// Starts a verification, or sends the code of the pending one again.
+    ///
+    /// # Errors
+    /// [`NotStarted`]: nothing remains of it.
+    pub async fn start(&self, call: &Call, opened: &Opened, start: &Start) -> Result<Shown, NotStarted> {
+        let country = match &start.to {
+            Destination::Phone(phone) => Some(self.policy.countries.of(phone).ok_or(NotStarted::Country)?),
+            Destination::Email(_) => None,
+        };
+        let defined = |(name, _): &(UniqueName, String)| {
+            let limit = opened.service.rate_limits.iter().find(|limit| limit.unique_name == *name);
+            limit.ok_or(NotStarted::UnknownRateLimit)
+        };
+        let request = Request {
+            call,
+            opened,
+            start,
+            attempt: attempt::new_sid(call.now, self.policy.attempt_shards, &mut SysRng).map_err(Fault::from)?,
+            country,
+            limits: start.rate_limits.iter().map(defined).collect::<Result<_, _>>()?,
+            act: call.hit(),
+        };
+        let mut used = Used::default();
+        let done = in_time(self.work(&request, &mut used)).await;
+        if let Err(refusal) = &done {
+            count_refusal(&request, refusal);
+            self.take_back(&request, used).await;
+        }
+        done
+    }
+
+    async fn work<'a>(&'a self, request: &Request<'_>, used: &mut Used<'a>) -> Result<Shown, NotStarted> {
+        let first = self.take(&request.opened.found, request)?;
+        if first.is_suppressed {
+            return Err(NotStarted::Undeliverable);
+        }
+        let mut first = Some(first);
+        let committed = optimistic(ROUNDS, "the verification", async || {
+            let read = match first.take() {
+                Some(read) => read,
+                None => self.read_again(request).await?,
+            };
+            self.commit(request, read, used).await
+        });
+        let (started, read) = match committed.await {
+            Err(NotStarted::Fault(Fault::Contended(_))) => {
+                return Err(NotStarted::Busy(RateLimited { retry_after: BUSY_FOR }));
+            }
+            committed => committed?,
+        };
+        match &request.start.to {
+            Destination::Phone(phone) => self.text(request, phone, &started, read, used).await?,
+            Destination::Email(email) => self.mail(request, email, &started, read.level, used).await?,
+        }
+        Ok(started.shown)
+    }
+
+    /// The rows that a start depends on, besides the record.
+    fn want(&self, batch: &mut Batch, call: &Call, start: &Start) {
+        batch.want(&self.read_limits, &limit_subject(&start.to));
+        let service = super::verify_accounts::named_service(call);
+        for (name, value) in &start.rate_limits {
+            service.iter().for_each(|service| {
+                batch.want(&self.read_windows, &windows::subject(service, name, value));
+            });
+        }
+        match &start.to {
+            Destination::Phone(phone) => {
+                batch.want(&self.read_quotas, &shard_of(&start.to, self.policy.quota.shards));
+                if let Some(country) = self.policy.countries.of(phone) {
+                    let today = self.day(&start.to, country, call);
+                    batch.want(&self.read_days, &today.before(1));
+                    batch.want(&self.read_days, &today);
+                }
+            }
+            Destination::Email(email) => {
+                batch.want(&self.suppressions, &suppression::subject(email));
+                batch.want(&self.read_levels, &limit_keys::all_verification_mails());
+            }
+        }
+    }
+
+    fn day(&self, to: &Destination, country: &str, call: &Call) -> DayId {
+        DayId::of(country, shard_of(to, self.policy.unverified.shards).number(), call.now)
+    }
+
+    /// The rows among those that were read.
+    fn take(&self, found: &Batch, request: &Request<'_>) -> Result<Read, Fault> {
+        let Request {
+            call, opened, start, ..
+        } = request;
+        let now = call.now;
+        let id = opened.record.id;
+        let record = found.take(&self.reader.read, &id, now)?;
+        let windows = start.rate_limits.iter().map(|(name, value)| {
+            let subject = windows::subject(&opened.service.sid, name, value);
+            let found = found.take(&self.read_windows, &subject, now)?;
+            Ok(found.unwrap_or_else(|| Windows::none(subject)))
+        });
+        let shard = shard_of(&start.to, self.policy.quota.shards);
+        let days = match request.country {
+            Some(country) => {
+                let today = self.day(&start.to, country, call);
+                Days {
+                    yesterday: found.take(&self.read_days, &today.before(1), now)?,
+                    today: found.take(&self.read_days, &today, now)?,
+                }
+            }
+            None => Days::default(),
+        };
+        let is_suppressed = match &start.to {
+            Destination::Phone(_) => false,
+            Destination::Email(email) => found.take(&self.suppressions, &suppression::subject(email), now)?.is_some(),
+        };
+        Ok(Read {
+            record: record.unwrap_or_else(|| DestinationRecord::none(id)),
+            usage: found.take(&self.read_limits, &limit_subject(&start.to), now)?,
+            windows: windows.collect::<Result<_, Fault>>()?,
+            quota: found.take(&self.read_quotas, &shard, now)?.unwrap_or_else(|| Quota::none(shard)),
+            days,
+            level: found.take(&self.read_levels, &limit_keys::all_verification_mails(), now)?,
+            is_suppressed,
+        })
+    }
+
+    async fn read_again(&self, request: &Request<'_>) -> Result<Read, Fault> {
+        let mut batch = Batch::default();
+        batch.want(&self.reader.read, &request.opened.record.id);
+        self.want(&mut batch, request.call, request.start);
+        self.take(&batch.read().await?, request)
+    }
+
+    /// Stores the verification, with the hit on the rate limit of its destination and on those that the application
+    /// defines. `None` after a concurrent change: read and decide again.
+    async fn commit(
+        &self,
+        request: &Request<'_>,
+        read: Read,
+        used: &mut Used<'_>,
+    ) -> Result<Option<(Started, Read)>, NotStarted> {
+        let Request {
+            call,
+            opened,
+            start,
+            act,
+            ..
+        } = request;
+        let policy = &self.policy;
+        let of = StartRequest {
+            service: opened.service.sid,
+            to: &start.to,
+            length: opened.service.code_length.get().into(),
+            custom: start.custom.as_ref(),
+            payment: start.payment.as_ref(),
+            attempt: request.attempt,
+            country: request.country,
+        };
+        let started = read.record.clone().start(&self.reader.policy, &opened.keys, &of, act, &mut SysRng);
+        let started = started.map_err(Fault::from)?.map_err(NotStarted::RateLimited)?;
+        let spent = read.usage.as_ref().map_or(&[][..], |usage| &usage.acts);
+        let limit = match &start.to {
+            Destination::Phone(_) => &policy.number,
+            Destination::Email(_) => &policy.mailbox,
+        };
+        let next = limit.spend(spent, act).map_err(NotStarted::RateLimited)?;
+        if let Some(message) = self.message(request, &read.record) {
+            // Decided again when it is counted; a message that is refused then would be stored and taken back.
+            read.quota.clone().spend(&policy.quota, &message, act)?;
+            self.admit(request, &read.days)?;
+        }
+        let attempt = Attempt {
+            sid: request.attempt,
+            account: opened.account,
+            service: opened.service.sid,
+            verification: started.shown.sid,
+            channel: Channel::of(&start.to),
+            to: started.to.clone(),
+            country: request.country.map(str::to_owned),
+            is_sent: true,
+            converted_at: None,
+        };
+        let mut transaction = Transaction::default();
+        let is_as_read = rows::verification::is_as_read;
+        transaction.put_if(&self.records, &started.next, is_as_read(read.record.version));
+        let subject = limit_subject(&start.to);
+        let usage = read.usage.as_ref().map(|usage| usage.acts.as_slice());
+        transaction.update(&self.limits, &subject, counted(usage, &next, act.at.deadline(limit.memory())));
+        for (windows, defined) in read.windows.iter().zip(&request.limits) {
+            let counted = windows.count(&defined.buckets, call.now).map_err(NotStarted::Defined)?;
+            transaction.put_if(&self.windows, &counted, is_as_read(windows.version));
+        }
+        transaction.put(&self.attempts, &attempt);
+        let event = act_of(Outcome::VerificationStarted, request, &started);
+        self.audit.add(&mut transaction, *call, event);
+        // If the answer is lost, all of it may have been written.
+        used.stored = Some((started.next.clone(), attempt));
+        used.limit = Some(Receipt::of(subject, next, act));
+        match transaction.commit().await? {
+            Committed::Yes => Ok(Some((started, read))),
+            Committed::No(_) => {
+                (used.stored, used.limit) = (None, None);
+                Ok(None)
+            }
+        }
+    }
+
+    /// A text message, as the quota counts it.
+    fn message(&self, request: &Request<'_>, record: &DestinationRecord) -> Option<quota::Message> {
+        Some(quota::Message {
+            country: request.country?.to_owned(),
+            trust: record.trust(&self.reader.policy, request.call.now),
+        })
+    }
+
+    /// Whether the country's budget of unverified messages has room.
+    fn admit(&self, request: &Request<'_>, days: &Days) -> Result<(), NotStarted> {
+        let Some(today) = &days.today else {
+            // The first message of a day is decided with those of the days before.
+            return Ok(());
+        };
+        let admitted = self.policy.unverified.admit(today, days.yesterday.as_ref(), request.call.now);
+        admitted.map(drop).map_err(|_| NotStarted::UnverifiedBudget)
+    }
+
+    async fn text(
+        &self,
+        request: &Request<'_>,
+        phone: &Phone,
+        started: &Started,
+        read: Read,
+        used: &mut Used<'_>,
+    ) -> Result<(), NotStarted> {
+        let (policy, act) = (&self.policy, &request.act);
+        let Some(message) = self.message(request, &read.record) else {
+            return Err(NotStarted::Country);
+        };
+        // Counters that many messages share come last: a start that lost a race must not use them up for others.
+        let spent = rows::quota::spend(&self.quotas, &policy.quota, &message, read.quota, act).await?;
+        used.quota = Some(spent?);
+        let country = message.country.as_str();
+        let shard = shard_of(&request.start.to, policy.unverified.shards).number();
+        let (days, unverified) = (read.days, policy.unverified);
+        let counted =
+            rows::unverified::spend(&self.days, &self.read_days, unverified, country, shard, days, act).await?;
+        let receipt = counted.map_err(|_| NotStarted::UnverifiedBudget)?;
+        if receipt.was_over {
+            observe::unverified_budget_exhausted(country, request.call.log_context(None));
+        }
+        used.day = Some(receipt);
+        let text = self.words(request, started);
+        let masked = phone.masked();
+        let context = request.call.log_context(Some(&masked));
+        match self.texter.send(phone, &text).await {
+            Ok(()) => {
+                observe::sms_sent(country, context);
+                Ok(())
+            }
+            Err(Unsent { fault, why, .. }) => {
+                let (reason, refusal) = match why {
+                    Why::Failed => (Reason::Failed, NotStarted::NotSent(fault)),
+                    Why::OptedOut => (Reason::OptedOut, NotStarted::NotSent(fault)),
+                    Why::NotAPhone => (Reason::NotAPhone, NotStarted::Undeliverable),
+                };
+                observe::sms_failed(reason, context);
+                Err(refusal)
+            }
+        }
+    }
+
+    fn words(&self, request: &Request<'_>, started: &Started) -> Secret {
+        let Request { opened, start, .. } = request;
+        let name = start.name.as_ref().unwrap_or(&opened.service.friendly_name);
+        let text = VerificationText {
+            name: name.as_str(),
+            code: &started.code,
+            expires_in_minutes: minutes(started, request.call),
+            payment: start.payment.as_ref().map(payment),
+            do_not_share: opened.service.do_not_share_warning_enabled,
+            last_line: match &start.app_hash {
+                Some(hash) => LastLine::AppHash(hash),
+                None => LastLine::Origin(&opened.domain),
+            },
+        };
+        words::verification_text(&start.locale.clone().unwrap_or_default(), &text)
+    }
+
+    async fn mail<'a>(
+        &'a self,
+        request: &Request<'_>,
+        email: &EmailAddress,
+        started: &Started,
+        level: Option<Level>,
+        used: &mut Used<'a>,
+    ) -> Result<(), NotStarted> {
+        let Request {
+            call, opened, start, ..
+        } = request;
+        let Some(mailer) = &self.mailer else {
+            return Err(NotStarted::ChannelOff);
+        };
+        let limit = MailLimit {
+            name: "deployment",
+            bucket: &self.policy.mails,
+            subject: limit_keys::all_verification_mails(),
+            level,
+        };
+        let spending = used.mails.insert(Spending::new(&self.limits, request.act.clone()));
+        spending.take_mails(call, &self.levels, [limit]).await?.map_err(NotStarted::Mails)?;
+        let domain = self.domains.get(&opened.domain, call.now).await?;
+        let locale = start.locale.clone().or(domain.as_ref().map(|domain| domain.locale.clone())).unwrap_or_default();
+        let name = start.name.as_ref().unwrap_or(&opened.service.friendly_name);
+        let mail = words::verification_mail(
+            &locale,
+            name.as_str(),
+            &started.code,
+            minutes(started, call),
+            start.payment.as_ref().map(payment),
+            opened.service.do_not_share_warning_enabled,
+        );
+        let tags = [("kind", VERIFICATION.to_owned())];
+        let sender = domain.as_ref().and_then(|domain| domain.sender.as_ref());
+        let sent = mailer.send(sender, Recipient::Person(email), &mail, &tags).await;
+        let masked = email.masked();
+        observe::mail(VERIFICATION, sent.is_ok(), call.log_context(Some(&masked)));
+        sent.map_err(|mail::Unsent { fault, .. }| NotStarted::NotSent(fault))
+    }
+
+    /// Gives back everything that was used, and ends the verification. What cannot be given back expires.
+    async fn take_back(&self, request: &Request<'_>, used: Used<'_>) {
+        let now = request.call.now;
+        let quota = async {
+            match used.quota {
+                Some(receipt) => rows::quota::give_back(&self.quotas, receipt, now).await,
+                None => Ok(()),
+            }
+        };
+        let day = async {
+            match used.day {
+                Some(receipt) => rows::unverified::give_back(&self.days, receipt, now).await,
+                None => Ok(()),
+            }
+        };
+        let limit = async {
+            match used.limit {
+                Some(receipt) => give_back(&self.limits, receipt, now).await,
+                None => Ok(()),
+            }
+        };
+        let mails = async {
+            match used.mails {
+                Some(spending) => spending.give_back().await,
+                None => Ok(()),
+            }
+        };
+        let record = async {
+            match used.stored {
+                Some((record, attempt)) => self.cancel(request, record, attempt).await,
+                None => Ok(()),
+            }
+        };
+        // The first error is reported: it is why this is given back.
+        let _ = join(join(quota, day), join(join(limit, mails), record)).await;
+    }
+
+    /// Takes the message out of a record that may have been stored.
+    async fn cancel(&self, request: &Request<'_>, stored: DestinationRecord, attempt: Attempt) -> Result<(), Fault> {
+        let id = stored.id;
+        let mut stored = Some(stored);
+        optimistic(ROUNDS, "the verification", async || {
+            let found = match stored.take() {
+                Some(stored) => stored,
+                None => self.reader.again(&id, request.call).await?,
+            };
+            let version = found.version;
+            let is_there = found.entry(&attempt.verification).and_then(|entry| entry.open.as_ref());
+            if !is_there.is_some_and(|open| open.messages.iter().any(|message| message.attempt == attempt.sid)) {
+                return Ok(Some(()));
+            }
+            let next = found.take_back(&attempt.sid, &request.act.by);
+            let mut transaction = Transaction::default();
+            transaction.put_if(&self.records, &next, rows::verification::is_as_read(version));
+            transaction.put(
+                &self.attempts,
+                &Attempt {
+                    is_sent: false,
+                    ..attempt.clone()
+                },
+            );
+            let event = act(Outcome::VerificationNotSent, &request.opened.domain, &attempt.verification);
+            self.audit.add(&mut transaction, request.call, event);
+            Ok(matches!(transaction.commit().await?, Committed::Yes).then_some(()))
+        })
+        .await
+    }
+}
+
+/// Counts a text message that was refused; where sending failed, that was counted.
+fn count_refusal(request: &Request<'_>, refusal: &NotStarted) {
+    let Some(country) = request.country else {
+        return;
+    };
+    let masked = request.start.to.masked();
+    let context = request.call.log_context(Some(&masked));
+    match refusal {
+        NotStarted::RateLimited(_) | NotStarted::Quota(Exhausted::Messages(_)) => {
+            observe::sms_failed(Reason::Throttled, context);
+        }
+        NotStarted::Quota(Exhausted::Money(_)) => observe::sms_failed(Reason::Money, context),
+        NotStarted::UnverifiedBudget => observe::unverified_budget_exhausted(country, context),
+        NotStarted::Mails(_)
+        | NotStarted::Defined(_)
+        | NotStarted::UnknownRateLimit
+        | NotStarted::Busy(_)
+        | NotStarted::Country
+        | NotStarted::ChannelOff
+        | NotStarted::Undeliverable
+        | NotStarted::NotSent(_)
+        | NotStarted::Fault(_) => {}
+    }
+}
+
+fn act_of(outcome: Outcome, request: &Request<'_>, started: &Started) -> Act {
+    act(outcome, &request.opened.domain, &started.shown.sid)
+}
+
+/// The rate limit of a destination, which all families share.
+fn limit_subject(to: &Destination) -> [u8; 32] {
+    match to {
+        Destination::Phone(phone) => limit_keys::sms(phone),
+        Destination::Email(email) => limit_keys::verification_mails(email),
+    }
+}
+
+fn payment(payment: &Payment) -> words::Payment<'_> {
+    words::Payment {
+        amount: &payment.amount,
+        payee: &payment.payee,
+    }
+}
+
+/// The rest of the code's life, in minutes, rounded down but at least one.
+fn minutes(started: &Started, call: &Call) -> u64 {
+    (started.expires_at.seconds().saturating_sub(call.now.seconds()) / 60).max(1)
+}
