@@ -16,3 +16,4 @@ pub mod rate_limits;
 pub mod token_replacement;
 pub mod verification;
 pub mod verify_accounts;
+pub mod verify_services;
