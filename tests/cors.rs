@@ -29,6 +29,7 @@ async fn a_listed_origin_gets_its_cors_headers() {
         for path in [
             OWN_PIN,
             "/passcode/consume",
+            "/v2/Services",
             "/mithril/api/tokens",
             "/rest/v1/iam/pwd_reset_requests",
         ] {
@@ -38,7 +39,7 @@ async fn a_listed_origin_gets_its_cors_headers() {
             said.sort_unstable();
             let expected = [
                 ("access-control-allow-headers", "authorization,content-type,idempotency-key,private-token"),
-                ("access-control-allow-methods", "GET,PATCH,POST"),
+                ("access-control-allow-methods", "DELETE,GET,PATCH,POST"),
                 ("access-control-allow-origin", origin),
                 ("access-control-max-age", "600"),
             ];

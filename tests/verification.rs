@@ -3,19 +3,19 @@
 use serde_json::json;
 
 use crate::support::{
-    verify::{ADDRESS, Application, NUMBER, not_found, refused, wrong},
+    verify::{ADDRESS, NUMBER, not_found, refused, wrong},
     world::World,
 };
 
 #[tokio::test]
 async fn a_number_is_verified_by_its_code_once() {
     let world = World::new().await;
-    let app = Application::demo(&world);
+    let app = world.application();
     let started = app.start(&world, NUMBER).await;
     let sid = started["sid"].as_str().expect("a SID");
     let attempt = &started["send_code_attempts"][0];
     let expected = json!({
-        "sid": sid, "service_sid": app.service, "account_sid": app.user, "to": NUMBER, "channel": "sms",
+        "sid": sid, "service_sid": app.service, "account_sid": app.account, "to": NUMBER, "channel": "sms",
         "status": "pending", "valid": false, "date_created": started["date_created"],
         "date_updated": started["date_created"], "lookup": {}, "amount": null, "payee": null,
         "send_code_attempts": [{
@@ -28,7 +28,7 @@ async fn a_number_is_verified_by_its_code_once() {
     let code = world.verification_code(NUMBER).await;
     let got = app.check(&world, NUMBER, &wrong(&code)).await.ok(200);
     let mut expected = json!({
-        "sid": sid, "service_sid": app.service, "account_sid": app.user, "to": NUMBER, "channel": "sms",
+        "sid": sid, "service_sid": app.service, "account_sid": app.account, "to": NUMBER, "channel": "sms",
         "status": "pending", "valid": false, "amount": null, "payee": null, "sna_attempts_error_codes": [],
         "date_created": started["date_created"], "date_updated": got["date_updated"],
     });
@@ -45,7 +45,7 @@ async fn a_number_is_verified_by_its_code_once() {
 #[tokio::test]
 async fn an_address_is_verified_by_mail_and_by_its_sid() {
     let world = World::new().await;
-    let app = Application::demo(&world);
+    let app = world.application();
     let started = app.starting(&world, &[("To", ADDRESS), ("Channel", "email")]).send().await.ok(201);
     let sid = started["sid"].as_str().expect("a SID");
     assert_eq!((&started["channel"], &started["send_code_attempts"][0]["channel"]), (&json!("email"), &json!("EMAIL")));
@@ -58,7 +58,7 @@ async fn an_address_is_verified_by_mail_and_by_its_sid() {
 #[tokio::test]
 async fn a_resend_repeats_the_code_of_the_same_verification() {
     let world = World::new().await;
-    let app = Application::demo(&world);
+    let app = world.application();
     let first = app.start(&world, NUMBER).await;
     let code = world.verification_code(NUMBER).await;
     world.advance(599).await;
@@ -75,7 +75,7 @@ async fn a_resend_repeats_the_code_of_the_same_verification() {
 #[tokio::test]
 async fn a_verification_is_shown_by_sid_and_by_destination_while_it_is_open() {
     let world = World::new().await;
-    let app = Application::demo(&world);
+    let app = world.application();
     let started = app.start(&world, NUMBER).await;
     let sid = started["sid"].as_str().expect("a SID");
     for name in [sid, NUMBER, "%2B14155550142", &sid.to_uppercase().replacen("VE", "VE", 1)] {
@@ -91,7 +91,7 @@ async fn a_verification_is_shown_by_sid_and_by_destination_while_it_is_open() {
 #[tokio::test]
 async fn an_account_cancels_or_approves_a_verification() {
     let world = World::new().await;
-    let app = Application::demo(&world);
+    let app = world.application();
     for status in ["canceled", "approved"] {
         let started = app.start(&world, NUMBER).await;
         let sid = started["sid"].as_str().expect("a SID");
@@ -115,7 +115,7 @@ async fn an_account_cancels_or_approves_a_verification() {
 #[tokio::test]
 async fn five_wrong_codes_end_a_verification_until_it_expires() {
     let world = World::new().await;
-    let app = Application::demo(&world);
+    let app = world.application();
     app.start(&world, NUMBER).await;
     let code = world.verification_code(NUMBER).await;
     for _ in 0..5 {
@@ -131,7 +131,7 @@ async fn five_wrong_codes_end_a_verification_until_it_expires() {
 #[tokio::test]
 async fn a_code_may_be_chosen_where_the_service_allows_it() {
     let world = World::new().await;
-    let demo = Application::demo(&world);
+    let demo = world.application();
     let form = [("To", ADDRESS), ("Channel", "email"), ("CustomCode", "13579")];
     refused(&demo.starting(&world, &form).send().await, 403, 60204, "The service does not support this feature");
     let app = demo.service_with(&world, &[("CustomCodeEnabled", "true"), ("CodeLength", "8")]).await;
@@ -147,7 +147,7 @@ async fn a_code_may_be_chosen_where_the_service_allows_it() {
 #[tokio::test]
 async fn a_payment_is_authorized_only_with_its_amount_and_payee() {
     let world = World::new().await;
-    let demo = Application::demo(&world);
+    let demo = world.application();
     let start = |amount: &'static str| [("To", ADDRESS), ("Channel", "email"), ("Amount", amount), ("Payee", "Shop")];
     refused(
         &demo.starting(&world, &start("9.99 EUR")).send().await,
@@ -174,7 +174,7 @@ async fn a_payment_is_authorized_only_with_its_amount_and_payee() {
 #[tokio::test]
 async fn an_invalid_parameter_is_named() {
     let world = World::new().await;
-    let app = Application::demo(&world);
+    let app = world.application();
     let number = ("To", NUMBER);
     let sms = ("Channel", "sms");
     for (form, name) in [
@@ -216,7 +216,7 @@ async fn an_invalid_parameter_is_named() {
 #[tokio::test]
 async fn a_channel_or_country_that_is_off_is_refused() {
     let world = World::new().await;
-    let app = Application::demo(&world);
+    let app = world.application();
     for channel in ["call", "whatsapp"] {
         let got = app.starting(&world, &[("To", NUMBER), ("Channel", channel)]).send().await;
         refused(&got, 400, 60223, "The delivery channel is disabled");
@@ -230,7 +230,7 @@ async fn a_channel_or_country_that_is_off_is_refused() {
 #[tokio::test]
 async fn a_message_has_the_name_the_code_and_the_origin_in_the_wanted_language() {
     let world = World::new().await;
-    let app = Application::demo(&world).service_with(&world, &[("DoNotShareWarningEnabled", "true")]).await;
+    let app = world.application().service_with(&world, &[("DoNotShareWarningEnabled", "true")]).await;
     let start = async |more: &[(&str, &str)]| {
         let form = [&[("To", NUMBER), ("Channel", "sms")], more].concat();
         app.starting(&world, &form).send().await.ok(201);
@@ -249,14 +249,9 @@ async fn a_message_has_the_name_the_code_and_the_origin_in_the_wanted_language()
 #[tokio::test]
 async fn a_verification_of_another_account_does_not_exist() {
     let world = World::new().await;
-    let app = Application::demo(&world);
-    let command = json!({ "command": "create_verify_account", "domain": "other.example.com", "name": "Other" });
-    let made = world.run_command(command).await;
-    let other = Application {
-        user: made["account_sid"].as_str().expect("a SID").to_owned(),
-        secret: made["auth_token"].as_str().expect("a secret").to_owned(),
-        service: app.service.clone(),
-    };
+    let app = world.application();
+    let mut other = world.create_application("other.example.com").await;
+    other.service.clone_from(&app.service);
     app.start(&world, NUMBER).await;
     let code = world.verification_code(NUMBER).await;
     let path = format!("{}/VerificationCheck", app.path());

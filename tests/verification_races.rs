@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     requests::Response,
-    verify::{Application, NUMBER, not_found, wrong},
+    verify::{NUMBER, not_found, wrong},
     world::World,
 };
 
@@ -24,7 +24,7 @@ fn tally(responses: &[Response]) -> [usize; 4] {
 #[tokio::test]
 async fn one_of_64_parallel_right_codes_is_approved() {
     let world = World::new().await;
-    let app = Application::demo(&world);
+    let app = world.application();
     app.start(&world, NUMBER).await;
     let code = world.verification_code(NUMBER).await;
     let got = join_all((0..64).map(|_| app.check(&world, NUMBER, &code))).await;
@@ -34,7 +34,7 @@ async fn one_of_64_parallel_right_codes_is_approved() {
 #[tokio::test]
 async fn five_of_64_parallel_wrong_codes_are_compared() {
     let world = World::new().await;
-    let app = Application::demo(&world);
+    let app = world.application();
     app.start(&world, NUMBER).await;
     let code = wrong(&world.verification_code(NUMBER).await);
     let got = join_all((0..64).map(|_| app.check(&world, NUMBER, &code))).await;
@@ -44,7 +44,7 @@ async fn five_of_64_parallel_wrong_codes_are_compared() {
 #[tokio::test]
 async fn a_right_code_among_wrong_ones_within_the_budget_is_approved() {
     let world = World::new().await;
-    let app = Application::demo(&world);
+    let app = world.application();
     for _ in 0..4 {
         app.start(&world, NUMBER).await;
         let code = world.verification_code(NUMBER).await;
@@ -59,7 +59,7 @@ async fn a_right_code_among_wrong_ones_within_the_budget_is_approved() {
 #[tokio::test]
 async fn parallel_starts_send_as_many_messages_as_the_limit_allows() {
     let world = World::with(&[("UnverifiedBudget", "record")]).await;
-    let app = Application::demo(&world);
+    let app = world.application();
     let form = [("To", NUMBER), ("Channel", "sms")];
     let got = join_all((0..24).map(|_| app.starting(&world, &form).send())).await;
     let started = got.iter().filter(|got| got.status == 201).count();
@@ -74,7 +74,7 @@ async fn parallel_starts_send_as_many_messages_as_the_limit_allows() {
 #[tokio::test]
 async fn unknown_used_canceled_and_expired_verifications_are_indistinguishable() {
     let world = World::new().await;
-    let app = Application::demo(&world);
+    let app = world.application();
     let path = format!("{}/VerificationCheck", app.path());
     let mut made: Vec<(String, Value)> = Vec::new();
     for number in ["+14155550142", "+14155550143"] {

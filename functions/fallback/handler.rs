@@ -3,7 +3,7 @@ use countersign_shared::{
     fault::Fault,
     http::{
         call::Call,
-        dialects::{broadleaf, era, gitlab, mithril, plain},
+        dialects::{broadleaf, era, gitlab, mithril, plain, verify},
         rejection::Rejection,
         reply::{Answer, Dialect, Reply},
         route::ROUTES,
@@ -85,6 +85,8 @@ impl Dialect for Error {
             said::<broadleaf::Error>(self, call)
         } else if in_family("/mithril/api") {
             said::<mithril::Error>(self, call)
+        } else if in_family("/v2") {
+            said::<verify::Error>(self, call)
         } else {
             said::<plain::Error>(self, call)
         }

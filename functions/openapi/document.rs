@@ -10,6 +10,7 @@ mod mithril;
 mod operations;
 mod parts;
 pub mod prelude;
+mod verify;
 
 use countersign_shared::http::route::ROUTES;
 use utoipa::openapi::{
@@ -23,7 +24,7 @@ use utoipa::openapi::{
 
 use self::{
     gateway::{ON_EVERY_ANSWER, name_charset, with_gateway},
-    parts::{ACCOUNT, DESCRIPTION, FACTOR, PASSCODE, PIN},
+    parts::{ACCOUNT, DESCRIPTION, FACTOR, PASSCODE, PIN, VERIFY},
 };
 
 /// The document.
@@ -42,7 +43,11 @@ pub fn document() -> OpenApi {
     }
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("An access token")).build();
     let private_token = ApiKey::Header(ApiKeyValue::new("PRIVATE-TOKEN"));
+    let basic = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Basic)
+        .description(Some("The SID of an account or a key, and its secret"));
     let components = ComponentsBuilder::new()
+        .security_scheme("basic", SecurityScheme::Http(basic.build()))
         .security_scheme("bearer", SecurityScheme::Http(bearer))
         .security_scheme("private_token", SecurityScheme::ApiKey(private_token))
         .schemas_from_iter(parts::referred());
@@ -77,11 +82,12 @@ pub fn document() -> OpenApi {
         .build()
 }
 
-const TAGS: [(&str, &str); 5] = [
+const TAGS: [(&str, &str); 6] = [
     (PIN, "A temporary PIN, which a user reads to support. Like GitLab."),
     (ACCOUNT, "A mailed link, then a password. Like Era."),
     (PASSCODE, "One-time passcodes with a purpose. Like Broadleaf."),
     (FACTOR, "A login with a password, then a code by SMS. Like Mithril."),
+    (VERIFY, "A code to any phone number or mail address. Like Twilio Verify v2."),
     (DESCRIPTION, "This document."),
 ];
 

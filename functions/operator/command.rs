@@ -55,6 +55,17 @@ pub enum Command {
     LiftSuppression {
         email: String,
     },
+    CreateVerifyAccount(NewVerifyAccount),
+    CreateVerifyKey(NewVerifyKey),
+    SetVerifyAuthToken {
+        account_sid: String,
+    },
+    EndVerifyAccount {
+        account_sid: String,
+    },
+    EndVerifyKey {
+        key_sid: String,
+    },
     RotateKey(NewKey),
     RetireKey(OldKey),
 }
@@ -189,6 +200,20 @@ pub struct NewToken {
     pub client_id: String,
     pub scopes: Scopes,
     pub lifetime_seconds: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewVerifyAccount {
+    pub domain: String,
+    pub name: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewVerifyKey {
+    pub account_sid: String,
+    pub name: String,
 }
 
 #[derive(Deserialize)]

@@ -25,13 +25,14 @@ use countersign_shared::{
         },
         registration::RegistrationRequest,
         support_pin::SupportPin,
+        verification::account::{Credential, CredentialId},
     },
     runtime::{
         edge::{Wire, system_time},
         keys::KeyShelf,
         payload::Payload,
     },
-    services::{audit::AuditLog, lockouts::Lockouts},
+    services::{audit::AuditLog, lockouts::Lockouts, verify_services::ServiceChanges},
     start::Background,
     store::{
         rows::rate_limit::Usage,
@@ -89,6 +90,11 @@ pub struct Operator {
     pub erase_registrations: Table<RegistrationRequest, Delete>,
     pub find_repetitions: Table<IdempotencyRecord, Scan>,
     pub erase_repetitions: Table<IdempotencyRecord, Delete>,
+    pub read_verify_accounts: Table<Credential, Get>,
+    pub verify_accounts: Table<Credential, Put>,
+    pub change_verify_accounts: Table<Credential, Update>,
+    pub end_verify_accounts: Table<Credential, Delete>,
+    pub verify_services: ServiceChanges,
     pub support_pin_keys: KeyShelf<SupportPins>,
     pub passcode_keys: KeyShelf<Passcodes>,
     pub otp_keys: KeyShelf<OtpCodes>,
@@ -176,6 +182,11 @@ impl Operator {
             Command::ListSuppressions { limit, after } => self.list_suppressions(limit, after, run).await,
             Command::Suppression { email } => self.suppression(&email, run).await,
             Command::LiftSuppression { email } => self.lift_suppression(&email, run).await,
+            Command::CreateVerifyAccount(new) => self.create_verify_account(new, run).await,
+            Command::CreateVerifyKey(new) => self.create_verify_key(new, run).await,
+            Command::SetVerifyAuthToken { account_sid } => self.set_verify_auth_token(&account_sid, run).await,
+            Command::EndVerifyAccount { account_sid } => self.end_verify_account(&account_sid, run).await,
+            Command::EndVerifyKey { key_sid } => self.end_verify_key(&key_sid, run).await,
             Command::RotateKey(new) => self.rotate_key(&new, run).await,
             Command::RetireKey(old) => self.retire_key(&old, run).await,
         }
@@ -190,7 +201,9 @@ fn about(event: &Value) -> Option<String> {
     let client = text("client_id").and_then(ClientId::parse);
     let domain = text("domain").and_then(|text| DomainName::parse(text).ok());
     let keys = text("keys").filter(|name| Which::named(name).is_some());
+    let credential = ["account_sid", "key_sid"].into_iter().find_map(|field| CredentialId::parse(text(field)?));
     user.or_else(|| client.map(|id| id.log_name()))
+        .or_else(|| credential.map(|id| id.log_name()))
         .or_else(|| domain.map(|name| format!("domain:{}", name.as_str())))
         .or_else(|| keys.map(|name| format!("keys:{name}")))
         .or_else(|| text("token").and_then(Presented::parse).map(|token| token.owner.log_name()))

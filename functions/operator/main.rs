@@ -10,5 +10,6 @@ mod suppressions;
 mod sweep;
 mod tokens;
 mod users;
+mod verify;
 
 countersign_shared::main!(background handler::Operator);

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
 use crate::identities::{DOMAIN, PEOPLE};
@@ -91,7 +92,8 @@ pub(crate) async fn make(inner: &Arc<Inner>) -> Result<(), String> {
     let remembered = inner.identities.shown();
     // The local clock may be ahead of the one that the tokens were issued by.
     let age = inner.clock.seconds().saturating_sub(inner.identities.made_at());
-    if remembered.is_some() && age <= OLD_SECONDS {
+    let is_whole = remembered.as_ref().is_some_and(|shown| shown["verify"].is_object());
+    if is_whole && age <= OLD_SECONDS {
         return Ok(());
     }
     let Some(operator) = Operator::of(inner) else {
@@ -158,11 +160,29 @@ impl<'c> Operator<'c> {
             "passcode_token": self.passcode_token().await?,
             "admin": self.person("admin", "Demo Admin", true, None).await?,
             "user": user,
+            "verify": self.verify_account().await?,
         }))
     }
 
-    /// The same identities with new tokens.
+    /// An account for verifications, with a service; `basic` is what a request has after `Authorization: Basic`.
+    async fn verify_account(&self) -> Result<Value, String> {
+        let command = json!({ "command": "create_verify_account", "domain": DOMAIN, "name": "Demo Shop" });
+        let made = self.command(command, &["account_sid", "auth_token", "service_sid"]).await?;
+        let text = |key: &str| made[key].as_str().unwrap_or_default();
+        let basic = STANDARD.encode(format!("{}:{}", text("account_sid"), text("auth_token")));
+        Ok(json!({
+            "account_sid": made["account_sid"],
+            "auth_token": made["auth_token"],
+            "service_sid": made["service_sid"],
+            "basic": basic,
+        }))
+    }
+
+    /// The same identities with new tokens, and with those that an earlier version did not make.
     async fn renewed(&self, mut identities: Value) -> Result<Value, String> {
+        if !identities["verify"].is_object() {
+            identities["verify"] = self.verify_account().await?;
+        }
         identities["passcode_token"] = self.passcode_token().await?;
         for who in PEOPLE {
             let user_id = identities[who]["user_id"].clone();

@@ -21,5 +21,6 @@ pub mod requests;
 pub mod roles;
 pub mod rows;
 pub mod support_pin;
+pub mod verify;
 pub mod words;
 pub mod world;

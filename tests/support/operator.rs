@@ -8,7 +8,7 @@ impl World {
     /// Runs a command and returns its response, `{"error":…}` included.
     pub async fn run_command(&self, command: Value) -> Value {
         let answer = self.post("/2015-03-31/functions/operator/invocations").json(&command).send_local().await;
-        for secret in ["token", "client_secret"] {
+        for secret in ["token", "client_secret", "auth_token", "secret"] {
             if let Some(text) = answer[secret].as_str() {
                 self.keep_out_of_logs(text);
             }

@@ -1,7 +1,7 @@
-//! Verifications, as an application with an account calls them.
+//! Verifications: applications and their credentials.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{
     requests::{Request, Response},
@@ -12,39 +12,22 @@ use crate::support::{
 pub const NUMBER: &str = "+14155550142";
 pub const ADDRESS: &str = "maria@example.com";
 
-/// What an account logs in with, and its service.
+/// An application: an account with a service.
 pub struct Application {
-    pub user: String,
-    pub secret: String,
+    pub account: String,
+    pub token: String,
     pub service: String,
 }
 
 impl Application {
-    /// The demo tenant's.
-    pub fn demo(world: &World) -> Self {
-        let text = |name: &str| world.ids["verify"][name].as_str().expect("a demo application").to_owned();
-        Self {
-            user: text("account_sid"),
-            secret: text("auth_token"),
-            service: text("service_sid"),
-        }
-    }
-
     /// The path of its service.
     pub fn path(&self) -> String {
         format!("/v2/Services/{}", self.service)
     }
 
-    /// The value of `Authorization`.
-    pub fn basic(&self) -> String {
-        format!("Basic {}", STANDARD.encode(format!("{}:{}", self.user, self.secret)))
-    }
-
     /// A request below its service.
     pub fn request<'a>(&self, world: &'a World, method: &str, path: &str) -> Request<'a> {
-        world
-            .request(method, &format!("{}{path}", self.path()))
-            .header("authorization", &self.basic())
+        world.request(method, &format!("{}{path}", self.path())).by(self)
     }
 
     /// A request to start a verification.
@@ -70,12 +53,48 @@ impl Application {
     /// Another service of the account with these settings.
     pub async fn service_with(&self, world: &World, settings: &[(&str, &str)]) -> Self {
         let form = [&[("FriendlyName", "Other")], settings].concat();
-        let made = world.post("/v2/Services").header("authorization", &self.basic()).form(&form).send().await.ok(201);
+        let made = world.post("/v2/Services").by(self).form(&form).send().await.ok(201);
         Self {
-            user: self.user.clone(),
-            secret: self.secret.clone(),
+            account: self.account.clone(),
+            token: self.token.clone(),
             service: made["sid"].as_str().expect("a SID").to_owned(),
         }
+    }
+}
+
+impl World {
+    /// The demo tenant's application.
+    pub fn application(&self) -> Application {
+        let id = |name: &str| self.id(&format!("/verify/{name}")).to_owned();
+        Application {
+            account: id("account_sid"),
+            token: id("auth_token"),
+            service: id("service_sid"),
+        }
+    }
+
+    /// A new application of a tenant.
+    pub async fn create_application(&self, domain: &str) -> Application {
+        let command = json!({ "command": "create_verify_account", "domain": domain, "name": "Other Shop" });
+        let made = self.run_command(command).await;
+        let text = |key: &str| made[key].as_str().unwrap_or_else(|| panic!("{made}")).to_owned();
+        Application {
+            account: text("account_sid"),
+            token: text("auth_token"),
+            service: text("service_sid"),
+        }
+    }
+}
+
+impl Request<'_> {
+    /// Adds an application's credential.
+    pub fn by(self, application: &Application) -> Self {
+        self.basic(&application.account, &application.token)
+    }
+
+    /// Adds a user name and a password (RFC 7617).
+    pub fn basic(self, user: &str, password: &str) -> Self {
+        self.header("authorization", &format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))))
     }
 }
 
@@ -102,16 +121,22 @@ pub fn wrong(code: &str) -> String {
 /// Asserts an error of the dialect, whole.
 #[track_caller]
 pub fn refused(got: &Response, status: u16, code: u32, message: &str) {
-    got.is(
-        status,
-        &format!(
-            r#"{{"code":{code},"message":"{message}","more_info":"https://www.twilio.com/docs/errors/{code}","status":{status}}}"#
-        ),
-    );
+    got.is(status, &verify_error(status, code, message).to_string());
 }
 
 /// Asserts that a resource is not there: always in the same words.
 #[track_caller]
 pub fn not_found(got: &Response, path: &str) {
-    refused(got, 404, 20404, &format!("The requested resource {path} was not found"));
+    got.is(404, &verify_not_found(path).to_string());
+}
+
+/// The body of an error.
+pub fn verify_error(status: u16, code: u32, message: &str) -> Value {
+    let more_info = format!("https://www.twilio.com/docs/errors/{code}");
+    json!({ "code": code, "message": message, "more_info": more_info, "status": status })
+}
+
+/// The error of a path that does not exist for the caller.
+pub fn verify_not_found(path: &str) -> Value {
+    verify_error(404, 20404, &format!("The requested resource {path} was not found"))
 }

@@ -154,6 +154,8 @@ impl World {
             "/admin/password",
             "/user/token",
             "/user/password",
+            "/verify/auth_token",
+            "/verify/basic",
         ] {
             world.keep_out_of_logs(world.id(pointer));
         }

@@ -233,7 +233,7 @@ fn function(function: &Function, store: &Store) -> String {
         // Erasing a user scans tables for up to 40 seconds.
         Trigger::Operator => text += "      Timeout: 60\n",
         // The CPU share that a password hash needs, while a caller waits, comes with memory.
-        Trigger::Route { .. } if function.hashes => text += "      MemorySize: 512\n",
+        Trigger::Routes(_) if function.hashes => text += "      MemorySize: 512\n",
         Trigger::MailEvents => {
             text += "      EventInvokeConfig:
         MaximumRetryAttempts: 2
@@ -244,7 +244,7 @@ fn function(function: &Function, store: &Store) -> String {
             Destination: !GetAtt DeadLetters.Arn
 ";
         }
-        Trigger::Route { .. } | Trigger::Default => {}
+        Trigger::Routes(_) | Trigger::Default => {}
     }
     if !function.variables.is_empty() {
         text += "      Environment:\n        Variables:\n";
@@ -282,7 +282,7 @@ fn role(function: &Function, store: &Store) -> String {
     let read: Vec<_> = match function.trigger {
         Trigger::Streams => streamed(store).collect(),
         Trigger::AuditStream => histories(store).collect(),
-        Trigger::Route { .. } | Trigger::Default | Trigger::MailEvents | Trigger::Operator => Vec::new(),
+        Trigger::Routes(_) | Trigger::Default | Trigger::MailEvents | Trigger::Operator => Vec::new(),
     };
     if !read.is_empty() {
         let streams = read.iter().map(|table| format!("!GetAtt {table}.StreamArn"));

@@ -32,11 +32,11 @@ pub struct Function {
     pub variables: BTreeSet<String>,
 }
 
-/// What invokes a function, as declared in the first line of its main.rs.
+/// What invokes a function, as declared in the first lines of its main.rs.
 #[derive(PartialEq)]
 pub enum Trigger {
-    /// `GET /path`: a route.
-    Route { method: String, path: String },
+    /// `GET /path`: a route; each further one has a line of its own.
+    Routes(Vec<Route>),
     /// `$default`: requests that match no route.
     Default,
     /// The streams of the tables whose rows expire.
@@ -47,6 +47,13 @@ pub enum Trigger {
     MailEvents,
     /// An operator, authorized by IAM.
     Operator,
+}
+
+/// A method and a path with parameters in braces.
+#[derive(PartialEq)]
+pub struct Route {
+    pub method: String,
+    pub path: String,
 }
 
 /// The IAM action of each right of a table.
@@ -83,13 +90,13 @@ impl Function {
         problems: &mut Vec<String>,
     ) -> Option<Self> {
         let path = &main.path;
-        let said = main.text.lines().next().and_then(|line| line.strip_prefix("//! "));
-        let trigger = Trigger::parse(said.unwrap_or_default());
+        let said: Vec<_> = main.text.lines().map_while(|line| line.strip_prefix("//! ")).collect();
+        let trigger = Trigger::parse(&said);
         if trigger.is_none() {
             problems.push(format!(
-                "{path} begins with {:?}: let its first line be `//! METHOD /path`, or one of `//! $default`, \
+                "{path} begins with {:?}: let each of its first lines be `//! METHOD /path`, or the first one of `//! $default`, \
                  `//! Invoked by the streams …`, `//! Invoked by the stream of the audit log.`, `//! Invoked by SNS …`, `//! Invoked by hand …`",
-                said.unwrap_or_default()
+                said.first().unwrap_or(&"")
             ));
         }
         let Some(endpoint) = entry(&main.production()) else {
@@ -215,13 +222,21 @@ impl Function {
             .all(|tables| tables.iter().all(|table| table == AUDIT))
     }
 
-    /// Its routes, as method and path: a safe `GET` also has `HEAD`.
+    /// Its routes, as method and path: a safe `GET` also has `HEAD`. Of a function with several routes, those of other
+    /// methods make the changes.
     pub fn routes(&self) -> Vec<(&str, &str)> {
         match &self.trigger {
-            Trigger::Route { method, path } if method == "GET" && self.is_safe() => {
-                vec![("GET", path), ("HEAD", path)]
+            Trigger::Routes(routes) => {
+                let has_head = self.is_safe() || routes.iter().any(|route| route.method != "GET");
+                let mut all = Vec::new();
+                for Route { method, path } in routes {
+                    all.push((method.as_str(), path.as_str()));
+                    if method == "GET" && has_head {
+                        all.push(("HEAD", path));
+                    }
+                }
+                all
             }
-            Trigger::Route { method, path } => vec![(method, path)],
             Trigger::Default | Trigger::Streams | Trigger::AuditStream | Trigger::MailEvents | Trigger::Operator => {
                 Vec::new()
             }
@@ -230,12 +245,13 @@ impl Function {
 
     /// Whether a caller waits for its response.
     pub fn has_route(&self) -> bool {
-        matches!(self.trigger, Trigger::Route { .. } | Trigger::Default)
+        matches!(self.trigger, Trigger::Routes(_) | Trigger::Default)
     }
 }
 
 impl Trigger {
-    fn parse(said: &str) -> Option<Self> {
+    fn parse(lines: &[&str]) -> Option<Self> {
+        let said = *lines.first()?;
         if said == "$default" {
             return Some(Self::Default);
         }
@@ -249,9 +265,15 @@ impl Trigger {
                 return Some(trigger);
             }
         }
+        lines.iter().map(|line| Route::parse(line)).collect::<Option<_>>().map(Self::Routes)
+    }
+}
+
+impl Route {
+    fn parse(said: &str) -> Option<Self> {
         let (method, path) = said.split_once(' ')?;
         let is_route = ["DELETE", "GET", "PATCH", "POST", "PUT"].contains(&method) && path.starts_with('/');
-        is_route.then(|| Self::Route {
+        is_route.then(|| Self {
             method: method.to_owned(),
             path: path.to_owned(),
         })
@@ -410,6 +432,18 @@ pub mod tests {
             ("GET /one", "", "Table<Passcode, Put>", vec![("GET", "/one")]),
             ("GET /one", "", "Table<User, Update>", vec![("GET", "/one")]),
             ("POST /one", "", "Table<SupportPin, Get>", vec![("POST", "/one")]),
+            (
+                "GET /one\n//! POST /one\n//! GET /one/{id}",
+                "",
+                "Table<User, Update>",
+                vec![
+                    ("GET", "/one"),
+                    ("HEAD", "/one"),
+                    ("POST", "/one"),
+                    ("GET", "/one/{id}"),
+                    ("HEAD", "/one/{id}"),
+                ],
+            ),
             ("Invoked by hand, with IAM: no route.", "", "#[wire(has_cors)] bool", vec![]),
         ] {
             let (one, _) = function(trigger, kind, &[field]);
@@ -419,8 +453,10 @@ pub mod tests {
 
     #[test]
     fn an_invalid_trigger_line_is_refused() {
+        assert!(Trigger::parse(&[]).is_none());
         for words in ["", "One more.", "GET one", "get /one", "FETCH /one", "/one"] {
-            assert!(Trigger::parse(words).is_none(), "{words}");
+            assert!(Trigger::parse(&[words]).is_none(), "{words}");
+            assert!(Trigger::parse(&["GET /one", words]).is_none(), "{words}");
         }
     }
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::{
     Generated, deployment,
-    endpoints::{Function, Trigger},
+    endpoints::{Function, Route, Trigger},
     events::Published,
     payloads,
     settings::Settings,
@@ -100,7 +100,7 @@ fn operations(functions: &[Function], problems: &mut Vec<String>) -> Generated {
     const PATH: &str = "functions/openapi/document/operations.rs";
     let routed = || {
         let functions = functions.iter();
-        functions.filter(|function| matches!(function.trigger, Trigger::Route { .. }))
+        functions.filter(|function| matches!(function.trigger, Trigger::Routes(_)))
     };
     let module = |function: &Function| function.name.replace('-', "_");
     let mut text = "//! What each function says of its route. Written by `cargo xtask generate`.\n\n".to_owned();
@@ -131,13 +131,16 @@ fn operations(functions: &[Function], problems: &mut Vec<String>) -> Generated {
 fn routes(functions: &[Function]) -> String {
     let mut rows: Vec<_> = functions
         .iter()
-        .filter_map(|function| match &function.trigger {
-            Trigger::Route { method, path } => Some((path.as_str(), method.as_str(), function.name.as_str())),
-            Trigger::Default => Some(("", "$default", function.name.as_str())),
-            Trigger::Streams | Trigger::AuditStream | Trigger::MailEvents | Trigger::Operator => None,
+        .flat_map(|function| match &function.trigger {
+            Trigger::Routes(routes) => {
+                let row = |route: &Route| (route.path.clone(), route.method.clone(), function.name.as_str());
+                routes.iter().map(row).collect()
+            }
+            Trigger::Default => vec![(String::new(), "$default".to_owned(), function.name.as_str())],
+            Trigger::Streams | Trigger::AuditStream | Trigger::MailEvents | Trigger::Operator => Vec::new(),
         })
         .collect();
-    rows.sort_by_key(|(path, method, _)| (path.is_empty(), *path, *method));
+    rows.sort_by_key(|(path, method, _)| (path.is_empty(), path.clone(), method.clone()));
     let mut text = "| Route | Function |\n|---|---|\n".to_owned();
     for (path, method, name) in rows {
         text += &format!("| `{}` | `{name}` |\n", format!("{method} {path}").trim_end());

@@ -2,7 +2,7 @@
 //! and numeric parameters of template.yaml, the bins of Cargo.toml, the tables of routes, settings and event types in the
 //! documents, `events/*.json`, and the schemas in `docs/events/`. The output is checked in, so that readers and AWS's own tools see whole files.
 //!
-//! The sources: the first line of each `functions/*/main.rs` (what invokes the function), the fields of its handler's
+//! The sources: the first lines of each `functions/*/main.rs` (what invokes the function), the fields of its handler's
 //! struct (its permissions), the `Row` and `Kept` implementations (tables and keys), the constants of type `Setting`,
 //! the outcomes that are published, and `functions/*/request.http` (an example request).
 

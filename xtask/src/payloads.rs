@@ -84,15 +84,18 @@ pub fn payload(function: &Function, problems: &mut Vec<String>) -> Option<Genera
         return None;
     };
     let (route_key, parameters) = match &function.trigger {
-        Trigger::Route { method, path: pattern } => {
-            let Some(parameters) = matched(pattern, &request.path).filter(|_| request.method == *method) else {
+        Trigger::Routes(routes) => {
+            let found = routes.iter().filter(|route| request.method == route.method).find_map(|route| {
+                let parameters = matched(&route.path, &request.path)?;
+                Some((format!("{} {}", route.method, route.path), parameters))
+            });
+            if found.is_none() {
                 problems.push(format!(
-                    "{path} asks for {} {}, which is not the function's route",
+                    "{path} asks for {} {}, which is no route of the function",
                     request.method, request.path
                 ));
-                return None;
-            };
-            (format!("{method} {pattern}"), parameters)
+            }
+            found?
         }
         _ => ("$default".to_owned(), Texts::new()),
     };

@@ -57,6 +57,10 @@ mod user_block;
 mod user_create;
 #[path = "../../user-unblock/openapi.rs"]
 mod user_unblock;
+#[path = "../../verify-rate-limits/openapi.rs"]
+mod verify_rate_limits;
+#[path = "../../verify-services/openapi.rs"]
+mod verify_services;
 
 /// What is said of a route; `None` for one that is not described.
 pub fn operation(route: &Route) -> Option<OperationBuilder> {
@@ -88,6 +92,8 @@ pub fn operation(route: &Route) -> Option<OperationBuilder> {
         "user-block" => user_block::operation(route),
         "user-create" => user_create::operation(route),
         "user-unblock" => user_unblock::operation(route),
+        "verify-rate-limits" => verify_rate_limits::operation(route),
+        "verify-services" => verify_services::operation(route),
         _ => return None,
     };
     Some(operation)

@@ -27,6 +27,7 @@ pub const PIN: &str = "Support PIN";
 pub const ACCOUNT: &str = "Registration and password reset";
 pub const PASSCODE: &str = "Passcodes";
 pub const FACTOR: &str = "Tokens and second factors";
+pub const VERIFY: &str = "Verify";
 pub const DESCRIPTION: &str = "Description";
 
 pub const CHALLENGE: &str = "WWW-Authenticate";
@@ -94,6 +95,22 @@ pub fn parameters<T: IntoParams>() -> Vec<Parameter> {
 
 pub fn form<T: ToSchema>() -> RequestBody {
     let content = ContentBuilder::new().schema(Some(reference::<T>())).build();
+    RequestBodyBuilder::new()
+        .required(Some(Required::True))
+        .content("application/x-www-form-urlencoded", content)
+        .build()
+}
+
+/// A form of which these fields are required here, and not wherever the type is used.
+pub fn form_with<T: ToSchema>(required: &[&str]) -> RequestBody {
+    let schema = match T::schema() {
+        RefOr::T(Schema::Object(mut object)) => {
+            object.required.extend(required.iter().map(|&name| name.to_owned()));
+            RefOr::T(Schema::Object(object))
+        }
+        other => other,
+    };
+    let content = ContentBuilder::new().schema(Some(schema)).build();
     RequestBodyBuilder::new()
         .required(Some(Required::True))
         .content("application/x-www-form-urlencoded", content)

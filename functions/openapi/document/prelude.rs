@@ -1,3 +1,3 @@
 //! Imports for the functions' own descriptions.
 
-pub use super::{broadleaf::*, era::*, gitlab::*, mithril::*, parts::*};
+pub use super::{broadleaf::*, era::*, gitlab::*, mithril::*, parts::*, verify::*};

@@ -184,6 +184,111 @@ pub const ROUTES: &[Route] = &[
         path: "/rest/v1/iam/self_register_requests/{uuid}",
         function: "registration-confirm",
     },
+    Route {
+        method: "GET",
+        path: "/v2/Services",
+        function: "verify-services",
+    },
+    Route {
+        method: "HEAD",
+        path: "/v2/Services",
+        function: "verify-services",
+    },
+    Route {
+        method: "POST",
+        path: "/v2/Services",
+        function: "verify-services",
+    },
+    Route {
+        method: "DELETE",
+        path: "/v2/Services/{service}",
+        function: "verify-services",
+    },
+    Route {
+        method: "GET",
+        path: "/v2/Services/{service}",
+        function: "verify-services",
+    },
+    Route {
+        method: "HEAD",
+        path: "/v2/Services/{service}",
+        function: "verify-services",
+    },
+    Route {
+        method: "POST",
+        path: "/v2/Services/{service}",
+        function: "verify-services",
+    },
+    Route {
+        method: "GET",
+        path: "/v2/Services/{service}/RateLimits",
+        function: "verify-rate-limits",
+    },
+    Route {
+        method: "HEAD",
+        path: "/v2/Services/{service}/RateLimits",
+        function: "verify-rate-limits",
+    },
+    Route {
+        method: "POST",
+        path: "/v2/Services/{service}/RateLimits",
+        function: "verify-rate-limits",
+    },
+    Route {
+        method: "DELETE",
+        path: "/v2/Services/{service}/RateLimits/{rate_limit}",
+        function: "verify-rate-limits",
+    },
+    Route {
+        method: "GET",
+        path: "/v2/Services/{service}/RateLimits/{rate_limit}",
+        function: "verify-rate-limits",
+    },
+    Route {
+        method: "HEAD",
+        path: "/v2/Services/{service}/RateLimits/{rate_limit}",
+        function: "verify-rate-limits",
+    },
+    Route {
+        method: "POST",
+        path: "/v2/Services/{service}/RateLimits/{rate_limit}",
+        function: "verify-rate-limits",
+    },
+    Route {
+        method: "GET",
+        path: "/v2/Services/{service}/RateLimits/{rate_limit}/Buckets",
+        function: "verify-rate-limits",
+    },
+    Route {
+        method: "HEAD",
+        path: "/v2/Services/{service}/RateLimits/{rate_limit}/Buckets",
+        function: "verify-rate-limits",
+    },
+    Route {
+        method: "POST",
+        path: "/v2/Services/{service}/RateLimits/{rate_limit}/Buckets",
+        function: "verify-rate-limits",
+    },
+    Route {
+        method: "DELETE",
+        path: "/v2/Services/{service}/RateLimits/{rate_limit}/Buckets/{bucket}",
+        function: "verify-rate-limits",
+    },
+    Route {
+        method: "GET",
+        path: "/v2/Services/{service}/RateLimits/{rate_limit}/Buckets/{bucket}",
+        function: "verify-rate-limits",
+    },
+    Route {
+        method: "HEAD",
+        path: "/v2/Services/{service}/RateLimits/{rate_limit}/Buckets/{bucket}",
+        function: "verify-rate-limits",
+    },
+    Route {
+        method: "POST",
+        path: "/v2/Services/{service}/RateLimits/{rate_limit}/Buckets/{bucket}",
+        function: "verify-rate-limits",
+    },
     // end of generated
 ];
 

@@ -18,3 +18,4 @@ pub mod verification;
 pub mod verification_sender;
 pub mod verifications;
 pub mod verify_accounts;
+pub mod verify_services;

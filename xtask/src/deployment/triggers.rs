@@ -12,9 +12,16 @@ use crate::{
 pub fn events(function: &Function, store: &Store) -> String {
     let mut text = String::new();
     match function.trigger {
-        Trigger::Route { .. } => {
+        Trigger::Routes(_) => {
+            let mut number = 0;
             for (method, path) in function.routes() {
-                let name = if method == "HEAD" { "Head" } else { "Route" };
+                // Each further route has a number; `HEAD` has its `GET`'s.
+                let stem = if method == "HEAD" { "Head" } else { "Route" };
+                number += usize::from(method != "HEAD");
+                let name = match number {
+                    1 => stem.to_owned(),
+                    _ => format!("{stem}{number}"),
+                };
                 let _ = write!(
                     text,
                     "        {name}:

@@ -129,6 +129,15 @@ fn read_bucket(row: Reader<'_>) -> Result<Bucket, Corrupt> {
     })
 }
 
+/// The service exists.
+#[must_use]
+pub fn exists() -> Condition {
+    Condition {
+        expression: "attribute_exists(sid)",
+        values: Vec::new(),
+    }
+}
+
 /// The service has not changed since it was read (optimistic locking).
 #[must_use]
 pub fn is_unchanged(read: &Service) -> Condition {

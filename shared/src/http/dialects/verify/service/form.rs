@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The settings of a service; omitted ones keep their values.
-#[derive(Debug, ToSchema)]
+#[derive(Clone, Debug, ToSchema)]
 pub struct ServiceForm {
     /// The name, as messages show it: 1 to 32 characters, required when a service is created.
     #[schema(rename = "FriendlyName", value_type = Option<String>, min_length = 1, max_length = 32, example = "My Shop")]
@@ -123,13 +123,12 @@ impl ServiceForm {
 
     /// The service with these settings.
     #[must_use]
-    pub fn changed(self, read: &Service, now: Timestamp) -> Service {
+    pub fn changed(&self, read: &Service, now: Timestamp) -> Service {
         let next = Service {
-            version: read.version + 1,
             updated_at: now,
             ..read.clone()
         };
-        self.set_on(next)
+        self.clone().set_on(next)
     }
 
     fn set_on(self, mut service: Service) -> Service {

@@ -314,8 +314,7 @@ pub struct BucketList {
 pub fn bucket(
     status: u16,
     outcome: Outcome,
-    service: &Service,
-    limit: RateLimitSid,
+    (service, limit): (&Service, RateLimitSid),
     bucket: &Bucket,
     urls: &Urls<'_>,
 ) -> Answer {
@@ -324,7 +323,7 @@ pub fn bucket(
 
 /// 200: a page of the buckets of a rate limit.
 #[must_use]
-pub fn buckets(page: Paging, service: &Service, limit: &RateLimitDefinition, urls: &Urls<'_>) -> Answer {
+pub fn buckets(page: Paging, limit: &RateLimitDefinition, service: &Service, urls: &Urls<'_>) -> Answer {
     let all = &limit.buckets;
     let body = BucketList {
         buckets: page.of(all).iter().map(|bucket| BucketBody::of(service, limit.sid, bucket, urls)).collect(),

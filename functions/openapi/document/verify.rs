@@ -1,0 +1,35 @@
+//! What the routes of verifications have in common.
+
+use countersign_shared::http::dialects::verify::VerifyError;
+
+use super::parts::*;
+
+pub fn verify(id: &str, summary: &str, route: &Route) -> OperationBuilder {
+    named(summary, route)
+        .operation_id(Some(id))
+        .tag(VERIFY)
+        .security(SecurityRequirement::new::<_, [&str; 0], &str>("basic", []))
+        .response("401", json::<VerifyError>("No credential, or a wrong one").header(CHALLENGE, text()))
+        .response("413", json::<VerifyError>("The body has more than 16 KiB"))
+        .response("415", json::<VerifyError>("The body is encoded"))
+        .response("500", json::<VerifyError>("Ours"))
+        .response("503", unavailable(reference::<VerifyError>()))
+}
+
+/// A route of one service.
+pub fn verify_service(id: &str, summary: &str, route: &Route) -> OperationBuilder {
+    verify(id, summary, route)
+        .parameter(sid("service", "VA"))
+        .response("404", json::<VerifyError>("No such resource of the account"))
+}
+
+/// A SID in the path.
+pub fn sid(name: &str, letters: &str) -> ParameterBuilder {
+    let pattern = format!("^{letters}[0-9a-fA-F]{{32}}$");
+    let schema = ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern));
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Path)
+        .required(Required::True)
+        .schema(Some(schema))
+}
