@@ -243,10 +243,11 @@ pub enum Which {
     Passcode,
     Otp,
     Answer,
+    Verify,
 }
 
 impl Which {
-    const ALL: [Self; 4] = [Self::SupportPin, Self::Passcode, Self::Otp, Self::Answer];
+    const ALL: [Self; 5] = [Self::SupportPin, Self::Passcode, Self::Otp, Self::Answer, Self::Verify];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -254,6 +255,7 @@ impl Which {
             Self::Passcode => "passcode",
             Self::Otp => "otp",
             Self::Answer => "answer",
+            Self::Verify => "verify",
         }
     }
 
@@ -266,7 +268,7 @@ impl TryFrom<String> for Which {
     type Error = &'static str;
 
     fn try_from(name: String) -> Result<Self, Self::Error> {
-        Self::named(&name).ok_or("keys is support_pin, passcode, otp or answer")
+        Self::named(&name).ok_or("keys is support_pin, passcode, otp, answer or verify")
     }
 }
 

@@ -5,7 +5,7 @@ use countersign_shared::{
             client::Client,
             token::{Presented, Token},
         },
-        crypto::key::{Answers, OtpCodes, Passcodes, SupportPins},
+        crypto::key::{Answers, OtpCodes, Passcodes, SupportPins, Verifications},
         idempotency::IdempotencyRecord,
         mail::{
             sender::MailDomain,
@@ -99,6 +99,7 @@ pub struct Operator {
     pub passcode_keys: KeyShelf<Passcodes>,
     pub otp_keys: KeyShelf<OtpCodes>,
     pub answer_keys: KeyShelf<Answers>,
+    pub verify_keys: KeyShelf<Verifications>,
     pub lockouts: Lockouts,
     pub audit: AuditLog,
     #[wire(password_cost)]

@@ -41,6 +41,7 @@ impl Operator {
             Which::Passcode => self.rotate(&self.passcode_keys, new, run).await,
             Which::Otp => self.rotate(&self.otp_keys, new, run).await,
             Which::Answer => self.rotate(&self.answer_keys, new, run).await,
+            Which::Verify => self.rotate(&self.verify_keys, new, run).await,
         }
     }
 
@@ -51,6 +52,7 @@ impl Operator {
             Which::Passcode => self.retire(&self.passcode_keys, old, run).await,
             Which::Otp => self.retire(&self.otp_keys, old, run).await,
             Which::Answer => self.retire(&self.answer_keys, old, run).await,
+            Which::Verify => self.retire(&self.verify_keys, old, run).await,
         }
     }
 

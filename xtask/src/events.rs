@@ -39,6 +39,7 @@ const TYPES: &[(&str, &str)] = &[
     ("user.registered", "A user completed a registration."),
     ("user.signed_in", "A user completed a login, and has an access token."),
     ("user.unblocked", "A user was unblocked."),
+    ("verification.approved", "The code of a verification was right, or its account approved it."),
 ];
 
 /// The published outcomes, by type.

@@ -57,6 +57,16 @@ mod user_block;
 mod user_create;
 #[path = "../../user-unblock/openapi.rs"]
 mod user_unblock;
+#[path = "../../verification-check/openapi.rs"]
+mod verification_check;
+#[path = "../../verification-show/openapi.rs"]
+mod verification_show;
+#[path = "../../verification-start/openapi.rs"]
+mod verification_start;
+#[path = "../../verification-update/openapi.rs"]
+mod verification_update;
+#[path = "../../verify-attempts/openapi.rs"]
+mod verify_attempts;
 #[path = "../../verify-rate-limits/openapi.rs"]
 mod verify_rate_limits;
 #[path = "../../verify-services/openapi.rs"]
@@ -92,6 +102,11 @@ pub fn operation(route: &Route) -> Option<OperationBuilder> {
         "user-block" => user_block::operation(route),
         "user-create" => user_create::operation(route),
         "user-unblock" => user_unblock::operation(route),
+        "verification-check" => verification_check::operation(route),
+        "verification-show" => verification_show::operation(route),
+        "verification-start" => verification_start::operation(route),
+        "verification-update" => verification_update::operation(route),
+        "verify-attempts" => verify_attempts::operation(route),
         "verify-rate-limits" => verify_rate_limits::operation(route),
         "verify-services" => verify_services::operation(route),
         _ => return None,

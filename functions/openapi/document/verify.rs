@@ -23,6 +23,23 @@ pub fn verify_service(id: &str, summary: &str, route: &Route) -> OperationBuilde
         .response("404", json::<VerifyError>("No such resource of the account"))
 }
 
+/// A route of one verification.
+pub fn verification(id: &str, summary: &str, route: &Route) -> OperationBuilder {
+    let name = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1));
+    let name = ParameterBuilder::new()
+        .name("verification")
+        .parameter_in(ParameterIn::Path)
+        .required(Required::True)
+        .description(Some("The SID of the verification, or its number or address"))
+        .schema(Some(name));
+    verify_service(id, summary, route).parameter(name)
+}
+
+/// Rate limited.
+pub fn limited(description: &str) -> ResponseBuilder {
+    json::<VerifyError>(description).header("Retry-After", seconds())
+}
+
 /// A SID in the path.
 pub fn sid(name: &str, letters: &str) -> ParameterBuilder {
     let pattern = format!("^{letters}[0-9a-fA-F]{{32}}$");

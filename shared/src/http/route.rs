@@ -186,6 +186,36 @@ pub const ROUTES: &[Route] = &[
     },
     Route {
         method: "GET",
+        path: "/v2/Attempts",
+        function: "verify-attempts",
+    },
+    Route {
+        method: "HEAD",
+        path: "/v2/Attempts",
+        function: "verify-attempts",
+    },
+    Route {
+        method: "GET",
+        path: "/v2/Attempts/Summary",
+        function: "verify-attempts",
+    },
+    Route {
+        method: "HEAD",
+        path: "/v2/Attempts/Summary",
+        function: "verify-attempts",
+    },
+    Route {
+        method: "GET",
+        path: "/v2/Attempts/{attempt}",
+        function: "verify-attempts",
+    },
+    Route {
+        method: "HEAD",
+        path: "/v2/Attempts/{attempt}",
+        function: "verify-attempts",
+    },
+    Route {
+        method: "GET",
         path: "/v2/Services",
         function: "verify-services",
     },
@@ -288,6 +318,31 @@ pub const ROUTES: &[Route] = &[
         method: "POST",
         path: "/v2/Services/{service}/RateLimits/{rate_limit}/Buckets/{bucket}",
         function: "verify-rate-limits",
+    },
+    Route {
+        method: "POST",
+        path: "/v2/Services/{service}/VerificationCheck",
+        function: "verification-check",
+    },
+    Route {
+        method: "POST",
+        path: "/v2/Services/{service}/Verifications",
+        function: "verification-start",
+    },
+    Route {
+        method: "GET",
+        path: "/v2/Services/{service}/Verifications/{verification}",
+        function: "verification-show",
+    },
+    Route {
+        method: "HEAD",
+        path: "/v2/Services/{service}/Verifications/{verification}",
+        function: "verification-show",
+    },
+    Route {
+        method: "POST",
+        path: "/v2/Services/{service}/Verifications/{verification}",
+        function: "verification-update",
     },
     // end of generated
 ];

@@ -191,7 +191,6 @@ pub(super) const SMS_PER_COUNTRY_PER_DAY: Setting<u64> = setting("SMS_PER_COUNTR
 /// without much delay (docs/scale.md).
 pub(super) const SMS_SHARDS: Setting<u64> = setting("SMS_SHARDS", 1, 1..=256);
 
-
 /// Text messages to one number in any hour, whichever user they are for.
 pub(super) const SMS_PER_NUMBER_PER_HOUR: Setting<usize> = setting("SMS_PER_NUMBER_PER_HOUR", 10, 1..=10);
 

@@ -158,6 +158,7 @@ fn a_shard_enforces_its_part_of_every_limit_rounded_down() {
         (3, 4, 1, 1),
     ] {
         let of = |n| Policy {
+            money: None,
             per_minute: n,
             per_day: 10 * n,
             country_per_minute: 100 * n,
@@ -194,6 +195,7 @@ fn allowed_at_once(policy: &Policy) -> (u64, u64) {
 fn shards_together_allow_no_more_than_the_limit() {
     for limit in 1..40 {
         let policy = |shards| Policy {
+            money: None,
             per_minute: 1000,
             per_day: 1000,
             country_per_minute: limit,
@@ -406,6 +408,7 @@ fn with_money(per_day: u64) -> Policy {
         per_day: per_day * 1_000_000,
     });
     Policy {
+        shards: 1,
         per_minute: 100,
         per_day: 100,
         country_per_minute: 100,

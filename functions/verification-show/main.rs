@@ -1,0 +1,4 @@
+//! GET /v2/Services/{service}/Verifications/{verification}
+mod handler;
+
+countersign_shared::main!(handler::Show);
