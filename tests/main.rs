@@ -78,3 +78,8 @@ mod support_pin_reach;
 mod tokens;
 mod transport;
 mod users;
+mod verification;
+mod verification_attempts;
+mod verification_faults;
+mod verification_limits;
+mod verification_races;
