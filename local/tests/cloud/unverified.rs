@@ -70,9 +70,12 @@ impl Rows {
     /// So many sends at once, each on the strength of the same read: those that passed.
     async fn spend(&self, policy: Policy, count: usize, at: Timestamp) -> Vec<Receipt> {
         let days = self.days(at).await;
-        let sends = (0..count).map(|number| {
-            let (days, by) = (days.clone(), format!("{number} at {}", at.seconds()));
-            async move { spend(&self.update, &self.read, policy, "380", 0, days, &Hit { at, by }).await }
+        let sends = (0..count).map(async |number| {
+            let act = Hit {
+                at,
+                by: format!("{number} at {}", at.seconds()),
+            };
+            spend(&self.update, &self.read, policy, "380", 0, days.clone(), &act).await
         });
         let all = join_all(sends).await;
         all.into_iter().filter_map(|sent| sent.expect("the store works").ok()).collect()
@@ -103,7 +106,7 @@ async fn concurrent_sends_pass_exactly_as_the_budget_allows_and_approvals_fail_f
     // On the next day, in the same hour, none is left.
     assert_eq!(rows.spend(POLICY, 3, at(300)).await.len(), 0);
     // Approvals while others send.
-    let approvals = join_all((0..3).map(|_| rows.approve(&[at(0)])));
+    let approvals = join_all((0..3).map(async |_| rows.approve(&[at(0)]).await));
     let (_, sends) = futures_util::future::join(approvals, rows.spend(POLICY, 12, at(2))).await;
     let today = rows.day(at(0)).await.expect("it was written");
     assert_eq!(today.total.approved, 3);
