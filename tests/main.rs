@@ -77,3 +77,6 @@ mod support_pin_reach;
 mod tokens;
 mod transport;
 mod users;
+mod verify_accounts;
+mod verify_rate_limits;
+mod verify_services;
