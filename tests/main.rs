@@ -83,3 +83,6 @@ mod verification_attempts;
 mod verification_faults;
 mod verification_limits;
 mod verification_races;
+mod verify_accounts;
+mod verify_rate_limits;
+mod verify_services;
