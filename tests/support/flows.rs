@@ -250,7 +250,7 @@ impl Trial {
                 of(&person, &email, trial("PATCH", path, Some(world.admin().into()), Value::Null))
             }
             Flow::StartByText | Flow::StartByMail => {
-                let to = if flow == Flow::StartByText { phone } else { email };
+                let to = if flow == Flow::StartByText { &phone } else { &email };
                 let path = format!("{}/Verifications", world.application().path());
                 Self {
                     to: to.clone(),
