@@ -77,4 +77,5 @@ mod support_pin;
 mod support_pin_reach;
 mod tokens;
 mod transport;
+mod twilio_clients;
 mod users;
