@@ -11,6 +11,7 @@ use crate::support::{
     passcode::{PURPOSE, USER},
     people::{NEW_PHONE, PHONE},
     requests::Response,
+    verify::{ADDRESS, NUMBER, wrong},
     world::{World, root, second_engine},
 };
 
@@ -70,6 +71,32 @@ async fn every_route_makes_its_expected_number_of_calls() {
     world.invocations().await;
     world.invalidate(&issued.id).send().await.ok(200);
     check(&world, "invalidate", 2, 1).await;
+}
+
+#[tokio::test]
+async fn verifications_make_their_expected_number_of_calls() {
+    let world = World::new().await;
+    let app = world.application();
+    world.invocations().await;
+    app.start(&world, NUMBER).await;
+    // The first message of a day reads the budgets of earlier ones.
+    check(&world, "start by text message, the first of a day", 5, 3).await;
+    app.start(&world, NUMBER).await;
+    check(&world, "start by text message", 4, 3).await;
+    let code = world.verification_code(NUMBER).await;
+    app.check(&world, NUMBER, &wrong(&code)).await.ok(200);
+    check(&world, "check a wrong code", 2, 1).await;
+    app.check(&world, NUMBER, &code).await.ok(200);
+    check(&world, "check the right code", 2, 1).await;
+    assert_eq!(app.check(&world, NUMBER, &code).await.status, 404);
+    check(&world, "check a used code", 1, 0).await;
+    app.start(&world, ADDRESS).await;
+    check(&world, "start by mail", 4, 2).await;
+    let path = format!("/Verifications/{ADDRESS}");
+    app.request(&world, "GET", &path).send().await.ok(200);
+    check(&world, "show a verification", 1, 0).await;
+    app.request(&world, "POST", &path).form(&[("Status", "canceled")]).send().await.ok(200);
+    check(&world, "cancel a verification", 2, 1).await;
 }
 
 #[tokio::test]

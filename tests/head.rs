@@ -63,6 +63,18 @@ async fn head_is_get_without_a_body() {
         }
         alike(&path, &world.request("HEAD", &path).bearer(token).send_unchecked().await, &get);
     }
+    let own = world.application();
+    for (path, expected) in [
+        ("/v2/Services".to_owned(), 200),
+        ("/v2/Services?Page=x".to_owned(), 400),
+        (own.path(), 200),
+        (format!("{}/RateLimits", own.path()), 200),
+        (format!("{}/RateLimits/RK1", own.path()), 404),
+    ] {
+        let get = world.get(&path).by(&own).send_unchecked().await;
+        assert_eq!(get.status, expected, "{path}: {get:?}");
+        alike(&path, &world.request("HEAD", &path).by(&own).send_unchecked().await, &get);
+    }
     assert_eq!(world.state().await, before, "nothing was changed");
 }
 

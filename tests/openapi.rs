@@ -27,7 +27,18 @@ async fn the_document_has_exactly_the_routes_of_the_template() {
             described.insert(format!("{} {path}", method.to_uppercase()), name);
         }
     }
-    assert_eq!(described, declared(), "describe the route in openapi.rs beside its handler");
+    let declared = declared();
+    let routes = |described: &BTreeMap<String, String>| described.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(routes(&described), routes(&declared), "describe the route in openapi.rs beside its handler");
+    let ids: BTreeSet<_> = described.values().collect();
+    assert_eq!(ids.len(), described.len(), "each operation has an id of its own: {described:?}");
+    for (route, function) in &declared {
+        // Of a function with several routes, the rest of an id says which.
+        let rest = described[route].strip_prefix(function.as_str());
+        let is_only = declared.values().filter(|other| *other == function).count() == 1;
+        let fits = rest.is_some_and(|rest| rest.is_empty() == is_only && (is_only || rest.starts_with('-')));
+        assert!(fits, "{route} has the id {}: begin it with {function}", described[route]);
+    }
 }
 
 /// The routes of the template, and the functions behind them.

@@ -180,6 +180,30 @@ async fn an_exhausted_quota_of_a_country_does_not_affect_other_countries() {
 }
 
 #[tokio::test]
+async fn a_day_of_text_messages_costs_no_more_than_its_money() {
+    let world = World::with(&[
+        ("SmsCountries", "380,49"),
+        ("SmsPrices", "380=0.10,49=0.05"),
+        ("SmsMoneyPerDay", "0.36"),
+    ])
+    .await;
+    let ukraine = people(&world, 6, |n| format!("+38088123454{n}")).await;
+    let got = join_all(ukraine.iter().map(|person| sign_in(&world, person))).await;
+    let sent = got.iter().filter(|got| got.status == 201).count();
+    assert_eq!((sent, world.messages().await.len()), (3, 3), "not one beyond the money, however many at once");
+    // What is left pays for a message to another country.
+    let german = world.create_person_with("german", "+4915112345678").await;
+    token_in(&sign_in(&world, &german).await);
+    too_many_sends(&sign_in(&world, &german).await, DAY + 3600);
+    // The reason is another one than that of the other limits.
+    let failures = world.metrics("token-create", "SmsFailed");
+    assert_eq!(failures.len(), 4);
+    assert!(failures.iter().all(|line| line["Reason"] == "money"), "{failures:?}");
+    world.advance(DAY + 3600).await;
+    token_in(&sign_in(&world, &ukraine[0]).await);
+}
+
+#[tokio::test]
 async fn nothing_is_sent_if_no_country_is_listed() {
     let world = World::with(&[("SmsCountries", "")]).await;
     let demo = world.demo();

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::support::{
     mithril::refused,
     requests::Request,
+    verify::{verify_error, verify_not_found},
     words::{
         BAD_MEDIA_TYPE, BAD_REQUEST, ERA_TOO_LARGE_BODY, FORBIDDEN, MALFORMED_REQUEST, NO_METHOD, NO_ROUTE,
         UNAUTHORIZED,
@@ -36,6 +37,11 @@ async fn unknown_routes_are_404_in_the_dialect_of_their_path() {
         (&body["status"], &body["error"], &body["path"]),
         (&json!(404), &json!("Not Found"), &json!("/passcode/nothing"))
     );
+    for path in ["/v2", "/v2/Services/", "/v2/services", "/v2/Services/VA1/Nothing"] {
+        for method in ["GET", "POST", "DELETE"] {
+            assert_eq!(world.request(method, path).send().await.ok(404), verify_not_found(path));
+        }
+    }
     for path in [
         "/mithril/api",
         "/mithril/api/nothing",
@@ -78,6 +84,10 @@ async fn wrong_methods_are_405_and_list_the_allowed_ones() {
         ("/mithril/api/users/7/authentication_factors/7/actions/reset", "PATCH"),
         ("/mithril/api/users/7/authentication_factors/7/actions/disable", "PATCH"),
         ("/mithril/api/users/7/authentication_factors/7/actions/enable", "PATCH"),
+        ("/v2/Services", "GET, HEAD, POST"),
+        ("/v2/Services/VA1", "DELETE, GET, HEAD, POST"),
+        ("/v2/Services/VA1/RateLimits", "GET, HEAD, POST"),
+        ("/v2/Services/VA1/RateLimits/RK1/Buckets/BL1", "DELETE, GET, HEAD, POST"),
     ] {
         for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "HEAD"] {
             if allow.split(", ").any(|one| one == method) {
@@ -89,6 +99,10 @@ async fn wrong_methods_are_405_and_list_the_allowed_ones() {
                 _ if method == "HEAD" => String::new(),
                 Some("mithril") => {
                     refused(&got, 405, "method_not_allowed", "Method not allowed.");
+                    continue;
+                }
+                Some("v2") => {
+                    assert_eq!(got.json(), verify_error(405, 20004, "Method not allowed"), "{method} {path}");
                     continue;
                 }
                 Some("api") => NO_METHOD.into(),
@@ -131,6 +145,8 @@ async fn an_encoded_body_is_415_in_every_dialect() {
         ("POST", &format!("{demo}/authentication_factors"), ""),
         ("PATCH", "/mithril/api/users/actions/init_factor", ""),
         ("GET", "/openapi.json", plain),
+        ("POST", "/v2/Services", ""),
+        ("GET", "/v2/Services/VA1", ""),
         ("POST", "/elsewhere", plain),
     ] {
         let ask = || world.request(method, path).bearer(world.admin());
@@ -143,6 +159,9 @@ async fn an_encoded_body_is_415_in_every_dialect() {
                     refused(&got, 415, "content_type_invalid", "Invalid Content-Encoding header.");
                 }
                 _ if path.starts_with("/passcode") => assert_eq!(got.json()["error"], BAD_MEDIA_TYPE),
+                _ if path.starts_with("/v2") => {
+                    assert_eq!(got.json(), verify_error(415, 20001, "Unsupported content encoding"));
+                }
                 _ => assert_eq!(got.body.to_lowercase(), body.to_lowercase()),
             }
         }

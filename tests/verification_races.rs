@@ -98,7 +98,10 @@ async fn unknown_used_canceled_and_expired_verifications_are_indistinguishable()
     ] {
         let got = app.check(&world, to, code).await;
         not_found(&got, &path);
-        let by_sid = [("VerificationSid", sid.as_str().expect("a SID")), ("Code", code.as_str())];
+        let by_sid = [
+            ("VerificationSid", sid.as_str().expect("a SID")),
+            ("Code", code.as_str()),
+        ];
         let got = app.request(&world, "POST", "/VerificationCheck").form(&by_sid).send().await;
         not_found(&got, &path);
         let calls = world.invocations().await;
@@ -107,6 +110,8 @@ async fn unknown_used_canceled_and_expired_verifications_are_indistinguishable()
     // Units differ with the size of the row, which no caller sees.
     let operations = |calls: &[Value]| -> Vec<String> {
         let calls = calls.iter().flat_map(|calls| calls.as_array().expect("calls"));
+        // Keys are read again every five minutes.
+        let calls = calls.filter(|call| call["service"] == "dynamodb");
         calls.map(|call| format!("{} {}", call["operation"], call["table"])).collect()
     };
     for calls in &seen {

@@ -12,6 +12,7 @@ use countersign_shared::{
     },
     fault::Fault,
     observe::Outcome,
+    services::verify_services::add_first,
     store::{
         rows::verify_credential::{has_keys, set_keys, set_secret},
         table::{Committed, Transaction},
@@ -43,7 +44,7 @@ impl Operator {
         let service = Service::new(account.account, service_name, &mut SysRng, run.now).map_err(Fault::from)?;
         let mut transaction = Transaction::default();
         transaction.put_new(&self.verify_accounts, &account, run.now);
-        self.verify_services.add_first(&mut transaction, &service, run.now);
+        add_first(&self.verify_services, &self.verify_lists, &mut transaction, &service, run.now);
         for act in [
             Outcome::VerifyAccountCreated.of(account.id.log_name()),
             Outcome::ServiceCreated.of(service.sid.log_name()),

@@ -11,7 +11,7 @@ use countersign_shared::{
     runtime::edge::Wire,
     services::{
         verify_accounts::{self, Admitted, Authenticated, VerifyAccounts},
-        verify_services::ServiceChanges,
+        verify_services::{AccountServices, ServiceChanges},
     },
     store::table::Batch,
 };
@@ -21,6 +21,7 @@ use rand::rngs::SysRng;
 #[derive(Wire)]
 pub struct Services {
     pub accounts: VerifyAccounts,
+    pub services: AccountServices,
     pub changes: ServiceChanges,
     #[wire(public_url)]
     pub public_url: Option<String>,
@@ -47,7 +48,7 @@ impl Services {
         let service = ServiceForm::read(call)?.created(account, &mut SysRng, call.now)?;
         call.log_subject(service.sid.log_name());
         let act = Outcome::ServiceCreated.of(service.sid.log_name()).in_domain(&domain);
-        let created = self.changes.create(&service, call.into(), &act).await?;
+        let created = self.services.create(&service, call.into(), &act).await?;
         created.map_err(|_| Error::LimitReached("The account has as many services as it may have"))?;
         Ok(verify::service(201, Outcome::ServiceCreated, &service, &self.urls(call)))
     }
@@ -58,23 +59,23 @@ impl Services {
         let named = verify_accounts::named_account(call);
         let admitted = verify_accounts::account(&self.accounts, call, |batch| {
             if let Some(account) = named {
-                batch.want(&self.changes.lists, &account);
+                batch.want(&self.services.lists, &account);
             }
         });
         let Authenticated { account, found, .. } = admitted.await??;
         let page = Paging::read(call)?;
         let list = match named {
             Some(account) => {
-                found.take(&self.changes.lists, &account, call.now)?.unwrap_or_else(|| ServiceList::empty(account))
+                found.take(&self.services.lists, &account, call.now)?.unwrap_or_else(|| ServiceList::empty(account))
             }
-            None => self.changes.list(account, call.now).await?,
+            None => self.services.list(account, call.now).await?,
         };
         let mut batch = Batch::default();
         let on_page = page.of(&list.services);
-        on_page.iter().for_each(|sid| batch.want(&self.changes.services, sid));
+        on_page.iter().for_each(|sid| batch.want(&self.services.services, sid));
         let found = batch.read().await?;
         // One that was deleted since the list was read is left out.
-        let services = on_page.iter().filter_map(|sid| found.take(&self.changes.services, sid, call.now).transpose());
+        let services = on_page.iter().filter_map(|sid| found.take(&self.services.services, sid, call.now).transpose());
         let services: Vec<_> = services.collect::<Result<_, _>>()?;
         Ok(verify::services(page, &services, list.services.len(), &self.urls(call)))
     }
@@ -96,7 +97,7 @@ impl Services {
     async fn delete(&self, call: &Call) -> Result<Answer, Error> {
         let Admitted { service, domain, .. } = verify_accounts::service(&self.accounts, call, |_| {}).await??;
         let act = Outcome::ServiceDeleted.of(service.sid.log_name()).in_domain(&domain);
-        self.changes.delete(&service, call.into(), &act).await??;
+        self.services.delete(&service, call.into(), &act).await??;
         Ok(Answer::empty(Outcome::ServiceDeleted))
     }
 

@@ -142,6 +142,7 @@ fn operator(command: &Value) -> Value {
             println!("a token for {} seconds", command["lifetime_seconds"]);
             json!({ "token": format!("{owner}:{}", command["scopes"]), "lifetime_seconds": command["lifetime_seconds"] })
         }
+        "create_verify_account" => json!({ "account_sid": "AC1", "auth_token": "t0ken", "service_sid": "VA1" }),
         other => json!({ "error": format!("there is no command {other}") }),
     }
 }

@@ -13,6 +13,8 @@ const PORT: u16 = 3000;
 pub(crate) const HELP: &str = "\
 cargo local                      serve template.yaml on http://127.0.0.1:3000 with the real function binaries
 cargo local operator '<json>'    send a command to the operator's function of the local cloud that is running
+cargo local simulate FILE.csv    replay text messages (time,country,verified) against the template's limits: what would have
+                                 been sent, refused and spent
 cargo local rights DIR           list the rights of the template that no run used, of those with COUNTERSIGN_RIGHTS=DIR
 cargo local routes DIR           tell which routes of the template lack a success, or a 401 without a credential, in the same runs
 
@@ -22,6 +24,7 @@ cargo local routes DIR           tell which routes of the template lack a succes
   --binaries DIR    where the functions' binaries are; without it beside this program, where cargo puts them
   --aws URL         use DynamoDB, SES and SNS of another server that speaks AWS's protocols; without it they are built in
   --parameter N=V   another value of a parameter of the template; may be given for several
+  --svg FILE        where simulate writes its chart
   --help            this text
 
 What happened, and what tests do to it, below http://127.0.0.1:3000/_local (the page itself):
@@ -49,6 +52,17 @@ pub(crate) enum Command {
         /// A JSON object.
         command: String,
     },
+    /// Replay a file of text messages.
+    Simulate {
+        /// The template that declares the parameters.
+        template: PathBuf,
+        /// Values that override the defaults of parameters.
+        parameters: BTreeMap<String, String>,
+        /// The messages.
+        file: PathBuf,
+        /// Where the chart is written, if it is wanted.
+        svg: Option<PathBuf>,
+    },
     /// Report which routes lack tests, from the records in the folder.
     Routes {
         /// The options of a cloud with these routes.
@@ -68,13 +82,14 @@ pub(crate) enum Command {
 /// Parses the arguments.
 pub(crate) fn parse(mut arguments: Parser) -> Result<Command, lexopt::Error> {
     let (mut port, mut data, mut template, mut folder, mut aws) = (PORT, None, None, None, None);
-    let mut parameters = BTreeMap::new();
+    let (mut parameters, mut svg) = (BTreeMap::new(), None);
     let mut words: Vec<String> = Vec::new();
     while let Some(argument) = arguments.next()? {
         match argument {
             Arg::Long("port") => port = arguments.value()?.parse()?,
             Arg::Long("data") => data = Some(PathBuf::from(arguments.value()?)),
             Arg::Long("template") => template = Some(PathBuf::from(arguments.value()?)),
+            Arg::Long("svg") => svg = Some(PathBuf::from(arguments.value()?)),
             Arg::Long("binaries") => folder = Some(PathBuf::from(arguments.value()?)),
             Arg::Long("parameter") => {
                 let given = arguments.value()?.string()?;
@@ -106,6 +121,12 @@ pub(crate) fn parse(mut arguments: Parser) -> Result<Command, lexopt::Error> {
             quiet: false,
         })),
         (Some("operator"), Some(command), None) => Ok(Command::Operator { port, command }),
+        (Some("simulate"), Some(file), None) => Ok(Command::Simulate {
+            template,
+            parameters,
+            file: file.into(),
+            svg,
+        }),
         (Some("rights"), Some(folder), None) => Ok(Command::Rights {
             template,
             folder: folder.into(),
@@ -115,6 +136,7 @@ pub(crate) fn parse(mut arguments: Parser) -> Result<Command, lexopt::Error> {
             folder: record.into(),
         }),
         (Some("routes"), ..) => Err("routes takes one folder".into()),
+        (Some("simulate"), ..) => Err("simulate takes one file".into()),
         (Some("rights"), ..) => Err("rights takes one folder".into()),
         (Some("operator"), ..) => Err("operator takes one JSON object, in quotes".into()),
         (Some(other), ..) => Err(format!("there is no command {other:?}").into()),

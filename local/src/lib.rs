@@ -27,6 +27,7 @@
 //! | `page` | `/_local/…` and Lambda's invoke API |
 //! | `issuer` | an identity provider, for tries without one |
 //! | `data` | the `--data` directory |
+//! | `simulate` | replays a file of text messages against the limits, and starts nothing |
 //!
 //! Invariants: no function code depends on running here. A process serves one invocation at a time. Every AWS call is
 //! recorded with the invocation that made it, and executed only if the function's role allows it. The cloud listens on
@@ -54,6 +55,7 @@ mod rights;
 mod runtime;
 mod schedules;
 mod server;
+mod simulate;
 mod start;
 mod state;
 mod streams;
@@ -65,6 +67,7 @@ use std::path::PathBuf;
 
 pub use cloud::{Cloud, StartError};
 pub use coverage::unused_rights;
+pub use simulate::simulate;
 
 /// The default limit of processes per function.
 pub const PROCESSES_PER_FUNCTION: usize = 10;

@@ -15,6 +15,12 @@ async fn main() -> ExitCode {
             Ok(())
         }
         Ok(cli::Command::Serve(options)) => serve(options).await,
+        Ok(cli::Command::Simulate {
+            template,
+            parameters,
+            file,
+            svg,
+        }) => countersign_local::simulate(&template, &parameters, &file, svg.as_deref()).map(|table| say(&table)),
         Ok(cli::Command::Rights { template, folder }) => cli::rights(&template, &folder),
         Ok(cli::Command::Routes { options, folder }) => cli::routes(options, &folder).await,
         Ok(cli::Command::Operator { port, command }) => cli::operator(port, command).await,

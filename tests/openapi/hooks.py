@@ -41,6 +41,7 @@ def last_message(pattern):
 IDS = exchange("/_local/identities")
 CLIENT = IDS["client"]["client_id"]
 OF_ADMIN, OF_CLIENT = f"Bearer {IDS['admin']['token']}", f"Bearer {IDS['passcode_token']}"
+OF_APPLICATION = f"Basic {IDS['verify']['basic']}"
 
 
 class Guest:
@@ -90,6 +91,8 @@ class Tokens:
             return "Authorization", OF_CLIENT
         if path.startswith("/mithril/api/users"):
             return "Authorization", OF_ADMIN
+        if path.startswith("/v2/"):
+            return "Authorization", OF_APPLICATION
         return None
 
     def set(self, case, data, context):
@@ -101,7 +104,7 @@ class Tokens:
 def before_call(context, case, kwargs):
     case.headers["x-local-source-ip"] = next(ADDRESSES)
     # A token that schemathesis generated is a test case: leave it.
-    made_up = case.headers.get("Authorization", OF_ADMIN) not in (OF_ADMIN, OF_CLIENT)
+    made_up = case.headers.get("Authorization", OF_ADMIN) not in (OF_ADMIN, OF_CLIENT, OF_APPLICATION)
     # Half of the valid calls use resources that exist.
     if case.meta is not None and case.meta.generation.mode.is_positive and not made_up and next(TURNS) % 2:
         real = REAL.get((case.operation.method.upper(), case.operation.path))

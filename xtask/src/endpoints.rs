@@ -160,7 +160,7 @@ impl Function {
             return Ok(());
         }
         // Codes that are guessed are counted in their own rows.
-        self.counts_attempts |= of == "Verifier";
+        self.counts_attempts |= matches!(of.as_str(), "Verifier" | "VerificationChecker");
         match (of.as_str(), arguments.as_slice()) {
             ("Table", [row, right]) => {
                 let action = RIGHTS.iter().find(|(name, _)| name == right);
@@ -409,6 +409,7 @@ pub mod tests {
         for (field, sensitive) in [
             ("Table<Usage, Update>", true),
             ("Verifier", true),
+            ("VerificationChecker", true),
             ("Mailer", true),
             ("Texter", true),
             ("#[wire(password_cost)] Cost", true),

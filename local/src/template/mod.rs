@@ -2,6 +2,7 @@
 
 mod document;
 mod eval;
+mod parameters;
 mod read;
 mod roles;
 mod values;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 pub(crate) use eval::{ACCOUNT, API, REGION};
+pub(crate) use parameters::parameters;
 
 use crate::rights::Role;
 use crate::streams::Filter;

@@ -35,6 +35,7 @@ async fn the_demo_identities_have_the_expected_format() {
         "passcode_token": "heatclinic:[\"passcode\"]",
         "admin": person("admin", "\"all\""),
         "user": user,
+        "verify": { "account_sid": "AC1", "auth_token": "t0ken", "service_sid": "VA1", "basic": "QUMxOnQwa2Vu" },
     });
     assert_eq!(identities, expected);
     assert_eq!(local.json("/_local/invocations").await, json!([]), "making them is not in the list");

@@ -337,6 +337,23 @@ async fn old_demo_tokens_are_reissued() {
     local.cloud.stop().await;
 }
 
+#[tokio::test]
+async fn identities_of_an_earlier_version_get_an_account_for_verifications() {
+    let folder = Folder::new();
+    let mut options = fixture_options();
+    options.data = Some(folder.0.clone());
+    let local = Local::start_with(options.clone()).await;
+    let identities = local.json("/_local/identities").await;
+    local.cloud.stop().await;
+    let mut earlier = state(&folder.0);
+    let removed = earlier["identities"].as_object_mut().expect("an object").remove("verify");
+    assert!(removed.is_some_and(|verify| verify["account_sid"].is_string()));
+    std::fs::write(folder.0.join("state.json"), earlier.to_string()).expect("written");
+    let local = Local::start_with(options).await;
+    assert_eq!(local.json("/_local/identities").await, identities);
+    local.cloud.stop().await;
+}
+
 fn state(data: &Path) -> Value {
     let text = std::fs::read(data.join("state.json")).expect("written");
     serde_json::from_slice(&text).expect("JSON")

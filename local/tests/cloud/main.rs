@@ -15,3 +15,4 @@ mod rights;
 mod streams;
 mod support;
 mod time;
+mod unverified;

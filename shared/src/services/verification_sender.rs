@@ -2,9 +2,12 @@
 //! code. If the message cannot be sent, nothing remains that could be guessed, or that a retry would have to wait for
 //! (R65).
 
-use futures_util::future::join;
+mod reads;
+mod undo;
+
 use rand::rngs::SysRng;
 
+use self::{reads::Read, undo::Used};
 use crate::{
     delivery::{
         mail::{self, Mailer, Recipient},
@@ -18,10 +21,10 @@ use crate::{
             limit_keys,
             quota::{self, Exhausted, Quota},
             rate_limit::{Hit, RateLimited},
-            unverified::{Day, DayId, Days},
+            unverified::{self, Day, Days, Mode},
         },
-        mail::suppression::{self, Suppression},
-        people::{name::EmailAddress, phone::Phone, tenant::Domain},
+        mail::suppression::Suppression,
+        people::{factor::Trust, name::EmailAddress, phone::Phone, tenant::Domain},
         verification::{
             attempt::{self, Attempt},
             code::Payment,
@@ -30,18 +33,18 @@ use crate::{
             request::{Name, Start},
             service::{RateLimitDefinition, UniqueName},
             sid::AttemptSid,
-            windows::{self, Windows},
+            windows::Windows,
         },
     },
     fault::Fault,
     http::{call::Call, serve::in_time},
-    observe::{self, Outcome, Reason},
+    observe::{self, Metric, Outcome, Reason},
     refusal::NotStarted,
     runtime::{edge::Wire, settings::VerificationSending},
     services::{
         audit::AuditLog,
         rate_limits::{MailLimit, Spending},
-        verifications::{Opened, VerificationReader, act, shard_of},
+        verifications::{Opened, VerificationReader, act, count_last, shard_of},
         verify_accounts::Admission,
     },
     store::{
@@ -49,7 +52,7 @@ use crate::{
         rows::{
             self,
             bucket::Level,
-            rate_limit::{Receipt, Usage, counted, give_back},
+            rate_limit::{Receipt, Usage, counted},
         },
         table::{Batch, BatchGet, Committed, Get, Put, Table, Transaction, Update},
     },
@@ -107,28 +110,6 @@ const BUSY_FOR: u64 = 1;
 
 /// The kind of these mails, in their tags and in metrics.
 const VERIFICATION: &str = "verification";
-
-/// What a start has used so far. Each use is noted before it is written: if the answer is lost, it may have been
-/// written, and is given back with the rest.
-#[derive(Default)]
-struct Used<'a> {
-    stored: Option<(DestinationRecord, Attempt)>,
-    limit: Option<Receipt>,
-    quota: Option<rows::quota::Receipt>,
-    day: Option<rows::unverified::Receipt>,
-    mails: Option<Spending<'a>>,
-}
-
-/// What a start depends on, as it was read.
-struct Read {
-    record: DestinationRecord,
-    usage: Option<Usage>,
-    windows: Vec<Windows>,
-    quota: Quota,
-    days: Days,
-    level: Option<Level>,
-    is_suppressed: bool,
-}
 
 /// One start: what was requested, and what follows from it before anything is decided.
 struct Request<'a> {
@@ -209,82 +190,8 @@ impl VerificationSender {
             Destination::Phone(phone) => self.text(request, phone, &started, read, used).await?,
             Destination::Email(email) => self.mail(request, email, &started, read.level, used).await?,
         }
+        count_last(Metric::VerificationSent, request.call, &started.shown);
         Ok(started.shown)
-    }
-
-    /// The rows that a start depends on, besides the record.
-    fn want(&self, batch: &mut Batch, call: &Call, start: &Start) {
-        batch.want(&self.read_limits, &limit_subject(&start.to));
-        let service = super::verify_accounts::named_service(call);
-        for (name, value) in &start.rate_limits {
-            service.iter().for_each(|service| {
-                batch.want(&self.read_windows, &windows::subject(service, name, value));
-            });
-        }
-        match &start.to {
-            Destination::Phone(phone) => {
-                batch.want(&self.read_quotas, &shard_of(&start.to, self.policy.quota.shards));
-                if let Some(country) = self.policy.countries.of(phone) {
-                    let today = self.day(&start.to, country, call);
-                    batch.want(&self.read_days, &today.before(1));
-                    batch.want(&self.read_days, &today);
-                }
-            }
-            Destination::Email(email) => {
-                batch.want(&self.suppressions, &suppression::subject(email));
-                batch.want(&self.read_levels, &limit_keys::all_verification_mails());
-            }
-        }
-    }
-
-    fn day(&self, to: &Destination, country: &str, call: &Call) -> DayId {
-        DayId::of(country, shard_of(to, self.policy.unverified.shards).number(), call.now)
-    }
-
-    /// The rows among those that were read.
-    fn take(&self, found: &Batch, request: &Request<'_>) -> Result<Read, Fault> {
-        let Request {
-            call, opened, start, ..
-        } = request;
-        let now = call.now;
-        let id = opened.record.id;
-        let record = found.take(&self.reader.read, &id, now)?;
-        let windows = start.rate_limits.iter().map(|(name, value)| {
-            let subject = windows::subject(&opened.service.sid, name, value);
-            let found = found.take(&self.read_windows, &subject, now)?;
-            Ok(found.unwrap_or_else(|| Windows::none(subject)))
-        });
-        let shard = shard_of(&start.to, self.policy.quota.shards);
-        let days = match request.country {
-            Some(country) => {
-                let today = self.day(&start.to, country, call);
-                Days {
-                    yesterday: found.take(&self.read_days, &today.before(1), now)?,
-                    today: found.take(&self.read_days, &today, now)?,
-                }
-            }
-            None => Days::default(),
-        };
-        let is_suppressed = match &start.to {
-            Destination::Phone(_) => false,
-            Destination::Email(email) => found.take(&self.suppressions, &suppression::subject(email), now)?.is_some(),
-        };
-        Ok(Read {
-            record: record.unwrap_or_else(|| DestinationRecord::none(id)),
-            usage: found.take(&self.read_limits, &limit_subject(&start.to), now)?,
-            windows: windows.collect::<Result<_, Fault>>()?,
-            quota: found.take(&self.read_quotas, &shard, now)?.unwrap_or_else(|| Quota::none(shard)),
-            days,
-            level: found.take(&self.read_levels, &limit_keys::all_verification_mails(), now)?,
-            is_suppressed,
-        })
-    }
-
-    async fn read_again(&self, request: &Request<'_>) -> Result<Read, Fault> {
-        let mut batch = Batch::default();
-        batch.want(&self.reader.read, &request.opened.record.id);
-        self.want(&mut batch, request.call, request.start);
-        self.take(&batch.read().await?, request)
     }
 
     /// Stores the verification, with the hit on the rate limit of its destination and on those that the application
@@ -323,7 +230,7 @@ impl VerificationSender {
         if let Some(message) = self.message(request, &read.record) {
             // Decided again when it is counted; a message that is refused then would be stored and taken back.
             read.quota.clone().spend(&policy.quota, &message, act)?;
-            self.admit(request, &read.days)?;
+            Self::has_room(self.budget(request, &read.record, &started), request, &read.days)?;
         }
         let attempt = Attempt {
             sid: request.attempt,
@@ -369,13 +276,28 @@ impl VerificationSender {
         })
     }
 
+    /// The budget of unverified messages, as it applies to a message. What is exhausted refuses neither destinations that
+    /// were verified before (R79), nor the code of a pending verification again: such a message counts, and is not refused.
+    fn budget(&self, request: &Request<'_>, record: &DestinationRecord, started: &Started) -> unverified::Policy {
+        let is_resend = started.shown.messages.len() > 1;
+        let mode = match record.trust(&self.reader.policy, request.call.now) {
+            Trust::Established => Mode::Record,
+            Trust::New if is_resend => Mode::Record,
+            Trust::New => self.policy.unverified.mode,
+        };
+        unverified::Policy {
+            mode,
+            ..self.policy.unverified
+        }
+    }
+
     /// Whether the country's budget of unverified messages has room.
-    fn admit(&self, request: &Request<'_>, days: &Days) -> Result<(), NotStarted> {
+    fn has_room(budget: unverified::Policy, request: &Request<'_>, days: &Days) -> Result<(), NotStarted> {
         let Some(today) = &days.today else {
             // The first message of a day is decided with those of the days before.
             return Ok(());
         };
-        let admitted = self.policy.unverified.admit(today, days.yesterday.as_ref(), request.call.now);
+        let admitted = budget.admit(today, days.yesterday.as_ref(), request.call.now);
         admitted.map(drop).map_err(|_| NotStarted::UnverifiedBudget)
     }
 
@@ -396,7 +318,7 @@ impl VerificationSender {
         used.quota = Some(spent?);
         let country = message.country.as_str();
         let shard = shard_of(&request.start.to, policy.unverified.shards).number();
-        let (days, unverified) = (read.days, policy.unverified);
+        let (days, unverified) = (read.days, self.budget(request, &read.record, started));
         let counted =
             rows::unverified::spend(&self.days, &self.read_days, unverified, country, shard, days, act).await?;
         let receipt = counted.map_err(|_| NotStarted::UnverifiedBudget)?;
@@ -480,74 +402,6 @@ impl VerificationSender {
         let masked = email.masked();
         observe::mail(VERIFICATION, sent.is_ok(), call.log_context(Some(&masked)));
         sent.map_err(|mail::Unsent { fault, .. }| NotStarted::NotSent(fault))
-    }
-
-    /// Gives back everything that was used, and ends the verification. What cannot be given back expires.
-    async fn take_back(&self, request: &Request<'_>, used: Used<'_>) {
-        let now = request.call.now;
-        let quota = async {
-            match used.quota {
-                Some(receipt) => rows::quota::give_back(&self.quotas, receipt, now).await,
-                None => Ok(()),
-            }
-        };
-        let day = async {
-            match used.day {
-                Some(receipt) => rows::unverified::give_back(&self.days, receipt, now).await,
-                None => Ok(()),
-            }
-        };
-        let limit = async {
-            match used.limit {
-                Some(receipt) => give_back(&self.limits, receipt, now).await,
-                None => Ok(()),
-            }
-        };
-        let mails = async {
-            match used.mails {
-                Some(spending) => spending.give_back().await,
-                None => Ok(()),
-            }
-        };
-        let record = async {
-            match used.stored {
-                Some((record, attempt)) => self.cancel(request, record, attempt).await,
-                None => Ok(()),
-            }
-        };
-        // The first error is reported: it is why this is given back.
-        let _ = join(join(quota, day), join(join(limit, mails), record)).await;
-    }
-
-    /// Takes the message out of a record that may have been stored.
-    async fn cancel(&self, request: &Request<'_>, stored: DestinationRecord, attempt: Attempt) -> Result<(), Fault> {
-        let id = stored.id;
-        let mut stored = Some(stored);
-        optimistic(ROUNDS, "the verification", async || {
-            let found = match stored.take() {
-                Some(stored) => stored,
-                None => self.reader.again(&id, request.call).await?,
-            };
-            let version = found.version;
-            let is_there = found.entry(&attempt.verification).and_then(|entry| entry.open.as_ref());
-            if !is_there.is_some_and(|open| open.messages.iter().any(|message| message.attempt == attempt.sid)) {
-                return Ok(Some(()));
-            }
-            let next = found.take_back(&attempt.sid, &request.act.by);
-            let mut transaction = Transaction::default();
-            transaction.put_if(&self.records, &next, rows::verification::is_as_read(version));
-            transaction.put(
-                &self.attempts,
-                &Attempt {
-                    is_sent: false,
-                    ..attempt.clone()
-                },
-            );
-            let event = act(Outcome::VerificationNotSent, &request.opened.domain, &attempt.verification);
-            self.audit.add(&mut transaction, request.call, event);
-            Ok(matches!(transaction.commit().await?, Committed::Yes).then_some(()))
-        })
-        .await
     }
 }
 

@@ -26,9 +26,26 @@ use crate::{
 /// Maximum number of attempts while other requests change the same service or list.
 const TRIES: u32 = 6;
 
-/// The services of an account, and their list.
+/// Adds the first service of a new account to the account's own transaction.
+///
+/// # Panics
+/// Never: a list has room for one.
+pub fn add_first(
+    services: &Table<Service, Put>,
+    lists: &Table<ServiceList, Put>,
+    transaction: &mut Transaction,
+    service: &Service,
+    now: Timestamp,
+) {
+    let list = ServiceList::empty(service.account);
+    let next = list.with(service.sid).expect("a list has room for one");
+    transaction.put_new(services, service, now);
+    transaction.put_if(lists, &next, list_is_unchanged(&list));
+}
+
+/// Creates and deletes the services of an account.
 #[derive(Debug, Wire)]
-pub struct ServiceChanges {
+pub struct AccountServices {
     /// Reads lists.
     pub lists: Table<ServiceList, BatchGet>,
     /// Reads services.
@@ -39,7 +56,7 @@ pub struct ServiceChanges {
     audit: AuditLog,
 }
 
-impl ServiceChanges {
+impl AccountServices {
     /// The list of an account's services.
     ///
     /// # Errors
@@ -47,17 +64,6 @@ impl ServiceChanges {
     pub async fn list(&self, account: AccountSid, now: Timestamp) -> Result<ServiceList, Fault> {
         let list = Batch::one(&self.lists, &account, now).await?;
         Ok(list.unwrap_or_else(|| ServiceList::empty(account)))
-    }
-
-    /// Adds the first service of a new account to the account's own transaction.
-    ///
-    /// # Panics
-    /// Never: a list has room for one.
-    pub fn add_first(&self, transaction: &mut Transaction, service: &Service, now: Timestamp) {
-        let list = ServiceList::empty(service.account);
-        let next = list.with(service.sid).expect("a list has room for one");
-        transaction.put_new(&self.change_services, service, now);
-        transaction.put_if(&self.change_lists, &next, list_is_unchanged(&list));
     }
 
     /// Creates a service at the end of its account's list.
@@ -83,6 +89,38 @@ impl ServiceChanges {
         .await
     }
 
+    /// Deletes a service. Verifications of it end with it, because they are reached by it only.
+    ///
+    /// # Errors
+    /// [`Fault`] when the store fails, or when other requests changed the list every time. Inside:
+    /// [`Denied::NoService`] when another request has deleted it.
+    pub async fn delete(&self, service: &Service, cause: Cause<'_>, act: &Act) -> Result<Result<(), Denied>, Fault> {
+        optimistic(TRIES, "the list of services", async || {
+            let list = self.list(service.account, cause.at).await?;
+            let mut transaction = Transaction::default();
+            let deleted = transaction.delete_if(&self.delete_services, &service.sid, exists());
+            transaction.put_if(&self.change_lists, &list.without(service.sid), list_is_unchanged(&list));
+            self.audit.add(&mut transaction, cause, act.clone());
+            let is_gone = async { Ok(!Batch::finds(&self.services, &service.sid, cause.at).await?) };
+            Ok(match settled(transaction.commit().await, is_gone).await? {
+                Committed::Yes => Some(Ok(())),
+                Committed::No(steps) if steps.contains(&deleted) => Some(Err(Denied::NoService)),
+                Committed::No(_) => None,
+            })
+        })
+        .await
+    }
+}
+
+/// Changes the settings and rate limits of a service.
+#[derive(Debug, Wire)]
+pub struct ServiceChanges {
+    services: Table<Service, BatchGet>,
+    change_services: Table<Service, Put>,
+    audit: AuditLog,
+}
+
+impl ServiceChanges {
     /// Changes a service: `next` computes its new state from the one that was read. Returns that new state.
     ///
     /// # Errors
@@ -114,28 +152,6 @@ impl ServiceChanges {
             Ok(match Batch::one(&self.services, &read.sid, cause.at).await? {
                 Some(other) => ControlFlow::Continue(other),
                 None => ControlFlow::Break(Err(Denied::NoService.into())),
-            })
-        })
-        .await
-    }
-
-    /// Deletes a service. Verifications of it end with it, because they are reached by it only.
-    ///
-    /// # Errors
-    /// [`Fault`] when the store fails, or when other requests changed the list every time. Inside:
-    /// [`Denied::NoService`] when another request has deleted it.
-    pub async fn delete(&self, service: &Service, cause: Cause<'_>, act: &Act) -> Result<Result<(), Denied>, Fault> {
-        optimistic(TRIES, "the list of services", async || {
-            let list = self.list(service.account, cause.at).await?;
-            let mut transaction = Transaction::default();
-            let deleted = transaction.delete_if(&self.delete_services, &service.sid, exists());
-            transaction.put_if(&self.change_lists, &list.without(service.sid), list_is_unchanged(&list));
-            self.audit.add(&mut transaction, cause, act.clone());
-            let is_gone = async { Ok(!Batch::finds(&self.services, &service.sid, cause.at).await?) };
-            Ok(match settled(transaction.commit().await, is_gone).await? {
-                Committed::Yes => Some(Ok(())),
-                Committed::No(steps) if steps.contains(&deleted) => Some(Err(Denied::NoService)),
-                Committed::No(_) => None,
             })
         })
         .await

@@ -15,10 +15,12 @@ use crate::{
             token::{Kind, Owner, Session, Token, tests::grant},
         },
         crypto::{
+            encryption::Encrypted,
             key::tests::ring,
             secret::{Digest, Secret},
         },
         idempotency::{Body, IdempotencyRecord, Issued},
+        limits::rate_limit::Hit,
         mail::{
             sender::Sender,
             suppression::{self, Reason, Suppression},
@@ -41,12 +43,19 @@ use crate::{
         support_pin::{self, SupportPin},
         time::Timestamp,
         verification::{
+            self,
             account::Credential,
+            attempt::{self, Attempt},
+            code::CodeSource,
+            destination::DestinationId,
+            policy::GuessLedger,
+            record::{DestinationRecord, Entry, Message, Verification},
             service::{
                 self, CodeLength, Description, FriendlyName, ServiceList,
                 tests::{bucket, limit, service},
             },
-            sid::KeySid,
+            sid::{AccountSid, AttemptSid, KeySid, ServiceSid, VerificationSid},
+            windows::Windows,
         },
     },
     store::table::Row,
@@ -335,6 +344,85 @@ fn rows_of_verifications_are_read_as_they_were_written() {
     let list = ServiceList::empty(account.account);
     is_kept(&list, None);
     is_kept(&list.with(service.sid).expect("there is room"), None);
+}
+
+#[test]
+fn verifications_are_read_as_they_were_written() {
+    let encrypted = || Encrypted {
+        key: 2,
+        nonce: [3; 12],
+        bytes: vec![4, 5],
+    };
+    let open = |code, payment| Verification {
+        nonce: [1, 2, 3, 4, 5, 6],
+        code,
+        payment,
+        created_at: at(5),
+        updated_at: at(6),
+        expires_at: at(605),
+        wrong: 2,
+        messages: vec![
+            Message {
+                attempt: AttemptSid::from_bytes([8; 16]),
+                by: "invocation".into(),
+                channel: verification::destination::Channel::Sms,
+                at: Timestamp::from_millis(5123),
+                country: Some("1".into()),
+            },
+            Message {
+                attempt: AttemptSid::from_bytes([9; 16]),
+                by: "another".into(),
+                channel: verification::destination::Channel::Email,
+                at: at(6),
+                country: None,
+            },
+        ],
+    };
+    let hit = |seconds| Hit {
+        at: at(seconds),
+        by: "invocation".into(),
+    };
+    let entry = |open| Entry {
+        service: ServiceSid::from_bytes([2; 16]),
+        to: encrypted(),
+        sends: vec![hit(5)],
+        open,
+    };
+    let derived = CodeSource::Derived { key: 7, length: 6 };
+    let custom = CodeSource::Custom { key: 7, mac: [6; 32] };
+    let none = DestinationRecord::none(DestinationId::from_bytes([1; 10]));
+    is_kept(&none, None);
+    let record = DestinationRecord {
+        version: 4,
+        ledger: GuessLedger(vec![hit(7), hit(8)]),
+        entries: vec![
+            entry(None),
+            entry(Some(open(derived, None))),
+            entry(Some(open(custom, Some(encrypted())))),
+        ],
+        approved_at: Some(at(9)),
+        forget_at: at(1000),
+        ..none
+    };
+    is_kept(&record, None);
+    for (country, converted_at) in [(None, None), (Some("380".to_owned()), Some(at(99)))] {
+        let attempt = Attempt {
+            sid: attempt::first_sid(at(50)),
+            account: AccountSid::from_bytes([1; 16]),
+            service: ServiceSid::from_bytes([2; 16]),
+            verification: VerificationSid::from_bytes([3; 16]),
+            channel: verification::destination::Channel::Sms,
+            to: encrypted(),
+            country,
+            is_sent: converted_at.is_some(),
+            converted_at,
+        };
+        is_kept(&attempt, Some(50 + attempt::RETENTION));
+    }
+    let mut windows = Windows::none([5; 32]);
+    is_kept(&windows, None);
+    windows = windows.count(&[bucket(), bucket()], at(5)).expect("there is room");
+    is_kept(&windows, None);
 }
 
 #[test]
