@@ -81,12 +81,7 @@ async fn a_verification_is_shown_by_sid_and_by_destination_while_it_is_open() {
     let app = world.application();
     let started = app.start(&world, NUMBER).await;
     let sid = started["sid"].as_str().expect("a SID");
-    for name in [
-        sid,
-        NUMBER,
-        "%2B14155550142",
-        &sid.to_uppercase().replacen("VE", "VE", 1),
-    ] {
+    for name in [sid, NUMBER, "%2B14155550142", &sid.to_uppercase()] {
         let path = format!("/Verifications/{name}");
         assert_eq!(app.request(&world, "GET", &path).send().await.ok(200), started, "{name}");
         assert_eq!(app.request(&world, "HEAD", &path).send_unchecked().await.status, 200);

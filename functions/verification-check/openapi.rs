@@ -5,7 +5,7 @@ use countersign_shared::http::dialects::verify::{CheckBody, CheckForm, VerifyErr
 use crate::document::prelude::*;
 
 pub fn operation(route: &Route) -> OperationBuilder {
-    verify_service("verification-checks-create", "Check a code", route)
+    verify_service("verification-check", "Check a code", route)
         .request_body(Some(form_with::<CheckForm>(&["Code"])))
         .response("200", json::<CheckBody>("Whether the code was right: the verification is then approved"))
         .response("400", json::<VerifyError>("A parameter is not valid"))

@@ -5,7 +5,7 @@ use countersign_shared::http::dialects::verify::{StartForm, VerificationBody, Ve
 use crate::document::prelude::*;
 
 pub fn operation(route: &Route) -> OperationBuilder {
-    verify_service("verifications-start", "Start a verification, or send its code again", route)
+    verify_service("verification-start", "Start a verification, or send its code again", route)
         .parameter(idempotency())
         .request_body(Some(form_with::<StartForm>(&["To", "Channel"])))
         .response("201", json::<VerificationBody>("Its code is on its way"))

@@ -5,7 +5,7 @@ use countersign_shared::http::dialects::verify::{StatusForm, VerificationBody, V
 use crate::document::prelude::*;
 
 pub fn operation(route: &Route) -> OperationBuilder {
-    verification("verifications-update", "Cancel a verification, or approve it without its code", route)
+    verification("verification-update", "Cancel a verification, or approve it without its code", route)
         .request_body(Some(form_with::<StatusForm>(&["Status"])))
         .response("200", json::<VerificationBody>("As it ended"))
         .response("400", json::<VerifyError>("A parameter is not valid"))

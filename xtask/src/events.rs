@@ -167,7 +167,7 @@ fn schema(name: &str, outcomes: &[String]) -> Value {
             "actor": {
                 "description": "Who did it: a user, a client or the operator; absent if no caller was authenticated.",
                 "type": "string",
-                "pattern": "^((user|client):.+|operator)$",
+                "pattern": "^((user|client|account|key):.+|operator)$",
             },
             "subject": {
                 "description": "Whom or what it happened to: user:ID, client:ID, passcode:ID, or a kind and a pseudonym.",

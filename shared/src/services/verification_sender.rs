@@ -3,15 +3,22 @@
 //! (R65).
 
 mod reads;
+mod tables;
 mod undo;
+
+pub use self::tables::VerificationSender;
 
 use rand::rngs::SysRng;
 
-use self::{reads::Read, undo::Used};
+use self::{
+    reads::Read,
+    tables::{ROUNDS, Request, limit_subject},
+    undo::Used,
+};
 use crate::{
     delivery::{
-        mail::{self, Mailer, Recipient},
-        text::{Texter, Unsent, Why},
+        mail::{self, Recipient},
+        text::{Unsent, Why},
         verification::{self as words, LastLine, VerificationText},
     },
     domain::{
@@ -19,32 +26,27 @@ use crate::{
         crypto::secret::Secret,
         limits::{
             limit_keys,
-            quota::{self, Exhausted, Quota},
-            rate_limit::{Hit, RateLimited},
-            unverified::{self, Day, Days, Mode},
+            quota::{self, Exhausted},
+            rate_limit::RateLimited,
+            unverified::{self, Days, Mode},
         },
-        mail::suppression::Suppression,
-        people::{factor::Trust, name::EmailAddress, phone::Phone, tenant::Domain},
+        people::{factor::Trust, name::EmailAddress, phone::Phone},
         verification::{
             attempt::{self, Attempt},
             code::Payment,
             destination::{Channel, Destination},
             record::{DestinationRecord, Shown, StartRequest, Started},
             request::{Name, Start},
-            service::{RateLimitDefinition, UniqueName},
-            sid::AttemptSid,
-            windows::Windows,
+            service::UniqueName,
         },
     },
     fault::Fault,
     http::{call::Call, serve::in_time},
     observe::{self, Metric, Outcome, Reason},
     refusal::NotStarted,
-    runtime::{edge::Wire, settings::VerificationSending},
     services::{
-        audit::AuditLog,
         rate_limits::{MailLimit, Spending},
-        verifications::{Opened, VerificationReader, act, count_last, shard_of},
+        verifications::{Opened, act, count_last, shard_of},
         verify_accounts::Admission,
     },
     store::{
@@ -52,76 +54,17 @@ use crate::{
         rows::{
             self,
             bucket::Level,
-            rate_limit::{Receipt, Usage, counted},
+            rate_limit::{Receipt, counted},
         },
-        table::{Batch, BatchGet, Committed, Get, Put, Table, Transaction, Update},
+        table::{Batch, Committed, Transaction},
     },
 };
-
-/// Starts verifications.
-#[derive(Debug, Wire)]
-pub struct VerificationSender {
-    /// Reads them.
-    pub reader: VerificationReader,
-    /// Writes records.
-    pub records: Table<DestinationRecord, Put>,
-    /// Lists messages.
-    pub attempts: Table<Attempt, Put>,
-    /// Reads rate limits of numbers and mailboxes.
-    pub read_limits: Table<Usage, BatchGet>,
-    /// Counts in them.
-    pub limits: Table<Usage, Update>,
-    /// Reads the intervals of rate limits that applications define.
-    pub read_windows: Table<Windows, BatchGet>,
-    /// Counts in them.
-    pub windows: Table<Windows, Put>,
-    /// Reads the quota of text messages.
-    pub read_quotas: Table<Quota, BatchGet>,
-    /// Counts in it.
-    pub quotas: Table<Quota, Update>,
-    /// Reads the budget of unverified messages.
-    pub read_days: Table<Day, BatchGet>,
-    /// Counts in it.
-    pub days: Table<Day, Update>,
-    /// Reads the rate limit of the deployment's mails.
-    pub read_levels: Table<Level, BatchGet>,
-    /// Counts in it.
-    pub levels: Table<Level, Update>,
-    /// Addresses that nothing is mailed to.
-    pub suppressions: Table<Suppression, BatchGet>,
-    /// The tenant, for the sender and the language of its mail.
-    pub domains: Table<Domain, Get>,
-    /// SNS.
-    pub texter: Texter,
-    /// SES, in a deployment that sends mail.
-    pub mailer: Option<Mailer>,
-    /// The policy.
-    #[wire(verification_sending)]
-    pub policy: VerificationSending,
-    /// Records starts.
-    pub audit: AuditLog,
-}
-
-/// Maximum number of attempts while others start verifications of the same destination.
-const ROUNDS: u32 = 10;
 
 /// `Retry-After` where every attempt lost to concurrent starts.
 const BUSY_FOR: u64 = 1;
 
 /// The kind of these mails, in their tags and in metrics.
 const VERIFICATION: &str = "verification";
-
-/// One start: what was requested, and what follows from it before anything is decided.
-struct Request<'a> {
-    call: &'a Call,
-    opened: &'a Opened,
-    start: &'a Start,
-    attempt: AttemptSid,
-    /// The prefix of the country of a number.
-    country: Option<&'a str>,
-    limits: Vec<&'a RateLimitDefinition>,
-    act: Hit,
-}
 
 impl VerificationSender {
     /// Authenticates the application, and reads all that a start depends on in one call.
@@ -432,14 +375,6 @@ fn count_refusal(request: &Request<'_>, refusal: &NotStarted) {
 
 fn act_of(outcome: Outcome, request: &Request<'_>, started: &Started) -> Act {
     act(outcome, &request.opened.domain, &started.shown.sid)
-}
-
-/// The rate limit of a destination, which all families share.
-fn limit_subject(to: &Destination) -> [u8; 32] {
-    match to {
-        Destination::Phone(phone) => limit_keys::sms(phone),
-        Destination::Email(email) => limit_keys::verification_mails(email),
-    }
 }
 
 fn payment(payment: &Payment) -> words::Payment<'_> {

@@ -6,11 +6,16 @@
 //! only afterwards. So concurrent guesses are compared one after the other, and none is compared without being counted;
 //! and a wrong guess that is written first makes a right one be judged again, and does not refuse it.
 
+mod parts;
+
+pub use self::parts::{Entry, Message, Shown, StartRequest, Status, Verification, Which};
+
 use rand::TryCryptoRng;
 
+use self::parts::destination;
 use super::{
     code::{Code, CodeSource, Payment},
-    destination::{Channel, Destination, DestinationId},
+    destination::{Channel, DestinationId},
     policy::{GuessLedger, VerificationKeys, VerificationPolicy},
     sid::{AttemptSid, ServiceSid, VerificationSid},
 };
@@ -39,115 +44,6 @@ pub struct DestinationRecord {
     pub approved_at: Option<Timestamp>,
     /// When the TTL sweep may delete the row: not before everything in it has stopped counting.
     pub forget_at: Timestamp,
-}
-
-/// What one service knows of a destination.
-#[derive(Clone, Debug)]
-pub struct Entry {
-    /// The service.
-    pub service: ServiceSid,
-    /// The destination, encrypted.
-    pub to: Encrypted,
-    /// The messages sent recently, whichever verification they were for.
-    pub sends: Vec<Hit>,
-    /// The verification that is neither approved nor canceled, if there is one. It may have expired.
-    pub open: Option<Verification>,
-}
-
-/// A verification that is neither approved nor canceled.
-#[derive(Clone, Debug)]
-pub struct Verification {
-    /// The second half of its SID.
-    pub nonce: [u8; 6],
-    /// Its code.
-    pub code: CodeSource,
-    /// The payment that it authorizes, encrypted: amount and payee, one line each.
-    pub payment: Option<Encrypted>,
-    /// When its first message was sent.
-    pub created_at: Timestamp,
-    /// When it was changed last.
-    pub updated_at: Timestamp,
-    /// When it expires.
-    pub expires_at: Timestamp,
-    /// How many wrong codes it was compared with.
-    pub wrong: u64,
-    /// Its messages, oldest first.
-    pub messages: Vec<Message>,
-}
-
-/// A message with the code of a verification.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Message {
-    /// Its SID.
-    pub attempt: AttemptSid,
-    /// The invocation that sent it.
-    pub by: String,
-    /// How it travels.
-    pub channel: Channel,
-    /// When it was sent.
-    pub at: Timestamp,
-    /// The prefix of the country that it went to, of a text message.
-    pub country: Option<String>,
-}
-
-/// A verification as its account sees it.
-#[derive(Clone, Debug)]
-pub struct Shown {
-    /// Its SID.
-    pub sid: VerificationSid,
-    /// Its destination.
-    pub to: Destination,
-    /// Its status.
-    pub status: Status,
-    /// The payment that it authorizes.
-    pub payment: Option<Payment>,
-    /// When its first message was sent.
-    pub created_at: Timestamp,
-    /// When it was changed last.
-    pub updated_at: Timestamp,
-    /// Its messages, oldest first.
-    pub messages: Vec<Message>,
-}
-
-/// The status of a verification, as its account sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// It waits for its code.
-    Pending,
-    /// It was approved.
-    Approved,
-    /// It was canceled.
-    Canceled,
-    /// It was compared with as many wrong codes as it may be.
-    MaxAttemptsReached,
-}
-
-/// Which verification is meant.
-#[derive(Clone, Copy, Debug)]
-pub enum Which<'a> {
-    /// That of a destination.
-    To(&'a Destination),
-    /// That of a SID.
-    Sid(&'a VerificationSid),
-}
-
-/// A message to send.
-#[derive(Clone, Copy, Debug)]
-pub struct StartRequest<'a> {
-    /// The service.
-    pub service: ServiceSid,
-    /// The destination.
-    pub to: &'a Destination,
-    /// Digits of a derived code.
-    pub length: usize,
-    /// The code that the caller chose.
-    pub custom: Option<&'a Code>,
-    /// The payment to authorize.
-    pub payment: Option<&'a Payment>,
-    /// The message's SID.
-    pub attempt: AttemptSid,
-    /// The prefix of the country that it goes to, of a text message.
-    pub country: Option<&'a str>,
 }
 
 /// A message that may be sent once the record is stored.
@@ -451,68 +347,10 @@ impl DestinationRecord {
     }
 }
 
-impl Verification {
-    /// Its SID: the key of its record, and its own part.
-    #[must_use]
-    pub fn sid(&self, id: &DestinationId) -> VerificationSid {
-        let mut bytes = [0; 16];
-        bytes[..10].copy_from_slice(id.bytes());
-        bytes[10..].copy_from_slice(&self.nonce);
-        VerificationSid::from_bytes(bytes)
-    }
-
-    fn status(&self, policy: &VerificationPolicy) -> Status {
-        match self.wrong < policy.max_attempts {
-            true => Status::Pending,
-            false => Status::MaxAttemptsReached,
-        }
-    }
-
-    fn payment(&self, keys: &VerificationKeys, id: &DestinationId) -> Option<Payment> {
-        Payment::parse(&keys.decrypt(id, self.payment.as_ref()?)?)
-    }
-
-    fn shown(
-        &self,
-        policy: &VerificationPolicy,
-        keys: &VerificationKeys,
-        id: &DestinationId,
-        to: Destination,
-    ) -> Shown {
-        Shown {
-            sid: self.sid(id),
-            to,
-            status: self.status(policy),
-            payment: self.payment(keys, id),
-            created_at: self.created_at,
-            updated_at: self.updated_at,
-            messages: self.messages.clone(),
-        }
-    }
-}
-
 /// The record that a verification's SID leads to.
 #[must_use]
 pub fn record_of(sid: &VerificationSid) -> DestinationId {
     DestinationId::from_bytes(sid.bytes()[..10].try_into().expect("a SID has 16 bytes"))
-}
-
-/// The destination of an entry; `None` if its key was deleted.
-fn destination(keys: &VerificationKeys, id: &DestinationId, entry: &Entry) -> Option<Destination> {
-    Destination::from_stored(keys.decrypt(id, &entry.to)?.expose())
-}
-
-impl Status {
-    /// The name on the wire.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Approved => "approved",
-            Self::Canceled => "canceled",
-            Self::MaxAttemptsReached => "max_attempts_reached",
-        }
-    }
 }
 
 #[cfg(test)]

@@ -23,11 +23,12 @@ pub const MOST_BUCKETS: usize = 5;
 pub struct FriendlyName(String);
 
 impl FriendlyName {
-    /// Accepts 1 to 32 characters (NFC, trimmed) that a [`DisplayName`] may have; `None` for anything else.
+    /// Accepts 1 to 32 characters (NFC, trimmed) that a [`DisplayName`] may have, and no link; `None` for anything else.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let name = DisplayName::parse(text).ok()?;
-        let fits = name.as_str().chars().count() <= 32;
+        // A link in a message would be ours in the eyes of its reader.
+        let fits = name.as_str().chars().count() <= 32 && !name.as_str().contains("://");
         fits.then(|| Self(name.as_str().to_owned()))
     }
 

@@ -1,6 +1,6 @@
 //! What a start depends on, read in one call.
 
-use super::{Request, VerificationSender, limit_subject};
+use super::tables::{Request, VerificationSender, limit_subject};
 use crate::{
     domain::{
         limits::{

@@ -2,7 +2,7 @@
 
 use futures_util::future::join;
 
-use super::{ROUNDS, Request, VerificationSender};
+use super::tables::{ROUNDS, Request, VerificationSender};
 use crate::{
     domain::verification::{attempt::Attempt, record::DestinationRecord},
     fault::Fault,

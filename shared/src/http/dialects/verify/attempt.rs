@@ -42,23 +42,22 @@ pub struct AttemptQuery {
 /// The conditions of the list and of the summary.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
-#[allow(dead_code, reason = "it documents the query")]
 pub struct AttemptConditions {
     /// Made at this moment or later (RFC 3339).
     #[param(rename = "DateCreatedAfter")]
-    after: Option<String>,
+    pub after: Option<String>,
     /// Made at this moment or before.
     #[param(rename = "DateCreatedBefore")]
-    before: Option<String>,
+    pub before: Option<String>,
     /// Of this service.
     #[param(rename = "VerifyServiceSid")]
-    service: Option<String>,
+    pub service: Option<String>,
     /// `sms` or `email`.
     #[param(rename = "Channel")]
-    channel: Option<String>,
+    pub channel: Option<String>,
     /// To a number with this country prefix, such as `44`.
     #[param(rename = "Country")]
-    country: Option<String>,
+    pub country: Option<String>,
 }
 
 /// A page of attempts, with their destinations.

@@ -28,12 +28,13 @@ use crate::{
 #[schema(rename_all = "PascalCase")]
 pub struct StartForm {
     /// A number in the form of E.164, or a mail address.
-    #[schema(example = "+15017122661")]
+    #[schema(min_length = 1, example = "+15017122661")]
     pub to: String,
     /// `sms`, `email`, or `auto`: by mail to an address, and by text message to a number.
-    #[schema(example = "sms")]
+    #[schema(min_length = 1, example = "sms")]
     pub channel: String,
     /// The language of the message (RFC 5646).
+    #[schema(min_length = 2)]
     pub locale: Option<String>,
     /// The code to send: 4 to 10 digits, where the service allows it.
     #[schema(pattern = "^[0-9]{4,10}$")]
@@ -42,13 +43,16 @@ pub struct StartForm {
     #[schema(min_length = 1, max_length = 32)]
     pub custom_friendly_name: Option<String>,
     /// JSON: the value that each of the service's rate limits counts under, by the limit's name.
-    #[schema(example = r#"{"end_user_ip":"203.0.113.7"}"#)]
+    #[schema(min_length = 2, example = r#"{"end_user_ip":"203.0.113.7"}"#)]
     pub rate_limits: Option<String>,
     /// The amount of the payment to authorize, where the service allows it.
+    #[schema(min_length = 1, max_length = 64)]
     pub amount: Option<String>,
     /// Its payee.
+    #[schema(min_length = 1, max_length = 64)]
     pub payee: Option<String>,
     /// JSON: up to 10 texts by name, which are not kept.
+    #[schema(min_length = 2)]
     pub tags: Option<String>,
     /// The hash by which an Android app receives the message.
     #[schema(pattern = "^[A-Za-z0-9+/]{11}$")]
@@ -63,12 +67,16 @@ pub struct CheckForm {
     #[schema(pattern = "^[0-9]{4,10}$", example = "042317")]
     pub code: String,
     /// The destination of the verification, or its SID in the other field.
+    #[schema(min_length = 1)]
     pub to: Option<String>,
     /// The SID of the verification.
+    #[schema(pattern = "^VE[0-9a-fA-F]{32}$")]
     pub verification_sid: Option<String>,
     /// The amount of the payment.
+    #[schema(min_length = 1, max_length = 64)]
     pub amount: Option<String>,
     /// The payee of the payment.
+    #[schema(min_length = 1, max_length = 64)]
     pub payee: Option<String>,
 }
 
@@ -77,7 +85,7 @@ pub struct CheckForm {
 #[schema(rename_all = "PascalCase")]
 pub struct StatusForm {
     /// `canceled` or `approved`.
-    #[schema(example = "canceled")]
+    #[schema(min_length = 1, example = "canceled")]
     pub status: String,
 }
 
@@ -264,8 +272,10 @@ fn read_to(text: &Secret) -> Result<Destination, Error> {
 
 /// Amount and payee: both or neither.
 fn read_payment(form: &Form) -> Result<Option<Payment>, Error> {
+    // A link in the message would be ours in the eyes of its reader.
     let plain = |text: &str| {
-        let fits = (1..=64).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+        let is_plain = !text.chars().any(char::is_control) && !text.contains("://");
+        let fits = (1..=64).contains(&text.chars().count()) && is_plain;
         fits.then(|| text.to_owned())
     };
     match (form.parsed("Amount", plain)?, form.parsed("Payee", plain)?) {
