@@ -78,6 +78,10 @@ OPERATIONS = [
     Operation("second factor: init, the first phone", "factor-init", 5, 5, 15, 3, 955, texts=1),
     Operation("second factor: init, another phone", "factor-init", 4, 5, 11, 3, 955, texts=1),
     Operation("second factor: approve", "factor-approve", 3, 5, 11, 1, 616, notices=1),
+    Operation("verification: start by text message", "verification-start", 5, 9, 15, 0, 900, texts=1),
+    Operation("verification: start by mail", "verification-start", 5, 9, 15, 0, 900, mails=1),
+    Operation("verification: wrong code", "verification-check", 2, 3, 2, 0, 400),
+    Operation("verification: right code", "verification-check", 2, 3, 8, 0, 700),
     Operation("a call without a token", "support-pin-create", 0, 0, 0, 0, 537),
     Operation("a notice", "publish", 4, 4, 1, 0, 342, mails=1),
 ]

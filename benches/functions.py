@@ -157,6 +157,7 @@ class Bench:
         self.passcodes()
         self.registration(f"person{number}")
         self.second_factor(f"member{number}", f"+38050{1_000_000 + number}")
+        self.verify(f"+14155{550_000 + number}")
         self.call("app-root", "GET", "/app-root", 200)
         self.call("openapi", "GET", "/openapi.json", 200)
         self.call("fallback", "GET", "/nowhere", 404)
@@ -197,6 +198,22 @@ class Bench:
         self.call("passcode-consume", "POST", f"/passcode/consume?{query}", 200, client, form=consumed)
         made = self.call("passcode-retrieve", "GET", retrieve, 200, client)
         self.call("passcode-invalidate", "POST", f"/passcode/invalidate?{query}", 200, client, form={"passcode_id": made["id"]})
+
+    def verify(self, number):
+        """The administration of services is called once each; the hot routes are a start and a check by text message."""
+        verify = self.ids["verify"]
+        pair = f"{verify['account_sid']}:{verify['auth_token']}".encode()
+        basic = {"authorization": f"Basic {base64.b64encode(pair).decode()}"}
+        service = f"/v2/Services/{verify['service_sid']}"
+        self.call("verify-services", "GET", service, 200, basic)
+        self.call("verify-rate-limits", "GET", f"{service}/RateLimits", 200, basic)
+        started = self.call("verification-start", "POST", f"{service}/Verifications", 201, basic, form={"To": number, "Channel": "sms"})
+        self.call("verification-show", "GET", f"{service}/Verifications/{started['sid']}", 200, basic)
+        code = self.code()
+        self.call("verification-check", "POST", f"{service}/VerificationCheck", 200, basic, form={"To": number, "Code": code})
+        self.call("verification-start", "POST", f"{service}/Verifications", 201, basic, form={"To": number, "Channel": "sms"}, what="of a known number")
+        self.call("verification-update", "POST", f"{service}/Verifications/{number}", 200, basic, form={"Status": "canceled"})
+        self.call("verify-attempts", "GET", "/v2/Attempts", 200, basic)
 
     def registration(self, login):
         base, json_body = "/rest/v1/iam", {"domain": DOMAIN, "login": login, "name": "Person", "email": f"{login}@example.com"}

@@ -12,6 +12,7 @@ use crate::support::{
     passcode::{PURPOSE, USER},
     people::{NOBODY, Person},
     support_pin::OWN_PIN,
+    verify::ADDRESS,
     world::{World, root},
 };
 
@@ -117,6 +118,10 @@ async fn each_published_event_fits_the_schema_of_its_type() {
     world.change_block(&demo, "block").await;
     world.change_block(&demo, "unblock").await;
     world.create_person("newcomer").await;
+    let app = world.application();
+    app.start(&world, ADDRESS).await;
+    let code = world.verification_code(ADDRESS).await;
+    app.check(&world, ADDRESS, &code).await.ok(200);
     world.deliver_streams().await;
 
     let schemas = schemas();
@@ -147,6 +152,7 @@ async fn each_published_event_fits_the_schema_of_its_type() {
         "user.blocked",
         "user.unblocked",
         "user.created",
+        "verification.approved",
     ] {
         assert!(types.iter().any(|name| name == expected), "{expected} is not in {types:?}");
     }

@@ -77,6 +77,7 @@ mod support_pin;
 mod support_pin_reach;
 mod tokens;
 mod transport;
+mod twilio_clients;
 mod users;
 mod verification;
 mod verification_attempts;

@@ -14,7 +14,7 @@ async fn a_message_that_cannot_be_sent_leaves_nothing_that_blocks_a_retry() {
     let world = World::new().await;
     let app = world.application();
     for (to, service, operation) in [(NUMBER, "sns", "Publish"), (ADDRESS, "ses", "SendEmail")] {
-        let fault = json!({ "service": service, "operation": operation, "kind": "error", "skip": 0, "times": 9 });
+        let fault = json!({ "service": service, "operation": operation, "kind": "error", "skip": 0, "times": 100 });
         world.inject(fault).await;
         for _ in 0..6 {
             let got = app.starting(&world, &[("To", to), ("Channel", "auto")]).send().await;

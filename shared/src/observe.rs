@@ -66,6 +66,8 @@ pub enum Metric {
     /// Text messages beyond their country's budget of unverified ones, by the country's prefix: refused, or only recorded
     /// as the operator has set it.
     UnverifiedBudgetExhausted,
+    /// Messages with the code of a verification, by the prefix of the country, or `email`.
+    VerificationSent,
     /// Verifications that were approved, by the prefix of the country, or `email`.
     VerificationApproved,
 }
@@ -83,6 +85,7 @@ impl Metric {
             Self::MailFailed => "MailFailed",
             Self::MailOverBudget => "MailOverBudget",
             Self::UnverifiedBudgetExhausted => "UnverifiedBudgetExhausted",
+            Self::VerificationSent => "VerificationSent",
             Self::VerificationApproved => "VerificationApproved",
         }
     }
@@ -100,6 +103,7 @@ impl Metric {
             Self::MailFailed => "mail_failed",
             Self::MailOverBudget => "mail_over_budget",
             Self::UnverifiedBudgetExhausted => "unverified_budget_exhausted",
+            Self::VerificationSent => "verification_sent",
             Self::VerificationApproved => "verification_approved",
         }
     }

@@ -32,6 +32,8 @@ const COUNTED: &[(&str, &[&str])] = &[
     ("SmsSent", &["Country", ""]),
     ("Throttled", &["Family"]),
     ("UnverifiedBudgetExhausted", &["Country", ""]),
+    ("VerificationApproved", &["Country", ""]),
+    ("VerificationSent", &["Country", ""]),
     ("Verified", &["Family"]),
 ];
 

@@ -2,6 +2,7 @@
 Every call has a new source address, so that no rate limit per address applies. COUNTERSIGN_URL is the URL of the
 cloud."""
 
+import base64
 import itertools
 import json
 import os
@@ -238,7 +239,75 @@ def new_user(case):
 
 
 FACTOR = "/mithril/api/users/{user_id}/authentication_factors/{id}"
+class Application:
+    """An account with a service of its own: the rate limits of an account are few, and a deleted service is gone."""
+
+    numbers = itertools.count()
+
+    def __init__(self, case):
+        made = operator("create_verify_account", domain=IDS["domain"], name="Shop")
+        pair = f"{made['account_sid']}:{made['auth_token']}".encode()
+        self.basic, self.service = f"Basic {base64.b64encode(pair).decode()}", f"/v2/Services/{made['service_sid']}"
+        case.headers["Authorization"] = self.basic
+        case.path_parameters["service"] = made["service_sid"]
+
+    def post(self, path, **fields):
+        headers = {"authorization": self.basic, "content-type": "application/x-www-form-urlencoded"}
+        form = urllib.parse.urlencode(fields).encode()
+        with HTTP.open(urllib.request.Request(f"{URL}{self.service}{path}", form, headers), timeout=60) as answer:
+            return json.loads(answer.read())
+
+    def started(self):
+        return self.post("/Verifications", To=f"someone{next(self.numbers)}@example.com", Channel="email")
+
+
+def own_service(case):
+    Application(case)
+
+
+def own_rate_limit(case):
+    application = Application(case)
+    limit = application.post("/RateLimits", UniqueName="end_user_ip")
+    case.path_parameters["rate_limit"] = limit["sid"]
+    return application.post(f"/RateLimits/{limit['sid']}/Buckets", Max=5, Interval=60)
+
+
+def own_bucket(case):
+    case.path_parameters["bucket"] = own_rate_limit(case)["sid"]
+
+
+def new_verification(case):
+    Application(case)
+    case.body = {"To": f"someone{next(Application.numbers)}@example.com", "Channel": "email"}
+
+
+def open_verification(case):
+    case.path_parameters["verification"] = Application(case).started()["sid"]
+    if case.method == "POST":
+        case.body = {"Status": "canceled"}
+
+
+def right_code(case):
+    started = Application(case).started()
+    case.body = {"VerificationSid": started["sid"], "Code": last_message(r"\b(\d{6})\b")}
+
+
+def own_attempt(case):
+    case.path_parameters["attempt"] = Application(case).started()["send_code_attempts"][0]["attempt_sid"]
+
+
+SERVICE, LIMIT, BUCKET = "/v2/Services/{service}", "/v2/Services/{service}/RateLimits/{rate_limit}", "/v2/Services/{service}/RateLimits/{rate_limit}/Buckets/{bucket}"
+
 REAL = {
+    **{(method, SERVICE): own_service for method in ("GET", "POST", "DELETE")},
+    **{(method, f"{SERVICE}/RateLimits"): own_service for method in ("GET", "POST")},
+    **{(method, LIMIT): own_rate_limit for method in ("GET", "POST", "DELETE")},
+    **{(method, f"{LIMIT}/Buckets"): own_rate_limit for method in ("GET", "POST")},
+    **{(method, BUCKET): own_bucket for method in ("GET", "POST", "DELETE")},
+    ("POST", f"{SERVICE}/Verifications"): new_verification,
+    **{(method, f"{SERVICE}/Verifications/{{verification}}"): open_verification for method in ("GET", "POST")},
+    ("POST", f"{SERVICE}/VerificationCheck"): right_code,
+    ("GET", "/v2/Attempts/{attempt}"): own_attempt,
     ("GET", "/api/v4/user/support_pin"): own_pin,
     ("GET", "/api/v4/users/{id}/support_pin"): users_pin,
     ("POST", "/api/v4/users/{id}/support_pin/revoke"): users_pin,

@@ -44,6 +44,10 @@ pub enum Flow {
     ResetFactor,
     Block,
     Unblock,
+    StartByText,
+    StartByMail,
+    CheckCode,
+    CancelVerification,
 }
 
 impl Flow {
@@ -51,7 +55,8 @@ impl Flow {
     pub fn messages(self) -> usize {
         let sends_mail = matches!(self, Self::Register | Self::AskForReset);
         let sends_code = matches!(self, Self::LogIn | Self::Refresh | Self::AnotherCode | Self::InitFactor);
-        usize::from(sends_mail || sends_code)
+        let starts = matches!(self, Self::StartByText | Self::StartByMail);
+        usize::from(sends_mail || sends_code || starts)
     }
 
     /// How many notices its success causes, whatever was lost on the way.
@@ -68,7 +73,8 @@ impl Flow {
             Self::RetrievePasscode | Self::ConsumePasscode | Self::InvalidatePasscode => false,
             Self::CreatePin | Self::RevokePin | Self::Block | Self::Unblock => false,
             Self::CreateFactor | Self::DisableFactor | Self::EnableFactor | Self::ResetFactor => false,
-            Self::ClientToken => true,
+            Self::CheckCode | Self::CancelVerification => false,
+            Self::ClientToken | Self::StartByText | Self::StartByMail => true,
             Self::Register | Self::AskForReset | Self::ConfirmReset | Self::ChangePassword => true,
             Self::LogInWithoutFactor | Self::LogIn | Self::GiveCode => true,
             Self::Refresh | Self::AnotherCode | Self::InitFactor => true,
@@ -243,6 +249,24 @@ impl Trial {
                 let path = person.action_path(if flow == Flow::Block { "block" } else { "unblock" });
                 of(&person, &email, trial("PATCH", path, Some(world.admin().into()), Value::Null))
             }
+            Flow::StartByText | Flow::StartByMail => {
+                let to = if flow == Flow::StartByText { &phone } else { &email };
+                let path = format!("{}/Verifications", world.application().path());
+                Self {
+                    to: to.clone(),
+                    ..trial("POST", path, None, json!({ "To": to, "Channel": "auto" }))
+                }
+            }
+            Flow::CheckCode | Flow::CancelVerification => {
+                let app = world.application();
+                app.start(world, &email).await;
+                let code = world.verification_code(&email).await;
+                let (path, body) = match flow {
+                    Flow::CheckCode => ("/VerificationCheck".to_owned(), json!({ "To": email, "Code": code })),
+                    _ => (format!("/Verifications/{email}"), json!({ "Status": "canceled" })),
+                };
+                trial("POST", format!("{}{path}", app.path()), None, body)
+            }
         }
     }
 
@@ -261,6 +285,12 @@ impl Trial {
             (Flow::InvalidatePasscode, body) => {
                 let id = body["passcode_id"].as_str().expect("a text");
                 ask.query(&[CLIENT]).form(&[("passcode_id", id)])
+            }
+            (Flow::StartByText | Flow::StartByMail | Flow::CheckCode | Flow::CancelVerification, body) => {
+                let fields = body.as_object().expect("fields").iter();
+                let form: Vec<_> =
+                    fields.map(|(name, value)| (name.as_str(), value.as_str().expect("a text"))).collect();
+                ask.by(&world.application()).form(&form)
             }
             (_, Value::Null) => ask,
             (_, body) => ask.json(body),
@@ -351,6 +381,14 @@ impl Trial {
             Flow::DisableFactor => assert_eq!(world.factor_of(person()).await["is_active"], false),
             Flow::ResetFactor => assert_eq!(world.factor_of(person()).await["factor"], Value::Null),
             Flow::Block => user_blocked(&world.sign_in(person(), &person().password).await),
+            Flow::StartByText | Flow::StartByMail => {
+                let code = world.verification_code(&self.to).await;
+                assert_eq!(world.application().check(world, &self.to, &code).await.ok(200)["valid"], true);
+            }
+            Flow::CheckCode | Flow::CancelVerification => {
+                let code = world.verification_code(&self.to).await;
+                assert_eq!(world.application().check(world, &self.to, &code).await.status, 404);
+            }
             Flow::Unblock => drop(token_in(&world.sign_in(person(), &person().password).await)),
         }
     }

@@ -2,6 +2,7 @@
 
 pub mod blocks;
 pub mod browser;
+pub mod clients;
 pub mod clock;
 pub mod described;
 pub mod era;

@@ -74,6 +74,11 @@ pub fn sweeps_everything() -> bool {
     asked_for("COUNTERSIGN_SWEEP").is_some_and(|cases| cases == "all")
 }
 
+/// Whether this is CI, where no test is skipped because a tool is missing.
+pub fn in_ci() -> bool {
+    asked_for("CI").is_some_and(|ci| ci == "true")
+}
+
 /// The URL of the DynamoDB, SES and SNS to run against, if not the built-in ones.
 pub fn second_engine() -> Option<String> {
     asked_for("COUNTERSIGN_AWS")

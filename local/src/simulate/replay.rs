@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use countersign_shared::domain::limits::quota::{self, Exhausted, Quota};
+use countersign_shared::domain::limits::quota::{self, Exhausted, Quota, Shard};
 use countersign_shared::domain::limits::rate_limit::Hit;
 use countersign_shared::domain::limits::unverified::{self, Day, DayId, EARLIER_DAYS};
 use countersign_shared::domain::people::factor::Trust;
@@ -92,12 +92,8 @@ impl State {
             let (Some(act), Some(country)) = (self.waiting.pop_front(), self.countries.pop_front()) else {
                 return;
             };
-            let then = act.at.deadline(UNTIL_APPROVAL);
             if let Some(day) = self.days.get_mut(&(country.clone(), unverified::day(act.at))) {
                 *day = day.clone().with_approved(act.at);
-            }
-            if let Some(quota) = self.quota.clone().verified(&message(&country), &act, then) {
-                self.quota = quota;
             }
         }
     }
@@ -113,7 +109,7 @@ fn message(country: &str) -> quota::Message {
 
 pub(super) fn replay(limits: &MessageLimits, messages: &[Message]) -> Report {
     let mut state = State {
-        quota: Quota::none(),
+        quota: Quota::none(Shard::FIRST),
         days: BTreeMap::new(),
         waiting: VecDeque::new(),
         countries: VecDeque::new(),

@@ -38,13 +38,13 @@ use crate::{
     },
     fault::Fault,
     http::{call::Call, serve::in_time},
-    observe::{self, Outcome, Reason},
+    observe::{self, Metric, Outcome, Reason},
     refusal::NotStarted,
     runtime::{edge::Wire, settings::VerificationSending},
     services::{
         audit::AuditLog,
         rate_limits::{MailLimit, Spending},
-        verifications::{Opened, VerificationReader, act, shard_of},
+        verifications::{Opened, VerificationReader, act, count_last, shard_of},
         verify_accounts::Admission,
     },
     store::{
@@ -190,6 +190,7 @@ impl VerificationSender {
             Destination::Phone(phone) => self.text(request, phone, &started, read, used).await?,
             Destination::Email(email) => self.mail(request, email, &started, read.level, used).await?,
         }
+        count_last(Metric::VerificationSent, request.call, &started.shown);
         Ok(started.shown)
     }
 

@@ -321,10 +321,15 @@ pub(super) fn act(outcome: Outcome, domain: &DomainName, sid: &VerificationSid) 
     outcome.of(sid.log_name()).in_domain(domain)
 }
 
-/// Counts an approval, by the country of its last message or by its channel.
+/// Counts an approval.
 fn count_approval(call: &Call, shown: &Shown) {
+    count_last(Metric::VerificationApproved, call, shown);
+}
+
+/// Counts what happened to a verification, by the country of its last message or by its channel.
+pub(super) fn count_last(metric: Metric, call: &Call, shown: &Shown) {
     if let Some(Message { channel, country, .. }) = shown.messages.last() {
         let place = country.as_deref().unwrap_or(channel.name());
-        observe::count(Metric::VerificationApproved, ("Country", place), call.log_context(Some(&shown.to.masked())));
+        observe::count(metric, ("Country", place), call.log_context(Some(&shown.to.masked())));
     }
 }

@@ -15,7 +15,7 @@ pub use attempt::{
     attempts, read_attempt_filter,
 };
 pub use form::Form;
-pub use page::{Meta, Paging};
+pub use page::{PageMeta, Paging};
 pub use service::{
     BucketBody, BucketChangeForm, BucketForm, BucketList, RateLimitBody, RateLimitChangeForm, RateLimitForm,
     RateLimitList, ServiceBody, ServiceForm, ServiceList, bucket, buckets, rate_limit, rate_limits, service, services,

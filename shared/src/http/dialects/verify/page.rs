@@ -20,7 +20,7 @@ pub struct Paging {
 
 /// The page, and the addresses of the others.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Meta {
+pub struct PageMeta {
     /// The page: the first is 0.
     #[schema(example = 0)]
     page: usize,
@@ -68,11 +68,11 @@ impl Paging {
 
     /// The page of a list of `count` elements at `url`, under this key.
     #[must_use]
-    pub fn meta(&self, url: &str, key: &'static str, count: usize) -> Meta {
+    pub fn meta(&self, url: &str, key: &'static str, count: usize) -> PageMeta {
         let Self { page_size, page } = *self;
         let at = |page: usize| format!("{url}?PageSize={page_size}&Page={page}");
         let has_next = page.saturating_add(1).saturating_mul(page_size) < count;
-        Meta {
+        PageMeta {
             page,
             page_size,
             first_page_url: at(0),

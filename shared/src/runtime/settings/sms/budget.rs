@@ -34,11 +34,13 @@ pub struct MessageLimits {
 }
 
 impl MessageLimits {
-    /// The limits with these environment variables, read as functions read them, for programs that send nothing.
+    /// The limits with these environment variables, read as functions read them, for programs that send nothing: those of
+    /// all shards together.
     ///
     /// # Errors
     /// Every problem, in a sentence that names its variable.
-    pub fn of_variables(variables: HashMap<String, String>) -> Result<Self, Vec<String>> {
+    pub fn of_variables(mut variables: HashMap<String, String>) -> Result<Self, Vec<String>> {
+        variables.insert("SMS_SHARDS".to_owned(), "1".to_owned());
         let edge = Edge::new(variables);
         let read = (edge.sms_countries(), edge.sms_policy(), edge.unverified_policy(), edge.sms_prices());
         match read {

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use crate::{
     domain::verification::service::Service,
     http::{
-        dialects::verify::{Meta, Paging, Urls},
+        dialects::verify::{PageMeta, Paging, Urls},
         reply::Answer,
     },
     observe::Outcome,
@@ -189,7 +189,7 @@ impl ServiceBody {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ServiceList {
     services: Vec<ServiceBody>,
-    meta: Meta,
+    meta: PageMeta,
 }
 
 /// A service, with that status.

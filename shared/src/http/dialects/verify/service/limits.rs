@@ -15,7 +15,7 @@ use crate::{
     fault::Fault,
     http::{
         call::Call,
-        dialects::verify::{Error, Form, Meta, Paging, Urls},
+        dialects::verify::{Error, Form, PageMeta, Paging, Urls},
         reply::Answer,
     },
     observe::Outcome,
@@ -228,7 +228,7 @@ impl RateLimitBody {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RateLimitList {
     rate_limits: Vec<RateLimitBody>,
-    meta: Meta,
+    meta: PageMeta,
 }
 
 /// A rate limit, with that status.
@@ -306,7 +306,7 @@ impl BucketBody {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct BucketList {
     buckets: Vec<BucketBody>,
-    meta: Meta,
+    meta: PageMeta,
 }
 
 /// A bucket, with that status.
