@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::support::{
+    people::PHONE,
     verify::{ADDRESS, NUMBER, refused, wrong},
     world::World,
 };
@@ -70,7 +71,8 @@ async fn the_guess_budget_survives_cancels_new_verifications_services_and_addres
 async fn messages_to_a_number_are_limited_across_services_and_families() {
     let world = World::with(&[("UnverifiedBudget", "record"), ("SmsPerNumberPerHour", "3")]).await;
     let demo = world.application();
-    for _ in 0..3 {
+    // Half of the limit is kept for the logins of the number's owner.
+    for _ in 0..2 {
         let app = demo.service_with(&world, &[]).await;
         app.start(&world, NUMBER).await;
     }
@@ -78,7 +80,7 @@ async fn messages_to_a_number_are_limited_across_services_and_families() {
     let got = app.starting(&world, &[("To", NUMBER), ("Channel", "sms")]).send().await;
     refused(&got, 429, 60203, "Max send attempts reached");
     assert!((3500..=3600).contains(&got.retry_after()));
-    assert_eq!(world.sms_to(NUMBER).await.len(), 3);
+    assert_eq!(world.sms_to(NUMBER).await.len(), 2);
 }
 
 #[tokio::test]
@@ -180,4 +182,40 @@ async fn a_suppressed_address_gets_no_code() {
     let got = app.starting(&world, &[("To", ADDRESS), ("Channel", "email")]).send().await;
     refused(&got, 400, 60200, "Invalid parameter: To");
     assert!(world.mails_to(ADDRESS).await.is_empty());
+}
+
+#[tokio::test]
+async fn five_text_messages_are_sent_in_ten_minutes_and_the_owner_can_still_log_in() {
+    let world = World::new().await;
+    let (app, demo) = (world.application(), world.demo());
+    for _ in 0..5 {
+        app.start(&world, PHONE).await;
+    }
+    let got = app.starting(&world, &[("To", PHONE), ("Channel", "sms")]).send().await;
+    refused(&got, 429, 60203, "Max send attempts reached");
+    world.advance(60).await;
+    world.log_in(&demo).await;
+}
+
+#[tokio::test]
+async fn a_start_that_fails_counts_in_no_rate_limit() {
+    let world = World::new().await;
+    let app = world.application().service_with(&world, &[]).await;
+    let limit = app.request(&world, "POST", "/RateLimits").form(&[("UniqueName", "user")]).send().await.ok(201);
+    let path = format!("/RateLimits/{}/Buckets", limit["sid"].as_str().expect("a SID"));
+    app.request(&world, "POST", &path).form(&[("Max", "1"), ("Interval", "60")]).send().await.ok(201);
+    let form = [
+        ("To", ADDRESS),
+        ("Channel", "email"),
+        ("RateLimits", r#"{"user":"maria"}"#),
+    ];
+    world
+        .inject(json!({ "service": "ses", "operation": null, "kind": "error", "skip": 0, "times": 100 }))
+        .await;
+    for _ in 0..2 {
+        let got = app.starting(&world, &form).send().await;
+        refused(&got, 503, 20503, "The message cannot be sent, try again later");
+    }
+    world.clear_faults().await;
+    app.starting(&world, &form).send().await.ok(201);
 }

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use countersign_shared::{
     domain::{
         auth::token::{Kind, Token},
+        crypto::key::{Keyring, OtpCodes},
         limits::limit_keys::{self, Addressee, MailKind, RequestKind},
         mail::suppression,
         people::{claim, id::UserId, phone::Phone, unknown, user::User},
@@ -48,6 +49,8 @@ const STAYS: &[&str] = &[
      24 hours",
     "BudgetsTable: what is counted of networks, domains and the usernames of passcodes, as digests, for 30 days at most; and of \
      the mail address and the numbers, for calls that were under way or come from now on, for a year at most",
+    "VerificationsTable and AttemptsTable: they name no user; a number or an address is encrypted in them, and expires 30 days \
+     after its last verification",
     "logs: the user's id, and masked addresses and numbers, for LogRetentionDays",
     "backups: what UsersTable, ClaimsTable and FactorsTable held within the last 35 days (point-in-time recovery)",
     "accounts and registrations of the same mail address in other domains: erase those by themselves",
@@ -234,7 +237,10 @@ impl Operator {
 
     pub async fn erase_sms_counter(&self, phone: &Phone, work: &mut Work<'_>) -> Result<(), Fault> {
         if !work.phones.contains(phone) {
-            self.erase_counter(&limit_keys::sms(phone), work).await?;
+            let keys = self.otp_keys.read().await?.keys;
+            let keys = Keyring::<OtpCodes>::new(keys, work.run.now);
+            let keys = keys.map_err(|unfit| Fault::Keys(format!("the keys of codes are unfit: {unfit:?}")))?;
+            self.erase_counter(&limit_keys::sms(&keys.derive(), phone), work).await?;
             work.phones.push(phone.clone());
         }
         Ok(())

@@ -10,6 +10,7 @@ use countersign_shared::{
     services::{
         idempotency::{self, Caller, Idempotency, Once, Owners},
         verification_sender::VerificationSender,
+        verify_accounts,
     },
 };
 
@@ -27,6 +28,10 @@ impl Endpoint for Start {
     type Error = Error;
 
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
+        if call.idempotency_key()?.is_some() {
+            // A stored response has no owner whose end would end it: it is replayed to an application that exists.
+            verify_accounts::account(&self.sender.reader.accounts, call, |_| {}).await??;
+        }
         let answer = async |_: &Once<'_>| self.start(call).await;
         let caller = Caller {
             // The path is part of the request.

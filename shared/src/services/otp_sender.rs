@@ -251,7 +251,7 @@ impl<'a> Sending<'a> {
             // Users may claim any number as theirs: half of its limit is kept for the sign-ins of its owner.
             Purpose::Approval => self.sender.policy.number.half(),
         };
-        let subject = limit_keys::sms(request.binding.phone);
+        let subject = limit_keys::sms(&self.keys.derive(), request.binding.phone);
         // In the second round the number's usage was updated already, or its rate limit is reached.
         for _ in 0..2 {
             let mut transaction = Transaction::default();

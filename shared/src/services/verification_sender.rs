@@ -12,7 +12,7 @@ use rand::rngs::SysRng;
 
 use self::{
     reads::Read,
-    tables::{ROUNDS, Request, limit_subject},
+    tables::{ROUNDS, Request, Subjects},
     undo::Used,
 };
 use crate::{
@@ -35,9 +35,11 @@ use crate::{
             attempt::{self, Attempt},
             code::Payment,
             destination::{Channel, Destination},
+            policy::VerificationKeys,
             record::{DestinationRecord, Shown, StartRequest, Started},
             request::{Name, Start},
             service::UniqueName,
+            sid::ServiceSid,
         },
     },
     fault::Fault,
@@ -47,7 +49,7 @@ use crate::{
     services::{
         rate_limits::{MailLimit, Spending},
         verifications::{Opened, act, count_last, shard_of},
-        verify_accounts::Admission,
+        verify_accounts::{self, Admission},
     },
     store::{
         retry::optimistic,
@@ -73,10 +75,20 @@ impl VerificationSender {
     /// [`Fault`] when the store fails.
     pub async fn open(&self, call: &Call, start: Option<&Start>) -> Admission<Opened> {
         let name = start.map(|start| Name::To(start.to.clone()));
+        let service = verify_accounts::named_service(call);
+        let of_start = match start {
+            Some(start) => Some((start, self.subjects(call, service.as_ref(), start).await)),
+            None => None,
+        };
         let want = |batch: &mut Batch| {
-            start.iter().for_each(|start| self.want(batch, call, start));
+            of_start.iter().for_each(|(start, subjects)| self.want(batch, call, start, subjects));
         };
         self.reader.open(call, name.as_ref(), want).await
+    }
+
+    async fn subjects(&self, call: &Call, service: Option<&ServiceSid>, start: &Start) -> Subjects {
+        let keys = VerificationKeys::of(&self.reader.keys.at(call.now).await);
+        Subjects::of(&keys, &self.recipients.at(call.now).await.derive(), service, start)
     }
 
     /// Starts a verification, or sends the code of the pending one again.
@@ -99,6 +111,7 @@ impl VerificationSender {
             attempt: attempt::new_sid(call.now, self.policy.attempt_shards, &mut SysRng).map_err(Fault::from)?,
             country,
             limits: start.rate_limits.iter().map(defined).collect::<Result<_, _>>()?,
+            subjects: self.subjects(call, Some(&opened.service.sid), start).await,
             act: call.hit(),
         };
         let mut used = Used::default();
@@ -189,12 +202,14 @@ impl VerificationSender {
         let mut transaction = Transaction::default();
         let is_as_read = rows::verification::is_as_read;
         transaction.put_if(&self.records, &started.next, is_as_read(read.record.version));
-        let subject = limit_subject(&start.to);
+        let subject = request.subjects.limit;
         let usage = read.usage.as_ref().map(|usage| usage.acts.as_slice());
         transaction.update(&self.limits, &subject, counted(usage, &next, act.at.deadline(limit.memory())));
+        let mut counts = Vec::new();
         for (windows, defined) in read.windows.iter().zip(&request.limits) {
             let counted = windows.count(&defined.buckets, call.now).map_err(NotStarted::Defined)?;
             transaction.put_if(&self.windows, &counted, is_as_read(windows.version));
+            counts.push(counted);
         }
         transaction.put(&self.attempts, &attempt);
         let event = act_of(Outcome::VerificationStarted, request, &started);
@@ -202,10 +217,11 @@ impl VerificationSender {
         // If the answer is lost, all of it may have been written.
         used.stored = Some((started.next.clone(), attempt));
         used.limit = Some(Receipt::of(subject, next, act));
+        used.windows = counts;
         match transaction.commit().await? {
             Committed::Yes => Ok(Some((started, read))),
             Committed::No(_) => {
-                (used.stored, used.limit) = (None, None);
+                (used.stored, used.limit, used.windows) = (None, None, Vec::new());
                 Ok(None)
             }
         }

@@ -78,6 +78,14 @@ impl Purpose for Destinations {
     const LONGEST_LIFE: u64 = Verifications::LONGEST_LIFE;
 }
 
+/// Computes the keyed digests under which messages to a number or a mailbox are counted: a part of [`OtpCodes`].
+#[derive(Clone, Copy, Debug)]
+pub enum Recipients {}
+impl Purpose for Recipients {
+    const NAME: &'static str = "recipients";
+    const LONGEST_LIFE: u64 = OtpCodes::LONGEST_LIFE;
+}
+
 /// Computes the keyed digests by which rows are found from a destination: a part of [`Verifications`].
 #[derive(Clone, Copy, Debug)]
 pub enum DestinationNames {}

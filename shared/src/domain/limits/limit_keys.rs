@@ -1,10 +1,14 @@
 //! The subjects of rate limits (see [`super::rate_limit`]): which hits count together.
 
+use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
 use super::{bucket::Bucket, network::Network, rate_limit::RateLimit};
 use crate::domain::{
-    crypto::secret::framed,
+    crypto::{
+        key::{Keyring, Recipients},
+        secret::framed,
+    },
     mail::{suppression::Reason, waits::Waits},
     people::{
         id::UserId,
@@ -236,16 +240,23 @@ pub fn failed_logins(network: &Network) -> [u8; 32] {
     Sha256::digest(framed(&[b"failed logins", network.as_bytes()])).into()
 }
 
-/// The subject of text messages to one number, from all callers.
+/// The subject of text messages to one number, from all callers: a keyed digest, since all numbers can be tried. It is
+/// computed with the oldest key, so that a new key does not begin all counts anew.
 #[must_use]
-pub fn sms(phone: &Phone) -> [u8; 32] {
-    Sha256::digest(framed(&[b"text messages", phone.as_str().as_bytes()])).into()
+pub fn sms(keys: &Keyring<Recipients>, phone: &Phone) -> [u8; 32] {
+    keyed(keys, &[b"text messages", phone.as_str().as_bytes()])
 }
 
 /// The subject of mails with codes to one mailbox, from all callers.
 #[must_use]
-pub fn verification_mails(email: &EmailAddress) -> [u8; 32] {
-    Sha256::digest(framed(&[b"verification mails", mailbox_of(email).as_bytes()])).into()
+pub fn verification_mails(keys: &Keyring<Recipients>, email: &EmailAddress) -> [u8; 32] {
+    keyed(keys, &[b"verification mails", mailbox_of(email).as_bytes()])
+}
+
+fn keyed(keys: &Keyring<Recipients>, parts: &[&[u8]]) -> [u8; 32] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(keys.oldest().bytes()).expect("HMAC takes a key of any length");
+    mac.update(&framed(parts));
+    mac.finalize().into_bytes().into()
 }
 
 /// The subject of all mails with codes of the deployment.

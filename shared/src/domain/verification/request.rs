@@ -34,7 +34,7 @@ impl Name {
 pub struct Start {
     /// The destination.
     pub to: Destination,
-    /// The language; `None` for the tenant's.
+    /// The language; `None` for the tenant's in a mail, and for English in a text message.
     pub locale: Option<Locale>,
     /// The code that the caller chose.
     pub custom: Option<Code>,

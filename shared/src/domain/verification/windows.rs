@@ -1,13 +1,21 @@
 //! The rate limits that an application defines, as a start counts in them: a number of starts in an interval, for each
 //! value that the application names. An interval begins with its first start.
 
-use sha2::{Digest, Sha256};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
 
 use super::{
     service::{Bucket, UniqueName},
     sid::{BucketSid, ServiceSid},
 };
-use crate::domain::{crypto::secret::framed, limits::rate_limit::RateLimited, time::Timestamp};
+use crate::domain::{
+    crypto::{
+        key::{DestinationNames, Keyring},
+        secret::framed,
+    },
+    limits::rate_limit::RateLimited,
+    time::Timestamp,
+};
 
 /// The intervals of one value of a rate limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,16 +41,12 @@ pub struct Window {
     pub count: u64,
 }
 
-/// The key of the row of one value. The value may name a person, and is stored nowhere.
+/// The key of the row of one value: a keyed digest, since the value may name a person.
 #[must_use]
-pub fn subject(service: &ServiceSid, name: &UniqueName, value: &str) -> [u8; 32] {
-    let parts = [
-        b"verification windows".as_slice(),
-        service.bytes(),
-        name.as_str().as_bytes(),
-        value.as_bytes(),
-    ];
-    Sha256::digest(framed(&parts)).into()
+pub fn subject(keys: &Keyring<DestinationNames>, service: &ServiceSid, name: &UniqueName, value: &str) -> [u8; 32] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(keys.oldest().bytes()).expect("HMAC takes a key of any length");
+    mac.update(&framed(&[service.bytes(), name.as_str().as_bytes(), value.as_bytes()]));
+    mac.finalize().into_bytes().into()
 }
 
 impl Windows {
@@ -89,11 +93,24 @@ impl Windows {
             forget_at: self.forget_at.max(now.deadline(longest)),
         })
     }
+
+    /// Without one start that was counted at `at`, in the intervals that it counts in.
+    #[must_use]
+    pub fn give_back(mut self, at: Timestamp) -> Self {
+        for window in self.windows.iter_mut().filter(|window| window.began_at <= at) {
+            window.count = window.count.saturating_sub(1);
+        }
+        Self {
+            version: self.version + 1,
+            ..self
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::crypto::key::tests::ring;
 
     fn bucket(sid: u8, max: u64, interval: u64) -> Bucket {
         let at = Timestamp::from_seconds(0);
@@ -130,6 +147,18 @@ mod tests {
     }
 
     #[test]
+    fn a_start_that_is_given_back_counts_no_longer() {
+        let (buckets, at) = ([bucket(1, 1, 10)], Timestamp::from_seconds);
+        let full = Windows::none([0; 32]).count(&buckets, at(5)).expect("room");
+        let next = full.clone().give_back(at(5));
+        assert_eq!((next.version, next.windows[0].count), (2, 0));
+        assert!(next.count(&buckets, at(6)).is_ok());
+        // A later interval does not contain it.
+        let later = full.count(&buckets, at(15)).expect("another interval").give_back(at(5));
+        assert_eq!(later.windows[0].count, 1);
+    }
+
+    #[test]
     fn a_deleted_bucket_is_forgotten_and_a_new_one_begins_anew() {
         let now = Timestamp::from_seconds(5);
         let windows = Windows::none([0; 32]).count(&[bucket(1, 1, 10)], now).expect("room");
@@ -143,11 +172,12 @@ mod tests {
     fn each_value_of_a_name_counts_by_itself() {
         let service = |byte| ServiceSid::from_bytes([byte; 16]);
         let name = |text| UniqueName::parse(text).expect("a good name");
+        let keys = ring(&[1]);
         let all: std::collections::HashSet<_> = [
-            subject(&service(1), &name("ip"), "a"),
-            subject(&service(2), &name("ip"), "a"),
-            subject(&service(1), &name("ipa"), ""),
-            subject(&service(1), &name("ip"), "b"),
+            subject(&keys, &service(1), &name("ip"), "a"),
+            subject(&keys, &service(2), &name("ip"), "a"),
+            subject(&keys, &service(1), &name("ipa"), ""),
+            subject(&keys, &service(1), &name("ip"), "b"),
         ]
         .into();
         assert_eq!(all.len(), 4);

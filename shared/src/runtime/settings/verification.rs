@@ -1,8 +1,8 @@
 //! The operator's policies of verifications.
 
 use super::numbers::{
-    ATTEMPT_SHARDS, MAILS_PER_HOUR, VERIFY_GUESSES_PER_30_DAYS, VERIFY_GUESSES_PER_DAY, VERIFY_LIFETIME,
-    VERIFY_MAILS_PER_DAY, VERIFY_MAILS_PER_HOUR,
+    ATTEMPT_SHARDS, MAILS_PER_HOUR, SMS_PER_NUMBER_PER_DAY, SMS_PER_NUMBER_PER_HOUR, VERIFY_GUESSES_PER_30_DAYS,
+    VERIFY_GUESSES_PER_DAY, VERIFY_LIFETIME, VERIFY_MAILS_PER_DAY, VERIFY_MAILS_PER_HOUR,
 };
 
 use crate::{
@@ -36,7 +36,8 @@ pub struct VerificationSending {
     pub quota: quota::Policy,
     /// The budget of unverified text messages of a country.
     pub unverified: unverified::Policy,
-    /// Rate limit of text messages to one number, which all families share.
+    /// Rate limit of text messages to one number, which all families share. Applications may name any number: half of the
+    /// hour and of the day is kept for the logins of its owner (R70).
     pub number: RateLimit,
     /// Rate limit of mails to one mailbox.
     pub mailbox: RateLimit,
@@ -74,14 +75,19 @@ impl Edge {
         let mails = self.number(&MAILS_PER_HOUR);
         let attempt_shards = self.attempt_shards();
         let (countries, quota, unverified) = (self.sms_countries(), self.sms_policy(), self.unverified_policy());
-        let number = self.sms_per_number(SENDS);
+        let number_per_hour = self.number(&SMS_PER_NUMBER_PER_HOUR);
+        let number_per_day = self.number(&SMS_PER_NUMBER_PER_DAY);
         let window = |max, seconds| Window { max, seconds };
         let mails = mails?;
         Ok(VerificationSending {
             countries: countries?,
             quota: quota?,
             unverified: unverified?,
-            number: number?,
+            number: RateLimit::new(vec![
+                SENDS,
+                window(number_per_hour?.div_ceil(2), 3600),
+                window(number_per_day?.div_ceil(2), DAY),
+            ]),
             mailbox: RateLimit::new(vec![window(per_hour?, 3600), window(per_day?, DAY)]),
             mails: Bucket::new(mails, mails),
             attempt_shards: attempt_shards?,

@@ -1,6 +1,6 @@
 //! What a start depends on, read in one call.
 
-use super::tables::{Request, VerificationSender, limit_subject};
+use super::tables::{Request, Subjects, VerificationSender};
 use crate::{
     domain::{
         limits::{
@@ -9,16 +9,11 @@ use crate::{
             unverified::{DayId, Days},
         },
         mail::suppression,
-        verification::{
-            destination::Destination,
-            record::DestinationRecord,
-            request::Start,
-            windows::{self, Windows},
-        },
+        verification::{destination::Destination, record::DestinationRecord, request::Start, windows::Windows},
     },
     fault::Fault,
     http::call::Call,
-    services::{verifications::shard_of, verify_accounts},
+    services::verifications::shard_of,
     store::{
         rows::{bucket::Level, rate_limit::Usage},
         table::Batch,
@@ -38,14 +33,9 @@ pub(super) struct Read {
 
 impl VerificationSender {
     /// The rows that a start depends on, besides the record.
-    pub(super) fn want(&self, batch: &mut Batch, call: &Call, start: &Start) {
-        batch.want(&self.read_limits, &limit_subject(&start.to));
-        let service = verify_accounts::named_service(call);
-        for (name, value) in &start.rate_limits {
-            service.iter().for_each(|service| {
-                batch.want(&self.read_windows, &windows::subject(service, name, value));
-            });
-        }
+    pub(super) fn want(&self, batch: &mut Batch, call: &Call, start: &Start, subjects: &Subjects) {
+        batch.want(&self.read_limits, &subjects.limit);
+        subjects.windows.iter().for_each(|subject| batch.want(&self.read_windows, subject));
         match &start.to {
             Destination::Phone(phone) => {
                 batch.want(&self.read_quotas, &shard_of(&start.to, self.policy.quota.shards));
@@ -74,10 +64,9 @@ impl VerificationSender {
         let now = call.now;
         let id = opened.record.id;
         let record = found.take(&self.reader.read, &id, now)?;
-        let windows = start.rate_limits.iter().map(|(name, value)| {
-            let subject = windows::subject(&opened.service.sid, name, value);
-            let found = found.take(&self.read_windows, &subject, now)?;
-            Ok(found.unwrap_or_else(|| Windows::none(subject)))
+        let windows = request.subjects.windows.iter().map(|subject| {
+            let found = found.take(&self.read_windows, subject, now)?;
+            Ok(found.unwrap_or_else(|| Windows::none(*subject)))
         });
         let shard = shard_of(&start.to, self.policy.quota.shards);
         let days = match request.country {
@@ -96,7 +85,7 @@ impl VerificationSender {
         };
         Ok(Read {
             record: record.unwrap_or_else(|| DestinationRecord::none(id)),
-            usage: found.take(&self.read_limits, &limit_subject(&start.to), now)?,
+            usage: found.take(&self.read_limits, &request.subjects.limit, now)?,
             windows: windows.collect::<Result<_, Fault>>()?,
             quota: found.take(&self.read_quotas, &shard, now)?.unwrap_or_else(|| Quota::none(shard)),
             days,
@@ -108,7 +97,7 @@ impl VerificationSender {
     pub(super) async fn read_again(&self, request: &Request<'_>) -> Result<Read, Fault> {
         let mut batch = Batch::default();
         batch.want(&self.reader.read, &request.opened.record.id);
-        self.want(&mut batch, request.call, request.start);
+        self.want(&mut batch, request.call, request.start, &request.subjects);
         self.take(&batch.read().await?, request)
     }
 }

@@ -3,16 +3,23 @@
 use crate::{
     delivery::{mail::Mailer, text::Texter},
     domain::{
+        crypto::key::{Keyring, OtpCodes, Recipients},
         limits::{limit_keys, quota::Quota, rate_limit::Hit, unverified::Day},
         mail::suppression::Suppression,
         people::tenant::Domain,
         verification::{
-            attempt::Attempt, destination::Destination, record::DestinationRecord, request::Start,
-            service::RateLimitDefinition, sid::AttemptSid, windows::Windows,
+            attempt::Attempt,
+            destination::Destination,
+            policy::VerificationKeys,
+            record::DestinationRecord,
+            request::Start,
+            service::RateLimitDefinition,
+            sid::{AttemptSid, ServiceSid},
+            windows::{self, Windows},
         },
     },
     http::call::Call,
-    runtime::{edge::Wire, settings::VerificationSending},
+    runtime::{edge::Wire, keys::Keys, settings::VerificationSending},
     services::{
         audit::AuditLog,
         verifications::{Opened, VerificationReader},
@@ -56,6 +63,8 @@ pub struct VerificationSender {
     pub suppressions: Table<Suppression, BatchGet>,
     /// The tenant, for the sender and the language of its mail.
     pub domains: Table<Domain, Get>,
+    /// The keys by which rate limits of numbers and mailboxes are found.
+    pub recipients: Keys<OtpCodes>,
     /// SNS.
     pub texter: Texter,
     /// SES, in a deployment that sends mail.
@@ -79,13 +88,36 @@ pub(super) struct Request<'a> {
     /// The prefix of the country of a number.
     pub country: Option<&'a str>,
     pub limits: Vec<&'a RateLimitDefinition>,
+    pub subjects: Subjects,
     pub act: Hit,
 }
 
-/// The rate limit of a destination, which all families share.
-pub(super) fn limit_subject(to: &Destination) -> [u8; 32] {
-    match to {
-        Destination::Phone(phone) => limit_keys::sms(phone),
-        Destination::Email(email) => limit_keys::verification_mails(email),
+/// The keys of the rows that a start counts in, besides those of countries and of the deployment.
+pub(super) struct Subjects {
+    /// The rate limit of the destination, which all families share.
+    pub limit: [u8; 32],
+    /// The intervals of the application's rate limits, in the order of the request.
+    pub windows: Vec<[u8; 32]>,
+}
+
+impl Subjects {
+    /// Those of a start in a service.
+    pub fn of(
+        keys: &VerificationKeys,
+        recipients: &Keyring<Recipients>,
+        service: Option<&ServiceSid>,
+        start: &Start,
+    ) -> Self {
+        let windows = start
+            .rate_limits
+            .iter()
+            .filter_map(|(name, value)| service.map(|service| windows::subject(&keys.names, service, name, value)));
+        Self {
+            limit: match &start.to {
+                Destination::Phone(phone) => limit_keys::sms(recipients, phone),
+                Destination::Email(email) => limit_keys::verification_mails(recipients, email),
+            },
+            windows: windows.collect(),
+        }
     }
 }

@@ -1,10 +1,10 @@
 //! What a start has used, and how it is given back when the message cannot be sent.
 
-use futures_util::future::join;
+use futures_util::future::{join, join_all};
 
 use super::tables::{ROUNDS, Request, VerificationSender};
 use crate::{
-    domain::verification::{attempt::Attempt, record::DestinationRecord},
+    domain::verification::{attempt::Attempt, record::DestinationRecord, windows::Windows},
     fault::Fault,
     observe::Outcome,
     services::{rate_limits::Spending, verifications::act},
@@ -14,7 +14,7 @@ use crate::{
             self,
             rate_limit::{Receipt, give_back},
         },
-        table::{Committed, Transaction},
+        table::{Batch, Committed, Transaction},
     },
 };
 
@@ -24,6 +24,8 @@ use crate::{
 pub(super) struct Used<'a> {
     pub stored: Option<(DestinationRecord, Attempt)>,
     pub limit: Option<Receipt>,
+    /// The intervals of the application's rate limits, as they were to be stored.
+    pub windows: Vec<Windows>,
     pub quota: Option<rows::quota::Receipt>,
     pub day: Option<rows::unverified::Receipt>,
     pub mails: Option<Spending<'a>>,
@@ -57,6 +59,10 @@ impl VerificationSender {
                 None => Ok(()),
             }
         };
+        let windows = async {
+            let all = used.windows.into_iter().map(|windows| self.give_back_windows(request, windows));
+            join_all(all).await
+        };
         let record = async {
             match used.stored {
                 Some((record, attempt)) => self.cancel(request, record, attempt).await,
@@ -64,7 +70,27 @@ impl VerificationSender {
             }
         };
         // The first error is reported: it is why this is given back.
-        let _ = join(join(quota, day), join(join(limit, mails), record)).await;
+        let _ = join(join(join(quota, day), windows), join(join(limit, mails), record)).await;
+    }
+
+    /// Gives a start back to the intervals that it was counted in.
+    async fn give_back_windows(&self, request: &Request<'_>, counted: Windows) -> Result<(), Fault> {
+        let subject = counted.subject;
+        let mut counted = Some(counted);
+        optimistic(ROUNDS, "a rate limit", async || {
+            let now = request.call.now;
+            let found = match counted.take() {
+                Some(counted) => Some(counted),
+                None => Batch::one(&self.read_windows, &subject, now).await?,
+            };
+            let Some(found) = found else {
+                return Ok(Some(()));
+            };
+            let condition = rows::verification::is_as_read(found.version);
+            let next = found.give_back(request.act.at);
+            Ok::<_, Fault>(self.windows.put_if(&next, condition).await?.then_some(()))
+        })
+        .await
     }
 
     /// Takes the message out of a record that may have been stored.

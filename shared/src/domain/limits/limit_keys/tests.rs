@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 
 use super::*;
+use crate::domain::crypto::key::tests::ring;
 use crate::domain::{
     limits::rate_limit::{Hit, Window},
     time::Timestamp,
@@ -63,7 +64,11 @@ fn no_two_rate_limits_share_a_subject() {
         let user = UserId::parse(&format!("00000000-0000-4000-8000-00000000000{n}")).expect("an id");
         let phone = Phone::parse(&format!("+38088555013{n}")).expect("a number");
         let network = Network::of(&format!("192.0.2.{n}"));
-        all.extend([password_guesses(user), sms(&phone), failed_logins(&network)]);
+        all.extend([
+            password_guesses(user),
+            sms(&ring(&[1]), &phone),
+            failed_logins(&network),
+        ]);
     }
     let count = all.len();
     all.sort_unstable();

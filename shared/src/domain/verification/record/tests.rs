@@ -4,6 +4,7 @@ use super::*;
 use crate::domain::{
     crypto::key::tests::ring,
     limits::rate_limit::{RateLimit, Window},
+    verification::destination::Destination,
 };
 
 /// The defaults of the contract.
