@@ -2,6 +2,7 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use futures_util::future::{join, join_all};
+use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -29,7 +30,23 @@ fn digest(parts: &[&str]) -> String {
     STANDARD.encode(hash.finalize())
 }
 
-/// The same for a user's id, which is hashed as bytes.
+/// The key of the rate limit of text messages to a number: HMAC-SHA-256 under a key that is derived from the first one of
+/// codes (HKDF-SHA-256, RFC 5869).
+async fn sms_limit(world: &World, phone: &str) -> String {
+    let hmac = |key: &[u8], message: &[u8]| {
+        let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("a key of any length");
+        mac.update(message);
+        mac.finalize().into_bytes()
+    };
+    let derived = |key: &[u8], purpose: &[u8]| hmac(&hmac(&[0; 32], key), &[purpose, &[1]].concat());
+    let keys = world.keys("countersign-OtpKeys").await;
+    let root = derived(keys["1"].as_str().expect("a text").as_bytes(), b"countersign otps");
+    let parts = ["text messages", phone];
+    let framed = parts.iter().flat_map(|part| [&(part.len() as u64).to_be_bytes()[..], part.as_bytes()].concat());
+    STANDARD.encode(hmac(&derived(&root, b"recipients"), &framed.collect::<Vec<_>>()))
+}
+
+/// A digest of a user's id, which is hashed as bytes.
 fn digest_of_id(what: &str, id: &str) -> String {
     let bytes = u128::from_str_radix(&id.replace('-', ""), 16).expect("a UUID").to_be_bytes();
     let mut hash = Sha256::new();
@@ -41,7 +58,7 @@ fn digest_of_id(what: &str, id: &str) -> String {
 }
 
 /// Everything that identifies a user: in plain text, or as a digest.
-fn names(person: &Person, login: &str) -> Vec<String> {
+async fn names(world: &World, person: &Person, login: &str) -> Vec<String> {
     let email = person.email.as_str();
     vec![
         person.id.clone(),
@@ -54,17 +71,17 @@ fn names(person: &Person, login: &str) -> Vec<String> {
         digest(&["throttle", "mailbox", "registration", email]),
         digest(&["throttle", "mailbox", "recovery", email]),
         digest(&["throttle", "elsewhere", "password_reset", DOMAIN, login]),
-        digest(&["text messages", PHONE]),
-        digest(&["text messages", OTHER_PHONE]),
+        sms_limit(world, PHONE).await,
+        sms_limit(world, OTHER_PHONE).await,
         digest_of_id("password guesses", &person.id),
         digest(&["suppression", email]),
     ]
 }
 
 /// Asserts that no table contains any of the names, except the id in the audit log.
-#[track_caller]
-fn is_gone(rows: &str, person: &Person, login: &str) {
-    for name in names(person, login).iter().filter(|name| **name != person.id) {
+async fn is_gone(world: &World, person: &Person, login: &str) {
+    let rows = &world.all_rows().await;
+    for name in names(world, person, login).await.iter().filter(|name| **name != person.id) {
         assert!(!rows.contains(name), "{name} is left");
     }
     is_only_audited(rows, person);
@@ -135,7 +152,7 @@ async fn an_erasure_leaves_only_what_the_receipt_lists() {
     let login = "quitemaria";
     let person = known_everywhere(&world, login).await;
     let rows = world.all_rows().await;
-    for name in names(&person, login) {
+    for name in names(&world, &person, login).await {
         assert!(rows.contains(&name), "{name} is not there to be erased");
     }
 
@@ -168,7 +185,7 @@ async fn an_erasure_leaves_only_what_the_receipt_lists() {
     });
     assert_eq!(answer, expected);
 
-    is_gone(&world.all_rows().await, &person, login);
+    is_gone(&world, &person, login).await;
     let mut events = world.rows("AuditTable").await;
     events.retain(|row| row["subject"]["S"] == format!("user:{}", person.id) && row["route"]["S"] == "erase_user");
     let acts: Vec<_> = events.iter().map(|event| (&event["what"]["S"], &event["actor"]["S"])).collect();
@@ -231,7 +248,7 @@ async fn an_interrupted_erasure_continues_and_its_user_stays_blocked() {
     }
     assert_eq!(commands, 3, "a table each, and the links with the last one");
     assert_eq!(Value::from(sums), tried);
-    is_gone(&world.all_rows().await, &person, login);
+    is_gone(&world, &person, login).await;
 }
 
 #[tokio::test]
@@ -248,7 +265,7 @@ async fn an_erasure_restarts_if_its_user_was_unblocked_meanwhile() {
     command["continue"] = stopped["continue"].clone();
     let answer = world.run_command(command).await;
     assert_eq!((&answer["complete"], &answer["receipt"]["tables"]["TokensTable"]), (&json!(true), &json!(1)));
-    is_gone(&world.all_rows().await, &person, "maria");
+    is_gone(&world, &person, "maria").await;
 }
 
 #[tokio::test]
@@ -275,7 +292,7 @@ async fn a_failed_erasure_can_be_retried() {
     }
     assert!(failed > 5, "{failed}");
     world.run_command(erasure(&person)).await;
-    is_gone(&world.all_rows().await, &person, login);
+    is_gone(&world, &person, login).await;
 }
 
 /// A user with the tokens for every request that writes about a user.

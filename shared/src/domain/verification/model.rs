@@ -268,7 +268,7 @@ impl Model for Scenario {
                 let guesses = calls().filter(|call| **call == Call::Wrong).count();
                 let attempts = usize::try_from(scenario.policy.max_attempts).expect("a small number");
                 let within = guesses < scenario.policy.guesses.most() && guesses < attempts;
-                !(all_done && has_right && undisturbed && within) || !world.seen.approved.is_empty()
+                !(all_done && has_right && undisturbed && within && world.seen.approved.is_empty())
             }),
         ]
     }
