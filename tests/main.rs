@@ -80,6 +80,7 @@ mod transport;
 mod twilio_clients;
 mod users;
 mod verification;
+mod verification_attack;
 mod verification_attempts;
 mod verification_faults;
 mod verification_limits;

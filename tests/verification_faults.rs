@@ -62,6 +62,17 @@ async fn a_repeated_start_with_its_key_sends_one_message() {
 }
 
 #[tokio::test]
+async fn a_stored_response_is_not_given_to_an_account_that_ended() {
+    let world = World::new().await;
+    let app = world.create_application("other.example.com").await;
+    let form = [("To", ADDRESS), ("Channel", "email")];
+    let start = || app.starting(&world, &form).header("idempotency-key", IDEMPOTENCY_KEY);
+    start().send().await.ok(201);
+    world.run_command(json!({ "command": "end_verify_account", "account_sid": app.account })).await;
+    refused(&start().send().await, 401, 20003, "Authenticate");
+}
+
+#[tokio::test]
 async fn no_code_number_or_address_is_at_rest() {
     let world = World::new().await;
     let app = world
