@@ -277,7 +277,7 @@ async fn json_that_common_parsers_accept_is_refused() {
 }
 
 /// One valid command of each name.
-fn commands(user: &str, token: &str) -> Vec<Value> {
+fn commands(user: &str, token: &str, account: &str) -> Vec<Value> {
     vec![
         json!({ "command": "set_domain", "domain": "d.example" }),
         json!({ "command": "create_client", "client_id": "new", "scopes": [] }),
@@ -301,6 +301,11 @@ fn commands(user: &str, token: &str) -> Vec<Value> {
         json!({ "command": "list_suppressions" }),
         json!({ "command": "suppression", "email": "a@d.example" }),
         json!({ "command": "lift_suppression", "email": "a@d.example" }),
+        json!({ "command": "create_verify_account", "domain": "d.example", "name": "Shop" }),
+        json!({ "command": "create_verify_key", "account_sid": account, "name": "CI" }),
+        json!({ "command": "set_verify_auth_token", "account_sid": account }),
+        json!({ "command": "end_verify_account", "account_sid": account }),
+        json!({ "command": "end_verify_key", "key_sid": format!("SK{}", "0".repeat(32)) }),
         json!({ "command": "rotate_key", "keys": "otp", "new_id": 2 }),
         json!({ "command": "retire_key", "keys": "otp", "id": 9 }),
     ]
@@ -310,7 +315,7 @@ fn commands(user: &str, token: &str) -> Vec<Value> {
 async fn help_lists_every_command_and_each_accepts_only_its_own_fields() {
     let world = World::new().await;
     let user = world.id("/user/user_id").to_owned();
-    let all = commands(&user, world.user());
+    let all = commands(&user, world.user(), world.id("/verify/account_sid"));
     let listed: Vec<_> = all.iter().map(|one| format!("`{}`", one["command"].as_str().expect("a name"))).collect();
     for (command, name) in [
         (json!({ "command": "help" }), "help"),

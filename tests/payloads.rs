@@ -103,6 +103,10 @@ async fn an_event_without_a_time_is_refused_and_changes_nothing() {
                     "meta": { "code": 500, "url": "*", "type": "object", "request_id": "*" },
                     "error": { "type": "internal_error", "message": "*" },
                 }),
+                Some("v2") => json!({
+                    "code": 20500, "message": "Internal server error", "status": 500,
+                    "more_info": "https://www.twilio.com/docs/errors/20500",
+                }),
                 _ => json!({ "message": "Internal Server Error" }),
             };
             let said = json!({ "status": 500, "body": words });

@@ -93,3 +93,38 @@ async fn a_new_auth_token_replaces_the_previous_one() {
     unauthenticated(&world.get("/v2/Services").by(&own).send().await);
     world.get("/v2/Services").basic(&own.account, token).send().await.ok(200);
 }
+
+#[tokio::test]
+async fn every_route_of_an_application_needs_its_credential() {
+    let world = World::new().await;
+    let own = world.application();
+    let before = world.state().await;
+    let document = world.get("/openapi.json").send().await.ok(200);
+    let mut tried = 0;
+    for (path, item) in document["paths"].as_object().expect("paths") {
+        if !path.starts_with("/v2/") {
+            continue;
+        }
+        let path = path.replace("{service}", &own.service).replace("{verification}", "+14155550142");
+        let path = path.replace("{rate_limit}", &format!("RK{}", "0".repeat(32)));
+        let path = path.replace("{bucket}", &format!("BL{}", "0".repeat(32)));
+        let path = path.replace("{attempt}", &format!("VL{}", "0".repeat(32)));
+        for method in item.as_object().expect("an item").keys() {
+            let method = method.to_uppercase();
+            let ask = || {
+                let ask = world.request(&method, &path);
+                if method == "POST" {
+                    ask.form(&[("To", "+14155550142")])
+                } else {
+                    ask
+                }
+            };
+            unauthenticated(&ask().send().await);
+            unauthenticated(&ask().basic(&own.account, "wrong").send().await);
+            unauthenticated(&ask().bearer(world.admin()).send().await);
+            tried += 1;
+        }
+    }
+    assert!(tried > 20, "{tried}");
+    assert_eq!(world.state().await, before, "nothing was changed");
+}

@@ -71,6 +71,9 @@ async fn a_bucket_is_created_shown_listed_changed_and_deleted() {
     });
     assert_eq!(bucket, expected);
     assert_eq!(world.get(&one).by(&own).send().await.ok(200), bucket);
+    for path in [path.trim_end_matches("/Buckets"), &path, &one] {
+        assert_eq!(world.request("HEAD", path).by(&own).send_unchecked().await.status, 200, "{path}");
+    }
     let page = url(&format!("{path}?PageSize=50&Page=0"));
     let meta = json!({
         "page": 0, "page_size": 50, "first_page_url": page, "previous_page_url": null, "next_page_url": null,

@@ -30,7 +30,7 @@ impl Endpoint for Start {
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
         if call.idempotency_key()?.is_some() {
             // A stored response has no owner whose end would end it: it is replayed to an application that exists.
-            verify_accounts::account(&self.sender.reader.accounts, call, |_| {}).await??;
+            verify_accounts::account(&self.sender.reader.accounts.applications, call, |_| {}).await??;
         }
         let answer = async |_: &Once<'_>| self.start(call).await;
         let caller = Caller {

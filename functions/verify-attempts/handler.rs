@@ -18,7 +18,7 @@ use countersign_shared::{
         serve::Endpoint,
     },
     runtime::{edge::Wire, keys::Keys},
-    services::verify_accounts::{self, VerifyAccounts},
+    services::verify_accounts::{self, Applications},
     store::{
         item::bytes,
         table::{Query, Range, Table},
@@ -28,7 +28,7 @@ use countersign_shared::{
 /// Lists and counts the messages of an account's verifications.
 #[derive(Wire)]
 pub struct Attempts {
-    pub accounts: VerifyAccounts,
+    pub applications: Applications,
     pub attempts: Table<Attempt, Query>,
     pub keys: Keys<Verifications>,
     #[wire(attempt_shards)]
@@ -41,7 +41,7 @@ impl Endpoint for Attempts {
     type Error = Error;
 
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
-        let account = verify_accounts::account(&self.accounts, call, |_| {}).await??.account;
+        let account = verify_accounts::account(&self.applications, call, |_| {}).await??.account;
         let keys = VerificationKeys::of(&self.keys.at(call.now).await);
         let urls = Urls::of(self.public_url.as_deref(), call);
         match call.route.as_str() {

@@ -44,7 +44,8 @@ impl Endpoint for Services {
 
 impl Services {
     async fn create(&self, call: &Call) -> Result<Answer, Error> {
-        let Authenticated { account, domain, .. } = verify_accounts::account(&self.accounts, call, |_| {}).await??;
+        let Authenticated { account, domain, .. } =
+            verify_accounts::account(&self.accounts.applications, call, |_| {}).await??;
         let service = ServiceForm::read(call)?.created(account, &mut SysRng, call.now)?;
         call.log_subject(service.sid.log_name());
         let act = Outcome::ServiceCreated.of(service.sid.log_name()).in_domain(&domain);
@@ -57,7 +58,7 @@ impl Services {
     /// another call.
     async fn list(&self, call: &Call) -> Result<Answer, Error> {
         let named = verify_accounts::named_account(call);
-        let admitted = verify_accounts::account(&self.accounts, call, |batch| {
+        let admitted = verify_accounts::account(&self.accounts.applications, call, |batch| {
             if let Some(account) = named {
                 batch.want(&self.services.lists, &account);
             }

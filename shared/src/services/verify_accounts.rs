@@ -23,9 +23,16 @@ pub type Admission<T> = Result<Result<T, Denied>, Fault>;
 
 /// Authenticates applications.
 #[derive(Debug, Wire)]
-pub struct VerifyAccounts {
+pub struct Applications {
     /// Accounts and keys.
     pub credentials: Table<Credential, BatchGet>,
+}
+
+/// Authenticates applications, and reads the services that routes name.
+#[derive(Debug, Wire)]
+pub struct VerifyAccounts {
+    /// Authenticates them.
+    pub applications: Applications,
     /// Services.
     pub services: Table<Service, BatchGet>,
 }
@@ -57,7 +64,7 @@ pub struct Admitted {
 /// # Errors
 /// [`Fault`] when the store fails.
 pub async fn account(
-    accounts: &VerifyAccounts,
+    applications: &Applications,
     call: &Call,
     want: impl FnOnce(&mut Batch),
 ) -> Admission<Authenticated> {
@@ -65,10 +72,10 @@ pub async fn account(
         return Ok(Err(Denied::NoCredential));
     };
     let mut batch = Batch::default();
-    batch.want(&accounts.credentials, &id);
+    batch.want(&applications.credentials, &id);
     want(&mut batch);
     let found = batch.read().await?;
-    let credential = found.take(&accounts.credentials, &id, call.now)?;
+    let credential = found.take(&applications.credentials, &id, call.now)?;
     Ok(opened(credential, &secret).map(|Credential { account, domain, .. }| {
         call.log_actor(id.log_name());
         Authenticated { account, domain, found }
@@ -82,7 +89,7 @@ pub async fn account(
 /// [`Fault`] when the store fails.
 pub async fn service(accounts: &VerifyAccounts, call: &Call, want: impl FnOnce(&mut Batch)) -> Admission<Admitted> {
     let sid = named_service(call);
-    let admitted = account(accounts, call, |batch| {
+    let admitted = account(&accounts.applications, call, |batch| {
         if let Some(sid) = sid {
             batch.want(&accounts.services, &sid);
         }
