@@ -7,7 +7,7 @@ use crate::document::prelude::*;
 pub fn operation(route: &Route) -> OperationBuilder {
     verify_service("verification-start", "Start a verification, or send its code again", route)
         .parameter(idempotency())
-        .request_body(Some(form_with::<StartForm>(&["To", "Channel"])))
+        .request_body(Some(form_with::<StartForm>(&[])))
         .response("201", json::<VerificationBody>("Its code is on its way"))
         .response("400", json::<VerifyError>("A parameter is not valid, or the channel is off"))
         .response("403", json::<VerifyError>("The service or the deployment does not allow it"))

@@ -6,7 +6,7 @@ use crate::document::prelude::*;
 
 pub fn operation(route: &Route) -> OperationBuilder {
     verification("verification-update", "Cancel a verification, or approve it without its code", route)
-        .request_body(Some(form_with::<StatusForm>(&["Status"])))
+        .request_body(Some(form_with::<StatusForm>(&[])))
         .response("200", json::<VerificationBody>("As it ended"))
         .response("400", json::<VerifyError>("A parameter is not valid"))
         .response("415", json::<VerifyError>("The body is no form, or it is encoded"))

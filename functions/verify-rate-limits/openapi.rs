@@ -30,19 +30,19 @@ pub fn operation(route: &Route) -> OperationBuilder {
     let last = route.path.rsplit('/').next().unwrap_or_default();
     match (route.method, last) {
         ("POST", "RateLimits") => forms(operation("create", "Create a rate limit"))
-            .request_body(Some(form::<RateLimitForm>()))
+            .request_body(Some(form_with::<RateLimitForm>(&[])))
             .response("201", json::<RateLimitBody>("It was created")),
         ("POST", "{rate_limit}") => forms(operation("update", "Change a rate limit"))
-            .request_body(Some(form::<RateLimitChangeForm>()))
+            .request_body(Some(form_with::<RateLimitChangeForm>(&[])))
             .response("200", json::<RateLimitBody>("As it is now")),
         ("DELETE", "{rate_limit}") => {
             operation("delete", "Delete a rate limit and its buckets").response("204", gone())
         }
         ("POST", "Buckets") => forms(operation("create-bucket", "Create a bucket"))
-            .request_body(Some(form::<BucketForm>()))
+            .request_body(Some(form_with::<BucketForm>(&[])))
             .response("201", json::<BucketBody>("It was created")),
         ("POST", _) => forms(operation("update-bucket", "Change a bucket"))
-            .request_body(Some(form::<BucketChangeForm>()))
+            .request_body(Some(form_with::<BucketChangeForm>(&[])))
             .response("200", json::<BucketBody>("As it is now")),
         ("DELETE", _) => operation("delete-bucket", "Delete a bucket").response("204", gone()),
         (_, "RateLimits") => lists(operation("list", "List rate limits"))

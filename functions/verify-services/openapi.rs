@@ -16,7 +16,7 @@ pub fn operation(route: &Route) -> OperationBuilder {
             .request_body(Some(form_with::<ServiceForm>(&["FriendlyName"])))
             .response("201", json::<ServiceBody>("It was created")),
         ("POST", _) => forms(verify_service("verify-services-update", "Change a service", route))
-            .request_body(Some(form::<ServiceForm>()))
+            .request_body(Some(form_with::<ServiceForm>(&[])))
             .response("200", json::<ServiceBody>("As it is now")),
         ("DELETE", _) => verify_service("verify-services-delete", "Delete a service", route)
             .response("204", ResponseBuilder::new().description("It was deleted")),

@@ -249,7 +249,8 @@ class Application:
         pair = f"{made['account_sid']}:{made['auth_token']}".encode()
         self.basic, self.service = f"Basic {base64.b64encode(pair).decode()}", f"/v2/Services/{made['service_sid']}"
         case.headers["Authorization"] = self.basic
-        case.path_parameters["service"] = made["service_sid"]
+        if "{service}" in case.operation.path:
+            case.path_parameters["service"] = made["service_sid"]
 
     def post(self, path, **fields):
         headers = {"authorization": self.basic, "content-type": "application/x-www-form-urlencoded"}

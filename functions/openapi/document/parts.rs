@@ -18,7 +18,7 @@ use utoipa::{
         header::HeaderBuilder,
         path::Parameter,
         request_body::RequestBodyBuilder,
-        schema::{AdditionalProperties, SchemaFormat},
+        schema::{AdditionalProperties, SchemaFormat, SchemaType},
     },
 };
 
@@ -101,11 +101,20 @@ pub fn form<T: ToSchema>() -> RequestBody {
         .build()
 }
 
-/// A form of which these fields are required here, and not wherever the type is used.
+/// A form of which these fields are required here, and not wherever the type is used. A form has no `null`: an optional
+/// field is absent.
 pub fn form_with<T: ToSchema>(required: &[&str]) -> RequestBody {
     let schema = match T::schema() {
         RefOr::T(Schema::Object(mut object)) => {
             object.required.extend(required.iter().map(|&name| name.to_owned()));
+            for property in object.properties.values_mut() {
+                if let RefOr::T(Schema::Object(property)) = property
+                    && let SchemaType::Array(types) = &property.schema_type
+                    && let Some(of) = types.iter().find(|of| **of != Type::Null)
+                {
+                    property.schema_type = SchemaType::Type(of.clone());
+                }
+            }
             RefOr::T(Schema::Object(object))
         }
         other => other,

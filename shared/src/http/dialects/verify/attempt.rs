@@ -33,7 +33,7 @@ pub struct AttemptQuery {
     #[param(rename = "Page", value_type = Option<usize>, minimum = 0, example = 0)]
     page: usize,
     /// The last attempt of the page before.
-    #[param(rename = "PageToken", value_type = Option<String>)]
+    #[param(rename = "PageToken", value_type = String, required = false, pattern = "^VL[0-9a-fA-F]{32}$")]
     pub after: Option<AttemptSid>,
     #[param(ignore)]
     given: String,
@@ -44,19 +44,19 @@ pub struct AttemptQuery {
 #[into_params(parameter_in = Query)]
 pub struct AttemptConditions {
     /// Made at this moment or later (RFC 3339).
-    #[param(rename = "DateCreatedAfter")]
+    #[param(rename = "DateCreatedAfter", value_type = String, required = false, format = DateTime)]
     pub after: Option<String>,
     /// Made at this moment or before.
-    #[param(rename = "DateCreatedBefore")]
+    #[param(rename = "DateCreatedBefore", value_type = String, required = false, format = DateTime)]
     pub before: Option<String>,
     /// Of this service.
-    #[param(rename = "VerifyServiceSid")]
+    #[param(rename = "VerifyServiceSid", value_type = String, required = false, pattern = "^VA[0-9a-fA-F]{32}$")]
     pub service: Option<String>,
     /// `sms` or `email`.
-    #[param(rename = "Channel")]
+    #[param(rename = "Channel", value_type = String, required = false, pattern = "^(sms|email)$")]
     pub channel: Option<String>,
     /// To a number with this country prefix, such as `44`.
-    #[param(rename = "Country")]
+    #[param(rename = "Country", value_type = String, required = false, pattern = r"^\+?[0-9]{1,15}$")]
     pub country: Option<String>,
 }
 

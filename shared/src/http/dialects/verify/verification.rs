@@ -31,7 +31,7 @@ pub struct StartForm {
     #[schema(min_length = 1, example = "+15017122661")]
     pub to: String,
     /// `sms`, `email`, or `auto`: by mail to an address, and by text message to a number.
-    #[schema(min_length = 1, example = "sms")]
+    #[schema(pattern = "^(sms|email|auto)$", example = "sms")]
     pub channel: String,
     /// The language of the message (RFC 5646).
     #[schema(min_length = 2)]
@@ -85,7 +85,7 @@ pub struct CheckForm {
 #[schema(rename_all = "PascalCase")]
 pub struct StatusForm {
     /// `canceled` or `approved`.
-    #[schema(min_length = 1, example = "canceled")]
+    #[schema(pattern = "^(canceled|approved)$", example = "canceled")]
     pub status: String,
 }
 

@@ -25,10 +25,10 @@ use crate::{
 #[derive(Debug, ToSchema)]
 pub struct RateLimitForm {
     /// The name by which a verification refers to it, unique in the service.
-    #[schema(rename = "UniqueName", value_type = String, min_length = 1, max_length = 64, example = "end_user_ip_address")]
+    #[schema(rename = "UniqueName", value_type = String, min_length = 1, max_length = 64, pattern = r"^[^\x00-\x1F\x7F-\x9F]+$", example = "end_user_ip_address")]
     unique_name: UniqueName,
     /// The description.
-    #[schema(rename = "Description", value_type = Option<String>, max_length = 256, example = "Caller's address")]
+    #[schema(rename = "Description", value_type = Option<String>, max_length = 256, pattern = r"^[^\x00-\x1F\x7F-\x9F]*$", example = "Caller's address")]
     description: Option<Description>,
 }
 
@@ -36,7 +36,7 @@ pub struct RateLimitForm {
 #[derive(Debug, ToSchema)]
 pub struct RateLimitChangeForm {
     /// The description; an empty one removes it.
-    #[schema(rename = "Description", value_type = Option<String>, max_length = 256, example = "Caller's address")]
+    #[schema(rename = "Description", value_type = Option<String>, max_length = 256, pattern = r"^[^\x00-\x1F\x7F-\x9F]*$", example = "Caller's address")]
     description: Option<Option<Description>>,
 }
 
@@ -181,7 +181,12 @@ pub struct RateLimitBody {
     #[schema(pattern = "^AC[0-9a-f]{32}$")]
     account_sid: String,
     /// The name by which a verification refers to it.
-    #[schema(min_length = 1, max_length = 64, example = "end_user_ip_address")]
+    #[schema(
+        min_length = 1,
+        max_length = 64,
+        pattern = r"^[^\x00-\x1F\x7F-\x9F]+$",
+        example = "end_user_ip_address"
+    )]
     unique_name: String,
     /// The description, if it has one.
     #[schema(required = true, example = "Caller's address")]
