@@ -78,6 +78,11 @@ def before_load_schema(context, raw_schema):
     for schema in raw_schema["components"]["schemas"].values():
         if "properties" in schema:
             schema.setdefault("additionalProperties", False)
+    # Forms that ignore unknown fields refuse one that comes twice, which a list would be.
+    for operation in (operation for item in raw_schema["paths"].values() for operation in item.values()):
+        for content in operation.get("requestBody", {}).get("content", {}).values():
+            if "properties" in content["schema"]:
+                content["schema"].setdefault("additionalProperties", {"type": "string"})
 
 
 @schemathesis.auth(refresh_interval=None)

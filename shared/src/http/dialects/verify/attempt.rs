@@ -44,10 +44,10 @@ pub struct AttemptQuery {
 #[into_params(parameter_in = Query)]
 pub struct AttemptConditions {
     /// Made at this moment or later (RFC 3339).
-    #[param(rename = "DateCreatedAfter", value_type = String, required = false, format = DateTime)]
+    #[param(rename = "DateCreatedAfter", value_type = String, required = false, pattern = r"^2[0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$", example = "2026-11-26T13:00:00Z")]
     pub after: Option<String>,
     /// Made at this moment or before.
-    #[param(rename = "DateCreatedBefore", value_type = String, required = false, format = DateTime)]
+    #[param(rename = "DateCreatedBefore", value_type = String, required = false, pattern = r"^2[0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$", example = "2026-11-26T13:00:00Z")]
     pub before: Option<String>,
     /// Of this service.
     #[param(rename = "VerifyServiceSid", value_type = String, required = false, pattern = "^VA[0-9a-fA-F]{32}$")]
