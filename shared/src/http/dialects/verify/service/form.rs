@@ -46,7 +46,7 @@ pub struct ServiceForm {
     #[schema(rename = "DtmfInputRequired")]
     dtmf_input_required: Option<bool>,
     /// The issuer that an authenticator shows; empty: the service's name, the default.
-    #[schema(rename = "Totp.Issuer", value_type = Option<String>, max_length = 32, example = "My Shop")]
+    #[schema(rename = "Totp.Issuer", value_type = Option<String>, max_length = 32, pattern = r"^[^\x00-\x1F\x7F-\x9F]*$", example = "My Shop")]
     totp_issuer: Option<Option<FriendlyName>>,
     /// The lifetime of a time-based code, in seconds; 30 by default.
     #[schema(rename = "Totp.TimeStep", value_type = Option<u8>, minimum = 20, maximum = 60, example = 30)]
