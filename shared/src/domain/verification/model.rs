@@ -384,7 +384,7 @@ impl Scenario {
                 let call = self.callers[who][world.callers[who].done];
                 let arrived = world.arrived.as_ref().map(|(code, _)| code.clone());
                 let is_own = call == Call::Right && arrived.as_deref() == Some(world.callers[who].given.as_str());
-                // Only one caller sends the right code here: whoever consumed it was this one.
+                // Only one caller sends the right code here, so that it was this one that consumed it.
                 let is_alone = self.callers.iter().flat_map(|calls| calls.iter()).filter(|call| **call == Call::Right);
                 world.seen.right_was_denied |= is_own && is_alone.count() == 1 && !world.seen.approved.is_empty();
             }
