@@ -4,7 +4,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Error, Form, Urls};
+use super::{Error, Form, Paging, Urls};
 use crate::{
     domain::{
         time::Timestamp,
@@ -179,12 +179,11 @@ impl AttemptQuery {
     /// [`Error::Invalid`] with the name of the first invalid parameter.
     pub fn read(call: &Call) -> Result<Self, Error> {
         let query = Form::query(call)?;
-        let size = |number| usize::try_from(number).ok().filter(|size| (1..=1000).contains(size));
-        let page = |number| usize::try_from(number).ok().filter(|page| u32::try_from(*page).is_ok());
+        let Paging { page_size, page } = Paging::read(call)?;
         Ok(Self {
             filter: read_attempt_filter(call)?,
-            size: query.number("PageSize", size)?.unwrap_or(50),
-            page: query.number("Page", page)?.unwrap_or(0),
+            size: page_size,
+            page,
             after: query.parsed("PageToken", AttemptSid::parse)?,
             given: given(&query),
         })

@@ -12,10 +12,10 @@ use crate::http::call::Call;
 pub struct Paging {
     /// The number of elements on a page: 50 by default.
     #[param(rename = "PageSize", value_type = Option<usize>, minimum = 1, maximum = 1000, example = 50)]
-    page_size: usize,
+    pub(super) page_size: usize,
     /// The page: the first is 0.
     #[param(rename = "Page", value_type = Option<usize>, minimum = 0, example = 0)]
-    page: usize,
+    pub(super) page: usize,
 }
 
 /// The page, and the addresses of the others.
