@@ -215,7 +215,7 @@ impl Call {
     }
 
     /// The `Idempotency-Key`, by which a retry is recognised, if the caller sends one: 1 to 255 visible ASCII
-    /// characters.
+    /// characters, and blanks between them.
     ///
     /// # Errors
     /// [`Rejection::Malformed`] for any other text.
@@ -223,7 +223,8 @@ impl Call {
         let Some(key) = self.headers.get("idempotency-key") else {
             return Ok(None);
         };
-        let key = key.to_str().ok().filter(|key| (1..=255).contains(&key.len()));
+        // `to_str` accepts tabs, too.
+        let key = key.to_str().ok().filter(|key| (1..=255).contains(&key.len()) && !key.contains('\t'));
         key.map(Some).ok_or(Rejection::Malformed)
     }
 
