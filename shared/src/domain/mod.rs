@@ -16,4 +16,5 @@ pub mod publication;
 pub mod registration;
 pub mod support_pin;
 pub mod time;
+pub mod totp;
 pub mod verification;
