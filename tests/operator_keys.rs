@@ -7,12 +7,13 @@ use crate::support::{
     world::World,
 };
 
-const SECRETS: [(&str, &str); 5] = [
+const SECRETS: [(&str, &str); 6] = [
     ("support_pin", "countersign-SupportPinKeys"),
     ("passcode", "countersign-PasscodeKeys"),
     ("otp", "countersign-OtpKeys"),
     ("answer", "countersign-AnswerKeys"),
     ("verify", "countersign-VerifyKeys"),
+    ("factor", "countersign-FactorKeys"),
 ];
 
 fn epoch(iso: &Value) -> i64 {
@@ -96,7 +97,10 @@ async fn an_unsafe_rotation_is_refused() {
             json!({ "signs_after_seconds": 600, "at_once": true }),
             "at_once and signs_after_seconds say two different things",
         ),
-        (json!({ "keys": "password" }), "not a command: keys is support_pin, passcode, otp, answer or verify"),
+        (
+            json!({ "keys": "password" }),
+            "not a command: keys is support_pin, passcode, otp, answer, verify or factor",
+        ),
     ] {
         assert_eq!(refuses(&world, rotate(fields)).await, words);
     }
@@ -121,6 +125,7 @@ async fn an_old_key_cannot_be_retired_while_it_is_needed() {
         ("otp", 600),
         ("answer", 86_400),
         ("verify", 31 * 86_400),
+        ("factor", 3653 * 86_400),
     ];
     for ((keys, secret), (_, life)) in SECRETS.into_iter().zip(longest) {
         let mut held = world.keys(secret).await;

@@ -244,10 +244,18 @@ pub enum Which {
     Otp,
     Answer,
     Verify,
+    Factor,
 }
 
 impl Which {
-    const ALL: [Self; 5] = [Self::SupportPin, Self::Passcode, Self::Otp, Self::Answer, Self::Verify];
+    const ALL: [Self; 6] = [
+        Self::SupportPin,
+        Self::Passcode,
+        Self::Otp,
+        Self::Answer,
+        Self::Verify,
+        Self::Factor,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -256,6 +264,7 @@ impl Which {
             Self::Otp => "otp",
             Self::Answer => "answer",
             Self::Verify => "verify",
+            Self::Factor => "factor",
         }
     }
 
@@ -268,7 +277,7 @@ impl TryFrom<String> for Which {
     type Error = &'static str;
 
     fn try_from(name: String) -> Result<Self, Self::Error> {
-        Self::named(&name).ok_or("keys is support_pin, passcode, otp, answer or verify")
+        Self::named(&name).ok_or("keys is support_pin, passcode, otp, answer, verify or factor")
     }
 }
 

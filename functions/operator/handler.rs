@@ -5,7 +5,7 @@ use countersign_shared::{
             client::Client,
             token::{Presented, Token},
         },
-        crypto::key::{Answers, OtpCodes, Passcodes, SupportPins, Verifications},
+        crypto::key::{Answers, Factors, OtpCodes, Passcodes, SupportPins, Verifications},
         idempotency::IdempotencyRecord,
         mail::{
             sender::MailDomain,
@@ -104,6 +104,7 @@ pub struct Operator {
     pub otp_keys: KeyShelf<OtpCodes>,
     pub answer_keys: KeyShelf<Answers>,
     pub verify_keys: KeyShelf<Verifications>,
+    pub factor_keys: KeyShelf<Factors>,
     pub lockouts: Lockouts,
     pub audit: AuditLog,
     #[wire(password_cost)]

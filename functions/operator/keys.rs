@@ -42,6 +42,7 @@ impl Operator {
             Which::Otp => self.rotate(&self.otp_keys, new, run).await,
             Which::Answer => self.rotate(&self.answer_keys, new, run).await,
             Which::Verify => self.rotate(&self.verify_keys, new, run).await,
+            Which::Factor => self.rotate(&self.factor_keys, new, run).await,
         }
     }
 
@@ -53,6 +54,7 @@ impl Operator {
             Which::Otp => self.retire(&self.otp_keys, old, run).await,
             Which::Answer => self.retire(&self.answer_keys, old, run).await,
             Which::Verify => self.retire(&self.verify_keys, old, run).await,
+            Which::Factor => self.retire(&self.factor_keys, old, run).await,
         }
     }
 

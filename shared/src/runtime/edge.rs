@@ -34,7 +34,7 @@ pub use self::wire::Wire;
 use crate::{
     delivery::{attempt::AtMostOnce, bus::EventBus, mail::Mailer, text::Texter},
     domain::{
-        crypto::key::{Answers, OtpCodes, Passcodes, Purpose, SupportPins, Verifications},
+        crypto::key::{Answers, Factors, OtpCodes, Passcodes, Purpose, SupportPins, Verifications},
         mail::sender::{self, Sender},
         people::name::EmailAddress,
         time::Timestamp,
@@ -66,6 +66,10 @@ impl Kept for OtpCodes {
 
 impl Kept for Verifications {
     const VARIABLE: &'static str = "VERIFY_KEYS_SECRET";
+}
+
+impl Kept for Factors {
+    const VARIABLE: &'static str = "FACTOR_KEYS_SECRET";
 }
 
 impl Kept for Answers {

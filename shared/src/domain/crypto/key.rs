@@ -62,6 +62,31 @@ impl Purpose for Verifications {
     const LONGEST_LIFE: u64 = 31 * 86_400;
 }
 
+/// Encrypts the secrets of authenticator apps, and computes the keyed digests of recovery codes.
+#[derive(Clone, Copy, Debug)]
+pub enum Factors {}
+impl Purpose for Factors {
+    const NAME: &'static str = "countersign factors";
+    /// Second factors do not expire: ten years.
+    const LONGEST_LIFE: u64 = 3653 * 86_400;
+}
+
+/// Encrypts the secrets of authenticator apps: a part of [`Factors`].
+#[derive(Clone, Copy, Debug)]
+pub enum TotpSecrets {}
+impl Purpose for TotpSecrets {
+    const NAME: &'static str = "totp secrets";
+    const LONGEST_LIFE: u64 = Factors::LONGEST_LIFE;
+}
+
+/// Computes the keyed digests of recovery codes: a part of [`Factors`].
+#[derive(Clone, Copy, Debug)]
+pub enum RecoveryCodes {}
+impl Purpose for RecoveryCodes {
+    const NAME: &'static str = "recovery codes";
+    const LONGEST_LIFE: u64 = Factors::LONGEST_LIFE;
+}
+
 /// Derives the codes of verifications: a part of [`Verifications`].
 #[derive(Clone, Copy, Debug)]
 pub enum VerificationCodes {}
