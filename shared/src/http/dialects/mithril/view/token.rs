@@ -1,16 +1,23 @@
 //! Tokens.
 
 use serde::Serialize;
-use utoipa::{ToSchema, openapi::Object};
+use utoipa::{
+    ToSchema,
+    openapi::{
+        Object,
+        schema::{Array, ArrayBuilder},
+    },
+};
 
 use crate::{
     domain::{
         auth::token::{Kind, Owner, Token},
         crypto::secret::Secret,
+        people::factor::FactorType,
     },
     http::{
         call::Call,
-        dialects::mithril::{envelope::Meta, named},
+        dialects::mithril::{body::factor_types, envelope::Meta, named},
         reply::Answer,
         schema::one_of,
     },
@@ -27,6 +34,10 @@ pub struct TokenAnswer {
 
 fn names() -> Object {
     one_of([Kind::Access.name(), Kind::SecondFactor { wanted: Vec::new() }.name()])
+}
+
+fn login_factors() -> Array {
+    ArrayBuilder::new().items(factor_types()).min_items(Some(1)).build()
 }
 
 fn next_steps() -> Object {
@@ -66,13 +77,109 @@ pub struct TokenDetails {
     scope: String,
 }
 
-/// What the holder should do at once.
+/// What the holder should do at once, and what is shown only here.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Urgent {
     /// The next step of the token's holder: `REQUEST_OTP` (submit the code), `REQUEST_APPS` (continue),
     /// `REQUEST_FACTOR` (set a phone), `APPROVE_FACTOR` (submit the code sent to the new phone).
     #[schema(schema_with = next_steps)]
     next_step: &'static str,
+    /// For a user with an authenticator app: the types of factors whose codes complete the login.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false, schema_with = login_factors)]
+    factors: Vec<&'static str>,
+    /// The secret of a new authenticator app.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    totp: Option<TotpShown>,
+    /// New recovery codes: each completes one login in place of a code. They replace all earlier ones.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false, min_items = 10, max_items = 10, example = json!(["7K2M-9QXC-04TV-H6ZD"]))]
+    recovery_codes: Vec<String>,
+    /// The unused recovery codes, after a login with one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recovery_codes_left: Option<usize>,
+    /// Identifies a known device in later logins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = Password)]
+    device_token: Option<String>,
+}
+
+/// The secret of a new authenticator app.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TotpShown {
+    /// 160 bits in base32, to be typed in.
+    #[schema(format = Password, example = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ")]
+    secret: String,
+    /// The same for a QR code.
+    #[schema(
+        format = Password,
+        example = "otpauth://totp/Example:jane%40example.com?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Example&algorithm=SHA1&digits=6&period=30"
+    )]
+    uri: String,
+}
+
+impl From<NextStep> for Urgent {
+    fn from(next: NextStep) -> Self {
+        Self {
+            next_step: next.name(),
+            factors: Vec::new(),
+            totp: None,
+            recovery_codes: Vec::new(),
+            recovery_codes_left: None,
+            device_token: None,
+        }
+    }
+}
+
+impl Urgent {
+    /// With the types of factors whose codes complete the login.
+    #[must_use]
+    pub fn with_factors(self, factors: &[FactorType]) -> Self {
+        Self {
+            factors: factors.iter().map(|factor_type| factor_type.name()).collect(),
+            ..self
+        }
+    }
+
+    /// With the secret of a new authenticator app, and its URI.
+    #[must_use]
+    pub fn with_totp(self, secret: &Secret, uri: &Secret) -> Self {
+        let totp = TotpShown {
+            secret: secret.expose().to_owned(),
+            uri: uri.expose().to_owned(),
+        };
+        Self {
+            totp: Some(totp),
+            ..self
+        }
+    }
+
+    /// With new recovery codes.
+    #[must_use]
+    pub fn with_recovery_codes(self, codes: &[Secret]) -> Self {
+        Self {
+            recovery_codes: codes.iter().map(|code| code.expose().to_owned()).collect(),
+            ..self
+        }
+    }
+
+    /// With the number of unused recovery codes, if one was used.
+    #[must_use]
+    pub fn with_recovery_codes_left(self, left: Option<usize>) -> Self {
+        Self {
+            recovery_codes_left: left,
+            ..self
+        }
+    }
+
+    /// With the token of a known device, if one is issued.
+    #[must_use]
+    pub fn with_device(self, token: Option<&Secret>) -> Self {
+        Self {
+            device_token: token.map(|token| token.expose().to_owned()),
+            ..self
+        }
+    }
 }
 
 /// The next step of a new token's holder.
@@ -114,7 +221,7 @@ pub fn token_answer(
     token: &Token,
     text: &Secret,
     grant_type: &'static str,
-    next: NextStep,
+    urgent: impl Into<Urgent>,
 ) -> Answer {
     let data = TokenShown {
         id: token.id(),
@@ -131,14 +238,13 @@ pub fn token_answer(
             scope: named(&token.scopes, " "),
         },
     };
-    let urgent = Urgent { next_step: next.name() };
+    let urgent = urgent.into();
     let meta = Meta::new(call, 201, "object");
     Answer::json(201, outcome, &TokenAnswer { meta, data, urgent })
 }
 
 #[cfg(test)]
 mod tests {
-    use rand::rngs::SysRng;
     use serde_json::json;
 
     use super::{
@@ -156,6 +262,7 @@ mod tests {
         },
         http::dialects::mithril::body::GrantType,
     };
+    use rand::rngs::SysRng;
 
     #[test]
     fn a_token_is_shown_with_the_next_step() {
