@@ -76,6 +76,7 @@ mod support;
 mod support_pin;
 mod support_pin_reach;
 mod tokens;
+mod totp;
 mod transport;
 mod twilio_clients;
 mod users;

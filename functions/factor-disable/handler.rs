@@ -1,5 +1,5 @@
 use countersign_shared::{
-    domain::{audit::Notice, people::factor::Factor},
+    domain::people::factor::Factor,
     http::{
         call::Call,
         dialects::mithril::{Error, FACTOR_WRITE, body::read_nothing, view::factor_answer},
@@ -8,7 +8,7 @@ use countersign_shared::{
     },
     observe::Outcome,
     runtime::edge::Wire,
-    services::factors::Factors,
+    services::factors::{self, Factors},
     store::rows,
 };
 
@@ -22,18 +22,19 @@ impl Endpoint for Disable {
     type Error = Error;
 
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
-        let (user, found) = self.factors.find::<Error>(call, FACTOR_WRITE).await?;
+        let (user, found, factors) = self.factors.find::<Error>(call, FACTOR_WRITE).await?;
         let factor = found.ok_or(Error::NotFound)?;
         read_nothing(call)?;
-        let act = Outcome::FactorDisabled.of_user(&user).with_notice(Notice::FactorDisabled);
+        let disabled = Factor {
+            is_active: false,
+            updated_at: call.now,
+            ..factor.clone()
+        };
+        let notice = factors::removal_notice(&disabled, &factors.with(&disabled));
+        let act = Outcome::FactorDisabled.of_user(&user).with_notice(notice);
         if !self.factors.change(call, &factor, rows::factor::disable, act).await? {
             return Err(Error::AlreadyDisabled);
         }
-        let factor = Factor {
-            is_active: false,
-            updated_at: call.now,
-            ..factor
-        };
-        Ok(factor_answer(call, Outcome::FactorDisabled, &factor))
+        Ok(factor_answer(call, Outcome::FactorDisabled, &disabled))
     }
 }

@@ -22,7 +22,7 @@ impl Endpoint for Enable {
     type Error = Error;
 
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
-        let (user, found) = self.factors.find::<Error>(call, FACTOR_WRITE).await?;
+        let (user, found, _) = self.factors.find::<Error>(call, FACTOR_WRITE).await?;
         let factor = found.ok_or(Error::NotFound)?;
         read_nothing(call)?;
         let act = Outcome::FactorEnabled.of_user(&user);

@@ -28,7 +28,7 @@ impl Endpoint for List {
         caller.require_self_or_admin_of(user)?;
         let filter = read_factor_filter(call)?;
         factors.retain(|factor| {
-            filter.factor_type.is_none_or(|wanted| factor.factor_type == wanted)
+            filter.factor_type.is_none_or(|wanted| factor.factor_type() == wanted)
                 && filter.is_active.is_none_or(|wanted| factor.is_active == wanted)
         });
         Ok(factor_list(call, Outcome::FactorsListed, &factors))

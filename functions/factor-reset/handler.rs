@@ -1,5 +1,5 @@
 use countersign_shared::{
-    domain::{audit::Notice, people::factor::Factor},
+    domain::people::factor::Value,
     http::{
         call::Call,
         dialects::mithril::{Error, FACTOR_RESET, body::read_nothing, view::factor_answer},
@@ -8,7 +8,7 @@ use countersign_shared::{
     },
     observe::Outcome,
     runtime::edge::Wire,
-    services::factors::Factors,
+    services::factors::{self, Factors},
     store::rows,
 };
 
@@ -22,24 +22,19 @@ impl Endpoint for Reset {
     type Error = Error;
 
     async fn answer(&self, call: &Call) -> Result<Answer, Error> {
-        let (user, found) = self.factors.find::<Error>(call, FACTOR_RESET).await?;
+        let (user, found, factors) = self.factors.find::<Error>(call, FACTOR_RESET).await?;
         let factor = found.ok_or(Error::NotFound)?;
         read_nothing(call)?;
         // A repetition changes nothing, and causes no other notice.
-        if factor.is_active && factor.value.is_none() {
+        if factor.is_active && !factor.is_set() {
             return Ok(factor_answer(call, Outcome::FactorReset, &factor));
         }
-        let act = Outcome::FactorReset.of_user(&user).with_notice(Notice::FactorReset);
+        let reset = factor.clone().with(Value::none(factor.factor_type()), call.now);
+        let notice = factors::removal_notice(&reset, &factors.with(&reset));
+        let act = Outcome::FactorReset.of_user(&user).with_notice(notice);
         if !self.factors.change(call, &factor, rows::factor::reset, act).await? {
             return Err(Error::NotFound);
         }
-        let factor = Factor {
-            value: None,
-            phone_set_at: None,
-            by_operator: false,
-            updated_at: call.now,
-            ..factor
-        };
-        Ok(factor_answer(call, Outcome::FactorReset, &factor))
+        Ok(factor_answer(call, Outcome::FactorReset, &reset))
     }
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use countersign_shared::{
     domain::{
-        auth::token::{Kind, Token},
+        auth::token::{Kind, NewValue, Token},
         crypto::key::{Keyring, OtpCodes},
         limits::limit_keys::{self, Addressee, MailKind, RequestKind},
         mail::suppression,
@@ -150,8 +150,8 @@ impl Operator {
             work.row("OtpsTable", &self.read_otps, &self.erase_otps, &key).await?;
             let factor = self.read_factors.get(&key, work.run.now).await?;
             // A row that leads to a counter is deleted after it.
-            if let Some(phone) = factor.and_then(|factor| factor.value) {
-                self.erase_sms_counter(&phone, work).await?;
+            if let Some(phone) = factor.as_ref().and_then(|factor| factor.phone()) {
+                self.erase_sms_counter(&phone.number, work).await?;
             }
             let (read, erase) = (&self.read_factors, &self.erase_factors);
             work.row("FactorsTable", read, erase, &key).await?;
@@ -169,7 +169,14 @@ impl Operator {
                     erase: &self.erase_tokens,
                     id: |token| &token.digest,
                     phone: |token: &Token| match &token.kind {
-                        Kind::Approval { phone, .. } => Some(phone),
+                        Kind::Approval {
+                            value: NewValue::Phone(phone),
+                            ..
+                        } => Some(phone),
+                        Kind::Approval {
+                            value: NewValue::App { .. },
+                            ..
+                        } => None,
                         Kind::Access | Kind::SecondFactor { .. } => None,
                     },
                 };

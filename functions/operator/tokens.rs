@@ -54,6 +54,7 @@ impl Operator {
             domain: user.as_ref().map(|user| user.domain_key()),
             generation,
             session: None,
+            second_factor: false,
             locale: Locale::default(),
             client: client.id,
             kind: Kind::Access,

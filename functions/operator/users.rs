@@ -6,7 +6,7 @@ use countersign_shared::{
         password::{Password, PasswordHash},
         people::{
             claim,
-            factor::{Factor, FactorKey, FactorType},
+            factor::{self, Factor, FactorKey, FactorPhone, FactorType},
             id::{DomainKey, FactorId, UserId, UserNumber},
             name::{DisplayName, DomainName, EmailAddress, Login},
             phone::{NotAPhone, Phone},
@@ -209,7 +209,8 @@ impl Operator {
     /// gets it; a factor with another phone, or a disabled one, is not changed.
     pub async fn set_factor(&self, new: NewFactor, run: Run<'_>) -> Result<Value, Failed> {
         let user = self.user_at_large(&new.user_id, run).await?;
-        let factor_type = FactorType::parse(&new.factor_type).ok_or(Failed::from("type is SMS"))?;
+        let factor_type = FactorType::parse(&new.factor_type).filter(|found| *found == FactorType::Sms);
+        let factor_type = factor_type.ok_or(Failed::from("type is SMS"))?;
         let phone = Phone::parse(&new.factor).map_err(|why| match why {
             NotAPhone::Malformed => Failed::from("factor is a number like +380881234567"),
             NotAPhone::Impossible => Failed::from(
@@ -225,8 +226,8 @@ impl Operator {
         let mut transaction = Transaction::default();
         let id = match found {
             Some(found) if !found.is_active => return Err("the user has a disabled factor of that type".into()),
-            Some(found) => match &found.value {
-                Some(value) if *value == phone => return made(Some(found.id), false),
+            Some(found) => match found.phone() {
+                Some(value) if value.number == phone => return made(Some(found.id), false),
                 Some(_) => return Err("the user has another factor of that type".into()),
                 None => {
                     let set = rows::factor::set(&found.id, &phone, &found, run.now);
@@ -236,12 +237,12 @@ impl Operator {
             },
             None if run.dry => return made(None, true),
             None => {
-                let set = Factor {
-                    value: Some(phone),
-                    phone_set_at: Some(run.now),
+                let phone = FactorPhone {
+                    number: phone,
+                    set_at: Some(run.now),
                     by_operator: true,
-                    ..new.clone()
                 };
+                let set = new.clone().with(factor::Value::Sms(Some(phone)), run.now);
                 transaction.put_new(&self.factors, &set, run.now);
                 new.id
             }
@@ -315,16 +316,13 @@ impl Operator {
 
 /// The keys of all factors that a user can have.
 pub fn factors_of(user: UserId) -> impl Iterator<Item = FactorKey> {
-    FactorType::ALL.iter().map(move |factor_type| FactorKey {
-        user,
-        factor_type: *factor_type,
-    })
+    FactorType::ALL.iter().map(move |factor_type| factor_type.of(user))
 }
 
 fn shown_factor(factor: &Factor) -> Value {
     json!({
-        "factor_id": factor.id.text(), "type": factor.factor_type.name(),
-        "factor": factor.value.as_ref().map(Phone::masked), "is_active": factor.is_active,
+        "factor_id": factor.id.text(), "type": factor.factor_type().name(),
+        "factor": factor.masked(), "is_active": factor.is_active,
     })
 }
 

@@ -19,7 +19,7 @@ use countersign_shared::{
     runtime::{edge::Wire, keys::Keys},
     services::{
         idempotency::{self, AnsweredUsers, Caller, Idempotency, Once, Owners},
-        logins::{self, Logins, ROUNDS},
+        logins::{self, FACTORS, Logins, ROUNDS},
         otp_sender::{self, Extra, MessageRequest, OtpSender, Sending, Sent},
     },
     store::{retry::optimistic, rows},
@@ -67,13 +67,12 @@ impl Create {
         sending: &mut Sending<'_>,
     ) -> Result<Option<Answer>, Error> {
         let waits = |kind: &Kind| matches!(kind, Kind::SecondFactor { .. });
-        let login = logins::read(&self.logins, call, presented, waits).await??;
+        let login = logins::read(&self.logins, call, presented, waits, FACTORS).await??;
         if UserId::parse(call.path_parameter("user_id")) != Some(login.user.id) {
             return Err(Error::Forbidden);
         }
         call.log_subject(login.user.id.log_name());
-        let factor = login.active_factor().ok_or(Error::No2faData)?;
-        let phone = factor.value.as_ref().ok_or(Error::No2faData)?;
+        let (factor, phone) = login.factors.sms().ok_or(Error::No2faData)?;
         let user = &login.user;
         let request = MessageRequest {
             binding: Binding::new(factor, phone, &login.token, Purpose::SignIn),

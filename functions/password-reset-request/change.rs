@@ -1,11 +1,5 @@
 use countersign_shared::{
-    domain::{
-        audit::Notice,
-        idempotency::Issued,
-        limits::limit_keys,
-        password::{PasswordHash, Verdict},
-        people::tenant::Domain,
-    },
+    domain::{audit::Notice, idempotency::Issued, password::PasswordHash, people::tenant::Domain},
     fault::Fault,
     http::{
         call::Call,
@@ -16,7 +10,7 @@ use countersign_shared::{
         reply::Answer,
     },
     observe::Outcome,
-    services::{auth, idempotency::Once, passwords, rate_limits::Spending},
+    services::{auth, idempotency::Once, passwords},
     store::table::{Batch, Committed, Transaction, settled},
 };
 use rand::rngs::SysRng;
@@ -37,15 +31,9 @@ impl Request {
         let domain = domain.unwrap_or_else(|| Domain::undescribed(user.domain.clone()));
         let password = body::accept_password(&domain.passwords, "new_pwd", &request.new)?;
 
-        let mut spending = Spending::new(&self.rate_limits, call.hit());
-        let subject = limit_keys::password_guesses(user.id);
-        spending.spend(&self.guesses, &subject).await??;
-        match user.password.verify(&request.current, &self.cost) {
-            Verdict::Right | Verdict::RightButWeak => {}
-            Verdict::Wrong => return Err(Error::WrongPassword),
-        }
+        self.reauthentication.verify(call, &user, &request.current).await?;
 
-        let password = PasswordHash::of(&password, &self.cost, &mut SysRng).map_err(Fault::from)?;
+        let password = PasswordHash::of(&password, &self.reauthentication.cost, &mut SysRng).map_err(Fault::from)?;
         let mut transaction = Transaction::default();
         passwords::set(&mut transaction, &self.change_users, &self.pins, &user, &password, call.now);
         let act = Outcome::PasswordChanged.of_user(&user).with_notice(Notice::PasswordChanged);

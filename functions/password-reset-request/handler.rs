@@ -6,9 +6,7 @@ use countersign_shared::{
             token::{Presented, Token},
         },
         idempotency::Storage,
-        limits::rate_limit::RateLimit,
         mail::{link::Policy, suppression::Suppression},
-        password::Cost,
         password_reset::PasswordResetRequest,
         people::{claim::Claim, tenant::Domain, user::User},
         support_pin::SupportPin,
@@ -26,6 +24,7 @@ use countersign_shared::{
     services::{
         audit::AuditLog,
         idempotency::{self, AnsweredUsers, Caller, Idempotency, IdempotentWrites, Once, Owners},
+        reauthentication::Reauthentication,
     },
     store::{
         rows::{bucket::Level, rate_limit::Usage},
@@ -54,10 +53,7 @@ pub struct Request {
     pub mailer: Mailer,
     #[wire(password_reset_policy)]
     pub policy: Policy,
-    #[wire(password_guesses)]
-    pub guesses: RateLimit,
-    #[wire(password_cost)]
-    pub cost: Cost,
+    pub reauthentication: Reauthentication,
     pub audit: AuditLog,
 }
 

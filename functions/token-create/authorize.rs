@@ -1,40 +1,46 @@
 use countersign_shared::{
     domain::{
+        audit::Notice,
         auth::token::Kind,
         crypto::secret::Secret,
         idempotency::Issued,
-        otp::{Binding, Code, Purpose},
+        otp::{Proof, Submitted},
+        people::factor::FactorType,
     },
+    fault::Fault,
     http::{
         call::Call,
         dialects::mithril::{
             Error,
             body::GrantType,
-            view::{NextStep, token_answer},
+            view::{NextStep, Urgent, token_answer},
         },
         reply::Answer,
     },
     observe::{Milestone, Outcome},
     services::{
         idempotency::Once,
-        logins::{self, GrantedLogin, ROUNDS},
+        logins::{self, FACTORS, GrantedLogin, Login, ROUNDS},
     },
     store::{
         retry::optimistic,
+        rows,
         table::{Batch, Committed, Transaction, settled},
     },
 };
 
+use rand::rngs::SysRng;
+
 use crate::handler::Create;
 
 impl Create {
-    /// Verifies a code against the login as it was read, and writes the result on condition that nothing has changed
-    /// (optimistic locking): a guess that lost the race is verified again, against the winner's result.
+    /// Verifies what was submitted against the login as it was read, and writes the result on condition that nothing has
+    /// changed (optimistic locking): a guess that lost the race is verified again, against the winner's result.
     pub async fn authorize(
         &self,
         call: &Call,
         token: Option<Secret>,
-        otp: &Code,
+        otp: &Submitted,
         once: &Once<'_>,
     ) -> Result<Answer, Error> {
         optimistic(ROUNDS, "the login", async || self.grant(call, token.clone(), otp, once).await).await
@@ -46,31 +52,55 @@ impl Create {
         &self,
         call: &Call,
         token: Option<Secret>,
-        otp: &Code,
+        otp: &Submitted,
         once: &Once<'_>,
     ) -> Result<Option<Answer>, Error> {
-        let login = self.login(call, token).await?;
-        let factor = login.active_factor().ok_or(Error::NoFactor)?;
-        let phone = factor.value.as_ref().ok_or(Error::FactorNotSet)?;
-        let binding = Binding::new(factor, phone, &login.token, Purpose::SignIn);
-        let Some(next) = self.verifier.verify(call, &login, &binding, otp).await? else {
+        let factors = match otp {
+            Submitted::Digits { .. } => FACTORS,
+            Submitted::Recovery(_) => FactorType::ALL,
+        };
+        let login = self.login(call, token, factors).await?;
+        let Some(verified) = self.verifier.verify_sign_in(call, &login, otp).await? else {
             return Ok(None);
         };
         let Kind::SecondFactor { wanted } = &login.token.kind else {
             return Err(Error::WrongTokenType);
         };
+        let phone = login.factors.sms().and_then(|(factor, _)| factor.phone());
         let granted = GrantedLogin {
             otps: &self.sender.otps,
             users: &self.logins.change_users,
             tokens: &self.new_tokens,
             expires_at: call.now.deadline(self.lifetimes.access),
-            phone_set_at: factor.phone_set_at,
+            phone_set_at: match verified.proof {
+                Proof::Sms => phone.and_then(|phone| phone.set_at),
+                Proof::Totp(_) | Proof::Recovery(_) => None,
+            },
         };
         let mut transaction = Transaction::default();
-        let (access, text) = granted.add(&mut transaction, call, &login, &next, wanted)?;
-        self.logins.audit.add(&mut transaction, call, Outcome::OtpVerified.of_user(&login.user));
-        let (grant_type, then) = (GrantType::Authorize.name(), NextStep::RequestApps);
-        let answer = token_answer(call, Outcome::OtpVerified, &access, &text, grant_type, then);
+        let (access, text) = granted.add(&mut transaction, call, &login, &verified.next, wanted)?;
+        let act = Outcome::OtpVerified.of_user(&login.user);
+        let mut urgent = Urgent::from(NextStep::RequestApps);
+        let act = match verified.proof {
+            Proof::Sms => act,
+            Proof::Totp(_) => {
+                self.encrypt_again(&mut transaction, call, &login).await?;
+                act
+            }
+            Proof::Recovery(digest) => {
+                let key = FactorType::RecoveryCodes.of(login.user.id);
+                transaction.update(&self.change_factors, &key, rows::factor::use_recovery_code(&digest));
+                let left = login.factors.recovery().map_or(0, |(_, codes)| codes.unused.len() - 1);
+                urgent = urgent.with_recovery_codes_left(Some(left));
+                Outcome::RecoveryCodeUsed.of_user(&login.user).with_notice(Notice::RecoveryCodeUsed { left })
+            }
+        };
+        let outcome = match verified.proof {
+            Proof::Sms | Proof::Totp(_) => Outcome::OtpVerified,
+            Proof::Recovery(_) => Outcome::RecoveryCodeUsed,
+        };
+        self.logins.audit.add(&mut transaction, call, act);
+        let answer = token_answer(call, outcome, &access, &text, GrantType::Authorize.name(), urgent);
         let issued = Issued::to_user(login.user.id, access.generation, call.now);
         let answer = answer.counted_as(Milestone::Verified).issued(issued);
         once.store(&mut transaction, &answer)?;
@@ -79,7 +109,24 @@ impl Create {
             Committed::No(_) => return Ok(None),
             Committed::Yes => {}
         }
-        logins::count_verified(&self.sender.quotas, call, &login, &next).await;
+        match verified.proof {
+            Proof::Sms => logins::count_verified(&self.sender.quotas, call, &login, &verified.next).await,
+            Proof::Totp(_) | Proof::Recovery(_) => {}
+        }
         Ok(Some(answer))
+    }
+
+    /// Encrypts the secret of the user's authenticator app with the newest key, if another one has encrypted it: this is
+    /// how keys of second factors are replaced.
+    async fn encrypt_again(&self, transaction: &mut Transaction, call: &Call, login: &Login) -> Result<(), Fault> {
+        let keys = self.verifier.factor_keys.at(call.now).await.derive();
+        let Some((factor, stored)) = login.factors.totp().filter(|(_, stored)| stored.key != keys.signing().id())
+        else {
+            return Ok(());
+        };
+        let secret = factor.app().decrypt(&keys, stored)?;
+        let next = factor.app().encrypt(&keys, &secret, &mut SysRng)?;
+        transaction.update(&self.change_factors, &factor.owner(), rows::factor::encrypt_again(stored, &next));
+        Ok(())
     }
 }

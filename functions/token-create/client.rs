@@ -53,6 +53,7 @@ impl Create {
             domain: None,
             generation: client.token_generation,
             session: None,
+            second_factor: false,
             locale: Locale::default(),
             client: id,
             kind: Kind::Access,

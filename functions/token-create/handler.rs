@@ -9,7 +9,12 @@ use countersign_shared::{
         idempotency::Storage,
         limits::rate_limit::RateLimit,
         password::Cost,
-        people::{claim::Claim, tenant::Domain, unknown::UnknownIdentity},
+        people::{
+            claim::Claim,
+            factor::{Factor, FactorType},
+            tenant::Domain,
+            unknown::UnknownIdentity,
+        },
     },
     http::{
         call::Call,
@@ -47,6 +52,7 @@ pub struct Create {
     pub domains: Table<Domain, BatchGet>,
     pub new_tokens: Table<Token, Put>,
     pub change_tokens: Table<Token, Update>,
+    pub change_factors: Table<Factor, Update>,
     pub read_rate_limits: Table<Usage, BatchGet>,
     pub read_unknown: Table<UnknownIdentity, BatchGet>,
     pub change_unknown: Table<UnknownIdentity, Update>,
@@ -97,12 +103,12 @@ impl Endpoint for Create {
 }
 
 impl Create {
-    /// The login that a token continues, if it waits for a code.
-    pub async fn login(&self, call: &Call, token: Option<Secret>) -> Result<Login, Error> {
+    /// The login that a token continues, if it waits for a second factor, with these factors of the user.
+    pub async fn login(&self, call: &Call, token: Option<Secret>, factors: &[FactorType]) -> Result<Login, Error> {
         let token = token.ok_or(Error::NoToken)?;
         let presented = Presented::parse(token.expose()).ok_or(Error::TokenInvalid)?;
         let waits = |kind: &Kind| matches!(kind, Kind::SecondFactor { .. });
-        let login = logins::read(&self.logins, call, &presented, waits).await??;
+        let login = logins::read(&self.logins, call, &presented, waits, factors).await??;
         call.log_subject(login.user.id.log_name());
         Ok(login)
     }

@@ -14,7 +14,7 @@ use countersign_shared::{
         password::{Cost, Password, PasswordHash, Verdict},
         people::{
             claim,
-            factor::{Factor, FactorKey, FactorType},
+            factor::{FactorType, Factors},
             id::{ClientId, UserId},
             name::{DomainName, EmailAddress},
             tenant::Domain,
@@ -27,14 +27,14 @@ use countersign_shared::{
         call::Call,
         dialects::mithril::{
             Error, body,
-            view::{NextStep, token_answer},
+            view::{NextStep, Urgent, request_otp, token_answer},
         },
         reply::Answer,
     },
     observe::{Milestone, Outcome},
     services::{
         idempotency::Once,
-        logins::ROUNDS,
+        logins::{FACTORS, ROUNDS},
         otp_sender::{self, Extra, MessageRequest, Sending, Sent},
     },
     store::{
@@ -53,7 +53,7 @@ struct LoginState {
     /// The failures of the address if no user has it.
     unknown: UnknownIdentity,
     failures: Vec<Hit>,
-    factor: Option<Factor>,
+    factors: Factors,
     otps: Otps,
     quota: Option<Quota>,
     domain: Domain,
@@ -227,14 +227,14 @@ impl Create {
         let LoginRequest {
             domain, id, identity, ..
         } = request;
-        let factor = FactorKey {
-            user: *id,
-            factor_type: FactorType::Sms,
-        };
+        let keys: Vec<_> = FACTORS.iter().map(|factor_type| factor_type.of(*id)).collect();
+        let ledger = FactorType::Sms.of(*id);
         let mut batch = Batch::default();
         batch.want(&self.logins.users, id);
-        batch.want(&self.logins.factors, &factor);
-        batch.want(&self.logins.otps, &factor);
+        for key in &keys {
+            batch.want(&self.logins.factors, key);
+        }
+        batch.want(&self.logins.otps, &ledger);
         let shard = self.logins.shard(*id);
         batch.want(&self.logins.quotas, &shard);
         batch.want(&self.domains, domain);
@@ -243,14 +243,16 @@ impl Create {
         batch.want(&self.read_unknown, identity);
         let found = batch.read().await?;
         let failures = found.take(&self.read_rate_limits, &failures, call.now)?;
-        let otps = found.take(&self.logins.otps, &factor, call.now)?;
+        let otps = found.take(&self.logins.otps, &ledger, call.now)?;
+        let factors = keys.iter().map(|key| found.take(&self.logins.factors, key, call.now));
+        let factors: Result<Vec<_>, _> = factors.collect();
         let described = found.take(&self.domains, domain, call.now)?;
         let unknown = found.take(&self.read_unknown, identity, call.now)?;
         Ok(LoginState {
             user: found.take(&self.logins.users, id, call.now)?,
             unknown: unknown.unwrap_or_else(|| UnknownIdentity::none(*identity)),
             failures: failures.map_or_else(Vec::new, |spent| spent.acts),
-            factor: found.take(&self.logins.factors, &factor, call.now)?,
+            factors: Factors(factors?.into_iter().flatten().collect()),
             otps: otps.unwrap_or_else(|| Otps::none(*id, FactorType::Sms)),
             quota: found.take(&self.logins.quotas, &shard, call.now)?,
             domain: described.unwrap_or_else(|| Domain::undescribed(domain.clone())),
@@ -353,19 +355,21 @@ impl Create {
         once: &Once<'_>,
     ) -> Result<Option<Answer>, Error> {
         let user = sign_in.user;
-        let active = found.factor.as_ref().filter(|factor| factor.is_active);
-        let NewSession { token, text, mut extra } = self.session(call, sign_in, found, active.is_some())?;
-        let answer = |outcome, next| {
+        let factors = &found.factors;
+        let NewSession { token, text, mut extra } = self.session(call, sign_in, found, factors.are_required())?;
+        let answer = |outcome, urgent: Urgent| {
             let grant_type = body::GrantType::Password.name();
             let issued = Issued::to_user(user.id, token.generation, call.now);
-            token_answer(call, outcome, &token, &text, grant_type, next).issued(issued)
+            token_answer(call, outcome, &token, &text, grant_type, urgent).issued(issued)
         };
-        let (outcome, next) = match active {
-            None => (Outcome::SignedIn, NextStep::RequestApps),
-            Some(_) => (Outcome::FactorRequested, NextStep::RequestFactor),
-        };
-        let Some((factor, phone)) = active.and_then(|factor| Some((factor, factor.value.as_ref()?))) else {
-            let answer = answer(outcome, next);
+        // A user with an authenticator app gets a text message on request only.
+        let Some((factor, phone)) = factors.sms().filter(|_| factors.totp().is_none()) else {
+            let (outcome, urgent) = match (factors.are_required(), factors.are_set()) {
+                (false, _) => (Outcome::SignedIn, NextStep::RequestApps.into()),
+                (true, false) => (Outcome::FactorRequested, NextStep::RequestFactor.into()),
+                (true, true) => (Outcome::AppCodeRequested, request_otp(factors)),
+            };
+            let answer = answer(outcome, urgent);
             self.logins.audit.add(&mut extra.writes, call, outcome.of_user(user));
             once.store(&mut extra.writes, &answer)?;
             let is_issued = Batch::finds(&self.logins.tokens, &token.digest, call.now);
@@ -387,7 +391,7 @@ impl Create {
         let (otps, quota) = (found.otps.clone(), found.quota.clone());
         match sending.send(message, otps, quota, extra).await {
             Ok(Sent::Yes) => {
-                Ok(Some(answer(Outcome::OtpRequested, NextStep::RequestOtp).counted_as(Milestone::Issued)))
+                Ok(Some(answer(Outcome::OtpRequested, NextStep::RequestOtp.into()).counted_as(Milestone::Issued)))
             }
             Ok(Sent::Changed) => Ok(None),
             Err(why) => {
@@ -418,6 +422,7 @@ impl Create {
             domain: Some(user.domain_key()),
             generation: user.generation_after(&lockout),
             session: Some(session),
+            second_factor: false,
             locale: found.domain.locale.clone(),
             client: sign_in.client.id.clone(),
             kind,

@@ -4,6 +4,7 @@ use countersign_shared::{
         crypto::secret::{Digest, Secret},
         idempotency::Issued,
         otp::{Binding, Purpose},
+        people::factor::FactorType,
     },
     fault::Fault,
     http::{
@@ -11,14 +12,14 @@ use countersign_shared::{
         dialects::mithril::{
             Error,
             body::GrantType,
-            view::{NextStep, token_answer},
+            view::{request_otp, token_answer},
         },
         reply::Answer,
     },
     observe::{Milestone, Outcome},
     services::{
         idempotency::Once,
-        logins::ROUNDS,
+        logins::{FACTORS, ROUNDS},
         otp_sender::{self, MessageRequest, Sending, Sent},
         token_replacement,
     },
@@ -48,10 +49,10 @@ impl Create {
         token: Option<Secret>,
         sending: &mut Sending<'_>,
     ) -> Result<Option<(Answer, Digest)>, Error> {
-        let login = self.login(call, token).await?;
+        let login = self.login(call, token, FACTORS).await?;
         let (old, user) = (&login.token, &login.user);
-        let factor = login.active_factor().ok_or(Error::NoFactor)?;
-        let phone = factor.value.as_ref().ok_or(Error::FactorNotSet)?;
+        login.factors.active(FactorType::Sms).ok_or(Error::NoFactor)?;
+        let (factor, phone) = login.factors.sms().ok_or(Error::FactorNotSet)?;
         // Renewing does not extend the login's lifetime (R37).
         let grant = login.next(old.kind.clone(), old.expires_at);
         let (renewed, text) = Token::issue(grant, &mut SysRng, call.now).map_err(Fault::from)?;
@@ -67,8 +68,9 @@ impl Create {
         extra.writes.check(&self.answered.depend_on, &user.id, rows::user::is_there(user));
         match sending.send(request, login.otps.clone(), login.quota.clone(), extra).await? {
             Sent::Yes => {
-                let (grant_type, next) = (GrantType::Refresh.name(), NextStep::RequestOtp);
-                let answer = token_answer(call, Outcome::OtpRequested, &renewed, &text, grant_type, next);
+                let urgent = request_otp(&login.factors);
+                let answer =
+                    token_answer(call, Outcome::OtpRequested, &renewed, &text, GrantType::Refresh.name(), urgent);
                 let answer = answer.counted_as(Milestone::Issued).issued(Issued::about(user, call.now));
                 Ok(Some((answer, old.digest.clone())))
             }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
-use crate::domain::crypto::secret::NoEntropy;
+use crate::domain::crypto::{encryption::Unreadable, secret::NoEntropy};
 
 /// An internal error. Its text is for the operator's log: what was tried and how it failed, never with a value from a
 /// request or a row.
@@ -78,6 +78,12 @@ impl fmt::Display for Fault {
             Self::Entropy => f.write_str("the random generator failed"),
             Self::TooSlow(work) => write!(f, "{work} took too long"),
         }
+    }
+}
+
+impl From<Unreadable> for Fault {
+    fn from(_: Unreadable) -> Self {
+        Self::Corrupt("an encrypted value does not open: was its key retired?".into())
     }
 }
 

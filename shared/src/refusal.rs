@@ -41,6 +41,13 @@ pub enum Unverified {
     RateLimited(RateLimited),
     /// The guess was wrong, and was counted.
     Failed(Failure),
+    /// What was submitted cannot be a code of any of the user's second factors, and did not count: a code has this number
+    /// of digits.
+    Malformed(usize),
+    /// The user has no active second factor.
+    NoFactor,
+    /// The user has set no second factor.
+    FactorNotSet,
     /// An internal error.
     Fault(Fault),
 }
@@ -49,6 +56,18 @@ impl From<Fault> for Unverified {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault)
     }
+}
+
+/// Why a signed-in user was not authenticated again.
+#[derive(Debug, From)]
+pub enum NotReauthenticated {
+    /// Too many guesses at the password recently: this one was not verified.
+    RateLimited(RateLimited),
+    /// The password is wrong.
+    WrongPassword,
+    /// An internal error.
+    #[from]
+    Fault(Fault),
 }
 
 /// Why a verification was not started.

@@ -22,6 +22,7 @@ pub mod requests;
 pub mod roles;
 pub mod rows;
 pub mod support_pin;
+pub mod totp;
 pub mod verify;
 pub mod words;
 pub mod world;

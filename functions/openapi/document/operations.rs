@@ -37,6 +37,8 @@ mod passcode_status;
 mod password_reset_confirm;
 #[path = "../../password-reset-request/openapi.rs"]
 mod password_reset_request;
+#[path = "../../recovery-codes-replace/openapi.rs"]
+mod recovery_codes_replace;
 #[path = "../../registration-confirm/openapi.rs"]
 mod registration_confirm;
 #[path = "../../registration-request/openapi.rs"]
@@ -92,6 +94,7 @@ pub fn operation(route: &Route) -> Option<OperationBuilder> {
         "passcode-status" => passcode_status::operation(route),
         "password-reset-confirm" => password_reset_confirm::operation(route),
         "password-reset-request" => password_reset_request::operation(route),
+        "recovery-codes-replace" => recovery_codes_replace::operation(route),
         "registration-confirm" => registration_confirm::operation(route),
         "registration-request" => registration_request::operation(route),
         "support-pin-create" => support_pin_create::operation(route),

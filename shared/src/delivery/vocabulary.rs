@@ -44,6 +44,10 @@ pub(super) struct Words {
     pub factor_disabled: Plain,
     pub locked: Plain,
     pub code_failed: Plain,
+    pub app_changed: Plain,
+    pub factor_removed: Plain,
+    pub recovery_code_used: Plain,
+    pub recovery_codes_replaced: Plain,
 }
 
 /// A code by text message.

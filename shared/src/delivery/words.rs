@@ -108,8 +108,12 @@ fn put(lang: &str, words: &Words, domain: &str, message: &Message<'_>) -> Mail {
                 Notice::FactorDisabled => &words.factor_disabled,
                 Notice::Locked => &words.locked,
                 Notice::CodeFailed => &words.code_failed,
+                Notice::AppChanged => &words.app_changed,
+                Notice::FactorRemoved => &words.factor_removed,
+                Notice::RecoveryCodeUsed { .. } => &words.recovery_code_used,
+                Notice::RecoveryCodesReplaced => &words.recovery_codes_replaced,
             };
-            plain(text, &[("time", &utc(at)), ("phone", notice.phone().unwrap_or_default())])
+            plain(text, &[("time", &utc(at)), ("detail", &notice.detail().unwrap_or_default())])
         }
     };
     Mail {
@@ -134,7 +138,7 @@ mod tests {
         Secret::new(LINK.into())
     }
 
-    fn notices() -> [Notice; 6] {
+    fn notices() -> [Notice; 10] {
         [
             Notice::PasswordChanged,
             Notice::FactorChanged {
@@ -144,6 +148,10 @@ mod tests {
             Notice::FactorDisabled,
             Notice::Locked,
             Notice::CodeFailed,
+            Notice::AppChanged,
+            Notice::FactorRemoved,
+            Notice::RecoveryCodeUsed { left: 9 },
+            Notice::RecoveryCodesReplaced,
         ]
     }
 

@@ -61,6 +61,17 @@ pub enum Notice {
     Locked,
     /// The right password was followed by wrong codes only.
     CodeFailed,
+    /// An authenticator app was set.
+    AppChanged,
+    /// An administrator reset or disabled one of the second factors, and it was not the only one, or no phone.
+    FactorRemoved,
+    /// A recovery code completed a login.
+    RecoveryCodeUsed {
+        /// How many are left.
+        left: usize,
+    },
+    /// The recovery codes were replaced.
+    RecoveryCodesReplaced,
 }
 
 impl Notice {
@@ -74,13 +85,17 @@ impl Notice {
             Self::FactorDisabled => "factor_disabled",
             Self::Locked => "locked",
             Self::CodeFailed => "code_failed",
+            Self::AppChanged => "app_changed",
+            Self::FactorRemoved => "factor_removed",
+            Self::RecoveryCodeUsed { .. } => "recovery_code_used",
+            Self::RecoveryCodesReplaced => "recovery_codes_replaced",
         }
     }
 
-    /// The notice of that name; `phone` is the masked number of the one that names it.
+    /// The notice of that name; `detail` is what it names.
     #[must_use]
-    pub fn parse(name: &str, phone: Option<&str>) -> Option<Self> {
-        match (name, phone) {
+    pub fn parse(name: &str, detail: Option<&str>) -> Option<Self> {
+        match (name, detail) {
             ("password_changed", None) => Some(Self::PasswordChanged),
             ("factor_changed", Some(phone)) => Some(Self::FactorChanged {
                 phone: phone.to_owned(),
@@ -89,16 +104,28 @@ impl Notice {
             ("factor_disabled", None) => Some(Self::FactorDisabled),
             ("locked", None) => Some(Self::Locked),
             ("code_failed", None) => Some(Self::CodeFailed),
+            ("app_changed", None) => Some(Self::AppChanged),
+            ("factor_removed", None) => Some(Self::FactorRemoved),
+            ("recovery_code_used", Some(left)) => left.parse().ok().map(|left| Self::RecoveryCodeUsed { left }),
+            ("recovery_codes_replaced", None) => Some(Self::RecoveryCodesReplaced),
             _ => None,
         }
     }
 
-    /// The masked number that it names.
+    /// What it names: the masked number, or how many codes are left.
     #[must_use]
-    pub fn phone(&self) -> Option<&str> {
+    pub fn detail(&self) -> Option<String> {
         match self {
-            Self::FactorChanged { phone } => Some(phone),
-            Self::PasswordChanged | Self::FactorReset | Self::FactorDisabled | Self::Locked | Self::CodeFailed => None,
+            Self::FactorChanged { phone } => Some(phone.clone()),
+            Self::RecoveryCodeUsed { left } => Some(left.to_string()),
+            Self::PasswordChanged
+            | Self::FactorReset
+            | Self::FactorDisabled
+            | Self::Locked
+            | Self::CodeFailed
+            | Self::AppChanged
+            | Self::FactorRemoved
+            | Self::RecoveryCodesReplaced => None,
         }
     }
 }
@@ -250,11 +277,20 @@ mod tests {
             Notice::FactorDisabled,
             Notice::Locked,
             Notice::CodeFailed,
+            Notice::AppChanged,
+            Notice::FactorRemoved,
+            Notice::RecoveryCodeUsed { left: 9 },
+            Notice::RecoveryCodesReplaced,
         ] {
-            assert_eq!(Notice::parse(notice.name(), notice.phone()), Some(notice));
+            assert_eq!(Notice::parse(notice.name(), notice.detail().as_deref()), Some(notice));
         }
-        for (name, phone) in [("factor_changed", None), ("locked", Some("+1")), ("", None)] {
-            assert_eq!(Notice::parse(name, phone), None, "{name}");
+        for (name, detail) in [
+            ("factor_changed", None),
+            ("locked", Some("+1")),
+            ("recovery_code_used", Some("+1 ")),
+            ("", None),
+        ] {
+            assert_eq!(Notice::parse(name, detail), None, "{name}");
         }
     }
 

@@ -13,6 +13,7 @@ pub mod password;
 pub mod password_reset;
 pub mod people;
 pub mod publication;
+pub mod recovery;
 pub mod registration;
 pub mod support_pin;
 pub mod time;

@@ -1,6 +1,7 @@
 //! One-time codes by text message (docs/contract.md, Second factors and tokens).
 //!
-//! The state of a user's factor is one record: the live code, the messages sent and the guesses made. A rule checks the
+//! The state of a user's second factors is one record: the live code, the messages sent, the guesses made, whatever they
+//! were compared with, and the last accepted step of the authenticator app. A rule checks the
 //! record as read and returns its replacement. The store accepts that only while the version is unchanged (optimistic
 //! locking), in one transaction with whatever follows from the result, and the caller is answered only afterwards. So
 //! concurrent guesses are checked one after the other, and no guess is checked without being counted.
@@ -8,6 +9,7 @@
 //! The counters of guesses and sends are kept beside the code: neither a new code nor a new login resets them.
 
 mod code;
+mod guess;
 #[cfg(test)]
 mod model;
 mod policy;
@@ -18,6 +20,7 @@ use rand::TryCryptoRng;
 
 pub use self::{
     code::{Binding, Code, CodeDigest, End, Otp, Purpose, Status},
+    guess::{Guess, Proof, RecoveryGuess, Submitted, TotpGuess},
     policy::Policy,
 };
 use super::{
@@ -34,6 +37,7 @@ use super::{
         id::UserId,
     },
     time::Timestamp,
+    totp::{Parameters, Step},
 };
 
 /// The code record of one user's factor.
@@ -49,6 +53,8 @@ pub struct Otps {
     pub code: Option<Otp>,
     /// The guesses that were compared with a code, oldest first.
     pub guesses: Vec<Hit>,
+    /// The last step of the authenticator app that was accepted: neither it nor an earlier one is accepted again.
+    pub last_step: Option<Step>,
     /// The messages sent, oldest first.
     pub sends: Vec<Hit>,
     /// The messages sent on the account's first day while its factor was not established.
@@ -80,10 +86,12 @@ pub enum Judged {
         /// Why it failed.
         why: Failure,
     },
-    /// The guess was right, and the single-use code is consumed.
+    /// The guess was right. The single-use code, or the step, is consumed in the record; a recovery code is not.
     Right {
         /// The record to store, together with what the code authorizes.
         next: Otps,
+        /// What was proven.
+        proof: Proof,
     },
 }
 
@@ -97,6 +105,7 @@ impl Otps {
             version: 0,
             code: None,
             guesses: Vec::new(),
+            last_step: None,
             sends: Vec::new(),
             first_day: Vec::new(),
             forget_at: Timestamp::from_seconds(0),
@@ -195,43 +204,93 @@ impl Otps {
     /// Checks a guess. One that cannot be right in any case (no code, another login's, expired, or past its attempts)
     /// is not compared and does not use the rolling rate limit; a right one does.
     #[must_use]
-    pub fn judge(
+    pub fn judge(self, policy: &Policy, guess: &Guess<'_>, keys: &Keyring<OtpCodes>, act: &Hit) -> Judged {
+        let next = self.following(policy, act.at);
+        match guess {
+            Guess::Sms(binding, given) => next.judge_sms(policy, binding, keys, given, act, Self::count),
+            Guess::Totp(totp, sms) => {
+                let next = match next.count(policy, act) {
+                    Ok(next) => next,
+                    Err(exhausted) => return Judged::Limited(exhausted),
+                };
+                let last = next.last_step.filter(|_| !totp.is_new);
+                let matching = |code: &Code| Parameters::APP.matching(totp.secret, code.digits(), last, act.at);
+                match (totp.code.and_then(matching), sms) {
+                    (Some(step), _) => Judged::Right {
+                        next: Self {
+                            last_step: Some(step),
+                            ..next
+                        },
+                        proof: Proof::Totp(step),
+                    },
+                    (None, Some((binding, given))) => {
+                        next.judge_sms(policy, binding, keys, given, act, |counted, _, _| Ok(counted))
+                    }
+                    (None, None) => next.failed(Failure::Invalid),
+                }
+            }
+            Guess::Recovery(recovery) => {
+                let next = match next.count(policy, act) {
+                    Ok(next) => next,
+                    Err(exhausted) => return Judged::Limited(exhausted),
+                };
+                match recovery.codes.find(recovery.keys, recovery.user, recovery.code) {
+                    Some(digest) => Judged::Right {
+                        next,
+                        proof: Proof::Recovery(digest),
+                    },
+                    None => next.failed(Failure::Invalid),
+                }
+            }
+        }
+    }
+
+    /// Checks a guess at the code by text message; `count` counts it as a guess, unless that was done.
+    fn judge_sms(
         self,
         policy: &Policy,
         binding: &Binding<'_>,
         keys: &Keyring<OtpCodes>,
         given: &Code,
         act: &Hit,
+        count: impl FnOnce(Self, &Policy, &Hit) -> Result<Self, RateLimited>,
     ) -> Judged {
-        let next = self.following(policy, act.at);
-        let failed = |next, why| Judged::Failed { next, why };
-        let Some(otp) = next.code.clone().filter(|otp| otp.flow == *binding.flow) else {
-            return failed(next, Failure::Invalid);
+        let Some(otp) = self.code.clone().filter(|otp| otp.flow == *binding.flow) else {
+            return self.failed(Failure::Invalid);
         };
         let seal = match &otp.status {
             Status::New(seal) => seal.clone(),
-            Status::Ended(End::Verified | End::Canceled) => return failed(next, Failure::Invalid),
-            Status::Ended(End::Expired) => return failed(next, Failure::Expired),
-            Status::Ended(End::Unverified) => return failed(next, Failure::ReachedMaxAttempts),
+            Status::Ended(End::Verified | End::Canceled) => return self.failed(Failure::Invalid),
+            Status::Ended(End::Expired) => return self.failed(Failure::Expired),
+            Status::Ended(End::Unverified) => return self.failed(Failure::ReachedMaxAttempts),
         };
         if otp.expires_at.is_expired(act.at) {
-            return failed(next.with(otp.expire()), Failure::Expired);
+            return self.with(otp.expire()).failed(Failure::Expired);
         }
         if otp.attempts >= policy.max_attempts {
-            return failed(next.with(otp.exhaust()), Failure::ReachedMaxAttempts);
+            return self.with(otp.exhaust()).failed(Failure::ReachedMaxAttempts);
         }
-        let guesses = match policy.guesses.spend(&next.guesses, act) {
-            Ok(guesses) => guesses,
+        let next = match count(self, policy, act) {
+            Ok(next) => next,
             Err(exhausted) => return Judged::Limited(exhausted),
         };
-        let next = Self { guesses, ..next };
-        if seal.fits(keys, binding, &otp.id, given) {
-            Judged::Right {
+        match seal.fits(keys, binding, &otp.id, given) {
+            true => Judged::Right {
                 next: next.with(otp.verify()),
-            }
-        } else {
-            failed(next.with(otp.fail()), Failure::Invalid)
+                proof: Proof::Sms,
+            },
+            false => next.with(otp.fail()).failed(Failure::Invalid),
         }
+    }
+
+    /// With one more guess.
+    fn count(self, policy: &Policy, act: &Hit) -> Result<Self, RateLimited> {
+        let guesses = policy.guesses.spend(&self.guesses, act)?;
+        Ok(Self { guesses, ..self })
+    }
+
+    fn failed(self, why: Failure) -> Judged {
+        Judged::Failed { next: self, why }
     }
 
     /// The record that may replace this one.

@@ -76,6 +76,11 @@ pub const ROUTES: &[Route] = &[
     },
     Route {
         method: "PATCH",
+        path: "/mithril/api/users/actions/recovery_codes",
+        function: "recovery-codes-replace",
+    },
+    Route {
+        method: "PATCH",
         path: "/mithril/api/users/{user_id}/actions/block",
         function: "user-block",
     },

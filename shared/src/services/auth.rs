@@ -11,7 +11,7 @@ use crate::{
             token::{Owner, Presented, Token},
         },
         people::{
-            factor::{Factor, FactorKey, FactorType},
+            factor::{Factor, FactorType},
             id::{ClientId, UserId, UserNumber},
             user::User,
         },
@@ -284,12 +284,7 @@ pub async fn target_factors(
     needed: Needed,
 ) -> Admission<(Caller, Option<User>, Vec<Factor>)> {
     let id = UserId::parse(call.path_parameter("user_id"));
-    let key = |user| {
-        FactorType::ALL.iter().map(move |factor_type| FactorKey {
-            user,
-            factor_type: *factor_type,
-        })
-    };
+    let key = |user| FactorType::ALL.iter().map(move |factor_type| factor_type.of(user));
     let keys: Vec<_> = id.into_iter().flat_map(key).collect();
     let admitted = caller(callers, call, needed, |batch| {
         id.iter().for_each(|id| batch.want(&callers.users, id));

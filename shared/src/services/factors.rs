@@ -2,12 +2,16 @@
 
 use crate::{
     domain::{
-        audit::Act,
+        audit::{Act, Notice},
         auth::{
             access::{AccessDenied, Refusal},
             scope::Needed,
         },
-        people::{factor::Factor, id::FactorId, user::User},
+        people::{
+            factor::{self, Factor, FactorType},
+            id::FactorId,
+            user::User,
+        },
         time::Timestamp,
     },
     fault::Fault,
@@ -27,6 +31,18 @@ pub fn of_id(call: &Call, factors: Vec<Factor>) -> Option<Factor> {
     factors.into_iter().find(|factor| Some(factor.id) == id)
 }
 
+/// The notice that a factor was disabled or reset, which leaves these factors to the user.
+#[must_use]
+pub fn removal_notice(factor: &Factor, left: &factor::Factors) -> Notice {
+    match (factor.factor_type(), factor.is_active, left.are_required()) {
+        // The next login asks for a phone.
+        (FactorType::Sms, true, _) if !left.are_set() => Notice::FactorReset,
+        // The password alone is enough.
+        (FactorType::Sms | FactorType::Totp, false, false) => Notice::FactorDisabled,
+        (FactorType::Sms | FactorType::Totp | FactorType::RecoveryCodes, _, _) => Notice::FactorRemoved,
+    }
+}
+
 /// Reads and changes second factors.
 #[derive(Debug, Wire)]
 pub struct Factors {
@@ -41,17 +57,18 @@ pub struct Factors {
 }
 
 impl Factors {
-    /// The factor that the route names, and its owner, for a caller who may change it. The factor is `None` if no
-    /// factor has that id.
+    /// The factor that the route names, its owner, and the owner's factors, for a caller who may change it. The factor is
+    /// `None` if no factor has that id.
     ///
     /// # Errors
     /// The refusal if the caller is not authorized; [`Fault`] when the store fails.
-    pub async fn find<E>(&self, call: &Call, needed: Needed) -> Result<(User, Option<Factor>), E>
+    pub async fn find<E>(&self, call: &Call, needed: Needed) -> Result<(User, Option<Factor>, factor::Factors), E>
     where
         E: From<Refusal> + From<AccessDenied> + From<Fault>,
     {
         let (caller, user, factors) = auth::target_factors(&self.callers, &self.factors, call, needed).await??;
-        Ok((caller.require_admin_of(user)?, of_id(call, factors)))
+        let user = caller.require_admin_of(user)?;
+        Ok((user, of_id(call, factors.clone()), factor::Factors(factors)))
     }
 
     /// Changes a factor; `false` when the condition does not hold.

@@ -18,7 +18,7 @@ use crate::{
         },
         otp::Otps,
         people::{
-            factor::{Factor, FactorKey, FactorType},
+            factor::{Factor, FactorType, Factors},
             id::UserId,
             user::User,
         },
@@ -79,21 +79,15 @@ pub struct Login {
     pub token: Token,
     /// The user who logs in.
     pub user: User,
-    /// The user's second factor.
-    pub factor: Option<Factor>,
-    /// The factor's codes.
+    /// The user's second factors, as far as they were read.
+    pub factors: Factors,
+    /// The user's codes and guesses.
     pub otps: Otps,
     /// The quota of messages, as far as it is the user's shard.
     pub quota: Option<Quota>,
 }
 
 impl Login {
-    /// The user's factor, if a login requires it.
-    #[must_use]
-    pub fn active_factor(&self) -> Option<&Factor> {
-        self.factor.as_ref().filter(|factor| factor.is_active)
-    }
-
     /// Another token of the same session, without scopes.
     #[must_use]
     pub fn next(&self, kind: Kind, expires_at: Timestamp) -> Grant {
@@ -102,6 +96,7 @@ impl Login {
             domain: Some(self.user.domain_key()),
             generation: self.user.token_generation,
             session: self.token.session,
+            second_factor: false,
             locale: self.token.locale.clone(),
             client: self.token.client.clone(),
             kind,
@@ -110,6 +105,9 @@ impl Login {
         }
     }
 }
+
+/// The second factors that complete a login; recovery codes are read where one was submitted.
+pub const FACTORS: &[FactorType] = &[FactorType::Sms, FactorType::Totp];
 
 /// Polls of a login whose token is about to be replaced, with a pause after each: three seconds in all. A code is sent
 /// within that time; if not, the request that was to send it has crashed and replaced nothing.
@@ -125,15 +123,16 @@ pub fn read<'a>(
     call: &'a Call,
     presented: &'a Presented,
     kind: fn(&Kind) -> bool,
+    factors: &'a [FactorType],
 ) -> LocalBoxFuture<'a, Result<Result<Login, LoginRefusal>, Fault>> {
     Box::pin(async move {
         for _ in 0..LOOKS {
-            match read_once(logins, call, presented, kind).await? {
+            match read_once(logins, call, presented, kind, factors).await? {
                 Ok(login) if login.token.is_being_replaced(call.now) => pause().await,
                 found => return Ok(found),
             }
         }
-        read_once(logins, call, presented, kind).await
+        read_once(logins, call, presented, kind, factors).await
     })
 }
 
@@ -142,21 +141,22 @@ async fn read_once(
     call: &Call,
     presented: &Presented,
     kind: fn(&Kind) -> bool,
+    factors: &[FactorType],
 ) -> Result<Result<Login, LoginRefusal>, Fault> {
     let id = match presented.owner {
         Owner::User(id) => id,
         Owner::Client(_) => return not_of_a_login(logins, call, presented).await.map(Err),
     };
-    let factor = FactorKey {
-        user: id,
-        factor_type: FactorType::Sms,
-    };
-    let shard = logins.shard(id);
+    let keys: Vec<_> = factors.iter().map(|factor_type| factor_type.of(id)).collect();
+    let ledger = FactorType::Sms.of(id);
     let mut batch = Batch::default();
     batch.want(&logins.tokens, &presented.digest);
     batch.want(&logins.users, &id);
-    batch.want(&logins.factors, &factor);
-    batch.want(&logins.otps, &factor);
+    for key in &keys {
+        batch.want(&logins.factors, key);
+    }
+    batch.want(&logins.otps, &ledger);
+    let shard = logins.shard(id);
     batch.want(&logins.quotas, &shard);
     let found = batch.read().await?;
     let token = found.take(&logins.tokens, &presented.digest, call.now)?;
@@ -173,9 +173,11 @@ async fn read_once(
         }
         return Ok(Err(refusal));
     }
-    let otps = found.take(&logins.otps, &factor, call.now)?;
+    let otps = found.take(&logins.otps, &ledger, call.now)?;
+    let factors = keys.iter().map(|key| found.take(&logins.factors, key, call.now));
+    let factors: Result<Vec<_>, _> = factors.collect();
     Ok(Ok(Login {
-        factor: found.take(&logins.factors, &factor, call.now)?,
+        factors: Factors(factors?.into_iter().flatten().collect()),
         otps: otps.unwrap_or_else(|| Otps::none(id, FactorType::Sms)),
         quota: found.take(&logins.quotas, &shard, call.now)?,
         token,
@@ -208,7 +210,7 @@ pub struct GrantedLogin<'a> {
 
 impl GrantedLogin<'_> {
     /// Adds the writes of a successful login to a transaction, and returns the access token with these scopes. `next`
-    /// is the record of codes that replaces the login's.
+    /// is the record of codes and guesses that replaces the login's.
     ///
     /// # Errors
     /// [`Fault`] when the random generator fails.
@@ -228,6 +230,7 @@ impl GrantedLogin<'_> {
             domain: Some(user.domain_key()),
             generation: user.generation_after(&lockout),
             session: Some(session),
+            second_factor: true,
             locale: token.locale.clone(),
             client: token.client.clone(),
             kind: Kind::Access,

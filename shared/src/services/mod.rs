@@ -13,6 +13,8 @@ pub mod logins;
 pub mod otp_sender;
 pub mod passwords;
 pub mod rate_limits;
+pub mod reauthentication;
+pub mod recovery;
 pub mod token_replacement;
 pub mod verification;
 pub mod verification_sender;

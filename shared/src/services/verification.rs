@@ -1,12 +1,16 @@
-//! Floor 2: verifies a login's code: a failed guess is counted, and its user is notified.
+//! Floor 2: verifies second factors: a failed guess is counted, and its user is notified.
 
 use crate::{
     domain::{
         audit::{Act, Notice},
-        auth::lockout::{self, Failed, Lockout},
-        crypto::key::OtpCodes,
-        otp::{self, Binding, Code, Failure, Judged, Otps, Purpose},
-        people::user::User,
+        auth::{
+            lockout::{self, Failed, Lockout},
+            token::NewValue,
+        },
+        crypto::key::{Factors, OtpCodes},
+        otp::{self, Binding, Failure, Guess, Judged, Otps, Proof, Purpose, RecoveryGuess, Submitted, TotpGuess},
+        people::{app::App, factor::FactorType, user::User},
+        recovery::RecoveryCodes,
     },
     fault::Fault,
     http::call::Call,
@@ -27,8 +31,10 @@ pub struct Verifier {
     pub otps: Table<Otps, Update>,
     /// Users: failures count against them as well.
     pub users: Table<User, Update>,
-    /// The keys of codes.
+    /// The keys of codes by text message.
     pub keys: Keys<OtpCodes>,
+    /// The keys of the other second factors.
+    pub factor_keys: Keys<Factors>,
     /// The policy of codes.
     #[wire(otp_policy)]
     pub policy: otp::Policy,
@@ -39,25 +45,126 @@ pub struct Verifier {
     pub audit: AuditLog,
 }
 
+/// A right guess.
+#[derive(Clone, Debug)]
+pub struct Verified {
+    /// The record of codes and guesses in which it is consumed: write it together with what the guess permits.
+    pub next: Otps,
+    /// What was proven.
+    pub proof: Proof,
+}
+
 impl Verifier {
-    /// Verifies a code against the login as it was read. For the right code, returns the record of codes in which it is
-    /// consumed: write it together with what the code permits. A failed guess is written here. `None` after a
-    /// concurrent change of the login: read and verify again.
+    /// Verifies what was submitted to complete a login against the login as it was read: against everything that would
+    /// complete it. A failed guess is written here. `None` after a concurrent change of the login: read and verify
+    /// again.
     ///
     /// # Errors
-    /// Why the code is refused, after the guess was counted; [`Fault`] when the store fails.
-    pub async fn verify(
+    /// Why it is refused, after the guess was counted; [`Fault`] when the store fails, or when the secret of the
+    /// authenticator app cannot be decrypted.
+    pub async fn verify_sign_in(
         &self,
         call: &Call,
         login: &Login,
-        binding: &Binding<'_>,
-        given: &Code,
-    ) -> Result<Option<Otps>, Unverified> {
+        submitted: &Submitted,
+    ) -> Result<Option<Verified>, Unverified> {
+        let factors = &login.factors;
+        if !factors.are_required() {
+            return Err(Unverified::NoFactor);
+        }
+        if !factors.are_set() {
+            return Err(Unverified::FactorNotSet);
+        }
+        let keys = self.factor_keys.at(call.now).await;
+        let binding = factors.sms().map(|(factor, phone)| Binding::new(factor, phone, &login.token, Purpose::SignIn));
+        let app = factors.totp();
+        match submitted {
+            Submitted::Recovery(code) => {
+                let codes = match (factors.recovery(), app) {
+                    (Some((_, codes)), _) => codes.clone(),
+                    // It is wrong, and counts.
+                    (None, Some(_)) => RecoveryCodes::default(),
+                    (None, None) => return Err(Unverified::Malformed(self.policy.length)),
+                };
+                let guess = Guess::Recovery(RecoveryGuess {
+                    user: login.user.id,
+                    codes: &codes,
+                    keys: &keys.derive(),
+                    code,
+                });
+                self.verify(call, login, &guess, Purpose::SignIn).await
+            }
+            Submitted::Digits { sms, totp } => {
+                let sms = binding.as_ref().zip(sms.as_ref());
+                let Some((factor, stored)) = app else {
+                    let (binding, code) = sms.ok_or(Unverified::Malformed(self.policy.length))?;
+                    return self.verify(call, login, &Guess::Sms(binding, code), Purpose::SignIn).await;
+                };
+                if sms.is_none() && totp.is_none() {
+                    return Err(Unverified::Malformed(self.policy.length));
+                }
+                let secret = factor.app().decrypt(&keys.derive(), stored).map_err(Fault::from)?;
+                let totp = TotpGuess {
+                    secret: &secret,
+                    code: totp.as_ref(),
+                    is_new: false,
+                };
+                self.verify(call, login, &Guess::Totp(totp, sms), Purpose::SignIn).await
+            }
+        }
+    }
+
+    /// Verifies the code of an approval: that of the new phone, or of the new authenticator app, and nothing else.
+    ///
+    /// # Errors
+    /// Like [`Self::verify_sign_in`].
+    pub async fn verify_approval(
+        &self,
+        call: &Call,
+        login: &Login,
+        value: &NewValue,
+        submitted: &Submitted,
+    ) -> Result<Option<Verified>, Unverified> {
+        let Submitted::Digits { sms, totp } = submitted else {
+            return Err(Unverified::Malformed(self.policy.length));
+        };
+        match value {
+            NewValue::Phone(phone) => {
+                let factor = login.factors.active(FactorType::Sms).ok_or(Unverified::NoFactor)?;
+                let code = sms.as_ref().ok_or(Unverified::Malformed(self.policy.length))?;
+                let binding = Binding::new(factor, phone, &login.token, Purpose::Approval);
+                self.verify(call, login, &Guess::Sms(&binding, code), Purpose::Approval).await
+            }
+            NewValue::App { factor, secret } => {
+                let code = totp.as_ref().ok_or(Unverified::Malformed(self.policy.length))?;
+                let app = App {
+                    user: login.user.id,
+                    factor: *factor,
+                };
+                let keys = self.factor_keys.at(call.now).await;
+                let secret = app.decrypt(&keys.derive(), secret).map_err(Fault::from)?;
+                let totp = TotpGuess {
+                    secret: &secret,
+                    code: Some(code),
+                    is_new: true,
+                };
+                self.verify(call, login, &Guess::Totp(totp, None), Purpose::Approval).await
+            }
+        }
+    }
+
+    async fn verify(
+        &self,
+        call: &Call,
+        login: &Login,
+        guess: &Guess<'_>,
+        purpose: Purpose,
+    ) -> Result<Option<Verified>, Unverified> {
         let keys = self.keys.at(call.now).await;
-        let judged = login.otps.clone().judge(&self.policy, binding, &keys, given, &call.hit());
+        let judged = login.otps.clone().judge(&self.policy, guess, &keys, &call.hit());
         let (next, why) = match judged {
             Judged::Limited(exhausted) => return Err(Unverified::RateLimited(exhausted)),
-            Judged::Right { next } => return Ok(Some(next)),
+            Judged::Right { next, proof } => return Ok(Some(Verified { next, proof })),
             Judged::Failed { next, why } => (next, why),
         };
         let lockout = login.user.lockout.failed(&self.lockout, Failed::Otp, call.now);
@@ -66,8 +173,13 @@ impl Verifier {
             Outcome::UserLocked.of_user(&login.user).with_notice(Notice::Locked)
         } else {
             let act = outcome(why).of_user(&login.user);
-            // The caller knows the password but lacks the phone: the user learns it, once per code (ASVS 6.3.5).
-            match binding.purpose == Purpose::SignIn && self.was_last_attempt(login, &next) {
+            // The caller knows the password but lacks the second factor: the user learns it, once per code, or once in a
+            // row of failures (ASVS 6.3.5).
+            let is_worth_a_mail = match guess {
+                Guess::Sms(..) => self.was_last_attempt(login, &next),
+                Guess::Totp(..) | Guess::Recovery(_) => lockout.otps == self.policy.max_attempts,
+            };
+            match purpose == Purpose::SignIn && is_worth_a_mail {
                 true => act.with_notice(Notice::CodeFailed),
                 false => act,
             }

@@ -1,6 +1,6 @@
 //! Reading and writing the attributes of a row.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 
@@ -44,6 +44,12 @@ pub fn bytes(value: impl Into<Vec<u8>>) -> AttributeValue {
 #[must_use]
 pub fn keys(values: &[[u8; 32]]) -> AttributeValue {
     AttributeValue::L(values.iter().map(|key| bytes(*key)).collect())
+}
+
+/// A set of keys, which must not be empty.
+#[must_use]
+pub fn key_set(values: &BTreeSet<[u8; 32]>) -> AttributeValue {
+    AttributeValue::Bs(values.iter().map(|key| Blob::new(*key)).collect())
 }
 
 /// A list of maps.
@@ -170,6 +176,15 @@ impl<'a> Reader<'a> {
     pub fn keys(self, name: &'static str) -> Result<Vec<[u8; 32]>, Corrupt> {
         let one = |value: &AttributeValue| value.as_b().ok()?.as_ref().try_into().ok();
         self.find(name, |value| value.as_l().ok()?.iter().map(one).collect())
+    }
+
+    /// A set of keys.
+    ///
+    /// # Errors
+    /// [`Corrupt`].
+    pub fn key_set(self, name: &'static str) -> Result<BTreeSet<[u8; 32]>, Corrupt> {
+        let one = |value: &Blob| value.as_ref().try_into().ok();
+        self.find(name, |value| value.as_bs().ok()?.iter().map(one).collect())
     }
 
     /// A list of maps.

@@ -11,9 +11,12 @@ use uuid::Uuid;
 
 use super::scope::Scope;
 use crate::domain::{
-    crypto::secret::{Digest, NoEntropy, Secret, random_bytes, random_token},
+    crypto::{
+        encryption::Encrypted,
+        secret::{Digest, NoEntropy, Secret, random_bytes, random_token},
+    },
     people::{
-        id::{ClientId, DomainKey, UserId},
+        id::{ClientId, DomainKey, FactorId, UserId},
         locale::Locale,
         phone::Phone,
     },
@@ -57,15 +60,29 @@ pub enum Kind {
         /// The scopes requested at login.
         wanted: Vec<Scope>,
     },
-    /// Requires its holder to verify this number, which then becomes the second factor.
+    /// Requires its holder to verify this value, which then becomes the second factor.
     Approval {
         /// The scopes of the access token that follows.
         wanted: Vec<Scope>,
-        /// The number.
-        phone: Phone,
-        /// Expiry of the access token that started this change; `None` when the user has no phone yet, because then
-        /// only the password was proven.
+        /// The value.
+        value: NewValue,
+        /// Expiry of the access token that started this change; `None` when the user has no second factor yet, because
+        /// then only the password was proven.
         replaces: Option<Timestamp>,
+    },
+}
+
+/// The value that an approval sets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NewValue {
+    /// A phone.
+    Phone(Phone),
+    /// An authenticator app.
+    App {
+        /// The factor: the user's own, or a new one.
+        factor: FactorId,
+        /// The app's secret.
+        secret: Encrypted,
     },
 }
 
@@ -125,6 +142,8 @@ pub struct Token {
     /// Valid while this is the owner's session with the client; `None` for tokens that no login issued: an operator's
     /// tokens, and a client's own.
     pub session: Option<Session>,
+    /// Whether the login that issued it was completed with a second factor.
+    pub second_factor: bool,
     /// The language of messages to its holder.
     pub locale: Locale,
     /// When it was issued.
@@ -155,6 +174,8 @@ pub struct Grant {
     pub generation: u64,
     /// The session that it belongs to, if a login issued it.
     pub session: Option<Session>,
+    /// Whether the login that issues it was completed with a second factor.
+    pub second_factor: bool,
     /// The language of messages to its holder.
     pub locale: Locale,
     /// The client that it is issued to.
@@ -190,6 +211,7 @@ impl Token {
             scopes: grant.scopes,
             generation: grant.generation,
             session: grant.session,
+            second_factor: grant.second_factor,
             locale: grant.locale,
             // Whole seconds, as stored.
             issued_at: now.deadline(0),
@@ -284,6 +306,7 @@ pub(crate) mod tests {
             kind: Kind::Access,
             scopes: vec![Scope::Api],
             session: None,
+            second_factor: false,
             locale: Locale::default(),
             expires_at: Timestamp::from_seconds(60),
         }

@@ -63,7 +63,7 @@ impl<'a> Binding<'a> {
     pub fn new(factor: &Factor, phone: &'a Phone, token: &'a Token, purpose: Purpose) -> Self {
         Self {
             user: factor.user,
-            factor_type: factor.factor_type,
+            factor_type: factor.factor_type(),
             factor_at: factor.updated_at,
             phone,
             flow: token.flow(),
@@ -82,6 +82,10 @@ impl Code {
     pub fn parse(text: &str, length: usize) -> Option<Self> {
         let fits = text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit());
         fits.then(|| Self(Secret::new(text.to_owned())))
+    }
+
+    pub(super) fn digits(&self) -> &str {
+        self.0.expose()
     }
 }
 

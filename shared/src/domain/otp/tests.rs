@@ -67,7 +67,7 @@ fn wrong(code: &Secret) -> Code {
 }
 
 #[derive(Clone, Copy)]
-enum Step {
+enum Act {
     Issue,
     TakeBack,
     Right,
@@ -77,7 +77,7 @@ enum Step {
 
 /// Runs the steps, each at its second. Compares the outcome: an answer each, then the code's status and attempts, and
 /// how many guesses and sends count.
-fn check(steps: &[(Step, u64)], answers: &[&str], left: (&str, u64, usize, usize)) {
+fn check(steps: &[(Act, u64)], answers: &[&str], left: (&str, u64, usize, usize)) {
     let (keys, phone) = (ring(&[1]), phone("+380885550130"));
     let (own, other) = (binding(&phone, &FLOW), binding(&phone, &[2; 16]));
     let (mut otps, mut code) = (none(), Secret::new("000000".into()));
@@ -85,9 +85,9 @@ fn check(steps: &[(Step, u64)], answers: &[&str], left: (&str, u64, usize, usize
     let mut sent_at = 0;
     for (step, at) in steps {
         let (before, act) = (otps.clone(), hit(*at));
-        let judge = |binding, guess| before.clone().judge(&policy(), binding, &keys, &guess, &act);
+        let judge = |binding, guess| before.clone().judge(&policy(), &Guess::Sms(binding, &guess), &keys, &act);
         let judged = match step {
-            Step::Issue => {
+            Act::Issue => {
                 match before
                     .clone()
                     .issue(&policy(), &own, None, &keys, &act, &mut SysRng)
@@ -101,15 +101,15 @@ fn check(steps: &[(Step, u64)], answers: &[&str], left: (&str, u64, usize, usize
                 }
                 continue;
             }
-            Step::TakeBack => {
+            Act::TakeBack => {
                 let id = before.code.as_ref().expect("a code was sent").id;
                 otps = before.clone().take_back(&id, &self::hit(sent_at));
                 found.push("taken back".to_owned());
                 continue;
             }
-            Step::Right => judge(&own, guess(code.expose())),
-            Step::Wrong => judge(&own, wrong(&code)),
-            Step::Stranger => judge(&other, guess(code.expose())),
+            Act::Right => judge(&own, guess(code.expose())),
+            Act::Wrong => judge(&own, wrong(&code)),
+            Act::Stranger => judge(&other, guess(code.expose())),
         };
         found.push(match judged {
             Judged::Limited(RateLimited { retry_after }) => format!("wait {retry_after}"),
@@ -122,7 +122,7 @@ fn check(steps: &[(Step, u64)], answers: &[&str], left: (&str, u64, usize, usize
                 }
                 .to_owned()
             }
-            Judged::Right { next } => {
+            Judged::Right { next, .. } => {
                 otps = next;
                 "right".to_owned()
             }
@@ -141,7 +141,7 @@ fn check(steps: &[(Step, u64)], answers: &[&str], left: (&str, u64, usize, usize
 
 #[test]
 fn a_code_is_single_use_and_valid_until_it_expires() {
-    use Step::{Issue, Right};
+    use Act::{Issue, Right};
     check(&[(Issue, 0), (Right, 299)], &["sent", "right"], ("VERIFIED", 1, 1, 1));
     check(&[(Issue, 0), (Right, 300)], &["sent", "expired"], ("EXPIRED", 0, 0, 1));
     check(
@@ -155,7 +155,7 @@ fn a_code_is_single_use_and_valid_until_it_expires() {
 
 #[test]
 fn three_guesses_are_compared_and_a_fourth_is_not() {
-    use Step::{Issue, Right, Wrong};
+    use Act::{Issue, Right, Wrong};
     check(
         &[(Issue, 0), (Wrong, 1), (Wrong, 2), (Right, 3)],
         &["sent", "invalid", "invalid", "right"],
@@ -175,7 +175,7 @@ fn three_guesses_are_compared_and_a_fourth_is_not() {
 
 #[test]
 fn neither_a_new_nor_a_correct_code_resets_the_count_of_guesses() {
-    use Step::{Issue, Right, Wrong};
+    use Act::{Issue, Right, Wrong};
     check(
         &[
             (Issue, 0),
@@ -213,7 +213,7 @@ fn neither_a_new_nor_a_correct_code_resets_the_count_of_guesses() {
 
 #[test]
 fn another_login_neither_consumes_nor_invalidates_a_code() {
-    use Step::{Issue, Right, Stranger};
+    use Act::{Issue, Right, Stranger};
     check(
         &[(Issue, 0), (Stranger, 1), (Stranger, 2), (Stranger, 3), (Right, 4)],
         &["sent", "invalid", "invalid", "invalid", "right"],
@@ -223,7 +223,7 @@ fn another_login_neither_consumes_nor_invalidates_a_code() {
 
 #[test]
 fn sends_are_rate_limited_and_failed_sends_are_refunded() {
-    use Step::{Issue, Right, TakeBack};
+    use Act::{Issue, Right, TakeBack};
     check(
         &[(Issue, 0), (Issue, 1), (Issue, 2), (Issue, 59), (Issue, 60)],
         &["sent", "sent", "sent", "wait 1", "sent"],
@@ -251,7 +251,7 @@ fn a_failed_send_does_not_revoke_a_newer_code() {
     let (second, new) = issue(first, &binding, &keys, 1);
     let after = second.take_back(&id, &hit(0));
     assert_eq!(after.sends, [hit(1)]);
-    let judged = after.judge(&policy(), &binding, &keys, &guess(new.expose()), &hit(2));
+    let judged = after.judge(&policy(), &Guess::Sms(&binding, &guess(new.expose())), &keys, &hit(2));
     assert!(matches!(judged, Judged::Right { .. }));
 }
 
@@ -262,9 +262,9 @@ fn a_code_is_valid_for_its_own_binding_only() {
     let own = binding(&mine, &FLOW);
     let (otps, code) = issue(none(), &own, &keys, 0);
     let check = |otps: &Otps, binding: &Binding<'_>, keys: &Keyring<OtpCodes>, right: bool| {
-        let judged = otps.clone().judge(&policy(), binding, keys, &guess(code.expose()), &hit(1));
+        let judged = otps.clone().judge(&policy(), &Guess::Sms(binding, &guess(code.expose())), keys, &hit(1));
         let (next, found) = match judged {
-            Judged::Right { next } => (next, true),
+            Judged::Right { next, .. } => (next, true),
             Judged::Failed { next, why } => (next, why != Failure::Invalid),
             Judged::Limited(_) => panic!("there is room"),
         };
@@ -364,8 +364,12 @@ fn the_country_and_trust_of_a_message_are_stored_with_its_code() {
     let (otps, code) = issue(none(), &binding, &keys, 0);
     assert_eq!(otps.code.as_ref().and_then(|otp| otp.message.clone()), None);
     let otps = otps.counted_as(message.clone());
-    let judged = otps.judge(&policy(), &binding, &keys, &guess(code.expose()), &hit(1));
-    let Judged::Right { next } = judged else {
+    let judged = otps.judge(&policy(), &Guess::Sms(&binding, &guess(code.expose())), &keys, &hit(1));
+    let Judged::Right {
+        next,
+        proof: Proof::Sms,
+    } = judged
+    else {
         panic!("{judged:?}");
     };
     let otp = next.code.clone().expect("it stays, used up");

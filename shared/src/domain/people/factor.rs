@@ -1,29 +1,40 @@
-//! Second factors: what a user proves besides the password. The only kind is a code by text message.
+//! Second factors: what a user proves besides the password. A user has a list of them, at most one of each kind.
 
 use rand::TryCryptoRng;
 
 use super::{
+    app::App,
     id::{FactorId, UserId},
     phone::Phone,
 };
-use crate::domain::{crypto::secret::NoEntropy, time::Timestamp};
+use crate::domain::{
+    crypto::{encryption::Encrypted, secret::NoEntropy},
+    recovery::RecoveryCodes,
+    time::Timestamp,
+};
 
 /// A kind of second factor. A user has at most one of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FactorType {
     /// A code by text message.
     Sms,
+    /// The codes of an authenticator app.
+    Totp,
+    /// Single-use codes for a user who has lost the others.
+    RecoveryCodes,
 }
 
 impl FactorType {
     /// Every kind.
-    pub const ALL: &[Self] = &[Self::Sms];
+    pub const ALL: &[Self] = &[Self::Sms, Self::Totp, Self::RecoveryCodes];
 
     /// The name in rows and on the wire.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Sms => "SMS",
+            Self::Totp => "TOTP",
+            Self::RecoveryCodes => "RECOVERY_CODES",
         }
     }
 
@@ -31,6 +42,15 @@ impl FactorType {
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|factor_type| factor_type.name() == name)
+    }
+
+    /// The key of a user's factor of this kind.
+    #[must_use]
+    pub fn of(self, user: UserId) -> FactorKey {
+        FactorKey {
+            user,
+            factor_type: self,
+        }
     }
 }
 
@@ -91,6 +111,28 @@ impl Trust {
 /// How long a new factor waits before it is established, in seconds.
 const DAY: u64 = 86_400;
 
+/// What a factor is proven with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// The phone, once the user has proven that codes arrive there (ASVS 6.6.1).
+    Sms(Option<FactorPhone>),
+    /// The secret of an authenticator app, encrypted, once the user has proven that the app has it.
+    Totp(Option<Encrypted>),
+    /// The unused recovery codes.
+    RecoveryCodes(RecoveryCodes),
+}
+
+/// The phone of a factor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FactorPhone {
+    /// The number.
+    pub number: Phone,
+    /// When it was set. `None` in rows that predate this field.
+    pub set_at: Option<Timestamp>,
+    /// Whether the operator set it, after verifying it by other means.
+    pub by_operator: bool,
+}
+
 /// A second factor of a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Factor {
@@ -98,15 +140,9 @@ pub struct Factor {
     pub id: FactorId,
     /// The user.
     pub user: UserId,
-    /// The kind of factor.
-    pub factor_type: FactorType,
-    /// The phone, once the user has proven that codes arrive there (ASVS 6.6.1).
-    pub value: Option<Phone>,
-    /// When that phone was set. `None` without a phone, and in rows that predate this field.
-    pub phone_set_at: Option<Timestamp>,
-    /// Whether the operator set it, after verifying it by other means.
-    pub by_operator: bool,
-    /// Whether logins require it.
+    /// What it is proven with.
+    pub value: Value,
+    /// Whether logins require it, or accept it.
     pub is_active: bool,
     /// When it was created.
     pub inserted_at: Timestamp,
@@ -115,7 +151,7 @@ pub struct Factor {
 }
 
 impl Factor {
-    /// A new factor: active, and without a phone.
+    /// A new factor: active, and without a value.
     ///
     /// # Errors
     /// [`NoEntropy`] when the generator fails.
@@ -128,22 +164,75 @@ impl Factor {
         Ok(Self {
             id: FactorId::draw(rng)?,
             user,
-            factor_type,
-            value: None,
-            phone_set_at: None,
-            by_operator: false,
+            value: Value::none(factor_type),
             is_active: true,
             inserted_at: now,
             updated_at: now,
         })
     }
 
+    /// The kind of factor.
+    #[must_use]
+    pub fn factor_type(&self) -> FactorType {
+        match self.value {
+            Value::Sms(_) => FactorType::Sms,
+            Value::Totp(_) => FactorType::Totp,
+            Value::RecoveryCodes(_) => FactorType::RecoveryCodes,
+        }
+    }
+
     /// The factor's key.
     #[must_use]
     pub fn owner(&self) -> FactorKey {
-        FactorKey {
+        self.factor_type().of(self.user)
+    }
+
+    /// The authenticator app that it is, if it is one.
+    #[must_use]
+    pub fn app(&self) -> App {
+        App {
             user: self.user,
-            factor_type: self.factor_type,
+            factor: self.id,
+        }
+    }
+
+    /// Whether its owner has set it: otherwise it proves nothing.
+    #[must_use]
+    pub fn is_set(&self) -> bool {
+        match &self.value {
+            Value::Sms(phone) => phone.is_some(),
+            Value::Totp(secret) => secret.is_some(),
+            Value::RecoveryCodes(codes) => !codes.unused.is_empty(),
+        }
+    }
+
+    /// The phone, if it has one.
+    #[must_use]
+    pub fn phone(&self) -> Option<&FactorPhone> {
+        match &self.value {
+            Value::Sms(phone) => phone.as_ref(),
+            Value::Totp(_) | Value::RecoveryCodes(_) => None,
+        }
+    }
+
+    /// What identifies its value to its owner and discloses nothing: the masked number, `******` for an authenticator
+    /// app, how many recovery codes are unused. `None` if it is not set.
+    #[must_use]
+    pub fn masked(&self) -> Option<String> {
+        match &self.value {
+            Value::Sms(phone) => phone.as_ref().map(|phone| phone.number.masked()),
+            Value::Totp(secret) => secret.as_ref().map(|_| "******".to_owned()),
+            Value::RecoveryCodes(codes) => self.is_set().then(|| codes.unused.len().to_string()),
+        }
+    }
+
+    /// The same with another value.
+    #[must_use]
+    pub fn with(self, value: Value, now: Timestamp) -> Self {
+        Self {
+            value,
+            updated_at: now,
+            ..self
         }
     }
 
@@ -154,15 +243,102 @@ impl Factor {
     /// as old as the row's last change: an upgrade must not lock out existing users.
     #[must_use]
     pub fn trust(&self, verified: Option<Timestamp>, now: Timestamp) -> Trust {
-        let (since, is_used) = match self.phone_set_at {
+        let Some(phone) = self.phone() else {
+            return Trust::New;
+        };
+        let (since, is_used) = match phone.set_at {
             Some(set_at) => (set_at, verified == Some(set_at)),
             None => (self.updated_at, true),
         };
-        let is_known = self.by_operator || (is_used && since.deadline(DAY).is_expired(now));
-        match self.value.is_some() && is_known {
+        let is_known = phone.by_operator || (is_used && since.deadline(DAY).is_expired(now));
+        match is_known {
             true => Trust::Established,
             false => Trust::New,
         }
+    }
+}
+
+impl Value {
+    /// No value of that kind.
+    #[must_use]
+    pub fn none(factor_type: FactorType) -> Self {
+        match factor_type {
+            FactorType::Sms => Self::Sms(None),
+            FactorType::Totp => Self::Totp(None),
+            FactorType::RecoveryCodes => Self::RecoveryCodes(RecoveryCodes::default()),
+        }
+    }
+}
+
+/// The factors of one user.
+#[derive(Clone, Debug, Default)]
+pub struct Factors(pub Vec<Factor>);
+
+impl Factors {
+    /// These factors with one of them changed.
+    #[must_use]
+    pub fn with(&self, changed: &Factor) -> Self {
+        let one = |factor: &Factor| {
+            if factor.id == changed.id {
+                changed.clone()
+            } else {
+                factor.clone()
+            }
+        };
+        Self(self.0.iter().map(one).collect())
+    }
+
+    /// The factor of that kind, if it is active.
+    #[must_use]
+    pub fn active(&self, factor_type: FactorType) -> Option<&Factor> {
+        self.0.iter().find(|factor| factor.factor_type() == factor_type && factor.is_active)
+    }
+
+    /// The active authenticator app, with its secret.
+    #[must_use]
+    pub fn totp(&self) -> Option<(&Factor, &Encrypted)> {
+        let factor = self.active(FactorType::Totp)?;
+        match &factor.value {
+            Value::Totp(Some(secret)) => Some((factor, secret)),
+            Value::Totp(None) | Value::Sms(_) | Value::RecoveryCodes(_) => None,
+        }
+    }
+
+    /// The active phone, with its factor.
+    #[must_use]
+    pub fn sms(&self) -> Option<(&Factor, &Phone)> {
+        let factor = self.active(FactorType::Sms)?;
+        Some((factor, &factor.phone()?.number))
+    }
+
+    /// The active recovery codes.
+    #[must_use]
+    pub fn recovery(&self) -> Option<(&Factor, &RecoveryCodes)> {
+        let factor = self.active(FactorType::RecoveryCodes)?;
+        match &factor.value {
+            Value::RecoveryCodes(codes) => Some((factor, codes)),
+            Value::Sms(_) | Value::Totp(_) => None,
+        }
+    }
+
+    /// Whether logins require a second factor, set or not. Recovery codes alone do not make them.
+    #[must_use]
+    pub fn are_required(&self) -> bool {
+        self.active(FactorType::Sms).is_some() || self.active(FactorType::Totp).is_some()
+    }
+
+    /// Whether a second factor is set: then a password alone may not set another one.
+    #[must_use]
+    pub fn are_set(&self) -> bool {
+        !self.methods().is_empty()
+    }
+
+    /// The kinds whose codes complete a login, the preferred one first.
+    #[must_use]
+    pub fn methods(&self) -> Vec<FactorType> {
+        let totp = self.totp().map(|_| FactorType::Totp);
+        let sms = self.sms().map(|_| FactorType::Sms);
+        totp.into_iter().chain(sms).collect()
     }
 }
 
@@ -181,7 +357,7 @@ mod tests {
     fn a_new_factor_is_active_and_empty() {
         let (user, now) = (user(), Timestamp::from_seconds(7));
         let factor = Factor::new(user, FactorType::Sms, &mut SysRng, now).expect("the system has entropy");
-        assert_eq!((factor.value, factor.is_active), (None, true));
+        assert_eq!((&factor.value, factor.is_active), (&Value::Sms(None), true));
         assert_eq!((factor.inserted_at, factor.updated_at), (now, now));
         assert!(Factor::new(user, FactorType::Sms, &mut Broken, now).is_err());
     }
@@ -207,19 +383,72 @@ mod tests {
             (None, false, never, SET_AT + 50 + DAY, true),
         ] {
             let at = Timestamp::from_seconds;
-            let factor = Factor {
-                value: Phone::from_stored("+380881234530"),
-                phone_set_at: set_at.map(at),
+            let phone = FactorPhone {
+                number: Phone::from_stored("+380881234530").expect("a phone"),
+                set_at: set_at.map(at),
                 by_operator,
-                updated_at: at(SET_AT + 50),
-                ..Factor::new(user(), FactorType::Sms, &mut SysRng, at(0)).expect("the system has entropy")
             };
+            let empty = Factor::new(user(), FactorType::Sms, &mut SysRng, at(0)).expect("the system has entropy");
+            let factor = empty.clone().with(Value::Sms(Some(phone)), at(SET_AT + 50));
             let found = factor.trust(verified.map(at), at(now));
             let expected = if established { Trust::Established } else { Trust::New };
             assert_eq!(found, expected, "{set_at:?}, {by_operator}, {verified:?} at {now}");
             assert_eq!(Trust::parse(found.name()), Some(found));
-            let empty = Factor { value: None, ..factor };
             assert_eq!(empty.trust(verified.map(at), at(now)), Trust::New);
+        }
+    }
+
+    /// A phone, a secret and a set of codes, whatever they are.
+    fn value(factor_type: FactorType) -> Value {
+        match factor_type {
+            FactorType::Sms => Value::Sms(Some(FactorPhone {
+                number: Phone::from_stored("+380881234530").expect("a phone"),
+                set_at: None,
+                by_operator: false,
+            })),
+            FactorType::Totp => Value::Totp(Some(Encrypted {
+                key: 1,
+                nonce: [0; 12],
+                bytes: vec![1],
+            })),
+            FactorType::RecoveryCodes => Value::RecoveryCodes(RecoveryCodes {
+                key: 1,
+                unused: [[7; 32]].into(),
+            }),
+        }
+    }
+
+    #[test]
+    fn active_factors_are_required_and_those_with_a_value_complete_a_login() {
+        use FactorType::{RecoveryCodes, Sms, Totp};
+        let now = Timestamp::from_seconds(0);
+        let factor = |factor_type, is_active, is_set| {
+            let empty = Factor::new(user(), factor_type, &mut SysRng, now).expect("the system has entropy");
+            let value = if is_set {
+                value(factor_type)
+            } else {
+                Value::none(factor_type)
+            };
+            Factor {
+                is_active,
+                ..empty.with(value, now)
+            }
+        };
+        for (factors, required, methods) in [
+            (vec![], false, vec![]),
+            (vec![factor(Sms, false, true)], false, vec![]),
+            (vec![factor(Sms, true, false)], true, vec![]),
+            (vec![factor(Sms, true, true)], true, vec![Sms]),
+            (vec![factor(Totp, true, false)], true, vec![]),
+            (vec![factor(Totp, false, true), factor(Sms, true, true)], true, vec![Sms]),
+            (vec![factor(Sms, true, false), factor(Totp, true, true)], true, vec![Totp]),
+            (vec![factor(Sms, true, true), factor(Totp, true, true)], true, vec![Totp, Sms]),
+            (vec![factor(RecoveryCodes, true, true)], false, vec![]),
+        ] {
+            let factors = Factors(factors);
+            assert_eq!(factors.are_required(), required, "{factors:?}");
+            assert_eq!(factors.methods(), methods, "{factors:?}");
+            assert_eq!(factors.are_set(), !methods.is_empty(), "{factors:?}");
         }
     }
 
@@ -228,7 +457,8 @@ mod tests {
         for (name, factor_type) in [
             ("SMS", Some(FactorType::Sms)),
             ("sms", None),
-            ("TOTP", None),
+            ("TOTP", Some(FactorType::Totp)),
+            ("RECOVERY_CODES", Some(FactorType::RecoveryCodes)),
             ("", None),
         ] {
             assert_eq!(FactorType::parse(name), factor_type, "{name:?}");
@@ -237,10 +467,7 @@ mod tests {
 
     #[test]
     fn a_factor_key_round_trips() {
-        let key = FactorKey {
-            user: user(),
-            factor_type: FactorType::Sms,
-        };
+        let key = FactorType::Sms.of(user());
         assert_eq!(FactorKey::parse(&key.text()), Some(key));
         let id = key.user.text();
         for other in [

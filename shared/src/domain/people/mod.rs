@@ -1,5 +1,6 @@
 //! Users and what belongs to them.
 
+pub mod app;
 pub mod claim;
 pub mod factor;
 pub mod id;

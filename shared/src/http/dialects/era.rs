@@ -32,6 +32,7 @@ use crate::{
     },
     fault::{Fault, TRY_AGAIN_AFTER},
     observe::{Family, Outcome},
+    refusal::NotReauthenticated,
 };
 
 /// The authorization to change one's own password.
@@ -185,6 +186,16 @@ pub enum Error {
     /// An internal error.
     #[from]
     Fault(Fault),
+}
+
+impl From<NotReauthenticated> for Error {
+    fn from(why: NotReauthenticated) -> Self {
+        match why {
+            NotReauthenticated::RateLimited(exhausted) => exhausted.into(),
+            NotReauthenticated::WrongPassword => Self::WrongPassword,
+            NotReauthenticated::Fault(fault) => fault.into(),
+        }
+    }
 }
 
 impl Dialect for Error {

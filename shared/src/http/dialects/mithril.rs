@@ -29,7 +29,7 @@ use crate::{
     },
     fault::{Fault, TRY_AGAIN_AFTER},
     observe::{Family, Outcome},
-    refusal::{Undelivered, Unverified},
+    refusal::{NotReauthenticated, Undelivered, Unverified},
 };
 use derive_more::From;
 
@@ -151,7 +151,20 @@ impl From<Unverified> for Error {
         match why {
             Unverified::RateLimited(exhausted) => Self::GuessTimeout(exhausted),
             Unverified::Failed(failure) => Self::Otp(failure),
+            Unverified::Malformed(length) => body::no_code(length),
+            Unverified::NoFactor => Self::NoFactor,
+            Unverified::FactorNotSet => Self::FactorNotSet,
             Unverified::Fault(fault) => Self::Fault(fault),
+        }
+    }
+}
+
+impl From<NotReauthenticated> for Error {
+    fn from(why: NotReauthenticated) -> Self {
+        match why {
+            NotReauthenticated::RateLimited(exhausted) => Self::LoginTimeout(exhausted),
+            NotReauthenticated::WrongPassword => Self::WrongIdentity,
+            NotReauthenticated::Fault(fault) => Self::Fault(fault),
         }
     }
 }

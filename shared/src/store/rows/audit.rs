@@ -38,7 +38,7 @@ impl Row for Event {
             .with_some("type", words(self.published_as.as_deref()))
             .with_some("domain", words(self.domain.as_ref().map(DomainName::as_str)))
             .with_some("notice", words(self.notice.as_ref().map(Notice::name)))
-            .with_some("phone", words(self.notice.as_ref().and_then(Notice::phone)))
+            .with_some("detail", self.notice.as_ref().and_then(Notice::detail).map(text))
             .with_some("attempt", self.attempt.map(bytes))
             .with_some("route", words(request.map(|request| request.route.as_str())))
             .with_some("request_id", words(request.map(|request| request.request_id.as_str())))
@@ -56,9 +56,10 @@ impl Row for Event {
             }),
             false => None,
         };
-        let phone = row.optional("phone", Reader::text)?;
+        // An older version called it `phone`.
+        let detail = row.optional("detail", Reader::text)?.or(row.optional("phone", Reader::text)?);
         let notice = match row.optional("notice", Reader::text)? {
-            Some(name) => Some(Notice::parse(name, phone).ok_or(Corrupt("notice"))?),
+            Some(name) => Some(Notice::parse(name, detail).ok_or(Corrupt("notice"))?),
             None => None,
         };
         Ok(Self {

@@ -9,6 +9,7 @@ use crate::{
         otp::{CodeDigest, End, Otp, Otps, Status},
         people::factor::{FactorKey, Trust},
         time::Timestamp,
+        totp::Step,
     },
     store::{
         item::{Corrupt, Item, Reader, Writer, bytes, number, text, time},
@@ -33,6 +34,7 @@ impl Row for Otps {
             .with("sends", list(&self.sends))
             .with("first_day", list(&self.first_day))
             .with("ttl", time(self.forget_at))
+            .with_some("last_step", self.last_step.map(|step| number(step.get())))
             .with_some("code", self.code.as_ref().map(code))
             .item()
     }
@@ -46,6 +48,7 @@ impl Row for Otps {
             version: row.number("version")?,
             code: item.get("code").map(read_code).transpose()?,
             guesses: acts(row, "guesses")?,
+            last_step: row.optional("last_step", |row, name| row.number(name).map(Step::new))?,
             sends: acts(row, "sends")?,
             // Rows that predate this counter do not have it.
             first_day: match row.has("first_day") {
@@ -107,7 +110,7 @@ fn read_code(value: &AttributeValue) -> Result<Otp, Corrupt> {
 }
 
 /// Replaces exactly the record that was read, identified by its version (optimistic locking). Refused when a concurrent
-/// request was faster, or when a row exists though none was read.
+/// request was faster, or when a row exists though none was read: so no step of an app is accepted twice (RFC 6238 §5.2).
 #[must_use]
 pub fn replace(read: u64, next: &Otps) -> Change {
     let mut values = vec![
@@ -117,13 +120,28 @@ pub fn replace(read: u64, next: &Otps) -> Change {
         (":first_day", list(&next.first_day)),
         (":ttl", time(next.forget_at)),
     ];
-    let update = match &next.code {
-        Some(otp) => {
-            values.push((":code", code(otp)));
-            "SET version = :version, guesses = :guesses, sends = :sends, first_day = :first_day, #ttl = :ttl, code = :code"
+    if let Some(otp) = &next.code {
+        values.push((":code", code(otp)));
+    }
+    if let Some(step) = next.last_step {
+        values.push((":step", number(step.get())));
+    }
+    let update = match (next.code.is_some(), next.last_step.is_some()) {
+        (false, false) => {
+            "SET version = :version, guesses = :guesses, sends = :sends, first_day = :first_day, #ttl = :ttl \
+             REMOVE code, last_step"
         }
-        None => {
-            "SET version = :version, guesses = :guesses, sends = :sends, first_day = :first_day, #ttl = :ttl REMOVE code"
+        (true, false) => {
+            "SET version = :version, guesses = :guesses, sends = :sends, first_day = :first_day, #ttl = :ttl, code = :code \
+             REMOVE last_step"
+        }
+        (false, true) => {
+            "SET version = :version, guesses = :guesses, sends = :sends, first_day = :first_day, #ttl = :ttl, \
+             last_step = :step REMOVE code"
+        }
+        (true, true) => {
+            "SET version = :version, guesses = :guesses, sends = :sends, first_day = :first_day, #ttl = :ttl, code = :code, \
+             last_step = :step"
         }
     };
     let condition = match read {
@@ -148,8 +166,8 @@ mod tests {
         people::{factor::FactorType, id::UserId},
     };
 
-    /// Without a code, with a live one, with one that has ended, and with one whose message was counted.
-    fn records() -> [Otps; 4] {
+    /// Without a code, with a live one, with one that has ended, with one whose message was counted; and with a step.
+    fn records() -> [Otps; 6] {
         let act = |seconds| Hit {
             at: Timestamp::from_seconds(seconds),
             by: "invocation".into(),
@@ -184,7 +202,12 @@ mod tests {
             country: "380".into(),
             trust: Trust::New,
         });
-        [none, live, ended, counted]
+        let stepped = |otps: &Otps| Otps {
+            last_step: Some(Step::new(57_000_000)),
+            ..otps.clone()
+        };
+        let (app, both) = (stepped(&none), stepped(&live));
+        [none, live, ended, counted, app, both]
     }
 
     #[test]
@@ -209,13 +232,24 @@ mod tests {
     fn a_replacement_writes_the_whole_row() {
         for next in records() {
             let change = replace(2, &next);
-            for name in ["version", "guesses", "sends", "first_day", "ttl", "code"] {
-                let placeholder = format!(":{name}");
+            let mut optional = 0;
+            for (name, placeholder) in [
+                ("version", ":version"),
+                ("guesses", ":guesses"),
+                ("sends", ":sends"),
+                ("first_day", ":first_day"),
+                ("ttl", ":ttl"),
+                ("code", ":code"),
+                ("last_step", ":step"),
+            ] {
                 let written = change.values.iter().find(|(name, _)| *name == placeholder);
                 assert_eq!(written.map(|(_, value)| value), next.to_item().get(name), "{name}");
                 assert_eq!(change.update.contains(&format!("{name} = {placeholder}")), written.is_some(), "{name}");
+                let removed = change.update.split_once("REMOVE").is_some_and(|(_, removed)| removed.contains(name));
+                assert_eq!(removed, written.is_none(), "{name}");
+                optional += usize::from(written.is_some());
             }
-            assert_eq!(next.to_item().len(), if next.code.is_some() { 7 } else { 6 }, "nothing is left out");
+            assert_eq!(next.to_item().len(), 1 + optional, "nothing is left out");
         }
     }
 

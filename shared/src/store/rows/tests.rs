@@ -12,7 +12,7 @@ use crate::{
             client::{Client, GrantType},
             lockout::{Block, Lockout, Why},
             scope::Scope,
-            token::{Kind, Owner, Session, Token, tests::grant},
+            token::{Kind, NewValue, Owner, Session, Token, tests::grant},
         },
         crypto::{
             encryption::Encrypted,
@@ -30,7 +30,7 @@ use crate::{
         password_reset::{PasswordResetRequest, Target},
         people::{
             claim::Claim,
-            id::{ClientId, UserNumber},
+            id::{ClientId, FactorId, UserNumber},
             locale::Locale,
             name::{DisplayName, DomainName, EmailAddress},
             phone::Phone,
@@ -140,12 +140,19 @@ fn tokens_of_each_kind_are_kept() {
         Kind::SecondFactor { wanted: wanted.clone() },
         Kind::Approval {
             wanted: wanted.clone(),
-            phone: phone.clone(),
+            value: NewValue::Phone(phone),
             replaces,
         },
         Kind::Approval {
             wanted: wanted.clone(),
-            phone,
+            value: NewValue::App {
+                factor: FactorId::draw(&mut SysRng).expect("entropy"),
+                secret: Encrypted {
+                    key: 3,
+                    nonce: [4; 12],
+                    bytes: vec![5; 48],
+                },
+            },
             replaces: None,
         },
     ];
@@ -158,6 +165,7 @@ fn tokens_of_each_kind_are_kept() {
     ]) {
         let mut grant = grant(owner);
         (grant.kind, grant.scopes, grant.generation) = (kind, wanted.clone(), 7);
+        grant.second_factor = matches!(grant.kind, Kind::Access);
         grant.session = Some(Session::draw(&mut SysRng).expect("entropy"));
         let (token, _) = Token::issue(grant, &mut SysRng, at(5)).expect("entropy");
         let forget_at = token.forget_at.seconds();

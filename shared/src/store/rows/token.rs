@@ -6,11 +6,11 @@ use crate::{
     domain::{
         auth::{
             scope::Scope,
-            token::{Kind, Owner, Session, Token},
+            token::{Kind, NewValue, Owner, Session, Token},
         },
         crypto::secret::Digest,
         people::{
-            id::{ClientId, UserId},
+            id::{ClientId, FactorId, UserId},
             locale::Locale,
             phone::Phone,
         },
@@ -18,6 +18,7 @@ use crate::{
     },
     store::{
         item::{Corrupt, Item, Reader, Writer, bytes, flag, number, text, time},
+        rows::support_pin::{read_sealed, with_sealed},
         table::{Change, Row},
     },
 };
@@ -48,6 +49,7 @@ impl Row for Token {
             .with("ttl", time(self.forget_at))
             .with_some("session", self.session.as_ref().map(|session| bytes(*session.as_bytes())))
             .with_some("revoked_at", self.revoked_at.map(time))
+            .with_some("second_factor", self.second_factor.then(|| flag(true)))
             .with_some("replaced_by", self.replaced_by.as_ref().map(text))
             .with_some("replacing_since", self.replacing_since.map(time))
             .with_some("is_renewed", self.is_renewed.then_some(flag(true)));
@@ -62,13 +64,18 @@ impl Row for Token {
             Kind::SecondFactor { wanted } => row.with("kind", text(SECOND_FACTOR)).with("wanted", scopes(wanted)),
             Kind::Approval {
                 wanted,
-                phone,
+                value,
                 replaces,
-            } => row
-                .with("kind", text(APPROVAL))
-                .with("wanted", scopes(wanted))
-                .with("phone", text(phone.as_str()))
-                .with_some("replaces", replaces.map(time)),
+            } => {
+                let row = row
+                    .with("kind", text(APPROVAL))
+                    .with("wanted", scopes(wanted))
+                    .with_some("replaces", replaces.map(time));
+                match value {
+                    NewValue::Phone(phone) => row.with("phone", text(phone.as_str())),
+                    NewValue::App { factor, secret } => with_sealed(row.with("factor_id", text(factor.text())), secret),
+                }
+            }
         };
         row.item()
     }
@@ -90,7 +97,13 @@ impl Row for Token {
                 },
                 APPROVAL => Kind::Approval {
                     wanted: read_scopes(row, "wanted")?,
-                    phone: row.parsed("phone", Phone::from_stored)?,
+                    value: match row.has("factor_id") {
+                        false => NewValue::Phone(row.parsed("phone", Phone::from_stored)?),
+                        true => NewValue::App {
+                            factor: row.parsed("factor_id", FactorId::parse)?,
+                            secret: read_sealed(row)?,
+                        },
+                    },
                     replaces: row.optional("replaces", Reader::time)?,
                 },
                 _ => return Err(Corrupt("kind")),
@@ -98,6 +111,7 @@ impl Row for Token {
             scopes: read_scopes(row, "scopes")?,
             generation: row.number("generation")?,
             session: row.optional("session", |row, name| Session::from_bytes(row.bytes(name)?).ok_or(Corrupt(name)))?,
+            second_factor: row.has("second_factor"),
             locale: row.parsed("locale", Locale::parse)?,
             issued_at: row.time("issued_at")?,
             expires_at: row.time("expires_at")?,

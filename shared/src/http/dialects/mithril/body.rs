@@ -12,7 +12,7 @@ use super::{Error, invalid::Invalid};
 use crate::{
     domain::{
         crypto::secret::Secret,
-        otp::Code,
+        otp::Submitted,
         password::{Password, Policy},
         people::{
             factor::FactorType,
@@ -23,14 +23,20 @@ use crate::{
     http::{call::Call, json::Object, schema::one_of},
 };
 
-/// A request to set the phone of a second factor.
+/// A request to set a second factor.
 #[derive(Debug)]
 pub struct FactorRequest {
-    /// The type of the factor.
-    pub factor_type: FactorType,
-    /// The phone that codes are sent to.
-    pub phone: Phone,
+    /// The phone that codes are sent to; `None` for an authenticator app.
+    pub phone: Option<Phone>,
+    /// The password, if it is given.
+    pub password: Option<Password>,
 }
+
+/// The type of factor that `POST` creates without a value.
+pub const CREATED: &[FactorType] = &[FactorType::Sms];
+
+/// The types of factors that users set themselves.
+pub const SET: &[FactorType] = &[FactorType::Sms, FactorType::Totp];
 
 /// A user to create.
 #[derive(Debug)]
@@ -127,34 +133,66 @@ pub fn read_factor_type(call: &Call) -> Result<FactorType, Error> {
     let body = call.json()?;
     let mut fields = target_user(&body, call);
     fields.ignore("factor");
-    let factor_type = fields.factor_type("type");
+    let factor_type = fields.factor_type("type", CREATED);
     fields.end(|| factor_type)
 }
 
-/// Reads the phone to set for a factor.
+/// Reads the factor to set: a phone, or an authenticator app, whose secret we draw.
 ///
 /// # Errors
 /// 400 when the body is not an object; 422 naming the fields.
 pub fn read_factor(call: &Call) -> Result<FactorRequest, Error> {
     let body = call.json()?;
     let mut fields = Fields::of(&body);
-    let (factor_type, phone) = (fields.factor_type("type"), fields.phone("factor"));
+    let factor_type = fields.factor_type("type", SET);
+    let phone = match factor_type {
+        Some(FactorType::Totp) => None,
+        Some(FactorType::Sms | FactorType::RecoveryCodes) | None => Some(fields.phone("factor")),
+    };
+    let password = fields.optional_password("password");
     fields.end(|| {
+        factor_type?;
         Some(FactorRequest {
-            factor_type: factor_type?,
-            phone: phone?,
+            phone: match phone {
+                None => None,
+                Some(given) => Some(given?),
+            },
+            password,
         })
     })
 }
 
-/// Reads a code with this number of digits.
+/// Reads the password that authenticates a user again.
 ///
 /// # Errors
 /// 400 when the body is not an object; 422 naming the fields.
-pub fn read_otp(call: &Call, otp_length: usize) -> Result<Code, Error> {
+pub fn read_password(call: &Call) -> Result<Password, Error> {
     let body = call.json()?;
     let mut fields = Fields::of(&body);
-    let otp = fields.code("otp", otp_length);
+    let password = fields.password("password");
+    fields.end(|| password)
+}
+
+/// The field that a request lacks which only some users need.
+#[must_use]
+pub fn missing(field: &'static str) -> Error {
+    Invalid::required(field).into()
+}
+
+/// What was submitted is no code with this number of digits, and the user has no other second factor.
+#[must_use]
+pub fn no_code(otp_length: usize) -> Error {
+    fields::no_code("otp", otp_length).into()
+}
+
+/// Reads what is submitted as second factor; `otp_length` is the number of digits of a code by text message.
+///
+/// # Errors
+/// 400 when the body is not an object; 422 naming the fields.
+pub fn read_otp(call: &Call, otp_length: usize) -> Result<Submitted, Error> {
+    let body = call.json()?;
+    let mut fields = Fields::of(&body);
+    let otp = fields.submitted("otp", otp_length);
     fields.end(|| otp)
 }
 
@@ -202,7 +240,7 @@ pub fn read_factor_filter(call: &Call) -> Result<FactorFilter, Error> {
     let factor_type = query.get("type").and_then(|text| {
         let found = FactorType::parse(text.expose());
         if found.is_none() {
-            wrong.push(fields::no_factor_type("type").in_query());
+            wrong.push(fields::no_factor_type("type", FactorType::ALL).in_query());
         }
         found
     });

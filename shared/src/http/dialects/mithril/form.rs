@@ -9,8 +9,11 @@ use utoipa::{
     },
 };
 
-use super::body::{GrantType, factor_types};
-use crate::http::schema::{anything, one_of};
+use super::body::{CREATED, GrantType};
+use crate::{
+    domain::people::factor::FactorType,
+    http::schema::{anything, one_of},
+};
 
 fn password_grant() -> Object {
     one_of([GrantType::Password.name()])
@@ -28,16 +31,28 @@ fn client_grant() -> Object {
     one_of([GrantType::ClientCredentials.name()])
 }
 
+fn created() -> Object {
+    one_of(CREATED.iter().map(|factor_type| factor_type.name()))
+}
+
+fn sms() -> Object {
+    one_of([FactorType::Sms.name()])
+}
+
+fn totp() -> Object {
+    one_of([FactorType::Totp.name()])
+}
+
 fn code() -> Object {
     ObjectBuilder::new()
         .schema_type(SchemaType::Array(vec![Type::String, Type::Integer]))
-        .pattern(Some("^[0-9]{6,8}$"))
+        .pattern(Some("^([0-9]{6,8}|[0-9A-Za-z]{4}-[0-9A-Za-z]{4}-[0-9A-Za-z]{4}-[0-9A-Za-z]{4})$"))
         .minimum(Some(0))
         .maximum(Some(99_999_999))
         .examples([json!("042317")])
         .description(Some(
             "The code: six digits, unless the operator wants another number of them. A whole number is taken, too, and gets \
-             its leading zeros back.",
+             its leading zeros back. To complete a login, the code of an authenticator app or a recovery code, too.",
         ))
         .build()
 }
@@ -140,7 +155,7 @@ pub struct OtpForm {
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "read field by field; the type is the description's")]
 pub struct NewFactorForm {
-    #[schema(schema_with = factor_types)]
+    #[schema(schema_with = created)]
     r#type: String,
     /// Repeats the user of the path.
     user_id: Option<String>,
@@ -151,12 +166,34 @@ pub struct NewFactorForm {
 /// A phone for a factor.
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "read field by field; the type is the description's")]
-pub struct FactorForm {
-    #[schema(schema_with = factor_types)]
+pub struct PhoneForm {
+    #[schema(schema_with = sms)]
     r#type: String,
     /// In E.164 form, and valid in the numbering plan of its country.
     #[schema(pattern = r"^\+[1-9][0-9]{6,14}$", example = "+380881234530")]
     factor: String,
+    /// The password: required of a user who has an authenticator app.
+    #[schema(format = Password, min_length = 1, max_length = 1024)]
+    password: Option<String>,
+}
+
+/// An authenticator app, whose secret the answer has.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "read field by field; the type is the description's")]
+pub struct AppForm {
+    #[schema(schema_with = totp)]
+    r#type: String,
+    /// The password: required with an access token.
+    #[schema(format = Password, min_length = 1, max_length = 1024)]
+    password: Option<String>,
+}
+
+/// The password of a signed-in user.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "read field by field; the type is the description's")]
+pub struct ReauthenticationForm {
+    #[schema(format = Password, min_length = 1, max_length = 1024)]
+    password: String,
 }
 
 /// A block.

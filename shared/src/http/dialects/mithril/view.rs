@@ -6,7 +6,10 @@ mod user;
 
 pub use self::{
     factor::{FactorAnswer, FactorList, FactorShown, Paging, factor_answer, factor_list, factor_made},
-    token::{NextStep, TokenAnswer, TokenDetails, TokenShown, Urgent, token_answer},
+    token::{
+        NextStep, RecoveryCodesAnswer, RecoveryCodesShown, TokenAnswer, TokenDetails, TokenShown, TotpShown, Urgent,
+        recovery_codes_answer, request_otp, token_answer,
+    },
     user::{UserAnswer, UserShown, user_answer, user_made},
 };
 

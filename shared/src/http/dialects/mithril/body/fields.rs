@@ -3,7 +3,7 @@
 use crate::{
     domain::{
         crypto::secret::Secret,
-        otp::Code,
+        otp::Submitted,
         password::Password,
         people::{
             factor::FactorType,
@@ -68,6 +68,13 @@ impl<'a> Fields<'a> {
         self.well_formed(field, Password::given(text))
     }
 
+    /// An optional password to be verified.
+    pub(super) fn optional_password(&mut self, field: &'static str) -> Option<Password> {
+        let given = self.get(field)?;
+        let text = self.text_of(field, given)?;
+        self.well_formed(field, Password::given(text))
+    }
+
     /// An optional text; an empty one counts as missing.
     pub(super) fn given(&mut self, field: &'static str) -> Option<&'a Secret> {
         match self.get(field)? {
@@ -105,22 +112,26 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A code with this number of digits: a text, or a whole number, which has lost its leading zeros.
-    pub(super) fn code(&mut self, field: &'static str, length: usize) -> Option<Code> {
-        let code = match self.get(field) {
+    /// What is submitted as second factor; `length` is the number of digits of a code by text message. A text, or a whole
+    /// number, which has lost its leading zeros.
+    pub(super) fn submitted(&mut self, field: &'static str, length: usize) -> Option<Submitted> {
+        let submitted = match self.get(field) {
             Some(Json::Text(text)) if text.expose().is_empty() => return self.refuse(Invalid::required(field)),
-            Some(Json::Text(text)) => Code::parse(text.expose(), length),
-            Some(Json::Integer(digits)) => Code::parse(&padded(digits.expose(), length), length),
+            Some(Json::Text(text)) => Submitted::parse(text.expose(), length),
+            Some(Json::Integer(digits)) => {
+                digits.expose().parse().ok().and_then(|number| Submitted::of_number(number, length))
+            }
             Some(Json::Flag(_) | Json::Object(_) | Json::Other) => None,
             Some(Json::Null) | None => return self.refuse(Invalid::required(field)),
         };
-        code.or_else(|| self.refuse(Invalid::format(field, &format!("^[0-9]{{{length}}}$"))))
+        submitted.or_else(|| self.refuse(no_code(field, length)))
     }
 
-    /// A type of factor.
-    pub(super) fn factor_type(&mut self, field: &'static str) -> Option<FactorType> {
+    /// One of these types of factor.
+    pub(super) fn factor_type(&mut self, field: &'static str, of: &[FactorType]) -> Option<FactorType> {
         let text = self.text(field)?;
-        FactorType::parse(text.expose()).or_else(|| self.refuse(no_factor_type(field)))
+        let found = FactorType::parse(text.expose()).filter(|found| of.contains(found));
+        found.or_else(|| self.refuse(no_factor_type(field, of)))
     }
 
     /// A phone number in E.164 form.
@@ -188,30 +199,13 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Pads with zeros to the number of digits that a code has.
-fn padded(digits: &str, length: usize) -> String {
-    format!("{digits:0>length$}")
-}
-
-/// A text that is not a type of factor.
-pub(super) fn no_factor_type(field: &str) -> Invalid {
-    let names: Vec<_> = FactorType::ALL.iter().map(|factor_type| factor_type.name()).collect();
+/// A text that is not one of these types of factor.
+pub(super) fn no_factor_type(field: &str, of: &[FactorType]) -> Invalid {
+    let names: Vec<_> = of.iter().map(|factor_type| factor_type.name()).collect();
     Invalid::inclusion(field, &names)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_leading_zeros_of_a_number_are_restored() {
-        for (digits, expected) in [
-            ("0", "000000"),
-            ("42317", "042317"),
-            ("999999", "999999"),
-            ("1000000", "1000000"),
-        ] {
-            assert_eq!(padded(digits, 6), expected);
-        }
-    }
+/// A text that is not a code with this number of digits.
+pub(super) fn no_code(field: &str, length: usize) -> Invalid {
+    Invalid::format(field, &format!("^[0-9]{{{length}}}$"))
 }

@@ -2,7 +2,7 @@
 
 use super::{fields::Fields, presented};
 use crate::{
-    domain::{crypto::secret::Secret, otp::Code, password::Password},
+    domain::{crypto::secret::Secret, otp::Submitted, password::Password},
     http::{call::Call, dialects::mithril::Error},
 };
 
@@ -24,8 +24,8 @@ pub enum TokenRequest {
     Authorize {
         /// The second-factor token, if present.
         token: Option<Secret>,
-        /// The code.
-        otp: Code,
+        /// What is submitted.
+        otp: Submitted,
     },
     /// `refresh_2fa_access_token`: a user who signed in requests another code.
     Refresh {
@@ -115,7 +115,7 @@ pub fn read_grant(call: &Call, otp_length: usize) -> Result<TokenRequest, Error>
             })
         }
         GrantType::Authorize => {
-            let (given, otp) = (fields.given("token"), fields.code("otp", otp_length));
+            let (given, otp) = (fields.given("token"), fields.submitted("otp", otp_length));
             fields.end(|| {
                 Some(TokenRequest::Authorize {
                     token: presented(call, given),

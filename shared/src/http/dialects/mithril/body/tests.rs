@@ -159,6 +159,7 @@ fn a_factor_is_created_without_a_value_and_gets_a_phone_later() {
             (r#"{"type":"SMS"}"#, Ok("SMS")),
             (r#"{"type":"SMS","factor":7}"#, Ok("SMS")),
             (r#"{"type":"sms"}"#, Err("$.type inclusion")),
+            (r#"{"type":"TOTP"}"#, Err("$.type inclusion")),
             (r#"{"type":7}"#, Err("$.type cast")),
             (r#"{"type":"","user_id":"x"}"#, Err("$.user_id inclusion, $.type required")),
             ("{}", Err("$.type required")),
@@ -167,13 +168,23 @@ fn a_factor_is_created_without_a_value_and_gets_a_phone_later() {
     );
     check(
         read_factor,
-        |wanted| format!("{} {}", wanted.factor_type.name(), wanted.phone.as_str()),
+        |wanted| {
+            let phone = wanted.phone.map_or("app".to_owned(), |phone| phone.as_str().to_owned());
+            format!("{phone} {}", wanted.password.is_some())
+        },
         &[
-            (r#"{"type":"SMS","factor":"+380881234530"}"#, Ok("SMS +380881234530")),
+            (r#"{"type":"SMS","factor":"+380881234530"}"#, Ok("+380881234530 false")),
+            (r#"{"type":"SMS","factor":"+380881234530","password":"x"}"#, Ok("+380881234530 true")),
+            (r#"{"type":"SMS","factor":"+380881234530","password":""}"#, Err("$.password required")),
+            (r#"{"type":"SMS"}"#, Err("$.factor required")),
             (r#"{"type":"SMS","factor":"380881234530"}"#, Err("$.factor format")),
             (r#"{"type":"SMS","factor":"+3800881234530"}"#, Err("$.factor format")),
             (r#"{"type":"SMS","factor":380881234530}"#, Err("$.factor cast")),
-            (r#"{"type":"TOTP"}"#, Err("$.type inclusion, $.factor required")),
+            (r#"{"type":"TOTP"}"#, Ok("app false")),
+            (r#"{"type":"TOTP","password":"x"}"#, Ok("app true")),
+            (r#"{"type":"TOTP","factor":"+380881234530"}"#, Err("$.factor additionalProperties")),
+            (r#"{"type":"TOTP","password":7}"#, Err("$.password cast")),
+            (r#"{"type":"RECOVERY_CODES"}"#, Err("$.type inclusion, $.factor required")),
         ],
     );
 }

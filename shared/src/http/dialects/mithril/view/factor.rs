@@ -37,7 +37,8 @@ pub struct FactorShown {
     /// The type of the factor.
     #[schema(schema_with = factor_types)]
     r#type: &'static str,
-    /// The masked phone; `null` until its owner has set one.
+    /// The masked phone, `******` for an authenticator app, the number of unused recovery codes; `null` until its owner
+    /// has set it.
     #[schema(required = true, example = "+38088*****30")]
     factor: Option<String>,
     /// Whether logins require it.
@@ -101,8 +102,8 @@ impl FactorShown {
     fn new(factor: &Factor, user: Option<UserShown>) -> Self {
         Self {
             id: factor.id.text(),
-            r#type: factor.factor_type.name(),
-            factor: factor.value.as_ref().map(|phone| phone.masked()),
+            r#type: factor.factor_type().name(),
+            factor: factor.masked(),
             is_active: factor.is_active,
             user_id: factor.user.text(),
             inserted_at: factor.inserted_at.iso(),
@@ -125,7 +126,10 @@ mod tests {
         *,
     };
     use crate::domain::{
-        people::{factor::FactorType, phone::Phone},
+        people::{
+            factor::{FactorPhone, FactorType, Value},
+            phone::Phone,
+        },
         time::Timestamp,
     };
 
@@ -133,8 +137,13 @@ mod tests {
     fn a_factor_is_shown_masked() {
         let user = any_user();
         let made = Factor::new(user.id, FactorType::Sms, &mut SysRng, Timestamp::from_seconds(0)).expect("entropy");
+        let phone = FactorPhone {
+            number: Phone::from_stored("+380881234530").expect("a phone"),
+            set_at: None,
+            by_operator: false,
+        };
         let set = Factor {
-            value: Phone::from_stored("+380881234530"),
+            value: Value::Sms(Some(phone)),
             is_active: false,
             ..made.clone()
         };

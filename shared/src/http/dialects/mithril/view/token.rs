@@ -9,11 +9,15 @@ use utoipa::{
     },
 };
 
+use super::user::UserShown;
 use crate::{
     domain::{
         auth::token::{Kind, Owner, Token},
         crypto::secret::Secret,
-        people::factor::FactorType,
+        people::{
+            factor::{FactorType, Factors},
+            user::User,
+        },
     },
     http::{
         call::Call,
@@ -211,6 +215,42 @@ impl NextStep {
             Self::ApproveFactor => "APPROVE_FACTOR",
         }
     }
+}
+
+/// The next step of a login that requests a second factor. Only a user with an authenticator app has a choice.
+#[must_use]
+pub fn request_otp(factors: &Factors) -> Urgent {
+    let urgent = Urgent::from(NextStep::RequestOtp);
+    match factors.totp() {
+        Some(_) => urgent.with_factors(&factors.methods()),
+        None => urgent,
+    }
+}
+
+/// A user, and new recovery codes.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RecoveryCodesAnswer {
+    meta: Meta,
+    data: UserShown,
+    urgent: RecoveryCodesShown,
+}
+
+/// New recovery codes.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RecoveryCodesShown {
+    /// Each completes one login in place of a code. They replace all earlier ones.
+    #[schema(min_items = 10, max_items = 10, example = json!(["7K2M-9QXC-04TV-H6ZD"]))]
+    recovery_codes: Vec<String>,
+}
+
+/// 200: new recovery codes, which are returned only here.
+#[must_use]
+pub fn recovery_codes_answer(call: &Call, outcome: Outcome, user: &User, codes: &[Secret]) -> Answer {
+    let urgent = RecoveryCodesShown {
+        recovery_codes: codes.iter().map(|code| code.expose().to_owned()).collect(),
+    };
+    let (meta, data) = (Meta::new(call, 200, "object"), UserShown::new(user, call.now));
+    Answer::json(200, outcome, &RecoveryCodesAnswer { meta, data, urgent })
 }
 
 /// 201: a new token. Its text is returned only here; `outcome` is the name in the log.
