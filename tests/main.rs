@@ -56,6 +56,7 @@ mod password_repetition;
 mod password_reset;
 mod payloads;
 mod recovery;
+mod recovery_codes;
 mod registration;
 mod registration_confirm;
 mod registration_limits;

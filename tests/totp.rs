@@ -7,8 +7,8 @@ use crate::support::{
     factors::person_awaiting_phone,
     login::{api_grant, other_than, token_in},
     mithril::{
-        APPROVE, INIT, fields_refused, refused, scope_too_small, token_expired, token_invalid_type, user_blocked,
-        wrong_code, wrong_identity,
+        APPROVE, INIT, fields_refused, refused, token_expired, token_invalid_type, user_blocked, wrong_code,
+        wrong_identity,
     },
     people::{NEW_PHONE, PHONE, Person},
     requests::Response,
@@ -208,7 +208,7 @@ async fn of_64_parallel_submissions_of_one_code_one_gets_a_token() {
 
 #[tokio::test]
 async fn guesses_at_the_app_and_at_text_messages_share_one_budget() {
-    let world = World::with(&[("UserOtpErrorMax", "100")]).await;
+    let world = World::with(&[("UserOtpErrorMax", "50")]).await;
     let demo = world.demo();
     let (login, code) = world.begin_login(&demo).await;
     let user = world.enrol(&demo, &token_in(&world.submit_code(&login, &code).await)).await;
@@ -262,13 +262,14 @@ async fn a_password_alone_does_not_set_a_factor_beside_another_one() {
     let (approval, app) = secret_shown(&world, &world.init_app(&login, None).await, &maria);
     token_expired(&world.init_app(&login, None).await);
     let got = world.approve_factor(&approval, &world.app_code(&app).await).await;
-    let access = token_in(&got);
+    got.ok(201);
     world.recovery_codes(&got);
     // From now on, a password does not lead to another one: neither an app nor the empty phone.
     world.advance(60).await;
     let login = world.begin_app_login(&maria).await;
     token_invalid_type(&world.init_app(&login, Some(&maria.password)).await);
     token_invalid_type(&world.init_factor(&login, NEW_PHONE).await);
+    let access = token_in(&world.submit_code(&login, &world.app_code(&app).await).await);
     // Nor beside a phone.
     let demo = world.demo();
     let (login, _) = world.begin_login(&demo).await;
@@ -332,7 +333,9 @@ async fn the_password_is_required_again_and_its_guesses_are_limited() {
     world.init_app(&access, Some(&maria.password)).await.ok(201);
     // A token without the scope may not.
     let token = world.create_token(json!({ "user_id": maria.id, "scopes": ["api"] })).await;
-    scope_too_small(&world.init_app(&token, Some(&maria.password)).await, "app:authorize, authentication_factor:write");
+    let got = world.init_app(&token, Some(&maria.password)).await;
+    let missing = "Missing allowances: app:authorize, authentication_factor:write";
+    refused(&got, 403, "forbidden", &format!("Your scope does not allow to access this resource. {missing}"));
 }
 
 #[tokio::test]

@@ -26,8 +26,6 @@ pub struct AppUser {
     pub app: App,
     /// The recovery codes.
     pub recovery: Vec<String>,
-    /// The access token that the approval issued.
-    pub access: String,
 }
 
 impl World {
@@ -66,12 +64,11 @@ impl World {
         let (approval, body) = (token_in(&got), got.json());
         let app = App::of_uri(body["urgent"]["totp"]["uri"].as_str().expect("a URI"));
         let got = self.approve_factor(&approval, &self.app_code(&app).await).await;
-        let access = token_in(&got);
+        got.ok(201);
         AppUser {
             recovery: self.recovery_codes(&got),
             person: person.clone(),
             app,
-            access,
         }
     }
 
