@@ -1,6 +1,7 @@
 //! Black-box tests: the real binaries, over HTTP, in a local cloud of each test's own. No product code is imported.
 //! `support/` holds every helper that tests of several files use; `house.rs` holds the rules about the repository itself.
 
+mod admin_factor;
 mod answers_end;
 mod app_root;
 mod audit;

@@ -37,7 +37,12 @@ async fn each_recovery_code_completes_one_login_and_the_owner_is_notified() {
     let user = world.create_app_user("maria").await;
     let code = |at: usize| user.recovery[at].clone();
     // In any case, and without hyphens.
-    let spellings = [code(0), code(1).to_lowercase(), code(2).replace('-', ""), code(3).replace('-', " ")];
+    let spellings = [
+        code(0),
+        code(1).to_lowercase(),
+        code(2).replace('-', ""),
+        code(3).replace('-', " "),
+    ];
     for (used, given) in spellings.iter().enumerate() {
         let before = world.mails_to(&user.person.email).await.len();
         let got = recover(&world, &user, given).await;
@@ -151,4 +156,29 @@ async fn recovery_codes_belong_to_a_second_factor() {
     // A token that an operator issued is no exception, and one of a client has no user.
     let token = world.create_token(json!({ "user_id": demo.id, "scopes": ["api"] })).await;
     assert_eq!(replace(&world, &token, &demo).await.status, 403);
+}
+
+#[tokio::test]
+async fn the_operator_resets_the_factors_of_a_user_who_has_lost_them() {
+    let world = World::new().await;
+    let demo = world.demo();
+    let (login, code) = world.begin_login(&demo).await;
+    let user = world.enrol(&demo, &token_in(&world.submit_code(&login, &code).await)).await;
+    let command = json!({ "command": "reset_factors", "user_id": demo.id });
+    let mut tried = command.clone();
+    tried["dry_run"] = true.into();
+    let reset = json!(["SMS", "TOTP", "RECOVERY_CODES"]);
+    assert_eq!(world.run_command(tried).await["reset"], reset);
+    world.advance(60).await;
+    let login = world.begin_app_login(&demo).await;
+    assert_eq!(world.run_command(command.clone()).await, json!({ "changed": true, "reset": reset }));
+    let mails = world.mails_to(&demo.email).await;
+    assert!(mails.last().expect("a mail")["subject"].as_str().expect("a subject").contains("second factor"));
+    // A login that was under way cannot be completed, and the next one asks for a factor.
+    for code in [&user.recovery[0], &world.app_code(&user.app).await] {
+        refused(&world.submit_code(&login, code).await, 409, "request_conflict", "Factor not set");
+    }
+    let got = world.sign_in(&demo, &demo.password).await.ok(201);
+    assert_eq!(got["urgent"], json!({ "next_step": "REQUEST_FACTOR" }));
+    assert_eq!(world.run_command(command).await, json!({ "changed": false, "reset": [] }));
 }

@@ -30,6 +30,9 @@ pub enum Command {
         is_admin: bool,
     },
     SetFactor(NewFactor),
+    ResetFactors {
+        user_id: String,
+    },
     BlockUser {
         user_id: String,
     },

@@ -175,6 +175,7 @@ impl Operator {
             Command::ShowUser(who) => self.show_user(who, run).await,
             Command::SetAdmin { user_id, is_admin } => self.set_admin(&user_id, is_admin, run).await,
             Command::SetFactor(new) => self.set_factor(new, run).await,
+            Command::ResetFactors { user_id } => self.reset_factors(&user_id, run).await,
             Command::BlockUser { user_id } => self.block(&user_id, run).await,
             Command::UnblockUser { user_id } => self.unblock(&user_id, run).await,
             Command::EraseUser(erasure) => self.erase_user(erasure, run).await,

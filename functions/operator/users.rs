@@ -2,6 +2,7 @@
 
 use countersign_shared::{
     domain::{
+        audit::Notice,
         crypto::secret::Secret,
         password::{Password, PasswordHash},
         people::{
@@ -256,6 +257,31 @@ impl Operator {
             Committed::Yes => made(Some(id), true),
             Committed::No(_) => Err("the user or the factor was changed meanwhile: send the command again".into()),
         }
+    }
+
+    /// Removes the values of all active second factors, for a user who has lost them: the next login asks for a new one.
+    /// Recovery codes end with them.
+    pub async fn reset_factors(&self, id: &str, run: Run<'_>) -> Result<Value, Failed> {
+        let user = self.user(id, run).await?;
+        let mut transaction = Transaction::default();
+        let mut reset = Vec::new();
+        for key in factors_of(user.id) {
+            let factor = self.read_factors.get(&key, run.now).await?;
+            if let Some(factor) = factor.filter(|factor| factor.is_active && factor.is_set()) {
+                transaction.update(&self.change_factors, &key, rows::factor::reset(&factor.id, run.now));
+                reset.push(key.factor_type.name());
+            }
+        }
+        if !reset.is_empty() && !run.dry {
+            transaction.check(&self.depend_on_users, &user.id, rows::user::is_there(&user));
+            let act = Outcome::FactorsReset.of_user(&user).with_notice(Notice::FactorRemoved);
+            self.audit.add(&mut transaction, run, act);
+            match transaction.commit().await? {
+                Committed::Yes => {}
+                Committed::No(_) => return Err("a factor was changed meanwhile: send the command again".into()),
+            }
+        }
+        Ok(json!({ "changed": !reset.is_empty(), "reset": reset }))
     }
 
     pub async fn block(&self, id: &str, run: Run<'_>) -> Result<Value, Failed> {

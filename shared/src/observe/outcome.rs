@@ -209,6 +209,7 @@ outcomes! {
     ClientSecretSet = "client_secret_set",
     ClientTokensRevoked = "client_tokens_revoked",
     AdminSet = "admin_set" => "user.administrator_changed",
+    FactorsReset = "factors_reset" => "factor.changed",
     FactorSet = "factor_set" => "factor.changed",
     UserErasureBegun = "user_erasure_begun" => "user.blocked",
     UserErased = "user_erased" => "user.erased",

@@ -29,6 +29,7 @@ use numbers::{
 use crate::{
     domain::{
         audit,
+        auth::access::AdminFactor,
         limits::{
             bucket::Bucket,
             limit_keys::Limits,
@@ -199,6 +200,18 @@ impl Edge {
                 Ok(Some(base.trim_end_matches('/').to_owned()))
             }
             Some(_) => Err(self.refuse("PUBLIC_URL", PUBLIC_URL_IS)),
+        }
+    }
+
+    /// Whether administrators need a second factor.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub fn admin_factor(&self) -> Result<AdminFactor, Refused> {
+        match self.text("REQUIRE_ADMIN_FACTOR") {
+            None | Some("false") => Ok(AdminFactor::Optional),
+            Some("true") => Ok(AdminFactor::Required),
+            Some(_) => Err(self.refuse("REQUIRE_ADMIN_FACTOR", "must be true or false")),
         }
     }
 

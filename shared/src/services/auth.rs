@@ -4,7 +4,7 @@
 use crate::{
     domain::{
         auth::{
-            access::{self, Caller, Principal, Refusal},
+            access::{self, AdminFactor, Caller, Principal, Refusal},
             client::Client,
             provider::Provider,
             scope::Needed,
@@ -33,6 +33,8 @@ pub struct Person {
     pub user: User,
     /// The user that the route names, if one with that id exists.
     pub named: Option<User>,
+    /// Whether a second factor completed the user's login (see [`Caller::second_factor`]).
+    pub second_factor: bool,
 }
 
 /// Authenticates a user, and reads the user that the route names in the same call.
@@ -69,7 +71,11 @@ pub async fn user(
     let principal = user(owner)?.map(|user| Principal::User(Box::new(user)));
     let token = known(&found, tokens, &presented, call)?;
     Ok(access::check(token, principal, needed, call.now).and_then(|caller| match caller.principal {
-        Principal::User(user) => Ok(Person { user: *user, named }),
+        Principal::User(user) => Ok(Person {
+            user: *user,
+            named,
+            second_factor: caller.second_factor,
+        }),
         Principal::Client(_) => Err(Refusal::UnknownToken),
     }))
 }
@@ -84,6 +90,9 @@ pub struct Users {
     pub tokens: Table<Token, BatchGet>,
     /// Users.
     pub users: Table<User, BatchGet>,
+    /// Whether administrators need a second factor.
+    #[wire(admin_factor)]
+    pub admin_factor: AdminFactor,
 }
 
 /// Authenticates a caller of the support PIN routes. `token` is used without a provider; `named` is the user that the
@@ -109,7 +118,13 @@ pub async fn pin_caller(
     if let Some(id) = id {
         call.log_subject(id.log_name());
     }
-    let Person { user, named } = person;
+    let Person {
+        mut user,
+        named,
+        second_factor,
+    } = person;
+    // The identity provider decides that for its own users.
+    user.is_admin &= users.admin_factor.admits(second_factor);
     let named = named.filter(|named| user.administers(named));
     Ok(Ok(Holder {
         is_admin: user.is_admin,
@@ -193,6 +208,9 @@ pub struct Callers {
     pub users: Table<User, BatchGet>,
     /// Clients.
     pub clients: Table<Client, BatchGet>,
+    /// Whether administrators need a second factor.
+    #[wire(admin_factor)]
+    pub admin_factor: AdminFactor,
 }
 
 /// Authenticates clients, by our own tokens or by the identity provider's; the latter needs no read.
@@ -235,7 +253,8 @@ pub async fn caller(
             found.take(&callers.clients, id, call.now)?.map(|client| Principal::Client(Box::new(client)))
         }
     };
-    Ok(access::check(token, principal, needed, call.now).map(|caller| (caller, found)))
+    let admitted = access::check(token, principal, needed, call.now);
+    Ok(admitted.map(|caller| (caller.under(callers.admin_factor), found)))
 }
 
 /// The token's row, if it exists. From here on, log lines name the token's holder, even if the call is refused.

@@ -47,6 +47,29 @@ pub struct Caller {
     pub client: ClientId,
     /// The scopes of the token.
     pub scopes: Vec<Scope>,
+    /// Whether a second factor completed the login that issued the token. True for a token that no login issued: an
+    /// operator's, or a client's own.
+    pub second_factor: bool,
+}
+
+/// Whether administrators need a second factor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AdminFactor {
+    /// A login without one has their rights, too.
+    Optional,
+    /// Only a login that was completed with one has their rights.
+    Required,
+}
+
+impl AdminFactor {
+    /// Whether this caller, if an administrator, has an administrator's rights.
+    #[must_use]
+    pub fn admits(self, second_factor: bool) -> bool {
+        match self {
+            Self::Optional => true,
+            Self::Required => second_factor,
+        }
+    }
 }
 
 /// Checks a token's row and its owner's row.
@@ -72,6 +95,7 @@ pub fn check(
     }
     Ok(Caller {
         principal,
+        second_factor: token.second_factor || token.session.is_none(),
         client: token.client,
         scopes: token.scopes,
     })
@@ -98,6 +122,17 @@ pub enum AccessDenied {
 }
 
 impl Caller {
+    /// The same caller, without an administrator's rights if those need a second factor that the login did not have.
+    #[must_use]
+    pub fn under(mut self, policy: AdminFactor) -> Self {
+        let admits = policy.admits(self.second_factor);
+        match &mut self.principal {
+            Principal::User(user) => user.is_admin &= admits,
+            Principal::Client(_) => {}
+        }
+        self
+    }
+
     /// The domain whose users the caller may access: an administrator's own, or the one that a client was created for.
     #[must_use]
     pub fn admin_domain(&self) -> Option<&DomainName> {

@@ -148,6 +148,31 @@ fn only_its_own_token_continues_a_login() {
 }
 
 #[test]
+fn an_administrators_rights_may_need_a_second_factor() {
+    let (required, optional) = (AdminFactor::Required, AdminFactor::Optional);
+    for (session, second_factor, policy, administers) in [
+        (true, false, optional, true),
+        (true, false, required, false),
+        (true, true, required, true),
+        // No login issued it.
+        (false, false, required, true),
+    ] {
+        let mut user = User {
+            is_admin: true,
+            ..user()
+        };
+        let mut grant = grant(Owner::User(user.id));
+        (grant.second_factor, grant.session) = (second_factor, session.then(self::session));
+        user.sessions.insert(grant.client.clone(), self::session());
+        let (token, _) = Token::issue(grant, &mut SysRng, Timestamp::from_seconds(1)).expect("entropy");
+        let principal = Principal::User(Box::new(user));
+        let caller = super::check(Some(token), Some(principal), API, Timestamp::from_seconds(2)).expect("a good token");
+        let caller = caller.under(policy);
+        assert_eq!(caller.admin_domain().is_some(), administers, "{session} {second_factor} {policy:?}");
+    }
+}
+
+#[test]
 fn callers_act_on_users_of_their_own_domain() {
     let own = |is_admin| {
         let user = User { is_admin, ..user() };
@@ -155,6 +180,7 @@ fn callers_act_on_users_of_their_own_domain() {
             principal: Principal::User(Box::new(user)),
             client: ClientId::parse("heatclinic").expect("well-formed"),
             scopes: vec![Scope::UserWrite],
+            second_factor: false,
         }
     };
     let other = || User {
@@ -200,6 +226,7 @@ fn administrators_are_created_by_administrators_of_the_domain_or_with_a_scope() 
         let caller = Caller {
             principal,
             client: id.clone(),
+            second_factor: false,
             scopes,
         };
         let makes = |domain| caller.makes_administrators(domain);
