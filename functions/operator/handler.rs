@@ -6,6 +6,7 @@ use countersign_shared::{
             token::{Presented, Token},
         },
         crypto::key::{Answers, Factors, OtpCodes, Passcodes, SupportPins, Verifications},
+        device::Devices,
         idempotency::IdempotencyRecord,
         mail::{
             sender::MailDomain,
@@ -81,6 +82,9 @@ pub struct Operator {
     pub lift: Table<Suppression, Delete>,
     pub read_otps: Table<Otps, Get>,
     pub erase_otps: Table<Otps, Delete>,
+    pub read_devices: Table<Devices, Get>,
+    pub change_devices: Table<Devices, Update>,
+    pub erase_devices: Table<Devices, Delete>,
     pub read_pins: Table<SupportPin, Get>,
     pub erase_pins: Table<SupportPin, Delete>,
     pub read_rate_limits: Table<Usage, Get>,

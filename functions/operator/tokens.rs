@@ -54,6 +54,7 @@ impl Operator {
             domain: user.as_ref().map(|user| user.domain_key()),
             generation,
             session: None,
+            device: None,
             locale: Locale::default(),
             client: client.id,
             kind: Kind::Access,

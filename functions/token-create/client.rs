@@ -53,6 +53,7 @@ impl Create {
             domain: None,
             generation: client.token_generation,
             session: None,
+            device: None,
             locale: Locale::default(),
             client: id,
             kind: Kind::Access,

@@ -44,6 +44,7 @@ pub(super) struct Words {
     pub factor_disabled: Plain,
     pub locked: Plain,
     pub code_failed: Plain,
+    pub device_added: Plain,
 }
 
 /// A code by text message.

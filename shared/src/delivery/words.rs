@@ -108,6 +108,7 @@ fn put(lang: &str, words: &Words, domain: &str, message: &Message<'_>) -> Mail {
                 Notice::FactorDisabled => &words.factor_disabled,
                 Notice::Locked => &words.locked,
                 Notice::CodeFailed => &words.code_failed,
+                Notice::DeviceAdded => &words.device_added,
             };
             plain(text, &[("time", &utc(at)), ("phone", notice.phone().unwrap_or_default())])
         }
@@ -134,7 +135,7 @@ mod tests {
         Secret::new(LINK.into())
     }
 
-    fn notices() -> [Notice; 6] {
+    fn notices() -> [Notice; 7] {
         [
             Notice::PasswordChanged,
             Notice::FactorChanged {
@@ -144,6 +145,7 @@ mod tests {
             Notice::FactorDisabled,
             Notice::Locked,
             Notice::CodeFailed,
+            Notice::DeviceAdded,
         ]
     }
 

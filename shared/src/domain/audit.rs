@@ -61,6 +61,8 @@ pub enum Notice {
     Locked,
     /// The right password was followed by wrong codes only.
     CodeFailed,
+    /// A login made its device a known one.
+    DeviceAdded,
 }
 
 impl Notice {
@@ -74,6 +76,7 @@ impl Notice {
             Self::FactorDisabled => "factor_disabled",
             Self::Locked => "locked",
             Self::CodeFailed => "code_failed",
+            Self::DeviceAdded => "device_added",
         }
     }
 
@@ -89,6 +92,7 @@ impl Notice {
             ("factor_disabled", None) => Some(Self::FactorDisabled),
             ("locked", None) => Some(Self::Locked),
             ("code_failed", None) => Some(Self::CodeFailed),
+            ("device_added", None) => Some(Self::DeviceAdded),
             _ => None,
         }
     }
@@ -98,7 +102,12 @@ impl Notice {
     pub fn phone(&self) -> Option<&str> {
         match self {
             Self::FactorChanged { phone } => Some(phone),
-            Self::PasswordChanged | Self::FactorReset | Self::FactorDisabled | Self::Locked | Self::CodeFailed => None,
+            Self::PasswordChanged
+            | Self::FactorReset
+            | Self::FactorDisabled
+            | Self::Locked
+            | Self::CodeFailed
+            | Self::DeviceAdded => None,
         }
     }
 }

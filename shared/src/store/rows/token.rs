@@ -10,7 +10,7 @@ use crate::{
         },
         crypto::secret::Digest,
         people::{
-            id::{ClientId, UserId},
+            id::{ClientId, DeviceId, UserId},
             locale::Locale,
             phone::Phone,
         },
@@ -47,6 +47,7 @@ impl Row for Token {
             .with("expires_at", time(self.expires_at))
             .with("ttl", time(self.forget_at))
             .with_some("session", self.session.as_ref().map(|session| bytes(*session.as_bytes())))
+            .with_some("device", self.device.as_ref().map(|device| bytes(*device.as_bytes())))
             .with_some("revoked_at", self.revoked_at.map(time))
             .with_some("replaced_by", self.replaced_by.as_ref().map(text))
             .with_some("replacing_since", self.replacing_since.map(time))
@@ -98,6 +99,7 @@ impl Row for Token {
             scopes: read_scopes(row, "scopes")?,
             generation: row.number("generation")?,
             session: row.optional("session", |row, name| Session::from_bytes(row.bytes(name)?).ok_or(Corrupt(name)))?,
+            device: row.optional("device", |row, name| row.bytes(name).map(DeviceId::from_bytes))?,
             locale: row.parsed("locale", Locale::parse)?,
             issued_at: row.time("issued_at")?,
             expires_at: row.time("expires_at")?,
