@@ -189,6 +189,8 @@ impl Operator {
                 _ => Err("end_tokens takes one of user_id and client_id".into()),
             },
             Command::RevokeToken { token } => self.revoke_token(&token, run).await,
+            Command::ListDevices { user_id } => self.list_devices(&user_id, run).await,
+            Command::EndDevices { user_id, device_id } => self.end_devices(&user_id, device_id.as_deref(), run).await,
             Command::ListSuppressions { limit, after } => self.list_suppressions(limit, after, run).await,
             Command::Suppression { email } => self.suppression(&email, run).await,
             Command::LiftSuppression { email } => self.lift_suppression(&email, run).await,
