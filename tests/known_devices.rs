@@ -105,7 +105,7 @@ async fn failures_from_a_known_device_count_on_the_device_only() {
     assert_eq!(world.failure_counts(&maria).await.0, "0");
     // A scope that the client may not ask for is no failure, and resets none.
     let mut body = api_grant(&maria);
-    (body["device_token"], body["scope"]) = (device.clone().into(), "user:write".into());
+    (body["device_token"], body["scope"]) = (device.clone().into(), "passcode".into());
     let got = world.request_token(body).await;
     let message = got.json()["error"]["message"].as_str().unwrap_or_default().to_owned();
     assert!(got.status == 401 && message.starts_with(ALLOWED_SCOPES), "{got:?}");

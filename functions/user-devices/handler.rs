@@ -82,7 +82,7 @@ impl UserDevices {
         let id = UserId::parse(call.path_parameter("user_id"));
         let needed = if ends { DEVICE_WRITE } else { DEVICE_READ };
         let admitted = auth::caller(&self.callers, call, needed, |batch| {
-            for id in &id {
+            if let Some(id) = &id {
                 batch.want(&self.callers.users, id);
                 batch.want(&self.devices, id);
             }

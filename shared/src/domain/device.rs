@@ -23,6 +23,8 @@ use super::{
 };
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;
 
 /// Wrong passwords in a row that make a device unknown.
